@@ -1,0 +1,62 @@
+/** Every code that Headway answers with, its HTTP status and its title. Codes are stable: clients may rely on them. */
+export const errorCodes = {
+  'invalid-json': [400, 'The body is not valid JSON'],
+  'invalid-request': [400, 'The request is not valid'],
+  'invalid-data': [422, 'The data does not fit the job'],
+  'unknown-job': [422, 'No worker knows this job'],
+  'unknown-file': [422, 'The file does not exist'],
+  'invalid-idempotency-key': [400, 'The Idempotency-Key is not usable'],
+  'idempotency-conflict': [409, 'The Idempotency-Key was used with another body'],
+  'invalid-token': [401, 'The token is not valid'],
+  'not-found': [404, 'Not found'],
+  'method-not-allowed': [405, 'Method not allowed'],
+  'not-acceptable': [406, 'Not acceptable'],
+  'not-finished': [409, 'The job has not finished'],
+  'job-failed': [409, 'The job failed and has no result'],
+  gone: [410, 'No longer here'],
+  'body-too-large': [413, 'The body is too large'],
+  'file-too-large': [413, 'The file is too large'],
+  'unsupported-media-type': [415, 'Unsupported media type'],
+  'upload-aborted': [400, 'The upload did not arrive whole'],
+  'disk-full': [507, 'Not enough free disk space'],
+  unavailable: [503, 'Temporarily unavailable'],
+  internal: [500, 'Internal error'],
+} as const satisfies Record<string, readonly [status: number, title: string]>;
+
+export type ErrorCode = keyof typeof errorCodes;
+
+/** One thing wrong with a request: a JSON Pointer (RFC 6901) to where, and what. */
+export interface FieldError {
+  pointer: string;
+  detail: string;
+}
+
+/** An error with a code from {@link errorCodes}. `detail` is shown to the client: what was wrong and what to do. */
+export class HeadwayError extends Error {
+  readonly status: number;
+
+  constructor(
+    readonly code: ErrorCode,
+    readonly detail: string,
+    readonly errors?: FieldError[],
+    options?: ErrorOptions,
+  ) {
+    super(detail, options);
+    this.name = 'HeadwayError';
+    this.status = errorCodes[code][0];
+  }
+
+  /** The body of an `application/problem+json` answer (RFC 9457, section 3). */
+  toProblem(instance?: string): Record<string, unknown> {
+    const [status, title] = errorCodes[this.code];
+    return {
+      type: `urn:headway:problem:${this.code}`,
+      title,
+      status,
+      detail: this.detail,
+      ...(instance ? { instance } : {}),
+      code: this.code,
+      ...(this.errors ? { errors: this.errors } : {}),
+    };
+  }
+}

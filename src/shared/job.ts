@@ -1,0 +1,82 @@
+import type { Readable } from 'node:stream';
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import type { ResultFile, StoredFile } from './files/store.js';
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+
+/**
+ * What a processor reports: either counts (`current` of `total`, in `unit`) or a bare percent (0-100).
+ * With neither `total` nor `percent` the bar is indeterminate.
+ */
+export interface ProgressUpdate {
+  current?: number;
+  total?: number;
+  percent?: number;
+  unit?: string;
+  message?: string;
+}
+
+/** What a processor gets beside its data. */
+export interface JobContext {
+  readonly jobId: string;
+  /** 1 for the first run; each retry and each run after a stall counts one more. */
+  readonly attempt: number;
+  /** Aborted when this run has to stop: the worker is shutting down or has lost the job. */
+  readonly signal: AbortSignal;
+  /**
+   * Reports progress. Nearly free in a hot loop: updates are coalesced. A bare number is a percent (0-100).
+   * Values that are not finite or negative are ignored with one warning, values over the total are cut to
+   * it, and the bar never goes back within an attempt.
+   */
+  progress(update: ProgressUpdate | number): void;
+  /**
+   * Enters a stage. From now on `progress` counts within the stage; the overall percent is made from the
+   * weights of the stages of the definition.
+   * @param name one of the definition's `stages`
+   */
+  stage(name: string): void;
+  /** Adds a line to the job's log, which every viewer sees in order. The level is `info` unless given. */
+  log(message: string): void;
+  log(level: LogLevel, message: string, fields?: Record<string, unknown>): void;
+  readonly files: JobFiles;
+}
+
+/** The files a job reads and makes. It never sees or chooses a path outside of them. */
+export interface JobFiles {
+  /** @throws HeadwayError `unknown-file` */
+  open(id: string): Promise<StoredFile & { path: string; stream(): Readable }>;
+  /**
+   * Makes a result file: `write` is given a path that does not exist yet and fills it (no other process sees
+   * the file before that). Put what comes back into the job's result; viewers of the job can download it.
+   */
+  create(name: string, write: (path: string) => Promise<void>): Promise<ResultFile>;
+}
+
+/** What a job is when a call does not say otherwise. */
+export interface JobDefaults {
+  /** Runs at most, the first included. Default 1. */
+  attempts?: number;
+  /** Wait before the next attempt, in ms. Default: none. */
+  backoff?: { type: 'fixed' | 'exponential'; delayMs: number };
+}
+
+/** One kind of job: a file in `src/worker/jobs` or in `JOBS_DIR` default-exports one. */
+export interface JobDefinition<I extends StandardSchemaV1 = StandardSchemaV1, O extends StandardSchemaV1 = StandardSchemaV1> {
+  /** Lower-case letters, digits and dashes; unique. */
+  name: string;
+  /** One line for people, shown on the page. */
+  description?: string;
+  /** Schema of the data (any Standard Schema library). The API validates with it before it queues. */
+  input: I;
+  /** Schema of the result. A result that does not fit fails the attempt. */
+  result: O;
+  /** Stages in order, each with its share of the whole (any positive numbers). */
+  stages?: Record<string, number>;
+  defaults?: JobDefaults;
+  run(data: StandardSchemaV1.InferOutput<I>, ctx: JobContext): Promise<StandardSchemaV1.InferInput<O>> | StandardSchemaV1.InferInput<O>;
+}
+
+/** Types a job definition; returns it unchanged. The registry checks it at start. */
+export function defineJob<I extends StandardSchemaV1, O extends StandardSchemaV1>(definition: JobDefinition<I, O>): JobDefinition<I, O> {
+  return definition;
+}
