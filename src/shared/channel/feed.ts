@@ -1,0 +1,189 @@
+import { endsChannel, frameId, resetFrame } from './frame.js';
+import type { Missed, Reader } from './reader.js';
+import { BEHIND, CLOSED, LIVE, type Sink, Subscription } from './subscription.js';
+
+const RECENT_FRAMES = 256;
+const RECENT_BYTES = 256 * 1024;
+const RETRY_MS = 250;
+
+/**
+ * One channel within this process: hands each live frame to every subscription that is up to date, and
+ * brings the others up to date from Redis.
+ */
+export class Feed {
+  readonly subscriptions = new Set<Subscription>();
+  /** The last live frame seen. */
+  private epoch = '';
+  private offset = 0;
+  /** False until Redis has confirmed that live frames reach us: before that, what is read may miss some. */
+  private connected = false;
+  /** Reads under way, by the position they read from: any number of subscriptions share one. */
+  private reads = new Map<string, Set<Subscription>>();
+  /** Live frames that came while somebody was reading, so that the two can be joined. */
+  private recent: Array<{ offset: number; frame: Buffer }> = [];
+  private recentBytes = 0;
+
+  constructor(
+    readonly name: string,
+    private readonly read: Reader,
+    private readonly onEmpty: (feed: Feed) => void,
+  ) {}
+
+  join(sink: Sink, since: { epoch: string; offset: number }): Subscription {
+    const subscription = new Subscription(this, sink, since.epoch, since.offset);
+    this.subscriptions.add(subscription);
+    this.catchUp(subscription);
+    return subscription;
+  }
+
+  leave(subscription: Subscription): void {
+    this.subscriptions.delete(subscription);
+    if (this.subscriptions.size === 0) this.onEmpty(this);
+  }
+
+  /** Live frames reach us from now on (again): whatever was published until now has to be read. */
+  online(): void {
+    this.connected = true;
+    // Neither the last live frame nor a read begun before this moment says where the channel is now.
+    this.reads = new Map();
+    this.moveTo('');
+    for (const subscription of this.subscriptions) {
+      if (subscription.state === LIVE) subscription.state = BEHIND;
+      if (subscription.state === BEHIND) this.catchUp(subscription);
+    }
+  }
+
+  offline(): void {
+    this.connected = false;
+  }
+
+  /** A live frame. */
+  deliver(frame: Buffer): void {
+    const { epoch, offset } = frameId(frame);
+    if (epoch !== this.epoch) this.startEpoch(epoch);
+    this.offset = offset;
+    if (this.reads.size > 0) this.remember(offset, frame);
+    const last = endsChannel(frame);
+    for (const subscription of this.subscriptions) {
+      if (subscription.state !== LIVE || offset <= subscription.offset) continue;
+      if (offset > subscription.offset + 1) {
+        subscription.state = BEHIND;
+        this.catchUp(subscription);
+        continue;
+      }
+      subscription.epoch = epoch;
+      subscription.take(frame, offset);
+      if (last) this.finish(subscription);
+    }
+  }
+
+  /** Brings a subscription up to date, then lets it go live. */
+  catchUp(subscription: Subscription): void {
+    if (!this.connected) return;
+    if (subscription.epoch === this.epoch && subscription.offset === this.offset && this.offset > 0) {
+      subscription.state = LIVE;
+      return;
+    }
+    const position = `${subscription.epoch}-${subscription.offset}`;
+    const waiting = this.reads.get(position);
+    if (waiting) {
+      waiting.add(subscription);
+      return;
+    }
+    const { reads } = this;
+    const group = new Set([subscription]);
+    reads.set(position, group);
+    const settle = (next: (member: Subscription) => void): void => {
+      if (reads !== this.reads) return;
+      reads.delete(position);
+      for (const member of group) if (member.state === BEHIND) next(member);
+      if (reads.size === 0) this.forget();
+    };
+    this.read(this.name, subscription).then(
+      (missed) => settle((member) => this.serve(member, missed)),
+      // Redis is away or slow; nothing is lost by asking again.
+      () => setTimeout(settle, RETRY_MS, (member: Subscription) => this.catchUp(member)),
+    );
+  }
+
+  private serve(subscription: Subscription, missed: Missed | undefined): void {
+    const knew = subscription.epoch !== '' || subscription.offset > 0;
+    const reset = missed ? missed.reset : knew ? 'expired' : '';
+    // To someone who has seen nothing, a shortened log is simply the present state.
+    if (reset && knew) subscription.hold(subscription.sink.write(resetFrame(reset)));
+    if (!missed) {
+      subscription.epoch = '';
+      subscription.offset = 0;
+      if (subscription.state === BEHIND) this.goLive(subscription);
+      return;
+    }
+    if (missed.epoch !== subscription.epoch) {
+      subscription.epoch = missed.epoch;
+      subscription.offset = 0;
+    }
+    for (const { offset, frame } of missed.frames) {
+      if (subscription.state !== BEHIND) return;
+      subscription.take(frame, offset);
+      if (offset === missed.end) return this.finish(subscription);
+    }
+    if (subscription.state !== BEHIND) return;
+    subscription.offset = missed.offset;
+    if (missed.more) this.catchUp(subscription);
+    else this.goLive(subscription);
+  }
+
+  /** Joins what was read with what came live in the meantime; reads again where the two do not meet. */
+  private goLive(subscription: Subscription): void {
+    if (this.epoch !== '' && this.epoch !== subscription.epoch) {
+      // The read and the last live frame tell of two lives of the channel; a second read tells which is the later.
+      this.moveTo(subscription.epoch);
+      return this.catchUp(subscription);
+    }
+    for (const { offset, frame } of this.recent) {
+      if (offset <= subscription.offset) continue;
+      if (offset > subscription.offset + 1) break;
+      subscription.take(frame, offset);
+      if (endsChannel(frame)) return this.finish(subscription);
+      if (subscription.state !== BEHIND) return;
+    }
+    if (subscription.offset < this.offset) return this.catchUp(subscription);
+    subscription.state = LIVE;
+  }
+
+  private finish(subscription: Subscription): void {
+    if (subscription.state === CLOSED) return;
+    subscription.sink.end();
+    subscription.close();
+  }
+
+  /** The channel was made anew: where our subscriptions stand says nothing about it. */
+  private startEpoch(epoch: string): void {
+    this.moveTo(epoch);
+    for (const subscription of this.subscriptions) {
+      if (subscription.state === LIVE && subscription.epoch !== '' && subscription.epoch !== epoch) {
+        subscription.state = BEHIND;
+        this.catchUp(subscription);
+      }
+    }
+  }
+
+  private moveTo(epoch: string): void {
+    this.epoch = epoch;
+    this.offset = 0;
+    this.forget();
+  }
+
+  private remember(offset: number, frame: Buffer): void {
+    this.recent.push({ offset, frame });
+    this.recentBytes += frame.length;
+    while (this.recent.length > RECENT_FRAMES || (this.recentBytes > RECENT_BYTES && this.recent.length > 1)) {
+      this.recentBytes -= this.recent.shift()!.frame.length;
+    }
+  }
+
+  private forget(): void {
+    this.recent = [];
+    this.recentBytes = 0;
+  }
+}
+

@@ -1,0 +1,80 @@
+/** An event to publish, as it appears on the stream (WHATWG HTML §9.2). */
+export interface FrameInput {
+  /** The event's name; without one the browser fires `message`. No line breaks, no NUL, not `error`. */
+  event?: string;
+  /** A string goes out as it is, line by line; anything else as JSON. */
+  data: unknown;
+  /** Tells the client how long to wait before it reconnects, in ms. */
+  retry?: number;
+  /** Marks the frame as the last one of its channel. */
+  end?: boolean;
+}
+
+/** The comment that ends the last frame of a channel. Comments are ignored by clients (§9.2.6). */
+const END_MARK = Buffer.from('\n:end\n\n');
+
+/**
+ * Builds a frame without its id line, which the publish script puts in front.
+ * @throws TypeError for a name, retry time or data that no frame can carry
+ */
+export function frameBody({ event, data, retry, end }: FrameInput): string {
+  let head = '';
+  if (event !== undefined) {
+    checkEventName(event);
+    head = `event: ${event}\n`;
+  }
+  if (retry !== undefined) {
+    if (!Number.isSafeInteger(retry) || retry < 0) {
+      throw new TypeError(`retry must be a whole number of milliseconds, not ${retry}`);
+    }
+    head += `retry: ${retry}\n`;
+  }
+  const text = typeof data === 'string' ? data : JSON.stringify(data);
+  if (text === undefined) throw new TypeError('data has no JSON form');
+  const lines = typeof data === 'string' ? text.replace(/\r\n?|\n/g, '\ndata: ') : text;
+  return `${head}data: ${lines}\n${end ? ':end\n' : ''}\n`;
+}
+
+function checkEventName(event: string): void {
+  if (event === '' || event.length > 100 || /[\r\n\0]/.test(event)) {
+    throw new TypeError('an event name has 1 to 100 characters and no line break or NUL');
+  }
+  if (event === 'error') {
+    throw new TypeError('no event can be named "error": browsers use that name for the connection');
+  }
+}
+
+/** What an id `epoch-offset` says. */
+export interface EventId {
+  epoch: string;
+  offset: number;
+}
+
+/** Reads a `Last-Event-ID`; `undefined` when it is none of ours. */
+export function parseEventId(id: string): EventId | undefined {
+  const match = /^([A-Za-z0-9]{1,32})-(\d{1,15})$/.exec(id);
+  return match ? { epoch: match[1]!, offset: Number(match[2]) } : undefined;
+}
+
+const DASH = 0x2d;
+const LF = 0x0a;
+const ID_START = 'id: '.length;
+
+/** Reads the id at the start of a frame: the only bytes of a frame that are ever looked at on its way. */
+export function frameId(frame: Buffer): EventId {
+  const dash = frame.indexOf(DASH, ID_START);
+  let offset = 0;
+  for (let i = dash + 1; frame[i] !== LF && i < frame.length; i++) offset = offset * 10 + frame[i]! - 48;
+  return { epoch: frame.toString('latin1', ID_START, dash), offset };
+}
+
+/** Whether a frame is marked as the last one of its channel. */
+export function endsChannel(frame: Buffer): boolean {
+  const at = frame.length - END_MARK.length;
+  return at > 0 && frame[at + 1] === 0x3a && frame.subarray(at).equals(END_MARK);
+}
+
+/** The `reset` event: what the reader knew no longer holds, the present state follows. It has no id of its own. */
+export function resetFrame(reason: string): Buffer {
+  return Buffer.from(`event: reset\ndata: ${JSON.stringify({ reason, at: Date.now() })}\n\n`);
+}

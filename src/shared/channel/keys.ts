@@ -1,0 +1,24 @@
+/** What a channel may be called: 1 to 200 characters, none of which can leave its key or its frame. */
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._:~@-]{0,199}$/;
+
+/** @throws TypeError for a name that no channel can have */
+export function checkChannelName(name: string): string {
+  if (!NAME.test(name)) {
+    throw new TypeError(
+      'a channel name has 1 to 200 of A-Z a-z 0-9 . _ : ~ @ - and starts with a letter or a digit',
+    );
+  }
+  return name;
+}
+
+/** The channel of a job. */
+export const jobChannel = (jobId: string): string => `job:${jobId}`;
+
+/**
+ * The Redis keys of a channel, in the order in which the scripts take them. The name is their hash tag, so
+ * that on a Redis Cluster all of them (and the sharded Pub/Sub channel, named as the first) are in one slot.
+ */
+export function channelKeys(prefix: string, name: string): [channel: string, log: string, slots: string] {
+  const key = `${prefix}:{${name}}`;
+  return [key, `${key}:log`, `${key}:slots`];
+}

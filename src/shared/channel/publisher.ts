@@ -1,0 +1,74 @@
+import type { Cluster, Redis } from 'ioredis';
+import { type FrameInput, frameBody } from './frame.js';
+import { channelKeys, checkChannelName } from './keys.js';
+import { newEpoch, withScripts } from './scripts.js';
+
+/** An event to publish to a channel. */
+export interface ChannelEvent extends FrameInput {
+  /** `log` (default): each one matters and is kept in order. `state`: only the newest of its key matters. */
+  kind?: 'log' | 'state';
+  /** The slot of a state event. Default: the event's name. */
+  key?: string;
+}
+
+/**
+ * Keeps an event out that comes too late: of an attempt that is over, or a lifecycle event that was published
+ * already. Positions are (attempt, rank) and only go up; see `src/shared/lifecycle`.
+ */
+export interface Fence {
+  attempt: number;
+  /** For a lifecycle event, its place within the attempt. Without: an event of a running attempt. */
+  rank?: number;
+  /** With `rank`: how many attempts of the job had failed and how often it had stalled by then. */
+  failures?: number;
+  stalls?: number;
+  /** With `rank`: the offset of the channel's end that this event takes back (a finished job runs again). */
+  reopens?: number;
+}
+
+export interface PublisherOptions {
+  redis: Redis | Cluster;
+  prefix: string;
+  /** About how many events a channel's log keeps. */
+  logLength: number;
+  /** A channel is forgotten this long after its last event, in ms. */
+  ttlMs: number;
+  /** Whether the server has sharded Pub/Sub (Redis 7). */
+  sharded: boolean;
+}
+
+/** Publishes to channels. */
+export interface Publisher {
+  /**
+   * Publishes an event: one script, one round trip.
+   * @returns the event's id, or `undefined` when the fence kept it out
+   * @throws TypeError for a name or an event that no channel can carry
+   */
+  publish(channel: string, event: ChannelEvent, fence?: Fence): Promise<string | undefined>;
+}
+
+export function createPublisher({ redis, prefix, logLength, ttlMs, sharded }: PublisherOptions): Publisher {
+  const scripts = withScripts(redis);
+  const command = sharded ? 'SPUBLISH' : 'PUBLISH';
+  return {
+    async publish(channel, event, fence) {
+      const slot = event.kind === 'state' ? (event.key ?? event.event ?? 'message') : '';
+      const id = await scripts.channelPublish(
+        ...channelKeys(prefix, checkChannelName(channel)),
+        command,
+        newEpoch(),
+        slot,
+        frameBody(event),
+        logLength,
+        ttlMs,
+        event.end ? '1' : '',
+        fence ? fence.attempt : '',
+        fence?.rank ?? '',
+        fence?.reopens ?? '',
+        fence?.failures ?? 0,
+        fence?.stalls ?? 0,
+      );
+      return id ?? undefined;
+    },
+  };
+}

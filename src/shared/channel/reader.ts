@@ -1,0 +1,55 @@
+import type { Cluster, Redis } from 'ioredis';
+import { type EventId, frameId } from './frame.js';
+import { channelKeys } from './keys.js';
+import { newEpoch, withScripts } from './scripts.js';
+
+/** What a reader at some offset of a channel has missed. */
+export interface Missed {
+  epoch: string;
+  /** The offset at which the reader is after `frames`. */
+  offset: number;
+  /** The offset of the event that ended the channel, when it has ended. */
+  end: number | undefined;
+  /** Why what the reader knew no longer holds; empty when it still does. */
+  reset: '' | 'epoch' | 'rewound' | 'trimmed';
+  /** More follows: read again from `offset`. */
+  more: boolean;
+  frames: Array<{ offset: number; frame: Buffer }>;
+}
+
+const PAGE = 256;
+
+/** Reads what was missed: log events and newer slots, in order of offset. */
+export type Reader = (channel: string, since: EventId) => Promise<Missed | undefined>;
+
+/** `since` with an empty epoch is a reader that has seen nothing. Resolves to `undefined` for a channel that does not exist. */
+export function createReader(redis: Redis | Cluster, prefix: string): Reader {
+  const scripts = withScripts(redis);
+  return async (channel, since) => {
+    const reply = await scripts.channelReadBuffer(
+      ...channelKeys(prefix, channel),
+      since.epoch,
+      since.offset,
+      PAGE,
+      newEpoch(),
+    );
+    if (!reply) return undefined;
+    const [epoch, offset, end, resetReason, more, logs, slots] = reply;
+    const reset = resetReason.toString() as Missed['reset'];
+    const after = reset === 'epoch' || reset === 'rewound' ? 0 : since.offset;
+    const log = logs.map(placed);
+    // With more log events to come, a slot newer than this page waits for its turn.
+    const upTo = more ? log.at(-1)!.offset : Number(offset);
+    const newer = slots.map(placed).filter((slot) => slot.offset > after && slot.offset <= upTo);
+    return {
+      epoch: epoch.toString(),
+      offset: upTo,
+      end: end.length > 0 ? Number(end) : undefined,
+      reset,
+      more: more === 1,
+      frames: newer.length > 0 ? [...log, ...newer].sort((a, b) => a.offset - b.offset) : log,
+    };
+  };
+}
+
+const placed = (frame: Buffer): { offset: number; frame: Buffer } => ({ offset: frameId(frame).offset, frame });

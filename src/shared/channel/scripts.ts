@@ -1,0 +1,35 @@
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { Cluster, Redis } from 'ioredis';
+
+type Keys = [string, string, string];
+
+/** The channel's scripts on a connection. Arguments and replies are described at the top of each Lua file. */
+export interface ChannelScripts {
+  channelPublish(...args: [...Keys, ...Array<string | number>]): Promise<string | null>;
+  channelReadBuffer(...args: [...Keys, ...Array<string | number>]): Promise<ReadReply | null>;
+}
+
+export type ReadReply = [
+  epoch: Buffer,
+  offset: Buffer,
+  end: Buffer,
+  reset: Buffer,
+  more: number,
+  logs: Buffer[],
+  slots: Buffer[],
+];
+
+const lua = (name: string): string => readFileSync(new URL(`./scripts/${name}.lua`, import.meta.url), 'utf8');
+
+/** Makes the scripts callable on a connection (by their SHA-1, sent whole only once). */
+export function withScripts<R extends Redis | Cluster>(redis: R): R & ChannelScripts {
+  if (!('channelPublish' in redis)) {
+    redis.defineCommand('channelPublish', { numberOfKeys: 3, lua: lua('publish') });
+    redis.defineCommand('channelRead', { numberOfKeys: 3, lua: lua('read') });
+  }
+  return redis as R & ChannelScripts;
+}
+
+/** An epoch for a channel that may turn out to be new: 12 characters, unlike any before. */
+export const newEpoch = (): string => randomBytes(6).toString('hex');

@@ -1,0 +1,80 @@
+--[[
+  Publishes one event to a channel: takes its next offset, keeps it (log or slot), and sends the frame to
+  whoever listens. One round trip, atomic.
+
+  KEYS[1]  the channel: a hash; the Pub/Sub channel has the same name. Fields: epoch, offset (of the newest event),
+           log (offset of the newest log event), start (offset before the first event that newcomers get),
+           end (offset of the event that ended it), and for jobs the fence: attempt, rank, failures, stalls
+  KEYS[2]  its log: a stream, entry id "<offset>-0", fields f = frame, p = offset of the log event before
+  KEYS[3]  its state slots: a hash, slot key -> frame
+
+  ARGV[1]  "SPUBLISH" or "PUBLISH"
+  ARGV[2]  an epoch, used when the channel does not exist yet: 1 to 32 of A-Z a-z 0-9
+  ARGV[3]  the slot key of a state event; "" for a log event
+  ARGV[4]  the frame without its id line: "event: ...\ndata: ...\n\n" (with ":end\n" before the last "\n" when it ends the channel)
+  ARGV[5]  about how many events the log keeps
+  ARGV[6]  ms after which a channel without new events is forgotten
+  ARGV[7]  "1" when this event ends the channel, else ""
+  ARGV[8]  fence: the attempt of the job that this event belongs to; "" for none
+  ARGV[9]  fence: the rank of a lifecycle event within its attempt; "" for an event that happens while the attempt runs
+  ARGV[10] the offset of the end that this event reopens; "" for none
+  ARGV[11] fence: how many attempts of the job had failed by then
+  ARGV[12] fence: how often the job had stalled by then
+
+  Returns the event's id "<epoch>-<offset>", or false when the fence kept the event out.
+]]
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'offset', 'log', 'attempt', 'rank', 'end')
+local epoch, lastLog, ended = meta[1], meta[3] or '0', meta[6]
+local attempt, rank = tonumber(ARGV[8]), tonumber(ARGV[9])
+local reopens = ARGV[10] ~= ''
+local fresh = false
+
+if attempt then
+  local nowAttempt, nowRank = tonumber(meta[4] or '-1'), tonumber(meta[5] or '-1')
+  if reopens then
+    if ended ~= ARGV[10] then return false end
+    fresh = true
+  elseif rank then
+    if attempt < nowAttempt or (attempt == nowAttempt and rank <= nowRank) then return false end
+    fresh = attempt > nowAttempt
+  elseif ended or attempt < nowAttempt or (attempt == nowAttempt and nowRank > 0) then
+    return false
+  end
+end
+
+if not epoch then
+  epoch = ARGV[2]
+  redis.call('DEL', KEYS[2], KEYS[3])
+  redis.call('HSET', KEYS[1], 'epoch', epoch)
+end
+local offset = redis.call('HINCRBY', KEYS[1], 'offset', 1)
+local at = string.format('%.0f', offset)
+local frame = 'id: ' .. epoch .. '-' .. at .. '\n' .. ARGV[4]
+
+-- What the slots held belongs to the attempt before.
+if fresh then redis.call('DEL', KEYS[3]) end
+
+local refresh = offset % 64 == 0
+if ARGV[3] == '' then
+  redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], at .. '-0', 'f', frame, 'p', lastLog)
+  redis.call('HSET', KEYS[1], 'log', at)
+  refresh = true
+elseif redis.call('HSET', KEYS[3], ARGV[3], frame) == 1 then
+  refresh = true
+end
+
+if ARGV[9] ~= '' then
+  redis.call('HSET', KEYS[1], 'attempt', ARGV[8], 'rank', rank, 'failures', ARGV[11], 'stalls', ARGV[12])
+end
+if ended and attempt then
+  -- Another run begins: whoever comes from now on starts with it, not with the end of the last one.
+  redis.call('HDEL', KEYS[1], 'end')
+  redis.call('HSET', KEYS[1], 'start', string.format('%.0f', offset - 1))
+end
+if ARGV[7] == '1' then redis.call('HSET', KEYS[1], 'end', at) end
+
+if refresh then
+  for i = 1, 3 do redis.call('PEXPIRE', KEYS[i], ARGV[6]) end
+end
+redis.call(ARGV[1], KEYS[1], frame)
+return epoch .. '-' .. at

@@ -1,0 +1,43 @@
+--[[
+  Reads what somebody at an offset of a channel has missed: the log events after it and the slots newer than it.
+
+  KEYS     as in publish.lua
+  ARGV[1]  the epoch of the reader's offset; "" for a reader that has seen nothing
+  ARGV[2]  the reader's offset; 0 for a reader that has seen nothing
+  ARGV[3]  how many log events at most
+  ARGV[4]  an epoch, used when the channel turns out to have lost what the reader has seen
+
+  Returns false when the channel does not exist, else
+  {epoch, offset, end or "", reset reason or "", more log events follow (0 or 1),
+   {log frame, ...} in order, {slot frame, ...} in any order}
+  Frames carry their own offset in their id line.
+]]
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'offset', 'end', 'log', 'start')
+local epoch = meta[1]
+if not epoch then return false end
+
+local from, reset = tonumber(ARGV[2]), ''
+if ARGV[1] ~= '' and ARGV[1] ~= epoch then
+  from, reset = 0, 'epoch'
+elseif from > tonumber(meta[2]) then
+  -- Redis came back without its last writes: ids after this offset would be given out twice.
+  epoch = ARGV[4]
+  redis.call('HSET', KEYS[1], 'epoch', epoch)
+  from, reset = 0, 'rewound'
+end
+
+local start = tonumber(meta[5] or '0')
+local lastLog = tonumber(meta[4] or '0')
+if from < start then from = start end
+
+local count = tonumber(ARGV[3])
+local logs, more = {}, 0
+if lastLog > from then
+  local entries = redis.call('XRANGE', KEYS[2], '(' .. string.format('%.0f', from) .. '-0', '+', 'COUNT', count)
+  for i, entry in ipairs(entries) do logs[i] = entry[2][2] end
+  if #entries == 0 or tonumber(entries[1][2][4]) > from then
+    if reset == '' then reset = 'trimmed' end
+  end
+  if #entries == count then more = 1 end
+end
+return {epoch, meta[2], meta[3] or '', reset, more, logs, redis.call('HVALS', KEYS[3])}

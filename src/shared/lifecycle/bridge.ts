@@ -1,0 +1,124 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { Redis } from 'ioredis';
+import type { Logger } from '../log.js';
+import type { EndHint, Lifecycle } from './reconcile.js';
+import type { QueueKeys } from './snapshot.js';
+
+const LEASE_MS = 3000;
+const ASK_MS = 1000;
+const BLOCK_MS = 2000;
+const BATCH = 500;
+
+export interface BridgeOptions {
+  /** Workers come first: an API process takes over only while no worker holds the lease. */
+  role: 'worker' | 'api';
+  /** For short commands. */
+  redis: Redis;
+  /** Opens the connection on which the leader waits for events. */
+  connect: () => Redis;
+  prefix: string;
+  keys: QueueKeys;
+  lifecycle: Lifecycle;
+  log: Logger;
+}
+
+/** Something that runs until it is stopped. */
+export interface Running {
+  stop(): Promise<void>;
+}
+
+const lua = readFileSync(new URL('./scripts/lease.lua', import.meta.url), 'utf8');
+
+/**
+ * Follows BullMQ's event stream, which BullMQ writes in the same step as each change of state, and has every
+ * job that is named there reconciled. One process at a time does it (by a lease); the place it has reached is
+ * kept in Redis for the next one. Doing an event twice, or skipping to the newest of a job's, changes nothing,
+ * because `reconcile` looks at states.
+ */
+export function startBridge({ role, redis, connect, prefix, keys, lifecycle, log }: BridgeOptions): Running {
+  const me = `${role}:${randomUUID()}`;
+  const lease = `${prefix}:{bridge:${keys.queue}}:lease`;
+  const cursorKey = `${prefix}:{bridge:${keys.queue}}:cursor`;
+  const events = `${keys.prefix}:${keys.queue}:events`;
+  if (!('takeLease' in redis)) redis.defineCommand('takeLease', { numberOfKeys: 1, lua });
+  const scripts = redis as unknown as { takeLease(key: string, who: string, ms: number): Promise<number> };
+
+  let stopped = false;
+  let leader: Promise<void> | undefined;
+  let following: Redis | undefined;
+  let heldUntil = 0;
+
+  async function ask(): Promise<void> {
+    const asked = Date.now();
+    const held = await scripts.takeLease(lease, me, LEASE_MS);
+    if (held === 1) heldUntil = asked + LEASE_MS;
+    if (held === 1 && !leader && !stopped) {
+      leader = follow().finally(() => {
+        leader = undefined;
+      });
+    }
+    if (held === 0) heldUntil = 0;
+  }
+
+  async function follow(): Promise<void> {
+    log.debug('following the queue');
+    following = connect();
+    try {
+      let cursor = (await redis.get(cursorKey)) ?? '0';
+      while (!stopped && Date.now() < heldUntil) {
+        const reply = await following.xread('COUNT', BATCH, 'BLOCK', BLOCK_MS, 'STREAMS', events, cursor);
+        if (!reply) continue;
+        const entries = reply[0]![1];
+        await handle(entries);
+        cursor = entries.at(-1)![0];
+        await redis.set(cursorKey, cursor);
+      }
+    } catch (error) {
+      if (!stopped) log.warn({ err: error }, 'following the queue was interrupted; it goes on from where it was');
+    } finally {
+      following.disconnect();
+      following = undefined;
+    }
+  }
+
+  async function handle(entries: Array<[id: string, fields: string[]]>): Promise<void> {
+    // Only the newest message of each job: what came before shows in the job's state.
+    const hints = new Map<string, EndHint | undefined>();
+    for (const [, fields] of entries) {
+      const event = fieldsOf(fields);
+      if (event.jobId && event.event !== 'progress') hints.set(event.jobId, endHint(event) ?? hints.get(event.jobId));
+    }
+    await Promise.all(Array.from(hints, ([jobId, hint]) => lifecycle.reconcile(jobId, hint)));
+  }
+
+  const tick = (): void => {
+    ask().catch((error) => log.debug({ err: error }, 'could not ask for the lease'));
+  };
+  // An API process leaves a new worker the time to be first.
+  const timer = setInterval(tick, role === 'worker' ? ASK_MS : 2 * ASK_MS);
+  if (role === 'worker') tick();
+
+  return {
+    async stop() {
+      stopped = true;
+      clearInterval(timer);
+      following?.disconnect();
+      await leader;
+      if (Date.now() < heldUntil && (await redis.get(lease)) === me) await redis.del(lease);
+    },
+  };
+}
+
+function fieldsOf(fields: string[]): Record<string, string> {
+  const out: Record<string, string> = {};
+  for (let i = 0; i + 1 < fields.length; i += 2) out[fields[i]!] = fields[i + 1]!;
+  return out;
+}
+
+function endHint(event: Record<string, string>): EndHint | undefined {
+  if (event.event === 'completed') return { event: 'completed', result: JSON.parse(event.returnvalue ?? 'null') };
+  if (event.event === 'failed') return { event: 'failed', reason: event.failedReason ?? 'unknown error' };
+  if (event.event === 'removed') return { event: 'removed' };
+  return undefined;
+}

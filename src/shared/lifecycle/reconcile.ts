@@ -1,0 +1,79 @@
+import type { Cluster, Redis } from 'ioredis';
+import { channelKeys, jobChannel } from '../channel/keys.js';
+import type { Publisher } from '../channel/publisher.js';
+import type { JobSnapshot, SnapshotReader } from './snapshot.js';
+import { ended, type Told, transitions } from './transitions.js';
+
+export interface LifecycleOptions {
+  redis: Redis | Cluster;
+  prefix: string;
+  publisher: Publisher;
+  readJob: SnapshotReader;
+}
+
+/** What a job's channel and BullMQ say of a job, after the two have been made to agree. */
+export interface Reconciled {
+  job: JobSnapshot | undefined;
+  /** The channel's epoch and the offset of its end, when it exists and has ended. */
+  epoch: string | undefined;
+  end: number | undefined;
+}
+
+/** A message of BullMQ's that says how a job ended, for jobs that are removed at their end. */
+export type EndHint = { event: 'completed'; result: unknown } | { event: 'failed'; reason: string } | { event: 'removed' };
+
+/**
+ * Keeps the channel of a job telling the truth about it. `reconcile` compares what the channel has told with
+ * what BullMQ's keys say and publishes what is missing; it may be called at any time, by any process, any
+ * number of times at once.
+ */
+export interface Lifecycle {
+  reconcile(jobId: string, hint?: EndHint): Promise<Reconciled>;
+}
+
+export function createLifecycle({ redis, prefix, publisher, readJob }: LifecycleOptions): Lifecycle {
+  async function readTold(jobId: string): Promise<(Told & { epoch: string }) | undefined> {
+    const [channel] = channelKeys(prefix, jobChannel(jobId));
+    const [epoch, attempt, rank, failures, stalls, end] = await redis.hmget(
+      channel,
+      'epoch',
+      'attempt',
+      'rank',
+      'failures',
+      'stalls',
+      'end',
+    );
+    if (!epoch) return undefined;
+    return {
+      epoch,
+      attempt: Number(attempt ?? 0),
+      rank: Number(rank ?? -1),
+      failures: Number(failures ?? 0),
+      stalls: Number(stalls ?? 0),
+      end: end ? Number(end) : undefined,
+    };
+  }
+
+  return {
+    async reconcile(jobId, hint) {
+      // In this order: see `transitions`.
+      const told = await readTold(jobId);
+      const job = await readJob(jobId);
+      const missing = job
+        ? transitions(told, job)
+        : told && told.end === undefined
+          ? [ended(told, jobId, endOfRemoved(hint))]
+          : [];
+      if (missing.length === 0) return { job, epoch: told?.epoch, end: told?.end };
+      for (const { event, fence } of missing) await publisher.publish(jobChannel(jobId), event, fence);
+      const now = await readTold(jobId);
+      return { job, epoch: now?.epoch, end: now?.end };
+    },
+  };
+}
+
+function endOfRemoved(hint: EndHint | undefined): Parameters<typeof ended>[2] {
+  if (hint?.event === 'completed') return { event: 'completed', data: { result: hint.result } };
+  if (hint?.event === 'failed') return { event: 'failed', data: { error: { message: hint.reason } } };
+  return { event: 'cancelled', data: { reason: 'removed' } };
+}

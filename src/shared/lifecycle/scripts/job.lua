@@ -1,0 +1,37 @@
+--[[
+  Reads the real state of a BullMQ job in one step.
+
+  KEYS[1] the job's hash    KEYS[2] active (list)     KEYS[3] completed   KEYS[4] failed
+  KEYS[5] delayed           KEYS[6] prioritized       KEYS[7] waiting-children (sorted sets)
+  ARGV[1] the job's id
+
+  Returns false when there is no such job, else
+  {state, when it is due ("" unless delayed), name, ats, atm, stc, timestamp, processedOn, finishedOn, failedReason,
+   returnvalue, progress, opts}
+]]
+local job = redis.call('HMGET', KEYS[1], 'name', 'ats', 'atm', 'stc', 'timestamp', 'processedOn', 'finishedOn',
+  'failedReason', 'returnvalue', 'progress', 'opts')
+if not job[1] then return false end
+
+local state, due = 'waiting', ''
+if redis.call('ZSCORE', KEYS[3], ARGV[1]) then
+  state = 'completed'
+elseif redis.call('ZSCORE', KEYS[4], ARGV[1]) then
+  state = 'failed'
+elseif redis.call('EXISTS', KEYS[1] .. ':lock') == 1 or redis.call('LPOS', KEYS[2], ARGV[1]) then
+  state = 'active'
+elseif redis.call('ZSCORE', KEYS[6], ARGV[1]) then
+  state = 'prioritized'
+elseif redis.call('ZSCORE', KEYS[7], ARGV[1]) then
+  state = 'waiting-children'
+else
+  local score = redis.call('ZSCORE', KEYS[5], ARGV[1])
+  if score then
+    state = 'delayed'
+    -- BullMQ keeps the time in the upper bits of the score, the order of arrival in the lower twelve.
+    due = string.format('%.0f', math.floor(tonumber(score) / 4096))
+  end
+end
+local reply = {state, due}
+for i = 1, 11 do reply[i + 2] = job[i] or '' end
+return reply

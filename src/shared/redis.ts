@@ -1,0 +1,96 @@
+import { Redis, type RedisOptions } from 'ioredis';
+
+/** What a connection is for decides what it does while Redis is away. */
+export type ConnectionRole =
+  /** Commands of a request: fail at once, so that the caller gets a 503 instead of hanging. */
+  | 'request'
+  /** Commands of a worker and of BullMQ's workers: wait until Redis is back. */
+  | 'patient'
+  /** Pub/Sub: waits, and leaves subscribing again to the subscriber. */
+  | 'subscriber';
+
+const roleOptions: Record<ConnectionRole, RedisOptions> = {
+  request: { enableOfflineQueue: false, maxRetriesPerRequest: 0, commandTimeout: 5000, enableAutoPipelining: true },
+  patient: { maxRetriesPerRequest: null },
+  subscriber: { maxRetriesPerRequest: null, autoResubscribe: false, autoResendUnfulfilledCommands: false },
+};
+
+/**
+ * Opens a connection.
+ * @param url `redis://`, `rediss://` or `unix:` with the path of a socket
+ */
+export function connectRedis(url: string, role: ConnectionRole, extra: RedisOptions = {}): Redis {
+  const options: RedisOptions = {
+    ...roleOptions[role],
+    retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 6), 2000),
+    ...extra,
+  };
+  const redis = url.startsWith('unix:')
+    ? new Redis({ path: url.slice('unix:'.length).replace(/^\/\/(?=\/)/, ''), ...options })
+    : new Redis(url, options);
+  // Without a listener ioredis prints every failed attempt; whoever opens the connection may add one that logs.
+  redis.on('error', () => {});
+  return redis;
+}
+
+/** A Redis URL fit for a log line: without its password. */
+export const redactRedisUrl = (url: string): string => url.replace(/\/\/[^@/]*@/, '//***@');
+
+/** What was found out about a server. */
+export interface RedisServer {
+  version: string;
+  /** Redis 7 and Valkey have sharded Pub/Sub. */
+  sharded: boolean;
+  /** Something that should be changed, in one line. */
+  warning?: string;
+}
+
+/** The server cannot be used; the message says why in one line. */
+export class UnusableRedisError extends Error {}
+
+/**
+ * Waits until the server answers and looks at whether it can be used.
+ * @throws UnusableRedisError when it is older than 6.2 or does not answer in `timeoutMs`
+ */
+export async function checkRedis(redis: Redis, url: string, timeoutMs = 10_000): Promise<RedisServer> {
+  await answering(redis, url, timeoutMs);
+  const info = await redis.info('server');
+  const version = /^redis_version:(.*)$/m.exec(info)?.[1]?.trim() ?? '0';
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  if (major < 6 || (major === 6 && minor < 2)) {
+    throw new UnusableRedisError(`Redis ${version} is too old: Headway needs Redis 6.2 or newer, or Valkey`);
+  }
+  const [known] = (await redis.command('INFO', 'SPUBLISH')) as unknown[];
+  const policy = /^maxmemory_policy:(.*)$/m.exec(await redis.info('memory'))?.[1]?.trim();
+  return {
+    version,
+    sharded: known != null,
+    ...(policy && policy !== 'noeviction'
+      ? {
+          warning: `Redis may evict jobs: its maxmemory-policy is "${policy}", set it to "noeviction" (CONFIG SET maxmemory-policy noeviction)`,
+        }
+      : {}),
+  };
+}
+
+async function answering(redis: Redis, url: string, timeoutMs: number): Promise<void> {
+  if (redis.status === 'ready') return;
+  let lastError: Error | undefined;
+  const onError = (error: Error): void => {
+    lastError = error;
+  };
+  let timer: NodeJS.Timeout | undefined;
+  redis.on('error', onError);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      redis.once('ready', resolve);
+      timer = setTimeout(() => {
+        const why = lastError ? `: ${lastError.message}` : '';
+        reject(new UnusableRedisError(`no Redis answers at ${redactRedisUrl(url)}${why}`));
+      }, timeoutMs);
+    });
+  } finally {
+    clearTimeout(timer);
+    redis.off('error', onError);
+  }
+}
