@@ -39,6 +39,7 @@ export const configSchema = z.object({
   PROGRESS_INTERVAL_MS: int(0, minute).default(100).describe('At most one progress event per job in this many ms. `0` turns coalescing off.'),
   LOCK_DURATION_MS: int(1000).default(30_000).describe('A job whose worker died is given to another one this long after the last renewal of its lock, at the earliest, in ms.'),
   STALLED_INTERVAL_MS: int(500).default(15_000).describe('How often workers look for jobs whose lock has run out, in ms.'),
+  MAX_STALLS: int(0, 1000).default(3).describe('A job whose worker died more often than this fails.'),
   SHUTDOWN_GRACE_MS: int(0).default(10_000).describe('On SIGTERM a worker lets its running jobs go on for this long, then hands them back; the API lets requests end.'),
   KEEP_JOBS_MS: int(1000).default(day).describe('How long a finished job and its channel are kept, in ms.'),
   CHANNEL_LOG_LENGTH: int(10, 1_000_000).default(1000).describe("Events kept in a channel's log."),

@@ -1,0 +1,62 @@
+import type { ErrorRequestHandler, RequestHandler } from 'express';
+import { type ErrorCode, HeadwayError } from '../shared/errors.js';
+import type { Logger } from '../shared/log.js';
+
+/** Errors of Express's body parser, by their `type`. */
+const bodyErrors: Record<string, [ErrorCode, string]> = {
+  'entity.parse.failed': ['invalid-json', 'The body is not valid JSON'],
+  'entity.too.large': ['body-too-large', 'The body is larger than this service takes (BODY_MAX_BYTES)'],
+  'encoding.unsupported': ['unsupported-media-type', 'The Content-Encoding is not supported'],
+  'charset.unsupported': ['unsupported-media-type', 'The charset is not supported: send UTF-8'],
+  'request.aborted': ['invalid-request', 'The body did not arrive whole'],
+  'request.size.invalid': ['invalid-request', 'The body is not as long as its Content-Length says'],
+};
+
+/** Turns whatever was thrown into an `application/problem+json` answer (RFC 9457). The only place that does. */
+export function problemHandler(log: Logger): ErrorRequestHandler {
+  return (thrown, req, res, next) => {
+    const error = asHeadwayError(thrown);
+    if (error.status >= 500) log.error({ err: thrown, method: req.method, path: req.path }, error.message);
+    if (res.headersSent) return next(thrown);
+    if (error.code === 'unavailable') res.set('Retry-After', '2');
+    if (error.code === 'invalid-token') res.set('WWW-Authenticate', 'Bearer error="invalid_token"');
+    res
+      .status(error.status)
+      .type('application/problem+json')
+      .send(JSON.stringify(error.toProblem(req.path)));
+  };
+}
+
+function asHeadwayError(thrown: unknown): HeadwayError {
+  if (thrown instanceof HeadwayError) return thrown;
+  const { type, message = '', status } = (thrown ?? {}) as { type?: string; message?: string; status?: number };
+  const known = type ? bodyErrors[type] : undefined;
+  if (known) return new HeadwayError(known[0], type === 'entity.parse.failed' ? `${known[1]}: ${message}` : `${known[1]}.`);
+  if (thrown instanceof URIError || status === 400) return new HeadwayError('invalid-request', message);
+  if (isRedisAway(thrown)) {
+    return new HeadwayError('unavailable', 'Redis does not answer. Nothing was done; try again.', undefined, { cause: thrown });
+  }
+  return new HeadwayError('internal', 'Something went wrong here; it has been logged.', undefined, { cause: thrown });
+}
+
+/** What ioredis throws when the server is away, starting up, read-only or full. */
+function isRedisAway(thrown: unknown): boolean {
+  const { name = '', message = '' } = (thrown ?? {}) as Partial<Error>;
+  return (
+    name === 'MaxRetriesPerRequestError' ||
+    /^(Connection is closed|Stream isn't writeable|Command timed out|LOADING|READONLY|OOM|MASTERDOWN|CLUSTERDOWN|connect E)|ECONN|EPIPE/.test(
+      message,
+    )
+  );
+}
+
+/** Answers OPTIONS with what a path takes, and any other method that it does not take with 405. */
+export function methods(...allowed: string[]): RequestHandler {
+  const allow = [...allowed, ...(allowed.includes('GET') ? ['HEAD'] : []), 'OPTIONS'].join(', ');
+  return (req, res, next) => {
+    if (allow.split(', ').includes(req.method) && req.method !== 'OPTIONS') return next();
+    res.set('Allow', allow);
+    if (req.method === 'OPTIONS') return void res.status(204).end();
+    throw new HeadwayError('method-not-allowed', `${req.method} is not possible here; ${allow} are.`);
+  };
+}

@@ -1,0 +1,61 @@
+import type { Redis } from 'ioredis';
+import { createPublisher, type Publisher } from './channel/publisher.js';
+import type { Config } from './config.js';
+import { createLifecycle, type Lifecycle } from './lifecycle/reconcile.js';
+import { createSnapshotReader, type QueueKeys, type SnapshotReader } from './lifecycle/snapshot.js';
+import type { Logger } from './log.js';
+import { type ConnectionRole, checkRedis, connectRedis, type RedisServer } from './redis.js';
+
+/** What every process of Headway has: a connection, the channels and the lifecycle of jobs. */
+export interface Connection {
+  redis: Redis;
+  server: RedisServer;
+  queue: QueueKeys;
+  publisher: Publisher;
+  readJob: SnapshotReader;
+  lifecycle: Lifecycle;
+}
+
+/** Where BullMQ keeps the queue. The braces make it one slot of a Redis Cluster. */
+export const queueKeys = (config: Config): QueueKeys => ({
+  prefix: `{${config.KEY_PREFIX}}`,
+  queue: config.QUEUE_NAME,
+});
+
+/**
+ * Connects to Redis and checks that it can be used.
+ * @throws UnusableRedisError when it cannot
+ */
+export async function connectHeadway(config: Config, role: ConnectionRole, log: Logger): Promise<Connection> {
+  const redis = connectRedis(config.REDIS_URL, role);
+  const server = await checkRedis(redis, config.REDIS_URL).catch((error) => {
+    redis.disconnect();
+    throw error;
+  });
+  if (server.warning) log.warn(server.warning);
+  logOutages(redis, log);
+  const prefix = config.KEY_PREFIX;
+  const publisher = createPublisher({
+    redis,
+    prefix,
+    logLength: config.CHANNEL_LOG_LENGTH,
+    ttlMs: config.KEEP_JOBS_MS,
+    sharded: server.sharded,
+  });
+  const queue = queueKeys(config);
+  const readJob = createSnapshotReader(redis, queue);
+  return { redis, server, queue, publisher, readJob, lifecycle: createLifecycle({ redis, prefix, publisher, readJob }) };
+}
+
+/** One line when Redis goes, one when it is back. */
+function logOutages(redis: Redis, log: Logger): void {
+  let away = false;
+  redis.on('close', () => {
+    if (!away) log.warn('Redis is away');
+    away = true;
+  });
+  redis.on('ready', () => {
+    if (away) log.info('Redis is back');
+    away = false;
+  });
+}

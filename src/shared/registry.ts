@@ -1,0 +1,95 @@
+import { readdir } from 'node:fs/promises';
+import { extname, join, resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { createJiti } from 'jiti';
+import { z } from 'zod';
+import type { JobDefinition } from './job.js';
+
+/** Job definitions by name. */
+export type Registry = ReadonlyMap<string, JobDefinition>;
+
+/** A job file cannot be used; the message names the file and says why, in one line. */
+export class RegistryError extends Error {}
+
+const standardSchema = z.custom<JobDefinition['input']>(
+  (value) => typeof (value as JobDefinition['input'] | undefined)?.['~standard']?.validate === 'function',
+  'must be a schema (Standard Schema: zod, valibot, arktype, …)',
+);
+
+const definitionSchema = z.strictObject({
+  name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,59}$/, 'must be 1 to 60 lower-case letters, digits and dashes'),
+  description: z.string().max(300).optional(),
+  input: standardSchema,
+  result: standardSchema,
+  stages: z.record(z.string().min(1), z.number().positive()).optional(),
+  defaults: z
+    .strictObject({
+      attempts: z.number().int().min(1).max(1000).optional(),
+      backoff: z
+        .strictObject({ type: z.enum(['fixed', 'exponential']), delayMs: z.number().int().nonnegative() })
+        .optional(),
+    })
+    .optional(),
+  run: z.custom<JobDefinition['run']>((value) => typeof value === 'function', 'must be a function'),
+});
+
+/** What a job file may import of ours, wherever the file lies. */
+const ours = fileURLToPath(new URL(`./job${extname(import.meta.url)}`, import.meta.url));
+const jiti = createJiti(import.meta.url, {
+  alias: { headway: ours, zod: fileURLToPath(import.meta.resolve('zod')) },
+  fsCache: false,
+});
+
+/** The folder of the built-in jobs, beside this one in the source as in the build. */
+export const builtInJobsDir = fileURLToPath(new URL('../worker/jobs', import.meta.url));
+
+/**
+ * Reads every job file directly in the folders: `.js`, `.mjs`, `.ts` and `.mts` files, each of which
+ * default-exports a definition.
+ * @throws RegistryError for a folder or a file that cannot be read, a definition that is none, or a name that
+ *   is there twice
+ */
+export async function loadRegistry(dirs: string[]): Promise<Registry> {
+  const registry = new Map<string, JobDefinition>();
+  const sources = new Map<string, string>();
+  for (const dir of dirs) {
+    for (const file of await jobFiles(resolve(dir))) {
+      const definition = await loadDefinition(file, dir === builtInJobsDir);
+      const other = sources.get(definition.name);
+      if (other) throw new RegistryError(`two jobs are named "${definition.name}": ${other} and ${file}`);
+      sources.set(definition.name, file);
+      registry.set(definition.name, definition);
+    }
+  }
+  return registry;
+}
+
+async function jobFiles(dir: string): Promise<string[]> {
+  const entries = await readdir(dir, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
+    throw new RegistryError(`the folder of jobs ${dir} cannot be read: ${error.code ?? error.message}`);
+  });
+  return entries
+    .filter((entry) => entry.isFile() && /\.m?[jt]s$/.test(entry.name) && !/\.d\.m?ts$|\.test\./.test(entry.name))
+    .map((entry) => join(dir, entry.name))
+    .sort();
+}
+
+async function loadDefinition(file: string, builtIn: boolean): Promise<JobDefinition> {
+  let exported: unknown;
+  try {
+    const native = builtIn && file.endsWith('.js');
+    const module = native ? await import(pathToFileURL(file).href) : await jiti.import(file);
+    exported = (module as { default?: unknown }).default;
+  } catch (error) {
+    throw new RegistryError(`the job file ${file} cannot be loaded: ${firstLine(error)}`, { cause: error });
+  }
+  const parsed = definitionSchema.safeParse(exported);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    const where = issue?.path.length ? `${issue.path.join('.')}: ` : '';
+    throw new RegistryError(`the job file ${file} must default-export a job definition: ${where}${issue?.message}`);
+  }
+  return exported as JobDefinition;
+}
+
+const firstLine = (error: unknown): string => String(error instanceof Error ? error.message : error).split('\n')[0]!;

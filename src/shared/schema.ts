@@ -1,0 +1,24 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import type { FieldError } from './errors.js';
+
+export type Validated<T> = { value: T; errors?: undefined } | { errors: FieldError[] };
+
+/**
+ * Validates with a schema of any Standard Schema library.
+ * @returns the value as the schema gives it, or what is wrong: a JSON Pointer (RFC 6901) from the value, and why
+ */
+export async function validate<S extends StandardSchemaV1>(
+  schema: S,
+  value: unknown,
+): Promise<Validated<StandardSchemaV1.InferOutput<S>>> {
+  const checked = await schema['~standard'].validate(value);
+  if (!checked.issues) return { value: checked.value };
+  return {
+    errors: checked.issues.map(({ message, path }) => ({
+      pointer: (path ?? []).map((part) => `/${escape(typeof part === 'object' ? part.key : part)}`).join(''),
+      detail: message,
+    })),
+  };
+}
+
+const escape = (key: PropertyKey): string => String(key).replaceAll('~', '~0').replaceAll('/', '~1');
