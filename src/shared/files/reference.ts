@@ -1,0 +1,32 @@
+import { z } from 'zod';
+
+/** An id of a file: a capability (160 random bits), so whoever has it may use the file. */
+const FILE_ID = /^file_[A-Za-z0-9_-]{27}$/;
+
+/** Whether a value has the form of a file's id. Nothing else ever becomes part of a path. */
+export const isFileId = (value: unknown): value is string => typeof value === 'string' && FILE_ID.test(value);
+
+/** Schema of a field of a job's data that names an uploaded file. */
+export const fileId = () =>
+  z
+    .string()
+    .regex(FILE_ID, 'must be the id of an uploaded file (POST /v1/files)')
+    .meta({ format: 'headway-file', description: 'Id of an uploaded file' });
+
+/** Schema of a file in a job's result: what `ctx.files.create` gives. */
+export const resultFile = z.object({
+  id: z.string().regex(FILE_ID),
+  name: z.string(),
+  size: z.number().int(),
+  sha256: z.string(),
+  href: z.string(),
+});
+
+const MAX_DEPTH = 100;
+
+/** Finds every file id in plain data, with the JSON Pointer (RFC 6901) to each. */
+export function fileIdsIn(value: unknown, pointer = '', depth = 0): Array<{ id: string; pointer: string }> {
+  if (isFileId(value)) return [{ id: value, pointer }];
+  if (value === null || typeof value !== 'object' || depth > MAX_DEPTH) return [];
+  return Object.entries(value).flatMap(([key, inner]) => fileIdsIn(inner, `${pointer}/${key}`, depth + 1));
+}

@@ -1,0 +1,168 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { mkdir, readdir, readFile, rename, rm, stat, statfs, utimes, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { type Readable, Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { HeadwayError } from '../errors.js';
+import { cleanFileName } from './name.js';
+import { isFileId } from './reference.js';
+
+/** A file that is kept. `size` is in bytes. */
+export interface StoredFile {
+  id: string;
+  name: string;
+  size: number;
+  sha256: string;
+}
+
+/** A file in a job's result; `href` is where its viewers can download it. */
+export type ResultFile = StoredFile & { href: string };
+
+export interface FileStoreOptions {
+  dir: string;
+  /** A file is kept this long after it was last touched, in ms. */
+  ttlMs: number;
+  minFreeBytes: number;
+  maxBytes: number;
+}
+
+/**
+ * Files on disk, in a folder that API and workers share. Each has a folder of its own, named by its id, that
+ * appears in one step when the file is whole: until then it lies in `tmp`, and is nothing.
+ */
+export interface FileStore {
+  /**
+   * Keeps what a stream brings.
+   * @param expectedBytes its length when that is known beforehand: too much is refused before a byte is read
+   * @throws HeadwayError `file-too-large`, `disk-full`, `upload-aborted`
+   */
+  save(name: string, content: Readable, expectedBytes?: number): Promise<StoredFile>;
+  /** Keeps a file that `write` makes at the path it is given. */
+  create(name: string, write: (path: string) => Promise<void>): Promise<StoredFile>;
+  /** `undefined` when there is no such file, or it has expired. */
+  stat(id: string): Promise<StoredFile | undefined>;
+  /** Where the content is. @throws HeadwayError `unknown-file` for what is no id */
+  path(id: string): string;
+  /** Keeps the file for another while. */
+  touch(id: string): Promise<void>;
+  /** Removes what has expired, and what was left half done. Returns how many. */
+  sweep(now?: number): Promise<number>;
+}
+
+export function openFileStore({ dir, ttlMs, minFreeBytes, maxBytes }: FileStoreOptions): FileStore {
+  const root = resolve(dir);
+  const tmp = join(root, 'tmp');
+  const folder = (id: string): string => {
+    if (!isFileId(id)) throw new HeadwayError('unknown-file', 'That is not the id of a file.');
+    return join(root, id);
+  };
+
+  async function begin(): Promise<{ id: string; work: string }> {
+    const id = `file_${randomBytes(20).toString('base64url')}`;
+    const work = join(tmp, id);
+    await mkdir(work, { recursive: true, mode: 0o700 });
+    return { id, work };
+  }
+
+  async function finish(work: string, file: StoredFile): Promise<StoredFile> {
+    await writeFile(join(work, 'file.json'), JSON.stringify(file), { mode: 0o600 });
+    await rename(work, folder(file.id));
+    return file;
+  }
+
+  async function checkSpace(bytes: number): Promise<void> {
+    await mkdir(root, { recursive: true, mode: 0o700 });
+    const { bavail, bsize } = await statfs(root);
+    if (bavail * bsize - bytes < minFreeBytes) {
+      throw new HeadwayError('disk-full', 'There is not enough free disk space for this file. Try again later.');
+    }
+  }
+
+  async function save(name: string, content: Readable, expectedBytes?: number): Promise<StoredFile> {
+    const tooLarge = (): HeadwayError =>
+      new HeadwayError('file-too-large', `The file is larger than the ${maxBytes} bytes that this service takes.`);
+    if (expectedBytes !== undefined && expectedBytes > maxBytes) throw tooLarge();
+    await checkSpace(expectedBytes ?? 0);
+    const { id, work } = await begin();
+    const hash = createHash('sha256');
+    let size = 0;
+    const measure = new Transform({
+      transform(chunk: Buffer, _encoding, done) {
+        size += chunk.length;
+        hash.update(chunk);
+        done(size > maxBytes ? tooLarge() : null, chunk);
+      },
+    });
+    try {
+      await pipeline(content, measure, createWriteStream(join(work, 'content'), { mode: 0o600 }));
+      if (expectedBytes !== undefined && size !== expectedBytes) throw aborted();
+      return await finish(work, { id, name: cleanFileName(name), size, sha256: hash.digest('hex') });
+    } catch (error) {
+      await rm(work, { recursive: true, force: true });
+      throw asUploadError(error);
+    }
+  }
+
+  return {
+    save,
+    async create(name, write) {
+      await checkSpace(0);
+      const { id, work } = await begin();
+      const path = join(work, 'content');
+      try {
+        await write(path);
+        const hash = createHash('sha256');
+        await pipeline(createReadStream(path), hash);
+        const { size } = await stat(path);
+        return await finish(work, { id, name: cleanFileName(name), size, sha256: hash.digest('hex') });
+      } catch (error) {
+        await rm(work, { recursive: true, force: true });
+        throw error;
+      }
+    },
+    async stat(id) {
+      if (!isFileId(id)) return undefined;
+      try {
+        const path = join(folder(id), 'file.json');
+        if ((await stat(path)).mtimeMs + ttlMs < Date.now()) return undefined;
+        return JSON.parse(await readFile(path, 'utf8')) as StoredFile;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+        throw error;
+      }
+    },
+    path: (id) => join(folder(id), 'content'),
+    async touch(id) {
+      const now = new Date();
+      await utimes(join(folder(id), 'file.json'), now, now);
+    },
+    async sweep(now = Date.now()) {
+      const expired = async (parent: string, marker: string): Promise<number> => {
+        let removed = 0;
+        for (const id of (await readdir(parent).catch(() => [])).filter(isFileId)) {
+          const { mtimeMs } = await stat(join(parent, id, marker)).catch(() => ({ mtimeMs: now }));
+          if (mtimeMs + ttlMs >= now) continue;
+          await rm(join(parent, id), { recursive: true, force: true });
+          removed++;
+        }
+        return removed;
+      };
+      // Something half done whose content has not grown for as long as a file is kept belongs to nobody.
+      return (await expired(root, 'file.json')) + (await expired(tmp, 'content'));
+    },
+  };
+}
+
+const aborted = (): HeadwayError =>
+  new HeadwayError('upload-aborted', 'The connection ended before the file was whole. Nothing was kept.');
+
+function asUploadError(error: unknown): unknown {
+  if (error instanceof HeadwayError) return error;
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return new HeadwayError('disk-full', 'The disk is full. Nothing was kept.', undefined, { cause: error });
+  }
+  if (code === 'ERR_STREAM_PREMATURE_CLOSE' || code === 'ECONNRESET') return aborted();
+  return error;
+}

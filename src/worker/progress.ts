@@ -1,0 +1,130 @@
+import type { ProgressUpdate } from '../shared/job.js';
+import { Rate } from './rate.js';
+
+/** The data of a `progress` event. Percent is 0-100, `null` while the job cannot say; times are ms. */
+export interface ProgressData {
+  jobId: string;
+  attempt: number;
+  percent: number | null;
+  current?: number;
+  total?: number;
+  unit?: string;
+  stage?: string;
+  stageIndex?: number;
+  stageCount?: number;
+  message?: string;
+  ratePerSecond?: number;
+  etaMs?: number;
+  at: number;
+}
+
+export interface ProgressOptions {
+  jobId: string;
+  attempt: number;
+  /** Stages in order, each with its share of the whole. */
+  stages?: Record<string, number> | undefined;
+}
+
+const MAX_MESSAGE = 500;
+const NUMBERS = ['current', 'total', 'percent'] as const;
+
+/** The progress of one attempt: takes what a processor reports and makes of it what viewers may see. */
+export interface Progress {
+  /** Takes an update; numbers that are none are left out, and `warning` says so the first time. */
+  update(update: ProgressUpdate | number, now: number): { changed: boolean; warning?: string };
+  /** Enters a stage. @throws Error for one that the definition does not have */
+  stage(name: string, now: number): void;
+  snapshot(now: number): ProgressData;
+}
+
+export function createProgress({ jobId, attempt, stages }: ProgressOptions): Progress {
+  const stageNames = Object.keys(stages ?? {});
+  const weights = Object.values(stages ?? {});
+  const weightSum = weights.reduce((sum, weight) => sum + weight, 0);
+  let stageIndex = -1;
+  /** How much of the present stage is done, 0-1. */
+  let fraction: number | undefined;
+  /** The highest overall percent so far: the bar never goes back. */
+  let percent: number | null = null;
+  let current: number | undefined;
+  let total: number | undefined;
+  let unit: string | undefined;
+  let message: string | undefined;
+  let counted = new Rate();
+  const overall = new Rate();
+  const warned = new Set<string>();
+
+  function warnOnce(kind: string, text: string): string | undefined {
+    if (warned.has(kind)) return undefined;
+    warned.add(kind);
+    return text;
+  }
+
+  function advance(now: number): void {
+    const before = stageIndex > 0 ? weights.slice(0, stageIndex).reduce((sum, weight) => sum + weight, 0) : 0;
+    if (fraction !== undefined || stageIndex >= 0) {
+      const done = stageIndex >= 0 ? (before + weights[stageIndex]! * (fraction ?? 0)) / weightSum : fraction!;
+      percent = Math.max(percent ?? 0, Math.min(done, 1) * 100);
+      overall.add(percent, now);
+    }
+    if (current !== undefined) counted.add(current, now);
+  }
+
+  return {
+    update(input, now) {
+      const update: ProgressUpdate = typeof input === 'number' ? { percent: input } : input;
+      if (update === null || typeof update !== 'object') {
+        const warning = warnOnce('type', 'progress() takes a number or an object; this update is ignored');
+        return { changed: false, ...(warning ? { warning } : {}) };
+      }
+      let warning: string | undefined;
+      const value: { current?: number; total?: number; percent?: number } = {};
+      for (const key of NUMBERS) {
+        const number = update[key];
+        if (number === undefined) continue;
+        if (typeof number === 'number' && Number.isFinite(number) && number >= 0) value[key] = number;
+        else warning ??= warnOnce(key, `progress(): ${key} must be a finite number of 0 or more, not ${String(number)}; ignored`);
+      }
+      if (value.total !== undefined) total = value.total;
+      if (value.current !== undefined) current = Math.max(current ?? 0, value.current);
+      if (current !== undefined && total !== undefined && current > total) current = total;
+      if (value.percent !== undefined) fraction = Math.max(fraction ?? 0, Math.min(value.percent, 100) / 100);
+      // Nothing of nothing is all there is.
+      else if (current !== undefined && total !== undefined) fraction = Math.max(fraction ?? 0, total === 0 ? 1 : current / total);
+      if (typeof update.unit === 'string') unit = update.unit.slice(0, 40);
+      if (typeof update.message === 'string') message = update.message.slice(0, MAX_MESSAGE);
+      advance(now);
+      const meant = Object.keys(value).length > 0 || update.unit !== undefined || update.message !== undefined;
+      return { changed: meant, ...(warning ? { warning } : {}) };
+    },
+    stage(name, now) {
+      const index = stageNames.indexOf(name);
+      if (index < 0) {
+        throw new Error(`there is no stage "${name}"; the definition has: ${stageNames.join(', ') || 'none'}`);
+      }
+      if (index === stageIndex) return;
+      stageIndex = index;
+      fraction = current = total = unit = message = undefined;
+      counted = new Rate();
+      advance(now);
+    },
+    snapshot(now) {
+      const ratePerSecond = counted.perSecond();
+      const percentPerSecond = overall.perSecond();
+      const etaMs = percent !== null && percentPerSecond ? ((100 - percent) / percentPerSecond) * 1000 : undefined;
+      return {
+        jobId,
+        attempt,
+        percent: percent === null ? null : Math.round(percent * 100) / 100,
+        ...(current !== undefined ? { current } : {}),
+        ...(total !== undefined ? { total } : {}),
+        ...(unit !== undefined ? { unit } : {}),
+        ...(stageIndex >= 0 ? { stage: stageNames[stageIndex]!, stageIndex: stageIndex + 1, stageCount: stageNames.length } : {}),
+        ...(message !== undefined ? { message } : {}),
+        ...(ratePerSecond !== undefined ? { ratePerSecond: Math.round(ratePerSecond * 10) / 10 } : {}),
+        ...(etaMs !== undefined ? { etaMs: Math.round(etaMs) } : {}),
+        at: now,
+      };
+    },
+  };
+}
