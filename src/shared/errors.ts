@@ -60,3 +60,14 @@ export class HeadwayError extends Error {
     };
   }
 }
+
+/** Thrown by a job whose next attempt would fail the same way: it is not retried. */
+export class PermanentError extends Error {
+  /** Tells it from other errors where two copies of this module are loaded (a job file in `JOBS_DIR`). */
+  readonly permanent = true;
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'PermanentError';
+  }
+}

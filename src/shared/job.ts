@@ -80,3 +80,5 @@ export interface JobDefinition<I extends StandardSchemaV1 = StandardSchemaV1, O 
 export function defineJob<I extends StandardSchemaV1, O extends StandardSchemaV1>(definition: JobDefinition<I, O>): JobDefinition<I, O> {
   return definition;
 }
+
+export { PermanentError } from './errors.js';

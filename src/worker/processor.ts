@@ -2,7 +2,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { type Job, type Processor, UnrecoverableError, WaitingError } from 'bullmq';
 import { jobChannel } from '../shared/channel/keys.js';
 import type { Publisher } from '../shared/channel/publisher.js';
-import { HeadwayError } from '../shared/errors.js';
+import { HeadwayError, type PermanentError } from '../shared/errors.js';
 import { jobFiles } from '../shared/files/job-files.js';
 import type { FileStore } from '../shared/files/store.js';
 import type { JobContext, JobDefinition, LogLevel } from '../shared/job.js';
@@ -113,7 +113,8 @@ async function handBack(job: Job, token: string, reporter: Reporter, lines: JobL
 
 /** An error that another attempt cannot mend. */
 function final(error: unknown): boolean {
-  return error instanceof HeadwayError && error.status >= 400 && error.status < 500;
+  if (error instanceof HeadwayError) return error.status < 500;
+  return (error as Partial<PermanentError> | undefined)?.permanent === true;
 }
 
 const explain = (errors: Array<{ pointer: string; detail: string }>): string =>

@@ -1,0 +1,71 @@
+import type { Column } from './columns.js';
+import type { CsvRecord } from './records.js';
+import type { RejectionReport } from './report.js';
+import { sqlType, toSql } from './types.js';
+
+/** How many rows are inserted at a stretch: the process does nothing else meanwhile (some 10 ms). */
+const ROWS_AT_ONCE = 2000;
+
+/** A SQLite file with one table, `data`, that records are loaded into. */
+export interface Table {
+  /** Validates and inserts records; what does not fit goes into the report. */
+  insert(records: CsvRecord[]): Promise<{ imported: number; rejected: number }>;
+  close(): void;
+}
+
+export async function createTable(path: string, columns: Column[], report: RejectionReport): Promise<Table> {
+  const { default: Database } = await import('libsql');
+  const database = new Database(path);
+  // The file is new and nobody else's: when this process dies it is thrown away.
+  database.exec('PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE');
+  database.exec(`CREATE TABLE data (${columns.map(({ name, type }) => `${identifier(name)} ${sqlType[type]}`).join(', ')})`);
+  const statement = database.prepare(`INSERT INTO data VALUES (${columns.map(() => '?').join(', ')})`);
+
+  function convert(record: CsvRecord): Array<string | number | null> | undefined {
+    if ('error' in record) {
+      report.add(record.line, '', record.error, '');
+      return undefined;
+    }
+    const { fields, line } = record;
+    if (fields.length !== columns.length) {
+      report.add(line, '', `${fields.length} fields instead of ${columns.length}`, fields.join(' | '));
+      return undefined;
+    }
+    const row = new Array<string | number | null>(columns.length);
+    for (let i = 0; i < columns.length; i++) {
+      const { name, type } = columns[i]!;
+      const value = toSql(fields[i]!, type);
+      if (value === undefined) {
+        report.add(line, name, `not of type ${type}`, fields[i]!);
+        return undefined;
+      }
+      row[i] = value;
+    }
+    return row;
+  }
+
+  return {
+    async insert(records) {
+      let imported = 0;
+      for (let from = 0; from < records.length; from += ROWS_AT_ONCE) {
+        database.exec('BEGIN');
+        for (const record of records.slice(from, from + ROWS_AT_ONCE)) {
+          const row = convert(record);
+          if (!row) continue;
+          statement.run(...row);
+          imported++;
+        }
+        database.exec('COMMIT');
+        await new Promise(setImmediate);
+      }
+      await report.drained();
+      return { imported, rejected: records.length - imported };
+    },
+    close() {
+      database.close();
+    },
+  };
+}
+
+/** A name as an SQL identifier. */
+const identifier = (name: string): string => `"${name.replaceAll('"', '""')}"`;
