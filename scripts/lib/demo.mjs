@@ -1,0 +1,101 @@
+import { createWriteStream, mkdtempSync, rmSync } from 'node:fs';
+import { openAsBlob } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { say } from './say.mjs';
+import { startService } from './service.mjs';
+
+const ROWS = 200_000;
+const BAR = 30;
+
+/**
+ * Starts everything, imports a real CSV file over HTTP, shows the bar that the stream moves, prints the result.
+ * @returns the exit code
+ */
+export async function runDemo(root) {
+  const work = mkdtempSync(join(tmpdir(), 'headway-demo-'));
+  const log = createWriteStream(join(work, 'service.log'));
+  let service;
+  try {
+    service = await startService({
+      root,
+      env: { ...process.env, PORT: '0', DATA_DIR: process.env.DATA_DIR || join(work, 'data') },
+      write: (name, line) => log.write(`${name} | ${line}\n`),
+    });
+    const file = join(work, 'demo.csv');
+    await writeCsv(file, ROWS);
+    const uploaded = await send(`${service.url}/v1/files?name=demo.csv`, { method: 'POST', body: await openAsBlob(file) });
+    say(`Uploaded ${uploaded.name}: ${uploaded.size} bytes`);
+    const job = await send(`${service.url}/v1/jobs`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ name: 'csv-import', data: { file: uploaded.id } }),
+    });
+    say(`Started ${job.name} ${job.id}`);
+    const end = await watch(`${service.url}${job.links.events}`, job.token);
+    const result = await fetch(`${service.url}${job.links.result}`, { headers: { Authorization: `Bearer ${job.token}` } });
+    console.log(JSON.stringify(await result.json(), null, 2));
+    return end === 'completed' && result.ok ? 0 : 1;
+  } finally {
+    await service?.stop();
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+async function send(url, init) {
+  const response = await fetch(url, init);
+  const body = await response.json();
+  if (!response.ok) throw new Error(`${init.method} ${url}: ${response.status} ${body.detail}`);
+  return body;
+}
+
+/** Follows a job's stream to its end; resolves to the name of the terminal event. */
+async function watch(url, token) {
+  const { EventSourceParserStream } = await import('eventsource-parser/stream');
+  const response = await fetch(url, { headers: { Authorization: `Bearer ${token}`, Accept: 'text/event-stream' } });
+  if (!response.ok) throw new Error(`${url}: ${response.status}`);
+  const events = response.body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream());
+  let last;
+  for await (const { event, data } of events) {
+    last = event;
+    const said = JSON.parse(data);
+    if (event === 'progress') drawBar(said);
+    else if (event === 'log') interrupt(`  ${said.message}`);
+    else interrupt(`  [${event}]${said.error ? ` ${said.error.message}` : ''}`);
+  }
+  return last;
+}
+
+let lastPlain = -1;
+
+function drawBar({ percent, stage, current, total, unit, etaMs }) {
+  if (percent === null) return;
+  const done = Math.round((percent / 100) * BAR);
+  const eta = etaMs === undefined ? '' : `, about ${Math.ceil(etaMs / 1000)} s left`;
+  const text = `${'█'.repeat(done)}${'░'.repeat(BAR - done)} ${percent.toFixed(1).padStart(5)} %  ${stage}: ${current} of ${total} ${unit}${eta}`;
+  if (process.stdout.isTTY) process.stdout.write(`\r\x1b[K${text}`);
+  else if (Math.floor(percent / 10) !== lastPlain) {
+    lastPlain = Math.floor(percent / 10);
+    console.log(text);
+  }
+}
+
+function interrupt(line) {
+  if (process.stdout.isTTY) process.stdout.write('\r\x1b[K');
+  console.log(line);
+}
+
+async function writeCsv(path, rows) {
+  const out = createWriteStream(path);
+  out.write('id,name,email,amount,paid,ordered\n');
+  for (let from = 1; from <= rows; from += 5000) {
+    let text = '';
+    for (let id = from; id < from + 5000 && id <= rows; id++) {
+      // One row in ten thousand is wrong, so that the report has something to say.
+      const amount = id % 10_000 === 0 ? 'unknown' : (id * 1.37).toFixed(2);
+      text += `${id},"Customer, ${id}",customer${id}@example.com,${amount},${id % 3 === 0},2026-${String((id % 12) + 1).padStart(2, '0')}-15\n`;
+    }
+    if (!out.write(text)) await new Promise((resolve) => out.once('drain', resolve));
+  }
+  await new Promise((resolve, reject) => out.end((error) => (error ? reject(error) : resolve())));
+}

@@ -1,0 +1,68 @@
+import { existsSync, mkdirSync, mkdtempSync } from 'node:fs';
+import { createConnection } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Stop } from './say.mjs';
+
+/** Paths of Unix sockets are limited to about this many bytes. */
+const SOCKET_PATH_BYTES = 100;
+const START_TIMEOUT_MS = 60_000;
+
+/**
+ * Starts the private Redis: on a Unix socket that only this user can open, with an append-only file in the data
+ * folder, so that jobs outlive a restart of everything.
+ * @returns the URL for `REDIS_URL`
+ */
+export async function startPrivateRedis(supervisor, program, dataDir) {
+  const dir = join(dataDir, 'redis');
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  const inFolder = join(dir, 'redis.sock');
+  const socket =
+    Buffer.byteLength(inFolder) <= SOCKET_PATH_BYTES ? inFolder : join(mkdtempSync(join(tmpdir(), 'headway-')), 'redis.sock');
+  // Left by a supervisor that was killed: end it, saving, before ours opens the same files.
+  if (existsSync(socket) && (await ask(socket, 'PING'))) {
+    await ask(socket, 'SHUTDOWN');
+    await until(async () => !(await ask(socket, 'PING')), 'the Redis of an earlier run does not end');
+  }
+  const settings = {
+    port: '0',
+    unixsocket: socket,
+    unixsocketperm: '700',
+    dir,
+    appendonly: 'yes',
+    appendfsync: 'everysec',
+    save: '',
+    'maxmemory-policy': 'noeviction',
+    loglevel: 'warning',
+    daemonize: 'no',
+  };
+  await supervisor.start(
+    'redis',
+    program,
+    Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]),
+  );
+  await until(async () => (await ask(socket, 'PING'))?.startsWith('+PONG'), 'the private Redis does not answer');
+  return `unix:${socket}`;
+}
+
+/** Sends one command; resolves to the answer, or undefined when nobody answers. */
+function ask(socket, command) {
+  return new Promise((resolve) => {
+    const connection = createConnection(socket, () => connection.write(`${command}\r\n`));
+    connection.setTimeout(2000, () => connection.destroy());
+    connection.once('data', (data) => {
+      resolve(data.toString());
+      connection.destroy();
+    });
+    connection.once('close', () => resolve(undefined));
+    connection.on('error', () => {});
+  });
+}
+
+async function until(condition, complaint) {
+  const deadline = Date.now() + START_TIMEOUT_MS;
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Stop(complaint);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}

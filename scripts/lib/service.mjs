@@ -1,0 +1,42 @@
+import { join } from 'node:path';
+import { openDataFolder } from './data-folder.mjs';
+import { startPrivateRedis } from './private-redis.mjs';
+import { Stop } from './say.mjs';
+import { Supervisor } from './supervisor.mjs';
+import { ensureRedisServer } from './system.mjs';
+
+const REACTION_MS = 5000;
+
+/**
+ * Runs a private Redis (unless `REDIS_URL` names one), the API and a worker.
+ * @param write takes the children's output: (name, line) => void
+ * @param nodeArgs arguments for node before the script's path
+ * @returns the page's address, what stops everything, and a promise for the name of a child that cannot run
+ */
+export async function startService({ root, env, write, nodeArgs = [] }) {
+  const data = openDataFolder(env.DATA_DIR || join(root, 'data'));
+  const supervisor = new Supervisor(write);
+  const stop = async () => {
+    await supervisor.stop('worker', 'api', 'redis');
+    data.release();
+  };
+  try {
+    const redisUrl = env.REDIS_URL || (await startPrivateRedis(supervisor, await ensureRedisServer(), data.path));
+    const childEnv = { ...env, DATA_DIR: data.path, REDIS_URL: redisUrl };
+    const graceMs = Number(env.SHUTDOWN_GRACE_MS || 10_000) + REACTION_MS;
+    const child = (name) =>
+      supervisor.start(name, process.execPath, [...nodeArgs, join(root, 'dist', name, 'main.js')], {
+        env: childEnv,
+        ipc: true,
+        graceMs,
+      });
+    const up = Promise.all([child('api'), child('worker')]);
+    const failed = await Promise.race([up.then(() => undefined), supervisor.failed]);
+    if (failed) throw new Stop(`the ${failed} process cannot run; its own line above says why`);
+    const [{ url }] = await up;
+    return { url, stop, failed: supervisor.failed };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}

@@ -1,0 +1,86 @@
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+
+/** Exit code of a child that would fail the same way again (EX_CONFIG). */
+const EXIT_CONFIG = 78;
+const FIRST_DELAY_MS = 250;
+const LONGEST_DELAY_MS = 10_000;
+/** A child that ran this long is healthy: the next crash starts with the shortest delay again. */
+const HEALTHY_MS = 30_000;
+
+/**
+ * Runs child processes: prefixes their output, starts a crashed one again with growing delays, stops them in
+ * order. Each child has a process group of its own, so that a terminal's Ctrl-C reaches only us.
+ */
+export class Supervisor {
+  #children = new Map();
+  #stopping = false;
+  #failed;
+
+  /** @param write takes finished lines: (name, line) => void */
+  constructor(write) {
+    this.write = write;
+    /** Resolves to the name of a child that cannot run at all. */
+    this.failed = new Promise((resolve) => {
+      this.#failed = resolve;
+    });
+  }
+
+  /**
+   * Starts a child. Resolves with the first IPC message that it sends (`ipc`), else as soon as it runs.
+   * @param graceMs how long it may take to end after SIGTERM before it is killed
+   */
+  start(name, program, args, { env = process.env, ipc = false, graceMs = 5000 } = {}) {
+    const entry = { name, program, args, env, ipc, graceMs, delay: FIRST_DELAY_MS, child: undefined, timer: undefined };
+    this.#children.set(name, entry);
+    return new Promise((resolve) => {
+      entry.onMessage = resolve;
+      this.#spawn(entry);
+      if (!ipc) entry.child.once('spawn', () => resolve());
+    });
+  }
+
+  #spawn(entry) {
+    const startedAt = Date.now();
+    const stdio = ['ignore', 'pipe', 'pipe', ...(entry.ipc ? ['ipc'] : [])];
+    const child = spawn(entry.program, entry.args, { env: entry.env, stdio, detached: true });
+    entry.child = child;
+    entry.exited = new Promise((resolve) => child.once('close', resolve));
+    for (const stream of [child.stdout, child.stderr]) {
+      createInterface({ input: stream }).on('line', (line) => this.write(entry.name, line));
+    }
+    child.on('message', (message) => entry.onMessage(message));
+    child.once('error', (error) => this.write(entry.name, `cannot be started: ${error.message}`));
+    child.once('close', (code, signal) => {
+      entry.child = undefined;
+      if (this.#stopping) return;
+      if (code === EXIT_CONFIG) return this.#failed(entry.name);
+      if (Date.now() - startedAt > HEALTHY_MS) entry.delay = FIRST_DELAY_MS;
+      this.write(entry.name, `ended (${signal ?? `exit code ${code}`}); starts again in ${entry.delay} ms`);
+      entry.timer = setTimeout(() => this.#spawn(entry), entry.delay);
+      entry.delay = Math.min(entry.delay * 2, LONGEST_DELAY_MS);
+    });
+  }
+
+  /** The process id of a running child. */
+  pid(name) {
+    return this.#children.get(name)?.child?.pid;
+  }
+
+  /** Stops the children one after another, in the order of the names. None is left when it resolves. */
+  async stop(...names) {
+    this.#stopping = true;
+    for (const { timer } of this.#children.values()) clearTimeout(timer);
+    for (const name of names) {
+      const entry = this.#children.get(name);
+      if (!entry?.child) continue;
+      entry.child.kill('SIGTERM');
+      const kill = setTimeout(() => {
+        this.write(name, `did not end in ${entry.graceMs} ms; killed`);
+        entry.child?.kill('SIGKILL');
+      }, entry.graceMs);
+      await entry.exited;
+      clearTimeout(kill);
+    }
+  }
+}

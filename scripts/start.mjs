@@ -1,0 +1,54 @@
+// npm start: everything, from nothing. npm run demo: the same, and one job watched in the terminal.
+// Until the packages are installed only Node's own modules may be used.
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ensureBuild } from './lib/build.mjs';
+import { runDemo } from './lib/demo.mjs';
+import { startDevelopment } from './lib/development.mjs';
+import { linePrinter } from './lib/log-lines.mjs';
+import { checkNode, ensurePackages } from './lib/packages.mjs';
+import { say, tell } from './lib/say.mjs';
+import { startService } from './lib/service.mjs';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+await tell(async () => {
+  checkNode();
+  await ensurePackages(root);
+  await ensureBuild(root);
+  if (process.argv.includes('--demo')) return process.exit(await runDemo(root));
+
+  // From here on a signal must not end us before the children are stopped.
+  let stop = async () => {};
+  let stopping = false;
+  const end = async (code) => {
+    if (stopping) return;
+    stopping = true;
+    say('Stopping…');
+    await stop();
+    process.exit(code);
+  };
+  let asked = false;
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    process.on(signal, () => {
+      asked = true;
+      if (service) end(0);
+    });
+  }
+
+  const development = process.argv.includes('--dev') ? startDevelopment(root) : undefined;
+  let service;
+  service = await startService({
+    root,
+    env: process.env,
+    write: linePrinter(process.stdout),
+    nodeArgs: development?.nodeArgs ?? [],
+  });
+  stop = async () => {
+    await development?.stop();
+    await service.stop();
+  };
+  if (asked) return end(0);
+  service.failed.then(() => end(1));
+  say(`\nHeadway is ready: ${service.url}/\nCtrl-C stops it.\n`);
+});

@@ -1,0 +1,22 @@
+const number = new Intl.NumberFormat('en', { maximumFractionDigits: 1 });
+const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+
+/** Bytes for people. */
+export function bytes(count: number): string {
+  const power = Math.min(Math.floor(Math.log2(Math.max(count, 1)) / 10), UNITS.length - 1);
+  return `${number.format(count / 1024 ** power)} ${UNITS[power]}`;
+}
+
+/** A count in its unit. */
+export const amount = (count: number, unit?: string): string =>
+  unit === 'bytes' ? bytes(count) : `${number.format(count)}${unit ? ` ${unit}` : ''}`;
+
+/** A time span for people; rough, as estimates are. */
+export function duration(ms: number): string {
+  const seconds = Math.ceil(ms / 1000);
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+  return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
+}
+
+export const clock = (at: number): string => new Date(at).toLocaleTimeString();

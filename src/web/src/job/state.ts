@@ -1,0 +1,98 @@
+/** A `progress` event's data. */
+export interface Progress {
+  percent: number | null;
+  current?: number;
+  total?: number;
+  unit?: string;
+  stage?: string;
+  stageIndex?: number;
+  stageCount?: number;
+  message?: string;
+  ratePerSecond?: number;
+  etaMs?: number;
+}
+
+export interface LogLine {
+  level: string;
+  message: string;
+  at: number;
+}
+
+/** What the page knows of a job. */
+export interface JobView {
+  name: string;
+  state: 'unknown' | 'waiting' | 'delayed' | 'active' | 'retrying' | 'stalled' | 'completed' | 'failed' | 'cancelled';
+  attempt: number;
+  attempts: number;
+  progress: Progress | undefined;
+  logs: LogLine[];
+  result: unknown;
+  error: string | undefined;
+  /** When a delayed job or the next attempt is due, ms since the epoch. */
+  nextAt: number | undefined;
+}
+
+/** The browser keeps this many lines. */
+const MAX_LOGS = 500;
+
+export const emptyJob = (): JobView => ({
+  name: '',
+  state: 'unknown',
+  attempt: 0,
+  attempts: 1,
+  progress: undefined,
+  logs: [],
+  result: undefined,
+  error: undefined,
+  nextAt: undefined,
+});
+
+/** The events of a job's stream; the last three are terminal. */
+export const jobEvents = [
+  'waiting',
+  'delayed',
+  'active',
+  'progress',
+  'log',
+  'retrying',
+  'stalled',
+  'reset',
+  'completed',
+  'failed',
+  'cancelled',
+] as const;
+export type JobEvent = (typeof jobEvents)[number];
+
+export const isEnd = (state: string): boolean => ['completed', 'failed', 'cancelled'].includes(state);
+
+// biome-ignore lint/suspicious/noExplicitAny: the data of any of the events
+type EventData = any;
+
+/** The next view of a job after an event. Pure: the same events give the same view. */
+export function applyEvent(job: JobView, event: JobEvent, data: EventData): JobView {
+  const named = { ...job, name: data.name ?? job.name, attempt: data.attempt ?? job.attempt };
+  switch (event) {
+    case 'reset':
+      return { ...emptyJob(), name: job.name };
+    case 'progress':
+      return { ...named, progress: data };
+    case 'log':
+      return { ...named, logs: [...job.logs, data as LogLine].slice(-MAX_LOGS) };
+    case 'waiting':
+      return { ...named, state: 'waiting', error: undefined, progress: undefined };
+    case 'delayed':
+      return { ...named, state: 'delayed', nextAt: data.until };
+    case 'active':
+      return { ...named, state: 'active', attempts: data.attempts ?? job.attempts, error: undefined, progress: undefined };
+    case 'retrying':
+      return { ...named, state: 'retrying', error: data.error?.message, nextAt: data.nextAttemptAt };
+    case 'stalled':
+      return { ...named, state: 'stalled' };
+    case 'completed':
+      return { ...named, state: 'completed', result: data.result, error: undefined };
+    case 'failed':
+      return { ...named, state: 'failed', error: data.error?.message };
+    case 'cancelled':
+      return { ...named, state: 'cancelled' };
+  }
+}
