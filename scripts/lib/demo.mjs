@@ -72,7 +72,8 @@ function drawBar({ percent, stage, current, total, unit, etaMs }) {
   if (percent === null) return;
   const done = Math.round((percent / 100) * BAR);
   const eta = etaMs === undefined ? '' : `, about ${Math.ceil(etaMs / 1000)} s left`;
-  const text = `${'█'.repeat(done)}${'░'.repeat(BAR - done)} ${percent.toFixed(1).padStart(5)} %  ${stage}: ${current} of ${total} ${unit}${eta}`;
+  const counts = current === undefined ? '' : `: ${current} of ${total} ${unit}`;
+  const text = `${'█'.repeat(done)}${'░'.repeat(BAR - done)} ${percent.toFixed(1).padStart(5)} %  ${stage}${counts}${eta}`;
   if (process.stdout.isTTY) process.stdout.write(`\r\x1b[K${text}`);
   else if (Math.floor(percent / 10) !== lastPlain) {
     lastPlain = Math.floor(percent / 10);
