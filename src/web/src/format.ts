@@ -1,15 +1,17 @@
-const number = new Intl.NumberFormat('en', { maximumFractionDigits: 1 });
+const fine = new Intl.NumberFormat('en', { maximumFractionDigits: 1 });
+const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
+const format = (count: number): string => (count < 100 ? fine : whole).format(count);
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
 
 /** Bytes for people. */
 export function bytes(count: number): string {
   const power = Math.min(Math.floor(Math.log2(Math.max(count, 1)) / 10), UNITS.length - 1);
-  return `${number.format(count / 1024 ** power)} ${UNITS[power]}`;
+  return `${format(count / 1024 ** power)} ${UNITS[power]}`;
 }
 
 /** A count in its unit. */
 export const amount = (count: number, unit?: string): string =>
-  unit === 'bytes' ? bytes(count) : `${number.format(count)}${unit ? ` ${unit}` : ''}`;
+  unit === 'bytes' ? bytes(count) : `${format(count)}${unit ? ` ${unit}` : ''}`;
 
 /** A time span for people; rough, as estimates are. */
 export function duration(ms: number): string {

@@ -8,7 +8,7 @@ const algorithms = ['sha256', 'sha1', 'sha384', 'sha512', 'sha3-256', 'sha3-512'
 export default defineJob({
   name: 'checksum',
   description: 'Computes the digest of a file.',
-  input: z.strictObject({ file: fileId(), algorithm: z.enum(algorithms).default('sha256').describe('Digest') }),
+  input: z.strictObject({ file: fileId(), algorithm: z.enum(algorithms).default('sha256').describe('How the digest is computed') }),
   result: z.object({ algorithm: z.enum(algorithms), digest: z.string(), bytes: z.number().int() }),
   async run({ file, algorithm }, ctx) {
     const source = await ctx.files.open(file);

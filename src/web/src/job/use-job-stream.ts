@@ -3,39 +3,68 @@ import { applyEvent, emptyJob, isEnd, type JobView, jobEvents } from './state';
 
 export type Connection = 'connecting' | 'live' | 'reconnecting' | 'ended' | 'gone';
 
+const RETRY_MS = 2000;
+
 /** Follows the stream of a job while the component lives. The cookie of the 202 opens it. */
 export function useJobStream(id: Ref<string>) {
   const job = shallowRef<JobView>(emptyJob());
   const connection = ref<Connection>('connecting');
   let source: EventSource | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let lastEventId = '';
 
-  function follow(): void {
+  function stop(): void {
     source?.close();
-    job.value = emptyJob();
-    connection.value = 'connecting';
-    if (!id.value) return;
-    const stream = new EventSource(`/v1/jobs/${encodeURIComponent(id.value)}/events`);
+    source = undefined;
+    clearTimeout(timer);
+  }
+
+  function open(): void {
+    stop();
+    const path = `/v1/jobs/${encodeURIComponent(id.value)}`;
+    const stream = new EventSource(`${path}/events${lastEventId ? `?lastEventId=${lastEventId}` : ''}`);
     source = stream;
     stream.onopen = () => {
       connection.value = 'live';
     };
     stream.onerror = () => {
-      // Closed by the browser: it was told that there is nothing (more) to see.
-      if (stream.readyState === EventSource.CLOSED) connection.value = isEnd(job.value.state) ? 'ended' : 'gone';
-      else connection.value = 'reconnecting';
+      if (stream !== source) return;
+      connection.value = 'reconnecting';
+      if (stream.readyState === EventSource.CLOSED) lookAgain(path);
     };
     for (const event of jobEvents) {
       stream.addEventListener(event, (message) => {
+        lastEventId = message.lastEventId;
         job.value = applyEvent(job.value, event, JSON.parse(message.data));
         if (isEnd(job.value.state)) {
-          stream.close();
+          stop();
           connection.value = 'ended';
         }
       });
     }
   }
 
-  watch(id, follow, { immediate: true });
-  onScopeDispose(() => source?.close());
+  /** A browser gives up at any answer but a stream (a 503, say). Only a job that is not there is a reason to. */
+  async function lookAgain(path: string): Promise<void> {
+    const status = await fetch(path).then(
+      (response) => response.status,
+      () => 0,
+    );
+    if (!source) return;
+    if (status === 404 || status === 401) connection.value = 'gone';
+    else timer = setTimeout(open, RETRY_MS);
+  }
+
+  watch(
+    id,
+    () => {
+      job.value = emptyJob();
+      connection.value = 'connecting';
+      lastEventId = '';
+      open();
+    },
+    { immediate: true },
+  );
+  onScopeDispose(stop);
   return { job, connection };
 }

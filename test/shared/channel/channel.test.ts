@@ -1,0 +1,278 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { openChannels, plainRedis, Viewer } from '../../support/channel.js';
+import { startRedis, type TestRedis } from '../../support/redis.js';
+import { until } from '../../support/until.js';
+
+const backings = [
+  { name: 'a Redis with sharded Pub/Sub', sharded: true, args: [] as string[] },
+  { name: 'a Redis without sharded Pub/Sub', sharded: false, args: ['--rename-command', 'SPUBLISH', ''] },
+];
+
+describe.each(backings)('a channel on $name', ({ sharded, args }) => {
+  let redis: TestRedis;
+  let channels: ReturnType<typeof openChannels>;
+  let counter = 0;
+  const opened: Array<ReturnType<typeof openChannels>> = [];
+  const newChannel = (): string => `c${++counter}`;
+  const open = (options: Parameters<typeof openChannels>[1] = {}): ReturnType<typeof openChannels> => {
+    const channels = openChannels(redis.url, { sharded, ...options });
+    opened.push(channels);
+    return channels;
+  };
+  const watch = (name: string, viewer = new Viewer(), lastEventId?: string, on = channels): Viewer => {
+    viewer.subscription = on.subscriber.subscribe(name, viewer, { lastEventId });
+    return viewer;
+  };
+  const listeners = async (name: string): Promise<number> => {
+    const client = plainRedis(redis.url);
+    const counts = await client.pubsub(sharded ? 'SHARDNUMSUB' : 'NUMSUB', `test:{${name}}`);
+    client.disconnect();
+    return Number((counts as unknown[])[1]);
+  };
+
+  beforeAll(async () => {
+    redis = await startRedis({ args });
+    channels = openChannels(redis.url, { sharded });
+  });
+  afterEach(() => {
+    for (const one of opened.splice(0)) one.close();
+  });
+  afterAll(async () => {
+    channels.close();
+    await redis.stop();
+  });
+
+  it('gives every subscription each log event once and in order, however fast events come and whenever it starts', async () => {
+    const name = newChannel();
+    const viewers: Viewer[] = [];
+    const total = 6000;
+    let published = 0;
+    const publishing = (async () => {
+      while (published < total) {
+        await Promise.all(
+          Array.from({ length: 20 }, () => channels.publisher.publish(name, { event: 'log', data: ++published })),
+        );
+        // Thousands of viewers, at moments that depend on how fast all this is.
+        for (let i = Math.floor(Math.random() * 20); i > 0; i--) watchAfterTurns(Math.floor(Math.random() * 5));
+      }
+    })();
+    const watchAfterTurns = (turns: number): void => {
+      if (turns === 0) viewers.push(watch(name));
+      else setImmediate(watchAfterTurns, turns - 1);
+    };
+    await publishing;
+    await until('all viewers have all events', () => viewers.every(({ offsets }) => offsets.length >= total));
+    expect(viewers.length).toBeGreaterThan(2000);
+    const log = await channels.redis.xrange(`test:{${name}}:log`, '-', '+');
+    const inLog = log.map(([, fields]) => fields[1]);
+    expect(inLog).toHaveLength(total);
+    for (const viewer of viewers) expect(viewer.frames.join('')).toBe(inLog.join(''));
+    for (const viewer of viewers) viewer.subscription.close();
+  });
+
+  it('gives late, slow and returning viewers all log events and the newest state, in order of offset', async () => {
+    const name = newChannel();
+    const viewers: Viewer[] = [];
+    let events = 0;
+    const add = (lastEventId?: string, seen: Viewer = new Viewer(() => Math.random() < 0.9)): Viewer => {
+      watch(name, seen, lastEventId);
+      return seen;
+    };
+    while (events < 3000) {
+      events++;
+      if (events % 3 === 0) await channels.publisher.publish(name, { event: 'log', data: { n: events } });
+      else await channels.publisher.publish(name, { event: 'progress', kind: 'state', data: { n: events } });
+      if (events % 30 === 0) viewers.push(add());
+      for (const viewer of viewers) {
+        if (Math.random() < 0.02) viewer.subscription.resume();
+        if (Math.random() < 0.003) {
+          viewer.subscription.close();
+          add(viewer.lastId, viewer);
+        }
+      }
+    }
+    await channels.publisher.publish(name, { event: 'log', data: { n: 'last' } });
+    await until('all viewers are at the end', () => {
+      for (const viewer of viewers) viewer.subscription.resume();
+      return viewers.every(({ offsets }) => offsets.at(-1) === 3001);
+    });
+    for (const { offsets, frames } of viewers) {
+      expect(offsets).toEqual([...new Set(offsets)].sort((a, b) => a - b));
+      expect(frames.filter((frame) => frame.includes('event: log'))).toHaveLength(1001);
+      expect(offsets).toContain(2999);
+      expect(frames.some((frame) => frame.includes('event: reset'))).toBe(false);
+    }
+  });
+
+  it('P6: conflates state for a stalled viewer and keeps nothing for it', async () => {
+    const name = newChannel();
+    const viewer = watch(name, new Viewer(() => false));
+    await channels.publisher.publish(name, { event: 'progress', kind: 'state', data: 1 });
+    await until('the first is there', () => viewer.frames.length === 1);
+    for (let i = 2; i <= 500; i++) await channels.publisher.publish(name, { event: 'progress', kind: 'state', data: i });
+    await channels.publisher.publish(name, { event: 'log', data: 'x' });
+    expect(viewer.frames).toHaveLength(1);
+    viewer.subscription.resume();
+    await until('the newest state is there', () => viewer.offsets.includes(500));
+    viewer.subscription.resume();
+    await until('the log event is there', () => viewer.offsets.includes(501));
+    expect(viewer.offsets).toEqual([1, 500, 501]);
+  });
+
+  it('is subscribed to once for all its viewers, and unsubscribed when the last one leaves', async () => {
+    const name = newChannel();
+    const viewers = [watch(name), watch(name), watch(name)];
+    await until('subscribed', async () => (await listeners(name)) === 1);
+    viewers[0]!.subscription.close();
+    viewers[1]!.subscription.close();
+    await channels.publisher.publish(name, { data: 1 });
+    await until('the third still hears', () => viewers[2]!.frames.length === 1);
+    expect(await listeners(name)).toBe(1);
+    viewers[2]!.subscription.close();
+    await until('unsubscribed', async () => (await listeners(name)) === 0);
+  });
+
+  it('has no race between the last one leaving and the next one joining', async () => {
+    const name = newChannel();
+    let viewer = watch(name);
+    for (let round = 1; round <= 300; round++) {
+      const before = viewer.lastId;
+      viewer.subscription.close();
+      viewer = watch(name, new Viewer(), before);
+      if (round % 3 === 0) await new Promise(setImmediate);
+      await channels.publisher.publish(name, { data: round });
+      await until(`event ${round}`, () => viewer.offsets.at(-1) === round);
+    }
+    expect(await listeners(name)).toBe(1);
+  });
+
+  it('shares one read among all who join at the same place', async () => {
+    const name = newChannel();
+    await channels.publisher.publish(name, { data: 1 });
+    channels.reads.length = 0;
+    const viewers = Array.from({ length: 1000 }, () => watch(name));
+    await until('all have it', () => viewers.every(({ offsets }) => offsets.length === 1));
+    expect(channels.reads.filter((read) => read === name).length).toBeLessThanOrEqual(2);
+  });
+
+  it('loses and doubles nothing when its connections break', async () => {
+    const own = open();
+    const name = newChannel();
+    const viewers = Array.from({ length: 20 }, () => watch(name, new Viewer(), undefined, own));
+    const client = plainRedis(redis.url);
+    for (let i = 1; i <= 300; i++) {
+      await channels.publisher.publish(name, { event: 'log', data: i });
+      if (i % 60 === 0) await client.client('KILL', 'TYPE', 'pubsub');
+    }
+    client.disconnect();
+    await until('all have all', () => viewers.every(({ offsets }) => offsets.length >= 300));
+    for (const { offsets } of viewers) expect(offsets).toEqual(Array.from({ length: 300 }, (_, i) => i + 1));
+  });
+
+  it('P5: tells a returning viewer when the log does not reach back far enough, then gives the present state', async () => {
+    const own = open({ logLength: 100 });
+    const name = newChannel();
+    const first = (await own.publisher.publish(name, { event: 'log', data: 0 }))!;
+    for (let i = 1; i <= 500; i++) await own.publisher.publish(name, { event: 'log', data: i });
+    await own.publisher.publish(name, { event: 'progress', kind: 'state', data: 'now' });
+    const back = watch(name, new Viewer(), first, own);
+    await until('the state is there', () => back.events().includes('progress'));
+    expect(back.events()[0]).toBe('reset');
+    expect(back.data()[0]).toMatchObject({ reason: 'trimmed' });
+    expect(back.offsets.at(-1)).toBe(502);
+    // To somebody new a shortened log is simply what there is.
+    const fresh = watch(name, new Viewer(), undefined, own);
+    await until('the state is there', () => fresh.events().includes('progress'));
+    expect(fresh.events()).not.toContain('reset');
+  });
+
+  it('P5: tells a viewer whose id is from an earlier life of the channel', async () => {
+    const name = newChannel();
+    const old = (await channels.publisher.publish(name, { data: 'before' }))!;
+    const watching = watch(name);
+    await until('seen', () => watching.offsets.length === 1);
+    await channels.redis.del(`test:{${name}}`, `test:{${name}}:log`, `test:{${name}}:slots`);
+    const gone = watch(name, new Viewer(), old);
+    await until('told', () => gone.events().length === 1);
+    expect(gone.data()[0]).toMatchObject({ reason: 'expired' });
+    await channels.publisher.publish(name, { data: 'after' });
+    const back = watch(name, new Viewer(), old);
+    await until('told, and live', () => back.frames.length === 2 && gone.frames.length === 2 && watching.frames.length === 3);
+    expect(back.data()).toMatchObject([{ reason: 'epoch' }, 'after']);
+    expect(gone.data()[1]).toBe('after');
+    expect(watching.data()).toMatchObject(['before', { reason: 'epoch' }, 'after']);
+  });
+
+  it('notices that Redis came back without its last writes', async () => {
+    const name = newChannel();
+    for (let i = 1; i <= 5; i++) await channels.publisher.publish(name, { event: 'log', data: i });
+    const viewer = watch(name);
+    await until('seen', () => viewer.offsets.length === 5);
+    const id = viewer.lastId!;
+    viewer.subscription.close();
+    // As after a restart on a file that lacks the last second.
+    await channels.redis.hset(`test:{${name}}`, 'offset', 3, 'log', 3);
+    await channels.redis.xdel(`test:{${name}}:log`, '4-0', '5-0');
+    const back = watch(name, new Viewer(), id);
+    await until('told', () => back.frames.length === 4);
+    expect(back.data()[0]).toMatchObject({ reason: 'rewound' });
+    const next = (await channels.publisher.publish(name, { event: 'log', data: 6 }))!;
+    expect(next.split('-')[0]).not.toBe(id.split('-')[0]);
+    await until('live', () => back.offsets.at(-1) === 4);
+  });
+
+  it('ends for everybody with the event that ends it, and begins anew when it is reopened', async () => {
+    const name = newChannel();
+    const { publisher } = channels;
+    const live = watch(name);
+    await publisher.publish(name, { event: 'active', data: 1 }, { attempt: 1, rank: 0 });
+    await publisher.publish(name, { event: 'progress', kind: 'state', data: 'p1' }, { attempt: 1 });
+    await publisher.publish(name, { event: 'failed', data: 1, end: true }, { attempt: 1, rank: 8 });
+    await until('ended', () => live.ended);
+    const late = watch(name);
+    await until('ended', () => late.ended);
+    expect(late.events()).toEqual(['active', 'progress', 'failed']);
+    expect(await publisher.publish(name, { event: 'progress', kind: 'state', data: 'late' }, { attempt: 1 })).toBeUndefined();
+
+    await publisher.publish(name, { event: 'waiting', data: 2 }, { attempt: 1, rank: 9, reopens: 3 });
+    await publisher.publish(name, { event: 'active', data: 2 }, { attempt: 2, rank: 0 });
+    const again = watch(name);
+    const returned = watch(name, new Viewer(), live.lastId);
+    await until('both follow', () => again.frames.length === 2 && returned.frames.length === 2);
+    expect(again.events()).toEqual(['waiting', 'active']);
+    expect(returned.events()).toEqual(['waiting', 'active']);
+    await publisher.publish(name, { event: 'completed', data: 2, end: true }, { attempt: 2, rank: 8 });
+    await until('ended', () => again.ended && returned.ended);
+  });
+
+  it.each([
+    ['an event of the running attempt', { attempt: 2 }, true],
+    ['an event of an attempt that is over', { attempt: 1 }, false],
+    ['a lifecycle event that was told already', { attempt: 2, rank: 0 }, false],
+    ['an older lifecycle event', { attempt: 1, rank: 8 }, false],
+    ['the next lifecycle event', { attempt: 2, rank: 3 }, true],
+    ['the next attempt', { attempt: 3, rank: 0 }, true],
+    ['the reopening of an end that is none', { attempt: 2, rank: 9, reopens: 77 }, false],
+  ])('P3: its fence decides on %s', async (_what, fence, passes) => {
+    const name = newChannel();
+    await channels.publisher.publish(name, { data: 'a' }, { attempt: 2, rank: 0 });
+    const id = await channels.publisher.publish(name, { data: 'b' }, fence);
+    expect(id !== undefined).toBe(passes);
+  });
+
+  it('is forgotten some time after its last event', async () => {
+    const own = open({ ttlMs: 300 });
+    const name = newChannel();
+    await own.publisher.publish(name, { data: 1 });
+    await own.publisher.publish(name, { event: 'progress', kind: 'state', data: 1 });
+    for (const key of ['', ':log', ':slots']) expect(await own.redis.pttl(`test:{${name}}${key}`)).toBeGreaterThan(0);
+    await until('gone', async () => (await own.redis.exists(`test:{${name}}`, `test:{${name}}:log`, `test:{${name}}:slots`)) === 0);
+  });
+
+  it('refuses names that could leave their key', async () => {
+    for (const name of ['', 'a{b}', 'a b', 'a\nb', '../x', 'x'.repeat(201), 'é', 'a\0']) {
+      await expect(channels.publisher.publish(name, { data: 1 }), JSON.stringify(name)).rejects.toThrow(TypeError);
+      expect(() => channels.subscriber.subscribe(name, new Viewer())).toThrow(TypeError);
+    }
+  });
+});

@@ -1,0 +1,62 @@
+import { createParser, type EventSourceMessage } from 'eventsource-parser';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { endsChannel, frameBody, frameId, parseEventId } from '../../../src/shared/channel/frame.js';
+
+/** What a conforming parser, not ours, makes of a frame. */
+function parse(frame: string): EventSourceMessage[] {
+  const events: EventSourceMessage[] = [];
+  createParser({ onEvent: (event) => events.push(event) }).feed(frame);
+  return events;
+}
+
+describe('frames', () => {
+  it('are read by a conforming parser as what was published, whatever the data', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), fc.boolean(), (data, end) => {
+        const frame = `id: e-1\n${frameBody({ event: 'x', data, end })}`;
+        expect(parse(frame)).toEqual([{ id: 'e-1', event: 'x', data: data.replace(/\r\n?/g, '\n') }]);
+      }),
+    );
+  });
+
+  it('carry JSON values unchanged', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (data) => {
+        fc.pre(typeof data !== 'string');
+        const [event] = parse(`id: e-1\n${frameBody({ data })}`);
+        expect(JSON.parse(event!.data)).toEqual(JSON.parse(JSON.stringify(data)));
+      }),
+    );
+  });
+
+  it('refuse a name that would forge another field, or that browsers use themselves', () => {
+    for (const event of ['a\nid: 7', 'a\rb', 'a\0', '', 'error', 'x'.repeat(101)]) {
+      expect(() => frameBody({ event, data: 1 }), JSON.stringify(event)).toThrow(TypeError);
+    }
+    expect(() => frameBody({ data: undefined })).toThrow(TypeError);
+    expect(() => frameBody({ data: 1, retry: -1 })).toThrow(TypeError);
+  });
+
+  it('tell their id and whether they end the channel', () => {
+    const body = frameBody({ event: 'completed', data: { a: 1 }, end: true });
+    const frame = Buffer.from(`id: 0a1b2c3d4e5f-4711\n${body}`);
+    expect(frameId(frame)).toEqual({ epoch: '0a1b2c3d4e5f', offset: 4711 });
+    expect(endsChannel(frame)).toBe(true);
+    expect(endsChannel(Buffer.from(`id: a-1\n${frameBody({ event: 'log', data: 'a\n:end\n\n' })}`))).toBe(false);
+    expect(endsChannel(Buffer.from('id: a-1\ndata: 1\n\n'))).toBe(false);
+  });
+
+  it.each([
+    ['abc-12', { epoch: 'abc', offset: 12 }],
+    ['abc', undefined],
+    ['abc-', undefined],
+    ['abc-1.5', undefined],
+    ['abc--1', undefined],
+    ['a\nb-1', undefined],
+    ['abc-99999999999999999999', undefined],
+    ['', undefined],
+  ])('reads the last event id %j', (id, expected) => {
+    expect(parseEventId(id)).toEqual(expected);
+  });
+});

@@ -1,0 +1,73 @@
+import { Redis } from 'ioredis';
+import { frameId } from '../../src/shared/channel/frame.js';
+import { createPublisher } from '../../src/shared/channel/publisher.js';
+import { createReader } from '../../src/shared/channel/reader.js';
+import { Subscriber } from '../../src/shared/channel/subscriber.js';
+import type { Sink, Subscription } from '../../src/shared/channel/subscription.js';
+import { connectRedis } from '../../src/shared/redis.js';
+
+/** A channel service on a real Redis, as one process has it. */
+export function openChannels(url: string, { sharded = true, logLength = 100_000, ttlMs = 60_000, prefix = 'test' } = {}) {
+  const redis = connectRedis(url, 'patient', { enableAutoPipelining: true });
+  const subscriberRedis = connectRedis(url, 'subscriber');
+  const reads: string[] = [];
+  const read = createReader(redis, prefix);
+  const subscriber = new Subscriber({
+    redis: subscriberRedis,
+    prefix,
+    sharded,
+    read: (channel, since) => {
+      reads.push(channel);
+      return read(channel, since);
+    },
+  });
+  const publisher = createPublisher({ redis, prefix, logLength, ttlMs, sharded });
+  return {
+    redis,
+    reads,
+    subscriber,
+    publisher,
+    close: () => {
+      redis.disconnect();
+      subscriberRedis.disconnect();
+    },
+  };
+}
+
+/** A viewer that keeps what it was sent. */
+export class Viewer implements Sink {
+  frames: string[] = [];
+  offsets: number[] = [];
+  ended = false;
+  subscription!: Subscription;
+  lastId: string | undefined;
+
+  /** @param accept whether the next write is taken without "hold back" */
+  constructor(private readonly accept: () => boolean = () => true) {}
+
+  write(frame: Buffer): boolean {
+    const text = frame.toString();
+    this.frames.push(text);
+    if (text.startsWith('id: ')) {
+      const { epoch, offset } = frameId(frame);
+      this.offsets.push(offset);
+      this.lastId = `${epoch}-${offset}`;
+    }
+    return this.accept();
+  }
+
+  end(): void {
+    this.ended = true;
+  }
+
+  events(): string[] {
+    return this.frames.map((frame) => /^event: (.*)$/m.exec(frame)?.[1] ?? 'message');
+  }
+
+  data(): unknown[] {
+    return this.frames.map((frame) => JSON.parse(/^data: (.*)$/m.exec(frame)![1]!));
+  }
+}
+
+/** A plain connection, for looking from outside. */
+export const plainRedis = (url: string): Redis => new Redis(url);

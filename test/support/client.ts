@@ -1,0 +1,37 @@
+/** A job as the 202 describes it. */
+export interface StartedJob {
+  id: string;
+  name: string;
+  state: string;
+  token: string;
+  links: { self: string; events: string; cancel: string; result: string };
+}
+
+/** Calls of a client of the API, without any code of ours between. */
+export function clientOf(url: string) {
+  const bearer = (token: string): Record<string, string> => ({ Authorization: `Bearer ${token}` });
+  return {
+    post(body: unknown, headers: Record<string, string> = {}): Promise<Response> {
+      return fetch(`${url}/v1/jobs`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json', ...headers },
+        body: typeof body === 'string' ? body : JSON.stringify(body),
+      });
+    },
+    async start(name: string, data: unknown, options?: Record<string, unknown>): Promise<StartedJob> {
+      const response = await this.post({ name, data, ...(options ? { options } : {}) });
+      const job = await response.json();
+      if (response.status !== 202) throw new Error(`${response.status}: ${JSON.stringify(job)}`);
+      return job;
+    },
+    async upload(name: string, content: string | Uint8Array): Promise<{ id: string; name: string; size: number; sha256: string }> {
+      const response = await fetch(`${url}/v1/files?name=${encodeURIComponent(name)}`, { method: 'POST', body: content as BodyInit });
+      if (response.status !== 201) throw new Error(`${response.status}: ${await response.text()}`);
+      return response.json();
+    },
+    get: (job: StartedJob): Promise<Response> => fetch(`${url}${job.links.self}`, { headers: bearer(job.token) }),
+    result: (job: StartedJob, query = ''): Promise<Response> =>
+      fetch(`${url}${job.links.result}${query}`, { headers: bearer(job.token) }),
+    events: (job: StartedJob): string => `${url}${job.links.events}`,
+  };
+}

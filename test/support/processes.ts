@@ -1,0 +1,60 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export interface TestProcess {
+  child: ChildProcess;
+  /** The API's address; empty for a worker. */
+  url: string;
+  /** What it has printed so far. */
+  output(): string;
+  kill(signal?: NodeJS.Signals): Promise<void>;
+  /** Ends it as a supervisor would. */
+  stop(): Promise<void>;
+}
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const running = new Set<ChildProcess>();
+const folders = new Set<string>();
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
+/** A folder that is removed when the tests end. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'headway-test-'));
+  folders.add(folder);
+  return folder;
+}
+
+export const startApi = (env: Record<string, string>): Promise<TestProcess> =>
+  start('api', { PORT: '0', HOST: '127.0.0.1', ...env });
+export const startWorker = (env: Record<string, string>): Promise<TestProcess> => start('worker', env);
+
+/** Runs a built process with nothing of our own environment but the path; resolves when it says that it is up. */
+async function start(name: 'api' | 'worker', env: Record<string, string>): Promise<TestProcess> {
+  const child = spawn(process.execPath, [join(root, 'dist', name, 'main.js')], {
+    cwd: root,
+    env: { PATH: process.env.PATH, LOG_LEVEL: 'warn', DATA_DIR: env.DATA_DIR ?? temporaryFolder(), ...env },
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  });
+  running.add(child);
+  const exited = once(child, 'exit').finally(() => running.delete(child));
+  let output = '';
+  for (const stream of [child.stdout!, child.stderr!]) stream.on('data', (data) => (output += data));
+  const first = await Promise.race([
+    once(child, 'message').then(([message]) => message as { url?: string }),
+    once(child, 'close').then(([code]) => {
+      throw Object.assign(new Error(`${name} ended with ${code}: ${output}`), { code, output });
+    }),
+  ]);
+  const kill = async (signal: NodeJS.Signals = 'SIGKILL'): Promise<void> => {
+    if (child.exitCode === null && child.signalCode === null) child.kill(signal);
+    await exited;
+  };
+  return { child, url: first.url ?? '', output: () => output, kill, stop: () => kill('SIGTERM') };
+}

@@ -1,0 +1,83 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { until } from './until.js';
+
+export interface TestRedis {
+  url: string;
+  port: number;
+  /** Kills the server, as a crash or a signal would; its files stay. */
+  kill(signal?: NodeJS.Signals): Promise<void>;
+  /** Sends a signal without waiting for an end (SIGSTOP, SIGCONT). */
+  signal(signal: NodeJS.Signals): void;
+  /** Starts it again on the same port and files. */
+  restart(): Promise<void>;
+  /** Ends it and removes its files. */
+  stop(): Promise<void>;
+}
+
+const running = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
+const program = ['/usr/bin/redis-server', '/usr/local/bin/redis-server', '/usr/bin/valkey-server', '/opt/homebrew/bin/redis-server'].find(
+  (path) => existsSync(path),
+) ?? 'redis-server';
+
+/** A port that is free at this moment. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/**
+ * Starts a real Redis on a free port.
+ * @param args further arguments for redis-server
+ */
+export async function startRedis({ args = [] as string[], appendOnly = false } = {}): Promise<TestRedis> {
+  const dir = mkdtempSync(join(tmpdir(), 'headway-test-redis-'));
+  const port = await freePort();
+  let child: ChildProcess;
+
+  async function start(): Promise<void> {
+    const settings = ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--save', '', '--daemonize', 'no'];
+    child = spawn(program, [...settings, '--appendonly', appendOnly ? 'yes' : 'no', ...args], { stdio: 'ignore' });
+    running.add(child);
+    child.once('exit', () => running.delete(child));
+    const client = new Redis(port, '127.0.0.1', { lazyConnect: true, retryStrategy: () => 20, maxRetriesPerRequest: null });
+    client.on('error', () => {});
+    await until('Redis answers', async () => {
+      if (child.exitCode !== null) throw new Error(`redis-server ended with ${child.exitCode}`);
+      return (await client.ping()) === 'PONG';
+    });
+    client.disconnect();
+  }
+  async function kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill(signal);
+    await exited;
+  }
+
+  await start();
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    port,
+    kill,
+    signal: (signal) => void child.kill(signal),
+    restart: start,
+    async stop() {
+      await kill();
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}

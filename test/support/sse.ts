@@ -1,0 +1,104 @@
+import { EventEmitter, once } from 'node:events';
+import { type ClientRequest, type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
+import { createParser } from 'eventsource-parser';
+
+export interface ReceivedEvent {
+  id: string | undefined;
+  event: string;
+  // biome-ignore lint/suspicious/noExplicitAny: tests know what they expect
+  data: any;
+}
+
+/** An open stream, read by a parser that is not ours. */
+export interface TestStream {
+  status: number;
+  headers: IncomingHttpHeaders;
+  events: ReceivedEvent[];
+  comments: string[];
+  retry: number | undefined;
+  /** Everything received, as it came. */
+  raw(): string;
+  /** Waits for an event, among those that have come or will. */
+  waitFor(what: string | ((event: ReceivedEvent) => boolean), timeoutMs?: number): Promise<ReceivedEvent>;
+  names(): string[];
+  lastEventId(): string | undefined;
+  /** Resolves when the response is over, by whichever side. */
+  ended: Promise<void>;
+  /** Stops reading from the socket. */
+  pause(): void;
+  resume(): void;
+  close(): void;
+}
+
+export async function openStream(
+  url: string,
+  { token, lastEventId, headers = {} }: { token?: string; lastEventId?: string | undefined; headers?: Record<string, string> } = {},
+): Promise<TestStream> {
+  const emitter = new EventEmitter();
+  emitter.setMaxListeners(0);
+  const req: ClientRequest = request(url, {
+    agent: false,
+    headers: {
+      Accept: 'text/event-stream',
+      ...(token ? { Authorization: `Bearer ${token}` } : {}),
+      ...(lastEventId ? { 'Last-Event-ID': lastEventId } : {}),
+      ...headers,
+    },
+  });
+  req.end();
+  const [res] = (await once(req, 'response')) as [IncomingMessage];
+  const events: ReceivedEvent[] = [];
+  const comments: string[] = [];
+  let raw = '';
+  const stream: TestStream = {
+    status: res.statusCode!,
+    headers: res.headers,
+    events,
+    comments,
+    retry: undefined,
+    raw: () => raw,
+    names: () => events.map(({ event }) => event),
+    lastEventId: () => events.findLast(({ id }) => id)?.id,
+    async waitFor(what, timeoutMs = 20_000) {
+      const matches = typeof what === 'string' ? (event: ReceivedEvent) => event.event === what : what;
+      const deadline = AbortSignal.timeout(timeoutMs);
+      let from = 0;
+      for (;;) {
+        for (; from < events.length; from++) if (matches(events[from]!)) return events[from]!;
+        await once(emitter, 'event', { signal: deadline }).catch(() => {
+          throw new Error(`not in ${timeoutMs} ms: ${what}; came: ${events.map((e) => e.event).slice(-20)}`);
+        });
+      }
+    },
+    ended: new Promise((resolve) => res.once('close', () => resolve())),
+    pause: () => void res.socket.pause(),
+    resume: () => void res.socket.resume(),
+    close: () => void req.destroy(),
+  };
+  const parser = createParser({
+    onEvent: ({ id, event = 'message', data }) => {
+      events.push({ id, event, data: parse(data) });
+      emitter.emit('event');
+    },
+    onComment: (comment) => void comments.push(comment),
+    onRetry: (retry) => {
+      stream.retry = retry;
+    },
+  });
+  res.setEncoding('utf8');
+  res.on('data', (chunk: string) => {
+    raw += chunk;
+    parser.feed(chunk);
+  });
+  res.on('error', () => {});
+  req.on('error', () => {});
+  return stream;
+}
+
+function parse(data: string): unknown {
+  try {
+    return JSON.parse(data);
+  } catch {
+    return data;
+  }
+}
