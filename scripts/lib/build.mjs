@@ -11,7 +11,10 @@ export async function ensureBuild(root) {
   const newest = Math.max(...SOURCES.map((path) => newestIn(join(root, path))));
   if (existsSync(stamp) && statSync(stamp).mtimeMs >= newest) return;
   say('Building…');
-  const code = await run('npm', ['run', '--silent', 'build'], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
+  const code = await run('npm', ['run', '--silent', 'build'], {
+    cwd: root,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
   if (code !== 0) throw new Stop('the build failed; its output is above (npm run build shows all of it)');
   writeFileSync(stamp, '');
 }

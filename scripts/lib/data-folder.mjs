@@ -21,10 +21,13 @@ export function openDataFolder(dir) {
       writeFileSync(lock, String(process.pid), { flag: 'wx' });
       return { path, release: () => rmSync(lock, { force: true }) };
     } catch (error) {
-      if (error.code !== 'EEXIST') throw new Stop(`DATA_DIR: the data folder ${path} cannot be written (${error.code})`);
+      if (error.code !== 'EEXIST')
+        throw new Stop(`DATA_DIR: the data folder ${path} cannot be written (${error.code})`);
       const holder = Number(readFileSync(lock, 'utf8'));
       if (isSupervisor(holder)) {
-        throw new Stop(`Headway already runs with the data folder ${path} (process ${holder}); stop it or set DATA_DIR`);
+        throw new Stop(
+          `Headway already runs with the data folder ${path} (process ${holder}); stop it or set DATA_DIR`,
+        );
       }
       // It was killed and could not clean up.
       rmSync(lock, { force: true });

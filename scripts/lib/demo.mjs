@@ -1,5 +1,4 @@
-import { createWriteStream, mkdtempSync, rmSync } from 'node:fs';
-import { openAsBlob } from 'node:fs';
+import { createWriteStream, mkdtempSync, openAsBlob, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { say } from './say.mjs';
@@ -24,7 +23,10 @@ export async function runDemo(root) {
     });
     const file = join(work, 'demo.csv');
     await writeCsv(file, ROWS);
-    const uploaded = await send(`${service.url}/v1/files?name=demo.csv`, { method: 'POST', body: await openAsBlob(file) });
+    const uploaded = await send(`${service.url}/v1/files?name=demo.csv`, {
+      method: 'POST',
+      body: await openAsBlob(file),
+    });
     say(`Uploaded ${uploaded.name}: ${uploaded.size} bytes`);
     const job = await send(`${service.url}/v1/jobs`, {
       method: 'POST',
@@ -33,7 +35,9 @@ export async function runDemo(root) {
     });
     say(`Started ${job.name} ${job.id}`);
     const end = await watch(`${service.url}${job.links.events}`, job.token);
-    const result = await fetch(`${service.url}${job.links.result}`, { headers: { Authorization: `Bearer ${job.token}` } });
+    const result = await fetch(`${service.url}${job.links.result}`, {
+      headers: { Authorization: `Bearer ${job.token}` },
+    });
     console.log(JSON.stringify(await result.json(), null, 2));
     return end === 'completed' && result.ok ? 0 : 1;
   } finally {
@@ -52,9 +56,13 @@ async function send(url, init) {
 /** Follows a job's stream to its end; resolves to the name of the terminal event. */
 async function watch(url, token) {
   const { EventSourceParserStream } = await import('eventsource-parser/stream');
-  const response = await fetch(url, { headers: { Authorization: `Bearer ${token}`, Accept: 'text/event-stream' } });
+  const response = await fetch(url, {
+    headers: { Authorization: `Bearer ${token}`, Accept: 'text/event-stream' },
+  });
   if (!response.ok) throw new Error(`${url}: ${response.status}`);
-  const events = response.body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream());
+  const events = response.body
+    .pipeThrough(new TextDecoderStream())
+    .pipeThrough(new EventSourceParserStream());
   let last;
   for await (const { event, data } of events) {
     last = event;

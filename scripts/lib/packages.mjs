@@ -24,10 +24,14 @@ export function packagesStale(root) {
 export async function ensurePackages(root) {
   if (!packagesStale(root)) return;
   say('Installing packages…');
-  const code = await run('npm', ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root });
+  const code = await run('npm', ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'], {
+    cwd: root,
+  });
   if (code !== 0) throw new Stop('npm ci failed; its output is above');
   writeFileSync(join(root, 'node_modules', '.headway-lock'), lockDigest(root));
 }
 
 const lockDigest = (root) =>
-  createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex');
+  createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex');

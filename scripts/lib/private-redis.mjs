@@ -18,7 +18,9 @@ export async function startPrivateRedis(supervisor, program, dataDir) {
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const inFolder = join(dir, 'redis.sock');
   const socket =
-    Buffer.byteLength(inFolder) <= SOCKET_PATH_BYTES ? inFolder : join(mkdtempSync(join(tmpdir(), 'headway-')), 'redis.sock');
+    Buffer.byteLength(inFolder) <= SOCKET_PATH_BYTES
+      ? inFolder
+      : join(mkdtempSync(join(tmpdir(), 'headway-')), 'redis.sock');
   // Left by a supervisor that was killed: end it, saving, before ours opens the same files.
   if (existsSync(socket) && (await ask(socket, 'PING'))) {
     await ask(socket, 'SHUTDOWN');
@@ -41,7 +43,10 @@ export async function startPrivateRedis(supervisor, program, dataDir) {
     program,
     Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]),
   );
-  await until(async () => (await ask(socket, 'PING'))?.startsWith('+PONG'), 'the private Redis does not answer');
+  await until(
+    async () => (await ask(socket, 'PING'))?.startsWith('+PONG'),
+    'the private Redis does not answer',
+  );
   return `unix:${socket}`;
 }
 

@@ -21,7 +21,8 @@ export async function startService({ root, env, write, nodeArgs = [] }) {
     data.release();
   };
   try {
-    const redisUrl = env.REDIS_URL || (await startPrivateRedis(supervisor, await ensureRedisServer(), data.path));
+    const redisUrl =
+      env.REDIS_URL || (await startPrivateRedis(supervisor, await ensureRedisServer(), data.path));
     const childEnv = { ...env, DATA_DIR: data.path, REDIS_URL: redisUrl };
     const graceMs = Number(env.SHUTDOWN_GRACE_MS || 10_000) + REACTION_MS;
     const child = (name) =>

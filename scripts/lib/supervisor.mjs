@@ -31,7 +31,17 @@ export class Supervisor {
    * @param graceMs how long it may take to end after SIGTERM before it is killed
    */
   start(name, program, args, { env = process.env, ipc = false, graceMs = 5000 } = {}) {
-    const entry = { name, program, args, env, ipc, graceMs, delay: FIRST_DELAY_MS, child: undefined, timer: undefined };
+    const entry = {
+      name,
+      program,
+      args,
+      env,
+      ipc,
+      graceMs,
+      delay: FIRST_DELAY_MS,
+      child: undefined,
+      timer: undefined,
+    };
     this.#children.set(name, entry);
     return new Promise((resolve) => {
       entry.onMessage = resolve;

@@ -1,4 +1,4 @@
-import { run, findProgram } from './command.mjs';
+import { findProgram, run } from './command.mjs';
 import { Stop, say } from './say.mjs';
 
 let aptUpdated = false;
@@ -8,14 +8,16 @@ export async function ensureRedisServer() {
   const find = () => findProgram('redis-server', 'valkey-server');
   if (!find()) await install('a Redis server', { apt: 'redis-server', brew: 'redis' });
   const found = find();
-  if (!found) throw new Stop('a Redis server was installed but cannot be found: look for redis-server in your PATH');
+  if (!found)
+    throw new Stop('a Redis server was installed but cannot be found: look for redis-server in your PATH');
   return found;
 }
 
 /** Finds Chromium for the browser tests, and installs it when there is none. Resolves to its path. */
 export async function ensureChromium() {
   const find = () =>
-    process.env.CHROMIUM_PATH || findProgram('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable');
+    process.env.CHROMIUM_PATH ||
+    findProgram('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable');
   if (!find()) await install('Chromium', { apt: 'chromium', brew: 'chromium' });
   const found = find();
   if (!found) throw new Stop('Chromium was installed but cannot be found: set CHROMIUM_PATH');
@@ -33,12 +35,14 @@ async function install(what, { apt, brew }) {
   }
   say(`Installing ${what}…`);
   if (by.kind === 'brew') {
-    if ((await run('brew', ['install', brew])) !== 0) throw new Stop(`brew install ${brew} failed; its output is above`);
+    if ((await run('brew', ['install', brew])) !== 0)
+      throw new Stop(`brew install ${brew} failed; its output is above`);
     return;
   }
   // policy-rc.d would be the way to keep Debian from starting a server of its own; ours does not need it stopped.
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  const aptGet = (...args) => run(by.program, [...by.args, '-q', '-y', ...args], { env, stdio: ['ignore', 'ignore', 'inherit'] });
+  const aptGet = (...args) =>
+    run(by.program, [...by.args, '-q', '-y', ...args], { env, stdio: ['ignore', 'ignore', 'inherit'] });
   if (!aptUpdated) await aptGet('update');
   aptUpdated = true;
   if ((await aptGet('install', '--no-install-recommends', apt)) !== 0) {

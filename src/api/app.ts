@@ -3,13 +3,13 @@ import { fileURLToPath } from 'node:url';
 import express, { type Express } from 'express';
 import helmet from 'helmet';
 import { HeadwayError } from '../shared/errors.js';
-import { requestLog } from './request-log.js';
+import type { Logger } from '../shared/log.js';
 import { methods, problemHandler } from './problem.js';
+import { requestLog } from './request-log.js';
 import { definitionRoutes } from './routes/definitions.js';
 import { filesRoutes } from './routes/files.js';
 import { healthRoutes } from './routes/health.js';
 import { type JobRoutesOptions, jobRoutes } from './routes/jobs.js';
-import type { Logger } from '../shared/log.js';
 
 export interface AppOptions extends JobRoutesOptions {
   log: Logger;
@@ -32,13 +32,27 @@ export function createApp(options: AppOptions): Express {
   app.use(requestLog(log));
   app.use(
     helmet({
-      contentSecurityPolicy: { useDefaults: false, directives: { 'default-src': "'self'", 'img-src': ["'self'", 'data:'], 'frame-ancestors': "'none'", 'base-uri': "'none'", 'form-action': "'self'" } },
+      contentSecurityPolicy: {
+        useDefaults: false,
+        directives: {
+          'default-src': "'self'",
+          'img-src': ["'self'", 'data:'],
+          'frame-ancestors': "'none'",
+          'base-uri': "'none'",
+          'form-action': "'self'",
+        },
+      },
       strictTransportSecurity: false,
       referrerPolicy: { policy: 'no-referrer' },
     }),
   );
   app.use('/v1/files', filesRoutes({ store, config }));
-  app.use('/v1/jobs', requireJson, express.json({ limit: config.BODY_MAX_BYTES, strict: true }), jobRoutes(options));
+  app.use(
+    '/v1/jobs',
+    requireJson,
+    express.json({ limit: config.BODY_MAX_BYTES, strict: true }),
+    jobRoutes(options),
+  );
   app.use('/v1/definitions', definitionRoutes(registry));
   if (page) app.use(express.static(page, { index: 'index.html' }));
   app.all('/', methods('GET'));
@@ -50,7 +64,8 @@ export function createApp(options: AppOptions): Express {
 }
 
 const requireJson: express.RequestHandler = (req, _res, next) => {
-  const hasBody = req.headers['transfer-encoding'] !== undefined || Number(req.headers['content-length'] ?? 0) > 0;
+  const hasBody =
+    req.headers['transfer-encoding'] !== undefined || Number(req.headers['content-length'] ?? 0) > 0;
   if (hasBody && !req.is('application/json')) {
     throw new HeadwayError('unsupported-media-type', 'Send JSON, with Content-Type: application/json.');
   }

@@ -29,14 +29,26 @@ export function problemHandler(log: Logger): ErrorRequestHandler {
 
 function asHeadwayError(thrown: unknown): HeadwayError {
   if (thrown instanceof HeadwayError) return thrown;
-  const { type, message = '', status } = (thrown ?? {}) as { type?: string; message?: string; status?: number };
+  const {
+    type,
+    message = '',
+    status,
+  } = (thrown ?? {}) as { type?: string; message?: string; status?: number };
   const known = type ? bodyErrors[type] : undefined;
-  if (known) return new HeadwayError(known[0], type === 'entity.parse.failed' ? `${known[1]}: ${message}` : `${known[1]}.`);
+  if (known)
+    return new HeadwayError(
+      known[0],
+      type === 'entity.parse.failed' ? `${known[1]}: ${message}` : `${known[1]}.`,
+    );
   if (thrown instanceof URIError || status === 400) return new HeadwayError('invalid-request', message);
   if (isRedisAway(thrown)) {
-    return new HeadwayError('unavailable', 'Redis does not answer. Nothing was done; try again.', undefined, { cause: thrown });
+    return new HeadwayError('unavailable', 'Redis does not answer. Nothing was done; try again.', undefined, {
+      cause: thrown,
+    });
   }
-  return new HeadwayError('internal', 'Something went wrong here; it has been logged.', undefined, { cause: thrown });
+  return new HeadwayError('internal', 'Something went wrong here; it has been logged.', undefined, {
+    cause: thrown,
+  });
 }
 
 /** What ioredis throws when the server is away, starting up, read-only or full. */

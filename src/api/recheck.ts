@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { Subscriber } from '../shared/channel/subscriber.js';
-import type { Lifecycle } from '../shared/lifecycle/reconcile.js';
 import type { Running } from '../shared/lifecycle/bridge.js';
+import type { Lifecycle } from '../shared/lifecycle/reconcile.js';
 import type { Logger } from '../shared/log.js';
 
 const RECHECK_MS = 30_000;
@@ -11,11 +11,18 @@ const AT_ONCE = 100;
  * Looks at the real state of every job that is watched here, now and then and whenever Redis comes back. BullMQ
  * trims its event stream and Redis can lose its last second: no viewer hangs because of a message that is gone.
  */
-export function startRecheck(subscriber: Subscriber, redis: Redis, lifecycle: Lifecycle, log: Logger): Running {
+export function startRecheck(
+  subscriber: Subscriber,
+  redis: Redis,
+  lifecycle: Lifecycle,
+  log: Logger,
+): Running {
   let running: Promise<void> | undefined;
 
   async function recheck(): Promise<void> {
-    const jobIds = Array.from(subscriber.channels()).flatMap((name) => (name.startsWith('job:') ? [name.slice(4)] : []));
+    const jobIds = Array.from(subscriber.channels()).flatMap((name) =>
+      name.startsWith('job:') ? [name.slice(4)] : [],
+    );
     for (let i = 0; i < jobIds.length; i += AT_ONCE) {
       await Promise.all(jobIds.slice(i, i + AT_ONCE).map((id) => lifecycle.reconcile(id)));
     }

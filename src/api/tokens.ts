@@ -1,6 +1,5 @@
-import { createSecretKey } from 'node:crypto';
+import { createSecretKey, randomBytes } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { errors, jwtVerify, SignJWT } from 'jose';
 import type { Config } from '../shared/config.js';
@@ -53,7 +52,9 @@ export function createTokens(secret: string, ttlMs: number): Tokens {
 export async function signingSecret(config: Config, production: boolean): Promise<string> {
   if (config.TOKEN_SECRET) return config.TOKEN_SECRET;
   if (production) {
-    throw new StartError('TOKEN_SECRET: must be set with NODE_ENV=production (32 bytes or more, e.g. openssl rand -hex 32)');
+    throw new StartError(
+      'TOKEN_SECRET: must be set with NODE_ENV=production (32 bytes or more, e.g. openssl rand -hex 32)',
+    );
   }
   const file = join(config.DATA_DIR, 'token-secret');
   try {
@@ -65,6 +66,7 @@ export async function signingSecret(config: Config, production: boolean): Promis
     }
   }
   const secret = (await readFile(file, 'utf8')).trim();
-  if (Buffer.byteLength(secret) < 32) throw new StartError(`${file} is damaged: delete it, and every token becomes invalid`);
+  if (Buffer.byteLength(secret) < 32)
+    throw new StartError(`${file} is damaged: delete it, and every token becomes invalid`);
   return secret;
 }

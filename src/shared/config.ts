@@ -17,40 +17,84 @@ export const configSchema = z.object({
     .string()
     .regex(/^(rediss?:\/\/|unix:)/, 'must start with redis://, rediss:// or unix:')
     .default('redis://127.0.0.1:6379')
-    .describe('The Redis (6.2 or newer) or Valkey that carries queue and channels. With `npm start`: unset means a private Redis.'),
+    .describe(
+      'The Redis (6.2 or newer) or Valkey that carries queue and channels. With `npm start`: unset means a private Redis.',
+    ),
   KEY_PREFIX: z
     .string()
     .regex(/^[A-Za-z0-9_.-]{1,40}$/, 'must be 1 to 40 letters, digits, "_", "." or "-"')
     .default('headway')
-    .describe('First part of every Redis key. Two installations on one Redis need two prefixes. BullMQ gets `{KEY_PREFIX}` as its prefix.'),
+    .describe(
+      'First part of every Redis key. Two installations on one Redis need two prefixes. BullMQ gets `{KEY_PREFIX}` as its prefix.',
+    ),
   QUEUE_NAME: z
     .string()
     .regex(/^[A-Za-z0-9_.-]{1,60}$/, 'must be 1 to 60 letters, digits, "_", "." or "-"')
     .default('jobs')
     .describe('Name of the BullMQ queue.'),
-  JOBS_DIR: z.string().default('').describe('Folder with your own job files (`.js`, `.mjs`, `.ts`, `.mts`). Read by API and worker at start.'),
-  DATA_DIR: z.string().min(1).default('data').describe("Folder for what must outlive a restart: files, the signing secret, the private Redis's append-only file."),
-  FILES_DIR: z.string().default('').describe('Folder for uploads and results, shared by API and workers. Empty: `files` in `DATA_DIR`.'),
-  UPLOAD_MAX_BYTES: int(1).default(2048 * MiB).describe('Largest upload accepted, in bytes.'),
-  FILES_MIN_FREE_BYTES: int(0).default(256 * MiB).describe('An upload that would leave less free disk than this is refused with 507.'),
-  FILES_TTL_MS: int(1000).default(day).describe('How long an upload or a result file is kept after its last use, in ms.'),
+  JOBS_DIR: z
+    .string()
+    .default('')
+    .describe(
+      'Folder with your own job files (`.js`, `.mjs`, `.ts`, `.mts`). Read by API and worker at start.',
+    ),
+  DATA_DIR: z
+    .string()
+    .min(1)
+    .default('data')
+    .describe(
+      "Folder for what must outlive a restart: files, the signing secret, the private Redis's append-only file.",
+    ),
+  FILES_DIR: z
+    .string()
+    .default('')
+    .describe('Folder for uploads and results, shared by API and workers. Empty: `files` in `DATA_DIR`.'),
+  UPLOAD_MAX_BYTES: int(1)
+    .default(2048 * MiB)
+    .describe('Largest upload accepted, in bytes.'),
+  FILES_MIN_FREE_BYTES: int(0)
+    .default(256 * MiB)
+    .describe('An upload that would leave less free disk than this is refused with 507.'),
+  FILES_TTL_MS: int(1000)
+    .default(day)
+    .describe('How long an upload or a result file is kept after its last use, in ms.'),
   BODY_MAX_BYTES: int(1024).default(MiB).describe('Largest JSON body accepted, in bytes.'),
   WORKER_CONCURRENCY: int(1, 1000).default(4).describe('Jobs that one worker process runs at a time.'),
-  PROGRESS_INTERVAL_MS: int(0, minute).default(100).describe('At most one progress event per job in this many ms. `0` turns coalescing off.'),
-  LOCK_DURATION_MS: int(1000).default(30_000).describe('A job whose worker died is given to another one this long after the last renewal of its lock, at the earliest, in ms.'),
-  STALLED_INTERVAL_MS: int(500).default(15_000).describe('How often workers look for jobs whose lock has run out, in ms.'),
+  PROGRESS_INTERVAL_MS: int(0, minute)
+    .default(100)
+    .describe('At most one progress event per job in this many ms. `0` turns coalescing off.'),
+  LOCK_DURATION_MS: int(1000)
+    .default(30_000)
+    .describe(
+      'A job whose worker died is given to another one this long after the last renewal of its lock, at the earliest, in ms.',
+    ),
+  STALLED_INTERVAL_MS: int(500)
+    .default(15_000)
+    .describe('How often workers look for jobs whose lock has run out, in ms.'),
   MAX_STALLS: int(0, 1000).default(3).describe('A job whose worker died more often than this fails.'),
-  SHUTDOWN_GRACE_MS: int(0).default(10_000).describe('On SIGTERM a worker lets its running jobs go on for this long, then hands them back; the API lets requests end.'),
+  SHUTDOWN_GRACE_MS: int(0)
+    .default(10_000)
+    .describe(
+      'On SIGTERM a worker lets its running jobs go on for this long, then hands them back; the API lets requests end.',
+    ),
   KEEP_JOBS_MS: int(1000).default(day).describe('How long a finished job and its channel are kept, in ms.'),
   CHANNEL_LOG_LENGTH: int(10, 1_000_000).default(1000).describe("Events kept in a channel's log."),
-  HEARTBEAT_MS: int(100).default(15_000).describe('A comment is sent on every stream in this interval, so that no middle box closes it.'),
-  STALL_TIMEOUT_MS: int(100).default(60_000).describe('A viewer that has read nothing for this long is dropped, in ms.'),
+  HEARTBEAT_MS: int(100)
+    .default(15_000)
+    .describe('A comment is sent on every stream in this interval, so that no middle box closes it.'),
+  STALL_TIMEOUT_MS: int(100)
+    .default(60_000)
+    .describe('A viewer that has read nothing for this long is dropped, in ms.'),
   TOKEN_SECRET: z
     .string()
     .refine((s) => s === '' || Buffer.byteLength(s) >= 32, 'must be at least 32 bytes')
     .default('')
-    .describe('Secret that signs the tokens of jobs, 32 bytes or more, the same for every API process. Empty: made once and kept in `DATA_DIR` (refused with `NODE_ENV=production`).'),
-  TOKEN_TTL_MS: int(1000).default(7 * day).describe("How long a job's token is valid, in ms."),
+    .describe(
+      'Secret that signs the tokens of jobs, 32 bytes or more, the same for every API process. Empty: made once and kept in `DATA_DIR` (refused with `NODE_ENV=production`).',
+    ),
+  TOKEN_TTL_MS: int(1000)
+    .default(7 * day)
+    .describe("How long a job's token is valid, in ms."),
   IDEMPOTENCY_TTL_MS: int(1000).default(day).describe('How long an `Idempotency-Key` is remembered, in ms.'),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])

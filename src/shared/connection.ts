@@ -44,7 +44,14 @@ export async function connectHeadway(config: Config, role: ConnectionRole, log: 
   });
   const queue = queueKeys(config);
   const readJob = createSnapshotReader(redis, queue);
-  return { redis, server, queue, publisher, readJob, lifecycle: createLifecycle({ redis, prefix, publisher, readJob }) };
+  return {
+    redis,
+    server,
+    queue,
+    publisher,
+    readJob,
+    lifecycle: createLifecycle({ redis, prefix, publisher, readJob }),
+  };
 }
 
 /** One line when Redis goes, one when it is back. */

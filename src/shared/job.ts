@@ -61,7 +61,10 @@ export interface JobDefaults {
 }
 
 /** One kind of job: a file in `src/worker/jobs` or in `JOBS_DIR` default-exports one. */
-export interface JobDefinition<I extends StandardSchemaV1 = StandardSchemaV1, O extends StandardSchemaV1 = StandardSchemaV1> {
+export interface JobDefinition<
+  I extends StandardSchemaV1 = StandardSchemaV1,
+  O extends StandardSchemaV1 = StandardSchemaV1,
+> {
   /** Lower-case letters, digits and dashes; unique. */
   name: string;
   /** One line for people, shown on the page. */
@@ -73,11 +76,16 @@ export interface JobDefinition<I extends StandardSchemaV1 = StandardSchemaV1, O 
   /** Stages in order, each with its share of the whole (any positive numbers). */
   stages?: Record<string, number>;
   defaults?: JobDefaults;
-  run(data: StandardSchemaV1.InferOutput<I>, ctx: JobContext): Promise<StandardSchemaV1.InferInput<O>> | StandardSchemaV1.InferInput<O>;
+  run(
+    data: StandardSchemaV1.InferOutput<I>,
+    ctx: JobContext,
+  ): Promise<StandardSchemaV1.InferInput<O>> | StandardSchemaV1.InferInput<O>;
 }
 
 /** Types a job definition; returns it unchanged. The registry checks it at start. */
-export function defineJob<I extends StandardSchemaV1, O extends StandardSchemaV1>(definition: JobDefinition<I, O>): JobDefinition<I, O> {
+export function defineJob<I extends StandardSchemaV1, O extends StandardSchemaV1>(
+  definition: JobDefinition<I, O>,
+): JobDefinition<I, O> {
   return definition;
 }
 

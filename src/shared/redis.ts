@@ -10,7 +10,12 @@ export type ConnectionRole =
   | 'subscriber';
 
 const roleOptions: Record<ConnectionRole, RedisOptions> = {
-  request: { enableOfflineQueue: false, maxRetriesPerRequest: 0, commandTimeout: 5000, enableAutoPipelining: true },
+  request: {
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    commandTimeout: 5000,
+    enableAutoPipelining: true,
+  },
   patient: { maxRetriesPerRequest: null },
   subscriber: { maxRetriesPerRequest: null, autoResubscribe: false, autoResendUnfulfilledCommands: false },
 };

@@ -17,7 +17,9 @@ const standardSchema = z.custom<JobDefinition['input']>(
 );
 
 const definitionSchema = z.strictObject({
-  name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,59}$/, 'must be 1 to 60 lower-case letters, digits and dashes'),
+  name: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9-]{0,59}$/, 'must be 1 to 60 lower-case letters, digits and dashes'),
   description: z.string().max(300).optional(),
   input: standardSchema,
   result: standardSchema,
@@ -69,7 +71,9 @@ async function jobFiles(dir: string): Promise<string[]> {
     throw new RegistryError(`the folder of jobs ${dir} cannot be read: ${error.code ?? error.message}`);
   });
   return entries
-    .filter((entry) => entry.isFile() && /\.m?[jt]s$/.test(entry.name) && !/\.d\.m?ts$|\.test\./.test(entry.name))
+    .filter(
+      (entry) => entry.isFile() && /\.m?[jt]s$/.test(entry.name) && !/\.d\.m?ts$|\.test\./.test(entry.name),
+    )
     .map((entry) => join(dir, entry.name))
     .sort();
 }
@@ -87,9 +91,12 @@ async function loadDefinition(file: string, builtIn: boolean): Promise<JobDefini
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     const where = issue?.path.length ? `${issue.path.join('.')}: ` : '';
-    throw new RegistryError(`the job file ${file} must default-export a job definition: ${where}${issue?.message}`);
+    throw new RegistryError(
+      `the job file ${file} must default-export a job definition: ${where}${issue?.message}`,
+    );
   }
   return exported as JobDefinition;
 }
 
-const firstLine = (error: unknown): string => String(error instanceof Error ? error.message : error).split('\n')[0]!;
+const firstLine = (error: unknown): string =>
+  String(error instanceof Error ? error.message : error).split('\n')[0]!;

@@ -15,10 +15,12 @@ export async function validate<S extends StandardSchemaV1>(
   if (!checked.issues) return { value: checked.value };
   return {
     errors: checked.issues.map(({ message, path }) => ({
-      pointer: (path ?? []).map((part) => `/${escape(typeof part === 'object' ? part.key : part)}`).join(''),
+      pointer: (path ?? [])
+        .map((part) => `/${escapeKey(typeof part === 'object' ? part.key : part)}`)
+        .join(''),
       detail: message,
     })),
   };
 }
 
-const escape = (key: PropertyKey): string => String(key).replaceAll('~', '~0').replaceAll('/', '~1');
+const escapeKey = (key: PropertyKey): string => String(key).replaceAll('~', '~0').replaceAll('/', '~1');

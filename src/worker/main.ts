@@ -48,11 +48,13 @@ await runMain(async () => {
   });
   worker.on('error', (error) => log.error({ err: error }, 'the worker met an error'));
   worker.on('lockRenewalFailed', (ids) => {
-    for (const id of ids) worker.cancelJob(id, new StopReason('lock-lost', 'another worker may have this job') as never);
+    for (const id of ids)
+      worker.cancelJob(id, new StopReason('lock-lost', 'another worker may have this job') as never);
   });
   // The bridge tells the end too; this is only sooner.
   const told = (jobId: string | undefined): void => {
-    if (jobId) lifecycle.reconcile(jobId).catch((error) => log.warn({ err: error, jobId }, 'could not reconcile'));
+    if (jobId)
+      lifecycle.reconcile(jobId).catch((error) => log.warn({ err: error, jobId }, 'could not reconcile'));
   };
   worker.on('completed', (job) => told(job.id));
   worker.on('failed', (job) => told(job?.id));

@@ -34,7 +34,14 @@ export interface ProcessorOptions {
 }
 
 /** Makes BullMQ's processor: runs a job's definition and reports what it does on the channel of the job. */
-export function createProcessor({ registry, lifecycle, publisher, store, progressIntervalMs, log }: ProcessorOptions) {
+export function createProcessor({
+  registry,
+  lifecycle,
+  publisher,
+  store,
+  progressIntervalMs,
+  log,
+}: ProcessorOptions) {
   const processor: Processor = async (job, token, signal) => {
     const jobId = job.id!;
     const jobLog = log.child({ jobId, job: job.name, attempt: job.attemptsStarted });
@@ -56,7 +63,8 @@ export function createProcessor({ registry, lifecycle, publisher, store, progres
       warn,
     });
     const lines = new JobLog(
-      (line) => publisher.publish(channel, { event: 'log', data: { jobId, attempt: fence.attempt, ...line } }, fence),
+      (line) =>
+        publisher.publish(channel, { event: 'log', data: { jobId, attempt: fence.attempt, ...line } }, fence),
       warn,
     );
     const ctx: JobContext = {
@@ -96,7 +104,10 @@ async function run(definition: JobDefinition, job: Job, ctx: JobContext): Promis
   if (input.errors) {
     throw new UnrecoverableError(`the data does not fit the job: ${explain(input.errors)}`);
   }
-  const returned = await definition.run(input.value as StandardSchemaV1.InferOutput<JobDefinition['input']>, ctx);
+  const returned = await definition.run(
+    input.value as StandardSchemaV1.InferOutput<JobDefinition['input']>,
+    ctx,
+  );
   const result = await validate(definition.result, returned ?? null);
   if (result.errors) {
     throw new UnrecoverableError(`the result does not fit the job's schema: ${explain(result.errors)}`);

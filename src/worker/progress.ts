@@ -63,7 +63,8 @@ export function createProgress({ jobId, attempt, stages }: ProgressOptions): Pro
   function advance(now: number): void {
     const before = stageIndex > 0 ? weights.slice(0, stageIndex).reduce((sum, weight) => sum + weight, 0) : 0;
     if (fraction !== undefined || stageIndex >= 0) {
-      const done = stageIndex >= 0 ? (before + weights[stageIndex]! * (fraction ?? 0)) / weightSum : fraction!;
+      const done =
+        stageIndex >= 0 ? (before + weights[stageIndex]! * (fraction ?? 0)) / weightSum : fraction!;
       percent = Math.max(percent ?? 0, Math.min(done, 1) * 100);
       overall.add(percent, now);
     }
@@ -83,24 +84,32 @@ export function createProgress({ jobId, attempt, stages }: ProgressOptions): Pro
         const number = update[key];
         if (number === undefined) continue;
         if (typeof number === 'number' && Number.isFinite(number) && number >= 0) value[key] = number;
-        else warning ??= warnOnce(key, `progress(): ${key} must be a finite number of 0 or more, not ${String(number)}; ignored`);
+        else
+          warning ??= warnOnce(
+            key,
+            `progress(): ${key} must be a finite number of 0 or more, not ${String(number)}; ignored`,
+          );
       }
       if (value.total !== undefined) total = value.total;
       if (value.current !== undefined) current = Math.max(current ?? 0, value.current);
       if (current !== undefined && total !== undefined && current > total) current = total;
       if (value.percent !== undefined) fraction = Math.max(fraction ?? 0, Math.min(value.percent, 100) / 100);
       // Nothing of nothing is all there is.
-      else if (current !== undefined && total !== undefined) fraction = Math.max(fraction ?? 0, total === 0 ? 1 : current / total);
+      else if (current !== undefined && total !== undefined)
+        fraction = Math.max(fraction ?? 0, total === 0 ? 1 : current / total);
       if (typeof update.unit === 'string') unit = update.unit.slice(0, 40);
       if (typeof update.message === 'string') message = update.message.slice(0, MAX_MESSAGE);
       advance(now);
-      const meant = Object.keys(value).length > 0 || update.unit !== undefined || update.message !== undefined;
+      const meant =
+        Object.keys(value).length > 0 || update.unit !== undefined || update.message !== undefined;
       return { changed: meant, ...(warning ? { warning } : {}) };
     },
     stage(name, now) {
       const index = stageNames.indexOf(name);
       if (index < 0) {
-        throw new Error(`there is no stage "${name}"; the definition has: ${stageNames.join(', ') || 'none'}`);
+        throw new Error(
+          `there is no stage "${name}"; the definition has: ${stageNames.join(', ') || 'none'}`,
+        );
       }
       if (index === stageIndex) return;
       stageIndex = index;
@@ -111,7 +120,8 @@ export function createProgress({ jobId, attempt, stages }: ProgressOptions): Pro
     snapshot(now) {
       const ratePerSecond = counted.perSecond();
       const percentPerSecond = overall.perSecond();
-      const etaMs = percent !== null && percentPerSecond ? ((100 - percent) / percentPerSecond) * 1000 : undefined;
+      const etaMs =
+        percent !== null && percentPerSecond ? ((100 - percent) / percentPerSecond) * 1000 : undefined;
       return {
         jobId,
         attempt,
@@ -119,7 +129,9 @@ export function createProgress({ jobId, attempt, stages }: ProgressOptions): Pro
         ...(current !== undefined ? { current } : {}),
         ...(total !== undefined ? { total } : {}),
         ...(unit !== undefined ? { unit } : {}),
-        ...(stageIndex >= 0 ? { stage: stageNames[stageIndex]!, stageIndex: stageIndex + 1, stageCount: stageNames.length } : {}),
+        ...(stageIndex >= 0
+          ? { stage: stageNames[stageIndex]!, stageIndex: stageIndex + 1, stageCount: stageNames.length }
+          : {}),
         ...(message !== undefined ? { message } : {}),
         ...(ratePerSecond !== undefined ? { ratePerSecond: Math.round(ratePerSecond * 10) / 10 } : {}),
         ...(etaMs !== undefined ? { etaMs: Math.round(etaMs) } : {}),

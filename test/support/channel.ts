@@ -5,9 +5,13 @@ import { createReader } from '../../src/shared/channel/reader.js';
 import { Subscriber } from '../../src/shared/channel/subscriber.js';
 import type { Sink, Subscription } from '../../src/shared/channel/subscription.js';
 import { connectRedis } from '../../src/shared/redis.js';
+import { parseData } from './sse.js';
 
 /** A channel service on a real Redis, as one process has it. */
-export function openChannels(url: string, { sharded = true, logLength = 100_000, ttlMs = 60_000, prefix = 'test' } = {}) {
+export function openChannels(
+  url: string,
+  { sharded = true, logLength = 100_000, ttlMs = 60_000, prefix = 'test' } = {},
+) {
   const redis = connectRedis(url, 'patient', { enableAutoPipelining: true });
   const subscriberRedis = connectRedis(url, 'subscriber');
   const reads: string[] = [];
@@ -34,9 +38,12 @@ export function openChannels(url: string, { sharded = true, logLength = 100_000,
   };
 }
 
+const ID_LINE = 'i'.charCodeAt(0);
+
 /** A viewer that keeps what it was sent. */
 export class Viewer implements Sink {
-  frames: string[] = [];
+  /** The frames as they came: shared buffers, so that thousands of viewers are cheap. */
+  readonly received: Buffer[] = [];
   offsets: number[] = [];
   ended = false;
   subscription!: Subscription;
@@ -46,9 +53,8 @@ export class Viewer implements Sink {
   constructor(private readonly accept: () => boolean = () => true) {}
 
   write(frame: Buffer): boolean {
-    const text = frame.toString();
-    this.frames.push(text);
-    if (text.startsWith('id: ')) {
+    this.received.push(frame);
+    if (frame[0] === ID_LINE) {
       const { epoch, offset } = frameId(frame);
       this.offsets.push(offset);
       this.lastId = `${epoch}-${offset}`;
@@ -60,12 +66,16 @@ export class Viewer implements Sink {
     this.ended = true;
   }
 
+  get frames(): string[] {
+    return this.received.map(String);
+  }
+
   events(): string[] {
     return this.frames.map((frame) => /^event: (.*)$/m.exec(frame)?.[1] ?? 'message');
   }
 
   data(): unknown[] {
-    return this.frames.map((frame) => JSON.parse(/^data: (.*)$/m.exec(frame)![1]!));
+    return this.frames.map((frame) => parseData(/^data: (.*)$/m.exec(frame)![1]!));
   }
 }
 

@@ -7,6 +7,13 @@ export interface StartedJob {
   links: { self: string; events: string; cancel: string; result: string };
 }
 
+export interface UploadedFile {
+  id: string;
+  name: string;
+  size: number;
+  sha256: string;
+}
+
 /** Calls of a client of the API, without any code of ours between. */
 export function clientOf(url: string) {
   const bearer = (token: string): Record<string, string> => ({ Authorization: `Bearer ${token}` });
@@ -20,16 +27,20 @@ export function clientOf(url: string) {
     },
     async start(name: string, data: unknown, options?: Record<string, unknown>): Promise<StartedJob> {
       const response = await this.post({ name, data, ...(options ? { options } : {}) });
-      const job = await response.json();
+      const job = (await response.json()) as StartedJob;
       if (response.status !== 202) throw new Error(`${response.status}: ${JSON.stringify(job)}`);
       return job;
     },
-    async upload(name: string, content: string | Uint8Array): Promise<{ id: string; name: string; size: number; sha256: string }> {
-      const response = await fetch(`${url}/v1/files?name=${encodeURIComponent(name)}`, { method: 'POST', body: content as BodyInit });
+    async upload(name: string, content: string | Uint8Array): Promise<UploadedFile> {
+      const response = await fetch(`${url}/v1/files?name=${encodeURIComponent(name)}`, {
+        method: 'POST',
+        body: content,
+      });
       if (response.status !== 201) throw new Error(`${response.status}: ${await response.text()}`);
-      return response.json();
+      return (await response.json()) as UploadedFile;
     },
-    get: (job: StartedJob): Promise<Response> => fetch(`${url}${job.links.self}`, { headers: bearer(job.token) }),
+    get: (job: StartedJob): Promise<Response> =>
+      fetch(`${url}${job.links.self}`, { headers: bearer(job.token) }),
     result: (job: StartedJob, query = ''): Promise<Response> =>
       fetch(`${url}${job.links.result}${query}`, { headers: bearer(job.token) }),
     events: (job: StartedJob): string => `${url}${job.links.events}`,

@@ -25,9 +25,13 @@ process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
 
-const program = ['/usr/bin/redis-server', '/usr/local/bin/redis-server', '/usr/bin/valkey-server', '/opt/homebrew/bin/redis-server'].find(
-  (path) => existsSync(path),
-) ?? 'redis-server';
+const program =
+  [
+    '/usr/bin/redis-server',
+    '/usr/local/bin/redis-server',
+    '/usr/bin/valkey-server',
+    '/opt/homebrew/bin/redis-server',
+  ].find((path) => existsSync(path)) ?? 'redis-server';
 
 /** A port that is free at this moment. */
 export async function freePort(): Promise<number> {
@@ -49,11 +53,28 @@ export async function startRedis({ args = [] as string[], appendOnly = false } =
   let child: ChildProcess;
 
   async function start(): Promise<void> {
-    const settings = ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--save', '', '--daemonize', 'no'];
-    child = spawn(program, [...settings, '--appendonly', appendOnly ? 'yes' : 'no', ...args], { stdio: 'ignore' });
+    const settings = [
+      '--port',
+      String(port),
+      '--bind',
+      '127.0.0.1',
+      '--dir',
+      dir,
+      '--save',
+      '',
+      '--daemonize',
+      'no',
+    ];
+    child = spawn(program, [...settings, '--appendonly', appendOnly ? 'yes' : 'no', ...args], {
+      stdio: 'ignore',
+    });
     running.add(child);
     child.once('exit', () => running.delete(child));
-    const client = new Redis(port, '127.0.0.1', { lazyConnect: true, retryStrategy: () => 20, maxRetriesPerRequest: null });
+    const client = new Redis(port, '127.0.0.1', {
+      lazyConnect: true,
+      retryStrategy: () => 20,
+      maxRetriesPerRequest: null,
+    });
     client.on('error', () => {});
     await until('Redis answers', async () => {
       if (child.exitCode !== null) throw new Error(`redis-server ended with ${child.exitCode}`);

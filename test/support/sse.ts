@@ -32,7 +32,11 @@ export interface TestStream {
 
 export async function openStream(
   url: string,
-  { token, lastEventId, headers = {} }: { token?: string; lastEventId?: string | undefined; headers?: Record<string, string> } = {},
+  {
+    token,
+    lastEventId,
+    headers = {},
+  }: { token?: string; lastEventId?: string | undefined; headers?: Record<string, string> } = {},
 ): Promise<TestStream> {
   const emitter = new EventEmitter();
   emitter.setMaxListeners(0);
@@ -77,7 +81,7 @@ export async function openStream(
   };
   const parser = createParser({
     onEvent: ({ id, event = 'message', data }) => {
-      events.push({ id, event, data: parse(data) });
+      events.push({ id, event, data: parseData(data) });
       emitter.emit('event');
     },
     onComment: (comment) => void comments.push(comment),
@@ -95,7 +99,8 @@ export async function openStream(
   return stream;
 }
 
-function parse(data: string): unknown {
+/** Data as JSON where it is JSON, else as the text it is. */
+export function parseData(data: string): unknown {
   try {
     return JSON.parse(data);
   } catch {

@@ -9,13 +9,21 @@ import type { JobSnapshot } from '../../shared/lifecycle/snapshot.js';
  * the result. A result that is itself a file is sent as that.
  * @throws HeadwayError `not-finished`, `job-failed`, `not-found` (no such file in the result), `gone` (it expired)
  */
-export async function sendResult(req: Request, res: Response, job: JobSnapshot, store: FileStore): Promise<void> {
+export async function sendResult(
+  req: Request,
+  res: Response,
+  job: JobSnapshot,
+  store: FileStore,
+): Promise<void> {
   res.set('Cache-Control', 'no-store');
   if (job.state === 'failed') {
     throw new HeadwayError('job-failed', `The job failed and has no result: ${job.failedReason}`);
   }
   if (job.state !== 'completed') {
-    throw new HeadwayError('not-finished', `The job is ${job.state}. Watch its events; ask again when it has completed.`);
+    throw new HeadwayError(
+      'not-finished',
+      `The job is ${job.state}. Watch its events; ask again when it has completed.`,
+    );
   }
   const wanted = req.query.file;
   const files = fileIdsIn(job.result);
@@ -24,9 +32,15 @@ export async function sendResult(req: Request, res: Response, job: JobSnapshot, 
     res.json(job.result);
     return;
   }
-  const file = wanted === undefined ? whole : files.find(({ id, pointer }) => id === wanted || pointer === `/${wanted}/id`);
+  const file =
+    wanted === undefined
+      ? whole
+      : files.find(({ id, pointer }) => id === wanted || pointer === `/${wanted}/id`);
   if (!file) {
-    throw new HeadwayError('not-found', 'The result has no such file. Its files are the objects with an `href`.');
+    throw new HeadwayError(
+      'not-found',
+      'The result has no such file. Its files are the objects with an `href`.',
+    );
   }
   const stored = await store.stat(file.id);
   if (!stored) throw new HeadwayError('gone', 'The file has expired.');

@@ -60,15 +60,21 @@ export function createJobStarter({ queue, publisher, registry, store }: StartOpt
     const parsed = await validate(bodySchema, body);
     if (parsed.errors) {
       const [first] = parsed.errors;
-      throw new HeadwayError('invalid-request', `${first!.pointer || 'The body'}: ${first!.detail}`, parsed.errors);
+      throw new HeadwayError(
+        'invalid-request',
+        `${first!.pointer || 'The body'}: ${first!.detail}`,
+        parsed.errors,
+      );
     }
     const { name, data = {}, options = {} } = parsed.value;
     const definition = registry.get(name);
     if (!definition) {
       const known = [...registry.keys()].sort().join(', ');
-      throw new HeadwayError('unknown-job', `No job is named ${JSON.stringify(name.slice(0, 80))}. There are: ${known}.`, [
-        { pointer: '/name', detail: 'no such job' },
-      ]);
+      throw new HeadwayError(
+        'unknown-job',
+        `No job is named ${JSON.stringify(name.slice(0, 80))}. There are: ${known}.`,
+        [{ pointer: '/name', detail: 'no such job' }],
+      );
     }
     const input = await validate(definition.input, data);
     if (input.errors) {
@@ -98,7 +104,11 @@ export function createJobStarter({ queue, publisher, registry, store }: StartOpt
       const { backoff } = definition.defaults ?? {};
       const state = delayMs > 0 ? 'delayed' : 'waiting';
       // Told first: a worker may be faster than we are.
-      const told = accepted({ id, name: definition.name, ...(delayMs > 0 ? { dueAt: Date.now() + delayMs } : {}) });
+      const told = accepted({
+        id,
+        name: definition.name,
+        ...(delayMs > 0 ? { dueAt: Date.now() + delayMs } : {}),
+      });
       await publisher.publish(jobChannel(id), told.event, told.fence);
       await queue.add(definition.name, data, {
         jobId: id,

@@ -15,9 +15,12 @@ export function definitionRoutes(registry: Registry): Router {
     }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
   const router = Router();
-  router.route('/').all(methods('GET')).get((_req, res) => {
-    res.json({ definitions });
-  });
+  router
+    .route('/')
+    .all(methods('GET'))
+    .get((_req, res) => {
+      res.json({ definitions });
+    });
   return router;
 }
 

@@ -42,7 +42,10 @@ export function filesRoutes({ store, config }: FilesRoutesOptions): Router {
     const length = contentLength(req);
     // The form around the file is small; a body this much larger cannot hold a file that fits.
     if (length !== undefined && length > config.UPLOAD_MAX_BYTES + 64 * 1024) {
-      throw new HeadwayError('file-too-large', `The file is larger than the ${config.UPLOAD_MAX_BYTES} bytes that this service takes.`);
+      throw new HeadwayError(
+        'file-too-large',
+        `The file is larger than the ${config.UPLOAD_MAX_BYTES} bytes that this service takes.`,
+      );
     }
     return new Promise<StoredFile>((resolve, reject) => {
       let saved: Promise<StoredFile> | undefined;
@@ -50,7 +53,9 @@ export function filesRoutes({ store, config }: FilesRoutesOptions): Router {
       parser.on('file', (field, content, name) => {
         if (field !== 'file' || saved) {
           content.resume();
-          const detail = saved ? 'Send one file at a time.' : `The file belongs into the field "file", not ${JSON.stringify(field)}.`;
+          const detail = saved
+            ? 'Send one file at a time.'
+            : `The file belongs into the field "file", not ${JSON.stringify(field)}.`;
           return fail(new HeadwayError('invalid-request', detail));
         }
         saved = store.save(name || 'file', content as Readable);
@@ -64,7 +69,8 @@ export function filesRoutes({ store, config }: FilesRoutesOptions): Router {
         fail(new HeadwayError('upload-aborted', `The form could not be read: ${(error as Error).message}`)),
       );
       req.on('close', () => {
-        if (!req.complete) fail(new HeadwayError('upload-aborted', 'The connection ended before the file was whole.'));
+        if (!req.complete)
+          fail(new HeadwayError('upload-aborted', 'The connection ended before the file was whole.'));
       });
       req.pipe(parser);
 
@@ -82,7 +88,10 @@ export function filesRoutes({ store, config }: FilesRoutesOptions): Router {
 
 function formParser(req: Request): InstanceType<typeof Busboy> {
   try {
-    return new Busboy({ headers: req.headers as BusboyHeaders, limits: { fields: 20, fieldSize: 64 * 1024, files: 2 } });
+    return new Busboy({
+      headers: req.headers as BusboyHeaders,
+      limits: { fields: 20, fieldSize: 64 * 1024, files: 2 },
+    });
   } catch (error) {
     throw new HeadwayError('invalid-request', `The form could not be read: ${(error as Error).message}`);
   }

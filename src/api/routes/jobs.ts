@@ -1,10 +1,10 @@
 import type { Queue } from 'bullmq';
 import { type Request, type Response, Router } from 'express';
+import { parseEventId } from '../../shared/channel/frame.js';
+import { jobChannel } from '../../shared/channel/keys.js';
 import type { Subscriber } from '../../shared/channel/subscriber.js';
 import type { Config } from '../../shared/config.js';
 import type { Connection } from '../../shared/connection.js';
-import { parseEventId } from '../../shared/channel/frame.js';
-import { jobChannel } from '../../shared/channel/keys.js';
 import { HeadwayError } from '../../shared/errors.js';
 import type { FileStore } from '../../shared/files/store.js';
 import type { Registry } from '../../shared/registry.js';
@@ -45,7 +45,9 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     const header = req.get('idempotency-key');
     const key = header === undefined ? undefined : checkAnonymousKey(header);
     const request = await starter.check(req.body);
-    const use = key ? await idempotency.claim(key, req.body, newJobId()) : { jobId: newJobId(), queued: false };
+    const use = key
+      ? await idempotency.claim(key, req.body, newJobId())
+      : { jobId: newJobId(), queued: false };
     if (!use.queued) {
       await starter.start(use.jobId, request);
       if (key) await idempotency.confirm(key);
@@ -62,7 +64,9 @@ export function jobRoutes(options: JobRoutesOptions): Router {
   async function showJob(req: Request, res: Response): Promise<void> {
     const job = await readJob(await access.authorize(req));
     if (!job) throw jobNotFound();
-    res.set('Cache-Control', 'no-store').json(jobView(job, await readProgress(redis, config.KEY_PREFIX, job)));
+    res
+      .set('Cache-Control', 'no-store')
+      .json(jobView(job, await readProgress(redis, config.KEY_PREFIX, job)));
   }
 
   async function showResult(req: Request, res: Response): Promise<void> {
@@ -86,7 +90,12 @@ export function jobRoutes(options: JobRoutesOptions): Router {
       return;
     }
     if (req.method === 'HEAD') {
-      res.set({ 'Content-Type': 'text/event-stream; charset=utf-8', 'Cache-Control': 'no-cache, no-transform' }).end();
+      res
+        .set({
+          'Content-Type': 'text/event-stream; charset=utf-8',
+          'Cache-Control': 'no-cache, no-transform',
+        })
+        .end();
       return;
     }
     viewers.open(req, res, jobChannel(jobId), seen ? lastEventId : undefined);

@@ -26,7 +26,12 @@ type OwnSocket = Socket & { [events]?: SinkEvents };
  * @param res its headers (CORS and such) are sent along
  * @param head first bytes of the body
  */
-export function openStream(req: IncomingMessage, res: ServerResponse, head: string, on: SinkEvents): StreamSink {
+export function openStream(
+  req: IncomingMessage,
+  res: ServerResponse,
+  head: string,
+  on: SinkEvents,
+): StreamSink {
   res.setHeader('Content-Type', 'text/event-stream; charset=utf-8');
   res.setHeader('Cache-Control', 'no-cache, no-transform');
   res.setHeader('X-Accel-Buffering', 'no');
@@ -57,7 +62,9 @@ interface Parser {
 }
 
 function canRelease(parser: Parser | null | undefined): parser is Parser {
-  return parser != null && [parser.unconsume, parser.remove, parser.close].every((f) => typeof f === 'function');
+  return (
+    parser != null && [parser.unconsume, parser.remove, parser.close].every((f) => typeof f === 'function')
+  );
 }
 
 /** Does what Node does for an upgraded connection: forgets the parser, the request and the response. */

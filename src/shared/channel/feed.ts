@@ -176,7 +176,10 @@ export class Feed {
   private remember(offset: number, frame: Buffer): void {
     this.recent.push({ offset, frame });
     this.recentBytes += frame.length;
-    while (this.recent.length > RECENT_FRAMES || (this.recentBytes > RECENT_BYTES && this.recent.length > 1)) {
+    while (
+      this.recent.length > RECENT_FRAMES ||
+      (this.recentBytes > RECENT_BYTES && this.recent.length > 1)
+    ) {
       this.recentBytes -= this.recent.shift()!.frame.length;
     }
   }
@@ -186,4 +189,3 @@ export class Feed {
     this.recentBytes = 0;
   }
 }
-

@@ -52,4 +52,7 @@ export function createReader(redis: Redis | Cluster, prefix: string): Reader {
   };
 }
 
-const placed = (frame: Buffer): { offset: number; frame: Buffer } => ({ offset: frameId(frame).offset, frame });
+const placed = (frame: Buffer): { offset: number; frame: Buffer } => ({
+  offset: frameId(frame).offset,
+  frame,
+});

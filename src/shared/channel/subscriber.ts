@@ -43,7 +43,11 @@ export class Subscriber {
    *   not ours, it gets the present state; with one of a channel that is no more, `reset` before that.
    * @throws TypeError for a name that no channel can have
    */
-  subscribe(channel: string, sink: Sink, { lastEventId }: { lastEventId?: string | undefined } = {}): Subscription {
+  subscribe(
+    channel: string,
+    sink: Sink,
+    { lastEventId }: { lastEventId?: string | undefined } = {},
+  ): Subscription {
     const key = channelKeys(this.options.prefix, checkChannelName(channel))[0];
     const since = (lastEventId && parseEventId(lastEventId)) || NOTHING_SEEN;
     let feed = this.feeds.get(key);

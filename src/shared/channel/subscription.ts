@@ -1,11 +1,15 @@
-import type { Feed } from './feed.js';
-
 /** Where frames go. A `net.Socket` is one. */
 export interface Sink {
   /** Takes a frame; `false` means: hold back until {@link Subscription.resume} is called. */
   write(frame: Buffer): boolean;
   /** The channel has ended: nothing follows. */
   end(): void;
+}
+
+/** The channel that a subscription belongs to, as the subscription sees it. */
+interface Source {
+  catchUp(subscription: Subscription): void;
+  leave(subscription: Subscription): void;
 }
 
 export const BEHIND = 0;
@@ -24,7 +28,7 @@ export class Subscription {
   stalledAt = 0;
 
   constructor(
-    readonly feed: Feed,
+    private readonly source: Source,
     readonly sink: Sink,
     public epoch: string,
     public offset: number,
@@ -49,13 +53,13 @@ export class Subscription {
     if (this.state !== STALLED) return;
     this.stalledAt = 0;
     this.state = BEHIND;
-    this.feed.catchUp(this);
+    this.source.catchUp(this);
   }
 
   /** The viewer has gone. */
   close(): void {
     if (this.state === CLOSED) return;
     this.state = CLOSED;
-    this.feed.leave(this);
+    this.source.leave(this);
   }
 }

@@ -6,8 +6,7 @@ const MAX_BYTES = 200;
  */
 export function cleanFileName(name: string): string {
   const base = name.normalize('NFC').split(/[/\\]/).pop() ?? '';
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
-  const clean = base.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069"<>|:*?]/g, '').trim();
+  const clean = base.replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069"<>|:*?]/gu, '').trim();
   if (/^\.*$/.test(clean)) return 'file';
   return shorten(clean);
 }

@@ -75,13 +75,19 @@ export function openFileStore({ dir, ttlMs, minFreeBytes, maxBytes }: FileStoreO
     await mkdir(root, { recursive: true, mode: 0o700 });
     const { bavail, bsize } = await statfs(root);
     if (bavail * bsize - bytes < minFreeBytes) {
-      throw new HeadwayError('disk-full', 'There is not enough free disk space for this file. Try again later.');
+      throw new HeadwayError(
+        'disk-full',
+        'There is not enough free disk space for this file. Try again later.',
+      );
     }
   }
 
   async function save(name: string, content: Readable, expectedBytes?: number): Promise<StoredFile> {
     const tooLarge = (): HeadwayError =>
-      new HeadwayError('file-too-large', `The file is larger than the ${maxBytes} bytes that this service takes.`);
+      new HeadwayError(
+        'file-too-large',
+        `The file is larger than the ${maxBytes} bytes that this service takes.`,
+      );
     if (expectedBytes !== undefined && expectedBytes > maxBytes) throw tooLarge();
     await checkSpace(expectedBytes ?? 0);
     const { id, work } = await begin();

@@ -75,7 +75,8 @@ export function startBridge({ role, redis, connect, prefix, keys, lifecycle, log
         await redis.set(cursorKey, cursor);
       }
     } catch (error) {
-      if (!stopped) log.warn({ err: error }, 'following the queue was interrupted; it goes on from where it was');
+      if (!stopped)
+        log.warn({ err: error }, 'following the queue was interrupted; it goes on from where it was');
     } finally {
       following.disconnect();
       following = undefined;
@@ -87,7 +88,8 @@ export function startBridge({ role, redis, connect, prefix, keys, lifecycle, log
     const hints = new Map<string, EndHint | undefined>();
     for (const [, fields] of entries) {
       const event = fieldsOf(fields);
-      if (event.jobId && event.event !== 'progress') hints.set(event.jobId, endHint(event) ?? hints.get(event.jobId));
+      if (event.jobId && event.event !== 'progress')
+        hints.set(event.jobId, endHint(event) ?? hints.get(event.jobId));
     }
     await Promise.all(Array.from(hints, ([jobId, hint]) => lifecycle.reconcile(jobId, hint)));
   }
@@ -117,7 +119,8 @@ function fieldsOf(fields: string[]): Record<string, string> {
 }
 
 function endHint(event: Record<string, string>): EndHint | undefined {
-  if (event.event === 'completed') return { event: 'completed', result: JSON.parse(event.returnvalue ?? 'null') };
+  if (event.event === 'completed')
+    return { event: 'completed', result: JSON.parse(event.returnvalue ?? 'null') };
   if (event.event === 'failed') return { event: 'failed', reason: event.failedReason ?? 'unknown error' };
   if (event.event === 'removed') return { event: 'removed' };
   return undefined;

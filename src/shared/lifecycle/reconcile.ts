@@ -20,7 +20,10 @@ export interface Reconciled {
 }
 
 /** A message of BullMQ's that says how a job ended, for jobs that are removed at their end. */
-export type EndHint = { event: 'completed'; result: unknown } | { event: 'failed'; reason: string } | { event: 'removed' };
+export type EndHint =
+  | { event: 'completed'; result: unknown }
+  | { event: 'failed'; reason: string }
+  | { event: 'removed' };
 
 /**
  * Keeps the channel of a job telling the truth about it. `reconcile` compares what the channel has told with

@@ -69,8 +69,21 @@ export function createSnapshotReader(redis: Redis | Cluster, { prefix, queue }: 
 }
 
 function parseReply(id: string, reply: string[]): JobSnapshot {
-  const [state, due, name, ats, atm, stc, timestamp, processedOn, finishedOn, failedReason, result, progress, opts] =
-    reply as [string, ...string[]] & { length: 13 };
+  const [
+    state,
+    due,
+    name,
+    ats,
+    atm,
+    stc,
+    timestamp,
+    processedOn,
+    finishedOn,
+    failedReason,
+    result,
+    progress,
+    opts,
+  ] = reply as [string, ...string[]] & { length: 13 };
   const finished = state === 'completed' || state === 'failed';
   return {
     id,

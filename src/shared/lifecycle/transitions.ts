@@ -5,7 +5,16 @@ import type { JobSnapshot } from './snapshot.js';
  * The place of a lifecycle event within its attempt. Together with the attempt it is the event's identity:
  * positions only go up, so an event that two processes find missing is published once.
  */
-export const RANK = { active: 0, delayed: 1, waiting: 2, stalled: 3, retrying: 4, waitingAgain: 5, ended: 8, reopened: 9 };
+export const RANK = {
+  active: 0,
+  delayed: 1,
+  waiting: 2,
+  stalled: 3,
+  retrying: 4,
+  waitingAgain: 5,
+  ended: 8,
+  reopened: 9,
+};
 
 /** How far the lifecycle of a job has been told on its channel. */
 export interface Told {
@@ -53,7 +62,11 @@ export function transitions(told: Told | undefined, job: JobSnapshot): Transitio
   } else if (job.attempt === 0 && known?.rank !== RANK.reopened) {
     const delayed = job.state === 'delayed';
     out.push(
-      lifecycle(job, { attempt: 0, rank: delayed ? RANK.delayed : RANK.waiting }, delayed ? 'delayed' : 'waiting'),
+      lifecycle(
+        job,
+        { attempt: 0, rank: delayed ? RANK.delayed : RANK.waiting },
+        delayed ? 'delayed' : 'waiting',
+      ),
     );
   } else if (!ranBefore && !known) {
     out.push(lifecycle(job, { attempt: job.attempt, rank: RANK.waitingAgain }, 'waiting'));
@@ -75,14 +88,27 @@ function isNews(known: Told | undefined, { attempt, rank }: Fence): boolean {
   return !known || attempt > known.attempt || (attempt === known.attempt && rank! > known.rank);
 }
 
-type LifecycleEvent = 'waiting' | 'delayed' | 'active' | 'stalled' | 'retrying' | 'completed' | 'failed' | 'cancelled';
+type LifecycleEvent =
+  | 'waiting'
+  | 'delayed'
+  | 'active'
+  | 'stalled'
+  | 'retrying'
+  | 'completed'
+  | 'failed'
+  | 'cancelled';
 
 function lifecycle(job: JobSnapshot, position: Fence, event: string): Transition {
   const ends = event === 'completed' || event === 'failed';
   return {
     event: {
       event,
-      data: { jobId: job.id, name: job.name, attempt: position.attempt, ...details(event as LifecycleEvent, job) },
+      data: {
+        jobId: job.id,
+        name: job.name,
+        attempt: position.attempt,
+        ...details(event as LifecycleEvent, job),
+      },
       ...(ends ? { end: true } : {}),
     },
     fence: { ...position, failures: job.failures, stalls: job.stalls },
@@ -115,7 +141,15 @@ function details(event: LifecycleEvent, job: JobSnapshot): Record<string, unknow
 /** The event that a job is about to be queued, told before it is, so that it comes before `active`. */
 export function accepted(job: { id: string; name: string; dueAt?: number }): Transition {
   const state = job.dueAt === undefined ? 'waiting' : 'delayed';
-  const snapshot = { ...job, state, attempt: 0, attempts: 1, failures: 0, stalls: 0, createdAt: 0 } as JobSnapshot;
+  const snapshot = {
+    ...job,
+    state,
+    attempt: 0,
+    attempts: 1,
+    failures: 0,
+    stalls: 0,
+    createdAt: 0,
+  } as JobSnapshot;
   return lifecycle(snapshot, { attempt: 0, rank: RANK[state] }, state);
 }
 
@@ -126,7 +160,11 @@ export function ended(
   how: { event: 'cancelled' | 'failed' | 'completed'; data: Record<string, unknown> },
 ): Transition {
   return {
-    event: { event: how.event, data: { jobId, attempt: told.attempt, ...how.data, at: Date.now() }, end: true },
+    event: {
+      event: how.event,
+      data: { jobId, attempt: told.attempt, ...how.data, at: Date.now() },
+      end: true,
+    },
     fence: { attempt: told.attempt, rank: RANK.ended, failures: told.failures, stalls: told.stalls },
   };
 }

@@ -64,7 +64,8 @@ async function request<T>(path: string, init?: RequestInit): Promise<T> {
     throw new ApiError(UNREACHABLE);
   });
   const body = await response.json().catch(() => ({}));
-  if (!response.ok) throw new ApiError(body.detail ?? `The service answered ${response.status}.`, body.errors);
+  if (!response.ok)
+    throw new ApiError(body.detail ?? `The service answered ${response.status}.`, body.errors);
   return body;
 }
 

@@ -42,7 +42,9 @@ export async function detectColumns(
 function headerOf(record: CsvRecord): string[] {
   if ('error' in record) throw new PermanentError(`the header line cannot be read: ${record.error}`);
   if (record.fields.length > MAX_COLUMNS) {
-    throw new PermanentError(`${record.fields.length} columns are more than the ${MAX_COLUMNS} that SQLite takes`);
+    throw new PermanentError(
+      `${record.fields.length} columns are more than the ${MAX_COLUMNS} that SQLite takes`,
+    );
   }
   return uniqueNames(record.fields);
 }
@@ -51,8 +53,11 @@ function headerOf(record: CsvRecord): string[] {
 export function uniqueNames(header: string[]): string[] {
   const taken = new Set<string>();
   return header.map((field, index) => {
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
-    const base = field.replace(/[\u0000-\u001f]/g, ' ').trim().slice(0, 200) || `column_${index + 1}`;
+    const base =
+      field
+        .replace(/\p{Cc}/gu, ' ')
+        .trim()
+        .slice(0, 200) || `column_${index + 1}`;
     let name = base;
     for (let n = 2; taken.has(name.toLowerCase()); n++) name = `${base}_${n}`;
     taken.add(name.toLowerCase());

@@ -62,7 +62,8 @@ export async function* readRecords(
 
 function explain(error: CsvError): string {
   if (error.code === 'CSV_QUOTE_NOT_CLOSED') return 'a quote is not closed';
-  if (error.code === 'INVALID_OPENING_QUOTE' || error.code === 'CSV_INVALID_CLOSING_QUOTE') return 'a quote in the wrong place';
+  if (error.code === 'INVALID_OPENING_QUOTE' || error.code === 'CSV_INVALID_CLOSING_QUOTE')
+    return 'a quote in the wrong place';
   if (error.code === 'CSV_MAX_RECORD_SIZE') return `longer than ${MAX_RECORD_BYTES} bytes`;
   return error.message.split('\n')[0]!;
 }

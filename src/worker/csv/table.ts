@@ -18,7 +18,9 @@ export async function createTable(path: string, columns: Column[], report: Rejec
   const database = new Database(path);
   // The file is new and nobody else's: when this process dies it is thrown away.
   database.exec('PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE');
-  database.exec(`CREATE TABLE data (${columns.map(({ name, type }) => `${identifier(name)} ${sqlType[type]}`).join(', ')})`);
+  database.exec(
+    `CREATE TABLE data (${columns.map(({ name, type }) => `${identifier(name)} ${sqlType[type]}`).join(', ')})`,
+  );
   const statement = database.prepare(`INSERT INTO data VALUES (${columns.map(() => '?').join(', ')})`);
 
   function convert(record: CsvRecord): Array<string | number | null> | undefined {

@@ -6,7 +6,8 @@ const INTEGER = /^[+-]?(0|[1-9]\d{0,15})$/;
 const NUMBER = /^[+-]?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?$/;
 const BOOLEAN = /^(true|false|yes|no)$/i;
 /** ISO 8601 calendar dates, with or without a time. */
-const DATE = /^\d{4}-(\d{2})-(\d{2})([T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?$/;
+const DATE =
+  /^\d{4}-(\d{2})-(\d{2})([T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?$/;
 
 /**
  * The narrowest type of a value. Digits with leading zeros (postal codes) and whole numbers that a double
@@ -30,7 +31,13 @@ function isDate(value: string): boolean {
 
 /** Counts the types of a column's values. */
 export class ColumnStatistics {
-  private readonly counts: Record<ColumnType, number> = { integer: 0, number: 0, boolean: 0, date: 0, text: 0 };
+  private readonly counts: Record<ColumnType, number> = {
+    integer: 0,
+    number: 0,
+    boolean: 0,
+    date: 0,
+    text: 0,
+  };
 
   add(value: string): void {
     if (value !== '') this.counts[typeOf(value)]++;

@@ -3,12 +3,24 @@ import { z } from 'zod';
 import { fileId } from '../../shared/files/reference.js';
 import { defineJob } from '../../shared/job.js';
 
-const algorithms = ['sha256', 'sha1', 'sha384', 'sha512', 'sha3-256', 'sha3-512', 'blake2b512', 'md5'] as const;
+const algorithms = [
+  'sha256',
+  'sha1',
+  'sha384',
+  'sha512',
+  'sha3-256',
+  'sha3-512',
+  'blake2b512',
+  'md5',
+] as const;
 
 export default defineJob({
   name: 'checksum',
   description: 'Computes the digest of a file.',
-  input: z.strictObject({ file: fileId(), algorithm: z.enum(algorithms).default('sha256').describe('How the digest is computed') }),
+  input: z.strictObject({
+    file: fileId(),
+    algorithm: z.enum(algorithms).default('sha256').describe('How the digest is computed'),
+  }),
   result: z.object({ algorithm: z.enum(algorithms), digest: z.string(), bytes: z.number().int() }),
   async run({ file, algorithm }, ctx) {
     const source = await ctx.files.open(file);

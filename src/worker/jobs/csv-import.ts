@@ -13,7 +13,12 @@ export default defineJob({
   description: 'Loads a CSV file into a SQLite database, checking every row.',
   input: z.strictObject({
     file: fileId(),
-    delimiter: z.string().length(1).regex(/[^"\r\n]/).optional().describe('Separates the fields; found out when left empty'),
+    delimiter: z
+      .string()
+      .length(1)
+      .regex(/[^"\r\n]/)
+      .optional()
+      .describe('Separates the fields; found out when left empty'),
   }),
   result: z.object({
     rows: z.number().int(),
@@ -32,7 +37,12 @@ export default defineJob({
     const { columns, rows } = await detectColumns(source.path, delimiter, ctx.signal, (bytes) =>
       ctx.progress({ current: bytes, total: source.size, unit: 'bytes', message: 'Reading the columns' }),
     );
-    ctx.log(`${rows} rows, ${columns.length} columns: ${columns.map(({ name, type }) => `${name} (${type})`).join(', ')}`.slice(0, 2000));
+    ctx.log(
+      `${rows} rows, ${columns.length} columns: ${columns.map(({ name, type }) => `${name} (${type})`).join(', ')}`.slice(
+        0,
+        2000,
+      ),
+    );
 
     ctx.stage('import');
     const counts = { imported: 0, rejected: 0 };
@@ -50,7 +60,12 @@ export default defineJob({
             const { imported, rejected } = await table.insert(records);
             counts.imported += imported;
             counts.rejected += rejected;
-            ctx.progress({ current: counts.imported + counts.rejected, total: rows, unit: 'rows', message: 'Importing' });
+            ctx.progress({
+              current: counts.imported + counts.rejected,
+              total: rows,
+              unit: 'rows',
+              message: 'Importing',
+            });
           }
         } finally {
           table.close();

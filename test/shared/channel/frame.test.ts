@@ -43,7 +43,9 @@ describe('frames', () => {
     const frame = Buffer.from(`id: 0a1b2c3d4e5f-4711\n${body}`);
     expect(frameId(frame)).toEqual({ epoch: '0a1b2c3d4e5f', offset: 4711 });
     expect(endsChannel(frame)).toBe(true);
-    expect(endsChannel(Buffer.from(`id: a-1\n${frameBody({ event: 'log', data: 'a\n:end\n\n' })}`))).toBe(false);
+    expect(endsChannel(Buffer.from(`id: a-1\n${frameBody({ event: 'log', data: 'a\n:end\n\n' })}`))).toBe(
+      false,
+    );
     expect(endsChannel(Buffer.from('id: a-1\ndata: 1\n\n'))).toBe(false);
   });
 

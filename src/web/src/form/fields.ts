@@ -13,7 +13,7 @@ export interface Field {
 /** The fields for a job's data; `undefined` when the schema says too little: then the data is entered as JSON. */
 export function fieldsOf(definition: Definition): Field[] | undefined {
   const { input } = definition;
-  if (!input || input.type !== 'object') return undefined;
+  if (input?.type !== 'object') return undefined;
   return Object.entries(input.properties ?? {}).map(([name, schema]) => ({
     name,
     label: labelOf(name),
@@ -36,7 +36,10 @@ function kindOf(schema: JsonSchema): Field['kind'] {
 /** `intervalMs` → `Interval (ms)`. */
 function labelOf(name: string): string {
   const [, stem = name, unit] = /^(.+?)(Ms|Bytes)?$/.exec(name) ?? [];
-  const words = stem.replace(/([a-z])([A-Z])/g, '$1 $2').replace(/[_-]/g, ' ').toLowerCase();
+  const words = stem
+    .replace(/([a-z])([A-Z])/g, '$1 $2')
+    .replace(/[_-]/g, ' ')
+    .toLowerCase();
   return words.charAt(0).toUpperCase() + words.slice(1) + (unit ? ` (${unit.toLowerCase()})` : '');
 }
 

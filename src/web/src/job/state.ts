@@ -21,7 +21,16 @@ export interface LogLine {
 /** What the page knows of a job. */
 export interface JobView {
   name: string;
-  state: 'unknown' | 'waiting' | 'delayed' | 'active' | 'retrying' | 'stalled' | 'completed' | 'failed' | 'cancelled';
+  state:
+    | 'unknown'
+    | 'waiting'
+    | 'delayed'
+    | 'active'
+    | 'retrying'
+    | 'stalled'
+    | 'completed'
+    | 'failed'
+    | 'cancelled';
   attempt: number;
   attempts: number;
   progress: Progress | undefined;
@@ -83,7 +92,13 @@ export function applyEvent(job: JobView, event: JobEvent, data: EventData): JobV
     case 'delayed':
       return { ...named, state: 'delayed', nextAt: data.until };
     case 'active':
-      return { ...named, state: 'active', attempts: data.attempts ?? job.attempts, error: undefined, progress: undefined };
+      return {
+        ...named,
+        state: 'active',
+        attempts: data.attempts ?? job.attempts,
+        error: undefined,
+        progress: undefined,
+      };
     case 'retrying':
       return { ...named, state: 'retrying', error: data.error?.message, nextAt: data.nextAttemptAt };
     case 'stalled':
