@@ -45,6 +45,7 @@ await runMain(async () => {
     subscriber,
     heartbeatMs: config.HEARTBEAT_MS,
     stallTimeoutMs: config.STALL_TIMEOUT_MS,
+    log,
   });
 
   let stopping = false;

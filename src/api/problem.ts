@@ -42,9 +42,14 @@ function asHeadwayError(thrown: unknown): HeadwayError {
     );
   if (thrown instanceof URIError || status === 400) return new HeadwayError('invalid-request', message);
   if (isRedisAway(thrown)) {
-    return new HeadwayError('unavailable', 'Redis does not answer. Nothing was done; try again.', undefined, {
-      cause: thrown,
-    });
+    return new HeadwayError(
+      'unavailable',
+      'Redis does not answer. Try again; with an Idempotency-Key, trying again never starts a second job.',
+      undefined,
+      {
+        cause: thrown,
+      },
+    );
   }
   return new HeadwayError('internal', 'Something went wrong here; it has been logged.', undefined, {
     cause: thrown,

@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
+import { findProgram } from '../../scripts/lib/command.mjs';
 import { until } from './until.js';
 
 export interface TestRedis {
@@ -25,13 +26,7 @@ process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
 
-const program =
-  [
-    '/usr/bin/redis-server',
-    '/usr/local/bin/redis-server',
-    '/usr/bin/valkey-server',
-    '/opt/homebrew/bin/redis-server',
-  ].find((path) => existsSync(path)) ?? 'redis-server';
+const program = process.env.REDIS_SERVER ?? findProgram('redis-server', 'valkey-server') ?? 'redis-server';
 
 /** A port that is free at this moment. */
 export async function freePort(): Promise<number> {

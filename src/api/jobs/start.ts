@@ -14,7 +14,7 @@ import { validate } from '../../shared/schema.js';
 /** The body of `POST /v1/jobs`. */
 const bodySchema = z.strictObject({
   name: z.string().min(1),
-  data: z.unknown(),
+  data: z.unknown().optional(),
   options: z
     .strictObject({
       attempts: z.number().int().min(1).max(100).optional(),

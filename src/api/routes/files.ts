@@ -1,10 +1,13 @@
-import type { Readable } from 'node:stream';
+import { PassThrough, type Readable } from 'node:stream';
 import { Busboy, type BusboyHeaders } from '@fastify/busboy';
 import { type Request, type Response, Router } from 'express';
 import type { Config } from '../../shared/config.js';
 import { HeadwayError } from '../../shared/errors.js';
 import type { FileStore, StoredFile } from '../../shared/files/store.js';
 import { methods } from '../problem.js';
+
+/** How long a client that is refused may go on sending, in ms. */
+const LINGER_MS = 5000;
 
 export interface FilesRoutesOptions {
   store: FileStore;
@@ -35,7 +38,7 @@ export function filesRoutes({ store, config }: FilesRoutesOptions): Router {
         'Name the file with ?name=, or send multipart/form-data with the field "file".',
       );
     }
-    return store.save(name, req, contentLength(req));
+    return store.save(name, detached(req), contentLength(req));
   }
 
   async function multipart(req: Request): Promise<StoredFile> {
@@ -49,8 +52,12 @@ export function filesRoutes({ store, config }: FilesRoutesOptions): Router {
     }
     return new Promise<StoredFile>((resolve, reject) => {
       let saved: Promise<StoredFile> | undefined;
+      // A stream of our own between parser and disk: the parser's own says nothing when it is destroyed.
+      const part = new PassThrough();
       const parser = formParser(req);
       parser.on('file', (field, content, name) => {
+        // The parser reports the same error; but it may do so before anybody reads the part.
+        content.on('error', () => {});
         if (field !== 'file' || saved) {
           content.resume();
           const detail = saved
@@ -58,7 +65,7 @@ export function filesRoutes({ store, config }: FilesRoutesOptions): Router {
             : `The file belongs into the field "file", not ${JSON.stringify(field)}.`;
           return fail(new HeadwayError('invalid-request', detail));
         }
-        saved = store.save(name || 'file', content as Readable);
+        saved = store.save(name || 'file', (content as Readable).pipe(part));
         saved.catch(fail);
       });
       parser.on('finish', () => {
@@ -77,10 +84,9 @@ export function filesRoutes({ store, config }: FilesRoutesOptions): Router {
       function fail(error: unknown): void {
         req.unpipe(parser);
         parser.destroy();
-        const partial = saved;
+        // What was saved of it is removed; a file that was already whole is nobody's and expires.
+        part.destroy();
         reject(error);
-        // A file that was already whole when the form turned out wrong is nobody's: it expires.
-        partial?.catch(() => {});
       }
     });
   }
@@ -97,16 +103,31 @@ function formParser(req: Request): InstanceType<typeof Busboy> {
   }
 }
 
+/** The body as a stream that can be given up without giving up the connection with it. */
+function detached(req: Request): Readable {
+  const body = req.pipe(new PassThrough());
+  req.on('close', () => {
+    if (!req.complete) body.destroy();
+  });
+  return body;
+}
+
 function contentLength(req: Request): number | undefined {
   const length = req.headers['content-length'];
   return length === undefined ? undefined : Number(length);
 }
 
-/** Lets a client that is still sending see the answer: reads a little more, then ends the connection. */
+/**
+ * Lets a client that is still sending see the answer: what it sends is thrown away for a while, because a
+ * connection that is closed under it would take the answer along.
+ */
 function refuse(req: Request, res: Response): void {
   if (req.complete || req.destroyed) return;
-  res.set('Connection', 'close');
   req.unpipe();
   req.resume();
-  res.on('finish', () => setTimeout(() => req.socket.destroy(), 1000).unref());
+  res.on('finish', () => {
+    setTimeout(() => {
+      if (!req.complete) req.socket.destroy();
+    }, LINGER_MS).unref();
+  });
 }

@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Subscriber } from '../../shared/channel/subscriber.js';
 import { LIVE, STALLED, type Subscription } from '../../shared/channel/subscription.js';
+import type { Logger } from '../../shared/log.js';
+import { redactUrl } from '../request-log.js';
 import { openStream, type SinkEvents, type StreamSink } from './handshake.js';
 
 const HEARTBEAT = Buffer.from(': \n\n');
@@ -12,6 +14,7 @@ export interface ViewersOptions {
   heartbeatMs: number;
   /** A viewer that took nothing for this long is dropped, in ms. */
   stallTimeoutMs: number;
+  log: Logger;
 }
 
 /**
@@ -44,6 +47,7 @@ export class Viewers {
     if (sink.destroyed) return;
     const subscription = this.options.subscriber.subscribe(channel, sink, { lastEventId });
     this.bySink.set(sink, subscription);
+    this.options.log.debug({ url: redactUrl(req.url ?? ''), channel }, 'stream opened');
   }
 
   /** Ends every stream; the viewers reconnect, to another process. */

@@ -1,0 +1,61 @@
+// npm test: installs what is missing and runs every check. Arguments go to vitest: npm test -- test/faults
+// Ends with "N passed, N failed"; each check besides the tests counts as one.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ensureBuild } from './lib/build.mjs';
+import { run } from './lib/command.mjs';
+import { checkNode, ensurePackages } from './lib/packages.mjs';
+import { say, tell } from './lib/say.mjs';
+import { ensureChromium, ensureRedisServer } from './lib/system.mjs';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const CHECKS = ['typecheck', 'lint', 'dependencies'];
+
+await tell(async () => {
+  checkNode();
+  await ensurePackages(root);
+  const env = { ...process.env, REDIS_SERVER: await ensureRedisServer(), CHROMIUM_PATH: await ensureChromium() };
+  await ensureBuild(root);
+
+  const count = { passed: 0, failed: 0 };
+  for (const check of CHECKS) {
+    say(`\n${check}`);
+    const code = await run('npm', ['run', '--silent', check], { cwd: root });
+    count[code === 0 ? 'passed' : 'failed']++;
+  }
+  say('\ntests');
+  await runTests(env, count);
+  console.log(`\n${count.passed} passed, ${count.failed} failed`);
+  process.exit(count.failed === 0 ? 0 : 1);
+});
+
+/** Runs vitest and adds what it counted; a run that did not come to its end counts as a failure. */
+async function runTests(env, count) {
+  const folder = mkdtempSync(join(tmpdir(), 'headway-report-'));
+  const report = join(folder, 'report.json');
+  const code = await run(
+    process.execPath,
+    [
+      join(root, 'node_modules', 'vitest', 'vitest.mjs'),
+      'run',
+      '--reporter=default',
+      '--reporter=json',
+      `--outputFile.json=${report}`,
+      ...process.argv.slice(2),
+    ],
+    { cwd: root, env },
+  );
+  let failed = 0;
+  try {
+    const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(report, 'utf8'));
+    count.passed += numPassedTests;
+    failed = numFailedTests;
+  } catch {
+    // no report: vitest itself could not run
+  }
+  rmSync(folder, { recursive: true });
+  // A file that cannot be loaded, or an error outside of any test, has no test to count.
+  count.failed += code === 0 ? failed : Math.max(failed, 1);
+}

@@ -1,0 +1,278 @@
+import { Queue } from 'bullmq';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { StartedJob } from '../support/client.js';
+import { type Headway, startHeadway } from '../support/headway.js';
+import { testJobs } from '../support/jobs.js';
+import { openStream } from '../support/sse.js';
+import { until } from '../support/until.js';
+
+const BAD_RESULT = `
+import { defineJob } from 'headway';
+import { z } from 'zod';
+export default defineJob({
+  name: 'bad-result',
+  input: z.strictObject({}),
+  result: z.object({ rows: z.number() }),
+  run: async () => ({ rows: 'many' }),
+});`;
+
+describe('POST /v1/jobs', () => {
+  let headway: Headway;
+  beforeAll(async () => {
+    headway = await startHeadway({
+      env: { BODY_MAX_BYTES: '2048', JOBS_DIR: testJobs({ 'bad.ts': BAD_RESULT }) },
+    });
+  });
+  afterAll(() => headway.stop());
+
+  const STEPS = { name: 'steps', data: { count: 1, intervalMs: 1 } };
+
+  it('answers 202 with where everything about the job is', async () => {
+    const response = await headway.client.post(STEPS);
+    expect(response.status).toBe(202);
+    const job = (await response.json()) as StartedJob;
+    expect(response.headers.get('location')).toBe(`/v1/jobs/${job.id}`);
+    expect(job).toEqual({
+      id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      name: 'steps',
+      state: expect.stringMatching(/^(waiting|active|completed)$/),
+      links: {
+        self: `/v1/jobs/${job.id}`,
+        events: `/v1/jobs/${job.id}/events`,
+        cancel: `/v1/jobs/${job.id}/cancel`,
+        result: `/v1/jobs/${job.id}/result`,
+      },
+      token: expect.stringMatching(/^[\w-]+\.[\w-]+\.[\w-]+$/),
+    });
+    const cookie = response.headers.get('set-cookie')!;
+    expect(cookie).toMatch(/HttpOnly/);
+    expect(cookie).toMatch(/SameSite=Lax/);
+    expect(cookie).toMatch(`Path=/v1/jobs/${job.id}`);
+  });
+
+  it.each([
+    ['no body', '', 400, 'invalid-request', ''],
+    ['no JSON', '{"name":', 400, 'invalid-json', ''],
+    ['an array', '[]', 400, 'invalid-request', ''],
+    ['a string', '"steps"', 400, 'invalid-json', ''],
+    ['no name', { data: {} }, 400, 'invalid-request', '/name'],
+    ['a name that is none', { name: 7 }, 400, 'invalid-request', '/name'],
+    ['an unknown field', { ...STEPS, datum: 1 }, 400, 'invalid-request', ''],
+    ['an unknown option', { ...STEPS, options: { attempt: 1 } }, 400, 'invalid-request', '/options'],
+    [
+      'an option out of range',
+      { ...STEPS, options: { attempts: 0 } },
+      400,
+      'invalid-request',
+      '/options/attempts',
+    ],
+    ['a job nobody knows', { name: 'stepz', data: {} }, 422, 'unknown-job', '/name'],
+    ['a name of the prototype', { name: 'constructor', data: {} }, 422, 'unknown-job', '/name'],
+    ['data that is missing', { name: 'steps' }, 422, 'invalid-data', '/data/count'],
+    [
+      'data of a wrong type',
+      { name: 'steps', data: { count: '1', intervalMs: 1 } },
+      422,
+      'invalid-data',
+      '/data/count',
+    ],
+    [
+      'data with an unknown field',
+      { name: 'steps', data: { ...STEPS.data, x: 1 } },
+      422,
+      'invalid-data',
+      '/data',
+    ],
+    [
+      'a file that is none',
+      { name: 'checksum', data: { file: '../../etc/passwd' } },
+      422,
+      'invalid-data',
+      '/data/file',
+    ],
+    [
+      'a file that does not exist',
+      { name: 'checksum', data: { file: `file_${'a'.repeat(27)}` } },
+      422,
+      'unknown-file',
+      '/data/file',
+    ],
+    ['too much', { ...STEPS, name: 'x'.repeat(4000) }, 413, 'body-too-large', ''],
+  ])('refuses %s, saying what and where', async (_what, body, status, code, pointer) => {
+    const response = await headway.client.post(body);
+    expect(response.status).toBe(status);
+    expect(response.headers.get('content-type')).toMatch(/^application\/problem\+json/);
+    const problem = (await response.json()) as { detail: string; errors?: Array<{ pointer: string }> };
+    expect(problem).toMatchObject({
+      status,
+      code,
+      type: `urn:headway:problem:${code}`,
+      instance: '/v1/jobs',
+    });
+    expect(problem.detail).not.toBe('');
+    if (pointer) expect(problem.errors?.map((error) => error.pointer)).toContain(pointer);
+  });
+
+  it('refuses a body that is not said to be JSON', async () => {
+    const response = await headway.client.post(STEPS, { 'Content-Type': 'text/plain' });
+    expect(response.status).toBe(415);
+    expect(await response.json()).toMatchObject({ code: 'unsupported-media-type' });
+  });
+
+  it('queues nothing of what it refuses', async () => {
+    const before = await headway.connection.get('{headway}:jobs:id');
+    await headway.client.post({ name: 'steps', data: { count: -1, intervalMs: 1 } });
+    expect(await headway.connection.get('{headway}:jobs:id')).toBe(before);
+  });
+
+  it('gives the same job for the same Idempotency-Key and body, in whatever order its fields are', async () => {
+    const headers = { 'Idempotency-Key': 'key-one-that-is-long' };
+    const bodies = [STEPS, { data: { intervalMs: 1, count: 1 }, name: 'steps' }];
+    const answers = await Promise.all(
+      [...bodies, ...bodies].map((body) => headway.client.post(body, headers)),
+    );
+    const jobs = (await Promise.all(answers.map((answer) => answer.json()))) as StartedJob[];
+    expect(new Set(jobs.map(({ id }) => id)).size).toBe(1);
+    for (const job of jobs) expect((await headway.client.get(job)).status).toBe(200);
+    const other = await headway.client.post({ ...STEPS, data: { count: 2, intervalMs: 1 } }, headers);
+    expect(other.status).toBe(409);
+    expect(await other.json()).toMatchObject({ code: 'idempotency-conflict' });
+  });
+
+  it('does not burn an Idempotency-Key on a request that it refuses', async () => {
+    const headers = { 'Idempotency-Key': 'key-two-that-is-long' };
+    expect((await headway.client.post({ name: 'steps', data: {} }, headers)).status).toBe(422);
+    expect((await headway.client.post(STEPS, headers)).status).toBe(202);
+  });
+
+  it.each(['short', 'fifteen-chars-x', 'with spaces in it, long', 'x'.repeat(256)])(
+    'refuses the Idempotency-Key %j',
+    async (key) => {
+      const response = await headway.client.post(STEPS, { 'Idempotency-Key': key });
+      expect(response.status).toBe(400);
+      expect(await response.json()).toMatchObject({ code: 'invalid-idempotency-key' });
+    },
+  );
+
+  it('shows a job from the state that BullMQ has', async () => {
+    const job = await headway.client.start('steps', { count: 2, intervalMs: 1 });
+    const stream = await openStream(headway.client.events(job), { token: job.token });
+    await stream.ended;
+    expect(await (await headway.client.get(job)).json()).toEqual({
+      id: job.id,
+      name: 'steps',
+      state: 'completed',
+      progress: expect.objectContaining({ percent: 100, current: 2, total: 2, attempt: 1 }),
+      attempt: 1,
+      attempts: 1,
+      createdAt: expect.any(Number),
+      startedAt: expect.any(Number),
+      finishedAt: expect.any(Number),
+      result: { steps: 2 },
+      links: job.links,
+    });
+    expect(await (await headway.client.result(job)).json()).toEqual({ steps: 2 });
+  });
+
+  it('delays a job when asked to', async () => {
+    const job = await headway.client.start('steps', STEPS.data, { delayMs: 400 });
+    expect(job.state).toBe('delayed');
+    const stream = await openStream(headway.client.events(job), { token: job.token });
+    await stream.ended;
+    expect(stream.names().filter((name) => name !== 'progress' && name !== 'log')).toEqual([
+      'delayed',
+      'active',
+      'completed',
+    ]);
+  });
+
+  it('shows why a job failed, and gives no result of it', async () => {
+    const job = await headway.client.start('steps', { count: 5, intervalMs: 1, failAt: 3 });
+    const stream = await openStream(headway.client.events(job), { token: job.token });
+    await stream.ended;
+    expect(stream.events.at(-1)).toMatchObject({
+      event: 'failed',
+      data: { jobId: job.id, attempt: 1, error: { message: 'failed at step 3, as asked' } },
+    });
+    expect(await (await headway.client.get(job)).json()).toMatchObject({
+      state: 'failed',
+      error: { message: 'failed at step 3, as asked' },
+    });
+    const result = await headway.client.result(job);
+    expect(result.status).toBe(409);
+    expect(await result.json()).toMatchObject({ code: 'job-failed' });
+  });
+
+  it('answers 409 for the result of a job that still runs', async () => {
+    const job = await headway.client.start('steps', { count: 1, intervalMs: 60_000 });
+    const result = await headway.client.result(job);
+    expect(result.status).toBe(409);
+    expect(await result.json()).toMatchObject({ code: 'not-finished' });
+  });
+
+  it('fails a job whose result does not fit its schema, without trying again', async () => {
+    const job = await headway.client.start('bad-result', {}, { attempts: 5 });
+    const stream = await openStream(headway.client.events(job), { token: job.token });
+    await stream.ended;
+    expect(stream.events.at(-1)).toMatchObject({
+      event: 'failed',
+      data: { attempt: 1, error: { message: expect.stringMatching(/result does not fit.*\/rows/) } },
+    });
+  });
+
+  it('keeps BullMQ informed: a tool of BullMQ sees state, progress and result', async () => {
+    const queue = new Queue('jobs', {
+      prefix: '{headway}',
+      connection: { host: '127.0.0.1', port: headway.redis.port },
+    });
+    try {
+      const started = await headway.client.start('steps', { count: 30, intervalMs: 100 });
+      const progress = await until('BullMQ has progress beyond the first', async () => {
+        const job = await queue.getJob(started.id);
+        const progress = job?.progress as { current?: number } | undefined;
+        return progress?.current && progress.current > 5 ? progress : undefined;
+      });
+      expect(progress).toMatchObject({ total: 30, unit: 'steps' });
+      const stream = await openStream(headway.client.events(started), { token: started.token });
+      await stream.ended;
+      const job = (await queue.getJob(started.id))!;
+      expect(await job.getState()).toBe('completed');
+      expect(job.progress).toMatchObject({ percent: 100 });
+      expect(job.returnvalue).toEqual({ steps: 30 });
+    } finally {
+      await queue.close();
+    }
+  });
+
+  it('shows on the stream what a tool of BullMQ does to a job: removed, retried', async () => {
+    const queue = new Queue('jobs', {
+      prefix: '{headway}',
+      connection: { host: '127.0.0.1', port: headway.redis.port },
+    });
+    try {
+      const removed = await headway.client.start('steps', STEPS.data, { delayMs: 60_000 });
+      const stream = await openStream(headway.client.events(removed), { token: removed.token });
+      await stream.waitFor('delayed');
+      await (await queue.getJob(removed.id))!.remove();
+      await stream.ended;
+      expect(stream.events.at(-1)).toMatchObject({ event: 'cancelled', data: { reason: 'removed' } });
+
+      const failed = await headway.client.start('steps', { count: 1, intervalMs: 1, failAt: 1 });
+      const first = await openStream(headway.client.events(failed), { token: failed.token });
+      await first.ended;
+      await (await queue.getJob(failed.id))!.retry();
+      await until('it has failed again', async () => (await queue.getJob(failed.id))?.attemptsStarted === 2);
+      await until('the channel tells it', async () => {
+        const again = await openStream(headway.client.events(failed), {
+          token: failed.token,
+          lastEventId: first.lastEventId(),
+        });
+        await again.ended;
+        const names = again.names().filter((name) => name !== 'progress' && name !== 'log');
+        return names.join() === 'waiting,active,failed';
+      });
+    } finally {
+      await queue.close();
+    }
+  });
+});

@@ -1,0 +1,92 @@
+import { EventSource } from 'eventsource';
+import { afterEach, describe, expect, it } from 'vitest';
+import { type Headway, startHeadway } from '../support/headway.js';
+import { STEERED, testJobs } from '../support/jobs.js';
+import { startApi } from '../support/processes.js';
+import { openStream } from '../support/sse.js';
+import { until } from '../support/until.js';
+
+describe('an API process that dies', () => {
+  let headway: Headway;
+  afterEach(() => headway.stop());
+
+  it('costs its viewers nothing: their EventSource comes back and gets the rest, once', async () => {
+    headway = await startHeadway({ env: { JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) } });
+    const { connection, client, env } = headway;
+    const job = await client.start('steered', { turns: 'turns' });
+    const source = new EventSource(`${client.events(job)}?token=${job.token}`);
+    const seen: string[] = [];
+    const ids: string[] = [];
+    for (const name of ['waiting', 'active', 'log', 'progress', 'completed', 'reset']) {
+      source.addEventListener(name, (event) => {
+        const data = JSON.parse(event.data);
+        seen.push(name === 'log' ? data.message : name === 'progress' ? `${data.percent} %` : name);
+        ids.push(event.lastEventId);
+      });
+    }
+    try {
+      for (const turn of ['log before', '10']) await connection.lpush('turns', turn);
+      await until('progress is seen', () => seen.includes('10 %'));
+      const { port } = new URL(headway.api.url);
+      await headway.api.kill('SIGKILL');
+      for (const turn of ['log meanwhile', '20', '30', 'log and more']) await connection.lpush('turns', turn);
+      await until('all is done', async () => (await connection.llen('turns')) === 0);
+      headway.api = await startApi({ ...env, PORT: port });
+      await until('all is seen', () => seen.includes('and more'));
+      await connection.lpush('turns', 'end');
+      await until('the browser has been told to stay away', () => source.readyState === EventSource.CLOSED);
+    } finally {
+      source.close();
+    }
+    const logAndEnd = seen.filter((what) => !what.endsWith('%'));
+    expect(logAndEnd).toEqual(['waiting', 'active', 'before', 'meanwhile', 'and more', 'completed']);
+    expect(seen.filter((what) => what.endsWith('%'))).toEqual(['10 %', '30 %']);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  it('ends its streams when it is asked to stop, and a second one goes on with them', async () => {
+    headway = await startHeadway({ env: { JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) } });
+    const { connection, client, env, api } = headway;
+    const second = await startApi(env);
+    try {
+      const job = await client.start('steered', { turns: 'turns' });
+      const first = await openStream(client.events(job), { token: job.token });
+      await connection.lpush('turns', '10');
+      await first.waitFor('progress');
+      await api.stop();
+      await first.ended;
+      const next = await openStream(`${second.url}${job.links.events}`, {
+        token: job.token,
+        lastEventId: first.lastEventId(),
+      });
+      await connection.lpush('turns', 'end');
+      await next.ended;
+      expect(next.names()).toEqual(['completed']);
+    } finally {
+      await second.kill();
+    }
+  });
+
+  it('in the middle of an idempotent POST: the same POST again gives one job, which runs', async () => {
+    headway = await startHeadway();
+    const { client, connection, env } = headway;
+    const headers = { 'Idempotency-Key': 'a-key-that-is-long-enough' };
+    const body = { name: 'steps', data: { count: 1, intervalMs: 1 } };
+    // Redis is held for a moment, so that the API dies with the job half started.
+    await connection.call('CLIENT', 'PAUSE', '300', 'WRITE');
+    const lost = client.post(body, headers).catch(() => undefined);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    await headway.api.kill('SIGKILL');
+    await lost;
+    headway.api = await startApi({ ...env, PORT: new URL(headway.api.url).port });
+    const [one, two] = await Promise.all([client.post(body, headers), client.post(body, headers)]);
+    const jobs = (await Promise.all([one!.json(), two!.json()])) as Array<{ id: string; token: string }>;
+    expect(jobs[0]!.id).toBe(jobs[1]!.id);
+    const stream = await openStream(`${headway.api.url}/v1/jobs/${jobs[0]!.id}/events`, {
+      token: jobs[0]!.token,
+    });
+    await stream.ended;
+    expect(stream.names().at(-1)).toBe('completed');
+    expect(await connection.zcard('{headway}:jobs:completed')).toBe(1);
+  });
+});

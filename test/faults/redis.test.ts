@@ -1,0 +1,119 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { type Headway, startHeadway } from '../support/headway.js';
+import { STEERED, testJobs } from '../support/jobs.js';
+import { openStream } from '../support/sse.js';
+import { until } from '../support/until.js';
+
+describe('a Redis that goes away', () => {
+  let headway: Headway;
+  afterEach(() => headway.stop());
+
+  it('in the middle of a job, killed and restarted on its append-only file: viewers stay and miss nothing', async () => {
+    headway = await startHeadway({
+      appendOnly: true,
+      env: { JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) },
+    });
+    const { connection, client, redis } = headway;
+    const job = await client.start('steered', { turns: 'turns' });
+    const stream = await openStream(client.events(job), { token: job.token });
+    for (const turn of ['log before', '40']) await connection.lpush('turns', turn);
+    await stream.waitFor('progress');
+    await redis.kill('SIGKILL');
+    await redis.restart();
+    for (const turn of ['log after', '60', 'end']) await connection.lpush('turns', turn);
+    await stream.ended;
+    expect(stream.events.map(({ event, data }) => (event === 'log' ? data.message : event))).toEqual([
+      'waiting',
+      'active',
+      'before',
+      'progress',
+      'after',
+      'progress',
+      'completed',
+    ]);
+    expect(stream.events.map(({ data }) => data.percent).filter(Boolean)).toEqual([40, 60]);
+  });
+
+  it('while a job works on without it: everything is told when it is back', async () => {
+    headway = await startHeadway({ appendOnly: true, env: { LOCK_DURATION_MS: '5000' } });
+    const { client, redis } = headway;
+    const job = await client.start('steps', { count: 40, intervalMs: 50 });
+    const stream = await openStream(client.events(job), { token: job.token });
+    await stream.waitFor(({ data }) => data.current >= 5);
+    await redis.kill('SIGKILL');
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    await redis.restart();
+    await stream.ended;
+    expect(stream.names().filter((name) => name !== 'progress' && name !== 'log')).toEqual([
+      'waiting',
+      'active',
+      'completed',
+    ]);
+    expect(stream.events.at(-2)!.data).toMatchObject({ percent: 100, attempt: 1 });
+  });
+
+  it('again and again under load: every job ends once, and no viewer hangs', async () => {
+    headway = await startHeadway({
+      appendOnly: true,
+      workers: 2,
+      env: {
+        LOCK_DURATION_MS: '2000',
+        STALLED_INTERVAL_MS: '1000',
+        MAX_STALLS: '100',
+        PROGRESS_INTERVAL_MS: '20',
+      },
+    });
+    const { client, redis } = headway;
+    const jobs = await Promise.all(
+      Array.from({ length: 20 }, () => client.start('steps', { count: 100, intervalMs: 20 })),
+    );
+    const streams = await Promise.all(
+      jobs.map((job) => openStream(client.events(job), { token: job.token })),
+    );
+    for (let round = 0; round < 4; round++) {
+      await new Promise((resolve) => setTimeout(resolve, 300 + Math.random() * 700));
+      await redis.kill('SIGKILL');
+      await redis.restart();
+    }
+    await Promise.all(streams.map(({ ended }) => ended));
+    for (const { names, events } of streams) {
+      expect(names().filter((name) => name === 'completed')).toHaveLength(1);
+      expect(names().at(-1)).toBe('completed');
+      const ids = events.flatMap(({ id }) => id ?? []);
+      expect(new Set(ids).size).toBe(ids.length);
+    }
+  });
+
+  it('is answered with 503 and a problem that says so, and is forgiven at once when it is back', async () => {
+    headway = await startHeadway({ appendOnly: true });
+    const { client, redis, api } = headway;
+    const body = { name: 'steps', data: { count: 1, intervalMs: 1 } };
+    const job = await client.start('steps', body.data);
+    await redis.kill('SIGKILL');
+    await until('the API has noticed', async () => (await fetch(`${api.url}/readyz`)).status === 503);
+    for (const response of await Promise.all([client.post(body), client.get(job), client.result(job)])) {
+      expect(response.status).toBe(503);
+      expect(response.headers.get('content-type')).toMatch('application/problem+json');
+      expect(response.headers.get('retry-after')).toBe('2');
+      expect(await response.json()).toMatchObject({ code: 'unavailable' });
+    }
+    expect((await fetch(`${api.url}/healthz`)).status).toBe(200);
+    await redis.restart();
+    await until('it is ready', async () => (await fetch(`${api.url}/readyz`)).status === 200);
+    expect((await client.post(body)).status).toBe(202);
+  });
+
+  it('without a word (a stopped process) makes nobody wait for ever', async () => {
+    headway = await startHeadway();
+    const { client, redis, api } = headway;
+    redis.signal('SIGSTOP');
+    const response = await client.post({ name: 'steps', data: { count: 1, intervalMs: 1 } });
+    expect(response.status).toBe(503);
+    redis.signal('SIGCONT');
+    await until('it is ready', async () => (await fetch(`${api.url}/readyz`)).status === 200);
+    const job = await client.start('steps', { count: 1, intervalMs: 1 });
+    const stream = await openStream(client.events(job), { token: job.token });
+    await stream.ended;
+    expect(stream.names().at(-1)).toBe('completed');
+  });
+});

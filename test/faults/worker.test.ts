@@ -1,0 +1,141 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import type { StartedJob } from '../support/client.js';
+import { type Headway, startHeadway } from '../support/headway.js';
+import { STEERED, testJobs } from '../support/jobs.js';
+import { startWorker } from '../support/processes.js';
+import { openStream, type TestStream } from '../support/sse.js';
+import { until } from '../support/until.js';
+
+const QUICK = { LOCK_DURATION_MS: '1000', STALLED_INTERVAL_MS: '500', PROGRESS_INTERVAL_MS: '20' };
+
+describe('a worker that dies', () => {
+  let headway: Headway;
+  afterEach(() => headway.stop());
+
+  const watch = (job: StartedJob): Promise<TestStream> =>
+    openStream(headway.client.events(job), { token: job.token });
+
+  it('is shown as stalled, and the job is done by another one from the start', async () => {
+    headway = await startHeadway({ env: { ...QUICK, JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) } });
+    const { connection, env, workers } = headway;
+    const job = await headway.client.start('steered', { turns: 'turns' });
+    const stream = await watch(job);
+    await connection.lpush('turns', '80');
+    await stream.waitFor('progress');
+    await workers[0]!.kill('SIGKILL');
+    workers.push(await startWorker(env));
+    await stream.waitFor(({ event, data }) => event === 'active' && data.attempt === 2);
+    await connection.lpush('turns', '5');
+    await stream.waitFor(({ event, data }) => event === 'progress' && data.attempt === 2);
+    await connection.lpush('turns', 'end');
+    await stream.ended;
+    expect(stream.names()).toEqual([
+      'waiting',
+      'active',
+      'progress',
+      'stalled',
+      'active',
+      'progress',
+      'completed',
+    ]);
+    expect(stream.events.at(-2)!.data).toMatchObject({ attempt: 2, percent: 5 });
+  });
+
+  it('over and over on the same job fails it, with a reason', async () => {
+    headway = await startHeadway({
+      env: { ...QUICK, MAX_STALLS: '0', JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) },
+    });
+    const job = await headway.client.start('steered', { turns: 'turns' });
+    const stream = await watch(job);
+    await stream.waitFor('active');
+    await headway.workers[0]!.kill('SIGKILL');
+    headway.workers.push(await startWorker(headway.env));
+    await stream.ended;
+    expect(stream.events.at(-1)).toMatchObject({
+      event: 'failed',
+      data: { error: { message: expect.stringMatching(/stalled/) } },
+    });
+  });
+
+  it('at any moment, again and again, leaves every job with one end and every viewer with the truth', async () => {
+    headway = await startHeadway({
+      workers: 2,
+      env: { ...QUICK, MAX_STALLS: '1000', WORKER_CONCURRENCY: '3' },
+    });
+    const { client, workers, env } = headway;
+    const jobs = await Promise.all(
+      Array.from({ length: 24 }, (_, i) =>
+        client.start('steps', { count: 10, intervalMs: 30, ...(i % 4 === 3 ? { failAt: 5 } : {}) }),
+      ),
+    );
+    const streams = await Promise.all(jobs.map(watch));
+    let done = false;
+    const killing = (async () => {
+      for (let round = 0; round < 12 && !done; round++) {
+        await new Promise((resolve) => setTimeout(resolve, 100 + Math.random() * 400));
+        await workers[round % 2]!.kill('SIGKILL');
+        workers[round % 2] = await startWorker(env);
+      }
+    })();
+    await Promise.all(streams.map(({ ended }) => ended)).then(() => {
+      done = true;
+    });
+    await killing;
+    for (const [i, { events, names }] of streams.entries()) {
+      const ends = names().filter((name) => name === 'completed' || name === 'failed');
+      expect(ends).toEqual([i % 4 === 3 ? 'failed' : 'completed']);
+      expect(names().at(-1)).toBe(ends[0]);
+      const offsets = events.map(({ id }) => Number(id!.split('-')[1]));
+      expect(offsets).toEqual([...new Set(offsets)].sort((a, b) => a - b));
+      let attempt = 0;
+      let percent = 0;
+      for (const { event, data } of events) {
+        expect(data.attempt).toBeGreaterThanOrEqual(attempt);
+        if (data.attempt > attempt) percent = 0;
+        attempt = data.attempt;
+        if (event !== 'progress') continue;
+        expect(data.percent).toBeGreaterThanOrEqual(percent);
+        percent = data.percent;
+      }
+    }
+  });
+
+  it('hands its jobs back when it is asked to stop, and the next one takes them at once', async () => {
+    headway = await startHeadway({
+      env: { SHUTDOWN_GRACE_MS: '0', JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) },
+    });
+    const { connection, env, workers } = headway;
+    const job = await headway.client.start('steered', { turns: 'turns' });
+    const stream = await watch(job);
+    await connection.lpush('turns', '80');
+    await stream.waitFor('progress');
+    await workers[0]!.stop();
+    workers.push(await startWorker(env));
+    // Long before a lock of 30 s could run out.
+    await stream.waitFor(({ event, data }) => event === 'active' && data.attempt === 2, 10_000);
+    await connection.lpush('turns', 'end');
+    await stream.ended;
+    expect(stream.names()).toEqual(['waiting', 'active', 'progress', 'waiting', 'active', 'completed']);
+  });
+
+  it('after its job ended, but before it could tell, keeps nobody waiting', async () => {
+    headway = await startHeadway({ workers: 0, env: QUICK });
+    const { client, connection } = headway;
+    const job = await client.start('steps', { count: 1, intervalMs: 1 });
+    const stream = await watch(job);
+    await stream.waitFor('waiting');
+    // What BullMQ's worker does, by one that does not know of Headway and is gone the moment it is done.
+    const { Worker } = await import('bullmq');
+    const worker = new Worker('jobs', undefined, {
+      connection: { host: '127.0.0.1', port: headway.redis.port },
+      prefix: '{headway}',
+    });
+    const token = 'dead';
+    const taken = await until('the job can be taken', () => worker.getNextJob(token));
+    await taken.moveToCompleted({ steps: 1 }, token, false);
+    await worker.close();
+    await stream.ended;
+    expect(stream.events.at(-1)).toMatchObject({ event: 'completed', data: { result: { steps: 1 } } });
+    expect(connection.status).toBe('ready');
+  });
+});

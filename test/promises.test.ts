@@ -1,0 +1,348 @@
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { StartedJob } from './support/client.js';
+import { type Headway, startHeadway } from './support/headway.js';
+import { STEERED, testJobs } from './support/jobs.js';
+import { startApi, startWorker } from './support/processes.js';
+import { openStream, type ReceivedEvent, type TestStream } from './support/sse.js';
+import { until } from './support/until.js';
+
+const HOT = `
+export default defineJob({
+  name: 'hot',
+  input: z.strictObject({ updates: z.number() }),
+  result: z.object({ ms: z.number() }),
+  async run({ updates }, ctx) {
+    const begun = Date.now();
+    for (let current = 1; current <= updates; current++) {
+      ctx.progress({ current, total: updates });
+      if (current % 10000 === 0) await new Promise(setImmediate);
+    }
+    return { ms: Date.now() - begun };
+  },
+});
+import { defineJob } from 'headway';
+import { z } from 'zod';
+`;
+
+/** Long log lines, as fast as they go out. */
+const WORDY = `
+import { defineJob } from 'headway';
+import { z } from 'zod';
+export default defineJob({
+  name: 'wordy',
+  input: z.strictObject({ lines: z.number(), length: z.number() }),
+  result: z.object({ lines: z.number() }),
+  async run({ lines, length }, ctx) {
+    for (let line = 1; line <= lines; line++) {
+      ctx.log(String(line).padEnd(length, '.'));
+      ctx.progress({ current: line, total: lines });
+      if (line % 50 === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    return { lines };
+  },
+});
+`;
+
+const TERMINAL = ['completed', 'failed', 'cancelled'];
+const isTerminal = ({ event }: ReceivedEvent): boolean => TERMINAL.includes(event);
+
+describe('the promises', () => {
+  let headway: Headway;
+  let turns = 0;
+  const streams: TestStream[] = [];
+
+  beforeAll(async () => {
+    headway = await startHeadway({
+      env: {
+        JOBS_DIR: testJobs({ 'steered.mjs': STEERED, 'hot.mjs': HOT, 'wordy.mjs': WORDY }),
+        WORKER_CONCURRENCY: '20',
+        LOG_LEVEL: 'trace',
+        STALL_TIMEOUT_MS: '5000',
+        HEARTBEAT_MS: '500',
+      },
+    });
+  });
+  afterEach(() => {
+    for (const stream of streams.splice(0)) stream.close();
+  });
+  afterAll(() => headway.stop());
+
+  async function watch(job: StartedJob, lastEventId?: string): Promise<TestStream> {
+    const stream = await openStream(headway.client.events(job), { token: job.token, lastEventId });
+    streams.push(stream);
+    return stream;
+  }
+
+  /** A job that does what it is told, and what tells it. */
+  async function steered(options?: Record<string, unknown>) {
+    const list = `turns:${++turns}`;
+    const job = await headway.client.start('steered', { turns: list }, options);
+    const turn = (what: unknown) =>
+      headway.connection.lpush(list, typeof what === 'string' ? what : JSON.stringify(what));
+    return { job, turn };
+  }
+
+  it('P1: a job that was accepted reaches its end although the API dies after the 202 and no worker is there yet', async () => {
+    const lonely = await startHeadway({ workers: 0 });
+    try {
+      const job = await lonely.client.start('steps', { count: 3, intervalMs: 1 });
+      await lonely.api.kill('SIGKILL');
+      const [api, worker] = await Promise.all([startApi(lonely.env), startWorker(lonely.env)]);
+      lonely.workers.push(api, worker);
+      const stream = await openStream(`${api.url}${job.links.events}`, { token: job.token });
+      expect((await stream.waitFor(isTerminal)).event).toBe('completed');
+    } finally {
+      await lonely.stop();
+    }
+  });
+
+  it('P2: every viewer gets the terminal event exactly once, and the stream ends: before, during, after, returning', async () => {
+    const { job, turn } = await steered();
+    const before = await watch(job);
+    await turn(10);
+    await before.waitFor('progress');
+    const during = await watch(job);
+    const leaving = await watch(job);
+    await leaving.waitFor('progress');
+    leaving.close();
+    await turn('end');
+    await Promise.all([before.ended, during.ended]);
+    const after = await watch(job);
+    const returning = await watch(job, leaving.lastEventId());
+    await Promise.all([after.ended, returning.ended]);
+    for (const stream of [before, during, after, returning]) {
+      expect(stream.events.filter(isTerminal).map(({ event }) => event)).toEqual(['completed']);
+      expect(isTerminal(stream.events.at(-1)!)).toBe(true);
+    }
+    const seenIt = await watch(job, after.lastEventId());
+    expect(seenIt.status).toBe(204);
+    expect(seenIt.raw()).toBe('');
+  });
+
+  it('P3: within an attempt the bar never goes back, nothing comes twice or after the end, and a retry is shown as one', async () => {
+    const { job, turn } = await steered({ attempts: 2 });
+    const stream = await watch(job);
+    for (const percent of [10, 60, 30, 61, 59]) await turn(percent);
+    await turn('fail');
+    await stream.waitFor('retrying');
+    for (const percent of [5, 50, 20]) await turn(percent);
+    await turn('end');
+    await stream.ended;
+    const offsets = stream.events.map(({ id }) => Number(id!.split('-')[1]));
+    expect(offsets).toEqual([...new Set(offsets)].sort((a, b) => a - b));
+    for (const attempt of [1, 2]) {
+      const percents = stream.events.flatMap(({ event, data }) =>
+        event === 'progress' && data.attempt === attempt ? [data.percent] : [],
+      );
+      expect(percents).toEqual([...percents].sort((a, b) => a - b));
+      expect(percents.at(-1)).toBe(attempt === 1 ? 61 : 50);
+    }
+    expect(stream.names().filter((name) => name !== 'progress')).toEqual([
+      'waiting',
+      'active',
+      'retrying',
+      'active',
+      'completed',
+    ]);
+    const retried = stream.names().indexOf('retrying');
+    expect(
+      stream.events.slice(retried).every(({ event, data }) => event !== 'progress' || data.attempt === 2),
+    ).toBe(true);
+  });
+
+  it('P4: a late viewer sees the present progress in the first frames, without waiting for an update', async () => {
+    const { job, turn } = await steered();
+    const first = await watch(job);
+    await turn({ current: 37, total: 100, unit: 'rows' });
+    await first.waitFor(({ data }) => data.current === 37);
+    const late = await watch(job);
+    const { data } = await late.waitFor('progress');
+    expect(data).toMatchObject({
+      jobId: job.id,
+      attempt: 1,
+      percent: 37,
+      current: 37,
+      total: 100,
+      unit: 'rows',
+    });
+    expect(late.names()).toEqual(['waiting', 'active', 'progress']);
+    await turn('end');
+    await late.ended;
+  });
+
+  it('P5: a viewer that comes back gets every log and lifecycle event it missed and the newest progress, and nothing else', async () => {
+    const { job, turn } = await steered({ attempts: 2 });
+    const first = await watch(job);
+    await turn('log one');
+    await turn(10);
+    await first.waitFor('progress');
+    first.close();
+    const other = await watch(job);
+    for (const what of ['log two', 20, 30, 'log three', 40]) await turn(what);
+    await other.waitFor(({ data }) => data.percent === 40);
+    const back = await watch(job, first.lastEventId());
+    await back.waitFor(({ data }) => data.percent === 40);
+    expect(back.events.map(({ event, data }) => (event === 'log' ? data.message : event))).toEqual([
+      'two',
+      'three',
+      'progress',
+    ]);
+    back.close();
+    await turn('fail');
+    await turn('log four');
+    await turn('end');
+    await other.ended;
+    const again = await watch(job, back.lastEventId());
+    await again.ended;
+    expect(again.events.map(({ event, data }) => (event === 'log' ? data.message : event))).toEqual([
+      'retrying',
+      'active',
+      'four',
+      'completed',
+    ]);
+  });
+
+  it('P5: a viewer that was away for longer than the log reaches is told so and given the present state', async () => {
+    const short = await startHeadway({
+      env: { CHANNEL_LOG_LENGTH: '20', JOBS_DIR: testJobs({ 'wordy.mjs': WORDY }) },
+    });
+    try {
+      const job = await short.client.start('wordy', { lines: 600, length: 10 }, { delayMs: 500 });
+      const url = short.client.events(job);
+      const first = await openStream(url, { token: job.token });
+      const { id } = await first.waitFor('delayed');
+      await first.ended;
+      const back = await openStream(url, { token: job.token, lastEventId: id });
+      await back.ended;
+      expect(back.events[0]).toMatchObject({ event: 'reset', data: { reason: 'trimmed' } });
+      expect(back.names()).toContain('progress');
+      expect(back.events.at(-1)!.event).toBe('completed');
+    } finally {
+      await short.stop();
+    }
+  });
+
+  it('P6: stalled viewers cost little memory, delay nobody, lose no log line, and are dropped in the end', async () => {
+    const lines = 900;
+    const length = 9000;
+    const { pid } = headway.api.child;
+    const rss = (): number => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]);
+    const job = await headway.client.start('wordy', { lines, length });
+    const stalled = await Promise.all(
+      Array.from({ length: 40 }, async () => {
+        const socket = connect(Number(new URL(headway.api.url).port), '127.0.0.1');
+        socket.on('error', () => {});
+        await once(socket, 'connect');
+        socket.write(`GET ${job.links.events}?token=${job.token} HTTP/1.1\r\nHost: test\r\n\r\n`);
+        await once(socket, 'readable');
+        return socket;
+      }),
+    );
+    const returning = await watch(job);
+    await returning.waitFor('log');
+    returning.pause();
+    const before = rss();
+    const good = await watch(job);
+    await good.ended;
+    expect(good.events.filter(({ event }) => event === 'log')).toHaveLength(lines);
+    // 8 MB for each of the forty, were it kept for them.
+    expect((rss() - before) / 1024).toBeLessThan(100);
+
+    returning.resume();
+    await returning.ended;
+    expect(
+      returning.events.filter(({ event }) => event === 'log').map(({ data }) => parseInt(data.message, 10)),
+    ).toEqual(Array.from({ length: lines }, (_, i) => i + 1));
+    expect(returning.events.at(-1)!.event).toBe('completed');
+    const sockets = (): string => readFileSync(`/proc/${pid}/net/tcp`, 'utf8');
+    const port = Number(new URL(headway.api.url).port).toString(16).toUpperCase().padStart(4, '0');
+    const open = (): number =>
+      sockets()
+        .split('\n')
+        .filter(
+          (line) =>
+            line.includes(`:${port} `) &&
+            / 01 /.test(line) &&
+            line.trim().split(/\s+/)[1]!.endsWith(`:${port}`),
+        ).length;
+    await until('the stalled viewers are dropped', () => open() === 0);
+    for (const socket of stalled) socket.destroy();
+  });
+
+  it('P7: a hot loop of updates is coalesced, and the last one comes before the end', async () => {
+    const job = await headway.client.start('hot', { updates: 1_000_000 });
+    const stream = await watch(job);
+    await stream.ended;
+    const progress = stream.events.filter(({ event }) => event === 'progress');
+    const { ms } = stream.events.at(-1)!.data.result;
+    // One per interval of 100 ms, the leading edge, and the flush.
+    expect(progress.length).toBeLessThanOrEqual(ms / 100 + 2);
+    expect(progress.at(-1)!.data).toMatchObject({ percent: 100, current: 1_000_000 });
+    expect(stream.events.at(-2)).toBe(progress.at(-1));
+  });
+
+  it('P8: a job costs the API processes nothing unless they watch it', async () => {
+    const second = await startApi(headway.env);
+    try {
+      const { job, turn } = await steered();
+      await turn(10);
+      const channels = async (): Promise<unknown> => {
+        const counts = (await headway.connection.call(
+          'PUBSUB',
+          'SHARDNUMSUB',
+          `headway:{job:${job.id}}`,
+        )) as unknown[];
+        return counts[1];
+      };
+      await until(
+        'it runs',
+        async () => ((await (await headway.client.get(job)).json()) as { progress: unknown }).progress,
+      );
+      expect(await channels()).toBe(0);
+      const stream = await watch(job);
+      await stream.waitFor('progress');
+      expect(await channels()).toBe(1);
+      stream.close();
+      await until('nobody listens any more', async () => (await channels()) === 0);
+      await turn('end');
+      // The workers keep the lifecycle; no API process follows the queue.
+      expect(await headway.connection.get('headway:{bridge:jobs}:lease')).toMatch(/^worker:/);
+    } finally {
+      await second.kill();
+    }
+  });
+
+  it('P9: only who holds its token sees a job; a stranger cannot tell whether it exists', async () => {
+    const job = await headway.client.start('steps', { count: 1, intervalMs: 1 });
+    const other = await headway.client.start('steps', { count: 1, intervalMs: 1 });
+    const ask = async (path: string, token?: string): Promise<{ status: number; body: unknown }> => {
+      const response = await fetch(
+        `${headway.api.url}${path}`,
+        token ? { headers: { Authorization: `Bearer ${token}` } } : {},
+      );
+      const { instance, ...body } = (await response.json()) as Record<string, unknown>;
+      expect(instance).toBe(path);
+      return { status: response.status, body };
+    };
+    const nobody = '/v1/jobs/00000000-0000-4000-8000-000000000000';
+    for (const suffix of ['', '/events', '/result']) {
+      const unknown = await ask(`${nobody}${suffix}`);
+      expect(unknown.status).toBe(404);
+      expect(await ask(`/v1/jobs/${job.id}${suffix}`)).toEqual(unknown);
+      expect(await ask(`/v1/jobs/${job.id}${suffix}`, other.token)).toEqual(unknown);
+      expect(await ask(`${nobody}${suffix}`, other.token)).toEqual(unknown);
+      const forged = `${job.token.slice(0, -4)}AAAA`;
+      expect((await ask(`/v1/jobs/${job.id}${suffix}`, forged)).status).toBe(401);
+    }
+    const allowed = await openStream(`${headway.client.events(job)}?token=${job.token}`);
+    await allowed.ended;
+    expect(allowed.events.at(-1)!.event).toBe('completed');
+    // It was logged, at every level, without the token.
+    expect(headway.api.output()).toContain('token=[redacted]');
+    for (const process of [headway.api, ...headway.workers])
+      expect(process.output()).not.toContain(job.token);
+  });
+});

@@ -1,0 +1,64 @@
+import { readFileSync } from 'node:fs';
+import { Redis } from 'ioredis';
+import { clientOf } from './client.js';
+import { startApi, startWorker, type TestProcess, temporaryFolder } from './processes.js';
+import { startRedis, type TestRedis } from './redis.js';
+
+/** Redis, an API and workers as separate processes, as a user has them. */
+export interface Headway {
+  redis: TestRedis;
+  api: TestProcess;
+  workers: TestProcess[];
+  client: ReturnType<typeof clientOf>;
+  /** The environment of every process; another one can be started with it. */
+  env: Record<string, string>;
+  /** A connection of the test's own. */
+  connection: Redis;
+  stop(): Promise<void>;
+}
+
+export interface HeadwayOptions {
+  env?: Record<string, string>;
+  workers?: number;
+  /** Arguments for redis-server. */
+  redisArgs?: string[];
+  appendOnly?: boolean;
+}
+
+export async function startHeadway(options: HeadwayOptions = {}): Promise<Headway> {
+  const { workers = 1, redisArgs = [], appendOnly = false } = options;
+  const redis = await startRedis({ args: redisArgs, appendOnly });
+  const env = {
+    REDIS_URL: redis.url,
+    DATA_DIR: temporaryFolder(),
+    TOKEN_SECRET: 'a secret for tests that is long enough',
+    ...options.env,
+  };
+  const [api, ...workerProcesses] = await Promise.all([
+    startApi(env),
+    ...Array.from({ length: workers }, () => startWorker(env)),
+  ]);
+  const connection = new Redis(redis.url, { maxRetriesPerRequest: null });
+  connection.on('error', () => {});
+  const headway: Headway = {
+    redis,
+    api: api!,
+    workers: workerProcesses,
+    client: clientOf(api!.url),
+    env,
+    connection,
+    async stop() {
+      connection.disconnect();
+      await Promise.all([headway.api, ...headway.workers].map((process) => process.kill()));
+      await redis.stop();
+    },
+  };
+  return headway;
+}
+
+/** CPU time that a process has used, in ms. Linux only. */
+export function cpuMs(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
