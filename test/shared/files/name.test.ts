@@ -1,0 +1,33 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { cleanFileName } from '../../../src/shared/files/name.js';
+import { fileIdsIn, isFileId } from '../../../src/shared/files/reference.js';
+
+it('whatever a client calls its file, the name is short, shows and has no folder', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary', maxLength: 400 }), (name) => {
+      const clean = cleanFileName(name);
+      expect(clean.length).toBeGreaterThan(0);
+      expect(Buffer.byteLength(clean)).toBeLessThanOrEqual(200);
+      expect(clean).not.toMatch(/[/\\"<>|:*?\p{Cc}]/u);
+      expect(clean).not.toMatch(/^\.+$/);
+      expect(cleanFileName(clean)).toBe(clean);
+    }),
+  );
+});
+
+it('a long name keeps its extension', () => {
+  expect(cleanFileName(`${'ä'.repeat(300)}.csv`)).toMatch(/^ä+\.csv$/);
+});
+
+it('finds the ids of files wherever they are in a result, and nothing else', () => {
+  const id = `file_${'A'.repeat(27)}`;
+  expect(fileIdsIn({ a: [{ b: id }], c: `x${id}`, d: 'file_short', 'e/f': null })).toEqual([
+    { id, pointer: '/a/0/b' },
+  ]);
+  for (const wrong of ['../x', `file_${'A'.repeat(26)}/`, `file_${'A'.repeat(28)}`, 7, null])
+    expect(isFileId(wrong)).toBe(false);
+  let deep: unknown = id;
+  for (let i = 0; i < 5000; i++) deep = [deep];
+  expect(fileIdsIn(deep)).toEqual([]);
+});

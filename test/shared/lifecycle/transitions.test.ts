@@ -1,0 +1,110 @@
+import { describe, expect, it } from 'vitest';
+import type { JobSnapshot } from '../../../src/shared/lifecycle/snapshot.js';
+import { RANK, type Told, transitions } from '../../../src/shared/lifecycle/transitions.js';
+
+const job = (changes: Partial<JobSnapshot>): JobSnapshot => ({
+  id: '1',
+  name: 'steps',
+  state: 'waiting',
+  attempt: 0,
+  attempts: 3,
+  failures: 0,
+  stalls: 0,
+  createdAt: 1,
+  ...changes,
+});
+const told = (changes: Partial<Told>): Told => ({
+  attempt: 0,
+  rank: -1,
+  failures: 0,
+  stalls: 0,
+  end: undefined,
+  ...changes,
+});
+const names = (from: Told | undefined, to: JobSnapshot): string[] =>
+  transitions(from, to).map(({ event, fence }) => `${event.event} ${fence.attempt}`);
+
+const running = told({ attempt: 1, rank: RANK.active });
+
+describe('what is missing on a channel, by what was told and what the job is', () => {
+  it.each<[string, Told | undefined, Partial<JobSnapshot>, string[]]>([
+    ['a new job', undefined, {}, ['waiting 0']],
+    ['a new job that is delayed', undefined, { state: 'delayed', dueAt: 5 }, ['delayed 0']],
+    ['a job that was told to wait, and waits', told({ rank: RANK.waiting }), {}, []],
+    ['a delayed job that is due', told({ rank: RANK.delayed }), {}, ['waiting 0']],
+    ['a job that was taken', told({ rank: RANK.waiting }), { state: 'active', attempt: 1 }, ['active 1']],
+    ['a job that runs, as told', running, { state: 'active', attempt: 1 }, []],
+    [
+      'a job of which nothing was told, and that runs',
+      undefined,
+      { state: 'active', attempt: 2 },
+      ['active 2'],
+    ],
+    ['a job that is done', running, { state: 'completed', attempt: 1, failures: 1 }, ['completed 1']],
+    ['a job that failed for good', running, { state: 'failed', attempt: 1, failures: 1 }, ['failed 1']],
+    [
+      'a job that failed and waits for its delay',
+      running,
+      { state: 'delayed', attempt: 1, failures: 1 },
+      ['retrying 1'],
+    ],
+    [
+      'a job that failed and was taken again',
+      running,
+      { state: 'active', attempt: 2, failures: 1 },
+      ['retrying 1', 'active 2'],
+    ],
+    ['a job whose worker died', running, { attempt: 1, stalls: 1 }, ['stalled 1']],
+    [
+      'a job whose worker died, taken again',
+      running,
+      { state: 'active', attempt: 2, stalls: 1 },
+      ['stalled 1', 'active 2'],
+    ],
+    [
+      'a job whose worker died once too often',
+      running,
+      { state: 'failed', attempt: 1, stalls: 1 },
+      ['failed 1'],
+    ],
+    ['a job that was handed back', running, { attempt: 1 }, ['waiting 1']],
+    [
+      'a job that was handed back, and told so',
+      told({ attempt: 1, rank: RANK.waitingAgain }),
+      { attempt: 1 },
+      [],
+    ],
+    [
+      'a job of which several runs went untold',
+      running,
+      { state: 'active', attempt: 4, failures: 3 },
+      ['retrying 1', 'active 4'],
+    ],
+    [
+      'a job that has ended, as told',
+      told({ attempt: 1, rank: RANK.ended, end: 9 }),
+      { state: 'completed', attempt: 1 },
+      [],
+    ],
+    [
+      'a failed job that was put back',
+      told({ attempt: 1, rank: RANK.ended, end: 9, failures: 1 }),
+      { attempt: 1, failures: 1 },
+      ['waiting 1'],
+    ],
+    [
+      'a failed job that was put back and runs',
+      told({ attempt: 1, rank: RANK.ended, end: 9, failures: 1 }),
+      { state: 'active', attempt: 2, failures: 1 },
+      ['waiting 1', 'active 2'],
+    ],
+  ])('%s', (_what, from, changes, expected) => {
+    expect(names(from, job(changes))).toEqual(expected);
+  });
+
+  it('marks what ends the channel, and what reopens it', () => {
+    expect(transitions(running, job({ state: 'completed', attempt: 1 }))[0]!.event.end).toBe(true);
+    const ended = told({ attempt: 1, rank: RANK.ended, end: 9 });
+    expect(transitions(ended, job({ attempt: 1 }))[0]!.fence).toMatchObject({ reopens: 9 });
+  });
+});
