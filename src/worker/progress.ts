@@ -83,7 +83,8 @@ export function createProgress({ jobId, attempt, stages }: ProgressOptions): Pro
       for (const key of NUMBERS) {
         const number = update[key];
         if (number === undefined) continue;
-        if (typeof number === 'number' && Number.isFinite(number) && number >= 0) value[key] = number;
+        if (typeof number === 'number' && number >= 0 && number <= Number.MAX_SAFE_INTEGER)
+          value[key] = number;
         else
           warning ??= warnOnce(
             key,
@@ -121,7 +122,9 @@ export function createProgress({ jobId, attempt, stages }: ProgressOptions): Pro
       const ratePerSecond = counted.perSecond();
       const percentPerSecond = overall.perSecond();
       const etaMs =
-        percent !== null && percentPerSecond ? ((100 - percent) / percentPerSecond) * 1000 : undefined;
+        percent !== null && percentPerSecond
+          ? Math.round(((100 - percent) / percentPerSecond) * 1000)
+          : undefined;
       return {
         jobId,
         attempt,
@@ -134,7 +137,7 @@ export function createProgress({ jobId, attempt, stages }: ProgressOptions): Pro
           : {}),
         ...(message !== undefined ? { message } : {}),
         ...(ratePerSecond !== undefined ? { ratePerSecond: Math.round(ratePerSecond * 10) / 10 } : {}),
-        ...(etaMs !== undefined ? { etaMs: Math.round(etaMs) } : {}),
+        ...(Number.isSafeInteger(etaMs) ? { etaMs } : {}),
         at: now,
       };
     },

@@ -17,7 +17,7 @@ export async function createTable(path: string, columns: Column[], report: Rejec
   const { default: Database } = await import('libsql');
   const database = new Database(path);
   // The file is new and nobody else's: when this process dies it is thrown away.
-  database.exec('PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE');
+  database.exec('PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF');
   database.exec(
     `CREATE TABLE data (${columns.map(({ name, type }) => `${identifier(name)} ${sqlType[type]}`).join(', ')})`,
   );

@@ -1,0 +1,39 @@
+import { readFileSync } from 'node:fs';
+import { Readable } from 'node:stream';
+import { jobFiles } from '../../src/shared/files/job-files.js';
+import { type FileStore, openFileStore } from '../../src/shared/files/store.js';
+import type { JobContext, JobDefinition } from '../../src/shared/job.js';
+import { createProgress, type ProgressData } from '../../src/worker/progress.js';
+import { temporaryFolder } from './processes.js';
+
+/** A file store of the test's own. */
+export const openTestStore = (): FileStore =>
+  openFileStore({ dir: temporaryFolder(), ttlMs: 60_000, minFreeBytes: 0, maxBytes: 1e9 });
+
+/** Runs one built-in job on one file, without queue and Redis: its data, progress and log are what counts. */
+export async function runOnFile(
+  definition: JobDefinition,
+  content: string | Uint8Array,
+  { data = {}, name = 'data.csv', signal = new AbortController().signal, store = openTestStore() } = {},
+) {
+  const file = await store.save(name, Readable.from([Buffer.from(content)]));
+  const progress = createProgress({ jobId: '1', attempt: 1, stages: definition.stages });
+  const seen: ProgressData[] = [];
+  const log: string[] = [];
+  let now = 0;
+  const ctx = {
+    jobId: '1',
+    attempt: 1,
+    signal,
+    progress: (update) => {
+      progress.update(update, ++now);
+      seen.push(progress.snapshot(now));
+    },
+    stage: (stage) => progress.stage(stage, ++now),
+    log: (level: string, message?: string) => void log.push(message ?? level),
+    files: jobFiles(store, '1'),
+  } as JobContext;
+  // biome-ignore lint/suspicious/noExplicitAny: each test knows what its job gives
+  const result = (await definition.run({ file: file.id, ...data } as never, ctx)) as any;
+  return { result, seen, log, store, content: (id: string) => readFileSync(store.path(id)) };
+}

@@ -1,0 +1,153 @@
+import { readdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import Database from 'libsql';
+import { describe, expect, it } from 'vitest';
+import definition from '../../../src/worker/jobs/csv-import.js';
+import { openTestStore, runOnFile } from '../../support/run-job.js';
+
+// biome-ignore lint/suspicious/noExplicitAny: a definition is used with whatever its schema says
+const job = definition as any;
+
+async function importCsv(content: string | Uint8Array, data: Record<string, unknown> = {}) {
+  const run = await runOnFile(job, content, { data });
+  const database = new Database(run.store.path(run.result.database.id), { readonly: true } as never);
+  const rows = database.prepare('SELECT * FROM data').raw().all() as unknown[][];
+  const schema = (
+    database.prepare("SELECT sql FROM sqlite_schema WHERE name = 'data'").get() as { sql: string }
+  ).sql;
+  database.close();
+  return { ...run, rows, schema, report: run.content(run.result.report.id).toString() };
+}
+
+describe('csv-import', () => {
+  it('finds columns and their types, loads each row, and says of each rejected one why', async () => {
+    const lines = Array.from(
+      { length: 20 },
+      (_, i) => `${i},"name, ${i}",${i}.5,${i % 2 === 0},2026-01-${10 + i}`,
+    );
+    lines[3] = 'x,wrong,1.5,true,2026-01-13';
+    lines[7] = '7,too,few';
+    lines[11] = '11,bad date,1.5,true,2026-02-30';
+    const { result, rows, schema, report, log } = await importCsv(
+      `id,name,price,paid,on\n${lines.join('\n')}\n`,
+    );
+    expect(result).toMatchObject({ rows: 20, imported: 17, rejected: 3 });
+    expect(result.columns).toEqual([
+      { name: 'id', type: 'integer' },
+      { name: 'name', type: 'text' },
+      { name: 'price', type: 'number' },
+      { name: 'paid', type: 'boolean' },
+      { name: 'on', type: 'date' },
+    ]);
+    expect(schema).toBe(
+      'CREATE TABLE data ("id" INTEGER, "name" TEXT, "price" REAL, "paid" INTEGER, "on" TEXT)',
+    );
+    expect(rows).toHaveLength(17);
+    expect(rows[0]).toEqual([0, 'name, 0', 0.5, 1, '2026-01-10']);
+    expect(report).toBe(
+      [
+        'line,column,reason,value',
+        '5,id,not of type integer,x',
+        '9,,3 fields instead of 5,7 | too | few',
+        '13,on,not of type date,2026-02-30',
+        '',
+      ].join('\n'),
+    );
+    expect(log.at(-1)).toBe('3 rows rejected; the report says why');
+  });
+
+  it('goes through its two stages without the bar going back, to the end', async () => {
+    const { seen } = await importCsv(`a,b\n${'1,2\n'.repeat(50_000)}`);
+    expect([...new Set(seen.map(({ stage }) => stage))]).toEqual(['detect', 'import']);
+    const percents = seen.map(({ percent }) => percent!);
+    expect(percents).toEqual([...percents].sort((a, b) => a - b));
+    expect(seen.at(-1)).toMatchObject({
+      percent: 100,
+      current: 50_000,
+      total: 50_000,
+      unit: 'rows',
+      stageIndex: 2,
+      stageCount: 2,
+    });
+  });
+
+  it.each([
+    ['semicolons', 'a;b\n1;2\n', {}, [[1, 2]]],
+    ['tabs', 'a\tb\n1\t2\n', {}, [[1, 2]]],
+    ['a given delimiter', 'a^b\n1^2\n', { delimiter: '^' }, [[1, 2]]],
+    ['a byte order mark, and Windows line ends', '\ufeffa,b\r\n1,2\r\n', {}, [[1, 2]]],
+    ['no line end at the end', 'a,b\n1,2', {}, [[1, 2]]],
+    ['empty lines', 'a,b\n\n1,2\n\n\n', {}, [[1, 2]]],
+    ['line breaks and quotes in a field', 'a,b\n"x\ny","say ""hi"""\n', {}, [['x\ny', 'say "hi"']]],
+    [
+      'empty values',
+      'a,b\n,2\n1,\n',
+      {},
+      [
+        [null, 2],
+        [1, null],
+      ],
+    ],
+    ['one column', 'a\n1\n2\n', {}, [[1], [2]]],
+    [
+      'postal codes and long numbers',
+      'zip,big\n01234,12345678901234567890\n',
+      {},
+      [['01234', '12345678901234567890']],
+    ],
+    ['only a header', 'a,b\n', {}, []],
+    ['values that look like SQL', `a\n"'); DROP TABLE data;--"\n`, {}, [["'); DROP TABLE data;--"]]],
+  ])('takes %s', async (_what, content, data, expected) => {
+    const { rows, result } = await importCsv(content, data);
+    expect(rows).toEqual(expected);
+    expect(result.rejected).toBe(0);
+  });
+
+  it('makes names of columns that SQLite can have, whatever the header says', async () => {
+    const { result, schema } = await importCsv('a,A,,"x"" INTEGER); DROP",select\n1,2,3,4,5\n');
+    expect(result.columns.map(({ name }: { name: string }) => name)).toEqual([
+      'a',
+      'A_2',
+      'column_3',
+      'x" INTEGER); DROP',
+      'select',
+    ]);
+    expect(schema).toContain('"x"" INTEGER); DROP" INTEGER');
+  });
+
+  it.each([
+    ['an empty file', '', /the file is empty/],
+    ['a picture', Buffer.from([0x89, 0x50, 0x4e, 0x47, 0, 0, 0, 1]), /not a CSV file/],
+    ['UTF-16', Buffer.from('\ufeffa,b\n1,2\n', 'utf16le'), /UTF-16; save it as UTF-8/],
+    [
+      'too many columns',
+      `${Array.from({ length: 2001 }, (_, i) => `c${i}`).join(',')}\n`,
+      /2001 columns are more than the 2000/,
+    ],
+    ['a header that does not end', `"${'x'.repeat(2_000_000)}`, /header/],
+  ])('refuses %s for good, saying why', async (_what, content, message) => {
+    const error = (await runOnFile(job, content).catch((thrown) => thrown)) as Error & {
+      permanent?: boolean;
+    };
+    expect(error.message).toMatch(message);
+    expect(error.permanent).toBe(true);
+  });
+
+  it('rejects a row that never ends and goes on where it can', async () => {
+    const { result } = await importCsv(`a,b\n1,2\n3,"open\n${'4,5\n'.repeat(10)}`);
+    expect(result.imported).toBeGreaterThanOrEqual(1);
+    expect(result.rejected).toBeGreaterThanOrEqual(1);
+    expect(result.imported + result.rejected).toBe(result.rows);
+  });
+
+  it('leaves nothing behind when it is stopped in the middle', async () => {
+    const stop = new AbortController();
+    const store = openTestStore();
+    const running = runOnFile(job, `a,b\n${'1,2\n'.repeat(500_000)}`, { signal: stop.signal, store });
+    setTimeout(() => stop.abort(new Error('stopped')), 300);
+    await expect(running).rejects.toThrow();
+    // Where a store keeps its files is told by the path of one.
+    const root = dirname(dirname(store.path(`file_${'A'.repeat(27)}`)));
+    expect(readdirSync(`${root}/tmp`)).toEqual([]);
+  });
+});
