@@ -1,0 +1,90 @@
+import { fork, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Redis } from 'ioredis';
+import { ensureRedisServer } from '../../scripts/lib/system.mjs';
+
+const probe = new URL('./probe.mjs', import.meta.url).href;
+/** The repository. */
+export const root = fileURLToPath(new URL('../..', import.meta.url));
+const children = new Set();
+const folders = new Set();
+process.on('exit', () => {
+  for (const child of children) child.kill('SIGKILL');
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
+export function temporaryFolder() {
+  const folder = mkdtempSync(join(tmpdir(), 'headway-bench-'));
+  folders.add(folder);
+  return folder;
+}
+
+/**
+ * Runs a script as a process that can be measured; resolves when it has said (by its first message) that it is
+ * up. `probe` gives its CPU time so far in µs, its heap and its resident memory in bytes.
+ */
+export async function startMeasured(script, env, args = []) {
+  const child = fork(join(root, script), args, {
+    env: { PATH: process.env.PATH, LOG_LEVEL: 'warn', NODE_ENV: 'production', ...env },
+    execArgv: ['--expose-gc', '--import', probe],
+  });
+  children.add(child);
+  const [said] = await once(child, 'message');
+  return {
+    ...said,
+    send: (message) => child.send(message),
+    next: async () => (await once(child, 'message'))[0],
+    async probe({ gc = false } = {}) {
+      child.send({ type: 'probe', gc });
+      for (;;) {
+        const [message] = await once(child, 'message');
+        if (message.type === 'probed') return message;
+      }
+    },
+    async stop() {
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+      children.delete(child);
+    },
+  };
+}
+
+/** Runs a private Redis; `cpuUs` tells the CPU time that it has used. Linux only. */
+export async function startRedis() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  const program = await ensureRedisServer();
+  const child = spawn(program, ['--port', port, '--bind', '127.0.0.1', '--save', '', '--dir', temporaryFolder()], {
+    stdio: 'ignore',
+  });
+  children.add(child);
+  const client = new Redis(port, '127.0.0.1', { retryStrategy: () => 50, maxRetriesPerRequest: null });
+  client.on('error', () => {});
+  await client.ping();
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    port,
+    client,
+    cpuUs() {
+      const stat = readFileSync(`/proc/${child.pid}/stat`, 'utf8');
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      return (Number(fields[11]) + Number(fields[12])) * 10_000;
+    },
+    async stop() {
+      client.disconnect();
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+      children.delete(child);
+    },
+  };
+}
+
+export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
