@@ -8,7 +8,15 @@ const VIEWERS_FOR_MEMORY = 5000;
 const EVENTS = 400;
 const EVENT_EVERY_MS = 10;
 const ROUNDS = 3;
-const DATA = { mark: 'mark', jobId: 'a'.repeat(36), attempt: 1, percent: 42.5, current: 425, total: 1000, unit: 'rows' };
+const DATA = {
+  mark: 'mark',
+  jobId: 'a'.repeat(36),
+  attempt: 1,
+  percent: 42.5,
+  current: 425,
+  total: 1000,
+  unit: 'rows',
+};
 const MARKED = JSON.stringify({ ...DATA, mark: undefined }).replace('{', '{"mark":"mark",');
 
 async function startLoop(redis) {
@@ -34,7 +42,11 @@ async function startHeadway(redis) {
   const response = await fetch(`${server.url}/v1/jobs`, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify({ name: 'steps', data: { count: 1, intervalMs: 1 }, options: { delayMs: 3_600_000 } }),
+    body: JSON.stringify({
+      name: 'steps',
+      data: { count: 1, intervalMs: 1 },
+      options: { delayMs: 3_600_000 },
+    }),
   });
   const job = await response.json();
   const publisher = createPublisher({
@@ -45,7 +57,8 @@ async function startHeadway(redis) {
     sharded: true,
   });
   // Log events: each one has to be delivered, as by the peers.
-  const publish = () => publisher.publish(`job:${job.id}`, { event: 'progress', kind: 'log', data: JSON.parse(MARKED) });
+  const publish = () =>
+    publisher.publish(`job:${job.id}`, { event: 'progress', kind: 'log', data: JSON.parse(MARKED) });
   return { server, url: `${server.url}${job.links.events}?token=${job.token}`, publish };
 }
 
@@ -93,7 +106,9 @@ const contestants = [
 ];
 
 export async function fanout() {
-  console.log(`\nfan-out: 1 channel, ${VIEWERS} viewers, ${EVENTS} events, median of ${ROUNDS} rounds in turn;`);
+  console.log(
+    `\nfan-out: 1 channel, ${VIEWERS} viewers, ${EVENTS} events, median of ${ROUNDS} rounds in turn;`,
+  );
   console.log(`memory at ${VIEWERS_FOR_MEMORY} viewers, after as many have come and gone`);
   const results = new Map(contestants.map(([name]) => [name, []]));
   for (let round = 0; round < ROUNDS; round++) {
@@ -115,5 +130,8 @@ export async function fanout() {
       rssKiB.toFixed(1),
     ]),
   ]);
-  return { 'fan-out, CPU against the loop': [headway.us / loop.us, 1.25], 'KiB per viewer': [headway.rssKiB, 12] };
+  return {
+    'fan-out, CPU against the loop': [headway.us / loop.us, 1.25],
+    'KiB per viewer': [headway.rssKiB, 12],
+  };
 }

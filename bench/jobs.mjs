@@ -1,7 +1,8 @@
 // Many jobs that report often: what does one update cost API, worker and Redis, watched and unwatched?
+
+import { fileURLToPath } from 'node:url';
 import { sleep, startMeasured, startRedis, temporaryFolder } from './lib/processes.mjs';
 import { printTable } from './lib/table.mjs';
-import { fileURLToPath } from 'node:url';
 
 const JOBS = 200;
 const INTERVAL_MS = 100;
@@ -76,11 +77,16 @@ async function measure(start, watched = true) {
 }
 
 export async function jobs() {
-  console.log(`\njobs: ${JOBS} jobs with ${1000 / INTERVAL_MS} updates a second each, one viewer a job; µs CPU per update`);
+  console.log(
+    `\njobs: ${JOBS} jobs with ${1000 / INTERVAL_MS} updates a second each, one viewer a job; µs CPU per update`,
+  );
   const rows = [
     ['BullMQ QueueEvents + better-sse', await measure(startBullMq)],
     ['Headway, coalescing off', await measure((redis) => startHeadway(redis, { PROGRESS_INTERVAL_MS: '0' }))],
-    ['Headway, nobody watches', await measure((redis) => startHeadway(redis, { PROGRESS_INTERVAL_MS: '0' }), false)],
+    [
+      'Headway, nobody watches',
+      await measure((redis) => startHeadway(redis, { PROGRESS_INTERVAL_MS: '0' }), false),
+    ],
   ];
   const [[, peer], [, ours], [, unwatched]] = rows;
   printTable([

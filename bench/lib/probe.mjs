@@ -4,5 +4,12 @@ process.on('message', (message) => {
   if (message.gc) globalThis.gc();
   const { user, system } = process.cpuUsage();
   const { heapUsed, external, rss } = process.memoryUsage();
-  process.send({ type: 'probed', cpuUs: user + system, heapBytes: heapUsed + external, rssBytes: rss });
+  process.send({
+    type: 'probed',
+    user,
+    system,
+    cpuUs: user + system,
+    heapBytes: heapUsed + external,
+    rssBytes: rss,
+  });
 });

@@ -31,12 +31,13 @@ export function temporaryFolder() {
 export async function startMeasured(script, env, args = []) {
   const child = fork(join(root, script), args, {
     env: { PATH: process.env.PATH, LOG_LEVEL: 'warn', NODE_ENV: 'production', ...env },
-    execArgv: ['--expose-gc', '--import', probe],
+    execArgv: [...(process.env.BENCH_ARGS?.split(' ') ?? []), '--expose-gc', '--import', probe],
   });
   children.add(child);
   const [said] = await once(child, 'message');
   return {
     ...said,
+    pid: child.pid,
     send: (message) => child.send(message),
     next: async () => (await once(child, 'message'))[0],
     async probe({ gc = false } = {}) {
@@ -62,9 +63,13 @@ export async function startRedis() {
   server.close();
   await once(server, 'close');
   const program = await ensureRedisServer();
-  const child = spawn(program, ['--port', port, '--bind', '127.0.0.1', '--save', '', '--dir', temporaryFolder()], {
-    stdio: 'ignore',
-  });
+  const child = spawn(
+    program,
+    ['--port', port, '--bind', '127.0.0.1', '--save', '', '--dir', temporaryFolder()],
+    {
+      stdio: 'ignore',
+    },
+  );
   children.add(child);
   const client = new Redis(port, '127.0.0.1', { retryStrategy: () => 50, maxRetriesPerRequest: null });
   client.on('error', () => {});

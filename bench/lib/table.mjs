@@ -2,7 +2,9 @@
 export function printTable(rows) {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => String(row[column]).length)));
   for (const [index, row] of rows.entries()) {
-    const line = row.map((cell, i) => (i === 0 ? String(cell).padEnd(widths[i]) : String(cell).padStart(widths[i])));
+    const line = row.map((cell, i) =>
+      i === 0 ? String(cell).padEnd(widths[i]) : String(cell).padStart(widths[i]),
+    );
     console.log(line.join('  '));
     if (index === 0) console.log(widths.map((width) => '-'.repeat(width)).join('  '));
   }

@@ -2,7 +2,7 @@
 // every one has had its first bytes; {expect: n} answers when n frames with the mark have arrived in all.
 import { connect } from 'node:net';
 
-const MARK = Buffer.from("\"mark");
+const MARK = Buffer.from('"mark');
 let frames = 0;
 let expected = Number.POSITIVE_INFINITY;
 const sockets = new Set();

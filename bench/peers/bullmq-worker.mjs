@@ -1,13 +1,15 @@
 // A BullMQ worker that reports the same progress with BullMQ's own updateProgress.
 import { Worker } from 'bullmq';
+import { paceOf } from '../lib/pace.mjs';
 
 const { hostname: host, port } = new URL(process.env.REDIS_URL);
 const connection = { host, port: Number(port), maxRetriesPerRequest: null };
 const worker = new Worker(
   'peer',
   async (job) => {
+    const beat = paceOf(Number(process.env.INTERVAL_MS));
     for (let current = 1; ; current++) {
-      const at = Date.now();
+      await beat();
       await job.updateProgress({
         jobId: job.id,
         attempt: 1,
@@ -16,9 +18,10 @@ const worker = new Worker(
         total: 1_000_000,
         unit: 'rows',
         message: '"mark"',
-        at,
+        ratePerSecond: 10,
+        etaMs: 99_000_000,
+        at: Date.now(),
       });
-      await new Promise((resolve) => setTimeout(resolve, Math.max(0, Number(process.env.INTERVAL_MS) - (Date.now() - at))));
     }
   },
   { connection, concurrency: Number(process.env.JOBS) },

@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import { createGatherer, type Gather } from './channel/gather.js';
 import { createPublisher, type Publisher } from './channel/publisher.js';
 import type { Config } from './config.js';
 import { createLifecycle, type Lifecycle } from './lifecycle/reconcile.js';
@@ -12,9 +13,14 @@ export interface Connection {
   server: RedisServer;
   queue: QueueKeys;
   publisher: Publisher;
+  /** Makes calls to Redis that are reports, in groups where there are many. */
+  gather: Gather;
   readJob: SnapshotReader;
   lifecycle: Lifecycle;
 }
+
+/** What a worker reports goes out in groups that are this far apart. */
+const GATHER_MS = 10;
 
 /** Where BullMQ keeps the queue. The braces make it one slot of a Redis Cluster. */
 export const queueKeys = (config: Config): QueueKeys => ({
@@ -35,12 +41,15 @@ export async function connectHeadway(config: Config, role: ConnectionRole, log: 
   if (server.warning) log.warn(server.warning);
   logOutages(redis, log);
   const prefix = config.KEY_PREFIX;
+  // A request is not kept waiting.
+  const gather: Gather = role === 'patient' ? createGatherer(GATHER_MS) : (call) => call();
   const publisher = createPublisher({
     redis,
     prefix,
     logLength: config.CHANNEL_LOG_LENGTH,
     ttlMs: config.KEEP_JOBS_MS,
     sharded: server.sharded,
+    gather,
   });
   const queue = queueKeys(config);
   const readJob = createSnapshotReader(redis, queue);
@@ -49,6 +58,7 @@ export async function connectHeadway(config: Config, role: ConnectionRole, log: 
     server,
     queue,
     publisher,
+    gather,
     readJob,
     lifecycle: createLifecycle({ redis, prefix, publisher, readJob }),
   };

@@ -4,8 +4,10 @@ import { Redis, type RedisOptions } from 'ioredis';
 export type ConnectionRole =
   /** Commands of a request: fail at once, so that the caller gets a 503 instead of hanging. */
   | 'request'
-  /** Commands of a worker and of BullMQ's workers: wait until Redis is back. */
+  /** Commands of a worker: wait until Redis is back. */
   | 'patient'
+  /** A connection that is BullMQ's own: it waits too, and does its pipelining itself. */
+  | 'bullmq'
   /** Pub/Sub: waits, and leaves subscribing again to the subscriber. */
   | 'subscriber';
 
@@ -16,7 +18,8 @@ const roleOptions: Record<ConnectionRole, RedisOptions> = {
     commandTimeout: 5000,
     enableAutoPipelining: true,
   },
-  patient: { maxRetriesPerRequest: null },
+  patient: { maxRetriesPerRequest: null, enableAutoPipelining: true },
+  bullmq: { maxRetriesPerRequest: null },
   subscriber: { maxRetriesPerRequest: null, autoResubscribe: false, autoResendUnfulfilledCommands: false },
 };
 

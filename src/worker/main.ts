@@ -18,7 +18,7 @@ await runMain(async () => {
   const log = createLogger(config, 'worker');
   const registry = await loadRegistry([builtInJobsDir, ...(config.JOBS_DIR ? [config.JOBS_DIR] : [])]);
   const connection = await connectHeadway(config, 'patient', log);
-  const { redis, queue, publisher, lifecycle } = connection;
+  const { redis, queue, publisher, gather, lifecycle } = connection;
   await mkdir(config.FILES_DIR, { recursive: true });
   const store = openFileStore({
     dir: config.FILES_DIR,
@@ -31,13 +31,15 @@ await runMain(async () => {
     registry,
     lifecycle,
     publisher,
+    gather,
     store,
     progressIntervalMs: config.PROGRESS_INTERVAL_MS,
     log,
   });
+  const bullmqRedis = connectRedis(config.REDIS_URL, 'bullmq');
   const keep = { age: config.KEEP_JOBS_MS / 1000 };
   const worker = new Worker(queue.queue, processor, {
-    connection: redis,
+    connection: bullmqRedis,
     prefix: queue.prefix,
     concurrency: config.WORKER_CONCURRENCY,
     lockDuration: config.LOCK_DURATION_MS,
@@ -77,6 +79,7 @@ await runMain(async () => {
     await stopWorker(worker, config.SHUTDOWN_GRACE_MS, log);
     await bridge.stop();
     redis.disconnect();
+    bullmqRedis.disconnect();
   });
   await worker.waitUntilReady();
   log.info({ jobs: [...registry.keys()], concurrency: config.WORKER_CONCURRENCY }, 'ready');

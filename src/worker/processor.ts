@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { type Job, type Processor, UnrecoverableError, WaitingError } from 'bullmq';
+import type { Gather } from '../shared/channel/gather.js';
 import { jobChannel } from '../shared/channel/keys.js';
 import type { Publisher } from '../shared/channel/publisher.js';
 import { HeadwayError, type PermanentError } from '../shared/errors.js';
@@ -28,6 +29,7 @@ export interface ProcessorOptions {
   registry: Registry;
   lifecycle: Lifecycle;
   publisher: Publisher;
+  gather: Gather;
   store: FileStore;
   progressIntervalMs: number;
   log: Logger;
@@ -38,6 +40,7 @@ export function createProcessor({
   registry,
   lifecycle,
   publisher,
+  gather,
   store,
   progressIntervalMs,
   log,
@@ -59,7 +62,7 @@ export function createProcessor({
       stages: definition.stages,
       intervalMs: progressIntervalMs,
       publish: (data) => publisher.publish(channel, { event: 'progress', kind: 'state', data }, fence),
-      updateBullMq: (data) => job.updateProgress(data),
+      updateBullMq: (data) => new Promise((resolve) => gather(() => resolve(job.updateProgress(data)))),
       warn,
     });
     const lines = new JobLog(

@@ -27,7 +27,8 @@ export class Reporter {
   private lastPublish = Number.NEGATIVE_INFINITY;
   private lastBullMq = Number.NEGATIVE_INFINITY;
   private bullMqBehind = false;
-  private readonly inFlight = new Set<Promise<unknown>>();
+  private inFlight = 0;
+  private onLanded: (() => void) | undefined;
 
   constructor(private readonly options: ReporterOptions) {
     this.progress = createProgress(options);
@@ -52,7 +53,7 @@ export class Reporter {
     this.timer = undefined;
     if (this.dirty) this.publish(Date.now());
     if (this.bullMqBehind) this.tellBullMq(this.progress.snapshot(Date.now()), Date.now());
-    while (this.inFlight.size > 0) await Promise.all(this.inFlight);
+    if (this.inFlight > 0) await new Promise<void>((resolve) => (this.onLanded = resolve));
   }
 
   /** Publishes nothing more. */
@@ -67,7 +68,7 @@ export class Reporter {
     if (this.timer) return;
     const wait = this.lastPublish + this.options.intervalMs - now;
     const room = this.options.intervalMs === 0 ? MAX_IN_FLIGHT : 1;
-    if (wait <= 0 && this.inFlight.size < room) this.publish(now);
+    if (wait <= 0 && this.inFlight < room) this.publish(now);
     else this.timer = setTimeout(this.onTimer, Math.max(wait, 1));
   }
 
@@ -93,9 +94,16 @@ export class Reporter {
   }
 
   private track(sent: Promise<unknown>): void {
-    const done: Promise<unknown> = sent
-      .catch((error) => this.options.warn(`progress could not be published: ${error}`))
-      .finally(() => this.inFlight.delete(done));
-    this.inFlight.add(done);
+    this.inFlight++;
+    sent.then(this.landed, this.lost);
   }
+
+  private readonly landed = (): void => {
+    if (--this.inFlight === 0) this.onLanded?.();
+  };
+
+  private readonly lost = (error: unknown): void => {
+    this.options.warn(`progress could not be published: ${error}`);
+    this.landed();
+  };
 }

@@ -1,5 +1,6 @@
 import type { Cluster, Redis } from 'ioredis';
 import { type FrameInput, frameBody } from './frame.js';
+import type { Gather } from './gather.js';
 import { channelKeys, checkChannelName } from './keys.js';
 import { newEpoch, withScripts } from './scripts.js';
 
@@ -35,6 +36,8 @@ export interface PublisherOptions {
   ttlMs: number;
   /** Whether the server has sharded Pub/Sub (Redis 7). */
   sharded: boolean;
+  /** What makes calls to Redis in groups. Default: each at once. */
+  gather?: Gather;
 }
 
 /** Publishes to channels. */
@@ -47,28 +50,28 @@ export interface Publisher {
   publish(channel: string, event: ChannelEvent, fence?: Fence): Promise<string | undefined>;
 }
 
-export function createPublisher({ redis, prefix, logLength, ttlMs, sharded }: PublisherOptions): Publisher {
+export function createPublisher(options: PublisherOptions): Publisher {
+  const { redis, prefix, logLength, ttlMs, sharded, gather = (call) => call() } = options;
   const scripts = withScripts(redis);
   const command = sharded ? 'SPUBLISH' : 'PUBLISH';
   return {
     async publish(channel, event, fence) {
       const slot = event.kind === 'state' ? (event.key ?? event.event ?? 'message') : '';
-      const id = await scripts.channelPublish(
-        ...channelKeys(prefix, checkChannelName(channel)),
-        command,
-        newEpoch(),
-        slot,
-        frameBody(event),
-        logLength,
-        ttlMs,
-        event.end ? '1' : '',
-        fence ? fence.attempt : '',
-        fence?.rank ?? '',
-        fence?.reopens ?? '',
-        fence?.failures ?? 0,
-        fence?.stalls ?? 0,
-      );
+      const keys = channelKeys(prefix, checkChannelName(channel));
+      const frame = frameBody(event);
+      const end = event.end ? '1' : '';
+      const args = [command, newEpoch(), slot, frame, logLength, ttlMs, end, ...fenceArguments(fence)];
+      const id = await new Promise<string | null>((resolve, reject) => {
+        gather(() => scripts.channelPublish(...keys, ...args).then(resolve, reject));
+      });
       return id ?? undefined;
     },
   };
+}
+
+/** As short as they can be: most events are of a running attempt. */
+function fenceArguments(fence: Fence | undefined): Array<string | number> {
+  if (!fence) return [];
+  const { attempt, rank, failures = 0, stalls = 0, reopens = '' } = fence;
+  return rank === undefined ? [attempt] : [attempt, rank, failures, stalls, reopens];
 }

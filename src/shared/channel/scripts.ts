@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Cluster, Redis } from 'ioredis';
 
@@ -31,5 +31,5 @@ export function withScripts<R extends Redis | Cluster>(redis: R): R & ChannelScr
   return redis as R & ChannelScripts;
 }
 
-/** An epoch for a channel that may turn out to be new: 12 characters, unlike any before. */
-export const newEpoch = (): string => randomBytes(6).toString('hex');
+/** An epoch for a channel that may turn out to be new: 12 characters, unlike any before. (Node makes UUIDs in stock: they cost nearly nothing.) */
+export const newEpoch = (): string => randomUUID().slice(-12);

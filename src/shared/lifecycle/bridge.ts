@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import type { Logger } from '../log.js';
 import type { EndHint, Lifecycle } from './reconcile.js';
@@ -9,6 +10,8 @@ const LEASE_MS = 3000;
 const ASK_MS = 1000;
 const BLOCK_MS = 2000;
 const BATCH = 500;
+/** Messages are handled this long apart, many at a time: attempts tell of themselves at once, this is for the rest. */
+const PAUSE_MS = 100;
 
 export interface BridgeOptions {
   /** Workers come first: an API process takes over only while no worker holds the lease. */
@@ -73,6 +76,8 @@ export function startBridge({ role, redis, connect, prefix, keys, lifecycle, log
         await handle(entries);
         cursor = entries.at(-1)![0];
         await redis.set(cursorKey, cursor);
+        // A full batch means that more are waiting.
+        if (entries.length < BATCH) await sleep(PAUSE_MS);
       }
     } catch (error) {
       if (!stopped)

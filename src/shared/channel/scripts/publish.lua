@@ -15,24 +15,25 @@
   ARGV[5]  about how many events the log keeps
   ARGV[6]  ms after which a channel without new events is forgotten
   ARGV[7]  "1" when this event ends the channel, else ""
-  ARGV[8]  fence: the attempt of the job that this event belongs to; "" for none
-  ARGV[9]  fence: the rank of a lifecycle event within its attempt; "" for an event that happens while the attempt runs
-  ARGV[10] the offset of the end that this event reopens; "" for none
-  ARGV[11] fence: how many attempts of the job had failed by then
-  ARGV[12] fence: how often the job had stalled by then
+  The fence of a job's event; none of it for other events:
+  ARGV[8]  the attempt of the job that this event belongs to
+  ARGV[9]  the rank of a lifecycle event within its attempt; none for an event that happens while the attempt runs
+  ARGV[10] with a rank: how many attempts of the job had failed by then
+  ARGV[11] with a rank: how often the job had stalled by then
+  ARGV[12] with a rank: the offset of the end that this event reopens, or ""
 
   Returns the event's id "<epoch>-<offset>", or false when the fence kept the event out.
 ]]
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'offset', 'log', 'attempt', 'rank', 'end')
 local epoch, lastLog, ended = meta[1], meta[3] or '0', meta[6]
-local attempt, rank = tonumber(ARGV[8]), tonumber(ARGV[9])
-local reopens = ARGV[10] ~= ''
+local attempt, rank = tonumber(ARGV[8] or ''), tonumber(ARGV[9] or '')
+local reopens = ARGV[12] or ''
 local fresh = false
 
 if attempt then
   local nowAttempt, nowRank = tonumber(meta[4] or '-1'), tonumber(meta[5] or '-1')
-  if reopens then
-    if ended ~= ARGV[10] then return false end
+  if reopens ~= '' then
+    if ended ~= reopens then return false end
     fresh = true
   elseif rank then
     if attempt < nowAttempt or (attempt == nowAttempt and rank <= nowRank) then return false end
@@ -63,8 +64,8 @@ elseif redis.call('HSET', KEYS[3], ARGV[3], frame) == 1 then
   refresh = true
 end
 
-if ARGV[9] ~= '' then
-  redis.call('HSET', KEYS[1], 'attempt', ARGV[8], 'rank', rank, 'failures', ARGV[11], 'stalls', ARGV[12])
+if rank then
+  redis.call('HSET', KEYS[1], 'attempt', ARGV[8], 'rank', ARGV[9], 'failures', ARGV[10], 'stalls', ARGV[11])
 end
 if ended and attempt then
   -- Another run begins: whoever comes from now on starts with it, not with the end of the last one.
