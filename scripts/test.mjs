@@ -16,7 +16,11 @@ const CHECKS = ['typecheck', 'lint', 'dependencies'];
 await tell(async () => {
   checkNode();
   await ensurePackages(root);
-  const env = { ...process.env, REDIS_SERVER: await ensureRedisServer(), CHROMIUM_PATH: await ensureChromium() };
+  const env = {
+    ...process.env,
+    REDIS_SERVER: await ensureRedisServer(),
+    CHROMIUM_PATH: await ensureChromium(),
+  };
   await ensureBuild(root);
 
   const count = { passed: 0, failed: 0 };

@@ -31,13 +31,12 @@ export function temporaryFolder() {
 export async function startMeasured(script, env, args = []) {
   const child = fork(join(root, script), args, {
     env: { PATH: process.env.PATH, LOG_LEVEL: 'warn', NODE_ENV: 'production', ...env },
-    execArgv: [...(process.env.BENCH_ARGS?.split(' ') ?? []), '--expose-gc', '--import', probe],
+    execArgv: ['--expose-gc', '--import', probe],
   });
   children.add(child);
   const [said] = await once(child, 'message');
   return {
     ...said,
-    pid: child.pid,
     send: (message) => child.send(message),
     next: async () => (await once(child, 'message'))[0],
     async probe({ gc = false } = {}) {

@@ -38,7 +38,7 @@ describe('the registry', () => {
     mkdirSync(join(dir, 'lib'));
     writeFileSync(
       join(dir, 'lib', 'helper.ts'),
-      'export const helper = (data: object): string => `${data}`;',
+      'export const helper = (data: object): string => String(data);',
     );
     const registry = await loadRegistry([builtInJobsDir, dir]);
     expect([...registry.keys()]).toEqual(expect.arrayContaining(['typed', 'module', 'plain', 'steps']));

@@ -1,0 +1,132 @@
+import axe from 'axe-core';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { findProgram } from '../../scripts/lib/command.mjs';
+import { type Headway, startHeadway } from '../support/headway.js';
+import { until } from '../support/until.js';
+
+const executablePath =
+  process.env.CHROMIUM_PATH ?? findProgram('chromium', 'chromium-browser', 'google-chrome') ?? 'chromium';
+
+describe('the page', () => {
+  let headway: Headway;
+  let browser: Browser;
+  let page: Page;
+  let complaints: string[];
+
+  beforeAll(async () => {
+    [headway, browser] = await Promise.all([
+      startHeadway(),
+      chromium.launch({
+        executablePath,
+        args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-sync'],
+      }),
+    ]);
+  });
+  beforeEach(async () => {
+    page = await browser.newPage({ acceptDownloads: true });
+    page.setDefaultTimeout(10_000);
+    complaints = [];
+    page.on('pageerror', (error) => complaints.push(error.message));
+    page.on('console', (message) => {
+      if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
+    });
+    await page.goto(headway.api.url);
+  });
+  afterEach(async () => {
+    await page.close();
+    expect(complaints).toEqual([]);
+  });
+  afterAll(async () => {
+    await browser.close();
+    await headway.stop();
+  });
+
+  const bar = () => page.getByRole('progressbar').first();
+  const value = async (): Promise<number> => Number(await bar().getAttribute('aria-valuenow'));
+
+  const choose = (job: string): Promise<void> =>
+    page.getByRole('radio', { name: new RegExp(`^${job}`) }).check();
+
+  async function startSteps(count: number, intervalMs: number, failAt?: number): Promise<void> {
+    await choose('steps');
+    await page.getByLabel(/^Count/).fill(String(count));
+    await page.getByLabel(/^Interval/).fill(String(intervalMs));
+    if (failAt) await page.getByLabel(/^Fail at/).fill(String(failAt));
+    await page.getByRole('button', { name: 'Start the job' }).click();
+  }
+
+  it('shows the bar of a job as it moves, also after a reload in the middle, to its result', async () => {
+    await startSteps(50, 100);
+    await until('the bar moves', async () => (await value()) >= 10);
+    const before = await value();
+    await page.reload();
+    await until('the bar is back at its place', async () => (await value()) >= before);
+    expect(await value()).toBeLessThan(100);
+    const seen: number[] = [];
+    await until('the end', async () => seen.push(await value()) > 0 && seen.at(-1) === 100);
+    expect(seen).toEqual([...seen].sort((a, b) => a - b));
+    expect(new Set(seen).size).toBeGreaterThan(5);
+    await page.getByRole('status').getByText('Completed').waitFor();
+  });
+
+  it('imports a CSV file and offers what came of it', async () => {
+    await choose('csv-import');
+    const rows = Array.from({ length: 30_000 }, (_, i) => `${i},name ${i},${i % 1000 === 7 ? 'x' : i}`);
+    await page.locator('input[type=file]').setInputFiles({
+      name: 'list.csv',
+      mimeType: 'text/csv',
+      buffer: Buffer.from(`id,name,amount\n${rows.join('\n')}\n`),
+    });
+    await page.getByRole('button', { name: 'Start the job' }).click();
+    const link = page.getByRole('link', { name: /list\.sqlite/ });
+    await link.waitFor();
+    const [download] = await Promise.all([page.waitForEvent('download'), link.click()]);
+    expect(download.suggestedFilename()).toBe('list.sqlite');
+    expect(await download.failure()).toBeNull();
+  });
+
+  it('shows why a job failed', async () => {
+    await startSteps(10, 20, 4);
+    await page.getByText('failed at step 4, as asked').first().waitFor();
+    expect(await value()).toBe(30);
+  });
+
+  it('can be used with the keyboard alone', async () => {
+    const chosen = () => page.getByRole('radio', { checked: true }).getAttribute('value');
+    await page.getByRole('radio', { checked: true }).focus();
+    for (let i = 0; i < 10 && (await chosen()) !== 'steps'; i++) await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('Tab');
+    await page.keyboard.type('3');
+    await page.keyboard.press('Tab');
+    await page.keyboard.type('10');
+    await page.keyboard.press('Enter');
+    await until('the end', async () => (await bar().count()) > 0 && (await value()) === 100);
+  });
+
+  it.each([
+    ['light', 1280],
+    ['dark', 1280],
+    ['light', 360],
+    ['dark', 360],
+  ] as const)(
+    'is without a finding of axe and without a sideways scroll, %s at %i px',
+    async (colorScheme, width) => {
+      await page.emulateMedia({ colorScheme });
+      await page.setViewportSize({ width, height: 800 });
+      await startSteps(5, 10, 4);
+      await page.getByText('failed at step 4, as asked').first().waitFor();
+      await page.evaluate(axe.source);
+      const findings = await page.evaluate(async () => {
+        // biome-ignore lint/suspicious/noExplicitAny: what was loaded a line above
+        const { violations } = await (globalThis as any).axe.run();
+        return violations.map(
+          ({ id, nodes }: { id: string; nodes: Array<{ html: string }> }) => `${id}: ${nodes[0]!.html}`,
+        );
+      });
+      expect(findings).toEqual([]);
+      const overflow = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
+      expect(overflow).toBeLessThanOrEqual(0);
+    },
+  );
+});
