@@ -4,7 +4,8 @@ import { sleep, startMeasured, startRedis, temporaryFolder } from './lib/process
 import { median, printTable } from './lib/table.mjs';
 
 const VIEWERS = 1000;
-const VIEWERS_FOR_MEMORY = 5000;
+const FIRST_VIEWERS = 1000;
+const FURTHER_VIEWERS = 5000;
 const EVENTS = 400;
 const EVENT_EVERY_MS = 10;
 const ROUNDS = 3;
@@ -62,42 +63,56 @@ async function startHeadway(redis) {
   return { server, url: `${server.url}${job.links.events}?token=${job.token}`, publish };
 }
 
-async function measure(start, viewerCount, events) {
+/** Starts a contestant and hands it to `body` with what opens viewers of its channel, each of which has had frames. */
+async function withContestant(start, body) {
   const redis = await startRedis();
   const { server, url, publish } = await start(redis);
-  const openViewers = async () => {
+  const opened = [];
+  const openViewers = async (count) => {
     const viewers = await startMeasured('bench/lib/viewers.mjs', {});
-    viewers.send({ open: Array(viewerCount).fill(url) });
+    opened.push(viewers);
+    viewers.send({ open: Array(count).fill(url) });
     await viewers.next();
     for (let i = 0; i < 50; i++) await publish();
     await sleep(500);
     return viewers;
   };
-  // Whatever is made once (compiled code, room in the heap) is not the weight of a viewer: as many come and go first.
-  await (await openViewers()).stop();
-  await sleep(500);
-  const empty = await server.probe({ gc: true });
-  const viewers = await openViewers();
-  const full = await server.probe({ gc: true });
-  viewers.send({ count: true });
-  const { frames } = await viewers.next();
-  const before = await server.probe();
-  const arrived = viewers.next();
-  viewers.send({ expect: frames + events * viewerCount });
-  for (let i = 0; i < events; i++) {
-    await publish();
-    await sleep(EVENT_EVERY_MS);
-  }
-  if (events > 0) await arrived;
-  const after = await server.probe();
-  await Promise.all([server.stop(), viewers.stop()]);
+  const result = await body({ server, publish, openViewers });
+  await Promise.all([server, ...opened].map((process) => process.stop()));
   await redis.stop();
-  return {
-    usPerEvent: (after.cpuUs - before.cpuUs) / (events * viewerCount),
-    heapKiB: (full.heapBytes - empty.heapBytes) / viewerCount / 1024,
-    rssKiB: (full.rssBytes - empty.rssBytes) / viewerCount / 1024,
-  };
+  return result;
 }
+
+/** CPU time of the server per delivered event, in µs. */
+const cpuPerEvent = (start) =>
+  withContestant(start, async ({ server, publish, openViewers }) => {
+    const viewers = await openViewers(VIEWERS);
+    viewers.send({ count: true });
+    const { frames } = await viewers.next();
+    const before = await server.probe({ gc: true });
+    const arrived = viewers.next();
+    viewers.send({ expect: frames + EVENTS * VIEWERS });
+    for (let i = 0; i < EVENTS; i++) {
+      await publish();
+      await sleep(EVENT_EVERY_MS);
+    }
+    await arrived;
+    const after = await server.probe();
+    return (after.cpuUs - before.cpuUs) / (EVENTS * VIEWERS);
+  });
+
+/** What one more viewer weighs. What is made once (compiled code, V8's room for young objects) does not count. */
+const weightOfViewer = (start) =>
+  withContestant(start, async ({ server, openViewers }) => {
+    await openViewers(FIRST_VIEWERS);
+    const before = await server.probe({ gc: true });
+    await openViewers(FURTHER_VIEWERS);
+    const after = await server.probe({ gc: true });
+    return {
+      heapKiB: (after.heapBytes - before.heapBytes) / FURTHER_VIEWERS / 1024,
+      rssKiB: (after.rssBytes - before.rssBytes) / FURTHER_VIEWERS / 1024,
+    };
+  });
 
 const contestants = [
   ['plain net socket loop', startLoop],
@@ -109,15 +124,14 @@ export async function fanout() {
   console.log(
     `\nfan-out: 1 channel, ${VIEWERS} viewers, ${EVENTS} events, median of ${ROUNDS} rounds in turn;`,
   );
-  console.log(`memory at ${VIEWERS_FOR_MEMORY} viewers, after as many have come and gone`);
+  console.log(`memory of ${FURTHER_VIEWERS} viewers beside the first ${FIRST_VIEWERS}`);
   const results = new Map(contestants.map(([name]) => [name, []]));
   for (let round = 0; round < ROUNDS; round++) {
-    for (const [name, start] of contestants) results.get(name).push(await measure(start, VIEWERS, EVENTS));
+    for (const [name, start] of contestants) results.get(name).push(await cpuPerEvent(start));
   }
   const rows = [];
   for (const [name, start] of contestants) {
-    const weight = await measure(start, VIEWERS_FOR_MEMORY, 0);
-    rows.push({ name, us: median(results.get(name).map(({ usPerEvent }) => usPerEvent)), ...weight });
+    rows.push({ name, us: median(results.get(name)), ...(await weightOfViewer(start)) });
   }
   const [loop, headway] = rows;
   printTable([

@@ -6,7 +6,8 @@ import { printTable } from './lib/table.mjs';
 
 const JOBS = 200;
 const INTERVAL_MS = 100;
-const WARM_UP_MS = 5000;
+/** Long enough for V8 to have tidied up what starting the jobs left behind. */
+const WARM_UP_MS = 20_000;
 const MEASURED_MS = 15_000;
 
 async function startHeadway(redis, env = {}) {
@@ -55,8 +56,6 @@ async function measure(start, watched = true) {
     await viewers.next();
   }
   await sleep(WARM_UP_MS);
-  // What was left behind by starting the jobs is not the cost of an update.
-  await api.probe({ gc: true });
   const sample = async () => {
     viewers.send({ count: true });
     const [{ frames }, a, w] = [await viewers.next(), await api.probe(), await worker.probe()];

@@ -24,6 +24,11 @@ export async function ensureChromium() {
   return found;
 }
 
+/** Finds curl, which the README's walk-through uses, and installs it when there is none. */
+export async function ensureCurl() {
+  if (!findProgram('curl')) await install('curl', { apt: 'curl', brew: 'curl' });
+}
+
 async function install(what, { apt, brew }) {
   const by = installer();
   if (!by) {
@@ -39,7 +44,6 @@ async function install(what, { apt, brew }) {
       throw new Stop(`brew install ${brew} failed; its output is above`);
     return;
   }
-  // policy-rc.d would be the way to keep Debian from starting a server of its own; ours does not need it stopped.
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   const aptGet = (...args) =>
     run(by.program, [...by.args, '-q', '-y', ...args], { env, stdio: ['ignore', 'ignore', 'inherit'] });

@@ -90,3 +90,4 @@ export function defineJob<I extends StandardSchemaV1, O extends StandardSchemaV1
 }
 
 export { PermanentError } from './errors.js';
+export { fileId, resultFile } from './files/reference.js';

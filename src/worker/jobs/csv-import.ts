@@ -73,7 +73,7 @@ export default defineJob({
       });
       await rejections.close();
     });
-    if (counts.rejected > 0) ctx.log('warn', `${counts.rejected} rows rejected; the report says why`);
+    if (counts.rejected > 0) ctx.log('warn', `rows rejected: ${counts.rejected}; the report says why`);
     return { rows, ...counts, columns, database: database!, report };
   },
 });

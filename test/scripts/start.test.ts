@@ -1,0 +1,234 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { StartedJob } from '../support/client.js';
+import { clientOf } from '../support/client.js';
+import { temporaryFolder } from '../support/processes.js';
+import { freePort, startRedis } from '../support/redis.js';
+import { openStream } from '../support/sse.js';
+import { until } from '../support/until.js';
+
+interface Started {
+  child: ChildProcess;
+  output(): string;
+  exited: Promise<number | null>;
+}
+
+const running = new Set<ChildProcess>();
+
+/** `npm start`, as npm runs it. */
+function start(env: Record<string, string>): Started {
+  const child = spawn(process.execPath, ['scripts/start.mjs'], {
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, PORT: '0', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  running.add(child);
+  let output = '';
+  for (const stream of [child.stdout!, child.stderr!]) stream.on('data', (data) => (output += data));
+  const exited = once(child, 'close').then(([code]) => {
+    running.delete(child);
+    return code as number | null;
+  });
+  return { child, output: () => output, exited };
+}
+
+const ready = (started: Started): Promise<string> =>
+  until('it is ready', () => /Headway is ready: (\S+)\//.exec(started.output())?.[1], 40_000);
+
+/** Every process whose command line or environment names the data folder, but for the supervisor. */
+function processesOf(dataDir: string): number[] {
+  return readdirSync('/proc')
+    .filter((pid) => /^\d+$/.test(pid) && Number(pid) !== process.pid)
+    .filter((pid) => {
+      try {
+        return (
+          readFileSync(`/proc/${pid}/environ`, 'latin1').includes(dataDir) ||
+          readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(dataDir)
+        );
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
+}
+
+function lives(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function stop(started: Started): Promise<void> {
+  started.child.kill('SIGINT');
+  expect(await started.exited).toBe(0);
+}
+
+describe('npm start', () => {
+  afterEach(async () => {
+    for (const child of running) child.kill('SIGINT');
+    await until('everything has ended', () => running.size === 0);
+  });
+
+  it('serves the page, runs a job, and on Ctrl-C stops worker, API and Redis in that order, leaving nothing', async () => {
+    const DATA_DIR = temporaryFolder();
+    const started = start({ DATA_DIR });
+    const url = await ready(started);
+    expect(await (await fetch(url)).text()).toContain('<div id="app">');
+    const client = clientOf(url);
+    const job = await client.start('steps', { count: 3, intervalMs: 1 });
+    await (await openStream(client.events(job), { token: job.token })).waitFor('completed');
+
+    const children = processesOf(DATA_DIR).filter((pid) => pid !== started.child.pid);
+    expect(children).toHaveLength(3);
+    const pidOf = (name: string): number =>
+      children.find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(name))!;
+    const [worker, api, redis] = [pidOf('dist/worker'), pidOf('dist/api'), pidOf('redis')];
+    const stopping = stop(started);
+    await until('all have gone', () => {
+      // Looked at from the last to the first: who is found gone must have been outlived by nobody before it.
+      const [redisLives, apiLives, workerLives] = [redis, api, worker].map(lives);
+      if (!apiLives) expect(workerLives).toBe(false);
+      if (!redisLives) expect(apiLives).toBe(false);
+      return !redisLives;
+    });
+    await stopping;
+    expect(processesOf(DATA_DIR)).toEqual([]);
+  });
+
+  it('keeps jobs over a restart of everything, also after it was killed', async () => {
+    const env = { DATA_DIR: temporaryFolder() };
+    const first = start(env);
+    const before = clientOf(await ready(first));
+    const done = await before.start('steps', { count: 1, intervalMs: 1 });
+    await (await openStream(before.events(done), { token: done.token })).waitFor('completed');
+    const waiting = await before.start('steps', { count: 1, intervalMs: 1 }, { delayMs: 60_000 });
+    first.child.kill('SIGKILL');
+    await first.exited;
+
+    const second = start(env);
+    const after = clientOf(await ready(second));
+    const stateOf = async (job: StartedJob): Promise<unknown> =>
+      ((await (await after.get(job)).json()) as { state: string }).state;
+    expect(await stateOf(done)).toBe('completed');
+    expect(await stateOf(waiting)).toBe('delayed');
+    await stop(second);
+  });
+
+  it('starts a killed API again; a viewer that comes back sees the job end', async () => {
+    const PORT = String(await freePort());
+    const env = { DATA_DIR: temporaryFolder(), PORT };
+    const started = start(env);
+    const url = await ready(started);
+    const client = clientOf(url);
+    const job = await client.start('steps', { count: 20, intervalMs: 100 });
+    const stream = await openStream(client.events(job), { token: job.token });
+    await stream.waitFor('progress');
+    const api = processesOf(env.DATA_DIR).find((pid) =>
+      readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('dist/api'),
+    )!;
+    process.kill(api, 'SIGKILL');
+    await stream.ended;
+    await until('the API is back', () =>
+      fetch(`${url}/readyz`).then(
+        ({ ok }) => ok,
+        () => false,
+      ),
+    );
+    const again = await openStream(client.events(job), {
+      token: job.token,
+      lastEventId: stream.lastEventId(),
+    });
+    await again.waitFor('completed');
+    expect(started.output()).toMatch(/api +\| ended \(SIGKILL\); starts again in 250 ms/);
+    await stop(started);
+  });
+
+  it('runs no Redis of its own when REDIS_URL names one', async () => {
+    const redis = await startRedis();
+    const env = { DATA_DIR: temporaryFolder(), REDIS_URL: redis.url };
+    const started = start(env);
+    await ready(started);
+    const commands = processesOf(env.DATA_DIR).map((pid) => readFileSync(`/proc/${pid}/cmdline`, 'latin1'));
+    expect(commands.filter((command) => /redis-server|valkey/.test(command))).toEqual([]);
+    await stop(started);
+    await redis.stop();
+  });
+
+  it.each([
+    [
+      'the port is in use',
+      async () => {
+        const server = createServer().listen(0, '127.0.0.1');
+        await once(server, 'listening');
+        const { port } = server.address() as { port: number };
+        return {
+          env: { PORT: String(port) },
+          says: new RegExp(`PORT: .*${port}`),
+          end: () => server.close(),
+        };
+      },
+    ],
+    [
+      'the data folder cannot be written',
+      async () => {
+        const file = join(temporaryFolder(), 'file');
+        writeFileSync(file, '');
+        return {
+          env: { DATA_DIR: join(file, 'data') },
+          says: /DATA_DIR: the data folder .* cannot be written/,
+        };
+      },
+    ],
+    [
+      'the data folder is in use',
+      async () => {
+        const DATA_DIR = temporaryFolder();
+        const other = start({ DATA_DIR });
+        await ready(other);
+        return {
+          env: { DATA_DIR },
+          says: /Headway already runs with the data folder/,
+          end: () => stop(other),
+        };
+      },
+    ],
+    [
+      'a setting is wrong',
+      async () => ({ env: { WORKER_CONCURRENCY: 'many' }, says: /WORKER_CONCURRENCY: .*"many"/ }),
+    ],
+    [
+      'no Redis answers',
+      async () => ({
+        env: { REDIS_URL: `redis://127.0.0.1:${await freePort()}` },
+        says: /no Redis answers at redis:/,
+      }),
+    ],
+    [
+      'a job file is broken',
+      async () => {
+        const JOBS_DIR = join(temporaryFolder(), 'jobs');
+        mkdirSync(JOBS_DIR);
+        writeFileSync(join(JOBS_DIR, 'bad.js'), 'export default 1;');
+        return { env: { JOBS_DIR }, says: /the job file .*bad\.js must default-export a job definition/ };
+      },
+    ],
+  ] as Array<[string, () => Promise<{ env: Record<string, string>; says: RegExp; end?: () => unknown }>]>)(
+    'says so in one line and ends with another code than 0 when %s',
+    async (_what, prepare) => {
+      const { env, says, end } = await prepare();
+      const DATA_DIR = temporaryFolder();
+      const started = start({ DATA_DIR, ...env });
+      expect(await started.exited).not.toBe(0);
+      expect(started.output()).toMatch(says);
+      expect(started.output()).not.toMatch(/^\s+at /m);
+      expect(processesOf(DATA_DIR)).toEqual([]);
+      await end?.();
+    },
+  );
+});
