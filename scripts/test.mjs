@@ -8,7 +8,7 @@ import { ensureBuild } from './lib/build.mjs';
 import { run } from './lib/command.mjs';
 import { checkNode, ensurePackages } from './lib/packages.mjs';
 import { say, tell } from './lib/say.mjs';
-import { ensureChromium, ensureRedisServer } from './lib/system.mjs';
+import { ensureChromium, ensureCurl, ensureRedisServer } from './lib/system.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const CHECKS = ['typecheck', 'lint', 'dependencies'];
@@ -16,6 +16,7 @@ const CHECKS = ['typecheck', 'lint', 'dependencies'];
 await tell(async () => {
   checkNode();
   await ensurePackages(root);
+  await ensureCurl();
   const env = {
     ...process.env,
     REDIS_SERVER: await ensureRedisServer(),
