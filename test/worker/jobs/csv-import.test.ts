@@ -53,7 +53,7 @@ describe('csv-import', () => {
         '',
       ].join('\n'),
     );
-    expect(log.at(-1)).toBe('3 rows rejected; the report says why');
+    expect(log.at(-1)).toBe('rows rejected: 3; the report says why');
   });
 
   it('goes through its two stages without the bar going back, to the end', async () => {
