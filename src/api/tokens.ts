@@ -1,5 +1,5 @@
 import { createSecretKey, randomBytes } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errors, jwtVerify, SignJWT } from 'jose';
 import type { Config } from '../shared/config.js';
@@ -59,7 +59,10 @@ export async function signingSecret(config: Config, production: boolean): Promis
   const file = join(config.DATA_DIR, 'token-secret');
   try {
     await mkdir(config.DATA_DIR, { recursive: true });
-    await writeFile(file, randomBytes(32).toString('hex'), { flag: 'wx', mode: 0o600 });
+    // Two processes that start at once end with the same secret, and neither reads half of one.
+    const draft = `${file}.${randomBytes(6).toString('hex')}`;
+    await writeFile(draft, randomBytes(32).toString('hex'), { flag: 'wx', mode: 0o600 });
+    await link(draft, file).finally(() => rm(draft));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
       throw new StartError(`DATA_DIR: ${file} cannot be written (${(error as NodeJS.ErrnoException).code})`);
