@@ -9,6 +9,8 @@ const FURTHER_VIEWERS = 5000;
 const EVENTS = 400;
 const EVENT_EVERY_MS = 10;
 const ROUNDS = 3;
+/** So many probes in a row, half a second apart, that find no less memory: the process is at rest. */
+const CALM_PROBES = 10;
 const DATA = {
   mark: 'mark',
   jobId: 'a'.repeat(36),
@@ -101,13 +103,25 @@ const cpuPerEvent = (start) =>
     return (after.cpuUs - before.cpuUs) / (EVENTS * VIEWERS);
   });
 
+/** What a process holds when it is at rest: V8 gives the room of a burst of requests back some seconds after it. */
+async function settled(server) {
+  let now = await server.probe({ gc: true });
+  for (let calm = 0; calm < CALM_PROBES; ) {
+    await sleep(500);
+    const next = await server.probe({ gc: true });
+    calm = next.rssBytes < now.rssBytes * 0.99 ? 0 : calm + 1;
+    now = next;
+  }
+  return now;
+}
+
 /** What one more viewer weighs. What is made once (compiled code, V8's room for young objects) does not count. */
 const weightOfViewer = (start) =>
   withContestant(start, async ({ server, openViewers }) => {
     await openViewers(FIRST_VIEWERS);
-    const before = await server.probe({ gc: true });
+    const before = await settled(server);
     await openViewers(FURTHER_VIEWERS);
-    const after = await server.probe({ gc: true });
+    const after = await settled(server);
     return {
       heapKiB: (after.heapBytes - before.heapBytes) / FURTHER_VIEWERS / 1024,
       rssKiB: (after.rssBytes - before.rssBytes) / FURTHER_VIEWERS / 1024,
