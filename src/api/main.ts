@@ -7,6 +7,8 @@ import { readConfig } from '../shared/config.js';
 import { connectHeadway } from '../shared/connection.js';
 import { openFileStore } from '../shared/files/store.js';
 import { startBridge } from '../shared/lifecycle/bridge.js';
+import { createExpiry } from '../shared/lifecycle/expiry.js';
+import { createWithdrawal } from '../shared/lifecycle/withdraw.js';
 import { createLogger } from '../shared/log.js';
 import { announce, onShutdown, runMain } from '../shared/process.js';
 import { connectRedis } from '../shared/redis.js';
@@ -48,6 +50,9 @@ await runMain(async () => {
     log,
   });
 
+  const withdrawal = createWithdrawal({ redis, queue, keys, lifecycle, prefix: config.KEY_PREFIX });
+  const expiry = createExpiry(redis, config.KEY_PREFIX);
+
   let stopping = false;
   const app = createApp({
     config,
@@ -58,6 +63,8 @@ await runMain(async () => {
     access: createAccess(createTokens(secret, config.TOKEN_TTL_MS), config.TOKEN_TTL_MS),
     viewers,
     subscriber,
+    withdrawal,
+    expiry,
     log,
     stopping: () => stopping,
   });
@@ -71,6 +78,7 @@ await runMain(async () => {
     prefix: config.KEY_PREFIX,
     keys,
     lifecycle,
+    chore: () => expiry.sweep(withdrawal),
     log,
   });
   const recheck = startRecheck(subscriber, redis, lifecycle, log);

@@ -60,7 +60,7 @@ export async function connectHeadway(config: Config, role: ConnectionRole, log: 
     publisher,
     gather,
     readJob,
-    lifecycle: createLifecycle({ redis, prefix, publisher, readJob }),
+    lifecycle: createLifecycle({ redis, prefix, publisher, readJob, keys: queue }),
   };
 }
 

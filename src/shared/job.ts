@@ -21,7 +21,7 @@ export interface JobContext {
   readonly jobId: string;
   /** 1 for the first run; each retry and each run after a stall counts one more. */
   readonly attempt: number;
-  /** Aborted when this run has to stop: the worker is shutting down or has lost the job. */
+  /** Aborted when this run has to stop: cancelled, over its time, or its worker is shutting down or has lost it. */
   readonly signal: AbortSignal;
   /**
    * Reports progress. Nearly free in a hot loop: updates are coalesced. A bare number is a percent (0-100).
@@ -52,12 +52,28 @@ export interface JobFiles {
   create(name: string, write: (path: string) => Promise<void>): Promise<ResultFile>;
 }
 
+/**
+ * How long to wait before the next attempt, in ms: always `delayMs`, or twice as long each time. With `jitter` (0 to 1)
+ * that share of it is random; it is 0.5 for exponential ones, so that what failed together does not come back together.
+ */
+export interface Backoff {
+  type: 'fixed' | 'exponential';
+  delayMs: number;
+  jitter?: number;
+}
+
 /** What a job is when a call does not say otherwise. */
 export interface JobDefaults {
   /** Runs at most, the first included. Default 1. */
   attempts?: number;
-  /** Wait before the next attempt, in ms. Default: none. */
-  backoff?: { type: 'fixed' | 'exponential'; delayMs: number };
+  /** Wait before the next attempt. Default: none. */
+  backoff?: Backoff;
+  /** A run that takes longer is stopped and the job fails, with the code `timeout`. Default: no limit. */
+  timeoutMs?: number;
+  /** How long a run may take to clean up when it is told to stop; then it is left alone. Default 5000. */
+  cancelGraceMs?: number;
+  /** A job that has not been begun this long after its start (or its due time) fails, with the code `expired`. */
+  ttlMs?: number;
 }
 
 /** One kind of job: a file in `src/worker/jobs` or in `JOBS_DIR` default-exports one. */

@@ -4,6 +4,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { createJiti } from 'jiti';
 import { z } from 'zod';
 import type { JobDefinition } from './job.js';
+import { MAX_TIMER_MS } from './job-settings.js';
 
 /** Job definitions by name. */
 export type Registry = ReadonlyMap<string, JobDefinition>;
@@ -28,8 +29,15 @@ const definitionSchema = z.strictObject({
     .strictObject({
       attempts: z.number().int().min(1).max(1000).optional(),
       backoff: z
-        .strictObject({ type: z.enum(['fixed', 'exponential']), delayMs: z.number().int().nonnegative() })
+        .strictObject({
+          type: z.enum(['fixed', 'exponential']),
+          delayMs: z.number().int().nonnegative(),
+          jitter: z.number().min(0).max(1).optional(),
+        })
         .optional(),
+      timeoutMs: z.number().int().positive().max(MAX_TIMER_MS).optional(),
+      cancelGraceMs: z.number().int().nonnegative().max(MAX_TIMER_MS).optional(),
+      ttlMs: z.number().int().positive().optional(),
     })
     .optional(),
   run: z.custom<JobDefinition['run']>((value) => typeof value === 'function', 'must be a function'),

@@ -1,14 +1,18 @@
 import { mkdir } from 'node:fs/promises';
-import { Worker } from 'bullmq';
+import { Queue, Worker } from 'bullmq';
 import { readConfig } from '../shared/config.js';
 import { connectHeadway } from '../shared/connection.js';
 import { openFileStore } from '../shared/files/store.js';
 import { startBridge } from '../shared/lifecycle/bridge.js';
+import { createExpiry } from '../shared/lifecycle/expiry.js';
+import { createWithdrawal } from '../shared/lifecycle/withdraw.js';
 import { createLogger } from '../shared/log.js';
 import { announce, onShutdown, runMain } from '../shared/process.js';
 import { connectRedis } from '../shared/redis.js';
 import { builtInJobsDir, loadRegistry } from '../shared/registry.js';
-import { createProcessor, StopReason } from './processor.js';
+import { listenForCommands } from './commands.js';
+import { createProcessor } from './processor.js';
+import { cancelled, StopReason } from './run.js';
 import { stopWorker } from './shutdown.js';
 
 const SWEEP_MS = 10 * 60_000;
@@ -18,7 +22,7 @@ await runMain(async () => {
   const log = createLogger(config, 'worker');
   const registry = await loadRegistry([builtInJobsDir, ...(config.JOBS_DIR ? [config.JOBS_DIR] : [])]);
   const connection = await connectHeadway(config, 'patient', log);
-  const { redis, queue, publisher, gather, lifecycle } = connection;
+  const { redis, queue, publisher, gather, lifecycle, readJob } = connection;
   await mkdir(config.FILES_DIR, { recursive: true });
   const store = openFileStore({
     dir: config.FILES_DIR,
@@ -27,8 +31,10 @@ await runMain(async () => {
     maxBytes: config.UPLOAD_MAX_BYTES,
   });
 
-  const processor = createProcessor({
+  const { process: processor, runs } = createProcessor({
     registry,
+    redis,
+    keys: queue,
     lifecycle,
     publisher,
     gather,
@@ -50,8 +56,7 @@ await runMain(async () => {
   });
   worker.on('error', (error) => log.error({ err: error }, 'the worker met an error'));
   worker.on('lockRenewalFailed', (ids) => {
-    for (const id of ids)
-      worker.cancelJob(id, new StopReason('lock-lost', 'another worker may have this job') as never);
+    for (const id of ids) runs.get(id)?.stop(new StopReason('lock-lost', 'another worker may have this job'));
   });
   // The bridge tells the end too; this is only sooner.
   const told = (jobId: string | undefined): void => {
@@ -61,6 +66,25 @@ await runMain(async () => {
   worker.on('completed', (job) => told(job.id));
   worker.on('failed', (job) => told(job?.id));
 
+  const commandsRedis = connectRedis(config.REDIS_URL, 'subscriber');
+  listenForCommands({
+    redis: commandsRedis,
+    prefix: config.KEY_PREFIX,
+    onCancel: (jobId) => runs.get(jobId)?.stop(cancelled()),
+    async onGap() {
+      for (const [jobId, run] of runs) if ((await readJob(jobId))?.cancelling) run.stop(cancelled());
+    },
+    log,
+  });
+
+  const withdrawal = createWithdrawal({
+    redis,
+    queue: new Queue(queue.queue, { connection: bullmqRedis, prefix: queue.prefix }),
+    keys: queue,
+    lifecycle,
+    prefix: config.KEY_PREFIX,
+  });
+  const expiry = createExpiry(redis, config.KEY_PREFIX);
   const bridge = startBridge({
     role: 'worker',
     redis,
@@ -68,6 +92,7 @@ await runMain(async () => {
     prefix: config.KEY_PREFIX,
     keys: queue,
     lifecycle,
+    chore: () => expiry.sweep(withdrawal),
     log,
   });
   const sweeper = setInterval(() => {
@@ -76,10 +101,11 @@ await runMain(async () => {
 
   onShutdown(log, async () => {
     clearInterval(sweeper);
-    await stopWorker(worker, config.SHUTDOWN_GRACE_MS, log);
+    await stopWorker(worker, runs, config.SHUTDOWN_GRACE_MS, log);
     await bridge.stop();
     redis.disconnect();
     bullmqRedis.disconnect();
+    commandsRedis.disconnect();
   });
   await worker.waitUntilReady();
   log.info({ jobs: [...registry.keys()], concurrency: config.WORKER_CONCURRENCY }, 'ready');

@@ -1,32 +1,26 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { type Job, type Processor, UnrecoverableError, WaitingError } from 'bullmq';
+import type { Redis } from 'ioredis';
 import type { Gather } from '../shared/channel/gather.js';
-import { jobChannel } from '../shared/channel/keys.js';
 import type { Publisher } from '../shared/channel/publisher.js';
 import { HeadwayError, type PermanentError } from '../shared/errors.js';
-import { jobFiles } from '../shared/files/job-files.js';
 import type { FileStore } from '../shared/files/store.js';
-import type { JobContext, JobDefinition, LogLevel } from '../shared/job.js';
+import type { JobContext, JobDefinition } from '../shared/job.js';
+import { jobSettings } from '../shared/job-settings.js';
 import type { Lifecycle } from '../shared/lifecycle/reconcile.js';
+import { CANCELLED_REASON, type JobErrorCode, type QueueKeys } from '../shared/lifecycle/snapshot.js';
 import type { Logger } from '../shared/log.js';
 import type { Registry } from '../shared/registry.js';
 import { validate } from '../shared/schema.js';
-import { JobLog } from './job-log.js';
-import { Reporter } from './reporter.js';
+import { createReporting, type Reporting } from './reporting.js';
+import { cancelled, Run, StopReason } from './run.js';
 
-/** Why a run has to stop; the reason of an aborted `ctx.signal`. */
-export class StopReason extends Error {
-  constructor(
-    readonly why: 'shutdown' | 'lock-lost',
-    message: string,
-  ) {
-    super(message);
-    this.name = 'StopReason';
-  }
-}
+const DEFAULT_GRACE_MS = 5000;
 
 export interface ProcessorOptions {
   registry: Registry;
+  redis: Redis;
+  keys: QueueKeys;
   lifecycle: Lifecycle;
   publisher: Publisher;
   gather: Gather;
@@ -35,74 +29,79 @@ export interface ProcessorOptions {
   log: Logger;
 }
 
-/** Makes BullMQ's processor: runs a job's definition and reports what it does on the channel of the job. */
-export function createProcessor({
-  registry,
-  lifecycle,
-  publisher,
-  gather,
-  store,
-  progressIntervalMs,
-  log,
-}: ProcessorOptions) {
-  const processor: Processor = async (job, token, signal) => {
-    const jobId = job.id!;
-    const jobLog = log.child({ jobId, job: job.name, attempt: job.attemptsStarted });
-    const definition = registry.get(job.name);
-    if (!definition) throw new UnrecoverableError(`no job is named "${job.name}" in this worker`);
-
-    // Before anything else of this attempt: whatever the last one left untold, and that this one is active.
-    await lifecycle.reconcile(jobId);
-    const channel = jobChannel(jobId);
-    const fence = { attempt: job.attemptsStarted };
-    const warn = (message: string): void => jobLog.warn(message);
-    const reporter = new Reporter({
-      jobId,
-      attempt: job.attemptsStarted,
-      stages: definition.stages,
-      intervalMs: progressIntervalMs,
-      publish: (data) => publisher.publish(channel, { event: 'progress', kind: 'state', data }, fence),
-      updateBullMq: (data) => new Promise((resolve) => gather(() => resolve(job.updateProgress(data)))),
-      warn,
-    });
-    const lines = new JobLog(
-      (line) =>
-        publisher.publish(channel, { event: 'log', data: { jobId, attempt: fence.attempt, ...line } }, fence),
-      warn,
-    );
-    const ctx: JobContext = {
-      jobId,
-      attempt: fence.attempt,
-      signal: signal!,
-      progress: (update) => reporter.update(update),
-      stage: (name) => reporter.stage(name),
-      log: (levelOrMessage: string, message?: string, fields?: Record<string, unknown>) =>
-        message === undefined
-          ? lines.write('info', levelOrMessage)
-          : lines.write(levelOrMessage as LogLevel, message, fields),
-      files: jobFiles(store, jobId),
-    };
-
-    try {
-      const result = await run(definition, job, ctx);
-      await reporter.flush();
-      return result;
-    } catch (error) {
-      if (signal?.aborted && signal.reason instanceof StopReason) {
-        if (signal.reason.why === 'shutdown') await handBack(job, token!, reporter, lines);
-        else reporter.stop();
-        throw new WaitingError();
-      }
-      await reporter.flush();
-      throw final(error) ? new UnrecoverableError((error as Error).message) : error;
-    } finally {
-      await lines.flush();
-    }
-  };
-  return processor;
+export interface JobProcessor {
+  /** BullMQ's processor: runs a job's definition and reports what it does on the channel of the job. */
+  process: Processor;
+  /** The runs of this moment, by the ids of their jobs. */
+  runs: Map<string, Run>;
 }
 
-async function run(definition: JobDefinition, job: Job, ctx: JobContext): Promise<unknown> {
+export function createProcessor(options: ProcessorOptions): JobProcessor {
+  const { registry, redis, keys, lifecycle, log } = options;
+  const runs = new Map<string, Run>();
+  const field = (job: Job): string => `${keys.prefix}:${keys.queue}:${job.id}`;
+
+  /** An end that no further attempt may follow, with its code for programs. */
+  async function end(job: Job, message: string, code?: JobErrorCode): Promise<Error> {
+    if (code) await redis.hset(field(job), 'hw:code', `${job.attemptsStarted} ${code}`);
+    return new UnrecoverableError(message);
+  }
+
+  async function work(job: Job, definition: JobDefinition, run: Run, reporting: Reporting): Promise<unknown> {
+    const settings = jobSettings(job.opts);
+    if (settings.expiresAt !== undefined && job.attemptsStarted === 1 && Date.now() > settings.expiresAt) {
+      throw await end(job, 'not started in time', 'expired');
+    }
+    const timeoutMs = settings.timeoutMs ?? definition.defaults?.timeoutMs;
+    if (timeoutMs !== undefined) run.limit(timeoutMs);
+    const result = await execute(definition, job, reporting.context(run.signal));
+    await reporting.flush();
+    return result;
+  }
+
+  async function afterFailure(error: unknown, job: Job, token: string, reporting: Reporting): Promise<Error> {
+    if (error instanceof StopReason) {
+      if (error.why === 'lock-lost') {
+        reporting.drop();
+        return new WaitingError();
+      }
+      await reporting.flush();
+      if (error.why === 'cancel') return end(job, CANCELLED_REASON);
+      if (error.why === 'timeout') return end(job, error.message, 'timeout');
+      // Put back, for another worker to take at once.
+      await job.moveToWait(token);
+      return new WaitingError();
+    }
+    await reporting.flush();
+    if (error instanceof UnrecoverableError) return error;
+    if (isPermanent(error)) return end(job, (error as Error).message, 'permanent');
+    return error instanceof Error ? error : new Error(String(error));
+  }
+
+  const process: Processor = async (job, token) => {
+    const jobId = job.id!;
+    const definition = registry.get(job.name);
+    if (!definition) throw new UnrecoverableError(`no job is named "${job.name}" in this worker`);
+    const run = new Run(definition.defaults?.cancelGraceMs ?? DEFAULT_GRACE_MS);
+    runs.set(jobId, run);
+    const reporting = createReporting(options, job, definition, log);
+    try {
+      // Before anything else of this attempt: whatever the last one left untold, and that this one is active.
+      const { job: now } = await lifecycle.reconcile(jobId);
+      // The run is known here since before that look: a request that comes after it finds the run.
+      if (now?.cancelling) run.stop(cancelled());
+      return await run.do(() => work(job, definition, run, reporting));
+    } catch (error) {
+      throw await afterFailure(error, job, token!, reporting);
+    } finally {
+      // Another run of the same job may have begun here since this one lost it.
+      if (runs.get(jobId) === run) runs.delete(jobId);
+    }
+  };
+  return { process, runs };
+}
+
+async function execute(definition: JobDefinition, job: Job, ctx: JobContext): Promise<unknown> {
   const input = await validate(definition.input, job.data);
   if (input.errors) {
     throw new UnrecoverableError(`the data does not fit the job: ${explain(input.errors)}`);
@@ -118,15 +117,8 @@ async function run(definition: JobDefinition, job: Job, ctx: JobContext): Promis
   return result.value ?? null;
 }
 
-/** Puts a job that was not finished back, for another worker to take at once. */
-async function handBack(job: Job, token: string, reporter: Reporter, lines: JobLog): Promise<void> {
-  await reporter.flush();
-  await lines.flush();
-  await job.moveToWait(token);
-}
-
 /** An error that another attempt cannot mend. */
-function final(error: unknown): boolean {
+function isPermanent(error: unknown): boolean {
   if (error instanceof HeadwayError) return error.status < 500;
   return (error as Partial<PermanentError> | undefined)?.permanent === true;
 }

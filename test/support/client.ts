@@ -39,6 +39,10 @@ export function clientOf(url: string) {
       if (response.status !== 201) throw new Error(`${response.status}: ${await response.text()}`);
       return (await response.json()) as UploadedFile;
     },
+    cancel: (job: StartedJob): Promise<Response> =>
+      fetch(`${url}${job.links.cancel}`, { method: 'POST', headers: bearer(job.token) }),
+    retry: (job: StartedJob): Promise<Response> =>
+      fetch(`${url}${job.links.self}/retry`, { method: 'POST', headers: bearer(job.token) }),
     get: (job: StartedJob): Promise<Response> =>
       fetch(`${url}${job.links.self}`, { headers: bearer(job.token) }),
     result: (job: StartedJob, query = ''): Promise<Response> =>

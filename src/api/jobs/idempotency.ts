@@ -18,7 +18,7 @@ export interface Idempotency {
    */
   claim(key: string, body: unknown, jobId: string): Promise<Use>;
   /** Notes that the job is queued, so that the key never starts it again. */
-  confirm(key: string): Promise<void>;
+  confirm(key: string, jobId: string): Promise<void>;
 }
 
 export function createIdempotency(redis: Redis, prefix: string, ttlMs: number): Idempotency {
@@ -41,10 +41,10 @@ export function createIdempotency(redis: Redis, prefix: string, ttlMs: number): 
       }
       return { jobId: usedJobId, queued: state === 'queued' };
     },
-    async confirm(key) {
+    async confirm(key, jobId) {
       const at = redisKey(key);
       const found = await redis.get(at);
-      if (found) await redis.set(at, found.replace(/ claimed$/, ' queued'), 'KEEPTTL');
+      if (found) await redis.set(at, `${found.split(' ')[0]} ${jobId} queued`, 'KEEPTTL');
     },
   };
 }

@@ -7,7 +7,7 @@ import type { JobSnapshot } from '../../shared/lifecycle/snapshot.js';
 /**
  * Answers with a job's result: JSON, or with `?file=` one of the files in it, named by its id or by its key in
  * the result. A result that is itself a file is sent as that.
- * @throws HeadwayError `not-finished`, `job-failed`, `not-found` (no such file in the result), `gone` (it expired)
+ * @throws HeadwayError `not-finished`, `job-failed`, `job-cancelled`, `not-found` (no such file in the result), `gone` (it expired)
  */
 export async function sendResult(
   req: Request,
@@ -18,6 +18,9 @@ export async function sendResult(
   res.set('Cache-Control', 'no-store');
   if (job.state === 'failed') {
     throw new HeadwayError('job-failed', `The job failed and has no result: ${job.failedReason}`);
+  }
+  if (job.state === 'cancelled') {
+    throw new HeadwayError('job-cancelled', 'The job was cancelled and has no result.');
   }
   if (job.state !== 'completed') {
     throw new HeadwayError(

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import type { Queue } from 'bullmq';
 import { z } from 'zod';
 import { jobChannel } from '../../shared/channel/keys.js';
@@ -7,32 +7,24 @@ import { type FieldError, HeadwayError } from '../../shared/errors.js';
 import { fileIdsIn } from '../../shared/files/reference.js';
 import type { FileStore } from '../../shared/files/store.js';
 import type { JobDefinition } from '../../shared/job.js';
+import type { Expiry } from '../../shared/lifecycle/expiry.js';
 import { accepted } from '../../shared/lifecycle/transitions.js';
 import type { Registry } from '../../shared/registry.js';
 import { validate } from '../../shared/schema.js';
+import { type JobOptions, optionsSchema, queueOptions } from './options.js';
 
 /** The body of `POST /v1/jobs`. */
 const bodySchema = z.strictObject({
   name: z.string().min(1),
   data: z.unknown().optional(),
-  options: z
-    .strictObject({
-      attempts: z.number().int().min(1).max(100).optional(),
-      delayMs: z
-        .number()
-        .int()
-        .min(0)
-        .max(365 * 24 * 3_600_000)
-        .optional(),
-    })
-    .optional(),
+  options: optionsSchema.optional(),
 });
 
 /** A job that was found in order and is not queued yet. */
 export interface JobRequest {
   definition: JobDefinition;
   data: unknown;
-  options: { attempts?: number | undefined; delayMs?: number | undefined };
+  options: JobOptions;
 }
 
 export interface StartOptions {
@@ -40,6 +32,7 @@ export interface StartOptions {
   publisher: Publisher;
   registry: Registry;
   store: FileStore;
+  expiry: Expiry;
 }
 
 /** Checks requests for jobs and queues them. */
@@ -48,14 +41,14 @@ export interface JobStarter {
   check(body: unknown): Promise<JobRequest>;
   /**
    * Queues a job. When it returns, Redis has it. A second call with the same id does nothing.
-   * @returns the state it is in now
+   * @returns the job's id: another than the one given when a job with the same deduplication key has not ended
    */
-  start(id: string, request: JobRequest): Promise<'waiting' | 'delayed'>;
+  start(id: string, request: JobRequest): Promise<string>;
 }
 
 export const newJobId = (): string => randomUUID();
 
-export function createJobStarter({ queue, publisher, registry, store }: StartOptions): JobStarter {
+export function createJobStarter({ queue, publisher, registry, store, expiry }: StartOptions): JobStarter {
   async function check(body: unknown): Promise<JobRequest> {
     const parsed = await validate(bodySchema, body);
     if (parsed.errors) {
@@ -100,23 +93,22 @@ export function createJobStarter({ queue, publisher, registry, store }: StartOpt
   return {
     check,
     async start(id, { definition, data, options }) {
-      const { attempts = definition.defaults?.attempts ?? 1, delayMs = 0 } = options;
-      const { backoff } = definition.defaults ?? {};
-      const state = delayMs > 0 ? 'delayed' : 'waiting';
+      const { bullmq, dueAt, expiresAt } = queueOptions(options, definition.defaults);
+      const { deduplicationKey } = options;
       // Told first: a worker may be faster than we are.
-      const told = accepted({
-        id,
-        name: definition.name,
-        ...(delayMs > 0 ? { dueAt: Date.now() + delayMs } : {}),
-      });
+      const told = accepted({ id, name: definition.name, ...(dueAt ? { dueAt } : {}) });
       await publisher.publish(jobChannel(id), told.event, told.fence);
-      await queue.add(definition.name, data, {
+      if (expiresAt !== undefined) await expiry.add(id, expiresAt);
+      const job = await queue.add(definition.name, data, {
+        ...bullmq,
         jobId: id,
-        attempts,
-        ...(delayMs > 0 ? { delay: delayMs } : {}),
-        ...(backoff ? { backoff: { type: backoff.type, delay: backoff.delayMs } } : {}),
+        ...(deduplicationKey ? { deduplication: { id: secretId(definition.name, deduplicationKey) } } : {}),
       });
-      return state;
+      return job.id!;
     },
   };
 }
+
+/** A deduplication key is a secret of its caller: Redis gets its digest. */
+const secretId = (name: string, key: string): string =>
+  createHash('sha256').update(`${name} ${key}`).digest('base64url');

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import { channelKeys, jobChannel } from '../../shared/channel/keys.js';
 import type { JobSnapshot } from '../../shared/lifecycle/snapshot.js';
+import { errorOf } from '../../shared/lifecycle/transitions.js';
 
 /** Where a job's resources are, relative to the service. */
 export const jobLinks = (id: string) => ({
@@ -24,7 +25,11 @@ export function jobView(job: JobSnapshot, progress: unknown): Record<string, unk
     ...(job.startedAt ? { startedAt: job.startedAt } : {}),
     ...(job.finishedAt ? { finishedAt: job.finishedAt } : {}),
     ...(job.state === 'completed' ? { result: job.result } : {}),
-    ...(job.state === 'failed' ? { error: { message: job.failedReason } } : {}),
+    ...(job.state === 'failed' ? { error: errorOf(job) } : {}),
+    ...(job.cancelling ? { cancelling: true } : {}),
+    ...(job.settings.tags ? { tags: job.settings.tags } : {}),
+    ...(job.settings.metadata ? { metadata: job.settings.metadata } : {}),
+    ...(job.settings.expiresAt ? { expiresAt: job.settings.expiresAt } : {}),
     links: jobLinks(job.id),
   };
 }

@@ -7,10 +7,14 @@ import type { Config } from '../../shared/config.js';
 import type { Connection } from '../../shared/connection.js';
 import { HeadwayError } from '../../shared/errors.js';
 import type { FileStore } from '../../shared/files/store.js';
+import type { Expiry } from '../../shared/lifecycle/expiry.js';
+import { isFinished } from '../../shared/lifecycle/snapshot.js';
+import type { Withdrawal } from '../../shared/lifecycle/withdraw.js';
 import type { Registry } from '../../shared/registry.js';
 import { type Access, jobNotFound } from '../access.js';
 import { checkAnonymousKey, createIdempotency } from '../jobs/idempotency.js';
 import { sendResult } from '../jobs/result.js';
+import { retryFailed } from '../jobs/retry.js';
 import { createJobStarter, newJobId } from '../jobs/start.js';
 import { jobLinks, jobView, readProgress } from '../jobs/view.js';
 import { methods } from '../problem.js';
@@ -25,13 +29,15 @@ export interface JobRoutesOptions {
   access: Access;
   viewers: Viewers;
   subscriber: Subscriber;
+  withdrawal: Withdrawal;
+  expiry: Expiry;
 }
 
 /** `/v1/jobs`: start a job, look at it, watch it, fetch its result. */
 export function jobRoutes(options: JobRoutesOptions): Router {
-  const { config, connection, queue, registry, store, access, viewers } = options;
+  const { config, connection, queue, registry, store, access, viewers, withdrawal, expiry } = options;
   const { redis, publisher, lifecycle, readJob } = connection;
-  const starter = createJobStarter({ queue, publisher, registry, store });
+  const starter = createJobStarter({ queue, publisher, registry, store, expiry });
   const idempotency = createIdempotency(redis, config.KEY_PREFIX, config.IDEMPOTENCY_TTL_MS);
   const router = Router();
 
@@ -39,6 +45,8 @@ export function jobRoutes(options: JobRoutesOptions): Router {
   router.route('/:id').all(methods('GET')).get(showJob);
   router.route('/:id/events').all(methods('GET')).get(watchJob);
   router.route('/:id/result').all(methods('GET')).get(showResult);
+  router.route('/:id/cancel').all(methods('POST')).post(cancelJob);
+  router.route('/:id/retry').all(methods('POST')).post(retryJob);
   return router;
 
   async function startJob(req: Request, res: Response): Promise<void> {
@@ -48,17 +56,25 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     const use = key
       ? await idempotency.claim(key, req.body, newJobId())
       : { jobId: newJobId(), queued: false };
+    let id = use.jobId;
     if (!use.queued) {
-      await starter.start(use.jobId, request);
-      if (key) await idempotency.confirm(key);
+      id = await starter.start(use.jobId, request);
+      if (key) await idempotency.confirm(key, id);
     }
-    const job = await readJob(use.jobId);
-    const links = jobLinks(use.jobId);
-    const token = await access.grant(req, res, use.jobId);
+    const job = await readJob(id);
+    const links = jobLinks(id);
+    const token = await access.grant(req, res, id);
     res
       .status(202)
       .location(links.self)
-      .json({ id: use.jobId, name: request.definition.name, state: job?.state ?? 'waiting', links, token });
+      .json({
+        id,
+        name: request.definition.name,
+        state: job?.state ?? 'waiting',
+        ...(id === use.jobId ? {} : { deduplicated: true }),
+        links,
+        token,
+      });
   }
 
   async function showJob(req: Request, res: Response): Promise<void> {
@@ -73,6 +89,30 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     const job = await readJob(await access.authorize(req));
     if (!job) throw jobNotFound();
     await sendResult(req, res, job, store);
+  }
+
+  async function cancelJob(req: Request, res: Response): Promise<void> {
+    const jobId = await access.authorize(req);
+    const job = await withdrawal.cancel(jobId);
+    if (!job) throw jobNotFound();
+    if (job.state === 'completed' || job.state === 'failed') {
+      throw new HeadwayError('already-finished', `The job has already ${job.state}; nothing was changed.`);
+    }
+    res.status(job.state === 'cancelled' ? 200 : 202).json(jobView(job, null));
+  }
+
+  async function retryJob(req: Request, res: Response): Promise<void> {
+    const jobId = await access.authorize(req);
+    // What it came to has to be told before it runs again.
+    const { job } = await lifecycle.reconcile(jobId);
+    if (!job) throw jobNotFound();
+    if (job.state !== 'failed' && job.state !== 'cancelled') {
+      const why = isFinished(job) ? 'has completed' : `is ${job.state}`;
+      throw new HeadwayError('not-failed', `The job ${why}; only a failed or cancelled one can be retried.`);
+    }
+    await retryFailed(queue, jobId);
+    const { job: now } = await lifecycle.reconcile(jobId);
+    res.status(202).json(jobView(now ?? job, null));
   }
 
   async function watchJob(req: Request, res: Response): Promise<void> {

@@ -23,6 +23,8 @@ export interface BridgeOptions {
   prefix: string;
   keys: QueueKeys;
   lifecycle: Lifecycle;
+  /** What one process at a time has to look after, every second or two. */
+  chore: () => Promise<void>;
   log: Logger;
 }
 
@@ -39,7 +41,16 @@ const lua = readFileSync(new URL('./scripts/lease.lua', import.meta.url), 'utf8'
  * kept in Redis for the next one. Doing an event twice, or skipping to the newest of a job's, changes nothing,
  * because `reconcile` looks at states.
  */
-export function startBridge({ role, redis, connect, prefix, keys, lifecycle, log }: BridgeOptions): Running {
+export function startBridge({
+  role,
+  redis,
+  connect,
+  prefix,
+  keys,
+  lifecycle,
+  chore,
+  log,
+}: BridgeOptions): Running {
   const me = `${role}:${randomUUID()}`;
   const lease = `${prefix}:{bridge:${keys.queue}}:lease`;
   const cursorKey = `${prefix}:{bridge:${keys.queue}}:cursor`;
@@ -61,7 +72,8 @@ export function startBridge({ role, redis, connect, prefix, keys, lifecycle, log
         leader = undefined;
       });
     }
-    if (held === 0) heldUntil = 0;
+    if (held === 1) await chore();
+    else heldUntil = 0;
   }
 
   async function follow(): Promise<void> {
@@ -100,7 +112,7 @@ export function startBridge({ role, redis, connect, prefix, keys, lifecycle, log
   }
 
   const tick = (): void => {
-    ask().catch((error) => log.debug({ err: error }, 'could not ask for the lease'));
+    ask().catch((error) => log.debug({ err: error }, 'could not lead'));
   };
   // An API process leaves a new worker the time to be first.
   const timer = setInterval(tick, role === 'worker' ? ASK_MS : 2 * ASK_MS);

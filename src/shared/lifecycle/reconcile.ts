@@ -1,7 +1,7 @@
 import type { Cluster, Redis } from 'ioredis';
 import { channelKeys, jobChannel } from '../channel/keys.js';
 import type { Publisher } from '../channel/publisher.js';
-import type { JobSnapshot, SnapshotReader } from './snapshot.js';
+import type { JobSnapshot, QueueKeys, SnapshotReader } from './snapshot.js';
 import { ended, type Told, transitions } from './transitions.js';
 
 export interface LifecycleOptions {
@@ -9,6 +9,7 @@ export interface LifecycleOptions {
   prefix: string;
   publisher: Publisher;
   readJob: SnapshotReader;
+  keys: QueueKeys;
 }
 
 /** What a job's channel and BullMQ say of a job, after the two have been made to agree. */
@@ -34,7 +35,9 @@ export interface Lifecycle {
   reconcile(jobId: string, hint?: EndHint): Promise<Reconciled>;
 }
 
-export function createLifecycle({ redis, prefix, publisher, readJob }: LifecycleOptions): Lifecycle {
+export function createLifecycle({ redis, prefix, publisher, readJob, keys }: LifecycleOptions): Lifecycle {
+  const jobKey = (jobId: string): string => `${keys.prefix}:${keys.queue}:${jobId}`;
+
   async function readTold(jobId: string): Promise<(Told & { epoch: string }) | undefined> {
     const [channel] = channelKeys(prefix, jobChannel(jobId));
     const [epoch, attempt, rank, failures, stalls, end] = await redis.hmget(
@@ -69,6 +72,8 @@ export function createLifecycle({ redis, prefix, publisher, readJob }: Lifecycle
           : [];
       if (missing.length === 0) return { job, epoch: told?.epoch, end: told?.end };
       for (const { event, fence } of missing) await publisher.publish(jobChannel(jobId), event, fence);
+      // From now on it may run again: the request has been met.
+      if (job?.state === 'cancelled') await redis.hset(jobKey(jobId), 'hw:cancel', 'told');
       const now = await readTold(jobId);
       return { job, epoch: now?.epoch, end: now?.end };
     },

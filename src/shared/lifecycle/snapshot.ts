@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Cluster, Redis } from 'ioredis';
+import { type JobSettings, jobSettings } from '../job-settings.js';
 
 /** States of a job in BullMQ's words; `cancelled` is ours. */
 export type JobState =
@@ -11,6 +12,14 @@ export type JobState =
   | 'completed'
   | 'failed'
   | 'cancelled';
+
+/** Why a job failed, where it is not simply an error of its own. Codes are stable. */
+export type JobErrorCode = 'timeout' | 'expired' | 'permanent' | 'stalled';
+
+/** BullMQ's `failedReason` of a job that was cancelled. */
+export const CANCELLED_REASON = 'cancelled';
+/** BullMQ's `failedReason` of a job whose workers died too often. */
+const STALLED_REASON = 'job stalled more than allowable limit';
 
 /** What BullMQ knows of a job, without its data. Times are ms since the epoch. */
 export interface JobSnapshot {
@@ -31,7 +40,12 @@ export interface JobSnapshot {
   startedAt?: number;
   finishedAt?: number;
   failedReason?: string;
+  /** Why it failed, for programs. */
+  errorCode?: JobErrorCode;
+  /** Somebody has asked for its end, and it has not come to it yet. */
+  cancelling?: boolean;
   result?: unknown;
+  settings: JobSettings;
   /** What the job last gave to BullMQ's own `updateProgress`. */
   progress?: unknown;
 }
@@ -83,14 +97,19 @@ function parseReply(id: string, reply: string[]): JobSnapshot {
     result,
     progress,
     opts,
-  ] = reply as [string, ...string[]] & { length: 13 };
+    cancel,
+    code,
+  ] = reply as [string, ...string[]] & { length: 15 };
+  const options = parseJson(opts) as { attempts?: number } | undefined;
   const finished = state === 'completed' || state === 'failed';
+  const cancelled = state === 'failed' && cancel !== '' && failedReason === CANCELLED_REASON;
+  const errorCode = state === 'failed' && !cancelled ? errorCodeOf(code!, ats!, failedReason!) : undefined;
   return {
     id,
     name: name!,
-    state: state as JobState,
+    state: cancelled ? 'cancelled' : (state as JobState),
     attempt: Number(ats),
-    attempts: Math.max(1, (parseJson(opts) as { attempts?: number } | undefined)?.attempts ?? 1),
+    attempts: Math.max(1, options?.attempts ?? 1),
     failures: Number(atm),
     stalls: Number(stc),
     ...(due ? { dueAt: Number(due) } : {}),
@@ -98,10 +117,24 @@ function parseReply(id: string, reply: string[]): JobSnapshot {
     ...(processedOn ? { startedAt: Number(processedOn) } : {}),
     ...(finished ? { finishedAt: Number(finishedOn) } : {}),
     ...(failedReason ? { failedReason } : {}),
+    ...(errorCode ? { errorCode } : {}),
+    ...(cancel === 'asked' && !finished ? { cancelling: true } : {}),
     ...(state === 'completed' ? { result: parseJson(result) ?? null } : {}),
+    settings: jobSettings(options),
     ...(progress ? { progress: parseJson(progress) } : {}),
   };
 }
+
+/** The code is stored with the attempt that it is of: a later one may have failed for another reason. */
+function errorCodeOf(code: string, attempt: string, reason: string): JobErrorCode | undefined {
+  const [of, name] = code.split(' ');
+  if (name && Number(of) === Number(attempt)) return name as JobErrorCode;
+  return reason === STALLED_REASON ? 'stalled' : undefined;
+}
+
+/** Whether a job has come to its end. */
+export const isFinished = ({ state }: Pick<JobSnapshot, 'state'>): boolean =>
+  state === 'completed' || state === 'failed' || state === 'cancelled';
 
 function parseJson(text: string | undefined): unknown {
   if (!text) return undefined;

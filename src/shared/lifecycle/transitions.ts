@@ -1,5 +1,5 @@
 import type { ChannelEvent, Fence } from '../channel/publisher.js';
-import type { JobSnapshot } from './snapshot.js';
+import { isFinished, type JobSnapshot } from './snapshot.js';
 
 /**
  * The place of a lifecycle event within its attempt. Together with the attempt it is the event's identity:
@@ -38,7 +38,7 @@ export interface Transition {
  * @param told read before `job` was, so that a job found unfinished after its end was told really runs again
  */
 export function transitions(told: Told | undefined, job: JobSnapshot): Transition[] {
-  const finished = job.state === 'completed' || job.state === 'failed';
+  const finished = isFinished(job);
   const out: Transition[] = [];
   let known = told;
 
@@ -79,7 +79,7 @@ function afterRun(told: Told, job: JobSnapshot): Transition | undefined {
   const stalled = job.stalls > told.stalls;
   const failed = job.failures > told.failures;
   if (stalled) return lifecycle(job, { attempt, rank: RANK.stalled }, 'stalled');
-  if (job.state === 'completed' || job.state === 'failed') return undefined;
+  if (isFinished(job)) return undefined;
   if (failed) return lifecycle(job, { attempt, rank: RANK.retrying }, 'retrying');
   return lifecycle(job, { attempt, rank: RANK.waitingAgain }, 'waiting');
 }
@@ -99,7 +99,7 @@ type LifecycleEvent =
   | 'cancelled';
 
 function lifecycle(job: JobSnapshot, position: Fence, event: string): Transition {
-  const ends = event === 'completed' || event === 'failed';
+  const ends = event === 'completed' || event === 'failed' || event === 'cancelled';
   return {
     event: {
       event,
@@ -125,18 +125,26 @@ function details(event: LifecycleEvent, job: JobSnapshot): Record<string, unknow
     case 'retrying':
       return {
         attempts: job.attempts,
-        error: { message: job.failedReason ?? 'unknown error' },
+        error: errorOf(job),
         ...(job.dueAt ? { nextAttemptAt: job.dueAt } : {}),
         at,
       };
     case 'completed':
       return { result: job.result, at: job.finishedAt };
     case 'failed':
-      return { error: { message: job.failedReason ?? 'unknown error' }, at: job.finishedAt };
+      return { error: errorOf(job), at: job.finishedAt };
+    case 'cancelled':
+      return { reason: 'requested', at: job.finishedAt };
     default:
       return { at };
   }
 }
+
+/** A job's error as clients see it. */
+export const errorOf = ({ failedReason = 'unknown error', errorCode }: JobSnapshot) => ({
+  message: failedReason,
+  ...(errorCode ? { code: errorCode } : {}),
+});
 
 /** The event that a job is about to be queued, told before it is, so that it comes before `active`. */
 export function accepted(job: { id: string; name: string; dueAt?: number }): Transition {

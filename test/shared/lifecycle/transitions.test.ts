@@ -11,6 +11,7 @@ const job = (changes: Partial<JobSnapshot>): JobSnapshot => ({
   failures: 0,
   stalls: 0,
   createdAt: 1,
+  settings: {},
   ...changes,
 });
 const told = (changes: Partial<Told>): Told => ({

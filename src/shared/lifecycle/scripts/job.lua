@@ -7,10 +7,10 @@
 
   Returns false when there is no such job, else
   {state, when it is due ("" unless delayed), name, ats, atm, stc, timestamp, processedOn, finishedOn, failedReason,
-   returnvalue, progress, opts}
+   returnvalue, progress, opts, hw:cancel, hw:code}
 ]]
 local job = redis.call('HMGET', KEYS[1], 'name', 'ats', 'atm', 'stc', 'timestamp', 'processedOn', 'finishedOn',
-  'failedReason', 'returnvalue', 'progress', 'opts')
+  'failedReason', 'returnvalue', 'progress', 'opts', 'hw:cancel', 'hw:code')
 if not job[1] then return false end
 
 local state, due = 'waiting', ''
@@ -33,5 +33,5 @@ else
   end
 end
 local reply = {state, due}
-for i = 1, 11 do reply[i + 2] = job[i] or '' end
+for i = 1, 13 do reply[i + 2] = job[i] or '' end
 return reply

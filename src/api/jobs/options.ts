@@ -1,0 +1,102 @@
+import type { JobsOptions } from 'bullmq';
+import { z } from 'zod';
+import type { Backoff, JobDefaults } from '../../shared/job.js';
+import { type JobSettings, MAX_TIMER_MS } from '../../shared/job-settings.js';
+
+const YEAR_MS = 365 * 24 * 3_600_000;
+const MAX_METADATA_BYTES = 4096;
+
+const metadata = z
+  .record(z.string().min(1).max(100), z.json())
+  .refine((value) => Buffer.byteLength(JSON.stringify(value)) <= MAX_METADATA_BYTES, {
+    error: `must be at most ${MAX_METADATA_BYTES} bytes as JSON`,
+  });
+
+/** `options` of `POST /v1/jobs`: what a call may decide about one job. Each goes before the definition's default. */
+export const optionsSchema = z
+  .strictObject({
+    attempts: z.number().int().min(1).max(100).optional(),
+    backoff: z
+      .strictObject({
+        type: z.enum(['fixed', 'exponential']),
+        delayMs: z
+          .number()
+          .int()
+          .min(0)
+          .max(24 * 3_600_000),
+        jitter: z.number().min(0).max(1).optional(),
+      })
+      .optional(),
+    delayMs: z.number().int().min(0).max(YEAR_MS).optional(),
+    runAt: z.iso.datetime({ offset: true }).optional(),
+    priority: z.number().int().min(0).max(2_097_152).optional(),
+    deduplicationKey: z
+      .string()
+      .regex(/^[\x21-\x7e]{16,255}$/, 'must be 16 to 255 visible ASCII characters: it is a secret')
+      .optional(),
+    ttlMs: z.number().int().min(1).max(YEAR_MS).optional(),
+    timeoutMs: z.number().int().min(1).max(MAX_TIMER_MS).optional(),
+    metadata: metadata.optional(),
+    tags: z
+      .array(z.string().regex(/^[\w.:@/-]{1,60}$/, 'must be 1 to 60 letters, digits and . : @ / _ -'))
+      .max(20)
+      .optional(),
+  })
+  .refine(({ delayMs, runAt }) => delayMs === undefined || runAt === undefined, {
+    error: 'delayMs and runAt exclude each other',
+    path: ['runAt'],
+  })
+  .refine(({ runAt }) => !(Date.parse(runAt ?? '') - Date.now() > YEAR_MS), {
+    error: 'must be within a year',
+    path: ['runAt'],
+  });
+
+export type JobOptions = z.output<typeof optionsSchema>;
+
+/** What BullMQ is told about a job. */
+export interface QueueOptions {
+  bullmq: JobsOptions & { headway: JobSettings };
+  /** When it is due (ms since 1970), if not now. */
+  dueAt: number | undefined;
+  /** Not begun by then, it fails. */
+  expiresAt: number | undefined;
+}
+
+/** Joins what a call says with the definition's defaults. */
+export function queueOptions(
+  options: JobOptions,
+  defaults: JobDefaults = {},
+  now = Date.now(),
+): QueueOptions {
+  const asked = options.runAt ? Date.parse(options.runAt) - now : (options.delayMs ?? 0);
+  const delay = Math.max(0, asked);
+  const ttlMs = options.ttlMs ?? defaults.ttlMs;
+  const expiresAt = ttlMs === undefined ? undefined : now + delay + ttlMs;
+  const backoff = options.backoff ?? defaults.backoff;
+  const { timeoutMs, tags } = options;
+  const settings: JobSettings = {
+    ...(timeoutMs !== undefined ? { timeoutMs } : {}),
+    ...(expiresAt !== undefined ? { expiresAt } : {}),
+    ...(options.metadata ? { metadata: options.metadata } : {}),
+    ...(tags?.length ? { tags: [...new Set(tags)] } : {}),
+  };
+  return {
+    dueAt: delay > 0 ? now + delay : undefined,
+    expiresAt,
+    bullmq: {
+      attempts: options.attempts ?? defaults.attempts ?? 1,
+      ...(delay > 0 ? { delay } : {}),
+      ...(options.priority ? { priority: options.priority } : {}),
+      ...(backoff ? { backoff: bullmqBackoff(backoff) } : {}),
+      headway: settings,
+    },
+  };
+}
+
+function bullmqBackoff({
+  type,
+  delayMs,
+  jitter,
+}: { [K in keyof Backoff]: Backoff[K] | undefined } & Backoff) {
+  return { type, delay: delayMs, jitter: jitter ?? (type === 'exponential' ? 0.5 : 0) };
+}

@@ -1,0 +1,80 @@
+import { readFileSync } from 'node:fs';
+import { Job, type Queue, UnrecoverableError } from 'bullmq';
+import type { Cluster, Redis } from 'ioredis';
+import type { Lifecycle } from './reconcile.js';
+import { CANCELLED_REASON, type JobSnapshot, type QueueKeys } from './snapshot.js';
+
+/** Withdraws jobs: cancels them, or lets those expire that were not begun in time. */
+export interface Withdrawal {
+  /**
+   * Cancels a job: one that waits ends at once, one that runs is told to its worker. Doing it twice changes nothing.
+   * @returns the job as it is now; `undefined` when there is none
+   */
+  cancel(jobId: string): Promise<JobSnapshot | undefined>;
+  /** Fails a job that has not been begun, with the code `expired`. Does nothing to any other. */
+  expire(jobId: string): Promise<void>;
+}
+
+export interface WithdrawalOptions {
+  redis: Redis | Cluster;
+  queue: Queue;
+  keys: QueueKeys;
+  lifecycle: Lifecycle;
+  prefix: string;
+}
+
+type Answer = 'missing' | 'ended' | 'taken' | 'told' | 'parent' | 'begun';
+
+/** The Pub/Sub channel on which workers are told what to do. A message is a verb and a job's id. */
+export const controlChannel = (prefix: string): string => `${prefix}:control`;
+
+const EXPIRED_REASON = 'not started in time';
+const lua = readFileSync(new URL('./scripts/withdraw.lua', import.meta.url), 'utf8');
+
+export function createWithdrawal({ redis, queue, keys, lifecycle, prefix }: WithdrawalOptions): Withdrawal {
+  if (!('withdrawJob' in redis)) redis.defineCommand('withdrawJob', { numberOfKeys: 9, lua });
+  const scripts = redis as unknown as { withdrawJob(...args: string[]): Promise<Answer> };
+  const key = (suffix: string): string => `${keys.prefix}:${keys.queue}:${suffix}`;
+  const sets = [
+    'active',
+    'completed',
+    'failed',
+    'delayed',
+    'prioritized',
+    'waiting-children',
+    'wait',
+    'paused',
+  ];
+
+  async function withdraw(jobId: string, how: 'cancel' | 'expire', reason: string): Promise<void> {
+    const answer = await scripts.withdrawJob(
+      key(jobId),
+      ...sets.map(key),
+      jobId,
+      how,
+      reason,
+      controlChannel(prefix),
+    );
+    if (answer !== 'taken') return;
+    const job = await Job.fromId(queue, jobId);
+    // "0" is BullMQ's token of somebody who needs no lock.
+    await job?.moveToFailed(new UnrecoverableError(reason), '0', false).catch((error: unknown) => {
+      if (!isGone(error)) throw error;
+    });
+  }
+
+  return {
+    async cancel(jobId) {
+      await withdraw(jobId, 'cancel', CANCELLED_REASON);
+      return (await lifecycle.reconcile(jobId)).job;
+    },
+    async expire(jobId) {
+      await withdraw(jobId, 'expire', EXPIRED_REASON);
+      await lifecycle.reconcile(jobId);
+    },
+  };
+}
+
+/** Somebody else has failed it in the meantime. */
+const isGone = (error: unknown): boolean =>
+  /is not in the active state|Missing key/.test((error as Error).message);

@@ -1,0 +1,73 @@
+/** Why a run has to stop; the reason of an aborted `ctx.signal`. */
+export class StopReason extends Error {
+  constructor(
+    readonly why: 'cancel' | 'timeout' | 'shutdown' | 'lock-lost',
+    message: string,
+  ) {
+    super(message);
+    this.name = 'StopReason';
+  }
+}
+
+export const cancelled = (): StopReason => new StopReason('cancel', 'the job was cancelled');
+
+/** One run of a job in this worker: from its beginning to its end it can be told to stop. */
+export class Run {
+  private readonly controller = new AbortController();
+  private readonly overdue: Promise<never>;
+  private giveUp!: (reason: StopReason) => void;
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(private readonly graceMs: number) {
+    this.overdue = new Promise((_resolve, reject) => {
+      this.giveUp = reject;
+    });
+    // Nobody may be waiting for it yet.
+    this.overdue.catch(() => {});
+  }
+
+  get signal(): AbortSignal {
+    return this.controller.signal;
+  }
+
+  /** Why it was told to stop, if it was. */
+  get stopped(): StopReason | undefined {
+    return this.signal.aborted ? (this.signal.reason as StopReason) : undefined;
+  }
+
+  /**
+   * Aborts the run's signal; the run has `graceMs` to clean up and is then left alone with whatever it does. The
+   * first reason counts.
+   */
+  stop(reason: StopReason, graceMs = this.graceMs): void {
+    if (this.stopped) return;
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.giveUp(reason), graceMs);
+    this.controller.abort(reason);
+  }
+
+  /** Stops it when it takes longer than this. */
+  limit(timeoutMs: number): void {
+    this.timer = setTimeout(
+      () => this.stop(new StopReason('timeout', `it took longer than its time limit of ${timeoutMs} ms`)),
+      timeoutMs,
+    );
+  }
+
+  /**
+   * Does the work. A run that was told to stop ends with its {@link StopReason}, whatever the work comes to: at
+   * once when the work does, and after the grace time when it does not.
+   */
+  async do<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      if (this.stopped) throw this.stopped;
+      const result = await Promise.race([work(), this.overdue]);
+      if (this.stopped) throw this.stopped;
+      return result;
+    } catch (error) {
+      throw this.stopped ?? error;
+    } finally {
+      clearTimeout(this.timer);
+    }
+  }
+}

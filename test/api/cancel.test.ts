@@ -1,0 +1,205 @@
+import { Queue } from 'bullmq';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { StartedJob } from '../support/client.js';
+import { type Headway, startHeadway } from '../support/headway.js';
+import { FLAKY, STUBBORN, testJobs } from '../support/jobs.js';
+import { startWorker } from '../support/processes.js';
+import { openStream, type TestStream } from '../support/sse.js';
+
+describe('POST /v1/jobs/:id/cancel', () => {
+  let headway: Headway;
+  let queue: Queue;
+  beforeAll(async () => {
+    headway = await startHeadway({
+      workers: 2,
+      env: {
+        WORKER_CONCURRENCY: '4',
+        JOBS_DIR: testJobs({ 'stubborn.mjs': STUBBORN, 'flaky.mjs': FLAKY }),
+      },
+    });
+    queue = new Queue('jobs', { connection: headway.connection, prefix: '{headway}' });
+  });
+  afterAll(async () => {
+    await queue.close();
+    await headway.stop();
+  });
+
+  const watch = (job: StartedJob): Promise<TestStream> =>
+    openStream(headway.client.events(job), { token: job.token });
+  const body = async (response: Response) => (await response.json()) as Record<string, unknown>;
+
+  it.each([
+    ['delayed', { delayMs: 300_000 }],
+    ['delayed with a priority', { delayMs: 300_000, priority: 5 }],
+  ])('ends a %s job at once: it never runs', async (_what, options) => {
+    const job = await headway.client.start('stubborn', { polite: true }, options);
+    const stream = await watch(job);
+    const response = await headway.client.cancel(job);
+    expect(response.status).toBe(200);
+    expect(await body(response)).toMatchObject({ id: job.id, state: 'cancelled', attempt: 0 });
+    await stream.ended;
+    expect(stream.names()).toEqual(['delayed', 'cancelled']);
+    expect(stream.events.at(-1)!.data).toMatchObject({ jobId: job.id, attempt: 0, reason: 'requested' });
+    expect(await body(await headway.client.get(job))).toMatchObject({ state: 'cancelled' });
+    expect((await headway.client.result(job)).status).toBe(409);
+    expect(await queue.getJobState(job.id)).toBe('failed');
+    expect(await queue.getActiveCount()).toBe(0);
+  });
+
+  it.each([
+    ['waiting', {}],
+    ['prioritized', { priority: 3 }],
+  ])('ends a %s job, also while its queue is paused', async (state, options) => {
+    await queue.pause();
+    const job = await headway.client.start('stubborn', { polite: true }, options);
+    expect((await body(await headway.client.get(job))).state).toBe(state);
+    const stream = await watch(job);
+    expect((await headway.client.cancel(job)).status).toBe(200);
+    await stream.ended;
+    await queue.resume();
+    expect(stream.names()).toEqual(['waiting', 'cancelled']);
+    expect(await queue.getActiveCount()).toBe(0);
+  });
+
+  it('stops an active job in whichever process, in 250 ms; it may tidy up, and is not retried', async () => {
+    const jobs = await Promise.all(
+      Array.from({ length: 6 }, () =>
+        headway.client.start('stubborn', { polite: true, tidyMs: 100 }, { attempts: 3 }),
+      ),
+    );
+    const streams = await Promise.all(jobs.map(watch));
+    await Promise.all(streams.map((stream) => stream.waitFor('progress')));
+    for (const [i, job] of jobs.entries()) {
+      const called = Date.now();
+      const response = await headway.client.cancel(job);
+      expect(response.status).toBe(202);
+      expect(await body(response)).toMatchObject({ state: 'active', cancelling: true });
+      const { data } = await streams[i]!.waitFor('log');
+      expect(data.message).toBe('stopping: cancel');
+      // The time at which the worker said so: both clocks are this machine's.
+      expect(data.at - called).toBeLessThan(250);
+    }
+    for (const stream of streams) {
+      await stream.ended;
+      expect(stream.names().filter((name) => name !== 'progress')).toEqual([
+        'waiting',
+        'active',
+        'log',
+        'log',
+        'cancelled',
+      ]);
+      expect(stream.names().at(-1)).toBe('cancelled');
+    }
+    expect(await queue.getDelayedCount()).toBe(0);
+  });
+
+  it('ends one that ignores its signal after its grace time, and throws away what it still says', async () => {
+    const job = await headway.client.start('stubborn', { polite: false, lastsMs: 1500 });
+    const stream = await watch(job);
+    await stream.waitFor('progress');
+    await headway.client.cancel(job);
+    await stream.ended;
+    expect(stream.names().at(-1)).toBe('cancelled');
+    // Its zombie comes to an end before the next job of that worker does.
+    const next = await headway.client.start('steps', { count: 10, intervalMs: 150 });
+    await (await watch(next)).ended;
+    expect(await body(await headway.client.get(job))).toMatchObject({ state: 'cancelled' });
+    const again = await watch(job);
+    await again.ended;
+    expect(again.events.map(({ data }) => data.message)).not.toContain('done after all');
+    expect(again.names().at(-1)).toBe('cancelled');
+  });
+
+  it('says so and changes nothing when it comes twice, or after the end', async () => {
+    const job = await headway.client.start('stubborn', { polite: true, tidyMs: 300 });
+    const stream = await watch(job);
+    await stream.waitFor('progress');
+    const answers = await Promise.all(Array.from({ length: 5 }, () => headway.client.cancel(job)));
+    expect(answers.map(({ status }) => status)).toEqual([202, 202, 202, 202, 202]);
+    await stream.ended;
+    const late = await headway.client.cancel(job);
+    expect([late.status, (await body(late)).state]).toEqual([200, 'cancelled']);
+    expect(stream.names().filter((name) => name === 'cancelled')).toHaveLength(1);
+
+    const done = await headway.client.start('steps', { count: 0, intervalMs: 0 });
+    await (await watch(done)).ended;
+    const refused = await headway.client.cancel(done);
+    expect(refused.status).toBe(409);
+    expect(await body(refused)).toMatchObject({
+      code: 'already-finished',
+      detail: 'The job has already completed; nothing was changed.',
+    });
+    expect(await body(await headway.client.get(done))).toMatchObject({ state: 'completed' });
+  });
+
+  it('is 404 for a stranger, and GET is not a way to do it', async () => {
+    const job = await headway.client.start('steps', { count: 1, intervalMs: 1 }, { delayMs: 300_000 });
+    const url = `${headway.api.url}${job.links.cancel}`;
+    expect((await fetch(url, { method: 'POST' })).status).toBe(404);
+    expect((await fetch(`${url}?token=${job.token}`)).status).toBe(405);
+    expect(await body(await headway.client.get(job))).toMatchObject({ state: 'delayed' });
+    await headway.client.cancel(job);
+  });
+
+  it('ends it also when the worker dies in the middle: the next one does not run it', async () => {
+    const other = await startHeadway({
+      env: {
+        LOCK_DURATION_MS: '1000',
+        STALLED_INTERVAL_MS: '500',
+        JOBS_DIR: testJobs({ 'stubborn.mjs': STUBBORN }),
+      },
+    });
+    const job = await other.client.start('stubborn', { polite: true, tidyMs: 60_000 }, { attempts: 5 });
+    const stream = await openStream(other.client.events(job), { token: job.token });
+    await stream.waitFor('progress');
+    await other.client.cancel(job);
+    await stream.waitFor('log');
+    await other.workers[0]!.kill('SIGKILL');
+    other.workers.push(await startWorker(other.env));
+    await stream.ended;
+    expect(stream.names().at(-1)).toBe('cancelled');
+    expect(stream.events.filter(({ event, data }) => event === 'log' && data.attempt > 1)).toEqual([]);
+    await other.stop();
+  });
+
+  it('reaches a worker although Redis was away when it was published', async () => {
+    const other = await startHeadway({ env: { JOBS_DIR: testJobs({ 'stubborn.mjs': STUBBORN }) } });
+    const job = await other.client.start('stubborn', { polite: true });
+    const stream = await openStream(other.client.events(job), { token: job.token });
+    await stream.waitFor('progress');
+    // The worker listens no more when the request comes.
+    await other.connection.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    await other.client.cancel(job);
+    await stream.ended;
+    expect(stream.names().at(-1)).toBe('cancelled');
+    await other.stop();
+  });
+});
+
+describe('a time limit', () => {
+  let headway: Headway;
+  beforeAll(async () => {
+    headway = await startHeadway({ env: { JOBS_DIR: testJobs({ 'stubborn.mjs': STUBBORN }) } });
+  });
+  afterAll(() => headway.stop());
+
+  it.each([
+    ['stops a job that takes longer', true],
+    ['ends one that ignores its signal', false],
+  ])('%s, with the code timeout', async (_what, polite) => {
+    const job = await headway.client.start('stubborn', { polite }, { timeoutMs: 200, attempts: 3 });
+    const stream = await openStream(headway.client.events(job), { token: job.token });
+    await stream.ended;
+    const error = { code: 'timeout', message: 'it took longer than its time limit of 200 ms' };
+    expect(stream.events.at(-1)).toMatchObject({ event: 'failed', data: { error } });
+    expect(stream.names().filter((name) => name === 'active')).toHaveLength(1);
+    expect(await (await headway.client.get(job)).json()).toMatchObject({ state: 'failed', error });
+  });
+
+  it('does nothing to one that is quick enough', async () => {
+    const job = await headway.client.start('steps', { count: 2, intervalMs: 1 }, { timeoutMs: 5000 });
+    const stream = await openStream(headway.client.events(job), { token: job.token });
+    await stream.ended;
+    expect(stream.names().at(-1)).toBe('completed');
+  });
+});

@@ -1,0 +1,135 @@
+import { Queue } from 'bullmq';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { StartedJob } from '../support/client.js';
+import { type Headway, startHeadway } from '../support/headway.js';
+import { STEERED, testJobs } from '../support/jobs.js';
+import { openStream, type TestStream } from '../support/sse.js';
+import { until } from '../support/until.js';
+
+describe('options of a job', () => {
+  let headway: Headway;
+  beforeAll(async () => {
+    headway = await startHeadway({
+      env: { WORKER_CONCURRENCY: '1', JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) },
+    });
+  });
+  afterAll(() => headway.stop());
+
+  const STEPS = { count: 1, intervalMs: 1 };
+  const watch = (job: StartedJob): Promise<TestStream> =>
+    openStream(headway.client.events(job), { token: job.token });
+  const view = async (job: StartedJob) =>
+    (await (await headway.client.get(job)).json()) as Record<string, unknown>;
+  /** Keeps the only worker busy until it is let go. */
+  async function occupy(turns: string): Promise<() => Promise<void>> {
+    const job = await headway.client.start('steered', { turns });
+    const stream = await watch(job);
+    await stream.waitFor('active');
+    return async () => {
+      await headway.connection.lpush(turns, 'end');
+      await stream.ended;
+    };
+  }
+
+  it.each([
+    ['an option that is none', { retries: 3 }, '/options'],
+    ['no attempts', { attempts: 0 }, '/options/attempts'],
+    ['a back-off of another kind', { backoff: { type: 'linear', delayMs: 1 } }, '/options/backoff/type'],
+    ['a negative delay', { delayMs: -1 }, '/options/delayMs'],
+    ['a time that is none', { runAt: 'tomorrow' }, '/options/runAt'],
+    ['a time without a zone', { runAt: '2026-11-24T10:00:00' }, '/options/runAt'],
+    ['a time after a year', { runAt: '2050-01-01T00:00:00Z' }, '/options/runAt'],
+    ['delay and time', { delayMs: 1, runAt: '2026-11-24T10:00:00Z' }, '/options/runAt'],
+    ['a priority beyond the last', { priority: 2_097_153 }, '/options/priority'],
+    ['a key that can be guessed', { deduplicationKey: 'invoice-7' }, '/options/deduplicationKey'],
+    ['a life of no time', { ttlMs: 0 }, '/options/ttlMs'],
+    ['a limit beyond all timers', { timeoutMs: 2 ** 31 }, '/options/timeoutMs'],
+    ['tags that are none', { tags: ['a b'] }, '/options/tags/0'],
+    ['metadata that is too much', { metadata: { a: 'x'.repeat(5000) } }, '/options/metadata'],
+  ])('are refused with where the mistake is: %s', async (_what, options, pointer) => {
+    const response = await headway.client.post({ name: 'steps', data: STEPS, options });
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({ code: 'invalid-request', errors: [{ pointer }] });
+  });
+
+  it('runAt starts a job at a time; one that is over means now', async () => {
+    const at = Date.now() + 400;
+    const later = await headway.client.start('steps', STEPS, { runAt: new Date(at).toISOString() });
+    expect(await view(later)).toMatchObject({ state: 'delayed', dueAt: expect.closeTo(at, -2) });
+    const stream = await watch(later);
+    await stream.ended;
+    expect(stream.names().filter((name) => name !== 'progress')).toEqual([
+      'delayed',
+      'active',
+      'log',
+      'completed',
+    ]);
+    expect(stream.events[1]!.data.at).toBeGreaterThanOrEqual(at - 5);
+    const past = await headway.client.start('steps', STEPS, { runAt: '2020-01-01T00:00:00+02:00' });
+    await (await watch(past)).waitFor('completed');
+  });
+
+  it('priority puts a job before others that wait; 1 is first', async () => {
+    const release = await occupy('priority');
+    const low = await headway.client.start('steps', STEPS, { priority: 10 });
+    const high = await headway.client.start('steps', STEPS, { priority: 1 });
+    const [lowStream, highStream] = [await watch(low), await watch(high)];
+    await release();
+    const [second, first] = await Promise.all([lowStream.waitFor('active'), highStream.waitFor('active')]);
+    expect(first.data.at).toBeLessThan(second.data.at);
+    await Promise.all([lowStream.ended, highStream.ended]);
+  });
+
+  it('deduplicationKey gives the job that has not ended yet, and a new one afterwards', async () => {
+    const deduplicationKey = 'invoice-7-0123456789';
+    const start = () => headway.client.start('steps', STEPS, { deduplicationKey, delayMs: 60_000 });
+    const [first, ...others] = (await Promise.all([start(), start(), start()])).sort((a, b) =>
+      'deduplicated' in a ? 1 : 'deduplicated' in b ? -1 : 0,
+    );
+    for (const other of others) {
+      expect(other).toMatchObject({ id: first!.id, deduplicated: true, links: first!.links });
+      expect(await view(other)).toMatchObject({ state: 'delayed' });
+    }
+    await headway.client.cancel(first!);
+    const next = await start();
+    expect(next.id).not.toBe(first!.id);
+    expect(next).not.toHaveProperty('deduplicated');
+    await headway.client.cancel(next);
+  });
+
+  it('ttlMs fails a job that nobody has begun in time, with the code expired', async () => {
+    const release = await occupy('ttl');
+    const [job, quick] = await Promise.all([
+      headway.client.start('steps', STEPS, { ttlMs: 300 }),
+      headway.client.start('steps', STEPS, { ttlMs: 60_000 }),
+    ]);
+    const stream = await watch(job);
+    await stream.ended;
+    expect(stream.names()).toEqual(['waiting', 'failed']);
+    expect(stream.events[1]!.data.error).toEqual({ code: 'expired', message: 'not started in time' });
+    expect(await view(job)).toMatchObject({ state: 'failed', attempt: 0, error: { code: 'expired' } });
+    await release();
+    await (await watch(quick)).waitFor('completed');
+  });
+
+  it('ttlMs counts from when a delayed job is due, and is kept while no worker runs', async () => {
+    const other = await startHeadway({ workers: 0 });
+    const job = await other.client.start('steps', STEPS, { delayMs: 200, ttlMs: 200 });
+    const started = Date.now();
+    const stream = await openStream(other.client.events(job), { token: job.token });
+    await stream.ended;
+    expect(Date.now() - started).toBeGreaterThan(350);
+    expect(stream.names()).toEqual(['delayed', 'failed']);
+    await other.stop();
+  });
+
+  it('metadata and tags are kept and shown', async () => {
+    const metadata = { invoice: 7, customer: { name: 'Ada' } };
+    const job = await headway.client.start('steps', STEPS, { metadata, tags: ['billing', 'eu', 'billing'] });
+    expect(await view(job)).toMatchObject({ metadata, tags: ['billing', 'eu'] });
+    await (await watch(job)).ended;
+    const queue = new Queue('jobs', { connection: headway.connection, prefix: '{headway}' });
+    await until('BullMQ keeps it too', async () => (await queue.getJob(job.id))?.returnvalue);
+    await queue.close();
+  });
+});

@@ -1,0 +1,127 @@
+import { Queue } from 'bullmq';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { StartedJob } from '../support/client.js';
+import { type Headway, startHeadway } from '../support/headway.js';
+import { FLAKY, testJobs } from '../support/jobs.js';
+import { openStream, type TestStream } from '../support/sse.js';
+import { until } from '../support/until.js';
+
+describe('retries', () => {
+  let headway: Headway;
+  beforeAll(async () => {
+    headway = await startHeadway({ env: { JOBS_DIR: testJobs({ 'flaky.mjs': FLAKY }) } });
+  });
+  afterAll(() => headway.stop());
+
+  const watch = (job: StartedJob, lastEventId?: string): Promise<TestStream> =>
+    openStream(headway.client.events(job), { token: job.token, lastEventId });
+
+  it('are shown, each with the attempt, the error and when the next one starts', async () => {
+    const job = await headway.client.start('flaky', { failures: 2 });
+    const stream = await watch(job);
+    await stream.ended;
+    expect(stream.names()).toEqual([
+      'waiting',
+      'active',
+      'progress',
+      'retrying',
+      'active',
+      'progress',
+      'retrying',
+      'active',
+      'progress',
+      'completed',
+    ]);
+    const retrying = stream.events.filter(({ event }) => event === 'retrying').map(({ data }) => data);
+    expect(retrying).toMatchObject([
+      { attempt: 1, attempts: 3, error: { message: 'no luck' } },
+      { attempt: 2, attempts: 3, error: { message: 'no luck' } },
+    ]);
+    for (const { at, nextAttemptAt } of retrying) expect(nextAttemptAt - at).toBeLessThanOrEqual(200);
+    const progress = stream.events.filter(({ event }) => event === 'progress').map(({ data }) => data);
+    expect(progress.map(({ attempt, percent }) => [attempt, percent])).toEqual([
+      [1, 10],
+      [2, 20],
+      [3, 30],
+    ]);
+  });
+
+  it('follow what the call says about attempts and back-off', async () => {
+    const job = await headway.client.start(
+      'flaky',
+      { failures: 9 },
+      { attempts: 2, backoff: { type: 'exponential', delayMs: 40, jitter: 0 } },
+    );
+    const stream = await watch(job);
+    await stream.ended;
+    expect(stream.names().filter((name) => name === 'active')).toHaveLength(2);
+    expect(stream.events.at(-1)).toMatchObject({ event: 'failed', data: { error: { message: 'no luck' } } });
+  });
+
+  it('do not come after a permanent error', async () => {
+    const job = await headway.client.start('flaky', { failures: 9, permanent: true });
+    const stream = await watch(job);
+    await stream.ended;
+    expect(stream.names()).toEqual(['waiting', 'active', 'progress', 'failed']);
+    expect(stream.events.at(-1)!.data.error).toEqual({ message: 'never', code: 'permanent' });
+  });
+
+  it('of a failed job by hand show on the same URL, to who was there before and to who is new', async () => {
+    const job = await headway.client.start('flaky', { failures: 1 }, { attempts: 1 });
+    const first = await watch(job);
+    await first.ended;
+    expect(first.names().at(-1)).toBe('failed');
+    expect((await watch(job, first.lastEventId())).status).toBe(204);
+
+    const answer = await headway.client.retry(job);
+    expect(answer.status).toBe(202);
+    const second = await watch(job, first.lastEventId());
+    await second.ended;
+    expect(second.names()).toEqual(['waiting', 'active', 'progress', 'completed']);
+    expect(second.events.at(-1)!.data).toMatchObject({ attempt: 2, result: { attempt: 2 } });
+    const third = await watch(job);
+    await third.ended;
+    expect(third.names()).toEqual(['waiting', 'active', 'progress', 'completed']);
+    expect((await watch(job, third.lastEventId())).status).toBe(204);
+  });
+
+  it('by hand give a job all of its attempts again', async () => {
+    const job = await headway.client.start('flaky', { failures: 4 });
+    await (await watch(job)).ended;
+    await headway.client.retry(job);
+    const stream = await watch(job);
+    await stream.ended;
+    expect(stream.events.at(-1)).toMatchObject({ event: 'completed', data: { attempt: 5 } });
+  });
+
+  it('by hand are refused for a job that has not failed', async () => {
+    const done = await headway.client.start('steps', { count: 0, intervalMs: 0 });
+    await (await watch(done)).ended;
+    const refused = await headway.client.retry(done);
+    expect(refused.status).toBe(409);
+    expect(await refused.json()).toMatchObject({
+      code: 'not-failed',
+      detail: expect.stringMatching(/has completed/),
+    });
+    const waiting = await headway.client.start('steps', { count: 0, intervalMs: 0 }, { delayMs: 60_000 });
+    expect((await headway.client.retry(waiting)).status).toBe(409);
+  });
+
+  it('by hand work for a cancelled job, also by plain BullMQ', async () => {
+    const queue = new Queue('jobs', { connection: headway.connection, prefix: '{headway}' });
+    const start = (): Promise<StartedJob> =>
+      headway.client.start('steps', { count: 1, intervalMs: 1 }, { delayMs: 60_000 });
+    const [ours, theirs] = [await start(), await start()];
+    for (const job of [ours, theirs]) await headway.client.cancel(job);
+    expect((await headway.client.retry(ours)).status).toBe(202);
+    await (await queue.getJob(theirs.id))!.retry('failed', { resetAttemptsMade: true });
+    for (const job of [ours, theirs]) {
+      await until(
+        'it has completed',
+        async () =>
+          ((await (await headway.client.get(job)).json()) as { state: string }).state === 'completed',
+      );
+    }
+    await queue.close();
+  });
+});
