@@ -1,18 +1,38 @@
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Request, Response } from 'express';
 import { HeadwayError } from '../shared/errors.js';
-import type { Tokens } from './tokens.js';
+import type { SnapshotReader } from '../shared/lifecycle/snapshot.js';
+import { basicPassword, bearer, cookies, queryToken } from './credentials.js';
+import type { Claim, Tokens } from './tokens.js';
 
-const COOKIE = 'headway_job';
+const JOB_COOKIE = 'headway_job';
+const VISITOR_COOKIE = 'headway_visitor';
 
-/** Who may see a job: whoever holds its token. */
+/** Somebody whose jobs belong together. */
+export interface Principal {
+  /** `user:<sub>` of a token, `visitor:<digest>` of a cookie, or `admin`. */
+  id: string;
+  /** Known by name, and not only by a cookie that the first call was given. */
+  signedIn: boolean;
+  /** May see and do everything. */
+  admin: boolean;
+}
+
+/** Who may do what. */
 export interface Access {
+  /** Who is calling, as far as the request says. @throws HeadwayError `invalid-token` */
+  principal(req: Request): Promise<Principal | undefined>;
+  /** As {@link principal}; a caller that nothing is known of becomes a visitor, by a cookie. */
+  admit(req: Request, res: Response): Promise<Principal>;
   /**
-   * Lets a request pass that carries the job's token (`Authorization: Bearer`, `?token=`, or the cookie).
+   * Lets a request pass that carries the job's token (`Authorization: Bearer`, `?token=`, or the cookie), or comes
+   * from who started the job, or from an admin.
    * @returns the job's id
-   * @throws HeadwayError `not-found` without a token or with another job's, whether the job exists or not;
-   *   `invalid-token` for a token that is none
+   * @throws HeadwayError `not-found` else, whether the job exists or not; `invalid-token` for a token that is none
    */
   authorize(req: Request): Promise<string>;
+  /** @throws HeadwayError `sign-in` for a caller that is not known to be an admin, `forbidden` for one known not to be */
+  requireAdmin(req: Request): Promise<Principal>;
   /** Makes the token of a job and sets the cookie that lets pages of the same site use it. */
   grant(req: Request, res: Response, jobId: string): Promise<string>;
 }
@@ -21,18 +41,80 @@ export interface Access {
 export const jobNotFound = (): HeadwayError =>
   new HeadwayError('not-found', 'There is no such job, or the token that opens it is missing.');
 
-export function createAccess(tokens: Tokens, tokenTtlMs: number): Access {
+export interface AccessOptions {
+  tokens: Tokens;
+  tokenTtlMs: number;
+  /** Opens everything; `undefined`: nothing does. */
+  adminToken: string | undefined;
+  readJob: SnapshotReader;
+}
+
+const ADMIN: Principal = { id: 'admin', signedIn: true, admin: true };
+
+export function createAccess({ tokens, tokenTtlMs, adminToken, readJob }: AccessOptions): Access {
+  const isAdminToken = (given: string | undefined): boolean =>
+    given !== undefined && adminToken !== undefined && timingSafeEqual(digest(given), digest(adminToken));
+
+  /** What the request's own words say: an admin, the claim of its token, or nothing. */
+  async function claimOf(req: Request): Promise<Claim | 'admin' | undefined> {
+    const token = bearer(req) ?? queryToken(req);
+    if (isAdminToken(token) || isAdminToken(basicPassword(req))) return 'admin';
+    return token === undefined ? undefined : tokens.verify(token);
+  }
+
+  function principalOf(req: Request, claim: Claim | 'admin' | undefined): Principal | undefined {
+    if (claim === 'admin') return ADMIN;
+    if (claim && 'subject' in claim) {
+      return { id: `user:${claim.subject}`, signedIn: true, admin: claim.admin };
+    }
+    const [visitor] = cookies(req, VISITOR_COOKIE);
+    return visitor && /^[\w-]{27}$/.test(visitor) ? visitorPrincipal(visitor) : undefined;
+  }
+
+  const principal = async (req: Request): Promise<Principal | undefined> =>
+    principalOf(req, await claimOf(req));
+
   return {
+    principal,
+    async admit(req, res) {
+      const known = await principal(req);
+      if (known) return known;
+      const visitor = randomBytes(20).toString('base64url');
+      res.cookie(VISITOR_COOKIE, visitor, {
+        httpOnly: true,
+        sameSite: 'lax',
+        secure: req.secure,
+        maxAge: 365 * 24 * 3_600_000,
+      });
+      return visitorPrincipal(visitor);
+    },
     async authorize(req) {
       const jobId = String(req.params.id);
-      const token = bearer(req) ?? queryToken(req) ?? cookie(req);
-      if (!token) throw jobNotFound();
-      if ((await tokens.verify(token)) !== jobId) throw jobNotFound();
-      return jobId;
+      const claim = await claimOf(req);
+      if (claim === 'admin') return jobId;
+      if (claim && 'jobId' in claim) {
+        if (claim.jobId !== jobId) throw jobNotFound();
+        return jobId;
+      }
+      if (!claim) {
+        const [token] = cookies(req, JOB_COOKIE);
+        const named = token === undefined ? undefined : await tokens.verify(token);
+        if (named && 'jobId' in named && named.jobId === jobId) return jobId;
+      }
+      const caller = principalOf(req, claim);
+      if (caller?.admin) return jobId;
+      if (caller && (await readJob(jobId))?.settings.owner === caller.id) return jobId;
+      throw jobNotFound();
+    },
+    async requireAdmin(req) {
+      const caller = await principal(req);
+      if (caller?.admin) return caller;
+      if (caller?.signedIn) throw new HeadwayError('forbidden', 'Only an admin may do this.');
+      throw new HeadwayError('sign-in', 'Only an admin may do this: send the token of one.');
     },
     async grant(req, res, jobId) {
       const token = await tokens.sign(jobId);
-      res.cookie(COOKIE, token, {
+      res.cookie(JOB_COOKIE, token, {
         httpOnly: true,
         sameSite: 'lax',
         secure: req.secure,
@@ -44,18 +126,10 @@ export function createAccess(tokens: Tokens, tokenTtlMs: number): Access {
   };
 }
 
-function bearer(req: Request): string | undefined {
-  return /^Bearer +(\S+)$/i.exec(req.get('authorization') ?? '')?.[1];
-}
+const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
 
-function queryToken(req: Request): string | undefined {
-  return typeof req.query.token === 'string' && req.query.token ? req.query.token : undefined;
-}
-
-function cookie(req: Request): string | undefined {
-  for (const part of (req.get('cookie') ?? '').split(';')) {
-    const [name, value] = part.trim().split('=', 2);
-    if (name === COOKIE && value) return value;
-  }
-  return undefined;
-}
+const visitorPrincipal = (visitor: string): Principal => ({
+  id: `visitor:${digest(visitor).toString('base64url')}`,
+  signedIn: false,
+  admin: false,
+});

@@ -1,6 +1,5 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { Queue } from 'bullmq';
 import { createReader } from '../shared/channel/reader.js';
 import { Subscriber } from '../shared/channel/subscriber.js';
 import { readConfig } from '../shared/config.js';
@@ -11,6 +10,7 @@ import { createExpiry } from '../shared/lifecycle/expiry.js';
 import { createWithdrawal } from '../shared/lifecycle/withdraw.js';
 import { createLogger } from '../shared/log.js';
 import { announce, onShutdown, runMain } from '../shared/process.js';
+import { createQueues, planQueues } from '../shared/queues.js';
 import { connectRedis } from '../shared/redis.js';
 import { builtInJobsDir, loadRegistry } from '../shared/registry.js';
 import { createAccess } from './access.js';
@@ -18,23 +18,26 @@ import { createApp } from './app.js';
 import { listen } from './listen.js';
 import { startRecheck } from './recheck.js';
 import { Viewers } from './stream/viewers.js';
-import { createTokens, signingSecret } from './tokens.js';
+import { adminToken, createTokens, signingSecret } from './tokens.js';
 
 await runMain(async () => {
   const config = readConfig(process.env);
   const log = createLogger(config, 'api');
-  const secret = await signingSecret(config, process.env.NODE_ENV === 'production');
+  const production = process.env.NODE_ENV === 'production';
+  const secret = await signingSecret(config, production);
   const registry = await loadRegistry([builtInJobsDir, ...(config.JOBS_DIR ? [config.JOBS_DIR] : [])]);
+  const plan = planQueues(registry, config.QUEUE_NAME);
   const connection = await connectHeadway(config, 'request', log);
-  const { redis, server: redisServer, queue: keys, lifecycle } = connection;
+  const { redis, server: redisServer, queuePrefix, lifecycle } = connection;
   const store = openFileStore({
     dir: config.FILES_DIR,
     ttlMs: config.FILES_TTL_MS,
     minFreeBytes: config.FILES_MIN_FREE_BYTES,
     maxBytes: config.UPLOAD_MAX_BYTES,
   });
-  const queue = new Queue(keys.queue, { connection: redis, prefix: keys.prefix });
-  queue.on('error', (error) => log.debug({ err: error }, 'the queue met an error'));
+  const openQueue = createQueues(redis, queuePrefix, (error) =>
+    log.debug({ err: error }, 'a queue met an error'),
+  );
   const subscriberRedis = connectRedis(config.REDIS_URL, 'subscriber');
   const subscriber = new Subscriber({
     redis: subscriberRedis,
@@ -50,17 +53,29 @@ await runMain(async () => {
     log,
   });
 
-  const withdrawal = createWithdrawal({ redis, queue, keys, lifecycle, prefix: config.KEY_PREFIX });
+  const withdrawal = createWithdrawal({
+    redis,
+    openQueue,
+    queuePrefix,
+    lifecycle,
+    prefix: config.KEY_PREFIX,
+  });
   const expiry = createExpiry(redis, config.KEY_PREFIX);
 
   let stopping = false;
   const app = createApp({
     config,
     connection,
-    queue,
+    openQueue,
+    plan,
     registry,
     store,
-    access: createAccess(createTokens(secret, config.TOKEN_TTL_MS), config.TOKEN_TTL_MS),
+    access: createAccess({
+      tokens: createTokens(secret, config.TOKEN_TTL_MS),
+      tokenTtlMs: config.TOKEN_TTL_MS,
+      adminToken: await adminToken(config, production),
+      readJob: connection.readJob,
+    }),
     viewers,
     subscriber,
     withdrawal,
@@ -76,7 +91,8 @@ await runMain(async () => {
     redis,
     connect: () => connectRedis(config.REDIS_URL, 'patient'),
     prefix: config.KEY_PREFIX,
-    keys,
+    queuePrefix,
+    queues: plan.names,
     lifecycle,
     chore: () => expiry.sweep(withdrawal),
     log,

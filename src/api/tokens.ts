@@ -1,22 +1,25 @@
-import { createSecretKey, randomBytes } from 'node:crypto';
-import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { errors, jwtVerify, SignJWT } from 'jose';
+import { createSecretKey } from 'node:crypto';
+import { errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import type { Config } from '../shared/config.js';
 import { HeadwayError } from '../shared/errors.js';
 import { StartError } from '../shared/process.js';
+import { keptSecret } from './kept-secret.js';
 
-const AUDIENCE = 'headway:job';
+const JOB_AUDIENCE = 'headway:job';
+const USER_AUDIENCE = 'headway';
 
-/** Signs and checks the capability tokens of jobs: JWTs (RFC 7519) that say which job may be seen, and nothing else. */
+/** What a token says: it opens one job, or it says who somebody is. */
+export type Claim = { jobId: string } | { subject: string; admin: boolean };
+
+/**
+ * Signs and checks tokens: JWTs (RFC 7519, HS256). The capability token of a job (`aud` is `headway:job`) says which
+ * job may be seen, and nothing else. A token with `aud` `headway` says who its bearer is (`sub`).
+ */
 export interface Tokens {
   /** A token for one job. */
   sign(jobId: string): Promise<string>;
-  /**
-   * The id of the job that a token opens.
-   * @throws HeadwayError `invalid-token`
-   */
-  verify(token: string): Promise<string>;
+  /** @throws HeadwayError `invalid-token` */
+  verify(token: string): Promise<Claim>;
 }
 
 export function createTokens(secret: string, ttlMs: number): Tokens {
@@ -26,21 +29,28 @@ export function createTokens(secret: string, ttlMs: number): Tokens {
       return new SignJWT()
         .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
         .setSubject(jobId)
-        .setAudience(AUDIENCE)
+        .setAudience(JOB_AUDIENCE)
         .setExpirationTime(new Date(Date.now() + ttlMs))
         .sign(key);
     },
     async verify(token) {
+      let payload: JWTPayload;
       try {
-        const { payload } = await jwtVerify(token, key, { audience: AUDIENCE, algorithms: ['HS256'] });
-        return payload.sub ?? '';
+        ({ payload } = await jwtVerify(token, key, {
+          audience: [JOB_AUDIENCE, USER_AUDIENCE],
+          algorithms: ['HS256'],
+          requiredClaims: ['sub', 'exp'],
+        }));
       } catch (error) {
         const detail =
           error instanceof errors.JWTExpired
             ? 'The token has expired.'
-            : 'The token was not made by this service, or was changed.';
+            : 'The token was not made for this service, or was changed.';
         throw new HeadwayError('invalid-token', detail);
       }
+      if (payload.aud === JOB_AUDIENCE) return { jobId: payload.sub! };
+      const { admin } = (payload.headway ?? {}) as { admin?: unknown };
+      return { subject: payload.sub!, admin: admin === true };
     },
   };
 }
@@ -56,20 +66,11 @@ export async function signingSecret(config: Config, production: boolean): Promis
       'TOKEN_SECRET: must be set with NODE_ENV=production (32 bytes or more, e.g. openssl rand -hex 32)',
     );
   }
-  const file = join(config.DATA_DIR, 'token-secret');
-  try {
-    await mkdir(config.DATA_DIR, { recursive: true });
-    // Two processes that start at once end with the same secret, and neither reads half of one.
-    const draft = `${file}.${randomBytes(6).toString('hex')}`;
-    await writeFile(draft, randomBytes(32).toString('hex'), { flag: 'wx', mode: 0o600 });
-    await link(draft, file).finally(() => rm(draft));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
-      throw new StartError(`DATA_DIR: ${file} cannot be written (${(error as NodeJS.ErrnoException).code})`);
-    }
-  }
-  const secret = (await readFile(file, 'utf8')).trim();
-  if (Buffer.byteLength(secret) < 32)
-    throw new StartError(`${file} is damaged: delete it, and every token becomes invalid`);
-  return secret;
+  return keptSecret(config.DATA_DIR, 'token-secret');
+}
+
+/** What opens everything: configured, or made once and kept in the data folder; in production only what is configured. */
+export async function adminToken(config: Config, production: boolean): Promise<string | undefined> {
+  if (config.ADMIN_TOKEN) return config.ADMIN_TOKEN;
+  return production ? undefined : keptSecret(config.DATA_DIR, 'admin-token');
 }

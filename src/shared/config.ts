@@ -29,9 +29,11 @@ export const configSchema = z.object({
     ),
   QUEUE_NAME: z
     .string()
-    .regex(/^[A-Za-z0-9_.-]{1,60}$/, 'must be 1 to 60 letters, digits, "_", "." or "-"')
-    .default('jobs')
-    .describe('Name of the BullMQ queue.'),
+    .regex(/^[A-Za-z0-9_-]{0,60}$/, 'must be up to 60 letters, digits, "_" or "-"')
+    .default('')
+    .describe(
+      'A BullMQ queue for all kinds of job together. Empty: each kind has a queue of its own, named like it. A definition may name its `queue` itself.',
+    ),
   JOBS_DIR: z
     .string()
     .default('')
@@ -59,7 +61,16 @@ export const configSchema = z.object({
     .default(day)
     .describe('How long an upload or a result file is kept after its last use, in ms.'),
   BODY_MAX_BYTES: int(1024).default(MiB).describe('Largest JSON body accepted, in bytes.'),
-  WORKER_CONCURRENCY: int(1, 1000).default(4).describe('Jobs that one worker process runs at a time.'),
+  WORKER_CONCURRENCY: int(1, 1000)
+    .default(4)
+    .describe(
+      'Jobs of one queue that one worker process runs at a time, unless the definition has a `concurrency`.',
+    ),
+  WORKER_JOBS: z
+    .string()
+    .regex(/^[a-z0-9-]*( *, *[a-z0-9-]+)*$/, 'must be names of jobs with commas between')
+    .default('')
+    .describe('The kinds of job that a worker process runs, with commas between. Empty: all.'),
   PROGRESS_INTERVAL_MS: int(0, minute)
     .default(100)
     .describe('At most one progress event per job in this many ms. `0` turns coalescing off.'),
@@ -91,6 +102,13 @@ export const configSchema = z.object({
     .default('')
     .describe(
       'Secret that signs the tokens of jobs, 32 bytes or more, the same for every API process. Empty: made once and kept in `DATA_DIR` (refused with `NODE_ENV=production`).',
+    ),
+  ADMIN_TOKEN: z
+    .string()
+    .refine((s) => s === '' || Buffer.byteLength(s) >= 16, 'must be at least 16 bytes')
+    .default('')
+    .describe(
+      'Who sends this as `Authorization: Bearer`, or as the password of HTTP Basic, may do everything. Empty: made once and kept in `DATA_DIR`; with `NODE_ENV=production` nobody may.',
     ),
   TOKEN_TTL_MS: int(1000)
     .default(7 * day)
@@ -127,7 +145,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     throw new ConfigError(
       parsed.error.issues.map((issue) => {
         const name = String(issue.path[0]);
-        const shown = name === 'TOKEN_SECRET' ? '' : ` (got ${JSON.stringify(env[name])})`;
+        const shown = /SECRET|TOKEN$/.test(name) ? '' : ` (got ${JSON.stringify(env[name])})`;
         return `${name}: ${issue.message}${shown}`;
       }),
     );

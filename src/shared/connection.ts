@@ -3,7 +3,7 @@ import { createGatherer, type Gather } from './channel/gather.js';
 import { createPublisher, type Publisher } from './channel/publisher.js';
 import type { Config } from './config.js';
 import { createLifecycle, type Lifecycle } from './lifecycle/reconcile.js';
-import { createSnapshotReader, type QueueKeys, type SnapshotReader } from './lifecycle/snapshot.js';
+import { createSnapshotReader, type SnapshotReader } from './lifecycle/snapshot.js';
 import type { Logger } from './log.js';
 import { type ConnectionRole, checkRedis, connectRedis, type RedisServer } from './redis.js';
 
@@ -11,7 +11,8 @@ import { type ConnectionRole, checkRedis, connectRedis, type RedisServer } from 
 export interface Connection {
   redis: Redis;
   server: RedisServer;
-  queue: QueueKeys;
+  /** The prefix of BullMQ's keys. */
+  queuePrefix: string;
   publisher: Publisher;
   /** Makes calls to Redis that are reports, in groups where there are many. */
   gather: Gather;
@@ -21,12 +22,6 @@ export interface Connection {
 
 /** What a worker reports goes out in groups that are this far apart. */
 const GATHER_MS = 10;
-
-/** Where BullMQ keeps the queue. The braces make it one slot of a Redis Cluster. */
-export const queueKeys = (config: Config): QueueKeys => ({
-  prefix: `{${config.KEY_PREFIX}}`,
-  queue: config.QUEUE_NAME,
-});
 
 /**
  * Connects to Redis and checks that it can be used.
@@ -51,16 +46,17 @@ export async function connectHeadway(config: Config, role: ConnectionRole, log: 
     sharded: server.sharded,
     gather,
   });
-  const queue = queueKeys(config);
-  const readJob = createSnapshotReader(redis, queue);
+  // The braces make it one slot of a Redis Cluster.
+  const queuePrefix = `{${prefix}}`;
+  const readJob = createSnapshotReader(redis, queuePrefix);
   return {
     redis,
     server,
-    queue,
+    queuePrefix,
     publisher,
     gather,
     readJob,
-    lifecycle: createLifecycle({ redis, prefix, publisher, readJob, keys: queue }),
+    lifecycle: createLifecycle({ redis, prefix, publisher, readJob, queuePrefix }),
   };
 }
 

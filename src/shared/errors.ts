@@ -8,6 +8,8 @@ export const errorCodes = {
   'invalid-idempotency-key': [400, 'The Idempotency-Key is not usable'],
   'idempotency-conflict': [409, 'The Idempotency-Key was used with another body'],
   'invalid-token': [401, 'The token is not valid'],
+  'sign-in': [401, 'Sign in first'],
+  forbidden: [403, 'Not allowed'],
   'not-found': [404, 'Not found'],
   'method-not-allowed': [405, 'Method not allowed'],
   'not-acceptable': [406, 'Not acceptable'],

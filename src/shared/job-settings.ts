@@ -7,6 +7,8 @@ export interface JobSettings {
   timeoutMs?: number;
   /** Not begun by then (ms since 1970), it fails. */
   expiresAt?: number;
+  /** The principal that started it. */
+  owner?: string;
   metadata?: Record<string, unknown>;
   tags?: string[];
 }

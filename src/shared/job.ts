@@ -92,6 +92,12 @@ export interface JobDefinition<
   /** Stages in order, each with its share of the whole (any positive numbers). */
   stages?: Record<string, number>;
   defaults?: JobDefaults;
+  /** The BullMQ queue it is in. Default: one of its own, or that of all (`QUEUE_NAME`). */
+  queue?: string;
+  /** How many one worker process runs at a time. Default: `WORKER_CONCURRENCY`. */
+  concurrency?: number;
+  /** At most `max` are begun in `perMs`, over all workers. */
+  rateLimit?: { max: number; perMs: number };
   run(
     data: StandardSchemaV1.InferOutput<I>,
     ctx: JobContext,

@@ -40,6 +40,14 @@ const definitionSchema = z.strictObject({
       ttlMs: z.number().int().positive().optional(),
     })
     .optional(),
+  queue: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,60}$/, 'must be 1 to 60 letters, digits, "_" or "-"')
+    .optional(),
+  concurrency: z.number().int().min(1).max(1000).optional(),
+  rateLimit: z
+    .strictObject({ max: z.number().int().positive(), perMs: z.number().int().positive() })
+    .optional(),
   run: z.custom<JobDefinition['run']>((value) => typeof value === 'function', 'must be a function'),
 });
 

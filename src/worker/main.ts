@@ -1,5 +1,4 @@
 import { mkdir } from 'node:fs/promises';
-import { Queue, Worker } from 'bullmq';
 import { readConfig } from '../shared/config.js';
 import { connectHeadway } from '../shared/connection.js';
 import { openFileStore } from '../shared/files/store.js';
@@ -8,12 +7,14 @@ import { createExpiry } from '../shared/lifecycle/expiry.js';
 import { createWithdrawal } from '../shared/lifecycle/withdraw.js';
 import { createLogger } from '../shared/log.js';
 import { announce, onShutdown, runMain } from '../shared/process.js';
+import { createQueues, jobIdOf, planQueues } from '../shared/queues.js';
 import { connectRedis } from '../shared/redis.js';
 import { builtInJobsDir, loadRegistry } from '../shared/registry.js';
 import { listenForCommands } from './commands.js';
 import { createProcessor } from './processor.js';
 import { cancelled, StopReason } from './run.js';
-import { stopWorker } from './shutdown.js';
+import { stopWorkers } from './shutdown.js';
+import { createWorkers, queuesToServe } from './workers.js';
 
 const SWEEP_MS = 10 * 60_000;
 
@@ -21,8 +22,10 @@ await runMain(async () => {
   const config = readConfig(process.env);
   const log = createLogger(config, 'worker');
   const registry = await loadRegistry([builtInJobsDir, ...(config.JOBS_DIR ? [config.JOBS_DIR] : [])]);
+  const plan = planQueues(registry, config.QUEUE_NAME);
+  const queues = queuesToServe(plan, registry, config.WORKER_JOBS);
   const connection = await connectHeadway(config, 'patient', log);
-  const { redis, queue, publisher, gather, lifecycle, readJob } = connection;
+  const { redis, queuePrefix, publisher, gather, lifecycle, readJob } = connection;
   await mkdir(config.FILES_DIR, { recursive: true });
   const store = openFileStore({
     dir: config.FILES_DIR,
@@ -34,7 +37,7 @@ await runMain(async () => {
   const { process: processor, runs } = createProcessor({
     registry,
     redis,
-    keys: queue,
+    queuePrefix,
     lifecycle,
     publisher,
     gather,
@@ -43,28 +46,29 @@ await runMain(async () => {
     log,
   });
   const bullmqRedis = connectRedis(config.REDIS_URL, 'bullmq');
-  const keep = { age: config.KEEP_JOBS_MS / 1000 };
-  const worker = new Worker(queue.queue, processor, {
+  const workers = createWorkers({
+    config,
     connection: bullmqRedis,
-    prefix: queue.prefix,
-    concurrency: config.WORKER_CONCURRENCY,
-    lockDuration: config.LOCK_DURATION_MS,
-    stalledInterval: config.STALLED_INTERVAL_MS,
-    maxStalledCount: config.MAX_STALLS,
-    removeOnComplete: keep,
-    removeOnFail: keep,
+    queuePrefix,
+    plan,
+    queues,
+    processor,
   });
-  worker.on('error', (error) => log.error({ err: error }, 'the worker met an error'));
-  worker.on('lockRenewalFailed', (ids) => {
-    for (const id of ids) runs.get(id)?.stop(new StopReason('lock-lost', 'another worker may have this job'));
-  });
-  // The bridge tells the end too; this is only sooner.
-  const told = (jobId: string | undefined): void => {
-    if (jobId)
-      lifecycle.reconcile(jobId).catch((error) => log.warn({ err: error, jobId }, 'could not reconcile'));
-  };
-  worker.on('completed', (job) => told(job.id));
-  worker.on('failed', (job) => told(job?.id));
+  for (const worker of workers) {
+    const jobIdIn = (id: string): string => jobIdOf({ queue: worker.name, id });
+    worker.on('error', (error) => log.error({ err: error }, 'the worker met an error'));
+    worker.on('lockRenewalFailed', (ids) => {
+      const lost = new StopReason('lock-lost', 'another worker may have this job');
+      for (const id of ids) runs.get(jobIdIn(id))?.stop(lost);
+    });
+    // The bridge tells the end too; this is only sooner.
+    const told = (id: string | undefined): void => {
+      if (id === undefined) return;
+      lifecycle.reconcile(jobIdIn(id)).catch((error) => log.warn({ err: error, id }, 'could not reconcile'));
+    };
+    worker.on('completed', (job) => told(job.id));
+    worker.on('failed', (job) => told(job?.id));
+  }
 
   const commandsRedis = connectRedis(config.REDIS_URL, 'subscriber');
   listenForCommands({
@@ -79,8 +83,10 @@ await runMain(async () => {
 
   const withdrawal = createWithdrawal({
     redis,
-    queue: new Queue(queue.queue, { connection: bullmqRedis, prefix: queue.prefix }),
-    keys: queue,
+    openQueue: createQueues(bullmqRedis, queuePrefix, (error) =>
+      log.debug({ err: error }, 'a queue met an error'),
+    ),
+    queuePrefix,
     lifecycle,
     prefix: config.KEY_PREFIX,
   });
@@ -90,7 +96,8 @@ await runMain(async () => {
     redis,
     connect: () => connectRedis(config.REDIS_URL, 'patient'),
     prefix: config.KEY_PREFIX,
-    keys: queue,
+    queuePrefix,
+    queues: plan.names,
     lifecycle,
     chore: () => expiry.sweep(withdrawal),
     log,
@@ -101,13 +108,13 @@ await runMain(async () => {
 
   onShutdown(log, async () => {
     clearInterval(sweeper);
-    await stopWorker(worker, runs, config.SHUTDOWN_GRACE_MS, log);
+    await stopWorkers(workers, runs, config.SHUTDOWN_GRACE_MS, log);
     await bridge.stop();
     redis.disconnect();
     bullmqRedis.disconnect();
     commandsRedis.disconnect();
   });
-  await worker.waitUntilReady();
-  log.info({ jobs: [...registry.keys()], concurrency: config.WORKER_CONCURRENCY }, 'ready');
+  await Promise.all(workers.map((worker) => worker.waitUntilReady()));
+  log.info({ queues }, 'ready');
   announce({ type: 'ready' });
 });

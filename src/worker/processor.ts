@@ -8,8 +8,9 @@ import type { FileStore } from '../shared/files/store.js';
 import type { JobContext, JobDefinition } from '../shared/job.js';
 import { jobSettings } from '../shared/job-settings.js';
 import type { Lifecycle } from '../shared/lifecycle/reconcile.js';
-import { CANCELLED_REASON, type JobErrorCode, type QueueKeys } from '../shared/lifecycle/snapshot.js';
+import { CANCELLED_REASON, type JobErrorCode } from '../shared/lifecycle/snapshot.js';
 import type { Logger } from '../shared/log.js';
+import { jobIdOf, queueKey } from '../shared/queues.js';
 import type { Registry } from '../shared/registry.js';
 import { validate } from '../shared/schema.js';
 import { createReporting, type Reporting } from './reporting.js';
@@ -20,7 +21,7 @@ const DEFAULT_GRACE_MS = 5000;
 export interface ProcessorOptions {
   registry: Registry;
   redis: Redis;
-  keys: QueueKeys;
+  queuePrefix: string;
   lifecycle: Lifecycle;
   publisher: Publisher;
   gather: Gather;
@@ -37,13 +38,18 @@ export interface JobProcessor {
 }
 
 export function createProcessor(options: ProcessorOptions): JobProcessor {
-  const { registry, redis, keys, lifecycle, log } = options;
+  const { registry, redis, queuePrefix, lifecycle, log } = options;
   const runs = new Map<string, Run>();
-  const field = (job: Job): string => `${keys.prefix}:${keys.queue}:${job.id}`;
 
   /** An end that no further attempt may follow, with its code for programs. */
   async function end(job: Job, message: string, code?: JobErrorCode): Promise<Error> {
-    if (code) await redis.hset(field(job), 'hw:code', `${job.attemptsStarted} ${code}`);
+    if (code) {
+      await redis.hset(
+        queueKey(queuePrefix, job.queueName, job.id!),
+        'hw:code',
+        `${job.attemptsStarted} ${code}`,
+      );
+    }
     return new UnrecoverableError(message);
   }
 
@@ -79,12 +85,12 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
   }
 
   const process: Processor = async (job, token) => {
-    const jobId = job.id!;
+    const jobId = jobIdOf({ queue: job.queueName, id: job.id! });
     const definition = registry.get(job.name);
     if (!definition) throw new UnrecoverableError(`no job is named "${job.name}" in this worker`);
     const run = new Run(definition.defaults?.cancelGraceMs ?? DEFAULT_GRACE_MS);
     runs.set(jobId, run);
-    const reporting = createReporting(options, job, definition, log);
+    const reporting = createReporting(options, jobId, job, definition, log);
     try {
       // Before anything else of this attempt: whatever the last one left untold, and that this one is active.
       const { job: now } = await lifecycle.reconcile(jobId);

@@ -27,11 +27,11 @@ export interface Reporting {
 
 export function createReporting(
   { publisher, gather, store, progressIntervalMs }: ReportingOptions,
+  jobId: string,
   job: Job,
   definition: JobDefinition,
   log: Logger,
 ): Reporting {
-  const jobId = job.id!;
   const attempt = job.attemptsStarted;
   const channel = jobChannel(jobId);
   const fence = { attempt };

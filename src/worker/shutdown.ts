@@ -8,16 +8,16 @@ const REACTION_MS = 3000;
 const HAND_BACK_MS = 2000;
 
 /**
- * Stops a worker: it takes no new job at once; running ones may end within `graceMs`; the rest are aborted and
+ * Stops the workers of a process: they take no new job at once; running ones may end within `graceMs`; the rest are aborted and
  * handed back to the queue, also those that ignore their signal: they end with the process.
  */
-export async function stopWorker(
-  worker: Worker,
+export async function stopWorkers(
+  workers: Worker[],
   runs: Map<string, Run>,
   graceMs: number,
   log: Logger,
 ): Promise<void> {
-  const closed = worker.close();
+  const closed = Promise.all(workers.map((worker) => worker.close()));
   const abort = setTimeout(() => {
     log.info('handing the running jobs back');
     for (const run of runs.values()) {

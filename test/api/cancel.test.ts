@@ -13,11 +13,12 @@ describe('POST /v1/jobs/:id/cancel', () => {
     headway = await startHeadway({
       workers: 2,
       env: {
+        QUEUE_NAME: 'shared',
         WORKER_CONCURRENCY: '4',
         JOBS_DIR: testJobs({ 'stubborn.mjs': STUBBORN, 'flaky.mjs': FLAKY }),
       },
     });
-    queue = new Queue('jobs', { connection: headway.connection, prefix: '{headway}' });
+    queue = new Queue('shared', { connection: headway.connection, prefix: '{headway}' });
   });
   afterAll(async () => {
     await queue.close();

@@ -33,7 +33,7 @@ describe('POST /v1/jobs', () => {
     const job = (await response.json()) as StartedJob;
     expect(response.headers.get('location')).toBe(`/v1/jobs/${job.id}`);
     expect(job).toEqual({
-      id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      id: expect.stringMatching(/^steps\.[0-9a-f-]{36}$/),
       name: 'steps',
       state: expect.stringMatching(/^(waiting|active|completed)$/),
       links: {
@@ -120,9 +120,9 @@ describe('POST /v1/jobs', () => {
   });
 
   it('queues nothing of what it refuses', async () => {
-    const before = await headway.connection.get('{headway}:jobs:id');
+    const before = await headway.connection.get('{headway}:steps:id');
     await headway.client.post({ name: 'steps', data: { count: -1, intervalMs: 1 } });
-    expect(await headway.connection.get('{headway}:jobs:id')).toBe(before);
+    expect(await headway.connection.get('{headway}:steps:id')).toBe(before);
   });
 
   it('gives the same job for the same Idempotency-Key and body, in whatever order its fields are', async () => {
@@ -221,7 +221,7 @@ describe('POST /v1/jobs', () => {
   });
 
   it('keeps BullMQ informed: a tool of BullMQ sees state, progress and result', async () => {
-    const queue = new Queue('jobs', {
+    const queue = new Queue('steps', {
       prefix: '{headway}',
       connection: { host: '127.0.0.1', port: headway.redis.port },
     });
@@ -245,7 +245,7 @@ describe('POST /v1/jobs', () => {
   });
 
   it('shows on the stream what a tool of BullMQ does to a job: removed, retried', async () => {
-    const queue = new Queue('jobs', {
+    const queue = new Queue('steps', {
       prefix: '{headway}',
       connection: { host: '127.0.0.1', port: headway.redis.port },
     });

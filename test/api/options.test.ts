@@ -10,7 +10,11 @@ describe('options of a job', () => {
   let headway: Headway;
   beforeAll(async () => {
     headway = await startHeadway({
-      env: { WORKER_CONCURRENCY: '1', JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) },
+      env: {
+        QUEUE_NAME: 'shared',
+        WORKER_CONCURRENCY: '1',
+        JOBS_DIR: testJobs({ 'steered.mjs': STEERED }),
+      },
     });
   });
   afterAll(() => headway.stop());
@@ -128,7 +132,7 @@ describe('options of a job', () => {
     const job = await headway.client.start('steps', STEPS, { metadata, tags: ['billing', 'eu', 'billing'] });
     expect(await view(job)).toMatchObject({ metadata, tags: ['billing', 'eu'] });
     await (await watch(job)).ended;
-    const queue = new Queue('jobs', { connection: headway.connection, prefix: '{headway}' });
+    const queue = new Queue('shared', { connection: headway.connection, prefix: '{headway}' });
     await until('BullMQ keeps it too', async () => (await queue.getJob(job.id))?.returnvalue);
     await queue.close();
   });

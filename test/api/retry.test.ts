@@ -108,7 +108,7 @@ describe('retries', () => {
   });
 
   it('by hand work for a cancelled job, also by plain BullMQ', async () => {
-    const queue = new Queue('jobs', { connection: headway.connection, prefix: '{headway}' });
+    const queue = new Queue('steps', { connection: headway.connection, prefix: '{headway}' });
     const start = (): Promise<StartedJob> =>
       headway.client.start('steps', { count: 1, intervalMs: 1 }, { delayMs: 60_000 });
     const [ours, theirs] = [await start(), await start()];

@@ -87,6 +87,6 @@ describe('an API process that dies', () => {
     });
     await stream.ended;
     expect(stream.names().at(-1)).toBe('completed');
-    expect(await connection.zcard('{headway}:jobs:completed')).toBe(1);
+    expect(await connection.zcard('{headway}:steps:completed')).toBe(1);
   });
 });

@@ -126,7 +126,7 @@ describe('a worker that dies', () => {
     await stream.waitFor('waiting');
     // What BullMQ's worker does, by one that does not know of Headway and is gone the moment it is done.
     const { Worker } = await import('bullmq');
-    const worker = new Worker('jobs', undefined, {
+    const worker = new Worker('steps', undefined, {
       connection: { host: '127.0.0.1', port: headway.redis.port },
       prefix: '{headway}',
     });

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { HeadwayError } from '../../shared/errors.js';
+import type { Principal } from '../access.js';
 
 /** What a key was used for. */
 interface Use {
@@ -50,19 +51,24 @@ export function createIdempotency(redis: Redis, prefix: string, ttlMs: number): 
 }
 
 /**
- * Checks the header of a caller without a principal: who knows the key gets the job's token, so it has to be
- * hard to guess.
+ * Checks the header and makes it the caller's own. Whoever is not signed in and knows a key gets the job's token, so
+ * there it has to be hard to guess.
  * @throws HeadwayError `invalid-idempotency-key`
  */
-export function checkAnonymousKey(key: string): string {
-  if (!/^[\x21-\x7e]{16,255}$/.test(key)) {
+export function scopedKey(key: string, caller: Principal): string {
+  if (!/^[\x21-\x7e]{1,255}$/.test(key) || (!caller.signedIn && key.length < 16)) {
     throw new HeadwayError(
       'invalid-idempotency-key',
-      'Without signing in, an Idempotency-Key needs 16 to 255 visible ASCII characters: it is a secret. A random UUID will do.',
+      caller.signedIn
+        ? 'An Idempotency-Key needs 1 to 255 visible ASCII characters.'
+        : 'Without signing in, an Idempotency-Key needs 16 to 255 visible ASCII characters: it is a secret. A random UUID will do.',
     );
   }
-  return `anonymous:${key}`;
+  return `${keyScope(caller)}:${key}`;
 }
+
+/** Whose keys are apart from those of others. A cookie may be lost between two tries, a key is not. */
+export const keyScope = ({ signedIn, id }: Principal): string => (signedIn ? id : 'anonymous');
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 

@@ -32,7 +32,7 @@ export const optionsSchema = z
     priority: z.number().int().min(0).max(2_097_152).optional(),
     deduplicationKey: z
       .string()
-      .regex(/^[\x21-\x7e]{16,255}$/, 'must be 16 to 255 visible ASCII characters: it is a secret')
+      .regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 visible ASCII characters')
       .optional(),
     ttlMs: z.number().int().min(1).max(YEAR_MS).optional(),
     timeoutMs: z.number().int().min(1).max(MAX_TIMER_MS).optional(),
@@ -66,6 +66,7 @@ export interface QueueOptions {
 export function queueOptions(
   options: JobOptions,
   defaults: JobDefaults = {},
+  owner?: string,
   now = Date.now(),
 ): QueueOptions {
   const asked = options.runAt ? Date.parse(options.runAt) - now : (options.delayMs ?? 0);
@@ -75,6 +76,7 @@ export function queueOptions(
   const backoff = options.backoff ?? defaults.backoff;
   const { timeoutMs, tags } = options;
   const settings: JobSettings = {
+    ...(owner ? { owner } : {}),
     ...(timeoutMs !== undefined ? { timeoutMs } : {}),
     ...(expiresAt !== undefined ? { expiresAt } : {}),
     ...(options.metadata ? { metadata: options.metadata } : {}),

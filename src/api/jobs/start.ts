@@ -1,5 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto';
-import type { Queue } from 'bullmq';
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { jobChannel } from '../../shared/channel/keys.js';
 import type { Publisher } from '../../shared/channel/publisher.js';
@@ -9,8 +8,11 @@ import type { FileStore } from '../../shared/files/store.js';
 import type { JobDefinition } from '../../shared/job.js';
 import type { Expiry } from '../../shared/lifecycle/expiry.js';
 import { accepted } from '../../shared/lifecycle/transitions.js';
+import { addressOf, type OpenQueue } from '../../shared/queues.js';
 import type { Registry } from '../../shared/registry.js';
 import { validate } from '../../shared/schema.js';
+import type { Principal } from '../access.js';
+import { keyScope } from './idempotency.js';
 import { type JobOptions, optionsSchema, queueOptions } from './options.js';
 
 /** The body of `POST /v1/jobs`. */
@@ -25,10 +27,11 @@ export interface JobRequest {
   definition: JobDefinition;
   data: unknown;
   options: JobOptions;
+  caller: Principal;
 }
 
 export interface StartOptions {
-  queue: Queue;
+  openQueue: OpenQueue;
   publisher: Publisher;
   registry: Registry;
   store: FileStore;
@@ -38,18 +41,19 @@ export interface StartOptions {
 /** Checks requests for jobs and queues them. */
 export interface JobStarter {
   /** @throws HeadwayError that says what is wrong, and where */
-  check(body: unknown): Promise<JobRequest>;
+  check(body: unknown, caller: Principal): Promise<JobRequest>;
   /**
-   * Queues a job. When it returns, Redis has it. A second call with the same id does nothing.
+   * Queues a job under an id from `newJobId`. When it returns, Redis has it. A second call with the same id does
+   * nothing.
    * @returns the job's id: another than the one given when a job with the same deduplication key has not ended
    */
   start(id: string, request: JobRequest): Promise<string>;
 }
 
-export const newJobId = (): string => randomUUID();
+export function createJobStarter(given: StartOptions): JobStarter {
+  const { openQueue, publisher, registry, store, expiry } = given;
 
-export function createJobStarter({ queue, publisher, registry, store, expiry }: StartOptions): JobStarter {
-  async function check(body: unknown): Promise<JobRequest> {
+  async function check(body: unknown, caller: Principal): Promise<JobRequest> {
     const parsed = await validate(bodySchema, body);
     if (parsed.errors) {
       const [first] = parsed.errors;
@@ -60,6 +64,7 @@ export function createJobStarter({ queue, publisher, registry, store, expiry }: 
       );
     }
     const { name, data = {}, options = {} } = parsed.value;
+    checkDeduplicationKey(options, caller);
     const definition = registry.get(name);
     if (!definition) {
       const known = [...registry.keys()].sort().join(', ');
@@ -75,7 +80,7 @@ export function createJobStarter({ queue, publisher, registry, store, expiry }: 
       throw new HeadwayError('invalid-data', `${errors[0]!.pointer}: ${errors[0]!.detail}`, errors);
     }
     await keepFiles(input.value);
-    return { definition, data, options };
+    return { definition, data, options, caller };
   }
 
   /** Files named in the data must be there, and stay for as long as a new upload would. */
@@ -92,17 +97,20 @@ export function createJobStarter({ queue, publisher, registry, store, expiry }: 
 
   return {
     check,
-    async start(id, { definition, data, options }) {
-      const { bullmq, dueAt, expiresAt } = queueOptions(options, definition.defaults);
+    async start(id, { definition, data, options, caller }) {
+      const { bullmq, dueAt, expiresAt } = queueOptions(options, definition.defaults, caller.id);
       const { deduplicationKey } = options;
       // Told first: a worker may be faster than we are.
       const told = accepted({ id, name: definition.name, ...(dueAt ? { dueAt } : {}) });
       await publisher.publish(jobChannel(id), told.event, told.fence);
       if (expiresAt !== undefined) await expiry.add(id, expiresAt);
-      const job = await queue.add(definition.name, data, {
+      const { queue } = addressOf(id)!;
+      const job = await openQueue(queue).add(definition.name, data, {
         ...bullmq,
         jobId: id,
-        ...(deduplicationKey ? { deduplication: { id: secretId(definition.name, deduplicationKey) } } : {}),
+        ...(deduplicationKey
+          ? { deduplication: { id: secretId(keyScope(caller), definition.name, deduplicationKey) } }
+          : {}),
       });
       return job.id!;
     },
@@ -110,5 +118,13 @@ export function createJobStarter({ queue, publisher, registry, store, expiry }: 
 }
 
 /** A deduplication key is a secret of its caller: Redis gets its digest. */
-const secretId = (name: string, key: string): string =>
-  createHash('sha256').update(`${name} ${key}`).digest('base64url');
+const secretId = (scope: string, name: string, key: string): string =>
+  createHash('sha256').update(`${scope} ${name} ${key}`).digest('base64url');
+
+/** Whoever is not signed in and knows the key gets the job's token: it has to be hard to guess. */
+function checkDeduplicationKey({ deduplicationKey }: JobOptions, { signedIn }: Principal): void {
+  if (deduplicationKey === undefined || signedIn || deduplicationKey.length >= 16) return;
+  const pointer = '/options/deduplicationKey';
+  const detail = 'must be at least 16 characters without signing in: it is a secret';
+  throw new HeadwayError('invalid-request', `${pointer}: ${detail}`, [{ pointer, detail }]);
+}

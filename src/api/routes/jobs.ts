@@ -1,4 +1,3 @@
-import type { Queue } from 'bullmq';
 import { type Request, type Response, Router } from 'express';
 import { parseEventId } from '../../shared/channel/frame.js';
 import { jobChannel } from '../../shared/channel/keys.js';
@@ -10,12 +9,13 @@ import type { FileStore } from '../../shared/files/store.js';
 import type { Expiry } from '../../shared/lifecycle/expiry.js';
 import { isFinished } from '../../shared/lifecycle/snapshot.js';
 import type { Withdrawal } from '../../shared/lifecycle/withdraw.js';
+import { newJobId, type OpenQueue, type QueuePlan } from '../../shared/queues.js';
 import type { Registry } from '../../shared/registry.js';
 import { type Access, jobNotFound } from '../access.js';
-import { checkAnonymousKey, createIdempotency } from '../jobs/idempotency.js';
+import { createIdempotency, scopedKey } from '../jobs/idempotency.js';
 import { sendResult } from '../jobs/result.js';
 import { retryFailed } from '../jobs/retry.js';
-import { createJobStarter, newJobId } from '../jobs/start.js';
+import { createJobStarter } from '../jobs/start.js';
 import { jobLinks, jobView, readProgress } from '../jobs/view.js';
 import { methods } from '../problem.js';
 import type { Viewers } from '../stream/viewers.js';
@@ -23,7 +23,8 @@ import type { Viewers } from '../stream/viewers.js';
 export interface JobRoutesOptions {
   config: Config;
   connection: Connection;
-  queue: Queue;
+  openQueue: OpenQueue;
+  plan: QueuePlan;
   registry: Registry;
   store: FileStore;
   access: Access;
@@ -35,9 +36,10 @@ export interface JobRoutesOptions {
 
 /** `/v1/jobs`: start a job, look at it, watch it, fetch its result. */
 export function jobRoutes(options: JobRoutesOptions): Router {
-  const { config, connection, queue, registry, store, access, viewers, withdrawal, expiry } = options;
+  const { config, connection, openQueue, plan, registry, store, access, viewers, withdrawal, expiry } =
+    options;
   const { redis, publisher, lifecycle, readJob } = connection;
-  const starter = createJobStarter({ queue, publisher, registry, store, expiry });
+  const starter = createJobStarter({ openQueue, publisher, registry, store, expiry });
   const idempotency = createIdempotency(redis, config.KEY_PREFIX, config.IDEMPOTENCY_TTL_MS);
   const router = Router();
 
@@ -51,11 +53,11 @@ export function jobRoutes(options: JobRoutesOptions): Router {
 
   async function startJob(req: Request, res: Response): Promise<void> {
     const header = req.get('idempotency-key');
-    const key = header === undefined ? undefined : checkAnonymousKey(header);
-    const request = await starter.check(req.body);
-    const use = key
-      ? await idempotency.claim(key, req.body, newJobId())
-      : { jobId: newJobId(), queued: false };
+    const caller = await access.admit(req, res);
+    const key = header === undefined ? undefined : scopedKey(header, caller);
+    const request = await starter.check(req.body, caller);
+    const newId = newJobId(plan.of(request.definition.name));
+    const use = key ? await idempotency.claim(key, req.body, newId) : { jobId: newId, queued: false };
     let id = use.jobId;
     if (!use.queued) {
       id = await starter.start(use.jobId, request);
@@ -110,7 +112,7 @@ export function jobRoutes(options: JobRoutesOptions): Router {
       const why = isFinished(job) ? 'has completed' : `is ${job.state}`;
       throw new HeadwayError('not-failed', `The job ${why}; only a failed or cancelled one can be retried.`);
     }
-    await retryFailed(queue, jobId);
+    await retryFailed(openQueue, jobId);
     const { job: now } = await lifecycle.reconcile(jobId);
     res.status(202).json(jobView(now ?? job, null));
   }

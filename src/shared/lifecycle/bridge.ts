@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import type { Logger } from '../log.js';
+import { addressOf, jobIdOf, queueKey } from '../queues.js';
 import type { EndHint, Lifecycle } from './reconcile.js';
-import type { QueueKeys } from './snapshot.js';
 
 const LEASE_MS = 3000;
 const ASK_MS = 1000;
@@ -21,7 +21,9 @@ export interface BridgeOptions {
   /** Opens the connection on which the leader waits for events. */
   connect: () => Redis;
   prefix: string;
-  keys: QueueKeys;
+  queuePrefix: string;
+  /** The queues to follow. */
+  queues: string[];
   lifecycle: Lifecycle;
   /** What one process at a time has to look after, every second or two. */
   chore: () => Promise<void>;
@@ -36,7 +38,7 @@ export interface Running {
 const lua = readFileSync(new URL('./scripts/lease.lua', import.meta.url), 'utf8');
 
 /**
- * Follows BullMQ's event stream, which BullMQ writes in the same step as each change of state, and has every
+ * Follows BullMQ's event streams, which BullMQ writes in the same step as each change of state, and has every
  * job that is named there reconciled. One process at a time does it (by a lease); the place it has reached is
  * kept in Redis for the next one. Doing an event twice, or skipping to the newest of a job's, changes nothing,
  * because `reconcile` looks at states.
@@ -46,15 +48,17 @@ export function startBridge({
   redis,
   connect,
   prefix,
-  keys,
+  queuePrefix,
+  queues,
   lifecycle,
   chore,
   log,
 }: BridgeOptions): Running {
   const me = `${role}:${randomUUID()}`;
-  const lease = `${prefix}:{bridge:${keys.queue}}:lease`;
-  const cursorKey = `${prefix}:{bridge:${keys.queue}}:cursor`;
-  const events = `${keys.prefix}:${keys.queue}:events`;
+  const lease = `${prefix}:{bridge}:lease`;
+  const cursorKey = `${prefix}:{bridge}:cursor`;
+  /** The queue of each event stream. */
+  const streams = new Map(queues.map((queue) => [queueKey(queuePrefix, queue, 'events'), queue]));
   if (!('takeLease' in redis)) redis.defineCommand('takeLease', { numberOfKeys: 1, lua });
   const scripts = redis as unknown as { takeLease(key: string, who: string, ms: number): Promise<number> };
 
@@ -77,38 +81,46 @@ export function startBridge({
   }
 
   async function follow(): Promise<void> {
-    log.debug('following the queue');
+    log.debug({ queues }, 'following the queues');
     following = connect();
     try {
-      let cursor = (await redis.get(cursorKey)) ?? '0';
+      const keys = [...streams.keys()];
+      const known = await redis.hmget(cursorKey, ...queues);
+      const cursors = new Map(keys.map((key, i) => [key, known[i] ?? '0']));
       while (!stopped && Date.now() < heldUntil) {
-        const reply = await following.xread('COUNT', BATCH, 'BLOCK', BLOCK_MS, 'STREAMS', events, cursor);
+        const from = keys.map((key) => cursors.get(key)!);
+        const reply = await following.xread('COUNT', BATCH, 'BLOCK', BLOCK_MS, 'STREAMS', ...keys, ...from);
         if (!reply) continue;
-        const entries = reply[0]![1];
-        await handle(entries);
-        cursor = entries.at(-1)![0];
-        await redis.set(cursorKey, cursor);
+        await Promise.all(reply.map(([key, entries]) => handle(streams.get(key)!, entries)));
+        for (const [key, entries] of reply) cursors.set(key, entries.at(-1)![0]);
+        await redis.hset(
+          cursorKey,
+          reply.flatMap(([key]) => [streams.get(key)!, cursors.get(key)!]),
+        );
         // A full batch means that more are waiting.
-        if (entries.length < BATCH) await sleep(PAUSE_MS);
+        if (reply.every(([, entries]) => entries.length < BATCH)) await sleep(PAUSE_MS);
       }
     } catch (error) {
       if (!stopped)
-        log.warn({ err: error }, 'following the queue was interrupted; it goes on from where it was');
+        log.warn({ err: error }, 'following the queues was interrupted; it goes on from where it was');
     } finally {
       following.disconnect();
       following = undefined;
     }
   }
 
-  async function handle(entries: Array<[id: string, fields: string[]]>): Promise<void> {
+  async function handle(queue: string, entries: Array<[id: string, fields: string[]]>): Promise<void> {
     // Only the newest message of each job: what came before shows in the job's state.
     const hints = new Map<string, EndHint | undefined>();
     for (const [, fields] of entries) {
       const event = fieldsOf(fields);
-      if (event.jobId && event.event !== 'progress')
-        hints.set(event.jobId, endHint(event) ?? hints.get(event.jobId));
+      if (!event.jobId || event.event === 'progress') continue;
+      const jobId = jobIdOf({ queue, id: event.jobId });
+      hints.set(jobId, endHint(event) ?? hints.get(jobId));
     }
-    await Promise.all(Array.from(hints, ([jobId, hint]) => lifecycle.reconcile(jobId, hint)));
+    // An id that a tool made up may have a form that no channel's name can have.
+    const known = Array.from(hints).filter(([jobId]) => addressOf(jobId));
+    await Promise.all(known.map(([jobId, hint]) => lifecycle.reconcile(jobId, hint)));
   }
 
   const tick = (): void => {

@@ -1,7 +1,8 @@
 import type { Cluster, Redis } from 'ioredis';
 import { channelKeys, jobChannel } from '../channel/keys.js';
 import type { Publisher } from '../channel/publisher.js';
-import type { JobSnapshot, QueueKeys, SnapshotReader } from './snapshot.js';
+import { addressOf, queueKey } from '../queues.js';
+import type { JobSnapshot, SnapshotReader } from './snapshot.js';
 import { ended, type Told, transitions } from './transitions.js';
 
 export interface LifecycleOptions {
@@ -9,7 +10,7 @@ export interface LifecycleOptions {
   prefix: string;
   publisher: Publisher;
   readJob: SnapshotReader;
-  keys: QueueKeys;
+  queuePrefix: string;
 }
 
 /** What a job's channel and BullMQ say of a job, after the two have been made to agree. */
@@ -35,8 +36,17 @@ export interface Lifecycle {
   reconcile(jobId: string, hint?: EndHint): Promise<Reconciled>;
 }
 
-export function createLifecycle({ redis, prefix, publisher, readJob, keys }: LifecycleOptions): Lifecycle {
-  const jobKey = (jobId: string): string => `${keys.prefix}:${keys.queue}:${jobId}`;
+export function createLifecycle({
+  redis,
+  prefix,
+  publisher,
+  readJob,
+  queuePrefix,
+}: LifecycleOptions): Lifecycle {
+  const jobKey = (jobId: string): string => {
+    const { queue, id } = addressOf(jobId)!;
+    return queueKey(queuePrefix, queue, id);
+  };
 
   async function readTold(jobId: string): Promise<(Told & { epoch: string }) | undefined> {
     const [channel] = channelKeys(prefix, jobChannel(jobId));

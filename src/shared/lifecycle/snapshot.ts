@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Cluster, Redis } from 'ioredis';
 import { type JobSettings, jobSettings } from '../job-settings.js';
+import { addressOf, queueKey } from '../queues.js';
 
 /** States of a job in BullMQ's words; `cancelled` is ours. */
 export type JobState =
@@ -50,35 +51,29 @@ export interface JobSnapshot {
   progress?: unknown;
 }
 
-/** Where a BullMQ queue's keys are. */
-export interface QueueKeys {
-  prefix: string;
-  queue: string;
-}
-
 export type SnapshotReader = (jobId: string) => Promise<JobSnapshot | undefined>;
 
 const lua = readFileSync(new URL('./scripts/job.lua', import.meta.url), 'utf8');
 
 /** Reads a job's real state from BullMQ's keys; `undefined` when BullMQ has no such job. */
-export function createSnapshotReader(redis: Redis | Cluster, { prefix, queue }: QueueKeys): SnapshotReader {
+export function createSnapshotReader(redis: Redis | Cluster, prefix: string): SnapshotReader {
   if (!('readJob' in redis)) redis.defineCommand('readJob', { numberOfKeys: 7, lua });
   const scripts = redis as unknown as { readJob(...args: string[]): Promise<string[] | null> };
-  const key = (suffix: string): string => `${prefix}:${queue}:${suffix}`;
-  return async (id) => {
-    // Other names than ids share the place behind the queue's name.
-    if (!/^[A-Za-z0-9_-]{1,100}$/.test(id)) return undefined;
+  return async (jobId) => {
+    const address = addressOf(jobId);
+    if (!address) return undefined;
+    const key = (suffix: string): string => queueKey(prefix, address.queue, suffix);
     const reply = await scripts.readJob(
-      key(id),
+      key(address.id),
       key('active'),
       key('completed'),
       key('failed'),
       key('delayed'),
       key('prioritized'),
       key('waiting-children'),
-      id,
+      address.id,
     );
-    return reply ? parseReply(id, reply) : undefined;
+    return reply ? parseReply(jobId, reply) : undefined;
   };
 }
 

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { Job, type Queue, UnrecoverableError } from 'bullmq';
+import { Job, UnrecoverableError } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
+import { addressOf, type OpenQueue, queueKey } from '../queues.js';
 import type { Lifecycle } from './reconcile.js';
-import { CANCELLED_REASON, type JobSnapshot, type QueueKeys } from './snapshot.js';
+import { CANCELLED_REASON, type JobSnapshot } from './snapshot.js';
 
 /** Withdraws jobs: cancels them, or lets those expire that were not begun in time. */
 export interface Withdrawal {
@@ -17,8 +18,8 @@ export interface Withdrawal {
 
 export interface WithdrawalOptions {
   redis: Redis | Cluster;
-  queue: Queue;
-  keys: QueueKeys;
+  openQueue: OpenQueue;
+  queuePrefix: string;
   lifecycle: Lifecycle;
   prefix: string;
 }
@@ -31,10 +32,15 @@ export const controlChannel = (prefix: string): string => `${prefix}:control`;
 const EXPIRED_REASON = 'not started in time';
 const lua = readFileSync(new URL('./scripts/withdraw.lua', import.meta.url), 'utf8');
 
-export function createWithdrawal({ redis, queue, keys, lifecycle, prefix }: WithdrawalOptions): Withdrawal {
+export function createWithdrawal({
+  redis,
+  openQueue,
+  queuePrefix,
+  lifecycle,
+  prefix,
+}: WithdrawalOptions): Withdrawal {
   if (!('withdrawJob' in redis)) redis.defineCommand('withdrawJob', { numberOfKeys: 9, lua });
   const scripts = redis as unknown as { withdrawJob(...args: string[]): Promise<Answer> };
-  const key = (suffix: string): string => `${keys.prefix}:${keys.queue}:${suffix}`;
   const sets = [
     'active',
     'completed',
@@ -47,16 +53,20 @@ export function createWithdrawal({ redis, queue, keys, lifecycle, prefix }: With
   ];
 
   async function withdraw(jobId: string, how: 'cancel' | 'expire', reason: string): Promise<void> {
+    const address = addressOf(jobId);
+    if (!address) return;
+    const key = (suffix: string): string => queueKey(queuePrefix, address.queue, suffix);
     const answer = await scripts.withdrawJob(
-      key(jobId),
+      key(address.id),
       ...sets.map(key),
-      jobId,
+      address.id,
       how,
       reason,
       controlChannel(prefix),
+      jobId,
     );
     if (answer !== 'taken') return;
-    const job = await Job.fromId(queue, jobId);
+    const job = await Job.fromId(openQueue(address.queue), address.id);
     // "0" is BullMQ's token of somebody who needs no lock.
     await job?.moveToFailed(new UnrecoverableError(reason), '0', false).catch((error: unknown) => {
       if (!isGone(error)) throw error;

@@ -9,6 +9,8 @@
   {state, when it is due ("" unless delayed), name, ats, atm, stc, timestamp, processedOn, finishedOn, failedReason,
    returnvalue, progress, opts, hw:cancel, hw:code}
 ]]
+-- Other things than jobs share the place behind the queue's name.
+if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then return false end
 local job = redis.call('HMGET', KEYS[1], 'name', 'ats', 'atm', 'stc', 'timestamp', 'processedOn', 'finishedOn',
   'failedReason', 'returnvalue', 'progress', 'opts', 'hw:cancel', 'hw:code')
 if not job[1] then return false end

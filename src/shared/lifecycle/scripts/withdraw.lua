@@ -11,12 +11,14 @@
   ARGV[2] "cancel", or "expire": then only a job that has never begun is withdrawn
   ARGV[3] what failedReason is going to be
   ARGV[4] the Pub/Sub channel on which workers are told
+  ARGV[5] the id by which they know the job
 
   Fields of the job's hash that are ours: "hw:cancel" ("asked", later "told") and "hw:code" ("<attempt> <error code>").
 
   Returns "missing", "ended", "taken" (the caller has to fail it), "told" (its worker has been told), "parent" (it waits
   for its children) or "begun" (too late to expire).
 ]]
+if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then return 'missing' end
 local job = redis.call('HMGET', KEYS[1], 'name', 'ats', 'hw:cancel')
 if not job[1] then return 'missing' end
 if redis.call('ZSCORE', KEYS[3], ARGV[1]) or redis.call('ZSCORE', KEYS[4], ARGV[1]) then return 'ended' end
@@ -30,7 +32,7 @@ if redis.call('EXISTS', KEYS[1] .. ':lock') == 1 or redis.call('LPOS', KEYS[2], 
     return 'taken'
   end
   redis.call('HSET', KEYS[1], 'hw:cancel', 'asked')
-  redis.call('PUBLISH', ARGV[4], 'cancel ' .. ARGV[1])
+  redis.call('PUBLISH', ARGV[4], 'cancel ' .. ARGV[5])
   return 'told'
 end
 if redis.call('ZSCORE', KEYS[7], ARGV[1]) then return 'parent' end

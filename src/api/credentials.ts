@@ -1,0 +1,27 @@
+import type { Request } from 'express';
+
+/** The token after `Authorization: Bearer` (RFC 6750, section 2.1). */
+export function bearer(req: Request): string | undefined {
+  return /^Bearer +(\S+)$/i.exec(req.get('authorization') ?? '')?.[1];
+}
+
+/** The password of `Authorization: Basic` (RFC 7617); the user's name does not matter. */
+export function basicPassword(req: Request): string | undefined {
+  const encoded = /^Basic +(\S+)$/i.exec(req.get('authorization') ?? '')?.[1];
+  if (!encoded) return undefined;
+  const pair = Buffer.from(encoded, 'base64').toString();
+  return pair.includes(':') ? pair.slice(pair.indexOf(':') + 1) : undefined;
+}
+
+/** The token in the query, for `EventSource`, which can send no header. */
+export function queryToken(req: Request): string | undefined {
+  return typeof req.query.token === 'string' && req.query.token ? req.query.token : undefined;
+}
+
+/** The values of a cookie, the most specific path first (RFC 6265, section 5.4). */
+export function cookies(req: Request, name: string): string[] {
+  return (req.get('cookie') ?? '').split(';').flatMap((part) => {
+    const [key, value] = part.trim().split('=', 2);
+    return key === name && value ? [value] : [];
+  });
+}

@@ -1,0 +1,91 @@
+import { randomUUID } from 'node:crypto';
+import { Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
+import type { JobDefinition } from './job.js';
+import { type Registry, RegistryError } from './registry.js';
+
+/** Where a job is in BullMQ: its queue, and its id there. */
+export interface JobAddress {
+  queue: string;
+  id: string;
+}
+
+/**
+ * The id of a job that is about to be made: the name of its queue, a dot, a random UUID. It is BullMQ's id too, so
+ * that the job is found under the same id by every tool.
+ */
+export const newJobId = (queue: string): string => `${queue}.${randomUUID()}`;
+
+/** The id under which a job is known to clients. One that another tool gave an id of its own has two dots: `<queue>..<id>`. */
+export const jobIdOf = ({ queue, id }: JobAddress): string =>
+  id.startsWith(`${queue}.`) ? id : `${queue}..${id}`;
+
+const JOB_ID = /^([A-Za-z0-9_-]{1,60})\.(\.?)([A-Za-z0-9_.:-]{1,130})$/;
+
+/** The opposite of {@link jobIdOf}; `undefined` for what cannot be the id of a job. */
+export function addressOf(jobId: string): JobAddress | undefined {
+  const match = JOB_ID.exec(jobId);
+  if (!match) return undefined;
+  const [, queue, foreign, id] = match;
+  return { queue: queue!, id: foreign ? id! : jobId };
+}
+
+/** BullMQ's key of a job or of one of a queue's lists and sets. */
+export const queueKey = (prefix: string, queue: string, suffix: string): string =>
+  `${prefix}:${queue}:${suffix}`;
+
+/** Which queue each kind of job is in. */
+export interface QueuePlan {
+  /** All queues. */
+  names: string[];
+  /** The queue of a kind of job. */
+  of(kind: string): string;
+  /** The kinds in a queue. */
+  kindsIn(queue: string): JobDefinition[];
+}
+
+/**
+ * Gives each kind of job its queue: the one that its definition names, else one of its own that is named like it, or
+ * with `shared` that one for all kinds that do not need their own.
+ * @throws RegistryError for a kind with limits (`concurrency`, `rateLimit`) that would share its queue
+ */
+export function planQueues(registry: Registry, shared: string): QueuePlan {
+  const queues = new Map<string, JobDefinition[]>();
+  const byKind = new Map<string, string>();
+  for (const definition of registry.values()) {
+    const limited = definition.concurrency !== undefined || definition.rateLimit !== undefined;
+    const queue = definition.queue ?? (shared && !limited ? shared : definition.name);
+    byKind.set(definition.name, queue);
+    queues.set(queue, [...(queues.get(queue) ?? []), definition]);
+  }
+  for (const [queue, kinds] of queues) {
+    const limited = kinds.find(({ concurrency, rateLimit }) => concurrency ?? rateLimit);
+    if (limited && kinds.length > 1) {
+      const others = kinds.filter((kind) => kind !== limited).map(({ name }) => name);
+      throw new RegistryError(
+        `the job "${limited.name}" has a concurrency or rateLimit, which a queue has as a whole, but shares the queue "${queue}" with ${others.join(', ')}: give it a queue of its own`,
+      );
+    }
+  }
+  return {
+    names: [...queues.keys()],
+    of: (kind) => byKind.get(kind) ?? (shared || kind),
+    kindsIn: (queue) => queues.get(queue) ?? [],
+  };
+}
+
+/** BullMQ's side of the queues, by name; each is opened once. */
+export type OpenQueue = (name: string) => Queue;
+
+export function createQueues(connection: Redis, prefix: string, onError: (error: Error) => void): OpenQueue {
+  const open = new Map<string, Queue>();
+  return (name) => {
+    let queue = open.get(name);
+    if (!queue) {
+      queue = new Queue(name, { connection, prefix });
+      queue.on('error', onError);
+      open.set(name, queue);
+    }
+    return queue;
+  };
+}

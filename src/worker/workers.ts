@@ -1,0 +1,63 @@
+import { type Processor, Worker } from 'bullmq';
+import type { Redis } from 'ioredis';
+import type { Config } from '../shared/config.js';
+import { StartError } from '../shared/process.js';
+import type { QueuePlan } from '../shared/queues.js';
+import type { Registry } from '../shared/registry.js';
+
+/**
+ * The queues that a process serves: those of the kinds in `WORKER_JOBS`, or all.
+ * @throws StartError for a name that no job has, or a queue of which only some kinds are wanted
+ */
+export function queuesToServe(plan: QueuePlan, registry: Registry, workerJobs: string): string[] {
+  const wanted = workerJobs.split(',').flatMap((name) => name.trim() || []);
+  if (wanted.length === 0) return plan.names;
+  const unknown = wanted.find((name) => !registry.has(name));
+  if (unknown) {
+    throw new StartError(
+      `WORKER_JOBS: no job is named "${unknown}"; there are: ${[...registry.keys()].join(', ')}`,
+    );
+  }
+  const queues = [...new Set(wanted.map(plan.of))];
+  for (const queue of queues) {
+    const others = plan.kindsIn(queue).filter(({ name }) => !wanted.includes(name));
+    if (others.length > 0) {
+      throw new StartError(
+        `WORKER_JOBS: the queue "${queue}" also has ${others.map(({ name }) => name).join(', ')}: name all of its jobs, or give them queues of their own`,
+      );
+    }
+  }
+  return queues;
+}
+
+export interface WorkersOptions {
+  config: Config;
+  /** A connection in the role `bullmq`. */
+  connection: Redis;
+  queuePrefix: string;
+  plan: QueuePlan;
+  queues: string[];
+  processor: Processor;
+}
+
+/** One BullMQ worker for each queue that this process serves. */
+export function createWorkers(options: WorkersOptions): Worker[] {
+  const { config, connection, queuePrefix, plan, queues, processor } = options;
+  const keep = { age: config.KEEP_JOBS_MS / 1000 };
+  return queues.map((queue) => {
+    // The limits of a queue are those of its only kind: see planQueues.
+    const [kind] = plan.kindsIn(queue);
+    const { concurrency = config.WORKER_CONCURRENCY, rateLimit } = kind ?? {};
+    return new Worker(queue, processor, {
+      connection,
+      prefix: queuePrefix,
+      concurrency,
+      ...(rateLimit ? { limiter: { max: rateLimit.max, duration: rateLimit.perMs } } : {}),
+      lockDuration: config.LOCK_DURATION_MS,
+      stalledInterval: config.STALLED_INTERVAL_MS,
+      maxStalledCount: config.MAX_STALLS,
+      removeOnComplete: keep,
+      removeOnFail: keep,
+    });
+  });
+}
