@@ -92,6 +92,18 @@ describe('the page', () => {
     expect(await value()).toBe(30);
   });
 
+  it('cancels a job, and runs it again', async () => {
+    await startSteps(40, 100);
+    await until('the bar moves', async () => (await value()) > 0);
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    await page.getByRole('status').getByText('Cancelled').waitFor();
+    await page.getByRole('button', { name: 'Run again' }).click();
+    await page.getByRole('status').getByText('Running').waitFor();
+    await until('the bar moves', async () => (await value()) > 0);
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    await page.getByRole('status').getByText('Cancelled').waitFor();
+  });
+
   it('can be used with the keyboard alone', async () => {
     const chosen = () => page.getByRole('radio', { checked: true }).getAttribute('value');
     await page.getByRole('radio', { checked: true }).focus();

@@ -59,6 +59,16 @@ export function startJob(name: string, data: unknown, key: string): Promise<Star
   });
 }
 
+/** Asks for a job's end. */
+export async function cancelJob(id: string): Promise<void> {
+  await request(`/v1/jobs/${encodeURIComponent(id)}/cancel`, { method: 'POST' });
+}
+
+/** Runs a failed or cancelled job again, under the same id. */
+export async function retryJob(id: string): Promise<void> {
+  await request(`/v1/jobs/${encodeURIComponent(id)}/retry`, { method: 'POST' });
+}
+
 async function request<T>(path: string, init?: RequestInit): Promise<T> {
   const response = await fetch(path, init).catch(() => {
     throw new ApiError(UNREACHABLE);

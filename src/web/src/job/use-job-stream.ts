@@ -5,7 +5,10 @@ export type Connection = 'connecting' | 'live' | 'reconnecting' | 'ended' | 'gon
 
 const RETRY_MS = 2000;
 
-/** Follows the stream of a job while the component lives. The cookie of the 202 opens it. */
+/**
+ * Follows the stream of a job while the component lives. The cookie of the 202 opens it. `open` goes on after an end,
+ * for a job that runs again.
+ */
 export function useJobStream(id: Ref<string>) {
   const job = shallowRef<JobView>(emptyJob());
   const connection = ref<Connection>('connecting');
@@ -66,5 +69,5 @@ export function useJobStream(id: Ref<string>) {
     { immediate: true },
   );
   onScopeDispose(stop);
-  return { job, connection };
+  return { job, connection, open };
 }
