@@ -76,7 +76,7 @@ await runMain(async () => {
     prefix: config.KEY_PREFIX,
     onCancel: (jobId) => runs.get(jobId)?.stop(cancelled()),
     async onGap() {
-      for (const [jobId, run] of runs) if ((await readJob(jobId))?.cancelling) run.stop(cancelled());
+      for (const [jobId, run] of runs) if ((await readJob(jobId))?.cancelAsked) run.stop(cancelled());
     },
     log,
   });

@@ -95,7 +95,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       // Before anything else of this attempt: whatever the last one left untold, and that this one is active.
       const { job: now } = await lifecycle.reconcile(jobId);
       // The run is known here since before that look: a request that comes after it finds the run.
-      if (now?.cancelling) run.stop(cancelled());
+      if (now?.cancelAsked) run.stop(cancelled());
       return await run.do(() => work(job, definition, run, reporting));
     } catch (error) {
       throw await afterFailure(error, job, token!, reporting);

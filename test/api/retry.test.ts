@@ -1,8 +1,9 @@
-import { Queue } from 'bullmq';
+import { Queue, Worker } from 'bullmq';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StartedJob } from '../support/client.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { FLAKY, testJobs } from '../support/jobs.js';
+import { startWorker } from '../support/processes.js';
 import { openStream, type TestStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
@@ -123,5 +124,29 @@ describe('retries', () => {
       );
     }
     await queue.close();
+  });
+
+  it('by hand are not undone by a cancel that came too late for the run before', async () => {
+    const other = await startHeadway({ workers: 0 });
+    const job = await other.client.start('steps', { count: 1, intervalMs: 1 });
+    const stream = await openStream(other.client.events(job), { token: job.token });
+    // A worker that knows nothing of our cancelling.
+    let fail!: (error: Error) => void;
+    const plain = new Worker('steps', () => new Promise((_resolve, reject) => (fail = reject)), {
+      connection: { host: '127.0.0.1', port: other.redis.port },
+      prefix: '{headway}',
+    });
+    await stream.waitFor('active');
+    expect((await other.client.cancel(job)).status).toBe(202);
+    fail(new Error('no luck'));
+    await stream.ended;
+    expect(stream.names().at(-1)).toBe('failed');
+    await plain.close();
+    other.workers.push(await startWorker(other.env));
+    expect((await other.client.retry(job)).status).toBe(202);
+    const again = await openStream(other.client.events(job), { token: job.token });
+    await again.ended;
+    expect(again.names().at(-1)).toBe('completed');
+    await other.stop();
   });
 });

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { channelKeys, jobChannel } from '../../shared/channel/keys.js';
-import type { JobSnapshot } from '../../shared/lifecycle/snapshot.js';
+import { isFinished, type JobSnapshot } from '../../shared/lifecycle/snapshot.js';
 import { errorOf } from '../../shared/lifecycle/transitions.js';
 
 /** Where a job's resources are, relative to the service. */
@@ -26,7 +26,7 @@ export function jobView(job: JobSnapshot, progress: unknown): Record<string, unk
     ...(job.finishedAt ? { finishedAt: job.finishedAt } : {}),
     ...(job.state === 'completed' ? { result: job.result } : {}),
     ...(job.state === 'failed' ? { error: errorOf(job) } : {}),
-    ...(job.cancelling ? { cancelling: true } : {}),
+    ...(job.cancelAsked && !isFinished(job) ? { cancelling: true } : {}),
     ...(job.settings.tags ? { tags: job.settings.tags } : {}),
     ...(job.settings.metadata ? { metadata: job.settings.metadata } : {}),
     ...(job.settings.expiresAt ? { expiresAt: job.settings.expiresAt } : {}),

@@ -2,7 +2,7 @@ import type { Cluster, Redis } from 'ioredis';
 import { channelKeys, jobChannel } from '../channel/keys.js';
 import type { Publisher } from '../channel/publisher.js';
 import { addressOf, queueKey } from '../queues.js';
-import type { JobSnapshot, SnapshotReader } from './snapshot.js';
+import { isFinished, type JobSnapshot, type SnapshotReader } from './snapshot.js';
 import { ended, type Told, transitions } from './transitions.js';
 
 export interface LifecycleOptions {
@@ -82,8 +82,8 @@ export function createLifecycle({
           : [];
       if (missing.length === 0) return { job, epoch: told?.epoch, end: told?.end };
       for (const { event, fence } of missing) await publisher.publish(jobChannel(jobId), event, fence);
-      // From now on it may run again: the request has been met.
-      if (job?.state === 'cancelled') await redis.hset(jobKey(jobId), 'hw:cancel', 'told');
+      // From now on it may run again: the request has been met, or came too late.
+      if (job?.cancelAsked && isFinished(job)) await redis.hset(jobKey(jobId), 'hw:cancel', 'told');
       const now = await readTold(jobId);
       return { job, epoch: now?.epoch, end: now?.end };
     },

@@ -43,8 +43,8 @@ export interface JobSnapshot {
   failedReason?: string;
   /** Why it failed, for programs. */
   errorCode?: JobErrorCode;
-  /** Somebody has asked for its end, and it has not come to it yet. */
-  cancelling?: boolean;
+  /** Somebody has asked for its end; until its end has been told, whichever that was. */
+  cancelAsked?: boolean;
   result?: unknown;
   settings: JobSettings;
   /** What the job last gave to BullMQ's own `updateProgress`. */
@@ -113,7 +113,7 @@ function parseReply(id: string, reply: string[]): JobSnapshot {
     ...(finished ? { finishedAt: Number(finishedOn) } : {}),
     ...(failedReason ? { failedReason } : {}),
     ...(errorCode ? { errorCode } : {}),
-    ...(cancel === 'asked' && !finished ? { cancelling: true } : {}),
+    ...(cancel === 'asked' ? { cancelAsked: true } : {}),
     ...(state === 'completed' ? { result: parseJson(result) ?? null } : {}),
     settings: jobSettings(options),
     ...(progress ? { progress: parseJson(progress) } : {}),
