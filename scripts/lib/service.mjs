@@ -7,6 +7,9 @@ import { ensureRedisServer } from './system.mjs';
 
 const REACTION_MS = 5000;
 
+/** Channels for trying out, on a service that listens on its own machine only unless told otherwise. */
+const PUBLIC_CHANNELS = JSON.stringify([{ channel: 'public.**', subscribe: 'anyone', publish: 'anyone' }]);
+
 /**
  * Runs a private Redis (unless `REDIS_URL` names one), the API and a worker.
  * @param write takes the children's output: (name, line) => void
@@ -23,7 +26,12 @@ export async function startService({ root, env, write, nodeArgs = [] }) {
   try {
     const redisUrl =
       env.REDIS_URL || (await startPrivateRedis(supervisor, await ensureRedisServer(), data.path));
-    const childEnv = { ...env, DATA_DIR: data.path, REDIS_URL: redisUrl };
+    const childEnv = {
+      ...env,
+      DATA_DIR: data.path,
+      REDIS_URL: redisUrl,
+      CHANNEL_RULES: env.CHANNEL_RULES || PUBLIC_CHANNELS,
+    };
     const graceMs = Number(env.SHUTDOWN_GRACE_MS || 10_000) + REACTION_MS;
     const child = (name) =>
       supervisor.start(name, process.execPath, [...nodeArgs, join(root, 'dist', name, 'main.js')], {

@@ -3,7 +3,7 @@ import type { Request, Response } from 'express';
 import { HeadwayError } from '../shared/errors.js';
 import type { SnapshotReader } from '../shared/lifecycle/snapshot.js';
 import { basicPassword, bearer, cookies, queryToken } from './credentials.js';
-import type { Claim, Tokens } from './tokens.js';
+import type { Claim, Grants, Tokens } from './tokens.js';
 
 const JOB_COOKIE = 'headway_job';
 const VISITOR_COOKIE = 'headway_visitor';
@@ -16,7 +16,15 @@ export interface Principal {
   signedIn: boolean;
   /** May see and do everything. */
   admin: boolean;
+  sub?: string | undefined;
+  tenant?: string | undefined;
+  /** What its token allows. */
+  grants: Grants;
+  /** When what it came with is no longer valid, ms since 1970. */
+  expiresAt?: number;
 }
+
+const NO_GRANTS: Grants = { subscribe: [], publish: [] };
 
 /** Who may do what. */
 export interface Access {
@@ -25,12 +33,12 @@ export interface Access {
   /** As {@link principal}; a caller that nothing is known of becomes a visitor, by a cookie. */
   admit(req: Request, res: Response): Promise<Principal>;
   /**
-   * Lets a request pass that carries the job's token (`Authorization: Bearer`, `?token=`, or the cookie), or comes
+   * Lets a request pass to a job (that of its path unless another is given) that carries the job's token (`Authorization: Bearer`, `?token=`, or the cookie), or comes
    * from who started the job, or from an admin.
    * @returns the job's id
    * @throws HeadwayError `not-found` else, whether the job exists or not; `invalid-token` for a token that is none
    */
-  authorize(req: Request): Promise<string>;
+  authorize(req: Request, jobId?: string): Promise<string>;
   /** @throws HeadwayError `sign-in` for a caller that is not known to be an admin, `forbidden` for one known not to be */
   requireAdmin(req: Request): Promise<Principal>;
   /** Makes the token of a job and sets the cookie that lets pages of the same site use it. */
@@ -49,7 +57,7 @@ export interface AccessOptions {
   readJob: SnapshotReader;
 }
 
-const ADMIN: Principal = { id: 'admin', signedIn: true, admin: true };
+const ADMIN: Principal = { id: 'admin', signedIn: true, admin: true, grants: NO_GRANTS };
 
 export function createAccess({ tokens, tokenTtlMs, adminToken, readJob }: AccessOptions): Access {
   const isAdminToken = (given: string | undefined): boolean =>
@@ -65,7 +73,9 @@ export function createAccess({ tokens, tokenTtlMs, adminToken, readJob }: Access
   function principalOf(req: Request, claim: Claim | 'admin' | undefined): Principal | undefined {
     if (claim === 'admin') return ADMIN;
     if (claim && 'subject' in claim) {
-      return { id: `user:${claim.subject}`, signedIn: true, admin: claim.admin };
+      const { subject: sub, tenant, admin, grants, expiresAt } = claim;
+      const id = tenant ? `user:${tenant}/${sub}` : `user:${sub}`;
+      return { id, signedIn: true, admin, sub, tenant, grants, expiresAt };
     }
     const [visitor] = cookies(req, VISITOR_COOKIE);
     return visitor && /^[\w-]{27}$/.test(visitor) ? visitorPrincipal(visitor) : undefined;
@@ -88,8 +98,7 @@ export function createAccess({ tokens, tokenTtlMs, adminToken, readJob }: Access
       });
       return visitorPrincipal(visitor);
     },
-    async authorize(req) {
-      const jobId = String(req.params.id);
+    async authorize(req, jobId = String(req.params.id)) {
       const claim = await claimOf(req);
       if (claim === 'admin') return jobId;
       if (claim && 'jobId' in claim) {
@@ -132,4 +141,5 @@ const visitorPrincipal = (visitor: string): Principal => ({
   id: `visitor:${digest(visitor).toString('base64url')}`,
   signedIn: false,
   admin: false,
+  grants: NO_GRANTS,
 });

@@ -4,14 +4,18 @@ import express, { type Express } from 'express';
 import helmet from 'helmet';
 import { HeadwayError } from '../shared/errors.js';
 import type { Logger } from '../shared/log.js';
+import type { ChannelRule } from './channels/rules.js';
 import { methods, problemHandler } from './problem.js';
 import { requestLog } from './request-log.js';
+import { requireJson } from './require-json.js';
+import { channelRoutes } from './routes/channels.js';
 import { definitionRoutes } from './routes/definitions.js';
 import { filesRoutes } from './routes/files.js';
 import { healthRoutes } from './routes/health.js';
 import { type JobRoutesOptions, jobRoutes } from './routes/jobs.js';
 
 export interface AppOptions extends JobRoutesOptions {
+  rules: ChannelRule[];
   log: Logger;
   stopping: () => boolean;
 }
@@ -53,6 +57,7 @@ export function createApp(options: AppOptions): Express {
     express.json({ limit: config.BODY_MAX_BYTES, strict: true }),
     jobRoutes(options),
   );
+  app.use(channelRoutes(options));
   app.use('/v1/definitions', definitionRoutes(registry));
   if (page) app.use(express.static(page, { index: 'index.html' }));
   app.all('/', methods('GET'));
@@ -62,12 +67,3 @@ export function createApp(options: AppOptions): Express {
   app.use(problemHandler(log));
   return app;
 }
-
-const requireJson: express.RequestHandler = (req, _res, next) => {
-  const hasBody =
-    req.headers['transfer-encoding'] !== undefined || Number(req.headers['content-length'] ?? 0) > 0;
-  if (hasBody && !req.is('application/json')) {
-    throw new HeadwayError('unsupported-media-type', 'Send JSON, with Content-Type: application/json.');
-  }
-  next();
-};

@@ -15,6 +15,7 @@ import { connectRedis } from '../shared/redis.js';
 import { builtInJobsDir, loadRegistry } from '../shared/registry.js';
 import { createAccess } from './access.js';
 import { createApp } from './app.js';
+import { readRules } from './channels/rules.js';
 import { listen } from './listen.js';
 import { startRecheck } from './recheck.js';
 import { Viewers } from './stream/viewers.js';
@@ -27,6 +28,7 @@ await runMain(async () => {
   const secret = await signingSecret(config, production);
   const registry = await loadRegistry([builtInJobsDir, ...(config.JOBS_DIR ? [config.JOBS_DIR] : [])]);
   const plan = planQueues(registry, config.QUEUE_NAME);
+  const rules = await readRules(config.CHANNEL_RULES);
   const connection = await connectHeadway(config, 'request', log);
   const { redis, server: redisServer, queuePrefix, lifecycle } = connection;
   const store = openFileStore({
@@ -77,6 +79,7 @@ await runMain(async () => {
       readJob: connection.readJob,
     }),
     viewers,
+    rules,
     subscriber,
     withdrawal,
     expiry,

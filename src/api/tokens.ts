@@ -1,15 +1,40 @@
 import { createSecretKey } from 'node:crypto';
 import { errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
+import { z } from 'zod';
 import type { Config } from '../shared/config.js';
 import { HeadwayError } from '../shared/errors.js';
 import { StartError } from '../shared/process.js';
+import { isPattern } from './channels/pattern.js';
 import { keptSecret } from './kept-secret.js';
 
 const JOB_AUDIENCE = 'headway:job';
 const USER_AUDIENCE = 'headway';
 
+const patterns = z.array(z.string().refine(isPattern, 'must be a pattern of channels')).max(100).default([]);
+const userClaims = z.object({
+  tenant: z.string().min(1).max(100).optional(),
+  headway: z
+    .object({ admin: z.boolean().default(false), subscribe: patterns, publish: patterns })
+    .prefault({}),
+});
+
 /** What a token says: it opens one job, or it says who somebody is. */
-export type Claim = { jobId: string } | { subject: string; admin: boolean };
+export type Claim = { jobId: string; expiresAt: number } | ({ subject: string } & UserClaim);
+
+/** What the token of a user says beside who it is. */
+export interface UserClaim {
+  tenant?: string | undefined;
+  admin: boolean;
+  /** Patterns of channels. */
+  grants: Grants;
+  /** ms since 1970. */
+  expiresAt: number;
+}
+
+export interface Grants {
+  subscribe: string[];
+  publish: string[];
+}
 
 /**
  * Signs and checks tokens: JWTs (RFC 7519, HS256). The capability token of a job (`aud` is `headway:job`) says which
@@ -48,9 +73,19 @@ export function createTokens(secret: string, ttlMs: number): Tokens {
             : 'The token was not made for this service, or was changed.';
         throw new HeadwayError('invalid-token', detail);
       }
-      if (payload.aud === JOB_AUDIENCE) return { jobId: payload.sub! };
-      const { admin } = (payload.headway ?? {}) as { admin?: unknown };
-      return { subject: payload.sub!, admin: admin === true };
+      const expiresAt = payload.exp! * 1000;
+      if (payload.aud === JOB_AUDIENCE) return { jobId: payload.sub!, expiresAt };
+      const claims = userClaims.safeParse(payload);
+      if (!claims.success) {
+        const [issue] = claims.error.issues;
+        throw new HeadwayError(
+          'invalid-token',
+          `The token's claim ${issue!.path.join('.')}: ${issue!.message}.`,
+        );
+      }
+      const { tenant, headway } = claims.data;
+      const { admin, subscribe, publish } = headway;
+      return { subject: payload.sub!, tenant, admin, grants: { subscribe, publish }, expiresAt };
     },
   };
 }

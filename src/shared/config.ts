@@ -90,6 +90,15 @@ export const configSchema = z.object({
     ),
   KEEP_JOBS_MS: int(1000).default(day).describe('How long a finished job and its channel are kept, in ms.'),
   CHANNEL_LOG_LENGTH: int(10, 1_000_000).default(1000).describe("Events kept in a channel's log."),
+  CHANNEL_TTL_MS: int(1000)
+    .default(day)
+    .describe("A channel that is no job's is forgotten this long after its last event, in ms."),
+  CHANNEL_RULES: z
+    .string()
+    .default('')
+    .describe(
+      'Who may follow and publish to which channel: a JSON array of rules, or the path of a file with one. Empty: only who has a token that names the channel. `npm start` opens `public.**` to anyone.',
+    ),
   HEARTBEAT_MS: int(100)
     .default(15_000)
     .describe('A comment is sent on every stream in this interval, so that no middle box closes it.'),
@@ -105,7 +114,7 @@ export const configSchema = z.object({
     ),
   ADMIN_TOKEN: z
     .string()
-    .refine((s) => s === '' || Buffer.byteLength(s) >= 16, 'must be at least 16 bytes')
+    .regex(/^$|^[\x21-\x7e]{16,}$/, 'must be at least 16 visible ASCII characters')
     .default('')
     .describe(
       'Who sends this as `Authorization: Bearer`, or as the password of HTTP Basic, may do everything. Empty: made once and kept in `DATA_DIR`; with `NODE_ENV=production` nobody may.',

@@ -18,6 +18,7 @@ import { retryFailed } from '../jobs/retry.js';
 import { createJobStarter } from '../jobs/start.js';
 import { jobLinks, jobView, readProgress } from '../jobs/view.js';
 import { methods } from '../problem.js';
+import { answerHead, lastEventIdOf, requireStream } from '../stream/request.js';
 import type { Viewers } from '../stream/viewers.js';
 
 export interface JobRoutesOptions {
@@ -119,27 +120,20 @@ export function jobRoutes(options: JobRoutesOptions): Router {
 
   async function watchJob(req: Request, res: Response): Promise<void> {
     const jobId = await access.authorize(req);
-    if (!req.accepts('text/event-stream')) {
-      throw new HeadwayError('not-acceptable', 'This is a stream: accept text/event-stream.');
-    }
+    requireStream(req);
     const { job, epoch, end } = await lifecycle.reconcile(jobId);
     if (!job && !epoch) throw jobNotFound();
-    const lastEventId = req.get('last-event-id') || (req.query.lastEventId as string | undefined);
-    const seen = typeof lastEventId === 'string' ? parseEventId(lastEventId) : undefined;
+    const lastEventId = lastEventIdOf(req);
+    const seen = lastEventId ? parseEventId(lastEventId) : undefined;
     if (seen && end !== undefined && seen.epoch === epoch && seen.offset >= end) {
       // It has seen everything; by the standard this answer stops a browser from reconnecting.
       res.status(204).end();
       return;
     }
     if (req.method === 'HEAD') {
-      res
-        .set({
-          'Content-Type': 'text/event-stream; charset=utf-8',
-          'Cache-Control': 'no-cache, no-transform',
-        })
-        .end();
+      answerHead(res);
       return;
     }
-    viewers.open(req, res, jobChannel(jobId), seen ? lastEventId : undefined);
+    viewers.open(req, res, [{ name: jobChannel(jobId) }], { lastEventId });
   }
 }

@@ -1,5 +1,5 @@
 import { endsChannel, frameId, resetFrame } from './frame.js';
-import type { Missed, Reader } from './reader.js';
+import type { Missed, Position, Reader } from './reader.js';
 import { BEHIND, CLOSED, LIVE, type Sink, Subscription } from './subscription.js';
 
 const RECENT_FRAMES = 256;
@@ -29,8 +29,8 @@ export class Feed {
     private readonly onEmpty: (feed: Feed) => void,
   ) {}
 
-  join(sink: Sink, since: { epoch: string; offset: number }): Subscription {
-    const subscription = new Subscription(this, sink, since.epoch, since.offset);
+  join(sink: Sink, since: Position): Subscription {
+    const subscription = new Subscription(this, sink, since.epoch, since.offset, since.after);
     this.subscriptions.add(subscription);
     this.catchUp(subscription);
     return subscription;
@@ -84,7 +84,7 @@ export class Feed {
       subscription.state = LIVE;
       return;
     }
-    const position = `${subscription.epoch}-${subscription.offset}`;
+    const position = `${subscription.epoch}-${subscription.offset}-${subscription.after}`;
     const waiting = this.reads.get(position);
     if (waiting) {
       waiting.add(subscription);
@@ -107,6 +107,8 @@ export class Feed {
   }
 
   private serve(subscription: Subscription, missed: Missed | undefined): void {
+    // From now on it wants everything that comes.
+    subscription.after = undefined;
     const knew = subscription.epoch !== '' || subscription.offset > 0;
     const reset = missed ? missed.reset : knew ? 'expired' : '';
     // To someone who has seen nothing, a shortened log is simply the present state.

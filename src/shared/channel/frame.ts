@@ -4,6 +4,8 @@ export interface FrameInput {
   event?: string;
   /** A string goes out as it is, line by line; anything else as JSON. */
   data: unknown;
+  /** The publisher's own id of the event. On the stream it stands behind ours: `<epoch>-<offset>:<id>`. */
+  id?: string;
   /** Tells the client how long to wait before it reconnects, in ms. */
   retry?: number;
   /** Marks the frame as the last one of its channel. */
@@ -14,14 +16,18 @@ export interface FrameInput {
 const END_MARK = Buffer.from('\n:end\n\n');
 
 /**
- * Builds a frame without its id line, which the publish script puts in front.
- * @throws TypeError for a name, retry time or data that no frame can carry
+ * Builds a frame without its place in the channel, which the publish script puts into its id line.
+ * @throws TypeError for a name, id, retry time or data that no frame can carry
  */
-export function frameBody({ event, data, retry, end }: FrameInput): string {
+export function frameBody({ event, data, id, retry, end }: FrameInput): string {
   let head = '';
+  if (id !== undefined) {
+    checkOwnId(id);
+    head = `id: ${id}\n`;
+  }
   if (event !== undefined) {
     checkEventName(event);
-    head = `event: ${event}\n`;
+    head += `event: ${event}\n`;
   }
   if (retry !== undefined) {
     if (!Number.isSafeInteger(retry) || retry < 0) {
@@ -39,8 +45,15 @@ function checkEventName(event: string): void {
   if (event === '' || event.length > 100 || /[\r\n\0]/.test(event)) {
     throw new TypeError('an event name has 1 to 100 characters and no line break or NUL');
   }
-  if (event === 'error') {
-    throw new TypeError('no event can be named "error": browsers use that name for the connection');
+  if (event === 'error' || event === 'open') {
+    throw new TypeError(`no event can be named "${event}": browsers use that name for the connection`);
+  }
+}
+
+/** A client keeps it as part of a header value (§9.2.6: an id with NUL is ignored). */
+function checkOwnId(id: string): void {
+  if (!/^[\x21-\x7e]{1,200}$/.test(id)) {
+    throw new TypeError('an id has 1 to 200 visible ASCII characters');
   }
 }
 
@@ -52,19 +65,20 @@ export interface EventId {
 
 /** Reads a `Last-Event-ID`; `undefined` when it is none of ours. */
 export function parseEventId(id: string): EventId | undefined {
-  const match = /^([A-Za-z0-9]{1,32})-(\d{1,15})$/.exec(id);
+  const match = /^([A-Za-z0-9]{1,32})-(\d{1,15})(?::[\x21-\x7e]{0,200})?$/.exec(id);
   return match ? { epoch: match[1]!, offset: Number(match[2]) } : undefined;
 }
 
 const DASH = 0x2d;
-const LF = 0x0a;
+const ZERO = 0x30;
+const NINE = 0x39;
 const ID_START = 'id: '.length;
 
 /** Reads the id at the start of a frame: the only bytes of a frame that are ever looked at on its way. */
 export function frameId(frame: Buffer): EventId {
   const dash = frame.indexOf(DASH, ID_START);
   let offset = 0;
-  for (let i = dash + 1; frame[i] !== LF && i < frame.length; i++) offset = offset * 10 + frame[i]! - 48;
+  for (let i = dash + 1; frame[i]! >= ZERO && frame[i]! <= NINE; i++) offset = offset * 10 + frame[i]! - ZERO;
   return { epoch: frame.toString('latin1', ID_START, dash), offset };
 }
 

@@ -19,8 +19,11 @@ export interface Missed {
 
 const PAGE = 256;
 
+/** A reader's position. `after` counts for one that has seen nothing: the log events up to it are not wanted. */
+export type Position = EventId & { after?: number | undefined };
+
 /** Reads what was missed: log events and newer slots, in order of offset. */
-export type Reader = (channel: string, since: EventId) => Promise<Missed | undefined>;
+export type Reader = (channel: string, since: Position) => Promise<Missed | undefined>;
 
 /** `since` with an empty epoch is a reader that has seen nothing. Resolves to `undefined` for a channel that does not exist. */
 export function createReader(redis: Redis | Cluster, prefix: string): Reader {
@@ -32,6 +35,7 @@ export function createReader(redis: Redis | Cluster, prefix: string): Reader {
       since.offset,
       PAGE,
       newEpoch(),
+      since.after ?? 0,
     );
     if (!reply) return undefined;
     const [epoch, offset, end, resetReason, more, logs, slots] = reply;
@@ -56,3 +60,19 @@ const placed = (frame: Buffer): { offset: number; frame: Buffer } => ({
   offset: frameId(frame).offset,
   frame,
 });
+
+/**
+ * Where a newcomer has to begin that wants so many of the log's newest events: the offset before them. Asked before
+ * the viewer is told that its stream is open, so that it gets whatever is published from then on.
+ */
+export type Tail = (channel: string, count: number) => Promise<number>;
+
+export function createTail(redis: Redis | Cluster, prefix: string): Tail {
+  return async (channel, count) => {
+    const [meta, log] = channelKeys(prefix, channel);
+    if (count === 0) return Number((await redis.hget(meta, 'log')) ?? 0);
+    const newest = await redis.xrevrange(log, '+', '-', 'COUNT', count);
+    const oldest = newest.at(-1)?.[0];
+    return oldest ? Number(oldest.split('-')[0]) - 1 : 0;
+  };
+}

@@ -41,12 +41,13 @@ export class Subscriber {
    * of order between the two.
    * @param lastEventId the id of the last event that the viewer has seen. Without one, or with one that is
    *   not ours, it gets the present state; with one of a channel that is no more, `reset` before that.
+   * @param after for a viewer that has seen nothing: the log events up to this offset are not wanted
    * @throws TypeError for a name that no channel can have
    */
   subscribe(
     channel: string,
     sink: Sink,
-    { lastEventId }: { lastEventId?: string | undefined } = {},
+    { lastEventId, after }: { lastEventId?: string | undefined; after?: number | undefined } = {},
   ): Subscription {
     const key = channelKeys(this.options.prefix, checkChannelName(channel))[0];
     const since = (lastEventId && parseEventId(lastEventId)) || NOTHING_SEEN;
@@ -56,7 +57,7 @@ export class Subscriber {
       this.feeds.set(key, feed);
       this.follow(key, feed);
     }
-    return feed.join(sink, since);
+    return feed.join(sink, since === NOTHING_SEEN ? { ...since, after } : since);
   }
 
   /** Every subscription of this process. */

@@ -32,6 +32,8 @@ export class Subscription {
     readonly sink: Sink,
     public epoch: string,
     public offset: number,
+    /** Until it has been served once: the log events up to this offset are not wanted. */
+    public after: number | undefined,
   ) {}
 
   /** Writes one frame and moves on to its offset. The sink's "hold back" makes it stalled. */

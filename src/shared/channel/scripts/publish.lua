@@ -11,7 +11,8 @@
   ARGV[1]  "SPUBLISH" or "PUBLISH"
   ARGV[2]  an epoch, used when the channel does not exist yet: 1 to 32 of A-Z a-z 0-9
   ARGV[3]  the slot key of a state event; "" for a log event
-  ARGV[4]  the frame without its id line: "event: ...\ndata: ...\n\n" (with ":end\n" before the last "\n" when it ends the channel)
+  ARGV[4]  the frame without its id line: "event: ...\ndata: ...\n\n" (with ":end\n" before the last "\n" when it ends the channel).
+           A line "id: <own>\n" in front is the publisher's own id: it is put behind ours, after a colon
   ARGV[5]  about how many events the log keeps
   ARGV[6]  ms after which a channel without new events is forgotten
   ARGV[7]  "1" when this event ends the channel, else ""
@@ -50,7 +51,12 @@ if not epoch then
 end
 local offset = redis.call('HINCRBY', KEYS[1], 'offset', 1)
 local at = string.format('%.0f', offset)
-local frame = 'id: ' .. epoch .. '-' .. at .. '\n' .. ARGV[4]
+local frame
+if string.sub(ARGV[4], 1, 4) == 'id: ' then
+  frame = 'id: ' .. epoch .. '-' .. at .. ':' .. string.sub(ARGV[4], 5)
+else
+  frame = 'id: ' .. epoch .. '-' .. at .. '\n' .. ARGV[4]
+end
 
 -- What the slots held belongs to the attempt before.
 if fresh then redis.call('DEL', KEYS[3]) end

@@ -1,0 +1,53 @@
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { StartError } from '../../shared/process.js';
+import type { Principal } from '../access.js';
+import { isPattern, matches } from './pattern.js';
+
+export type ChannelAction = 'subscribe' | 'publish';
+
+const who = z.enum(['anyone', 'signed-in', 'admin']);
+
+/** One rule: who may do what on the channels that fit the pattern. What no rule allows is not allowed. */
+const ruleSchema = z.strictObject({
+  channel: z
+    .string()
+    .refine(isPattern, 'must be the name of a channel, in which *, **, {sub} and {tenant} may stand'),
+  subscribe: who.optional(),
+  publish: who.optional(),
+});
+
+export type ChannelRule = z.output<typeof ruleSchema>;
+
+/**
+ * Reads the rules of `CHANNEL_RULES`: a JSON array, or the path of a file with one.
+ * @throws StartError that says what is wrong, in one line
+ */
+export async function readRules(setting: string): Promise<ChannelRule[]> {
+  if (setting === '') return [];
+  let json: unknown;
+  try {
+    json = JSON.parse(setting.trimStart().startsWith('[') ? setting : await readFile(setting, 'utf8'));
+  } catch (error) {
+    throw new StartError(`CHANNEL_RULES: cannot be read: ${(error as Error).message}`);
+  }
+  const parsed = z.array(ruleSchema).safeParse(json);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new StartError(`CHANNEL_RULES: rule ${issue!.path.join('.')}: ${issue!.message}`);
+}
+
+/** Whether a rule allows it. */
+export function ruled(
+  rules: ChannelRule[],
+  principal: Principal | undefined,
+  action: ChannelAction,
+  channel: string,
+): boolean {
+  return rules.some((rule) => {
+    const needed = rule[action];
+    if (!needed || !matches(rule.channel, channel, principal)) return false;
+    if (needed === 'anyone') return true;
+    return needed === 'admin' ? principal?.admin === true : principal?.signedIn === true;
+  });
+}

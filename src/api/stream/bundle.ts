@@ -1,0 +1,84 @@
+import { frameId } from '../../shared/channel/frame.js';
+import type { Subscriber } from '../../shared/channel/subscriber.js';
+import {
+  BEHIND,
+  LIVE,
+  type Sink,
+  STALLED,
+  type Subscription,
+  type SubscriptionState,
+} from '../../shared/channel/subscription.js';
+
+/** One channel of a bundle, and where its viewer stands. */
+export interface BundledChannel {
+  name: string;
+  /** A newcomer does not get the log events up to this offset. */
+  after?: number | undefined;
+}
+
+const LF = 0x0a;
+
+/**
+ * Several channels over one connection. Each is a subscription like any other; what is added is one id for all: the
+ * ids of the last event of each channel, in the order of the channels, with commas between. Every frame gets it in
+ * place of its own, so that whatever frame a viewer saw last, its `Last-Event-ID` resumes all channels.
+ */
+export class Bundle {
+  private readonly members: Subscription[] = [];
+  private readonly positions: string[];
+  private open: number;
+
+  constructor(
+    subscriber: Subscriber,
+    channels: BundledChannel[],
+    private readonly sink: Sink,
+    lastEventId: string | undefined,
+  ) {
+    const seen = lastEventId?.split(',') ?? [];
+    // An id of another set of channels says nothing of these.
+    this.positions = channels.map((_, i) => (seen.length === channels.length ? seen[i]! : ''));
+    this.open = channels.length;
+    for (const [index, { name, after }] of channels.entries()) {
+      const member: Sink = { write: (frame) => this.write(index, frame), end: () => this.finished() };
+      this.members.push(subscriber.subscribe(name, member, { lastEventId: this.positions[index], after }));
+    }
+  }
+
+  get state(): SubscriptionState {
+    if (this.members.some(({ state }) => state === STALLED)) return STALLED;
+    return this.members.some(({ state }) => state === BEHIND) ? BEHIND : LIVE;
+  }
+
+  /** When the first of its channels was held back. */
+  get stalledAt(): number {
+    return Math.min(
+      ...this.members.filter(({ stalledAt }) => stalledAt > 0).map(({ stalledAt }) => stalledAt),
+    );
+  }
+
+  hold(more: boolean): void {
+    for (const member of this.members) member.hold(more);
+  }
+
+  resume(): void {
+    for (const member of this.members) member.resume();
+  }
+
+  close(): void {
+    for (const member of this.members) member.close();
+  }
+
+  private write(index: number, frame: Buffer): boolean {
+    const eol = frame.indexOf(LF);
+    // `reset` has no id.
+    if (frame.toString('latin1', 0, 4) !== 'id: ') return this.sink.write(frame);
+    const { epoch, offset } = frameId(frame);
+    this.positions[index] = `${epoch}-${offset}`;
+    this.sink.write(Buffer.from(`id: ${this.positions.join(',')}\n`, 'latin1'));
+    return this.sink.write(frame.subarray(eol + 1));
+  }
+
+  private finished(): void {
+    if (--this.open === 0) this.sink.end();
+  }
+}

@@ -1,0 +1,22 @@
+import type { Request, Response } from 'express';
+import { HeadwayError } from '../../shared/errors.js';
+
+/** @throws HeadwayError `not-acceptable` for a client that cannot take a stream */
+export function requireStream(req: Request): void {
+  if (!req.accepts('text/event-stream')) {
+    throw new HeadwayError('not-acceptable', 'This is a stream: accept text/event-stream.');
+  }
+}
+
+/** The id of the last event that the viewer has seen: the header, or `?lastEventId=` for clients that cannot send it. */
+export function lastEventIdOf(req: Request): string | undefined {
+  const id = req.get('last-event-id') || req.query.lastEventId;
+  return typeof id === 'string' && id !== '' ? id : undefined;
+}
+
+/** Answers HEAD as the stream would be answered, without one. */
+export function answerHead(res: Response): void {
+  res
+    .set({ 'Content-Type': 'text/event-stream; charset=utf-8', 'Cache-Control': 'no-cache, no-transform' })
+    .end();
+}

@@ -1,0 +1,280 @@
+import { SignJWT } from 'jose';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Headway, startHeadway } from '../../support/headway.js';
+import { startApi } from '../../support/processes.js';
+import { openStream } from '../../support/sse.js';
+
+const RULES = [
+  { channel: 'public.**', subscribe: 'anyone', publish: 'anyone' },
+  { channel: 'users.{sub}', subscribe: 'signed-in' },
+  { channel: 'analytics', subscribe: 'admin' },
+];
+
+describe('channels over HTTP', () => {
+  let headway: Headway;
+  let url: string;
+  beforeAll(async () => {
+    headway = await startHeadway({
+      env: {
+        CHANNEL_RULES: JSON.stringify(RULES),
+        ADMIN_TOKEN: 'an-admin-of-these-tests',
+        HEARTBEAT_MS: '1000',
+      },
+    });
+    url = headway.api.url;
+  });
+  afterAll(() => headway.stop());
+
+  const bearer = (token?: string): Record<string, string> =>
+    token ? { Authorization: `Bearer ${token}` } : {};
+  const follow = (query: string, { token, lastEventId }: { token?: string; lastEventId?: string } = {}) =>
+    openStream(`${url}/stream?${query}`, { token, lastEventId });
+  const publish = (channel: string, body: unknown, token?: string): Promise<Response> =>
+    fetch(`${url}/v1/channels/${channel}`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', ...bearer(token) },
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+    });
+  const sign = (claims: Record<string, unknown>, expires: string | Date = '1h'): Promise<string> =>
+    new SignJWT(claims)
+      .setProtectedHeader({ alg: 'HS256' })
+      .setAudience('headway')
+      .setSubject((claims.sub as string) ?? 'ada')
+      .setExpirationTime(expires)
+      .sign(Buffer.from(headway.env.TOKEN_SECRET!));
+
+  it('carry what is published to whoever listens, with all fields of the standard', async () => {
+    const stream = await follow('channel=public.fields');
+    const answer = await publish('public.fields', {
+      event: 'score',
+      data: 'one\ntwo\r\nthree',
+      id: 'ball-7',
+      retry: 4000,
+    });
+    expect(answer.status).toBe(200);
+    const { id } = (await answer.json()) as { id: string };
+    const event = await stream.waitFor('score');
+    expect(event).toEqual({ id: `${id}:ball-7`, event: 'score', data: 'one\ntwo\nthree' });
+    expect(stream.retry).toBe(4000);
+    await publish('public.fields', { data: { runs: 4 } });
+    expect((await stream.waitFor('message')).data).toEqual({ runs: 4 });
+    stream.close();
+  });
+
+  it('are made by first use, and called sse unless said otherwise', async () => {
+    const token = await sign({ headway: { subscribe: ['sse'], publish: ['sse'] } });
+    const stream = await openStream(`${url}/stream`, { token });
+    await publish('sse', { data: 1 }, token);
+    expect((await stream.waitFor('message')).data).toBe(1);
+    stream.close();
+  });
+
+  it('give a newcomer the state and what is new, with ?last= as many of the old as it wants, with an id what it missed', async () => {
+    const ids: string[] = [];
+    for (const n of [1, 2, 3, 4]) {
+      ids.push(((await (await publish('public.late', { data: n })).json()) as { id: string }).id);
+    }
+    await publish('public.late', { event: 'table', data: { leader: 'Ada' }, kind: 'state' });
+    const end = { event: 'end', data: 0 };
+    const seenBy = async (query: string, lastEventId?: string): Promise<unknown[]> => {
+      const stream = await follow(`channel=public.late${query}`, lastEventId ? { lastEventId } : {});
+      await stream.waitFor('table');
+      stream.close();
+      return stream.events.map(({ data }) => data);
+    };
+    const state = { leader: 'Ada' };
+    expect(await seenBy('')).toEqual([state]);
+    expect(await seenBy('&last=2')).toEqual([3, 4, state]);
+    expect(await seenBy('&last=100')).toEqual([1, 2, 3, 4, state]);
+    expect(await seenBy('&last=0', ids[2])).toEqual([4, state]);
+    expect(await seenBy(`&lastEventId=${ids[0]}:own`)).toEqual([2, 3, 4, state]);
+    const stream = await follow('channel=public.late');
+    await publish('public.late', end);
+    await stream.waitFor('end');
+    expect(stream.events.map(({ data }) => data)).toEqual([state, 0]);
+    stream.close();
+  });
+
+  it('take a batch in order, and give an id for each', async () => {
+    const stream = await follow('channel=public.batch');
+    const events = Array.from({ length: 500 }, (_, data) => ({ data }));
+    const answer = await publish('public.batch', { events });
+    const { ids } = (await answer.json()) as { ids: string[] };
+    await stream.waitFor(({ data }) => data === 499);
+    expect(stream.events.map(({ data }) => data)).toEqual(events.map(({ data }) => data));
+    expect(stream.events.map(({ id }) => id)).toEqual(ids);
+    stream.close();
+  });
+
+  it('share one connection, with an id that resumes all of them', async () => {
+    const query = 'channel=public.one&channel=public.two&last=10';
+    const stream = await follow(query);
+    await publish('public.one', { data: 'a' });
+    await stream.waitFor(({ data }) => data === 'a');
+    await publish('public.two', { data: 'b' });
+    await stream.waitFor(({ data }) => data === 'b');
+    const lastEventId = stream.lastEventId()!;
+    stream.close();
+    await publish('public.one', { data: 'c' });
+    await publish('public.two', { data: 'd' });
+    const again = await follow(query, { lastEventId });
+    await again.waitFor(({ data }) => data === 'c');
+    await again.waitFor(({ data }) => data === 'd');
+    expect(again.events.map(({ data }) => data).sort()).toEqual(['c', 'd']);
+    // Live, and in one piece, however the frames of two channels fall together.
+    await Promise.all(
+      ['one', 'two'].map((name) =>
+        publish(`public.${name}`, {
+          events: Array.from({ length: 200 }, (_, i) => ({ data: `${name} ${i}` })),
+        }),
+      ),
+    );
+    await again.waitFor(({ data }) => data === 'one 199');
+    await again.waitFor(({ data }) => data === 'two 199');
+    for (const name of ['one', 'two']) {
+      const seen = again.events.map(({ data }) => data).filter((data) => data.startsWith(name));
+      expect(seen).toEqual(Array.from({ length: 200 }, (_, i) => `${name} ${i}`));
+    }
+    again.close();
+  });
+
+  it('of jobs can be followed there too, by who may see the job', async () => {
+    const job = await headway.client.start('steps', { count: 2, intervalMs: 1 });
+    const stream = await follow(`channel=job:${job.id}`, { token: job.token });
+    await stream.ended;
+    expect(stream.names().at(0)).toBe('waiting');
+    expect(stream.names().at(-1)).toBe('completed');
+    expect((await follow(`channel=job:${job.id}`)).status).toBe(404);
+    expect((await publish(`job:${job.id}`, { data: 1 }, 'an-admin-of-these-tests')).status).toBe(403);
+  });
+
+  it.each([
+    ['subscribe', 'public.x', 200, 200, 200, 200],
+    ['subscribe', 'users.ada', 401, 200, 403, 200],
+    ['subscribe', 'analytics', 401, 403, 403, 200],
+    ['subscribe', 'orders.7', 401, 403, 200, 200],
+    ['subscribe', 'other', 401, 403, 403, 200],
+    ['publish', 'public.x', 200, 200, 200, 200],
+    ['publish', 'users.ada', 401, 403, 403, 200],
+    ['publish', 'analytics', 401, 403, 403, 200],
+    ['publish', 'orders.7', 401, 403, 403, 200],
+  ])(
+    'to %s to %s: nobody %i, ada %i, a token for orders.* %i, an admin %i',
+    async (action, channel, ...expected) => {
+      const tokens = [
+        undefined,
+        await sign({ sub: 'ada' }),
+        await sign({ sub: 'shop', headway: { subscribe: ['orders.*'] } }),
+        'an-admin-of-these-tests',
+      ];
+      for (const [i, token] of tokens.entries()) {
+        if (action === 'publish') {
+          expect((await publish(channel, { data: 1 }, token)).status).toBe(expected[i]);
+          continue;
+        }
+        const stream = await follow(`channel=${channel}`, token ? { token } : {});
+        expect(stream.status).toBe(expected[i]);
+        stream.close();
+      }
+    },
+  );
+
+  it('are closed to a token that is none, has expired or is another service’s', async () => {
+    const forged = await new SignJWT({ headway: { subscribe: ['**'] } })
+      .setProtectedHeader({ alg: 'HS256' })
+      .setAudience('headway')
+      .setSubject('eve')
+      .setExpirationTime('1h')
+      .sign(Buffer.from('another secret that is long enough'));
+    const none = `${Buffer.from('{"alg":"none"}').toString('base64url')}.${Buffer.from('{"aud":"headway","sub":"eve","exp":9999999999,"headway":{"admin":true}}').toString('base64url')}.`;
+    const expired = await sign({ sub: 'ada' }, new Date(Date.now() - 1000));
+    const elsewhere = await new SignJWT({})
+      .setProtectedHeader({ alg: 'HS256' })
+      .setAudience('other')
+      .setSubject('ada')
+      .setExpirationTime('1h')
+      .sign(Buffer.from(headway.env.TOKEN_SECRET!));
+    for (const token of [forged, none, expired, elsewhere, 'x']) {
+      expect((await follow('channel=users.ada', { token })).status).toBe(401);
+    }
+    const wrong = await sign({ sub: 'ada', headway: { subscribe: ['a b'] } });
+    const response = await fetch(`${url}/stream?channel=public.x`, { headers: bearer(wrong) });
+    expect(await response.json()).toMatchObject({
+      code: 'invalid-token',
+      detail: expect.stringContaining('headway.subscribe.0'),
+    });
+  });
+
+  it('end for a viewer whose token expires in mid-stream, with an event that says so', async () => {
+    const token = await sign({ sub: 'ada' }, new Date(Date.now() + 2000));
+    const stream = await follow('channel=users.ada', { token });
+    await stream.ended;
+    expect(stream.events).toEqual([{ id: undefined, event: 'unauthorized', data: { reason: 'expired' } }]);
+    expect((await follow('channel=users.ada', { token })).status).toBe(401);
+  });
+
+  it.each([
+    ['a name that leaves its key', '/stream?channel=a%7Db', 400],
+    ['a name with a line break', '/stream?channel=a%0Ab', 400],
+    ['a name with U+2028', '/stream?channel=a%E2%80%A8', 400],
+    ['a name with NUL', '/stream?channel=a%00', 400],
+    ['no name', '/stream?channel=', 400],
+    ['a wildcard', '/stream?channel=public.*', 400],
+    ['another job’s channel', '/stream?channel=job:steps.1', 404],
+    [
+      'too many channels',
+      `/stream?${Array.from({ length: 101 }, (_, i) => `channel=public.${i}`).join('&')}`,
+      400,
+    ],
+    ['a last that is none', '/stream?channel=public.x&last=-1', 400],
+    ['a last beyond all', '/stream?channel=public.x&last=10001', 400],
+  ])('are not confused by %s', async (_what, path, status) => {
+    const response = await fetch(`${url}${path}`, {
+      headers: { Accept: 'text/event-stream', ...bearer('an-admin-of-these-tests') },
+    });
+    expect(response.status).toBe(status);
+    await response.body?.cancel();
+    const anonymous = await fetch(`${url}${path}`, { headers: { Accept: 'text/event-stream' } });
+    expect(anonymous.status).toBe(status);
+    expect((await anonymous.json()) as object).toMatchObject({ status });
+  });
+
+  it.each([
+    ['no data', {}, '/data'],
+    ['an unknown field', { data: 1, channel: 'x' }, ''],
+    ['a name with a line break', { event: 'a\nid: 9', data: 1 }, ''],
+    ['the name error', { event: 'error', data: 1 }, ''],
+    ['the name open', { event: 'open', data: 1 }, ''],
+    ['an id with a line break', { id: 'a\nb', data: 1 }, ''],
+    ['a retry that is none', { retry: -1, data: 1 }, '/retry'],
+    ['a kind that is none', { kind: 'other', data: 1 }, '/kind'],
+    ['an empty batch', { events: [] }, '/events'],
+    ['a batch with a mistake', { events: [{ data: 1 }, { data: 1, retry: 'x' }] }, '/events/1/retry'],
+  ])('refuse %s with where it is', async (_what, body, pointer) => {
+    const response = await publish('public.bad', body);
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({ code: 'invalid-request', errors: [{ pointer }] });
+  });
+
+  it('take data of nearly a megabyte, and refuse more', async () => {
+    const stream = await follow('channel=public.big');
+    const data = 'x'.repeat(1_000_000);
+    expect((await publish('public.big', { data })).status).toBe(200);
+    expect((await stream.waitFor('message')).data).toBe(data);
+    stream.close();
+    expect((await publish('public.big', { data: 'x'.repeat(1_100_000) })).status).toBe(413);
+  });
+
+  it('stop a process whose rules are none, in one line', async () => {
+    for (const [rules, line] of [
+      ['[{"channel":"a b"}]', /CHANNEL_RULES: rule 0.channel: must be the name/],
+      ['[{"channel":"a","subscribe":"all"}]', /CHANNEL_RULES: rule 0.subscribe/],
+      ['/no/such/file', /CHANNEL_RULES: cannot be read: ENOENT/],
+    ] as const) {
+      await expect(startApi({ ...headway.env, CHANNEL_RULES: rules })).rejects.toMatchObject({
+        code: 78,
+        output: expect.stringMatching(line),
+      });
+    }
+  });
+});
