@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import cors from 'cors';
 import express, { type Express } from 'express';
 import helmet from 'helmet';
 import { HeadwayError } from '../shared/errors.js';
 import type { Logger } from '../shared/log.js';
+import { refuseCrossSite } from './auth/cross-site.js';
 import type { ChannelRule } from './channels/rules.js';
 import { methods, problemHandler } from './problem.js';
 import { requestLog } from './request-log.js';
@@ -28,6 +30,7 @@ const page = ['../web', '../../dist/web']
 /** The Express application: every route of the API, and the page. */
 export function createApp(options: AppOptions): Express {
   const { config, connection, registry, store, log, stopping } = options;
+  const origins = config.CORS_ORIGINS.split(',').flatMap((origin) => origin.trim() || []);
   const app = express();
   app.disable('x-powered-by');
   app.set('query parser', 'simple');
@@ -50,6 +53,17 @@ export function createApp(options: AppOptions): Express {
       referrerPolicy: { policy: 'no-referrer' },
     }),
   );
+  app.use(
+    cors({
+      origin: origins.length > 0 ? origins : false,
+      credentials: true,
+      methods: ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE'],
+      allowedHeaders: ['Authorization', 'Content-Type', 'Idempotency-Key', 'Last-Event-ID'],
+      exposedHeaders: ['Location', 'Retry-After'],
+      maxAge: 600,
+    }),
+  );
+  app.use(refuseCrossSite(origins));
   app.use('/v1/files', filesRoutes({ store, config }));
   app.use(
     '/v1/jobs',

@@ -13,13 +13,14 @@ import { announce, onShutdown, runMain } from '../shared/process.js';
 import { createQueues, planQueues } from '../shared/queues.js';
 import { connectRedis } from '../shared/redis.js';
 import { builtInJobsDir, loadRegistry } from '../shared/registry.js';
-import { createAccess } from './access.js';
 import { createApp } from './app.js';
+import { createAccess } from './auth/access.js';
+import { userKeys } from './auth/keys.js';
+import { adminToken, createTokens, signingSecret } from './auth/tokens.js';
 import { readRules } from './channels/rules.js';
 import { listen } from './listen.js';
 import { startRecheck } from './recheck.js';
 import { Viewers } from './stream/viewers.js';
-import { adminToken, createTokens, signingSecret } from './tokens.js';
 
 await runMain(async () => {
   const config = readConfig(process.env);
@@ -73,7 +74,13 @@ await runMain(async () => {
     registry,
     store,
     access: createAccess({
-      tokens: createTokens(secret, config.TOKEN_TTL_MS),
+      tokens: createTokens({
+        secret,
+        ttlMs: config.TOKEN_TTL_MS,
+        keys: await userKeys(config, secret),
+        audience: config.JWT_AUDIENCE,
+        issuer: config.JWT_ISSUER,
+      }),
       tokenTtlMs: config.TOKEN_TTL_MS,
       adminToken: await adminToken(config, production),
       readJob: connection.readJob,

@@ -112,6 +112,40 @@ export const configSchema = z.object({
     .describe(
       'Secret that signs the tokens of jobs, 32 bytes or more, the same for every API process. Empty: made once and kept in `DATA_DIR` (refused with `NODE_ENV=production`).',
     ),
+  JWT_SECRET: z
+    .string()
+    .refine((s) => s === '' || Buffer.byteLength(s) >= 32, 'must be at least 32 bytes')
+    .default('')
+    .describe('Shared secret of whoever signs the tokens of users (HS256). Empty: `TOKEN_SECRET`.'),
+  JWT_PUBLIC_KEY: z
+    .string()
+    .default('')
+    .describe(
+      'Public key of whoever signs the tokens of users (RS256, ES256, EdDSA): PEM, or the path of a file with it.',
+    ),
+  JWT_JWKS_URL: z
+    .union([z.literal(''), z.url({ protocol: /^https?$/ })])
+    .default('')
+    .describe('Address of a JSON Web Key Set with the keys that sign the tokens of users.'),
+  JWT_ISSUER: z
+    .string()
+    .default('')
+    .describe('Who has to have issued the tokens of users (`iss`). Empty: not checked.'),
+  JWT_AUDIENCE: z
+    .string()
+    .min(1)
+    .default('headway')
+    .describe('Whom the tokens of users have to be for (`aud`).'),
+  CORS_ORIGINS: z
+    .string()
+    .regex(
+      /^(https?:\/\/[^\s,/]+( *, *https?:\/\/[^\s,/]+)*)?$/,
+      'must be origins such as https://example.com, with commas between',
+    )
+    .default('')
+    .describe(
+      'Origins whose pages may use the API with credentials, with commas between. Empty: only pages of its own origin.',
+    ),
   ADMIN_TOKEN: z
     .string()
     .regex(/^$|^[\x21-\x7e]{16,}$/, 'must be at least 16 visible ASCII characters')

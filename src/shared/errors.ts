@@ -10,6 +10,7 @@ export const errorCodes = {
   'invalid-token': [401, 'The token is not valid'],
   'sign-in': [401, 'Sign in first'],
   forbidden: [403, 'Not allowed'],
+  'cross-site': [403, 'Not from another site'],
   'not-found': [404, 'Not found'],
   'method-not-allowed': [405, 'Method not allowed'],
   'not-acceptable': [406, 'Not acceptable'],

@@ -1,6 +1,6 @@
 import { checkChannelName } from '../../shared/channel/keys.js';
 import { HeadwayError } from '../../shared/errors.js';
-import type { Principal } from '../access.js';
+import type { Principal } from '../auth/access.js';
 import { matches } from './pattern.js';
 import { type ChannelAction, type ChannelRule, ruled } from './rules.js';
 

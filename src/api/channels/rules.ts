@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { StartError } from '../../shared/process.js';
-import type { Principal } from '../access.js';
+import type { Principal } from '../auth/access.js';
 import { isPattern, matches } from './pattern.js';
 
 export type ChannelAction = 'subscribe' | 'publish';

@@ -11,7 +11,7 @@ import { accepted } from '../../shared/lifecycle/transitions.js';
 import { addressOf, type OpenQueue } from '../../shared/queues.js';
 import type { Registry } from '../../shared/registry.js';
 import { validate } from '../../shared/schema.js';
-import type { Principal } from '../access.js';
+import type { Principal } from '../auth/access.js';
 import { keyScope } from './idempotency.js';
 import { type JobOptions, optionsSchema, queueOptions } from './options.js';
 
@@ -73,6 +73,9 @@ export function createJobStarter(given: StartOptions): JobStarter {
         `No job is named ${JSON.stringify(name.slice(0, 80))}. There are: ${known}.`,
         [{ pointer: '/name', detail: 'no such job' }],
       );
+    }
+    if (caller.grants.jobs && !caller.grants.jobs.includes(name)) {
+      throw new HeadwayError('forbidden', `Your token does not allow you to start ${name}.`);
     }
     const input = await validate(definition.input, data);
     if (input.errors) {

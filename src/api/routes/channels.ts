@@ -4,7 +4,7 @@ import { createTail } from '../../shared/channel/reader.js';
 import type { Config } from '../../shared/config.js';
 import type { Connection } from '../../shared/connection.js';
 import { HeadwayError } from '../../shared/errors.js';
-import { type Access, jobNotFound } from '../access.js';
+import { type Access, jobNotFound } from '../auth/access.js';
 import { jobOfChannel, requirePermission } from '../channels/permission.js';
 import { checkPublication, publishAll } from '../channels/publish.js';
 import type { ChannelRule } from '../channels/rules.js';

@@ -11,7 +11,7 @@ import { isFinished } from '../../shared/lifecycle/snapshot.js';
 import type { Withdrawal } from '../../shared/lifecycle/withdraw.js';
 import { newJobId, type OpenQueue, type QueuePlan } from '../../shared/queues.js';
 import type { Registry } from '../../shared/registry.js';
-import { type Access, jobNotFound } from '../access.js';
+import { type Access, jobNotFound } from '../auth/access.js';
 import { createIdempotency, scopedKey } from '../jobs/idempotency.js';
 import { sendResult } from '../jobs/result.js';
 import { retryFailed } from '../jobs/retry.js';

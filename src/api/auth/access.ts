@@ -1,12 +1,14 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Request, Response } from 'express';
-import { HeadwayError } from '../shared/errors.js';
-import type { SnapshotReader } from '../shared/lifecycle/snapshot.js';
+import { HeadwayError } from '../../shared/errors.js';
+import type { SnapshotReader } from '../../shared/lifecycle/snapshot.js';
 import { basicPassword, bearer, cookies, queryToken } from './credentials.js';
 import type { Claim, Grants, Tokens } from './tokens.js';
 
 const JOB_COOKIE = 'headway_job';
 const VISITOR_COOKIE = 'headway_visitor';
+/** The token of a user, for `EventSource` with credentials; the first only over TLS. */
+const TOKEN_COOKIES = ['__Host-headway_token', 'headway_token'];
 
 /** Somebody whose jobs belong together. */
 export interface Principal {
@@ -65,7 +67,7 @@ export function createAccess({ tokens, tokenTtlMs, adminToken, readJob }: Access
 
   /** What the request's own words say: an admin, the claim of its token, or nothing. */
   async function claimOf(req: Request): Promise<Claim | 'admin' | undefined> {
-    const token = bearer(req) ?? queryToken(req);
+    const token = bearer(req) ?? queryToken(req) ?? TOKEN_COOKIES.flatMap((name) => cookies(req, name))[0];
     if (isAdminToken(token) || isAdminToken(basicPassword(req))) return 'admin';
     return token === undefined ? undefined : tokens.verify(token);
   }

@@ -1,0 +1,74 @@
+import { createPublicKey, createSecretKey, type KeyObject } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import {
+  createLocalJWKSet,
+  createRemoteJWKSet,
+  errors,
+  type JWTHeaderParameters,
+  type JWTVerifyGetKey,
+} from 'jose';
+import type { Config } from '../../shared/config.js';
+import { HeadwayError } from '../../shared/errors.js';
+import { StartError } from '../../shared/process.js';
+
+/** The algorithms (RFC 7518, RFC 8037) that are taken: one with a shared secret, the others with a public key. */
+const SECRET_ALGORITHM = 'HS256';
+const PUBLIC_ALGORITHMS = ['RS256', 'ES256', 'EdDSA'];
+
+/** Keys that sign the tokens of users. */
+export interface UserKeys {
+  /** Those that there are keys for. */
+  algorithms: string[];
+  /**
+   * The key for a token, by its algorithm: a shared secret is never tried for a public-key signature, or the other
+   * way round.
+   */
+  keyFor: JWTVerifyGetKey;
+}
+
+/**
+ * The keys of the configuration: `JWT_SECRET` (else our own signing secret), `JWT_PUBLIC_KEY`, `JWT_JWKS_URL`.
+ * @throws StartError for a key that cannot be read
+ */
+export async function userKeys(config: Config, ownSecret: string): Promise<UserKeys> {
+  const secret = createSecretKey(Buffer.from(config.JWT_SECRET || ownSecret));
+  const publicKey = config.JWT_PUBLIC_KEY ? await readPublicKey(config.JWT_PUBLIC_KEY) : undefined;
+  const jwks = config.JWT_JWKS_URL ? remoteKeys(new URL(config.JWT_JWKS_URL)) : undefined;
+  return {
+    algorithms: publicKey || jwks ? [SECRET_ALGORITHM, ...PUBLIC_ALGORITHMS] : [SECRET_ALGORITHM],
+    async keyFor(header: JWTHeaderParameters, token) {
+      if (header.alg === SECRET_ALGORITHM) return secret;
+      if (jwks && (header.kid || !publicKey)) return jwks(header, token);
+      return publicKey!;
+    },
+  };
+}
+
+async function readPublicKey(setting: string): Promise<KeyObject> {
+  try {
+    return createPublicKey(setting.includes('-----BEGIN') ? setting : await readFile(setting, 'utf8'));
+  } catch (error) {
+    throw new StartError(`JWT_PUBLIC_KEY: cannot be read: ${(error as Error).message}`);
+  }
+}
+
+/**
+ * The keys of a JWKS address (RFC 7517, section 5): fetched when first needed, again after ten minutes or for a key
+ * that is not known. While the address does not answer, the keys of the last answer go on being valid.
+ * @throws HeadwayError `unavailable` when there was no answer yet
+ */
+function remoteKeys(url: URL): JWTVerifyGetKey {
+  const remote = createRemoteJWKSet(url, { timeoutDuration: 3000 });
+  return async (header, token) => {
+    try {
+      return await remote(header, token);
+    } catch (error) {
+      if (error instanceof errors.JWKSNoMatchingKey) throw error;
+      const known = remote.jwks();
+      if (known) return createLocalJWKSet(known)(header, token);
+      throw new HeadwayError('unavailable', 'The keys that sign tokens cannot be fetched now.', undefined, {
+        cause: error,
+      });
+    }
+  };
+}

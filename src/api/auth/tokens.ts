@@ -1,0 +1,151 @@
+import { createSecretKey } from 'node:crypto';
+import { decodeJwt, errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
+import { z } from 'zod';
+import type { Config } from '../../shared/config.js';
+import { HeadwayError } from '../../shared/errors.js';
+import { StartError } from '../../shared/process.js';
+import { isPattern } from '../channels/pattern.js';
+import { keptSecret } from './kept-secret.js';
+import type { UserKeys } from './keys.js';
+
+const JOB_AUDIENCE = 'headway:job';
+
+const patterns = z.array(z.string().refine(isPattern, 'must be a pattern of channels')).max(100).default([]);
+const userClaims = z.object({
+  sub: z.string().min(1).max(200),
+  tenant: z.string().min(1).max(100).optional(),
+  headway: z
+    .object({
+      admin: z.boolean().default(false),
+      subscribe: patterns,
+      publish: patterns,
+      jobs: z.array(z.string()).max(100).optional(),
+    })
+    .prefault({}),
+});
+
+/** What a token says: it opens one job, or it says who somebody is. Times are ms since 1970. */
+export type Claim = { jobId: string; expiresAt: number } | UserClaim;
+
+/** What the token of a user says. */
+export interface UserClaim {
+  subject: string;
+  tenant?: string | undefined;
+  admin: boolean;
+  grants: Grants;
+  expiresAt: number;
+}
+
+/** What a token allows its bearer beside what everybody may. */
+export interface Grants {
+  /** Patterns of channels. */
+  subscribe: string[];
+  publish: string[];
+  /** The kinds of job that it may start; `undefined`: all. */
+  jobs?: string[] | undefined;
+}
+
+/**
+ * Signs and checks tokens: JWTs (RFC 7519). The capability token of a job (`aud` is `headway:job`, HS256) says which
+ * job may be seen, and nothing else. The token of a user says who its bearer is (`sub`).
+ */
+export interface Tokens {
+  /** A token for one job. */
+  sign(jobId: string): Promise<string>;
+  /** @throws HeadwayError `invalid-token` */
+  verify(token: string): Promise<Claim>;
+}
+
+export interface TokensOptions {
+  /** Signs the tokens of jobs. */
+  secret: string;
+  ttlMs: number;
+  keys: UserKeys;
+  audience: string;
+  /** Who has to have issued the tokens of users; empty: anybody who has a key. */
+  issuer: string;
+}
+
+export function createTokens({ secret, ttlMs, keys, audience, issuer }: TokensOptions): Tokens {
+  const jobKey = createSecretKey(Buffer.from(secret));
+
+  async function verifyUser(token: string): Promise<Claim> {
+    const { payload } = await jwtVerify(token, keys.keyFor, {
+      audience,
+      algorithms: keys.algorithms,
+      requiredClaims: ['sub', 'exp'],
+      ...(issuer ? { issuer } : {}),
+    });
+    const claims = userClaims.safeParse(payload);
+    if (!claims.success) {
+      const [issue] = claims.error.issues;
+      throw invalid(`The token's claim ${issue!.path.join('.')}: ${issue!.message}.`);
+    }
+    const { sub: subject, tenant, headway } = claims.data;
+    const { admin, subscribe, publish, jobs } = headway;
+    return { subject, tenant, admin, grants: { subscribe, publish, jobs }, expiresAt: payload.exp! * 1000 };
+  }
+
+  async function verifyJob(token: string): Promise<Claim> {
+    const { payload } = await jwtVerify(token, jobKey, {
+      audience: JOB_AUDIENCE,
+      algorithms: ['HS256'],
+      requiredClaims: ['sub', 'exp'],
+    });
+    return { jobId: payload.sub!, expiresAt: payload.exp! * 1000 };
+  }
+
+  return {
+    sign(jobId) {
+      return new SignJWT()
+        .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
+        .setSubject(jobId)
+        .setAudience(JOB_AUDIENCE)
+        .setExpirationTime(new Date(Date.now() + ttlMs))
+        .sign(jobKey);
+    },
+    async verify(token) {
+      try {
+        return await (unverified(token)?.aud === JOB_AUDIENCE ? verifyJob(token) : verifyUser(token));
+      } catch (error) {
+        if (error instanceof HeadwayError) throw error;
+        throw invalid(
+          error instanceof errors.JWTExpired
+            ? 'The token has expired.'
+            : 'The token was not made for this service, or was changed.',
+        );
+      }
+    },
+  };
+}
+
+const invalid = (detail: string): HeadwayError => new HeadwayError('invalid-token', detail);
+
+/** What a token says before it is checked: only to choose the key that it has to be signed with. */
+function unverified(token: string): JWTPayload | undefined {
+  try {
+    return decodeJwt(token);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * The signing secret: configured, or made once and kept in the data folder.
+ * @throws StartError when it is not configured in production, where every API process must have the same
+ */
+export async function signingSecret(config: Config, production: boolean): Promise<string> {
+  if (config.TOKEN_SECRET) return config.TOKEN_SECRET;
+  if (production) {
+    throw new StartError(
+      'TOKEN_SECRET: must be set with NODE_ENV=production (32 bytes or more, e.g. openssl rand -hex 32)',
+    );
+  }
+  return keptSecret(config.DATA_DIR, 'token-secret');
+}
+
+/** What opens everything: configured, or made once and kept in the data folder; in production only what is configured. */
+export async function adminToken(config: Config, production: boolean): Promise<string | undefined> {
+  if (config.ADMIN_TOKEN) return config.ADMIN_TOKEN;
+  return production ? undefined : keptSecret(config.DATA_DIR, 'admin-token');
+}

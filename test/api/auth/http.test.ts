@@ -1,0 +1,96 @@
+import { SignJWT } from 'jose';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Headway, startHeadway } from '../../support/headway.js';
+import { openStream } from '../../support/sse.js';
+
+const FRIEND = 'https://app.example';
+
+describe('callers over HTTP', () => {
+  let headway: Headway;
+  let url: string;
+  beforeAll(async () => {
+    headway = await startHeadway({ env: { CORS_ORIGINS: `${FRIEND}, http://localhost:5173` } });
+    url = headway.api.url;
+  });
+  afterAll(() => headway.stop());
+
+  const STEPS = JSON.stringify({ name: 'steps', data: { count: 1, intervalMs: 1 } });
+  const sign = (claims: Record<string, unknown> = {}): Promise<string> =>
+    new SignJWT(claims)
+      .setProtectedHeader({ alg: 'HS256' })
+      .setSubject('ada')
+      .setAudience('headway')
+      .setExpirationTime('1h')
+      .sign(Buffer.from(headway.env.TOKEN_SECRET!));
+  const start = (headers: Record<string, string>): Promise<Response> =>
+    fetch(`${url}/v1/jobs`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', ...headers },
+      body: STEPS,
+    });
+
+  it.each(['headway_token', '__Host-headway_token'])('are known by the cookie %s', async (name) => {
+    const cookie = `${name}=${await sign()}`;
+    const started = await start({ Cookie: cookie });
+    expect(started.status).toBe(202);
+    const job = (await started.json()) as { id: string };
+    const stream = await openStream(`${url}/v1/jobs/${job.id}/events`, { headers: { Cookie: cookie } });
+    await stream.ended;
+    expect(stream.names().at(-1)).toBe('completed');
+    const stranger = `${name}=${await sign({ tenant: 'other' })}`;
+    const refused = await openStream(`${url}/v1/jobs/${job.id}/events`, { headers: { Cookie: stranger } });
+    expect(refused.status).toBe(404);
+  });
+
+  it('may start only the kinds of job that their token names, where it names any', async () => {
+    const bearer = async (jobs: string[]) => ({
+      Authorization: `Bearer ${await sign({ headway: { jobs } })}`,
+    });
+    expect((await start(await bearer(['steps', 'checksum']))).status).toBe(202);
+    const refused = await start(await bearer(['checksum']));
+    expect(refused.status).toBe(403);
+    expect(await refused.json()).toMatchObject({ code: 'forbidden' });
+  });
+
+  it.each([
+    ['a page of another site', { 'Sec-Fetch-Site': 'cross-site', Origin: 'https://evil.example' }, 403],
+    ['a page of a neighbour', { 'Sec-Fetch-Site': 'same-site', Origin: 'https://evil.app.example' }, 403],
+    ['an old browser on another site', { Origin: 'https://evil.example' }, 403],
+    ['a page without an origin', { Origin: 'null' }, 403],
+    ['a page of an allowed origin', { 'Sec-Fetch-Site': 'cross-site', Origin: FRIEND }, 202],
+    ['a page of its own', { 'Sec-Fetch-Site': 'same-origin' }, 202],
+    ['no browser', {}, 202],
+  ])('with a cookie may start a job from %s, or not', async (_what, headers, status) => {
+    const answer = await start({ Cookie: `headway_token=${await sign()}`, ...headers });
+    expect(answer.status).toBe(status);
+    if (status === 403) expect(await answer.json()).toMatchObject({ code: 'cross-site' });
+  });
+
+  it('of an allowed origin may read the answers, others not', async () => {
+    const from = (origin: string) => fetch(`${url}/v1/definitions`, { headers: { Origin: origin } });
+    const friend = await from(FRIEND);
+    expect(friend.headers.get('access-control-allow-origin')).toBe(FRIEND);
+    expect(friend.headers.get('access-control-allow-credentials')).toBe('true');
+    expect((await from('https://evil.example')).headers.get('access-control-allow-origin')).toBeNull();
+    const preflight = await fetch(`${url}/v1/jobs`, {
+      method: 'OPTIONS',
+      headers: {
+        Origin: FRIEND,
+        'Access-Control-Request-Method': 'POST',
+        'Access-Control-Request-Headers': 'content-type',
+      },
+    });
+    expect(preflight.status).toBe(204);
+    expect(preflight.headers.get('access-control-allow-methods')).toContain('POST');
+  });
+
+  it('of an allowed origin may read streams', async () => {
+    const job = (await (await start({})).json()) as { token: string; links: { events: string } };
+    const stream = await openStream(`${url}${job.links.events}`, {
+      token: job.token,
+      headers: { Origin: FRIEND },
+    });
+    expect(stream.headers['access-control-allow-origin']).toBe(FRIEND);
+    await stream.ended;
+  });
+});

@@ -1,0 +1,127 @@
+import { createSecretKey } from 'node:crypto';
+import { exportSPKI, generateKeyPair, SignJWT } from 'jose';
+import { afterAll, describe, expect, it } from 'vitest';
+import { userKeys } from '../../../src/api/auth/keys.js';
+import { createTokens, type Tokens } from '../../../src/api/auth/tokens.js';
+import { readConfig } from '../../../src/shared/config.js';
+import { startKeyServer } from '../../support/key-server.js';
+
+const OWN = 'our own secret that is long enough';
+
+async function tokensWith(env: Record<string, string>): Promise<Tokens> {
+  const config = readConfig(env);
+  const keys = await userKeys(config, OWN);
+  const { JWT_AUDIENCE: audience, JWT_ISSUER: issuer } = config;
+  return createTokens({ secret: OWN, ttlMs: 60_000, keys, audience, issuer });
+}
+
+type Key = Parameters<SignJWT['sign']>[0];
+const sign = (
+  key: Key,
+  { alg = 'HS256', kid = undefined as string | undefined, claims = {}, aud = 'headway', iss = 'x' } = {},
+) =>
+  new SignJWT(claims)
+    .setProtectedHeader({ alg, ...(kid ? { kid } : {}) })
+    .setSubject('ada')
+    .setAudience(aud)
+    .setIssuer(iss)
+    .setExpirationTime('1h')
+    .sign(key);
+const secret = (text: string) => createSecretKey(Buffer.from(text));
+const refused = { code: 'invalid-token' };
+
+describe('tokens of users', () => {
+  it('say who somebody is, of which tenant, and what is allowed', async () => {
+    const tokens = await tokensWith({});
+    const token = await sign(secret(OWN), {
+      claims: { tenant: 'acme', headway: { subscribe: ['a.*'], publish: ['b'], jobs: ['steps'] } },
+    });
+    expect(await tokens.verify(token)).toEqual({
+      subject: 'ada',
+      tenant: 'acme',
+      admin: false,
+      grants: { subscribe: ['a.*'], publish: ['b'], jobs: ['steps'] },
+      expiresAt: expect.any(Number),
+    });
+  });
+
+  it('are signed with a shared secret of their own where there is one', async () => {
+    const tokens = await tokensWith({ JWT_SECRET: 'a secret shared with another service' });
+    await tokens.verify(await sign(secret('a secret shared with another service')));
+    await expect(tokens.verify(await sign(secret(OWN)))).rejects.toMatchObject(refused);
+  });
+
+  it.each(['RS256', 'ES256', 'EdDSA'])('are signed with %s and a public key', async (alg) => {
+    const { publicKey, privateKey } = await generateKeyPair(alg);
+    const tokens = await tokensWith({ JWT_PUBLIC_KEY: await exportSPKI(publicKey) });
+    expect(await tokens.verify(await sign(privateKey, { alg }))).toMatchObject({ subject: 'ada' });
+    const other = await generateKeyPair(alg);
+    await expect(tokens.verify(await sign(other.privateKey, { alg }))).rejects.toMatchObject(refused);
+  });
+
+  it('are not signed with a public key taken for a secret', async () => {
+    const { publicKey } = await generateKeyPair('RS256');
+    const pem = await exportSPKI(publicKey);
+    const tokens = await tokensWith({ JWT_PUBLIC_KEY: pem });
+    await expect(tokens.verify(await sign(secret(pem)))).rejects.toMatchObject(refused);
+  });
+
+  it('are for us, and from the issuer that was said', async () => {
+    const tokens = await tokensWith({ JWT_AUDIENCE: 'us', JWT_ISSUER: 'https://login.example' });
+    await tokens.verify(await sign(secret(OWN), { aud: 'us', iss: 'https://login.example' }));
+    for (const wrong of [
+      { aud: 'headway', iss: 'https://login.example' },
+      { aud: 'us', iss: 'https://other.example' },
+    ]) {
+      await expect(tokens.verify(await sign(secret(OWN), wrong))).rejects.toMatchObject(refused);
+    }
+  });
+
+  it('do not open a job, and the token of a job says nothing of a user', async () => {
+    const tokens = await tokensWith({ JWT_SECRET: 'a secret shared with another service' });
+    const shared = secret('a secret shared with another service');
+    await expect(tokens.verify(await sign(shared, { aud: 'headway:job' }))).rejects.toMatchObject(refused);
+    expect(await tokens.verify(await tokens.sign('steps.1'))).toMatchObject({ jobId: 'steps.1' });
+  });
+});
+
+describe('a JWKS address', () => {
+  const stops: Array<() => Promise<void>> = [];
+  afterAll(() => Promise.all(stops.map((stop) => stop())));
+
+  it('gives the keys, is asked once for many tokens, and its keys stay valid while it does not answer', async () => {
+    const server = await startKeyServer();
+    stops.push(server.stop);
+    const key = await server.rotate('one');
+    const tokens = await tokensWith({ JWT_JWKS_URL: server.url });
+    const token = await sign(key, { alg: 'ES256', kid: 'one' });
+    for (let i = 0; i < 10; i++) expect(await tokens.verify(token)).toMatchObject({ subject: 'ada' });
+    expect(server.asked()).toBe(1);
+    await server.stop();
+    expect(await tokens.verify(token)).toMatchObject({ subject: 'ada' });
+    const stranger = await sign((await generateKeyPair('ES256')).privateKey, { alg: 'ES256', kid: 'one' });
+    await expect(tokens.verify(stranger)).rejects.toMatchObject(refused);
+  });
+
+  it('gives new keys when they were rotated', async () => {
+    const server = await startKeyServer();
+    stops.push(server.stop);
+    const tokens = await tokensWith({ JWT_JWKS_URL: server.url });
+    const key = await server.rotate('two');
+    expect(await tokens.verify(await sign(key, { alg: 'ES256', kid: 'two' }))).toMatchObject({
+      subject: 'ada',
+    });
+    const unknown = await sign(key, { alg: 'ES256', kid: 'three' });
+    await expect(tokens.verify(unknown)).rejects.toMatchObject(refused);
+  });
+
+  it('that has never answered is no fault of the token', async () => {
+    const server = await startKeyServer();
+    const key = await server.rotate('one');
+    await server.stop();
+    const tokens = await tokensWith({ JWT_JWKS_URL: server.url });
+    await expect(tokens.verify(await sign(key, { alg: 'ES256', kid: 'one' }))).rejects.toMatchObject({
+      code: 'unavailable',
+    });
+  });
+});
