@@ -309,7 +309,7 @@ describe('the promises', () => {
       await until('nobody listens any more', async () => (await channels()) === 0);
       await turn('end');
       // The workers keep the lifecycle; no API process follows the queue.
-      expect(await headway.connection.get('headway:{bridge:jobs}:lease')).toMatch(/^worker:/);
+      expect(await headway.connection.get('headway:{bridge}:lease')).toMatch(/^worker:/);
     } finally {
       await second.kill();
     }

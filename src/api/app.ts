@@ -12,6 +12,7 @@ import { requestLog } from './request-log.js';
 import { requireJson } from './require-json.js';
 import { channelRoutes } from './routes/channels.js';
 import { definitionRoutes } from './routes/definitions.js';
+import { eventRoutes } from './routes/events.js';
 import { filesRoutes } from './routes/files.js';
 import { healthRoutes } from './routes/health.js';
 import { type JobRoutesOptions, jobRoutes } from './routes/jobs.js';
@@ -72,6 +73,7 @@ export function createApp(options: AppOptions): Express {
     jobRoutes(options),
   );
   app.use(channelRoutes(options));
+  app.use('/v1/events', eventRoutes(options));
   app.use('/v1/definitions', definitionRoutes(registry));
   if (page) app.use(express.static(page, { index: 'index.html' }));
   app.all('/', methods('GET'));

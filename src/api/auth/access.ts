@@ -2,7 +2,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Request, Response } from 'express';
 import { HeadwayError } from '../../shared/errors.js';
 import type { SnapshotReader } from '../../shared/lifecycle/snapshot.js';
-import { basicPassword, bearer, cookies, queryToken } from './credentials.js';
+import { basicPassword, bearer, cookies, queryTokens } from './credentials.js';
 import type { Claim, Grants, Tokens } from './tokens.js';
 
 const JOB_COOKIE = 'headway_job';
@@ -67,7 +67,8 @@ export function createAccess({ tokens, tokenTtlMs, adminToken, readJob }: Access
 
   /** What the request's own words say: an admin, the claim of its token, or nothing. */
   async function claimOf(req: Request): Promise<Claim | 'admin' | undefined> {
-    const token = bearer(req) ?? queryToken(req) ?? TOKEN_COOKIES.flatMap((name) => cookies(req, name))[0];
+    const token =
+      bearer(req) ?? queryTokens(req)[0] ?? TOKEN_COOKIES.flatMap((name) => cookies(req, name))[0];
     if (isAdminToken(token) || isAdminToken(basicPassword(req))) return 'admin';
     return token === undefined ? undefined : tokens.verify(token);
   }
@@ -103,15 +104,9 @@ export function createAccess({ tokens, tokenTtlMs, adminToken, readJob }: Access
     async authorize(req, jobId = String(req.params.id)) {
       const claim = await claimOf(req);
       if (claim === 'admin') return jobId;
-      if (claim && 'jobId' in claim) {
-        if (claim.jobId !== jobId) throw jobNotFound();
-        return jobId;
-      }
-      if (!claim) {
-        const [token] = cookies(req, JOB_COOKIE);
-        const named = token === undefined ? undefined : await tokens.verify(token);
-        if (named && 'jobId' in named && named.jobId === jobId) return jobId;
-      }
+      if (claim && opens(claim, jobId)) return jobId;
+      const others = claim ? queryTokens(req).slice(1) : cookies(req, JOB_COOKIE);
+      for (const token of others) if (opens(await tokens.verify(token), jobId)) return jobId;
       const caller = principalOf(req, claim);
       if (caller?.admin) return jobId;
       if (caller && (await readJob(jobId))?.settings.owner === caller.id) return jobId;
@@ -136,6 +131,8 @@ export function createAccess({ tokens, tokenTtlMs, adminToken, readJob }: Access
     },
   };
 }
+
+const opens = (claim: Claim, jobId: string): boolean => 'jobId' in claim && claim.jobId === jobId;
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
 

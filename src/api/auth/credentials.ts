@@ -13,10 +13,9 @@ export function basicPassword(req: Request): string | undefined {
   return pair.includes(':') ? pair.slice(pair.indexOf(':') + 1) : undefined;
 }
 
-/** The token in the query, for `EventSource`, which can send no header. */
-export function queryToken(req: Request): string | undefined {
-  return typeof req.query.token === 'string' && req.query.token ? req.query.token : undefined;
-}
+/** The tokens in the query, for `EventSource`, which can send no header. There may be one for each job. */
+export const queryTokens = (req: Request): string[] =>
+  [req.query.token ?? []].flat().filter((token) => typeof token === 'string' && token !== '') as string[];
 
 /** The values of a cookie, the most specific path first (RFC 6265, section 5.4). */
 export function cookies(req: Request, name: string): string[] {

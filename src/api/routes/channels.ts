@@ -4,18 +4,18 @@ import { createTail } from '../../shared/channel/reader.js';
 import type { Config } from '../../shared/config.js';
 import type { Connection } from '../../shared/connection.js';
 import { HeadwayError } from '../../shared/errors.js';
-import { type Access, jobNotFound } from '../auth/access.js';
+import type { Access } from '../auth/access.js';
 import { jobOfChannel, requirePermission } from '../channels/permission.js';
 import { checkPublication, publishAll } from '../channels/publish.js';
 import type { ChannelRule } from '../channels/rules.js';
 import { methods } from '../problem.js';
 import { requireJson } from '../require-json.js';
-import type { BundledChannel } from '../stream/bundle.js';
-import { answerHead, lastEventIdOf, requireStream } from '../stream/request.js';
+import { type BundledChannel, MAX_CHANNELS, positionsOf } from '../stream/bundle.js';
+import { openJobChannel } from '../stream/job-channel.js';
+import { lastEventIdOf, requireStream } from '../stream/request.js';
 import type { Viewers } from '../stream/viewers.js';
 
 const DEFAULT_CHANNEL = 'sse';
-const MAX_CHANNELS = 100;
 const MAX_LAST = 10_000;
 
 export interface ChannelRoutesOptions {
@@ -51,24 +51,19 @@ export function channelRoutes({ config, connection, access, viewers, rules }: Ch
     for (const name of names) {
       const jobId = jobOfChannel(name);
       if (jobId === undefined) requirePermission(rules, principal, 'subscribe', name);
-      else await openJob(req, jobId);
+      else await access.authorize(req, jobId);
     }
     requireStream(req);
-    if (req.method === 'HEAD') return answerHead(res);
-    // A job's stream begins with all of it; of a channel that goes on for ever a newcomer gets what it asks for.
-    const channels = await Promise.all(
-      names.map(
-        async (name): Promise<BundledChannel> =>
-          jobOfChannel(name) === undefined ? { name, after: await tail(name, last) } : { name },
-      ),
-    );
-    viewers.open(req, res, channels, { lastEventId: lastEventIdOf(req), until: principal?.expiresAt });
+    const positions = positionsOf(lastEventIdOf(req), names.length);
+    const channels = await Promise.all(names.map((name, i) => placed(name, positions[i]!, last)));
+    viewers.answer(req, res, channels, principal?.expiresAt);
   }
 
-  async function openJob(req: Request, jobId: string): Promise<void> {
-    await access.authorize(req, jobId);
-    const { job, epoch } = await connection.lifecycle.reconcile(jobId);
-    if (!job && !epoch) throw jobNotFound();
+  /** A job's stream begins with all of it; of a channel that goes on for ever a newcomer gets what it asks for. */
+  async function placed(name: string, position: string, last: number): Promise<BundledChannel> {
+    const jobId = jobOfChannel(name);
+    if (jobId !== undefined) return openJobChannel(connection.lifecycle, jobId, position);
+    return position ? { name } : { name, after: await tail(name, last) };
   }
 
   async function publish(req: Request, res: Response): Promise<void> {

@@ -1,6 +1,4 @@
 import { type Request, type Response, Router } from 'express';
-import { parseEventId } from '../../shared/channel/frame.js';
-import { jobChannel } from '../../shared/channel/keys.js';
 import type { Subscriber } from '../../shared/channel/subscriber.js';
 import type { Config } from '../../shared/config.js';
 import type { Connection } from '../../shared/connection.js';
@@ -18,7 +16,8 @@ import { retryFailed } from '../jobs/retry.js';
 import { createJobStarter } from '../jobs/start.js';
 import { jobLinks, jobView, readProgress } from '../jobs/view.js';
 import { methods } from '../problem.js';
-import { answerHead, lastEventIdOf, requireStream } from '../stream/request.js';
+import { openJobChannel } from '../stream/job-channel.js';
+import { lastEventIdOf, requireStream } from '../stream/request.js';
 import type { Viewers } from '../stream/viewers.js';
 
 export interface JobRoutesOptions {
@@ -121,19 +120,6 @@ export function jobRoutes(options: JobRoutesOptions): Router {
   async function watchJob(req: Request, res: Response): Promise<void> {
     const jobId = await access.authorize(req);
     requireStream(req);
-    const { job, epoch, end } = await lifecycle.reconcile(jobId);
-    if (!job && !epoch) throw jobNotFound();
-    const lastEventId = lastEventIdOf(req);
-    const seen = lastEventId ? parseEventId(lastEventId) : undefined;
-    if (seen && end !== undefined && seen.epoch === epoch && seen.offset >= end) {
-      // It has seen everything; by the standard this answer stops a browser from reconnecting.
-      res.status(204).end();
-      return;
-    }
-    if (req.method === 'HEAD') {
-      answerHead(res);
-      return;
-    }
-    viewers.open(req, res, [{ name: jobChannel(jobId) }], { lastEventId });
+    viewers.answer(req, res, [await openJobChannel(lifecycle, jobId, lastEventIdOf(req))]);
   }
 }

@@ -14,6 +14,17 @@ export interface BundledChannel {
   name: string;
   /** A newcomer does not get the log events up to this offset. */
   after?: number | undefined;
+  /** It has ended, and its viewer has seen the end. */
+  over?: boolean;
+}
+
+/** More channels than that make the id of each event too long. */
+export const MAX_CHANNELS = 100;
+
+/** What a `Last-Event-ID` says of each of so many channels; empty: nothing. One of another set of channels says nothing of these. */
+export function positionsOf(lastEventId: string | undefined, channels: number): string[] {
+  const positions = lastEventId?.split(',') ?? [];
+  return positions.length === channels ? positions : Array<string>(channels).fill('');
 }
 
 const LF = 0x0a;
@@ -34,11 +45,10 @@ export class Bundle {
     private readonly sink: Sink,
     lastEventId: string | undefined,
   ) {
-    const seen = lastEventId?.split(',') ?? [];
-    // An id of another set of channels says nothing of these.
-    this.positions = channels.map((_, i) => (seen.length === channels.length ? seen[i]! : ''));
-    this.open = channels.length;
-    for (const [index, { name, after }] of channels.entries()) {
+    this.positions = positionsOf(lastEventId, channels.length);
+    this.open = channels.filter(({ over }) => !over).length;
+    for (const [index, { name, after, over }] of channels.entries()) {
+      if (over) continue;
       const member: Sink = { write: (frame) => this.write(index, frame), end: () => this.finished() };
       this.members.push(subscriber.subscribe(name, member, { lastEventId: this.positions[index], after }));
     }

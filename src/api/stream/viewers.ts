@@ -1,10 +1,11 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Request, Response } from 'express';
 import type { Subscriber } from '../../shared/channel/subscriber.js';
 import { LIVE, STALLED, type SubscriptionState } from '../../shared/channel/subscription.js';
 import type { Logger } from '../../shared/log.js';
 import { redactUrl } from '../request-log.js';
 import { Bundle, type BundledChannel } from './bundle.js';
 import { openStream, type SinkEvents, type StreamSink } from './handshake.js';
+import { answerHead, lastEventIdOf } from './request.js';
 
 const HEARTBEAT = Buffer.from(': \n\n');
 /** The last event of a viewer whose token is no longer valid. */
@@ -58,15 +59,18 @@ export class Viewers {
 
   /**
    * Answers a request with the stream of one channel or several. The request and its response are not to be used
-   * afterwards.
+   * afterwards. A viewer that has seen the end of all of them gets 204, which by the standard stops a browser from
+   * reconnecting.
    * @param until when the viewer's permission ends, ms since 1970
    */
-  open(
-    req: IncomingMessage,
-    res: ServerResponse,
-    channels: BundledChannel[],
-    { lastEventId, until }: { lastEventId?: string | undefined; until?: number | undefined } = {},
-  ): void {
+  answer(req: Request, res: Response, channels: BundledChannel[], until?: number): void {
+    if (channels.every(({ over }) => over)) res.status(204).end();
+    else if (req.method === 'HEAD') answerHead(res);
+    else this.open(req, res, channels, until);
+  }
+
+  private open(req: Request, res: Response, channels: BundledChannel[], until: number | undefined): void {
+    const lastEventId = lastEventIdOf(req);
     const sink = openStream(req, res, 'retry: 2000\n\n', this.events);
     if (sink.destroyed) return;
     const { subscriber, log } = this.options;
