@@ -381,6 +381,18 @@ describe('the promises', () => {
     }
   });
 
+  it('P8: an API process follows the queues only until a worker is there', async () => {
+    const lonely = await startHeadway({ workers: 0 });
+    try {
+      const holder = (): Promise<string | null> => lonely.connection.get('headway:{bridge}:lease');
+      await until('the API leads', async () => (await holder())?.startsWith('api:'));
+      lonely.workers.push(await startWorker(lonely.env));
+      await until('the worker leads', async () => (await holder())?.startsWith('worker:'));
+    } finally {
+      await lonely.stop();
+    }
+  });
+
   it('P9: only who holds its token sees a job; a stranger cannot tell whether it exists', async () => {
     const job = await headway.client.start('steps', { count: 1, intervalMs: 1 });
     const other = await headway.client.start('steps', { count: 1, intervalMs: 1 });
