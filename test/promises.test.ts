@@ -27,6 +27,23 @@ import { defineJob } from 'headway';
 import { z } from 'zod';
 `;
 
+/** Says its last word at the very end, and then ends as it is told. */
+const HASTY = `
+import { defineJob } from 'headway';
+import { z } from 'zod';
+export default defineJob({
+  name: 'hasty',
+  input: z.strictObject({ fail: z.boolean() }),
+  result: z.object({}),
+  async run({ fail }, ctx) {
+    ctx.progress(1);
+    ctx.progress(90);
+    if (fail) throw new Error('as asked');
+    return {};
+  },
+});
+`;
+
 /** Long log lines, as fast as they go out. */
 const WORDY = `
 import { defineJob } from 'headway';
@@ -57,7 +74,12 @@ describe('the promises', () => {
   beforeAll(async () => {
     headway = await startHeadway({
       env: {
-        JOBS_DIR: testJobs({ 'steered.mjs': STEERED, 'hot.mjs': HOT, 'wordy.mjs': WORDY }),
+        JOBS_DIR: testJobs({
+          'steered.mjs': STEERED,
+          'hot.mjs': HOT,
+          'hasty.mjs': HASTY,
+          'wordy.mjs': WORDY,
+        }),
         WORKER_CONCURRENCY: '20',
         LOG_LEVEL: 'trace',
         STALL_TIMEOUT_MS: '5000',
@@ -284,6 +306,30 @@ describe('the promises', () => {
     expect(stream.events.at(-2)).toBe(progress.at(-1));
   });
 
+  it.each([
+    ['completed', false],
+    ['failed', true],
+  ])('P7: Redis has the last update before BullMQ is told that an attempt has %s', async (end, fail) => {
+    const commands: string[][] = [];
+    const monitor = await headway.connection.monitor();
+    monitor.on('monitor', (_time: string, args: string[]) => void commands.push(args));
+    try {
+      const job = await headway.client.start('hasty', { fail });
+      await (await watch(job)).ended;
+      const at = (what: string, ...words: string[]): number =>
+        commands.findIndex(
+          ([command, ...args]) =>
+            command!.toLowerCase() === what && words.every((word) => args.some((arg) => arg.includes(word))),
+        );
+      const kept = at('hset', `headway:{job:${job.id}}:slots`, '"percent":90');
+      await until('BullMQ is seen to end it', () => at('xadd', '{headway}:hasty:events', end, job.id) >= 0);
+      expect(kept).toBeGreaterThanOrEqual(0);
+      expect(kept).toBeLessThan(at('xadd', '{headway}:hasty:events', end, job.id));
+    } finally {
+      monitor.disconnect();
+    }
+  });
+
   it('P8: a job costs the API processes nothing unless they watch it', async () => {
     const second = await startApi(headway.env);
     try {
@@ -312,6 +358,38 @@ describe('the promises', () => {
       expect(await headway.connection.get('headway:{bridge}:lease')).toMatch(/^worker:/);
     } finally {
       await second.kill();
+    }
+  });
+
+  it('P8: nothing of what unwatched jobs do is sent to an API process', async () => {
+    const idle = await startApi(headway.env);
+    try {
+      // What the process has read, from sockets and files.
+      const read = (): number =>
+        Number(/rchar: (\d+)/.exec(readFileSync(`/proc/${idle.child.pid}/io`, 'utf8'))![1]);
+      await fetch(`${idle.url}/readyz`);
+      const before = read();
+      const jobs = await Promise.all([
+        headway.client.start('wordy', { lines: 300, length: 3000 }),
+        ...Array.from({ length: 100 }, () => headway.client.start('steps', { count: 3, intervalMs: 1 })),
+      ]);
+      await Promise.all(jobs.map(async (job) => (await watch(job)).ended));
+      // Less than a hundred bytes for each job; a single lifecycle event has more.
+      expect(read() - before).toBeLessThan(100 * jobs.length);
+    } finally {
+      await idle.kill();
+    }
+  });
+
+  it('P8: an API process follows the queues only until a worker is there', async () => {
+    const lonely = await startHeadway({ workers: 0 });
+    try {
+      const holder = (): Promise<string | null> => lonely.connection.get('headway:{bridge}:lease');
+      await until('the API leads', async () => (await holder())?.startsWith('api:'));
+      lonely.workers.push(await startWorker(lonely.env));
+      await until('the worker leads', async () => (await holder())?.startsWith('worker:'));
+    } finally {
+      await lonely.stop();
     }
   });
 

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StartedJob } from '../support/client.js';
 import { type Headway, startHeadway } from '../support/headway.js';
@@ -73,6 +74,50 @@ describe('the HTTP side', () => {
       expect(response.status).toBe(401);
       expect(response.headers.get('www-authenticate')).toMatch(/^Bearer/);
       expect(await response.json()).toMatchObject({ code: 'invalid-token' });
+    }
+  });
+
+  it('answers 401 to a token whose time is over, and to one without a time', async () => {
+    const key = Buffer.from(headway.env.TOKEN_SECRET!);
+    const token = (expires?: string): Promise<string> => {
+      const jwt = new SignJWT().setProtectedHeader({ alg: 'HS256' }).setSubject(done.id);
+      jwt.setAudience('headway:job');
+      return (expires ? jwt.setExpirationTime(expires) : jwt).sign(key);
+    };
+    const status = async (token: string): Promise<number> =>
+      (await fetch(`${url}${done.links.self}`, bearer(token))).status;
+    expect(await status(await token('1 minute'))).toBe(200);
+    expect(await status(await token('1 second ago'))).toBe(401);
+    expect(await status(await token())).toBe(401);
+  });
+
+  it('P9: lets nobody in by the cookies of another job or of another visitor', async () => {
+    const { client } = headway;
+    const cookieOf = async (cookie = ''): Promise<{ job: StartedJob; visitor: string }> => {
+      const response = await client.post(
+        { name: 'steps', data: { count: 1, intervalMs: 1 } },
+        cookie ? { Cookie: cookie } : {},
+      );
+      const visitor = response.headers
+        .getSetCookie()
+        .find((line) => line.startsWith('headway_visitor='))
+        ?.split(';')[0];
+      return { job: (await response.json()) as StartedJob, visitor: visitor ?? cookie };
+    };
+    const mine = await cookieOf();
+    const theirs = await cookieOf();
+    expect(theirs.visitor).not.toBe(mine.visitor);
+    for (const suffix of ['', '/events', '/result']) {
+      const status = async (Cookie: string): Promise<number> => {
+        const response = await fetch(`${url}${mine.job.links.self}${suffix}`, { headers: { Cookie } });
+        await response.body?.cancel();
+        return response.status;
+      };
+      expect(await status(mine.visitor)).not.toBe(404);
+      expect(await status(`headway_job=${mine.job.token}`)).not.toBe(404);
+      expect(await status(theirs.visitor)).toBe(404);
+      expect(await status(`headway_job=${theirs.job.token}`)).toBe(404);
+      expect(await status(`headway_job=${theirs.job.token}; ${theirs.visitor}`)).toBe(404);
     }
   });
 

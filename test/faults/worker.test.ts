@@ -134,8 +134,38 @@ describe('a worker that dies', () => {
     const taken = await until('the job can be taken', () => worker.getNextJob(token));
     await taken.moveToCompleted({ steps: 1 }, token, false);
     await worker.close();
+    // Told from BullMQ's events, long before the look that is taken every 30 s.
+    await stream.waitFor('completed', 15_000);
     await stream.ended;
     expect(stream.events.at(-1)).toMatchObject({ event: 'completed', data: { result: { steps: 1 } } });
     expect(connection.status).toBe('ready');
+  });
+
+  it.each([
+    ['a viewer that comes', 'comes'],
+    ['a viewer that is there when Redis comes back', 'stays'],
+  ])('after its job ended, with nobody to read BullMQ events: %s sees the end', async (_who, who) => {
+    headway = await startHeadway({ workers: 0, env: QUICK });
+    const { client, connection } = headway;
+    // Held by a process that is gone: no other one follows the queues.
+    await connection.set('headway:{bridge}:lease', 'worker:gone');
+    const job = await client.start('steps', { count: 1, intervalMs: 1 });
+    const there = await watch(job);
+    await there.waitFor('waiting');
+    const { Worker } = await import('bullmq');
+    const worker = new Worker('steps', undefined, {
+      connection: { host: '127.0.0.1', port: headway.redis.port },
+      prefix: '{headway}',
+    });
+    const token = 'dead';
+    const taken = await until('the job can be taken', () => worker.getNextJob(token));
+    await taken.moveToCompleted({ steps: 1 }, token, false);
+    await worker.close();
+    if (who === 'stays') await connection.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    const viewer = who === 'stays' ? there : await watch(job);
+    // Long before the look that is taken every 30 s.
+    await viewer.waitFor('completed', 15_000);
+    await viewer.ended;
+    expect(viewer.names().filter((name) => name === 'completed')).toHaveLength(1);
   });
 });
