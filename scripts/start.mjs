@@ -22,9 +22,13 @@ await tell(async () => {
   let stop = async () => {};
   let stopping = false;
   const end = async (code) => {
-    if (stopping) return;
+    if (stopping) {
+      // Asked twice: the jobs that run are found stalled later, and begin again.
+      service.kill();
+      process.exit(1);
+    }
     stopping = true;
-    say('Stopping…');
+    say('Stopping: running jobs may end, then they are handed back. Ctrl-C again ends at once.');
     await stop();
     process.exit(code);
   };

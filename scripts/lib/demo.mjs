@@ -8,42 +8,56 @@ const ROWS = 200_000;
 const BAR = 30;
 
 /**
- * Starts everything, imports a real CSV file over HTTP, shows the bar that the stream moves, prints the result.
+ * Starts everything, imports a real CSV file over HTTP, shows the bar that the stream moves, prints the result. A
+ * signal ends it, with all that it started.
  * @returns the exit code
  */
 export async function runDemo(root) {
   const work = mkdtempSync(join(tmpdir(), 'headway-demo-'));
   const log = createWriteStream(join(work, 'service.log'));
-  let service;
+  const interrupted = new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => resolve(130));
+  });
+  const starting = startService({
+    root,
+    env: {
+      ...process.env,
+      PORT: process.env.PORT || '0',
+      DATA_DIR: process.env.DATA_DIR || join(work, 'data'),
+      // Nobody waits for the demo's job once it was interrupted.
+      SHUTDOWN_GRACE_MS: '0',
+    },
+    write: (name, line) => log.write(`${name} | ${line}\n`),
+  });
   try {
-    service = await startService({
-      root,
-      env: { ...process.env, PORT: '0', DATA_DIR: process.env.DATA_DIR || join(work, 'data') },
-      write: (name, line) => log.write(`${name} | ${line}\n`),
-    });
-    const file = join(work, 'demo.csv');
-    await writeCsv(file, ROWS);
-    const uploaded = await send(`${service.url}/v1/files?name=demo.csv`, {
-      method: 'POST',
-      body: await openAsBlob(file),
-    });
-    say(`Uploaded ${uploaded.name}: ${uploaded.size} bytes`);
-    const job = await send(`${service.url}/v1/jobs`, {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json' },
-      body: JSON.stringify({ name: 'csv-import', data: { file: uploaded.id } }),
-    });
-    say(`Started ${job.name} ${job.id}`);
-    const end = await watch(`${service.url}${job.links.events}`, job.token);
-    const result = await fetch(`${service.url}${job.links.result}`, {
-      headers: { Authorization: `Bearer ${job.token}` },
-    });
-    console.log(JSON.stringify(await result.json(), null, 2));
-    return end === 'completed' && result.ok ? 0 : 1;
+    return await Promise.race([starting.then(({ url }) => importFile(url, work)), interrupted]);
   } finally {
+    const service = await starting.catch(() => undefined);
     await service?.stop();
     rmSync(work, { recursive: true, force: true });
   }
+}
+
+async function importFile(url, work) {
+  const file = join(work, 'demo.csv');
+  await writeCsv(file, ROWS);
+  const uploaded = await send(`${url}/v1/files?name=demo.csv`, {
+    method: 'POST',
+    body: await openAsBlob(file),
+  });
+  say(`Uploaded ${uploaded.name}: ${uploaded.size} bytes`);
+  const job = await send(`${url}/v1/jobs`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ name: 'csv-import', data: { file: uploaded.id } }),
+  });
+  say(`Started ${job.name} ${job.id}`);
+  const end = await watch(`${url}${job.links.events}`, job.token);
+  const result = await fetch(`${url}${job.links.result}`, {
+    headers: { Authorization: `Bearer ${job.token}` },
+  });
+  console.log(JSON.stringify(await result.json(), null, 2));
+  return end === 'completed' && result.ok ? 0 : 1;
 }
 
 async function send(url, init) {

@@ -1,4 +1,5 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, utimesSync, watch } from 'node:fs';
 import { join } from 'node:path';
 
 /**
@@ -12,9 +13,19 @@ export function startDevelopment(root) {
     spawn(bin('tsc'), ['-p', 'tsconfig.build.json', '--watch', '--preserveWatchOutput'], options),
     spawn(bin('vite'), ['build', 'src/web', '--watch', '--logLevel', 'warn'], options),
   ];
+  // The Lua scripts are read, not imported: whoever has read them has to be started again.
+  const scripts = watch(join(root, 'src', 'shared'), { recursive: true }, (_event, file) => {
+    if (!file?.endsWith('.lua')) return;
+    spawnSync(process.execPath, [join(root, 'scripts', 'copy-lua.mjs')], { cwd: root });
+    const now = new Date();
+    for (const main of ['api', 'worker'].map((name) => join(root, 'dist', name, 'main.js'))) {
+      if (existsSync(main)) utimesSync(main, now, now);
+    }
+  });
   return {
     nodeArgs: ['--watch', '--watch-preserve-output'],
     async stop() {
+      scripts.close();
       for (const watcher of watchers) watcher.kill('SIGTERM');
     },
   };

@@ -77,6 +77,15 @@ export class Supervisor {
     return this.#children.get(name)?.child?.pid;
   }
 
+  /** Ends all children at once, with their jobs in the middle. */
+  kill() {
+    this.#stopping = true;
+    for (const { timer, child } of this.#children.values()) {
+      clearTimeout(timer);
+      child?.kill('SIGKILL');
+    }
+  }
+
   /** Stops the children one after another, in the order of the names. None is left when it resolves. */
   async stop(...names) {
     this.#stopping = true;

@@ -17,4 +17,21 @@ export function requestLog(log: Logger): RequestHandler {
 }
 
 /** A URL without the token in its query. */
-export const redactUrl = (url: string): string => url.replace(/([?&]token=)[^&#]*/gi, '$1[redacted]');
+export function redactUrl(url: string): string {
+  const [path, query] = url.split(/\?(.*)/s, 2) as [string, string | undefined];
+  if (!query) return url;
+  const shown = query.split('&').map((pair) => {
+    const [key] = pair.split('=', 1);
+    return isToken(key!) ? `${key}=[redacted]` : pair;
+  });
+  return `${path}?${shown.join('&')}`;
+}
+
+/** The key may be written with percent signs. */
+function isToken(key: string): boolean {
+  try {
+    return decodeURIComponent(key.replaceAll('+', ' ')).trim().toLowerCase() === 'token';
+  } catch {
+    return /token/i.test(key);
+  }
+}

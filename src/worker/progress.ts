@@ -136,10 +136,14 @@ export function createProgress({ jobId, attempt, stages }: ProgressOptions): Pro
           ? { stage: stageNames[stageIndex]!, stageIndex: stageIndex + 1, stageCount: stageNames.length }
           : {}),
         ...(message !== undefined ? { message } : {}),
-        ...(ratePerSecond !== undefined ? { ratePerSecond: Math.round(ratePerSecond * 10) / 10 } : {}),
+        ...(ratePerSecond !== undefined ? { ratePerSecond: rounded(ratePerSecond) } : {}),
         ...(Number.isSafeInteger(etaMs) ? { etaMs } : {}),
         at: now,
       };
     },
   };
 }
+
+/** One decimal place, more of them for what is slow. */
+const rounded = (rate: number): number =>
+  rate >= 1 ? Math.round(rate * 10) / 10 : Number(rate.toPrecision(2));

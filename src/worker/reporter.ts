@@ -26,7 +26,7 @@ export class Reporter {
   private dirty = false;
   private lastPublish = Number.NEGATIVE_INFINITY;
   private lastBullMq = Number.NEGATIVE_INFINITY;
-  private bullMqBehind = false;
+  private bullMqTimer: NodeJS.Timeout | undefined;
   private inFlight = 0;
   private onLanded: (() => void) | undefined;
 
@@ -52,14 +52,15 @@ export class Reporter {
     clearTimeout(this.timer);
     this.timer = undefined;
     if (this.dirty) this.publish(Date.now());
-    if (this.bullMqBehind) this.tellBullMq(this.progress.snapshot(Date.now()), Date.now());
+    if (this.bullMqTimer) this.tellBullMq();
     if (this.inFlight > 0) await new Promise<void>((resolve) => (this.onLanded = resolve));
   }
 
   /** Publishes nothing more. */
   stop(): void {
     clearTimeout(this.timer);
-    this.timer = undefined;
+    clearTimeout(this.bullMqTimer);
+    this.timer = this.bullMqTimer = undefined;
     this.dirty = false;
   }
 
@@ -83,13 +84,18 @@ export class Reporter {
     this.lastPublish = now;
     const data = this.progress.snapshot(now);
     this.track(this.options.publish(data));
-    this.bullMqBehind = true;
-    if (now - this.lastBullMq >= BULLMQ_INTERVAL_MS) this.tellBullMq(data, now);
+    if (this.bullMqTimer) return;
+    const wait = this.lastBullMq + BULLMQ_INTERVAL_MS - now;
+    if (wait <= 0) this.tellBullMq(data);
+    else this.bullMqTimer = setTimeout(this.onBullMqTimer, wait);
   }
 
-  private tellBullMq(data: ProgressData, now: number): void {
-    this.lastBullMq = now;
-    this.bullMqBehind = false;
+  private readonly onBullMqTimer = (): void => this.tellBullMq();
+
+  private tellBullMq(data: ProgressData = this.progress.snapshot(Date.now())): void {
+    clearTimeout(this.bullMqTimer);
+    this.bullMqTimer = undefined;
+    this.lastBullMq = Date.now();
     this.track(this.options.updateBullMq(data));
   }
 

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -141,11 +142,12 @@ describe('files', () => {
     ],
   ])('whose sender breaks off in the middle (%s) leave nothing behind', async (_how, head) => {
     const kept = (): number => readdirSync(folder).filter((name) => name !== 'tmp').length;
-    const [before, begun] = [kept(), leftovers().length];
+    await until('nothing is left of others', () => leftovers().length === 0);
+    const before = kept();
     const socket = connect(Number(new URL(files).port), '127.0.0.1');
     socket.on('error', () => {});
     socket.write(head);
-    await until('the upload has begun', () => leftovers().length === begun + 1);
+    await until('the upload has begun', () => leftovers().length === 1);
     socket.destroy();
     await once(socket, 'close');
     await until('nothing is left', () => leftovers().length === 0);
@@ -158,6 +160,37 @@ describe('files', () => {
     const response = await fetch(`${full.url}/v1/files?name=x`, { method: 'POST', body: 'x' });
     expect(response.status).toBe(507);
     expect(await response.json()).toMatchObject({ code: 'disk-full' });
+    await full.kill();
+  });
+
+  it('are refused when they would fill the disk, however they come', async () => {
+    const { bavail, bsize } = await statfs(headway.env.DATA_DIR!);
+    // Room for some of the file, and some for what others write meanwhile.
+    const full = await startApi({
+      ...headway.env,
+      FILES_MIN_FREE_BYTES: String(bavail * bsize - 100 * 1024 * 1024),
+      UPLOAD_MAX_BYTES: String(1024 ** 3),
+    });
+    const file = new Blob([new Uint8Array(256 * 1024 * 1024)]);
+    const form = new FormData();
+    form.set('file', file, 'big.bin');
+    for (const send of [
+      () => fetch(`${full.url}/v1/files?name=x`, { method: 'POST', body: file }),
+      () => fetch(`${full.url}/v1/files`, { method: 'POST', body: form }),
+      // Of a length that nobody knows.
+      () =>
+        fetch(`${full.url}/v1/files?name=x`, {
+          method: 'POST',
+          body: file.stream(),
+          duplex: 'half',
+        } as RequestInit),
+    ]) {
+      const response = await send();
+      expect([response.status, ((await response.json()) as { code: string }).code]).toEqual([
+        507,
+        'disk-full',
+      ]);
+    }
     await full.kill();
   });
 

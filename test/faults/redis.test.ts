@@ -34,6 +34,19 @@ describe('a Redis that goes away', () => {
     expect(stream.events.map(({ data }) => data.percent).filter(Boolean)).toEqual([40, 60]);
   });
 
+  it('does not keep a worker that is asked to stop', async () => {
+    headway = await startHeadway({ env: { SHUTDOWN_GRACE_MS: '200' } });
+    const { client, redis, workers } = headway;
+    const job = await client.start('steps', { count: 1000, intervalMs: 100 });
+    await (await openStream(client.events(job), { token: job.token })).waitFor('progress');
+    await redis.kill('SIGKILL');
+    const asked = Date.now();
+    await workers[0]!.stop();
+    // What it may take to hand jobs back, and to give up on it.
+    expect(Date.now() - asked).toBeLessThan(10_000);
+    expect(workers[0]!.child.signalCode).toBeNull();
+  });
+
   it('while a job works on without it: everything is told when it is back', async () => {
     headway = await startHeadway({ appendOnly: true, env: { LOCK_DURATION_MS: '5000' } });
     const { client, redis } = headway;

@@ -20,8 +20,8 @@ interface Started {
 const running = new Set<ChildProcess>();
 
 /** `npm start`, as npm runs it. */
-function start(env: Record<string, string>): Started {
-  const child = spawn(process.execPath, ['scripts/start.mjs'], {
+function start(env: Record<string, string>, ...args: string[]): Started {
+  const child = spawn(process.execPath, ['scripts/start.mjs', ...args], {
     env: { PATH: process.env.PATH, HOME: process.env.HOME, PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -55,6 +55,15 @@ function processesOf(dataDir: string): number[] {
     .map(Number);
 }
 
+/** Whether a process is a Redis server. */
+function isRedis(pid: number): boolean {
+  try {
+    return /(redis|valkey)-server/.test(readFileSync(`/proc/${pid}/cmdline`, 'latin1'));
+  } catch {
+    return false;
+  }
+}
+
 function lives(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -73,6 +82,31 @@ describe('npm start', () => {
   afterEach(async () => {
     for (const child of running) child.kill('SIGINT');
     await until('everything has ended', () => running.size === 0);
+  });
+
+  it.each([
+    ['while it starts', (dataDir: string) => processesOf(dataDir).some(isRedis)],
+    ['while its job runs', (_dataDir: string, output: string) => output.includes('Started csv-import')],
+  ])('leaves nothing when the demo is ended by Ctrl-C %s', async (_when, reached) => {
+    const DATA_DIR = join(temporaryFolder(), 'data');
+    const started = start({ DATA_DIR }, '--demo');
+    await until('it has come so far', () => reached(DATA_DIR, started.output()));
+    started.child.kill('SIGINT');
+    expect(await started.exited).toBe(130);
+    expect(processesOf(DATA_DIR)).toEqual([]);
+  });
+
+  it('ends at once when Ctrl-C comes twice', async () => {
+    const DATA_DIR = join(temporaryFolder(), 'data');
+    const started = start({ DATA_DIR });
+    const url = await ready(started);
+    const job = await clientOf(url).start('steps', { count: 1000, intervalMs: 100 });
+    await (await openStream(clientOf(url).events(job), { token: job.token })).waitFor('progress');
+    started.child.kill('SIGINT');
+    await until('it says that it stops', () => started.output().includes('Ctrl-C again'));
+    started.child.kill('SIGINT');
+    expect(await started.exited).toBe(1);
+    await until('nothing is left', () => processesOf(DATA_DIR).length === 0, 2000);
   });
 
   it('serves the page, runs a job, and on Ctrl-C stops worker, API and Redis in that order, leaving nothing', async () => {

@@ -74,6 +74,15 @@ describe('P7: the reporter', () => {
     expect(toBullMq.length).toBeLessThanOrEqual(6);
   });
 
+  it('tells BullMQ within a second, also when the job reports nothing more', async () => {
+    const { reporter, toBullMq } = reporterOf();
+    reporter.update(10);
+    await vi.advanceTimersByTimeAsync(300);
+    reporter.update(60);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(toBullMq.map(({ percent }) => percent)).toEqual([10, 60]);
+  });
+
   it('holds one publish while Redis is slow, and none of them is lost that matters', async () => {
     let release: () => void = () => {};
     const { reporter, published } = reporterOf({

@@ -65,7 +65,7 @@ export function filesRoutes({ store, config }: FilesRoutesOptions): Router {
             : `The file belongs into the field "file", not ${JSON.stringify(field)}.`;
           return fail(new HeadwayError('invalid-request', detail));
         }
-        saved = store.save(name || 'file', (content as Readable).pipe(part));
+        saved = store.save(name || 'file', (content as Readable).pipe(part), undefined, length);
         saved.catch(fail);
       });
       parser.on('finish', () => {

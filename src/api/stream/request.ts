@@ -17,6 +17,10 @@ export function lastEventIdOf(req: Request): string | undefined {
 /** Answers HEAD as the stream would be answered, without one. */
 export function answerHead(res: Response): void {
   res
-    .set({ 'Content-Type': 'text/event-stream; charset=utf-8', 'Cache-Control': 'no-cache, no-transform' })
+    .set({
+      'Content-Type': 'text/event-stream; charset=utf-8',
+      'Cache-Control': 'no-cache, no-transform',
+      'X-Accel-Buffering': 'no',
+    })
     .end();
 }

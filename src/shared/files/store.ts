@@ -35,9 +35,10 @@ export interface FileStore {
   /**
    * Keeps what a stream brings.
    * @param expectedBytes its length when that is known beforehand: too much is refused before a byte is read
+   * @param atMostBytes the length of what it is part of, when only that is known: looked at for free space
    * @throws HeadwayError `file-too-large`, `disk-full`, `upload-aborted`
    */
-  save(name: string, content: Readable, expectedBytes?: number): Promise<StoredFile>;
+  save(name: string, content: Readable, expectedBytes?: number, atMostBytes?: number): Promise<StoredFile>;
   /** Keeps a file that `write` makes at the path it is given. */
   create(name: string, write: (path: string) => Promise<void>): Promise<StoredFile>;
   /** `undefined` when there is no such file, or it has expired. */
@@ -49,6 +50,9 @@ export interface FileStore {
   /** Removes what has expired, and what was left half done. Returns how many. */
   sweep(now?: number): Promise<number>;
 }
+
+/** The free space is looked at again after so many bytes of a file. */
+const CHECK_EVERY_BYTES = 16 * 1024 * 1024;
 
 export function openFileStore({ dir, ttlMs, minFreeBytes, maxBytes }: FileStoreOptions): FileStore {
   const root = resolve(dir);
@@ -82,22 +86,32 @@ export function openFileStore({ dir, ttlMs, minFreeBytes, maxBytes }: FileStoreO
     }
   }
 
-  async function save(name: string, content: Readable, expectedBytes?: number): Promise<StoredFile> {
+  async function save(
+    name: string,
+    content: Readable,
+    expectedBytes?: number,
+    atMostBytes = expectedBytes ?? 0,
+  ): Promise<StoredFile> {
     const tooLarge = (): HeadwayError =>
       new HeadwayError(
         'file-too-large',
         `The file is larger than the ${maxBytes} bytes that this service takes.`,
       );
     if (expectedBytes !== undefined && expectedBytes > maxBytes) throw tooLarge();
-    await checkSpace(expectedBytes ?? 0);
+    await checkSpace(atMostBytes);
     const { id, work } = await begin();
     const hash = createHash('sha256');
     let size = 0;
+    let nextCheck = CHECK_EVERY_BYTES;
     const measure = new Transform({
       transform(chunk: Buffer, _encoding, done) {
         size += chunk.length;
         hash.update(chunk);
-        done(size > maxBytes ? tooLarge() : null, chunk);
+        if (size > maxBytes) return done(tooLarge());
+        if (size < nextCheck) return done(null, chunk);
+        // Its length may not have been known, and others write to the disk too.
+        nextCheck = size + CHECK_EVERY_BYTES;
+        checkSpace(0).then(() => done(null, chunk), done);
       },
     });
     try {

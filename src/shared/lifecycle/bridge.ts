@@ -10,6 +10,7 @@ const LEASE_MS = 3000;
 const ASK_MS = 1000;
 const BLOCK_MS = 2000;
 const BATCH = 500;
+const STOP_MS = 1000;
 /** Messages are handled this long apart, many at a time: attempts tell of themselves at once, this is for the rest. */
 const PAUSE_MS = 100;
 
@@ -135,8 +136,12 @@ export function startBridge({
       stopped = true;
       clearInterval(timer);
       following?.disconnect();
-      await leader;
-      if (Date.now() < heldUntil && (await redis.get(lease)) === me) await redis.del(lease);
+      const release = async (): Promise<void> => {
+        await leader;
+        if (Date.now() < heldUntil && (await redis.get(lease)) === me) await redis.del(lease);
+      };
+      // While Redis is away its commands wait: then the lease runs out by itself.
+      await Promise.race([release().catch(() => {}), sleep(STOP_MS, undefined, { ref: false })]);
     },
   };
 }

@@ -70,6 +70,13 @@ export function createLifecycle({
     };
   }
 
+  /** The name of a job that is gone, from what its channel told first. */
+  async function nameTold(jobId: string): Promise<string | undefined> {
+    const [, log] = channelKeys(prefix, jobChannel(jobId));
+    const [first] = await redis.xrange(log, '-', '+', 'COUNT', 1);
+    return /"name":"([a-z0-9-]+)"/.exec(first?.[1][1] ?? '')?.[1];
+  }
+
   return {
     async reconcile(jobId, hint) {
       // In this order: see `transitions`.
@@ -78,7 +85,7 @@ export function createLifecycle({
       const missing = job
         ? transitions(told, job)
         : told && told.end === undefined
-          ? [ended(told, jobId, endOfRemoved(hint))]
+          ? [ended(told, jobId, await nameTold(jobId), endOfRemoved(hint))]
           : [];
       if (missing.length === 0) return { job, epoch: told?.epoch, end: told?.end };
       for (const { event, fence } of missing) await publisher.publish(jobChannel(jobId), event, fence);
@@ -90,7 +97,7 @@ export function createLifecycle({
   };
 }
 
-function endOfRemoved(hint: EndHint | undefined): Parameters<typeof ended>[2] {
+function endOfRemoved(hint: EndHint | undefined): Parameters<typeof ended>[3] {
   if (hint?.event === 'completed') return { event: 'completed', data: { result: hint.result } };
   if (hint?.event === 'failed') return { event: 'failed', data: { error: { message: hint.reason } } };
   return { event: 'cancelled', data: { reason: 'removed' } };

@@ -165,12 +165,13 @@ export function accepted(job: { id: string; name: string; dueAt?: number }): Tra
 export function ended(
   told: Told,
   jobId: string,
+  name: string | undefined,
   how: { event: 'cancelled' | 'failed' | 'completed'; data: Record<string, unknown> },
 ): Transition {
   return {
     event: {
       event: how.event,
-      data: { jobId, attempt: told.attempt, ...how.data, at: Date.now() },
+      data: { jobId, ...(name ? { name } : {}), attempt: told.attempt, ...how.data, at: Date.now() },
       end: true,
     },
     fence: { attempt: told.attempt, rank: RANK.ended, failures: told.failures, stalls: told.stalls },

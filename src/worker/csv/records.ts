@@ -30,7 +30,8 @@ export async function* readRecords(
       batch.push({ line, error: error ? explain(error) : 'malformed record' });
     },
     on_record: (fields: string[], { lines }) => {
-      batch.push({ line: lines, fields });
+      const garbled = fields.some((field) => field.includes('\uFFFD'));
+      batch.push(garbled ? { line: lines, error: 'not UTF-8' } : { line: lines, fields });
       return null;
     },
   });

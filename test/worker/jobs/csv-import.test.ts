@@ -133,6 +133,22 @@ describe('csv-import', () => {
     expect(error.permanent).toBe(true);
   });
 
+  it('rejects rows that are not UTF-8 rather than garble them', async () => {
+    const { result, rows, report } = await importCsv(
+      Buffer.concat([
+        Buffer.from('id,name\n1,Ada\n2,'),
+        Buffer.from('José', 'latin1'),
+        Buffer.from('\n3,Grace\n'),
+      ]),
+    );
+    expect(result).toMatchObject({ rows: 3, imported: 2, rejected: 1 });
+    expect(rows).toEqual([
+      [1, 'Ada'],
+      [3, 'Grace'],
+    ]);
+    expect(report).toMatch(/^3,,not UTF-8,/m);
+  });
+
   it('rejects a row that never ends and goes on where it can', async () => {
     const { result } = await importCsv(`a,b\n1,2\n3,"open\n${'4,5\n'.repeat(10)}`);
     expect(result.imported).toBeGreaterThanOrEqual(1);
