@@ -8,7 +8,7 @@ const TYPE = /^[A-Za-z0-9._:-]{1,100}$/;
 /** The names that Headway, or the browser, uses itself on a stream. */
 const RESERVED = new Set([
   ...['waiting', 'delayed', 'active', 'retrying', 'stalled', 'completed', 'failed', 'cancelled'],
-  ...['progress', 'log', 'partial', 'reset', 'error', 'open', 'message'],
+  ...['progress', 'log', 'partial', 'reset', 'unauthorized', 'error', 'open', 'message'],
 ]);
 
 /** The events of its own kinds that one attempt sends: each matters, so each goes out at once and in order. */
