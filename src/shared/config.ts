@@ -71,9 +71,22 @@ export const configSchema = z.object({
     .regex(/^[a-z0-9-]*( *, *[a-z0-9-]+)*$/, 'must be names of jobs with commas between')
     .default('')
     .describe('The kinds of job that a worker process runs, with commas between. Empty: all.'),
+  WORKER_THREADS: int(0, 1000)
+    .default(0)
+    .describe(
+      'Threads that one worker process has for jobs with `thread: true`. `0`: one for each core of the machine.',
+    ),
   PROGRESS_INTERVAL_MS: int(0, minute)
     .default(100)
-    .describe('At most one progress event per job in this many ms. `0` turns coalescing off.'),
+    .describe(
+      'At most one progress event per job in this many ms, and chunks of a partial result that come within it are one event. `0` turns coalescing off.',
+    ),
+  PARTIAL_MAX_BYTES: int(0)
+    .default(4 * MiB)
+    .describe('The partial result of one attempt has at most this many bytes, as JSON.'),
+  JOB_LOG_LINES: int(1, 1_000_000)
+    .default(1000)
+    .describe('Lines that one attempt of a job can write to its log; further ones are left out.'),
   LOCK_DURATION_MS: int(1000)
     .default(30_000)
     .describe(
@@ -89,7 +102,7 @@ export const configSchema = z.object({
       'On SIGTERM a worker lets its running jobs go on for this long, then hands them back; the API lets requests end.',
     ),
   KEEP_JOBS_MS: int(1000).default(day).describe('How long a finished job and its channel are kept, in ms.'),
-  CHANNEL_LOG_LENGTH: int(10, 1_000_000).default(1000).describe("Events kept in a channel's log."),
+  CHANNEL_LOG_LENGTH: int(10, 1_000_000).default(10_000).describe("Events kept in a channel's log."),
   CHANNEL_TTL_MS: int(1000)
     .default(day)
     .describe("A channel that is no job's is forgotten this long after its last event, in ms."),

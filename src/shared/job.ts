@@ -35,9 +35,27 @@ export interface JobContext {
    * @param name one of the definition's `stages`
    */
   stage(name: string): void;
-  /** Adds a line to the job's log, which every viewer sees in order. The level is `info` unless given. */
+  /**
+   * Adds a line to the job's log, which every viewer sees in order. The level is `info` unless given. An attempt
+   * writes `JOB_LOG_LINES` lines at most; `fields` that have no JSON form or more than 16 KiB of it are left out.
+   */
   log(message: string): void;
   log(level: LogLevel, message: string, fields?: Record<string, unknown>): void;
+  /**
+   * Sends an event of the job's own kind to its viewers. Each one is kept and comes in order, also to those who come
+   * later.
+   * @param type 1 to 100 of A-Z a-z 0-9 . _ : - and none of the names that Headway uses itself
+   * @param data anything with a JSON form of at most 64 KiB
+   * @throws TypeError, RangeError for what cannot be sent
+   */
+  emit(type: string, data: unknown): void;
+  /**
+   * Gives a piece of the result before the end. Viewers get all pieces in order, also those who come later. Pieces that
+   * come close together travel as one event: text is joined, other values go as a list. A new attempt begins anew.
+   * @param chunk text, or anything else with a JSON form; at most 64 KiB as JSON
+   * @throws TypeError, RangeError for a chunk that cannot be sent, or one past the `PARTIAL_MAX_BYTES` of an attempt
+   */
+  partial(chunk: unknown): void;
   readonly files: JobFiles;
 }
 
@@ -98,6 +116,12 @@ export interface JobDefinition<
   concurrency?: number;
   /** At most `max` are begun in `perMs`, over all workers. */
   rateLimit?: { max: number; perMs: number };
+  /**
+   * Runs in a thread of its own, so that long computations hold up nothing else. The result must survive structured
+   * clone. Code that never yields sees its signal aborted only after a call of `ctx`; past its grace time, its thread is
+   * ended.
+   */
+  thread?: boolean;
   run(
     data: StandardSchemaV1.InferOutput<I>,
     ctx: JobContext,

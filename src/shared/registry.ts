@@ -1,5 +1,5 @@
 import { readdir } from 'node:fs/promises';
-import { extname, join, resolve } from 'node:path';
+import { dirname, extname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { createJiti } from 'jiti';
 import { z } from 'zod';
@@ -48,6 +48,7 @@ const definitionSchema = z.strictObject({
   rateLimit: z
     .strictObject({ max: z.number().int().positive(), perMs: z.number().int().positive() })
     .optional(),
+  thread: z.boolean().optional(),
   run: z.custom<JobDefinition['run']>((value) => typeof value === 'function', 'must be a function'),
 });
 
@@ -72,7 +73,7 @@ export async function loadRegistry(dirs: string[]): Promise<Registry> {
   const sources = new Map<string, string>();
   for (const dir of dirs) {
     for (const file of await jobFiles(resolve(dir))) {
-      const definition = await loadDefinition(file, dir === builtInJobsDir);
+      const definition = await loadDefinition(file);
       const other = sources.get(definition.name);
       if (other) throw new RegistryError(`two jobs are named "${definition.name}": ${other} and ${file}`);
       sources.set(definition.name, file);
@@ -94,10 +95,23 @@ async function jobFiles(dir: string): Promise<string[]> {
     .sort();
 }
 
-async function loadDefinition(file: string, builtIn: boolean): Promise<JobDefinition> {
+const files = new WeakMap<JobDefinition, string>();
+
+/** The file that a definition was loaded from, from which another thread can load it too. */
+export function definitionFile(definition: JobDefinition): string {
+  const file = files.get(definition);
+  if (file === undefined) throw new TypeError(`the job "${definition.name}" was not loaded from a file`);
+  return file;
+}
+
+/**
+ * Reads one job file.
+ * @throws RegistryError for a file that cannot be read, or a definition that is none
+ */
+export async function loadDefinition(file: string): Promise<JobDefinition> {
   let exported: unknown;
   try {
-    const native = builtIn && file.endsWith('.js');
+    const native = dirname(file) === builtInJobsDir && file.endsWith('.js');
     const module = native ? await import(pathToFileURL(file).href) : await jiti.import(file);
     exported = (module as { default?: unknown }).default;
   } catch (error) {
@@ -111,6 +125,7 @@ async function loadDefinition(file: string, builtIn: boolean): Promise<JobDefini
       `the job file ${file} must default-export a job definition: ${where}${issue?.message}`,
     );
   }
+  files.set(exported as JobDefinition, file);
   return exported as JobDefinition;
 }
 

@@ -23,4 +23,8 @@ export async function validate<S extends StandardSchemaV1>(
   };
 }
 
+/** What is wrong, in one line. */
+export const explain = (errors: FieldError[]): string =>
+  errors.map(({ pointer, detail }) => `${pointer || '/'}: ${detail}`).join('; ');
+
 const escapeKey = (key: PropertyKey): string => String(key).replaceAll('~', '~0').replaceAll('/', '~1');

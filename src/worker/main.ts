@@ -14,7 +14,8 @@ import { listenForCommands } from './commands.js';
 import { createProcessor } from './processor.js';
 import { cancelled, StopReason } from './run.js';
 import { stopWorkers } from './shutdown.js';
-import { createWorkers, queuesToServe } from './workers.js';
+import { createThreads } from './thread/pool.js';
+import { createWorkers, queuesToServe, threadCount } from './workers.js';
 
 const SWEEP_MS = 10 * 60_000;
 
@@ -27,12 +28,19 @@ await runMain(async () => {
   const connection = await connectHeadway(config, 'patient', log);
   const { redis, queuePrefix, publisher, gather, lifecycle, readJob } = connection;
   await mkdir(config.FILES_DIR, { recursive: true });
-  const store = openFileStore({
+  const files = {
     dir: config.FILES_DIR,
     ttlMs: config.FILES_TTL_MS,
     minFreeBytes: config.FILES_MIN_FREE_BYTES,
     maxBytes: config.UPLOAD_MAX_BYTES,
-  });
+  };
+  const store = openFileStore(files);
+  const limits = {
+    progressIntervalMs: config.PROGRESS_INTERVAL_MS,
+    partialMaxBytes: config.PARTIAL_MAX_BYTES,
+    logLines: config.JOB_LOG_LINES,
+  };
+  const threads = createThreads({ max: threadCount(config), setup: { files, limits }, log });
 
   const { process: processor, runs } = createProcessor({
     registry,
@@ -42,7 +50,8 @@ await runMain(async () => {
     publisher,
     gather,
     store,
-    progressIntervalMs: config.PROGRESS_INTERVAL_MS,
+    limits,
+    threads,
     log,
   });
   const bullmqRedis = connectRedis(config.REDIS_URL, 'bullmq');
@@ -109,6 +118,7 @@ await runMain(async () => {
   onShutdown(log, async () => {
     clearInterval(sweeper);
     await stopWorkers(workers, runs, config.SHUTDOWN_GRACE_MS, log);
+    await threads.close();
     await bridge.stop();
     redis.disconnect();
     bullmqRedis.disconnect();

@@ -1,20 +1,24 @@
-import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { type Job, type Processor, UnrecoverableError, WaitingError } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Gather } from '../shared/channel/gather.js';
 import type { Publisher } from '../shared/channel/publisher.js';
-import { HeadwayError, type PermanentError } from '../shared/errors.js';
+import { jobFiles } from '../shared/files/job-files.js';
 import type { FileStore } from '../shared/files/store.js';
-import type { JobContext, JobDefinition } from '../shared/job.js';
+import type { JobDefinition } from '../shared/job.js';
 import { jobSettings } from '../shared/job-settings.js';
 import type { Lifecycle } from '../shared/lifecycle/reconcile.js';
 import { CANCELLED_REASON, type JobErrorCode } from '../shared/lifecycle/snapshot.js';
 import type { Logger } from '../shared/log.js';
 import { jobIdOf, queueKey } from '../shared/queues.js';
 import type { Registry } from '../shared/registry.js';
-import { validate } from '../shared/schema.js';
-import { createReporting, type Reporting } from './reporting.js';
+import { checkResult } from './contract.js';
+import { createLocalExecution, type Execution } from './execution.js';
+import { createOutlet } from './outlet.js';
+import { isPermanent } from './permanent.js';
+import type { ReportingLimits } from './reporting.js';
 import { cancelled, Run, StopReason } from './run.js';
+import { createThreadExecution } from './thread/execution.js';
+import type { Threads } from './thread/pool.js';
 
 const DEFAULT_GRACE_MS = 5000;
 
@@ -26,7 +30,9 @@ export interface ProcessorOptions {
   publisher: Publisher;
   gather: Gather;
   store: FileStore;
-  progressIntervalMs: number;
+  limits: ReportingLimits;
+  /** For definitions with `thread: true`. */
+  threads: Threads;
   log: Logger;
 }
 
@@ -53,33 +59,51 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     return new UnrecoverableError(message);
   }
 
-  async function work(job: Job, definition: JobDefinition, run: Run, reporting: Reporting): Promise<unknown> {
+  function executionOf(jobId: string, job: Job, definition: JobDefinition): Execution {
+    const { publisher, gather, store, limits, threads } = options;
+    const attempt = job.attemptsStarted;
+    const jobLog = log.child({ jobId, job: job.name, attempt });
+    const outlet = createOutlet({ publisher, gather, jobId, job, logLines: limits.logLines, log: jobLog });
+    if (definition.thread) return createThreadExecution(definition, { jobId, attempt, outlet, threads });
+    return createLocalExecution(definition, {
+      jobId,
+      attempt,
+      limits,
+      files: jobFiles(store, jobId),
+      outlet,
+    });
+  }
+
+  async function work(job: Job, definition: JobDefinition, run: Run, execution: Execution): Promise<unknown> {
     const settings = jobSettings(job.opts);
     if (settings.expiresAt !== undefined && job.attemptsStarted === 1 && Date.now() > settings.expiresAt) {
       throw await end(job, 'not started in time', 'expired');
     }
     const timeoutMs = settings.timeoutMs ?? definition.defaults?.timeoutMs;
-    if (timeoutMs !== undefined) run.limit(timeoutMs);
-    const result = await execute(definition, job, reporting.context(run.signal));
-    await reporting.flush();
+    const begin = (): void => {
+      if (timeoutMs !== undefined) run.limit(timeoutMs);
+    };
+    const result = await checkResult(definition, await execution.run(job.data, run, begin));
+    await execution.flush();
     return result;
   }
 
-  async function afterFailure(error: unknown, job: Job, token: string, reporting: Reporting): Promise<Error> {
+  async function afterFailure(error: unknown, job: Job, token: string, execution: Execution): Promise<Error> {
     if (error instanceof StopReason) {
       if (error.why === 'lock-lost') {
-        reporting.drop();
+        execution.drop();
         return new WaitingError();
       }
-      await reporting.flush();
+      await execution.flush();
       if (error.why === 'cancel') return end(job, CANCELLED_REASON);
       if (error.why === 'timeout') return end(job, error.message, 'timeout');
       // Put back, for another worker to take at once.
       await job.moveToWait(token);
       return new WaitingError();
     }
-    await reporting.flush();
-    if (error instanceof UnrecoverableError) return error;
+    await execution.flush();
+    // By its name: one from another thread, or another copy of BullMQ, is of another class.
+    if (error instanceof Error && error.name === 'UnrecoverableError') return error;
     if (isPermanent(error)) return end(job, (error as Error).message, 'permanent');
     return error instanceof Error ? error : new Error(String(error));
   }
@@ -90,15 +114,15 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     if (!definition) throw new UnrecoverableError(`no job is named "${job.name}" in this worker`);
     const run = new Run(definition.defaults?.cancelGraceMs ?? DEFAULT_GRACE_MS);
     runs.set(jobId, run);
-    const reporting = createReporting(options, jobId, job, definition, log);
+    const execution = executionOf(jobId, job, definition);
     try {
       // Before anything else of this attempt: whatever the last one left untold, and that this one is active.
       const { job: now } = await lifecycle.reconcile(jobId);
       // The run is known here since before that look: a request that comes after it finds the run.
       if (now?.cancelAsked) run.stop(cancelled());
-      return await run.do(() => work(job, definition, run, reporting));
+      return await run.do(() => work(job, definition, run, execution));
     } catch (error) {
-      throw await afterFailure(error, job, token!, reporting);
+      throw await afterFailure(error, job, token!, execution);
     } finally {
       // Another run of the same job may have begun here since this one lost it.
       if (runs.get(jobId) === run) runs.delete(jobId);
@@ -106,28 +130,3 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
   };
   return { process, runs };
 }
-
-async function execute(definition: JobDefinition, job: Job, ctx: JobContext): Promise<unknown> {
-  const input = await validate(definition.input, job.data);
-  if (input.errors) {
-    throw new UnrecoverableError(`the data does not fit the job: ${explain(input.errors)}`);
-  }
-  const returned = await definition.run(
-    input.value as StandardSchemaV1.InferOutput<JobDefinition['input']>,
-    ctx,
-  );
-  const result = await validate(definition.result, returned ?? null);
-  if (result.errors) {
-    throw new UnrecoverableError(`the result does not fit the job's schema: ${explain(result.errors)}`);
-  }
-  return result.value ?? null;
-}
-
-/** An error that another attempt cannot mend. */
-function isPermanent(error: unknown): boolean {
-  if (error instanceof HeadwayError) return error.status < 500;
-  return (error as Partial<PermanentError> | undefined)?.permanent === true;
-}
-
-const explain = (errors: Array<{ pointer: string; detail: string }>): string =>
-  errors.map(({ pointer, detail }) => `${pointer || '/'}: ${detail}`).join('; ');

@@ -10,9 +10,10 @@ export interface ReporterOptions {
   stages?: Record<string, number> | undefined;
   /** At most one publish in this many ms; 0 publishes every update. */
   intervalMs: number;
-  publish: (data: ProgressData) => Promise<unknown>;
+  /** Sends it on its way; nothing comes back when there is no need to wait for it. */
+  publish: (data: ProgressData) => Promise<unknown> | undefined;
   /** Tells BullMQ's own `job.progress`. */
-  updateBullMq: (data: ProgressData) => Promise<unknown>;
+  updateBullMq: (data: ProgressData) => Promise<unknown> | undefined;
   warn: (message: string) => void;
 }
 
@@ -66,11 +67,11 @@ export class Reporter {
 
   private changed(now: number): void {
     this.dirty = true;
-    if (this.timer) return;
     const wait = this.lastPublish + this.options.intervalMs - now;
     const room = this.options.intervalMs === 0 ? MAX_IN_FLIGHT : 1;
+    // The timer may be late: while a job does not yield, only its own calls tell the time.
     if (wait <= 0 && this.inFlight < room) this.publish(now);
-    else this.timer = setTimeout(this.onTimer, Math.max(wait, 1));
+    else this.timer ??= setTimeout(this.onTimer, Math.max(wait, 1));
   }
 
   private readonly onTimer = (): void => {
@@ -80,6 +81,8 @@ export class Reporter {
   };
 
   private publish(now: number): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
     this.dirty = false;
     this.lastPublish = now;
     const data = this.progress.snapshot(now);
@@ -99,7 +102,8 @@ export class Reporter {
     this.track(this.options.updateBullMq(data));
   }
 
-  private track(sent: Promise<unknown>): void {
+  private track(sent: Promise<unknown> | undefined): void {
+    if (!sent) return;
     this.inFlight++;
     sent.then(this.landed, this.lost);
   }

@@ -1,22 +1,27 @@
-import type { Job } from 'bullmq';
-import type { Gather } from '../shared/channel/gather.js';
-import { jobChannel } from '../shared/channel/keys.js';
-import type { Publisher } from '../shared/channel/publisher.js';
-import { jobFiles } from '../shared/files/job-files.js';
-import type { FileStore } from '../shared/files/store.js';
-import type { JobContext, JobDefinition, LogLevel } from '../shared/job.js';
-import type { Logger } from '../shared/log.js';
-import { JobLog } from './job-log.js';
+import type { JobContext, JobFiles, LogLevel } from '../shared/job.js';
+import { CustomEvents } from './custom-events.js';
+import { JobLog, lineText } from './job-log.js';
+import type { Outlet } from './outlet.js';
+import { Partials } from './partials.js';
 import { Reporter } from './reporter.js';
 
-export interface ReportingOptions {
-  publisher: Publisher;
-  gather: Gather;
-  store: FileStore;
+/** How often and how much a run may say. */
+export interface ReportingLimits {
   progressIntervalMs: number;
+  partialMaxBytes: number;
+  logLines: number;
 }
 
-/** What one run says: the context through which it does, and the way of all of it to the channel. */
+export interface ReportingOptions {
+  jobId: string;
+  attempt: number;
+  stages: Record<string, number> | undefined;
+  limits: ReportingLimits;
+  files: JobFiles;
+  outlet: Outlet;
+}
+
+/** What one run says: the context through which it does, and the way of all of it to the outlet. */
 export interface Reporting {
   context(signal: AbortSignal): JobContext;
   /** Ends it: resolves when Redis has everything that was said. What the run still says is thrown away. */
@@ -25,32 +30,38 @@ export interface Reporting {
   drop(): void;
 }
 
-export function createReporting(
-  { publisher, gather, store, progressIntervalMs }: ReportingOptions,
-  jobId: string,
-  job: Job,
-  definition: JobDefinition,
-  log: Logger,
-): Reporting {
-  const attempt = job.attemptsStarted;
-  const channel = jobChannel(jobId);
-  const fence = { attempt };
-  const jobLog = log.child({ jobId, job: job.name, attempt });
-  const warn = (message: string): void => jobLog.warn(message);
+export function createReporting(options: ReportingOptions): Reporting {
+  const { jobId, attempt, stages, limits, files, outlet } = options;
+  const warn = (message: string): void => outlet.warn(message);
   let open = true;
   const reporter = new Reporter({
     jobId,
     attempt,
-    stages: definition.stages,
-    intervalMs: progressIntervalMs,
-    publish: (data) => publisher.publish(channel, { event: 'progress', kind: 'state', data }, fence),
-    updateBullMq: (data) => new Promise((resolve) => gather(() => resolve(job.updateProgress(data)))),
+    stages,
+    intervalMs: limits.progressIntervalMs,
+    publish: (data) => outlet.progress(data),
+    updateBullMq: (data) => outlet.bullMqProgress(data),
     warn,
   });
-  const lines = new JobLog(
-    (line) => publisher.publish(channel, { event: 'log', data: { jobId, attempt, ...line } }, fence),
+  const lines = new JobLog({
+    maxLines: limits.logLines,
+    publish: (line) =>
+      Promise.all([
+        outlet.event('log', JSON.stringify({ jobId, attempt, ...line })),
+        // Only a copy for other tools, and gone with the job.
+        outlet.bullMqLog(lineText(line)).catch(() => {}),
+      ]),
     warn,
-  );
+  });
+  const partials = new Partials({
+    jobId,
+    attempt,
+    intervalMs: limits.progressIntervalMs,
+    maxBytes: limits.partialMaxBytes,
+    publish: (json) => outlet.event('partial', json),
+    warn,
+  });
+  const events = new CustomEvents({ jobId, attempt }, (type, json) => outlet.event(type, json), warn);
 
   return {
     context: (signal) => ({
@@ -68,16 +79,23 @@ export function createReporting(
         if (message === undefined) lines.write('info', levelOrMessage);
         else lines.write(levelOrMessage as LogLevel, message, fields);
       },
-      files: jobFiles(store, jobId),
+      emit(type, data) {
+        if (open) events.emit(type, data);
+      },
+      partial(chunk) {
+        if (open) partials.add(chunk);
+      },
+      files,
     }),
     async flush() {
       open = false;
-      await reporter.flush();
-      await lines.flush();
+      // All are sent on their way before any is waited for.
+      await Promise.all([partials.flush(), events.flush(), lines.flush(), reporter.flush()]);
     },
     drop() {
       open = false;
       reporter.stop();
+      partials.stop();
     },
   };
 }

@@ -14,6 +14,7 @@ export const cancelled = (): StopReason => new StopReason('cancel', 'the job was
 /** One run of a job in this worker: from its beginning to its end it can be told to stop. */
 export class Run {
   private readonly controller = new AbortController();
+  private readonly over = new AbortController();
   private readonly overdue: Promise<never>;
   private giveUp!: (reason: StopReason) => void;
   private timer: NodeJS.Timeout | undefined;
@@ -28,6 +29,11 @@ export class Run {
 
   get signal(): AbortSignal {
     return this.controller.signal;
+  }
+
+  /** Aborted when the run has ended, and what still goes on for it may be ended by force. */
+  get ended(): AbortSignal {
+    return this.over.signal;
   }
 
   /** Why it was told to stop, if it was. */
@@ -48,6 +54,7 @@ export class Run {
 
   /** Stops it when it takes longer than this. */
   limit(timeoutMs: number): void {
+    if (this.stopped) return;
     this.timer = setTimeout(
       () => this.stop(new StopReason('timeout', `it took longer than its time limit of ${timeoutMs} ms`)),
       timeoutMs,
@@ -68,6 +75,7 @@ export class Run {
       throw this.stopped ?? error;
     } finally {
       clearTimeout(this.timer);
+      this.over.abort();
     }
   }
 }

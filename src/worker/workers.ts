@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { type Processor, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Config } from '../shared/config.js';
@@ -30,6 +31,10 @@ export function queuesToServe(plan: QueuePlan, registry: Registry, workerJobs: s
   return queues;
 }
 
+/** How many threads a process has for jobs with `thread: true`. */
+export const threadCount = (config: Pick<Config, 'WORKER_THREADS'>): number =>
+  config.WORKER_THREADS || availableParallelism();
+
 export interface WorkersOptions {
   config: Config;
   /** A connection in the role `bullmq`. */
@@ -46,12 +51,14 @@ export function createWorkers(options: WorkersOptions): Worker[] {
   const keep = { age: config.KEEP_JOBS_MS / 1000 };
   return queues.map((queue) => {
     // The limits of a queue are those of its only kind: see planQueues.
-    const [kind] = plan.kindsIn(queue);
-    const { concurrency = config.WORKER_CONCURRENCY, rateLimit } = kind ?? {};
+    const kinds = plan.kindsIn(queue);
+    const { concurrency = config.WORKER_CONCURRENCY, rateLimit } = kinds[0] ?? {};
+    // A job that would only wait for a thread here is left to other processes.
+    const threaded = kinds.length > 0 && kinds.every(({ thread }) => thread);
     return new Worker(queue, processor, {
       connection,
       prefix: queuePrefix,
-      concurrency,
+      concurrency: threaded ? Math.min(concurrency, threadCount(config)) : concurrency,
       ...(rateLimit ? { limiter: { max: rateLimit.max, duration: rateLimit.perMs } } : {}),
       lockDuration: config.LOCK_DURATION_MS,
       stalledInterval: config.STALLED_INTERVAL_MS,

@@ -1,12 +1,35 @@
 import axe from 'axe-core';
 import { type Browser, chromium, type Page } from 'playwright-core';
+import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { findProgram } from '../../scripts/lib/command.mjs';
 import { type Headway, startHeadway } from '../support/headway.js';
+import { testJobs } from '../support/jobs.js';
 import { until } from '../support/until.js';
 
 const executablePath =
   process.env.CHROMIUM_PATH ?? findProgram('chromium', 'chromium-browser', 'google-chrome') ?? 'chromium';
+
+/** Gives its result word by word. */
+const POEM = `
+import { setTimeout as wait } from 'node:timers/promises';
+import { defineJob } from 'headway';
+import { z } from 'zod';
+
+export default defineJob({
+  name: 'poem',
+  input: z.strictObject({ words: z.string() }),
+  result: z.object({ words: z.number() }),
+  async run({ words }, ctx) {
+    const list = words.split(' ');
+    for (const word of list) {
+      ctx.partial(word + ' ');
+      await wait(200, undefined, { signal: ctx.signal });
+    }
+    return { words: list.length };
+  },
+});
+`;
 
 describe('the page', () => {
   let headway: Headway;
@@ -16,7 +39,7 @@ describe('the page', () => {
 
   beforeAll(async () => {
     [headway, browser] = await Promise.all([
-      startHeadway(),
+      startHeadway({ env: { JOBS_DIR: testJobs({ 'poem.mjs': POEM }) } }),
       chromium.launch({
         executablePath,
         args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-sync'],
@@ -84,6 +107,54 @@ describe('the page', () => {
     const [download] = await Promise.all([page.waitForEvent('download'), link.click()]);
     expect(download.suggestedFilename()).toBe('list.sqlite');
     expect(await download.failure()).toBeNull();
+  });
+
+  it('draws a picture as it is made, also after a reload in the middle, and has it whole at the end', async () => {
+    await choose('mandelbrot');
+    await page.getByLabel(/^Width/).fill('320');
+    await page.getByLabel(/^Height/).fill('240');
+    await page.getByLabel(/^Iterations/).fill('60000');
+    await page.getByLabel(/^Tile/).fill('40');
+    await page.getByRole('button', { name: 'Start the job' }).click();
+    const picture = page.getByRole('img', { name: /^Picture of 320 by 240 pixels/ });
+    const share = async (): Promise<number> =>
+      Number(/(\d+) % drawn/.exec((await picture.getAttribute('aria-label')) ?? '')?.[1]);
+    await until('some of it is drawn', async () => (await share()) >= 10);
+    await page.reload();
+    await until('the tiles from before are back', async () => (await share()) >= 10);
+    expect(await share()).toBeLessThan(100);
+    await page.getByRole('status').getByText('Completed').waitFor();
+    expect(await share()).toBe(100);
+    /** The colours of a point inside the set and of the last corner, as the visitor sees them. */
+    const colours = async (): Promise<number[][]> => {
+      // biome-ignore lint/suspicious/noExplicitAny: a canvas; tests are compiled without the types of the DOM
+      const url = await picture.evaluate((canvas: any) => canvas.toDataURL() as string);
+      const pixels = await sharp(Buffer.from(url.split(',')[1]!, 'base64'))
+        .ensureAlpha()
+        .raw()
+        .toBuffer();
+      return [160 + 120 * 320, 319 + 239 * 320].map((at) => [...pixels.subarray(4 * at, 4 * at + 4)]);
+    };
+    const [inside, corner] = await until('the last tile is on the canvas', async () => {
+      const seen = await colours();
+      return seen[1]![3] === 255 ? seen : undefined;
+    });
+    expect(inside).toEqual([0, 0, 0, 255]);
+    expect(corner).not.toEqual([0, 0, 0, 255]);
+    await page.getByRole('link', { name: 'mandelbrot.png' }).waitFor();
+  });
+
+  it('shows text as it grows, and all of it to who comes back', async () => {
+    const words = 'the old pond a frog jumps in the sound of water';
+    await choose('poem');
+    await page.getByLabel(/^Words/).fill(words);
+    await page.getByRole('button', { name: 'Start the job' }).click();
+    const text = page.getByRole('log', { name: /result/i });
+    await text.getByText('the old pond').waitFor();
+    expect(await text.innerText()).not.toContain('water');
+    await page.reload();
+    await page.getByRole('status').getByText('Completed').waitFor();
+    expect((await text.innerText()).trim()).toBe(words);
   });
 
   it('shows why a job failed', async () => {

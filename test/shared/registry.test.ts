@@ -20,6 +20,7 @@ describe('the registry', () => {
     expect([...(await loadRegistry([builtInJobsDir])).keys()].sort()).toEqual([
       'checksum',
       'csv-import',
+      'mandelbrot',
       'steps',
     ]);
   });

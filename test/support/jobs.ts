@@ -12,7 +12,10 @@ export function testJobs(files: Record<string, string>): string {
   return dir;
 }
 
-/** Takes a number for each turn of its loop from the outside: `lpush turns:<id> <percent>` ("end" ends it, "fail" fails it). */
+/**
+ * Is told from outside what to do in each turn of its loop, by `lpush <turns> <what>`: a number is a percent, `end` ends
+ * it, `fail` fails it, and there are `log <line>`, `emit {"type", "data"}` and `partial [chunk, …]`.
+ */
 export const STEERED = `
 import { defineJob } from 'headway';
 import { z } from 'zod';
@@ -32,7 +35,10 @@ export default defineJob({
         if (turn === undefined) continue;
         if (turn === 'end') return { attempt: ctx.attempt };
         if (turn === 'fail') throw new Error('told to fail');
-        if (turn.startsWith('log ')) ctx.log(turn.slice(4));
+        const [, verb, what] = /^([a-z]+) ([^]*)/.exec(turn) ?? [];
+        if (verb === 'log') ctx.log(what);
+        else if (verb === 'emit') ctx.emit(JSON.parse(what).type, JSON.parse(what).data);
+        else if (verb === 'partial') for (const chunk of JSON.parse(what)) ctx.partial(chunk);
         else ctx.progress(JSON.parse(turn));
       }
     } finally {
@@ -88,6 +94,71 @@ export default defineJob({
     ctx.progress(10 * ctx.attempt);
     if (ctx.attempt <= failures) throw permanent ? new PermanentError('never') : new Error('no luck');
     return { attempt: ctx.attempt };
+  },
+});
+`;
+
+/** The same job in a thread of its own. */
+export const inThread = (job: string): string =>
+  job.replace('defineJob({', 'defineJob({ thread: true,').replace(/name: '([a-z-]+)'/, "name: '$1-thread'");
+
+/**
+ * Computes for `ms` without ever yielding, in a thread. With `reports` it tells its progress all the time and ends when
+ * it sees that it has to.
+ */
+export const BURN = `
+import { defineJob } from 'headway';
+import { z } from 'zod';
+
+export default defineJob({
+  name: 'burn',
+  input: z.strictObject({ ms: z.number(), reports: z.boolean().default(false) }),
+  result: z.object({ rounds: z.number() }),
+  defaults: { cancelGraceMs: 400 },
+  thread: true,
+  run({ ms, reports }, ctx) {
+    const begun = Date.now();
+    let rounds = 0;
+    for (let passed = 0; passed < ms; passed = Date.now() - begun) {
+      rounds++;
+      if (!reports) continue;
+      ctx.progress((100 * passed) / ms);
+      if (!ctx.signal.aborted) continue;
+      ctx.log('stopping: ' + ctx.signal.reason.why);
+      throw ctx.signal.reason;
+    }
+    return { rounds };
+  },
+});
+`;
+
+/** Comes to the end that it is asked for, in a thread. */
+export const ENDS = `
+import { writeFile } from 'node:fs/promises';
+import { defineJob, PermanentError, resultFile } from 'headway';
+import { z } from 'zod';
+
+export default defineJob({
+  name: 'ends',
+  input: z.strictObject({ how: z.string(), at: z.string().default('2026-01-01').transform((at) => new URL('/' + at, 'http://x')) }),
+  result: z.unknown(),
+  thread: true,
+  async run({ how, at }, ctx) {
+    ctx.log('before the end');
+    ctx.partial('so far');
+    if (how === 'exit') process.exit(3);
+    if (how === 'uncaught') {
+      setTimeout(() => { throw new TypeError('thrown at nobody'); });
+      await new Promise(() => {});
+    }
+    if (how === 'memory') for (const kept = [];;) kept.push(new Array(1e5).fill(kept.length));
+    if (how === 'permanent') throw new PermanentError('it will never work');
+    if (how === 'unrecoverable') throw Object.assign(new Error('no use'), { name: 'UnrecoverableError' });
+    if (how === 'error') throw Object.assign(new RangeError('too far'), { code: 'E_FAR' });
+    if (how === 'no such file') await ctx.files.open('file_' + 'A'.repeat(27));
+    if (how === 'uncloneable') return { run: () => {} };
+    if (how === 'file') return { path: at.pathname, file: await ctx.files.create('a.txt', (path) => writeFile(path, 'of a thread')) };
+    return null;
   },
 });
 `;

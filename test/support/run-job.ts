@@ -10,16 +10,16 @@ import { temporaryFolder } from './processes.js';
 export const openTestStore = (): FileStore =>
   openFileStore({ dir: temporaryFolder(), ttlMs: 60_000, minFreeBytes: 0, maxBytes: 1e9 });
 
-/** Runs one built-in job on one file, without queue and Redis: its data, progress and log are what counts. */
-export async function runOnFile(
+/** Runs one built-in job without queue and Redis: its result and what it reported are what counts. */
+export async function runJob(
   definition: JobDefinition,
-  content: string | Uint8Array,
-  { data = {}, name = 'data.csv', signal = new AbortController().signal, store = openTestStore() } = {},
+  data: Record<string, unknown>,
+  { signal = new AbortController().signal, store = openTestStore() } = {},
 ) {
-  const file = await store.save(name, Readable.from([Buffer.from(content)]));
   const progress = createProgress({ jobId: '1', attempt: 1, stages: definition.stages });
   const seen: ProgressData[] = [];
   const log: string[] = [];
+  const partials: unknown[] = [];
   let now = 0;
   const ctx = {
     jobId: '1',
@@ -31,9 +31,20 @@ export async function runOnFile(
     },
     stage: (stage) => progress.stage(stage, ++now),
     log: (level: string, message?: string) => void log.push(message ?? level),
+    partial: (chunk: unknown) => void partials.push(chunk),
     files: jobFiles(store, '1'),
   } as JobContext;
   // biome-ignore lint/suspicious/noExplicitAny: each test knows what its job gives
-  const result = (await definition.run({ file: file.id, ...data } as never, ctx)) as any;
-  return { result, seen, log, store, content: (id: string) => readFileSync(store.path(id)) };
+  const result = (await definition.run(data as never, ctx)) as any;
+  return { result, seen, log, partials, store, content: (id: string) => readFileSync(store.path(id)) };
+}
+
+/** Runs one built-in job on one file. */
+export async function runOnFile(
+  definition: JobDefinition,
+  content: string | Uint8Array,
+  { data = {}, name = 'data.csv', signal = new AbortController().signal, store = openTestStore() } = {},
+) {
+  const file = await store.save(name, Readable.from([Buffer.from(content)]));
+  return runJob(definition, { file: file.id, ...data }, { signal, store });
 }

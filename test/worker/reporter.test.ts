@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { JobLog, type LogLine } from '../../src/worker/job-log.js';
 import type { ProgressData } from '../../src/worker/progress.js';
 import { Reporter } from '../../src/worker/reporter.js';
 
@@ -119,30 +118,21 @@ describe('P7: the reporter', () => {
     await vi.advanceTimersByTimeAsync(1000);
     expect(published).toHaveLength(1);
   });
-});
 
-describe('the log of a job', () => {
-  it('keeps the order, cuts what is too long, and says how much it left out', async () => {
-    const lines: LogLine[] = [];
-    const waiting: Array<() => void> = [];
-    const log = new JobLog(
-      (line) =>
-        new Promise<void>((resolve) => {
-          lines.push(line);
-          waiting.push(resolve);
-        }),
-      () => {},
-    );
-    log.write('info', 'x'.repeat(20_000));
-    for (let i = 0; i < 1500; i++) log.write('info', String(i), { i });
-    expect(lines).toHaveLength(1000);
-    expect(lines[0]!.message).toMatch(/^x{10000}… \(cut\)$/);
-    const flushed = log.flush();
-    for (const resolve of waiting.splice(0)) resolve();
-    await vi.waitFor(() =>
-      expect(lines.at(-1)!.message).toBe('501 log lines left out: they came faster than Redis took them'),
-    );
-    for (const resolve of waiting) resolve();
-    await flushed;
+  it('publishes also while its timer is late because the job never yields', () => {
+    const sent: unknown[] = [];
+    const busy = new Reporter({
+      jobId: '1',
+      attempt: 1,
+      intervalMs: 100,
+      publish: (data) => void sent.push(data.percent),
+      updateBullMq: () => undefined,
+      warn: () => {},
+    });
+    for (let percent = 0; percent <= 30; percent++) {
+      busy.update(percent);
+      vi.setSystemTime(Date.now() + 10);
+    }
+    expect(sent).toEqual([0, 10, 20, 30]);
   });
 });

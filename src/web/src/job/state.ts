@@ -1,3 +1,5 @@
+import { addPartial, noPartial, type PartialResult } from './partial';
+
 /** A `progress` event's data. */
 export interface Progress {
   percent: number | null;
@@ -35,6 +37,7 @@ export interface JobView {
   attempts: number;
   progress: Progress | undefined;
   logs: LogLine[];
+  partial: PartialResult;
   result: unknown;
   error: string | undefined;
   /** When a delayed job or the next attempt is due, ms since the epoch. */
@@ -51,6 +54,7 @@ export const emptyJob = (): JobView => ({
   attempts: 1,
   progress: undefined,
   logs: [],
+  partial: noPartial(),
   result: undefined,
   error: undefined,
   nextAt: undefined,
@@ -63,6 +67,7 @@ export const jobEvents = [
   'active',
   'progress',
   'log',
+  'partial',
   'retrying',
   'stalled',
   'reset',
@@ -87,8 +92,10 @@ export function applyEvent(job: JobView, event: JobEvent, data: EventData): JobV
       return { ...named, progress: data };
     case 'log':
       return { ...named, logs: [...job.logs, data as LogLine].slice(-MAX_LOGS) };
+    case 'partial':
+      return { ...named, partial: addPartial(job.partial, data) };
     case 'waiting':
-      return { ...named, state: 'waiting', error: undefined, progress: undefined };
+      return { ...named, state: 'waiting', error: undefined, progress: undefined, partial: noPartial() };
     case 'delayed':
       return { ...named, state: 'delayed', nextAt: data.until };
     case 'active':
@@ -98,6 +105,7 @@ export function applyEvent(job: JobView, event: JobEvent, data: EventData): JobV
         attempts: data.attempts ?? job.attempts,
         error: undefined,
         progress: undefined,
+        partial: noPartial(data.attempt),
       };
     case 'retrying':
       return { ...named, state: 'retrying', error: data.error?.message, nextAt: data.nextAttemptAt };

@@ -1,0 +1,36 @@
+import type { JobDefinition } from '../shared/job.js';
+import { checkInput } from './contract.js';
+import { createReporting, type ReportingOptions } from './reporting.js';
+import type { Run } from './run.js';
+
+/** One attempt at a job, wherever it runs. */
+export interface Execution {
+  /**
+   * Runs the job's definition.
+   * @param data of the job, as BullMQ has them
+   * @param begin called when the run begins: it may have to wait for a thread
+   * @returns what the definition's `run` gives
+   */
+  run(data: unknown, run: Run, begin: () => void): Promise<unknown>;
+  /** Ends it: resolves when Redis has everything that was said. What the run still says is thrown away. */
+  flush(): Promise<void>;
+  /** Ends it and forgets what was not sent yet. */
+  drop(): void;
+}
+
+/** Runs a job in this thread. */
+export function createLocalExecution(
+  definition: JobDefinition,
+  options: Omit<ReportingOptions, 'stages'>,
+): Execution {
+  const reporting = createReporting({ ...options, stages: definition.stages });
+  return {
+    async run(data, run, begin) {
+      const input = await checkInput(definition, data);
+      begin();
+      return definition.run(input as never, reporting.context(run.signal));
+    },
+    flush: () => reporting.flush(),
+    drop: () => reporting.drop(),
+  };
+}

@@ -1,0 +1,69 @@
+import { writeFile } from 'node:fs/promises';
+import { setImmediate as turn } from 'node:timers/promises';
+import { z } from 'zod';
+import { resultFile } from '../../shared/files/reference.js';
+import { defineJob } from '../../shared/job.js';
+import { encodePng, previewScale } from '../mandelbrot/png.js';
+import { colour, escapeTime } from '../mandelbrot/point.js';
+import { type Tile, tilesOf } from '../mandelbrot/tiles.js';
+
+const MAX_TILES = 4096;
+const size = () => z.number().int().min(16).max(4096);
+
+export default defineJob({
+  name: 'mandelbrot',
+  description: 'Draws the Mandelbrot set, tile by tile, in a thread of its own.',
+  input: z
+    .strictObject({
+      width: size().default(800).describe('Pixels'),
+      height: size().default(600).describe('Pixels'),
+      centerX: z.number().min(-4).max(4).default(-0.5),
+      centerY: z.number().min(-4).max(4).default(0),
+      scale: z.number().positive().max(100).default(3).describe('Width of the view'),
+      iterations: z.number().int().min(1).max(1_000_000).default(500).describe('How often a point is tried'),
+      tile: z.number().int().min(16).max(96).default(64).describe('Width and height of a tile, in pixels'),
+    })
+    .refine(({ width, height, tile }) => tilesOf(width, height, tile).length <= MAX_TILES, {
+      path: ['tile'],
+      error: `the picture would have more than ${MAX_TILES} tiles`,
+    }),
+  result: z.object({
+    width: z.number().int(),
+    height: z.number().int(),
+    iterations: z.number().int(),
+    image: resultFile,
+  }),
+  thread: true,
+  async run(data, ctx) {
+    const { width, height, centerX, centerY, scale, iterations } = data;
+    const pixels = Buffer.alloc(width * height * 3);
+    const step = scale / width;
+    const draw = (tile: Tile): void => {
+      for (let y = tile.y; y < tile.y + tile.height; y++) {
+        const imaginary = centerY + (height / 2 - y - 0.5) * step;
+        for (let x = tile.x; x < tile.x + tile.width; x++) {
+          const real = centerX + (x + 0.5 - width / 2) * step;
+          colour(escapeTime(real, imaginary, iterations), pixels, (y * width + x) * 3);
+        }
+      }
+    };
+
+    const picture = { pixels, width, height };
+    const preview = previewScale(picture);
+    const tiles = tilesOf(width, height, data.tile);
+    ctx.progress({ current: 0, total: tiles.length, unit: 'tiles' });
+    for (const [i, tile] of tiles.entries()) {
+      draw(tile);
+      const png = await encodePng(picture, tile, preview);
+      ctx.partial({ ...tile, png: png.toString('base64'), of: { width, height } });
+      ctx.progress({ current: i + 1, total: tiles.length, unit: 'tiles' });
+      // The signal is aborted by a message, which takes a turn to arrive.
+      await turn();
+      ctx.signal.throwIfAborted();
+    }
+    const image = await ctx.files.create('mandelbrot.png', async (path) => {
+      await writeFile(path, await encodePng(picture, { x: 0, y: 0, width, height }));
+    });
+    return { width, height, iterations, image };
+  },
+});

@@ -1,0 +1,100 @@
+import { MessageChannel } from 'node:worker_threads';
+import type { JobDefinition } from '../../shared/job.js';
+import { definitionFile } from '../../shared/registry.js';
+import { checkInput } from '../contract.js';
+import type { Execution } from '../execution.js';
+import { InFlight } from '../in-flight.js';
+import { Newest } from '../newest.js';
+import type { Outlet } from '../outlet.js';
+import type { StopReason } from '../run.js';
+import { unpackError } from './errors.js';
+import { openPeer } from './peer.js';
+import type { Threads } from './pool.js';
+import type { Outcome } from './task.js';
+
+export interface ThreadExecutionOptions {
+  jobId: string;
+  attempt: number;
+  outlet: Outlet;
+  threads: Threads;
+}
+
+/**
+ * Runs a job in a thread of the pool. What it reports is put together there and comes over a port, ready to be
+ * published; so does whatever else of its context needs this process.
+ */
+export function createThreadExecution(
+  definition: JobDefinition,
+  { jobId, attempt, outlet, threads }: ThreadExecutionOptions,
+): Execution {
+  const { port1, port2 } = new MessageChannel();
+  const onLost = (error: unknown): void => outlet.warn(`what a thread said could not be published: ${error}`);
+  // The thread does not wait for its progress to land: it may be too busy to hear of it.
+  const progress = new Newest(outlet.progress, onLost);
+  const bullMqProgress = new Newest(outlet.bullMqProgress, onLost);
+  const inFlight = new InFlight(onLost);
+  const sent = (sending: Promise<unknown>): Promise<unknown> => {
+    inFlight.add(sending);
+    return sending;
+  };
+  let outcome: Outcome | undefined;
+  let mayBegin!: () => void;
+  // What a method of the context needs of this process is offered here, and called in the thread's entry.
+  const peer = openPeer(port1, {
+    progress: (data: Parameters<Outlet['progress']>[0]) => progress.put(data),
+    bullMqProgress: (data: Parameters<Outlet['bullMqProgress']>[0]) => bullMqProgress.put(data),
+    event: (name: string, json: string) => sent(outlet.event(name, json)),
+    bullMqLog: (line: string) => sent(outlet.bullMqLog(line)),
+    warn: (message: string) => outlet.warn(message),
+    begin: () => mayBegin(),
+    finish(what: Outcome) {
+      outcome = what;
+    },
+  });
+
+  return {
+    async run(data, run, begin) {
+      // The thread does so again, for its own: what a schema makes of data may be more than a message can carry.
+      await checkInput(definition, data);
+      const kill = new AbortController();
+      const onStop = (): void => {
+        const { why, message } = run.signal.reason as StopReason;
+        peer.tell('stop', why, message);
+      };
+      run.signal.addEventListener('abort', onStop, { once: true });
+      mayBegin = () => {
+        run.signal.throwIfAborted();
+        // Not before: to end a thread that still loads its modules can end the whole process (Node 20).
+        run.ended.addEventListener('abort', () => kill.abort(), { once: true });
+        begin();
+      };
+      try {
+        const task = { file: definitionFile(definition), jobId, attempt, data, port: port2 };
+        await threads.run(task, { stop: run.signal, end: kill.signal });
+      } catch (error) {
+        run.signal.throwIfAborted();
+        if (!outcome) throw new Error(whyLost(error), { cause: error });
+      } finally {
+        run.signal.removeEventListener('abort', onStop);
+      }
+      if (!outcome) throw new Error('the thread of the job ended without a result');
+      if ('error' in outcome) throw unpackError(outcome.error);
+      return outcome.result;
+    },
+    async flush() {
+      peer.receive();
+      peer.close();
+      await Promise.all([progress.landed(), bullMqProgress.landed(), inFlight.landed()]);
+    },
+    drop: () => peer.close(),
+  };
+}
+
+/** Why a thread came to its end before its job, in words. */
+function whyLost(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === 'ERR_WORKER_OUT_OF_MEMORY') return 'the thread of the job ran out of memory';
+  const exit = /^worker exited with code: (\d+)/.exec(message)?.[1];
+  if (exit !== undefined) return `the thread of the job was ended in its middle (exit code ${exit})`;
+  return `an error that nobody caught ended the thread of the job: ${message}`;
+}

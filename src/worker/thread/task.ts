@@ -1,0 +1,23 @@
+import type { MessagePort } from 'node:worker_threads';
+import type { FileStoreOptions } from '../../shared/files/store.js';
+import type { ReportingLimits } from '../reporting.js';
+import type { PackedError } from './errors.js';
+
+/** What every thread of a pool is given at its start. */
+export interface ThreadSetup {
+  files: FileStoreOptions;
+  limits: ReportingLimits;
+}
+
+/** One attempt at a job, for a thread to run. */
+export interface ThreadTask {
+  /** The file with the definition. */
+  file: string;
+  jobId: string;
+  attempt: number;
+  data: unknown;
+  port: MessagePort;
+}
+
+/** What came of it. */
+export type Outcome = { result: unknown } | { error: PackedError };
