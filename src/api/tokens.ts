@@ -2,8 +2,8 @@ import { createSecretKey } from 'node:crypto';
 import { errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import type { Config } from '../shared/config.js';
 import { HeadwayError } from '../shared/errors.js';
+import { keptSecret } from '../shared/kept-secret.js';
 import { StartError } from '../shared/process.js';
-import { keptSecret } from './kept-secret.js';
 
 const JOB_AUDIENCE = 'headway:job';
 const USER_AUDIENCE = 'headway';

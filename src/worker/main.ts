@@ -10,10 +10,13 @@ import { announce, onShutdown, runMain } from '../shared/process.js';
 import { createQueues, jobIdOf, planQueues } from '../shared/queues.js';
 import { connectRedis } from '../shared/redis.js';
 import { builtInJobsDir, loadRegistry } from '../shared/registry.js';
+import { webhookPolicy } from '../shared/webhooks/target.js';
 import { listenForCommands } from './commands.js';
 import { createProcessor } from './processor.js';
 import { cancelled, StopReason } from './run.js';
 import { stopWorkers } from './shutdown.js';
+import { defaultSecret } from './webhooks/default-secret.js';
+import { createDeliver } from './webhooks/deliver.js';
 import { createWorkers, queuesToServe } from './workers.js';
 
 const SWEEP_MS = 10 * 60_000;
@@ -34,6 +37,12 @@ await runMain(async () => {
     maxBytes: config.UPLOAD_MAX_BYTES,
   });
 
+  const deliverWebhook = createDeliver({
+    store: connection.webhooks,
+    policy: webhookPolicy(config),
+    secret: await defaultSecret(config, process.env.NODE_ENV === 'production'),
+    timeoutMs: config.WEBHOOK_TIMEOUT_MS,
+  });
   const { process: processor, runs } = createProcessor({
     registry,
     redis,
@@ -43,6 +52,7 @@ await runMain(async () => {
     gather,
     store,
     progressIntervalMs: config.PROGRESS_INTERVAL_MS,
+    services: { deliverWebhook },
     log,
   });
   const bullmqRedis = connectRedis(config.REDIS_URL, 'bullmq');

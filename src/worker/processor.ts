@@ -13,6 +13,7 @@ import type { Logger } from '../shared/log.js';
 import { jobIdOf, queueKey } from '../shared/queues.js';
 import type { Registry } from '../shared/registry.js';
 import { validate } from '../shared/schema.js';
+import type { InternalContext, InternalServices } from './internal.js';
 import { createReporting, type Reporting } from './reporting.js';
 import { cancelled, Run, StopReason } from './run.js';
 
@@ -27,6 +28,7 @@ export interface ProcessorOptions {
   gather: Gather;
   store: FileStore;
   progressIntervalMs: number;
+  services: InternalServices;
   log: Logger;
 }
 
@@ -38,7 +40,7 @@ export interface JobProcessor {
 }
 
 export function createProcessor(options: ProcessorOptions): JobProcessor {
-  const { registry, redis, queuePrefix, lifecycle, log } = options;
+  const { registry, redis, queuePrefix, lifecycle, services, log } = options;
   const runs = new Map<string, Run>();
 
   /** An end that no further attempt may follow, with its code for programs. */
@@ -60,7 +62,9 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     }
     const timeoutMs = settings.timeoutMs ?? definition.defaults?.timeoutMs;
     if (timeoutMs !== undefined) run.limit(timeoutMs);
-    const result = await execute(definition, job, reporting.context(run.signal));
+    const context = reporting.context(run.signal);
+    const ctx: JobContext | InternalContext = definition.internal ? { ...context, services } : context;
+    const result = await execute(definition, job, ctx);
     await reporting.flush();
     return result;
   }

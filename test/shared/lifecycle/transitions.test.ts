@@ -105,12 +105,7 @@ describe('what is missing on a channel, by what was told and what the job is', (
       { state: 'cancelled', failures: 2 },
       ['cancelled 0'],
     ],
-    [
-      'the same, as told',
-      told({ rank: RANK.reopened + 1, end: 9 }),
-      { state: 'cancelled', failures: 2 },
-      [],
-    ],
+    ['the same, as told', told({ rank: RANK.reopened + 1, end: 9 }), { state: 'cancelled', failures: 2 }, []],
     [
       'the same, put back once more',
       told({ rank: RANK.reopened + 1, end: 9 }),
