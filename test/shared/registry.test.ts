@@ -21,6 +21,7 @@ describe('the registry', () => {
       'checksum',
       'csv-import',
       'steps',
+      'webhook',
     ]);
   });
 
