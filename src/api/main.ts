@@ -13,6 +13,7 @@ import { announce, onShutdown, runMain } from '../shared/process.js';
 import { createQueues, planQueues } from '../shared/queues.js';
 import { connectRedis } from '../shared/redis.js';
 import { builtInJobsDir, loadRegistry } from '../shared/registry.js';
+import { webhookPolicy } from '../shared/webhooks/target.js';
 import { createApp } from './app.js';
 import { createAccess } from './auth/access.js';
 import { userKeys } from './auth/keys.js';
@@ -90,6 +91,7 @@ await runMain(async () => {
     subscriber,
     withdrawal,
     expiry,
+    webhookRules: { ...webhookPolicy(config), ownSecret: production && !config.WEBHOOK_SECRET },
     log,
     stopping: () => stopping,
   });

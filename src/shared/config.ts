@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { isWebhookSecret, SECRET_FORM } from './webhooks/secret.js';
+import { hostPatterns } from './webhooks/target.js';
 
 const int = (min: number, max = Number.MAX_SAFE_INTEGER) => z.coerce.number().int().min(min).max(max);
 
@@ -170,6 +172,30 @@ export const configSchema = z.object({
     .default(7 * day)
     .describe("How long a job's token is valid, in ms."),
   IDEMPOTENCY_TTL_MS: int(1000).default(day).describe('How long an `Idempotency-Key` is remembered, in ms.'),
+  WEBHOOK_HOSTS: z
+    .string()
+    .refine(
+      (s) => hostPatterns(s) !== undefined,
+      'must be names of hosts with commas between, without scheme and port: example.com, *.example.com, or * for all',
+    )
+    .default('')
+    .describe(
+      'The hosts that webhooks may call, with commas between: `example.com`, `*.example.com`, or `*` for all. Empty: webhooks are off.',
+    ),
+  WEBHOOK_ALLOW_PRIVATE: z
+    .stringbool()
+    .default(false)
+    .describe('Whether webhooks may call private and loopback addresses, and those over `http://` too.'),
+  WEBHOOK_SECRET: z
+    .string()
+    .refine((s) => s === '' || isWebhookSecret(s), SECRET_FORM)
+    .default('')
+    .describe(
+      'Secret that signs the webhooks that bring none of their own: `whsec_` and 24 to 64 bytes in base64, the same for every API process and worker. Empty: made once by the worker and kept in `DATA_DIR`; with `NODE_ENV=production` each webhook has to bring one.',
+    ),
+  WEBHOOK_TIMEOUT_MS: int(100, 10 * minute)
+    .default(10_000)
+    .describe('A receiver of a webhook that has not answered in this time is tried again later, in ms.'),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('info')

@@ -5,7 +5,10 @@ import type { Config } from './config.js';
 import { createLifecycle, type Lifecycle } from './lifecycle/reconcile.js';
 import { createSnapshotReader, type SnapshotReader } from './lifecycle/snapshot.js';
 import type { Logger } from './log.js';
+import { createQueues } from './queues.js';
 import { type ConnectionRole, checkRedis, connectRedis, type RedisServer } from './redis.js';
+import { createWebhookQueue } from './webhooks/delivery.js';
+import { createWebhookStore, type WebhookStore } from './webhooks/store.js';
 
 /** What every process of Headway has: a connection, the channels and the lifecycle of jobs. */
 export interface Connection {
@@ -18,6 +21,7 @@ export interface Connection {
   gather: Gather;
   readJob: SnapshotReader;
   lifecycle: Lifecycle;
+  webhooks: WebhookStore;
 }
 
 /** What a worker reports goes out in groups that are this far apart. */
@@ -49,6 +53,11 @@ export async function connectHeadway(config: Config, role: ConnectionRole, log: 
   // The braces make it one slot of a Redis Cluster.
   const queuePrefix = `{${prefix}}`;
   const readJob = createSnapshotReader(redis, queuePrefix);
+  const webhooks = createWebhookStore(redis, prefix, config.KEEP_JOBS_MS);
+  const openQueue = createQueues(redis, queuePrefix, (error) =>
+    log.debug({ err: error }, 'a queue met an error'),
+  );
+  const { beforeTelling } = createWebhookQueue({ redis, prefix, openQueue, store: webhooks });
   return {
     redis,
     server,
@@ -56,7 +65,8 @@ export async function connectHeadway(config: Config, role: ConnectionRole, log: 
     publisher,
     gather,
     readJob,
-    lifecycle: createLifecycle({ redis, prefix, publisher, readJob, queuePrefix }),
+    lifecycle: createLifecycle({ redis, prefix, publisher, readJob, queuePrefix, beforeTelling }),
+    webhooks,
   };
 }
 

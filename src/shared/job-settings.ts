@@ -11,6 +11,10 @@ export interface JobSettings {
   owner?: string;
   metadata?: Record<string, unknown>;
   tags?: string[];
+  /** There is a webhook to call at its end; its address is kept apart, see `webhooks/store.ts`. */
+  webhook?: true;
+  /** The job that this one serves: whoever may see that one may see this one. */
+  of?: string;
 }
 
 /** The settings in a job's BullMQ options, as they are on the job or in its hash. */

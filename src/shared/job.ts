@@ -110,6 +110,8 @@ export interface JobDefinition<
   /** Stages in order, each with its share of the whole (any positive numbers). */
   stages?: Record<string, number>;
   defaults?: JobDefaults;
+  /** Only Headway itself starts it: it is not listed, and nobody can start it over HTTP. */
+  internal?: boolean;
   /** The BullMQ queue it is in. Default: one of its own, or that of all (`QUEUE_NAME`). */
   queue?: string;
   /** How many one worker process runs at a time. Default: `WORKER_CONCURRENCY`. */

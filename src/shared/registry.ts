@@ -40,6 +40,7 @@ const definitionSchema = z.strictObject({
       ttlMs: z.number().int().positive().optional(),
     })
     .optional(),
+  internal: z.boolean().optional(),
   queue: z
     .string()
     .regex(/^[A-Za-z0-9_-]{1,60}$/, 'must be 1 to 60 letters, digits, "_" or "-"')

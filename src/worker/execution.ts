@@ -1,5 +1,6 @@
-import type { JobDefinition } from '../shared/job.js';
+import type { JobContext, JobDefinition } from '../shared/job.js';
 import { checkInput } from './contract.js';
+import type { InternalServices } from './internal.js';
 import { createReporting, type ReportingOptions } from './reporting.js';
 import type { Run } from './run.js';
 
@@ -18,17 +19,21 @@ export interface Execution {
   drop(): void;
 }
 
-/** Runs a job in this thread. */
+/**
+ * Runs a job in this thread.
+ * @param options.services for a job of Headway's own
+ */
 export function createLocalExecution(
   definition: JobDefinition,
-  options: Omit<ReportingOptions, 'stages'>,
+  { services, ...options }: Omit<ReportingOptions, 'stages'> & { services?: InternalServices | undefined },
 ): Execution {
   const reporting = createReporting({ ...options, stages: definition.stages });
   return {
     async run(data, run, begin) {
       const input = await checkInput(definition, data);
       begin();
-      return definition.run(input as never, reporting.context(run.signal));
+      const context = reporting.context(run.signal);
+      return definition.run(input as never, services ? ({ ...context, services } as JobContext) : context);
     },
     flush: () => reporting.flush(),
     drop: () => reporting.drop(),

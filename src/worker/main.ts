@@ -10,11 +10,14 @@ import { announce, onShutdown, runMain } from '../shared/process.js';
 import { createQueues, jobIdOf, planQueues } from '../shared/queues.js';
 import { connectRedis } from '../shared/redis.js';
 import { builtInJobsDir, loadRegistry } from '../shared/registry.js';
+import { webhookPolicy } from '../shared/webhooks/target.js';
 import { listenForCommands } from './commands.js';
 import { createProcessor } from './processor.js';
 import { cancelled, StopReason } from './run.js';
 import { stopWorkers } from './shutdown.js';
 import { createThreads } from './thread/pool.js';
+import { defaultSecret } from './webhooks/default-secret.js';
+import { createDeliver } from './webhooks/deliver.js';
 import { createWorkers, queuesToServe, threadCount } from './workers.js';
 
 const SWEEP_MS = 10 * 60_000;
@@ -42,6 +45,12 @@ await runMain(async () => {
   };
   const threads = createThreads({ max: threadCount(config), setup: { files, limits }, log });
 
+  const deliverWebhook = createDeliver({
+    store: connection.webhooks,
+    policy: webhookPolicy(config),
+    secret: await defaultSecret(config, process.env.NODE_ENV === 'production'),
+    timeoutMs: config.WEBHOOK_TIMEOUT_MS,
+  });
   const { process: processor, runs } = createProcessor({
     registry,
     redis,
@@ -52,6 +61,7 @@ await runMain(async () => {
     store,
     limits,
     threads,
+    services: { deliverWebhook },
     log,
   });
   const bullmqRedis = connectRedis(config.REDIS_URL, 'bullmq');

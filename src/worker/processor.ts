@@ -13,6 +13,7 @@ import { jobIdOf, queueKey } from '../shared/queues.js';
 import type { Registry } from '../shared/registry.js';
 import { checkResult } from './contract.js';
 import { createLocalExecution, type Execution } from './execution.js';
+import type { InternalServices } from './internal.js';
 import { createOutlet } from './outlet.js';
 import { isPermanent } from './permanent.js';
 import type { ReportingLimits } from './reporting.js';
@@ -33,6 +34,7 @@ export interface ProcessorOptions {
   limits: ReportingLimits;
   /** For definitions with `thread: true`. */
   threads: Threads;
+  services: InternalServices;
   log: Logger;
 }
 
@@ -44,7 +46,7 @@ export interface JobProcessor {
 }
 
 export function createProcessor(options: ProcessorOptions): JobProcessor {
-  const { registry, redis, queuePrefix, lifecycle, log } = options;
+  const { registry, redis, queuePrefix, lifecycle, services, log } = options;
   const runs = new Map<string, Run>();
 
   /** An end that no further attempt may follow, with its code for programs. */
@@ -71,6 +73,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       limits,
       files: jobFiles(store, jobId),
       outlet,
+      services: definition.internal ? services : undefined,
     });
   }
 

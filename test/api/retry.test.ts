@@ -149,4 +149,24 @@ describe('retries', () => {
     expect(again.names().at(-1)).toBe('completed');
     await other.stop();
   });
+
+  it('by hand of a job that is cancelled again before it runs tell that end too', async () => {
+    const queue = new Queue('steps', { connection: headway.connection, prefix: '{headway}' });
+    await queue.pause();
+    const job = await headway.client.start('steps', { count: 1, intervalMs: 1 });
+    let lastEventId: string | undefined;
+    for (const expected of [['waiting', 'cancelled'], ...Array(2).fill(['waiting', 'cancelled'])]) {
+      await headway.client.cancel(job);
+      const stream = await watch(job, lastEventId);
+      await stream.ended;
+      expect(stream.names()).toEqual(expected);
+      lastEventId = stream.lastEventId();
+      await headway.client.retry(job);
+    }
+    await queue.resume();
+    const stream = await watch(job, lastEventId);
+    await stream.ended;
+    expect(stream.names().at(-1)).toBe('completed');
+    await queue.close();
+  });
 });

@@ -1,11 +1,15 @@
-import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { testJobs } from '../support/jobs.js';
 import { temporaryFolder } from '../support/processes.js';
+import { freePort } from '../support/redis.js';
 import { openStream } from '../support/sse.js';
+import { until } from '../support/until.js';
 
 const readme = readFileSync('README.md', 'utf8');
 
@@ -19,7 +23,13 @@ function block(name: string): string {
 describe('the README', () => {
   let headway: Headway;
   beforeAll(async () => {
-    headway = await startHeadway({ env: { JOBS_DIR: testJobs({ 'greet.ts': block('own-job') }) } });
+    headway = await startHeadway({
+      env: {
+        JOBS_DIR: testJobs({ 'greet.ts': block('own-job') }),
+        WEBHOOK_HOSTS: '127.0.0.1',
+        WEBHOOK_ALLOW_PRIVATE: 'true',
+      },
+    });
   });
   afterAll(() => headway.stop());
 
@@ -34,6 +44,36 @@ describe('the README', () => {
     expect(events?.at(-1)).toBe('event: completed');
     expect(stdout).toContain('"rows":3,"imported":2,"rejected":1');
     expect(stdout).toContain('4,age,not of type integer,unknown');
+  });
+
+  it('has a receiver of webhooks that believes what is signed, and nothing else', async () => {
+    const port = String(await freePort());
+    const here = (name: string): string => block(name).replaceAll('4000', port);
+    const file = join(temporaryFolder(), 'receiver.mjs');
+    writeFileSync(file, here('receiver'));
+    // Nobody has set a secret: it is the one that the worker has made.
+    const WEBHOOK_SECRET = readFileSync(join(headway.env.DATA_DIR!, 'webhook-secret'), 'utf8');
+    const receiver = spawn(process.execPath, [file], {
+      env: { WEBHOOK_SECRET },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let output = '';
+    receiver.stdout.setEncoding('utf8').on('data', (text) => (output += text));
+    try {
+      const forged = await until('the receiver listens', () =>
+        fetch(`http://127.0.0.1:${port}/`, { method: 'POST', body: '{"type":"job.completed"}' }).catch(
+          () => undefined,
+        ),
+      );
+      expect(forged.status).toBe(401);
+      const script = here('webhook').replaceAll('http://127.0.0.1:3000', headway.api.url);
+      await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script]);
+      await until('it was called', () => output.includes('\n'));
+      expect(output).toMatch(/^msg_[\w-]{43} job\.completed\n$/);
+    } finally {
+      receiver.kill();
+      await once(receiver, 'exit');
+    }
   });
 
   it('has a job of ten lines that runs', async () => {

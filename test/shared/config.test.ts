@@ -20,6 +20,9 @@ describe('the configuration', () => {
     ['HEARTBEAT_MS', '1'],
     ['LOG_LEVEL', 'loud'],
     ['TOKEN_SECRET', 'short'],
+    ['WEBHOOK_SECRET', 'not a secret'],
+    ['WEBHOOK_HOSTS', 'https://example.com'],
+    ['WEBHOOK_ALLOW_PRIVATE', 'perhaps'],
   ])('refuses %s=%s', (name, value) => {
     expect(() => readConfig({ [name]: value })).toThrow(ConfigError);
     expect(() => readConfig({ [name]: value })).toThrow(new RegExp(`^${name}: `));

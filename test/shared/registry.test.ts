@@ -22,6 +22,7 @@ describe('the registry', () => {
       'csv-import',
       'mandelbrot',
       'steps',
+      'webhook',
     ]);
   });
 

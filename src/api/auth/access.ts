@@ -35,8 +35,9 @@ export interface Access {
   /** As {@link principal}; a caller that nothing is known of becomes a visitor, by a cookie. */
   admit(req: Request, res: Response): Promise<Principal>;
   /**
-   * Lets a request pass to a job (that of its path unless another is given) that carries the job's token (`Authorization: Bearer`, `?token=`, or the cookie), or comes
-   * from who started the job, or from an admin.
+   * Lets a request pass to a job (that of its path unless another is given) that carries the job's token
+   * (`Authorization: Bearer`, `?token=`, or the cookie) or that of the job it serves, or comes from who started the
+   * job, or from an admin.
    * @returns the job's id
    * @throws HeadwayError `not-found` else, whether the job exists or not; `invalid-token` for a token that is none
    */
@@ -84,6 +85,10 @@ export function createAccess({ tokens, tokenTtlMs, adminToken, readJob }: Access
     return visitor && /^[\w-]{27}$/.test(visitor) ? visitorPrincipal(visitor) : undefined;
   }
 
+  /** Whether a job was made for another one: it is seen by whoever may see that. */
+  const serves = async (jobId: string, other: string): Promise<boolean> =>
+    (await readJob(jobId))?.settings.of === other;
+
   const principal = async (req: Request): Promise<Principal | undefined> =>
     principalOf(req, await claimOf(req));
 
@@ -104,7 +109,9 @@ export function createAccess({ tokens, tokenTtlMs, adminToken, readJob }: Access
     async authorize(req, jobId = String(req.params.id)) {
       const claim = await claimOf(req);
       if (claim === 'admin') return jobId;
-      if (claim && opens(claim, jobId)) return jobId;
+      if (claim && 'jobId' in claim && (claim.jobId === jobId || (await serves(jobId, claim.jobId)))) {
+        return jobId;
+      }
       const others = claim ? queryTokens(req).slice(1) : cookies(req, JOB_COOKIE);
       for (const token of others) if (opens(await tokens.verify(token), jobId)) return jobId;
       const caller = principalOf(req, claim);

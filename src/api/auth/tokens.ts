@@ -3,9 +3,9 @@ import { decodeJwt, errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import { z } from 'zod';
 import type { Config } from '../../shared/config.js';
 import { HeadwayError } from '../../shared/errors.js';
+import { keptSecret } from '../../shared/kept-secret.js';
 import { StartError } from '../../shared/process.js';
 import { isPattern } from '../channels/pattern.js';
-import { keptSecret } from './kept-secret.js';
 import type { UserKeys } from './keys.js';
 
 const JOB_AUDIENCE = 'headway:job';

@@ -2,6 +2,7 @@ import type { JobsOptions } from 'bullmq';
 import { z } from 'zod';
 import type { Backoff, JobDefaults } from '../../shared/job.js';
 import { type JobSettings, MAX_TIMER_MS } from '../../shared/job-settings.js';
+import { webhookSchema } from './webhook.js';
 
 const YEAR_MS = 365 * 24 * 3_600_000;
 const MAX_METADATA_BYTES = 4096;
@@ -37,6 +38,7 @@ export const optionsSchema = z
     ttlMs: z.number().int().min(1).max(YEAR_MS).optional(),
     timeoutMs: z.number().int().min(1).max(MAX_TIMER_MS).optional(),
     metadata: metadata.optional(),
+    webhook: webhookSchema.optional(),
     tags: z
       .array(z.string().regex(/^[\w.:@/-]{1,60}$/, 'must be 1 to 60 letters, digits and . : @ / _ -'))
       .max(20)
@@ -80,6 +82,7 @@ export function queueOptions(
     ...(timeoutMs !== undefined ? { timeoutMs } : {}),
     ...(expiresAt !== undefined ? { expiresAt } : {}),
     ...(options.metadata ? { metadata: options.metadata } : {}),
+    ...(options.webhook ? { webhook: true } : {}),
     ...(tags?.length ? { tags: [...new Set(tags)] } : {}),
   };
   return {

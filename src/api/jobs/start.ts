@@ -11,9 +11,11 @@ import { accepted } from '../../shared/lifecycle/transitions.js';
 import { addressOf, type OpenQueue } from '../../shared/queues.js';
 import type { Registry } from '../../shared/registry.js';
 import { validate } from '../../shared/schema.js';
+import type { WebhookStore } from '../../shared/webhooks/store.js';
 import type { Principal } from '../auth/access.js';
 import { keyScope } from './idempotency.js';
 import { type JobOptions, optionsSchema, queueOptions } from './options.js';
+import { checkWebhook, type WebhookRules } from './webhook.js';
 
 /** The body of `POST /v1/jobs`. */
 const bodySchema = z.strictObject({
@@ -36,6 +38,8 @@ export interface StartOptions {
   registry: Registry;
   store: FileStore;
   expiry: Expiry;
+  webhooks: WebhookStore;
+  webhookRules: WebhookRules;
 }
 
 /** Checks requests for jobs and queues them. */
@@ -51,7 +55,7 @@ export interface JobStarter {
 }
 
 export function createJobStarter(given: StartOptions): JobStarter {
-  const { openQueue, publisher, registry, store, expiry } = given;
+  const { openQueue, publisher, registry, store, expiry, webhooks, webhookRules } = given;
 
   async function check(body: unknown, caller: Principal): Promise<JobRequest> {
     const parsed = await validate(bodySchema, body);
@@ -65,9 +69,14 @@ export function createJobStarter(given: StartOptions): JobStarter {
     }
     const { name, data = {}, options = {} } = parsed.value;
     checkDeduplicationKey(options, caller);
+    checkWebhook(options.webhook, webhookRules);
     const definition = registry.get(name);
-    if (!definition) {
-      const known = [...registry.keys()].sort().join(', ');
+    if (!definition || definition.internal) {
+      const startable = [...registry.values()].filter(({ internal }) => !internal);
+      const known = startable
+        .map((kind) => kind.name)
+        .sort()
+        .join(', ');
       throw new HeadwayError(
         'unknown-job',
         `No job is named ${JSON.stringify(name.slice(0, 80))}. There are: ${known}.`,
@@ -107,6 +116,10 @@ export function createJobStarter(given: StartOptions): JobStarter {
       const told = accepted({ id, name: definition.name, ...(dueAt ? { dueAt } : {}) });
       await publisher.publish(jobChannel(id), told.event, told.fence);
       if (expiresAt !== undefined) await expiry.add(id, expiresAt);
+      if (options.webhook) {
+        const about = { name: definition.name, createdAt: Date.now() };
+        await webhooks.add(id, { ...options.webhook, owner: caller.id, job: about }, bullmq.delay);
+      }
       const { queue } = addressOf(id)!;
       const job = await openQueue(queue).add(definition.name, data, {
         ...bullmq,
@@ -115,6 +128,7 @@ export function createJobStarter(given: StartOptions): JobStarter {
           ? { deduplication: { id: secretId(keyScope(caller), definition.name, deduplicationKey) } }
           : {}),
       });
+      if (options.webhook && job.id !== id) await webhooks.remove(id);
       return job.id!;
     },
   };

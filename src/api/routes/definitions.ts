@@ -7,6 +7,7 @@ import { methods } from '../problem.js';
 /** `/v1/definitions`: the kinds of job there are, with the JSON Schema of their data where the schema library gives one. */
 export function definitionRoutes(registry: Registry): Router {
   const definitions = [...registry.values()]
+    .filter(({ internal }) => !internal)
     .map(({ name, description, input, stages }) => ({
       name,
       ...(description ? { description } : {}),

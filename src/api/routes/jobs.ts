@@ -4,6 +4,7 @@ import type { Config } from '../../shared/config.js';
 import type { Connection } from '../../shared/connection.js';
 import { HeadwayError } from '../../shared/errors.js';
 import type { FileStore } from '../../shared/files/store.js';
+import { jobLinks, jobView, readProgress } from '../../shared/job-view.js';
 import type { Expiry } from '../../shared/lifecycle/expiry.js';
 import { isFinished } from '../../shared/lifecycle/snapshot.js';
 import type { Withdrawal } from '../../shared/lifecycle/withdraw.js';
@@ -14,7 +15,7 @@ import { createIdempotency, scopedKey } from '../jobs/idempotency.js';
 import { sendResult } from '../jobs/result.js';
 import { retryFailed } from '../jobs/retry.js';
 import { createJobStarter } from '../jobs/start.js';
-import { jobLinks, jobView, readProgress } from '../jobs/view.js';
+import { deliveryView, type WebhookRules } from '../jobs/webhook.js';
 import { methods } from '../problem.js';
 import { openJobChannel } from '../stream/job-channel.js';
 import { lastEventIdOf, requireStream } from '../stream/request.js';
@@ -32,14 +33,16 @@ export interface JobRoutesOptions {
   subscriber: Subscriber;
   withdrawal: Withdrawal;
   expiry: Expiry;
+  webhookRules: WebhookRules;
 }
 
 /** `/v1/jobs`: start a job, look at it, watch it, fetch its result. */
 export function jobRoutes(options: JobRoutesOptions): Router {
   const { config, connection, openQueue, plan, registry, store, access, viewers, withdrawal, expiry } =
     options;
-  const { redis, publisher, lifecycle, readJob } = connection;
-  const starter = createJobStarter({ openQueue, publisher, registry, store, expiry });
+  const { redis, publisher, lifecycle, readJob, webhooks } = connection;
+  const { webhookRules } = options;
+  const starter = createJobStarter({ openQueue, publisher, registry, store, expiry, webhooks, webhookRules });
   const idempotency = createIdempotency(redis, config.KEY_PREFIX, config.IDEMPOTENCY_TTL_MS);
   const router = Router();
 
@@ -82,9 +85,11 @@ export function jobRoutes(options: JobRoutesOptions): Router {
   async function showJob(req: Request, res: Response): Promise<void> {
     const job = await readJob(await access.authorize(req));
     if (!job) throw jobNotFound();
-    res
-      .set('Cache-Control', 'no-store')
-      .json(jobView(job, await readProgress(redis, config.KEY_PREFIX, job)));
+    const [progress, delivery] = await Promise.all([
+      readProgress(redis, config.KEY_PREFIX, job),
+      deliveryView(job, readJob),
+    ]);
+    res.set('Cache-Control', 'no-store').json({ ...jobView(job, progress), ...delivery });
   }
 
   async function showResult(req: Request, res: Response): Promise<void> {

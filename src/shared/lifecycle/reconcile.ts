@@ -3,7 +3,7 @@ import { channelKeys, jobChannel } from '../channel/keys.js';
 import type { Publisher } from '../channel/publisher.js';
 import { addressOf, queueKey } from '../queues.js';
 import { isFinished, type JobSnapshot, type SnapshotReader } from './snapshot.js';
-import { ended, type Told, transitions } from './transitions.js';
+import { ended, type Told, type Transition, transitions } from './transitions.js';
 
 export interface LifecycleOptions {
   redis: Redis | Cluster;
@@ -11,6 +11,11 @@ export interface LifecycleOptions {
   publisher: Publisher;
   readJob: SnapshotReader;
   queuePrefix: string;
+  /**
+   * Has to be done before something is told, so that no death of a process comes between. It may be called more than
+   * once for the same.
+   */
+  beforeTelling: (jobId: string, transition: Transition, job: JobSnapshot | undefined) => Promise<void>;
 }
 
 /** What a job's channel and BullMQ say of a job, after the two have been made to agree. */
@@ -42,6 +47,7 @@ export function createLifecycle({
   publisher,
   readJob,
   queuePrefix,
+  beforeTelling,
 }: LifecycleOptions): Lifecycle {
   const jobKey = (jobId: string): string => {
     const { queue, id } = addressOf(jobId)!;
@@ -88,7 +94,10 @@ export function createLifecycle({
           ? [ended(told, jobId, await nameTold(jobId), endOfRemoved(hint))]
           : [];
       if (missing.length === 0) return { job, epoch: told?.epoch, end: told?.end };
-      for (const { event, fence } of missing) await publisher.publish(jobChannel(jobId), event, fence);
+      for (const transition of missing) {
+        await beforeTelling(jobId, transition, job);
+        await publisher.publish(jobChannel(jobId), transition.event, transition.fence);
+      }
       // From now on it may run again: the request has been met, or came too late.
       if (job?.cancelAsked && isFinished(job)) await redis.hset(jobKey(jobId), 'hw:cancel', 'told');
       const now = await readTold(jobId);

@@ -3,7 +3,8 @@ import { isFinished, type JobSnapshot } from './snapshot.js';
 
 /**
  * The place of a lifecycle event within its attempt. Together with the attempt it is the event's identity:
- * positions only go up, so an event that two processes find missing is published once.
+ * positions only go up, so an event that two processes find missing is published once. A job may be put back and
+ * end again without an attempt between: then it is `ended` 8, `reopened` 9, ended 10, reopened 11 and so on.
  */
 export const RANK = {
   active: 0,
@@ -44,8 +45,9 @@ export function transitions(told: Told | undefined, job: JobSnapshot): Transitio
 
   if (known?.end !== undefined && !finished) {
     const attempt = job.state === 'active' ? job.attempt - 1 : job.attempt;
-    out.push(lifecycle(job, { attempt, rank: RANK.reopened, reopens: known.end }, 'waiting'));
-    known = { attempt, rank: RANK.reopened, failures: job.failures, stalls: job.stalls, end: undefined };
+    const rank = attempt === known.attempt ? known.rank + 1 : RANK.reopened;
+    out.push(lifecycle(job, { attempt, rank, reopens: known.end }, 'waiting'));
+    known = { attempt, rank, failures: job.failures, stalls: job.stalls, end: undefined };
   }
   // A run that was told to be active and is over: what became of it?
   const ranBefore = known !== undefined && known.attempt > 0 && known.rank === RANK.active;
@@ -56,10 +58,10 @@ export function transitions(told: Told | undefined, job: JobSnapshot): Transitio
   }
 
   if (finished) {
-    out.push(lifecycle(job, { attempt: job.attempt, rank: RANK.ended }, job.state));
+    out.push(lifecycle(job, { attempt: job.attempt, rank: endRank(known, job.attempt) }, job.state));
   } else if (job.state === 'active') {
     out.push(lifecycle(job, { attempt: job.attempt, rank: RANK.active }, 'active'));
-  } else if (job.attempt === 0 && known?.rank !== RANK.reopened) {
+  } else if (job.attempt === 0 && !isReopened(known)) {
     const delayed = job.state === 'delayed';
     out.push(
       lifecycle(
@@ -83,6 +85,13 @@ function afterRun(told: Told, job: JobSnapshot): Transition | undefined {
   if (failed) return lifecycle(job, { attempt, rank: RANK.retrying }, 'retrying');
   return lifecycle(job, { attempt, rank: RANK.waitingAgain }, 'waiting');
 }
+
+const isReopened = (known: Told | undefined): boolean =>
+  known !== undefined && known.end === undefined && known.rank >= RANK.reopened;
+
+/** The rank of an end: beyond the reopening, when it was reopened and has not run since. */
+const endRank = (known: Told | undefined, attempt: number): number =>
+  isReopened(known) && known!.attempt === attempt ? known!.rank + 1 : RANK.ended;
 
 function isNews(known: Told | undefined, { attempt, rank }: Fence): boolean {
   return !known || attempt > known.attempt || (attempt === known.attempt && rank! > known.rank);
@@ -174,6 +183,11 @@ export function ended(
       data: { jobId, ...(name ? { name } : {}), attempt: told.attempt, ...how.data, at: Date.now() },
       end: true,
     },
-    fence: { attempt: told.attempt, rank: RANK.ended, failures: told.failures, stalls: told.stalls },
+    fence: {
+      attempt: told.attempt,
+      rank: endRank(told, told.attempt),
+      failures: told.failures,
+      stalls: told.stalls,
+    },
   };
 }

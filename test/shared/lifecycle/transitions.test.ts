@@ -99,6 +99,20 @@ describe('what is missing on a channel, by what was told and what the job is', (
       { state: 'active', attempt: 2, failures: 1 },
       ['waiting 1', 'active 2'],
     ],
+    [
+      'a cancelled job that was put back and cancelled again before it ran',
+      told({ rank: RANK.reopened }),
+      { state: 'cancelled', failures: 2 },
+      ['cancelled 0'],
+    ],
+    ['the same, as told', told({ rank: RANK.reopened + 1, end: 9 }), { state: 'cancelled', failures: 2 }, []],
+    [
+      'the same, put back once more',
+      told({ rank: RANK.reopened + 1, end: 9 }),
+      { failures: 2 },
+      ['waiting 0'],
+    ],
+    ['a job that was put back twice, as told', told({ rank: RANK.reopened + 2 }), { failures: 2 }, []],
   ])('%s', (_what, from, changes, expected) => {
     expect(names(from, job(changes))).toEqual(expected);
   });

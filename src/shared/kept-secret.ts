@@ -1,19 +1,24 @@
 import { randomBytes } from 'node:crypto';
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { StartError } from '../../shared/process.js';
+import { StartError } from './process.js';
 
 /**
- * A secret that is made once and kept in the data folder: 64 hexadecimal digits.
+ * A secret that is made once and kept in the data folder.
+ * @param make makes one, of 32 characters at least. Default: 64 hexadecimal digits
  * @throws StartError when the folder cannot be written or the file is damaged
  */
-export async function keptSecret(dataDir: string, name: string): Promise<string> {
+export async function keptSecret(
+  dataDir: string,
+  name: string,
+  make: () => string = () => randomBytes(32).toString('hex'),
+): Promise<string> {
   const file = join(dataDir, name);
   try {
     await mkdir(dataDir, { recursive: true });
     // Two processes that start at once end with the same secret, and neither reads half of one.
     const draft = `${file}.${randomBytes(6).toString('hex')}`;
-    await writeFile(draft, randomBytes(32).toString('hex'), { flag: 'wx', mode: 0o600 });
+    await writeFile(draft, make(), { flag: 'wx', mode: 0o600 });
     await link(draft, file).finally(() => rm(draft));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {

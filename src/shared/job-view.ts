@@ -1,7 +1,7 @@
-import type { Redis } from 'ioredis';
-import { channelKeys, jobChannel } from '../../shared/channel/keys.js';
-import { isFinished, type JobSnapshot } from '../../shared/lifecycle/snapshot.js';
-import { errorOf } from '../../shared/lifecycle/transitions.js';
+import type { Cluster, Redis } from 'ioredis';
+import { channelKeys, jobChannel } from './channel/keys.js';
+import { isFinished, type JobSnapshot } from './lifecycle/snapshot.js';
+import { errorOf } from './lifecycle/transitions.js';
 
 /** Where a job's resources are, relative to the service. */
 export const jobLinks = (id: string) => ({
@@ -35,7 +35,11 @@ export function jobView(job: JobSnapshot, progress: unknown): Record<string, unk
 }
 
 /** The newest progress: the channel's, or what the job last told BullMQ; `null` before the first. */
-export async function readProgress(redis: Redis, prefix: string, job: JobSnapshot): Promise<unknown> {
+export async function readProgress(
+  redis: Redis | Cluster,
+  prefix: string,
+  job: Pick<JobSnapshot, 'id' | 'progress'>,
+): Promise<unknown> {
   const [, , slots] = channelKeys(prefix, jobChannel(job.id));
   const frame = await redis.hget(slots, 'progress');
   const data = frame && /^data: (.*)$/m.exec(frame)?.[1];

@@ -1,0 +1,114 @@
+import { createHash } from 'node:crypto';
+import type { JobsOptions } from 'bullmq';
+import type { Cluster, Redis } from 'ioredis';
+import type { JobSettings } from '../job-settings.js';
+import { jobLinks, jobView, readProgress } from '../job-view.js';
+import type { JobSnapshot } from '../lifecycle/snapshot.js';
+import type { Transition } from '../lifecycle/transitions.js';
+import type { OpenQueue } from '../queues.js';
+import { type EndedJobView, webhookBody } from './payload.js';
+import type { Webhook, WebhookEvent, WebhookStore } from './store.js';
+
+/** The kind of job that calls webhooks, and its queue. */
+export const WEBHOOK_JOB = 'webhook';
+
+/**
+ * How often, and how far apart: after 1 s, then twice as long each time, up to 18 hours; the last attempt comes 29 to
+ * 36 hours after the first. (Standard Webhooks 1.0.0, "Deliverability and reliability": exponential, with jitter, over
+ * more than a day.)
+ */
+const RETRIES = { attempts: 18, backoff: { type: 'exponential', delay: 1000, jitter: 0.2 } };
+
+/** What a delivery is told: which job has ended, and the body to send. Whom to call is in the {@link WebhookStore}. */
+export interface DeliveryData {
+  job: string;
+  body: string;
+}
+
+/** Queues the calls of webhooks. */
+export interface WebhookQueue {
+  /**
+   * Has to be called before something is told of a job: an end that is told has its webhook queued. Whoever else tells
+   * the same end queues nothing further.
+   * @param job the job as it is, `undefined` when the queue has forgotten it
+   */
+  beforeTelling(jobId: string, transition: Transition, job: JobSnapshot | undefined): Promise<void>;
+}
+
+export interface WebhookQueueOptions {
+  redis: Redis | Cluster;
+  prefix: string;
+  openQueue: OpenQueue;
+  store: WebhookStore;
+}
+
+export function createWebhookQueue({ redis, prefix, openQueue, store }: WebhookQueueOptions): WebhookQueue {
+  async function enqueue(
+    jobId: string,
+    webhook: Webhook,
+    { event, fence }: Transition,
+    job: JobSnapshot | undefined,
+  ): Promise<void> {
+    const end = event.event as WebhookEvent;
+    const { at, ...told } = event.data as { at: number } & Record<string, unknown>;
+    const progress = await readProgress(redis, prefix, job ?? { id: jobId });
+    const view = job ? jobView(job, progress) : viewOfRemoved(jobId, webhook, end, told, progress, at);
+    const data: DeliveryData = { job: jobId, body: webhookBody(end, at, view as EndedJobView) };
+    const options: JobsOptions & { headway: JobSettings } = {
+      ...RETRIES,
+      // BullMQ does nothing for an id that it has.
+      jobId: job ? deliveryId(job) : idOf(jobId, `removed ${fence.attempt} ${fence.rank}`),
+      headway: { owner: webhook.owner, of: jobId },
+    };
+    await openQueue(WEBHOOK_JOB).add(WEBHOOK_JOB, data, options);
+  }
+
+  return {
+    async beforeTelling(jobId, transition, job) {
+      // Most jobs have none; of one that is gone nobody knows.
+      if (job && !job.settings.webhook) return;
+      if (transition.fence.reopens !== undefined) return store.retain(jobId);
+      if (!transition.event.end) return;
+      const webhook = await store.get(jobId);
+      if (!webhook) return;
+      if (webhook.events.includes(transition.event.event as WebhookEvent)) {
+        await enqueue(jobId, webhook, transition, job);
+      }
+      await store.release(jobId);
+    },
+  };
+}
+
+/** The id of the delivery that tells of a job's present end. */
+export const deliveryId = (job: Pick<JobSnapshot, 'id' | 'finishedAt'>): string =>
+  idOf(job.id, String(job.finishedAt));
+
+const idOf = (jobId: string, end: string): string =>
+  `${WEBHOOK_JOB}.${createHash('sha256').update(`${jobId} ${end}`).digest('base64url')}`;
+
+/** The `webhook-id` of a delivery: that of its job, without the full stop, which the signature needs for itself. */
+export const messageId = (id: string): string => `msg_${id.slice(WEBHOOK_JOB.length + 1)}`;
+
+/** What there is to say of a job that was removed from its queue at its end, or before. */
+function viewOfRemoved(
+  id: string,
+  { job }: Webhook,
+  state: WebhookEvent,
+  told: Record<string, unknown>,
+  progress: unknown,
+  finishedAt: number,
+): EndedJobView {
+  const { attempt, result, error } = told;
+  return {
+    id,
+    name: job.name,
+    state,
+    progress,
+    attempt,
+    createdAt: job.createdAt,
+    finishedAt,
+    ...(state === 'completed' ? { result } : {}),
+    ...(state === 'failed' ? { error } : {}),
+    links: jobLinks(id),
+  };
+}

@@ -1,0 +1,410 @@
+import { randomBytes } from 'node:crypto';
+import { Queue, Worker } from 'bullmq';
+import { Webhook } from 'standardwebhooks';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { StartedJob } from '../support/client.js';
+import { type Headway, startHeadway } from '../support/headway.js';
+import { startWorker } from '../support/processes.js';
+import { type Receiver, startReceiver } from '../support/receiver.js';
+import { openStream, type TestStream } from '../support/sse.js';
+import { until } from '../support/until.js';
+
+const newSecret = (): string => `whsec_${randomBytes(32).toString('base64')}`;
+const SECRET = newSecret();
+const ON = {
+  WEBHOOK_HOSTS: '127.0.0.1, *.example.com',
+  WEBHOOK_ALLOW_PRIVATE: 'true',
+  WEBHOOK_SECRET: SECRET,
+  LOG_LEVEL: 'trace',
+};
+const STEPS = { count: 1, intervalMs: 1 };
+
+/** The delivery in a job's view, as if it had been started by hand. */
+interface JobView {
+  state: string;
+  webhook?: { id: string; state: string; attempt: number; links: StartedJob['links'] };
+}
+
+describe('options.webhook', () => {
+  let headway: Headway;
+  let receiver: Receiver;
+  beforeAll(async () => {
+    headway = await startHeadway({ env: ON });
+  });
+  afterEach(() => receiver?.stop());
+  afterAll(() => headway.stop());
+
+  const start = (
+    data: Record<string, unknown> = STEPS,
+    webhook: Record<string, unknown> = {},
+  ): Promise<StartedJob> =>
+    headway.client.start('steps', data, { webhook: { url: receiver.url, ...webhook } });
+  const view = async (job: StartedJob): Promise<JobView> =>
+    (await headway.client.get(job)).json() as Promise<JobView>;
+  const watch = (job: Pick<StartedJob, 'links' | 'token'>): Promise<TestStream> =>
+    openStream(`${headway.api.url}${job.links.events}`, { token: job.token });
+  const ended = async (job: Pick<StartedJob, 'links' | 'token'>): Promise<TestStream> => {
+    const stream = await watch(job);
+    await stream.ended;
+    return stream;
+  };
+  const deliveryOf = async (job: StartedJob): Promise<StartedJob> => ({
+    ...job,
+    ...(await view(job)).webhook!,
+  });
+
+  it('has it called when the job completes: signed, with the job as it is shown', async () => {
+    receiver = await startReceiver();
+    const job = await start();
+    await ended(job);
+    const [call] = await receiver.called(1);
+    expect(call).toMatchObject({
+      method: 'POST',
+      path: '/hook',
+      headers: { 'content-type': 'application/json', 'user-agent': 'Headway' },
+    });
+    const { webhook, ...shown } = await view(job);
+    expect(new Webhook(SECRET).verify(call!.body, call!.headers as Record<string, string>)).toEqual({
+      type: 'job.completed',
+      timestamp: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
+      data: shown,
+    });
+    expect(call!.json.data).toMatchObject({ id: job.id, result: { steps: 1 }, progress: { percent: 100 } });
+    expect(call!.headers['webhook-id']).toBe(`msg_${webhook!.id.split('.')[1]}`);
+  });
+
+  it('makes a delivery that can be watched with the token of the job', async () => {
+    receiver = await startReceiver();
+    const job = await start();
+    await ended(job);
+    const delivery = await deliveryOf(job);
+    const stream = await ended(delivery);
+    // It may have been taken before anybody could tell that it waits.
+    expect(stream.names().slice(-3)).toEqual(['active', 'log', 'completed']);
+    expect(stream.events.at(-2)!.data).toMatchObject({
+      level: 'info',
+      message: 'the receiver answered 204',
+      fields: { status: 204, ms: expect.any(Number) },
+    });
+    expect(await view(job)).toMatchObject({
+      webhook: {
+        id: delivery.id,
+        state: 'completed',
+        attempt: 1,
+        links: { self: `/v1/jobs/${delivery.id}` },
+      },
+    });
+    expect(await view(delivery)).toMatchObject({ name: 'webhook', result: { status: 204 } });
+  });
+
+  it('shows a delivery to nobody else', async () => {
+    receiver = await startReceiver();
+    const [job, other] = [await start(), await start()];
+    await ended(job);
+    const delivery = await deliveryOf(job);
+    for (const token of [other.token, undefined]) {
+      const response = await fetch(`${headway.api.url}${delivery.links.self}`, {
+        headers: token ? { Authorization: `Bearer ${token}` } : {},
+      });
+      expect(response.status).toBe(404);
+    }
+  });
+
+  it('tells of a failure, with its own secret, which nobody sees', async () => {
+    receiver = await startReceiver(500);
+    const secret = newSecret();
+    const url = `${receiver.url}?key=hush-hush`;
+    const job = await start({ ...STEPS, failAt: 1 }, { secret, url });
+    await ended(job);
+    const delivery = await deliveryOf(job);
+    const told = await ended(delivery);
+    const [, second] = await receiver.called(2);
+    expect(new Webhook(secret).verify(second!.body, second!.headers as Record<string, string>)).toMatchObject(
+      {
+        type: 'job.failed',
+        data: { state: 'failed', error: { message: 'failed at step 1, as asked' } },
+      },
+    );
+    expect(second!.path).toBe('/hook?key=hush-hush');
+    const { connection, api, workers } = headway;
+    const keys = await connection.keys('*');
+    const seen = [api.output(), workers[0]!.output(), told.raw(), JSON.stringify(await view(job))];
+    for (const key of keys) {
+      if ((await connection.type(key)) === 'hash') seen.push(JSON.stringify(await connection.hgetall(key)));
+      if ((await connection.type(key)) === 'stream') {
+        seen.push(JSON.stringify(await connection.xrange(key, '-', '+')));
+      }
+    }
+    expect(seen.join()).toContain(job.id);
+    for (const hidden of [secret, secret.slice(6), 'hush-hush']) expect(seen.join()).not.toContain(hidden);
+    // It is where SECURITY.md says, and only until it is of no more use.
+    const kept = `headway:{job:${job.id}}:webhook`;
+    expect(await connection.get(kept)).toContain(secret);
+    expect(await connection.pttl(kept)).toBeLessThanOrEqual(31 * 24 * 3_600_000);
+  });
+
+  it('is tried again with the same id and bytes until it is taken', async () => {
+    receiver = await startReceiver(500, (res) => res.socket!.destroy());
+    const job = await start();
+    await ended(job);
+    const stream = await ended(await deliveryOf(job));
+    const calls = await receiver.called(3);
+    expect(new Set(calls.map(({ body }) => body)).size).toBe(1);
+    expect(new Set(calls.map(({ headers }) => headers['webhook-id'])).size).toBe(1);
+    for (const { body, headers } of calls)
+      new Webhook(SECRET).verify(body, headers as Record<string, string>);
+    const times = calls.map(({ headers }) => Number(headers['webhook-timestamp']));
+    expect(times[2]! - times[0]!).toBeGreaterThanOrEqual(1);
+    expect(stream.events.filter(({ event }) => event === 'log').map(({ data }) => data.message)).toEqual([
+      'the receiver answered 500',
+      'the receiver could not be reached: ECONNRESET',
+      'the receiver answered 204',
+    ]);
+    expect(stream.events.filter(({ event }) => event === 'retrying')[0]!.data).toMatchObject({
+      attempts: 18,
+    });
+  });
+
+  it('is given up when the receiver is gone (410), and can be tried again by hand', async () => {
+    receiver = await startReceiver(410);
+    const job = await start();
+    await ended(job);
+    const delivery = await deliveryOf(job);
+    const stream = await ended(delivery);
+    expect(stream.events.at(-1)).toMatchObject({
+      event: 'failed',
+      data: { attempt: 1, error: { code: 'permanent', message: 'the receiver is gone (410)' } },
+    });
+    expect(await view(job)).toMatchObject({ state: 'completed', webhook: { state: 'failed' } });
+    expect((await headway.client.retry(delivery)).status).toBe(202);
+    const [first, second] = await receiver.called(2);
+    expect(second!.body).toBe(first!.body);
+    expect(second!.headers['webhook-id']).toBe(first!.headers['webhook-id']);
+  });
+
+  it('follows no redirect, and says so', async () => {
+    const inner = await startReceiver();
+    receiver = await startReceiver((res) => res.writeHead(302, { Location: inner.url }).end());
+    const job = await start();
+    await ended(job);
+    const stream = await watch(await deliveryOf(job));
+    const { data } = await stream.waitFor('retrying');
+    expect(data.error.message).toBe('the receiver answered 302: redirects are not followed');
+    expect(inner.calls).toEqual([]);
+    stream.close();
+    await inner.stop();
+  });
+
+  it('is left alone at an end that it does not ask for', async () => {
+    receiver = await startReceiver();
+    const job = await start(STEPS, { events: ['failed', 'cancelled'] });
+    await ended(job);
+    // A delivery is queued before the end is told.
+    expect(await view(job)).not.toHaveProperty('webhook');
+    const failing = await start({ ...STEPS, failAt: 1 }, { events: ['failed'] });
+    await ended(failing);
+    await ended(await deliveryOf(failing));
+    expect(receiver.calls.map(({ json }) => json.data.id)).toEqual([failing.id]);
+  });
+
+  it('can be called off', async () => {
+    receiver = await startReceiver(500);
+    const job = await start();
+    await ended(job);
+    const delivery = await deliveryOf(job);
+    const stream = await watch(delivery);
+    await stream.waitFor('retrying');
+    expect((await headway.client.cancel(delivery)).status).toBe(200);
+    await stream.ended;
+    expect(receiver.calls).toHaveLength(1);
+  });
+
+  it('of a start that gives an earlier job is not kept', async () => {
+    receiver = await startReceiver();
+    const options = { delayMs: 60_000, deduplicationKey: 'the-same-one-long-enough' };
+    const webhook = { url: receiver.url };
+    const first = await headway.client.start('steps', STEPS, { ...options, webhook });
+    const second = await headway.client.start('steps', STEPS, {
+      ...options,
+      webhook: { url: `${receiver.url}2` },
+    });
+    expect(second.id).toBe(first.id);
+    const keys = await headway.connection.keys('headway:{job:*}:webhook');
+    const kept = await Promise.all(keys.map((key) => headway.connection.get(key)));
+    expect(kept.join()).not.toContain(`${receiver.url}2`);
+    await headway.client.cancel(first);
+    expect((await receiver.called(1))[0]!.path).toBe('/hook');
+  });
+
+  it.each<[string, unknown, string]>([
+    ['a webhook that is none', 'https://a.example.com/', ''],
+    ['one without an address', {}, '/url'],
+    ['an unknown field', { url: 'https://a.example.com/', method: 'GET' }, ''],
+    ['no URL', { url: 'a.example.com/hook' }, '/url'],
+    ['another scheme', { url: 'ftp://a.example.com/' }, '/url'],
+    ['a password in the URL', { url: 'https://u:p@a.example.com/' }, '/url'],
+    ['a host that is not allowed', { url: 'https://evil.test/' }, '/url'],
+    ['the metadata service', { url: 'http://169.254.169.254/' }, '/url'],
+    ['a URL that is too long', { url: `https://a.example.com/${'x'.repeat(2048)}` }, '/url'],
+    ['a secret that is none', { url: 'https://a.example.com/', secret: 'hunter2' }, '/secret'],
+    ['an event that no job has', { url: 'https://a.example.com/', events: ['progress'] }, '/events/0'],
+    ['no event', { url: 'https://a.example.com/', events: [] }, '/events'],
+  ])('refuses %s, saying where and why', async (_what, webhook, field) => {
+    const response = await headway.client.post({ name: 'steps', data: STEPS, options: { webhook } });
+    expect(response.status).toBe(400);
+    const problem = (await response.json()) as {
+      code: string;
+      errors: Array<{ pointer: string; detail: string }>;
+    };
+    expect(problem.code).toBe('invalid-request');
+    expect(problem.errors[0]!.pointer).toBe(`/options/webhook${field}`);
+    expect(JSON.stringify(problem)).not.toContain('hunter2');
+  });
+
+  it('is done by a job that nobody can start, and that is not listed', async () => {
+    const response = await headway.client.post({ name: 'webhook', data: { job: 'x', body: '{}' } });
+    expect(response.status).toBe(422);
+    const problem = (await response.json()) as { code: string; detail: string };
+    expect(problem.code).toBe('unknown-job');
+    expect(problem.detail).toMatch(/There are: checksum, csv-import, steps\.$/);
+    const { definitions } = (await (await fetch(`${headway.api.url}/v1/definitions`)).json()) as {
+      definitions: Array<{ name: string }>;
+    };
+    expect(definitions.map(({ name }) => name)).not.toContain('webhook');
+  });
+});
+
+describe('the webhook of a job that no worker of ours ends', () => {
+  let headway: Headway;
+  let receiver: Receiver;
+  let queue: Queue;
+  let worker: Worker | undefined;
+  beforeAll(async () => {
+    headway = await startHeadway({ env: { ...ON, WORKER_JOBS: 'webhook' } });
+    queue = new Queue('steps', { connection: headway.connection, prefix: '{headway}' });
+  });
+  afterEach(async () => {
+    await worker?.close();
+    worker = undefined;
+    await receiver.stop();
+  });
+  afterAll(async () => {
+    await queue.close();
+    await headway.stop();
+  });
+
+  const start = (): Promise<StartedJob> =>
+    headway.client.start('steps', STEPS, { webhook: { url: receiver.url } });
+  const ids = (): unknown[] => receiver.calls.map(({ headers }) => headers['webhook-id']);
+
+  it('is called when it is cancelled while it waits, and again at each further end', async () => {
+    receiver = await startReceiver();
+    const job = await start();
+    for (let end = 1; end <= 3; end++) {
+      expect((await headway.client.cancel(job)).status).toBe(200);
+      const calls = await receiver.called(end);
+      expect(calls[end - 1]!.json).toMatchObject({ type: 'job.cancelled', data: { id: job.id, attempt: 0 } });
+      expect((await headway.client.retry(job)).status).toBe(202);
+      expect(await headway.connection.pttl(`headway:{job:${job.id}}:webhook`)).toBeGreaterThan(
+        364 * 24 * 3_600_000,
+      );
+    }
+    expect(new Set(ids()).size).toBe(3);
+    await headway.client.cancel(job);
+    await receiver.called(4);
+  });
+
+  it.each([
+    ['and kept', false],
+    ['and removed at once', true],
+  ])(
+    'is called when a worker that does not know of Headway has done it, %s',
+    async (_what, removeOnComplete) => {
+      receiver = await startReceiver();
+      const job = await start();
+      worker = new Worker('steps', async () => ({ steps: 7 }), {
+        connection: { host: '127.0.0.1', port: headway.redis.port },
+        prefix: '{headway}',
+        ...(removeOnComplete ? { removeOnComplete: { count: 0 } } : {}),
+      });
+      const [call] = await receiver.called(1);
+      expect(call!.json).toMatchObject({
+        type: 'job.completed',
+        data: { id: job.id, name: 'steps', state: 'completed', result: { steps: 7 } },
+      });
+      await worker.close();
+    },
+  );
+
+  it('is called when it is removed by another tool', async () => {
+    receiver = await startReceiver();
+    const job = await start();
+    await (await queue.getJob(job.id))!.remove();
+    const [call] = await receiver.called(1);
+    expect(call!.json).toMatchObject({
+      type: 'job.cancelled',
+      data: { id: job.id, name: 'steps', state: 'cancelled', createdAt: expect.any(Number) },
+    });
+  });
+
+  it('is called when it was put back by another tool and failed there', async () => {
+    receiver = await startReceiver();
+    const job = await start();
+    await headway.client.cancel(job);
+    await receiver.called(1);
+    await (await queue.getJob(job.id))!.retry('failed');
+    worker = new Worker('steps', () => Promise.reject(new Error('no luck')), {
+      connection: { host: '127.0.0.1', port: headway.redis.port },
+      prefix: '{headway}',
+    });
+    const [, second] = await receiver.called(2);
+    expect(second!.json).toMatchObject({
+      type: 'job.failed',
+      data: { id: job.id, error: { message: 'no luck' } },
+    });
+  });
+});
+
+describe('an API that may not or cannot call webhooks', () => {
+  let headway: Headway;
+  afterEach(() => headway.stop());
+
+  it('says that they are off, and how they are turned on', async () => {
+    headway = await startHeadway({ workers: 0 });
+    const webhook = { url: 'https://example.com/' };
+    const response = await headway.client.post({ name: 'steps', data: STEPS, options: { webhook } });
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({
+      code: 'invalid-request',
+      errors: [{ pointer: '/options/webhook', detail: expect.stringMatching(/WEBHOOK_HOSTS/) }],
+    });
+  });
+
+  it('asks for a secret where there is none for all, in production', async () => {
+    headway = await startHeadway({
+      workers: 0,
+      env: { NODE_ENV: 'production', WEBHOOK_HOSTS: 'example.com' },
+    });
+    const post = (webhook: unknown): Promise<Response> =>
+      headway.client.post({ name: 'steps', data: STEPS, options: { webhook } });
+    const response = await post({ url: 'https://example.com/' });
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({ errors: [{ pointer: '/options/webhook/secret' }] });
+    expect((await post({ url: 'https://example.com/', secret: newSecret() })).status).toBe(202);
+  });
+
+  it('is told apart from one whose worker allows less: the delivery fails, and says why', async () => {
+    headway = await startHeadway({ workers: 0, env: { ...ON, WORKER_JOBS: 'steps,webhook' } });
+    headway.workers.push(await startWorker({ ...headway.env, WEBHOOK_ALLOW_PRIVATE: 'false' }));
+    const job = await headway.client.start('steps', STEPS, { webhook: { url: 'https://127.0.0.1:9/' } });
+    const shown = await until('the delivery has failed', async () => {
+      const { webhook } = (await (await headway.client.get(job)).json()) as JobView;
+      return webhook?.state === 'failed' && webhook;
+    });
+    const delivery = (await (await headway.client.get({ ...job, ...shown })).json()) as object;
+    expect(delivery).toMatchObject({
+      attempt: 1,
+      error: { code: 'permanent', message: expect.stringMatching(/WEBHOOK_ALLOW_PRIVATE/) },
+    });
+  });
+});

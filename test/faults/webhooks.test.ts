@@ -1,0 +1,145 @@
+import { randomBytes } from 'node:crypto';
+import { Webhook } from 'standardwebhooks';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { StartedJob } from '../support/client.js';
+import { type Headway, startHeadway } from '../support/headway.js';
+import { startWorker } from '../support/processes.js';
+import { type Receiver, silence, startReceiver } from '../support/receiver.js';
+import { openStream } from '../support/sse.js';
+import { until } from '../support/until.js';
+
+const SECRET = `whsec_${randomBytes(32).toString('base64')}`;
+const ON = {
+  WEBHOOK_HOSTS: '127.0.0.1',
+  WEBHOOK_ALLOW_PRIVATE: 'true',
+  WEBHOOK_SECRET: SECRET,
+  LOCK_DURATION_MS: '1000',
+  STALLED_INTERVAL_MS: '500',
+};
+
+describe('a webhook', () => {
+  let headway: Headway;
+  let receiver: Receiver;
+  afterEach(async () => {
+    await headway.stop();
+    await receiver.stop();
+  });
+
+  const start = (): Promise<StartedJob> =>
+    headway.client.start('steps', { count: 1, intervalMs: 1 }, { webhook: { url: receiver.url } });
+  const deliveryState = async (job: StartedJob): Promise<string | undefined> => {
+    const view = (await (await headway.client.get(job)).json()) as { webhook?: { state: string } };
+    return view.webhook?.state;
+  };
+  /** Every call so far is the same message, and is signed. */
+  const expectOneMessage = (): void => {
+    const { calls } = receiver;
+    for (const { body, headers } of calls)
+      new Webhook(SECRET).verify(body, headers as Record<string, string>);
+    expect(new Set(calls.map(({ headers, body }) => `${headers['webhook-id']} ${body}`)).size).toBe(1);
+  };
+
+  it('whose worker dies in the middle of the call is called again, as the same message', async () => {
+    receiver = await startReceiver(silence);
+    headway = await startHeadway({ env: ON });
+    const job = await start();
+    await receiver.called(1);
+    await headway.workers[0]!.kill('SIGKILL');
+    headway.workers.push(await startWorker(headway.env));
+    await receiver.called(2);
+    await until('it is delivered', async () => (await deliveryState(job)) === 'completed');
+    expect(receiver.calls).toHaveLength(2);
+    expectOneMessage();
+  });
+
+  it('whose worker is asked to stop in the middle of the call is called again by the next one at once', async () => {
+    receiver = await startReceiver(silence);
+    headway = await startHeadway({ env: { ...ON, LOCK_DURATION_MS: '30000', SHUTDOWN_GRACE_MS: '0' } });
+    const job = await start();
+    await receiver.called(1);
+    await headway.workers[0]!.stop();
+    headway.workers.push(await startWorker(headway.env));
+    await receiver.called(2);
+    await until('it is delivered', async () => (await deliveryState(job)) === 'completed');
+    expectOneMessage();
+  });
+
+  it('that never answers is given up for this time, and called again', async () => {
+    receiver = await startReceiver(silence);
+    headway = await startHeadway({ env: { ...ON, WEBHOOK_TIMEOUT_MS: '200' } });
+    const job = await start();
+    await receiver.called(2);
+    await until('it is delivered', async () => (await deliveryState(job)) === 'completed');
+    expectOneMessage();
+  });
+
+  it('is called though Redis is killed between the end of the job and the call', async () => {
+    receiver = await startReceiver();
+    headway = await startHeadway({ appendOnly: true, env: { ...ON, WORKER_JOBS: 'steps' } });
+    const job = await start();
+    await until('the delivery waits', async () => (await deliveryState(job)) === 'waiting');
+    expect(receiver.calls).toEqual([]);
+    await headway.redis.kill('SIGKILL');
+    await headway.redis.restart();
+    headway.workers.push(await startWorker({ ...headway.env, WORKER_JOBS: 'webhook' }));
+    await receiver.called(1);
+    await until('it is delivered', async () => (await deliveryState(job)) === 'completed');
+    expectOneMessage();
+  });
+
+  it('is called when the worker dies right after its job, and only the API is left to tell of it', async () => {
+    receiver = await startReceiver();
+    headway = await startHeadway({ workers: 0, env: ON });
+    const job = await start();
+    const { Worker } = await import('bullmq');
+    const worker = new Worker('steps', undefined, {
+      connection: { host: '127.0.0.1', port: headway.redis.port },
+      prefix: '{headway}',
+    });
+    const taken = await until('the job can be taken', () => worker.getNextJob('dead'));
+    await taken.moveToCompleted({ steps: 1 }, 'dead', false);
+    await worker.close();
+    await until('the delivery waits', async () => (await deliveryState(job)) === 'waiting');
+    headway.workers.push(await startWorker({ ...headway.env, WORKER_JOBS: 'webhook' }));
+    const [call] = await receiver.called(1);
+    expect(call!.json).toMatchObject({ type: 'job.completed', data: { id: job.id } });
+  });
+
+  it('is called once for every job, while its workers die again and again', async () => {
+    receiver = await startReceiver();
+    headway = await startHeadway({ workers: 2, env: { ...ON, MAX_STALLS: '1000' } });
+    const { client, workers, env } = headway;
+    const jobs = await Promise.all(
+      Array.from({ length: 20 }, (_, i) =>
+        client.start(
+          'steps',
+          { count: 5, intervalMs: 40, ...(i % 4 === 3 ? { failAt: 3 } : {}) },
+          { webhook: { url: receiver.url } },
+        ),
+      ),
+    );
+    const streams = await Promise.all(
+      jobs.map((job) => openStream(client.events(job), { token: job.token })),
+    );
+    const all = Promise.all(streams.map(({ ended }) => ended));
+    let done = false;
+    void all.then(() => {
+      done = true;
+    });
+    for (let round = 0; round < 8 && !done; round++) {
+      await new Promise((resolve) => setTimeout(resolve, 100 + Math.random() * 300));
+      await workers[round % 2]!.kill('SIGKILL');
+      workers[round % 2] = await startWorker(env);
+    }
+    await all;
+    for (const job of jobs) {
+      await until('it is delivered', async () => (await deliveryState(job)) === 'completed');
+    }
+    const messages = new Map(receiver.calls.map(({ headers, json }) => [headers['webhook-id'], json]));
+    expect(messages.size).toBe(jobs.length);
+    const types = new Map(Array.from(messages.values(), ({ type, data }) => [data.id, type]));
+    for (const [i, { id }] of jobs.entries()) {
+      expect(types.get(id)).toBe(i % 4 === 3 ? 'job.failed' : 'job.completed');
+    }
+  });
+});

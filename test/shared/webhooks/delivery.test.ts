@@ -1,0 +1,78 @@
+import { Queue } from 'bullmq';
+import { Redis } from 'ioredis';
+import { afterEach, describe, expect, it } from 'vitest';
+import { jobChannel } from '../../../src/shared/channel/keys.js';
+import { createPublisher, type Publisher } from '../../../src/shared/channel/publisher.js';
+import { createReader } from '../../../src/shared/channel/reader.js';
+import { createLifecycle } from '../../../src/shared/lifecycle/reconcile.js';
+import { createSnapshotReader } from '../../../src/shared/lifecycle/snapshot.js';
+import { createQueues } from '../../../src/shared/queues.js';
+import { createWebhookQueue } from '../../../src/shared/webhooks/delivery.js';
+import { createWebhookStore, WEBHOOK_EVENTS } from '../../../src/shared/webhooks/store.js';
+import { startRedis, type TestRedis } from '../../support/redis.js';
+
+const prefix = 'test';
+const queuePrefix = '{test}';
+
+describe('the queue of webhooks', () => {
+  let server: TestRedis;
+  let redis: Redis;
+  let queue: Queue;
+  let deliveries: Queue;
+  afterEach(async () => {
+    await queue.close();
+    await deliveries.close();
+    redis.disconnect();
+    await server.stop();
+  });
+
+  /** A lifecycle as one process has it, whose life may end when it is about to tell something. */
+  function lifecycleOf(diesBeforeTelling: boolean) {
+    const publisher = createPublisher({ redis, prefix, logLength: 100, ttlMs: 60_000, sharded: true });
+    const dying: Publisher = { publish: () => Promise.reject(new Error('killed')) };
+    const store = createWebhookStore(redis, prefix, 60_000);
+    const openQueue = createQueues(redis, queuePrefix, () => {});
+    const { beforeTelling } = createWebhookQueue({ redis, prefix, openQueue, store });
+    const lifecycle = createLifecycle({
+      redis,
+      prefix,
+      publisher: diesBeforeTelling ? dying : publisher,
+      readJob: createSnapshotReader(redis, queuePrefix),
+      queuePrefix,
+      beforeTelling,
+    });
+    return { store, lifecycle };
+  }
+
+  it('has the delivery before anybody is told of the end, and once, whoever tells it', async () => {
+    server = await startRedis();
+    redis = new Redis(server.url, { maxRetriesPerRequest: null });
+    queue = new Queue('steps', { connection: redis, prefix: queuePrefix });
+    deliveries = new Queue('webhook', { connection: redis, prefix: queuePrefix });
+    const id = 'steps.1';
+    const { store, lifecycle } = lifecycleOf(false);
+    const job = { name: 'steps', createdAt: 1 };
+    await store.add(id, { url: 'https://a.test/', events: [...WEBHOOK_EVENTS], owner: 'user:ada', job });
+    await queue.add('steps', {}, { jobId: id, ...{ headway: { webhook: true } } });
+    const { Worker } = await import('bullmq');
+    const worker = new Worker('steps', undefined, { connection: redis, prefix: queuePrefix });
+    const taken = (await worker.getNextJob('token'))!;
+    await taken.moveToCompleted('done', 'token', false);
+    await worker.close();
+
+    await expect(lifecycleOf(true).lifecycle.reconcile(id)).rejects.toThrow('killed');
+    const [delivery] = await deliveries.getJobs();
+    expect(delivery).toMatchObject({
+      id: expect.stringMatching(/^webhook\.[\w-]{43}$/),
+      opts: { attempts: 18, headway: { owner: 'user:ada', of: id } },
+    });
+    const read = createReader(redis, prefix);
+    expect(await read(jobChannel(id), { epoch: '', offset: 0 })).toBeUndefined();
+
+    await Promise.all([lifecycle, lifecycleOf(false).lifecycle].map((one) => one.reconcile(id)));
+    const told = await read(jobChannel(id), { epoch: '', offset: 0 });
+    expect(told!.frames.filter(({ frame }) => frame.includes('event: completed'))).toHaveLength(1);
+    const all = await deliveries.getJobs();
+    expect(all.map((one) => [one.id, one.data])).toEqual([[delivery!.id, delivery!.data]]);
+  });
+});
