@@ -23,7 +23,7 @@ const page = ['../web', '../../dist/web']
 
 /** The Express application: every route of the API, and the page. */
 export function createApp(options: AppOptions): Express {
-  const { config, connection, registry, store, log, stopping } = options;
+  const { config, connection, store, log, stopping } = options;
   const app = express();
   app.disable('x-powered-by');
   app.set('query parser', 'simple');
@@ -53,7 +53,7 @@ export function createApp(options: AppOptions): Express {
     express.json({ limit: config.BODY_MAX_BYTES, strict: true }),
     jobRoutes(options),
   );
-  app.use('/v1/definitions', definitionRoutes(registry));
+  app.use('/v1/definitions', definitionRoutes(options));
   if (page) app.use(express.static(page, { index: 'index.html' }));
   app.all('/', methods('GET'));
   app.use((req) => {

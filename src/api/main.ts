@@ -7,6 +7,7 @@ import { connectHeadway } from '../shared/connection.js';
 import { openFileStore } from '../shared/files/store.js';
 import { startBridge } from '../shared/lifecycle/bridge.js';
 import { createExpiry } from '../shared/lifecycle/expiry.js';
+import { watchQueues } from '../shared/lifecycle/queue-watch.js';
 import { createWithdrawal } from '../shared/lifecycle/withdraw.js';
 import { createLogger } from '../shared/log.js';
 import { announce, onShutdown, runMain } from '../shared/process.js';
@@ -98,6 +99,13 @@ await runMain(async () => {
     log,
   });
   const recheck = startRecheck(subscriber, redis, lifecycle, log);
+  watchQueues({
+    redis: subscriberRedis,
+    prefix: config.KEY_PREFIX,
+    onChange: recheck.queue,
+    onGap: recheck.all,
+    log,
+  });
 
   onShutdown(log, async () => {
     stopping = true;

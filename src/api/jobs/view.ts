@@ -26,6 +26,7 @@ export function jobView(job: JobSnapshot, progress: unknown): Record<string, unk
     ...(job.finishedAt ? { finishedAt: job.finishedAt } : {}),
     ...(job.state === 'completed' ? { result: job.result } : {}),
     ...(job.state === 'failed' ? { error: errorOf(job) } : {}),
+    ...(job.paused ? { paused: true } : {}),
     ...(job.cancelling ? { cancelling: true } : {}),
     ...(job.settings.tags ? { tags: job.settings.tags } : {}),
     ...(job.settings.metadata ? { metadata: job.settings.metadata } : {}),

@@ -43,6 +43,8 @@ export interface JobSnapshot {
   failedReason?: string;
   /** Why it failed, for programs. */
   errorCode?: JobErrorCode;
+  /** It has yet to begin (again), and its queue is paused: nothing begins there. */
+  paused?: boolean;
   /** Somebody has asked for its end, and it has not come to it yet. */
   cancelling?: boolean;
   result?: unknown;
@@ -57,7 +59,7 @@ const lua = readFileSync(new URL('./scripts/job.lua', import.meta.url), 'utf8');
 
 /** Reads a job's real state from BullMQ's keys; `undefined` when BullMQ has no such job. */
 export function createSnapshotReader(redis: Redis | Cluster, prefix: string): SnapshotReader {
-  if (!('readJob' in redis)) redis.defineCommand('readJob', { numberOfKeys: 7, lua });
+  if (!('readJob' in redis)) redis.defineCommand('readJob', { numberOfKeys: 8, lua });
   const scripts = redis as unknown as { readJob(...args: string[]): Promise<string[] | null> };
   return async (jobId) => {
     const address = addressOf(jobId);
@@ -71,6 +73,7 @@ export function createSnapshotReader(redis: Redis | Cluster, prefix: string): Sn
       key('delayed'),
       key('prioritized'),
       key('waiting-children'),
+      key('meta'),
       address.id,
     );
     return reply ? parseReply(jobId, reply) : undefined;
@@ -94,7 +97,8 @@ function parseReply(id: string, reply: string[]): JobSnapshot {
     opts,
     cancel,
     code,
-  ] = reply as [string, ...string[]] & { length: 15 };
+    queuePaused,
+  ] = reply as [string, ...string[]] & { length: 16 };
   const options = parseJson(opts) as { attempts?: number } | undefined;
   const finished = state === 'completed' || state === 'failed';
   const cancelled = state === 'failed' && cancel !== '' && failedReason === CANCELLED_REASON;
@@ -113,6 +117,7 @@ function parseReply(id: string, reply: string[]): JobSnapshot {
     ...(finished ? { finishedAt: Number(finishedOn) } : {}),
     ...(failedReason ? { failedReason } : {}),
     ...(errorCode ? { errorCode } : {}),
+    ...(queuePaused && !finished && state !== 'active' ? { paused: true } : {}),
     ...(cancel === 'asked' && !finished ? { cancelling: true } : {}),
     ...(state === 'completed' ? { result: parseJson(result) ?? null } : {}),
     settings: jobSettings(options),

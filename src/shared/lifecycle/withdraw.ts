@@ -26,7 +26,10 @@ export interface WithdrawalOptions {
 
 type Answer = 'missing' | 'ended' | 'taken' | 'told' | 'parent' | 'begun';
 
-/** The Pub/Sub channel on which workers are told what to do. A message is a verb and a job's id. */
+/**
+ * The Pub/Sub channel on which processes are told what to look at. A message is a verb and what it is about: `cancel`
+ * and a job's id, for the workers; `queue` and the name of one that was paused or resumed, for the API.
+ */
 export const controlChannel = (prefix: string): string => `${prefix}:control`;
 
 const EXPIRED_REASON = 'not started in time';

@@ -37,6 +37,8 @@ export interface JobView {
   logs: LogLine[];
   result: unknown;
   error: string | undefined;
+  /** It has yet to begin, and its queue is paused. */
+  paused: boolean;
   /** When a delayed job or the next attempt is due, ms since the epoch. */
   nextAt: number | undefined;
 }
@@ -53,6 +55,7 @@ export const emptyJob = (): JobView => ({
   logs: [],
   result: undefined,
   error: undefined,
+  paused: false,
   nextAt: undefined,
 });
 
@@ -63,6 +66,7 @@ export const jobEvents = [
   'active',
   'progress',
   'log',
+  'queue',
   'retrying',
   'stalled',
   'reset',
@@ -85,6 +89,8 @@ export function applyEvent(job: JobView, event: JobEvent, data: EventData): JobV
       return { ...emptyJob(), name: job.name };
     case 'progress':
       return { ...named, progress: data };
+    case 'queue':
+      return { ...named, paused: data.paused };
     case 'log':
       return { ...named, logs: [...job.logs, data as LogLine].slice(-MAX_LOGS) };
     case 'waiting':
@@ -95,6 +101,7 @@ export function applyEvent(job: JobView, event: JobEvent, data: EventData): JobV
       return {
         ...named,
         state: 'active',
+        paused: false,
         attempts: data.attempts ?? job.attempts,
         error: undefined,
         progress: undefined,
@@ -104,10 +111,10 @@ export function applyEvent(job: JobView, event: JobEvent, data: EventData): JobV
     case 'stalled':
       return { ...named, state: 'stalled' };
     case 'completed':
-      return { ...named, state: 'completed', result: data.result, error: undefined };
+      return { ...named, state: 'completed', paused: false, result: data.result, error: undefined };
     case 'failed':
-      return { ...named, state: 'failed', error: data.error?.message };
+      return { ...named, state: 'failed', paused: false, error: data.error?.message };
     case 'cancelled':
-      return { ...named, state: 'cancelled' };
+      return { ...named, state: 'cancelled', paused: false };
   }
 }
