@@ -9,9 +9,10 @@ import { requestLog } from './request-log.js';
 import { definitionRoutes } from './routes/definitions.js';
 import { filesRoutes } from './routes/files.js';
 import { healthRoutes } from './routes/health.js';
-import { type JobRoutesOptions, jobRoutes } from './routes/jobs.js';
+import { jobRoutes } from './routes/jobs.js';
+import { type ScheduleRoutesOptions, scheduleRoutes } from './routes/schedules.js';
 
-export interface AppOptions extends JobRoutesOptions {
+export interface AppOptions extends ScheduleRoutesOptions {
   log: Logger;
   stopping: () => boolean;
 }
@@ -52,6 +53,12 @@ export function createApp(options: AppOptions): Express {
     requireJson,
     express.json({ limit: config.BODY_MAX_BYTES, strict: true }),
     jobRoutes(options),
+  );
+  app.use(
+    '/v1/schedules',
+    requireJson,
+    express.json({ limit: config.BODY_MAX_BYTES, strict: true }),
+    scheduleRoutes(options),
   );
   app.use('/v1/definitions', definitionRoutes(options));
   if (page) app.use(express.static(page, { index: 'index.html' }));

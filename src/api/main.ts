@@ -14,6 +14,7 @@ import { announce, onShutdown, runMain } from '../shared/process.js';
 import { createQueues, planQueues } from '../shared/queues.js';
 import { connectRedis } from '../shared/redis.js';
 import { builtInJobsDir, loadRegistry } from '../shared/registry.js';
+import { createScheduleKeeper } from '../shared/schedules/keeper.js';
 import { createAccess } from './access.js';
 import { createApp } from './app.js';
 import { listen } from './listen.js';
@@ -62,6 +63,18 @@ await runMain(async () => {
     prefix: config.KEY_PREFIX,
   });
   const expiry = createExpiry(redis, config.KEY_PREFIX);
+  const schedules = createScheduleKeeper({
+    redis,
+    prefix: config.KEY_PREFIX,
+    openQueue,
+    plan,
+    readJob: connection.readJob,
+    lifecycle,
+    expiry,
+    files: store,
+    filesTtlMs: config.FILES_TTL_MS,
+    log,
+  });
 
   let stopping = false;
   const app = createApp({
@@ -81,6 +94,7 @@ await runMain(async () => {
     subscriber,
     withdrawal,
     expiry,
+    schedules,
     log,
     stopping: () => stopping,
   });
@@ -94,8 +108,10 @@ await runMain(async () => {
     prefix: config.KEY_PREFIX,
     queuePrefix,
     queues: plan.names,
-    lifecycle,
-    chore: () => expiry.sweep(withdrawal),
+    lifecycle: schedules.lifecycle,
+    chore: async () => {
+      await Promise.all([expiry.sweep(withdrawal), schedules.tend()]);
+    },
     log,
   });
   const recheck = startRecheck(subscriber, redis, lifecycle, log);

@@ -10,6 +10,7 @@ import { announce, onShutdown, runMain } from '../shared/process.js';
 import { createQueues, jobIdOf, planQueues } from '../shared/queues.js';
 import { connectRedis } from '../shared/redis.js';
 import { builtInJobsDir, loadRegistry } from '../shared/registry.js';
+import { createScheduleKeeper } from '../shared/schedules/keeper.js';
 import { listenForCommands } from './commands.js';
 import { createProcessor } from './processor.js';
 import { cancelled, StopReason } from './run.js';
@@ -25,7 +26,7 @@ await runMain(async () => {
   const plan = planQueues(registry, config.QUEUE_NAME);
   const queues = queuesToServe(plan, registry, config.WORKER_JOBS);
   const connection = await connectHeadway(config, 'patient', log);
-  const { redis, queuePrefix, publisher, gather, lifecycle, readJob } = connection;
+  const { redis, queuePrefix, publisher, gather, readJob } = connection;
   await mkdir(config.FILES_DIR, { recursive: true });
   const store = openFileStore({
     dir: config.FILES_DIR,
@@ -33,6 +34,24 @@ await runMain(async () => {
     minFreeBytes: config.FILES_MIN_FREE_BYTES,
     maxBytes: config.UPLOAD_MAX_BYTES,
   });
+  const bullmqRedis = connectRedis(config.REDIS_URL, 'bullmq');
+  const openQueue = createQueues(bullmqRedis, queuePrefix, (error) =>
+    log.debug({ err: error }, 'a queue met an error'),
+  );
+  const expiry = createExpiry(redis, config.KEY_PREFIX);
+  const schedules = createScheduleKeeper({
+    redis,
+    prefix: config.KEY_PREFIX,
+    openQueue,
+    plan,
+    readJob,
+    lifecycle: connection.lifecycle,
+    expiry,
+    files: store,
+    filesTtlMs: config.FILES_TTL_MS,
+    log,
+  });
+  const { lifecycle } = schedules;
 
   const { process: processor, runs } = createProcessor({
     registry,
@@ -45,7 +64,6 @@ await runMain(async () => {
     progressIntervalMs: config.PROGRESS_INTERVAL_MS,
     log,
   });
-  const bullmqRedis = connectRedis(config.REDIS_URL, 'bullmq');
   const workers = createWorkers({
     config,
     connection: bullmqRedis,
@@ -83,14 +101,11 @@ await runMain(async () => {
 
   const withdrawal = createWithdrawal({
     redis,
-    openQueue: createQueues(bullmqRedis, queuePrefix, (error) =>
-      log.debug({ err: error }, 'a queue met an error'),
-    ),
+    openQueue,
     queuePrefix,
     lifecycle,
     prefix: config.KEY_PREFIX,
   });
-  const expiry = createExpiry(redis, config.KEY_PREFIX);
   const bridge = startBridge({
     role: 'worker',
     redis,
@@ -99,7 +114,9 @@ await runMain(async () => {
     queuePrefix,
     queues: plan.names,
     lifecycle,
-    chore: () => expiry.sweep(withdrawal),
+    chore: async () => {
+      await Promise.all([expiry.sweep(withdrawal), schedules.tend()]);
+    },
     log,
   });
   const sweeper = setInterval(() => {

@@ -31,6 +31,7 @@ export function jobView(job: JobSnapshot, progress: unknown): Record<string, unk
     ...(job.settings.tags ? { tags: job.settings.tags } : {}),
     ...(job.settings.metadata ? { metadata: job.settings.metadata } : {}),
     ...(job.settings.expiresAt ? { expiresAt: job.settings.expiresAt } : {}),
+    ...(job.settings.schedule ? { schedule: job.settings.schedule.id } : {}),
     links: jobLinks(job.id),
   };
 }
