@@ -15,9 +15,10 @@ import { definitionRoutes } from './routes/definitions.js';
 import { eventRoutes } from './routes/events.js';
 import { filesRoutes } from './routes/files.js';
 import { healthRoutes } from './routes/health.js';
-import { type JobRoutesOptions, jobRoutes } from './routes/jobs.js';
+import { jobRoutes } from './routes/jobs.js';
+import { type ScheduleRoutesOptions, scheduleRoutes } from './routes/schedules.js';
 
-export interface AppOptions extends JobRoutesOptions {
+export interface AppOptions extends ScheduleRoutesOptions {
   rules: ChannelRule[];
   log: Logger;
   stopping: () => boolean;
@@ -30,7 +31,7 @@ const page = ['../web', '../../dist/web']
 
 /** The Express application: every route of the API, and the page. */
 export function createApp(options: AppOptions): Express {
-  const { config, connection, registry, store, log, stopping } = options;
+  const { config, connection, store, log, stopping } = options;
   const origins = config.CORS_ORIGINS.split(',').flatMap((origin) => origin.trim() || []);
   const app = express();
   app.disable('x-powered-by');
@@ -74,7 +75,13 @@ export function createApp(options: AppOptions): Express {
   );
   app.use(channelRoutes(options));
   app.use('/v1/events', eventRoutes(options));
-  app.use('/v1/definitions', definitionRoutes(registry));
+  app.use(
+    '/v1/schedules',
+    requireJson,
+    express.json({ limit: config.BODY_MAX_BYTES, strict: true }),
+    scheduleRoutes(options),
+  );
+  app.use('/v1/definitions', definitionRoutes(options));
   if (page) app.use(express.static(page, { index: 'index.html' }));
   app.all('/', methods('GET'));
   app.use((req) => {

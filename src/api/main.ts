@@ -7,12 +7,14 @@ import { connectHeadway } from '../shared/connection.js';
 import { openFileStore } from '../shared/files/store.js';
 import { startBridge } from '../shared/lifecycle/bridge.js';
 import { createExpiry } from '../shared/lifecycle/expiry.js';
+import { watchQueues } from '../shared/lifecycle/queue-watch.js';
 import { createWithdrawal } from '../shared/lifecycle/withdraw.js';
 import { createLogger } from '../shared/log.js';
 import { announce, onShutdown, runMain } from '../shared/process.js';
 import { createQueues, planQueues } from '../shared/queues.js';
 import { connectRedis } from '../shared/redis.js';
 import { builtInJobsDir, loadRegistry } from '../shared/registry.js';
+import { createScheduleKeeper } from '../shared/schedules/keeper.js';
 import { webhookPolicy } from '../shared/webhooks/target.js';
 import { createApp } from './app.js';
 import { createAccess } from './auth/access.js';
@@ -65,6 +67,18 @@ await runMain(async () => {
     prefix: config.KEY_PREFIX,
   });
   const expiry = createExpiry(redis, config.KEY_PREFIX);
+  const schedules = createScheduleKeeper({
+    redis,
+    prefix: config.KEY_PREFIX,
+    openQueue,
+    plan,
+    readJob: connection.readJob,
+    lifecycle,
+    expiry,
+    files: store,
+    filesTtlMs: config.FILES_TTL_MS,
+    log,
+  });
 
   let stopping = false;
   const app = createApp({
@@ -92,6 +106,7 @@ await runMain(async () => {
     withdrawal,
     expiry,
     webhookRules: { ...webhookPolicy(config), ownSecret: production && !config.WEBHOOK_SECRET },
+    schedules,
     log,
     stopping: () => stopping,
   });
@@ -105,11 +120,20 @@ await runMain(async () => {
     prefix: config.KEY_PREFIX,
     queuePrefix,
     queues: plan.names,
-    lifecycle,
-    chore: () => expiry.sweep(withdrawal),
+    lifecycle: schedules.lifecycle,
+    chore: async () => {
+      await Promise.all([expiry.sweep(withdrawal), schedules.tend()]);
+    },
     log,
   });
   const recheck = startRecheck(subscriber, redis, lifecycle, log);
+  watchQueues({
+    redis: subscriberRedis,
+    prefix: config.KEY_PREFIX,
+    onChange: recheck.queue,
+    onGap: recheck.all,
+    log,
+  });
 
   onShutdown(log, async () => {
     stopping = true;

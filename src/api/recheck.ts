@@ -3,9 +3,17 @@ import type { Subscriber } from '../shared/channel/subscriber.js';
 import type { Running } from '../shared/lifecycle/bridge.js';
 import type { Lifecycle } from '../shared/lifecycle/reconcile.js';
 import type { Logger } from '../shared/log.js';
+import { addressOf } from '../shared/queues.js';
 
 const RECHECK_MS = 30_000;
 const AT_ONCE = 100;
+
+export interface Recheck extends Running {
+  /** Looks at all of them now. */
+  all(): void;
+  /** Looks at those of one queue now. */
+  queue(name: string): void;
+}
 
 /**
  * Looks at the real state of every job that is watched here, now and then and whenever Redis comes back. BullMQ
@@ -16,13 +24,14 @@ export function startRecheck(
   redis: Redis,
   lifecycle: Lifecycle,
   log: Logger,
-): Running {
+): Recheck {
   let running: Promise<void> | undefined;
+  const looks = new Set<Promise<void>>();
 
-  async function recheck(): Promise<void> {
-    const jobIds = Array.from(subscriber.channels()).flatMap((name) =>
-      name.startsWith('job:') ? [name.slice(4)] : [],
-    );
+  async function recheck(queue?: string): Promise<void> {
+    const jobIds = Array.from(subscriber.channels())
+      .flatMap((name) => (name.startsWith('job:') ? [name.slice(4)] : []))
+      .filter((id) => queue === undefined || addressOf(id)?.queue === queue);
     for (let i = 0; i < jobIds.length; i += AT_ONCE) {
       await Promise.all(jobIds.slice(i, i + AT_ONCE).map((id) => lifecycle.reconcile(id)));
     }
@@ -37,10 +46,18 @@ export function startRecheck(
   const timer = setInterval(go, RECHECK_MS);
   redis.on('ready', go);
   return {
+    all: go,
+    queue(name) {
+      const look: Promise<void> = recheck(name)
+        // The next look at all of them makes up for it.
+        .catch((error) => log.debug({ err: error, queue: name }, 'could not look at the jobs of a queue'))
+        .finally(() => looks.delete(look));
+      looks.add(look);
+    },
     async stop() {
       clearInterval(timer);
       redis.off('ready', go);
-      await running;
+      await Promise.all([running, ...looks]);
     },
   };
 }

@@ -1,3 +1,5 @@
+import { runOf } from './schedules/run.js';
+
 /** Longest time that Node's timers know: about 24 days. */
 export const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -7,6 +9,10 @@ export interface JobSettings {
   timeoutMs?: number;
   /** Not begun by then (ms since 1970), it fails. */
   expiresAt?: number;
+  /** For a run of a schedule, in place of `expiresAt`: it fails when it has not begun this long after it was due, in ms. */
+  ttlMs?: number;
+  /** The schedule that it is a run of, in the version by which it was made. */
+  schedule?: { id: string; version: number };
   /** The principal that started it. */
   owner?: string;
   metadata?: Record<string, unknown>;
@@ -19,5 +25,8 @@ export interface JobSettings {
 
 /** The settings in a job's BullMQ options, as they are on the job or in its hash. */
 export function jobSettings(opts: unknown): JobSettings {
-  return (opts as { headway?: JobSettings } | undefined)?.headway ?? {};
+  const { headway, jobId = '' } = (opts ?? {}) as { headway?: JobSettings; jobId?: string };
+  const run = headway?.ttlMs === undefined ? undefined : runOf(jobId);
+  // All runs of a schedule are made from one template: only here is it known when one is due.
+  return run ? { ...headway, expiresAt: run.dueAt + headway!.ttlMs! } : (headway ?? {});
 }

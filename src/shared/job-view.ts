@@ -27,9 +27,11 @@ export function jobView(job: JobSnapshot, progress: unknown): Record<string, unk
     ...(job.state === 'completed' ? { result: job.result } : {}),
     ...(job.state === 'failed' ? { error: errorOf(job) } : {}),
     ...(job.cancelAsked && !isFinished(job) ? { cancelling: true } : {}),
+    ...(job.paused ? { paused: true } : {}),
     ...(job.settings.tags ? { tags: job.settings.tags } : {}),
     ...(job.settings.metadata ? { metadata: job.settings.metadata } : {}),
     ...(job.settings.expiresAt ? { expiresAt: job.settings.expiresAt } : {}),
+    ...(job.settings.schedule ? { schedule: job.settings.schedule.id } : {}),
     links: jobLinks(job.id),
   };
 }

@@ -10,6 +10,7 @@ import { announce, onShutdown, runMain } from '../shared/process.js';
 import { createQueues, jobIdOf, planQueues } from '../shared/queues.js';
 import { connectRedis } from '../shared/redis.js';
 import { builtInJobsDir, loadRegistry } from '../shared/registry.js';
+import { createScheduleKeeper } from '../shared/schedules/keeper.js';
 import { webhookPolicy } from '../shared/webhooks/target.js';
 import { listenForCommands } from './commands.js';
 import { createProcessor } from './processor.js';
@@ -29,7 +30,7 @@ await runMain(async () => {
   const plan = planQueues(registry, config.QUEUE_NAME);
   const queues = queuesToServe(plan, registry, config.WORKER_JOBS);
   const connection = await connectHeadway(config, 'patient', log);
-  const { redis, queuePrefix, publisher, gather, lifecycle, readJob } = connection;
+  const { redis, queuePrefix, publisher, gather, readJob } = connection;
   await mkdir(config.FILES_DIR, { recursive: true });
   const files = {
     dir: config.FILES_DIR,
@@ -44,6 +45,24 @@ await runMain(async () => {
     logLines: config.JOB_LOG_LINES,
   };
   const threads = createThreads({ max: threadCount(config), setup: { files, limits }, log });
+  const bullmqRedis = connectRedis(config.REDIS_URL, 'bullmq');
+  const openQueue = createQueues(bullmqRedis, queuePrefix, (error) =>
+    log.debug({ err: error }, 'a queue met an error'),
+  );
+  const expiry = createExpiry(redis, config.KEY_PREFIX);
+  const schedules = createScheduleKeeper({
+    redis,
+    prefix: config.KEY_PREFIX,
+    openQueue,
+    plan,
+    readJob,
+    lifecycle: connection.lifecycle,
+    expiry,
+    files: store,
+    filesTtlMs: config.FILES_TTL_MS,
+    log,
+  });
+  const { lifecycle } = schedules;
 
   const deliverWebhook = createDeliver({
     store: connection.webhooks,
@@ -64,7 +83,6 @@ await runMain(async () => {
     services: { deliverWebhook },
     log,
   });
-  const bullmqRedis = connectRedis(config.REDIS_URL, 'bullmq');
   const workers = createWorkers({
     config,
     connection: bullmqRedis,
@@ -102,14 +120,11 @@ await runMain(async () => {
 
   const withdrawal = createWithdrawal({
     redis,
-    openQueue: createQueues(bullmqRedis, queuePrefix, (error) =>
-      log.debug({ err: error }, 'a queue met an error'),
-    ),
+    openQueue,
     queuePrefix,
     lifecycle,
     prefix: config.KEY_PREFIX,
   });
-  const expiry = createExpiry(redis, config.KEY_PREFIX);
   const bridge = startBridge({
     role: 'worker',
     redis,
@@ -118,7 +133,9 @@ await runMain(async () => {
     queuePrefix,
     queues: plan.names,
     lifecycle,
-    chore: () => expiry.sweep(withdrawal),
+    chore: async () => {
+      await Promise.all([expiry.sweep(withdrawal), schedules.tend()]);
+    },
     log,
   });
   const sweeper = setInterval(() => {

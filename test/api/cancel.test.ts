@@ -58,7 +58,7 @@ describe('POST /v1/jobs/:id/cancel', () => {
     expect((await headway.client.cancel(job)).status).toBe(200);
     await stream.ended;
     await queue.resume();
-    expect(stream.names()).toEqual(['waiting', 'cancelled']);
+    expect(stream.names()).toEqual(['waiting', 'queue', 'cancelled']);
     expect(await queue.getActiveCount()).toBe(0);
   });
 

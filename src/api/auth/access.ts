@@ -26,7 +26,8 @@ export interface Principal {
   expiresAt?: number;
 }
 
-const NO_GRANTS: Grants = { subscribe: [], publish: [] };
+/** Nothing beside what everybody may. */
+export const NO_GRANTS: Grants = { subscribe: [], publish: [] };
 
 /** Who may do what. */
 export interface Access {

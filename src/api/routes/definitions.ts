@@ -1,11 +1,24 @@
-import { Router } from 'express';
+import { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
+import { HeadwayError } from '../../shared/errors.js';
 import type { JobDefinition } from '../../shared/job.js';
+import type { OpenQueue, QueuePlan } from '../../shared/queues.js';
 import type { Registry } from '../../shared/registry.js';
+import type { Access } from '../auth/access.js';
 import { methods } from '../problem.js';
 
-/** `/v1/definitions`: the kinds of job there are, with the JSON Schema of their data where the schema library gives one. */
-export function definitionRoutes(registry: Registry): Router {
+export interface DefinitionRoutesOptions {
+  registry: Registry;
+  plan: QueuePlan;
+  openQueue: OpenQueue;
+  access: Access;
+}
+
+/**
+ * `/v1/definitions`: the kinds of job there are, with the JSON Schema of their data where the schema library gives one;
+ * an admin pauses and resumes them.
+ */
+export function definitionRoutes({ registry, plan, openQueue, access }: DefinitionRoutesOptions): Router {
   const definitions = [...registry.values()]
     .filter(({ internal }) => !internal)
     .map(({ name, description, input, stages }) => ({
@@ -13,16 +26,46 @@ export function definitionRoutes(registry: Registry): Router {
       ...(description ? { description } : {}),
       input: jsonSchema(input),
       ...(stages ? { stages: Object.keys(stages) } : {}),
+      queue: plan.of(name),
     }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
   const router = Router();
-  router
-    .route('/')
-    .all(methods('GET'))
-    .get((_req, res) => {
-      res.json({ definitions });
-    });
+  router.route('/').all(methods('GET')).get(list);
+  router.route('/:name/pause').all(methods('POST')).post(pauseKind);
+  router.route('/:name/resume').all(methods('POST')).post(resumeKind);
   return router;
+
+  async function list(_req: Request, res: Response): Promise<void> {
+    const paused = new Map(
+      await Promise.all(plan.names.map(async (queue) => [queue, await openQueue(queue).isPaused()] as const)),
+    );
+    res.json({
+      definitions: definitions.map((kind) => ({ ...kind, paused: paused.get(kind.queue) ?? false })),
+    });
+  }
+
+  async function pauseKind(req: Request, res: Response): Promise<void> {
+    const queue = await queueOf(req);
+    await openQueue(queue).pause();
+    res.json(queueView(queue, true));
+  }
+
+  async function resumeKind(req: Request, res: Response): Promise<void> {
+    const queue = await queueOf(req);
+    await openQueue(queue).resume();
+    res.json(queueView(queue, false));
+  }
+
+  async function queueOf(req: Request): Promise<string> {
+    await access.requireAdmin(req);
+    const name = String(req.params.name);
+    if (!registry.has(name)) throw new HeadwayError('not-found', 'No job has that name.');
+    return plan.of(name);
+  }
+
+  function queueView(queue: string, paused: boolean): Record<string, unknown> {
+    return { queue, paused, jobs: plan.kindsIn(queue).map(({ name }) => name) };
+  }
 }
 
 function jsonSchema(schema: JobDefinition['input']): unknown {

@@ -25,6 +25,8 @@ export interface Fence {
   stalls?: number;
   /** With `rank`: the offset of the channel's end that this event takes back (a finished job runs again). */
   reopens?: number;
+  /** Without `rank`: the event says whether the job's queue is paused; it is kept out when that was told already. */
+  paused?: boolean;
 }
 
 export interface PublisherOptions {
@@ -72,6 +74,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
 /** As short as they can be: most events are of a running attempt. */
 function fenceArguments(fence: Fence | undefined): Array<string | number> {
   if (!fence) return [];
-  const { attempt, rank, failures = 0, stalls = 0, reopens = '' } = fence;
+  const { attempt, rank, failures = 0, stalls = 0, reopens = '', paused } = fence;
+  if (paused !== undefined) return [attempt, '', '', '', '', paused ? 1 : 0];
   return rank === undefined ? [attempt] : [attempt, rank, failures, stalls, reopens];
 }

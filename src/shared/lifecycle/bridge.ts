@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import type { Logger } from '../log.js';
 import { addressOf, jobIdOf, queueKey } from '../queues.js';
+import { tellQueueChanged } from './queue-watch.js';
 import type { EndHint, Lifecycle } from './reconcile.js';
 
 const LEASE_MS = 3000;
@@ -113,12 +114,15 @@ export function startBridge({
   async function handle(queue: string, entries: Array<[id: string, fields: string[]]>): Promise<void> {
     // Only the newest message of each job: what came before shows in the job's state.
     const hints = new Map<string, EndHint | undefined>();
+    let queueChanged = false;
     for (const [, fields] of entries) {
       const event = fieldsOf(fields);
+      if (event.event === 'paused' || event.event === 'resumed') queueChanged = true;
       if (!event.jobId || event.event === 'progress') continue;
       const jobId = jobIdOf({ queue, id: event.jobId });
       hints.set(jobId, endHint(event) ?? hints.get(jobId));
     }
+    if (queueChanged) await tellQueueChanged(redis, prefix, queue);
     // An id that a tool made up may have a form that no channel's name can have.
     const known = Array.from(hints).filter(([jobId]) => addressOf(jobId));
     await Promise.all(known.map(([jobId, hint]) => lifecycle.reconcile(jobId, hint)));

@@ -56,13 +56,14 @@ export function createLifecycle({
 
   async function readTold(jobId: string): Promise<(Told & { epoch: string }) | undefined> {
     const [channel] = channelKeys(prefix, jobChannel(jobId));
-    const [epoch, attempt, rank, failures, stalls, end] = await redis.hmget(
+    const [epoch, attempt, rank, failures, stalls, paused, end] = await redis.hmget(
       channel,
       'epoch',
       'attempt',
       'rank',
       'failures',
       'stalls',
+      'paused',
       'end',
     );
     if (!epoch) return undefined;
@@ -72,6 +73,7 @@ export function createLifecycle({
       rank: Number(rank ?? -1),
       failures: Number(failures ?? 0),
       stalls: Number(stalls ?? 0),
+      paused: paused === '1',
       end: end ? Number(end) : undefined,
     };
   }
@@ -94,10 +96,14 @@ export function createLifecycle({
           ? [ended(told, jobId, await nameTold(jobId), endOfRemoved(hint))]
           : [];
       if (missing.length === 0) return { job, epoch: told?.epoch, end: told?.end };
+      let again = false;
       for (const transition of missing) {
         await beforeTelling(jobId, transition, job);
-        await publisher.publish(jobChannel(jobId), transition.event, transition.fence);
+        const id = await publisher.publish(jobChannel(jobId), transition.event, transition.fence);
+        // Pausing has no order by which the script could know that another has looked later than we did.
+        if (id && transition.fence.paused !== undefined) again = true;
       }
+      if (again) return this.reconcile(jobId, hint);
       // From now on it may run again: the request has been met, or came too late.
       if (job?.cancelAsked && isFinished(job)) await redis.hset(jobKey(jobId), 'hw:cancel', 'told');
       const now = await readTold(jobId);

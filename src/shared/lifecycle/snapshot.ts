@@ -45,6 +45,8 @@ export interface JobSnapshot {
   errorCode?: JobErrorCode;
   /** Somebody has asked for its end; until its end has been told, whichever that was. */
   cancelAsked?: boolean;
+  /** It has yet to begin (again), and its queue is paused: nothing begins there. */
+  paused?: boolean;
   result?: unknown;
   settings: JobSettings;
   /** What the job last gave to BullMQ's own `updateProgress`. */
@@ -57,7 +59,7 @@ const lua = readFileSync(new URL('./scripts/job.lua', import.meta.url), 'utf8');
 
 /** Reads a job's real state from BullMQ's keys; `undefined` when BullMQ has no such job. */
 export function createSnapshotReader(redis: Redis | Cluster, prefix: string): SnapshotReader {
-  if (!('readJob' in redis)) redis.defineCommand('readJob', { numberOfKeys: 7, lua });
+  if (!('readJob' in redis)) redis.defineCommand('readJob', { numberOfKeys: 8, lua });
   const scripts = redis as unknown as { readJob(...args: string[]): Promise<string[] | null> };
   return async (jobId) => {
     const address = addressOf(jobId);
@@ -71,6 +73,7 @@ export function createSnapshotReader(redis: Redis | Cluster, prefix: string): Sn
       key('delayed'),
       key('prioritized'),
       key('waiting-children'),
+      key('meta'),
       address.id,
     );
     return reply ? parseReply(jobId, reply) : undefined;
@@ -94,7 +97,8 @@ function parseReply(id: string, reply: string[]): JobSnapshot {
     opts,
     cancel,
     code,
-  ] = reply as [string, ...string[]] & { length: 15 };
+    queuePaused,
+  ] = reply as [string, ...string[]] & { length: 16 };
   const options = parseJson(opts) as { attempts?: number } | undefined;
   const finished = state === 'completed' || state === 'failed';
   const cancelled = state === 'failed' && cancel !== '' && failedReason === CANCELLED_REASON;
@@ -114,6 +118,7 @@ function parseReply(id: string, reply: string[]): JobSnapshot {
     ...(failedReason ? { failedReason } : {}),
     ...(errorCode ? { errorCode } : {}),
     ...(cancel === 'asked' ? { cancelAsked: true } : {}),
+    ...(queuePaused && !finished && state !== 'active' ? { paused: true } : {}),
     ...(state === 'completed' ? { result: parseJson(result) ?? null } : {}),
     settings: jobSettings(options),
     ...(progress ? { progress: parseJson(progress) } : {}),

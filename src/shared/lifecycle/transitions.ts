@@ -23,6 +23,8 @@ export interface Told {
   rank: number;
   failures: number;
   stalls: number;
+  /** Whether the queue was told to be paused. */
+  paused?: boolean;
   /** Offset of the terminal event, when the last thing told is the end. */
   end: number | undefined;
 }
@@ -49,6 +51,7 @@ export function transitions(told: Told | undefined, job: JobSnapshot): Transitio
     out.push(lifecycle(job, { attempt, rank, reopens: known.end }, 'waiting'));
     known = { attempt, rank, failures: job.failures, stalls: job.stalls, end: undefined };
   }
+  if (known?.paused && !job.paused && !finished) out.push(queueState(job, known.attempt, false));
   // A run that was told to be active and is over: what became of it?
   const ranBefore = known !== undefined && known.attempt > 0 && known.rank === RANK.active;
   const over = ranBefore && (job.attempt > known!.attempt || (job.state !== 'active' && !finished));
@@ -73,7 +76,12 @@ export function transitions(told: Told | undefined, job: JobSnapshot): Transitio
   } else if (!ranBefore && !known) {
     out.push(lifecycle(job, { attempt: job.attempt, rank: RANK.waitingAgain }, 'waiting'));
   }
-  return out.filter(({ fence }) => fence.reopens !== undefined || isNews(known, fence));
+  const news = out.filter(
+    ({ fence }) => fence.rank === undefined || fence.reopens !== undefined || isNews(known, fence),
+  );
+  // What else is told may be of a new attempt, which knows nothing of the queue.
+  if (job.paused && (!known?.paused || news.length > 0)) news.push(queueState(job, job.attempt, true));
+  return news;
 }
 
 function afterRun(told: Told, job: JobSnapshot): Transition | undefined {
@@ -147,6 +155,14 @@ function details(event: LifecycleEvent, job: JobSnapshot): Record<string, unknow
     default:
       return { at };
   }
+}
+
+/** The event that says whether the job's queue is paused: a state, of which only the newest matters. */
+export function queueState({ id }: Pick<JobSnapshot, 'id'>, attempt: number, paused: boolean): Transition {
+  return {
+    event: { event: 'queue', kind: 'state', data: { jobId: id, attempt, paused, at: Date.now() } },
+    fence: { attempt, paused },
+  };
 }
 
 /** A job's error as clients see it. */

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Job, UnrecoverableError } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
 import { addressOf, type OpenQueue, queueKey } from '../queues.js';
+import { makeNextRun } from '../schedules/chain.js';
 import type { Lifecycle } from './reconcile.js';
 import { CANCELLED_REASON, type JobSnapshot } from './snapshot.js';
 
@@ -26,7 +27,10 @@ export interface WithdrawalOptions {
 
 type Answer = 'missing' | 'ended' | 'taken' | 'told' | 'parent' | 'begun';
 
-/** The Pub/Sub channel on which workers are told what to do. A message is a verb and a job's id. */
+/**
+ * The Pub/Sub channel on which processes are told what to look at. A message is a verb and what it is about: `cancel`
+ * and a job's id, for the workers; `queue` and the name of one that was paused or resumed, for the API.
+ */
 export const controlChannel = (prefix: string): string => `${prefix}:control`;
 
 const EXPIRED_REASON = 'not started in time';
@@ -66,7 +70,11 @@ export function createWithdrawal({
       jobId,
     );
     if (answer !== 'taken') return;
-    const job = await Job.fromId(openQueue(address.queue), address.id);
+    const queue = openQueue(address.queue);
+    const job = await Job.fromId(queue, address.id);
+    // A run of a schedule makes the next one when a worker takes it, which no worker does now. Before its end: whoever
+    // dies in between leaves it to the worker that finds it stalled.
+    if (job?.repeatJobKey) await makeNextRun(queue, job);
     // "0" is BullMQ's token of somebody who needs no lock.
     await job?.moveToFailed(new UnrecoverableError(reason), '0', false).catch((error: unknown) => {
       if (!isGone(error)) throw error;

@@ -23,7 +23,9 @@ const told = (changes: Partial<Told>): Told => ({
   ...changes,
 });
 const names = (from: Told | undefined, to: JobSnapshot): string[] =>
-  transitions(from, to).map(({ event, fence }) => `${event.event} ${fence.attempt}`);
+  transitions(from, to).map(({ event, fence: { attempt, paused } }) =>
+    [event.event, attempt, ...(paused === undefined ? [] : [paused ? 'paused' : 'resumed'])].join(' '),
+  );
 
 const running = told({ attempt: 1, rank: RANK.active });
 
@@ -113,6 +115,44 @@ describe('what is missing on a channel, by what was told and what the job is', (
       ['waiting 0'],
     ],
     ['a job that was put back twice, as told', told({ rank: RANK.reopened + 2 }), { failures: 2 }, []],
+    [
+      'a job that waits as told, and its queue is paused',
+      told({ rank: RANK.waiting }),
+      { paused: true },
+      ['queue 0 paused'],
+    ],
+    [
+      'a job whose queue is paused, as told',
+      told({ rank: RANK.waiting, paused: true }),
+      { paused: true },
+      [],
+    ],
+    ['a job whose queue goes on', told({ rank: RANK.waiting, paused: true }), {}, ['queue 0 resumed']],
+    [
+      'a job whose queue goes on, and that was taken',
+      told({ rank: RANK.waiting, paused: true }),
+      { state: 'active', attempt: 1 },
+      ['queue 0 resumed', 'active 1'],
+    ],
+    [
+      'a job that failed and waits in a paused queue',
+      running,
+      { state: 'delayed', attempt: 1, failures: 1, paused: true },
+      ['retrying 1', 'queue 1 paused'],
+    ],
+    ['a new job in a paused queue', undefined, { paused: true }, ['waiting 0', 'queue 0 paused']],
+    [
+      'a job that was cancelled in a paused queue',
+      told({ rank: RANK.waiting, paused: true }),
+      { state: 'cancelled' },
+      ['cancelled 0'],
+    ],
+    [
+      'a failed job that was put back into a paused queue',
+      told({ attempt: 1, rank: RANK.ended, end: 9, failures: 1, paused: true }),
+      { attempt: 1, failures: 1, paused: true },
+      ['waiting 1', 'queue 1 paused'],
+    ],
   ])('%s', (_what, from, changes, expected) => {
     expect(names(from, job(changes))).toEqual(expected);
   });

@@ -4,7 +4,7 @@
 
   KEYS[1]  the channel: a hash; the Pub/Sub channel has the same name. Fields: epoch, offset (of the newest event),
            log (offset of the newest log event), start (offset before the first event that newcomers get),
-           end (offset of the event that ended it), and for jobs the fence: attempt, rank, failures, stalls
+           end (offset of the event that ended it), and for jobs the fence: attempt, rank, failures, stalls, paused ("1" when told that the queue is)
   KEYS[2]  its log: a stream, entry id "<offset>-0", fields f = frame, p = offset of the log event before
   KEYS[3]  its state slots: a hash, slot key -> frame
 
@@ -22,13 +22,14 @@
   ARGV[10] with a rank: how many attempts of the job had failed by then
   ARGV[11] with a rank: how often the job had stalled by then
   ARGV[12] with a rank: the offset of the end that this event reopens, or ""
+  ARGV[13] without a rank, for an event that says whether the job's queue is paused: "1" or "0"
 
   Returns the event's id "<epoch>-<offset>", or false when the fence kept the event out.
 ]]
-local meta = redis.call('HMGET', KEYS[1], 'epoch', 'offset', 'log', 'attempt', 'rank', 'end')
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'offset', 'log', 'attempt', 'rank', 'end', 'paused')
 local epoch, lastLog, ended = meta[1], meta[3] or '0', meta[6]
 local attempt, rank = tonumber(ARGV[8] or ''), tonumber(ARGV[9] or '')
-local reopens = ARGV[12] or ''
+local reopens, paused = ARGV[12] or '', ARGV[13]
 local fresh = false
 
 if attempt then
@@ -39,6 +40,12 @@ if attempt then
   elseif rank then
     if attempt < nowAttempt or (attempt == nowAttempt and rank <= nowRank) then return false end
     fresh = attempt > nowAttempt
+  elseif paused then
+    -- A job that runs does not wait for its queue; what was told is not told again.
+    if ended or attempt ~= nowAttempt or (paused == '1' and nowRank == 0) or paused == (meta[7] or '0') then
+      return false
+    end
+    redis.call('HSET', KEYS[1], 'paused', paused)
   elseif ended or attempt < nowAttempt or (attempt == nowAttempt and nowRank > 0) then
     return false
   end
@@ -59,7 +66,10 @@ else
 end
 
 -- What the slots held belongs to the attempt before.
-if fresh then redis.call('DEL', KEYS[3]) end
+if fresh then
+  redis.call('DEL', KEYS[3])
+  redis.call('HDEL', KEYS[1], 'paused')
+end
 
 local refresh = offset % 64 == 0
 if ARGV[3] == '' then

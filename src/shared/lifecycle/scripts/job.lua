@@ -3,17 +3,18 @@
 
   KEYS[1] the job's hash    KEYS[2] active (list)     KEYS[3] completed   KEYS[4] failed
   KEYS[5] delayed           KEYS[6] prioritized       KEYS[7] waiting-children (sorted sets)
+  KEYS[8] the queue's meta (hash)
   ARGV[1] the job's id
 
   Returns false when there is no such job, else
   {state, when it is due ("" unless delayed), name, ats, atm, stc, timestamp, processedOn, finishedOn, failedReason,
-   returnvalue, progress, opts, hw:cancel, hw:code}
+   returnvalue, progress, opts, hw:cancel, hw:code, whether its queue is paused ("1" or "")}
 ]]
--- Other things than jobs share the place behind the queue's name.
+-- Other things than jobs share the place behind the queue's name; a job scheduler even has a name, but no time.
 if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then return false end
 local job = redis.call('HMGET', KEYS[1], 'name', 'ats', 'atm', 'stc', 'timestamp', 'processedOn', 'finishedOn',
   'failedReason', 'returnvalue', 'progress', 'opts', 'hw:cancel', 'hw:code')
-if not job[1] then return false end
+if not job[1] or not job[5] then return false end
 
 local state, due = 'waiting', ''
 if redis.call('ZSCORE', KEYS[3], ARGV[1]) then
@@ -36,4 +37,5 @@ else
 end
 local reply = {state, due}
 for i = 1, 13 do reply[i + 2] = job[i] or '' end
+reply[16] = redis.call('HEXISTS', KEYS[8], 'paused') == 1 and '1' or ''
 return reply

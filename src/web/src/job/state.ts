@@ -40,6 +40,8 @@ export interface JobView {
   partial: PartialResult;
   result: unknown;
   error: string | undefined;
+  /** It has yet to begin, and its queue is paused. */
+  paused: boolean;
   /** When a delayed job or the next attempt is due, ms since the epoch. */
   nextAt: number | undefined;
 }
@@ -57,6 +59,7 @@ export const emptyJob = (): JobView => ({
   partial: noPartial(),
   result: undefined,
   error: undefined,
+  paused: false,
   nextAt: undefined,
 });
 
@@ -68,6 +71,7 @@ export const jobEvents = [
   'progress',
   'log',
   'partial',
+  'queue',
   'retrying',
   'stalled',
   'reset',
@@ -90,6 +94,8 @@ export function applyEvent(job: JobView, event: JobEvent, data: EventData): JobV
       return { ...emptyJob(), name: job.name };
     case 'progress':
       return { ...named, progress: data };
+    case 'queue':
+      return { ...named, paused: data.paused };
     case 'log':
       return { ...named, logs: [...job.logs, data as LogLine].slice(-MAX_LOGS) };
     case 'partial':
@@ -102,6 +108,7 @@ export function applyEvent(job: JobView, event: JobEvent, data: EventData): JobV
       return {
         ...named,
         state: 'active',
+        paused: false,
         attempts: data.attempts ?? job.attempts,
         error: undefined,
         progress: undefined,
@@ -112,10 +119,10 @@ export function applyEvent(job: JobView, event: JobEvent, data: EventData): JobV
     case 'stalled':
       return { ...named, state: 'stalled' };
     case 'completed':
-      return { ...named, state: 'completed', result: data.result, error: undefined };
+      return { ...named, state: 'completed', paused: false, result: data.result, error: undefined };
     case 'failed':
-      return { ...named, state: 'failed', error: data.error?.message };
+      return { ...named, state: 'failed', paused: false, error: data.error?.message };
     case 'cancelled':
-      return { ...named, state: 'cancelled' };
+      return { ...named, state: 'cancelled', paused: false };
   }
 }

@@ -1,0 +1,206 @@
+import { randomUUID } from 'node:crypto';
+import { type Request, type Response, Router } from 'express';
+import { jobLinks } from '../../shared/job-view.js';
+import { newJobId } from '../../shared/queues.js';
+import type { ScheduleKeeper } from '../../shared/schedules/keeper.js';
+import type { Schedule } from '../../shared/schedules/schedule.js';
+import { NO_GRANTS, type Principal } from '../auth/access.js';
+import { createJobStarter } from '../jobs/start.js';
+import { methods } from '../problem.js';
+import {
+  changed,
+  invalid,
+  parseBody,
+  parseChange,
+  type ScheduleBody,
+  senselessOptions,
+} from '../schedules/body.js';
+import { bodyOf, type Planned, pausedAs, planSchedule, replan, scheduleNotFound } from '../schedules/plan.js';
+import { scheduleLinks, scheduleView } from '../schedules/view.js';
+import type { JobRoutesOptions } from './jobs.js';
+
+const PAGE = 50;
+const MAX_PAGE = 200;
+
+export interface ScheduleRoutesOptions extends JobRoutesOptions {
+  schedules: ScheduleKeeper;
+}
+
+/** `/v1/schedules`: recurring jobs. Each is seen and changed by who made it, and by an admin. */
+export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
+  const { connection, openQueue, plan, registry, access, schedules, expiry } = options;
+  const { store, agree } = schedules;
+  const { publisher } = connection;
+  const starter = createJobStarter({
+    openQueue,
+    publisher,
+    registry,
+    store: options.store,
+    expiry,
+    webhooks: connection.webhooks,
+    webhookRules: options.webhookRules,
+  });
+  const view = (schedule: Schedule): Promise<Record<string, unknown>> =>
+    scheduleView(schedule, { store, openQueue, readJob: connection.readJob });
+  const router = Router();
+
+  router.route('/').all(methods('GET', 'POST')).get(list).post(create);
+  router
+    .route('/:id')
+    .all(methods('GET', 'PATCH', 'DELETE'))
+    .get(show)
+    .patch(change)
+    .delete(remove);
+  router.route('/:id/pause').all(methods('POST')).post(setPaused(true));
+  router.route('/:id/resume').all(methods('POST')).post(setPaused(false));
+  router.route('/:id/run').all(methods('POST')).post(runNow);
+  return router;
+
+  async function create(req: Request, res: Response): Promise<void> {
+    const caller = await access.admit(req, res);
+    const body = await parseBody(req.body);
+    const planned = await planFor(body, caller);
+    for (;;) {
+      const present = body.key === undefined ? undefined : await store.byKey(caller.id, body.key);
+      if (present) {
+        const now = await update(present.id, (schedule) => replan(schedule, planned, Date.now()));
+        // Deleted in the meantime: then it is made anew.
+        if (!now) continue;
+        res.location(scheduleLinks(now.id).self).json(await view(now));
+        return;
+      }
+      const now = Date.now();
+      const schedule: Schedule = {
+        ...planned,
+        id: randomUUID(),
+        paused: false,
+        createdAt: now,
+        updatedAt: now,
+        version: 1,
+        timedIn: 1,
+      };
+      // Another call with the same key was faster.
+      if ((await store.save(schedule)) !== 'saved') continue;
+      await agree(schedule.id);
+      res
+        .status(201)
+        .location(scheduleLinks(schedule.id).self)
+        .json(await view(schedule));
+      return;
+    }
+  }
+
+  async function list(req: Request, res: Response): Promise<void> {
+    const caller = await access.principal(req);
+    const { limit, cursor } = pageOf(req);
+    const { schedules: found, next } = caller
+      ? await store.page(caller.admin ? undefined : caller.id, limit, cursor)
+      : { schedules: [], next: undefined };
+    res.set('Cache-Control', 'no-store').json({
+      schedules: await Promise.all(found.map(view)),
+      ...(next === undefined ? {} : { next: Buffer.from(next).toString('base64url') }),
+    });
+  }
+
+  async function show(req: Request, res: Response): Promise<void> {
+    res.set('Cache-Control', 'no-store').json(await view(await find(req)));
+  }
+
+  async function change(req: Request, res: Response): Promise<void> {
+    const { id } = await find(req);
+    const wanted = await parseChange(req.body);
+    const now = await update(id, async (schedule) =>
+      replan(schedule, await planFor(changed(bodyOf(schedule), wanted), asOwner(schedule)), Date.now()),
+    );
+    if (!now) throw scheduleNotFound();
+    res.json(await view(now));
+  }
+
+  function setPaused(paused: boolean): (req: Request, res: Response) => Promise<void> {
+    return async (req, res) => {
+      const { id } = await find(req);
+      const now = await update(id, (schedule) => pausedAs(schedule, paused, Date.now()));
+      if (!now) throw scheduleNotFound();
+      res.json(await view(now));
+    };
+  }
+
+  async function runNow(req: Request, res: Response): Promise<void> {
+    const schedule = await find(req);
+    const { name, data, options: jobOptions } = schedule;
+    const request = await starter.check({ name, data, options: jobOptions }, asOwner(schedule));
+    const id = await starter.start(newJobId(plan.of(name)), request);
+    const links = jobLinks(id);
+    const token = await access.grant(req, res, id);
+    const state = (await connection.readJob(id))?.state ?? 'waiting';
+    res.status(202).location(links.self).json({ id, name, state, links, token });
+  }
+
+  async function remove(req: Request, res: Response): Promise<void> {
+    const { id } = await find(req);
+    await update(id, (schedule) => {
+      const now = Date.now();
+      return { ...schedule, deletedAt: now, updatedAt: now, version: schedule.version + 1 };
+    });
+    res.status(204).end();
+  }
+
+  /** Checks a body as that of a start is, and its times. */
+  async function planFor(body: ScheduleBody, caller: Principal): Promise<Planned> {
+    const { name, data, options: jobOptions } = body;
+    const senseless = senselessOptions(jobOptions);
+    if (senseless.length > 0) throw invalid(senseless);
+    const request = await starter.check({ name, data, options: jobOptions }, caller);
+    return planSchedule(body, request, plan, Date.now());
+  }
+
+  /** @throws HeadwayError `not-found` for one that is not there, or is not the caller's */
+  async function find(req: Request): Promise<Schedule> {
+    const caller = await access.principal(req);
+    const schedule = caller && (await store.read(String(req.params.id)));
+    if (!schedule || schedule.deletedAt !== undefined) throw scheduleNotFound();
+    if (!caller.admin && caller.id !== schedule.owner) throw scheduleNotFound();
+    return schedule;
+  }
+
+  /**
+   * Changes a schedule, whoever else does at the same time, and tells BullMQ.
+   * @param next gives what it becomes; nothing when it stays as it is
+   * @returns what it is now; `undefined` when it has been deleted
+   */
+  async function update(
+    id: string,
+    next: (schedule: Schedule) => Promise<Schedule | undefined> | Schedule | undefined,
+  ): Promise<Schedule | undefined> {
+    for (;;) {
+      const present = await store.read(id);
+      if (!present || present.deletedAt !== undefined) return undefined;
+      const changed = await next(present);
+      if (!changed) return present;
+      if ((await store.save(changed)) !== 'saved') continue;
+      await agree(id);
+      return changed;
+    }
+  }
+}
+
+/** A change by an admin leaves a schedule whose it is. */
+const asOwner = ({ owner }: Schedule): Principal => ({
+  id: owner,
+  signedIn: true,
+  admin: false,
+  grants: NO_GRANTS,
+});
+
+function pageOf({ query }: Request): { limit: number; cursor: string | undefined } {
+  const limit = query.limit === undefined ? PAGE : Number(query.limit);
+  if (!Number.isInteger(limit) || limit < 1 || limit > MAX_PAGE) {
+    throw invalid([{ pointer: '/limit', detail: `must be a whole number from 1 to ${MAX_PAGE}` }]);
+  }
+  if (query.cursor === undefined) return { limit, cursor: undefined };
+  const cursor = Buffer.from(String(query.cursor), 'base64url').toString();
+  if (!/^\d{15} [\w-]{36}$/.test(cursor)) {
+    throw invalid([{ pointer: '/cursor', detail: 'must be the `next` of the page before' }]);
+  }
+  return { limit, cursor };
+}

@@ -1,0 +1,62 @@
+import { jobLinks } from '../../shared/job-view.js';
+import type { SnapshotReader } from '../../shared/lifecycle/snapshot.js';
+import { jobIdOf, type OpenQueue } from '../../shared/queues.js';
+import { allRuns, isEnded, nextRun, readChain } from '../../shared/schedules/chain.js';
+import { runId } from '../../shared/schedules/run.js';
+import type { Schedule } from '../../shared/schedules/schedule.js';
+import type { ScheduleStore } from '../../shared/schedules/store.js';
+import { upcoming } from '../../shared/schedules/timing.js';
+
+export interface ScheduleViewOptions {
+  store: ScheduleStore;
+  openQueue: OpenQueue;
+  readJob: SnapshotReader;
+}
+
+/** Where a schedule's resources are, relative to the service. */
+export const scheduleLinks = (id: string) => ({
+  self: `/v1/schedules/${id}`,
+  pause: `/v1/schedules/${id}/pause`,
+  resume: `/v1/schedules/${id}/resume`,
+  run: `/v1/schedules/${id}/run`,
+});
+
+/** The body of `GET /v1/schedules/:id`. Times that the caller gave are as given; others are ms since the epoch. */
+export async function scheduleView(
+  schedule: Schedule,
+  { store, openQueue, readJob }: ScheduleViewOptions,
+): Promise<Record<string, unknown>> {
+  const { id, queue, paused, key, options, cron, timeZone, everyMs, startAt, endAt, limit } = schedule;
+  const [chain, counted] = await Promise.all([readChain(openQueue(queue), readJob, id), store.runs(id)]);
+  const runs = allRuns(counted, chain);
+  const { lastDue } = runs;
+  const lastId =
+    lastDue === undefined ? undefined : jobIdOf({ queue, id: runId({ schedule: id, dueAt: lastDue }) });
+  const last = lastId === undefined ? undefined : await readJob(lastId);
+  const next = nextRun(chain);
+  const ended = !next && isEnded(schedule, runs, chain, Date.now());
+  // What BullMQ has not been told yet is reckoned.
+  const due = next ? chain!.dueAt : upcoming(schedule, lastDue, Date.now());
+  return {
+    id,
+    name: schedule.name,
+    state: paused ? 'paused' : ended ? 'ended' : 'active',
+    data: schedule.data,
+    ...(Object.keys(options).length > 0 ? { options } : {}),
+    ...(cron === undefined ? { everyMs } : { cron, timeZone: timeZone ?? 'UTC' }),
+    ...(startAt === undefined ? {} : { startAt }),
+    ...(endAt === undefined ? {} : { endAt }),
+    ...(limit === undefined ? {} : { limit }),
+    ...(key === undefined ? {} : { key }),
+    createdAt: schedule.createdAt,
+    updatedAt: schedule.updatedAt,
+    runs: runs.count,
+    nextRunAt: paused || ended ? null : (due ?? null),
+    nextRun: next && !paused ? { id: next.id, state: next.state, links: jobLinks(next.id) } : null,
+    lastRun:
+      lastId === undefined
+        ? null
+        : { id: lastId, dueAt: lastDue, state: last?.state ?? 'gone', links: jobLinks(lastId) },
+    links: scheduleLinks(id),
+  };
+}

@@ -1,0 +1,35 @@
+--[[
+  Keeps a schedule, if it is still the one that the caller has seen.
+
+  KEYS[1] definitions: a hash, id -> "<version> <JSON>"
+  KEYS[2] all schedules, KEYS[3] those of its owner: sorted sets of places, all with the score 0
+  KEYS[4] keys: a hash, digest of an owner and its key -> id
+  KEYS[5] pending: a set of the ids of which BullMQ has yet to be told
+  ARGV[1] the id          ARGV[2] the version that the caller has seen; 0 for a new one
+  ARGV[3] the new version ARGV[4] the schedule as JSON
+  ARGV[5] its place: when it was made, and its id
+  ARGV[6] the digest of its key, or ""
+  ARGV[7] "1" when it is deleted
+
+  Returns "saved", "changed" (somebody else was faster), or the id of the schedule that has the key already.
+]]
+local present = redis.call('HGET', KEYS[1], ARGV[1])
+local version = present and string.match(present, '^%d+') or '0'
+if version ~= ARGV[2] then return 'changed' end
+
+if ARGV[6] ~= '' then
+  local holder = redis.call('HGET', KEYS[4], ARGV[6])
+  if ARGV[7] == '1' then
+    if holder == ARGV[1] then redis.call('HDEL', KEYS[4], ARGV[6]) end
+  elseif holder and holder ~= ARGV[1] then
+    return holder
+  else
+    redis.call('HSET', KEYS[4], ARGV[6], ARGV[1])
+  end
+end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3] .. ' ' .. ARGV[4])
+for i = 2, 3 do
+  if ARGV[7] == '1' then redis.call('ZREM', KEYS[i], ARGV[5]) else redis.call('ZADD', KEYS[i], 0, ARGV[5]) end
+end
+redis.call('SADD', KEYS[5], ARGV[1])
+return 'saved'

@@ -1,0 +1,182 @@
+import { Queue } from 'bullmq';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { clientOf, type StartedJob } from '../support/client.js';
+import { type Headway, startHeadway } from '../support/headway.js';
+import { startApi, type TestProcess } from '../support/processes.js';
+import { openStream, type TestStream } from '../support/sse.js';
+import { until } from '../support/until.js';
+
+const ADMIN = { ADMIN_TOKEN: 'the-admin-of-these-tests' };
+const asAdmin = { Authorization: `Bearer ${ADMIN.ADMIN_TOKEN}` };
+const QUICK = { count: 1, intervalMs: 1 };
+
+const call = async (
+  headway: Headway,
+  name: string,
+  action: string,
+  headers: Record<string, string> = asAdmin,
+) => fetch(`${headway.api.url}/v1/definitions/${name}/${action}`, { method: 'POST', headers });
+const watch = (url: string, job: StartedJob): Promise<TestStream> =>
+  openStream(clientOf(url).events(job), { token: job.token });
+/** What a stream says of the queue. */
+const told = ({ events }: TestStream): boolean[] =>
+  events.flatMap(({ event, data }) => (event === 'queue' ? [data.paused] : []));
+const lifecycle = (stream: TestStream): string[] =>
+  stream.names().filter((name) => name !== 'progress' && name !== 'log');
+
+describe('a kind of job that is paused', () => {
+  let headway: Headway;
+  let other: TestProcess;
+  let queue: Queue;
+  beforeAll(async () => {
+    headway = await startHeadway({ env: ADMIN });
+    other = await startApi(headway.env);
+    queue = new Queue('steps', { connection: headway.connection, prefix: '{headway}' });
+  });
+  afterEach(() => queue.resume());
+  afterAll(async () => {
+    await queue.close();
+    await other.kill();
+    await headway.stop();
+  });
+
+  it('begins no job until it is resumed; every viewer sees both, whichever API process it is at', async () => {
+    const paused = await call(headway, 'steps', 'pause');
+    expect([paused.status, await paused.json()]).toEqual([
+      200,
+      { queue: 'steps', paused: true, jobs: ['steps'] },
+    ]);
+    const job = await headway.client.start('steps', QUICK);
+    const streams = await Promise.all([watch(headway.api.url, job), watch(other.url, job)]);
+    for (const stream of streams) {
+      const { data } = await stream.waitFor('queue');
+      expect(data).toEqual({ jobId: job.id, attempt: 0, paused: true, at: expect.any(Number) });
+    }
+    expect(await (await headway.client.get(job)).json()).toMatchObject({ state: 'waiting', paused: true });
+    const resumed = await call(headway, 'steps', 'resume');
+    expect(await resumed.json()).toEqual({ queue: 'steps', paused: false, jobs: ['steps'] });
+    for (const stream of streams) {
+      await stream.ended;
+      expect(lifecycle(stream)).toEqual(['waiting', 'queue', 'queue', 'active', 'completed']);
+      expect(told(stream)).toEqual([true, false]);
+    }
+    expect(await (await headway.client.get(job)).json()).not.toHaveProperty('paused');
+    // It begins anew with the attempt: who comes later has no need to know.
+    const late = await watch(other.url, job);
+    await late.ended;
+    expect(lifecycle(late)).toEqual(['waiting', 'active', 'completed']);
+  });
+
+  it('is seen by who watches already and by who comes later, when plain BullMQ pauses it', async () => {
+    const job = await headway.client.start('steps', QUICK, { delayMs: 120_000 });
+    const live = await Promise.all([watch(headway.api.url, job), watch(other.url, job)]);
+    await Promise.all(live.map((stream) => stream.waitFor('delayed')));
+    await queue.pause();
+    await Promise.all(live.map((stream) => stream.waitFor('queue')));
+    const late = await watch(other.url, job);
+    expect((await late.waitFor('queue')).data.paused).toBe(true);
+    await queue.resume();
+    for (const stream of [...live, late]) {
+      await stream.waitFor(({ event, data }) => event === 'queue' && !data.paused);
+      expect(told(stream)).toEqual([true, false]);
+      stream.close();
+    }
+    await headway.client.cancel(job);
+  });
+
+  it('lets running jobs go on, and other kinds', async () => {
+    const running = await headway.client.start('steps', { count: 10, intervalMs: 30 });
+    const stream = await watch(headway.api.url, running);
+    await stream.waitFor('progress');
+    await queue.pause();
+    await stream.ended;
+    expect(lifecycle(stream)).toEqual(['waiting', 'active', 'completed']);
+    const file = await headway.client.upload('a.txt', 'a');
+    const unaffected = await headway.client.start('checksum', { file: file.id });
+    const watched = await watch(headway.api.url, unaffected);
+    await watched.ended;
+    expect(lifecycle(watched)).toEqual(['waiting', 'active', 'completed']);
+  });
+
+  it('is shown with the definitions', async () => {
+    const shown = async (): Promise<unknown[]> => {
+      const { definitions } = (await (await fetch(`${headway.api.url}/v1/definitions`)).json()) as {
+        definitions: Array<{ name: string; queue: string; paused: boolean }>;
+      };
+      return definitions.map(({ name, queue, paused }) => [name, queue, paused]);
+    };
+    await queue.pause();
+    expect(await shown()).toEqual([
+      ['checksum', 'checksum', false],
+      ['csv-import', 'csv-import', false],
+      ['steps', 'steps', true],
+    ]);
+    await queue.resume();
+    expect((await shown())[2]).toEqual(['steps', 'steps', false]);
+  });
+
+  it("is an admin's to pause", async () => {
+    for (const action of ['pause', 'resume']) {
+      const stranger = await call(headway, 'steps', action, {});
+      expect([stranger.status, await stranger.json()]).toMatchObject([401, { code: 'sign-in' }]);
+    }
+    expect(await queue.isPaused()).toBe(false);
+    const unknown = await call(headway, 'nothing', 'pause');
+    expect([unknown.status, await unknown.json()]).toMatchObject([404, { code: 'not-found' }]);
+    expect((await fetch(`${headway.api.url}/v1/definitions/steps/pause`, { headers: asAdmin })).status).toBe(
+      405,
+    );
+  });
+
+  it('is not mentioned to viewers of jobs that never waited for it', async () => {
+    const job = await headway.client.start('steps', QUICK);
+    const stream = await watch(headway.api.url, job);
+    await stream.ended;
+    expect(stream.names()).not.toContain('queue');
+  });
+});
+
+describe('kinds that share a queue', () => {
+  it('are paused together, and the answer names them', async () => {
+    const headway = await startHeadway({ workers: 0, env: { ...ADMIN, QUEUE_NAME: 'all' } });
+    const answer = await call(headway, 'steps', 'pause');
+    expect(await answer.json()).toEqual({
+      queue: 'all',
+      paused: true,
+      jobs: ['checksum', 'csv-import', 'steps'],
+    });
+    await headway.stop();
+  });
+});
+
+describe('a paused kind and a Redis that goes away', () => {
+  it('stays paused; its viewers see the resume that comes after', async () => {
+    const headway = await startHeadway({ appendOnly: true, env: ADMIN });
+    await call(headway, 'steps', 'pause');
+    const job = await headway.client.start('steps', QUICK);
+    const stream = await watch(headway.api.url, job);
+    await stream.waitFor('queue');
+    await headway.redis.kill('SIGKILL');
+    await headway.redis.restart();
+    await until('it is back', async () => (await fetch(`${headway.api.url}/readyz`)).status === 200);
+    expect(await (await headway.client.get(job)).json()).toMatchObject({ paused: true });
+    expect((await call(headway, 'steps', 'resume')).status).toBe(200);
+    await stream.ended;
+    expect(lifecycle(stream)).toEqual(['waiting', 'queue', 'queue', 'active', 'completed']);
+    expect(told(stream)).toEqual([true, false]);
+    await headway.stop();
+  });
+
+  it('is paused and resumed with no worker alive: an API process hears it', async () => {
+    const headway = await startHeadway({ workers: 0, env: ADMIN });
+    const job = await headway.client.start('steps', QUICK);
+    const stream = await watch(headway.api.url, job);
+    await stream.waitFor('waiting');
+    await call(headway, 'steps', 'pause');
+    await stream.waitFor('queue');
+    await call(headway, 'steps', 'resume');
+    await stream.waitFor(({ event, data }) => event === 'queue' && !data.paused);
+    expect(stream.names()).toEqual(['waiting', 'queue', 'queue']);
+    await headway.stop();
+  });
+});

@@ -1,0 +1,134 @@
+import { describe, expect, it } from 'vitest';
+import type { Timing } from '../../../src/shared/schedules/schedule.js';
+import { nextDue, timingErrors, upcoming } from '../../../src/shared/schedules/timing.js';
+
+const at = (text: string): number => Date.parse(text);
+const cron = (expression: string, timeZone: string, more: Partial<Timing> = {}): Timing => ({
+  cron: expression,
+  timeZone,
+  firstAt: 0,
+  ...more,
+});
+const times = (timing: Timing, from: string, count: number): string[] => {
+  const out: string[] = [];
+  for (let after = at(from); out.length < count; ) {
+    const due = nextDue(timing, after);
+    if (due === undefined) break;
+    out.push(new Date(due).toISOString().replace(/:00\.000Z$/, 'Z'));
+    after = due;
+  }
+  return out;
+};
+
+describe('when a cron schedule is due', () => {
+  it.each([
+    [
+      'at a local time, across the change to summer time',
+      cron('0 9 * * *', 'Europe/Berlin'),
+      '2026-03-27T12:00:00Z',
+      ['2026-03-28T08:00Z', '2026-03-29T07:00Z', '2026-03-30T07:00Z'],
+    ],
+    [
+      'at a local time, across the change to winter time',
+      cron('0 9 * * *', 'America/New_York'),
+      '2026-10-30T20:00:00Z',
+      ['2026-10-31T13:00Z', '2026-11-01T14:00Z', '2026-11-02T14:00Z'],
+    ],
+    [
+      'at a time that the change leaves out: an hour later on that day',
+      cron('30 2 * * *', 'Europe/Berlin'),
+      '2026-03-28T12:00:00Z',
+      ['2026-03-29T01:30Z', '2026-03-30T00:30Z'],
+    ],
+    [
+      'at a time that comes twice: once',
+      cron('30 2 * * *', 'Europe/Berlin'),
+      '2026-10-24T12:00:00Z',
+      ['2026-10-25T00:30Z', '2026-10-26T01:30Z'],
+    ],
+    [
+      'every hour: also in the hour that comes twice',
+      cron('0 * * * *', 'Europe/Berlin'),
+      '2026-10-24T23:30:00Z',
+      ['2026-10-25T00:00Z', '2026-10-25T01:00Z', '2026-10-25T02:00Z'],
+    ],
+    ['on the 29th of February', cron('0 0 29 2 *', 'UTC'), '2026-01-01T00:00:00Z', ['2028-02-29T00:00Z']],
+    [
+      'not before it starts, and then at once',
+      cron('0 * * * *', 'UTC', { startAt: '2026-01-01T10:00:00Z' }),
+      '2026-01-01T05:30:00Z',
+      ['2026-01-01T10:00Z', '2026-01-01T11:00Z'],
+    ],
+    [
+      'not after its end',
+      cron('0 * * * *', 'UTC', { endAt: '2026-01-01T07:00:00Z' }),
+      '2026-01-01T05:30:00Z',
+      ['2026-01-01T06:00Z', '2026-01-01T07:00Z'],
+    ],
+  ])('%s', (_what, timing, from, expected) => {
+    const more = timing.endAt ? 1 : 0;
+    expect(times(timing, from, expected.length + more)).toEqual(expected);
+  });
+
+  it('by seconds, with six fields', () => {
+    const after = at('2026-01-01T00:00:00.500Z');
+    expect(nextDue(cron('*/10 * * * * *', 'UTC'), after)).toBe(at('2026-01-01T00:00:10Z'));
+  });
+});
+
+describe('when an interval is due', () => {
+  const timing: Timing = { everyMs: 1000, firstAt: 5300 };
+  it.each([
+    ['before the first', 0, 5300],
+    ['at the first', 5300, 6300],
+    ['between two', 7400, 8300],
+  ])('%s: in step with the first', (_what, after, expected) => {
+    expect(nextDue(timing, after)).toBe(expected);
+  });
+
+  it('for the first time even when that is over, and then without what was missed', () => {
+    expect(upcoming(timing, undefined, 9000)).toBe(5300);
+    expect(upcoming(timing, 5300, 9000)).toBe(9300);
+  });
+});
+
+describe('a timing that is none', () => {
+  const now = at('2026-06-01T00:00:00Z');
+  it.each<[string, Partial<Timing>, string, RegExp]>([
+    ['neither', {}, 'cron', /either cron or everyMs/],
+    ['both', { cron: '* * * * *', everyMs: 5000 }, 'cron', /either cron or everyMs/],
+    ['three fields', { cron: '* * *' }, 'cron', /5 fields .* or 6/],
+    ['seven fields', { cron: '* * * * * * *' }, 'cron', /5 fields .* or 6/],
+    ['a minute that there is not', { cron: '60 * * * *' }, 'cron', /not a cron expression: .*60.*0-59/],
+    ['words', { cron: 'every day at ten o clock' }, 'cron', /not a cron expression/],
+    ['a random time', { cron: 'H 3 * * *' }, 'cron', /random/],
+    ['the 30th of February', { cron: '0 0 30 2 *' }, 'cron', /cron expression|no such day/],
+    ['the 31st of short months', { cron: '0 0 31 2,4,6 *' }, 'cron', /no such day/],
+    ['a zone that there is not', { cron: '* * * * *', timeZone: 'Europe/Bonn' }, 'timeZone', /IANA/],
+    ['an offset as a zone', { cron: '* * * * *', timeZone: '+02:00' }, 'timeZone', /IANA/],
+    ['a zone for an interval', { everyMs: 5000, timeZone: 'UTC' }, 'timeZone', /cron only/],
+    ['an end that is over', { everyMs: 5000, endAt: '2026-01-01T00:00:00Z' }, 'endAt', /in the future/],
+    [
+      'an end before the start',
+      { everyMs: 5000, startAt: '2026-07-02T00:00:00Z', endAt: '2026-07-01T00:00:00Z' },
+      'endAt',
+      /after startAt/,
+    ],
+    [
+      'an end before it is due',
+      { cron: '0 0 1 1 *', endAt: '2026-07-01T00:00:00Z' },
+      'cron',
+      /not due even once/,
+    ],
+  ])('%s', (_what, timing, field, detail) => {
+    const errors = timingErrors({ firstAt: now, ...timing }, now);
+    expect(errors).toEqual([{ field, detail: expect.stringMatching(detail) }]);
+  });
+
+  it.each(['*/5 * * * *', '0 0 9 * * MON-FRI', '0 9 * * 1#1', '0 0 L * *', '0 0 * * THU'])(
+    'is not %s',
+    (expression) => {
+      expect(timingErrors({ firstAt: now, cron: expression, timeZone: 'Asia/Tokyo' }, now)).toEqual([]);
+    },
+  );
+});
