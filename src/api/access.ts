@@ -1,6 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Request, Response } from 'express';
 import { HeadwayError } from '../shared/errors.js';
+import type { GoneReader } from '../shared/job-index/gone.js';
 import type { SnapshotReader } from '../shared/lifecycle/snapshot.js';
 import { basicPassword, bearer, cookies, queryToken } from './credentials.js';
 import type { Claim, Tokens } from './tokens.js';
@@ -33,7 +34,9 @@ export interface Access {
   authorize(req: Request): Promise<string>;
   /** @throws HeadwayError `sign-in` for a caller that is not known to be an admin, `forbidden` for one known not to be */
   requireAdmin(req: Request): Promise<Principal>;
-  /** Makes the token of a job and sets the cookie that lets pages of the same site use it. */
+  /** Makes the token of a job. */
+  token(jobId: string): Promise<string>;
+  /** As {@link token}, and sets the cookie that lets pages of the same site use it. */
   grant(req: Request, res: Response, jobId: string): Promise<string>;
 }
 
@@ -47,11 +50,12 @@ export interface AccessOptions {
   /** Opens everything; `undefined`: nothing does. */
   adminToken: string | undefined;
   readJob: SnapshotReader;
+  readGone: GoneReader;
 }
 
 const ADMIN: Principal = { id: 'admin', signedIn: true, admin: true };
 
-export function createAccess({ tokens, tokenTtlMs, adminToken, readJob }: AccessOptions): Access {
+export function createAccess({ tokens, tokenTtlMs, adminToken, readJob, readGone }: AccessOptions): Access {
   const isAdminToken = (given: string | undefined): boolean =>
     given !== undefined && adminToken !== undefined && timingSafeEqual(digest(given), digest(adminToken));
 
@@ -70,6 +74,12 @@ export function createAccess({ tokens, tokenTtlMs, adminToken, readJob }: Access
     const [visitor] = cookies(req, VISITOR_COOKIE);
     return visitor && /^[\w-]{27}$/.test(visitor) ? visitorPrincipal(visitor) : undefined;
   }
+
+  /** Who started a job, also one that is not kept any more. */
+  const ownerOf = async (jobId: string): Promise<string | undefined> => {
+    const job = await readJob(jobId);
+    return job ? job.settings.owner : (await readGone(jobId))?.owner;
+  };
 
   const principal = async (req: Request): Promise<Principal | undefined> =>
     principalOf(req, await claimOf(req));
@@ -103,7 +113,7 @@ export function createAccess({ tokens, tokenTtlMs, adminToken, readJob }: Access
       }
       const caller = principalOf(req, claim);
       if (caller?.admin) return jobId;
-      if (caller && (await readJob(jobId))?.settings.owner === caller.id) return jobId;
+      if (caller && (await ownerOf(jobId)) === caller.id) return jobId;
       throw jobNotFound();
     },
     async requireAdmin(req) {
@@ -112,6 +122,7 @@ export function createAccess({ tokens, tokenTtlMs, adminToken, readJob }: Access
       if (caller?.signedIn) throw new HeadwayError('forbidden', 'Only an admin may do this.');
       throw new HeadwayError('sign-in', 'Only an admin may do this: send the token of one.');
     },
+    token: (jobId) => tokens.sign(jobId),
     async grant(req, res, jobId) {
       const token = await tokens.sign(jobId);
       res.cookie(JOB_COOKIE, token, {

@@ -6,6 +6,7 @@ import { HeadwayError } from '../shared/errors.js';
 import type { Logger } from '../shared/log.js';
 import { methods, problemHandler } from './problem.js';
 import { requestLog } from './request-log.js';
+import { batchRoutes } from './routes/batch.js';
 import { definitionRoutes } from './routes/definitions.js';
 import { filesRoutes } from './routes/files.js';
 import { healthRoutes } from './routes/health.js';
@@ -52,6 +53,12 @@ export function createApp(options: AppOptions): Express {
     requireJson,
     express.json({ limit: config.BODY_MAX_BYTES, strict: true }),
     jobRoutes(options),
+  );
+  app.use(
+    '/v1/jobs\\:batch',
+    requireJson,
+    express.json({ limit: config.BODY_MAX_BYTES, strict: true }),
+    batchRoutes(options),
   );
   app.use('/v1/definitions', definitionRoutes(registry));
   if (page) app.use(express.static(page, { index: 'index.html' }));

@@ -1,10 +1,14 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { jobChannel } from '../shared/channel/keys.js';
 import { createReader } from '../shared/channel/reader.js';
 import { Subscriber } from '../shared/channel/subscriber.js';
 import { readConfig } from '../shared/config.js';
 import { connectHeadway } from '../shared/connection.js';
 import { openFileStore } from '../shared/files/store.js';
+import { createAudit } from '../shared/job-index/audit.js';
+import { createGoneReader } from '../shared/job-index/gone.js';
+import { createKeeper } from '../shared/job-index/keeper.js';
 import { startBridge } from '../shared/lifecycle/bridge.js';
 import { createExpiry } from '../shared/lifecycle/expiry.js';
 import { createWithdrawal } from '../shared/lifecycle/withdraw.js';
@@ -27,8 +31,8 @@ await runMain(async () => {
   const secret = await signingSecret(config, production);
   const registry = await loadRegistry([builtInJobsDir, ...(config.JOBS_DIR ? [config.JOBS_DIR] : [])]);
   const plan = planQueues(registry, config.QUEUE_NAME);
-  const connection = await connectHeadway(config, 'request', log);
-  const { redis, server: redisServer, queuePrefix, lifecycle } = connection;
+  const connection = await connectHeadway(config, 'request', log, registry);
+  const { redis, server: redisServer, queuePrefix, lifecycle, trackJob, keep } = connection;
   const store = openFileStore({
     dir: config.FILES_DIR,
     ttlMs: config.FILES_TTL_MS,
@@ -62,6 +66,8 @@ await runMain(async () => {
   });
   const expiry = createExpiry(redis, config.KEY_PREFIX);
 
+  const readGone = createGoneReader(redis, queuePrefix);
+
   let stopping = false;
   const app = createApp({
     config,
@@ -75,17 +81,21 @@ await runMain(async () => {
       tokenTtlMs: config.TOKEN_TTL_MS,
       adminToken: await adminToken(config, production),
       readJob: connection.readJob,
+      readGone,
     }),
     viewers,
     subscriber,
     withdrawal,
     expiry,
+    readGone,
     log,
     stopping: () => stopping,
   });
   const server = createServer(app);
   await listen(server, config);
 
+  const keeper = createKeeper({ redis, prefix: config.KEY_PREFIX, queuePrefix, keep, lifecycle, store, log });
+  const audit = createAudit({ redis, queuePrefix, queues: plan.names, trackJob });
   const bridge = startBridge({
     role: 'api',
     redis,
@@ -94,10 +104,16 @@ await runMain(async () => {
     queuePrefix,
     queues: plan.names,
     lifecycle,
-    chore: () => expiry.sweep(withdrawal),
+    async chore() {
+      await expiry.sweep(withdrawal);
+      await keeper.sweep();
+      await audit.step();
+    },
     log,
   });
-  const recheck = startRecheck(subscriber, redis, lifecycle, log);
+  const recheck = startRecheck(subscriber, redis, lifecycle, log, (jobId) =>
+    subscriber.end(jobChannel(jobId)),
+  );
 
   onShutdown(log, async () => {
     stopping = true;

@@ -1,6 +1,9 @@
 /** Longest time that Node's timers know: about 24 days. */
 export const MAX_TIMER_MS = 2 ** 31 - 1;
 
+/** The least and the longest time that a finished job can be kept, in ms. */
+export const KEEP_MS = { min: 1000, max: 365 * 24 * 3_600_000 };
+
 /** What a call decided about one job, beyond what BullMQ's own options say. Travels in BullMQ's options. */
 export interface JobSettings {
   /** A run that takes longer is stopped, in ms. */
@@ -9,6 +12,8 @@ export interface JobSettings {
   expiresAt?: number;
   /** The principal that started it. */
   owner?: string;
+  /** How long it is kept after its end, in ms. */
+  keepMs?: number;
   metadata?: Record<string, unknown>;
   tags?: string[];
 }

@@ -2,6 +2,8 @@ import { mkdir } from 'node:fs/promises';
 import { readConfig } from '../shared/config.js';
 import { connectHeadway } from '../shared/connection.js';
 import { openFileStore } from '../shared/files/store.js';
+import { createAudit } from '../shared/job-index/audit.js';
+import { createKeeper } from '../shared/job-index/keeper.js';
 import { startBridge } from '../shared/lifecycle/bridge.js';
 import { createExpiry } from '../shared/lifecycle/expiry.js';
 import { createWithdrawal } from '../shared/lifecycle/withdraw.js';
@@ -24,8 +26,8 @@ await runMain(async () => {
   const registry = await loadRegistry([builtInJobsDir, ...(config.JOBS_DIR ? [config.JOBS_DIR] : [])]);
   const plan = planQueues(registry, config.QUEUE_NAME);
   const queues = queuesToServe(plan, registry, config.WORKER_JOBS);
-  const connection = await connectHeadway(config, 'patient', log);
-  const { redis, queuePrefix, publisher, gather, lifecycle, readJob } = connection;
+  const connection = await connectHeadway(config, 'patient', log, registry);
+  const { redis, queuePrefix, publisher, gather, lifecycle, readJob, trackJob, keep } = connection;
   await mkdir(config.FILES_DIR, { recursive: true });
   const store = openFileStore({
     dir: config.FILES_DIR,
@@ -42,6 +44,7 @@ await runMain(async () => {
     publisher,
     gather,
     store,
+    keep,
     progressIntervalMs: config.PROGRESS_INTERVAL_MS,
     log,
   });
@@ -91,6 +94,8 @@ await runMain(async () => {
     prefix: config.KEY_PREFIX,
   });
   const expiry = createExpiry(redis, config.KEY_PREFIX);
+  const keeper = createKeeper({ redis, prefix: config.KEY_PREFIX, queuePrefix, keep, lifecycle, store, log });
+  const audit = createAudit({ redis, queuePrefix, queues: plan.names, trackJob });
   const bridge = startBridge({
     role: 'worker',
     redis,
@@ -99,7 +104,11 @@ await runMain(async () => {
     queuePrefix,
     queues: plan.names,
     lifecycle,
-    chore: () => expiry.sweep(withdrawal),
+    async chore() {
+      await expiry.sweep(withdrawal);
+      await keeper.sweep();
+      await audit.step();
+    },
     log,
   });
   const sweeper = setInterval(() => {

@@ -4,8 +4,10 @@ import type { Redis } from 'ioredis';
 import type { Gather } from '../shared/channel/gather.js';
 import type { Publisher } from '../shared/channel/publisher.js';
 import { HeadwayError, type PermanentError } from '../shared/errors.js';
+import { keepResultFiles } from '../shared/files/job-files.js';
 import type { FileStore } from '../shared/files/store.js';
 import type { JobContext, JobDefinition } from '../shared/job.js';
+import type { KeepTimes } from '../shared/job-index/keep-times.js';
 import { jobSettings } from '../shared/job-settings.js';
 import type { Lifecycle } from '../shared/lifecycle/reconcile.js';
 import { CANCELLED_REASON, type JobErrorCode } from '../shared/lifecycle/snapshot.js';
@@ -26,6 +28,7 @@ export interface ProcessorOptions {
   publisher: Publisher;
   gather: Gather;
   store: FileStore;
+  keep: KeepTimes;
   progressIntervalMs: number;
   log: Logger;
 }
@@ -61,6 +64,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     const timeoutMs = settings.timeoutMs ?? definition.defaults?.timeoutMs;
     if (timeoutMs !== undefined) run.limit(timeoutMs);
     const result = await execute(definition, job, reporting.context(run.signal));
+    await keepResultFiles(options.store, result, Date.now() + options.keep.of(job.name, settings));
     await reporting.flush();
     return result;
   }

@@ -6,17 +6,23 @@ import type { Config } from '../../shared/config.js';
 import type { Connection } from '../../shared/connection.js';
 import { HeadwayError } from '../../shared/errors.js';
 import type { FileStore } from '../../shared/files/store.js';
+import type { GoneReader } from '../../shared/job-index/gone.js';
+import { createPageReader } from '../../shared/job-index/page.js';
 import type { Expiry } from '../../shared/lifecycle/expiry.js';
 import { isFinished } from '../../shared/lifecycle/snapshot.js';
 import type { Withdrawal } from '../../shared/lifecycle/withdraw.js';
 import { newJobId, type OpenQueue, type QueuePlan } from '../../shared/queues.js';
 import type { Registry } from '../../shared/registry.js';
-import { type Access, jobNotFound } from '../access.js';
+import type { Access } from '../access.js';
+import { acceptedJob } from '../jobs/accepted.js';
+import { missingJob } from '../jobs/gone.js';
 import { createIdempotency, scopedKey } from '../jobs/idempotency.js';
+import { createJobList } from '../jobs/list.js';
+import { parseListQuery } from '../jobs/list-query.js';
 import { sendResult } from '../jobs/result.js';
 import { retryFailed } from '../jobs/retry.js';
 import { createJobStarter } from '../jobs/start.js';
-import { jobLinks, jobView, readProgress } from '../jobs/view.js';
+import { jobView, readProgress } from '../jobs/view.js';
 import { methods } from '../problem.js';
 import type { Viewers } from '../stream/viewers.js';
 
@@ -32,18 +38,37 @@ export interface JobRoutesOptions {
   subscriber: Subscriber;
   withdrawal: Withdrawal;
   expiry: Expiry;
+  readGone: GoneReader;
 }
 
-/** `/v1/jobs`: start a job, look at it, watch it, fetch its result. */
+/** `/v1/jobs`: start a job, list jobs, look at it, watch it, fetch its result. */
 export function jobRoutes(options: JobRoutesOptions): Router {
-  const { config, connection, openQueue, plan, registry, store, access, viewers, withdrawal, expiry } =
-    options;
-  const { redis, publisher, lifecycle, readJob } = connection;
+  const {
+    config,
+    connection,
+    openQueue,
+    plan,
+    registry,
+    store,
+    access,
+    viewers,
+    withdrawal,
+    expiry,
+    readGone,
+  } = options;
+  const { redis, publisher, lifecycle, readJob, trackJob, queuePrefix } = connection;
   const starter = createJobStarter({ openQueue, publisher, registry, store, expiry });
   const idempotency = createIdempotency(redis, config.KEY_PREFIX, config.IDEMPOTENCY_TTL_MS);
+  const listJobs = createJobList({
+    redis,
+    prefix: config.KEY_PREFIX,
+    readPage: createPageReader(redis, queuePrefix),
+    trackJob,
+    lifecycle,
+  });
   const router = Router();
 
-  router.route('/').all(methods('POST')).post(startJob);
+  router.route('/').all(methods('GET', 'POST')).get(showJobs).post(startJob);
   router.route('/:id').all(methods('GET')).get(showJob);
   router.route('/:id/events').all(methods('GET')).get(watchJob);
   router.route('/:id/result').all(methods('GET')).get(showResult);
@@ -59,44 +84,52 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     const newId = newJobId(plan.of(request.definition.name));
     const use = key ? await idempotency.claim(key, req.body, newId) : { jobId: newId, queued: false };
     let id = use.jobId;
-    if (!use.queued) {
+    // A job that has been and gone was queued, even if whoever queued it did not live to note that.
+    const queued = use.queued || (id !== newId && (await readGone(id)) !== undefined);
+    if (!queued) {
       id = await starter.start(use.jobId, request);
       if (key) await idempotency.confirm(key, id);
     }
-    const job = await readJob(id);
-    const links = jobLinks(id);
+    const job = await acceptedJob({ trackJob, readGone }, id, request.definition.name, id !== use.jobId);
     const token = await access.grant(req, res, id);
     res
       .status(202)
-      .location(links.self)
-      .json({
-        id,
-        name: request.definition.name,
-        state: job?.state ?? 'waiting',
-        ...(id === use.jobId ? {} : { deduplicated: true }),
-        links,
-        token,
-      });
+      .location(job.links.self)
+      .json({ ...job, token });
+  }
+
+  async function showJobs(req: Request, res: Response): Promise<void> {
+    const query = await parseListQuery(req.query);
+    const caller = await access.principal(req);
+    const foreign = query.owner !== undefined && query.owner !== caller?.id;
+    if (foreign) await access.requireAdmin(req);
+    const page =
+      caller || foreign
+        ? await listJobs(query, query.owner ?? (caller?.admin ? undefined : caller?.id))
+        : { jobs: [] };
+    res.set('Cache-Control', 'no-store').json(page);
   }
 
   async function showJob(req: Request, res: Response): Promise<void> {
-    const job = await readJob(await access.authorize(req));
-    if (!job) throw jobNotFound();
+    const jobId = await access.authorize(req);
+    const job = await readJob(jobId);
+    if (!job) throw await missingJob(readGone, jobId);
     res
       .set('Cache-Control', 'no-store')
       .json(jobView(job, await readProgress(redis, config.KEY_PREFIX, job)));
   }
 
   async function showResult(req: Request, res: Response): Promise<void> {
-    const job = await readJob(await access.authorize(req));
-    if (!job) throw jobNotFound();
+    const jobId = await access.authorize(req);
+    const job = await readJob(jobId);
+    if (!job) throw await missingJob(readGone, jobId);
     await sendResult(req, res, job, store);
   }
 
   async function cancelJob(req: Request, res: Response): Promise<void> {
     const jobId = await access.authorize(req);
     const job = await withdrawal.cancel(jobId);
-    if (!job) throw jobNotFound();
+    if (!job) throw await missingJob(readGone, jobId);
     if (job.state === 'completed' || job.state === 'failed') {
       throw new HeadwayError('already-finished', `The job has already ${job.state}; nothing was changed.`);
     }
@@ -107,7 +140,7 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     const jobId = await access.authorize(req);
     // What it came to has to be told before it runs again.
     const { job } = await lifecycle.reconcile(jobId);
-    if (!job) throw jobNotFound();
+    if (!job) throw await missingJob(readGone, jobId);
     if (job.state !== 'failed' && job.state !== 'cancelled') {
       const why = isFinished(job) ? 'has completed' : `is ${job.state}`;
       throw new HeadwayError('not-failed', `The job ${why}; only a failed or cancelled one can be retried.`);
@@ -123,7 +156,7 @@ export function jobRoutes(options: JobRoutesOptions): Router {
       throw new HeadwayError('not-acceptable', 'This is a stream: accept text/event-stream.');
     }
     const { job, epoch, end } = await lifecycle.reconcile(jobId);
-    if (!job && !epoch) throw jobNotFound();
+    if (!job && !epoch) throw await missingJob(readGone, jobId);
     const lastEventId = req.get('last-event-id') || (req.query.lastEventId as string | undefined);
     const seen = typeof lastEventId === 'string' ? parseEventId(lastEventId) : undefined;
     if (seen && end !== undefined && seen.epoch === epoch && seen.offset >= end) {

@@ -1,8 +1,9 @@
 import type { Cluster, Redis } from 'ioredis';
 import { channelKeys, jobChannel } from '../channel/keys.js';
 import type { Publisher } from '../channel/publisher.js';
+import type { KeepTimes } from '../job-index/keep-times.js';
 import { addressOf, queueKey } from '../queues.js';
-import type { JobSnapshot, SnapshotReader } from './snapshot.js';
+import type { EndHint, JobSnapshot, SnapshotReader } from './snapshot.js';
 import { ended, type Told, transitions } from './transitions.js';
 
 export interface LifecycleOptions {
@@ -11,6 +12,7 @@ export interface LifecycleOptions {
   publisher: Publisher;
   readJob: SnapshotReader;
   queuePrefix: string;
+  keep: KeepTimes;
 }
 
 /** What a job's channel and BullMQ say of a job, after the two have been made to agree. */
@@ -20,12 +22,6 @@ export interface Reconciled {
   epoch: string | undefined;
   end: number | undefined;
 }
-
-/** A message of BullMQ's that says how a job ended, for jobs that are removed at their end. */
-export type EndHint =
-  | { event: 'completed'; result: unknown }
-  | { event: 'failed'; reason: string }
-  | { event: 'removed' };
 
 /**
  * Keeps the channel of a job telling the truth about it. `reconcile` compares what the channel has told with
@@ -42,6 +38,7 @@ export function createLifecycle({
   publisher,
   readJob,
   queuePrefix,
+  keep,
 }: LifecycleOptions): Lifecycle {
   const jobKey = (jobId: string): string => {
     const { queue, id } = addressOf(jobId)!;
@@ -74,14 +71,18 @@ export function createLifecycle({
     async reconcile(jobId, hint) {
       // In this order: see `transitions`.
       const told = await readTold(jobId);
-      const job = await readJob(jobId);
+      const job = await readJob(jobId, hint);
       const missing = job
         ? transitions(told, job)
         : told && told.end === undefined
           ? [ended(told, jobId, endOfRemoved(hint))]
           : [];
       if (missing.length === 0) return { job, epoch: told?.epoch, end: told?.end };
-      for (const { event, fence } of missing) await publisher.publish(jobChannel(jobId), event, fence);
+      // What is told of a job stays for as long as the job does.
+      const keepMs = job ? keep.of(job.name, job.settings) : 0;
+      for (const { event, fence } of missing) {
+        await publisher.publish(jobChannel(jobId), { ...event, keepMs }, fence);
+      }
       // From now on it may run again: the request has been met.
       if (job?.state === 'cancelled') await redis.hset(jobKey(jobId), 'hw:cancel', 'told');
       const now = await readTold(jobId);
