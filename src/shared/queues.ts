@@ -28,8 +28,10 @@ export function derivedJobId(queue: string, seed: string): string {
 }
 
 /** The id under which a job is known to clients. One that another tool gave an id of its own has two dots: `<queue>..<id>`. */
-export const jobIdOf = ({ queue, id }: JobAddress): string =>
-  id.startsWith(`${queue}.`) ? id : `${queue}..${id}`;
+export const jobIdOf = ({ queue, id }: JobAddress): string => {
+  const ours = id.startsWith(`${queue}.`) && id.length > queue.length + 1 && id[queue.length + 1] !== '.';
+  return ours ? id : `${queue}..${id}`;
+};
 
 const JOB_ID = /^([A-Za-z0-9_-]{1,60})\.(\.?)([A-Za-z0-9_.:-]{1,130})$/;
 
