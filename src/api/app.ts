@@ -10,6 +10,7 @@ import type { ChannelRule } from './channels/rules.js';
 import { methods, problemHandler } from './problem.js';
 import { requestLog } from './request-log.js';
 import { requireJson } from './require-json.js';
+import { batchRoutes } from './routes/batch.js';
 import { channelRoutes } from './routes/channels.js';
 import { definitionRoutes } from './routes/definitions.js';
 import { eventRoutes } from './routes/events.js';
@@ -72,6 +73,12 @@ export function createApp(options: AppOptions): Express {
     requireJson,
     express.json({ limit: config.BODY_MAX_BYTES, strict: true }),
     jobRoutes(options),
+  );
+  app.use(
+    '/v1/jobs\\:batch',
+    requireJson,
+    express.json({ limit: config.BODY_MAX_BYTES, strict: true }),
+    batchRoutes(options),
   );
   app.use(channelRoutes(options));
   app.use('/v1/events', eventRoutes(options));

@@ -1,10 +1,14 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { jobChannel } from '../shared/channel/keys.js';
 import { createReader } from '../shared/channel/reader.js';
 import { Subscriber } from '../shared/channel/subscriber.js';
 import { readConfig } from '../shared/config.js';
 import { connectHeadway } from '../shared/connection.js';
 import { openFileStore } from '../shared/files/store.js';
+import { createAudit } from '../shared/job-index/audit.js';
+import { createGoneReader } from '../shared/job-index/gone.js';
+import { createKeeper } from '../shared/job-index/keeper.js';
 import { startBridge } from '../shared/lifecycle/bridge.js';
 import { createExpiry } from '../shared/lifecycle/expiry.js';
 import { watchQueues } from '../shared/lifecycle/queue-watch.js';
@@ -21,6 +25,7 @@ import { createAccess } from './auth/access.js';
 import { userKeys } from './auth/keys.js';
 import { adminToken, createTokens, signingSecret } from './auth/tokens.js';
 import { readRules } from './channels/rules.js';
+import { createJobStarter } from './jobs/start.js';
 import { listen } from './listen.js';
 import { startRecheck } from './recheck.js';
 import { Viewers } from './stream/viewers.js';
@@ -33,8 +38,8 @@ await runMain(async () => {
   const registry = await loadRegistry([builtInJobsDir, ...(config.JOBS_DIR ? [config.JOBS_DIR] : [])]);
   const plan = planQueues(registry, config.QUEUE_NAME);
   const rules = await readRules(config.CHANNEL_RULES);
-  const connection = await connectHeadway(config, 'request', log);
-  const { redis, server: redisServer, queuePrefix, lifecycle } = connection;
+  const connection = await connectHeadway(config, 'request', log, registry);
+  const { redis, server: redisServer, queuePrefix, lifecycle, trackJob, keep } = connection;
   const store = openFileStore({
     dir: config.FILES_DIR,
     ttlMs: config.FILES_TTL_MS,
@@ -80,6 +85,18 @@ await runMain(async () => {
     log,
   });
 
+  const readGone = createGoneReader(redis, queuePrefix);
+
+  const starter = createJobStarter({
+    openQueue,
+    publisher: connection.publisher,
+    registry,
+    store,
+    expiry,
+    webhooks: connection.webhooks,
+    webhookRules: { ...webhookPolicy(config), ownSecret: production && !config.WEBHOOK_SECRET },
+  });
+
   let stopping = false;
   const app = createApp({
     config,
@@ -99,20 +116,22 @@ await runMain(async () => {
       tokenTtlMs: config.TOKEN_TTL_MS,
       adminToken: await adminToken(config, production),
       readJob: connection.readJob,
+      readGone,
     }),
     viewers,
     rules,
-    subscriber,
     withdrawal,
-    expiry,
-    webhookRules: { ...webhookPolicy(config), ownSecret: production && !config.WEBHOOK_SECRET },
+    starter,
     schedules,
+    readGone,
     log,
     stopping: () => stopping,
   });
   const server = createServer(app);
   await listen(server, config);
 
+  const keeper = createKeeper({ redis, prefix: config.KEY_PREFIX, queuePrefix, keep, lifecycle, store, log });
+  const audit = createAudit({ redis, queuePrefix, queues: plan.names, trackJob });
   const bridge = startBridge({
     role: 'api',
     redis,
@@ -121,12 +140,15 @@ await runMain(async () => {
     queuePrefix,
     queues: plan.names,
     lifecycle: schedules.lifecycle,
-    chore: async () => {
-      await Promise.all([expiry.sweep(withdrawal), schedules.tend()]);
+    async chore() {
+      await Promise.all([expiry.sweep(withdrawal), schedules.tend(), keeper.sweep()]);
+      await audit.step();
     },
     log,
   });
-  const recheck = startRecheck(subscriber, redis, lifecycle, log);
+  const recheck = startRecheck(subscriber, redis, lifecycle, log, (jobId) =>
+    subscriber.end(jobChannel(jobId)),
+  );
   watchQueues({
     redis: subscriberRedis,
     prefix: config.KEY_PREFIX,

@@ -18,22 +18,29 @@ export interface Recheck extends Running {
 /**
  * Looks at the real state of every job that is watched here, now and then and whenever Redis comes back. BullMQ
  * trims its event stream and Redis can lose its last second: no viewer hangs because of a message that is gone.
+ * @param onLost told of a job that neither BullMQ nor its channel knows of any more
  */
 export function startRecheck(
   subscriber: Subscriber,
   redis: Redis,
   lifecycle: Lifecycle,
   log: Logger,
+  onLost: (jobId: string) => void,
 ): Recheck {
   let running: Promise<void> | undefined;
   const looks = new Set<Promise<void>>();
+
+  async function look(jobId: string): Promise<void> {
+    const { job, epoch } = await lifecycle.reconcile(jobId);
+    if (!job && epoch === undefined) onLost(jobId);
+  }
 
   async function recheck(queue?: string): Promise<void> {
     const jobIds = Array.from(subscriber.channels())
       .flatMap((name) => (name.startsWith('job:') ? [name.slice(4)] : []))
       .filter((id) => queue === undefined || addressOf(id)?.queue === queue);
     for (let i = 0; i < jobIds.length; i += AT_ONCE) {
-      await Promise.all(jobIds.slice(i, i + AT_ONCE).map((id) => lifecycle.reconcile(id)));
+      await Promise.all(jobIds.slice(i, i + AT_ONCE).map(look));
     }
   }
   const go = (): void => {

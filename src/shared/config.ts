@@ -61,7 +61,9 @@ export const configSchema = z.object({
     .describe('An upload that would leave less free disk than this is refused with 507.'),
   FILES_TTL_MS: int(1000)
     .default(day)
-    .describe('How long an upload or a result file is kept after its last use, in ms.'),
+    .describe(
+      'How long an upload is kept after its last use, in ms. A result file is kept as long as its job, if that is longer.',
+    ),
   BODY_MAX_BYTES: int(1024).default(MiB).describe('Largest JSON body accepted, in bytes.'),
   WORKER_CONCURRENCY: int(1, 1000)
     .default(4)
@@ -103,7 +105,14 @@ export const configSchema = z.object({
     .describe(
       'On SIGTERM a worker lets its running jobs go on for this long, then hands them back; the API lets requests end.',
     ),
-  KEEP_JOBS_MS: int(1000).default(day).describe('How long a finished job and its channel are kept, in ms.'),
+  KEEP_JOBS_MS: int(1000)
+    .default(day)
+    .describe(
+      'How long a finished job is kept, with its log, files and channel, in ms, unless it says otherwise (`keepMs`).',
+    ),
+  GONE_JOBS_MS: int(0)
+    .default(7 * day)
+    .describe('How long it is remembered that there was a job that is no longer kept, in ms.'),
   CHANNEL_LOG_LENGTH: int(10, 1_000_000).default(10_000).describe("Events kept in a channel's log."),
   CHANNEL_TTL_MS: int(1000)
     .default(day)

@@ -2,11 +2,14 @@ import type { Redis } from 'ioredis';
 import { createGatherer, type Gather } from './channel/gather.js';
 import { createPublisher, type Publisher } from './channel/publisher.js';
 import type { Config } from './config.js';
+import { createKeepTimes, type KeepTimes } from './job-index/keep-times.js';
+import { createTracker } from './job-index/tracker.js';
 import { createLifecycle, type Lifecycle } from './lifecycle/reconcile.js';
 import { createSnapshotReader, type SnapshotReader } from './lifecycle/snapshot.js';
 import type { Logger } from './log.js';
 import { createQueues } from './queues.js';
 import { type ConnectionRole, checkRedis, connectRedis, type RedisServer } from './redis.js';
+import type { Registry } from './registry.js';
 import { createWebhookQueue } from './webhooks/delivery.js';
 import { createWebhookStore, type WebhookStore } from './webhooks/store.js';
 
@@ -20,6 +23,9 @@ export interface Connection {
   /** Makes calls to Redis that are reports, in groups where there are many. */
   gather: Gather;
   readJob: SnapshotReader;
+  /** Reads a job and keeps the index of jobs right by the way. */
+  trackJob: SnapshotReader;
+  keep: KeepTimes;
   lifecycle: Lifecycle;
   webhooks: WebhookStore;
 }
@@ -31,7 +37,12 @@ const GATHER_MS = 10;
  * Connects to Redis and checks that it can be used.
  * @throws UnusableRedisError when it cannot
  */
-export async function connectHeadway(config: Config, role: ConnectionRole, log: Logger): Promise<Connection> {
+export async function connectHeadway(
+  config: Config,
+  role: ConnectionRole,
+  log: Logger,
+  registry: Registry,
+): Promise<Connection> {
   const redis = connectRedis(config.REDIS_URL, role);
   const server = await checkRedis(redis, config.REDIS_URL).catch((error) => {
     redis.disconnect();
@@ -58,6 +69,8 @@ export async function connectHeadway(config: Config, role: ConnectionRole, log: 
     log.debug({ err: error }, 'a queue met an error'),
   );
   const { beforeTelling } = createWebhookQueue({ redis, prefix, openQueue, store: webhooks });
+  const keep = createKeepTimes(config, registry);
+  const trackJob = createTracker({ redis, queuePrefix, keep });
   return {
     redis,
     server,
@@ -65,7 +78,17 @@ export async function connectHeadway(config: Config, role: ConnectionRole, log: 
     publisher,
     gather,
     readJob,
-    lifecycle: createLifecycle({ redis, prefix, publisher, readJob, queuePrefix, beforeTelling }),
+    trackJob,
+    keep,
+    lifecycle: createLifecycle({
+      redis,
+      prefix,
+      publisher,
+      readJob: trackJob,
+      queuePrefix,
+      keep,
+      beforeTelling,
+    }),
     webhooks,
   };
 }

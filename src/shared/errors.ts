@@ -40,16 +40,19 @@ export interface FieldError {
 /** An error with a code from {@link errorCodes}. `detail` is shown to the client: what was wrong and what to do. */
 export class HeadwayError extends Error {
   readonly status: number;
+  /** What else the problem tells (RFC 9457, section 3.2: extension members). */
+  readonly members: Record<string, unknown>;
 
   constructor(
     readonly code: ErrorCode,
     readonly detail: string,
     readonly errors?: FieldError[],
-    options?: ErrorOptions,
+    options: ErrorOptions & { members?: Record<string, unknown> } = {},
   ) {
     super(detail, options);
     this.name = 'HeadwayError';
     this.status = errorCodes[code][0];
+    this.members = options.members ?? {};
   }
 
   /** The body of an `application/problem+json` answer (RFC 9457, section 3). */
@@ -63,6 +66,7 @@ export class HeadwayError extends Error {
       ...(instance ? { instance } : {}),
       code: this.code,
       ...(this.errors ? { errors: this.errors } : {}),
+      ...this.members,
     };
   }
 }

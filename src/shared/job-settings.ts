@@ -3,6 +3,9 @@ import { runOf } from './schedules/run.js';
 /** Longest time that Node's timers know: about 24 days. */
 export const MAX_TIMER_MS = 2 ** 31 - 1;
 
+/** The least and the longest time that a finished job can be kept, in ms. */
+export const KEEP_MS = { min: 1000, max: 365 * 24 * 3_600_000 };
+
 /** What a call decided about one job, beyond what BullMQ's own options say. Travels in BullMQ's options. */
 export interface JobSettings {
   /** A run that takes longer is stopped, in ms. */
@@ -15,6 +18,8 @@ export interface JobSettings {
   schedule?: { id: string; version: number };
   /** The principal that started it. */
   owner?: string;
+  /** How long it is kept after its end, in ms. */
+  keepMs?: number;
   metadata?: Record<string, unknown>;
   tags?: string[];
   /** There is a webhook to call at its end; its address is kept apart, see `webhooks/store.ts`. */

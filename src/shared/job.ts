@@ -92,6 +92,8 @@ export interface JobDefaults {
   cancelGraceMs?: number;
   /** A job that has not been begun this long after its start (or its due time) fails, with the code `expired`. */
   ttlMs?: number;
+  /** How long it is kept after its end, with its log, files and channel. Default: `KEEP_JOBS_MS`. */
+  keepMs?: number;
 }
 
 /** One kind of job: a file in `src/worker/jobs` or in `JOBS_DIR` default-exports one. */

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { JobDefinition } from './job.js';
@@ -16,9 +16,22 @@ export interface JobAddress {
  */
 export const newJobId = (queue: string): string => `${queue}.${randomUUID()}`;
 
+/** The id of a job that follows from a seed: made again, it is the same. */
+export function derivedJobId(queue: string, seed: string): string {
+  const bytes = createHash('sha256').update(seed).digest().subarray(0, 16);
+  // A UUID of version 8: "custom" (RFC 9562, section 5.8).
+  bytes[6] = (bytes[6]! & 0x0f) | 0x80;
+  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
+  const hex = bytes.toString('hex');
+  const uuid = [8, 12, 16, 20, 32].map((end, i) => hex.slice([0, 8, 12, 16, 20][i], end)).join('-');
+  return `${queue}.${uuid}`;
+}
+
 /** The id under which a job is known to clients. One that another tool gave an id of its own has two dots: `<queue>..<id>`. */
-export const jobIdOf = ({ queue, id }: JobAddress): string =>
-  id.startsWith(`${queue}.`) ? id : `${queue}..${id}`;
+export const jobIdOf = ({ queue, id }: JobAddress): string => {
+  const ours = id.startsWith(`${queue}.`) && id.length > queue.length + 1 && id[queue.length + 1] !== '.';
+  return ours ? id : `${queue}..${id}`;
+};
 
 const JOB_ID = /^([A-Za-z0-9_-]{1,60})\.(\.?)([A-Za-z0-9_.:-]{1,130})$/;
 

@@ -4,7 +4,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { createJiti } from 'jiti';
 import { z } from 'zod';
 import type { JobDefinition } from './job.js';
-import { MAX_TIMER_MS } from './job-settings.js';
+import { KEEP_MS, MAX_TIMER_MS } from './job-settings.js';
 
 /** Job definitions by name. */
 export type Registry = ReadonlyMap<string, JobDefinition>;
@@ -38,6 +38,7 @@ const definitionSchema = z.strictObject({
       timeoutMs: z.number().int().positive().max(MAX_TIMER_MS).optional(),
       cancelGraceMs: z.number().int().nonnegative().max(MAX_TIMER_MS).optional(),
       ttlMs: z.number().int().positive().optional(),
+      keepMs: z.number().int().min(KEEP_MS.min).max(KEEP_MS.max).optional(),
     })
     .optional(),
   internal: z.boolean().optional(),

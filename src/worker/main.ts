@@ -2,6 +2,8 @@ import { mkdir } from 'node:fs/promises';
 import { readConfig } from '../shared/config.js';
 import { connectHeadway } from '../shared/connection.js';
 import { openFileStore } from '../shared/files/store.js';
+import { createAudit } from '../shared/job-index/audit.js';
+import { createKeeper } from '../shared/job-index/keeper.js';
 import { startBridge } from '../shared/lifecycle/bridge.js';
 import { createExpiry } from '../shared/lifecycle/expiry.js';
 import { createWithdrawal } from '../shared/lifecycle/withdraw.js';
@@ -29,8 +31,8 @@ await runMain(async () => {
   const registry = await loadRegistry([builtInJobsDir, ...(config.JOBS_DIR ? [config.JOBS_DIR] : [])]);
   const plan = planQueues(registry, config.QUEUE_NAME);
   const queues = queuesToServe(plan, registry, config.WORKER_JOBS);
-  const connection = await connectHeadway(config, 'patient', log);
-  const { redis, queuePrefix, publisher, gather, readJob } = connection;
+  const connection = await connectHeadway(config, 'patient', log, registry);
+  const { redis, queuePrefix, publisher, gather, readJob, trackJob, keep } = connection;
   await mkdir(config.FILES_DIR, { recursive: true });
   const files = {
     dir: config.FILES_DIR,
@@ -78,6 +80,7 @@ await runMain(async () => {
     publisher,
     gather,
     store,
+    keep,
     limits,
     threads,
     services: { deliverWebhook },
@@ -125,6 +128,8 @@ await runMain(async () => {
     lifecycle,
     prefix: config.KEY_PREFIX,
   });
+  const keeper = createKeeper({ redis, prefix: config.KEY_PREFIX, queuePrefix, keep, lifecycle, store, log });
+  const audit = createAudit({ redis, queuePrefix, queues: plan.names, trackJob });
   const bridge = startBridge({
     role: 'worker',
     redis,
@@ -133,8 +138,9 @@ await runMain(async () => {
     queuePrefix,
     queues: plan.names,
     lifecycle,
-    chore: async () => {
-      await Promise.all([expiry.sweep(withdrawal), schedules.tend()]);
+    async chore() {
+      await Promise.all([expiry.sweep(withdrawal), schedules.tend(), keeper.sweep()]);
+      await audit.step();
     },
     log,
   });

@@ -2,9 +2,10 @@ import { type Job, type Processor, UnrecoverableError, WaitingError } from 'bull
 import type { Redis } from 'ioredis';
 import type { Gather } from '../shared/channel/gather.js';
 import type { Publisher } from '../shared/channel/publisher.js';
-import { jobFiles } from '../shared/files/job-files.js';
+import { jobFiles, keepResultFiles } from '../shared/files/job-files.js';
 import type { FileStore } from '../shared/files/store.js';
 import type { JobDefinition } from '../shared/job.js';
+import type { KeepTimes } from '../shared/job-index/keep-times.js';
 import { jobSettings } from '../shared/job-settings.js';
 import type { Lifecycle } from '../shared/lifecycle/reconcile.js';
 import { CANCELLED_REASON, type JobErrorCode } from '../shared/lifecycle/snapshot.js';
@@ -31,6 +32,7 @@ export interface ProcessorOptions {
   publisher: Publisher;
   gather: Gather;
   store: FileStore;
+  keep: KeepTimes;
   limits: ReportingLimits;
   /** For definitions with `thread: true`. */
   threads: Threads;
@@ -87,6 +89,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       if (timeoutMs !== undefined) run.limit(timeoutMs);
     };
     const result = await checkResult(definition, await execution.run(job.data, run, begin));
+    await keepResultFiles(options.store, result, Date.now() + options.keep.of(job.name, settings));
     await execution.flush();
     return result;
   }

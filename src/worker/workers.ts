@@ -48,7 +48,6 @@ export interface WorkersOptions {
 /** One BullMQ worker for each queue that this process serves. */
 export function createWorkers(options: WorkersOptions): Worker[] {
   const { config, connection, queuePrefix, plan, queues, processor } = options;
-  const keep = { age: config.KEEP_JOBS_MS / 1000 };
   return queues.map((queue) => {
     // The limits of a queue are those of its only kind: see planQueues.
     const kinds = plan.kindsIn(queue);
@@ -63,8 +62,6 @@ export function createWorkers(options: WorkersOptions): Worker[] {
       lockDuration: config.LOCK_DURATION_MS,
       stalledInterval: config.STALLED_INTERVAL_MS,
       maxStalledCount: config.MAX_STALLS,
-      removeOnComplete: keep,
-      removeOnFail: keep,
     });
   });
 }

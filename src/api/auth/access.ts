@@ -1,6 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Request, Response } from 'express';
 import { HeadwayError } from '../../shared/errors.js';
+import type { GoneReader } from '../../shared/job-index/gone.js';
 import type { SnapshotReader } from '../../shared/lifecycle/snapshot.js';
 import { basicPassword, bearer, cookies, queryTokens } from './credentials.js';
 import type { Claim, Grants, Tokens } from './tokens.js';
@@ -45,7 +46,9 @@ export interface Access {
   authorize(req: Request, jobId?: string): Promise<string>;
   /** @throws HeadwayError `sign-in` for a caller that is not known to be an admin, `forbidden` for one known not to be */
   requireAdmin(req: Request): Promise<Principal>;
-  /** Makes the token of a job and sets the cookie that lets pages of the same site use it. */
+  /** Makes the token of a job. */
+  token(jobId: string): Promise<string>;
+  /** As {@link token}, and sets the cookie that lets pages of the same site use it. */
   grant(req: Request, res: Response, jobId: string): Promise<string>;
 }
 
@@ -59,11 +62,12 @@ export interface AccessOptions {
   /** Opens everything; `undefined`: nothing does. */
   adminToken: string | undefined;
   readJob: SnapshotReader;
+  readGone: GoneReader;
 }
 
 const ADMIN: Principal = { id: 'admin', signedIn: true, admin: true, grants: NO_GRANTS };
 
-export function createAccess({ tokens, tokenTtlMs, adminToken, readJob }: AccessOptions): Access {
+export function createAccess({ tokens, tokenTtlMs, adminToken, readJob, readGone }: AccessOptions): Access {
   const isAdminToken = (given: string | undefined): boolean =>
     given !== undefined && adminToken !== undefined && timingSafeEqual(digest(given), digest(adminToken));
 
@@ -89,6 +93,11 @@ export function createAccess({ tokens, tokenTtlMs, adminToken, readJob }: Access
   /** Whether a job was made for another one: it is seen by whoever may see that. */
   const serves = async (jobId: string, other: string): Promise<boolean> =>
     (await readJob(jobId))?.settings.of === other;
+  /** Who started a job, also one that is not kept any more. */
+  const ownerOf = async (jobId: string): Promise<string | undefined> => {
+    const job = await readJob(jobId);
+    return job ? job.settings.owner : (await readGone(jobId))?.owner;
+  };
 
   const principal = async (req: Request): Promise<Principal | undefined> =>
     principalOf(req, await claimOf(req));
@@ -117,7 +126,7 @@ export function createAccess({ tokens, tokenTtlMs, adminToken, readJob }: Access
       for (const token of others) if (opens(await tokens.verify(token), jobId)) return jobId;
       const caller = principalOf(req, claim);
       if (caller?.admin) return jobId;
-      if (caller && (await readJob(jobId))?.settings.owner === caller.id) return jobId;
+      if (caller && (await ownerOf(jobId)) === caller.id) return jobId;
       throw jobNotFound();
     },
     async requireAdmin(req) {
@@ -126,6 +135,7 @@ export function createAccess({ tokens, tokenTtlMs, adminToken, readJob }: Access
       if (caller?.signedIn) throw new HeadwayError('forbidden', 'Only an admin may do this.');
       throw new HeadwayError('sign-in', 'Only an admin may do this: send the token of one.');
     },
+    token: (jobId) => tokens.sign(jobId),
     async grant(req, res, jobId) {
       const token = await tokens.sign(jobId);
       res.cookie(JOB_COOKIE, token, {

@@ -1,7 +1,7 @@
 import type { JobsOptions } from 'bullmq';
 import { z } from 'zod';
 import type { Backoff, JobDefaults } from '../../shared/job.js';
-import { type JobSettings, MAX_TIMER_MS } from '../../shared/job-settings.js';
+import { type JobSettings, KEEP_MS, MAX_TIMER_MS } from '../../shared/job-settings.js';
 import { webhookSchema } from './webhook.js';
 
 const YEAR_MS = 365 * 24 * 3_600_000;
@@ -37,6 +37,7 @@ export const optionsSchema = z
       .optional(),
     ttlMs: z.number().int().min(1).max(YEAR_MS).optional(),
     timeoutMs: z.number().int().min(1).max(MAX_TIMER_MS).optional(),
+    keepMs: z.number().int().min(KEEP_MS.min).max(KEEP_MS.max).optional(),
     metadata: metadata.optional(),
     webhook: webhookSchema.optional(),
     tags: z
@@ -76,11 +77,13 @@ export function queueOptions(
   const ttlMs = options.ttlMs ?? defaults.ttlMs;
   const expiresAt = ttlMs === undefined ? undefined : now + delay + ttlMs;
   const backoff = options.backoff ?? defaults.backoff;
+  const keepMs = options.keepMs ?? defaults.keepMs;
   const { timeoutMs, tags } = options;
   const settings: JobSettings = {
     ...(owner ? { owner } : {}),
     ...(timeoutMs !== undefined ? { timeoutMs } : {}),
     ...(expiresAt !== undefined ? { expiresAt } : {}),
+    ...(keepMs !== undefined ? { keepMs } : {}),
     ...(options.metadata ? { metadata: options.metadata } : {}),
     ...(options.webhook ? { webhook: true } : {}),
     ...(tags?.length ? { tags: [...new Set(tags)] } : {}),

@@ -112,22 +112,24 @@ export function createJobStarter(given: StartOptions): JobStarter {
     async start(id, { definition, data, options, caller }) {
       const { bullmq, dueAt, expiresAt } = queueOptions(options, definition.defaults, caller.id);
       const { deduplicationKey } = options;
-      // Told first: a worker may be faster than we are.
-      const told = accepted({ id, name: definition.name, ...(dueAt ? { dueAt } : {}) });
-      await publisher.publish(jobChannel(id), told.event, told.fence);
-      if (expiresAt !== undefined) await expiry.add(id, expiresAt);
-      if (options.webhook) {
-        const about = { name: definition.name, createdAt: Date.now() };
-        await webhooks.add(id, { ...options.webhook, owner: caller.id, job: about }, bullmq.delay);
-      }
       const { queue } = addressOf(id)!;
-      const job = await openQueue(queue).add(definition.name, data, {
-        ...bullmq,
-        jobId: id,
-        ...(deduplicationKey
-          ? { deduplication: { id: secretId(keyScope(caller), definition.name, deduplicationKey) } }
-          : {}),
-      });
+      const { event, fence } = accepted({ id, name: definition.name, ...(dueAt ? { dueAt } : {}) });
+      const about = { name: definition.name, createdAt: Date.now() };
+      // In one turn, so that all of it is one round trip, also for many jobs at once. Redis does it in this order: a
+      // worker may be faster than we are.
+      const [, , , job] = await Promise.all([
+        publisher.publish(jobChannel(id), event, fence),
+        expiresAt === undefined ? undefined : expiry.add(id, expiresAt),
+        options.webhook &&
+          webhooks.add(id, { ...options.webhook, owner: caller.id, job: about }, bullmq.delay),
+        openQueue(queue).add(definition.name, data, {
+          ...bullmq,
+          jobId: id,
+          ...(deduplicationKey
+            ? { deduplication: { id: secretId(keyScope(caller), definition.name, deduplicationKey) } }
+            : {}),
+        }),
+      ]);
       if (options.webhook && job.id !== id) await webhooks.remove(id);
       return job.id!;
     },

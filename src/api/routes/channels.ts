@@ -4,6 +4,7 @@ import { createTail } from '../../shared/channel/reader.js';
 import type { Config } from '../../shared/config.js';
 import type { Connection } from '../../shared/connection.js';
 import { HeadwayError } from '../../shared/errors.js';
+import type { GoneReader } from '../../shared/job-index/gone.js';
 import type { Access } from '../auth/access.js';
 import { jobOfChannel, requirePermission } from '../channels/permission.js';
 import { checkPublication, publishAll } from '../channels/publish.js';
@@ -22,12 +23,20 @@ export interface ChannelRoutesOptions {
   config: Config;
   connection: Connection;
   access: Access;
+  readGone: GoneReader;
   viewers: Viewers;
   rules: ChannelRule[];
 }
 
 /** `/stream`: follow channels. `/v1/channels/:name`: publish to one. */
-export function channelRoutes({ config, connection, access, viewers, rules }: ChannelRoutesOptions): Router {
+export function channelRoutes({
+  config,
+  connection,
+  access,
+  readGone,
+  viewers,
+  rules,
+}: ChannelRoutesOptions): Router {
   const publisher = createPublisher({
     redis: connection.redis,
     prefix: config.KEY_PREFIX,
@@ -62,7 +71,8 @@ export function channelRoutes({ config, connection, access, viewers, rules }: Ch
   /** A job's stream begins with all of it; of a channel that goes on for ever a newcomer gets what it asks for. */
   async function placed(name: string, position: string, last: number): Promise<BundledChannel> {
     const jobId = jobOfChannel(name);
-    if (jobId !== undefined) return openJobChannel(connection.lifecycle, jobId, position);
+    if (jobId !== undefined)
+      return openJobChannel({ lifecycle: connection.lifecycle, readGone }, jobId, position);
     return position ? { name } : { name, after: await tail(name, last) };
   }
 

@@ -1,6 +1,7 @@
 import { type Request, type Response, Router } from 'express';
 import type { Connection } from '../../shared/connection.js';
 import { HeadwayError } from '../../shared/errors.js';
+import type { GoneReader } from '../../shared/job-index/gone.js';
 import type { Access } from '../auth/access.js';
 import { methods } from '../problem.js';
 import { MAX_CHANNELS, positionsOf } from '../stream/bundle.js';
@@ -11,11 +12,13 @@ import type { Viewers } from '../stream/viewers.js';
 export interface EventRoutesOptions {
   connection: Connection;
   access: Access;
+  readGone: GoneReader;
   viewers: Viewers;
 }
 
 /** `/v1/events?job=…&job=…`: many jobs over one connection (browsers allow six per host over HTTP/1.1). */
-export function eventRoutes({ connection, access, viewers }: EventRoutesOptions): Router {
+export function eventRoutes({ connection, access, readGone, viewers }: EventRoutesOptions): Router {
+  const jobs = { lifecycle: connection.lifecycle, readGone };
   const router = Router();
   router.route('/').all(methods('GET')).get(watchJobs);
   return router;
@@ -25,9 +28,7 @@ export function eventRoutes({ connection, access, viewers }: EventRoutesOptions)
     for (const jobId of jobIds) await access.authorize(req, jobId);
     requireStream(req);
     const positions = positionsOf(lastEventIdOf(req), jobIds.length);
-    const channels = await Promise.all(
-      jobIds.map((jobId, i) => openJobChannel(connection.lifecycle, jobId, positions[i])),
-    );
+    const channels = await Promise.all(jobIds.map((jobId, i) => openJobChannel(jobs, jobId, positions[i])));
     viewers.answer(req, res, channels);
   }
 }

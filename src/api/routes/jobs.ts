@@ -1,21 +1,25 @@
 import { type Request, type Response, Router } from 'express';
-import type { Subscriber } from '../../shared/channel/subscriber.js';
 import type { Config } from '../../shared/config.js';
 import type { Connection } from '../../shared/connection.js';
 import { HeadwayError } from '../../shared/errors.js';
 import type { FileStore } from '../../shared/files/store.js';
-import { jobLinks, jobView, readProgress } from '../../shared/job-view.js';
-import type { Expiry } from '../../shared/lifecycle/expiry.js';
+import type { GoneReader } from '../../shared/job-index/gone.js';
+import { createPageReader } from '../../shared/job-index/page.js';
+import { jobView, readProgress } from '../../shared/job-view.js';
 import { isFinished } from '../../shared/lifecycle/snapshot.js';
 import type { Withdrawal } from '../../shared/lifecycle/withdraw.js';
 import { newJobId, type OpenQueue, type QueuePlan } from '../../shared/queues.js';
 import type { Registry } from '../../shared/registry.js';
-import { type Access, jobNotFound } from '../auth/access.js';
+import type { Access } from '../auth/access.js';
+import { acceptedJob } from '../jobs/accepted.js';
+import { missingJob } from '../jobs/gone.js';
 import { createIdempotency, scopedKey } from '../jobs/idempotency.js';
+import { createJobList } from '../jobs/list.js';
+import { parseListQuery } from '../jobs/list-query.js';
 import { sendResult } from '../jobs/result.js';
 import { retryFailed } from '../jobs/retry.js';
-import { createJobStarter } from '../jobs/start.js';
-import { deliveryView, type WebhookRules } from '../jobs/webhook.js';
+import type { JobStarter } from '../jobs/start.js';
+import { deliveryView } from '../jobs/webhook.js';
 import { methods } from '../problem.js';
 import { openJobChannel } from '../stream/job-channel.js';
 import { lastEventIdOf, requireStream } from '../stream/request.js';
@@ -30,23 +34,27 @@ export interface JobRoutesOptions {
   store: FileStore;
   access: Access;
   viewers: Viewers;
-  subscriber: Subscriber;
   withdrawal: Withdrawal;
-  expiry: Expiry;
-  webhookRules: WebhookRules;
+  starter: JobStarter;
+  readGone: GoneReader;
 }
 
-/** `/v1/jobs`: start a job, look at it, watch it, fetch its result. */
+/** `/v1/jobs`: start a job, list jobs, look at it, watch it, fetch its result. */
 export function jobRoutes(options: JobRoutesOptions): Router {
-  const { config, connection, openQueue, plan, registry, store, access, viewers, withdrawal, expiry } =
+  const { config, connection, openQueue, plan, store, access, viewers, withdrawal, readGone, starter } =
     options;
-  const { redis, publisher, lifecycle, readJob, webhooks } = connection;
-  const { webhookRules } = options;
-  const starter = createJobStarter({ openQueue, publisher, registry, store, expiry, webhooks, webhookRules });
+  const { redis, lifecycle, readJob, trackJob, queuePrefix } = connection;
   const idempotency = createIdempotency(redis, config.KEY_PREFIX, config.IDEMPOTENCY_TTL_MS);
+  const listJobs = createJobList({
+    redis,
+    prefix: config.KEY_PREFIX,
+    readPage: createPageReader(redis, queuePrefix),
+    trackJob,
+    lifecycle,
+  });
   const router = Router();
 
-  router.route('/').all(methods('POST')).post(startJob);
+  router.route('/').all(methods('GET', 'POST')).get(showJobs).post(startJob);
   router.route('/:id').all(methods('GET')).get(showJob);
   router.route('/:id/events').all(methods('GET')).get(watchJob);
   router.route('/:id/result').all(methods('GET')).get(showResult);
@@ -62,29 +70,36 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     const newId = newJobId(plan.of(request.definition.name));
     const use = key ? await idempotency.claim(key, req.body, newId) : { jobId: newId, queued: false };
     let id = use.jobId;
-    if (!use.queued) {
+    // A job that has been and gone was queued, even if whoever queued it did not live to note that.
+    const queued = use.queued || (id !== newId && (await readGone(id)) !== undefined);
+    if (!queued) {
       id = await starter.start(use.jobId, request);
       if (key) await idempotency.confirm(key, id);
     }
-    const job = await readJob(id);
-    const links = jobLinks(id);
+    const job = await acceptedJob({ trackJob, readGone }, id, request.definition.name, id !== use.jobId);
     const token = await access.grant(req, res, id);
     res
       .status(202)
-      .location(links.self)
-      .json({
-        id,
-        name: request.definition.name,
-        state: job?.state ?? 'waiting',
-        ...(id === use.jobId ? {} : { deduplicated: true }),
-        links,
-        token,
-      });
+      .location(job.links.self)
+      .json({ ...job, token });
+  }
+
+  async function showJobs(req: Request, res: Response): Promise<void> {
+    const query = await parseListQuery(req.query);
+    const caller = await access.principal(req);
+    const foreign = query.owner !== undefined && query.owner !== caller?.id;
+    if (foreign) await access.requireAdmin(req);
+    const page =
+      caller || foreign
+        ? await listJobs(query, query.owner ?? (caller?.admin ? undefined : caller?.id))
+        : { jobs: [] };
+    res.set('Cache-Control', 'no-store').json(page);
   }
 
   async function showJob(req: Request, res: Response): Promise<void> {
-    const job = await readJob(await access.authorize(req));
-    if (!job) throw jobNotFound();
+    const jobId = await access.authorize(req);
+    const job = await readJob(jobId);
+    if (!job) throw await missingJob(readGone, jobId);
     const [progress, delivery] = await Promise.all([
       readProgress(redis, config.KEY_PREFIX, job),
       deliveryView(job, readJob),
@@ -93,15 +108,16 @@ export function jobRoutes(options: JobRoutesOptions): Router {
   }
 
   async function showResult(req: Request, res: Response): Promise<void> {
-    const job = await readJob(await access.authorize(req));
-    if (!job) throw jobNotFound();
+    const jobId = await access.authorize(req);
+    const job = await readJob(jobId);
+    if (!job) throw await missingJob(readGone, jobId);
     await sendResult(req, res, job, store);
   }
 
   async function cancelJob(req: Request, res: Response): Promise<void> {
     const jobId = await access.authorize(req);
     const job = await withdrawal.cancel(jobId);
-    if (!job) throw jobNotFound();
+    if (!job) throw await missingJob(readGone, jobId);
     if (job.state === 'completed' || job.state === 'failed') {
       throw new HeadwayError('already-finished', `The job has already ${job.state}; nothing was changed.`);
     }
@@ -112,7 +128,7 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     const jobId = await access.authorize(req);
     // What it came to has to be told before it runs again.
     const { job } = await lifecycle.reconcile(jobId);
-    if (!job) throw jobNotFound();
+    if (!job) throw await missingJob(readGone, jobId);
     if (job.state !== 'failed' && job.state !== 'cancelled') {
       const why = isFinished(job) ? 'has completed' : `is ${job.state}`;
       throw new HeadwayError('not-failed', `The job ${why}; only a failed or cancelled one can be retried.`);
@@ -125,6 +141,6 @@ export function jobRoutes(options: JobRoutesOptions): Router {
   async function watchJob(req: Request, res: Response): Promise<void> {
     const jobId = await access.authorize(req);
     requireStream(req);
-    viewers.answer(req, res, [await openJobChannel(lifecycle, jobId, lastEventIdOf(req))]);
+    viewers.answer(req, res, [await openJobChannel({ lifecycle, readGone }, jobId, lastEventIdOf(req))]);
   }
 }

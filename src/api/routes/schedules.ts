@@ -5,7 +5,6 @@ import { newJobId } from '../../shared/queues.js';
 import type { ScheduleKeeper } from '../../shared/schedules/keeper.js';
 import type { Schedule } from '../../shared/schedules/schedule.js';
 import { NO_GRANTS, type Principal } from '../auth/access.js';
-import { createJobStarter } from '../jobs/start.js';
 import { methods } from '../problem.js';
 import {
   changed,
@@ -28,18 +27,8 @@ export interface ScheduleRoutesOptions extends JobRoutesOptions {
 
 /** `/v1/schedules`: recurring jobs. Each is seen and changed by who made it, and by an admin. */
 export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
-  const { connection, openQueue, plan, registry, access, schedules, expiry } = options;
+  const { connection, openQueue, plan, access, schedules, starter } = options;
   const { store, agree } = schedules;
-  const { publisher } = connection;
-  const starter = createJobStarter({
-    openQueue,
-    publisher,
-    registry,
-    store: options.store,
-    expiry,
-    webhooks: connection.webhooks,
-    webhookRules: options.webhookRules,
-  });
   const view = (schedule: Schedule): Promise<Record<string, unknown>> =>
     scheduleView(schedule, { store, openQueue, readJob: connection.readJob });
   const router = Router();

@@ -10,6 +10,8 @@ export interface ChannelEvent extends FrameInput {
   kind?: 'log' | 'state';
   /** The slot of a state event. Default: the event's name. */
   key?: string;
+  /** The channel is kept at least this long from now on, in ms. */
+  keepMs?: number;
 }
 
 /**
@@ -62,7 +64,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
       const keys = channelKeys(prefix, checkChannelName(channel));
       const frame = frameBody(event);
       const end = event.end ? '1' : '';
-      const args = [command, newEpoch(), slot, frame, logLength, ttlMs, end, ...fenceArguments(fence)];
+      const ttl = Math.max(ttlMs, event.keepMs ?? 0);
+      const args = [command, newEpoch(), slot, frame, logLength, ttl, end, ...fenceArguments(fence)];
       const id = await new Promise<string | null>((resolve, reject) => {
         gather(() => scripts.channelPublish(...keys, ...args).then(resolve, reject));
       });

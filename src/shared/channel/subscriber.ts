@@ -60,6 +60,15 @@ export class Subscriber {
     return feed.join(sink, since === NOTHING_SEEN ? { ...since, after } : since);
   }
 
+  /** Ends the streams of a channel that is no more: whoever comes back will be told. */
+  end(channel: string): void {
+    const feed = this.feeds.get(channelKeys(this.options.prefix, channel)[0]);
+    for (const subscription of [...(feed?.subscriptions ?? [])]) {
+      subscription.sink.end();
+      subscription.close();
+    }
+  }
+
   /** Every subscription of this process. */
   *subscriptions(): Generator<Subscription> {
     for (const feed of this.feeds.values()) yield* feed.subscriptions;

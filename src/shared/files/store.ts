@@ -47,6 +47,13 @@ export interface FileStore {
   path(id: string): string;
   /** Keeps the file for another while. */
   touch(id: string): Promise<void>;
+  /** Keeps the file until `until` (ms since 1970) at least, if it is there. */
+  keep(id: string, until: number): Promise<void>;
+  /**
+   * Removes a file before its time; what is not there needs no removing.
+   * @param unlessUsedAfter ms since 1970; a file that was used later, and has not expired since, stays
+   */
+  remove(id: string, unlessUsedAfter?: number): Promise<void>;
   /** Removes what has expired, and what was left half done. Returns how many. */
   sweep(now?: number): Promise<number>;
 }
@@ -61,6 +68,13 @@ export function openFileStore({ dir, ttlMs, minFreeBytes, maxBytes }: FileStoreO
     if (!isFileId(id)) throw new HeadwayError('unknown-file', 'That is not the id of a file.');
     return join(root, id);
   };
+
+  /** Notes the time of the last use, from which a file's time is counted. It is never set back. */
+  async function useAt(id: string, at: number): Promise<void> {
+    const path = join(folder(id), 'file.json');
+    const { mtimeMs } = await stat(path);
+    if (mtimeMs < at) await utimes(path, new Date(at), new Date(at));
+  }
 
   async function begin(): Promise<{ id: string; work: string }> {
     const id = `file_${randomBytes(20).toString('base64url')}`;
@@ -153,9 +167,18 @@ export function openFileStore({ dir, ttlMs, minFreeBytes, maxBytes }: FileStoreO
       }
     },
     path: (id) => join(folder(id), 'content'),
-    async touch(id) {
-      const now = new Date();
-      await utimes(join(folder(id), 'file.json'), now, now);
+    touch: (id) => useAt(id, Date.now()),
+    async keep(id, until) {
+      if (!isFileId(id)) return;
+      // The time of the last use may be one to come.
+      await useAt(id, until - ttlMs).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ENOENT') throw error;
+      });
+    },
+    async remove(id, unlessUsedAfter = Number.POSITIVE_INFINITY) {
+      const used = await stat(join(folder(id), 'file.json')).catch(() => undefined);
+      if (used && used.mtimeMs > Math.max(unlessUsedAfter, Date.now() - ttlMs)) return;
+      await rm(folder(id), { recursive: true, force: true });
     },
     async sweep(now = Date.now()) {
       const expired = async (parent: string, marker: string): Promise<number> => {

@@ -5,7 +5,8 @@ import type { Redis } from 'ioredis';
 import type { Logger } from '../log.js';
 import { addressOf, jobIdOf, queueKey } from '../queues.js';
 import { tellQueueChanged } from './queue-watch.js';
-import type { EndHint, Lifecycle } from './reconcile.js';
+import type { Lifecycle } from './reconcile.js';
+import type { EndHint } from './snapshot.js';
 
 const LEASE_MS = 3000;
 const ASK_MS = 1000;

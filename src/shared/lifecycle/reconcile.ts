@@ -1,8 +1,9 @@
 import type { Cluster, Redis } from 'ioredis';
 import { channelKeys, jobChannel } from '../channel/keys.js';
 import type { Publisher } from '../channel/publisher.js';
+import type { KeepTimes } from '../job-index/keep-times.js';
 import { addressOf, queueKey } from '../queues.js';
-import { isFinished, type JobSnapshot, type SnapshotReader } from './snapshot.js';
+import { type EndHint, isFinished, type JobSnapshot, type SnapshotReader } from './snapshot.js';
 import { ended, type Told, type Transition, transitions } from './transitions.js';
 
 export interface LifecycleOptions {
@@ -16,6 +17,7 @@ export interface LifecycleOptions {
    * once for the same.
    */
   beforeTelling: (jobId: string, transition: Transition, job: JobSnapshot | undefined) => Promise<void>;
+  keep: KeepTimes;
 }
 
 /** What a job's channel and BullMQ say of a job, after the two have been made to agree. */
@@ -25,12 +27,6 @@ export interface Reconciled {
   epoch: string | undefined;
   end: number | undefined;
 }
-
-/** A message of BullMQ's that says how a job ended, for jobs that are removed at their end. */
-export type EndHint =
-  | { event: 'completed'; result: unknown }
-  | { event: 'failed'; reason: string }
-  | { event: 'removed' };
 
 /**
  * Keeps the channel of a job telling the truth about it. `reconcile` compares what the channel has told with
@@ -48,6 +44,7 @@ export function createLifecycle({
   readJob,
   queuePrefix,
   beforeTelling,
+  keep,
 }: LifecycleOptions): Lifecycle {
   const jobKey = (jobId: string): string => {
     const { queue, id } = addressOf(jobId)!;
@@ -89,19 +86,22 @@ export function createLifecycle({
     async reconcile(jobId, hint) {
       // In this order: see `transitions`.
       const told = await readTold(jobId);
-      const job = await readJob(jobId);
+      const job = await readJob(jobId, hint);
       const missing = job
         ? transitions(told, job)
         : told && told.end === undefined
           ? [ended(told, jobId, await nameTold(jobId), endOfRemoved(hint))]
           : [];
       if (missing.length === 0) return { job, epoch: told?.epoch, end: told?.end };
+      // What is told of a job stays for as long as the job does.
+      const keepMs = job ? keep.of(job.name, job.settings) : 0;
       let again = false;
       for (const transition of missing) {
         await beforeTelling(jobId, transition, job);
-        const id = await publisher.publish(jobChannel(jobId), transition.event, transition.fence);
+        const { event, fence } = transition;
+        const id = await publisher.publish(jobChannel(jobId), { ...event, keepMs }, fence);
         // Pausing has no order by which the script could know that another has looked later than we did.
-        if (id && transition.fence.paused !== undefined) again = true;
+        if (id && fence.paused !== undefined) again = true;
       }
       if (again) return this.reconcile(jobId, hint);
       // From now on it may run again: the request has been met, or came too late.

@@ -1,18 +1,21 @@
 import { readFileSync } from 'node:fs';
 import type { Cluster, Redis } from 'ioredis';
 import { type JobSettings, jobSettings } from '../job-settings.js';
-import { addressOf, queueKey } from '../queues.js';
+import { addressOf, type JobAddress, queueKey } from '../queues.js';
 
 /** States of a job in BullMQ's words; `cancelled` is ours. */
-export type JobState =
-  | 'waiting'
-  | 'delayed'
-  | 'prioritized'
-  | 'waiting-children'
-  | 'active'
-  | 'completed'
-  | 'failed'
-  | 'cancelled';
+export const JOB_STATES = [
+  'waiting',
+  'delayed',
+  'prioritized',
+  'waiting-children',
+  'active',
+  'completed',
+  'failed',
+  'cancelled',
+] as const;
+
+export type JobState = (typeof JOB_STATES)[number];
 
 /** Why a job failed, where it is not simply an error of its own. Codes are stable. */
 export type JobErrorCode = 'timeout' | 'expired' | 'permanent' | 'stalled';
@@ -53,34 +56,39 @@ export interface JobSnapshot {
   progress?: unknown;
 }
 
-export type SnapshotReader = (jobId: string) => Promise<JobSnapshot | undefined>;
+/** @param hint how a job ended that may be missing by now */
+export type SnapshotReader = (jobId: string, hint?: EndHint) => Promise<JobSnapshot | undefined>;
 
-const lua = readFileSync(new URL('./scripts/job.lua', import.meta.url), 'utf8');
+/** A message of BullMQ's that says how a job ended, for jobs that are removed at their end. */
+export type EndHint =
+  | { event: 'completed'; result: unknown }
+  | { event: 'failed'; reason: string }
+  | { event: 'removed' };
+
+/** The script that reads a job. */
+export const snapshotLua = readFileSync(new URL('./scripts/job.lua', import.meta.url), 'utf8');
 
 /** Reads a job's real state from BullMQ's keys; `undefined` when BullMQ has no such job. */
 export function createSnapshotReader(redis: Redis | Cluster, prefix: string): SnapshotReader {
-  if (!('readJob' in redis)) redis.defineCommand('readJob', { numberOfKeys: 8, lua });
+  if (!('readJob' in redis)) redis.defineCommand('readJob', { numberOfKeys: 8, lua: snapshotLua });
   const scripts = redis as unknown as { readJob(...args: string[]): Promise<string[] | null> };
   return async (jobId) => {
     const address = addressOf(jobId);
     if (!address) return undefined;
-    const key = (suffix: string): string => queueKey(prefix, address.queue, suffix);
-    const reply = await scripts.readJob(
-      key(address.id),
-      key('active'),
-      key('completed'),
-      key('failed'),
-      key('delayed'),
-      key('prioritized'),
-      key('waiting-children'),
-      key('meta'),
-      address.id,
-    );
-    return reply ? parseReply(jobId, reply) : undefined;
+    const reply = await scripts.readJob(...snapshotKeys(prefix, address), address.id);
+    return reply ? parseSnapshot(jobId, reply) : undefined;
   };
 }
 
-function parseReply(id: string, reply: string[]): JobSnapshot {
+/** The keys of {@link snapshotLua}. */
+export function snapshotKeys(prefix: string, { queue, id }: JobAddress): string[] {
+  return [id, 'active', 'completed', 'failed', 'delayed', 'prioritized', 'waiting-children', 'meta'].map(
+    (suffix) => queueKey(prefix, queue, suffix),
+  );
+}
+
+/** What the reply of {@link snapshotLua} says. */
+export function parseSnapshot(id: string, reply: string[]): JobSnapshot {
   const [
     state,
     due,

@@ -3,6 +3,7 @@ import { Queue } from 'bullmq';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createPublisher } from '../../../src/shared/channel/publisher.js';
+import { createKeepTimes } from '../../../src/shared/job-index/keep-times.js';
 import { createExpiry } from '../../../src/shared/lifecycle/expiry.js';
 import { createLifecycle } from '../../../src/shared/lifecycle/reconcile.js';
 import { createSnapshotReader } from '../../../src/shared/lifecycle/snapshot.js';
@@ -54,6 +55,7 @@ describe('a schedule and BullMQ that do not agree', () => {
       plan: planQueues(registry, sharedQueue),
       readJob,
       lifecycle: createLifecycle({
+        keep: createKeepTimes({ KEEP_JOBS_MS: 60_000, GONE_JOBS_MS: 60_000 }),
         beforeTelling: async () => {},
         redis,
         prefix,

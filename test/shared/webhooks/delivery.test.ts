@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { jobChannel } from '../../../src/shared/channel/keys.js';
 import { createPublisher, type Publisher } from '../../../src/shared/channel/publisher.js';
 import { createReader } from '../../../src/shared/channel/reader.js';
+import { createKeepTimes } from '../../../src/shared/job-index/keep-times.js';
 import { createLifecycle } from '../../../src/shared/lifecycle/reconcile.js';
 import { createSnapshotReader } from '../../../src/shared/lifecycle/snapshot.js';
 import { createQueues } from '../../../src/shared/queues.js';
@@ -40,6 +41,7 @@ describe('the queue of webhooks', () => {
       readJob: createSnapshotReader(redis, queuePrefix),
       queuePrefix,
       beforeTelling,
+      keep: createKeepTimes({ KEEP_JOBS_MS: 60_000, GONE_JOBS_MS: 60_000 }),
     });
     return { store, lifecycle };
   }

@@ -54,7 +54,7 @@ export function useJobStream(id: Ref<string>) {
       () => 0,
     );
     if (!source) return;
-    if (status === 404 || status === 401) connection.value = 'gone';
+    if (status === 404 || status === 410 || status === 401) connection.value = 'gone';
     else timer = setTimeout(open, RETRY_MS);
   }
 

@@ -1,0 +1,29 @@
+import type { GoneReader } from '../../shared/job-index/gone.js';
+import { jobLinks } from '../../shared/job-view.js';
+import type { SnapshotReader } from '../../shared/lifecycle/snapshot.js';
+
+export interface AcceptedOptions {
+  /** Reads a job; the index of jobs has it from then on. */
+  trackJob: SnapshotReader;
+  readGone: GoneReader;
+}
+
+/**
+ * What a 202 says of a job, but for its token. A job that was started before (an `Idempotency-Key`) may be gone by now.
+ * @param deduplicated it is another one, started before with the same deduplication key
+ */
+export async function acceptedJob(
+  { trackJob, readGone }: AcceptedOptions,
+  id: string,
+  name: string,
+  deduplicated: boolean,
+) {
+  const job = (await trackJob(id)) ?? (await readGone(id));
+  return {
+    id,
+    name,
+    state: job?.state ?? 'waiting',
+    ...(deduplicated ? { deduplicated: true } : {}),
+    links: jobLinks(id),
+  };
+}

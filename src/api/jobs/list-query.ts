@@ -1,0 +1,71 @@
+import { z } from 'zod';
+import { HeadwayError } from '../../shared/errors.js';
+import type { Position } from '../../shared/job-index/page.js';
+import { JOB_STATES } from '../../shared/lifecycle/snapshot.js';
+import { addressOf } from '../../shared/queues.js';
+import { validate } from '../../shared/schema.js';
+
+const MAX_LIMIT = 200;
+const DEFAULT_LIMIT = 50;
+const MAX_VALUES = 20;
+
+/** A parameter that may be given several times: any one of its values will do. */
+const anyOf = <T extends z.ZodType>(value: T) =>
+  z.preprocess(
+    (given) => (given === undefined ? [] : [given].flat()),
+    z.array(value).max(MAX_VALUES, `may be given ${MAX_VALUES} times at most`),
+  );
+
+const time = z
+  .string()
+  // A plus sign that was not escaped in the query.
+  .transform((text) => text.replace(' ', '+'))
+  .refine(
+    (text) => /^\d{1,15}$/.test(text) || z.iso.datetime({ offset: true }).safeParse(text).success,
+    'must be ms since 1970, or a time as in RFC 3339, with a zone',
+  )
+  .transform((text) => (/^\d+$/.test(text) ? Number(text) : Date.parse(text)));
+
+const cursor = z
+  .string()
+  .transform(parseCursor)
+  .refine((position) => position !== undefined, 'is not a cursor: take "next" from the page before');
+
+/** The query of `GET /v1/jobs`. */
+const querySchema = z.strictObject({
+  state: anyOf(z.enum(JOB_STATES)),
+  name: anyOf(z.string().min(1).max(200)),
+  tag: anyOf(z.string().min(1).max(200)),
+  from: time.optional(),
+  to: time.optional(),
+  owner: z.string().min(1).max(1000).optional(),
+  limit: z.coerce.number().int().min(1).max(MAX_LIMIT).default(DEFAULT_LIMIT),
+  cursor: cursor.optional(),
+  // Who is calling: see access.ts.
+  token: z.string().optional(),
+});
+
+export type ListQuery = z.output<typeof querySchema>;
+
+/** @throws HeadwayError `invalid-request` for an unknown parameter or a wrong value */
+export async function parseListQuery(query: unknown): Promise<ListQuery> {
+  const parsed = await validate(querySchema, query);
+  if (!parsed.errors) return parsed.value;
+  const [first] = parsed.errors;
+  throw new HeadwayError(
+    'invalid-request',
+    `${first!.pointer || 'The query'}: ${first!.detail}`,
+    parsed.errors,
+  );
+}
+
+/** A place in the list as clients get it: nothing they should read. */
+export const formatCursor = ({ createdAt, id }: Position): string =>
+  Buffer.from(`${createdAt} ${id}`).toString('base64url');
+
+/** The opposite of {@link formatCursor}; `undefined` for what is none. */
+export function parseCursor(text: string): Position | undefined {
+  const [, createdAt, id] =
+    /^(\d{1,20}(?:\.\d{1,9})?) (.+)$/.exec(Buffer.from(text, 'base64url').toString()) ?? [];
+  return id && addressOf(id) ? { createdAt: Number(createdAt), id } : undefined;
+}

@@ -1,0 +1,36 @@
+import { type Request, type Response, Router } from 'express';
+import { acceptedJob } from '../jobs/accepted.js';
+import { createBatchStarter } from '../jobs/batch.js';
+import { createIdempotency, scopedKey } from '../jobs/idempotency.js';
+import { methods } from '../problem.js';
+import type { JobRoutesOptions } from './jobs.js';
+
+/** `/v1/jobs:batch`: start many jobs at once. */
+export function batchRoutes(options: JobRoutesOptions): Router {
+  const { config, connection, plan, access, readGone, starter } = options;
+  const { redis, trackJob } = connection;
+  const startBatch = createBatchStarter({
+    starter,
+    plan,
+    idempotency: createIdempotency(redis, config.KEY_PREFIX, config.IDEMPOTENCY_TTL_MS),
+  });
+  const router = Router();
+  router.route('/').all(methods('POST')).post(start);
+  return router;
+
+  async function start(req: Request, res: Response): Promise<void> {
+    const header = req.get('idempotency-key');
+    const caller = await access.admit(req, res);
+    const key = header === undefined ? undefined : scopedKey(header, caller);
+    const items = await startBatch(req.body, caller, key);
+    const jobs = await Promise.all(
+      items.map(async (item) => {
+        if (item.error) return item;
+        const { id, name, deduplicated } = item;
+        const job = await acceptedJob({ trackJob, readGone }, id, name, deduplicated);
+        return { ...job, token: await access.token(id) };
+      }),
+    );
+    res.status(202).json({ jobs });
+  }
+}

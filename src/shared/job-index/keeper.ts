@@ -1,0 +1,106 @@
+import type { Cluster, Redis } from 'ioredis';
+import { channelKeys, jobChannel } from '../channel/keys.js';
+import type { FileStore } from '../files/store.js';
+import type { Lifecycle } from '../lifecycle/reconcile.js';
+import type { Logger } from '../log.js';
+import { addressOf, queueKey } from '../queues.js';
+import type { KeepTimes } from './keep-times.js';
+import { indexKeys } from './keys.js';
+import { indexLua } from './lua.js';
+
+const AT_ONCE = 200;
+
+export interface KeeperOptions {
+  redis: Redis | Cluster;
+  prefix: string;
+  queuePrefix: string;
+  keep: KeepTimes;
+  lifecycle: Lifecycle;
+  store: Pick<FileStore, 'remove'>;
+  log: Logger;
+}
+
+/** Keeps finished jobs for as long as they are to be kept, and no longer. */
+export interface Keeper {
+  /** Removes those whose time is over: BullMQ's job, its place in the index, its channel and its result files. */
+  sweep(): Promise<void>;
+}
+
+/**
+ * In two steps, so that whoever dies in between leaves the rest to the next one: what is in one slot of Redis goes
+ * at once, by a script that notes what else there is; then that is removed and the note with it.
+ */
+export function createKeeper(options: KeeperOptions): Keeper {
+  const { redis, prefix, queuePrefix, keep, lifecycle, store, log } = options;
+  const keys = indexKeys(queuePrefix);
+  if (!('forgetJob' in redis)) redis.defineCommand('forgetJob', { numberOfKeys: 7, lua: indexLua.forget() });
+  const scripts = redis as unknown as { forgetJob(...args: Array<string | number>): Promise<number> };
+  let running: Promise<void> | undefined;
+
+  async function forget(jobId: string): Promise<void> {
+    const { queue, id } = addressOf(jobId)!;
+    // Its end has to be told before nobody can tell it any more.
+    await lifecycle.reconcile(jobId);
+    const key = (suffix: string): string => queueKey(queuePrefix, queue, suffix);
+    await scripts.forgetJob(
+      keys.records,
+      keys.due,
+      keys.gone(jobId),
+      keys.leftovers,
+      key(id),
+      key('completed'),
+      key('failed'),
+      jobId,
+      keys.sets,
+      ...keep.args,
+      id,
+      Date.now(),
+    );
+  }
+
+  async function clear(jobId: string, left: string): Promise<void> {
+    const [finishedOn, ...files] = left.split(' ');
+    await Promise.all(files.map((id) => store.remove(id, Number(finishedOn))));
+    await redis.unlink(...channelKeys(prefix, jobChannel(jobId)));
+    await redis.hdel(keys.leftovers, jobId);
+  }
+
+  async function clearAll(): Promise<void> {
+    let cursor = '0';
+    do {
+      const [next, found] = await redis.hscan(keys.leftovers, cursor, 'COUNT', AT_ONCE);
+      const cleared: Array<Promise<void>> = [];
+      for (let i = 0; i + 1 < found.length; i += 2) {
+        const [jobId, left] = [found[i]!, found[i + 1]!];
+        // One that cannot be removed now is tried again at the next sweep; the others do not wait for it.
+        cleared.push(
+          clear(jobId, left).catch((error) =>
+            log.warn({ err: error, jobId }, 'could not remove all of a job'),
+          ),
+        );
+      }
+      await Promise.all(cleared);
+      cursor = next;
+    } while (cursor !== '0');
+  }
+
+  async function sweep(): Promise<void> {
+    await clearAll();
+    for (;;) {
+      const due = await redis.zrangebyscore(keys.due, '-inf', Date.now(), 'LIMIT', 0, AT_ONCE);
+      if (due.length === 0) return;
+      await Promise.all(due.map(forget));
+      await clearAll();
+    }
+  }
+
+  return {
+    sweep() {
+      // It may take longer than until it is asked for again.
+      running ??= sweep().finally(() => {
+        running = undefined;
+      });
+      return running;
+    },
+  };
+}

@@ -1,0 +1,49 @@
+import { createHash } from 'node:crypto';
+import type { JobState } from '../lifecycle/snapshot.js';
+
+/**
+ * The Redis keys of the index. They share BullMQ's hash tag, so that one script reads a job and indexes it, and begin
+ * as no key of BullMQ's does: after the tag comes a dot.
+ */
+export interface IndexKeys {
+  /** A hash: id -> record. */
+  records: string;
+  /** A sorted set: when each finished job has to go. */
+  due: string;
+  /** A hash: what of removed jobs is still to be removed outside of the slot. */
+  leftovers: string;
+  /** How the keys of the sets by state begin. */
+  sets: string;
+  /** What is remembered of a job that is gone. */
+  gone(jobId: string): string;
+}
+
+/** @param queuePrefix the prefix of BullMQ's keys, with braces */
+export const indexKeys = (queuePrefix: string): IndexKeys => ({
+  records: `${queuePrefix}.index`,
+  due: `${queuePrefix}.due`,
+  leftovers: `${queuePrefix}.leftovers`,
+  sets: `${queuePrefix}.index`,
+  gone: (jobId) => `${queuePrefix}.gone:${jobId}`,
+});
+
+/** Which jobs are wanted. Of a list, any one; an empty list asks for nothing. */
+export interface JobFilter {
+  /** Whose; without, everybody's. */
+  owner?: string | undefined;
+  states: readonly JobState[];
+  names: readonly string[];
+  tags: readonly string[];
+}
+
+/** The sets in which the wanted jobs are. With tags and names, the names remain to be looked at. */
+export function setsFor(sets: string, { owner, states, names, tags }: JobFilter): string[] {
+  const scope = owner === undefined ? 'all' : createHash('sha1').update(owner).digest('hex');
+  const facets =
+    tags.length > 0
+      ? tags.map((tag) => `:tag:${tag}`)
+      : names.length > 0
+        ? names.map((name) => `:name:${name}`)
+        : [''];
+  return states.flatMap((state) => facets.map((facet) => `${sets}:${scope}:${state}${facet}`));
+}

@@ -1,0 +1,71 @@
+--[[
+  Reads a job as job.lua does (here the function readJob) and brings the index into agreement with it, in one step: so
+  the index cannot be behind what was read, whoever reads, in whatever order.
+
+  KEYS[1]  the records: a hash, id -> record (see record.lua)
+  KEYS[2]  when each finished job has to go: a sorted set of ids, by ms since 1970
+  KEYS[3]  what is remembered of this job once it is gone: a string, JSON
+  KEYS[4]  and further: those of job.lua
+  ARGV[1]  the job's id, as clients know it
+  ARGV[2]  how the keys of the index's sets begin
+  ARGV[3]  how long a finished job is kept, in ms
+  ARGV[4]  the kinds of job that are kept for another time: JSON, name -> ms
+  ARGV[5]  how long a job is remembered when it is gone, in ms; 0: not at all
+  ARGV[6]  the state that a job which is missing ended with, where it is known, else ""
+  ARGV[7]  and further: those of job.lua
+
+  Returns what job.lua returns.
+]]
+local id, base = ARGV[1], ARGV[2]
+local reply = readJob({unpack(KEYS, 4)}, {unpack(ARGV, 7)})
+local packed = redis.call('HGET', KEYS[1], id)
+local known = packed and cmsgpack.unpack(packed)
+
+if not reply then
+  if known then
+    takeOut(base, known, id)
+    redis.call('HDEL', KEYS[1], id)
+    redis.call('ZREM', KEYS[2], id)
+    local ended = ARGV[6] ~= '' and ARGV[6] or 'cancelled'
+    bury(KEYS[3], ARGV[5], {
+      state = isFinal(known[1]) and known[1] or ended,
+      createdAt = known[2],
+      name = known[3],
+      owner = known[4] ~= '' and known[4] or nil,
+    })
+  end
+  return false
+end
+
+local createdAt = tonumber(reply[7]) or 0
+if known and known[2] ~= createdAt then
+  -- Another job, under an id that was used before.
+  takeOut(base, known, id)
+  known = nil
+end
+local state = stateOf(reply[1], reply[10], reply[14])
+local settings
+if isFinal(state) then
+  settings = settingsOf(reply[13])
+  local keep = keepOf(settings, reply[3], ARGV[4], ARGV[3])
+  redis.call('ZADD', KEYS[2], (tonumber(reply[9]) or 0) + keep, id)
+elseif known and isFinal(known[1]) then
+  redis.call('ZREM', KEYS[2], id)
+end
+if known and known[1] == state then return reply end
+
+local record = known
+if known then
+  takeOut(base, known, id)
+else
+  settings = settings or settingsOf(reply[13])
+  local owner = type(settings.owner) == 'string' and settings.owner or ''
+  record = {'', createdAt, reply[3], owner}
+  for _, tag in ipairs(type(settings.tags) == 'table' and settings.tags or {}) do
+    if type(tag) == 'string' then record[#record + 1] = tag end
+  end
+end
+record[1] = state
+putIn(base, record, id)
+redis.call('HSET', KEYS[1], id, cmsgpack.pack(record))
+return reply

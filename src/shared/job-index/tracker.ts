@@ -1,0 +1,46 @@
+import type { Cluster, Redis } from 'ioredis';
+import { parseSnapshot, type SnapshotReader, snapshotKeys } from '../lifecycle/snapshot.js';
+import { addressOf } from '../queues.js';
+import type { KeepTimes } from './keep-times.js';
+import { indexKeys } from './keys.js';
+import { indexLua } from './lua.js';
+
+export interface TrackerOptions {
+  redis: Redis | Cluster;
+  queuePrefix: string;
+  keep: KeepTimes;
+}
+
+/**
+ * Reads jobs as the plain reader does, and in the same step brings the index of jobs into agreement with what was
+ * read: a job that is new to it comes in, one whose state has changed moves, one that is missing leaves. So whoever
+ * looks at a job mends the index.
+ */
+export function createTracker({ redis, queuePrefix, keep }: TrackerOptions): SnapshotReader {
+  const keys = indexKeys(queuePrefix);
+  if (!('trackJob' in redis)) {
+    redis.defineCommand('trackJob', {
+      numberOfKeys: 3 + snapshotKeys('', { queue: '', id: '' }).length,
+      lua: indexLua.track(),
+    });
+  }
+  const scripts = redis as unknown as {
+    trackJob(...args: Array<string | number>): Promise<string[] | null>;
+  };
+  return async (jobId, hint) => {
+    const address = addressOf(jobId);
+    if (!address) return undefined;
+    const reply = await scripts.trackJob(
+      keys.records,
+      keys.due,
+      keys.gone(jobId),
+      ...snapshotKeys(queuePrefix, address),
+      jobId,
+      keys.sets,
+      ...keep.args,
+      hint && hint.event !== 'removed' ? hint.event : '',
+      address.id,
+    );
+    return reply ? parseSnapshot(jobId, reply) : undefined;
+  };
+}

@@ -1,0 +1,137 @@
+import { createSecretKey } from 'node:crypto';
+import { SignJWT } from 'jose';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { StartedJob } from '../support/client.js';
+import { type Headway, startHeadway } from '../support/headway.js';
+import { openStream } from '../support/sse.js';
+
+const ADMIN = 'the-token-of-the-admin';
+
+describe('who started a job', () => {
+  let headway: Headway;
+  beforeAll(async () => {
+    headway = await startHeadway({ workers: 0, env: { ADMIN_TOKEN: ADMIN } });
+  });
+  afterAll(() => headway.stop());
+
+  type Headers = Record<string, string>;
+  const bearer = (token: string): Headers => ({ Authorization: `Bearer ${token}` });
+  const basic = (pair: string): Headers => ({
+    Authorization: `Basic ${Buffer.from(pair).toString('base64')}`,
+  });
+  const jwt = (subject: string, claims = {}): Promise<string> =>
+    new SignJWT(claims)
+      .setProtectedHeader({ alg: 'HS256' })
+      .setSubject(subject)
+      .setAudience('headway')
+      .setExpirationTime('1h')
+      .sign(createSecretKey(Buffer.from(headway.env.TOKEN_SECRET!)));
+
+  async function start(headers: Headers = {}): Promise<{ job: StartedJob; visitor: Headers }> {
+    const body = { name: 'steps', data: { count: 1, intervalMs: 1 }, options: { delayMs: 600_000 } };
+    const response = await headway.client.post(body, headers);
+    expect(response.status).toBe(202);
+    const cookie = response.headers.getSetCookie().find((text) => text.startsWith('headway_visitor='));
+    return {
+      job: (await response.json()) as StartedJob,
+      visitor: cookie ? { Cookie: cookie.split(';')[0]! } : {},
+    };
+  }
+  const look = (job: { links: { self: string } }, headers: Headers = {}, query = ''): Promise<Response> =>
+    fetch(`${headway.api.url}${job.links.self}${query}`, { headers });
+  const status = async (...args: Parameters<typeof look>): Promise<number> => (await look(...args)).status;
+
+  it('sees it without its token, by the cookie of a visitor, which is made once', async () => {
+    const { job, visitor } = await start();
+    expect(await status(job, visitor)).toBe(200);
+    const again = await start(visitor);
+    expect(again.visitor).toEqual({});
+    expect(await status(again.job, visitor)).toBe(200);
+    const stream = await openStream(headway.client.events(job), { headers: visitor });
+    await stream.waitFor('delayed');
+    stream.close();
+    const cancelled = await fetch(`${headway.api.url}${job.links.cancel}`, {
+      method: 'POST',
+      headers: visitor,
+    });
+    expect(cancelled.status).toBe(200);
+  });
+
+  it('sets that cookie so that neither scripts nor other sites can use it', async () => {
+    const response = await headway.client.post({ name: 'steps', data: { count: 1, intervalMs: 1 } });
+    const cookie = response.headers.getSetCookie().find((text) => text.startsWith('headway_visitor='));
+    expect(cookie).toMatch(/^headway_visitor=[\w-]{27}; .*Path=\/;.*HttpOnly.*SameSite=Lax/);
+  });
+
+  it('sees it as the same user, by any token that says so', async () => {
+    const { job, visitor } = await start(bearer(await jwt('ada')));
+    expect(visitor).toEqual({});
+    expect(await status(job, bearer(await jwt('ada', { other: 1 })))).toBe(200);
+    expect(await status(job, {}, `?token=${await jwt('ada')}`)).toBe(200);
+  });
+
+  it('is asked for nothing more where it is an admin: by Bearer, query, Basic or JWT', async () => {
+    for (const { job } of [await start(), await start(bearer(await jwt('ada')))]) {
+      expect(await status(job, bearer(ADMIN))).toBe(200);
+      expect(await status(job, {}, `?token=${ADMIN}`)).toBe(200);
+      expect(await status(job, basic(`anybody:${ADMIN}`))).toBe(200);
+      expect(await status(job, bearer(await jwt('grace', { headway: { admin: true } })))).toBe(200);
+    }
+  });
+
+  it('is not who comes with nothing, another cookie, another name or another password: 404 to all', async () => {
+    const visited = await start();
+    const signedIn = await start(bearer(await jwt('ada')));
+    const other = await start();
+    const strangers: Headers[] = [
+      {},
+      other.visitor,
+      { Cookie: 'headway_visitor=short' },
+      bearer(other.job.token),
+      bearer(await jwt('grace')),
+      bearer(await jwt('ada2')),
+      bearer(await jwt('grace', { headway: { admin: 'yes' } })),
+      basic('ada:not the password'),
+      basic(ADMIN),
+    ];
+    const nowhere = { links: { self: '/v1/jobs/steps.00000000-0000-4000-8000-000000000000' } };
+    const { instance: _nowhere, ...expected } = (await (await look(nowhere)).json()) as { instance: string };
+    for (const { job } of [visited, signedIn]) {
+      for (const headers of strangers) {
+        const response = await look(job, headers);
+        expect([response.status, headers]).toEqual([404, headers]);
+        // Not a word more than of a job that does not exist.
+        const { instance: _instance, ...problem } = (await response.json()) as { instance: string };
+        expect(problem).toEqual(expected);
+      }
+    }
+    // A visitor who calls himself what a user is called inside is no user.
+    expect(await status(signedIn.job, { Cookie: 'headway_visitor=user:ada' })).toBe(404);
+  });
+
+  it('says nothing to a token of another secret, or one that has expired', async () => {
+    const { job } = await start(bearer(await jwt('ada')));
+    const forged = await new SignJWT({})
+      .setProtectedHeader({ alg: 'HS256' })
+      .setSubject('ada')
+      .setAudience('headway')
+      .setExpirationTime('1h')
+      .sign(createSecretKey(Buffer.from('another secret that is long enough!!')));
+    expect(await status(job, bearer(forged))).toBe(401);
+  });
+
+  it('what only an admin may do: 401 to whoever is not known by name, 403 to whoever is', async () => {
+    const list = `${headway.api.url}/v1/jobs?owner=user:somebody`;
+    const { visitor } = await start();
+    for (const headers of [{}, visitor, basic('ada:wrong')]) {
+      const response = await fetch(list, { headers });
+      expect(response.status).toBe(401);
+      expect(response.headers.get('www-authenticate')).toBe('Bearer');
+      expect(await response.json()).toMatchObject({ code: 'sign-in' });
+    }
+    const known = await fetch(list, { headers: bearer(await jwt('ada')) });
+    expect(known.status).toBe(403);
+    expect(await known.json()).toMatchObject({ code: 'forbidden' });
+    expect((await fetch(list, { headers: basic(`:${ADMIN}`) })).status).toBe(200);
+  });
+});

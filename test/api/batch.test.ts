@@ -1,0 +1,269 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { NO_GRANTS } from '../../src/api/auth/access.js';
+import { createBatchStarter } from '../../src/api/jobs/batch.js';
+import { createIdempotency } from '../../src/api/jobs/idempotency.js';
+import { createJobStarter } from '../../src/api/jobs/start.js';
+import { createPublisher } from '../../src/shared/channel/publisher.js';
+import { readConfig } from '../../src/shared/config.js';
+import { createExpiry } from '../../src/shared/lifecycle/expiry.js';
+import { createQueues, planQueues } from '../../src/shared/queues.js';
+import { connectRedis } from '../../src/shared/redis.js';
+import { builtInJobsDir, loadRegistry } from '../../src/shared/registry.js';
+import { createWebhookStore } from '../../src/shared/webhooks/store.js';
+import { webhookPolicy } from '../../src/shared/webhooks/target.js';
+import type { StartedJob } from '../support/client.js';
+import { type Headway, startHeadway } from '../support/headway.js';
+import { openTestStore } from '../support/run-job.js';
+import { openStream } from '../support/sse.js';
+import { until } from '../support/until.js';
+
+interface Problem {
+  code: string;
+  status: number;
+  detail: string;
+  errors: Array<{ pointer: string; detail: string }>;
+}
+type Item = StartedJob & { deduplicated?: boolean; error?: Problem };
+
+const steps = (count = 1, options?: object) => ({
+  name: 'steps',
+  data: { count, intervalMs: 0 },
+  ...(options ? { options } : {}),
+});
+
+describe('POST /v1/jobs:batch', () => {
+  let headway: Headway;
+  beforeAll(async () => {
+    headway = await startHeadway({ env: { BODY_MAX_BYTES: '200000' } });
+  });
+  afterAll(() => headway.stop());
+
+  const post = (body: unknown, headers: Record<string, string> = {}, path = '/v1/jobs:batch') =>
+    fetch(`${headway.api.url}${path}`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', ...headers },
+      body: JSON.stringify(body),
+    });
+  const items = async (response: Response): Promise<Item[]> => {
+    expect(response.status).toBe(202);
+    return ((await response.json()) as { jobs: Item[] }).jobs;
+  };
+  const queued = async (): Promise<string | null> => headway.connection.get('{headway}:steps:id');
+
+  it('starts a thousand jobs, in order, each with all that a single one has; each is done', async () => {
+    const response = await post({ jobs: Array.from({ length: 1000 }, (_, i) => steps(i % 3)) });
+    expect(response.headers.getSetCookie().map((cookie) => cookie.split('=')[0])).toEqual([
+      'headway_visitor',
+    ]);
+    const jobs = await items(response);
+    expect(jobs).toHaveLength(1000);
+    expect(new Set(jobs.map(({ id }) => id)).size).toBe(1000);
+    for (const job of [jobs[0]!, jobs[500]!, jobs[999]!]) {
+      expect(job).toEqual({
+        id: expect.stringMatching(/^steps\.[0-9a-f-]{36}$/),
+        name: 'steps',
+        state: expect.stringMatching(/^(waiting|active|completed)$/),
+        links: expect.objectContaining({ self: `/v1/jobs/${job.id}` }),
+        token: expect.any(String),
+      });
+      const stream = await openStream(headway.client.events(job), { token: job.token });
+      await stream.ended;
+      expect(stream.names().filter((name) => name !== 'log' && name !== 'progress')).toEqual([
+        'waiting',
+        'active',
+        'completed',
+      ]);
+    }
+    expect(await (await headway.client.result(jobs[500]!)).json()).toEqual({ steps: 500 % 3 });
+    await until('all have completed', async () => {
+      return (await headway.connection.zcard('{headway}:steps:completed')) >= 1000;
+    });
+  });
+
+  it('takes jobs of several kinds and with options, and has no more than one of a deduplication key', async () => {
+    const deduplicationKey = 'nightly-report-of-ada';
+    const file = await headway.client.upload('a.txt', 'hello');
+    const jobs = await items(
+      await post({
+        jobs: [
+          steps(1, { delayMs: 60_000, deduplicationKey }),
+          { name: 'checksum', data: { file: file.id } },
+          steps(1, { delayMs: 60_000, deduplicationKey }),
+          steps(1, { delayMs: 60_000, ttlMs: 1000, tags: ['a'] }),
+        ],
+      }),
+    );
+    expect(jobs.map(({ name, state }) => [name, state])).toEqual([
+      ['steps', 'delayed'],
+      ['checksum', expect.stringMatching(/waiting|active|completed/)],
+      ['steps', 'delayed'],
+      ['steps', 'delayed'],
+    ]);
+    expect(jobs[1]!.id).toMatch(/^checksum\./);
+    expect(jobs[2]).toMatchObject({ id: jobs[0]!.id, deduplicated: true });
+    expect(jobs[0]).not.toHaveProperty('deduplicated');
+    expect(await headway.connection.zscore('headway:expiry', jobs[3]!.id)).not.toBeNull();
+  });
+
+  it('starts nothing at all when one has a mistake, and says where each is', async () => {
+    const before = await queued();
+    const response = await post({
+      jobs: [
+        steps(),
+        { name: 'steps', data: { count: -1, intervalMs: 'x' } },
+        { name: 'stepz' },
+        steps(1, { attempts: 0 }),
+        7,
+        { name: 'checksum', data: { file: `file_${'a'.repeat(27)}` } },
+      ],
+    });
+    expect(response.status).toBe(422);
+    const problem = (await response.json()) as Problem;
+    expect(problem).toMatchObject({ code: 'invalid-data', instance: '/v1/jobs:batch' });
+    expect(problem.detail).toMatch(
+      /^Job 1: \/data\/count: .* 4 more jobs have mistakes. Nothing was queued.$/,
+    );
+    expect(problem.errors.map(({ pointer }) => pointer)).toEqual([
+      '/jobs/1/data/count',
+      '/jobs/1/data/intervalMs',
+      '/jobs/2/name',
+      '/jobs/3/options/attempts',
+      '/jobs/4',
+      '/jobs/5/data/file',
+    ]);
+    expect(await queued()).toBe(before);
+  });
+
+  it('starts those that are in order and tells of the others, each in its place, when asked to', async () => {
+    const before = Number(await queued());
+    const jobs = await items(
+      await post({
+        mode: 'per-item',
+        jobs: [{ name: 'stepz' }, steps(2), steps(1, { attempt: 1 }), steps(3)],
+      }),
+    );
+    expect(jobs.map(({ error }) => error?.code)).toEqual([
+      'unknown-job',
+      undefined,
+      'invalid-request',
+      undefined,
+    ]);
+    expect(jobs[0]!.error).toMatchObject({ status: 422, errors: [{ pointer: '/jobs/0/name' }] });
+    expect(jobs[2]!.error).toMatchObject({ status: 400, errors: [{ pointer: '/jobs/2/options' }] });
+    const stream = await openStream(headway.client.events(jobs[3]!), { token: jobs[3]!.token });
+    expect((await stream.waitFor('completed')).data.result).toEqual({ steps: 3 });
+    expect(Number(await queued())).toBe(before + 2);
+  });
+
+  it.each([
+    ['nothing', undefined, '/jobs'],
+    ['no jobs', {}, '/jobs'],
+    ['none', { jobs: [] }, '/jobs'],
+    ['too many', { jobs: Array.from({ length: 1001 }, () => 1) }, '/jobs'],
+    ['jobs that are no list', { jobs: steps() }, '/jobs'],
+    ['a mode that is none', { jobs: [steps()], mode: 'some' }, '/mode'],
+    ['an unknown field', { jobs: [steps()], options: {} }, ''],
+  ])('refuses %s', async (_what, body, pointer) => {
+    const response = await post(body);
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({ code: 'invalid-request', errors: [{ pointer }] });
+  });
+
+  it('refuses a body over the limit, another method and another type', async () => {
+    const large = await post({ jobs: [steps(1, { metadata: { text: 'x'.repeat(200_000) } })] });
+    expect(large.status).toBe(413);
+    expect(await large.json()).toMatchObject({ code: 'body-too-large' });
+    const get = await fetch(`${headway.api.url}/v1/jobs:batch`);
+    expect([get.status, get.headers.get('allow')]).toEqual([405, 'POST, OPTIONS']);
+    expect((await post({ jobs: [steps()] }, { 'Content-Type': 'text/plain' })).status).toBe(415);
+    expect((await post({ jobs: [steps()] }, {}, '/v1/jobs:batches')).status).toBe(404);
+  });
+
+  it('gives the same jobs for the same Idempotency-Key and body, at the same time and later', async () => {
+    const headers = { 'Idempotency-Key': 'a-batch-of-ada-and-grace' };
+    const deduplicationKey = 'a-job-of-ada-and-grace';
+    const [single] = await items(await post({ jobs: [steps(1, { delayMs: 60_000, deduplicationKey })] }));
+    const body = {
+      mode: 'per-item',
+      jobs: [steps(1), { name: 'stepz' }, steps(2), steps(1, { delayMs: 60_000, deduplicationKey })],
+    };
+    const known = () => headway.connection.hlen('{headway}.index');
+    const before = await known();
+    const answers = await Promise.all([1, 2, 3].map(async () => items(await post(body, headers))));
+    const identity = (jobs: Item[]) =>
+      jobs.map(({ id, name, deduplicated, error }) => ({ id, name, deduplicated, error }));
+    // The other job has ended by the time of the last call: it must not be started again.
+    await headway.client.cancel(single!);
+    answers.push(await items(await post({ jobs: body.jobs, mode: body.mode }, headers)));
+    for (const answer of answers) expect(identity(answer)).toEqual(identity(answers[0]!));
+    expect(answers[0]![3]).toMatchObject({ id: single!.id, deduplicated: true });
+    expect(answers[0]![1]!.error).toMatchObject({ code: 'unknown-job' });
+    await until('both have completed', async () => {
+      const found = await Promise.all([0, 2].map((i) => headway.client.get(answers[0]![i]!)));
+      const states = await Promise.all(
+        found.map(async (response) => ((await response.json()) as { state: string }).state),
+      );
+      return states.every((state) => state === 'completed');
+    });
+    expect(await known()).toBe(before + 2);
+    const other = await post({ jobs: [steps(9)] }, headers);
+    expect(other.status).toBe(409);
+    expect(await other.json()).toMatchObject({ code: 'idempotency-conflict' });
+  });
+
+  it('does not burn an Idempotency-Key on a batch that it refuses', async () => {
+    const headers = { 'Idempotency-Key': 'a-batch-with-a-mistake' };
+    expect((await post({ jobs: [steps(), { name: 'stepz' }] }, headers)).status).toBe(422);
+    expect((await post({ jobs: [steps(), steps()] }, headers)).status).toBe(202);
+  });
+});
+
+describe('the queuing of a batch', () => {
+  it('is one round trip to Redis, in which each job is told of before it is queued', async () => {
+    const headway = await startHeadway({ workers: 0 });
+    const redis = connectRedis(headway.redis.url, 'request');
+    await until('connected', () => redis.status === 'ready');
+    const registry = await loadRegistry([builtInJobsDir]);
+    const queues = createQueues(redis, '{other}', () => {});
+    const startBatch = createBatchStarter({
+      starter: createJobStarter({
+        openQueue: queues,
+        publisher: createPublisher({ redis, prefix: 'other', logLength: 10, ttlMs: 60_000, sharded: true }),
+        registry,
+        store: openTestStore(),
+        expiry: createExpiry(redis, 'other'),
+        webhooks: createWebhookStore(redis, 'other', 60_000),
+        webhookRules: { ...webhookPolicy(readConfig({})), ownSecret: false },
+      }),
+      plan: planQueues(registry, ''),
+      idempotency: createIdempotency(redis, 'other', 1000),
+    });
+    const caller = { id: 'user:ada', signedIn: true, admin: false, grants: NO_GRANTS };
+    const jobs = Array.from({ length: 1000 }, (_, i) => steps(i, i % 2 ? { ttlMs: 60_000 } : {}));
+    try {
+      // The scripts are sent once for each connection, and the queue is opened.
+      await startBatch({ jobs: jobs.slice(0, 2) }, caller, undefined);
+      const { stream } = redis as unknown as { stream: NodeJS.WritableStream };
+      const { write } = stream;
+      const writes: string[] = [];
+      stream.write = function (this: unknown, ...args: unknown[]) {
+        writes.push(String(args[0]));
+        return Reflect.apply(write, stream, args) as boolean;
+      } as typeof write;
+      const started = await startBatch({ jobs }, caller, undefined);
+      expect(writes).toHaveLength(1);
+      const [sent] = writes;
+      for (const item of started) {
+        const { id } = item as { id: string };
+        const told = sent!.indexOf(`{job:${id}}:log`);
+        const added = sent!.indexOf(id, sent!.indexOf('{other}:steps:wait', told));
+        expect(told).toBeGreaterThan(0);
+        expect(added).toBeGreaterThan(told);
+      }
+      expect(await headway.connection.llen('{other}:steps:wait')).toBe(1002);
+    } finally {
+      redis.disconnect();
+      await headway.stop();
+    }
+  });
+});
