@@ -1,4 +1,5 @@
 import axe from 'axe-core';
+import { Queue } from 'bullmq';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { findProgram } from '../../scripts/lib/command.mjs';
@@ -90,6 +91,18 @@ describe('the page', () => {
     await startSteps(10, 20, 4);
     await page.getByText('failed at step 4, as asked').first().waitFor();
     expect(await value()).toBe(30);
+  });
+
+  it('says that a job waits because its kind is paused, until it is resumed', async () => {
+    const queue = new Queue('steps', { connection: headway.connection, prefix: '{headway}' });
+    await queue.pause();
+    await startSteps(1, 1);
+    await page.getByRole('status').getByText('Waiting (paused)').waitFor();
+    await page.reload();
+    await page.getByRole('status').getByText('Waiting (paused)').waitFor();
+    await queue.resume();
+    await page.getByRole('status').getByText('Completed').waitFor();
+    await queue.close();
   });
 
   it('can be used with the keyboard alone', async () => {
