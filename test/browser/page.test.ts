@@ -1,4 +1,5 @@
 import axe from 'axe-core';
+import { Queue } from 'bullmq';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -173,6 +174,18 @@ describe('the page', () => {
     await until('the bar moves', async () => (await value()) > 0);
     await page.getByRole('button', { name: 'Cancel' }).click();
     await page.getByRole('status').getByText('Cancelled').waitFor();
+  });
+
+  it('says that a job waits because its kind is paused, until it is resumed', async () => {
+    const queue = new Queue('steps', { connection: headway.connection, prefix: '{headway}' });
+    await queue.pause();
+    await startSteps(1, 1);
+    await page.getByRole('status').getByText('Waiting (paused)').waitFor();
+    await page.reload();
+    await page.getByRole('status').getByText('Waiting (paused)').waitFor();
+    await queue.resume();
+    await page.getByRole('status').getByText('Completed').waitFor();
+    await queue.close();
   });
 
   it('can be used with the keyboard alone', async () => {

@@ -76,6 +76,36 @@ describe('the README', () => {
     }
   });
 
+  /** Runs a block as it stands, but for the address and the folder; gives what it prints. */
+  async function paste(name: string): Promise<string> {
+    const script = block(name)
+      .replaceAll('http://127.0.0.1:3000', headway.api.url)
+      .replaceAll('data/admin-token', `${headway.env.DATA_DIR}/admin-token`);
+    const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], {
+      cwd: temporaryFolder(),
+      timeout: 30_000,
+    });
+    return stdout;
+  }
+
+  it('has a schedule that is made, run, paused, changed and deleted', async () => {
+    const answers = (await paste('schedule')).split(/(?<=\})(?=\{)/).map((text) => JSON.parse(text));
+    expect(answers).toMatchObject([
+      { name: 'steps', state: expect.stringMatching(/waiting|active/) },
+      { state: 'paused', nextRunAt: null },
+      { state: 'active', cron: '0 9 * * MON-FRI', timeZone: 'Europe/Berlin' },
+      { state: 'active', everyMs: 60_000 },
+      { state: 'active', everyMs: 60_000, nextRun: { state: 'delayed' } },
+    ]);
+  });
+
+  it('pauses a kind of job and resumes it', async () => {
+    const stdout = await paste('pause');
+    expect(stdout).toBe(
+      '{"queue":"steps","paused":true,"jobs":["steps"]}{"queue":"steps","paused":false,"jobs":["steps"]}',
+    );
+  });
+
   it('has a job of ten lines that runs', async () => {
     const job = await headway.client.start('greet', { names: ['Ada', 'Grace'] });
     const { events, ended } = await openStream(headway.client.events(job), { token: job.token });

@@ -164,11 +164,11 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
     for (;;) {
       const present = await store.read(id);
       if (!present || present.deletedAt !== undefined) return undefined;
-      const changed = await next(present);
-      if (!changed) return present;
-      if ((await store.save(changed)) !== 'saved') continue;
+      const after = await next(present);
+      if (!after) return present;
+      if ((await store.save(after)) !== 'saved') continue;
       await agree(id);
-      return changed;
+      return after;
     }
   }
 }

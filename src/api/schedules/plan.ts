@@ -80,6 +80,8 @@ export function replan(present: Schedule, planned: Planned, now: number): Schedu
   const next: Schedule = {
     ...planned,
     id: present.id,
+    // Should its kind be in another by now: the leader moves it, so that it is never in two.
+    queue: present.queue,
     paused: present.paused,
     createdAt: present.createdAt,
     updatedAt: present.updatedAt,

@@ -2,7 +2,7 @@ import { Job, type RepeatOptions } from 'bullmq';
 import type { Lifecycle } from '../lifecycle/reconcile.js';
 import type { SnapshotReader } from '../lifecycle/snapshot.js';
 import { addressOf, jobIdOf, type OpenQueue } from '../queues.js';
-import { allRuns, type Chain, isAlive, isEnded, makeNextRun, nextRun, readChain } from './chain.js';
+import { allRuns, type Chain, isAlive, isEnded, nextRun, readChain } from './chain.js';
 import { runId } from './run.js';
 import type { Schedule } from './schedule.js';
 import type { Runs, ScheduleStore } from './store.js';
@@ -44,16 +44,22 @@ export function createAgree({ store, openQueue, readJob, lifecycle }: AgreeOptio
   }
 
   /**
-   * A run that is due and only waits for a worker stays what it is: a change is for those after it.
-   * @returns whether there is one
+   * A run that is due and only waits for a worker stays what it is, without a scheduler: a change is for those after it.
+   * @returns whether there was one
    */
   async function keepDue({ queue, id }: Schedule, chain: Chain | undefined): Promise<boolean> {
     const waiting = nextRun(chain);
-    if (!waiting || (waiting.state === 'delayed' && chain!.dueAt > Date.now())) return false;
-    const run = await Job.fromId(openQueue(queue), addressOf(waiting.id)!.id);
-    if (!run) return false;
-    await makeNextRun(openQueue(queue), run);
+    if (!waiting) return false;
+    if (waiting.state === 'delayed') {
+      if (chain!.dueAt > Date.now()) return false;
+      // A scheduler that is removed takes along what is still among the delayed.
+      const run = await Job.fromId(openQueue(queue), addressOf(waiting.id)!.id);
+      await run?.promote().catch((error: unknown) => {
+        if (!/is not in the delayed state/.test((error as Error).message)) throw error;
+      });
+    }
     await store.ran(id, chain!.dueAt);
+    await openQueue(queue).removeJobScheduler(id);
     return true;
   }
 

@@ -15,6 +15,7 @@ import { runId } from '../../../src/shared/schedules/run.js';
 import type { Schedule } from '../../../src/shared/schedules/schedule.js';
 import { startRedis, type TestRedis } from '../../support/redis.js';
 import { openTestStore } from '../../support/run-job.js';
+import { until } from '../../support/until.js';
 
 const HOUR = 3_600_000;
 const CHECK = 31_000;
@@ -214,6 +215,20 @@ describe('a schedule and BullMQ that do not agree', () => {
     const next = (await queue.getJob(runId({ schedule: made.id, dueAt: (await nextOf(made))! })))!;
     expect([await next.getState(), next.data]).toEqual(['delayed', { count: 2, intervalMs: 1 }]);
     expect(await keeper.store.runs(made.id)).toEqual({ count: 1, lastDue: due });
+  });
+
+  it('whose last run waits, and that may run more often now, goes on after it', async () => {
+    for (const timing of [{ cron: '* * * * * *' }, { cron: undefined, everyMs: HOUR, firstAt: now - 1 }]) {
+      const made = await make({ ...timing, limit: 1 } as Partial<Schedule>);
+      const due = (await nextOf(made))!;
+      await until('it is due', () => Date.now() > due);
+      await keeper.store.save({ ...made, limit: 3, version: 2 });
+      await keeper.agree(made.id);
+      const run = (await queue.getJob(runId({ schedule: made.id, dueAt: due })))!;
+      expect(await run.getState()).toBe('waiting');
+      expect(await nextOf(made)).toBeGreaterThan(due);
+      expect(await keeper.store.runs(made.id)).toEqual({ count: 1, lastDue: due });
+    }
   });
 
   it('counts each run once, in whatever order and however often it is told', async () => {

@@ -21,7 +21,7 @@ if ARGV[6] ~= '' then
   local holder = redis.call('HGET', KEYS[4], ARGV[6])
   if ARGV[7] == '1' then
     if holder == ARGV[1] then redis.call('HDEL', KEYS[4], ARGV[6]) end
-  elseif holder and holder ~= ARGV[1] then
+  elseif holder and holder ~= ARGV[1] and redis.call('HEXISTS', KEYS[1], holder) == 1 then
     return holder
   else
     redis.call('HSET', KEYS[4], ARGV[6], ARGV[1])
