@@ -87,7 +87,7 @@ export function planQueues(registry: Registry, shared: string): QueuePlan {
   };
 }
 
-/** BullMQ's side of the queues, by name; each is opened once. */
+/** BullMQ's side of the queues, by name; each is opened once, when it is first asked for. */
 export type OpenQueue = (name: string) => Queue;
 
 export function createQueues(connection: Redis, prefix: string, onError: (error: Error) => void): OpenQueue {
@@ -98,6 +98,8 @@ export function createQueues(connection: Redis, prefix: string, onError: (error:
       queue = new Queue(name, { connection, prefix });
       queue.on('error', onError);
       open.set(name, queue);
+      // One that could not be opened, because Redis was away just then, would stay so for ever.
+      queue.waitUntilReady().catch(() => open.delete(name));
     }
     return queue;
   };
