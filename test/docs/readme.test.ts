@@ -36,6 +36,20 @@ describe('the README', () => {
     expect(stdout).toContain('4,age,not of type integer,unknown');
   });
 
+  it('starts many jobs by one call and lists them', async () => {
+    const script = block('many').replaceAll('http://127.0.0.1:3000', headway.api.url);
+    const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], {
+      cwd: temporaryFolder(),
+      timeout: 30_000,
+    });
+    const [batch, list] = stdout
+      .replace('}{', '}\n{')
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(batch.jobs).toHaveLength(2);
+    expect(list.jobs).toMatchObject([{ id: batch.jobs[0].id, tags: ['eu'] }]);
+  });
+
   it('has a job of ten lines that runs', async () => {
     const job = await headway.client.start('greet', { names: ['Ada', 'Grace'] });
     const { events, ended } = await openStream(headway.client.events(job), { token: job.token });
