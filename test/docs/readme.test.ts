@@ -106,6 +106,15 @@ describe('the README', () => {
     );
   });
 
+  it('starts many jobs by one call and lists them', async () => {
+    const [batch, list] = (await paste('many'))
+      .replace('}{', '}\n{')
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(batch.jobs).toHaveLength(2);
+    expect(list.jobs).toMatchObject([{ id: batch.jobs[0].id, tags: ['eu'] }]);
+  });
+
   it('has a job of ten lines that runs', async () => {
     const job = await headway.client.start('greet', { names: ['Ada', 'Grace'] });
     const { events, ended } = await openStream(headway.client.events(job), { token: job.token });

@@ -1,0 +1,164 @@
+// A million finished jobs, of which a thousand are one caller's: what does a page of them cost, and what does the index weigh?
+// The peer is what BullMQ offers: getJobs(['completed']), page after page, and a filter, until the page is full.
+import { Queue } from 'bullmq';
+import { createJobList } from '../dist/api/jobs/list.js';
+import { parseListQuery } from '../dist/api/jobs/list-query.js';
+import { createPublisher } from '../dist/shared/channel/publisher.js';
+import { createKeepTimes } from '../dist/shared/job-index/keep-times.js';
+import { createPageReader } from '../dist/shared/job-index/page.js';
+import { createTracker } from '../dist/shared/job-index/tracker.js';
+import { createLifecycle } from '../dist/shared/lifecycle/reconcile.js';
+import { connectRedis } from '../dist/shared/redis.js';
+import { startRedis } from './lib/processes.mjs';
+import { median, printTable } from './lib/table.mjs';
+
+const JOBS = 1_000_000;
+const OWNER_EVERY = 1000;
+const OWNER = 'user:ada';
+const AT_ONCE = 5000;
+const PEER_CHUNK = 1000;
+const BEGIN = 1_790_000_000_000;
+const PREFIX = 'bench';
+const QUEUE_PREFIX = `{${PREFIX}}`;
+
+const idOf = (i) => `work.${i.toString(16).padStart(8, '0')}-0000-4000-8000-000000000000`;
+const isHers = (i) => i % OWNER_EVERY === 0;
+/** The caller's jobs are of two tags by turns, every tenth has a rare one; the others are of ten thousand callers. */
+function settingsOf(i) {
+  const nth = i / OWNER_EVERY;
+  return isHers(i)
+    ? { owner: OWNER, tags: [nth % 2 ? 'odd' : 'even', ...(nth % 10 ? [] : ['rare'])] }
+    : { owner: `user:${i % 10_000}`, tags: ['load'] };
+}
+
+/** The keys of finished jobs as BullMQ leaves them, without running a million jobs. */
+async function addJobs(redis) {
+  await inGroups(async (i) => {
+    await Promise.all([
+      redis.hset(`${QUEUE_PREFIX}:work:${idOf(i)}`, {
+        name: 'work',
+        data: JSON.stringify({ count: 3, intervalMs: 10 }),
+        opts: JSON.stringify({ attempts: 1, jobId: idOf(i), headway: settingsOf(i) }),
+        timestamp: BEGIN + i,
+        delay: 0,
+        priority: 0,
+        processedOn: BEGIN + i + 5,
+        finishedOn: BEGIN + i + 40,
+        ats: 1,
+        atm: 1,
+        stc: 0,
+        returnvalue: JSON.stringify({ steps: 3 }),
+        progress: JSON.stringify({ percent: 100, current: 3, total: 3 }),
+      }),
+      redis.zadd(`${QUEUE_PREFIX}:work:completed`, BEGIN + i + 40, idOf(i)),
+    ]);
+  });
+}
+
+async function inGroups(work) {
+  for (let from = 0; from < JOBS; from += AT_ONCE) {
+    await Promise.all(Array.from({ length: AT_ONCE }, (_, i) => work(from + i)));
+  }
+}
+
+async function usedMemory(redis) {
+  return Number(/^used_memory:(\d+)/m.exec(await redis.info('memory'))[1]);
+}
+
+async function timed(work, rounds) {
+  const times = [];
+  let result;
+  for (let i = 0; i < rounds; i++) {
+    const start = performance.now();
+    result = await work();
+    times.push(performance.now() - start);
+  }
+  return { ms: median(times), result };
+}
+
+/** One page as one would get it from BullMQ: the newest first, from a place on that the client remembers. */
+async function peerPage(queue, start, limit, fits) {
+  const ids = [];
+  for (let from = start; from < JOBS && ids.length < limit; from += PEER_CHUNK) {
+    for (const job of await queue.getJobs(['completed'], from, from + PEER_CHUNK - 1, false)) {
+      if (ids.length < limit && fits(job.opts.headway)) ids.push(job.id);
+    }
+  }
+  return ids;
+}
+
+export async function list() {
+  console.log(`\nlist: ${JOBS} finished jobs, ${JOBS / OWNER_EVERY} of them one caller's; ms a page`);
+  const server = await startRedis();
+  const redis = connectRedis(server.url, 'patient');
+  const keep = createKeepTimes({ KEEP_JOBS_MS: 1e12, GONE_JOBS_MS: 0 });
+  const options = { redis, prefix: PREFIX, queuePrefix: QUEUE_PREFIX, keep };
+  const trackJob = createTracker(options);
+  const publisher = createPublisher({ ...options, logLength: 10, ttlMs: 1000, sharded: true });
+  const lifecycle = createLifecycle({ ...options, publisher, readJob: trackJob });
+  const listJobs = createJobList({
+    ...options,
+    trackJob,
+    lifecycle,
+    readPage: createPageReader(redis, QUEUE_PREFIX),
+  });
+  const queue = new Queue('work', { connection: redis, prefix: QUEUE_PREFIX });
+
+  const empty = await usedMemory(redis);
+  await addJobs(redis);
+  const withJobs = await usedMemory(redis);
+  await inGroups((i) => trackJob(idOf(i)));
+  const withIndex = await usedMemory(redis);
+
+  // The place of the deep page: after 900 of the caller's jobs, newest first.
+  const deep = 900;
+  const deepCursor = Buffer.from(`${BEGIN + (JOBS - deep * OWNER_EVERY)} ${idOf(JOBS - deep * OWNER_EVERY)}`);
+  const isOwner = ({ owner }) => owner === OWNER;
+  const pages = [
+    ['first page of 50', { limit: '50' }, 0, 50, isOwner],
+    [
+      'deep page of 50, after 900',
+      { limit: '50', cursor: deepCursor.toString('base64url') },
+      deep * OWNER_EVERY,
+      50,
+      isOwner,
+    ],
+    [
+      'page of 10, by state and a rare tag',
+      { limit: '10', state: 'completed', tag: 'rare' },
+      0,
+      10,
+      (settings) => isOwner(settings) && settings.tags.includes('rare'),
+    ],
+  ];
+  const rows = [];
+  for (const [name, query, start, limit, fits] of pages) {
+    const parsed = await parseListQuery(query);
+    const ours = await timed(() => listJobs(parsed, OWNER), 25);
+    const peer = await timed(() => peerPage(queue, start, limit, fits), 1);
+    const shown = ours.result.jobs.map(({ id }) => id);
+    if (shown.length !== limit || shown.join() !== peer.result.join()) {
+      throw new Error(`${name}: the two do not show the same jobs`);
+    }
+    rows.push({ name, ours: ours.ms, peer: peer.ms });
+  }
+  const all = await timed(async () => listJobs(await parseListQuery({ limit: '50' }), undefined), 25);
+  redis.disconnect();
+  await server.stop();
+
+  printTable([
+    ['', 'getJobs + filter', 'Headway', '× peer'],
+    ...rows.map(({ name, ours, peer }) => [name, peer.toFixed(0), ours.toFixed(1), (ours / peer).toFixed(4)]),
+    ["first page of 50, an admin's", '', all.ms.toFixed(1), ''],
+  ]);
+  const [perJob, perEntry] = [(withJobs - empty) / JOBS, (withIndex - withJobs) / JOBS];
+  console.log(
+    `memory of Redis: ${perJob.toFixed(0)} bytes a job in BullMQ, ${perEntry.toFixed(0)} more in the index`,
+  );
+  return {
+    'list, first page against getJobs + filter': [rows[0].ours / rows[0].peer, 0.02],
+    'list, deep page against getJobs + filter': [rows[1].ours / rows[1].peer, 0.02],
+    'list, filtered page against getJobs + filter': [rows[2].ours / rows[2].peer, 0.02],
+    'list, memory of the index against the jobs': [perEntry / perJob, 1],
+  };
+}

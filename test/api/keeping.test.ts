@@ -1,0 +1,259 @@
+import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { StartedJob } from '../support/client.js';
+import { type Headway, startHeadway } from '../support/headway.js';
+import { FLAKY, STEERED, testJobs } from '../support/jobs.js';
+import { openStream } from '../support/sse.js';
+import { until } from '../support/until.js';
+
+const HOUR = 3_600_000;
+const FILES_TTL_MS = 60_000;
+const STEPS = { count: 1, intervalMs: 0 };
+
+/** Makes a file, and gives it together with the one that it was given. */
+const MAKER = `
+import { writeFile } from 'node:fs/promises';
+import { defineJob, fileId, resultFile } from 'headway';
+import { z } from 'zod';
+export default defineJob({
+  name: 'maker',
+  input: z.strictObject({ given: fileId() }),
+  result: z.object({ given: fileId(), made: resultFile }),
+  defaults: { keepMs: 1000 },
+  async run({ given }, ctx) {
+    return { given, made: await ctx.files.create('a.txt', (path) => writeFile(path, 'made')) };
+  },
+});`;
+
+interface MakerResult {
+  given: string;
+  made: { id: string };
+}
+
+describe('a finished job', () => {
+  let headway: Headway;
+  beforeAll(async () => {
+    headway = await startHeadway({
+      env: {
+        JOBS_DIR: testJobs({ 'maker.mjs': MAKER, 'steered.mjs': STEERED, 'flaky.mjs': FLAKY }),
+        GONE_JOBS_MS: '4000',
+        // Shorter than some jobs are kept.
+        FILES_TTL_MS: String(FILES_TTL_MS),
+        KEEP_JOBS_MS: '1000',
+      },
+    });
+  });
+  afterAll(() => headway.stop());
+
+  const ended = async (job: StartedJob) => {
+    const stream = await openStream(headway.client.events(job), { token: job.token });
+    await stream.ended;
+    return stream;
+  };
+  const status = async (job: StartedJob): Promise<number> => (await headway.client.get(job)).status;
+  const gone = (job: StartedJob) => until('it is gone', async () => (await status(job)) === 410);
+  const keysOf = (job: StartedJob): Promise<string[]> => headway.connection.keys(`*${job.id}*`);
+  const fileOf = (id: string): string => join(headway.env.DATA_DIR!, 'files', id);
+  async function make(options: object = {}) {
+    const given = await headway.client.upload('given.txt', 'given');
+    const job = await headway.client.start('maker', { given: given.id }, { ...options });
+    const result = (await ended(job)).events.at(-1)!.data.result as MakerResult;
+    return { job, given: result.given, made: result.made.id };
+  }
+
+  it('is kept as long as it says, then all of it goes, and 410 tells what is still known', async () => {
+    const { job, given, made } = await make({ keepMs: 1500 });
+    expect(await status(job)).toBe(200);
+    expect(existsSync(fileOf(made))).toBe(true);
+    await gone(job);
+    const calls = [
+      headway.client.get(job),
+      headway.client.result(job),
+      headway.client.result(job, '?file=made'),
+      headway.client.cancel(job),
+      headway.client.retry(job),
+      fetch(headway.client.events(job), { headers: { Authorization: `Bearer ${job.token}` } }),
+      fetch(`${headway.client.events(job)}?token=${job.token}&lastEventId=abc-7`),
+    ];
+    for (const call of calls) {
+      const response = await call;
+      expect(response.status).toBe(410);
+      expect(response.headers.get('content-type')).toMatch('application/problem+json');
+      expect(await response.json()).toEqual({
+        type: 'urn:headway:problem:gone',
+        title: 'No longer here',
+        status: 410,
+        detail: 'The job has completed and is not kept any more.',
+        instance: expect.stringMatching(`^${job.links.self}`),
+        code: 'gone',
+        name: 'maker',
+        state: 'completed',
+        createdAt: expect.any(Number),
+        finishedAt: expect.any(Number),
+        attempt: 1,
+      });
+    }
+    await until('its file is gone', () => !existsSync(fileOf(made)));
+    // What it was given is not its own.
+    expect(existsSync(fileOf(given))).toBe(true);
+    expect(await keysOf(job)).toEqual([`{headway}.gone:${job.id}`]);
+    await until('it is forgotten', async () => (await status(job)) === 404);
+    expect(await keysOf(job)).toEqual([]);
+  });
+
+  it('is kept as long as its kind says, else as all are; not so one that says more', async () => {
+    const [long, kind, all] = await Promise.all([
+      make({ keepMs: HOUR }),
+      make(),
+      headway.client.start('steps', STEPS),
+    ]);
+    await ended(all);
+    await Promise.all([gone(kind.job), gone(all)]);
+    expect(await status(long.job)).toBe(200);
+    const channel = `headway:{job:${long.job.id}}`;
+    for (const key of [channel, `${channel}:log`]) {
+      expect(await headway.connection.pttl(key)).toBeGreaterThan(HOUR - 60_000);
+    }
+    // Its file outlives what uploads are kept for.
+    const { mtimeMs } = statSync(join(fileOf(long.made), 'file.json'));
+    expect(mtimeMs + FILES_TTL_MS).toBeGreaterThan(Date.now() + HOUR - 60_000);
+    const download = await headway.client.result(long.job, '?file=made');
+    expect([download.status, await download.text()]).toEqual([200, 'made']);
+  });
+
+  it('leaves its file to another job that was started with it in the meantime', async () => {
+    const { job, made } = await make({ keepMs: 1000 });
+    await headway.client.start('checksum', { file: made }, { delayMs: 600_000 });
+    await gone(job);
+    await until('what was left of it is gone', async () => {
+      return (await headway.connection.hlen('{headway}.leftovers')) === 0;
+    });
+    expect(existsSync(fileOf(made))).toBe(true);
+  });
+
+  it('that failed or was cancelled goes too, and says so', async () => {
+    const failed = await headway.client.start('steps', { ...STEPS, failAt: 1 });
+    const cancelled = await headway.client.start('steps', STEPS, { delayMs: 600_000 });
+    await ended(failed);
+    await headway.client.cancel(cancelled);
+    for (const [job, state, attempt] of [
+      [failed, 'failed', 1],
+      [cancelled, 'cancelled', 0],
+    ] as const) {
+      await gone(job);
+      expect(await (await headway.client.get(job)).json()).toMatchObject({ state, attempt, name: 'steps' });
+    }
+  });
+
+  it('that runs again is not touched, however long ago its time was over', async () => {
+    const job = await headway.client.start('steered', { turns: 'keep' });
+    await headway.connection.lpush('keep', 'fail');
+    await ended(job);
+    const again = await headway.client.retry(job);
+    expect(again.status).toBe(202);
+    const later = await headway.client.start('steps', STEPS, { keepMs: 1500 });
+    await ended(later);
+    await gone(later);
+    expect(await (await headway.client.get(job)).json()).toMatchObject({ state: 'active', attempt: 2 });
+    await headway.connection.lpush('keep', 'end');
+    const stream = await ended(job);
+    expect(stream.names().at(-1)).toBe('completed');
+    await gone(job);
+  });
+
+  it('is remembered to who started it, and to nobody else', async () => {
+    const response = await headway.client.post({ name: 'steps', data: STEPS });
+    const visitor = { Cookie: response.headers.getSetCookie()[0]!.split(';')[0]! };
+    const job = (await response.json()) as StartedJob;
+    const other = await headway.client.start('steps', STEPS);
+    await ended(job);
+    await gone(job);
+    const look = async (headers: Record<string, string>): Promise<number> =>
+      (await fetch(`${headway.api.url}${job.links.self}`, { headers })).status;
+    expect(await look(visitor)).toBe(410);
+    expect(await look({})).toBe(404);
+    expect(await look({ Cookie: 'headway_visitor=somebody-else-of-27-letters' })).toBe(404);
+    expect(await look({ Authorization: `Bearer ${other.token}` })).toBe(404);
+    expect(
+      (await fetch(`${headway.api.url}/v1/jobs`, { headers: visitor }).then((r) => r.json())) as object,
+    ).toEqual({ jobs: [] });
+  });
+
+  it('is not started again by its Idempotency-Key when it is gone', async () => {
+    const headers = { 'Idempotency-Key': 'a-job-that-is-not-kept-long' };
+    const body = { name: 'steps', data: STEPS };
+    const job = (await (await headway.client.post(body, headers)).json()) as StartedJob;
+    await ended(job);
+    await gone(job);
+    const key = (await headway.connection.keys('headway:{idempotency:*'))[0]!;
+    // As if the API had died between queuing the job and noting that it had.
+    await headway.connection.set(key, (await headway.connection.get(key))!.replace(/queued$/, 'claimed'));
+    const again = await headway.client.post(body, headers);
+    expect(again.status).toBe(202);
+    expect(await again.json()).toMatchObject({ id: job.id, state: 'completed' });
+    expect(await keysOf(job)).toEqual([`{headway}.gone:${job.id}`]);
+  });
+
+  it.each([
+    ['options', 999],
+    ['options', 366 * 24 * HOUR],
+    ['options', '1h'],
+  ])('cannot be kept for %s.keepMs = %j', async (_where, keepMs) => {
+    const response = await headway.client.post({ name: 'steps', data: STEPS, options: { keepMs } });
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({ errors: [{ pointer: '/options/keepMs' }] });
+  });
+});
+
+describe('a day of load, squeezed into waves', () => {
+  it('leaves Redis as it was: not a key more, and no more memory, from wave to wave', async () => {
+    const headway = await startHeadway({
+      env: { KEEP_JOBS_MS: '1000', GONE_JOBS_MS: '1000', WORKER_CONCURRENCY: '20' },
+    });
+    const { connection, api } = headway;
+    const JOBS = 400;
+    const events = '{headway}:steps:events';
+    async function wave(): Promise<void> {
+      const jobs = Array.from({ length: JOBS }, (_, i) => ({
+        name: 'steps',
+        data: { count: 3, intervalMs: 0, ...(i % 10 === 0 ? { failAt: 2 } : {}) },
+        options: { tags: ['load', `tag-${i % 5}`], ...(i % 7 === 0 ? { keepMs: 1500 } : {}) },
+      }));
+      const response = await fetch(`${api.url}/v1/jobs:batch`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify({ jobs }),
+      });
+      expect(response.status).toBe(202);
+      const started = ((await response.json()) as { jobs: StartedJob[] }).jobs;
+      await until(
+        'all have been and gone',
+        async () => {
+          return (await connection.keys('*')).every((key) => !started.some(({ id }) => key.includes(id)));
+        },
+        60_000,
+      );
+    }
+    /** BullMQ's event stream has a length of its own (10,000), which a test does not reach; the rest must not grow. */
+    async function measure() {
+      const memory = Number(/^used_memory:(\d+)/m.exec(await connection.info('memory'))![1]);
+      const stream = (await connection.call('MEMORY', 'USAGE', events, 'SAMPLES', '0')) as number;
+      const keys = (await connection.keys('*')).filter((key) => !/:stalled(-check)?$|:marker$/.test(key));
+      return { memory: memory - stream, keys: keys.sort() };
+    }
+    try {
+      await wave();
+      await wave();
+      const before = await measure();
+      for (let i = 0; i < 3; i++) await wave();
+      const after = await measure();
+      expect(after.keys).toEqual(before.keys);
+      // A job that stayed behind would be about 2 KB.
+      expect(after.memory - before.memory).toBeLessThan(JOBS * 300);
+      expect(before.keys.length).toBeLessThan(20);
+    } finally {
+      await headway.stop();
+    }
+  }, 180_000);
+});

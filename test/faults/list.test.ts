@@ -1,0 +1,126 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import type { StartedJob } from '../support/client.js';
+import { type Headway, startHeadway } from '../support/headway.js';
+import { STEERED, testJobs } from '../support/jobs.js';
+import { startApi, startWorker } from '../support/processes.js';
+import { openStream } from '../support/sse.js';
+import { until } from '../support/until.js';
+
+const ADMIN = { ADMIN_TOKEN: 'the-token-of-the-admin' };
+
+describe('the jobs of Headway, when something dies', () => {
+  let headway: Headway;
+  afterEach(() => headway.stop());
+
+  async function list(query: string): Promise<Array<{ id: string; state: string }>> {
+    const response = await fetch(`${headway.api.url}/v1/jobs?limit=200&${query}`, {
+      headers: { Authorization: `Bearer ${ADMIN.ADMIN_TOKEN}` },
+    });
+    expect(response.status).toBe(200);
+    return ((await response.json()) as { jobs: Array<{ id: string; state: string }> }).jobs;
+  }
+  const postBatch = (body: string, key: string): Promise<Response> =>
+    fetch(`${headway.api.url}/v1/jobs:batch`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', 'Idempotency-Key': key },
+      body,
+    });
+
+  it('a batch whose API is killed in the middle is there once, when it is sent again', async () => {
+    headway = await startHeadway({ env: ADMIN });
+    const { connection, env } = headway;
+    const jobs = Array.from({ length: 150 }, () => ({ name: 'steps', data: { count: 1, intervalMs: 0 } }));
+    const body = JSON.stringify({ jobs });
+    const key = 'a-batch-that-is-interrupted';
+    for (let round = 0; round < 5; round++) {
+      const sent = postBatch(body, `${key}-${round}`).catch(() => undefined);
+      const before = Number((await connection.get('{headway}:steps:id')) ?? 0);
+      // Once when no more than the key was noted, then at whatever moment after the jobs came in.
+      await until('it has begun', async () =>
+        round === 0
+          ? (await connection.keys('headway:{idempotency:*')).length > 0
+          : Number(await connection.get('{headway}:steps:id')) > before,
+      );
+      await headway.api.kill();
+      await sent;
+      headway.api = await startApi(env);
+      const again = await postBatch(body, `${key}-${round}`);
+      expect(again.status).toBe(202);
+      const started = ((await again.json()) as { jobs: StartedJob[] }).jobs;
+      expect(new Set(started.map(({ id }) => id)).size).toBe(150);
+    }
+    await until('all are done', async () => {
+      return (await connection.zcard('{headway}:steps:completed')) >= 5 * 150;
+    });
+    expect(await connection.zcard('{headway}:steps:completed')).toBe(5 * 150);
+    await until('all are in the list', async () => {
+      return (await connection.zcard('{headway}.index:all:completed')) === 5 * 150;
+    });
+  });
+
+  it('workers: the list comes to say what became of every job', async () => {
+    headway = await startHeadway({
+      workers: 2,
+      env: { ...ADMIN, LOCK_DURATION_MS: '1000', STALLED_INTERVAL_MS: '500', MAX_STALLS: '100' },
+    });
+    const { client, workers, env, connection } = headway;
+    const jobs = await Promise.all(
+      Array.from({ length: 20 }, (_, i) =>
+        client.start('steps', { count: 5, intervalMs: 40, ...(i % 4 === 0 ? { failAt: 3 } : {}) }),
+      ),
+    );
+    for (let round = 0; round < 6; round++) {
+      const ended = await connection.zcard('{headway}:steps:completed');
+      await until('the next has ended, or all', async () => {
+        const now = await connection.zcard('{headway}:steps:completed');
+        return now > ended || now === 15;
+      });
+      await workers[round % 2]!.kill();
+      workers[round % 2] = await startWorker(env);
+    }
+    await until('the list has all of them at their ends', async () => {
+      return (await list('state=completed')).length === 15 && (await list('state=failed')).length === 5;
+    });
+    expect((await list('')).map(({ id }) => id).sort()).toEqual(jobs.map(({ id }) => id).sort());
+  });
+
+  it('Redis (with its append-only file): list, keeping and what is remembered are as before', async () => {
+    headway = await startHeadway({
+      appendOnly: true,
+      redisArgs: ['--appendfsync', 'always'],
+      env: { ...ADMIN, KEEP_JOBS_MS: '3000' },
+    });
+    const { client, redis, api } = headway;
+    const kept = await client.start('steps', { count: 1, intervalMs: 0 }, { keepMs: 3_600_000, tags: ['a'] });
+    const short = await client.start('steps', { count: 1, intervalMs: 0 }, { keepMs: 1000 });
+    const due = await client.start('steps', { count: 1, intervalMs: 0 });
+    await until('one is gone', async () => (await client.get(short)).status === 410);
+    await redis.kill();
+    await redis.restart();
+    await until('the API is ready', async () => (await fetch(`${api.url}/readyz`)).status === 200);
+    expect((await client.get(short)).status).toBe(410);
+    expect(await list('state=completed&tag=a')).toMatchObject([{ id: kept.id, state: 'completed' }]);
+    await until('the next goes', async () => (await client.get(due)).status === 410);
+    expect(await list('')).toMatchObject([{ id: kept.id }]);
+  });
+
+  it('a viewer whose job is gone with its channel, unseen, is not left hanging', async () => {
+    headway = await startHeadway({ env: { ...ADMIN, JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) } });
+    const { client, connection, workers } = headway;
+    const job = await client.start('steered', { turns: 'turns' });
+    const stream = await openStream(client.events(job), { token: job.token });
+    await stream.waitFor('active');
+    await workers[0]!.kill();
+    const keys = [...(await connection.keys(`{headway}:*${job.id}*`)), `{headway}:steered:active`];
+    await connection.del(...keys, ...(await connection.keys(`headway:{job:${job.id}}*`)));
+    // The API's connection breaks: what came meanwhile may have been missed, so it looks for itself.
+    await connection.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    await stream.ended;
+    expect((await client.get(job)).status).toBe(410);
+    const back = await openStream(client.events(job), {
+      token: job.token,
+      lastEventId: stream.lastEventId(),
+    });
+    expect(back.status).toBe(410);
+  });
+});
