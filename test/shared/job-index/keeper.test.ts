@@ -55,6 +55,7 @@ describe('the keeper of finished jobs', () => {
     });
     const trackJob = createTracker({ redis, queuePrefix: BULLMQ, keep });
     const lifecycle = createLifecycle({
+      beforeTelling: async () => {},
       redis,
       prefix: PREFIX,
       publisher,
