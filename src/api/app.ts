@@ -4,6 +4,7 @@ import express, { type Express } from 'express';
 import helmet from 'helmet';
 import { HeadwayError } from '../shared/errors.js';
 import type { Logger } from '../shared/log.js';
+import { BOARD_PATH, boardRoutes } from './board.js';
 import { methods, problemHandler } from './problem.js';
 import { requestLog } from './request-log.js';
 import { definitionRoutes } from './routes/definitions.js';
@@ -54,6 +55,7 @@ export function createApp(options: AppOptions): Express {
     jobRoutes(options),
   );
   app.use('/v1/definitions', definitionRoutes(registry));
+  app.use(BOARD_PATH, boardRoutes(options));
   if (page) app.use(express.static(page, { index: 'index.html' }));
   app.all('/', methods('GET'));
   app.use((req) => {

@@ -19,6 +19,7 @@ import { listen } from './listen.js';
 import { startRecheck } from './recheck.js';
 import { Viewers } from './stream/viewers.js';
 import { adminToken, createTokens, signingSecret } from './tokens.js';
+import { startVanishedLook } from './vanished.js';
 
 await runMain(async () => {
   const config = readConfig(process.env);
@@ -94,10 +95,18 @@ await runMain(async () => {
     queuePrefix,
     queues: plan.names,
     lifecycle,
+    progressIntervalMs: config.PROGRESS_INTERVAL_MS,
     chore: () => expiry.sweep(withdrawal),
     log,
   });
   const recheck = startRecheck(subscriber, redis, lifecycle, log);
+  const vanishedLook = startVanishedLook({
+    channels: () => subscriber.channels(),
+    redis,
+    queuePrefix,
+    lifecycle,
+    log,
+  });
 
   onShutdown(log, async () => {
     stopping = true;
@@ -107,7 +116,7 @@ await runMain(async () => {
     const impatient = setTimeout(() => server.closeAllConnections(), config.SHUTDOWN_GRACE_MS);
     await closed;
     clearTimeout(impatient);
-    await Promise.all([bridge.stop(), recheck.stop()]);
+    await Promise.all([bridge.stop(), recheck.stop(), vanishedLook.stop()]);
     subscriberRedis.disconnect();
     redis.disconnect();
   });

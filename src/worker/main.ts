@@ -43,6 +43,7 @@ await runMain(async () => {
     gather,
     store,
     progressIntervalMs: config.PROGRESS_INTERVAL_MS,
+    logLines: config.CHANNEL_LOG_LENGTH,
     log,
   });
   const bullmqRedis = connectRedis(config.REDIS_URL, 'bullmq');
@@ -99,6 +100,7 @@ await runMain(async () => {
     queuePrefix,
     queues: plan.names,
     lifecycle,
+    progressIntervalMs: config.PROGRESS_INTERVAL_MS,
     chore: () => expiry.sweep(withdrawal),
     log,
   });

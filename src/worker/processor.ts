@@ -14,7 +14,7 @@ import { jobIdOf, queueKey } from '../shared/queues.js';
 import type { Registry } from '../shared/registry.js';
 import { validate } from '../shared/schema.js';
 import { createReporting, type Reporting } from './reporting.js';
-import { cancelled, Run, StopReason } from './run.js';
+import { cancelled, Run, Runs, StopReason } from './run.js';
 
 const DEFAULT_GRACE_MS = 5000;
 
@@ -27,19 +27,20 @@ export interface ProcessorOptions {
   gather: Gather;
   store: FileStore;
   progressIntervalMs: number;
+  /** How many lines BullMQ keeps of a job's log. */
+  logLines: number;
   log: Logger;
 }
 
 export interface JobProcessor {
   /** BullMQ's processor: runs a job's definition and reports what it does on the channel of the job. */
   process: Processor;
-  /** The runs of this moment, by the ids of their jobs. */
-  runs: Map<string, Run>;
+  runs: Runs;
 }
 
 export function createProcessor(options: ProcessorOptions): JobProcessor {
   const { registry, redis, queuePrefix, lifecycle, log } = options;
-  const runs = new Map<string, Run>();
+  const runs = new Runs();
 
   /** An end that no further attempt may follow, with its code for programs. */
   async function end(job: Job, message: string, code?: JobErrorCode): Promise<Error> {
@@ -89,7 +90,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     const definition = registry.get(job.name);
     if (!definition) throw new UnrecoverableError(`no job is named "${job.name}" in this worker`);
     const run = new Run(definition.defaults?.cancelGraceMs ?? DEFAULT_GRACE_MS);
-    runs.set(jobId, run);
+    runs.begin(jobId, run);
     const reporting = createReporting(options, jobId, job, definition, log);
     try {
       // Before anything else of this attempt: whatever the last one left untold, and that this one is active.

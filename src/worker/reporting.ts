@@ -1,17 +1,16 @@
 import type { Job } from 'bullmq';
-import type { Gather } from '../shared/channel/gather.js';
 import { jobChannel } from '../shared/channel/keys.js';
 import type { Publisher } from '../shared/channel/publisher.js';
 import { jobFiles } from '../shared/files/job-files.js';
 import type { FileStore } from '../shared/files/store.js';
 import type { JobContext, JobDefinition, LogLevel } from '../shared/job.js';
 import type { Logger } from '../shared/log.js';
+import { type BullMqCopyOptions, createBullMqCopy } from './bullmq-copy.js';
 import { JobLog } from './job-log.js';
 import { Reporter } from './reporter.js';
 
-export interface ReportingOptions {
+export interface ReportingOptions extends BullMqCopyOptions {
   publisher: Publisher;
-  gather: Gather;
   store: FileStore;
   progressIntervalMs: number;
 }
@@ -26,12 +25,14 @@ export interface Reporting {
 }
 
 export function createReporting(
-  { publisher, gather, store, progressIntervalMs }: ReportingOptions,
+  options: ReportingOptions,
   jobId: string,
   job: Job,
   definition: JobDefinition,
   log: Logger,
 ): Reporting {
+  const { publisher, store, progressIntervalMs } = options;
+  const bullmq = createBullMqCopy(options, job);
   const attempt = job.attemptsStarted;
   const channel = jobChannel(jobId);
   const fence = { attempt };
@@ -44,11 +45,16 @@ export function createReporting(
     stages: definition.stages,
     intervalMs: progressIntervalMs,
     publish: (data) => publisher.publish(channel, { event: 'progress', kind: 'state', data }, fence),
-    updateBullMq: (data) => new Promise((resolve) => gather(() => resolve(job.updateProgress(data)))),
+    updateBullMq: bullmq.progress,
     warn,
   });
   const lines = new JobLog(
-    (line) => publisher.publish(channel, { event: 'log', data: { jobId, attempt, ...line } }, fence),
+    (line) =>
+      Promise.all([
+        publisher.publish(channel, { event: 'log', data: { jobId, attempt, ...line } }, fence),
+        // Only a copy: the job does not depend on it.
+        bullmq.log(line).catch(() => {}),
+      ]),
     warn,
   );
 

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import { channelKeys, jobChannel } from '../../shared/channel/keys.js';
-import type { JobSnapshot } from '../../shared/lifecycle/snapshot.js';
+import { isOurs, plainProgress } from '../../shared/lifecycle/plain-progress.js';
+import { isFinished, type JobSnapshot } from '../../shared/lifecycle/snapshot.js';
 import { errorOf } from '../../shared/lifecycle/transitions.js';
 
 /** Where a job's resources are, relative to the service. */
@@ -39,5 +40,11 @@ export async function readProgress(redis: Redis, prefix: string, job: JobSnapsho
   const [, , slots] = channelKeys(prefix, jobChannel(job.id));
   const frame = await redis.hget(slots, 'progress');
   const data = frame && /^data: (.*)$/m.exec(frame)?.[1];
-  return data ? JSON.parse(data) : (job.progress ?? null);
+  if (data) return JSON.parse(data);
+  const { id: jobId, attempt, progress } = job;
+  if (progress === undefined) return null;
+  if (isOurs(progress, jobId)) return plainProgress(progress, { at: job.createdAt, ...progress });
+  // BullMQ keeps it over attempts: what another worker reported may be of an earlier one.
+  if (attempt > 1 && !isFinished(job)) return null;
+  return plainProgress(progress, { jobId, attempt, at: job.finishedAt ?? job.startedAt ?? job.createdAt });
 }

@@ -25,6 +25,15 @@ export interface Fence {
   stalls?: number;
   /** With `rank`: the offset of the channel's end that this event takes back (a finished job runs again). */
   reopens?: number;
+  /** Keeps the event out unless the channel's mark is still what the publisher knows; then it becomes `to`. */
+  mark?: Mark;
+}
+
+/** How far was told of something that has no place of its own in an attempt; `from` is empty when nothing was. */
+export interface Mark {
+  field: 'due' | 'percent' | 'lines';
+  from: string | number;
+  to: string | number;
 }
 
 export interface PublisherOptions {
@@ -72,6 +81,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
 /** As short as they can be: most events are of a running attempt. */
 function fenceArguments(fence: Fence | undefined): Array<string | number> {
   if (!fence) return [];
-  const { attempt, rank, failures = 0, stalls = 0, reopens = '' } = fence;
-  return rank === undefined ? [attempt] : [attempt, rank, failures, stalls, reopens];
+  const { attempt, rank, failures = 0, stalls = 0, reopens = '', mark } = fence;
+  const place = rank === undefined ? ['', '', '', ''] : [rank, failures, stalls, reopens];
+  if (mark) return [attempt, ...place, mark.field, mark.from, mark.to];
+  return rank === undefined ? [attempt] : [attempt, ...place];
 }

@@ -2,8 +2,9 @@ import type { Cluster, Redis } from 'ioredis';
 import { channelKeys, jobChannel } from '../channel/keys.js';
 import type { Publisher } from '../channel/publisher.js';
 import { addressOf, queueKey } from '../queues.js';
+import { createPlainReports, type PlainProgress } from './plain-reports.js';
 import type { JobSnapshot, SnapshotReader } from './snapshot.js';
-import { ended, type Told, transitions } from './transitions.js';
+import { ended, RANK, type Told, transitions } from './transitions.js';
 
 export interface LifecycleOptions {
   redis: Redis | Cluster;
@@ -33,7 +34,8 @@ export type EndHint =
  * number of times at once.
  */
 export interface Lifecycle {
-  reconcile(jobId: string, hint?: EndHint): Promise<Reconciled>;
+  /** @param progress what a worker that knows nothing of us has reported; told unless its attempt is over */
+  reconcile(jobId: string, hint?: EndHint, progress?: PlainProgress): Promise<Reconciled>;
 }
 
 export function createLifecycle({
@@ -48,15 +50,18 @@ export function createLifecycle({
     return queueKey(queuePrefix, queue, id);
   };
 
+  const plainReports = createPlainReports({ redis, prefix, queuePrefix, publisher });
+
   async function readTold(jobId: string): Promise<(Told & { epoch: string }) | undefined> {
     const [channel] = channelKeys(prefix, jobChannel(jobId));
-    const [epoch, attempt, rank, failures, stalls, end] = await redis.hmget(
+    const [epoch, attempt, rank, failures, stalls, due, end] = await redis.hmget(
       channel,
       'epoch',
       'attempt',
       'rank',
       'failures',
       'stalls',
+      'due',
       'end',
     );
     if (!epoch) return undefined;
@@ -66,12 +71,13 @@ export function createLifecycle({
       rank: Number(rank ?? -1),
       failures: Number(failures ?? 0),
       stalls: Number(stalls ?? 0),
+      ...(due ? { due: Number(due) } : {}),
       end: end ? Number(end) : undefined,
     };
   }
 
   return {
-    async reconcile(jobId, hint) {
+    async reconcile(jobId, hint, progress) {
       // In this order: see `transitions`.
       const told = await readTold(jobId);
       const job = await readJob(jobId);
@@ -80,8 +86,17 @@ export function createLifecycle({
         : told && told.end === undefined
           ? [ended(told, jobId, endOfRemoved(hint))]
           : [];
+      // What the running attempt has said in BullMQ's own words belongs before what ends it.
+      let running = told?.rank === RANK.active && told.end === undefined ? told.attempt : undefined;
+      for (const { event, fence } of missing) {
+        if (running !== undefined) await plainReports.tell(jobId, running, progress);
+        const id = await publisher.publish(jobChannel(jobId), event, fence);
+        // Somebody else told of another time in between: which of the two holds?
+        if (id === undefined && fence.mark) return this.reconcile(jobId, hint, progress);
+        running = fence.rank === RANK.active ? fence.attempt : undefined;
+      }
+      if (running !== undefined) await plainReports.tell(jobId, running, progress);
       if (missing.length === 0) return { job, epoch: told?.epoch, end: told?.end };
-      for (const { event, fence } of missing) await publisher.publish(jobChannel(jobId), event, fence);
       // From now on it may run again: the request has been met.
       if (job?.state === 'cancelled') await redis.hset(jobKey(jobId), 'hw:cancel', 'told');
       const now = await readTold(jobId);

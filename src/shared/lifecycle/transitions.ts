@@ -1,4 +1,4 @@
-import type { ChannelEvent, Fence } from '../channel/publisher.js';
+import type { ChannelEvent, Fence, Mark } from '../channel/publisher.js';
 import { isFinished, type JobSnapshot } from './snapshot.js';
 
 /**
@@ -22,6 +22,8 @@ export interface Told {
   rank: number;
   failures: number;
   stalls: number;
+  /** When the job was told to be due, the last time that it was told to be delayed. */
+  due?: number;
   /** Offset of the terminal event, when the last thing told is the end. */
   end: number | undefined;
 }
@@ -31,6 +33,9 @@ export interface Transition {
   event: ChannelEvent;
   fence: Fence;
 }
+
+/** A job that is due this much sooner or later than was told has been moved, in ms. */
+const MOVED_MS = 1000;
 
 /**
  * What has to be told so that a channel agrees with the job. It looks at states, not at messages, so it does
@@ -55,7 +60,18 @@ export function transitions(told: Told | undefined, job: JobSnapshot): Transitio
     if (after) out.push(after);
   }
 
+  const moved = isMoved(known, job);
+  if (moved && job.attempt > 0) {
+    out.push(lifecycle(job, { attempt: job.attempt, rank: known!.rank, ...dueMark(known, job) }, 'delayed'));
+  }
+  if (isBroughtForward(known, job)) {
+    out.push(lifecycle(job, { attempt: job.attempt, rank: RANK.waitingAgain }, 'waiting'));
+  }
+
   if (finished) {
+    if (ranUntold(known, job)) {
+      out.push(lifecycle(job, { attempt: job.attempt, rank: RANK.active }, 'active'));
+    }
     out.push(lifecycle(job, { attempt: job.attempt, rank: RANK.ended }, job.state));
   } else if (job.state === 'active') {
     out.push(lifecycle(job, { attempt: job.attempt, rank: RANK.active }, 'active'));
@@ -64,24 +80,63 @@ export function transitions(told: Told | undefined, job: JobSnapshot): Transitio
     out.push(
       lifecycle(
         job,
-        { attempt: 0, rank: delayed ? RANK.delayed : RANK.waiting },
+        delayed
+          ? { attempt: 0, rank: RANK.delayed, ...dueMark(known, job) }
+          : { attempt: 0, rank: RANK.waiting },
         delayed ? 'delayed' : 'waiting',
       ),
     );
   } else if (!ranBefore && !known) {
     out.push(lifecycle(job, { attempt: job.attempt, rank: RANK.waitingAgain }, 'waiting'));
   }
-  return out.filter(({ fence }) => fence.reopens !== undefined || isNews(known, fence));
+  return out.filter(
+    ({ fence }) => fence.reopens !== undefined || isNews(known, fence) || (moved && fence.mark !== undefined),
+  );
 }
 
 function afterRun(told: Told, job: JobSnapshot): Transition | undefined {
   const { attempt } = told;
   const stalled = job.stalls > told.stalls;
-  const failed = job.failures > told.failures;
+  // BullMQ counts the run that ended a job too.
+  const failed = job.failures - (isFinished(job) ? 1 : 0) > told.failures;
   if (stalled) return lifecycle(job, { attempt, rank: RANK.stalled }, 'stalled');
-  if (isFinished(job)) return undefined;
-  if (failed) return lifecycle(job, { attempt, rank: RANK.retrying }, 'retrying');
+  if (isFinished(job) && !ranUntold(told, job)) return undefined;
+  if (failed) return lifecycle(job, { attempt, rank: RANK.retrying, ...dueMark(told, job) }, 'retrying');
+  // By a worker that put it off.
+  if (job.state === 'delayed' && job.attempt === attempt) {
+    return lifecycle(job, { attempt, rank: RANK.delayed, ...dueMark(told, job) }, 'delayed');
+  }
   return lifecycle(job, { attempt, rank: RANK.waitingAgain }, 'waiting');
+}
+
+/** It was told to be delayed, and another time holds now. */
+function isMoved(told: Told | undefined, job: JobSnapshot): boolean {
+  return (
+    told?.due !== undefined &&
+    told.attempt === job.attempt &&
+    (told.rank === RANK.delayed || told.rank === RANK.retrying) &&
+    job.state === 'delayed' &&
+    Math.abs(told.due - job.dueAt!) > MOVED_MS
+  );
+}
+
+/** It was told to begin again later, and waits already, for whoever is free. */
+function isBroughtForward(told: Told | undefined, job: JobSnapshot): boolean {
+  if (told?.attempt !== job.attempt || (job.state !== 'waiting' && job.state !== 'prioritized')) return false;
+  if (told.rank === RANK.delayed) return job.attempt > 0;
+  return told.rank === RANK.retrying && told.due !== undefined && told.due - Date.now() > MOVED_MS;
+}
+
+/** A run began and ended before anybody told of it: its worker knows nothing of us. */
+function ranUntold(told: Told | undefined, job: JobSnapshot): boolean {
+  const run = job.state === 'completed' || (job.state === 'failed' && job.errorCode === undefined);
+  return run && told !== undefined && job.attempt > told.attempt;
+}
+
+/** Makes an event that says when the job is due one that is told once for each time. */
+function dueMark(told: Told | undefined, { dueAt }: Pick<JobSnapshot, 'dueAt'>): { mark?: Mark } {
+  if (dueAt === undefined || dueAt === told?.due) return {};
+  return { mark: { field: 'due', from: told?.due ?? '', to: dueAt } };
 }
 
 function isNews(known: Told | undefined, { attempt, rank }: Fence): boolean {
@@ -158,7 +213,7 @@ export function accepted(job: { id: string; name: string; dueAt?: number }): Tra
     stalls: 0,
     createdAt: 0,
   } as JobSnapshot;
-  return lifecycle(snapshot, { attempt: 0, rank: RANK[state] }, state);
+  return lifecycle(snapshot, { attempt: 0, rank: RANK[state], ...dueMark(undefined, job) }, state);
 }
 
 /** The terminal event of a job that is not in BullMQ any more though its end was never told. */
