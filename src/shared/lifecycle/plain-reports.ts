@@ -69,15 +69,17 @@ export function createPlainReports({
   async function tellProgress(jobId: string, { value, attempt, at }: PlainProgress): Promise<void> {
     const channel = jobChannel(jobId);
     const [key, , slots] = channelKeys(prefix, channel);
-    const [[toldAttempt, told], reported] = await Promise.all([
+    const [[toldAttempt, told], newest] = await Promise.all([
       redis.hmget(key, 'attempt', 'percent'),
-      redis.hexists(slots, 'progress'),
+      redis.hget(slots, 'progress'),
     ]);
     const begun = Number(toldAttempt) === attempt;
     // The run publishes its progress itself; what some tool says of it besides is no news.
-    if (begun && reported && told == null) return;
+    if (begun && newest && told == null) return;
     const before = begun && told ? parsePercent(told) : null;
     const data = plainProgress(value, { jobId, attempt, at }, before);
+    // Two who look at once have the same to tell.
+    if (begun && newest && isSame(newest, data)) return;
     const mark = { field: 'percent' as const, from: told ?? '', to: String(data.percent) };
     await publisher.publish(channel, { event: 'progress', kind: 'state', data }, { attempt, mark });
   }
@@ -91,3 +93,9 @@ export function createPlainReports({
 }
 
 const parsePercent = (told: string): number | null => (told === 'null' ? null : Number(told));
+
+/** Whether a frame says the same, but for the time. */
+function isSame(frame: string, data: Record<string, unknown>): boolean {
+  const json = /^data: (.*)$/m.exec(frame)?.[1] ?? '{}';
+  return JSON.stringify({ ...JSON.parse(json), at: 0 }) === JSON.stringify({ ...data, at: 0 });
+}

@@ -2,6 +2,7 @@ import type { Cluster, Redis } from 'ioredis';
 import { channelKeys, jobChannel } from '../channel/keys.js';
 import type { Publisher } from '../channel/publisher.js';
 import { addressOf, queueKey } from '../queues.js';
+import { isOurs } from './plain-progress.js';
 import { createPlainReports, type PlainProgress } from './plain-reports.js';
 import type { JobSnapshot, SnapshotReader } from './snapshot.js';
 import { ended, RANK, type Told, transitions } from './transitions.js';
@@ -88,14 +89,15 @@ export function createLifecycle({
           : [];
       // What the running attempt has said in BullMQ's own words belongs before what ends it.
       let running = told?.rank === RANK.active && told.end === undefined ? told.attempt : undefined;
+      const reported = progress || missing.length > 0 ? newestProgress(job, progress) : undefined;
       for (const { event, fence } of missing) {
-        if (running !== undefined) await plainReports.tell(jobId, running, progress);
+        if (running !== undefined) await plainReports.tell(jobId, running, reported);
         const id = await publisher.publish(jobChannel(jobId), event, fence);
         // Somebody else told of another time in between: which of the two holds?
         if (id === undefined && fence.mark) return this.reconcile(jobId, hint, progress);
         running = fence.rank === RANK.active ? fence.attempt : undefined;
       }
-      if (running !== undefined) await plainReports.tell(jobId, running, progress);
+      if (running !== undefined) await plainReports.tell(jobId, running, reported);
       if (missing.length === 0) return { job, epoch: told?.epoch, end: told?.end };
       // From now on it may run again: the request has been met.
       if (job?.state === 'cancelled') await redis.hset(jobKey(jobId), 'hw:cancel', 'told');
@@ -103,6 +105,19 @@ export function createLifecycle({
       return { job, epoch: now?.epoch, end: now?.end };
     },
   };
+}
+
+/**
+ * What a worker that knows nothing of us reported last: the job itself may know of something newer than who was told to
+ * look. BullMQ keeps progress over attempts; it is of the present one if that is the first, or has reported anything.
+ */
+function newestProgress(
+  job: JobSnapshot | undefined,
+  told: PlainProgress | undefined,
+): PlainProgress | undefined {
+  if (job?.progress === undefined || isOurs(job.progress, job.id)) return told;
+  if (job.attempt !== 1 && told?.attempt !== job.attempt) return told;
+  return { value: job.progress, attempt: job.attempt, at: told?.at ?? Date.now() };
 }
 
 function endOfRemoved(hint: EndHint | undefined): Parameters<typeof ended>[2] {

@@ -55,9 +55,12 @@ export function transitions(told: Told | undefined, job: JobSnapshot): Transitio
   // A run that was told to be active and is over: what became of it?
   const ranBefore = known !== undefined && known.attempt > 0 && known.rank === RANK.active;
   const over = ranBefore && (job.attempt > known!.attempt || (job.state !== 'active' && !finished));
-  if (over) {
-    const after = afterRun(known!, job);
-    if (after) out.push(after);
+  const after = over ? afterRun(known!, job) : undefined;
+  if (after) out.push(after);
+  // A run that began and is over before anybody told of it.
+  if (known && job.attempt > known.attempt && job.state !== 'active' && !finished) {
+    out.push(lifecycle(job, { attempt: job.attempt, rank: RANK.active }, 'active'));
+    out.push(afterRun({ ...accountedFor(known, after), attempt: job.attempt }, job)!);
   }
 
   const moved = isMoved(known, job);
@@ -94,6 +97,17 @@ export function transitions(told: Told | undefined, job: JobSnapshot): Transitio
   );
 }
 
+/** What was told, with what is about to be told of its run. */
+function accountedFor(told: Told, after: Transition | undefined): Told {
+  const { event } = after?.event ?? {};
+  return {
+    ...told,
+    failures: told.failures + (event === 'retrying' ? 1 : 0),
+    stalls: told.stalls + (event === 'stalled' ? 1 : 0),
+  };
+}
+
+/** What became of the run that was told to be active. */
 function afterRun(told: Told, job: JobSnapshot): Transition | undefined {
   const { attempt } = told;
   const stalled = job.stalls > told.stalls;
@@ -101,10 +115,12 @@ function afterRun(told: Told, job: JobSnapshot): Transition | undefined {
   const failed = job.failures - (isFinished(job) ? 1 : 0) > told.failures;
   if (stalled) return lifecycle(job, { attempt, rank: RANK.stalled }, 'stalled');
   if (isFinished(job) && !ranUntold(told, job)) return undefined;
-  if (failed) return lifecycle(job, { attempt, rank: RANK.retrying, ...dueMark(told, job) }, 'retrying');
+  // When it is due says something of its last run only.
+  const due = job.attempt === attempt ? dueMark(told, job) : {};
+  if (failed) return lifecycle(job, { attempt, rank: RANK.retrying, ...due }, 'retrying');
   // By a worker that put it off.
   if (job.state === 'delayed' && job.attempt === attempt) {
-    return lifecycle(job, { attempt, rank: RANK.delayed, ...dueMark(told, job) }, 'delayed');
+    return lifecycle(job, { attempt, rank: RANK.delayed, ...due }, 'delayed');
   }
   return lifecycle(job, { attempt, rank: RANK.waitingAgain }, 'waiting');
 }
@@ -130,7 +146,7 @@ function isBroughtForward(told: Told | undefined, job: JobSnapshot): boolean {
 /** A run began and ended before anybody told of it: its worker knows nothing of us. */
 function ranUntold(told: Told | undefined, job: JobSnapshot): boolean {
   const run = job.state === 'completed' || (job.state === 'failed' && job.errorCode === undefined);
-  return run && told !== undefined && job.attempt > told.attempt;
+  return run && job.attempt > (told?.attempt ?? 0);
 }
 
 /** Makes an event that says when the job is due one that is told once for each time. */
@@ -162,7 +178,7 @@ function lifecycle(job: JobSnapshot, position: Fence, event: string): Transition
         jobId: job.id,
         name: job.name,
         attempt: position.attempt,
-        ...details(event as LifecycleEvent, job),
+        ...details(event as LifecycleEvent, job, position.attempt),
       },
       ...(ends ? { end: true } : {}),
     },
@@ -170,7 +186,7 @@ function lifecycle(job: JobSnapshot, position: Fence, event: string): Transition
   };
 }
 
-function details(event: LifecycleEvent, job: JobSnapshot): Record<string, unknown> {
+function details(event: LifecycleEvent, job: JobSnapshot, attempt: number): Record<string, unknown> {
   const at = Date.now();
   switch (event) {
     case 'delayed':
@@ -181,7 +197,7 @@ function details(event: LifecycleEvent, job: JobSnapshot): Record<string, unknow
       return {
         attempts: job.attempts,
         error: errorOf(job),
-        ...(job.dueAt ? { nextAttemptAt: job.dueAt } : {}),
+        ...(job.dueAt && attempt === job.attempt ? { nextAttemptAt: job.dueAt } : {}),
         at,
       };
     case 'completed':
