@@ -6,6 +6,7 @@ import helmet from 'helmet';
 import { HeadwayError } from '../shared/errors.js';
 import type { Logger } from '../shared/log.js';
 import { refuseCrossSite } from './auth/cross-site.js';
+import { BOARD_PATH, boardRoutes } from './board.js';
 import type { ChannelRule } from './channels/rules.js';
 import { methods, problemHandler } from './problem.js';
 import { requestLog } from './request-log.js';
@@ -89,6 +90,7 @@ export function createApp(options: AppOptions): Express {
     scheduleRoutes(options),
   );
   app.use('/v1/definitions', definitionRoutes(options));
+  app.use(BOARD_PATH, boardRoutes(options));
   if (page) app.use(express.static(page, { index: 'index.html' }));
   app.all('/', methods('GET'));
   app.use((req) => {

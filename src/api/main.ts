@@ -29,6 +29,7 @@ import { createJobStarter } from './jobs/start.js';
 import { listen } from './listen.js';
 import { startRecheck } from './recheck.js';
 import { Viewers } from './stream/viewers.js';
+import { startVanishedLook } from './vanished.js';
 
 await runMain(async () => {
   const config = readConfig(process.env);
@@ -140,6 +141,7 @@ await runMain(async () => {
     queuePrefix,
     queues: plan.names,
     lifecycle: schedules.lifecycle,
+    progressIntervalMs: config.PROGRESS_INTERVAL_MS,
     async chore() {
       await Promise.all([expiry.sweep(withdrawal), schedules.tend(), keeper.sweep()]);
       await audit.step();
@@ -156,6 +158,13 @@ await runMain(async () => {
     onGap: recheck.all,
     log,
   });
+  const vanishedLook = startVanishedLook({
+    channels: () => subscriber.channels(),
+    redis,
+    queuePrefix,
+    lifecycle,
+    log,
+  });
 
   onShutdown(log, async () => {
     stopping = true;
@@ -165,7 +174,7 @@ await runMain(async () => {
     const impatient = setTimeout(() => server.closeAllConnections(), config.SHUTDOWN_GRACE_MS);
     await closed;
     clearTimeout(impatient);
-    await Promise.all([bridge.stop(), recheck.stop()]);
+    await Promise.all([bridge.stop(), recheck.stop(), vanishedLook.stop()]);
     subscriberRedis.disconnect();
     redis.disconnect();
   });

@@ -19,8 +19,11 @@ export function problemHandler(log: Logger): ErrorRequestHandler {
     if (error.status >= 500) log.error({ err: thrown, method: req.method, path: req.path }, error.message);
     if (res.headersSent) return next(thrown);
     if (error.code === 'unavailable') res.set('Retry-After', '2');
-    if (error.code === 'sign-in') res.set('WWW-Authenticate', 'Bearer');
-    if (error.code === 'invalid-token') res.set('WWW-Authenticate', 'Bearer error="invalid_token"');
+    // A page for people has its own way of asking.
+    if (!res.get('WWW-Authenticate')) {
+      if (error.code === 'sign-in') res.set('WWW-Authenticate', 'Bearer');
+      if (error.code === 'invalid-token') res.set('WWW-Authenticate', 'Bearer error="invalid_token"');
+    }
     res
       .status(error.status)
       .type('application/problem+json')

@@ -1,5 +1,6 @@
 import type { Cluster, Redis } from 'ioredis';
 import { channelKeys, jobChannel } from './channel/keys.js';
+import { isOurs, plainProgress } from './lifecycle/plain-progress.js';
 import { isFinished, type JobSnapshot } from './lifecycle/snapshot.js';
 import { errorOf } from './lifecycle/transitions.js';
 
@@ -36,14 +37,30 @@ export function jobView(job: JobSnapshot, progress: unknown): Record<string, unk
   };
 }
 
+/** The newest progress that a job's channel knows; `undefined` when it knows none. */
+export async function channelProgress(
+  redis: Redis | Cluster,
+  prefix: string,
+  jobId: string,
+): Promise<unknown> {
+  const [, , slots] = channelKeys(prefix, jobChannel(jobId));
+  const frame = await redis.hget(slots, 'progress');
+  const data = frame && /^data: (.*)$/m.exec(frame)?.[1];
+  return data ? JSON.parse(data) : undefined;
+}
+
 /** The newest progress: the channel's, or what the job last told BullMQ; `null` before the first. */
 export async function readProgress(
   redis: Redis | Cluster,
   prefix: string,
-  job: Pick<JobSnapshot, 'id' | 'progress'>,
+  job: JobSnapshot,
 ): Promise<unknown> {
-  const [, , slots] = channelKeys(prefix, jobChannel(job.id));
-  const frame = await redis.hget(slots, 'progress');
-  const data = frame && /^data: (.*)$/m.exec(frame)?.[1];
-  return data ? JSON.parse(data) : (job.progress ?? null);
+  const told = await channelProgress(redis, prefix, job.id);
+  if (told !== undefined) return told;
+  const { id: jobId, attempt, progress } = job;
+  if (progress === undefined) return null;
+  if (isOurs(progress, jobId)) return plainProgress(progress, { at: job.createdAt, ...progress });
+  // BullMQ keeps it over attempts: what another worker reported may be of an earlier one.
+  if (attempt > 1 && !isFinished(job)) return null;
+  return plainProgress(progress, { jobId, attempt, at: job.finishedAt ?? job.startedAt ?? job.createdAt });
 }

@@ -138,6 +138,7 @@ await runMain(async () => {
     queuePrefix,
     queues: plan.names,
     lifecycle,
+    progressIntervalMs: config.PROGRESS_INTERVAL_MS,
     async chore() {
       await Promise.all([expiry.sweep(withdrawal), schedules.tend(), keeper.sweep()]);
       await audit.step();

@@ -1,8 +1,11 @@
+import { readFileSync } from 'node:fs';
 import type { Job } from 'bullmq';
+import type { Redis } from 'ioredis';
 import type { Gather } from '../shared/channel/gather.js';
 import { jobChannel } from '../shared/channel/keys.js';
 import type { Publisher } from '../shared/channel/publisher.js';
 import type { Logger } from '../shared/log.js';
+import { queueKey } from '../shared/queues.js';
 import type { ProgressData } from './progress.js';
 
 /**
@@ -24,6 +27,8 @@ export interface Outlet {
 export interface OutletOptions {
   publisher: Publisher;
   gather: Gather;
+  redis: Redis;
+  queuePrefix: string;
   jobId: string;
   job: Job;
   /** BullMQ's log keeps this many lines. */
@@ -31,19 +36,25 @@ export interface OutletOptions {
   log: Logger;
 }
 
+const lua = readFileSync(new URL('../shared/lifecycle/scripts/log.lua', import.meta.url), 'utf8');
+
 /** The outlet of a run in this thread: to the channel of the job, and to BullMQ. */
-export function createOutlet({ publisher, gather, jobId, job, logLines, log }: OutletOptions): Outlet {
+export function createOutlet(options: OutletOptions): Outlet {
+  const { publisher, gather, redis, queuePrefix, jobId, job, logLines, log } = options;
+  if (!('logJob' in redis)) redis.defineCommand('logJob', { numberOfKeys: 2, lua });
+  const scripts = redis as unknown as { logJob(...args: Array<string | number>): Promise<unknown> };
+  const key = queueKey(queuePrefix, job.queueName, job.id!);
   const channel = jobChannel(jobId);
   const fence = { attempt: job.attemptsStarted };
-  // Not stored with the job: BullMQ hands it on with each line.
-  job.opts.keepLogs ??= logLines;
   const later = (call: () => Promise<unknown>): Promise<unknown> =>
     new Promise((resolve) => gather(() => resolve(call())));
   return {
     progress: (data) => publisher.publish(channel, { event: 'progress', kind: 'state', data }, fence),
-    bullMqProgress: (data) => later(() => job.updateProgress(data)),
+    // With the percent as `progress` too, which is where Bull Board looks.
+    bullMqProgress: (data) =>
+      later(() => job.updateProgress(data.percent === null ? data : { ...data, progress: data.percent })),
     event: (event, data) => publisher.publish(channel, { event, data }, fence),
-    bullMqLog: (line) => later(() => job.log(line)),
+    bullMqLog: (line) => later(() => scripts.logJob(key, `${key}:logs`, line, logLines)),
     warn: (message) => log.warn(message),
   };
 }

@@ -18,7 +18,7 @@ import type { InternalServices } from './internal.js';
 import { createOutlet } from './outlet.js';
 import { isPermanent } from './permanent.js';
 import type { ReportingLimits } from './reporting.js';
-import { cancelled, Run, StopReason } from './run.js';
+import { cancelled, Run, Runs, StopReason } from './run.js';
 import { createThreadExecution } from './thread/execution.js';
 import type { Threads } from './thread/pool.js';
 
@@ -43,13 +43,12 @@ export interface ProcessorOptions {
 export interface JobProcessor {
   /** BullMQ's processor: runs a job's definition and reports what it does on the channel of the job. */
   process: Processor;
-  /** The runs of this moment, by the ids of their jobs. */
-  runs: Map<string, Run>;
+  runs: Runs;
 }
 
 export function createProcessor(options: ProcessorOptions): JobProcessor {
   const { registry, redis, queuePrefix, lifecycle, services, log } = options;
-  const runs = new Map<string, Run>();
+  const runs = new Runs();
 
   /** An end that no further attempt may follow, with its code for programs. */
   async function end(job: Job, message: string, code?: JobErrorCode): Promise<Error> {
@@ -67,7 +66,16 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     const { publisher, gather, store, limits, threads } = options;
     const attempt = job.attemptsStarted;
     const jobLog = log.child({ jobId, job: job.name, attempt });
-    const outlet = createOutlet({ publisher, gather, jobId, job, logLines: limits.logLines, log: jobLog });
+    const outlet = createOutlet({
+      publisher,
+      gather,
+      redis,
+      queuePrefix,
+      jobId,
+      job,
+      logLines: limits.logLines,
+      log: jobLog,
+    });
     if (definition.thread) return createThreadExecution(definition, { jobId, attempt, outlet, threads });
     return createLocalExecution(definition, {
       jobId,
@@ -119,7 +127,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     const definition = registry.get(job.name);
     if (!definition) throw new UnrecoverableError(`no job is named "${job.name}" in this worker`);
     const run = new Run(definition.defaults?.cancelGraceMs ?? DEFAULT_GRACE_MS);
-    runs.set(jobId, run);
+    runs.begin(jobId, run);
     const execution = executionOf(jobId, job, definition);
     try {
       // Before anything else of this attempt: whatever the last one left untold, and that this one is active.

@@ -79,3 +79,21 @@ export class Run {
     }
   }
 }
+
+/** The runs of this moment in a process, by the ids of their jobs. */
+export class Runs extends Map<string, Run> {
+  private ending: (() => void) | undefined;
+
+  begin(jobId: string, run: Run): void {
+    this.set(jobId, run);
+    this.ending?.();
+  }
+
+  /** Stops all of them, and those that begin from now on: a job may have been on its way here. */
+  stopAll(reason: StopReason, graceMs: number): void {
+    this.ending = () => {
+      for (const run of this.values()) run.stop(reason, graceMs);
+    };
+    this.ending();
+  }
+}

@@ -1,6 +1,6 @@
 import type { Worker } from 'bullmq';
 import type { Logger } from '../shared/log.js';
-import { type Run, StopReason } from './run.js';
+import { type Runs, StopReason } from './run.js';
 
 /** How long a job may take to react to its aborted signal. */
 const REACTION_MS = 3000;
@@ -13,16 +13,14 @@ const HAND_BACK_MS = 2000;
  */
 export async function stopWorkers(
   workers: Worker[],
-  runs: Map<string, Run>,
+  runs: Runs,
   graceMs: number,
   log: Logger,
 ): Promise<void> {
   const closed = Promise.all(workers.map((worker) => worker.close()));
   const abort = setTimeout(() => {
     log.info('handing the running jobs back');
-    for (const run of runs.values()) {
-      run.stop(new StopReason('shutdown', 'the worker is shutting down'), REACTION_MS);
-    }
+    runs.stopAll(new StopReason('shutdown', 'the worker is shutting down'), REACTION_MS);
   }, graceMs);
   let giveUp: NodeJS.Timeout | undefined;
   const late = new Promise<void>((resolve) => {

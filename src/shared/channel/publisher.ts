@@ -29,6 +29,15 @@ export interface Fence {
   reopens?: number;
   /** Without `rank`: the event says whether the job's queue is paused; it is kept out when that was told already. */
   paused?: boolean;
+  /** Keeps the event out unless the channel's mark is still what the publisher knows; then it becomes `to`. */
+  mark?: Mark;
+}
+
+/** How far was told of something that has no place of its own in an attempt; `from` is empty when nothing was. */
+export interface Mark {
+  field: 'due' | 'percent' | 'lines' | 'paused';
+  from: string | number;
+  to: string | number;
 }
 
 export interface PublisherOptions {
@@ -77,7 +86,12 @@ export function createPublisher(options: PublisherOptions): Publisher {
 /** As short as they can be: most events are of a running attempt. */
 function fenceArguments(fence: Fence | undefined): Array<string | number> {
   if (!fence) return [];
-  const { attempt, rank, failures = 0, stalls = 0, reopens = '', paused } = fence;
-  if (paused !== undefined) return [attempt, '', '', '', '', paused ? 1 : 0];
-  return rank === undefined ? [attempt] : [attempt, rank, failures, stalls, reopens];
+  const { attempt, rank, failures = 0, stalls = 0, reopens = '' } = fence;
+  const mark = fence.paused === undefined ? fence.mark : pausedMark(fence.paused);
+  const place = rank === undefined ? ['', '', '', ''] : [rank, failures, stalls, reopens];
+  if (mark) return [attempt, ...place, mark.field, mark.from, mark.to];
+  return rank === undefined ? [attempt] : [attempt, ...place];
 }
+
+const pausedMark = (paused: boolean): Mark =>
+  paused ? { field: 'paused', from: '', to: '1' } : { field: 'paused', from: '1', to: '' };

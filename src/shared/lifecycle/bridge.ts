@@ -3,10 +3,11 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import type { Logger } from '../log.js';
-import { addressOf, jobIdOf, queueKey } from '../queues.js';
+import { queueKey } from '../queues.js';
+import { type BullEntry, type JobNews, readBullEvents, saysOfQueue } from './bull-events.js';
+import type { PlainProgress } from './plain-reports.js';
 import { tellQueueChanged } from './queue-watch.js';
 import type { Lifecycle } from './reconcile.js';
-import type { EndHint } from './snapshot.js';
 
 const LEASE_MS = 3000;
 const ASK_MS = 1000;
@@ -28,6 +29,8 @@ export interface BridgeOptions {
   /** The queues to follow. */
   queues: string[];
   lifecycle: Lifecycle;
+  /** Progress that was reported through BullMQ alone is told at most once in this many ms for each job. */
+  progressIntervalMs: number;
   /** What one process at a time has to look after, every second or two. */
   chore: () => Promise<void>;
   log: Logger;
@@ -38,7 +41,7 @@ export interface Running {
   stop(): Promise<void>;
 }
 
-const lua = readFileSync(new URL('./scripts/lease.lua', import.meta.url), 'utf8');
+const lua = (name: string): string => readFileSync(new URL(`./scripts/${name}.lua`, import.meta.url), 'utf8');
 
 /**
  * Follows BullMQ's event streams, which BullMQ writes in the same step as each change of state, and has every
@@ -54,6 +57,7 @@ export function startBridge({
   queuePrefix,
   queues,
   lifecycle,
+  progressIntervalMs,
   chore,
   log,
 }: BridgeOptions): Running {
@@ -62,8 +66,12 @@ export function startBridge({
   const cursorKey = `${prefix}:{bridge}:cursor`;
   /** The queue of each event stream. */
   const streams = new Map(queues.map((queue) => [queueKey(queuePrefix, queue, 'events'), queue]));
-  if (!('takeLease' in redis)) redis.defineCommand('takeLease', { numberOfKeys: 1, lua });
-  const scripts = redis as unknown as { takeLease(key: string, who: string, ms: number): Promise<number> };
+  if (!('takeLease' in redis)) redis.defineCommand('takeLease', { numberOfKeys: 1, lua: lua('lease') });
+  if (!('jobAttempts' in redis)) redis.defineCommand('jobAttempts', { lua: lua('attempts') });
+  const scripts = redis as unknown as {
+    takeLease(key: string, who: string, ms: number): Promise<number>;
+    jobAttempts(keys: number, ...args: string[]): Promise<number[]>;
+  };
 
   let stopped = false;
   let leader: Promise<void> | undefined;
@@ -86,22 +94,40 @@ export function startBridge({
   async function follow(): Promise<void> {
     log.debug({ queues }, 'following the queues');
     following = connect();
+    /** Progress that waits for its interval to be over, by job. */
+    const held = new Map<string, PlainProgress>();
+    let toldAt = 0;
     try {
       const keys = [...streams.keys()];
       const known = await redis.hmget(cursorKey, ...queues);
       const cursors = new Map(keys.map((key, i) => [key, known[i] ?? '0']));
       while (!stopped && Date.now() < heldUntil) {
         const from = keys.map((key) => cursors.get(key)!);
-        const reply = await following.xread('COUNT', BATCH, 'BLOCK', BLOCK_MS, 'STREAMS', ...keys, ...from);
-        if (!reply) continue;
-        await Promise.all(reply.map(([key, entries]) => handle(streams.get(key)!, entries)));
-        for (const [key, entries] of reply) cursors.set(key, entries.at(-1)![0]);
-        await redis.hset(
-          cursorKey,
-          reply.flatMap(([key]) => [streams.get(key)!, cursors.get(key)!]),
+        const wait = held.size > 0 ? Math.max(1, toldAt + progressIntervalMs - Date.now()) : BLOCK_MS;
+        const reply = await following.xread(
+          'COUNT',
+          BATCH,
+          'BLOCK',
+          Math.min(wait, BLOCK_MS),
+          'STREAMS',
+          ...keys,
+          ...from,
         );
+        for (const [key, entries] of reply ?? []) await handle(streams.get(key)!, entries, held);
+        if (held.size > 0 && Date.now() >= toldAt + progressIntervalMs) {
+          toldAt = Date.now();
+          await tell(
+            [...held.keys()].map((jobId) => [jobId, undefined]),
+            held,
+          );
+        }
+        for (const [key, entries] of reply ?? []) cursors.set(key, entries.at(-1)![0]);
+        // Whoever takes over begins with what was not told yet.
+        if (held.size === 0) {
+          await redis.hset(cursorKey, new Map([...cursors].map(([key, at]) => [streams.get(key)!, at])));
+        }
         // A full batch means that more are waiting.
-        if (reply.every(([, entries]) => entries.length < BATCH)) await sleep(PAUSE_MS);
+        if (reply?.every(([, entries]) => entries.length < BATCH)) await sleep(PAUSE_MS);
       }
     } catch (error) {
       if (!stopped)
@@ -112,21 +138,48 @@ export function startBridge({
     }
   }
 
-  async function handle(queue: string, entries: Array<[id: string, fields: string[]]>): Promise<void> {
-    // Only the newest message of each job: what came before shows in the job's state.
-    const hints = new Map<string, EndHint | undefined>();
-    let queueChanged = false;
-    for (const [, fields] of entries) {
-      const event = fieldsOf(fields);
-      if (event.event === 'paused' || event.event === 'resumed') queueChanged = true;
-      if (!event.jobId || event.event === 'progress') continue;
-      const jobId = jobIdOf({ queue, id: event.jobId });
-      hints.set(jobId, endHint(event) ?? hints.get(jobId));
+  /** Sees to a batch of a queue's events. What they say of progress alone is held back for the next round. */
+  async function handle(
+    queue: string,
+    entries: BullEntry[],
+    held: Map<string, PlainProgress>,
+  ): Promise<void> {
+    if (entries.some(([, fields]) => saysOfQueue(fields))) await tellQueueChanged(redis, prefix, queue);
+    const news = [...readBullEvents(queue, entries)];
+    const reporting = news.filter(([, { progress }]) => progress !== undefined);
+    const attempts = await attemptsAt(queue, entries.at(-1)![0], reporting);
+    for (const [i, [jobId, { progress }]] of reporting.entries()) {
+      held.set(jobId, { ...progress!, attempt: attempts[i]! });
     }
-    if (queueChanged) await tellQueueChanged(redis, prefix, queue);
-    // An id that a tool made up may have a form that no channel's name can have.
-    const known = Array.from(hints).filter(([jobId]) => addressOf(jobId));
-    await Promise.all(known.map(([jobId, hint]) => lifecycle.reconcile(jobId, hint)));
+    await tell(
+      news.filter(([, { changed }]) => changed),
+      held,
+    );
+  }
+
+  /** In which attempts jobs were when an entry was written. */
+  async function attemptsAt(
+    queue: string,
+    entryId: string,
+    jobs: Array<[jobId: string, news: JobNews]>,
+  ): Promise<number[]> {
+    if (jobs.length === 0) return [];
+    const ids = jobs.map(([, { id }]) => id);
+    const keys = ['events', ...ids].map((suffix) => queueKey(queuePrefix, queue, suffix));
+    return scripts.jobAttempts(keys.length, ...keys, entryId, ...ids);
+  }
+
+  async function tell(
+    jobs: Array<[jobId: string, news: JobNews | undefined]>,
+    held: Map<string, PlainProgress>,
+  ): Promise<void> {
+    await Promise.all(
+      jobs.map(([jobId, news]) => {
+        const progress = held.get(jobId);
+        held.delete(jobId);
+        return lifecycle.reconcile(jobId, news?.hint, progress);
+      }),
+    );
   }
 
   const tick = (): void => {
@@ -149,18 +202,4 @@ export function startBridge({
       await Promise.race([release().catch(() => {}), sleep(STOP_MS, undefined, { ref: false })]);
     },
   };
-}
-
-function fieldsOf(fields: string[]): Record<string, string> {
-  const out: Record<string, string> = {};
-  for (let i = 0; i + 1 < fields.length; i += 2) out[fields[i]!] = fields[i + 1]!;
-  return out;
-}
-
-function endHint(event: Record<string, string>): EndHint | undefined {
-  if (event.event === 'completed')
-    return { event: 'completed', result: JSON.parse(event.returnvalue ?? 'null') };
-  if (event.event === 'failed') return { event: 'failed', reason: event.failedReason ?? 'unknown error' };
-  if (event.event === 'removed') return { event: 'removed' };
-  return undefined;
 }

@@ -3,8 +3,10 @@ import { channelKeys, jobChannel } from '../channel/keys.js';
 import type { Publisher } from '../channel/publisher.js';
 import type { KeepTimes } from '../job-index/keep-times.js';
 import { addressOf, queueKey } from '../queues.js';
+import { isOurs } from './plain-progress.js';
+import { createPlainReports, type PlainProgress } from './plain-reports.js';
 import { type EndHint, isFinished, type JobSnapshot, type SnapshotReader } from './snapshot.js';
-import { ended, type Told, type Transition, transitions } from './transitions.js';
+import { ended, RANK, type Told, type Transition, transitions } from './transitions.js';
 
 export interface LifecycleOptions {
   redis: Redis | Cluster;
@@ -34,7 +36,8 @@ export interface Reconciled {
  * number of times at once.
  */
 export interface Lifecycle {
-  reconcile(jobId: string, hint?: EndHint): Promise<Reconciled>;
+  /** @param progress what a worker that knows nothing of us has reported; told unless its attempt is over */
+  reconcile(jobId: string, hint?: EndHint, progress?: PlainProgress): Promise<Reconciled>;
 }
 
 export function createLifecycle({
@@ -51,9 +54,11 @@ export function createLifecycle({
     return queueKey(queuePrefix, queue, id);
   };
 
+  const plainReports = createPlainReports({ redis, prefix, queuePrefix, publisher });
+
   async function readTold(jobId: string): Promise<(Told & { epoch: string }) | undefined> {
     const [channel] = channelKeys(prefix, jobChannel(jobId));
-    const [epoch, attempt, rank, failures, stalls, paused, end] = await redis.hmget(
+    const [epoch, attempt, rank, failures, stalls, paused, due, end] = await redis.hmget(
       channel,
       'epoch',
       'attempt',
@@ -61,6 +66,7 @@ export function createLifecycle({
       'failures',
       'stalls',
       'paused',
+      'due',
       'end',
     );
     if (!epoch) return undefined;
@@ -71,6 +77,7 @@ export function createLifecycle({
       failures: Number(failures ?? 0),
       stalls: Number(stalls ?? 0),
       paused: paused === '1',
+      ...(due ? { due: Number(due) } : {}),
       end: end ? Number(end) : undefined,
     };
   }
@@ -83,7 +90,7 @@ export function createLifecycle({
   }
 
   return {
-    async reconcile(jobId, hint) {
+    async reconcile(jobId, hint, progress) {
       // In this order: see `transitions`.
       const told = await readTold(jobId);
       const job = await readJob(jobId, hint);
@@ -92,24 +99,45 @@ export function createLifecycle({
         : told && told.end === undefined
           ? [ended(told, jobId, await nameTold(jobId), endOfRemoved(hint))]
           : [];
-      if (missing.length === 0) return { job, epoch: told?.epoch, end: told?.end };
+      // What the running attempt has said in BullMQ's own words belongs before what ends it.
+      let running = told?.rank === RANK.active && told.end === undefined ? told.attempt : undefined;
+      const reported = progress || missing.length > 0 ? newestProgress(job, progress) : undefined;
       // What is told of a job stays for as long as the job does.
       const keepMs = job ? keep.of(job.name, job.settings) : 0;
-      let again = false;
+      let pauseTold = false;
       for (const transition of missing) {
-        await beforeTelling(jobId, transition, job);
         const { event, fence } = transition;
+        if (running !== undefined) await plainReports.tell(jobId, running, reported);
+        await beforeTelling(jobId, transition, job);
         const id = await publisher.publish(jobChannel(jobId), { ...event, keepMs }, fence);
-        // Pausing has no order by which the script could know that another has looked later than we did.
-        if (id && fence.paused !== undefined) again = true;
+        // Somebody else told of another time in between: which of the two holds?
+        if (id === undefined && fence.mark) return this.reconcile(jobId, hint, progress);
+        if (id !== undefined && fence.paused !== undefined) pauseTold = true;
+        if (fence.rank !== undefined) running = fence.rank === RANK.active ? fence.attempt : undefined;
       }
-      if (again) return this.reconcile(jobId, hint);
+      if (running !== undefined) await plainReports.tell(jobId, running, reported);
+      if (missing.length === 0) return { job, epoch: told?.epoch, end: told?.end };
+      // Pausing has no order by which the script could know that another has looked later than we did.
+      if (pauseTold) return this.reconcile(jobId, hint);
       // From now on it may run again: the request has been met, or came too late.
       if (job?.cancelAsked && isFinished(job)) await redis.hset(jobKey(jobId), 'hw:cancel', 'told');
       const now = await readTold(jobId);
       return { job, epoch: now?.epoch, end: now?.end };
     },
   };
+}
+
+/**
+ * What a worker that knows nothing of us reported last: the job itself may know of something newer than who was told to
+ * look. BullMQ keeps progress over attempts; it is of the present one if that is the first, or has reported anything.
+ */
+function newestProgress(
+  job: JobSnapshot | undefined,
+  told: PlainProgress | undefined,
+): PlainProgress | undefined {
+  if (job?.progress === undefined || isOurs(job.progress, job.id)) return told;
+  if (job.attempt !== 1 && told?.attempt !== job.attempt) return told;
+  return { value: job.progress, attempt: job.attempt, at: told?.at ?? Date.now() };
 }
 
 function endOfRemoved(hint: EndHint | undefined): Parameters<typeof ended>[3] {

@@ -1,4 +1,4 @@
-import type { ChannelEvent, Fence } from '../channel/publisher.js';
+import type { ChannelEvent, Fence, Mark } from '../channel/publisher.js';
 import { isFinished, type JobSnapshot } from './snapshot.js';
 
 /**
@@ -25,6 +25,8 @@ export interface Told {
   stalls: number;
   /** Whether the queue was told to be paused. */
   paused?: boolean;
+  /** When the job was told to be due, the last time that it was told to be delayed. */
+  due?: number;
   /** Offset of the terminal event, when the last thing told is the end. */
   end: number | undefined;
 }
@@ -34,6 +36,9 @@ export interface Transition {
   event: ChannelEvent;
   fence: Fence;
 }
+
+/** A job that is due this much sooner or later than was told has been moved, in ms. */
+const MOVED_MS = 1000;
 
 /**
  * What has to be told so that a channel agrees with the job. It looks at states, not at messages, so it does
@@ -55,12 +60,26 @@ export function transitions(told: Told | undefined, job: JobSnapshot): Transitio
   // A run that was told to be active and is over: what became of it?
   const ranBefore = known !== undefined && known.attempt > 0 && known.rank === RANK.active;
   const over = ranBefore && (job.attempt > known!.attempt || (job.state !== 'active' && !finished));
-  if (over) {
-    const after = afterRun(known!, job);
-    if (after) out.push(after);
+  const after = over ? afterRun(known!, job) : undefined;
+  if (after) out.push(after);
+  // A run that began and is over before anybody told of it.
+  if (known && job.attempt > known.attempt && job.state !== 'active' && !finished) {
+    out.push(lifecycle(job, { attempt: job.attempt, rank: RANK.active }, 'active'));
+    out.push(afterRun({ ...accountedFor(known, after), attempt: job.attempt }, job)!);
+  }
+
+  const moved = isMoved(known, job);
+  if (moved && job.attempt > 0) {
+    out.push(lifecycle(job, { attempt: job.attempt, rank: known!.rank, ...dueMark(known, job) }, 'delayed'));
+  }
+  if (isBroughtForward(known, job)) {
+    out.push(lifecycle(job, { attempt: job.attempt, rank: RANK.waitingAgain }, 'waiting'));
   }
 
   if (finished) {
+    if (ranUntold(known, job)) {
+      out.push(lifecycle(job, { attempt: job.attempt, rank: RANK.active }, 'active'));
+    }
     out.push(lifecycle(job, { attempt: job.attempt, rank: endRank(known, job.attempt) }, job.state));
   } else if (job.state === 'active') {
     out.push(lifecycle(job, { attempt: job.attempt, rank: RANK.active }, 'active'));
@@ -69,7 +88,9 @@ export function transitions(told: Told | undefined, job: JobSnapshot): Transitio
     out.push(
       lifecycle(
         job,
-        { attempt: 0, rank: delayed ? RANK.delayed : RANK.waiting },
+        delayed
+          ? { attempt: 0, rank: RANK.delayed, ...dueMark(known, job) }
+          : { attempt: 0, rank: RANK.waiting },
         delayed ? 'delayed' : 'waiting',
       ),
     );
@@ -77,20 +98,42 @@ export function transitions(told: Told | undefined, job: JobSnapshot): Transitio
     out.push(lifecycle(job, { attempt: job.attempt, rank: RANK.waitingAgain }, 'waiting'));
   }
   const news = out.filter(
-    ({ fence }) => fence.rank === undefined || fence.reopens !== undefined || isNews(known, fence),
+    ({ fence }) =>
+      fence.rank === undefined ||
+      fence.reopens !== undefined ||
+      isNews(known, fence) ||
+      (moved && fence.mark !== undefined),
   );
   // What else is told may be of a new attempt, which knows nothing of the queue.
   if (job.paused && (!known?.paused || news.length > 0)) news.push(queueState(job, job.attempt, true));
   return news;
 }
 
+/** What was told, with what is about to be told of its run. */
+function accountedFor(told: Told, after: Transition | undefined): Told {
+  const { event } = after?.event ?? {};
+  return {
+    ...told,
+    failures: told.failures + (event === 'retrying' ? 1 : 0),
+    stalls: told.stalls + (event === 'stalled' ? 1 : 0),
+  };
+}
+
+/** What became of the run that was told to be active. */
 function afterRun(told: Told, job: JobSnapshot): Transition | undefined {
   const { attempt } = told;
   const stalled = job.stalls > told.stalls;
-  const failed = job.failures > told.failures;
+  // BullMQ counts the run that ended a job too.
+  const failed = job.failures - (isFinished(job) ? 1 : 0) > told.failures;
   if (stalled) return lifecycle(job, { attempt, rank: RANK.stalled }, 'stalled');
-  if (isFinished(job)) return undefined;
-  if (failed) return lifecycle(job, { attempt, rank: RANK.retrying }, 'retrying');
+  if (isFinished(job) && !ranUntold(told, job)) return undefined;
+  // When it is due says something of its last run only.
+  const due = job.attempt === attempt ? dueMark(told, job) : {};
+  if (failed) return lifecycle(job, { attempt, rank: RANK.retrying, ...due }, 'retrying');
+  // By a worker that put it off.
+  if (job.state === 'delayed' && job.attempt === attempt) {
+    return lifecycle(job, { attempt, rank: RANK.delayed, ...due }, 'delayed');
+  }
   return lifecycle(job, { attempt, rank: RANK.waitingAgain }, 'waiting');
 }
 
@@ -100,6 +143,35 @@ const isReopened = (known: Told | undefined): boolean =>
 /** The rank of an end: beyond the reopening, when it was reopened and has not run since. */
 const endRank = (known: Told | undefined, attempt: number): number =>
   isReopened(known) && known!.attempt === attempt ? known!.rank + 1 : RANK.ended;
+/** It was told to be delayed, and another time holds now. */
+function isMoved(told: Told | undefined, job: JobSnapshot): boolean {
+  return (
+    told?.due !== undefined &&
+    told.attempt === job.attempt &&
+    (told.rank === RANK.delayed || told.rank === RANK.retrying) &&
+    job.state === 'delayed' &&
+    Math.abs(told.due - job.dueAt!) > MOVED_MS
+  );
+}
+
+/** It was told to begin again later, and waits already, for whoever is free. */
+function isBroughtForward(told: Told | undefined, job: JobSnapshot): boolean {
+  if (told?.attempt !== job.attempt || (job.state !== 'waiting' && job.state !== 'prioritized')) return false;
+  if (told.rank === RANK.delayed) return job.attempt > 0;
+  return told.rank === RANK.retrying && told.due !== undefined && told.due - Date.now() > MOVED_MS;
+}
+
+/** A run began and ended before anybody told of it: its worker knows nothing of us. */
+function ranUntold(told: Told | undefined, job: JobSnapshot): boolean {
+  const run = job.state === 'completed' || (job.state === 'failed' && job.errorCode === undefined);
+  return run && job.attempt > (told?.attempt ?? 0);
+}
+
+/** Makes an event that says when the job is due one that is told once for each time. */
+function dueMark(told: Told | undefined, { dueAt }: Pick<JobSnapshot, 'dueAt'>): { mark?: Mark } {
+  if (dueAt === undefined || dueAt === told?.due) return {};
+  return { mark: { field: 'due', from: told?.due ?? '', to: dueAt } };
+}
 
 function isNews(known: Told | undefined, { attempt, rank }: Fence): boolean {
   return !known || attempt > known.attempt || (attempt === known.attempt && rank! > known.rank);
@@ -124,7 +196,7 @@ function lifecycle(job: JobSnapshot, position: Fence, event: string): Transition
         jobId: job.id,
         name: job.name,
         attempt: position.attempt,
-        ...details(event as LifecycleEvent, job),
+        ...details(event as LifecycleEvent, job, position.attempt),
       },
       ...(ends ? { end: true } : {}),
     },
@@ -132,7 +204,7 @@ function lifecycle(job: JobSnapshot, position: Fence, event: string): Transition
   };
 }
 
-function details(event: LifecycleEvent, job: JobSnapshot): Record<string, unknown> {
+function details(event: LifecycleEvent, job: JobSnapshot, attempt: number): Record<string, unknown> {
   const at = Date.now();
   switch (event) {
     case 'delayed':
@@ -143,7 +215,7 @@ function details(event: LifecycleEvent, job: JobSnapshot): Record<string, unknow
       return {
         attempts: job.attempts,
         error: errorOf(job),
-        ...(job.dueAt ? { nextAttemptAt: job.dueAt } : {}),
+        ...(job.dueAt && attempt === job.attempt ? { nextAttemptAt: job.dueAt } : {}),
         at,
       };
     case 'completed':
@@ -183,7 +255,7 @@ export function accepted(job: { id: string; name: string; dueAt?: number }): Tra
     stalls: 0,
     createdAt: 0,
   } as JobSnapshot;
-  return lifecycle(snapshot, { attempt: 0, rank: RANK[state] }, state);
+  return lifecycle(snapshot, { attempt: 0, rank: RANK[state], ...dueMark(undefined, job) }, state);
 }
 
 /** The terminal event of a job that is not in BullMQ any more though its end was never told. */

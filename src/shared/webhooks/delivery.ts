@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { JobsOptions } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
 import type { JobSettings } from '../job-settings.js';
-import { jobLinks, jobView, readProgress } from '../job-view.js';
+import { channelProgress, jobLinks, jobView, readProgress } from '../job-view.js';
 import type { JobSnapshot } from '../lifecycle/snapshot.js';
 import type { Transition } from '../lifecycle/transitions.js';
 import type { OpenQueue } from '../queues.js';
@@ -51,7 +51,9 @@ export function createWebhookQueue({ redis, prefix, openQueue, store }: WebhookQ
   ): Promise<void> {
     const end = event.event as WebhookEvent;
     const { at, ...told } = event.data as { at: number } & Record<string, unknown>;
-    const progress = await readProgress(redis, prefix, job ?? { id: jobId });
+    const progress = job
+      ? await readProgress(redis, prefix, job)
+      : ((await channelProgress(redis, prefix, jobId)) ?? null);
     const view = job ? jobView(job, progress) : viewOfRemoved(jobId, webhook, end, told, progress, at);
     const data: DeliveryData = { job: jobId, body: webhookBody(end, at, view as EndedJobView) };
     const options: JobsOptions & { headway: JobSettings } = {

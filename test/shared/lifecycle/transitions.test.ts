@@ -153,8 +153,107 @@ describe('what is missing on a channel, by what was told and what the job is', (
       { attempt: 1, failures: 1, paused: true },
       ['waiting 1', 'queue 1 paused'],
     ],
+    [
+      'a job that ran and ended before anybody looked',
+      told({ rank: RANK.waiting }),
+      { state: 'completed', attempt: 1, failures: 1 },
+      ['active 1', 'completed 1'],
+    ],
+    [
+      'a job that was handed back, ran and ended before anybody looked',
+      running,
+      { state: 'completed', attempt: 2, failures: 1 },
+      ['waiting 1', 'active 2', 'completed 2'],
+    ],
+    [
+      'a job that failed, ran again and ended before anybody looked',
+      running,
+      { state: 'completed', attempt: 2, failures: 2 },
+      ['retrying 1', 'active 2', 'completed 2'],
+    ],
+    [
+      'a job that was found stalled too often by a worker, which did not run it',
+      running,
+      { state: 'failed', attempt: 2, failures: 1, stalls: 1, errorCode: 'stalled' },
+      ['stalled 1', 'failed 2'],
+    ],
+    [
+      'a job that ran, failed and waits for its next attempt before anybody looked',
+      told({ rank: RANK.waiting }),
+      { state: 'delayed', attempt: 1, failures: 1, dueAt: 90_000 },
+      ['active 1', 'retrying 1'],
+    ],
+    [
+      'a job whose worker died before it told anybody that it had begun',
+      told({ rank: RANK.waiting }),
+      { attempt: 1, stalls: 1 },
+      ['active 1', 'stalled 1'],
+    ],
+    [
+      'a job that was handed back twice, the second time before anybody looked',
+      running,
+      { attempt: 2 },
+      ['waiting 1', 'active 2', 'waiting 2'],
+    ],
+    [
+      'a job that failed, ran again and was put off before anybody looked',
+      running,
+      { state: 'delayed', attempt: 2, failures: 1, dueAt: 90_000 },
+      ['retrying 1', 'active 2', 'delayed 2'],
+    ],
+    [
+      'a job that its worker put off',
+      running,
+      { state: 'delayed', attempt: 1, dueAt: 90_000 },
+      ['delayed 1'],
+    ],
+    [
+      'a delayed job, as told',
+      told({ rank: RANK.delayed, due: 90_000 }),
+      { state: 'delayed', dueAt: 90_004 },
+      [],
+    ],
+    [
+      'a delayed job that was put off',
+      told({ rank: RANK.delayed, due: 90_000 }),
+      { state: 'delayed', dueAt: 95_000 },
+      ['delayed 0'],
+    ],
+    [
+      'a retry that was put off',
+      told({ attempt: 1, rank: RANK.retrying, failures: 1, due: 90_000 }),
+      { state: 'delayed', attempt: 1, failures: 1, dueAt: 95_000 },
+      ['delayed 1'],
+    ],
+    [
+      'a retry that was brought forward',
+      told({ attempt: 1, rank: RANK.retrying, failures: 1, due: Date.now() + 60_000 }),
+      { attempt: 1, failures: 1 },
+      ['waiting 1'],
+    ],
+    [
+      'a retry whose time has come',
+      told({ attempt: 1, rank: RANK.retrying, failures: 1, due: Date.now() - 10 }),
+      { attempt: 1, failures: 1 },
+      [],
+    ],
+    [
+      'a job that was put off in the middle and waits again',
+      told({ attempt: 1, rank: RANK.delayed, due: 90_000 }),
+      { state: 'prioritized', attempt: 1 },
+      ['waiting 1'],
+    ],
   ])('%s', (_what, from, changes, expected) => {
     expect(names(from, job(changes))).toEqual(expected);
+  });
+
+  it('tells a time once, with the time that was told before as its mark', () => {
+    const put = job({ state: 'delayed', dueAt: 95_000 });
+    expect(transitions(told({ rank: RANK.delayed, due: 90_000 }), put)[0]!.fence).toMatchObject({
+      attempt: 0,
+      rank: RANK.delayed,
+      mark: { field: 'due', from: 90_000, to: 95_000 },
+    });
   });
 
   it('marks what ends the channel, and what reopens it', () => {

@@ -4,7 +4,8 @@
 
   KEYS[1]  the channel: a hash; the Pub/Sub channel has the same name. Fields: epoch, offset (of the newest event),
            log (offset of the newest log event), start (offset before the first event that newcomers get),
-           end (offset of the event that ended it), and for jobs the fence: attempt, rank, failures, stalls, paused ("1" when told that the queue is)
+           end (offset of the event that ended it), and for jobs the fence: attempt, rank, failures, stalls, and the
+           marks: due, percent (of the attempt), lines, paused ("1" when told that the queue is)
   KEYS[2]  its log: a stream, entry id "<offset>-0", fields f = frame, p = offset of the log event before
   KEYS[3]  its state slots: a hash, slot key -> frame
 
@@ -22,30 +23,32 @@
   ARGV[10] with a rank: how many attempts of the job had failed by then
   ARGV[11] with a rank: how often the job had stalled by then
   ARGV[12] with a rank: the offset of the end that this event reopens, or ""
-  ARGV[13] without a rank, for an event that says whether the job's queue is paused: "1" or "0"
+  ARGV[13] a mark, or none: the field of KEYS[1] that says how far was told of what this event is about
+  ARGV[14] what the mark has to be ("" for none yet), else the event is kept out: somebody else has told of it
+  ARGV[15] what it becomes
 
   Returns the event's id "<epoch>-<offset>", or false when the fence kept the event out.
 ]]
-local meta = redis.call('HMGET', KEYS[1], 'epoch', 'offset', 'log', 'attempt', 'rank', 'end', 'paused')
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'offset', 'log', 'attempt', 'rank', 'end')
 local epoch, lastLog, ended = meta[1], meta[3] or '0', meta[6]
 local attempt, rank = tonumber(ARGV[8] or ''), tonumber(ARGV[9] or '')
-local reopens, paused = ARGV[12] or '', ARGV[13]
+local reopens, mark = ARGV[12] or '', ARGV[13] or ''
 local fresh = false
 
+if mark ~= '' and (redis.call('HGET', KEYS[1], mark) or '') ~= ARGV[14] then return false end
 if attempt then
   local nowAttempt, nowRank = tonumber(meta[4] or '-1'), tonumber(meta[5] or '-1')
   if reopens ~= '' then
     if ended ~= reopens then return false end
     fresh = true
   elseif rank then
-    if attempt < nowAttempt or (attempt == nowAttempt and rank <= nowRank) then return false end
+    if attempt < nowAttempt or (attempt == nowAttempt and rank < nowRank) then return false end
+    -- Told again at the same place, with something new, it has a mark.
+    if attempt == nowAttempt and rank == nowRank and mark == '' then return false end
     fresh = attempt > nowAttempt
-  elseif paused then
-    -- A job that runs does not wait for its queue; what was told is not told again.
-    if ended or attempt ~= nowAttempt or (paused == '1' and nowRank == 0) or paused == (meta[7] or '0') then
-      return false
-    end
-    redis.call('HSET', KEYS[1], 'paused', paused)
+  elseif mark == 'paused' then
+    -- A job that runs does not wait for its queue.
+    if ended or attempt ~= nowAttempt or (ARGV[15] == '1' and nowRank == 0) then return false end
   elseif ended or attempt < nowAttempt or (attempt == nowAttempt and nowRank > 0) then
     return false
   end
@@ -68,8 +71,9 @@ end
 -- What the slots held belongs to the attempt before.
 if fresh then
   redis.call('DEL', KEYS[3])
-  redis.call('HDEL', KEYS[1], 'paused')
+  redis.call('HDEL', KEYS[1], 'percent', 'paused')
 end
+if mark ~= '' then redis.call('HSET', KEYS[1], mark, ARGV[15]) end
 
 local refresh = offset % 64 == 0
 if ARGV[3] == '' then

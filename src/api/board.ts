@@ -1,0 +1,58 @@
+import { createBullBoard } from '@bull-board/api';
+import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
+import { ExpressAdapter } from '@bull-board/express';
+import { type Request, type Response, Router } from 'express';
+import { HeadwayError } from '../shared/errors.js';
+import type { OpenQueue, QueuePlan } from '../shared/queues.js';
+import type { Access } from './auth/access.js';
+import { refuseCrossSite } from './same-origin.js';
+
+/** Where the board is. */
+export const BOARD_PATH = '/admin/queues';
+
+/** The browser asks for a name and a password (RFC 7617, sections 2 and 2.1). */
+const CHALLENGE = 'Basic realm="headway", charset="UTF-8"';
+/** The board's page asks another site for its typeface; it has a second choice. */
+const FOREIGN_STYLESHEET = /<link\b[^>]*\bhref="https?:[^>]*>/g;
+
+export interface BoardOptions {
+  openQueue: OpenQueue;
+  plan: QueuePlan;
+  access: Access;
+}
+
+/** Bull Board: all queues, for an admin. */
+export function boardRoutes({ openQueue, plan, access }: BoardOptions): Router {
+  const server = new ExpressAdapter().setBasePath(BOARD_PATH);
+  createBullBoard({
+    queues: plan.names.map((name) => new BullMQAdapter(openQueue(name))),
+    serverAdapter: server,
+    options: { uiConfig: { boardTitle: 'Headway', hideDocsLink: true } },
+  });
+  const board = server.getRouter();
+  board.disable('x-powered-by');
+  const render = board.render.bind(board);
+  board.render = (name: string, params: object, done: (error: Error | null, html?: string) => void) =>
+    render(name, params, (error: Error | null, html?: string) =>
+      done(error, html?.replace(FOREIGN_STYLESHEET, '')),
+    );
+
+  const router = Router();
+  router.use(requireAdmin, refuseCrossSite, loosenPolicy, board);
+  return router;
+
+  async function requireAdmin(req: Request, res: Response, next: () => void): Promise<void> {
+    await access.requireAdmin(req).catch((error: unknown) => {
+      if (error instanceof HeadwayError && error.status === 401) res.set('WWW-Authenticate', CHALLENGE);
+      throw error;
+    });
+    next();
+  }
+}
+
+/** The board styles its elements one by one and names its own address as the base of the page's links. */
+function loosenPolicy(_req: Request, res: Response, next: () => void): void {
+  const policy = String(res.get('Content-Security-Policy')).replace("base-uri 'none'", "base-uri 'self'");
+  res.set('Content-Security-Policy', `${policy};style-src 'self' 'unsafe-inline'`);
+  next();
+}

@@ -1,0 +1,66 @@
+import type { Redis } from 'ioredis';
+import type { Running } from '../shared/lifecycle/bridge.js';
+import type { Lifecycle } from '../shared/lifecycle/reconcile.js';
+import type { Logger } from '../shared/log.js';
+import { addressOf, queueKey } from '../shared/queues.js';
+
+const LOOK_MS = 2000;
+const AT_ONCE = 500;
+
+export interface VanishedOptions {
+  /** The names of the channels that are watched here. */
+  channels: () => Iterable<string>;
+  redis: Redis;
+  queuePrefix: string;
+  lifecycle: Lifecycle;
+  log: Logger;
+}
+
+/**
+ * Looks whether the jobs that are watched here are still in BullMQ. Somebody who empties a queue (`clean`, `drain`,
+ * `obliterate`) removes jobs without an event for each, or without any. One command asks for hundreds of jobs at a time.
+ */
+export function startVanishedLook({
+  channels,
+  redis,
+  queuePrefix,
+  lifecycle,
+  log,
+}: VanishedOptions): Running {
+  /** Those that are gone and of which that was told; a channel may be watched beyond the end of its job. */
+  let known = new Set<string>();
+  let running: Promise<void> | undefined;
+
+  async function look(): Promise<void> {
+    const jobIds = [...channels()].flatMap((name) => (name.startsWith('job:') ? [name.slice(4)] : []));
+    known = new Set(jobIds.filter((jobId) => known.has(jobId)));
+    const watched = jobIds.filter((jobId) => !known.has(jobId) && addressOf(jobId));
+    for (let i = 0; i < watched.length; i += AT_ONCE) await lookAt(watched.slice(i, i + AT_ONCE));
+  }
+
+  async function lookAt(jobIds: string[]): Promise<void> {
+    const keys = jobIds.map((jobId) => {
+      const { queue, id } = addressOf(jobId)!;
+      return queueKey(queuePrefix, queue, id);
+    });
+    if ((await redis.exists(...keys)) === keys.length) return;
+    const there = await Promise.all(keys.map((key) => redis.exists(key)));
+    const gone = jobIds.filter((_jobId, i) => there[i] === 0);
+    await Promise.all(gone.map((jobId) => lifecycle.reconcile(jobId)));
+    for (const jobId of gone) known.add(jobId);
+  }
+
+  const timer = setInterval(() => {
+    running ??= look()
+      .catch((error) => log.debug({ err: error }, 'could not look for vanished jobs'))
+      .finally(() => {
+        running = undefined;
+      });
+  }, LOOK_MS);
+  return {
+    async stop() {
+      clearInterval(timer);
+      await running;
+    },
+  };
+}

@@ -1,0 +1,296 @@
+import type { Job, Queue } from 'bullmq';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type PlainBullMq, plainBullMq } from '../support/bullmq.js';
+import { type Headway, startHeadway } from '../support/headway.js';
+import { startWorker } from '../support/processes.js';
+import { openStream, type ReceivedEvent, type TestStream } from '../support/sse.js';
+import { until } from '../support/until.js';
+
+const ADMIN_TOKEN = 'the-token-of-an-admin';
+
+/** A gate that a processor waits at. */
+function gate(): { open: () => void; opened: Promise<void> } {
+  let open!: () => void;
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { open, opened };
+}
+
+const percents = ({ events }: TestStream): unknown[] =>
+  events.flatMap(({ event, data }) => (event === 'progress' ? [data.percent] : []));
+
+/** In order of offset, nothing backwards within an attempt, one end and it is the last. */
+function expectSound({ events, names }: TestStream): void {
+  const offsets = events.map(({ id }) => Number(id!.split('-')[1]));
+  expect(offsets).toEqual([...new Set(offsets)].sort((a, b) => a - b));
+  const ends = names().filter((name) => ['completed', 'failed', 'cancelled'].includes(name));
+  expect(ends).toHaveLength(1);
+  expect(names().at(-1)).toBe(ends[0]);
+  const seen = new Map<number, number>();
+  for (const { event, data } of events) {
+    if (event !== 'progress' || data.percent === null) continue;
+    expect(data.percent).toBeGreaterThanOrEqual(seen.get(data.attempt) ?? 0);
+    seen.set(data.attempt, data.percent);
+  }
+}
+
+describe.each([
+  ['a worker of ours follows the queues', 1],
+  ['the API has to', 0],
+])('P10: a worker that knows BullMQ alone, while %s', (_who, workers) => {
+  let headway: Headway;
+  let plain: PlainBullMq;
+  let queue: Queue;
+  beforeAll(async () => {
+    headway = await startHeadway({ workers, env: { ADMIN_TOKEN, WORKER_JOBS: 'checksum' } });
+  });
+  beforeEach(() => {
+    plain = plainBullMq(headway);
+    queue = plain.queue('steps');
+  });
+  afterEach(() => plain.close());
+  afterAll(() => headway.stop());
+
+  const watch = (jobId: string): Promise<TestStream> =>
+    openStream(`${headway.api.url}/v1/jobs/${jobId}/events`, { token: ADMIN_TOKEN });
+  const show = async (jobId: string) =>
+    (await (
+      await fetch(`${headway.api.url}/v1/jobs/${jobId}`, {
+        headers: { Authorization: `Bearer ${ADMIN_TOKEN}` },
+      })
+    ).json()) as Record<string, unknown>;
+
+  it('shows its progress live, and to who comes late', async () => {
+    const [first, second] = [gate(), gate()];
+    plain.worker('steps', async (job) => {
+      await job.updateProgress(42);
+      await first.opened;
+      await job.updateProgress({ percent: 80.126, message: 'nearly', stage: 'last', colour: 'red' });
+      await second.opened;
+      return { done: true };
+    });
+    const job = await headway.client.start('steps', { count: 1, intervalMs: 1 });
+    const stream = await openStream(headway.client.events(job), { token: job.token });
+    const { data } = await stream.waitFor('progress');
+    expect(data).toEqual({ jobId: job.id, attempt: 1, percent: 42, at: expect.any(Number) });
+    expect(Math.abs(Date.now() - data.at)).toBeLessThan(5000);
+    expect(await show(job.id)).toMatchObject({ state: 'active', progress: { percent: 42 } });
+
+    const late = await watch(job.id);
+    await late.waitFor('progress');
+    expect(late.names()).toEqual(['waiting', 'active', 'progress']);
+    first.open();
+    const { data: next } = await stream.waitFor(({ data }) => data.percent === 80.13);
+    expect(next).toEqual({
+      jobId: job.id,
+      attempt: 1,
+      percent: 80.13,
+      stage: 'last',
+      message: 'nearly',
+      at: expect.any(Number),
+    });
+    second.open();
+    await Promise.all([stream.ended, late.ended]);
+    expect(stream.names()).toEqual(['waiting', 'active', 'progress', 'progress', 'completed']);
+    expect(late.names()).toEqual(stream.names());
+    expect(stream.events.at(-1)!.data.result).toEqual({ done: true });
+  });
+
+  it('never goes back within an attempt; the next one begins anew', async () => {
+    const steps = [30, { percent: 20, message: 'back' }, 60];
+    const gates = [...steps, 0].map(gate);
+    plain.worker('steps', async (job) => {
+      if (job.attemptsStarted === 2) {
+        await job.updateProgress(5);
+        await gates.at(-1)!.opened;
+        return 'done';
+      }
+      for (const [i, step] of steps.entries()) {
+        await job.updateProgress(step);
+        await gates[i]!.opened;
+        await job.updateProgress(1);
+      }
+      throw new Error('no luck');
+    });
+    const job = await queue.add('steps', {}, { attempts: 2 });
+    const jobId = `steps..${job.id}`;
+    const stream = await until('it is known', async () => {
+      const opened = await watch(jobId);
+      return opened.status === 200 ? opened : undefined;
+    });
+    const numberOf = (count: number) => until('it came', () => percents(stream).length === count);
+    for (const [i] of steps.entries()) {
+      await numberOf(i + 1);
+      gates[i]!.open();
+    }
+    await numberOf(4);
+    gates.at(-1)!.open();
+    await stream.ended;
+    expect(percents(stream)).toEqual([30, 30, 60, 5]);
+    expect(stream.events.find(({ data }) => data.message === 'back')).toBeDefined();
+    // It may have begun before anybody knew of it.
+    expect(stream.names().filter((name) => name !== 'progress' && name !== 'waiting')).toEqual([
+      'active',
+      'retrying',
+      'active',
+      'completed',
+    ]);
+    expectSound(stream);
+  });
+
+  it('in a hot loop is conflated, and its last update comes before its end', async () => {
+    plain.worker('steps', async (job) => {
+      for (let i = 1; i <= 2000; i++) await job.updateProgress({ current: i, total: 2000 });
+    });
+    const job = await headway.client.start('steps', { count: 1, intervalMs: 1 });
+    const stream = await openStream(headway.client.events(job), { token: job.token });
+    await stream.ended;
+    expectSound(stream);
+    const progress = stream.events.filter(({ event }) => event === 'progress');
+    expect(progress.at(-1)!.data).toMatchObject({ percent: 100, current: 2000, total: 2000 });
+    const [began, ended] = [stream.events.find(({ event }) => event === 'active')!, stream.events.at(-1)!];
+    // One for each interval of 100 ms, and the last one.
+    expect(progress.length).toBeLessThanOrEqual((ended.data.at - began.data.at) / 100 + 2);
+    expect(stream.names().at(-2)).toBe('progress');
+  });
+
+  it('has its log lines on the stream, in order and once', async () => {
+    const middle = gate();
+    plain.worker('steps', async (job) => {
+      for (let i = 0; i < 20; i++) await job.log(`line ${i}`);
+      await job.updateProgress(50);
+      await middle.opened;
+      await job.log('last words');
+      throw new Error('out of luck');
+    });
+    const job = await headway.client.start('steps', { count: 1, intervalMs: 1 });
+    const stream = await openStream(headway.client.events(job), { token: job.token });
+    await stream.waitFor('progress');
+    const late = await watch(job.id);
+    middle.open();
+    await Promise.all([stream.ended, late.ended]);
+    const lines = [...Array.from({ length: 20 }, (_, i) => `line ${i}`), 'last words'];
+    for (const { events } of [stream, late]) {
+      const logs = events.filter(({ event }) => event === 'log').map(({ data }) => data);
+      expect(logs.map(({ message }) => message)).toEqual(lines);
+      expect(logs[0]).toMatchObject({ jobId: job.id, attempt: 1, level: 'info' });
+    }
+    expect(stream.names().at(-1)).toBe('failed');
+  });
+
+  it('is told whole, also when it was over before anybody looked', async () => {
+    plain.worker('steps', async (job: Job) => {
+      await job.log('quick');
+      await job.updateProgress(99);
+      return job.id;
+    });
+    const jobs = await queue.addBulk(Array.from({ length: 30 }, () => ({ name: 'steps', data: {} })));
+    for (const { id } of jobs) {
+      const jobId = `steps..${id}`;
+      const stream = await until('its end is told', async () => {
+        const opened = await watch(jobId);
+        if (opened.status === 200) await opened.ended;
+        return opened.events.length > 0 ? opened : undefined;
+      });
+      expectSound(stream);
+      expect(stream.names().filter((name) => name !== 'progress' && name !== 'waiting')).toEqual([
+        'active',
+        'log',
+        'completed',
+      ]);
+      expect(await show(jobId)).toMatchObject({
+        state: 'completed',
+        result: id,
+        progress: { jobId, attempt: 1, percent: 99 },
+      });
+    }
+  });
+
+  it('does not break a stream, whatever it calls progress', async () => {
+    const reports = [
+      true,
+      'almost\ndone',
+      '12.5%',
+      { unit: 'x'.repeat(9000), percent: Number.NaN },
+      ['a'],
+      { percent: 1e300 },
+    ];
+    const gates = reports.map(gate);
+    plain.worker('steps', async (job) => {
+      for (const [i, report] of reports.entries()) {
+        await job.updateProgress(report);
+        await gates[i]!.opened;
+      }
+    });
+    const job = await headway.client.start('steps', { count: 1, intervalMs: 1 });
+    const stream = await openStream(headway.client.events(job), { token: job.token });
+    for (const [i] of reports.entries()) {
+      await until('it came', () => percents(stream).length === i + 1);
+      gates[i]!.open();
+    }
+    await stream.ended;
+    expectSound(stream);
+    expect(percents(stream)).toEqual([null, null, 12.5, 12.5, 12.5, 100]);
+    const said = stream.events.filter(({ event }) => event === 'progress').map(({ data }) => data.message);
+    expect(said).toEqual([undefined, 'almost\ndone', ...Array(4).fill(undefined)]);
+  });
+});
+
+describe('P10: beside workers of ours', () => {
+  let headway: Headway;
+  let plain: PlainBullMq;
+  beforeAll(async () => {
+    headway = await startHeadway({ env: { ADMIN_TOKEN }, appendOnly: true });
+    plain = plainBullMq(headway);
+  });
+  afterAll(async () => {
+    await plain.close();
+    await headway.stop();
+  });
+
+  it('what they report themselves is not told a second time', async () => {
+    const job = await headway.client.start('steps', { count: 60, intervalMs: 50 });
+    const stream = await openStream(headway.client.events(job), { token: job.token });
+    await stream.waitFor('progress');
+    // Some tool says something of a run that speaks for itself.
+    await (await plain.queue('steps').getJob(job.id))!.updateProgress(99);
+    await stream.ended;
+    expectSound(stream);
+    const progress = stream.events.filter(({ event }) => event === 'progress');
+    expect(progress.length).toBeGreaterThan(10);
+    // A copy would have the time of the original, or none of our counts.
+    expect(new Set(progress.map(({ data }) => data.at)).size).toBe(progress.length);
+    for (const { data } of progress) expect(data).toMatchObject({ unit: 'steps', total: 60 });
+    expect(stream.names().filter((name) => name === 'log')).toHaveLength(1);
+  });
+
+  it('goes on, and not back, when who follows the queues is killed and Redis restarts', async () => {
+    const worker = await startWorker({ ...headway.env, WORKER_JOBS: 'checksum' });
+    await headway.workers[0]!.kill();
+    let percent = 0;
+    let last = 20_000;
+    plain.worker('steps', async (job) => {
+      for (; percent < last; percent++) {
+        await job.updateProgress(percent / 200);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+    });
+    const job = await headway.client.start('steps', { count: 1, intervalMs: 1 });
+    const stream = await openStream(headway.client.events(job), { token: job.token });
+    const moves = async (): Promise<ReceivedEvent> => {
+      const from = percent / 200;
+      return stream.waitFor(({ event, data }) => event === 'progress' && data.percent > from);
+    };
+    await moves();
+    await worker.kill();
+    await moves();
+    await headway.redis.kill();
+    await headway.redis.restart();
+    await moves();
+    last = percent;
+    await stream.ended;
+    expectSound(stream);
+    expect(stream.names().at(-1)).toBe('completed');
+  });
+});
