@@ -93,12 +93,16 @@ export type OpenQueue = (name: string) => Queue;
 export function createQueues(connection: Redis, prefix: string, onError: (error: Error) => void): OpenQueue {
   const open = new Map<string, Queue>();
   return (name) => {
-    let queue = open.get(name);
-    if (!queue) {
-      queue = new Queue(name, { connection, prefix });
-      queue.on('error', onError);
-      open.set(name, queue);
-    }
+    const known = open.get(name);
+    if (known) return known;
+    const queue = new Queue(name, { connection, prefix });
+    queue.on('error', onError);
+    open.set(name, queue);
+    // One that Redis did not answer at its beginning fails at every call from then on: the next call opens another.
+    queue.waitUntilReady().catch(() => {
+      open.delete(name);
+      queue.close().catch(onError);
+    });
     return queue;
   };
 }

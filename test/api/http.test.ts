@@ -117,7 +117,7 @@ describe('the HTTP side', () => {
   });
 
   it.each([
-    ['/v1/jobs', 'POST, OPTIONS'],
+    ['/v1/jobs', 'GET, POST, HEAD, OPTIONS'],
     ['/v1/jobs/x', 'GET, HEAD, OPTIONS'],
     ['/v1/jobs/x/events', 'GET, HEAD, OPTIONS'],
     ['/v1/jobs/x/result', 'GET, HEAD, OPTIONS'],
