@@ -87,22 +87,20 @@ export function planQueues(registry: Registry, shared: string): QueuePlan {
   };
 }
 
-/** BullMQ's side of the queues, by name; each is opened once. */
+/** BullMQ's side of the queues, by name; each is opened once, when it is first asked for. */
 export type OpenQueue = (name: string) => Queue;
 
 export function createQueues(connection: Redis, prefix: string, onError: (error: Error) => void): OpenQueue {
   const open = new Map<string, Queue>();
   return (name) => {
-    const known = open.get(name);
-    if (known) return known;
-    const queue = new Queue(name, { connection, prefix });
-    queue.on('error', onError);
-    open.set(name, queue);
-    // One that Redis did not answer at its beginning fails at every call from then on: the next call opens another.
-    queue.waitUntilReady().catch(() => {
-      open.delete(name);
-      queue.close().catch(onError);
-    });
+    let queue = open.get(name);
+    if (!queue) {
+      queue = new Queue(name, { connection, prefix });
+      queue.on('error', onError);
+      open.set(name, queue);
+      // One that could not be opened, because Redis was away just then, would stay so for ever.
+      queue.waitUntilReady().catch(() => open.delete(name));
+    }
     return queue;
   };
 }
