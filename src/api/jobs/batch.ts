@@ -37,8 +37,8 @@ export type StartBatch = (body: unknown, caller: Principal, key: string | undefi
 type Kept = Record<string, unknown> | string | 0;
 
 export function createBatchStarter({ starter, plan, idempotency }: BatchOptions): StartBatch {
-  const idOf = (batch: string, { definition }: JobRequest, index: number): string =>
-    derivedJobId(plan.of(definition.name), `${batch} ${index}`);
+  const idOf = (batch: string, name: string, index: number): string =>
+    derivedJobId(plan.of(name), `${batch} ${index}`);
 
   return async (body, caller, key) => {
     const parsed = await validate(bodySchema, body);
@@ -65,7 +65,7 @@ export function createBatchStarter({ starter, plan, idempotency }: BatchOptions)
       kept = await Promise.all(
         checked.map(async (request, i) => {
           if (request instanceof HeadwayError) return request.toProblem();
-          const id = idOf(batch, request, i);
+          const id = idOf(batch, request.definition.name, i);
           const started = await starter.start(id, request);
           return started === id ? 0 : started;
         }),
@@ -76,8 +76,7 @@ export function createBatchStarter({ starter, plan, idempotency }: BatchOptions)
       if (typeof item === 'object') return { error: item };
       // The same body as when it was found in order.
       const { name } = jobs[i] as { name: string };
-      const id = item === 0 ? derivedJobId(plan.of(name), `${batch} ${i}`) : item;
-      return { id, name, deduplicated: item !== 0 };
+      return { id: item === 0 ? idOf(batch, name, i) : item, name, deduplicated: item !== 0 };
     });
   };
 }

@@ -9,6 +9,7 @@ import { indexKeys } from './keys.js';
 import { indexLua } from './lua.js';
 
 const AT_ONCE = 200;
+const RETRY_MS = 60_000;
 
 export interface KeeperOptions {
   redis: Redis | Cluster;
@@ -58,6 +59,12 @@ export function createKeeper(options: KeeperOptions): Keeper {
     );
   }
 
+  /** One that cannot be removed must not be in the way of the others. */
+  async function postpone(jobId: string, error: unknown): Promise<void> {
+    log.warn({ err: error, jobId }, 'could not remove a job; will try again');
+    await redis.zadd(keys.due, 'XX', Date.now() + RETRY_MS, jobId);
+  }
+
   async function clear(jobId: string, left: string): Promise<void> {
     const [finishedOn, ...files] = left.split(' ');
     await Promise.all(files.map((id) => store.remove(id, Number(finishedOn))));
@@ -89,7 +96,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
     for (;;) {
       const due = await redis.zrangebyscore(keys.due, '-inf', Date.now(), 'LIMIT', 0, AT_ONCE);
       if (due.length === 0) return;
-      await Promise.all(due.map(forget));
+      await Promise.all(due.map((jobId) => forget(jobId).catch((error) => postpone(jobId, error))));
       await clearAll();
     }
   }

@@ -152,6 +152,20 @@ describe('the keeper of finished jobs', () => {
     expect(Number(await redis.zscore(`${BULLMQ}.due`, jobId))).toBe(finishedOn! + 60_000);
   });
 
+  it('is not held up by a job that it cannot remove', async () => {
+    const { keeper, trackJob } = open();
+    const [bad, good] = [await finished('bad'), await finished('good')];
+    await Promise.all([trackJob(bad), trackJob(good)]);
+    // Something else is where the channel of the job should be.
+    await redis.set(`${PREFIX}:{job:${bad}}`, 'no channel');
+    await until('the other is gone', async () => {
+      await keeper.sweep();
+      return (await queue.getJob('good')) === undefined;
+    });
+    expect(await queue.getJob('bad')).toBeDefined();
+    expect(Number(await redis.zscore(`${BULLMQ}.due`, bad))).toBeGreaterThan(Date.now());
+  });
+
   it('sweeps side by side with others, each job once', async () => {
     const ids = await Promise.all(Array.from({ length: 450 }, (_, i) => finished(`many-${i}`)));
     const processes = [open(), open(), open()];
