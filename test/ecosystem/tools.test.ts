@@ -130,7 +130,7 @@ describe('P10: what a tool does to a job with BullMQ alone', () => {
     expect(await show(job.id)).toMatchObject({ state: 'waiting' });
     await steps.resume();
     await stream.ended;
-    expect(stream.names().filter((name) => name !== 'progress')).toEqual([
+    expect(stream.names().filter((name) => name !== 'progress' && name !== 'queue')).toEqual([
       'waiting',
       'active',
       'log',
@@ -177,7 +177,7 @@ describe('P10: what a tool does to a job with BullMQ alone', () => {
     await (await bull(steps, job.id)).remove();
     await stream.ended;
     expect(stream.events.at(-1)).toMatchObject(removed);
-    expect((await fetch(url(job.id), { headers })).status).toBe(404);
+    expect((await fetch(url(job.id), { headers })).status).toBe(410);
     // Who comes later learns the same.
     const late = await watch(job.id);
     await late.ended;
