@@ -25,8 +25,8 @@ export interface Access {
   /** As {@link principal}; a caller that nothing is known of becomes a visitor, by a cookie. */
   admit(req: Request, res: Response): Promise<Principal>;
   /**
-   * Lets a request pass that carries the job's token (`Authorization: Bearer`, `?token=`, or the cookie), or comes
-   * from who started the job, or from an admin.
+   * Lets a request pass that carries the job's token (`Authorization: Bearer`, `?token=`, or the cookie) or that of a
+   * job above it, or comes from who started the job, or from an admin.
    * @returns the job's id
    * @throws HeadwayError `not-found` else, whether the job exists or not; `invalid-token` for a token that is none
    */
@@ -71,6 +71,10 @@ export function createAccess({ tokens, tokenTtlMs, adminToken, readJob }: Access
     return visitor && /^[\w-]{27}$/.test(visitor) ? visitorPrincipal(visitor) : undefined;
   }
 
+  /** Whether a job is a child of another, or a child's child. */
+  const isAbove = async (ancestor: string, jobId: string): Promise<boolean> =>
+    (await readJob(jobId))?.settings.ancestors?.includes(ancestor) ?? false;
+
   const principal = async (req: Request): Promise<Principal | undefined> =>
     principalOf(req, await claimOf(req));
 
@@ -93,8 +97,8 @@ export function createAccess({ tokens, tokenTtlMs, adminToken, readJob }: Access
       const claim = await claimOf(req);
       if (claim === 'admin') return jobId;
       if (claim && 'jobId' in claim) {
-        if (claim.jobId !== jobId) throw jobNotFound();
-        return jobId;
+        if (claim.jobId === jobId || (await isAbove(claim.jobId, jobId))) return jobId;
+        throw jobNotFound();
       }
       if (!claim) {
         const [token] = cookies(req, JOB_COOKIE);

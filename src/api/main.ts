@@ -6,7 +6,9 @@ import { readConfig } from '../shared/config.js';
 import { connectHeadway } from '../shared/connection.js';
 import { openFileStore } from '../shared/files/store.js';
 import { startBridge } from '../shared/lifecycle/bridge.js';
+import { createChildRegister, withChildren } from '../shared/lifecycle/children.js';
 import { createExpiry } from '../shared/lifecycle/expiry.js';
+import { startRecheck } from '../shared/lifecycle/recheck.js';
 import { createWithdrawal } from '../shared/lifecycle/withdraw.js';
 import { createLogger } from '../shared/log.js';
 import { announce, onShutdown, runMain } from '../shared/process.js';
@@ -16,7 +18,6 @@ import { builtInJobsDir, loadRegistry } from '../shared/registry.js';
 import { createAccess } from './access.js';
 import { createApp } from './app.js';
 import { listen } from './listen.js';
-import { startRecheck } from './recheck.js';
 import { Viewers } from './stream/viewers.js';
 import { adminToken, createTokens, signingSecret } from './tokens.js';
 
@@ -61,6 +62,7 @@ await runMain(async () => {
     prefix: config.KEY_PREFIX,
   });
   const expiry = createExpiry(redis, config.KEY_PREFIX);
+  const register = createChildRegister(redis, queuePrefix, connection.readJob);
 
   let stopping = false;
   const app = createApp({
@@ -93,7 +95,7 @@ await runMain(async () => {
     prefix: config.KEY_PREFIX,
     queuePrefix,
     queues: plan.names,
-    lifecycle,
+    lifecycle: withChildren(lifecycle, register, withdrawal),
     chore: () => expiry.sweep(withdrawal),
     log,
   });

@@ -9,6 +9,8 @@ export interface JobSettings {
   expiresAt?: number;
   /** The principal that started it. */
   owner?: string;
+  /** For a child: the ids of the jobs above it, its parent's last. */
+  ancestors?: string[];
   metadata?: Record<string, unknown>;
   tags?: string[];
 }

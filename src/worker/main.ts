@@ -10,6 +10,7 @@ import { announce, onShutdown, runMain } from '../shared/process.js';
 import { createQueues, jobIdOf, planQueues } from '../shared/queues.js';
 import { connectRedis } from '../shared/redis.js';
 import { builtInJobsDir, loadRegistry } from '../shared/registry.js';
+import { openChildren } from './children/services.js';
 import { listenForCommands } from './commands.js';
 import { createProcessor } from './processor.js';
 import { cancelled, StopReason } from './run.js';
@@ -34,6 +35,29 @@ await runMain(async () => {
     maxBytes: config.UPLOAD_MAX_BYTES,
   });
 
+  const bullmqRedis = connectRedis(config.REDIS_URL, 'bullmq');
+  const openQueue = createQueues(bullmqRedis, queuePrefix, (error) =>
+    log.debug({ err: error }, 'a queue met an error'),
+  );
+  const withdrawal = createWithdrawal({
+    redis,
+    openQueue,
+    queuePrefix,
+    lifecycle,
+    prefix: config.KEY_PREFIX,
+  });
+  const expiry = createExpiry(redis, config.KEY_PREFIX);
+  const children = openChildren({
+    config,
+    connection,
+    registry,
+    plan,
+    openQueue,
+    expiry,
+    store,
+    withdrawal,
+    log,
+  });
   const { process: processor, runs } = createProcessor({
     registry,
     redis,
@@ -42,10 +66,10 @@ await runMain(async () => {
     publisher,
     gather,
     store,
+    children,
     progressIntervalMs: config.PROGRESS_INTERVAL_MS,
     log,
   });
-  const bullmqRedis = connectRedis(config.REDIS_URL, 'bullmq');
   const workers = createWorkers({
     config,
     connection: bullmqRedis,
@@ -64,7 +88,9 @@ await runMain(async () => {
     // The bridge tells the end too; this is only sooner.
     const told = (id: string | undefined): void => {
       if (id === undefined) return;
-      lifecycle.reconcile(jobIdIn(id)).catch((error) => log.warn({ err: error, id }, 'could not reconcile'));
+      children.lifecycle
+        .reconcile(jobIdIn(id))
+        .catch((error) => log.warn({ err: error, id }, 'could not reconcile'));
     };
     worker.on('completed', (job) => told(job.id));
     worker.on('failed', (job) => told(job?.id));
@@ -81,16 +107,6 @@ await runMain(async () => {
     log,
   });
 
-  const withdrawal = createWithdrawal({
-    redis,
-    openQueue: createQueues(bullmqRedis, queuePrefix, (error) =>
-      log.debug({ err: error }, 'a queue met an error'),
-    ),
-    queuePrefix,
-    lifecycle,
-    prefix: config.KEY_PREFIX,
-  });
-  const expiry = createExpiry(redis, config.KEY_PREFIX);
   const bridge = startBridge({
     role: 'worker',
     redis,
@@ -98,7 +114,7 @@ await runMain(async () => {
     prefix: config.KEY_PREFIX,
     queuePrefix,
     queues: plan.names,
-    lifecycle,
+    lifecycle: children.lifecycle,
     chore: () => expiry.sweep(withdrawal),
     log,
   });
@@ -109,7 +125,7 @@ await runMain(async () => {
   onShutdown(log, async () => {
     clearInterval(sweeper);
     await stopWorkers(workers, runs, config.SHUTDOWN_GRACE_MS, log);
-    await bridge.stop();
+    await Promise.all([bridge.stop(), children.watch.stop()]);
     redis.disconnect();
     bullmqRedis.disconnect();
     commandsRedis.disconnect();

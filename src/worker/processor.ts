@@ -8,11 +8,12 @@ import type { FileStore } from '../shared/files/store.js';
 import type { JobContext, JobDefinition } from '../shared/job.js';
 import { jobSettings } from '../shared/job-settings.js';
 import type { Lifecycle } from '../shared/lifecycle/reconcile.js';
-import { CANCELLED_REASON, type JobErrorCode } from '../shared/lifecycle/snapshot.js';
+import { CANCELLED_REASON, type JobErrorCode, type JobSnapshot } from '../shared/lifecycle/snapshot.js';
 import type { Logger } from '../shared/log.js';
 import { jobIdOf, queueKey } from '../shared/queues.js';
 import type { Registry } from '../shared/registry.js';
 import { validate } from '../shared/schema.js';
+import { type Children, type ChildServices, createChildren, type ParentRun } from './children/children.js';
 import { createReporting, type Reporting } from './reporting.js';
 import { cancelled, Run, StopReason } from './run.js';
 
@@ -26,6 +27,7 @@ export interface ProcessorOptions {
   publisher: Publisher;
   gather: Gather;
   store: FileStore;
+  children: ChildServices;
   progressIntervalMs: number;
   log: Logger;
 }
@@ -53,19 +55,33 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     return new UnrecoverableError(message);
   }
 
-  async function work(job: Job, definition: JobDefinition, run: Run, reporting: Reporting): Promise<unknown> {
+  async function work(
+    job: Job,
+    definition: JobDefinition,
+    run: Run,
+    reporting: Reporting,
+    children: Children,
+  ): Promise<unknown> {
     const settings = jobSettings(job.opts);
     if (settings.expiresAt !== undefined && job.attemptsStarted === 1 && Date.now() > settings.expiresAt) {
       throw await end(job, 'not started in time', 'expired');
     }
     const timeoutMs = settings.timeoutMs ?? definition.defaults?.timeoutMs;
     if (timeoutMs !== undefined) run.limit(timeoutMs);
-    const result = await execute(definition, job, reporting.context(run.signal));
+    const ctx = { ...reporting.context(run.signal), child: children.child };
+    const result = await execute(definition, job, ctx);
+    await children.settle();
     await reporting.flush();
     return result;
   }
 
-  async function afterFailure(error: unknown, job: Job, token: string, reporting: Reporting): Promise<Error> {
+  async function afterFailure(
+    thrown: unknown,
+    job: Job,
+    token: string,
+    reporting: Reporting,
+  ): Promise<Error> {
+    const error = thrown instanceof StopReason && thrown.why === 'child' ? thrown.cause : thrown;
     if (error instanceof StopReason) {
       if (error.why === 'lock-lost') {
         reporting.drop();
@@ -91,20 +107,44 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     const run = new Run(definition.defaults?.cancelGraceMs ?? DEFAULT_GRACE_MS);
     runs.set(jobId, run);
     const reporting = createReporting(options, jobId, job, definition, log);
+    let children: Children | undefined;
     try {
       // Before anything else of this attempt: whatever the last one left untold, and that this one is active.
       const { job: now } = await lifecycle.reconcile(jobId);
       // The run is known here since before that look: a request that comes after it finds the run.
       if (now?.cancelling) run.stop(cancelled());
-      return await run.do(() => work(job, definition, run, reporting));
+      children = createChildren(options.children, parentRun(job, jobId, now, run, reporting));
+      const mine = children;
+      return await run.do(() => work(job, definition, run, reporting, mine));
     } catch (error) {
       throw await afterFailure(error, job, token!, reporting);
     } finally {
+      children?.leave();
       // Another run of the same job may have begun here since this one lost it.
       if (runs.get(jobId) === run) runs.delete(jobId);
     }
   };
   return { process, runs };
+}
+
+/** A run as its children see it. */
+function parentRun(
+  job: Job,
+  jobId: string,
+  now: JobSnapshot | undefined,
+  run: Run,
+  reporting: Reporting,
+): ParentRun {
+  return {
+    jobId,
+    settings: jobSettings(job.opts),
+    signal: run.signal,
+    hasPending: (now?.children?.pending ?? 0) > 0,
+    part: reporting.part,
+    tell: reporting.childFailed,
+    warn: reporting.warn,
+    fail: (error) => run.stop(new StopReason('child', error.message, { cause: error })),
+  };
 }
 
 async function execute(definition: JobDefinition, job: Job, ctx: JobContext): Promise<unknown> {

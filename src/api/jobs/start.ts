@@ -1,19 +1,15 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { jobChannel } from '../../shared/channel/keys.js';
-import type { Publisher } from '../../shared/channel/publisher.js';
-import { type FieldError, HeadwayError } from '../../shared/errors.js';
-import { fileIdsIn } from '../../shared/files/reference.js';
+import { createEnqueue, type EnqueueOptions } from '../../shared/enqueue.js';
+import { HeadwayError } from '../../shared/errors.js';
+import { keepFiles } from '../../shared/files/keep.js';
 import type { FileStore } from '../../shared/files/store.js';
 import type { JobDefinition } from '../../shared/job.js';
-import type { Expiry } from '../../shared/lifecycle/expiry.js';
-import { accepted } from '../../shared/lifecycle/transitions.js';
-import { addressOf, type OpenQueue } from '../../shared/queues.js';
+import { type JobOptions, optionsSchema } from '../../shared/job-options.js';
 import type { Registry } from '../../shared/registry.js';
 import { validate } from '../../shared/schema.js';
 import type { Principal } from '../access.js';
 import { keyScope } from './idempotency.js';
-import { type JobOptions, optionsSchema, queueOptions } from './options.js';
 
 /** The body of `POST /v1/jobs`. */
 const bodySchema = z.strictObject({
@@ -30,12 +26,9 @@ export interface JobRequest {
   caller: Principal;
 }
 
-export interface StartOptions {
-  openQueue: OpenQueue;
-  publisher: Publisher;
+export interface StartOptions extends EnqueueOptions {
   registry: Registry;
   store: FileStore;
-  expiry: Expiry;
 }
 
 /** Checks requests for jobs and queues them. */
@@ -51,7 +44,8 @@ export interface JobStarter {
 }
 
 export function createJobStarter(given: StartOptions): JobStarter {
-  const { openQueue, publisher, registry, store, expiry } = given;
+  const { registry, store } = given;
+  const enqueue = createEnqueue(given);
 
   async function check(body: unknown, caller: Principal): Promise<JobRequest> {
     const parsed = await validate(bodySchema, body);
@@ -79,17 +73,16 @@ export function createJobStarter(given: StartOptions): JobStarter {
       const errors = input.errors.map((error) => ({ ...error, pointer: `/data${error.pointer}` }));
       throw new HeadwayError('invalid-data', `${errors[0]!.pointer}: ${errors[0]!.detail}`, errors);
     }
-    await keepFiles(input.value);
+    await checkFiles(input.value);
     return { definition, data, options, caller };
   }
 
   /** Files named in the data must be there, and stay for as long as a new upload would. */
-  async function keepFiles(value: unknown): Promise<void> {
-    const missing: FieldError[] = [];
-    for (const { id, pointer } of fileIdsIn(value)) {
-      if (await store.stat(id)) await store.touch(id);
-      else missing.push({ pointer: `/data${pointer}`, detail: 'there is no such file; it may have expired' });
-    }
+  async function checkFiles(value: unknown): Promise<void> {
+    const missing = (await keepFiles(store, value)).map((error) => ({
+      ...error,
+      pointer: `/data${error.pointer}`,
+    }));
     if (missing.length > 0) {
       throw new HeadwayError('unknown-file', `${missing[0]!.pointer}: ${missing[0]!.detail}`, missing);
     }
@@ -97,22 +90,12 @@ export function createJobStarter(given: StartOptions): JobStarter {
 
   return {
     check,
-    async start(id, { definition, data, options, caller }) {
-      const { bullmq, dueAt, expiresAt } = queueOptions(options, definition.defaults, caller.id);
+    start(id, { definition, data, options, caller }) {
       const { deduplicationKey } = options;
-      // Told first: a worker may be faster than we are.
-      const told = accepted({ id, name: definition.name, ...(dueAt ? { dueAt } : {}) });
-      await publisher.publish(jobChannel(id), told.event, told.fence);
-      if (expiresAt !== undefined) await expiry.add(id, expiresAt);
-      const { queue } = addressOf(id)!;
-      const job = await openQueue(queue).add(definition.name, data, {
-        ...bullmq,
-        jobId: id,
-        ...(deduplicationKey
-          ? { deduplication: { id: secretId(keyScope(caller), definition.name, deduplicationKey) } }
-          : {}),
-      });
-      return job.id!;
+      const bullmq = deduplicationKey
+        ? { deduplication: { id: secretId(keyScope(caller), definition.name, deduplicationKey) } }
+        : {};
+      return enqueue({ id, definition, data, options, owner: caller.id, bullmq });
     },
   };
 }

@@ -46,6 +46,8 @@ export interface FileStore {
   path(id: string): string;
   /** Keeps the file for another while. */
   touch(id: string): Promise<void>;
+  /** Removes a file before its time; what is not there needs no removing. */
+  remove(id: string): Promise<void>;
   /** Removes what has expired, and what was left half done. Returns how many. */
   sweep(now?: number): Promise<number>;
 }
@@ -142,6 +144,9 @@ export function openFileStore({ dir, ttlMs, minFreeBytes, maxBytes }: FileStoreO
     async touch(id) {
       const now = new Date();
       await utimes(join(folder(id), 'file.json'), now, now);
+    },
+    async remove(id) {
+      await rm(folder(id), { recursive: true, force: true });
     },
     async sweep(now = Date.now()) {
       const expired = async (parent: string, marker: string): Promise<number> => {

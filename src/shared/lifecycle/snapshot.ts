@@ -22,6 +22,14 @@ export const CANCELLED_REASON = 'cancelled';
 /** BullMQ's `failedReason` of a job whose workers died too often. */
 const STALLED_REASON = 'job stalled more than allowable limit';
 
+/** A parent's children: those that have not ended, that completed, that failed or were cancelled, and all. */
+export interface ChildCounts {
+  total: number;
+  pending: number;
+  completed: number;
+  failed: number;
+}
+
 /** What BullMQ knows of a job, without its data. Times are ms since the epoch. */
 export interface JobSnapshot {
   id: string;
@@ -46,6 +54,8 @@ export interface JobSnapshot {
   /** Somebody has asked for its end, and it has not come to it yet. */
   cancelling?: boolean;
   result?: unknown;
+  /** How its children are, if it has any. */
+  children?: ChildCounts;
   settings: JobSettings;
   /** What the job last gave to BullMQ's own `updateProgress`. */
   progress?: unknown;
@@ -94,7 +104,10 @@ function parseReply(id: string, reply: string[]): JobSnapshot {
     opts,
     cancel,
     code,
-  ] = reply as [string, ...string[]] & { length: 15 };
+    ...counts
+  ] = reply as [string, ...string[]] & { length: 18 };
+  const [pending = 0, completed = 0, failed = 0] = counts.map(Number);
+  const total = pending + completed + failed;
   const options = parseJson(opts) as { attempts?: number } | undefined;
   const finished = state === 'completed' || state === 'failed';
   const cancelled = state === 'failed' && cancel !== '' && failedReason === CANCELLED_REASON;
@@ -115,6 +128,7 @@ function parseReply(id: string, reply: string[]): JobSnapshot {
     ...(errorCode ? { errorCode } : {}),
     ...(cancel === 'asked' && !finished ? { cancelling: true } : {}),
     ...(state === 'completed' ? { result: parseJson(result) ?? null } : {}),
+    ...(total > 0 ? { children: { total, pending, completed, failed } } : {}),
     settings: jobSettings(options),
     ...(progress ? { progress: parseJson(progress) } : {}),
   };

@@ -1,8 +1,8 @@
 import type { Redis } from 'ioredis';
-import type { Subscriber } from '../shared/channel/subscriber.js';
-import type { Running } from '../shared/lifecycle/bridge.js';
-import type { Lifecycle } from '../shared/lifecycle/reconcile.js';
-import type { Logger } from '../shared/log.js';
+import type { Subscriber } from '../channel/subscriber.js';
+import type { Logger } from '../log.js';
+import type { Running } from './bridge.js';
+import type { Lifecycle } from './reconcile.js';
 
 const RECHECK_MS = 30_000;
 const AT_ONCE = 100;
@@ -10,21 +10,28 @@ const AT_ONCE = 100;
 /**
  * Looks at the real state of every job that is watched here, now and then and whenever Redis comes back. BullMQ
  * trims its event stream and Redis can lose its last second: no viewer hangs because of a message that is gone.
+ * @param onLost told of a job that neither BullMQ nor its channel knows of any more
  */
 export function startRecheck(
   subscriber: Subscriber,
   redis: Redis,
   lifecycle: Lifecycle,
   log: Logger,
+  onLost: (jobId: string) => void = () => {},
 ): Running {
   let running: Promise<void> | undefined;
+
+  async function look(jobId: string): Promise<void> {
+    const { job, epoch } = await lifecycle.reconcile(jobId);
+    if (!job && epoch === undefined) onLost(jobId);
+  }
 
   async function recheck(): Promise<void> {
     const jobIds = Array.from(subscriber.channels()).flatMap((name) =>
       name.startsWith('job:') ? [name.slice(4)] : [],
     );
     for (let i = 0; i < jobIds.length; i += AT_ONCE) {
-      await Promise.all(jobIds.slice(i, i + AT_ONCE).map((id) => lifecycle.reconcile(id)));
+      await Promise.all(jobIds.slice(i, i + AT_ONCE).map(look));
     }
   }
   const go = (): void => {

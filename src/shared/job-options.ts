@@ -1,7 +1,7 @@
 import type { JobsOptions } from 'bullmq';
 import { z } from 'zod';
-import type { Backoff, JobDefaults } from '../../shared/job.js';
-import { type JobSettings, MAX_TIMER_MS } from '../../shared/job-settings.js';
+import type { Backoff, JobDefaults } from './job.js';
+import { type JobSettings, MAX_TIMER_MS } from './job-settings.js';
 
 const YEAR_MS = 365 * 24 * 3_600_000;
 const MAX_METADATA_BYTES = 4096;
