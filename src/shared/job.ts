@@ -1,7 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { ResultFile, StoredFile } from './files/store.js';
-import type { JobOptions } from './job-options.js';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
@@ -65,6 +64,19 @@ export interface JobContext {
   readonly files: JobFiles;
 }
 
+/** As `options` of `POST /v1/jobs`; each goes before the default of the child's definition. */
+export interface ChildJobOptions {
+  attempts?: number;
+  backoff?: Backoff;
+  delayMs?: number;
+  runAt?: string;
+  priority?: number;
+  ttlMs?: number;
+  timeoutMs?: number;
+  metadata?: Record<string, unknown>;
+  tags?: string[];
+}
+
 /** How a child is started, and what its failure means. */
 export interface ChildOptions {
   /** Its share of the parent's bar: any positive number. Default 1. */
@@ -74,8 +86,7 @@ export interface ChildOptions {
    * parent makes the same calls in the same order each time.
    */
   key?: string;
-  /** As `options` of `POST /v1/jobs`, without `deduplicationKey`. */
-  options?: Omit<JobOptions, 'deduplicationKey'>;
+  options?: ChildJobOptions;
   /**
    * What happens when it fails or is cancelled. `reject` (default): the promise rejects. `ignore`: the promise
    * resolves to `undefined`. `fail`: this job's run is stopped and fails, whether anybody waits for the promise or not.

@@ -1,5 +1,6 @@
 import axe from 'axe-core';
 import { type Browser, chromium, type Page } from 'playwright-core';
+import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { findProgram } from '../../scripts/lib/command.mjs';
 import { type Headway, startHeadway } from '../support/headway.js';
@@ -84,6 +85,21 @@ describe('the page', () => {
     const [download] = await Promise.all([page.waitForEvent('download'), link.click()]);
     expect(download.suggestedFilename()).toBe('list.sqlite');
     expect(await download.failure()).toBeNull();
+  });
+
+  it('makes variants of an image with no more than the file', async () => {
+    await choose('image-variants');
+    await page.locator('input[type=file]').setInputFiles({
+      name: 'photo.png',
+      mimeType: 'image/png',
+      buffer: await sharp({ create: { width: 640, height: 480, channels: 3, background: 'teal' } })
+        .png()
+        .toBuffer(),
+    });
+    await page.getByRole('button', { name: 'Start the job' }).click();
+    const link = page.getByRole('link', { name: /photo-variants\.zip/ });
+    await link.waitFor();
+    expect(await value()).toBe(100);
   });
 
   it('shows why a job failed', async () => {

@@ -19,7 +19,9 @@ function block(name: string): string {
 describe('the README', () => {
   let headway: Headway;
   beforeAll(async () => {
-    headway = await startHeadway({ env: { JOBS_DIR: testJobs({ 'greet.ts': block('own-job') }) } });
+    headway = await startHeadway({
+      env: { JOBS_DIR: testJobs({ 'greet.ts': block('own-job'), 'greet-all.ts': block('family') }) },
+    });
   });
   afterAll(() => headway.stop());
 
@@ -45,5 +47,12 @@ describe('the README', () => {
       'Hello, Grace',
     ]);
     expect(events.at(-1)).toMatchObject({ event: 'completed', data: { result: { greeted: 2 } } });
+  });
+
+  it('has a job with children that runs', async () => {
+    const job = await headway.client.start('greet-all', { groups: [['Ada'], ['Grace', 'Alan']] });
+    const { events, ended } = await openStream(headway.client.events(job), { token: job.token });
+    await ended;
+    expect(events.at(-1)).toMatchObject({ event: 'completed', data: { result: { greeted: 3 } } });
   });
 });

@@ -37,7 +37,7 @@ export default defineJob({
 });
 `;
 
-/** Starts \`count\` leaves and does with their ends what \`choice\` says. */
+/** Starts `count` leaves and does with their ends what `choice` says. */
 const TREE = `
 import { ChildFailedError, defineJob } from 'headway';
 import { z } from 'zod';
@@ -108,32 +108,29 @@ export default defineJob({
 });
 `;
 
-/** A child that would sit in its parent's queue, or in that of its parent's parent. */
-const KNOT = `
+/** A job that does nothing but start a child, if it has one. */
+const link = (name: string, queue: string, child = ''): string => `
 import { defineJob } from 'headway';
 import { z } from 'zod';
 
-export const definition = (name, queue, child) => defineJob({
-  name,
-  queue,
+export default defineJob({
+  name: '${name}',
+  queue: '${queue}',
   input: z.any(),
   result: z.any(),
-  run: (data, ctx) => (child ? ctx.child(child, data) : 'done'),
+  run: (data, ctx) => ('${child}' ? ctx.child('${child}', data) : 'done'),
 });
 `;
 
-const knot = (name: string, queue: string, child: string): string =>
-  `${KNOT.replace('export const', 'const')}\nexport default definition('${name}', '${queue}', '${child}');\n`;
-
-/** A folder for `JOBS_DIR` with parents (\`tree\`) and children (\`leaf\`), and families that cannot be. */
+/** A folder for `JOBS_DIR` with parents (`tree`) and children (`leaf`), and families that cannot be. */
 export const familyJobs = (): string =>
   testJobs({
     'leaf.mjs': LEAF,
     'tree.mjs': TREE,
     'staged.mjs': STAGED,
-    'twin.mjs': knot('twin', 'twins', 'other-twin'),
-    'other-twin.mjs': knot('other-twin', 'twins', ''),
-    'grandparent.mjs': knot('grandparent', 'elders', 'parent'),
-    'parent.mjs': knot('parent', 'adults', 'grandchild'),
-    'grandchild.mjs': knot('grandchild', 'elders', ''),
+    'twin.mjs': link('twin', 'twins', 'other-twin'),
+    'other-twin.mjs': link('other-twin', 'twins'),
+    'grandparent.mjs': link('grandparent', 'elders', 'parent'),
+    'parent.mjs': link('parent', 'adults', 'grandchild'),
+    'grandchild.mjs': link('grandchild', 'elders'),
   });

@@ -141,7 +141,7 @@ describe('ctx.child', () => {
     expect(told).toHaveLength(1);
     const child = told[0]!.data;
     expect(child).toMatchObject({
-      name: 'leaf',
+      childName: 'leaf',
       state: 'failed',
       error: { message: 'bad apple' },
       attempt: 1,

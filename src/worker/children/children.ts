@@ -148,7 +148,7 @@ export function createChildren(services: ChildServices, run: ParentRun): Childre
       for (;;) {
         const pending = await register.pending(jobId);
         if (pending.length === 0) return;
-        run.warn(`${pending.length} children have not ended and are cancelled`);
+        run.warn(`children that have not ended are cancelled: ${pending.length}`);
         await Promise.all(pending.map(end));
       }
     },

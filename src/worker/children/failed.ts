@@ -6,7 +6,7 @@ const MAX_TOLD = 100;
 /** The data of a `child` event, without what all events of a job have. */
 export interface FailedChild {
   childId: string;
-  name: string;
+  childName: string;
   state: 'failed' | 'cancelled';
   error: JobError;
   /** The last one that is told: how many more fail is only counted. */
@@ -29,7 +29,7 @@ export class FailedChildren {
     this.told++;
     const data: FailedChild = {
       childId: jobId,
-      name: jobName,
+      childName: jobName,
       state: error.code === 'cancelled' ? 'cancelled' : 'failed',
       error,
       ...(this.told === MAX_TOLD ? { last: true } : {}),
