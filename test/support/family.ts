@@ -130,6 +130,8 @@ export const familyJobs = (): string =>
     'staged.mjs': STAGED,
     'twin.mjs': link('twin', 'twins', 'other-twin'),
     'other-twin.mjs': link('other-twin', 'twins'),
+    'stray.mjs': link('stray', 'strays', 'nobody'),
+    'unfit.mjs': link('unfit', 'unfits', 'leaf'),
     'grandparent.mjs': link('grandparent', 'elders', 'parent'),
     'parent.mjs': link('parent', 'adults', 'grandchild'),
     'grandchild.mjs': link('grandchild', 'elders'),

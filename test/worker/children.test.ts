@@ -1,4 +1,4 @@
-import { Queue } from 'bullmq';
+import { FlowProducer, Queue } from 'bullmq';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { StartedJob } from '../support/client.js';
 import { familyJobs } from '../support/family.js';
@@ -275,10 +275,48 @@ describe('ctx.child', () => {
     expect(repeated).toContain('1');
   });
 
+  it('of a flow that another tool made is not ours to end', async () => {
+    const flows = new FlowProducer({ connection: headway.connection, prefix: '{headway}' });
+    const flow = await flows.add({
+      name: 'tree',
+      queueName: 'tree',
+      data: { count: 0 },
+      children: [
+        { name: 'leaf', queueName: 'leaf', data: { n: 7, gate: 'gate' } },
+        {
+          name: 'leaf',
+          queueName: 'leaf',
+          data: { n: 8, fails: 1, permanent: true },
+          opts: { failParentOnFailure: true },
+        },
+      ],
+    });
+    await until('the parent has failed', () => flow.job.isFailed());
+    await headway.connection.lpush('gate', '1');
+    const child = flow.children![0]!.job;
+    await until('its other child has ended', async () => (await child.getState()) !== 'active');
+    expect(await child.getState()).toBe('completed');
+    await flows.close();
+  });
+
   it.each([
-    ['its parent', 'twin', 'twins', /^a child of the kind "other-twin" would wait in the queue "twins"/],
-    ['its grandparent', 'grandparent', 'elders', /the queue "elders", in which elders\./],
-  ])('is refused where it would wait for the place of %s', async (_whose, name, _queue, message) => {
+    [
+      'where it would wait for the place of its parent',
+      'twin',
+      /^a child of the kind "other-twin" would wait in the queue "twins"/,
+    ],
+    [
+      'where it would wait for the place of its grandparent',
+      'grandparent',
+      /the queue "elders", in which elders\./,
+    ],
+    [
+      'of a kind that is not there',
+      'stray',
+      /^no job is named "nobody", so it cannot be a child; there are: /,
+    ],
+    ['with data that do not fit', 'unfit', /^the data of the child leaf: \/n: Invalid input/],
+  ])('is refused %s', async (_how, name, message) => {
     const job = await headway.client.start(name, {});
     const stream = await watch(job);
     await stream.ended;
