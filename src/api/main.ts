@@ -10,8 +10,10 @@ import { createAudit } from '../shared/job-index/audit.js';
 import { createGoneReader } from '../shared/job-index/gone.js';
 import { createKeeper } from '../shared/job-index/keeper.js';
 import { startBridge } from '../shared/lifecycle/bridge.js';
+import { createChildRegister, withChildren } from '../shared/lifecycle/children.js';
 import { createExpiry } from '../shared/lifecycle/expiry.js';
 import { watchQueues } from '../shared/lifecycle/queue-watch.js';
+import { startRecheck } from '../shared/lifecycle/recheck.js';
 import { createWithdrawal } from '../shared/lifecycle/withdraw.js';
 import { createLogger } from '../shared/log.js';
 import { announce, onShutdown, runMain } from '../shared/process.js';
@@ -27,7 +29,6 @@ import { adminToken, createTokens, signingSecret } from './auth/tokens.js';
 import { readRules } from './channels/rules.js';
 import { createJobStarter } from './jobs/start.js';
 import { listen } from './listen.js';
-import { startRecheck } from './recheck.js';
 import { Viewers } from './stream/viewers.js';
 import { startVanishedLook } from './vanished.js';
 
@@ -94,9 +95,11 @@ await runMain(async () => {
     registry,
     store,
     expiry,
+    oneTurn: true,
     webhooks: connection.webhooks,
     webhookRules: { ...webhookPolicy(config), ownSecret: production && !config.WEBHOOK_SECRET },
   });
+  const register = createChildRegister(redis, queuePrefix, connection.readJob);
 
   let stopping = false;
   const app = createApp({
@@ -140,7 +143,7 @@ await runMain(async () => {
     prefix: config.KEY_PREFIX,
     queuePrefix,
     queues: plan.names,
-    lifecycle: schedules.lifecycle,
+    lifecycle: withChildren(schedules.lifecycle, register, withdrawal),
     progressIntervalMs: config.PROGRESS_INTERVAL_MS,
     async chore() {
       await Promise.all([expiry.sweep(withdrawal), schedules.tend(), keeper.sweep()]);

@@ -81,3 +81,35 @@ export class PermanentError extends Error {
     this.name = 'PermanentError';
   }
 }
+
+/** What a job came to that did not complete: why in words, and for programs. */
+export interface JobError {
+  message: string;
+  /** One of the codes of a failed job's error, or `cancelled`. */
+  code?: string;
+}
+
+/** A child job failed or was cancelled: what `ctx.child()` rejects with. */
+export class ChildFailedError extends Error {
+  /** Tells it from other errors where two copies of this module are loaded (a job file in `JOBS_DIR`). */
+  readonly childFailed = true;
+  /** Running the parent again would start the child again, which would fail the same way. */
+  readonly permanent: boolean;
+
+  constructor(
+    /** The child's id. */
+    readonly jobId: string,
+    /** Which kind of job it is. (An error's `name` is its class.) */
+    readonly jobName: string,
+    /** What the child came to. */
+    readonly error: JobError,
+  ) {
+    super(`its child ${jobName} (${jobId}) ${error.code === 'cancelled' ? '' : 'failed: '}${error.message}`);
+    this.name = 'ChildFailedError';
+    this.permanent = error.code === 'permanent';
+  }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return (value as Partial<ChildFailedError> | null | undefined)?.childFailed === true;
+  }
+}

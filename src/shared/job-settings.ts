@@ -20,6 +20,8 @@ export interface JobSettings {
   owner?: string;
   /** How long it is kept after its end, in ms. */
   keepMs?: number;
+  /** For a child: the ids of the jobs above it, its parent's last. */
+  ancestors?: string[];
   metadata?: Record<string, unknown>;
   tags?: string[];
   /** There is a webhook to call at its end; its address is kept apart, see `webhooks/store.ts`. */

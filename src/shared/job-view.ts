@@ -14,6 +14,7 @@ export const jobLinks = (id: string) => ({
 
 /** The body of `GET /v1/jobs/:id`. Times are ms since the epoch. */
 export function jobView(job: JobSnapshot, progress: unknown): Record<string, unknown> {
+  const parent = job.settings.ancestors?.at(-1);
   return {
     id: job.id,
     name: job.name,
@@ -27,13 +28,15 @@ export function jobView(job: JobSnapshot, progress: unknown): Record<string, unk
     ...(job.finishedAt ? { finishedAt: job.finishedAt } : {}),
     ...(job.state === 'completed' ? { result: job.result } : {}),
     ...(job.state === 'failed' ? { error: errorOf(job) } : {}),
+    ...(job.children ? { children: job.children } : {}),
+    ...(parent ? { parent } : {}),
     ...(job.cancelAsked && !isFinished(job) ? { cancelling: true } : {}),
     ...(job.paused ? { paused: true } : {}),
     ...(job.settings.tags ? { tags: job.settings.tags } : {}),
     ...(job.settings.metadata ? { metadata: job.settings.metadata } : {}),
     ...(job.settings.expiresAt ? { expiresAt: job.settings.expiresAt } : {}),
     ...(job.settings.schedule ? { schedule: job.settings.schedule.id } : {}),
-    links: jobLinks(job.id),
+    links: { ...jobLinks(job.id), ...(parent ? { parent: jobLinks(parent).self } : {}) },
   };
 }
 

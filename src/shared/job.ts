@@ -31,10 +31,13 @@ export interface JobContext {
   progress(update: ProgressUpdate | number): void;
   /**
    * Enters a stage. From now on `progress` counts within the stage; the overall percent is made from the
-   * weights of the stages of the definition.
-   * @param name one of the definition's `stages`
+   * weights of the stages.
+   * @param name one of the definition's `stages`, or another: that one is added after them. It makes the whole
+   *   larger, so the bar rests until the work has caught up with it: declare what is known beforehand.
+   * @param options.weight the share of a stage that is not declared: any positive number, 1 by default
+   * @throws RangeError for a weight that is none, an empty name, or the 1001st stage
    */
-  stage(name: string): void;
+  stage(name: string, options?: { weight?: number }): void;
   /**
    * Adds a line to the job's log, which every viewer sees in order. The level is `info` unless given. An attempt
    * writes `JOB_LOG_LINES` lines at most; `fields` that have no JSON form or more than 16 KiB of it are left out.
@@ -56,7 +59,57 @@ export interface JobContext {
    * @throws TypeError, RangeError for a chunk that cannot be sent, or one past the `PARTIAL_MAX_BYTES` of an attempt
    */
   partial(chunk: unknown): void;
+  /**
+   * Starts a child job and waits for it. A child is a job of its own: with an id, a URL and a stream, of the same
+   * owner. Its progress moves this job's bar, unless this job reports numbers of its own in the stage: the bar is the
+   * weighted mean over the children started in the stage, one that ended counting in full.
+   *
+   * In a later attempt the same call finds the child of the earlier one: its result if it completed, itself if it
+   * runs; if it failed it is started again. Calls are told apart by the kind of job and `key`, or their order.
+   *
+   * Children that have not ended when this job does (it returns without waiting, fails, is cancelled) are cancelled.
+   * @returns the child's result
+   * @throws ChildFailedError when the child fails or is cancelled: the choice of what to do is this job's
+   * @throws PermanentError for an unknown kind, data or options that do not fit, or a child that would share a queue
+   *   with a job above it (which could wait for a place that it holds itself)
+   */
+  child<R = unknown>(
+    name: string,
+    data: unknown,
+    options: ChildOptions & { onFailure: 'ignore' },
+  ): Promise<R | undefined>;
+  child<R = unknown>(name: string, data: unknown, options?: ChildOptions): Promise<R>;
   readonly files: JobFiles;
+}
+
+/** As `options` of `POST /v1/jobs`; each goes before the default of the child's definition. */
+export interface ChildJobOptions {
+  attempts?: number;
+  backoff?: Backoff;
+  delayMs?: number;
+  runAt?: string;
+  priority?: number;
+  ttlMs?: number;
+  timeoutMs?: number;
+  metadata?: Record<string, unknown>;
+  tags?: string[];
+}
+
+/** How a child is started, and what its failure means. */
+export interface ChildOptions {
+  /** Its share of the parent's bar: any positive number. Default 1. */
+  weight?: number;
+  /**
+   * Names the child within its parent (200 characters at most). Default: the number of the call, which does where a
+   * parent makes the same calls in the same order each time.
+   */
+  key?: string;
+  options?: ChildJobOptions;
+  /**
+   * What happens when it fails or is cancelled. `reject` (default): the promise rejects. `ignore`: the promise
+   * resolves to `undefined`. `fail`: this job's run is stopped and fails, whether anybody waits for the promise or not.
+   */
+  onFailure?: 'reject' | 'ignore' | 'fail';
 }
 
 /** The files a job reads and makes. It never sees or chooses a path outside of them. */
@@ -68,6 +121,8 @@ export interface JobFiles {
    * the file before that). Put what comes back into the job's result; viewers of the job can download it.
    */
   create(name: string, write: (path: string) => Promise<void>): Promise<ResultFile>;
+  /** Removes a file that was only needed on the way; what is not there needs no removing. */
+  remove(id: string): Promise<void>;
 }
 
 /**
@@ -139,5 +194,5 @@ export function defineJob<I extends StandardSchemaV1, O extends StandardSchemaV1
   return definition;
 }
 
-export { PermanentError } from './errors.js';
+export { ChildFailedError, PermanentError } from './errors.js';
 export { fileId, resultFile } from './files/reference.js';

@@ -14,6 +14,7 @@ import { connectRedis } from '../shared/redis.js';
 import { builtInJobsDir, loadRegistry } from '../shared/registry.js';
 import { createScheduleKeeper } from '../shared/schedules/keeper.js';
 import { webhookPolicy } from '../shared/webhooks/target.js';
+import { openChildren } from './children/services.js';
 import { listenForCommands } from './commands.js';
 import { createProcessor } from './processor.js';
 import { cancelled, StopReason } from './run.js';
@@ -66,6 +67,25 @@ await runMain(async () => {
   });
   const { lifecycle } = schedules;
 
+  const withdrawal = createWithdrawal({
+    redis,
+    openQueue,
+    queuePrefix,
+    lifecycle,
+    prefix: config.KEY_PREFIX,
+  });
+  const children = openChildren({
+    config,
+    connection,
+    lifecycle,
+    registry,
+    plan,
+    openQueue,
+    expiry,
+    store,
+    withdrawal,
+    log,
+  });
   const deliverWebhook = createDeliver({
     store: connection.webhooks,
     policy: webhookPolicy(config),
@@ -84,6 +104,7 @@ await runMain(async () => {
     limits,
     threads,
     services: { deliverWebhook },
+    children,
     log,
   });
   const workers = createWorkers({
@@ -104,7 +125,9 @@ await runMain(async () => {
     // The bridge tells the end too; this is only sooner.
     const told = (id: string | undefined): void => {
       if (id === undefined) return;
-      lifecycle.reconcile(jobIdIn(id)).catch((error) => log.warn({ err: error, id }, 'could not reconcile'));
+      children.lifecycle
+        .reconcile(jobIdIn(id))
+        .catch((error) => log.warn({ err: error, id }, 'could not reconcile'));
     };
     worker.on('completed', (job) => told(job.id));
     worker.on('failed', (job) => told(job?.id));
@@ -121,13 +144,6 @@ await runMain(async () => {
     log,
   });
 
-  const withdrawal = createWithdrawal({
-    redis,
-    openQueue,
-    queuePrefix,
-    lifecycle,
-    prefix: config.KEY_PREFIX,
-  });
   const keeper = createKeeper({ redis, prefix: config.KEY_PREFIX, queuePrefix, keep, lifecycle, store, log });
   const audit = createAudit({ redis, queuePrefix, queues: plan.names, trackJob });
   const bridge = startBridge({
@@ -137,7 +153,7 @@ await runMain(async () => {
     prefix: config.KEY_PREFIX,
     queuePrefix,
     queues: plan.names,
-    lifecycle,
+    lifecycle: children.lifecycle,
     progressIntervalMs: config.PROGRESS_INTERVAL_MS,
     async chore() {
       await Promise.all([expiry.sweep(withdrawal), schedules.tend(), keeper.sweep()]);
@@ -153,7 +169,7 @@ await runMain(async () => {
     clearInterval(sweeper);
     await stopWorkers(workers, runs, config.SHUTDOWN_GRACE_MS, log);
     await threads.close();
-    await bridge.stop();
+    await Promise.all([bridge.stop(), children.watch.stop()]);
     redis.disconnect();
     bullmqRedis.disconnect();
     commandsRedis.disconnect();

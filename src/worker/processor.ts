@@ -8,12 +8,13 @@ import type { JobDefinition } from '../shared/job.js';
 import type { KeepTimes } from '../shared/job-index/keep-times.js';
 import { jobSettings } from '../shared/job-settings.js';
 import type { Lifecycle } from '../shared/lifecycle/reconcile.js';
-import { CANCELLED_REASON, type JobErrorCode } from '../shared/lifecycle/snapshot.js';
+import { CANCELLED_REASON, type JobErrorCode, type JobSnapshot } from '../shared/lifecycle/snapshot.js';
 import type { Logger } from '../shared/log.js';
 import { jobIdOf, queueKey } from '../shared/queues.js';
 import type { Registry } from '../shared/registry.js';
+import { type Children, type ChildServices, createChildren, type ParentRun } from './children/children.js';
 import { checkResult } from './contract.js';
-import { createLocalExecution, type Execution } from './execution.js';
+import { createLocalExecution, type Execution, type ParentReporting } from './execution.js';
 import type { InternalServices } from './internal.js';
 import { createOutlet } from './outlet.js';
 import { isPermanent } from './permanent.js';
@@ -37,6 +38,7 @@ export interface ProcessorOptions {
   /** For definitions with `thread: true`. */
   threads: Threads;
   services: InternalServices;
+  children: ChildServices;
   log: Logger;
 }
 
@@ -87,7 +89,13 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     });
   }
 
-  async function work(job: Job, definition: JobDefinition, run: Run, execution: Execution): Promise<unknown> {
+  async function work(
+    job: Job,
+    definition: JobDefinition,
+    run: Run,
+    execution: Execution,
+    children: Children | undefined,
+  ): Promise<unknown> {
     const settings = jobSettings(job.opts);
     if (settings.expiresAt !== undefined && job.attemptsStarted === 1 && Date.now() > settings.expiresAt) {
       throw await end(job, 'not started in time', 'expired');
@@ -96,13 +104,20 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     const begin = (): void => {
       if (timeoutMs !== undefined) run.limit(timeoutMs);
     };
-    const result = await checkResult(definition, await execution.run(job.data, run, begin));
+    const result = await checkResult(definition, await execution.run(job.data, run, begin, children?.child));
+    await children?.settle();
     await keepResultFiles(options.store, result, Date.now() + options.keep.of(job.name, settings));
     await execution.flush();
     return result;
   }
 
-  async function afterFailure(error: unknown, job: Job, token: string, execution: Execution): Promise<Error> {
+  async function afterFailure(
+    thrown: unknown,
+    job: Job,
+    token: string,
+    execution: Execution,
+  ): Promise<Error> {
+    const error = thrown instanceof StopReason && thrown.why === 'child' ? thrown.cause : thrown;
     if (error instanceof StopReason) {
       if (error.why === 'lock-lost') {
         execution.drop();
@@ -129,18 +144,44 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     const run = new Run(definition.defaults?.cancelGraceMs ?? DEFAULT_GRACE_MS);
     runs.begin(jobId, run);
     const execution = executionOf(jobId, job, definition);
+    let children: Children | undefined;
     try {
       // Before anything else of this attempt: whatever the last one left untold, and that this one is active.
       const { job: now } = await lifecycle.reconcile(jobId);
       // The run is known here since before that look: a request that comes after it finds the run.
       if (now?.cancelAsked) run.stop(cancelled());
-      return await run.do(() => work(job, definition, run, execution));
+      if (execution.parent) {
+        children = createChildren(options.children, parentRun(job, jobId, now, run, execution.parent));
+      }
+      const mine = children;
+      return await run.do(() => work(job, definition, run, execution, mine));
     } catch (error) {
       throw await afterFailure(error, job, token!, execution);
     } finally {
+      children?.leave();
       // Another run of the same job may have begun here since this one lost it.
       if (runs.get(jobId) === run) runs.delete(jobId);
     }
   };
   return { process, runs };
+}
+
+/** A run as its children see it. */
+function parentRun(
+  job: Job,
+  jobId: string,
+  now: JobSnapshot | undefined,
+  run: Run,
+  { part, childFailed, warn }: ParentReporting,
+): ParentRun {
+  return {
+    jobId,
+    settings: jobSettings(job.opts),
+    signal: run.signal,
+    hasPending: (now?.children?.pending ?? 0) > 0,
+    part,
+    tell: childFailed,
+    warn,
+    fail: (error) => run.stop(new StopReason('child', error.message, { cause: error })),
+  };
 }

@@ -1,5 +1,6 @@
 import type { ProgressUpdate } from '../shared/job.js';
 import { Rate } from './rate.js';
+import { isWeight } from './weight.js';
 
 /** The data of a `progress` event. Percent is 0-100, `null` while the job cannot say; times are ms. */
 export interface ProgressData {
@@ -26,22 +27,29 @@ export interface ProgressOptions {
 }
 
 const MAX_MESSAGE = 500;
+const MAX_STAGES = 1000;
+const MAX_STAGE_NAME = 100;
 const NUMBERS = ['current', 'total', 'percent'] as const;
 
 /** The progress of one attempt: takes what a processor reports and makes of it what viewers may see. */
 export interface Progress {
   /** Takes an update; numbers that are none are left out, and `warning` says so the first time. */
   update(update: ProgressUpdate | number, now: number): { changed: boolean; warning?: string };
-  /** Enters a stage. @throws Error for one that the definition does not have */
-  stage(name: string, now: number): void;
+  /**
+   * Enters a stage; one that is not known is added after the others, with the weight given.
+   * @throws RangeError for a weight that is no positive number, a name that is none, or too many stages
+   */
+  stage(name: string, now: number, weight?: number): void;
   snapshot(now: number): ProgressData;
 }
 
 export function createProgress({ jobId, attempt, stages }: ProgressOptions): Progress {
   const stageNames = Object.keys(stages ?? {});
   const weights = Object.values(stages ?? {});
-  const weightSum = weights.reduce((sum, weight) => sum + weight, 0);
+  let weightSum = sumOf(weights);
   let stageIndex = -1;
+  /** The weights of the stages before the present one. */
+  let before = 0;
   /** How much of the present stage is done, 0-1. */
   let fraction: number | undefined;
   /** The highest overall percent so far: the bar never goes back. */
@@ -61,7 +69,6 @@ export function createProgress({ jobId, attempt, stages }: ProgressOptions): Pro
   }
 
   function advance(now: number): void {
-    const before = stageIndex > 0 ? weights.slice(0, stageIndex).reduce((sum, weight) => sum + weight, 0) : 0;
     if (fraction !== undefined || stageIndex >= 0) {
       const done =
         stageIndex >= 0 ? (before + weights[stageIndex]! * (fraction ?? 0)) / weightSum : fraction!;
@@ -105,15 +112,17 @@ export function createProgress({ jobId, attempt, stages }: ProgressOptions): Pro
         Object.keys(value).length > 0 || update.unit !== undefined || update.message !== undefined;
       return { changed: meant, ...(warning ? { warning } : {}) };
     },
-    stage(name, now) {
-      const index = stageNames.indexOf(name);
+    stage(name, now, weight = 1) {
+      let index = stageNames.indexOf(name);
       if (index < 0) {
-        throw new Error(
-          `there is no stage "${name}"; the definition has: ${stageNames.join(', ') || 'none'}`,
-        );
+        checkStage(name, weight, stageNames.length);
+        index = stageNames.push(name) - 1;
+        weights.push(weight);
+        weightSum += weight;
       }
       if (index === stageIndex) return;
       stageIndex = index;
+      before = sumOf(weights.slice(0, index));
       fraction = current = total = unit = message = undefined;
       counted = new Rate();
       advance(now);
@@ -147,3 +156,20 @@ export function createProgress({ jobId, attempt, stages }: ProgressOptions): Pro
 /** One decimal place, more of them for what is slow. */
 const rounded = (rate: number): number =>
   rate >= 1 ? Math.round(rate * 10) / 10 : Number(rate.toPrecision(2));
+const sumOf = (numbers: number[]): number => numbers.reduce((sum, number) => sum + number, 0);
+
+function checkStage(name: string, weight: number, stages: number): void {
+  if (typeof name !== 'string' || name === '' || name.length > MAX_STAGE_NAME) {
+    throw new RangeError(`a stage's name has 1 to ${MAX_STAGE_NAME} characters`);
+  }
+  if (!isWeight(weight)) {
+    throw new RangeError(
+      `the weight of the stage "${name}" must be a positive number, not ${String(weight)}`,
+    );
+  }
+  if (stages >= MAX_STAGES) {
+    throw new RangeError(
+      `more than ${MAX_STAGES} stages: what is that many are counts (ctx.progress) or children`,
+    );
+  }
+}

@@ -42,9 +42,9 @@ export class Reporter {
     if (changed) this.changed(now);
   }
 
-  stage(name: string): void {
+  stage(name: string, weight?: number): void {
     const now = Date.now();
-    this.progress.stage(name, now);
+    this.progress.stage(name, now, weight);
     this.changed(now);
   }
 

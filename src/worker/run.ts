@@ -1,10 +1,11 @@
 /** Why a run has to stop; the reason of an aborted `ctx.signal`. */
 export class StopReason extends Error {
   constructor(
-    readonly why: 'cancel' | 'timeout' | 'shutdown' | 'lock-lost',
+    readonly why: 'cancel' | 'timeout' | 'shutdown' | 'lock-lost' | 'child',
     message: string,
+    options?: ErrorOptions,
   ) {
-    super(message);
+    super(message, options);
     this.name = 'StopReason';
   }
 }

@@ -232,6 +232,7 @@ describe('the queuing of a batch', () => {
         registry,
         store: openTestStore(),
         expiry: createExpiry(redis, 'other'),
+        oneTurn: true,
         webhooks: createWebhookStore(redis, 'other', 60_000),
         webhookRules: { ...webhookPolicy(readConfig({})), ownSecret: false },
       }),

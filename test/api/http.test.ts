@@ -223,8 +223,15 @@ describe('the HTTP side', () => {
     const { definitions } = (await (await fetch(`${url}/v1/definitions`)).json()) as {
       definitions: Array<{ name: string; input: { properties: object } }>;
     };
-    expect(definitions.map(({ name }) => name)).toEqual(['checksum', 'csv-import', 'mandelbrot', 'steps']);
-    expect(definitions[3]!.input.properties).toHaveProperty('count');
+    expect(definitions.map(({ name }) => name)).toEqual([
+      'checksum',
+      'csv-import',
+      'image-variant',
+      'image-variants',
+      'mandelbrot',
+      'steps',
+    ]);
+    expect(definitions.at(-1)!.input.properties).toHaveProperty('count');
   });
 
   it('ends a stream whose viewer goes away in any manner', async () => {

@@ -158,6 +158,21 @@ describe('the page', () => {
     expect((await text.innerText()).trim()).toBe(words);
   });
 
+  it('makes variants of an image with no more than the file', async () => {
+    await choose('image-variants');
+    await page.locator('input[type=file]').setInputFiles({
+      name: 'photo.png',
+      mimeType: 'image/png',
+      buffer: await sharp({ create: { width: 640, height: 480, channels: 3, background: 'teal' } })
+        .png()
+        .toBuffer(),
+    });
+    await page.getByRole('button', { name: 'Start the job' }).click();
+    const link = page.getByRole('link', { name: /photo-variants\.zip/ });
+    await link.waitFor();
+    expect(await value()).toBe(100);
+  });
+
   it('shows why a job failed', async () => {
     await startSteps(10, 20, 4);
     await page.getByText('failed at step 4, as asked').first().waitFor();

@@ -25,7 +25,7 @@ describe('the README', () => {
   beforeAll(async () => {
     headway = await startHeadway({
       env: {
-        JOBS_DIR: testJobs({ 'greet.ts': block('own-job') }),
+        JOBS_DIR: testJobs({ 'greet.ts': block('own-job'), 'greet-all.ts': block('family') }),
         WEBHOOK_HOSTS: '127.0.0.1',
         WEBHOOK_ALLOW_PRIVATE: 'true',
       },
@@ -124,5 +124,12 @@ describe('the README', () => {
       'Hello, Grace',
     ]);
     expect(events.at(-1)).toMatchObject({ event: 'completed', data: { result: { greeted: 2 } } });
+  });
+
+  it('has a job with children that runs', async () => {
+    const job = await headway.client.start('greet-all', { groups: [['Ada'], ['Grace', 'Alan']] });
+    const { events, ended } = await openStream(headway.client.events(job), { token: job.token });
+    await ended;
+    expect(events.at(-1)).toMatchObject({ event: 'completed', data: { result: { greeted: 3 } } });
   });
 });

@@ -20,6 +20,8 @@ describe('the registry', () => {
     expect([...(await loadRegistry([builtInJobsDir])).keys()].sort()).toEqual([
       'checksum',
       'csv-import',
+      'image-variant',
+      'image-variants',
       'mandelbrot',
       'steps',
       'webhook',

@@ -25,7 +25,10 @@ describe('progress', () => {
         fc.array(
           fc.oneof(
             { weight: 8, arbitrary: updates },
-            { weight: 1, arbitrary: fc.record({ stage: fc.constantFrom('read', 'write', 'check') }) },
+            {
+              weight: 1,
+              arbitrary: fc.record({ stage: fc.constantFrom('read', 'write', 'check', 'new', 'other') }),
+            },
           ),
         ),
         fc.boolean(),
@@ -36,7 +39,7 @@ describe('progress', () => {
           for (const report of reports) {
             now += 60;
             if (report instanceof Object && 'stage' in report) {
-              if (staged) progress.stage(report.stage, now);
+              progress.stage(report.stage, now, 2);
             } else progress.update(report, now);
             const data = progress.snapshot(now);
             for (const value of Object.values(data)) {
@@ -83,9 +86,46 @@ describe('progress', () => {
     expect(progress.snapshot(2)).not.toHaveProperty('current');
     progress.update({ current: 1, total: 2 }, 3);
     expect(progress.snapshot(3).percent).toBe(62.5);
-    expect(() => progress.stage('other', 4)).toThrow(
-      'there is no stage "other"; the definition has: read, write',
-    );
+  });
+
+  it('takes a stage that is not declared in after the others, and never back', () => {
+    const progress = createProgress({ jobId: '1', attempt: 1, stages: { read: 1, write: 3 } });
+    progress.stage('read', 0);
+    progress.update(100, 1);
+    progress.stage('check', 2, 6);
+    expect(progress.snapshot(2)).toMatchObject({
+      percent: 40,
+      stage: 'check',
+      stageIndex: 3,
+      stageCount: 3,
+    });
+    progress.update(50, 3);
+    expect(progress.snapshot(3).percent).toBe(70);
+    progress.stage('write', 4);
+    expect(progress.snapshot(4)).toMatchObject({ percent: 70, stage: 'write', stageIndex: 2, stageCount: 3 });
+    progress.stage('tidy', 5);
+    // It makes the whole larger: the bar waits for what it says already.
+    expect(progress.snapshot(5)).toMatchObject({ percent: 90.91, stageIndex: 4, stageCount: 4 });
+    progress.update(100, 6);
+    expect(progress.snapshot(6).percent).toBe(100);
+  });
+
+  it.each([
+    ['a weight that is none', 'x', 0, /weight of the stage "x" must be a positive number, not 0/],
+    ['a weight that is no number', 'x', '2', /not 2/],
+    ['no name', '', 1, /1 to 100 characters/],
+  ])('refuses a stage with %s', (_what, name, weight, message) => {
+    const progress = createProgress({ jobId: '1', attempt: 1 });
+    expect(() => progress.stage(name, 1, weight as number)).toThrow(message);
+    expect(progress.snapshot(1)).not.toHaveProperty('stage');
+  });
+
+  it('refuses the 1001st stage', () => {
+    const progress = createProgress({ jobId: '1', attempt: 1 });
+    for (let i = 0; i < 1000; i++) progress.stage(`s${i}`, i);
+    expect(() => progress.stage('one more', 1001)).toThrow(/more than 1000 stages/);
+    progress.stage('s0', 1002);
+    expect(progress.snapshot(1002)).toMatchObject({ stageIndex: 1, stageCount: 1000 });
   });
 
   it('is indeterminate while a job gives counts without a total', () => {

@@ -38,8 +38,8 @@ export interface Access {
   admit(req: Request, res: Response): Promise<Principal>;
   /**
    * Lets a request pass to a job (that of its path unless another is given) that carries the job's token
-   * (`Authorization: Bearer`, `?token=`, or the cookie) or that of the job it serves, or comes from who started the
-   * job, or from an admin.
+   * (`Authorization: Bearer`, `?token=`, or the cookie) or that of the job it serves or of a job above it, or comes from
+   * who started the job, or from an admin.
    * @returns the job's id
    * @throws HeadwayError `not-found` else, whether the job exists or not; `invalid-token` for a token that is none
    */
@@ -90,9 +90,11 @@ export function createAccess({ tokens, tokenTtlMs, adminToken, readJob, readGone
     return visitor && /^[\w-]{27}$/.test(visitor) ? visitorPrincipal(visitor) : undefined;
   }
 
-  /** Whether a job was made for another one: it is seen by whoever may see that. */
-  const serves = async (jobId: string, other: string): Promise<boolean> =>
-    (await readJob(jobId))?.settings.of === other;
+  /** Whether a job was made for another one, or is a child of it or a child's child: it is seen by whoever may see that. */
+  const serves = async (jobId: string, other: string): Promise<boolean> => {
+    const { of, ancestors } = (await readJob(jobId))?.settings ?? {};
+    return of === other || (ancestors?.includes(other) ?? false);
+  };
   /** Who started a job, also one that is not kept any more. */
   const ownerOf = async (jobId: string): Promise<string | undefined> => {
     const job = await readJob(jobId);

@@ -1,20 +1,15 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { jobChannel } from '../../shared/channel/keys.js';
-import type { Publisher } from '../../shared/channel/publisher.js';
-import { type FieldError, HeadwayError } from '../../shared/errors.js';
-import { fileIdsIn } from '../../shared/files/reference.js';
+import { createEnqueue, type EnqueueOptions } from '../../shared/enqueue.js';
+import { HeadwayError } from '../../shared/errors.js';
+import { keepFiles } from '../../shared/files/keep.js';
 import type { FileStore } from '../../shared/files/store.js';
 import type { JobDefinition } from '../../shared/job.js';
-import type { Expiry } from '../../shared/lifecycle/expiry.js';
-import { accepted } from '../../shared/lifecycle/transitions.js';
-import { addressOf, type OpenQueue } from '../../shared/queues.js';
+import { type JobOptions, optionsSchema } from '../../shared/job-options.js';
 import type { Registry } from '../../shared/registry.js';
 import { validate } from '../../shared/schema.js';
-import type { WebhookStore } from '../../shared/webhooks/store.js';
 import type { Principal } from '../auth/access.js';
 import { keyScope } from './idempotency.js';
-import { type JobOptions, optionsSchema, queueOptions } from './options.js';
 import { checkWebhook, type WebhookRules } from './webhook.js';
 
 /** The body of `POST /v1/jobs`. */
@@ -32,13 +27,9 @@ export interface JobRequest {
   caller: Principal;
 }
 
-export interface StartOptions {
-  openQueue: OpenQueue;
-  publisher: Publisher;
+export interface StartOptions extends EnqueueOptions {
   registry: Registry;
   store: FileStore;
-  expiry: Expiry;
-  webhooks: WebhookStore;
   webhookRules: WebhookRules;
 }
 
@@ -55,7 +46,8 @@ export interface JobStarter {
 }
 
 export function createJobStarter(given: StartOptions): JobStarter {
-  const { openQueue, publisher, registry, store, expiry, webhooks, webhookRules } = given;
+  const { registry, store, webhookRules } = given;
+  const enqueue = createEnqueue(given);
 
   async function check(body: unknown, caller: Principal): Promise<JobRequest> {
     const parsed = await validate(bodySchema, body);
@@ -91,17 +83,16 @@ export function createJobStarter(given: StartOptions): JobStarter {
       const errors = input.errors.map((error) => ({ ...error, pointer: `/data${error.pointer}` }));
       throw new HeadwayError('invalid-data', `${errors[0]!.pointer}: ${errors[0]!.detail}`, errors);
     }
-    await keepFiles(input.value);
+    await checkFiles(input.value);
     return { definition, data, options, caller };
   }
 
   /** Files named in the data must be there, and stay for as long as a new upload would. */
-  async function keepFiles(value: unknown): Promise<void> {
-    const missing: FieldError[] = [];
-    for (const { id, pointer } of fileIdsIn(value)) {
-      if (await store.stat(id)) await store.touch(id);
-      else missing.push({ pointer: `/data${pointer}`, detail: 'there is no such file; it may have expired' });
-    }
+  async function checkFiles(value: unknown): Promise<void> {
+    const missing = (await keepFiles(store, value)).map((error) => ({
+      ...error,
+      pointer: `/data${error.pointer}`,
+    }));
     if (missing.length > 0) {
       throw new HeadwayError('unknown-file', `${missing[0]!.pointer}: ${missing[0]!.detail}`, missing);
     }
@@ -109,29 +100,12 @@ export function createJobStarter(given: StartOptions): JobStarter {
 
   return {
     check,
-    async start(id, { definition, data, options, caller }) {
-      const { bullmq, dueAt, expiresAt } = queueOptions(options, definition.defaults, caller.id);
+    start(id, { definition, data, options, caller }) {
       const { deduplicationKey } = options;
-      const { queue } = addressOf(id)!;
-      const { event, fence } = accepted({ id, name: definition.name, ...(dueAt ? { dueAt } : {}) });
-      const about = { name: definition.name, createdAt: Date.now() };
-      // In one turn, so that all of it is one round trip, also for many jobs at once. Redis does it in this order: a
-      // worker may be faster than we are.
-      const [, , , job] = await Promise.all([
-        publisher.publish(jobChannel(id), event, fence),
-        expiresAt === undefined ? undefined : expiry.add(id, expiresAt),
-        options.webhook &&
-          webhooks.add(id, { ...options.webhook, owner: caller.id, job: about }, bullmq.delay),
-        openQueue(queue).add(definition.name, data, {
-          ...bullmq,
-          jobId: id,
-          ...(deduplicationKey
-            ? { deduplication: { id: secretId(keyScope(caller), definition.name, deduplicationKey) } }
-            : {}),
-        }),
-      ]);
-      if (options.webhook && job.id !== id) await webhooks.remove(id);
-      return job.id!;
+      const bullmq = deduplicationKey
+        ? { deduplication: { id: secretId(keyScope(caller), definition.name, deduplicationKey) } }
+        : {};
+      return enqueue({ id, definition, data, options, owner: caller.id, bullmq });
     },
   };
 }

@@ -1,24 +1,11 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import { HeadwayError } from '../../shared/errors.js';
 import { jobLinks } from '../../shared/job-view.js';
 import { isFinished, type JobSnapshot, type SnapshotReader } from '../../shared/lifecycle/snapshot.js';
 import { deliveryId } from '../../shared/webhooks/delivery.js';
-import { isWebhookSecret, SECRET_FORM } from '../../shared/webhooks/secret.js';
-import { WEBHOOK_EVENTS } from '../../shared/webhooks/store.js';
+import type { webhookSchema } from '../../shared/webhooks/schema.js';
+import { SECRET_FORM } from '../../shared/webhooks/secret.js';
 import { urlRefusal, type WebhookPolicy } from '../../shared/webhooks/target.js';
-
-const MAX_URL = 2048;
-
-/** `options.webhook` of `POST /v1/jobs`: whom to call when the job has come to its end. */
-export const webhookSchema = z.strictObject({
-  url: z.string().max(MAX_URL, `must be at most ${MAX_URL} characters`),
-  secret: z.string().refine(isWebhookSecret, SECRET_FORM).optional(),
-  events: z
-    .array(z.enum(WEBHOOK_EVENTS))
-    .min(1, 'must name one event at least; leave it out for all')
-    .max(WEBHOOK_EVENTS.length)
-    .default([...WEBHOOK_EVENTS]),
-});
 
 /** What an API process allows of webhooks. */
 export interface WebhookRules extends WebhookPolicy {

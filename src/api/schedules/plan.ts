@@ -1,9 +1,9 @@
 import { HeadwayError } from '../../shared/errors.js';
+import { queueOptions } from '../../shared/job-options.js';
 import type { QueuePlan } from '../../shared/queues.js';
 import type { Schedule, Timing } from '../../shared/schedules/schedule.js';
 import { nextDue, timingErrors } from '../../shared/schedules/timing.js';
 import { canonicalJson } from '../jobs/idempotency.js';
-import { queueOptions } from '../jobs/options.js';
 import type { JobRequest } from '../jobs/start.js';
 import { invalid, type ScheduleBody } from './body.js';
 

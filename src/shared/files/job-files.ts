@@ -23,5 +23,6 @@ export function jobFiles(store: FileStore, jobId: string): JobFiles {
       const file = await store.create(name, write);
       return { ...file, href: `/v1/jobs/${jobId}/result?file=${file.id}` };
     },
+    remove: (id) => store.remove(id),
   };
 }

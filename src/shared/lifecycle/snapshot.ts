@@ -25,6 +25,14 @@ export const CANCELLED_REASON = 'cancelled';
 /** BullMQ's `failedReason` of a job whose workers died too often. */
 const STALLED_REASON = 'job stalled more than allowable limit';
 
+/** A parent's children: those that have not ended, that completed, that failed or were cancelled, and all. */
+export interface ChildCounts {
+  total: number;
+  pending: number;
+  completed: number;
+  failed: number;
+}
+
 /** What BullMQ knows of a job, without its data. Times are ms since the epoch. */
 export interface JobSnapshot {
   id: string;
@@ -51,6 +59,8 @@ export interface JobSnapshot {
   /** It has yet to begin (again), and its queue is paused: nothing begins there. */
   paused?: boolean;
   result?: unknown;
+  /** How its children are, if it has any. */
+  children?: ChildCounts;
   settings: JobSettings;
   /** What the job last gave to BullMQ's own `updateProgress`. */
   progress?: unknown;
@@ -106,7 +116,10 @@ export function parseSnapshot(id: string, reply: string[]): JobSnapshot {
     cancel,
     code,
     queuePaused,
-  ] = reply as [string, ...string[]] & { length: 16 };
+    ...counts
+  ] = reply as [string, ...string[]] & { length: 19 };
+  const [pending = 0, completed = 0, failed = 0] = counts.map(Number);
+  const total = pending + completed + failed;
   const options = parseJson(opts) as { attempts?: number } | undefined;
   const finished = state === 'completed' || state === 'failed';
   const cancelled = state === 'failed' && cancel !== '' && failedReason === CANCELLED_REASON;
@@ -128,6 +141,7 @@ export function parseSnapshot(id: string, reply: string[]): JobSnapshot {
     ...(cancel === 'asked' ? { cancelAsked: true } : {}),
     ...(queuePaused && !finished && state !== 'active' ? { paused: true } : {}),
     ...(state === 'completed' ? { result: parseJson(result) ?? null } : {}),
+    ...(total > 0 ? { children: { total, pending, completed, failed } } : {}),
     settings: jobSettings(options),
     ...(progress ? { progress: parseJson(progress) } : {}),
   };

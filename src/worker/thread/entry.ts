@@ -4,6 +4,7 @@ import { jobFiles } from '../../shared/files/job-files.js';
 import { openFileStore } from '../../shared/files/store.js';
 import { loadDefinition } from '../../shared/registry.js';
 import { explain, validate } from '../../shared/schema.js';
+import { refuseChild } from '../children/refuse.js';
 import type { Outlet } from '../outlet.js';
 import { createReporting } from '../reporting.js';
 import { StopReason } from '../run.js';
@@ -50,7 +51,7 @@ async function perform(task: ThreadTask, main: Peer, signal: AbortSignal): Promi
     outlet: outletTo(main),
   });
   try {
-    return await definition.run(input.value as never, reporting.context(signal));
+    return await definition.run(input.value as never, { ...reporting.context(signal), child: refuseChild });
   } finally {
     await reporting.flush();
   }

@@ -8,7 +8,8 @@
 
   Returns false when there is no such job, else
   {state, when it is due ("" unless delayed), name, ats, atm, stc, timestamp, processedOn, finishedOn, failedReason,
-   returnvalue, progress, opts, hw:cancel, hw:code, whether its queue is paused ("1" or "")}
+   returnvalue, progress, opts, hw:cancel, hw:code, whether its queue is paused ("1" or ""),
+   children that have not ended, that completed, that failed}
 ]]
 -- Other things than jobs share the place behind the queue's name; a job scheduler even has a name, but no time.
 if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then return false end
@@ -38,4 +39,8 @@ end
 local reply = {state, due}
 for i = 1, 13 do reply[i + 2] = job[i] or '' end
 reply[16] = redis.call('HEXISTS', KEYS[8], 'paused') == 1 and '1' or ''
+-- BullMQ keeps a parent's children in keys behind its own: a set, a hash of results, a hash of reasons.
+reply[#reply + 1] = tostring(redis.call('SCARD', KEYS[1] .. ':dependencies'))
+reply[#reply + 1] = tostring(redis.call('HLEN', KEYS[1] .. ':processed'))
+reply[#reply + 1] = tostring(redis.call('HLEN', KEYS[1] .. ':failed') + redis.call('ZCARD', KEYS[1] .. ':unsuccessful'))
 return reply

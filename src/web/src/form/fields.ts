@@ -45,10 +45,17 @@ function labelOf(name: string): string {
 
 /** A value to begin with, so that a number field is not empty. */
 export function initialValue(field: Field): unknown {
-  if (field.schema.default !== undefined) return field.schema.default;
+  const { default: given } = field.schema;
+  if (given !== undefined) return field.kind === 'json' ? jsonLines(given) : given;
   if (field.kind === 'boolean') return false;
   return '';
 }
+
+/** JSON to be edited: the items of a list in lines of their own. */
+const jsonLines = (value: unknown): string =>
+  Array.isArray(value)
+    ? `[\n${value.map((item) => `  ${JSON.stringify(item)}`).join(',\n')}\n]`
+    : JSON.stringify(value, null, 2);
 
 /** What an entered value is in the job's data; `undefined` leaves the field out. Throws for JSON that is none. */
 export function dataValue(field: Field, entered: unknown): unknown {

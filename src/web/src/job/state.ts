@@ -72,6 +72,7 @@ export const jobEvents = [
   'log',
   'partial',
   'queue',
+  'child',
   'retrying',
   'stalled',
   'reset',
@@ -85,6 +86,13 @@ export const isEnd = (state: string): boolean => ['completed', 'failed', 'cancel
 
 // biome-ignore lint/suspicious/noExplicitAny: the data of any of the events
 type EventData = any;
+
+/** What a child came to, as a line of the log. */
+const childLine = ({ childName, state, error, at }: EventData): LogLine => ({
+  level: 'warn',
+  message: `A child (${childName}) ${state === 'cancelled' ? 'was cancelled' : `failed: ${error.message}`}`,
+  at,
+});
 
 /** The next view of a job after an event. Pure: the same events give the same view. */
 export function applyEvent(job: JobView, event: JobEvent, data: EventData): JobView {
@@ -100,6 +108,8 @@ export function applyEvent(job: JobView, event: JobEvent, data: EventData): JobV
       return { ...named, logs: [...job.logs, data as LogLine].slice(-MAX_LOGS) };
     case 'partial':
       return { ...named, partial: addPartial(job.partial, data) };
+    case 'child':
+      return { ...named, logs: [...job.logs, childLine(data)].slice(-MAX_LOGS) };
     case 'waiting':
       return { ...named, state: 'waiting', error: undefined, progress: undefined, partial: noPartial() };
     case 'delayed':

@@ -1,9 +1,9 @@
 import type { Redis } from 'ioredis';
-import type { Subscriber } from '../shared/channel/subscriber.js';
-import type { Running } from '../shared/lifecycle/bridge.js';
-import type { Lifecycle } from '../shared/lifecycle/reconcile.js';
-import type { Logger } from '../shared/log.js';
-import { addressOf } from '../shared/queues.js';
+import type { Subscriber } from '../channel/subscriber.js';
+import type { Logger } from '../log.js';
+import { addressOf } from '../queues.js';
+import type { Running } from './bridge.js';
+import type { Lifecycle } from './reconcile.js';
 
 const RECHECK_MS = 30_000;
 const AT_ONCE = 100;
@@ -25,7 +25,7 @@ export function startRecheck(
   redis: Redis,
   lifecycle: Lifecycle,
   log: Logger,
-  onLost: (jobId: string) => void,
+  onLost: (jobId: string) => void = () => {},
 ): Recheck {
   let running: Promise<void> | undefined;
   const looks = new Set<Promise<void>>();

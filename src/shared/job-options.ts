@@ -1,8 +1,8 @@
 import type { JobsOptions } from 'bullmq';
 import { z } from 'zod';
-import type { Backoff, JobDefaults } from '../../shared/job.js';
-import { type JobSettings, KEEP_MS, MAX_TIMER_MS } from '../../shared/job-settings.js';
-import { webhookSchema } from './webhook.js';
+import type { Backoff, JobDefaults } from './job.js';
+import { type JobSettings, KEEP_MS, MAX_TIMER_MS } from './job-settings.js';
+import { webhookSchema } from './webhooks/schema.js';
 
 const YEAR_MS = 365 * 24 * 3_600_000;
 const MAX_METADATA_BYTES = 4096;

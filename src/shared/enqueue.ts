@@ -1,0 +1,68 @@
+import type { JobsOptions } from 'bullmq';
+import { jobChannel } from './channel/keys.js';
+import type { Publisher } from './channel/publisher.js';
+import type { JobDefinition } from './job.js';
+import { type JobOptions, queueOptions } from './job-options.js';
+import type { Expiry } from './lifecycle/expiry.js';
+import { accepted } from './lifecycle/transitions.js';
+import { addressOf, type OpenQueue } from './queues.js';
+import type { WebhookStore } from './webhooks/store.js';
+
+/** A job that is about to be queued: its data fit, its options are in order. */
+export interface NewJob {
+  /** From `newJobId`, or another id that begins with the name of the job's queue. */
+  id: string;
+  definition: JobDefinition;
+  data: unknown;
+  options: JobOptions;
+  /** The principal whose job it is. */
+  owner?: string | undefined;
+  /** The ids of the jobs above it: who started whom, down to the one that starts this. */
+  ancestors?: string[];
+  /** What else BullMQ is told. */
+  bullmq?: JobsOptions;
+}
+
+/**
+ * Queues a job. When it returns, Redis has it; a second call with the same id does nothing.
+ * @returns the job's id: another than the one given when BullMQ found it to be a duplicate
+ */
+export type Enqueue = (job: NewJob) => Promise<string>;
+
+export interface EnqueueOptions {
+  openQueue: OpenQueue;
+  publisher: Publisher;
+  expiry: Expiry;
+  webhooks: WebhookStore;
+  /**
+   * Whether the publisher sends at once, and not gathered: then all of it is one round trip, also for many jobs. Redis
+   * does it in the order in which it is sent.
+   */
+  oneTurn: boolean;
+}
+
+export function createEnqueue({ openQueue, publisher, expiry, webhooks, oneTurn }: EnqueueOptions): Enqueue {
+  return async ({ id, definition, data, options, owner = '', ancestors, bullmq: further }) => {
+    const { bullmq, dueAt, expiresAt } = queueOptions(options, definition.defaults, owner);
+    const { webhook } = options;
+    const { queue } = addressOf(id)!;
+    const { event, fence } = accepted({ id, name: definition.name, ...(dueAt ? { dueAt } : {}) });
+    const about = { name: definition.name, createdAt: Date.now() };
+    // Told first: a worker may be faster than we are.
+    const told = publisher.publish(jobChannel(id), event, fence);
+    if (!oneTurn) await told;
+    const [, , , job] = await Promise.all([
+      told,
+      expiresAt === undefined ? undefined : expiry.add(id, expiresAt),
+      webhook && webhooks.add(id, { ...webhook, owner, job: about }, bullmq.delay),
+      openQueue(queue).add(definition.name, data, {
+        ...bullmq,
+        ...further,
+        jobId: id,
+        headway: { ...bullmq.headway, ...(ancestors ? { ancestors } : {}) },
+      } as JobsOptions),
+    ]);
+    if (webhook && job.id !== id) await webhooks.remove(id);
+    return job.id!;
+  };
+}

@@ -1,0 +1,74 @@
+import type { Cluster, Redis } from 'ioredis';
+import { addressOf, type JobAddress, jobIdOf, queueKey } from '../queues.js';
+import type { Lifecycle } from './reconcile.js';
+import { isFinished, type SnapshotReader } from './snapshot.js';
+import type { Withdrawal } from './withdraw.js';
+
+/** The children that BullMQ keeps for a job. */
+export interface ChildRegister {
+  /**
+   * The ids of the children that `ctx.child` started and that have not ended, or are not there any more. Those of a
+   * flow that another tool made are not ours to end.
+   */
+  pending(parentId: string): Promise<string[]>;
+  /** The result that a child completed with, as JSON. It outlives the child, as long as the parent is kept. */
+  result(parentId: string, childId: string): Promise<string | undefined>;
+  /** Takes a child that has ended or is gone out of those that have not: BullMQ completes no parent before that. */
+  strike(parentId: string, childId: string): Promise<void>;
+}
+
+export function createChildRegister(
+  redis: Redis | Cluster,
+  queuePrefix: string,
+  readJob: SnapshotReader,
+): ChildRegister {
+  const keyOf = (jobId: string): string => {
+    const { queue, id } = addressOf(jobId)!;
+    return queueKey(queuePrefix, queue, id);
+  };
+  return {
+    async pending(parentId) {
+      const keys = await redis.smembers(`${keyOf(parentId)}:dependencies`);
+      const ids = keys.flatMap((key) => {
+        const address = addressIn(key, queuePrefix);
+        return address ? [jobIdOf(address)] : [];
+      });
+      const jobs = await Promise.all(ids.map((id) => readJob(id)));
+      return ids.filter((_id, i) => !jobs[i] || jobs[i].settings.ancestors?.at(-1) === parentId);
+    },
+    async result(parentId, childId) {
+      return (await redis.hget(`${keyOf(parentId)}:processed`, keyOf(childId))) ?? undefined;
+    },
+    async strike(parentId, childId) {
+      await redis.srem(`${keyOf(parentId)}:dependencies`, keyOf(childId));
+    },
+  };
+}
+
+/** The opposite of `queueKey`; `undefined` for a key under another prefix. */
+function addressIn(key: string, prefix: string): JobAddress | undefined {
+  if (!key.startsWith(`${prefix}:`)) return undefined;
+  const [queue, ...id] = key.slice(prefix.length + 1).split(':');
+  return { queue: queue!, id: id.join(':') };
+}
+
+/**
+ * A lifecycle that also cancels the children of a job that has ended, however it came to that: a worker that dies right
+ * after the end of a parent leaves it to the next process that looks at the parent.
+ */
+export function withChildren(
+  lifecycle: Lifecycle,
+  register: ChildRegister,
+  withdrawal: Withdrawal,
+): Lifecycle {
+  return {
+    async reconcile(jobId, hint, reported) {
+      const reconciled = await lifecycle.reconcile(jobId, hint, reported);
+      const { job } = reconciled;
+      if (job?.children?.pending && isFinished(job)) {
+        await Promise.all((await register.pending(jobId)).map(withdrawal.cancel));
+      }
+      return reconciled;
+    },
+  };
+}

@@ -1,0 +1,61 @@
+import { z } from 'zod';
+
+/** The formats that variants are made in, with their extension. */
+export const extensions = { jpeg: 'jpg', png: 'png', webp: 'webp', avif: 'avif' } as const;
+
+const side = z.number().int().min(1).max(10_000);
+
+/** One variant of an image. Without a size it is as large as the original; no image is made larger than it is. */
+export const variantSchema = z.strictObject({
+  width: side.optional().describe('In pixels'),
+  height: side.optional().describe('In pixels'),
+  fit: z
+    .enum(['inside', 'cover', 'contain', 'outside', 'fill'])
+    .optional()
+    .describe('What happens where both are given and the proportions differ; inside unless given'),
+  format: z.enum(['jpeg', 'png', 'webp', 'avif']),
+  quality: z.number().int().min(1).max(100).optional(),
+  suffix: z
+    .string()
+    .regex(/^[\w-]{1,40}$/, 'must be 1 to 40 letters, digits, "_" or "-"')
+    .optional()
+    .describe('End of the name of the file; the size unless given'),
+});
+
+export type Variant = z.output<typeof variantSchema>;
+
+const DEFAULT: Variant[] = [
+  { width: 1600, height: 1600, format: 'webp', suffix: 'large' },
+  { width: 320, height: 320, fit: 'cover', format: 'jpeg', suffix: 'thumb' },
+];
+
+/** The field of a job's data that says which variants are wanted. */
+export const variantsField = () =>
+  z
+    .array(variantSchema)
+    .min(1)
+    .max(20)
+    .default(DEFAULT)
+    .describe('1 to 20 of width, height, fit, format, quality, suffix');
+
+/** The file name of a variant: that of its image, what makes it different, and the extension of its format. */
+export function variantName(image: string, { width, height, format, suffix }: Variant): string {
+  const stem = image.replace(/\.[^.]*$/, '') || 'image';
+  const size = width && height ? `${width}x${height}` : width ? `w${width}` : height ? `h${height}` : '';
+  const end = suffix ?? size;
+  return `${stem}${end ? `-${end}` : ''}.${extensions[format]}`;
+}
+
+/** Makes names unique (where upper and lower case are the same): the second `a.jpg` is `a-2.jpg`. */
+export class UniqueNames {
+  private readonly taken = new Set<string>();
+
+  add(name: string): string {
+    const dot = name.lastIndexOf('.');
+    const [stem, extension] = dot > 0 ? [name.slice(0, dot), name.slice(dot)] : [name, ''];
+    let unique = name;
+    for (let n = 2; this.taken.has(unique.toLowerCase()); n++) unique = `${stem}-${n}${extension}`;
+    this.taken.add(unique.toLowerCase());
+    return unique;
+  }
+}

@@ -1,0 +1,176 @@
+import { z } from 'zod';
+import { ChildFailedError, PermanentError } from '../../shared/errors.js';
+import { fileId, resultFile } from '../../shared/files/reference.js';
+import { defineJob, type JobContext } from '../../shared/job.js';
+import { writeArchive } from '../images/archive.js';
+import { fileKind, READABLE } from '../images/kind.js';
+import { type MadeVariant, makeVariants, removeFiles } from '../images/make.js';
+import { type FailedImage, type UnpackedImage, unpackImages } from '../images/unpack.js';
+import { UniqueNames, type Variant, variantsField } from '../images/variant.js';
+
+/** So many failures are listed in the result; the report in the archive has all. */
+const MAX_LISTED = 100;
+
+/** What became of the images: the variants of each that could be used, and why the others could not. */
+interface Outcome {
+  /** By the place of the image in the zip. */
+  made: MadeVariant[][];
+  failed: FailedImage[];
+}
+
+export default defineJob({
+  name: 'image-variants',
+  description: 'Makes smaller variants of an image, or of each image of a zip, in the formats wanted.',
+  input: z.strictObject({ file: fileId(), variants: variantsField() }),
+  result: z.object({
+    images: z.number().int(),
+    variants: z.number().int(),
+    failed: z.array(z.object({ name: z.string(), reason: z.string() })),
+    notListed: z.number().int().optional(),
+    archive: resultFile,
+  }),
+  queue: 'image-variants',
+  stages: { unpack: 1, variants: 8, archive: 1 },
+  async run({ file, variants }, ctx) {
+    const source = await ctx.files.open(file);
+    const kind = await fileKind(source.path);
+    if (kind === 'other') {
+      throw new PermanentError(
+        `the file is neither an image that can be read (${READABLE}) nor a zip of images`,
+      );
+    }
+    const outcome: Outcome = { made: [], failed: [] };
+    let packed = false;
+    try {
+      if (kind === 'zip') await ofZip(source.path, variants, outcome, ctx);
+      else await ofImage(source, variants, outcome, ctx);
+      const made = outcome.made.flat();
+      const failed = outcome.failed.sort((a, b) => (a.name < b.name ? -1 : 1));
+      const counts = { images: outcome.made.filter(Boolean).length, variants: made.length };
+      if (counts.images === 0) throw new PermanentError(nothing(failed));
+      ctx.stage('archive');
+      const stem = source.name.replace(/\.[^.]*$/, '') || 'images';
+      const archive = await ctx.files.create(`${stem}-variants.zip`, (to) =>
+        pack(to, made, { ...counts, failed }, ctx),
+      );
+      packed = true;
+      const notListed = failed.length - MAX_LISTED;
+      return {
+        ...counts,
+        failed: failed.slice(0, MAX_LISTED),
+        ...(notListed > 0 ? { notListed } : {}),
+        archive,
+      };
+    } finally {
+      // What another attempt could use stays; nobody else needs it, and it expires.
+      if (packed || isEnded(ctx.signal)) await removeFiles(outcome.made.flat(), ctx);
+    }
+  },
+});
+
+function nothing([first, ...others]: FailedImage[]): string {
+  if (!first) return 'the zip has no images';
+  return `none of ${others.length + 1} images could be used; ${first.name}: ${first.reason}`;
+}
+
+/** Whether a run was told to stop and no other follows. */
+const isEnded = ({ aborted, reason }: AbortSignal): boolean =>
+  aborted && !['shutdown', 'lock-lost'].includes(reason?.why);
+
+/** One image is done here: a child would only be a second bar that says the same. */
+async function ofImage(
+  source: { name: string; path: string },
+  variants: Variant[],
+  { made }: Outcome,
+  ctx: JobContext,
+): Promise<void> {
+  ctx.stage('variants');
+  try {
+    made.push(await makeVariants(source, variants, ctx));
+  } catch (error) {
+    if (error instanceof PermanentError)
+      throw new PermanentError(`the image cannot be used: ${error.message}`);
+    throw error;
+  }
+}
+
+/**
+ * The images of a zip are children: they spread over all workers, each is retried, watched and looked up by itself, and
+ * what is done is not done again when this job's worker is lost.
+ */
+async function ofZip(path: string, variants: Variant[], outcome: Outcome, ctx: JobContext): Promise<void> {
+  ctx.stage('unpack');
+  const { images, failed } = await unpackImages(path, ctx);
+  outcome.failed.push(...failed);
+  let done = false;
+  try {
+    ctx.stage('variants');
+    ctx.log(`${images.length} images, ${variants.length} variants of each`);
+    await Promise.all(
+      images.map(async (image, index) => {
+        const made = await ofChild(image, variants, ctx);
+        if (Array.isArray(made)) outcome.made[index] = made;
+        else outcome.failed.push({ name: image.name, reason: made.reason });
+      }),
+    );
+    done = true;
+  } finally {
+    // Otherwise children may be reading them, or will again.
+    if (done || isEnded(ctx.signal)) for (const { id } of images) await ctx.files.remove(id);
+  }
+}
+
+async function ofChild(
+  { key, name, id }: UnpackedImage,
+  variants: Variant[],
+  ctx: JobContext,
+): Promise<MadeVariant[] | { reason: string }> {
+  const start = (call: string) =>
+    ctx.child<{ variants: MadeVariant[] }>(
+      'image-variant',
+      { file: id, variants },
+      { key: call, options: { metadata: { image: name } } },
+    );
+  try {
+    const { variants: made } = await start(key);
+    if (await areThere(made, ctx)) return made;
+    // Of an earlier attempt, which was lost just after it had tidied up.
+    return (await start(`${key} of attempt ${ctx.attempt}`)).variants;
+  } catch (error) {
+    if (error instanceof ChildFailedError) return { reason: error.error.message };
+    throw error;
+  }
+}
+
+async function areThere(made: MadeVariant[], { files }: JobContext): Promise<boolean> {
+  for (const { file } of made) {
+    const found = await files.open(file.id).catch(() => undefined);
+    if (!found) return false;
+  }
+  return true;
+}
+
+/** Writes the archive: the variants under names of their own, and the report. */
+async function pack(
+  to: string,
+  made: MadeVariant[],
+  report: object,
+  { files, progress, signal }: JobContext,
+): Promise<void> {
+  const names = new UniqueNames();
+  const content = await Promise.all(
+    made.map(async ({ file }) => ({
+      name: names.add(file.name),
+      path: (await files.open(file.id)).path,
+      size: file.size,
+    })),
+  );
+  const total = content.reduce((sum, { size }) => sum + size, 0);
+  await writeArchive(
+    to,
+    content,
+    { name: names.add('report.json'), content: `${JSON.stringify(report, null, 2)}\n` },
+    signal,
+    (bytes) => progress({ current: Math.min(bytes, total), total, unit: 'bytes', message: 'Packing' }),
+  );
+}

@@ -1,0 +1,336 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { validate } from '../../../src/shared/schema.js';
+import type { MadeVariant } from '../../../src/worker/images/make.js';
+import imageVariant from '../../../src/worker/jobs/image-variant.js';
+import imageVariants from '../../../src/worker/jobs/image-variants.js';
+import { familyJobs } from '../../support/family.js';
+import { type Headway, startHeadway } from '../../support/headway.js';
+import { startWorker } from '../../support/processes.js';
+import { openTestStore, runOnFile } from '../../support/run-job.js';
+import { openStream } from '../../support/sse.js';
+import { until } from '../../support/until.js';
+import { encrypted, missized, renamed, unzip, zipOf } from '../../support/zip.js';
+
+// biome-ignore lint/suspicious/noExplicitAny: a definition is used with whatever its schema says
+const ofOne = imageVariant as any;
+
+const image = (width: number, height: number, format: 'jpeg' | 'png' | 'webp' = 'jpeg'): Promise<Buffer> =>
+  sharp({ create: { width, height, channels: 3, background: '#c63' } })
+    .toFormat(format)
+    .toBuffer();
+
+describe('image-variant', () => {
+  const run = async (content: Buffer | string, variants: object[], signal?: AbortSignal) =>
+    runOnFile(ofOne, content, { data: { variants }, name: 'holiday.jpg', ...(signal ? { signal } : {}) });
+
+  it('makes each variant in its size and format', async () => {
+    const variants = [
+      { width: 100, format: 'webp' },
+      { height: 50, format: 'png' },
+      { width: 80, height: 80, fit: 'cover', format: 'avif', quality: 40 },
+      { width: 80, height: 80, fit: 'contain', format: 'jpeg', suffix: 'square' },
+      { width: 80, height: 80, format: 'jpeg' },
+      { format: 'webp', suffix: 'same' },
+      { width: 4000, format: 'png', suffix: 'no-larger' },
+    ];
+    const { result, content, seen } = await run(await image(400, 200), variants);
+    const made = await Promise.all(
+      (result.variants as MadeVariant[]).map(async ({ width, height, file }) => {
+        const actual = await sharp(content(file.id)).metadata();
+        expect([actual.width, actual.height, file.size]).toEqual([width, height, content(file.id).length]);
+        return [file.name, actual.format === 'heif' ? actual.compression : actual.format, width, height];
+      }),
+    );
+    expect(made).toEqual([
+      ['holiday-w100.webp', 'webp', 100, 50],
+      ['holiday-h50.png', 'png', 100, 50],
+      ['holiday-80x80.avif', 'av1', 80, 80],
+      ['holiday-square.jpg', 'jpeg', 80, 80],
+      ['holiday-80x80.jpg', 'jpeg', 80, 40],
+      ['holiday-same.webp', 'webp', 400, 200],
+      ['holiday-no-larger.png', 'png', 400, 200],
+    ]);
+    expect(seen.at(-1)).toMatchObject({ percent: 100, current: 7, total: 7, unit: 'variants' });
+  });
+
+  it('turns a photograph the way its EXIF says, and tells nobody where it was taken', async () => {
+    const photo = await sharp({ create: { width: 60, height: 40, channels: 3, background: 'white' } })
+      .composite([{ input: await image(20, 40, 'png'), left: 0, top: 0 }])
+      .withExif({ IFD3: { GPSLatitude: '52/1 30/1 0/1', GPSLatitudeRef: 'N' } })
+      .withMetadata({ orientation: 6 })
+      .jpeg()
+      .toBuffer();
+    const { result, content } = await run(photo, [{ width: 400, format: 'png' }]);
+    const made = content(result.variants[0].file.id);
+    expect(await sharp(made).metadata()).toMatchObject({ width: 40, height: 60 });
+    expect(await sharp(made).metadata()).not.toHaveProperty('exif');
+    // A quarter turn clockwise: what was left is up.
+    const pixel = async (left: number, top: number) => [
+      ...(await sharp(made).extract({ left, top, width: 1, height: 1 }).raw().toBuffer()),
+    ];
+    expect((await pixel(20, 5))[2]).toBeLessThan(120);
+    expect((await pixel(20, 55))[2]).toBeGreaterThan(240);
+  });
+
+  it('puts white where a JPEG has no transparency', async () => {
+    const clear = await sharp({
+      create: { width: 10, height: 10, channels: 4, background: { r: 0, g: 0, b: 0, alpha: 0 } },
+    })
+      .png()
+      .toBuffer();
+    const { result, content } = await run(clear, [{ format: 'jpeg' }]);
+    const [red] = await sharp(content(result.variants[0].file.id)).raw().toBuffer();
+    expect(red).toBe(255);
+  });
+
+  it.each([
+    ['a text', Buffer.from('just words'), /^not an image that can be read \(JPEG, PNG/],
+    ['nothing', Buffer.alloc(0), /^not an image/],
+    [
+      'an SVG',
+      Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'),
+      /^not an image/,
+    ],
+    ['a zip', Buffer.from('PK\x03\x04 and more of it'), /^not an image/],
+    [
+      'what begins like a JPEG',
+      Buffer.concat([Buffer.from('ffd8ffe0', 'hex'), Buffer.alloc(900)]),
+      /^damaged \(/,
+    ],
+  ])('refuses %s', async (_what, content, reason) => {
+    const failing = run(content, [{ format: 'png' }]);
+    await expect(failing).rejects.toMatchObject({ permanent: true, message: expect.stringMatching(reason) });
+  });
+
+  it('refuses a truncated image, and one of too many pixels', async () => {
+    const whole = await sharp({
+      create: { width: 500, height: 500, channels: 3, background: 'white', noise: { type: 'gaussian' } },
+    } as never)
+      .jpeg()
+      .toBuffer();
+    const cut = whole.subarray(0, whole.length / 2);
+    await expect(run(cut, [{ format: 'png' }])).rejects.toThrow(/^damaged/);
+    const huge = await image(20_000, 5001, 'png');
+    await expect(run(huge, [{ width: 10, format: 'png' }])).rejects.toThrow('more than 100 million pixels');
+  });
+
+  it('leaves no file behind when it fails or has to stop', async () => {
+    const store = openTestStore();
+    const controller = new AbortController();
+    const variants = [{ format: 'png' }, { format: 'webp' }];
+    const created: string[] = [];
+    const create = store.create;
+    store.create = async (...args) => {
+      const file = await create(...args);
+      created.push(file.id);
+      controller.abort(new Error('stop'));
+      return file;
+    };
+    const data = { data: { variants }, store, signal: controller.signal };
+    await expect(runOnFile(ofOne, await image(10, 10), data)).rejects.toThrow('stop');
+    expect(created).toHaveLength(1);
+    expect(await store.stat(created[0]!)).toBeUndefined();
+  });
+});
+
+describe('image-variants', () => {
+  let headway: Headway;
+  beforeAll(async () => {
+    headway = await startHeadway({ workers: 2, env: { JOBS_DIR: familyJobs(), QUEUE_NAME: 'all' } });
+  });
+  afterAll(() => headway.stop());
+
+  /** Runs it on an upload, as a user does. */
+  async function run(name: string, content: Buffer | string, variants?: object[]) {
+    const { id } = await headway.client.upload(name, content);
+    const job = await headway.client.start('image-variants', { file: id, ...(variants ? { variants } : {}) });
+    const stream = await openStream(headway.client.events(job), { token: job.token });
+    await stream.ended;
+    const { event, data } = stream.events.at(-1)!;
+    const archive = async () =>
+      unzip(Buffer.from(await (await headway.client.result(job, '?file=archive')).arrayBuffer()));
+    return { event, result: data.result, error: data.error, upload: id, archive, stream };
+  }
+  const files = (): string[] =>
+    readdirSync(join(headway.env.DATA_DIR!, 'files')).filter((name) => name.startsWith('file_'));
+
+  it('of one image needs no more than the file: two variants and a report, in a zip', async () => {
+    const { result, archive, stream } = await run('a cat.png', await image(2000, 1000, 'png'));
+    expect(result).toMatchObject({
+      images: 1,
+      variants: 2,
+      failed: [],
+      archive: { name: 'a cat-variants.zip' },
+    });
+    const content = await archive();
+    expect(Object.keys(content)).toEqual(['a cat-large.webp', 'a cat-thumb.jpg', 'report.json']);
+    expect(await sharp(content['a cat-large.webp']).metadata()).toMatchObject({ width: 1600, height: 800 });
+    expect(await sharp(content['a cat-thumb.jpg']).metadata()).toMatchObject({ width: 320, height: 320 });
+    expect(JSON.parse(String(content['report.json']))).toEqual({ images: 1, variants: 2, failed: [] });
+    expect(stream.events.findLast(({ event }) => event === 'progress')!.data.percent).toBe(100);
+  });
+
+  it('of a zip makes the variants of each image, and reports what cannot be used', async () => {
+    const jpeg = await image(64, 32);
+    let zip = await zipOf({
+      'trip/': '',
+      'trip/one.jpg': jpeg,
+      'trip/two.png': await image(32, 64, 'png'),
+      'other/one.jpg': await image(30, 30),
+      'broken.jpg': jpeg.subarray(0, 200),
+      'notes.txt': 'buy film',
+      'secret.jpg': jpeg,
+      'xx/outside.jpg': jpeg,
+      'short.png': await image(50, 50, 'png'),
+      '.hidden.jpg': jpeg,
+      '__MACOSX/trip/._one.jpg': 'resource fork',
+    });
+    zip = missized(renamed(encrypted(zip, 'secret.jpg'), 'xx/outside.jpg', '../outside.jpg'), 'short.png', 9);
+    const before = files();
+    const { result, archive, stream, upload } = await run('trip.zip', zip, [
+      { width: 16, format: 'webp' },
+      { width: 8, height: 8, fit: 'cover', format: 'jpeg', suffix: 'tiny' },
+    ]);
+    expect(result).toMatchObject({ images: 3, variants: 6, archive: { name: 'trip-variants.zip' } });
+    expect(result.failed).toEqual([
+      { name: '../outside.jpg', reason: 'its path leads out of the zip' },
+      { name: 'broken.jpg', reason: expect.stringMatching(/^damaged \(/) },
+      { name: 'notes.txt', reason: expect.stringMatching(/^not an image/) },
+      { name: 'secret.jpg', reason: 'encrypted' },
+      { name: 'short.png', reason: expect.stringMatching(/^cannot be unpacked: /) },
+    ]);
+    const content = await archive();
+    expect(Object.keys(content)).toEqual([
+      'one-w16.webp',
+      'one-tiny.jpg',
+      'two-w16.webp',
+      'two-tiny.jpg',
+      'one-w16-2.webp',
+      'one-tiny-2.jpg',
+      'report.json',
+    ]);
+    expect(await sharp(content['two-w16.webp']).metadata()).toMatchObject({ width: 16, height: 32 });
+    expect(await sharp(content['one-tiny-2.jpg']).metadata()).toMatchObject({ width: 8, height: 8 });
+    expect(JSON.parse(String(content['report.json'])).failed).toEqual(result.failed);
+    // The bar is that of the children while they run, and nobody but the broken one is told.
+    const stages = stream.events.flatMap(({ event, data }) => (event === 'progress' ? [data.stage] : []));
+    expect([...new Set(stages)].at(-1)).toBe('archive');
+    expect(stream.events.filter(({ event }) => event === 'child').map(({ data }) => data.error.code)).toEqual(
+      ['permanent'],
+    );
+    // What was only needed on the way is gone.
+    expect(
+      files()
+        .filter((id) => !before.includes(id))
+        .sort(),
+    ).toEqual([upload, result.archive.id].sort());
+  });
+
+  it('of images of which none can be used fails', async () => {
+    const { event, error } = await run('all.zip', await zipOf({ 'a.jpg': 'no', 'b.jpg': 'neither' }));
+    expect([event, error]).toEqual([
+      'failed',
+      {
+        code: 'permanent',
+        message: expect.stringMatching(
+          /^none of 2 images could be used; a\.jpg: not an image that can be read/,
+        ),
+      },
+    ]);
+  });
+
+  it.each([
+    ['a text', 'notes.txt', async () => 'words', /^the file is neither an image that can be read \(JPEG, /],
+    [
+      'a damaged image',
+      'a.png',
+      async () => (await image(99, 99, 'png')).subarray(0, 60),
+      /^the image cannot be used: damaged \(/,
+    ],
+    ['an empty zip', 'a.zip', () => zipOf({ 'folder/': '' }), /^the zip has no images$/],
+    [
+      'half a zip',
+      'a.zip',
+      async () => (await zipOf({ 'a.jpg': 'x' })).subarray(0, 40),
+      /^the zip cannot be read: /,
+    ],
+    [
+      'a zip bomb',
+      'a.zip',
+      () => zipOf({ 'a.bmp': Buffer.alloc(80 * 1024 * 1024) }),
+      /^the zip would be 83886080 bytes when it is unpacked, \d+ times its size/,
+    ],
+    [
+      'a zip that says it holds more than a disk',
+      'a.zip',
+      async () => {
+        const names = Array.from({ length: 3 }, (_, i) => `${i}.jpg`);
+        const zip = await zipOf(Object.fromEntries(names.map((name) => [name, 'x'])));
+        return names.reduce((lying, name) => missized(lying, name, 0xf0000000), zip);
+      },
+      /^the zip would be 12079595520 bytes/,
+    ],
+    [
+      'a zip of too many files',
+      'a.zip',
+      () => zipOf(Object.fromEntries(Array.from({ length: 1001 }, (_, i) => [`${i}.jpg`, 'x']))),
+      /^the zip has 1001 files, more than the 1000 that are taken$/,
+    ],
+  ])('refuses %s', async (_what, name, content, message) => {
+    const { event, error } = await run(name, await content());
+    expect([event, error]).toEqual([
+      'failed',
+      { code: 'permanent', message: expect.stringMatching(message) },
+    ]);
+  });
+
+  it('says what is wrong with the variants before anything is queued', async () => {
+    const file = `file_${'A'.repeat(27)}`;
+    const pointers = async (variants: unknown) =>
+      (await validate(imageVariants.input, { file, variants })).errors?.map(({ pointer }) => pointer);
+    expect(await pointers([])).toEqual(['/variants']);
+    expect(await pointers([{ format: 'bmp' }])).toEqual(['/variants/0/format']);
+    expect(await pointers([{ format: 'png' }, { width: 0, format: 'png' }])).toEqual(['/variants/1/width']);
+    expect(await pointers([{ format: 'png', suffix: '../x' }])).toEqual(['/variants/0/suffix']);
+    expect(await pointers(Array.from({ length: 21 }, () => ({ format: 'png' })))).toEqual(['/variants']);
+    expect(await pointers(undefined)).toBeUndefined();
+  });
+
+  it('goes on after its worker was killed, and ends its children when it is cancelled', async () => {
+    const env = { LOCK_DURATION_MS: '1000', STALLED_INTERVAL_MS: '500' };
+    const other = await startHeadway({ workers: 0, env });
+    const started = (jobs: string) => startWorker({ ...other.env, WORKER_JOBS: jobs });
+    const pictures: Record<string, Buffer> = {};
+    for (let i = 0; i < 12; i++) pictures[`${i}.png`] = await image(900 + i, 900, 'png');
+    const { id } = await other.client.upload('pictures.zip', await zipOf(pictures));
+    const variants = [{ width: 800, format: 'avif' }];
+    const begin = async () => {
+      const job = await other.client.start('image-variants', { file: id, variants });
+      return { job, stream: await openStream(other.client.events(job), { token: job.token }) };
+    };
+    // biome-ignore lint/suspicious/noExplicitAny: a job as GET shows it
+    const view = async (job: any) => (await other.client.get(job)).json() as Promise<any>;
+
+    const parent = await started('image-variants');
+    other.workers.push(parent, await started('image-variant'));
+    const first = await begin();
+    await until('some are done', async () => (await view(first.job)).children?.completed >= 3);
+    await parent.kill('SIGKILL');
+    other.workers.push(await started('image-variants'));
+    await first.stream.ended;
+    expect(first.stream.events.at(-1)!.data.result).toMatchObject({ images: 12, variants: 12, failed: [] });
+    expect((await view(first.job)).children).toMatchObject({ total: 12, completed: 12 });
+
+    const second = await begin();
+    await until('some are done', async () => (await view(second.job)).children?.completed >= 3);
+    await other.client.cancel(second.job);
+    await second.stream.ended;
+    expect(second.stream.names().at(-1)).toBe('cancelled');
+    await until('no child is left', async () => (await view(second.job)).children.pending === 0);
+    expect((await view(second.job)).children.completed).toBeLessThan(12);
+    await other.stop();
+  });
+});
