@@ -30,7 +30,10 @@ describe('the queue of webhooks', () => {
   /** A lifecycle as one process has it, whose life may end when it is about to tell something. */
   function lifecycleOf(diesBeforeTelling: boolean) {
     const publisher = createPublisher({ redis, prefix, logLength: 100, ttlMs: 60_000, sharded: true });
-    const dying: Publisher = { publish: () => Promise.reject(new Error('killed')) };
+    const dying: Publisher = {
+      publish: (channel, event, fence) =>
+        event.end ? Promise.reject(new Error('killed')) : publisher.publish(channel, event, fence),
+    };
     const store = createWebhookStore(redis, prefix, 60_000);
     const openQueue = createQueues(redis, queuePrefix, () => {});
     const { beforeTelling } = createWebhookQueue({ redis, prefix, openQueue, store });
