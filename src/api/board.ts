@@ -5,7 +5,6 @@ import { type Request, type Response, Router } from 'express';
 import { HeadwayError } from '../shared/errors.js';
 import type { OpenQueue, QueuePlan } from '../shared/queues.js';
 import type { Access } from './auth/access.js';
-import { refuseCrossSite } from './same-origin.js';
 
 /** Where the board is. */
 export const BOARD_PATH = '/admin/queues';
@@ -38,7 +37,7 @@ export function boardRoutes({ openQueue, plan, access }: BoardOptions): Router {
     );
 
   const router = Router();
-  router.use(requireAdmin, refuseCrossSite, loosenPolicy, board);
+  router.use(requireAdmin, loosenPolicy, board);
   return router;
 
   async function requireAdmin(req: Request, res: Response, next: () => void): Promise<void> {

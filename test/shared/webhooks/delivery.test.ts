@@ -72,7 +72,8 @@ describe('the queue of webhooks', () => {
       opts: { attempts: 18, headway: { owner: 'user:ada', of: id } },
     });
     const read = createReader(redis, prefix);
-    expect(await read(jobChannel(id), { epoch: '', offset: 0 })).toBeUndefined();
+    const before = await read(jobChannel(id), { epoch: '', offset: 0 });
+    expect(before!.frames.filter(({ frame }) => frame.includes('event: completed'))).toEqual([]);
 
     await Promise.all([lifecycle, lifecycleOf(false).lifecycle].map((one) => one.reconcile(id)));
     const told = await read(jobChannel(id), { epoch: '', offset: 0 });
