@@ -15,6 +15,7 @@ import type { Registry } from '../shared/registry.js';
 import { type Children, type ChildServices, createChildren, type ParentRun } from './children/children.js';
 import { checkResult } from './contract.js';
 import { createLocalExecution, type Execution, type ParentReporting } from './execution.js';
+import { handBack } from './hand-back.js';
 import type { InternalServices } from './internal.js';
 import { createOutlet } from './outlet.js';
 import { isPermanent } from './permanent.js';
@@ -126,8 +127,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       await execution.flush();
       if (error.why === 'cancel') return end(job, CANCELLED_REASON);
       if (error.why === 'timeout') return end(job, error.message, 'timeout');
-      // Put back, for another worker to take at once.
-      await job.moveToWait(token);
+      await handBack(job, token, redis, queuePrefix);
       return new WaitingError();
     }
     await execution.flush();

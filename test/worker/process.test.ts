@@ -1,0 +1,331 @@
+import { join } from 'node:path';
+import { Queue } from 'bullmq';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { StartedJob } from '../support/client.js';
+import { type Headway, startHeadway } from '../support/headway.js';
+import { STEERED, STUBBORN, testJobs } from '../support/jobs.js';
+import { startApi, startWorker, type TestProcess } from '../support/processes.js';
+import { openStream, type TestStream } from '../support/sse.js';
+import { until } from '../support/until.js';
+
+/** A job that notes in which process it runs, with how many others, and ends when there is a token for it. */
+const metered = (name: string, limits: string): string => `
+import { defineJob } from 'headway';
+import { z } from 'zod';
+import { Redis } from '${join(process.cwd(), 'node_modules/ioredis/built/index.js')}';
+
+export default defineJob({
+  name: '${name}',
+  input: z.strictObject({}),
+  result: z.null(),
+  ${limits}
+  async run(_data, ctx) {
+    const redis = new Redis(process.env.REDIS_URL);
+    try {
+      const running = await redis.incr('running:' + process.pid);
+      await redis.rpush('begun', process.pid + ' ' + running);
+      while (!(await redis.brpop('tokens', 1))) ctx.signal.throwIfAborted();
+      await redis.decr('running:' + process.pid);
+      return null;
+    } finally {
+      redis.disconnect();
+    }
+  },
+});
+`;
+
+describe('a worker process', () => {
+  let headway: Headway;
+  afterEach(() => headway.stop());
+
+  const watch = (job: StartedJob): Promise<TestStream> =>
+    openStream(headway.client.events(job), { token: job.token });
+  const begun = async (): Promise<string[]> => headway.connection.lrange('begun', 0, -1);
+  const release = (count: number): Promise<number> =>
+    headway.connection.lpush('tokens', ...Array<string>(count).fill('go'));
+  const start = (name: string, count: number): Promise<TestStream[]> =>
+    Promise.all(Array.from({ length: count }, async () => watch(await headway.client.start(name, {}))));
+
+  it('runs no more jobs of a kind at a time than its concurrency says', async () => {
+    headway = await startHeadway({
+      workers: 2,
+      env: {
+        WORKER_CONCURRENCY: '10',
+        JOBS_DIR: testJobs({
+          'narrow.mjs': metered('narrow', 'concurrency: 2,'),
+          'wide.mjs': metered('wide', ''),
+        }),
+      },
+    });
+    const streams = await start('narrow', 12);
+    await until('all that may have begun', async () => (await begun()).length === 4);
+    // Another kind is not held up by them.
+    const others = await start('wide', 4);
+    await until('the others have begun', async () => (await begun()).length === 8);
+    await release(16);
+    await Promise.all([...streams, ...others].map(({ ended }) => ended));
+    const all = await begun();
+    const narrow = all.slice(0, 4);
+    expect(narrow.map((line) => line.split(' ')[1]).sort()).toEqual(['1', '1', '2', '2']);
+    expect(new Set(narrow.map((line) => line.split(' ')[0])).size).toBe(2);
+    for (const { names } of streams) expect(names().at(-1)).toBe('completed');
+    const active = await activations('narrow');
+    expect(Math.max(...runningAtOnce(active))).toBeLessThanOrEqual(4);
+  });
+
+  it('begins no more jobs of a kind in a time than its rate limit says, together with the other processes', async () => {
+    headway = await startHeadway({
+      workers: 2,
+      env: {
+        JOBS_DIR: testJobs({
+          'limited.mjs': metered('limited', 'concurrency: 2, rateLimit: { max: 4, perMs: 1500 },'),
+        }),
+      },
+    });
+    const streams = await start('limited', 12);
+    for (const count of [4, 8, 12]) {
+      await until(`${count} have begun`, async () => (await begun()).length === count);
+      await release(4);
+    }
+    await Promise.all(streams.map(({ ended }) => ended));
+    const times = (await activations('limited'))
+      .filter(({ event }) => event === 'active')
+      .map(({ at }) => at);
+    expect(times).toHaveLength(12);
+    expect(times[4]! - times[0]!).toBeGreaterThanOrEqual(1500);
+    expect(times[8]! - times[4]!).toBeGreaterThanOrEqual(1500);
+    expect(new Set((await begun()).map((line) => line.split(' ')[0])).size).toBe(2);
+  });
+
+  /** What BullMQ wrote of a queue's jobs, by Redis's clock. */
+  async function activations(queue: string): Promise<Array<{ event: string; at: number }>> {
+    const entries = await headway.connection.xrange(`{headway}:${queue}:events`, '-', '+');
+    return entries.map(([id, fields]) => ({ event: fields[1]!, at: Number(id.split('-')[0]) }));
+  }
+
+  it('runs the kinds in WORKER_JOBS and no others', async () => {
+    headway = await startHeadway({ env: { WORKER_JOBS: 'checksum, csv-import' } });
+    const left = await headway.client.start('steps', { count: 1, intervalMs: 1 });
+    const file = await headway.client.upload('a.txt', 'content');
+    const stream = await watch(await headway.client.start('checksum', { file: file.id }));
+    await stream.ended;
+    expect(stream.names().at(-1)).toBe('completed');
+    expect(await (await headway.client.get(left)).json()).toMatchObject({ state: 'waiting', attempt: 0 });
+    headway.workers.push(await startWorker({ ...headway.env, WORKER_JOBS: 'steps' }));
+    const other = await watch(left);
+    await other.ended;
+    expect(other.names().at(-1)).toBe('completed');
+  });
+
+  it('runs two kinds that share a queue', async () => {
+    headway = await startHeadway({
+      env: {
+        WORKER_JOBS: 'cut,paste',
+        JOBS_DIR: testJobs({
+          'cut.mjs': metered('cut', "queue: 'media',"),
+          'paste.mjs': metered('paste', "queue: 'media',"),
+        }),
+      },
+    });
+    await release(2);
+    for (const name of ['cut', 'paste']) {
+      const job = await headway.client.start(name, {});
+      expect(job.id).toMatch(/^media\./);
+      const stream = await watch(job);
+      await stream.ended;
+      expect(stream.names().at(-1)).toBe('completed');
+    }
+  });
+
+  it('hands a job with a priority back, and an idle worker takes it at once', async () => {
+    headway = await startHeadway({
+      env: { SHUTDOWN_GRACE_MS: '0', JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) },
+    });
+    const { connection, env, workers } = headway;
+    const job = await headway.client.start('steered', { turns: 'turns' }, { priority: 5 });
+    const stream = await watch(job);
+    await connection.lpush('turns', '10');
+    await stream.waitFor('progress');
+    workers.push(await startWorker(env));
+    await until('it waits for work', async () => await blockedClients(2));
+    await workers[0]!.stop();
+    const { data: back } = await stream.waitFor(
+      ({ event, data }) => event === 'waiting' && data.attempt === 1,
+    );
+    const { data: again } = await stream.waitFor(
+      ({ event, data }) => event === 'active' && data.attempt === 2,
+    );
+    expect(again.at - back.at).toBeLessThan(1000);
+    await connection.lpush('turns', 'end');
+    await stream.ended;
+    expect(stream.names().at(-1)).toBe('completed');
+  });
+
+  /** How many connections wait for something to do in the queue "steered". */
+  async function blockedClients(count: number): Promise<boolean> {
+    const clients = (await headway.connection.client('LIST')) as string;
+    return clients.split('\n').filter((line) => / cmd=bzpopmin /.test(line)).length >= count;
+  }
+
+  describe('that is asked to stop', () => {
+    it('takes no further job, lets the running one end, and exits with 0', async () => {
+      headway = await startHeadway({
+        env: { SHUTDOWN_GRACE_MS: '30000', JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) },
+      });
+      const { connection, client } = headway;
+      const worker = headway.workers[0]!;
+      const running = await watch(await client.start('steered', { turns: 'running' }));
+      await connection.lpush('running', '10');
+      await running.waitFor('progress');
+      worker.child.kill('SIGTERM');
+      // A job that is told to end by itself later: until then this one has every chance to be taken.
+      const later = await client.start('steered', { turns: 'later' });
+      await connection.lpush('running', '20');
+      await running.waitFor(({ data }) => data.percent === 20);
+      await connection.lpush('running', 'end');
+      await running.ended;
+      expect(running.names().filter((name) => name !== 'progress')).toEqual([
+        'waiting',
+        'active',
+        'completed',
+      ]);
+      await worker.stop();
+      expect(worker.child.exitCode).toBe(0);
+      expect(await (await client.get(later)).json()).toMatchObject({ state: 'waiting', attempt: 0 });
+      headway.workers = [await startWorker(headway.env)];
+      await connection.lpush('later', 'end');
+      const stream = await watch(later);
+      await stream.ended;
+      expect(stream.names()).toEqual(['waiting', 'active', 'completed']);
+    });
+
+    it.each([
+      ['that reacts to its signal', true],
+      ['that ignores it', false],
+    ])(
+      'hands back a job %s: no attempt is used up, and nothing is heard of the old run',
+      async (_what, polite) => {
+        headway = await startHeadway({
+          env: {
+            SHUTDOWN_GRACE_MS: '100',
+            PROGRESS_INTERVAL_MS: '10',
+            JOBS_DIR: testJobs({ 'stubborn.mjs': STUBBORN }),
+          },
+        });
+        const { connection, client, env, workers } = headway;
+        const job = await client.start('stubborn', { polite, lastsMs: 5000 }, { attempts: 1 });
+        const stream = await watch(job);
+        await stream.waitFor('progress');
+        workers.push(await startWorker(env));
+        await workers[0]!.stop();
+        expect(workers[0]!.child.exitCode).toBe(0);
+        await stream.ended;
+        expect(stream.names().filter((name) => name !== 'progress' && name !== 'log')).toEqual([
+          'waiting',
+          'active',
+          'waiting',
+          'active',
+          'completed',
+        ]);
+        expect(stream.events.at(-1)!.data.attempt).toBe(2);
+        const queue = new Queue('stubborn', { connection, prefix: '{headway}' });
+        expect(await queue.getJob(job.id)).toMatchObject({
+          attemptsMade: 1,
+          attemptsStarted: 2,
+          stalledCounter: 0,
+        });
+        await queue.close();
+        let attempt = 0;
+        for (const { data } of stream.events) {
+          expect(data.attempt).toBeGreaterThanOrEqual(attempt);
+          attempt = data.attempt;
+        }
+      },
+    );
+
+    it('hands back what it is given in the very moment', async () => {
+      headway = await startHeadway({
+        env: {
+          SHUTDOWN_GRACE_MS: '0',
+          WORKER_CONCURRENCY: '10',
+          JOBS_DIR: testJobs({ 'stubborn.mjs': STUBBORN }),
+        },
+      });
+      const { client, env } = headway;
+      const jobs = await Promise.all(
+        Array.from({ length: 60 }, () => client.start('stubborn', { polite: true, lastsMs: 10 })),
+      );
+      const streams = await Promise.all(jobs.map(watch));
+      const [first] = headway.workers as [TestProcess];
+      await streams[0]!.waitFor('active');
+      await first.stop();
+      headway.workers = [await startWorker(env)];
+      await Promise.all(streams.map(({ ended }) => ended));
+      for (const { names } of streams) {
+        expect(names()).not.toContain('stalled');
+        expect(names().at(-1)).toBe('completed');
+      }
+    });
+  });
+});
+
+/** How many jobs ran at each moment. */
+function runningAtOnce(events: Array<{ event: string }>): number[] {
+  let running = 0;
+  return events.map(({ event }) => {
+    if (event === 'active') running++;
+    if (event === 'completed') running--;
+    return running;
+  });
+}
+
+describe('a worker process that cannot run as it is told', () => {
+  const media = {
+    'cut.mjs': metered('cut', "queue: 'media',"),
+    'paste.mjs': metered('paste', "queue: 'media',"),
+  };
+  const limited = { ...media, 'glue.mjs': metered('glue', "queue: 'media', concurrency: 1,") };
+  it.each<[string, Record<string, string>, Record<string, string>, RegExp]>([
+    [
+      'a name that no job has',
+      {},
+      { WORKER_JOBS: 'steps,stpes' },
+      /^error: WORKER_JOBS: no job is named "stpes"; there are: .*steps/,
+    ],
+    [
+      'half of a queue',
+      media,
+      { WORKER_JOBS: 'cut' },
+      /^error: WORKER_JOBS: the queue "media" also has paste: /,
+    ],
+    [
+      'a list that is none',
+      {},
+      { WORKER_JOBS: 'steps;checksum' },
+      /^error: WORKER_JOBS: must be names of jobs/,
+    ],
+    [
+      'a limit in a queue that is shared',
+      limited,
+      {},
+      /^error: the job "glue" has a concurrency or rateLimit.*"media" with cut, paste/,
+    ],
+  ])('says so in one line and ends for good: %s', async (_what, jobs, env, message) => {
+    const settings = { ...env, JOBS_DIR: testJobs(jobs), REDIS_URL: 'redis://127.0.0.1:1' };
+    const failure = await startWorker(settings).then(
+      () => undefined,
+      (error: { code: number; output: string }) => error,
+    );
+    expect(failure?.code).toBe(78);
+    expect(failure!.output.trim()).toMatch(message);
+    expect(failure!.output.trim()).not.toContain('\n');
+  });
+
+  it('so does the API, for what concerns it too', async () => {
+    const failure = await startApi({ JOBS_DIR: testJobs(limited), REDIS_URL: 'redis://127.0.0.1:1' }).then(
+      () => undefined,
+      (error: { code: number; output: string }) => error,
+    );
+    expect(failure).toMatchObject({ code: 78, output: expect.stringMatching(/^error: the job "glue"/) });
+  });
+});
