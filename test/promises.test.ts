@@ -321,8 +321,9 @@ describe('the promises', () => {
           ([command, ...args]) =>
             command!.toLowerCase() === what && words.every((word) => args.some((arg) => arg.includes(word))),
         );
-      const kept = at('hset', `headway:{job:${job.id}}:slots`, '"percent":90');
+      // What is watched arrives later than what it brings about.
       await until('BullMQ is seen to end it', () => at('xadd', '{headway}:hasty:events', end, job.id) >= 0);
+      const kept = at('hset', `headway:{job:${job.id}}:slots`, '"percent":90');
       expect(kept).toBeGreaterThanOrEqual(0);
       expect(kept).toBeLessThan(at('xadd', '{headway}:hasty:events', end, job.id));
     } finally {

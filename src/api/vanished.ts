@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import type { Running } from '../shared/lifecycle/bridge.js';
+import { lastNews } from '../shared/lifecycle/bull-events.js';
 import type { Lifecycle } from '../shared/lifecycle/reconcile.js';
 import type { Logger } from '../shared/log.js';
 import { addressOf, queueKey } from '../shared/queues.js';
@@ -46,7 +47,15 @@ export function startVanishedLook({
     if ((await redis.exists(...keys)) === keys.length) return;
     const there = await Promise.all(keys.map((key) => redis.exists(key)));
     const gone = jobIds.filter((_jobId, i) => there[i] === 0);
-    await Promise.all(gone.map((jobId) => lifecycle.reconcile(jobId)));
+    const queues = [...new Set(gone.map((jobId) => addressOf(jobId)!.queue))];
+    // A job may have come to its end and be removed at that.
+    const news = await Promise.all(queues.map((queue) => lastNews(redis, queuePrefix, queue)));
+    await Promise.all(
+      gone.map((jobId) => {
+        const hint = news[queues.indexOf(addressOf(jobId)!.queue)]!.get(jobId)?.hint;
+        return lifecycle.reconcile(jobId, hint ?? { event: 'removed' });
+      }),
+    );
     for (const jobId of gone) known.add(jobId);
   }
 

@@ -207,6 +207,31 @@ describe.each([
     }
   });
 
+  it('may remove its jobs when they are done: they end as what they were', async () => {
+    const fates = Array.from({ length: 20 }, (_, i) => i % 2 === 0);
+    plain.worker(
+      'steps',
+      async ({ data }) => {
+        if (data.intervalMs === 0) throw new Error('out of luck');
+        return 'done';
+      },
+      { removeOnComplete: { count: 0 }, removeOnFail: { count: 0 } },
+    );
+    await Promise.all(
+      fates.map(async (lucky) => {
+        const job = await headway.client.start('steps', { count: 1, intervalMs: lucky ? 1 : 0 });
+        const stream = await openStream(headway.client.events(job), { token: job.token });
+        await stream.ended;
+        expect(stream.events.at(-1)).toMatchObject(
+          lucky
+            ? { event: 'completed', data: { result: 'done' } }
+            : { event: 'failed', data: { error: { message: 'out of luck' } } },
+        );
+        expectSound(stream);
+      }),
+    );
+  });
+
   it('does not break a stream, whatever it calls progress', async () => {
     const reports = [
       true,

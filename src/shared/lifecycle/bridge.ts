@@ -97,6 +97,7 @@ export function startBridge({
     /** Progress that waits for its interval to be over, by job. */
     const held = new Map<string, PlainProgress>();
     let toldAt = 0;
+    let moved = false;
     try {
       const keys = [...streams.keys()];
       const known = await redis.hmget(cursorKey, ...queues);
@@ -113,18 +114,19 @@ export function startBridge({
           ...keys,
           ...from,
         );
-        for (const [key, entries] of reply ?? []) await handle(streams.get(key)!, entries, held);
+        await Promise.all((reply ?? []).map(([key, entries]) => handle(streams.get(key)!, entries, held)));
         if (held.size > 0 && Date.now() >= toldAt + progressIntervalMs) {
           toldAt = Date.now();
-          await tell(
-            [...held.keys()].map((jobId) => [jobId, undefined]),
-            held,
+          await Promise.all(
+            [...held.keys()].map((jobId) => lifecycle.reconcile(jobId, undefined, take(held, jobId))),
           );
         }
         for (const [key, entries] of reply ?? []) cursors.set(key, entries.at(-1)![0]);
+        moved ||= reply !== null;
         // Whoever takes over begins with what was not told yet.
-        if (held.size === 0) {
+        if (moved && held.size === 0) {
           await redis.hset(cursorKey, new Map([...cursors].map(([key, at]) => [streams.get(key)!, at])));
+          moved = false;
         }
         // A full batch means that more are waiting.
         if (reply?.every(([, entries]) => entries.length < BATCH)) await sleep(PAUSE_MS);
@@ -151,9 +153,11 @@ export function startBridge({
     for (const [i, [jobId, { progress }]] of reporting.entries()) {
       held.set(jobId, { ...progress!, attempt: attempts[i]! });
     }
-    await tell(
-      news.filter(([, { changed }]) => changed),
-      held,
+    const changed = news.filter(([, job]) => job.changed);
+    await Promise.all(
+      changed.map(([jobId, { hint, over }]) =>
+        lifecycle.reconcile(jobId, hint, over ? take(held, jobId) : undefined),
+      ),
     );
   }
 
@@ -167,19 +171,6 @@ export function startBridge({
     const ids = jobs.map(([, { id }]) => id);
     const keys = ['events', ...ids].map((suffix) => queueKey(queuePrefix, queue, suffix));
     return scripts.jobAttempts(keys.length, ...keys, entryId, ...ids);
-  }
-
-  async function tell(
-    jobs: Array<[jobId: string, news: JobNews | undefined]>,
-    held: Map<string, PlainProgress>,
-  ): Promise<void> {
-    await Promise.all(
-      jobs.map(([jobId, news]) => {
-        const progress = held.get(jobId);
-        held.delete(jobId);
-        return lifecycle.reconcile(jobId, news?.hint, progress);
-      }),
-    );
   }
 
   const tick = (): void => {
@@ -202,4 +193,10 @@ export function startBridge({
       await Promise.race([release().catch(() => {}), sleep(STOP_MS, undefined, { ref: false })]);
     },
   };
+}
+
+function take<K, V>(map: Map<K, V>, key: K): V | undefined {
+  const value = map.get(key);
+  map.delete(key);
+  return value;
 }

@@ -1,9 +1,12 @@
-import { addressOf, jobIdOf } from '../queues.js';
+import type { Cluster, Redis } from 'ioredis';
+import { addressOf, jobIdOf, queueKey } from '../queues.js';
 import { isOurs } from './plain-progress.js';
 import type { EndHint } from './snapshot.js';
 
 /** An entry of BullMQ's event stream. */
 export type BullEntry = [id: string, fields: string[]];
+
+const LAST = 1000;
 
 /** What a batch of events says of one job. */
 export interface JobNews {
@@ -11,6 +14,8 @@ export interface JobNews {
   id: string;
   /** Its state has changed. */
   changed: boolean;
+  /** The newest event is not of a run under way: what was reported has to be told now. */
+  over: boolean;
   /** How it ended. */
   hint?: EndHint;
   /** The newest progress that a worker which knows nothing of us reported since the job last became active. */
@@ -32,11 +37,14 @@ export function readBullEvents(queue: string, entries: BullEntry[]): Map<string,
     if (event.event === 'progress') {
       const value = foreignProgress(event.data, jobId);
       if (value === undefined) continue;
-      newsOf(jobId, event.jobId).progress = { value, at: Number(entryId.split('-')[0]) };
+      const job = newsOf(jobId, event.jobId);
+      job.progress = { value, at: Number(entryId.split('-')[0]) };
+      job.over = false;
       continue;
     }
     const job = newsOf(jobId, event.jobId);
     job.changed = true;
+    job.over = event.event !== 'active';
     // What was reported before was of another attempt.
     if (event.event === 'active') delete job.progress;
     const hint = endHint(event);
@@ -47,11 +55,21 @@ export function readBullEvents(queue: string, entries: BullEntry[]): Map<string,
   function newsOf(jobId: string, id: string): JobNews {
     let job = news.get(jobId);
     if (!job) {
-      job = { id, changed: false };
+      job = { id, changed: false, over: false };
       news.set(jobId, job);
     }
     return job;
   }
+}
+
+/** What the last thousand events of a queue say, whether they were seen to or not. */
+export async function lastNews(
+  redis: Redis | Cluster,
+  queuePrefix: string,
+  queue: string,
+): Promise<Map<string, JobNews>> {
+  const entries = await redis.xrevrange(queueKey(queuePrefix, queue, 'events'), '+', '-', 'COUNT', LAST);
+  return readBullEvents(queue, entries.reverse());
 }
 
 /** Whether an entry says that the queue was paused, or goes on. */

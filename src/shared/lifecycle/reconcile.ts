@@ -3,6 +3,7 @@ import { channelKeys, jobChannel } from '../channel/keys.js';
 import type { Publisher } from '../channel/publisher.js';
 import type { KeepTimes } from '../job-index/keep-times.js';
 import { addressOf, queueKey } from '../queues.js';
+import { lastNews } from './bull-events.js';
 import { isOurs } from './plain-progress.js';
 import { createPlainReports, type PlainProgress } from './plain-reports.js';
 import { type EndHint, isFinished, type JobSnapshot, type SnapshotReader } from './snapshot.js';
@@ -82,6 +83,12 @@ export function createLifecycle({
     };
   }
 
+  /** How a job ended that is gone, if BullMQ's events still say so. */
+  async function hintOf(jobId: string): Promise<EndHint | undefined> {
+    const queue = addressOf(jobId)?.queue;
+    return queue ? (await lastNews(redis, queuePrefix, queue)).get(jobId)?.hint : undefined;
+  }
+
   /** The name of a job that is gone, from what its channel told first. */
   async function nameTold(jobId: string): Promise<string | undefined> {
     const [, log] = channelKeys(prefix, jobChannel(jobId));
@@ -97,7 +104,7 @@ export function createLifecycle({
       const missing = job
         ? transitions(told, job)
         : told && told.end === undefined
-          ? [ended(told, jobId, await nameTold(jobId), endOfRemoved(hint))]
+          ? [ended(told, jobId, await nameTold(jobId), endOfRemoved(hint ?? (await hintOf(jobId))))]
           : [];
       // What the running attempt has said in BullMQ's own words belongs before what ends it.
       let running = told?.rank === RANK.active && told.end === undefined ? told.attempt : undefined;

@@ -25,11 +25,12 @@ it('keeps of each job what still matters at the end of a batch', () => {
     'steps..7': {
       id: '7',
       changed: true,
+      over: true,
       progress: { value: 20, at: 1003 },
       hint: { event: 'completed', result: { a: 1 } },
     },
     // What it reported was of the attempt before.
-    'steps..8': { id: '8', changed: true },
+    'steps..8': { id: '8', changed: true, over: false },
   });
 });
 
@@ -44,7 +45,7 @@ it('tells the progress of our own workers from that of others', () => {
     ),
   ).toEqual({});
   expect(read(progress(id, { jobId: 'steps.two', attempt: 1, percent: 3 }))).toMatchObject({
-    [id]: { changed: false },
+    [id]: { changed: false, over: false },
   });
 });
 
