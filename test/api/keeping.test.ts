@@ -246,11 +246,12 @@ describe('a day of load, squeezed into waves', () => {
       await wave();
       await wave();
       const before = await measure();
-      for (let i = 0; i < 3; i++) await wave();
-      const after = await measure();
-      expect(after.keys).toEqual(before.keys);
-      // A job that stayed behind would be about 2 KB.
-      expect(after.memory - before.memory).toBeLessThan(JOBS * 300);
+      const WAVES = 3;
+      for (let i = 0; i < WAVES; i++) await wave();
+      expect((await measure()).keys).toEqual(before.keys);
+      // A job that stayed behind would be about 2 KB. Buffers of connections come and go, and Redis frees a moment later.
+      const room = WAVES * JOBS * 200;
+      await until('the memory is free again', async () => (await measure()).memory - before.memory < room);
       expect(before.keys.length).toBeLessThan(20);
     } finally {
       await headway.stop();
