@@ -6,7 +6,7 @@ export type ConnectionRole =
   | 'request'
   /** Commands of a worker: wait until Redis is back. */
   | 'patient'
-  /** A connection that is BullMQ's own: it waits too, and does its pipelining itself. */
+  /** A connection that is BullMQ's own: it waits too. */
   | 'bullmq'
   /** Pub/Sub: waits, and leaves subscribing again to the subscriber. */
   | 'subscriber';
@@ -19,7 +19,7 @@ const roleOptions: Record<ConnectionRole, RedisOptions> = {
     enableAutoPipelining: true,
   },
   patient: { maxRetriesPerRequest: null, enableAutoPipelining: true },
-  bullmq: { maxRetriesPerRequest: null },
+  bullmq: { maxRetriesPerRequest: null, enableAutoPipelining: true },
   subscriber: { maxRetriesPerRequest: null, autoResubscribe: false, autoResendUnfulfilledCommands: false },
 };
 
