@@ -8,7 +8,9 @@ import { ensureRedisServer } from './system.mjs';
 const REACTION_MS = 5000;
 
 /** Channels for trying out, on a service that listens on its own machine only unless told otherwise. */
-const PUBLIC_CHANNELS = JSON.stringify([{ channel: 'public.**', subscribe: 'anyone', publish: 'anyone' }]);
+const PUBLIC_CHANNELS = JSON.stringify([
+  { channel: 'public.**', subscribe: 'anyone', publish: 'anyone', presence: 'anyone', shared: true },
+]);
 
 /**
  * Runs a private Redis (unless `REDIS_URL` names one), the API and a worker.

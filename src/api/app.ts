@@ -7,21 +7,21 @@ import { HeadwayError } from '../shared/errors.js';
 import type { Logger } from '../shared/log.js';
 import { refuseCrossSite } from './auth/cross-site.js';
 import { BOARD_PATH, boardRoutes } from './board.js';
-import type { ChannelRule } from './channels/rules.js';
 import { methods, problemHandler } from './problem.js';
 import { requestLog } from './request-log.js';
 import { requireJson } from './require-json.js';
 import { batchRoutes } from './routes/batch.js';
-import { channelRoutes } from './routes/channels.js';
+import { type ChannelRoutesOptions, channelRoutes } from './routes/channels.js';
 import { definitionRoutes } from './routes/definitions.js';
 import { eventRoutes } from './routes/events.js';
 import { filesRoutes } from './routes/files.js';
 import { healthRoutes } from './routes/health.js';
 import { jobRoutes } from './routes/jobs.js';
+import { type KeyRoutesOptions, keyRoutes } from './routes/keys.js';
 import { type ScheduleRoutesOptions, scheduleRoutes } from './routes/schedules.js';
 
-export interface AppOptions extends ScheduleRoutesOptions {
-  rules: ChannelRule[];
+export interface AppOptions extends ScheduleRoutesOptions, ChannelRoutesOptions {
+  keys: KeyRoutesOptions;
   log: Logger;
   stopping: () => boolean;
 }
@@ -83,6 +83,7 @@ export function createApp(options: AppOptions): Express {
   );
   app.use(channelRoutes(options));
   app.use('/v1/events', eventRoutes(options));
+  app.use('/v1', keyRoutes(options.keys));
   app.use(
     '/v1/schedules',
     requireJson,

@@ -16,6 +16,7 @@ import { watchQueues } from '../shared/lifecycle/queue-watch.js';
 import { startRecheck } from '../shared/lifecycle/recheck.js';
 import { createWithdrawal } from '../shared/lifecycle/withdraw.js';
 import { createLogger } from '../shared/log.js';
+import { answerPresence, createPresence } from '../shared/presence.js';
 import { announce, onShutdown, runMain } from '../shared/process.js';
 import { createQueues, planQueues } from '../shared/queues.js';
 import { connectRedis } from '../shared/redis.js';
@@ -24,8 +25,13 @@ import { createScheduleKeeper } from '../shared/schedules/keeper.js';
 import { webhookPolicy } from '../shared/webhooks/target.js';
 import { createApp } from './app.js';
 import { createAccess } from './auth/access.js';
+import { createApiKeys } from './auth/api-keys.js';
+import { askOf, loadAuthorize } from './auth/hook.js';
 import { userKeys } from './auth/keys.js';
+import { watchRevocations } from './auth/revocation-watch.js';
+import { createRevocations } from './auth/revocations.js';
 import { adminToken, createTokens, signingSecret } from './auth/tokens.js';
+import { createPermissions } from './channels/permission.js';
 import { readRules } from './channels/rules.js';
 import { createJobStarter } from './jobs/start.js';
 import { listen } from './listen.js';
@@ -40,6 +46,7 @@ await runMain(async () => {
   const registry = await loadRegistry([builtInJobsDir, ...(config.JOBS_DIR ? [config.JOBS_DIR] : [])]);
   const plan = planQueues(registry, config.QUEUE_NAME);
   const rules = await readRules(config.CHANNEL_RULES);
+  const ask = askOf(await loadAuthorize(config.AUTHORIZE_MODULE), log);
   const connection = await connectHeadway(config, 'request', log, registry);
   const { redis, server: redisServer, queuePrefix, lifecycle, trackJob, keep } = connection;
   const store = openFileStore({
@@ -101,6 +108,26 @@ await runMain(async () => {
   });
   const register = createChildRegister(redis, queuePrefix, connection.readJob);
 
+  const apiKeys = createApiKeys(redis, config.KEY_PREFIX);
+  const revocations = createRevocations(redis, config.KEY_PREFIX, apiKeys);
+  const access = createAccess({
+    tokens: createTokens({
+      secret,
+      ttlMs: config.TOKEN_TTL_MS,
+      keys: await userKeys(config, secret),
+      audience: config.JWT_AUDIENCE,
+      issuer: config.JWT_ISSUER,
+    }),
+    apiKeys,
+    revocations,
+    ask,
+    tokenTtlMs: config.TOKEN_TTL_MS,
+    adminToken: await adminToken(config, production),
+    readJob: connection.readJob,
+    readGone,
+  });
+  const pubSub = { redis, subscriber: subscriberRedis, prefix: config.KEY_PREFIX };
+
   let stopping = false;
   const app = createApp({
     config,
@@ -109,21 +136,11 @@ await runMain(async () => {
     plan,
     registry,
     store,
-    access: createAccess({
-      tokens: createTokens({
-        secret,
-        ttlMs: config.TOKEN_TTL_MS,
-        keys: await userKeys(config, secret),
-        audience: config.JWT_AUDIENCE,
-        issuer: config.JWT_ISSUER,
-      }),
-      tokenTtlMs: config.TOKEN_TTL_MS,
-      adminToken: await adminToken(config, production),
-      readJob: connection.readJob,
-      readGone,
-    }),
+    access,
+    permissions: createPermissions(rules, ask),
+    presence: createPresence(pubSub),
+    keys: { access, apiKeys, revocations, redis, prefix: config.KEY_PREFIX },
     viewers,
-    rules,
     withdrawal,
     starter,
     schedules,
@@ -161,6 +178,8 @@ await runMain(async () => {
     onGap: recheck.all,
     log,
   });
+  watchRevocations({ redis: subscriberRedis, prefix: config.KEY_PREFIX, viewers, revocations, log });
+  answerPresence({ ...pubSub, count: (channel) => subscriber.count(channel), log });
   const vanishedLook = startVanishedLook({
     channels: () => subscriber.channels(),
     redis,

@@ -123,6 +123,12 @@ export const configSchema = z.object({
     .describe(
       'Who may follow and publish to which channel: a JSON array of rules, or the path of a file with one. Empty: only who has a token that names the channel. `npm start` opens `public.**` to anyone.',
     ),
+  AUTHORIZE_MODULE: z
+    .string()
+    .default('')
+    .describe(
+      'Path of a module whose default export decides who may do what on a channel where rules cannot say it.',
+    ),
   HEARTBEAT_MS: int(100)
     .default(15_000)
     .describe('A comment is sent on every stream in this interval, so that no middle box closes it.'),

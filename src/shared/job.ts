@@ -2,6 +2,8 @@ import type { Readable } from 'node:stream';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { ResultFile, StoredFile } from './files/store.js';
 
+export type { Action, Asker, Authorize } from './authorize.js';
+
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
 /**

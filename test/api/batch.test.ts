@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { NO_GRANTS } from '../../src/api/auth/access.js';
+import { NO_GRANTS } from '../../src/api/auth/principal.js';
 import { createBatchStarter } from '../../src/api/jobs/batch.js';
 import { createIdempotency } from '../../src/api/jobs/idempotency.js';
 import { createJobStarter } from '../../src/api/jobs/start.js';

@@ -1,34 +1,30 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Request, Response } from 'express';
+import { jobChannel } from '../../shared/channel/keys.js';
 import { HeadwayError } from '../../shared/errors.js';
 import type { GoneReader } from '../../shared/job-index/gone.js';
 import type { SnapshotReader } from '../../shared/lifecycle/snapshot.js';
-import { basicPassword, bearer, cookies, queryTokens } from './credentials.js';
-import type { Claim, Grants, Tokens } from './tokens.js';
+import { type ApiKeys, isApiKey } from './api-keys.js';
+import type { Claim } from './claims.js';
+import { type Credential, tokenDigest } from './credential.js';
+import type { Ask } from './hook.js';
+import { ADMIN, type Principal, principalId, visitorPrincipal } from './principal.js';
+import type { Revocations } from './revocations.js';
+import { basicPassword, bearer, cookies, queryTokens } from './sent.js';
+import type { Tokens } from './tokens.js';
 
 const JOB_COOKIE = 'headway_job';
-const VISITOR_COOKIE = 'headway_visitor';
-/** The token of a user, for `EventSource` with credentials; the first only over TLS. */
+/** The first of each only over TLS: no other host and no plain page can set it. */
+const VISITOR_COOKIES = ['__Host-headway_visitor', 'headway_visitor'] as const;
+/** The token of a user, for `EventSource` with credentials. */
 const TOKEN_COOKIES = ['__Host-headway_token', 'headway_token'];
 
-/** Somebody whose jobs belong together. */
-export interface Principal {
-  /** `user:<sub>` of a token, `visitor:<digest>` of a cookie, or `admin`. */
-  id: string;
-  /** Known by name, and not only by a cookie that the first call was given. */
-  signedIn: boolean;
-  /** May see and do everything. */
-  admin: boolean;
-  sub?: string | undefined;
-  tenant?: string | undefined;
-  /** What its token allows. */
-  grants: Grants;
-  /** When what it came with is no longer valid, ms since 1970. */
-  expiresAt?: number;
+/** A right to see a job. */
+export interface Permit {
+  jobId: string;
+  /** What it rests on; nothing that could end before the job for its visitor. */
+  credential?: Credential | undefined;
 }
-
-/** Nothing beside what everybody may. */
-export const NO_GRANTS: Grants = { subscribe: [], publish: [] };
 
 /** Who may do what. */
 export interface Access {
@@ -39,11 +35,10 @@ export interface Access {
   /**
    * Lets a request pass to a job (that of its path unless another is given) that carries the job's token
    * (`Authorization: Bearer`, `?token=`, or the cookie) or that of the job it serves or of a job above it, or comes from
-   * who started the job, or from an admin.
-   * @returns the job's id
+   * who started the job, from an admin, or from whom the operator's code lets pass.
    * @throws HeadwayError `not-found` else, whether the job exists or not; `invalid-token` for a token that is none
    */
-  authorize(req: Request, jobId?: string): Promise<string>;
+  authorize(req: Request, jobId?: string): Promise<Permit>;
   /** @throws HeadwayError `sign-in` for a caller that is not known to be an admin, `forbidden` for one known not to be */
   requireAdmin(req: Request): Promise<Principal>;
   /** Makes the token of a job. */
@@ -58,6 +53,9 @@ export const jobNotFound = (): HeadwayError =>
 
 export interface AccessOptions {
   tokens: Tokens;
+  apiKeys: ApiKeys;
+  revocations: Revocations;
+  ask: Ask;
   tokenTtlMs: number;
   /** Opens everything; `undefined`: nothing does. */
   adminToken: string | undefined;
@@ -65,28 +63,60 @@ export interface AccessOptions {
   readGone: GoneReader;
 }
 
-const ADMIN: Principal = { id: 'admin', signedIn: true, admin: true, grants: NO_GRANTS };
+/** What a request has shown: a claim that holds, and what it rests on. */
+interface Proof {
+  claim: Claim | 'admin';
+  credential: Credential;
+}
 
-export function createAccess({ tokens, tokenTtlMs, adminToken, readJob, readGone }: AccessOptions): Access {
+export function createAccess(options: AccessOptions): Access {
+  const { tokens, apiKeys, revocations, ask, tokenTtlMs, adminToken, readJob, readGone } = options;
+
   const isAdminToken = (given: string | undefined): boolean =>
-    given !== undefined && adminToken !== undefined && timingSafeEqual(digest(given), digest(adminToken));
+    given !== undefined && adminToken !== undefined && timingSafeEqual(sha256(given), sha256(adminToken));
 
-  /** What the request's own words say: an admin, the claim of its token, or nothing. */
-  async function claimOf(req: Request): Promise<Claim | 'admin' | undefined> {
-    const token =
-      bearer(req) ?? queryTokens(req)[0] ?? TOKEN_COOKIES.flatMap((name) => cookies(req, name))[0];
-    if (isAdminToken(token) || isAdminToken(basicPassword(req))) return 'admin';
-    return token === undefined ? undefined : tokens.verify(token);
+  /** What the request's own words say. */
+  async function proofOf(req: Request): Promise<Proof | undefined> {
+    const inHeader = bearer(req);
+    const inQuery = queryTokens(req)[0];
+    const token = inHeader ?? inQuery ?? TOKEN_COOKIES.flatMap((name) => cookies(req, name))[0];
+    if (isAdminToken(token) || isAdminToken(basicPassword(req))) return { claim: 'admin', credential: {} };
+    if (token === undefined) return undefined;
+    if (isApiKey(token)) {
+      if (token !== inHeader) {
+        const detail = 'An API key is sent as Authorization: Bearer only: it is not for pages and addresses.';
+        throw new HeadwayError('invalid-token', detail);
+      }
+      const claim = await apiKeys.verify(token);
+      return { claim, credential: { key: claim.key, expiresAt: claim.expiresAt } };
+    }
+    return check(token);
   }
 
-  function principalOf(req: Request, claim: Claim | 'admin' | undefined): Principal | undefined {
+  async function check(token: string): Promise<Proof> {
+    const claim = await tokens.verify(token);
+    const credential: Credential = { digest: tokenDigest(token), expiresAt: claim.expiresAt };
+    if ('subject' in claim) {
+      credential.jti = claim.jti;
+      credential.principal = principalId(claim.subject, claim.tenant);
+      credential.issuedAt = claim.issuedAt;
+    }
+    await revocations.check(credential);
+    return { claim, credential };
+  }
+
+  function principalOf(req: Request, proof: Proof | undefined): Principal | undefined {
+    const { claim, credential } = proof ?? {};
     if (claim === 'admin') return ADMIN;
     if (claim && 'subject' in claim) {
-      const { subject: sub, tenant, admin, grants, expiresAt } = claim;
-      const id = tenant ? `user:${tenant}/${sub}` : `user:${sub}`;
-      return { id, signedIn: true, admin, sub, tenant, grants, expiresAt };
+      const { subject: sub, tenant, admin, grants, claims } = claim;
+      const id = principalId(sub, tenant);
+      // An admin of a tenant is none of the whole service.
+      const isAdmin = admin && tenant === undefined;
+      const tenantAdmin = admin && tenant !== undefined;
+      return { id, signedIn: true, admin: isAdmin, tenantAdmin, sub, tenant, grants, credential, claims };
     }
-    const [visitor] = cookies(req, VISITOR_COOKIE);
+    const [visitor] = VISITOR_COOKIES.flatMap((name) => cookies(req, name));
     return visitor && /^[\w-]{27}$/.test(visitor) ? visitorPrincipal(visitor) : undefined;
   }
 
@@ -102,7 +132,17 @@ export function createAccess({ tokens, tokenTtlMs, adminToken, readJob, readGone
   };
 
   const principal = async (req: Request): Promise<Principal | undefined> =>
-    principalOf(req, await claimOf(req));
+    principalOf(req, await proofOf(req));
+
+  async function isPermitted(req: Request, jobId: string, caller: Principal | undefined): Promise<boolean> {
+    if (caller?.admin) return true;
+    const owner = await ownerOf(jobId);
+    if (caller && owner === caller.id) return true;
+    if (caller?.tenantAdmin && owner?.startsWith(principalId('', caller.tenant))) return true;
+    if (owner === undefined) return false;
+    const action = req.method === 'GET' || req.method === 'HEAD' ? 'subscribe' : 'control';
+    return (await ask(caller, action, jobChannel(jobId))) === true;
+  }
 
   return {
     principal,
@@ -110,7 +150,7 @@ export function createAccess({ tokens, tokenTtlMs, adminToken, readJob, readGone
       const known = await principal(req);
       if (known) return known;
       const visitor = randomBytes(20).toString('base64url');
-      res.cookie(VISITOR_COOKIE, visitor, {
+      res.cookie(VISITOR_COOKIES[req.secure ? 0 : 1], visitor, {
         httpOnly: true,
         sameSite: 'lax',
         secure: req.secure,
@@ -119,16 +159,18 @@ export function createAccess({ tokens, tokenTtlMs, adminToken, readJob, readGone
       return visitorPrincipal(visitor);
     },
     async authorize(req, jobId = String(req.params.id)) {
-      const claim = await claimOf(req);
-      if (claim === 'admin') return jobId;
-      if (claim && 'jobId' in claim && (claim.jobId === jobId || (await serves(jobId, claim.jobId)))) {
-        return jobId;
+      const proof = await proofOf(req);
+      const { claim, credential } = proof ?? {};
+      if (typeof claim === 'object' && 'jobId' in claim) {
+        if (claim.jobId === jobId || (await serves(jobId, claim.jobId))) return { jobId, credential };
       }
       const others = claim ? queryTokens(req).slice(1) : cookies(req, JOB_COOKIE);
-      for (const token of others) if (opens(await tokens.verify(token), jobId)) return jobId;
-      const caller = principalOf(req, claim);
-      if (caller?.admin) return jobId;
-      if (caller && (await ownerOf(jobId)) === caller.id) return jobId;
+      for (const token of others) {
+        const other = await check(token);
+        if (opens(other.claim, jobId)) return { jobId, credential: other.credential };
+      }
+      const caller = principalOf(req, proof);
+      if (await isPermitted(req, jobId, caller)) return { jobId, credential: caller?.credential };
       throw jobNotFound();
     },
     async requireAdmin(req) {
@@ -152,13 +194,7 @@ export function createAccess({ tokens, tokenTtlMs, adminToken, readJob, readGone
   };
 }
 
-const opens = (claim: Claim, jobId: string): boolean => 'jobId' in claim && claim.jobId === jobId;
+const opens = (claim: Claim | 'admin', jobId: string): boolean =>
+  typeof claim === 'object' && 'jobId' in claim && claim.jobId === jobId;
 
-const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
-
-const visitorPrincipal = (visitor: string): Principal => ({
-  id: `visitor:${digest(visitor).toString('base64url')}`,
-  signedIn: false,
-  admin: false,
-  grants: NO_GRANTS,
-});
+const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();

@@ -1,49 +1,13 @@
 import { createSecretKey } from 'node:crypto';
 import { decodeJwt, errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
-import { z } from 'zod';
 import type { Config } from '../../shared/config.js';
 import { HeadwayError } from '../../shared/errors.js';
 import { keptSecret } from '../../shared/kept-secret.js';
 import { StartError } from '../../shared/process.js';
-import { isPattern } from '../channels/pattern.js';
+import { type Claim, userClaims } from './claims.js';
 import type { UserKeys } from './keys.js';
 
 const JOB_AUDIENCE = 'headway:job';
-
-const patterns = z.array(z.string().refine(isPattern, 'must be a pattern of channels')).max(100).default([]);
-const userClaims = z.object({
-  sub: z.string().min(1).max(200),
-  tenant: z.string().min(1).max(100).optional(),
-  headway: z
-    .object({
-      admin: z.boolean().default(false),
-      subscribe: patterns,
-      publish: patterns,
-      jobs: z.array(z.string()).max(100).optional(),
-    })
-    .prefault({}),
-});
-
-/** What a token says: it opens one job, or it says who somebody is. Times are ms since 1970. */
-export type Claim = { jobId: string; expiresAt: number } | UserClaim;
-
-/** What the token of a user says. */
-export interface UserClaim {
-  subject: string;
-  tenant?: string | undefined;
-  admin: boolean;
-  grants: Grants;
-  expiresAt: number;
-}
-
-/** What a token allows its bearer beside what everybody may. */
-export interface Grants {
-  /** Patterns of channels. */
-  subscribe: string[];
-  publish: string[];
-  /** The kinds of job that it may start; `undefined`: all. */
-  jobs?: string[] | undefined;
-}
 
 /**
  * Signs and checks tokens: JWTs (RFC 7519). The capability token of a job (`aud` is `headway:job`, HS256) says which
@@ -81,9 +45,18 @@ export function createTokens({ secret, ttlMs, keys, audience, issuer }: TokensOp
       const [issue] = claims.error.issues;
       throw invalid(`The token's claim ${issue!.path.join('.')}: ${issue!.message}.`);
     }
-    const { sub: subject, tenant, headway } = claims.data;
+    const { sub: subject, tenant, iat, jti, headway } = claims.data;
     const { admin, subscribe, publish, jobs } = headway;
-    return { subject, tenant, admin, grants: { subscribe, publish, jobs }, expiresAt: payload.exp! * 1000 };
+    return {
+      subject,
+      tenant,
+      admin,
+      grants: { subscribe, publish, jobs },
+      expiresAt: payload.exp! * 1000,
+      issuedAt: iat === undefined ? undefined : iat * 1000,
+      jti,
+      claims: payload,
+    };
   }
 
   async function verifyJob(token: string): Promise<Claim> {

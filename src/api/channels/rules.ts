@@ -1,10 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { StartError } from '../../shared/process.js';
-import type { Principal } from '../auth/access.js';
+import type { Principal } from '../auth/principal.js';
 import { isPattern, matches } from './pattern.js';
-
-export type ChannelAction = 'subscribe' | 'publish';
+import type { ChannelAction } from './permission.js';
 
 const who = z.enum(['anyone', 'signed-in', 'admin']);
 
@@ -15,6 +14,10 @@ const ruleSchema = z.strictObject({
     .refine(isPattern, 'must be the name of a channel, in which *, **, {sub} and {tenant} may stand'),
   subscribe: who.optional(),
   publish: who.optional(),
+  /** Who may know how many follow it. */
+  presence: who.optional(),
+  /** It is the same channel for all tenants. */
+  shared: z.boolean().optional(),
 });
 
 export type ChannelRule = z.output<typeof ruleSchema>;
@@ -51,3 +54,7 @@ export function ruled(
     return needed === 'admin' ? principal?.admin === true : principal?.signedIn === true;
   });
 }
+
+/** Whether a channel is the same for all tenants. */
+export const isShared = (rules: ChannelRule[], channel: string): boolean =>
+  rules.some((rule) => rule.shared === true && matches(rule.channel, channel));

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { HeadwayError } from '../../shared/errors.js';
 import { derivedJobId, type QueuePlan } from '../../shared/queues.js';
 import { validate } from '../../shared/schema.js';
-import type { Principal } from '../auth/access.js';
+import type { Principal } from '../auth/principal.js';
 import type { Idempotency } from './idempotency.js';
 import type { JobRequest, JobStarter } from './start.js';
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { HeadwayError } from '../../shared/errors.js';
-import type { Principal } from '../auth/access.js';
+import type { Principal } from '../auth/principal.js';
 
 /** What a key was used for. */
 interface Use {

@@ -8,7 +8,7 @@ import type { JobDefinition } from '../../shared/job.js';
 import { type JobOptions, optionsSchema } from '../../shared/job-options.js';
 import type { Registry } from '../../shared/registry.js';
 import { validate } from '../../shared/schema.js';
-import type { Principal } from '../auth/access.js';
+import type { Principal } from '../auth/principal.js';
 import { keyScope } from './idempotency.js';
 import { checkWebhook, type WebhookRules } from './webhook.js';
 

@@ -5,10 +5,12 @@ import type { Config } from '../../shared/config.js';
 import type { Connection } from '../../shared/connection.js';
 import { HeadwayError } from '../../shared/errors.js';
 import type { GoneReader } from '../../shared/job-index/gone.js';
+import type { Presence } from '../../shared/presence.js';
 import type { Access } from '../auth/access.js';
-import { jobOfChannel, requirePermission } from '../channels/permission.js';
+import { type Credential, distinct } from '../auth/credential.js';
+import { jobOfChannel, type Permissions } from '../channels/permission.js';
 import { checkPublication, publishAll } from '../channels/publish.js';
-import type { ChannelRule } from '../channels/rules.js';
+import { wantedOf } from '../channels/wanted.js';
 import { methods } from '../problem.js';
 import { requireJson } from '../require-json.js';
 import { type BundledChannel, MAX_CHANNELS, positionsOf } from '../stream/bundle.js';
@@ -17,25 +19,26 @@ import { lastEventIdOf, requireStream } from '../stream/request.js';
 import type { Viewers } from '../stream/viewers.js';
 
 const DEFAULT_CHANNEL = 'sse';
-const MAX_LAST = 10_000;
 
 export interface ChannelRoutesOptions {
   config: Config;
   connection: Connection;
   access: Access;
+  permissions: Permissions;
+  presence: Presence;
   readGone: GoneReader;
   viewers: Viewers;
-  rules: ChannelRule[];
 }
 
-/** `/stream`: follow channels. `/v1/channels/:name`: publish to one. */
+/** `/stream`: follow channels. `/v1/channels/:name`: publish to one, and know how many follow it. */
 export function channelRoutes({
   config,
   connection,
   access,
+  permissions,
+  presence,
   readGone,
   viewers,
-  rules,
 }: ChannelRoutesOptions): Router {
   const publisher = createPublisher({
     redis: connection.redis,
@@ -49,31 +52,37 @@ export function channelRoutes({
   router.route('/stream').all(methods('GET')).get(follow);
   router
     .route('/v1/channels/:name')
-    .all(methods('POST'))
+    .all(methods('GET', 'POST'))
+    .get(show)
     .post(requireJson, express.json({ limit: config.BODY_MAX_BYTES }), publish);
   return router;
 
   async function follow(req: Request, res: Response): Promise<void> {
-    const names = channelNames(req);
-    const last = lastOf(req);
+    const wanted = wantedOf(req);
     const principal = await access.principal(req);
-    for (const name of names) {
+    const credentials: Array<Credential | undefined> = [principal?.credential];
+    const names: string[] = [];
+    for (const name of channelNames(req)) {
       const jobId = jobOfChannel(name);
-      if (jobId === undefined) requirePermission(rules, principal, 'subscribe', name);
-      else await access.authorize(req, jobId);
+      if (jobId === undefined) names.push(await permissions.require(principal, 'subscribe', name));
+      else {
+        credentials.push((await access.authorize(req, jobId)).credential);
+        names.push(name);
+      }
     }
     requireStream(req);
     const positions = positionsOf(lastEventIdOf(req), names.length);
-    const channels = await Promise.all(names.map((name, i) => placed(name, positions[i]!, last)));
-    viewers.answer(req, res, channels, principal?.expiresAt);
-  }
-
-  /** A job's stream begins with all of it; of a channel that goes on for ever a newcomer gets what it asks for. */
-  async function placed(name: string, position: string, last: number): Promise<BundledChannel> {
-    const jobId = jobOfChannel(name);
-    if (jobId !== undefined)
-      return openJobChannel({ lifecycle: connection.lifecycle, readGone }, jobId, position);
-    return position ? { name } : { name, after: await tail(name, last) };
+    const channels = await Promise.all(
+      names.map(async (name, i): Promise<BundledChannel> => {
+        const jobId = jobOfChannel(name);
+        // A job's stream begins with all of it; of a channel that goes on for ever a newcomer gets what it asks for.
+        if (jobId !== undefined) {
+          return openJobChannel({ lifecycle: connection.lifecycle, readGone }, jobId, positions[i]);
+        }
+        return positions[i] ? { name } : { name, after: await tail(name, wanted) };
+      }),
+    );
+    viewers.answer(req, res, channels, distinct(credentials));
   }
 
   async function publish(req: Request, res: Response): Promise<void> {
@@ -82,10 +91,20 @@ export function channelRoutes({
     if (jobOfChannel(name) !== undefined) {
       throw new HeadwayError('forbidden', 'Only its worker publishes to the channel of a job.');
     }
-    requirePermission(rules, principal, 'publish', name);
+    const channel = await permissions.require(principal, 'publish', name);
     const publication = await checkPublication(req.body);
-    const ids = await publishAll(publisher, name, publication);
+    const ids = await publishAll(publisher, channel, publication);
     res.json(publication.batch ? { ids } : { id: ids[0] });
+  }
+
+  async function show(req: Request, res: Response): Promise<void> {
+    const name = String(req.params.name);
+    const jobId = jobOfChannel(name);
+    if (jobId !== undefined) await access.authorize(req, jobId);
+    const channel =
+      jobId === undefined ? await permissions.require(await access.principal(req), 'presence', name) : name;
+    const { watchers, complete } = await presence.watchers(channel);
+    res.set('Cache-Control', 'no-store').json({ channel: name, watchers, complete });
   }
 }
 
@@ -98,11 +117,4 @@ function channelNames(req: Request): string[] {
     'invalid-request',
     `${names.length} channels are more than the ${MAX_CHANNELS} that one connection can follow.`,
   );
-}
-
-/** How many of the newest events a newcomer wants: `?last=`, none unless given. */
-function lastOf(req: Request): number {
-  const { last = '0' } = req.query;
-  if (typeof last === 'string' && /^\d{1,5}$/.test(last) && Number(last) <= MAX_LAST) return Number(last);
-  throw new HeadwayError('invalid-request', `last must be a whole number from 0 to ${MAX_LAST}.`);
 }

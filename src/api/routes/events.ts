@@ -3,6 +3,7 @@ import type { Connection } from '../../shared/connection.js';
 import { HeadwayError } from '../../shared/errors.js';
 import type { GoneReader } from '../../shared/job-index/gone.js';
 import type { Access } from '../auth/access.js';
+import { type Credential, distinct } from '../auth/credential.js';
 import { methods } from '../problem.js';
 import { MAX_CHANNELS, positionsOf } from '../stream/bundle.js';
 import { openJobChannel } from '../stream/job-channel.js';
@@ -25,11 +26,12 @@ export function eventRoutes({ connection, access, readGone, viewers }: EventRout
 
   async function watchJobs(req: Request, res: Response): Promise<void> {
     const jobIds = jobIdsOf(req);
-    for (const jobId of jobIds) await access.authorize(req, jobId);
+    const credentials: Array<Credential | undefined> = [];
+    for (const jobId of jobIds) credentials.push((await access.authorize(req, jobId)).credential);
     requireStream(req);
     const positions = positionsOf(lastEventIdOf(req), jobIds.length);
     const channels = await Promise.all(jobIds.map((jobId, i) => openJobChannel(jobs, jobId, positions[i])));
-    viewers.answer(req, res, channels);
+    viewers.answer(req, res, channels, distinct(credentials));
   }
 }
 

@@ -97,7 +97,7 @@ export function jobRoutes(options: JobRoutesOptions): Router {
   }
 
   async function showJob(req: Request, res: Response): Promise<void> {
-    const jobId = await access.authorize(req);
+    const { jobId } = await access.authorize(req);
     const job = await readJob(jobId);
     if (!job) throw await missingJob(readGone, jobId);
     const [progress, delivery] = await Promise.all([
@@ -108,14 +108,14 @@ export function jobRoutes(options: JobRoutesOptions): Router {
   }
 
   async function showResult(req: Request, res: Response): Promise<void> {
-    const jobId = await access.authorize(req);
+    const { jobId } = await access.authorize(req);
     const job = await readJob(jobId);
     if (!job) throw await missingJob(readGone, jobId);
     await sendResult(req, res, job, store);
   }
 
   async function cancelJob(req: Request, res: Response): Promise<void> {
-    const jobId = await access.authorize(req);
+    const { jobId } = await access.authorize(req);
     const job = await withdrawal.cancel(jobId);
     if (!job) throw await missingJob(readGone, jobId);
     if (job.state === 'completed' || job.state === 'failed') {
@@ -125,7 +125,7 @@ export function jobRoutes(options: JobRoutesOptions): Router {
   }
 
   async function retryJob(req: Request, res: Response): Promise<void> {
-    const jobId = await access.authorize(req);
+    const { jobId } = await access.authorize(req);
     // What it came to has to be told before it runs again.
     const { job } = await lifecycle.reconcile(jobId);
     if (!job) throw await missingJob(readGone, jobId);
@@ -139,8 +139,9 @@ export function jobRoutes(options: JobRoutesOptions): Router {
   }
 
   async function watchJob(req: Request, res: Response): Promise<void> {
-    const jobId = await access.authorize(req);
+    const { jobId, credential } = await access.authorize(req);
     requireStream(req);
-    viewers.answer(req, res, [await openJobChannel({ lifecycle, readGone }, jobId, lastEventIdOf(req))]);
+    const channel = await openJobChannel({ lifecycle, readGone }, jobId, lastEventIdOf(req));
+    viewers.answer(req, res, [channel], credential ? [credential] : []);
   }
 }

@@ -4,7 +4,7 @@ import { jobLinks } from '../../shared/job-view.js';
 import { newJobId } from '../../shared/queues.js';
 import type { ScheduleKeeper } from '../../shared/schedules/keeper.js';
 import type { Schedule } from '../../shared/schedules/schedule.js';
-import { NO_GRANTS, type Principal } from '../auth/access.js';
+import { NO_GRANTS, type Principal } from '../auth/principal.js';
 import { methods } from '../problem.js';
 import {
   changed,

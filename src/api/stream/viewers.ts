@@ -2,6 +2,8 @@ import type { Request, Response } from 'express';
 import type { Subscriber } from '../../shared/channel/subscriber.js';
 import { LIVE, STALLED, type SubscriptionState } from '../../shared/channel/subscription.js';
 import type { Logger } from '../../shared/log.js';
+import type { Credential } from '../auth/credential.js';
+import type { Revoked } from '../auth/revocations.js';
 import { redactUrl } from '../request-log.js';
 import { Bundle, type BundledChannel } from './bundle.js';
 import { openStream, type SinkEvents, type StreamSink } from './handshake.js';
@@ -9,7 +11,12 @@ import { answerHead, lastEventIdOf } from './request.js';
 
 const HEARTBEAT = Buffer.from(': \n\n');
 /** The last event of a viewer whose token is no longer valid. */
-const EXPIRED = Buffer.from('event: unauthorized\ndata: {"reason":"expired"}\n\n');
+const unauthorized = (reason: 'expired' | 'revoked'): Buffer =>
+  Buffer.from(`event: unauthorized\ndata: {"reason":"${reason}"}\n\n`);
+const EXPIRED = unauthorized('expired');
+const REVOKED = unauthorized('revoked');
+/** So many are looked at together when credentials are looked at again. */
+const AT_ONCE = 500;
 /** The heartbeats of all viewers are spread over this many ticks, so that no tick is long. */
 const TICKS = 16;
 
@@ -35,8 +42,8 @@ interface Following {
  */
 export class Viewers {
   private readonly bySink = new Map<StreamSink, Following>();
-  /** Until when those may stay whose permission ends some time, ms since 1970. */
-  private readonly deadlines = new Map<StreamSink, number>();
+  /** What the permission of those rests on that can lose it. */
+  private readonly credentials = new Map<StreamSink, Credential[]>();
   private readonly timer: NodeJS.Timeout;
   private tick = 0;
   private readonly events: SinkEvents = {
@@ -44,7 +51,7 @@ export class Viewers {
     onClose: (sink) => {
       this.bySink.get(sink)?.close();
       this.bySink.delete(sink);
-      this.deadlines.delete(sink);
+      this.credentials.delete(sink);
     },
   };
 
@@ -61,15 +68,15 @@ export class Viewers {
    * Answers a request with the stream of one channel or several. The request and its response are not to be used
    * afterwards. A viewer that has seen the end of all of them gets 204, which by the standard stops a browser from
    * reconnecting.
-   * @param until when the viewer's permission ends, ms since 1970
+   * @param credentials what the viewer's permission rests on: with one of them it ends
    */
-  answer(req: Request, res: Response, channels: BundledChannel[], until?: number): void {
+  answer(req: Request, res: Response, channels: BundledChannel[], credentials: Credential[]): void {
     if (channels.every(({ over }) => over)) res.status(204).end();
     else if (req.method === 'HEAD') answerHead(res);
-    else this.open(req, res, channels, until);
+    else this.open(req, res, channels, credentials);
   }
 
-  private open(req: Request, res: Response, channels: BundledChannel[], until: number | undefined): void {
+  private open(req: Request, res: Response, channels: BundledChannel[], credentials: Credential[]): void {
     const lastEventId = lastEventIdOf(req);
     const sink = openStream(req, res, 'retry: 2000\n\n', this.events);
     if (sink.destroyed) return;
@@ -80,7 +87,7 @@ export class Viewers {
         ? new Bundle(subscriber, channels, sink, lastEventId)
         : subscriber.subscribe(name, sink, { lastEventId, after });
     this.bySink.set(sink, following);
-    if (until !== undefined) this.deadlines.set(sink, until);
+    if (credentials.length > 0) this.credentials.set(sink, credentials);
     log.debug({ url: redactUrl(req.url ?? ''), channels: channels.length }, 'stream opened');
   }
 
@@ -92,18 +99,44 @@ export class Viewers {
       sink.end();
     }
     this.bySink.clear();
-    this.deadlines.clear();
+    this.credentials.clear();
+  }
+
+  /**
+   * Looks again whether those that are here may stay, and ends the streams of those that may not.
+   * @param revoked only those whose permission rests on this; all unless given
+   */
+  async recheck(isRevoked: (credential: Credential) => Promise<boolean>, revoked?: Revoked): Promise<void> {
+    const concerns = (credential: Credential): boolean =>
+      revoked === undefined || credential[revoked.field] === revoked.name;
+    const open = [...this.credentials].filter(([, credentials]) => credentials.some(concerns));
+    for (let i = 0; i < open.length; i += AT_ONCE) {
+      await Promise.all(
+        open.slice(i, i + AT_ONCE).map(async ([sink, credentials]) => {
+          const lost = await Promise.all(credentials.map(isRevoked));
+          if (lost.includes(true)) this.dismiss(sink, REVOKED);
+        }),
+      );
+    }
   }
 
   /** Ends the streams of those whose permission has ended, with an event that says so. */
   private endOverdue(): void {
     const now = Date.now();
-    for (const [sink, until] of this.deadlines) {
-      if (until > now) continue;
-      sink.write(EXPIRED);
-      sink.end();
-      this.events.onClose(sink);
+    for (const [sink, credentials] of this.credentials) {
+      if (credentials.some(({ expiresAt = now + 1 }) => expiresAt <= now)) this.dismiss(sink, EXPIRED);
     }
+  }
+
+  private dismiss(sink: StreamSink, last: Buffer): void {
+    const following = this.bySink.get(sink);
+    if (!following) return;
+    const stalled = following.state === STALLED;
+    this.events.onClose(sink);
+    // One that does not read would keep its socket for ever.
+    if (stalled) return void sink.destroy();
+    sink.write(last);
+    sink.end();
   }
 
   private beat(): void {

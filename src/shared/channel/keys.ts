@@ -1,11 +1,14 @@
-/** What a channel may be called: 1 to 200 characters, none of which can leave its key or its frame. */
-const NAME = /^[A-Za-z0-9][A-Za-z0-9._:~@-]{0,199}$/;
+/**
+ * What a channel may be called: 1 to 200 characters, none of which can leave its key or its frame. The channels of a
+ * tenant have its name and a slash before theirs.
+ */
+const NAME = /^(?:[A-Za-z0-9][A-Za-z0-9._~@-]{0,99}\/)?[A-Za-z0-9][A-Za-z0-9._:~@-]{0,199}$/;
 
 /** @throws TypeError for a name that no channel can have */
 export function checkChannelName(name: string): string {
   if (!NAME.test(name)) {
     throw new TypeError(
-      'a channel name has 1 to 200 of A-Z a-z 0-9 . _ : ~ @ - and starts with a letter or a digit',
+      'a channel name has 1 to 200 of A-Z a-z 0-9 . _ : ~ @ - and starts with a letter or a digit (the name of a tenant and a slash may stand before)',
     );
   }
   return name;

@@ -61,17 +61,22 @@ const placed = (frame: Buffer): { offset: number; frame: Buffer } => ({
   frame,
 });
 
+/** Which of the log's events a newcomer wants: so many of the newest, or those from a time on (ms since 1970). */
+export type Wanted = { last: number } | { since: number };
+
 /**
- * Where a newcomer has to begin that wants so many of the log's newest events: the offset before them. Asked before
- * the viewer is told that its stream is open, so that it gets whatever is published from then on.
+ * Where a newcomer has to begin: the offset before the first log event that it wants. Asked before the viewer is told
+ * that its stream is open, so that it gets whatever is published from then on.
  */
-export type Tail = (channel: string, count: number) => Promise<number>;
+export type Tail = (channel: string, wanted: Wanted) => Promise<number>;
 
 export function createTail(redis: Redis | Cluster, prefix: string): Tail {
-  return async (channel, count) => {
+  const scripts = withScripts(redis);
+  return async (channel, wanted) => {
     const [meta, log] = channelKeys(prefix, channel);
-    if (count === 0) return Number((await redis.hget(meta, 'log')) ?? 0);
-    const newest = await redis.xrevrange(log, '+', '-', 'COUNT', count);
+    if ('since' in wanted) return scripts.channelSince(log, wanted.since);
+    if (wanted.last === 0) return Number((await redis.hget(meta, 'log')) ?? 0);
+    const newest = await redis.xrevrange(log, '+', '-', 'COUNT', wanted.last);
     const oldest = newest.at(-1)?.[0];
     return oldest ? Number(oldest.split('-')[0]) - 1 : 0;
   };

@@ -8,6 +8,7 @@ type Keys = [string, string, string];
 export interface ChannelScripts {
   channelPublish(...args: [...Keys, ...Array<string | number>]): Promise<string | null>;
   channelReadBuffer(...args: [...Keys, ...Array<string | number>]): Promise<ReadReply | null>;
+  channelSince(log: string, time: number): Promise<number>;
 }
 
 export type ReadReply = [
@@ -27,6 +28,7 @@ export function withScripts<R extends Redis | Cluster>(redis: R): R & ChannelScr
   if (!('channelPublish' in redis)) {
     redis.defineCommand('channelPublish', { numberOfKeys: 3, lua: lua('publish') });
     redis.defineCommand('channelRead', { numberOfKeys: 3, lua: lua('read') });
+    redis.defineCommand('channelSince', { numberOfKeys: 1, lua: lua('since') });
   }
   return redis as R & ChannelScripts;
 }

@@ -28,6 +28,7 @@ export class Subscriber {
   constructor(private readonly options: SubscriberOptions) {
     this.redis = options.redis;
     this.redis.on('ready', this.onReady);
+    if (this.redis.status === 'ready') this.holdOn();
     this.redis.on('close', () => {
       for (const feed of this.feeds.values()) feed.offline();
     });
@@ -74,6 +75,11 @@ export class Subscriber {
     for (const feed of this.feeds.values()) yield* feed.subscriptions;
   }
 
+  /** How many follow a channel here. */
+  count(channel: string): number {
+    return this.feeds.get(channelKeys(this.options.prefix, channel)[0])?.subscriptions.size ?? 0;
+  }
+
   /** The names of the channels that are watched here. */
   *channels(): Generator<string> {
     for (const feed of this.feeds.values()) yield feed.name;
@@ -97,7 +103,17 @@ export class Subscriber {
     done.catch((error) => this.options.onError?.(error));
   }
 
+  /**
+   * Stays subscribed to something: ioredis takes the answer to the last `SUNSUBSCRIBE`, which counts sharded channels
+   * only, for the end of all subscriptions, and then drops the messages of those that others made on this connection.
+   */
+  private holdOn(): void {
+    const { sharded, prefix, onError } = this.options;
+    if (sharded) this.redis.ssubscribe(`${prefix}:anchor`).catch((error) => onError?.(error));
+  }
+
   private resubscribe(): void {
+    this.holdOn();
     for (const [key, feed] of this.feeds) this.follow(key, feed);
   }
 }

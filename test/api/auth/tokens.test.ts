@@ -34,7 +34,13 @@ describe('tokens of users', () => {
   it('say who somebody is, of which tenant, and what is allowed', async () => {
     const tokens = await tokensWith({});
     const token = await sign(secret(OWN), {
-      claims: { tenant: 'acme', headway: { subscribe: ['a.*'], publish: ['b'], jobs: ['steps'] } },
+      claims: {
+        tenant: 'acme',
+        iat: 1_700_000_000,
+        jti: 'one',
+        team: 'red',
+        headway: { subscribe: ['a.*'], publish: ['b'], jobs: ['steps'] },
+      },
     });
     expect(await tokens.verify(token)).toEqual({
       subject: 'ada',
@@ -42,6 +48,9 @@ describe('tokens of users', () => {
       admin: false,
       grants: { subscribe: ['a.*'], publish: ['b'], jobs: ['steps'] },
       expiresAt: expect.any(Number),
+      issuedAt: 1_700_000_000_000,
+      jti: 'one',
+      claims: expect.objectContaining({ sub: 'ada', team: 'red' }),
     });
   });
 

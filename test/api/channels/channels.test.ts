@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Headway, startHeadway } from '../../support/headway.js';
 import { startApi } from '../../support/processes.js';
 import { openStream } from '../../support/sse.js';
+import { until } from '../../support/until.js';
 
 const RULES = [
   { channel: 'public.**', subscribe: 'anyone', publish: 'anyone' },
@@ -93,6 +94,35 @@ describe('channels over HTTP', () => {
     await stream.waitFor('end');
     expect(stream.events.map(({ data }) => data)).toEqual([state, 0]);
     stream.close();
+  });
+
+  it('give a newcomer with ?since= what was published from a time on', async () => {
+    const publishAll = (from: number, to: number) =>
+      publish('public.since', {
+        events: Array.from({ length: to - from }, (_, i) => ({ data: from + i })),
+      });
+    await publishAll(0, 700);
+    // Redis has a clock of its own; it is this machine's.
+    const [seconds, micros] = await headway.connection.time();
+    const since = Number(seconds) * 1000 + Math.ceil(Number(micros) / 1000) + 1;
+    await until('a later millisecond', async () => {
+      const [s, us] = await headway.connection.time();
+      return Number(s) * 1000 + Number(us) / 1000 > since;
+    });
+    await publishAll(700, 1000);
+    const seenSince = async (text: string | number): Promise<number[]> => {
+      const stream = await follow(`channel=public.since&since=${text}`);
+      await publish('public.since', { event: 'end', data: 0, kind: 'state' });
+      await stream.waitFor('end');
+      stream.close();
+      return stream.events.flatMap(({ event, data }) => (event === 'message' ? [data] : []));
+    };
+    const late = Array.from({ length: 300 }, (_, i) => 700 + i);
+    expect(await seenSince(since)).toEqual(late);
+    expect(await seenSince(new Date(since).toISOString())).toEqual(late);
+    expect((await seenSince(0)).length).toBe(1000);
+    expect(await seenSince('2026-01-01T00:00:00+02:00')).toHaveLength(1000);
+    expect(await seenSince(since + 3_600_000)).toEqual([]);
   });
 
   it('take a batch in order, and give an id for each', async () => {
@@ -227,6 +257,9 @@ describe('channels over HTTP', () => {
       400,
     ],
     ['a last that is none', '/stream?channel=public.x&last=-1', 400],
+    ['a time that is none', '/stream?channel=public.x&since=yesterday', 400],
+    ['a day that is none', '/stream?channel=public.x&since=2026-13-45T00:00:00Z', 400],
+    ['both', '/stream?channel=public.x&since=0&last=1', 400],
     ['a last beyond all', '/stream?channel=public.x&last=10001', 400],
   ])('are not confused by %s', async (_what, path, status) => {
     const response = await fetch(`${url}${path}`, {

@@ -6,7 +6,8 @@
            log (offset of the newest log event), start (offset before the first event that newcomers get),
            end (offset of the event that ended it), and for jobs the fence: attempt, rank, failures, stalls, and the
            marks: due, percent (of the attempt), lines, paused ("1" when told that the queue is)
-  KEYS[2]  its log: a stream, entry id "<offset>-0", fields f = frame, p = offset of the log event before
+  KEYS[2]  its log: a stream, entry id "<offset>-0", fields f = frame, p = offset of the log event before,
+           t = when it was published, ms since 1970
   KEYS[3]  its state slots: a hash, slot key -> frame
 
   ARGV[1]  "SPUBLISH" or "PUBLISH"
@@ -77,7 +78,9 @@ if mark ~= '' then redis.call('HSET', KEYS[1], mark, ARGV[15]) end
 
 local refresh = offset % 64 == 0
 if ARGV[3] == '' then
-  redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], at .. '-0', 'f', frame, 'p', lastLog)
+  local time = redis.call('TIME')
+  local ms = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+  redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], at .. '-0', 'f', frame, 'p', lastLog, 't', ms)
   redis.call('HSET', KEYS[1], 'log', at)
   refresh = true
 elseif redis.call('HSET', KEYS[3], ARGV[3], frame) == 1 then

@@ -1,0 +1,38 @@
+import type { Redis } from 'ioredis';
+import { tellAll, watchControl } from '../../shared/control.js';
+import type { Logger } from '../../shared/log.js';
+import type { Viewers } from '../stream/viewers.js';
+import type { Revocations, Revoked } from './revocations.js';
+
+const VERB = 'revoked';
+
+/** Tells every API process what was revoked, so that it looks at the streams that rest on it. */
+export const tellRevoked = (redis: Redis, prefix: string, revoked: Revoked): Promise<void> =>
+  tellAll(redis, prefix, VERB, JSON.stringify(revoked));
+
+export interface RevocationWatchOptions {
+  /** A connection for Pub/Sub; others may use it too. */
+  redis: Redis;
+  prefix: string;
+  viewers: Viewers;
+  revocations: Revocations;
+  log: Logger;
+}
+
+/** Ends the streams of those whose token or key is revoked while they are open. */
+export function watchRevocations({ redis, prefix, viewers, revocations, log }: RevocationWatchOptions): void {
+  const look = (revoked?: Revoked): void => {
+    viewers
+      .recheck(revocations.isRevoked, revoked)
+      // Redis is away: when it is back, we look again.
+      .catch((error) => log.debug({ err: error }, 'could not look for revoked tokens'));
+  };
+  watchControl({
+    redis,
+    prefix,
+    verb: VERB,
+    onMessage: (about) => look(JSON.parse(about) as Revoked),
+    onGap: () => look(),
+    log,
+  });
+}

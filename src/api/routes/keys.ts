@@ -1,0 +1,71 @@
+import express, { type Request, type Response, Router } from 'express';
+import type { Redis } from 'ioredis';
+import type { z } from 'zod';
+import { HeadwayError } from '../../shared/errors.js';
+import { validate } from '../../shared/schema.js';
+import type { Access } from '../auth/access.js';
+import { type ApiKeys, newKeySchema } from '../auth/api-keys.js';
+import { tellRevoked } from '../auth/revocation-watch.js';
+import { type Revocations, revocationSchema } from '../auth/revocations.js';
+import { methods } from '../problem.js';
+import { requireJson } from '../require-json.js';
+
+export interface KeyRoutesOptions {
+  access: Access;
+  apiKeys: ApiKeys;
+  revocations: Revocations;
+  redis: Redis;
+  prefix: string;
+}
+
+/** `/v1/keys`: keys for servers. `/v1/revocations`: tokens that are to be valid no longer. For admins. */
+export function keyRoutes({ access, apiKeys, revocations, redis, prefix }: KeyRoutesOptions): Router {
+  const router = Router();
+  const json = express.json({ limit: '64kb' });
+  router.route('/keys').all(methods('GET', 'POST'), admin).get(list).post(requireJson, json, make);
+  router.route('/keys/:id').all(methods('DELETE'), admin).delete(remove);
+  router.route('/revocations').all(methods('POST'), admin).post(requireJson, json, revoke);
+  return router;
+
+  async function admin(req: Request, _res: Response, next: () => void): Promise<void> {
+    await access.requireAdmin(req);
+    next();
+  }
+
+  async function list(_req: Request, res: Response): Promise<void> {
+    res.set('Cache-Control', 'no-store').json({ keys: await apiKeys.list() });
+  }
+
+  async function make(req: Request, res: Response): Promise<void> {
+    const { key, secret } = await apiKeys.make(await checked(newKeySchema, req.body));
+    res
+      .status(201)
+      .location(`/v1/keys/${key.id}`)
+      .set('Cache-Control', 'no-store')
+      .json({ ...key, secret });
+  }
+
+  async function remove(req: Request, res: Response): Promise<void> {
+    const id = String(req.params.id);
+    if (!(await apiKeys.remove(id))) throw new HeadwayError('not-found', 'There is no such key.');
+    await tellRevoked(redis, prefix, { field: 'key', name: id });
+    res.status(204).end();
+  }
+
+  async function revoke(req: Request, res: Response): Promise<void> {
+    const revoked = await revocations.revoke(await checked(revocationSchema, req.body));
+    await tellRevoked(redis, prefix, revoked);
+    res.status(204).end();
+  }
+}
+
+async function checked<S extends z.ZodType>(schema: S, body: unknown): Promise<z.output<S>> {
+  const parsed = await validate(schema, body);
+  if (!parsed.errors) return parsed.value as z.output<S>;
+  const [first] = parsed.errors;
+  throw new HeadwayError(
+    'invalid-request',
+    `${first!.pointer || 'The body'}: ${first!.detail}`,
+    parsed.errors,
+  );
+}

@@ -1,0 +1,88 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Headway, startHeadway } from '../../support/headway.js';
+import { temporaryFolder } from '../../support/processes.js';
+import { openStream } from '../../support/sse.js';
+import { call, signer } from '../../support/tokens.js';
+
+const ADMIN = 'an-admin-of-these-tests';
+const MODULE = `
+import type { Authorize } from 'headway';
+
+const authorize: Authorize = async (principal, action, channel) => {
+  if (channel === 'broken') throw new Error('no database');
+  if (channel === 'slow') return new Promise(() => {});
+  if (channel === 'public.closed') return false;
+  if (channel.startsWith('team.')) {
+    const teams = (principal?.claims?.teams ?? []) as string[];
+    return teams.includes(channel.slice(5)) && action !== 'publish';
+  }
+  // The colleagues of who started a job may watch it, and not cancel it.
+  if (channel.startsWith('job:')) return action === 'subscribe' && principal?.sub === 'colleague';
+  return undefined;
+};
+export default authorize;
+`;
+
+describe('the code of the operator', () => {
+  let headway: Headway;
+  let url: string;
+  let sign: ReturnType<typeof signer>;
+  beforeAll(async () => {
+    const file = join(temporaryFolder(), 'authorize.ts');
+    writeFileSync(file, MODULE);
+    headway = await startHeadway({
+      env: {
+        ADMIN_TOKEN: ADMIN,
+        AUTHORIZE_MODULE: file,
+        CHANNEL_RULES: '[{"channel":"public.*","subscribe":"anyone","publish":"anyone"}]',
+      },
+    });
+    url = headway.api.url;
+    sign = signer(headway.env.TOKEN_SECRET!);
+  });
+  afterAll(() => headway.stop());
+
+  async function follow(channel: string, token?: string): Promise<number> {
+    const stream = await openStream(`${url}/stream?channel=${channel}`, token ? { token } : {});
+    stream.close();
+    return stream.status;
+  }
+  const publish = async (channel: string, token?: string): Promise<number> =>
+    (await call(`${url}/v1/channels/${channel}`, 'POST', token, { data: 1 })).status;
+
+  it('lets in by what a token says beside its patterns, and says for each action', async () => {
+    const token = await sign({ teams: ['red'] });
+    expect(await follow('team.red', token)).toBe(200);
+    expect(await follow('team.blue', token)).toBe(403);
+    expect(await follow('team.red')).toBe(401);
+    expect(await publish('team.red', token)).toBe(403);
+    expect(await publish('team.red', await sign({ headway: { publish: ['team.red'] } }))).toBe(403);
+    expect(await publish('team.red', ADMIN)).toBe(200);
+  });
+
+  it('keeps out whom a rule lets in, and leaves to rules and tokens what it has no opinion of', async () => {
+    expect(await follow('public.closed')).toBe(401);
+    expect(await follow('public.open')).toBe(200);
+    expect(await follow('other', await sign({ headway: { subscribe: ['other'] } }))).toBe(200);
+    expect(await follow('other', await sign())).toBe(403);
+  });
+
+  it('lets others see a job, and do with it what it says', async () => {
+    const job = await headway.client.start('steps', { count: 1000, intervalMs: 100 });
+    const colleague = await sign({ sub: 'colleague' });
+    expect((await call(`${url}${job.links.self}`, 'GET', colleague)).status).toBe(200);
+    expect(await follow(`job:${job.id}`, colleague)).toBe(200);
+    expect((await call(`${url}${job.links.cancel}`, 'POST', colleague)).status).toBe(404);
+    expect((await call(`${url}${job.links.self}`, 'GET', await sign())).status).toBe(404);
+    expect((await call(`${url}${job.links.cancel}`, 'POST', job.token)).ok).toBe(true);
+  });
+
+  it('lets nobody in by failing', async () => {
+    const token = await sign({ headway: { subscribe: ['**'] } });
+    expect(await follow('broken', token)).toBe(500);
+    expect(await follow('slow', token)).toBe(503);
+    expect(headway.api.output()).toContain('no database');
+  });
+});
