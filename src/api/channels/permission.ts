@@ -1,10 +1,9 @@
-import type { Action } from '../../shared/authorize.js';
 import { checkChannelName } from '../../shared/channel/keys.js';
 import { HeadwayError } from '../../shared/errors.js';
 import type { Ask } from '../auth/hook.js';
 import type { Principal } from '../auth/principal.js';
 import { matches } from './pattern.js';
-import { type ChannelRule, isShared, ruled } from './rules.js';
+import { type ChannelAction, type ChannelRule, isShared, ruled } from './rules.js';
 import { isOfTenant, nameForAll } from './tenant.js';
 
 const JOB_CHANNEL = 'job:';
@@ -12,9 +11,6 @@ const JOB_CHANNEL = 'job:';
 /** The job that a channel belongs to; `undefined` for a channel of its own. */
 export const jobOfChannel = (channel: string): string | undefined =>
   channel.startsWith(JOB_CHANNEL) ? channel.slice(JOB_CHANNEL.length) : undefined;
-
-/** What can be done on a channel that is no job's. */
-export type ChannelAction = Exclude<Action, 'control'>;
 
 /** Who may do what on channels that are no job's. */
 export interface Permissions {

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
+import type { Action } from '../../shared/authorize.js';
 import { StartError } from '../../shared/process.js';
 import type { Principal } from '../auth/principal.js';
 import { isPattern, matches } from './pattern.js';
-import type { ChannelAction } from './permission.js';
 
 const who = z.enum(['anyone', 'signed-in', 'admin']);
 
@@ -21,6 +21,9 @@ const ruleSchema = z.strictObject({
 });
 
 export type ChannelRule = z.output<typeof ruleSchema>;
+
+/** What can be done on a channel that is no job's. */
+export type ChannelAction = Exclude<Action, 'control'>;
 
 /**
  * Reads the rules of `CHANNEL_RULES`: a JSON array, or the path of a file with one.
