@@ -1,24 +1,16 @@
-import { type Browser, chromium } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { findProgram } from '../../scripts/lib/command.mjs';
+import { startBrowser } from '../support/browser.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { openStream } from '../support/sse.js';
 
 const ADMIN_TOKEN = 'the-token-of-an-admin';
-const executablePath =
-  process.env.CHROMIUM_PATH ?? findProgram('chromium', 'chromium-browser', 'google-chrome') ?? 'chromium';
 
 describe('P10: Bull Board', () => {
   let headway: Headway;
   let browser: Browser;
   beforeAll(async () => {
-    [headway, browser] = await Promise.all([
-      startHeadway({ env: { ADMIN_TOKEN } }),
-      chromium.launch({
-        executablePath,
-        args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-sync'],
-      }),
-    ]);
+    [headway, browser] = await Promise.all([startHeadway({ env: { ADMIN_TOKEN } }), startBrowser()]);
   });
   afterAll(async () => {
     await browser.close();

@@ -1,15 +1,12 @@
 import axe from 'axe-core';
 import { Queue } from 'bullmq';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { findProgram } from '../../scripts/lib/command.mjs';
+import { startBrowser } from '../support/browser.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { testJobs } from '../support/jobs.js';
 import { until } from '../support/until.js';
-
-const executablePath =
-  process.env.CHROMIUM_PATH ?? findProgram('chromium', 'chromium-browser', 'google-chrome') ?? 'chromium';
 
 /** Gives its result word by word. */
 const POEM = `
@@ -41,10 +38,7 @@ describe('the page', () => {
   beforeAll(async () => {
     [headway, browser] = await Promise.all([
       startHeadway({ env: { JOBS_DIR: testJobs({ 'poem.mjs': POEM }) } }),
-      chromium.launch({
-        executablePath,
-        args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-sync'],
-      }),
+      startBrowser(),
     ]);
   });
   beforeEach(async () => {
