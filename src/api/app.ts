@@ -22,6 +22,8 @@ import { type ScheduleRoutesOptions, scheduleRoutes } from './routes/schedules.j
 
 export interface AppOptions extends ScheduleRoutesOptions, ChannelRoutesOptions {
   keys: KeyRoutesOptions;
+  /** Whether it is part of somebody's application, which has its own answer for what is not ours. */
+  embedded: boolean;
   log: Logger;
   stopping: () => boolean;
 }
@@ -33,7 +35,7 @@ const page = ['../web', '../../dist/web']
 
 /** The Express application: every route of the API, and the page. */
 export function createApp(options: AppOptions): Express {
-  const { config, connection, store, log, stopping } = options;
+  const { config, connection, store, embedded, log, stopping } = options;
   const origins = config.CORS_ORIGINS.split(',').flatMap((origin) => origin.trim() || []);
   const app = express();
   app.disable('x-powered-by');
@@ -92,11 +94,13 @@ export function createApp(options: AppOptions): Express {
   );
   app.use('/v1/definitions', definitionRoutes(options));
   app.use(BOARD_PATH, boardRoutes(options));
-  if (page) app.use(express.static(page, { index: 'index.html' }));
-  app.all('/', methods('GET'));
-  app.use((req) => {
-    throw new HeadwayError('not-found', `There is nothing at ${req.path.slice(0, 200)}.`);
-  });
+  if (!embedded) {
+    if (page) app.use(express.static(page, { index: 'index.html' }));
+    app.all('/', methods('GET'));
+    app.use((req) => {
+      throw new HeadwayError('not-found', `There is nothing at ${req.path.slice(0, 200)}.`);
+    });
+  }
   app.use(problemHandler(log));
   return app;
 }

@@ -96,7 +96,8 @@ export async function connectHeadway(
 /** One line when Redis goes, one when it is back. */
 function logOutages(redis: Redis, log: Logger): void {
   let away = false;
-  redis.on('close', () => {
+  // Not 'close': that we let go of it is no outage.
+  redis.on('reconnecting', () => {
     if (!away) log.warn('Redis is away');
     away = true;
   });

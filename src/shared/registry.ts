@@ -119,16 +119,43 @@ export async function loadDefinition(file: string): Promise<JobDefinition> {
   } catch (error) {
     throw new RegistryError(`the job file ${file} cannot be loaded: ${firstLine(error)}`, { cause: error });
   }
-  const parsed = definitionSchema.safeParse(exported);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    const where = issue?.path.length ? `${issue.path.join('.')}: ` : '';
-    throw new RegistryError(
-      `the job file ${file} must default-export a job definition: ${where}${issue?.message}`,
-    );
+  const definition = checked(exported, `the job file ${file} must default-export a job definition`);
+  files.set(definition, file);
+  return definition;
+}
+
+/** @throws RegistryError for what is no definition */
+function checked(value: unknown, what: string): JobDefinition {
+  const parsed = definitionSchema.safeParse(value);
+  if (parsed.success) return value as JobDefinition;
+  const [issue] = parsed.error.issues;
+  const where = issue?.path.length ? `${issue.path.join('.')}: ` : '';
+  throw new RegistryError(`${what}: ${where}${issue?.message}`);
+}
+
+/**
+ * The registry of a program that brings its definitions itself, with what Headway needs of its own.
+ * @param jobs definitions, or folders of job files
+ * @throws RegistryError for a definition that is none, or a name that is there twice
+ */
+export async function registryOf(jobs: ReadonlyArray<JobDefinition | string>): Promise<Registry> {
+  const folders = jobs.filter((job) => typeof job === 'string');
+  const registry = new Map(await loadRegistry(folders));
+  const builtIn = await loadRegistry([builtInJobsDir]);
+  for (const [name, definition] of builtIn) if (definition.internal) registry.set(name, definition);
+  for (const [index, job] of jobs.entries()) {
+    if (typeof job === 'string') continue;
+    const definition = checked(job, `jobs[${index}] must be a job definition`);
+    if (registry.has(definition.name)) {
+      throw new RegistryError(`two jobs are named "${definition.name}"; jobs[${index}] is the second`);
+    }
+    if (definition.thread) {
+      const why = 'a job that runs in a thread is loaded there from its file: name its folder instead';
+      throw new RegistryError(`jobs[${index}] ("${definition.name}"): ${why}`);
+    }
+    registry.set(definition.name, definition);
   }
-  files.set(exported as JobDefinition, file);
-  return exported as JobDefinition;
+  return registry;
 }
 
 const firstLine = (error: unknown): string =>

@@ -1,0 +1,44 @@
+import type { Express } from 'express';
+import type { Authorize } from '../shared/authorize.js';
+import { createLogger } from '../shared/log.js';
+import { registryOf } from '../shared/registry.js';
+import { type LibraryOptions, librarySettings } from '../shared/settings.js';
+import { openService } from './service.js';
+
+export type { Action, Asker, Authorize } from '../shared/authorize.js';
+export { type Channels, connectChannels } from '../shared/channels.js';
+export { defineJob } from '../shared/job.js';
+
+export interface HeadwayOptions extends LibraryOptions {
+  /** Decides what rules cannot say about who may do what. */
+  authorize?: Authorize;
+}
+
+/** Headway's API as a part of somebody's Express application. */
+export interface Headway {
+  /**
+   * All routes, under the paths of PROTOCOL.md: `app.use(headway.router)`, before a body parser and not under a path. What
+   * is not ours is left to the application.
+   */
+  router: Express;
+  /** Ends all streams and lets go of Redis. */
+  close(): Promise<void>;
+}
+
+/**
+ * Makes Headway's API a part of an Express application.
+ * @throws ConfigError, RegistryError, StartError, UnusableRedisError where it cannot be; the message says why
+ */
+export async function createHeadway(options: HeadwayOptions): Promise<Headway> {
+  const config = librarySettings(options);
+  const registry = await registryOf(options.jobs);
+  const log = createLogger(config, 'headway');
+  const service = await openService({ config, registry, authorize: options.authorize, embedded: true, log });
+  return {
+    router: service.app,
+    async close() {
+      service.retire();
+      await service.close();
+    },
+  };
+}

@@ -1,0 +1,25 @@
+import { createLogger } from '../shared/log.js';
+import { registryOf } from '../shared/registry.js';
+import { type LibraryOptions, librarySettings } from '../shared/settings.js';
+import { openWorker } from './service.js';
+
+export { ChildFailedError, PermanentError } from '../shared/errors.js';
+export { defineJob } from '../shared/job.js';
+
+/** A worker in somebody's process. */
+export interface HeadwayWorker {
+  /** Takes no new job, lets the running ones end within `SHUTDOWN_GRACE_MS`, and hands the rest back. */
+  close(): Promise<void>;
+}
+
+/**
+ * Runs jobs in this process, until it is closed.
+ * @throws ConfigError, RegistryError, StartError, UnusableRedisError where it cannot; the message says why
+ */
+export async function createWorker(options: LibraryOptions): Promise<HeadwayWorker> {
+  const config = librarySettings(options);
+  const registry = await registryOf(options.jobs);
+  const worker = await openWorker({ config, registry, log: createLogger(config, 'headway-worker') });
+  await worker.ready;
+  return { close: worker.close };
+}

@@ -1,0 +1,197 @@
+import { mkdir } from 'node:fs/promises';
+import type { Config } from '../shared/config.js';
+import { connectHeadway } from '../shared/connection.js';
+import { openFileStore } from '../shared/files/store.js';
+import { createAudit } from '../shared/job-index/audit.js';
+import { createKeeper } from '../shared/job-index/keeper.js';
+import { startBridge } from '../shared/lifecycle/bridge.js';
+import { createExpiry } from '../shared/lifecycle/expiry.js';
+import { createWithdrawal } from '../shared/lifecycle/withdraw.js';
+import type { Logger } from '../shared/log.js';
+import { createQueues, jobIdOf, planQueues } from '../shared/queues.js';
+import { connectRedis } from '../shared/redis.js';
+import type { Registry } from '../shared/registry.js';
+import { createScheduleKeeper } from '../shared/schedules/keeper.js';
+import { webhookPolicy } from '../shared/webhooks/target.js';
+import { openChildren } from './children/services.js';
+import { listenForCommands } from './commands.js';
+import { createProcessor } from './processor.js';
+import { cancelled, StopReason } from './run.js';
+import { stopWorkers } from './shutdown.js';
+import { createThreads } from './thread/pool.js';
+import { defaultSecret } from './webhooks/default-secret.js';
+import { createDeliver } from './webhooks/deliver.js';
+import { createWorkers, queuesToServe, threadCount } from './workers.js';
+
+const SWEEP_MS = 10 * 60_000;
+
+export interface WorkerServiceOptions {
+  config: Config;
+  registry: Registry;
+  log: Logger;
+}
+
+/** What a worker process does. */
+export interface WorkerService {
+  /** The queues that it serves. */
+  queues: string[];
+  /** Resolves when all of them are connected. */
+  ready: Promise<unknown>;
+  /** Takes no new job, lets the running ones end within `SHUTDOWN_GRACE_MS`, hands the rest back. */
+  close(): Promise<void>;
+}
+
+/**
+ * Puts a worker together and has it take jobs.
+ * @throws StartError, UnusableRedisError where it cannot
+ */
+export async function openWorker({ config, registry, log }: WorkerServiceOptions): Promise<WorkerService> {
+  const plan = planQueues(registry, config.QUEUE_NAME);
+  const queues = queuesToServe(plan, registry, config.WORKER_JOBS);
+  const connection = await connectHeadway(config, 'patient', log, registry);
+  const { redis, queuePrefix, publisher, gather, readJob, trackJob, keep } = connection;
+  await mkdir(config.FILES_DIR, { recursive: true });
+  const files = {
+    dir: config.FILES_DIR,
+    ttlMs: config.FILES_TTL_MS,
+    minFreeBytes: config.FILES_MIN_FREE_BYTES,
+    maxBytes: config.UPLOAD_MAX_BYTES,
+  };
+  const store = openFileStore(files);
+  const limits = {
+    progressIntervalMs: config.PROGRESS_INTERVAL_MS,
+    partialMaxBytes: config.PARTIAL_MAX_BYTES,
+    logLines: config.JOB_LOG_LINES,
+  };
+  const threads = createThreads({ max: threadCount(config), setup: { files, limits }, log });
+  const bullmqRedis = connectRedis(config.REDIS_URL, 'bullmq');
+  const openQueue = createQueues(bullmqRedis, queuePrefix, (error) =>
+    log.debug({ err: error }, 'a queue met an error'),
+  );
+  const expiry = createExpiry(redis, config.KEY_PREFIX);
+  const schedules = createScheduleKeeper({
+    redis,
+    prefix: config.KEY_PREFIX,
+    openQueue,
+    plan,
+    readJob,
+    lifecycle: connection.lifecycle,
+    expiry,
+    files: store,
+    filesTtlMs: config.FILES_TTL_MS,
+    log,
+  });
+  const { lifecycle } = schedules;
+
+  const withdrawal = createWithdrawal({
+    redis,
+    openQueue,
+    queuePrefix,
+    lifecycle,
+    prefix: config.KEY_PREFIX,
+  });
+  const children = openChildren({
+    config,
+    connection,
+    lifecycle,
+    registry,
+    plan,
+    openQueue,
+    expiry,
+    store,
+    withdrawal,
+    log,
+  });
+  const deliverWebhook = createDeliver({
+    store: connection.webhooks,
+    policy: webhookPolicy(config),
+    secret: await defaultSecret(config, process.env.NODE_ENV === 'production'),
+    timeoutMs: config.WEBHOOK_TIMEOUT_MS,
+  });
+  const { process: processor, runs } = createProcessor({
+    registry,
+    redis,
+    queuePrefix,
+    lifecycle,
+    publisher,
+    gather,
+    store,
+    keep,
+    limits,
+    threads,
+    services: { deliverWebhook },
+    children,
+    log,
+  });
+  const workers = createWorkers({
+    config,
+    connection: bullmqRedis,
+    queuePrefix,
+    plan,
+    queues,
+    processor,
+  });
+  for (const worker of workers) {
+    const jobIdIn = (id: string): string => jobIdOf({ queue: worker.name, id });
+    worker.on('error', (error) => log.error({ err: error }, 'the worker met an error'));
+    worker.on('lockRenewalFailed', (ids) => {
+      const lost = new StopReason('lock-lost', 'another worker may have this job');
+      for (const id of ids) runs.get(jobIdIn(id))?.stop(lost);
+    });
+    // The bridge tells the end too; this is only sooner.
+    const told = (id: string | undefined): void => {
+      if (id === undefined) return;
+      children.lifecycle
+        .reconcile(jobIdIn(id))
+        .catch((error) => log.warn({ err: error, id }, 'could not reconcile'));
+    };
+    worker.on('completed', (job) => told(job.id));
+    worker.on('failed', (job) => told(job?.id));
+  }
+
+  const commandsRedis = connectRedis(config.REDIS_URL, 'subscriber');
+  listenForCommands({
+    redis: commandsRedis,
+    prefix: config.KEY_PREFIX,
+    onCancel: (jobId) => runs.get(jobId)?.stop(cancelled()),
+    async onGap() {
+      for (const [jobId, run] of runs) if ((await readJob(jobId))?.cancelAsked) run.stop(cancelled());
+    },
+    log,
+  });
+
+  const keeper = createKeeper({ redis, prefix: config.KEY_PREFIX, queuePrefix, keep, lifecycle, store, log });
+  const audit = createAudit({ redis, queuePrefix, queues: plan.names, trackJob });
+  const bridge = startBridge({
+    role: 'worker',
+    redis,
+    connect: () => connectRedis(config.REDIS_URL, 'patient'),
+    prefix: config.KEY_PREFIX,
+    queuePrefix,
+    queues: plan.names,
+    lifecycle: children.lifecycle,
+    progressIntervalMs: config.PROGRESS_INTERVAL_MS,
+    async chore() {
+      await Promise.all([expiry.sweep(withdrawal), schedules.tend(), keeper.sweep()]);
+      await audit.step();
+    },
+    log,
+  });
+  const sweeper = setInterval(() => {
+    store.sweep().catch((error) => log.warn({ err: error }, 'could not sweep the files'));
+  }, SWEEP_MS);
+
+  return {
+    queues,
+    ready: Promise.all(workers.map((worker) => worker.waitUntilReady())),
+    async close() {
+      clearInterval(sweeper);
+      await stopWorkers(workers, runs, config.SHUTDOWN_GRACE_MS, log);
+      await threads.close();
+      await Promise.all([bridge.stop(), children.watch.stop()]);
+      redis.disconnect();
+      bullmqRedis.disconnect();
+      commandsRedis.disconnect();
+    },
+  };
+}

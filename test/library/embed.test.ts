@@ -1,0 +1,102 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import express from 'express';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { createHeadway, defineJob, type Headway } from '../../src/api/headway.js';
+import { createWorker, type HeadwayWorker } from '../../src/worker/headway.js';
+import { clientOf } from '../support/client.js';
+import { temporaryFolder } from '../support/processes.js';
+import { startRedis, type TestRedis } from '../support/redis.js';
+import { openStream } from '../support/sse.js';
+import { call } from '../support/tokens.js';
+
+const greet = defineJob({
+  name: 'greet',
+  input: z.object({ names: z.array(z.string()) }),
+  result: z.object({ greeting: z.string() }),
+  async run({ names }, ctx) {
+    for (const [i] of names.entries()) ctx.progress({ current: i + 1, total: names.length });
+    return { greeting: `Hello ${names.join(' and ')}` };
+  },
+});
+
+describe('Headway in an application of somebody else', () => {
+  let redis: TestRedis;
+  let headway: Headway;
+  let worker: HeadwayWorker;
+  let server: Server;
+  let url: string;
+  const settings = { DATA_DIR: temporaryFolder(), TOKEN_SECRET: 'a secret for tests that is long enough' };
+  beforeAll(async () => {
+    redis = await startRedis();
+    [headway, worker] = await Promise.all([
+      createHeadway({
+        redis: redis.url,
+        jobs: [greet],
+        settings,
+        authorize: (_principal, action, channel) => (action === 'publish' ? channel === 'open' : undefined),
+      }),
+      createWorker({ redis: redis.url, jobs: [greet], settings }),
+    ]);
+    const app = express();
+    app.get('/own', (_req, res) => void res.send('theirs'));
+    app.use(headway.router);
+    app.post('/after', express.json(), (req, res) => void res.json(req.body));
+    app.use((_req, res) => void res.status(404).send('their own answer'));
+    server = createServer(app).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  });
+  afterAll(async () => {
+    await Promise.all([worker.close(), headway.close()]);
+    server.closeAllConnections();
+    server.close();
+    await redis.stop();
+  });
+
+  it('starts, runs and shows jobs, beside what the application does itself', async () => {
+    const client = clientOf(url);
+    const job = await client.start('greet', { names: ['Ada', 'Grace'] });
+    const stream = await openStream(client.events(job), { token: job.token });
+    await stream.ended;
+    expect(stream.events.at(-1)).toMatchObject({
+      event: 'completed',
+      data: { result: { greeting: 'Hello Ada and Grace' } },
+    });
+    expect(stream.names()).toContain('progress');
+    expect(await (await fetch(`${url}/own`)).text()).toBe('theirs');
+    expect(await (await call(`${url}/after`, 'POST', undefined, { a: 1 })).json()).toEqual({ a: 1 });
+    for (const path of ['/', '/nothing', '/dashboard-of-theirs']) {
+      const answer = await fetch(`${url}${path}`);
+      expect([answer.status, await answer.text()]).toEqual([404, 'their own answer']);
+    }
+  });
+
+  it('knows the jobs that it was given and no others, and asks the code that it was given', async () => {
+    const client = clientOf(url);
+    const answer = await client.post({ name: 'steps', data: {} });
+    expect(await answer.json()).toMatchObject({
+      code: 'unknown-job',
+      detail: expect.stringContaining('greet'),
+    });
+    expect((await call(`${url}/v1/channels/open`, 'POST', undefined, { data: 1 })).status).toBe(200);
+    expect((await call(`${url}/v1/channels/closed`, 'POST', undefined, { data: 1 })).status).toBe(401);
+  });
+
+  it.each([
+    ['a definition that is none', { jobs: [{ name: 'x' } as never] }, 'jobs[0] must be a job definition'],
+    ['a name that is there twice', { jobs: [greet, { ...greet }] }, 'two jobs are named "greet"'],
+    ['a job for a thread', { jobs: [{ ...greet, thread: true }] }, 'name its folder instead'],
+    ['a folder that is not there', { jobs: ['/nowhere'] }, '/nowhere'],
+    ['a setting that is wrong', { jobs: [greet], settings: { PORT: 'x' } }, 'PORT'],
+    [
+      'a module that is not there',
+      { jobs: [greet], settings: { AUTHORIZE_MODULE: '/no.js' } },
+      'AUTHORIZE_MODULE',
+    ],
+  ])('is not made of %s', async (_what, options, message) => {
+    await expect(createHeadway({ redis: redis.url, ...options })).rejects.toThrow(message);
+  });
+});

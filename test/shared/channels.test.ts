@@ -1,0 +1,67 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Channels, connectChannels } from '../../src/shared/channels.js';
+import { type Headway, startHeadway } from '../support/headway.js';
+import { openStream } from '../support/sse.js';
+
+describe('channels from a program', () => {
+  let headway: Headway;
+  let channels: Channels;
+  beforeAll(async () => {
+    headway = await startHeadway({
+      env: { ADMIN_TOKEN: 'an-admin-of-these-tests' },
+      appendOnly: true,
+      workers: 0,
+    });
+    channels = await connectChannels({ redisUrl: headway.redis.url });
+  });
+  afterAll(async () => {
+    await channels.close();
+    await headway.stop();
+  });
+
+  const follow = (name: string) =>
+    openStream(`${headway.api.url}/stream?channel=${encodeURIComponent(name)}`, {
+      token: 'an-admin-of-these-tests',
+    });
+
+  it('are published to, in order, and to those of a tenant', async () => {
+    const [score, acme] = await Promise.all([follow('score'), follow('acme/score')]);
+    const ids = await Promise.all(
+      Array.from({ length: 100 }, (_, data) => channels.publish('score', { event: 'ball', data })),
+    );
+    await channels.publish('acme/score', { data: 'theirs' });
+    await score.waitFor(({ data }) => data === 99);
+    expect(score.events.map(({ id }) => id)).toEqual(ids);
+    expect((await acme.waitFor('message')).data).toBe('theirs');
+    score.close();
+    acme.close();
+  });
+
+  it('wait while Redis is away, and lose nothing', async () => {
+    const stream = await follow('patient');
+    await channels.publish('patient', { data: 1 });
+    await stream.waitFor(({ data }) => data === 1);
+    await headway.redis.kill();
+    const waiting = [channels.publish('patient', { data: 2 }), channels.publish('patient', { data: 3 })];
+    await headway.redis.restart();
+    await Promise.all(waiting);
+    await stream.waitFor(({ data }) => data === 3);
+    expect(stream.events.filter(({ event }) => event === 'message').map(({ data }) => data)).toEqual([
+      1, 2, 3,
+    ]);
+    stream.close();
+  });
+
+  it.each([
+    ['a name that leaves its key', 'a}b', { data: 1 }],
+    ['the channel of a job', 'job:steps.1', { data: 1 }],
+    ['a name that forges a frame', 'a', { event: 'x\nid: 7', data: 1 }],
+    ['no data', 'a', { data: undefined }],
+  ])('refuse %s', async (_what, name, event) => {
+    await expect(channels.publish(name, event)).rejects.toThrow(TypeError);
+  });
+
+  it('are not reached where there is no Redis', async () => {
+    await expect(connectChannels({ redisUrl: 'unix:/nowhere.sock' })).rejects.toThrow('no Redis answers');
+  }, 20_000);
+});
