@@ -170,7 +170,11 @@ describe('a worker process', () => {
   describe('that is asked to stop', () => {
     it('takes no further job, lets the running one end, and exits with 0', async () => {
       headway = await startHeadway({
-        env: { SHUTDOWN_GRACE_MS: '30000', JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) },
+        env: {
+          LOG_LEVEL: 'info',
+          SHUTDOWN_GRACE_MS: '30000',
+          JOBS_DIR: testJobs({ 'steered.mjs': STEERED }),
+        },
       });
       const { connection, client } = headway;
       const worker = headway.workers[0]!;
@@ -178,6 +182,7 @@ describe('a worker process', () => {
       await connection.lpush('running', '10');
       await running.waitFor('progress');
       worker.child.kill('SIGTERM');
+      await until('the signal has come', () => worker.output().includes('"stopping"'));
       // A job that is told to end by itself later: until then this one has every chance to be taken.
       const later = await client.start('steered', { turns: 'later' });
       await connection.lpush('running', '20');
