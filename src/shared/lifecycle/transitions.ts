@@ -56,7 +56,9 @@ export function transitions(told: Told | undefined, job: JobSnapshot): Transitio
     out.push(lifecycle(job, { attempt, rank, reopens: known.end }, 'waiting'));
     known = { attempt, rank, failures: job.failures, stalls: job.stalls, end: undefined };
   }
-  if (known?.paused && !job.paused && !finished) out.push(queueState(job, known.attempt, false));
+  if (known?.paused && !job.paused && !finished && !isBeingWithdrawn(known, job)) {
+    out.push(queueState(job, known.attempt, false));
+  }
   // A run that was told to be active and is over: what became of it?
   const ranBefore = known !== undefined && known.attempt > 0 && known.rank === RANK.active;
   const over = ranBefore && (job.attempt > known!.attempt || (job.state !== 'active' && !finished));
@@ -136,6 +138,10 @@ function afterRun(told: Told, job: JobSnapshot): Transition | undefined {
   }
   return lifecycle(job, { attempt, rank: RANK.waitingAgain }, 'waiting');
 }
+
+/** It was taken out of its queue, where it waits for nothing any more, by somebody who is about to end it. */
+const isBeingWithdrawn = (told: Told, job: JobSnapshot): boolean =>
+  job.state === 'active' && job.attempt === told.attempt && told.rank !== RANK.active;
 
 const isReopened = (known: Told | undefined): boolean =>
   known !== undefined && known.end === undefined && known.rank >= RANK.reopened;

@@ -148,6 +148,18 @@ describe('what is missing on a channel, by what was told and what the job is', (
       ['cancelled 0'],
     ],
     [
+      'a job that is being cancelled in a paused queue',
+      told({ rank: RANK.waiting, paused: true }),
+      { state: 'active' },
+      [],
+    ],
+    [
+      'a job that is being cancelled in a paused queue, between two attempts',
+      told({ attempt: 1, rank: RANK.retrying, failures: 1, paused: true }),
+      { state: 'active', attempt: 1, failures: 1 },
+      [],
+    ],
+    [
       'a failed job that was put back into a paused queue',
       told({ attempt: 1, rank: RANK.ended, end: 9, failures: 1, paused: true }),
       { attempt: 1, failures: 1, paused: true },
