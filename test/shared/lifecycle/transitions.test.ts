@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { JobSnapshot } from '../../../src/shared/lifecycle/snapshot.js';
-import { RANK, type Told, transitions } from '../../../src/shared/lifecycle/transitions.js';
+import { RANK, type Told } from '../../../src/shared/lifecycle/told.js';
+import { transitions } from '../../../src/shared/lifecycle/transitions.js';
 
 const job = (changes: Partial<JobSnapshot>): JobSnapshot => ({
   id: '1',
