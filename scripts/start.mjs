@@ -54,7 +54,8 @@ await tell(async () => {
   };
   if (asked) return end(0);
   service.failed.then(() => end(1));
-  say(
-    `\nHeadway is ready: ${service.url}/\nThe queues, for the admin: ${service.url}/admin/queues (any name; the password is in ${service.adminToken})\nCtrl-C stops it.\n`,
-  );
+  const board = service.adminToken
+    ? `The queues, for the admin: ${service.url}/admin/queues (any name; the password is in ${service.adminToken})\n`
+    : '';
+  say(`\nHeadway is ready: ${service.url}/\n${board}Ctrl-C stops it.\n`);
 });

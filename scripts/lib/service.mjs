@@ -16,7 +16,7 @@ const PUBLIC_CHANNELS = JSON.stringify([
  * Runs a private Redis (unless `REDIS_URL` names one), the API and a worker.
  * @param write takes the children's output: (name, line) => void
  * @param nodeArgs arguments for node before the script's path
- * @returns the page's address, where the admin's password is, what stops everything (`kill`: at once), and a promise for the name of a child that cannot run
+ * @returns the page's address, where the admin's password is (if there is one), what stops everything (`kill`: at once), and a promise for the name of a child that cannot run
  */
 export async function startService({ root, env, write, nodeArgs = [] }) {
   const data = openDataFolder(env.DATA_DIR || join(root, 'data'));
@@ -45,7 +45,8 @@ export async function startService({ root, env, write, nodeArgs = [] }) {
     const failed = await Promise.race([up.then(() => undefined), supervisor.failed]);
     if (failed) throw new Stop(`the ${failed} process cannot run; its own line above says why`);
     const [{ url }] = await up;
-    const adminToken = env.ADMIN_TOKEN ? 'ADMIN_TOKEN' : join(data.path, 'admin-token');
+    const made = env.NODE_ENV === 'production' ? undefined : join(data.path, 'admin-token');
+    const adminToken = env.ADMIN_TOKEN ? 'ADMIN_TOKEN' : made;
     return { url, adminToken, stop, kill: () => supervisor.kill(), failed: supervisor.failed };
   } catch (error) {
     await stop();

@@ -78,7 +78,7 @@ export const configSchema = z.object({
   WORKER_THREADS: int(0, 1000)
     .default(0)
     .describe(
-      'Threads that one worker process has for jobs with `thread: true`. `0`: one for each core of the machine.',
+      'How many jobs with `thread: true` one worker process runs at a time; those that wait for their children do not count. `0`: one for each core of the machine.',
     ),
   PROGRESS_INTERVAL_MS: int(0, minute)
     .default(100)

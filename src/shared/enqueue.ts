@@ -3,8 +3,8 @@ import { jobChannel } from './channel/keys.js';
 import type { Publisher } from './channel/publisher.js';
 import type { JobDefinition } from './job.js';
 import { type JobOptions, queueOptions } from './job-options.js';
+import { accepted } from './lifecycle/events.js';
 import type { Expiry } from './lifecycle/expiry.js';
-import { accepted } from './lifecycle/transitions.js';
 import { addressOf, type OpenQueue } from './queues.js';
 import type { WebhookStore } from './webhooks/store.js';
 

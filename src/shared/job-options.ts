@@ -1,7 +1,7 @@
 import type { JobsOptions } from 'bullmq';
 import { z } from 'zod';
 import type { Backoff, JobDefaults } from './job.js';
-import { type JobSettings, KEEP_MS, MAX_TIMER_MS } from './job-settings.js';
+import { KEEP_MS, MAX_TIMER_MS, type StoredSettings, storedSettings } from './job-settings.js';
 import { webhookSchema } from './webhooks/schema.js';
 
 const YEAR_MS = 365 * 24 * 3_600_000;
@@ -58,7 +58,7 @@ export type JobOptions = z.output<typeof optionsSchema>;
 
 /** What BullMQ is told about a job. */
 export interface QueueOptions {
-  bullmq: JobsOptions & { headway: JobSettings };
+  bullmq: JobsOptions & { headway: StoredSettings };
   /** When it is due (ms since 1970), if not now. */
   dueAt: number | undefined;
   /** Not begun by then, it fails. */
@@ -79,7 +79,7 @@ export function queueOptions(
   const backoff = options.backoff ?? defaults.backoff;
   const keepMs = options.keepMs ?? defaults.keepMs;
   const { timeoutMs, tags } = options;
-  const settings: JobSettings = {
+  const settings = storedSettings({
     ...(owner ? { owner } : {}),
     ...(timeoutMs !== undefined ? { timeoutMs } : {}),
     ...(expiresAt !== undefined ? { expiresAt } : {}),
@@ -87,7 +87,7 @@ export function queueOptions(
     ...(options.metadata ? { metadata: options.metadata } : {}),
     ...(options.webhook ? { webhook: true } : {}),
     ...(tags?.length ? { tags: [...new Set(tags)] } : {}),
-  };
+  });
   return {
     dueAt: delay > 0 ? now + delay : undefined,
     expiresAt,

@@ -1,8 +1,8 @@
 import type { Cluster, Redis } from 'ioredis';
 import { channelKeys, jobChannel } from './channel/keys.js';
+import { errorOf } from './lifecycle/events.js';
 import { isOurs, plainProgress } from './lifecycle/plain-progress.js';
 import { isFinished, type JobSnapshot } from './lifecycle/snapshot.js';
-import { errorOf } from './lifecycle/transitions.js';
 
 /** Where a job's resources are, relative to the service. */
 export const jobLinks = (id: string) => ({

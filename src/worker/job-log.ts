@@ -1,6 +1,7 @@
 import type { LogLevel } from '../shared/job.js';
 import { InFlight } from './in-flight.js';
 import { toJson } from './json.js';
+import type { Outlet } from './outlet.js';
 
 const MAX_IN_FLIGHT = 1000;
 const MAX_MESSAGE = 10_000;
@@ -17,6 +18,18 @@ export interface LogLine {
 export function lineText({ level, message, fields, at }: LogLine): string {
   const more = fields === undefined ? '' : ` ${JSON.stringify(fields)}`;
   return `${new Date(at).toISOString()} ${level} ${message}${more}`;
+}
+
+/** Sends a line to the viewers of a job and, as a copy that is no reason to fail, to BullMQ's own log of it. */
+export function sendLine(
+  outlet: Outlet,
+  of: { jobId: string; attempt: number },
+  line: LogLine,
+): Promise<unknown> {
+  return Promise.all([
+    outlet.event('log', JSON.stringify({ ...of, ...line })),
+    outlet.bullMqLog(lineText(line)).catch(() => {}),
+  ]);
 }
 
 export interface JobLogOptions {

@@ -8,16 +8,17 @@ import type { JobDefinition } from '../shared/job.js';
 import type { KeepTimes } from '../shared/job-index/keep-times.js';
 import { jobSettings } from '../shared/job-settings.js';
 import type { Lifecycle } from '../shared/lifecycle/reconcile.js';
-import { CANCELLED_REASON, type JobErrorCode, type JobSnapshot } from '../shared/lifecycle/snapshot.js';
+import { CANCELLED_REASON, type JobErrorCode } from '../shared/lifecycle/snapshot.js';
 import type { Logger } from '../shared/log.js';
 import { jobIdOf, queueKey } from '../shared/queues.js';
 import type { Registry } from '../shared/registry.js';
-import { type Children, type ChildServices, createChildren, type ParentRun } from './children/children.js';
+import { type Children, type ChildServices, createChildren } from './children/children.js';
+import { ChildNews } from './children/news.js';
 import { checkResult } from './contract.js';
-import { createLocalExecution, type Execution, type ParentReporting } from './execution.js';
+import { createLocalExecution, type Execution } from './execution.js';
 import { handBack } from './hand-back.js';
 import type { InternalServices } from './internal.js';
-import { createOutlet } from './outlet.js';
+import { createOutlet, type Outlet } from './outlet.js';
 import { isPermanent } from './permanent.js';
 import type { ReportingLimits } from './reporting.js';
 import { cancelled, Run, Runs, StopReason } from './run.js';
@@ -65,11 +66,9 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     return new UnrecoverableError(message);
   }
 
-  function executionOf(jobId: string, job: Job, definition: JobDefinition): Execution {
-    const { publisher, gather, store, limits, threads } = options;
-    const attempt = job.attemptsStarted;
-    const jobLog = log.child({ jobId, job: job.name, attempt });
-    const outlet = createOutlet({
+  function outletOf(jobId: string, job: Job): Outlet {
+    const { publisher, gather, limits } = options;
+    return createOutlet({
       publisher,
       gather,
       redis,
@@ -77,8 +76,12 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       jobId,
       job,
       logLines: limits.logLines,
-      log: jobLog,
+      log: log.child({ jobId, job: job.name, attempt: job.attemptsStarted }),
     });
+  }
+
+  function executionOf(jobId: string, attempt: number, definition: JobDefinition, outlet: Outlet): Execution {
+    const { store, limits, threads } = options;
     if (definition.thread) return createThreadExecution(definition, { jobId, attempt, outlet, threads });
     return createLocalExecution(definition, {
       jobId,
@@ -95,7 +98,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     definition: JobDefinition,
     run: Run,
     execution: Execution,
-    children: Children | undefined,
+    children: Children,
   ): Promise<unknown> {
     const settings = jobSettings(job.opts);
     if (settings.expiresAt !== undefined && job.attemptsStarted === 1 && Date.now() > settings.expiresAt) {
@@ -105,18 +108,19 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     const begin = (): void => {
       if (timeoutMs !== undefined) run.limit(timeoutMs);
     };
-    const result = await checkResult(definition, await execution.run(job.data, run, begin, children?.child));
-    await children?.settle();
+    const result = await checkResult(definition, await execution.run(job.data, run, begin, children.start));
+    await children.settle();
     await keepResultFiles(options.store, result, Date.now() + options.keep.of(job.name, settings));
-    await execution.flush();
     return result;
   }
 
+  /** @param flush resolves when Redis has all that the run and its children said */
   async function afterFailure(
     thrown: unknown,
     job: Job,
     token: string,
     execution: Execution,
+    flush: () => Promise<unknown>,
   ): Promise<Error> {
     const error = thrown instanceof StopReason && thrown.why === 'child' ? thrown.cause : thrown;
     if (error instanceof StopReason) {
@@ -124,13 +128,13 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
         execution.drop();
         return new WaitingError();
       }
-      await execution.flush();
+      await flush();
       if (error.why === 'cancel') return end(job, CANCELLED_REASON);
       if (error.why === 'timeout') return end(job, error.message, 'timeout');
       await handBack(job, token, redis, queuePrefix);
       return new WaitingError();
     }
-    await execution.flush();
+    await flush();
     // By its name: one from another thread, or another copy of BullMQ, is of another class.
     if (error instanceof Error && error.name === 'UnrecoverableError') return error;
     if (isPermanent(error)) return end(job, (error as Error).message, 'permanent');
@@ -143,20 +147,33 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     if (!definition) throw new UnrecoverableError(`no job is named "${job.name}" in this worker`);
     const run = new Run(definition.defaults?.cancelGraceMs ?? DEFAULT_GRACE_MS);
     runs.begin(jobId, run);
-    const execution = executionOf(jobId, job, definition);
+    const attempt = job.attemptsStarted;
+    const outlet = outletOf(jobId, job);
+    const execution = executionOf(jobId, attempt, definition, outlet);
+    const news = new ChildNews({ jobId, attempt }, outlet);
+    const flush = () => Promise.all([execution.flush(), news.landed()]);
     let children: Children | undefined;
     try {
       // Before anything else of this attempt: whatever the last one left untold, and that this one is active.
       const { job: now } = await lifecycle.reconcile(jobId);
       // The run is known here since before that look: a request that comes after it finds the run.
       if (now?.cancelAsked) run.stop(cancelled());
-      if (execution.parent) {
-        children = createChildren(options.children, parentRun(job, jobId, now, run, execution.parent));
-      }
-      const mine = children;
-      return await run.do(() => work(job, definition, run, execution, mine));
+      const family = createChildren(options.children, {
+        jobId,
+        settings: jobSettings(job.opts),
+        signal: run.signal,
+        hasPending: (now?.children?.pending ?? 0) > 0,
+        news,
+        fail: (error) => run.stop(new StopReason('child', error.message, { cause: error })),
+      });
+      children = family;
+      return await run.do(async () => {
+        const result = await work(job, definition, run, execution, family);
+        await flush();
+        return result;
+      });
     } catch (error) {
-      throw await afterFailure(error, job, token!, execution);
+      throw await afterFailure(error, job, token!, execution, flush);
     } finally {
       children?.leave();
       // Another run of the same job may have begun here since this one lost it.
@@ -164,24 +181,4 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     }
   };
   return { process, runs };
-}
-
-/** A run as its children see it. */
-function parentRun(
-  job: Job,
-  jobId: string,
-  now: JobSnapshot | undefined,
-  run: Run,
-  { part, childFailed, warn }: ParentReporting,
-): ParentRun {
-  return {
-    jobId,
-    settings: jobSettings(job.opts),
-    signal: run.signal,
-    hasPending: (now?.children?.pending ?? 0) > 0,
-    part,
-    tell: childFailed,
-    warn,
-    fail: (error) => run.stop(new StopReason('child', error.message, { cause: error })),
-  };
 }

@@ -1,9 +1,7 @@
-import type { ChildFailedError } from '../shared/errors.js';
 import type { JobContext, JobFiles, LogLevel, ProgressUpdate } from '../shared/job.js';
-import { FailedChildren } from './children/failed.js';
-import { type Part, RollUp } from './children/roll-up.js';
+import { type AddPart, RollUp } from './children/roll-up.js';
 import { CustomEvents } from './custom-events.js';
-import { JobLog, lineText } from './job-log.js';
+import { JobLog, sendLine } from './job-log.js';
 import type { Outlet } from './outlet.js';
 import { Partials } from './partials.js';
 import { Reporter } from './reporter.js';
@@ -27,12 +25,8 @@ export interface ReportingOptions {
 /** What one run says: the context through which it does, and the way of all of it to the outlet. */
 export interface Reporting {
   context(signal: AbortSignal): Omit<JobContext, 'child'>;
-  /** Makes room for a child in the bar of the present stage. */
-  part(weight: number): Part;
-  /** Adds a line to the job's log that the job should see to. */
-  warn(message: string): void;
-  /** Says that a child failed or was cancelled. */
-  childFailed(error: ChildFailedError): void;
+  /** The bar of the present stage, in which a child that is started now has its part. */
+  bar(): AddPart;
   /** Ends it: resolves when Redis has everything that was said. What the run still says is thrown away. */
   flush(): Promise<void>;
   /** Ends it and forgets what was not sent yet. */
@@ -56,12 +50,7 @@ export function createReporting(options: ReportingOptions): Reporting {
   });
   const lines = new JobLog({
     maxLines: limits.logLines,
-    publish: (line) =>
-      Promise.all([
-        outlet.event('log', JSON.stringify({ jobId, attempt, ...line })),
-        // Only a copy for other tools, and gone with the job.
-        outlet.bullMqLog(lineText(line)).catch(() => {}),
-      ]),
+    publish: (line) => sendLine(outlet, { jobId, attempt }, line),
     warn,
   });
   const partials = new Partials({
@@ -73,10 +62,6 @@ export function createReporting(options: ReportingOptions): Reporting {
     warn,
   });
   const events = new CustomEvents({ jobId, attempt }, (type, json) => outlet.event(type, json), warn);
-  const failedChildren = new FailedChildren(
-    (data) => outlet.event('child', JSON.stringify({ jobId, attempt, ...data })),
-    warn,
-  );
   let stage: string | undefined;
   let rollUp = openRollUp();
 
@@ -119,23 +104,14 @@ export function createReporting(options: ReportingOptions): Reporting {
       },
       files,
     }),
-    warn(message) {
-      if (open) lines.write('warn', message);
-    },
-    part: (weight) => rollUp.add(weight),
-    childFailed(error) {
-      if (open) failedChildren.add(error);
+    bar() {
+      const present = rollUp;
+      return (weight) => present.add(weight);
     },
     async flush() {
       open = false;
       // All are sent on their way before any is waited for.
-      await Promise.all([
-        partials.flush(),
-        events.flush(),
-        failedChildren.flush(),
-        lines.flush(),
-        reporter.flush(),
-      ]);
+      await Promise.all([partials.flush(), events.flush(), lines.flush(), reporter.flush()]);
     },
     drop() {
       open = false;

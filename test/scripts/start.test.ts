@@ -135,6 +135,36 @@ describe('npm start', () => {
     expect(processesOf(DATA_DIR)).toEqual([]);
   });
 
+  it('prints where the board is and where its password: the two open it', async () => {
+    const started = start({ DATA_DIR: temporaryFolder() });
+    await ready(started);
+    const line = await until('the line is there', () =>
+      /The queues, for the admin: (\S+) \(any name; the password is in ([^)]+)\)/.exec(started.output()),
+    );
+    const [, board, passwordFile] = line;
+    expect((await fetch(board!)).status).toBe(401);
+    const password = readFileSync(passwordFile!, 'utf8').trim();
+    const headers = { Authorization: `Basic ${Buffer.from(`any name:${password}`).toString('base64')}` };
+    expect((await fetch(board!, { headers })).status).toBe(200);
+    const queues = await fetch(`${board}/api/queues`, { headers });
+    expect(await queues.json()).toMatchObject({
+      queues: expect.arrayContaining([expect.objectContaining({ name: 'steps' })]),
+    });
+    await stop(started);
+  });
+
+  it('names no password where there is none', async () => {
+    const started = start({
+      DATA_DIR: temporaryFolder(),
+      NODE_ENV: 'production',
+      TOKEN_SECRET: 'a secret for tests that is long enough',
+    });
+    await ready(started);
+    await until('all of it is there', () => started.output().includes('Ctrl-C stops it.'));
+    expect(started.output()).not.toContain('password');
+    await stop(started);
+  });
+
   it('keeps jobs over a restart of everything, also after it was killed', async () => {
     const env = { DATA_DIR: temporaryFolder() };
     const first = start(env);

@@ -103,7 +103,7 @@ export default defineJob({
     ctx.stage('rest', { weight: 1 });
     ctx.progress({ current: 1, total: 10, unit: 'things' });
     await ctx.child('leaf', { n: 2 });
-    return { same: (await again) === (await children[0]) };
+    return { same: (await again).double === (await children[0]).double };
   },
 });
 `;
@@ -122,17 +122,31 @@ export default defineJob({
 });
 `;
 
+const inThread = (job: string): string => job.replace('  input:', '  thread: true,\n  input:');
+
+export interface FamilyOptions {
+  /** Whether the parents run in threads. */
+  thread?: boolean;
+  /** Whether the children do. */
+  leafThread?: boolean;
+}
+
 /** A folder for `JOBS_DIR` with parents (`tree`) and children (`leaf`), and families that cannot be. */
-export const familyJobs = (): string =>
-  testJobs({
-    'leaf.mjs': LEAF,
-    'tree.mjs': TREE,
-    'staged.mjs': STAGED,
-    'twin.mjs': link('twin', 'twins', 'other-twin'),
+export const familyJobs = (options?: FamilyOptions): string => testJobs(familyFiles(options));
+
+/** The files of {@link familyJobs}. */
+export function familyFiles({ thread, leafThread }: FamilyOptions = {}): Record<string, string> {
+  const parent = (job: string): string => (thread ? inThread(job) : job);
+  return {
+    'leaf.mjs': leafThread ? inThread(LEAF) : LEAF,
+    'tree.mjs': parent(TREE),
+    'staged.mjs': parent(STAGED),
+    'twin.mjs': parent(link('twin', 'twins', 'other-twin')),
     'other-twin.mjs': link('other-twin', 'twins'),
-    'stray.mjs': link('stray', 'strays', 'nobody'),
-    'unfit.mjs': link('unfit', 'unfits', 'leaf'),
-    'grandparent.mjs': link('grandparent', 'elders', 'parent'),
-    'parent.mjs': link('parent', 'adults', 'grandchild'),
+    'stray.mjs': parent(link('stray', 'strays', 'nobody')),
+    'unfit.mjs': parent(link('unfit', 'unfits', 'leaf')),
+    'grandparent.mjs': parent(link('grandparent', 'elders', 'parent')),
+    'parent.mjs': parent(link('parent', 'adults', 'grandchild')),
     'grandchild.mjs': link('grandchild', 'elders'),
-  });
+  };
+}

@@ -6,12 +6,15 @@ import { type Headway, startHeadway } from '../support/headway.js';
 import { openStream, type TestStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
-describe('ctx.child', () => {
+describe.each([false, true])('ctx.child of a job with thread: %s', (thread) => {
   let headway: Headway;
   let trees: Queue;
   let leaves: Queue;
   beforeAll(async () => {
-    headway = await startHeadway({ workers: 2, env: { JOBS_DIR: familyJobs() } });
+    headway = await startHeadway({
+      workers: 2,
+      env: { JOBS_DIR: familyJobs({ thread }), WORKER_THREADS: '2' },
+    });
     const options = { connection: headway.connection, prefix: '{headway}' };
     trees = new Queue('tree', options);
     leaves = new Queue('leaf', options);

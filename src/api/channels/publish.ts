@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { ChannelEvent, Publisher } from '../../shared/channel/publisher.js';
 import { HeadwayError } from '../../shared/errors.js';
-import { validate } from '../../shared/schema.js';
+import { requireValid } from '../invalid.js';
 
 const MAX_EVENTS = 1000;
 
@@ -27,16 +27,8 @@ export interface Publication {
 /** @throws HeadwayError `invalid-request` that says what is wrong, and where */
 export async function checkPublication(body: unknown): Promise<Publication> {
   const batch = body !== null && typeof body === 'object' && 'events' in body;
-  const parsed = await validate(batch ? batchSchema : eventSchema, body);
-  if (parsed.errors) {
-    const [first] = parsed.errors;
-    throw new HeadwayError(
-      'invalid-request',
-      `${first!.pointer || 'The body'}: ${first!.detail}`,
-      parsed.errors,
-    );
-  }
-  const events = ('events' in parsed.value ? parsed.value.events : [parsed.value]) as ChannelEvent[];
+  const parsed = await requireValid(batch ? batchSchema : eventSchema, body);
+  const events = ('events' in parsed ? parsed.events : [parsed]) as ChannelEvent[];
   return { events, batch };
 }
 

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { HeadwayError } from '../../shared/errors.js';
 import { derivedJobId, type QueuePlan } from '../../shared/queues.js';
-import { validate } from '../../shared/schema.js';
 import type { Principal } from '../auth/principal.js';
+import { requireValid } from '../invalid.js';
 import type { Idempotency } from './idempotency.js';
 import type { JobRequest, JobStarter } from './start.js';
 
@@ -41,16 +41,7 @@ export function createBatchStarter({ starter, plan, idempotency }: BatchOptions)
     derivedJobId(plan.of(name), `${batch} ${index}`);
 
   return async (body, caller, key) => {
-    const parsed = await validate(bodySchema, body);
-    if (parsed.errors) {
-      const [first] = parsed.errors;
-      throw new HeadwayError(
-        'invalid-request',
-        `${first!.pointer || 'The body'}: ${first!.detail}`,
-        parsed.errors,
-      );
-    }
-    const { jobs, mode = 'all-or-nothing' } = parsed.value;
+    const { jobs, mode = 'all-or-nothing' } = await requireValid(bodySchema, body);
     const checked = await Promise.all(jobs.map((job, i) => check(starter, job, caller, i)));
     if (mode === 'all-or-nothing') refuseMistakes(checked);
 

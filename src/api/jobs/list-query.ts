@@ -1,9 +1,8 @@
 import { z } from 'zod';
-import { HeadwayError } from '../../shared/errors.js';
 import type { Position } from '../../shared/job-index/page.js';
 import { JOB_STATES } from '../../shared/lifecycle/snapshot.js';
 import { addressOf } from '../../shared/queues.js';
-import { validate } from '../../shared/schema.js';
+import { requireValid } from '../invalid.js';
 
 const MAX_LIMIT = 200;
 const DEFAULT_LIMIT = 50;
@@ -48,16 +47,8 @@ const querySchema = z.strictObject({
 export type ListQuery = z.output<typeof querySchema>;
 
 /** @throws HeadwayError `invalid-request` for an unknown parameter or a wrong value */
-export async function parseListQuery(query: unknown): Promise<ListQuery> {
-  const parsed = await validate(querySchema, query);
-  if (!parsed.errors) return parsed.value;
-  const [first] = parsed.errors;
-  throw new HeadwayError(
-    'invalid-request',
-    `${first!.pointer || 'The query'}: ${first!.detail}`,
-    parsed.errors,
-  );
-}
+export const parseListQuery = (query: unknown): Promise<ListQuery> =>
+  requireValid(querySchema, query, 'The query');
 
 /** A place in the list as clients get it: nothing they should read. */
 export const formatCursor = ({ createdAt, id }: Position): string =>

@@ -9,6 +9,7 @@ import { type JobOptions, optionsSchema } from '../../shared/job-options.js';
 import type { Registry } from '../../shared/registry.js';
 import { validate } from '../../shared/schema.js';
 import type { Principal } from '../auth/principal.js';
+import { invalid, requireValid } from '../invalid.js';
 import { keyScope } from './idempotency.js';
 import { checkWebhook, type WebhookRules } from './webhook.js';
 
@@ -50,16 +51,7 @@ export function createJobStarter(given: StartOptions): JobStarter {
   const enqueue = createEnqueue(given);
 
   async function check(body: unknown, caller: Principal): Promise<JobRequest> {
-    const parsed = await validate(bodySchema, body);
-    if (parsed.errors) {
-      const [first] = parsed.errors;
-      throw new HeadwayError(
-        'invalid-request',
-        `${first!.pointer || 'The body'}: ${first!.detail}`,
-        parsed.errors,
-      );
-    }
-    const { name, data = {}, options = {} } = parsed.value;
+    const { name, data = {}, options = {} } = await requireValid(bodySchema, body);
     checkDeduplicationKey(options, caller);
     checkWebhook(options.webhook, webhookRules);
     const definition = registry.get(name);
@@ -119,5 +111,5 @@ function checkDeduplicationKey({ deduplicationKey }: JobOptions, { signedIn }: P
   if (deduplicationKey === undefined || signedIn || deduplicationKey.length >= 16) return;
   const pointer = '/options/deduplicationKey';
   const detail = 'must be at least 16 characters without signing in: it is a secret';
-  throw new HeadwayError('invalid-request', `${pointer}: ${detail}`, [{ pointer, detail }]);
+  throw invalid([{ pointer, detail }]);
 }

@@ -1,11 +1,11 @@
 import type { z } from 'zod';
-import { HeadwayError } from '../../shared/errors.js';
 import { jobLinks } from '../../shared/job-view.js';
 import { isFinished, type JobSnapshot, type SnapshotReader } from '../../shared/lifecycle/snapshot.js';
 import { deliveryId } from '../../shared/webhooks/delivery.js';
 import type { webhookSchema } from '../../shared/webhooks/schema.js';
 import { SECRET_FORM } from '../../shared/webhooks/secret.js';
 import { urlRefusal, type WebhookPolicy } from '../../shared/webhooks/target.js';
+import { invalid } from '../invalid.js';
 
 /** What an API process allows of webhooks. */
 export interface WebhookRules extends WebhookPolicy {
@@ -28,7 +28,7 @@ export function checkWebhook(webhook: z.output<typeof webhookSchema> | undefined
 
 function refuse(field: string, detail: string): never {
   const pointer = `/options/webhook${field}`;
-  throw new HeadwayError('invalid-request', `${pointer}: ${detail}`, [{ pointer, detail }]);
+  throw invalid([{ pointer, detail }]);
 }
 
 /** The delivery that tells of a job's present end, where there is one: what `GET /v1/jobs/:id` says of it. */

@@ -1,12 +1,11 @@
 import express, { type Request, type Response, Router } from 'express';
 import type { Redis } from 'ioredis';
-import type { z } from 'zod';
 import { HeadwayError } from '../../shared/errors.js';
-import { validate } from '../../shared/schema.js';
 import type { Access } from '../auth/access.js';
 import { type ApiKeys, newKeySchema } from '../auth/api-keys.js';
 import { tellRevoked } from '../auth/revocation-watch.js';
 import { type Revocations, revocationSchema } from '../auth/revocations.js';
+import { requireValid } from '../invalid.js';
 import { methods } from '../problem.js';
 import { requireJson } from '../require-json.js';
 
@@ -37,7 +36,7 @@ export function keyRoutes({ access, apiKeys, revocations, redis, prefix }: KeyRo
   }
 
   async function make(req: Request, res: Response): Promise<void> {
-    const { key, secret } = await apiKeys.make(await checked(newKeySchema, req.body));
+    const { key, secret } = await apiKeys.make(await requireValid(newKeySchema, req.body));
     res
       .status(201)
       .location(`/v1/keys/${key.id}`)
@@ -53,19 +52,8 @@ export function keyRoutes({ access, apiKeys, revocations, redis, prefix }: KeyRo
   }
 
   async function revoke(req: Request, res: Response): Promise<void> {
-    const revoked = await revocations.revoke(await checked(revocationSchema, req.body));
+    const revoked = await revocations.revoke(await requireValid(revocationSchema, req.body));
     await tellRevoked(redis, prefix, revoked);
     res.status(204).end();
   }
-}
-
-async function checked<S extends z.ZodType>(schema: S, body: unknown): Promise<z.output<S>> {
-  const parsed = await validate(schema, body);
-  if (!parsed.errors) return parsed.value as z.output<S>;
-  const [first] = parsed.errors;
-  throw new HeadwayError(
-    'invalid-request',
-    `${first!.pointer || 'The body'}: ${first!.detail}`,
-    parsed.errors,
-  );
 }

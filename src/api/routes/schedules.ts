@@ -5,15 +5,9 @@ import { newJobId } from '../../shared/queues.js';
 import type { ScheduleKeeper } from '../../shared/schedules/keeper.js';
 import type { Schedule } from '../../shared/schedules/schedule.js';
 import { NO_GRANTS, type Principal } from '../auth/principal.js';
+import { invalid } from '../invalid.js';
 import { methods } from '../problem.js';
-import {
-  changed,
-  invalid,
-  parseBody,
-  parseChange,
-  type ScheduleBody,
-  senselessOptions,
-} from '../schedules/body.js';
+import { changed, parseBody, parseChange, type ScheduleBody, senselessOptions } from '../schedules/body.js';
 import { bodyOf, type Planned, pausedAs, planSchedule, replan, scheduleNotFound } from '../schedules/plan.js';
 import { scheduleLinks, scheduleView } from '../schedules/view.js';
 import type { JobRoutesOptions } from './jobs.js';

@@ -1,8 +1,7 @@
-import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { z } from 'zod';
-import { type FieldError, HeadwayError } from '../../shared/errors.js';
+import type { FieldError } from '../../shared/errors.js';
 import { MIN_EVERY_MS } from '../../shared/schedules/timing.js';
-import { validate } from '../../shared/schema.js';
+import { requireValid } from '../invalid.js';
 
 const YEAR_MS = 365 * 24 * 3_600_000;
 
@@ -48,25 +47,10 @@ export type ScheduleBody = z.output<typeof createSchema>;
 export type ScheduleChange = z.output<typeof changeSchema>;
 
 /** @throws HeadwayError `invalid-request` */
-export const parseBody = (body: unknown): Promise<ScheduleBody> => parse(createSchema, body);
+export const parseBody = (body: unknown): Promise<ScheduleBody> => requireValid(createSchema, body ?? {});
 
 /** @throws HeadwayError `invalid-request` */
-export const parseChange = (body: unknown): Promise<ScheduleChange> => parse(changeSchema, body);
-
-async function parse<S extends StandardSchemaV1>(
-  schema: S,
-  body: unknown,
-): Promise<StandardSchemaV1.InferOutput<S>> {
-  const parsed = await validate(schema, body ?? {});
-  if (parsed.errors) throw invalid(parsed.errors);
-  return parsed.value;
-}
-
-/** The answer to a body with these mistakes. */
-export function invalid(errors: FieldError[]): HeadwayError {
-  const [first] = errors;
-  return new HeadwayError('invalid-request', `${first!.pointer || 'The body'}: ${first!.detail}`, errors);
-}
+export const parseChange = (body: unknown): Promise<ScheduleChange> => requireValid(changeSchema, body ?? {});
 
 /** What a change makes of a body: one of cron and interval drives out the other. */
 export function changed(body: ScheduleBody, change: ScheduleChange): ScheduleBody {

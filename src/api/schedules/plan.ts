@@ -3,9 +3,10 @@ import { queueOptions } from '../../shared/job-options.js';
 import type { QueuePlan } from '../../shared/queues.js';
 import type { Schedule, Timing } from '../../shared/schedules/schedule.js';
 import { nextDue, timingErrors } from '../../shared/schedules/timing.js';
+import { invalid } from '../invalid.js';
 import { canonicalJson } from '../jobs/idempotency.js';
 import type { JobRequest } from '../jobs/start.js';
-import { invalid, type ScheduleBody } from './body.js';
+import type { ScheduleBody } from './body.js';
 
 /** What a body says of a schedule, without its history. */
 export type Planned = Omit<

@@ -1,13 +1,18 @@
+import { readFileSync } from 'node:fs';
 import type { Cluster, Redis } from 'ioredis';
 import { channelKeys, jobChannel } from '../channel/keys.js';
 import type { Publisher } from '../channel/publisher.js';
 import type { KeepTimes } from '../job-index/keep-times.js';
 import { addressOf, queueKey } from '../queues.js';
 import { lastNews } from './bull-events.js';
+import { ended, type Transition } from './events.js';
 import { isOurs } from './plain-progress.js';
 import { createPlainReports, type PlainProgress } from './plain-reports.js';
 import { type EndHint, isFinished, type JobSnapshot, type SnapshotReader } from './snapshot.js';
-import { ended, RANK, type Told, type Transition, transitions } from './transitions.js';
+import { createToldReader, RANK, type Told } from './told.js';
+import { transitions } from './transitions.js';
+
+const lua = readFileSync(new URL('./scripts/cancel-told.lua', import.meta.url), 'utf8');
 
 export interface LifecycleOptions {
   redis: Redis | Cluster;
@@ -56,32 +61,9 @@ export function createLifecycle({
   };
 
   const plainReports = createPlainReports({ redis, prefix, queuePrefix, publisher });
-
-  async function readTold(jobId: string): Promise<(Told & { epoch: string }) | undefined> {
-    const [channel] = channelKeys(prefix, jobChannel(jobId));
-    const [epoch, attempt, rank, failures, stalls, paused, due, end] = await redis.hmget(
-      channel,
-      'epoch',
-      'attempt',
-      'rank',
-      'failures',
-      'stalls',
-      'paused',
-      'due',
-      'end',
-    );
-    if (!epoch) return undefined;
-    return {
-      epoch,
-      attempt: Number(attempt ?? 0),
-      rank: Number(rank ?? -1),
-      failures: Number(failures ?? 0),
-      stalls: Number(stalls ?? 0),
-      paused: paused === '1',
-      ...(due ? { due: Number(due) } : {}),
-      end: end ? Number(end) : undefined,
-    };
-  }
+  const readTold = createToldReader(redis, prefix);
+  if (!('cancelTold' in redis)) redis.defineCommand('cancelTold', { numberOfKeys: 1, lua });
+  const scripts = redis as unknown as { cancelTold(key: string, finishedOn: number): Promise<void> };
 
   /** How a job ended that is gone, if BullMQ's events still say so. */
   async function hintOf(jobId: string): Promise<EndHint | undefined> {
@@ -96,42 +78,54 @@ export function createLifecycle({
     return /"name":"([a-z0-9-]+)"/.exec(first?.[1][1] ?? '')?.[1];
   }
 
-  return {
-    async reconcile(jobId, hint, progress) {
-      // In this order: see `transitions`.
-      const told = await readTold(jobId);
-      const job = await readJob(jobId, hint);
-      const missing = job
-        ? transitions(told, job)
-        : told && told.end === undefined
-          ? [ended(told, jobId, await nameTold(jobId), endOfRemoved(hint ?? (await hintOf(jobId))))]
-          : [];
-      // What the running attempt has said in BullMQ's own words belongs before what ends it.
-      let running = told?.rank === RANK.active && told.end === undefined ? told.attempt : undefined;
-      const reported = progress || missing.length > 0 ? newestProgress(job, progress) : undefined;
-      // What is told of a job stays for as long as the job does.
-      const keepMs = job ? keep.of(job.name, job.settings) : 0;
-      let pauseTold = false;
-      for (const transition of missing) {
-        const { event, fence } = transition;
-        if (running !== undefined) await plainReports.tell(jobId, running, reported);
-        await beforeTelling(jobId, transition, job);
-        const id = await publisher.publish(jobChannel(jobId), { ...event, keepMs }, fence);
-        // Somebody else told of another time in between: which of the two holds?
-        if (id === undefined && fence.mark) return this.reconcile(jobId, hint, progress);
-        if (id !== undefined && fence.paused !== undefined) pauseTold = true;
-        if (fence.rank !== undefined) running = fence.rank === RANK.active ? fence.attempt : undefined;
-      }
+  /** What has to be told. */
+  async function missingOf(
+    jobId: string,
+    told: Told | undefined,
+    job: JobSnapshot | undefined,
+    hint: EndHint | undefined,
+  ): Promise<Transition[]> {
+    if (job) return transitions(told, job);
+    // It is gone. If its end was told, or nothing at all, there is nothing to say.
+    if (!told || told.end !== undefined) return [];
+    return [ended(told, jobId, await nameTold(jobId), endOfRemoved(hint ?? (await hintOf(jobId))))];
+  }
+
+  async function reconcile(jobId: string, hint?: EndHint, progress?: PlainProgress): Promise<Reconciled> {
+    // In this order: see `transitions`.
+    const told = await readTold(jobId);
+    const job = await readJob(jobId, hint);
+    const missing = await missingOf(jobId, told, job, hint);
+    // What the running attempt has said in BullMQ's own words belongs before what ends it.
+    let running = told?.rank === RANK.active && told.end === undefined ? told.attempt : undefined;
+    const reported = progress || missing.length > 0 ? newestProgress(job, progress) : undefined;
+    // What is told of a job stays for as long as the job does.
+    const keepMs = job ? keep.of(job.name, job.settings) : 0;
+    let pauseTold = false;
+    for (const transition of missing) {
+      const { event, fence } = transition;
       if (running !== undefined) await plainReports.tell(jobId, running, reported);
-      if (missing.length === 0) return { job, epoch: told?.epoch, end: told?.end };
-      // Pausing has no order by which the script could know that another has looked later than we did.
-      if (pauseTold) return this.reconcile(jobId, hint);
-      // From now on it may run again: the request has been met, or came too late.
-      if (job?.cancelAsked && isFinished(job)) await redis.hset(jobKey(jobId), 'hw:cancel', 'told');
-      const now = await readTold(jobId);
-      return { job, epoch: now?.epoch, end: now?.end };
-    },
-  };
+      await beforeTelling(jobId, transition, job);
+      const id = await publisher.publish(jobChannel(jobId), { ...event, keepMs }, fence);
+      // Somebody else told of another time in between: which of the two holds?
+      if (id === undefined && fence.mark) return reconcile(jobId, hint, progress);
+      if (id !== undefined && fence.paused !== undefined) pauseTold = true;
+      if (fence.rank !== undefined) running = fence.rank === RANK.active ? fence.attempt : undefined;
+    }
+    if (running !== undefined) await plainReports.tell(jobId, running, reported);
+    // Its end is told, by us or before: from now on it may run again.
+    if (job?.cancelAsked && isFinished(job)) await scripts.cancelTold(jobKey(jobId), job.finishedAt!);
+    if (missing.length === 0) return { job, epoch: told?.epoch, end: told?.end };
+    // Pausing has no order by which the script could know that another has looked later than we did.
+    if (pauseTold) return reconcile(jobId, hint);
+    const now = await readTold(jobId);
+    // Somebody told something else meanwhile, and what we had to tell was kept out. Which of the two holds?
+    const goesOn = job !== undefined && !isFinished(job);
+    if (now && goesOn !== (now.end === undefined)) return reconcile(jobId, hint, progress);
+    return { job, epoch: now?.epoch, end: now?.end };
+  }
+
+  return { reconcile };
 }
 
 /**

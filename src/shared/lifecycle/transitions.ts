@@ -1,41 +1,6 @@
-import type { ChannelEvent, Fence, Mark } from '../channel/publisher.js';
+import { dueMark, type EndEvent, lifecycle, queueState, type Transition } from './events.js';
 import { isFinished, type JobSnapshot } from './snapshot.js';
-
-/**
- * The place of a lifecycle event within its attempt. Together with the attempt it is the event's identity:
- * positions only go up, so an event that two processes find missing is published once. A job may be put back and
- * end again without an attempt between: then it is `ended` 8, `reopened` 9, ended 10, reopened 11 and so on.
- */
-export const RANK = {
-  active: 0,
-  delayed: 1,
-  waiting: 2,
-  stalled: 3,
-  retrying: 4,
-  waitingAgain: 5,
-  ended: 8,
-  reopened: 9,
-};
-
-/** How far the lifecycle of a job has been told on its channel. */
-export interface Told {
-  attempt: number;
-  rank: number;
-  failures: number;
-  stalls: number;
-  /** Whether the queue was told to be paused. */
-  paused?: boolean;
-  /** When the job was told to be due, the last time that it was told to be delayed. */
-  due?: number;
-  /** Offset of the terminal event, when the last thing told is the end. */
-  end: number | undefined;
-}
-
-/** A lifecycle event and the position that keeps it from being told twice. */
-export interface Transition {
-  event: ChannelEvent;
-  fence: Fence;
-}
+import { endRank, isReopened, RANK, type Told } from './told.js';
 
 /** A job that is due this much sooner or later than was told has been moved, in ms. */
 const MOVED_MS = 1000;
@@ -46,68 +11,66 @@ const MOVED_MS = 1000;
  * @param told read before `job` was, so that a job found unfinished after its end was told really runs again
  */
 export function transitions(told: Told | undefined, job: JobSnapshot): Transition[] {
-  const finished = isFinished(job);
-  const out: Transition[] = [];
-  let known = told;
-
-  if (known?.end !== undefined && !finished) {
-    const attempt = job.state === 'active' ? job.attempt - 1 : job.attempt;
-    const rank = attempt === known.attempt ? known.rank + 1 : RANK.reopened;
-    out.push(lifecycle(job, { attempt, rank, reopens: known.end }, 'waiting'));
-    known = { attempt, rank, failures: job.failures, stalls: job.stalls, end: undefined };
+  const reopening = reopens(told, job);
+  const known = reopening ? reopened(job, reopening) : told;
+  const out = [
+    ...(reopening ? [reopening] : []),
+    ...queueGoesOn(known, job),
+    ...pastRuns(known, job),
+    ...otherTime(known, job),
+    ...present(known, job),
+  ];
+  const news = out.filter((transition) => isNews(known, transition, job));
+  // An end that was told is taken back by the first event after it, and by nobody who does not know of it.
+  const [first] = news;
+  if (told?.end !== undefined && first) {
+    news[0] = { ...first, fence: { ...first.fence, reopens: told.end } };
   }
-  if (known?.paused && !job.paused && !finished) out.push(queueState(job, known.attempt, false));
-  // A run that was told to be active and is over: what became of it?
-  const ranBefore = known !== undefined && known.attempt > 0 && known.rank === RANK.active;
-  const over = ranBefore && (job.attempt > known!.attempt || (job.state !== 'active' && !finished));
-  const after = over ? afterRun(known!, job) : undefined;
-  if (after) out.push(after);
-  // A run that began and is over before anybody told of it.
-  if (known && job.attempt > known.attempt && job.state !== 'active' && !finished) {
-    out.push(lifecycle(job, { attempt: job.attempt, rank: RANK.active }, 'active'));
-    out.push(afterRun({ ...accountedFor(known, after), attempt: job.attempt }, job)!);
-  }
-
-  const moved = isMoved(known, job);
-  if (moved && job.attempt > 0) {
-    out.push(lifecycle(job, { attempt: job.attempt, rank: known!.rank, ...dueMark(known, job) }, 'delayed'));
-  }
-  if (isBroughtForward(known, job)) {
-    out.push(lifecycle(job, { attempt: job.attempt, rank: RANK.waitingAgain }, 'waiting'));
-  }
-
-  if (finished) {
-    if (ranUntold(known, job)) {
-      out.push(lifecycle(job, { attempt: job.attempt, rank: RANK.active }, 'active'));
-    }
-    out.push(lifecycle(job, { attempt: job.attempt, rank: endRank(known, job.attempt) }, job.state));
-  } else if (job.state === 'active') {
-    out.push(lifecycle(job, { attempt: job.attempt, rank: RANK.active }, 'active'));
-  } else if (job.attempt === 0 && !isReopened(known)) {
-    const delayed = job.state === 'delayed';
-    out.push(
-      lifecycle(
-        job,
-        delayed
-          ? { attempt: 0, rank: RANK.delayed, ...dueMark(known, job) }
-          : { attempt: 0, rank: RANK.waiting },
-        delayed ? 'delayed' : 'waiting',
-      ),
-    );
-  } else if (!ranBefore && !known) {
-    out.push(lifecycle(job, { attempt: job.attempt, rank: RANK.waitingAgain }, 'waiting'));
-  }
-  const news = out.filter(
-    ({ fence }) =>
-      fence.rank === undefined ||
-      fence.reopens !== undefined ||
-      isNews(known, fence) ||
-      (moved && fence.mark !== undefined),
-  );
   // What else is told may be of a new attempt, which knows nothing of the queue.
   if (job.paused && (!known?.paused || news.length > 0)) news.push(queueState(job, job.attempt, true));
   return news;
 }
+
+/** A job whose end was told waits or runs again. */
+function reopens(told: Told | undefined, job: JobSnapshot): Transition | undefined {
+  if (told?.end === undefined || isFinished(job)) return undefined;
+  const attempt = job.state === 'active' ? job.attempt - 1 : job.attempt;
+  const rank = attempt === told.attempt ? told.rank + 1 : RANK.reopened;
+  return lifecycle(job, { attempt, rank, reopens: told.end }, 'waiting');
+}
+
+/** What is told of a job by the event that takes back its end. */
+function reopened({ failures, stalls }: JobSnapshot, { fence }: Transition): Told {
+  return { attempt: fence.attempt, rank: fence.rank!, failures, stalls, end: undefined };
+}
+
+/** The queue was told to be paused, and the job does not wait for it any more. */
+function queueGoesOn(known: Told | undefined, job: JobSnapshot): Transition[] {
+  if (!known?.paused || job.paused || isFinished(job) || isBeingWithdrawn(known, job)) return [];
+  return [queueState(job, known.attempt, false)];
+}
+
+/** It was taken out of its queue, where it waits for nothing any more, by somebody who is about to end it. */
+const isBeingWithdrawn = (told: Told, job: JobSnapshot): boolean =>
+  job.state === 'active' && job.attempt === told.attempt && told.rank !== RANK.active;
+
+/** What became of the run that was told to be active, and of one that began and is over before anybody told of it. */
+function pastRuns(known: Told | undefined, job: JobSnapshot): Transition[] {
+  if (!known) return [];
+  const finished = isFinished(job);
+  const out: Transition[] = [];
+  const over = job.attempt > known.attempt || (job.state !== 'active' && !finished);
+  const after = hasRun(known) && over ? afterRun(known, job) : undefined;
+  if (after) out.push(after);
+  if (job.attempt > known.attempt && job.state !== 'active' && !finished) {
+    out.push(lifecycle(job, { attempt: job.attempt, rank: RANK.active }, 'active'));
+    out.push(afterRun({ ...accountedFor(known, after), attempt: job.attempt }, job)!);
+  }
+  return out;
+}
+
+/** The last thing told is that a run has begun. */
+const hasRun = (known: Told): boolean => known.attempt > 0 && known.rank === RANK.active;
 
 /** What was told, with what is about to be told of its run. */
 function accountedFor(told: Told, after: Transition | undefined): Told {
@@ -119,7 +82,7 @@ function accountedFor(told: Told, after: Transition | undefined): Told {
   };
 }
 
-/** What became of the run that was told to be active. */
+/** What became of a run; `undefined` where the end of the job says that. */
 function afterRun(told: Told, job: JobSnapshot): Transition | undefined {
   const { attempt } = told;
   const stalled = job.stalls > told.stalls;
@@ -137,12 +100,16 @@ function afterRun(told: Told, job: JobSnapshot): Transition | undefined {
   return lifecycle(job, { attempt, rank: RANK.waitingAgain }, 'waiting');
 }
 
-const isReopened = (known: Told | undefined): boolean =>
-  known !== undefined && known.end === undefined && known.rank >= RANK.reopened;
+/** A job that has run and is to run again later: it was put off again, or brought forward. */
+function otherTime(known: Told | undefined, job: JobSnapshot): Transition[] {
+  if (!known || job.attempt === 0) return [];
+  const { attempt } = job;
+  if (isMoved(known, job))
+    return [lifecycle(job, { attempt, rank: known.rank, ...dueMark(known, job) }, 'delayed')];
+  if (isBroughtForward(known, job)) return [lifecycle(job, { attempt, rank: RANK.waitingAgain }, 'waiting')];
+  return [];
+}
 
-/** The rank of an end: beyond the reopening, when it was reopened and has not run since. */
-const endRank = (known: Told | undefined, attempt: number): number =>
-  isReopened(known) && known!.attempt === attempt ? known!.rank + 1 : RANK.ended;
 /** It was told to be delayed, and another time holds now. */
 function isMoved(told: Told | undefined, job: JobSnapshot): boolean {
   return (
@@ -155,10 +122,26 @@ function isMoved(told: Told | undefined, job: JobSnapshot): boolean {
 }
 
 /** It was told to begin again later, and waits already, for whoever is free. */
-function isBroughtForward(told: Told | undefined, job: JobSnapshot): boolean {
-  if (told?.attempt !== job.attempt || (job.state !== 'waiting' && job.state !== 'prioritized')) return false;
-  if (told.rank === RANK.delayed) return job.attempt > 0;
+function isBroughtForward(told: Told, job: JobSnapshot): boolean {
+  if (told.attempt !== job.attempt || (job.state !== 'waiting' && job.state !== 'prioritized')) return false;
+  if (told.rank === RANK.delayed) return true;
   return told.rank === RANK.retrying && told.due !== undefined && told.due - Date.now() > MOVED_MS;
+}
+
+/** The state that the job is in now. */
+function present(known: Told | undefined, job: JobSnapshot): Transition[] {
+  const { attempt } = job;
+  const active = lifecycle(job, { attempt, rank: RANK.active }, 'active');
+  if (isFinished(job)) {
+    const end = lifecycle(job, { attempt, rank: endRank(known, attempt) }, job.state as EndEvent);
+    return ranUntold(known, job) ? [active, end] : [end];
+  }
+  if (job.state === 'active') return [active];
+  if (attempt === 0 && !isReopened(known)) {
+    if (job.state !== 'delayed') return [lifecycle(job, { attempt, rank: RANK.waiting }, 'waiting')];
+    return [lifecycle(job, { attempt, rank: RANK.delayed, ...dueMark(known, job) }, 'delayed')];
+  }
+  return known ? [] : [lifecycle(job, { attempt, rank: RANK.waitingAgain }, 'waiting')];
 }
 
 /** A run began and ended before anybody told of it: its worker knows nothing of us. */
@@ -167,115 +150,9 @@ function ranUntold(told: Told | undefined, job: JobSnapshot): boolean {
   return run && job.attempt > (told?.attempt ?? 0);
 }
 
-/** Makes an event that says when the job is due one that is told once for each time. */
-function dueMark(told: Told | undefined, { dueAt }: Pick<JobSnapshot, 'dueAt'>): { mark?: Mark } {
-  if (dueAt === undefined || dueAt === told?.due) return {};
-  return { mark: { field: 'due', from: told?.due ?? '', to: dueAt } };
-}
-
-function isNews(known: Told | undefined, { attempt, rank }: Fence): boolean {
-  return !known || attempt > known.attempt || (attempt === known.attempt && rank! > known.rank);
-}
-
-type LifecycleEvent =
-  | 'waiting'
-  | 'delayed'
-  | 'active'
-  | 'stalled'
-  | 'retrying'
-  | 'completed'
-  | 'failed'
-  | 'cancelled';
-
-function lifecycle(job: JobSnapshot, position: Fence, event: string): Transition {
-  const ends = event === 'completed' || event === 'failed' || event === 'cancelled';
-  return {
-    event: {
-      event,
-      data: {
-        jobId: job.id,
-        name: job.name,
-        attempt: position.attempt,
-        ...details(event as LifecycleEvent, job, position.attempt),
-      },
-      ...(ends ? { end: true } : {}),
-    },
-    fence: { ...position, failures: job.failures, stalls: job.stalls },
-  };
-}
-
-function details(event: LifecycleEvent, job: JobSnapshot, attempt: number): Record<string, unknown> {
-  const at = Date.now();
-  switch (event) {
-    case 'delayed':
-      return { until: job.dueAt, at };
-    case 'active':
-      return { attempts: job.attempts, at: job.startedAt ?? at };
-    case 'retrying':
-      return {
-        attempts: job.attempts,
-        error: errorOf(job),
-        ...(job.dueAt && attempt === job.attempt ? { nextAttemptAt: job.dueAt } : {}),
-        at,
-      };
-    case 'completed':
-      return { result: job.result, at: job.finishedAt };
-    case 'failed':
-      return { error: errorOf(job), at: job.finishedAt };
-    case 'cancelled':
-      return { reason: 'requested', at: job.finishedAt };
-    default:
-      return { at };
-  }
-}
-
-/** The event that says whether the job's queue is paused: a state, of which only the newest matters. */
-export function queueState({ id }: Pick<JobSnapshot, 'id'>, attempt: number, paused: boolean): Transition {
-  return {
-    event: { event: 'queue', kind: 'state', data: { jobId: id, attempt, paused, at: Date.now() } },
-    fence: { attempt, paused },
-  };
-}
-
-/** A job's error as clients see it. */
-export const errorOf = ({ failedReason = 'unknown error', errorCode }: JobSnapshot) => ({
-  message: failedReason,
-  ...(errorCode ? { code: errorCode } : {}),
-});
-
-/** The event that a job is about to be queued, told before it is, so that it comes before `active`. */
-export function accepted(job: { id: string; name: string; dueAt?: number }): Transition {
-  const state = job.dueAt === undefined ? 'waiting' : 'delayed';
-  const snapshot = {
-    ...job,
-    state,
-    attempt: 0,
-    attempts: 1,
-    failures: 0,
-    stalls: 0,
-    createdAt: 0,
-  } as JobSnapshot;
-  return lifecycle(snapshot, { attempt: 0, rank: RANK[state], ...dueMark(undefined, job) }, state);
-}
-
-/** The terminal event of a job that is not in BullMQ any more though its end was never told. */
-export function ended(
-  told: Told,
-  jobId: string,
-  name: string | undefined,
-  how: { event: 'cancelled' | 'failed' | 'completed'; data: Record<string, unknown> },
-): Transition {
-  return {
-    event: {
-      event: how.event,
-      data: { jobId, ...(name ? { name } : {}), attempt: told.attempt, ...how.data, at: Date.now() },
-      end: true,
-    },
-    fence: {
-      attempt: told.attempt,
-      rank: endRank(told, told.attempt),
-      failures: told.failures,
-      stalls: told.stalls,
-    },
-  };
+/** Whether an event is beyond what was told; those that have a fence of another kind always are. */
+function isNews(known: Told | undefined, { fence }: Transition, job: JobSnapshot): boolean {
+  const { attempt, rank, reopens, mark } = fence;
+  if (rank === undefined || reopens !== undefined || !known || attempt > known.attempt) return true;
+  return (attempt === known.attempt && rank > known.rank) || (mark !== undefined && isMoved(known, job));
 }

@@ -1,5 +1,5 @@
 import type { JobsOptions } from 'bullmq';
-import type { JobSettings } from '../job-settings.js';
+import type { StoredSettings } from '../job-settings.js';
 
 /** When a schedule is due: by `cron`, or every `everyMs`. */
 export interface Timing {
@@ -31,7 +31,7 @@ export interface Schedule extends Timing {
   /** As the caller gave them. */
   options: Record<string, unknown>;
   /** What BullMQ is told of each run: the options joined with the defaults of the kind. */
-  template: JobsOptions & { headway: JobSettings };
+  template: JobsOptions & { headway: StoredSettings };
   /** Runs at most. */
   limit?: number;
   paused: boolean;

@@ -1,5 +1,5 @@
 import { ChildFailedError } from '../../shared/errors.js';
-import type { ChildOptions, JobContext } from '../../shared/job.js';
+import type { ChildOptions } from '../../shared/job.js';
 import type { JobSettings } from '../../shared/job-settings.js';
 import type { ChildRegister } from '../../shared/lifecycle/children.js';
 import type { Lifecycle } from '../../shared/lifecycle/reconcile.js';
@@ -8,8 +8,9 @@ import type { Withdrawal } from '../../shared/lifecycle/withdraw.js';
 import type { QueuePlan } from '../../shared/queues.js';
 import type { Registry } from '../../shared/registry.js';
 import { childId } from './identity.js';
+import type { ChildNews } from './news.js';
 import { type ChildRequest, checkChild, childRequest } from './request.js';
-import type { Part } from './roll-up.js';
+import type { AddPart, Part } from './roll-up.js';
 import type { ChildStarter } from './starter.js';
 import type { ChildEnd, ChildWatch } from './watch.js';
 
@@ -32,19 +33,26 @@ export interface ParentRun {
   signal: AbortSignal;
   /** Whether children of an earlier attempt have not ended. */
   hasPending: boolean;
-  /** Makes room for a child in the bar of the present stage. */
-  part(weight: number): Part;
-  /** Tells the viewers of a child that failed or was cancelled. */
-  tell(failed: ChildFailedError): void;
-  /** Adds a line to the log of the job. */
-  warn(message: string): void;
+  /** Tells the viewers what becomes of children. */
+  news: ChildNews;
   /** Stops the run. */
   fail(error: ChildFailedError): void;
 }
 
+/**
+ * What `ctx.child` does.
+ * @param addPart called at most once, and before anything is waited for
+ */
+export type StartChild = (
+  addPart: AddPart,
+  name: string,
+  data: unknown,
+  options?: ChildOptions,
+) => Promise<unknown>;
+
 /** The children of one run of a job. */
 export interface Children {
-  child: JobContext['child'];
+  start: StartChild;
   /**
    * The run has come to a result: cancels the children that have not ended, and waits until they have. BullMQ completes
    * no job before that.
@@ -56,7 +64,7 @@ export interface Children {
 
 export function createChildren(services: ChildServices, run: ParentRun): Children {
   const { registry, plan, start, watch, register, lifecycle, withdrawal } = services;
-  const { jobId, settings, signal } = run;
+  const { jobId, settings, signal, news } = run;
   const above = [...(settings.ancestors ?? []), jobId];
   /** What each child comes to; calls that mean the same child share it. */
   const ends = new Map<string, Promise<ChildEnd>>();
@@ -114,16 +122,22 @@ export function createChildren(services: ChildServices, run: ParentRun): Childre
       end ??= await untilEnd(id, part);
     }
     part.over();
-    if (end.state !== 'completed') run.tell(new ChildFailedError(id, definition.name, end.error));
+    if (end.state !== 'completed') news.failed(new ChildFailedError(id, definition.name, end.error));
     return end;
   }
 
-  async function call(name: string, data: unknown, given: ChildOptions, number: number): Promise<unknown> {
+  async function call(
+    addPart: AddPart,
+    name: string,
+    data: unknown,
+    given: ChildOptions,
+    number: number,
+  ): Promise<unknown> {
     checkOpen();
     const request = childRequest(registry, plan, above, name, given);
     const id = childId(request.queue, jobId, name, given.key ?? number);
     // Here and not later: all children that are started in one go are in the bar from the first moment.
-    if (!ends.has(id)) ends.set(id, see(id, request, data, run.part(request.weight), given));
+    if (!ends.has(id)) ends.set(id, see(id, request, data, addPart(request.weight), given));
     const end = await ends.get(id)!;
     if (end.state === 'completed') return end.result;
     const error = new ChildFailedError(id, name, end.error);
@@ -133,13 +147,13 @@ export function createChildren(services: ChildServices, run: ParentRun): Childre
   }
 
   return {
-    child: ((name: string, data: unknown, given: ChildOptions = {}) => {
+    start(addPart, name, data, given = {}) {
       const number = given.key === undefined ? calls++ : -1;
-      const result = call(name, data, given, number);
+      const result = call(addPart, name, data, given, number);
       // A parent need not wait for its child.
       result.catch(() => {});
       return result;
-    }) as JobContext['child'],
+    },
     async settle() {
       over = true;
       if (ends.size === 0 && !run.hasPending) return;
@@ -148,7 +162,7 @@ export function createChildren(services: ChildServices, run: ParentRun): Childre
       for (;;) {
         const pending = await register.pending(jobId);
         if (pending.length === 0) return;
-        run.warn(`children that have not ended are cancelled: ${pending.length}`);
+        news.cancelled(pending.length);
         await Promise.all(pending.map(end));
       }
     },

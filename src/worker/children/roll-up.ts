@@ -6,6 +6,9 @@ export interface Part {
   over(): void;
 }
 
+/** Makes room for a child in a bar. @param weight its share, a positive number */
+export type AddPart = (weight: number) => Part;
+
 /** What the children of a stage make of its bar: the weighted mean of their percent, and how many have ended. */
 export interface RolledUp {
   percent: number;

@@ -4,11 +4,11 @@ import { jobFiles } from '../../shared/files/job-files.js';
 import { openFileStore } from '../../shared/files/store.js';
 import { loadDefinition } from '../../shared/registry.js';
 import { explain, validate } from '../../shared/schema.js';
-import { refuseChild } from '../children/refuse.js';
 import type { Outlet } from '../outlet.js';
 import { createReporting } from '../reporting.js';
 import { StopReason } from '../run.js';
-import { packError } from './errors.js';
+import { ChildCalls } from './child-calls.js';
+import { type PackedError, packError, unpackError } from './errors.js';
 import { openPeer, type Peer } from './peer.js';
 import type { Outcome, ThreadSetup, ThreadTask } from './task.js';
 
@@ -18,10 +18,15 @@ const store = openFileStore(files);
 /** What a thread of the pool does: one attempt at a job, with the context that it would have in the main thread. */
 export default async function runTask(task: ThreadTask): Promise<void> {
   const stopping = new AbortController();
-  const main = openPeer(task.port, {
-    stop: (why: StopReason['why'], message: string) => stopping.abort(new StopReason(why, message)),
+  const children = new ChildCalls();
+  const peer = openPeer(task.port, {
+    stop(why: StopReason['why'], message: string, cause?: PackedError) {
+      stopping.abort(new StopReason(why, message, cause ? { cause: unpackError(cause) } : {}));
+    },
+    ...children.offered,
   });
-  const outcome: Outcome = await perform(task, main, stopping.signal).then(
+  const main = attentive(peer);
+  const outcome: Outcome = await perform(task, main, children, stopping.signal).then(
     (result) => ({ result }),
     (error) => ({ error: packError(error) }),
   );
@@ -35,7 +40,12 @@ export default async function runTask(task: ThreadTask): Promise<void> {
   }
 }
 
-async function perform(task: ThreadTask, main: Peer, signal: AbortSignal): Promise<unknown> {
+async function perform(
+  task: ThreadTask,
+  main: Peer,
+  children: ChildCalls,
+  signal: AbortSignal,
+): Promise<unknown> {
   const { file, jobId, attempt, data } = task;
   const definition = await loadDefinition(file);
   const input = await validate(definition.input, data);
@@ -51,28 +61,37 @@ async function perform(task: ThreadTask, main: Peer, signal: AbortSignal): Promi
     outlet: outletTo(main),
   });
   try {
-    return await definition.run(input.value as never, { ...reporting.context(signal), child: refuseChild });
+    const child = children.start(main, reporting.bar, signal);
+    return await definition.run(input.value as never, { ...reporting.context(signal), child });
   } finally {
     await reporting.flush();
   }
 }
 
-/** The outlet in the main thread. With everything that is said we hear too, so that a busy loop learns of its abort. */
+/** With everything that is said we hear too, so that a busy loop learns of its abort. */
+function attentive(peer: Peer): Peer {
+  return {
+    ...peer,
+    tell(name, ...args) {
+      peer.tell(name, ...args);
+      peer.receive();
+    },
+    call(name, ...args) {
+      const called = peer.call(name, ...args);
+      peer.receive();
+      return called;
+    },
+  };
+}
+
+/** The outlet in the main thread. */
 function outletTo(main: Peer): Outlet {
-  const tell = (name: string, ...args: unknown[]): undefined => {
-    main.tell(name, ...args);
-    main.receive();
-  };
-  const call = (name: string, ...args: unknown[]): Promise<unknown> => {
-    const called = main.call(name, ...args);
-    main.receive();
-    return called;
-  };
+  const tell = (name: string, ...args: unknown[]): undefined => void main.tell(name, ...args);
   return {
     progress: (data) => tell('progress', data),
     bullMqProgress: (data) => tell('bullMqProgress', data),
-    event: (name, json) => call('event', name, json),
-    bullMqLog: (line) => call('bullMqLog', line),
+    event: (name, json) => main.call('event', name, json),
+    bullMqLog: (line) => main.call('bullMqLog', line),
     warn: (message) => tell('warn', message),
   };
 }

@@ -1,3 +1,4 @@
+import { ChildFailedError, type JobError } from '../../shared/errors.js';
 import { isPermanent } from '../permanent.js';
 
 /** An error on its way between threads: structured clone would lose what is not of a plain `Error`. */
@@ -7,6 +8,8 @@ export interface PackedError {
   stack?: string | undefined;
   code?: string | number;
   permanent?: true;
+  /** Of a {@link ChildFailedError}. */
+  child?: { jobId: string; jobName: string; error: JobError };
 }
 
 export function packError(error: unknown): PackedError {
@@ -18,12 +21,15 @@ export function packError(error: unknown): PackedError {
     stack: error.stack,
     ...(typeof code === 'string' || typeof code === 'number' ? { code } : {}),
     ...(isPermanent(error) ? { permanent: true } : {}),
+    ...(error instanceof ChildFailedError ? { child: childOf(error) } : {}),
   };
 }
 
-export function unpackError({ name, message, stack, ...further }: PackedError): Error {
-  const error = new Error(message);
-  Object.defineProperty(error, 'name', { value: name, configurable: true, writable: true });
+export function unpackError({ name, message, stack, child, ...further }: PackedError): Error {
+  const error = child ? new ChildFailedError(child.jobId, child.jobName, child.error) : new Error(message);
+  if (!child) Object.defineProperty(error, 'name', { value: name, configurable: true, writable: true });
   if (stack !== undefined) error.stack = stack;
   return Object.assign(error, further);
 }
+
+const childOf = ({ jobId, jobName, error }: ChildFailedError) => ({ jobId, jobName, error });

@@ -1,16 +1,21 @@
 import { MessageChannel } from 'node:worker_threads';
 import type { JobDefinition } from '../../shared/job.js';
 import { definitionFile } from '../../shared/registry.js';
+import type { StartChild } from '../children/children.js';
 import { checkInput } from '../contract.js';
 import type { Execution } from '../execution.js';
 import { InFlight } from '../in-flight.js';
 import { Newest } from '../newest.js';
 import type { Outlet } from '../outlet.js';
 import type { StopReason } from '../run.js';
-import { unpackError } from './errors.js';
-import { openPeer } from './peer.js';
+import { remotePart } from './child-calls.js';
+import { packError, unpackError } from './errors.js';
+import { openPeer, type Peer } from './peer.js';
 import type { Threads } from './pool.js';
 import type { Outcome } from './task.js';
+
+/** What a job gives to `ctx.child`. */
+type ChildArguments = Parameters<StartChild> extends [unknown, ...infer A] ? A : never;
 
 export interface ThreadExecutionOptions {
   jobId: string;
@@ -39,27 +44,31 @@ export function createThreadExecution(
   };
   let outcome: Outcome | undefined;
   let mayBegin!: () => void;
+  let child!: (call: number, ...args: ChildArguments) => Promise<unknown>;
   // What a method of the context needs of this process is offered here, and called in the thread's entry.
-  const peer = openPeer(port1, {
+  const peer: Peer = openPeer(port1, {
     progress: (data: Parameters<Outlet['progress']>[0]) => progress.put(data),
     bullMqProgress: (data: Parameters<Outlet['bullMqProgress']>[0]) => bullMqProgress.put(data),
     event: (name: string, json: string) => sent(outlet.event(name, json)),
     bullMqLog: (line: string) => sent(outlet.bullMqLog(line)),
     warn: (message: string) => outlet.warn(message),
     begin: () => mayBegin(),
+    child: (call: number, ...args: ChildArguments) => child(call, ...args),
     finish(what: Outcome) {
       outcome = what;
     },
   });
 
   return {
-    async run(data, run, begin) {
+    async run(data, run, begin, startChild) {
       // The thread does so again, for its own: what a schema makes of data may be more than a message can carry.
       await checkInput(definition, data);
       const kill = new AbortController();
+      const place = threads.place(run.signal);
+      child = (call, ...args) => place.leaveFor(startChild(remotePart(peer, call), ...args));
       const onStop = (): void => {
-        const { why, message } = run.signal.reason as StopReason;
-        peer.tell('stop', why, message);
+        const { why, message, cause } = run.signal.reason as StopReason;
+        peer.tell('stop', why, message, cause && packError(cause));
       };
       run.signal.addEventListener('abort', onStop, { once: true });
       mayBegin = () => {
@@ -70,7 +79,7 @@ export function createThreadExecution(
       };
       try {
         const task = { file: definitionFile(definition), jobId, attempt, data, port: port2 };
-        await threads.run(task, { stop: run.signal, end: kill.signal });
+        await threads.run(task, place, kill.signal);
       } catch (error) {
         run.signal.throwIfAborted();
         if (!outcome) throw new Error(whyLost(error), { cause: error });

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import type { Piscina } from 'piscina';
 import type { Logger } from '../../shared/log.js';
-import { Slots } from './slots.js';
+import { Place, Slots } from './slots.js';
 import type { ThreadSetup, ThreadTask } from './task.js';
 
 /** A thread without work is kept for this long: it has its job files loaded. */
@@ -10,7 +10,7 @@ const IDLE_MS = 60_000;
 const entry = fileURLToPath(new URL('./entry.js', import.meta.url));
 
 export interface ThreadsOptions {
-  /** How many threads there are at most. */
+  /** How many jobs have a thread at a time, those that wait for their children apart. */
   max: number;
   setup: ThreadSetup;
   log: Logger;
@@ -18,12 +18,14 @@ export interface ThreadsOptions {
 
 /** The threads of a worker process. The first one is started for the first job that needs it. */
 export interface Threads {
+  /** A place for a task. @param stop ends the waiting for it */
+  place(stop: AbortSignal): Place;
   /**
-   * Has a thread work on a task, when one is free. The task's port goes with it.
-   * @param signals `stop` ends the waiting for a thread; `end` ends the thread
+   * Has a thread work on a task, when its place is free. The task's port goes with it.
+   * @param end ends the thread
    * @throws Error when the thread came to its end first
    */
-  run(task: ThreadTask, signals: { stop: AbortSignal; end: AbortSignal }): Promise<void>;
+  run(task: ThreadTask, place: Place, end: AbortSignal): Promise<void>;
   /** Ends all threads. */
   close(): Promise<void>;
 }
@@ -37,7 +39,8 @@ export function createThreads({ max, setup, log }: ThreadsOptions): Threads {
     const { Piscina } = await import('piscina');
     const pool = new Piscina({
       minThreads: 0,
-      maxThreads: max,
+      // The places say how many work at a time; those that wait for their children are more.
+      maxThreads: Number.MAX_SAFE_INTEGER,
       idleTimeout: IDLE_MS,
       workerData: setup,
       // With Atomics a thread would stand still between two jobs, with all that the first one left behind.
@@ -49,14 +52,15 @@ export function createThreads({ max, setup, log }: ThreadsOptions): Threads {
   }
 
   return {
-    async run(task, { stop, end }) {
-      await slots.take(stop);
+    place: (stop) => new Place(slots, stop),
+    async run(task, place, end) {
       try {
+        await place.take();
         opened ??= open();
         const pool = await opened;
         await pool.run(task, { filename: entry, signal: end, transferList: [task.port] });
       } finally {
-        slots.giveBack();
+        place.end();
       }
     },
     async close() {

@@ -34,3 +34,60 @@ export class Slots {
     else this.free++;
   }
 }
+
+/**
+ * The place of one who leaves it to others while he waits for them: a parent and its children may need the same few
+ * places, and if all were held by parents, none of them would ever come to an end.
+ */
+export class Place {
+  private held = false;
+  private ended = false;
+  /** How much he waits for at this moment. */
+  private waits = 0;
+  private returning: Promise<void> | undefined;
+
+  /** @param signal ends the waiting for a place, with its reason */
+  constructor(
+    private readonly slots: Slots,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  async take(): Promise<void> {
+    await this.slots.take(this.signal);
+    this.held = true;
+  }
+
+  /** Waits for something without the place, and resolves when he has one again, unless he waits for more. */
+  async leaveFor<T>(what: Promise<T>): Promise<T> {
+    this.waits++;
+    this.leave();
+    try {
+      return await what;
+    } finally {
+      if (--this.waits === 0) await this.comeBack();
+    }
+  }
+
+  /** He needs it no more. */
+  end(): void {
+    this.ended = true;
+    this.leave();
+  }
+
+  private leave(): void {
+    if (!this.held) return;
+    this.held = false;
+    this.slots.giveBack();
+  }
+
+  private comeBack(): Promise<void> {
+    this.returning ??= this.take()
+      .then(() => {
+        if (this.ended || this.waits > 0) this.leave();
+      })
+      .finally(() => {
+        this.returning = undefined;
+      });
+    return this.returning;
+  }
+}

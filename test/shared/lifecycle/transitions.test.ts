@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { JobSnapshot } from '../../../src/shared/lifecycle/snapshot.js';
-import { RANK, type Told, transitions } from '../../../src/shared/lifecycle/transitions.js';
+import { RANK, type Told } from '../../../src/shared/lifecycle/told.js';
+import { transitions } from '../../../src/shared/lifecycle/transitions.js';
 
 const job = (changes: Partial<JobSnapshot>): JobSnapshot => ({
   id: '1',
@@ -146,6 +147,18 @@ describe('what is missing on a channel, by what was told and what the job is', (
       told({ rank: RANK.waiting, paused: true }),
       { state: 'cancelled' },
       ['cancelled 0'],
+    ],
+    [
+      'a job that is being cancelled in a paused queue',
+      told({ rank: RANK.waiting, paused: true }),
+      { state: 'active' },
+      [],
+    ],
+    [
+      'a job that is being cancelled in a paused queue, between two attempts',
+      told({ attempt: 1, rank: RANK.retrying, failures: 1, paused: true }),
+      { state: 'active', attempt: 1, failures: 1 },
+      [],
     ],
     [
       'a failed job that was put back into a paused queue',

@@ -23,7 +23,8 @@
   ARGV[9]  the rank of a lifecycle event within its attempt; none for an event that happens while the attempt runs
   ARGV[10] with a rank: how many attempts of the job had failed by then
   ARGV[11] with a rank: how often the job had stalled by then
-  ARGV[12] with a rank: the offset of the end that this event reopens, or ""
+  ARGV[12] with a rank: the offset of the end that this event takes back, or "" where none is known: then it is kept
+           out if there is one
   ARGV[13] a mark, or none: the field of KEYS[1] that says how far was told of what this event is about
   ARGV[14] what the mark has to be ("" for none yet), else the event is kept out: somebody else has told of it
   ARGV[15] what it becomes
@@ -43,6 +44,8 @@ if attempt then
     if ended ~= reopens then return false end
     fresh = true
   elseif rank then
+    -- Who does not know of the end looked before it was told.
+    if ended then return false end
     if attempt < nowAttempt or (attempt == nowAttempt and rank < nowRank) then return false end
     -- Told again at the same place, with something new, it has a mark.
     if attempt == nowAttempt and rank == nowRank and mark == '' then return false end

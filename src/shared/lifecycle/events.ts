@@ -1,0 +1,113 @@
+import type { ChannelEvent, Fence, Mark } from '../channel/publisher.js';
+import type { JobSnapshot } from './snapshot.js';
+import { endRank, RANK, type Told } from './told.js';
+
+/** A lifecycle event and the position that keeps it from being told twice. */
+export interface Transition {
+  event: ChannelEvent;
+  fence: Fence;
+}
+
+export type EndEvent = 'completed' | 'failed' | 'cancelled';
+export type LifecycleEvent = 'waiting' | 'delayed' | 'active' | 'stalled' | 'retrying' | EndEvent;
+
+const ENDS: readonly string[] = ['completed', 'failed', 'cancelled'] satisfies EndEvent[];
+
+/** The event that tells of a job what its name says, at this position. */
+export function lifecycle(job: JobSnapshot, position: Fence, event: LifecycleEvent): Transition {
+  return {
+    event: {
+      event,
+      data: {
+        jobId: job.id,
+        name: job.name,
+        attempt: position.attempt,
+        ...details(event, job, position.attempt),
+      },
+      ...(ENDS.includes(event) ? { end: true } : {}),
+    },
+    fence: { ...position, failures: job.failures, stalls: job.stalls },
+  };
+}
+
+function details(event: LifecycleEvent, job: JobSnapshot, attempt: number): Record<string, unknown> {
+  const at = Date.now();
+  switch (event) {
+    case 'delayed':
+      return { until: job.dueAt, at };
+    case 'active':
+      return { attempts: job.attempts, at: job.startedAt ?? at };
+    case 'retrying':
+      return {
+        attempts: job.attempts,
+        error: errorOf(job),
+        ...(job.dueAt && attempt === job.attempt ? { nextAttemptAt: job.dueAt } : {}),
+        at,
+      };
+    case 'completed':
+      return { result: job.result, at: job.finishedAt };
+    case 'failed':
+      return { error: errorOf(job), at: job.finishedAt };
+    case 'cancelled':
+      return { reason: 'requested', at: job.finishedAt };
+    default:
+      return { at };
+  }
+}
+
+/** A job's error as clients see it. */
+export const errorOf = ({ failedReason = 'unknown error', errorCode }: JobSnapshot) => ({
+  message: failedReason,
+  ...(errorCode ? { code: errorCode } : {}),
+});
+
+/** Makes an event that says when the job is due one that is told once for each time. */
+export function dueMark(told: Told | undefined, { dueAt }: Pick<JobSnapshot, 'dueAt'>): { mark?: Mark } {
+  if (dueAt === undefined || dueAt === told?.due) return {};
+  return { mark: { field: 'due', from: told?.due ?? '', to: dueAt } };
+}
+
+/** The event that says whether the job's queue is paused: a state, of which only the newest matters. */
+export function queueState({ id }: Pick<JobSnapshot, 'id'>, attempt: number, paused: boolean): Transition {
+  return {
+    event: { event: 'queue', kind: 'state', data: { jobId: id, attempt, paused, at: Date.now() } },
+    fence: { attempt, paused },
+  };
+}
+
+/** The event that a job is about to be queued, told before it is, so that it comes before `active`. */
+export function accepted(job: { id: string; name: string; dueAt?: number }): Transition {
+  const state = job.dueAt === undefined ? 'waiting' : 'delayed';
+  const snapshot = {
+    ...job,
+    state,
+    attempt: 0,
+    attempts: 1,
+    failures: 0,
+    stalls: 0,
+    createdAt: 0,
+  } as JobSnapshot;
+  return lifecycle(snapshot, { attempt: 0, rank: RANK[state], ...dueMark(undefined, job) }, state);
+}
+
+/** The terminal event of a job that is not in BullMQ any more though its end was never told. */
+export function ended(
+  told: Told,
+  jobId: string,
+  name: string | undefined,
+  how: { event: EndEvent; data: Record<string, unknown> },
+): Transition {
+  return {
+    event: {
+      event: how.event,
+      data: { jobId, ...(name ? { name } : {}), attempt: told.attempt, ...how.data, at: Date.now() },
+      end: true,
+    },
+    fence: {
+      attempt: told.attempt,
+      rank: endRank(told, told.attempt),
+      failures: told.failures,
+      stalls: told.stalls,
+    },
+  };
+}

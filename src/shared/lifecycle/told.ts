@@ -1,0 +1,71 @@
+import type { Cluster, Redis } from 'ioredis';
+import { channelKeys, jobChannel } from '../channel/keys.js';
+
+/**
+ * The place of a lifecycle event within its attempt. Together with the attempt it is the event's identity:
+ * positions only go up, so an event that two processes find missing is published once. A job may be put back and
+ * end again without an attempt between: then it is `ended` 8, `reopened` 9, ended 10, reopened 11 and so on.
+ */
+export const RANK = {
+  active: 0,
+  delayed: 1,
+  waiting: 2,
+  stalled: 3,
+  retrying: 4,
+  waitingAgain: 5,
+  ended: 8,
+  reopened: 9,
+};
+
+/** How far the lifecycle of a job has been told on its channel. */
+export interface Told {
+  attempt: number;
+  rank: number;
+  failures: number;
+  stalls: number;
+  /** Whether the queue was told to be paused. */
+  paused?: boolean;
+  /** When the job was told to be due, the last time that it was told to be delayed. */
+  due?: number;
+  /** Offset of the terminal event, when the last thing told is the end. */
+  end: number | undefined;
+}
+
+/** Whether the last end was taken back, and no run has begun since. */
+export const isReopened = (told: Told | undefined): boolean =>
+  told !== undefined && told.end === undefined && told.rank >= RANK.reopened;
+
+/** The rank of an end: beyond the reopening, when it was reopened and has not run since. */
+export const endRank = (told: Told | undefined, attempt: number): number =>
+  isReopened(told) && told!.attempt === attempt ? told!.rank + 1 : RANK.ended;
+
+/** Reads what a job's channel has told; `undefined` where there is no channel. */
+export type ToldReader = (jobId: string) => Promise<(Told & { epoch: string }) | undefined>;
+
+export function createToldReader(redis: Redis | Cluster, prefix: string): ToldReader {
+  return async (jobId) => {
+    const [channel] = channelKeys(prefix, jobChannel(jobId));
+    const [epoch, attempt, rank, failures, stalls, paused, due, end] = await redis.hmget(
+      channel,
+      'epoch',
+      'attempt',
+      'rank',
+      'failures',
+      'stalls',
+      'paused',
+      'due',
+      'end',
+    );
+    if (!epoch) return undefined;
+    return {
+      epoch,
+      attempt: Number(attempt ?? 0),
+      rank: Number(rank ?? -1),
+      failures: Number(failures ?? 0),
+      stalls: Number(stalls ?? 0),
+      paused: paused === '1',
+      ...(due ? { due: Number(due) } : {}),
+      end: end ? Number(end) : undefined,
+    };
+  };
+}
