@@ -32,9 +32,9 @@ export class Channels<T = unknown> implements AsyncIterable<ChannelEvent<T>> {
     this.stops = this.topics.map((topic) =>
       watchTopic(pool, topic, {
         signal,
-        onEvent: (event) => tell(onEvent?.bind(options), inChannel(event, topic)),
-        onStatus: (status) => tell(onStatus?.bind(options), status, topic.name),
-        onEnd: (error) => tell(onEnd?.bind(options), error, topic.name),
+        onEvent: (event) => tell(onEvent, inChannel(event, topic)),
+        onStatus: (status) => tell(onStatus, status, topic.name),
+        onEnd: (error) => tell(onEnd, error, topic.name),
       }),
     );
   }

@@ -2,7 +2,7 @@ import { type ChannelOptions, Channels } from './channel.js';
 import { baseOf, call, type ServiceOptions } from './http.js';
 import { Job, type JobListeners, type JobOptionsOfWatch } from './job.js';
 import type { DataOf, JobMap, Jobs, ResultOf } from './jobs.js';
-import { createPool } from './pool.js';
+import { createLazyPool } from './lazy-pool.js';
 import { createSharedPool } from './shared-pool.js';
 import type { JobOptions, UploadedFile } from './types.js';
 import { type Upload, upload, uploadAll, type WithFiles } from './upload.js';
@@ -53,7 +53,7 @@ const randomKey = (): string =>
  */
 export function createClient<J extends Jobs = JobMap>(options: ClientOptions = {}) {
   const { silenceMs = 45_000 } = options;
-  const pool = createSharedPool(options, silenceMs) ?? createPool(options, silenceMs);
+  const pool = createSharedPool(options, silenceMs) ?? createLazyPool(options, silenceMs);
 
   return {
     /** Starts a job. Files in its data (`File`, `Blob`, `Buffer`, streams) are uploaded first. @throws ProblemError */
@@ -62,34 +62,19 @@ export function createClient<J extends Jobs = JobMap>(options: ClientOptions = {
       data?: WithFiles<DataOf<J, N>>,
       start: StartOptions<ResultOf<J, N>> = {},
     ): Promise<Job<ResultOf<J, N>>> {
-      const {
-        signal,
-        idempotencyKey = randomKey(),
-        onProgress,
-        onEvent,
-        onState,
-        onStatus,
-        onEnd,
-        ...rest
-      } = start;
+      const { signal, idempotencyKey = randomKey(), ...rest } = start;
+      const listeners = Object.entries(rest).filter(([, value]) => typeof value === 'function');
       const response = await call(options, 'v1/jobs', {
         method: 'POST',
         headers: { 'Idempotency-Key': idempotencyKey },
+        // A function has no JSON form: those who listen are not sent.
         json: { name, data: await uploadAll(options, data, signal), options: rest },
         signal,
         tries: 5,
       });
       const { id, token, deduplicated } = await response.json();
-      const listeners = Object.entries({ onProgress, onEvent, onState, onStatus, onEnd }).filter(
-        ([, f]) => f,
-      );
-      return new Job(
-        options,
-        pool,
-        id,
-        { token, signal, ...Object.fromEntries(listeners) },
-        { name, deduplicated },
-      );
+      const watch = { token, signal, ...Object.fromEntries(listeners) };
+      return new Job(options, pool, id, watch, { name, deduplicated });
     },
 
     /** Watches a job, by its id or a link to it. @throws TypeError for a link to another service, or none at all */

@@ -1,5 +1,5 @@
 import { isPassing, type ProblemError } from './errors.js';
-import { commonPosition, Follower } from './follower.js';
+import { commonPosition, type Follower, give, reset } from './follower.js';
 import type { StreamEvent } from './parser.js';
 import { openStream, type Status, type Stream } from './stream.js';
 import { isTerminal, type Listener, type Topic } from './topic.js';
@@ -10,6 +10,14 @@ export type Connect = (
   signal?: AbortSignal,
 ) => Promise<Response>;
 
+/** One connection for several topics of a kind; it is made again as they join and leave. */
+export interface Group {
+  /** The topics of it, by their names. */
+  readonly members: ReadonlyMap<string, unknown>;
+  /** @returns leaves it */
+  join(topic: Topic, listener: Listener): () => void;
+}
+
 /** The connection is not made anew more often than this for those who join and leave, in ms. */
 const REOPEN_MS = 250;
 
@@ -18,180 +26,154 @@ interface Member {
   followers: Set<Follower>;
 }
 
-/** One connection for several topics of a kind; it is made again as they join and leave. */
-export class Group {
-  private readonly members = new Map<string, Member>();
+/** @param onEmpty the last one has left */
+export function createGroup(connect: Connect, silenceMs: number, onEmpty: () => void): Group {
+  const members = new Map<string, Member>();
   /** What the open connection was asked for, in this order, and the position of each. */
-  private asked: Member[] = [];
-  private positions: string[] = [];
-  private status: Status = 'connecting';
+  let asked: Member[] = [];
+  let positions: string[] = [];
+  let status: Status = 'connecting';
   /** The last connection was live until it was given up for the one that is being made. */
-  private seamless = true;
-  private stream: Stream | undefined;
-  private timer: ReturnType<typeof setTimeout> | undefined;
-  private openedAt = 0;
+  let seamless = false;
+  let stream: Stream | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let openedAt = 0;
 
-  constructor(
-    private readonly connect: Connect,
-    private readonly silenceMs: number,
-    /** It has no members any more. */
-    private readonly onEmpty: () => void,
-  ) {}
-
-  get size(): number {
-    return this.members.size;
-  }
-
-  has(name: string): boolean {
-    return this.members.has(name);
-  }
-
-  join(topic: Topic, listener: Listener): () => void {
-    const member = this.members.get(topic.name) ?? { topic, followers: new Set() };
-    // A token that opens it may come with a later one.
-    member.topic = { ...member.topic, token: topic.token ?? member.topic.token };
-    this.members.set(topic.name, member);
-    const follower = new Follower(listener, topic.lastEventId ?? '');
-    member.followers.add(follower);
-    this.schedule();
-    return () => {
-      if (member.followers.delete(follower)) this.left(member);
-    };
-  }
-
-  /** A topic that nobody follows is not asked for any more. */
-  private left(member: Member): void {
-    if (member.followers.size > 0 || !this.members.delete(member.topic.name)) return;
-    if (this.members.size === 0) this.close();
-    else this.schedule();
-  }
-
-  private schedule(): void {
-    this.timer ??= setTimeout(
+  function schedule(): void {
+    timer ??= setTimeout(
       () => {
-        this.timer = undefined;
-        this.seamless = this.status === 'live';
-        this.openedAt = Date.now();
-        if (this.stream) this.stream.restart();
-        else this.open();
+        timer = undefined;
+        seamless = status === 'live';
+        openedAt = Date.now();
+        if (stream) stream.restart();
+        else open();
       },
-      Math.max(0, this.openedAt + REOPEN_MS - Date.now()),
+      Math.max(0, openedAt + REOPEN_MS - Date.now()),
     );
   }
 
-  private open(): void {
-    this.status = 'connecting';
-    this.stream = openStream({
-      connect: (signal) => this.ask(signal),
-      onEvent: (event) => this.take(event),
-      onStatus: (status) => {
-        this.seamless = false;
-        this.become(status);
+  function open(): void {
+    status = 'connecting';
+    stream = openStream({
+      connect: ask,
+      onEvent: take,
+      onStatus(next) {
+        seamless = false;
+        status = next;
+        if (next !== 'ended') tellStatus();
       },
-      onRefused: () => this.findRefused(),
-      onEnd: (error) => {
-        if (!this.stream) return;
-        this.stream = undefined;
-        this.end(this.asked, error);
+      onRefused: findRefused,
+      onEnd(error) {
+        if (!stream) return;
+        stream = undefined;
+        end(asked, error);
         // Those who came too late for it.
-        if (this.members.size > 0) this.schedule();
+        if (members.size > 0) schedule();
       },
-      silenceMs: this.silenceMs,
+      silenceMs,
     });
   }
 
-  private become(status: Status): void {
-    this.status = status;
-    if (status === 'ended') return;
-    for (const { followers } of this.members.values()) {
-      for (const follower of followers) follower.status(status);
+  function tellStatus(): void {
+    for (const { followers } of members.values()) {
+      for (const follower of followers) if (follower.active) follower.onStatus(status);
     }
   }
 
-  private async ask(signal: AbortSignal): Promise<Response> {
-    const { seamless } = this;
-    this.asked = [...this.members.values()];
-    const asked = this.asked.map(({ topic, followers }) => {
+  async function ask(signal: AbortSignal): Promise<Response> {
+    asked = [...members.values()];
+    const topics = asked.map(({ topic, followers }) => {
       const position = commonPosition(followers);
       for (const follower of followers) {
         // It begins anew for somebody else: whether the log still has all that this one has missed, nobody says.
-        if (!position && follower.position && !(seamless && follower.active)) follower.reset();
+        if (!position && follower.position && !(seamless && follower.active)) reset(follower);
       }
       return { ...topic, position };
     });
-    this.positions = asked.map(({ position }) => position);
-    const present = this.asked.flatMap(({ followers }) => [...followers]);
-    const response = await this.connect(asked, signal);
+    positions = topics.map(({ position }) => position);
+    const present = asked.flatMap(({ followers }) => [...followers]);
+    const response = await connect(topics, signal);
     for (const follower of present) follower.active = true;
-    if (response.ok && this.status === 'live') this.become('live');
+    if (status === 'live') tellStatus();
     return response;
   }
 
   /** Finds whose event it is: it is the one whose position has moved. */
-  private take(event: StreamEvent): void {
-    // The next answer says whether there is another token.
-    if (event.event === 'unauthorized') return;
-    const parts = this.asked.length > 1 ? event.id?.split(',') : [event.id ?? ''];
-    if (parts?.length !== this.asked.length) {
-      for (const member of this.asked) this.deliver(member, event, '');
-      return;
+  function take(event: StreamEvent): void {
+    const parts = asked.length > 1 ? (event.id?.split(',') ?? []) : [event.id ?? ''];
+    const index = parts.findIndex((part, i) => part !== positions[i]);
+    // Events without an id: a reset of the only one, and `unauthorized`, of which the next answer says more.
+    const moved = parts.length === asked.length && index >= 0;
+    if (!moved && event.event !== 'reset') return;
+    for (const [i, member] of asked.entries()) {
+      if (!moved || i === index) deliver(member, event, moved ? parts[i]! : '');
     }
-    const index = Math.max(
-      0,
-      parts.findIndex((part, i) => part !== this.positions[i]),
-    );
-    this.positions = parts;
-    this.deliver(this.asked[index]!, event, parts[index]!);
+    if (moved) positions = parts;
   }
 
-  private deliver(member: Member, event: StreamEvent, position: string): void {
-    if (!position && event.event !== 'reset') return;
-    const over = member.topic.kind === 'job' && isTerminal(event.event);
-    for (const follower of [...member.followers]) {
-      follower.take(event, position);
+  function deliver({ topic, followers }: Member, event: StreamEvent, position: string): void {
+    const over = topic.kind === 'job' && isTerminal(event.event);
+    for (const follower of [...followers]) {
+      give(follower, event, position);
       if (over && follower.active) {
-        member.followers.delete(follower);
-        follower.end();
+        followers.delete(follower);
+        follower.onEnd();
       }
     }
     // The service ends its part by itself: the connection stays as it is for the others.
-    if (over && member.followers.size === 0) {
-      this.members.delete(member.topic.name);
-      if (this.members.size === 0) this.close();
-    }
+    if (over && followers.size === 0) remove(topic);
   }
 
   /** A refusal says nothing of whose it is: asks for each alone. */
-  private async findRefused(): Promise<boolean> {
-    if (this.asked.length === 1) return false;
-    const refused: Member[] = [];
-    for (const member of this.asked) {
+  async function findRefused(): Promise<boolean> {
+    if (asked.length === 1) return false;
+    let found = false;
+    for (const member of asked) {
       const alone = new AbortController();
-      await this.connect([{ ...member.topic, position: '' }], alone.signal).catch((error) => {
+      await connect([{ ...member.topic, position: '' }], alone.signal).catch((error) => {
         if (isPassing(error)) return;
-        refused.push(member);
-        this.end([member], error);
+        found = true;
+        end([member], error);
       });
       alone.abort();
     }
-    return refused.length > 0 && this.members.size > 0;
+    return found;
   }
 
-  private end(members: Member[], error?: ProblemError): void {
-    for (const member of members) {
-      const { topic, followers } = member;
-      if (this.members.get(topic.name) === member) this.members.delete(topic.name);
-      for (const follower of followers) follower.end(error);
+  function end(ended: Member[], error?: ProblemError): void {
+    for (const { topic, followers } of ended) {
+      const present = [...followers];
       followers.clear();
+      remove(topic);
+      for (const follower of present) follower.onEnd(error);
     }
-    if (this.members.size === 0) this.close();
   }
 
-  private close(): void {
-    clearTimeout(this.timer);
-    const { stream } = this;
-    this.stream = undefined;
-    stream?.close();
-    this.onEmpty();
+  function remove({ name }: Topic): void {
+    if (!members.delete(name) || members.size > 0) return;
+    clearTimeout(timer);
+    const last = stream;
+    stream = timer = undefined;
+    last?.close();
+    onEmpty();
   }
+
+  return {
+    members,
+    join(topic, listener) {
+      const member = members.get(topic.name) ?? { topic, followers: new Set() };
+      // A token that opens it may come with a later one.
+      member.topic = { ...topic, token: topic.token ?? member.topic.token };
+      members.set(topic.name, member);
+      const follower: Follower = { ...listener, position: topic.lastEventId ?? '', active: false };
+      member.followers.add(follower);
+      schedule();
+      return () => {
+        // A topic that nobody follows is not asked for any more.
+        if (!member.followers.delete(follower) || member.followers.size > 0) return;
+        remove(topic);
+        if (members.size > 0) schedule();
+      };
+    },
+  };
 }

@@ -12,7 +12,6 @@ export {
 export { JobCancelledError, JobFailedError, type Problem, ProblemError } from './errors.js';
 export type { Job, JobListeners, JobOptionsOfWatch } from './job.js';
 export type { DataOf, JobMap, JobTypes, ResultOf } from './jobs.js';
-export { createParser, type StreamEvent } from './parser.js';
 export type { Status } from './stream.js';
 export type * from './types.js';
 export type { Upload, WithFiles } from './upload.js';

@@ -60,12 +60,12 @@ export class Job<R = unknown> implements AsyncIterable<JobEvent<R>> {
     const { onProgress, onState, onEvent, onStatus, onEnd } = listeners;
     return watchTopic(this.pool, this.topic(), {
       signal: this.options.signal,
-      onStatus: (status) => tell(onStatus?.bind(listeners), status),
-      onEnd: (error) => tell(onEnd?.bind(listeners), error),
+      onStatus,
+      onEnd,
       onEvent: (event) => {
-        tell(onEvent?.bind(listeners), event as JobEvent<R>);
-        if (event.event === 'progress') tell(onProgress?.bind(listeners), event.data);
-        if (STATES.test(event.event)) tell(onState?.bind(listeners), event.event as JobState);
+        tell(onEvent, event as JobEvent<R>);
+        if (event.event === 'progress') tell(onProgress, event.data);
+        if (STATES.test(event.event)) tell(onState, event.event as JobState);
       },
     });
   }

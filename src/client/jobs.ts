@@ -38,6 +38,10 @@ export interface JobMap {
       report: ResultFile;
     };
   };
+  'image-variant': {
+    data: { file: string; variants?: Variant[] };
+    result: { variants: Array<{ width: number; height: number; file: ResultFile }> };
+  };
   'image-variants': {
     data: { file: string; variants?: Variant[] };
     result: {

@@ -1,4 +1,4 @@
-import { Group } from './group.js';
+import { createGroup, type Group } from './group.js';
 import { call, type ServiceOptions } from './http.js';
 import type { Pool, Topic } from './topic.js';
 
@@ -25,11 +25,13 @@ export function createPool(service: ServiceOptions, silenceMs: number): Pool {
       const kind = topic.kind + (topic.last ?? '');
       const ofKind = groups.get(kind) ?? [];
       groups.set(kind, ofKind);
-      let group = ofKind.find((each) => each.has(topic.name)) ?? ofKind.find(({ size }) => size < MAX_TOPICS);
+      let group =
+        ofKind.find(({ members }) => members.has(topic.name)) ??
+        ofKind.find(({ members }) => members.size < MAX_TOPICS);
       if (!group) {
-        const made = new Group(connect, silenceMs, () => ofKind.splice(ofKind.indexOf(made), 1));
+        const made = createGroup(connect, silenceMs, () => ofKind.splice(ofKind.indexOf(made), 1));
+        ofKind.push(made);
         group = made;
-        ofKind.push(group);
       }
       return group.join(topic, listener);
     },

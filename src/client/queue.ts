@@ -1,39 +1,44 @@
 /** Takes values from whoever has them and gives them to a `for await`, which may be slower. */
-export class Queue<T> {
-  private readonly values: T[] = [];
-  private wake: (() => void) | undefined;
-  private over = false;
-  private error: unknown;
-
+export interface Queue<T> {
   /** @param replaces a value that has not been taken yet and needs not be any more, because of this one */
-  push(value: T, replaces?: (earlier: T) => boolean): void {
-    const index = replaces ? this.values.findIndex(replaces) : -1;
-    if (index >= 0) this.values.splice(index, 1);
-    this.values.push(value);
-    this.wake?.();
-  }
-
+  push(value: T, replaces?: (earlier: T) => boolean): void;
   /** No value comes any more; those that are there are still given. */
-  end(error?: unknown): void {
-    if (this.over) return;
-    this.over = true;
-    this.error = error;
-    this.wake?.();
-  }
-
+  end(error?: unknown): void;
   /** @param release called when nobody takes any more */
-  async *read(release: () => void): AsyncGenerator<T, void, undefined> {
-    try {
-      for (;;) {
-        while (this.values.length > 0) yield this.values.shift()!;
-        if (this.error) throw this.error;
-        if (this.over) return;
-        await new Promise<void>((resolve) => {
-          this.wake = resolve;
-        });
+  read(release: () => void): AsyncGenerator<T, void, undefined>;
+}
+
+export function createQueue<T>(): Queue<T> {
+  const values: T[] = [];
+  let wake: (() => void) | undefined;
+  let over = false;
+  let failure: unknown;
+  return {
+    push(value, replaces) {
+      const index = replaces ? values.findIndex(replaces) : -1;
+      if (index >= 0) values.splice(index, 1);
+      values.push(value);
+      wake?.();
+    },
+    end(error) {
+      if (over) return;
+      over = true;
+      failure = error;
+      wake?.();
+    },
+    async *read(release) {
+      try {
+        for (;;) {
+          while (values.length > 0) yield values.shift()!;
+          if (failure) throw failure;
+          if (over) return;
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+        }
+      } finally {
+        release();
       }
-    } finally {
-      release();
-    }
-  }
+    },
+  };
 }

@@ -1,7 +1,7 @@
 import { type Problem, ProblemError } from './errors.js';
 import { baseOf, type ServiceOptions } from './http.js';
+import { createLazyPool } from './lazy-pool.js';
 import type { StreamEvent } from './parser.js';
-import { createPool } from './pool.js';
 import type { Status } from './stream.js';
 import type { Listener, Pool, Topic } from './topic.js';
 
@@ -106,7 +106,7 @@ function connect(service: ServiceOptions, silenceMs: number): Pool {
     clearTimeout(timer);
     say({ bye: true });
     port?.close();
-    const pool = createPool(service, silenceMs);
+    const pool = createLazyPool(service, silenceMs);
     own = pool;
     for (const following of followed.values()) {
       following.leave = pool.follow(following.topic, following.listener);

@@ -1,5 +1,5 @@
 import type { ProblemError } from './errors.js';
-import { Queue } from './queue.js';
+import { createQueue } from './queue.js';
 import type { Status } from './stream.js';
 import type { Pool, Topic } from './topic.js';
 
@@ -79,7 +79,7 @@ export function iterate<E extends ReadEvent>(
   form: (event: ReadEvent, topic: Topic) => E,
   signal?: AbortSignal,
 ): AsyncGenerator<E, void, undefined> {
-  const queue = new Queue<E>();
+  const queue = createQueue<E>();
   let open = topics.length;
   const stops = topics.map((topic) =>
     watchTopic(pool, topic, {
