@@ -1,7 +1,6 @@
-import { execFileSync } from 'node:child_process';
 import { brotliCompressSync } from 'node:zlib';
 import { build, type OutputChunk, type RolldownOutput } from 'rolldown';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
 /** The budget, in bytes as a server sends them (Brotli). */
 const BUDGET = 4096;
@@ -34,8 +33,6 @@ async function sizesOf(entry: string): Promise<{ first: number; later: number; i
 }
 
 describe('the build of the client', () => {
-  beforeAll(() => void execFileSync('npm', ['run', '--silent', 'build:client']));
-
   it('fits into its budget, without a dependency: what a page loads, and its shared worker', async () => {
     const page = await sizesOf('dist/client/index.js');
     expect(page.imports).toEqual([]);
