@@ -53,6 +53,8 @@ const randomKey = (): string =>
  */
 export function createClient<J extends Jobs = JobMap>(options: ClientOptions = {}) {
   const { silenceMs = 45_000 } = options;
+  /** The first start of a visitor, whose answer brings the cookie by which all that follow are the same one's. */
+  let first: Promise<unknown> | undefined;
   const pool = createSharedPool(options, silenceMs) ?? createLazyPool(options, silenceMs);
 
   return {
@@ -64,15 +66,15 @@ export function createClient<J extends Jobs = JobMap>(options: ClientOptions = {
     ): Promise<Job<ResultOf<J, N>>> {
       const { signal, idempotencyKey = randomKey(), ...rest } = start;
       const listeners = Object.entries(rest).filter(([, value]) => typeof value === 'function');
-      const response = await call(options, 'v1/jobs', {
-        method: 'POST',
-        headers: { 'Idempotency-Key': idempotencyKey },
-        // A function has no JSON form: those who listen are not sent.
-        json: { name, data: await uploadAll(options, data, signal), options: rest },
-        signal,
-        tries: 5,
+      // A function has no JSON form: those who listen are not sent.
+      const json = { name, data: await uploadAll(options, data, signal), options: rest };
+      await first;
+      const headers = { 'Idempotency-Key': idempotencyKey };
+      const answer = call(options, 'v1/jobs', { method: 'POST', headers, json, signal, tries: 5 });
+      first ??= answer.catch(() => {
+        first = undefined;
       });
-      const { id, token, deduplicated } = await response.json();
+      const { id, token, deduplicated } = await (await answer).json();
       const watch = { token, signal, ...Object.fromEntries(listeners) };
       return new Job(options, pool, id, watch, { name, deduplicated });
     },

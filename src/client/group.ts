@@ -4,10 +4,15 @@ import type { StreamEvent } from './parser.js';
 import { openStream, type Status, type Stream } from './stream.js';
 import { isTerminal, type Listener, type Topic } from './topic.js';
 
-/** Asks for the stream of so many topics, each from its position. @throws ProblemError when it is refused */
+/**
+ * Asks for the stream of so many topics, each from its position.
+ * @param together in the way in which several are asked for, also if it is one
+ * @throws ProblemError when it is refused
+ */
 export type Connect = (
   members: Array<Topic & { position: string }>,
-  signal?: AbortSignal,
+  signal: AbortSignal,
+  together: boolean,
 ) => Promise<Response>;
 
 /** One connection for several topics of a kind; it is made again as they join and leave. */
@@ -92,7 +97,7 @@ export function createGroup(connect: Connect, silenceMs: number, onEmpty: () => 
     });
     positions = topics.map(({ position }) => position);
     const present = asked.flatMap(({ followers }) => [...followers]);
-    const response = await connect(topics, signal);
+    const response = await connect(topics, signal, topics.length > 1);
     for (const follower of present) follower.active = true;
     if (status === 'live') tellStatus();
     return response;
@@ -124,18 +129,21 @@ export function createGroup(connect: Connect, silenceMs: number, onEmpty: () => 
     if (over && followers.size === 0) remove(topic);
   }
 
-  /** A refusal says nothing of whose it is: asks for each alone. */
+  /** A refusal says nothing of whose it is: asks for each. Those that are refused may have more luck alone. */
   async function findRefused(): Promise<boolean> {
     if (asked.length === 1) return false;
     let found = false;
-    for (const member of asked) {
-      const alone = new AbortController();
-      await connect([{ ...member.topic, position: '' }], alone.signal).catch((error) => {
+    for (const { topic, followers } of asked) {
+      const probe = new AbortController();
+      await connect([{ ...topic, position: '' }], probe.signal, true).catch((error) => {
         if (isPassing(error)) return;
         found = true;
-        end([member], error);
+        const refused = [...followers];
+        followers.clear();
+        remove(topic);
+        for (const follower of refused) follower.onExpel?.(follower.position);
       });
-      alone.abort();
+      probe.abort();
     }
     return found;
   }

@@ -8,39 +8,52 @@ const MAX_TOPICS = 50;
 const query = (key: string, topics: Topic[]): string =>
   topics.map(({ name }) => `${key}=${encodeURIComponent(name)}`).join('&');
 
-/** The path of the stream of topics of one kind. */
-function pathOf(topics: Topic[]): string {
+/** The path of the stream of topics of one kind. A job alone has a place of its own, which its own cookie opens too. */
+function pathOf(topics: Topic[], together: boolean): string {
   const { kind, name, last } = topics[0]!;
   if (kind === 'channel') return `stream?${query('channel', topics)}${last ? `&last=${last}` : ''}`;
-  if (topics.length > 1) return `v1/events?${query('job', topics)}`;
-  return `v1/jobs/${encodeURIComponent(name)}/events`;
+  return together ? `v1/events?${query('job', topics)}` : `v1/jobs/${encodeURIComponent(name)}/events`;
 }
 
 /** Follows topics over connections of this thread: one for all jobs, one for all channels, unless there are very many. */
 export function createPool(service: ServiceOptions, silenceMs: number): Pool {
-  const groups = new Map<string, Group[]>();
+  const groups = new Set<{ kind: string; group: Group }>();
 
   return {
     follow(topic, listener) {
       const kind = topic.kind + (topic.last ?? '');
-      const ofKind = groups.get(kind) ?? [];
-      groups.set(kind, ofKind);
-      let group =
-        ofKind.find(({ members }) => members.has(topic.name)) ??
-        ofKind.find(({ members }) => members.size < MAX_TOPICS);
-      if (!group) {
-        const made = createGroup(connect, silenceMs, () => ofKind.splice(ofKind.indexOf(made), 1));
-        ofKind.push(made);
-        group = made;
-      }
-      return group.join(topic, listener);
+      let leave = groupFor(topic, kind).join(topic, {
+        ...listener,
+        onExpel(lastEventId) {
+          const alone = { ...topic, lastEventId };
+          leave = groupFor(alone, `${kind} ${topic.name}`).join(alone, listener);
+        },
+      });
+      return () => leave();
     },
   };
 
-  function connect(topics: Array<Topic & { position: string }>, signal?: AbortSignal): Promise<Response> {
+  /** The group that has a topic already, or has room for it. */
+  function groupFor({ name }: Topic, kind: string): Group {
+    const alone = `${kind} ${name}`;
+    const all = [...groups].filter((each) => each.kind === kind || each.kind === alone);
+    const found =
+      all.find(({ group }) => group.members.has(name)) ??
+      all.find((each) => each.kind === kind && each.group.members.size < MAX_TOPICS);
+    if (found) return found.group;
+    const made = { kind, group: createGroup(connect, silenceMs, () => groups.delete(made)) };
+    groups.add(made);
+    return made.group;
+  }
+
+  function connect(
+    topics: Array<Topic & { position: string }>,
+    signal: AbortSignal,
+    together: boolean,
+  ): Promise<Response> {
     const positions = topics.map(({ position }) => position);
     const tokens = topics.flatMap(({ token }) => token ?? []);
-    return call(service, pathOf(topics), {
+    return call(service, pathOf(topics, together), {
       signal,
       headers: {
         Accept: 'text/event-stream',

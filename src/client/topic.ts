@@ -21,6 +21,8 @@ export interface Listener {
   onStatus(status: Status): void;
   /** Nothing more comes. */
   onEnd(error?: ProblemError): void;
+  /** It was refused together with others, and is let go. @param lastEventId where it stands */
+  onExpel?(lastEventId: string): void;
 }
 
 /** Follows topics over as few connections as possible. */
