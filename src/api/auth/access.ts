@@ -10,7 +10,7 @@ import { type Credential, tokenDigest } from './credential.js';
 import type { Ask } from './hook.js';
 import { ADMIN, type Principal, principalId, visitorPrincipal } from './principal.js';
 import type { Revocations } from './revocations.js';
-import { basicPassword, bearer, cookies, queryTokens } from './sent.js';
+import { basicPassword, bearer, cookies, jobTokens, queryTokens } from './sent.js';
 import type { Tokens } from './tokens.js';
 
 const JOB_COOKIE = 'headway_job';
@@ -105,6 +105,14 @@ export function createAccess(options: AccessOptions): Access {
     return { claim, credential };
   }
 
+  /** The proofs of `Headway-Job-Tokens`; a request for many jobs has them checked once. */
+  const jobProofsOf = new WeakMap<Request, Promise<Proof[]>>();
+  function jobProofs(req: Request): Promise<Proof[]> {
+    const known = jobProofsOf.get(req) ?? Promise.all(jobTokens(req).map(check));
+    jobProofsOf.set(req, known);
+    return known;
+  }
+
   function principalOf(req: Request, proof: Proof | undefined): Principal | undefined {
     const { claim, credential } = proof ?? {};
     if (claim === 'admin') return ADMIN;
@@ -160,11 +168,14 @@ export function createAccess(options: AccessOptions): Access {
     },
     async authorize(req, jobId = String(req.params.id)) {
       const proof = await proofOf(req);
-      const { claim, credential } = proof ?? {};
-      if (typeof claim === 'object' && 'jobId' in claim) {
-        if (claim.jobId === jobId || (await serves(jobId, claim.jobId))) return { jobId, credential };
+      if (proof?.claim === 'admin') return { jobId };
+      const given = [...(proof ? [proof] : []), ...(await jobProofs(req))];
+      for (const { claim, credential } of given) if (opens(claim, jobId)) return { jobId, credential };
+      for (const { claim, credential } of given) {
+        if (typeof claim !== 'object' || !('jobId' in claim)) continue;
+        if (await serves(jobId, claim.jobId)) return { jobId, credential };
       }
-      const others = claim ? queryTokens(req).slice(1) : cookies(req, JOB_COOKIE);
+      const others = proof ? queryTokens(req).slice(1) : cookies(req, JOB_COOKIE);
       for (const token of others) {
         const other = await check(token);
         if (opens(other.claim, jobId)) return { jobId, credential: other.credential };

@@ -1,0 +1,288 @@
+import axe from 'axe-core';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { rolldown } from 'rolldown';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { findProgram } from '../../scripts/lib/command.mjs';
+import { type Headway, startHeadway } from '../support/headway.js';
+import { startSite, type TestSite } from '../support/site.js';
+import { until } from '../support/until.js';
+
+const executablePath =
+  process.env.CHROMIUM_PATH ?? findProgram('chromium', 'chromium-browser', 'google-chrome') ?? 'chromium';
+
+const html = (body: string, head = ''): string =>
+  `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark"><link rel="icon" href="data:,"><title>A site</title>${head}</head><body><main><h1>A site</h1>${body}</main></body></html>`;
+
+/** A page that starts jobs when it is told to. */
+const START = html(
+  '',
+  `<script type="module">
+import { createClient } from '/client/index.js';
+const client = createClient();
+globalThis.start = async (name, data) => {
+  const { id, token } = await client.startJob(name, data);
+  return { id, token };
+};
+globalThis.client = client;
+</script>`,
+);
+
+/** A page with nothing but the element, for the job in its address. */
+const ELEMENT = html(
+  '<div id="place"></div>',
+  `<script type="module">
+import '/client/element/index.js';
+const bar = document.createElement('job-progress');
+bar.setAttribute('label', 'Import of people.csv');
+bar.setAttribute('src', '/v1/jobs/' + location.hash.slice(1) + '/events');
+document.querySelector('#place').append(bar);
+</script>`,
+);
+
+const REACT = `
+import { createElement as h, StrictMode } from 'react';
+import { createRoot } from 'react-dom/client';
+import { useJob } from '../../dist/client/react/index.js';
+function Bar() {
+  const { state, percent, logs, cancel, retry } = useJob(location.hash.slice(1));
+  return h('div', null, h('progress', { value: percent ?? 0, max: 100 }), h('output', null, state),
+    h('ul', null, logs.map(({ message }, i) => h('li', { key: i }, message))),
+    h('button', { onClick: cancel }, 'Cancel'), h('button', { onClick: retry }, 'Again'));
+}
+createRoot(document.querySelector('#app')).render(h(StrictMode, null, h(Bar)));
+`;
+
+const VUE = `
+import { createApp, defineComponent, h } from 'vue';
+import { headway, JobProgress, useJob } from '../../dist/client/vue/index.js';
+const app = createApp(defineComponent({
+  sse: { cleanup: true },
+  data: () => ({ events: [] }),
+  setup() {
+    const { state, percent, job, cancel, retry } = useJob(location.hash.slice(1));
+    return { state, percent, job, cancel, retry };
+  },
+  async mounted() {
+    const stream = this.$sse.create({ url: '/v1/jobs/' + location.hash.slice(1) + '/events', format: 'json' });
+    stream.on('active', (data) => this.events.push('active ' + data.attempt));
+    await stream.connect();
+  },
+  render() {
+    return h('div', [h('progress', { value: this.percent ?? 0, max: 100 }), h('output', this.state),
+      h('ul', this.job.logs.map(({ message }) => h('li', message))),
+      h('p', { class: 'events' }, this.events.join()),
+      h(JobProgress, { job: location.hash.slice(1), label: 'Import' }),
+      h('button', { onClick: this.cancel }, 'Cancel'), h('button', { onClick: this.retry }, 'Again')]);
+  },
+}));
+app.use(headway, { sse: true });
+app.mount('#app');
+`;
+
+/** Code of a page with its framework, in one file. */
+async function bundle(name: string, code: string): Promise<string> {
+  const build = await rolldown({
+    input: name,
+    platform: 'browser',
+    transform: { define: { 'process.env.NODE_ENV': '"production"' } },
+    plugins: [
+      {
+        name: 'code',
+        resolveId: (id: string) => (id === name ? `${process.cwd()}/test/browser/${name}` : null),
+        load: (id: string) => (id.endsWith(name) ? code : null),
+      },
+    ],
+  });
+  const { output } = await build.generate({ format: 'esm', codeSplitting: false });
+  return output[0].code;
+}
+
+describe('the client in a browser', () => {
+  let headway: Headway;
+  let browser: Browser;
+  let site: TestSite;
+  let context: BrowserContext;
+  let first: Page;
+  let complaints: string[];
+
+  beforeAll(async () => {
+    const app = '<div id="app"></div>';
+    const [react, vue] = await Promise.all([bundle('react-page.js', REACT), bundle('vue-page.js', VUE)]);
+    [headway, browser] = await Promise.all([
+      startHeadway({ env: { WORKER_CONCURRENCY: '20' } }),
+      chromium.launch({
+        executablePath,
+        args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-sync'],
+      }),
+    ]);
+    site = await startSite(headway.api.url, {
+      '/start': START,
+      '/element': ELEMENT,
+      '/react': html(app, '<script type="module" src="/react.js"></script>'),
+      '/react.js': react,
+      '/vue': html(app, '<script type="module" src="/vue.js"></script>'),
+      '/vue.js': vue,
+    });
+  });
+  beforeEach(async () => {
+    context = await browser.newContext();
+    complaints = [];
+    first = await open('/start');
+  });
+  afterEach(async () => {
+    await context.close();
+    await until('the connections are closed', () => site.open.length === 0);
+    expect(complaints).toEqual([]);
+  });
+  afterAll(async () => {
+    await browser.close();
+    site.stop();
+    await headway.stop();
+  });
+
+  async function open(path: string, settle = true): Promise<Page> {
+    const page = await context.newPage();
+    page.setDefaultTimeout(10_000);
+    page.on('pageerror', (error) => complaints.push(error.message));
+    await page.goto(site.url + path);
+    if (settle && path === '/start') await page.waitForFunction('globalThis.start');
+    return page;
+  }
+  const start = (
+    count: number,
+    intervalMs: number,
+    failAt?: number,
+  ): Promise<{ id: string; token: string }> =>
+    first.evaluate(`start('steps', ${JSON.stringify({ count, intervalMs, failAt })})`);
+  const value = async (page: Page): Promise<number> =>
+    Number((await page.getByRole('progressbar').first().getAttribute('aria-valuenow')) ?? -1);
+
+  it('watches eight jobs in eight tabs over one connection, and all bars move', async () => {
+    const before = site.most();
+    expect(before).toBeLessThanOrEqual(2);
+    const jobs = await Promise.all(Array.from({ length: 8 }, () => start(60, 100)));
+    const tabs = await Promise.all(jobs.map(({ id }) => open(`/element#${id}`)));
+    await Promise.all(tabs.map((tab) => until('the bar moves', async () => (await value(tab)) > 0)));
+    await until(
+      'one connection has all',
+      () => site.open.length === 1 && jobs.every(({ id }) => site.open[0]!.includes(id)),
+    );
+    const at = await Promise.all(tabs.map(value));
+    await Promise.all(tabs.map((tab, i) => until('it moves on', async () => (await value(tab)) > at[i]!)));
+    // Everyone who leaves is left out.
+    await tabs[0]!.close();
+    await until(
+      'the others go on alone',
+      () => site.open.length === 1 && !site.open[0]!.includes(jobs[0]!.id),
+    );
+    await Promise.all(tabs.slice(1).map((tab) => until('the end', async () => (await value(tab)) === 100)));
+    expect(site.most()).toBeLessThanOrEqual(2);
+    await until('nothing is open any more', () => site.open.length === 0);
+  });
+
+  it('watches those alone that only a cookie of their own opens', async () => {
+    // Three at once from three who are nobody yet: two of the three lose the cookie by which they own their job.
+    const jobs = await first.evaluate<Array<{ id: string }>>(
+      `Promise.all([1, 2, 3].map(() => fetch('/v1/jobs', {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify({ name: 'steps', data: { count: 30, intervalMs: 100 } }),
+      }).then((response) => response.json())))`,
+    );
+    const tabs = await Promise.all(jobs.map(({ id }) => open(`/element#${id}`)));
+    await Promise.all(tabs.map((tab) => until('the end', async () => (await value(tab)) === 100)));
+  });
+
+  it('shows a second tab of the same job all that has been', async () => {
+    const { id } = await start(40, 100);
+    const one = await open(`/react#${id}`);
+    await one.getByText('40 steps of 100 ms').waitFor();
+    const two = await open(`/react#${id}`);
+    await two.getByText('40 steps of 100 ms').waitFor();
+    for (const tab of [one, two]) {
+      await tab.getByText('completed').waitFor();
+      expect(await tab.getByRole('listitem').count()).toBe(1);
+    }
+  });
+
+  it('has a connection of its own where no shared worker comes up', async () => {
+    await context.route('**/shared-worker.js', (route) => route.fulfill({ status: 404 }));
+    await context.addInitScript('if (location.search === "?none") delete globalThis.SharedWorker;');
+    const { id } = await start(30, 100);
+    for (const path of ['/element?none#', '/element#']) {
+      const tab = await open(path + id);
+      await until('the bar moves', async () => (await value(tab)) > 0);
+    }
+    expect(site.open).toHaveLength(2);
+  });
+
+  it('sends the token of a job where nothing else opens it, but not in the address', async () => {
+    const { id, token } = await start(3, 50);
+    await context.clearCookies();
+    await expect(first.evaluate(`client.watchJob('${id}').result()`)).rejects.toThrow(/no such job/);
+    const result = await first.evaluate(`client.watchJob({id: '${id}', token: '${token}'}).result()`);
+    expect(result).toEqual({ steps: 3 });
+  });
+
+  it('uploads a file from a form', async () => {
+    const result = await first.evaluate(
+      `client.startJob('checksum', {file: new File(['hello'], 'a.txt')}).then((job) => job.result())`,
+    );
+    expect(result).toMatchObject({ bytes: 5 });
+  });
+
+  it.each(['react', 'vue'])('shows a job with %s, cancels it and runs it again', async (framework) => {
+    const { id } = await start(80, 60);
+    const page = await open(`/${framework}#${id}`);
+    const percent = async (): Promise<number> => Number(await page.locator('progress').getAttribute('value'));
+    await until('the bar moves', async () => (await percent()) > 0);
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    await page.locator('output').getByText('cancelled').waitFor();
+    await page.getByRole('button', { name: 'Again' }).click();
+    await page.locator('output').getByText('completed').waitFor();
+    expect(await percent()).toBe(100);
+    if (framework === 'vue') {
+      expect(await page.locator('.events').innerText()).toContain('active 1');
+      // Another viewer of the same job saw its first end, and was told of nothing after that.
+      await page.locator('.headway-job[data-state=cancelled]').waitFor();
+    }
+  });
+
+  it('tells a screen reader of the quarters and the end, and no more', async () => {
+    const { id } = await start(100, 30);
+    const page = await open(`/element#${id}`);
+    await page.evaluate(`{
+      globalThis.said = [];
+      const status = document.querySelector('job-progress').shadowRoot.querySelector('[role=status]');
+      new MutationObserver(() => said.push(status.textContent)).observe(status, { childList: true, characterData: true, subtree: true });
+    }`);
+    await until('the end', async () => (await value(page)) === 100);
+    const said = await until('it was said', async () => {
+      const words = (await page.evaluate('said')) as string[];
+      return words.at(-1)?.includes('Completed') ? words : undefined;
+    });
+    expect(said.length).toBeLessThanOrEqual(7);
+    expect(said.at(-1)).toBe('Import of people.csv: Completed');
+  });
+
+  it.each([
+    ['light', 1280],
+    ['dark', 1280],
+    ['light', 360],
+    ['dark', 360],
+  ] as const)('has an element without a finding of axe, %s at %i px', async (colorScheme, width) => {
+    const { id } = await start(10, 10, 6);
+    const page = await open(`/element#${id}`);
+    await page.emulateMedia({ colorScheme });
+    await page.setViewportSize({ width, height: 400 });
+    await page.getByText('failed at step 6, as asked').first().waitFor();
+    await page.evaluate(axe.source);
+    const findings = await page.evaluate(
+      `axe.run().then(({violations}) => violations.map(({id, nodes}) => id + ': ' + nodes[0].html))`,
+    );
+    expect(findings).toEqual([]);
+    expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0);
+    if (process.env.SHOTS)
+      await page.screenshot({ path: `${process.env.SHOTS}/${colorScheme}-${width}.png` });
+  });
+});
