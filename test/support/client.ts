@@ -34,7 +34,8 @@ export function clientOf(url: string) {
     async upload(name: string, content: string | Uint8Array): Promise<UploadedFile> {
       const response = await fetch(`${url}/v1/files?name=${encodeURIComponent(name)}`, {
         method: 'POST',
-        body: content,
+        // With the types of the DOM, not every Uint8Array would do.
+        body: content as string,
       });
       if (response.status !== 201) throw new Error(`${response.status}: ${await response.text()}`);
       return (await response.json()) as UploadedFile;

@@ -3,7 +3,7 @@ import type { Request, Response } from 'express';
 import { HeadwayError } from '../../shared/errors.js';
 import type { GoneReader } from '../../shared/job-index/gone.js';
 import type { SnapshotReader } from '../../shared/lifecycle/snapshot.js';
-import { basicPassword, bearer, cookies, queryTokens } from './credentials.js';
+import { basicPassword, bearer, cookies, jobTokens, queryTokens } from './credentials.js';
 import type { Claim, Grants, Tokens } from './tokens.js';
 
 const JOB_COOKIE = 'headway_job';
@@ -79,6 +79,14 @@ export function createAccess({ tokens, tokenTtlMs, adminToken, readJob, readGone
     return token === undefined ? undefined : tokens.verify(token);
   }
 
+  /** The claims of `Headway-Job-Tokens`; a request for many jobs has them checked once. */
+  const jobClaimsOf = new WeakMap<Request, Promise<Claim[]>>();
+  function jobClaims(req: Request): Promise<Claim[]> {
+    const known = jobClaimsOf.get(req) ?? Promise.all(jobTokens(req).map((token) => tokens.verify(token)));
+    jobClaimsOf.set(req, known);
+    return known;
+  }
+
   function principalOf(req: Request, claim: Claim | 'admin' | undefined): Principal | undefined {
     if (claim === 'admin') return ADMIN;
     if (claim && 'subject' in claim) {
@@ -121,9 +129,11 @@ export function createAccess({ tokens, tokenTtlMs, adminToken, readJob, readGone
     async authorize(req, jobId = String(req.params.id)) {
       const claim = await claimOf(req);
       if (claim === 'admin') return jobId;
-      if (claim && 'jobId' in claim && (claim.jobId === jobId || (await serves(jobId, claim.jobId)))) {
-        return jobId;
-      }
+      const given = [claim, ...(await jobClaims(req))].flatMap((each) =>
+        each && 'jobId' in each ? each.jobId : [],
+      );
+      if (given.includes(jobId)) return jobId;
+      for (const other of given) if (await serves(jobId, other)) return jobId;
       const others = claim ? queryTokens(req).slice(1) : cookies(req, JOB_COOKIE);
       for (const token of others) if (opens(await tokens.verify(token), jobId)) return jobId;
       const caller = principalOf(req, claim);

@@ -17,6 +17,10 @@ export function basicPassword(req: Request): string | undefined {
 export const queryTokens = (req: Request): string[] =>
   [req.query.token ?? []].flat().filter((token) => typeof token === 'string' && token !== '') as string[];
 
+/** The tokens of jobs in `Headway-Job-Tokens`, with commas between: they open jobs, and say nothing of who is calling. */
+export const jobTokens = (req: Request): string[] =>
+  (req.get('headway-job-tokens') ?? '').split(',').flatMap((token) => token.trim() || []);
+
 /** The values of a cookie, the most specific path first (RFC 6265, section 5.4). */
 export function cookies(req: Request, name: string): string[] {
   return (req.get('cookie') ?? '').split(';').flatMap((part) => {

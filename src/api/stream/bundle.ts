@@ -79,13 +79,12 @@ export class Bundle {
   }
 
   private write(index: number, frame: Buffer): boolean {
-    const eol = frame.indexOf(LF);
-    // `reset` has no id.
-    if (frame.toString('latin1', 0, 4) !== 'id: ') return this.sink.write(frame);
-    const { epoch, offset } = frameId(frame);
-    this.positions[index] = `${epoch}-${offset}`;
+    // `reset` has no id of its own: here it has one that says whose it is, by a place that is empty.
+    const reset = frame.toString('latin1', 0, 4) !== 'id: ';
+    const { epoch, offset } = reset ? { epoch: '', offset: 0 } : frameId(frame);
+    this.positions[index] = reset ? '' : `${epoch}-${offset}`;
     this.sink.write(Buffer.from(`id: ${this.positions.join(',')}\n`, 'latin1'));
-    return this.sink.write(frame.subarray(eol + 1));
+    return this.sink.write(reset ? frame : frame.subarray(frame.indexOf(LF) + 1));
   }
 
   private finished(): void {

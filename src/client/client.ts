@@ -1,0 +1,121 @@
+import { type ChannelOptions, Channels } from './channel.js';
+import { baseOf, call, type ServiceOptions } from './http.js';
+import { Job, type JobListeners, type JobOptionsOfWatch } from './job.js';
+import type { DataOf, JobMap, Jobs, ResultOf } from './jobs.js';
+import { createLazyPool } from './lazy-pool.js';
+import { createSharedPool } from './shared-pool.js';
+import type { JobOptions, UploadedFile } from './types.js';
+import { type Upload, upload, uploadAll, type WithFiles } from './upload.js';
+
+export interface ClientOptions extends ServiceOptions {
+  /**
+   * In a browser that has SharedWorker, all tabs share one connection. `false`: each has its own; so it is with `fetch`,
+   * and with a function for `token` or `headers`, which no other tab could call.
+   */
+  shared?: boolean;
+  /** A connection without a byte for this long is made anew, in ms. Three heartbeats of the service: 45000. */
+  silenceMs?: number;
+}
+
+/** How a job is started: `options` of `POST /v1/jobs`, and what can be heard of it. */
+export interface StartOptions<R = unknown> extends JobOptions, JobListeners<R> {
+  /**
+   * Starts with the same key and data are one job. Unless given each call has its own, so that it can be tried again
+   * when its answer was lost. 16 characters at least for a caller without a token.
+   */
+  idempotencyKey?: string;
+  /** Gives up starting; after that, ends the watching. */
+  signal?: AbortSignal | undefined;
+}
+
+/** An event to publish, see `POST /v1/channels/:name` in PROTOCOL.md. */
+export interface Publication {
+  data: unknown;
+  event?: string;
+  id?: string;
+  retry?: number;
+  kind?: 'log' | 'state';
+  key?: string;
+}
+
+/** What names a job: its id, one of its links, or what a start has given. */
+export type JobReference = string | { id: string; token?: string | undefined };
+
+const randomKey = (): string =>
+  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join(
+    '',
+  );
+
+/**
+ * A client of one service, for browsers and Node alike.
+ *
+ * `createClient<typeof jobs>()`, with definitions or types of jobs by name, types what is started; without, {@link JobMap}.
+ */
+export function createClient<J extends Jobs = JobMap>(options: ClientOptions = {}) {
+  const { silenceMs = 45_000 } = options;
+  const pool = createSharedPool(options, silenceMs) ?? createLazyPool(options, silenceMs);
+
+  return {
+    /** Starts a job. Files in its data (`File`, `Blob`, `Buffer`, streams) are uploaded first. @throws ProblemError */
+    async startJob<N extends (keyof J & string) | (string & {})>(
+      name: N,
+      data?: WithFiles<DataOf<J, N>>,
+      start: StartOptions<ResultOf<J, N>> = {},
+    ): Promise<Job<ResultOf<J, N>>> {
+      const { signal, idempotencyKey = randomKey(), ...rest } = start;
+      const listeners = Object.entries(rest).filter(([, value]) => typeof value === 'function');
+      const response = await call(options, 'v1/jobs', {
+        method: 'POST',
+        headers: { 'Idempotency-Key': idempotencyKey },
+        // A function has no JSON form: those who listen are not sent.
+        json: { name, data: await uploadAll(options, data, signal), options: rest },
+        signal,
+        tries: 5,
+      });
+      const { id, token, deduplicated } = await response.json();
+      const watch = { token, signal, ...Object.fromEntries(listeners) };
+      return new Job(options, pool, id, watch, { name, deduplicated });
+    },
+
+    /** Watches a job, by its id or a link to it. @throws TypeError for a link to another service, or none at all */
+    watchJob<R = unknown>(job: JobReference, watch: JobOptionsOfWatch<R> = {}): Job<R> {
+      const { id, token } = typeof job === 'string' ? parseLink(job, () => baseOf(options)) : job;
+      return new Job(options, pool, id, token ? { token, ...watch } : watch);
+    },
+
+    /** Watches a channel. */
+    watchChannel: <T = unknown>(name: string, watch?: ChannelOptions<T>) =>
+      new Channels<T>(pool, [name], watch),
+    /** Watches several channels, over one connection. */
+    watchChannels: <T = unknown>(names: string[], watch?: ChannelOptions<T>) =>
+      new Channels<T>(pool, names, watch),
+
+    /** Publishes to a channel. @returns the id of the event */
+    async publish(
+      channel: string,
+      event: Publication,
+      { signal }: { signal?: AbortSignal } = {},
+    ): Promise<string> {
+      const path = `v1/channels/${encodeURIComponent(channel)}`;
+      return (await (await call(options, path, { method: 'POST', json: event, signal })).json()).id;
+    },
+
+    /** Uploads a file, whose id goes into the data of a job. @param how.name what it is called, if it does not say itself */
+    upload: (content: Upload, how?: { name?: string; signal?: AbortSignal }): Promise<UploadedFile> =>
+      upload(options, content, how),
+  };
+}
+
+export type Client<J extends Jobs = JobMap> = ReturnType<typeof createClient<J>>;
+
+/** The job that a link leads to. Its token may be in it. */
+function parseLink(link: string, base: () => string): { id: string; token?: string | undefined } {
+  if (!/[/?#]/.test(link)) return { id: link };
+  const [, root, id, query] = /^(.*?)\/?v1\/jobs\/([^/?#]+)[^?#]*(\?[^#]*)?/.exec(link) ?? [];
+  if (!id) throw new TypeError(`${link} is no link to a job, which has /v1/jobs/<id> in it`);
+  // A token or cookie for this service is not for another one.
+  if (/^(\w+:)?\/\//.test(root!) && new URL(`${root}/`, base()).href !== base()) {
+    throw new TypeError(`${link} is of another service than ${base()}: createClient({url: '${root}'})`);
+  }
+  return { id: decodeURIComponent(id), token: new URLSearchParams(query).get('token') ?? undefined };
+}

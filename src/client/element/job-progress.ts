@@ -1,0 +1,145 @@
+import { createClient } from '../client.js';
+import { type AnyClient, createJobStore, defaultClient, type JobStore } from '../store.js';
+import { unseenJob, type WatchedJob } from '../view.js';
+import { announcement, barAttributes, percentText, stateWords } from '../words.js';
+import { STYLE } from './style.js';
+
+/** Where there is no DOM (a server that renders the page), the class can still be loaded. */
+const Base: typeof HTMLElement = globalThis.HTMLElement ?? class {};
+
+/** Clients by the service they are of. */
+const clients = new Map<string, AnyClient>();
+
+/** The client for a link: of its own service, if it names one. */
+function clientFor(src: string): AnyClient {
+  const url = /^((?:\w+:)?\/\/.*?)\/?v1\/jobs\//.exec(src)?.[1];
+  if (!url) return defaultClient();
+  const client = clients.get(url) ?? createClient({ url });
+  clients.set(url, client);
+  return client;
+}
+
+let sheet: CSSStyleSheet | undefined;
+
+/** A style sheet that all elements share; unlike a `<style>`, no Content-Security-Policy forbids it. */
+function style(): CSSStyleSheet {
+  if (!sheet) {
+    sheet = new CSSStyleSheet();
+    sheet.replaceSync(STYLE);
+  }
+  return sheet;
+}
+
+const TEMPLATE =
+  '<div class="row"><div part="bar"><div part="fill"></div></div><span part="percent" aria-hidden="true"></span></div>' +
+  '<div part="state" aria-hidden="true"></div><div part="message"></div><span role="status"></span>';
+
+/**
+ * `<job-progress src="/v1/jobs/ID/events">`: a live bar of a job.
+ *
+ * Attributes: `src` (a link to the job, or its id), `token` (where no cookie opens it), `label` (what the bar is of, for
+ * those who do not see it). It sets `state` and `status` itself. Events: `job-progress` with each change, and `job-end`,
+ * both with the job as `detail`.
+ */
+export class JobProgressElement extends Base {
+  static readonly observedAttributes = ['src', 'token', 'label'];
+
+  /** What takes the place of the client that is made for `src`: one with a token of the user's, say. */
+  client: AnyClient | undefined;
+  private store: JobStore | undefined;
+  private stop: (() => void) | undefined;
+  private parts: Record<string, HTMLElement> | undefined;
+
+  /** The job as it is now. */
+  get job(): WatchedJob {
+    return this.store?.get() ?? unseenJob('');
+  }
+
+  /** Asks for the job's end. */
+  async cancel(): Promise<void> {
+    await this.store?.cancel();
+  }
+
+  /** Runs the job again, and shows that. */
+  async retry(): Promise<void> {
+    await this.store?.retry();
+  }
+
+  connectedCallback(): void {
+    if (!this.parts) this.build();
+    this.follow();
+  }
+
+  disconnectedCallback(): void {
+    this.stop?.();
+    this.stop = undefined;
+  }
+
+  attributeChangedCallback(name: string): void {
+    if (!this.isConnected || !this.parts) return;
+    if (name === 'label') return this.show();
+    this.store = undefined;
+    this.follow();
+  }
+
+  private follow(): void {
+    this.stop?.();
+    const src = this.getAttribute('src');
+    if (!src) return this.show();
+    const token = this.getAttribute('token') ?? undefined;
+    const store = this.store ?? createJobStore(this.client ?? clientFor(src), src, token);
+    this.store = store;
+    let ended = false;
+    this.stop = store.subscribe(() => {
+      this.show();
+      this.dispatchEvent(new CustomEvent('job-progress', { detail: store.get() }));
+      const over = store.get().status === 'ended';
+      if (over && !ended) this.dispatchEvent(new CustomEvent('job-end', { detail: store.get() }));
+      ended = over;
+    });
+    this.show();
+  }
+
+  private build(): void {
+    const root = this.shadowRoot ?? this.attachShadow({ mode: 'open' });
+    root.adoptedStyleSheets = [style()];
+    root.innerHTML = TEMPLATE;
+    const part = (selector: string): HTMLElement => root.querySelector<HTMLElement>(selector)!;
+    this.parts = {
+      row: part('.row'),
+      bar: part('[part=bar]'),
+      fill: part('[part=fill]'),
+      percent: part('[part=percent]'),
+      state: part('[part=state]'),
+      message: part('[part=message]'),
+      status: part('[role=status]'),
+    };
+  }
+
+  private show(): void {
+    const { job, parts } = this;
+    if (!parts) return;
+    const label = this.getAttribute('label') ?? 'Progress';
+    this.setAttribute('state', job.state);
+    this.setAttribute('status', job.status);
+    for (const [name, value] of Object.entries(barAttributes(job, label))) {
+      if (value === undefined) parts.bar!.removeAttribute(name);
+      else parts.bar!.setAttribute(name, value);
+    }
+    parts.row!.classList.toggle('waits', job.state === 'active' && job.percent === null);
+    parts.fill!.style.transform =
+      job.percent === null && job.state === 'active' ? '' : `scaleX(${(job.percent ?? 0) / 100})`;
+    say(parts.percent!, percentText(job));
+    say(
+      parts.state!,
+      job.status === 'stale' ? `${stateWords(job)} (not live: reconnecting)` : stateWords(job),
+    );
+    say(parts.message!, job.problem?.message ?? job.error?.message ?? job.progress?.message ?? '');
+    say(parts.status!, announcement(job, label));
+  }
+}
+
+/** Sets a text only where it is another one: screen readers speak what is set. */
+function say(element: HTMLElement, text: string): void {
+  if (element.textContent !== text) element.textContent = text;
+}

@@ -1,0 +1,46 @@
+/**
+ * The looks of the element. Custom properties: `--job-progress-color`, `--job-progress-track`, `--job-progress-height`,
+ * `--job-progress-radius`, `--job-progress-failed`. Parts: `bar`, `fill`, `percent`, `state`, `message`.
+ */
+export const STYLE = `
+:host { display: block; font: inherit; }
+:host([hidden]) { display: none; }
+.row { display: flex; align-items: center; gap: .75em; }
+[part=bar] {
+  flex: 1; min-width: 3em; overflow: hidden;
+  height: var(--job-progress-height, .75em);
+  border-radius: var(--job-progress-radius, 999px);
+  background: var(--job-progress-track, color-mix(in srgb, currentColor 18%, transparent));
+}
+[part=fill] {
+  height: 100%; width: 100%; border-radius: inherit; transform-origin: left;
+  background: var(--job-progress-color, #2563eb);
+  transition: transform .2s linear;
+}
+:host(:dir(rtl)) [part=fill] { transform-origin: right; }
+[part=percent] { min-width: 3.5em; text-align: end; font-variant-numeric: tabular-nums; }
+[part=state], [part=message] { font-size: .875em; }
+[part=message] { overflow-wrap: anywhere; }
+[part=message]:empty { display: none; }
+:host([state=failed]) [part=fill], :host([state=cancelled]) [part=fill] {
+  background: var(--job-progress-failed, #b91c1c);
+}
+:host([status=stale]) [part=bar] { opacity: .55; }
+.waits [part=fill] { animation: waits 1.6s ease-in-out infinite alternate; }
+@keyframes waits { from { transform: scaleX(.25); } to { transform: translateX(75%) scaleX(.25); } }
+[role=status] { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+@media (prefers-color-scheme: dark) {
+  [part=fill] { background: var(--job-progress-color, #60a5fa); }
+  :host([state=failed]) [part=fill], :host([state=cancelled]) [part=fill] {
+    background: var(--job-progress-failed, #f87171);
+  }
+}
+@media (prefers-reduced-motion: reduce) {
+  [part=fill] { transition: none; }
+  .waits [part=fill] { animation: none; transform: scaleX(.25); }
+}
+@media (forced-colors: active) {
+  [part=bar] { border: 1px solid CanvasText; }
+  [part=fill] { background: Highlight; forced-color-adjust: none; }
+}
+`;

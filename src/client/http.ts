@@ -1,0 +1,80 @@
+import { backoff, pause } from './backoff.js';
+import { isPassing, type ProblemError, problemOf, unreachable } from './errors.js';
+
+/** A value, or what gives it each time it is needed. */
+export type Given<T> = T | (() => T | Promise<T>);
+
+export interface ServiceOptions {
+  /** Where the service is: its root, also below a path. In a browser: `/` unless given. */
+  url?: string | undefined;
+  /** Of a signed-in user (a JWT) or an admin; sent as `Authorization: Bearer`. A function is asked for each connection. */
+  token?: Given<string | undefined> | undefined;
+  /** Further headers of each request. */
+  headers?: Given<Record<string, string>> | undefined;
+  /** Of `fetch`: `include` sends cookies to another origin (which has to be in its `CORS_ORIGINS`). */
+  credentials?: RequestCredentials | undefined;
+  /** Used in place of the global one. */
+  fetch?: typeof globalThis.fetch | undefined;
+}
+
+export interface Call {
+  method?: string;
+  /** The token of the job that it is about, in place of the caller's. */
+  token?: string | undefined;
+  headers?: Record<string, string>;
+  /** Sent as JSON. */
+  json?: unknown;
+  body?: BodyInit | undefined;
+  signal?: AbortSignal | undefined;
+  /** How often it is tried again where that is without harm and may help. */
+  tries?: number;
+}
+
+/** The service as its own address has it: with a slash at the end. @throws TypeError outside of a browser, where it has to be given */
+export function baseOf({ url = '/' }: ServiceOptions): string {
+  const page = (globalThis as { location?: { href: string } }).location?.href;
+  try {
+    return new URL(url, page).href.replace(/\/*$/, '/');
+  } catch {
+    throw new TypeError(`createClient needs the url of the service, like http://127.0.0.1:3000, not ${url}`);
+  }
+}
+
+const given = <T>(value: Given<T>): T | Promise<T> =>
+  typeof value === 'function' ? (value as () => T | Promise<T>)() : value;
+
+/**
+ * Sends one request to the service.
+ * @param path relative to the service, without a slash in front
+ * @throws ProblemError for any answer but a success
+ */
+export async function call(service: ServiceOptions, path: string, options: Call = {}): Promise<Response> {
+  const { tries = 0, signal, json } = options;
+  const url = baseOf(service) + path;
+  const fetch = service.fetch ?? globalThis.fetch;
+  for (let failures = 0; ; failures++) {
+    const token = options.token ?? (await given(service.token));
+    const init = {
+      method: options.method ?? 'GET',
+      headers: {
+        ...(await given(service.headers)),
+        ...(token ? { Authorization: `Bearer ${token}` } : {}),
+        ...(json === undefined ? {} : { 'Content-Type': 'application/json' }),
+        ...options.headers,
+      },
+      body: json === undefined ? options.body : JSON.stringify(json),
+      credentials: service.credentials,
+      signal,
+      // A body that is a stream needs it (Fetch, section 5.4).
+      duplex: 'half',
+      cache: 'no-store',
+    };
+    const response = await fetch(url, init as RequestInit).catch((error) => unreachable(url, error));
+    signal?.throwIfAborted();
+    if (response instanceof Response && response.ok) return response;
+    const problem = response instanceof Response ? await problemOf(response) : (response as ProblemError);
+    if (failures >= tries || !isPassing(problem)) throw problem;
+    await pause(backoff(failures, 1000) + Number(problem.problem.retryAfterMs ?? 0), signal);
+    signal?.throwIfAborted();
+  }
+}

@@ -1,0 +1,17 @@
+/** The client of Headway, for browsers and Node: starts jobs, watches jobs and channels. */
+
+export type { ChannelOptions, Channels } from './channel.js';
+export {
+  type Client,
+  type ClientOptions,
+  createClient,
+  type JobReference,
+  type Publication,
+  type StartOptions,
+} from './client.js';
+export { JobCancelledError, JobFailedError, type Problem, ProblemError } from './errors.js';
+export type { Job, JobListeners, JobOptionsOfWatch } from './job.js';
+export type { DataOf, JobMap, JobTypes, ResultOf } from './jobs.js';
+export type { Status } from './stream.js';
+export type * from './types.js';
+export type { Upload, WithFiles } from './upload.js';

@@ -1,0 +1,45 @@
+import { createPool } from './pool.js';
+import type { ToPage, ToWorker } from './shared-pool.js';
+import type { Pool } from './topic.js';
+
+/** Pools by whom they serve and how they present themselves to it. */
+const pools = new Map<string, Pool>();
+
+/** The shared worker: one for all tabs of an origin. Each tab has a port. */
+addEventListener('connect', (event) => {
+  const port = (event as MessageEvent).ports[0]!;
+  const leaves = new Map<number, () => void>();
+  let pool: Pool | undefined;
+  const say = (message: ToPage): void => port.postMessage(message);
+  const leaveAll = (): void => {
+    for (const leave of leaves.values()) leave();
+    leaves.clear();
+  };
+
+  port.onmessage = ({ data }: MessageEvent<ToWorker>) => {
+    if ('hello' in data) {
+      const { service, silenceMs } = data.hello;
+      const key = JSON.stringify([service, silenceMs]);
+      pool = pools.get(key) ?? createPool(service, silenceMs);
+      pools.set(key, pool);
+      say({ ready: true });
+    } else if ('lock' in data) {
+      // Given to us when the tab is gone.
+      navigator.locks.request(data.lock, leaveAll);
+    } else if ('follow' in data) {
+      const { follow: topic, n } = data;
+      const leave = pool!.follow(topic, {
+        onEvent: (event) => say({ n, event }),
+        onStatus: (status) => say({ n, status }),
+        onEnd: (error) => {
+          leaves.delete(n);
+          say({ n, end: error?.problem ?? null });
+        },
+      });
+      leaves.set(n, leave);
+    } else if ('leave' in data) {
+      leaves.get(data.leave)?.();
+      leaves.delete(data.leave);
+    } else leaveAll();
+  };
+});

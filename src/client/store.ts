@@ -1,0 +1,145 @@
+import { type Client, createClient, type JobReference } from './client.js';
+import type { Job } from './job.js';
+import type { ChannelEvent, JobEvent } from './types.js';
+import { applyJobEvent, unseenChannel, unseenJob, type WatchedChannel, type WatchedJob } from './view.js';
+
+/** Something that changes, and tells. What it holds is replaced, never changed, so that it can be compared. */
+export interface Store<T> {
+  get(): T;
+  /** Follows while there is somebody who listens. @returns stops listening */
+  subscribe(listener: () => void): () => void;
+}
+
+/** Whatever kinds of job a client knows. */
+// biome-ignore lint/suspicious/noExplicitAny: the types of jobs are of no matter here
+export type AnyClient = Client<any>;
+
+let common: AnyClient | undefined;
+
+/** The client of those who were given none: for the service that the page comes from. */
+export function defaultClient(): AnyClient {
+  common ??= createClient();
+  return common;
+}
+
+/**
+ * Calls listeners once for all changes of a moment.
+ * @param open begins to follow. @returns ends it
+ */
+function createStore<T>(first: T, open: (change: (next: (now: T) => T) => void) => () => void): Store<T> {
+  const listeners = new Set<() => void>();
+  let now = first;
+  let close: (() => void) | undefined;
+  let told = true;
+  const change = (next: (now: T) => T): void => {
+    now = next(now);
+    if (!told) return;
+    told = false;
+    queueMicrotask(() => {
+      told = true;
+      for (const listener of [...listeners]) listener();
+    });
+  };
+  return {
+    get: () => now,
+    subscribe(listener) {
+      // One of its own, so that the same function given twice is two.
+      const own = (): void => listener();
+      listeners.add(own);
+      close ??= open(change);
+      return () => {
+        listeners.delete(own);
+        if (listeners.size > 0) return;
+        close?.();
+        close = undefined;
+      };
+    },
+  };
+}
+
+export interface JobStore<R = unknown> extends Store<WatchedJob<R>> {
+  /** Asks for its end. */
+  cancel(): Promise<void>;
+  /** Runs it again, and shows that. */
+  retry(): Promise<void>;
+}
+
+/** A job as its viewer sees it, live while somebody listens. `undefined` is no job yet. */
+export function createJobStore<R = unknown>(
+  client: AnyClient,
+  reference: JobReference | undefined,
+  token?: string,
+): JobStore<R> {
+  let lastEventId: string | undefined;
+  let over = false;
+  let follow: (() => void) | undefined;
+  const job = (): Job<R> => client.watchJob<R>(reference!, { lastEventId, ...(token ? { token } : {}) });
+
+  const store = createStore(unseenJob<R>(''), (change) => {
+    let stop: (() => void) | undefined;
+    follow = () => {
+      if (reference === undefined || over) return;
+      const { id } = job();
+      change((now) => ({ ...now, id }));
+      stop = job().watch({
+        onEvent: (event: JobEvent<R>) => {
+          lastEventId = event.id;
+          change((now) => applyJobEvent(now, event));
+        },
+        onStatus: (status) => change((now) => ({ ...now, status })),
+        onEnd: (problem) => {
+          // Not when it is only that nobody listens any more.
+          over = problem !== undefined || /^(completed|failed|cancelled)$/.test(store.get().state);
+          change((now) => ({ ...now, problem }));
+        },
+      });
+    };
+    follow();
+    return () => {
+      follow = undefined;
+      stop?.();
+    };
+  });
+  return {
+    ...store,
+    async cancel() {
+      await job().cancel();
+    },
+    async retry() {
+      await job().retry();
+      over = false;
+      follow?.();
+    },
+  };
+}
+
+export interface ChannelStoreOptions {
+  /** How many of the newest events of the log come first, 0 to 10000. Default 0. */
+  last?: number | undefined;
+  /** How many events are kept. Default 100. */
+  keep?: number | undefined;
+}
+
+/** Channels as their viewer sees them, live while somebody listens. */
+export function createChannelStore<T = unknown>(
+  client: AnyClient,
+  names: string[],
+  { last, keep = 100 }: ChannelStoreOptions = {},
+): Store<WatchedChannel<T>> {
+  return createStore(unseenChannel<T>(), (change) => {
+    // Who comes back begins anew: else events that are kept would come twice.
+    change(unseenChannel<T>);
+    const channels = client.watchChannels<T>(names, {
+      last,
+      onEvent: (event: ChannelEvent<T>) =>
+        change((now) =>
+          event.event === 'reset'
+            ? now
+            : { ...now, last: event, events: [...now.events, event].slice(-keep) },
+        ),
+      onStatus: (status) => change((now) => ({ ...now, status })),
+      onEnd: (problem) => change((now) => ({ ...now, problem: now.problem ?? problem })),
+    });
+    return () => channels.close();
+  });
+}

@@ -1,0 +1,125 @@
+import { backoff, pause } from './backoff.js';
+import { isPassing, ProblemError, unreachable } from './errors.js';
+import { createParser, type StreamEvent } from './parser.js';
+
+/**
+ * Where a connection stands: `connecting` until the first answer, `live`, `stale` while it is broken and being made
+ * again (what is shown may be old), `ended` for good.
+ */
+export type Status = 'connecting' | 'live' | 'stale' | 'ended';
+
+export interface StreamOptions {
+  /** Asks for the stream, from where it was left. @throws ProblemError when it is refused */
+  connect(signal: AbortSignal): Promise<Response>;
+  onEvent(event: StreamEvent): void;
+  onStatus(status: Status): void;
+  /** It was refused, and trying the same again would not help. Whether to go on all the same (something was changed). */
+  onRefused?(error: ProblemError): Promise<boolean>;
+  /** It is over: the service has said so (204), it was refused, or it was closed. */
+  onEnd(error?: ProblemError): void;
+  /** Without a byte for this long, not even a heartbeat, the connection is taken for dead, in ms. */
+  silenceMs: number;
+}
+
+/** A stream that is made again whenever it breaks, until it has ended. */
+export interface Stream {
+  /** Makes the connection again at once, because something else is to be asked for. */
+  restart(): void;
+  close(): void;
+}
+
+export function openStream(options: StreamOptions): Stream {
+  const { connect, onEvent, onStatus, onEnd, silenceMs } = options;
+  let status: Status = 'connecting';
+  let retry = 2000;
+  let failures = 0;
+  let restarting = false;
+  let attempt = new AbortController();
+
+  function become(next: Status): void {
+    if (status === next || status === 'ended') return;
+    status = next;
+    onStatus(next);
+  }
+
+  function end(error?: ProblemError): void {
+    if (status === 'ended') return;
+    become('ended');
+    attempt.abort();
+    onEnd(error);
+  }
+
+  /** Reads a connection to its end, or to its death. */
+  async function read(signal: AbortSignal): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const alive = (): void => {
+      clearTimeout(timer);
+      timer = setTimeout(() => attempt.abort(), silenceMs);
+    };
+    alive();
+    try {
+      const response = await connect(signal);
+      if (response.status === 204) return end();
+      if (!response.headers.get('content-type')?.startsWith('text/event-stream')) {
+        response.body?.cancel();
+        throw new ProblemError({
+          status: 415,
+          code: 'not-a-stream',
+          detail: `${response.url} is no event stream.`,
+        });
+      }
+      become('live');
+      const decoder = new TextDecoder();
+      const feed = createParser(
+        (event) => {
+          failures = 0;
+          onEvent(event);
+        },
+        (ms) => {
+          retry = ms;
+        },
+      );
+      const reader = response.body!.getReader();
+      for (;;) {
+        const { value, done } = await reader.read();
+        // What is left of a connection that was given up for another one would come twice.
+        if (done || signal.aborted) return;
+        alive();
+        feed(decoder.decode(value, { stream: true }));
+      }
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async function run(): Promise<void> {
+    while (status !== 'ended') {
+      restarting = false;
+      attempt = new AbortController();
+      let wait = 0;
+      try {
+        await read(attempt.signal);
+      } catch (error) {
+        if (!attempt.signal.aborted) {
+          const problem = error instanceof ProblemError ? error : unreachable('The stream', error);
+          if (isPassing(problem)) wait = Number(problem.problem.retryAfterMs ?? 0);
+          else if (await options.onRefused?.(problem)) restarting = true;
+          else return end(problem);
+        }
+      }
+      if (restarting || (status as Status) === 'ended') continue;
+      if (status === 'live') become('stale');
+      attempt = new AbortController();
+      await pause(wait + backoff(failures++, retry), attempt.signal);
+    }
+  }
+
+  run();
+  return {
+    restart() {
+      restarting = true;
+      attempt.abort();
+    },
+    close: () => end(),
+  };
+}

@@ -1,0 +1,34 @@
+import type { ProblemError } from './errors.js';
+import type { StreamEvent } from './parser.js';
+import type { Status } from './stream.js';
+
+/** What can be followed: a job, or a channel. */
+export interface Topic {
+  kind: 'job' | 'channel';
+  /** The job's id, or the name of the channel. */
+  name: string;
+  /** The job's token, for who has no other right to see it. */
+  token?: string | undefined;
+  /** How many of a channel's newest events a newcomer wants. */
+  last?: number | undefined;
+  /** The id of the last event that was seen, to go on from there. */
+  lastEventId?: string | undefined;
+}
+
+/** Who follows a topic. Every event comes once, in order, with its own id. */
+export interface Listener {
+  onEvent(event: StreamEvent): void;
+  onStatus(status: Status): void;
+  /** Nothing more comes. */
+  onEnd(error?: ProblemError): void;
+}
+
+/** Follows topics over as few connections as possible. */
+export interface Pool {
+  /** @returns ends it */
+  follow(topic: Topic, listener: Listener): () => void;
+}
+
+/** Whether an event is the last one of a job. */
+export const isTerminal = (event: string): boolean =>
+  event === 'completed' || event === 'failed' || event === 'cancelled';

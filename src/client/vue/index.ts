@@ -1,0 +1,67 @@
+/** Headway for Vue 3: live jobs and channels as composables, a component, a plugin. */
+import type { App } from 'vue';
+import { type ClientOptions, createClient } from '../client.js';
+import type { AnyClient } from '../store.js';
+import { JobProgress } from './job-progress.js';
+import { createSse, type Sse, type SseClient } from './sse.js';
+import { clientKey } from './use.js';
+
+export type { WatchedChannel, WatchedJob } from '../view.js';
+export { JobProgress } from './job-progress.js';
+export type { Sse, SseClient, SseConfig, SseFormat } from './sse.js';
+export { type UsedChannel, type UsedJob, useChannel, useHeadway, useJob } from './use.js';
+
+export interface HeadwayPluginOptions extends ClientOptions {
+  /** A client that is there already, in place of one made from the other options. */
+  client?: AnyClient;
+  /**
+   * For those who come from vue-sse: `this.$sse.create(…)` in components. What a component with `sse: {cleanup: true}`
+   * has made is disconnected with it.
+   */
+  sse?: boolean;
+}
+
+/**
+ * `app.use(headway, {url, token})`: the client of all composables below, as `$headway` in templates, `<JobProgress>`,
+ * and with `sse: true` a `$sse` like that of vue-sse.
+ */
+export const headway = {
+  install(app: App, { client, sse, ...options }: HeadwayPluginOptions = {}): void {
+    const used = client ?? createClient(options);
+    app.provide(clientKey, used);
+    app.config.globalProperties.$headway = used;
+    app.component('JobProgress', JobProgress);
+    if (!sse) return;
+    const streams = createSse(options, options.silenceMs);
+    app.config.globalProperties.$sse = streams;
+    const made = new WeakMap<object, SseClient[]>();
+    app.mixin({
+      beforeCreate(this: { $options: { sse?: { cleanup?: boolean } }; $sse: Sse }) {
+        if (!this.$options.sse?.cleanup) return;
+        const own: SseClient[] = [];
+        made.set(this, own);
+        this.$sse = {
+          create(config) {
+            const stream = streams.create(config);
+            own.push(stream);
+            return stream;
+          },
+        };
+      },
+      beforeUnmount(this: object) {
+        for (const stream of made.get(this) ?? []) stream.disconnect();
+      },
+    });
+  },
+};
+
+declare module 'vue' {
+  interface ComponentCustomProperties {
+    $headway: AnyClient;
+    /** With the option `sse` of the plugin. */
+    $sse: Sse;
+  }
+  interface ComponentCustomOptions {
+    sse?: { cleanup?: boolean };
+  }
+}

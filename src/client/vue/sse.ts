@@ -1,0 +1,104 @@
+import type { ProblemError } from '../errors.js';
+import { call, type ServiceOptions } from '../http.js';
+import { openStream, type Stream } from '../stream.js';
+
+/** How the data of an event is given: as text, as JSON, or as a function makes of it. */
+export type SseFormat = 'plain' | 'json' | ((data: string) => unknown);
+
+/** What vue-sse's `create` took, as far as it has a meaning here. */
+export interface SseConfig {
+  /** Any event stream of the service, like `/stream?channel=news`. */
+  url: string;
+  format?: SseFormat;
+  /** Sends cookies to another origin. */
+  withCredentials?: boolean;
+}
+
+type Handler = (data: unknown, lastEventId: string | undefined) => void;
+
+/** A stream with the methods of a client of vue-sse 2. */
+export interface SseClient {
+  /** Opens it; resolves when it is open. @throws ProblemError when it is refused */
+  connect(): Promise<SseClient>;
+  disconnect(): void;
+  /** @param event its name; `message` or nothing for those without one; `error` for the end by an error */
+  on(event: string, handler: Handler): SseClient;
+  once(event: string, handler: Handler): SseClient;
+  /** Without a handler: all of them. */
+  off(event: string, handler?: Handler): SseClient;
+}
+
+/** Makes streams in the manner of vue-sse, which reconnect and resume as all of ours do. */
+export function createSse(service: ServiceOptions, silenceMs = 45_000) {
+  return {
+    create(given: string | SseConfig): SseClient {
+      const { url, format = 'plain', withCredentials } = typeof given === 'string' ? { url: given } : given;
+      const handlers = new Map<string, Set<Handler>>();
+      let stream: Stream | undefined;
+      let lastEventId: string | undefined;
+      const emit = (event: string, data: unknown): void => {
+        for (const handler of [...(handlers.get(event) ?? [])]) handler(data, lastEventId);
+      };
+      const read = (data: string): unknown =>
+        typeof format === 'function' ? format(data) : format === 'json' ? JSON.parse(data) : data;
+
+      const client: SseClient = {
+        connect: () =>
+          new Promise((resolve, reject) => {
+            stream?.close();
+            stream = openStream({
+              silenceMs,
+              connect: (signal) =>
+                call(
+                  { ...service, credentials: withCredentials ? 'include' : service.credentials },
+                  url.replace(/^\//, ''),
+                  {
+                    signal,
+                    headers: {
+                      Accept: 'text/event-stream',
+                      ...(lastEventId ? { 'Last-Event-ID': lastEventId } : {}),
+                    },
+                  },
+                ),
+              onStatus: (status) => {
+                if (status === 'live') resolve(client);
+              },
+              onEvent: ({ id, event, data }) => {
+                lastEventId = id ?? lastEventId;
+                emit(event, read(data));
+              },
+              onEnd: (error?: ProblemError) => {
+                if (error) emit('error', error);
+                if (error) reject(error);
+              },
+            });
+          }),
+        disconnect() {
+          stream?.close();
+          stream = undefined;
+        },
+        on(event, handler) {
+          const name = event || 'message';
+          handlers.set(name, (handlers.get(name) ?? new Set()).add(handler));
+          return client;
+        },
+        once(event, handler) {
+          const own: Handler = (...args) => {
+            client.off(event, own);
+            handler(...args);
+          };
+          return client.on(event, own);
+        },
+        off(event, handler) {
+          if (handler) handlers.get(event || 'message')?.delete(handler);
+          else handlers.delete(event || 'message');
+          return client;
+        },
+      };
+      return client;
+    },
+  };
+}
+
+/** What `this.$sse` is. */
+export type Sse = ReturnType<typeof createSse>;

@@ -1,0 +1,65 @@
+import type { WatchedJob } from './view.js';
+
+/** What a job is doing, in a word or two. */
+export function stateWords({ state, paused, problem }: WatchedJob): string {
+  if (problem)
+    return problem.status === 404 || problem.status === 410 ? 'No longer here' : 'Cannot be watched';
+  switch (state) {
+    case 'unknown':
+      return 'Connecting';
+    case 'waiting':
+      return paused ? 'Waiting (paused)' : 'Waiting';
+    case 'delayed':
+      return 'Delayed';
+    case 'active':
+      return 'Running';
+    case 'retrying':
+      return 'Trying again';
+    case 'stalled':
+      return 'Interrupted';
+    case 'completed':
+      return 'Completed';
+    case 'failed':
+      return 'Failed';
+    case 'cancelled':
+      return 'Cancelled';
+  }
+}
+
+/** So many percent apart a screen reader is told of progress: each percent would be noise. */
+const STEP = 25;
+
+/**
+ * What a screen reader is told of a job, politely: its state when that changes, the quarters of its way, its end. It
+ * stays the same in between, so that an element of the role `status` that has it as its text speaks only when there is
+ * something to say.
+ */
+export function announcement(job: WatchedJob, label: string): string {
+  const words = stateWords(job);
+  const quarter = job.percent === null ? 0 : Math.floor(job.percent / STEP) * STEP;
+  const detail =
+    job.state === 'active' && quarter > 0
+      ? `, ${quarter} percent`
+      : job.state === 'failed' && job.error
+        ? `: ${job.error.message}`
+        : '';
+  return `${label}: ${words}${detail}`;
+}
+
+/** The percent as it is shown; a dash while nobody can say. */
+export const percentText = ({ percent }: WatchedJob): string =>
+  percent === null ? '–' : `${Math.floor(percent)} %`;
+
+/** The attributes of an element that shows a job as a bar (WAI-ARIA 1.2, progressbar). */
+export const barAttributes = (
+  { percent }: WatchedJob,
+  label: string,
+): Record<string, string | undefined> => ({
+  role: 'progressbar',
+  'aria-label': label,
+  'aria-valuemin': '0',
+  'aria-valuemax': '100',
+  // Without a value it is indeterminate.
+  'aria-valuenow': percent === null ? undefined : String(Math.floor(percent)),
+  'aria-valuetext': percent === null ? undefined : `${Math.floor(percent)} percent`,
+});

@@ -1,0 +1,215 @@
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { createClient, type JobEvent, type Status } from '../../src/client/index.js';
+import { type Headway, startHeadway } from '../support/headway.js';
+import { STEERED, testJobs } from '../support/jobs.js';
+import { startApi } from '../support/processes.js';
+import { until } from '../support/until.js';
+
+/** What a viewer would remember: lines of the log by what they say, progress by its percent, the rest by name. */
+const gist = ({ event, data }: JobEvent): string =>
+  event === 'log' ? data.message : event === 'progress' ? `${data.percent} %` : event;
+
+describe('a client that watches', () => {
+  let headway: Headway;
+  afterEach(() => headway.stop());
+
+  /** Two steered jobs, so that one connection serves both, each watched by a loop. */
+  async function watchTwo() {
+    const statuses: Status[] = [];
+    const client = createClient({ url: headway.api.url });
+    const jobs = [
+      await client.startJob('steered', { turns: 'one' }),
+      await client.startJob('steered', { turns: 'two' }),
+    ];
+    jobs[0]!.watch({ onStatus: (status) => void statuses.push(status) });
+    const seen: JobEvent[][] = [[], []];
+    const loops = jobs.map(async (job, i) => {
+      for await (const event of job) seen[i]!.push(event);
+    });
+    const say = async (...turns: string[]): Promise<void> => {
+      for (const turn of turns) {
+        await headway.connection.lpush('one', turn);
+        await headway.connection.lpush('two', turn);
+      }
+    };
+    const saw = (what: string) =>
+      until(`both saw ${what}`, () => seen.every((events) => events.some((event) => gist(event) === what)));
+    return {
+      seen,
+      loops: Promise.all(loops),
+      results: Promise.all(jobs.map((job) => job.result())),
+      statuses,
+      say,
+      saw,
+    };
+  }
+
+  it('goes on when its API is killed and comes back: nothing is lost, nothing comes twice', async () => {
+    headway = await startHeadway({ env: { JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) } });
+    const { seen, loops, results, statuses, say, saw } = await watchTwo();
+    await say('log before', '10');
+    await saw('10 %');
+    const { port } = new URL(headway.api.url);
+    await headway.api.kill('SIGKILL');
+    await until('it knows', () => statuses.at(-1) === 'stale');
+    await say('log meanwhile', '20', '30', 'log and more');
+    await until('all is done', async () => (await headway.connection.llen('one')) === 0);
+    headway.api = await startApi({ ...headway.env, PORT: port });
+    await saw('and more');
+    await say('end');
+    await loops;
+    for (const events of seen) {
+      const told = events.map(gist);
+      expect(told.filter((what) => !what.endsWith('%'))).toEqual([
+        'waiting',
+        'active',
+        'before',
+        'meanwhile',
+        'and more',
+        'completed',
+      ]);
+      expect(told.filter((what) => what.endsWith('%'))).toEqual(['10 %', '30 %']);
+      expect(new Set(events.map(({ id }) => id)).size).toBe(events.length);
+    }
+    expect(await results).toEqual([{ attempt: 1 }, { attempt: 1 }]);
+    expect(statuses).toEqual(['live', 'stale', 'live', 'ended']);
+  });
+
+  it('goes on when Redis is killed and comes back on its append-only file', async () => {
+    headway = await startHeadway({
+      appendOnly: true,
+      env: { JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) },
+    });
+    const { seen, loops, say, saw } = await watchTwo();
+    await say('log before', '40');
+    await saw('40 %');
+    await headway.redis.kill('SIGKILL');
+    await headway.redis.restart();
+    await say('log after', '60', 'end');
+    await loops;
+    for (const events of seen) {
+      expect(events.map(gist)).toEqual(['waiting', 'active', 'before', '40 %', 'after', '60 %', 'completed']);
+    }
+  });
+
+  it('is told by a reset that the channel of one of its jobs is another one', async () => {
+    headway = await startHeadway({ env: { JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) } });
+    const { seen, say, saw } = await watchTwo();
+    await say('10');
+    await saw('10 %');
+    const [{ id }] = (await headway.connection
+      .keys('headway:{job:*}')
+      .then((keys) => keys.map((key) => ({ id: key })))) as [{ id: string }];
+    // One channel is lost; the other stays as it was.
+    await headway.connection.del(id, `${id}:log`, `${id}:slots`);
+    const { port } = new URL(headway.api.url);
+    await headway.api.kill('SIGKILL');
+    headway.api = await startApi({ ...headway.env, PORT: port });
+    await say('log after');
+    await saw('after');
+    const resets = seen.map((events) => events.filter(({ event }) => event === 'reset').length);
+    expect(resets.sort()).toEqual([0, 1]);
+    await say('end');
+    await saw('completed');
+  });
+
+  it('starts a job once, although the first answer is a 503', async () => {
+    headway = await startHeadway({ appendOnly: true });
+    await headway.redis.kill('SIGKILL');
+    const client = createClient({ url: headway.api.url });
+    const started = client.startJob('steps', { count: 1, intervalMs: 1 });
+    await headway.redis.restart();
+    expect(await (await started).result()).toEqual({ steps: 1 });
+    expect(await headway.connection.zcard('{headway}:steps:completed')).toBe(1);
+  });
+});
+
+describe('a connection', () => {
+  let server: Server;
+  afterEach(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+
+  /** A service that answers each request in its turn as told; the last one for all that follow. */
+  async function answering(...answers: Array<(res: ServerResponse) => void>) {
+    const requests: Array<Record<string, string | string[] | undefined>> = [];
+    server = createServer((req, res) => {
+      answers[Math.min(requests.push(req.headers) - 1, answers.length - 1)]!(res);
+    }).listen(0, '127.0.0.1');
+    await until('it listens', () => server.listening);
+    return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, requests };
+  }
+  const stream =
+    (text: string, end = true) =>
+    (res: ServerResponse): void => {
+      res.writeHead(200, { 'Content-Type': 'text/event-stream' });
+      res.write(text);
+      if (end) res.end();
+    };
+  const END = 'id: e-2\nevent: completed\ndata: {"result":1}\n\n';
+
+  it('without a byte for too long is dead, and is made anew from where it was', async () => {
+    const { url, requests } = await answering(
+      stream('retry: 10\n\nid: e-1\nevent: active\ndata: {}\n\n', false),
+      stream(END),
+    );
+    const statuses: Status[] = [];
+    const job = createClient({ url, silenceMs: 100 }).watchJob('x.1', {
+      onStatus: (status) => void statuses.push(status),
+    });
+    await until('it has ended', () => statuses.at(-1) === 'ended');
+    expect(statuses).toEqual(['live', 'stale', 'live', 'ended']);
+    expect(requests.map((headers) => headers['last-event-id'])).toEqual([undefined, 'e-1']);
+    expect(job.id).toBe('x.1');
+  });
+
+  it('stays while there are heartbeats', async () => {
+    let beats = 0;
+    const { url, requests } = await answering((res) => {
+      stream('retry: 10\n\n', false)(res);
+      const timer = setInterval(() => {
+        res.write(++beats < 10 ? ': \n\n' : END);
+        if (beats >= 10) clearInterval(timer);
+      }, 50);
+    });
+    expect(await createClient({ url, silenceMs: 250 }).watchJob('x.1').result()).toBe(1);
+    expect(requests).toHaveLength(1);
+  });
+
+  it('is tried again after a 503, a 429 and a broken answer, and ends at a 204', async () => {
+    const { url, requests } = await answering(
+      (res) => res.writeHead(503).end('<h1>Bad gateway</h1>'),
+      (res) => res.writeHead(429).end(),
+      (res) => res.destroy(),
+      stream('retry: 10\n\nid: e-1\nevent: active\ndata: {}\n\n'),
+      (res) => res.writeHead(204).end(),
+    );
+    const seen: string[] = [];
+    for await (const { event } of createClient({ url }).watchJob('x.1')) seen.push(event);
+    expect(seen).toEqual(['active']);
+    expect(requests).toHaveLength(5);
+  });
+
+  it('ends at what is no stream, and says so', async () => {
+    const { url } = await answering((res) =>
+      res.writeHead(200, { 'Content-Type': 'text/html' }).end('Log in'),
+    );
+    await expect(createClient({ url }).watchJob('x.1').result()).rejects.toMatchObject({
+      code: 'not-a-stream',
+    });
+  });
+
+  it.each([401, 403, 404, 410])('ends at a %i, with its problem', async (status) => {
+    const { url, requests } = await answering((res) =>
+      res
+        .writeHead(status, { 'Content-Type': 'application/problem+json' })
+        .end(JSON.stringify({ status, code: 'a-code', detail: 'Why.' })),
+    );
+    const job = createClient({ url }).watchJob('x.1');
+    await expect(job.result()).rejects.toMatchObject({ status, code: 'a-code', message: 'Why.' });
+    expect(requests).toHaveLength(1);
+  });
+});

@@ -1,0 +1,47 @@
+import { brotliCompressSync } from 'node:zlib';
+import { build, type OutputChunk, type RolldownOutput } from 'rolldown';
+import { describe, expect, it } from 'vitest';
+
+/** The budget, in bytes as a server sends them (Brotli). */
+const BUDGET = 4096;
+
+/** The code that an entry needs, built as for a page, with what is loaded later apart. */
+async function sizesOf(entry: string): Promise<{ first: number; later: number; imports: string[] }> {
+  const output = (await build({
+    input: entry,
+    write: false,
+    external: [/^[^./]/],
+    output: { format: 'esm', minify: true },
+  })) as RolldownOutput;
+  const chunks = output.output as OutputChunk[];
+  const first = new Set<OutputChunk>();
+  const visit = (chunk: OutputChunk | undefined): void => {
+    if (!chunk || first.has(chunk)) return;
+    first.add(chunk);
+    for (const name of chunk.imports) visit(chunks.find(({ fileName }) => fileName === name));
+  };
+  visit(chunks.find(({ isEntry }) => isEntry));
+  const bytes = (some: OutputChunk[]): number =>
+    some.reduce((sum, { code }) => sum + brotliCompressSync(code).length, 0);
+  return {
+    first: bytes([...first]),
+    later: bytes(chunks.filter((chunk) => !first.has(chunk))),
+    imports: chunks
+      .flatMap(({ imports }) => imports)
+      .filter((name) => !chunks.some(({ fileName }) => fileName === name)),
+  };
+}
+
+describe('the build of the client', () => {
+  it('fits into its budget, without a dependency: what a page loads, and its shared worker', async () => {
+    const page = await sizesOf('dist/client/index.js');
+    expect(page.imports).toEqual([]);
+    expect(page.first).toBeLessThanOrEqual(BUDGET);
+    // What is only loaded where there is no shared worker.
+    expect(page.later).toBeGreaterThan(0);
+    expect(page.later).toBeLessThanOrEqual(BUDGET);
+    const worker = await sizesOf('dist/client/shared-worker.js');
+    expect(worker.imports).toEqual([]);
+    expect(worker.first + worker.later).toBeLessThanOrEqual(BUDGET);
+  });
+});

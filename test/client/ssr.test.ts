@@ -1,0 +1,48 @@
+import { createElement } from 'react';
+import { renderToString as renderReact } from 'react-dom/server';
+import { describe, expect, it } from 'vitest';
+import { createSSRApp, h } from 'vue';
+import { renderToString as renderVue } from 'vue/server-renderer';
+import { JobProgressElement } from '../../src/client/element/index.js';
+import { useChannel as useReactChannel, useJob as useReactJob } from '../../src/client/react/index.js';
+import {
+  headway,
+  JobProgress,
+  useChannel as useVueChannel,
+  useJob as useVueJob,
+} from '../../src/client/vue/index.js';
+
+const ID = 'steps.00000000-0000-4000-8000-000000000000';
+
+describe('on a server, without a DOM', () => {
+  it('React renders a job that nothing is known of', () => {
+    expect(globalThis.document).toBeUndefined();
+    const View = () => {
+      const { state, percent, status } = useReactJob(ID);
+      const { events } = useReactChannel('news');
+      return createElement('p', null, `${state} ${percent} ${status} ${events.length}`);
+    };
+    expect(renderReact(createElement(View))).toBe('<p>unknown null connecting 0</p>');
+  });
+
+  it('Vue renders a bar without a value', async () => {
+    const app = createSSRApp({
+      setup() {
+        const { state } = useVueJob(`https://example.com/v1/jobs/${ID}`);
+        const { events } = useVueChannel(['news', 'more']);
+        return () =>
+          h('main', [state.value, events.value.length, h(JobProgress, { job: ID, label: 'Import' })]);
+      },
+    });
+    app.use(headway, { sse: true });
+    const html = await renderVue(app);
+    expect(html).toContain('unknown');
+    expect(html).toContain('role="progressbar" aria-label="Import"');
+    expect(html).not.toContain('aria-valuenow');
+  });
+
+  it('the element can be loaded', () => {
+    expect(JobProgressElement).toBeTypeOf('function');
+    expect(JobProgressElement.observedAttributes).toContain('src');
+  });
+});

@@ -1,0 +1,90 @@
+import { describe, expect, it } from 'vitest';
+import type { JobEvent } from '../../src/client/index.js';
+import { applyJobEvent, unseenJob, type WatchedJob } from '../../src/client/view.js';
+import { announcement, stateWords } from '../../src/client/words.js';
+
+const about = { jobId: 'x.1', attempt: 1, at: 0, name: 'steps' };
+const event = (name: string, data: object = {}): JobEvent =>
+  ({ event: name, id: 'e-1', data: { ...about, ...data } }) as JobEvent;
+const seen = (...events: JobEvent[]): WatchedJob => events.reduce(applyJobEvent, unseenJob('x.1'));
+const RUNNING = [event('waiting', { attempt: 0 }), event('active', { attempts: 2 })];
+const progress = (percent: number | null) => event('progress', { percent });
+
+describe('what a viewer sees of a job', () => {
+  it('follows its events', () => {
+    expect(seen()).toMatchObject({ state: 'unknown', percent: null });
+    expect(seen(...RUNNING, progress(40))).toMatchObject({
+      name: 'steps',
+      state: 'active',
+      percent: 40,
+      attempt: 1,
+      attempts: 2,
+    });
+    const failed = seen(...RUNNING, progress(40), event('failed', { error: { message: 'no' } }));
+    expect(failed).toMatchObject({ state: 'failed', percent: 40, error: { message: 'no' } });
+    expect(applyJobEvent(failed, event('waiting', { attempt: 2 }))).toMatchObject({
+      state: 'waiting',
+      percent: null,
+      error: undefined,
+    });
+    expect(seen(...RUNNING, event('completed', { result: 7 }))).toMatchObject({ percent: 100, result: 7 });
+  });
+
+  it('begins each attempt anew, but keeps the log', () => {
+    const job = seen(
+      ...RUNNING,
+      event('log', { message: 'one' }),
+      event('partial', { text: 'a' }),
+      event('partial', { text: 'b' }),
+      event('retrying', { error: { message: 'no luck' }, nextAttemptAt: 5 }),
+    );
+    expect(job).toMatchObject({ text: 'ab', state: 'retrying', nextAt: 5, error: { message: 'no luck' } });
+    const again = applyJobEvent(job, event('active', { attempt: 2, attempts: 2 }));
+    expect(again).toMatchObject({ text: '', error: undefined, attempt: 2, nextAt: undefined });
+    expect(again.logs.map(({ message }) => message)).toEqual(['one']);
+  });
+
+  it('is forgotten at a reset, and keeps the 500 newest lines', () => {
+    const lines = Array.from({ length: 600 }, (_, i) => event('log', { message: String(i) }));
+    const job = seen(...RUNNING, ...lines);
+    expect(job.logs).toHaveLength(500);
+    expect(job.logs.at(-1)!.message).toBe('599');
+    expect(applyJobEvent({ ...job, status: 'live' }, event('reset'))).toMatchObject({
+      state: 'unknown',
+      status: 'live',
+      logs: [],
+    });
+  });
+
+  it('is not troubled by the events that a job has named itself', () => {
+    expect(seen(...RUNNING, event('stars', { data: 5 }))).toMatchObject({ state: 'active' });
+  });
+});
+
+describe('what a screen reader is told', () => {
+  it('is each quarter and each state, not each percent', () => {
+    const said = new Set<string>();
+    let job = seen(...RUNNING);
+    for (let percent = 0; percent <= 100; percent++) {
+      job = applyJobEvent(job, progress(percent));
+      said.add(announcement(job, 'Import'));
+    }
+    said.add(announcement(applyJobEvent(job, event('completed', { result: 1 })), 'Import'));
+    expect([...said]).toEqual([
+      'Import: Running',
+      'Import: Running, 25 percent',
+      'Import: Running, 50 percent',
+      'Import: Running, 75 percent',
+      'Import: Running, 100 percent',
+      'Import: Completed',
+    ]);
+    expect(announcement(applyJobEvent(job, event('failed', { error: { message: 'why' } })), 'Import')).toBe(
+      'Import: Failed: why',
+    );
+  });
+
+  it('has words for every state', () => {
+    expect(stateWords({ ...seen(), state: 'waiting', paused: true })).toBe('Waiting (paused)');
+    expect(stateWords(seen(event('delayed', { until: 1 })))).toBe('Delayed');
+  });
+});

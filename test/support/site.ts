@@ -1,0 +1,64 @@
+import { readFileSync } from 'node:fs';
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { until } from './until.js';
+
+/** A site of somebody's own, which hands on to the API what it does not have itself, as a reverse proxy does. */
+export interface TestSite {
+  url: string;
+  /** The streams that are open now: their paths. */
+  open: string[];
+  /** The most that were open at one time. */
+  most(): number;
+  stop(): void;
+}
+
+const types: Record<string, string> = { js: 'text/javascript', html: 'text/html; charset=utf-8' };
+
+/**
+ * @param api address of the API
+ * @param pages by path; everything below `/client/` is the built client
+ */
+export async function startSite(api: string, pages: Record<string, string>): Promise<TestSite> {
+  const open: string[] = [];
+  let most = 0;
+  const server = createServer((req, res) => {
+    const path = req.url!.split('?')[0]!;
+    const content = pages[path] ?? builtClient(path);
+    if (content !== undefined) {
+      res.writeHead(200, { 'Content-Type': types[path.split('.').pop()!] ?? types.html! }).end(content);
+      return;
+    }
+    const onward = request(`${api}${req.url}`, { method: req.method, headers: req.headers }, (answer) => {
+      res.writeHead(answer.statusCode!, answer.headers);
+      answer.pipe(res);
+      if (!answer.headers['content-type']?.startsWith('text/event-stream')) return;
+      open.push(req.url!);
+      most = Math.max(most, open.length);
+      res.once('close', () => open.splice(open.indexOf(req.url!), 1));
+    });
+    onward.on('error', () => res.destroy());
+    res.on('close', () => onward.destroy());
+    req.pipe(onward);
+  }).listen(0, '127.0.0.1');
+  await until('the site listens', () => server.listening);
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    open,
+    most: () => most,
+    stop() {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
+
+function builtClient(path: string): string | undefined {
+  if (!/^\/client\/[\w./-]+\.js$/.test(path) || path.includes('..')) return undefined;
+  try {
+    return readFileSync(join('dist', path), 'utf8');
+  } catch {
+    return undefined;
+  }
+}
