@@ -69,7 +69,7 @@ export async function startServer(
 ): Promise<RunningCommand & { url: string }> {
   const running = runCommand(command, { PORT: '0', ...env });
   const url = await until('it prints its address', async () => {
-    const found = /^http:\S+(?=\/$)/m.exec(running.output())?.[0];
+    const found = /\bhttp:\/\/127\.0\.0\.1:\d+(?=\/\s*$)/m.exec(running.output())?.[0];
     const ended = await Promise.race([running.exited, undefined]);
     if (ended !== undefined) throw new Error(`ended with ${ended}: ${running.output()}`);
     return found;
