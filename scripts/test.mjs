@@ -8,7 +8,7 @@ import { ensureBuild } from './lib/build.mjs';
 import { run } from './lib/command.mjs';
 import { checkNode, ensurePackages } from './lib/packages.mjs';
 import { say, tell } from './lib/say.mjs';
-import { ensureChromium, ensureCurl, ensureRedisServer } from './lib/system.mjs';
+import { ensureCelery, ensureChromium, ensureCurl, ensureRedisServer } from './lib/system.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const CHECKS = ['typecheck', 'lint', 'dependencies'];
@@ -21,6 +21,7 @@ await tell(async () => {
     ...process.env,
     REDIS_SERVER: await ensureRedisServer(),
     CHROMIUM_PATH: await ensureChromium(),
+    ...((await ensureCelery()) ? {} : { WITHOUT_CELERY: '1' }),
   };
   await ensureBuild(root);
 

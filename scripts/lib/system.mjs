@@ -29,6 +29,23 @@ export async function ensureCurl() {
   if (!findProgram('curl')) await install('curl', { apt: 'curl', brew: 'curl' });
 }
 
+/**
+ * Finds Celery for Debian's Python, which an example uses, and installs it where apt-get can. Resolves to whether it is
+ * there: elsewhere the tests of that example are left out.
+ */
+export async function ensureCelery() {
+  const found = async () =>
+    (await run('/usr/bin/python3', ['-c', 'import celery, redis'], { stdio: 'ignore' }).catch(() => 1)) === 0;
+  if (await found()) return true;
+  if (installer()?.kind === 'apt') {
+    await install('Celery', { apt: 'python3-celery python3-redis' });
+    if (await found()) return true;
+    throw new Stop('Celery was installed but /usr/bin/python3 cannot import it');
+  }
+  say('There is no Celery here and no apt-get to install it: the example with Celery is not tested.');
+  return false;
+}
+
 async function install(what, { apt, brew }) {
   const by = installer();
   if (!by) {
@@ -49,7 +66,7 @@ async function install(what, { apt, brew }) {
     run(by.program, [...by.args, '-q', '-y', ...args], { env, stdio: ['ignore', 'ignore', 'inherit'] });
   if (!aptUpdated) await aptGet('update');
   aptUpdated = true;
-  if ((await aptGet('install', '--no-install-recommends', apt)) !== 0) {
+  if ((await aptGet('install', '--no-install-recommends', ...apt.split(' '))) !== 0) {
     throw new Stop(`apt-get install ${apt} failed; its output is above`);
   }
 }

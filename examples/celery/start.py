@@ -1,0 +1,13 @@
+"""Queues the task and prints where it can be watched: start.py FOLDER"""
+
+import sys
+from pathlib import Path
+
+from celery.utils import uuid
+
+from tasks import pack, shown
+
+task_id = uuid()
+shown(task_id).waiting()
+pack.apply_async([str(Path(sys.argv[1]).resolve())], task_id=task_id)
+print(f'http://127.0.0.1:8080/?channel=public.celery.{task_id}')

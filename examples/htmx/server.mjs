@@ -1,0 +1,42 @@
+// Serves the page and htmx, starts jobs for it and answers with HTML, as a server behind htmx does.
+//   node examples/htmx/server.mjs
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { headwayUrl, serve } from '../serve.mjs';
+
+const file = (path) => fileURLToPath(new URL(path, import.meta.url));
+const modules = '../../node_modules';
+
+serve(file('.'), {
+  files: {
+    '/htmx.js': file(`${modules}/htmx.org/dist/htmx.min.js`),
+    '/sse.js': file(`${modules}/htmx-ext-sse/dist/sse.min.js`),
+  },
+  routes: { 'POST /jobs': startJob },
+});
+
+async function startJob(req, res) {
+  const form = new URLSearchParams(await text(req));
+  const data = { count: 30, intervalMs: 50, ...(form.has('fail') ? { failAt: 10 } : {}) };
+  const response = await fetch(`${headwayUrl}/v1/jobs`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ name: 'steps', data }),
+  });
+  const job = await response.json();
+  if (!response.ok) throw new Error(job.detail);
+  res.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' }).end(running(job));
+}
+
+/**
+ * A job that runs. Each `sse-swap` puts an event into the template of its `json-template`. At the end the element that
+ * holds the connection is itself replaced, which closes it: the extension would open it again for ever.
+ */
+const running = ({ links, token }) => `
+<section id="job" sse-connect="${links.events}?token=${token}">
+  <div sse-swap="progress" json-template="bar"><progress aria-label="Progress"></progress></div>
+  <ul sse-swap="log" json-template="line" hx-swap="beforeend"></ul>
+  <div sse-swap="completed" json-template="completed" hx-target="#job" hx-swap="outerHTML"></div>
+  <div sse-swap="failed" json-template="failed" hx-target="#job" hx-swap="outerHTML"></div>
+  <div sse-swap="cancelled" json-template="cancelled" hx-target="#job" hx-swap="outerHTML"></div>
+</section>`;

@@ -1,0 +1,85 @@
+import { useChannel, useHeadway, useJob } from 'headway/react';
+import { StrictMode, useState } from 'react';
+import { createRoot } from 'react-dom/client';
+
+function Job() {
+  const client = useHeadway();
+  // What startJob gives has the token that opens the job. Until then there is none to watch.
+  const [started, setStarted] = useState();
+  const { state, percent, logs, result, cancel } = useJob(started);
+  const start = async () => setStarted(await client.startJob('steps', { count: 40, intervalMs: 50 }));
+  return (
+    <>
+      <button type="button" onClick={start}>
+        Start the job
+      </button>
+      {state === 'active' && (
+        <button type="button" onClick={cancel}>
+          Cancel
+        </button>
+      )}
+      {started && (
+        <>
+          <p>
+            <label>
+              Progress <progress max="100" value={percent ?? undefined} />
+            </label>
+          </p>
+          <p role="status">
+            {state}
+            {result && `: ${result.steps} steps`}
+          </p>
+          <ul>
+            {logs.map(({ at, message }) => (
+              <li key={at}>{message}</li>
+            ))}
+          </ul>
+        </>
+      )}
+    </>
+  );
+}
+
+function Chat() {
+  const client = useHeadway();
+  // The newest ten messages at once, then each as it is sent.
+  const { events } = useChannel('public.chat', { last: 10 });
+  const [text, setText] = useState('');
+  const say = async (event) => {
+    event.preventDefault();
+    await client.publish('public.chat', { data: text });
+    setText('');
+  };
+  return (
+    <>
+      <form onSubmit={say}>
+        <label>
+          Say to all who have this page open{' '}
+          <input
+            value={text}
+            onChange={(event) => setText(event.target.value)}
+            required
+            maxLength={200}
+            autoComplete="off"
+          />
+        </label>
+        <button type="submit">Send</button>
+      </form>
+      <ol aria-label="Messages">
+        {events.map(({ id, data }) => (
+          <li key={id}>{String(data)}</li>
+        ))}
+      </ol>
+    </>
+  );
+}
+
+createRoot(document.querySelector('#app')).render(
+  <StrictMode>
+    <h1>React</h1>
+    <h2>A job</h2>
+    <Job />
+    <h2>A channel</h2>
+    <Chat />
+  </StrictMode>,
+);

@@ -1,0 +1,3 @@
+import { example } from '../vite.mjs';
+
+export default example('react', ['react', 'react/jsx-dev-runtime', 'react-dom/client']);

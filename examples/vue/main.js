@@ -1,0 +1,5 @@
+import { headway } from 'headway/vue';
+import { createApp } from 'vue';
+import App from './App.vue';
+
+createApp(App).use(headway).mount('#app');
