@@ -13,6 +13,7 @@ import { requestLog } from './request-log.js';
 import { requireJson } from './require-json.js';
 import { batchRoutes } from './routes/batch.js';
 import { channelRoutes } from './routes/channels.js';
+import { type DashboardRoutesOptions, dashboardRoutes } from './routes/dashboard.js';
 import { definitionRoutes } from './routes/definitions.js';
 import { eventRoutes } from './routes/events.js';
 import { filesRoutes } from './routes/files.js';
@@ -20,7 +21,7 @@ import { healthRoutes } from './routes/health.js';
 import { jobRoutes } from './routes/jobs.js';
 import { type ScheduleRoutesOptions, scheduleRoutes } from './routes/schedules.js';
 
-export interface AppOptions extends ScheduleRoutesOptions {
+export interface AppOptions extends ScheduleRoutesOptions, Omit<DashboardRoutesOptions, 'page'> {
   rules: ChannelRule[];
   log: Logger;
   stopping: () => boolean;
@@ -91,6 +92,7 @@ export function createApp(options: AppOptions): Express {
   );
   app.use('/v1/definitions', definitionRoutes(options));
   app.use(BOARD_PATH, boardRoutes(options));
+  app.use(dashboardRoutes({ ...options, page }));
   if (page) app.use(express.static(page, { index: 'index.html' }));
   app.all('/', methods('GET'));
   app.use((req) => {

@@ -1,6 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import { readConfig } from '../shared/config.js';
 import { connectHeadway } from '../shared/connection.js';
+import { startProcessReporting } from '../shared/dashboard/reporting.js';
+import { RunningJobs } from '../shared/dashboard/running.js';
 import { openFileStore } from '../shared/files/store.js';
 import { createAudit } from '../shared/job-index/audit.js';
 import { createKeeper } from '../shared/job-index/keeper.js';
@@ -92,6 +94,7 @@ await runMain(async () => {
     secret: await defaultSecret(config, process.env.NODE_ENV === 'production'),
     timeoutMs: config.WEBHOOK_TIMEOUT_MS,
   });
+  const running = new RunningJobs();
   const { process: processor, runs } = createProcessor({
     registry,
     redis,
@@ -105,6 +108,7 @@ await runMain(async () => {
     threads,
     services: { deliverWebhook },
     children,
+    running,
     log,
   });
   const workers = createWorkers({
@@ -144,6 +148,18 @@ await runMain(async () => {
     log,
   });
 
+  const reporting = startProcessReporting({
+    redis,
+    prefix: config.KEY_PREFIX,
+    sharded: connection.server.sharded,
+    role: 'worker',
+    describe: () => ({
+      running: running.size,
+      queues: workers.map(({ name, concurrency }) => ({ name, concurrency })),
+    }),
+    jobs: running,
+    log,
+  });
   const keeper = createKeeper({ redis, prefix: config.KEY_PREFIX, queuePrefix, keep, lifecycle, store, log });
   const audit = createAudit({ redis, queuePrefix, queues: plan.names, trackJob });
   const bridge = startBridge({
@@ -155,6 +171,7 @@ await runMain(async () => {
     queues: plan.names,
     lifecycle: children.lifecycle,
     progressIntervalMs: config.PROGRESS_INTERVAL_MS,
+    onChanged: reporting.changed,
     async chore() {
       await Promise.all([expiry.sweep(withdrawal), schedules.tend(), keeper.sweep()]);
       await audit.step();
@@ -170,6 +187,9 @@ await runMain(async () => {
     await stopWorkers(workers, runs, config.SHUTDOWN_GRACE_MS, log);
     await threads.close();
     await Promise.all([bridge.stop(), children.watch.stop()]);
+    // While Redis is away its commands wait, and what is counted is not worth waiting for.
+    if (redis.status === 'ready') await connection.outcomes.flush();
+    await reporting.stop();
     redis.disconnect();
     bullmqRedis.disconnect();
     commandsRedis.disconnect();

@@ -2,6 +2,7 @@ import { type Job, type Processor, UnrecoverableError, WaitingError } from 'bull
 import type { Redis } from 'ioredis';
 import type { Gather } from '../shared/channel/gather.js';
 import type { Publisher } from '../shared/channel/publisher.js';
+import type { RunningJobs } from '../shared/dashboard/running.js';
 import { jobFiles, keepResultFiles } from '../shared/files/job-files.js';
 import type { FileStore } from '../shared/files/store.js';
 import type { JobDefinition } from '../shared/job.js';
@@ -40,6 +41,8 @@ export interface ProcessorOptions {
   threads: Threads;
   services: InternalServices;
   children: ChildServices;
+  /** Hears of what runs here and how far it is. */
+  running: RunningJobs;
   log: Logger;
 }
 
@@ -50,7 +53,7 @@ export interface JobProcessor {
 }
 
 export function createProcessor(options: ProcessorOptions): JobProcessor {
-  const { registry, redis, queuePrefix, lifecycle, services, log } = options;
+  const { registry, redis, queuePrefix, lifecycle, services, running, log } = options;
   const runs = new Runs();
 
   /** An end that no further attempt may follow, with its code for programs. */
@@ -79,6 +82,11 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       logLines: limits.logLines,
       log: jobLog,
     });
+    const { progress } = outlet;
+    outlet.progress = (data) => {
+      running.progress(jobId, data);
+      return progress(data);
+    };
     if (definition.thread) return createThreadExecution(definition, { jobId, attempt, outlet, threads });
     return createLocalExecution(definition, {
       jobId,
@@ -143,6 +151,14 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     if (!definition) throw new UnrecoverableError(`no job is named "${job.name}" in this worker`);
     const run = new Run(definition.defaults?.cancelGraceMs ?? DEFAULT_GRACE_MS);
     runs.begin(jobId, run);
+    running.begin({
+      id: jobId,
+      name: job.name,
+      owner: jobSettings(job.opts).owner,
+      attempt: job.attemptsStarted,
+      startedAt: job.processedOn ?? Date.now(),
+      percent: null,
+    });
     const execution = executionOf(jobId, job, definition);
     let children: Children | undefined;
     try {
@@ -161,6 +177,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       children?.leave();
       // Another run of the same job may have begun here since this one lost it.
       if (runs.get(jobId) === run) runs.delete(jobId);
+      running.end(jobId, job.attemptsStarted);
     }
   };
   return { process, runs };

@@ -20,6 +20,8 @@ export interface LifecycleOptions {
    * once for the same.
    */
   beforeTelling: (jobId: string, transition: Transition, job: JobSnapshot | undefined) => Promise<void>;
+  /** Hears of what was told, once for each, by whoever told it. */
+  afterTelling?: (transition: Transition, job: JobSnapshot | undefined) => void;
   keep: KeepTimes;
 }
 
@@ -48,6 +50,7 @@ export function createLifecycle({
   readJob,
   queuePrefix,
   beforeTelling,
+  afterTelling,
   keep,
 }: LifecycleOptions): Lifecycle {
   const jobKey = (jobId: string): string => {
@@ -117,6 +120,7 @@ export function createLifecycle({
         if (running !== undefined) await plainReports.tell(jobId, running, reported);
         await beforeTelling(jobId, transition, job);
         const id = await publisher.publish(jobChannel(jobId), { ...event, keepMs }, fence);
+        if (id !== undefined) afterTelling?.(transition, job);
         // Somebody else told of another time in between: which of the two holds?
         if (id === undefined && fence.mark) return this.reconcile(jobId, hint, progress);
         if (id !== undefined && fence.paused !== undefined) pauseTold = true;
