@@ -1,4 +1,3 @@
-import type { Redis } from 'ioredis';
 import type { Subscriber } from '../../shared/channel/subscriber.js';
 import type { Sink, Subscription } from '../../shared/channel/subscription.js';
 import {
@@ -46,6 +45,7 @@ export class DashboardFeed {
   private subscription: Subscription | undefined;
   private timer: NodeJS.Timeout | undefined;
   private looking = false;
+  private firstLook: Promise<void> | undefined;
   private answeredAt = 0;
 
   constructor(private readonly options: DashboardFeedOptions) {
@@ -78,25 +78,30 @@ export class DashboardFeed {
   /** Looks at what has changed; called often. */
   refresh(): void {
     const now = Date.now();
-    this.shared.live = now - this.answeredAt < STALE_MS;
+    this.noteLive(now);
     let begun = 0;
     for (const { scope } of this.scopes.values()) {
       const age = now - scope.lookedAt;
-      if (age > (scope.owner === undefined ? RECHECK_MS.all : RECHECK_MS.own)) scope.dirty = true;
+      const recheckMs = scope.owner === undefined ? RECHECK_MS.all : RECHECK_MS.own;
+      if (age > recheckMs || now > scope.againAt) {
+        scope.dirty = true;
+        scope.againAt = Number.POSITIVE_INFINITY;
+      }
       if (!scope.dirty || age < LOOK_MS || begun >= SCOPES_AT_ONCE) continue;
       begun++;
       this.lookAt(scope);
     }
   }
 
-  /** Looks at a scope now. */
+  /** Looks at a scope now, and at what is the same for all if that was never looked at. */
   async lookAt(scope: Scope): Promise<void> {
+    await this.firstLook;
     await scope.look().catch((error) => this.options.log.debug({ err: error }, 'could not look at the jobs'));
   }
 
   private start(): void {
     this.timer = setInterval(() => void this.look(), LOOK_MS);
-    void this.look();
+    this.firstLook = this.look();
     const sink: Sink = { write: (frame) => this.take(frame), end: () => {} };
     this.subscription = this.options.subscriber.subscribe(DASHBOARD_CHANNEL, sink);
   }
@@ -109,7 +114,7 @@ export class DashboardFeed {
   }
 
   private touch(): void {
-    for (const { scope } of this.scopes.values()) scope.dirty = true;
+    for (const { scope } of this.scopes.values()) scope.touch();
   }
 
   private async look(): Promise<void> {
@@ -137,11 +142,16 @@ export class DashboardFeed {
         clients: numberIn(info, 'connected_clients'),
       };
       this.answeredAt = Date.now();
+      this.noteLive(this.answeredAt);
     } catch (error) {
       log.debug({ err: error }, 'could not look at the processes');
     } finally {
       this.looking = false;
     }
+  }
+
+  private noteLive(now: number): void {
+    this.shared.live = now - this.answeredAt < STALE_MS;
   }
 
   private take(frame: Buffer): boolean {
@@ -157,8 +167,7 @@ export class DashboardFeed {
   private changed({ owners, all }: ChangedFrame): void {
     if (all) return this.touch();
     for (const owner of [undefined, ...owners]) {
-      const opened = this.scopes.get(owner);
-      if (opened) opened.scope.dirty = true;
+      this.scopes.get(owner)?.scope.touch();
     }
   }
 }

@@ -13,6 +13,9 @@ const OTHERS = 200;
 /** Minutes to which somebody may still add: a counter waits a second before it is sent. */
 const OPEN_MINUTES = 2;
 
+/** What was told has been counted after this long. */
+const COUNTED_AFTER_MS = 2000;
+
 export interface ScopeReaders {
   redis: Redis;
   prefix: string;
@@ -39,12 +42,20 @@ export class Scope {
   dirty = true;
   /** When the last look began, ms since 1970. */
   lookedAt = 0;
+  /** When another look is due, ms since 1970: what ended is counted a moment after it was told. */
+  againAt = Number.POSITIVE_INFINITY;
   private looking: Promise<void> | undefined;
 
   constructor(
     readonly owner: string | undefined,
     private readonly readers: ScopeReaders,
   ) {}
+
+  /** Jobs of it have changed. */
+  touch(): void {
+    this.dirty = true;
+    this.againAt = Date.now() + COUNTED_AFTER_MS;
+  }
 
   /** Says which lists of failed jobs are wanted: the others are forgotten. */
   wantFailed(filters: Map<string, FailedFilter>): void {

@@ -81,8 +81,9 @@ export class ActiveLists {
     const versions = `${this.live.version} ${scope.version}`;
     const found = this.known.get(key);
     if (found?.versions === versions) return found.jobs;
-    const others = scope.others.filter(({ id }) => !this.live.has(id));
-    const jobs = [...this.live.of(scope.owner), ...others];
+    // For good: one that its worker has told of ends when the worker says so.
+    scope.others = scope.others.filter(({ id }) => !this.live.has(id));
+    const jobs = [...this.live.of(scope.owner), ...scope.others];
     jobs.sort((a, b) => a.startedAt - b.startedAt || (a.id < b.id ? -1 : 1));
     if (sort === 'newest') jobs.reverse();
     this.known.set(key, { versions, jobs });

@@ -81,6 +81,8 @@ export function startProcessReporting(options: ProcessReportingOptions): Process
       const before = watched;
       watched = await presence.beat(view());
       // Who begins to look has to hear of what does not change, too, and the slot must not expire.
+      // What has changed before somebody looked was told to nobody.
+      if (watched && !before) all = true;
       if (jobs && (!before || ++beats % REFRESH_BEATS === 0)) jobs.changed = true;
     } finally {
       beating = false;
@@ -116,7 +118,8 @@ export function startProcessReporting(options: ProcessReportingOptions): Process
   };
   const beatTimer = setInterval(safely(beat), BEAT_MS);
   const frameTimer = setInterval(safely(send), FRAME_MS);
-  safely(beat)();
+  // Not in this turn: a pipeline of ioredis does not know commands that are defined after it was begun.
+  setImmediate(safely(beat));
   // It may have lost what it was told.
   const onReady = (): void => {
     if (jobs) jobs.changed = true;
