@@ -1,4 +1,4 @@
-import { MINUTES_SHOWN, type Minute } from './state';
+import { MINUTES_SHOWN, type Minute } from './state.js';
 
 /** Columns of a chart: times in seconds, then one column for each line. */
 export type Columns = [x: number[], ...lines: Array<Array<number | null>>];

@@ -1,8 +1,6 @@
-import type { JobEvent } from '../job/state';
-
 /** Something that happened to a job. */
 export interface Moment {
-  event: JobEvent;
+  event: string;
   attempt: number;
   /** ms since 1970 */
   at: number;
@@ -21,7 +19,7 @@ export interface Span {
 const ENDS = ['completed', 'failed', 'cancelled'];
 
 /** The moment that an event tells of; `undefined` for one that is no change of state. */
-export function momentOf(event: JobEvent, data: Record<string, unknown>): Moment | undefined {
+export function momentOf(event: string, data: Record<string, unknown>): Moment | undefined {
   const attempt = Number(data.attempt ?? 0);
   const moment = (text: string): Moment => ({ event, attempt, at: Number(data.at), text });
   const message = (data.error as { message?: string } | undefined)?.message ?? '';
