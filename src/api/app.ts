@@ -12,6 +12,7 @@ import { requestLog } from './request-log.js';
 import { requireJson } from './require-json.js';
 import { batchRoutes } from './routes/batch.js';
 import { type ChannelRoutesOptions, channelRoutes } from './routes/channels.js';
+import { type DashboardRoutesOptions, dashboardRoutes } from './routes/dashboard.js';
 import { definitionRoutes } from './routes/definitions.js';
 import { eventRoutes } from './routes/events.js';
 import { filesRoutes } from './routes/files.js';
@@ -20,7 +21,10 @@ import { jobRoutes } from './routes/jobs.js';
 import { type KeyRoutesOptions, keyRoutes } from './routes/keys.js';
 import { type ScheduleRoutesOptions, scheduleRoutes } from './routes/schedules.js';
 
-export interface AppOptions extends ScheduleRoutesOptions, ChannelRoutesOptions {
+export interface AppOptions
+  extends ScheduleRoutesOptions,
+    ChannelRoutesOptions,
+    Omit<DashboardRoutesOptions, 'page'> {
   keys: KeyRoutesOptions;
   /** Whether it is part of somebody's application, which has its own answer for what is not ours. */
   embedded: boolean;
@@ -100,6 +104,7 @@ export function createApp(options: AppOptions): Express {
   );
   app.use('/v1/definitions', definitionRoutes(options));
   app.use(BOARD_PATH, boardRoutes(options));
+  app.use(dashboardRoutes({ ...options, page: embedded ? undefined : page }));
   if (!embedded) {
     if (page) app.use(express.static(page, { index: 'index.html' }));
     app.all('/', methods('GET'));

@@ -41,12 +41,20 @@ export function boardRoutes({ openQueue, plan, access }: BoardOptions): Router {
   return router;
 
   async function requireAdmin(req: Request, res: Response, next: () => void): Promise<void> {
-    await access.requireAdmin(req).catch((error: unknown) => {
-      if (error instanceof HeadwayError && error.status === 401) res.set('WWW-Authenticate', CHALLENGE);
-      throw error;
-    });
+    await requireBoardAdmin(access, req, res);
     next();
   }
+}
+
+/**
+ * Lets an admin pass; a browser asks anybody else for a password.
+ * @throws HeadwayError as `access.requireAdmin` does
+ */
+export async function requireBoardAdmin(access: Access, req: Request, res: Response): Promise<void> {
+  await access.requireAdmin(req).catch((error: unknown) => {
+    if (error instanceof HeadwayError && error.status === 401) res.set('WWW-Authenticate', CHALLENGE);
+    throw error;
+  });
 }
 
 /** The board styles its elements one by one and names its own address as the base of the page's links. */

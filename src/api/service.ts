@@ -5,10 +5,13 @@ import { createReader } from '../shared/channel/reader.js';
 import { Subscriber } from '../shared/channel/subscriber.js';
 import type { Config } from '../shared/config.js';
 import { connectHeadway } from '../shared/connection.js';
+import { internalPrefix } from '../shared/dashboard/keys.js';
+import { startProcessReporting } from '../shared/dashboard/reporting.js';
 import { openFileStore } from '../shared/files/store.js';
 import { createAudit } from '../shared/job-index/audit.js';
 import { createGoneReader } from '../shared/job-index/gone.js';
 import { createKeeper } from '../shared/job-index/keeper.js';
+import { createPageReader } from '../shared/job-index/page.js';
 import { startBridge } from '../shared/lifecycle/bridge.js';
 import { createChildRegister, withChildren } from '../shared/lifecycle/children.js';
 import { createExpiry } from '../shared/lifecycle/expiry.js';
@@ -32,6 +35,11 @@ import { createRevocations } from './auth/revocations.js';
 import { adminToken, createTokens, signingSecret } from './auth/tokens.js';
 import { createPermissions } from './channels/permission.js';
 import { readRules } from './channels/rules.js';
+import { DashboardAudience } from './dashboard/audience.js';
+import { createFailedReader } from './dashboard/failed-jobs.js';
+import { DashboardFeed } from './dashboard/feed.js';
+import { createCountReader } from './dashboard/index-counts.js';
+import { createAdminSession } from './dashboard/session.js';
 import { createJobStarter } from './jobs/start.js';
 import { Viewers } from './stream/viewers.js';
 import { startVanishedLook } from './vanished.js';
@@ -149,6 +157,40 @@ export async function openService(options: ServiceOptions): Promise<Service> {
   });
   const pubSub = { redis, subscriber: subscriberRedis, prefix: config.KEY_PREFIX };
 
+  const reporting = startProcessReporting({
+    redis,
+    prefix: config.KEY_PREFIX,
+    sharded: redisServer.sharded,
+    role: 'api',
+    describe: () => ({ viewers: viewers.count + dashboard.count }),
+    log,
+  });
+  const readPage = createPageReader(redis, queuePrefix);
+  const dashboard: DashboardAudience = new DashboardAudience(
+    new DashboardFeed({
+      redis,
+      prefix: config.KEY_PREFIX,
+      queuePrefix,
+      plan,
+      kinds: [...registry.keys()],
+      counts: createCountReader(redis, queuePrefix),
+      failed: createFailedReader(readPage, trackJob),
+      readPage,
+      trackJob,
+      subscriber: new Subscriber({
+        redis: subscriberRedis,
+        read: createReader(redis, internalPrefix(config.KEY_PREFIX)),
+        prefix: internalPrefix(config.KEY_PREFIX),
+        sharded: redisServer.sharded,
+        onError: (error) => log.debug({ err: error }, 'could not follow the dashboard'),
+      }),
+      self: reporting.view,
+      redisVersion: redisServer.version,
+      log,
+    }),
+    config.STALL_TIMEOUT_MS,
+  );
+
   let stopping = false;
   const app = createApp({
     config,
@@ -166,6 +208,8 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     starter,
     schedules,
     readGone,
+    dashboard,
+    adminSession: createAdminSession(config, secret),
     embedded,
     log,
     stopping: () => stopping,
@@ -182,6 +226,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     queues: plan.names,
     lifecycle: withChildren(schedules.lifecycle, register, withdrawal),
     progressIntervalMs: config.PROGRESS_INTERVAL_MS,
+    onChanged: reporting.changed,
     async chore() {
       await Promise.all([expiry.sweep(withdrawal), schedules.tend(), keeper.sweep()]);
       await audit.step();
@@ -214,9 +259,12 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     retire() {
       stopping = true;
       viewers.close();
+      dashboard.close();
     },
     async close() {
       await Promise.all([bridge.stop(), recheck.stop(), vanishedLook.stop()]);
+      await connection.outcomes.flush();
+      await reporting.stop();
       subscriberRedis.disconnect();
       redis.disconnect();
     },

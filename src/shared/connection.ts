@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis';
 import { createGatherer, type Gather } from './channel/gather.js';
 import { createPublisher, type Publisher } from './channel/publisher.js';
 import type { Config } from './config.js';
+import { createOutcomeCounter, type OutcomeCounter } from './dashboard/counter.js';
 import { createKeepTimes, type KeepTimes } from './job-index/keep-times.js';
 import { createTracker } from './job-index/tracker.js';
 import { createLifecycle, type Lifecycle } from './lifecycle/reconcile.js';
@@ -27,6 +28,8 @@ export interface Connection {
   trackJob: SnapshotReader;
   keep: KeepTimes;
   lifecycle: Lifecycle;
+  /** Counts what ends, for the dashboard. */
+  outcomes: OutcomeCounter;
   webhooks: WebhookStore;
 }
 
@@ -70,6 +73,7 @@ export async function connectHeadway(
   );
   const { beforeTelling } = createWebhookQueue({ redis, prefix, openQueue, store: webhooks });
   const keep = createKeepTimes(config, registry);
+  const outcomes = createOutcomeCounter(redis, prefix);
   const trackJob = createTracker({ redis, queuePrefix, keep });
   return {
     redis,
@@ -88,7 +92,9 @@ export async function connectHeadway(
       queuePrefix,
       keep,
       beforeTelling,
+      afterTelling: outcomes.told,
     }),
+    outcomes,
     webhooks,
   };
 }

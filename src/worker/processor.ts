@@ -2,6 +2,7 @@ import { type Job, type Processor, UnrecoverableError, WaitingError } from 'bull
 import type { Redis } from 'ioredis';
 import type { Gather } from '../shared/channel/gather.js';
 import type { Publisher } from '../shared/channel/publisher.js';
+import type { RunningJobs } from '../shared/dashboard/running.js';
 import { jobFiles, keepResultFiles } from '../shared/files/job-files.js';
 import type { FileStore } from '../shared/files/store.js';
 import type { JobDefinition } from '../shared/job.js';
@@ -41,6 +42,8 @@ export interface ProcessorOptions {
   threads: Threads;
   services: InternalServices;
   children: ChildServices;
+  /** Hears of what runs here and how far it is. */
+  running: RunningJobs;
   log: Logger;
 }
 
@@ -51,7 +54,7 @@ export interface JobProcessor {
 }
 
 export function createProcessor(options: ProcessorOptions): JobProcessor {
-  const { registry, redis, queuePrefix, lifecycle, services, log } = options;
+  const { registry, redis, queuePrefix, lifecycle, services, running, log } = options;
   const runs = new Runs();
 
   /** An end that no further attempt may follow, with its code for programs. */
@@ -68,7 +71,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
 
   function outletOf(jobId: string, job: Job): Outlet {
     const { publisher, gather, limits } = options;
-    return createOutlet({
+    const outlet = createOutlet({
       publisher,
       gather,
       redis,
@@ -78,6 +81,12 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       logLines: limits.logLines,
       log: log.child({ jobId, job: job.name, attempt: job.attemptsStarted }),
     });
+    const { progress } = outlet;
+    outlet.progress = (data) => {
+      running.progress(jobId, data);
+      return progress(data);
+    };
+    return outlet;
   }
 
   function executionOf(jobId: string, attempt: number, definition: JobDefinition, outlet: Outlet): Execution {
@@ -148,6 +157,14 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     const run = new Run(definition.defaults?.cancelGraceMs ?? DEFAULT_GRACE_MS);
     runs.begin(jobId, run);
     const attempt = job.attemptsStarted;
+    running.begin({
+      id: jobId,
+      name: job.name,
+      owner: jobSettings(job.opts).owner,
+      attempt,
+      startedAt: job.processedOn ?? Date.now(),
+      percent: null,
+    });
     const outlet = outletOf(jobId, job);
     const execution = executionOf(jobId, attempt, definition, outlet);
     const news = new ChildNews({ jobId, attempt }, outlet);
@@ -178,6 +195,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       children?.leave();
       // Another run of the same job may have begun here since this one lost it.
       if (runs.get(jobId) === run) runs.delete(jobId);
+      running.end(jobId, job.attemptsStarted);
     }
   };
   return { process, runs };

@@ -1,6 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import type { Config } from '../shared/config.js';
 import { connectHeadway } from '../shared/connection.js';
+import { startProcessReporting } from '../shared/dashboard/reporting.js';
+import { RunningJobs } from '../shared/dashboard/running.js';
 import { openFileStore } from '../shared/files/store.js';
 import { createAudit } from '../shared/job-index/audit.js';
 import { createKeeper } from '../shared/job-index/keeper.js';
@@ -108,6 +110,7 @@ export async function openWorker({ config, registry, log }: WorkerServiceOptions
     secret: await defaultSecret(config, process.env.NODE_ENV === 'production'),
     timeoutMs: config.WEBHOOK_TIMEOUT_MS,
   });
+  const running = new RunningJobs();
   const { process: processor, runs } = createProcessor({
     registry,
     redis,
@@ -121,6 +124,7 @@ export async function openWorker({ config, registry, log }: WorkerServiceOptions
     threads,
     services: { deliverWebhook },
     children,
+    running,
     log,
   });
   const workers = createWorkers({
@@ -160,6 +164,18 @@ export async function openWorker({ config, registry, log }: WorkerServiceOptions
     log,
   });
 
+  const reporting = startProcessReporting({
+    redis,
+    prefix: config.KEY_PREFIX,
+    sharded: connection.server.sharded,
+    role: 'worker',
+    describe: () => ({
+      running: running.size,
+      queues: workers.map(({ name, concurrency }) => ({ name, concurrency })),
+    }),
+    jobs: running,
+    log,
+  });
   const keeper = createKeeper({ redis, prefix: config.KEY_PREFIX, queuePrefix, keep, lifecycle, store, log });
   const audit = createAudit({ redis, queuePrefix, queues: plan.names, trackJob });
   const bridge = startBridge({
@@ -171,6 +187,7 @@ export async function openWorker({ config, registry, log }: WorkerServiceOptions
     queues: plan.names,
     lifecycle: children.lifecycle,
     progressIntervalMs: config.PROGRESS_INTERVAL_MS,
+    onChanged: reporting.changed,
     async chore() {
       await Promise.all([expiry.sweep(withdrawal), schedules.tend(), keeper.sweep()]);
       await audit.step();
@@ -189,6 +206,9 @@ export async function openWorker({ config, registry, log }: WorkerServiceOptions
       await stopWorkers(workers, runs, config.SHUTDOWN_GRACE_MS, log);
       await threads.close();
       await Promise.all([bridge.stop(), children.watch.stop()]);
+      // While Redis is away its commands wait, and what is counted is not worth waiting for.
+      if (redis.status === 'ready') await connection.outcomes.flush();
+      await reporting.stop();
       redis.disconnect();
       bullmqRedis.disconnect();
       commandsRedis.disconnect();

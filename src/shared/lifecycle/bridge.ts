@@ -8,6 +8,7 @@ import { type BullEntry, type JobNews, readBullEvents, saysOfQueue } from './bul
 import type { PlainProgress } from './plain-reports.js';
 import { tellQueueChanged } from './queue-watch.js';
 import type { Lifecycle } from './reconcile.js';
+import type { JobSnapshot } from './snapshot.js';
 
 const LEASE_MS = 3000;
 const ASK_MS = 1000;
@@ -31,6 +32,8 @@ export interface BridgeOptions {
   lifecycle: Lifecycle;
   /** Progress that was reported through BullMQ alone is told at most once in this many ms for each job. */
   progressIntervalMs: number;
+  /** Hears of the jobs whose state has changed; of none where a queue was paused or resumed, or a bar has moved. */
+  onChanged?: (jobs: Array<JobSnapshot | undefined>) => void;
   /** What one process at a time has to look after, every second or two. */
   chore: () => Promise<void>;
   log: Logger;
@@ -58,6 +61,7 @@ export function startBridge({
   queues,
   lifecycle,
   progressIntervalMs,
+  onChanged = () => {},
   chore,
   log,
 }: BridgeOptions): Running {
@@ -120,6 +124,7 @@ export function startBridge({
           await Promise.all(
             [...held.keys()].map((jobId) => lifecycle.reconcile(jobId, undefined, take(held, jobId))),
           );
+          onChanged([]);
         }
         for (const [key, entries] of reply ?? []) cursors.set(key, entries.at(-1)![0]);
         moved ||= reply !== null;
@@ -146,7 +151,10 @@ export function startBridge({
     entries: BullEntry[],
     held: Map<string, PlainProgress>,
   ): Promise<void> {
-    if (entries.some(([, fields]) => saysOfQueue(fields))) await tellQueueChanged(redis, prefix, queue);
+    if (entries.some(([, fields]) => saysOfQueue(fields))) {
+      await tellQueueChanged(redis, prefix, queue);
+      onChanged([]);
+    }
     const news = [...readBullEvents(queue, entries)];
     const reporting = news.filter(([, { progress }]) => progress !== undefined);
     const attempts = await attemptsAt(queue, entries.at(-1)![0], reporting);
@@ -154,11 +162,12 @@ export function startBridge({
       held.set(jobId, { ...progress!, attempt: attempts[i]! });
     }
     const changed = news.filter(([, job]) => job.changed);
-    await Promise.all(
+    const reconciled = await Promise.all(
       changed.map(([jobId, { hint, over }]) =>
         lifecycle.reconcile(jobId, hint, over ? take(held, jobId) : undefined),
       ),
     );
+    if (reconciled.length > 0) onChanged(reconciled.map(({ job }) => job));
   }
 
   /** In which attempts jobs were when an entry was written. */

@@ -25,6 +25,8 @@ export interface LifecycleOptions {
    * once for the same.
    */
   beforeTelling: (jobId: string, transition: Transition, job: JobSnapshot | undefined) => Promise<void>;
+  /** Hears of what was told, once for each, by whoever told it. */
+  afterTelling?: (transition: Transition, job: JobSnapshot | undefined) => void;
   keep: KeepTimes;
 }
 
@@ -46,6 +48,9 @@ export interface Lifecycle {
   reconcile(jobId: string, hint?: EndHint, progress?: PlainProgress): Promise<Reconciled>;
 }
 
+/** A look that finds that others tell of the same job looks again, this often: whoever comes after it looks too. */
+const MAX_LOOKS = 8;
+
 export function createLifecycle({
   redis,
   prefix,
@@ -53,6 +58,7 @@ export function createLifecycle({
   readJob,
   queuePrefix,
   beforeTelling,
+  afterTelling,
   keep,
 }: LifecycleOptions): Lifecycle {
   const jobKey = (jobId: string): string => {
@@ -91,7 +97,14 @@ export function createLifecycle({
     return [ended(told, jobId, await nameTold(jobId), endOfRemoved(hint ?? (await hintOf(jobId))))];
   }
 
-  async function reconcile(jobId: string, hint?: EndHint, progress?: PlainProgress): Promise<Reconciled> {
+  async function reconcile(
+    jobId: string,
+    hint?: EndHint,
+    progress?: PlainProgress,
+    looks = MAX_LOOKS,
+  ): Promise<Reconciled> {
+    const again = (reported?: PlainProgress): Promise<Reconciled> =>
+      reconcile(jobId, hint, reported, looks - 1);
     // In this order: see `transitions`.
     const told = await readTold(jobId);
     const job = await readJob(jobId, hint);
@@ -107,8 +120,9 @@ export function createLifecycle({
       if (running !== undefined) await plainReports.tell(jobId, running, reported);
       await beforeTelling(jobId, transition, job);
       const id = await publisher.publish(jobChannel(jobId), { ...event, keepMs }, fence);
+      if (id !== undefined) afterTelling?.(transition, job);
       // Somebody else told of another time in between: which of the two holds?
-      if (id === undefined && fence.mark) return reconcile(jobId, hint, progress);
+      if (id === undefined && fence.mark && looks > 1) return again(progress);
       if (id !== undefined && fence.paused !== undefined) pauseTold = true;
       if (fence.rank !== undefined) running = fence.rank === RANK.active ? fence.attempt : undefined;
     }
@@ -117,15 +131,15 @@ export function createLifecycle({
     if (job?.cancelAsked && isFinished(job)) await scripts.cancelTold(jobKey(jobId), job.finishedAt!);
     if (missing.length === 0) return { job, epoch: told?.epoch, end: told?.end };
     // Pausing has no order by which the script could know that another has looked later than we did.
-    if (pauseTold) return reconcile(jobId, hint);
+    if (pauseTold && looks > 1) return again();
     const now = await readTold(jobId);
     // Somebody told something else meanwhile, and what we had to tell was kept out. Which of the two holds?
     const goesOn = job !== undefined && !isFinished(job);
-    if (now && goesOn !== (now.end === undefined)) return reconcile(jobId, hint, progress);
+    if (now && goesOn !== (now.end === undefined) && looks > 1) return again(progress);
     return { job, epoch: now?.epoch, end: now?.end };
   }
 
-  return { reconcile };
+  return { reconcile: (jobId, hint, progress) => reconcile(jobId, hint, progress) };
 }
 
 /**

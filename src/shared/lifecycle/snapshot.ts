@@ -48,6 +48,8 @@ export interface JobSnapshot {
   stalls: number;
   /** When a delayed job is due. */
   dueAt?: number;
+  /** How long after its making it was due at first, in ms. */
+  delayMs?: number;
   createdAt: number;
   startedAt?: number;
   finishedAt?: number;
@@ -120,7 +122,7 @@ export function parseSnapshot(id: string, reply: string[]): JobSnapshot {
   ] = reply as [string, ...string[]] & { length: 19 };
   const [pending = 0, completed = 0, failed = 0] = counts.map(Number);
   const total = pending + completed + failed;
-  const options = parseJson(opts) as { attempts?: number } | undefined;
+  const options = parseJson(opts) as { attempts?: number; delay?: number } | undefined;
   const finished = state === 'completed' || state === 'failed';
   const cancelled = state === 'failed' && cancel !== '' && failedReason === CANCELLED_REASON;
   const errorCode = state === 'failed' && !cancelled ? errorCodeOf(code!, ats!, failedReason!) : undefined;
@@ -134,6 +136,7 @@ export function parseSnapshot(id: string, reply: string[]): JobSnapshot {
     stalls: Number(stc),
     ...(due ? { dueAt: Number(due) } : {}),
     createdAt: Number(timestamp),
+    ...(options?.delay ? { delayMs: options.delay } : {}),
     ...(processedOn ? { startedAt: Number(processedOn) } : {}),
     ...(finished ? { finishedAt: Number(finishedOn) } : {}),
     ...(failedReason ? { failedReason } : {}),

@@ -69,7 +69,8 @@ export async function retryJob(id: string): Promise<void> {
   await request(`/v1/jobs/${encodeURIComponent(id)}/retry`, { method: 'POST' });
 }
 
-async function request<T>(path: string, init?: RequestInit): Promise<T> {
+/** Calls the API. @throws ApiError */
+export async function request<T>(path: string, init?: RequestInit): Promise<T> {
   const response = await fetch(path, init).catch(() => {
     throw new ApiError(UNREACHABLE);
   });

@@ -1,5 +1,5 @@
 import { onScopeDispose, type Ref, ref, shallowRef, watch } from 'vue';
-import { applyEvent, emptyJob, isEnd, type JobView, jobEvents } from './state';
+import { applyEvent, emptyJob, isEnd, type JobEvent, type JobView, jobEvents } from './state';
 
 export type Connection = 'connecting' | 'live' | 'reconnecting' | 'ended' | 'gone';
 
@@ -8,8 +8,12 @@ const RETRY_MS = 2000;
 /**
  * Follows the stream of a job while the component lives. The cookie of the 202 opens it. `open` goes on after an end,
  * for a job that runs again.
+ * @param onEvent hears of each event
  */
-export function useJobStream(id: Ref<string>) {
+export function useJobStream(
+  id: Ref<string>,
+  onEvent: (event: JobEvent, data: Record<string, unknown>) => void = () => {},
+) {
   const job = shallowRef<JobView>(emptyJob());
   const connection = ref<Connection>('connecting');
   let source: EventSource | undefined;
@@ -38,7 +42,9 @@ export function useJobStream(id: Ref<string>) {
     for (const event of jobEvents) {
       stream.addEventListener(event, (message) => {
         lastEventId = message.lastEventId;
-        job.value = applyEvent(job.value, event, JSON.parse(message.data));
+        const data = JSON.parse(message.data);
+        job.value = applyEvent(job.value, event, data);
+        onEvent(event, data);
         if (isEnd(job.value.state)) {
           stop();
           connection.value = 'ended';

@@ -1,0 +1,171 @@
+// 10,000 jobs that report ten times a second each, and a browser that looks at the dashboard: does it stay smooth?
+import { chromium } from 'playwright-core';
+import { ensureChromium } from '../scripts/lib/system.mjs';
+import { sleep, startMeasured, startRedis, temporaryFolder } from './lib/processes.mjs';
+import { printTable } from './lib/table.mjs';
+
+const WORKERS = 4;
+const JOBS = 10_000;
+const INTERVAL_MS = 100;
+const MEASURED_MS = 10_000;
+const ADMIN_TOKEN = 'the-token-of-the-benchmark';
+
+/** What the index of jobs knows of jobs that run. */
+async function index(redis) {
+  const now = Date.now();
+  for (const key of ['{headway}.index:all:active', '{headway}.index:all:active:name:render']) {
+    const members = Array.from({ length: JOBS }, (_, i) => [
+      now - i,
+      `render.${i.toString(16).padStart(8, '0')}-0000-4000-8000-000000000000`,
+    ]);
+    await redis.zadd(key, ...members.flat());
+  }
+}
+
+/** Frames that the browser drew and what its main thread did meanwhile, from a page that `act` does something to. */
+async function measure(page, cdp, act) {
+  const metrics = async () =>
+    Object.fromEntries(
+      (await cdp.send('Performance.getMetrics')).metrics.map(({ name, value }) => [name, value]),
+    );
+  const before = await metrics();
+  const counting = page.evaluate(
+    (ms) =>
+      new Promise((resolve) => {
+        const begin = performance.now();
+        let frames = 0;
+        let longest = 0;
+        let last = begin;
+        requestAnimationFrame(function frame(now) {
+          frames++;
+          longest = Math.max(longest, now - last);
+          last = now;
+          if (now - begin < ms) requestAnimationFrame(frame);
+          else resolve({ perSecond: (frames * 1000) / (now - begin), longest });
+        });
+      }),
+    MEASURED_MS,
+  );
+  await act();
+  const frames = await counting;
+  const after = await metrics();
+  const share = (name) => (after[name] - before[name]) / (after.Timestamp - before.Timestamp);
+  return {
+    ...frames,
+    main: share('TaskDuration'),
+    script: share('ScriptDuration'),
+    layout: share('LayoutDuration'),
+  };
+}
+
+/** Down the list and up again, as a hand on a wheel does. */
+async function scroll(page) {
+  await page.getByRole('group', { name: 'List of active jobs' }).hover();
+  const end = Date.now() + MEASURED_MS;
+  for (let i = 0; Date.now() < end; i++) {
+    await page.mouse.wheel(0, i % 60 < 40 ? 300 : -300);
+    await sleep(30);
+  }
+}
+
+export async function dashboard() {
+  console.log(
+    `\ndashboard: ${JOBS} active jobs in ${WORKERS} worker processes, ${1000 / INTERVAL_MS} updates a second each`,
+  );
+  const redis = await startRedis();
+  await index(redis.client);
+  const api = await startMeasured('dist/api/main.js', {
+    REDIS_URL: redis.url,
+    PORT: '0',
+    DATA_DIR: temporaryFolder(),
+    TOKEN_SECRET: 'x'.repeat(32),
+    ADMIN_TOKEN,
+  });
+  const workers = await Promise.all(
+    Array.from({ length: WORKERS }, (_, i) =>
+      startMeasured('bench/peers/reporting-worker.mjs', {
+        REDIS_URL: redis.url,
+        JOBS: String(JOBS / WORKERS),
+        INTERVAL_MS: String(INTERVAL_MS),
+        FIRST: String((i * JOBS) / WORKERS),
+      }),
+    ),
+  );
+  const browser = await chromium.launch({
+    executablePath: await ensureChromium(),
+    args: ['--no-sandbox', '--disable-gpu'],
+  });
+  const context = await browser.newContext({
+    viewport: { width: 1440, height: 1000 },
+    httpCredentials: { username: 'admin', password: ADMIN_TOKEN },
+  });
+  const cpuOf = async (processes) =>
+    (await Promise.all(processes.map((process) => process.probe()))).reduce(
+      (sum, { cpuUs }) => sum + cpuUs,
+      0,
+    );
+
+  await sleep(3000);
+  const before = await cpuOf(workers);
+  await sleep(MEASURED_MS);
+  const unwatched = (await cpuOf(workers)) - before;
+
+  const page = await context.newPage();
+  const cdp = await context.newCDPSession(page);
+  let received = 0;
+  await cdp.send('Network.enable');
+  cdp.on('Network.dataReceived', ({ dataLength }) => {
+    received += dataLength;
+  });
+  await cdp.send('Performance.enable');
+  await page.goto(`${api.url}/dashboard/sign-in`);
+  await page.getByRole('heading', { name: /^Active jobs 10,000/ }).waitFor();
+  await sleep(3000);
+
+  const [apiBefore, workersBefore, receivedBefore] = [await cpuOf([api]), await cpuOf(workers), received];
+  for (const worker of workers) worker.send({ count: true });
+  const updatesBefore = (await Promise.all(workers.map((worker) => worker.next()))).reduce(
+    (sum, { updates }) => sum + updates,
+    0,
+  );
+  const resting = await measure(page, cdp, () => sleep(MEASURED_MS));
+  for (const worker of workers) worker.send({ count: true });
+  const updates =
+    (await Promise.all(workers.map((worker) => worker.next()))).reduce(
+      (sum, { updates }) => sum + updates,
+      0,
+    ) - updatesBefore;
+  const apiCpu = (await cpuOf([api])) - apiBefore;
+  const workersCpu = (await cpuOf(workers)) - workersBefore;
+  const bytes = received - receivedBefore;
+  const scrolling = await measure(page, cdp, () => scroll(page));
+
+  const percent = (share) => `${(share * 100).toFixed(1)} %`;
+  printTable([
+    ['in Chromium', 'frames/s', 'longest ms', 'main thread', 'script', 'layout'],
+    ...Object.entries({ resting, scrolling }).map(([name, { perSecond, longest, main, script, layout }]) => [
+      name,
+      perSecond.toFixed(1),
+      longest.toFixed(0),
+      percent(main),
+      percent(script),
+      percent(layout),
+    ]),
+  ]);
+  const seconds = MEASURED_MS / 1000;
+  console.log(
+    `${Math.round(updates / seconds)} updates a second; the stream has ${(bytes / 1024 / seconds).toFixed(1)} KiB a second`,
+  );
+  console.log(
+    `CPU of the API ${percent(apiCpu / 1e6 / seconds)}; of a worker ${percent(workersCpu / WORKERS / 1e6 / seconds)}, ${percent(unwatched / WORKERS / 1e6 / seconds)} while nobody looks`,
+  );
+  await browser.close();
+  await Promise.all([api, ...workers].map((process) => process.stop()));
+  await redis.stop();
+  return {
+    'dashboard, share of 60 frames missed, at rest': [1 - resting.perSecond / 60, 0.1],
+    'dashboard, share of 60 frames missed, scrolling': [1 - scrolling.perSecond / 60, 0.25],
+    'dashboard, share of the main thread, at rest': [resting.main, 0.3],
+    'dashboard, KiB a second on the stream': [bytes / 1024 / seconds, 100],
+  };
+}

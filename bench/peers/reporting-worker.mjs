@@ -1,0 +1,52 @@
+// A worker process but for the queue: jobs that report many times a second through the worker's own progress, and the
+// process's own reporting to the dashboard. In the environment: REDIS_URL, JOBS, INTERVAL_MS, FIRST.
+
+import { startProcessReporting } from '../../dist/shared/dashboard/reporting.js';
+import { RunningJobs } from '../../dist/shared/dashboard/running.js';
+import { connectRedis } from '../../dist/shared/redis.js';
+import { createProgress } from '../../dist/worker/progress.js';
+
+const { REDIS_URL, JOBS, INTERVAL_MS, FIRST } = process.env;
+/** The jobs of a turn are spread over so many slices of the interval. */
+const SLICES = 10;
+const TOTAL = 6000;
+
+const redis = connectRedis(REDIS_URL, 'patient');
+const running = new RunningJobs();
+const jobs = Array.from({ length: Number(JOBS) }, (_, i) => {
+  const id = `render.${(Number(FIRST) + i).toString(16).padStart(8, '0')}-0000-4000-8000-000000000000`;
+  running.begin({ id, name: 'render', attempt: 1, startedAt: Date.now() - i, percent: null });
+  return { id, current: i % TOTAL, progress: createProgress({ jobId: id, attempt: 1, stages: undefined }) };
+});
+let slice = 0;
+let updates = 0;
+let due = Date.now();
+/** As many slices as are due: a timer that was late makes up for it. */
+setInterval(() => {
+  const now = Date.now();
+  for (; due <= now; due += Number(INTERVAL_MS) / SLICES) {
+    for (let i = slice; i < jobs.length; i += SLICES) report(jobs[i], now);
+    slice = (slice + 1) % SLICES;
+  }
+}, Number(INTERVAL_MS) / SLICES);
+
+function report(job, now) {
+  job.current = (job.current + 1) % TOTAL;
+  job.progress.update({ current: job.current, total: TOTAL, unit: 'frames' }, now);
+  running.progress(job.id, job.progress.snapshot(now));
+  updates++;
+}
+
+startProcessReporting({
+  redis,
+  prefix: 'headway',
+  sharded: true,
+  role: 'worker',
+  describe: () => ({ running: running.size, queues: [{ name: 'render', concurrency: jobs.length }] }),
+  jobs: running,
+  log: { debug() {} },
+});
+process.on('message', (message) => {
+  if (message?.count) process.send({ type: 'count', updates });
+});
+process.send({ type: 'ready' });

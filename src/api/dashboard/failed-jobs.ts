@@ -1,0 +1,46 @@
+import type { PageReader } from '../../shared/job-index/page.js';
+import { errorOf } from '../../shared/lifecycle/events.js';
+import type { SnapshotReader } from '../../shared/lifecycle/snapshot.js';
+import type { DashboardQuery } from './query.js';
+
+const SHOWN = 50;
+/** With words to look for, so many of the newest failed jobs are looked through. */
+const SEARCHED = 200;
+const MAX_MESSAGE = 500;
+
+/** A failed job as the dashboard shows it. Times are ms since 1970. */
+export interface FailedJob {
+  id: string;
+  name: string;
+  attempt: number;
+  attempts: number;
+  createdAt: number;
+  finishedAt?: number | undefined;
+  error: { message: string; code?: string };
+}
+
+export type FailedFilter = Pick<DashboardQuery, 'name' | 'q'>;
+
+/** Reads the newest failed jobs of an owner (`undefined`: of everybody) that fit, the last to fail first. */
+export type FailedReader = (owner: string | undefined, filter: FailedFilter) => Promise<FailedJob[]>;
+
+export function createFailedReader(readPage: PageReader, trackJob: SnapshotReader): FailedReader {
+  return async (owner, { name, q }) => {
+    const limit = q ? SEARCHED : SHOWN;
+    const { ids } = await readPage({ owner, states: ['failed'], names: name, tags: [], limit });
+    const jobs = await Promise.all(ids.map((id) => trackJob(id)));
+    return jobs
+      .flatMap((job): FailedJob[] => {
+        if (job?.state !== 'failed') return [];
+        const { id, name, attempt, attempts, createdAt, finishedAt } = job;
+        const { message, ...code } = errorOf(job);
+        const error = { message: message.slice(0, MAX_MESSAGE), ...code };
+        return [{ id, name, attempt, attempts, createdAt, finishedAt, error }];
+      })
+      .filter(
+        ({ id, name, error }) => !q || [id, name, error.message].some((t) => t.toLowerCase().includes(q)),
+      )
+      .sort((a, b) => (b.finishedAt ?? 0) - (a.finishedAt ?? 0))
+      .slice(0, SHOWN);
+  };
+}

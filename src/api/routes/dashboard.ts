@@ -1,0 +1,67 @@
+import { type Request, type Response, Router } from 'express';
+import { HeadwayError } from '../../shared/errors.js';
+import type { Access } from '../auth/access.js';
+import { requireBoardAdmin } from '../board.js';
+import type { DashboardAudience } from '../dashboard/audience.js';
+import { parseDashboardQuery } from '../dashboard/query.js';
+import { SESSION_MS } from '../dashboard/session.js';
+import { methods } from '../problem.js';
+import { answerHead, requireStream } from '../stream/request.js';
+
+export interface DashboardRoutesOptions {
+  access: Access;
+  dashboard: DashboardAudience;
+  /** Makes the token of a signed-in admin. */
+  adminSession: () => Promise<string>;
+  /** The folder of the built pages; `undefined` where there is none. */
+  page: string | undefined;
+}
+
+const TOKEN_COOKIE = 'headway_token';
+
+/** `/dashboard`, its stream `/v1/dashboard/events`, and signing in and out. */
+export function dashboardRoutes({ access, dashboard, adminSession, page }: DashboardRoutesOptions): Router {
+  const router = Router();
+  router.route('/v1/dashboard/events').all(methods('GET')).get(watch);
+  router.route('/dashboard').all(methods('GET')).get(showPage);
+  router.route('/dashboard/jobs/:id').all(methods('GET')).get(showPage);
+  router.route('/dashboard/sign-in').all(methods('GET')).get(signIn);
+  router.route('/dashboard/sign-out').all(methods('POST')).post(signOut);
+  return router;
+
+  async function watch(req: Request, res: Response): Promise<void> {
+    const query = await parseDashboardQuery(req.query);
+    const principal = await access.principal(req);
+    requireStream(req);
+    if (req.method === 'HEAD') answerHead(res);
+    else await dashboard.answer(req, res, query, principal);
+  }
+
+  function showPage(_req: Request, res: Response): void {
+    if (!page) throw new HeadwayError('not-found', 'The dashboard was not built: npm run build.');
+    res.sendFile('dashboard.html', { root: page });
+  }
+
+  /** As for the board; the cookie is for the calls of the page, to which a browser sends no password by itself. */
+  async function signIn(req: Request, res: Response): Promise<void> {
+    await requireBoardAdmin(access, req, res);
+    const name = req.secure ? `__Host-${TOKEN_COOKIE}` : TOKEN_COOKIE;
+    res
+      .cookie(name, await adminSession(), {
+        httpOnly: true,
+        sameSite: 'lax',
+        secure: req.secure,
+        path: '/',
+        maxAge: SESSION_MS,
+      })
+      .set('Cache-Control', 'no-store')
+      .redirect(303, '/dashboard');
+  }
+
+  function signOut(req: Request, res: Response): void {
+    const options = { httpOnly: true, sameSite: 'lax', secure: req.secure, path: '/' } as const;
+    res.clearCookie(TOKEN_COOKIE, options);
+    if (req.secure) res.clearCookie(`__Host-${TOKEN_COOKIE}`, options);
+    res.status(204).end();
+  }
+}

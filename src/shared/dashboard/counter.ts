@@ -1,0 +1,87 @@
+import { readFileSync } from 'node:fs';
+import type { Cluster, Redis } from 'ioredis';
+import type { Transition } from '../lifecycle/events.js';
+import type { JobSnapshot } from '../lifecycle/snapshot.js';
+import { RANK } from '../lifecycle/told.js';
+import { bucketOf } from './histogram.js';
+import { dashboardKeys, scopeOf } from './keys.js';
+import { counters, MINUTE_MS, MINUTES_SHOWN, minuteOf, OUTCOMES, type Outcome } from './minutes.js';
+
+const FLUSH_MS = 1000;
+const KEEP_MS = (MINUTES_SHOWN + 5) * MINUTE_MS;
+const MAX_NAME = 100;
+
+const lua = readFileSync(new URL('./scripts/count.lua', import.meta.url), 'utf8');
+
+/**
+ * Counts what comes to an end, and how long it waited and ran, by minute, kind and owner. Whoever tells a change of a
+ * job's state, which one process does once, counts it; what was counted goes to Redis once a second, so a process that
+ * is killed takes the last second of it along.
+ */
+export interface OutcomeCounter {
+  /** Something was told of a job. */
+  told(transition: Transition, job: JobSnapshot | undefined): void;
+  /** Resolves when Redis has all that was counted; also while Redis is away, then nothing is lost and it is tried again. */
+  flush(): Promise<void>;
+}
+
+export function createOutcomeCounter(redis: Redis | Cluster, prefix: string): OutcomeCounter {
+  const keys = dashboardKeys(prefix);
+  if (!('countMinute' in redis)) redis.defineCommand('countMinute', { numberOfKeys: 1, lua });
+  const scripts = redis as unknown as {
+    countMinute(key: string, keepMs: number, ...more: Array<string | number>): Promise<unknown>;
+  };
+  /** Key of a minute -> counter -> number. */
+  let counted = new Map<string, Map<string, number>>();
+  let timer: NodeJS.Timeout | undefined;
+
+  function add(job: JobSnapshot, counter: string): void {
+    const minute = minuteOf(Date.now());
+    const { owner } = job.settings;
+    for (const scope of owner === undefined ? [scopeOf(undefined)] : [scopeOf(undefined), scopeOf(owner)]) {
+      addTo(keys.minute(scope, minute), counter, 1);
+    }
+    timer ??= setTimeout(() => void flush(), FLUSH_MS).unref();
+  }
+
+  function addTo(key: string, counter: string, count: number): void {
+    const minute = counted.get(key) ?? new Map<string, number>();
+    minute.set(counter, (minute.get(counter) ?? 0) + count);
+    counted.set(key, minute);
+  }
+
+  async function flush(): Promise<void> {
+    clearTimeout(timer);
+    timer = undefined;
+    const sending = counted;
+    counted = new Map();
+    await Promise.all(
+      [...sending].map(([key, minute]) =>
+        scripts.countMinute(key, KEEP_MS, ...[...minute].flat()).catch(() => {
+          for (const [counter, count] of minute) addTo(key, counter, count);
+          timer ??= setTimeout(() => void flush(), FLUSH_MS).unref();
+        }),
+      ),
+    );
+  }
+
+  return {
+    told({ event, fence }, job) {
+      if (!job || fence.rank === undefined) return;
+      const name = job.name.slice(0, MAX_NAME);
+      if (fence.rank === RANK.active && fence.attempt === 1 && job.attempt === 1 && job.startedAt) {
+        const waited = job.startedAt - job.createdAt - (job.delayMs ?? 0);
+        add(job, counters.wait(bucketOf(Math.max(0, waited)), name));
+      }
+      if (!isOutcome(event.event) || !event.end) return;
+      add(job, counters.outcome(event.event, name));
+      if (job.startedAt && job.finishedAt && job.attempt > 0) {
+        add(job, counters.run(bucketOf(Math.max(0, job.finishedAt - job.startedAt)), name));
+      }
+    },
+    flush,
+  };
+}
+
+const isOutcome = (event: string | undefined): event is Outcome =>
+  (OUTCOMES as readonly string[]).includes(event ?? '');

@@ -1,0 +1,64 @@
+import { type Histogram, quantile } from './histogram.js';
+
+export const MINUTE_MS = 60_000;
+/** The dashboard shows this many minutes, the present one included. */
+export const MINUTES_SHOWN = 60;
+
+/** How a job can end. */
+export const OUTCOMES = ['completed', 'failed', 'cancelled'] as const;
+export type Outcome = (typeof OUTCOMES)[number];
+
+/** The minute of a time, as a number of minutes since 1970. */
+export const minuteOf = (at: number): number => Math.floor(at / MINUTE_MS);
+
+/** The counter of an outcome of a kind of job, and those of a bucket of its wait and run times. */
+export const counters = {
+  outcome: (outcome: Outcome, name: string): string => `${outcome}:${name}`,
+  wait: (bucket: number, name: string): string => `wait${bucket}:${name}`,
+  run: (bucket: number, name: string): string => `run${bucket}:${name}`,
+};
+
+/** What came to an end in one minute, as the charts show it. Times are in ms; `null` where there are none. */
+export interface MinuteView {
+  /** Minutes since 1970. */
+  minute: number;
+  completed: number;
+  failed: number;
+  cancelled: number;
+  wait: [p50: number, p95: number] | null;
+  run: [p50: number, p95: number] | null;
+}
+
+/** The counters of one minute -> what is shown of it. @param names only of these kinds; empty: of all */
+export function minuteView(
+  minute: number,
+  counted: Record<string, string>,
+  names: readonly string[] = [],
+): MinuteView {
+  const sums = { completed: 0, failed: 0, cancelled: 0 };
+  const wait: Histogram = new Map();
+  const run: Histogram = new Map();
+  for (const [counter, text] of Object.entries(counted)) {
+    const colon = counter.indexOf(':');
+    if (names.length > 0 && !names.includes(counter.slice(colon + 1))) continue;
+    const what = counter.slice(0, colon);
+    if (what in sums) sums[what as Outcome] += Number(text);
+    else if (what.startsWith('wait')) add(wait, Number(what.slice(4)), Number(text));
+    else if (what.startsWith('run')) add(run, Number(what.slice(3)), Number(text));
+  }
+  return { minute, ...sums, wait: shares(wait), run: shares(run) };
+}
+
+/** The kinds of job that a minute has counted. */
+export const namesIn = (counted: Record<string, string>): string[] => [
+  ...new Set(Object.keys(counted).map((counter) => counter.slice(counter.indexOf(':') + 1))),
+];
+
+function add(histogram: Histogram, bucket: number, count: number): void {
+  histogram.set(bucket, (histogram.get(bucket) ?? 0) + count);
+}
+
+function shares(histogram: Histogram): [number, number] | null {
+  const p50 = quantile(histogram, 0.5);
+  return p50 === undefined ? null : [Math.round(p50), Math.round(quantile(histogram, 0.95)!)];
+}

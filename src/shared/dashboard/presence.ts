@@ -1,0 +1,57 @@
+import { readFileSync } from 'node:fs';
+import type { Cluster, Redis } from 'ioredis';
+import { dashboardKeys } from './keys.js';
+
+/** A process that says nothing for this long counts as gone, in ms. */
+export const GONE_AFTER_MS = 5000;
+
+/** What a process says of itself. Times are ms since 1970. */
+export interface ProcessView {
+  id: string;
+  role: 'worker' | 'api';
+  host: string;
+  pid: number;
+  version: string;
+  startedAt: number;
+  rssBytes: number;
+  heapBytes: number;
+  /** Of a worker: how many jobs run in it, and how many it takes at a time from each queue. */
+  running?: number;
+  queues?: Array<{ name: string; concurrency: number }>;
+  /** Of an API process: how many streams it serves. */
+  viewers?: number;
+}
+
+/** The processes that there are. */
+export interface Presence {
+  /** Says how this process is. @returns whether somebody looks at a dashboard */
+  beat(view: ProcessView): Promise<boolean>;
+  /** Says that this process looks at a dashboard, for the next `forMs`. @returns all processes */
+  look(view: ProcessView, forMs: number): Promise<ProcessView[]>;
+  /** Says that this process ends. */
+  leave(id: string): Promise<void>;
+}
+
+const lua = readFileSync(new URL('./scripts/beat.lua', import.meta.url), 'utf8');
+
+export function createPresence(redis: Redis | Cluster, prefix: string): Presence {
+  const { processes, deadlines, watched, slots } = dashboardKeys(prefix);
+  if (!('processBeat' in redis)) redis.defineCommand('processBeat', { numberOfKeys: 4, lua });
+  const scripts = redis as unknown as {
+    processBeat(...args: Array<string | number>): Promise<string[]>;
+  };
+  const call = (id: string, said: string, lookMs: number): Promise<string[]> =>
+    scripts.processBeat(processes, deadlines, watched, slots, id, said, GONE_AFTER_MS, lookMs);
+  return {
+    async beat(view) {
+      return (await call(view.id, JSON.stringify(view), 0))[0] === '1';
+    },
+    async look(view, forMs) {
+      const [, ...words] = await call(view.id, JSON.stringify(view), forMs);
+      return words.flatMap((word, i) => (i % 2 === 1 ? [JSON.parse(word) as ProcessView] : []));
+    },
+    async leave(id) {
+      await call(id, '', 0);
+    },
+  };
+}

@@ -1,0 +1,37 @@
+--[[
+  One process says that it is there and how it is, and all that have been silent for too long are forgotten, with what
+  they said they were running.
+
+  KEYS[1]  the processes: a hash, id -> JSON
+  KEYS[2]  until when each one counts: a sorted set, ms since 1970 by the clock of this server
+  KEYS[3]  there while somebody looks at a dashboard
+  KEYS[4]  the slots of the dashboard's channel: a hash, id -> frame
+  ARGV[1]  the id of the process
+  ARGV[2]  what it says, JSON; "" when it is about to end
+  ARGV[3]  it counts for this long, in ms
+  ARGV[4]  for how long it looks at a dashboard itself, in ms; 0: it does not
+
+  Returns {"1" while somebody looks, else ""}, and for who looks himself also {id, JSON, id, JSON, ...}.
+]]
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+
+local gone = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now)
+if ARGV[2] == '' then gone[#gone + 1] = ARGV[1] end
+for _, id in ipairs(gone) do
+  redis.call('ZREM', KEYS[2], id)
+  redis.call('HDEL', KEYS[1], id)
+  redis.call('HDEL', KEYS[4], id)
+end
+if ARGV[2] ~= '' then
+  redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+  redis.call('ZADD', KEYS[2], now + tonumber(ARGV[3]), ARGV[1])
+  for i = 1, 2 do redis.call('PEXPIRE', KEYS[i], tonumber(ARGV[3]) * 10) end
+end
+local looks = tonumber(ARGV[4]) > 0
+if looks then redis.call('SET', KEYS[3], ARGV[1], 'PX', ARGV[4]) end
+local reply = {redis.call('EXISTS', KEYS[3]) == 1 and '1' or ''}
+if looks then
+  for i, word in ipairs(redis.call('HGETALL', KEYS[1])) do reply[i + 1] = word end
+end
+return reply

@@ -1,0 +1,8 @@
+import { createApp } from 'vue';
+import App from './App.vue';
+import '../theme.css';
+import '../job/job.css';
+import 'uplot/dist/uPlot.min.css';
+import './dashboard.css';
+
+createApp(App).mount('#app');

@@ -1,0 +1,26 @@
+import { MINUTES_SHOWN, type Minute } from './state.js';
+
+/** Columns of a chart: times in seconds, then one column for each line. */
+export type Columns = [x: number[], ...lines: Array<Array<number | null>>];
+
+/** One column for each of `pick`, over the last hour up to `at` (ms since 1970). A minute that is missing is empty. */
+export function columnsOf(
+  minutes: Map<number, Minute>,
+  at: number,
+  pick: Array<(minute: Minute | undefined) => number | null>,
+): Columns {
+  const last = Math.floor(at / 60_000);
+  const shown = Array.from({ length: MINUTES_SHOWN }, (_, i) => last - MINUTES_SHOWN + 1 + i);
+  return [
+    shown.map((minute) => minute * 60),
+    ...pick.map((one) => shown.map((minute) => one(minutes.get(minute)))),
+  ];
+}
+
+/** A time span, short enough for an axis. */
+export function shortSpan(ms: number): string {
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  if (ms < 60_000) return `${Number((ms / 1000).toPrecision(2))} s`;
+  if (ms < 3_600_000) return `${Number((ms / 60_000).toPrecision(2))} min`;
+  return `${Number((ms / 3_600_000).toPrecision(2))} h`;
+}

@@ -1,0 +1,63 @@
+/** Something that happened to a job. */
+export interface Moment {
+  event: string;
+  attempt: number;
+  /** ms since 1970 */
+  at: number;
+  text: string;
+}
+
+/** What a job did from one moment to the next. */
+export interface Span {
+  kind: 'waited' | 'ran';
+  from: number;
+  /** Absent while it lasts. */
+  to?: number;
+  label: string;
+}
+
+const ENDS = ['completed', 'failed', 'cancelled'];
+
+/** The moment that an event tells of; `undefined` for one that is no change of state. */
+export function momentOf(event: string, data: Record<string, unknown>): Moment | undefined {
+  const attempt = Number(data.attempt ?? 0);
+  const moment = (text: string): Moment => ({ event, attempt, at: Number(data.at), text });
+  const message = (data.error as { message?: string } | undefined)?.message ?? '';
+  switch (event) {
+    case 'waiting':
+      return moment(attempt > 0 ? 'Waits again' : 'Queued');
+    case 'delayed':
+      return moment(`Delayed until ${new Date(Number(data.until)).toLocaleTimeString()}`);
+    case 'active':
+      return moment(`Attempt ${attempt} begins`);
+    case 'retrying':
+      return moment(`Attempt ${attempt} failed: ${message}`);
+    case 'stalled':
+      return moment('Its worker was lost');
+    case 'completed':
+      return moment('Completed');
+    case 'failed':
+      return moment(`Failed: ${message}`);
+    case 'cancelled':
+      return moment('Cancelled');
+    default:
+      return undefined;
+  }
+}
+
+/** The spans between moments, in order. */
+export function spansOf(moments: Moment[]): Span[] {
+  const spans: Span[] = [];
+  for (const [i, { event, attempt, at }] of moments.entries()) {
+    if (ENDS.includes(event)) continue;
+    const next = moments[i + 1];
+    const ran = event === 'active';
+    const label = ran
+      ? `Attempt ${attempt}`
+      : event === 'retrying' || event === 'stalled'
+        ? 'Between attempts'
+        : 'Waited';
+    spans.push({ kind: ran ? 'ran' : 'waited', from: at, ...(next ? { to: next.at } : {}), label });
+  }
+  return spans;
+}

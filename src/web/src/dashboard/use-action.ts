@@ -1,0 +1,22 @@
+import { ref } from 'vue';
+import { ApiError } from '../api';
+
+/** Calls that buttons make: which are under way, and what went wrong last. */
+export function useAction() {
+  const busy = ref(new Set<string>());
+  const problem = ref('');
+
+  async function act(key: string, call: () => Promise<void>): Promise<void> {
+    if (busy.value.has(key)) return;
+    busy.value = new Set(busy.value).add(key);
+    problem.value = '';
+    try {
+      await call();
+    } catch (error) {
+      problem.value = error instanceof ApiError ? error.message : String(error);
+    } finally {
+      busy.value = new Set([...busy.value].filter((other) => other !== key));
+    }
+  }
+  return { busy, problem, act };
+}

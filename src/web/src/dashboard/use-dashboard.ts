@@ -1,0 +1,82 @@
+import { onScopeDispose, type Ref, ref, shallowRef, watch } from 'vue';
+import { NoStream, readStream } from './read-stream';
+import { applyFrame, type DashboardFrame, type DashboardState, emptyState } from './state';
+import { streamOf, type View } from './view';
+
+/** How the page stands to what it shows. */
+export type Liveness = 'connecting' | 'live' | 'stale' | 'reconnecting' | 'signed-out';
+
+/** The server says something every two seconds at least. */
+const STALE_MS = 5000;
+const DEAD_MS = 15_000;
+const RETRY_MS = { first: 1000, most: 15_000 };
+
+/**
+ * Follows the dashboard's stream while the component lives: one connection. Another view opens another one, and the
+ * old one goes on until the new one has told what there is.
+ */
+export function useDashboard(view: Ref<View>) {
+  const state = shallowRef<DashboardState>(emptyState());
+  const liveness = ref<Liveness>('connecting');
+  let current: AbortController | undefined;
+  let heardAt = Date.now();
+  let failures = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+
+  async function open(): Promise<void> {
+    clearTimeout(timer);
+    const before = current;
+    const mine = new AbortController();
+    current = mine;
+    heardAt = Date.now();
+    let next: DashboardState | undefined;
+    try {
+      await readStream(streamOf(view.value), mine.signal, (event, data) => {
+        if (event === 'unauthorized') throw new NoStream(401);
+        if (event !== 'dashboard' || mine !== current) return;
+        if (!next) before?.abort();
+        next = applyFrame(next ?? emptyState(), JSON.parse(data) as DashboardFrame);
+        state.value = next;
+        heardAt = Date.now();
+        failures = 0;
+        liveness.value = next.live ? 'live' : 'stale';
+      });
+      if (mine === current) retry();
+    } catch (error) {
+      if (mine !== current) return;
+      if (error instanceof NoStream && (error.status === 401 || error.status === 403)) {
+        liveness.value = 'signed-out';
+      } else retry();
+    } finally {
+      before?.abort();
+      mine.abort();
+    }
+  }
+
+  function retry(): void {
+    liveness.value = 'reconnecting';
+    const wait = Math.min(RETRY_MS.first * 2 ** failures++, RETRY_MS.most);
+    // Those that were cut off together do not come back together.
+    timer = setTimeout(open, wait * (0.5 + Math.random() / 2));
+  }
+
+  const watchdog = setInterval(() => {
+    if (liveness.value !== 'live' && liveness.value !== 'stale') return;
+    const silent = Date.now() - heardAt;
+    if (silent > DEAD_MS) {
+      current?.abort();
+      current = undefined;
+      retry();
+    } else if (silent > STALE_MS) liveness.value = 'stale';
+  }, 1000);
+
+  watch(view, open, { immediate: true });
+  onScopeDispose(() => {
+    clearInterval(watchdog);
+    clearTimeout(timer);
+    const last = current;
+    current = undefined;
+    last?.abort();
+  });
+  return { state, liveness };
+}

@@ -1,0 +1,335 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { plainBullMq } from '../../support/bullmq.js';
+import type { StartedJob } from '../../support/client.js';
+import { ADMIN_TOKEN, openDashboard, type TestDashboard } from '../../support/dashboard.js';
+import { type Headway, startHeadway } from '../../support/headway.js';
+import { STEERED, testJobs } from '../../support/jobs.js';
+import { startApi, startWorker } from '../../support/processes.js';
+import { until } from '../../support/until.js';
+
+const PLAIN = `
+import { defineJob } from 'headway';
+import { z } from 'zod';
+
+export default defineJob({ name: 'plain', input: z.any(), result: z.any(), run: () => null });
+`;
+
+describe('the dashboard', () => {
+  let headway: Headway;
+  let opened: TestDashboard[];
+  const watch = async (options = {}): Promise<TestDashboard> => {
+    const dashboard = await openDashboard(headway.api.url, options);
+    opened.push(dashboard);
+    return dashboard;
+  };
+
+  const read = async (job: StartedJob) =>
+    (await (await headway.client.get(job)).json()) as { state: string; progress: { current: number } | null };
+
+  beforeAll(async () => {
+    const dir = testJobs({ 'steered.mjs': STEERED, 'plain.mjs': PLAIN });
+    headway = await startHeadway({
+      env: { ADMIN_TOKEN, JOBS_DIR: dir, WORKER_JOBS: 'steps,steered,checksum' },
+    });
+  });
+  beforeEach(async () => {
+    await headway.connection.flushall();
+    opened = [];
+  });
+  afterEach(() => {
+    for (const dashboard of opened) dashboard.close();
+  });
+  afterAll(() => headway.stop());
+
+  it('counts jobs of each outcome, by state, kind and minute, also those of before it was opened', async () => {
+    const { client } = headway;
+    const start = (failAt?: number) =>
+      client.start('steps', { count: 3, intervalMs: 5, ...(failAt ? { failAt } : {}) });
+    await Promise.all([start(), start(), start(2)]);
+    const before = await watch();
+    await before.shows('what ended before', ({ states }) => states.completed === 2 && states.failed === 1);
+    const delayed = await client.start('steps', { count: 1, intervalMs: 1 }, { delayMs: 3_600_000 });
+    const cancelled = await client.start('steps', { count: 1, intervalMs: 1 }, { delayMs: 3_600_000 });
+    await client.cancel(cancelled);
+    await start();
+    const state = await before.shows(
+      'every outcome',
+      ({ states, minutes }) =>
+        states.completed === 3 &&
+        states.failed === 1 &&
+        states.cancelled === 1 &&
+        states.delayed === 1 &&
+        [...minutes.values()].reduce(
+          (sum, { completed, failed, cancelled }) => sum + completed + failed + cancelled,
+          0,
+        ) === 5,
+    );
+    expect(state.names.steps).toEqual({ completed: 3, failed: 1, cancelled: 1, delayed: 1 });
+    const sum = (what: 'completed' | 'failed' | 'cancelled'): number =>
+      [...state.minutes.values()].reduce((all, minute) => all + minute[what], 0);
+    expect([sum('completed'), sum('failed'), sum('cancelled')]).toEqual([3, 1, 1]);
+    const timed = [...state.minutes.values()].find(({ run }) => run !== null)!;
+    expect(timed.run![0]).toBeGreaterThanOrEqual(8);
+    expect(timed.run![1]).toBeLessThan(5000);
+    expect(timed.wait![0]).toBeLessThan(5000);
+    expect(state.failed).toMatchObject([{ name: 'steps', error: { message: 'failed at step 2, as asked' } }]);
+    await client.cancel(delayed);
+    await before.shows(
+      'that one more was cancelled',
+      ({ states }) => !states.delayed && states.cancelled === 2,
+    );
+  });
+
+  it('moves the bars of jobs, says where they run, and lets them go at their end', async () => {
+    const { client, connection } = headway;
+    const dashboard = await watch();
+    const job = await client.start('steered', { turns: 'bars' });
+    await connection.lpush(
+      'bars',
+      JSON.stringify({ current: 1, total: 4, unit: 'rows', message: 'one of four' }),
+    );
+    await dashboard.shows('a quarter', ({ active }) => active.jobs[0]?.percent === 25);
+    await connection.lpush('bars', JSON.stringify({ current: 2 }));
+    const { active, processes } = await dashboard.shows(
+      'half',
+      (state) => state.active.jobs[0]?.percent === 50,
+    );
+    const worker = processes!.find(({ role }) => role === 'worker')!;
+    expect(active).toMatchObject({
+      total: 1,
+      jobs: [
+        {
+          id: job.id,
+          name: 'steered',
+          current: 2,
+          total: 4,
+          unit: 'rows',
+          message: 'one of four',
+          process: worker.id,
+        },
+      ],
+    });
+    expect(active.jobs[0]).not.toHaveProperty('owner');
+    expect(worker).toMatchObject({ pid: headway.workers[0]!.child.pid, version: '0.1.0' });
+    expect(worker.rssBytes).toBeGreaterThan(10_000_000);
+    await dashboard.shows('that the worker runs it', (state) =>
+      state.processes!.some(({ role, running }) => role === 'worker' && running === 1),
+    );
+    await connection.lpush('bars', 'end');
+    await dashboard.shows('its end', (state) => state.active.total === 0 && state.states.completed === 1);
+  });
+
+  it('publishes what a process runs twice a second at most, and nothing while nobody looks', async () => {
+    const { client, connection } = headway;
+    const frames: number[] = [];
+    const listener = connection.duplicate();
+    await listener.ssubscribe('headway:internal:{dashboard}');
+    listener.on('smessage', (_channel: string, frame: string) => {
+      if (frame.includes('event: jobs')) frames.push(Date.now());
+    });
+    const jobs = await Promise.all(
+      Array.from({ length: 4 }, () => client.start('steps', { count: 100_000, intervalMs: 1 })),
+    );
+    const offset = await headway.connection.hget('headway:internal:{dashboard}', 'offset');
+    // A second and a half of updates, by a clock that is not ours: the jobs' own.
+    await until('the jobs run', async () => ((await read(jobs[3]!)).progress?.current ?? 0) > 300);
+    expect(await connection.hget('headway:internal:{dashboard}', 'offset')).toBe(offset);
+    const dashboard = await watch();
+    await dashboard.shows('all of them', ({ active }) => active.total === 4);
+    await until('some frames came', () => frames.length >= 6);
+    // Five gaps of half a second each; timers may be late and then catch up a little.
+    expect(frames.at(-1)! - frames.at(-6)!).toBeGreaterThanOrEqual(2300);
+    await Promise.all(jobs.map((job) => client.cancel(job)));
+    listener.disconnect();
+  });
+
+  it('counts a job that a worker runs which knows BullMQ alone, and moves its bar', async () => {
+    const bullmq = plainBullMq(headway);
+    const dashboard = await watch();
+    let go!: () => void;
+    const told = new Promise<void>((resolve) => (go = resolve));
+    bullmq.worker('plain', async (job) => {
+      await job.updateProgress(30);
+      await told;
+      return 'done';
+    });
+    await bullmq.queue('plain').add('plain', {});
+    await dashboard.shows(
+      'its bar',
+      ({ active }) => active.jobs[0]?.name === 'plain' && active.jobs[0].percent === 30,
+    );
+    go();
+    await dashboard.shows(
+      'its end',
+      ({ names, active, minutes }) =>
+        names.plain?.completed === 1 &&
+        active.total === 0 &&
+        [...minutes.values()].some(({ completed }) => completed === 1),
+    );
+    await bullmq.close();
+  });
+
+  it('shows an admin all, somebody else his own jobs only, and nobody nothing', async () => {
+    const { client, connection, api } = headway;
+    const visitor = async (): Promise<{ Cookie: string }> => {
+      const response = await client.post({ name: 'steered', data: { turns: 'mine' } });
+      const cookie = response.headers.getSetCookie().find((one) => one.startsWith('headway_visitor='))!;
+      return { Cookie: cookie.split(';')[0]! };
+    };
+    const [ada, bob] = await Promise.all([visitor(), visitor()]);
+    await client.post({ name: 'steps', data: { count: 1, intervalMs: 1, failAt: 1 } }, ada);
+    const [all, hers, his, nobodys] = await Promise.all([
+      watch(),
+      watch({ headers: ada }),
+      watch({ headers: bob }),
+      watch({ headers: {} }),
+    ]);
+    await all!.shows('everybody’s', ({ active, states }) => active.total === 2 && states.failed === 1);
+    await hers!.shows(
+      'hers',
+      ({ active, states, failed, minutes }) =>
+        active.total === 1 &&
+        states.active === 1 &&
+        states.failed === 1 &&
+        failed.length === 1 &&
+        minutes.size > 0,
+    );
+    await his!.shows('his', ({ active, states }) => active.total === 1 && states.active === 1);
+    const { states, active, failed, minutes } = await nobodys!.shows('something', ({ at }) => at > 0);
+    expect([states, active.total, failed, minutes.size]).toEqual([{}, 0, [], 0]);
+    expect(his!.state()).toMatchObject({ admin: false, failed: [] });
+    for (const dashboard of [hers!, his!, nobodys!]) {
+      expect(dashboard.raw()).not.toMatch(/"processes"|"redis"|"viewers"|"owner"/);
+    }
+    await connection.lpush('mine', 'end', 'end');
+    await his!.shows('his end', ({ states }) => states.completed === 1);
+    const wrong = await fetch(`${api.url}/v1/dashboard/events?token=nonsense`);
+    expect(wrong.status).toBe(401);
+  });
+
+  it('finds and filters, and gives the window that is asked for', async () => {
+    const { client, connection } = headway;
+    for (let i = 0; i < 3; i++) await client.start('steered', { turns: 'window' });
+    await client.start('steps', { count: 1, intervalMs: 1, failAt: 1 });
+    await connection.lpush('window', JSON.stringify({ percent: 5, message: 'Needle' }));
+    const all = await watch({ query: '?sort=oldest' });
+    const ids = (await all.shows('three', ({ active }) => active.total === 3)).active.jobs.map(
+      ({ id }) => id,
+    );
+    const second = await watch({ query: '?from=1&rows=1' });
+    await second.shows('the second', ({ active }) => active.total === 3);
+    expect(second.state().active).toMatchObject({ from: 1, jobs: [{ id: ids[1] }] });
+    const newest = await watch({ query: '?sort=newest&rows=1' });
+    await newest.shows('the newest', ({ active }) => active.jobs[0]?.id === ids[2]);
+    const found = await watch({ query: '?q=needle' });
+    await found.shows('one', ({ active, failed }) => active.total === 1 && failed.length === 0);
+    const other = await watch({ query: '?name=steps&q=AS%20ASKED' });
+    await other.shows('the failed one', ({ active, failed }) => active.total === 0 && failed.length === 1);
+    for (const query of ['?rows=201', '?sort=size', '?what=1', '?from=-1']) {
+      const response = await fetch(`${headway.api.url}/v1/dashboard/events${query}`);
+      expect(await response.json()).toMatchObject({ status: 400, code: 'invalid-request' });
+    }
+    await connection.lpush('window', 'end', 'end', 'end');
+    await all.shows('none', ({ active }) => active.total === 0);
+  });
+
+  it('tells of pausing, of Redis, and of the viewers of all API processes', async () => {
+    const dashboard = await watch();
+    const other = await startApi(headway.env);
+    const elsewhere = await openDashboard(other.url);
+    const job = await headway.client.start('steps', { count: 100_000, intervalMs: 5 });
+    await dashboard.shows(
+      'both',
+      ({ viewers, processes }) =>
+        viewers === 2 && processes!.filter(({ role }) => role === 'api').length === 2,
+    );
+    await elsewhere.shows(
+      'the same',
+      ({ viewers, active }) => viewers === 2 && active.jobs[0]?.id === job.id,
+    );
+    const { redis } = dashboard.state();
+    expect(redis!.usedBytes).toBeGreaterThan(500_000);
+    const call = (verb: string) =>
+      fetch(`${headway.api.url}/v1/definitions/checksum/${verb}`, {
+        method: 'POST',
+        headers: { Authorization: `Bearer ${ADMIN_TOKEN}` },
+      });
+    const paused = ({ queues }: ReturnType<TestDashboard['state']>) =>
+      queues.find(({ name }) => name === 'checksum')!.paused;
+    await call('pause');
+    await elsewhere.shows('that it is paused', paused);
+    await call('resume');
+    await elsewhere.shows('that it goes on', (state) => !paused(state));
+    await other.stop();
+    await elsewhere.ended;
+    await dashboard.shows(
+      'one API process',
+      ({ viewers, processes }) =>
+        viewers === 1 && processes!.filter(({ role }) => role === 'api').length === 1,
+    );
+    await headway.client.cancel(job);
+  });
+
+  it('forgets a worker that was killed after a few seconds, and one that stopped at once', async () => {
+    const workers = await Promise.all([startWorker(headway.env), startWorker(headway.env)]);
+    const dashboard = await watch();
+    const has = (state: ReturnType<TestDashboard['state']>, i: number) =>
+      state.processes!.some(({ pid }) => pid === workers[i]!.child.pid);
+    await dashboard.shows('all workers', (state) => has(state, 0) && has(state, 1));
+    await workers[0]!.stop();
+    await dashboard.shows('that one has stopped', (state) => !has(state, 0), 3000);
+    await workers[1]!.kill('SIGKILL');
+    await dashboard.shows('that one is gone', (state) => !has(state, 1), 10_000);
+    expect(await headway.connection.hlen('headway:internal:{dashboard}:slots')).toBeLessThanOrEqual(3);
+  });
+
+  it('signs an admin in by the password of the board, with a cookie that holds no password', async () => {
+    const { url } = headway.api;
+    const asked = await fetch(`${url}/dashboard/sign-in`, { redirect: 'manual' });
+    expect(asked.status).toBe(401);
+    expect(asked.headers.get('www-authenticate')).toBe('Basic realm="headway", charset="UTF-8"');
+    const Authorization = `Basic ${Buffer.from(`any:${ADMIN_TOKEN}`).toString('base64')}`;
+    const signedIn = await fetch(`${url}/dashboard/sign-in`, {
+      redirect: 'manual',
+      headers: { Authorization },
+    });
+    expect([signedIn.status, signedIn.headers.get('location')]).toEqual([303, '/dashboard']);
+    const [cookie] = signedIn.headers.getSetCookie();
+    expect(cookie).toMatch(/^headway_token=eyJ[^;]+;.*HttpOnly; SameSite=Lax$/);
+    expect(cookie).not.toContain(ADMIN_TOKEN);
+    const Cookie = cookie!.split(';')[0]!;
+    expect((await fetch(`${url}/admin/queues`, { headers: { Cookie } })).status).toBe(200);
+    const dashboard = await watch({ headers: { Cookie } });
+    await dashboard.shows('all', ({ admin, processes }) => admin && processes !== undefined);
+    const out = await fetch(`${url}/dashboard/sign-out`, { method: 'POST', headers: { Cookie } });
+    expect(out.status).toBe(204);
+    expect(out.headers.getSetCookie()[0]).toMatch(/^headway_token=;.*Expires=Thu, 01 Jan 1970/);
+  });
+
+  it('has a channel that nobody reaches, whatever a token allows', async () => {
+    const { api, connection } = headway;
+    const dashboard = await watch();
+    await dashboard.shows('something', ({ processes }) => processes!.length === 2);
+    const response = await fetch(`${api.url}/v1/channels/dashboard`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${ADMIN_TOKEN}` },
+      body: JSON.stringify({ event: 'changed', data: 'no JSON', kind: 'state' }),
+    });
+    expect(response.status).toBe(200);
+    expect(await connection.hexists('headway:internal:{dashboard}:slots', 'changed')).toBe(0);
+  });
+
+  it('shows a viewer that had stopped reading the present when it reads again', async () => {
+    const { client } = headway;
+    const dashboard = await watch({ query: '?rows=200' });
+    await dashboard.shows('something', ({ at }) => at > 0);
+    dashboard.pause();
+    const job = await client.start('steps', { count: 5, intervalMs: 5 });
+    await until('it is done', async () => (await read(job)).state === 'completed');
+    dashboard.resume();
+    await dashboard.shows(
+      'that it is done',
+      ({ states, active }) => states.completed === 1 && active.total === 0,
+    );
+  });
+});

@@ -1,0 +1,214 @@
+import axe from 'axe-core';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { findProgram } from '../../scripts/lib/command.mjs';
+import { ADMIN_TOKEN } from '../support/dashboard.js';
+import { type Headway, startHeadway } from '../support/headway.js';
+import { until } from '../support/until.js';
+
+const executablePath =
+  process.env.CHROMIUM_PATH ?? findProgram('chromium', 'chromium-browser', 'google-chrome') ?? 'chromium';
+
+describe('the dashboard', () => {
+  let headway: Headway;
+  let browser: Browser;
+  let page: Page;
+  let complaints: string[];
+  /** Every request of the page, but for its files. */
+  let requests: string[];
+
+  beforeAll(async () => {
+    [headway, browser] = await Promise.all([
+      startHeadway({ env: { ADMIN_TOKEN, WORKER_CONCURRENCY: '70' } }),
+      chromium.launch({
+        executablePath,
+        args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-sync'],
+      }),
+    ]);
+  });
+  beforeEach(async () => {
+    const context = await browser.newContext({
+      httpCredentials: { username: 'any', password: ADMIN_TOKEN },
+      viewport: { width: 1280, height: 900 },
+    });
+    page = await context.newPage();
+    page.setDefaultTimeout(10_000);
+    complaints = [];
+    requests = [];
+    page.on('pageerror', (error) => complaints.push(error.message));
+    page.on('console', (message) => {
+      if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
+    });
+    page.on('request', (request) => {
+      const { origin, pathname } = new URL(request.url());
+      if (origin !== headway.api.url) complaints.push(request.url());
+      if (!/^\/(assets\/|favicon)/.test(pathname)) requests.push(`${request.method()} ${pathname}`);
+    });
+  });
+  afterEach(async () => {
+    await page.context().close();
+    expect(complaints).toEqual([]);
+    await headway.connection.flushall();
+  });
+  afterAll(async () => {
+    await browser.close();
+    await headway.stop();
+  });
+
+  const live = () => page.getByRole('status').getByText('Live', { exact: true }).waitFor();
+  async function signIn(): Promise<void> {
+    await page.goto(`${headway.api.url}/dashboard/sign-in`);
+    await live();
+  }
+  const start = (count: number, intervalMs: number, failAt?: number, options?: Record<string, unknown>) =>
+    headway.client.start('steps', { count, intervalMs, ...(failAt ? { failAt } : {}) }, options);
+  const tile = (name: string) =>
+    page
+      .locator('.tile')
+      .filter({ has: page.getByText(name, { exact: true }) })
+      .locator('dd');
+  const bars = () => page.getByRole('group', { name: 'List of active jobs' }).getByRole('progressbar');
+
+  it('lives on one stream: nothing is asked for again while bars move, jobs end and fail', async () => {
+    const jobs = await Promise.all([start(500, 20), start(500, 20), start(500, 20)]);
+    await signIn();
+    await until('the bars are there', async () => (await bars().count()) === 3);
+    const value = async (): Promise<number> => Number(await bars().first().getAttribute('aria-valuenow'));
+    const before = await value();
+    await start(3, 10);
+    await start(3, 10, 2);
+    await until('one completed', async () => (await tile('Completed').innerText()) === '1');
+    await until('one failed', async () => (await tile('Failed').innerText()) === '1');
+    await page.getByText('failed at step 2, as asked').waitFor();
+    await until('the bars are seconds further', async () => (await value()) >= before + 25);
+    expect(requests).toEqual(['GET /dashboard/sign-in', 'GET /dashboard', 'GET /v1/dashboard/events']);
+    await Promise.all(jobs.map((job) => headway.client.cancel(job)));
+    await until('the bars go', async () => (await bars().count()) === 0);
+    await until('they count', async () => (await tile('Cancelled').innerText()) === '3');
+  });
+
+  it('retries a failed job, pauses and resumes a queue', async () => {
+    await start(3, 10, 2);
+    await signIn();
+    await page.getByRole('button', { name: /^Retry steps/ }).click();
+    await until('it failed again', async () => {
+      const counted = await page.getByRole('img', { name: /Ended per minute/ }).getAttribute('aria-label');
+      return counted?.includes('Failed 2');
+    });
+    await page.getByRole('button', { name: 'Pause the queue steps' }).click();
+    await page.getByRole('button', { name: 'Resume the queue steps' }).waitFor();
+    await start(1, 1);
+    await until('it waits', async () => (await tile('Waiting').innerText()) === '1');
+    await page.getByRole('button', { name: 'Resume the queue steps' }).click();
+    await until('it has run', async () => (await tile('Completed').innerText()) === '1');
+    expect(requests.filter((request) => request.startsWith('POST'))).toHaveLength(3);
+    expect(requests.filter((request) => request.includes('events'))).toHaveLength(1);
+  });
+
+  it('draws only the rows that are seen, finds jobs, and shows one with its time line', async () => {
+    const jobs = await Promise.all(Array.from({ length: 60 }, () => start(5000, 20)));
+    const failed = await start(4, 20, 2, { attempts: 2, backoff: { type: 'fixed', delayMs: 50 } });
+    await signIn();
+    const list = page.getByRole('group', { name: 'List of active jobs' });
+    await page.getByRole('heading', { name: /^Active jobs 60/ }).waitFor();
+    expect(await list.getByRole('listitem').count()).toBeLessThan(25);
+    const ids = () =>
+      list.getByRole('link').evaluateAll((links) => links.map((link) => link.getAttribute('title')));
+    const atTop = await ids();
+    await list.evaluate((box) => box.scrollTo(0, box.scrollHeight));
+    await until('other rows', async () => {
+      const now = await ids();
+      return now.length > 5 && now.every((id) => !atTop.includes(id)) && now.at(-1) !== null;
+    });
+    expect(await list.getByRole('listitem').count()).toBeLessThan(25);
+    await page.getByRole('searchbox', { name: 'Search' }).fill(jobs[30]!.id);
+    await until('the one that was looked for', async () => (await ids()).join() === jobs[30]!.id);
+    await page.getByRole('link', { name: /^Open the job/ }).waitFor();
+    await page.getByRole('searchbox', { name: 'Search' }).fill('as asked');
+    await page
+      .getByRole('group', { name: 'List of failed jobs' })
+      .getByRole('link', { name: 'steps' })
+      .click();
+    await page.getByRole('heading', { name: 'Time line' }).waitFor();
+    await page.getByText('Attempt 1 failed: failed at step 2, as asked').waitFor();
+    await page.getByText('Attempt 2 begins').waitFor();
+    await page.getByText('Failed: failed at step 2, as asked').waitFor();
+    expect(page.url()).toBe(`${headway.api.url}/dashboard/jobs/${failed.id}`);
+    await Promise.all(jobs.map((job) => headway.client.cancel(job)));
+  });
+
+  it('says when it is not live, and comes back by itself', async () => {
+    await signIn();
+    await headway.api.kill();
+    await page
+      .getByRole('status')
+      .getByText(/^Not live: reconnecting/)
+      .waitFor();
+    const { startApi } = await import('../support/processes.js');
+    const { port } = new URL(headway.api.url);
+    headway.api = await startApi({ ...headway.env, PORT: port });
+    await live();
+    // What a browser says of a connection that was refused or cut.
+    complaints = complaints.filter((text) => !text.startsWith('Failed to load resource'));
+  });
+
+  it('shows who is no admin his own jobs, and lets him sign in', async () => {
+    await start(5000, 20);
+    const context = await browser.newContext();
+    const visitor = await context.newPage();
+    await visitor.goto(`${headway.api.url}/`);
+    await visitor.getByRole('radio', { name: /^steps/ }).check();
+    await visitor.getByLabel(/^Count/).fill('5000');
+    await visitor.getByLabel(/^Interval/).fill('20');
+    await visitor.getByRole('button', { name: 'Start the job' }).click();
+    await visitor.getByRole('status').getByText('Running').waitFor();
+    await visitor.goto(`${headway.api.url}/dashboard`);
+    await visitor.getByRole('heading', { name: /^Active jobs 1/ }).waitFor();
+    await visitor.getByText('These are the jobs that were started from this browser').waitFor();
+    expect(await visitor.getByRole('button', { name: /^Pause/ }).count()).toBe(0);
+    expect(await visitor.getByRole('heading', { name: /^Workers/ }).count()).toBe(0);
+    await visitor.getByRole('link', { name: 'Sign in as admin' }).waitFor();
+    await context.close();
+    await signIn();
+    await page.getByRole('heading', { name: /^Active jobs 2/ }).waitFor();
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByRole('heading', { name: /^Active jobs 0/ }).waitFor();
+  });
+
+  it.each([
+    ['light', 1280],
+    ['dark', 1280],
+    ['light', 360],
+    ['dark', 360],
+    ['light', 3840],
+  ] as const)(
+    'is without a finding of axe and without a sideways scroll, %s at %i px',
+    async (colorScheme, width) => {
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      await page.setViewportSize({ width, height: 800 });
+      const job = await start(5000, 20);
+      const failed = await start(3, 10, 2);
+      await signIn();
+      await page.getByText('failed at step 2, as asked').waitFor();
+      await bars().first().waitFor();
+      for (const address of ['', `/jobs/${failed.id}`]) {
+        if (address) {
+          await page.goto(`${headway.api.url}/dashboard${address}`);
+          await page.getByText('Failed: failed at step 2, as asked').waitFor();
+        }
+        await page.evaluate(axe.source);
+        const findings = await page.evaluate(async () => {
+          // biome-ignore lint/suspicious/noExplicitAny: what was loaded a line above
+          const { violations } = await (globalThis as any).axe.run();
+          return violations.map(
+            ({ id, nodes }: { id: string; nodes: Array<{ html: string }> }) => `${id}: ${nodes[0]!.html}`,
+          );
+        });
+        expect(findings).toEqual([]);
+        const overflow = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
+        expect(overflow).toBeLessThanOrEqual(0);
+      }
+      await headway.client.cancel(job);
+    },
+  );
+});

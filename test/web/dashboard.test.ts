@@ -1,0 +1,88 @@
+import { describe, expect, it } from 'vitest';
+import { columnsOf, shortSpan } from '../../src/web/src/dashboard/series.js';
+import { applyFrame, emptyState, type Minute } from '../../src/web/src/dashboard/state.js';
+import { momentOf, spansOf } from '../../src/web/src/dashboard/time-line.js';
+import { firstView, streamOf, windowFor } from '../../src/web/src/dashboard/view.js';
+
+const minute = (at: number, completed: number): Minute => ({
+  minute: at,
+  completed,
+  failed: 0,
+  cancelled: 0,
+  wait: null,
+  run: [100, 200],
+});
+
+describe('the state of the dashboard', () => {
+  it('takes of a frame what is in it, and forgets minutes that are over', () => {
+    const first = applyFrame(emptyState(), {
+      at: 60_000 * 100,
+      states: { active: 2 },
+      minutes: [minute(100, 1)],
+    });
+    const second = applyFrame(first, { at: 60_000 * 101, minutes: [minute(100, 5), minute(101, 1)] });
+    expect(second.states).toEqual({ active: 2 });
+    expect([...second.minutes.values()].map(({ completed }) => completed)).toEqual([5, 1]);
+    const later = applyFrame(second, { at: 60_000 * 160, minutes: [minute(160, 9)] });
+    expect([...later.minutes.keys()]).toEqual([101, 160]);
+  });
+
+  it('makes columns of the last hour, minute by minute', () => {
+    const [x, done] = columnsOf(new Map([[100, minute(100, 4)]]), 60_000 * 100.5, [
+      (of) => of?.completed ?? 0,
+    ]);
+    expect(x).toHaveLength(60);
+    expect(x.at(-1)).toBe(6000);
+    expect(done!.slice(-2)).toEqual([0, 4]);
+  });
+
+  it.each([
+    [0, '0 ms'],
+    [999.6, '1000 ms'],
+    [1500, '1.5 s'],
+    [90_000, '1.5 min'],
+    [5_400_000, '1.5 h'],
+  ])('says %i ms as %s', (ms, text) => expect(shortSpan(ms)).toBe(text));
+});
+
+describe('the window of rows', () => {
+  it('stays while it has what is on the screen', () => {
+    const now = { from: 30, rows: 50 };
+    expect(windowFor(30, 79, now)).toBe(now);
+    expect(windowFor(29, 40, now)).toEqual({ from: 9, rows: 52 });
+    expect(windowFor(0, 10, now)).toEqual({ from: 0, rows: 31 });
+    expect(windowFor(5000, 5900, now).rows).toBe(200);
+  });
+
+  it('is in the address of the stream, with the filter', () => {
+    const url = new URL(streamOf({ ...firstView(), q: 'a&b', name: 'steps' }), 'http://x');
+    expect(Object.fromEntries(url.searchParams)).toEqual({
+      sort: 'oldest',
+      from: '0',
+      rows: '50',
+      name: 'steps',
+      q: 'a&b',
+    });
+  });
+});
+
+describe('the time line of a job', () => {
+  it('has what it did between the moments', () => {
+    const moments = [
+      momentOf('waiting', { attempt: 0, at: 10 })!,
+      momentOf('active', { attempt: 1, at: 15 })!,
+      momentOf('retrying', { attempt: 1, at: 40, error: { message: 'no luck' } })!,
+      momentOf('active', { attempt: 2, at: 50 })!,
+    ];
+    expect(moments[2]!.text).toBe('Attempt 1 failed: no luck');
+    expect(spansOf(moments)).toEqual([
+      { kind: 'waited', from: 10, to: 15, label: 'Waited' },
+      { kind: 'ran', from: 15, to: 40, label: 'Attempt 1' },
+      { kind: 'waited', from: 40, to: 50, label: 'Between attempts' },
+      { kind: 'ran', from: 50, label: 'Attempt 2' },
+    ]);
+    const ended = [...moments, momentOf('completed', { attempt: 2, at: 70 })!];
+    expect(spansOf(ended).at(-1)).toMatchObject({ kind: 'ran', to: 70 });
+    expect(momentOf('progress', { attempt: 1, at: 20 })).toBeUndefined();
+  });
+});
