@@ -243,7 +243,13 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     onGap: recheck.all,
     log,
   });
-  watchRevocations({ redis: subscriberRedis, prefix: config.KEY_PREFIX, viewers, revocations, log });
+  watchRevocations({
+    redis: subscriberRedis,
+    prefix: config.KEY_PREFIX,
+    audiences: [viewers, dashboard],
+    revocations,
+    log,
+  });
   answerPresence({ ...pubSub, count: (channel) => subscriber.count(channel), log });
   const vanishedLook = startVanishedLook({
     channels: () => subscriber.channels(),

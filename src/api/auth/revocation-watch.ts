@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { tellAll, watchControl } from '../../shared/control.js';
 import type { Logger } from '../../shared/log.js';
-import type { Viewers } from '../stream/viewers.js';
+import type { Credential } from './credential.js';
 import type { Revocations, Revoked } from './revocations.js';
 
 const VERB = 'revoked';
@@ -10,20 +10,31 @@ const VERB = 'revoked';
 export const tellRevoked = (redis: Redis, prefix: string, revoked: Revoked): Promise<void> =>
   tellAll(redis, prefix, VERB, JSON.stringify(revoked));
 
+/** Those who hold streams here. */
+export interface Audience {
+  /** Looks again whether those may stay whose permission rests on what was revoked; all, when it is not said. */
+  recheck(isRevoked: (credential: Credential) => Promise<boolean>, revoked?: Revoked): Promise<void>;
+}
+
 export interface RevocationWatchOptions {
   /** A connection for Pub/Sub; others may use it too. */
   redis: Redis;
   prefix: string;
-  viewers: Viewers;
+  audiences: Audience[];
   revocations: Revocations;
   log: Logger;
 }
 
 /** Ends the streams of those whose token or key is revoked while they are open. */
-export function watchRevocations({ redis, prefix, viewers, revocations, log }: RevocationWatchOptions): void {
+export function watchRevocations({
+  redis,
+  prefix,
+  audiences,
+  revocations,
+  log,
+}: RevocationWatchOptions): void {
   const look = (revoked?: Revoked): void => {
-    viewers
-      .recheck(revocations.isRevoked, revoked)
+    Promise.all(audiences.map((audience) => audience.recheck(revocations.isRevoked, revoked)))
       // Redis is away: when it is back, we look again.
       .catch((error) => log.debug({ err: error }, 'could not look for revoked tokens'));
   };

@@ -1,6 +1,9 @@
 import type { Request, Response } from 'express';
+import type { Credential } from '../auth/credential.js';
 import type { Principal } from '../auth/principal.js';
+import type { Revoked } from '../auth/revocations.js';
 import { openStream, type SinkEvents, type StreamSink } from '../stream/handshake.js';
+import { EXPIRED, REVOKED } from '../stream/unauthorized.js';
 import type { FailedFilter } from './failed-jobs.js';
 import type { DashboardFeed } from './feed.js';
 import type { DashboardQuery } from './query.js';
@@ -11,15 +14,14 @@ import { failedKey, minutesOf, sectionsOf } from './sections.js';
 const TICK_MS = 500;
 /** At least one in this many, also when nothing has changed: whoever hears nothing for longer knows that it is not live. */
 const QUIET_MS = 2000;
-const EXPIRED = Buffer.from('event: unauthorized\ndata: {"reason":"expired"}\n\n');
 
 interface DashboardViewer {
   sink: StreamSink;
   scope: Scope;
   query: DashboardQuery;
   admin: boolean;
-  /** When its permission ends, ms since 1970. */
-  until: number;
+  /** What its permission rests on. */
+  credential: Credential;
   /** What it was sent last: section -> JSON, minute -> JSON. */
   sections: Map<string, string>;
   minutes: Map<number, string>;
@@ -72,7 +74,7 @@ export class DashboardAudience {
       scope,
       query,
       admin,
-      until: principal?.expiresAt ?? Number.POSITIVE_INFINITY,
+      credential: principal?.credential ?? {},
       sections: new Map(),
       minutes: new Map(),
       sentAt: 0,
@@ -93,6 +95,21 @@ export class DashboardAudience {
     }
   }
 
+  /** Looks again whether those that are here may stay, as `Viewers` does. */
+  async recheck(isRevoked: (credential: Credential) => Promise<boolean>, revoked?: Revoked): Promise<void> {
+    for (const { sink, credential } of [...this.viewers.values()]) {
+      if (revoked && credential[revoked.field] !== revoked.name) continue;
+      if (await isRevoked(credential)) this.dismiss(sink, REVOKED);
+    }
+  }
+
+  private dismiss(sink: StreamSink, last: Buffer): void {
+    if (!this.viewers.has(sink)) return;
+    this.leave(sink);
+    sink.write(last);
+    sink.end();
+  }
+
   private leave(sink: StreamSink): void {
     const viewer = this.viewers.get(sink);
     if (!viewer) return;
@@ -108,13 +125,11 @@ export class DashboardAudience {
     this.wantFailed();
     this.feed.refresh();
     for (const viewer of [...this.viewers.values()]) {
-      const { sink, stalledAt, until } = viewer;
+      const { sink, stalledAt, credential } = viewer;
       if (stalledAt > 0) {
         if (now - stalledAt > this.stallTimeoutMs) sink.destroy();
-      } else if (until <= now) {
-        sink.write(EXPIRED);
-        this.leave(sink);
-        sink.end();
+      } else if (credential.expiresAt !== undefined && credential.expiresAt <= now) {
+        this.dismiss(sink, EXPIRED);
       } else this.send(viewer, now);
     }
   }

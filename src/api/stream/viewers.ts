@@ -8,13 +8,9 @@ import { redactUrl } from '../request-log.js';
 import { Bundle, type BundledChannel } from './bundle.js';
 import { openStream, type SinkEvents, type StreamSink } from './handshake.js';
 import { answerHead, lastEventIdOf } from './request.js';
+import { EXPIRED, REVOKED } from './unauthorized.js';
 
 const HEARTBEAT = Buffer.from(': \n\n');
-/** The last event of a viewer whose token is no longer valid. */
-const unauthorized = (reason: 'expired' | 'revoked'): Buffer =>
-  Buffer.from(`event: unauthorized\ndata: {"reason":"${reason}"}\n\n`);
-const EXPIRED = unauthorized('expired');
-const REVOKED = unauthorized('revoked');
 /** So many are looked at together when credentials are looked at again. */
 const AT_ONCE = 500;
 /** The heartbeats of all viewers are spread over this many ticks, so that no tick is long. */
