@@ -62,7 +62,10 @@ export async function readProgress(
   if (told !== undefined) return told;
   const { id: jobId, attempt, progress } = job;
   if (progress === undefined) return null;
-  if (isOurs(progress, jobId)) return plainProgress(progress, { at: job.createdAt, ...progress });
+  if (isOurs(progress, jobId)) {
+    const holds = isFinished(job) || (job.state === 'active' && progress.attempt === attempt);
+    return holds ? plainProgress(progress, { at: job.createdAt, ...progress }) : null;
+  }
   // BullMQ keeps it over attempts: what another worker reported may be of an earlier one.
   if (attempt > 1 && !isFinished(job)) return null;
   return plainProgress(progress, { jobId, attempt, at: job.finishedAt ?? job.startedAt ?? job.createdAt });

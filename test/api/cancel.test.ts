@@ -117,6 +117,8 @@ describe('POST /v1/jobs/:id/cancel', () => {
     await stream.waitFor('progress');
     const answers = await Promise.all(Array.from({ length: 5 }, () => headway.client.cancel(job)));
     expect(answers.map(({ status }) => status)).toEqual([202, 202, 202, 202, 202]);
+    // As GET shows it.
+    expect(await body(answers[0]!)).toMatchObject({ cancelling: true, progress: { attempt: 1 } });
     await stream.ended;
     const late = await headway.client.cancel(job);
     expect([late.status, (await body(late)).state]).toEqual([200, 'cancelled']);
@@ -131,6 +133,11 @@ describe('POST /v1/jobs/:id/cancel', () => {
       detail: 'The job has already completed; nothing was changed.',
     });
     expect(await body(await headway.client.get(done))).toMatchObject({ state: 'completed' });
+
+    const failed = await headway.client.start('steps', { count: 1, intervalMs: 0, failAt: 1 });
+    await (await watch(failed)).ended;
+    expect((await headway.client.cancel(failed)).status).toBe(409);
+    expect(await body(await headway.client.get(failed))).toMatchObject({ state: 'failed' });
   });
 
   it('is 404 for a stranger, and GET is not a way to do it', async () => {

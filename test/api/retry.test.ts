@@ -86,6 +86,19 @@ describe('retries', () => {
     expect((await watch(job, third.lastEventId())).status).toBe(204);
   });
 
+  it('by hand begin with no progress, for who asks as for who watches', async () => {
+    const job = await headway.client.start('flaky', { failures: 1 }, { attempts: 1 });
+    await (await watch(job)).ended;
+    const queue = new Queue('flaky', { connection: headway.connection, prefix: '{headway}' });
+    await queue.pause();
+    const expected = { state: 'waiting', attempt: 1, progress: null, paused: true };
+    expect(await (await headway.client.retry(job)).json()).toMatchObject(expected);
+    expect(await (await headway.client.get(job)).json()).toMatchObject(expected);
+    await queue.resume();
+    await queue.close();
+    await (await watch(job)).waitFor('completed');
+  });
+
   it('by hand give a job all of its attempts again', async () => {
     const job = await headway.client.start('flaky', { failures: 4 });
     await (await watch(job)).ended;

@@ -7,7 +7,7 @@ import type { GoneReader } from '../../shared/job-index/gone.js';
 import { createPageReader } from '../../shared/job-index/page.js';
 import { jobView, readProgress } from '../../shared/job-view.js';
 import { retryFailed } from '../../shared/lifecycle/retry.js';
-import { isFinished } from '../../shared/lifecycle/snapshot.js';
+import { isFinished, type JobSnapshot } from '../../shared/lifecycle/snapshot.js';
 import type { Withdrawal } from '../../shared/lifecycle/withdraw.js';
 import { newJobId, type OpenQueue, type QueuePlan } from '../../shared/queues.js';
 import type { Registry } from '../../shared/registry.js';
@@ -100,11 +100,15 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     const { jobId } = await access.authorize(req);
     const job = await readJob(jobId);
     if (!job) throw await missingJob(readGone, jobId);
+    res.set('Cache-Control', 'no-store').json(await viewOf(job));
+  }
+
+  async function viewOf(job: JobSnapshot): Promise<Record<string, unknown>> {
     const [progress, delivery] = await Promise.all([
       readProgress(redis, config.KEY_PREFIX, job),
       deliveryView(job, readJob),
     ]);
-    res.set('Cache-Control', 'no-store').json({ ...jobView(job, progress), ...delivery });
+    return { ...jobView(job, progress), ...delivery };
   }
 
   async function showResult(req: Request, res: Response): Promise<void> {
@@ -121,7 +125,7 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     if (job.state === 'completed' || job.state === 'failed') {
       throw new HeadwayError('already-finished', `The job has already ${job.state}; nothing was changed.`);
     }
-    res.status(job.state === 'cancelled' ? 200 : 202).json(jobView(job, null));
+    res.status(job.state === 'cancelled' ? 200 : 202).json(await viewOf(job));
   }
 
   async function retryJob(req: Request, res: Response): Promise<void> {
@@ -135,7 +139,7 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     }
     await retryFailed(openQueue, jobId);
     const { job: now } = await lifecycle.reconcile(jobId);
-    res.status(202).json(jobView(now ?? job, null));
+    res.status(202).json(await viewOf(now ?? job));
   }
 
   async function watchJob(req: Request, res: Response): Promise<void> {
