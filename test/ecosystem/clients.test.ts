@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { EventSource } from 'eventsource';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { openBrowser } from '../support/browser.js';
+import { startBrowser } from '../support/browser.js';
 import type { StartedJob } from '../support/client.js';
 import { type Cutter, startCutter } from '../support/cutter.js';
 import { type Headway, startHeadway } from '../support/headway.js';
@@ -120,7 +120,7 @@ describe('clients that none of us wrote', () => {
     [headway, browser] = await Promise.all([
       // Heartbeats come between all events.
       startHeadway({ env: { ...openToAll, HEARTBEAT_MS: '100' } }),
-      openBrowser(),
+      startBrowser(),
     ]);
     for (const client of [nodeClient(), browserClient(browser), htmxClient(browser)]) {
       clients[client.name] = client;

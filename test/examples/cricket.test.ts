@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openBrowser, openPage, takePictures } from '../support/browser.js';
+import { startBrowser } from '../support/browser.js';
 import { openCrowd } from '../support/crowd.js';
 import { commandOf, type RunningCommand, runToEnd, startServer } from '../support/example.js';
 import { type Headway, startHeadway } from '../support/headway.js';
+import { openPage, takePictures } from '../support/page.js';
 import { openToAll } from '../support/rules.js';
 import { until } from '../support/until.js';
 
@@ -16,7 +17,7 @@ describe('examples/cricket: a score board', () => {
   let browser: Browser;
   let server: RunningCommand & { url: string };
   beforeAll(async () => {
-    [headway, browser] = await Promise.all([startHeadway({ env: openToAll, workers: 0 }), openBrowser()]);
+    [headway, browser] = await Promise.all([startHeadway({ env: openToAll, workers: 0 }), startBrowser()]);
     server = await startServer(commandOf('cricket', 'serve'), { HEADWAY_URL: headway.api.url });
   });
   afterAll(async () => {

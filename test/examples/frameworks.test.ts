@@ -1,8 +1,9 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openBrowser, openPage, takePictures } from '../support/browser.js';
+import { startBrowser } from '../support/browser.js';
 import { commandOf, type RunningCommand, startServer } from '../support/example.js';
 import { type Headway, startHeadway } from '../support/headway.js';
+import { openPage, takePictures } from '../support/page.js';
 import { freePort } from '../support/redis.js';
 import { openToAll } from '../support/rules.js';
 import { until } from '../support/until.js';
@@ -11,7 +12,7 @@ describe('examples with a framework', () => {
   let headway: Headway;
   let browser: Browser;
   beforeAll(async () => {
-    [headway, browser] = await Promise.all([startHeadway({ env: openToAll }), openBrowser()]);
+    [headway, browser] = await Promise.all([startHeadway({ env: openToAll }), startBrowser()]);
   });
   afterAll(async () => {
     await browser.close();

@@ -1,8 +1,9 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openBrowser, openPage, takePictures } from '../support/browser.js';
+import { startBrowser } from '../support/browser.js';
 import { commandOf, type RunningCommand, startServer } from '../support/example.js';
 import { type Headway, startHeadway } from '../support/headway.js';
+import { openPage, takePictures } from '../support/page.js';
 import { until } from '../support/until.js';
 
 describe('examples/htmx: htmx with its SSE extension', () => {
@@ -10,7 +11,7 @@ describe('examples/htmx: htmx with its SSE extension', () => {
   let browser: Browser;
   let server: RunningCommand & { url: string };
   beforeAll(async () => {
-    [headway, browser] = await Promise.all([startHeadway(), openBrowser()]);
+    [headway, browser] = await Promise.all([startHeadway(), startBrowser()]);
     server = await startServer(commandOf('htmx', 'serve'), { HEADWAY_URL: headway.api.url });
   });
   afterAll(async () => {

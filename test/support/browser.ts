@@ -1,48 +1,10 @@
-import { type Browser, chromium, type Page } from 'playwright-core';
+import { type Browser, chromium } from 'playwright-core';
 import { findProgram } from '../../scripts/lib/command.mjs';
 
-const executablePath =
-  process.env.CHROMIUM_PATH ?? findProgram('chromium', 'chromium-browser', 'google-chrome') ?? 'chromium';
-
-/** A real browser. */
-export const openBrowser = (): Promise<Browser> =>
+/** Chromium as `npm test` has installed it. */
+export const startBrowser = (): Promise<Browser> =>
   chromium.launch({
-    executablePath,
+    executablePath:
+      process.env.CHROMIUM_PATH ?? findProgram('chromium', 'chromium-browser', 'google-chrome') ?? 'chromium',
     args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-sync'],
   });
-
-/** A page, and what its console complained of. */
-export async function openPage(
-  browser: Browser,
-  url: string,
-  { colorScheme = 'light' as 'light' | 'dark' } = {},
-): Promise<{ page: Page; complaints: string[] }> {
-  const page = await browser.newPage({ colorScheme });
-  page.setDefaultTimeout(10_000);
-  const complaints: string[] = [];
-  page.on('pageerror', (error) => complaints.push(error.message));
-  page.on('console', (message) => {
-    if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
-  });
-  await page.goto(url);
-  return { page, complaints };
-}
-
-/**
- * Takes pictures of a page for people to look at, on a phone and on a desk, light and dark, into the folder that
- * `SCREENSHOTS` names; none without it.
- */
-export async function takePictures(page: Page, name: string): Promise<void> {
-  const folder = process.env.SCREENSHOTS;
-  if (!folder) return;
-  for (const colorScheme of ['light', 'dark'] as const) {
-    await page.emulateMedia({ colorScheme });
-    for (const [device, width, height] of [
-      ['phone', 360, 740],
-      ['desk', 1100, 700],
-    ] as const) {
-      await page.setViewportSize({ width, height });
-      await page.screenshot({ path: `${folder}/${name}-${device}-${colorScheme}.png` });
-    }
-  }
-}

@@ -6,7 +6,7 @@
   ARGV[2]  the reader's offset; 0 for a reader that has seen nothing
   ARGV[3]  how many log events at most
   ARGV[4]  an epoch, used when the channel turns out to have lost what the reader has seen
-  ARGV[5]  for a reader that has seen nothing: it does not want the log events up to this offset; 0: it wants all
+  ARGV[5]  for a reader that has seen nothing: it does not want the log events up to this offset (but an end); 0: it wants all
 
   Returns false when the channel does not exist, else
   {epoch, offset, end or "", reset reason or "", more log events follow (0 or 1),
@@ -31,6 +31,9 @@ local start = tonumber(meta[5] or '0')
 local lastLog = tonumber(meta[4] or '0')
 if from < start then from = start end
 local after = tonumber(ARGV[5])
+-- Nobody is left waiting on a channel that has ended: its end is wanted in any case.
+local ended = tonumber(meta[3] or '0')
+if ended > 0 and after >= ended then after = ended - 1 end
 -- Beyond the end it is of a life of the channel before this one.
 if ARGV[1] == '' and after > from and after <= tonumber(meta[2]) then from = after end
 
