@@ -29,10 +29,11 @@ export const STYLE = `
 .waits [part=fill] { animation: waits 1.6s ease-in-out infinite alternate; }
 @keyframes waits { from { transform: scaleX(.25); } to { transform: translateX(75%) scaleX(.25); } }
 [role=status] { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
-@media (prefers-color-scheme: dark) {
-  [part=fill] { background: var(--job-progress-color, #60a5fa); }
+/* As dark as the page says that it is (color-scheme), not as the visitor's system is. */
+@supports (color: light-dark(red, red)) {
+  [part=fill] { background: var(--job-progress-color, light-dark(#2563eb, #60a5fa)); }
   :host([state=failed]) [part=fill], :host([state=cancelled]) [part=fill] {
-    background: var(--job-progress-failed, #f87171);
+    background: var(--job-progress-failed, light-dark(#b91c1c, #f87171));
   }
 }
 @media (prefers-reduced-motion: reduce) {
@@ -41,6 +42,6 @@ export const STYLE = `
 }
 @media (forced-colors: active) {
   [part=bar] { border: 1px solid CanvasText; }
-  [part=fill] { background: Highlight; forced-color-adjust: none; }
+  :host [part=fill] { background: Highlight; forced-color-adjust: none; }
 }
 `;

@@ -1,0 +1,171 @@
+import { execFile } from 'node:child_process';
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
+import { publint } from 'publint';
+import { formatMessage } from 'publint/utils';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Headway, startHeadway } from '../support/headway.js';
+import { temporaryFolder } from '../support/processes.js';
+
+const run = promisify(execFile);
+const EXPORTS = ['client', 'vue', 'react', 'element'];
+/** What a project that uses them has beside Headway. None of it is asked of a registry. */
+const PEERS = ['react', 'react-dom', 'vue', '@types/react', '@types/react-dom'];
+
+describe('the package', () => {
+  let headway: Headway;
+  let tarball: string;
+  let project: string;
+
+  /** Packs, and puts what came of it into an empty project, where npm would put it. */
+  beforeAll(async () => {
+    headway = await startHeadway();
+    const folder = temporaryFolder();
+    const { stdout } = await run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder]);
+    // One object in an array, or by the package's name: it depends on npm's version.
+    const [packed] = Object.values(JSON.parse(stdout) as Record<string, { filename: string }>);
+    tarball = join(folder, packed!.filename);
+    project = temporaryFolder();
+    const modules = join(project, 'node_modules');
+    mkdirSync(join(modules, 'headway'), { recursive: true });
+    await run('tar', ['-xzf', tarball, '-C', join(modules, 'headway'), '--strip-components=1']);
+    for (const name of PEERS) {
+      mkdirSync(dirname(join(modules, name)), { recursive: true });
+      symlinkSync(join(process.cwd(), 'node_modules', name), join(modules, name));
+    }
+    writeFileSync(join(project, 'package.json'), '{"private": true, "type": "module"}');
+  });
+  afterAll(() => headway.stop());
+
+  it('has nothing that publint complains of', async () => {
+    const { messages, pkg } = await publint({ pkgDir: join(project, 'node_modules/headway'), strict: true });
+    expect(messages.map((message) => formatMessage(message, pkg!))).toEqual([]);
+  });
+
+  it('has types that are right for each export, however it is resolved', async () => {
+    const result = await checkPackage(createPackageFromTarballData(readFileSync(tarball)));
+    const problems = 'problems' in result ? result.problems : ['no types'];
+    const real = problems.filter((problem) => {
+      if (typeof problem === 'string') return true;
+      // Resolution of before "exports" (node10) knows no sub-paths; `require` of a module works from Node 20.19 on.
+      const { kind, resolutionKind } = problem as { kind: string; resolutionKind?: string };
+      return resolutionKind !== 'node10' && kind !== 'CJSResolvesToESM';
+    });
+    expect(real).toEqual([]);
+  });
+
+  it('works on Node: starts a job, watches it, renders a bar on a server', async () => {
+    writeFileSync(
+      join(project, 'main.js'),
+      `
+import { createElement } from 'react';
+import { renderToString } from 'react-dom/server';
+import { createSSRApp, h } from 'vue';
+import { renderToString as renderVue } from 'vue/server-renderer';
+import { createClient } from 'headway/client';
+import 'headway/element';
+import { useJob } from 'headway/react';
+import { headway, JobProgress } from 'headway/vue';
+
+const client = createClient({ url: process.env.HEADWAY });
+const job = await client.startJob('steps', { count: 3, intervalMs: 10 });
+const events = [];
+for await (const { event } of job) events.push(event);
+const View = () => createElement('b', null, useJob(job.id).state);
+const app = createSSRApp({ render: () => h(JobProgress, { job: job.id }) }).use(headway);
+console.log(JSON.stringify({
+  last: events.at(-1),
+  result: await job.result(),
+  react: renderToString(createElement(View)),
+  vue: (await renderVue(app)).includes('role="progressbar"'),
+}));
+`,
+    );
+    const { stdout } = await run(process.execPath, ['main.js'], {
+      cwd: project,
+      env: { PATH: process.env.PATH, HEADWAY: headway.api.url },
+    });
+    expect(JSON.parse(stdout)).toEqual({
+      last: 'completed',
+      result: { steps: 3 },
+      react: '<b>unknown</b>',
+      vue: true,
+    });
+  });
+
+  it.each([
+    ['NodeNext', 'NodeNext'],
+    ['ESNext', 'Bundler'],
+  ])(
+    'is typed in a strict project, module %s, without the types of Node',
+    async (module, moduleResolution) => {
+      writeFileSync(
+        join(project, 'typed.ts'),
+        `
+import { createClient, JobFailedError, type JobEvent } from 'headway/client';
+import { JobProgressElement } from 'headway/element';
+import { useJob as useReactJob } from 'headway/react';
+import { headway, useJob as useVueJob } from 'headway/vue';
+
+declare module 'headway/client' {
+  interface JobMap {
+    greet: { data: { names: string[] }; result: { greeted: number } };
+  }
+}
+
+const client = createClient({ url: 'http://127.0.0.1:3000' });
+export async function main(file: File): Promise<number> {
+  const imported = await client.startJob('csv-import', { file, delimiter: ';' });
+  const { rows, database }: { rows: number; database: { href: string } } = await imported.result();
+  // @ts-expect-error no such field
+  await client.startJob('steps', { counts: 3 });
+  const greet = await client.startJob('greet', { names: ['Ada'] }, { tags: ['eu'], onProgress: ({ percent }) => percent });
+  for await (const event of greet) {
+    if (event.event === 'log') event.data.message.toUpperCase();
+    if (event.event === 'completed') return event.data.result.greeted + rows + database.href.length;
+  }
+  const own = createClient<{ add: { data: { a: number }; result: { sum: number } } }>();
+  return own.startJob('add', { a: 1 }).then((job) => job.result()).then(({ sum }) => sum);
+}
+export const view = () => useReactJob<{ greeted: number }>('x').result?.greeted;
+export const composable = () => useVueJob<{ greeted: number }>('x').result.value?.greeted;
+export const element: typeof JobProgressElement = JobProgressElement;
+export const caught = (error: unknown) => (error instanceof JobFailedError ? error.error.code : undefined);
+export type Named = JobEvent['event'];
+export const plugin = headway;
+`,
+      );
+      writeFileSync(
+        join(project, 'tsconfig.json'),
+        JSON.stringify({
+          compilerOptions: {
+            target: 'ES2022',
+            module,
+            moduleResolution,
+            lib: ['ES2023', 'DOM', 'DOM.Iterable', 'DOM.AsyncIterable'],
+            types: [],
+            strict: true,
+            noEmit: true,
+          },
+          files: ['typed.ts'],
+        }),
+      );
+      const tsc = join(process.cwd(), 'node_modules/typescript/bin/tsc');
+      const { stdout } = await run(process.execPath, [tsc, '-p', project]).catch((error) => error);
+      expect(stdout).toBe('');
+    },
+  );
+
+  it('leaves nothing out: each export has its code and its types', () => {
+    const { exports } = JSON.parse(readFileSync('package.json', 'utf8')) as {
+      exports: Record<string, string>;
+    };
+    for (const name of EXPORTS) {
+      const path = join(project, 'node_modules/headway', exports[`./${name}`]!);
+      expect(readFileSync(path, 'utf8').length).toBeGreaterThan(0);
+      expect(readFileSync(path.replace(/\.js$/, '.d.ts'), 'utf8').length).toBeGreaterThan(0);
+    }
+  });
+});
