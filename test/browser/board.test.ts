@@ -1,6 +1,6 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openBrowser } from '../support/browser.js';
+import { startBrowser } from '../support/browser.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { openStream } from '../support/sse.js';
 
@@ -10,7 +10,7 @@ describe('P10: Bull Board', () => {
   let headway: Headway;
   let browser: Browser;
   beforeAll(async () => {
-    [headway, browser] = await Promise.all([startHeadway({ env: { ADMIN_TOKEN } }), openBrowser()]);
+    [headway, browser] = await Promise.all([startHeadway({ env: { ADMIN_TOKEN } }), startBrowser()]);
   });
   afterAll(async () => {
     await browser.close();

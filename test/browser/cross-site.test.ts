@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Browser, BrowserContext } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openBrowser } from '../support/browser.js';
+import { startBrowser } from '../support/browser.js';
 import type { StartedJob } from '../support/client.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { call, signer } from '../support/tokens.js';
@@ -35,7 +35,7 @@ describe('a page of another site, with a visitor of ours', () => {
           CHANNEL_RULES: '[{"channel":"staff","publish":"signed-in","subscribe":"signed-in"}]',
         },
       }),
-      openBrowser(),
+      startBrowser(),
       startEvil(),
     ]);
     context = await browser.newContext();

@@ -3,7 +3,7 @@ import { Queue } from 'bullmq';
 import type { Browser, Page } from 'playwright-core';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { openBrowser } from '../support/browser.js';
+import { startBrowser } from '../support/browser.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { testJobs } from '../support/jobs.js';
 import { until } from '../support/until.js';
@@ -38,7 +38,7 @@ describe('the page', () => {
   beforeAll(async () => {
     [headway, browser] = await Promise.all([
       startHeadway({ env: { JOBS_DIR: testJobs({ 'poem.mjs': POEM }) } }),
-      openBrowser(),
+      startBrowser(),
     ]);
   });
   beforeEach(async () => {
