@@ -55,6 +55,6 @@ await tell(async () => {
   if (asked) return end(0);
   service.failed.then(() => end(1));
   say(
-    `\nHeadway is ready: ${service.url}/\nThe queues, for the admin: ${service.url}/admin/queues (any name; the password is in ${service.adminToken})\nCtrl-C stops it.\n`,
+    `\nHeadway is ready: ${service.url}/\nThe dashboard: ${service.url}/dashboard\nThe queues, for the admin: ${service.url}/admin/queues (any name; the password is in ${service.adminToken})\nCtrl-C stops it.\n`,
   );
 });
