@@ -88,13 +88,14 @@ describe('the dashboard', () => {
   });
 
   it('retries a failed job, pauses and resumes a queue', async () => {
-    await start(3, 10, 2);
+    const job = await start(3, 10, 2);
     await signIn();
     await page.getByRole('button', { name: /^Retry steps/ }).click();
     await until('it failed again', async () => {
-      const counted = await page.getByRole('img', { name: /Ended per minute/ }).getAttribute('aria-label');
-      return counted?.includes('Failed 2');
+      const now = (await (await headway.client.get(job)).json()) as { state: string; attempt: number };
+      return now.state === 'failed' && now.attempt === 2;
     });
+    await page.getByRole('button', { name: /^Retry steps/ }).waitFor();
     await page.getByRole('button', { name: 'Pause the queue steps' }).click();
     await page.getByRole('button', { name: 'Resume the queue steps' }).waitFor();
     await start(1, 1);
@@ -132,7 +133,7 @@ describe('the dashboard', () => {
     await page.getByRole('heading', { name: 'Time line' }).waitFor();
     await page.getByText('Attempt 1 failed: failed at step 2, as asked').waitFor();
     await page.getByText('Attempt 2 begins').waitFor();
-    await page.getByText('Failed: failed at step 2, as asked').waitFor();
+    await page.getByText('Failed: failed at step 2, as asked', { exact: true }).waitFor();
     expect(page.url()).toBe(`${headway.api.url}/dashboard/jobs/${failed.id}`);
     await Promise.all(jobs.map((job) => headway.client.cancel(job)));
   });
@@ -194,7 +195,7 @@ describe('the dashboard', () => {
       for (const address of ['', `/jobs/${failed.id}`]) {
         if (address) {
           await page.goto(`${headway.api.url}/dashboard${address}`);
-          await page.getByText('Failed: failed at step 2, as asked').waitFor();
+          await page.getByText('Failed: failed at step 2, as asked', { exact: true }).waitFor();
         }
         await page.evaluate(axe.source);
         const findings = await page.evaluate(async () => {

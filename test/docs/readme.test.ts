@@ -106,6 +106,12 @@ describe('the README', () => {
     );
   });
 
+  it('reads the stream of the dashboard', async () => {
+    expect(await paste('dashboard')).toMatch(
+      /^retry: 2000\n\nevent: dashboard\ndata: \{"at":\d+,"admin":true/,
+    );
+  });
+
   it('starts many jobs by one call and lists them', async () => {
     const [batch, list] = (await paste('many'))
       .replace('}{', '}\n{')
