@@ -57,5 +57,7 @@ await tell(async () => {
   const board = service.adminToken
     ? `The queues, for the admin: ${service.url}/admin/queues (any name; the password is in ${service.adminToken})\n`
     : '';
-  say(`\nHeadway is ready: ${service.url}/\nThe dashboard: ${service.url}/dashboard\n${board}Ctrl-C stops it.\n`);
+  say(
+    `\nHeadway is ready: ${service.url}/\nThe dashboard: ${service.url}/dashboard\n${board}Ctrl-C stops it.\n`,
+  );
 });
