@@ -62,6 +62,11 @@ export interface JobContext {
    */
   partial(chunk: unknown): void;
   /**
+   * How many watch this job now, over all API processes: so that it can leave out what nobody would see. At most a second
+   * old; an API process that does not answer in half a second is not counted.
+   */
+  watchers(): Promise<number>;
+  /**
    * Starts a child job and waits for it. A child is a job of its own: with an id, a URL and a stream, of the same
    * owner. Its progress moves this job's bar, unless this job reports numbers of its own in the stage: the bar is the
    * weighted mean over the children started in the stage, one that ended counting in full.

@@ -5,6 +5,7 @@ import type { Gather } from '../shared/channel/gather.js';
 import { jobChannel } from '../shared/channel/keys.js';
 import type { Publisher } from '../shared/channel/publisher.js';
 import type { Logger } from '../shared/log.js';
+import type { Presence } from '../shared/presence.js';
 import { queueKey } from '../shared/queues.js';
 import type { ProgressData } from './progress.js';
 
@@ -22,10 +23,13 @@ export interface Outlet {
   bullMqLog(line: string): Promise<unknown>;
   /** For the log of the worker. */
   warn(message: string): void;
+  /** How many watch the job. */
+  watchers(): Promise<number>;
 }
 
 export interface OutletOptions {
   publisher: Publisher;
+  presence: Presence;
   gather: Gather;
   redis: Redis;
   queuePrefix: string;
@@ -40,7 +44,7 @@ const lua = readFileSync(new URL('../shared/lifecycle/scripts/log.lua', import.m
 
 /** The outlet of a run in this thread: to the channel of the job, and to BullMQ. */
 export function createOutlet(options: OutletOptions): Outlet {
-  const { publisher, gather, redis, queuePrefix, jobId, job, logLines, log } = options;
+  const { publisher, presence, gather, redis, queuePrefix, jobId, job, logLines, log } = options;
   if (!('logJob' in redis)) redis.defineCommand('logJob', { numberOfKeys: 2, lua });
   const scripts = redis as unknown as { logJob(...args: Array<string | number>): Promise<unknown> };
   const key = queueKey(queuePrefix, job.queueName, job.id!);
@@ -56,5 +60,6 @@ export function createOutlet(options: OutletOptions): Outlet {
     event: (event, data) => publisher.publish(channel, { event, data }, fence),
     bullMqLog: (line) => later(() => scripts.logJob(key, `${key}:logs`, line, logLines)),
     warn: (message) => log.warn(message),
+    watchers: async () => (await presence.watchers(channel)).watchers,
   };
 }

@@ -11,6 +11,7 @@ import { jobSettings } from '../shared/job-settings.js';
 import type { Lifecycle } from '../shared/lifecycle/reconcile.js';
 import { CANCELLED_REASON, type JobErrorCode } from '../shared/lifecycle/snapshot.js';
 import type { Logger } from '../shared/log.js';
+import type { Presence } from '../shared/presence.js';
 import { jobIdOf, queueKey } from '../shared/queues.js';
 import type { Registry } from '../shared/registry.js';
 import { type Children, type ChildServices, createChildren } from './children/children.js';
@@ -34,6 +35,7 @@ export interface ProcessorOptions {
   queuePrefix: string;
   lifecycle: Lifecycle;
   publisher: Publisher;
+  presence: Presence;
   gather: Gather;
   store: FileStore;
   keep: KeepTimes;
@@ -70,9 +72,10 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
   }
 
   function outletOf(jobId: string, job: Job): Outlet {
-    const { publisher, gather, limits } = options;
+    const { publisher, presence, gather, limits } = options;
     const outlet = createOutlet({
       publisher,
+      presence,
       gather,
       redis,
       queuePrefix,

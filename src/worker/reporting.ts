@@ -103,6 +103,7 @@ export function createReporting(options: ReportingOptions): Reporting {
         if (open) partials.add(chunk);
       },
       files,
+      watchers: () => outlet.watchers(),
     }),
     bar() {
       const present = rollUp;

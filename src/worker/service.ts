@@ -10,6 +10,7 @@ import { startBridge } from '../shared/lifecycle/bridge.js';
 import { createExpiry } from '../shared/lifecycle/expiry.js';
 import { createWithdrawal } from '../shared/lifecycle/withdraw.js';
 import type { Logger } from '../shared/log.js';
+import { createPresence } from '../shared/presence.js';
 import { createQueues, jobIdOf, planQueues } from '../shared/queues.js';
 import { connectRedis } from '../shared/redis.js';
 import type { Registry } from '../shared/registry.js';
@@ -110,6 +111,7 @@ export async function openWorker({ config, registry, log }: WorkerServiceOptions
     secret: await defaultSecret(config, process.env.NODE_ENV === 'production'),
     timeoutMs: config.WEBHOOK_TIMEOUT_MS,
   });
+  const commandsRedis = connectRedis(config.REDIS_URL, 'subscriber');
   const running = new RunningJobs();
   const { process: processor, runs } = createProcessor({
     registry,
@@ -117,6 +119,7 @@ export async function openWorker({ config, registry, log }: WorkerServiceOptions
     queuePrefix,
     lifecycle,
     publisher,
+    presence: createPresence({ redis, subscriber: commandsRedis, prefix: config.KEY_PREFIX }),
     gather,
     store,
     keep,
@@ -153,7 +156,6 @@ export async function openWorker({ config, registry, log }: WorkerServiceOptions
     worker.on('failed', (job) => told(job?.id));
   }
 
-  const commandsRedis = connectRedis(config.REDIS_URL, 'subscriber');
   listenForCommands({
     redis: commandsRedis,
     prefix: config.KEY_PREFIX,

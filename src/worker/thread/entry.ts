@@ -93,5 +93,6 @@ function outletTo(main: Peer): Outlet {
     event: (name, json) => main.call('event', name, json),
     bullMqLog: (line) => main.call('bullMqLog', line),
     warn: (message) => tell('warn', message),
+    watchers: () => main.call('watchers') as Promise<number>,
   };
 }

@@ -52,6 +52,7 @@ export function createThreadExecution(
     event: (name: string, json: string) => sent(outlet.event(name, json)),
     bullMqLog: (line: string) => sent(outlet.bullMqLog(line)),
     warn: (message: string) => outlet.warn(message),
+    watchers: () => outlet.watchers(),
     begin: () => mayBegin(),
     child: (call: number, ...args: ChildArguments) => child(call, ...args),
     finish(what: Outcome) {
