@@ -14,7 +14,7 @@ import { batchRoutes } from './routes/batch.js';
 import { type ChannelRoutesOptions, channelRoutes } from './routes/channels.js';
 import { type DashboardRoutesOptions, dashboardRoutes } from './routes/dashboard.js';
 import { definitionRoutes } from './routes/definitions.js';
-import { eventRoutes } from './routes/events.js';
+import { type EventRoutesOptions, eventRoutes } from './routes/events.js';
 import { filesRoutes } from './routes/files.js';
 import { healthRoutes } from './routes/health.js';
 import { jobRoutes } from './routes/jobs.js';
@@ -24,6 +24,7 @@ import { type ScheduleRoutesOptions, scheduleRoutes } from './routes/schedules.j
 export interface AppOptions
   extends ScheduleRoutesOptions,
     ChannelRoutesOptions,
+    EventRoutesOptions,
     Omit<DashboardRoutesOptions, 'page'> {
   keys: KeyRoutesOptions;
   /** Whether it is part of somebody's application, which has its own answer for what is not ours. */

@@ -35,6 +35,7 @@ import { createRevocations } from './auth/revocations.js';
 import { adminToken, createTokens, signingSecret } from './auth/tokens.js';
 import { createPermissions } from './channels/permission.js';
 import { readRules } from './channels/rules.js';
+import { CrowdAudience } from './crowd/audience.js';
 import { DashboardAudience } from './dashboard/audience.js';
 import { createFailedReader } from './dashboard/failed-jobs.js';
 import { DashboardFeed } from './dashboard/feed.js';
@@ -162,34 +163,39 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     prefix: config.KEY_PREFIX,
     sharded: redisServer.sharded,
     role: 'api',
-    describe: () => ({ viewers: viewers.count + dashboard.count }),
+    describe: () => ({ viewers: viewers.count + dashboard.count + crowds.count }),
     log,
   });
   const readPage = createPageReader(redis, queuePrefix);
-  const dashboard: DashboardAudience = new DashboardAudience(
-    new DashboardFeed({
-      redis,
-      prefix: config.KEY_PREFIX,
-      queuePrefix,
-      plan,
-      kinds: [...registry.keys()],
-      counts: createCountReader(redis, queuePrefix),
-      failed: createFailedReader(readPage, trackJob),
-      readPage,
-      trackJob,
-      subscriber: new Subscriber({
-        redis: subscriberRedis,
-        read: createReader(redis, internalPrefix(config.KEY_PREFIX)),
-        prefix: internalPrefix(config.KEY_PREFIX),
-        sharded: redisServer.sharded,
-        onError: (error) => log.debug({ err: error }, 'could not follow the dashboard'),
-      }),
-      self: reporting.view,
-      redisVersion: redisServer.version,
-      log,
+  const feed = new DashboardFeed({
+    redis,
+    prefix: config.KEY_PREFIX,
+    queuePrefix,
+    plan,
+    kinds: [...registry.keys()],
+    counts: createCountReader(redis, queuePrefix),
+    failed: createFailedReader(readPage, trackJob),
+    readPage,
+    trackJob,
+    subscriber: new Subscriber({
+      redis: subscriberRedis,
+      read: createReader(redis, internalPrefix(config.KEY_PREFIX)),
+      prefix: internalPrefix(config.KEY_PREFIX),
+      sharded: redisServer.sharded,
+      onError: (error) => log.debug({ err: error }, 'could not follow the dashboard'),
     }),
-    config.STALL_TIMEOUT_MS,
-  );
+    self: reporting.view,
+    redisVersion: redisServer.version,
+    log,
+  });
+  const dashboard = new DashboardAudience(feed, config.STALL_TIMEOUT_MS);
+  const crowds: CrowdAudience = new CrowdAudience({
+    feed,
+    readPage,
+    readJob: trackJob,
+    stallTimeoutMs: config.STALL_TIMEOUT_MS,
+    log,
+  });
 
   let stopping = false;
   const app = createApp({
@@ -209,6 +215,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     schedules,
     readGone,
     dashboard,
+    crowds,
     adminSession: createAdminSession(config, secret),
     embedded,
     log,
@@ -246,7 +253,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
   watchRevocations({
     redis: subscriberRedis,
     prefix: config.KEY_PREFIX,
-    audiences: [viewers, dashboard],
+    audiences: [viewers, dashboard, crowds],
     revocations,
     log,
   });
@@ -266,6 +273,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
       stopping = true;
       viewers.close();
       dashboard.close();
+      crowds.close();
     },
     async close() {
       await Promise.all([bridge.stop(), recheck.stop(), vanishedLook.stop()]);

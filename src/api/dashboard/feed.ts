@@ -10,7 +10,7 @@ import { DASHBOARD_CHANNEL } from '../../shared/dashboard/keys.js';
 import { createPresence, type ProcessView } from '../../shared/dashboard/presence.js';
 import type { Logger } from '../../shared/log.js';
 import { type QueuePlan, queueKey } from '../../shared/queues.js';
-import { LiveJobs } from './live-jobs.js';
+import { type LiveJob, LiveJobs } from './live-jobs.js';
 import { Scope, type ScopeReaders } from './scope.js';
 import { ActiveLists, type SharedState } from './sections.js';
 
@@ -73,6 +73,12 @@ export class DashboardFeed {
     this.scopes.delete(scope.owner);
     this.active.forget(scope);
     if (this.scopes.size === 0) this.stop();
+  }
+
+  /** The jobs of a scope that run, as was last heard of each. */
+  *running(scope: Scope): Generator<LiveJob> {
+    yield* this.live.of(scope.owner);
+    yield* scope.others;
   }
 
   /** Looks at what has changed; called often. */

@@ -2,12 +2,14 @@ import { type Request, type Response, Router } from 'express';
 import type { Connection } from '../../shared/connection.js';
 import { HeadwayError } from '../../shared/errors.js';
 import type { GoneReader } from '../../shared/job-index/gone.js';
+import type { QueuePlan } from '../../shared/queues.js';
 import type { Access } from '../auth/access.js';
 import { type Credential, distinct } from '../auth/credential.js';
+import type { Crowd, CrowdAudience } from '../crowd/audience.js';
 import { methods } from '../problem.js';
 import { MAX_CHANNELS, positionsOf } from '../stream/bundle.js';
 import { openJobChannel } from '../stream/job-channel.js';
-import { lastEventIdOf, requireStream } from '../stream/request.js';
+import { answerHead, lastEventIdOf, requireStream } from '../stream/request.js';
 import type { Viewers } from '../stream/viewers.js';
 
 export interface EventRoutesOptions {
@@ -15,14 +17,60 @@ export interface EventRoutesOptions {
   access: Access;
   readGone: GoneReader;
   viewers: Viewers;
+  crowds: CrowdAudience;
+  plan: QueuePlan;
 }
 
-/** `/v1/events?job=…&job=…`: many jobs over one connection (browsers allow six per host over HTTP/1.1). */
-export function eventRoutes({ connection, access, readGone, viewers }: EventRoutesOptions): Router {
+/**
+ * `/v1/events`: many jobs over one connection (browsers allow six per host over HTTP/1.1): `?job=…&job=…` all that
+ * they say, `?jobs=mine` and `?queue=…` where each of them stands.
+ */
+export function eventRoutes({
+  connection,
+  access,
+  readGone,
+  viewers,
+  crowds,
+  plan,
+}: EventRoutesOptions): Router {
   const jobs = { lifecycle: connection.lifecycle, readGone };
   const router = Router();
-  router.route('/').all(methods('GET')).get(watchJobs);
+  router.route('/').all(methods('GET')).get(watch);
   return router;
+
+  async function watch(req: Request, res: Response): Promise<void> {
+    const { job, jobs: whose, queue } = req.query;
+    if ([job, whose, queue].filter((given) => given !== undefined).length > 1) {
+      throw new HeadwayError('invalid-request', 'Give one of job, jobs and queue.');
+    }
+    if (whose === undefined && queue === undefined) return watchJobs(req, res);
+    const crowd = whose === undefined ? await queueOf(req, String(queue)) : await mineOf(req, String(whose));
+    requireStream(req);
+    if (req.method === 'HEAD') answerHead(res);
+    else crowds.answer(req, res, crowd, crowd.credential);
+  }
+
+  async function mineOf(
+    req: Request,
+    whose: string,
+  ): Promise<Crowd & { credential?: Credential | undefined }> {
+    if (whose !== 'mine') throw new HeadwayError('invalid-request', 'jobs must be mine.');
+    const principal = await access.principal(req);
+    if (!principal) {
+      throw new HeadwayError('sign-in', 'Nothing is known of you, so there are no jobs of yours.');
+    }
+    return { owner: principal.id, credential: principal.credential };
+  }
+
+  async function queueOf(
+    req: Request,
+    name: string,
+  ): Promise<Crowd & { credential?: Credential | undefined }> {
+    const { credential } = await access.requireAdmin(req);
+    if (!plan.names.includes(name)) throw new HeadwayError('not-found', 'There is no such queue.');
+    const kinds = plan.kindsIn(name).map((kind) => kind.name);
+    return { owner: undefined, queue: { name, kinds }, credential };
+  }
 
   async function watchJobs(req: Request, res: Response): Promise<void> {
     const jobIds = jobIdsOf(req);

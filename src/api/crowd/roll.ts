@@ -1,0 +1,80 @@
+import type { JobSnapshot, JobState } from '../../shared/lifecycle/snapshot.js';
+import type { LiveJob } from '../dashboard/live-jobs.js';
+
+/** The data of a `job` event: what is known of a job now. */
+export type JobNow = Record<string, unknown> & { jobId: string; state: JobState | 'gone' };
+
+/** What one viewer of many jobs was told, and what it is to be told next. */
+export class Roll {
+  /** Jobs that have not ended, by id: what was told of each. */
+  private readonly told = new Map<string, string>();
+  /** What is to be told, the newest of each job: whoever has waited longest is first. */
+  private readonly due = new Map<string, string>();
+
+  /** How many jobs are shown. */
+  get size(): number {
+    return this.told.size;
+  }
+
+  has(jobId: string): boolean {
+    return this.told.has(jobId);
+  }
+
+  /** The ids of those that are shown. */
+  ids(): Iterable<string> {
+    return this.told.keys();
+  }
+
+  /** Notes what is known of a job: it is told if it is new. */
+  note(now: JobNow): void {
+    const json = JSON.stringify(now);
+    if (this.told.get(now.jobId) === json) return;
+    this.told.set(now.jobId, json);
+    // A later one takes the place of the one that waits.
+    this.due.set(now.jobId, json);
+  }
+
+  /** Notes how a job has ended: it is told, and forgotten. */
+  end(now: JobNow): void {
+    this.told.delete(now.jobId);
+    this.due.set(now.jobId, JSON.stringify(now));
+  }
+
+  /** Takes what is to be told now: so many at most. */
+  take(count: number): string[] {
+    const taken: string[] = [];
+    for (const [jobId, json] of this.due) {
+      if (taken.length === count) break;
+      taken.push(json);
+      this.due.delete(jobId);
+    }
+    return taken;
+  }
+}
+
+/** A job as its worker told of it last. */
+export function ofLive(job: LiveJob): JobNow {
+  const {
+    id,
+    name,
+    attempt,
+    startedAt,
+    percent,
+    current,
+    total,
+    unit,
+    stage,
+    message,
+    ratePerSecond,
+    etaMs,
+  } = job;
+  const progress = { percent, current, total, unit, stage, message, ratePerSecond, etaMs };
+  return { jobId: id, name, state: 'active', attempt, startedAt, ...progress };
+}
+
+/** A job as it is kept. */
+export function ofSnapshot(job: JobSnapshot): JobNow {
+  const { id, name, state, attempt, failedReason, errorCode } = job;
+  const error = failedReason === undefined ? undefined : { message: failedReason, code: errorCode };
+  return { jobId: id, name, state, attempt, ...(state === 'failed' ? { error } : {}) };
+}
