@@ -20,7 +20,7 @@ app = Celery('examples', broker=REDIS_URL.replace('unix:', 'redis+socket://'))
 app.conf.broker_connection_retry_on_startup = True
 app.conf.worker_prefetch_multiplier = 1
 # A task is taken off the queue when it has been done, not when it begins: one whose worker was killed is done again,
-# at once when only the child was, else after the visibility timeout.
+# at once when only a child of it was, else after the visibility timeout, when a worker starts or looks again.
 app.conf.task_acks_late = True
 app.conf.task_reject_on_worker_lost = True
 app.conf.broker_transport_options = {'visibility_timeout': int(os.environ.get('VISIBILITY_TIMEOUT', 3600))}
@@ -47,9 +47,9 @@ def pack_folder(folder, task_id, task):
     if not files:
         raise ValueError(f'there are no files in {folder}')
     total = sum(path.stat().st_size for path in files)
-    task.log(f'{len(files)} files, {total} bytes')
+    task.log(f'{len(files)} files, {total} bytes, packed by process {os.getpid()}')
     archive = Path(tempfile.gettempdir()) / f'headway-{task_id}.tar.xz'
-    # Of its own name until it is whole: an attempt that was killed leaves no half archive behind.
+    # Of a name of its own until it is whole: an attempt that is killed leaves no half archive under the other.
     part = archive.with_suffix(f'.part{task.attempt}')
     done = 0
 
@@ -58,12 +58,15 @@ def pack_folder(folder, task_id, task):
         done += size
         task.progress(current=done, total=total, unit='bytes', message=path.name)
 
-    with tarfile.open(part, 'w:xz') as tar:
-        for path in files:
-            with path.open('rb') as file:
-                tar.addfile(tar.gettarinfo(arcname=str(path.relative_to(folder)), fileobj=file),
-                            Counted(file, lambda size: count(size, path)))
-    part.replace(archive)
+    try:
+        with tarfile.open(part, 'w:xz') as tar:
+            for path in files:
+                with path.open('rb') as file:
+                    tar.addfile(tar.gettarinfo(arcname=str(path.relative_to(folder)), fileobj=file),
+                                Counted(file, lambda size: count(size, path)))
+        part.replace(archive)
+    finally:
+        part.unlink(missing_ok=True)
     return {'archive': str(archive), 'files': len(files), 'bytes': total, 'packed': archive.stat().st_size}
 
 
