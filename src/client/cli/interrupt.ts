@@ -11,7 +11,7 @@ export interface InterruptOptions {
   detach(signal: StopSignal): void;
 }
 
-const QUESTION = 'c: cancel the job   d: detach, it goes on   Enter: go on watching ';
+const QUESTION = 'c: cancel  d: detach  Enter: go on ';
 
 /** Enter and Escape. */
 const GO_ON = '\r\n\u001b';

@@ -4,14 +4,13 @@ import type { Session } from './session.js';
 
 /** A call on one job, with the token that opens it. @param path after the job's own @throws ProblemError */
 export async function askJob(
-  { ask, tokenOf }: Session,
+  { askJson, tokenOf }: Session,
   id: string,
   path: '' | '/cancel' | '/retry',
   options: Call = {},
 ): Promise<JobView> {
   const token = await tokenOf(id);
-  const response = await ask(`v1/jobs/${encodeURIComponent(id)}${path}`, { ...options, token });
-  return (await response.json()) as JobView;
+  return askJson(`v1/jobs/${encodeURIComponent(id)}${path}`, { ...options, token });
 }
 
 /**

@@ -18,8 +18,8 @@ interface Definition {
 }
 
 /** What jobs the service has (`GET /v1/definitions`). @throws ProblemError */
-export async function readKinds({ ask }: Pick<Session, 'ask'>): Promise<Kind[]> {
-  const { definitions } = (await (await ask('v1/definitions')).json()) as { definitions: Definition[] };
+export async function readKinds({ askJson }: Session): Promise<Kind[]> {
+  const { definitions = [] }: { definitions?: Definition[] } = await askJson('v1/definitions');
   return definitions.map(({ name, queue, input }) => ({
     name,
     queue,

@@ -22,6 +22,8 @@ export function explain(error: unknown): string | undefined {
 
 const HINTS: Record<string, string> = {
   'not-found': 'Its token is known here only if it was started here: else give --token or HEADWAY_TOKEN.',
+  'idempotency-conflict':
+    'A file that is uploaded again is another file: name one that is there already in --data.',
   'invalid-token': 'Give another one with --token or HEADWAY_TOKEN.',
   'sign-in': 'Give its token with --token or HEADWAY_TOKEN.',
 };

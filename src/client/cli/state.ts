@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
@@ -82,18 +82,26 @@ export function openState(folder = stateFolder(), now = Date.now): State {
   }
 
   async function prune(dir: string): Promise<void> {
-    const files = await list(dir);
-    const seen = new Set<string>();
-    const last = files.reverse().filter(({ key, expiresAt }, index) => {
-      const again = seen.has(key);
-      seen.add(key);
-      return again || expiresAt <= now() || index >= MAX_JOBS;
-    });
+    const files = (await list(dir)).reverse();
+    const newest = new Map<string, string>();
+    for (const { key, name, expiresAt } of files) {
+      if (expiresAt > now() && newest.size < MAX_JOBS && !newest.has(key)) newest.set(key, name);
+    }
+    const last = files.filter(({ key, name }) => newest.get(key) !== name);
     await Promise.all(last.map(({ name }) => rm(join(dir, name), { force: true })));
+    await Promise.all((await readdir(dir)).filter(isDraft).map((name) => removeOld(join(dir, name))));
+  }
+
+  /** A draft that nobody finishes any more. */
+  async function removeOld(file: string): Promise<void> {
+    const written = await stat(file).catch(() => undefined);
+    if (written && written.mtimeMs < now() - DAY_MS) await rm(file, { force: true });
   }
 }
 
 const keyOf = (what: string[]): string => createHash('sha1').update(JSON.stringify(what)).digest('hex');
+
+const isDraft = (name: string): boolean => name.startsWith('draft-');
 
 /** Writes a file as a whole: another call never reads half of one. */
 async function keep(dir: string, what: string[], expiresAt: number, value: unknown): Promise<void> {

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { InvalidArgumentError } from 'commander';
 import { UsageError } from './problem.js';
 
@@ -67,3 +67,10 @@ function readText(option: string, path: string): Promise<string> {
     throw new UsageError(`${option}: ${path} cannot be read (${error.code})`);
   });
 }
+
+/** Whether something that can be read as a file is there (a pipe too). */
+export const isFile = (path: string): Promise<boolean> =>
+  stat(path).then(
+    (stats) => !stats.isDirectory(),
+    () => false,
+  );

@@ -51,14 +51,14 @@ export const lsCommand = (): Command =>
     .option('--owner <principal>', 'of this owner (for an admin): user:SUB')
     .option('-l, --limit <n>', 'so many at most', whole(1, 1_000_000), 50)
     .action(async (options: ListOptions, command: Command) => {
-      const { ask, json } = openSession(command);
+      const { askJson, json } = openSession(command);
       const { limit, ...filter } = options;
       let left = limit;
       let cursor: string | undefined;
       const write = json ? (job: JobView) => print(safeJson(job)) : createTable();
       do {
         const query = queryOf({ ...filter, cursor, limit: Math.min(left, PAGE) });
-        const page = (await (await ask(`v1/jobs?${query}`)).json()) as { jobs: JobView[]; next?: string };
+        const page: { jobs: JobView[]; next?: string } = await askJson(`v1/jobs?${query}`);
         for (const job of page.jobs) write(job);
         left -= page.jobs.length;
         cursor = page.next;

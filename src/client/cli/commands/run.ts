@@ -1,6 +1,3 @@
-import { openAsBlob } from 'node:fs';
-import { stat } from 'node:fs/promises';
-import { basename } from 'node:path';
 import { Command, Option } from 'commander';
 import type { JobOptions } from '../../types.js';
 import { attend } from '../attend.js';
@@ -11,7 +8,8 @@ import { UsageError } from '../problem.js';
 import { checkOutput } from '../result.js';
 import { openSession, type Session } from '../session.js';
 import { safeJson } from '../terminal/text.js';
-import { json, several } from '../values.js';
+import { openUpload, sendUpload, type Upload } from '../upload.js';
+import { isFile, json, several } from '../values.js';
 import { chooseView } from '../views/choose.js';
 import type { Accepted } from '../views/view.js';
 
@@ -40,22 +38,21 @@ export const runCommand = (): Command =>
   ).action(async (name: string, options: RunOptions, command: Command) => {
     const session = openSession(command);
     const { job, data, files } = await prepare(session, name, options);
-    for (const [field, { content, name: fileName }] of files) {
-      data[field] = (await session.client.upload(content, { name: fileName })).id;
+    const view = chooseView(session.json);
+    try {
+      for (const [field, file] of files) {
+        data[field] = await sendUpload(session, file, (progress) => view.uploading(progress));
+      }
+    } finally {
+      view.close();
     }
     const accepted = await start(session, name, data, job, options.idempotencyKey);
     if (options.detach)
       return print(session.json ? safeJson({ type: 'accepted', ...accepted }) : accepted.id);
-    const view = chooseView(session.json);
     view.accepted(accepted);
     const { output } = options;
     process.exitCode = await attend(session, { id: accepted.id, view, output, mayCancel: true });
   });
-
-interface Upload {
-  name: string;
-  content: Blob | AsyncIterable<Uint8Array>;
-}
 
 interface Prepared {
   job: JobOptions;
@@ -66,13 +63,14 @@ interface Prepared {
 /** Looks at everything that was typed before anything is sent. @throws UsageError, ProblemError */
 async function prepare(session: Session, name: string, options: RunOptions): Promise<Prepared> {
   const { file: typedFiles = [], output } = options;
-  const inputs = [options.data, ...typedFiles.map((typed) => typed.replace(/^\w+=(?=-$)/, ''))];
+  const { data: typedData, metadata } = options;
+  const inputs = [typedData, metadata, ...typedFiles.map((typed) => typed.replace(/^\w+=(?=-$)/, ''))];
   if (inputs.filter((input) => input === '-').length > 1) {
-    throw new UsageError('--data and --file: standard input can be read once only');
+    throw new UsageError('standard input (-) can be read once only');
   }
   const job = await jobOptions(options);
   await checkOutput(output);
-  const data = options.data === undefined ? {} : await json('--data', options.data);
+  const data = typedData === undefined ? {} : await json('--data', typedData);
   if (typedFiles.length > 0 && (data === null || typeof data !== 'object' || Array.isArray(data))) {
     throw new UsageError('--data: must be a JSON object when there is a --file to put into it');
   }
@@ -101,21 +99,6 @@ async function fieldAndPath(typed: string, kind: Kind): Promise<{ field: string;
   return { field: kind.fileFields[0] ?? 'file', path: typed };
 }
 
-async function openUpload(path: string): Promise<Upload> {
-  if (path === '-') return { name: 'stdin', content: process.stdin };
-  if (!(await isFile(path))) throw new UsageError(`--file: there is no file ${path}`);
-  const content = await openAsBlob(path).catch((error: NodeJS.ErrnoException) => {
-    throw new UsageError(`--file: ${path} cannot be read (${error.code})`);
-  });
-  return { name: basename(path), content };
-}
-
-const isFile = (path: string): Promise<boolean> =>
-  stat(path).then(
-    (stats) => !stats.isDirectory(),
-    () => false,
-  );
-
 async function start(
   session: Session,
   name: string,
@@ -127,8 +110,7 @@ async function start(
     ...options,
     ...(idempotencyKey ? { idempotencyKey } : {}),
   });
-  const { url, state } = session;
-  await state.keepJob({ url, id: job.id, name, token: job.token! }).catch((error: NodeJS.ErrnoException) => {
+  await session.keepToken({ id: job.id, name, token: job.token! }).catch((error: NodeJS.ErrnoException) => {
     say(`warning: the job's token cannot be kept (${error.code}): "headway watch" will need --token`);
   });
   return { id: job.id, name, deduplicated: job.started.deduplicated === true };

@@ -5,6 +5,7 @@ import type { View } from './view.js';
 export function createJsonView(write: (line: string) => void, note: (line: string) => void): View {
   const line = (type: string, fields: object): void => write(safeJson({ type, ...fields }));
   return {
+    uploading() {},
     accepted: (job) => line('accepted', job),
     event: ({ event, id, data }) => line('event', { event, ...(id ? { id } : {}), data }),
     status(status) {

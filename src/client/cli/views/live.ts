@@ -29,7 +29,12 @@ export function createLiveView(stream: WriteStream, paint: Paint): View {
   const restart = (): void => screen.show(line);
 
   return {
+    uploading(next) {
+      progress = next;
+      restart();
+    },
     accepted({ id, name, deduplicated }) {
+      progress = undefined;
       print(paint('dim', `${deduplicated ? 'Already there' : 'Started'}: ${name} ${id}`));
       restart();
     },

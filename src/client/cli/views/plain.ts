@@ -32,6 +32,9 @@ export function createPlainView(write: (line: string) => void, paint: Paint): Vi
   let state = '';
   let broken = false;
   return {
+    uploading(progress) {
+      if (worth(progress, Date.now())) write(progressText(progress));
+    },
     accepted: ({ id, name, deduplicated }) =>
       write(`${deduplicated ? 'Already there' : 'Started'}: ${name} ${id}`),
     event(event) {

@@ -1,5 +1,5 @@
 import type { Status } from '../../stream.js';
-import type { JobEvent } from '../../types.js';
+import type { JobEvent, Progress } from '../../types.js';
 import type { StopSignal } from '../output.js';
 
 /** What a start was answered. */
@@ -11,6 +11,8 @@ export interface Accepted {
 
 /** How a job is shown while it runs. */
 export interface View {
+  /** A file is on its way, before the job is started. */
+  uploading(progress: Progress): void;
   accepted(job: Accepted): void;
   event(event: JobEvent): void;
   /** Of the connection. */
