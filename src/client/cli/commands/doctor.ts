@@ -1,0 +1,40 @@
+import { Command } from 'commander';
+import type { Finding } from '../doctor/finding.js';
+import { checkHere } from '../doctor/here.js';
+import { checkService } from '../doctor/service.js';
+import { EXIT, print } from '../output.js';
+import { about } from '../package.js';
+import { openSession } from '../session.js';
+import { createPaint, hasColours } from '../terminal/colour.js';
+import { pad, safeJson, safeLine } from '../terminal/text.js';
+
+const STYLES = { ok: 'green', warning: 'yellow', problem: 'red', skipped: 'dim' } as const;
+
+/** `headway doctor`: looks at everything that has to be right, and says what to do. */
+export const doctorCommand = (): Command =>
+  new Command('doctor')
+    .description('Check versions, the API and Redis, and say what to do; exit code 1 for a problem')
+    .option('--no-redis', 'do not look at Redis (from a machine that cannot reach it)')
+    .action(async ({ redis }: { redis: boolean }, command: Command) => {
+      const session = openSession(command);
+      const paint = createPaint(hasColours(process.stdout));
+      let problems = 0;
+      const tell = (findings: Finding[]): void => {
+        for (const { level, check, found, advice } of findings) {
+          if (level === 'problem') problems++;
+          if (session.json) {
+            print(safeJson({ level, check, found, ...(advice ? { advice } : {}) }));
+            continue;
+          }
+          print(`${paint(STYLES[level], pad(level, 8))} ${pad(check, 17)} ${safeLine(found)}`);
+          if (advice) print(`${' '.repeat(27)}${paint('bold', safeLine(advice))}`);
+        }
+      };
+      const { version, engines } = about();
+      tell(checkHere(version, engines.node));
+      const { findings, kinds } = await checkService(session);
+      tell(findings);
+      const { lookAtRedis } = await import('../doctor/redis.js');
+      tell(redis ? await lookAtRedis(process.env, kinds) : []);
+      if (problems > 0) process.exitCode = EXIT.failed;
+    });

@@ -1,0 +1,55 @@
+import { Command, InvalidArgumentError } from 'commander';
+import { print } from '../output.js';
+import { duration, several } from '../values.js';
+
+const DAY_MS = 86_400_000;
+
+interface TokenOptions {
+  sub: string;
+  tenant?: string;
+  admin?: boolean;
+  subscribe?: string[];
+  publish?: string[];
+  job?: string[];
+  expires: number;
+}
+
+/** `headway token`: signs the token of a user (PROTOCOL.md, "Who is calling"). */
+export const tokenCommand = (): Command =>
+  new Command('token')
+    .description('Sign the token of a user, with JWT_SECRET, TOKEN_SECRET or the secret in DATA_DIR')
+    .requiredOption('--sub <name>', 'who its bearer is', text(200))
+    .option('--tenant <name>', 'keeps the same name of two tenants apart', text(100))
+    .option('--admin', 'may see and do everything')
+    .option('--subscribe <pattern>', 'may follow these channels; may be given several times', pattern)
+    .option('--publish <pattern>', 'may publish to these channels; may be given several times', pattern)
+    .option('--job <name>', 'may start this kind of job only; may be given several times', several)
+    .option('--expires <time>', 'valid for so long: 15m, 12h, 30d', lifetime, DAY_MS)
+    .action(async ({ job, expires, ...who }: TokenOptions) => {
+      const { signUser } = await import('../sign.js');
+      print(await signUser({ ...who, jobs: job, expiresMs: expires }));
+    });
+
+function text(max: number): (value: string) => string {
+  return (value) => {
+    if (value === '' || value.length > max) throw new InvalidArgumentError(`It has 1 to ${max} characters.`);
+    return value;
+  };
+}
+
+function lifetime(value: string): number {
+  const ms = duration(value);
+  if (ms < 1000) throw new InvalidArgumentError('A token is valid for a second at least.');
+  return ms;
+}
+
+/** A pattern of channels as the service takes it: refused here, and not by the first call that brings the token. */
+function pattern(value: string, before?: string[]): string[] {
+  const parts = /^(?:[A-Za-z0-9._:~@-]|\*|\{sub\}|\{tenant\}){1,200}$/.test(value);
+  if (!parts || (value.match(/\*+/g) ?? []).length > 3) {
+    throw new InvalidArgumentError(
+      'It is a name of channels in which *, **, {sub} and {tenant} may stand, three wildcards at most.',
+    );
+  }
+  return several(value, before);
+}

@@ -1,0 +1,40 @@
+import type { Command } from 'commander';
+
+/** What can be completed after a command. */
+export interface CommandWords {
+  name: string;
+  description: string;
+  options: Array<{
+    flag: string;
+    takesValue: boolean;
+    description: string;
+    choices: string[];
+    isFile: boolean;
+  }>;
+  /** Its first argument is the id of a job, one of these words, or something else. */
+  argument: 'job' | string[] | undefined;
+}
+
+/** What each command takes, read from the commands themselves. */
+export function wordsOf(program: Command): CommandWords[] {
+  const help = program.createHelp();
+  return help.visibleCommands(program).map((command) => {
+    const [argument] = command.registeredArguments;
+    return {
+      name: command.name(),
+      description: command.description(),
+      argument: /^id/.test(argument?.name() ?? '') ? 'job' : argument?.argChoices,
+      options: [...command.options, ...program.options].flatMap((option) =>
+        option.long
+          ? {
+              flag: option.long,
+              takesValue: option.required || option.optional,
+              description: option.description,
+              choices: option.argChoices ?? [],
+              isFile: /<path>/.test(option.flags),
+            }
+          : [],
+      ),
+    };
+  });
+}

@@ -1,0 +1,54 @@
+import { Command, Option } from 'commander';
+import { DEFAULT_URL } from './attend.js';
+import { cancelCommand } from './commands/cancel.js';
+import { completionCommand, knownJobsCommand } from './commands/completion.js';
+import { doctorCommand } from './commands/doctor.js';
+import { logsCommand } from './commands/logs.js';
+import { lsCommand } from './commands/ls.js';
+import { publishCommand } from './commands/publish.js';
+import { retryCommand } from './commands/retry.js';
+import { runCommand } from './commands/run.js';
+import { tailCommand } from './commands/tail.js';
+import { tokenCommand } from './commands/token.js';
+import { watchCommand } from './commands/watch.js';
+import { about } from './package.js';
+import { address, visible } from './values.js';
+
+const COMMANDS = [
+  runCommand,
+  watchCommand,
+  cancelCommand,
+  retryCommand,
+  lsCommand,
+  logsCommand,
+  publishCommand,
+  tailCommand,
+  tokenCommand,
+  doctorCommand,
+  completionCommand,
+];
+
+/** The commands, and the options that all of them have. Wrong input is thrown as a CommanderError. */
+export function createProgram(): Command {
+  const program = new Command('headway')
+    .description('Long-running jobs with live progress')
+    .version(about().version)
+    .addOption(
+      new Option('--url <url>', 'where the service is')
+        .env('HEADWAY_URL')
+        .default(DEFAULT_URL)
+        .argParser(address),
+    )
+    .addOption(
+      new Option('--token <token>', 'of a user, an admin or a job').env('HEADWAY_TOKEN').argParser(visible),
+    )
+    .option('--json', 'for scripts: a JSON object a line')
+    .exitOverride();
+  const add = (command: Command, hidden: boolean): void => {
+    command.copyInheritedSettings(program);
+    program.addCommand(command, { hidden });
+  };
+  for (const create of COMMANDS) add(create(), false);
+  add(knownJobsCommand(), true);
+  return program;
+}

@@ -1,0 +1,68 @@
+import type { Progress } from '../../types.js';
+import type { Paint } from './colour.js';
+import { columnsOf, cut, safeLine } from './text.js';
+import { amount, clock } from './units.js';
+
+const MAX_BAR = 30;
+const MIN_BAR = 5;
+/** A message is shown when there is room for so much of it. */
+const MIN_MESSAGE = 8;
+
+/** What a progress says, piece by piece, the weightiest first. */
+function pieces(progress: Progress): string[] {
+  const { percent, stage, stageIndex, stageCount = 0, current, total, unit, ratePerSecond, etaMs } = progress;
+  const counts =
+    current === undefined ? '' : amount(current) + (total === undefined ? '' : `/${amount(total)}`);
+  return [
+    percent === null ? '' : `${Math.floor(percent)}%`.padStart(4),
+    etaMs === undefined || percent === 100 ? '' : `${clock(etaMs)} left`,
+    stage ? safeLine(stage) + (stageIndex && stageCount > 1 ? ` (${stageIndex}/${stageCount})` : '') : '',
+    /^(bytes?|B)$/.test(unit ?? '') && current !== undefined
+      ? amount(current, unit) + (total === undefined ? '' : ` of ${amount(total, unit)}`)
+      : counts + (counts && unit ? ` ${safeLine(unit)}` : ''),
+    ratePerSecond === undefined
+      ? ''
+      : `${amount(ratePerSecond, unit && /^(bytes?|B)$/.test(unit) ? unit : undefined)}/s`,
+  ];
+}
+
+/** A progress as one line of text without a bar. */
+export function progressText(progress: Progress, columns = Number.POSITIVE_INFINITY): string {
+  const [percent = '', eta = '', stage = '', counts = '', rate = ''] = fitting(pieces(progress), columns);
+  const text = [percent, stage, counts, rate, eta].filter(Boolean).join('  ');
+  const room = columns - columnsOf(text) - 2;
+  const message = progress.message && room >= MIN_MESSAGE ? cut(safeLine(progress.message), room) : '';
+  return [text, message].filter(Boolean).join('  ') || 'running';
+}
+
+/**
+ * A progress as a bar with what it says, in no more than `columns` columns: on a narrow terminal the less weighty pieces
+ * go first, then the bar.
+ * @param now moves the bar of a job that cannot say how far it is, ms
+ */
+export function progressBar(progress: Progress, columns: number, paint: Paint, now: number): string {
+  const wanted = columnsOf(progressText({ ...progress, message: '' }));
+  const width = Math.min(MAX_BAR, Math.max(columns - wanted - 1, Math.min(MAX_BAR, Math.floor(columns / 4))));
+  if (width < MIN_BAR) return progressText(progress, columns);
+  return `${drawBar(progress.percent, width, paint, now)} ${progressText(progress, columns - width - 1)}`;
+}
+
+function drawBar(percent: number | null, width: number, paint: Paint, now: number): string {
+  if (percent === null) {
+    const place = Math.floor(now / 100) % width;
+    return paint('dim', '░'.repeat(place)) + paint('cyan', '█') + paint('dim', '░'.repeat(width - place - 1));
+  }
+  const done = Math.floor((percent / 100) * width);
+  return paint(percent === 100 ? 'green' : 'cyan', '█'.repeat(done)) + paint('dim', '░'.repeat(width - done));
+}
+
+/** The pieces that fit, those in front first; the others are empty. */
+function fitting(all: string[], columns: number): string[] {
+  let used = 0;
+  return all.map((piece) => {
+    const needed = piece ? columnsOf(piece) + (used > 0 ? 2 : 0) : 0;
+    if (used + needed > columns) return '';
+    used += needed;
+    return piece;
+  });
+}

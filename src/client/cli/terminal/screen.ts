@@ -1,0 +1,57 @@
+import type { WriteStream } from 'node:tty';
+
+const FRAME_MS = 100;
+const HOME_AND_CLEAR = '\r\x1b[K';
+
+/** The last line of a terminal, drawn again and again, with lines that stay above it. */
+export interface Screen {
+  readonly columns: number;
+  /** What the live line is from now on: asked for at most ten times a second, drawn when it has changed. */
+  show(line: (now: number) => string): void;
+  /** A line that stays. */
+  print(line: string): void;
+  /** Takes the live line away. */
+  clear(): void;
+}
+
+export function createScreen(stream: WriteStream): Screen {
+  let line: ((now: number) => string) | undefined;
+  let shown = '';
+  let timer: NodeJS.Timeout | undefined;
+  const columns = (): number => (stream.columns || 80) - 1;
+
+  function draw(): void {
+    if (!line) return;
+    const text = line(Date.now());
+    if (text === shown) return;
+    stream.write(HOME_AND_CLEAR + text);
+    shown = text;
+  }
+
+  function erase(): void {
+    if (shown) stream.write(HOME_AND_CLEAR);
+    shown = '';
+  }
+
+  return {
+    get columns() {
+      return columns();
+    },
+    show(next) {
+      line = next;
+      if (timer) return;
+      draw();
+      timer = setInterval(draw, FRAME_MS);
+    },
+    print(text) {
+      erase();
+      stream.write(`${text}\n`);
+      draw();
+    },
+    clear() {
+      clearInterval(timer);
+      timer = line = undefined;
+      erase();
+    },
+  };
+}

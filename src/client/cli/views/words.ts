@@ -1,0 +1,83 @@
+import type { JobEvent } from '../../types.js';
+import type { Paint } from '../terminal/colour.js';
+import { safeJson, safeLine, safeLines } from '../terminal/text.js';
+import { span } from '../terminal/units.js';
+
+/** What an event says, in lines that stay. Progress and states that the bar shows say nothing here. */
+export function wordsOf(event: JobEvent, paint: Paint): string[] {
+  switch (event.event) {
+    case 'log':
+      return logLines(event.data, paint);
+    case 'active':
+      return event.data.attempt > 1 ? [`Attempt ${event.data.attempt} of ${event.data.attempts}`] : [];
+    case 'retrying': {
+      const { attempt, attempts, error, nextAttemptAt, at } = event.data;
+      const next = nextAttemptAt ? `; the next begins in ${span(nextAttemptAt - at)}` : '';
+      return [paint('yellow', `Attempt ${attempt} of ${attempts} failed: ${safeLine(error.message)}${next}`)];
+    }
+    case 'stalled':
+      return [paint('yellow', 'The worker of this attempt was lost; another one takes over')];
+    case 'child': {
+      const { childName, childId, state, error } = event.data;
+      return [paint('yellow', safeLine(`Its child ${childName} ${childId} ${state}: ${error.message}`))];
+    }
+    case 'completed':
+      return [paint('green', 'Completed')];
+    case 'failed': {
+      const { message, code } = event.data.error;
+      const [first = '', ...others] = safeLines(message);
+      return [paint('red', `Failed: ${first}${code ? ` (${safeLine(code)})` : ''}`), ...others];
+    }
+    case 'cancelled':
+      return [paint('yellow', event.data.reason === 'removed' ? 'Removed from its queue' : 'Cancelled')];
+    case 'waiting':
+    case 'delayed':
+    case 'progress':
+    case 'queue':
+    case 'partial':
+    case 'reset':
+      return [];
+    default:
+      return [paint('dim', ownWords(event))];
+  }
+}
+
+const LEVELS = { debug: 'dim', info: undefined, warn: 'yellow', error: 'red' } as const;
+
+/** A log line, or several; with its level unless that is `info`, and its fields. */
+export function logLines(
+  { level, message, fields }: { level: string; message: string; fields?: Record<string, unknown> },
+  paint: Paint,
+): string[] {
+  const style = LEVELS[level as keyof typeof LEVELS];
+  const prefix = level === 'info' ? '' : `${safeLine(level)}: `;
+  const lines = safeLines(prefix + message);
+  const painted = style ? lines.map((line) => paint(style, line)) : lines;
+  return fields && Object.keys(fields).length > 0
+    ? [...painted.slice(0, -1), `${painted.at(-1)} ${paint('dim', safeJson(fields))}`]
+    : painted;
+}
+
+/** An event of the job's own. */
+const ownWords = (event: { event: string; data: unknown }): string =>
+  `${safeLine(event.event)}: ${safeJson((event.data as { data?: unknown }).data)}`;
+
+/** Where a job is that has yet to run, or runs without saying how far it is; `undefined` for events that say nothing of it. */
+export function stateOf(event: JobEvent): string | undefined {
+  switch (event.event) {
+    case 'waiting':
+      return 'waiting for a worker';
+    case 'delayed':
+      return `waiting until ${new Date(event.data.until).toLocaleString('sv')}`;
+    case 'queue':
+      return event.data.paused ? 'waiting: its queue is paused' : 'waiting for a worker';
+    case 'active':
+      return 'running';
+    case 'retrying':
+      return 'waiting for the next attempt';
+    case 'stalled':
+      return 'waiting for another worker';
+    default:
+      return undefined;
+  }
+}

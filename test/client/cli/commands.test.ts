@@ -1,0 +1,217 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { CliUser, jsonLines } from '../../support/cli.js';
+import { type Headway, startHeadway } from '../../support/headway.js';
+import { FLAKY, STEERED, testJobs } from '../../support/jobs.js';
+
+let headway: Headway;
+let user: CliUser;
+beforeAll(async () => {
+  headway = await startHeadway({
+    env: {
+      JOBS_DIR: testJobs({ 'steered.mjs': STEERED, 'flaky.mjs': FLAKY }),
+      ADMIN_TOKEN: 'the-token-of-an-admin',
+      CHANNEL_RULES: '[{"channel":"public.**","subscribe":"anyone","publish":"anyone"}]',
+    },
+  });
+  user = new CliUser(headway.api.url);
+});
+afterAll(() => headway.stop());
+
+const startSteered = async (turns: string, who = user): Promise<string> =>
+  (await who.run(['run', 'steered', '-d', JSON.stringify({ turns }), '--detach'])).stdout.trim();
+
+describe('headway ls', () => {
+  it("lists the user's own jobs, by state and kind, as a table or as JSON", async () => {
+    const ada = new CliUser(headway.api.url);
+    const id = await startSteered('ls', ada);
+    await ada.run(['run', 'steps', '-d', '{"count":1,"intervalMs":1}']);
+    const { stdout, code } = await ada.run(['ls']);
+    expect(code).toBe(0);
+    expect(stdout.split('\n').map((line) => line.trim().split(/ {2,}/).slice(0, 2))).toEqual([
+      [expect.stringMatching(/^steps\./), 'completed'],
+      [id, expect.stringMatching(/active|waiting/)],
+      [''],
+    ]);
+    const { stdout: steps } = await ada.run([
+      'ls',
+      '--json',
+      '-n',
+      'steps',
+      '-s',
+      'completed',
+      '-s',
+      'failed',
+    ]);
+    expect(jsonLines(steps)).toMatchObject([{ name: 'steps', state: 'completed' }]);
+    // Somebody else sees nothing of it, an admin all.
+    const stranger = new CliUser(headway.api.url);
+    expect((await stranger.run(['ls'])).stdout).toBe('');
+    const { stdout: all } = await stranger.run(['ls', '--json', '--token', 'the-token-of-an-admin']);
+    expect(all).toContain(id);
+    await headway.connection.lpush('ls', 'end');
+  });
+
+  it('goes from page to page, to the limit', async () => {
+    const many = new CliUser(headway.api.url);
+    const started = await many.shell(
+      `for i in 1 2 3; do headway run steps -d '{"count":1,"intervalMs":1}' --detach; done`,
+    );
+    const ids = started.stdout.trim().split('\n');
+    const { stdout, stderr } = await many.run(['ls', '--json', '--limit', '2']);
+    expect(jsonLines(stdout).map(({ id }) => id)).toEqual(ids.reverse().slice(0, 2));
+    expect(stderr).toBe('');
+    expect((await many.run(['ls', '-l', '2'])).stderr).toBe('There may be more: --limit 4\n');
+    expect(jsonLines((await many.run(['ls', '--json'])).stdout)).toHaveLength(3);
+  });
+});
+
+describe('headway cancel and retry', () => {
+  it('cancel several; one that cannot be is said, and the others are', async () => {
+    const ids = [await startSteered('c1'), await startSteered('c2')];
+    const { code, stdout, stderr } = await user.run(['cancel', ids[0]!, 'steps.none', ids[1]!]);
+    expect(stdout.trim().split('\n')).toEqual(
+      ids.map((id) => expect.stringMatching(`^${id} (is cancelled|was told to stop)$`)),
+    );
+    expect(stderr).toMatch(/^error: steps\.none: There is no such job[^\n]*\n$/);
+    expect(code).toBe(1);
+    const { code: watched, stderr: said } = await user.run(['watch', ids[0]!]);
+    expect(said).toMatch(/\nCancelled\n$/);
+    expect(watched).toBe(1);
+  });
+
+  it('retry a failed job under its id, and watch it', async () => {
+    const data = '{"failures":1,"permanent":true}';
+    const id = (await user.run(['run', 'flaky', '-d', data, '--detach'])).stdout.trim();
+    expect((await user.run(['watch', id])).code).toBe(1);
+    const { code, stdout } = await user.run(['retry', id, '--watch']);
+    expect({ code, result: JSON.parse(stdout) }).toEqual({ code: 0, result: { attempt: 2 } });
+    const { code: again, stderr } = await user.run(['retry', id]);
+    expect(again).toBe(1);
+    expect(stderr).toMatch(/^error: [^\n]+\n$/);
+  });
+});
+
+describe('headway logs', () => {
+  it('prints what a job has said so far, and with -f goes on to its end', async () => {
+    const id = await startSteered('logs');
+    const follow = user.start(['logs', '-f', id]);
+    await headway.connection.lpush('logs', 'log one', 'log \u001b[31mtwo');
+    await follow.printed(/^one\ntwo\n$/);
+    const { code, stdout } = await user.run(['logs', id]);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: 'one\ntwo\n' });
+    await headway.connection.lpush('logs', 'log three', 'end');
+    expect(await follow.end).toEqual({ code: 0, stdout: 'one\ntwo\nthree\n', stderr: '' });
+    const { stdout: json } = await user.run(['logs', id, '--json']);
+    expect(jsonLines(json)).toMatchObject([
+      { message: 'one' },
+      { message: '\u001b[31mtwo' },
+      { message: 'three' },
+    ]);
+  });
+
+  it('does not wait for a job that goes on reporting', async () => {
+    const { stdout: id } = await user.run([
+      ...['run', 'steps', '--detach', '-d', '{"count":1000,"intervalMs":50}'],
+    ]);
+    const { code, stdout } = await user.run(['logs', id.trim()]);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: '1000 steps of 50 ms\n' });
+    await user.run(['cancel', id.trim()]);
+  });
+});
+
+describe('headway publish and tail', () => {
+  it('publish what tail prints, of several channels', async () => {
+    const tail = user.start(['tail', 'public.a', 'public.b', '--last', '10']);
+    expect((await user.run(['publish', 'public.a', '{"runs": 4}', '-e', 'score'])).stdout).toMatch(
+      /^\w+-1\n$/,
+    );
+    await user.run(['publish', 'public.b', 'two\nlines \u001b[2J']);
+    await tail.printed(/public\.a\tscore\t\{"runs":4\}\n/);
+    await tail.printed(/public\.b\tmessage\ttwo lines \n/);
+    const { stdout } = await user.run(['publish', 'public.a', '-', '--lines'], { input: 'x\ny\n' });
+    expect(stdout.trim().split('\n')).toHaveLength(2);
+    await tail.printed(/public\.a\tmessage\tx\n(?:.*\n)*public\.a\tmessage\ty\n/);
+    tail.child.kill('SIGINT');
+    await tail.end;
+  });
+
+  it('have ids, states and JSON', async () => {
+    const { stdout: id } = await user.run(['publish', 'public.c', '1', '--id', 'ball-7', '--json']);
+    expect(jsonLines(id)).toEqual([{ id: expect.stringMatching(/^\w+-1:ball-7$/) }]);
+    for (const value of ['on', 'off'])
+      await user.run(['publish', 'public.c', value, '-e', 'lamp', '--state', 'hall']);
+    const { stdout, stderr } = await user.shell('headway tail public.c --json | head -n 1');
+    expect(jsonLines(stdout)).toMatchObject([{ channel: 'public.c', event: 'lamp', data: 'off' }]);
+    expect(stderr).toBe('');
+  });
+
+  it('say in one line what is not allowed', async () => {
+    for (const args of [
+      ['tail', 'secret'],
+      ['publish', 'secret', 'x'],
+    ]) {
+      const { code, stderr } = await user.run(args);
+      expect({ code, stderr }).toEqual({
+        code: 1,
+        stderr: expect.stringMatching(/^error: [^\n]*--token or HEADWAY_TOKEN\.\n$/),
+      });
+    }
+  });
+});
+
+describe('headway token', () => {
+  it('signs what the service believes', async () => {
+    const secret = { TOKEN_SECRET: headway.env.TOKEN_SECRET! };
+    const { stdout } = await user.run(
+      [
+        'token',
+        '--sub',
+        'ada',
+        '--tenant',
+        'acme',
+        '--subscribe',
+        'scores.**',
+        '--publish',
+        'scores.*',
+        '--job',
+        'steps',
+        '--expires',
+        '1h',
+      ],
+      { env: secret },
+    );
+    const ada = new CliUser(headway.api.url, { HEADWAY_TOKEN: stdout.trim() });
+    expect((await ada.run(['publish', 'scores.x', '4'])).code).toBe(0);
+    const data = ['-d', '{"count":1,"intervalMs":1}'];
+    expect((await ada.run(['run', 'steps', ...data])).code).toBe(0);
+    const { code, stderr } = await ada.run(['run', 'flaky', '-d', '{"failures":0}']);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^error: [^\n]+\n$/);
+    // She sees her jobs from anywhere, and only hers.
+    const elsewhere = new CliUser(headway.api.url, { HEADWAY_TOKEN: stdout.trim() });
+    expect(jsonLines((await elsewhere.run(['ls', '--json'])).stdout)).toMatchObject([{ name: 'steps' }]);
+    const admin = await user.run(['token', '--sub', 'root', '--admin'], { env: secret });
+    const all = await user.run(['ls', '--json', '--token', admin.stdout.trim()]);
+    expect(jsonLines(all.stdout).length).toBeGreaterThan(1);
+  });
+
+  it('takes the secret of a service that made its own, and never makes one', async () => {
+    const { code, stderr } = await user.run(['token', '--sub', 'ada'], { env: { DATA_DIR: 'nowhere' } });
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: expect.stringMatching(
+        /^error: there is no secret to sign with: [^\n]*token-secret: ENOENT\)\n$/,
+      ),
+    });
+    const own = await startHeadway({ env: { TOKEN_SECRET: '' }, workers: 0 });
+    try {
+      const { stdout } = await user.run(['token', '--sub', 'ada'], { env: { DATA_DIR: own.env.DATA_DIR! } });
+      const { code: listed } = await user.run(['ls', '--url', own.api.url, '--token', stdout.trim()]);
+      expect(listed).toBe(0);
+      const expired = await user.run(['ls', '--url', headway.api.url, '--token', stdout.trim()]);
+      expect(expired.stderr).toMatch(/^error: The token was not made for this service[^\n]*\n$/);
+    } finally {
+      await own.stop();
+    }
+  });
+});

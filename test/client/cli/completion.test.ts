@@ -1,0 +1,66 @@
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { findProgram } from '../../../scripts/lib/command.mjs';
+import { CliUser } from '../../support/cli.js';
+import { type Headway, startHeadway } from '../../support/headway.js';
+
+let headway: Headway;
+let user: CliUser;
+beforeAll(async () => {
+  headway = await startHeadway({ workers: 0 });
+  user = new CliUser(headway.api.url);
+});
+afterAll(() => headway.stop());
+
+/** What bash offers for a line whose last word is being typed. */
+async function completeInBash(...words: string[]): Promise<string[]> {
+  const list = words.map((word) => `'${word}'`).join(' ');
+  const { stdout, stderr } = await user.shell(
+    `source <(headway completion bash); COMP_WORDS=(${list}); COMP_CWORD=${words.length - 1}; _headway; printf '%s\\n' "\${COMPREPLY[@]}"`,
+  );
+  expect(stderr).toBe('');
+  return stdout.split('\n').filter(Boolean);
+}
+
+describe('completion', () => {
+  it('in bash knows commands, options and their values', async () => {
+    expect(await completeInBash('headway', 'w')).toEqual(['watch']);
+    expect(await completeInBash('headway', '')).toEqual(expect.arrayContaining(['run', 'ls', 'doctor']));
+    expect(await completeInBash('headway', '')).not.toContain('known-jobs');
+    expect(await completeInBash('headway', 'run', 'steps', '--id')).toEqual(['--idempotency-key']);
+    expect(await completeInBash('headway', 'ls', '--state', 'comp')).toEqual(['completed']);
+    expect(await completeInBash('headway', 'ls', '--limit', '')).toEqual([]);
+    expect(await completeInBash('headway', 'completion', 'z')).toEqual(['zsh']);
+    writeFileSync(join(user.home, 'people.csv'), '');
+    expect(await completeInBash('headway', 'run', 'csv-import', '--file', 'peo')).toEqual(['people.csv']);
+  });
+
+  it('in bash knows the jobs that were started here', async () => {
+    const { stdout } = await user.run(['run', 'steps', '-d', '{"count":1,"intervalMs":1}', '--detach']);
+    expect(await completeInBash('headway', 'watch', 'steps.')).toEqual([stdout.trim()]);
+  });
+
+  it.skipIf(!findProgram('zsh'))('in zsh is a script that zsh can read', async () => {
+    const { stdout } = await user.run(['completion', 'zsh']);
+    const { status, stderr } = spawnSync(
+      'zsh',
+      ['-f', '-c', `autoload -U compinit; compinit -D; ${stdout}\nwhich _headway`],
+      {
+        encoding: 'utf8',
+        env: user.env,
+      },
+    );
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  });
+
+  it('for zsh has each command, with its options quoted', async () => {
+    const { stdout } = await user.run(['completion', 'zsh']);
+    expect(stdout).toMatch(/^#compdef headway\n/);
+    expect(stdout).toContain("'*--attempts[run it so often at most]:value: '");
+    expect(stdout).toMatch(/\n {4}watch\) _arguments .*'\*:job:_headway_jobs' ;;/);
+    // Quotes are in pairs, so bash can at least read it as words.
+    expect(stdout.replaceAll("'\\''", '').match(/'/g)!.length % 2).toBe(0);
+  });
+});

@@ -1,0 +1,99 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { differs } from '../../../src/client/cli/doctor/clock.js';
+import { checkHere, isAtLeast } from '../../../src/client/cli/doctor/here.js';
+import { lookAt, parseInfo } from '../../../src/client/cli/doctor/redis.js';
+import { CliUser, jsonLines } from '../../support/cli.js';
+import { type Headway, startHeadway } from '../../support/headway.js';
+import { freePort } from '../../support/redis.js';
+
+let headway: Headway;
+let user: CliUser;
+beforeAll(async () => {
+  headway = await startHeadway({ appendOnly: true });
+  user = new CliUser(headway.api.url, { REDIS_URL: headway.redis.url });
+});
+afterAll(() => headway.stop());
+
+/** The levels of all checks, by their names. */
+const levels = (stdout: string): Record<string, string> =>
+  Object.fromEntries(jsonLines(stdout).map(({ check, level }) => [check, level]));
+
+describe('headway doctor', () => {
+  it('finds a sound service sound', async () => {
+    const { code, stdout } = await user.run(['doctor', '--json']);
+    expect(code).toBe(0);
+    const found = levels(stdout);
+    expect(found).toMatchObject({
+      node: 'ok',
+      api: 'ok',
+      'api ready': 'ok',
+      'redis eviction': 'ok',
+      'redis persistence': 'ok',
+      workers: 'ok',
+    });
+    expect(Object.values(found)).not.toContain('problem');
+    const { stdout: text } = await user.run(['doctor']);
+    expect(text).toMatch(/^ok {7}headway/);
+    expect(text).not.toContain('\x1b');
+  });
+
+  it('says what to do about a policy that drops jobs, and about workers that are not there', async () => {
+    await headway.connection.config('SET', 'maxmemory-policy', 'allkeys-lru');
+    await headway.connection.config('SET', 'appendonly', 'no');
+    await Promise.all(headway.workers.map((worker) => worker.kill()));
+    const { code, stdout } = await user.run(['doctor']);
+    await headway.connection.config('SET', 'maxmemory-policy', 'noeviction');
+    expect(code).toBe(1);
+    expect(stdout).toMatch(
+      /problem +redis eviction +allkeys-lru[^\n]*\n +CONFIG SET maxmemory-policy noeviction/,
+    );
+    expect(stdout).toMatch(/warning +redis persistence[^\n]*\n +CONFIG SET appendonly yes/);
+    expect(stdout).toMatch(/problem +workers +nobody works for [^\n]*steps[^\n]*\n +Start a worker/);
+  });
+
+  it('says what does not answer', async () => {
+    const port = await freePort();
+    const { code, stdout } = await user.run(['doctor', '--json', '--url', `http://127.0.0.1:${port}`], {
+      env: { REDIS_URL: `redis://:secret@127.0.0.1:${port}` },
+    });
+    expect(code).toBe(1);
+    expect(levels(stdout)).toMatchObject({ node: 'ok', api: 'problem', redis: 'problem' });
+    expect(stdout).not.toContain('secret');
+    const none = await user.run(['doctor', '--json'], { env: { REDIS_URL: '' } });
+    expect(levels(none.stdout)).toMatchObject({ api: 'ok', redis: 'skipped' });
+    const token = await user.run(['doctor', '--json', '--token', 'wrong']);
+    expect(token.code).toBe(1);
+    expect(levels(token.stdout).token).toBe('problem');
+  });
+});
+
+describe('what it thinks of', () => {
+  it.each([
+    [
+      'maxmemory_policy:noeviction\r\naof_enabled:1\r\naof_last_write_status:err',
+      'redis persistence',
+      'problem',
+    ],
+    ['maxmemory_policy:noeviction\r\nused_memory:900\r\nmaxmemory:1000', 'redis memory', 'warning'],
+    ['connected_clients:9000\r\nmaxclients:10000', 'redis connections', 'warning'],
+    ['role:slave', 'redis role', 'problem'],
+    ['', 'redis eviction', 'problem'],
+  ])('%j: %s is a %s', (info, check, level) => {
+    expect(lookAt(parseInfo(info)).find((finding) => finding.check === check)).toMatchObject({ level });
+  });
+
+  it('versions', () => {
+    expect(isAtLeast('20.19.0', '20.19')).toBe(true);
+    expect(isAtLeast('20.9.5', '20.19')).toBe(false);
+    expect(isAtLeast('22.0.0', '20.19')).toBe(true);
+    expect(checkHere('1.0.0', '>=20.19', '18.0.0')[1]).toMatchObject({ level: 'problem', check: 'node' });
+  });
+
+  it('clocks', () => {
+    expect(differs('c', 100, 500)).toEqual({ level: 'ok', check: 'c', found: 'as here' });
+    expect(differs('c', -61_000, 500)).toMatchObject({
+      level: 'warning',
+      found: '1 min behind this machine',
+    });
+  });
+});

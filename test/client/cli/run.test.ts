@@ -1,0 +1,260 @@
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createSieve } from '../../../src/client/cli/views/plain.js';
+import { CliUser, jsonLines } from '../../support/cli.js';
+import { type Headway, startHeadway } from '../../support/headway.js';
+import { FLAKY, STEERED, testJobs } from '../../support/jobs.js';
+import { startApi } from '../../support/processes.js';
+
+/** Says what a terminal must not do, and gives a file whose name wants out of its folder. */
+const HOSTILE = `
+import { writeFile } from 'node:fs/promises';
+import { defineJob } from 'headway';
+import { z } from 'zod';
+export default defineJob({
+  name: 'hostile',
+  input: z.strictObject({}),
+  result: z.any(),
+  async run(_, ctx) {
+    ctx.log('\\x1b[2Jcleared\\x07');
+    ctx.log('warn', '\\u009b31mred', { '\\x1b': 1 });
+    ctx.emit('own', { text: '\\x1b[2J' });
+    ctx.progress({ percent: 50, message: '\\x1b[2J日本語' });
+    return { say: '\\u009b31m', file: await ctx.files.create('../../.profile', (path) => writeFile(path, 'hello')) };
+  },
+});
+`;
+
+let headway: Headway;
+let user: CliUser;
+beforeAll(async () => {
+  headway = await startHeadway({
+    env: {
+      JOBS_DIR: testJobs({ 'hostile.mjs': HOSTILE, 'flaky.mjs': FLAKY, 'steered.mjs': STEERED }),
+      ADMIN_TOKEN: 'the token of an admin',
+    },
+  });
+  user = new CliUser(headway.api.url);
+});
+afterAll(() => headway.stop());
+
+/** A kind of control character that no output of ours may have. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: that is what is looked for
+const CONTROL = /[\x00-\x09\x0b-\x1f\x7f-\x9f]/;
+
+describe('headway run', () => {
+  it('prints the result alone on standard output, all else on standard error, and ends with 0', async () => {
+    const { code, stdout, stderr } = await user.run(['run', 'steps', '-d', '{"count":3,"intervalMs":10}']);
+    expect(JSON.parse(stdout)).toEqual({ steps: 3 });
+    expect(stderr).toMatch(/^Started: steps steps\.[0-9a-f-]{36}\n/);
+    expect(stderr).toMatch(/\nCompleted\n$/);
+    expect(code).toBe(0);
+  });
+
+  it('ends with 1 for a job that fails, with the reason and its attempts', async () => {
+    const { code, stdout, stderr } = await user.run([
+      'run',
+      'flaky',
+      '-d',
+      '{"failures":3}',
+      '--attempts',
+      '2',
+    ]);
+    expect(stderr).toContain('Attempt 1 of 2 failed: no luck; the next begins in 200 ms\n');
+    expect(stderr).toContain('\nAttempt 2 of 2\n');
+    expect(stderr).toMatch(/\nFailed: no luck\n$/);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+  });
+
+  it('uploads a file into the field that takes one, and saves all of the result into a folder', async () => {
+    writeFileSync(join(user.home, 'people.csv'), 'name,age\nAda,36\nGrace,45\nAlan,unknown\n');
+    const args = ['run', 'csv-import', '--file', 'people.csv', '--output', 'out'];
+    const { code, stdout, stderr } = await user.run(args);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
+    expect(stderr).toContain('100%  upload  40 B of 40 B');
+    const saved = readdirSync(join(user.home, 'out'));
+    const result = JSON.parse(readFileSync(join(user.home, 'out', 'result.json'), 'utf8'));
+    expect(result).toMatchObject({ rows: 3, imported: 2, rejected: 1 });
+    expect(saved.sort()).toEqual(['result.json', result.database.name, result.report.name].sort());
+    expect(readFileSync(join(user.home, 'out', result.report.name), 'utf8')).toContain('unknown');
+  });
+
+  it('takes a file from standard input and data from a file', async () => {
+    writeFileSync(join(user.home, 'data.json'), '{"algorithm":"md5"}');
+    const args = ['run', 'checksum', '-f', 'file=-', '-d', '@data.json'];
+    const { code, stdout } = await user.run(args, { input: 'hello' });
+    expect(JSON.parse(stdout)).toEqual({
+      algorithm: 'md5',
+      digest: '5d41402abc4b2a76b9719d911017c592',
+      bytes: 5,
+    });
+    expect(code).toBe(0);
+    const { stdout: other } = await user.run(['run', 'steps', '-d', '-'], {
+      input: '{"count":1,"intervalMs":1}',
+    });
+    expect(JSON.parse(other)).toEqual({ steps: 1 });
+  });
+
+  it('lets no job take over the terminal, nor write outside of the folder', async () => {
+    const folder = join(user.home, 'safe');
+    mkdirSync(folder);
+    const { code, stderr, stdout } = await user.run(['run', 'hostile', '-o', 'safe/']);
+    expect(code).toBe(0);
+    expect(stderr).toContain('\ncleared\ufffd\n');
+    expect(stderr).not.toMatch(CONTROL);
+    expect(readdirSync(folder).sort()).toEqual(['profile', 'result.json']);
+    expect(stdout).toBe('');
+    const { stdout: printed } = await user.run(['run', 'hostile']);
+    expect(printed).not.toMatch(CONTROL);
+    expect(JSON.parse(printed).say).toBe('\u009b31m');
+    const one = await user.run(['run', 'hostile', '-o', 'one.txt']);
+    expect(one.code).toBe(0);
+    expect(readFileSync(join(user.home, 'one.txt'), 'utf8')).toBe('hello');
+  });
+
+  it('gives scripts a JSON object a line, and nothing else', async () => {
+    const { code, stdout, stderr } = await user.run(['run', 'hostile', '--json']);
+    const lines = jsonLines(stdout);
+    expect(lines[0]).toMatchObject({ type: 'accepted', name: 'hostile', deduplicated: false });
+    const events = lines.filter(({ type }) => type === 'event');
+    expect(events.map(({ event }) => event)).toEqual(
+      expect.arrayContaining(['waiting', 'active', 'log', 'own']),
+    );
+    expect(events.at(-1)).toMatchObject({ event: 'completed', data: { jobId: lines[0].id } });
+    expect(stdout).not.toMatch(CONTROL);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  });
+
+  it('has colours when they are asked for, and only then', async () => {
+    const args = ['run', 'steps', '-d', '{"count":1,"intervalMs":1}'];
+    const forced = await user.run(args, { env: { FORCE_COLOR: '1' } });
+    expect(forced.stderr).toContain('\x1b[32mCompleted\x1b[0m');
+    const { stderr } = await user.run(args, { env: { NO_COLOR: '1' } });
+    expect(stderr).not.toMatch(CONTROL);
+  });
+
+  it('passes on how the job is to be treated', async () => {
+    const id = (
+      await user.run([
+        ...[
+          'run',
+          'steps',
+          '-d',
+          '{"count":1,"intervalMs":1}',
+          '--detach',
+          '--delay',
+          '1h',
+          '--priority',
+          '7',
+        ],
+        ...['--attempts', '4', '--backoff', 'fixed:5s', '--ttl', '2h', '--timeout', '1m', '--keep', '1d'],
+        ...['--tag', 'eu', '--tag', 'night', '--metadata', '{"order":7}'],
+      ])
+    ).stdout.trim();
+    const { stdout } = await user.run(['ls', '--json', '--tag', 'night']);
+    expect(jsonLines(stdout)).toMatchObject([
+      { id, state: 'delayed', attempts: 4, tags: ['eu', 'night'], metadata: { order: 7 } },
+    ]);
+    const [job] = jsonLines(stdout);
+    expect(job.dueAt - job.createdAt).toBe(3_600_000);
+    expect(job.expiresAt - job.dueAt).toBe(7_200_000);
+    expect((await user.run(['cancel', id])).stdout).toBe(`${id} is cancelled\n`);
+  });
+
+  it('starts one job only for the same key', async () => {
+    const args = ['run', 'steps', '-d', '{"count":1,"intervalMs":1}', '--detach'];
+    const key = ['--idempotency-key', 'a key of sixteen characters'.replace(/ /g, '-')];
+    const [first, second] = [await user.run([...args, ...key]), await user.run([...args, ...key])];
+    expect(first!.stdout).toBe(second!.stdout);
+    const dedup = ['run', 'steered', '-d', '{"turns":"dedup"}', '--deduplication-key', 'sixteen-characters'];
+    const one = await user.run([...dedup, '--detach', '--json']);
+    const other = await user.run([...dedup, '--detach', '--json']);
+    expect(jsonLines(other.stdout)).toEqual([{ ...jsonLines(one.stdout)[0], deduplicated: true }]);
+    await headway.connection.lpush('dedup', 'end');
+  });
+
+  it('detaches when it is told to end and nobody can be asked, and says how to go on', async () => {
+    for (const [signal, code] of [
+      ['SIGINT', 130],
+      ['SIGTERM', 143],
+      ['SIGHUP', 129],
+    ] as const) {
+      const turns = `detach-${signal}`;
+      const run = user.start(['run', 'steered', '-d', JSON.stringify({ turns }), '--url', headway.api.url], {
+        env: { HEADWAY_URL: '' },
+      });
+      await run.printed(/\nrunning\n/);
+      run.child.kill(signal);
+      const { code: ended, stderr } = await run.end;
+      expect(ended).toBe(code);
+      const [, line] = /To watch it again: headway (.*)\n$/.exec(stderr)!;
+      // Another call, without any token, from what the first one has kept; the job was left alone.
+      const watch = user.start(line!.split(' '), { env: { HEADWAY_URL: '' } });
+      await headway.connection.lpush(turns, 'end');
+      const { code: watched, stdout } = await watch.end;
+      expect({ watched, result: JSON.parse(stdout) }).toEqual({ watched: 0, result: { attempt: 1 } });
+    }
+  });
+
+  it('goes on when the API dies in the middle, and says so', async () => {
+    const api = await startApi(headway.env);
+    const run = user.start(['run', 'steered', '-d', '{"turns":"restart"}', '--url', api.url]);
+    await run.printed(/\nrunning\n/);
+    await api.kill();
+    await run.printed(/The connection was lost; trying again\n/);
+    await headway.connection.lpush('restart', 'end', 'log while it was away');
+    const again = await startApi({ ...headway.env, PORT: new URL(api.url).port });
+    const { code, stderr } = await run.end;
+    await again.stop();
+    expect(code).toBe(0);
+    expect(stderr.match(/Connected again\nwhile it was away\nCompleted\n$/)).not.toBeNull();
+  });
+
+  it('ends without a word when who reads has enough', async () => {
+    const { stdout, stderr } = await user.shell(
+      `headway run steps --json -d '{"count":50,"intervalMs":20}' | head -n 1; echo "\${PIPESTATUS[0]}"`,
+    );
+    expect(stdout).toMatch(/^\{"type":"accepted".*\}\n141\n$/);
+    expect(stderr).toBe('');
+  });
+
+  it('is of use where nothing can be kept', async () => {
+    const { code, stderr, stdout } = await user.run(['run', 'steps', '-d', '{"count":1,"intervalMs":1}'], {
+      env: { XDG_STATE_HOME: '/proc/nowhere' },
+    });
+    expect(stderr).toMatch(/^warning: the job's token cannot be kept \(E\w+\)/);
+    expect({ code, result: JSON.parse(stdout) }).toEqual({ code: 0, result: { steps: 1 } });
+  });
+});
+
+describe('progress without a terminal', () => {
+  const at = (percent: number | null, stage?: string) => ({
+    ...{ jobId: 'x', attempt: 1, at: 0, percent },
+    ...(stage ? { stage } : {}),
+  });
+
+  it('is a line for each stage and each ten percent, one a second at most', () => {
+    const worth = createSieve();
+    const lines = [];
+    for (let now = 0; now < 100_000; now += 100) if (worth(at(now / 1000), now)) lines.push(now / 1000);
+    expect(lines).toEqual([0, 10, 20, 30, 40, 50, 60, 70, 80, 90]);
+    const fast = createSieve();
+    const times = [];
+    for (let now = 0; now <= 2000; now += 10) if (fast(at(now / 20), now)) times.push(now);
+    expect(times).toEqual([0, 1000, 2000]);
+    const staged = createSieve();
+    expect([staged(at(1, 'a'), 0), staged(at(2, 'a'), 5000), staged(at(2, 'b'), 6000)]).toEqual([
+      true,
+      false,
+      true,
+    ]);
+  });
+
+  it('is a line in ten seconds for a job that cannot say how far it is', () => {
+    const worth = createSieve();
+    const lines = [];
+    for (let now = 0; now < 30_000; now += 100) if (worth(at(null), now)) lines.push(now);
+    expect(lines).toEqual([0, 10_000, 20_000]);
+  });
+});

@@ -1,0 +1,139 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { CliUser, screenOf } from '../../support/cli.js';
+import { type Headway, startHeadway } from '../../support/headway.js';
+import { STEERED, testJobs } from '../../support/jobs.js';
+
+let headway: Headway;
+let user: CliUser;
+beforeAll(async () => {
+  headway = await startHeadway({ env: { JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) } });
+  user = new CliUser(headway.api.url);
+});
+afterAll(() => headway.stop());
+
+const turn = (turns: string, ...what: string[]): Promise<number> => headway.connection.lpush(turns, ...what);
+const run = (turns: string, columns?: number, env?: Record<string, string>) =>
+  user.terminal(['run', 'steered', '-d', JSON.stringify({ turns })], columns, env);
+const stateOf = async (turns: string): Promise<string> => {
+  const { stdout } = await user.run(['ls', '--json', '-n', 'steered']);
+  return stdout.split('\n').find((line) => line.includes(turns)) ?? stdout;
+};
+
+describe('headway run in a terminal', () => {
+  it('draws a bar in the last line, with what the job says above it', async () => {
+    const cli = run('bar', 60);
+    await turn('bar', '{"current":40,"total":100,"unit":"rows"}');
+    await cli.printed(/█+░+.* {2}40% {2}40\/100 rows/);
+    await turn('bar', 'log \u001b[2Jhello 日本語');
+    await cli.printed(/hello/);
+    await turn('bar', '{"current":90,"total":100,"unit":"rows"}');
+    await cli.printed(/ {2}90% /);
+    await turn('bar', 'end');
+    const { code, stdout } = await cli.end;
+    const screen = screenOf(stdout);
+    const said = screen.indexOf('hello 日本語');
+    expect(said).toBeGreaterThan(0);
+    expect(screen.slice(said + 1).join('\n')).toMatch(
+      /^█+░+ {2,}\d+% .*\nCompleted\n\{\n {2}"attempt": 1\n\}/,
+    );
+    // Only our own way of drawing over the line: nothing of the job's.
+    expect(stdout).not.toContain('\x1b[2J');
+    expect(code).toBe(0);
+  });
+
+  it('fits into a narrow terminal', async () => {
+    const cli = run('narrow', 20);
+    await turn('narrow', '{"current":40,"total":100,"unit":"rows","message":"日本語日本語日本語"}');
+    await cli.printed(/40%/);
+    await turn('narrow', 'end');
+    const { stdout } = await cli.end;
+    const drawn = stdout
+      .split('\r\x1b[K')
+      .slice(1)
+      .map((line) => screenOf(line)[0]!);
+    expect(drawn.some((line) => line.includes('40%'))).toBe(true);
+    for (const line of drawn.filter((text) => text.includes('%'))) expect(line.length).toBeLessThan(20);
+  });
+
+  it('asks on Ctrl-C: c cancels the job, and the end is 130', async () => {
+    const cli = run('cancel');
+    await cli.printed(/running/);
+    cli.type('\u0003');
+    await cli.printed(/c: cancel {2}d: detach {2}Enter: go on/);
+    cli.type('c');
+    await cli.printed(/Cancelling/);
+    const { code, stdout } = await cli.end;
+    expect(code).toBe(130);
+    expect(screenOf(stdout)).toContain('Cancelled');
+    expect(await stateOf('cancel')).toContain('"state":"cancelled"');
+  });
+
+  it('asks on Ctrl-C: Enter goes on, and the job is not touched', async () => {
+    const cli = run('goon');
+    await cli.printed(/running/);
+    cli.type('\u0003');
+    await cli.printed(/Enter: go on/);
+    cli.type('x');
+    cli.type('\r');
+    await turn('goon', '55');
+    await cli.printed(/55%/);
+    await turn('goon', 'end');
+    expect((await cli.end).code).toBe(0);
+  });
+
+  it('detaches on the second Ctrl-C, and the job goes on', async () => {
+    const cli = run('twice');
+    await cli.printed(/running/);
+    cli.type('\u0003');
+    await cli.printed(/Enter: go on/);
+    cli.type('\u0003');
+    const { code, stdout } = await cli.end;
+    expect(code).toBe(130);
+    const [, id] = /To watch it again: headway watch (\S+)/.exec(stdout)!;
+    await turn('twice', 'end');
+    const { code: watched, stdout: result } = await user.run(['watch', id!]);
+    expect({ watched, result: JSON.parse(result) }).toEqual({ watched: 0, result: { attempt: 1 } });
+  });
+
+  it('ends while it asks, when the job does', async () => {
+    const cli = run('ends');
+    await cli.printed(/running/);
+    cli.type('\u0003');
+    await cli.printed(/Enter: go on/);
+    await turn('ends', 'end');
+    expect((await cli.end).code).toBe(0);
+  });
+
+  it('prints plain lines in a build (CI) and on a dumb terminal, and no colours with NO_COLOR', async () => {
+    for (const [name, value] of [
+      ['CI', 'true'],
+      ['TERM', 'dumb'],
+    ] as const) {
+      const turns = `plain-${name}`;
+      const cli = run(turns, 80, { NO_COLOR: '1', [name]: value });
+      await turn(turns, 'end', '50');
+      const { code, stdout } = await cli.end;
+      expect(stdout).not.toContain('\x1b');
+      expect(code).toBe(0);
+    }
+    const cli = run('nocolor', 80, { NO_COLOR: '1' });
+    await turn('nocolor', 'end', '50');
+    const { stdout } = await cli.end;
+    expect(stdout).toContain('Completed');
+    // Drawing is not colour.
+    expect(stdout.replaceAll('\r\x1b[K', '')).not.toContain('\x1b');
+  });
+
+  it('leaves the job alone on Ctrl-C in watch, without a question', async () => {
+    const { stdout } = await user.run(['run', 'steered', '-d', '{"turns":"watched"}', '--detach']);
+    const cli = user.terminal(['watch', stdout.trim()]);
+    await cli.printed(/running/);
+    cli.type('\u0003');
+    const { code, stdout: shown } = await cli.end;
+    expect(code).toBe(130);
+    expect(shown).not.toContain('d: detach');
+    expect(shown).toContain('The job goes on');
+    expect(await stateOf('watched')).toContain('"state":"active"');
+    await turn('watched', 'end');
+  });
+});

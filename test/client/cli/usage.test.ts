@@ -1,0 +1,116 @@
+import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { CliUser } from '../../support/cli.js';
+import { type Headway, startHeadway } from '../../support/headway.js';
+import { freePort } from '../../support/redis.js';
+
+let headway: Headway;
+let user: CliUser;
+beforeAll(async () => {
+  headway = await startHeadway({ workers: 0 });
+  user = new CliUser(headway.api.url);
+  writeFileSync(join(user.home, 'broken.json'), '{"count":');
+  writeFileSync(join(user.home, 'a.csv'), 'a\n1\n');
+});
+afterAll(() => headway.stop());
+
+describe('wrong input', () => {
+  it.each([
+    [['nonsense'], 2, /unknown command 'nonsense'/],
+    [['run'], 2, /missing required argument 'name'/],
+    [['run', 'steps', '--nonsense'], 2, /unknown option '--nonsense'/],
+    [['run', 'stepz'], 2, /there is no job stepz; there are: checksum, .*steps/],
+    [['run', 'steps', '-d', '{'], 2, /--data: there is no valid JSON: /],
+    [['run', 'steps', '-d', '@nowhere.json'], 2, /--data: nowhere\.json cannot be read \(ENOENT\)/],
+    [['run', 'steps', '-d', '@broken.json'], 2, /--data: there is no valid JSON in broken\.json: /],
+    [['run', 'steps', '-d', '-', '--metadata', '-'], 2, /standard input \(-\) can be read once only/],
+    [['run', 'steps', '-f', 'a.csv'], 2, /--file: steps takes no file/],
+    [['run', 'csv-import', '-f', 'none.csv'], 2, /--file: there is no file none\.csv/],
+    [['run', 'csv-import', '-f', 'a.csv', '-f', 'a.csv'], 2, /--file: file is given twice/],
+    [['run', 'csv-import', '-f', 'a.csv', '-d', '[]'], 2, /--data: must be a JSON object/],
+    [['run', 'steps', '-o', 'no/such/place'], 2, /--output: no\/such is no folder/],
+    [['run', 'steps', '--delay', '5'], 2, /argument '5' is invalid\. It is a time with a unit: 500ms/],
+    [['run', 'steps', '--delay', '5s', '--run-at', '2027-01-01T00:00:00Z'], 2, /exclude one another/],
+    [['run', 'steps', '--run-at', 'tomorrow'], 2, /It is a time with a zone/],
+    [['run', 'steps', '--attempts', '0'], 2, /It is a whole number from 1 to 100/],
+    [['run', 'steps', '--backoff', 'often'], 2, /It is a type and a time/],
+    [
+      ['run', 'steps', '--detach', '-o', 'x'],
+      2,
+      /'--detach' cannot be used with option '-o, --output <path>'/,
+    ],
+    [['run', 'steps', '-d', '{"count":"x"}'], 1, /\/data\/count: .*; \/data\/intervalMs: /],
+    [
+      ['run', 'steps', '-d', '{"count":1,"intervalMs":1}', '--idempotency-key', 'short'],
+      1,
+      /Idempotency-Key/,
+    ],
+    [['watch', 'steps.none'], 1, /There is no such job/],
+    [['logs', 'steps.none'], 1, /There is no such job/],
+    [['ls', '--state', 'lost'], 2, /Allowed choices are waiting, delayed/],
+    [['ls', '--from', 'yesterday'], 1, /\/from: must be ms since 1970/],
+    [['ls', '--url', 'ftp://x'], 2, /It is an address such as http:\/\/127\.0\.0\.1:3000/],
+    [['ls', '--token', 'no token'], 2, /It is visible ASCII characters only/],
+    [['ls', '--token', 'nonsense'], 1, /The token was not made for this service/],
+    [['tail', 'a', 'a'], 2, /a channel is given twice/],
+    [['publish', 'a', 'text', '--lines'], 2, /--lines is for standard input/],
+    [['token'], 2, /required option '--sub <name>' not specified/],
+    [['token', '--sub', 'x', '--publish', 'a b'], 2, /It is a name of channels/],
+    [['token', '--sub', 'x', '--expires', '1ms'], 2, /valid for a second at least/],
+    [['completion', 'fish'], 2, /Allowed choices are bash, zsh/],
+  ])('%j ends with %i and one line', async (args, code, words) => {
+    const end = await user.run(args);
+    expect(end.stderr).toMatch(words);
+    expect(end.stderr).toMatch(/^error: [^\n]+\n(\(Did you mean [^\n]+\)\n)?$/);
+    expect({ code: end.code, stdout: end.stdout }).toEqual({ code, stdout: '' });
+  });
+
+  it('in the environment is said too', async () => {
+    const { code, stderr } = await user.run(['token', '--sub', 'x'], { env: { TOKEN_SECRET: 'short' } });
+    expect({ code, stderr }).toEqual({ code: 2, stderr: 'error: TOKEN_SECRET: must be at least 32 bytes\n' });
+    const url = await user.run(['ls'], { env: { HEADWAY_URL: 'nowhere' } });
+    expect(url.code).toBe(2);
+    expect(url.stderr).toMatch(/'nowhere' from env 'HEADWAY_URL' is invalid/);
+  });
+
+  it('of the address is said at once, whatever is asked for', async () => {
+    const url = `http://127.0.0.1:${await freePort()}`;
+    for (const args of [
+      ['run', 'steps'],
+      ['watch', 'a.b'],
+      ['ls'],
+      ['tail', 'a'],
+      ['logs', '-f', 'a.b'],
+      ['publish', 'a', 'b'],
+    ]) {
+      const { code, stderr } = await user.run([...args, '--url', url]);
+      expect({ code, stderr }).toEqual({
+        code: 1,
+        stderr: expect.stringMatching(
+          /^error: http:[^\n]* cannot be reached\. \(ECONNREFUSED\) Is the service running\?[^\n]*\n$/,
+        ),
+      });
+    }
+    const other = createServer((_req, res) => res.end('<h1>Hello</h1>')).listen(0, '127.0.0.1');
+    await new Promise((resolve) => other.once('listening', resolve));
+    const address = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
+    const { code, stderr } = await user.run(['run', 'steps', '--url', address]);
+    other.close();
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: expect.stringMatching(/^error: http:[^\n]* is not Headway[^\n]*\n$/),
+    });
+  });
+
+  it('has a help that ends with 0, and no command with 2', async () => {
+    const help = await user.run(['--help']);
+    expect({ code: help.code, stderr: help.stderr }).toEqual({ code: 0, stderr: '' });
+    expect(help.stdout).not.toContain('known-jobs');
+    const run = await user.run(['run', '--help']);
+    expect(run.stdout).toContain('--idempotency-key <key>');
+    expect((await user.run([])).code).toBe(2);
+  });
+});

@@ -1,0 +1,109 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { temporaryFolder } from './processes.js';
+import { until } from './until.js';
+
+const MAIN = join(process.cwd(), 'dist', 'client', 'cli', 'main.js');
+
+export interface CliOptions {
+  env?: Record<string, string>;
+  cwd?: string;
+  /** What comes on its standard input; nothing unless given. */
+  input?: string;
+}
+
+export interface CliEnd {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** The command line as a user has it: with a home of its own, and nothing of our environment but the path. */
+export class CliUser {
+  readonly home = temporaryFolder();
+  readonly env: Record<string, string>;
+
+  constructor(url: string, env: Record<string, string> = {}) {
+    this.env = { PATH: process.env.PATH!, HOME: this.home, HEADWAY_URL: url, ...env };
+  }
+
+  /** Starts it without a terminal. */
+  start(args: string[], { env = {}, cwd = this.home, input }: CliOptions = {}): CliProcess {
+    const child = spawn(process.execPath, [MAIN, ...args], {
+      cwd,
+      env: { ...this.env, ...env },
+      stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    });
+    child.stdin?.end(input);
+    return new CliProcess(child);
+  }
+
+  /** Runs it to its end. */
+  run(args: string[], options: CliOptions = {}): Promise<CliEnd> {
+    return this.start(args, options).end;
+  }
+
+  /** Runs a line of bash in which `headway` is the command. */
+  async shell(line: string, env: Record<string, string> = {}): Promise<CliEnd> {
+    const script = `headway() { "${process.execPath}" "${MAIN}" "$@"; }\n${line}`;
+    const child = spawn('bash', ['-c', script], { cwd: this.home, env: { ...this.env, ...env } });
+    child.stdin.end();
+    return new CliProcess(child).end;
+  }
+
+  /** Starts it in a terminal of so many columns: a pseudo terminal that `script` (util-linux) opens. */
+  terminal(args: string[], columns = 100, env: Record<string, string> = {}): CliProcess {
+    const quoted = [process.execPath, MAIN, ...args]
+      .map((arg) => `'${arg.replace(/'/g, `'\\''`)}'`)
+      .join(' ');
+    const child = spawn('script', ['-qec', `stty cols ${columns} rows 24; exec ${quoted}`, '/dev/null'], {
+      cwd: this.home,
+      env: { ...this.env, TERM: 'xterm', SHELL: '/bin/sh', ...env },
+    });
+    return new CliProcess(child);
+  }
+}
+
+export class CliProcess {
+  stdout = '';
+  stderr = '';
+  readonly end: Promise<CliEnd>;
+
+  constructor(readonly child: ChildProcess) {
+    child.stdout!.setEncoding('utf8').on('data', (text) => (this.stdout += text));
+    child.stderr!.setEncoding('utf8').on('data', (text) => (this.stderr += text));
+    this.end = once(child, 'close').then(([code]) => ({ code, stdout: this.stdout, stderr: this.stderr }));
+  }
+
+  /** Waits until it has printed something that fits. */
+  async printed(pattern: RegExp): Promise<RegExpExecArray> {
+    return until(`it prints ${pattern}: ${this.stdout}${this.stderr}`, () =>
+      pattern.exec(this.stdout + this.stderr),
+    );
+  }
+
+  /** Types into its terminal. */
+  type(keys: string): void {
+    this.child.stdin!.write(keys);
+  }
+}
+
+/** The lines that a terminal shows in the end: what was drawn over is gone, colours are left out. */
+export function screenOf(output: string): string[] {
+  return output.split('\r\n').map((line) =>
+    line
+      .split('\r')
+      .at(-1)!
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what is looked for
+      .replace(/\x1b\[[0-9;]*[A-Za-z]/g, ''),
+  );
+}
+
+/** The JSON objects of an output, line by line. */
+// biome-ignore lint/suspicious/noExplicitAny: each test knows what it asked for
+export const jsonLines = (text: string): any[] =>
+  text
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line));
