@@ -1,6 +1,6 @@
 import express, { type Request, type Response, Router } from 'express';
 import { createPublisher } from '../../shared/channel/publisher.js';
-import { createTail } from '../../shared/channel/reader.js';
+import { createTail, hasSeenEnd } from '../../shared/channel/reader.js';
 import type { Config } from '../../shared/config.js';
 import type { Connection } from '../../shared/connection.js';
 import { HeadwayError } from '../../shared/errors.js';
@@ -79,7 +79,9 @@ export function channelRoutes({
         if (jobId !== undefined) {
           return openJobChannel({ lifecycle: connection.lifecycle, readGone }, jobId, positions[i]);
         }
-        return positions[i] ? { name } : { name, after: await tail(name, wanted) };
+        const position = positions[i];
+        if (!position) return { name, after: await tail(name, wanted) };
+        return { name, over: await hasSeenEnd(connection.redis, config.KEY_PREFIX, name, position) };
       }),
     );
     viewers.answer(req, res, channels, distinct(credentials));

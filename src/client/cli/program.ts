@@ -3,6 +3,7 @@ import { DEFAULT_URL } from './attend.js';
 import { cancelCommand } from './commands/cancel.js';
 import { completionCommand, knownJobsCommand } from './commands/completion.js';
 import { doctorCommand } from './commands/doctor.js';
+import { keysCommand } from './commands/keys.js';
 import { logsCommand } from './commands/logs.js';
 import { lsCommand } from './commands/ls.js';
 import { publishCommand } from './commands/publish.js';
@@ -24,6 +25,7 @@ const COMMANDS = [
   publishCommand,
   tailCommand,
   tokenCommand,
+  keysCommand,
   doctorCommand,
   completionCommand,
 ];
@@ -46,6 +48,7 @@ export function createProgram(): Command {
     .exitOverride();
   const add = (command: Command, hidden: boolean): void => {
     command.copyInheritedSettings(program);
+    for (const part of command.commands) part.copyInheritedSettings(command);
     program.addCommand(command, { hidden });
   };
   for (const create of COMMANDS) add(create(), false);

@@ -74,3 +74,14 @@ export const isFile = (path: string): Promise<boolean> =>
     (stats) => !stats.isDirectory(),
     () => false,
   );
+
+/** A pattern of channels as the service takes it: refused here, and not by the first call that brings it. @throws InvalidArgumentError */
+export function pattern(value: string, before?: string[]): string[] {
+  const parts = /^(?:[A-Za-z0-9._:~@/-]|\*|\{sub\}|\{tenant\}){1,200}$/.test(value);
+  if (!parts || (value.match(/\*+/g) ?? []).length > 3) {
+    throw new InvalidArgumentError(
+      'It is a name of channels in which *, **, {sub} and {tenant} may stand, three wildcards at most.',
+    );
+  }
+  return several(value, before);
+}

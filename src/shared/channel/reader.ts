@@ -1,5 +1,5 @@
 import type { Cluster, Redis } from 'ioredis';
-import { type EventId, frameId } from './frame.js';
+import { type EventId, frameId, parseEventId } from './frame.js';
 import { channelKeys } from './keys.js';
 import { newEpoch, withScripts } from './scripts.js';
 
@@ -60,6 +60,19 @@ const placed = (frame: Buffer): { offset: number; frame: Buffer } => ({
   offset: frameId(frame).offset,
   frame,
 });
+
+/** Whether a reader that has seen what an id says has seen the end of its channel. */
+export async function hasSeenEnd(
+  redis: Redis | Cluster,
+  prefix: string,
+  channel: string,
+  lastEventId: string,
+): Promise<boolean> {
+  const seen = parseEventId(lastEventId);
+  if (!seen) return false;
+  const [epoch, end] = await redis.hmget(channelKeys(prefix, channel)[0], 'epoch', 'end');
+  return end !== null && epoch === seen.epoch && seen.offset >= Number(end);
+}
 
 /** Which of the log's events a newcomer wants: so many of the newest, or those from a time on (ms since 1970). */
 export type Wanted = { last: number } | { since: number };

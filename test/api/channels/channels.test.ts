@@ -1,5 +1,6 @@
 import { SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createPublisher } from '../../../src/shared/channel/publisher.js';
 import { type Headway, startHeadway } from '../../support/headway.js';
 import { startApi } from '../../support/processes.js';
 import { openStream } from '../../support/sse.js';
@@ -123,6 +124,23 @@ describe('channels over HTTP', () => {
     expect((await seenSince(0)).length).toBe(1000);
     expect(await seenSince('2026-01-01T00:00:00+02:00')).toHaveLength(1000);
     expect(await seenSince(since + 3_600_000)).toEqual([]);
+  });
+
+  it('that have ended are told to their end, and not again to who has seen it', async () => {
+    const channels = createPublisher({
+      redis: headway.connection,
+      prefix: 'headway',
+      logLength: 100,
+      ttlMs: 60_000,
+      sharded: true,
+    });
+    await channels.publish('public.over', { data: 1 });
+    const id = await channels.publish('public.over', { event: 'finished', data: 2, end: true });
+    const newcomer = await follow('channel=public.over');
+    await newcomer.ended;
+    expect(newcomer.names()).toContain('finished');
+    expect((await follow('channel=public.over', { lastEventId: id! })).status).toBe(204);
+    expect((await follow('channel=public.over', { lastEventId: id!.replace(/2$/, '1') })).status).toBe(200);
   });
 
   it('take a batch in order, and give an id for each', async () => {

@@ -137,7 +137,7 @@ describe('headway publish and tail', () => {
 
   it('have ids, states and JSON', async () => {
     const { stdout: id } = await user.run(['publish', 'public.c', '1', '--id', 'ball-7', '--json']);
-    expect(jsonLines(id)).toEqual([{ id: expect.stringMatching(/^\w+-1:ball-7$/) }]);
+    expect(jsonLines(id)).toEqual([{ id: expect.stringMatching(/^\w+-1$/) }]);
     for (const value of ['on', 'off'])
       await user.run(['publish', 'public.c', value, '-e', 'lamp', '--state', 'hall']);
     const { stdout, stderr } = await user.shell('headway tail public.c --json | head -n 1');
@@ -213,5 +213,45 @@ describe('headway token', () => {
     } finally {
       await own.stop();
     }
+  });
+});
+
+describe('headway keys', () => {
+  const admin = (...args: string[]) => user.run(['keys', ...args, '--token', 'the-token-of-an-admin']);
+
+  it('makes a key that works, lists it without its secret, and revokes it', async () => {
+    const made = await admin(
+      'make',
+      'shop',
+      '--publish',
+      'orders.*',
+      '--subscribe',
+      'acme/**',
+      '--expires',
+      '90d',
+    );
+    expect(made.code).toBe(0);
+    const secret = made.stdout.trim();
+    expect(secret).toMatch(/^hwk_/);
+    const shop = (...args: string[]) => user.run([...args, '--token', secret]);
+    expect((await shop('publish', 'orders.7', '1')).code).toBe(0);
+    expect((await shop('publish', 'other', '1')).code).toBe(1);
+    const { stdout: list } = await admin('ls');
+    expect(list).toMatch(
+      /^\w{12} {2}shop .* until \d{4}-\d\d-\d\d {2}subscribe acme\/\*\*, publish orders\.\*$/m,
+    );
+    expect(list).not.toContain(secret.split('_')[2]);
+    const [key] = jsonLines((await admin('ls', '--json')).stdout) as Array<{ id: string }>;
+    expect((await admin('revoke', key!.id)).code).toBe(0);
+    const refused = await shop('publish', 'orders.7', '1');
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('revoked')]);
+    expect((await admin('revoke', key!.id)).code).toBe(1);
+  });
+
+  it('is for an admin, and says what is wrong', async () => {
+    expect((await user.run(['keys', 'ls'])).code).toBe(1);
+    const wrong = await admin('make', 'x', '--publish', 'a b');
+    expect([wrong.code, wrong.stderr.trim().split('\n').length]).toEqual([2, 1]);
+    expect((await user.run(['keys', 'nothing'])).code).toBe(2);
   });
 });

@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { print } from '../output.js';
-import { duration, several } from '../values.js';
+import { duration, pattern, several } from '../values.js';
 
 const DAY_MS = 86_400_000;
 
@@ -41,15 +41,4 @@ function lifetime(value: string): number {
   const ms = duration(value);
   if (ms < 1000) throw new InvalidArgumentError('A token is valid for a second at least.');
   return ms;
-}
-
-/** A pattern of channels as the service takes it: refused here, and not by the first call that brings the token. */
-function pattern(value: string, before?: string[]): string[] {
-  const parts = /^(?:[A-Za-z0-9._:~@-]|\*|\{sub\}|\{tenant\}){1,200}$/.test(value);
-  if (!parts || (value.match(/\*+/g) ?? []).length > 3) {
-    throw new InvalidArgumentError(
-      'It is a name of channels in which *, **, {sub} and {tenant} may stand, three wildcards at most.',
-    );
-  }
-  return several(value, before);
 }

@@ -15,6 +15,10 @@ export interface CommandWords {
   argument: 'job' | string[] | undefined;
 }
 
+/** The names of the commands that a command is made of. */
+const partsOf = ({ commands }: Command): string[] | undefined =>
+  commands.length > 0 ? commands.map((part) => part.name()) : undefined;
+
 /** What each command takes, read from the commands themselves. */
 export function wordsOf(program: Command): CommandWords[] {
   const help = program.createHelp();
@@ -23,7 +27,7 @@ export function wordsOf(program: Command): CommandWords[] {
     return {
       name: command.name(),
       description: command.description(),
-      argument: /^id/.test(argument?.name() ?? '') ? 'job' : argument?.argChoices,
+      argument: /^id/.test(argument?.name() ?? '') ? 'job' : (argument?.argChoices ?? partsOf(command)),
       options: [...command.options, ...program.options].flatMap((option) =>
         option.long
           ? {
