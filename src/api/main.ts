@@ -5,13 +5,10 @@ import { createReader } from '../shared/channel/reader.js';
 import { Subscriber } from '../shared/channel/subscriber.js';
 import { readConfig } from '../shared/config.js';
 import { connectHeadway } from '../shared/connection.js';
-import { internalPrefix } from '../shared/dashboard/keys.js';
-import { startProcessReporting } from '../shared/dashboard/reporting.js';
 import { openFileStore } from '../shared/files/store.js';
 import { createAudit } from '../shared/job-index/audit.js';
 import { createGoneReader } from '../shared/job-index/gone.js';
 import { createKeeper } from '../shared/job-index/keeper.js';
-import { createPageReader } from '../shared/job-index/page.js';
 import { startBridge } from '../shared/lifecycle/bridge.js';
 import { createChildRegister, withChildren } from '../shared/lifecycle/children.js';
 import { createExpiry } from '../shared/lifecycle/expiry.js';
@@ -30,10 +27,7 @@ import { createAccess } from './auth/access.js';
 import { userKeys } from './auth/keys.js';
 import { adminToken, createTokens, signingSecret } from './auth/tokens.js';
 import { readRules } from './channels/rules.js';
-import { DashboardAudience } from './dashboard/audience.js';
-import { createFailedReader } from './dashboard/failed-jobs.js';
-import { DashboardFeed } from './dashboard/feed.js';
-import { createCountReader } from './dashboard/index-counts.js';
+import { openDashboard } from './dashboard/open.js';
 import { createAdminSession } from './dashboard/session.js';
 import { createJobStarter } from './jobs/start.js';
 import { listen } from './listen.js';
@@ -109,39 +103,15 @@ await runMain(async () => {
   });
   const register = createChildRegister(redis, queuePrefix, connection.readJob);
 
-  const reporting = startProcessReporting({
-    redis,
-    prefix: config.KEY_PREFIX,
-    sharded: redisServer.sharded,
-    role: 'api',
-    describe: () => ({ viewers: viewers.count + dashboard.count }),
+  const { dashboard, reporting } = openDashboard({
+    config,
+    connection,
+    subscriberRedis,
+    plan,
+    registry,
+    viewers,
     log,
   });
-  const readPage = createPageReader(redis, queuePrefix);
-  const dashboard: DashboardAudience = new DashboardAudience(
-    new DashboardFeed({
-      redis,
-      prefix: config.KEY_PREFIX,
-      queuePrefix,
-      plan,
-      kinds: [...registry.keys()],
-      counts: createCountReader(redis, queuePrefix),
-      failed: createFailedReader(readPage, trackJob),
-      readPage,
-      trackJob,
-      subscriber: new Subscriber({
-        redis: subscriberRedis,
-        read: createReader(redis, internalPrefix(config.KEY_PREFIX)),
-        prefix: internalPrefix(config.KEY_PREFIX),
-        sharded: redisServer.sharded,
-        onError: (error) => log.debug({ err: error }, 'could not follow the dashboard'),
-      }),
-      self: reporting.view,
-      redisVersion: redisServer.version,
-      log,
-    }),
-    config.STALL_TIMEOUT_MS,
-  );
 
   let stopping = false;
   const app = createApp({
