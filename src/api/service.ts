@@ -5,13 +5,10 @@ import { createReader } from '../shared/channel/reader.js';
 import { Subscriber } from '../shared/channel/subscriber.js';
 import type { Config } from '../shared/config.js';
 import { connectHeadway } from '../shared/connection.js';
-import { internalPrefix } from '../shared/dashboard/keys.js';
-import { startProcessReporting } from '../shared/dashboard/reporting.js';
 import { openFileStore } from '../shared/files/store.js';
 import { createAudit } from '../shared/job-index/audit.js';
 import { createGoneReader } from '../shared/job-index/gone.js';
 import { createKeeper } from '../shared/job-index/keeper.js';
-import { createPageReader } from '../shared/job-index/page.js';
 import { startBridge } from '../shared/lifecycle/bridge.js';
 import { createChildRegister, withChildren } from '../shared/lifecycle/children.js';
 import { createExpiry } from '../shared/lifecycle/expiry.js';
@@ -35,11 +32,7 @@ import { createRevocations } from './auth/revocations.js';
 import { adminToken, createTokens, signingSecret } from './auth/tokens.js';
 import { createPermissions } from './channels/permission.js';
 import { readRules } from './channels/rules.js';
-import { CrowdAudience } from './crowd/audience.js';
-import { DashboardAudience } from './dashboard/audience.js';
-import { createFailedReader } from './dashboard/failed-jobs.js';
-import { DashboardFeed } from './dashboard/feed.js';
-import { createCountReader } from './dashboard/index-counts.js';
+import { openDashboard } from './dashboard/open.js';
 import { createAdminSession } from './dashboard/session.js';
 import { createJobStarter } from './jobs/start.js';
 import { Viewers } from './stream/viewers.js';
@@ -158,42 +151,13 @@ export async function openService(options: ServiceOptions): Promise<Service> {
   });
   const pubSub = { redis, subscriber: subscriberRedis, prefix: config.KEY_PREFIX };
 
-  const reporting = startProcessReporting({
-    redis,
-    prefix: config.KEY_PREFIX,
-    sharded: redisServer.sharded,
-    role: 'api',
-    describe: () => ({ viewers: viewers.count + dashboard.count + crowds.count }),
-    log,
-  });
-  const readPage = createPageReader(redis, queuePrefix);
-  const feed = new DashboardFeed({
-    redis,
-    prefix: config.KEY_PREFIX,
-    queuePrefix,
+  const { dashboard, crowds, reporting } = openDashboard({
+    config,
+    connection,
+    subscriberRedis,
     plan,
-    kinds: [...registry.keys()],
-    counts: createCountReader(redis, queuePrefix),
-    failed: createFailedReader(readPage, trackJob),
-    readPage,
-    trackJob,
-    subscriber: new Subscriber({
-      redis: subscriberRedis,
-      read: createReader(redis, internalPrefix(config.KEY_PREFIX)),
-      prefix: internalPrefix(config.KEY_PREFIX),
-      sharded: redisServer.sharded,
-      onError: (error) => log.debug({ err: error }, 'could not follow the dashboard'),
-    }),
-    self: reporting.view,
-    redisVersion: redisServer.version,
-    log,
-  });
-  const dashboard = new DashboardAudience(feed, config.STALL_TIMEOUT_MS);
-  const crowds: CrowdAudience = new CrowdAudience({
-    feed,
-    readPage,
-    readJob: trackJob,
-    stallTimeoutMs: config.STALL_TIMEOUT_MS,
+    registry,
+    viewers,
     log,
   });
 

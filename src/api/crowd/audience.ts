@@ -1,4 +1,5 @@
 import type { Request, Response } from 'express';
+import { HeadwayError } from '../../shared/errors.js';
 import type { PageReader } from '../../shared/job-index/page.js';
 import { isFinished, type SnapshotReader } from '../../shared/lifecycle/snapshot.js';
 import type { Logger } from '../../shared/log.js';
@@ -63,6 +64,7 @@ export interface CrowdAudienceOptions {
 export class CrowdAudience {
   private readonly viewers = new Map<StreamSink, CrowdViewer>();
   private timer: NodeJS.Timeout | undefined;
+  private closed = false;
   private readonly events: SinkEvents = {
     onDrain: (sink) => {
       const viewer = this.viewers.get(sink);
@@ -77,8 +79,12 @@ export class CrowdAudience {
     return this.viewers.size;
   }
 
-  /** Answers a request with the stream. The request and its response are not to be used afterwards. */
+  /**
+   * Answers a request with the stream. The request and its response are not to be used afterwards.
+   * @throws HeadwayError `unavailable` once it was closed
+   */
   answer(req: Request, res: Response, crowd: Crowd, credential: Credential = {}): void {
+    if (this.closed) throw new HeadwayError('unavailable', 'This process is stopping.');
     const scope = this.options.feed.open(crowd.owner);
     const head = `retry: 2000\n\nevent: reset\ndata: {"reason":"snapshot","at":${Date.now()}}\n\n`;
     const sink = openStream(req, res, head, this.events);
@@ -111,6 +117,7 @@ export class CrowdAudience {
 
   /** Ends every stream; the viewers reconnect, to another process. */
   close(): void {
+    this.closed = true;
     for (const sink of [...this.viewers.keys()]) {
       this.leave(sink);
       sink.end();

@@ -1,4 +1,5 @@
 import type { Request, Response } from 'express';
+import { HeadwayError } from '../../shared/errors.js';
 import type { Credential } from '../auth/credential.js';
 import type { Principal } from '../auth/principal.js';
 import type { Revoked } from '../auth/revocations.js';
@@ -26,6 +27,8 @@ interface DashboardViewer {
   sections: Map<string, string>;
   minutes: Map<number, string>;
   sentAt: number;
+  /** What there was when it was last looked at what it may be sent. */
+  stamp: string;
   /** Since when its socket is full, ms since 1970; 0: it is not. */
   stalledAt: number;
 }
@@ -37,6 +40,7 @@ interface DashboardViewer {
 export class DashboardAudience {
   private readonly viewers = new Map<StreamSink, DashboardViewer>();
   private timer: NodeJS.Timeout | undefined;
+  private closed = false;
   private readonly events: SinkEvents = {
     onDrain: (sink) => {
       const viewer = this.viewers.get(sink);
@@ -57,6 +61,7 @@ export class DashboardAudience {
   /**
    * Answers a request with the stream of a dashboard. The request and its response are not to be used afterwards.
    * @param principal sees the jobs that are its own, an admin all; `undefined` sees none
+   * @throws HeadwayError `unavailable` once it was closed
    */
   async answer(
     req: Request,
@@ -64,6 +69,7 @@ export class DashboardAudience {
     query: DashboardQuery,
     principal: Principal | undefined,
   ): Promise<void> {
+    if (this.closed) throw new HeadwayError('unavailable', 'This process is stopping.');
     const admin = principal?.admin ?? false;
     // Nobody's name: nothing is known of this caller, so there is nothing that could be its own.
     const scope = this.feed.open(admin ? undefined : (principal?.id ?? 'nobody'));
@@ -78,6 +84,7 @@ export class DashboardAudience {
       sections: new Map(),
       minutes: new Map(),
       sentAt: 0,
+      stamp: '',
       stalledAt: 0,
     };
     this.viewers.set(sink, viewer);
@@ -89,6 +96,7 @@ export class DashboardAudience {
 
   /** Ends every stream; the viewers reconnect, to another process. */
   close(): void {
+    this.closed = true;
     for (const sink of [...this.viewers.keys()]) {
       this.leave(sink);
       sink.end();
@@ -147,7 +155,9 @@ export class DashboardAudience {
   private send(viewer: DashboardViewer, now: number): void {
     // What was never looked at would show as nothing.
     if (viewer.scope.version === 0) return;
-    const changed = this.changes(viewer);
+    const stamp = this.feed.stamp(viewer.scope, viewer.admin);
+    const changed = stamp === viewer.stamp ? [] : this.changes(viewer);
+    viewer.stamp = stamp;
     if (changed.length === 0 && now - viewer.sentAt < QUIET_MS) return;
     viewer.sentAt = now;
     const frame = `event: dashboard\ndata: {${[`"at":${now}`, ...changed].join(',')}}\n\n`;

@@ -37,7 +37,13 @@ export interface DashboardFeedOptions extends Omit<ScopeReaders, 'live'> {
 
 /** What the dashboards of this process show. While nobody looks it does nothing. */
 export class DashboardFeed {
-  readonly shared: SharedState = { live: false, processes: [], queues: [], redis: null };
+  readonly shared: SharedState = {
+    live: false,
+    processes: [],
+    queues: [],
+    redis: null,
+    versions: { all: 0, admin: 0 },
+  };
   readonly active: ActiveLists;
   private readonly live = new LiveJobs();
   private readonly scopes = new Map<string | undefined, { scope: Scope; viewers: number }>();
@@ -79,6 +85,12 @@ export class DashboardFeed {
   *running(scope: Scope): Generator<LiveJob> {
     yield* this.live.of(scope.owner);
     yield* scope.others;
+  }
+
+  /** Is another one when what a viewer of a scope sees may be. */
+  stamp(scope: Scope, admin: boolean): string {
+    const { versions } = this.shared;
+    return `${this.live.version} ${scope.version} ${versions.all} ${admin ? versions.admin : ''}`;
   }
 
   /** Looks at what has changed; called often. */
@@ -135,11 +147,14 @@ export class DashboardFeed {
       ]);
       this.shared.processes = processes.sort((a, b) => a.startedAt - b.startedAt || (a.id < b.id ? -1 : 1));
       this.live.keep(new Set(processes.map(({ id }) => id)));
-      this.shared.queues = plan.names.map((name, i) => ({
+      const queues = plan.names.map((name, i) => ({
         name,
         jobs: plan.kindsIn(name).map((kind) => kind.name),
         paused: paused[i] === 1,
       }));
+      if (JSON.stringify(queues) !== JSON.stringify(this.shared.queues)) this.shared.versions.all++;
+      this.shared.queues = queues;
+      this.shared.versions.admin++;
       this.shared.redis = {
         version: redisVersion,
         usedBytes: numberIn(info, 'used_memory'),
@@ -157,7 +172,9 @@ export class DashboardFeed {
   }
 
   private noteLive(now: number): void {
-    this.shared.live = now - this.answeredAt < STALE_MS;
+    const live = now - this.answeredAt < STALE_MS;
+    if (live !== this.shared.live) this.shared.versions.all++;
+    this.shared.live = live;
   }
 
   private take(frame: Buffer): boolean {

@@ -44,6 +44,8 @@ export class Scope {
   lookedAt = 0;
   /** When another look is due, ms since 1970: what ended is counted a moment after it was told. */
   againAt = Number.POSITIVE_INFINITY;
+  /** Nothing was missed: only the newest minutes have to be read. */
+  private whole = false;
   private looking: Promise<void> | undefined;
 
   constructor(
@@ -88,9 +90,12 @@ export class Scope {
         this.readFailed(),
       ]);
       this.counts = counts;
+      this.whole = true;
       this.version++;
     } catch (error) {
       this.dirty = true;
+      // What was counted meanwhile comes when Redis is back, for the minutes that it is of.
+      this.whole = false;
       throw error;
     }
   }
@@ -100,7 +105,7 @@ export class Scope {
     const now = minuteOf(Date.now());
     const first = now - MINUTES_SHOWN + 1;
     for (const minute of this.minutes.keys()) if (minute < first) this.minutes.delete(minute);
-    const from = this.version === 0 ? first : Math.max(first, now - OPEN_MINUTES);
+    const from = this.whole ? Math.max(first, now - OPEN_MINUTES) : first;
     await Promise.all(
       Array.from({ length: now - from + 1 }, async (_, i) => {
         const minute = from + i;

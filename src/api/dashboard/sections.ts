@@ -29,6 +29,8 @@ export interface SharedState {
   processes: ProcessView[];
   queues: QueueState[];
   redis: RedisState | null;
+  /** Grows when `live` or `queues` change, and with each look at the rest. */
+  versions: { all: number; admin: number };
 }
 
 /** Names a list of failed jobs. */

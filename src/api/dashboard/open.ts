@@ -1,0 +1,78 @@
+import type { Redis } from 'ioredis';
+import { createReader } from '../../shared/channel/reader.js';
+import { Subscriber } from '../../shared/channel/subscriber.js';
+import type { Config } from '../../shared/config.js';
+import type { Connection } from '../../shared/connection.js';
+import { internalPrefix } from '../../shared/dashboard/keys.js';
+import { type ProcessReporting, startProcessReporting } from '../../shared/dashboard/reporting.js';
+import { createPageReader } from '../../shared/job-index/page.js';
+import type { Logger } from '../../shared/log.js';
+import type { QueuePlan } from '../../shared/queues.js';
+import type { Registry } from '../../shared/registry.js';
+import { CrowdAudience } from '../crowd/audience.js';
+import type { Viewers } from '../stream/viewers.js';
+import { DashboardAudience } from './audience.js';
+import { createFailedReader } from './failed-jobs.js';
+import { DashboardFeed } from './feed.js';
+import { createCountReader } from './index-counts.js';
+
+export interface OpenDashboardOptions {
+  config: Config;
+  connection: Connection;
+  /** A connection for Pub/Sub; others may use it too. */
+  subscriberRedis: Redis;
+  plan: QueuePlan;
+  registry: Registry;
+  viewers: Viewers;
+  log: Logger;
+}
+
+/** The dashboards of this process, those who follow many jobs, and what it says of itself on the dashboards of all. */
+export function openDashboard(options: OpenDashboardOptions): {
+  dashboard: DashboardAudience;
+  crowds: CrowdAudience;
+  reporting: ProcessReporting;
+} {
+  const { config, connection, subscriberRedis, plan, registry, viewers, log } = options;
+  const { redis, server, queuePrefix, trackJob } = connection;
+  const prefix = config.KEY_PREFIX;
+  const reporting = startProcessReporting({
+    redis,
+    prefix,
+    sharded: server.sharded,
+    role: 'api',
+    describe: () => ({ viewers: viewers.count + dashboard.count + crowds.count }),
+    log,
+  });
+  const readPage = createPageReader(redis, queuePrefix);
+  const feed = new DashboardFeed({
+    redis,
+    prefix,
+    queuePrefix,
+    plan,
+    kinds: [...registry.keys()],
+    counts: createCountReader(redis, queuePrefix),
+    failed: createFailedReader(readPage, trackJob),
+    readPage,
+    trackJob,
+    subscriber: new Subscriber({
+      redis: subscriberRedis,
+      read: createReader(redis, internalPrefix(prefix)),
+      prefix: internalPrefix(prefix),
+      sharded: server.sharded,
+      onError: (error) => log.debug({ err: error }, 'could not follow the dashboard'),
+    }),
+    self: reporting.view,
+    redisVersion: server.version,
+    log,
+  });
+  const dashboard: DashboardAudience = new DashboardAudience(feed, config.STALL_TIMEOUT_MS);
+  const crowds: CrowdAudience = new CrowdAudience({
+    feed,
+    readPage,
+    readJob: trackJob,
+    stallTimeoutMs: config.STALL_TIMEOUT_MS,
+    log,
+  });
+  return { dashboard, crowds, reporting };
+}
