@@ -31,6 +31,11 @@ const page = ['../web', '../../dist/web']
   .map((path) => fileURLToPath(new URL(path, import.meta.url)))
   .find((path) => existsSync(`${path}/index.html`));
 
+/** The client as pages can load it, without a build of their own. */
+const client = fileURLToPath(
+  new URL(import.meta.url.endsWith('.ts') ? '../../dist/client' : '../client', import.meta.url),
+);
+
 /** The Express application: every route of the API, and the page. */
 export function createApp(options: AppOptions): Express {
   const { config, connection, store, log, stopping } = options;
@@ -97,6 +102,7 @@ export function createApp(options: AppOptions): Express {
   );
   app.use('/v1/definitions', definitionRoutes(options));
   app.use(BOARD_PATH, boardRoutes(options));
+  app.use('/client', express.static(client, { index: false }));
   if (page) app.use(express.static(page, { index: 'index.html' }));
   app.all('/', methods('GET'));
   app.use((req) => {
