@@ -11,6 +11,7 @@ export function startDevelopment(root) {
   const options = { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], detached: true };
   const watchers = [
     spawn(bin('tsc'), ['-p', 'tsconfig.build.json', '--watch', '--preserveWatchOutput'], options),
+    spawn(bin('tsc'), ['-p', 'src/client/tsconfig.json', '--watch', '--preserveWatchOutput'], options),
     spawn(bin('vite'), ['build', 'src/web', '--watch', '--logLevel', 'warn'], options),
   ];
   // The Lua scripts are read, not imported: whoever has read them has to be started again.

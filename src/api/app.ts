@@ -38,6 +38,11 @@ const page = ['../web', '../../dist/web']
   .map((path) => fileURLToPath(new URL(path, import.meta.url)))
   .find((path) => existsSync(`${path}/index.html`));
 
+/** The client as pages can load it, without a build of their own. */
+const client = fileURLToPath(
+  new URL(import.meta.url.endsWith('.ts') ? '../../dist/client' : '../client', import.meta.url),
+);
+
 /** The Express application: every route of the API, and the page. */
 export function createApp(options: AppOptions): Express {
   const { config, connection, store, embedded, log, stopping } = options;
@@ -106,6 +111,7 @@ export function createApp(options: AppOptions): Express {
   app.use('/v1/definitions', definitionRoutes(options));
   app.use(BOARD_PATH, boardRoutes(options));
   app.use(dashboardRoutes({ ...options, page: embedded ? undefined : page }));
+  app.use('/client', express.static(client, { index: false }));
   if (!embedded) {
     if (page) app.use(express.static(page, { index: 'index.html' }));
     app.all('/', methods('GET'));

@@ -1,6 +1,6 @@
 import { type ChannelOptions, Channels } from './channel.js';
 import { baseOf, call, type ServiceOptions } from './http.js';
-import { Job, type JobListeners, type JobOptionsOfWatch } from './job.js';
+import { Job, type JobListeners, type WatchJobOptions } from './job.js';
 import type { DataOf, JobMap, Jobs, ResultOf } from './jobs.js';
 import { createLazyPool } from './lazy-pool.js';
 import { createSharedPool } from './shared-pool.js';
@@ -80,7 +80,7 @@ export function createClient<J extends Jobs = JobMap>(options: ClientOptions = {
     },
 
     /** Watches a job, by its id or a link to it. @throws TypeError for a link to another service, or none at all */
-    watchJob<R = unknown>(job: JobReference, watch: JobOptionsOfWatch<R> = {}): Job<R> {
+    watchJob<R = unknown>(job: JobReference, watch: WatchJobOptions<R> = {}): Job<R> {
       const { id, token } = typeof job === 'string' ? parseLink(job, () => baseOf(options)) : job;
       return new Job(options, pool, id, token ? { token, ...watch } : watch);
     },

@@ -116,7 +116,8 @@ export function createGroup(connect: Connect, silenceMs: number, onEmpty: () => 
     if (moved) positions = parts;
   }
 
-  function deliver({ topic, followers }: Member, event: StreamEvent, position: string): void {
+  function deliver(member: Member, event: StreamEvent, position: string): void {
+    const { topic, followers } = member;
     const over = topic.kind === 'job' && isTerminal(event.event);
     for (const follower of [...followers]) {
       give(follower, event, position);
@@ -126,21 +127,22 @@ export function createGroup(connect: Connect, silenceMs: number, onEmpty: () => 
       }
     }
     // The service ends its part by itself: the connection stays as it is for the others.
-    if (over && followers.size === 0) remove(topic);
+    if (over && followers.size === 0) remove(member);
   }
 
   /** A refusal says nothing of whose it is: asks for each. Those that are refused may have more luck alone. */
   async function findRefused(): Promise<boolean> {
     if (asked.length === 1) return false;
     let found = false;
-    for (const { topic, followers } of asked) {
+    for (const member of asked) {
+      const { topic, followers } = member;
       const probe = new AbortController();
       await connect([{ ...topic, position: '' }], probe.signal, true).catch((error) => {
         if (isPassing(error)) return;
         found = true;
         const refused = [...followers];
         followers.clear();
-        remove(topic);
+        remove(member);
         for (const follower of refused) follower.onExpel?.(follower.position);
       });
       probe.abort();
@@ -149,16 +151,20 @@ export function createGroup(connect: Connect, silenceMs: number, onEmpty: () => 
   }
 
   function end(ended: Member[], error?: ProblemError): void {
-    for (const { topic, followers } of ended) {
-      const present = [...followers];
-      followers.clear();
-      remove(topic);
+    for (const member of ended) {
+      const present = [...member.followers];
+      member.followers.clear();
+      remove(member);
       for (const follower of present) follower.onEnd(error);
     }
   }
 
-  function remove({ name }: Topic): void {
-    if (!members.delete(name) || members.size > 0) return;
+  function remove(member: Member): void {
+    const { name } = member.topic;
+    // Another one may have taken its place: a job that runs again.
+    if (members.get(name) !== member) return;
+    members.delete(name);
+    if (members.size > 0) return;
     clearTimeout(timer);
     const last = stream;
     stream = timer = undefined;
@@ -179,7 +185,7 @@ export function createGroup(connect: Connect, silenceMs: number, onEmpty: () => 
       return () => {
         // A topic that nobody follows is not asked for any more.
         if (!member.followers.delete(follower) || member.followers.size > 0) return;
-        remove(topic);
+        remove(member);
         if (members.size > 0) schedule();
       };
     },

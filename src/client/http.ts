@@ -1,5 +1,5 @@
 import { backoff, pause } from './backoff.js';
-import { isPassing, type ProblemError, problemOf, unreachable } from './errors.js';
+import { isPassing, ProblemError, problemOf, unreachable } from './errors.js';
 
 /** A value, or what gives it each time it is needed. */
 export type Given<T> = T | (() => T | Promise<T>);
@@ -69,12 +69,17 @@ export async function call(service: ServiceOptions, path: string, options: Call 
       duplex: 'half',
       cache: 'no-store',
     };
-    const response = await fetch(url, init as RequestInit).catch((error) => unreachable(url, error));
+    const answer: Response | ProblemError = await fetch(url, init as RequestInit).then<
+      Response | ProblemError,
+      ProblemError
+    >(
+      (response) => (response.ok ? response : problemOf(response)),
+      (error) => unreachable(url, error),
+    );
     signal?.throwIfAborted();
-    if (response instanceof Response && response.ok) return response;
-    const problem = response instanceof Response ? await problemOf(response) : (response as ProblemError);
-    if (failures >= tries || !isPassing(problem)) throw problem;
-    await pause(backoff(failures, 1000) + Number(problem.problem.retryAfterMs ?? 0), signal);
+    if (!(answer instanceof ProblemError)) return answer;
+    if (failures >= tries || !isPassing(answer)) throw answer;
+    await pause(backoff(failures, 1000) + Number(answer.problem.retryAfterMs ?? 0), signal);
     signal?.throwIfAborted();
   }
 }

@@ -18,7 +18,7 @@ export interface JobListeners<R = unknown> {
   onEnd?(error?: ProblemError): void;
 }
 
-export interface JobOptionsOfWatch<R = unknown> extends JobListeners<R> {
+export interface WatchJobOptions<R = unknown> extends JobListeners<R> {
   /** The job's token (of the 202), where neither a cookie nor the caller's own token opens it. */
   token?: string | undefined;
   /** The id of the last event that was seen, to go on from there. */
@@ -42,7 +42,7 @@ export class Job<R = unknown> implements AsyncIterable<JobEvent<R>> {
     readonly service: ServiceOptions,
     private readonly pool: Pool,
     readonly id: string,
-    private readonly options: JobOptionsOfWatch<R> = {},
+    private readonly options: WatchJobOptions<R> = {},
     /** As the 202 said: its kind, and that it is another one with the same deduplication key. */
     readonly started: { name?: string; deduplicated?: boolean } = {},
   ) {

@@ -2,8 +2,8 @@ import { createGroup, type Group } from './group.js';
 import { call, type ServiceOptions } from './http.js';
 import type { Pool, Topic } from './topic.js';
 
-/** So many topics go over one connection: their names and tokens have to fit into the head of a request. */
-const MAX_TOPICS = 50;
+/** So many topics go over one connection: a line of the head, with the token of each, has to fit into 8 KiB (nginx). */
+const MAX_TOPICS = 30;
 
 const query = (key: string, topics: Topic[]): string =>
   topics.map(({ name }) => `${key}=${encodeURIComponent(name)}`).join('&');

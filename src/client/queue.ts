@@ -4,8 +4,7 @@ export interface Queue<T> {
   push(value: T, replaces?: (earlier: T) => boolean): void;
   /** No value comes any more; those that are there are still given. */
   end(error?: unknown): void;
-  /** @param release called when nobody takes any more */
-  read(release: () => void): AsyncGenerator<T, void, undefined>;
+  read(): AsyncGenerator<T, void, undefined>;
 }
 
 export function createQueue<T>(): Queue<T> {
@@ -26,18 +25,14 @@ export function createQueue<T>(): Queue<T> {
       failure = error;
       wake?.();
     },
-    async *read(release) {
-      try {
-        for (;;) {
-          while (values.length > 0) yield values.shift()!;
-          if (failure) throw failure;
-          if (over) return;
-          await new Promise<void>((resolve) => {
-            wake = resolve;
-          });
-        }
-      } finally {
-        release();
+    async *read() {
+      for (;;) {
+        while (values.length > 0) yield values.shift()!;
+        if (failure) throw failure;
+        if (over) return;
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
       }
     },
   };

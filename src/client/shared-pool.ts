@@ -20,7 +20,8 @@ export type ToWorker =
 
 /** What the shared worker says to a page. `n` is the number that the page gave. */
 export type ToPage =
-  | { ready: true }
+  /** The name of a lock that the worker holds while it lives. */
+  | { ready: string }
   | { n: number; event: StreamEvent }
   | { n: number; status: Status }
   | { n: number; end: Problem | null };
@@ -87,7 +88,12 @@ function connect(service: ServiceOptions, silenceMs: number): Pool {
   }
 
   function take(message: ToPage): void {
-    if ('ready' in message) return clearTimeout(timer);
+    if ('ready' in message) {
+      clearTimeout(timer);
+      // Given to us when the worker is gone, which should not be.
+      navigator.locks?.request(message.ready, fallBack);
+      return;
+    }
     const following = followed.get(message.n);
     if (!following) return;
     const { listener, topic } = following;

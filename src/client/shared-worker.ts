@@ -5,6 +5,10 @@ import type { Pool } from './topic.js';
 /** Pools by whom they serve and how they present themselves to it. */
 const pools = new Map<string, Pool>();
 
+/** Held for as long as this worker lives, so that pages learn when it does not. */
+const lock = `headway-worker-${Math.random()}`;
+navigator.locks?.request(lock, () => new Promise(() => {}));
+
 /** The shared worker: one for all tabs of an origin. Each tab has a port. */
 addEventListener('connect', (event) => {
   const port = (event as MessageEvent).ports[0]!;
@@ -22,7 +26,7 @@ addEventListener('connect', (event) => {
       const key = JSON.stringify([service, silenceMs]);
       pool = pools.get(key) ?? createPool(service, silenceMs);
       pools.set(key, pool);
-      say({ ready: true });
+      say({ ready: lock });
     } else if ('lock' in data) {
       // Given to us when the tab is gone.
       navigator.locks.request(data.lock, leaveAll);

@@ -77,25 +77,29 @@ export function createJobStore<R = unknown>(
 
   const store = createStore(unseenJob<R>(''), (change) => {
     let stop: (() => void) | undefined;
+    let listening = true;
     follow = () => {
       if (reference === undefined || over) return;
       const { id } = job();
-      change((now) => ({ ...now, id }));
+      change((now) => ({ ...now, id, status: 'connecting' }));
       stop = job().watch({
         onEvent: (event: JobEvent<R>) => {
           lastEventId = event.id;
           change((now) => applyJobEvent(now, event));
         },
-        onStatus: (status) => change((now) => ({ ...now, status })),
+        onStatus: (status) => {
+          if (listening) change((now) => ({ ...now, status }));
+        },
         onEnd: (problem) => {
-          // Not when it is only that nobody listens any more.
-          over = problem !== undefined || /^(completed|failed|cancelled)$/.test(store.get().state);
-          change((now) => ({ ...now, problem }));
+          // That nobody listens any more is not its end.
+          over = listening;
+          if (problem) change((now) => ({ ...now, problem }));
         },
       });
     };
     follow();
     return () => {
+      listening = false;
       follow = undefined;
       stop?.();
     };

@@ -73,7 +73,7 @@ export function watchTopic(pool: Pool, topic: Topic, options: WatchOptions<ReadE
 }
 
 /** The events of topics as they come, for a `for await`. A slow reader gets the newest progress only. */
-export function iterate<E extends ReadEvent>(
+export async function* iterate<E extends ReadEvent>(
   pool: Pool,
   topics: Topic[],
   form: (event: ReadEvent, topic: Topic) => E,
@@ -96,7 +96,9 @@ export function iterate<E extends ReadEvent>(
       },
     }),
   );
-  return queue.read(() => {
+  try {
+    yield* queue.read();
+  } finally {
     for (const stop of stops) stop();
-  });
+  }
 }

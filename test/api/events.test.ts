@@ -65,6 +65,34 @@ describe('GET /v1/events?job=…', () => {
     expect(stream.names().filter((name) => name === 'completed')).toHaveLength(2);
   });
 
+  it('opens by the tokens of the jobs in a header, which says nothing of who is calling', async () => {
+    const jobs = await Promise.all([start(1), start(1)]);
+    const url = `${headway.api.url}/v1/events?${query(jobs, [])}`;
+    const tokens = jobs.map(({ token }) => token);
+    const stream = await openStream(url, { headers: { 'Headway-Job-Tokens': tokens.join(', ') } });
+    await stream.ended;
+    expect(stream.names().filter((name) => name === 'completed')).toHaveLength(2);
+    const list = await fetch(`${headway.api.url}/v1/jobs`, {
+      headers: { 'Headway-Job-Tokens': tokens.join() },
+    });
+    expect(await list.json()).toEqual({ jobs: [] });
+    const status = async (...some: string[]): Promise<number> =>
+      (await openStream(url, { headers: { 'Headway-Job-Tokens': some.join() } })).status;
+    expect(await status(tokens[0]!)).toBe(404);
+    expect(await status(tokens[0]!, 'no-token')).toBe(401);
+  });
+
+  it('tells by the place in its id whose the reset is', async () => {
+    const jobs = await Promise.all([start(1), start(1)]);
+    const whole = await watch(jobs);
+    await whole.ended;
+    const [one] = whole.lastEventId()!.split(',');
+    const stream = await watch(jobs, `${one},0f548b34108c-3`);
+    await stream.ended;
+    expect(stream.events[0]).toMatchObject({ event: 'reset', id: `${one},`, data: { reason: 'epoch' } });
+    expect(stream.names().at(-1)).toBe('completed');
+  });
+
   it('is closed as a whole when one of the jobs is not the caller’s', async () => {
     const jobs = await Promise.all([start(1), start(1)]);
     expect((await watch(jobs, undefined, [jobs[0]!.token])).status).toBe(404);

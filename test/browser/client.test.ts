@@ -216,6 +216,21 @@ describe('the client in a browser', () => {
     expect(site.open).toHaveLength(2);
   });
 
+  it('goes on with a connection of its own when the shared worker is killed', async () => {
+    const { id } = await start(60, 100);
+    const page = await open(`/element#${id}`);
+    await until('the bar moves', async () => (await value(page)) > 0);
+    const session = await browser.newBrowserCDPSession();
+    const { targetInfos } = await session.send('Target.getTargets');
+    const worker = targetInfos.find(({ type }) => type === 'shared_worker');
+    await session.send('Target.closeTarget', { targetId: worker!.targetId });
+    const at = await value(page);
+    await until('the bar moves on', async () => (await value(page)) > at);
+    await until('the end', async () => (await value(page)) === 100);
+    const job = (await page.evaluate(`document.querySelector('job-progress').job`)) as { logs: unknown[] };
+    expect(job.logs).toHaveLength(1);
+  });
+
   it('sends the token of a job where nothing else opens it, but not in the address', async () => {
     const { id, token } = await start(3, 50);
     await context.clearCookies();

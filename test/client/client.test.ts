@@ -118,6 +118,18 @@ describe('the client', () => {
     await expect(job.retry()).rejects.toMatchObject({ status: 409, code: 'not-failed' });
   });
 
+  it('watches a job that runs again beside one that has gone on all the time', async () => {
+    const one = client();
+    const long = await one.startJob('steps', { count: 100, intervalMs: 20 });
+    const end = long.result();
+    const again = await one.startJob('flaky', { failures: 1 }, { attempts: 1 });
+    await expect(again.result()).rejects.toBeInstanceOf(JobFailedError);
+    await again.retry();
+    expect(await again.result()).toEqual({ attempt: 2 });
+    expect((await long.get()).state).toBe('active');
+    expect(await end).toEqual({ steps: 100 });
+  });
+
   it('cancels', async () => {
     const job = await client().startJob('steps', { count: 1000, intervalMs: 100 });
     await job.cancel();

@@ -1,7 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
 import { until } from './until.js';
 
 /** A site of somebody's own, which hands on to the API what it does not have itself, as a reverse proxy does. */
@@ -14,18 +12,22 @@ export interface TestSite {
   stop(): void;
 }
 
-const types: Record<string, string> = { js: 'text/javascript', html: 'text/html; charset=utf-8' };
+const types: Record<string, string> = {
+  js: 'text/javascript',
+  css: 'text/css',
+  html: 'text/html; charset=utf-8',
+};
 
 /**
  * @param api address of the API
- * @param pages by path; everything below `/client/` is the built client
+ * @param pages by path
  */
 export async function startSite(api: string, pages: Record<string, string>): Promise<TestSite> {
   const open: string[] = [];
   let most = 0;
   const server = createServer((req, res) => {
     const path = req.url!.split('?')[0]!;
-    const content = pages[path] ?? builtClient(path);
+    const content = pages[path];
     if (content !== undefined) {
       res.writeHead(200, { 'Content-Type': types[path.split('.').pop()!] ?? types.html! }).end(content);
       return;
@@ -52,13 +54,4 @@ export async function startSite(api: string, pages: Record<string, string>): Pro
       server.close();
     },
   };
-}
-
-function builtClient(path: string): string | undefined {
-  if (!/^\/client\/[\w./-]+\.js$/.test(path) || path.includes('..')) return undefined;
-  try {
-    return readFileSync(join('dist', path), 'utf8');
-  } catch {
-    return undefined;
-  }
 }

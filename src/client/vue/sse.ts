@@ -1,6 +1,7 @@
 import type { ProblemError } from '../errors.js';
 import { call, type ServiceOptions } from '../http.js';
 import { openStream, type Stream } from '../stream.js';
+import { tell } from '../watch.js';
 
 /** How the data of an event is given: as text, as JSON, or as a function makes of it. */
 export type SseFormat = 'plain' | 'json' | ((data: string) => unknown);
@@ -37,7 +38,7 @@ export function createSse(service: ServiceOptions, silenceMs = 45_000) {
       let stream: Stream | undefined;
       let lastEventId: string | undefined;
       const emit = (event: string, data: unknown): void => {
-        for (const handler of [...(handlers.get(event) ?? [])]) handler(data, lastEventId);
+        for (const handler of [...(handlers.get(event) ?? [])]) tell(handler, data, lastEventId);
       };
       const read = (data: string): unknown =>
         typeof format === 'function' ? format(data) : format === 'json' ? JSON.parse(data) : data;
@@ -65,11 +66,17 @@ export function createSse(service: ServiceOptions, silenceMs = 45_000) {
               },
               onEvent: ({ id, event, data }) => {
                 lastEventId = id ?? lastEventId;
-                emit(event, read(data));
+                try {
+                  emit(event, read(data));
+                } catch (error) {
+                  // It is not in the format that was said.
+                  emit('error', error);
+                }
               },
               onEnd: (error?: ProblemError) => {
-                if (error) emit('error', error);
-                if (error) reject(error);
+                if (!error) return resolve(client);
+                emit('error', error);
+                reject(error);
               },
             });
           }),
