@@ -30,7 +30,7 @@ export function useJobStream(
         // A job may have events of its own.
         if (known.includes(event.event)) {
           job.value = applyEvent(job.value, event.event as JobEvent, event.data);
-          onEvent(event.event as JobEvent, event.data);
+          onEvent(event.event as JobEvent, { ...event.data });
         }
       },
       onStatus(status) {
