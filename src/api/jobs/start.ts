@@ -13,9 +13,9 @@ import { keyScope } from './idempotency.js';
 import { checkWebhook, type WebhookRules } from './webhook.js';
 
 /** The body of `POST /v1/jobs`. */
-const bodySchema = z.strictObject({
-  name: z.string().min(1),
-  data: z.unknown().optional(),
+export const startSchema = z.strictObject({
+  name: z.string().min(1).describe('Which kind of job: see `GET /v1/definitions`'),
+  data: z.unknown().optional().describe('What the kind of job needs; `{}` unless given'),
   options: optionsSchema.optional(),
 });
 
@@ -50,7 +50,7 @@ export function createJobStarter(given: StartOptions): JobStarter {
   const enqueue = createEnqueue(given);
 
   async function check(body: unknown, caller: Principal): Promise<JobRequest> {
-    const parsed = await validate(bodySchema, body);
+    const parsed = await validate(startSchema, body);
     if (parsed.errors) {
       const [first] = parsed.errors;
       throw new HeadwayError(
