@@ -18,6 +18,7 @@ import { eventRoutes } from './routes/events.js';
 import { filesRoutes } from './routes/files.js';
 import { healthRoutes } from './routes/health.js';
 import { jobRoutes } from './routes/jobs.js';
+import { referenceRoutes } from './routes/reference.js';
 import { type ScheduleRoutesOptions, scheduleRoutes } from './routes/schedules.js';
 
 export interface AppOptions extends ScheduleRoutesOptions {
@@ -91,6 +92,7 @@ export function createApp(options: AppOptions): Express {
   );
   app.use('/v1/definitions', definitionRoutes(options));
   app.use(BOARD_PATH, boardRoutes(options));
+  app.use(referenceRoutes({ registry: options.registry, page }));
   if (page) app.use(express.static(page, { index: 'index.html' }));
   app.all('/', methods('GET'));
   app.use((req) => {

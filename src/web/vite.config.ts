@@ -1,9 +1,19 @@
+import { join } from 'node:path';
 import vue from '@vitejs/plugin-vue';
 import { defineConfig } from 'vite';
 
 export default defineConfig({
   root: import.meta.dirname,
   plugins: [vue()],
-  build: { outDir: '../../dist/web', emptyOutDir: true, assetsInlineLimit: 0 },
+  build: {
+    outDir: '../../dist/web',
+    emptyOutDir: true,
+    assetsInlineLimit: 0,
+    // The renderer of the reference is one file of 740 kB.
+    chunkSizeWarningLimit: 1000,
+    rollupOptions: {
+      input: ['index.html', 'docs/index.html'].map((page) => join(import.meta.dirname, page)),
+    },
+  },
   server: { proxy: { '/v1': 'http://127.0.0.1:3000' } },
 });
