@@ -19,6 +19,7 @@ import { filesRoutes } from './routes/files.js';
 import { healthRoutes } from './routes/health.js';
 import { jobRoutes } from './routes/jobs.js';
 import { type KeyRoutesOptions, keyRoutes } from './routes/keys.js';
+import { referenceRoutes } from './routes/reference.js';
 import { type ScheduleRoutesOptions, scheduleRoutes } from './routes/schedules.js';
 
 export interface AppOptions
@@ -112,6 +113,7 @@ export function createApp(options: AppOptions): Express {
   app.use(BOARD_PATH, boardRoutes(options));
   app.use(dashboardRoutes({ ...options, page: embedded ? undefined : page }));
   app.use('/client', express.static(client, { index: false }));
+  app.use(referenceRoutes({ registry: options.registry, page: embedded ? undefined : page }));
   if (!embedded) {
     if (page) app.use(express.static(page, { index: 'index.html' }));
     app.all('/', methods('GET'));

@@ -2,13 +2,14 @@ import type { JobsOptions } from 'bullmq';
 import { z } from 'zod';
 import type { Backoff, JobDefaults } from './job.js';
 import { KEEP_MS, MAX_TIMER_MS, type StoredSettings, storedSettings } from './job-settings.js';
+import { jsonValue } from './schema.js';
 import { webhookSchema } from './webhooks/schema.js';
 
 const YEAR_MS = 365 * 24 * 3_600_000;
 const MAX_METADATA_BYTES = 4096;
 
 const metadata = z
-  .record(z.string().min(1).max(100), z.json())
+  .record(z.string().min(1).max(100), jsonValue)
   .refine((value) => Buffer.byteLength(JSON.stringify(value)) <= MAX_METADATA_BYTES, {
     error: `must be at most ${MAX_METADATA_BYTES} bytes as JSON`,
   });
@@ -16,7 +17,7 @@ const metadata = z
 /** `options` of `POST /v1/jobs`: what a call may decide about one job. Each goes before the definition's default. */
 export const optionsSchema = z
   .strictObject({
-    attempts: z.number().int().min(1).max(100).optional(),
+    attempts: z.number().int().min(1).max(100).optional().describe('Runs at most'),
     backoff: z
       .strictObject({
         type: z.enum(['fixed', 'exponential']),
@@ -25,25 +26,50 @@ export const optionsSchema = z
           .int()
           .min(0)
           .max(24 * 3_600_000),
-        jitter: z.number().min(0).max(1).optional(),
+        jitter: z
+          .number()
+          .min(0)
+          .max(1)
+          .optional()
+          .describe('The share of the wait that is random; 0.5 for exponential ones unless given'),
       })
-      .optional(),
-    delayMs: z.number().int().min(0).max(YEAR_MS).optional(),
-    runAt: z.iso.datetime({ offset: true }).optional(),
-    priority: z.number().int().min(0).max(2_097_152).optional(),
+      .optional()
+      .describe('Wait before the next attempt'),
+    delayMs: z.number().int().min(0).max(YEAR_MS).optional().describe('It begins this much later'),
+    runAt: z.iso
+      .datetime({ offset: true })
+      .optional()
+      .describe(
+        'It begins at this time (RFC 3339, with a zone), in place of `delayMs`; one that is over means now',
+      ),
+    priority: z
+      .number()
+      .int()
+      .min(0)
+      .max(2_097_152)
+      .optional()
+      .describe('1 is first; without one (or 0) a job goes before all that have one'),
     deduplicationKey: z
       .string()
       .regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 visible ASCII characters')
-      .optional(),
-    ttlMs: z.number().int().min(1).max(YEAR_MS).optional(),
-    timeoutMs: z.number().int().min(1).max(MAX_TIMER_MS).optional(),
-    keepMs: z.number().int().min(KEEP_MS.min).max(KEEP_MS.max).optional(),
-    metadata: metadata.optional(),
+      .optional()
+      .describe('While a job of the same name and key has not ended, the answer is that job'),
+    ttlMs: z.number().int().min(1).max(YEAR_MS).optional().describe('Not begun within this time, it fails'),
+    timeoutMs: z.number().int().min(1).max(MAX_TIMER_MS).optional().describe('A run that takes longer fails'),
+    keepMs: z
+      .number()
+      .int()
+      .min(KEEP_MS.min)
+      .max(KEEP_MS.max)
+      .optional()
+      .describe('How long it is kept after its end'),
+    metadata: metadata.optional().describe('Shown with the job'),
     webhook: webhookSchema.optional(),
     tags: z
       .array(z.string().regex(/^[\w.:@/-]{1,60}$/, 'must be 1 to 60 letters, digits and . : @ / _ -'))
       .max(20)
-      .optional(),
+      .optional()
+      .describe('Shown with the job; jobs can be listed by them'),
   })
   .refine(({ delayMs, runAt }) => delayMs === undefined || runAt === undefined, {
     error: 'delayMs and runAt exclude each other',

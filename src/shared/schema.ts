@@ -1,5 +1,9 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { z } from 'zod';
 import type { FieldError } from './errors.js';
+
+/** Schema of any JSON value. */
+export const jsonValue = z.json();
 
 export type Validated<T> = { value: T; errors?: undefined } | { errors: FieldError[] };
 

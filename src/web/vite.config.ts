@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import vue from '@vitejs/plugin-vue';
 import { defineConfig } from 'vite';
 
@@ -8,8 +9,12 @@ export default defineConfig({
     outDir: '../../dist/web',
     emptyOutDir: true,
     assetsInlineLimit: 0,
+    // The renderer of the reference is one file of 740 kB.
+    chunkSizeWarningLimit: 1000,
     rollupOptions: {
-      input: ['index.html', 'dashboard.html'].map((file) => `${import.meta.dirname}/${file}`),
+      input: ['index.html', 'dashboard.html', 'docs/index.html'].map((page) =>
+        join(import.meta.dirname, page),
+      ),
     },
   },
   server: { proxy: { '/v1': 'http://127.0.0.1:3000' } },

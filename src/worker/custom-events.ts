@@ -1,3 +1,5 @@
+import { jobEvents } from '../shared/events/job-events.js';
+import { streamEvents } from '../shared/events/stream-events.js';
 import { InFlight } from './in-flight.js';
 import { toJson } from './json.js';
 
@@ -7,8 +9,9 @@ const TYPE = /^[A-Za-z0-9._:-]{1,100}$/;
 
 /** The names that Headway, or the browser, uses itself on a stream. */
 const RESERVED = new Set([
-  ...['waiting', 'delayed', 'active', 'retrying', 'stalled', 'completed', 'failed', 'cancelled'],
-  ...['progress', 'log', 'partial', 'reset', 'unauthorized', 'error', 'open', 'message'],
+  ...Object.keys(jobEvents),
+  ...Object.keys(streamEvents),
+  ...['error', 'open', 'message'],
 ]);
 
 /** The events of its own kinds that one attempt sends: each matters, so each goes out at once and in order. */

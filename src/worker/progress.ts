@@ -1,23 +1,7 @@
+import type { ProgressData } from '../shared/events/progress.js';
 import type { ProgressUpdate } from '../shared/job.js';
 import { Rate } from './rate.js';
 import { isWeight } from './weight.js';
-
-/** The data of a `progress` event. Percent is 0-100, `null` while the job cannot say; times are ms. */
-export interface ProgressData {
-  jobId: string;
-  attempt: number;
-  percent: number | null;
-  current?: number;
-  total?: number;
-  unit?: string;
-  stage?: string;
-  stageIndex?: number;
-  stageCount?: number;
-  message?: string;
-  ratePerSecond?: number;
-  etaMs?: number;
-  at: number;
-}
 
 export interface ProgressOptions {
   jobId: string;
@@ -25,6 +9,8 @@ export interface ProgressOptions {
   /** Stages in order, each with its share of the whole. */
   stages?: Record<string, number> | undefined;
 }
+
+export type { ProgressData };
 
 const MAX_MESSAGE = 500;
 const MAX_STAGES = 1000;

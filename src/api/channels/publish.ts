@@ -1,22 +1,40 @@
 import { z } from 'zod';
 import type { ChannelEvent, Publisher } from '../../shared/channel/publisher.js';
 import { HeadwayError } from '../../shared/errors.js';
+import { jsonValue } from '../../shared/schema.js';
 import { requireValid } from '../invalid.js';
 
 const MAX_EVENTS = 1000;
 
-const eventSchema = z.strictObject({
-  event: z.string().optional(),
-  data: z.json(),
-  id: z.string().optional(),
-  retry: z.number().int().min(0).max(86_400_000).optional(),
-  kind: z.enum(['log', 'state']).optional(),
+/** The body of `POST /v1/channels/:name` for one event. */
+export const eventSchema = z.strictObject({
+  event: z
+    .string()
+    .optional()
+    .describe('1 to 100 characters, not `error` or `open`; `message` for browsers unless given'),
+  data: jsonValue.describe('A string goes out as it is, line by line; anything else as JSON'),
+  id: z.string().optional().describe('1 to 200 visible ASCII characters, put behind the id of ours'),
+  retry: z
+    .number()
+    .int()
+    .min(0)
+    .max(86_400_000)
+    .optional()
+    .describe('When viewers come back after their connection broke, in ms'),
+  kind: z
+    .enum(['log', 'state'])
+    .optional()
+    .describe(
+      '`log` (default): each matters and is kept in order. `state`: only the newest of its `key` matters',
+    ),
   key: z
     .string()
     .regex(/^[\x21-\x7e]{1,100}$/, 'must be 1 to 100 visible ASCII characters')
-    .optional(),
+    .optional()
+    .describe('Of a state: what it is the newest of. The name of the event unless given'),
 });
-const batchSchema = z.strictObject({ events: z.array(eventSchema).min(1).max(MAX_EVENTS) });
+/** The body of `POST /v1/channels/:name` for several events. */
+export const eventsSchema = z.strictObject({ events: z.array(eventSchema).min(1).max(MAX_EVENTS) });
 
 /** What is to be published: `batch` says whether it came as one event or as several. */
 export interface Publication {
@@ -27,7 +45,7 @@ export interface Publication {
 /** @throws HeadwayError `invalid-request` that says what is wrong, and where */
 export async function checkPublication(body: unknown): Promise<Publication> {
   const batch = body !== null && typeof body === 'object' && 'events' in body;
-  const parsed = await requireValid(batch ? batchSchema : eventSchema, body);
+  const parsed = await requireValid(batch ? eventsSchema : eventSchema, body);
   const events = ('events' in parsed ? parsed.events : [parsed]) as ChannelEvent[];
   return { events, batch };
 }

@@ -10,9 +10,14 @@ import type { JobRequest, JobStarter } from './start.js';
 const MAX_JOBS = 1000;
 
 /** The body of `POST /v1/jobs:batch`. Each of its jobs is checked as that of a `POST /v1/jobs`. */
-const bodySchema = z.strictObject({
+export const batchSchema = z.strictObject({
   jobs: z.array(z.unknown()).min(1).max(MAX_JOBS),
-  mode: z.enum(['all-or-nothing', 'per-item']).optional(),
+  mode: z
+    .enum(['all-or-nothing', 'per-item'])
+    .optional()
+    .describe(
+      '`all-or-nothing` (default): with a mistake in any job nothing is queued. `per-item`: those in order are queued',
+    ),
 });
 
 /** What became of one job of a batch: it was queued, or this is what is wrong with it (a problem, RFC 9457). */
@@ -41,7 +46,7 @@ export function createBatchStarter({ starter, plan, idempotency }: BatchOptions)
     derivedJobId(plan.of(name), `${batch} ${index}`);
 
   return async (body, caller, key) => {
-    const { jobs, mode = 'all-or-nothing' } = await requireValid(bodySchema, body);
+    const { jobs, mode = 'all-or-nothing' } = await requireValid(batchSchema, body);
     const checked = await Promise.all(jobs.map((job, i) => check(starter, job, caller, i)));
     if (mode === 'all-or-nothing') refuseMistakes(checked);
 

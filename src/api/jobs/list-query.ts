@@ -4,9 +4,10 @@ import { JOB_STATES } from '../../shared/lifecycle/snapshot.js';
 import { addressOf } from '../../shared/queues.js';
 import { requireValid } from '../invalid.js';
 
-const MAX_LIMIT = 200;
-const DEFAULT_LIMIT = 50;
-const MAX_VALUES = 20;
+/** Most jobs a page, how many unless asked, and how often a filter may be given. */
+export const MAX_LIMIT = 200;
+export const DEFAULT_LIMIT = 50;
+export const MAX_VALUES = 20;
 
 /** A parameter that may be given several times: any one of its values will do. */
 const anyOf = <T extends z.ZodType>(value: T) =>
@@ -31,7 +32,7 @@ const cursor = z
   .refine((position) => position !== undefined, 'is not a cursor: take "next" from the page before');
 
 /** The query of `GET /v1/jobs`. */
-const querySchema = z.strictObject({
+export const listQuerySchema = z.strictObject({
   state: anyOf(z.enum(JOB_STATES)),
   name: anyOf(z.string().min(1).max(200)),
   tag: anyOf(z.string().min(1).max(200)),
@@ -44,11 +45,11 @@ const querySchema = z.strictObject({
   token: z.string().optional(),
 });
 
-export type ListQuery = z.output<typeof querySchema>;
+export type ListQuery = z.output<typeof listQuerySchema>;
 
 /** @throws HeadwayError `invalid-request` for an unknown parameter or a wrong value */
 export const parseListQuery = (query: unknown): Promise<ListQuery> =>
-  requireValid(querySchema, query, 'The query');
+  requireValid(listQuerySchema, query, 'The query');
 
 /** A place in the list as clients get it: nothing they should read. */
 export const formatCursor = ({ createdAt, id }: Position): string =>

@@ -14,9 +14,9 @@ import { keyScope } from './idempotency.js';
 import { checkWebhook, type WebhookRules } from './webhook.js';
 
 /** The body of `POST /v1/jobs`. */
-const bodySchema = z.strictObject({
-  name: z.string().min(1),
-  data: z.unknown().optional(),
+export const startSchema = z.strictObject({
+  name: z.string().min(1).describe('Which kind of job: see `GET /v1/definitions`'),
+  data: z.unknown().optional().describe('What the kind of job needs; `{}` unless given'),
   options: optionsSchema.optional(),
 });
 
@@ -51,7 +51,7 @@ export function createJobStarter(given: StartOptions): JobStarter {
   const enqueue = createEnqueue(given);
 
   async function check(body: unknown, caller: Principal): Promise<JobRequest> {
-    const { name, data = {}, options = {} } = await requireValid(bodySchema, body);
+    const { name, data = {}, options = {} } = await requireValid(startSchema, body);
     checkDeduplicationKey(options, caller);
     checkWebhook(options.webhook, webhookRules);
     const definition = registry.get(name);

@@ -1,7 +1,6 @@
 import { type Request, type Response, Router } from 'express';
-import { z } from 'zod';
 import { HeadwayError } from '../../shared/errors.js';
-import type { JobDefinition } from '../../shared/job.js';
+import { jsonSchemaOf } from '../../shared/json-schema.js';
 import type { OpenQueue, QueuePlan } from '../../shared/queues.js';
 import type { Registry } from '../../shared/registry.js';
 import type { Access } from '../auth/access.js';
@@ -24,7 +23,7 @@ export function definitionRoutes({ registry, plan, openQueue, access }: Definiti
     .map(({ name, description, input, stages }) => ({
       name,
       ...(description ? { description } : {}),
-      input: jsonSchema(input),
+      input: jsonSchemaOf(input, 'input') ?? null,
       ...(stages ? { stages: Object.keys(stages) } : {}),
       queue: plan.of(name),
     }))
@@ -65,15 +64,5 @@ export function definitionRoutes({ registry, plan, openQueue, access }: Definiti
 
   function queueView(queue: string, paused: boolean): Record<string, unknown> {
     return { queue, paused, jobs: plan.kindsIn(queue).map(({ name }) => name) };
-  }
-}
-
-function jsonSchema(schema: JobDefinition['input']): unknown {
-  if (schema['~standard'].vendor !== 'zod') return null;
-  try {
-    return z.toJSONSchema(schema as unknown as z.ZodType, { io: 'input' });
-  } catch {
-    // A schema that JSON Schema cannot say (a transform, say): the data is entered as JSON.
-    return null;
   }
 }

@@ -8,14 +8,20 @@ const YEAR_MS = 365 * 24 * 3_600_000;
 const cron = z
   .string()
   .max(200)
-  .transform((text) => text.trim().split(/\s+/).join(' '));
-const everyMs = z.number().int().min(MIN_EVERY_MS).max(YEAR_MS);
-const timeZone = z.string().max(60);
-const time = z.iso.datetime({ offset: true });
-const limit = z.number().int().min(1).max(1_000_000_000);
+  .transform((text) => text.trim().split(/\s+/).join(' '))
+  .describe('Five fields (minute, hour, day of month, month, day of week), or six with seconds first');
+const everyMs = z
+  .number()
+  .int()
+  .min(MIN_EVERY_MS)
+  .max(YEAR_MS)
+  .describe('Interval in ms, in place of `cron`');
+const timeZone = z.string().max(60).describe('With `cron`: an IANA name; `UTC` unless given');
+const time = z.iso.datetime({ offset: true }).describe('RFC 3339, with a zone');
+const limit = z.number().int().min(1).max(1_000_000_000).describe('Runs at most');
 
 /** The body of `POST /v1/schedules`. `name`, `data` and `options` are looked at as those of a job are. */
-const createSchema = z.strictObject({
+export const scheduleSchema = z.strictObject({
   name: z.unknown(),
   data: z.unknown().optional(),
   options: z.unknown().optional(),
@@ -28,11 +34,12 @@ const createSchema = z.strictObject({
   key: z
     .string()
     .regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 visible ASCII characters')
-    .optional(),
+    .optional()
+    .describe("The caller's own: the same key again changes that schedule"),
 });
 
 /** The body of `PATCH /v1/schedules/:id`: a field that is there takes the place of what was, `null` removes it. */
-const changeSchema = z.strictObject({
+export const scheduleChangeSchema = z.strictObject({
   data: z.unknown().optional(),
   options: z.unknown().optional(),
   cron: cron.nullable().optional(),
@@ -43,14 +50,15 @@ const changeSchema = z.strictObject({
   limit: limit.nullable().optional(),
 });
 
-export type ScheduleBody = z.output<typeof createSchema>;
-export type ScheduleChange = z.output<typeof changeSchema>;
+export type ScheduleBody = z.output<typeof scheduleSchema>;
+export type ScheduleChange = z.output<typeof scheduleChangeSchema>;
 
 /** @throws HeadwayError `invalid-request` */
-export const parseBody = (body: unknown): Promise<ScheduleBody> => requireValid(createSchema, body ?? {});
+export const parseBody = (body: unknown): Promise<ScheduleBody> => requireValid(scheduleSchema, body ?? {});
 
 /** @throws HeadwayError `invalid-request` */
-export const parseChange = (body: unknown): Promise<ScheduleChange> => requireValid(changeSchema, body ?? {});
+export const parseChange = (body: unknown): Promise<ScheduleChange> =>
+  requireValid(scheduleChangeSchema, body ?? {});
 
 /** What a change makes of a body: one of cron and interval drives out the other. */
 export function changed(body: ScheduleBody, change: ScheduleChange): ScheduleBody {

@@ -1,0 +1,43 @@
+import { z } from 'zod';
+import { eventSchema, eventsSchema } from '../channels/publish.js';
+import { named, ref } from './components.js';
+import { json, type Operation } from './operation.js';
+
+const event = named('ChannelEvent', eventSchema);
+const events = named('ChannelEvents', eventsSchema);
+const id = z.string().describe('The id of the event on the stream');
+const published = named('Published', z.object({ id }));
+const publishedAll = named('PublishedAll', z.object({ ids: z.array(id) }));
+
+/** `/v1/channels/{name}`: what a program can do with a channel, beside following it. */
+export const channelOperations: Operation[] = [
+  {
+    method: 'post',
+    path: '/v1/channels/{name}',
+    id: 'publish',
+    tag: 'Channels',
+    summary: 'Publish to a channel',
+    description: 'One event, or up to 1000, one after the other. A channel needs not be made before.',
+    access: 'granted',
+    parameters: [
+      {
+        name: 'name',
+        in: 'path',
+        required: true,
+        description: 'The name of a channel',
+        schema: { type: 'string' },
+        example: 'public.scores',
+      },
+    ],
+    body: {
+      content: json({ anyOf: [ref(event), ref(events)] }, { event: 'score', data: { runs: 4 } }),
+    },
+    answers: {
+      200: {
+        description: 'It is published: one `id`, or `ids` where `events` were sent',
+        content: json({ anyOf: [ref(published), ref(publishedAll)] }, { id: '0f548b34108c-6' }),
+      },
+    },
+    errors: ['sign-in', 'forbidden'],
+  },
+];
