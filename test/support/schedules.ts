@@ -30,12 +30,12 @@ export interface ScheduleView {
 }
 
 /** A token of a signed-in caller, as another service would make it. */
-export const userToken = ({ env }: Headway, subject: string): Promise<string> =>
+export const userToken = ({ env }: Headway, subject: string, expires = '1h'): Promise<string> =>
   new SignJWT()
     .setProtectedHeader({ alg: 'HS256' })
     .setSubject(subject)
     .setAudience('headway')
-    .setExpirationTime('1h')
+    .setExpirationTime(expires)
     .sign(Buffer.from(env.TOKEN_SECRET!));
 
 /** Calls about schedules, all by one caller. */

@@ -1,0 +1,92 @@
+import { admin, bearer, type OperationCases } from '../world.js';
+
+export const otherCases: Record<string, OperationCases> = {
+  uploadFile: {
+    good: [
+      ['the bytes', 201, () => ({ query: { name: 'a.txt' }, body: Buffer.from('some words') })],
+      [
+        'a form',
+        201,
+        () => {
+          const body = new FormData();
+          body.set('file', new Blob(['some words']), 'a.txt');
+          return { body };
+        },
+      ],
+    ],
+    bad: [
+      ['no name', 400, () => ({ body: Buffer.from('some words') })],
+      ['too much', 413, () => ({ query: { name: 'a.txt' }, body: Buffer.alloc(200_000) })],
+    ],
+  },
+  publish: {
+    good: [
+      ['text', 200, () => ({ path: { name: 'public.a' }, body: { data: 'words' } })],
+      [
+        'every field',
+        200,
+        () => ({
+          path: { name: 'public.a' },
+          body: {
+            event: 'score',
+            data: { runs: [4] },
+            id: 'ball-7',
+            retry: 4000,
+            kind: 'state',
+            key: 'score',
+          },
+        }),
+      ],
+      [
+        'several',
+        200,
+        () => ({ path: { name: 'public.a' }, body: { events: [{ data: 1 }, { data: null }] } }),
+      ],
+    ],
+    bad: [
+      ['no data', 400, () => ({ path: { name: 'public.a' }, body: { event: 'score' } })],
+      ['a channel that is not open', 401, () => ({ path: { name: 'private.a' }, body: { data: 1 } })],
+      [
+        'a channel that is not open to the token',
+        403,
+        (world) => ({ path: { name: 'private.a' }, body: { data: 1 }, headers: bearer(world.user) }),
+      ],
+    ],
+  },
+  listDefinitions: {
+    good: [['all', 200, () => ({})]],
+    bad: [],
+  },
+  pauseKind: {
+    good: [['a kind', 200, () => ({ path: { name: 'checksum' }, headers: admin })]],
+    bad: [
+      ['by nobody', 401, () => ({ path: { name: 'checksum' } })],
+      ['by a user', 403, (world) => ({ path: { name: 'checksum' }, headers: bearer(world.user) })],
+      ['one that there is not', 404, () => ({ path: { name: 'nothing' }, headers: admin })],
+    ],
+  },
+  resumeKind: {
+    good: [['a kind', 200, () => ({ path: { name: 'checksum' }, headers: admin })]],
+    bad: [['by nobody', 401, () => ({ path: { name: 'checksum' } })]],
+  },
+  health: { good: [['it', 200, () => ({})]], bad: [] },
+  readiness: { good: [['it', 200, () => ({})]], bad: [] },
+  openapi: { good: documents('/openapi.json'), bad: [] },
+  asyncapi: { good: documents('/asyncapi.json'), bad: [] },
+};
+
+function documents(path: string): OperationCases['good'] {
+  return [
+    ['the document', 200, () => ({})],
+    [
+      'one that is known',
+      304,
+      async (world) => {
+        const known = await fetch(`${world.headway.api.url}${path}`);
+        return {
+          headers: { 'If-None-Match': known.headers.get('etag')!, 'Cache-Control': 'max-age=0' },
+        };
+      },
+    ],
+  ];
+}

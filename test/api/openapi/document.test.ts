@@ -1,0 +1,140 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { Validator } from '@seriousme/openapi-schema-validator';
+import { Ajv } from 'ajv';
+import addFormats from 'ajv-formats';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { listQuerySchema } from '../../../src/api/jobs/list-query.js';
+import { asyncApiDocument } from '../../../src/api/openapi/asyncapi.js';
+import { openApiDocument, schemasOf } from '../../../src/api/openapi/document.js';
+import { errorCodes } from '../../../src/shared/errors.js';
+import { defineJob } from '../../../src/shared/job.js';
+import { builtInJobsDir, loadRegistry, type Registry } from '../../../src/shared/registry.js';
+import { Contract } from '../../support/contract.js';
+
+// biome-ignore lint/suspicious/noExplicitAny: tests know what they expect
+type Any = any;
+
+const standard = (more: object) => ({
+  '~standard': { version: 1, vendor: 'mine', validate: (value: unknown) => ({ value }), ...more },
+});
+const own = (name: string, input: unknown, result: unknown = input) =>
+  [name, defineJob({ name, input, result, run: () => null } as never)] as const;
+const tree: z.ZodType = z.lazy(() => z.object({ leaves: z.array(tree) }));
+
+describe('the reference', () => {
+  let registry: Registry;
+  let document: Any;
+  let contract: Contract;
+  beforeAll(async () => {
+    registry = new Map([
+      ...(await loadRegistry([builtInJobsDir])),
+      own('silent', standard({})),
+      own(
+        'speaking',
+        standard({
+          jsonSchema: {
+            input: () => ({ type: 'object', properties: { a: { type: 'number' } } }),
+            output: () => ({ type: 'string' }),
+          },
+        }),
+      ),
+      own('tree', tree),
+      own('dated', z.object({ at: z.date() })),
+    ]);
+    document = JSON.parse(JSON.stringify(await openApiDocument(registry)));
+    contract = new Contract(document);
+  });
+
+  it('is valid OpenAPI 3.1', async () => {
+    const { valid, errors } = await new Validator().validate(structuredClone(document));
+    expect(errors).toBeUndefined();
+    expect(valid).toBe(true);
+  });
+
+  it('refers to nothing that it has not, and names each operation once', () => {
+    for (const [, pointer] of JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g)) {
+      const parts = pointer!.slice(2).split('/');
+      const found = parts.reduce<Any>((inner, part) => inner?.[part], document);
+      expect(found, pointer).toBeDefined();
+    }
+    const ids = contract.operations.map(({ id }) => id);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  it('has examples that fit', () => {
+    let examples = 0;
+    for (const operation of contract.operations) {
+      const bodies = [
+        [['requestBody'], operation.requestBody],
+        ...Object.entries(operation.responses).map(([status, answer]) => [['responses', status], answer]),
+      ] as Array<[string[], Any]>;
+      for (const [where, body] of bodies) {
+        for (const [type, content] of Object.entries<Any>(body?.content ?? {})) {
+          const values = [content.example, ...Object.values<Any>(content.examples ?? {}).map((e) => e.value)];
+          for (const value of values.filter((value) => value !== undefined)) {
+            const pointer = contract.pointer(operation, ...where, 'content', type, 'schema');
+            expect(contract.mistakes(pointer, value), `${operation.id} ${where}`).toEqual([]);
+            examples++;
+          }
+        }
+      }
+    }
+    expect(examples).toBeGreaterThan(200);
+    const { schema: _schema, example } =
+      document.webhooks.jobEnded.post.requestBody.content['application/json'];
+    expect(contract.mistakes('#/components/schemas/WebhookMessage', example)).toEqual([]);
+  });
+
+  it('has every code of a problem at some operation, but for that of a method that is none', () => {
+    const told = new Set(JSON.stringify(document.paths).match(/urn:headway:problem:[a-z-]+/g));
+    const codes = Object.keys(errorCodes).filter((code) => code !== 'method-not-allowed');
+    expect([...told].sort()).toEqual(codes.map((code) => `urn:headway:problem:${code}`).sort());
+  });
+
+  it('has the parameters that the list of jobs is checked with', () => {
+    const names = contract.byId('listJobs').parameters.map(({ name }) => name);
+    expect(names.sort()).toEqual(
+      Object.keys(listQuerySchema.shape)
+        .filter((name) => name !== 'token')
+        .sort(),
+    );
+  });
+
+  it('has the schemas of jobs of any library, and a free one where there is none', () => {
+    const fits = (schema: string, value: unknown): boolean =>
+      contract.mistakes(`#/components/schemas/${schema}`, value).length === 0;
+    expect(document.components.schemas['steps.data'].properties.count.description).toBe('How many steps');
+    expect(fits('steps.start', { name: 'steps', data: { count: 1, intervalMs: 1 } })).toBe(true);
+    expect(fits('steps.start', { name: 'steps' })).toBe(false);
+    expect(fits('silent.start', { name: 'silent' })).toBe(true);
+    expect(fits('silent.start', { name: 'silent', data: [1, 'two'] })).toBe(true);
+    expect(fits('speaking.data', { a: 'one' })).toBe(false);
+    expect(fits('speaking.result', 1)).toBe(false);
+    expect(fits('tree.data', { leaves: [{ leaves: [] }] })).toBe(true);
+    expect(fits('tree.data', { leaves: [{ leaves: 1 }] })).toBe(false);
+    expect(fits('dated.data', 'whatever')).toBe(true);
+    expect(document.components.schemas['webhook.start']).toBeUndefined();
+  });
+
+  it('is as good with no kind of job', async () => {
+    const { valid } = await new Validator().validate(await openApiDocument(new Map()));
+    expect(valid).toBe(true);
+  });
+
+  it('describes the streams as valid AsyncAPI 3, with the schemas of the same events', async () => {
+    const asyncApi: Any = JSON.parse(JSON.stringify(asyncApiDocument(await schemasOf(registry))));
+    const path = createRequire(import.meta.url).resolve('@asyncapi/specs/schemas/3.0.0.json');
+    const ajv = new Ajv({ strict: false, allErrors: true });
+    addFormats.default(ajv);
+    const validate = ajv.compile(JSON.parse(readFileSync(path, 'utf8')));
+    expect(validate(asyncApi) ? [] : validate.errors).toEqual([]);
+    const names = Object.keys(asyncApi.channels.job.messages);
+    expect(names).toEqual(expect.arrayContaining(['progress', 'completed', 'reset', 'custom']));
+    expect(asyncApi.components.schemas.Progress).toEqual(document.components.schemas.Progress);
+    for (const [, name] of JSON.stringify(asyncApi).matchAll(/"#\/components\/schemas\/([^"/]+)/g)) {
+      expect(asyncApi.components.schemas[name!], name).toBeDefined();
+    }
+  });
+});

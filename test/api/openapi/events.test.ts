@@ -1,0 +1,158 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { jobEvents } from '../../../src/shared/events/job-events.js';
+import { streamEvents } from '../../../src/shared/events/stream-events.js';
+import type { StartedJob } from '../../support/client.js';
+import { Contract } from '../../support/contract.js';
+import { type Headway, startHeadway } from '../../support/headway.js';
+import { testJobs } from '../../support/jobs.js';
+import { startWorker } from '../../support/processes.js';
+import { userToken } from '../../support/schedules.js';
+import { openStream, type ReceivedEvent, type TestStream } from '../../support/sse.js';
+
+/** Says everything that a job can say, and fails the first time; then it goes on until it is cancelled. */
+const TALKER = `
+import { defineJob } from 'headway';
+import { z } from 'zod';
+
+export default defineJob({
+  name: 'talker',
+  input: z.strictObject({ once: z.boolean().default(false) }),
+  result: z.object({ said: z.string() }),
+  stages: { first: 1, second: 3 },
+  defaults: { attempts: 2, backoff: { type: 'fixed', delayMs: 10 } },
+  async run({ once }, ctx) {
+    ctx.log('a line');
+    ctx.log('warn', 'a line', { of: ['fields'] });
+    ctx.partial('text');
+    ctx.partial({ any: 'value' });
+    ctx.emit('own.kind', { anything: true });
+    ctx.stage('first');
+    ctx.progress({ current: 1, total: 2, unit: 'things', message: 'half of it' });
+    await ctx.child('steps', { count: 1, intervalMs: 1, failAt: 1 }, { onFailure: 'ignore' });
+    if (ctx.attempt === 1) throw new Error('the first time');
+    return { said: 'everything' };
+  },
+});
+`;
+
+/** Holds its worker until it is stopped. */
+const HOLDER = `
+import { defineJob } from 'headway';
+import { z } from 'zod';
+
+export default defineJob({
+  name: 'holder',
+  input: z.strictObject({}),
+  result: z.any(),
+  run: (_data, ctx) =>
+    new Promise((resolve, reject) => {
+      if (ctx.attempt > 1) return resolve(null);
+      ctx.signal.addEventListener('abort', () => reject(ctx.signal.reason));
+    }),
+});
+`;
+
+describe('the data of every event on a real stream fits its schema', () => {
+  let headway: Headway;
+  let contract: Contract;
+  const seen = new Set<string>();
+  beforeAll(async () => {
+    headway = await startHeadway({
+      env: {
+        JOBS_DIR: testJobs({ 'talker.mjs': TALKER, 'holder.mjs': HOLDER }),
+        ADMIN_TOKEN: 'the-token-of-an-admin',
+        LOCK_DURATION_MS: '1000',
+        STALLED_INTERVAL_MS: '500',
+        HEARTBEAT_MS: '200',
+        CHANNEL_RULES: '[{"channel":"members","subscribe":"signed-in"}]',
+      },
+    });
+    contract = new Contract(await (await fetch(`${headway.api.url}/openapi.json`)).json());
+  });
+  afterAll(() => headway.stop());
+
+  const watch = (job: StartedJob, lastEventId?: string): Promise<TestStream> =>
+    openStream(headway.client.events(job), { token: job.token, lastEventId });
+
+  /** Checks all that has come with the schemas that the document has for the operation. */
+  function check(events: ReceivedEvent[], operationId = 'watchJob'): void {
+    const { events: known } = contract.byId(operationId);
+    expect(events).not.toEqual([]);
+    for (const { event, data } of events) {
+      const schema = known![event] ?? known!['*'];
+      expect(schema, `a schema of ${event}`).toBeDefined();
+      expect(contract.mistakes(schema!.$ref, data), `${event} ${JSON.stringify(data)}`).toEqual([]);
+      seen.add(known![event] ? event : '*');
+    }
+  }
+
+  it('of a job that says everything, is retried and completes', async () => {
+    const stream = await watch(await headway.client.start('talker', {}, { delayMs: 300 }));
+    await stream.ended;
+    check(stream.events);
+    expect(stream.names().at(-1)).toBe('completed');
+    expect(stream.names()).toEqual(
+      expect.arrayContaining(['delayed', 'retrying', 'child', 'partial', 'own.kind']),
+    );
+  });
+
+  it('of jobs that fail, and that are cancelled', async () => {
+    const failing = await watch(await headway.client.start('steps', { count: 2, intervalMs: 1, failAt: 1 }));
+    const expiring = await watch(
+      await headway.client.start('steps', { count: 1, intervalMs: 1 }, { timeoutMs: 1, attempts: 1 }),
+    );
+    const job = await headway.client.start('holder', {});
+    const cancelled = await watch(job);
+    await cancelled.waitFor('active');
+    await headway.client.cancel(job);
+    await Promise.all([failing.ended, expiring.ended, cancelled.ended]);
+    for (const stream of [failing, expiring, cancelled]) check(stream.events);
+    expect(cancelled.names().at(-1)).toBe('cancelled');
+  });
+
+  it('of a job whose queue is paused, and that another tool removes', async () => {
+    const asAdmin = { method: 'POST', headers: { Authorization: 'Bearer the-token-of-an-admin' } };
+    await fetch(`${headway.api.url}/v1/definitions/checksum/pause`, asAdmin);
+    const file = await headway.client.upload('a.txt', 'words');
+    const job = await headway.client.start('checksum', { file: file.id });
+    const stream = await watch(job);
+    await stream.waitFor(({ event, data }) => event === 'queue' && data.paused);
+    // As BullMQ's `drain` does: without a word.
+    await headway.connection.del(`{headway}:checksum:${job.id}`);
+    await headway.connection.lrem('{headway}:checksum:paused', 0, job.id);
+    await headway.connection.lrem('{headway}:checksum:wait', 0, job.id);
+    await stream.ended;
+    check(stream.events);
+    expect(stream.events.at(-1)).toMatchObject({ event: 'cancelled', data: { reason: 'removed' } });
+    await fetch(`${headway.api.url}/v1/definitions/checksum/resume`, asAdmin);
+  });
+
+  it('of a job whose worker is lost', async () => {
+    const stream = await watch(await headway.client.start('holder', {}));
+    await stream.waitFor('active');
+    await headway.workers[0]!.kill();
+    headway.workers[0] = await startWorker(headway.env);
+    await stream.ended;
+    check(stream.events);
+    expect(stream.names()).toContain('stalled');
+  });
+
+  it('of a channel that is another now, and of a viewer whose token expires', async () => {
+    const job = await headway.client.start('steps', { count: 1, intervalMs: 1 });
+    const first = await watch(job);
+    await first.ended;
+    const second = await watch(job, 'anotherepoch-3');
+    await second.ended;
+    check(second.events);
+    expect(second.names()[0]).toBe('reset');
+
+    const token = await userToken(headway, 'ada', '1s');
+    const members = await openStream(`${headway.api.url}/stream?channel=members`, { token });
+    await members.ended;
+    check(members.events, 'watchChannels');
+  });
+
+  it('which was shown of every event that has one', () => {
+    expect([...seen].sort()).toEqual([...Object.keys({ ...jobEvents, ...streamEvents }), '*'].sort());
+  });
+});

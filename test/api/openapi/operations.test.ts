@@ -1,0 +1,84 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Contract } from '../../support/contract.js';
+import { startApi, temporaryFolder } from '../../support/processes.js';
+import { jobCases } from './cases/jobs.js';
+import { otherCases } from './cases/others.js';
+import { scheduleCases } from './cases/schedules.js';
+import { streamCases } from './cases/streams.js';
+import { checkAnswer, checkRequest, type OperationCases, World } from './world.js';
+
+const cases: Record<string, OperationCases> = {
+  ...jobCases,
+  ...streamCases,
+  ...scheduleCases,
+  ...otherCases,
+};
+/** What can only be called rightly: there is nothing to send, and nobody who may not. */
+const NEVER_WRONG = ['listDefinitions', 'health', 'readiness', 'openapi', 'asyncapi'];
+/** What is not the API: the page, its reference and the board. */
+const PAGES = ['/', '/docs'];
+
+describe('every operation of /openapi.json', () => {
+  let world: World;
+  let contract: Contract;
+  beforeAll(async () => {
+    world = await World.start();
+    contract = new Contract(await (await fetch(`${world.headway.api.url}/openapi.json`)).json());
+  });
+  afterAll(() => world.headway.stop());
+
+  it('has cases, and every answer of it that is no error has one', () => {
+    const documented = contract.operations.map(({ id }) => id).sort();
+    expect(Object.keys(cases).sort()).toEqual(documented);
+    for (const { id, responses } of contract.operations) {
+      const fine = Object.keys(responses)
+        .map(Number)
+        .filter((status) => status < 400);
+      const shown = new Set(cases[id]!.good.map(([, status]) => status));
+      expect([id, ...shown].sort()).toEqual([id, ...fine].sort());
+      if (!NEVER_WRONG.includes(id)) expect(cases[id]!.bad, id).not.toEqual([]);
+    }
+  });
+
+  it('is a route of the service, and every route is in the document', async () => {
+    const file = join(temporaryFolder(), 'routes.json');
+    const preload = pathToFileURL('test/support/record-routes.mjs').href;
+    const api = await startApi({
+      ...world.headway.env,
+      NODE_OPTIONS: `--import=${preload}`,
+      ROUTES_FILE: file,
+    });
+    await api.kill();
+    const routes = JSON.parse(readFileSync(file, 'utf8')) as Array<{ method: string; path: string }>;
+    const names = (all: Array<{ method: string; path: string }>): string[] =>
+      all.map(({ method, path }) => `${method.toUpperCase()} ${path}`).sort();
+    const ours = routes.filter(({ path }) => !PAGES.includes(path) && !path.startsWith('/admin/'));
+    expect(names(ours)).toEqual(names(contract.operations));
+  });
+
+  describe.each(Object.entries(cases))('%s', (id, { good, bad }) => {
+    it.each(good)('answers a good request: %s, %i', async (_what, status, call) => {
+      const operation = contract.byId(id);
+      const request = await call(world);
+      checkRequest(contract, operation, request);
+      const response = await world.send(operation, request);
+      expect(response.status, await explained(response)).toBe(status);
+      await checkAnswer(contract, operation, response);
+    });
+
+    it.each(bad)('answers a bad request: %s, %i', async (_what, status, call) => {
+      const operation = contract.byId(id);
+      const response = await world.send(operation, await call(world));
+      expect(response.status).toBe(status);
+      expect(response.headers.get('content-type')).toMatch(/^application\/problem\+json/);
+      await checkAnswer(contract, operation, response);
+    });
+  });
+});
+
+/** What a problem says, for whoever reads of a failed test. */
+const explained = async (response: Response): Promise<string> =>
+  response.status < 400 ? '' : response.clone().text();

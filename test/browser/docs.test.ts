@@ -1,0 +1,103 @@
+import axe from 'axe-core';
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { findProgram } from '../../scripts/lib/command.mjs';
+import { type Headway, startHeadway } from '../support/headway.js';
+
+const executablePath =
+  process.env.CHROMIUM_PATH ?? findProgram('chromium', 'chromium-browser', 'google-chrome') ?? 'chromium';
+
+const SCREENS: Array<[string, BrowserContextOptions]> = [
+  ['a desktop, light', { viewport: { width: 1280, height: 900 }, colorScheme: 'light' }],
+  ['a desktop, dark', { viewport: { width: 1280, height: 900 }, colorScheme: 'dark' }],
+  ['a phone, light', { viewport: { width: 360, height: 740 }, colorScheme: 'light' }],
+  ['a phone, dark', { viewport: { width: 360, height: 740 }, colorScheme: 'dark' }],
+];
+
+describe('/docs', () => {
+  let headway: Headway;
+  let browser: Browser;
+  beforeAll(async () => {
+    [headway, browser] = await Promise.all([
+      startHeadway(),
+      chromium.launch({
+        executablePath,
+        args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-sync'],
+      }),
+    ]);
+  });
+  afterAll(async () => {
+    await browser.close();
+    await headway.stop();
+  });
+
+  /** Opens the reference and notes what a page of ours never does. */
+  async function open(options: BrowserContextOptions): Promise<{ page: Page; complaints: string[] }> {
+    const page = await browser.newPage(options);
+    page.setDefaultTimeout(20_000);
+    const complaints: string[] = [];
+    page.on('pageerror', (error) => complaints.push(error.message));
+    page.on('console', (message) => {
+      if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
+    });
+    page.on('request', (request) => {
+      if (new URL(request.url()).origin !== headway.api.url) complaints.push(request.url());
+    });
+    return { page, complaints };
+  }
+
+  const seriousFindings = async (page: Page): Promise<unknown[]> => {
+    await page.evaluate(axe.source);
+    const { violations } = await page.evaluate(() =>
+      (globalThis as unknown as { axe: { run(): Promise<axe.AxeResults> } }).axe.run(),
+    );
+    return violations
+      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+      .map(({ id, nodes }) => [id, nodes.map(({ target }) => target)]);
+  };
+
+  it.each(SCREENS)('shows every part on %s, from our own origin alone', async (_what, options) => {
+    const { page, complaints } = await open(options);
+    await page.goto(`${headway.api.url}/docs`);
+    await page.getByText('Starts long jobs and pushes their progress').waitFor();
+    for (const [route, text] of [
+      ['post-/v1/jobs', 'Start a job'],
+      ['get-/v1/jobs/-id-/events', 'An attempt has failed, another follows'],
+      ['cmp--schemas-progress', 'How far a job is'],
+    ] as const) {
+      await page.evaluate((hash) => {
+        (globalThis as unknown as { location: { hash: string } }).location.hash = hash;
+      }, `?route=${route}`);
+      await page.getByText(text).first().waitFor();
+      expect(await seriousFindings(page), route).toEqual([]);
+    }
+    const width = await page.evaluate('document.documentElement.scrollWidth');
+    expect(width).toBeLessThanOrEqual(options.viewport!.width);
+    expect(complaints).toEqual([]);
+    await page.close();
+  });
+
+  it('tries out a call', async () => {
+    const { page, complaints } = await open(SCREENS[0]![1]);
+    await page.goto(`${headway.api.url}/docs#?route=get-/v1/definitions`);
+    const answered = page.waitForResponse((response) => response.url().includes('/v1/definitions'));
+    await page.getByRole('button', { name: 'Execute' }).click();
+    expect((await answered).status()).toBe(200);
+    await page.getByText('"csv-import"').first().waitFor();
+    expect(complaints).toEqual([]);
+    await page.close();
+  });
+
+  it('has scripts, requests and pictures of our own origin alone', async () => {
+    const answer = await fetch(`${headway.api.url}/docs`);
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get('content-type')).toMatch(/^text\/html/);
+    const policy = answer.headers.get('content-security-policy')!.split(';');
+    expect(policy).toEqual(expect.arrayContaining(["default-src 'self'", "img-src 'self' data:"]));
+    expect(policy.filter((directive) => directive.includes('unsafe'))).toEqual([
+      "style-src 'self' 'unsafe-inline'",
+    ]);
+    const page = await fetch(`${headway.api.url}/`);
+    expect(page.headers.get('content-security-policy')).not.toContain('unsafe');
+  });
+});
