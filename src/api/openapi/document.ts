@@ -5,6 +5,7 @@ import { namedSchemas } from './components.js';
 import { definitionOperations } from './definitions.js';
 import { fileOperations } from './files.js';
 import { jobOperations } from './jobs.js';
+import { keyOperations } from './keys.js';
 import { kindSchemas } from './kinds.js';
 import { type Operation, operationObject } from './operation.js';
 import { parameters, responseHeaders } from './parameters.js';
@@ -25,6 +26,7 @@ const operations: Operation[] = [
   ...scheduleOperations,
   ...channelOperations,
   ...definitionOperations,
+  ...keyOperations,
   ...serviceOperations,
 ];
 

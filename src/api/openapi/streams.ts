@@ -1,15 +1,17 @@
+import { crowdEvents } from '../../shared/events/crowd-events.js';
 import { customEvent, type EventSpec, jobEvents } from '../../shared/events/job-events.js';
 import { streamEvents } from '../../shared/events/stream-events.js';
+import { MAX_ROWS } from '../dashboard/query.js';
 import { MAX_CHANNELS } from '../stream/bundle.js';
 import { named, ref } from './components.js';
 import { frames } from './examples.js';
 import type { Content, Operation } from './operation.js';
-import { RESUME, several } from './parameters.js';
+import { type Parameter, RESUME, several } from './parameters.js';
 
 const TAG = 'Streams';
 
 /** Every event with a schema, by name. */
-export const allEvents: Record<string, EventSpec> = { ...jobEvents, ...streamEvents };
+export const allEvents: Record<string, EventSpec> = { ...jobEvents, ...streamEvents, ...crowdEvents };
 
 const componentOf = (event: string): string =>
   event === 'progress' ? 'Progress' : `${event[0]!.toUpperCase()}${event.slice(1)}Event`;
@@ -41,7 +43,7 @@ const answers = {
   204: { description: 'The viewer has seen the end; `EventSource` does not come back' },
 };
 
-/** `/v1/jobs/{id}/events`, `/v1/events` and `/stream`: what is pushed. */
+/** `/v1/jobs/{id}/events`, `/v1/events`, `/stream` and the dashboard's: what is pushed. */
 export const streamOperations: Operation[] = [
   {
     method: 'get',
@@ -63,15 +65,27 @@ export const streamOperations: Operation[] = [
     tag: TAG,
     summary: 'Watch several jobs over one connection',
     description:
-      'For who may see all of them: by `token=` once for each, or as who started them. The events are those of `GET /v1/jobs/{id}/events`; the id of each is a list with commas. The response ends when all have.',
+      'With `job`, for who may see all of them: by `token=` once for each, or as who started them. The events are those of `GET /v1/jobs/{id}/events`; the id of each is a list with commas. The response ends when all have. With `jobs` or `queue`: `reset`, then a `job` event whenever one of them joins, moves or leaves, conflated, and `jobs` with their number; without ids.',
     access: 'job',
     parameters: [
-      several('job', `Ids of jobs, 1 to ${MAX_CHANNELS}`, { type: 'string' }, { min: 1 }),
+      several('job', `Ids of jobs, 1 to ${MAX_CHANNELS}`),
+      {
+        name: 'jobs',
+        in: 'query',
+        description: 'In place of `job`: where all jobs of the caller stand',
+        schema: { type: 'string', enum: ['mine'] },
+      },
+      {
+        name: 'queue',
+        in: 'query',
+        description: 'In place of `job`, for an admin: where all jobs of a queue stand',
+        schema: { type: 'string' },
+      },
       ...RESUME,
     ],
     answers,
-    errors: ['invalid-request', 'not-acceptable'],
-    events: ofJobs,
+    errors: ['invalid-request', 'sign-in', 'forbidden', 'not-acceptable'],
+    events: { ...ofJobs, ...refs(crowdEvents) },
   },
   {
     method: 'get',
@@ -89,10 +103,57 @@ export const streamOperations: Operation[] = [
         description: 'How many of the newest events of the log a newcomer wants',
         schema: { type: 'integer', minimum: 0, maximum: 10_000, default: 0 },
       },
+      {
+        name: 'since',
+        in: 'query',
+        description: 'In place of `last`: what was published from a time on, ms since 1970 or RFC 3339',
+        schema: { type: 'string' },
+      },
       ...RESUME,
     ],
     answers,
     errors: ['invalid-request', 'sign-in', 'forbidden', 'not-found', 'gone', 'not-acceptable'],
     events: refs(streamEvents),
+  },
+  {
+    method: 'get',
+    path: '/v1/dashboard/events',
+    id: 'watchDashboard',
+    tag: TAG,
+    summary: 'Watch what the dashboard shows',
+    description:
+      "Of everybody's jobs for an admin, else of the caller's own. Events are named `dashboard`, twice a second at most: the first has every section, a later one those that have changed. They have no ids. PROTOCOL.md describes the sections.",
+    access: 'caller',
+    parameters: [
+      several('name', 'Only these kinds of job', { type: 'string' }, { max: 20 }),
+      ...['q', 'process'].map(
+        (name): Parameter => ({
+          name,
+          in: 'query',
+          description: name === 'q' ? 'Only jobs with these words' : 'Only what this process runs',
+          schema: { type: 'string' },
+        }),
+      ),
+      {
+        name: 'sort',
+        in: 'query',
+        description: 'Which of the active jobs are first',
+        schema: { type: 'string', enum: ['oldest', 'newest'], default: 'oldest' },
+      },
+      {
+        name: 'from',
+        in: 'query',
+        description: 'The first row of active jobs',
+        schema: { type: 'integer', minimum: 0, default: 0 },
+      },
+      {
+        name: 'rows',
+        in: 'query',
+        description: 'How many rows of active jobs',
+        schema: { type: 'integer', minimum: 0, maximum: MAX_ROWS, default: 50 },
+      },
+    ],
+    answers: { 200: answers[200] },
+    errors: ['invalid-request', 'not-acceptable'],
   },
 ];

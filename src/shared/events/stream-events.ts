@@ -8,9 +8,9 @@ export const streamEvents = {
     about: 'What you knew no longer holds; the present state follows',
     data: z.object({
       reason: z
-        .enum(['trimmed', 'epoch', 'expired', 'rewound'])
+        .enum(['trimmed', 'epoch', 'expired', 'rewound', 'snapshot'])
         .describe(
-          '`trimmed`: the log no longer reaches back that far. `epoch`, `expired`: the channel is another, or gone. `rewound`: Redis lost its last writes',
+          '`trimmed`: the log no longer reaches back that far. `epoch`, `expired`: the channel is another, or gone. `rewound`: Redis lost its last writes. `snapshot`: this stream always begins anew',
         ),
       at: time,
     }),

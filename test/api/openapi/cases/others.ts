@@ -53,6 +53,69 @@ export const otherCases: Record<string, OperationCases> = {
       ],
     ],
   },
+  showChannel: {
+    good: [['a channel', 200, () => ({ path: { name: 'public.a' }, headers: admin })]],
+    bad: [
+      ['one that is not open', 401, () => ({ path: { name: 'private.a' } })],
+      ['by a user who may not know', 403, (world) => ({ path: { name: 'a' }, headers: bearer(world.user) })],
+      ['a name that is none', 400, () => ({ path: { name: 'a b' }, headers: admin })],
+    ],
+  },
+  makeKey: {
+    good: [
+      ['the least', 201, () => ({ headers: admin, body: { name: 'shop' } })],
+      [
+        'every field',
+        201,
+        () => ({
+          headers: admin,
+          body: {
+            name: 'all',
+            sub: 'shop',
+            tenant: 'acme',
+            admin: false,
+            subscribe: ['orders.*'],
+            publish: ['orders.{sub}'],
+            jobs: ['steps'],
+            expiresAt: '2126-01-01T00:00:00Z',
+          },
+        }),
+      ],
+    ],
+    bad: [
+      ['no name', 400, () => ({ headers: admin, body: {} })],
+      ['by nobody', 401, () => ({ body: { name: 'shop' } })],
+    ],
+  },
+  listKeys: {
+    good: [['all', 200, () => ({ headers: admin })]],
+    bad: [['by a user', 403, (world) => ({ headers: bearer(world.user) })]],
+  },
+  revokeKey: {
+    good: [
+      [
+        'a key',
+        204,
+        async (world) => {
+          const made = await fetch(`${world.headway.api.url}/v1/keys`, {
+            method: 'POST',
+            headers: { 'Content-Type': 'application/json', ...admin },
+            body: '{"name":"short"}',
+          });
+          const { id } = (await made.json()) as { id: string };
+          return { path: { id }, headers: admin };
+        },
+      ],
+    ],
+    bad: [['one that there is not', 404, () => ({ path: { id: 'nothing' }, headers: admin })]],
+  },
+  revokeTokens: {
+    good: [['by a name', 204, () => ({ headers: admin, body: { jti: 'the-lost-phone' } })]],
+    bad: [
+      ['two at once', 400, () => ({ headers: admin, body: { jti: 'a', sub: 'b' } })],
+      ['by a user', 403, (world) => ({ headers: bearer(world.user), body: { jti: 'a' } })],
+    ],
+  },
   listDefinitions: {
     good: [['all', 200, () => ({})]],
     bad: [],

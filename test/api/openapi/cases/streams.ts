@@ -1,4 +1,4 @@
-import { type OperationCases, ofJob } from '../world.js';
+import { admin, bearer, type OperationCases, ofJob } from '../world.js';
 
 export const streamCases: Record<string, OperationCases> = {
   watchJob: {
@@ -35,6 +35,8 @@ export const streamCases: Record<string, OperationCases> = {
           return { query: { job: jobs.map(({ id }) => id), token: jobs.map(({ token }) => token) } };
         },
       ],
+      ['all of mine', 200, (world) => ({ query: { jobs: 'mine' }, headers: bearer(world.user) })],
+      ['those of a queue', 200, () => ({ query: { queue: 'steps' }, headers: admin })],
       [
         'jobs whose ends were seen',
         204,
@@ -47,11 +49,19 @@ export const streamCases: Record<string, OperationCases> = {
     ],
     bad: [
       ['no job', 400, () => ({})],
+      ['two ways to say which', 400, () => ({ query: { job: 'steps.1', jobs: 'mine' } })],
+      ['those of nobody', 401, () => ({ query: { jobs: 'mine' } })],
+      ['a queue, by a user', 403, (world) => ({ query: { queue: 'steps' }, headers: bearer(world.user) })],
       ['one that is not there', 404, () => ({ query: { job: 'steps.none' } })],
     ],
   },
   watchChannels: {
     good: [
+      [
+        'what is newer than a time',
+        200,
+        () => ({ query: { channel: ['public.a'], since: '2026-01-01T00:00:00Z' } }),
+      ],
       ['two channels', 200, () => ({ query: { channel: ['public.a', 'public.b'], last: '3' } })],
       [
         'the channel of a job whose end was seen',
@@ -67,5 +77,16 @@ export const streamCases: Record<string, OperationCases> = {
       ['one that is not open', 401, () => ({ query: { channel: 'private.a' } })],
       ['too much of it', 400, () => ({ query: { channel: 'public.a', last: 'all' } })],
     ],
+  },
+  watchDashboard: {
+    good: [
+      ['of my jobs', 200, (world) => ({ headers: bearer(world.user) })],
+      [
+        'of all',
+        200,
+        () => ({ headers: admin, query: { name: ['steps'], sort: 'newest', from: '0', rows: '10' } }),
+      ],
+    ],
+    bad: [['too many rows', 400, () => ({ query: { rows: '100000' } })]],
   },
 };
