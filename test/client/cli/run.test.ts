@@ -221,7 +221,7 @@ describe('headway run', () => {
 
   it('is of use where nothing can be kept', async () => {
     const { code, stderr, stdout } = await user.run(['run', 'steps', '-d', '{"count":1,"intervalMs":1}'], {
-      env: { XDG_STATE_HOME: '/proc/nowhere' },
+      env: { XDG_STATE_HOME: '/dev/null/nowhere' },
     });
     expect(stderr).toMatch(/^warning: the job's token cannot be kept \(E\w+\)/);
     expect({ code, result: JSON.parse(stdout) }).toEqual({ code: 0, result: { steps: 1 } });
