@@ -25,5 +25,7 @@ async function main(): Promise<number> {
   }
 }
 
+// An empty variable counts as unset, as everywhere.
+for (const name of ['HEADWAY_URL', 'HEADWAY_TOKEN']) if (!process.env[name]) delete process.env[name];
 quietPipes();
 exit(await main());

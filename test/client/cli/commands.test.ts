@@ -140,7 +140,7 @@ describe('headway publish and tail', () => {
     expect(jsonLines(id)).toEqual([{ id: expect.stringMatching(/^\w+-1$/) }]);
     for (const value of ['on', 'off'])
       await user.run(['publish', 'public.c', value, '-e', 'lamp', '--state', 'hall']);
-    const { stdout, stderr } = await user.shell('headway tail public.c --json | head -n 1');
+    const { stdout, stderr } = await user.run(['tail', 'public.c', '--json', '--count', '1']);
     expect(jsonLines(stdout)).toMatchObject([{ channel: 'public.c', event: 'lamp', data: 'off' }]);
     expect(stderr).toBe('');
   });

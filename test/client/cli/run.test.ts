@@ -61,7 +61,7 @@ describe('headway run', () => {
       '--attempts',
       '2',
     ]);
-    expect(stderr).toContain('Attempt 1 of 2 failed: no luck; the next begins in 200 ms\n');
+    expect(stderr).toMatch(/\nAttempt 1 of 2 failed: no luck; the next begins in \d+ ms\n/);
     expect(stderr).toContain('\nAttempt 2 of 2\n');
     expect(stderr).toMatch(/\nFailed: no luck\n$/);
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
@@ -72,7 +72,7 @@ describe('headway run', () => {
     const args = ['run', 'csv-import', '--file', 'people.csv', '--output', 'out'];
     const { code, stdout, stderr } = await user.run(args);
     expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
-    expect(stderr).toContain('100%  upload  40 B of 40 B');
+    expect(stderr).toContain('100%  upload  38 B of 38 B');
     const saved = readdirSync(join(user.home, 'out'));
     const result = JSON.parse(readFileSync(join(user.home, 'out', 'result.json'), 'utf8'));
     expect(result).toMatchObject({ rows: 3, imported: 2, rejected: 1 });
@@ -203,12 +203,12 @@ describe('headway run', () => {
     await run.printed(/\nrunning\n/);
     await api.kill();
     await run.printed(/The connection was lost; trying again\n/);
-    await headway.connection.lpush('restart', 'end', 'log while it was away');
+    await headway.connection.lpush('restart', 'log while it was away', 'end');
     const again = await startApi({ ...headway.env, PORT: new URL(api.url).port });
     const { code, stderr } = await run.end;
     await again.stop();
     expect(code).toBe(0);
-    expect(stderr.match(/Connected again\nwhile it was away\nCompleted\n$/)).not.toBeNull();
+    expect(stderr).toMatch(/Connected again\nwhile it was away\nCompleted\n$/);
   });
 
   it('ends without a word when who reads has enough', async () => {
@@ -221,7 +221,7 @@ describe('headway run', () => {
 
   it('is of use where nothing can be kept', async () => {
     const { code, stderr, stdout } = await user.run(['run', 'steps', '-d', '{"count":1,"intervalMs":1}'], {
-      env: { XDG_STATE_HOME: '/proc/nowhere' },
+      env: { XDG_STATE_HOME: '/dev/null/nowhere' },
     });
     expect(stderr).toMatch(/^warning: the job's token cannot be kept \(E\w+\)/);
     expect({ code, result: JSON.parse(stdout) }).toEqual({ code: 0, result: { steps: 1 } });

@@ -28,16 +28,17 @@ export function wordsOf(program: Command): CommandWords[] {
       name: command.name(),
       description: command.description(),
       argument: /^id/.test(argument?.name() ?? '') ? 'job' : (argument?.argChoices ?? partsOf(command)),
-      options: [...command.options, ...program.options].flatMap((option) =>
-        option.long
-          ? {
-              flag: option.long,
-              takesValue: option.required || option.optional,
-              description: option.description,
-              choices: option.argChoices ?? [],
-              isFile: /<path>/.test(option.flags),
-            }
-          : [],
+      options: [...command.options, ...program.options.filter(({ long }) => long !== '--version')].flatMap(
+        (option) =>
+          option.long
+            ? {
+                flag: option.long,
+                takesValue: option.required || option.optional,
+                description: option.description,
+                choices: option.argChoices ?? [],
+                isFile: /<path>/.test(option.flags),
+              }
+            : [],
       ),
     };
   });
