@@ -68,6 +68,17 @@ async function scroll(page) {
   }
 }
 
+/** How many updates all workers have reported so far. */
+async function countUpdates(workers) {
+  const counts = await Promise.all(
+    workers.map((worker) => {
+      worker.send({ count: true });
+      return worker.next();
+    }),
+  );
+  return counts.reduce((sum, { updates }) => sum + updates, 0);
+}
+
 export async function dashboard() {
   console.log(
     `\ndashboard: ${JOBS} active jobs in ${WORKERS} worker processes, ${1000 / INTERVAL_MS} updates a second each`,
@@ -106,9 +117,9 @@ export async function dashboard() {
     );
 
   await sleep(3000);
-  const before = await cpuOf(workers);
+  const [begun, before] = [performance.now(), await cpuOf(workers)];
   await sleep(MEASURED_MS);
-  const unwatched = (await cpuOf(workers)) - before;
+  const unwatched = ((await cpuOf(workers)) - before) / ((performance.now() - begun) / 1000);
 
   const page = await context.newPage();
   const cdp = await context.newCDPSession(page);
@@ -122,22 +133,19 @@ export async function dashboard() {
   await page.getByRole('heading', { name: /^Active jobs 10,000/ }).waitFor();
   await sleep(3000);
 
-  const [apiBefore, workersBefore, receivedBefore] = [await cpuOf([api]), await cpuOf(workers), received];
-  for (const worker of workers) worker.send({ count: true });
-  const updatesBefore = (await Promise.all(workers.map((worker) => worker.next()))).reduce(
-    (sum, { updates }) => sum + updates,
-    0,
-  );
+  const used = async () => ({
+    at: performance.now(),
+    api: await cpuOf([api]),
+    workers: await cpuOf(workers),
+    received,
+    updates: await countUpdates(workers),
+  });
+  const first = await used();
   const resting = await measure(page, cdp, () => sleep(MEASURED_MS));
-  for (const worker of workers) worker.send({ count: true });
-  const updates =
-    (await Promise.all(workers.map((worker) => worker.next()))).reduce(
-      (sum, { updates }) => sum + updates,
-      0,
-    ) - updatesBefore;
-  const apiCpu = (await cpuOf([api])) - apiBefore;
-  const workersCpu = (await cpuOf(workers)) - workersBefore;
-  const bytes = received - receivedBefore;
+  const last = await used();
+  const seconds = (last.at - first.at) / 1000;
+  /** How much of something there was in a second. */
+  const rate = (what) => (last[what] - first[what]) / seconds;
   const scrolling = await measure(page, cdp, () => scroll(page));
 
   const percent = (share) => `${(share * 100).toFixed(1)} %`;
@@ -152,12 +160,11 @@ export async function dashboard() {
       percent(layout),
     ]),
   ]);
-  const seconds = MEASURED_MS / 1000;
   console.log(
-    `${Math.round(updates / seconds)} updates a second; the stream has ${(bytes / 1024 / seconds).toFixed(1)} KiB a second`,
+    `${Math.round(rate('updates'))} updates a second; the stream has ${(rate('received') / 1024).toFixed(1)} KiB a second`,
   );
   console.log(
-    `CPU of the API ${percent(apiCpu / 1e6 / seconds)}; of a worker ${percent(workersCpu / WORKERS / 1e6 / seconds)}, ${percent(unwatched / WORKERS / 1e6 / seconds)} while nobody looks`,
+    `CPU of the API ${percent(rate('api') / 1e6)}; of a worker ${percent(rate('workers') / WORKERS / 1e6)}, ${percent(unwatched / WORKERS / 1e6)} while nobody looks`,
   );
   await browser.close();
   await Promise.all([api, ...workers].map((process) => process.stop()));
@@ -166,6 +173,6 @@ export async function dashboard() {
     'dashboard, share of 60 frames missed, at rest': [1 - resting.perSecond / 60, 0.1],
     'dashboard, share of 60 frames missed, scrolling': [1 - scrolling.perSecond / 60, 0.25],
     'dashboard, share of the main thread, at rest': [resting.main, 0.3],
-    'dashboard, KiB a second on the stream': [bytes / 1024 / seconds, 100],
+    'dashboard, KiB a second on the stream': [rate('received') / 1024, 100],
   };
 }
