@@ -13,7 +13,7 @@ describe('PROTOCOL.md', () => {
   });
 
   it('lists every event of a job that has a schema', () => {
-    const [, section] = /^### Events\n([^]*?)^Data of /m.exec(readFileSync('PROTOCOL.md', 'utf8'))!;
+    const [, section] = /^### Events\n([\s\S]*?)^Data of /m.exec(readFileSync('PROTOCOL.md', 'utf8'))!;
     const listed = Array.from(section!.matchAll(/^\| `([a-z]+)` \|/gm), ([, event]) => event);
     expect(listed.sort()).toEqual([...Object.keys(jobEvents), 'reset'].sort());
   });
