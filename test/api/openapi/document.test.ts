@@ -81,7 +81,7 @@ describe('the reference', () => {
         }
       }
     }
-    expect(examples).toBeGreaterThan(200);
+    expect(examples).toBeGreaterThan(100);
     const { schema: _schema, example } =
       document.webhooks.jobEnded.post.requestBody.content['application/json'];
     expect(contract.mistakes('#/components/schemas/WebhookMessage', example)).toEqual([]);
