@@ -18,21 +18,31 @@ prototype.use = function (...args) {
   return use.apply(this, args);
 };
 
+const rootOf = (router) => (mounts.has(router) ? rootOf(mounts.get(router).parent) : router);
 const pathOf = (router) => {
   const mount = mounts.get(router);
   return mount ? pathOf(mount.parent) + mount.path : '';
 };
 
+/** The routes of one router, with paths as OpenAPI writes them. */
+const routesOf = (router) =>
+  router.stack.flatMap(({ route }) => {
+    if (!route) return [];
+    const path = `${pathOf(router)}${route.path}`
+      .replaceAll('//', '/')
+      .replace(/(.)\/$/, '$1')
+      .replace(/\/:(\w+)/g, '/{$1}')
+      .replaceAll('\\', '');
+    const methods = Object.keys(route.methods).filter((method) => method !== '_all' && method !== 'head');
+    return methods.map((method) => ({ method, path }));
+  });
+
 const { listen } = Server.prototype;
 Server.prototype.listen = function (...args) {
-  const routes = [...new Set([...roots, ...mounts.keys()])].flatMap((router) =>
-    router.stack.flatMap(({ route }) => {
-      if (!route) return [];
-      const path = (pathOf(router) + route.path).replaceAll('\\', '').replace(/(.)\/$/, '$1');
-      const methods = Object.keys(route.methods).filter((method) => method !== '_all' && method !== 'head');
-      return methods.map((method) => ({ method, path: path.replace(/:(\w+)(?=\/|$)/g, '{$1}') }));
-    }),
-  );
+  const routers = [...new Set([...roots, ...mounts.keys()])];
+  // The board is an application of its own.
+  const ours = routers.find((router) => routesOf(router).some(({ path }) => path === '/healthz'));
+  const routes = routers.filter((router) => rootOf(router) === rootOf(ours)).flatMap(routesOf);
   if (process.env.ROUTES_FILE) writeFileSync(process.env.ROUTES_FILE, JSON.stringify(routes));
   return listen.apply(this, args);
 };

@@ -158,7 +158,10 @@ export const jobOperations: Operation[] = [
         headers: ['ETag', 'Content-Disposition', 'Content-Range'],
         content: { 'application/octet-stream': { schema: {} } },
       },
-      304: { description: 'The file is the one that `If-None-Match` names', headers: ['ETag'] },
+      304: {
+        description: 'The file is the one that `If-None-Match` names',
+        headers: ['ETag', 'Content-Disposition'],
+      },
     },
     errors: ['not-finished', 'job-failed', 'job-cancelled'],
   },

@@ -40,6 +40,14 @@ describe('the reference', () => {
           },
         }),
       ),
+      own(
+        'throwing',
+        standard({
+          validate: () => {
+            throw new TypeError('not thought of');
+          },
+        }),
+      ),
       own('tree', tree),
       own('dated', z.object({ at: z.date() })),
     ]);
@@ -81,7 +89,7 @@ describe('the reference', () => {
         }
       }
     }
-    expect(examples).toBeGreaterThan(200);
+    expect(examples).toBeGreaterThan(100);
     const { schema: _schema, example } =
       document.webhooks.jobEnded.post.requestBody.content['application/json'];
     expect(contract.mistakes('#/components/schemas/WebhookMessage', example)).toEqual([]);
@@ -110,6 +118,7 @@ describe('the reference', () => {
     expect(fits('steps.start', { name: 'steps' })).toBe(false);
     expect(fits('silent.start', { name: 'silent' })).toBe(true);
     expect(fits('silent.start', { name: 'silent', data: [1, 'two'] })).toBe(true);
+    expect(fits('throwing.start', { name: 'throwing', data: 1 })).toBe(true);
     expect(fits('speaking.data', { a: 'one' })).toBe(false);
     expect(fits('speaking.result', 1)).toBe(false);
     expect(fits('tree.data', { leaves: [{ leaves: [] }] })).toBe(true);

@@ -146,7 +146,7 @@ describe('the data of every event on a real stream fits its schema', () => {
     check(second.events);
     expect(second.names()[0]).toBe('reset');
 
-    const token = await userToken(headway, 'ada', '1s');
+    const token = await userToken(headway, 'ada', '3s');
     const members = await openStream(`${headway.api.url}/stream?channel=members`, { token });
     await members.ended;
     check(members.events, 'watchChannels');

@@ -39,6 +39,19 @@ export default defineJob({
 });
 `;
 
+const STUBBORN = `
+import { setTimeout as wait } from 'node:timers/promises';
+import { defineJob } from 'headway';
+import { z } from 'zod';
+export default defineJob({
+  name: 'stubborn',
+  input: z.object({}),
+  result: z.null(),
+  defaults: { cancelGraceMs: 3000 },
+  run: () => wait(60_000, null),
+});
+`;
+
 /** A running service, and what the cases need of it. */
 export class World {
   private constructor(
@@ -51,9 +64,11 @@ export class World {
       env: {
         ADMIN_TOKEN,
         CHANNEL_RULES: '[{"channel":"public.**","subscribe":"anyone","publish":"anyone"}]',
-        JOBS_DIR: testJobs({ 'whole-file.mjs': WHOLE_FILE }),
+        JOBS_DIR: testJobs({ 'whole-file.mjs': WHOLE_FILE, 'stubborn.mjs': STUBBORN }),
         UPLOAD_MAX_BYTES: '100000',
         BODY_MAX_BYTES: '20000',
+        // Some of the jobs go on to the end of the tests.
+        WORKER_CONCURRENCY: '50',
       },
     });
     return new World(headway, await userToken(headway, 'ada'));
@@ -80,6 +95,15 @@ export class World {
   /** A job that has begun and goes on for a while. */
   async running(): Promise<StartedJob> {
     const job = await this.start('steps', { count: 1000, intervalMs: 1000 });
+    const stream = await openStream(this.headway.client.events(job), { token: job.token });
+    await stream.waitFor('active');
+    stream.close();
+    return job;
+  }
+
+  /** A job that has begun, and does not end when it is told to. */
+  async stubborn(): Promise<StartedJob> {
+    const job = await this.start('stubborn', {});
     const stream = await openStream(this.headway.client.events(job), { token: job.token });
     await stream.waitFor('active');
     stream.close();
@@ -113,7 +137,7 @@ export class World {
     });
   }
 
-  /** A schedule of the user that is due in a year at the earliest. */
+  /** A schedule of the user that is due in a month at the earliest. */
   async schedule(key?: string, body: Record<string, unknown> = yearly): Promise<ScheduleView> {
     const response = await fetch(`${this.headway.api.url}/v1/schedules`, {
       method: 'POST',
@@ -148,6 +172,9 @@ export class World {
 export const bearer = (token: string): Record<string, string> => ({ Authorization: `Bearer ${token}` });
 export const admin = bearer(ADMIN_TOKEN);
 
+/** A time so many days from now. */
+export const inDays = (days: number): string => new Date(Date.now() + days * 86_400_000).toISOString();
+
 /** A job, as its token opens it. */
 export const ofJob = ({ id, token }: StartedJob): Call => ({ path: { id }, headers: bearer(token) });
 
@@ -155,7 +182,7 @@ export const yearly = {
   name: 'steps',
   data: { count: 1, intervalMs: 1 },
   cron: '0 0 1 1 *',
-  startAt: '2126-01-01T00:00:00Z',
+  startAt: inDays(30),
 };
 
 const isRaw = (body: unknown): boolean =>

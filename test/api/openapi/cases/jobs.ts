@@ -182,7 +182,7 @@ export const jobCases: Record<string, OperationCases> = {
         200,
         async (world) => ofJob(await world.start('steps', steps.data, { delayMs: 60_000 })),
       ],
-      ['one that runs', 202, async (world) => ofJob(await world.running())],
+      ['one that does not end at once', 202, async (world) => ofJob(await world.stubborn())],
     ],
     bad: [['one that has ended', 409, async (world) => ofJob(await world.ended())]],
   },

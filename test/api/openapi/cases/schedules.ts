@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { bearer, type Call, type OperationCases, type World, yearly } from '../world.js';
+import { bearer, type Call, inDays, type OperationCases, type World, yearly } from '../world.js';
 
 const missing = (world: World): Call => ({ path: { id: randomUUID() }, headers: bearer(world.user) });
 const ofSchedule = async (world: World): Promise<Call> => ({
@@ -23,7 +23,7 @@ export const scheduleCases: Record<string, OperationCases> = {
           body: {
             ...yearly,
             timeZone: 'Europe/Berlin',
-            endAt: '2128-01-01T00:00:00+01:00',
+            endAt: inDays(1000),
             limit: 3,
             options: { attempts: 2 },
           },
@@ -77,7 +77,7 @@ export const scheduleCases: Record<string, OperationCases> = {
         200,
         async (world) => ({
           ...(await ofSchedule(world)),
-          body: { everyMs: 60_000, startAt: '2127-01-01T00:00:00Z', limit: null, options: { attempts: 3 } },
+          body: { everyMs: 60_000, startAt: inDays(40), limit: null, options: { attempts: 3 } },
         }),
       ],
     ],
