@@ -30,11 +30,15 @@ export function onInterrupt({ keyboard, question, cancel, detach }: InterruptOpt
     asking = true;
     question(QUESTION);
     keyboard.setRawMode(true);
-    keyboard.on('data', key).resume();
+    keyboard.on('data', keys).resume();
   }
 
-  function key(data: Buffer | string): void {
-    const typed = String(data)[0]!.toLowerCase();
+  /** Keys that were typed quickly come together. */
+  function keys(data: Buffer | string): void {
+    for (const typed of String(data).toLowerCase()) if (asking) key(typed);
+  }
+
+  function key(typed: string): void {
     // In raw mode Ctrl-C is a key like others, and no signal.
     if (typed === '\u0003' || typed === 'd') return done('SIGINT');
     if (typed !== 'c' && !GO_ON.includes(typed)) return;
@@ -48,7 +52,7 @@ export function onInterrupt({ keyboard, question, cancel, detach }: InterruptOpt
     if (!asking) return;
     asking = false;
     keyboard!.setRawMode(false);
-    keyboard!.off('data', key).pause();
+    keyboard!.off('data', keys).pause();
     question(undefined);
   }
 

@@ -140,6 +140,8 @@ describe('headway publish and tail', () => {
     expect(jsonLines(id)).toEqual([{ id: expect.stringMatching(/^\w+-1$/) }]);
     for (const value of ['on', 'off'])
       await user.run(['publish', 'public.c', value, '-e', 'lamp', '--state', 'hall']);
+    const log = await user.run(['tail', 'public.c', '--json', '--last', '1', '--count', '1']);
+    expect(jsonLines(log.stdout)).toMatchObject([{ id: expect.stringMatching(/^\w+-1:ball-7$/), data: 1 }]);
     const { stdout, stderr } = await user.run(['tail', 'public.c', '--json', '--count', '1']);
     expect(jsonLines(stdout)).toMatchObject([{ channel: 'public.c', event: 'lamp', data: 'off' }]);
     expect(stderr).toBe('');

@@ -32,7 +32,6 @@ beforeAll(async () => {
   headway = await startHeadway({
     env: {
       JOBS_DIR: testJobs({ 'hostile.mjs': HOSTILE, 'flaky.mjs': FLAKY, 'steered.mjs': STEERED }),
-      ADMIN_TOKEN: 'the token of an admin',
     },
   });
   user = new CliUser(headway.api.url);
