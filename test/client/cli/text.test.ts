@@ -33,6 +33,8 @@ describe('text of others', () => {
   it.each([
     ['\x1b[2J\x1b[31mred\x1b[0m', ['red']],
     ['\x1b]0;owned\x07here', ['here']],
+    ['\x1b[2Jcleared\x07', ['cleared\ufffd']],
+    ['\x1b]0;no end', ['0;no end']],
     ['\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\', ['link']],
     ['10%\r20%\r\nnext\nlast', ['10%', '20%', 'next', 'last']],
     ['bell\x07 back\b c1\x9b31m', ['bell\ufffd back\ufffd c1']],

@@ -1,8 +1,15 @@
-import { stripVTControlCharacters } from 'node:util';
 import stringWidth from 'string-width';
 
 /** Control characters, and those that change the direction or the lines of a text (Unicode UAX #9, "Trojan source"). */
 const UNSAFE = /\p{Cc}|[\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu;
+
+/**
+ * Escape sequences (ECMA-48, section 5): strings with their end (titles, links), control sequences, others. Node's own
+ * `stripVTControlCharacters` takes words between a sequence and a bell for part of one.
+ */
+const ESCAPES =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what is looked for
+  /(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x90\x98\x9c-\x9f]*(?:\x07|\x1b\\|\x9c)|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b[ -/]*[0-~]/g;
 
 const graphemes = new Intl.Segmenter();
 
@@ -11,7 +18,8 @@ const graphemes = new Intl.Segmenter();
  * escape sequences are left out, any other control character is shown as U+FFFD.
  */
 export function safeLines(text: string): string[] {
-  return stripVTControlCharacters(text)
+  return text
+    .replace(ESCAPES, '')
     .replace(/\t/g, '    ')
     .split(/\r\n|\n|\r/)
     .map((line) => line.replace(UNSAFE, '\ufffd'));
