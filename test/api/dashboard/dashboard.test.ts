@@ -316,7 +316,9 @@ describe('the dashboard', () => {
       body: JSON.stringify({ event: 'changed', data: 'no JSON', kind: 'state' }),
     });
     expect(response.status).toBe(200);
-    expect(await connection.hexists('headway:internal:{dashboard}:slots', 'changed')).toBe(0);
+    // Jobs of other tests may have left a notice of their own there.
+    const notice = await connection.hget('headway:internal:{dashboard}:slots', 'changed');
+    expect(notice ?? '').not.toContain('no JSON');
   });
 
   it('shows a viewer that had stopped reading the present when it reads again', async () => {
