@@ -20,7 +20,7 @@ export type ToWorker =
 
 /** What the shared worker says to a page. `n` is the number that the page gave. */
 export type ToPage =
-  /** The name of a lock that the worker holds while it lives. */
+  /** The name of a lock that the worker holds while it lives; empty where there are none. */
   | { ready: string }
   | { n: number; event: StreamEvent }
   | { n: number; status: Status }
@@ -91,7 +91,7 @@ function connect(service: ServiceOptions, silenceMs: number): Pool {
     if ('ready' in message) {
       clearTimeout(timer);
       // Given to us when the worker is gone, which should not be.
-      navigator.locks?.request(message.ready, fallBack);
+      if (message.ready) navigator.locks.request(message.ready, fallBack);
       return;
     }
     const following = followed.get(message.n);

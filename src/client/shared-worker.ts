@@ -5,9 +5,18 @@ import type { Pool } from './topic.js';
 /** Pools by whom they serve and how they present themselves to it. */
 const pools = new Map<string, Pool>();
 
-/** Held for as long as this worker lives, so that pages learn when it does not. */
-const lock = `headway-worker-${Math.random()}`;
-navigator.locks?.request(lock, () => new Promise(() => {}));
+/**
+ * A lock that is held for as long as this worker lives, so that pages learn when it does not. It is told when it is held,
+ * not before: else a page could get it first. Empty where there are no locks.
+ */
+const held = new Promise<string>((resolve) => {
+  const lock = `headway-worker-${Math.random()}`;
+  if (!navigator.locks) return resolve('');
+  navigator.locks.request(lock, () => {
+    resolve(lock);
+    return new Promise(() => {});
+  });
+});
 
 /** The shared worker: one for all tabs of an origin. Each tab has a port. */
 addEventListener('connect', (event) => {
@@ -26,7 +35,7 @@ addEventListener('connect', (event) => {
       const key = JSON.stringify([service, silenceMs]);
       pool = pools.get(key) ?? createPool(service, silenceMs);
       pools.set(key, pool);
-      say({ ready: lock });
+      held.then((lock) => say({ ready: lock }));
     } else if ('lock' in data) {
       // Given to us when the tab is gone.
       navigator.locks.request(data.lock, leaveAll);
