@@ -161,6 +161,8 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     log,
   });
 
+  const audiences = [viewers, dashboard, crowds];
+
   let stopping = false;
   const app = createApp({
     config,
@@ -217,7 +219,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
   watchRevocations({
     redis: subscriberRedis,
     prefix: config.KEY_PREFIX,
-    audiences: [viewers, dashboard, crowds],
+    audiences,
     revocations,
     log,
   });
@@ -235,9 +237,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     redis: redisServer.version,
     retire() {
       stopping = true;
-      viewers.close();
-      dashboard.close();
-      crowds.close();
+      for (const audience of audiences) audience.close();
     },
     async close() {
       await Promise.all([bridge.stop(), recheck.stop(), vanishedLook.stop()]);

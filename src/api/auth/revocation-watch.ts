@@ -14,6 +14,8 @@ export const tellRevoked = (redis: Redis, prefix: string, revoked: Revoked): Pro
 export interface Audience {
   /** Looks again whether those may stay whose permission rests on what was revoked; all, when it is not said. */
   recheck(isRevoked: (credential: Credential) => Promise<boolean>, revoked?: Revoked): Promise<void>;
+  /** Ends every stream; the viewers reconnect, to another process. */
+  close(): void;
 }
 
 export interface RevocationWatchOptions {

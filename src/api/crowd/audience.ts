@@ -1,18 +1,13 @@
 import type { Request, Response } from 'express';
-import { HeadwayError } from '../../shared/errors.js';
 import type { PageReader } from '../../shared/job-index/page.js';
 import { isFinished, type SnapshotReader } from '../../shared/lifecycle/snapshot.js';
 import type { Logger } from '../../shared/log.js';
 import type { Credential } from '../auth/credential.js';
-import type { Revoked } from '../auth/revocations.js';
 import type { DashboardFeed } from '../dashboard/feed.js';
-import type { Scope } from '../dashboard/scope.js';
-import { openStream, type SinkEvents, type StreamSink } from '../stream/handshake.js';
-import { EXPIRED, REVOKED } from '../stream/unauthorized.js';
+import { FeedAudience, type FeedViewer } from '../dashboard/feed-audience.js';
 import { ofLive, ofSnapshot, Roll } from './roll.js';
 
-/** A frame in this many ms at most, with so many jobs at most: what a browser can take. */
-const TICK_MS = 500;
+/** So many jobs at most come twice a second: what a browser can take. */
 const JOBS_PER_TICK = 250;
 /** So many jobs are followed: the newest. */
 const MAX_JOBS = 10_000;
@@ -31,20 +26,14 @@ export interface Crowd {
   queue?: { name: string; kinds: string[] } | undefined;
 }
 
-interface CrowdViewer {
-  sink: StreamSink;
+interface CrowdViewer extends FeedViewer {
   crowd: Crowd;
-  scope: Scope;
-  credential: Credential;
   roll: Roll;
   /** The version of the scope that the roll was last compared with. */
   version: number;
   comparing: boolean;
   total: number;
   toldTotal: number;
-  sentAt: number;
-  /** Since when its socket is full, ms since 1970; 0: it is not. */
-  stalledAt: number;
 }
 
 export interface CrowdAudienceOptions {
@@ -61,22 +50,9 @@ export interface CrowdAudienceOptions {
  * is open. What a viewer gets is conflated twice: by the workers, which tell of all their jobs twice a second, and here,
  * where a viewer gets the newest of each job, so many at a time. So ten thousand jobs make a stream that a browser can take.
  */
-export class CrowdAudience {
-  private readonly viewers = new Map<StreamSink, CrowdViewer>();
-  private timer: NodeJS.Timeout | undefined;
-  private closed = false;
-  private readonly events: SinkEvents = {
-    onDrain: (sink) => {
-      const viewer = this.viewers.get(sink);
-      if (viewer) viewer.stalledAt = 0;
-    },
-    onClose: (sink) => this.leave(sink),
-  };
-
-  constructor(private readonly options: CrowdAudienceOptions) {}
-
-  get count(): number {
-    return this.viewers.size;
+export class CrowdAudience extends FeedAudience<CrowdViewer> {
+  constructor(private readonly options: CrowdAudienceOptions) {
+    super(options.feed, options.stallTimeoutMs);
   }
 
   /**
@@ -84,12 +60,8 @@ export class CrowdAudience {
    * @throws HeadwayError `unavailable` once it was closed
    */
   answer(req: Request, res: Response, crowd: Crowd, credential: Credential = {}): void {
-    if (this.closed) throw new HeadwayError('unavailable', 'This process is stopping.');
-    const scope = this.options.feed.open(crowd.owner);
     const head = `retry: 2000\n\nevent: reset\ndata: {"reason":"snapshot","at":${Date.now()}}\n\n`;
-    const sink = openStream(req, res, head, this.events);
-    if (sink.destroyed) return this.options.feed.close(scope);
-    const viewer: CrowdViewer = {
+    const viewer = this.admit(req, res, crowd.owner, head, (sink, scope) => ({
       sink,
       crowd,
       scope,
@@ -101,60 +73,13 @@ export class CrowdAudience {
       toldTotal: -1,
       sentAt: Date.now(),
       stalledAt: 0,
-    };
-    this.viewers.set(sink, viewer);
-    this.timer ??= setInterval(() => this.tick(), TICK_MS);
-    void this.compare(viewer).then(() => this.send(viewer));
+    }));
+    if (viewer) void this.compare(viewer).then(() => this.send(viewer));
   }
 
-  /** Looks again whether those that are here may stay, as `Viewers` does. */
-  async recheck(isRevoked: (credential: Credential) => Promise<boolean>, revoked?: Revoked): Promise<void> {
-    for (const { sink, credential } of [...this.viewers.values()]) {
-      if (revoked && credential[revoked.field] !== revoked.name) continue;
-      if (await isRevoked(credential)) this.dismiss(sink, REVOKED);
-    }
-  }
-
-  /** Ends every stream; the viewers reconnect, to another process. */
-  close(): void {
-    this.closed = true;
-    for (const sink of [...this.viewers.keys()]) {
-      this.leave(sink);
-      sink.end();
-    }
-  }
-
-  private dismiss(sink: StreamSink, last: Buffer): void {
-    if (!this.viewers.has(sink)) return;
-    this.leave(sink);
-    sink.write(last);
-    sink.end();
-  }
-
-  private leave(sink: StreamSink): void {
-    const viewer = this.viewers.get(sink);
-    if (!viewer) return;
-    this.viewers.delete(sink);
-    this.options.feed.close(viewer.scope);
-    if (this.viewers.size > 0) return;
-    clearInterval(this.timer);
-    this.timer = undefined;
-  }
-
-  private tick(): void {
-    const now = Date.now();
-    this.options.feed.refresh();
-    for (const viewer of [...this.viewers.values()]) {
-      const { sink, stalledAt, credential } = viewer;
-      if (stalledAt > 0) {
-        if (now - stalledAt > this.options.stallTimeoutMs) sink.destroy();
-      } else if (credential.expiresAt !== undefined && credential.expiresAt <= now) {
-        this.dismiss(sink, EXPIRED);
-      } else {
-        void this.compare(viewer);
-        this.send(viewer);
-      }
-    }
+  protected serve(viewer: CrowdViewer): void {
+    void this.compare(viewer);
+    this.send(viewer);
   }
 
   /** Compares what was told with what is, when something has changed. */
@@ -170,8 +95,9 @@ export class CrowdAudience {
       const unknown = unfinished.filter((id) => !live.has(id));
       const listed = new Set(unfinished);
       const left = [...roll.ids()].filter((id) => !listed.has(id) && !live.has(id));
-      for (let i = 0; i < unknown.length + left.length; i += AT_ONCE) {
-        const ids = [...unknown, ...left].slice(i, i + AT_ONCE);
+      const unsure = [...unknown, ...left];
+      for (let i = 0; i < unsure.length; i += AT_ONCE) {
+        const ids = unsure.slice(i, i + AT_ONCE);
         const jobs = await Promise.all(ids.map((id) => this.options.readJob(id)));
         for (const [n, job] of jobs.entries()) {
           if (!job) roll.end({ jobId: ids[n]!, state: 'gone' });
@@ -209,7 +135,7 @@ export class CrowdAudience {
   }
 
   private *running({ crowd, scope }: CrowdViewer) {
-    for (const job of this.options.feed.running(scope)) {
+    for (const job of this.feed.running(scope)) {
       if (!crowd.queue || job.id.startsWith(`${crowd.queue.name}.`)) yield job;
     }
   }

@@ -1,63 +1,29 @@
 import type { Request, Response } from 'express';
-import { HeadwayError } from '../../shared/errors.js';
-import type { Credential } from '../auth/credential.js';
 import type { Principal } from '../auth/principal.js';
-import type { Revoked } from '../auth/revocations.js';
-import { openStream, type SinkEvents, type StreamSink } from '../stream/handshake.js';
-import { EXPIRED, REVOKED } from '../stream/unauthorized.js';
 import type { FailedFilter } from './failed-jobs.js';
-import type { DashboardFeed } from './feed.js';
+import { FeedAudience, type FeedViewer } from './feed-audience.js';
 import type { DashboardQuery } from './query.js';
 import type { Scope } from './scope.js';
 import { failedKey, minutesOf, sectionsOf } from './sections.js';
 
-/** A frame in this many ms at most. */
-const TICK_MS = 500;
 /** At least one in this many, also when nothing has changed: whoever hears nothing for longer knows that it is not live. */
 const QUIET_MS = 2000;
 
-interface DashboardViewer {
-  sink: StreamSink;
-  scope: Scope;
+interface DashboardViewer extends FeedViewer {
   query: DashboardQuery;
   admin: boolean;
-  /** What its permission rests on. */
-  credential: Credential;
   /** What it was sent last: section -> JSON, minute -> JSON. */
   sections: Map<string, string>;
   minutes: Map<number, string>;
-  sentAt: number;
   /** What there was when it was last looked at what it may be sent. */
   stamp: string;
-  /** Since when its socket is full, ms since 1970; 0: it is not. */
-  stalledAt: number;
 }
 
 /**
  * Those who look at a dashboard in this process. Each gets, twice a second at most, what differs from what it was sent
  * last: so whoever reads slowly gets fewer frames, of what is then, and nothing waits for it in memory.
  */
-export class DashboardAudience {
-  private readonly viewers = new Map<StreamSink, DashboardViewer>();
-  private timer: NodeJS.Timeout | undefined;
-  private closed = false;
-  private readonly events: SinkEvents = {
-    onDrain: (sink) => {
-      const viewer = this.viewers.get(sink);
-      if (viewer) viewer.stalledAt = 0;
-    },
-    onClose: (sink) => this.leave(sink),
-  };
-
-  constructor(
-    private readonly feed: DashboardFeed,
-    private readonly stallTimeoutMs: number,
-  ) {}
-
-  get count(): number {
-    return this.viewers.size;
-  }
-
+export class DashboardAudience extends FeedAudience<DashboardViewer> {
   /**
    * Answers a request with the stream of a dashboard. The request and its response are not to be used afterwards.
    * @param principal sees the jobs that are its own, an admin all; `undefined` sees none
@@ -69,13 +35,10 @@ export class DashboardAudience {
     query: DashboardQuery,
     principal: Principal | undefined,
   ): Promise<void> {
-    if (this.closed) throw new HeadwayError('unavailable', 'This process is stopping.');
     const admin = principal?.admin ?? false;
     // Nobody's name: nothing is known of this caller, so there is nothing that could be its own.
-    const scope = this.feed.open(admin ? undefined : (principal?.id ?? 'nobody'));
-    const sink = openStream(req, res, 'retry: 2000\n\n', this.events);
-    if (sink.destroyed) return this.feed.close(scope);
-    const viewer: DashboardViewer = {
+    const owner = admin ? undefined : (principal?.id ?? 'nobody');
+    const viewer = this.admit(req, res, owner, 'retry: 2000\n\n', (sink, scope) => ({
       sink,
       scope,
       query,
@@ -86,64 +49,16 @@ export class DashboardAudience {
       sentAt: 0,
       stamp: '',
       stalledAt: 0,
-    };
-    this.viewers.set(sink, viewer);
-    this.timer ??= setInterval(() => this.tick(), TICK_MS);
-    this.wantFailed();
-    if (scope.version === 0 || scope.dirty) await this.feed.lookAt(scope);
-    if (this.viewers.has(sink)) this.send(viewer, Date.now());
-  }
-
-  /** Ends every stream; the viewers reconnect, to another process. */
-  close(): void {
-    this.closed = true;
-    for (const sink of [...this.viewers.keys()]) {
-      this.leave(sink);
-      sink.end();
-    }
-  }
-
-  /** Looks again whether those that are here may stay, as `Viewers` does. */
-  async recheck(isRevoked: (credential: Credential) => Promise<boolean>, revoked?: Revoked): Promise<void> {
-    for (const { sink, credential } of [...this.viewers.values()]) {
-      if (revoked && credential[revoked.field] !== revoked.name) continue;
-      if (await isRevoked(credential)) this.dismiss(sink, REVOKED);
-    }
-  }
-
-  private dismiss(sink: StreamSink, last: Buffer): void {
-    if (!this.viewers.has(sink)) return;
-    this.leave(sink);
-    sink.write(last);
-    sink.end();
-  }
-
-  private leave(sink: StreamSink): void {
-    const viewer = this.viewers.get(sink);
+    }));
     if (!viewer) return;
-    this.viewers.delete(sink);
-    this.feed.close(viewer.scope);
-    if (this.viewers.size > 0) return;
-    clearInterval(this.timer);
-    this.timer = undefined;
-  }
-
-  private tick(): void {
-    const now = Date.now();
-    this.wantFailed();
-    this.feed.refresh();
-    for (const viewer of [...this.viewers.values()]) {
-      const { sink, stalledAt, credential } = viewer;
-      if (stalledAt > 0) {
-        if (now - stalledAt > this.stallTimeoutMs) sink.destroy();
-      } else if (credential.expiresAt !== undefined && credential.expiresAt <= now) {
-        this.dismiss(sink, EXPIRED);
-      } else this.send(viewer, now);
-    }
+    const { sink, scope } = viewer;
+    this.prepare();
+    if (scope.version === 0 || scope.dirty) await this.feed.lookAt(scope);
+    if (this.viewers.has(sink)) this.serve(viewer, Date.now());
   }
 
   /** Says which lists of failed jobs are looked at. */
-  private wantFailed(): void {
+  protected override prepare(): void {
     const wanted = new Map<Scope, Map<string, FailedFilter>>();
     for (const { scope, query } of this.viewers.values()) {
       const filters = wanted.get(scope) ?? new Map<string, FailedFilter>();
@@ -152,7 +67,7 @@ export class DashboardAudience {
     for (const [scope, filters] of wanted) scope.wantFailed(filters);
   }
 
-  private send(viewer: DashboardViewer, now: number): void {
+  protected serve(viewer: DashboardViewer, now: number): void {
     // What was never looked at would show as nothing.
     if (viewer.scope.version === 0) return;
     const stamp = this.feed.stamp(viewer.scope, viewer.admin);

@@ -3,6 +3,7 @@ import type { Subscriber } from '../../shared/channel/subscriber.js';
 import { LIVE, STALLED, type SubscriptionState } from '../../shared/channel/subscription.js';
 import type { Logger } from '../../shared/log.js';
 import type { Credential } from '../auth/credential.js';
+import type { Audience } from '../auth/revocation-watch.js';
 import type { Revoked } from '../auth/revocations.js';
 import { redactUrl } from '../request-log.js';
 import { Bundle, type BundledChannel } from './bundle.js';
@@ -36,7 +37,7 @@ interface Following {
 /**
  * The viewers of this process: everybody who holds an event stream. One timer serves all of them.
  */
-export class Viewers {
+export class Viewers implements Audience {
   private readonly bySink = new Map<StreamSink, Following>();
   /** What the permission of those rests on that can lose it. */
   private readonly credentials = new Map<StreamSink, Credential[]>();

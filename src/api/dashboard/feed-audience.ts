@@ -1,0 +1,132 @@
+import type { Request, Response } from 'express';
+import { HeadwayError } from '../../shared/errors.js';
+import type { Credential } from '../auth/credential.js';
+import type { Audience } from '../auth/revocation-watch.js';
+import type { Revoked } from '../auth/revocations.js';
+import { openStream, type SinkEvents, type StreamSink } from '../stream/handshake.js';
+import { EXPIRED, REVOKED } from '../stream/unauthorized.js';
+import type { DashboardFeed } from './feed.js';
+import type { Scope } from './scope.js';
+
+/** A frame in this many ms at most. */
+const TICK_MS = 500;
+
+/** What is known of each viewer of the feed, whatever it is shown of it. */
+export interface FeedViewer {
+  sink: StreamSink;
+  scope: Scope;
+  /** What its permission rests on. */
+  credential: Credential;
+  sentAt: number;
+  /** Since when its socket is full, ms since 1970; 0: it is not. */
+  stalledAt: number;
+}
+
+/**
+ * Those who are shown something of the feed in this process, twice a second at most. One whose socket is full is sent
+ * nothing until it takes bytes again, and is dropped after a while; one whose permission ends is told so.
+ */
+export abstract class FeedAudience<V extends FeedViewer> implements Audience {
+  protected readonly viewers = new Map<StreamSink, V>();
+  private timer: NodeJS.Timeout | undefined;
+  private closed = false;
+  private readonly events: SinkEvents = {
+    onDrain: (sink) => {
+      const viewer = this.viewers.get(sink);
+      if (viewer) viewer.stalledAt = 0;
+    },
+    onClose: (sink) => this.leave(sink),
+  };
+
+  constructor(
+    protected readonly feed: DashboardFeed,
+    /** A viewer that took nothing for this long is dropped, in ms. */
+    private readonly stallTimeoutMs: number,
+  ) {}
+
+  /** Sends a viewer what there is for it. */
+  protected abstract serve(viewer: V, now: number): void;
+
+  /** Called before each look at the feed. */
+  protected prepare(): void {}
+
+  get count(): number {
+    return this.viewers.size;
+  }
+
+  /** Looks again whether those that are here may stay, as `Viewers` does. */
+  async recheck(isRevoked: (credential: Credential) => Promise<boolean>, revoked?: Revoked): Promise<void> {
+    for (const { sink, credential } of [...this.viewers.values()]) {
+      if (revoked && credential[revoked.field] !== revoked.name) continue;
+      if (await isRevoked(credential)) this.dismiss(sink, REVOKED);
+    }
+  }
+
+  /** Ends every stream; the viewers reconnect, to another process. */
+  close(): void {
+    this.closed = true;
+    for (const sink of [...this.viewers.keys()]) {
+      this.leave(sink);
+      sink.end();
+    }
+  }
+
+  /**
+   * Opens a stream for a viewer of an owner's jobs (`undefined`: of everybody's). The request and its response are not to
+   * be used afterwards.
+   * @param head first bytes of the body
+   * @param make gives what is known of it
+   * @returns `undefined` for one that has gone already
+   * @throws HeadwayError `unavailable` once it was closed
+   */
+  protected admit(
+    req: Request,
+    res: Response,
+    owner: string | undefined,
+    head: string,
+    make: (sink: StreamSink, scope: Scope) => V,
+  ): V | undefined {
+    if (this.closed) throw new HeadwayError('unavailable', 'This process is stopping.');
+    const scope = this.feed.open(owner);
+    const sink = openStream(req, res, head, this.events);
+    if (sink.destroyed) {
+      this.feed.close(scope);
+      return undefined;
+    }
+    const viewer = make(sink, scope);
+    this.viewers.set(sink, viewer);
+    this.timer ??= setInterval(() => this.tick(), TICK_MS);
+    return viewer;
+  }
+
+  private dismiss(sink: StreamSink, last: Buffer): void {
+    if (!this.viewers.has(sink)) return;
+    this.leave(sink);
+    sink.write(last);
+    sink.end();
+  }
+
+  private leave(sink: StreamSink): void {
+    const viewer = this.viewers.get(sink);
+    if (!viewer) return;
+    this.viewers.delete(sink);
+    this.feed.close(viewer.scope);
+    if (this.viewers.size > 0) return;
+    clearInterval(this.timer);
+    this.timer = undefined;
+  }
+
+  private tick(): void {
+    const now = Date.now();
+    this.prepare();
+    this.feed.refresh();
+    for (const viewer of [...this.viewers.values()]) {
+      const { sink, stalledAt, credential } = viewer;
+      if (stalledAt > 0) {
+        if (now - stalledAt > this.stallTimeoutMs) sink.destroy();
+      } else if (credential.expiresAt !== undefined && credential.expiresAt <= now) {
+        this.dismiss(sink, EXPIRED);
+      } else this.serve(viewer, now);
+    }
+  }
+}
