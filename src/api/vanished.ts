@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import { jobOfChannel } from '../shared/channel/keys.js';
 import type { Running } from '../shared/lifecycle/bridge.js';
 import { lastNews } from '../shared/lifecycle/bull-events.js';
 import type { Lifecycle } from '../shared/lifecycle/reconcile.js';
@@ -33,7 +34,7 @@ export function startVanishedLook({
   let running: Promise<void> | undefined;
 
   async function look(): Promise<void> {
-    const jobIds = [...channels()].flatMap((name) => (name.startsWith('job:') ? [name.slice(4)] : []));
+    const jobIds = [...channels()].flatMap((name) => jobOfChannel(name) ?? []);
     known = new Set(jobIds.filter((jobId) => known.has(jobId)));
     const watched = jobIds.filter((jobId) => !known.has(jobId) && addressOf(jobId));
     for (let i = 0; i < watched.length; i += AT_ONCE) await lookAt(watched.slice(i, i + AT_ONCE));

@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import { jobOfChannel } from './channel/keys.js';
 import { type ChannelEvent, createPublisher } from './channel/publisher.js';
 import { configSchema } from './config.js';
 import { checkRedis, connectRedis } from './redis.js';
@@ -53,7 +54,7 @@ export async function connectChannels(options: ChannelsOptions = {}): Promise<Ch
   });
   return {
     async publish(channel, event) {
-      if (channel.startsWith('job:'))
+      if (jobOfChannel(channel) !== undefined)
         throw new TypeError('only its worker publishes to the channel of a job');
       return (await publisher.publish(channel, event))!;
     },

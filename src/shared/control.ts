@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { controlChannel } from './lifecycle/withdraw.js';
+import { listenTo } from './listen.js';
 import type { Logger } from './log.js';
 
 export interface ControlOptions {
@@ -11,28 +12,20 @@ export interface ControlOptions {
   /** One came; `about` is the rest of it. */
   onMessage: (about: string) => void;
   /** Messages may have been missed: look for oneself. Also called once at the beginning. */
-  onGap: () => void;
+  onGap: () => void | Promise<void>;
   log: Logger;
 }
 
 /** Listens for what processes tell one another. */
-export function watchControl({ redis, prefix, verb, onMessage, onGap, log }: ControlOptions): void {
-  const channel = controlChannel(prefix);
-  // As bytes: where Pub/Sub is not sharded, the frames of all channels pass here too.
-  const bytes = Buffer.from(channel);
-  redis.on('messageBuffer', (from: Buffer, message: Buffer) => {
-    if (!bytes.equals(from)) return;
-    const text = message.toString();
-    if (text.startsWith(`${verb} `)) onMessage(text.slice(verb.length + 1));
+export function watchControl({ prefix, verb, onMessage, ...options }: ControlOptions): void {
+  listenTo({
+    ...options,
+    channel: controlChannel(prefix),
+    what: 'what others tell',
+    onMessage(message) {
+      if (message.startsWith(`${verb} `)) onMessage(message.slice(verb.length + 1));
+    },
   });
-  const subscribe = (): void => {
-    redis
-      .subscribe(channel)
-      .then(onGap)
-      .catch((error) => log.debug({ err: error }, 'could not listen for what others tell'));
-  };
-  redis.on('ready', subscribe);
-  if (redis.status === 'ready') subscribe();
 }
 
 /** Tells every process something. */

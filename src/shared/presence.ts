@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
+import { listenTo } from './listen.js';
 import type { Logger } from './log.js';
 
 /** An API process that has not answered in this time is not counted. */
@@ -109,20 +110,16 @@ export interface AnswerOptions extends PresenceOptions {
 
 /** Answers for this process. */
 export function answerPresence({ redis, subscriber, prefix, count, log }: AnswerOptions): void {
-  const channel = questions(prefix);
-  const bytes = Buffer.from(channel);
-  subscriber.on('messageBuffer', (from: Buffer, message: Buffer) => {
-    if (!bytes.equals(from)) return;
-    const [replies, id, name] = message.toString().split(' ');
-    redis
-      .publish(replies!, `${id} ${count(name!)}`)
-      .catch((error) => log.debug({ err: error }, 'could not say how many watch'));
+  listenTo({
+    redis: subscriber,
+    channel: questions(prefix),
+    what: 'questions of who watches',
+    log,
+    onMessage(question) {
+      const [replies, id, name] = question.split(' ');
+      redis
+        .publish(replies!, `${id} ${count(name!)}`)
+        .catch((error) => log.debug({ err: error }, 'could not say how many watch'));
+    },
   });
-  const subscribe = (): void => {
-    subscriber
-      .subscribe(channel)
-      .catch((error) => log.debug({ err: error }, 'could not listen for questions of who watches'));
-  };
-  subscriber.on('ready', subscribe);
-  if (subscriber.status === 'ready') subscribe();
 }

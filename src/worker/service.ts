@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import type { Config } from '../shared/config.js';
 import { connectHeadway } from '../shared/connection.js';
+import { watchControl } from '../shared/control.js';
 import { startProcessReporting } from '../shared/dashboard/reporting.js';
 import { RunningJobs } from '../shared/dashboard/running.js';
 import { openFileStore } from '../shared/files/store.js';
@@ -17,7 +18,6 @@ import type { Registry } from '../shared/registry.js';
 import { createScheduleKeeper } from '../shared/schedules/keeper.js';
 import { webhookPolicy } from '../shared/webhooks/target.js';
 import { openChildren } from './children/services.js';
-import { listenForCommands } from './commands.js';
 import { createProcessor } from './processor.js';
 import { cancelled, StopReason } from './run.js';
 import { stopWorkers } from './shutdown.js';
@@ -156,10 +156,11 @@ export async function openWorker({ config, registry, log }: WorkerServiceOptions
     worker.on('failed', (job) => told(job?.id));
   }
 
-  listenForCommands({
+  watchControl({
     redis: commandsRedis,
     prefix: config.KEY_PREFIX,
-    onCancel: (jobId) => runs.get(jobId)?.stop(cancelled()),
+    verb: 'cancel',
+    onMessage: (jobId) => runs.get(jobId)?.stop(cancelled()),
     async onGap() {
       for (const [jobId, run] of runs) if ((await readJob(jobId))?.cancelAsked) run.stop(cancelled());
     },

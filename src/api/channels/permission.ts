@@ -6,12 +6,6 @@ import { matches } from './pattern.js';
 import { type ChannelAction, type ChannelRule, isShared, ruled } from './rules.js';
 import { isOfTenant, nameForAll } from './tenant.js';
 
-const JOB_CHANNEL = 'job:';
-
-/** The job that a channel belongs to; `undefined` for a channel of its own. */
-export const jobOfChannel = (channel: string): string | undefined =>
-  channel.startsWith(JOB_CHANNEL) ? channel.slice(JOB_CHANNEL.length) : undefined;
-
 /** Who may do what on channels that are no job's. */
 export interface Permissions {
   /**

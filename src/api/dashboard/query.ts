@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { HeadwayError } from '../../shared/errors.js';
-import { validate } from '../../shared/schema.js';
+import { requireValid } from '../invalid.js';
 
 /** The most rows of active jobs that a viewer can have in its frames. */
 export const MAX_ROWS = 200;
@@ -29,15 +28,6 @@ export type DashboardQuery = Omit<z.output<typeof querySchema>, 'token'>;
 
 /** @throws HeadwayError `invalid-request` for an unknown parameter or a wrong value */
 export async function parseDashboardQuery(query: unknown): Promise<DashboardQuery> {
-  const parsed = await validate(querySchema, query);
-  if (parsed.errors) {
-    const [first] = parsed.errors;
-    throw new HeadwayError(
-      'invalid-request',
-      `${first!.pointer || 'The query'}: ${first!.detail}`,
-      parsed.errors,
-    );
-  }
-  const { token: _token, ...wanted } = parsed.value;
+  const { token: _token, ...wanted } = await requireValid(querySchema, query, 'The query');
   return { ...wanted, q: wanted.q.trim().toLowerCase() };
 }

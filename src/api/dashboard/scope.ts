@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
-import { dashboardKeys, scopeOf } from '../../shared/dashboard/keys.js';
+import { dashboardKeys } from '../../shared/dashboard/keys.js';
 import { MINUTES_SHOWN, minuteOf, namesIn } from '../../shared/dashboard/minutes.js';
+import { scopeOf } from '../../shared/job-index/keys.js';
 import type { PageReader } from '../../shared/job-index/page.js';
 import { readProgress } from '../../shared/job-view.js';
 import type { SnapshotReader } from '../../shared/lifecycle/snapshot.js';

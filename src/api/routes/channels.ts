@@ -1,4 +1,5 @@
 import express, { type Request, type Response, Router } from 'express';
+import { jobOfChannel } from '../../shared/channel/keys.js';
 import { createPublisher } from '../../shared/channel/publisher.js';
 import { createTail, hasSeenEnd } from '../../shared/channel/reader.js';
 import type { Config } from '../../shared/config.js';
@@ -8,7 +9,7 @@ import type { GoneReader } from '../../shared/job-index/gone.js';
 import type { Presence } from '../../shared/presence.js';
 import type { Access } from '../auth/access.js';
 import { type Credential, distinct } from '../auth/credential.js';
-import { jobOfChannel, type Permissions } from '../channels/permission.js';
+import type { Permissions } from '../channels/permission.js';
 import { checkPublication, publishAll } from '../channels/publish.js';
 import { wantedOf } from '../channels/wanted.js';
 import { methods } from '../problem.js';

@@ -1,4 +1,4 @@
-import { parseEventId } from '../../shared/channel/frame.js';
+import { sawEnd } from '../../shared/channel/frame.js';
 import { jobChannel } from '../../shared/channel/keys.js';
 import type { GoneReader } from '../../shared/job-index/gone.js';
 import type { Lifecycle } from '../../shared/lifecycle/reconcile.js';
@@ -16,7 +16,5 @@ export async function openJobChannel(
 ): Promise<BundledChannel> {
   const { job, epoch, end } = await lifecycle.reconcile(jobId);
   if (!job && !epoch) throw await missingJob(readGone, jobId);
-  const seen = position ? parseEventId(position) : undefined;
-  const over = seen !== undefined && end !== undefined && seen.epoch === epoch && seen.offset >= end;
-  return { name: jobChannel(jobId), over };
+  return { name: jobChannel(jobId), over: sawEnd(position ?? '', { epoch, end }) };
 }

@@ -69,6 +69,17 @@ export function parseEventId(id: string): EventId | undefined {
   return match ? { epoch: match[1]!, offset: Number(match[2]) } : undefined;
 }
 
+/** Whether who has seen what an id says has seen the end of a channel; `end` is the offset of that. */
+export function sawEnd(id: string, channel: { epoch: string | undefined; end: number | undefined }): boolean {
+  const seen = parseEventId(id);
+  return (
+    seen !== undefined &&
+    channel.end !== undefined &&
+    seen.epoch === channel.epoch &&
+    seen.offset >= channel.end
+  );
+}
+
 const DASH = 0x2d;
 const ZERO = 0x30;
 const NINE = 0x39;

@@ -14,8 +14,14 @@ export function checkChannelName(name: string): string {
   return name;
 }
 
+const JOB = 'job:';
+
 /** The channel of a job. */
-export const jobChannel = (jobId: string): string => `job:${jobId}`;
+export const jobChannel = (jobId: string): string => JOB + jobId;
+
+/** The job that a channel belongs to; `undefined` for a channel of its own. */
+export const jobOfChannel = (channel: string): string | undefined =>
+  channel.startsWith(JOB) ? channel.slice(JOB.length) : undefined;
 
 /**
  * The Redis keys of a channel, in the order in which the scripts take them. The name is their hash tag, so

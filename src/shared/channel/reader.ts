@@ -1,5 +1,5 @@
 import type { Cluster, Redis } from 'ioredis';
-import { type EventId, frameId, parseEventId } from './frame.js';
+import { type EventId, frameId, sawEnd } from './frame.js';
 import { channelKeys } from './keys.js';
 import { newEpoch, withScripts } from './scripts.js';
 
@@ -68,10 +68,8 @@ export async function hasSeenEnd(
   channel: string,
   lastEventId: string,
 ): Promise<boolean> {
-  const seen = parseEventId(lastEventId);
-  if (!seen) return false;
   const [epoch, end] = await redis.hmget(channelKeys(prefix, channel)[0], 'epoch', 'end');
-  return end !== null && epoch === seen.epoch && seen.offset >= Number(end);
+  return sawEnd(lastEventId, { epoch: epoch ?? undefined, end: end ? Number(end) : undefined });
 }
 
 /** Which of the log's events a newcomer wants: so many of the newest, or those from a time on (ms since 1970). */

@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
 import type { Cluster, Redis } from 'ioredis';
+import { scopeOf } from '../job-index/keys.js';
 import type { Transition } from '../lifecycle/events.js';
 import type { JobSnapshot } from '../lifecycle/snapshot.js';
 import { RANK } from '../lifecycle/told.js';
 import { bucketOf } from './histogram.js';
-import { dashboardKeys, scopeOf } from './keys.js';
+import { dashboardKeys } from './keys.js';
 import { counters, MINUTE_MS, MINUTES_SHOWN, minuteOf, OUTCOMES, type Outcome } from './minutes.js';
 
 const FLUSH_MS = 1000;

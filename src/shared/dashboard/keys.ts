@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { channelKeys } from '../channel/keys.js';
 
 /** The channel that carries what processes say of themselves. */
@@ -34,7 +33,3 @@ export function dashboardKeys(prefix: string): DashboardKeys {
     minute: (scope, minute) => `${channel}:minute:${scope}:${minute}`,
   };
 }
-
-/** Everybody's jobs, or one owner's: as in the index of jobs. */
-export const scopeOf = (owner: string | undefined): string =>
-  owner === undefined ? 'all' : createHash('sha1').update(owner).digest('hex');

@@ -36,9 +36,13 @@ export interface JobFilter {
   tags: readonly string[];
 }
 
+/** Everybody's jobs, or one owner's, as a part of a key. */
+export const scopeOf = (owner: string | undefined): string =>
+  owner === undefined ? 'all' : createHash('sha1').update(owner).digest('hex');
+
 /** The sets in which the wanted jobs are. With tags and names, the names remain to be looked at. */
 export function setsFor(sets: string, { owner, states, names, tags }: JobFilter): string[] {
-  const scope = owner === undefined ? 'all' : createHash('sha1').update(owner).digest('hex');
+  const scope = scopeOf(owner);
   const facets =
     tags.length > 0
       ? tags.map((tag) => `:tag:${tag}`)

@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import { jobOfChannel } from '../channel/keys.js';
 import type { Subscriber } from '../channel/subscriber.js';
 import type { Logger } from '../log.js';
 import { addressOf } from '../queues.js';
@@ -37,7 +38,7 @@ export function startRecheck(
 
   async function recheck(queue?: string): Promise<void> {
     const jobIds = Array.from(subscriber.channels())
-      .flatMap((name) => (name.startsWith('job:') ? [name.slice(4)] : []))
+      .flatMap((name) => jobOfChannel(name) ?? [])
       .filter((id) => queue === undefined || addressOf(id)?.queue === queue);
     for (let i = 0; i < jobIds.length; i += AT_ONCE) {
       await Promise.all(jobIds.slice(i, i + AT_ONCE).map(look));
