@@ -5,11 +5,9 @@ import { createReader } from '../shared/channel/reader.js';
 import { Subscriber } from '../shared/channel/subscriber.js';
 import type { Config } from '../shared/config.js';
 import { connectHeadway } from '../shared/connection.js';
-import { openFileStore } from '../shared/files/store.js';
-import { createAudit } from '../shared/job-index/audit.js';
+import { fileStoreOptions, openFileStore } from '../shared/files/store.js';
+import { startHousekeeping } from '../shared/housekeeping.js';
 import { createGoneReader } from '../shared/job-index/gone.js';
-import { createKeeper } from '../shared/job-index/keeper.js';
-import { startBridge } from '../shared/lifecycle/bridge.js';
 import { createChildRegister, withChildren } from '../shared/lifecycle/children.js';
 import { createExpiry } from '../shared/lifecycle/expiry.js';
 import { watchQueues } from '../shared/lifecycle/queue-watch.js';
@@ -71,13 +69,8 @@ export async function openService(options: ServiceOptions): Promise<Service> {
   const rules = await readRules(config.CHANNEL_RULES);
   const ask = askOf(options.authorize ?? (await loadAuthorize(config.AUTHORIZE_MODULE)), log);
   const connection = await connectHeadway(config, 'request', log, registry);
-  const { redis, server: redisServer, queuePrefix, lifecycle, trackJob, keep } = connection;
-  const store = openFileStore({
-    dir: config.FILES_DIR,
-    ttlMs: config.FILES_TTL_MS,
-    minFreeBytes: config.FILES_MIN_FREE_BYTES,
-    maxBytes: config.UPLOAD_MAX_BYTES,
-  });
+  const { redis, server: redisServer, queuePrefix, lifecycle } = connection;
+  const store = openFileStore(fileStoreOptions(config));
   const openQueue = createQueues(redis, queuePrefix, (error) =>
     log.debug({ err: error }, 'a queue met an error'),
   );
@@ -188,22 +181,18 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     stopping: () => stopping,
   });
 
-  const keeper = createKeeper({ redis, prefix: config.KEY_PREFIX, queuePrefix, keep, lifecycle, store, log });
-  const audit = createAudit({ redis, queuePrefix, queues: plan.names, trackJob });
-  const bridge = startBridge({
+  const housekeeping = startHousekeeping({
     role: 'api',
-    redis,
-    connect: () => connectRedis(config.REDIS_URL, 'patient'),
-    prefix: config.KEY_PREFIX,
-    queuePrefix,
-    queues: plan.names,
-    lifecycle: withChildren(schedules.lifecycle, register, withdrawal),
-    progressIntervalMs: config.PROGRESS_INTERVAL_MS,
+    config,
+    connection,
+    plan,
+    lifecycle,
+    following: withChildren(schedules.lifecycle, register, withdrawal),
     onChanged: reporting.changed,
-    async chore() {
-      await Promise.all([expiry.sweep(withdrawal), schedules.tend(), keeper.sweep()]);
-      await audit.step();
-    },
+    schedules,
+    expiry,
+    withdrawal,
+    store,
     log,
   });
   const recheck = startRecheck(subscriber, redis, lifecycle, log, (jobId) =>
@@ -240,7 +229,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
       for (const audience of audiences) audience.close();
     },
     async close() {
-      await Promise.all([bridge.stop(), recheck.stop(), vanishedLook.stop()]);
+      await Promise.all([housekeeping.stop(), recheck.stop(), vanishedLook.stop()]);
       await connection.outcomes.flush();
       await reporting.stop();
       subscriberRedis.disconnect();

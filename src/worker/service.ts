@@ -4,10 +4,8 @@ import { connectHeadway } from '../shared/connection.js';
 import { watchControl } from '../shared/control.js';
 import { startProcessReporting } from '../shared/dashboard/reporting.js';
 import { RunningJobs } from '../shared/dashboard/running.js';
-import { openFileStore } from '../shared/files/store.js';
-import { createAudit } from '../shared/job-index/audit.js';
-import { createKeeper } from '../shared/job-index/keeper.js';
-import { startBridge } from '../shared/lifecycle/bridge.js';
+import { fileStoreOptions, openFileStore } from '../shared/files/store.js';
+import { startHousekeeping } from '../shared/housekeeping.js';
 import { createExpiry } from '../shared/lifecycle/expiry.js';
 import { createWithdrawal } from '../shared/lifecycle/withdraw.js';
 import type { Logger } from '../shared/log.js';
@@ -52,14 +50,9 @@ export async function openWorker({ config, registry, log }: WorkerServiceOptions
   const plan = planQueues(registry, config.QUEUE_NAME);
   const queues = queuesToServe(plan, registry, config.WORKER_JOBS);
   const connection = await connectHeadway(config, 'patient', log, registry);
-  const { redis, queuePrefix, publisher, gather, readJob, trackJob, keep } = connection;
+  const { redis, queuePrefix, publisher, gather, readJob, keep } = connection;
   await mkdir(config.FILES_DIR, { recursive: true });
-  const files = {
-    dir: config.FILES_DIR,
-    ttlMs: config.FILES_TTL_MS,
-    minFreeBytes: config.FILES_MIN_FREE_BYTES,
-    maxBytes: config.UPLOAD_MAX_BYTES,
-  };
+  const files = fileStoreOptions(config);
   const store = openFileStore(files);
   const limits = {
     progressIntervalMs: config.PROGRESS_INTERVAL_MS,
@@ -179,22 +172,18 @@ export async function openWorker({ config, registry, log }: WorkerServiceOptions
     jobs: running,
     log,
   });
-  const keeper = createKeeper({ redis, prefix: config.KEY_PREFIX, queuePrefix, keep, lifecycle, store, log });
-  const audit = createAudit({ redis, queuePrefix, queues: plan.names, trackJob });
-  const bridge = startBridge({
+  const housekeeping = startHousekeeping({
     role: 'worker',
-    redis,
-    connect: () => connectRedis(config.REDIS_URL, 'patient'),
-    prefix: config.KEY_PREFIX,
-    queuePrefix,
-    queues: plan.names,
-    lifecycle: children.lifecycle,
-    progressIntervalMs: config.PROGRESS_INTERVAL_MS,
+    config,
+    connection,
+    plan,
+    lifecycle,
+    following: children.lifecycle,
     onChanged: reporting.changed,
-    async chore() {
-      await Promise.all([expiry.sweep(withdrawal), schedules.tend(), keeper.sweep()]);
-      await audit.step();
-    },
+    schedules,
+    expiry,
+    withdrawal,
+    store,
     log,
   });
   const sweeper = setInterval(() => {
@@ -208,7 +197,7 @@ export async function openWorker({ config, registry, log }: WorkerServiceOptions
       clearInterval(sweeper);
       await stopWorkers(workers, runs, config.SHUTDOWN_GRACE_MS, log);
       await threads.close();
-      await Promise.all([bridge.stop(), children.watch.stop()]);
+      await Promise.all([housekeeping.stop(), children.watch.stop()]);
       // While Redis is away its commands wait, and what is counted is not worth waiting for.
       if (redis.status === 'ready') await connection.outcomes.flush();
       await reporting.stop();

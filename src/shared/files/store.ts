@@ -4,6 +4,7 @@ import { mkdir, readdir, readFile, rename, rm, stat, statfs, utimes, writeFile }
 import { join, resolve } from 'node:path';
 import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import type { Config } from '../config.js';
 import { HeadwayError } from '../errors.js';
 import { cleanFileName } from './name.js';
 import { isFileId } from './reference.js';
@@ -26,6 +27,14 @@ export interface FileStoreOptions {
   minFreeBytes: number;
   maxBytes: number;
 }
+
+/** Where the configuration says that files are, and how much of them. */
+export const fileStoreOptions = (config: Config): FileStoreOptions => ({
+  dir: config.FILES_DIR,
+  ttlMs: config.FILES_TTL_MS,
+  minFreeBytes: config.FILES_MIN_FREE_BYTES,
+  maxBytes: config.UPLOAD_MAX_BYTES,
+});
 
 /**
  * Files on disk, in a folder that API and workers share. Each has a folder of its own, named by its id, that
