@@ -2,24 +2,20 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { HeadwayError } from '../../shared/errors.js';
-import { isPattern } from '../channels/pattern.js';
-import type { UserClaim } from './claims.js';
-import { TENANT } from './principal.js';
+import { patternsSchema, tenantSchema, type UserClaim } from './claims.js';
 
 const FORM = /^hwk_([a-z0-9]{12})_([A-Za-z0-9_-]{43})$/;
 /** How exactly it is noted when a key was last used, in ms. */
 const USED_MS = 60_000;
 
-const patterns = z.array(z.string().refine(isPattern, 'must be a pattern of channels')).max(100);
-
 /** What a new key is to be. */
 export const newKeySchema = z.strictObject({
   name: z.string().min(1).max(100),
   sub: z.string().min(1).max(200).optional(),
-  tenant: z.string().regex(TENANT, 'must be 1 to 100 of A-Z a-z 0-9 . _ ~ @ -').optional(),
+  tenant: tenantSchema.optional(),
   admin: z.boolean().default(false),
-  subscribe: patterns.default([]),
-  publish: patterns.default([]),
+  subscribe: patternsSchema,
+  publish: patternsSchema,
   jobs: z.array(z.string().max(100)).max(100).optional(),
   expiresAt: z.iso.datetime({ offset: true }).optional(),
 });

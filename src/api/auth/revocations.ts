@@ -2,8 +2,9 @@ import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { HeadwayError } from '../../shared/errors.js';
 import type { ApiKeys } from './api-keys.js';
+import { tenantSchema } from './claims.js';
 import { type Credential, tokenDigest } from './credential.js';
-import { principalId, TENANT } from './principal.js';
+import { principalId } from './principal.js';
 
 /** Longer than any token should live: after that its revocation is forgotten. */
 const KEPT_MS = 400 * 24 * 3_600_000;
@@ -14,7 +15,7 @@ export const revocationSchema = z
     token: z.string().min(1).max(10_000).optional(),
     jti: z.string().min(1).max(200).optional(),
     sub: z.string().min(1).max(200).optional(),
-    tenant: z.string().regex(TENANT, 'must be 1 to 100 of A-Z a-z 0-9 . _ ~ @ -').optional(),
+    tenant: tenantSchema.optional(),
   })
   .refine(({ token, jti, sub }) => [token, jti, sub].filter((name) => name !== undefined).length === 1, {
     error: 'give one of token, jti and sub',

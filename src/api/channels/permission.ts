@@ -1,8 +1,8 @@
 import { checkChannelName } from '../../shared/channel/keys.js';
+import { matches } from '../../shared/channel/pattern.js';
 import { HeadwayError } from '../../shared/errors.js';
 import type { Ask } from '../auth/hook.js';
 import type { Principal } from '../auth/principal.js';
-import { matches } from './pattern.js';
 import { type ChannelAction, type ChannelRule, isShared, ruled } from './rules.js';
 import { isOfTenant, nameForAll } from './tenant.js';
 

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import type { Action } from '../../shared/authorize.js';
+import { isPattern, matches } from '../../shared/channel/pattern.js';
 import { StartError } from '../../shared/process.js';
 import type { Principal } from '../auth/principal.js';
-import { isPattern, matches } from './pattern.js';
 
 const who = z.enum(['anyone', 'signed-in', 'admin']);
 

@@ -1,5 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { InvalidArgumentError } from 'commander';
+import { isPattern } from '../../shared/channel/pattern.js';
 import { UsageError } from './problem.js';
 
 const UNITS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
@@ -77,8 +78,7 @@ export const isFile = (path: string): Promise<boolean> =>
 
 /** A pattern of channels as the service takes it: refused here, and not by the first call that brings it. @throws InvalidArgumentError */
 export function pattern(value: string, before?: string[]): string[] {
-  const parts = /^(?:[A-Za-z0-9._:~@/-]|\*|\{sub\}|\{tenant\}){1,200}$/.test(value);
-  if (!parts || (value.match(/\*+/g) ?? []).length > 3) {
+  if (!isPattern(value)) {
     throw new InvalidArgumentError(
       'It is a name of channels in which *, **, {sub} and {tenant} may stand, three wildcards at most.',
     );

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isPattern, matches } from '../../../src/api/channels/pattern.js';
+import { isPattern, matches } from '../../../src/shared/channel/pattern.js';
 
 describe('a pattern', () => {
   it.each([
