@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import type { MinuteView } from '../../src/shared/dashboard/minutes.js';
 import { columnsOf, shortSpan } from '../../src/web/src/dashboard/series.js';
-import { applyFrame, emptyState, type Minute } from '../../src/web/src/dashboard/state.js';
+import { applyFrame, emptyState } from '../../src/web/src/dashboard/state.js';
 import { momentOf, spansOf } from '../../src/web/src/dashboard/time-line.js';
 import { firstView, streamOf, windowFor } from '../../src/web/src/dashboard/view.js';
 
-const minute = (at: number, completed: number): Minute => ({
+const minute = (at: number, completed: number): MinuteView => ({
   minute: at,
   completed,
   failed: 0,

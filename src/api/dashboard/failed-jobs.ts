@@ -1,3 +1,4 @@
+import type { FailedJob } from '../../shared/dashboard/views.js';
 import type { PageReader } from '../../shared/job-index/page.js';
 import { errorOf } from '../../shared/lifecycle/events.js';
 import type { SnapshotReader } from '../../shared/lifecycle/snapshot.js';
@@ -7,17 +8,6 @@ const SHOWN = 50;
 /** With words to look for, so many of the newest failed jobs are looked through. */
 const SEARCHED = 200;
 const MAX_MESSAGE = 500;
-
-/** A failed job as the dashboard shows it. Times are ms since 1970. */
-export interface FailedJob {
-  id: string;
-  name: string;
-  attempt: number;
-  attempts: number;
-  createdAt: number;
-  finishedAt?: number | undefined;
-  error: { message: string; code?: string };
-}
 
 export type FailedFilter = Pick<DashboardQuery, 'name' | 'q'>;
 

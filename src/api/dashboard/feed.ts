@@ -7,7 +7,8 @@ import {
   type JobsFrame,
 } from '../../shared/dashboard/frame.js';
 import { DASHBOARD_CHANNEL } from '../../shared/dashboard/keys.js';
-import { createPresence, type ProcessView } from '../../shared/dashboard/presence.js';
+import { createPresence } from '../../shared/dashboard/presence.js';
+import type { ProcessView } from '../../shared/dashboard/views.js';
 import type { Logger } from '../../shared/log.js';
 import { type QueuePlan, queueKey } from '../../shared/queues.js';
 import { type LiveJob, LiveJobs } from './live-jobs.js';

@@ -1,11 +1,12 @@
 import type { Redis } from 'ioredis';
 import { dashboardKeys } from '../../shared/dashboard/keys.js';
 import { MINUTES_SHOWN, minuteOf, namesIn } from '../../shared/dashboard/minutes.js';
+import type { FailedJob } from '../../shared/dashboard/views.js';
 import { scopeOf } from '../../shared/job-index/keys.js';
 import type { PageReader } from '../../shared/job-index/page.js';
 import { readProgress } from '../../shared/job-view.js';
 import type { SnapshotReader } from '../../shared/lifecycle/snapshot.js';
-import type { FailedFilter, FailedJob, FailedReader } from './failed-jobs.js';
+import type { FailedFilter, FailedReader } from './failed-jobs.js';
 import type { CountReader, ScopeCounts } from './index-counts.js';
 import type { LiveJob, LiveJobs } from './live-jobs.js';
 

@@ -1,26 +1,9 @@
 import { type MinuteView, minuteView } from '../../shared/dashboard/minutes.js';
-import type { ProcessView } from '../../shared/dashboard/presence.js';
+import type { ProcessView, QueueState, RedisState } from '../../shared/dashboard/views.js';
 import type { FailedFilter } from './failed-jobs.js';
 import type { LiveJob, LiveJobs } from './live-jobs.js';
 import type { DashboardQuery } from './query.js';
 import type { Scope } from './scope.js';
-
-/** A queue, its kinds of job, and whether it is paused. */
-export interface QueueState {
-  name: string;
-  jobs: string[];
-  paused: boolean;
-}
-
-/** How Redis is. */
-export interface RedisState {
-  version: string;
-  usedBytes: number;
-  peakBytes: number;
-  /** 0: no limit. */
-  maxBytes: number;
-  clients: number;
-}
 
 /** What is the same for all viewers. */
 export interface SharedState {

@@ -1,26 +1,10 @@
 import { readFileSync } from 'node:fs';
 import type { Cluster, Redis } from 'ioredis';
 import { dashboardKeys } from './keys.js';
+import type { ProcessView } from './views.js';
 
 /** A process that says nothing for this long counts as gone, in ms. */
 export const GONE_AFTER_MS = 5000;
-
-/** What a process says of itself. Times are ms since 1970. */
-export interface ProcessView {
-  id: string;
-  role: 'worker' | 'api';
-  host: string;
-  pid: number;
-  version: string;
-  startedAt: number;
-  rssBytes: number;
-  heapBytes: number;
-  /** Of a worker: how many jobs run in it, and how many it takes at a time from each queue. */
-  running?: number;
-  queues?: Array<{ name: string; concurrency: number }>;
-  /** Of an API process: how many streams it serves. */
-  viewers?: number;
-}
 
 /** The processes that there are. */
 export interface Presence {

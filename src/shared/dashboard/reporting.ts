@@ -8,8 +8,9 @@ import type { JobSnapshot } from '../lifecycle/snapshot.js';
 import type { Logger } from '../log.js';
 import { CHANGED_EVENT, JOBS_EVENT, packJobs } from './frame.js';
 import { DASHBOARD_CHANNEL, internalPrefix } from './keys.js';
-import { createPresence, type ProcessView } from './presence.js';
+import { createPresence } from './presence.js';
 import type { RunningJobs } from './running.js';
+import type { ProcessView } from './views.js';
 
 /** While somebody looks, at most one frame of each kind in this many ms. */
 const FRAME_MS = 500;

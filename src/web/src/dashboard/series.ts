@@ -1,13 +1,13 @@
-import { MINUTES_SHOWN, type Minute } from './state.js';
+import { MINUTES_SHOWN, type MinuteView } from '../../../shared/dashboard/minutes.js';
 
 /** Columns of a chart: times in seconds, then one column for each line. */
 export type Columns = [x: number[], ...lines: Array<Array<number | null>>];
 
 /** One column for each of `pick`, over the last hour up to `at` (ms since 1970). A minute that is missing is empty. */
 export function columnsOf(
-  minutes: Map<number, Minute>,
+  minutes: Map<number, MinuteView>,
   at: number,
-  pick: Array<(minute: Minute | undefined) => number | null>,
+  pick: Array<(minute: MinuteView | undefined) => number | null>,
 ): Columns {
   const last = Math.floor(at / 60_000);
   const shown = Array.from({ length: MINUTES_SHOWN }, (_, i) => last - MINUTES_SHOWN + 1 + i);

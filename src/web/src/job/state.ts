@@ -1,38 +1,13 @@
+import type { JobEventData, JobState, Progress } from '../../../client/types.js';
 import { addPartial, noPartial, type PartialResult } from './partial';
 
-/** A `progress` event's data. */
-export interface Progress {
-  percent: number | null;
-  current?: number;
-  total?: number;
-  unit?: string;
-  stage?: string;
-  stageIndex?: number;
-  stageCount?: number;
-  message?: string;
-  ratePerSecond?: number;
-  etaMs?: number;
-}
-
-export interface LogLine {
-  level: string;
-  message: string;
-  at: number;
-}
+/** A line of a job's log. What a child came to is one too. */
+export type LogLine = Pick<JobEventData['log'], 'level' | 'message' | 'at'>;
 
 /** What the page knows of a job. */
 export interface JobView {
   name: string;
-  state:
-    | 'unknown'
-    | 'waiting'
-    | 'delayed'
-    | 'active'
-    | 'retrying'
-    | 'stalled'
-    | 'completed'
-    | 'failed'
-    | 'cancelled';
+  state: JobState | 'unknown';
   attempt: number;
   attempts: number;
   progress: Progress | undefined;
