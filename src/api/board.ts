@@ -5,6 +5,7 @@ import { type Request, type Response, Router } from 'express';
 import { HeadwayError } from '../shared/errors.js';
 import type { OpenQueue, QueuePlan } from '../shared/queues.js';
 import type { Access } from './auth/access.js';
+import { allowInlineStyles } from './inline-styles.js';
 
 /** Where the board is. */
 export const BOARD_PATH = '/admin/queues';
@@ -37,7 +38,7 @@ export function boardRoutes({ openQueue, plan, access }: BoardOptions): Router {
     );
 
   const router = Router();
-  router.use(requireAdmin, loosenPolicy, board);
+  router.use(requireAdmin, allowOwnBase, allowInlineStyles, board);
   return router;
 
   async function requireAdmin(req: Request, res: Response, next: () => void): Promise<void> {
@@ -57,9 +58,9 @@ export async function requireBoardAdmin(access: Access, req: Request, res: Respo
   });
 }
 
-/** The board styles its elements one by one and names its own address as the base of the page's links. */
-function loosenPolicy(_req: Request, res: Response, next: () => void): void {
+/** The board names its own address as the base of the page's links. */
+function allowOwnBase(_req: Request, res: Response, next: () => void): void {
   const policy = String(res.get('Content-Security-Policy')).replace("base-uri 'none'", "base-uri 'self'");
-  res.set('Content-Security-Policy', `${policy};style-src 'self' 'unsafe-inline'`);
+  res.set('Content-Security-Policy', policy);
   next();
 }

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { eventSchema, eventsSchema } from '../channels/publish.js';
 import { named, ref } from './components.js';
 import { json, type Operation } from './operation.js';
-import type { Parameter } from './parameters.js';
+import { inPath } from './parameters.js';
 
 const event = named('ChannelEvent', eventSchema);
 const events = named('ChannelEvents', eventsSchema);
@@ -14,14 +14,7 @@ const presence = named(
   'ChannelPresence',
   z.object({ channel: z.string(), watchers: z.number().int(), complete: z.boolean() }),
 );
-const name: Parameter = {
-  name: 'name',
-  in: 'path',
-  required: true,
-  description: 'The name of a channel',
-  schema: { type: 'string' },
-  example: 'public.scores',
-};
+const name = inPath('name', 'The name of a channel', 'public.scores');
 
 /** `/v1/channels/{name}`: what a program can do with a channel, beside following it. */
 export const channelOperations: Operation[] = [

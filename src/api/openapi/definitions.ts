@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { named } from './components.js';
 import { json, type Operation } from './operation.js';
+import { inPath } from './parameters.js';
 
 const TAG = 'Kinds of job';
 
@@ -42,16 +43,7 @@ function ofKind(verb: 'pause' | 'resume', summary: string): Operation {
     description:
       'No body. While a queue is paused, jobs are accepted and wait; those that run go on. Again: the same answer.',
     access: 'admin',
-    parameters: [
-      {
-        name: 'name',
-        in: 'path',
-        required: true,
-        description: 'The name of a kind of job',
-        schema: { type: 'string' },
-        example: 'steps',
-      },
-    ],
+    parameters: [inPath('name', 'The name of a kind of job', 'steps')],
     answers: {
       200: { description: 'Its queue', content: json(queue, { queue: 'steps', paused, jobs: ['steps'] }) },
     },

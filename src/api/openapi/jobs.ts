@@ -41,6 +41,16 @@ const query = (name: string, description: string, schema: Parameter['schema']): 
 });
 const ofAny = { max: MAX_VALUES };
 
+/** What can be wrong with a start, or with one of many. */
+const OF_START = [
+  'unknown-job',
+  'invalid-data',
+  'unknown-file',
+  'invalid-idempotency-key',
+  'idempotency-conflict',
+  'forbidden',
+] as const;
+
 /** `/v1/jobs` and `/v1/jobs:batch`: starting jobs, and everything about one but its stream. */
 export const jobOperations: Operation[] = [
   {
@@ -61,14 +71,7 @@ export const jobOperations: Operation[] = [
         content: json(acceptedSchema, accepted),
       },
     },
-    errors: [
-      'unknown-job',
-      'invalid-data',
-      'unknown-file',
-      'invalid-idempotency-key',
-      'idempotency-conflict',
-      'forbidden',
-    ],
+    errors: [...OF_START],
   },
   {
     method: 'post',
@@ -87,14 +90,7 @@ export const jobOperations: Operation[] = [
         content: json(batchAnswer, { jobs: [accepted] }),
       },
     },
-    errors: [
-      'unknown-job',
-      'invalid-data',
-      'unknown-file',
-      'invalid-idempotency-key',
-      'idempotency-conflict',
-      'forbidden',
-    ],
+    errors: [...OF_START],
   },
   {
     method: 'get',

@@ -3,6 +3,7 @@ import { newKeySchema } from '../auth/api-keys.js';
 import { revocationSchema } from '../auth/revocations.js';
 import { named } from './components.js';
 import { json, type Operation } from './operation.js';
+import { inPath } from './parameters.js';
 
 const TAG = 'Keys';
 
@@ -68,15 +69,7 @@ export const keyOperations: Operation[] = [
     summary: 'Revoke an API key',
     description: 'At once: streams that rest on it end.',
     access: 'admin',
-    parameters: [
-      {
-        name: 'id',
-        in: 'path',
-        required: true,
-        description: 'The id of a key',
-        schema: { type: 'string' },
-      },
-    ],
+    parameters: [inPath('id', 'The id of a key')],
     answers: { 204: { description: 'It is revoked' } },
     errors: ['not-found'],
   },

@@ -11,22 +11,20 @@ export interface Parameter {
   example?: unknown;
 }
 
+/** A part of the path. */
+export const inPath = (name: string, description: string, example?: string): Parameter => ({
+  name,
+  in: 'path',
+  required: true,
+  description,
+  schema: { type: 'string' },
+  ...(example === undefined ? {} : { example }),
+});
+
 /** The parameters that several operations have, by their names in the document. */
 export const parameters = {
-  jobId: {
-    name: 'id',
-    in: 'path',
-    required: true,
-    description: 'The id of a job',
-    schema: { type: 'string' },
-  },
-  scheduleId: {
-    name: 'id',
-    in: 'path',
-    required: true,
-    description: 'The id of a schedule',
-    schema: { type: 'string' },
-  },
+  jobId: inPath('id', 'The id of a job'),
+  scheduleId: inPath('id', 'The id of a schedule'),
   idempotencyKey: {
     name: 'Idempotency-Key',
     in: 'header',

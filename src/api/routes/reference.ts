@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { type NextFunction, type Request, type Response, Router } from 'express';
+import { type Request, type Response, Router } from 'express';
 import type { Registry } from '../../shared/registry.js';
+import { allowInlineStyles } from '../inline-styles.js';
 import { asyncApiDocument } from '../openapi/asyncapi.js';
 import { openApiDocument, schemasOf } from '../openapi/document.js';
 import { methods } from '../problem.js';
@@ -43,11 +44,4 @@ function served(make: () => Promise<unknown>): (req: Request, res: Response) => 
     // Express answers a request that has it already with 304.
     res.set({ ETag: etag, 'Cache-Control': 'no-cache' }).type('application/json').send(body);
   };
-}
-
-/** The renderer styles its elements one by one. Scripts, requests and pictures stay those of our own origin. */
-function allowInlineStyles(_req: Request, res: Response, next: NextFunction): void {
-  const policy = String(res.get('Content-Security-Policy'));
-  res.set('Content-Security-Policy', `${policy};style-src 'self' 'unsafe-inline'`);
-  next();
 }
