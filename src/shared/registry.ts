@@ -56,7 +56,9 @@ const definitionSchema = z.strictObject({
 
 /** What a job file may import of ours, wherever the file lies. */
 const ours = fileURLToPath(new URL(`./job${extname(import.meta.url)}`, import.meta.url));
-const jiti = createJiti(import.meta.url, {
+
+/** Loads files of the operator's, TypeScript or JavaScript. */
+export const jiti = createJiti(import.meta.url, {
   alias: { headway: ours, zod: fileURLToPath(import.meta.resolve('zod')) },
   fsCache: false,
 });

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StartedJob } from '../support/client.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { openStream } from '../support/sse.js';
+import { bearer, signer } from '../support/tokens.js';
 
 const ADMIN = 'the-token-of-the-admin';
 
@@ -15,17 +16,11 @@ describe('who started a job', () => {
   afterAll(() => headway.stop());
 
   type Headers = Record<string, string>;
-  const bearer = (token: string): Headers => ({ Authorization: `Bearer ${token}` });
   const basic = (pair: string): Headers => ({
     Authorization: `Basic ${Buffer.from(pair).toString('base64')}`,
   });
   const jwt = (subject: string, claims = {}): Promise<string> =>
-    new SignJWT(claims)
-      .setProtectedHeader({ alg: 'HS256' })
-      .setSubject(subject)
-      .setAudience('headway')
-      .setExpirationTime('1h')
-      .sign(createSecretKey(Buffer.from(headway.env.TOKEN_SECRET!)));
+    signer(headway.env.TOKEN_SECRET!)({ ...claims, sub: subject });
 
   async function start(headers: Headers = {}): Promise<{ job: StartedJob; visitor: Headers }> {
     const body = { name: 'steps', data: { count: 1, intervalMs: 1 }, options: { delayMs: 600_000 } };

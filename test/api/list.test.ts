@@ -1,10 +1,9 @@
-import { createSecretKey } from 'node:crypto';
 import { Queue } from 'bullmq';
-import { SignJWT } from 'jose';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { StartedJob } from '../support/client.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { openStream } from '../support/sse.js';
+import { bearer, signer } from '../support/tokens.js';
 import { until } from '../support/until.js';
 
 type View = Record<string, unknown> & { id: string; state: string; name: string; createdAt: number };
@@ -34,15 +33,8 @@ describe('GET /v1/jobs', () => {
   beforeEach(async () => {
     ada = await user(`ada${++callers}`);
   });
-  const user = async (name: string): Promise<Record<string, string>> => {
-    const token = await new SignJWT({})
-      .setProtectedHeader({ alg: 'HS256' })
-      .setSubject(name)
-      .setAudience('headway')
-      .setExpirationTime('1h')
-      .sign(createSecretKey(Buffer.from(headway.env.TOKEN_SECRET!)));
-    return { Authorization: `Bearer ${token}` };
-  };
+  const user = async (name: string): Promise<Record<string, string>> =>
+    bearer(await signer(headway.env.TOKEN_SECRET!)({ sub: name }));
   const get = (query = '', headers: Record<string, string> = ada): Promise<Response> =>
     fetch(`${headway.api.url}/v1/jobs${query}`, { headers });
   async function list(query = '', headers: Record<string, string> = ada): Promise<Page> {

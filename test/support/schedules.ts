@@ -1,6 +1,6 @@
-import { SignJWT } from 'jose';
 import type { Headway } from './headway.js';
 import { openStream, type TestStream } from './sse.js';
+import { signer } from './tokens.js';
 import { until } from './until.js';
 
 /** A run as a schedule's view names it. */
@@ -31,12 +31,7 @@ export interface ScheduleView {
 
 /** A token of a signed-in caller, as another service would make it. */
 export const userToken = ({ env }: Headway, subject: string, expires = '1h'): Promise<string> =>
-  new SignJWT()
-    .setProtectedHeader({ alg: 'HS256' })
-    .setSubject(subject)
-    .setAudience('headway')
-    .setExpirationTime(expires)
-    .sign(Buffer.from(env.TOKEN_SECRET!));
+  signer(env.TOKEN_SECRET!)({ sub: subject }, expires);
 
 /** Calls about schedules, all by one caller. */
 export function schedulesOf(headway: Headway, token: string, url = headway.api.url) {

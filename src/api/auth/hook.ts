@@ -1,10 +1,10 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { createJiti } from 'jiti';
 import type { Action, Authorize } from '../../shared/authorize.js';
 import { HeadwayError } from '../../shared/errors.js';
 import type { Logger } from '../../shared/log.js';
 import { StartError } from '../../shared/process.js';
+import { jiti } from '../../shared/registry.js';
 import type { Principal } from './principal.js';
 
 const PATIENCE_MS = 5000;
@@ -23,7 +23,6 @@ export type Ask = (
 export async function loadAuthorize(path: string): Promise<Authorize | undefined> {
   if (path === '') return undefined;
   try {
-    const jiti = createJiti(import.meta.url);
     const loaded = await jiti.import(pathToFileURL(resolve(path)).href, { default: true });
     if (typeof loaded === 'function') return loaded as Authorize;
   } catch (error) {

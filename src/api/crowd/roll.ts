@@ -1,3 +1,4 @@
+import { errorOf } from '../../shared/lifecycle/events.js';
 import type { JobSnapshot, JobState } from '../../shared/lifecycle/snapshot.js';
 import type { LiveJob } from '../dashboard/live-jobs.js';
 
@@ -53,28 +54,12 @@ export class Roll {
 }
 
 /** A job as its worker told of it last. */
-export function ofLive(job: LiveJob): JobNow {
-  const {
-    id,
-    name,
-    attempt,
-    startedAt,
-    percent,
-    current,
-    total,
-    unit,
-    stage,
-    message,
-    ratePerSecond,
-    etaMs,
-  } = job;
-  const progress = { percent, current, total, unit, stage, message, ratePerSecond, etaMs };
-  return { jobId: id, name, state: 'active', attempt, startedAt, ...progress };
+export function ofLive({ id, owner: _owner, process: _process, ...job }: LiveJob): JobNow {
+  return { jobId: id, state: 'active', ...job };
 }
 
 /** A job as it is kept. */
 export function ofSnapshot(job: JobSnapshot): JobNow {
-  const { id, name, state, attempt, failedReason, errorCode } = job;
-  const error = failedReason === undefined ? undefined : { message: failedReason, code: errorCode };
-  return { jobId: id, name, state, attempt, ...(state === 'failed' ? { error } : {}) };
+  const { id, name, state, attempt } = job;
+  return { jobId: id, name, state, attempt, ...(state === 'failed' ? { error: errorOf(job) } : {}) };
 }

@@ -1,6 +1,12 @@
 import { z } from 'zod';
 import type { EventSpec } from './job-events.js';
-import { time } from './parts.js';
+import { jobErrorSchema, time } from './parts.js';
+import { progressSchema } from './progress.js';
+
+/** What of its progress is told. */
+const shown = progressSchema
+  .omit({ jobId: true, attempt: true, at: true, stageIndex: true, stageCount: true })
+  .partial().shape;
 
 /** What a stream of all jobs of somebody, or of a queue, tells of them. These have no id. */
 export const crowdEvents = {
@@ -12,15 +18,8 @@ export const crowdEvents = {
       state: z.string().describe('A state of a job, or `gone`: nothing more is known of it'),
       attempt: z.number().int().optional(),
       startedAt: time.optional(),
-      percent: z.number().nullable().optional(),
-      current: z.number().optional(),
-      total: z.number().optional(),
-      unit: z.string().optional(),
-      stage: z.string().optional(),
-      message: z.string().optional(),
-      ratePerSecond: z.number().optional(),
-      etaMs: z.number().optional(),
-      error: z.object({ message: z.string(), code: z.string().optional() }).optional(),
+      ...shown,
+      error: jobErrorSchema.optional(),
     }),
   },
   jobs: {

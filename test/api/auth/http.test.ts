@@ -1,27 +1,22 @@
-import { SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Headway, startHeadway } from '../../support/headway.js';
 import { openStream } from '../../support/sse.js';
+import { signer } from '../../support/tokens.js';
 
 const FRIEND = 'https://app.example';
 
 describe('callers over HTTP', () => {
   let headway: Headway;
   let url: string;
+  let sign: ReturnType<typeof signer>;
   beforeAll(async () => {
     headway = await startHeadway({ env: { CORS_ORIGINS: `${FRIEND}, http://localhost:5173` } });
     url = headway.api.url;
+    sign = signer(headway.env.TOKEN_SECRET!);
   });
   afterAll(() => headway.stop());
 
   const STEPS = JSON.stringify({ name: 'steps', data: { count: 1, intervalMs: 1 } });
-  const sign = (claims: Record<string, unknown> = {}): Promise<string> =>
-    new SignJWT(claims)
-      .setProtectedHeader({ alg: 'HS256' })
-      .setSubject('ada')
-      .setAudience('headway')
-      .setExpirationTime('1h')
-      .sign(Buffer.from(headway.env.TOKEN_SECRET!));
   const start = (headers: Record<string, string>): Promise<Response> =>
     fetch(`${url}/v1/jobs`, {
       method: 'POST',

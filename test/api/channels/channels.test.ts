@@ -4,6 +4,7 @@ import { createPublisher } from '../../../src/shared/channel/publisher.js';
 import { type Headway, startHeadway } from '../../support/headway.js';
 import { startApi } from '../../support/processes.js';
 import { openStream } from '../../support/sse.js';
+import { bearer, signer } from '../../support/tokens.js';
 import { until } from '../../support/until.js';
 
 const RULES = [
@@ -15,6 +16,7 @@ const RULES = [
 describe('channels over HTTP', () => {
   let headway: Headway;
   let url: string;
+  let sign: ReturnType<typeof signer>;
   beforeAll(async () => {
     headway = await startHeadway({
       env: {
@@ -24,11 +26,10 @@ describe('channels over HTTP', () => {
       },
     });
     url = headway.api.url;
+    sign = signer(headway.env.TOKEN_SECRET!);
   });
   afterAll(() => headway.stop());
 
-  const bearer = (token?: string): Record<string, string> =>
-    token ? { Authorization: `Bearer ${token}` } : {};
   const follow = (query: string, { token, lastEventId }: { token?: string; lastEventId?: string } = {}) =>
     openStream(`${url}/stream?${query}`, { token, lastEventId });
   const publish = (channel: string, body: unknown, token?: string): Promise<Response> =>
@@ -37,13 +38,6 @@ describe('channels over HTTP', () => {
       headers: { 'Content-Type': 'application/json', ...bearer(token) },
       body: typeof body === 'string' ? body : JSON.stringify(body),
     });
-  const sign = (claims: Record<string, unknown>, expires: string | Date = '1h'): Promise<string> =>
-    new SignJWT(claims)
-      .setProtectedHeader({ alg: 'HS256' })
-      .setAudience('headway')
-      .setSubject((claims.sub as string) ?? 'ada')
-      .setExpirationTime(expires)
-      .sign(Buffer.from(headway.env.TOKEN_SECRET!));
 
   it('carry what is published to whoever listens, with all fields of the standard', async () => {
     const stream = await follow('channel=public.fields');

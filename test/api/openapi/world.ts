@@ -5,6 +5,7 @@ import { type Headway, startHeadway } from '../../support/headway.js';
 import { testJobs } from '../../support/jobs.js';
 import { type ScheduleView, userToken } from '../../support/schedules.js';
 import { openStream } from '../../support/sse.js';
+import { bearer } from '../../support/tokens.js';
 import { until } from '../../support/until.js';
 
 export const ADMIN_TOKEN = 'the-token-of-an-admin';
@@ -169,7 +170,7 @@ export class World {
   }
 }
 
-export const bearer = (token: string): Record<string, string> => ({ Authorization: `Bearer ${token}` });
+export { bearer };
 export const admin = bearer(ADMIN_TOKEN);
 
 /** A time so many days from now. */
