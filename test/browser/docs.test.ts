@@ -60,17 +60,19 @@ describe('/docs', () => {
     const { page, complaints } = await open(options);
     await page.goto(`${headway.api.url}/docs`);
     await page.getByText('Starts long jobs and pushes their progress').waitFor();
-    for (const [route, text] of [
+    const routes = [
       ['post-/v1/jobs', 'Start a job'],
       ['get-/v1/jobs/-id-/events', 'An attempt has failed, another follows'],
       ['cmp--schemas-progress', 'How far a job is'],
-    ] as const) {
+    ] as const;
+    // On a phone the renderer has no menu, and no schemas but at their operations.
+    for (const [route, text] of options.viewport!.width < 600 ? routes.slice(0, 2) : routes) {
       await page.evaluate((hash) => {
         (globalThis as unknown as { location: { hash: string } }).location.hash = hash;
       }, `?route=${route}`);
-      await page.getByText(text).first().waitFor();
-      // Of the views of streams and schemas the renderer's own markup has not been gone through yet.
-      if (route === 'post-/v1/jobs') expect(await seriousFindings(page), route).toEqual([]);
+      // What is folded away can have the same words.
+      await page.getByText(text).filter({ visible: true }).first().waitFor();
+      expect(await seriousFindings(page), route).toEqual([]);
     }
     const width = await page.evaluate('document.documentElement.scrollWidth');
     expect(width).toBeLessThanOrEqual(options.viewport!.width);

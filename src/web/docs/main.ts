@@ -28,3 +28,8 @@ document.body.append(explorer);
 const sheet = new CSSStyleSheet();
 sheet.replaceSync(inside);
 explorer.shadowRoot?.adoptedStyleSheets.push(sheet);
+// The part that scrolls is reached with the keyboard also where it has nothing else to be reached: at a schema.
+explorer.addEventListener('spec-loaded', async () => {
+  await (explorer as HTMLElement & { updateComplete: Promise<unknown> }).updateComplete;
+  explorer.shadowRoot?.querySelector('main')?.setAttribute('tabindex', '0');
+});

@@ -64,9 +64,12 @@ export function openPeer(port: MessagePort, offered: Offered): Peer {
       port.postMessage({ name, args, id });
       return new Promise((resolve, reject) => calls.set(id, { resolve, reject }));
     },
-    tell: (name, ...args) => port.postMessage({ name, args }),
+    tell(name, ...args) {
+      if (!closed) port.postMessage({ name, args });
+    },
     receive() {
-      for (;;) {
+      // To read from a port whose close event is being handled ends the process (SIGSEGV, Node 20).
+      while (!closed) {
         const received = receiveMessageOnPort(port);
         if (!received) return;
         handle(received.message);

@@ -56,6 +56,18 @@ describe('the two sides of a port', () => {
     await expect(waiting).rejects.toThrow('the other thread no longer listens');
     await expect(asking.call('never')).rejects.toThrow('the other thread no longer listens');
   });
+
+  it('may be asked for messages while it learns that the other one closed', async () => {
+    const { asking, answering } = pair({ never: () => new Promise(() => {}) });
+    const waiting = asking.call('never').catch((error) => {
+      asking.tell('anything');
+      // This runs within the close event: a port that is read there takes the whole process with it.
+      asking.receive();
+      return error;
+    });
+    answering.close();
+    expect(await waiting).toMatchObject({ message: 'the other thread no longer listens' });
+  });
 });
 
 describe('an error on its way between threads', () => {
