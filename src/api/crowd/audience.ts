@@ -1,6 +1,6 @@
 import type { Request, Response } from 'express';
 import type { PageReader } from '../../shared/job-index/page.js';
-import { isFinished, type SnapshotReader } from '../../shared/lifecycle/snapshot.js';
+import { isFinished, type JobState, type SnapshotReader } from '../../shared/lifecycle/snapshot.js';
 import type { Logger } from '../../shared/log.js';
 import type { Credential } from '../auth/credential.js';
 import type { DashboardFeed } from '../dashboard/feed.js';
@@ -9,14 +9,17 @@ import { ofLive, ofSnapshot, Roll } from './roll.js';
 
 /** So many jobs at most come twice a second: what a browser can take. */
 const JOBS_PER_TICK = 250;
-/** So many jobs are followed: the newest. */
+/** So many jobs are followed, of each state the newest. */
 const MAX_JOBS = 10_000;
 const PAGE = 1000;
 /** So many jobs are asked for at once. */
 const AT_ONCE = 200;
 const QUIET_MS = 10_000;
+/** However little has changed, every job is read again after this long. */
+const REREAD_MS = 30_000;
 const HEARTBEAT = ': \n\n';
-const UNFINISHED = ['waiting', 'delayed', 'prioritized', 'waiting-children', 'active'] as const;
+/** Where there are too many jobs, those of the first ones are shown. */
+const UNFINISHED = ['active', 'waiting-children', 'waiting', 'prioritized', 'delayed'] as const;
 
 /** Whose jobs, and which of them. */
 export interface Crowd {
@@ -32,6 +35,8 @@ interface CrowdViewer extends FeedViewer {
   /** The version of the scope that the roll was last compared with. */
   version: number;
   comparing: boolean;
+  /** When all its jobs were read last, ms since 1970. */
+  readAllAt: number;
   total: number;
   toldTotal: number;
 }
@@ -69,6 +74,7 @@ export class CrowdAudience extends FeedAudience<CrowdViewer> {
       roll: new Roll(),
       version: -1,
       comparing: false,
+      readAllAt: 0,
       total: 0,
       toldTotal: -1,
       sentAt: Date.now(),
@@ -92,10 +98,13 @@ export class CrowdAudience extends FeedAudience<CrowdViewer> {
       const unfinished = await this.unfinished(crowd);
       const live = new Set<string>();
       for (const job of this.running(viewer)) live.add(job.id);
-      const unknown = unfinished.filter((id) => !live.has(id));
-      const listed = new Set(unfinished);
-      const left = [...roll.ids()].filter((id) => !listed.has(id) && !live.has(id));
-      const unsure = [...unknown, ...left];
+      const readAll = Date.now() - viewer.readAllAt > REREAD_MS;
+      // The index says in which state each one is: only what has another one than was told has to be read.
+      const moved = [...unfinished].filter(
+        ([id, state]) => !live.has(id) && (readAll || roll.stateOf(id) !== state),
+      );
+      const left = [...roll.ids()].filter((id) => !unfinished.has(id) && !live.has(id));
+      const unsure = [...moved.map(([id]) => id), ...left];
       for (let i = 0; i < unsure.length; i += AT_ONCE) {
         const ids = unsure.slice(i, i + AT_ONCE);
         const jobs = await Promise.all(ids.map((id) => this.options.readJob(id)));
@@ -103,11 +112,12 @@ export class CrowdAudience extends FeedAudience<CrowdViewer> {
           if (!job) roll.end({ jobId: ids[n]!, state: 'gone' });
           else if (isFinished(job)) {
             if (roll.has(job.id)) roll.end(ofSnapshot(job));
-          } else if (job.state !== 'active' || !roll.has(job.id)) roll.note(ofSnapshot(job));
+          } else if (job.state !== 'active' || roll.stateOf(job.id) !== 'active') roll.note(ofSnapshot(job));
         }
       }
-      viewer.total = unfinished.length;
+      viewer.total = unfinished.size;
       viewer.version = version;
+      if (readAll) viewer.readAllAt = Date.now();
     } catch (error) {
       // Redis is away: the next tick looks again.
       this.options.log.debug({ err: error }, 'could not look at the jobs');
@@ -116,22 +126,25 @@ export class CrowdAudience extends FeedAudience<CrowdViewer> {
     }
   }
 
-  private async unfinished({ owner, queue }: Crowd): Promise<string[]> {
-    const ids: string[] = [];
-    let after: Awaited<ReturnType<PageReader>>['next'];
-    do {
-      const page = await this.options.readPage({
-        owner,
-        states: [...UNFINISHED],
-        names: queue?.kinds ?? [],
-        tags: [],
-        limit: PAGE,
-        after,
-      });
-      ids.push(...page.ids);
-      after = page.next;
-    } while (after && ids.length < MAX_JOBS);
-    return queue ? ids.filter((id) => id.startsWith(`${queue.name}.`)) : ids;
+  /** Unfinished jobs, each with its state. One that moves meanwhile may be missing: it counts as left then. */
+  private async unfinished({ owner, queue }: Crowd): Promise<Map<string, JobState>> {
+    const jobs = new Map<string, JobState>();
+    for (const state of UNFINISHED) {
+      let after: Awaited<ReturnType<PageReader>>['next'];
+      do {
+        const page = await this.options.readPage({
+          owner,
+          states: [state],
+          names: queue?.kinds ?? [],
+          tags: [],
+          limit: PAGE,
+          after,
+        });
+        for (const id of page.ids) if (!queue || id.startsWith(`${queue.name}.`)) jobs.set(id, state);
+        after = page.next;
+      } while (after && jobs.size < MAX_JOBS);
+    }
+    return jobs;
   }
 
   private *running({ crowd, scope }: CrowdViewer) {

@@ -8,7 +8,7 @@ export type JobNow = Record<string, unknown> & { jobId: string; state: JobState 
 /** What one viewer of many jobs was told, and what it is to be told next. */
 export class Roll {
   /** Jobs that have not ended, by id: what was told of each. */
-  private readonly told = new Map<string, string>();
+  private readonly told = new Map<string, { state: JobNow['state']; json: string }>();
   /** What is to be told, the newest of each job: whoever has waited longest is first. */
   private readonly due = new Map<string, string>();
 
@@ -21,6 +21,11 @@ export class Roll {
     return this.told.has(jobId);
   }
 
+  /** The state that was told of a job; `undefined` when it is not shown. */
+  stateOf(jobId: string): JobNow['state'] | undefined {
+    return this.told.get(jobId)?.state;
+  }
+
   /** The ids of those that are shown. */
   ids(): Iterable<string> {
     return this.told.keys();
@@ -29,8 +34,8 @@ export class Roll {
   /** Notes what is known of a job: it is told if it is new. */
   note(now: JobNow): void {
     const json = JSON.stringify(now);
-    if (this.told.get(now.jobId) === json) return;
-    this.told.set(now.jobId, json);
+    if (this.told.get(now.jobId)?.json === json) return;
+    this.told.set(now.jobId, { state: now.state, json });
     // A later one takes the place of the one that waits.
     this.due.set(now.jobId, json);
   }
