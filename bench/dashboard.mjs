@@ -1,6 +1,5 @@
 // 10,000 jobs that report ten times a second each, and a browser that looks at the dashboard: does it stay smooth?
-import { chromium } from 'playwright-core';
-import { ensureChromium } from '../scripts/lib/system.mjs';
+import { measure, openMeasuredPage, percent } from './lib/browser.mjs';
 import { sleep, startMeasured, startRedis, temporaryFolder } from './lib/processes.mjs';
 import { printTable } from './lib/table.mjs';
 
@@ -20,42 +19,6 @@ async function index(redis) {
     ]);
     await redis.zadd(key, ...members.flat());
   }
-}
-
-/** Frames that the browser drew and what its main thread did meanwhile, from a page that `act` does something to. */
-async function measure(page, cdp, act) {
-  const metrics = async () =>
-    Object.fromEntries(
-      (await cdp.send('Performance.getMetrics')).metrics.map(({ name, value }) => [name, value]),
-    );
-  const before = await metrics();
-  const counting = page.evaluate(
-    (ms) =>
-      new Promise((resolve) => {
-        const begin = performance.now();
-        let frames = 0;
-        let longest = 0;
-        let last = begin;
-        requestAnimationFrame(function frame(now) {
-          frames++;
-          longest = Math.max(longest, now - last);
-          last = now;
-          if (now - begin < ms) requestAnimationFrame(frame);
-          else resolve({ perSecond: (frames * 1000) / (now - begin), longest });
-        });
-      }),
-    MEASURED_MS,
-  );
-  await act();
-  const frames = await counting;
-  const after = await metrics();
-  const share = (name) => (after[name] - before[name]) / (after.Timestamp - before.Timestamp);
-  return {
-    ...frames,
-    main: share('TaskDuration'),
-    script: share('ScriptDuration'),
-    layout: share('LayoutDuration'),
-  };
 }
 
 /** Down the list and up again, as a hand on a wheel does. */
@@ -102,14 +65,6 @@ export async function dashboard() {
       }),
     ),
   );
-  const browser = await chromium.launch({
-    executablePath: await ensureChromium(),
-    args: ['--no-sandbox', '--disable-gpu'],
-  });
-  const context = await browser.newContext({
-    viewport: { width: 1440, height: 1000 },
-    httpCredentials: { username: 'admin', password: ADMIN_TOKEN },
-  });
   const cpuOf = async (processes) =>
     (await Promise.all(processes.map((process) => process.probe()))).reduce(
       (sum, { cpuUs }) => sum + cpuUs,
@@ -121,14 +76,10 @@ export async function dashboard() {
   await sleep(MEASURED_MS);
   const unwatched = ((await cpuOf(workers)) - before) / ((performance.now() - begun) / 1000);
 
-  const page = await context.newPage();
-  const cdp = await context.newCDPSession(page);
-  let received = 0;
-  await cdp.send('Network.enable');
-  cdp.on('Network.dataReceived', ({ dataLength }) => {
-    received += dataLength;
+  const { page, cdp, received, close } = await openMeasuredPage({
+    viewport: { width: 1440, height: 1000 },
+    httpCredentials: { username: 'admin', password: ADMIN_TOKEN },
   });
-  await cdp.send('Performance.enable');
   await page.goto(`${api.url}/dashboard/sign-in`);
   await page.getByRole('heading', { name: /^Active jobs 10,000/ }).waitFor();
   await sleep(3000);
@@ -137,18 +88,17 @@ export async function dashboard() {
     at: performance.now(),
     api: await cpuOf([api]),
     workers: await cpuOf(workers),
-    received,
+    received: received(),
     updates: await countUpdates(workers),
   });
   const first = await used();
-  const resting = await measure(page, cdp, () => sleep(MEASURED_MS));
+  const resting = await measure(page, cdp, MEASURED_MS, () => sleep(MEASURED_MS));
   const last = await used();
   const seconds = (last.at - first.at) / 1000;
   /** How much of something there was in a second. */
   const rate = (what) => (last[what] - first[what]) / seconds;
-  const scrolling = await measure(page, cdp, () => scroll(page));
+  const scrolling = await measure(page, cdp, MEASURED_MS, () => scroll(page));
 
-  const percent = (share) => `${(share * 100).toFixed(1)} %`;
   printTable([
     ['in Chromium', 'frames/s', 'longest ms', 'main thread', 'script', 'layout'],
     ...Object.entries({ resting, scrolling }).map(([name, { perSecond, longest, main, script, layout }]) => [
@@ -166,7 +116,7 @@ export async function dashboard() {
   console.log(
     `CPU of the API ${percent(rate('api') / 1e6)}; of a worker ${percent(rate('workers') / WORKERS / 1e6)}, ${percent(unwatched / WORKERS / 1e6)} while nobody looks`,
   );
-  await browser.close();
+  await close();
   await Promise.all([api, ...workers].map((process) => process.stop()));
   await redis.stop();
   return {

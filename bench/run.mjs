@@ -1,4 +1,4 @@
-// npm run bench [fanout|jobs|list|dashboard]: measures Headway and its peers in one run and prints ratios, because machines are noisy.
+// npm run bench [fanout|jobs|list|dashboard|crowd]: measures Headway and its peers in one run and prints ratios, because machines are noisy.
 import { ensureBuild } from '../scripts/lib/build.mjs';
 import { root } from './lib/processes.mjs';
 import { printTable } from './lib/table.mjs';
@@ -6,7 +6,7 @@ import { printTable } from './lib/table.mjs';
 await ensureBuild(root);
 const wanted = process.argv.slice(2);
 const goals = {};
-for (const name of ['fanout', 'jobs', 'list', 'dashboard']) {
+for (const name of ['fanout', 'jobs', 'list', 'dashboard', 'crowd']) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
   const benchmark = await import(`./${name}.mjs`);
   Object.assign(goals, await benchmark[name]());

@@ -1,12 +1,12 @@
 // A worker process but for the queue: jobs that report many times a second through the worker's own progress, and the
-// process's own reporting to the dashboard. In the environment: REDIS_URL, JOBS, INTERVAL_MS, FIRST.
+// process's own reporting to the dashboard. In the environment: REDIS_URL, JOBS, INTERVAL_MS, FIRST; OWNER if it is somebody's.
 
 import { startProcessReporting } from '../../dist/shared/dashboard/reporting.js';
 import { RunningJobs } from '../../dist/shared/dashboard/running.js';
 import { connectRedis } from '../../dist/shared/redis.js';
 import { createProgress } from '../../dist/worker/progress.js';
 
-const { REDIS_URL, JOBS, INTERVAL_MS, FIRST } = process.env;
+const { REDIS_URL, JOBS, INTERVAL_MS, FIRST, OWNER } = process.env;
 /** The jobs of a turn are spread over so many slices of the interval. */
 const SLICES = 10;
 const TOTAL = 6000;
@@ -15,7 +15,7 @@ const redis = connectRedis(REDIS_URL, 'patient');
 const running = new RunningJobs();
 const jobs = Array.from({ length: Number(JOBS) }, (_, i) => {
   const id = `render.${(Number(FIRST) + i).toString(16).padStart(8, '0')}-0000-4000-8000-000000000000`;
-  running.begin({ id, name: 'render', attempt: 1, startedAt: Date.now() - i, percent: null });
+  running.begin({ id, name: 'render', owner: OWNER, attempt: 1, startedAt: Date.now() - i, percent: null });
   return { id, current: i % TOTAL, progress: createProgress({ jobId: id, attempt: 1, stages: undefined }) };
 });
 let slice = 0;

@@ -1,0 +1,110 @@
+// 10,000 jobs of one principal that report ten times a second each, in one `?jobs=mine` stream: can a browser take it?
+import { SignJWT } from 'jose';
+import { scopeOf } from '../dist/shared/job-index/keys.js';
+import { measure, openMeasuredPage, percent } from './lib/browser.mjs';
+import { sleep, startMeasured, startRedis, temporaryFolder } from './lib/processes.mjs';
+import { printTable } from './lib/table.mjs';
+
+const WORKERS = 4;
+const JOBS = 10_000;
+const INTERVAL_MS = 100;
+const MEASURED_MS = 10_000;
+const SUB = 'ada';
+const OWNER = `user:${SUB}`;
+const SECRET = 'x'.repeat(32);
+
+/** What the index of jobs knows of jobs that run. */
+async function index(redis) {
+  const now = Date.now();
+  const members = Array.from({ length: JOBS }, (_, i) => [
+    now - i,
+    `render.${i.toString(16).padStart(8, '0')}-0000-4000-8000-000000000000`,
+  ]);
+  await redis.zadd(`{headway}.index:${scopeOf(OWNER)}:active`, ...members.flat());
+}
+
+/** In the page: follows the stream as a page of a user does, with the newest of each job in a map. */
+function follow(address) {
+  const seen = { jobs: new Map(), events: 0, unfinished: 0 };
+  window.seen = seen;
+  const source = new EventSource(address);
+  source.addEventListener('job', ({ data }) => {
+    const job = JSON.parse(data);
+    seen.jobs.set(job.jobId, job);
+    seen.events++;
+  });
+  source.addEventListener('jobs', ({ data }) => {
+    seen.unfinished = JSON.parse(data).unfinished;
+  });
+}
+
+export async function crowd() {
+  console.log(
+    `\ncrowd: ${JOBS} active jobs of one principal, ${1000 / INTERVAL_MS} updates a second each, in one stream`,
+  );
+  const redis = await startRedis();
+  await index(redis.client);
+  const api = await startMeasured('dist/api/main.js', {
+    REDIS_URL: redis.url,
+    PORT: '0',
+    DATA_DIR: temporaryFolder(),
+    TOKEN_SECRET: SECRET,
+  });
+  const workers = await Promise.all(
+    Array.from({ length: WORKERS }, (_, i) =>
+      startMeasured('bench/peers/reporting-worker.mjs', {
+        REDIS_URL: redis.url,
+        JOBS: String(JOBS / WORKERS),
+        INTERVAL_MS: String(INTERVAL_MS),
+        FIRST: String((i * JOBS) / WORKERS),
+        OWNER,
+      }),
+    ),
+  );
+  const token = await new SignJWT({})
+    .setProtectedHeader({ alg: 'HS256' })
+    .setAudience('headway')
+    .setSubject(SUB)
+    .setExpirationTime('1h')
+    .sign(Buffer.from(SECRET));
+
+  const { page, cdp, received, close } = await openMeasuredPage({ viewport: { width: 1280, height: 900 } });
+  await page.goto(`${api.url}/healthz`);
+  const begun = performance.now();
+  await page.evaluate(follow, `/v1/events?jobs=mine&token=${token}`);
+  await page.waitForFunction((jobs) => window.seen.jobs.size === jobs, JOBS, { timeout: 120_000 });
+  const complete = (performance.now() - begun) / 1000;
+
+  const used = async () => ({
+    at: performance.now(),
+    api: (await api.probe()).cpuUs,
+    redis: redis.cpuUs(),
+    received: received(),
+    events: await page.evaluate(() => window.seen.events),
+  });
+  const first = await used();
+  const resting = await measure(page, cdp, MEASURED_MS, () => sleep(MEASURED_MS));
+  const last = await used();
+  const rate = (what) => ((last[what] - first[what]) / (last.at - first.at)) * 1000;
+  printTable([
+    ['in Chromium', 'frames/s', 'longest ms', 'main thread', 'events/s', 'KiB/s', 'all jobs after s'],
+    [
+      'jobs=mine',
+      resting.perSecond.toFixed(1),
+      resting.longest.toFixed(0),
+      percent(resting.main),
+      rate('events').toFixed(0),
+      (rate('received') / 1024).toFixed(1),
+      complete.toFixed(1),
+    ],
+  ]);
+  console.log(`CPU of the API ${percent(rate('api') / 1e6)}, of Redis ${percent(rate('redis') / 1e6)}`);
+  await close();
+  await Promise.all([api, ...workers].map((process) => process.stop()));
+  await redis.stop();
+  return {
+    'crowd, share of the main thread': [resting.main, 0.2],
+    'crowd, KiB a second on the stream': [rate('received') / 1024, 250],
+    'crowd, seconds until all jobs are there': [complete, 30],
+  };
+}
