@@ -1,6 +1,7 @@
 import type { Request, Response } from 'express';
 import type { Subscriber } from '../../shared/channel/subscriber.js';
 import { LIVE, STALLED, type SubscriptionState } from '../../shared/channel/subscription.js';
+import { HeadwayError } from '../../shared/errors.js';
 import type { Logger } from '../../shared/log.js';
 import type { Credential } from '../auth/credential.js';
 import type { Audience } from '../auth/revocation-watch.js';
@@ -43,6 +44,7 @@ export class Viewers implements Audience {
   private readonly credentials = new Map<StreamSink, Credential[]>();
   private readonly timer: NodeJS.Timeout;
   private tick = 0;
+  private closed = false;
   private readonly events: SinkEvents = {
     onDrain: (sink) => this.bySink.get(sink)?.resume(),
     onClose: (sink) => {
@@ -66,8 +68,10 @@ export class Viewers implements Audience {
    * afterwards. A viewer that has seen the end of all of them gets 204, which by the standard stops a browser from
    * reconnecting.
    * @param credentials what the viewer's permission rests on: with one of them it ends
+   * @throws HeadwayError `unavailable` once it was closed
    */
   answer(req: Request, res: Response, channels: BundledChannel[], credentials: Credential[]): void {
+    if (this.closed) throw new HeadwayError('unavailable', 'This process is stopping.');
     if (channels.every(({ over }) => over)) res.status(204).end();
     else if (req.method === 'HEAD') answerHead(res);
     else this.open(req, res, channels, credentials);
@@ -90,6 +94,7 @@ export class Viewers implements Audience {
 
   /** Ends every stream; the viewers reconnect, to another process. */
   close(): void {
+    this.closed = true;
     clearInterval(this.timer);
     for (const [sink, following] of this.bySink) {
       following.close();

@@ -1,41 +1,16 @@
-import { createSecretKey } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { SignJWT } from 'jose';
 import { type Config, readConfig } from '../../shared/config.js';
+import { signUserToken, type TokenUser } from '../../shared/user-token.js';
 import { CliError } from './problem.js';
 
-/** Who the bearer of a token is, and what it allows. */
-export interface User {
-  sub: string;
-  tenant?: string | undefined;
-  admin?: boolean | undefined;
-  /** Patterns of channels. */
-  subscribe?: string[] | undefined;
-  publish?: string[] | undefined;
-  /** The kinds of job that it may start; `undefined`: all. */
-  jobs?: string[] | undefined;
-  /** How long it is valid, ms. */
-  expiresMs: number;
-}
-
 /**
- * Signs the token of a user (RFC 7519, HS256), for the service that has this configuration.
+ * Signs the token of a user for the service that has this configuration.
  * @throws ConfigError; CliError when there is no secret to sign with
  */
-export async function signUser(user: User, env = process.env): Promise<string> {
+export async function signUser(user: TokenUser, env = process.env): Promise<string> {
   const config = readConfig(env);
-  const { sub, tenant, admin, subscribe, publish, jobs, expiresMs } = user;
-  const headway = { admin, subscribe, publish, jobs };
-  const allows = Object.values(headway).some((value) => value !== undefined);
-  const token = new SignJWT({ ...(tenant ? { tenant } : {}), ...(allows ? { headway } : {}) })
-    .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
-    .setSubject(sub)
-    .setAudience(config.JWT_AUDIENCE)
-    .setIssuedAt()
-    .setExpirationTime(new Date(Date.now() + expiresMs));
-  if (config.JWT_ISSUER) token.setIssuer(config.JWT_ISSUER);
-  return token.sign(createSecretKey(Buffer.from(await userSecret(config))));
+  return signUserToken(await userSecret(config), config, user);
 }
 
 /**

@@ -5,6 +5,7 @@ import { ADMIN_TOKEN, openDashboard, type TestDashboard } from '../../support/da
 import { type Headway, startHeadway } from '../../support/headway.js';
 import { STEERED, testJobs } from '../../support/jobs.js';
 import { startApi, startWorker } from '../../support/processes.js';
+import { call } from '../../support/tokens.js';
 import { until } from '../../support/until.js';
 
 const PLAIN = `
@@ -320,6 +321,26 @@ describe('the dashboard', () => {
     const out = await fetch(`${url}/dashboard/sign-out`, { method: 'POST', headers: { Cookie } });
     expect(out.status).toBe(204);
     expect(out.headers.getSetCookie()[0]).toMatch(/^headway_token=;.*Expires=Thu, 01 Jan 1970/);
+  });
+
+  it('signs an admin in again after all who were so until then were sent away', async () => {
+    const { url } = headway.api;
+    const Authorization = `Basic ${Buffer.from(`any:${ADMIN_TOKEN}`).toString('base64')}`;
+    const signIn = async (): Promise<string> => {
+      const answer = await fetch(`${url}/dashboard/sign-in`, {
+        redirect: 'manual',
+        headers: { Authorization },
+      });
+      return answer.headers.getSetCookie()[0]!.split(';')[0]!;
+    };
+    const statusWith = async (Cookie: string): Promise<number> =>
+      (await fetch(`${url}/v1/jobs`, { headers: { Cookie } })).status;
+    const before = await signIn();
+    expect(await statusWith(before)).toBe(200);
+    await call(`${url}/v1/revocations`, 'POST', ADMIN_TOKEN, { sub: 'headway:admin' });
+    await until('the session is over', async () => (await statusWith(before)) === 401);
+    // A token says when it was made in whole seconds.
+    await until('a new one holds', async () => (await statusWith(await signIn())) === 200);
   });
 
   it('has a channel that nobody reaches, whatever a token allows', async () => {

@@ -25,9 +25,9 @@ export const tokenCommand = (): Command =>
     .option('--publish <pattern>', 'may publish to these channels; may be given several times', pattern)
     .option('--job <name>', 'may start this kind of job only; may be given several times', several)
     .option('--expires <time>', 'valid for so long: 15m, 12h, 30d', lifetime, DAY_MS)
-    .action(async ({ job, expires, ...who }: TokenOptions) => {
+    .action(async ({ sub, tenant, job, expires, ...rights }: TokenOptions) => {
       const { signUser } = await import('../sign.js');
-      print(await signUser({ ...who, jobs: job, expiresMs: expires }));
+      print(await signUser({ sub, tenant, rights: { ...rights, jobs: job }, expiresMs: expires }));
     });
 
 function text(max: number): (value: string) => string {
