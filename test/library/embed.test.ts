@@ -12,6 +12,8 @@ import { startRedis, type TestRedis } from '../support/redis.js';
 import { openStream } from '../support/sse.js';
 import { call } from '../support/tokens.js';
 
+const FRIEND = 'https://app.example';
+
 const greet = defineJob({
   name: 'greet',
   input: z.object({ names: z.array(z.string()) }),
@@ -28,7 +30,11 @@ describe('Headway in an application of somebody else', () => {
   let worker: HeadwayWorker;
   let server: Server;
   let url: string;
-  const settings = { DATA_DIR: temporaryFolder(), TOKEN_SECRET: 'a secret for tests that is long enough' };
+  const settings = {
+    DATA_DIR: temporaryFolder(),
+    CORS_ORIGINS: FRIEND,
+    TOKEN_SECRET: 'a secret for tests that is long enough',
+  };
   beforeAll(async () => {
     redis = await startRedis();
     [headway, worker] = await Promise.all([
@@ -41,9 +47,11 @@ describe('Headway in an application of somebody else', () => {
       createWorker({ redis: redis.url, jobs: [greet], settings }),
     ]);
     const app = express();
+    app.set('trust proxy', true);
     app.get('/own', (_req, res) => void res.send('theirs'));
     app.use(headway.router);
     app.post('/after', express.json(), (req, res) => void res.json(req.body));
+    app.get('/v1/own', (req, res) => void res.json(req.query));
     app.use((_req, res) => void res.status(404).send('their own answer'));
     server = createServer(app).listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -68,10 +76,47 @@ describe('Headway in an application of somebody else', () => {
     expect(stream.names()).toContain('progress');
     expect(await (await fetch(`${url}/own`)).text()).toBe('theirs');
     expect(await (await call(`${url}/after`, 'POST', undefined, { a: 1 })).json()).toEqual({ a: 1 });
-    for (const path of ['/', '/nothing', '/dashboard-of-theirs']) {
+    for (const path of [
+      '/',
+      '/nothing',
+      '/dashboard',
+      '/dashboard-of-theirs',
+      '/docs',
+      '/client/theirs.js',
+    ]) {
       const answer = await fetch(`${url}${path}`);
       expect([answer.status, await answer.text()]).toEqual([404, 'their own answer']);
     }
+  });
+
+  it('leaves what is theirs as it was: headers, what comes from other sites, preflights, the query', async () => {
+    const [ours, own, fallen] = await Promise.all(
+      ['/v1/definitions', '/own', '/client/theirs.js'].map((path) => fetch(`${url}${path}`)),
+    );
+    expect(ours!.headers.get('content-security-policy')).toContain("default-src 'self'");
+    for (const { headers } of [own!, fallen!]) {
+      expect(headers.get('content-security-policy')).toBeNull();
+      expect(headers.get('x-powered-by')).toBe('Express');
+    }
+    const evil = { Origin: 'https://evil.example', Cookie: 'theirs=1', 'Content-Type': 'application/json' };
+    const posted = await fetch(`${url}/after`, { method: 'POST', headers: evil, body: '{"a":1}' });
+    expect(await posted.json()).toEqual({ a: 1 });
+    const refused = await fetch(`${url}/v1/jobs`, {
+      method: 'POST',
+      headers: evil,
+      body: '{"name":"greet"}',
+    });
+    expect(refused.status).toBe(403);
+    const preflight = await fetch(`${url}/own`, { method: 'OPTIONS', headers: { Origin: FRIEND } });
+    expect(preflight.headers.get('access-control-allow-origin')).toBeNull();
+    expect(await (await fetch(`${url}/v1/own?a=1`)).json()).toEqual({ a: '1' });
+  });
+
+  it('has its cookies for TLS only where the application trusts the proxy that says so', async () => {
+    const headers = { 'Content-Type': 'application/json', 'X-Forwarded-Proto': 'https' };
+    const body = JSON.stringify({ name: 'greet', data: { names: ['Ada'] } });
+    const answer = await fetch(`${url}/v1/jobs`, { method: 'POST', headers, body });
+    expect(answer.headers.getSetCookie().join()).toMatch(/__Host-headway_visitor=.*Secure/);
   });
 
   it('knows the jobs that it was given and no others, and asks the code that it was given', async () => {
