@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import express from 'express';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { isOurs } from '../../src/api/embed.js';
 import { createHeadway, defineJob, type Headway } from '../../src/api/headway.js';
 import { createWorker, type HeadwayWorker } from '../../src/worker/headway.js';
 import { clientOf } from '../support/client.js';
@@ -110,6 +111,13 @@ describe('Headway in an application of somebody else', () => {
     const preflight = await fetch(`${url}/own`, { method: 'OPTIONS', headers: { Origin: FRIEND } });
     expect(preflight.headers.get('access-control-allow-origin')).toBeNull();
     expect(await (await fetch(`${url}/v1/own?a=1`)).json()).toEqual({ a: '1' });
+  });
+
+  it('lets in every path of the reference but those of pages', async () => {
+    const { paths } = (await (await fetch(`${url}/openapi.json`)).json()) as { paths: Record<string, unknown> };
+    const outside = Object.keys(paths).filter((path) => !isOurs(path));
+    expect(outside).toEqual([]);
+    expect(['/', '/v1', '/v1/jobsites', '/v1/own', '/clients', '/docs'].filter(isOurs)).toEqual([]);
   });
 
   it('has its cookies for TLS only where the application trusts the proxy that says so', async () => {
