@@ -114,7 +114,9 @@ describe('Headway in an application of somebody else', () => {
   });
 
   it('lets in every path of the reference but those of pages', async () => {
-    const { paths } = (await (await fetch(`${url}/openapi.json`)).json()) as { paths: Record<string, unknown> };
+    const { paths } = (await (await fetch(`${url}/openapi.json`)).json()) as {
+      paths: Record<string, unknown>;
+    };
     const outside = Object.keys(paths).filter((path) => !isOurs(path));
     expect(outside).toEqual([]);
     expect(['/', '/v1', '/v1/jobsites', '/v1/own', '/clients', '/docs'].filter(isOurs)).toEqual([]);
