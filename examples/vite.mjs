@@ -9,7 +9,7 @@ const built = (path) => fileURLToPath(new URL(`../dist/client/${path}`, import.m
  * @param packages what it imports; named here, so that Vite makes them ready before the first visitor comes
  */
 export const example = (name, packages, more = {}) => ({
-  // The examples use the client as it is built here; elsewhere it comes with `npm install headway`.
+  // The examples use the client as it is built here; elsewhere it comes with the package.
   resolve: {
     alias: {
       'headway/vue': built('vue/index.js'),

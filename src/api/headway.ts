@@ -1,8 +1,8 @@
-import type { Express } from 'express';
 import type { Authorize } from '../shared/authorize.js';
 import { createLogger } from '../shared/log.js';
 import { registryOf } from '../shared/registry.js';
 import { type LibraryOptions, librarySettings } from '../shared/settings.js';
+import { embed, type Handler } from './embed.js';
 import { openService } from './service.js';
 
 export type { Action, Asker, Authorize } from '../shared/authorize.js';
@@ -18,9 +18,9 @@ export interface HeadwayOptions extends LibraryOptions {
 export interface Headway {
   /**
    * All routes, under the paths of PROTOCOL.md: `app.use(headway.router)`, before a body parser and not under a path. What
-   * is not ours is left to the application.
+   * is not ours is left to the application, as it was. Express 5 or 4, or what calls a handler as they do.
    */
-  router: Express;
+  router: Handler;
   /** Ends all streams and lets go of Redis. */
   close(): Promise<void>;
 }
@@ -35,7 +35,7 @@ export async function createHeadway(options: HeadwayOptions): Promise<Headway> {
   const log = createLogger(config, 'headway');
   const service = await openService({ config, registry, authorize: options.authorize, embedded: true, log });
   return {
-    router: service.app,
+    router: embed(service.app),
     async close() {
       service.retire();
       await service.close();

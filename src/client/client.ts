@@ -1,5 +1,5 @@
 import { type ChannelOptions, Channels } from './channel.js';
-import { baseOf, call, type ServiceOptions } from './http.js';
+import { baseOf, call, type RetryListener, type ServiceOptions } from './http.js';
 import { Job, type JobListeners, type WatchJobOptions } from './job.js';
 import type { DataOf, JobMap, Jobs, ResultOf } from './jobs.js';
 import { createLazyPool } from './lazy-pool.js';
@@ -24,6 +24,8 @@ export interface StartOptions<R = unknown> extends JobOptions, JobListeners<R> {
    * when its answer was lost. 16 characters at least for a caller without a token.
    */
   idempotencyKey?: string;
+  /** Starting did not succeed at once and is tried again, in so many ms. */
+  onRetry?: RetryListener;
   /** Gives up starting; after that, ends the watching. */
   signal?: AbortSignal | undefined;
 }
@@ -47,14 +49,18 @@ const randomKey = (): string =>
   );
 
 /**
+ * The first start of this page at each service. Its answer brings the cookie by which a visitor is known: starts at the
+ * same moment would each be another visitor's, of which the browser keeps the last. Whether it succeeded; one that did not is no longer here.
+ */
+const firsts = new Map<string, Promise<boolean>>();
+
+/**
  * A client of one service, for browsers and Node alike.
  *
  * `createClient<typeof jobs>()`, with definitions or types of jobs by name, types what is started; without, {@link JobMap}.
  */
 export function createClient<J extends Jobs = JobMap>(options: ClientOptions = {}) {
   const { silenceMs = 45_000 } = options;
-  /** The first start of a visitor, whose answer brings the cookie by which all that follow are the same one's. */
-  let first: Promise<unknown> | undefined;
   const pool = createSharedPool(options, silenceMs) ?? createLazyPool(options, silenceMs);
 
   return {
@@ -64,16 +70,22 @@ export function createClient<J extends Jobs = JobMap>(options: ClientOptions = {
       data?: WithFiles<DataOf<J, N>>,
       start: StartOptions<ResultOf<J, N>> = {},
     ): Promise<Job<ResultOf<J, N>>> {
-      const { signal, idempotencyKey = randomKey(), ...rest } = start;
+      const { signal, onRetry, idempotencyKey = randomKey(), ...rest } = start;
       const listeners = Object.entries(rest).filter(([, value]) => typeof value === 'function');
       // A function has no JSON form: those who listen are not sent.
-      const json = { name, data: await uploadAll(options, data, signal), options: rest };
-      await first;
+      const json = { name, data: await uploadAll(options, data, { signal, onRetry }), options: rest };
+      const service = baseOf(options);
+      // Not a moment may pass between the look and our own entry.
+      for (let first = firsts.get(service); first && !(await first); ) first = firsts.get(service);
       const headers = { 'Idempotency-Key': idempotencyKey };
-      const answer = call(options, 'v1/jobs', { method: 'POST', headers, json, signal, tries: 5 });
-      first ??= answer.catch(() => {
-        first = undefined;
-      });
+      const answer = call(options, 'v1/jobs', { method: 'POST', headers, json, signal, onRetry, tries: 5 });
+      if (!firsts.has(service)) {
+        const succeeded = answer.then(
+          () => true,
+          () => !firsts.delete(service),
+        );
+        firsts.set(service, succeeded);
+      }
       const { id, token, deduplicated } = await (await answer).json();
       const watch = { token, signal, ...Object.fromEntries(listeners) };
       return new Job(options, pool, id, watch, { name, deduplicated });

@@ -65,7 +65,10 @@ export async function problemOf(response: Response): Promise<ProblemError> {
 
 /** The error of a call that got no answer. */
 export const unreachable = (url: string, cause: unknown): ProblemError => {
-  const error = new ProblemError({ status: 0, code: 'unreachable', detail: `${url} cannot be reached.` });
+  // Node says why; a browser does not.
+  const why = (cause as { cause?: { code?: string } } | undefined)?.cause?.code;
+  const detail = `${url} cannot be reached${why ? ` (${why})` : ''}.`;
+  const error = new ProblemError({ status: 0, code: 'unreachable', detail });
   error.cause = cause;
   return error;
 };

@@ -28,7 +28,17 @@ export interface Call {
   signal?: AbortSignal | undefined;
   /** How often it is tried again where that is without harm and may help. */
   tries?: number;
+  onRetry?: RetryListener | undefined;
 }
+
+/**
+ * Is told that a call had no answer, or one that will pass (a 503, say), and is tried again in so many ms. A service that
+ * does not answer at all is given up for sooner: nothing may be there.
+ */
+export type RetryListener = (error: ProblemError, inMs: number) => void;
+
+/** So often a call is tried again that nobody answers: for seven seconds at most, in which a service can restart. */
+const UNANSWERED_TRIES = 3;
 
 /** The service as its own address has it: with a slash at the end. @throws TypeError outside of a browser, where it has to be given */
 export function baseOf({ url = '/' }: ServiceOptions): string {
@@ -49,9 +59,10 @@ const given = <T>(value: Given<T>): T | Promise<T> =>
  * @throws ProblemError for any answer but a success
  */
 export async function call(service: ServiceOptions, path: string, options: Call = {}): Promise<Response> {
-  const { tries = 0, signal, json } = options;
+  const { tries = 0, signal, json, onRetry } = options;
   const url = baseOf(service) + path;
   const fetch = service.fetch ?? globalThis.fetch;
+  let unanswered = 0;
   for (let failures = 0; ; failures++) {
     const token = options.token ?? (await given(service.token));
     const init = {
@@ -78,8 +89,11 @@ export async function call(service: ServiceOptions, path: string, options: Call 
     );
     signal?.throwIfAborted();
     if (!(answer instanceof ProblemError)) return answer;
-    if (failures >= tries || !isPassing(answer)) throw answer;
-    await pause(backoff(failures, 1000) + Number(answer.problem.retryAfterMs ?? 0), signal);
+    unanswered = answer.status ? 0 : unanswered + 1;
+    if (failures >= tries || unanswered > UNANSWERED_TRIES || !isPassing(answer)) throw answer;
+    const wait = backoff(failures, 1000) + Number(answer.problem.retryAfterMs ?? 0);
+    onRetry?.(answer, Math.round(wait));
+    await pause(wait, signal);
     signal?.throwIfAborted();
   }
 }

@@ -10,6 +10,7 @@ export {
   type StartOptions,
 } from './client.js';
 export { JobCancelledError, JobFailedError, type Problem, ProblemError } from './errors.js';
+export type { RetryListener } from './http.js';
 export type { Job, JobListeners, WatchJobOptions } from './job.js';
 export type { DataOf, JobMap, JobTypes, ResultOf } from './jobs.js';
 export type { Status } from './stream.js';

@@ -1,4 +1,4 @@
-import { call, type ServiceOptions } from './http.js';
+import { call, type RetryListener, type ServiceOptions } from './http.js';
 import type { UploadedFile } from './types.js';
 
 /** What can be sent as a file: of a form field, of Node (a Buffer, a stream), or any bytes. */
@@ -12,6 +12,12 @@ export type WithFiles<T> = string extends T
     : T extends object
       ? { [K in keyof T]: WithFiles<T[K]> }
       : T;
+
+/** For who waits for an upload. */
+interface Waiting {
+  signal?: AbortSignal | undefined;
+  onRetry?: RetryListener | undefined;
+}
 
 const isUpload = (value: object): value is Upload =>
   value instanceof Blob ||
@@ -29,13 +35,14 @@ const nameOf = (content: Upload): string => {
 export async function upload(
   service: ServiceOptions,
   content: Upload,
-  { name = nameOf(content), signal }: { name?: string; signal?: AbortSignal | undefined } = {},
+  { name = nameOf(content), signal, onRetry }: { name?: string } & Waiting = {},
 ): Promise<UploadedFile> {
   const response = await call(service, `v1/files?name=${encodeURIComponent(name)}`, {
     method: 'POST',
     headers: { 'Content-Type': 'application/octet-stream' },
     body: content as BodyInit,
     signal,
+    onRetry,
     // What has been read from a stream cannot be read again.
     tries: content instanceof Blob || content instanceof Uint8Array ? 3 : 0,
   });
@@ -43,19 +50,15 @@ export async function upload(
 }
 
 /** Uploads the files in a job's data, however deep; gives the data with their ids in their place. */
-export async function uploadAll(
-  service: ServiceOptions,
-  data: unknown,
-  signal?: AbortSignal,
-): Promise<unknown> {
+export async function uploadAll(service: ServiceOptions, data: unknown, waiting: Waiting): Promise<unknown> {
   if (data === null || typeof data !== 'object') return data;
-  if (isUpload(data)) return (await upload(service, data, { signal })).id;
-  if (Array.isArray(data)) return Promise.all(data.map((value) => uploadAll(service, value, signal)));
+  if (isUpload(data)) return (await upload(service, data, waiting)).id;
+  if (Array.isArray(data)) return Promise.all(data.map((value) => uploadAll(service, value, waiting)));
   // What says itself how it is written (a Date) is left to it.
   if ('toJSON' in data) return data;
   const entries = Object.entries(data).map(async ([key, value]) => [
     key,
-    await uploadAll(service, value, signal),
+    await uploadAll(service, value, waiting),
   ]);
   return Object.fromEntries(await Promise.all(entries));
 }

@@ -65,6 +65,17 @@ describe('who started a job', () => {
     expect(await status(job, {}, `?token=${await jwt('ada')}`)).toBe(200);
   });
 
+  it('may have the token of the job in any place of the query, beside another one or a bearer', async () => {
+    const { job } = await start();
+    const { job: other } = await start();
+    const grace = await jwt('grace');
+    expect(await status(job, bearer(grace), `?token=${job.token}`)).toBe(200);
+    expect(await status(job, bearer(other.token), `?token=${job.token}`)).toBe(200);
+    expect(await status(job, {}, `?token=${other.token}&token=${job.token}`)).toBe(200);
+    expect(await status(job, bearer(grace), `?token=${other.token}`)).toBe(404);
+    expect(await status(job, bearer(grace), '?token=none')).toBe(401);
+  });
+
   it('is asked for nothing more where it is an admin: by Bearer, query, Basic or JWT', async () => {
     for (const { job } of [await start(), await start(bearer(await jwt('ada')))]) {
       expect(await status(job, bearer(ADMIN))).toBe(200);

@@ -115,6 +115,46 @@ describe('a client that watches', () => {
     await saw('completed');
   });
 
+  it('says that nobody answers, each time it will try again, and gives up in seconds', async () => {
+    headway = await startHeadway({ workers: 0 });
+    const { url } = headway.api;
+    await headway.api.kill('SIGKILL');
+    const told: Array<[string, boolean]> = [];
+    const begun = Date.now();
+    const error = await createClient({ url })
+      .startJob(
+        'steps',
+        { count: 1, intervalMs: 1 },
+        { onRetry: ({ message }, inMs) => void told.push([message, inMs <= 4000]) },
+      )
+      .catch((error) => error);
+    const message = `${url}/v1/jobs cannot be reached (ECONNREFUSED).`;
+    expect(error).toMatchObject({ code: 'unreachable', status: 0, message });
+    expect(told).toEqual(Array(3).fill([message, true]));
+    expect(Date.now() - begun).toBeLessThan(9000);
+  });
+
+  it('starts the jobs of a visitor one after the other, until the first has an answer, in all clients of a page', async () => {
+    headway = await startHeadway({ workers: 0 });
+    const { url } = headway.api;
+    let cookie: string | undefined;
+    // A browser: it keeps the cookie that came last.
+    const browser: typeof fetch = async (input, init) => {
+      const headers = new Headers(init?.headers);
+      if (cookie) headers.set('Cookie', cookie);
+      const response = await fetch(input, { ...init, headers });
+      const line = response.headers.getSetCookie().find((text) => text.startsWith('headway_visitor='));
+      cookie = line?.split(';')[0] ?? cookie;
+      return response;
+    };
+    const start = () => createClient({ url, fetch: browser }).startJob('steps', { count: 1, intervalMs: 1 });
+    const jobs = await Promise.all([start(), start(), start()]);
+    const { jobs: mine } = (await (await browser(`${url}/v1/jobs`)).json()) as {
+      jobs: Array<{ id: string }>;
+    };
+    expect(mine.map(({ id }) => id).sort()).toEqual(jobs.map(({ id }) => id).sort());
+  });
+
   it('starts a job once, although the first answer is a 503', async () => {
     headway = await startHeadway({ appendOnly: true });
     await headway.redis.kill('SIGKILL');

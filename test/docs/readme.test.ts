@@ -7,18 +7,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { testJobs } from '../support/jobs.js';
 import { temporaryFolder } from '../support/processes.js';
+import { block } from '../support/readme.js';
 import { freePort } from '../support/redis.js';
 import { openStream } from '../support/sse.js';
 import { until } from '../support/until.js';
-
-const readme = readFileSync('README.md', 'utf8');
-
-/** The code block after `<!-- test: name -->`. */
-function block(name: string): string {
-  const found = new RegExp(`<!-- test: ${name} -->\n\`\`\`\\w+\n([^]*?)\`\`\``).exec(readme)?.[1];
-  if (!found) throw new Error(`the README has no block ${name}`);
-  return found;
-}
 
 describe('the README', () => {
   let headway: Headway;

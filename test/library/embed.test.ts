@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import express from 'express';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { isOurs } from '../../src/api/embed.js';
 import { createHeadway, defineJob, type Headway } from '../../src/api/headway.js';
 import { createWorker, type HeadwayWorker } from '../../src/worker/headway.js';
 import { clientOf } from '../support/client.js';
@@ -11,6 +12,8 @@ import { temporaryFolder } from '../support/processes.js';
 import { startRedis, type TestRedis } from '../support/redis.js';
 import { openStream } from '../support/sse.js';
 import { call } from '../support/tokens.js';
+
+const FRIEND = 'https://app.example';
 
 const greet = defineJob({
   name: 'greet',
@@ -28,7 +31,11 @@ describe('Headway in an application of somebody else', () => {
   let worker: HeadwayWorker;
   let server: Server;
   let url: string;
-  const settings = { DATA_DIR: temporaryFolder(), TOKEN_SECRET: 'a secret for tests that is long enough' };
+  const settings = {
+    DATA_DIR: temporaryFolder(),
+    CORS_ORIGINS: FRIEND,
+    TOKEN_SECRET: 'a secret for tests that is long enough',
+  };
   beforeAll(async () => {
     redis = await startRedis();
     [headway, worker] = await Promise.all([
@@ -41,9 +48,11 @@ describe('Headway in an application of somebody else', () => {
       createWorker({ redis: redis.url, jobs: [greet], settings }),
     ]);
     const app = express();
+    app.set('trust proxy', true);
     app.get('/own', (_req, res) => void res.send('theirs'));
     app.use(headway.router);
     app.post('/after', express.json(), (req, res) => void res.json(req.body));
+    app.get('/v1/own', (req, res) => void res.json(req.query));
     app.use((_req, res) => void res.status(404).send('their own answer'));
     server = createServer(app).listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -68,10 +77,56 @@ describe('Headway in an application of somebody else', () => {
     expect(stream.names()).toContain('progress');
     expect(await (await fetch(`${url}/own`)).text()).toBe('theirs');
     expect(await (await call(`${url}/after`, 'POST', undefined, { a: 1 })).json()).toEqual({ a: 1 });
-    for (const path of ['/', '/nothing', '/dashboard-of-theirs']) {
+    for (const path of [
+      '/',
+      '/nothing',
+      '/dashboard',
+      '/dashboard-of-theirs',
+      '/docs',
+      '/client/theirs.js',
+    ]) {
       const answer = await fetch(`${url}${path}`);
       expect([answer.status, await answer.text()]).toEqual([404, 'their own answer']);
     }
+  });
+
+  it('leaves what is theirs as it was: headers, what comes from other sites, preflights, the query', async () => {
+    const [ours, own, fallen] = await Promise.all(
+      ['/v1/definitions', '/own', '/client/theirs.js'].map((path) => fetch(`${url}${path}`)),
+    );
+    expect(ours!.headers.get('content-security-policy')).toContain("default-src 'self'");
+    for (const { headers } of [own!, fallen!]) {
+      expect(headers.get('content-security-policy')).toBeNull();
+      expect(headers.get('x-powered-by')).toBe('Express');
+    }
+    const evil = { Origin: 'https://evil.example', Cookie: 'theirs=1', 'Content-Type': 'application/json' };
+    const posted = await fetch(`${url}/after`, { method: 'POST', headers: evil, body: '{"a":1}' });
+    expect(await posted.json()).toEqual({ a: 1 });
+    const refused = await fetch(`${url}/v1/jobs`, {
+      method: 'POST',
+      headers: evil,
+      body: '{"name":"greet"}',
+    });
+    expect(refused.status).toBe(403);
+    const preflight = await fetch(`${url}/own`, { method: 'OPTIONS', headers: { Origin: FRIEND } });
+    expect(preflight.headers.get('access-control-allow-origin')).toBeNull();
+    expect(await (await fetch(`${url}/v1/own?a=1`)).json()).toEqual({ a: '1' });
+  });
+
+  it('lets in every path of the reference but those of pages', async () => {
+    const { paths } = (await (await fetch(`${url}/openapi.json`)).json()) as {
+      paths: Record<string, unknown>;
+    };
+    const outside = Object.keys(paths).filter((path) => !isOurs(path));
+    expect(outside).toEqual([]);
+    expect(['/', '/v1', '/v1/jobsites', '/v1/own', '/clients', '/docs'].filter(isOurs)).toEqual([]);
+  });
+
+  it('has its cookies for TLS only where the application trusts the proxy that says so', async () => {
+    const headers = { 'Content-Type': 'application/json', 'X-Forwarded-Proto': 'https' };
+    const body = JSON.stringify({ name: 'greet', data: { names: ['Ada'] } });
+    const answer = await fetch(`${url}/v1/jobs`, { method: 'POST', headers, body });
+    expect(answer.headers.getSetCookie().join()).toMatch(/__Host-headway_visitor=.*Secure/);
   });
 
   it('knows the jobs that it was given and no others, and asks the code that it was given', async () => {

@@ -1,41 +1,27 @@
 import { execFile } from 'node:child_process';
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { temporaryFolder } from '../support/processes.js';
+import { packedProject } from '../support/project.js';
+import { block } from '../support/readme.js';
 
 const run = promisify(execFile);
 const EXPORTS = ['client', 'vue', 'react', 'element'];
-/** What a project that uses them has beside Headway. None of it is asked of a registry. */
-const PEERS = ['react', 'react-dom', 'vue', '@types/react', '@types/react-dom'];
-
 describe('the package', () => {
   let headway: Headway;
   let tarball: string;
   let project: string;
 
-  /** Packs, and puts what came of it into an empty project, where npm would put it. */
   beforeAll(async () => {
     headway = await startHeadway();
-    const folder = temporaryFolder();
-    const { stdout } = await run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder]);
-    // One object in an array, or by the package's name: it depends on npm's version.
-    const [packed] = Object.values(JSON.parse(stdout) as Record<string, { filename: string }>);
-    tarball = join(folder, packed!.filename);
-    project = temporaryFolder();
-    const modules = join(project, 'node_modules');
-    mkdirSync(join(modules, 'headway'), { recursive: true });
-    await run('tar', ['-xzf', tarball, '-C', join(modules, 'headway'), '--strip-components=1']);
-    for (const name of PEERS) {
-      mkdirSync(dirname(join(modules, name)), { recursive: true });
-      symlinkSync(join(process.cwd(), 'node_modules', name), join(modules, name));
-    }
-    writeFileSync(join(project, 'package.json'), '{"private": true, "type": "module"}');
+    const packed = await packedProject();
+    tarball = packed.tarball;
+    project = packed.folder;
   });
   afterAll(() => headway.stop());
 
@@ -154,6 +140,58 @@ export const plugin = headway;
       );
       const tsc = join(process.cwd(), 'node_modules/typescript/bin/tsc');
       const { stdout } = await run(process.execPath, [tsc, '-p', project]).catch((error) => error);
+      expect(stdout).toBe('');
+    },
+  );
+
+  it.each([
+    ['Node16', 'Node16'],
+    ['ESNext', 'Bundler'],
+  ])(
+    'types job files, a server and a worker in a strict project, module %s',
+    async (module, moduleResolution) => {
+      const jobs = join(project, 'jobs');
+      mkdirSync(jobs, { recursive: true });
+      writeFileSync(join(jobs, 'own-job.ts'), block('own-job'));
+      writeFileSync(join(jobs, 'family.ts'), block('family'));
+      writeFileSync(join(jobs, 'authorize.ts'), block('authorize'));
+      // Also what is written in JavaScript is checked, and an editor knows the context.
+      writeFileSync(join(jobs, 'jobs.js'), `// @ts-check\n${block('express-jobs')}`);
+      writeFileSync(join(jobs, 'worker.js'), `// @ts-check\n${block('express-worker')}`);
+      writeFileSync(join(jobs, 'server.js'), `// @ts-check\n${block('express-server')}`);
+      writeFileSync(
+        join(jobs, 'wrong.ts'),
+        `
+import { defineJob, type JobContext } from 'headway';
+import { z } from 'zod';
+
+export const wrong = defineJob({
+  name: 'wrong',
+  input: z.object({ count: z.number() }),
+  result: z.object({ sum: z.number() }),
+  // @ts-expect-error another result
+  async run({ count }, ctx) {
+    // @ts-expect-error no such method
+    ctx.progres(count);
+    // @ts-expect-error a number
+    count.toUpperCase();
+    return { total: count };
+  },
+});
+export const helper = (ctx: JobContext): boolean => ctx.signal.aborted;
+`,
+      );
+      writeFileSync(
+        join(jobs, 'tsconfig.json'),
+        JSON.stringify({
+          compilerOptions: {
+            ...{ target: 'ES2022', module, moduleResolution, lib: ['ES2023'], types: ['node'] },
+            ...{ strict: true, allowJs: true, noEmit: true, skipLibCheck: true },
+          },
+        }),
+      );
+      const tsc = join(process.cwd(), 'node_modules/typescript/bin/tsc');
+      const { stdout } = await run(process.execPath, [tsc, '-p', jobs]).catch((error) => error);
       expect(stdout).toBe('');
     },
   );

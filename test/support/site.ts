@@ -21,8 +21,9 @@ const types: Record<string, string> = {
 /**
  * @param api address of the API
  * @param pages by path
+ * @param port a free one unless given
  */
-export async function startSite(api: string, pages: Record<string, string>): Promise<TestSite> {
+export async function startSite(api: string, pages: Record<string, string>, port = 0): Promise<TestSite> {
   const open: string[] = [];
   let most = 0;
   const server = createServer((req, res) => {
@@ -43,7 +44,7 @@ export async function startSite(api: string, pages: Record<string, string>): Pro
     onward.on('error', () => res.destroy());
     res.on('close', () => onward.destroy());
     req.pipe(onward);
-  }).listen(0, '127.0.0.1');
+  }).listen(port, '127.0.0.1');
   await until('the site listens', () => server.listening);
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,

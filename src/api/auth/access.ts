@@ -175,10 +175,13 @@ export function createAccess(options: AccessOptions): Access {
         if (typeof claim !== 'object' || !('jobId' in claim)) continue;
         if (await serves(jobId, claim.jobId)) return { jobId, credential };
       }
-      const others = proof ? queryTokens(req).slice(1) : cookies(req, JOB_COOKIE);
-      for (const token of others) {
-        const other = await check(token);
-        if (opens(other.claim, jobId)) return { jobId, credential: other.credential };
+      // Of those in the query the first is the proof, unless the header has one.
+      const inQuery = queryTokens(req).slice(bearer(req) === undefined ? 1 : 0);
+      for (const token of proof ? inQuery : cookies(req, JOB_COOKIE)) {
+        const { claim, credential } = await check(token);
+        if (opens(claim, jobId)) return { jobId, credential };
+        if (!proof || typeof claim !== 'object' || !('jobId' in claim)) continue;
+        if (await serves(jobId, claim.jobId)) return { jobId, credential };
       }
       const caller = principalOf(req, proof);
       if (await isPermitted(req, jobId, caller)) return { jobId, credential: caller?.credential };

@@ -7,7 +7,8 @@ import type { JobSnapshot } from '../../shared/lifecycle/snapshot.js';
 /**
  * Answers with a job's result: JSON, or with `?file=` one of the files in it, named by its id or by its key in
  * the result. A result that is itself a file is sent as that.
- * @throws HeadwayError `not-finished`, `job-failed`, `job-cancelled`, `not-found` (no such file in the result), `gone` (it expired)
+ * @throws HeadwayError `not-finished`, `job-failed`, `job-cancelled`, `not-found` (no such file in the result), `gone` (it expired),
+ *   `range-not-satisfiable`, `precondition-failed`
  */
 export async function sendResult(
   req: Request,
@@ -51,8 +52,24 @@ export async function sendResult(
   await new Promise<void>((resolve, reject) => {
     res.download(store.path(file.id), stored.name, { dotfiles: 'allow', cacheControl: false }, (error) => {
       // The client that went away in the middle is no error of ours.
-      if (error && !res.headersSent) reject(error);
+      if (error && !res.headersSent) reject(refusalOf(error, res, stored.size));
       else resolve();
     });
   });
+}
+
+/** Why Express would not send a file: what the request asked of it cannot be had (RFC 9110, sections 13.2 and 14). */
+function refusalOf(error: Error & { status?: number }, res: Response, size: number): Error {
+  // They describe the file, which is not what is sent.
+  for (const name of ['ETag', 'Last-Modified', 'Accept-Ranges', 'Content-Disposition'])
+    res.removeHeader(name);
+  if (error.status === 412) {
+    return new HeadwayError(
+      'precondition-failed',
+      'The file is not the one that If-Match or If-Unmodified-Since names. Ask again without it.',
+    );
+  }
+  if (error.status !== 416) return error;
+  res.set('Content-Range', `bytes */${size}`);
+  return new HeadwayError('range-not-satisfiable', `The file has ${size} bytes, none of them in that range.`);
 }

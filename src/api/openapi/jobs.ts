@@ -159,7 +159,7 @@ export const jobOperations: Operation[] = [
         headers: ['ETag', 'Content-Disposition'],
       },
     },
-    errors: ['not-finished', 'job-failed', 'job-cancelled'],
+    errors: ['not-finished', 'job-failed', 'job-cancelled', 'precondition-failed', 'range-not-satisfiable'],
   },
   {
     method: 'post',

@@ -47,6 +47,9 @@ export function problems(given: ErrorCode[]): Record<string, unknown> {
 function problemResponse(status: number, of: ErrorCode[]): Record<string, unknown> {
   return {
     description: of.map((code) => `\`${code}\`: ${errorCodes[code][1]}`).join('\n\n'),
+    ...(status === 416
+      ? { headers: { 'Content-Range': { $ref: '#/components/headers/Content-Range' } } }
+      : {}),
     ...(status === 503 ? { headers: { 'Retry-After': { $ref: '#/components/headers/Retry-After' } } } : {}),
     ...(status === 401
       ? { headers: { 'WWW-Authenticate': { $ref: '#/components/headers/WWW-Authenticate' } } }

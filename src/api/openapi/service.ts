@@ -4,7 +4,13 @@ import { json, type Operation } from './operation.js';
 
 const TAG = 'Service';
 
-const health = named('Health', z.object({ status: z.enum(['ok', 'ready']) }));
+const health = named(
+  'Health',
+  z.object({
+    status: z.enum(['ok', 'ready']),
+    version: z.string().optional().describe('Of `/healthz`: major and minor version of the service'),
+  }),
+);
 
 function documentOperation(path: string, id: string, summary: string): Operation {
   return {
@@ -30,7 +36,7 @@ export const serviceOperations: Operation[] = [
     tag: TAG,
     summary: 'Whether the process runs',
     access: 'open',
-    answers: { 200: { description: 'It runs', content: json(health, { status: 'ok' }) } },
+    answers: { 200: { description: 'It runs', content: json(health, { status: 'ok', version: '0.1' }) } },
   },
   {
     method: 'get',

@@ -1,6 +1,7 @@
 import { Router } from 'express';
 import type { Connection } from '../../shared/connection.js';
 import { HeadwayError } from '../../shared/errors.js';
+import { RELEASE } from '../../shared/version.js';
 import { methods } from '../problem.js';
 
 /** `/healthz`: the process runs. `/readyz`: it can serve, because Redis answers. */
@@ -10,7 +11,7 @@ export function healthRoutes({ redis }: Connection, stopping: () => boolean): Ro
     .route('/healthz')
     .all(methods('GET'))
     .get((_req, res) => {
-      res.set('Cache-Control', 'no-store').json({ status: 'ok' });
+      res.set('Cache-Control', 'no-store').json({ status: 'ok', version: RELEASE });
     });
   router
     .route('/readyz')

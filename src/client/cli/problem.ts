@@ -14,8 +14,7 @@ export function explain(error: unknown): string | undefined {
   const { code, status, message, problem } = error;
   const details = problem.errors?.map(({ pointer, detail }) => `${pointer}: ${detail}`.replace(/^: /, ''));
   const text = safeLine(details?.length ? details.join('; ') : message);
-  if (status === 0)
-    return `${text}${causeOf(error)} Is the service running? --url or HEADWAY_URL says where it is.`;
+  if (status === 0) return `${text} Is the service running? --url or HEADWAY_URL says where it is.`;
   const hint = HINTS[code];
   return hint ? `${text} ${hint}` : text;
 }
@@ -27,12 +26,3 @@ const HINTS: Record<string, string> = {
   'invalid-token': 'Give another one with --token or HEADWAY_TOKEN.',
   'sign-in': 'Give its token with --token or HEADWAY_TOKEN.',
 };
-
-/** Why there was no answer, as far as the system says. */
-function causeOf(error: ProblemError): string {
-  for (let cause: unknown = error.cause; cause instanceof Error; cause = cause.cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    if (code) return ` (${code})`;
-  }
-  return '';
-}

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Redis } from 'ioredis';
 import { createPublisher, type Publisher } from '../channel/publisher.js';
 import type { Running } from '../lifecycle/bridge.js';
 import type { JobSnapshot } from '../lifecycle/snapshot.js';
 import type { Logger } from '../log.js';
+import { VERSION } from '../version.js';
 import { CHANGED_EVENT, JOBS_EVENT, packJobs } from './frame.js';
 import { DASHBOARD_CHANNEL, internalPrefix } from './keys.js';
 import { createPresence } from './presence.js';
@@ -20,10 +20,6 @@ const REFRESH_BEATS = 10;
 const MAX_OWNERS = 100;
 const LOG_LENGTH = 10;
 const CHANNEL_TTL_MS = 3_600_000;
-
-const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
-  version: string;
-};
 
 export interface ProcessReportingOptions {
   redis: Redis;
@@ -70,7 +66,7 @@ export function startProcessReporting(options: ProcessReportingOptions): Process
 
   function view(): ProcessView {
     const { rss, heapUsed } = process.memoryUsage();
-    const common = { id, role, host: hostname(), pid: process.pid, version, startedAt };
+    const common = { id, role, host: hostname(), pid: process.pid, version: VERSION, startedAt };
     return { ...common, rssBytes: rss, heapBytes: heapUsed, ...describe() };
   }
 

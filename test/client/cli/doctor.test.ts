@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { differs } from '../../../src/client/cli/doctor/clock.js';
-import { checkHere, isAtLeast } from '../../../src/client/cli/doctor/here.js';
+import { checkHere, checkRelease, isAtLeast } from '../../../src/client/cli/doctor/here.js';
 import { lookAt, parseInfo } from '../../../src/client/cli/doctor/redis.js';
 import { CliUser, jsonLines } from '../../support/cli.js';
 import { type Headway, startHeadway } from '../../support/headway.js';
@@ -26,6 +26,7 @@ describe('headway doctor', () => {
     expect(found).toMatchObject({
       node: 'ok',
       api: 'ok',
+      'api version': 'ok',
       'api ready': 'ok',
       'redis eviction': 'ok',
       'redis persistence': 'ok',
@@ -87,6 +88,17 @@ describe('what it thinks of', () => {
     expect(isAtLeast('20.9.5', '20.19')).toBe(false);
     expect(isAtLeast('22.0.0', '20.19')).toBe(true);
     expect(checkHere('1.0.0', '>=20.19', '18.0.0')[1]).toMatchObject({ level: 'problem', check: 'node' });
+  });
+
+  it.each([
+    ['0.1.0', '0.1', 'ok'],
+    ['0.1.0', '0.2', 'warning'],
+    ['1.4.2', '1.0', 'ok'],
+    ['1.4.2', '2.0', 'warning'],
+    ['1.0.0', '10.0', 'warning'],
+    ['0.1.0', undefined, 'warning'],
+  ])('a command line %s and a service %s: %s', (own, service, level) => {
+    expect(checkRelease(own, service)).toMatchObject({ level, check: 'api version' });
   });
 
   it('clocks', () => {

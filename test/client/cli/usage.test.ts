@@ -90,7 +90,7 @@ describe('wrong input', () => {
       expect({ code, stderr }).toEqual({
         code: 1,
         stderr: expect.stringMatching(
-          /^error: http:[^\n]* cannot be reached\. \(ECONNREFUSED\) Is the service running\?[^\n]*\n$/,
+          /^error: http:[^\n]* cannot be reached \(ECONNREFUSED\)\. Is the service running\?[^\n]*\n$/,
         ),
       });
     }

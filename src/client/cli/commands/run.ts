@@ -7,7 +7,8 @@ import { print, say } from '../output.js';
 import { UsageError } from '../problem.js';
 import { checkOutput } from '../result.js';
 import { openSession, type Session } from '../session.js';
-import { safeJson } from '../terminal/text.js';
+import { safeJson, safeLine } from '../terminal/text.js';
+import { span } from '../terminal/units.js';
 import { openUpload, sendUpload, type Upload } from '../upload.js';
 import { isFile, json, several } from '../values.js';
 import { chooseView } from '../views/choose.js';
@@ -109,6 +110,7 @@ async function start(
   const job = await session.client.startJob(name, data, {
     ...options,
     ...(idempotencyKey ? { idempotencyKey } : {}),
+    onRetry: (error, inMs) => say(`${safeLine(error.message)} Tried again in ${span(inMs)}.`),
   });
   await session.keepToken({ id: job.id, name, token: job.token! }).catch((error: NodeJS.ErrnoException) => {
     say(`warning: the job's token cannot be kept (${error.code}): "headway watch" will need --token`);

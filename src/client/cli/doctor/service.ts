@@ -1,10 +1,12 @@
 import { ProblemError } from '../../errors.js';
 import { type Kind, readKinds } from '../kinds.js';
+import { about } from '../package.js';
 import { explain } from '../problem.js';
 import type { Session } from '../session.js';
 import { span } from '../terminal/units.js';
 import { differs } from './clock.js';
 import { type Finding, ok, problem, warning } from './finding.js';
+import { checkRelease } from './here.js';
 
 const SLOW_MS = 500;
 
@@ -16,7 +18,7 @@ export async function checkService(session: Session): Promise<{ findings: Findin
     // The first call also opens the connection.
     await ask('healthz');
     const begun = Date.now();
-    const { headers } = await ask('healthz');
+    const answer = await ask('healthz');
     const took = Date.now() - begun;
     findings.push(
       took > SLOW_MS
@@ -27,9 +29,11 @@ export async function checkService(session: Session): Promise<{ findings: Findin
           )
         : ok('api', `${url} answers in ${span(took)}`),
     );
-    const date = Date.parse(headers.get('date') ?? '');
+    const date = Date.parse(answer.headers.get('date') ?? '');
     // The header has whole seconds.
     if (!Number.isNaN(date)) findings.push(differs('api clock', date + 500 - (begun + took / 2), 500));
+    const { version } = await answer.json().catch(() => ({}));
+    findings.push(checkRelease(about().version, version));
   } catch (error) {
     if (!(error instanceof ProblemError)) throw error;
     findings.push(

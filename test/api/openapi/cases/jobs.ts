@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { admin, bearer, type Call, type OperationCases, ofJob } from '../world.js';
+import { admin, bearer, type Call, type Case, type OperationCases, ofJob } from '../world.js';
 
 const steps = { name: 'steps', data: { count: 1, intervalMs: 1 } };
 const nobody: Call = { path: { id: 'steps.00000000-0000-4000-8000-000000000000' } };
@@ -173,6 +173,22 @@ export const jobCases: Record<string, OperationCases> = {
         404,
         async (world) => ({ ...ofJob(await world.ended()), query: { file: 'other' } }),
       ],
+      ...(
+        [
+          ['a range beyond its end', 416, { Range: 'bytes=100-' }],
+          ['a file that is no longer the one', 412, { 'If-Match': '"another"' }],
+          ['a file that was changed since', 412, { 'If-Unmodified-Since': 'Mon, 01 Jan 2024 00:00:00 GMT' }],
+        ] as const
+      ).map(
+        ([what, status, headers]): Case => [
+          what,
+          status,
+          async (world) => {
+            const call = ofJob(await world.ended('whole-file', {}));
+            return { ...call, headers: { ...call.headers, ...headers } };
+          },
+        ],
+      ),
     ],
   },
   cancelJob: {

@@ -1,0 +1,157 @@
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startBrowser } from '../support/browser.js';
+import { type RunningCommand, runCommand, runToEnd } from '../support/example.js';
+import { temporaryFolder } from '../support/processes.js';
+import { packedProject, type TestProject } from '../support/project.js';
+import { block } from '../support/readme.js';
+import { freePort, startRedis, type TestRedis } from '../support/redis.js';
+import { startSite } from '../support/site.js';
+import { until } from '../support/until.js';
+
+/** Node runs it from the project, so that it is the package's own, with its own dependencies. */
+const PACKAGE = 'node_modules/headway/dist';
+
+describe("the README's paths to a bar in one's own project, from the packed package", () => {
+  let project: TestProject;
+  let redis: TestRedis;
+  let browser: Browser;
+  /** Where the service is, as `npm start` has it. */
+  let service: string;
+  let siteUrl: string;
+  const running: RunningCommand[] = [];
+  const env = (): Record<string, string> => ({
+    REDIS_URL: redis.url,
+    DATA_DIR: temporaryFolder(),
+    TOKEN_SECRET: 'a secret for tests that is long enough',
+    NO_COLOR: '1',
+  });
+
+  /** Runs a command in the project until the tests end. */
+  function run(command: string, more: Record<string, string> = {}): RunningCommand {
+    const command_ = runCommand(`cd ${project.folder} && exec ${command}`, { ...env(), ...more });
+    running.push(command_);
+    return command_;
+  }
+  /** Waits until it is served, by a command. */
+  const served = (url: string, by: RunningCommand) =>
+    until(`${url} is served`, async () => {
+      const answer = await fetch(url).catch(() => undefined);
+      if (answer?.ok) return true;
+      if (/Error/.test(by.output())) throw new Error(by.output());
+      return false;
+    });
+  /** What the README says, but for addresses and time. */
+  const said = (name: string, addresses: Record<string, string> = {}): string =>
+    Object.entries({
+      'redis://127.0.0.1:6379': redis.url,
+      'http://127.0.0.1:3000': service,
+      ...addresses,
+    }).reduce((text, [theirs, ours]) => text.replaceAll(theirs, ours), block(name));
+
+  beforeAll(async () => {
+    [project, redis, browser] = await Promise.all([packedProject(), startRedis(), startBrowser()]);
+    const [port, sitePort] = [await freePort(), await freePort()];
+    service = `http://127.0.0.1:${port}`;
+    siteUrl = `http://127.0.0.1:${sitePort}`;
+    const shared = { ...env(), CORS_ORIGINS: siteUrl };
+    const api = run(`node ${PACKAGE}/api/main.js`, { ...shared, PORT: String(port) });
+    run(`node ${PACKAGE}/worker/main.js`, shared);
+    await served(`${service}/readyz`, api);
+  });
+  afterAll(async () => {
+    await browser.close();
+    await Promise.all(running.map((command) => command.stop()));
+    await redis.stop();
+  });
+
+  /** Presses the button and sees the bar move to its end. */
+  async function seeBar(url: string): Promise<void> {
+    const page = await browser.newPage();
+    const complaints: string[] = [];
+    page.on('pageerror', (error) => complaints.push(error.message));
+    page.on('response', (answer) => {
+      if (answer.status() >= 400) complaints.push(`${answer.status()} ${answer.url()}`);
+    });
+    await page.goto(url);
+    await page.getByRole('button', { name: 'Start' }).click();
+    const bar = page.getByRole('progressbar').first();
+    const seen: number[] = [];
+    await until('the end', async () => {
+      const value = (await bar.getAttribute('aria-valuenow')) ?? (await bar.getAttribute('value'));
+      if (value !== null) seen.push(Number(value));
+      return seen.at(-1) === 100;
+    });
+    expect(new Set(seen.filter((percent) => percent > 0)).size).toBeGreaterThan(2);
+    expect(seen).toEqual([...seen].sort((a, b) => a - b));
+    expect(complaints).toEqual([]);
+    await page.close();
+  }
+
+  it('Express: a job of its own, a worker, the routes beside its own, a page', async () => {
+    const port = await freePort();
+    project.write('shop/jobs.js', said('express-jobs'));
+    project.write('shop/worker.js', said('express-worker'));
+    project.write('shop/server.js', said('express-server', { 8080: String(port) }));
+    project.write('shop/public/greet.html', said('express-page'));
+    const url = `http://127.0.0.1:${port}`;
+    const server = runCommand(`cd ${project.folder}/shop && exec node server.js`, env());
+    const worker = runCommand(`cd ${project.folder}/shop && exec node worker.js`, env());
+    running.push(server);
+    await served(`${url}/hello`, server);
+    const own = await fetch(`${url}/hello`);
+    expect(await own.text()).toBe('Hello');
+    expect(own.headers.get('content-security-policy')).toBeNull();
+    await seeBar(`${url}/greet.html`);
+    await worker.stop('SIGTERM');
+    expect(await worker.exited).toBe(0);
+  });
+
+  it('plain HTML, on a site of its own', async () => {
+    const site = await startSite(service, { '/index.html': said('html') }, Number(new URL(siteUrl).port));
+    await seeBar(`${site.url}/index.html`);
+    site.stop();
+  });
+
+  it.each([
+    {
+      name: 'Vue',
+      component: 'Steps.vue',
+      code: 'vue',
+      plugin: "import vue from '@vitejs/plugin-vue';",
+      main: `import { createApp } from 'vue'; import Steps from './Steps.vue'; createApp(Steps).mount('#app');`,
+    },
+    {
+      name: 'React',
+      component: 'Steps.jsx',
+      code: 'react',
+      // Vite transforms JSX by itself; a project of theirs has @vitejs/plugin-react here, for hot reloads.
+      plugin: 'const vue = () => [];',
+      main: `import { createRoot } from 'react-dom/client'; import Steps from './Steps.jsx'; createRoot(document.querySelector('#app')).render(<Steps />);`,
+    },
+  ])('$name, in a project of Vite: while it is developed, and built', async (path) => {
+    const folder = path.name.toLowerCase();
+    const main = path.code === 'react' ? 'main.jsx' : 'main.js';
+    project.write(`${folder}/src/${path.component}`, said(path.code));
+    project.write(`${folder}/src/${main}`, path.main);
+    project.write(
+      `${folder}/index.html`,
+      `<!doctype html><link rel="icon" href="data:,"><div id="app"></div><script type="module" src="/src/${main}"></script>`,
+    );
+    const config = `import { defineConfig } from 'vite';\n${path.plugin}\n${said('proxy')}`;
+    project.write(`${folder}/vite.config.js`, config);
+    const vite = `node ../node_modules/vite/bin/vite.js`;
+    const there = `cd ${project.folder}/${folder} &&`;
+    for (const [build, serve] of [
+      ['true', vite],
+      [`${vite} build`, `${vite} preview`],
+    ]) {
+      await runToEnd(`${there} ${build}`, env());
+      const port = await freePort();
+      const server = runCommand(`${there} exec ${serve} --host 127.0.0.1 --port ${port}`, env());
+      running.push(server);
+      await served(`http://127.0.0.1:${port}/`, server);
+      await seeBar(`http://127.0.0.1:${port}/`);
+    }
+  });
+});
