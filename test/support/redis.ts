@@ -62,7 +62,9 @@ export async function startRedis({ args = [] as string[], appendOnly = false } =
     ];
     // Redis's default ("everysec") writes up to two seconds late while the disk is busy: a kill then loses what it has
     // answered for. What becomes of that is for tests that say so.
-    const persistence = appendOnly ? ['--appendonly', 'yes', '--appendfsync', 'always'] : ['--appendonly', 'no'];
+    const persistence = appendOnly
+      ? ['--appendonly', 'yes', '--appendfsync', 'always']
+      : ['--appendonly', 'no'];
     child = spawn(program, [...settings, ...persistence, ...args], { stdio: 'ignore' });
     running.add(child);
     child.once('exit', () => running.delete(child));
