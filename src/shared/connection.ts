@@ -35,6 +35,8 @@ export interface Connection {
 
 /** What a worker reports goes out in groups that are this far apart. */
 const GATHER_MS = 10;
+/** The channel of a job that has not ended outlives any silence up to this, in ms: its log is not a finished job's. */
+const UNFINISHED_MS = 30 * 24 * 3_600_000;
 
 /**
  * Connects to Redis and checks that it can be used.
@@ -61,6 +63,7 @@ export async function connectHeadway(
     prefix,
     logLength: config.CHANNEL_LOG_LENGTH,
     ttlMs: config.KEEP_JOBS_MS,
+    unfinishedTtlMs: Math.max(UNFINISHED_MS, config.KEEP_JOBS_MS),
     sharded: server.sharded,
     gather,
   });

@@ -6,7 +6,7 @@ import { createKeeper } from './job-index/keeper.js';
 import { type BridgeOptions, type Running, startBridge } from './lifecycle/bridge.js';
 import type { Expiry } from './lifecycle/expiry.js';
 import type { Lifecycle } from './lifecycle/reconcile.js';
-import type { Withdrawal } from './lifecycle/withdraw.js';
+import { type Withdrawal, withCancels } from './lifecycle/withdraw.js';
 import type { Logger } from './log.js';
 import type { QueuePlan } from './queues.js';
 import { connectRedis } from './redis.js';
@@ -44,7 +44,7 @@ export function startHousekeeping(options: HousekeepingOptions): Running {
     prefix,
     queuePrefix,
     queues: plan.names,
-    lifecycle: options.following,
+    lifecycle: withCancels(options.following, withdrawal),
     progressIntervalMs: config.PROGRESS_INTERVAL_MS,
     ...(options.onChanged ? { onChanged: options.onChanged } : {}),
     async chore() {

@@ -9,7 +9,7 @@ import type { JobDefinition } from '../shared/job.js';
 import type { KeepTimes } from '../shared/job-index/keep-times.js';
 import { jobSettings } from '../shared/job-settings.js';
 import type { Lifecycle } from '../shared/lifecycle/reconcile.js';
-import { CANCELLED_REASON, type JobErrorCode } from '../shared/lifecycle/snapshot.js';
+import { CANCELLED_REASON, type JobErrorCode, type JobSnapshot } from '../shared/lifecycle/snapshot.js';
 import type { Logger } from '../shared/log.js';
 import type { Presence } from '../shared/presence.js';
 import { jobIdOf, queueKey } from '../shared/queues.js';
@@ -113,9 +113,6 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     children: Children,
   ): Promise<unknown> {
     const settings = jobSettings(job.opts);
-    if (settings.expiresAt !== undefined && job.attemptsStarted === 1 && Date.now() > settings.expiresAt) {
-      throw await end(job, 'not started in time', 'expired');
-    }
     const timeoutMs = settings.timeoutMs ?? definition.defaults?.timeoutMs;
     const begin = (): void => {
       if (timeoutMs !== undefined) run.limit(timeoutMs);
@@ -188,6 +185,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       });
       children = family;
       return await run.do(async () => {
+        if (isLate(now)) throw await end(job, 'not started in time', 'expired');
         const result = await work(job, definition, run, execution, family);
         await flush();
         return result;
@@ -203,3 +201,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
   };
   return { process, runs };
 }
+
+/** It had to be begun before now. */
+const isLate = (job: JobSnapshot | undefined): boolean =>
+  job?.attempt === 1 && Date.now() > (job.settings.expiresAt ?? Number.POSITIVE_INFINITY);

@@ -1,4 +1,4 @@
-import { Queue } from 'bullmq';
+import { Queue, Worker } from 'bullmq';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StartedJob } from '../support/client.js';
 import { type Headway, startHeadway } from '../support/headway.js';
@@ -167,6 +167,59 @@ describe('POST /v1/jobs/:id/cancel', () => {
     await stream.ended;
     expect(stream.names().at(-1)).toBe('cancelled');
     expect(stream.events.filter(({ event, data }) => event === 'log' && data.attempt > 1)).toEqual([]);
+    await other.stop();
+  });
+
+  it('ends it also when nobody is there to take it after that', async () => {
+    const other = await startHeadway({
+      env: {
+        LOCK_DURATION_MS: '1000',
+        STALLED_INTERVAL_MS: '500',
+        JOBS_DIR: testJobs({ 'stubborn.mjs': STUBBORN }),
+      },
+    });
+    const job = await other.client.start('stubborn', { polite: true, tidyMs: 60_000 });
+    const stream = await openStream(other.client.events(job), { token: job.token });
+    await stream.waitFor('progress');
+    const queue = new Queue('stubborn', { connection: other.connection, prefix: '{headway}' });
+    await queue.pause();
+    await other.client.cancel(job);
+    await other.workers[0]!.kill('SIGKILL');
+    other.workers.push(await startWorker(other.env));
+    await stream.ended;
+    expect(stream.events.at(-1)).toMatchObject({ event: 'cancelled', data: { attempt: 1 } });
+    await queue.close();
+    await other.stop();
+  });
+
+  it('ends one of a worker that knows nothing of it, when that has failed and would try again', async () => {
+    const other = await startHeadway({ workers: 0 });
+    const job = await other.client.start(
+      'steps',
+      { count: 1, intervalMs: 1 },
+      { attempts: 3, backoff: { type: 'fixed', delayMs: 60_000 } },
+    );
+    const stream = await openStream(other.client.events(job), { token: job.token });
+    let fail: (error: Error) => void = () => {};
+    let runs = 0;
+    const run = (): Promise<never> =>
+      new Promise((_resolve, reject) => {
+        runs++;
+        fail = reject;
+      });
+    const connection = other.connection.duplicate();
+    const worker = new Worker('steps', run, {
+      connection,
+      prefix: '{headway}',
+    });
+    await stream.waitFor('active');
+    expect((await other.client.cancel(job)).status).toBe(202);
+    fail(new Error('of its own'));
+    await stream.ended;
+    expect(stream.names().at(-1)).toBe('cancelled');
+    expect(runs).toBe(1);
+    await worker.close();
+    connection.disconnect();
     await other.stop();
   });
 

@@ -122,6 +122,22 @@ describe('a finished job', () => {
     expect([download.status, await download.text()]).toEqual([200, 'made']);
   });
 
+  it('begins with its end: one that has been silent for longer has its log', async () => {
+    const job = await headway.client.start('steered', { turns: 'silent' });
+    await headway.connection.lpush('silent', 'log still here');
+    const first = await openStream(headway.client.events(job), { token: job.token });
+    const { data } = await first.waitFor('log');
+    await until('others would be gone', () => Date.now() > data.at + 2000);
+    const late = await openStream(headway.client.events(job), { token: job.token });
+    await late.waitFor('log');
+    await headway.connection.lpush('silent', 'end');
+    for (const stream of [first, late]) {
+      await stream.ended;
+      expect(stream.names()).toEqual(['waiting', 'active', 'log', 'completed']);
+    }
+    await gone(job);
+  });
+
   it('leaves its file to another job that was started with it in the meantime', async () => {
     const { job, made } = await make({ keepMs: 1000 });
     await headway.client.start('checksum', { file: made }, { delayMs: 600_000 });

@@ -108,6 +108,50 @@ describe('retries', () => {
     expect(stream.events.at(-1)).toMatchObject({ event: 'completed', data: { attempt: 5 } });
   });
 
+  it.each([
+    ['has expired', async () => {}],
+    ['was cancelled in time', (job: StartedJob) => headway.client.cancel(job)],
+  ])('by hand run a job that %s, though its ttlMs is over', async (_what, end) => {
+    const queue = new Queue('flaky', { connection: headway.connection, prefix: '{headway}' });
+    await queue.pause();
+    const job = await headway.client.start('flaky', { failures: 0 }, { ttlMs: 500 });
+    const { expiresAt } = (await (await headway.client.get(job)).json()) as { expiresAt: number };
+    await end(job);
+    const first = await watch(job);
+    await first.ended;
+    await until('its time is over', () => Date.now() > expiresAt);
+    expect(await (await headway.client.retry(job)).json()).not.toHaveProperty('expiresAt');
+    await until(
+      'nobody looks at its time any more',
+      async () => !(await headway.connection.zcard('headway:expiry')),
+    );
+    await queue.resume();
+    const second = await watch(job, first.lastEventId());
+    await second.ended;
+    expect(second.events.at(-1)).toMatchObject({ event: 'completed', data: { attempt: 1 } });
+    await queue.close();
+  });
+
+  it('by hand have the deduplication key of the job again, unless another one has it', async () => {
+    const queue = new Queue('flaky', { connection: headway.connection, prefix: '{headway}' });
+    const deduplicationKey = 'a-key-that-is-long-enough';
+    const start = () => headway.client.start('flaky', { failures: 1 }, { deduplicationKey, attempts: 1 });
+    const first = await start();
+    await (await watch(first)).ended;
+    await queue.pause();
+    await headway.client.retry(first);
+    expect(await start()).toMatchObject({ id: first.id, deduplicated: true });
+    await headway.client.cancel(first);
+    const second = await start();
+    expect(second.id).not.toBe(first.id);
+    await headway.client.retry(first);
+    expect(await start()).toMatchObject({ id: second.id, deduplicated: true });
+    await queue.resume();
+    for (const job of [first, second]) await (await watch(job)).ended;
+    expect((await start()).id).not.toBe(first.id);
+    await queue.close();
+  });
+
   it('by hand are refused for a job that has not failed', async () => {
     const done = await headway.client.start('steps', { count: 0, intervalMs: 0 });
     await (await watch(done)).ended;

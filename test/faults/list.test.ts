@@ -87,7 +87,6 @@ describe('the jobs of Headway, when something dies', () => {
   it('Redis (with its append-only file): list, keeping and what is remembered are as before', async () => {
     headway = await startHeadway({
       appendOnly: true,
-      redisArgs: ['--appendfsync', 'always'],
       env: { ...ADMIN, KEEP_JOBS_MS: '3000' },
     });
     const { client, redis, api } = headway;

@@ -161,10 +161,12 @@ describe('a worker process', () => {
     expect(stream.names().at(-1)).toBe('completed');
   });
 
-  /** How many connections wait for something to do in the queue "steered". */
+  /** Whether so many connections wait for something to do in the queue "steered", whose name BullMQ gives them. */
   async function blockedClients(count: number): Promise<boolean> {
     const clients = (await headway.connection.client('LIST')) as string;
-    return clients.split('\n').filter((line) => / cmd=bzpopmin /.test(line)).length >= count;
+    const name = `:${Buffer.from('steered').toString('base64')} `;
+    const waiting = clients.split('\n').filter((line) => / cmd=bzpopmin /.test(line) && line.includes(name));
+    return waiting.length >= count;
   }
 
   describe('that is asked to stop', () => {
@@ -221,8 +223,10 @@ describe('a worker process', () => {
         const job = await client.start('stubborn', { polite, lastsMs: 5000 }, { attempts: 1 });
         const stream = await watch(job);
         await stream.waitFor('progress');
+        // At once: the job ends by itself in a while, and a process may take as long to start.
+        const stopped = workers[0]!.stop();
         workers.push(await startWorker(env));
-        await workers[0]!.stop();
+        await stopped;
         expect(workers[0]!.child.exitCode).toBe(0);
         await stream.ended;
         expect(stream.names().filter((name) => name !== 'progress' && name !== 'log')).toEqual([

@@ -47,6 +47,8 @@ export interface PublisherOptions {
   logLength: number;
   /** A channel is forgotten this long after its last event, in ms. */
   ttlMs: number;
+  /** For channels that end: how long they are kept, after an event that is not the end, in ms. Default: `ttlMs`. */
+  unfinishedTtlMs?: number;
   /** Whether the server has sharded Pub/Sub (Redis 7). */
   sharded: boolean;
   /** What makes calls to Redis in groups. Default: each at once. */
@@ -64,7 +66,8 @@ export interface Publisher {
 }
 
 export function createPublisher(options: PublisherOptions): Publisher {
-  const { redis, prefix, logLength, ttlMs, sharded, gather = (call) => call() } = options;
+  const { redis, prefix, logLength, ttlMs, unfinishedTtlMs = ttlMs, sharded } = options;
+  const { gather = (call) => call() } = options;
   const scripts = withScripts(redis);
   const command = sharded ? 'SPUBLISH' : 'PUBLISH';
   return {
@@ -73,7 +76,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
       const keys = channelKeys(prefix, checkChannelName(channel));
       const frame = frameBody(event);
       const end = event.end ? '1' : '';
-      const ttl = Math.max(ttlMs, event.keepMs ?? 0);
+      const ttl = Math.max(event.end ? ttlMs : unfinishedTtlMs, event.keepMs ?? 0);
       const args = [command, newEpoch(), slot, frame, logLength, ttl, end, ...fenceArguments(fence)];
       const id = await new Promise<string | null>((resolve, reject) => {
         gather(() => scripts.channelPublish(...keys, ...args).then(resolve, reject));

@@ -1,5 +1,9 @@
+import { readFileSync } from 'node:fs';
 import { Job } from 'bullmq';
-import { addressOf, type OpenQueue } from '../queues.js';
+import type { Cluster, Redis } from 'ioredis';
+import { addressOf, type OpenQueue, queueKey } from '../queues.js';
+
+const lua = readFileSync(new URL('./scripts/hold-key.lua', import.meta.url), 'utf8');
 
 /**
  * Puts a failed job back into the queue, with all of its attempts before it. Somebody who does the same at the same
@@ -13,4 +17,13 @@ export async function retryFailed(openQueue: OpenQueue, jobId: string, data?: un
   await job?.retry('failed', { resetAttemptsMade: true }).catch((error: unknown) => {
     if (!/is not in the failed state|Missing key/.test((error as Error).message)) throw error;
   });
+}
+
+/** Has starts with the deduplication key of a job that was put back find that job, unless another has the key by now. */
+export async function holdKey(redis: Redis | Cluster, queuePrefix: string, jobId: string): Promise<void> {
+  if (!('holdKey' in redis)) redis.defineCommand('holdKey', { numberOfKeys: 3, lua });
+  const scripts = redis as unknown as { holdKey(...args: string[]): Promise<void> };
+  const { queue, id } = addressOf(jobId)!;
+  const key = (suffix: string): string => queueKey(queuePrefix, queue, suffix);
+  await scripts.holdKey(key(id), key('completed'), key('failed'), id, key('de:'));
 }

@@ -126,6 +126,9 @@ export function parseSnapshot(id: string, reply: string[]): JobSnapshot {
   const finished = state === 'completed' || state === 'failed';
   const cancelled = state === 'failed' && cancel !== '' && failedReason === CANCELLED_REASON;
   const errorCode = state === 'failed' && !cancelled ? errorCodeOf(code!, ats!, failedReason!) : undefined;
+  const { expiresAt, ...settings } = jobSettings(options);
+  // Put back by somebody after it had come to an end: in time or not, it is to run.
+  const putBack = !finished && (cancel === 'told' || code !== '');
   return {
     id,
     name: name!,
@@ -145,7 +148,7 @@ export function parseSnapshot(id: string, reply: string[]): JobSnapshot {
     ...(queuePaused && !finished && state !== 'active' ? { paused: true } : {}),
     ...(state === 'completed' ? { result: parseJson(result) ?? null } : {}),
     ...(total > 0 ? { children: { total, pending, completed, failed } } : {}),
-    settings: jobSettings(options),
+    settings: { ...settings, ...(expiresAt === undefined || putBack ? {} : { expiresAt }) },
     ...(progress ? { progress: parseJson(progress) } : {}),
   };
 }

@@ -4,7 +4,7 @@ import type { Cluster, Redis } from 'ioredis';
 import { addressOf, type OpenQueue, queueKey } from '../queues.js';
 import { makeNextRun } from '../schedules/chain.js';
 import type { Lifecycle } from './reconcile.js';
-import { CANCELLED_REASON, type JobSnapshot } from './snapshot.js';
+import { CANCELLED_REASON, type JobSnapshot, type JobState } from './snapshot.js';
 
 /** Withdraws jobs: cancels them, or lets those expire that were not begun in time. */
 export interface Withdrawal {
@@ -89,6 +89,23 @@ export function createWithdrawal({
     async expire(jobId) {
       await withdraw(jobId, 'expire', EXPIRED_REASON);
       await lifecycle.reconcile(jobId);
+    },
+  };
+}
+
+const WAITING: readonly JobState[] = ['waiting', 'prioritized', 'delayed'];
+
+/**
+ * A lifecycle that also cancels a job that was asked to end while it ran, and waits again: its worker died before it
+ * could, or knows nothing of us and failed. It need not be given to another worker for that.
+ */
+export function withCancels(lifecycle: Lifecycle, withdrawal: Withdrawal): Lifecycle {
+  return {
+    async reconcile(jobId, hint, reported) {
+      const reconciled = await lifecycle.reconcile(jobId, hint, reported);
+      const { job } = reconciled;
+      if (job?.cancelAsked && WAITING.includes(job.state)) await withdrawal.cancel(jobId);
+      return reconciled;
     },
   };
 }

@@ -8,7 +8,7 @@
   KEYS[1] the job's hash    KEYS[2] active (list)    KEYS[3] completed   KEYS[4] failed   KEYS[5] delayed
   KEYS[6] prioritized       KEYS[7] waiting-children (sorted sets)       KEYS[8] wait     KEYS[9] paused (lists)
   ARGV[1] the job's id
-  ARGV[2] "cancel", or "expire": then only a job that has never begun is withdrawn
+  ARGV[2] "cancel", or "expire": then only a job that has never begun, nor come to an end, is withdrawn
   ARGV[3] what failedReason is going to be
   ARGV[4] the Pub/Sub channel on which workers are told
   ARGV[5] the id by which they know the job
@@ -19,11 +19,12 @@
   for its children) or "begun" (too late to expire).
 ]]
 if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then return 'missing' end
-local job = redis.call('HMGET', KEYS[1], 'name', 'ats', 'hw:cancel')
+local job = redis.call('HMGET', KEYS[1], 'name', 'ats', 'hw:cancel', 'hw:code')
 if not job[1] then return 'missing' end
 if redis.call('ZSCORE', KEYS[3], ARGV[1]) or redis.call('ZSCORE', KEYS[4], ARGV[1]) then return 'ended' end
 local cancel = ARGV[2] == 'cancel'
-if not cancel and tonumber(job[2] or '0') > 0 then return 'begun' end
+-- One that came to its end before (it has a mark of that) and was put back is to run, however late it is.
+if not cancel and (tonumber(job[2] or '0') > 0 or job[3] or job[4]) then return 'begun' end
 
 if redis.call('EXISTS', KEYS[1] .. ':lock') == 1 or redis.call('LPOS', KEYS[2], ARGV[1]) then
   if not cancel then return 'begun' end
