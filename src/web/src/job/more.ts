@@ -55,7 +55,11 @@ export function addEvent(more: MoreOfJob, { event, data }: JobEvent, attempt: nu
       const part = { id: data.childId, name: data.childName, words };
       return { ...more, failedParts: [...more.failedParts, part] };
     }
-    case 'completed':
+    case 'completed': {
+      // No job completes before its children have ended; the progress that said so may have been passed over.
+      const { parts } = more;
+      return { ...more, parts: parts && { ...parts, ended: parts.total }, endedAt: data.at };
+    }
     case 'failed':
     case 'cancelled':
       return { ...more, endedAt: data.at };

@@ -13,6 +13,9 @@ export function droppedFile({ files, items }: Pick<DataTransfer, 'files' | 'item
   return files.length > 1 ? { file, note: `The first of ${files.length} files was taken.` } : { file };
 }
 
+/** While a file is held over a page the browser says so several times a second; not all say when it is gone, in ms. */
+const HELD_MS = 1000;
+
 const hasFiles = (event: DragEvent): boolean => event.dataTransfer?.types.includes('Files') ?? false;
 
 /**
@@ -21,18 +24,24 @@ const hasFiles = (event: DragEvent): boolean => event.dataTransfer?.types.includ
  */
 export function useFileDrop(take: (dropped: Dropped) => void) {
   const over = ref(false);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  function hold(held: boolean): void {
+    over.value = held;
+    clearTimeout(timer);
+    if (held) timer = setTimeout(() => hold(false), HELD_MS);
+  }
   const listeners: Record<string, (event: DragEvent) => void> = {
     dragover(event) {
       if (!hasFiles(event)) return;
       event.preventDefault();
-      over.value = true;
+      hold(true);
     },
     dragleave(event) {
       // It has left the window, not just one element for another.
-      if (!event.relatedTarget) over.value = false;
+      if (!event.relatedTarget) hold(false);
     },
     drop(event) {
-      over.value = false;
+      hold(false);
       // A field for files has taken it already.
       if (event.defaultPrevented || !event.dataTransfer || !hasFiles(event)) return;
       event.preventDefault();
@@ -42,6 +51,7 @@ export function useFileDrop(take: (dropped: Dropped) => void) {
   const on = Object.entries(listeners) as Array<[string, EventListener]>;
   for (const [name, listener] of on) addEventListener(name, listener);
   onScopeDispose(() => {
+    clearTimeout(timer);
     for (const [name, listener] of on) removeEventListener(name, listener);
   });
   return over;
