@@ -95,7 +95,7 @@ async function takePage() {
   const far = page.getByRole('article').first();
   await far.getByText('about').waitFor();
   await page.getByRole('img', { name: /[2-9]\d % drawn/ }).waitFor();
-  await take(page, 'page', { desk: [1280, 1180], phone: [360, 1400] });
+  await take(page, 'page', { desk: [1280, 1480], phone: [360, 1400] });
   await context.close();
 }
 
@@ -113,7 +113,7 @@ async function takeDashboard(failed) {
   await page.goto(`${service.url}/dashboard/jobs/${failed.id}`);
   await page.getByRole('heading', { name: 'Time line' }).waitFor();
   await page.getByRole('status').getByText('Failed').waitFor();
-  await take(page, 'dashboard-job', { desk: [960, 820], phone: [360, 1150] });
+  await take(page, 'dashboard-job', { desk: [960, 920], phone: [360, 1120] });
   await context.close();
 }
 
@@ -123,7 +123,8 @@ async function takeReference() {
   const sizes = { desk: [1280, 900], phone: [360, 740] };
   await take(page, 'reference', sizes, async () => {
     // It takes its colours when it is loaded.
-    await page.goto(`${service.url}/docs/`);
+    await page.goto('about:blank');
+    await page.goto(`${service.url}/docs#?route=post-/v1/jobs`);
     await page.getByText('POST').first().waitFor({ state: 'attached' });
     await page.waitForLoadState('networkidle');
   });
