@@ -64,11 +64,15 @@ export interface JobStore<R = unknown> extends Store<WatchedJob<R>> {
   retry(): Promise<void>;
 }
 
-/** A job as its viewer sees it, live while somebody listens. `undefined` is no job yet. */
+/**
+ * A job as its viewer sees it, live while somebody listens. `undefined` is no job yet.
+ * @param onEvent hears of each event before the job is what that makes of it
+ */
 export function createJobStore<R = unknown>(
   client: AnyClient,
   reference: JobReference | undefined,
   token?: string,
+  onEvent?: (event: JobEvent<R>) => void,
 ): JobStore<R> {
   let lastEventId: string | undefined;
   let over = false;
@@ -85,6 +89,7 @@ export function createJobStore<R = unknown>(
       stop = job().watch({
         onEvent: (event: JobEvent<R>) => {
           lastEventId = event.id;
+          onEvent?.(event);
           change((now) => applyJobEvent(now, event));
         },
         onStatus: (status) => {

@@ -93,6 +93,11 @@ describe('GET /v1/jobs', () => {
     expect(await ids('?owner=user:grace', ADMIN)).toEqual([hers.id]);
     expect(await ids('?owner=user:grace', grace)).toEqual([hers.id]);
     expect(await list('?owner=user:nobody', ADMIN)).toEqual({ jobs: [] });
+    expect(await ids('?owner=me', visitor)).toEqual([visited.id]);
+    expect(await list('?owner=me', {})).toEqual({ jobs: [] });
+    expect(await list('?owner=me', ADMIN)).toEqual({ jobs: [] });
+    const his = await start(LATER, ADMIN);
+    expect(await ids('?owner=me', ADMIN)).toEqual([his.id]);
     const others = await get('?owner=user:grace');
     expect(others.status).toBe(403);
     expect((await get('?owner=user:grace', visitor)).status).toBe(401);

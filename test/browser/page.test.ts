@@ -1,4 +1,3 @@
-import axe from 'axe-core';
 import { Queue } from 'bullmq';
 import type { Browser, Page } from 'playwright-core';
 import sharp from 'sharp';
@@ -6,6 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { startBrowser } from '../support/browser.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { testJobs } from '../support/jobs.js';
+import { findingsOf } from '../support/page.js';
 import { until } from '../support/until.js';
 
 /** Gives its result word by word. */
@@ -221,17 +221,7 @@ describe('the page', () => {
       await page.setViewportSize({ width, height: 800 });
       await startSteps(5, 10, 4);
       await page.getByText('failed at step 4, as asked').first().waitFor();
-      await page.evaluate(axe.source);
-      const findings = await page.evaluate(async () => {
-        // biome-ignore lint/suspicious/noExplicitAny: what was loaded a line above
-        const { violations } = await (globalThis as any).axe.run();
-        return violations.map(
-          ({ id, nodes }: { id: string; nodes: Array<{ html: string }> }) => `${id}: ${nodes[0]!.html}`,
-        );
-      });
-      expect(findings).toEqual([]);
-      const overflow = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
-      expect(overflow).toBeLessThanOrEqual(0);
+      expect(await findingsOf(page)).toEqual([]);
     },
   );
 });

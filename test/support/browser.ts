@@ -1,10 +1,30 @@
-import { type Browser, chromium } from 'playwright-core';
+import { type Browser, type BrowserContext, chromium } from 'playwright-core';
 import { findProgram } from '../../scripts/lib/command.mjs';
+import { freePort } from './redis.js';
 
-/** Chromium as `npm test` has installed it. */
-export const startBrowser = (): Promise<Browser> =>
+const launch = (args: string[] = []): Promise<Browser> =>
   chromium.launch({
     executablePath:
       process.env.CHROMIUM_PATH ?? findProgram('chromium', 'chromium-browser', 'google-chrome') ?? 'chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-sync'],
+    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-sync', ...args],
   });
+
+/** Chromium as `npm test` has installed it. */
+export const startBrowser = (): Promise<Browser> => launch();
+
+/**
+ * Chromium as its users have it: a tab that lies behind another one is hidden. (playwright otherwise tells each page that
+ * it is seen and has the focus.)
+ */
+export async function startBrowserWithTabs(): Promise<{ context: BrowserContext; stop(): Promise<void> }> {
+  const port = await freePort();
+  const process = await launch([`--remote-debugging-port=${port}`]);
+  const browser = await chromium.connectOverCDP(`http://127.0.0.1:${port}`, { noDefaults: true });
+  return {
+    context: browser.contexts()[0]!,
+    async stop() {
+      await browser.close();
+      await process.close();
+    },
+  };
+}

@@ -1,3 +1,4 @@
+import axe from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 
 /** A page, and what its console complained of. */
@@ -34,4 +35,18 @@ export async function takePictures(page: Page, name: string): Promise<void> {
       await page.screenshot({ path: `${folder}/${name}-${device}-${colorScheme}.png` });
     }
   }
+}
+
+/** What axe finds wrong with a page; and that it is wider than the window. */
+export async function findingsOf(page: Page): Promise<string[]> {
+  await page.evaluate(axe.source);
+  const findings: string[] = await page.evaluate(async () => {
+    // biome-ignore lint/suspicious/noExplicitAny: what was loaded a line above
+    const { violations } = await (globalThis as any).axe.run();
+    return violations.map(
+      ({ id, nodes }: { id: string; nodes: Array<{ html: string }> }) => `${id}: ${nodes[0]!.html}`,
+    );
+  });
+  const overflow = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
+  return Number(overflow) > 0 ? [...findings, `${overflow} px too wide`] : findings;
 }

@@ -106,7 +106,9 @@ export const jobOperations: Operation[] = [
       several('tag', 'Any one of these tags', { type: 'string', minLength: 1 }, ofAny),
       query('from', 'Created not before: ms since 1970, or RFC 3339 with a zone', time),
       query('to', 'Created before', time),
-      query('owner', 'An admin only, or the caller: the jobs of this principal', { type: 'string' }),
+      query('owner', 'The jobs of this principal: `me` for the caller, any other one for an admin', {
+        type: 'string',
+      }),
       query('limit', 'Jobs a page', {
         type: 'integer',
         minimum: 1,

@@ -87,12 +87,12 @@ export function jobRoutes(options: JobRoutesOptions): Router {
   async function showJobs(req: Request, res: Response): Promise<void> {
     const query = await parseListQuery(req.query);
     const caller = await access.principal(req);
-    const foreign = query.owner !== undefined && query.owner !== caller?.id;
+    const owner = query.owner === 'me' ? caller?.id : query.owner;
+    const foreign = owner !== undefined && owner !== caller?.id;
     if (foreign) await access.requireAdmin(req);
+    const everybody = caller?.admin && query.owner === undefined;
     const page =
-      caller || foreign
-        ? await listJobs(query, query.owner ?? (caller?.admin ? undefined : caller?.id))
-        : { jobs: [] };
+      caller || foreign ? await listJobs(query, everybody ? undefined : (owner ?? caller?.id)) : { jobs: [] };
     res.set('Cache-Control', 'no-store').json(page);
   }
 

@@ -14,7 +14,7 @@ export const STYLE = `
 }
 [part=fill] {
   height: 100%; width: 100%; border-radius: inherit; transform-origin: left;
-  background: var(--job-progress-color, #2563eb);
+  background: var(--job-progress-color, #0b6e5f);
   transition: transform .2s linear;
 }
 :host(:dir(rtl)) [part=fill] { transform-origin: right; }
@@ -23,7 +23,7 @@ export const STYLE = `
 [part=message] { overflow-wrap: anywhere; }
 [part=message]:empty { display: none; }
 :host([state=failed]) [part=fill], :host([state=cancelled]) [part=fill] {
-  background: var(--job-progress-failed, #b91c1c);
+  background: var(--job-progress-failed, #a8241c);
 }
 :host([status=stale]) [part=bar] { opacity: .55; }
 .waits [part=fill] { animation: waits 1.6s ease-in-out infinite alternate; }
@@ -31,9 +31,9 @@ export const STYLE = `
 [role=status] { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 /* As dark as the page says that it is (color-scheme), not as the visitor's system is. */
 @supports (color: light-dark(red, red)) {
-  [part=fill] { background: var(--job-progress-color, light-dark(#2563eb, #60a5fa)); }
+  [part=fill] { background: var(--job-progress-color, light-dark(#0b6e5f, #4cc3ae)); }
   :host([state=failed]) [part=fill], :host([state=cancelled]) [part=fill] {
-    background: var(--job-progress-failed, light-dark(#b91c1c, #f87171));
+    background: var(--job-progress-failed, light-dark(#a8241c, #ff9d94));
   }
 }
 @media (prefers-reduced-motion: reduce) {

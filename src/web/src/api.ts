@@ -1,3 +1,7 @@
+import { ProblemError } from '../../client/errors.js';
+import { type Call, call } from '../../client/http.js';
+import type { JobView, UploadedFile } from '../../client/types.js';
+
 /** A kind of job, as `GET /v1/definitions` lists it. */
 export interface Definition {
   name: string;
@@ -26,73 +30,75 @@ export interface StartedJob {
   name: string;
 }
 
-export interface UploadedFile {
-  id: string;
-  name: string;
-  size: number;
+/** A page of jobs; `next` leads to the one after it. */
+export interface JobPage {
+  jobs: JobView[];
+  next?: string;
 }
 
-/** What the API says is wrong (RFC 9457), or that it could not be reached. */
-export class ApiError extends Error {
-  /** Messages by JSON Pointer into the body. */
-  readonly fields: Record<string, string>;
-
-  constructor(detail: string, errors: Array<{ pointer: string; detail: string }> = []) {
-    super(detail);
-    this.fields = Object.fromEntries(errors.map((error) => [error.pointer, error.detail]));
-  }
+/** What went wrong, for people. */
+export function problemWords(error: unknown): string {
+  if (error instanceof ProblemError && error.status === 0)
+    return 'The service cannot be reached. Nothing was lost; try again in a moment.';
+  if (error instanceof SyntaxError) return `This is not JSON: ${error.message}`;
+  return error instanceof Error ? error.message : String(error);
 }
 
-const UNREACHABLE = 'The service cannot be reached. Nothing was lost; try again in a moment.';
+/** What is wrong with which part of the body: messages by JSON Pointer. */
+export const problemFields = (error: unknown): Record<string, string> =>
+  error instanceof ProblemError
+    ? Object.fromEntries((error.problem.errors ?? []).map(({ pointer, detail }) => [pointer, detail]))
+    : {};
 
 export async function fetchDefinitions(): Promise<Definition[]> {
-  const { definitions } = await request<{ definitions: Definition[] }>('/v1/definitions');
+  const { definitions } = await request<{ definitions: Definition[] }>('v1/definitions');
   return definitions;
 }
 
 /** @param key the same for every try of one submission, so that it starts one job */
 export function startJob(name: string, data: unknown, key: string): Promise<StartedJob> {
-  return request<StartedJob>('/v1/jobs', {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json', 'Idempotency-Key': key },
-    body: JSON.stringify({ name, data }),
-  });
+  const headers = { 'Idempotency-Key': key };
+  return request('v1/jobs', { method: 'POST', headers, json: { name, data } });
 }
 
-/** Asks for a job's end. */
-export async function cancelJob(id: string): Promise<void> {
-  await request(`/v1/jobs/${encodeURIComponent(id)}/cancel`, { method: 'POST' });
+/** The visitor's own jobs, newest first. @param cursor `next` of the page before */
+export function fetchOwnJobs(limit: number, cursor?: string): Promise<JobPage> {
+  return request(`v1/jobs?owner=me&limit=${limit}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`);
 }
 
 /** Runs a failed or cancelled job again, under the same id. */
 export async function retryJob(id: string): Promise<void> {
-  await request(`/v1/jobs/${encodeURIComponent(id)}/retry`, { method: 'POST' });
+  await request(`v1/jobs/${encodeURIComponent(id)}/retry`, { method: 'POST' });
 }
 
-/** Calls the API. @throws ApiError */
-export async function request<T>(path: string, init?: RequestInit): Promise<T> {
-  const response = await fetch(path, init).catch(() => {
-    throw new ApiError(UNREACHABLE);
-  });
-  const body = await response.json().catch(() => ({}));
-  if (!response.ok)
-    throw new ApiError(body.detail ?? `The service answered ${response.status}.`, body.errors);
-  return body;
+/** Calls the API. @param path relative to the service, without a slash in front. @throws ProblemError */
+export async function request<T>(path: string, options: Call = {}): Promise<T> {
+  const response = await call({}, path, options);
+  return (response.status === 204 ? undefined : await response.json()) as T;
 }
 
-/** Uploads a file; `fetch` cannot tell how far an upload is, so this uses XMLHttpRequest. */
+/** Uploads a file; `fetch` cannot tell how far an upload is, so this uses XMLHttpRequest. @throws ProblemError */
 export function uploadFile(file: File, onProgress: (fraction: number) => void): Promise<UploadedFile> {
   return new Promise((resolve, reject) => {
     const xhr = new XMLHttpRequest();
+    const refuse = (problem = {}): void =>
+      reject(
+        new ProblemError({
+          code: 'unreachable',
+          detail: `The upload failed (${xhr.status}).`,
+          ...problem,
+          status: xhr.status,
+        }),
+      );
     xhr.open('POST', `/v1/files?name=${encodeURIComponent(file.name)}`);
     xhr.setRequestHeader('Content-Type', 'application/octet-stream');
     xhr.responseType = 'json';
     xhr.upload.onprogress = (event) => onProgress(event.total ? event.loaded / event.total : 0);
     xhr.onload = () => {
       if (xhr.status === 201) resolve(xhr.response);
-      else reject(new ApiError(xhr.response?.detail ?? `The upload failed (${xhr.status}).`));
+      else refuse(xhr.response ?? {});
     };
-    xhr.onerror = () => reject(new ApiError(UNREACHABLE));
+    xhr.onerror = () => refuse();
     xhr.send(file);
   });
 }

@@ -22,3 +22,10 @@ export function duration(ms: number): string {
 }
 
 export const clock = (at: number): string => new Date(at).toLocaleTimeString();
+
+/** The time of a day, with the day if that is not today. */
+export function moment(at: number): string {
+  const date = new Date(at);
+  if (date.toDateString() === new Date().toDateString()) return clock(at);
+  return date.toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+}

@@ -7,7 +7,7 @@ import { variantsField } from '../images/variant.js';
 /** A child of `image-variants`: one image. It fails where the image cannot be used, and its parent says so. */
 export default defineJob({
   name: 'image-variant',
-  description: 'Makes smaller variants of one image; image-variants starts one for each image of a zip.',
+  description: 'Makes smaller variants of one image, in the formats wanted.',
   input: z.strictObject({ file: fileId(), variants: variantsField() }),
   result: z.object({ variants: z.array(madeVariant) }),
   // Not in the queue of its parent, whatever QUEUE_NAME says, and few at a time: an image needs memory.

@@ -2,12 +2,12 @@ import { request } from '../api';
 
 /** Pauses or resumes the queue of a kind of job. */
 export async function setPaused(kind: string, paused: boolean): Promise<void> {
-  await request(`/v1/definitions/${encodeURIComponent(kind)}/${paused ? 'pause' : 'resume'}`, {
+  await request(`v1/definitions/${encodeURIComponent(kind)}/${paused ? 'pause' : 'resume'}`, {
     method: 'POST',
   });
 }
 
 /** Signs the admin of this browser out. */
 export async function signOut(): Promise<void> {
-  await request('/dashboard/sign-out', { method: 'POST' });
+  await request('dashboard/sign-out', { method: 'POST' });
 }

@@ -1,5 +1,5 @@
 import { ref } from 'vue';
-import { ApiError } from '../api';
+import { problemWords } from '../api';
 
 /** Calls that buttons make: which are under way, and what went wrong last. */
 export function useAction() {
@@ -13,7 +13,7 @@ export function useAction() {
     try {
       await call();
     } catch (error) {
-      problem.value = error instanceof ApiError ? error.message : String(error);
+      problem.value = problemWords(error);
     } finally {
       busy.value = new Set([...busy.value].filter((other) => other !== key));
     }

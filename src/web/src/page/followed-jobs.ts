@@ -1,0 +1,44 @@
+import { onScopeDispose, shallowReactive, watch } from 'vue';
+import { type FollowedJob, followJob, type PageJob } from '../job/follow-job';
+import { createLongEnd } from './long-end';
+
+/** Follows several jobs while a component lives: all those that are wanted, each once, whoever shows it. */
+export function useFollowedJobs(wanted: () => string[], onLongEnd: (job: PageJob) => void) {
+  const followed = shallowReactive(new Map<string, FollowedJob>());
+
+  function begin(id: string): void {
+    const one = followJob(id);
+    const endedNow = createLongEnd();
+    const unwatch = watch(
+      one.job,
+      (job) => {
+        if (endedNow(job)) onLongEnd(job);
+      },
+      { flush: 'sync' },
+    );
+    followed.set(id, {
+      ...one,
+      stop() {
+        unwatch();
+        one.stop();
+      },
+    });
+  }
+
+  watch(
+    wanted,
+    (ids) => {
+      for (const [id, one] of followed) {
+        if (ids.includes(id)) continue;
+        one.stop();
+        followed.delete(id);
+      }
+      for (const id of ids) if (!followed.has(id)) begin(id);
+    },
+    { immediate: true },
+  );
+  onScopeDispose(() => {
+    for (const one of followed.values()) one.stop();
+  });
+  return followed as ReadonlyMap<string, FollowedJob>;
+}

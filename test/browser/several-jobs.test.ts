@@ -1,0 +1,311 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
+import sharp from 'sharp';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { startBrowser, startBrowserWithTabs } from '../support/browser.js';
+import { type Headway, startHeadway } from '../support/headway.js';
+import { findingsOf } from '../support/page.js';
+import { temporaryFolder } from '../support/processes.js';
+import { startSite, type TestSite } from '../support/site.js';
+import { until } from '../support/until.js';
+import { zipOf } from '../support/zip.js';
+
+describe('the page with several jobs', () => {
+  let headway: Headway;
+  let browser: Browser;
+  /** The page as a reverse proxy serves it, which sees what streams are open. */
+  let site: TestSite;
+  let context: BrowserContext;
+  let page: Page;
+  let complaints: string[];
+
+  beforeAll(async () => {
+    [headway, browser] = await Promise.all([
+      startHeadway({ env: { WORKER_CONCURRENCY: '20' } }),
+      startBrowser(),
+    ]);
+    site = await startSite(headway.api.url, {});
+  });
+  beforeEach(async () => {
+    context = await browser.newContext();
+    complaints = [];
+    page = await open(context);
+  });
+  afterEach(async () => {
+    await context.close();
+    expect(complaints).toEqual([]);
+  });
+  afterAll(async () => {
+    await browser.close();
+    site.stop();
+    await headway.stop();
+  });
+
+  async function open(where: BrowserContext): Promise<Page> {
+    const opened = await where.newPage();
+    opened.setDefaultTimeout(10_000);
+    opened.on('pageerror', (error) => complaints.push(error.message));
+    opened.on('console', (message) => {
+      if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
+    });
+    await opened.goto(site.url);
+    return opened;
+  }
+
+  async function startSteps(count: number, intervalMs: number, failAt?: number): Promise<void> {
+    const before = await panels().count();
+    await page.getByRole('radio', { name: /^steps/ }).check();
+    await page.getByLabel(/^Count/).fill(String(count));
+    await page.getByLabel(/^Interval/).fill(String(intervalMs));
+    await page.getByLabel(/^Fail at/).fill(failAt ? String(failAt) : '');
+    await page.getByRole('button', { name: 'Start the job' }).click();
+    await panels().nth(before).waitFor();
+  }
+  const panels = () => page.getByRole('article');
+  const percentOf = async (panel: Locator): Promise<number> =>
+    Number(await panel.getByRole('progressbar').getAttribute('aria-valuenow'));
+  const history = () => page.getByRole('navigation', { name: 'Your jobs' });
+  const status = (panel: Locator, words: string) =>
+    panel.getByRole('status').getByText(words).waitFor({ timeout: 20_000 });
+  /** Starts jobs as this visitor does, without the page. */
+  async function startBatch(jobs: object[]): Promise<string[]> {
+    const response = await context.request.post(`${headway.api.url}/v1/jobs:batch`, { data: { jobs } });
+    return (await response.json()).jobs.map(({ id }: { id: string }) => id);
+  }
+
+  it('moves three bars at once over one connection, and cancels one of them alone', async () => {
+    for (const count of [300, 400, 500]) await startSteps(count, 50);
+    await until('all three move', async () => {
+      const values = await Promise.all([0, 1, 2].map((i) => percentOf(panels().nth(i))));
+      return values.every((value) => value >= 2);
+    });
+    await until(
+      'one stream has all three',
+      () => site.open.length === 1 && site.open[0]!.split('job=').length === 4,
+    );
+    await page.getByText('3 jobs run').waitFor();
+    await until('the title has their mean', async () => /^\d+ % · 3 jobs$/.test(await page.title()));
+    // The newest is first.
+    await page.getByRole('button', { name: 'Cancel steps' }).nth(1).click();
+    await status(panels().nth(1), 'Cancelled');
+    const before = await percentOf(panels().nth(0));
+    await until('the others go on', async () => (await percentOf(panels().nth(0))) > before);
+    await until('two are left', async () => /^\d+ % · 2 jobs$/.test(await page.title()));
+    await page.getByRole('button', { name: 'Close steps' }).nth(0).click();
+    await until('one is left', async () => /^\d+ % · steps$/.test(await page.title()));
+    expect(await panels().count()).toBe(2);
+    // It is closed, and goes on: the history shows that.
+    await history().locator('li').first().getByText('Running').waitFor();
+    await panels().last().getByRole('button', { name: 'Cancel steps' }).click();
+    await until(
+      'the title says what became of the first',
+      async () => (await page.title()) === 'Cancelled · steps',
+    );
+  });
+
+  it('has the same jobs after a reload, and those under way in a tab of which the address says nothing', async () => {
+    await startSteps(400, 50);
+    await startSteps(3, 10, 2);
+    await panels().first().getByText('failed at step 2, as asked').waitFor();
+    await page.reload();
+    await panels().nth(1).waitFor();
+    await panels().first().getByText('failed at step 2, as asked').waitFor();
+    await until('the other one moves', async () => (await percentOf(panels().nth(1))) > 0);
+    const other = await open(context);
+    await other.getByRole('article').getByRole('status').getByText('Running').waitFor();
+    expect(await other.getByRole('article').count()).toBe(1);
+    await page.getByRole('button', { name: 'Run again steps' }).click();
+    await panels().first().getByText('failed at step 2, as asked').waitFor();
+    await page.getByRole('button', { name: 'Cancel steps' }).click();
+    await status(panels().nth(1), 'Cancelled');
+  });
+
+  it("lists the visitor's own jobs, as far back as there are any, and opens each again", async () => {
+    await startSteps(2, 1);
+    await status(panels().first(), 'Completed');
+    const ids = await startBatch(
+      Array.from({ length: 60 }, () => ({ name: 'steps', data: { count: 1, intervalMs: 1 } })),
+    );
+    await page.goto(`${site.url}/`);
+    const rows = history().locator('li');
+    await until('the newest ten', async () => (await rows.count()) === 10);
+    for (const count of [20, 30, 40, 50, 60, 61]) {
+      await history().getByRole('button', { name: 'Show more' }).click();
+      await until(`${count} rows`, async () => (await rows.count()) === count);
+    }
+    await until('there are no more', async () => (await history().getByRole('button').count()) === 0);
+    const links = await rows
+      .getByRole('link')
+      .evaluateAll((all) => all.map((link) => link.getAttribute('href')));
+    expect(new Set(links).size).toBe(61);
+    for (const id of ids) expect(links).toContain(`#job=${id}`);
+    expect(await rows.last().innerText()).toMatch(/^steps\s+Completed\s+100 %\s+\d/);
+    await rows.last().getByRole('link').press('Enter');
+    await status(panels().first(), 'Completed');
+    // Who uses the keyboard is there.
+    await until('the focus is on it', () =>
+      panels()
+        .first()
+        .getByRole('heading', { name: 'steps' })
+        .evaluate((h2) => h2.matches(':focus')),
+    );
+    expect(await rows.last().getByRole('link').getAttribute('aria-current')).toBe('true');
+    const stranger = await (await browser.newContext()).newPage();
+    await stranger.goto(site.url);
+    await stranger.getByRole('button', { name: 'Start the job' }).waitFor();
+    expect(await stranger.getByRole('navigation', { name: 'Your jobs' }).count()).toBe(0);
+    await stranger.context().close();
+  });
+
+  it('takes a file that is dropped anywhere, into the job that it is for', async () => {
+    const folder = temporaryFolder();
+    const file = join(folder, 'people.csv');
+    writeFileSync(file, 'name,age\nAda,36\nGrace,45\n');
+    await page.getByRole('radio', { name: /^steps/ }).check();
+    await page.reload();
+    await page.getByRole('radio', { name: /^checksum/ }).waitFor();
+    const cdp = await context.newCDPSession(page);
+    /** As the desktop does it: the browser itself hears of the drag. */
+    const drag = async (types: Array<'dragEnter' | 'dragOver' | 'dragCancel' | 'drop'>, files: string[]) => {
+      for (const type of types) {
+        const data = { items: [], files, dragOperationsMask: 1 };
+        await cdp.send('Input.dispatchDragEvent', { type, x: 20, y: 15, data });
+      }
+    };
+    const veil = page.getByText('Drop the file anywhere');
+    await drag(['dragEnter', 'dragOver'], [file]);
+    await veil.waitFor();
+    await drag(['dragCancel'], [file]);
+    await veil.waitFor({ state: 'hidden' });
+    await drag(['dragEnter', 'dragOver', 'drop'], [file]);
+    await page.getByRole('status').getByText('people.csv is ready for csv-import.').waitFor();
+    await veil.waitFor({ state: 'hidden' });
+    expect(await page.getByRole('radio', { checked: true }).getAttribute('value')).toBe('csv-import');
+    // The start button has the focus.
+    await page.keyboard.press('Enter');
+    await panels().first().getByRole('link', { name: 'people.sqlite' }).waitFor();
+    // Whoever has chosen a kind means it.
+    await page.getByRole('radio', { name: /^checksum/ }).check();
+    await drag(['dragEnter', 'dragOver', 'drop'], [file, file]);
+    await page.getByText('people.csv is ready for checksum. The first of 2 files was taken.').waitFor();
+    mkdirSync(join(folder, 'photos'));
+    await drag(['dragEnter', 'dragOver', 'drop'], [join(folder, 'photos')]);
+    await page.getByRole('alert').getByText('photos is a folder.').waitFor();
+    expect(page.url()).toMatch(/#job=csv-import\.[\w-]+$/);
+  });
+
+  it('shows the stages of a job, its parts, and which of them failed', async () => {
+    const image = (background: string) =>
+      sharp({ create: { width: 64, height: 48, channels: 3, background } })
+        .png()
+        .toBuffer();
+    const zip = await zipOf({
+      'a.png': await image('teal'),
+      'b.png': await image('navy'),
+      // It begins as one does.
+      'c.png': (await image('red')).subarray(0, 60),
+    });
+    await page.getByRole('radio', { name: /^image-variants/ }).check();
+    await page
+      .locator('input[type=file]')
+      .setInputFiles({ name: 'all.zip', mimeType: 'application/zip', buffer: zip });
+    await page.getByRole('button', { name: 'Start the job' }).click();
+    const panel = panels().first();
+    await panel.getByRole('link', { name: 'all-variants.zip' }).waitFor();
+    const stages = panel.getByRole('list', { name: 'Stages' }).getByRole('listitem');
+    expect(await stages.allTextContents()).toEqual(['unpack (done)', 'variants (done)', 'archive (done)']);
+    await panel.getByRole('heading', { name: 'Parts 3 of 3 ended' }).waitFor();
+    expect(await panel.locator('.failed-parts').innerText()).toMatch(/^image-variant .+/);
+    // Its children are no jobs of the visitor's own.
+    await page.reload();
+    await until('one row', async () => (await history().locator('li').count()) === 1);
+  });
+
+  it('tells of the end of a long job when its tab is hidden, and only then', async () => {
+    const chromium = await startBrowserWithTabs();
+    try {
+      const tabs = chromium.context;
+      await tabs.grantPermissions(['notifications'], { origin: site.url });
+      // The browser's own, which says of itself that it was shown.
+      await tabs.addInitScript(() => {
+        // biome-ignore lint/suspicious/noExplicitAny: tests are compiled without the types of the DOM
+        const here = globalThis as any;
+        here.shown = [];
+        here.Notification = class extends here.Notification {
+          constructor(title: string, options: { body: string }) {
+            super(title, options);
+            this.addEventListener('show', () => here.shown.push(`${title} (${options.body})`));
+          }
+        };
+      });
+      page = await open(tabs);
+      const shown = (): Promise<string[]> => page.evaluate('globalThis.shown');
+      await startSteps(110, 100);
+      const button = page.getByRole('button', { name: 'Notify me at the end' });
+      expect(await button.getAttribute('aria-pressed')).toBe('false');
+      await button.click();
+      await page.getByRole('button', { name: 'Notifies you of the end', pressed: true }).waitFor();
+      const other = await tabs.newPage();
+      await other.bringToFront();
+      await until('it is hidden', async () => (await page.evaluate('document.visibilityState')) === 'hidden');
+      await until('the title moves on all the same', async () =>
+        /^[1-9]\d % · steps$/.test(await page.title()),
+      );
+      await until('a notification', async () => (await shown()).length > 0, 20_000);
+      expect(await shown()).toEqual(['steps: Completed (Open its tab to see the result.)']);
+      expect(await page.title()).toBe('Completed · steps');
+      await page.bringToFront();
+      await until('it is seen', async () => (await page.evaluate('document.visibilityState')) === 'visible');
+      // A long one that ends while the tab is seen, and a short one that ends while it is not.
+      await startSteps(110, 100);
+      await status(panels().first(), 'Completed');
+      await startSteps(20, 100);
+      await other.bringToFront();
+      await until('the short one has ended', async () => (await page.title()) === 'Completed · steps');
+      // What was asked for is kept; an end of before is no news.
+      expect(await shown()).toHaveLength(1);
+      await page.reload();
+      await until('it is there again', async () => (await page.title()) === 'Completed · steps');
+      expect(await shown()).toEqual([]);
+      await page.bringToFront();
+      await page.getByRole('button', { name: 'Notifies you of the end', pressed: true }).waitFor();
+    } finally {
+      await chromium.stop();
+    }
+  });
+
+  it('goes on without notifications where the browser denies them, or has none', async () => {
+    await startSteps(300, 50);
+    // A context that nobody has asked: this browser, without a window, says no.
+    await page.getByRole('button', { name: 'Notify me at the end' }).click();
+    await page.getByText('This browser blocks notifications from here.').waitFor();
+    await page.addInitScript('delete globalThis.Notification');
+    await page.reload();
+    await status(panels().first(), 'Running');
+    expect(await page.getByRole('button', { name: 'Notify me at the end' }).count()).toBe(0);
+    await page.getByRole('button', { name: 'Cancel steps' }).click();
+    await status(panels().first(), 'Cancelled');
+  });
+
+  it.each([
+    ['light', 1280],
+    ['dark', 1280],
+    ['light', 360],
+    ['dark', 360],
+  ] as const)(
+    'is without a finding of axe and without a sideways scroll, %s at %i px',
+    async (colorScheme, width) => {
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      await page.setViewportSize({ width, height: 800 });
+      await startSteps(400, 50);
+      await startSteps(300, 50);
+      await startSteps(5, 10, 4);
+      await panels().first().getByText('failed at step 4, as asked').waitFor();
+      await until('it moves', async () => (await percentOf(panels().nth(1))) > 0);
+      expect(await findingsOf(page)).toEqual([]);
+      for (const _ of [1, 2]) await page.getByRole('button', { name: 'Cancel steps' }).first().click();
+      await until('the title', async () => (await page.title()) === 'Failed · steps');
+    },
+  );
+});

@@ -1,0 +1,182 @@
+import { describe, expect, it } from 'vitest';
+import type { JobEvent, JobEventData } from '../../src/client/types.js';
+import { unseenJob } from '../../src/client/view.js';
+import type { Definition } from '../../src/web/src/api';
+import { kindForFile } from '../../src/web/src/form/kind-for-file';
+import type { PageJob } from '../../src/web/src/job/follow-job';
+import { addEvent, nothingMore } from '../../src/web/src/job/more';
+import { jobWords } from '../../src/web/src/job/words';
+import { createLongEnd } from '../../src/web/src/page/long-end';
+import { hashOf, idsIn, MAX_OPEN } from '../../src/web/src/page/open-jobs';
+import { mergeJobs, type OwnJob } from '../../src/web/src/page/own-jobs';
+import { titleOf } from '../../src/web/src/page/title';
+
+const job = (name: string, known: Partial<PageJob> = {}): PageJob => ({
+  ...unseenJob(`${name}.1`),
+  ...nothingMore,
+  name,
+  ...known,
+});
+
+describe('the title of the tab', () => {
+  it.each([
+    ['no job', [], 'Headway'],
+    ['one of which nothing is known yet', [job('')], 'Headway'],
+    ['one under way', [job('csv-import', { state: 'active', percent: 43.7 })], '43 % · csv-import'],
+    ['one of which nobody can say how far it is', [job('a', { state: 'active' })], 'Running · a'],
+    ['one that waits', [job('a', { state: 'waiting' })], 'Waiting for a worker · a'],
+    ['one that has ended', [job('a', { state: 'failed', percent: 30 })], 'Failed · a'],
+    [
+      'several: their mean, without those that have ended',
+      [
+        job('a', { state: 'completed', percent: 100 }),
+        job('b', { state: 'active', percent: 61 }),
+        job('c', { state: 'waiting' }),
+        job('d', { state: 'active', percent: 50 }),
+      ],
+      '37 % · 3 jobs',
+    ],
+    [
+      'one under way behind one that has ended',
+      [job('a', { state: 'completed', percent: 100 }), job('b', { state: 'active', percent: 5 })],
+      '5 % · b',
+    ],
+  ])('%s', (_what, jobs, title) => expect(titleOf(jobs as PageJob[])).toBe(title));
+});
+
+describe('what is said of a job', () => {
+  it.each([
+    [job('a', { state: 'waiting', paused: true }), 'Waiting (paused)'],
+    [job('a', { state: 'active', attempt: 2 }), 'Running, attempt 2'],
+    [job('a', { state: 'retrying', attempt: 1, attempts: 3 }), 'Attempt 1 of 3 failed; the next starts soon'],
+    [job('a', { state: 'stalled' }), 'Its worker was lost; another takes over'],
+  ])('%#', (now, words) => expect(jobWords(now)).toBe(words));
+});
+
+describe('a long end', () => {
+  const ran = { since: 1000, endedAt: 12_000 };
+  const ask = (...looks: Array<[at: number, now: PageJob]>): boolean[] => {
+    let clock = 0;
+    const endedNow = createLongEnd(() => clock);
+    return looks.map(([at, now]) => {
+      clock = at;
+      return endedNow(now);
+    });
+  };
+  const active = job('a', { state: 'active' });
+  const completed = job('a', { state: 'completed', ...ran });
+
+  it('is told once, when the job was seen under way', () => {
+    expect(ask([0, active], [3000, active], [5000, completed], [5001, completed])).toEqual([
+      false,
+      false,
+      true,
+      false,
+    ]);
+  });
+
+  it('is none for a job that took little time, or that had ended before it was looked at', () => {
+    const short = job('a', { state: 'completed', since: 1000, endedAt: 9000 });
+    expect(ask([0, active], [5000, short])[1]).toBe(false);
+    expect(ask([0, active], [100, completed])[1]).toBe(false);
+    expect(ask([0, completed])[0]).toBe(false);
+  });
+});
+
+describe('what the page knows of a job beyond others', () => {
+  const event = <E extends keyof JobEventData>(name: E, data: object): JobEvent =>
+    ({ event: name, id: '1-1', data: { jobId: 'x', attempt: 1, at: 10, ...data } }) as unknown as JobEvent;
+  const tile = { x: 0, y: 0, width: 8, height: 8, png: 'AAAA', of: { width: 8, height: 8 } };
+
+  it('has the tiles of the present attempt, and nothing that is none', () => {
+    const drawn = addEvent(nothingMore, event('partial', { chunks: [tile, { x: 1 }, null] }), 1);
+    expect(drawn.tiles).toEqual([tile]);
+    expect(addEvent(drawn, event('partial', { attempt: 1, chunks: [tile] }), 2)).toBe(drawn);
+    expect(addEvent(drawn, event('partial', { attempt: 2, chunks: [tile] }), 1).tiles).toEqual([tile]);
+    expect(addEvent(drawn, event('active', { attempt: 2 }), 1).tiles).toEqual([]);
+    expect(addEvent(drawn, event('reset', {}), 1)).toEqual(nothingMore);
+  });
+
+  it('counts parts and says which failed', () => {
+    const counted = addEvent(nothingMore, event('progress', { unit: 'jobs', current: 2, total: 5 }), 1);
+    // Other progress says nothing of them.
+    expect(addEvent(counted, event('progress', { unit: 'rows', current: 1, total: 9 }), 1).parts).toEqual({
+      ended: 2,
+      total: 5,
+    });
+    expect(addEvent(counted, event('completed', {}), 1).parts).toEqual({ ended: 5, total: 5 });
+    expect(addEvent(counted, event('failed', {}), 1).parts).toEqual({ ended: 2, total: 5 });
+    const failed = { childId: 'c', childName: 'one', state: 'failed', error: { message: 'no luck' } };
+    expect(addEvent(counted, event('child', failed), 1).failedParts).toEqual([
+      { id: 'c', name: 'one', words: 'no luck' },
+    ]);
+  });
+
+  it('begins when the run was asked for: attempts belong to it, a run after its end does not', () => {
+    let more = addEvent(nothingMore, event('waiting', { at: 5 }), 0);
+    more = addEvent(more, event('active', { at: 50 }), 0);
+    more = addEvent(more, event('waiting', { at: 70 }), 1);
+    expect(more.since).toBe(5);
+    more = addEvent(more, event('failed', { at: 90 }), 2);
+    expect(more.endedAt).toBe(90);
+    more = addEvent(more, event('waiting', { at: 100 }), 2);
+    expect([more.since, more.endedAt]).toEqual([100, undefined]);
+  });
+});
+
+describe('the kind of job for a file', () => {
+  const kind = (name: string, description: string, file = true): Definition => ({
+    name,
+    description,
+    input: {
+      type: 'object',
+      properties: file ? { file: { type: 'string', format: 'headway-file' } } : { count: { type: 'number' } },
+    },
+  });
+  const kinds = [
+    kind('checksum', 'Computes the digest of a file.'),
+    kind('csv-import', 'Loads a CSV file.'),
+    kind('image-variants', 'Makes smaller variants of an image, or of each image of a zip.'),
+    kind('steps', 'Has csv in its words, but takes none.', false),
+  ];
+  it.each([
+    ['list.CSV', 'text/csv', undefined, 'csv-import'],
+    ['list.csv', '', undefined, 'csv-import'],
+    ['photo.png', 'image/png', undefined, 'image-variants'],
+    ['all.zip', 'application/zip', undefined, 'image-variants'],
+    ['notes', '', undefined, 'checksum'],
+    ['list.csv', 'text/csv', 'checksum', 'checksum'],
+    ['list.csv', 'text/csv', 'steps', 'csv-import'],
+  ])('%s (%s), with %s chosen: %s', (name, type, chosen, wanted) => {
+    expect(kindForFile(kinds, { name, type }, chosen)?.name).toBe(wanted);
+  });
+  it('is none where none takes a file', () => {
+    expect(kindForFile(kinds.slice(3), { name: 'list.csv', type: 'text/csv' })).toBeUndefined();
+  });
+});
+
+describe('the address and the history', () => {
+  it('name the jobs that are open, each once, and no more than fit', () => {
+    expect(idsIn('#job=steps.a,csv-import.b,steps.a')).toEqual(['steps.a', 'csv-import.b']);
+    expect(idsIn(hashOf(['steps.a', 'x.b']))).toEqual(['steps.a', 'x.b']);
+    for (const none of ['', '#', '#job=', '#other', '#job=<script>']) expect(idsIn(none)).toEqual([]);
+    expect(idsIn(`#job=${Array.from({ length: 40 }, (_, i) => `a.${i}`)}`)).toHaveLength(MAX_OPEN);
+    expect(hashOf([])).toBe('');
+  });
+
+  it('have the newest job first, as it was last read', () => {
+    const own = (id: string, createdAt: number, state: OwnJob['state']): OwnJob => ({
+      id,
+      name: 'steps',
+      state,
+      createdAt,
+      percent: null,
+    });
+    const known = [own('b', 2, 'active'), own('a', 1, 'completed')];
+    expect(mergeJobs(known, [own('c', 3, 'waiting'), own('b', 2, 'failed')])).toEqual([
+      own('c', 3, 'waiting'),
+      own('b', 2, 'failed'),
+      own('a', 1, 'completed'),
+    ]);
+  });
+});
