@@ -1,8 +1,20 @@
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { isWebhookSecret, SECRET_FORM } from './webhooks/secret.js';
 import { hostPatterns } from './webhooks/target.js';
 
 const int = (min: number, max = Number.MAX_SAFE_INTEGER) => z.coerce.number().int().min(min).max(max);
+
+/** Whether a text names machines as Express does for its `trust proxy`, or none. */
+const areProxies = (text: string): boolean =>
+  text === 'none' ||
+  text.split(',').every((part) => {
+    const [address, bits, ...rest] = part.trim().split('/') as [string, ...string[]];
+    if (bits === undefined && /^(loopback|linklocal|uniquelocal)$/.test(address)) return true;
+    const family = isIP(address);
+    if (family === 0 || rest.length > 0) return false;
+    return bits === undefined || (/^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
+  });
 
 const MiB = 1024 * 1024;
 const minute = 60_000;
@@ -175,6 +187,16 @@ export const configSchema = z.object({
     .default('')
     .describe(
       'Origins whose pages may use the API with credentials, with commas between. Empty: only pages of its own origin.',
+    ),
+  TRUST_PROXY: z
+    .string()
+    .refine(
+      areProxies,
+      'must be none, or addresses, networks such as 10.0.0.0/8, loopback, linklocal, uniquelocal, with commas between',
+    )
+    .default('loopback')
+    .describe(
+      'Proxies whose `X-Forwarded-Proto` is believed, so that cookies are `Secure` where a proxy has the TLS: addresses, networks such as `10.0.0.0/8`, `loopback`, `linklocal`, `uniquelocal`, with commas between, or `none`.',
     ),
   ADMIN_TOKEN: z
     .string()

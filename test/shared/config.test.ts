@@ -23,6 +23,9 @@ describe('the configuration', () => {
     ['WEBHOOK_SECRET', 'not a secret'],
     ['WEBHOOK_HOSTS', 'https://example.com'],
     ['WEBHOOK_ALLOW_PRIVATE', 'perhaps'],
+    ['TRUST_PROXY', 'example.com'],
+    ['TRUST_PROXY', '10.0.0.0/33'],
+    ['TRUST_PROXY', 'loopback,none'],
   ])('refuses %s=%s', (name, value) => {
     expect(() => readConfig({ [name]: value })).toThrow(ConfigError);
     expect(() => readConfig({ [name]: value })).toThrow(new RegExp(`^${name}: `));

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Headway, startHeadway } from '../../support/headway.js';
+import { startApi } from '../../support/processes.js';
 import { openStream } from '../../support/sse.js';
 import { signer } from '../../support/tokens.js';
 
@@ -59,6 +60,19 @@ describe('callers over HTTP', () => {
     const answer = await start({ Cookie: `headway_token=${await sign()}`, ...headers });
     expect(answer.status).toBe(status);
     if (status === 403) expect(await answer.json()).toMatchObject({ code: 'cross-site' });
+  });
+
+  it('get cookies for TLS only, from a proxy that is believed', async () => {
+    const byTls = { 'X-Forwarded-Proto': 'https' };
+    const visitor = (await start(byTls)).headers.getSetCookie().join('\n');
+    expect(visitor).toMatch(/^__Host-headway_visitor=[^;]+;.* Path=\/;.* Secure; SameSite=Lax$/m);
+    expect(visitor).toMatch(/^headway_job=.*; Secure; SameSite=Lax$/m);
+    expect((await start({})).headers.getSetCookie().join()).not.toMatch(/__Host-|Secure/);
+    const wary = await startApi({ ...headway.env, TRUST_PROXY: '10.0.0.0/8, uniquelocal' });
+    const headers = { 'Content-Type': 'application/json', ...byTls };
+    const answer = await fetch(`${wary.url}/v1/jobs`, { method: 'POST', headers, body: STEPS });
+    expect(answer.headers.getSetCookie().join()).not.toMatch(/__Host-|Secure/);
+    await wary.stop();
   });
 
   it('of an allowed origin may read the answers, others not', async () => {
