@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { frameBody } from '../../shared/channel/frame.js';
 import type { ChannelEvent, Publisher } from '../../shared/channel/publisher.js';
 import { HeadwayError } from '../../shared/errors.js';
 import { jsonValue } from '../../shared/schema.js';
@@ -42,36 +43,36 @@ export interface Publication {
   batch: boolean;
 }
 
-/** @throws HeadwayError `invalid-request` that says what is wrong, and where */
+/** @throws HeadwayError `invalid-request` that says what is wrong, and where, also for what no frame can carry */
 export async function checkPublication(body: unknown): Promise<Publication> {
   const batch = body !== null && typeof body === 'object' && 'events' in body;
   const parsed = await requireValid(batch ? eventsSchema : eventSchema, body);
   const events = ('events' in parsed ? parsed.events : [parsed]) as ChannelEvent[];
+  // Before the first of them goes out: who mends a batch and sends it again publishes nothing twice.
+  for (const [index, event] of events.entries()) checkFrame(event, batch ? `/events/${index}` : '');
   return { events, batch };
+}
+
+function checkFrame(event: ChannelEvent, pointer: string): void {
+  try {
+    frameBody(event);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    const { message: detail } = error;
+    throw new HeadwayError('invalid-request', `${pointer || 'The event'}: ${detail}`, [{ pointer, detail }]);
+  }
 }
 
 /**
  * Publishes one after the other, so that they are in order whatever happens to the connection.
  * @returns their ids
- * @throws HeadwayError `invalid-request` for a name, id or data that no frame can carry: nothing of it was published,
- *   events before it were
  */
 export async function publishAll(
   publisher: Publisher,
   channel: string,
-  { events, batch }: Publication,
+  events: ChannelEvent[],
 ): Promise<string[]> {
   const ids: string[] = [];
-  for (const [index, event] of events.entries()) {
-    try {
-      ids.push((await publisher.publish(channel, event))!);
-    } catch (error) {
-      if (!(error instanceof TypeError)) throw error;
-      const pointer = batch ? `/events/${index}` : '';
-      throw new HeadwayError('invalid-request', `${pointer || 'The event'}: ${error.message}`, [
-        { pointer, detail: error.message },
-      ]);
-    }
-  }
+  for (const event of events) ids.push((await publisher.publish(channel, event))!);
   return ids;
 }

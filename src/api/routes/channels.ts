@@ -96,7 +96,7 @@ export function channelRoutes({
     }
     const channel = await permissions.require(principal, 'publish', name);
     const publication = await checkPublication(req.body);
-    const ids = await publishAll(publisher, channel, publication);
+    const ids = await publishAll(publisher, channel, publication.events);
     res.json(publication.batch ? { ids } : { id: ids[0] });
   }
 

@@ -23,6 +23,8 @@ export const MAX_CHANNELS = 100;
 
 /** What a `Last-Event-ID` says of each of so many channels; empty: nothing. One of another set of channels says nothing of these. */
 export function positionsOf(lastEventId: string | undefined, channels: number): string[] {
+  // The id of one channel may have a comma of its publisher's.
+  if (channels === 1) return [lastEventId ?? ''];
   const positions = lastEventId?.split(',') ?? [];
   return positions.length === channels ? positions : Array<string>(channels).fill('');
 }

@@ -129,11 +129,12 @@ describe('channels over HTTP', () => {
       sharded: true,
     });
     await channels.publish('public.over', { data: 1 });
-    const id = await channels.publish('public.over', { event: 'finished', data: 2, end: true });
+    const id = await channels.publish('public.over', { event: 'finished', data: 2, id: 'a,b', end: true });
     const newcomer = await follow('channel=public.over');
     await newcomer.ended;
     expect(newcomer.names()).toContain('finished');
     expect((await follow('channel=public.over', { lastEventId: id! })).status).toBe(204);
+    expect((await follow('channel=public.over', { lastEventId: `${id}:a,b` })).status).toBe(204);
     expect((await follow('channel=public.over', { lastEventId: id!.replace(/2$/, '1') })).status).toBe(200);
   });
 
@@ -145,6 +146,18 @@ describe('channels over HTTP', () => {
     await stream.waitFor(({ data }) => data === 499);
     expect(stream.events.map(({ data }) => data)).toEqual(events.map(({ data }) => data));
     expect(stream.events.map(({ id }) => id)).toEqual(ids);
+    stream.close();
+  });
+
+  it('take a batch whole or not at all', async () => {
+    const stream = await follow('channel=public.whole');
+    const events = [{ data: 1 }, { event: 'error', data: 2 }];
+    const answer = await publish('public.whole', { events });
+    expect(answer.status).toBe(400);
+    expect(await answer.json()).toMatchObject({ errors: [{ pointer: '/events/1' }] });
+    await publish('public.whole', { event: 'mended', data: 3 });
+    await stream.waitFor('mended');
+    expect(stream.names()).toEqual(['mended']);
     stream.close();
   });
 
