@@ -82,8 +82,11 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     sharded: redisServer.sharded,
     onError: (error) => log.debug({ err: error }, 'could not subscribe; will again when Redis is back'),
   });
+  const apiKeys = createApiKeys(redis, config.KEY_PREFIX);
+  const revocations = createRevocations(redis, config.KEY_PREFIX, apiKeys);
   const viewers = new Viewers({
     subscriber,
+    isRevoked: revocations.isRevoked,
     heartbeatMs: config.HEARTBEAT_MS,
     stallTimeoutMs: config.STALL_TIMEOUT_MS,
     log,
@@ -124,8 +127,6 @@ export async function openService(options: ServiceOptions): Promise<Service> {
   });
   const register = createChildRegister(redis, queuePrefix, connection.readJob);
 
-  const apiKeys = createApiKeys(redis, config.KEY_PREFIX);
-  const revocations = createRevocations(redis, config.KEY_PREFIX, apiKeys);
   const access = createAccess({
     tokens: createTokens({
       secret,

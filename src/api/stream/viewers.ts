@@ -20,6 +20,7 @@ const TICKS = 16;
 
 export interface ViewersOptions {
   subscriber: Subscriber;
+  isRevoked: (credential: Credential) => Promise<boolean>;
   heartbeatMs: number;
   /** A viewer that took nothing for this long is dropped, in ms. */
   stallTimeoutMs: number;
@@ -88,7 +89,12 @@ export class Viewers implements Audience {
         ? new Bundle(subscriber, channels, sink, lastEventId)
         : subscriber.subscribe(name, sink, { lastEventId, after });
     this.bySink.set(sink, following);
-    if (credentials.length > 0) this.credentials.set(sink, credentials);
+    if (credentials.length > 0) {
+      this.credentials.set(sink, credentials);
+      this.dismissIfRevoked(sink, credentials, this.options.isRevoked)
+        // Redis is away: when it is back, all are looked at again.
+        .catch((error) => log.debug({ err: error }, 'could not look whether a token was revoked'));
+    }
     log.debug({ url: redactUrl(req.url ?? ''), channels: channels.length }, 'stream opened');
   }
 
@@ -114,12 +120,21 @@ export class Viewers implements Audience {
     const open = [...this.credentials].filter(([, credentials]) => credentials.some(concerns));
     for (let i = 0; i < open.length; i += AT_ONCE) {
       await Promise.all(
-        open.slice(i, i + AT_ONCE).map(async ([sink, credentials]) => {
-          const lost = await Promise.all(credentials.map(isRevoked));
-          if (lost.includes(true)) this.dismiss(sink, REVOKED);
-        }),
+        open
+          .slice(i, i + AT_ONCE)
+          .map(([sink, credentials]) => this.dismissIfRevoked(sink, credentials, isRevoked)),
       );
     }
+  }
+
+  /** Asked of a newcomer too: what was revoked after its token was checked, and before it was here, was told to nobody. */
+  private async dismissIfRevoked(
+    sink: StreamSink,
+    credentials: Credential[],
+    isRevoked: (credential: Credential) => Promise<boolean>,
+  ): Promise<void> {
+    const lost = await Promise.all(credentials.map(isRevoked));
+    if (lost.includes(true)) this.dismiss(sink, REVOKED);
   }
 
   /** Ends the streams of those whose permission has ended, with an event that says so. */

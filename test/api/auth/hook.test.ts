@@ -1,17 +1,25 @@
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Headway, startHeadway } from '../../support/headway.js';
 import { temporaryFolder } from '../../support/processes.js';
 import { openStream } from '../../support/sse.js';
 import { call, signer } from '../../support/tokens.js';
+import { until } from '../../support/until.js';
 
 const ADMIN = 'an-admin-of-these-tests';
+const GATE = temporaryFolder();
 const MODULE = `
+import { existsSync, writeFileSync } from 'node:fs';
 import type { Authorize } from 'headway';
 
 const authorize: Authorize = async (principal, action, channel) => {
   if (channel === 'broken') throw new Error('no database');
+  if (channel === 'gate') {
+    writeFileSync(${JSON.stringify(join(GATE, 'asked'))}, '');
+    while (!existsSync(${JSON.stringify(join(GATE, 'open'))})) await new Promise((done) => setTimeout(done, 10));
+    return true;
+  }
   if (channel === 'slow') return new Promise(() => {});
   if (channel === 'public.closed') return false;
   if (channel.startsWith('team.')) {
@@ -77,6 +85,17 @@ describe('the code of the operator', () => {
     expect((await call(`${url}${job.links.cancel}`, 'POST', colleague)).status).toBe(404);
     expect((await call(`${url}${job.links.self}`, 'GET', await sign())).status).toBe(404);
     expect((await call(`${url}${job.links.cancel}`, 'POST', job.token)).ok).toBe(true);
+  });
+
+  it('may take its time: a token that is revoked meanwhile holds no stream open', async () => {
+    const token = await sign({ sub: 'ada' });
+    const opening = openStream(`${url}/stream?channel=gate`, { token });
+    await until('the code is asked', () => existsSync(join(GATE, 'asked')));
+    expect((await call(`${url}/v1/revocations`, 'POST', ADMIN, { token })).status).toBe(204);
+    writeFileSync(join(GATE, 'open'), '');
+    const stream = await opening;
+    await stream.ended;
+    expect(stream.events).toMatchObject([{ event: 'unauthorized', data: { reason: 'revoked' } }]);
   });
 
   it('lets nobody in by failing', async () => {
