@@ -1,9 +1,9 @@
 import { Queue, Worker } from 'bullmq';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { StartedJob } from '../support/client.js';
+import { clientOf, type StartedJob } from '../support/client.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { FLAKY, testJobs } from '../support/jobs.js';
-import { startWorker } from '../support/processes.js';
+import { startApi, startWorker } from '../support/processes.js';
 import { openStream, type TestStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
@@ -150,6 +150,25 @@ describe('retries', () => {
     for (const job of [first, second]) await (await watch(job)).ended;
     expect((await start()).id).not.toBe(first.id);
     await queue.close();
+  });
+
+  it('by hand are taken by a process that has just begun, with other calls at the same moment', async () => {
+    const jobs = await Promise.all(
+      Array.from({ length: 10 }, () => headway.client.start('steps', { count: 1, intervalMs: 1, failAt: 1 })),
+    );
+    for (const job of jobs) await (await watch(job)).ended;
+    const young = await startApi(headway.env);
+    const client = clientOf(young.url);
+    const statuses = await Promise.all(
+      jobs.flatMap((job) =>
+        [client.retry(job), ...Array.from({ length: 4 }, () => client.get(job))].map(
+          async (answer) => (await answer).status,
+        ),
+      ),
+    );
+    expect(statuses.filter((status) => status !== 200 && status !== 202)).toEqual([]);
+    expect(young.child.exitCode).toBeNull();
+    await young.stop();
   });
 
   it('by hand are refused for a job that has not failed', async () => {

@@ -6,7 +6,7 @@ import type { FileStore } from '../../shared/files/store.js';
 import type { GoneReader } from '../../shared/job-index/gone.js';
 import { createPageReader } from '../../shared/job-index/page.js';
 import { jobView, readProgress } from '../../shared/job-view.js';
-import { holdKey, retryFailed } from '../../shared/lifecycle/retry.js';
+import { createKeyHolder, retryFailed } from '../../shared/lifecycle/retry.js';
 import { isFinished, type JobSnapshot } from '../../shared/lifecycle/snapshot.js';
 import type { Withdrawal } from '../../shared/lifecycle/withdraw.js';
 import { newJobId, type OpenQueue, type QueuePlan } from '../../shared/queues.js';
@@ -52,6 +52,7 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     trackJob,
     lifecycle,
   });
+  const holdKey = createKeyHolder(redis, queuePrefix);
   const router = Router();
 
   router.route('/').all(methods('GET', 'POST')).get(showJobs).post(startJob);
@@ -138,7 +139,7 @@ export function jobRoutes(options: JobRoutesOptions): Router {
       throw new HeadwayError('not-failed', `The job ${why}; only a failed or cancelled one can be retried.`);
     }
     await retryFailed(openQueue, jobId);
-    await holdKey(redis, queuePrefix, jobId);
+    await holdKey(jobId);
     const { job: now } = await lifecycle.reconcile(jobId);
     res.status(202).json(await viewOf(now ?? job));
   }

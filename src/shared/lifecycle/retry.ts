@@ -19,11 +19,17 @@ export async function retryFailed(openQueue: OpenQueue, jobId: string, data?: un
   });
 }
 
+/** @param jobId of a job that was put back */
+export type KeyHolder = (jobId: string) => Promise<void>;
+
 /** Has starts with the deduplication key of a job that was put back find that job, unless another has the key by now. */
-export async function holdKey(redis: Redis | Cluster, queuePrefix: string, jobId: string): Promise<void> {
+export function createKeyHolder(redis: Redis | Cluster, queuePrefix: string): KeyHolder {
+  // Defined long before it is called: a pipeline that ioredis has open at that moment does not know it, and throws.
   if (!('holdKey' in redis)) redis.defineCommand('holdKey', { numberOfKeys: 3, lua });
   const scripts = redis as unknown as { holdKey(...args: string[]): Promise<void> };
-  const { queue, id } = addressOf(jobId)!;
-  const key = (suffix: string): string => queueKey(queuePrefix, queue, suffix);
-  await scripts.holdKey(key(id), key('completed'), key('failed'), id, key('de:'));
+  return async (jobId) => {
+    const { queue, id } = addressOf(jobId)!;
+    const key = (suffix: string): string => queueKey(queuePrefix, queue, suffix);
+    await scripts.holdKey(key(id), key('completed'), key('failed'), id, key('de:'));
+  };
 }
