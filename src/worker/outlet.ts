@@ -42,10 +42,17 @@ export interface OutletOptions {
 
 const lua = readFileSync(new URL('../shared/lifecycle/scripts/log.lua', import.meta.url), 'utf8');
 
-/** The outlet of a run in this thread: to the channel of the job, and to BullMQ. */
+/**
+ * Has a connection know what outlets call. Once, before the first of them: a pipeline that ioredis has open at that moment
+ * does not know it, and throws.
+ */
+export function prepareOutlets(redis: OutletOptions['redis']): void {
+  redis.defineCommand('logJob', { numberOfKeys: 2, lua });
+}
+
+/** The outlet of a run in this thread, on a prepared connection: to the channel of the job, and to BullMQ. */
 export function createOutlet(options: OutletOptions): Outlet {
   const { publisher, presence, gather, redis, queuePrefix, jobId, job, logLines, log } = options;
-  if (!('logJob' in redis)) redis.defineCommand('logJob', { numberOfKeys: 2, lua });
   const scripts = redis as unknown as { logJob(...args: Array<string | number>): Promise<unknown> };
   const key = queueKey(queuePrefix, job.queueName, job.id!);
   const channel = jobChannel(jobId);

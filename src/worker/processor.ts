@@ -20,7 +20,7 @@ import { checkResult } from './contract.js';
 import { createLocalExecution, type Execution } from './execution.js';
 import { handBack } from './hand-back.js';
 import type { InternalServices } from './internal.js';
-import { createOutlet, type Outlet } from './outlet.js';
+import { createOutlet, type Outlet, prepareOutlets } from './outlet.js';
 import { isPermanent } from './permanent.js';
 import type { ReportingLimits } from './reporting.js';
 import { cancelled, Run, Runs, StopReason } from './run.js';
@@ -58,6 +58,7 @@ export interface JobProcessor {
 export function createProcessor(options: ProcessorOptions): JobProcessor {
   const { registry, redis, queuePrefix, lifecycle, services, running, log } = options;
   const runs = new Runs();
+  prepareOutlets(redis);
 
   /** An end that no further attempt may follow, with its code for programs. */
   async function end(job: Job, message: string, code?: JobErrorCode): Promise<Error> {
