@@ -80,6 +80,30 @@ describe('/docs', () => {
     await page.close();
   });
 
+  it.each(SCREENS)('has a way to the other pages, and they to it, on %s', async (_what, options) => {
+    const { page, complaints } = await open(options);
+    await page.goto(`${headway.api.url}/docs`);
+    await page.getByText('Starts long jobs and pushes their progress').waitFor();
+    for (const [link, path] of [
+      ['Dashboard', '/dashboard'],
+      ['Reference', '/docs'],
+      ['Start a job', '/'],
+      ['Reference', '/docs'],
+    ] as const) {
+      await page
+        .getByRole('navigation', { name: 'Pages' })
+        .getByRole('link', { name: link, exact: true })
+        .click();
+      await page.waitForURL(`${headway.api.url}${path}`);
+    }
+    // The renderer fills what is left of the window, and it alone scrolls.
+    await page.getByText('Starts long jobs and pushes their progress').waitFor();
+    expect(await page.evaluate('document.documentElement.scrollHeight - innerHeight')).toBe(0);
+    // What the browser says of the list of jobs of a visitor who has started none yet: 401.
+    expect(complaints.filter((text) => !text.includes('401'))).toEqual([]);
+    await page.close();
+  });
+
   it('tries out a call', async () => {
     const { page, complaints } = await open(SCREENS[0]![1]);
     await page.goto(`${headway.api.url}/docs#?route=get-/v1/definitions`);

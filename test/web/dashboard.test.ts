@@ -39,11 +39,13 @@ describe('the state of the dashboard', () => {
 
   it.each([
     [0, '0 ms'],
+    [0.5, '0.5 ms'],
+    [1, '1 ms'],
     [999.6, '1000 ms'],
     [1500, '1.5 s'],
     [90_000, '1.5 min'],
     [5_400_000, '1.5 h'],
-  ])('says %i ms as %s', (ms, text) => expect(shortSpan(ms)).toBe(text));
+  ])('says %f ms as %s', (ms, text) => expect(shortSpan(ms)).toBe(text));
 });
 
 describe('the window of rows', () => {

@@ -19,6 +19,8 @@ export function columnsOf(
 
 /** A time span, short enough for an axis. */
 export function shortSpan(ms: number): string {
+  // The axis of a chart of very short spans has a line at half a millisecond.
+  if (ms < 10) return `${Number(ms.toPrecision(2))} ms`;
   if (ms < 1000) return `${Math.round(ms)} ms`;
   if (ms < 60_000) return `${Number((ms / 1000).toPrecision(2))} s`;
   if (ms < 3_600_000) return `${Number((ms / 60_000).toPrecision(2))} min`;
