@@ -1,8 +1,9 @@
 // 10,000 jobs of one principal that report ten times a second each, in one `?jobs=mine` stream: can a browser take it?
-import { SignJWT } from 'jose';
 import { scopeOf } from '../dist/shared/job-index/keys.js';
+import { signUserToken } from '../dist/shared/user-token.js';
 import { measure, openMeasuredPage, percent } from './lib/browser.mjs';
 import { sleep, startMeasured, startRedis, temporaryFolder } from './lib/processes.mjs';
+import { indexJobs, startReporting } from './lib/reporting.mjs';
 import { printTable } from './lib/table.mjs';
 
 const WORKERS = 4;
@@ -12,16 +13,6 @@ const MEASURED_MS = 10_000;
 const SUB = 'ada';
 const OWNER = `user:${SUB}`;
 const SECRET = 'x'.repeat(32);
-
-/** What the index of jobs knows of jobs that run. */
-async function index(redis) {
-  const now = Date.now();
-  const members = Array.from({ length: JOBS }, (_, i) => [
-    now - i,
-    `render.${i.toString(16).padStart(8, '0')}-0000-4000-8000-000000000000`,
-  ]);
-  await redis.zadd(`{headway}.index:${scopeOf(OWNER)}:active`, ...members.flat());
-}
 
 /** In the page: follows the stream as a page of a user does, with the newest of each job in a map. */
 function follow(address) {
@@ -43,30 +34,24 @@ export async function crowd() {
     `\ncrowd: ${JOBS} active jobs of one principal, ${1000 / INTERVAL_MS} updates a second each, in one stream`,
   );
   const redis = await startRedis();
-  await index(redis.client);
+  await indexJobs(redis.client, JOBS, [`{headway}.index:${scopeOf(OWNER)}:active`]);
   const api = await startMeasured('dist/api/main.js', {
     REDIS_URL: redis.url,
     PORT: '0',
     DATA_DIR: temporaryFolder(),
     TOKEN_SECRET: SECRET,
   });
-  const workers = await Promise.all(
-    Array.from({ length: WORKERS }, (_, i) =>
-      startMeasured('bench/peers/reporting-worker.mjs', {
-        REDIS_URL: redis.url,
-        JOBS: String(JOBS / WORKERS),
-        INTERVAL_MS: String(INTERVAL_MS),
-        FIRST: String((i * JOBS) / WORKERS),
-        OWNER,
-      }),
-    ),
+  const workers = await startReporting(redis, {
+    workers: WORKERS,
+    jobs: JOBS,
+    intervalMs: INTERVAL_MS,
+    owner: OWNER,
+  });
+  const token = await signUserToken(
+    SECRET,
+    { JWT_AUDIENCE: 'headway', JWT_ISSUER: '' },
+    { sub: SUB, rights: {}, expiresMs: 3_600_000 },
   );
-  const token = await new SignJWT({})
-    .setProtectedHeader({ alg: 'HS256' })
-    .setAudience('headway')
-    .setSubject(SUB)
-    .setExpirationTime('1h')
-    .sign(Buffer.from(SECRET));
 
   const { page, cdp, received, close } = await openMeasuredPage({ viewport: { width: 1280, height: 900 } });
   await page.goto(`${api.url}/healthz`);

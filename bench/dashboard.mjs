@@ -1,6 +1,7 @@
 // 10,000 jobs that report ten times a second each, and a browser that looks at the dashboard: does it stay smooth?
 import { measure, openMeasuredPage, percent } from './lib/browser.mjs';
 import { sleep, startMeasured, startRedis, temporaryFolder } from './lib/processes.mjs';
+import { indexJobs, startReporting } from './lib/reporting.mjs';
 import { printTable } from './lib/table.mjs';
 
 const WORKERS = 4;
@@ -8,18 +9,6 @@ const JOBS = 10_000;
 const INTERVAL_MS = 100;
 const MEASURED_MS = 10_000;
 const ADMIN_TOKEN = 'the-token-of-the-benchmark';
-
-/** What the index of jobs knows of jobs that run. */
-async function index(redis) {
-  const now = Date.now();
-  for (const key of ['{headway}.index:all:active', '{headway}.index:all:active:name:render']) {
-    const members = Array.from({ length: JOBS }, (_, i) => [
-      now - i,
-      `render.${i.toString(16).padStart(8, '0')}-0000-4000-8000-000000000000`,
-    ]);
-    await redis.zadd(key, ...members.flat());
-  }
-}
 
 /** Down the list and up again, as a hand on a wheel does. */
 async function scroll(page) {
@@ -47,7 +36,10 @@ export async function dashboard() {
     `\ndashboard: ${JOBS} active jobs in ${WORKERS} worker processes, ${1000 / INTERVAL_MS} updates a second each`,
   );
   const redis = await startRedis();
-  await index(redis.client);
+  await indexJobs(redis.client, JOBS, [
+    '{headway}.index:all:active',
+    '{headway}.index:all:active:name:render',
+  ]);
   const api = await startMeasured('dist/api/main.js', {
     REDIS_URL: redis.url,
     PORT: '0',
@@ -55,16 +47,7 @@ export async function dashboard() {
     TOKEN_SECRET: 'x'.repeat(32),
     ADMIN_TOKEN,
   });
-  const workers = await Promise.all(
-    Array.from({ length: WORKERS }, (_, i) =>
-      startMeasured('bench/peers/reporting-worker.mjs', {
-        REDIS_URL: redis.url,
-        JOBS: String(JOBS / WORKERS),
-        INTERVAL_MS: String(INTERVAL_MS),
-        FIRST: String((i * JOBS) / WORKERS),
-      }),
-    ),
-  );
+  const workers = await startReporting(redis, { workers: WORKERS, jobs: JOBS, intervalMs: INTERVAL_MS });
   const cpuOf = async (processes) =>
     (await Promise.all(processes.map((process) => process.probe()))).reduce(
       (sum, { cpuUs }) => sum + cpuUs,

@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { findProgram } from '../../scripts/lib/command.mjs';
 import { ADMIN_TOKEN } from '../support/dashboard.js';
 import { type Headway, startHeadway } from '../support/headway.js';
+import { SCREENS } from '../support/page.js';
 import { until } from '../support/until.js';
 
 const executablePath =
@@ -176,13 +177,7 @@ describe('the dashboard', () => {
     await page.getByRole('heading', { name: /^Active jobs 0/ }).waitFor();
   });
 
-  it.each([
-    ['light', 1280],
-    ['dark', 1280],
-    ['light', 360],
-    ['dark', 360],
-    ['light', 3840],
-  ] as const)(
+  it.each([...SCREENS, ['light', 3840] as const])(
     'is without a finding of axe and without a sideways scroll, %s at %i px',
     async (colorScheme, width) => {
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });

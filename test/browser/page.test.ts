@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { startBrowser } from '../support/browser.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { testJobs } from '../support/jobs.js';
-import { findingsOf } from '../support/page.js';
+import { findingsOf, SCREENS } from '../support/page.js';
 import { until } from '../support/until.js';
 
 /** Gives its result word by word. */
@@ -209,12 +209,7 @@ describe('the page', () => {
     await until('the end', async () => (await bar().count()) > 0 && (await value()) === 100);
   });
 
-  it.each([
-    ['light', 1280],
-    ['dark', 1280],
-    ['light', 360],
-    ['dark', 360],
-  ] as const)(
+  it.each(SCREENS)(
     'is without a finding of axe and without a sideways scroll, %s at %i px',
     async (colorScheme, width) => {
       await page.emulateMedia({ colorScheme });

@@ -5,7 +5,7 @@ import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startBrowser, startBrowserWithTabs } from '../support/browser.js';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { findingsOf } from '../support/page.js';
+import { findingsOf, SCREENS } from '../support/page.js';
 import { temporaryFolder } from '../support/processes.js';
 import { startSite, type TestSite } from '../support/site.js';
 import { until } from '../support/until.js';
@@ -288,12 +288,7 @@ describe('the page with several jobs', () => {
     await status(panels().first(), 'Cancelled');
   });
 
-  it.each([
-    ['light', 1280],
-    ['dark', 1280],
-    ['light', 360],
-    ['dark', 360],
-  ] as const)(
+  it.each(SCREENS)(
     'is without a finding of axe and without a sideways scroll, %s at %i px',
     async (colorScheme, width) => {
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });

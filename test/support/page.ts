@@ -1,6 +1,14 @@
 import axe from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 
+/** What every page is looked at in: colours, and the width of a desk and of a phone in px. */
+export const SCREENS = [
+  ['light', 1280],
+  ['dark', 1280],
+  ['light', 360],
+  ['dark', 360],
+] as const;
+
 /** A page, and what its console complained of. */
 export async function openPage(
   browser: Browser,
