@@ -1,4 +1,6 @@
 import { Redis, type RedisOptions } from 'ioredis';
+import { watchLiveness } from './redis/liveness.js';
+import { noteServerRun } from './redis/server-run.js';
 
 /** What a connection is for decides what it does while Redis is away. */
 export type ConnectionRole =
@@ -6,31 +8,46 @@ export type ConnectionRole =
   | 'request'
   /** Commands of a worker: wait until Redis is back. */
   | 'patient'
+  /**
+   * What a worker publishes: fails at once and is never sent again by ioredis, which cannot know what of it Redis has taken
+   * already. The caller repeats it.
+   */
+  | 'report'
   /** A connection that is BullMQ's own: it waits too. */
   | 'bullmq'
   /** Pub/Sub: waits, and leaves subscribing again to the subscriber. */
   | 'subscriber';
 
+/** No command of ours takes this long, in ms; a connection that is silent is replaced sooner. */
+const COMMAND_TIMEOUT_MS = 5000;
+
+const failFast: RedisOptions = {
+  enableOfflineQueue: false,
+  maxRetriesPerRequest: 0,
+  autoResendUnfulfilledCommands: false,
+  commandTimeout: COMMAND_TIMEOUT_MS,
+  enableAutoPipelining: true,
+};
+
 const roleOptions: Record<ConnectionRole, RedisOptions> = {
-  request: {
-    enableOfflineQueue: false,
-    maxRetriesPerRequest: 0,
-    commandTimeout: 5000,
-    enableAutoPipelining: true,
-  },
+  request: failFast,
+  report: failFast,
   patient: { maxRetriesPerRequest: null, enableAutoPipelining: true },
   bullmq: { maxRetriesPerRequest: null, enableAutoPipelining: true },
   subscriber: { maxRetriesPerRequest: null, autoResubscribe: false, autoResendUnfulfilledCommands: false },
 };
 
 /**
- * Opens a connection.
+ * Opens a connection. One that is dead and says nothing is replaced, see {@link watchLiveness}.
  * @param url `redis://`, `rediss://` or `unix:` with the path of a socket
  */
 export function connectRedis(url: string, role: ConnectionRole, extra: RedisOptions = {}): Redis {
   const options: RedisOptions = {
     ...roleOptions[role],
     retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 6), 2000),
+    connectTimeout: 3000,
+    // The first guess of a Redis that loads a file is far too high: it is asked again twice a second.
+    maxLoadingRetryTime: 500,
     ...extra,
   };
   const redis = url.startsWith('unix:')
@@ -38,6 +55,8 @@ export function connectRedis(url: string, role: ConnectionRole, extra: RedisOpti
     : new Redis(url, options);
   // Without a listener ioredis prints every failed attempt; whoever opens the connection may add one that logs.
   redis.on('error', () => {});
+  noteServerRun(redis);
+  watchLiveness(redis, { listens: role === 'subscriber' });
   return redis;
 }
 

@@ -1,8 +1,10 @@
 import type { Cluster, Redis } from 'ioredis';
+import { serverRun } from '../redis/server-run.js';
+import { untilTaken } from '../redis/transient.js';
 import { type FrameInput, frameBody } from './frame.js';
 import type { Gather } from './gather.js';
 import { channelKeys, checkChannelName } from './keys.js';
-import { newEpoch, withScripts } from './scripts.js';
+import { newEpoch, type PublishReply, withScripts } from './scripts.js';
 
 /** An event to publish to a channel. */
 export interface ChannelEvent extends FrameInput {
@@ -27,13 +29,15 @@ export interface Fence {
   stalls?: number;
   /** With `rank`: the offset of the channel's end that this event takes back (a finished job runs again). */
   reopens?: number;
-  /** Without `rank`: the event says whether the job's queue is paused; it is kept out when that was told already. */
+  /** Without `rank`: the event says whether the job's queue is paused; it is kept out when that was published already. */
   paused?: boolean;
   /** Keeps the event out unless the channel's mark is still what the publisher knows; then it becomes `to`. */
   mark?: Mark;
+  /** With `rank` and `mark`: the event may stand at a rank that was published already, since its mark has moved. */
+  again?: boolean;
 }
 
-/** How far was told of something that has no place of its own in an attempt; `from` is empty when nothing was. */
+/** How far was published of something that has no place of its own in an attempt; `from` is empty when nothing was. */
 export interface Mark {
   field: 'due' | 'percent' | 'lines' | 'paused';
   from: string | number;
@@ -53,7 +57,42 @@ export interface PublisherOptions {
   sharded: boolean;
   /** What makes calls to Redis in groups. Default: each at once. */
   gather?: Gather;
+  /**
+   * Whether `publish` repeats a call until Redis has taken it, instead of failing. Only for publishers of events that have a
+   * fence, or of which a second copy does no harm. Defaults to false.
+   */
+  patient?: boolean;
 }
+
+/** An event in the form in which it is sent to Redis. */
+export interface PreparedEvent {
+  /** The key of a state event; empty for a log event. */
+  slot: string;
+  /** The frame without its place in the channel. */
+  body: string;
+  end: boolean;
+}
+
+/** What makes each event of a source one that is taken once, however often it is sent. */
+export interface Numbering {
+  /** 1 to 64 visible ASCII characters. Another source begins at 1. */
+  source: string;
+  /** The number of the first event of the call. */
+  first: number;
+  /** Whether the events before that are known to be lost: then the channel goes on without them. */
+  skip?: boolean;
+  /** Remembers the ids of what was published under this Redis key, in the slot of the channel, for `ttlMs`. */
+  record?: { key: string; ttlMs: number };
+}
+
+/** What became of numbered events. */
+export type Numbered =
+  /** All of them are on the channel; `id` is that of the first that was not before, or empty. */
+  | { state: 'taken'; id: string }
+  /** Nothing was published: the last event that the channel has of the source is `last`. Redis has lost the others. */
+  | { state: 'missing'; last: number }
+  /** The fence kept them out: their attempt is over. */
+  | { state: 'refused' };
 
 /** Publishes to channels. */
 export interface Publisher {
@@ -63,37 +102,94 @@ export interface Publisher {
    * @throws TypeError for a name or an event that no channel can carry
    */
   publish(channel: string, event: ChannelEvent, fence?: Fence): Promise<string | undefined>;
+  /**
+   * Publishes events in a row, each once: those that Redis has taken before are passed over. One script, one try.
+   * @param events at most 256, and at most 256 KiB together unless it is one
+   */
+  publishNumbered(
+    channel: string,
+    events: readonly PreparedEvent[],
+    numbering: Numbering,
+    fence?: Fence,
+  ): Promise<Numbered>;
+}
+
+/**
+ * An event in the form in which it is sent to Redis.
+ * @throws TypeError for an event that no channel can carry
+ */
+export function prepareEvent(event: ChannelEvent): PreparedEvent {
+  return {
+    slot: event.kind === 'state' ? (event.key ?? event.event ?? 'message') : '',
+    body: frameBody(event),
+    end: event.end === true,
+  };
 }
 
 export function createPublisher(options: PublisherOptions): Publisher {
-  const { redis, prefix, logLength, ttlMs, unfinishedTtlMs = ttlMs, sharded } = options;
+  const { redis, prefix, logLength, ttlMs, unfinishedTtlMs = ttlMs, sharded, patient = false } = options;
   const { gather = (call) => call() } = options;
   const scripts = withScripts(redis);
   const command = sharded ? 'SPUBLISH' : 'PUBLISH';
+
+  /** One call. The run of the server is that of the moment in which the call is made. */
+  function send(
+    channel: string,
+    events: readonly PreparedEvent[],
+    keepMs: number,
+    fence: Fence | undefined,
+    numbering?: Numbering,
+  ): Promise<PublishReply> {
+    const keys = channelKeys(prefix, channel);
+    const ends = events.some(({ end }) => end);
+    const ttl = Math.max(ends ? ttlMs : unfinishedTtlMs, keepMs);
+    const rest = [
+      logLength,
+      ttl,
+      ...fenceArguments(fence),
+      ...numberingArguments(numbering),
+      ...events.flatMap(({ slot, body, end }) => [slot, body, end ? '1' : '']),
+    ];
+    return new Promise((resolve, reject) => {
+      gather(() => {
+        const head = [command, newEpoch(), serverRun(redis)];
+        const { record } = numbering ?? {};
+        const call = record
+          ? scripts.channelPublish(4, ...keys, record.key, ...head, ...rest)
+          : scripts.channelPublish(3, ...keys, ...head, ...rest);
+        call.then(resolve, reject);
+      });
+    });
+  }
+
   return {
     async publish(channel, event, fence) {
-      const slot = event.kind === 'state' ? (event.key ?? event.event ?? 'message') : '';
-      const keys = channelKeys(prefix, checkChannelName(channel));
-      const frame = frameBody(event);
-      const end = event.end ? '1' : '';
-      const ttl = Math.max(event.end ? ttlMs : unfinishedTtlMs, event.keepMs ?? 0);
-      const args = [command, newEpoch(), slot, frame, logLength, ttl, end, ...fenceArguments(fence)];
-      const id = await new Promise<string | null>((resolve, reject) => {
-        gather(() => scripts.channelPublish(...keys, ...args).then(resolve, reject));
-      });
-      return id ?? undefined;
+      checkChannelName(channel);
+      const events = [prepareEvent(event)];
+      const call = () => send(channel, events, event.keepMs ?? 0, fence);
+      const reply = patient ? await untilTaken(call) : await call();
+      return Array.isArray(reply) ? reply[0] : undefined;
+    },
+    async publishNumbered(channel, events, numbering, fence) {
+      const reply = await send(checkChannelName(channel), events, 0, fence, numbering);
+      if (reply === null) return { state: 'refused' };
+      return Array.isArray(reply) ? { state: 'taken', id: reply[0] } : { state: 'missing', last: reply };
     },
   };
 }
 
-/** As short as they can be: most events are of a running attempt. */
 function fenceArguments(fence: Fence | undefined): Array<string | number> {
-  if (!fence) return [];
-  const { attempt, rank, failures = 0, stalls = 0, reopens = '' } = fence;
+  if (!fence) return ['', '', '', '', '', '', '', '', ''];
+  const { attempt, rank = '', failures = 0, stalls = 0, reopens = '', again = false } = fence;
   const mark = fence.paused === undefined ? fence.mark : pausedMark(fence.paused);
-  const place = rank === undefined ? ['', '', '', ''] : [rank, failures, stalls, reopens];
-  if (mark) return [attempt, ...place, mark.field, mark.from, mark.to];
-  return rank === undefined ? [attempt] : [attempt, ...place];
+  const { field = '', from = '', to = '' } = mark ?? {};
+  return [attempt, rank, failures, stalls, reopens, field, from, to, again ? '1' : ''];
+}
+
+function numberingArguments(numbering: Numbering | undefined): Array<string | number> {
+  if (!numbering) return ['', '', '', ''];
+  const { source, first, skip = false, record } = numbering;
+  return [source, first, skip ? '1' : '', record?.ttlMs ?? ''];
 }
 
 const pausedMark = (paused: boolean): Mark =>

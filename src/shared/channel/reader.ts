@@ -1,7 +1,7 @@
 import type { Cluster, Redis } from 'ioredis';
 import { type EventId, frameId, sawEnd } from './frame.js';
 import { channelKeys } from './keys.js';
-import { newEpoch, withScripts } from './scripts.js';
+import { withScripts } from './scripts.js';
 
 /** What a reader at some offset of a channel has missed. */
 export interface Missed {
@@ -34,7 +34,6 @@ export function createReader(redis: Redis | Cluster, prefix: string): Reader {
       since.epoch,
       since.offset,
       PAGE,
-      newEpoch(),
       since.after ?? 0,
     );
     if (!reply) return undefined;

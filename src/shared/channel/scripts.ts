@@ -6,10 +6,13 @@ type Keys = [string, string, string];
 
 /** The channel's scripts on a connection. Arguments and replies are described at the top of each Lua file. */
 export interface ChannelScripts {
-  channelPublish(...args: [...Keys, ...Array<string | number>]): Promise<string | null>;
+  channelPublish(...args: [keys: 3 | 4, ...Keys, ...Array<string | number>]): Promise<PublishReply>;
   channelReadBuffer(...args: [...Keys, ...Array<string | number>]): Promise<ReadReply | null>;
   channelSince(log: string, time: number): Promise<number>;
 }
+
+/** `null`: kept out. A number: the last event taken, some are missing. Else the id of the first event. */
+export type PublishReply = null | number | [firstId: string];
 
 export type ReadReply = [
   epoch: Buffer,
@@ -26,7 +29,7 @@ const lua = (name: string): string => readFileSync(new URL(`./scripts/${name}.lu
 /** Makes the scripts callable on a connection (by their SHA-1, sent whole only once). */
 export function withScripts<R extends Redis | Cluster>(redis: R): R & ChannelScripts {
   if (!('channelPublish' in redis)) {
-    redis.defineCommand('channelPublish', { numberOfKeys: 3, lua: lua('publish') });
+    redis.defineCommand('channelPublish', { lua: lua('publish') });
     redis.defineCommand('channelRead', { numberOfKeys: 3, lua: lua('read') });
     redis.defineCommand('channelSince', { numberOfKeys: 1, lua: lua('since') });
   }

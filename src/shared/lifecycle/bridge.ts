@@ -13,8 +13,6 @@ import type { JobSnapshot } from './snapshot.js';
 const LEASE_MS = 3000;
 const ASK_MS = 1000;
 const BLOCK_MS = 2000;
-/** An answer that is this much later than asked for does not come any more: the connection is dead, and nobody said so. */
-const OVERDUE_MS = 3000;
 const BATCH = 500;
 const STOP_MS = 1000;
 /** Messages are handled this long apart, many at a time: attempts tell of themselves at once, this is for the rest. */
@@ -111,7 +109,12 @@ export function startBridge({
       while (!stopped && Date.now() < heldUntil) {
         const from = keys.map((key) => cursors.get(key)!);
         const wait = held.size > 0 ? Math.max(1, toldAt + progressIntervalMs - Date.now()) : BLOCK_MS;
-        const reply = await read(following, Math.min(wait, BLOCK_MS), keys, from);
+        const reply = await following.xread(
+          ...(['COUNT', BATCH, 'BLOCK', Math.min(wait, BLOCK_MS)] as const),
+          'STREAMS',
+          ...keys,
+          ...from,
+        );
         await Promise.all((reply ?? []).map(([key, entries]) => handle(streams.get(key)!, entries, held)));
         if (held.size > 0 && Date.now() >= toldAt + progressIntervalMs) {
           toldAt = Date.now();
@@ -136,16 +139,6 @@ export function startBridge({
     } finally {
       following.disconnect();
       following = undefined;
-    }
-  }
-
-  /** Waits for events, for `blockMs` at most. */
-  async function read(connection: Redis, blockMs: number, keys: string[], from: string[]) {
-    const overdue = setTimeout(() => connection.disconnect(), blockMs + OVERDUE_MS);
-    try {
-      return await connection.xread('COUNT', BATCH, 'BLOCK', blockMs, 'STREAMS', ...keys, ...from);
-    } finally {
-      clearTimeout(overdue);
     }
   }
 

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { prepareEvent } from '../../../src/shared/channel/publisher.js';
 import { openChannels, plainRedis, Viewer } from '../../support/channel.js';
 import { startRedis, type TestRedis } from '../../support/redis.js';
 import { until } from '../../support/until.js';
@@ -210,26 +211,102 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
     expect(watching.data()).toMatchObject(['before', { reason: 'epoch' }, 'after']);
   });
 
-  it('notices that Redis came back without its last writes', async () => {
-    const name = newChannel();
+  /** Keeps the keys of a channel as they are now; what it returns puts them back, as a Redis does that starts on an older file. */
+  async function keepOlderCopy(name: string): Promise<() => Promise<void>> {
     const keys = ['', ':log', ':slots'].map((suffix) => `test:{${name}}${suffix}`);
-    for (let i = 1; i <= 3; i++) await channels.publisher.publish(name, { event: 'log', data: i });
     const saved = await Promise.all(keys.map((key) => channels.redis.dumpBuffer(key)));
-    for (let i = 4; i <= 5; i++) await channels.publisher.publish(name, { event: 'log', data: i });
+    return async () => {
+      for (const [i, key] of keys.entries()) {
+        if (saved[i]) await channels.redis.restore(key, 0, saved[i], 'REPLACE');
+      }
+      // A server that was started again is another run.
+      await channels.redis.hset(keys[0]!, 'run', 'before');
+    };
+  }
+
+  it.each([0, 1, 2, 3, 40])(
+    'tells a viewer when Redis came back without its last writes and %i events came before it reads again',
+    async (since) => {
+      const name = newChannel();
+      const publish = async (from: number, to: number): Promise<void> => {
+        for (let i = from; i <= to; i++) await channels.publisher.publish(name, { event: 'log', data: i });
+      };
+      await publish(1, 3);
+      const restore = await keepOlderCopy(name);
+      await publish(4, 5);
+      const viewer = watch(name);
+      await until('seen', () => viewer.offsets.length === 5);
+      viewer.subscription.close();
+      await restore();
+      await publish(101, 100 + since);
+      const back = watch(name, new Viewer(), viewer.lastId);
+      await until('all read', () => back.frames.length === 4 + since);
+      const [reset, ...events] = back.data();
+      expect(reset).toMatchObject({ reason: 'rewound' });
+      expect(events).toEqual([1, 2, 3, ...Array.from({ length: since }, (_, i) => 101 + i)]);
+      await publish(200, 200);
+      await until('live', () => back.data().at(-1) === 200);
+    },
+  );
+
+  it('goes on without a reset for a viewer that has seen no more than what another run of Redis still has', async () => {
+    const name = newChannel();
     const viewer = watch(name);
-    await until('seen', () => viewer.offsets.length === 5);
-    const id = viewer.lastId!;
-    viewer.subscription.close();
-    // As after a restart on a file that lacks the last second.
-    for (const [i, key] of keys.entries()) {
-      if (saved[i]) await channels.redis.restore(key, 0, saved[i], 'REPLACE');
+    for (let i = 1; i <= 3; i++) await channels.publisher.publish(name, { event: 'log', data: i });
+    await until('seen', () => viewer.offsets.length === 3);
+    for (let run = 0; run < 20; run++) {
+      await channels.redis.hset(`test:{${name}}`, 'run', `run${run}`);
+      await channels.publisher.publish(name, { event: 'log', data: 10 + run });
     }
-    const back = watch(name, new Viewer(), id);
-    await until('told', () => back.frames.length === 4);
-    expect(back.data()[0]).toMatchObject({ reason: 'rewound' });
-    const next = (await channels.publisher.publish(name, { event: 'log', data: 6 }))!;
-    expect(next.split('-')[0]).not.toBe(id.split('-')[0]);
-    await until('live', () => back.offsets.at(-1) === 4);
+    await until('live', () => viewer.offsets.length === 23);
+    expect(viewer.data()).toEqual([1, 2, 3, ...Array.from({ length: 20 }, (_, run) => 10 + run)]);
+    const [fifth] = viewer.frames.slice(7);
+    const back = watch(name, new Viewer(), /^id: (\S+)/.exec(fifth!)![1]);
+    await until('the rest', () => back.offsets.length === 15);
+    expect(back.data()).toEqual(viewer.data().slice(8));
+  });
+
+  it('is not changed by a reader, whatever id that hands back', async () => {
+    const name = newChannel();
+    const viewer = watch(name);
+    for (let i = 1; i <= 3; i++) await channels.publisher.publish(name, { event: 'log', data: i });
+    await until('seen', () => viewer.offsets.length === 3);
+    const before = await channels.redis.hgetall(`test:{${name}}`);
+    const [epoch] = viewer.lastId!.split('-');
+    for (const forged of [
+      `${epoch}-999999999`,
+      `${epoch}-4`,
+      'nobody-1',
+      `${epoch}x-2`,
+      `${epoch}-999999999999999`,
+    ]) {
+      const forger = watch(name, new Viewer(), forged);
+      await until('all read', () => forger.frames.length === 4);
+      expect(forger.events()[0]).toBe('reset');
+      expect(forger.data().slice(1)).toEqual([1, 2, 3]);
+    }
+    expect(await channels.redis.hgetall(`test:{${name}}`)).toEqual(before);
+    await channels.publisher.publish(name, { event: 'log', data: 4 });
+    await until('live', () => viewer.data().at(-1) === 4);
+    expect(viewer.data()).toEqual([1, 2, 3, 4]);
+  });
+
+  it('takes each event of a source once, in order, and says which it misses', async () => {
+    const name = newChannel();
+    const viewer = watch(name);
+    const { publisher } = channels;
+    const events = (...data: number[]) => data.map((n) => prepareEvent({ event: 'log', data: n }));
+    const send = (source: string, first: number, data: number[], skip = false) =>
+      publisher.publishNumbered(name, events(...data), { source, first, skip });
+    const taken = { state: 'taken', id: expect.stringMatching(/^[a-z0-9]+-\d+$/) };
+    expect(await send('a', 1, [1, 2])).toEqual(taken);
+    expect(await send('a', 1, [1, 2])).toEqual({ state: 'taken', id: '' });
+    expect(await send('a', 2, [2, 3])).toEqual(taken);
+    expect(await send('a', 5, [5])).toEqual({ state: 'missing', last: 3 });
+    expect(await send('a', 5, [5], true)).toEqual(taken);
+    expect(await send('b', 1, [6])).toEqual(taken);
+    await until('live', () => viewer.offsets.length === 5);
+    expect(viewer.data()).toEqual([1, 2, 3, 5, 6]);
   });
 
   it('ends for everybody with the event that ends it, and begins anew when it is reopened', async () => {
@@ -285,6 +362,25 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
       async () =>
         (await own.redis.exists(`test:{${name}}`, `test:{${name}}:log`, `test:{${name}}:slots`)) === 0,
     );
+  });
+
+  it.each([
+    ['states alone', { event: 'score', kind: 'state' as const }],
+    ['log events alone', { event: 'log' }],
+  ])('lives as long as it is used, with %s', async (_what, event) => {
+    const own = open({ ttlMs: 400 });
+    const name = newChannel();
+    await own.publisher.publish(name, { ...event, key: 'once', data: 'first' });
+    const epoch = await own.redis.hget(`test:{${name}}`, 'epoch');
+    const until = Date.now() + 1500;
+    while (Date.now() < until) {
+      await own.publisher.publish(name, { ...event, data: 1 });
+      for (const key of ['', event.kind ? ':slots' : ':log']) {
+        expect(await own.redis.pttl(`test:{${name}}${key}`)).toBeGreaterThan(300);
+      }
+    }
+    expect(await own.redis.hget(`test:{${name}}`, 'epoch')).toBe(epoch);
+    if (event.kind) expect(await own.redis.hget(`test:{${name}}:slots`, 'once')).toContain('first');
   });
 
   it('refuses names that could leave their key', async () => {

@@ -1,6 +1,6 @@
 import { Queue } from 'bullmq';
 import { pino } from 'pino';
-import { describe, expect, it } from 'vitest';
+import { describe, it } from 'vitest';
 import { startBridge } from '../../../src/shared/lifecycle/bridge.js';
 import type { Reconciled } from '../../../src/shared/lifecycle/reconcile.js';
 import { connectRedis } from '../../../src/shared/redis.js';
@@ -15,14 +15,10 @@ describe('the bridge', () => {
     const redis = connectRedis(server.url, 'patient');
     const queue = new Queue('steps', { connection: redis, prefix: '{test}' });
     const seen = new Set<string>();
-    let opened = 0;
     const bridge = startBridge({
       role: 'worker',
       redis,
-      connect() {
-        opened++;
-        return connectRedis(`redis://127.0.0.1:${proxy.port}`, 'patient');
-      },
+      connect: () => connectRedis(`redis://127.0.0.1:${proxy.port}`, 'patient'),
       prefix: 'test',
       queuePrefix: '{test}',
       queues: ['steps'],
@@ -41,7 +37,6 @@ describe('the bridge', () => {
     proxy.freeze();
     await queue.add('steps', {}, { jobId: 'steps.2' });
     await until('the second one too', () => seen.has('steps.2'));
-    expect(opened).toBe(2);
     await bridge.stop();
     await queue.close();
     redis.disconnect();

@@ -31,6 +31,7 @@ describe('the queue of webhooks', () => {
   function lifecycleOf(diesBeforeTelling: boolean) {
     const publisher = createPublisher({ redis, prefix, logLength: 100, ttlMs: 60_000, sharded: true });
     const dying: Publisher = {
+      ...publisher,
       publish: (channel, event, fence) =>
         event.end ? Promise.reject(new Error('killed')) : publisher.publish(channel, event, fence),
     };

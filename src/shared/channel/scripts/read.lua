@@ -5,32 +5,40 @@
   ARGV[1]  the epoch of the reader's offset; "" for a reader that has seen nothing
   ARGV[2]  the reader's offset; 0 for a reader that has seen nothing
   ARGV[3]  how many log events at most
-  ARGV[4]  an epoch, used when the channel turns out to have lost what the reader has seen
-  ARGV[5]  for a reader that has seen nothing: it does not want the log events up to this offset (but an end); 0: it wants all
+  ARGV[4]  for a reader that has seen nothing: it does not want the log events up to this offset (but an end); 0: it wants all
 
   Returns false when the channel does not exist, else
   {epoch, offset, end or "", reset reason or "", more log events follow (0 or 1),
    {log frame, ...} in order, {slot frame, ...} in any order}
   Frames carry their own offset in their id line.
 ]]
-local meta = redis.call('HMGET', KEYS[1], 'epoch', 'offset', 'end', 'log', 'start')
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'offset', 'end', 'log', 'start', 'past')
 local epoch = meta[1]
 if not epoch then return false end
 
+-- An offset is known up to the last one of its epoch. What lies beyond was lost by a Redis that came back without its last
+-- writes, or was never there: the reader begins anew, and the channel stays as it is.
 local from, reset = tonumber(ARGV[2]), ''
-if ARGV[1] ~= '' and ARGV[1] ~= epoch then
-  from, reset = 0, 'epoch'
-elseif from > tonumber(meta[2]) then
-  -- Redis came back without its last writes: ids after this offset would be given out twice.
-  epoch = ARGV[4]
-  redis.call('HSET', KEYS[1], 'epoch', epoch)
-  from, reset = 0, 'rewound'
+if ARGV[1] ~= '' then
+  local last
+  if ARGV[1] == epoch then
+    last = tonumber(meta[2])
+  else
+    for name, offset in string.gmatch(meta[6] or '', '(%w+):(%d+)') do
+      if name == ARGV[1] then last = tonumber(offset) end
+    end
+  end
+  if not last then
+    from, reset = 0, 'epoch'
+  elseif from > last then
+    from, reset = 0, 'rewound'
+  end
 end
 
 local start = tonumber(meta[5] or '0')
 local lastLog = tonumber(meta[4] or '0')
 if from < start then from = start end
-local after = tonumber(ARGV[5])
+local after = tonumber(ARGV[4])
 -- Nobody is left waiting on a channel that has ended: its end is wanted in any case.
 local ended = tonumber(meta[3] or '0')
 if ended > 0 and after >= ended then after = ended - 1 end

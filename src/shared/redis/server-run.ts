@@ -1,0 +1,31 @@
+import type { Cluster, Redis } from 'ioredis';
+
+const runs = new WeakMap<object, string>();
+
+/**
+ * Notes the `run_id` of the server behind a connection: it is another after each start of Redis and on each replica. ioredis
+ * asks for `INFO` before it calls a connection ready, so the id is known before the first command is sent.
+ */
+export function noteServerRun(redis: Redis): void {
+  const info = redis.info.bind(redis) as (...args: unknown[]) => Promise<string>;
+  const note = (reply: unknown): void => {
+    const id = typeof reply === 'string' ? /^run_id:(\w+)/m.exec(reply)?.[1] : undefined;
+    if (id) runs.set(redis, id.slice(0, 12));
+  };
+  redis.info = ((...args: unknown[]) => {
+    const callback = args.at(-1);
+    if (typeof callback !== 'function') {
+      const reply = info(...args);
+      reply.then(note, () => {});
+      return reply;
+    }
+    return info(...args.slice(0, -1), (error: unknown, reply: unknown) => {
+      note(reply);
+      callback(error, reply);
+    });
+  }) as Redis['info'];
+  redis.on('close', () => runs.delete(redis));
+}
+
+/** The run of the server that a connection is to; empty while it is not known, and for a Cluster. */
+export const serverRun = (redis: Redis | Cluster): string => runs.get(redis) ?? '';
