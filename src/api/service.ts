@@ -234,7 +234,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
       await connection.outcomes.flush();
       await reporting.stop();
       subscriberRedis.disconnect();
-      redis.disconnect();
+      connection.disconnect();
     },
   };
 }

@@ -9,10 +9,13 @@ export interface Follower extends Listener {
   active: boolean;
 }
 
-/** What an id `epoch-offset` says; the publisher's own part after a colon does not matter here. */
-function parse(position: string): [epoch: string, offset: number] {
+/** A channel keeps this much of its epoch, and the order of its offsets, when Redis is started again. */
+const LIFE_LENGTH = 12;
+
+/** Reads an id `epoch-offset`; the publisher's own part after a colon does not matter here. */
+function parse(position: string): [life: string, offset: number] {
   const [epoch, offset] = position.split('-');
-  return [epoch!, Number.parseInt(offset!, 10)];
+  return [epoch!.slice(0, LIFE_LENGTH), Number.parseInt(offset!, 10)];
 }
 
 /**
@@ -21,9 +24,9 @@ function parse(position: string): [epoch: string, offset: number] {
  * @param position the id of the event on its topic, empty for a `reset`
  */
 export function give(follower: Follower, event: StreamEvent, position: string): void {
-  const [epoch, offset] = parse(position);
-  const [ownEpoch, ownOffset] = parse(follower.position);
-  if (!follower.active || (epoch === ownEpoch && offset <= ownOffset)) return;
+  const [life, offset] = parse(position);
+  const [ownLife, ownOffset] = parse(follower.position);
+  if (!follower.active || (life === ownLife && offset <= ownOffset)) return;
   follower.position = position;
   follower.onEvent({ ...event, id: position || undefined });
 }
@@ -34,11 +37,11 @@ export function reset(follower: Follower): void {
   follower.onEvent({ id: undefined, event: 'reset', data: '{"reason":"rejoined"}' });
 }
 
-/** The position from which a connection serves all of them: empty when one knows nothing, or their epochs differ. */
+/** The position from which a connection serves all of them: empty when one knows nothing, or they are of different lives of the channel. */
 export function commonPosition(followers: Iterable<Follower>): string {
   const positions = Array.from(followers, ({ position }) => position);
   const parsed = positions.map(parse);
-  if (parsed.some(([epoch]) => epoch !== parsed[0]![0])) return '';
+  if (parsed.some(([life]) => life !== parsed[0]![0])) return '';
   const lowest = Math.min(...parsed.map(([, offset]) => offset));
   return positions[parsed.findIndex(([, offset]) => offset === lowest)] ?? '';
 }

@@ -17,6 +17,8 @@ import { createWebhookStore, type WebhookStore } from './webhooks/store.js';
 /** What every process of Headway has: a connection, the channels and the lifecycle of jobs. */
 export interface Connection {
   redis: Redis;
+  /** The connection for publishing: a worker has one of its own, on which nothing is sent again but by the publisher. */
+  publishing: Redis;
   server: RedisServer;
   /** The prefix of BullMQ's keys. */
   queuePrefix: string;
@@ -31,6 +33,7 @@ export interface Connection {
   /** Counts what ends, for the dashboard. */
   outcomes: OutcomeCounter;
   webhooks: WebhookStore;
+  disconnect(): void;
 }
 
 /** What a worker reports goes out in groups that are this far apart. */
@@ -57,9 +60,12 @@ export async function connectHeadway(
   logOutages(redis, log);
   const prefix = config.KEY_PREFIX;
   // A request is not kept waiting.
-  const gather: Gather = role === 'patient' ? createGatherer(GATHER_MS) : (call) => call();
+  const patient = role === 'patient';
+  const gather: Gather = patient ? createGatherer(GATHER_MS) : (call) => call();
+  const publishing = patient ? connectRedis(config.REDIS_URL, 'report') : redis;
   const publisher = createPublisher({
-    redis,
+    redis: publishing,
+    patient,
     prefix,
     logLength: config.CHANNEL_LOG_LENGTH,
     ttlMs: config.KEEP_JOBS_MS,
@@ -80,6 +86,7 @@ export async function connectHeadway(
   const trackJob = createTracker({ redis, queuePrefix, keep });
   return {
     redis,
+    publishing,
     server,
     queuePrefix,
     publisher,
@@ -99,6 +106,10 @@ export async function connectHeadway(
     }),
     outcomes,
     webhooks,
+    disconnect() {
+      redis.disconnect();
+      publishing.disconnect();
+    },
   };
 }
 

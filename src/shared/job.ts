@@ -29,8 +29,9 @@ export interface JobContext {
    * Reports progress. Nearly free in a hot loop: updates are coalesced. A bare number is a percent (0-100).
    * Values that are not finite or negative are ignored with one warning, values over the total are cut to
    * it, and the bar never goes back within an attempt.
+   * @returns as `log`
    */
-  progress(update: ProgressUpdate | number): void;
+  progress(update: ProgressUpdate | number): Promise<void>;
   /**
    * Enters a stage. From now on `progress` counts within the stage; the overall percent is made from the
    * weights of the stages.
@@ -43,24 +44,32 @@ export interface JobContext {
   /**
    * Adds a line to the job's log, which every viewer sees in order. The level is `info` unless given. An attempt
    * writes `JOB_LOG_LINES` lines at most; `fields` that have no JSON form or more than 16 KiB of it are left out.
+   *
+   * Whatever happens between the worker and Redis, a line arrives once and in order. `await` is only needed by a job that
+   * writes faster than Redis takes it: past 4 MiB or 10,000 reports that wait, further ones are left out, and the stream
+   * says how many.
+   * @returns a promise that resolves at once, or, while more than 256 KiB or 1000 reports wait for Redis, when there is room
+   *   again. It never rejects.
    */
-  log(message: string): void;
-  log(level: LogLevel, message: string, fields?: Record<string, unknown>): void;
+  log(message: string): Promise<void>;
+  log(level: LogLevel, message: string, fields?: Record<string, unknown>): Promise<void>;
   /**
    * Sends an event of the job's own kind to its viewers. Each one is kept and comes in order, also to those who come
    * later.
    * @param type 1 to 100 of A-Z a-z 0-9 . _ : - and none of the names that Headway uses itself
    * @param data anything with a JSON form of at most 64 KiB
+   * @returns as `log`
    * @throws TypeError, RangeError for what cannot be sent
    */
-  emit(type: string, data: unknown): void;
+  emit(type: string, data: unknown): Promise<void>;
   /**
    * Gives a piece of the result before the end. Viewers get all pieces in order, also those who come later. Pieces that
    * come close together travel as one event: text is joined, other values go as a list. A new attempt begins anew.
    * @param chunk text, or anything else with a JSON form; at most 64 KiB as JSON
+   * @returns as `log`
    * @throws TypeError, RangeError for a chunk that cannot be sent, or one past the `PARTIAL_MAX_BYTES` of an attempt
    */
-  partial(chunk: unknown): void;
+  partial(chunk: unknown): Promise<void>;
   /**
    * How many watch this job now, over all API processes: so that it can leave out what nobody would see. At most a second
    * old; an API process that does not answer in half a second is not counted.

@@ -1,9 +1,8 @@
 import type { LogLevel } from '../shared/job.js';
-import { InFlight } from './in-flight.js';
 import { toJson } from './json.js';
 import type { Outlet } from './outlet.js';
+import type { Missing } from './reporting/bound.js';
 
-const MAX_IN_FLIGHT = 1000;
 const MAX_MESSAGE = 10_000;
 const MAX_FIELDS_BYTES = 16 * 1024;
 
@@ -11,6 +10,8 @@ export interface LogLine {
   level: LogLevel;
   message: string;
   fields?: unknown;
+  /** What the stream lacks at this place, by kind. */
+  missing?: Missing;
   at: number;
 }
 
@@ -20,38 +21,50 @@ export function lineText({ level, message, fields, at }: LogLine): string {
   return `${new Date(at).toISOString()} ${level} ${message}${more}`;
 }
 
-/** Sends a line to the viewers of a job and, as a copy that is no reason to fail, to BullMQ's own log of it. */
+/**
+ * Sends a line to the viewers of a job and, as a copy, to BullMQ's own log of it.
+ * @param onTaken called once Redis has both
+ */
 export function sendLine(
   outlet: Outlet,
   of: { jobId: string; attempt: number },
   line: LogLine,
-): Promise<unknown> {
-  return Promise.all([
-    outlet.event('log', JSON.stringify({ ...of, ...line })),
-    outlet.bullMqLog(lineText(line)).catch(() => {}),
-  ]);
+  onTaken?: () => void,
+): void {
+  let left = 2;
+  const one = (): void => {
+    if (--left === 0) onTaken?.();
+  };
+  outlet.event('log', JSON.stringify({ ...of, ...line }), one);
+  outlet.bullMqLog(lineText(line), one);
+}
+
+const NAMES: Record<keyof Missing, string> = {
+  log: 'log lines',
+  event: 'events',
+  partial: 'partial results',
+  other: 'reports',
+};
+
+/** The line that says how much is missing at its place in the stream. */
+export function missingLine(missing: Missing): LogLine {
+  const what = Object.entries(missing).map(([kind, count]) => `${count} ${NAMES[kind as keyof Missing]}`);
+  const why = missing.other ? 'Redis came back without them' : 'they came faster than Redis took them';
+  return { level: 'warn', message: `${what.join(', ')} left out: ${why}`, missing, at: Date.now() };
 }
 
 export interface JobLogOptions {
   /** An attempt writes at most this many lines. */
   maxLines: number;
-  publish: (line: LogLine) => Promise<unknown>;
-  warn: (message: string) => void;
+  publish: (line: LogLine) => void;
 }
 
-/**
- * The log of one attempt. Lines go out at once, in order. What is over the limit is left out, and so is the surplus when
- * a job writes faster than Redis takes it; lines of our own say that and how many.
- */
+/** The log of one attempt. Lines over the limit are left out; lines of our own say that and how many. */
 export class JobLog {
-  private readonly inFlight: InFlight;
   private written = 0;
   private overLimit = 0;
-  private tooFast = 0;
 
-  constructor(private readonly options: JobLogOptions) {
-    this.inFlight = new InFlight((error) => options.warn(`a log line could not be published: ${error}`));
-  }
+  constructor(private readonly options: JobLogOptions) {}
 
   write(level: LogLevel, message: string, fields?: unknown): void {
     if (this.written >= this.options.maxLines) {
@@ -60,15 +73,10 @@ export class JobLog {
       }
       return;
     }
-    if (this.inFlight.size >= MAX_IN_FLIGHT) {
-      this.tooFast++;
-      return;
-    }
-    this.noteTooFast();
     this.written++;
     const given = String(message);
     const text = given.length > MAX_MESSAGE ? `${given.slice(0, MAX_MESSAGE)}… (cut)` : given;
-    this.send({
+    this.options.publish({
       level,
       message: text,
       ...(fields == null ? {} : { fields: loggable(fields) }),
@@ -76,26 +84,14 @@ export class JobLog {
     });
   }
 
-  async flush(): Promise<void> {
-    await this.inFlight.landed();
-    this.noteTooFast();
+  /** Says how many lines were left out. */
+  finish(): void {
     if (this.overLimit > 0) this.say(`${this.overLimit} log lines over the limit were left out`);
     this.overLimit = 0;
-    await this.inFlight.landed();
-  }
-
-  private noteTooFast(): void {
-    if (this.tooFast > 0)
-      this.say(`${this.tooFast} log lines left out: they came faster than Redis took them`);
-    this.tooFast = 0;
   }
 
   private say(message: string): void {
-    this.send({ level: 'warn', message, at: Date.now() });
-  }
-
-  private send(line: LogLine): void {
-    this.inFlight.add(this.options.publish(line));
+    this.options.publish({ level: 'warn', message, at: Date.now() });
   }
 }
 

@@ -1,4 +1,3 @@
-import { InFlight } from './in-flight.js';
 import { toJson } from './json.js';
 
 const MAX_BYTES = 64 * 1024;
@@ -11,8 +10,7 @@ export interface PartialsOptions {
   /** The chunks of the attempt are at most this long together, as JSON. */
   maxBytes: number;
   /** Publishes one `partial` event, its data as JSON. */
-  publish: (json: string) => Promise<unknown>;
-  warn: (message: string) => void;
+  publish: (json: string) => void;
 }
 
 /**
@@ -20,7 +18,6 @@ export interface PartialsOptions {
  * interval. Unlike progress none is ever left out.
  */
 export class Partials {
-  private readonly inFlight: InFlight;
   private readonly head: string;
   /** The number of the next chunk. */
   private count = 0;
@@ -33,9 +30,6 @@ export class Partials {
   private lastPublish = Number.NEGATIVE_INFINITY;
 
   constructor(private readonly options: PartialsOptions) {
-    this.inFlight = new InFlight((error) =>
-      options.warn(`a partial result could not be published: ${error}`),
-    );
     this.head = `"jobId":${JSON.stringify(options.jobId)},"attempt":${options.attempt}`;
   }
 
@@ -67,10 +61,9 @@ export class Partials {
     else this.timer ??= setTimeout(this.publish, wait);
   }
 
-  /** Publishes what waits, and resolves when Redis has all of it. */
-  flush(): Promise<void> {
+  /** Publishes what waits. */
+  finish(): void {
     this.publish();
-    return this.inFlight.landed();
   }
 
   /** Publishes nothing more. */
@@ -93,8 +86,6 @@ export class Partials {
     this.waitingBytes = 0;
     this.lastPublish = Date.now();
     const index = this.count - waiting;
-    this.inFlight.add(
-      this.options.publish(`{${this.head},"index":${index},${content},"at":${this.lastPublish}}`),
-    );
+    this.options.publish(`{${this.head},"index":${index},${content},"at":${this.lastPublish}}`);
   };
 }

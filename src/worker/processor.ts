@@ -13,15 +13,18 @@ import { CANCELLED_REASON, type JobErrorCode, type JobSnapshot } from '../shared
 import type { Logger } from '../shared/log.js';
 import type { Presence } from '../shared/presence.js';
 import { jobIdOf, queueKey } from '../shared/queues.js';
+import { untilTaken } from '../shared/redis/transient.js';
 import type { Registry } from '../shared/registry.js';
 import { type Children, type ChildServices, createChildren } from './children/children.js';
 import { ChildNews } from './children/news.js';
 import { checkResult } from './contract.js';
+import { endPatiently } from './end-patiently.js';
 import { createLocalExecution, type Execution } from './execution.js';
 import { handBack } from './hand-back.js';
 import type { InternalServices } from './internal.js';
-import { createOutlet, type Outlet, prepareOutlets } from './outlet.js';
+import type { Outlet } from './outlet.js';
 import { isPermanent } from './permanent.js';
+import { createOutlet, prepareOutlets } from './reporting/create-outlet.js';
 import type { ReportingLimits } from './reporting.js';
 import { cancelled, Run, Runs, StopReason } from './run.js';
 import { createThreadExecution } from './thread/execution.js';
@@ -63,11 +66,8 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
   /** An end that no further attempt may follow, with its code for programs. */
   async function end(job: Job, message: string, code?: JobErrorCode): Promise<Error> {
     if (code) {
-      await redis.hset(
-        queueKey(queuePrefix, job.queueName, job.id!),
-        'hw:code',
-        `${job.attemptsStarted} ${code}`,
-      );
+      const key = queueKey(queuePrefix, job.queueName, job.id!);
+      await untilTaken(() => redis.hset(key, 'hw:code', `${job.attemptsStarted} ${code}`));
     }
     return new UnrecoverableError(message);
   }
@@ -141,7 +141,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       await flush();
       if (error.why === 'cancel') return end(job, CANCELLED_REASON);
       if (error.why === 'timeout') return end(job, error.message, 'timeout');
-      await handBack(job, token, redis, queuePrefix);
+      await untilTaken(() => handBack(job, token, redis, queuePrefix));
       return new WaitingError();
     }
     await flush();
@@ -155,6 +155,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     const jobId = jobIdOf({ queue: job.queueName, id: job.id! });
     const definition = registry.get(job.name);
     if (!definition) throw new UnrecoverableError(`no job is named "${job.name}" in this worker`);
+    endPatiently(job);
     const run = new Run(definition.defaults?.cancelGraceMs ?? DEFAULT_GRACE_MS);
     runs.begin(jobId, run);
     const attempt = job.attemptsStarted;
@@ -169,11 +170,14 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     const outlet = outletOf(jobId, job);
     const execution = executionOf(jobId, attempt, definition, outlet);
     const news = new ChildNews({ jobId, attempt }, outlet);
-    const flush = () => Promise.all([execution.flush(), news.landed()]);
+    const flush = async (): Promise<void> => {
+      await execution.flush();
+      await outlet.landed();
+    };
     let children: Children | undefined;
     try {
       // Before anything else of this attempt: whatever the last one left untold, and that this one is active.
-      const { job: now } = await lifecycle.reconcile(jobId);
+      const { job: now } = await untilTaken(() => lifecycle.reconcile(jobId), { signal: run.signal });
       // The run is known here since before that look: a request that comes after it finds the run.
       if (now?.cancelAsked) run.stop(cancelled());
       const family = createChildren(options.children, {

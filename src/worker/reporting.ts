@@ -1,10 +1,11 @@
 import type { JobContext, JobFiles, LogLevel, ProgressUpdate } from '../shared/job.js';
 import { type AddPart, RollUp } from './children/roll-up.js';
 import { CustomEvents } from './custom-events.js';
-import { JobLog, sendLine } from './job-log.js';
+import { JobLog, missingLine, sendLine } from './job-log.js';
 import type { Outlet } from './outlet.js';
 import { Partials } from './partials.js';
 import { Reporter } from './reporter.js';
+import { ReportBound, type ReportKind } from './reporting/bound.js';
 
 /** How often and how much a run may say. */
 export interface ReportingLimits {
@@ -48,20 +49,31 @@ export function createReporting(options: ReportingOptions): Reporting {
     updateBullMq: (data) => outlet.bullMqProgress(data),
     warn,
   });
+  const bound = new ReportBound(sayMissing);
   const lines = new JobLog({
     maxLines: limits.logLines,
-    publish: (line) => sendLine(outlet, { jobId, attempt }, line),
-    warn,
+    publish(line) {
+      const bytes = line.message.length;
+      if (bound.add('log', bytes)) sendLine(outlet, { jobId, attempt }, line, () => bound.taken(bytes));
+    },
   });
   const partials = new Partials({
     jobId,
     attempt,
     intervalMs: limits.progressIntervalMs,
     maxBytes: limits.partialMaxBytes,
-    publish: (json) => outlet.event('partial', json),
-    warn,
+    publish: (json) => say('partial', 'partial', json),
   });
-  const events = new CustomEvents({ jobId, attempt }, (type, json) => outlet.event(type, json), warn);
+  const events = new CustomEvents({ jobId, attempt }, (type, json) => say('event', type, json));
+
+  function say(kind: ReportKind, event: string, json: string): void {
+    const bytes = json.length;
+    if (bound.add(kind, bytes)) outlet.event(event, json, () => bound.taken(bytes));
+  }
+  function sayMissing(): void {
+    const missing = bound.takeMissing();
+    if (missing) sendLine(outlet, { jobId, attempt }, missingLine(missing));
+  }
   let stage: string | undefined;
   let rollUp = openRollUp();
 
@@ -79,9 +91,11 @@ export function createReporting(options: ReportingOptions): Reporting {
       attempt,
       signal,
       progress(update) {
-        if (!open) return;
-        ownNumbers ||= hasNumbers(update);
-        reporter.update(update);
+        if (open) {
+          ownNumbers ||= hasNumbers(update);
+          reporter.update(update);
+        }
+        return bound.room();
       },
       stage(name, options) {
         if (!open) return;
@@ -92,15 +106,19 @@ export function createReporting(options: ReportingOptions): Reporting {
         rollUp = openRollUp();
       },
       log(levelOrMessage: string, message?: string, fields?: Record<string, unknown>) {
-        if (!open) return;
-        if (message === undefined) lines.write('info', levelOrMessage);
-        else lines.write(levelOrMessage as LogLevel, message, fields);
+        if (open) {
+          if (message === undefined) lines.write('info', levelOrMessage);
+          else lines.write(levelOrMessage as LogLevel, message, fields);
+        }
+        return bound.room();
       },
       emit(type, data) {
         if (open) events.emit(type, data);
+        return bound.room();
       },
       partial(chunk) {
         if (open) partials.add(chunk);
+        return bound.room();
       },
       files,
       watchers: () => outlet.watchers(),
@@ -112,12 +130,17 @@ export function createReporting(options: ReportingOptions): Reporting {
     async flush() {
       open = false;
       // All are sent on their way before any is waited for.
-      await Promise.all([partials.flush(), events.flush(), lines.flush(), reporter.flush()]);
+      partials.finish();
+      lines.finish();
+      await Promise.all([reporter.flush(), outlet.landed()]);
+      sayMissing();
+      await outlet.landed();
     },
     drop() {
       open = false;
       reporter.stop();
       partials.stop();
+      outlet.drop();
     },
   };
 }

@@ -162,6 +162,7 @@ export async function openWorker({ config, registry, log }: WorkerServiceOptions
 
   const reporting = startProcessReporting({
     redis,
+    publishing: connection.publishing,
     prefix: config.KEY_PREFIX,
     sharded: connection.server.sharded,
     role: 'worker',
@@ -201,7 +202,7 @@ export async function openWorker({ config, registry, log }: WorkerServiceOptions
       // While Redis is away its commands wait, and what is counted is not worth waiting for.
       if (redis.status === 'ready') await connection.outcomes.flush();
       await reporting.stop();
-      redis.disconnect();
+      connection.disconnect();
       bullmqRedis.disconnect();
       commandsRedis.disconnect();
     },

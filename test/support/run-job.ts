@@ -25,13 +25,13 @@ export async function runJob(
     jobId: '1',
     attempt: 1,
     signal,
-    progress: (update) => {
+    progress: async (update) => {
       progress.update(update, ++now);
       seen.push(progress.snapshot(now));
     },
     stage: (stage) => progress.stage(stage, ++now),
-    log: (level: string, message?: string) => void log.push(message ?? level),
-    partial: (chunk: unknown) => void partials.push(chunk),
+    log: async (level: string, message?: string) => void log.push(message ?? level),
+    partial: async (chunk: unknown) => void partials.push(chunk),
     files: jobFiles(store, '1'),
   } as JobContext;
   // biome-ignore lint/suspicious/noExplicitAny: each test knows what its job gives

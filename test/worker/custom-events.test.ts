@@ -1,16 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { CustomEvents } from '../../src/worker/custom-events.js';
 
-function eventsOf(publish: () => Promise<unknown> = async () => {}) {
+function eventsOf() {
   const published: Array<[string, unknown]> = [];
-  const events = new CustomEvents(
-    { jobId: '1', attempt: 2 },
-    (type, json) => {
-      published.push([type, JSON.parse(json)]);
-      return publish();
-    },
-    () => {},
-  );
+  const events = new CustomEvents({ jobId: '1', attempt: 2 }, (type, json) => {
+    published.push([type, JSON.parse(json)]);
+  });
   return { events, published };
 }
 
@@ -52,11 +47,5 @@ describe('an event of the job’s own kind', () => {
     ['more than 64 KiB', 'x'.repeat(64 * 1024 - 1), /is 65537 bytes as JSON; at most 65536/],
   ])('cannot carry data with %s', (_what, data, message) => {
     expect(() => eventsOf().events.emit('tick', data)).toThrow(message);
-  });
-
-  it('is refused when ten thousand others wait, rather than kept without bound', () => {
-    const { events } = eventsOf(() => new Promise(() => {}));
-    for (let i = 0; i < 10_000; i++) events.emit('tick', i);
-    expect(() => events.emit('tick', 0)).toThrow(/10000 events have not reached Redis yet/);
   });
 });

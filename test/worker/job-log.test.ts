@@ -1,41 +1,21 @@
-import { describe, expect, it, vi } from 'vitest';
-import { JobLog, type LogLine, lineText } from '../../src/worker/job-log.js';
+import { describe, expect, it } from 'vitest';
+import { JobLog, type LogLine, lineText, missingLine } from '../../src/worker/job-log.js';
 
-function logOf({ maxLines = 10_000, publish = async () => {} }: Options = {}) {
+function logOf({ maxLines = 10_000 } = {}) {
   const lines: LogLine[] = [];
-  const log = new JobLog({
-    maxLines,
-    publish: (line) => {
-      lines.push(line);
-      return publish();
-    },
-    warn: () => {},
-  });
+  const log = new JobLog({ maxLines, publish: (line) => void lines.push(line) });
   return { log, lines };
-}
-interface Options {
-  maxLines?: number;
-  publish?: () => Promise<void>;
 }
 
 describe('the log of a job', () => {
-  it('keeps the order, cuts what is too long, and says how much it left out', async () => {
-    const waiting: Array<() => void> = [];
-    const { log, lines } = logOf({ publish: () => new Promise<void>((resolve) => waiting.push(resolve)) });
+  it('keeps the order and cuts what is too long', () => {
+    const { log, lines } = logOf();
     log.write('info', 'x'.repeat(20_000));
-    for (let i = 0; i < 1500; i++) log.write('info', String(i), { i });
-    expect(lines).toHaveLength(1000);
-    expect(lines[0]!.message).toMatch(/^x{10000}… \(cut\)$/);
-    const flushed = log.flush();
-    for (const resolve of waiting.splice(0)) resolve();
-    await vi.waitFor(() =>
-      expect(lines.at(-1)!.message).toBe('501 log lines left out: they came faster than Redis took them'),
-    );
-    for (const resolve of waiting) resolve();
-    await flushed;
+    for (let i = 0; i < 3; i++) log.write('info', String(i), { i });
+    expect(lines.map(({ message }) => message)).toEqual([`${'x'.repeat(10_000)}… (cut)`, '0', '1', '2']);
   });
 
-  it('takes no more than its limit, says so at once, and how many were left out at the end', async () => {
+  it('takes no more than its limit, says so at once, and how many were left out at the end', () => {
     const { log, lines } = logOf({ maxLines: 3 });
     for (let i = 1; i <= 8; i++) log.write('info', `line ${i}`);
     expect(lines.map(({ level, message }) => `${level} ${message}`)).toEqual([
@@ -44,8 +24,8 @@ describe('the log of a job', () => {
       'info line 3',
       'warn 3 lines written (JOB_LOG_LINES): further ones of this attempt are left out',
     ]);
-    await log.flush();
-    await log.flush();
+    log.finish();
+    log.finish();
     expect(lines).toHaveLength(5);
     expect(lines.at(-1)).toMatchObject({
       level: 'warn',
@@ -66,6 +46,15 @@ describe('the log of a job', () => {
       { omitted: expect.stringMatching(/^what the line had has no JSON form: .*BigInt/) },
       { omitted: 'what the line had is 16395 bytes as JSON; at most 16384 are allowed' },
     ]);
+  });
+
+  it('says in one line how much of each kind is missing, and why', () => {
+    expect(missingLine({ log: 3, partial: 1 })).toMatchObject({
+      level: 'warn',
+      message: '3 log lines, 1 partial results left out: they came faster than Redis took them',
+      missing: { log: 3, partial: 1 },
+    });
+    expect(missingLine({ other: 7 }).message).toBe('7 reports left out: Redis came back without them');
   });
 
   it('has a form in one line for other tools', () => {

@@ -26,11 +26,10 @@ function partialsOf(options: Partial<PartialsOptions> = {}) {
     attempt: 2,
     intervalMs: 100,
     maxBytes: 1e9,
-    publish: async (json) => {
+    publish: (json) => {
       published.push(JSON.parse(json));
       sizes.push(Buffer.byteLength(json));
     },
-    warn: () => {},
     ...options,
   });
   const told = () => published.map(({ index, text, chunks }) => [index, text ?? chunks]);
@@ -57,7 +56,7 @@ describe('a partial result', () => {
   it('is published whole at the end, and not at all when it is dropped', async () => {
     const { partials, told } = partialsOf();
     for (let i = 0; i < 5; i++) partials.add(i);
-    await partials.flush();
+    partials.finish();
     expect(told()).toEqual([
       [0, [0]],
       [1, [1, 2, 3, 4]],
@@ -91,13 +90,13 @@ describe('a partial result', () => {
     ]);
   });
 
-  it('is what was given at that time, whatever becomes of it', async () => {
+  it('is what was given at that time, whatever becomes of it', () => {
     const { partials, told } = partialsOf();
     const chunk = { n: 1 };
     partials.add(chunk);
     partials.add(chunk);
     chunk.n = 2;
-    await partials.flush();
+    partials.finish();
     expect(told()).toEqual([
       [0, [{ n: 1 }]],
       [1, [{ n: 1 }]],
@@ -134,7 +133,7 @@ describe('a partial result', () => {
           partials.add(value);
           await vi.advanceTimersByTimeAsync(waitMs);
         }
-        await partials.flush();
+        partials.finish();
         const text = given.map(([value]) => (typeof value === 'string' ? value : '\0')).join('');
         const values = given.flatMap(([value]) => (typeof value === 'string' ? [] : [value]));
         expect(published.map((one) => one.text ?? one.chunks!.map(() => '\0').join('')).join('')).toBe(text);

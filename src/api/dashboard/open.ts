@@ -38,6 +38,7 @@ export function openDashboard(options: OpenDashboardOptions): {
   const prefix = config.KEY_PREFIX;
   const reporting = startProcessReporting({
     redis,
+    publishing: connection.publishing,
     prefix,
     sharded: server.sharded,
     role: 'api',

@@ -23,6 +23,8 @@ const CHANNEL_TTL_MS = 3_600_000;
 
 export interface ProcessReportingOptions {
   redis: Redis;
+  /** The connection on which is published. */
+  publishing: Redis;
   prefix: string;
   sharded: boolean;
   role: ProcessView['role'];
@@ -45,12 +47,12 @@ export interface ProcessReporting extends Running {
 }
 
 export function startProcessReporting(options: ProcessReportingOptions): ProcessReporting {
-  const { redis, prefix, sharded, role, describe, jobs, log } = options;
+  const { redis, publishing, prefix, sharded, role, describe, jobs, log } = options;
   const id = `${role}:${randomUUID()}`;
   const startedAt = Date.now();
   const presence = createPresence(redis, prefix);
   const publisher: Publisher = createPublisher({
-    redis,
+    redis: publishing,
     prefix: internalPrefix(prefix),
     logLength: LOG_LENGTH,
     ttlMs: CHANNEL_TTL_MS,

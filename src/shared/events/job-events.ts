@@ -18,6 +18,8 @@ export interface EventSpec {
 const lifecycle = { ...head, name: z.string().optional().describe('The kind of job') };
 const attempts = z.number().int().min(1).describe('Runs at most');
 
+const count = z.number().int().min(1).optional();
+
 /** Every event that the stream of a job can have under a name of ours, in about the order in which they come. */
 export const jobEvents = {
   waiting: {
@@ -45,6 +47,10 @@ export const jobEvents = {
       level: z.enum(['debug', 'info', 'warn', 'error']),
       message: z.string(),
       fields: z.unknown().optional().describe('What the line was given beside its message'),
+      missing: z
+        .object({ log: count, event: count, partial: count, other: count })
+        .optional()
+        .describe('How many reports of the job are missing at this place, by kind; `other`: lost by Redis'),
     }),
   },
   partial: {

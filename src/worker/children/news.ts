@@ -1,6 +1,5 @@
 import type { ChildFailedError, JobError } from '../../shared/errors.js';
-import { InFlight } from '../in-flight.js';
-import { type LogLine, sendLine } from '../job-log.js';
+import { sendLine } from '../job-log.js';
 import type { Outlet } from '../outlet.js';
 
 /** Of so many children the stream says that they failed, in one attempt. */
@@ -19,17 +18,12 @@ export interface FailedChild {
 
 /** Tells the viewers of one attempt what becomes of its children, wherever the attempt itself runs. */
 export class ChildNews {
-  private readonly inFlight: InFlight;
   private told = 0;
 
   constructor(
     private readonly of: { jobId: string; attempt: number },
     private readonly outlet: Outlet,
-  ) {
-    this.inFlight = new InFlight((error) =>
-      outlet.warn(`what became of a child could not be published: ${error}`),
-    );
-  }
+  ) {}
 
   failed({ jobId, jobName, error }: ChildFailedError): void {
     if (this.told >= MAX_TOLD) return;
@@ -42,18 +36,12 @@ export class ChildNews {
       ...(this.told === MAX_TOLD ? { last: true } : {}),
       at: Date.now(),
     };
-    this.inFlight.add(this.outlet.event('child', JSON.stringify({ ...this.of, ...data })));
+    this.outlet.event('child', JSON.stringify({ ...this.of, ...data }));
   }
 
   /** Says in the job's log that so many children are cancelled, because the job comes to its end before them. */
   cancelled(count: number): void {
     const message = `children that have not ended are cancelled: ${count}`;
-    const line: LogLine = { level: 'warn', message, at: Date.now() };
-    this.inFlight.add(sendLine(this.outlet, this.of, line));
-  }
-
-  /** Resolves when Redis has all of it. */
-  landed(): Promise<void> {
-    return this.inFlight.landed();
+    sendLine(this.outlet, this.of, { level: 'warn', message, at: Date.now() });
   }
 }

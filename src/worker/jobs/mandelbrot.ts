@@ -55,7 +55,7 @@ export default defineJob({
     for (const [i, tile] of tiles.entries()) {
       draw(tile);
       const png = await encodePng(picture, tile, preview);
-      ctx.partial({ ...tile, png: png.toString('base64'), of: { width, height } });
+      await ctx.partial({ ...tile, png: png.toString('base64'), of: { width, height } });
       ctx.progress({ current: i + 1, total: tiles.length, unit: 'tiles' });
       // The signal is aborted by a message, which takes a turn to arrive.
       await turn();

@@ -19,14 +19,16 @@ const store = openFileStore(files);
 export default async function runTask(task: ThreadTask): Promise<void> {
   const stopping = new AbortController();
   const children = new ChildCalls();
+  const takings = new Takings();
   const peer = openPeer(task.port, {
     stop(why: StopReason['why'], message: string, cause?: PackedError) {
       stopping.abort(new StopReason(why, message, cause ? { cause: unpackError(cause) } : {}));
     },
     ...children.offered,
+    ...takings.offered,
   });
   const main = attentive(peer);
-  const outcome: Outcome = await perform(task, main, children, stopping.signal).then(
+  const outcome: Outcome = await perform(task, main, { children, takings }, stopping.signal).then(
     (result) => ({ result }),
     (error) => ({ error: packError(error) }),
   );
@@ -43,7 +45,7 @@ export default async function runTask(task: ThreadTask): Promise<void> {
 async function perform(
   task: ThreadTask,
   main: Peer,
-  children: ChildCalls,
+  { children, takings }: { children: ChildCalls; takings: Takings },
   signal: AbortSignal,
 ): Promise<unknown> {
   const { file, jobId, attempt, data } = task;
@@ -58,7 +60,7 @@ async function perform(
     stages: definition.stages,
     limits,
     files: jobFiles(store, jobId),
-    outlet: outletTo(main),
+    outlet: outletTo(main, takings),
   });
   try {
     const child = children.start(main, reporting.bar, signal);
@@ -84,15 +86,37 @@ function attentive(peer: Peer): Peer {
   };
 }
 
+/** Calls that wait for what they put to be taken, by number. */
+class Takings {
+  private readonly calls = new Map<number, () => void>();
+  private last = 0;
+
+  readonly offered = {
+    taken: (number: number) => {
+      this.calls.get(number)?.();
+      this.calls.delete(number);
+    },
+  };
+
+  /** @returns the number under which the other side says that it was taken; 0 for nobody who waits */
+  add(onTaken: (() => void) | undefined): number {
+    if (!onTaken) return 0;
+    this.calls.set(++this.last, onTaken);
+    return this.last;
+  }
+}
+
 /** The outlet in the main thread. */
-function outletTo(main: Peer): Outlet {
+function outletTo(main: Peer, takings: Takings): Outlet {
   const tell = (name: string, ...args: unknown[]): undefined => void main.tell(name, ...args);
   return {
     progress: (data) => tell('progress', data),
     bullMqProgress: (data) => tell('bullMqProgress', data),
-    event: (name, json) => main.call('event', name, json),
-    bullMqLog: (line) => main.call('bullMqLog', line),
+    event: (name, json, onTaken) => tell('event', takings.add(onTaken), name, json),
+    bullMqLog: (line, onTaken) => tell('bullMqLog', takings.add(onTaken), line),
     warn: (message) => tell('warn', message),
     watchers: () => main.call('watchers') as Promise<number>,
+    landed: () => main.call('landed'),
+    drop: () => {},
   };
 }

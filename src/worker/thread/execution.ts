@@ -4,7 +4,6 @@ import { definitionFile } from '../../shared/registry.js';
 import type { StartChild } from '../children/children.js';
 import { checkInput } from '../contract.js';
 import type { Execution } from '../execution.js';
-import { InFlight } from '../in-flight.js';
 import { Newest } from '../newest.js';
 import type { Outlet } from '../outlet.js';
 import type { StopReason } from '../run.js';
@@ -37,11 +36,9 @@ export function createThreadExecution(
   // The thread does not wait for its progress to land: it may be too busy to hear of it.
   const progress = new Newest(outlet.progress, onLost);
   const bullMqProgress = new Newest(outlet.bullMqProgress, onLost);
-  const inFlight = new InFlight(onLost);
-  const sent = (sending: Promise<unknown>): Promise<unknown> => {
-    inFlight.add(sending);
-    return sending;
-  };
+  const landed = () => Promise.all([progress.landed(), bullMqProgress.landed(), outlet.landed()]);
+  /** Says that what the thread put under a number was taken. */
+  const taken = (number: number) => (number > 0 ? () => peer.tell('taken', number) : undefined);
   let outcome: Outcome | undefined;
   let mayBegin!: () => void;
   let child!: (call: number, ...args: ChildArguments) => Promise<unknown>;
@@ -49,8 +46,9 @@ export function createThreadExecution(
   const peer: Peer = openPeer(port1, {
     progress: (data: Parameters<Outlet['progress']>[0]) => progress.put(data),
     bullMqProgress: (data: Parameters<Outlet['bullMqProgress']>[0]) => bullMqProgress.put(data),
-    event: (name: string, json: string) => sent(outlet.event(name, json)),
-    bullMqLog: (line: string) => sent(outlet.bullMqLog(line)),
+    event: (number: number, name: string, json: string) => outlet.event(name, json, taken(number)),
+    bullMqLog: (number: number, line: string) => outlet.bullMqLog(line, taken(number)),
+    landed,
     warn: (message: string) => outlet.warn(message),
     watchers: () => outlet.watchers(),
     begin: () => mayBegin(),
@@ -94,9 +92,12 @@ export function createThreadExecution(
     async flush() {
       peer.receive();
       peer.close();
-      await Promise.all([progress.landed(), bullMqProgress.landed(), inFlight.landed()]);
+      await landed();
     },
-    drop: () => peer.close(),
+    drop() {
+      peer.close();
+      outlet.drop();
+    },
   };
 }
 

@@ -1,0 +1,16 @@
+import type { Job } from 'bullmq';
+import { untilTaken } from '../shared/redis/transient.js';
+
+/**
+ * Repeats BullMQ's last step of a job until Redis has taken it. BullMQ itself tries once, and fails a job that has completed
+ * when Redis refuses that for the moment.
+ *
+ * Where the first answer was lost, the second try is refused because the job has moved on; BullMQ takes that for an error of
+ * the worker, and the job stays what it is.
+ */
+export function endPatiently(job: Job): void {
+  const { moveToCompleted, moveToFailed } = job;
+  job.moveToCompleted = (...args) => untilTaken(() => moveToCompleted.apply(job, args));
+  job.moveToFailed = ((...args: Parameters<typeof moveToFailed>) =>
+    untilTaken(() => moveToFailed.apply(job, args))) as typeof moveToFailed;
+}

@@ -1,0 +1,112 @@
+import { readFileSync } from 'node:fs';
+import type { Job } from 'bullmq';
+import type { Redis } from 'ioredis';
+import type { Gather } from '../../shared/channel/gather.js';
+import { jobChannel } from '../../shared/channel/keys.js';
+import { type PreparedEvent, type Publisher, prepareEvent } from '../../shared/channel/publisher.js';
+import { newEpoch } from '../../shared/channel/scripts.js';
+import type { Logger } from '../../shared/log.js';
+import type { Presence } from '../../shared/presence.js';
+import { queueKey } from '../../shared/queues.js';
+import { untilTaken } from '../../shared/redis/transient.js';
+import { missingLine } from '../job-log.js';
+import { Newest } from '../newest.js';
+import type { Outlet } from '../outlet.js';
+import type { ProgressData } from '../progress.js';
+import type { Missing } from './bound.js';
+import { ReportQueue } from './report-queue.js';
+
+export interface OutletOptions {
+  publisher: Publisher;
+  presence: Presence;
+  gather: Gather;
+  redis: Redis;
+  queuePrefix: string;
+  jobId: string;
+  job: Job;
+  /** BullMQ's log keeps this many lines. */
+  logLines: number;
+  log: Logger;
+}
+
+interface OutletScripts {
+  /** @returns the number of the last line that the log has of the source; nothing where there is no job */
+  logJob(...args: Array<string | number>): Promise<number | null>;
+}
+
+const lua = readFileSync(new URL('../../shared/lifecycle/scripts/log.lua', import.meta.url), 'utf8');
+
+/**
+ * Has a connection know what outlets call. Once, before the first of them: a pipeline that ioredis has open at that moment
+ * does not know it, and throws.
+ */
+export function prepareOutlets(redis: OutletOptions['redis']): void {
+  redis.defineCommand('logJob', { numberOfKeys: 2, lua });
+}
+
+/** The outlet of a run in this thread, on a prepared connection: to the channel of the job, and to BullMQ. */
+export function createOutlet(options: OutletOptions): Outlet {
+  const { publisher, presence, gather, redis, queuePrefix, jobId, job, logLines, log } = options;
+  const scripts = redis as unknown as OutletScripts;
+  const key = queueKey(queuePrefix, job.queueName, job.id!);
+  const channel = jobChannel(jobId);
+  const attempt = job.attemptsStarted;
+  /** Two runs never have the same, whatever the attempts are called. */
+  const source = newEpoch();
+  const warn = (message: string): void => log.warn(message);
+  const later = <T>(call: () => Promise<T>): Promise<T> =>
+    new Promise((resolve) => gather(() => resolve(call())));
+
+  const events = new ReportQueue<PreparedEvent>({
+    send: (entries, first, skip) =>
+      publisher.publishNumbered(channel, entries, { source, first, skip }, { attempt }),
+    onMissing: (count) => sayMissing({ other: count }),
+    warn,
+  });
+  const lines = new ReportQueue<string>({
+    async send(entries, first, skip) {
+      const call = () =>
+        scripts.logJob(key, `${key}:logs`, logLines, source, first, skip ? '1' : '', ...entries);
+      const last = await later(call);
+      if (last === null) return { state: 'refused' };
+      return last < first + entries.length - 1 ? { state: 'missing', last } : { state: 'taken' };
+    },
+    // The log of BullMQ is a copy; the stream says what is missing.
+    onMissing: () => {},
+    warn,
+  });
+  // With the percent as `progress` too, which is where Bull Board looks.
+  const bullMqProgress = new Newest<ProgressData>(
+    (data) =>
+      untilTaken(() =>
+        later(() => job.updateProgress(data.percent === null ? data : { ...data, progress: data.percent })),
+      ),
+    (error) => warn(`BullMQ's progress could not be updated: ${error}`),
+  );
+
+  function event(name: string, json: string, onTaken?: () => void): void {
+    events.put(prepareEvent({ event: name, data: json }), json.length, onTaken);
+  }
+  function sayMissing(missing: Missing): void {
+    event('log', JSON.stringify({ jobId, attempt, ...missingLine(missing) }));
+  }
+  return {
+    progress(data) {
+      const prepared = prepareEvent({ event: 'progress', kind: 'state', data });
+      return new Promise<void>((resolve) => events.put(prepared, prepared.body.length, resolve));
+    },
+    bullMqProgress(data) {
+      bullMqProgress.put(data);
+      return bullMqProgress.landed();
+    },
+    event,
+    bullMqLog: (line, onTaken) => lines.put(line, line.length, onTaken),
+    warn,
+    watchers: async () => (await presence.watchers(channel)).watchers,
+    landed: () => Promise.all([events.landed(), lines.landed(), bullMqProgress.landed()]),
+    drop() {
+      events.close();
+      lines.close();
+    },
+  };
+}

@@ -1,0 +1,162 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Numbered } from '../../shared/channel/publisher.js';
+import { isTransient, retryWaitMs } from '../../shared/redis/transient.js';
+
+/** One call to Redis takes at most this much. */
+const BATCH_ENTRIES = 256;
+const BATCH_BYTES = 256 * 1024;
+/** So much of what Redis has taken is kept, in case that it comes back without its last writes. */
+const HISTORY_ENTRIES = 512;
+const HISTORY_BYTES = 128 * 1024;
+
+export interface ReportQueueOptions<E> {
+  /**
+   * Sends entries in a row, one try. Redis takes each number once.
+   * @param first the number of the first of them
+   * @param skip whether the numbers before that are lost for good
+   */
+  send: (entries: readonly E[], first: number, skip: boolean) => Promise<Numbered | { state: 'taken' }>;
+  /** Hears how many entries Redis has lost that are not here any more either. */
+  onMissing: (count: number) => void;
+  /** Hears why something could not be sent, once for a row of failures. */
+  warn: (message: string) => void;
+}
+
+interface Waiting<E> {
+  entry: E;
+  bytes: number;
+  onTaken: (() => void) | undefined;
+}
+
+/**
+ * What one run says on its way to Redis: numbered where it is made, kept until Redis has acknowledged it, sent again after
+ * whatever can pass, and taken once. One call is under way at a time, so the order is that of `put`.
+ */
+export class ReportQueue<E> {
+  /** What Redis has taken lately, then what it has not. */
+  private entries: Waiting<E>[] = [];
+  /** The number of the first of `entries`. */
+  private base = 1;
+  /** How many of `entries` Redis has. */
+  private taken = 0;
+  private takenBytes = 0;
+  private skip = false;
+  private pumping: Promise<void> | undefined;
+  private readonly closing = new AbortController();
+
+  constructor(private readonly options: ReportQueueOptions<E>) {}
+
+  /** @param onTaken called once Redis has the entry, or the queue was closed */
+  put(entry: E, bytes: number, onTaken?: () => void): void {
+    if (this.closing.signal.aborted) return onTaken?.();
+    this.entries.push({ entry, bytes, onTaken });
+    this.pumping ??= this.pump();
+  }
+
+  /** Resolves when Redis has everything that was put, or the queue was closed. */
+  async landed(): Promise<void> {
+    while (this.pumping) await this.pumping;
+  }
+
+  /** Forgets what Redis does not have yet. */
+  close(): void {
+    this.closing.abort();
+    const left = this.entries.splice(this.taken);
+    for (const { onTaken } of left) onTaken?.();
+  }
+
+  private async pump(): Promise<void> {
+    let tries = 0;
+    // Entries that are put in the same turn go out together.
+    await undefined;
+    while (this.taken < this.entries.length) {
+      const batch = this.nextBatch();
+      const first = this.base + this.taken;
+      try {
+        const reply = await this.options.send(
+          batch.map(({ entry }) => entry),
+          first,
+          this.skip,
+        );
+        tries = 0;
+        this.settle(reply, batch.length);
+      } catch (error) {
+        if (this.closing.signal.aborted) break;
+        if (tries === 0) this.options.warn(`a report could not be published: ${error}`);
+        // Whatever cannot pass would stop all that follows.
+        if (isTransient(error)) await this.pause(tries++);
+        else this.giveUp(batch.length);
+      }
+    }
+    this.pumping = undefined;
+  }
+
+  private nextBatch(): Waiting<E>[] {
+    const from = this.taken;
+    let to = from;
+    let bytes = 0;
+    while (to < this.entries.length && to - from < BATCH_ENTRIES) {
+      bytes += this.entries[to]!.bytes;
+      if (to > from && bytes > BATCH_BYTES) break;
+      to++;
+    }
+    return this.entries.slice(from, to);
+  }
+
+  private settle(reply: Numbered | { state: 'taken' }, sent: number): void {
+    if (this.closing.signal.aborted) return;
+    if (reply.state === 'refused') return this.close();
+    if (reply.state === 'taken') {
+      this.skip = false;
+      return this.advance(sent);
+    }
+    const next = reply.last + 1;
+    if (next >= this.base) return this.goBack(next - this.base);
+    this.skip = true;
+    this.goBack(0);
+    this.options.onMissing(this.base - next);
+  }
+
+  /** Redis has so many more. */
+  private advance(count: number): void {
+    for (let i = this.taken; i < this.taken + count; i++) {
+      const one = this.entries[i]!;
+      this.takenBytes += one.bytes;
+      // It may be sent again, after Redis has lost it; it is told once.
+      const { onTaken } = one;
+      one.onTaken = undefined;
+      onTaken?.();
+    }
+    this.taken += count;
+    this.trimHistory();
+  }
+
+  /** Now and then, and not one by one: to shift a long array costs its length. */
+  private trimHistory(): void {
+    if (this.taken <= 2 * HISTORY_ENTRIES && this.takenBytes <= 2 * HISTORY_BYTES) return;
+    let old = 0;
+    while (this.taken - old > HISTORY_ENTRIES || this.takenBytes > HISTORY_BYTES) {
+      this.takenBytes -= this.entries[old++]!.bytes;
+    }
+    this.entries.splice(0, old);
+    this.base += old;
+    this.taken -= old;
+  }
+
+  /** Redis has lost what it had taken: only so many of `entries` are there. */
+  private goBack(count: number): void {
+    this.taken = count;
+    this.takenBytes = this.entries.slice(0, count).reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  private giveUp(count: number): void {
+    this.advance(count);
+    this.skip = true;
+    this.options.onMissing(count);
+  }
+
+  private async pause(tries: number): Promise<void> {
+    const { signal } = this.closing;
+    await sleep(retryWaitMs(tries), undefined, { signal, ref: false }).catch(() => {});
+  }
+}

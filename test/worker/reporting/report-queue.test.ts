@@ -1,0 +1,131 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { ReportQueue } from '../../../src/worker/reporting/report-queue.js';
+
+/** What a Redis does that takes each number once. It can refuse, lose answers, and come back older. */
+class Taker {
+  log: number[] = [];
+  calls = 0;
+  /** What becomes of the next calls, in order; then all is well. */
+  fate: Array<'refuse' | 'answer lost' | 'older'> = [];
+
+  async send(entries: readonly number[], first: number, skip: boolean) {
+    this.calls++;
+    const fate = this.fate.shift();
+    await new Promise(setImmediate);
+    if (fate === 'refuse') throw new Error("READONLY You can't write against a read only replica.");
+    if (fate === 'older') this.log.splice(Math.floor(this.log.length / 2));
+    const last = this.log.length;
+    if (first > last + 1 && !skip) return { state: 'missing' as const, last };
+    this.log.push(...entries.slice(Math.max(0, last + 1 - first)));
+    if (fate === 'answer lost') throw new Error('Connection is closed.');
+    return { state: 'taken' as const };
+  }
+}
+
+function queueOn(taker: Taker) {
+  const missing: number[] = [];
+  const queue = new ReportQueue<number>({
+    send: (...call) => taker.send(...call),
+    onMissing: (count) => missing.push(count),
+    warn: () => {},
+  });
+  return { queue, missing };
+}
+
+describe('P11: the queue of what a run says', () => {
+  it('brings each entry once and in order, whatever is refused, unanswered or lost by Redis', async () => {
+    const fates = fc.array(fc.constantFrom('refuse', 'answer lost', 'older'), { maxLength: 4 });
+    await fc.assert(
+      fc.asyncProperty(fates, fc.array(fc.nat(40), { maxLength: 6 }), async (fate, groups) => {
+        const taker = new Taker();
+        taker.fate = [...fate];
+        const { queue, missing } = queueOn(taker);
+        let given = 0;
+        let taken = 0;
+        for (const count of groups) {
+          for (let i = 0; i < count; i++) queue.put(++given, 10, () => taken++);
+          await new Promise(setImmediate);
+        }
+        await queue.landed();
+        expect(taker.log).toEqual(Array.from({ length: given }, (_, i) => i + 1));
+        expect(taken).toBe(given);
+        expect(missing).toEqual([]);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('says how many Redis has lost that it does not have itself any more, and goes on', async () => {
+    const taker = new Taker();
+    const { queue, missing } = queueOn(taker);
+    for (let i = 1; i <= 3000; i++) queue.put(i, 10);
+    await queue.landed();
+    taker.log = [];
+    taker.send = async function (entries, first, skip) {
+      if (first > 1 && this.log.length === 0 && !skip) return { state: 'missing', last: 0 };
+      this.log.push(...entries);
+      return { state: 'taken' };
+    };
+    queue.put(3001, 10);
+    await queue.landed();
+    expect(missing).toHaveLength(1);
+    expect(taker.log[0]).toBe(missing[0]! + 1);
+    expect(taker.log).toEqual(Array.from({ length: 3001 - missing[0]! }, (_, i) => missing[0]! + 1 + i));
+    expect(taker.log.length).toBeGreaterThanOrEqual(512);
+  });
+
+  it('sends at most 256 entries or 256 KiB in a call, and a larger one alone', async () => {
+    const calls: number[][] = [];
+    const queue = new ReportQueue<number>({
+      async send(entries) {
+        calls.push([...entries]);
+        return { state: 'taken' };
+      },
+      onMissing: () => {},
+      warn: () => {},
+    });
+    for (let i = 0; i < 300; i++) queue.put(i, 10);
+    for (let i = 300; i < 306; i++) queue.put(i, 100 * 1024);
+    queue.put(306, 1e6);
+    queue.put(307, 10);
+    await queue.landed();
+    expect(calls.map(({ length }) => length)).toEqual([256, 46, 2, 2, 1, 1]);
+    expect(calls.flat()).toEqual(Array.from({ length: 308 }, (_, i) => i));
+  });
+
+  it('gives up what can never be taken, says so, and brings the rest', async () => {
+    const taken: number[] = [];
+    const missing: number[] = [];
+    const queue = new ReportQueue<number>({
+      async send(entries, _first, skip) {
+        if (entries.includes(2) && taken.length === 1) throw new Error('WRONGTYPE');
+        if (entries[0] === 3) expect(skip).toBe(true);
+        taken.push(...entries);
+        return { state: 'taken' };
+      },
+      onMissing: (count) => missing.push(count),
+      warn: () => {},
+    });
+    for (const i of [1, 2, 3]) {
+      queue.put(i, 10);
+      await queue.landed();
+    }
+    expect(taken).toEqual([1, 3]);
+    expect(missing).toEqual([1]);
+  });
+
+  it('is over when the attempt is: nobody waits for it any more', async () => {
+    let taken = 0;
+    const queue = new ReportQueue<number>({
+      send: async () => ({ state: 'refused' }),
+      onMissing: () => {},
+      warn: () => {},
+    });
+    for (let i = 0; i < 500; i++) queue.put(i, 10, () => taken++);
+    await queue.landed();
+    queue.put(500, 10, () => taken++);
+    await queue.landed();
+    expect(taken).toBe(501);
+  });
+});
