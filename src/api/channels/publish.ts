@@ -1,9 +1,18 @@
+import type { Redis } from 'ioredis';
 import { z } from 'zod';
-import { frameBody } from '../../shared/channel/frame.js';
-import type { ChannelEvent, Publisher } from '../../shared/channel/publisher.js';
+import { frameBody, parseEventId } from '../../shared/channel/frame.js';
+import { channelKeys } from '../../shared/channel/keys.js';
+import {
+  type ChannelEvent,
+  type Numbering,
+  type PreparedEvent,
+  type Publisher,
+  prepareEvent,
+} from '../../shared/channel/publisher.js';
 import { HeadwayError } from '../../shared/errors.js';
 import { jsonValue } from '../../shared/schema.js';
 import { requireValid } from '../invalid.js';
+import { canonicalJson, sha256 } from '../jobs/idempotency.js';
 
 const MAX_EVENTS = 1000;
 
@@ -63,16 +72,91 @@ function checkFrame(event: ChannelEvent, pointer: string): void {
   }
 }
 
+/** Whoever sends events again under the same key gets the same ids, and publishes nothing twice. */
+export interface PublishOnce {
+  /** The `Idempotency-Key`, made the caller's own. */
+  key: string;
+  /** The body that came with it. */
+  body: unknown;
+}
+
 /**
- * Publishes one after the other, so that they are in order whatever happens to the connection.
+ * Publishes events one after the other.
  * @returns their ids
+ * @throws HeadwayError `idempotency-conflict` for a key that came with another body
  */
-export async function publishAll(
-  publisher: Publisher,
-  channel: string,
-  events: ChannelEvent[],
-): Promise<string[]> {
-  const ids: string[] = [];
-  for (const event of events) ids.push((await publisher.publish(channel, event))!);
-  return ids;
+export type PublishAll = (channel: string, events: ChannelEvent[], once?: PublishOnce) => Promise<string[]>;
+
+export interface PublishAllOptions {
+  redis: Redis;
+  prefix: string;
+  publisher: Publisher;
+  /** How long a key is remembered, in ms. */
+  keyTtlMs: number;
+}
+
+export function createPublishAll({ redis, prefix, publisher, keyTtlMs }: PublishAllOptions): PublishAll {
+  /** Notes what a key is used for, in the slot of the channel. */
+  async function claim(channel: string, { key, body }: PublishOnce): Promise<Numbering['record']> {
+    const [channelKey] = channelKeys(prefix, channel);
+    const record = `${channelKey}:sent:${sha256(key)}`;
+    const digest = sha256(canonicalJson(body));
+    const [, , used] = await Promise.all([
+      redis.hsetnx(record, 'body', digest),
+      redis.pexpire(record, keyTtlMs),
+      redis.hget(record, 'body'),
+    ]);
+    if (used !== digest) {
+      throw new HeadwayError(
+        'idempotency-conflict',
+        'This Idempotency-Key was used with another body. Use a new key for other events.',
+      );
+    }
+    return { key: record, ttlMs: keyTtlMs };
+  }
+
+  return async (channel, events, once) => {
+    const record = once && (await claim(channel, once));
+    const calls = inCalls(events.map(prepareEvent));
+    const ids: string[] = [];
+    for (let i = 0; i < calls.length; ) {
+      const { first, prepared } = calls[i]!;
+      const numbering = record && { source: 'request', first, record };
+      const reply = await publisher.publishInRow(channel, prepared, { numbering });
+      // Redis came back without what it had taken of this request before.
+      if (reply.state === 'missing') i = calls.findIndex((call) => call.first === reply.last + 1);
+      else if (reply.state === 'refused') throw new Error('the events of a channel have no fence');
+      else {
+        ids.splice(first - 1, prepared.length, ...idsFrom(reply.id, prepared.length));
+        i++;
+      }
+    }
+    return ids;
+  };
+}
+
+const CALL_EVENTS = 256;
+const CALL_CHARACTERS = 256 * 1024;
+
+/** Divides events into calls that keep Redis for a moment only; the same events always in the same way. */
+function inCalls(events: PreparedEvent[]): Array<{ first: number; prepared: PreparedEvent[] }> {
+  const calls: Array<{ first: number; prepared: PreparedEvent[] }> = [];
+  let characters = 0;
+  for (const [i, event] of events.entries()) {
+    const call = calls.at(-1);
+    characters += event.body.length;
+    if (call && call.prepared.length < CALL_EVENTS && characters <= CALL_CHARACTERS)
+      call.prepared.push(event);
+    else {
+      calls.push({ first: i + 1, prepared: [event] });
+      characters = event.body.length;
+    }
+  }
+  return calls;
+}
+
+/** The ids of events that were published in a row. */
+function idsFrom(firstId: string, count: number): string[] {
+  const { epoch, offset } = parseEventId(firstId)!;
+  return Array.from({ length: count }, (_, i) => `${epoch}-${offset + i}`);
 }

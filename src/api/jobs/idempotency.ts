@@ -70,7 +70,7 @@ export function scopedKey(key: string, caller: Principal): string {
 /** Whose keys are apart from those of others. A cookie may be lost between two tries, a key is not. */
 export const keyScope = ({ signedIn, id }: Principal): string => (signedIn ? id : 'anonymous');
 
-const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+export const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 /** JSON with sorted keys, so that the same body in another order is the same. */
 export function canonicalJson(value: unknown): string {

@@ -44,7 +44,7 @@ export const channelOperations: Operation[] = [
     summary: 'Publish to a channel',
     description: 'One event, or up to 1000, one after the other. A channel needs not be made before.',
     access: 'granted',
-    parameters: [name],
+    parameters: [name, 'idempotencyKey'],
     body: {
       content: json({ anyOf: [ref(event), ref(events)] }, { event: 'score', data: { runs: 4 } }),
     },
@@ -54,6 +54,6 @@ export const channelOperations: Operation[] = [
         content: json({ anyOf: [ref(published), ref(publishedAll)] }, { id: '0f548b34108c-6' }),
       },
     },
-    errors: ['sign-in', 'forbidden'],
+    errors: ['sign-in', 'forbidden', 'invalid-idempotency-key', 'idempotency-conflict'],
   },
 ];

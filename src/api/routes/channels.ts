@@ -9,9 +9,11 @@ import type { GoneReader } from '../../shared/job-index/gone.js';
 import type { Presence } from '../../shared/presence.js';
 import type { Access } from '../auth/access.js';
 import { type Credential, distinct } from '../auth/credential.js';
+import { type Principal, visitorPrincipal } from '../auth/principal.js';
 import type { Permissions } from '../channels/permission.js';
-import { checkPublication, publishAll } from '../channels/publish.js';
+import { checkPublication, createPublishAll } from '../channels/publish.js';
 import { wantedOf } from '../channels/wanted.js';
+import { scopedKey } from '../jobs/idempotency.js';
 import { methods } from '../problem.js';
 import { requireJson } from '../require-json.js';
 import { type BundledChannel, MAX_CHANNELS, positionsOf } from '../stream/bundle.js';
@@ -47,6 +49,12 @@ export function channelRoutes({
     logLength: config.CHANNEL_LOG_LENGTH,
     ttlMs: config.CHANNEL_TTL_MS,
     sharded: connection.server.sharded,
+  });
+  const publishAll = createPublishAll({
+    redis: connection.redis,
+    prefix: config.KEY_PREFIX,
+    publisher,
+    keyTtlMs: config.IDEMPOTENCY_TTL_MS,
   });
   const tail = createTail(connection.redis, config.KEY_PREFIX);
   const router = Router();
@@ -96,7 +104,8 @@ export function channelRoutes({
     }
     const channel = await permissions.require(principal, 'publish', name);
     const publication = await checkPublication(req.body);
-    const ids = await publishAll(publisher, channel, publication.events);
+    const key = keyOf(req, principal);
+    const ids = await publishAll(channel, publication.events, key ? { key, body: req.body } : undefined);
     res.json(publication.batch ? { ids } : { id: ids[0] });
   }
 
@@ -109,6 +118,12 @@ export function channelRoutes({
     const { watchers, complete } = await presence.watchers(channel);
     res.set('Cache-Control', 'no-store').json({ channel: name, watchers, complete });
   }
+}
+
+/** The `Idempotency-Key` of a request, made the caller's own. A caller without a principal is anonymous. */
+function keyOf(req: Request, principal: Principal | undefined): string | undefined {
+  const header = req.get('idempotency-key');
+  return header === undefined ? undefined : scopedKey(header, principal ?? visitorPrincipal(''));
 }
 
 /** The channels that a request names, each once. */

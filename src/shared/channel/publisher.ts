@@ -85,7 +85,12 @@ export interface Numbering {
   record?: { key: string; ttlMs: number };
 }
 
-/** What became of numbered events. */
+export interface NumberedOptions {
+  numbering?: Numbering | undefined;
+  fence?: Fence | undefined;
+}
+
+/** What became of events in a row. */
 export type Numbered =
   /** All of them are on the channel; `id` is that of the first that was not before, or empty. */
   | { state: 'taken'; id: string }
@@ -103,14 +108,14 @@ export interface Publisher {
    */
   publish(channel: string, event: ChannelEvent, fence?: Fence): Promise<string | undefined>;
   /**
-   * Publishes events in a row, each once: those that Redis has taken before are passed over. One script, one try.
-   * @param events at most 256, and at most 256 KiB together unless it is one
+   * Publishes events in a row, with nothing between them: one script, one try, all or none. With a numbering each is
+   * published once: those that Redis has taken before are passed over.
+   * @param events at least one; at most 256, and at most 256 KiB together unless it is one
    */
-  publishNumbered(
+  publishInRow(
     channel: string,
     events: readonly PreparedEvent[],
-    numbering: Numbering,
-    fence?: Fence,
+    options: NumberedOptions,
   ): Promise<Numbered>;
 }
 
@@ -136,28 +141,21 @@ export function createPublisher(options: PublisherOptions): Publisher {
   function send(
     channel: string,
     events: readonly PreparedEvent[],
-    keepMs: number,
-    fence: Fence | undefined,
-    numbering?: Numbering,
+    { keepMs = 0, fence, numbering }: { keepMs?: number | undefined } & NumberedOptions,
   ): Promise<PublishReply> {
-    const keys = channelKeys(prefix, channel);
-    const ends = events.some(({ end }) => end);
-    const ttl = Math.max(ends ? ttlMs : unfinishedTtlMs, keepMs);
-    const rest = [
-      logLength,
-      ttl,
-      ...fenceArguments(fence),
-      ...numberingArguments(numbering),
-      ...events.flatMap(({ slot, body, end }) => [slot, body, end ? '1' : '']),
-    ];
+    const keys: string[] = channelKeys(prefix, channel);
+    const ttl = Math.max(events.some(({ end }) => end) ? ttlMs : unfinishedTtlMs, keepMs);
+    const [first, ...further] = events.map(({ slot, body, end }) => [slot, body, end ? '1' : ''] as const);
+    const [slot, body, end] = first!;
+    const { record } = numbering ?? {};
+    if (record) keys.push(record.key);
     return new Promise((resolve, reject) => {
       gather(() => {
-        const head = [command, newEpoch(), serverRun(redis)];
-        const { record } = numbering ?? {};
-        const call = record
-          ? scripts.channelPublish(4, ...keys, record.key, ...head, ...rest)
-          : scripts.channelPublish(3, ...keys, ...head, ...rest);
-        call.then(resolve, reject);
+        const head = [command, newEpoch(), slot, body, logLength, ttl, end];
+        const rest = [...fenceArguments(fence), serverRun(redis), ...numberingArguments(numbering)];
+        scripts
+          .channelPublish(keys.length, ...keys, ...head, ...rest, ...further.flat())
+          .then(resolve, reject);
       });
     });
   }
@@ -166,14 +164,14 @@ export function createPublisher(options: PublisherOptions): Publisher {
     async publish(channel, event, fence) {
       checkChannelName(channel);
       const events = [prepareEvent(event)];
-      const call = () => send(channel, events, event.keepMs ?? 0, fence);
+      const call = () => send(channel, events, { keepMs: event.keepMs, fence });
       const reply = patient ? await untilTaken(call) : await call();
-      return Array.isArray(reply) ? reply[0] : undefined;
+      return typeof reply === 'string' ? reply : undefined;
     },
-    async publishNumbered(channel, events, numbering, fence) {
-      const reply = await send(checkChannelName(channel), events, 0, fence, numbering);
+    async publishInRow(channel, events, options) {
+      const reply = await send(checkChannelName(channel), events, options);
       if (reply === null) return { state: 'refused' };
-      return Array.isArray(reply) ? { state: 'taken', id: reply[0] } : { state: 'missing', last: reply };
+      return typeof reply === 'string' ? { state: 'taken', id: reply } : { state: 'missing', last: reply };
     },
   };
 }
@@ -187,7 +185,7 @@ function fenceArguments(fence: Fence | undefined): Array<string | number> {
 }
 
 function numberingArguments(numbering: Numbering | undefined): Array<string | number> {
-  if (!numbering) return ['', '', '', ''];
+  if (!numbering) return [];
   const { source, first, skip = false, record } = numbering;
   return [source, first, skip ? '1' : '', record?.ttlMs ?? ''];
 }

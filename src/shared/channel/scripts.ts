@@ -6,13 +6,13 @@ type Keys = [string, string, string];
 
 /** The channel's scripts on a connection. Arguments and replies are described at the top of each Lua file. */
 export interface ChannelScripts {
-  channelPublish(...args: [keys: 3 | 4, ...Keys, ...Array<string | number>]): Promise<PublishReply>;
+  channelPublish(keys: number, ...args: Array<string | number>): Promise<PublishReply>;
   channelReadBuffer(...args: [...Keys, ...Array<string | number>]): Promise<ReadReply | null>;
   channelSince(log: string, time: number): Promise<number>;
 }
 
 /** `null`: kept out. A number: the last event taken, some are missing. Else the id of the first event. */
-export type PublishReply = null | number | [firstId: string];
+export type PublishReply = null | number | string;
 
 export type ReadReply = [
   epoch: Buffer,

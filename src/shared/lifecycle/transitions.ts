@@ -20,7 +20,7 @@ export function transitions(told: Told | undefined, job: JobSnapshot): Transitio
     ...otherTime(known, job),
     ...present(known, job),
   ];
-  const news = out.filter((transition) => isNews(known, transition, job));
+  const news = out.filter((transition) => isNews(known, transition));
   // An end that was told is taken back by the first event after it, and by nobody who does not know of it.
   const [first] = news;
   if (told?.end !== undefined && first) {
@@ -105,7 +105,7 @@ function otherTime(known: Told | undefined, job: JobSnapshot): Transition[] {
   if (!known || job.attempt === 0) return [];
   const { attempt } = job;
   if (isMoved(known, job))
-    return [lifecycle(job, { attempt, rank: known.rank, ...dueMark(known, job) }, 'delayed')];
+    return [lifecycle(job, { attempt, rank: known.rank, ...dueMark(known, job), again: true }, 'delayed')];
   if (isBroughtForward(known, job)) return [lifecycle(job, { attempt, rank: RANK.waitingAgain }, 'waiting')];
   return [];
 }
@@ -139,7 +139,8 @@ function present(known: Told | undefined, job: JobSnapshot): Transition[] {
   if (job.state === 'active') return [active];
   if (attempt === 0 && !isReopened(known)) {
     if (job.state !== 'delayed') return [lifecycle(job, { attempt, rank: RANK.waiting }, 'waiting')];
-    return [lifecycle(job, { attempt, rank: RANK.delayed, ...dueMark(known, job) }, 'delayed')];
+    const again = isMoved(known, job) ? { again: true } : {};
+    return [lifecycle(job, { attempt, rank: RANK.delayed, ...dueMark(known, job), ...again }, 'delayed')];
   }
   return known ? [] : [lifecycle(job, { attempt, rank: RANK.waitingAgain }, 'waiting')];
 }
@@ -151,8 +152,8 @@ function ranUntold(told: Told | undefined, job: JobSnapshot): boolean {
 }
 
 /** Whether an event is beyond what was told; those that have a fence of another kind always are. */
-function isNews(known: Told | undefined, { fence }: Transition, job: JobSnapshot): boolean {
-  const { attempt, rank, reopens, mark } = fence;
+function isNews(known: Told | undefined, { fence }: Transition): boolean {
+  const { attempt, rank, reopens, again = false } = fence;
   if (rank === undefined || reopens !== undefined || !known || attempt > known.attempt) return true;
-  return (attempt === known.attempt && rank > known.rank) || (mark !== undefined && isMoved(known, job));
+  return (attempt === known.attempt && rank > known.rank) || again;
 }

@@ -59,7 +59,10 @@ export function createOutlet(options: OutletOptions): Outlet {
 
   const events = new ReportQueue<PreparedEvent>({
     send: (entries, first, skip) =>
-      publisher.publishNumbered(channel, entries, { source, first, skip }, { attempt }),
+      publisher.publishInRow(channel, entries, {
+        numbering: { source, first, skip },
+        fence: { attempt },
+      }),
     onMissing: (count) => sayMissing({ other: count }),
     warn,
   });

@@ -297,7 +297,7 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
     const { publisher } = channels;
     const events = (...data: number[]) => data.map((n) => prepareEvent({ event: 'log', data: n }));
     const send = (source: string, first: number, data: number[], skip = false) =>
-      publisher.publishNumbered(name, events(...data), { source, first, skip });
+      publisher.publishInRow(name, events(...data), { numbering: { source, first, skip } });
     const taken = { state: 'taken', id: expect.stringMatching(/^[a-z0-9]+-\d+$/) };
     expect(await send('a', 1, [1, 2])).toEqual(taken);
     expect(await send('a', 1, [1, 2])).toEqual({ state: 'taken', id: '' });
@@ -348,6 +348,23 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
     await channels.publisher.publish(name, { data: 'a' }, { attempt: 2, rank: 0 });
     const id = await channels.publisher.publish(name, { data: 'b' }, fence);
     expect(id !== undefined).toBe(passes);
+  });
+
+  it('P3: takes a lifecycle event once, also from a process that knows when the job is due', async () => {
+    const name = newChannel();
+    const viewer = watch(name);
+    const { publisher } = channels;
+    const retrying = { event: 'retrying', data: 1 };
+    const due = (from: string, to: string) => ({ field: 'due' as const, from, to });
+    await publisher.publish(name, { event: 'active', data: 1 }, { attempt: 1, rank: 0 });
+    expect(await publisher.publish(name, retrying, { attempt: 1, rank: 4 })).toBeDefined();
+    const late = { attempt: 1, rank: 4, mark: due('', '5000') };
+    expect(await publisher.publish(name, retrying, late)).toBeUndefined();
+    const moved = { attempt: 1, rank: 4, mark: due('', '9000'), again: true };
+    expect(await publisher.publish(name, { event: 'delayed', data: 1 }, moved)).toBeDefined();
+    expect(await publisher.publish(name, { event: 'delayed', data: 1 }, moved)).toBeUndefined();
+    await until('live', () => viewer.offsets.length === 3);
+    expect(viewer.events()).toEqual(['active', 'retrying', 'delayed']);
   });
 
   it('is forgotten some time after its last event', async () => {

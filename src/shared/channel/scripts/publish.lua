@@ -18,47 +18,47 @@
   ARGV[1]  "SPUBLISH" or "PUBLISH"
   ARGV[2]  a new epoch, 12 of A-Z a-z 0-9: for a channel that does not exist yet; its first four characters are for one
            that goes on after another run of Redis
-  ARGV[3]  the run of the server, as far as the publisher knows; "" otherwise
-  ARGV[4]  about how many events the log keeps
-  ARGV[5]  ms after which a channel without new events is forgotten
-  The fence of a job's event; all "" for other events:
-  ARGV[6]  the attempt of the job that the events belong to
-  ARGV[7]  the rank of a lifecycle event within its attempt; none for an event that happens while the attempt runs
-  ARGV[8]  with a rank: how many attempts of the job had failed by then
-  ARGV[9]  with a rank: how often the job had stalled by then
-  ARGV[10] with a rank: the offset of the end that this event takes back, or "" where none is known: then it is kept
+  ARGV[3]  the slot key of a state event; "" for a log event
+  ARGV[4]  the frame without its id line: "event: ...\ndata: ...\n\n" (with ":end\n" before the last "\n" when it ends the channel).
+           A line "id: <own>\n" in front is the publisher's own id: it is put behind ours, after a colon
+  ARGV[5]  about how many events the log keeps
+  ARGV[6]  ms after which a channel without new events is forgotten
+  ARGV[7]  "1" when this event ends the channel, else ""
+  The fence of a job's event; none of it, or "", for other events:
+  ARGV[8]  the attempt of the job that this event belongs to
+  ARGV[9]  the rank of a lifecycle event within its attempt; none for an event that happens while the attempt runs
+  ARGV[10] with a rank: how many attempts of the job had failed by then
+  ARGV[11] with a rank: how often the job had stalled by then
+  ARGV[12] with a rank: the offset of the end that this event takes back, or "" where none is known: then it is kept
            out if there is one
-  ARGV[11] a mark, or none: the field of KEYS[1] that says how far was published of what this event is about
-  ARGV[12] what the mark has to be ("" for none yet), else the event is kept out: another process has published it
-  ARGV[13] what it becomes
-  ARGV[14] "1" when the event may stand at a place that was published already, because only its mark has moved; else ""
-  The source of numbered events; "" for events without numbers:
-  ARGV[15] its name; a source whose name is not the one in `said` begins at 1
-  ARGV[16] the number of the first event below
-  ARGV[17] "1" when the events before that are known to be lost; else the script takes nothing while some are missing
-  ARGV[18] with KEYS[4]: how long the record is kept, in ms
-  Then for each event three arguments:
-           the slot key of a state event; "" for a log event
-           the frame without its id line: "event: ...\ndata: ...\n\n" (with ":end\n" before the last "\n" when it ends the
-           channel). A line "id: <own>\n" in front is the publisher's own id: it is put behind ours, after a colon
-           "1" when this event ends the channel, else ""
+  ARGV[13] a mark, or none: the field of KEYS[1] that says how far was published of what this event is about
+  ARGV[14] what the mark has to be ("" for none yet), else the event is kept out: another process has published it
+  ARGV[15] what it becomes
+  ARGV[16] "1" when the event may stand at a place that was published already, because only its mark has moved
+  ARGV[17] the run of the server: the first 12 characters of `run_id` in INFO; none where the publisher does not know it
+  The source of numbered events; none for events without numbers:
+  ARGV[18] its name; a source whose name is not the one in `said` begins at 1
+  ARGV[19] the number of the event above; those below follow
+  ARGV[20] "1" when the events before that are known to be lost; else the script takes nothing while some are missing
+  ARGV[21] with KEYS[4]: how long the record is kept, in ms
+  Further events, three arguments for each: as ARGV[3], ARGV[4] and ARGV[7]
 
   Returns
     false when the fence kept the events out;
     the number of the last event that was taken (an integer) when the source's next ones are missing;
-    else {id of the first event published now, or "" when all of them had been taken before}. The ids of several events
-    follow each other. With KEYS[4] it is the id of the first event of the call, whether published now or before.
+    else the id "<epoch>-<offset>" of the first event published now, or "" when all of them had been taken before; the ids
+    of several events follow each other. With KEYS[4] it is the id of the first event of the call, published now or before.
 
   Bound: the work is proportional to the number and the size of the events; callers send at most 256 events or 256 KiB
   (or one larger event) in a call.
 ]]
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'offset', 'log', 'attempt', 'rank', 'end', 'run', 'said')
 local epoch, lastLog, ended = meta[1], meta[3] or '0', meta[6]
-local attempt, rank = tonumber(ARGV[6]), tonumber(ARGV[7])
-local reopens, mark = ARGV[10], ARGV[11]
+local attempt, rank = tonumber(ARGV[8] or ''), tonumber(ARGV[9] or '')
+local reopens, mark, run = ARGV[12] or '', ARGV[13] or '', ARGV[17] or ''
 local fresh = false
 
-if mark ~= '' and (redis.call('HGET', KEYS[1], mark) or '') ~= ARGV[12] then return false end
+if mark ~= '' and (redis.call('HGET', KEYS[1], mark) or '') ~= ARGV[14] then return false end
 if attempt then
   local nowAttempt, nowRank = tonumber(meta[4] or '-1'), tonumber(meta[5] or '-1')
   if reopens ~= '' then
@@ -68,19 +68,19 @@ if attempt then
     -- A publisher that does not know of the end read the channel before it.
     if ended then return false end
     if attempt < nowAttempt or (attempt == nowAttempt and rank < nowRank) then return false end
-    if attempt == nowAttempt and rank == nowRank and ARGV[14] ~= '1' then return false end
+    if attempt == nowAttempt and rank == nowRank and ARGV[16] ~= '1' then return false end
     fresh = attempt > nowAttempt
   elseif mark == 'paused' then
     -- A job that runs does not wait for its queue.
-    if ended or attempt ~= nowAttempt or (ARGV[13] == '1' and nowRank == 0) then return false end
+    if ended or attempt ~= nowAttempt or (ARGV[15] == '1' and nowRank == 0) then return false end
   elseif ended or attempt < nowAttempt or (attempt == nowAttempt and nowRank > 0) then
     return false
   end
 end
 
-local FIRST_EVENT = 19
-local count = (#ARGV - FIRST_EVENT + 1) / 3
-local source, first, taken = ARGV[15], tonumber(ARGV[16]) or 1, 0
+local FURTHER = 22
+local count = 1 + math.max(0, (#ARGV - FURTHER + 1) / 3)
+local source, first, taken = ARGV[18] or '', tonumber(ARGV[19] or '') or 1, 0
 if source ~= '' then
   if KEYS[4] then
     taken = tonumber(redis.call('HGET', KEYS[4], 'number') or '0')
@@ -88,17 +88,17 @@ if source ~= '' then
     local name, number = string.match(meta[8], '^(%S+) (%d+)$')
     if name == source then taken = tonumber(number) end
   end
-  if first > taken + 1 and ARGV[17] ~= '1' then return taken end
+  if first > taken + 1 and ARGV[20] ~= '1' then return taken end
   if first + count - 1 <= taken then
-    return {KEYS[4] and redis.call('HGET', KEYS[4], ARGV[16]) or ''}
+    return KEYS[4] and redis.call('HGET', KEYS[4], ARGV[19]) or ''
   end
 end
 
 if not epoch then
   epoch = ARGV[2]
   redis.call('UNLINK', KEYS[2], KEYS[3])
-  redis.call('HSET', KEYS[1], 'epoch', epoch, 'run', ARGV[3])
-elseif ARGV[3] ~= '' and meta[7] ~= ARGV[3] then
+  redis.call('HSET', KEYS[1], 'epoch', epoch, 'run', run)
+elseif run ~= '' and meta[7] ~= run then
   -- Another server, or the same one started again: it may have lost its last writes. From here on ids are others, so that
   -- a reader beyond this offset is recognised.
   if meta[7] and meta[7] ~= '' then
@@ -109,7 +109,7 @@ elseif ARGV[3] ~= '' and meta[7] ~= ARGV[3] then
     epoch = string.sub(epoch, 1, 12) .. string.sub(ARGV[2], 1, 4)
     redis.call('HSET', KEYS[1], 'epoch', epoch, 'past', table.concat(past, ' '))
   end
-  redis.call('HSET', KEYS[1], 'run', ARGV[3])
+  redis.call('HSET', KEYS[1], 'run', run)
 end
 
 -- What the slots held belongs to the attempt before.
@@ -117,15 +117,16 @@ if fresh then
   redis.call('UNLINK', KEYS[3])
   redis.call('HDEL', KEYS[1], 'percent', 'paused')
 end
-if mark ~= '' then redis.call('HSET', KEYS[1], mark, ARGV[13]) end
+if mark ~= '' then redis.call('HSET', KEYS[1], mark, ARGV[15]) end
 
 local offset = tonumber(meta[2] or '0')
 local firstId, endAt, ms = nil, nil, nil
 -- Keys that are new have no time to live yet.
 local newKeys = fresh or offset == 0
 for i = math.max(1, taken - first + 2), count do
-  local at = FIRST_EVENT + (i - 1) * 3
-  local slot, body = ARGV[at], ARGV[at + 1]
+  local at = FURTHER + (i - 2) * 3
+  local slot, body, ends = ARGV[at], ARGV[at + 1], ARGV[at + 2]
+  if i == 1 then slot, body, ends = ARGV[3], ARGV[4], ARGV[7] end
   offset = offset + 1
   local place = string.format('%.0f', offset)
   local id = epoch .. '-' .. place
@@ -142,12 +143,12 @@ for i = math.max(1, taken - first + 2), count do
       ms = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
     end
     if lastLog == '0' then newKeys = true end
-    redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], place .. '-0', 'f', frame, 'p', lastLog, 't', ms)
+    redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], place .. '-0', 'f', frame, 'p', lastLog, 't', ms)
     lastLog = place
   elseif redis.call('HSET', KEYS[3], slot, frame) == 1 then
     newKeys = true
   end
-  if ARGV[at + 2] == '1' then endAt = place end
+  if ends == '1' then endAt = place end
   redis.call(ARGV[1], KEYS[1], frame)
 end
 
@@ -157,10 +158,10 @@ local function set(name, value)
   fields[#fields + 1] = value
 end
 if rank then
-  set('attempt', ARGV[6])
-  set('rank', ARGV[7])
-  set('failures', ARGV[8])
-  set('stalls', ARGV[9])
+  set('attempt', ARGV[8])
+  set('rank', ARGV[9])
+  set('failures', ARGV[10])
+  set('stalls', ARGV[11])
 end
 if ended and attempt then
   -- Another run begins: whoever comes from now on starts with it, not with the end of the last one.
@@ -172,13 +173,13 @@ local last = string.format('%.0f', first + count - 1)
 if source ~= '' and not KEYS[4] then set('said', source .. ' ' .. last) end
 redis.call('HSET', KEYS[1], unpack(fields))
 if KEYS[4] then
-  redis.call('HSET', KEYS[4], 'number', last, ARGV[16], firstId)
-  redis.call('PEXPIRE', KEYS[4], ARGV[18])
+  redis.call('HSET', KEYS[4], 'number', last, ARGV[19], firstId)
+  redis.call('PEXPIRE', KEYS[4], ARGV[21])
 end
 
 -- Every event renews the life of the channel; to the sixteenth, so that most of them cost one look.
-local ttl, left = tonumber(ARGV[5]), redis.call('PTTL', KEYS[1])
+local ttl, left = tonumber(ARGV[6]), redis.call('PTTL', KEYS[1])
 if newKeys or left > ttl or left < ttl - ttl / 16 then
-  for i = 1, 3 do redis.call('PEXPIRE', KEYS[i], ARGV[5]) end
+  for i = 1, 3 do redis.call('PEXPIRE', KEYS[i], ARGV[6]) end
 end
-return {firstId}
+return firstId

@@ -1,0 +1,183 @@
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { StartedJob } from '../support/client.js';
+import { type Headway, startHeadway } from '../support/headway.js';
+import { inThread, testJobs } from '../support/jobs.js';
+import { openStream, type TestStream } from '../support/sse.js';
+import { until } from '../support/until.js';
+
+/** Says `count` things of each kind, a group every few ms, and awaits nothing but time. */
+const TALKER = `
+import { defineJob } from 'headway';
+import { z } from 'zod';
+export default defineJob({
+  name: 'talker',
+  input: z.strictObject({ count: z.number(), groupMs: z.number().default(5), size: z.number().default(0), wait: z.boolean().default(false) }),
+  result: z.any(),
+  async run({ count, groupMs, size, wait }, ctx) {
+    const filler = 'x'.repeat(size);
+    for (let i = 0; i < count; i++) {
+      const said = [ctx.log(String(i)), ctx.emit('tick', { i, filler }), ctx.partial(i + ' '), ctx.progress({ current: i + 1, total: count })];
+      if (wait) await Promise.all(said);
+      if (i % 5 === 4) await new Promise((resolve) => setTimeout(resolve, groupMs));
+    }
+    return { count };
+  },
+});
+`;
+
+/** What a viewer has of a job's reports, in order. */
+function heard({ events }: TestStream) {
+  return {
+    log: events
+      .filter(({ event, data }) => event === 'log' && !data.missing)
+      .map(({ data }) => Number(data.message)),
+    tick: events.filter(({ event }) => event === 'tick').map(({ data }) => data.data.i),
+    partial: events
+      .filter(({ event }) => event === 'partial')
+      .map(({ data }) => data.text)
+      .join('')
+      .trim()
+      .split(' ')
+      .map(Number),
+    missing: events.flatMap(({ data }) => data?.missing ?? []),
+  };
+}
+const all = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
+
+/** A viewer that comes when the API answers again, and stays to the end. */
+const lateViewer = ({ client }: Headway, job: StartedJob): Promise<TestStream> =>
+  until('a stream to its end', async () => {
+    const stream = await openStream(client.events(job), { token: job.token });
+    await stream.ended;
+    return stream.names().at(-1) === 'completed' ? stream : undefined;
+  });
+
+/** Faults that pass. Each begins at once and returns what ends it. */
+const FAULTS: Record<string, (redis: Redis, headway: Headway) => Promise<() => Promise<unknown>>> = {
+  'refuses writes (READONLY)': async (redis) => {
+    await redis.replicaof('127.0.0.1', 1);
+    return () => redis.replicaof('NO', 'ONE');
+  },
+  'has no memory left (OOM)': async (redis) => {
+    await redis.config('SET', 'maxmemory', '1mb');
+    return () => redis.config('SET', 'maxmemory', '0');
+  },
+  'runs a slow script (BUSY)': async (redis) => {
+    await redis.config('SET', 'busy-reply-threshold', '20');
+    const slow = redis.eval('while true do end', 0).catch(() => {});
+    return async () => {
+      // A connection that is new would wait for an answer to INFO first.
+      const killer = redis.duplicate({ enableReadyCheck: false });
+      await killer.script('KILL');
+      killer.disconnect();
+      await slow;
+    };
+  },
+  'is paused': async (redis) => {
+    await redis.call('CLIENT', 'PAUSE', '1000', 'ALL');
+    return async () => {};
+  },
+  'cuts connections again and again': async (redis) => {
+    let on = true;
+    const cutting = (async () => {
+      while (on) {
+        await redis.call('CLIENT', 'KILL', 'TYPE', 'normal').catch(() => {});
+        await sleep(40);
+      }
+    })();
+    return async () => {
+      on = false;
+      await cutting;
+    };
+  },
+  'forgets its scripts': async (redis) => {
+    let on = true;
+    const flushing = (async () => {
+      while (on) await redis.script('FLUSH');
+    })();
+    return async () => {
+      on = false;
+      await flushing;
+    };
+  },
+  'is killed on its append-only file': async (_redis, { redis }) => {
+    await redis.kill('SIGKILL');
+    return () => redis.restart();
+  },
+};
+
+describe('P11: what a job says while Redis', () => {
+  let headway: Headway;
+  afterEach(() => headway.stop());
+
+  it.each(
+    Object.keys(FAULTS).flatMap((fault) => [
+      [fault, 'in the main thread', TALKER],
+      [fault, 'in a thread', inThread(TALKER)],
+    ]),
+  )('%s arrives once and in order (%s)', async (fault, _where, source) => {
+    headway = await startHeadway({
+      appendOnly: true,
+      env: { JOBS_DIR: testJobs({ 'talker.mjs': source! }) },
+    });
+    const { client, connection } = headway;
+    const count = 1000;
+    const name = source === TALKER ? 'talker' : 'talker-thread';
+    const job = await client.start(name, { count }, { attempts: 1 });
+    const stream = await openStream(client.events(job), { token: job.token });
+    await stream.waitFor('tick');
+    const end = await FAULTS[fault!]!(connection, headway);
+    await sleep(1000);
+    await end();
+    const back = await lateViewer(headway, job);
+    if (stream.names().at(-1) !== 'completed') await stream.ended;
+    for (const viewer of [stream, back]) {
+      expect(viewer.names().at(-1)).toBe('completed');
+      expect(heard(viewer)).toEqual({ log: all(count), tick: all(count), partial: all(count), missing: [] });
+      const progress = viewer.events.filter(({ event }) => event === 'progress');
+      expect(progress.at(-1)!.data).toMatchObject({ current: count, percent: 100 });
+    }
+  });
+
+  /** The most memory that a process has had, in MiB. Linux only. */
+  const peakMiB = (pid: number): number =>
+    Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024;
+
+  it.each([
+    ['a job that awaits waits', true],
+    ['of a job that does not, the stream says how much is missing', false],
+  ])('hangs takes a bounded amount of memory: %s', async (_what, wait) => {
+    headway = await startHeadway({ env: { JOBS_DIR: testJobs({ 'talker.mjs': TALKER }) } });
+    const { client, redis, workers } = headway;
+    const pid = workers[0]!.child.pid!;
+    const count = 1000;
+    const jobs = await Promise.all(
+      [1, 2].map(() => client.start('talker', { count, groupMs: 20, size: 60_000, wait }, { attempts: 1 })),
+    );
+    const streams = await Promise.all(
+      jobs.map((job) => openStream(client.events(job), { token: job.token })),
+    );
+    await Promise.all(streams.map((stream) => stream.waitFor('tick')));
+    const before = peakMiB(pid);
+    redis.signal('SIGSTOP');
+    await sleep(6000);
+    redis.signal('SIGCONT');
+    const late = await Promise.all(jobs.map((job) => lateViewer(headway, job)));
+    expect(peakMiB(pid) - before).toBeLessThan(150);
+    for (const stream of late) {
+      expect(stream.names().at(-1)).toBe('completed');
+      const { log, tick, partial, missing } = heard(stream);
+      const lost = missing as Array<Record<string, number>>;
+      const lostOf = (kind: string) => lost.reduce((sum, one) => sum + (one[kind] ?? 0), 0);
+      expect(log.length + lostOf('log')).toBe(count);
+      expect(tick.length + lostOf('event')).toBe(count);
+      expect(new Set(partial).size).toBe(partial.length);
+      expect(tick).toEqual([...tick].sort((a, b) => a - b));
+      if (wait) expect(lost).toEqual([]);
+      else expect(lostOf('event')).toBeGreaterThan(0);
+    }
+  });
+});
