@@ -57,6 +57,13 @@ export function connectRedis(url: string, role: ConnectionRole, extra: RedisOpti
   redis.on('error', () => {});
   noteServerRun(redis);
   watchLiveness(redis, { listens: role === 'subscriber' });
+  // BullMQ makes a connection of its own from the one it is given, on which it waits for jobs.
+  const { duplicate } = redis;
+  redis.duplicate = (...args) => {
+    const copy = duplicate.apply(redis, args);
+    watchLiveness(copy, { listens: false });
+    return copy;
+  };
   return redis;
 }
 

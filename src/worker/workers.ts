@@ -59,6 +59,8 @@ export function createWorkers(options: WorkersOptions): Worker[] {
       prefix: queuePrefix,
       concurrency: threaded ? Math.min(concurrency, threadCount(config)) : concurrency,
       ...(rateLimit ? { limiter: { max: rateLimit.max, duration: rateLimit.perMs } } : {}),
+      // How long one call waits for a job, in s: a connection that is dead and says nothing is found after that.
+      drainDelay: 2,
       lockDuration: config.LOCK_DURATION_MS,
       stalledInterval: config.STALLED_INTERVAL_MS,
       maxStalledCount: config.MAX_STALLS,

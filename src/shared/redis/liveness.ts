@@ -17,10 +17,14 @@ interface QueuedCommand {
   extractBlockingTimeout?(): number | null | undefined;
 }
 
+/** For each server the connections of this process: each hears when another one was found dead, and since when. */
+const connections = new Map<string, Set<(since: number) => void>>();
+
 /**
  * Replaces a connection that is dead and says nothing: one from which nothing has come for 2.5 s while something was asked.
  * A network that drops packets in silence keeps such a connection open for minutes. Commands that block on purpose get
- * their own time on top. Commands under way are rejected or sent again, as the connection's role says.
+ * their own time on top, unless another connection to the same server was found dead meanwhile. Commands under way are
+ * rejected or sent again, as the role of the connection says.
  * @param listens for a connection that subscribes: Redis may have nothing to say, so it is pinged when it is quiet
  */
 export function watchLiveness(redis: Redis, { listens }: { listens: boolean }): void {
@@ -44,25 +48,43 @@ export function watchLiveness(redis: Redis, { listens }: { listens: boolean }): 
     asked = waiting;
     const silent = now - seenAt;
     if (waiting) {
-      if (stream && silent >= SILENT_MS + blockMs(commandQueue.peekAt(0)!.command)) {
-        seenAt = now;
-        stream.destroy(new Error(`Redis did not answer for ${silent} ms`));
+      if (silent >= SILENT_MS + blockMs(commandQueue.peekAt(0)!.command)) {
+        const since = seenAt;
+        replace();
+        for (const suspect of connections.get(server) ?? []) suspect(since);
       }
     } else if (listens && redis.status === 'ready' && silent >= QUIET_MS) {
       redis.ping().catch(() => {});
     }
   }
 
+  function replace(): void {
+    const silent = Date.now() - seenAt;
+    seenAt = Date.now();
+    internals.stream?.destroy(new Error(`Redis did not answer for ${silent} ms`));
+  }
+  /** Another connection has had no answer since then: one that has heard nothing since either, and waits, is as dead. */
+  function suspect(since: number): void {
+    const bytes = internals.stream?.bytesRead ?? -1;
+    if (internals.commandQueue.length > 0 && bytes === seenBytes && seenAt <= since + TICK_MS) replace();
+  }
+
+  const { host, port, path } = redis.options;
+  const server = path ?? `${host}:${port}`;
   let timer: NodeJS.Timeout | undefined;
   const start = (): void => {
     lastTick = seenAt = Date.now();
     seenBytes = -1;
     timer ??= setInterval(tick, TICK_MS).unref();
+    connections.set(server, (connections.get(server) ?? new Set()).add(suspect));
   };
   redis.on('connect', start);
   redis.on('end', () => {
     clearInterval(timer);
     timer = undefined;
+    const others = connections.get(server);
+    others?.delete(suspect);
+    if (others?.size === 0) connections.delete(server);
   });
 }
 

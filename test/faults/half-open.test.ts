@@ -1,0 +1,84 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { type Headway, startHeadway } from '../support/headway.js';
+import { STEERED, testJobs } from '../support/jobs.js';
+import { startApi, startWorker, type TestProcess } from '../support/processes.js';
+import { startProxy, type Proxy as TcpProxy } from '../support/proxy.js';
+import { openStream } from '../support/sse.js';
+
+/** Far above the five seconds that it may take, and far below the minutes of a network's own time-outs. */
+const SOON_MS = 12_000;
+
+describe('a connection to Redis that is dead and says nothing', () => {
+  let headway: Headway;
+  let proxy: TcpProxy;
+  let behind: TestProcess;
+  afterEach(async () => {
+    await behind.kill();
+    proxy.stop();
+    await headway.stop();
+  });
+
+  async function start(startProcess: typeof startApi, workers: number): Promise<void> {
+    headway = await startHeadway({ workers, env: { JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) } });
+    proxy = await startProxy(headway.redis.port);
+    behind = await startProcess({
+      ...headway.env,
+      REDIS_URL: `redis://127.0.0.1:${proxy.port}`,
+      // The job hears what to do over a way that stays.
+      JOBS_DIR: testJobs({
+        'steered.mjs': STEERED.replace('process.env.REDIS_URL', JSON.stringify(headway.redis.url)),
+      }),
+    });
+  }
+
+  it('is replaced in an API process: viewers get what comes, and calls are answered', async () => {
+    await start(startApi, 1);
+    const { client, connection } = headway;
+    const job = await client.start('steered', { turns: 'turns' });
+    const url = `${behind.url}/v1/jobs/${job.id}/events`;
+    const stream = await openStream(url, { token: job.token });
+    await connection.lpush('turns', '10');
+    await stream.waitFor('progress');
+    proxy.freeze();
+    await connection.lpush('turns', 'log after', '20');
+    expect((await stream.waitFor('log', SOON_MS)).data.message).toBe('after');
+    const response = await fetch(`${behind.url}/v1/jobs/${job.id}`, {
+      headers: { Authorization: `Bearer ${job.token}` },
+      signal: AbortSignal.timeout(SOON_MS),
+    });
+    expect(response.status).toBe(200);
+    await connection.lpush('turns', 'end');
+    await stream.ended;
+    expect(stream.names().filter((name) => name === 'log')).toHaveLength(1);
+    expect(stream.names().at(-1)).toBe('completed');
+  });
+
+  it('is replaced in a worker that runs a job: what the job says arrives once, and the job completes', async () => {
+    await start(startWorker, 0);
+    const { client, connection } = headway;
+    const job = await client.start('steered', { turns: 'turns' }, { attempts: 1 });
+    const stream = await openStream(client.events(job), { token: job.token });
+    await connection.lpush('turns', 'log before');
+    await stream.waitFor('log');
+    proxy.freeze();
+    await connection.lpush('turns', 'log one', 'log two', 'end');
+    await stream.waitFor('completed', SOON_MS);
+    expect(stream.events.filter(({ event }) => event === 'log').map(({ data }) => data.message)).toEqual([
+      'before',
+      'one',
+      'two',
+    ]);
+  });
+
+  it('is replaced in a worker that waits for jobs', async () => {
+    await start(startWorker, 0);
+    const { client } = headway;
+    const first = await client.start('steps', { count: 1, intervalMs: 1 });
+    await (await openStream(client.events(first), { token: first.token })).ended;
+    proxy.freeze();
+    const job = await client.start('steps', { count: 1, intervalMs: 1 });
+    const stream = await openStream(client.events(job), { token: job.token });
+    await stream.waitFor('completed', SOON_MS);
+    expect(stream.names()).not.toContain('stalled');
+  });
+});
