@@ -9,13 +9,14 @@ import { GroundTruth } from './ground-truth.js';
 import { runJobCase } from './job-case.js';
 import { LOSS_FAULTS } from './loss-faults.js';
 import { drawPlan } from './plans.js';
-import { seeded } from './random.js';
+import { type Random, seeded } from './random.js';
 import type { FaultRecord, Finding } from './records.js';
 import { Report } from './report.js';
 import { type Service, startService } from './service.js';
 import { FINAL, type Stage } from './stage.js';
 
-const LOCK_MS = 3000;
+/** Short, so that jobs of killed workers go on soon; long enough for a machine with much else to do. */
+const LOCK_MS = 5000;
 
 export interface CampaignOptions {
   seed: number;
@@ -90,7 +91,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
       },
     };
     const cases = startCases(stage, options, stopped.signal);
-    await breakThings(service, faults, options, random.fork());
+    await breakThings(service, faults, options, random.fork(), (finding) => report.add([finding], finding));
     setCalm();
     stopped.abort();
     const timer = setTimeout(() => overdue.abort(), boundMs);
@@ -153,7 +154,8 @@ async function breakThings(
   service: Service,
   faults: FaultRecord[],
   options: CampaignOptions,
-  random: ReturnType<typeof seeded>,
+  random: Random,
+  find: (finding: Finding) => void,
 ): Promise<void> {
   const { category, kinds, faultCount, ms = 0, onFault } = options;
   const { faultMs = [1000, 5000], calmMs = [1500, 4000] } = options;
@@ -179,9 +181,10 @@ async function breakThings(
     const outcome = await fault.run(service, lasts, random);
     record.to = Date.now();
     if (typeof outcome === 'string') record.target = outcome;
-    else {
-      record.target = outcome.target;
-      record.losesFrom = outcome.losesFrom;
+    else record.target = outcome.target;
+    if (typeof outcome === 'object' && 'losesFrom' in outcome) record.losesFrom = outcome.losesFrom;
+    if (typeof outcome === 'object' && 'trouble' in outcome) {
+      find({ kind: 'disobedient', subject: outcome.target, text: outcome.trouble, at: record.from });
     }
   }
   await sleep(random.between(...calmMs));

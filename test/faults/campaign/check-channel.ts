@@ -21,7 +21,7 @@ export function checkChannel(channel: ChannelRecord, options: CheckOptions): Fin
     }
     for (const segment of segments) {
       checkIds(segment, find);
-      checkOnce(segment, find);
+      checkOnce(segment, channel, find);
     }
     const got = new Set(numbers(segments.at(-1)!));
     // After a reset a viewer gets what the log has; what it saw before no longer counts.
@@ -55,7 +55,7 @@ export function checkChannel(channel: ChannelRecord, options: CheckOptions): Fin
 
 type Find = (kind: string, text: string, at: number) => void;
 
-function checkOnce(segment: ViewerRecord['seen'], find: Find): void {
+function checkOnce(segment: ViewerRecord['seen'], { published }: ChannelRecord, find: Find): void {
   let highest = 0;
   let state = 0;
   const seen = new Set<number>();
@@ -67,7 +67,7 @@ function checkOnce(segment: ViewerRecord['seen'], find: Find): void {
       if (!whole) find('damaged', `event ${n} came cut`, event.at);
       if (seen.has(n)) twice.push(n);
       else if (n < highest) disordered.push(n);
-      if (n <= highest) at ||= event.at;
+      if (n <= highest) at ||= published[n - 1]?.at ?? event.at;
       seen.add(n);
       highest = Math.max(highest, n);
     }

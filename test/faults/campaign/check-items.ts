@@ -71,7 +71,8 @@ export function checkItems(question: ItemsQuestion): Finding[] {
       const before = seen.get(key) ?? [];
       seen.set(key, before);
       const most = highest.get(key) ?? 0;
-      if (item.n <= most) (before.includes(item.n) ? twice : disordered).add(key, item.n, at);
+      if (item.n <= most)
+        (before.includes(item.n) ? twice : disordered).add(key, item.n, run.said[item.kind][item.n - 1]!);
       before.push(item.n);
       highest.set(key, Math.max(most, item.n));
     }

@@ -7,7 +7,8 @@ export interface LifecycleQuestion {
   viewer: string;
   segment: readonly Seen[];
   runs: ReadonlyMap<string, Run>;
-  mayBeStalled: (at: number) => boolean;
+  /** Whether a worker may have been lost from a time to another. */
+  mayBeStalled: (since: number, at: number) => boolean;
   mayBeHandedBack: (at: number) => boolean;
 }
 
@@ -72,13 +73,16 @@ export function checkLifecycle(question: LifecycleQuestion): Finding[] {
   return findings;
 
   function checkEnding(event: string, attempt: number, at: number): void {
-    const endings = [...runs.values()]
-      .filter((run) => run.attempt === attempt)
-      .map((run) => run.ending?.what);
+    const mine = [...runs.values()].filter((run) => run.attempt === attempt);
+    const endings = mine.map((run) => run.ending?.what);
+    // A viewer may hear of it much later; the next run is there soon.
+    const later = [...runs.values()].filter((run) => run.attempt > attempt);
+    const next = Math.min(at, ...later.map(({ from }) => from));
+    const since = Math.min(next, ...mine.map(({ from }) => from));
     if (event === 'retrying' && !endings.includes('throw')) {
       find('unjustified', `retrying of attempt ${attempt}, which did not throw`, at);
     }
-    if (event === 'stalled' && !question.mayBeStalled(at)) {
+    if (event === 'stalled' && !question.mayBeStalled(since, next)) {
       find('unjustified', `stalled of attempt ${attempt}, and no worker was lost`, at);
     }
     if (event === 'waiting' && !question.mayBeHandedBack(at)) {

@@ -239,6 +239,14 @@ const JOB_CHANGES: Array<[name: string, finding: string, change: Change]> = [
     },
   ],
   [
+    'a viewer left without news',
+    'late-news',
+    (viewer, random) => {
+      const place = random.pick(indexesOf(viewer.seen, isItem));
+      for (const event of viewer.seen.slice(place)) event.at += 30_000;
+    },
+  ],
+  [
     'a viewer answered 503',
     'refused',
     (viewer) => {

@@ -19,7 +19,7 @@ const NEWS_MS = 500;
 export function checkJob(job: JobRecord, options: CheckOptions): Finding[] {
   const windows = lossWindows(options.faults);
   const runs = runsOf(job.said);
-  const findings = checkOutcome(job, runs, options, windows);
+  const findings = checkOutcome(job, runs, windows);
   // Redis forgot that the job was ever started.
   if (job.state === 'gone') return findings;
   const final = job.viewers.find(({ name }) => name === options.finalViewer);
@@ -36,7 +36,6 @@ export function checkJob(job: JobRecord, options: CheckOptions): Finding[] {
 function checkOutcome(
   job: JobRecord,
   runs: ReadonlyMap<string, Run>,
-  { faults }: CheckOptions,
   windows: readonly LossWindow[],
 ): Finding[] {
   const findings: Finding[] = [];
@@ -68,7 +67,6 @@ function checkOutcome(
   } else if (job.state === 'cancelled' && job.cancelledAt === undefined && !job.isChild) {
     find('wrongly-cancelled', 'cancelled, and nobody asked for it');
   }
-  void faults;
   return findings;
 }
 
@@ -102,7 +100,7 @@ function checkViewer(
         viewer: viewer.name,
         segment,
         runs,
-        mayBeStalled: (at) => mayLoseLock(at, job.acceptedAt, faults, lockMs) || windows.length > 0,
+        mayBeStalled: (since, at) => mayLoseLock(at, since, faults, lockMs) || windows.length > 0,
         mayBeHandedBack: (at) =>
           windows.length > 0 || faults.some(({ kind, from }) => kind === 'worker-term' && from <= at),
       }),
@@ -133,7 +131,31 @@ function checkViewer(
       find('wrong-end', `${told.event} was told, the job is ${job.state}`, told.at);
     checkLastProgress(whole, told, runs, windows, find);
   }
+  checkNews(segments[0]!, viewer.name, runs, find);
   return findings;
+}
+
+/** A viewer that is there hears of things in time, in ms: a fault takes 5 s, and a broken connection is replaced in 5 s. */
+const LATE_MS = 20_000;
+
+/** Whether a viewer that was there was left without news for long. */
+function checkNews(
+  segment: readonly Seen[],
+  viewer: string,
+  runs: ReadonlyMap<string, Run>,
+  find: Find,
+): void {
+  const since = segment[0]?.at ?? 0;
+  if (viewer === 'slow') return;
+  for (const { at, items = [] } of segment) {
+    for (const { run, kind, n } of items) {
+      const saidAt = runs.get(run)?.said[kind][n - 1] ?? at;
+      if (saidAt < since || at - saidAt < LATE_MS) continue;
+      const seconds = Math.round((at - saidAt) / 1000);
+      find('late-news', `${kind} ${n} of run ${run} came ${seconds} s after it was said`, saidAt);
+      return;
+    }
+  }
 }
 
 type Find = (kind: string, text: string, at: number) => void;

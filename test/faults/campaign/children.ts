@@ -18,12 +18,24 @@ export function killAll(): void {
 export const isRunning = (child: ChildProcess): boolean =>
   child.exitCode === null && child.signalCode === null;
 
-/** Sends a signal that ends the process, and waits for that; a process that does not obey is killed. */
-export async function end(child: ChildProcess, signal: NodeJS.Signals, patienceMs = 20_000): Promise<void> {
-  if (!isRunning(child)) return;
+/**
+ * Sends a signal that ends the process, and waits for that; a process that does not obey is killed.
+ * @returns whether it obeyed
+ */
+export async function end(
+  child: ChildProcess,
+  signal: NodeJS.Signals,
+  patienceMs = 15_000,
+): Promise<boolean> {
+  if (!isRunning(child)) return true;
+  let obeyed = true;
   const exited = once(child, 'exit');
   child.kill(signal);
-  const timer = setTimeout(() => child.kill('SIGKILL'), patienceMs);
+  const timer = setTimeout(() => {
+    obeyed = false;
+    child.kill('SIGKILL');
+  }, patienceMs);
   await exited;
   clearTimeout(timer);
+  return obeyed;
 }

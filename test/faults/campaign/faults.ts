@@ -12,9 +12,9 @@ export interface Fault {
   kind: string;
   /**
    * Breaks it, waits `ms` and mends it.
-   * @returns what was broken
+   * @returns what was broken, and what a process did wrong meanwhile
    */
-  run(service: Service, ms: number, random: Random): Promise<string>;
+  run(service: Service, ms: number, random: Random): Promise<string | { target: string; trouble: string }>;
 }
 
 const membersOf = (service: Service, role: Role): Member[] =>
@@ -49,10 +49,11 @@ const restart = (role: Role): Fault => ({
   kind: `${role}-term`,
   async run(service, ms, random) {
     const member = random.pick(membersOf(service, role));
-    await member.end('SIGTERM');
+    const obeyed = await member.end('SIGTERM');
     await sleep(Math.min(ms, 1000));
     await member.start();
-    return member.name;
+    if (obeyed) return member.name;
+    return { target: member.name, trouble: 'it was told to end, and had to be killed' };
   },
 });
 

@@ -15,7 +15,7 @@ export interface RedisNode {
   folder: string;
   admin: Redis;
   start(): Promise<void>;
-  end(signal: NodeJS.Signals): Promise<void>;
+  end(signal: NodeJS.Signals): Promise<unknown>;
   signal(signal: NodeJS.Signals): void;
   /** Copies its append-only file as it is now. */
   copyFiles(to: string): Promise<void>;

@@ -21,7 +21,8 @@ export interface Member {
   /** Where the API listens; 0 while it does not run. */
   port: number;
   start(): Promise<void>;
-  end(signal: NodeJS.Signals): Promise<void>;
+  /** Resolves to whether it obeyed in time; it has ended in any case. */
+  end(signal: NodeJS.Signals): Promise<boolean>;
   signal(signal: NodeJS.Signals): void;
 }
 
@@ -128,7 +129,7 @@ export async function startService({ folder, apis, workers, lockMs }: ServiceOpt
         if (url) member.port = Number(new URL(url).port);
       },
       async end(signal) {
-        if (child) await end(child, signal);
+        return child ? end(child, signal) : true;
       },
       signal(signal) {
         if (child && isRunning(child)) child.kill(signal);

@@ -27,6 +27,8 @@ export interface Viewer {
 }
 
 const EAGER_MS = 150;
+/** A slow viewer reads about so much at a time. */
+const SLOW_BYTES = 8 * 1024;
 /** An `EventSource` would have given up; this one goes on, so that the rest can be checked too. */
 const REFUSED_MS = 400;
 
@@ -36,6 +38,7 @@ export function startViewer(options: ViewerOptions): Viewer {
   return { record, done: follow() };
 
   async function follow(): Promise<void> {
+    let unpaused = 0;
     let lastEventId = '';
     let retryMs = 2000;
     while (!signal.aborted) {
@@ -52,7 +55,10 @@ export function startViewer(options: ViewerOptions): Viewer {
         },
         ...(options.slow
           ? {
-              onBytes(response) {
+              onBytes(response, length) {
+                unpaused += length;
+                if (unpaused < SLOW_BYTES) return;
+                unpaused = 0;
                 response.pause();
                 setTimeout(() => response.resume(), random.between(5, 120));
               },

@@ -9,7 +9,7 @@ export interface LossWindow {
 /** How long after a job said something it may reach Redis, in ms: so much sooner it may have been said. */
 const ON_THE_WAY_MS = 1500;
 /** How long after a fault its consequences may show, in ms. */
-const AFTERMATH_MS = 8000;
+const AFTERMATH_MS = 10_000;
 
 export const lossWindows = (faults: readonly FaultRecord[]): LossWindow[] =>
   faults.flatMap(({ losesFrom, to }) =>
@@ -41,9 +41,10 @@ export function mayLoseLock(
   });
 }
 
-/** Whether Redis was restarted or replaced before: a viewer may be told to begin again. */
+/** Whether Redis was restarted or replaced before, or had another master for a while: a viewer may be told to begin again. */
 export const mayReset = (at: number, faults: readonly FaultRecord[]): boolean =>
   faults.some(
     ({ kind, from, losesFrom }) =>
-      from <= at && (losesFrom !== undefined || kind === 'redis-kill' || kind === 'redis-term'),
+      from <= at &&
+      (losesFrom !== undefined || ['redis-kill', 'redis-term', 'redis-readonly'].includes(kind)),
   );
