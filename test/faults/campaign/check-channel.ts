@@ -20,7 +20,7 @@ export function checkChannel(channel: ChannelRecord, options: CheckOptions): Fin
         find('needless-reset', 'reset, and Redis lost nothing', at);
     }
     for (const segment of segments) {
-      checkIds(segment, find);
+      checkIds(segment, (at) => mayReset(at, options.faults), find);
       checkOnce(segment, channel, find);
     }
     const got = new Set(numbers(segments.at(-1)!));

@@ -7,6 +7,8 @@ export interface Run {
   run: string;
   attempt: number;
   from: number;
+  /** When it last said something. */
+  until: number;
   /** How it ended; `undefined` when its worker died first. */
   ending: Said | undefined;
   /** When it said what, by kind; number n is at place n - 1. */
@@ -24,12 +26,14 @@ export function runsOf(said: readonly Said[]): Map<string, Run> {
         run: line.run,
         attempt: line.attempt,
         from: line.at,
+        until: line.at,
         ending: undefined,
         said: none,
         lastProgress: 0,
       };
       runs.set(line.run, run);
     }
+    run.until = line.at;
     if (line.what === 'progress') run.lastProgress = line.n;
     else if (line.what === 'return' || line.what === 'throw' || line.what === 'stop') run.ending = line;
     else if (line.what !== 'start' && line.what !== 'stage') run.said[line.what][line.n - 1] = line.at;

@@ -9,6 +9,7 @@ export interface LifecycleQuestion {
   runs: ReadonlyMap<string, Run>;
   /** Whether a worker may have been lost from a time to another. */
   mayBeStalled: (since: number, at: number) => boolean;
+  mayChangeEpoch: (at: number) => boolean;
   mayBeHandedBack: (at: number) => boolean;
 }
 
@@ -29,7 +30,7 @@ export function checkLifecycle(question: LifecycleQuestion): Finding[] {
   const reports = new Map<string, number>();
   const outside = new Map<string, { count: number; at: number }>();
 
-  checkIds(segment, find);
+  checkIds(segment, question.mayChangeEpoch, find);
   for (const seen of segment) {
     const { event, attempt = 0, at } = seen;
     if (ended !== undefined) {
@@ -113,8 +114,12 @@ function checkResult(seen: Seen, runs: ReadonlyMap<string, Run>, find: Find): vo
 
 type Find = (kind: string, text: string, at: number) => void;
 
-/** An id is `epoch-offset`: the epoch stays the same until a reset, and the offset grows. */
-export function checkIds(segment: readonly Seen[], find: Find): void {
+/** An id is `epoch-offset`: the offset grows, and the epoch stays the same as long as Redis does. */
+export function checkIds(
+  segment: readonly Seen[],
+  mayChangeEpoch: (at: number) => boolean,
+  find: Find,
+): void {
   let epoch: string | undefined;
   let offset = 0;
   for (const { id, event, at } of segment) {
@@ -126,9 +131,8 @@ export function checkIds(segment: readonly Seen[], find: Find): void {
       id.slice(0, id.lastIndexOf('-')),
       Number(id.slice(id.lastIndexOf('-') + 1)),
     ];
-    if (epoch !== undefined && nowEpoch !== epoch) {
+    if (epoch !== undefined && nowEpoch !== epoch && !mayChangeEpoch(at)) {
       find('silent-epoch', `the epoch went from ${epoch} to ${nowEpoch} without a reset`, at);
-      offset = 0;
     }
     if (nowOffset <= offset) find('id-order', `id ${id} (${event}) came after offset ${offset}`, at);
     epoch = nowEpoch;

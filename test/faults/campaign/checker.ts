@@ -101,6 +101,7 @@ function checkViewer(
         segment,
         runs,
         mayBeStalled: (since, at) => mayLoseLock(at, since, faults, lockMs) || windows.length > 0,
+        mayChangeEpoch: (at) => mayReset(at, faults),
         mayBeHandedBack: (at) =>
           windows.length > 0 || faults.some(({ kind, from }) => kind === 'worker-term' && from <= at),
       }),
@@ -195,9 +196,9 @@ function checkLastProgress(
 const lostAttempts = (segment: readonly Seen[]): Set<number | undefined> =>
   new Set(segment.filter(({ event }) => event === 'stalled').map(({ attempt }) => attempt));
 
-/** Another run has taken the place of this one in the same attempt: Redis forgot that it had begun. */
+/** A later run has taken the place of this one in the same attempt: Redis forgot that it had begun. */
 const isReplaced = (run: Run, runs: ReadonlyMap<string, Run>): boolean =>
-  [...runs.values()].some((other) => other !== run && other.attempt === run.attempt);
+  [...runs.values()].some((other) => other.attempt === run.attempt && other.from > run.from);
 
 /** Whether the viewer had its end, and was gone, before Redis lost it. */
 export const leftBefore = ({ doneAt, seen }: ViewerRecord, windows: readonly LossWindow[]): boolean => {
