@@ -9,6 +9,8 @@ export interface LifecycleQuestion {
   runs: ReadonlyMap<string, Run>;
   /** Whether a worker may have been lost from a time to another. */
   mayBeStalled: (since: number, at: number) => boolean;
+  /** Whether Redis forgot something while this attempt ran: it may have forgotten how it began or ended. */
+  isTorn: (attempt: number) => boolean;
   mayChangeEpoch: (at: number) => boolean;
   mayBeHandedBack: (at: number) => boolean;
 }
@@ -44,23 +46,28 @@ export function checkLifecycle(question: LifecycleQuestion): Finding[] {
       }
       if (event === 'completed') checkResult(seen, runs, find);
     } else if (event === 'active') {
-      if (attempt <= last) find('doubled-active', `active of attempt ${attempt} after that of ${last}`, at);
-      else if (open !== undefined) {
+      if (question.isTorn(attempt) || (open !== undefined && question.isTorn(open))) {
+        // What came before it may be forgotten, and it may come again.
+      } else if (attempt <= last) {
+        find('doubled-active', `active of attempt ${attempt} after that of ${last}`, at);
+      } else if (open !== undefined) {
         find('no-attempt-end', `attempt ${attempt} began and nothing told how ${open} ended`, at);
       }
       open = attempt;
       last = Math.max(last, attempt);
       percent = 0;
     } else if (event === 'retrying' || event === 'stalled' || (event === 'waiting' && attempt > 0)) {
-      if (open !== attempt)
+      if (question.isTorn(attempt)) {
+        // Nor can its end be relied on.
+      } else if (open !== attempt) {
         find(`doubled-${event}`, `${event} of attempt ${attempt}, which was not active`, at);
-      else checkEnding(event, attempt, at);
+      } else checkEnding(event, attempt, at);
       open = undefined;
     } else if (event === 'waiting') {
       if (queued || last > 0) find('doubled-waiting', 'the job was told to be queued once more', at);
       queued = true;
     } else if (event === 'progress' || seen.items || seen.missing) {
-      if (attempt !== open) {
+      if (attempt !== open && !question.isTorn(attempt)) {
         const entry = outside.get(event) ?? { count: 0, at };
         entry.count++;
         outside.set(event, entry);

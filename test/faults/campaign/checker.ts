@@ -101,6 +101,8 @@ function checkViewer(
         segment,
         runs,
         mayBeStalled: (since, at) => mayLoseLock(at, since, faults, lockMs) || windows.length > 0,
+        isTorn: (attempt) =>
+          [...runs.values()].some((run) => run.attempt === attempt && overlaps(run.from, run.until, windows)),
         mayChangeEpoch: (at) => mayReset(at, faults),
         mayBeHandedBack: (at) =>
           windows.length > 0 || faults.some(({ kind, from }) => kind === 'worker-term' && from <= at),
@@ -115,7 +117,7 @@ function checkViewer(
           run.ending === undefined ||
           run.ending.why === 'lock-lost' ||
           lost.has(run.attempt) ||
-          overlaps(run.from, run.ending.at, windows) ||
+          overlaps(run.from, run.until, windows) ||
           isReplaced(run, runs),
         windows,
       }),

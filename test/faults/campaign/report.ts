@@ -9,10 +9,20 @@ const BLAME_MS = 8000;
 
 /** The fault that was there, or had just been, at that time. */
 export function blamed(at: number, faults: readonly FaultRecord[]): string {
-  return faults.findLast(({ from, to }) => from - 1500 <= at && at <= to + BLAME_MS)?.kind ?? 'calm';
+  const near = (early: number) =>
+    faults.findLast(({ from, to }) => from - early <= at && at <= to + BLAME_MS);
+  // What was said just before a fault may not have been on its way yet.
+  return (near(0) ?? near(1500))?.kind ?? 'calm';
 }
 
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
+
+/** After each reset a viewer may see the same thing wrong once more. */
+const distinct = (findings: readonly Finding[]): Finding[] => [
+  ...new Map(
+    findings.map((finding) => [`${finding.kind} ${finding.viewer} ${finding.text}`, finding]),
+  ).values(),
+];
 
 /** Keeps what a campaign found: the findings as lines, and the records that they were found in as files. */
 export class Report {
@@ -24,7 +34,8 @@ export class Report {
 
   constructor(private readonly folder: string) {}
 
-  add(findings: readonly Finding[], record: unknown): void {
+  add(found: readonly Finding[], record: unknown): void {
+    const findings = distinct(found);
     if (findings.length === 0) return;
     this.total += findings.length;
     this.findings.push(...findings.slice(0, Math.max(0, MAX_FINDINGS - this.findings.length)));

@@ -38,6 +38,7 @@ export function startViewer(options: ViewerOptions): Viewer {
   return { record, done: follow() };
 
   async function follow(): Promise<void> {
+    let gone = 0;
     let unpaused = 0;
     let lastEventId = '';
     let retryMs = 2000;
@@ -76,6 +77,10 @@ export function startViewer(options: ViewerOptions): Viewer {
         record.doneAt = Date.now();
         return;
       }
+      if (status === 404 || status === 410) {
+        // There is no such job any more, and there will be none.
+        if (++gone === 3) return;
+      } else gone = 0;
       if (status !== undefined) record.refusals.push({ at: Date.now(), status });
       const wait = status !== undefined ? REFUSED_MS : options.eager ? EAGER_MS : retryMs;
       await sleep(wait, undefined, { signal }).catch(() => {});
