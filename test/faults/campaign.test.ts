@@ -1,0 +1,35 @@
+import { describe, expect, it } from 'vitest';
+import { type CampaignOptions, runCampaign } from './campaign/campaign.js';
+
+/** The same faults each time; `npm run soak` takes other seeds, and longer. */
+const seed = Number(process.env.SEED ?? 1);
+
+/** What a short campaign can afford: eight of the many kinds of fault, chosen by the seed, each for a second. */
+const SHORT: Pick<CampaignOptions, 'faultMs' | 'calmMs' | 'startEveryMs' | 'jobsAtOnce' | 'boundMs'> = {
+  faultMs: [800, 1200],
+  calmMs: [300, 700],
+  startEveryMs: 500,
+  jobsAtOnce: 8,
+  boundMs: 15_000,
+};
+
+describe(`a campaign of faults (SEED=${seed}), checked against what the jobs wrote down`, () => {
+  it.each([
+    ['plain', 8, 'after which Redis has all that it acknowledged'],
+    ['loss', 2, 'after which Redis has forgotten something'],
+  ] as const)(
+    '%s: %i faults %s: everything said arrives once and in order',
+    async (category, faultCount, _what) => {
+      const result = await runCampaign({ ...SHORT, seed, category, faultCount });
+      const report = [
+        `SEED=${seed}, ${category}: ${result.total} findings; records in ${result.folder}`,
+        ...result.timeline,
+        ...result.lines.slice(0, 30),
+      ];
+      expect(result.lines, report.join('\n')).toEqual([]);
+      expect(result.jobs).toBeGreaterThan(5);
+      expect(result.events).toBeGreaterThan(1000);
+    },
+    120_000,
+  );
+});

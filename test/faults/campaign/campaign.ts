@@ -1,0 +1,196 @@
+import { setMaxListeners } from 'node:events';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { runChannelCase } from './channel-case.js';
+import { NO_FAULT, PLAIN_FAULTS } from './faults.js';
+import { GroundTruth } from './ground-truth.js';
+import { runJobCase } from './job-case.js';
+import { LOSS_FAULTS } from './loss-faults.js';
+import { drawPlan } from './plans.js';
+import { type Random, seeded } from './random.js';
+import type { FaultRecord, Finding } from './records.js';
+import { Report } from './report.js';
+import { type Service, startService } from './service.js';
+import { FINAL, type Stage } from './stage.js';
+
+/** Short, so that jobs of killed workers go on soon; long enough for a machine with much else to do. */
+const LOCK_MS = 5000;
+
+export interface CampaignOptions {
+  seed: number;
+  /** `plain`: Redis keeps what it acknowledged. `loss`: it forgets some of it. */
+  category: 'plain' | 'loss';
+  /** How many faults there are; each kind once before any comes again. */
+  faultCount?: number;
+  /** Or for how long there are faults, in ms. */
+  ms?: number;
+  /** Only these kinds of fault. */
+  kinds?: readonly string[];
+  /** How long a fault and the calm after it take, in ms. */
+  faultMs?: readonly [number, number];
+  calmMs?: readonly [number, number];
+  apis?: number;
+  workers?: number;
+  /** A new job is started so often, in ms, as long as there are not more than `jobsAtOnce`. */
+  startEveryMs?: number;
+  jobsAtOnce?: number;
+  /** How long everything may take to end after the last fault, in ms. */
+  boundMs?: number;
+  /** Hears of each fault. */
+  onFault?: (line: string) => void;
+}
+
+export interface CampaignResult {
+  findings: Finding[];
+  total: number;
+  /** Each finding as a line. */
+  lines: string[];
+  timeline: string[];
+  /** Findings by fault, then by kind. */
+  byFault: Map<string, Map<string, number>>;
+  jobs: number;
+  viewers: number;
+  events: number;
+  faults: number;
+  /** With records, findings and timeline; gone when there was no finding. */
+  folder: string;
+}
+
+/** Runs jobs and channels while things break, and checks that everything that was said arrived. */
+export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
+  const { seed, category, apis = 2, workers = 2, boundMs = 25_000 } = options;
+  const random = seeded(seed);
+  const folder = mkdtempSync(join(tmpdir(), `headway-campaign-${seed}-${category}-`));
+  const report = new Report(folder);
+  const faults: FaultRecord[] = [];
+  const counts = { jobs: 0, viewers: 0, events: 0 };
+  const overdue = new AbortController();
+  const stopped = new AbortController();
+  // Each viewer waits for it.
+  setMaxListeners(0, overdue.signal, stopped.signal);
+  let setCalm = (): void => {};
+  let service: Service | undefined;
+  try {
+    service = await startService({ folder, apis, workers, lockMs: LOCK_MS });
+    const stage: Stage = {
+      url: service.url,
+      truth: new GroundTruth(service.truth),
+      random: random.fork(),
+      faults: () => faults,
+      checkOptions: () => ({ faults, lockMs: LOCK_MS, finalViewer: FINAL }),
+      calm: new Promise((resolve) => {
+        setCalm = resolve;
+      }),
+      overdue: overdue.signal,
+      loses: category === 'loss',
+      report: (findings, record) => report.add(findings, record),
+      count(what, by = 1) {
+        counts[what] += by;
+      },
+    };
+    const cases = startCases(stage, options, stopped.signal);
+    await breakThings(service, faults, options, random.fork(), (finding) => report.add([finding], finding));
+    setCalm();
+    stopped.abort();
+    const timer = setTimeout(() => overdue.abort(), boundMs);
+    await cases;
+    clearTimeout(timer);
+  } finally {
+    setCalm();
+    stopped.abort();
+    overdue.abort();
+    await service?.stop();
+    report.close(faults);
+  }
+  return {
+    findings: report.findings,
+    total: report.total,
+    lines: report.findings.map((finding) => report.line(finding, faults)),
+    timeline: report.timeline(faults),
+    byFault: report.byFault(faults),
+    ...counts,
+    faults: faults.length,
+    folder,
+  };
+}
+
+/** Starts jobs and channels until it is stopped, and waits for all of them. */
+async function startCases(
+  stage: Stage,
+  { startEveryMs = 500, jobsAtOnce = 14, seed }: CampaignOptions,
+  stopped: AbortSignal,
+): Promise<void> {
+  const running = new Set<Promise<void>>();
+  const failures: unknown[] = [];
+  const start = (work: Promise<void>): void => {
+    const done: Promise<void> = work
+      .catch((error) => {
+        // Time was over before it could begin.
+        if (!stage.overdue.aborted) failures.push(error);
+      })
+      .finally(() => running.delete(done));
+    running.add(done);
+  };
+  const channels = (async () => {
+    for (let i = 1; !stopped.aborted; i++) {
+      await runChannelCase(stage, `public.${seed}.${i}`, stage.random.between(5000, 20_000));
+    }
+  })();
+  let label = 0;
+  while (!stopped.aborted) {
+    if (running.size < jobsAtOnce) {
+      start(runJobCase(stage, drawPlan(stage.random, `job ${++label}`)));
+    }
+    await sleep(startEveryMs, undefined, { signal: stopped }).catch(() => {});
+  }
+  await Promise.all([channels, ...running]);
+  if (failures.length > 0) throw failures[0];
+}
+
+/** One fault after the other, with calm between. */
+async function breakThings(
+  service: Service,
+  faults: FaultRecord[],
+  options: CampaignOptions,
+  random: Random,
+  find: (finding: Finding) => void,
+): Promise<void> {
+  const { category, kinds, faultCount, ms = 0, onFault } = options;
+  const { faultMs = [1000, 5000], calmMs = [1500, 4000] } = options;
+  const all = faultsOf(category, kinds);
+  if (all.length === 0) throw new Error(`no such faults: ${kinds}`);
+  const until = Date.now() + ms;
+  let queue: Array<(typeof all)[number]> = [];
+  for (let i = 0; faultCount === undefined ? Date.now() < until : i < faultCount; i++) {
+    await sleep(random.between(...calmMs));
+    if (queue.length === 0) queue = random.shuffle(all);
+    const fault = queue.shift()!;
+    const lasts = random.between(...faultMs);
+    const record: FaultRecord = {
+      kind: fault.kind,
+      target: '',
+      from: Date.now(),
+      to: Number.POSITIVE_INFINITY,
+    };
+    faults.push(record);
+    onFault?.(fault.kind);
+    // While Redis is about to forget, nothing may be checked as if it did not.
+    if (category === 'loss') record.losesFrom = record.from - 2000;
+    const outcome = await fault.run(service, lasts, random);
+    record.to = Date.now();
+    if (typeof outcome === 'string') record.target = outcome;
+    else record.target = outcome.target;
+    if (typeof outcome === 'object' && 'losesFrom' in outcome) record.losesFrom = outcome.losesFrom;
+    if (typeof outcome === 'object' && 'trouble' in outcome) {
+      find({ kind: 'disobedient', subject: outcome.target, text: outcome.trouble, at: record.from });
+    }
+  }
+  await sleep(random.between(...calmMs));
+}
+
+const faultsOf = (category: CampaignOptions['category'], kinds: readonly string[] | undefined) => {
+  const all = category === 'plain' ? PLAIN_FAULTS : LOSS_FAULTS;
+  return kinds ? [...all, NO_FAULT].filter(({ kind }) => kinds.includes(kind)) : all;
+};

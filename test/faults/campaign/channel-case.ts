@@ -1,0 +1,87 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { checkChannel } from './check-channel.js';
+import { callUntilAnswered, newKey } from './http.js';
+import type { ChannelRecord, Publication } from './records.js';
+import { FINAL, recordsOf, type Stage } from './stage.js';
+import { startViewer, type Viewer, type ViewerOptions } from './viewers.js';
+
+/**
+ * Publishes to a channel over HTTP for a while, with an `Idempotency-Key` for each call so that it can be repeated, and
+ * has several viewers follow it.
+ */
+export async function runChannelCase(stage: Stage, name: string, lastsMs: number): Promise<void> {
+  const random = stage.random.fork();
+  const over = new AbortController();
+  const stop = (): void => over.abort();
+  stage.overdue.addEventListener('abort', stop);
+  const view = (viewer: string, more: Partial<ViewerOptions> = {}): Viewer => {
+    stage.count('viewers');
+    const url = `${stage.url}/stream?channel=${name}&last=10000`;
+    return startViewer({ name: viewer, url, random: random.fork(), signal: over.signal, ...more });
+  };
+  const viewers = [
+    view('early'),
+    view('eager', { eager: true }),
+    view('returning', { returns: true, eager: true }),
+    view('slow', { slow: true }),
+  ];
+  const published: Publication[] = [];
+  const until = Date.now() + lastsMs;
+  let n = 0;
+  let isCalm = false;
+  stage.calm.then(() => {
+    isCalm = true;
+  });
+  try {
+    // While Redis forgets, writing never stops: a viewer must not be lucky because it comes back before the next event.
+    while (n < 5 || (!isCalm && (stage.loses || Date.now() < until))) {
+      await publish(random.chance(0.15) ? random.between(20, 300) : 1, random.chance(0.15));
+      if (n > 20 && viewers.length === 4) viewers.push(view('late', { eager: true }));
+      await sleep(random.between(10, 150), undefined, { signal: stage.overdue });
+    }
+    // The last word is a state and an event, so that the end can be recognised.
+    await publish(1, true);
+    await publish(1, false);
+  } catch {
+    // Time is over: what was published must have arrived all the same.
+  }
+  await allArrived(viewers, n, stage.overdue);
+  viewers.push(view(FINAL));
+  await allArrived(viewers.slice(-1), n, stage.overdue);
+  over.abort();
+  stage.overdue.removeEventListener('abort', stop);
+  const record: ChannelRecord = { name, published, viewers: recordsOf(viewers) };
+  for (const { seen } of record.viewers) stage.count('events', seen.length);
+  stage.report(checkChannel(record, stage.checkOptions()), record);
+
+  async function publish(count: number, state: boolean): Promise<void> {
+    const pad = 'x'.repeat(random.pick([0, 0, 0, 500]));
+    const size = state ? 1 : count;
+    const events = Array.from({ length: size }, () => {
+      published.push({ n: ++n, at: Date.now(), state });
+      return state
+        ? { event: 'score', kind: 'state', data: { n } }
+        : { event: 'said', data: { run: 'channel', n, length: pad.length, pad } };
+    });
+    const body = size === 1 ? events[0] : { events };
+    const url = `${stage.url}/v1/channels/${name}`;
+    const { status, body: answer } = await callUntilAnswered(
+      url,
+      { method: 'POST', body, key: newKey() },
+      stage.overdue,
+    );
+    if (status === 200) return;
+    const text = `a publication was answered ${status}: ${JSON.stringify(answer)}`;
+    stage.report([{ kind: 'not-published', subject: name, text, at: Date.now() }], { name });
+    published.splice(-size);
+  }
+}
+
+/** Waits until the viewers have the last event, or have had time enough. */
+async function allArrived(viewers: readonly Viewer[], n: number, overdue: AbortSignal): Promise<void> {
+  // What was lost never comes, so nobody waits for it for ever.
+  const patience = Date.now() + 15_000;
+  const has = ({ record }: Viewer): boolean =>
+    record.seen.at(-1)?.items?.some((item) => item.n === n) === true;
+  while (!viewers.every(has) && !overdue.aborted && Date.now() < patience) await sleep(50);
+}

@@ -1,0 +1,148 @@
+import type { Run } from './check-items.js';
+import type { Finding, Seen } from './records.js';
+import { isEnd } from './segments.js';
+
+export interface LifecycleQuestion {
+  subject: string;
+  viewer: string;
+  segment: readonly Seen[];
+  runs: ReadonlyMap<string, Run>;
+  /** Whether a worker may have been lost from a time to another. */
+  mayBeStalled: (since: number, at: number) => boolean;
+  /** Whether Redis forgot something while this attempt ran: it may have forgotten how it began or ended. */
+  isTorn: (attempt: number) => boolean;
+  mayChangeEpoch: (at: number) => boolean;
+  mayBeHandedBack: (at: number) => boolean;
+}
+
+/**
+ * Whether the events of a stream can follow each other as they do: attempts that begin once and end once, progress that
+ * never goes back and stays within its attempt, one end and nothing after it, and ids that only grow.
+ */
+export function checkLifecycle(question: LifecycleQuestion): Finding[] {
+  const { subject, viewer, segment, runs } = question;
+  const findings: Finding[] = [];
+  const find = (kind: string, text: string, at: number): void =>
+    void findings.push({ kind, subject, viewer, text, at });
+  let open: number | undefined;
+  let last = 0;
+  let ended: string | undefined;
+  let queued = false;
+  let percent = 0;
+  const reports = new Map<string, number>();
+  const outside = new Map<string, { count: number; at: number }>();
+
+  checkIds(segment, question.mayChangeEpoch, find);
+  for (const seen of segment) {
+    const { event, attempt = 0, at } = seen;
+    if (ended !== undefined) {
+      find(isEnd(event) ? 'doubled-end' : 'after-end', `${event} came after ${ended}`, at);
+      continue;
+    }
+    if (isEnd(event)) {
+      ended = event;
+      if (event !== 'cancelled' && open !== attempt && open !== undefined) {
+        find('out-of-place', `${event} of attempt ${attempt} while attempt ${open} was active`, at);
+      }
+      if (event === 'completed') checkResult(seen, runs, find);
+    } else if (event === 'active') {
+      if (question.isTorn(attempt) || (open !== undefined && question.isTorn(open))) {
+        // What came before it may be forgotten, and it may come again.
+      } else if (attempt <= last) {
+        find('doubled-active', `active of attempt ${attempt} after that of ${last}`, at);
+      } else if (open !== undefined) {
+        find('no-attempt-end', `attempt ${attempt} began and nothing told how ${open} ended`, at);
+      }
+      open = attempt;
+      last = Math.max(last, attempt);
+      percent = 0;
+    } else if (event === 'retrying' || event === 'stalled' || (event === 'waiting' && attempt > 0)) {
+      if (question.isTorn(attempt)) {
+        // Nor can its end be relied on.
+      } else if (open !== attempt) {
+        find(`doubled-${event}`, `${event} of attempt ${attempt}, which was not active`, at);
+      } else checkEnding(event, attempt, at);
+      open = undefined;
+    } else if (event === 'waiting') {
+      if (queued || last > 0) find('doubled-waiting', 'the job was told to be queued once more', at);
+      queued = true;
+    } else if (event === 'progress' || seen.items || seen.missing) {
+      if (attempt !== open && !question.isTorn(attempt)) {
+        const entry = outside.get(event) ?? { count: 0, at };
+        entry.count++;
+        outside.set(event, entry);
+      }
+      if (event === 'progress') checkProgress(seen);
+    }
+  }
+  for (const [event, { count, at }] of outside) {
+    find('out-of-place', `${count} ${event} came outside of their attempt`, at);
+  }
+  return findings;
+
+  function checkEnding(event: string, attempt: number, at: number): void {
+    const mine = [...runs.values()].filter((run) => run.attempt === attempt);
+    const endings = mine.map((run) => run.ending?.what);
+    // A viewer may hear of it much later; the next run is there soon.
+    const later = [...runs.values()].filter((run) => run.attempt > attempt);
+    const next = Math.min(at, ...later.map(({ from }) => from));
+    const since = Math.min(next, ...mine.map(({ from }) => from));
+    if (event === 'retrying' && !endings.includes('throw')) {
+      find('unjustified', `retrying of attempt ${attempt}, which did not throw`, at);
+    }
+    if (event === 'stalled' && !question.mayBeStalled(since, next)) {
+      find('unjustified', `stalled of attempt ${attempt}, and no worker was lost`, at);
+    }
+    if (event === 'waiting' && !question.mayBeHandedBack(at)) {
+      find('unjustified', `attempt ${attempt} was handed back, and no worker was told to stop`, at);
+    }
+  }
+
+  function checkProgress(seen: Seen): void {
+    if (typeof seen.percent === 'number') {
+      if (seen.percent < percent)
+        find('backward', `progress went from ${percent} % to ${seen.percent} %`, seen.at);
+      percent = Math.max(percent, seen.percent);
+    }
+    if (!seen.progress) return;
+    const { run, n } = seen.progress;
+    const before = reports.get(run) ?? 0;
+    if (n < before) find('backward', `report ${n} of run ${run} came after report ${before}`, seen.at);
+    reports.set(run, Math.max(before, n));
+  }
+}
+
+function checkResult(seen: Seen, runs: ReadonlyMap<string, Run>, find: Find): void {
+  const run = runs.get(seen.result ?? '');
+  if (run?.ending?.what !== 'return') {
+    find('unjustified', `completed with the result of run ${seen.result}, which did not return`, seen.at);
+  }
+}
+
+type Find = (kind: string, text: string, at: number) => void;
+
+/** An id is `epoch-offset`: the offset grows, and the epoch stays the same as long as Redis does. */
+export function checkIds(
+  segment: readonly Seen[],
+  mayChangeEpoch: (at: number) => boolean,
+  find: Find,
+): void {
+  let epoch: string | undefined;
+  let offset = 0;
+  for (const { id, event, at } of segment) {
+    if (id === '') {
+      find('no-id', `${event} came without an id`, at);
+      continue;
+    }
+    const [nowEpoch, nowOffset] = [
+      id.slice(0, id.lastIndexOf('-')),
+      Number(id.slice(id.lastIndexOf('-') + 1)),
+    ];
+    if (epoch !== undefined && nowEpoch !== epoch && !mayChangeEpoch(at)) {
+      find('silent-epoch', `the epoch went from ${epoch} to ${nowEpoch} without a reset`, at);
+    }
+    if (nowOffset <= offset) find('id-order', `id ${id} (${event}) came after offset ${offset}`, at);
+    epoch = nowEpoch;
+    offset = Math.max(offset, nowOffset);
+  }
+}

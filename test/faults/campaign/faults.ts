@@ -1,0 +1,269 @@
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from '../../support/redis.js';
+import { until } from '../../support/until.js';
+import type { Direction } from './network.js';
+import type { Random } from './random.js';
+import type { Member, Role, Service } from './service.js';
+
+/** Something that is broken for a while and then mended. */
+export interface Fault {
+  kind: string;
+  /**
+   * Breaks it, waits `ms` and mends it.
+   * @returns what was broken, and what a process did wrong meanwhile
+   */
+  run(service: Service, ms: number, random: Random): Promise<string | { target: string; trouble: string }>;
+}
+
+const membersOf = (service: Service, role: Role): Member[] =>
+  role === 'api' ? service.apis : service.workers;
+
+/** A process is killed and started again after a while. */
+const kill = (role: Role): Fault => ({
+  kind: `${role}-kill`,
+  async run(service, ms, random) {
+    const member = random.pick(membersOf(service, role));
+    await member.end('SIGKILL');
+    await sleep(ms);
+    await member.start();
+    return member.name;
+  },
+});
+
+/** A process is frozen and goes on later, as after a suspended machine. */
+const freeze = (role: Role): Fault => ({
+  kind: `${role}-stop`,
+  async run(service, ms, random) {
+    const member = random.pick(membersOf(service, role));
+    member.signal('SIGSTOP');
+    await sleep(ms);
+    member.signal('SIGCONT');
+    return member.name;
+  },
+});
+
+/** A process is asked to end, as in a deployment, and another one takes its place. */
+const restart = (role: Role): Fault => ({
+  kind: `${role}-term`,
+  async run(service, ms, random) {
+    const member = random.pick(membersOf(service, role));
+    const obeyed = await member.end('SIGTERM');
+    await sleep(Math.min(ms, 1000));
+    await member.start();
+    if (obeyed) return member.name;
+    return { target: member.name, trouble: 'it was told to end, and had to be killed' };
+  },
+});
+
+/** Redis is ended and comes back with its append-only file. */
+const redisEnds = (kind: string, signal: NodeJS.Signals): Fault => ({
+  kind,
+  async run({ redis }, ms) {
+    await redis.end(signal);
+    await sleep(ms);
+    await redis.start();
+    return 'redis';
+  },
+});
+
+/** Redis is told to behave in a certain way for a while. */
+const redis = (
+  kind: string,
+  breakIt: (service: Service, ms: number) => Promise<unknown>,
+  mendIt: (service: Service) => Promise<unknown> = async () => {},
+): Fault => ({
+  kind,
+  async run(service, ms) {
+    await breakIt(service, ms);
+    await sleep(ms);
+    await mendIt(service);
+    return 'redis';
+  },
+});
+
+const set = ({ redis }: Service, ...settings: Array<[string, string]>): Promise<unknown> =>
+  Promise.all(settings.map(([name, value]) => redis.admin.config('SET', name, value)));
+
+/** Something is done to Redis again and again. */
+const redisAgain = (kind: string, everyMs: number, args: string[]): Fault => ({
+  kind,
+  async run({ redis }, ms) {
+    const until = Date.now() + ms;
+    while (Date.now() < until) {
+      await (redis.admin.call as (...args: string[]) => Promise<unknown>)(...args);
+      await sleep(everyMs);
+    }
+    return 'redis';
+  },
+});
+
+const redisFaults: Fault[] = [
+  redisEnds('redis-kill', 'SIGKILL'),
+  redisEnds('redis-term', 'SIGTERM'),
+  redis(
+    'redis-stop',
+    async ({ redis }) => redis.signal('SIGSTOP'),
+    async ({ redis }) => redis.signal('SIGCONT'),
+  ),
+  // Nobody listens at that port, so nothing is replaced; but nothing can be written either.
+  redis(
+    'redis-readonly',
+    async ({ redis }) => redis.admin.replicaof('127.0.0.1', await freePort()),
+    ({ redis }) => redis.admin.replicaof('NO', 'ONE'),
+  ),
+  redis(
+    'redis-busy',
+    async (service) => {
+      await set(service, ['busy-reply-threshold', '50']);
+      service.redis.admin.eval('while true do end', 0).catch(() => {});
+    },
+    async ({ redis }) => {
+      // The connection waits for the script, so the order comes on another one.
+      const other = redis.admin.duplicate({ enableReadyCheck: false });
+      other.on('error', () => {});
+      await until('the script has ended', async () => {
+        await other.script('KILL').catch(() => {});
+        return (await other.ping().catch(() => '')) === 'PONG';
+      });
+      other.disconnect();
+    },
+  ),
+  redis(
+    'redis-oom',
+    (service) => set(service, ['maxmemory', '1mb']),
+    (service) => set(service, ['maxmemory', '0']),
+  ),
+  redis('redis-paused', async ({ redis }, ms) => redis.admin.call('CLIENT', 'PAUSE', String(ms), 'ALL')),
+  redis(
+    'redis-misconf',
+    async (service) => {
+      // A save that cannot be put in its place has failed, and then Redis takes no writes.
+      mkdirSync(join(service.redis.folder, 'taken.rdb', 'full'), { recursive: true });
+      await set(service, ['dbfilename', 'taken.rdb'], ['save', '86400 100000000']);
+      await service.redis.admin.bgsave();
+      await until('the save has failed', async () =>
+        (await service.redis.admin.info('persistence')).includes('rdb_last_bgsave_status:err'),
+      );
+    },
+    async (service) => {
+      await set(service, ['save', ''], ['dbfilename', 'dump.rdb']);
+      rmSync(join(service.redis.folder, 'taken.rdb'), { recursive: true, force: true });
+    },
+  ),
+  redis(
+    'redis-noreplicas',
+    (service) => set(service, ['min-replicas-to-write', '1']),
+    (service) => set(service, ['min-replicas-to-write', '0']),
+  ),
+  redisAgain('redis-script-flush', 30, ['SCRIPT', 'FLUSH']),
+  redisAgain('redis-cut-normal', 125, ['CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes']),
+  redisAgain('redis-cut-pubsub', 250, ['CLIENT', 'KILL', 'TYPE', 'pubsub']),
+];
+
+/** The network between the processes of a role and Redis is bad. */
+function networkFaults(role: Role): Fault[] {
+  const fault = (
+    what: string,
+    run: (member: Member, ms: number, random: Random) => Promise<unknown>,
+  ): Fault => ({
+    kind: `${role}-redis-${what}`,
+    async run(service, ms, random) {
+      const member = random.pick(membersOf(service, role));
+      await run(member, ms, random);
+      return member.name;
+    },
+  });
+  const again = async (ms: number, everyMs: number, step: () => void): Promise<void> => {
+    for (let passed = 0; passed < ms; passed += everyMs) {
+      step();
+      await sleep(everyMs);
+    }
+  };
+  const withhold = (direction: Direction): Fault =>
+    fault(`withhold-${direction}`, async ({ network }, ms) => {
+      network.withhold(direction);
+      await sleep(ms);
+      network.release();
+    });
+  return [
+    fault('cut', ({ network }, ms) => again(ms, 200, network.cut)),
+    fault('cut-in-answer', ({ network }, ms) => again(ms, 200, network.cutInAnswer)),
+    fault('cut-delayed', async ({ network }, ms, random) => {
+      const direction = random.pick(['calls', 'answers'] as const);
+      network.delay(direction, random.between(30, 120));
+      await again(ms, 400, network.cut);
+      network.delay(direction, 0);
+    }),
+    fault('slow', async ({ network }, ms, random) => {
+      network.delay('answers', random.between(50, 400));
+      await sleep(ms);
+      network.delay('answers', 0);
+    }),
+    withhold('calls'),
+    withhold('answers'),
+    fault('half-open', async ({ network }, ms) => {
+      network.abandon();
+      await sleep(ms);
+    }),
+  ];
+}
+
+/** The network between viewers and the API is bad. */
+const viewerFaults: Fault[] = [
+  {
+    kind: 'viewers-cut',
+    async run({ front }, ms) {
+      for (let passed = 0; passed < ms; passed += 500) {
+        front.cut();
+        await sleep(500);
+      }
+      return 'viewers';
+    },
+  },
+  {
+    kind: 'viewers-cut-in-answer',
+    async run({ front }, ms) {
+      front.cutInAnswer();
+      await sleep(ms);
+      return 'viewers';
+    },
+  },
+  {
+    kind: 'viewers-slow',
+    async run({ front }, ms, random) {
+      front.delay('answers', random.between(100, 600));
+      await sleep(ms);
+      front.delay('answers', 0);
+      return 'viewers';
+    },
+  },
+  {
+    kind: 'viewers-withhold',
+    async run({ front }, ms, random) {
+      front.withhold(random.pick(['calls', 'answers'] as const));
+      await sleep(ms);
+      front.release();
+      return 'viewers';
+    },
+  },
+];
+
+/** Faults after which Redis still has all that it has acknowledged. */
+export const PLAIN_FAULTS: readonly Fault[] = [
+  ...(['api', 'worker'] as const).flatMap((role) => [kill(role), freeze(role), restart(role)]),
+  ...redisFaults,
+  ...networkFaults('api'),
+  ...networkFaults('worker'),
+  ...viewerFaults,
+];
+
+/** No fault at all: what is found with it, the checker or the calm product is to blame for. */
+export const NO_FAULT: Fault = {
+  kind: 'nothing',
+  async run(_service, ms) {
+    await sleep(ms);
+    return 'nothing';
+  },
+};

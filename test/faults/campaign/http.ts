@@ -1,0 +1,74 @@
+import { randomBytes } from 'node:crypto';
+import { request } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export interface Answer {
+  status: number;
+  // biome-ignore lint/suspicious/noExplicitAny: the answers are not ours to type
+  body: any;
+}
+
+/** One HTTP call on a connection of its own. */
+export function call(
+  url: string,
+  {
+    method = 'GET',
+    token,
+    body,
+    key,
+  }: { method?: string; token?: string; body?: unknown; key?: string } = {},
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const text = body === undefined ? undefined : JSON.stringify(body);
+    const req = request(url, {
+      method,
+      agent: false,
+      timeout: 15_000,
+      headers: {
+        ...(text === undefined
+          ? {}
+          : { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(text) }),
+        ...(token ? { Authorization: `Bearer ${token}` } : {}),
+        ...(key ? { 'Idempotency-Key': key } : {}),
+      },
+    });
+    req.on('timeout', () => req.destroy(new Error('no answer')));
+    req.on('error', reject);
+    req.on('response', (res) => {
+      let answer = '';
+      res.setEncoding('utf8').on('data', (piece: string) => (answer += piece));
+      res.on('error', reject);
+      res.on('end', () => {
+        try {
+          resolve({ status: res.statusCode!, body: answer === '' ? undefined : JSON.parse(answer) });
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
+    req.end(text);
+  });
+}
+
+/** An answer that says: try again. 409 for a key that is being used at this moment is one. */
+const isPassing = ({ status, body }: Answer): boolean =>
+  status >= 500 || status === 429 || (status === 409 && body?.code === 'idempotency-in-progress');
+
+/**
+ * Calls until there is an answer that counts, as a careful client does: with the same body and key each time.
+ * @throws Error when the signal is aborted first
+ */
+export async function callUntilAnswered(
+  url: string,
+  options: Parameters<typeof call>[1],
+  signal: AbortSignal,
+): Promise<Answer> {
+  for (;;) {
+    signal.throwIfAborted();
+    const answer = await call(url, options).catch(() => undefined);
+    if (answer && !isPassing(answer)) return answer;
+    await sleep(200, undefined, { signal });
+  }
+}
+
+export const newKey = (): string => `campaign-${randomBytes(12).toString('hex')}`;

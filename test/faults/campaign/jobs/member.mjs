@@ -1,0 +1,5 @@
+import { defineJob } from 'headway';
+import { plan, result } from '../plan-schema.mjs';
+import { runPlan } from '../witness.mjs';
+
+export default defineJob({ name: 'member', input: plan, result, concurrency: 10, run: runPlan });

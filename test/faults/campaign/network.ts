@@ -1,0 +1,177 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+
+/** Which way bytes go: `calls` from the client to the server, `answers` back. */
+export type Direction = 'calls' | 'answers';
+
+/** A network between clients and a server that can be made bad. */
+export interface Network {
+  port: number;
+  /** Cuts every connection. */
+  cut(): void;
+  /** Cuts each connection in the middle of the next answer that passes. */
+  cutInAnswer(): void;
+  /** Holds back what goes in this direction by so many ms; 0 ends it. */
+  delay(direction: Direction, ms: number): void;
+  /** Lets nothing pass in this direction, until `release`: then all of it passes. */
+  withhold(direction: Direction): void;
+  release(): void;
+  /** The connections that are open now never carry anything again, and nobody is told; new ones work. */
+  abandon(): void;
+  stop(): Promise<void>;
+}
+
+/** What a connection may hold back, in bytes, before its sender is no longer read. */
+const MAX_HELD = 4 * 1024 * 1024;
+
+interface Weather {
+  delay: Record<Direction, number>;
+  withheld: Record<Direction, boolean>;
+}
+
+/** One direction of one connection. */
+class Lane {
+  private readonly queue: Array<{ chunk: Buffer; due: number }> = [];
+  private held = 0;
+  private timer: NodeJS.Timeout | undefined;
+  private ended = false;
+  abandoned = false;
+  cutNext = false;
+
+  constructor(
+    readonly direction: Direction,
+    private readonly from: Socket,
+    private readonly to: Socket,
+    private readonly weather: Weather,
+  ) {
+    from.on('data', (chunk: Buffer) => this.take(chunk));
+    from.on('end', () => {
+      this.ended = true;
+      this.pump();
+    });
+    to.on('drain', () => this.pump());
+  }
+
+  private take(chunk: Buffer): void {
+    if (this.cutNext) {
+      this.to.write(chunk.subarray(0, Math.floor(chunk.length / 2)), () => this.to.destroy());
+      this.from.destroy();
+      return;
+    }
+    this.queue.push({ chunk, due: Date.now() + this.weather.delay[this.direction] });
+    this.held += chunk.length;
+    if (this.held > MAX_HELD) this.from.pause();
+    this.pump();
+  }
+
+  pump(): void {
+    clearTimeout(this.timer);
+    while (this.queue.length > 0) {
+      if (this.abandoned || this.weather.withheld[this.direction] || this.to.destroyed) return;
+      if (this.to.writableNeedDrain) return;
+      const wait = this.queue[0]!.due - Date.now();
+      if (wait > 0) {
+        this.timer = setTimeout(() => this.pump(), wait);
+        return;
+      }
+      const { chunk } = this.queue.shift()!;
+      this.held -= chunk.length;
+      this.to.write(chunk);
+    }
+    if (this.from.isPaused()) this.from.resume();
+    if (this.ended && !this.abandoned && !this.weather.withheld[this.direction]) this.to.end();
+  }
+
+  stop(): void {
+    clearTimeout(this.timer);
+    this.queue.length = 0;
+  }
+}
+
+/**
+ * Starts a proxy.
+ * @param targets the ports of the servers; they are asked in turn, and one that refuses is passed over
+ */
+export async function startNetwork(targets: () => readonly number[]): Promise<Network> {
+  const weather: Weather = {
+    delay: { calls: 0, answers: 0 },
+    withheld: { calls: false, answers: false },
+  };
+  const sockets = new Set<Socket>();
+  const lanes = new Set<Lane>();
+  let turn = 0;
+
+  const server = createServer({ allowHalfOpen: true }, (near) => {
+    sockets.add(near);
+    near.on('error', () => {});
+    near.on('close', () => sockets.delete(near));
+    const ports = targets();
+    const start = turn++;
+    reach(0);
+
+    function reach(tried: number): void {
+      if (near.destroyed) return;
+      if (tried >= ports.length) return void near.destroy();
+      const far = connect({
+        port: ports[(start + tried) % ports.length]!,
+        host: '127.0.0.1',
+        allowHalfOpen: true,
+      });
+      sockets.add(far);
+      let connected = false;
+      far.on('error', () => {
+        if (!connected) reach(tried + 1);
+      });
+      far.on('close', () => {
+        sockets.delete(far);
+        if (connected) near.destroy();
+      });
+      near.on('close', () => far.destroy());
+      far.on('connect', () => {
+        connected = true;
+        const both = [new Lane('calls', near, far, weather), new Lane('answers', far, near, weather)];
+        for (const socket of [near, far]) socket.setNoDelay(true);
+        for (const lane of both) lanes.add(lane);
+        far.on('close', () => {
+          for (const lane of both) {
+            lane.stop();
+            lanes.delete(lane);
+          }
+        });
+      });
+    }
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+
+  const pump = (): void => {
+    for (const lane of lanes) lane.pump();
+  };
+  const cut = (): void => {
+    for (const socket of sockets) socket.destroy();
+  };
+  return {
+    port: (server.address() as AddressInfo).port,
+    cut,
+    cutInAnswer() {
+      for (const lane of lanes) if (lane.direction === 'answers') lane.cutNext = true;
+    },
+    delay(direction, ms) {
+      weather.delay[direction] = ms;
+    },
+    withhold(direction) {
+      weather.withheld[direction] = true;
+    },
+    release() {
+      weather.withheld.calls = weather.withheld.answers = false;
+      pump();
+    },
+    abandon() {
+      for (const lane of lanes) lane.abandoned = true;
+    },
+    async stop() {
+      cut();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}

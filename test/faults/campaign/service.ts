@@ -1,0 +1,153 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { adopt, end, isRunning } from './children.js';
+import { type Network, startNetwork } from './network.js';
+import { type RedisNode, startRedisNode } from './redis-node.js';
+
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+const here = fileURLToPath(new URL('.', import.meta.url));
+
+export type Role = 'api' | 'worker';
+
+/** A process of Headway that can be ended and started again, with its own way to Redis. */
+export interface Member {
+  name: string;
+  role: Role;
+  /** Its way to Redis. */
+  network: Network;
+  /** Where the API listens; 0 while it does not run. */
+  port: number;
+  start(): Promise<void>;
+  /** Resolves to whether it obeyed in time; it has ended in any case. */
+  end(signal: NodeJS.Signals): Promise<boolean>;
+  signal(signal: NodeJS.Signals): void;
+}
+
+/** Redis, API processes and workers with networks between them: everything that faults can be done to. */
+export interface Service {
+  folder: string;
+  /** Where the jobs write what they say. */
+  truth: string;
+  url: string;
+  redis: RedisNode;
+  apis: Member[];
+  workers: Member[];
+  /** The way of viewers to the API: a load balancer that takes the processes in turn. */
+  front: Network;
+  /** From now on the processes reach another Redis. */
+  moveTo(redis: RedisNode): void;
+  stop(): Promise<void>;
+}
+
+export interface ServiceOptions {
+  folder: string;
+  apis: number;
+  workers: number;
+  lockMs: number;
+}
+
+export async function startService({ folder, apis, workers, lockMs }: ServiceOptions): Promise<Service> {
+  const truth = join(folder, 'truth');
+  mkdirSync(truth, { recursive: true });
+  const redis = await startRedisNode(join(folder, 'redis'));
+  const members: Member[] = [];
+  const env = {
+    PATH: process.env.PATH,
+    HOST: '127.0.0.1',
+    PORT: '0',
+    LOG_LEVEL: process.env.CAMPAIGN_LOG_LEVEL ?? 'error',
+    DATA_DIR: join(folder, 'data'),
+    TOKEN_SECRET: 'a secret for tests that is long enough',
+    JOBS_DIR: join(here, 'jobs'),
+    CAMPAIGN_TRUTH: truth,
+    CHANNEL_RULES: '[{"channel":"public.**","subscribe":"anyone","publish":"anyone"}]',
+    JOB_LOG_LINES: '1000000',
+    CHANNEL_LOG_LENGTH: '100000',
+    LOCK_DURATION_MS: String(lockMs),
+    STALLED_INTERVAL_MS: '1000',
+    MAX_STALLS: '1000',
+    SHUTDOWN_GRACE_MS: '500',
+    HEARTBEAT_MS: '1000',
+    WORKER_THREADS: '2',
+    KEEP_JOBS_MS: '120000',
+  };
+  const service: Service = {
+    folder,
+    truth,
+    url: '',
+    redis,
+    apis: [],
+    workers: [],
+    front: undefined as unknown as Network,
+    moveTo(next) {
+      service.redis = next;
+    },
+    async stop() {
+      await Promise.all(members.map((member) => member.end('SIGKILL')));
+      await Promise.all(
+        [service.front, ...members.map(({ network }) => network)].map((proxy) => proxy?.stop()),
+      );
+      await service.redis.remove();
+    },
+  };
+
+  async function addMember(role: Role, index: number): Promise<Member> {
+    const name = `${role}-${index}`;
+    const network = await startNetwork(() => [service.redis.port]);
+    let child: ChildProcess | undefined;
+    const member: Member = {
+      name,
+      role,
+      network,
+      port: 0,
+      async start() {
+        // Whatever has not ended by itself is replaced.
+        if (child) await end(child, 'SIGKILL');
+        const log = openSync(join(folder, `${name}.log`), 'a');
+        child = spawn(process.execPath, [join(root, 'dist', role, 'main.js')], {
+          cwd: root,
+          env: { ...env, REDIS_URL: `redis://127.0.0.1:${network.port}` },
+          stdio: ['ignore', log, log, 'ipc'],
+        });
+        closeSync(log);
+        adopt(child);
+        const mine = child;
+        mine.once('exit', () => {
+          if (child === mine) member.port = 0;
+        });
+        const url = await Promise.race([
+          once(mine, 'message').then(([message]) => (message as { url?: string }).url),
+          once(mine, 'exit').then(([code, signal]) => {
+            throw new Error(
+              `${name} ended with ${code ?? signal} while it started; see ${folder}/${name}.log`,
+            );
+          }),
+        ]);
+        if (url) member.port = Number(new URL(url).port);
+      },
+      async end(signal) {
+        return child ? end(child, signal) : true;
+      },
+      signal(signal) {
+        if (child && isRunning(child)) child.kill(signal);
+      },
+    };
+    members.push(member);
+    await member.start();
+    return member;
+  }
+
+  try {
+    service.front = await startNetwork(() => service.apis.flatMap(({ port }) => (port > 0 ? [port] : [])));
+    service.url = `http://127.0.0.1:${service.front.port}`;
+    service.apis = await Promise.all(Array.from({ length: apis }, (_, i) => addMember('api', i)));
+    service.workers = await Promise.all(Array.from({ length: workers }, (_, i) => addMember('worker', i)));
+  } catch (error) {
+    await service.stop();
+    throw error;
+  }
+  return service;
+}

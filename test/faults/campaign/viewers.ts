@@ -1,0 +1,89 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { compact } from './compact.js';
+import type { Random } from './random.js';
+import type { ViewerRecord } from './records.js';
+import { openSse } from './sse-client.js';
+
+export interface ViewerOptions {
+  name: string;
+  url: string;
+  token?: string | undefined;
+  random: Random;
+  /** Drops its connection on purpose from time to time. */
+  returns?: boolean;
+  /** Reads in small portions, with pauses. */
+  slow?: boolean;
+  /** Comes back sooner than the stream asks for. */
+  eager?: boolean;
+  /** Given up from outside. */
+  signal: AbortSignal;
+}
+
+/** Follows one stream as an `EventSource` would, and keeps what it saw. */
+export interface Viewer {
+  record: ViewerRecord;
+  /** Resolves when it was answered 204, or given up. */
+  done: Promise<void>;
+}
+
+const EAGER_MS = 150;
+/** A slow viewer reads about so much at a time. */
+const SLOW_BYTES = 8 * 1024;
+/** An `EventSource` would have given up; this one goes on, so that the rest can be checked too. */
+const REFUSED_MS = 400;
+
+export function startViewer(options: ViewerOptions): Viewer {
+  const { name, random, signal } = options;
+  const record: ViewerRecord = { name, seen: [], refusals: [] };
+  return { record, done: follow() };
+
+  async function follow(): Promise<void> {
+    let gone = 0;
+    let unpaused = 0;
+    let lastEventId = '';
+    let retryMs = 2000;
+    while (!signal.aborted) {
+      const connection = openSse({
+        url: options.url,
+        token: options.token,
+        lastEventId,
+        onEvent(event) {
+          if (event.id) lastEventId = event.id;
+          record.seen.push(compact(event, Date.now()));
+        },
+        onRetry(ms) {
+          retryMs = ms;
+        },
+        ...(options.slow
+          ? {
+              onBytes(response, length) {
+                unpaused += length;
+                if (unpaused < SLOW_BYTES) return;
+                unpaused = 0;
+                response.pause();
+                setTimeout(() => response.resume(), random.between(5, 120));
+              },
+            }
+          : {}),
+      });
+      const stop = (): void => connection.close();
+      signal.addEventListener('abort', stop);
+      const drop = options.returns ? setTimeout(stop, random.between(200, 2500)) : undefined;
+      const { status } = await connection.closed;
+      clearTimeout(drop);
+      signal.removeEventListener('abort', stop);
+      if (signal.aborted) return;
+      if (status === 204) {
+        record.doneAt = Date.now();
+        return;
+      }
+      if (status === 404 || status === 410) {
+        // There is no such job any more, and there will be none.
+        if (++gone === 3) return;
+      } else gone = 0;
+      if (status !== undefined) record.refusals.push({ at: Date.now(), status });
+      const wait = status !== undefined ? REFUSED_MS : options.eager ? EAGER_MS : retryMs;
+      await sleep(wait, undefined, { signal }).catch(() => {});
+    }
+  }
+}
