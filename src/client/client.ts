@@ -40,6 +40,14 @@ export interface Publication {
   key?: string;
 }
 
+/** How an event is published. */
+export interface PublishOptions {
+  signal?: AbortSignal;
+  /** The same key with the same event publishes once. Defaults to a random one. */
+  idempotencyKey?: string;
+  onRetry?: RetryListener;
+}
+
 /** What names a job: its id, one of its links, or what a start has given. */
 export type JobReference = string | { id: string; token?: string | undefined };
 
@@ -104,14 +112,17 @@ export function createClient<J extends Jobs = JobMap>(options: ClientOptions = {
     watchChannels: <T = unknown>(names: string[], watch?: ChannelOptions<T>) =>
       new Channels<T>(pool, names, watch),
 
-    /** Publishes to a channel. @returns the id of the event */
-    async publish(
-      channel: string,
-      event: Publication,
-      { signal }: { signal?: AbortSignal } = {},
-    ): Promise<string> {
+    /**
+     * Publishes to a channel, once: it is tried again while the service does not answer or is overloaded.
+     * @returns the id of the event
+     * @throws ProblemError
+     */
+    async publish(channel: string, event: Publication, how: PublishOptions = {}): Promise<string> {
+      const { signal, onRetry, idempotencyKey = randomKey() } = how;
       const path = `v1/channels/${encodeURIComponent(channel)}`;
-      return (await (await call(options, path, { method: 'POST', json: event, signal })).json()).id;
+      const headers = { 'Idempotency-Key': idempotencyKey };
+      const answer = call(options, path, { method: 'POST', headers, json: event, signal, onRetry, tries: 5 });
+      return (await (await answer).json()).id;
     },
 
     /** Uploads a file, whose id goes into the data of a job. @param how.name what it is called, if it does not say itself */

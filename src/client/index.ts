@@ -7,6 +7,7 @@ export {
   createClient,
   type JobReference,
   type Publication,
+  type PublishOptions,
   type StartOptions,
 } from './client.js';
 export { JobCancelledError, JobFailedError, type Problem, ProblemError } from './errors.js';

@@ -65,7 +65,6 @@ export async function connectHeadway(
   const publishing = patient ? connectRedis(config.REDIS_URL, 'report') : redis;
   const publisher = createPublisher({
     redis: publishing,
-    patient,
     prefix,
     logLength: config.CHANNEL_LOG_LENGTH,
     ttlMs: config.KEEP_JOBS_MS,
@@ -103,6 +102,7 @@ export async function connectHeadway(
       keep,
       beforeTelling,
       afterTelling: outcomes.told,
+      patient,
     }),
     outcomes,
     webhooks,

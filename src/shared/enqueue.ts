@@ -6,6 +6,7 @@ import { type JobOptions, queueOptions } from './job-options.js';
 import { accepted } from './lifecycle/events.js';
 import type { Expiry } from './lifecycle/expiry.js';
 import { addressOf, type OpenQueue } from './queues.js';
+import { untilTaken } from './redis/transient.js';
 import type { WebhookStore } from './webhooks/store.js';
 
 /** A job that is about to be queued: its data fit, its options are in order. */
@@ -49,8 +50,8 @@ export function createEnqueue({ openQueue, publisher, expiry, webhooks, oneTurn 
     const { event, fence } = accepted({ id, name: definition.name, ...(dueAt ? { dueAt } : {}) });
     const about = { name: definition.name, createdAt: Date.now() };
     // Told first: a worker may be faster than we are.
-    const told = publisher.publish(jobChannel(id), event, fence);
-    if (!oneTurn) await told;
+    const tell = () => publisher.publish(jobChannel(id), event, fence);
+    const told = oneTurn ? tell() : await untilTaken(tell);
     const [, , , job] = await Promise.all([
       told,
       expiresAt === undefined ? undefined : expiry.add(id, expiresAt),

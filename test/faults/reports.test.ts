@@ -2,11 +2,9 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { StartedJob } from '../support/client.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { inThread, testJobs } from '../support/jobs.js';
-import { openStream, type TestStream } from '../support/sse.js';
-import { until } from '../support/until.js';
+import { openStream, openToEnd, type TestStream } from '../support/sse.js';
 
 /** Says `count` things of each kind, a group every few ms, and awaits nothing but time. */
 const TALKER = `
@@ -46,14 +44,6 @@ function heard({ events }: TestStream) {
   };
 }
 const all = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
-
-/** A viewer that comes when the API answers again, and stays to the end. */
-const lateViewer = ({ client }: Headway, job: StartedJob): Promise<TestStream> =>
-  until('a stream to its end', async () => {
-    const stream = await openStream(client.events(job), { token: job.token });
-    await stream.ended;
-    return stream.names().at(-1) === 'completed' ? stream : undefined;
-  });
 
 /** Faults that pass. Each begins at once and returns what ends it. */
 const FAULTS: Record<string, (redis: Redis, headway: Headway) => Promise<() => Promise<unknown>>> = {
@@ -132,7 +122,7 @@ describe('P11: what a job says while Redis', () => {
     const end = await FAULTS[fault!]!(connection, headway);
     await sleep(1000);
     await end();
-    const back = await lateViewer(headway, job);
+    const back = await openToEnd(client.events(job), job.token);
     if (stream.names().at(-1) !== 'completed') await stream.ended;
     for (const viewer of [stream, back]) {
       expect(viewer.names().at(-1)).toBe('completed');
@@ -165,7 +155,7 @@ describe('P11: what a job says while Redis', () => {
     redis.signal('SIGSTOP');
     await sleep(6000);
     redis.signal('SIGCONT');
-    const late = await Promise.all(jobs.map((job) => lateViewer(headway, job)));
+    const late = await Promise.all(jobs.map((job) => openToEnd(client.events(job), job.token)));
     expect(peakMiB(pid) - before).toBeLessThan(150);
     for (const stream of late) {
       expect(stream.names().at(-1)).toBe('completed');

@@ -4,15 +4,21 @@ import { createPublisher } from '../../src/shared/channel/publisher.js';
 import { createReader } from '../../src/shared/channel/reader.js';
 import { Subscriber } from '../../src/shared/channel/subscriber.js';
 import type { Sink, Subscription } from '../../src/shared/channel/subscription.js';
-import { connectRedis } from '../../src/shared/redis.js';
+import { type ConnectionRole, connectRedis } from '../../src/shared/redis.js';
 import { parseData } from './sse.js';
 
 /** A channel service on a real Redis, as one process has it. */
 export function openChannels(
   url: string,
-  { sharded = true, logLength = 100_000, ttlMs = 60_000, prefix = 'test' } = {},
+  {
+    sharded = true,
+    logLength = 100_000,
+    ttlMs = 60_000,
+    prefix = 'test',
+    role = 'patient' as ConnectionRole,
+  } = {},
 ) {
-  const redis = connectRedis(url, 'patient', { enableAutoPipelining: true });
+  const redis = connectRedis(url, role);
   const subscriberRedis = connectRedis(url, 'subscriber');
   const reads: string[] = [];
   const read = createReader(redis, prefix);

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,6 +17,8 @@ export interface TestRedis {
   signal(signal: NodeJS.Signals): void;
   /** Starts it again on the same port and files. */
   restart(): Promise<void>;
+  /** Keeps a copy of its files as they are now; what it returns puts the copy in their place, while the server is away. */
+  keepCopy(): () => void;
   /** Ends it and removes its files. */
   stop(): Promise<void>;
 }
@@ -94,6 +96,15 @@ export async function startRedis({ args = [] as string[], appendOnly = false } =
     kill,
     signal: (signal) => void child.kill(signal),
     restart: start,
+    keepCopy() {
+      const copy = mkdtempSync(join(tmpdir(), 'headway-test-redis-copy-'));
+      cpSync(dir, copy, { recursive: true });
+      return () => {
+        rmSync(dir, { recursive: true });
+        cpSync(copy, dir, { recursive: true });
+        rmSync(copy, { recursive: true });
+      };
+    },
     async stop() {
       await kill();
       rmSync(dir, { recursive: true, force: true });

@@ -1,6 +1,7 @@
 import { EventEmitter, once } from 'node:events';
 import { type ClientRequest, type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
 import { createParser } from 'eventsource-parser';
+import { until } from './until.js';
 
 export interface ReceivedEvent {
   id: string | undefined;
@@ -107,3 +108,11 @@ export function parseData(data: string): unknown {
     return data;
   }
 }
+
+/** A viewer that comes as soon as the API answers, and stays to the end of the job. */
+export const openToEnd = (url: string, token: string): Promise<TestStream> =>
+  until('a stream to its end', async () => {
+    const stream = await openStream(url, { token });
+    await stream.ended;
+    return ['completed', 'failed', 'cancelled'].includes(stream.names().at(-1)!) ? stream : undefined;
+  });

@@ -1,6 +1,5 @@
 import type { Cluster, Redis } from 'ioredis';
-import { serverRun } from '../redis/server-run.js';
-import { untilTaken } from '../redis/transient.js';
+import { isRun, ServerReplacedError, serverRun } from '../redis/server-run.js';
 import { type FrameInput, frameBody } from './frame.js';
 import type { Gather } from './gather.js';
 import { channelKeys, checkChannelName } from './keys.js';
@@ -35,6 +34,8 @@ export interface Fence {
   mark?: Mark;
   /** With `rank` and `mark`: the event may stand at a rank that was published already, since its mark has moved. */
   again?: boolean;
+  /** The run of the server that was read before it was decided to publish: on another one the reading may not hold. */
+  run?: string;
 }
 
 /** How far was published of something that has no place of its own in an attempt; `from` is empty when nothing was. */
@@ -57,11 +58,6 @@ export interface PublisherOptions {
   sharded: boolean;
   /** What makes calls to Redis in groups. Default: each at once. */
   gather?: Gather;
-  /**
-   * Whether `publish` repeats a call until Redis has taken it, instead of failing. Only for publishers of events that have a
-   * fence, or of which a second copy does no harm. Defaults to false.
-   */
-  patient?: boolean;
 }
 
 /** An event in the form in which it is sent to Redis. */
@@ -132,7 +128,7 @@ export function prepareEvent(event: ChannelEvent): PreparedEvent {
 }
 
 export function createPublisher(options: PublisherOptions): Publisher {
-  const { redis, prefix, logLength, ttlMs, unfinishedTtlMs = ttlMs, sharded, patient = false } = options;
+  const { redis, prefix, logLength, ttlMs, unfinishedTtlMs = ttlMs, sharded } = options;
   const { gather = (call) => call() } = options;
   const scripts = withScripts(redis);
   const command = sharded ? 'SPUBLISH' : 'PUBLISH';
@@ -151,6 +147,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     if (record) keys.push(record.key);
     return new Promise((resolve, reject) => {
       gather(() => {
+        if (fence?.run && !isRun(redis, fence.run)) return reject(new ServerReplacedError());
         const head = [command, newEpoch(), slot, body, logLength, ttl, end];
         const rest = [...fenceArguments(fence), serverRun(redis), ...numberingArguments(numbering)];
         scripts
@@ -164,8 +161,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     async publish(channel, event, fence) {
       checkChannelName(channel);
       const events = [prepareEvent(event)];
-      const call = () => send(channel, events, { keepMs: event.keepMs, fence });
-      const reply = patient ? await untilTaken(call) : await call();
+      const reply = await send(channel, events, { keepMs: event.keepMs, fence });
       return typeof reply === 'string' ? reply : undefined;
     },
     async publishInRow(channel, events, options) {

@@ -4,6 +4,8 @@ import { channelKeys, jobChannel } from '../channel/keys.js';
 import type { Publisher } from '../channel/publisher.js';
 import type { KeepTimes } from '../job-index/keep-times.js';
 import { addressOf, queueKey } from '../queues.js';
+import { isRun, ServerReplacedError, serverRun } from '../redis/server-run.js';
+import { untilTaken } from '../redis/transient.js';
 import { lastNews } from './bull-events.js';
 import { ended, type Transition } from './events.js';
 import { isOurs } from './plain-progress.js';
@@ -28,6 +30,8 @@ export interface LifecycleOptions {
   /** Hears of what was told, once for each, by whoever told it. */
   afterTelling?: (transition: Transition, job: JobSnapshot | undefined) => void;
   keep: KeepTimes;
+  /** Whether it repeats itself while Redis refuses, instead of failing. Defaults to false. */
+  patient?: boolean;
 }
 
 /** What a job's channel and BullMQ say of a job, after the two have been made to agree. */
@@ -60,6 +64,7 @@ export function createLifecycle({
   beforeTelling,
   afterTelling,
   keep,
+  patient = false,
 }: LifecycleOptions): Lifecycle {
   const jobKey = (jobId: string): string => {
     const { queue, id } = addressOf(jobId)!;
@@ -105,9 +110,11 @@ export function createLifecycle({
   ): Promise<Reconciled> {
     const again = (reported?: PlainProgress): Promise<Reconciled> =>
       reconcile(jobId, hint, reported, looks - 1);
+    const run = serverRun(redis);
     // In this order: see `transitions`.
     const told = await readTold(jobId);
     const job = await readJob(jobId, hint);
+    if (!isRun(redis, run)) throw new ServerReplacedError();
     const missing = await missingOf(jobId, told, job, hint);
     // What the running attempt has said in BullMQ's own words belongs before what ends it.
     let running = told?.rank === RANK.active && told.end === undefined ? told.attempt : undefined;
@@ -119,7 +126,7 @@ export function createLifecycle({
       const { event, fence } = transition;
       if (running !== undefined) await plainReports.tell(jobId, running, reported);
       await beforeTelling(jobId, transition, job);
-      const id = await publisher.publish(jobChannel(jobId), { ...event, keepMs }, fence);
+      const id = await publisher.publish(jobChannel(jobId), { ...event, keepMs }, { ...fence, run });
       if (id !== undefined) afterTelling?.(transition, job);
       // Somebody else told of another time in between: which of the two holds?
       if (id === undefined && fence.mark && looks > 1) return again(progress);
@@ -139,7 +146,12 @@ export function createLifecycle({
     return { job, epoch: now?.epoch, end: now?.end };
   }
 
-  return { reconcile: (jobId, hint, progress) => reconcile(jobId, hint, progress) };
+  return {
+    reconcile(jobId, hint, progress) {
+      const call = () => reconcile(jobId, hint, progress);
+      return patient ? untilTaken(call) : call();
+    },
+  };
 }
 
 /**

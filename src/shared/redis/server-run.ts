@@ -29,3 +29,15 @@ export function noteServerRun(redis: Redis): void {
 
 /** The run of the server that a connection is to; empty while it is not known, and for a Cluster. */
 export const serverRun = (redis: Redis | Cluster): string => runs.get(redis) ?? '';
+
+/** Whether a connection is to this run of a server, as far as both are known. */
+export const isRun = (redis: Redis | Cluster, run: string): boolean =>
+  run === '' || serverRun(redis) === '' || serverRun(redis) === run;
+
+/** Between a reading and what was to be written because of it, Redis was started again, or another server took over. */
+export class ServerReplacedError extends Error {
+  constructor() {
+    super('Redis was replaced between a reading and a writing');
+    this.name = 'ServerReplacedError';
+  }
+}

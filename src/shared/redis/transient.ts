@@ -17,7 +17,11 @@ export function isTransient(error: unknown): boolean {
   const { message, name } = error;
   const { code } = error as NodeJS.ErrnoException;
   return (
-    name === 'MaxRetriesPerRequestError' || CUT.test(message) || CUT.test(code ?? '') || REFUSED.test(message)
+    name === 'MaxRetriesPerRequestError' ||
+    name === 'ServerReplacedError' ||
+    CUT.test(message) ||
+    CUT.test(code ?? '') ||
+    REFUSED.test(message)
   );
 }
 

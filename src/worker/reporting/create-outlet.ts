@@ -51,23 +51,32 @@ export function createOutlet(options: OutletOptions): Outlet {
   const key = queueKey(queuePrefix, job.queueName, job.id!);
   const channel = jobChannel(jobId);
   const attempt = job.attemptsStarted;
-  /** Two runs never have the same, whatever the attempts are called. */
-  const source = newEpoch();
+  let knownSource: string | undefined;
+
+  /** Tells this run from others of the job, and which of two runs of an attempt began later: by the clock of Redis. */
+  async function sourceOf(): Promise<string> {
+    if (!knownSource) {
+      const [seconds, micros] = (await redis.time()).map(Number) as [number, number];
+      knownSource = `${attempt}.${seconds}${String(micros).padStart(6, '0')}.${newEpoch()}`;
+    }
+    return knownSource;
+  }
+
   const warn = (message: string): void => log.warn(message);
   const later = <T>(call: () => Promise<T>): Promise<T> =>
     new Promise((resolve) => gather(() => resolve(call())));
 
   const events = new ReportQueue<PreparedEvent>({
-    send: (entries, first, skip) =>
-      publisher.publishInRow(channel, entries, {
-        numbering: { source, first, skip },
-        fence: { attempt },
-      }),
+    async send(entries, first, skip) {
+      const numbering = { source: await sourceOf(), first, skip };
+      return publisher.publishInRow(channel, entries, { numbering, fence: { attempt } });
+    },
     onMissing: (count) => sayMissing({ other: count }),
     warn,
   });
   const lines = new ReportQueue<string>({
     async send(entries, first, skip) {
+      const source = await sourceOf();
       const call = () =>
         scripts.logJob(key, `${key}:logs`, logLines, source, first, skip ? '1' : '', ...entries);
       const last = await later(call);

@@ -6,7 +6,8 @@
            log (offset of the newest log event), start (offset before the first event that newcomers get),
            end (offset of the event that ended it), run (the run of the Redis server that last wrote here),
            past (earlier epochs of this channel, newest first: "<epoch>:<its last offset> ..."),
-           said ("<source> <number>": the last event taken from a source that numbers its events),
+           said ("<source> <number>": the last event taken from a source that numbers its events; the source of a run is
+           "<attempt>.<when the run began, by Redis' clock>.<random>", times of one length),
            and for jobs the fence: attempt, rank, failures, stalls, and the
            marks: due, percent (of the attempt), lines, paused ("1" when told that the queue is)
   KEYS[2]  its log: a stream, entry id "<offset>-0", fields f = frame, p = offset of the log event before,
@@ -37,7 +38,8 @@
   ARGV[16] "1" when the event may stand at a place that was published already, because only its mark has moved
   ARGV[17] the run of the server: the first 12 characters of `run_id` in INFO; none where the publisher does not know it
   The source of numbered events; none for events without numbers:
-  ARGV[18] its name; a source whose name is not the one in `said` begins at 1
+  ARGV[18] its name; a source whose name is not the one in `said` begins at 1. Of two runs of one attempt, which there are
+           only after Redis has lost data, the later one is the job's
   ARGV[19] the number of the event above; those below follow
   ARGV[20] "1" when the events before that are known to be lost; else the script takes nothing while some are missing
   ARGV[21] with KEYS[4]: how long the record is kept, in ms
@@ -81,12 +83,21 @@ end
 local FURTHER = 22
 local count = 1 + math.max(0, (#ARGV - FURTHER + 1) / 3)
 local source, first, taken = ARGV[18] or '', tonumber(ARGV[19] or '') or 1, 0
+local begunAgain = false
 if source ~= '' then
   if KEYS[4] then
     taken = tonumber(redis.call('HGET', KEYS[4], 'number') or '0')
   elseif meta[8] then
     local name, number = string.match(meta[8], '^(%S+) (%d+)$')
-    if name == source then taken = tonumber(number) end
+    if name == source then
+      taken = tonumber(number)
+    elseif name and attempt then
+      local mine, other = string.match(source, '^(%d+%.)%d+'), string.match(name, '^(%d+%.)%d+')
+      if mine and mine == other then
+        if source < name then return false end
+        begunAgain = true
+      end
+    end
   end
   if first > taken + 1 and ARGV[20] ~= '1' then return taken end
   if first + count - 1 <= taken then
@@ -97,6 +108,12 @@ end
 if not epoch then
   epoch = ARGV[2]
   redis.call('UNLINK', KEYS[2], KEYS[3])
+  redis.call('HSET', KEYS[1], 'epoch', epoch, 'run', run)
+elseif begunAgain then
+  -- Its progress begins anew within the attempt: viewers are told to forget what they know.
+  epoch = ARGV[2]
+  redis.call('UNLINK', KEYS[3])
+  redis.call('HDEL', KEYS[1], 'past', 'percent')
   redis.call('HSET', KEYS[1], 'epoch', epoch, 'run', run)
 elseif run ~= '' and meta[7] ~= run then
   -- Another server, or the same one started again: it may have lost its last writes. From here on ids are others, so that

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { admin, bearer, type OperationCases } from '../world.js';
 
 export const otherCases: Record<string, OperationCases> = {
@@ -45,6 +46,22 @@ export const otherCases: Record<string, OperationCases> = {
     ],
     bad: [
       ['no data', 400, () => ({ path: { name: 'public.a' }, body: { event: 'score' } })],
+      [
+        'a short key',
+        400,
+        () => ({ path: { name: 'public.a' }, body: { data: 1 }, headers: { 'Idempotency-Key': 'short' } }),
+      ],
+      [
+        'a key with another body',
+        409,
+        async (world) => {
+          const call = { path: { name: 'public.a' }, headers: { 'Idempotency-Key': randomUUID() } };
+          const url = `${world.headway.api.url}/v1/channels/${call.path.name}`;
+          const headers = { ...call.headers, 'Content-Type': 'application/json' };
+          await fetch(url, { method: 'POST', headers, body: '{"data":1}' });
+          return { ...call, body: { data: 2 } };
+        },
+      ],
       ['a channel that is not open', 401, () => ({ path: { name: 'private.a' }, body: { data: 1 } })],
       [
         'a channel that is not open to the token',

@@ -1,0 +1,79 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { frameId } from '../../src/shared/channel/frame.js';
+import { untilTaken } from '../../src/shared/redis/transient.js';
+import { openChannels, Viewer } from '../support/channel.js';
+import { startRedis, type TestRedis } from '../support/redis.js';
+import { until } from '../support/until.js';
+
+describe('P5: a Redis that came back from an older copy of its file', () => {
+  let redis: TestRedis;
+  let writer: ReturnType<typeof openChannels>;
+  let reader: ReturnType<typeof openChannels>;
+  beforeEach(async () => {
+    redis = await startRedis({ appendOnly: true });
+    writer = openChannels(redis.url, { role: 'report' });
+    reader = openChannels(redis.url);
+  });
+  afterEach(async () => {
+    writer.close();
+    reader.close();
+    await redis.stop();
+  });
+
+  const watch = (name: string, viewer = new Viewer(), lastEventId?: string): Viewer => {
+    viewer.subscription = reader.subscriber.subscribe(name, viewer, { lastEventId });
+    return viewer;
+  };
+  const publish = async (name: string, from: number, to: number): Promise<void> => {
+    for (let i = from; i <= to; i++) {
+      await untilTaken(() => writer.publisher.publish(name, { event: 'log', data: i }));
+    }
+  };
+  const range = (from: number, to: number): number[] =>
+    Array.from({ length: to - from + 1 }, (_, i) => from + i);
+
+  // The offset at which the channel is when the viewer reads again: before, at and beyond the one that it has seen.
+  it.each([5, 10, 11, 50])(
+    'gives a viewer a reset and everything anew when %i events were written before it reads again',
+    async (written) => {
+      await publish('c', 1, 90);
+      const restore = redis.keepCopy();
+      const viewer = watch('c');
+      const ahead = watch('c');
+      await publish('c', 91, 100);
+      await until('seen', () => viewer.offsets.length === 100 && ahead.offsets.length === 100);
+      viewer.subscription.close();
+      await redis.kill('SIGKILL');
+      restore();
+      await redis.restart();
+      await publish('c', 1001, 1000 + written);
+      // One that goes away and comes back, and one that stays: both have seen what Redis has lost.
+      const back = watch('c', new Viewer(), viewer.lastId);
+      await publish('c', 2000, 2000);
+      await until('all', () => back.data().at(-1) === 2000 && ahead.data().at(-1) === 2000);
+      const now = [...range(1, 90), ...range(1001, 1000 + written), 2000];
+      expect(back.data()[0]).toMatchObject({ reason: 'rewound' });
+      expect(back.data().slice(1)).toEqual(now);
+      const resets = ahead.events().flatMap((event, i) => (event === 'reset' ? [i] : []));
+      expect(resets).toHaveLength(1);
+      expect(ahead.data().slice(resets[0]! + 1)).toEqual(now);
+    },
+  );
+
+  it('leaves a viewer alone that has seen nothing of what was lost', async () => {
+    await publish('c', 1, 10);
+    const viewer = watch('c');
+    await until('seen', () => viewer.offsets.length === 10);
+    viewer.subscription.close();
+    const restore = redis.keepCopy();
+    await publish('c', 11, 20);
+    await redis.kill('SIGKILL');
+    restore();
+    await redis.restart();
+    await publish('c', 101, 130);
+    const back = watch('c', new Viewer(), viewer.lastId);
+    await until('all', () => back.data().at(-1) === 130);
+    expect(back.data()).toEqual(range(101, 130));
+    expect(back.received.map((frame) => frameId(frame).offset)).toEqual(range(11, 40));
+  });
+});
