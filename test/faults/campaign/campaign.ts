@@ -180,7 +180,11 @@ async function breakThings(
     onFault?.(fault.kind);
     // While Redis is about to forget, nothing may be checked as if it did not.
     if (category === 'loss') record.losesFrom = record.from - 2000;
-    const outcome = await fault.run(service, lasts, random);
+    const outcome = await fault.run(service, lasts, random).catch((error: unknown) => {
+      // Whatever could not be broken or mended is worth knowing, and the other faults still are.
+      find({ kind: 'fault-failed', subject: fault.kind, text: String(error), at: record.from });
+      return 'failed';
+    });
     record.to = Date.now();
     if (typeof outcome === 'string') record.target = outcome;
     else record.target = outcome.target;
