@@ -69,7 +69,7 @@ function checkOnce(segment: ViewerRecord['seen'], { published }: ChannelRecord, 
       if (!whole) find('damaged', `event ${n} came cut`, event.at);
       if (seen.has(n)) twice.push(n);
       else if (n < highest) disordered.push(n);
-      if (n <= highest) at ||= published[n - 1]?.at ?? event.at;
+      if (n <= highest) at ||= published[n - 1]?.until ?? event.at;
       seen.add(n);
       highest = Math.max(highest, n);
     }
