@@ -122,6 +122,8 @@ async function startCases(
   { startEveryMs = 500, jobsAtOnce = 14, seed }: CampaignOptions,
   stopped: AbortSignal,
 ): Promise<void> {
+  // Where Redis forgets, each job is kept until the end: it may have to run again.
+  const [everyMs, atOnce] = stage.loses ? [startEveryMs * 3, jobsAtOnce * 8] : [startEveryMs, jobsAtOnce];
   const running = new Set<Promise<void>>();
   const failures: unknown[] = [];
   const start = (work: Promise<void>): void => {
@@ -140,10 +142,10 @@ async function startCases(
   })();
   let label = 0;
   while (!stopped.aborted) {
-    if (running.size < jobsAtOnce) {
+    if (running.size < atOnce) {
       start(runJobCase(stage, drawPlan(stage.random, `job ${++label}`)));
     }
-    await sleep(startEveryMs, undefined, { signal: stopped }).catch(() => {});
+    await sleep(everyMs, undefined, { signal: stopped }).catch(() => {});
   }
   await Promise.all([channels, ...running]);
   if (failures.length > 0) throw failures[0];
@@ -178,7 +180,11 @@ async function breakThings(
     onFault?.(fault.kind);
     // While Redis is about to forget, nothing may be checked as if it did not.
     if (category === 'loss') record.losesFrom = record.from - 2000;
-    const outcome = await fault.run(service, lasts, random);
+    const outcome = await fault.run(service, lasts, random).catch((error: unknown) => {
+      // Whatever could not be broken or mended is worth knowing, and the other faults still are.
+      find({ kind: 'fault-failed', subject: fault.kind, text: String(error), at: record.from });
+      return 'failed';
+    });
     record.to = Date.now();
     if (typeof outcome === 'string') record.target = outcome;
     else record.target = outcome.target;

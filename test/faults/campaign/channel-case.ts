@@ -70,7 +70,10 @@ export async function runChannelCase(stage: Stage, name: string, lastsMs: number
       { method: 'POST', body, key: newKey() },
       stage.overdue,
     );
-    if (status === 200) return;
+    if (status === 200) {
+      for (const publication of published.slice(-size)) publication.until = Date.now();
+      return;
+    }
     const text = `a publication was answered ${status}: ${JSON.stringify(answer)}`;
     stage.report([{ kind: 'not-published', subject: name, text, at: Date.now() }], { name });
     published.splice(-size);

@@ -1,12 +1,14 @@
 import { checkIds } from './check-lifecycle.js';
 import { type CheckOptions, checkRefusals } from './checker.js';
-import type { ChannelRecord, Finding, ViewerRecord } from './records.js';
+import type { ChannelRecord, Finding, Publication, ViewerRecord } from './records.js';
 import { segmentsOf } from './segments.js';
-import { isLost, lossWindows, mayReset } from './windows.js';
+import { lossWindows, mayReset, overlaps } from './windows.js';
 
 /** Compares what the viewers of a channel saw with what was published to it. Each event carries its number as `run` "channel". */
 export function checkChannel(channel: ChannelRecord, options: CheckOptions): Finding[] {
   const windows = lossWindows(options.faults);
+  const mayBeLost = ({ at, until = Number.POSITIVE_INFINITY }: Publication): boolean =>
+    overlaps(at, until, windows);
   const final = channel.viewers.find(({ name }) => name === options.finalViewer);
   const kept = final && new Set(numbers(segmentsOf(final.seen).at(-1)!));
   return channel.viewers.flatMap((viewer) => {
@@ -26,7 +28,7 @@ export function checkChannel(channel: ChannelRecord, options: CheckOptions): Fin
     const got = new Set(numbers(segments.at(-1)!));
     // After a reset a viewer gets what the log has; what it saw before no longer counts.
     const lacking = channel.published.filter(({ n, state }) => !state && !got.has(n));
-    const unexcused = lacking.filter(({ n, at }) => !isLost(at, windows) || kept?.has(n));
+    const unexcused = lacking.filter((event) => !mayBeLost(event) || kept?.has(event.n));
     if (unexcused.length > 0) {
       const shown = unexcused.slice(0, 5).map(({ n }) => n);
       find('lost', `${unexcused.length} published events (${shown}) never came`, unexcused[0]!.at);
@@ -47,7 +49,7 @@ export function checkChannel(channel: ChannelRecord, options: CheckOptions): Fin
     const shown = segmentsOf(seen)
       .at(-1)!
       .findLast(({ progress }) => progress)?.progress;
-    if (last && shown?.n !== last.n && !isLost(last.at, windows)) {
+    if (last && shown?.n !== last.n && !mayBeLost(last)) {
       find('stale-state', `the state is ${shown?.n ?? 'unknown'}, ${last.n} was published`, last.at);
     }
   }
@@ -67,7 +69,7 @@ function checkOnce(segment: ViewerRecord['seen'], { published }: ChannelRecord, 
       if (!whole) find('damaged', `event ${n} came cut`, event.at);
       if (seen.has(n)) twice.push(n);
       else if (n < highest) disordered.push(n);
-      if (n <= highest) at ||= published[n - 1]?.at ?? event.at;
+      if (n <= highest) at ||= published[n - 1]?.until ?? event.at;
       seen.add(n);
       highest = Math.max(highest, n);
     }

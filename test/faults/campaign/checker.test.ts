@@ -1,3 +1,6 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { checkChannel } from './check-channel.js';
 import { checkJob } from './checker.js';
@@ -315,6 +318,16 @@ describe(`the checker of the campaign (SEED=${seed})`, () => {
   it(`finds nothing in ${RECORDS} good records of jobs and channels`, () => {
     for (const [job] of records(goodJob)) expect(jobFindings(job)).toEqual([]);
     for (const [channel] of records(goodChannel)) expect(channelFindings(channel)).toEqual([]);
+  });
+
+  it('shares no code with the product', () => {
+    const folder = fileURLToPath(new URL('.', import.meta.url));
+    const files = readdirSync(folder).filter((name) => name.endsWith('.ts'));
+    expect(files).toContain('checker.ts');
+    for (const name of files) {
+      const imports = [...readFileSync(join(folder, name), 'utf8').matchAll(/from '([^']+)'/g)];
+      for (const [, path] of imports) expect(path).not.toMatch(/\/src\/|\/dist\//);
+    }
   });
 
   it.each(JOB_CHANGES)('finds %s: %s', (_name, finding, change) => {

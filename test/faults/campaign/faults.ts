@@ -140,16 +140,16 @@ const redisFaults: Fault[] = [
     'redis-misconf',
     async (service) => {
       // A save that cannot be put in its place has failed, and then Redis takes no writes.
-      mkdirSync(join(service.redis.folder, 'taken.rdb', 'full'), { recursive: true });
-      await set(service, ['dbfilename', 'taken.rdb'], ['save', '86400 100000000']);
+      mkdirSync(join(service.redis.folder, 'dump.rdb', 'full'), { recursive: true });
+      await set(service, ['save', '86400 100000000']);
       await service.redis.admin.bgsave();
       await until('the save has failed', async () =>
         (await service.redis.admin.info('persistence')).includes('rdb_last_bgsave_status:err'),
       );
     },
     async (service) => {
-      await set(service, ['save', ''], ['dbfilename', 'dump.rdb']);
-      rmSync(join(service.redis.folder, 'taken.rdb'), { recursive: true, force: true });
+      await set(service, ['save', '']);
+      rmSync(join(service.redis.folder, 'dump.rdb'), { recursive: true, force: true });
     },
   ),
   redis(

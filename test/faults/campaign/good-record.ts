@@ -71,7 +71,7 @@ export function goodChannel(random: Random): ChannelRecord {
   let at = 1_800_000_000_000;
   const published = Array.from({ length: random.between(10, 60) }, (_, i) => {
     at += random.between(1, 50);
-    return { n: i + 1, at, state: random.chance(0.2) };
+    return { n: i + 1, at, until: at + 3, state: random.chance(0.2) };
   });
   const seen = published.map(
     ({ n, at, state }): Seen => ({

@@ -85,6 +85,8 @@ export interface JobRecord {
 export interface Publication {
   n: number;
   at: number;
+  /** When it was answered 200; it may have been asked for many times before. */
+  until?: number;
   /** Whether it was a state, of which only the newest matters. */
   state: boolean;
 }

@@ -49,6 +49,7 @@ export async function startRedisNode(folder: string): Promise<RedisNode> {
         bind: '127.0.0.1',
         dir: folder,
         save: '',
+        dbfilename: 'dump.rdb',
         daemonize: 'no',
         appendonly: 'yes',
         appendfsync: 'always',
