@@ -7,6 +7,8 @@
   ARGV[2] how many lines are kept
 
   The field of the hash that is ours: "hw:logged", how many of the lines are on the channel by another way.
+
+  Cost: O(lines that are dropped), one in most cases.
 ]]
 if redis.call('EXISTS', KEYS[1]) == 0 then return end
 redis.call('RPUSH', KEYS[2], ARGV[1])
