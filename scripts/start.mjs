@@ -3,6 +3,7 @@
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureBuild } from './lib/build.mjs';
+import { ENDING_SIGNALS } from './lib/command.mjs';
 import { runDemo } from './lib/demo.mjs';
 import { startDevelopment } from './lib/development.mjs';
 import { linePrinter } from './lib/log-lines.mjs';
@@ -10,35 +11,40 @@ import { checkNode, ensurePackages } from './lib/packages.mjs';
 import { say, tell } from './lib/say.mjs';
 import { startService } from './lib/service.mjs';
 
+const SAME_SIGNAL_MS = 500;
+
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 await tell(async () => {
   checkNode();
   await ensurePackages(root);
   await ensureBuild(root);
-  if (process.argv.includes('--demo')) return process.exit(await runDemo(root));
+  const { onParentGone } = await import('../dist/shared/parent.js');
+  if (process.argv.includes('--demo')) return process.exit(await runDemo(root, onParentGone));
 
   // From here on a signal must not end us before the children are stopped.
   let stop = async () => {};
-  let stopping = false;
+  let stoppingSince;
   const end = async (code) => {
-    if (stopping) {
+    if (stoppingSince) {
+      // npm passes on a Ctrl-C that the terminal sends to us as well.
+      if (Date.now() - stoppingSince < SAME_SIGNAL_MS) return;
       // Asked twice: the jobs that run are found stalled later, and begin again.
       service.kill();
       process.exit(1);
     }
-    stopping = true;
+    stoppingSince = Date.now();
     say('Stopping: running jobs may end, then they are handed back. Ctrl-C again ends at once.');
     await stop();
     process.exit(code);
   };
   let asked = false;
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-    process.on(signal, () => {
-      asked = true;
-      if (service) end(0);
-    });
-  }
+  const ask = () => {
+    asked = true;
+    if (service) end(0);
+  };
+  for (const signal of ENDING_SIGNALS) process.on(signal, ask);
+  onParentGone(ask);
 
   const development = process.argv.includes('--dev') ? startDevelopment(root) : undefined;
   let service;

@@ -2,6 +2,9 @@ import { spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
+/** The signals that ask a process to end. */
+export const ENDING_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+
 /** The path of a program, or undefined. */
 export function findProgram(...names) {
   for (const name of names) {
@@ -18,11 +21,37 @@ export function findProgram(...names) {
   return undefined;
 }
 
-/** Runs a program to its end with our own output. Resolves to its exit code. */
+/**
+ * Runs a program to its end with our own output. Resolves to its exit code. A signal that asks us to end goes to the
+ * program first.
+ */
 export function run(program, args, options = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { stdio: ['ignore', 'inherit', 'inherit'], ...options });
+    let received;
+    const stopForwarding = forwardSignals(child, (signal) => {
+      received = signal;
+    });
     child.on('error', reject);
-    child.on('close', (code, signal) => resolve(code ?? (signal ? 1 : 0)));
+    child.on('close', (code, signal) => {
+      stopForwarding();
+      if (received) process.kill(process.pid, received);
+      else resolve(code ?? (signal ? 1 : 0));
+    });
   });
+}
+
+/**
+ * Passes the signals that ask us to end on to a child.
+ * @returns the function that ends this
+ */
+export function forwardSignals(child, received = () => {}) {
+  const forward = (signal) => {
+    received(signal);
+    child.kill(signal);
+  };
+  for (const signal of ENDING_SIGNALS) process.on(signal, forward);
+  return () => {
+    for (const signal of ENDING_SIGNALS) process.off(signal, forward);
+  };
 }

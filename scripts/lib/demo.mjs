@@ -1,6 +1,7 @@
 import { createWriteStream, mkdtempSync, openAsBlob, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ENDING_SIGNALS } from './command.mjs';
 import { say } from './say.mjs';
 import { startService } from './service.mjs';
 
@@ -10,13 +11,15 @@ const BAR = 30;
 /**
  * Starts everything, imports a real CSV file over HTTP, shows the bar that the stream moves, prints the result. A
  * signal ends it, with all that it started.
+ * @param onParentGone as in src/shared/parent.ts
  * @returns the exit code
  */
-export async function runDemo(root) {
+export async function runDemo(root, onParentGone) {
   const work = mkdtempSync(join(tmpdir(), 'headway-demo-'));
   const log = createWriteStream(join(work, 'service.log'));
   const interrupted = new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => resolve(130));
+    for (const signal of ENDING_SIGNALS) process.on(signal, () => resolve(130));
+    onParentGone(() => resolve(130));
   });
   const starting = startService({
     root,

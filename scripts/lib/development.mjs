@@ -1,6 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, utimesSync, watch } from 'node:fs';
 import { join } from 'node:path';
+import { GUARD } from './supervisor.mjs';
 
 /**
  * Compiles as files change; API and worker run under `node --watch`, which starts them again when what they
@@ -8,11 +9,12 @@ import { join } from 'node:path';
  */
 export function startDevelopment(root) {
   const bin = (name) => join(root, 'node_modules', '.bin', name);
-  const options = { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], detached: true };
+  const options = { cwd: root, stdio: ['ignore', 'inherit', 'inherit', 'ipc'], detached: true };
+  const guarded = (...command) => spawn(process.execPath, [GUARD, '{}', ...command], options);
   const watchers = [
-    spawn(bin('tsc'), ['-p', 'tsconfig.build.json', '--watch', '--preserveWatchOutput'], options),
-    spawn(bin('tsc'), ['-p', 'src/client/tsconfig.json', '--watch', '--preserveWatchOutput'], options),
-    spawn(bin('vite'), ['build', 'src/web', '--watch', '--logLevel', 'warn'], options),
+    guarded(bin('tsc'), '-p', 'tsconfig.build.json', '--watch', '--preserveWatchOutput'),
+    guarded(bin('tsc'), '-p', 'src/client/tsconfig.json', '--watch', '--preserveWatchOutput'),
+    guarded(bin('vite'), 'build', 'src/web', '--watch', '--logLevel', 'warn'),
   ];
   // The Lua scripts are read, not imported: whoever has read them has to be started again.
   const scripts = watch(join(root, 'src', 'shared'), { recursive: true }, (_event, file) => {

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, mkdtempSync } from 'node:fs';
-import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ask } from './redis-socket.mjs';
 import { Stop } from './say.mjs';
 
 /** Paths of Unix sockets are limited to about this many bytes. */
@@ -11,9 +11,10 @@ const START_TIMEOUT_MS = 60_000;
 /**
  * Starts the private Redis: on a Unix socket that only this user can open, with an append-only file in the data
  * folder, so that jobs outlive a restart of everything.
+ * @param graceMs how long it may outlive a supervisor that was killed, for the processes that still use it
  * @returns the URL for `REDIS_URL`
  */
-export async function startPrivateRedis(supervisor, program, dataDir) {
+export async function startPrivateRedis(supervisor, program, dataDir, graceMs) {
   const dir = join(dataDir, 'redis');
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const inFolder = join(dir, 'redis.sock');
@@ -42,26 +43,13 @@ export async function startPrivateRedis(supervisor, program, dataDir) {
     'redis',
     program,
     Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]),
+    { guard: { socket, graceMs } },
   );
   await until(
     async () => (await ask(socket, 'PING'))?.startsWith('+PONG'),
     'the private Redis does not answer',
   );
   return `unix:${socket}`;
-}
-
-/** Sends one command; resolves to the answer, or undefined when nobody answers. */
-function ask(socket, command) {
-  return new Promise((resolve) => {
-    const connection = createConnection(socket, () => connection.write(`${command}\r\n`));
-    connection.setTimeout(2000, () => connection.destroy());
-    connection.once('data', (data) => {
-      resolve(data.toString());
-      connection.destroy();
-    });
-    connection.once('close', () => resolve(undefined));
-    connection.on('error', () => {});
-  });
 }
 
 async function until(condition, complaint) {

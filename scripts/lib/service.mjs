@@ -5,7 +5,8 @@ import { Stop } from './say.mjs';
 import { Supervisor } from './supervisor.mjs';
 import { ensureRedisServer } from './system.mjs';
 
-const REACTION_MS = 5000;
+/** A process that is to stop gives up 7 s after its grace time. */
+const REACTION_MS = 8000;
 
 /** Channels for trying out, on a service that listens on its own machine only unless told otherwise. */
 const PUBLIC_CHANNELS = JSON.stringify([
@@ -21,25 +22,27 @@ const PUBLIC_CHANNELS = JSON.stringify([
 export async function startService({ root, env, write, nodeArgs = [] }) {
   const data = openDataFolder(env.DATA_DIR || join(root, 'data'));
   const supervisor = new Supervisor(write);
+  const graceMs = Number(env.SHUTDOWN_GRACE_MS || 10_000) + REACTION_MS;
   const stop = async () => {
     await supervisor.stop('worker', 'api', 'redis');
     data.release();
   };
   try {
     const redisUrl =
-      env.REDIS_URL || (await startPrivateRedis(supervisor, await ensureRedisServer(), data.path));
+      env.REDIS_URL || (await startPrivateRedis(supervisor, await ensureRedisServer(), data.path, graceMs));
     const childEnv = {
       ...env,
       DATA_DIR: data.path,
       REDIS_URL: redisUrl,
       CHANNEL_RULES: env.CHANNEL_RULES || PUBLIC_CHANNELS,
     };
-    const graceMs = Number(env.SHUTDOWN_GRACE_MS || 10_000) + REACTION_MS;
     const child = (name) =>
       supervisor.start(name, process.execPath, [...nodeArgs, join(root, 'dist', name, 'main.js')], {
         env: childEnv,
         ipc: true,
         graceMs,
+        // `node --watch` does not stop by itself when its supervisor is killed.
+        ...(nodeArgs.length > 0 ? { guard: {} } : {}),
       });
     const up = Promise.all([child('api'), child('worker')]);
     const failed = await Promise.race([up.then(() => undefined), supervisor.failed]);

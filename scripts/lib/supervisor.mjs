@@ -1,8 +1,11 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 
 /** Exit code of a child that would fail the same way again (EX_CONFIG). */
 const EXIT_CONFIG = 78;
+/** Runs a program that does not stop by itself when we are killed. */
+export const GUARD = fileURLToPath(new URL('./guard.mjs', import.meta.url));
 const FIRST_DELAY_MS = 250;
 const LONGEST_DELAY_MS = 10_000;
 /** A child that ran this long is healthy: the next crash starts with the shortest delay again. */
@@ -29,14 +32,16 @@ export class Supervisor {
   /**
    * Starts a child. Resolves with the first IPC message that it sends (`ipc`), else as soon as it runs.
    * @param graceMs how long it may take to end after SIGTERM before it is killed
+   * @param guard options of guard.mjs, for a program that does not stop by itself when we are killed
    */
-  start(name, program, args, { env = process.env, ipc = false, graceMs = 5000 } = {}) {
+  start(name, program, args, { env = process.env, ipc = false, graceMs = 5000, guard } = {}) {
     const entry = {
       name,
-      program,
-      args,
+      program: guard ? process.execPath : program,
+      args: guard ? [GUARD, JSON.stringify(guard), program, ...args] : args,
       env,
       ipc,
+      guarded: guard !== undefined,
       graceMs,
       delay: FIRST_DELAY_MS,
       child: undefined,
@@ -52,7 +57,7 @@ export class Supervisor {
 
   #spawn(entry) {
     const startedAt = Date.now();
-    const stdio = ['ignore', 'pipe', 'pipe', ...(entry.ipc ? ['ipc'] : [])];
+    const stdio = ['ignore', 'pipe', 'pipe', ...(entry.ipc || entry.guarded ? ['ipc'] : [])];
     const child = spawn(entry.program, entry.args, { env: entry.env, stdio, detached: true });
     entry.child = child;
     entry.exited = new Promise((resolve) => child.once('close', resolve));
@@ -82,7 +87,7 @@ export class Supervisor {
     this.#stopping = true;
     for (const { timer, child } of this.#children.values()) {
       clearTimeout(timer);
-      child?.kill('SIGKILL');
+      killGroup(child);
     }
   }
 
@@ -96,10 +101,19 @@ export class Supervisor {
       entry.child.kill('SIGTERM');
       const kill = setTimeout(() => {
         this.write(name, `did not end in ${entry.graceMs} ms; killed`);
-        entry.child?.kill('SIGKILL');
+        killGroup(entry.child);
       }, entry.graceMs);
       await entry.exited;
       clearTimeout(kill);
     }
+  }
+}
+
+/** Kills a child with what it has started. */
+function killGroup(child) {
+  try {
+    if (child?.pid) process.kill(-child.pid, 'SIGKILL');
+  } catch (error) {
+    if (error.code !== 'ESRCH') throw error;
   }
 }

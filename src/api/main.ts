@@ -15,7 +15,7 @@ await runMain(async () => {
   const server = createServer(service.app);
   await listen(server, config);
 
-  onShutdown(log, async () => {
+  onShutdown(log, config.SHUTDOWN_GRACE_MS, async () => {
     service.retire();
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     server.closeIdleConnections();

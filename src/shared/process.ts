@@ -1,5 +1,6 @@
 import { ConfigError } from './config.js';
 import type { Logger } from './log.js';
+import { onParentGone } from './parent.js';
 import { UnusableRedisError } from './redis.js';
 import { RegistryError } from './registry.js';
 
@@ -9,11 +10,18 @@ export const EXIT_CONFIG = 78;
 /** A mistake of the operator's, told in one line without a stack. */
 export class StartError extends Error {}
 
+/** What happens when the program that started this process has ended. Until `onShutdown`, there is nothing to close. */
+let onLost = (_reason: string): void => process.exit(1);
+
 /**
  * Runs a process's main function. A mistake in configuration or surroundings ends it with one line per mistake
  * on standard error.
  */
 export async function runMain(main: () => Promise<void>): Promise<void> {
+  // The supervisor may have ended while our modules were loaded.
+  if (process.send && !process.connected) onLost('supervisor gone');
+  process.on('disconnect', () => onLost('supervisor gone'));
+  onParentGone(() => onLost('parent gone'));
   try {
     await main();
   } catch (error) {
@@ -31,16 +39,23 @@ export async function runMain(main: () => Promise<void>): Promise<void> {
   }
 }
 
+/** How long after its grace time a process may take to close what it has open. */
+const CLOSE_MS = 7000;
+
 /**
- * Calls `stop` once, when the process is asked to end (SIGTERM, SIGINT) or has lost the supervisor that it was
- * started by, and exits when that is done.
+ * Calls `stop` once, when the process is asked to end (SIGTERM, SIGINT) or has lost its supervisor or parent, and exits
+ * when that is done. `stop` gets `graceMs` and some seconds: after that the process exits anyway.
  */
-export function onShutdown(log: Logger, stop: () => Promise<void>): void {
+export function onShutdown(log: Logger, graceMs: number, stop: () => Promise<void>): void {
   let stopping = false;
-  const shutdown = (reason: string) => async (): Promise<void> => {
+  const shutdown = async (reason: string): Promise<void> => {
     if (stopping) return;
     stopping = true;
     log.info({ reason }, 'stopping');
+    setTimeout(() => {
+      log.error('could not stop in time; exiting');
+      process.exit(1);
+    }, graceMs + CLOSE_MS);
     try {
       await stop();
       process.exit(0);
@@ -49,12 +64,11 @@ export function onShutdown(log: Logger, stop: () => Promise<void>): void {
       process.exit(1);
     }
   };
-  process.on('SIGTERM', shutdown('SIGTERM'));
-  process.on('SIGINT', shutdown('SIGINT'));
-  process.on('disconnect', shutdown('supervisor gone'));
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void shutdown(signal));
+  onLost = (reason) => void shutdown(reason);
 }
 
 /** Tells a supervisor, when there is one, that this process is up. */
 export function announce(message: { type: 'listening'; url: string } | { type: 'ready' }): void {
-  process.send?.(message);
+  if (process.connected) process.send?.(message);
 }

@@ -9,7 +9,7 @@ await runMain(async () => {
   const log = createLogger(config, 'worker');
   const registry = await loadRegistry([builtInJobsDir, ...(config.JOBS_DIR ? [config.JOBS_DIR] : [])]);
   const worker = await openWorker({ config, registry, log });
-  onShutdown(log, worker.close);
+  onShutdown(log, config.SHUTDOWN_GRACE_MS, worker.close);
   await worker.ready;
   log.info({ queues: worker.queues }, 'ready');
   announce({ type: 'ready' });

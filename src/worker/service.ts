@@ -196,7 +196,7 @@ export async function openWorker({ config, registry, log }: WorkerServiceOptions
     ready: Promise.all(workers.map((worker) => worker.waitUntilReady())),
     async close() {
       clearInterval(sweeper);
-      await stopWorkers(workers, runs, config.SHUTDOWN_GRACE_MS, log);
+      await stopWorkers(workers, runs, config.SHUTDOWN_GRACE_MS, () => redis.status !== 'ready', log);
       await threads.close();
       await Promise.all([housekeeping.stop(), children.watch.stop()]);
       // While Redis is away its commands wait, and what is counted is not worth waiting for.

@@ -6,15 +6,18 @@ import { type Runs, StopReason } from './run.js';
 const REACTION_MS = 3000;
 /** How long handing back may take. */
 const HAND_BACK_MS = 2000;
+const LOOK_MS = 100;
 
 /**
  * Stops the workers of a process: they take no new job at once; running ones may end within `graceMs`; the rest are aborted and
  * handed back to the queue, also those that ignore their signal: they end with the process.
+ * @param redisIsAway while it is, BullMQ's workers do not close, and a process without jobs does not wait for them
  */
 export async function stopWorkers(
   workers: Worker[],
   runs: Runs,
   graceMs: number,
+  redisIsAway: () => boolean,
   log: Logger,
 ): Promise<void> {
   const closed = Promise.all(workers.map((worker) => worker.close()));
@@ -32,7 +35,14 @@ export async function stopWorkers(
       graceMs + REACTION_MS + HAND_BACK_MS,
     );
   });
-  await Promise.race([closed, late]);
+  let look: NodeJS.Timeout | undefined;
+  const idle = new Promise<void>((resolve) => {
+    look = setInterval(() => {
+      if (runs.size === 0 && redisIsAway()) resolve();
+    }, LOOK_MS);
+  });
+  await Promise.race([closed, late, idle]);
+  clearInterval(look);
   clearTimeout(abort);
   clearTimeout(giveUp);
 }

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -34,6 +34,23 @@ export function temporaryFolder(): string {
 export const startApi = (env: Record<string, string>): Promise<TestProcess> =>
   start('api', { PORT: '0', HOST: '127.0.0.1', ...env });
 export const startWorker = (env: Record<string, string>): Promise<TestProcess> => start('worker', env);
+
+/** Every process whose command line or environment names the data folder, except for our own. A zombie has neither. */
+export function processesOf(dataDir: string): number[] {
+  return readdirSync('/proc')
+    .filter((pid) => /^\d+$/.test(pid) && Number(pid) !== process.pid)
+    .filter((pid) => {
+      try {
+        return (
+          readFileSync(`/proc/${pid}/environ`, 'latin1').includes(dataDir) ||
+          readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(dataDir)
+        );
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
+}
 
 /** Runs a built process with nothing of our own environment but the path; resolves when it says that it is up. */
 async function start(name: 'api' | 'worker', env: Record<string, string>): Promise<TestProcess> {

@@ -19,8 +19,8 @@ export function createCountReader(redis: Redis, queuePrefix: string): CountReade
   return async (owner, names) => {
     const filter = { owner, states: JOB_STATES, tags: [] };
     const groups = [
-      setsFor(sets, { ...filter, names: [] }),
-      ...names.map((name) => setsFor(sets, { ...filter, names: [name] })),
+      setsFor(sets, { ...filter, names: [] }).byName,
+      ...names.map((name) => setsFor(sets, { ...filter, names: [name] }).byName),
     ];
     const counted = await Promise.all(
       groups.map(async (keys) => {

@@ -11,6 +11,8 @@ import { counters, MINUTE_MS, MINUTES_SHOWN, minuteOf, OUTCOMES, type Outcome } 
 const FLUSH_MS = 1000;
 const KEEP_MS = (MINUTES_SHOWN + 5) * MINUTE_MS;
 const MAX_NAME = 100;
+/** Counters that one command adds to. */
+const AT_ONCE = 500;
 
 const lua = readFileSync(new URL('./scripts/count.lua', import.meta.url), 'utf8');
 
@@ -57,11 +59,13 @@ export function createOutcomeCounter(redis: Redis | Cluster, prefix: string): Ou
     const sending = counted;
     counted = new Map();
     await Promise.all(
-      [...sending].map(([key, minute]) =>
-        scripts.countMinute(key, KEEP_MS, ...[...minute].flat()).catch(() => {
-          for (const [counter, count] of minute) addTo(key, counter, count);
-          timer ??= setTimeout(() => void flush(), FLUSH_MS).unref();
-        }),
+      [...sending].flatMap(([key, minute]) =>
+        parts([...minute]).map((part) =>
+          scripts.countMinute(key, KEEP_MS, ...part.flat()).catch(() => {
+            for (const [counter, count] of part) addTo(key, counter, count);
+            timer ??= setTimeout(() => void flush(), FLUSH_MS).unref();
+          }),
+        ),
       ),
     );
   }
@@ -86,3 +90,8 @@ export function createOutcomeCounter(redis: Redis | Cluster, prefix: string): Ou
 
 const isOutcome = (event: string | undefined): event is Outcome =>
   (OUTCOMES as readonly string[]).includes(event ?? '');
+
+const parts = <T>(all: T[]): T[][] =>
+  Array.from({ length: Math.ceil(all.length / AT_ONCE) }, (_, i) =>
+    all.slice(i * AT_ONCE, (i + 1) * AT_ONCE),
+  );

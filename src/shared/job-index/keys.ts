@@ -40,14 +40,21 @@ export interface JobFilter {
 export const scopeOf = (owner: string | undefined): string =>
   owner === undefined ? 'all' : createHash('sha1').update(owner).digest('hex');
 
-/** The sets in which the wanted jobs are. With tags and names, the names remain to be looked at. */
-export function setsFor(sets: string, { owner, states, names, tags }: JobFilter): string[] {
+/**
+ * The sets in which the wanted jobs are: by name and by tag, where those are asked for. A job that is wanted is in one of
+ * each. Without names and tags the sets of the states are in the place of those of the names.
+ */
+export function setsFor(
+  sets: string,
+  { owner, states, names, tags }: JobFilter,
+): { byName: string[]; byTag: string[] } {
   const scope = scopeOf(owner);
-  const facets =
-    tags.length > 0
-      ? tags.map((tag) => `:tag:${tag}`)
-      : names.length > 0
-        ? names.map((name) => `:name:${name}`)
-        : [''];
-  return states.flatMap((state) => facets.map((facet) => `${sets}:${scope}:${state}${facet}`));
+  const withFacets = (facets: string[]): string[] => [
+    ...new Set(states.flatMap((state) => facets.map((facet) => `${sets}:${scope}:${state}${facet}`))),
+  ];
+  const all = names.length === 0 && tags.length === 0;
+  return {
+    byName: withFacets(all ? [''] : names.map((name) => `:name:${name}`)),
+    byTag: withFacets(tags.map((tag) => `:tag:${tag}`)),
+  };
 }

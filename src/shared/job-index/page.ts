@@ -25,10 +25,15 @@ export interface IndexPage {
 /** Reads pages of the index, newest job first. */
 export type PageReader = (request: PageRequest) => Promise<IndexPage>;
 
-/** Jobs that one page looks at at most: Redis does nothing else meanwhile. */
-const LOOKS = 5000;
+/** Steps of one page at most: Redis does nothing else meanwhile. These are a few milliseconds. */
+const STEPS = 5000;
 
-export function createPageReader(redis: Redis | Cluster, queuePrefix: string): PageReader {
+/** @param steps see page.lua */
+export function createPageReader(
+  redis: Redis | Cluster,
+  queuePrefix: string,
+  steps: number = STEPS,
+): PageReader {
   const keys = indexKeys(queuePrefix);
   if (!('indexPage' in redis)) redis.defineCommand('indexPage', { numberOfKeys: 1, lua: indexLua.page() });
   const scripts = redis as unknown as {
@@ -36,7 +41,7 @@ export function createPageReader(redis: Redis | Cluster, queuePrefix: string): P
   };
   return async (request) => {
     const { names, tags, from, to, after, limit } = request;
-    const sets = [...new Set(setsFor(keys.sets, request))];
+    const { byName, byTag } = setsFor(keys.sets, request);
     const [createdAt, id, ...ids] = (await scripts.indexPage(
       keys.records,
       newest(to, after),
@@ -44,9 +49,12 @@ export function createPageReader(redis: Redis | Cluster, queuePrefix: string): P
       // With a `to` before the position's time, the position says nothing.
       after && (to === undefined || after.createdAt < to) ? after.id : '',
       limit,
-      tags.length > 0 && names.length > 0 ? JSON.stringify(names) : '',
-      LOOKS,
-      ...sets,
+      steps,
+      JSON.stringify(names),
+      JSON.stringify(tags),
+      byName.length,
+      ...byName,
+      ...byTag,
     )) as [string, string, ...string[]];
     return { ids, next: id === '' ? undefined : { createdAt: Number(createdAt), id } };
   };

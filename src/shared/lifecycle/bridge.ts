@@ -4,7 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import type { Logger } from '../log.js';
 import { queueKey } from '../queues.js';
-import { type BullEntry, type JobNews, readBullEvents, saysOfQueue } from './bull-events.js';
+import { createAttemptsReader } from './attempts.js';
+import { type BullEntry, readBullEvents, saysOfQueue } from './bull-events.js';
 import type { PlainProgress } from './plain-reports.js';
 import { tellQueueChanged } from './queue-watch.js';
 import type { Lifecycle } from './reconcile.js';
@@ -71,11 +72,11 @@ export function startBridge({
   /** The queue of each event stream. */
   const streams = new Map(queues.map((queue) => [queueKey(queuePrefix, queue, 'events'), queue]));
   if (!('takeLease' in redis)) redis.defineCommand('takeLease', { numberOfKeys: 1, lua: lua('lease') });
-  if (!('jobAttempts' in redis)) redis.defineCommand('jobAttempts', { lua: lua('attempts') });
   const scripts = redis as unknown as {
     takeLease(key: string, who: string, ms: number): Promise<number>;
-    jobAttempts(keys: number, ...args: string[]): Promise<number[]>;
   };
+
+  const attemptsAt = createAttemptsReader(redis, queuePrefix);
 
   let stopped = false;
   let leader: Promise<void> | undefined;
@@ -154,7 +155,11 @@ export function startBridge({
     }
     const news = [...readBullEvents(queue, entries)];
     const reporting = news.filter(([, { progress }]) => progress !== undefined);
-    const attempts = await attemptsAt(queue, entries.at(-1)![0], reporting);
+    const attempts = await attemptsAt(
+      queue,
+      entries.at(-1)![0],
+      reporting.map(([, { id }]) => id),
+    );
     for (const [i, [jobId, { progress }]] of reporting.entries()) {
       held.set(jobId, { ...progress!, attempt: attempts[i]! });
     }
@@ -165,18 +170,6 @@ export function startBridge({
       ),
     );
     if (reconciled.length > 0) onChanged(reconciled.map(({ job }) => job));
-  }
-
-  /** In which attempts jobs were when an entry was written. */
-  async function attemptsAt(
-    queue: string,
-    entryId: string,
-    jobs: Array<[jobId: string, news: JobNews]>,
-  ): Promise<number[]> {
-    if (jobs.length === 0) return [];
-    const ids = jobs.map(([, { id }]) => id);
-    const keys = ['events', ...ids].map((suffix) => queueKey(queuePrefix, queue, suffix));
-    return scripts.jobAttempts(keys.length, ...keys, entryId, ...ids);
   }
 
   const tick = (): void => {

@@ -1,5 +1,6 @@
 import type { Cluster, Redis } from 'ioredis';
 import { addressOf, type JobAddress, jobIdOf, queueKey } from '../queues.js';
+import { scanSet } from '../scan-set.js';
 import type { Lifecycle } from './reconcile.js';
 import { isFinished, type SnapshotReader } from './snapshot.js';
 import type { Withdrawal } from './withdraw.js';
@@ -28,7 +29,7 @@ export function createChildRegister(
   };
   return {
     async pending(parentId) {
-      const keys = await redis.smembers(`${keyOf(parentId)}:dependencies`);
+      const keys = await scanSet(redis, `${keyOf(parentId)}:dependencies`);
       const ids = keys.flatMap((key) => {
         const address = addressIn(key, queuePrefix);
         return address ? [jobIdOf(address)] : [];

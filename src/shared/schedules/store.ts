@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Cluster, Redis } from 'ioredis';
+import { scanSet } from '../scan-set.js';
 import type { Schedule } from './schedule.js';
 
 const RUNS_KEPT = 20;
@@ -99,7 +100,7 @@ export function createScheduleStore(redis: Redis | Cluster, prefix: string): Sch
     async settle({ id, version }) {
       return (await scripts.scheduleSettle(definitions, pending, id, version)) === 1;
     },
-    pending: () => redis.smembers(pending),
+    pending: () => scanSet(redis, pending),
     async ran(id, dueAt) {
       return (await scripts.scheduleRan(definitions, key(`runs:${id}`), counts, id, dueAt, RUNS_KEPT)) === 1;
     },

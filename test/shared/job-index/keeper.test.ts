@@ -194,4 +194,42 @@ describe('the keeper of finished jobs', () => {
     expect((await readPage({ ...everything, states: ['failed'] })).ids).toHaveLength(350);
     expect(await redis.zcard(`${BULLMQ}.due`)).toBe(700);
   });
+
+  it('finds the files that a job made among tens of thousands of ids, without keeping Redis for it', async () => {
+    const id = (i: number): string => `file_${String(i).padStart(27, '0')}`;
+    const given = Array.from({ length: 15_000 }, (_, i) => id(i));
+    const jobId = await finished('files');
+    const made = id(15_000);
+    await redis.hset(`${BULLMQ}:q:files`, {
+      // As an address, and as a string of its own.
+      data: JSON.stringify([...given.slice(1), `/v1/files/${given[0]}`]),
+      returnvalue: JSON.stringify([...given, made, made, `not ${id(15_001)}`, 'file_short']),
+    });
+    const removed: string[] = [];
+    const { keeper, trackJob } = open({ files: { remove: async (file: string) => void removed.push(file) } });
+    await trackJob(jobId);
+    await redis.config('SET', 'slowlog-log-slower-than', 1000);
+    await redis.slowlog('RESET');
+    await until('it is removed', async () => {
+      await keeper.sweep();
+      return (await queue.getJob('files')) === undefined;
+    });
+    const slow = (await redis.slowlog('GET', -1)) as Array<[number, number, number, string[]]>;
+    // It took seconds: each id was searched for in all of the data.
+    expect(Math.max(0, ...slow.map(([, , micros]) => micros / 1000))).toBeLessThan(400);
+    expect(removed).toEqual([made]);
+  });
+
+  it('takes no more tags from another tool than the API takes', async () => {
+    const tags = Array.from({ length: 5000 }, (_, i) => `t${i}`);
+    await queue.pause();
+    await queue.add('n', {}, { jobId: 'tags', headway: { tags } } as object);
+    const { trackJob } = open();
+    await trackJob('q..tags');
+    expect(await redis.keys(`${BULLMQ}.index:all:waiting:tag:*`)).toHaveLength(20);
+    await queue.remove('tags');
+    await trackJob('q..tags');
+    expect(await redis.keys(`${BULLMQ}.index*`)).toEqual([]);
+    await queue.resume();
+  });
 });

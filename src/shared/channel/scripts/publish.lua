@@ -51,8 +51,7 @@
     else the id "<epoch>-<offset>" of the first event published now, or "" when all of them had been taken before; the ids
     of several events follow each other. With KEYS[4] it is the id of the first event of the call, published now or before.
 
-  Bound: the work is proportional to the number and the size of the events; callers send at most 256 events or 256 KiB
-  (or one larger event) in a call.
+  Cost: O(number and size of the events); callers send at most 256 events or 256 KiB (or one larger event) in a call.
 ]]
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'offset', 'log', 'attempt', 'rank', 'end', 'run', 'said')
 local epoch, lastLog, ended = meta[1], meta[3] or '0', meta[6]

@@ -12,11 +12,15 @@
   ARGV[4]  for how long it looks at a dashboard itself, in ms; 0: it does not
 
   Returns {"1" while somebody looks, else ""}, and for who looks himself also {id, JSON, id, JSON, ...}.
+
+  Cost: O(processes) for who looks; else O(log N), and MOST_GONE processes that are forgotten with each call.
 ]]
+local MOST_GONE = 100
+
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
-local gone = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now)
+local gone = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0, MOST_GONE)
 if ARGV[2] == '' then gone[#gone + 1] = ARGV[1] end
 for _, id in ipairs(gone) do
   redis.call('ZREM', KEYS[2], id)

@@ -11,7 +11,25 @@
   ARGV[7]  now, in ms since 1970
 
   Returns 1 when the job is gone now, 0 when it has to be kept.
+
+  Cost: O(log N + tags), and the length of the job's data and result, which are searched once. Redis frees large keys in
+  another thread (UNLINK).
 ]]
+local FILE_ID = '^file_' .. string.rep('[%w_-]', 27)
+
+-- Calls visit with each file id in a JSON text; with a quote, with those that are a string of their own.
+local function eachFile(text, quote, visit)
+  local from = 1
+  while true do
+    local at = string.find(text, quote .. 'file_', from, true)
+    if not at then return end
+    from = at + 1
+    local first = at + #quote
+    local id = string.match(string.sub(text, first, first + 31), FILE_ID)
+    if id and string.sub(text, first + 32, first + 31 + #quote) == quote then visit(id) end
+  end
+end
+
 local id, base = ARGV[1], ARGV[2]
 local name, finishedOn, opts, result, data, attempt, failedReason, cancel = unpack(redis.call('HMGET', KEYS[5], 'name',
   'finishedOn', 'opts', 'returnvalue', 'data', 'ats', 'failedReason', 'hw:cancel'))
@@ -46,13 +64,17 @@ bury(KEYS[3], ARGV[5], {
 -- The files that it made: those in its result that it was not given.
 local left = finishedOn or '0'
 if completed then
-  for file in string.gmatch(result or '', '"(file_' .. string.rep('[%w_-]', 27) .. ')"') do
-    if not string.find(data or '', file, 1, true) then left = left .. ' ' .. file end
-  end
+  local given, made = {}, {left}
+  eachFile(data or '', '', function(file) given[file] = true end)
+  eachFile(result or '', '"', function(file)
+    if not given[file] then made[#made + 1] = file end
+    given[file] = true
+  end)
+  left = table.concat(made, ' ')
 end
 redis.call('HSET', KEYS[4], id, left)
 
 redis.call('ZREM', completed and KEYS[6] or KEYS[7], ARGV[6])
 local job = KEYS[5]
-redis.call('DEL', job, job .. ':logs', job .. ':dependencies', job .. ':processed', job .. ':failed', job .. ':unsuccessful')
+redis.call('UNLINK', job, job .. ':logs', job .. ':dependencies', job .. ':processed', job .. ':failed', job .. ':unsuccessful')
 return 1

@@ -3,7 +3,7 @@
 
   A record says of a job what the index has to know without BullMQ: msgpack of {state, createdAt, name, owner or "",
   tag, ...}. A job is in one sorted set, by createdAt, for each of: everybody and its owner, times everything, its name
-  and each of its tags. Each of these is of one state, so that a job moves when its state changes.
+  and each of its tags (see MOST_TAGS in track.lua). Each of these is of one state, so that a job moves when its state changes.
 ]]
 
 -- Calls visit with the key of each set that a job of this record is in while it has the state.

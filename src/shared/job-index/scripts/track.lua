@@ -15,7 +15,12 @@
   ARGV[7]  and further: those of job.lua
 
   Returns what job.lua returns.
+
+  Cost: that of job.lua, and O(log N) for each of a job's tags, MOST_TAGS at most.
 ]]
+-- The API takes no more. Another tool may have put anything into a job's options.
+local MOST_TAGS = 20
+
 local id, base = ARGV[1], ARGV[2]
 local reply = readJob({unpack(KEYS, 4)}, {unpack(ARGV, 7)})
 local packed = redis.call('HGET', KEYS[1], id)
@@ -62,7 +67,7 @@ else
   local owner = type(settings.owner) == 'string' and settings.owner or ''
   record = {'', createdAt, reply[3], owner}
   for _, tag in ipairs(type(settings.tags) == 'table' and settings.tags or {}) do
-    if type(tag) == 'string' then record[#record + 1] = tag end
+    if type(tag) == 'string' and #record < 4 + MOST_TAGS then record[#record + 1] = tag end
   end
 end
 record[1] = state

@@ -6,6 +6,8 @@
   ARGV[1] when that end was, ms since 1970: a job that was put back since then, and is asked to end once more, has another
 
   The field of the hash that is ours: "hw:cancel", see withdraw.lua.
+
+  Cost: O(1).
 ]]
 local job = redis.call('HMGET', KEYS[1], 'hw:cancel', 'finishedOn')
 -- Nothing is written where there is no job any more.

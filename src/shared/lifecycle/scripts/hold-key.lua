@@ -4,6 +4,8 @@
 
   KEYS[1] the job's hash    KEYS[2] completed    KEYS[3] failed (sorted sets)
   ARGV[1] the job's id      ARGV[2] how the keys of the queue's deduplication keys begin
+
+  Cost: O(log N).
 ]]
 local key = redis.call('HGET', KEYS[1], 'deid')
 if not key or redis.call('ZSCORE', KEYS[2], ARGV[1]) or redis.call('ZSCORE', KEYS[3], ARGV[1]) then return end

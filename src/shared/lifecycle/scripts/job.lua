@@ -10,11 +10,13 @@
   {state, when it is due ("" unless delayed), name, ats, atm, stc, timestamp, processedOn, finishedOn, failedReason,
    returnvalue, progress, opts, hw:cancel, hw:code, whether its queue is paused ("1" or ""),
    children that have not ended, that completed, that failed}
+
+  Cost: O(log N), and O(jobs that run) for a job that was begun before and has no lock.
 ]]
 -- Other things than jobs share the place behind the queue's name; a job scheduler even has a name, but no time.
 if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then return false end
 local job = redis.call('HMGET', KEYS[1], 'name', 'ats', 'atm', 'stc', 'timestamp', 'processedOn', 'finishedOn',
-  'failedReason', 'returnvalue', 'progress', 'opts', 'hw:cancel', 'hw:code')
+  'failedReason', 'returnvalue', 'progress', 'opts', 'hw:cancel', 'hw:code', 'defa')
 if not job[1] or not job[5] then return false end
 
 local state, due = 'waiting', ''
@@ -22,7 +24,9 @@ if redis.call('ZSCORE', KEYS[3], ARGV[1]) then
   state = 'completed'
 elseif redis.call('ZSCORE', KEYS[4], ARGV[1]) then
   state = 'failed'
-elseif redis.call('EXISTS', KEYS[1] .. ':lock') == 1 or redis.call('LPOS', KEYS[2], ARGV[1]) then
+elseif redis.call('EXISTS', KEYS[1] .. ':lock') == 1
+  -- Nobody comes into this list without one of these (processedOn, or defa: see withdraw.lua).
+  or ((job[8] or job[14]) and redis.call('LPOS', KEYS[2], ARGV[1])) then
   state = 'active'
 elseif redis.call('ZSCORE', KEYS[6], ARGV[1]) then
   state = 'prioritized'

@@ -6,6 +6,8 @@
   ARGV[2] for how long, in ms
 
   Returns 1 when it is held now, 0 when somebody else has it.
+
+  Cost: O(1).
 ]]
 local holder = redis.call('GET', KEYS[1])
 if holder and holder ~= ARGV[1] then

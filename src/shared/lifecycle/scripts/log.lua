@@ -14,7 +14,7 @@
   "hw:said" ("<source> <number>"), the last line that was added.
 
   Returns the number of the last line that the log has of the source; false when there is no such job.
-  Bound: the lines of one call; callers send at most 256 of them.
+  Cost: O(lines of the call + lines that are dropped); callers send at most 256 of them.
 ]]
 if redis.call('EXISTS', KEYS[1]) == 0 then return false end
 local name, number = string.match(redis.call('HGET', KEYS[1], 'hw:said') or '', '^(%S+) (%d+)$')

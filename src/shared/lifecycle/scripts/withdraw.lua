@@ -17,19 +17,30 @@
 
   Returns "missing", "ended", "taken" (the caller has to fail it), "told" (its worker has been told), "parent" (it waits
   for its children) or "begun" (too late to expire).
+
+Cost: O(log N) but for two lists. The active list is searched only for a job that was begun or taken before: O(jobs that
+run). The wait list has no index, and LREM looks at each entry from one end (1,000,000 entries: 40 ms). So both ends are
+searched first, NEAR entries of each. Elsewhere the place is found by time: the list is in order of arrival, and jobs
+know when they were made. With the place known, LREM begins at the nearer end. Where that is still further than FAR
+entries, the newest job gets the place of this one instead: no other job's turn comes later for it. A job that is not
+where its time says (it was delayed or retried) costs one LREM.
 ]]
+local NEAR, FAR = 1000, 100000
+-- The entries that are looked at around a place found by time: jobs of the same moment, clocks that differ.
+local BEFORE, BEHIND = 300, 1200
 if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then return 'missing' end
-local job = redis.call('HMGET', KEYS[1], 'name', 'ats', 'hw:cancel', 'hw:code')
+local job = redis.call('HMGET', KEYS[1], 'name', 'ats', 'hw:cancel', 'hw:code', 'processedOn', 'defa', 'timestamp')
 if not job[1] then return 'missing' end
 if redis.call('ZSCORE', KEYS[3], ARGV[1]) or redis.call('ZSCORE', KEYS[4], ARGV[1]) then return 'ended' end
 local cancel = ARGV[2] == 'cancel'
 -- One that came to its end before (it has a mark of that) and was put back is to run, however late it is.
 if not cancel and (tonumber(job[2] or '0') > 0 or job[3] or job[4]) then return 'begun' end
 
-if redis.call('EXISTS', KEYS[1] .. ':lock') == 1 or redis.call('LPOS', KEYS[2], ARGV[1]) then
+if redis.call('EXISTS', KEYS[1] .. ':lock') == 1
+  or ((job[5] or job[6]) and redis.call('LPOS', KEYS[2], ARGV[1])) then
   if not cancel then return 'begun' end
   -- Taken by somebody who did not come to fail it: whoever asks again does.
-  if redis.call('HGET', KEYS[1], 'defa') == ARGV[3] and redis.call('EXISTS', KEYS[1] .. ':lock') == 0 then
+  if job[6] == ARGV[3] and redis.call('EXISTS', KEYS[1] .. ':lock') == 0 then
     return 'taken'
   end
   redis.call('HSET', KEYS[1], 'hw:cancel', 'asked')
@@ -38,10 +49,46 @@ if redis.call('EXISTS', KEYS[1] .. ':lock') == 1 or redis.call('LPOS', KEYS[2], 
 end
 if redis.call('ZSCORE', KEYS[7], ARGV[1]) then return 'parent' end
 
-local removed = redis.call('LREM', KEYS[8], -1, ARGV[1]) + redis.call('LREM', KEYS[9], -1, ARGV[1])
-  + redis.call('ZREM', KEYS[5], ARGV[1]) + redis.call('ZREM', KEYS[6], ARGV[1])
-if removed == 0 then return 'missing' end
-redis.call('LPUSH', KEYS[2], ARGV[1])
+-- The place of this job in a list of this length, by time, or nothing. The newest jobs come first.
+local jobPrefix = string.sub(KEYS[1], 1, -#ARGV[1] - 1)
+local function placeByTime(list, length)
+  local madeAt = tonumber(job[7])
+  if not madeAt then return nil end
+  local low, high = 0, length
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    local at = tonumber(redis.call('HGET', jobPrefix .. redis.call('LINDEX', list, middle), 'timestamp') or '')
+    if at and at <= madeAt then high = middle else low = middle + 1 end
+  end
+  local from = math.max(0, low - BEFORE)
+  for i, id in ipairs(redis.call('LRANGE', list, from, low + BEHIND)) do
+    if id == ARGV[1] then return from + i - 1 end
+  end
+  return nil
+end
+
+local function takeFrom(list)
+  local length = redis.call('LLEN', list)
+  if length == 0 then return 0 end
+  if redis.call('LPOS', list, ARGV[1], 'MAXLEN', NEAR) then return redis.call('LREM', list, 1, ARGV[1]) end
+  if length <= NEAR then return 0 end
+  if redis.call('LPOS', list, ARGV[1], 'RANK', -1, 'MAXLEN', NEAR) then return redis.call('LREM', list, -1, ARGV[1]) end
+  if length <= 2 * NEAR then return 0 end
+  local place = placeByTime(list, length)
+  if not place or math.min(place, length - place) <= FAR then
+    return redis.call('LREM', list, place and place < length / 2 and 1 or -1, ARGV[1])
+  end
+  -- Without its first entry the list has this place one further to the front.
+  redis.call('LSET', list, place - 1, redis.call('LPOP', list))
+  return 1
+end
+
+if redis.call('ZREM', KEYS[5], ARGV[1]) + redis.call('ZREM', KEYS[6], ARGV[1]) == 0
+  and takeFrom(KEYS[8]) + takeFrom(KEYS[9]) == 0 then
+  return 'missing'
+end
+-- BullMQ's own script looks for it from this end.
+redis.call('RPUSH', KEYS[2], ARGV[1])
 redis.call('HSET', KEYS[1], 'defa', ARGV[3])
 if cancel then
   redis.call('HSET', KEYS[1], 'hw:cancel', 'asked')

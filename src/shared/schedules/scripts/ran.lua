@@ -7,6 +7,8 @@
   ARGV[1] the id of the schedule   ARGV[2] when the run was due (ms)   ARGV[3] how many of the newest are kept
 
   Returns 1 when it is new, else 0.
+
+  Cost: O(log of the runs that are kept).
 ]]
 if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return 0 end
 local kept = tonumber(ARGV[3])

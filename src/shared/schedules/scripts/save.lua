@@ -12,6 +12,8 @@
   ARGV[7] "1" when it is deleted
 
   Returns "saved", "changed" (somebody else was faster), or the id of the schedule that has the key already.
+
+  Cost: O(log of all schedules + length of the schedule).
 ]]
 local present = redis.call('HGET', KEYS[1], ARGV[1])
 local version = present and string.match(present, '^%d+') or '0'

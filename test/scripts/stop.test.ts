@@ -1,0 +1,149 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { afterEach, describe, expect, it } from 'vitest';
+import { processesOf, temporaryFolder } from '../support/processes.js';
+import { freePort, startRedis, type TestRedis } from '../support/redis.js';
+import { until } from '../support/until.js';
+
+const GRACE_MS = 500;
+/** Without jobs the processes need no longer than this beyond the grace time. */
+const CLOSE_MS = 3000;
+const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGKILL'] as const;
+
+interface Tree {
+  outermost: ChildProcess;
+  dataDir: string;
+  output(): string;
+}
+
+const trees = new Set<Tree>();
+
+/** Starts a command in a process group of its own, as a service manager does. */
+function run(command: string[], env: Record<string, string> = {}): Tree {
+  const dataDir = temporaryFolder();
+  const outermost = spawn(command[0]!, command.slice(1), {
+    env: {
+      PATH: process.env.PATH,
+      HOME: process.env.HOME,
+      PORT: '0',
+      SHUTDOWN_GRACE_MS: String(GRACE_MS),
+      DATA_DIR: dataDir,
+      ...env,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
+  let output = '';
+  for (const stream of [outermost.stdout!, outermost.stderr!]) stream.on('data', (data) => (output += data));
+  const tree = { outermost, dataDir, output: () => output };
+  trees.add(tree);
+  return tree;
+}
+
+const nothingIsLeft = (tree: Tree): Promise<unknown> =>
+  until('nothing is left', () => processesOf(tree.dataDir).length === 0, GRACE_MS + CLOSE_MS);
+
+describe('a process that was started by another program', () => {
+  let redis: TestRedis | undefined;
+  afterEach(async () => {
+    for (const { dataDir } of trees) for (const pid of processesOf(dataDir)) process.kill(pid, 'SIGKILL');
+    trees.clear();
+    await redis?.stop();
+    redis = undefined;
+  });
+
+  const ready = /"msg":"ready"/;
+  const listening = /"msg":"listening"/;
+  describe.each<[string, string[], RegExp[]]>([
+    ['npm run worker', ['npm', 'run', 'worker'], [ready]],
+    ['npm run api', ['npm', 'run', 'api'], [listening]],
+    ['npm start', ['npm', 'start'], [/Headway is ready/]],
+    ['the Procfile', ['node_modules/.bin/nf', 'start'], [ready, listening]],
+  ])('%s', (_what, command, isUp) => {
+    it.each([
+      ['there', false],
+      ['away', true],
+    ])('leaves nothing when its outermost process is ended while Redis is %s', async (_where, away) => {
+      redis = await startRedis();
+      const { url } = redis;
+      const running = await Promise.all(
+        SIGNALS.map(async (signal) => {
+          // Several of nf would look for a port each at the same time.
+          const port = command[1] === 'start' && command[0] !== 'npm' ? ['-p', String(await freePort())] : [];
+          const tree = run([...command, ...port], { REDIS_URL: url });
+          await until('it is up', () => isUp.every((line) => line.test(tree.output())), 40_000);
+          return { tree, signal };
+        }),
+      );
+      if (away) await redis.kill();
+      for (const { tree, signal } of running) tree.outermost.kill(signal);
+      for (const { tree } of running) await nothingIsLeft(tree);
+    });
+  });
+
+  it('npm start takes its own Redis with it, whichever of its processes is killed first', async () => {
+    const kill = async (command: string[], victim: (tree: Tree) => number): Promise<void> => {
+      const tree = run(command);
+      await until('it is up', () => /Headway is ready/.test(tree.output()), 40_000);
+      expect(processesOf(tree.dataDir).some((pid) => commandOf(pid).includes('redis-server'))).toBe(true);
+      process.kill(victim(tree), 'SIGKILL');
+      await nothingIsLeft(tree);
+      expect(processesOf(tree.dataDir)).toEqual([]);
+    };
+    await Promise.all([
+      kill(['npm', 'start'], ({ outermost }) => outermost.pid!),
+      kill(
+        ['npm', 'start'],
+        ({ dataDir }) => processesOf(dataDir).find((pid) => commandOf(pid).includes('start.mjs'))!,
+      ),
+    ]);
+  });
+
+  it('npm start takes one Ctrl-C, which the terminal sends to npm and to us, for one', async () => {
+    const tree = run(['npm', 'start']);
+    await until('it is up', () => /Headway is ready/.test(tree.output()), 40_000);
+    const ended = once(tree.outermost, 'exit');
+    process.kill(-tree.outermost.pid!, 'SIGINT');
+    // Two of them would end it with 1, and its children with SIGKILL.
+    expect((await ended)[0]).toBe(0);
+    expect(tree.output()).toMatch(/worker +\| .*"msg":"stopping"|worker +\| .*stopping/);
+    await nothingIsLeft(tree);
+  });
+
+  it('stops when its parent ended before it could look', async () => {
+    redis = await startRedis();
+    const ended = spawn(process.execPath, ['-e', '']);
+    await once(ended, 'exit');
+    const tree = run([process.execPath, 'dist/worker/main.js', `--stop-with-parent=${ended.pid}`], {
+      REDIS_URL: redis.url,
+    });
+    await nothingIsLeft(tree);
+  });
+
+  it("outlives its parent where nobody asked for anything else, also inside somebody's npm script", async () => {
+    redis = await startRedis();
+    const tree = run(['sh', '-c', 'node dist/worker/main.js & wait'], {
+      REDIS_URL: redis.url,
+      npm_lifecycle_event: 'deploy',
+    });
+    await until('the worker is up', () => ready.test(tree.output()));
+    tree.outermost.kill('SIGKILL');
+    await until('its parent has gone', () => processesOf(tree.dataDir).length === 1);
+    const [worker] = processesOf(tree.dataDir);
+    // It would have noticed by then: another one, that was asked to notice, did so.
+    const other = run(['sh', '-c', 'exec node dist/worker/main.js --stop-with-parent=999999999'], {
+      REDIS_URL: redis.url,
+    });
+    await nothingIsLeft(other);
+    expect(processesOf(tree.dataDir)).toEqual([worker]);
+  });
+});
+
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1');
+  } catch {
+    return '';
+  }
+}

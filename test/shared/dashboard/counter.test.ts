@@ -1,0 +1,39 @@
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createOutcomeCounter } from '../../../src/shared/dashboard/counter.js';
+import { RANK } from '../../../src/shared/lifecycle/told.js';
+import { startRedis, type TestRedis } from '../../support/redis.js';
+
+let server: TestRedis;
+let redis: Redis;
+beforeAll(async () => {
+  server = await startRedis();
+  redis = new Redis(server.url, { maxRetriesPerRequest: null });
+});
+afterAll(async () => {
+  redis.disconnect();
+  await server.stop();
+});
+
+it('keeps a bounded number of counters for a minute when each job has another name, and loses no job', async () => {
+  const counter = createOutcomeCounter(redis, 't');
+  const end = (name: string) =>
+    counter.told(
+      { event: { event: 'failed', end: true }, fence: { attempt: 1, rank: RANK.active + 1 } } as never,
+      { name, settings: {}, attempt: 0, createdAt: 0 } as never,
+    );
+  for (let i = 0; i < 3000; i++) end(`job ${i}`);
+  await counter.flush();
+  for (let i = 0; i < 1500; i++) end(`job ${i}`);
+  await counter.flush();
+  const minutes = await Promise.all((await redis.keys('*')).map((key) => redis.hgetall(key)));
+  const counts = minutes.flatMap((minute) => Object.values(minute).map(Number));
+  expect(counts.reduce((sum, count) => sum + count, 0)).toBe(4500);
+  // The minute may have changed meanwhile.
+  for (const minute of minutes) expect(Object.keys(minute).length).toBeLessThanOrEqual(2001);
+  if (minutes.length === 1)
+    expect(minutes[0]).toMatchObject({ 'failed:job 7': '2', 'failed:others': '1000' });
+  // Not a call for all at once.
+  const [, calls] = /cmdstat_evalsha:calls=(\d+)/.exec(await redis.info('commandstats'))!;
+  expect(Number(calls)).toBeGreaterThanOrEqual(8);
+});
