@@ -19,11 +19,13 @@ import { ChildNews } from './children/news.js';
 import { checkResult } from './contract.js';
 import { createLocalExecution, type Execution } from './execution.js';
 import { handBack } from './hand-back.js';
+import { isElsewhere, lockLost, requireLock } from './hold.js';
 import type { InternalServices } from './internal.js';
 import { createOutlet, type Outlet, prepareOutlets } from './outlet.js';
 import { isPermanent } from './permanent.js';
 import type { ReportingLimits } from './reporting.js';
 import { cancelled, Run, Runs, StopReason } from './run.js';
+import { createSuspects } from './suspects.js';
 import { createThreadExecution } from './thread/execution.js';
 import type { Threads } from './thread/pool.js';
 
@@ -44,6 +46,9 @@ export interface ProcessorOptions {
   threads: Threads;
   services: InternalServices;
   children: ChildServices;
+  /** How long a lock lasts, in ms, and how often a job may lose its worker. */
+  lockMs: number;
+  maxStalls: number;
   /** Hears of what runs here and how far it is. */
   running: RunningJobs;
   log: Logger;
@@ -59,6 +64,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
   const { registry, redis, queuePrefix, lifecycle, services, running, log } = options;
   const runs = new Runs();
   prepareOutlets(redis);
+  const suspects = createSuspects(options);
 
   /** An end that no further attempt may follow, with its code for programs. */
   async function end(job: Job, message: string, code?: JobErrorCode): Promise<Error> {
@@ -112,10 +118,15 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     run: Run,
     execution: Execution,
     children: Children,
+    token: string,
   ): Promise<unknown> {
+    const taken = job.processedOn ?? Date.now();
     const settings = jobSettings(job.opts);
     const timeoutMs = settings.timeoutMs ?? definition.defaults?.timeoutMs;
-    const begin = (): void => {
+    const begin = async (): Promise<void> => {
+      await requireLock(job, token, options.lockMs, taken);
+      run.signal.throwIfAborted();
+      run.begun = true;
       if (timeoutMs !== undefined) run.limit(timeoutMs);
     };
     const result = await checkResult(definition, await execution.run(job.data, run, begin, children.start));
@@ -129,10 +140,12 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     thrown: unknown,
     job: Job,
     token: string,
+    run: Run,
     execution: Execution,
     flush: () => Promise<unknown>,
   ): Promise<Error> {
-    const error = thrown instanceof StopReason && thrown.why === 'child' ? thrown.cause : thrown;
+    const isCause = thrown instanceof StopReason && (thrown.why === 'child' || thrown.why === 'uncaught');
+    const error = isCause ? thrown.cause : thrown;
     if (error instanceof StopReason) {
       if (error.why === 'lock-lost') {
         execution.drop();
@@ -141,6 +154,9 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       await flush();
       if (error.why === 'cancel') return end(job, CANCELLED_REASON);
       if (error.why === 'timeout') return end(job, error.message, 'timeout');
+      // Left where it is: it is found stalled, which counts.
+      if (runs.guilty === run) return new WaitingError();
+      if (runs.crashing && run.begun) await suspects.noteCrash(job);
       await handBack(job, token, redis, queuePrefix);
       return new WaitingError();
     }
@@ -155,7 +171,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     const jobId = jobIdOf({ queue: job.queueName, id: job.id! });
     const definition = registry.get(job.name);
     if (!definition) throw new UnrecoverableError(`no job is named "${job.name}" in this worker`);
-    const run = new Run(definition.defaults?.cancelGraceMs ?? DEFAULT_GRACE_MS);
+    const run = new Run(jobId, definition.defaults?.cancelGraceMs ?? DEFAULT_GRACE_MS);
     runs.begin(jobId, run);
     const attempt = job.attemptsStarted;
     running.begin({
@@ -175,7 +191,8 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       // Before anything else of this attempt: whatever the last one left untold, and that this one is active.
       const { job: now } = await lifecycle.reconcile(jobId);
       // The run is known here since before that look: a request that comes after it finds the run.
-      if (now?.cancelAsked) run.stop(cancelled());
+      if (isElsewhere(now, jobId, attempt)) run.stop(lockLost());
+      else if (now?.cancelAsked) run.stop(cancelled());
       const family = createChildren(options.children, {
         jobId,
         settings: jobSettings(job.opts),
@@ -187,12 +204,18 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       children = family;
       return await run.do(async () => {
         if (isLate(now)) throw await end(job, 'not started in time', 'expired');
-        const result = await work(job, definition, run, execution, family);
+        const leaveTurn = await suspects.enter(job, run, now?.stalls ?? 0);
+        const start: Children['start'] = (...call) => {
+          // The child may be waiting for a turn itself.
+          leaveTurn();
+          return family.start(...call);
+        };
+        const result = await work(job, definition, run, execution, { ...family, start }, token!);
         await flush();
         return result;
       });
     } catch (error) {
-      throw await afterFailure(error, job, token!, execution, flush);
+      throw await afterFailure(error, job, token!, run, execution, flush);
     } finally {
       children?.leave();
       // Another run of the same job may have begun here since this one lost it.

@@ -43,7 +43,7 @@ export function createThreadExecution(
     return sending;
   };
   let outcome: Outcome | undefined;
-  let mayBegin!: () => void;
+  let mayBegin!: () => Promise<void>;
   let child!: (call: number, ...args: ChildArguments) => Promise<unknown>;
   // What a method of the context needs of this process is offered here, and called in the thread's entry.
   const peer: Peer = openPeer(port1, {
@@ -72,11 +72,11 @@ export function createThreadExecution(
         peer.tell('stop', why, message, cause && packError(cause));
       };
       run.signal.addEventListener('abort', onStop, { once: true });
-      mayBegin = () => {
+      mayBegin = async () => {
         run.signal.throwIfAborted();
         // Not before: to end a thread that still loads its modules can end the whole process (Node 20).
         run.ended.addEventListener('abort', () => kill.abort(), { once: true });
-        begin();
+        await begin();
       };
       try {
         const task = { file: definitionFile(definition), jobId, attempt, data, port: port2 };

@@ -17,9 +17,14 @@ for _, entry in ipairs(redis.call('XRANGE', KEYS[1], '(' .. ARGV[1], '+')) do
   end
   if event == 'active' and job then begun[job] = (begun[job] or 0) + 1 end
 end
+-- What another tool made of a job must not keep the others from their answer.
+local function attemptsIn(key)
+  local ats = redis.pcall('HGET', key, 'ats')
+  return type(ats) == 'string' and tonumber(ats) or 0
+end
 local reply = {}
 for i = 2, #KEYS do
-  local attempt = tonumber(redis.call('HGET', KEYS[i], 'ats') or '0') - (begun[ARGV[i]] or 0)
+  local attempt = attemptsIn(KEYS[i]) - (begun[ARGV[i]] or 0)
   reply[i - 1] = math.max(attempt, 0)
 end
 return reply
