@@ -196,8 +196,13 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     store,
     log,
   });
-  const recheck = startRecheck(subscriber, redis, lifecycle, log, (jobId) =>
-    subscriber.end(jobChannel(jobId)),
+  const recheck = startRecheck(
+    subscriber,
+    redis,
+    lifecycle,
+    log,
+    (jobId) => subscriber.end(jobChannel(jobId)),
+    connection.faults,
   );
   watchQueues({
     redis: subscriberRedis,
@@ -219,6 +224,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     redis,
     queuePrefix,
     lifecycle,
+    faults: connection.faults,
     log,
   });
 

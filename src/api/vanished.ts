@@ -1,10 +1,12 @@
 import type { Redis } from 'ioredis';
 import { jobOfChannel } from '../shared/channel/keys.js';
+import { createJobFaults, type JobFaults } from '../shared/job-faults.js';
 import type { Running } from '../shared/lifecycle/bridge.js';
-import { lastNews } from '../shared/lifecycle/bull-events.js';
+import { type JobNews, lastNews } from '../shared/lifecycle/bull-events.js';
 import type { Lifecycle } from '../shared/lifecycle/reconcile.js';
 import type { Logger } from '../shared/log.js';
 import { addressOf, queueKey } from '../shared/queues.js';
+import { isRedisFault } from '../shared/redis/faults.js';
 
 const LOOK_MS = 2000;
 const AT_ONCE = 500;
@@ -15,6 +17,7 @@ export interface VanishedOptions {
   redis: Redis;
   queuePrefix: string;
   lifecycle: Lifecycle;
+  faults?: JobFaults;
   log: Logger;
 }
 
@@ -28,6 +31,7 @@ export function startVanishedLook({
   queuePrefix,
   lifecycle,
   log,
+  faults = createJobFaults(log),
 }: VanishedOptions): Running {
   /** Those that are gone and of which that was told; a channel may be watched beyond the end of its job. */
   let known = new Set<string>();
@@ -50,14 +54,24 @@ export function startVanishedLook({
     const gone = jobIds.filter((_jobId, i) => there[i] === 0);
     const queues = [...new Set(gone.map((jobId) => addressOf(jobId)!.queue))];
     // A job may have come to its end and be removed at that.
-    const news = await Promise.all(queues.map((queue) => lastNews(redis, queuePrefix, queue)));
-    await Promise.all(
-      gone.map((jobId) => {
-        const hint = news[queues.indexOf(addressOf(jobId)!.queue)]!.get(jobId)?.hint;
-        return lifecycle.reconcile(jobId, hint ?? { event: 'removed' });
-      }),
-    );
+    const news = await Promise.all(queues.map(newsOf));
+    await faults.each('reconcile', gone, (jobId) => {
+      const hint = news[queues.indexOf(addressOf(jobId)!.queue)]!.get(jobId)?.hint;
+      return lifecycle.reconcile(jobId, hint ?? { event: 'removed' });
+    });
+    // One that was stepped over as well: the look at all watched jobs tries it again.
     for (const jobId of gone) known.add(jobId);
+  }
+
+  /** What the newest events of a queue say; nothing where another program made something else of its event stream. */
+  async function newsOf(queue: string): Promise<Map<string, JobNews>> {
+    try {
+      return await lastNews(redis, queuePrefix, queue);
+    } catch (error) {
+      if (isRedisFault(error)) throw error;
+      log.debug({ err: error, queue }, 'could not read the events of a queue');
+      return new Map();
+    }
   }
 
   const timer = setInterval(() => {

@@ -3,6 +3,7 @@ import { createGatherer, type Gather } from './channel/gather.js';
 import { createPublisher, type Publisher } from './channel/publisher.js';
 import type { Config } from './config.js';
 import { createOutcomeCounter, type OutcomeCounter } from './dashboard/counter.js';
+import { createJobFaults, type JobFaults } from './job-faults.js';
 import { createKeepTimes, type KeepTimes } from './job-index/keep-times.js';
 import { createTracker } from './job-index/tracker.js';
 import { createLifecycle, type Lifecycle } from './lifecycle/reconcile.js';
@@ -34,6 +35,8 @@ export interface Connection {
   outcomes: OutcomeCounter;
   webhooks: WebhookStore;
   disconnect(): void;
+  /** Remembers which jobs this process has stepped over. */
+  faults: JobFaults;
 }
 
 /** What a worker reports goes out in groups that are this far apart. */
@@ -110,6 +113,7 @@ export async function connectHeadway(
       redis.disconnect();
       publishing.disconnect();
     },
+    faults: createJobFaults(log),
   };
 }
 

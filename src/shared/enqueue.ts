@@ -6,7 +6,7 @@ import { type JobOptions, queueOptions } from './job-options.js';
 import { accepted } from './lifecycle/events.js';
 import type { Expiry } from './lifecycle/expiry.js';
 import { addressOf, type OpenQueue } from './queues.js';
-import { untilTaken } from './redis/transient.js';
+import { untilTaken } from './redis/until-taken.js';
 import type { WebhookStore } from './webhooks/store.js';
 
 /** A job that is about to be queued: its data fit, its options are in order. */

@@ -9,6 +9,7 @@ import type { Lifecycle } from './lifecycle/reconcile.js';
 import { type Withdrawal, withCancels } from './lifecycle/withdraw.js';
 import type { Logger } from './log.js';
 import type { QueuePlan } from './queues.js';
+import { isRedisFault } from './redis/faults.js';
 import { connectRedis } from './redis.js';
 import type { ScheduleKeeper } from './schedules/keeper.js';
 
@@ -33,10 +34,24 @@ export interface HousekeepingOptions extends Pick<BridgeOptions, 'role' | 'onCha
  */
 export function startHousekeeping(options: HousekeepingOptions): Running {
   const { config, connection, plan, lifecycle, schedules, expiry, withdrawal, store, log } = options;
-  const { redis, queuePrefix, keep, trackJob } = connection;
+  const { redis, queuePrefix, keep, trackJob, faults } = connection;
   const prefix = config.KEY_PREFIX;
-  const keeper = createKeeper({ redis, prefix, queuePrefix, keep, lifecycle, store, log });
-  const audit = createAudit({ redis, queuePrefix, queues: plan.names, trackJob });
+  const keeper = createKeeper({ redis, prefix, queuePrefix, keep, lifecycle, store, faults, log });
+  const audit = createAudit({ redis, queuePrefix, queues: plan.names, trackJob, faults, log });
+  const failing = new Set<string>();
+
+  /** Looks after one thing. If that fails, the others go on, and it is tried again with the next chore. */
+  async function look(after: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+      failing.delete(after);
+    } catch (error) {
+      const level = isRedisFault(error) || failing.has(after) ? 'debug' : 'warn';
+      log[level]({ err: error }, `could not look after ${after}`);
+      if (level === 'warn') failing.add(after);
+    }
+  }
+
   return startBridge({
     role: options.role,
     redis,
@@ -48,9 +63,14 @@ export function startHousekeeping(options: HousekeepingOptions): Running {
     progressIntervalMs: config.PROGRESS_INTERVAL_MS,
     ...(options.onChanged ? { onChanged: options.onChanged } : {}),
     async chore() {
-      await Promise.all([expiry.sweep(withdrawal), schedules.tend(), keeper.sweep()]);
-      await audit.step();
+      await Promise.all([
+        look('jobs that expire', () => expiry.sweep(withdrawal, faults)),
+        look('the schedules', () => schedules.tend()),
+        look('jobs that are kept no longer', () => keeper.sweep()),
+        look('finished jobs without an entry in the index', () => audit.step()),
+      ]);
     },
+    faults,
     log,
   });
 }

@@ -1,7 +1,7 @@
 import type { JobsOptions } from 'bullmq';
 import { z } from 'zod';
 import type { Backoff, JobDefaults } from './job.js';
-import { KEEP_MS, MAX_TIMER_MS, type StoredSettings, storedSettings } from './job-settings.js';
+import { KEEP_MS, MAX_TAGS, MAX_TIMER_MS, type StoredSettings, storedSettings, TAG } from './job-settings.js';
 import { jsonValue } from './schema.js';
 import { webhookSchema } from './webhooks/schema.js';
 
@@ -66,8 +66,8 @@ export const optionsSchema = z
     metadata: metadata.optional().describe('Shown with the job'),
     webhook: webhookSchema.optional(),
     tags: z
-      .array(z.string().regex(/^[\w.:@/-]{1,60}$/, 'must be 1 to 60 letters, digits and . : @ / _ -'))
-      .max(20)
+      .array(z.string().regex(TAG, 'must be 1 to 60 letters, digits and . : @ / _ -'))
+      .max(MAX_TAGS)
       .optional()
       .describe('Shown with the job; jobs can be listed by them'),
   })

@@ -1,5 +1,5 @@
 import type { Job } from 'bullmq';
-import { untilTaken } from '../shared/redis/transient.js';
+import { untilTaken } from '../shared/redis/until-taken.js';
 
 /**
  * Repeats BullMQ's last step of a job until Redis has taken it. BullMQ itself tries once, and fails a job that has completed

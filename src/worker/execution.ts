@@ -10,11 +10,12 @@ export interface Execution {
   /**
    * Runs the job's definition.
    * @param data of the job, as BullMQ has them
-   * @param begin called when the run begins: it may have to wait for a thread
+   * @param begin called right before the job's own code begins, which may have to wait for a thread; what it throws keeps
+   *   that from beginning
    * @param startChild what `ctx.child` does
    * @returns what the definition's `run` gives
    */
-  run(data: unknown, run: Run, begin: () => void, startChild: StartChild): Promise<unknown>;
+  run(data: unknown, run: Run, begin: () => Promise<void>, startChild: StartChild): Promise<unknown>;
   /** Ends it: resolves when Redis has everything that was said. What the run still says is thrown away. */
   flush(): Promise<void>;
   /** Ends it and forgets what was not sent yet. */
@@ -33,7 +34,7 @@ export function createLocalExecution(
   return {
     async run(data, run, begin, startChild) {
       const input = await checkInput(definition, data);
-      begin();
+      await begin();
       const child = ((...call) => startChild(reporting.bar(), ...call)) as JobContext['child'];
       const context: JobContext = { ...reporting.context(run.signal), child };
       return definition.run(input as never, services ? ({ ...context, services } as JobContext) : context);

@@ -2,13 +2,18 @@ import { readConfig } from '../shared/config.js';
 import { createLogger } from '../shared/log.js';
 import { announce, onShutdown, runMain } from '../shared/process.js';
 import { builtInJobsDir, loadRegistry } from '../shared/registry.js';
+import { endAfterCrash } from './crash.js';
 import { openWorker } from './service.js';
+import { keepMicrotaskOwners } from './uncaught.js';
 
 await runMain(async () => {
   const config = readConfig(process.env);
   const log = createLogger(config, 'worker');
+  keepMicrotaskOwners();
   const registry = await loadRegistry([builtInJobsDir, ...(config.JOBS_DIR ? [config.JOBS_DIR] : [])]);
-  const worker = await openWorker({ config, registry, log });
+  const onFatal = endAfterCrash(log, () => worker?.crash());
+  let worker: Awaited<ReturnType<typeof openWorker>> | undefined;
+  worker = await openWorker({ config, registry, onFatal, log });
   onShutdown(log, config.SHUTDOWN_GRACE_MS, worker.close);
   await worker.ready;
   log.info({ queues: worker.queues }, 'ready');

@@ -13,7 +13,7 @@ import { CANCELLED_REASON, type JobErrorCode, type JobSnapshot } from '../shared
 import type { Logger } from '../shared/log.js';
 import type { Presence } from '../shared/presence.js';
 import { jobIdOf, queueKey } from '../shared/queues.js';
-import { untilTaken } from '../shared/redis/transient.js';
+import { untilTaken } from '../shared/redis/until-taken.js';
 import type { Registry } from '../shared/registry.js';
 import { type Children, type ChildServices, createChildren } from './children/children.js';
 import { ChildNews } from './children/news.js';
@@ -21,12 +21,14 @@ import { checkResult } from './contract.js';
 import { endPatiently } from './end-patiently.js';
 import { createLocalExecution, type Execution } from './execution.js';
 import { handBack } from './hand-back.js';
+import { isElsewhere, lockLost, requireLock } from './hold.js';
 import type { InternalServices } from './internal.js';
 import type { Outlet } from './outlet.js';
 import { isPermanent } from './permanent.js';
 import { createOutlet, prepareOutlets } from './reporting/create-outlet.js';
 import type { ReportingLimits } from './reporting.js';
 import { cancelled, Run, Runs, StopReason } from './run.js';
+import { createSuspects } from './suspects.js';
 import { createThreadExecution } from './thread/execution.js';
 import type { Threads } from './thread/pool.js';
 
@@ -47,6 +49,9 @@ export interface ProcessorOptions {
   threads: Threads;
   services: InternalServices;
   children: ChildServices;
+  /** How long a lock lasts, in ms, and how often a job may lose its worker. */
+  lockMs: number;
+  maxStalls: number;
   /** Hears of what runs here and how far it is. */
   running: RunningJobs;
   log: Logger;
@@ -62,6 +67,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
   const { registry, redis, queuePrefix, lifecycle, services, running, log } = options;
   const runs = new Runs();
   prepareOutlets(redis);
+  const suspects = createSuspects(options);
 
   /** An end that no further attempt may follow, with its code for programs. */
   async function end(job: Job, message: string, code?: JobErrorCode): Promise<Error> {
@@ -112,10 +118,15 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     run: Run,
     execution: Execution,
     children: Children,
+    token: string,
   ): Promise<unknown> {
+    const taken = job.processedOn ?? Date.now();
     const settings = jobSettings(job.opts);
     const timeoutMs = settings.timeoutMs ?? definition.defaults?.timeoutMs;
-    const begin = (): void => {
+    const begin = async (): Promise<void> => {
+      await requireLock(job, token, options.lockMs, taken);
+      run.signal.throwIfAborted();
+      run.begun = true;
       if (timeoutMs !== undefined) run.limit(timeoutMs);
     };
     const result = await checkResult(definition, await execution.run(job.data, run, begin, children.start));
@@ -129,10 +140,12 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     thrown: unknown,
     job: Job,
     token: string,
+    run: Run,
     execution: Execution,
     flush: () => Promise<unknown>,
   ): Promise<Error> {
-    const error = thrown instanceof StopReason && thrown.why === 'child' ? thrown.cause : thrown;
+    const isCause = thrown instanceof StopReason && (thrown.why === 'child' || thrown.why === 'uncaught');
+    const error = isCause ? thrown.cause : thrown;
     if (error instanceof StopReason) {
       if (error.why === 'lock-lost') {
         execution.drop();
@@ -141,6 +154,9 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       await flush();
       if (error.why === 'cancel') return end(job, CANCELLED_REASON);
       if (error.why === 'timeout') return end(job, error.message, 'timeout');
+      // Left where it is: it is found stalled, which counts.
+      if (runs.guilty === run) return new WaitingError();
+      if (runs.crashing && run.begun) await suspects.noteCrash(job);
       await untilTaken(() => handBack(job, token, redis, queuePrefix));
       return new WaitingError();
     }
@@ -156,7 +172,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     const definition = registry.get(job.name);
     if (!definition) throw new UnrecoverableError(`no job is named "${job.name}" in this worker`);
     endPatiently(job);
-    const run = new Run(definition.defaults?.cancelGraceMs ?? DEFAULT_GRACE_MS);
+    const run = new Run(jobId, definition.defaults?.cancelGraceMs ?? DEFAULT_GRACE_MS);
     runs.begin(jobId, run);
     const attempt = job.attemptsStarted;
     running.begin({
@@ -179,7 +195,8 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       // Before anything else of this attempt: whatever the last one left untold, and that this one is active.
       const { job: now } = await untilTaken(() => lifecycle.reconcile(jobId), { signal: run.signal });
       // The run is known here since before that look: a request that comes after it finds the run.
-      if (now?.cancelAsked) run.stop(cancelled());
+      if (isElsewhere(now, jobId, attempt)) run.stop(lockLost());
+      else if (now?.cancelAsked) run.stop(cancelled());
       const family = createChildren(options.children, {
         jobId,
         settings: jobSettings(job.opts),
@@ -191,12 +208,18 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       children = family;
       return await run.do(async () => {
         if (isLate(now)) throw await end(job, 'not started in time', 'expired');
-        const result = await work(job, definition, run, execution, family);
+        const leaveTurn = await suspects.enter(job, run, now?.stalls ?? 0);
+        const start: Children['start'] = (...call) => {
+          // The child may be waiting for a turn itself.
+          leaveTurn();
+          return family.start(...call);
+        };
+        const result = await work(job, definition, run, execution, { ...family, start }, token!);
         await flush();
         return result;
       });
     } catch (error) {
-      throw await afterFailure(error, job, token!, execution, flush);
+      throw await afterFailure(error, job, token!, run, execution, flush);
     } finally {
       children?.leave();
       // Another run of the same job may have begun here since this one lost it.

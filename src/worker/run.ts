@@ -1,7 +1,15 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+
+/**
+ * The run whose code runs. What a run begins (timers, sockets, promises) has the run as its context, so an error that
+ * nobody catches there is known to be the run's own.
+ */
+export const currentRun = new AsyncLocalStorage<Run>();
+
 /** Why a run has to stop; the reason of an aborted `ctx.signal`. */
 export class StopReason extends Error {
   constructor(
-    readonly why: 'cancel' | 'timeout' | 'shutdown' | 'lock-lost' | 'child',
+    readonly why: 'cancel' | 'timeout' | 'shutdown' | 'lock-lost' | 'child' | 'uncaught',
     message: string,
     options?: ErrorOptions,
   ) {
@@ -19,8 +27,15 @@ export class Run {
   private readonly overdue: Promise<never>;
   private giveUp!: (reason: StopReason) => void;
   private timer: NodeJS.Timeout | undefined;
+  /** Whether the code of the job has begun: before that, the job cannot have done anything. */
+  begun = false;
+  /** It was lost with a worker process before, and may be the reason. */
+  suspect = false;
 
-  constructor(private readonly graceMs: number) {
+  constructor(
+    readonly jobId: string,
+    private readonly graceMs: number,
+  ) {
     this.overdue = new Promise((_resolve, reject) => {
       this.giveUp = reject;
     });
@@ -50,7 +65,8 @@ export class Run {
     if (this.stopped) return;
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.giveUp(reason), graceMs);
-    this.controller.abort(reason);
+    // What a listener of the job's throws is the job's.
+    currentRun.run(this, () => this.controller.abort(reason));
   }
 
   /** Stops it when it takes longer than this. */
@@ -69,7 +85,7 @@ export class Run {
   async do<T>(work: () => Promise<T>): Promise<T> {
     try {
       if (this.stopped) throw this.stopped;
-      const result = await Promise.race([work(), this.overdue]);
+      const result = await Promise.race([currentRun.run(this, work), this.overdue]);
       if (this.stopped) throw this.stopped;
       return result;
     } catch (error) {
@@ -84,10 +100,25 @@ export class Run {
 /** The runs of this moment in a process, by the ids of their jobs. */
 export class Runs extends Map<string, Run> {
   private ending: (() => void) | undefined;
+  /** The process ends of an error that belongs to no run. */
+  crashing = false;
+  /** The run that the error has to be of: no other could have caused it. */
+  guilty: Run | undefined;
 
   begin(jobId: string, run: Run): void {
     this.set(jobId, run);
     this.ending?.();
+  }
+
+  /**
+   * Notes that the process ends of an error that nobody can tell the origin of. Where one job ran alone, or one of those
+   * that ran is a suspect, it was that one.
+   */
+  crash(): void {
+    const begun = [...this.values()].filter((run) => run.begun);
+    const suspects = begun.length === 1 ? begun : begun.filter((run) => run.suspect);
+    this.crashing = true;
+    if (suspects.length === 1) this.guilty = suspects[0];
   }
 
   /** Stops all of them, and those that begin from now on: a job may have been on its way here. */

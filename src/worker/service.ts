@@ -16,10 +16,12 @@ import type { Registry } from '../shared/registry.js';
 import { createScheduleKeeper } from '../shared/schedules/keeper.js';
 import { webhookPolicy } from '../shared/webhooks/target.js';
 import { openChildren } from './children/services.js';
+import { lockLost } from './hold.js';
 import { createProcessor } from './processor.js';
-import { cancelled, StopReason } from './run.js';
+import { cancelled } from './run.js';
 import { stopWorkers } from './shutdown.js';
 import { createThreads } from './thread/pool.js';
+import { claimUncaught } from './uncaught.js';
 import { defaultSecret } from './webhooks/default-secret.js';
 import { createDeliver } from './webhooks/deliver.js';
 import { createWorkers, queuesToServe, threadCount } from './workers.js';
@@ -29,6 +31,8 @@ const SWEEP_MS = 10 * 60_000;
 export interface WorkerServiceOptions {
   config: Config;
   registry: Registry;
+  /** Hears of an error that belongs to no job. Without, such errors are left to the process. */
+  onFatal?: (error: unknown) => void;
   log: Logger;
 }
 
@@ -40,13 +44,16 @@ export interface WorkerService {
   ready: Promise<unknown>;
   /** Takes no new job, lets the running ones end within `SHUTDOWN_GRACE_MS`, hands the rest back. */
   close(): Promise<void>;
+  /** For a process that is about to end of an error: hands everything that runs back at once, but for what caused it. */
+  crash(): Promise<void>;
 }
 
 /**
  * Puts a worker together and has it take jobs.
  * @throws StartError, UnusableRedisError where it cannot
  */
-export async function openWorker({ config, registry, log }: WorkerServiceOptions): Promise<WorkerService> {
+export async function openWorker(options: WorkerServiceOptions): Promise<WorkerService> {
+  const { config, registry, log, onFatal } = options;
   const plan = planQueues(registry, config.QUEUE_NAME);
   const queues = queuesToServe(plan, registry, config.WORKER_JOBS);
   const connection = await connectHeadway(config, 'patient', log, registry);
@@ -120,6 +127,8 @@ export async function openWorker({ config, registry, log }: WorkerServiceOptions
     threads,
     services: { deliverWebhook },
     children,
+    lockMs: config.LOCK_DURATION_MS,
+    maxStalls: config.MAX_STALLS,
     running,
     log,
   });
@@ -135,8 +144,7 @@ export async function openWorker({ config, registry, log }: WorkerServiceOptions
     const jobIdIn = (id: string): string => jobIdOf({ queue: worker.name, id });
     worker.on('error', (error) => log.error({ err: error }, 'the worker met an error'));
     worker.on('lockRenewalFailed', (ids) => {
-      const lost = new StopReason('lock-lost', 'another worker may have this job');
-      for (const id of ids) runs.get(jobIdIn(id))?.stop(lost);
+      for (const id of ids) runs.get(jobIdIn(id))?.stop(lockLost());
     });
     // The bridge tells the end too; this is only sooner.
     const told = (id: string | undefined): void => {
@@ -155,7 +163,9 @@ export async function openWorker({ config, registry, log }: WorkerServiceOptions
     verb: 'cancel',
     onMessage: (jobId) => runs.get(jobId)?.stop(cancelled()),
     async onGap() {
-      for (const [jobId, run] of runs) if ((await readJob(jobId))?.cancelAsked) run.stop(cancelled());
+      await connection.faults.each('look at', [...runs.keys()], async (jobId) => {
+        if ((await readJob(jobId))?.cancelAsked) runs.get(jobId)?.stop(cancelled());
+      });
     },
     log,
   });
@@ -191,20 +201,30 @@ export async function openWorker({ config, registry, log }: WorkerServiceOptions
     store.sweep().catch((error) => log.warn({ err: error }, 'could not sweep the files'));
   }, SWEEP_MS);
 
+  const releaseUncaught = claimUncaught({ log, onFatal });
+
+  /** @param graceMs what runs may go on for this long */
+  async function stop(graceMs: number): Promise<void> {
+    clearInterval(sweeper);
+    await stopWorkers(workers, runs, graceMs, () => redis.status !== 'ready', log);
+    await threads.close();
+    await Promise.all([housekeeping.stop(), children.watch.stop()]);
+    // While Redis is away its commands wait, and what is counted is not worth waiting for.
+    if (redis.status === 'ready') await connection.outcomes.flush();
+    await reporting.stop();
+    releaseUncaught();
+    connection.disconnect();
+    bullmqRedis.disconnect();
+    commandsRedis.disconnect();
+  }
+
   return {
     queues,
     ready: Promise.all(workers.map((worker) => worker.waitUntilReady())),
-    async close() {
-      clearInterval(sweeper);
-      await stopWorkers(workers, runs, config.SHUTDOWN_GRACE_MS, () => redis.status !== 'ready', log);
-      await threads.close();
-      await Promise.all([housekeeping.stop(), children.watch.stop()]);
-      // While Redis is away its commands wait, and what is counted is not worth waiting for.
-      if (redis.status === 'ready') await connection.outcomes.flush();
-      await reporting.stop();
-      connection.disconnect();
-      bullmqRedis.disconnect();
-      commandsRedis.disconnect();
+    close: () => stop(config.SHUTDOWN_GRACE_MS),
+    async crash() {
+      runs.crash();
+      await stop(0);
     },
   };
 }

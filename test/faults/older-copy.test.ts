@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { frameId } from '../../src/shared/channel/frame.js';
-import { untilTaken } from '../../src/shared/redis/transient.js';
+import { untilTaken } from '../../src/shared/redis/until-taken.js';
 import { openChannels, Viewer } from '../support/channel.js';
 import { startRedis, type TestRedis } from '../support/redis.js';
 import { until } from '../support/until.js';

@@ -1,4 +1,5 @@
 import type { Request, Response } from 'express';
+import type { JobFaults } from '../../shared/job-faults.js';
 import type { PageReader } from '../../shared/job-index/page.js';
 import { isFinished, type JobState, type SnapshotReader } from '../../shared/lifecycle/snapshot.js';
 import type { Logger } from '../../shared/log.js';
@@ -46,6 +47,7 @@ export interface CrowdAudienceOptions {
   feed: DashboardFeed;
   readPage: PageReader;
   readJob: SnapshotReader;
+  faults: JobFaults;
   stallTimeoutMs: number;
   log: Logger;
 }
@@ -107,8 +109,12 @@ export class CrowdAudience extends FeedAudience<CrowdViewer> {
       const unsure = [...moved.map(([id]) => id), ...left];
       for (let i = 0; i < unsure.length; i += AT_ONCE) {
         const ids = unsure.slice(i, i + AT_ONCE);
-        const jobs = await Promise.all(ids.map((id) => this.options.readJob(id)));
-        for (const [n, job] of jobs.entries()) {
+        const { readJob, faults } = this.options;
+        const jobs = await faults.each('show', ids, async (id) => ({ job: await readJob(id) }));
+        for (const [n, found] of jobs.entries()) {
+          // Nothing can be said of one that was stepped over.
+          if (!found) continue;
+          const { job } = found;
           if (!job) roll.end({ jobId: ids[n]!, state: 'gone' });
           else if (isFinished(job)) {
             if (roll.has(job.id)) roll.end(ofSnapshot(job));

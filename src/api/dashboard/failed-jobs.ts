@@ -1,4 +1,5 @@
 import type { FailedJob } from '../../shared/dashboard/views.js';
+import type { JobFaults } from '../../shared/job-faults.js';
 import type { PageReader } from '../../shared/job-index/page.js';
 import { errorOf } from '../../shared/lifecycle/events.js';
 import type { SnapshotReader } from '../../shared/lifecycle/snapshot.js';
@@ -14,11 +15,15 @@ export type FailedFilter = Pick<DashboardQuery, 'name' | 'q'>;
 /** Reads the newest failed jobs of an owner (`undefined`: of everybody) that fit, the last to fail first. */
 export type FailedReader = (owner: string | undefined, filter: FailedFilter) => Promise<FailedJob[]>;
 
-export function createFailedReader(readPage: PageReader, trackJob: SnapshotReader): FailedReader {
+export function createFailedReader(
+  readPage: PageReader,
+  trackJob: SnapshotReader,
+  faults: JobFaults,
+): FailedReader {
   return async (owner, { name, q }) => {
     const limit = q ? SEARCHED : SHOWN;
     const { ids } = await readPage({ owner, states: ['failed'], names: name, tags: [], limit });
-    const jobs = await Promise.all(ids.map((id) => trackJob(id)));
+    const jobs = await faults.each('show', ids, (id) => trackJob(id));
     return jobs
       .flatMap((job): FailedJob[] => {
         if (job?.state !== 'failed') return [];

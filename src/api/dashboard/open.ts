@@ -34,7 +34,7 @@ export function openDashboard(options: OpenDashboardOptions): {
   reporting: ProcessReporting;
 } {
   const { config, connection, subscriberRedis, plan, registry, viewers, log } = options;
-  const { redis, server, queuePrefix, trackJob } = connection;
+  const { redis, server, queuePrefix, trackJob, faults } = connection;
   const prefix = config.KEY_PREFIX;
   const reporting = startProcessReporting({
     redis,
@@ -53,9 +53,10 @@ export function openDashboard(options: OpenDashboardOptions): {
     plan,
     kinds: [...registry.keys()],
     counts: createCountReader(redis, queuePrefix),
-    failed: createFailedReader(readPage, trackJob),
+    failed: createFailedReader(readPage, trackJob, faults),
     readPage,
     trackJob,
+    faults,
     subscriber: new Subscriber({
       redis: subscriberRedis,
       read: createReader(redis, internalPrefix(prefix)),
@@ -72,6 +73,7 @@ export function openDashboard(options: OpenDashboardOptions): {
     feed,
     readPage,
     readJob: trackJob,
+    faults,
     stallTimeoutMs: config.STALL_TIMEOUT_MS,
     log,
   });

@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis';
 import { dashboardKeys } from '../../shared/dashboard/keys.js';
 import { MINUTES_SHOWN, minuteOf, namesIn } from '../../shared/dashboard/minutes.js';
 import type { FailedJob } from '../../shared/dashboard/views.js';
+import type { JobFaults } from '../../shared/job-faults.js';
 import { scopeOf } from '../../shared/job-index/keys.js';
 import type { PageReader } from '../../shared/job-index/page.js';
 import { readProgress } from '../../shared/job-view.js';
@@ -27,6 +28,7 @@ export interface ScopeReaders {
   failed: FailedReader;
   readPage: PageReader;
   trackJob: SnapshotReader;
+  faults: JobFaults;
   live: LiveJobs;
 }
 
@@ -121,7 +123,7 @@ export class Scope {
   }
 
   private async readOthers(): Promise<void> {
-    const { readPage, live, trackJob } = this.readers;
+    const { redis, prefix, readPage, live, trackJob, faults } = this.readers;
     const { ids } = await readPage({
       owner: this.owner,
       states: ['active'],
@@ -130,18 +132,15 @@ export class Scope {
       limit: OTHERS,
     });
     const unheard = ids.filter((id) => !live.has(id));
-    const jobs = await Promise.all(unheard.map((id) => trackJob(id)));
-    const others = await Promise.all(
-      jobs.map(async (job): Promise<LiveJob | undefined> => {
-        if (job?.state !== 'active') return undefined;
-        const { id, name, attempt, createdAt, startedAt = createdAt, settings } = job;
-        const progress = ((await readProgress(this.readers.redis, this.readers.prefix, job)) ??
-          {}) as Partial<LiveJob>;
-        const { percent = null, current, total, unit, stage, ratePerSecond, etaMs, message } = progress;
-        const told = { percent, current, total, unit, stage, ratePerSecond, etaMs, message };
-        return { id, name, owner: settings.owner, attempt, startedAt, ...told };
-      }),
-    );
+    const others = await faults.each('show', unheard, async (jobId): Promise<LiveJob | undefined> => {
+      const job = await trackJob(jobId);
+      if (job?.state !== 'active') return undefined;
+      const { id, name, attempt, createdAt, startedAt = createdAt, settings } = job;
+      const progress = ((await readProgress(redis, prefix, job)) ?? {}) as Partial<LiveJob>;
+      const { percent = null, current, total, unit, stage, ratePerSecond, etaMs, message } = progress;
+      const told = { percent, current, total, unit, stage, ratePerSecond, etaMs, message };
+      return { id, name, owner: settings.owner, attempt, startedAt, ...told };
+    });
     this.others = others.filter((job) => job !== undefined);
   }
 

@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import type { JobFaults } from '../../shared/job-faults.js';
 import type { PageReader } from '../../shared/job-index/page.js';
 import { jobView, readProgress } from '../../shared/job-view.js';
 import type { Lifecycle } from '../../shared/lifecycle/reconcile.js';
@@ -14,6 +15,7 @@ export interface JobListOptions {
   readPage: PageReader;
   trackJob: SnapshotReader;
   lifecycle: Lifecycle;
+  faults: JobFaults;
 }
 
 /** One page of jobs, newest first. */
@@ -30,7 +32,9 @@ export interface JobPage {
  */
 export type ListJobs = (query: ListQuery, owner: string | undefined) => Promise<JobPage>;
 
-export function createJobList({ redis, prefix, readPage, trackJob, lifecycle }: JobListOptions): ListJobs {
+export function createJobList(options: JobListOptions): ListJobs {
+  const { redis, prefix, readPage, trackJob, lifecycle, faults } = options;
+
   async function look(
     id: string,
     fits: (job: JobSnapshot) => boolean,
@@ -67,7 +71,7 @@ export function createJobList({ redis, prefix, readPage, trackJob, lifecycle }: 
         after,
         limit: limit - jobs.length,
       });
-      const found = await Promise.all(page.ids.map((id) => look(id, fits)));
+      const found = await faults.each('list', page.ids, (id) => look(id, fits));
       jobs.push(...found.filter((view) => view !== undefined));
       after = page.next;
       if (!after || jobs.length === limit) break;

@@ -43,7 +43,7 @@ export interface JobRoutesOptions {
 export function jobRoutes(options: JobRoutesOptions): Router {
   const { config, connection, openQueue, plan, store, access, viewers, withdrawal, readGone, starter } =
     options;
-  const { redis, lifecycle, readJob, trackJob, queuePrefix } = connection;
+  const { redis, lifecycle, readJob, trackJob, queuePrefix, faults } = connection;
   const idempotency = createIdempotency(redis, config.KEY_PREFIX, config.IDEMPOTENCY_TTL_MS);
   const listJobs = createJobList({
     redis,
@@ -51,6 +51,7 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     readPage: createPageReader(redis, queuePrefix),
     trackJob,
     lifecycle,
+    faults,
   });
   const holdKey = createKeyHolder(redis, queuePrefix);
   const router = Router();

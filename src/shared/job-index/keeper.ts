@@ -1,6 +1,7 @@
 import type { Cluster, Redis } from 'ioredis';
 import { channelKeys, jobChannel } from '../channel/keys.js';
 import type { FileStore } from '../files/store.js';
+import { createJobFaults, type JobFaults } from '../job-faults.js';
 import type { Lifecycle } from '../lifecycle/reconcile.js';
 import type { Logger } from '../log.js';
 import { addressOf, queueKey } from '../queues.js';
@@ -18,6 +19,7 @@ export interface KeeperOptions {
   keep: KeepTimes;
   lifecycle: Lifecycle;
   store: Pick<FileStore, 'remove'>;
+  faults?: JobFaults;
   log: Logger;
 }
 
@@ -32,14 +34,16 @@ export interface Keeper {
  * at once, by a script that notes what else there is; then that is removed and the note with it.
  */
 export function createKeeper(options: KeeperOptions): Keeper {
-  const { redis, prefix, queuePrefix, keep, lifecycle, store, log } = options;
+  const { redis, prefix, queuePrefix, keep, lifecycle, store, log, faults = createJobFaults(log) } = options;
   const keys = indexKeys(queuePrefix);
   if (!('forgetJob' in redis)) redis.defineCommand('forgetJob', { numberOfKeys: 7, lua: indexLua.forget() });
   const scripts = redis as unknown as { forgetJob(...args: Array<string | number>): Promise<number> };
   let running: Promise<void> | undefined;
 
   async function forget(jobId: string): Promise<void> {
-    const { queue, id } = addressOf(jobId)!;
+    const address = addressOf(jobId);
+    if (!address) return void (await redis.zrem(keys.due, jobId));
+    const { queue, id } = address;
     // Its end has to be told before nobody can tell it any more.
     await lifecycle.reconcile(jobId);
     const key = (suffix: string): string => queueKey(queuePrefix, queue, suffix);
@@ -60,8 +64,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
   }
 
   /** One that cannot be removed must not be in the way of the others. */
-  async function postpone(jobId: string, error: unknown): Promise<void> {
-    log.warn({ err: error, jobId }, 'could not remove a job; will try again');
+  async function postpone(jobId: string): Promise<void> {
     await redis.zadd(keys.due, 'XX', Date.now() + RETRY_MS, jobId);
   }
 
@@ -76,17 +79,10 @@ export function createKeeper(options: KeeperOptions): Keeper {
     let cursor = '0';
     do {
       const [next, found] = await redis.hscan(keys.leftovers, cursor, 'COUNT', AT_ONCE);
-      const cleared: Array<Promise<void>> = [];
-      for (let i = 0; i + 1 < found.length; i += 2) {
-        const [jobId, left] = [found[i]!, found[i + 1]!];
-        // One that cannot be removed now is tried again at the next sweep; the others do not wait for it.
-        cleared.push(
-          clear(jobId, left).catch((error) =>
-            log.warn({ err: error, jobId }, 'could not remove all of a job'),
-          ),
-        );
-      }
-      await Promise.all(cleared);
+      // Fields and values by turns.
+      const jobIds = found.filter((_, i) => i % 2 === 0);
+      // One that cannot be removed now is tried again at the next sweep; the others do not wait for it.
+      await faults.each('remove all of', jobIds, (jobId, i) => clear(jobId, found[2 * i + 1]!));
       cursor = next;
     } while (cursor !== '0');
   }
@@ -96,7 +92,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
     for (;;) {
       const due = await redis.zrangebyscore(keys.due, '-inf', Date.now(), 'LIMIT', 0, AT_ONCE);
       if (due.length === 0) return;
-      await Promise.all(due.map((jobId) => forget(jobId).catch((error) => postpone(jobId, error))));
+      await faults.each('remove', due, forget, postpone);
       await clearAll();
     }
   }

@@ -2,10 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
+import { createJobFaults, type JobFaults } from '../job-faults.js';
 import type { Logger } from '../log.js';
 import { queueKey } from '../queues.js';
 import { createAttemptsReader } from './attempts.js';
 import { type BullEntry, readBullEvents, saysOfQueue } from './bull-events.js';
+import { Looks } from './looks.js';
 import type { PlainProgress } from './plain-reports.js';
 import { tellQueueChanged } from './queue-watch.js';
 import type { Lifecycle } from './reconcile.js';
@@ -18,6 +20,12 @@ const BATCH = 500;
 const STOP_MS = 1000;
 /** Messages are handled this long apart, many at a time: attempts tell of themselves at once, this is for the rest. */
 const PAUSE_MS = 100;
+/** Jobs of a batch that take longer than this are not waited for. */
+const PATIENCE_MS = 1000;
+/** A key that is no event stream is looked at again after this long. */
+const RECHECK_STREAMS_MS = 60_000;
+/** An id of a stream's entry. */
+const ENTRY_ID = /^\d{1,15}(-\d{1,15})?$/;
 
 export interface BridgeOptions {
   /** Workers come first: an API process takes over only while no worker holds the lease. */
@@ -37,6 +45,8 @@ export interface BridgeOptions {
   onChanged?: (jobs: Array<JobSnapshot | undefined>) => void;
   /** What one process at a time has to look after, every second or two. */
   chore: () => Promise<void>;
+  /** Remembers which jobs were stepped over. Default: its own. */
+  faults?: JobFaults;
   log: Logger;
 }
 
@@ -65,6 +75,7 @@ export function startBridge({
   onChanged = () => {},
   chore,
   log,
+  faults = createJobFaults(log),
 }: BridgeOptions): Running {
   const me = `${role}:${randomUUID()}`;
   const lease = `${prefix}:{bridge}:lease`;
@@ -101,13 +112,16 @@ export function startBridge({
     following = connect();
     /** Progress that waits for its interval to be over, by job. */
     const held = new Map<string, PlainProgress>();
+    const looks = new Looks(faults, PATIENCE_MS);
     let toldAt = 0;
     let moved = false;
     try {
-      const keys = [...streams.keys()];
-      const known = await redis.hmget(cursorKey, ...queues);
-      const cursors = new Map(keys.map((key, i) => [key, known[i] ?? '0']));
-      while (!stopped && Date.now() < heldUntil) {
+      const keys = await readableStreams();
+      const until = keys.length < streams.size ? Date.now() + RECHECK_STREAMS_MS : Number.POSITIVE_INFINITY;
+      if (keys.length === 0) return await idle(until);
+      const known = await redis.hmget(cursorKey, ...keys.map((key) => streams.get(key)!));
+      const cursors = new Map(keys.map((key, i) => [key, ENTRY_ID.test(known[i] ?? '') ? known[i]! : '0']));
+      while (leads() && Date.now() < until) {
         const from = keys.map((key) => cursors.get(key)!);
         const wait = held.size > 0 ? Math.max(1, toldAt + progressIntervalMs - Date.now()) : BLOCK_MS;
         const reply = await following.xread(
@@ -116,18 +130,25 @@ export function startBridge({
           ...keys,
           ...from,
         );
-        await Promise.all((reply ?? []).map(([key, entries]) => handle(streams.get(key)!, entries, held)));
+        await Promise.all(
+          (reply ?? []).map(([key, entries]) => handle(streams.get(key)!, entries, held, looks)),
+        );
         if (held.size > 0 && Date.now() >= toldAt + progressIntervalMs) {
           toldAt = Date.now();
-          await Promise.all(
-            [...held.keys()].map((jobId) => lifecycle.reconcile(jobId, undefined, take(held, jobId))),
+          const reported = [...held];
+          held.clear();
+          await looks.round(
+            reported.map(([jobId, progress]) => ({
+              jobId,
+              work: () => lifecycle.reconcile(jobId, undefined, progress),
+            })),
           );
           onChanged([]);
         }
         for (const [key, entries] of reply ?? []) cursors.set(key, entries.at(-1)![0]);
         moved ||= reply !== null;
         // Whoever takes over begins with what was not told yet.
-        if (moved && held.size === 0) {
+        if (moved && held.size === 0 && looks.idle) {
           await redis.hset(cursorKey, new Map([...cursors].map(([key, at]) => [streams.get(key)!, at])));
           moved = false;
         }
@@ -143,11 +164,30 @@ export function startBridge({
     }
   }
 
+  const leads = (): boolean => !stopped && Date.now() < heldUntil;
+
+  /** The keys that can be followed. One that another program made something else of would keep all others from it. */
+  async function readableStreams(): Promise<string[]> {
+    const keys = [...streams.keys()];
+    const types = await Promise.all(keys.map((key) => redis.type(key)));
+    const isReadable = (i: number): boolean => types[i] === 'stream' || types[i] === 'none';
+    const unreadable = keys.filter((_key, i) => !isReadable(i));
+    if (unreadable.length > 0)
+      log.warn({ keys: unreadable }, 'these keys are no event streams: not followed');
+    return keys.filter((_key, i) => isReadable(i));
+  }
+
+  /** Leads without anything to follow. */
+  async function idle(until: number): Promise<void> {
+    while (leads() && Date.now() < until) await sleep(PAUSE_MS);
+  }
+
   /** Sees to a batch of a queue's events. What they say of progress alone is held back for the next round. */
   async function handle(
     queue: string,
     entries: BullEntry[],
     held: Map<string, PlainProgress>,
+    looks: Looks,
   ): Promise<void> {
     if (entries.some(([, fields]) => saysOfQueue(fields))) {
       await tellQueueChanged(redis, prefix, queue);
@@ -163,13 +203,25 @@ export function startBridge({
     for (const [i, [jobId, { progress }]] of reporting.entries()) {
       held.set(jobId, { ...progress!, attempt: attempts[i]! });
     }
-    const changed = news.filter(([, job]) => job.changed);
-    const reconciled = await Promise.all(
-      changed.map(([jobId, { hint, over }]) =>
-        lifecycle.reconcile(jobId, hint, over ? take(held, jobId) : undefined),
-      ),
-    );
-    if (reconciled.length > 0) onChanged(reconciled.map(({ job }) => job));
+    let round: Array<JobSnapshot | undefined> | undefined = [];
+    const changed = news.flatMap(([jobId, { changed, hint, over }]) => {
+      if (!changed) return [];
+      const progress = over ? take(held, jobId) : undefined;
+      const work = async (): Promise<void> => {
+        const { job } = await lifecycle.reconcile(jobId, hint, progress);
+        // One that was not waited for is told by itself.
+        if (round) round.push(job);
+        else onChanged([job]);
+      };
+      return [{ jobId, work }];
+    });
+    try {
+      await looks.round(changed);
+    } finally {
+      const seen = round;
+      round = undefined;
+      if (seen.length > 0) onChanged(seen);
+    }
   }
 
   const tick = (): void => {

@@ -1,4 +1,5 @@
 import type { Cluster, Redis } from 'ioredis';
+import { parseForeign } from '../foreign-json.js';
 import { addressOf, jobIdOf, queueKey } from '../queues.js';
 import { isOurs } from './plain-progress.js';
 import type { EndHint } from './snapshot.js';
@@ -81,12 +82,8 @@ export function saysOfQueue(fields: string[]): boolean {
 /** Progress, unless it is of our own workers, which publish it themselves: those are many, and are told by their first bytes. */
 function foreignProgress(text: string | undefined, jobId: string): unknown {
   if (!text || text.startsWith(`{"jobId":"${jobId}","attempt":`)) return undefined;
-  try {
-    const value: unknown = JSON.parse(text);
-    return isOurs(value, jobId) ? undefined : value;
-  } catch {
-    return undefined;
-  }
+  const value = parseForeign(text);
+  return isOurs(value, jobId) ? undefined : value;
 }
 
 function fieldsOf(fields: string[]): Record<string, string> {
@@ -97,7 +94,7 @@ function fieldsOf(fields: string[]): Record<string, string> {
 
 function endHint(event: Record<string, string>): EndHint | undefined {
   if (event.event === 'completed')
-    return { event: 'completed', result: JSON.parse(event.returnvalue ?? 'null') };
+    return { event: 'completed', result: parseForeign(event.returnvalue) ?? null };
   if (event.event === 'failed') return { event: 'failed', reason: event.failedReason ?? 'unknown error' };
   if (event.event === 'removed') return { event: 'removed' };
   return undefined;

@@ -1,30 +1,52 @@
 import type { Cluster, Redis } from 'ioredis';
+import type { JobFaults } from '../job-faults.js';
 import type { Withdrawal } from './withdraw.js';
 
 const AT_ONCE = 200;
+/** A job that could not be failed is tried again after this long, in ms. */
+const RETRY_MS = 60_000;
 
 /** Jobs that have to be begun in time: a sorted set of their ids, by when. */
 export interface Expiry {
   /** @param expiresAt ms since 1970 */
   add(jobId: string, expiresAt: number): Promise<void>;
-  /** Fails those whose time is over and that nobody has begun. */
-  sweep(withdrawal: Withdrawal): Promise<void>;
+  /**
+   * Fails those whose time is over and that nobody has begun. One that cannot be failed is put off, so that it keeps no
+   * other waiting.
+   */
+  sweep(withdrawal: Withdrawal, faults: JobFaults): Promise<void>;
 }
 
 export function createExpiry(redis: Redis | Cluster, prefix: string): Expiry {
   const key = `${prefix}:expiry`;
+  let running: Promise<void> | undefined;
+
+  async function sweep(withdrawal: Withdrawal, faults: JobFaults): Promise<void> {
+    for (;;) {
+      const due = await redis.zrangebyscore(key, '-inf', Date.now(), 'LIMIT', 0, AT_ONCE);
+      if (due.length === 0) return;
+      const putOff = new Set<string>();
+      const expire = (jobId: string): Promise<void> => withdrawal.expire(jobId);
+      await faults.each('expire', due, expire, async (jobId) => {
+        putOff.add(jobId);
+        await redis.zadd(key, 'XX', Date.now() + RETRY_MS, jobId);
+      });
+      // After the deed: whoever dies in between leaves it to the next one.
+      const done = due.filter((jobId) => !putOff.has(jobId));
+      if (done.length > 0) await redis.zrem(key, ...done);
+    }
+  }
+
   return {
     async add(jobId, expiresAt) {
       await redis.zadd(key, expiresAt, jobId);
     },
-    async sweep(withdrawal) {
-      for (;;) {
-        const due = await redis.zrangebyscore(key, '-inf', Date.now(), 'LIMIT', 0, AT_ONCE);
-        if (due.length === 0) return;
-        await Promise.all(due.map((jobId) => withdrawal.expire(jobId)));
-        // After the deed: whoever dies in between leaves it to the next one.
-        await redis.zrem(key, ...due);
-      }
+    sweep(withdrawal, faults) {
+      // It may take longer than until it is asked for again.
+      running ??= sweep(withdrawal, faults).finally(() => {
+        running = undefined;
+      });
+      return running;
     },
   };
 }

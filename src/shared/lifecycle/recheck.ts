@@ -1,13 +1,17 @@
 import type { Redis } from 'ioredis';
 import { jobOfChannel } from '../channel/keys.js';
 import type { Subscriber } from '../channel/subscriber.js';
+import { createJobFaults, type JobFaults } from '../job-faults.js';
 import type { Logger } from '../log.js';
 import { addressOf } from '../queues.js';
 import type { Running } from './bridge.js';
+import { Looks } from './looks.js';
 import type { Lifecycle } from './reconcile.js';
 
 const RECHECK_MS = 30_000;
 const AT_ONCE = 100;
+/** Jobs of a round that take longer than this are not waited for. */
+const PATIENCE_MS = 1000;
 
 export interface Recheck extends Running {
   /** Looks at all of them now. */
@@ -27,6 +31,7 @@ export function startRecheck(
   lifecycle: Lifecycle,
   log: Logger,
   onLost: (jobId: string) => void = () => {},
+  faults: JobFaults = createJobFaults(log),
 ): Recheck {
   let running: Promise<void> | undefined;
   const looks = new Set<Promise<void>>();
@@ -40,8 +45,9 @@ export function startRecheck(
     const jobIds = Array.from(subscriber.channels())
       .flatMap((name) => jobOfChannel(name) ?? [])
       .filter((id) => queue === undefined || addressOf(id)?.queue === queue);
+    const looks = new Looks(faults, PATIENCE_MS);
     for (let i = 0; i < jobIds.length; i += AT_ONCE) {
-      await Promise.all(jobIds.slice(i, i + AT_ONCE).map(look));
+      await looks.round(jobIds.slice(i, i + AT_ONCE).map((jobId) => ({ jobId, work: () => look(jobId) })));
     }
   }
   const go = (): void => {

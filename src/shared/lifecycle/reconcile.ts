@@ -5,7 +5,7 @@ import type { Publisher } from '../channel/publisher.js';
 import type { KeepTimes } from '../job-index/keep-times.js';
 import { addressOf, queueKey } from '../queues.js';
 import { isRun, ServerReplacedError, serverRun } from '../redis/server-run.js';
-import { untilTaken } from '../redis/transient.js';
+import { untilTaken } from '../redis/until-taken.js';
 import { lastNews } from './bull-events.js';
 import { ended, type Transition } from './events.js';
 import { isOurs } from './plain-progress.js';

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Cluster, Redis } from 'ioredis';
+import { parseForeign } from '../foreign-json.js';
 import { type JobSettings, jobSettings } from '../job-settings.js';
 import { addressOf, type JobAddress, queueKey } from '../queues.js';
 
@@ -23,7 +24,7 @@ export type JobErrorCode = 'timeout' | 'expired' | 'permanent' | 'stalled';
 /** BullMQ's `failedReason` of a job that was cancelled. */
 export const CANCELLED_REASON = 'cancelled';
 /** BullMQ's `failedReason` of a job whose workers died too often. */
-const STALLED_REASON = 'job stalled more than allowable limit';
+export const STALLED_REASON = 'job stalled more than allowable limit';
 
 /** A parent's children: those that have not ended, that completed, that failed or were cancelled, and all. */
 export interface ChildCounts {
@@ -99,7 +100,10 @@ export function snapshotKeys(prefix: string, { queue, id }: JobAddress): string[
   );
 }
 
-/** What the reply of {@link snapshotLua} says. */
+/**
+ * What the reply of {@link snapshotLua} says. Another tool may have written any of it: a field that is not what BullMQ
+ * writes there counts as empty.
+ */
 export function parseSnapshot(id: string, reply: string[]): JobSnapshot {
   const [
     state,
@@ -122,7 +126,7 @@ export function parseSnapshot(id: string, reply: string[]): JobSnapshot {
   ] = reply as [string, ...string[]] & { length: 19 };
   const [pending = 0, completed = 0, failed = 0] = counts.map(Number);
   const total = pending + completed + failed;
-  const options = parseJson(opts) as { attempts?: number; delay?: number } | undefined;
+  const options = (parseForeign(opts) ?? {}) as { attempts?: unknown; delay?: unknown };
   const finished = state === 'completed' || state === 'failed';
   const cancelled = state === 'failed' && cancel !== '' && failedReason === CANCELLED_REASON;
   const errorCode = state === 'failed' && !cancelled ? errorCodeOf(code!, ats!, failedReason!) : undefined;
@@ -133,23 +137,23 @@ export function parseSnapshot(id: string, reply: string[]): JobSnapshot {
     id,
     name: name!,
     state: cancelled ? 'cancelled' : (state as JobState),
-    attempt: Number(ats),
-    attempts: Math.max(1, options?.attempts ?? 1),
-    failures: Number(atm),
-    stalls: Number(stc),
-    ...(due ? { dueAt: Number(due) } : {}),
-    createdAt: Number(timestamp),
-    ...(options?.delay ? { delayMs: options.delay } : {}),
-    ...(processedOn ? { startedAt: Number(processedOn) } : {}),
-    ...(finished ? { finishedAt: Number(finishedOn) } : {}),
+    attempt: countIn(ats),
+    attempts: Math.max(1, countIn(options.attempts)),
+    failures: countIn(atm),
+    stalls: countIn(stc),
+    ...(due ? { dueAt: countIn(due) } : {}),
+    createdAt: countIn(timestamp),
+    ...(countIn(options.delay) ? { delayMs: countIn(options.delay) } : {}),
+    ...(countIn(processedOn) ? { startedAt: countIn(processedOn) } : {}),
+    ...(finished ? { finishedAt: countIn(finishedOn) } : {}),
     ...(failedReason ? { failedReason } : {}),
     ...(errorCode ? { errorCode } : {}),
     ...(cancel === 'asked' ? { cancelAsked: true } : {}),
     ...(queuePaused && !finished && state !== 'active' ? { paused: true } : {}),
-    ...(state === 'completed' ? { result: parseJson(result) ?? null } : {}),
+    ...(state === 'completed' ? { result: parseForeign(result) ?? null } : {}),
     ...(total > 0 ? { children: { total, pending, completed, failed } } : {}),
     settings: { ...settings, ...(expiresAt === undefined || putBack ? {} : { expiresAt }) },
-    ...(progress ? { progress: parseJson(progress) } : {}),
+    ...(progress ? { progress: parseForeign(progress) } : {}),
   };
 }
 
@@ -164,11 +168,11 @@ function errorCodeOf(code: string, attempt: string, reason: string): JobErrorCod
 export const isFinished = ({ state }: Pick<JobSnapshot, 'state'>): boolean =>
   state === 'completed' || state === 'failed' || state === 'cancelled';
 
-function parseJson(text: string | undefined): unknown {
-  if (!text) return undefined;
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+/** The last time that a `Date` knows, ms since 1970; no count is larger. */
+const MAX_COUNT = 8.64e15;
+
+/** A count or a time; 0 for what is none. */
+function countIn(value: unknown): number {
+  const number = typeof value === 'string' ? Number(value) : value;
+  return typeof number === 'number' && number > 0 && number <= MAX_COUNT ? Math.floor(number) : 0;
 }

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import { fileIdsIn } from '../files/reference.js';
 import type { FileStore } from '../files/store.js';
+import { createJobFaults } from '../job-faults.js';
 import type { Expiry } from '../lifecycle/expiry.js';
 import type { Lifecycle } from '../lifecycle/reconcile.js';
 import { isFinished, type JobSnapshot, type SnapshotReader } from '../lifecycle/snapshot.js';
@@ -55,6 +56,8 @@ export function createScheduleKeeper(options: ScheduleKeeperOptions): ScheduleKe
     },
   };
   const agree = createAgree({ store, openQueue, readJob, lifecycle });
+  const faults = createJobFaults(log, 'schedule');
+  const broken = new Set<string>();
   let checkedAt = 0;
   let touchedAt = 0;
   let tending: Promise<void> | undefined;
@@ -103,18 +106,29 @@ export function createScheduleKeeper(options: ScheduleKeeperOptions): ScheduleKe
   }
 
   async function tendAll(now: number): Promise<void> {
-    const failed = (id: string) => (error: unknown) =>
-      log.warn({ err: error, schedule: id }, 'a schedule has to wait');
-    for (const id of await store.pending()) await agree(id).catch(failed(id));
+    for (const id of await store.pending()) await guard(id, () => agree(id));
     const checks = now - checkedAt >= CHECK_MS;
     const touches = now - touchedAt >= options.filesTtlMs / 4;
     if (!checks && !touches) return;
+    for await (const schedule of store.all(noteBroken)) {
+      await guard(schedule.id, async () => {
+        if (touches) await keepFiles(schedule);
+        if (checks) await check(schedule, now);
+      });
+    }
+    // Not before: when Redis goes away in the middle, all of it is done again.
     if (checks) checkedAt = now;
     if (touches) touchedAt = now;
-    for await (const schedule of store.all()) {
-      if (touches) await keepFiles(schedule);
-      if (checks) await check(schedule, now).catch(failed(schedule.id));
-    }
+  }
+
+  /** Sees to one schedule. What is wrong with it is logged once, and the others go on. */
+  const guard = (id: string, work: () => Promise<void>): Promise<void> =>
+    faults.guard('look after', id, work);
+
+  function noteBroken(id: string): void {
+    if (broken.has(id)) return;
+    broken.add(id);
+    log.warn({ schedule: id }, 'what is kept of a schedule cannot be read; it is stepped over');
   }
 
   return {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Cluster, Redis } from 'ioredis';
+import { parseForeign } from '../foreign-json.js';
 import { scanSet } from '../scan-set.js';
 import type { Schedule } from './schedule.js';
 
@@ -39,8 +40,11 @@ export interface ScheduleStore {
    * @param after the place after which to go on
    */
   page(owner: string | undefined, limit: number, after?: string): Promise<SchedulePage>;
-  /** Every one, deleted ones too, in any order. */
-  all(): AsyncGenerator<Schedule>;
+  /**
+   * Every one, deleted ones too, in any order.
+   * @param onBroken hears of what is no schedule
+   */
+  all(onBroken?: (id: string) => void): AsyncGenerator<Schedule>;
   /** Removes what is left of a deleted one. */
   drop(id: string): Promise<void>;
 }
@@ -131,11 +135,15 @@ export function createScheduleStore(redis: Redis | Cluster, prefix: string): Sch
         ...(places.length > limit ? { next: shown.at(-1)! } : {}),
       };
     },
-    async *all() {
+    async *all(onBroken) {
       let cursor = '0';
       do {
         const [next, pairs] = await redis.hscan(definitions, cursor, 'COUNT', BATCH);
-        for (let i = 1; i < pairs.length; i += 2) yield parse(pairs[i]!)!;
+        for (let i = 1; i < pairs.length; i += 2) {
+          const schedule = parse(pairs[i]);
+          if (schedule) yield schedule;
+          else onBroken?.(pairs[i - 1]!);
+        }
         cursor = next;
       } while (cursor !== '0');
     },
@@ -149,8 +157,13 @@ export function createScheduleStore(redis: Redis | Cluster, prefix: string): Sch
   };
 }
 
+/** `undefined` for what is no schedule. */
 function parse(text: string | null | undefined): Schedule | undefined {
-  return text ? (JSON.parse(text.slice(text.indexOf(' ') + 1)) as Schedule) : undefined;
+  if (!text) return undefined;
+  const value = parseForeign(text.slice(text.indexOf(' ') + 1)) as Partial<Schedule> | undefined;
+  const { id, name, queue } = value ?? {};
+  const isSchedule = [id, name, queue].every((field) => typeof field === 'string');
+  return isSchedule ? (value as Schedule) : undefined;
 }
 
 /** Sorts as the time does at which it was made. */

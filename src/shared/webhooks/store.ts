@@ -1,5 +1,6 @@
 import type { Cluster, Redis } from 'ioredis';
 import { jobChannel } from '../channel/keys.js';
+import { parseForeign } from '../foreign-json.js';
 
 /** How a job ends, in the words of its events. */
 export const WEBHOOK_EVENTS = ['completed', 'failed', 'cancelled'] as const;
@@ -47,7 +48,9 @@ export function createWebhookStore(redis: Redis | Cluster, prefix: string, keepM
     },
     async get(jobId) {
       const found = await redis.get(key(jobId));
-      return found ? (JSON.parse(found) as Webhook) : undefined;
+      const webhook = parseForeign(found ?? undefined) as Webhook | undefined;
+      // What cannot be read calls nobody, and is no reason not to tell the job's end.
+      return Array.isArray(webhook?.events) && typeof webhook.job === 'object' ? webhook : undefined;
     },
     async remove(jobId) {
       await redis.del(key(jobId));

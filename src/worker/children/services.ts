@@ -57,6 +57,7 @@ export function openChildren(options: ChildServicesOptions): ChildServices {
       prefix: config.KEY_PREFIX,
       sharded: server.sharded,
       lifecycle,
+      faults: connection.faults,
       log,
     }),
   };

@@ -2,6 +2,7 @@ import type { Enqueue, NewJob } from '../../shared/enqueue.js';
 import { PermanentError } from '../../shared/errors.js';
 import { keepFiles } from '../../shared/files/keep.js';
 import type { FileStore } from '../../shared/files/store.js';
+import { parseForeign } from '../../shared/foreign-json.js';
 import type { ChildRegister } from '../../shared/lifecycle/children.js';
 import type { Lifecycle } from '../../shared/lifecycle/reconcile.js';
 import { retryFailed } from '../../shared/lifecycle/retry.js';
@@ -58,7 +59,7 @@ export function createChildStarter(options: ChildStarterOptions): ChildStarter {
   return async (child, untilEnd) => {
     const { id, parentId } = child;
     const result = await register.result(parentId, id);
-    if (result !== undefined) return { state: 'completed', result: JSON.parse(result) };
+    if (result !== undefined) return { state: 'completed', result: parseForeign(result) ?? null };
     const { job, epoch } = await find(id, untilEnd);
     if (job?.state === 'completed') return { state: 'completed', result: job.result };
     if (job && !hasFailed(job)) return undefined;

@@ -4,10 +4,13 @@ import type { Reader } from '../../shared/channel/reader.js';
 import { Subscriber } from '../../shared/channel/subscriber.js';
 import type { Sink } from '../../shared/channel/subscription.js';
 import type { JobError } from '../../shared/errors.js';
+import { parseForeign } from '../../shared/foreign-json.js';
+import type { JobFaults } from '../../shared/job-faults.js';
 import type { Running } from '../../shared/lifecycle/bridge.js';
 import { startRecheck } from '../../shared/lifecycle/recheck.js';
 import type { Lifecycle } from '../../shared/lifecycle/reconcile.js';
 import type { Logger } from '../../shared/log.js';
+import { currentRun } from '../run.js';
 
 /** What became of a child. */
 export type ChildEnd =
@@ -38,12 +41,13 @@ export interface ChildWatchOptions {
   prefix: string;
   sharded: boolean;
   lifecycle: Lifecycle;
+  faults: JobFaults;
   log: Logger;
 }
 
 /** Nothing is opened before the first child is followed: most workers never do. */
 export function createChildWatch(options: ChildWatchOptions): ChildWatch {
-  const { connect, redis, read, prefix, sharded, lifecycle, log } = options;
+  const { connect, redis, read, prefix, sharded, lifecycle, faults, log } = options;
   const followers = new Map<string, Set<ChildFollower>>();
   let opened: { subscriber: Subscriber; connection: Redis; recheck: Running } | undefined;
 
@@ -57,9 +61,10 @@ export function createChildWatch(options: ChildWatchOptions): ChildWatch {
         sharded,
         onError: (error) => log.debug({ err: error }, 'could not subscribe; will again when Redis is back'),
       });
-      const recheck = startRecheck(subscriber, redis, lifecycle, log, (jobId) => {
+      const onLost = (jobId: string): void => {
         for (const follower of followers.get(jobId) ?? []) follower.onLost();
-      });
+      };
+      const recheck = startRecheck(subscriber, redis, lifecycle, log, onLost, faults);
       opened = { subscriber, connection, recheck };
     }
     return opened.subscriber;
@@ -67,7 +72,8 @@ export function createChildWatch(options: ChildWatchOptions): ChildWatch {
 
   return {
     follow(jobId, follower) {
-      const subscription = open().subscribe(jobChannel(jobId), new ChildSink(follower));
+      // It is for all runs, though one of them is the first to need it.
+      const subscription = currentRun.exit(open).subscribe(jobChannel(jobId), new ChildSink(follower));
       const others = followers.get(jobId) ?? new Set();
       followers.set(jobId, others.add(follower));
       return () => {
@@ -85,7 +91,10 @@ export function createChildWatch(options: ChildWatchOptions): ChildWatch {
 
 const EVENT = /^event: (progress|completed|failed|cancelled)$/m;
 
-/** Reads the frames of a child's channel: its percent, and what became of it. */
+/**
+ * Reads the frames of a child's channel: its percent, and what became of it. It never throws, whatever a frame holds:
+ * an error here would end the process, and with it the jobs of others.
+ */
 class ChildSink implements Sink {
   constructor(private readonly follower: ChildFollower) {}
 
@@ -93,9 +102,9 @@ class ChildSink implements Sink {
     const text = frame.toString();
     const event = EVENT.exec(text)?.[1];
     if (!event) return true;
-    const data = JSON.parse(/^data: (.*)$/m.exec(text)![1]!);
-    if (event === 'progress') this.follower.onPercent(data.percent ?? 0);
-    else this.follower.onEnd(endOf(event, data));
+    const data = (parseForeign(/^data: (.*)$/m.exec(text)?.[1]) ?? {}) as FrameData;
+    if (event !== 'progress') this.follower.onEnd(endOf(event, data));
+    else if (typeof data.percent === 'number') this.follower.onPercent(data.percent);
     return true;
   }
 
@@ -103,9 +112,16 @@ class ChildSink implements Sink {
   end(): void {}
 }
 
-function endOf(event: string, data: { result?: unknown; error?: JobError }): ChildEnd {
-  if (event === 'completed') return { state: 'completed', result: data.result };
-  if (event === 'failed') return { state: 'failed', error: data.error! };
+/** What is read of the data of a frame. */
+interface FrameData {
+  percent?: unknown;
+  result?: unknown;
+  error?: Partial<JobError>;
+}
+
+function endOf(event: string, data: FrameData): ChildEnd {
+  if (event === 'completed') return { state: 'completed', result: data.result ?? null };
+  if (event === 'failed') return { state: 'failed', error: { message: 'unknown error', ...data.error } };
   return { state: 'cancelled', error: CANCELLED };
 }
 

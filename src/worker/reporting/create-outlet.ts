@@ -8,7 +8,7 @@ import { newEpoch } from '../../shared/channel/scripts.js';
 import type { Logger } from '../../shared/log.js';
 import type { Presence } from '../../shared/presence.js';
 import { queueKey } from '../../shared/queues.js';
-import { untilTaken } from '../../shared/redis/transient.js';
+import { untilTaken } from '../../shared/redis/until-taken.js';
 import { missingLine } from '../job-log.js';
 import { Newest } from '../newest.js';
 import type { Outlet } from '../outlet.js';
@@ -51,15 +51,18 @@ export function createOutlet(options: OutletOptions): Outlet {
   const key = queueKey(queuePrefix, job.queueName, job.id!);
   const channel = jobChannel(jobId);
   const attempt = job.attemptsStarted;
-  let knownSource: string | undefined;
+  let source: Promise<string> | undefined;
 
   /** Tells this run from others of the job, and which of two runs of an attempt began later: by the clock of Redis. */
-  async function sourceOf(): Promise<string> {
-    if (!knownSource) {
-      const [seconds, micros] = (await redis.time()).map(Number) as [number, number];
-      knownSource = `${attempt}.${seconds}${String(micros).padStart(6, '0')}.${newEpoch()}`;
-    }
-    return knownSource;
+  function sourceOf(): Promise<string> {
+    source ??= redis.time().then(
+      ([seconds, micros]) => `${attempt}.${seconds}${String(micros).padStart(6, '0')}.${newEpoch()}`,
+      (error) => {
+        source = undefined;
+        throw error;
+      },
+    );
+    return source;
   }
 
   const warn = (message: string): void => log.warn(message);

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Numbered } from '../../shared/channel/publisher.js';
-import { isTransient, retryWaitMs } from '../../shared/redis/transient.js';
+import { isRedisFault } from '../../shared/redis/faults.js';
+import { retryWaitMs } from '../../shared/redis/until-taken.js';
 
 /** One call to Redis takes at most this much. */
 const BATCH_ENTRIES = 256;
@@ -84,7 +85,7 @@ export class ReportQueue<E> {
         if (this.closing.signal.aborted) break;
         if (tries === 0) this.options.warn(`a report could not be published: ${error}`);
         // Whatever cannot pass would stop all that follows.
-        if (isTransient(error)) await this.pause(tries++);
+        if (isRedisFault(error)) await this.pause(tries++);
         else this.giveUp(batch.length);
       }
     }

@@ -40,7 +40,7 @@ export function createThreadExecution(
   /** Says that what the thread put under a number was taken. */
   const taken = (number: number) => (number > 0 ? () => peer.tell('taken', number) : undefined);
   let outcome: Outcome | undefined;
-  let mayBegin!: () => void;
+  let mayBegin!: () => Promise<void>;
   let child!: (call: number, ...args: ChildArguments) => Promise<unknown>;
   // What a method of the context needs of this process is offered here, and called in the thread's entry.
   const peer: Peer = openPeer(port1, {
@@ -70,11 +70,11 @@ export function createThreadExecution(
         peer.tell('stop', why, message, cause && packError(cause));
       };
       run.signal.addEventListener('abort', onStop, { once: true });
-      mayBegin = () => {
+      mayBegin = async () => {
         run.signal.throwIfAborted();
         // Not before: to end a thread that still loads its modules can end the whole process (Node 20).
         run.ended.addEventListener('abort', () => kill.abort(), { once: true });
-        begin();
+        await begin();
       };
       try {
         const task = { file: definitionFile(definition), jobId, attempt, data, port: port2 };

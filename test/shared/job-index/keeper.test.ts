@@ -186,7 +186,7 @@ describe('the keeper of finished jobs', () => {
     const readPage = createPageReader(redis, BULLMQ);
     const everything = { states: JOB_STATES, names: [], tags: [], limit: 1000 };
     expect((await readPage(everything)).ids).toEqual([]);
-    const audit = createAudit({ redis, queuePrefix: BULLMQ, queues: ['q'], trackJob });
+    const audit = createAudit({ redis, queuePrefix: BULLMQ, queues: ['q'], trackJob, log });
     await until('all are known', async () => {
       await audit.step();
       return (await readPage(everything)).ids.length === 700;

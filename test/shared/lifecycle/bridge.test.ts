@@ -1,6 +1,6 @@
 import { Queue } from 'bullmq';
 import { pino } from 'pino';
-import { describe, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { startBridge } from '../../../src/shared/lifecycle/bridge.js';
 import type { Reconciled } from '../../../src/shared/lifecycle/reconcile.js';
 import { connectRedis } from '../../../src/shared/redis.js';
@@ -42,5 +42,65 @@ describe('the bridge', () => {
     redis.disconnect();
     proxy.stop();
     await server.stop();
+  });
+
+  it('is held up by no job that takes long, and loses none that Redis refused for a while', async () => {
+    const server = await startRedis();
+    const redis = connectRedis(server.url, 'patient');
+    const queue = new Queue('steps', { connection: redis, prefix: '{test}' });
+    const seen: string[] = [];
+    let goOn = (): void => {};
+    const slow = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    const bridge = startBridge({
+      role: 'worker',
+      redis,
+      connect: () => connectRedis(server.url, 'patient'),
+      prefix: 'test',
+      queuePrefix: '{test}',
+      queues: ['steps'],
+      lifecycle: {
+        async reconcile(jobId): Promise<Reconciled> {
+          if (jobId === 'steps.slow') await slow;
+          // Refused while Redis is a replica, as every other call.
+          await redis.set(`seen:${jobId}`, 'yes');
+          seen.push(jobId);
+          return { job: undefined, epoch: undefined, end: undefined };
+        },
+      },
+      progressIntervalMs: 100,
+      chore: async () => {},
+      log: pino({ level: 'silent' }),
+    });
+    await queue.add('steps', {}, { jobId: 'steps.slow' });
+    await queue.add('steps', {}, { jobId: 'steps.1' });
+    await until('the others are seen to', () => seen.includes('steps.1'), 5000);
+    await queue.add('steps', {}, { jobId: 'steps.2' });
+    await until('and those after them', () => seen.includes('steps.2'), 5000);
+    expect(seen).not.toContain('steps.slow');
+    // Its place is kept for whoever follows next.
+    expect(await redis.hget('test:{bridge}:cursor', 'steps')).toBeNull();
+    goOn();
+    await until('the slow one is seen to', () => seen.includes('steps.slow'));
+
+    // BullMQ writes the event and Redis refuses what comes of it, for longer than the lease lasts.
+    await redis
+      .multi()
+      .xadd('{test}:steps:events', '*', 'event', 'waiting', 'jobId', 'steps.3')
+      .replicaof('127.0.0.1', '1')
+      .exec();
+    await until('it was refused', async () => /(?:rejected|failed)_calls=[1-9]/.test(await stats()), 5000);
+    await redis.replicaof('NO', 'ONE');
+    await until('it is seen to after all', () => seen.includes('steps.3'));
+    await bridge.stop();
+    await queue.close();
+    redis.disconnect();
+    await server.stop();
+
+    async function stats(): Promise<string> {
+      const info = await redis.info('commandstats');
+      return info.split('\n').find((line) => line.startsWith('cmdstat_set:')) ?? '';
+    }
   });
 });

@@ -40,25 +40,23 @@ if not name or not (completed or redis.call('ZSCORE', KEYS[7], ARGV[6])) then
   return 0
 end
 local settings = settingsOf(opts or '')
-local due = (tonumber(finishedOn) or 0) + keepOf(settings, name, ARGV[4], ARGV[3])
+local due = timeIn(finishedOn) + keepOf(settings, name, ARGV[4], ARGV[3])
 if due > tonumber(ARGV[7]) then
   redis.call('ZADD', KEYS[2], due, id)
   return 0
 end
 
-local packed = redis.call('HGET', KEYS[1], id)
-if packed then
-  takeOut(base, cmsgpack.unpack(packed), id)
-  redis.call('HDEL', KEYS[1], id)
-end
+local record = recordIn(redis.call('HGET', KEYS[1], id))
+if record then takeOut(base, record, id) end
+redis.call('HDEL', KEYS[1], id)
 redis.call('ZREM', KEYS[2], id)
 bury(KEYS[3], ARGV[5], {
   state = stateOf(completed and 'completed' or 'failed', failedReason, cancel or ''),
-  createdAt = tonumber(redis.call('HGET', KEYS[5], 'timestamp')),
+  createdAt = timeIn(redis.call('HGET', KEYS[5], 'timestamp')),
   name = name,
-  finishedAt = tonumber(finishedOn),
-  attempt = tonumber(attempt) or 0,
-  owner = type(settings.owner) == 'string' and settings.owner or nil,
+  finishedAt = timeIn(finishedOn),
+  attempt = timeIn(attempt),
+  owner = settings.owner,
 })
 
 -- The files that it made: those in its result that it was not given.

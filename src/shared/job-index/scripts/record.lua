@@ -25,16 +25,45 @@ local function putIn(base, record, id)
   eachSet(base, record, record[1], function(key) redis.call('ZADD', key, record[2], id) end)
 end
 
--- What Headway put into a job's BullMQ options (JSON). Another tool's job has nothing there.
+-- A number that a sorted set can take as a score, else nil: Lua reads "nan" and "inf" as numbers too.
+local function numberIn(value, min, max)
+  local number = tonumber(value)
+  if number and number >= min and number <= max then return number end
+end
+
+-- A time, ms since 1970, or 0 for what is none.
+local function timeIn(text) return numberIn(text, 0, 8.64e15) or 0 end
+
+local MAX_TAGS = 20
+local KEEP_MIN, KEEP_MAX = 1000, 365 * 24 * 3600000
+
+-- What Headway put into a job's BullMQ options (JSON). Another tool's job has nothing there, or anything: what does not
+-- have the form of a setting counts as not given, as in job-settings.ts.
 local function settingsOf(opts)
   local ok, decoded = pcall(cjson.decode, opts)
-  local settings = ok and type(decoded) == 'table' and decoded.headway
-  return type(settings) == 'table' and settings or {}
+  local given = ok and type(decoded) == 'table' and decoded.headway
+  local settings = {tags = {}}
+  if type(given) ~= 'table' then return settings end
+  if type(given.owner) == 'string' then settings.owner = given.owner end
+  if type(given.keepMs) == 'number' then settings.keepMs = numberIn(given.keepMs, KEEP_MIN, KEEP_MAX) end
+  for _, tag in ipairs(type(given.tags) == 'table' and given.tags or {}) do
+    if #settings.tags == MAX_TAGS then break end
+    if type(tag) == 'string' and #tag <= 60 and string.find(tag, '^[%w_.:@/-]+$') then
+      settings.tags[#settings.tags + 1] = tag
+    end
+  end
+  return settings
 end
 
 -- For how many ms a finished job is kept: as it says itself, else as its kind does (JSON: name -> ms), else as all.
 local function keepOf(settings, name, kinds, default)
-  return tonumber(settings.keepMs) or tonumber(cjson.decode(kinds)[name]) or tonumber(default)
+  return settings.keepMs or tonumber(cjson.decode(kinds)[name]) or tonumber(default)
+end
+
+-- A record as it was packed; nil where there is none, or another program wrote something else.
+local function recordIn(packed)
+  local ok, record = pcall(cmsgpack.unpack, packed or '')
+  if ok and type(record) == 'table' and type(record[2]) == 'number' and record[4] then return record end
 end
 
 local function isFinal(state) return state == 'completed' or state == 'failed' or state == 'cancelled' end

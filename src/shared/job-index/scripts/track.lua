@@ -23,8 +23,7 @@ local MOST_TAGS = 20
 
 local id, base = ARGV[1], ARGV[2]
 local reply = readJob({unpack(KEYS, 4)}, {unpack(ARGV, 7)})
-local packed = redis.call('HGET', KEYS[1], id)
-local known = packed and cmsgpack.unpack(packed)
+local known = recordIn(redis.call('HGET', KEYS[1], id))
 
 if not reply then
   if known then
@@ -42,7 +41,7 @@ if not reply then
   return false
 end
 
-local createdAt = tonumber(reply[7]) or 0
+local createdAt = timeIn(reply[7])
 if known and known[2] ~= createdAt then
   -- Another job, under an id that was used before.
   takeOut(base, known, id)
@@ -53,7 +52,7 @@ local settings
 if isFinal(state) then
   settings = settingsOf(reply[13])
   local keep = keepOf(settings, reply[3], ARGV[4], ARGV[3])
-  redis.call('ZADD', KEYS[2], (tonumber(reply[9]) or 0) + keep, id)
+  redis.call('ZADD', KEYS[2], timeIn(reply[9]) + keep, id)
 elseif known and isFinal(known[1]) then
   redis.call('ZREM', KEYS[2], id)
 end
@@ -64,10 +63,9 @@ if known then
   takeOut(base, known, id)
 else
   settings = settings or settingsOf(reply[13])
-  local owner = type(settings.owner) == 'string' and settings.owner or ''
-  record = {'', createdAt, reply[3], owner}
-  for _, tag in ipairs(type(settings.tags) == 'table' and settings.tags or {}) do
-    if type(tag) == 'string' and #record < 4 + MOST_TAGS then record[#record + 1] = tag end
+  record = {'', createdAt, reply[3], settings.owner or ''}
+  for i, tag in ipairs(settings.tags) do
+    if i <= MOST_TAGS then record[#record + 1] = tag end
   end
 end
 record[1] = state

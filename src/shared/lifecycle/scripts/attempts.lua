@@ -31,9 +31,13 @@ for _, entry in ipairs(entries) do
   end
   if event == 'active' and job then begun[job] = (begun[job] or 0) + 1 end
 end
+-- What another tool made of a job must not keep the others from their answer.
+local function attemptsIn(key)
+  local ats = redis.pcall('HGET', key, 'ats')
+  return type(ats) == 'string' and tonumber(ats) or 0
+end
 local reply = {upTo, #entries == count and entries[count][1] or ''}
 for i = 2, #KEYS do
-  local attempt = first and tonumber(redis.call('HGET', KEYS[i], 'ats') or '0') or 0
-  reply[i + 1] = attempt - (begun[ARGV[i + 2]] or 0)
+  reply[i + 1] = (first and attemptsIn(KEYS[i]) or 0) - (begun[ARGV[i + 2]] or 0)
 end
 return reply

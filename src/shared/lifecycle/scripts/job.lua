@@ -43,8 +43,13 @@ end
 local reply = {state, due}
 for i = 1, 13 do reply[i + 2] = job[i] or '' end
 reply[16] = redis.call('HEXISTS', KEYS[8], 'paused') == 1 and '1' or ''
--- BullMQ keeps a parent's children in keys behind its own: a set, a hash of results, a hash of reasons.
-reply[#reply + 1] = tostring(redis.call('SCARD', KEYS[1] .. ':dependencies'))
-reply[#reply + 1] = tostring(redis.call('HLEN', KEYS[1] .. ':processed'))
-reply[#reply + 1] = tostring(redis.call('HLEN', KEYS[1] .. ':failed') + redis.call('ZCARD', KEYS[1] .. ':unsuccessful'))
+-- BullMQ keeps a parent's children in keys behind its own: a set, a hash of results, a hash of reasons. A key that another
+-- tool made something else of holds none.
+local function size(command, suffix)
+  local count = redis.pcall(command, KEYS[1] .. suffix)
+  return type(count) == 'number' and count or 0
+end
+reply[#reply + 1] = tostring(size('SCARD', ':dependencies'))
+reply[#reply + 1] = tostring(size('HLEN', ':processed'))
+reply[#reply + 1] = tostring(size('HLEN', ':failed') + size('ZCARD', ':unsuccessful'))
 return reply

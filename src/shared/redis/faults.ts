@@ -1,0 +1,62 @@
+/** What Redis answers with while it cannot serve any call of this kind, whatever the call is about. */
+const REFUSALS = [
+  'READONLY',
+  'BUSY',
+  'LOADING',
+  'OOM',
+  'MISCONF',
+  'NOREPLICAS',
+  'MASTERDOWN',
+  'CLUSTERDOWN',
+  'TRYAGAIN',
+  'MOVED',
+  'ASK',
+  'NOAUTH',
+  'WRONGPASS',
+  'NOPERM',
+  'NOSCRIPT',
+  'UNKILLABLE',
+].join('|');
+
+/** At the start of an answer, or where Redis 6 quotes what a command inside a script was answered. */
+const REFUSED = new RegExp(`^-?(?:${REFUSALS})\\b|@user_script: ?\\d+: -?(?:${REFUSALS})\\b`);
+const TOO_MANY = /^ERR max number of clients/;
+
+const CONNECTION_ERRORS = new Set([
+  'AbortError',
+  'InterruptError',
+  'MaxRetriesPerRequestError',
+  'ClusterAllFailedError',
+  'ParserError',
+  'ServerReplacedError',
+]);
+const CONNECTION_CODES = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ECONNABORTED',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'NR_CLOSED',
+]);
+const CONNECTION_MESSAGES =
+  /^(?:Connection is closed|Command timed out|Stream isn't writeable|Socket timeout|connect ETIMEDOUT|timeout$)/;
+
+/**
+ * Whether an error means that Redis is away or refuses to serve: every call fails like this one, and trying again
+ * later helps. Any other error is about the data that the call was for.
+ */
+export function isRedisFault(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { name, message } = error;
+  if (name === 'ReplyError') return REFUSED.test(message) || TOO_MANY.test(message);
+  const { code } = error as NodeJS.ErrnoException;
+  return (
+    CONNECTION_ERRORS.has(name) ||
+    (code !== undefined && CONNECTION_CODES.has(code)) ||
+    CONNECTION_MESSAGES.test(message)
+  );
+}

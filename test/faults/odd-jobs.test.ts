@@ -1,0 +1,142 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { type PlainBullMq, plainBullMq } from '../support/bullmq.js';
+import type { StartedJob } from '../support/client.js';
+import { type Headway, startHeadway } from '../support/headway.js';
+import { openStream, type TestStream } from '../support/sse.js';
+import { until } from '../support/until.js';
+
+const ADMIN_TOKEN = 'the-token-of-an-admin';
+/** More than any of the loops takes at a time. */
+const MANY = 250;
+
+describe('a job with which nothing can be done', () => {
+  let headway: Headway;
+  let bullmq: PlainBullMq;
+  afterEach(async () => {
+    await bullmq.close();
+    await headway.stop();
+  });
+
+  async function start(env: Record<string, string> = {}): Promise<void> {
+    headway = await startHeadway({ workers: 0, env: { ADMIN_TOKEN, ...env } });
+    bullmq = plainBullMq(headway);
+  }
+  const watch = (job: StartedJob): Promise<TestStream> =>
+    openStream(headway.client.events(job), { token: job.token });
+  const key = (suffix: string): string => `{headway}:steps:${suffix}`;
+  const get = (path: string): Promise<Response> =>
+    fetch(`${headway.api.url}${path}`, { headers: { Authorization: `Bearer ${ADMIN_TOKEN}` } });
+  /** Its channel is something else: whoever wants to tell of it, cannot. */
+  const spoil = (jobId: string): Promise<unknown> =>
+    headway.connection.set(`headway:{job:${jobId}}`, 'no hash');
+
+  it('keeps the follower of the queues from nothing, and is logged once', async () => {
+    await start();
+    const { client, connection, api } = headway;
+    const queue = bullmq.queue('steps');
+    // One whose result no JSON parser takes, one whose channel is broken, one that is no job, and a queue that is none.
+    await connection.set('{headway}:checksum:events', 'no stream');
+    await queue.add('steps', {}, { jobId: 'broken', delay: 60_000 });
+    await spoil('steps..broken');
+    await connection.rpush(key('list'), 'no hash');
+    for (let i = 0; i < 3; i++) {
+      for (const jobId of ['broken', 'list', 'gone', 'a b', '']) {
+        await connection.xadd(
+          key('events'),
+          '*',
+          'event',
+          'completed',
+          'jobId',
+          jobId,
+          'returnvalue',
+          '{"a":',
+        );
+      }
+      const job = await client.start('steps', { count: 1, intervalMs: 1 });
+      const stream = await watch(job);
+      await stream.waitFor('waiting');
+      const worker = bullmq.worker('steps', async () => ({ steps: 1 }));
+      // Long before the look at what is watched, which is taken every 30 s.
+      await stream.waitFor('completed', 10_000);
+      await worker.close();
+    }
+    const lines = api
+      .output()
+      .split('\n')
+      .filter((line) => line.includes('steps..broken'));
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toContain('WRONGTYPE');
+  });
+
+  it('is told the end of that it has, with a result that cannot be read', async () => {
+    await start();
+    const { client, connection } = headway;
+    for (const result of ['{"a":', '['.repeat(100_000) + ']'.repeat(100_000)]) {
+      const job = await client.start('steps', { count: 1, intervalMs: 1 });
+      const stream = await watch(job);
+      await stream.waitFor('waiting');
+      await connection
+        .multi()
+        .lrem(key('wait'), 1, job.id)
+        .hset(key(job.id), { returnvalue: result, finishedOn: Date.now(), ats: 1, processedOn: 1 })
+        .zadd(key('completed'), Date.now(), job.id)
+        .xadd(key('events'), '*', 'event', 'completed', 'jobId', job.id, 'returnvalue', result)
+        .exec();
+      const { data } = await stream.waitFor('completed', 10_000);
+      expect(data.result).toBeNull();
+    }
+  });
+
+  it('expires no other later, and none of the finished ones is overlooked', async () => {
+    await start();
+    const { client, connection } = headway;
+    const queue = bullmq.queue('steps');
+    await queue.addBulk(
+      Array.from({ length: MANY }, (_, i) => ({ name: 'steps', data: {}, opts: { jobId: `bad-${i}` } })),
+    );
+    const bad = Array.from({ length: MANY }, (_, i) => `bad-${i}`);
+    for (const id of bad) await connection.hset(key(id), 'data', '{"a":');
+    await connection.zadd('headway:expiry', ...bad.flatMap((id) => [1, `steps..${id}`]));
+    // Finished before there was an index, some of them with an index of the wrong type behind their name.
+    const old = Array.from({ length: MANY }, (_, i) => `old-${i}`);
+    for (const id of old) {
+      await connection.hset(key(id), { name: 'steps', timestamp: 1, finishedOn: Date.now(), opts: '{}' });
+      await connection.zadd(key('completed'), Date.now(), id);
+    }
+    await connection.zadd(key('failed'), 1, 'one that has no hash');
+    const job = await client.start('steps', { count: 1, intervalMs: 1 }, { ttlMs: 1 });
+    const stream = await watch(job);
+    const { data } = await stream.waitFor('failed', 15_000);
+    expect(data.error.code).toBe('expired');
+    await until('all finished ones are known', async () => {
+      const known = await connection.hmget('{headway}.index', ...old.map((id) => `steps..${id}`));
+      return known.every((record) => record !== null);
+    });
+  });
+
+  it('is left out of the lists, which show all others', async () => {
+    await start();
+    const queue = bullmq.queue('steps');
+    const odd: unknown[] = [7, 'x', [], { owner: {}, tags: 'a', ancestors: 'b', metadata: 5, schedule: 3 }];
+    for (const [i, headwayOptions] of odd.entries()) {
+      await queue.add('steps', {}, { jobId: `odd-${i}`, ...{ headway: headwayOptions } });
+    }
+    await queue.add('steps', {}, { jobId: 'plain' });
+    await queue.add('steps', {}, { jobId: 'spoiled' });
+    const { connection } = headway;
+    await until('all are listed', async () => {
+      const { jobs } = (await (await get('/v1/jobs')).json()) as { jobs: unknown[] };
+      return jobs.length === odd.length + 2;
+    });
+    await connection.set('headway:{job:steps..spoiled}:slots', 'no hash');
+    const response = await get('/v1/jobs');
+    expect(response.status).toBe(200);
+    const { jobs } = (await response.json()) as { jobs: Array<{ id: string }> };
+    expect(jobs.map(({ id }) => id).sort()).toEqual(
+      ['odd-0', 'odd-1', 'odd-2', 'odd-3', 'plain'].map((id) => `steps..${id}`),
+    );
+    for (const path of ['', '?tag=a', '?name=steps', '?state=waiting']) {
+      expect((await get(`/v1/jobs${path}`)).status).toBe(200);
+    }
+  });
+});

@@ -1,0 +1,81 @@
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { isRedisFault } from '../../../src/shared/redis/faults.js';
+import { startRedis, type TestRedis } from '../../support/redis.js';
+
+describe('an error of a call to Redis', () => {
+  let server: TestRedis;
+  let redis: Redis;
+  beforeAll(async () => {
+    server = await startRedis();
+    redis = new Redis(server.url);
+    await redis.set('text', 'no hash');
+  });
+  afterAll(async () => {
+    redis.disconnect();
+    await server.stop();
+  });
+
+  const errorOf = (call: Promise<unknown>): Promise<unknown> =>
+    call.then(
+      () => expect.unreachable(),
+      (error) => error,
+    );
+  const inScript = (...words: string[]): Promise<unknown> =>
+    redis.eval(`return redis.call(${words.map((word) => `'${word}'`).join(', ')})`, 0);
+
+  it('is about the data where another call would be served', async () => {
+    const calls = [
+      redis.hget('text', 'field'),
+      inScript('HGET', 'text', 'field'),
+      redis.eval('return nil + 1', 0),
+      redis.zadd('set', 'no number', 'member'),
+      new Response('no JSON').json(),
+    ];
+    for (const error of await Promise.all(calls.map(errorOf))) expect(isRedisFault(error)).toBe(false);
+  });
+
+  it.each([
+    ['is a replica', ['replicaof', '127.0.0.1', '1'], ['replicaof', 'no', 'one']],
+    ['is out of memory', ['config', 'set', 'maxmemory', '1'], ['config', 'set', 'maxmemory', '0']],
+  ])('is about Redis where that %s', async (_what, begin, end) => {
+    await redis.call(...(begin as [string, ...string[]]));
+    const errors = [await errorOf(redis.set('a', 'b')), await errorOf(inScript('SET', 'a', 'b'))];
+    await redis.call(...(end as [string, ...string[]]));
+    for (const error of errors) expect([isRedisFault(error), error]).toEqual([true, error]);
+  });
+
+  it('is about Redis where a script keeps it busy', async () => {
+    await redis.config('SET', 'lua-time-limit', '10');
+    const other = new Redis(server.url);
+    const busy = other.eval('while true do end', 0).catch(() => {});
+    let error: unknown;
+    while (!error)
+      error = await redis.get('text').then(
+        () => undefined,
+        (reason) => reason,
+      );
+    await redis.script('KILL');
+    await busy;
+    other.disconnect();
+    expect([isRedisFault(error), error]).toEqual([true, error]);
+  });
+
+  it('is about Redis where the connection is gone or slow', async () => {
+    const options = { retryStrategy: null, maxRetriesPerRequest: 0 };
+    const gone = new Redis(1, '127.0.0.1', options);
+    gone.on('error', () => {});
+    const slow = new Redis(server.url, { ...options, commandTimeout: 20 });
+    await slow.ping();
+    const errors = [
+      await errorOf(gone.get('a')),
+      await errorOf(slow.blpop('nothing', 1)),
+      await errorOf(
+        new Redis(server.url, { ...options, lazyConnect: true, enableOfflineQueue: false }).get('a'),
+      ),
+    ];
+    slow.disconnect();
+    errors.push(await errorOf(slow.get('a')));
+    for (const error of errors) expect([isRedisFault(error), error]).toEqual([true, error]);
+  });
+});
