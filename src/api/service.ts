@@ -120,6 +120,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     publisher: connection.publisher,
     registry,
     store,
+    isHeld: connection.isHeld,
     expiry,
     oneTurn: true,
     webhooks: connection.webhooks,

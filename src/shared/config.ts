@@ -74,7 +74,7 @@ export const configSchema = z.object({
   FILES_TTL_MS: int(1000)
     .default(day)
     .describe(
-      'How long an upload is kept after its last use, in ms. A result file is kept as long as its job, if that is longer.',
+      'How long an upload is kept after its last use, in ms; at least until each job that names it has completed. A result file is kept as long as its job, if that is longer.',
     ),
   BODY_MAX_BYTES: int(1024).default(MiB).describe('Largest JSON body accepted, in bytes.'),
   WORKER_CONCURRENCY: int(1, 1000)

@@ -231,6 +231,7 @@ describe('the queuing of a batch', () => {
         publisher: createPublisher({ redis, prefix: 'other', logLength: 10, ttlMs: 60_000, sharded: true }),
         registry,
         store: openTestStore(),
+        isHeld: async () => false,
         expiry: createExpiry(redis, 'other'),
         oneTurn: true,
         webhooks: createWebhookStore(redis, 'other', 60_000),

@@ -4,6 +4,9 @@ import { addressOf, jobIdOf, queueKey } from '../queues.js';
 import { indexKeys } from './keys.js';
 
 const AT_ONCE = 500;
+/** Where BullMQ keeps the jobs of a queue. */
+const SETS = ['completed', 'failed', 'delayed', 'prioritized', 'waiting-children'];
+const LISTS = ['wait', 'paused', 'active'];
 const REST_MS = 10 * 60_000;
 
 export interface AuditOptions {
@@ -14,31 +17,46 @@ export interface AuditOptions {
   trackJob: SnapshotReader;
 }
 
-/** Finds finished jobs that the index has never heard of: they would be kept for ever. */
+/** Finds jobs that the index has never heard of: finished ones would be kept for ever, others would lose their files. */
 export interface Audit {
-  /** Goes one step further through the finished jobs of BullMQ; after the last it rests for a while. */
+  /** Goes one step further through the jobs of BullMQ; after the last it rests for a while. */
   step(): Promise<void>;
 }
 
 /**
- * The index hears of jobs by BullMQ's events, which BullMQ trims, and from whoever looks at a job. What finished
- * while nobody was there (or before there was an index) is found by looking through all finished jobs, a few hundred
- * a second, so that nobody notices.
+ * The index hears of jobs by BullMQ's events, which BullMQ trims, and from whoever looks at a job. What was queued or
+ * finished while nobody was there (or before there was an index) is found by looking through all jobs, a few hundred a
+ * second, so that nobody notices.
  */
 export function createAudit({ redis, queuePrefix, queues, trackJob }: AuditOptions): Audit {
   const { records } = indexKeys(queuePrefix);
   const sets = queues.flatMap((queue) =>
-    ['completed', 'failed'].map((set) => ({ queue, key: queueKey(queuePrefix, queue, set) })),
+    [...SETS, ...LISTS].map((name) => ({
+      queue,
+      key: queueKey(queuePrefix, queue, name),
+      list: LISTS.includes(name),
+    })),
   );
   let place = { set: 0, cursor: '0' };
   let restUntil = 0;
   let running: Promise<void> | undefined;
 
-  async function step(): Promise<void> {
-    const { queue, key } = sets[place.set]!;
-    const [cursor, found] = await redis.zscan(key, place.cursor, 'COUNT', AT_ONCE);
+  async function readSet(key: string, cursor: string): Promise<[next: string, ids: string[]]> {
+    const [next, found] = await redis.zscan(key, cursor, 'COUNT', AT_ONCE);
     // Members and scores by turns.
-    const ids = found.filter((_, i) => i % 2 === 0).map((id) => jobIdOf({ queue, id }));
+    return [next, found.filter((_, i) => i % 2 === 0)];
+  }
+
+  async function readList(key: string, cursor: string): Promise<[next: string, ids: string[]]> {
+    const from = Number(cursor);
+    const ids = await redis.lrange(key, from, from + AT_ONCE - 1);
+    return [ids.length < AT_ONCE ? '0' : String(from + AT_ONCE), ids];
+  }
+
+  async function step(): Promise<void> {
+    const { queue, key, list } = sets[place.set]!;
+    const [cursor, found] = list ? await readList(key, place.cursor) : await readSet(key, place.cursor);
+    const ids = found.map((id) => jobIdOf({ queue, id }));
     if (ids.length > 0) {
       const known = await redis.hmget(records, ...ids);
       await Promise.all(ids.filter((id, i) => known[i] === null && addressOf(id)).map((id) => trackJob(id)));

@@ -1,6 +1,6 @@
 import type { Cluster, Redis } from 'ioredis';
 import { channelKeys, jobChannel } from '../channel/keys.js';
-import type { FileStore } from '../files/store.js';
+import type { FileStore, HeldFiles } from '../files/store.js';
 import type { Lifecycle } from '../lifecycle/reconcile.js';
 import type { Logger } from '../log.js';
 import { addressOf, queueKey } from '../queues.js';
@@ -18,6 +18,7 @@ export interface KeeperOptions {
   keep: KeepTimes;
   lifecycle: Lifecycle;
   store: Pick<FileStore, 'remove'>;
+  isHeld: HeldFiles;
   log: Logger;
 }
 
@@ -32,7 +33,7 @@ export interface Keeper {
  * at once, by a script that notes what else there is; then that is removed and the note with it.
  */
 export function createKeeper(options: KeeperOptions): Keeper {
-  const { redis, prefix, queuePrefix, keep, lifecycle, store, log } = options;
+  const { redis, prefix, queuePrefix, keep, lifecycle, store, isHeld, log } = options;
   const keys = indexKeys(queuePrefix);
   if (!('forgetJob' in redis)) redis.defineCommand('forgetJob', { numberOfKeys: 7, lua: indexLua.forget() });
   const scripts = redis as unknown as { forgetJob(...args: Array<string | number>): Promise<number> };
@@ -67,7 +68,12 @@ export function createKeeper(options: KeeperOptions): Keeper {
 
   async function clear(jobId: string, left: string): Promise<void> {
     const [finishedOn, ...files] = left.split(' ');
-    await Promise.all(files.map((id) => store.remove(id, Number(finishedOn))));
+    await Promise.all(
+      files.map(async (id) => {
+        // One that another job names goes when its own time is over.
+        if (!(await isHeld(id))) await store.remove(id, Number(finishedOn));
+      }),
+    );
     await redis.unlink(...channelKeys(prefix, jobChannel(jobId)));
     await redis.hdel(keys.leftovers, jobId);
   }
