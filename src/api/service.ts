@@ -116,6 +116,8 @@ export async function openService(options: ServiceOptions): Promise<Service> {
   const readGone = createGoneReader(redis, queuePrefix);
 
   const starter = createJobStarter({
+    redis,
+    prefix: config.KEY_PREFIX,
     openQueue,
     publisher: connection.publisher,
     registry,

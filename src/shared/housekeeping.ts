@@ -33,9 +33,9 @@ export interface HousekeepingOptions extends Pick<BridgeOptions, 'role' | 'onCha
  */
 export function startHousekeeping(options: HousekeepingOptions): Running {
   const { config, connection, plan, lifecycle, schedules, expiry, withdrawal, store, log } = options;
-  const { redis, queuePrefix, keep, trackJob, isHeld } = connection;
+  const { redis, queuePrefix, keep, trackJob } = connection;
   const prefix = config.KEY_PREFIX;
-  const keeper = createKeeper({ redis, prefix, queuePrefix, keep, lifecycle, store, isHeld, log });
+  const keeper = createKeeper({ redis, prefix, queuePrefix, keep, lifecycle, store, log });
   const audit = createAudit({ redis, queuePrefix, queues: plan.names, trackJob });
   return startBridge({
     role: options.role,

@@ -227,6 +227,8 @@ describe('the queuing of a batch', () => {
     const queues = createQueues(redis, '{other}', () => {});
     const startBatch = createBatchStarter({
       starter: createJobStarter({
+        redis,
+        prefix: 'other',
         openQueue: queues,
         publisher: createPublisher({ redis, prefix: 'other', logLength: 10, ttlMs: 60_000, sharded: true }),
         registry,

@@ -1,7 +1,9 @@
 import type { Cluster, Redis } from 'ioredis';
 import { channelKeys, jobChannel } from '../channel/keys.js';
-import type { FileStore, HeldFiles } from '../files/store.js';
+import { createHeldFiles } from '../files/held.js';
+import type { FileStore } from '../files/store.js';
 import type { Lifecycle } from '../lifecycle/reconcile.js';
+import { createSnapshotReader } from '../lifecycle/snapshot.js';
 import type { Logger } from '../log.js';
 import { addressOf, queueKey } from '../queues.js';
 import type { KeepTimes } from './keep-times.js';
@@ -18,7 +20,6 @@ export interface KeeperOptions {
   keep: KeepTimes;
   lifecycle: Lifecycle;
   store: Pick<FileStore, 'remove'>;
-  isHeld: HeldFiles;
   log: Logger;
 }
 
@@ -33,7 +34,8 @@ export interface Keeper {
  * at once, by a script that notes what else there is; then that is removed and the note with it.
  */
 export function createKeeper(options: KeeperOptions): Keeper {
-  const { redis, prefix, queuePrefix, keep, lifecycle, store, isHeld, log } = options;
+  const { redis, prefix, queuePrefix, keep, lifecycle, store, log } = options;
+  const isHeld = createHeldFiles({ redis, queuePrefix, readJob: createSnapshotReader(redis, queuePrefix) });
   const keys = indexKeys(queuePrefix);
   if (!('forgetJob' in redis)) redis.defineCommand('forgetJob', { numberOfKeys: 7, lua: indexLua.forget() });
   const scripts = redis as unknown as { forgetJob(...args: Array<string | number>): Promise<number> };

@@ -7,6 +7,8 @@ const AT_ONCE = 200;
 export interface Expiry {
   /** @param expiresAt ms since 1970 */
   add(jobId: string, expiresAt: number): Promise<void>;
+  /** For a job that was never queued. */
+  remove(jobId: string): Promise<void>;
   /** Fails those whose time is over and that nobody has begun. */
   sweep(withdrawal: Withdrawal): Promise<void>;
 }
@@ -16,6 +18,9 @@ export function createExpiry(redis: Redis | Cluster, prefix: string): Expiry {
   return {
     async add(jobId, expiresAt) {
       await redis.zadd(key, expiresAt, jobId);
+    },
+    async remove(jobId) {
+      await redis.zrem(key, jobId);
     },
     async sweep(withdrawal) {
       for (;;) {

@@ -76,7 +76,6 @@ describe('the keeper of finished jobs', () => {
       keep,
       lifecycle,
       store: files,
-      isHeld,
       log,
     });
     return { trackJob, lifecycle, keeper, isHeld };
