@@ -106,7 +106,7 @@ describe('options of a job', () => {
     const first = await headway.client.start('steps', STEPS, options);
     const keys = async (): Promise<string[]> => {
       const all = await headway.connection.keys('headway:{job:*');
-      return [...all, ...(await headway.connection.zrange('headway:expiry', 0, -1))].sort();
+      return [...all, ...(await headway.connection.zrange('headway:expiry', '0', '-1'))].sort();
     };
     const before = await keys();
     const starts = Array.from({ length: 50 }, () => headway.client.start('steps', STEPS, options));
