@@ -88,7 +88,7 @@ export function createApp(options: AppOptions): Express {
     }),
   );
   app.use(refuseCrossSite(origins));
-  app.use('/v1/files', filesRoutes({ store, config }));
+  app.use('/v1/files', filesRoutes({ store, config, stopping }));
   app.use(
     '/v1/jobs',
     requireJson,

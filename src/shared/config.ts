@@ -146,7 +146,9 @@ export const configSchema = z.object({
     .describe('A comment is sent on every stream in this interval, so that no middle box closes it.'),
   STALL_TIMEOUT_MS: int(100)
     .default(60_000)
-    .describe('A viewer that has read nothing for this long is dropped, in ms.'),
+    .describe(
+      'A viewer that has read nothing, or an upload that has sent nothing, for this long is dropped, in ms.',
+    ),
   TOKEN_SECRET: z
     .string()
     .refine((s) => s === '' || Buffer.byteLength(s) >= 32, 'must be at least 32 bytes')
