@@ -46,14 +46,14 @@ const client = fileURLToPath(
 
 /** The Express application: every route of the API, and the page. */
 export function createApp(options: AppOptions): Express {
-  const { config, connection, store, embedded, log, stopping } = options;
+  const { config, store, embedded, log, stopping } = options;
   const origins = config.CORS_ORIGINS.split(',').flatMap((origin) => origin.trim() || []);
   const app = express();
   app.disable('x-powered-by');
   app.set('query parser', 'simple');
   app.set('etag', false);
   app.set('trust proxy', config.TRUST_PROXY !== 'none' && config.TRUST_PROXY);
-  app.use(healthRoutes(connection, stopping));
+  app.use(healthRoutes(options));
   app.use(requestLog(log));
   app.use(
     helmet({
