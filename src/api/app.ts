@@ -7,9 +7,9 @@ import { HeadwayError } from '../shared/errors.js';
 import type { Logger } from '../shared/log.js';
 import { refuseCrossSite } from './auth/cross-site.js';
 import { BOARD_PATH, boardRoutes } from './board.js';
+import { jsonBody } from './json-body.js';
 import { methods, problemHandler } from './problem.js';
 import { requestLog } from './request-log.js';
-import { requireJson } from './require-json.js';
 import { batchRoutes } from './routes/batch.js';
 import { type ChannelRoutesOptions, channelRoutes } from './routes/channels.js';
 import { type DashboardRoutesOptions, dashboardRoutes } from './routes/dashboard.js';
@@ -46,14 +46,14 @@ const client = fileURLToPath(
 
 /** The Express application: every route of the API, and the page. */
 export function createApp(options: AppOptions): Express {
-  const { config, connection, store, embedded, log, stopping } = options;
+  const { config, store, embedded, log, stopping } = options;
   const origins = config.CORS_ORIGINS.split(',').flatMap((origin) => origin.trim() || []);
   const app = express();
   app.disable('x-powered-by');
   app.set('query parser', 'simple');
   app.set('etag', false);
   app.set('trust proxy', config.TRUST_PROXY !== 'none' && config.TRUST_PROXY);
-  app.use(healthRoutes(connection, stopping));
+  app.use(healthRoutes(options));
   app.use(requestLog(log));
   app.use(
     helmet({
@@ -88,28 +88,13 @@ export function createApp(options: AppOptions): Express {
     }),
   );
   app.use(refuseCrossSite(origins));
-  app.use('/v1/files', filesRoutes({ store, config }));
-  app.use(
-    '/v1/jobs',
-    requireJson,
-    express.json({ limit: config.BODY_MAX_BYTES, strict: true }),
-    jobRoutes(options),
-  );
-  app.use(
-    '/v1/jobs\\:batch',
-    requireJson,
-    express.json({ limit: config.BODY_MAX_BYTES, strict: true }),
-    batchRoutes(options),
-  );
+  app.use('/v1/files', filesRoutes({ store, config, stopping }));
+  app.use('/v1/jobs', jsonBody(config.BODY_MAX_BYTES), jobRoutes(options));
+  app.use('/v1/jobs\\:batch', jsonBody(config.BODY_MAX_BYTES), batchRoutes(options));
   app.use(channelRoutes(options));
   app.use('/v1/events', eventRoutes(options));
   app.use('/v1', keyRoutes(options.keys));
-  app.use(
-    '/v1/schedules',
-    requireJson,
-    express.json({ limit: config.BODY_MAX_BYTES, strict: true }),
-    scheduleRoutes(options),
-  );
+  app.use('/v1/schedules', jsonBody(config.BODY_MAX_BYTES), scheduleRoutes(options));
   app.use('/v1/definitions', definitionRoutes(options));
   app.use(BOARD_PATH, boardRoutes(options));
   app.use(dashboardRoutes({ ...options, page: embedded ? undefined : page }));

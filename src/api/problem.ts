@@ -60,12 +60,14 @@ function asHeadwayError(thrown: unknown): HeadwayError {
   });
 }
 
-/** What ioredis throws when the server is away, starting up, read-only or full. */
+/** What ioredis throws when the server is away, and what the server answers while it cannot do its work. */
 function isRedisAway(thrown: unknown): boolean {
   const { name = '', message = '' } = (thrown ?? {}) as Partial<Error>;
   return (
     name === 'MaxRetriesPerRequestError' ||
-    /^(Connection is closed|Stream isn't writeable|Command timed out|LOADING|READONLY|OOM|MASTERDOWN|CLUSTERDOWN|connect E)|ECONN|EPIPE/.test(
+    /^(Connection is closed|Stream isn't writeable|Command timed out|connect E)|ECONN|EPIPE/.test(message) ||
+    // A script's own words may come first.
+    /(^|[\s-])(LOADING|BUSY|READONLY|OOM|MISCONF|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|UNKILLABLE) /.test(
       message,
     )
   );

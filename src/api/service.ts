@@ -116,10 +116,13 @@ export async function openService(options: ServiceOptions): Promise<Service> {
   const readGone = createGoneReader(redis, queuePrefix);
 
   const starter = createJobStarter({
+    redis,
+    prefix: config.KEY_PREFIX,
     openQueue,
     publisher: connection.publisher,
     registry,
     store,
+    isHeld: connection.isHeld,
     expiry,
     oneTurn: true,
     webhooks: connection.webhooks,

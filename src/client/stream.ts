@@ -8,6 +8,9 @@ import { createParser, type StreamEvent } from './parser.js';
  */
 export type Status = 'connecting' | 'live' | 'stale' | 'ended';
 
+/** A server that asks for less is not followed; what it asks for at most is limited by the back-off. */
+const MIN_RETRY_MS = 500;
+
 export interface StreamOptions {
   /** Asks for the stream, from where it was left. @throws ProblemError when it is refused */
   connect(signal: AbortSignal): Promise<Response>;
@@ -76,7 +79,8 @@ export function openStream(options: StreamOptions): Stream {
           onEvent(event);
         },
         (ms) => {
-          retry = ms;
+          // Whoever publishes to a channel can send it: nobody makes this client spin.
+          retry = Math.max(MIN_RETRY_MS, ms);
         },
       );
       const reader = response.body!.getReader();

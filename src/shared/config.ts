@@ -74,7 +74,7 @@ export const configSchema = z.object({
   FILES_TTL_MS: int(1000)
     .default(day)
     .describe(
-      'How long an upload is kept after its last use, in ms. A result file is kept as long as its job, if that is longer.',
+      'How long an upload is kept after its last use, in ms; at least until each job that names it has completed. A result file is kept as long as its job, if that is longer.',
     ),
   BODY_MAX_BYTES: int(1024).default(MiB).describe('Largest JSON body accepted, in bytes.'),
   WORKER_CONCURRENCY: int(1, 1000)
@@ -146,7 +146,9 @@ export const configSchema = z.object({
     .describe('A comment is sent on every stream in this interval, so that no middle box closes it.'),
   STALL_TIMEOUT_MS: int(100)
     .default(60_000)
-    .describe('A viewer that has read nothing for this long is dropped, in ms.'),
+    .describe(
+      'A viewer that has read nothing, or an upload that has sent nothing, for this long is dropped, in ms.',
+    ),
   TOKEN_SECRET: z
     .string()
     .refine((s) => s === '' || Buffer.byteLength(s) >= 32, 'must be at least 32 bytes')

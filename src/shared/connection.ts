@@ -3,6 +3,8 @@ import { createGatherer, type Gather } from './channel/gather.js';
 import { createPublisher, type Publisher } from './channel/publisher.js';
 import type { Config } from './config.js';
 import { createOutcomeCounter, type OutcomeCounter } from './dashboard/counter.js';
+import { createHeldFiles } from './files/held.js';
+import type { HeldFiles } from './files/store.js';
 import { createJobFaults, type JobFaults } from './job-faults.js';
 import { createKeepTimes, type KeepTimes } from './job-index/keep-times.js';
 import { createTracker } from './job-index/tracker.js';
@@ -30,6 +32,8 @@ export interface Connection {
   /** Reads a job and keeps the index of jobs right by the way. */
   trackJob: SnapshotReader;
   keep: KeepTimes;
+  /** Whether a job holds a file. */
+  isHeld: HeldFiles;
   lifecycle: Lifecycle;
   /** Counts what ends, for the dashboard. */
   outcomes: OutcomeCounter;
@@ -96,6 +100,7 @@ export async function connectHeadway(
     readJob,
     trackJob,
     keep,
+    isHeld: createHeldFiles({ redis, queuePrefix, readJob }),
     lifecycle: createLifecycle({
       redis,
       prefix,

@@ -1,5 +1,6 @@
 import type { JobsOptions } from 'bullmq';
-import { jobChannel } from './channel/keys.js';
+import type { Redis } from 'ioredis';
+import { channelKeys, jobChannel } from './channel/keys.js';
 import type { Publisher } from './channel/publisher.js';
 import type { JobDefinition } from './job.js';
 import { type JobOptions, queueOptions } from './job-options.js';
@@ -31,6 +32,8 @@ export interface NewJob {
 export type Enqueue = (job: NewJob) => Promise<string>;
 
 export interface EnqueueOptions {
+  redis: Redis;
+  prefix: string;
   openQueue: OpenQueue;
   publisher: Publisher;
   expiry: Expiry;
@@ -42,10 +45,21 @@ export interface EnqueueOptions {
   oneTurn: boolean;
 }
 
-export function createEnqueue({ openQueue, publisher, expiry, webhooks, oneTurn }: EnqueueOptions): Enqueue {
-  return async ({ id, definition, data, options, owner = '', ancestors, bullmq: further }) => {
-    const { bullmq, dueAt, expiresAt } = queueOptions(options, definition.defaults, owner);
-    const { webhook } = options;
+export function createEnqueue(options: EnqueueOptions): Enqueue {
+  const { redis, prefix, openQueue, publisher, expiry, webhooks, oneTurn } = options;
+
+  /** Removes what was written under an id that no job got. */
+  async function forget(id: string): Promise<void> {
+    await Promise.all([
+      redis.unlink(...channelKeys(prefix, jobChannel(id))),
+      expiry.remove(id),
+      webhooks.remove(id),
+    ]);
+  }
+
+  return async ({ id, definition, data, options: jobOptions, owner = '', ancestors, bullmq: further }) => {
+    const { bullmq, dueAt, expiresAt } = queueOptions(jobOptions, definition.defaults, owner);
+    const { webhook } = jobOptions;
     const { queue } = addressOf(id)!;
     const { event, fence } = accepted({ id, name: definition.name, ...(dueAt ? { dueAt } : {}) });
     const about = { name: definition.name, createdAt: Date.now() };
@@ -63,7 +77,8 @@ export function createEnqueue({ openQueue, publisher, expiry, webhooks, oneTurn 
         headway: { ...bullmq.headway, ...(ancestors ? { ancestors } : {}) },
       } as JobsOptions),
     ]);
-    if (webhook && job.id !== id) await webhooks.remove(id);
+    // A job with the same deduplication key has not ended: that one is the job, and this id stays unused.
+    if (job.id !== id) await forget(id);
     return job.id!;
   };
 }

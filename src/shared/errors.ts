@@ -26,6 +26,7 @@ export const errorCodes = {
   'unsupported-media-type': [415, 'Unsupported media type'],
   'range-not-satisfiable': [416, 'The file has no such range'],
   'upload-aborted': [400, 'The upload did not arrive whole'],
+  'upload-stalled': [408, 'The upload has stalled'],
   'disk-full': [507, 'Not enough free disk space'],
   unavailable: [503, 'Temporarily unavailable'],
   internal: [500, 'Internal error'],

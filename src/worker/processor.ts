@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis';
 import type { Gather } from '../shared/channel/gather.js';
 import type { Publisher } from '../shared/channel/publisher.js';
 import type { RunningJobs } from '../shared/dashboard/running.js';
-import { jobFiles, keepResultFiles } from '../shared/files/job-files.js';
+import { jobFiles, keepFilesOfCompleted } from '../shared/files/job-files.js';
 import type { FileStore } from '../shared/files/store.js';
 import type { JobDefinition } from '../shared/job.js';
 import type { KeepTimes } from '../shared/job-index/keep-times.js';
@@ -131,7 +131,11 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     };
     const result = await checkResult(definition, await execution.run(job.data, run, begin, children.start));
     await children.settle();
-    await keepResultFiles(options.store, result, Date.now() + options.keep.of(job.name, settings));
+    await keepFilesOfCompleted(options.store, {
+      data: job.data,
+      result,
+      until: Date.now() + options.keep.of(job.name, settings),
+    });
     return result;
   }
 

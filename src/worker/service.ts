@@ -57,7 +57,7 @@ export async function openWorker(options: WorkerServiceOptions): Promise<WorkerS
   const plan = planQueues(registry, config.QUEUE_NAME);
   const queues = queuesToServe(plan, registry, config.WORKER_JOBS);
   const connection = await connectHeadway(config, 'patient', log, registry);
-  const { redis, queuePrefix, publisher, gather, readJob, keep } = connection;
+  const { redis, queuePrefix, publisher, gather, readJob, keep, isHeld } = connection;
   await mkdir(config.FILES_DIR, { recursive: true });
   const files = fileStoreOptions(config);
   const store = openFileStore(files);
@@ -198,7 +198,7 @@ export async function openWorker(options: WorkerServiceOptions): Promise<WorkerS
     log,
   });
   const sweeper = setInterval(() => {
-    store.sweep().catch((error) => log.warn({ err: error }, 'could not sweep the files'));
+    store.sweep(isHeld).catch((error) => log.warn({ err: error }, 'could not sweep the files'));
   }, SWEEP_MS);
 
   const releaseUncaught = claimUncaught({ log, onFatal });

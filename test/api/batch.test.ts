@@ -227,10 +227,13 @@ describe('the queuing of a batch', () => {
     const queues = createQueues(redis, '{other}', () => {});
     const startBatch = createBatchStarter({
       starter: createJobStarter({
+        redis,
+        prefix: 'other',
         openQueue: queues,
         publisher: createPublisher({ redis, prefix: 'other', logLength: 10, ttlMs: 60_000, sharded: true }),
         registry,
         store: openTestStore(),
+        isHeld: async () => false,
         expiry: createExpiry(redis, 'other'),
         oneTurn: true,
         webhooks: createWebhookStore(redis, 'other', 60_000),

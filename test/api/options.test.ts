@@ -101,6 +101,27 @@ describe('options of a job', () => {
     await headway.client.cancel(next);
   });
 
+  it('deduplicationKey leaves nothing of the starts that found another job, alone or in a batch', async () => {
+    const options = { deduplicationKey: 'invoice-8-0123456789', delayMs: 60_000, ttlMs: 3_600_000 };
+    const first = await headway.client.start('steps', STEPS, options);
+    const keys = async (): Promise<string[]> => {
+      const all = await headway.connection.keys('headway:{job:*');
+      return [...all, ...(await headway.connection.zrange('headway:expiry', '0', '-1'))].sort();
+    };
+    const before = await keys();
+    const starts = Array.from({ length: 50 }, () => headway.client.start('steps', STEPS, options));
+    expect(new Set((await Promise.all(starts)).map(({ id }) => id))).toEqual(new Set([first.id]));
+    const response = await fetch(`${headway.api.url}/v1/jobs:batch`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ jobs: Array(50).fill({ name: 'steps', data: STEPS, options }) }),
+    });
+    const { jobs } = (await response.json()) as { jobs: Array<{ id: string }> };
+    expect(new Set(jobs.map(({ id }) => id))).toEqual(new Set([first.id]));
+    expect(await keys()).toEqual(before);
+    await headway.client.cancel(first);
+  });
+
   it('ttlMs fails a job that nobody has begun in time, with the code expired', async () => {
     const release = await occupy('ttl');
     const [job, quick] = await Promise.all([

@@ -1,6 +1,6 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createClient, type JobEvent, type Status } from '../../src/client/index.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { STEERED, testJobs } from '../support/jobs.js';
@@ -204,6 +204,20 @@ describe('a connection', () => {
     expect(statuses).toEqual(['live', 'stale', 'live', 'ended']);
     expect(requests.map((headers) => headers['last-event-id'])).toEqual([undefined, 'e-1']);
     expect(job.id).toBe('x.1');
+  });
+
+  it('is not made anew in a loop, whatever a publisher says', async () => {
+    const { url, requests } = await answering(
+      ...Array(5).fill(stream(`retry: 0\n\nid: e-1\nevent: active\ndata: {}\n\n`)),
+      stream(END),
+    );
+    const random = vi.spyOn(Math, 'random').mockReturnValue(0.5);
+    const begun = Date.now();
+    expect(await createClient({ url }).watchJob('x.1').result()).toBe(1);
+    random.mockRestore();
+    expect(requests).toHaveLength(6);
+    // Five times half of half a second.
+    expect(Date.now() - begun).toBeGreaterThan(1000);
   });
 
   it('stays while there are heartbeats', async () => {

@@ -56,6 +56,8 @@ describe('channels from a program', () => {
     ['a name that leaves its key', 'a}b', { data: 1 }],
     ['the channel of a job', 'job:steps.1', { data: 1 }],
     ['a name that forges a frame', 'a', { event: 'x\nid: 7', data: 1 }],
+    ['a word of the service itself', 'a', { event: 'reset', data: { reason: 'epoch' } }],
+    ['a retry that makes viewers spin', 'a', { retry: 0, data: 1 }],
     ['no data', 'a', { data: undefined }],
   ])('refuse %s', async (_what, name, event) => {
     await expect(channels.publish(name, event)).rejects.toThrow(TypeError);

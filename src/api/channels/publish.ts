@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
-import { frameBody, parseEventId } from '../../shared/channel/frame.js';
+import { frameBody, MAX_RETRY_MS, MIN_RETRY_MS, parseEventId } from '../../shared/channel/frame.js';
 import { channelKeys } from '../../shared/channel/keys.js';
 import {
   type ChannelEvent,
@@ -21,14 +21,16 @@ export const eventSchema = z.strictObject({
   event: z
     .string()
     .optional()
-    .describe('1 to 100 characters, not `error` or `open`; `message` for browsers unless given'),
+    .describe(
+      '1 to 100 characters, not `error`, `open`, `reset` or `unauthorized`; `message` for browsers unless given',
+    ),
   data: jsonValue.describe('A string goes out as it is, line by line; anything else as JSON'),
   id: z.string().optional().describe('1 to 200 visible ASCII characters, put behind the id of ours'),
   retry: z
     .number()
     .int()
-    .min(0)
-    .max(86_400_000)
+    .min(MIN_RETRY_MS)
+    .max(MAX_RETRY_MS)
     .optional()
     .describe('When viewers come back after their connection broke, in ms'),
   kind: z

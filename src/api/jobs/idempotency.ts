@@ -64,11 +64,19 @@ export function scopedKey(key: string, caller: Principal): string {
         : 'Without signing in, an Idempotency-Key needs 16 to 255 visible ASCII characters: it is a secret. A random UUID will do.',
     );
   }
-  return `${keyScope(caller)}:${key}`;
+  return `${escapeColons(keyScope(caller))}:${key}`;
 }
 
 /** Whose keys are apart from those of others. A cookie may be lost between two tries, a key is not. */
 export const keyScope = ({ signedIn, id }: Principal): string => (signedIn ? id : 'anonymous');
+
+/**
+ * A name and a key may both have colons: joined as they are, `user:a` with the key `b:c` and `user:a:b` with the key `c`
+ * would be one and the same. In the scope only the first colon, which ends the kind of principal, stays as it is; that of
+ * a principal without further ones is what it was before, so that its keys outlive an upgrade.
+ */
+const escapeColons = (scope: string): string =>
+  scope.replace(/^([^:]*:)?(.*)$/s, (_, kind = '', name: string) => kind + name.replace(/[\\:]/g, '\\$&'));
 
 export const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 

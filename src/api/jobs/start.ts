@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { createEnqueue, type EnqueueOptions } from '../../shared/enqueue.js';
 import { HeadwayError } from '../../shared/errors.js';
 import { keepFiles } from '../../shared/files/keep.js';
-import type { FileStore } from '../../shared/files/store.js';
+import type { FileStore, HeldFiles } from '../../shared/files/store.js';
 import type { JobDefinition } from '../../shared/job.js';
 import { type JobOptions, optionsSchema } from '../../shared/job-options.js';
 import type { Registry } from '../../shared/registry.js';
@@ -31,6 +31,7 @@ export interface JobRequest {
 export interface StartOptions extends EnqueueOptions {
   registry: Registry;
   store: FileStore;
+  isHeld: HeldFiles;
   webhookRules: WebhookRules;
 }
 
@@ -47,7 +48,7 @@ export interface JobStarter {
 }
 
 export function createJobStarter(given: StartOptions): JobStarter {
-  const { registry, store, webhookRules } = given;
+  const { registry, store, isHeld, webhookRules } = given;
   const enqueue = createEnqueue(given);
 
   async function check(body: unknown, caller: Principal): Promise<JobRequest> {
@@ -81,7 +82,7 @@ export function createJobStarter(given: StartOptions): JobStarter {
 
   /** Files named in the data must be there, and stay for as long as a new upload would. */
   async function checkFiles(value: unknown): Promise<void> {
-    const missing = (await keepFiles(store, value)).map((error) => ({
+    const missing = (await keepFiles(store, isHeld, value)).map((error) => ({
       ...error,
       pointer: `/data${error.pointer}`,
     }));

@@ -44,6 +44,13 @@ export const fileOperations: Operation[] = [
         }),
       },
     },
-    errors: ['invalid-request', 'file-too-large', 'upload-aborted', 'disk-full', 'internal'],
+    errors: [
+      'invalid-request',
+      'file-too-large',
+      'upload-aborted',
+      'upload-stalled',
+      'disk-full',
+      'internal',
+    ],
   },
 ];

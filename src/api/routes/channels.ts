@@ -1,4 +1,4 @@
-import express, { type Request, type Response, Router } from 'express';
+import { type Request, type Response, Router } from 'express';
 import { jobOfChannel } from '../../shared/channel/keys.js';
 import { createPublisher } from '../../shared/channel/publisher.js';
 import { createTail, hasSeenEnd } from '../../shared/channel/reader.js';
@@ -14,8 +14,8 @@ import type { Permissions } from '../channels/permission.js';
 import { checkPublication, createPublishAll } from '../channels/publish.js';
 import { wantedOf } from '../channels/wanted.js';
 import { scopedKey } from '../jobs/idempotency.js';
+import { jsonBody } from '../json-body.js';
 import { methods } from '../problem.js';
-import { requireJson } from '../require-json.js';
 import { type BundledChannel, MAX_CHANNELS, positionsOf } from '../stream/bundle.js';
 import { openJobChannel } from '../stream/job-channel.js';
 import { lastEventIdOf, requireStream } from '../stream/request.js';
@@ -63,7 +63,7 @@ export function channelRoutes({
     .route('/v1/channels/:name')
     .all(methods('GET', 'POST'))
     .get(show)
-    .post(requireJson, express.json({ limit: config.BODY_MAX_BYTES }), publish);
+    .post(jsonBody(config.BODY_MAX_BYTES), publish);
   return router;
 
   async function follow(req: Request, res: Response): Promise<void> {

@@ -5,32 +5,37 @@ import type { Config } from '../../shared/config.js';
 import { HeadwayError } from '../../shared/errors.js';
 import type { FileStore, StoredFile } from '../../shared/files/store.js';
 import { methods } from '../problem.js';
+import { type UploadLimits, watchUpload } from '../uploading.js';
 
 /** How long a client that is refused may go on sending, in ms. */
 const LINGER_MS = 5000;
 
 export interface FilesRoutesOptions {
   store: FileStore;
-  config: Pick<Config, 'UPLOAD_MAX_BYTES'>;
+  config: Pick<Config, 'UPLOAD_MAX_BYTES'> & UploadLimits['config'];
+  stopping: () => boolean;
 }
 
 /** `/v1/files`: takes an upload, streamed to disk. */
-export function filesRoutes({ store, config }: FilesRoutesOptions): Router {
+export function filesRoutes({ store, config, stopping }: FilesRoutesOptions): Router {
   const router = Router();
   router.route('/').all(methods('POST')).post(upload);
   return router;
 
   async function upload(req: Request, res: Response): Promise<void> {
+    const { signal, end } = watchUpload(req, { config, stopping });
     try {
-      const file = req.is('multipart/form-data') ? await multipart(req) : await raw(req);
+      const file = req.is('multipart/form-data') ? await multipart(req, signal) : await raw(req, signal);
       res.status(201).json(file);
     } catch (error) {
-      refuse(req, res);
+      refuse(req, res, stopping() ? 0 : LINGER_MS);
       throw error;
+    } finally {
+      end();
     }
   }
 
-  function raw(req: Request): Promise<StoredFile> {
+  function raw(req: Request, signal: AbortSignal): Promise<StoredFile> {
     const { name } = req.query;
     if (typeof name !== 'string' || name === '') {
       throw new HeadwayError(
@@ -38,10 +43,10 @@ export function filesRoutes({ store, config }: FilesRoutesOptions): Router {
         'Name the file with ?name=, or send multipart/form-data with the field "file".',
       );
     }
-    return store.save(name, detached(req), contentLength(req));
+    return store.save(name, detached(req, signal), contentLength(req));
   }
 
-  async function multipart(req: Request): Promise<StoredFile> {
+  async function multipart(req: Request, signal: AbortSignal): Promise<StoredFile> {
     const length = contentLength(req);
     // The form around the file is small; a body this much larger cannot hold a file that fits.
     if (length !== undefined && length > config.UPLOAD_MAX_BYTES + 64 * 1024) {
@@ -79,6 +84,7 @@ export function filesRoutes({ store, config }: FilesRoutesOptions): Router {
         if (!req.complete)
           fail(new HeadwayError('upload-aborted', 'The connection ended before the file was whole.'));
       });
+      signal.addEventListener('abort', () => fail(signal.reason));
       req.pipe(parser);
 
       function fail(error: unknown): void {
@@ -104,8 +110,9 @@ function formParser(req: Request): InstanceType<typeof Busboy> {
 }
 
 /** The body as a stream that can be given up without giving up the connection with it. */
-function detached(req: Request): Readable {
+function detached(req: Request, signal: AbortSignal): Readable {
   const body = req.pipe(new PassThrough());
+  signal.addEventListener('abort', () => body.destroy(signal.reason));
   req.on('close', () => {
     if (!req.complete) body.destroy();
   });
@@ -121,13 +128,13 @@ function contentLength(req: Request): number | undefined {
  * Lets a client that is still sending see the answer: what it sends is thrown away for a while, because a
  * connection that is closed under it would take the answer along.
  */
-function refuse(req: Request, res: Response): void {
+function refuse(req: Request, res: Response, lingerMs: number): void {
   if (req.complete || req.destroyed) return;
   req.unpipe();
   req.resume();
   res.on('finish', () => {
     setTimeout(() => {
       if (!req.complete) req.socket.destroy();
-    }, LINGER_MS).unref();
+    }, lingerMs).unref();
   });
 }

@@ -1,11 +1,18 @@
 import { Router } from 'express';
+import type { Config } from '../../shared/config.js';
 import type { Connection } from '../../shared/connection.js';
 import { HeadwayError } from '../../shared/errors.js';
 import { RELEASE } from '../../shared/version.js';
 import { methods } from '../problem.js';
 
-/** `/healthz`: the process runs. `/readyz`: it can serve, because Redis answers. */
-export function healthRoutes({ redis }: Connection, stopping: () => boolean): Router {
+export interface HealthRoutesOptions {
+  config: Pick<Config, 'KEY_PREFIX'>;
+  connection: Connection;
+  stopping: () => boolean;
+}
+
+/** `/healthz`: the process runs. `/readyz`: it can serve, because Redis takes writes. */
+export function healthRoutes({ config, connection, stopping }: HealthRoutesOptions): Router {
   const router = Router();
   router
     .route('/healthz')
@@ -18,7 +25,9 @@ export function healthRoutes({ redis }: Connection, stopping: () => boolean): Ro
     .all(methods('GET'))
     .get(async (_req, res) => {
       if (stopping()) throw new HeadwayError('unavailable', 'This process is stopping.');
-      await redis.ping();
+      // A server that is read-only, full or cannot save still answers a PING. This is a write like any other, and writes
+      // nothing: a text of no length to a key that is never there.
+      await connection.redis.setrange(`${config.KEY_PREFIX}:{ready}`, 0, '');
       res.set('Cache-Control', 'no-store').json({ status: 'ready' });
     });
   return router;

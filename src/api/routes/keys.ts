@@ -1,4 +1,4 @@
-import express, { type Request, type Response, Router } from 'express';
+import { type Request, type Response, Router } from 'express';
 import type { Redis } from 'ioredis';
 import { HeadwayError } from '../../shared/errors.js';
 import type { Access } from '../auth/access.js';
@@ -6,8 +6,8 @@ import { type ApiKeys, newKeySchema } from '../auth/api-keys.js';
 import { tellRevoked } from '../auth/revocation-watch.js';
 import { type Revocations, revocationSchema } from '../auth/revocations.js';
 import { requireValid } from '../invalid.js';
+import { jsonBody } from '../json-body.js';
 import { methods } from '../problem.js';
-import { requireJson } from '../require-json.js';
 
 export interface KeyRoutesOptions {
   access: Access;
@@ -20,10 +20,10 @@ export interface KeyRoutesOptions {
 /** `/v1/keys`: keys for servers. `/v1/revocations`: tokens that are to be valid no longer. For admins. */
 export function keyRoutes({ access, apiKeys, revocations, redis, prefix }: KeyRoutesOptions): Router {
   const router = Router();
-  const json = express.json({ limit: '64kb' });
-  router.route('/keys').all(methods('GET', 'POST'), admin).get(list).post(requireJson, json, make);
+  const json = jsonBody('64kb');
+  router.route('/keys').all(methods('GET', 'POST'), admin).get(list).post(json, make);
   router.route('/keys/:id').all(methods('DELETE'), admin).delete(remove);
-  router.route('/revocations').all(methods('POST'), admin).post(requireJson, json, revoke);
+  router.route('/revocations').all(methods('POST'), admin).post(json, revoke);
   return router;
 
   async function admin(req: Request, _res: Response, next: () => void): Promise<void> {

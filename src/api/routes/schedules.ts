@@ -115,7 +115,7 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
     const id = await starter.start(newJobId(plan.of(name)), request);
     const links = jobLinks(id);
     const token = await access.grant(req, res, id);
-    const state = (await connection.readJob(id))?.state ?? 'waiting';
+    const state = (await connection.trackJob(id))?.state ?? 'waiting';
     res.status(202).location(links.self).json({ id, name, state, links, token });
   }
 

@@ -1,16 +1,23 @@
+import { streamEvents } from '../events/stream-events.js';
+
 /** An event to publish, as it appears on the stream (WHATWG HTML §9.2). */
 export interface FrameInput {
-  /** The event's name; without one the browser fires `message`. No line breaks, no NUL, not `error`. */
+  /** The event's name; without one the browser fires `message`. No line breaks, no NUL, not `error`, `open`, `reset` or `unauthorized`. */
   event?: string;
   /** A string goes out as it is, line by line; anything else as JSON. */
   data: unknown;
   /** The publisher's own id of the event. On the stream it stands behind ours: `<epoch>-<offset>:<id>`. */
   id?: string;
-  /** Tells the client how long to wait before it reconnects, in ms. */
+  /** Tells the client how long to wait before it reconnects, in ms: {@link MIN_RETRY_MS} to {@link MAX_RETRY_MS}. */
   retry?: number;
   /** Marks the frame as the last one of its channel. */
   end?: boolean;
 }
+
+/** Browsers do as they are told: with less, all viewers of a channel would come back in a loop. */
+export const MIN_RETRY_MS = 100;
+/** With more, they would be away for longer than anybody waits. */
+export const MAX_RETRY_MS = 300_000;
 
 /** The comment that ends the last frame of a channel. Comments are ignored by clients (§9.2.6). */
 const END_MARK = Buffer.from('\n:end\n\n');
@@ -30,15 +37,26 @@ export function frameBody({ event, data, id, retry, end }: FrameInput): string {
     head += `event: ${event}\n`;
   }
   if (retry !== undefined) {
-    if (!Number.isSafeInteger(retry) || retry < 0) {
-      throw new TypeError(`retry must be a whole number of milliseconds, not ${retry}`);
+    if (!Number.isSafeInteger(retry) || retry < MIN_RETRY_MS || retry > MAX_RETRY_MS) {
+      throw new TypeError(
+        `retry must be a whole number of milliseconds from ${MIN_RETRY_MS} to ${MAX_RETRY_MS}, not ${retry}`,
+      );
     }
     head += `retry: ${retry}\n`;
   }
-  const text = typeof data === 'string' ? data : JSON.stringify(data);
+  const text = typeof data === 'string' ? data : jsonOf(data);
   if (text === undefined) throw new TypeError('data has no JSON form');
   const lines = typeof data === 'string' ? text.replace(/\r\n?|\n/g, '\ndata: ') : text;
   return `${head}data: ${lines}\n${end ? ':end\n' : ''}\n`;
+}
+
+function jsonOf(data: unknown): string | undefined {
+  try {
+    return JSON.stringify(data);
+  } catch (error) {
+    // It holds itself, has a BigInt, or is nested too deeply.
+    throw new TypeError(`data has no JSON form: ${(error as Error).message}`);
+  }
 }
 
 function checkEventName(event: string): void {
@@ -47,6 +65,10 @@ function checkEventName(event: string): void {
   }
   if (event === 'error' || event === 'open') {
     throw new TypeError(`no event can be named "${event}": browsers use that name for the connection`);
+  }
+  // Names are compared as they are, by browsers and by our client: "Reset" is another event.
+  if (Object.hasOwn(streamEvents, event)) {
+    throw new TypeError(`no event can be named "${event}": the service says that of the stream itself`);
   }
 }
 

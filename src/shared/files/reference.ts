@@ -22,11 +22,28 @@ export const resultFile = z.object({
   href: z.string(),
 });
 
-const MAX_DEPTH = 100;
+/** Deeper than any body that the API takes. */
+const MAX_DEPTH = 1000;
 
 /** Finds every file id in plain data, with the JSON Pointer (RFC 6901) to each. */
-export function fileIdsIn(value: unknown, pointer = '', depth = 0): Array<{ id: string; pointer: string }> {
-  if (isFileId(value)) return [{ id: value, pointer }];
-  if (value === null || typeof value !== 'object' || depth > MAX_DEPTH) return [];
-  return Object.entries(value).flatMap(([key, inner]) => fileIdsIn(inner, `${pointer}/${key}`, depth + 1));
+export function fileIdsIn(data: unknown): Array<{ id: string; pointer: string }> {
+  const found: Array<{ id: string; pointer: string }> = [];
+  // A job's result may contain itself.
+  const seen = new Set<unknown>();
+  // Newest first, so that what is found comes in the order of the data.
+  const open = [{ value: data, pointer: '', depth: 0 }];
+  for (let place = open.pop(); place; place = open.pop()) {
+    const { value, pointer, depth } = place;
+    if (isFileId(value)) found.push({ id: value, pointer });
+    else if (value !== null && typeof value === 'object' && depth < MAX_DEPTH && !seen.has(value)) {
+      seen.add(value);
+      const inner = Object.entries(value).map(([key, held]) => ({
+        value: held as unknown,
+        pointer: `${pointer}/${key}`,
+        depth: depth + 1,
+      }));
+      for (const next of inner.reverse()) open.push(next);
+    }
+  }
+  return found;
 }

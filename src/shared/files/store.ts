@@ -37,6 +37,13 @@ export const fileStoreOptions = (config: Config): FileStoreOptions => ({
 });
 
 /**
+ * Whether a file has to stay although its own time is over: a job names it and has not completed (a failed or cancelled
+ * one may be retried), or the job that made it has not ended.
+ * @param madeBy the id of the job that made it
+ */
+export type HeldFiles = (fileId: string, madeBy?: string) => Promise<boolean>;
+
+/**
  * Files on disk, in a folder that API and workers share. Each has a folder of its own, named by its id, that
  * appears in one step when the file is whole: until then it lies in `tmp`, and is nothing.
  */
@@ -48,14 +55,19 @@ export interface FileStore {
    * @throws HeadwayError `file-too-large`, `disk-full`, `upload-aborted`
    */
   save(name: string, content: Readable, expectedBytes?: number, atMostBytes?: number): Promise<StoredFile>;
-  /** Keeps a file that `write` makes at the path it is given. */
-  create(name: string, write: (path: string) => Promise<void>): Promise<StoredFile>;
+  /**
+   * Keeps a file that `write` makes at the path it is given.
+   * @param madeBy the id of the job that makes it
+   */
+  create(name: string, write: (path: string) => Promise<void>, madeBy?: string): Promise<StoredFile>;
   /** `undefined` when there is no such file, or it has expired. */
   stat(id: string): Promise<StoredFile | undefined>;
+  /** As `stat`, but also finds a file that has expired and has not been removed: one that a job holds is not. */
+  find(id: string): Promise<StoredFile | undefined>;
   /** Where the content is. @throws HeadwayError `unknown-file` for what is no id */
   path(id: string): string;
-  /** Keeps the file for another while. */
-  touch(id: string): Promise<void>;
+  /** Keeps the file for another while. Returns whether it is there. */
+  touch(id: string): Promise<boolean>;
   /** Keeps the file until `until` (ms since 1970) at least, if it is there. */
   keep(id: string, until: number): Promise<void>;
   /**
@@ -63,8 +75,19 @@ export interface FileStore {
    * @param unlessUsedAfter ms since 1970; a file that was used later, and has not expired since, stays
    */
   remove(id: string, unlessUsedAfter?: number): Promise<void>;
-  /** Removes what has expired, and what was left half done. Returns how many. */
-  sweep(now?: number): Promise<number>;
+  /**
+   * Removes what has expired and is not held, and what was left half done. An expired file that is held counts as used
+   * now.
+   * @returns how many were removed
+   */
+  sweep(isHeld: HeldFiles, now?: number): Promise<number>;
+}
+
+interface KeptFile {
+  file: StoredFile;
+  /** The id of the job that made it. */
+  madeBy: string | undefined;
+  expired: boolean;
 }
 
 /** The free space is looked at again after so many bytes of a file. */
@@ -78,11 +101,21 @@ export function openFileStore({ dir, ttlMs, minFreeBytes, maxBytes }: FileStoreO
     return join(root, id);
   };
 
-  /** Notes the time of the last use, from which a file's time is counted. It is never set back. */
-  async function useAt(id: string, at: number): Promise<void> {
-    const path = join(folder(id), 'file.json');
-    const { mtimeMs } = await stat(path);
-    if (mtimeMs < at) await utimes(path, new Date(at), new Date(at));
+  /**
+   * Notes the time of the last use, from which a file's time is counted. It is never set back.
+   * @returns whether the file is there
+   */
+  async function useAt(id: string, at: number): Promise<boolean> {
+    if (!isFileId(id)) return false;
+    try {
+      const path = join(folder(id), 'file.json');
+      const { mtimeMs } = await stat(path);
+      if (mtimeMs < at) await utimes(path, new Date(at), new Date(at));
+      return true;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+      throw error;
+    }
   }
 
   async function begin(): Promise<{ id: string; work: string }> {
@@ -92,8 +125,8 @@ export function openFileStore({ dir, ttlMs, minFreeBytes, maxBytes }: FileStoreO
     return { id, work };
   }
 
-  async function finish(work: string, file: StoredFile): Promise<StoredFile> {
-    await writeFile(join(work, 'file.json'), JSON.stringify(file), { mode: 0o600 });
+  async function finish(work: string, file: StoredFile, madeBy?: string): Promise<StoredFile> {
+    await writeFile(join(work, 'file.json'), JSON.stringify({ ...file, madeBy }), { mode: 0o600 });
     await rename(work, folder(file.id));
     return file;
   }
@@ -147,9 +180,45 @@ export function openFileStore({ dir, ttlMs, minFreeBytes, maxBytes }: FileStoreO
     }
   }
 
+  async function read(id: string): Promise<KeptFile | undefined> {
+    if (!isFileId(id)) return undefined;
+    try {
+      const path = join(folder(id), 'file.json');
+      const { mtimeMs } = await stat(path);
+      const { madeBy, ...file } = JSON.parse(await readFile(path, 'utf8')) as StoredFile & {
+        madeBy?: string;
+      };
+      return { file, madeBy, expired: mtimeMs + ttlMs < Date.now() };
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw error;
+    }
+  }
+
+  async function sweepFolder(
+    parent: string,
+    marker: string,
+    now: number,
+    holds: (id: string) => Promise<boolean>,
+  ): Promise<number> {
+    const isOver = async (id: string): Promise<boolean> => {
+      const { mtimeMs } = await stat(join(parent, id, marker)).catch(() => ({ mtimeMs: now }));
+      return mtimeMs + ttlMs < now;
+    };
+    let removed = 0;
+    for (const id of (await readdir(parent).catch(() => [])).filter(isFileId)) {
+      if (!(await isOver(id)) || (await holds(id))) continue;
+      // Somebody may have used it while its holders were looked up.
+      if (!(await isOver(id))) continue;
+      await rm(join(parent, id), { recursive: true, force: true });
+      removed++;
+    }
+    return removed;
+  }
+
   return {
     save,
-    async create(name, write) {
+    async create(name, write, madeBy) {
       await checkSpace(0);
       const { id, work } = await begin();
       const path = join(work, 'content');
@@ -158,50 +227,38 @@ export function openFileStore({ dir, ttlMs, minFreeBytes, maxBytes }: FileStoreO
         const hash = createHash('sha256');
         await pipeline(createReadStream(path), hash);
         const { size } = await stat(path);
-        return await finish(work, { id, name: cleanFileName(name), size, sha256: hash.digest('hex') });
+        const sha256 = hash.digest('hex');
+        return await finish(work, { id, name: cleanFileName(name), size, sha256 }, madeBy);
       } catch (error) {
         await rm(work, { recursive: true, force: true });
         throw error;
       }
     },
     async stat(id) {
-      if (!isFileId(id)) return undefined;
-      try {
-        const path = join(folder(id), 'file.json');
-        if ((await stat(path)).mtimeMs + ttlMs < Date.now()) return undefined;
-        return JSON.parse(await readFile(path, 'utf8')) as StoredFile;
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-        throw error;
-      }
+      const kept = await read(id);
+      return kept?.expired ? undefined : kept?.file;
     },
+    find: async (id) => (await read(id))?.file,
     path: (id) => join(folder(id), 'content'),
     touch: (id) => useAt(id, Date.now()),
     async keep(id, until) {
-      if (!isFileId(id)) return;
       // The time of the last use may be one to come.
-      await useAt(id, until - ttlMs).catch((error: NodeJS.ErrnoException) => {
-        if (error.code !== 'ENOENT') throw error;
-      });
+      await useAt(id, until - ttlMs);
     },
     async remove(id, unlessUsedAfter = Number.POSITIVE_INFINITY) {
       const used = await stat(join(folder(id), 'file.json')).catch(() => undefined);
       if (used && used.mtimeMs > Math.max(unlessUsedAfter, Date.now() - ttlMs)) return;
       await rm(folder(id), { recursive: true, force: true });
     },
-    async sweep(now = Date.now()) {
-      const expired = async (parent: string, marker: string): Promise<number> => {
-        let removed = 0;
-        for (const id of (await readdir(parent).catch(() => [])).filter(isFileId)) {
-          const { mtimeMs } = await stat(join(parent, id, marker)).catch(() => ({ mtimeMs: now }));
-          if (mtimeMs + ttlMs >= now) continue;
-          await rm(join(parent, id), { recursive: true, force: true });
-          removed++;
-        }
-        return removed;
+    async sweep(isHeld, now = Date.now()) {
+      const holds = async (id: string): Promise<boolean> => {
+        if (!(await isHeld(id, (await read(id))?.madeBy))) return false;
+        await useAt(id, now);
+        return true;
       };
+      const expired = await sweepFolder(root, 'file.json', now, holds);
       // Something half done whose content has not grown for as long as a file is kept belongs to nobody.
-      return (await expired(root, 'file.json')) + (await expired(tmp, 'content'));
+      return expired + (await sweepFolder(tmp, 'content', now, async () => false));
     },
   };
 }

@@ -7,6 +7,9 @@ import { isRedisFault } from '../redis/faults.js';
 import { indexKeys } from './keys.js';
 
 const AT_ONCE = 500;
+/** Where BullMQ keeps the jobs of a queue. */
+const SETS = ['completed', 'failed', 'delayed', 'prioritized', 'waiting-children'];
+const LISTS = ['wait', 'paused', 'active'];
 const REST_MS = 10 * 60_000;
 
 export interface AuditOptions {
@@ -19,32 +22,47 @@ export interface AuditOptions {
   log: Logger;
 }
 
-/** Finds finished jobs that the index has never heard of: they would be kept for ever. */
+/** Finds jobs that the index has never heard of: finished ones would be kept for ever, others would lose their files. */
 export interface Audit {
-  /** Goes one step further through the finished jobs of BullMQ; after the last it rests for a while. */
+  /** Goes one step further through the jobs of BullMQ; after the last it rests for a while. */
   step(): Promise<void>;
 }
 
 /**
- * The index hears of jobs by BullMQ's events, which BullMQ trims, and from whoever looks at a job. What finished
- * while nobody was there (or before there was an index) is found by looking through all finished jobs, a few hundred
- * a second, so that nobody notices.
+ * The index hears of jobs by BullMQ's events, which BullMQ trims, and from whoever looks at a job. What was queued or
+ * finished while nobody was there (or before there was an index) is found by looking through all jobs, a few hundred a
+ * second, so that nobody notices.
  */
 export function createAudit(options: AuditOptions): Audit {
   const { redis, queuePrefix, queues, trackJob, log, faults = createJobFaults(log) } = options;
   const { records } = indexKeys(queuePrefix);
   const sets = queues.flatMap((queue) =>
-    ['completed', 'failed'].map((set) => ({ queue, key: queueKey(queuePrefix, queue, set) })),
+    [...SETS, ...LISTS].map((name) => ({
+      queue,
+      key: queueKey(queuePrefix, queue, name),
+      list: LISTS.includes(name),
+    })),
   );
   let place = { set: 0, cursor: '0' };
   let restUntil = 0;
   let running: Promise<void> | undefined;
 
-  async function step(): Promise<void> {
-    const { queue, key } = sets[place.set]!;
-    const [cursor, found] = await scan(key, place.cursor);
+  async function readSet(key: string, cursor: string): Promise<[next: string, ids: string[]]> {
+    const [next, found] = await redis.zscan(key, cursor, 'COUNT', AT_ONCE);
     // Members and scores by turns.
-    const ids = found.filter((_, i) => i % 2 === 0).map((id) => jobIdOf({ queue, id }));
+    return [next, found.filter((_, i) => i % 2 === 0)];
+  }
+
+  async function readList(key: string, cursor: string): Promise<[next: string, ids: string[]]> {
+    const from = Number(cursor);
+    const ids = await redis.lrange(key, from, from + AT_ONCE - 1);
+    return [ids.length < AT_ONCE ? '0' : String(from + AT_ONCE), ids];
+  }
+
+  async function step(): Promise<void> {
+    const { queue } = sets[place.set]!;
+    const [cursor, found] = await read();
+    const ids = found.map((id) => jobIdOf({ queue, id }));
     if (ids.length > 0) {
       const known = await redis.hmget(records, ...ids);
       const unknown = ids.filter((id, i) => known[i] === null && addressOf(id));
@@ -56,13 +74,14 @@ export function createAudit(options: AuditOptions): Audit {
     restUntil = Date.now() + REST_MS;
   }
 
-  /** One step through a set; none through what another program made something else of. */
-  async function scan(key: string, cursor: string): Promise<[cursor: string, found: string[]]> {
+  /** One step through the jobs of a state; none through what another program made something else of. */
+  async function read(): Promise<[next: string, ids: string[]]> {
+    const { key, list } = sets[place.set]!;
     try {
-      return await redis.zscan(key, cursor, 'COUNT', AT_ONCE);
+      return await (list ? readList(key, place.cursor) : readSet(key, place.cursor));
     } catch (error) {
       if (isRedisFault(error)) throw error;
-      log.warn({ err: error, key }, 'could not look through the finished jobs of a queue');
+      log.warn({ err: error, key }, 'could not look through the jobs of a queue');
       return ['0', []];
     }
   }

@@ -1,8 +1,10 @@
 import type { Cluster, Redis } from 'ioredis';
 import { channelKeys, jobChannel } from '../channel/keys.js';
+import { createHeldFiles } from '../files/held.js';
 import type { FileStore } from '../files/store.js';
 import { createJobFaults, type JobFaults } from '../job-faults.js';
 import type { Lifecycle } from '../lifecycle/reconcile.js';
+import { createSnapshotReader } from '../lifecycle/snapshot.js';
 import type { Logger } from '../log.js';
 import { addressOf, queueKey } from '../queues.js';
 import type { KeepTimes } from './keep-times.js';
@@ -35,6 +37,7 @@ export interface Keeper {
  */
 export function createKeeper(options: KeeperOptions): Keeper {
   const { redis, prefix, queuePrefix, keep, lifecycle, store, log, faults = createJobFaults(log) } = options;
+  const isHeld = createHeldFiles({ redis, queuePrefix, readJob: createSnapshotReader(redis, queuePrefix) });
   const keys = indexKeys(queuePrefix);
   if (!('forgetJob' in redis)) redis.defineCommand('forgetJob', { numberOfKeys: 7, lua: indexLua.forget() });
   const scripts = redis as unknown as { forgetJob(...args: Array<string | number>): Promise<number> };
@@ -70,7 +73,12 @@ export function createKeeper(options: KeeperOptions): Keeper {
 
   async function clear(jobId: string, left: string): Promise<void> {
     const [finishedOn, ...files] = left.split(' ');
-    await Promise.all(files.map((id) => store.remove(id, Number(finishedOn))));
+    await Promise.all(
+      files.map(async (id) => {
+        // One that another job names goes when its own time is over.
+        if (!(await isHeld(id))) await store.remove(id, Number(finishedOn));
+      }),
+    );
     await redis.unlink(...channelKeys(prefix, jobChannel(jobId)));
     await redis.hdel(keys.leftovers, jobId);
   }

@@ -14,6 +14,8 @@ export interface IndexKeys {
   leftovers: string;
   /** How the keys of the sets by state begin. */
   sets: string;
+  /** A sorted set: which job names which file. */
+  files: string;
   /** What is remembered of a job that is gone. */
   gone(jobId: string): string;
 }
@@ -24,6 +26,7 @@ export const indexKeys = (queuePrefix: string): IndexKeys => ({
   due: `${queuePrefix}.due`,
   leftovers: `${queuePrefix}.leftovers`,
   sets: `${queuePrefix}.index`,
+  files: `${queuePrefix}.index:files`,
   gone: (jobId) => `${queuePrefix}.gone:${jobId}`,
 });
 

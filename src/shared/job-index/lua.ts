@@ -6,7 +6,8 @@ const read = (name: string): string =>
 
 /** A script of the index with the functions that it uses before it: Redis has no `require`. */
 export const indexLua = {
-  track: () => `${read('record')}\nlocal function readJob(KEYS, ARGV)\n${snapshotLua}\nend\n${read('track')}`,
+  track: () =>
+    `${read('record')}\n${read('files')}\nlocal function readJob(KEYS, ARGV)\n${snapshotLua}\nend\n${read('track')}`,
   page: () => read('page'),
-  forget: () => `${read('record')}\n${read('forget')}`,
+  forget: () => `${read('record')}\n${read('files')}\n${read('forget')}`,
 };

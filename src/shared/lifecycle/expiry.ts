@@ -10,6 +10,8 @@ const RETRY_MS = 60_000;
 export interface Expiry {
   /** @param expiresAt ms since 1970 */
   add(jobId: string, expiresAt: number): Promise<void>;
+  /** For a job that was never queued. */
+  remove(jobId: string): Promise<void>;
   /**
    * Fails those whose time is over and that nobody has begun. One that cannot be failed is put off, so that it keeps no
    * other waiting.
@@ -40,6 +42,9 @@ export function createExpiry(redis: Redis | Cluster, prefix: string): Expiry {
   return {
     async add(jobId, expiresAt) {
       await redis.zadd(key, expiresAt, jobId);
+    },
+    async remove(jobId) {
+      await redis.zrem(key, jobId);
     },
     sweep(withdrawal, faults) {
       // It may take longer than until it is asked for again.

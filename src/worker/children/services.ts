@@ -37,6 +37,8 @@ export function openChildren(options: ChildServicesOptions): ChildServices {
   const lifecycle = withChildren(options.lifecycle, register, withdrawal);
   // A worker's publisher gathers: what it publishes may go out later than what follows.
   const enqueue = createEnqueue({
+    redis,
+    prefix: config.KEY_PREFIX,
     openQueue,
     publisher,
     expiry,

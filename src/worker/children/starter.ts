@@ -48,7 +48,8 @@ export function createChildStarter(options: ChildStarterOptions): ChildStarter {
   }
 
   async function checkFiles({ definition, data }: NewChild): Promise<void> {
-    const [missing] = await keepFiles(store, data);
+    // What its parent names or has made stays while the parent runs.
+    const [missing] = await keepFiles(store, async () => true, data);
     if (missing) {
       throw new PermanentError(
         `a file for the child ${definition.name}: ${missing.pointer}: ${missing.detail}`,

@@ -35,7 +35,20 @@ describe('frames', () => {
       expect(() => frameBody({ event, data: 1 }), JSON.stringify(event)).toThrow(TypeError);
     }
     expect(() => frameBody({ data: undefined })).toThrow(TypeError);
-    expect(() => frameBody({ data: 1, retry: -1 })).toThrow(TypeError);
+    let deep: unknown = 1;
+    for (let i = 0; i < 100_000; i++) deep = [deep];
+    expect(() => frameBody({ data: deep })).toThrow(TypeError);
+    for (const retry of [-1, 0, 99, 300_001, 86_400_000, 1.5]) {
+      expect(() => frameBody({ data: 1, retry })).toThrow(TypeError);
+    }
+    expect(frameBody({ data: 1, retry: 100 })).toBe('retry: 100\ndata: 1\n\n');
+    for (const event of ['reset', 'unauthorized']) {
+      expect(() => frameBody({ data: 1, event })).toThrow(TypeError);
+    }
+    // Other names to whoever listens.
+    for (const event of ['Reset', ' reset', 'constructor']) {
+      expect(frameBody({ data: 1, event })).toBe(`event: ${event}\ndata: 1\n\n`);
+    }
   });
 
   it('tell their id and whether they end the channel', () => {

@@ -27,6 +27,12 @@ it('finds the ids of files wherever they are in a result, and nothing else', () 
   ]);
   for (const wrong of ['../x', `file_${'A'.repeat(26)}/`, `file_${'A'.repeat(28)}`, 7, null])
     expect(isFileId(wrong)).toBe(false);
+  const loop: Record<string, unknown> = { file: id };
+  Object.assign(loop, { a: loop, b: loop });
+  expect(fileIdsIn(loop)).toEqual([{ id, pointer: '/file' }]);
+  let nested: unknown = id;
+  for (let i = 0; i < 500; i++) nested = { a: nested };
+  expect(fileIdsIn(nested)).toEqual([{ id, pointer: '/a'.repeat(500) }]);
   let deep: unknown = id;
   for (let i = 0; i < 5000; i++) deep = [deep];
   expect(fileIdsIn(deep)).toEqual([]);

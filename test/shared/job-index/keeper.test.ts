@@ -3,13 +3,14 @@ import { Queue, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createPublisher } from '../../../src/shared/channel/publisher.js';
+import { createHeldFiles } from '../../../src/shared/files/held.js';
 import { createAudit } from '../../../src/shared/job-index/audit.js';
 import { createKeepTimes } from '../../../src/shared/job-index/keep-times.js';
 import { createKeeper } from '../../../src/shared/job-index/keeper.js';
 import { createPageReader } from '../../../src/shared/job-index/page.js';
 import { createTracker } from '../../../src/shared/job-index/tracker.js';
 import { createLifecycle } from '../../../src/shared/lifecycle/reconcile.js';
-import { JOB_STATES } from '../../../src/shared/lifecycle/snapshot.js';
+import { createSnapshotReader, JOB_STATES } from '../../../src/shared/lifecycle/snapshot.js';
 import { createLogger } from '../../../src/shared/log.js';
 import { startRedis, type TestRedis } from '../../support/redis.js';
 import { openTestStore } from '../../support/run-job.js';
@@ -63,6 +64,11 @@ describe('the keeper of finished jobs', () => {
       queuePrefix: BULLMQ,
       keep,
     });
+    const isHeld = createHeldFiles({
+      redis,
+      queuePrefix: BULLMQ,
+      readJob: createSnapshotReader(redis, BULLMQ),
+    });
     const keeper = createKeeper({
       redis,
       prefix: PREFIX,
@@ -72,7 +78,7 @@ describe('the keeper of finished jobs', () => {
       store: files,
       log,
     });
-    return { trackJob, lifecycle, keeper };
+    return { trackJob, lifecycle, keeper, isHeld };
   }
   async function finished(jobId: string, data: object = {}): Promise<string> {
     await queue.add('n', data, { jobId });
@@ -132,6 +138,21 @@ describe('the keeper of finished jobs', () => {
     expect(await redis.hlen(`${BULLMQ}.leftovers`)).toBe(0);
   });
 
+  it('leaves a result file that a job which has not ended names', async () => {
+    const { id: file } = await made();
+    const { keeper, lifecycle, trackJob } = open();
+    const jobId = await finished('maker', { fail: false });
+    await redis.hset(`${BULLMQ}:q:maker`, { returnvalue: JSON.stringify({ a: { id: file } }) });
+    await queue.add('n', { from: [{ file }] }, { jobId: 'waits', delay: 60_000 });
+    await trackJob('q..waits');
+    await lifecycle.reconcile(jobId);
+    await until('the job is gone', async () => {
+      await keeper.sweep();
+      return (await redis.hlen(`${BULLMQ}.leftovers`)) === 0 && !(await queue.getJob('maker'));
+    });
+    expect(existsSync(store.path(file))).toBe(true);
+  });
+
   it('keeps a job that runs again or ended again since its time was noted', async () => {
     const short = open({ keepMs: 1 });
     const jobId = await finished('again', { fail: true });
@@ -178,6 +199,21 @@ describe('the keeper of finished jobs', () => {
     expect(await redis.keys(`${PREFIX}:{job:q..many-*`)).toEqual([]);
     expect(await redis.keys(`${BULLMQ}.gone:q..many-*`)).toHaveLength(450);
     expect(await redis.hlen(`${BULLMQ}.leftovers`)).toBe(0);
+  });
+
+  it('hears of the files of jobs that were queued while nobody was there', async () => {
+    const { trackJob, isHeld } = open();
+    const audit = createAudit({ redis, queuePrefix: BULLMQ, queues: ['q'], trackJob, log });
+    const ids = await Promise.all(Array.from({ length: 3 }, async () => (await made()).id));
+    await queue.pause();
+    await queue.add('n', { file: ids[0] }, { jobId: 'one' });
+    await queue.add('n', { file: ids[1] }, { jobId: 'two', delay: 60_000 });
+    await queue.add('n', { file: ids[2] }, { jobId: 'three', priority: 5 });
+    await until('all are known', async () => {
+      await audit.step();
+      return (await Promise.all(ids.map((id) => isHeld(id)))).every(Boolean);
+    });
+    await queue.resume();
   });
 
   it('hears of jobs that ended while nobody was there, by looking through all', async () => {

@@ -2,6 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ReportQueue } from '../../../src/worker/reporting/report-queue.js';
 
+const replyError = (message: string): Error => Object.assign(new Error(message), { name: 'ReplyError' });
+
 /** What a Redis does that takes each number once. It can refuse, lose answers, and come back older. */
 class Taker {
   log: number[] = [];
@@ -13,7 +15,7 @@ class Taker {
     this.calls++;
     const fate = this.fate.shift();
     await new Promise(setImmediate);
-    if (fate === 'refuse') throw new Error("READONLY You can't write against a read only replica.");
+    if (fate === 'refuse') throw replyError("READONLY You can't write against a read only replica.");
     if (fate === 'older') this.log.splice(Math.floor(this.log.length / 2));
     const last = this.log.length;
     if (first > last + 1 && !skip) return { state: 'missing' as const, last };
@@ -99,7 +101,7 @@ describe('P11: the queue of what a run says', () => {
     const missing: number[] = [];
     const queue = new ReportQueue<number>({
       async send(entries, _first, skip) {
-        if (entries.includes(2) && taken.length === 1) throw new Error('WRONGTYPE');
+        if (entries.includes(2) && taken.length === 1) throw replyError('WRONGTYPE');
         if (entries[0] === 3) expect(skip).toBe(true);
         taken.push(...entries);
         return { state: 'taken' };

@@ -72,6 +72,7 @@ if completed then
 end
 redis.call('HSET', KEYS[4], id, left)
 
+releaseFiles(base, KEYS[5])
 redis.call('ZREM', completed and KEYS[6] or KEYS[7], ARGV[6])
 local job = KEYS[5]
 redis.call('UNLINK', job, job .. ':logs', job .. ':dependencies', job .. ':processed', job .. ':failed', job .. ':unsuccessful')

@@ -59,6 +59,11 @@ end
 if known and known[1] == state then return reply end
 
 local record = known
+if state == 'completed' then
+  if known then releaseFiles(base, KEYS[4]) end
+elseif not known or isFinal(known[1]) then
+  holdFiles(base, KEYS[4])
+end
 if known then
   takeOut(base, known, id)
 else

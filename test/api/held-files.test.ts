@@ -1,0 +1,238 @@
+import { existsSync, utimesSync } from 'node:fs';
+import { join } from 'node:path';
+import { Queue } from 'bullmq';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createHeldFiles } from '../../src/shared/files/held.js';
+import { type FileStore, openFileStore } from '../../src/shared/files/store.js';
+import { createSnapshotReader } from '../../src/shared/lifecycle/snapshot.js';
+import type { StartedJob } from '../support/client.js';
+import { type Headway, startHeadway } from '../support/headway.js';
+import { testJobs } from '../support/jobs.js';
+import { startWorker, type TestProcess } from '../support/processes.js';
+import { schedulesOf, userToken } from '../support/schedules.js';
+import { until } from '../support/until.js';
+
+/** Reads the file that `path` leads to in its data; fails in its first attempts. */
+const READER = `
+import { defineJob } from 'headway';
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+
+export default defineJob({
+  name: 'reader',
+  input: z.strictObject({ path: z.array(z.union([z.string(), z.number()])), in: z.unknown(), failures: z.number().default(0) }),
+  result: z.object({ text: z.string() }),
+  async run({ path, in: data, failures }, ctx) {
+    const file = await ctx.files.open(path.reduce((value, key) => value[key], data));
+    if (ctx.attempt <= failures) throw new Error('not yet');
+    return { text: readFileSync(file.path, 'utf8') };
+  },
+});
+`;
+
+/** Makes a file, says so, and returns it when the key \`go\` is there. */
+const MAKER = `
+import { defineJob, resultFile } from 'headway';
+import { writeFile } from 'node:fs/promises';
+import { Redis } from '${join(process.cwd(), 'node_modules/ioredis/built/index.js')}';
+import { z } from 'zod';
+
+export default defineJob({
+  name: 'maker',
+  input: z.strictObject({}),
+  result: z.object({ made: resultFile }),
+  async run(_data, ctx) {
+    const redis = new Redis(process.env.REDIS_URL);
+    const made = await ctx.files.create('made.txt', (path) => writeFile(path, 'made'));
+    await redis.lpush('made', made.id);
+    await redis.brpop('go', 60);
+    redis.disconnect();
+    return { made };
+  },
+});
+`;
+
+/** So long that no file expires by itself: the test sets the time of their last use back. */
+const TTL_MS = 60_000;
+
+describe('a file whose time is over', () => {
+  let headway: Headway;
+  let store: FileStore;
+  let worker: TestProcess | undefined;
+  let readers: Queue;
+  let token: string;
+
+  beforeAll(async () => {
+    const env = {
+      FILES_TTL_MS: String(TTL_MS),
+      JOBS_DIR: testJobs({ 'reader.mjs': READER, 'maker.mjs': MAKER }),
+    };
+    headway = await startHeadway({ workers: 0, env });
+    store = openFileStore({
+      dir: join(headway.env.DATA_DIR!, 'files'),
+      ttlMs: TTL_MS,
+      minFreeBytes: 0,
+      maxBytes: 1e9,
+    });
+    readers = new Queue('reader', { connection: headway.connection, prefix: '{headway}' });
+    token = await userToken(headway, 'ada');
+  });
+  afterAll(async () => {
+    await worker?.kill();
+    await readers.close();
+    await headway.stop();
+  });
+
+  const upload = async (text: string): Promise<string> => (await headway.client.upload('x.txt', text)).id;
+  const reads = (file: string, options?: Record<string, unknown>): Promise<StartedJob> =>
+    headway.client.start('reader', { path: ['file'], in: { file } }, options);
+  const isThere = (id: string): boolean => existsSync(join(headway.env.DATA_DIR!, 'files', id, 'content'));
+
+  /** Sets the last use of files back by years, and has what nobody holds removed. */
+  async function expire(...ids: string[]): Promise<void> {
+    for (const id of ids) utimesSync(join(headway.env.DATA_DIR!, 'files', id, 'file.json'), 1, 1);
+    const readJob = createSnapshotReader(headway.connection, '{headway}');
+    await store.sweep(createHeldFiles({ redis: headway.connection, queuePrefix: '{headway}', readJob }));
+    for (const id of ids.filter(isThere)) {
+      // As after a time in which no process was there to note that it is held.
+      utimesSync(join(headway.env.DATA_DIR!, 'files', id, 'file.json'), 1, 1);
+    }
+  }
+  const withWorker = async <T>(work: () => Promise<T>): Promise<T> => {
+    worker = await startWorker(headway.env);
+    try {
+      return await work();
+    } finally {
+      await worker.stop();
+      worker = undefined;
+    }
+  };
+  const view = async (job: StartedJob): Promise<Record<string, unknown>> =>
+    (await (await headway.client.get(job)).json()) as Record<string, unknown>;
+  const end = (job: StartedJob): Promise<Record<string, unknown>> =>
+    until(`${job.id} has ended`, async () => {
+      const now = await view(job);
+      return ['completed', 'failed', 'cancelled'].includes(now.state as string) ? now : undefined;
+    });
+
+  it('is there for each job that had to wait: delayed, paused, prioritized, or behind others', async () => {
+    const texts = ['waiting', 'delayed', 'prioritized', 'array', 'deep', 'behind others'];
+    const files = await Promise.all(texts.map(upload));
+    const deep = JSON.parse(`${'{"a":'.repeat(150)}"${files[4]}"${'}'.repeat(150)}`);
+    await readers.pause();
+    const jobs = [
+      await reads(files[0]!),
+      await reads(files[1]!, { delayMs: 6000 }),
+      await reads(files[2]!, { priority: 7 }),
+      await headway.client.start('reader', { path: ['x', 1, 'y'], in: { x: [0, { y: files[3] }] } }),
+      await headway.client.start('reader', { path: Array(150).fill('a'), in: deep }),
+    ];
+    const others = Array.from({ length: 1000 }, (_, i) => ({ name: 'n', data: { i } }));
+    await readers.addBulk(others);
+    jobs.push(await reads(files[5]!));
+    await expire(...files);
+    expect(files.map(isThere)).toEqual(files.map(() => true));
+    await readers.resume();
+    await withWorker(async () => {
+      for (const [i, job] of jobs.entries()) {
+        expect(await end(job)).toMatchObject({ state: 'completed', result: { text: texts[i] } });
+      }
+    });
+    // Now nobody needs them any more.
+    await expire(...files);
+    expect(files.filter(isThere)).toEqual([]);
+  });
+
+  it('is there for the next run of a schedule', async () => {
+    const file = await upload('scheduled');
+    const schedules = schedulesOf(headway, token);
+    const schedule = await schedules.make({
+      name: 'reader',
+      data: { path: ['file'], in: { file } },
+      everyMs: 3_600_000,
+      startAt: new Date(Date.now() + 4000).toISOString(),
+    });
+    await expire(file);
+    await withWorker(async () => {
+      const { lastRun } = await schedules.until('it has run', schedule, ({ lastRun }) =>
+        ['completed', 'failed'].includes(lastRun?.state ?? ''),
+      );
+      expect(await schedules.job(lastRun!)).toMatchObject({
+        state: 'completed',
+        result: { text: 'scheduled' },
+      });
+    });
+    await schedules.remove(schedule);
+  });
+
+  it('is there for a failed job that is retried, by us or by another tool', async () => {
+    const file = await upload('again');
+    const data = { path: ['file'], in: { file }, failures: 2 };
+    const job = await headway.client.start('reader', data);
+    await withWorker(async () => {
+      expect(await end(job)).toMatchObject({ state: 'failed', error: { message: 'not yet' } });
+      await expire(file);
+      expect((await headway.client.retry(job)).status).toBe(202);
+      await until('it has run again', async () => (await view(job)).attempt === 2);
+      expect(await end(job)).toMatchObject({ state: 'failed', error: { message: 'not yet' } });
+      await expire(file);
+      await (await readers.getJob(job.id))!.retry('failed');
+      await until('it has run again', async () => (await view(job)).attempt === 3);
+      expect(await end(job)).toMatchObject({ state: 'completed', result: { text: 'again' } });
+    });
+  });
+
+  it('can be named by a new job while another holds it', async () => {
+    const file = await upload('shared');
+    const first = await reads(file, { delayMs: 3_600_000 });
+    await expire(file);
+    const second = await reads(file);
+    await headway.client.cancel(first);
+    await (await readers.getJob(first.id))!.remove();
+    await expire(file);
+    await withWorker(async () => {
+      expect(await end(second)).toMatchObject({ state: 'completed', result: { text: 'shared' } });
+    });
+  });
+
+  it('goes when the jobs that named it were removed by another tool', async () => {
+    const file = await upload('removed');
+    const jobs = await Promise.all([1, 2, 3].map(() => reads(file, { delayMs: 3_600_000 })));
+    for (const [i, { id }] of jobs.entries()) {
+      await (await readers.getJob(id))!.remove();
+      await expire(file);
+      expect(isThere(file)).toBe(i < 2);
+    }
+  });
+
+  it('is there for a job that a BullMQ tool has added', async () => {
+    const file = await upload('foreign');
+    const job = await readers.add(
+      'reader',
+      { path: ['file'], in: { file } },
+      { jobId: 'foreign', delay: 5000 },
+    );
+    await until('Headway knows the job', () =>
+      headway.connection.hexists('{headway}.index', `reader..${job.id}`),
+    );
+    await expire(file);
+    await withWorker(async () => {
+      const done = await until('it has ended', async () => {
+        const now = await readers.getJob('foreign');
+        return now?.finishedOn ? now : undefined;
+      });
+      expect(done.returnvalue ?? done.failedReason).toEqual({ text: 'foreign' });
+    });
+  });
+
+  it('is there at the end of the job that made it', async () => {
+    await withWorker(async () => {
+      const job = await headway.client.start('maker', {});
+      const file = await until('it has made its file', () => headway.connection.lpop('made'));
+      await expire(file);
+      await headway.connection.lpush('go', '1');
+      expect(await end(job)).toMatchObject({ state: 'completed' });
+      expect(await (await headway.client.result(job, '?file=made')).text()).toBe('made');
+    });
+  });
+});

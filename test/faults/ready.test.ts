@@ -1,0 +1,79 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Headway, startHeadway } from '../support/headway.js';
+import { until } from '../support/until.js';
+
+/** A Redis that answers and does not do its work. */
+describe('readiness', () => {
+  let headway: Headway;
+  let redis: Redis;
+  beforeAll(async () => {
+    headway = await startHeadway({ workers: 0 });
+    redis = headway.connection;
+  });
+  afterAll(() => headway.stop());
+
+  const ready = async (): Promise<number> => (await fetch(`${headway.api.url}/readyz`)).status;
+  const start = (): Promise<Response> =>
+    headway.client.post({ name: 'steps', data: { count: 1, intervalMs: 1 } });
+
+  async function saveFails(): Promise<void> {
+    const [, dir] = (await redis.config('GET', 'dir')) as [string, string];
+    // A folder is where the file should be.
+    mkdirSync(join(dir, 'dump.rdb', 'x'), { recursive: true });
+    await redis.config('SET', 'save', '3600 1');
+    await redis.bgsave();
+    await until('saving has failed', async () =>
+      (await redis.info('persistence')).includes('rdb_last_bgsave_status:err'),
+    );
+  }
+
+  async function isBusy(): Promise<void> {
+    await redis.config('SET', 'lua-time-limit', '20');
+    const other = new Redis(headway.redis.url);
+    other.on('error', () => {});
+    // It ends by SCRIPT KILL.
+    other
+      .eval('while true do end', 0)
+      .catch(() => {})
+      .finally(() => other.disconnect());
+    await until('it is busy', () =>
+      redis.ping().then(
+        () => false,
+        (error: Error) => error.message.startsWith('BUSY'),
+      ),
+    );
+  }
+
+  it.each<[string, () => Promise<unknown>, () => Promise<unknown>]>([
+    ['READONLY', () => redis.replicaof('127.0.0.1', 1), () => redis.replicaof('NO', 'ONE')],
+    [
+      'MASTERDOWN',
+      async () => {
+        await redis.config('SET', 'replica-serve-stale-data', 'no');
+        await redis.replicaof('127.0.0.1', 1);
+      },
+      () => redis.replicaof('NO', 'ONE'),
+    ],
+    ['OOM', () => redis.config('SET', 'maxmemory', '1'), () => redis.config('SET', 'maxmemory', '0')],
+    [
+      'NOREPLICAS',
+      () => redis.config('SET', 'min-replicas-to-write', '1'),
+      () => redis.config('SET', 'min-replicas-to-write', '0'),
+    ],
+    ['MISCONF', saveFails, () => redis.config('SET', 'save', '')],
+    ['BUSY', isBusy, () => redis.script('KILL')],
+  ])('says what a call would: 503 while Redis answers with %s', async (_what, breaks, mends) => {
+    expect(await ready()).toBe(200);
+    await breaks();
+    expect(await ready()).toBe(503);
+    const refused = await start();
+    expect([refused.status, await refused.json()]).toMatchObject([503, { code: 'unavailable' }]);
+    await mends();
+    await until('it is ready', async () => (await ready()) === 200);
+    expect((await start()).status).toBe(202);
+    expect(await redis.exists('headway:{ready}')).toBe(0);
+  });
+});
