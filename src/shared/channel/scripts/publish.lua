@@ -3,11 +3,11 @@
   whoever listens. One round trip, atomic.
 
   KEYS[1]  the channel: a hash; the Pub/Sub channel has the same name. Fields: epoch, offset (of the newest event),
-           log (offset of the newest log event), start (offset before the first event that newcomers get),
+           log (offset of the newest log event), logs (how many log events there were), start (offset before the first event that newcomers get),
            end (offset of the event that ended it), and for jobs the fence: attempt, rank, failures, stalls, and the
            marks: due, percent (of the attempt), lines, paused ("1" when told that the queue is)
   KEYS[2]  its log: a stream, entry id "<offset>-0", fields f = frame, p = offset of the log event before,
-           t = when it was published, ms since 1970
+           t = when it was published, ms since 1970, n = its number among the log events, from 1
   KEYS[3]  its state slots: a hash, slot key -> frame
 
   ARGV[1]  "SPUBLISH" or "PUBLISH"
@@ -83,7 +83,8 @@ local refresh = offset % 64 == 0
 if ARGV[3] == '' then
   local time = redis.call('TIME')
   local ms = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
-  redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], at .. '-0', 'f', frame, 'p', lastLog, 't', ms)
+  local number = redis.call('HINCRBY', KEYS[1], 'logs', 1)
+  redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], at .. '-0', 'f', frame, 'p', lastLog, 't', ms, 'n', number)
   redis.call('HSET', KEYS[1], 'log', at)
   refresh = true
 elseif redis.call('HSET', KEYS[3], ARGV[3], frame) == 1 then
