@@ -60,12 +60,17 @@ function asHeadwayError(thrown: unknown): HeadwayError {
   });
 }
 
-/** What ioredis throws when the server is away, starting up, read-only or full. */
-function isRedisAway(thrown: unknown): boolean {
+/** Whether Redis is why: it is away, is starting, is stopping, or refuses for now. */
+export function isRedisAway(thrown: unknown): boolean {
   const { name = '', message = '' } = (thrown ?? {}) as Partial<Error>;
+  // Both are ioredis' names for a command whose connection was lost; a request that its caller aborts is a DOMException.
+  if (name === 'MaxRetriesPerRequestError') return true;
+  if (name === 'AbortError' && !(thrown instanceof DOMException)) return true;
   return (
-    name === 'MaxRetriesPerRequestError' ||
-    /^(Connection is closed|Stream isn't writeable|Command timed out|LOADING|READONLY|OOM|MASTERDOWN|CLUSTERDOWN|connect E)|ECONN|EPIPE/.test(
+    /^(Connection is closed|Stream isn't writeable|Command (timed out|aborted)|connect E)|ECONN|EPIPE|ETIMEDOUT/.test(
+      message,
+    ) ||
+    /^(?:ERR Error running script.* -)?(LOADING|READONLY|OOM|BUSY|MISCONF|NOREPLICAS|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|UNBLOCKED)\b/.test(
       message,
     )
   );

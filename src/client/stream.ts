@@ -68,15 +68,21 @@ export function openStream(options: StreamOptions): Stream {
           detail: `${response.url} is no event stream.`,
         });
       }
-      become('live');
+      let waits = false;
       const decoder = new TextDecoder();
       const feed = createParser(
         (event) => {
           failures = 0;
+          waits = false;
+          become('live');
           onEvent(event);
         },
         (ms) => {
           retry = ms;
+        },
+        // The service has opened the stream, and cannot follow anything until Redis answers.
+        (comment) => {
+          waits = comment === 'waiting';
         },
       );
       const reader = response.body!.getReader();
@@ -86,6 +92,7 @@ export function openStream(options: StreamOptions): Stream {
         if (done || signal.aborted) return;
         alive();
         feed(decoder.decode(value, { stream: true }));
+        if (!waits) become('live');
       }
     } finally {
       clearTimeout(timer);
