@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { Sink } from '../../shared/channel/subscription.js';
+import { boundUnsent } from './socket-bound.js';
 
 /** What a stream is sent over, once the handshake is done. */
 export interface StreamSink extends Sink {
@@ -66,6 +67,7 @@ export async function openStream(
     res.on('close', onClose);
   }
   if (sink.destroyed || req.socket.destroyed) return undefined;
+  boundUnsent(req.socket);
   handOver(sink, on);
   return sink;
 }
