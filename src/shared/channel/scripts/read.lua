@@ -17,7 +17,7 @@
 ]]
 local MAX_BYTES = 262144
 -- Entries are fetched so many at a time: nobody knows how large one is before it was fetched.
-local STEP = 8
+local STEP = 4
 -- Of more slots than that, the sizes are not looked at.
 local FEW_SLOTS = 64
 

@@ -12,15 +12,18 @@
 ]]
 local MAX_BYTES, MAX_SLOTS = 262144, 512
 local after, upTo = tonumber(ARGV[2]), tonumber(ARGV[3])
-local cursor, frames, bytes, seen = ARGV[1], {}, 0, 0
+local cursor, frames, bytes, seen, step = ARGV[1], {}, 0, 0, 1
 repeat
-  local reply = redis.call('HSCAN', KEYS[1], cursor, 'COUNT', 8)
+  local reply = redis.call('HSCAN', KEYS[1], cursor, 'COUNT', step)
   cursor = reply[1]
+  local before = bytes
   for i = 2, #reply[2], 2 do
     local frame = reply[2][i]
     local offset = tonumber(string.match(frame, '^id: %w+%-(%d+)'))
     bytes, seen = bytes + #frame, seen + 1
     if offset and offset > after and offset <= upTo then frames[#frames + 1] = frame end
   end
+  -- Where they are large, one at a time: nobody knows the size of the next one.
+  step = bytes - before > 32768 and 1 or 4
 until cursor == '0' or bytes >= MAX_BYTES or seen >= MAX_SLOTS
 return {cursor, frames}
