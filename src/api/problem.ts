@@ -1,6 +1,7 @@
 import type { ErrorRequestHandler, RequestHandler } from 'express';
 import { type ErrorCode, HeadwayError } from '../shared/errors.js';
 import type { Logger } from '../shared/log.js';
+import { isRedisFault } from '../shared/redis/faults.js';
 
 /** Errors of Express's body parser, by their `type`. */
 const bodyErrors: Record<string, [ErrorCode, string]> = {
@@ -45,7 +46,7 @@ function asHeadwayError(thrown: unknown): HeadwayError {
       type === 'entity.parse.failed' ? `${known[1]}: ${message}` : `${known[1]}.`,
     );
   if (thrown instanceof URIError || status === 400) return new HeadwayError('invalid-request', message);
-  if (isRedisAway(thrown)) {
+  if (isRedisFault(thrown)) {
     return new HeadwayError(
       'unavailable',
       'Redis does not answer. Try again; with an Idempotency-Key, trying again never starts a second job.',
@@ -58,19 +59,6 @@ function asHeadwayError(thrown: unknown): HeadwayError {
   return new HeadwayError('internal', 'Something went wrong here; it has been logged.', undefined, {
     cause: thrown,
   });
-}
-
-/** What ioredis throws when the server is away, and what the server answers while it cannot do its work. */
-function isRedisAway(thrown: unknown): boolean {
-  const { name = '', message = '' } = (thrown ?? {}) as Partial<Error>;
-  return (
-    name === 'MaxRetriesPerRequestError' ||
-    /^(Connection is closed|Stream isn't writeable|Command timed out|connect E)|ECONN|EPIPE/.test(message) ||
-    // A script's own words may come first.
-    /(^|[\s-])(LOADING|BUSY|READONLY|OOM|MISCONF|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|UNKILLABLE) /.test(
-      message,
-    )
-  );
 }
 
 /** Answers OPTIONS with what a path takes, and any other method that it does not take with 405. */

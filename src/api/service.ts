@@ -33,6 +33,7 @@ import { readRules } from './channels/rules.js';
 import { openDashboard } from './dashboard/open.js';
 import { createAdminSession } from './dashboard/session.js';
 import { createJobStarter } from './jobs/start.js';
+import { StreamDoor } from './stream/door.js';
 import { Viewers } from './stream/viewers.js';
 import { startVanishedLook } from './vanished.js';
 
@@ -91,6 +92,8 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     stallTimeoutMs: config.STALL_TIMEOUT_MS,
     log,
   });
+
+  const streams = new StreamDoor({ redis, heartbeatMs: config.HEARTBEAT_MS, log });
 
   const withdrawal = createWithdrawal({
     redis,
@@ -173,6 +176,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     presence: createPresence(pubSub),
     keys: { access, apiKeys, revocations, redis, prefix: config.KEY_PREFIX },
     viewers,
+    streams,
     withdrawal,
     starter,
     schedules,
@@ -236,6 +240,8 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     redis: redisServer.version,
     retire() {
       stopping = true;
+      // First: whoever is refused by an audience that is closed is let out by it.
+      streams.close();
       for (const audience of audiences) audience.close();
     },
     async close() {

@@ -11,11 +11,13 @@ export interface StreamEvent {
  * Parses an event stream (WHATWG HTML, section 9.2.6) that comes in pieces, however they are cut.
  * @param onEvent each whole event; one that the end of the stream cuts off is dropped, as the standard has it
  * @param onRetry the time before a reconnect, in ms
+ * @param onComment its text
  * @returns takes the next piece of text
  */
 export function createParser(
   onEvent: (event: StreamEvent) => void,
   onRetry: (ms: number) => void,
+  onComment: (text: string) => void = () => {},
 ): (text: string) => void {
   let rest = '';
   let afterCr = false;
@@ -31,7 +33,8 @@ export function createParser(
       return;
     }
     const [, field, value = ''] = /^([^:]*)(?:: ?(.*))?$/s.exec(line)!;
-    if (field === 'data') data = data === undefined ? value : `${data}\n${value}`;
+    if (field === '') onComment(value);
+    else if (field === 'data') data = data === undefined ? value : `${data}\n${value}`;
     else if (field === 'event') event = value;
     else if (field === 'id' && !value.includes('\0')) id = value;
     else if (field === 'retry' && /^\d+$/.test(value)) onRetry(Number(value));

@@ -71,16 +71,22 @@ export function openStream(options: StreamOptions): Stream {
           detail: `${response.url} is no event stream.`,
         });
       }
-      become('live');
+      let waits = false;
       const decoder = new TextDecoder();
       const feed = createParser(
         (event) => {
           failures = 0;
+          waits = false;
+          become('live');
           onEvent(event);
         },
         (ms) => {
           // Whoever publishes to a channel can send it: nobody makes this client spin.
           retry = Math.max(MIN_RETRY_MS, ms);
+        },
+        // The service has opened the stream, and cannot follow anything until Redis answers.
+        (comment) => {
+          waits = comment === 'waiting';
         },
       );
       const reader = response.body!.getReader();
@@ -90,6 +96,7 @@ export function openStream(options: StreamOptions): Stream {
         if (done || signal.aborted) return;
         alive();
         feed(decoder.decode(value, { stream: true }));
+        if (!waits) become('live');
       }
     } finally {
       clearTimeout(timer);

@@ -46,6 +46,41 @@ describe('a client that watches', () => {
     };
   }
 
+  it('is not live while the service waits for Redis, and is when that is back', async () => {
+    headway = await startHeadway({
+      appendOnly: true,
+      env: { JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) },
+    });
+    const { api, client, connection, redis } = headway;
+    const { id, token } = await client.start('steered', { turns: 'one' });
+    await redis.kill();
+    await until('the API has noticed', async () => (await fetch(`${api.url}/readyz`)).status === 503);
+    const statuses: Status[] = [];
+    const chunks: string[] = [];
+    const watching = createClient({
+      url: api.url,
+      async fetch(input, init) {
+        const response = await fetch(input, init);
+        const text = new TextDecoderStream();
+        const note = new TransformStream<string, string>({
+          transform(chunk, controller) {
+            controller.enqueue(chunk);
+            chunks.push(chunk);
+          },
+        });
+        const body = response.body?.pipeThrough(text).pipeThrough(note).pipeThrough(new TextEncoderStream());
+        return new Response(body, response);
+      },
+    }).watchJob({ id, token });
+    watching.watch({ onStatus: (status) => void statuses.push(status) });
+    await until('it was told to wait', () => chunks.join('').includes(': waiting'));
+    expect(statuses).not.toContain('live');
+    await redis.restart();
+    await until('it is live', () => statuses.at(-1) === 'live');
+    await connection.lpush('one', 'end');
+    await watching.result();
+  });
+
   it('goes on when its API is killed and comes back: nothing is lost, nothing comes twice', async () => {
     headway = await startHeadway({ env: { JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) } });
     const { seen, loops, results, statuses, say, saw } = await watchTwo();

@@ -6,12 +6,14 @@ const SHARED = 'src/shared';
 
 it('each script of Redis states its cost in its header, and asks for nothing whose size nobody knows', () => {
   const scripts = (readdirSync(SHARED, { recursive: true }) as string[])
-    .filter((file) => file.endsWith('.lua') && !file.startsWith('channel/') && !file.endsWith('record.lua'))
+    .filter((file) => file.endsWith('.lua') && !file.endsWith('record.lua'))
     .map((file) => ({ file, text: readFileSync(join(SHARED, file), 'utf8') }));
   expect(scripts.length).toBeGreaterThan(10);
   for (const { file, text } of scripts) {
     const [header = '', body = ''] = text.split('\n]]\n');
     expect(header, file).toMatch(/\n *Cost: \S/);
+    // A page of a channel asks how large its slots are first.
+    if (file.endsWith('channel/scripts/read.lua')) continue;
     expect(body, file).not.toMatch(/call\('(KEYS|SMEMBERS|HVALS|HKEYS|DEL|SORT)'/);
     for (const call of body.match(/call\('(XRANGE|XREVRANGE|ZRANGEBYSCORE)'[^\n]*/g) ?? []) {
       expect(call, file).toMatch(/'(COUNT|LIMIT)'/);

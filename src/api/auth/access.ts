@@ -108,9 +108,13 @@ export function createAccess(options: AccessOptions): Access {
   /** The proofs of `Headway-Job-Tokens`; a request for many jobs has them checked once. */
   const jobProofsOf = new WeakMap<Request, Promise<Proof[]>>();
   function jobProofs(req: Request): Promise<Proof[]> {
-    const known = jobProofsOf.get(req) ?? Promise.all(jobTokens(req).map(check));
-    jobProofsOf.set(req, known);
-    return known;
+    const known = jobProofsOf.get(req);
+    if (known) return known;
+    const checked = Promise.all(jobTokens(req).map(check));
+    jobProofsOf.set(req, checked);
+    // A stream that waits for Redis has them checked again.
+    checked.catch(() => jobProofsOf.delete(req));
+    return checked;
   }
 
   function principalOf(req: Request, proof: Proof | undefined): Principal | undefined {

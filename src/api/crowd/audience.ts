@@ -1,4 +1,4 @@
-import type { Request, Response } from 'express';
+import { writeTo } from '../../shared/channel/subscription.js';
 import type { JobFaults } from '../../shared/job-faults.js';
 import type { PageReader } from '../../shared/job-index/page.js';
 import { isFinished, type JobState, type SnapshotReader } from '../../shared/lifecycle/snapshot.js';
@@ -6,6 +6,7 @@ import type { Logger } from '../../shared/log.js';
 import type { Credential } from '../auth/credential.js';
 import type { DashboardFeed } from '../dashboard/feed.js';
 import { FeedAudience, type FeedViewer } from '../dashboard/feed-audience.js';
+import type { PendingStream } from '../stream/pending-stream.js';
 import { ofLive, ofSnapshot, Roll } from './roll.js';
 
 /** So many jobs at most come twice a second: what a browser can take. */
@@ -62,13 +63,10 @@ export class CrowdAudience extends FeedAudience<CrowdViewer> {
     super(options.feed, options.stallTimeoutMs);
   }
 
-  /**
-   * Answers a request with the stream. The request and its response are not to be used afterwards.
-   * @throws HeadwayError `unavailable` once it was closed
-   */
-  answer(req: Request, res: Response, crowd: Crowd, credential: Credential = {}): void {
-    const head = `retry: 2000\n\nevent: reset\ndata: {"reason":"snapshot","at":${Date.now()}}\n\n`;
-    const viewer = this.admit(req, res, crowd.owner, head, (sink, scope) => ({
+  /** Answers a request with the stream. */
+  async answer(stream: PendingStream, crowd: Crowd, credential: Credential = {}): Promise<void> {
+    const head = `event: reset\ndata: {"reason":"snapshot","at":${Date.now()}}\n\n`;
+    const viewer = await this.admit(stream, crowd.owner, head, (sink, scope) => ({
       sink,
       crowd,
       scope,
@@ -174,6 +172,6 @@ export class CrowdAudience extends FeedAudience<CrowdViewer> {
     if (frames.length === 0 && now - viewer.sentAt > QUIET_MS) frames.push(HEARTBEAT);
     if (frames.length === 0) return;
     viewer.sentAt = now;
-    if (!sink.write(Buffer.from(frames.join('')))) viewer.stalledAt = now;
+    if (!writeTo(sink, Buffer.from(frames.join('')))) viewer.stalledAt = now;
   }
 }

@@ -1,5 +1,6 @@
-import type { Request, Response } from 'express';
+import { writeTo } from '../../shared/channel/subscription.js';
 import type { Principal } from '../auth/principal.js';
+import type { PendingStream } from '../stream/pending-stream.js';
 import type { FailedFilter } from './failed-jobs.js';
 import { FeedAudience, type FeedViewer } from './feed-audience.js';
 import type { DashboardQuery } from './query.js';
@@ -25,20 +26,18 @@ interface DashboardViewer extends FeedViewer {
  */
 export class DashboardAudience extends FeedAudience<DashboardViewer> {
   /**
-   * Answers a request with the stream of a dashboard. The request and its response are not to be used afterwards.
+   * Answers a request with the stream of a dashboard.
    * @param principal sees the jobs that are its own, an admin all; `undefined` sees none
-   * @throws HeadwayError `unavailable` once it was closed
    */
   async answer(
-    req: Request,
-    res: Response,
+    stream: PendingStream,
     query: DashboardQuery,
     principal: Principal | undefined,
   ): Promise<void> {
     const admin = principal?.admin ?? false;
     // Nobody's name: nothing is known of this caller, so there is nothing that could be its own.
     const owner = admin ? undefined : (principal?.id ?? 'nobody');
-    const viewer = this.admit(req, res, owner, 'retry: 2000\n\n', (sink, scope) => ({
+    const viewer = await this.admit(stream, owner, '', (sink, scope) => ({
       sink,
       scope,
       query,
@@ -76,7 +75,7 @@ export class DashboardAudience extends FeedAudience<DashboardViewer> {
     if (changed.length === 0 && now - viewer.sentAt < QUIET_MS) return;
     viewer.sentAt = now;
     const frame = `event: dashboard\ndata: {${[`"at":${now}`, ...changed].join(',')}}\n\n`;
-    if (!viewer.sink.write(Buffer.from(frame))) viewer.stalledAt = now;
+    if (!writeTo(viewer.sink, Buffer.from(frame))) viewer.stalledAt = now;
   }
 
   /** The members of the next frame: the sections and the minutes that differ from what was sent. */

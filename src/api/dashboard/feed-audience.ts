@@ -1,9 +1,8 @@
-import type { Request, Response } from 'express';
-import { HeadwayError } from '../../shared/errors.js';
 import type { Credential } from '../auth/credential.js';
 import type { Audience } from '../auth/revocation-watch.js';
 import type { Revoked } from '../auth/revocations.js';
-import { openStream, type SinkEvents, type StreamSink } from '../stream/handshake.js';
+import { endStream, type SinkEvents, type StreamSink } from '../stream/handshake.js';
+import type { PendingStream } from '../stream/pending-stream.js';
 import { EXPIRED, REVOKED } from '../stream/unauthorized.js';
 import type { DashboardFeed } from './feed.js';
 import type { Scope } from './scope.js';
@@ -67,33 +66,34 @@ export abstract class FeedAudience<V extends FeedViewer> implements Audience {
     this.closed = true;
     for (const sink of [...this.viewers.keys()]) {
       this.leave(sink);
-      sink.end();
+      endStream(sink);
     }
   }
 
   /**
-   * Opens a stream for a viewer of an owner's jobs (`undefined`: of everybody's). The request and its response are not to
-   * be used afterwards.
-   * @param head first bytes of the body
+   * Opens a stream for a viewer of an owner's jobs (`undefined`: of everybody's).
+   * @param head first bytes of the body, after the reconnection time
    * @param make gives what is known of it
    * @returns `undefined` for one that has gone already
-   * @throws HeadwayError `unavailable` once it was closed
    */
-  protected admit(
-    req: Request,
-    res: Response,
+  protected async admit(
+    stream: PendingStream,
     owner: string | undefined,
     head: string,
     make: (sink: StreamSink, scope: Scope) => V,
-  ): V | undefined {
-    if (this.closed) throw new HeadwayError('unavailable', 'This process is stopping.');
-    const scope = this.feed.open(owner);
-    const sink = openStream(req, res, head, this.events);
-    if (sink.destroyed) {
-      this.feed.close(scope);
+  ): Promise<V | undefined> {
+    if (this.closed) {
+      stream.comeBack();
       return undefined;
     }
-    const viewer = make(sink, scope);
+    const sink = await stream.open(this.events, head);
+    if (!sink) return undefined;
+    if (this.closed) {
+      endStream(sink);
+      return undefined;
+    }
+    // Not before the stream is open: workers report for as long as there is a viewer.
+    const viewer = make(sink, this.feed.open(owner));
     this.viewers.set(sink, viewer);
     this.timer ??= setInterval(() => this.tick(), TICK_MS);
     return viewer;
@@ -103,7 +103,7 @@ export abstract class FeedAudience<V extends FeedViewer> implements Audience {
     if (!this.viewers.has(sink)) return;
     this.leave(sink);
     sink.write(last);
-    sink.end();
+    endStream(sink);
   }
 
   private leave(sink: StreamSink): void {

@@ -17,8 +17,10 @@ import { scopedKey } from '../jobs/idempotency.js';
 import { jsonBody } from '../json-body.js';
 import { methods } from '../problem.js';
 import { type BundledChannel, MAX_CHANNELS, positionsOf } from '../stream/bundle.js';
+import type { StreamDoor } from '../stream/door.js';
 import { openJobChannel } from '../stream/job-channel.js';
-import { lastEventIdOf, requireStream } from '../stream/request.js';
+import type { PendingStream } from '../stream/pending-stream.js';
+import { requireStream } from '../stream/request.js';
 import type { Viewers } from '../stream/viewers.js';
 
 const DEFAULT_CHANNEL = 'sse';
@@ -31,6 +33,7 @@ export interface ChannelRoutesOptions {
   presence: Presence;
   readGone: GoneReader;
   viewers: Viewers;
+  streams: StreamDoor;
 }
 
 /** `/stream`: follow channels. `/v1/channels/:name`: publish to one, and know how many follow it. */
@@ -42,6 +45,7 @@ export function channelRoutes({
   presence,
   readGone,
   viewers,
+  streams,
 }: ChannelRoutesOptions): Router {
   const publisher = createPublisher({
     redis: connection.redis,
@@ -58,7 +62,7 @@ export function channelRoutes({
   });
   const tail = createTail(connection.redis, config.KEY_PREFIX);
   const router = Router();
-  router.route('/stream').all(methods('GET')).get(follow);
+  router.route('/stream').all(methods('GET')).get(streams.handler(follow));
   router
     .route('/v1/channels/:name')
     .all(methods('GET', 'POST'))
@@ -66,7 +70,7 @@ export function channelRoutes({
     .post(jsonBody(config.BODY_MAX_BYTES), publish);
   return router;
 
-  async function follow(req: Request, res: Response): Promise<void> {
+  async function follow(req: Request, stream: PendingStream): Promise<void> {
     const wanted = wantedOf(req);
     const principal = await access.principal(req);
     const credentials: Array<Credential | undefined> = [principal?.credential];
@@ -80,7 +84,7 @@ export function channelRoutes({
       }
     }
     requireStream(req);
-    const positions = positionsOf(lastEventIdOf(req), names.length);
+    const positions = positionsOf(stream.lastEventId, names.length);
     const channels = await Promise.all(
       names.map(async (name, i): Promise<BundledChannel> => {
         const jobId = jobOfChannel(name);
@@ -93,7 +97,7 @@ export function channelRoutes({
         return { name, over: await hasSeenEnd(connection.redis, config.KEY_PREFIX, name, position) };
       }),
     );
-    viewers.answer(req, res, channels, distinct(credentials));
+    await viewers.answer(stream, channels, distinct(credentials));
   }
 
   async function publish(req: Request, res: Response): Promise<void> {

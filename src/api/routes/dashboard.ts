@@ -6,11 +6,14 @@ import type { DashboardAudience } from '../dashboard/audience.js';
 import { parseDashboardQuery } from '../dashboard/query.js';
 import { SESSION_MS } from '../dashboard/session.js';
 import { methods } from '../problem.js';
-import { answerHead, requireStream } from '../stream/request.js';
+import type { StreamDoor } from '../stream/door.js';
+import type { PendingStream } from '../stream/pending-stream.js';
+import { requireStream } from '../stream/request.js';
 
 export interface DashboardRoutesOptions {
   access: Access;
   dashboard: DashboardAudience;
+  streams: StreamDoor;
   /** Makes the token of a signed-in admin. */
   adminSession: () => Promise<string>;
   /** The folder of the built pages; `undefined` where there is none. */
@@ -20,21 +23,26 @@ export interface DashboardRoutesOptions {
 const TOKEN_COOKIE = 'headway_token';
 
 /** `/dashboard`, its stream `/v1/dashboard/events`, and signing in and out. */
-export function dashboardRoutes({ access, dashboard, adminSession, page }: DashboardRoutesOptions): Router {
+export function dashboardRoutes({
+  access,
+  dashboard,
+  streams,
+  adminSession,
+  page,
+}: DashboardRoutesOptions): Router {
   const router = Router();
-  router.route('/v1/dashboard/events').all(methods('GET')).get(watch);
+  router.route('/v1/dashboard/events').all(methods('GET')).get(streams.handler(watch));
   router.route('/dashboard').all(methods('GET')).get(showPage);
   router.route('/dashboard/jobs/:id').all(methods('GET')).get(showPage);
   router.route('/dashboard/sign-in').all(methods('GET')).get(signIn);
   router.route('/dashboard/sign-out').all(methods('POST')).post(signOut);
   return router;
 
-  async function watch(req: Request, res: Response): Promise<void> {
+  async function watch(req: Request, stream: PendingStream): Promise<void> {
     const query = await parseDashboardQuery(req.query);
     const principal = await access.principal(req);
     requireStream(req);
-    if (req.method === 'HEAD') answerHead(res);
-    else await dashboard.answer(req, res, query, principal);
+    await dashboard.answer(stream, query, principal);
   }
 
   function showPage(_req: Request, res: Response): void {

@@ -1,4 +1,4 @@
-import { type Request, type Response, Router } from 'express';
+import { type Request, Router } from 'express';
 import type { Connection } from '../../shared/connection.js';
 import { HeadwayError } from '../../shared/errors.js';
 import type { GoneReader } from '../../shared/job-index/gone.js';
@@ -8,8 +8,10 @@ import { type Credential, distinct } from '../auth/credential.js';
 import type { Crowd, CrowdAudience } from '../crowd/audience.js';
 import { methods } from '../problem.js';
 import { MAX_CHANNELS, positionsOf } from '../stream/bundle.js';
+import type { StreamDoor } from '../stream/door.js';
 import { openJobChannel } from '../stream/job-channel.js';
-import { answerHead, lastEventIdOf, requireStream } from '../stream/request.js';
+import type { PendingStream } from '../stream/pending-stream.js';
+import { requireStream } from '../stream/request.js';
 import type { Viewers } from '../stream/viewers.js';
 
 export interface EventRoutesOptions {
@@ -17,6 +19,7 @@ export interface EventRoutesOptions {
   access: Access;
   readGone: GoneReader;
   viewers: Viewers;
+  streams: StreamDoor;
   crowds: CrowdAudience;
   plan: QueuePlan;
 }
@@ -30,24 +33,24 @@ export function eventRoutes({
   access,
   readGone,
   viewers,
+  streams,
   crowds,
   plan,
 }: EventRoutesOptions): Router {
   const jobs = { lifecycle: connection.lifecycle, readGone };
   const router = Router();
-  router.route('/').all(methods('GET')).get(watch);
+  router.route('/').all(methods('GET')).get(streams.handler(watch));
   return router;
 
-  async function watch(req: Request, res: Response): Promise<void> {
+  async function watch(req: Request, stream: PendingStream): Promise<void> {
     const { job, jobs: whose, queue } = req.query;
     if ([job, whose, queue].filter((given) => given !== undefined).length > 1) {
       throw new HeadwayError('invalid-request', 'Give one of job, jobs and queue.');
     }
-    if (whose === undefined && queue === undefined) return watchJobs(req, res);
+    if (whose === undefined && queue === undefined) return watchJobs(req, stream);
     const crowd = whose === undefined ? await queueOf(req, String(queue)) : await mineOf(req, String(whose));
     requireStream(req);
-    if (req.method === 'HEAD') answerHead(res);
-    else crowds.answer(req, res, crowd, crowd.credential);
+    await crowds.answer(stream, crowd, crowd.credential);
   }
 
   async function mineOf(
@@ -72,14 +75,14 @@ export function eventRoutes({
     return { owner: undefined, queue: { name, kinds }, credential };
   }
 
-  async function watchJobs(req: Request, res: Response): Promise<void> {
+  async function watchJobs(req: Request, stream: PendingStream): Promise<void> {
     const jobIds = jobIdsOf(req);
     const credentials: Array<Credential | undefined> = [];
     for (const jobId of jobIds) credentials.push((await access.authorize(req, jobId)).credential);
     requireStream(req);
-    const positions = positionsOf(lastEventIdOf(req), jobIds.length);
+    const positions = positionsOf(stream.lastEventId, jobIds.length);
     const channels = await Promise.all(jobIds.map((jobId, i) => openJobChannel(jobs, jobId, positions[i])));
-    viewers.answer(req, res, channels, distinct(credentials));
+    await viewers.answer(stream, channels, distinct(credentials));
   }
 }
 

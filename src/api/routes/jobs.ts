@@ -21,8 +21,10 @@ import { sendResult } from '../jobs/result.js';
 import type { JobStarter } from '../jobs/start.js';
 import { deliveryView } from '../jobs/webhook.js';
 import { methods } from '../problem.js';
+import type { StreamDoor } from '../stream/door.js';
 import { openJobChannel } from '../stream/job-channel.js';
-import { lastEventIdOf, requireStream } from '../stream/request.js';
+import type { PendingStream } from '../stream/pending-stream.js';
+import { requireStream } from '../stream/request.js';
 import type { Viewers } from '../stream/viewers.js';
 
 export interface JobRoutesOptions {
@@ -34,6 +36,7 @@ export interface JobRoutesOptions {
   store: FileStore;
   access: Access;
   viewers: Viewers;
+  streams: StreamDoor;
   withdrawal: Withdrawal;
   starter: JobStarter;
   readGone: GoneReader;
@@ -41,8 +44,19 @@ export interface JobRoutesOptions {
 
 /** `/v1/jobs`: start a job, list jobs, look at it, watch it, fetch its result. */
 export function jobRoutes(options: JobRoutesOptions): Router {
-  const { config, connection, openQueue, plan, store, access, viewers, withdrawal, readGone, starter } =
-    options;
+  const {
+    config,
+    connection,
+    openQueue,
+    plan,
+    store,
+    access,
+    viewers,
+    streams,
+    withdrawal,
+    readGone,
+    starter,
+  } = options;
   const { redis, lifecycle, readJob, trackJob, queuePrefix, faults } = connection;
   const idempotency = createIdempotency(redis, config.KEY_PREFIX, config.IDEMPOTENCY_TTL_MS);
   const listJobs = createJobList({
@@ -58,7 +72,7 @@ export function jobRoutes(options: JobRoutesOptions): Router {
 
   router.route('/').all(methods('GET', 'POST')).get(showJobs).post(startJob);
   router.route('/:id').all(methods('GET')).get(showJob);
-  router.route('/:id/events').all(methods('GET')).get(watchJob);
+  router.route('/:id/events').all(methods('GET')).get(streams.handler(watchJob));
   router.route('/:id/result').all(methods('GET')).get(showResult);
   router.route('/:id/cancel').all(methods('POST')).post(cancelJob);
   router.route('/:id/retry').all(methods('POST')).post(retryJob);
@@ -145,10 +159,10 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     res.status(202).json(await viewOf(now ?? job));
   }
 
-  async function watchJob(req: Request, res: Response): Promise<void> {
+  async function watchJob(req: Request, stream: PendingStream): Promise<void> {
     const { jobId, credential } = await access.authorize(req);
     requireStream(req);
-    const channel = await openJobChannel({ lifecycle, readGone }, jobId, lastEventIdOf(req));
-    viewers.answer(req, res, [channel], credential ? [credential] : []);
+    const channel = await openJobChannel({ lifecycle, readGone }, jobId, stream.lastEventId);
+    await viewers.answer(stream, [channel], credential ? [credential] : []);
   }
 }

@@ -2,11 +2,13 @@ import { frameId } from '../../shared/channel/frame.js';
 import type { Subscriber } from '../../shared/channel/subscriber.js';
 import {
   BEHIND,
+  CLOSED,
   LIVE,
   type Sink,
   STALLED,
   type Subscription,
   type SubscriptionState,
+  writeTo,
 } from '../../shared/channel/subscription.js';
 
 /** One channel of a bundle, and where its viewer stands. */
@@ -40,6 +42,8 @@ export class Bundle {
   private readonly members: Subscription[] = [];
   private readonly positions: string[];
   private open: number;
+  /** The member that is the first to write when the sink takes frames again: another one each time. */
+  private turn = 0;
 
   constructor(
     subscriber: Subscriber,
@@ -58,14 +62,15 @@ export class Bundle {
 
   get state(): SubscriptionState {
     if (this.members.some(({ state }) => state === STALLED)) return STALLED;
+    if (this.members.every(({ state }) => state === CLOSED)) return CLOSED;
     return this.members.some(({ state }) => state === BEHIND) ? BEHIND : LIVE;
   }
 
-  /** When the first of its channels was held back. */
+  /** When the first of its channels was held back, or the last one ended. */
   get stalledAt(): number {
-    return Math.min(
-      ...this.members.filter(({ stalledAt }) => stalledAt > 0).map(({ stalledAt }) => stalledAt),
-    );
+    const { state } = this;
+    const times = this.members.filter((member) => member.state === state).map(({ stalledAt }) => stalledAt);
+    return state === CLOSED ? Math.max(0, ...times) : Math.min(...times);
   }
 
   hold(more: boolean): void {
@@ -73,7 +78,13 @@ export class Bundle {
   }
 
   resume(): void {
-    for (const member of this.members) member.resume();
+    const first = this.turn++ % this.members.length;
+    const members = [...this.members.slice(first), ...this.members.slice(0, first)];
+    for (const [index, member] of members.entries()) {
+      member.resume();
+      // The sink is full again: the others wait for the next time.
+      if (member.state === STALLED && index < members.length - 1) return;
+    }
   }
 
   close(): void {
@@ -86,7 +97,10 @@ export class Bundle {
     const { epoch, offset } = reset ? { epoch: '', offset: 0 } : frameId(frame);
     this.positions[index] = reset ? '' : `${epoch}-${offset}`;
     this.sink.write(Buffer.from(`id: ${this.positions.join(',')}\n`, 'latin1'));
-    return this.sink.write(reset ? frame : frame.subarray(frame.indexOf(LF) + 1));
+    const more = writeTo(this.sink, reset ? frame : frame.subarray(frame.indexOf(LF) + 1));
+    // They share one socket: a full one holds back all of them.
+    if (!more) this.hold(false);
+    return more;
   }
 
   private finished(): void {

@@ -1,4 +1,4 @@
-import type { Request, Response } from 'express';
+import type { Request } from 'express';
 import { HeadwayError } from '../../shared/errors.js';
 
 /** @throws HeadwayError `not-acceptable` for a client that cannot take a stream */
@@ -12,15 +12,4 @@ export function requireStream(req: Request): void {
 export function lastEventIdOf(req: Request): string | undefined {
   const id = req.get('last-event-id') || req.query.lastEventId;
   return typeof id === 'string' && id !== '' ? id : undefined;
-}
-
-/** Answers HEAD as the stream would be answered, without one. */
-export function answerHead(res: Response): void {
-  res
-    .set({
-      'Content-Type': 'text/event-stream; charset=utf-8',
-      'Cache-Control': 'no-cache, no-transform',
-      'X-Accel-Buffering': 'no',
-    })
-    .end();
 }

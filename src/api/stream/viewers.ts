@@ -1,15 +1,13 @@
-import type { Request, Response } from 'express';
 import type { Subscriber } from '../../shared/channel/subscriber.js';
-import { LIVE, STALLED, type SubscriptionState } from '../../shared/channel/subscription.js';
-import { HeadwayError } from '../../shared/errors.js';
+import { CLOSED, LIVE, STALLED, type SubscriptionState, writeTo } from '../../shared/channel/subscription.js';
 import type { Logger } from '../../shared/log.js';
 import type { Credential } from '../auth/credential.js';
 import type { Audience } from '../auth/revocation-watch.js';
 import type { Revoked } from '../auth/revocations.js';
 import { redactUrl } from '../request-log.js';
 import { Bundle, type BundledChannel } from './bundle.js';
-import { openStream, type SinkEvents, type StreamSink } from './handshake.js';
-import { answerHead, lastEventIdOf } from './request.js';
+import { endStream, type SinkEvents, type StreamSink } from './handshake.js';
+import type { PendingStream } from './pending-stream.js';
 import { EXPIRED, REVOKED } from './unauthorized.js';
 
 const HEARTBEAT = Buffer.from(': \n\n');
@@ -65,23 +63,17 @@ export class Viewers implements Audience {
   }
 
   /**
-   * Answers a request with the stream of one channel or several. The request and its response are not to be used
-   * afterwards. A viewer that has seen the end of all of them gets 204, which by the standard stops a browser from
-   * reconnecting.
+   * Answers a request with the stream of one channel or several. A viewer that has seen the end of all of them gets
+   * 204, which by the standard stops a browser from reconnecting.
    * @param credentials what the viewer's permission rests on: with one of them it ends
-   * @throws HeadwayError `unavailable` once it was closed
    */
-  answer(req: Request, res: Response, channels: BundledChannel[], credentials: Credential[]): void {
-    if (this.closed) throw new HeadwayError('unavailable', 'This process is stopping.');
-    if (channels.every(({ over }) => over)) res.status(204).end();
-    else if (req.method === 'HEAD') answerHead(res);
-    else this.open(req, res, channels, credentials);
-  }
-
-  private open(req: Request, res: Response, channels: BundledChannel[], credentials: Credential[]): void {
-    const lastEventId = lastEventIdOf(req);
-    const sink = openStream(req, res, 'retry: 2000\n\n', this.events);
-    if (sink.destroyed) return;
+  async answer(stream: PendingStream, channels: BundledChannel[], credentials: Credential[]): Promise<void> {
+    if (this.closed) return stream.comeBack();
+    if (channels.every(({ over }) => over)) return stream.finish();
+    const { lastEventId } = stream;
+    const sink = await stream.open(this.events);
+    if (!sink) return;
+    if (this.closed) return endStream(sink);
     const { subscriber, log } = this.options;
     const [{ name, after }, ...others] = channels as [BundledChannel, ...BundledChannel[]];
     const following =
@@ -95,7 +87,7 @@ export class Viewers implements Audience {
         // Redis is away: when it is back, all are looked at again.
         .catch((error) => log.debug({ err: error }, 'could not look whether a token was revoked'));
     }
-    log.debug({ url: redactUrl(req.url ?? ''), channels: channels.length }, 'stream opened');
+    log.debug({ url: redactUrl(stream.req.originalUrl), channels: channels.length }, 'stream opened');
   }
 
   /** Ends every stream; the viewers reconnect, to another process. */
@@ -104,7 +96,7 @@ export class Viewers implements Audience {
     clearInterval(this.timer);
     for (const [sink, following] of this.bySink) {
       following.close();
-      sink.end();
+      endStream(sink);
     }
     this.bySink.clear();
     this.credentials.clear();
@@ -153,7 +145,7 @@ export class Viewers implements Audience {
     // One that does not read would keep its socket for ever.
     if (stalled) return void sink.destroy();
     sink.write(last);
-    sink.end();
+    endStream(sink);
   }
 
   private beat(): void {
@@ -162,10 +154,11 @@ export class Viewers implements Audience {
     const turn = this.tick++ % TICKS;
     let index = 0;
     for (const [sink, following] of this.bySink) {
-      if (following.state === STALLED) {
+      // What was ended waits for its viewer as one that does not read does.
+      if (following.state === STALLED || following.state === CLOSED) {
         if (following.stalledAt < droppable) sink.destroy();
       } else if (index % TICKS === turn && following.state === LIVE) {
-        following.hold(sink.write(HEARTBEAT));
+        following.hold(writeTo(sink, HEARTBEAT));
       }
       index++;
     }

@@ -1,10 +1,13 @@
 import { endsChannel, frameId, resetFrame } from './frame.js';
-import type { Missed, Position, Reader } from './reader.js';
-import { BEHIND, CLOSED, LIVE, type Sink, Subscription } from './subscription.js';
+import { Page, type PageBudget } from './page.js';
+import type { Position, Reader } from './reader.js';
+import { BEHIND, CLOSED, LIVE, type Sink, STALLED, Subscription, writeTo } from './subscription.js';
 
 const RECENT_FRAMES = 256;
 const RECENT_BYTES = 256 * 1024;
 const RETRY_MS = 250;
+/** A state that was read longer ago is read again before it is written: there may be a newer one. */
+const FRESH_MS = 1000;
 
 /**
  * One channel within this process: hands each live frame to every subscription that is up to date, and
@@ -17,6 +20,8 @@ export class Feed {
   private offset = 0;
   /** False until Redis has confirmed that live frames reach us: before that, what is read may miss some. */
   private connected = false;
+  /** How often that has begun. */
+  private generation = 0;
   /** Reads under way, by the position they read from: any number of subscriptions share one. */
   private reads = new Map<string, Set<Subscription>>();
   /** Live frames that came while somebody was reading, so that the two can be joined. */
@@ -26,6 +31,7 @@ export class Feed {
   constructor(
     readonly name: string,
     private readonly read: Reader,
+    private readonly budget: PageBudget,
     private readonly onEmpty: (feed: Feed) => void,
   ) {}
 
@@ -44,6 +50,7 @@ export class Feed {
   /** Live frames reach us from now on (again): whatever was published until now has to be read. */
   online(): void {
     this.connected = true;
+    this.generation++;
     // Neither the last live frame nor a read begun before this moment says where the channel is now.
     this.reads = new Map();
     this.moveTo('');
@@ -79,41 +86,54 @@ export class Feed {
 
   /** Brings a subscription up to date, then lets it go live. */
   catchUp(subscription: Subscription): void {
+    if (subscription.rest)
+      return this.writePage(subscription, subscription.rest.page, subscription.rest.next);
     if (!this.connected) return;
     if (subscription.epoch === this.epoch && subscription.offset === this.offset && this.offset > 0) {
       subscription.state = LIVE;
       return;
     }
-    const position = `${subscription.epoch}-${subscription.offset}-${subscription.after}`;
+    const position = positionOf(subscription);
     const waiting = this.reads.get(position);
     if (waiting) {
       waiting.add(subscription);
       return;
     }
-    const { reads } = this;
+    const { reads, generation } = this;
     const group = new Set([subscription]);
     reads.set(position, group);
     const settle = (next: (member: Subscription) => void): void => {
       if (reads !== this.reads) return;
       reads.delete(position);
-      for (const member of group) if (member.state === BEHIND) next(member);
+      // One that has moved on meanwhile has another read under way, or needs none.
+      for (const member of group)
+        if (member.rest === undefined && positionOf(member) === position) next(member);
       if (reads.size === 0) this.forget();
     };
     this.read(this.name, subscription).then(
-      (missed) => settle((member) => this.serve(member, missed)),
+      (missed) => {
+        const page = missed && new Page(missed, generation, this.budget);
+        settle((member) => {
+          if (member.state === BEHIND || member.state === STALLED) this.serve(member, page);
+        });
+      },
       // Redis is away or slow; nothing is lost by asking again.
-      () => setTimeout(settle, RETRY_MS, (member: Subscription) => this.catchUp(member)),
+      () =>
+        setTimeout(settle, RETRY_MS, (member: Subscription) => {
+          if (member.state === BEHIND) this.catchUp(member);
+        }),
     );
   }
 
-  private serve(subscription: Subscription, missed: Missed | undefined): void {
+  private serve(subscription: Subscription, page: Page | undefined): void {
+    const missed = page?.missed;
     // From now on it wants everything that comes.
     subscription.after = undefined;
     const knew = subscription.epoch !== '' || subscription.offset > 0;
     const reset = missed ? missed.reset : knew ? 'expired' : '';
     // To someone who has seen nothing, a shortened log is simply the present state.
-    if (reset && knew) subscription.hold(subscription.sink.write(resetFrame(reset)));
-    if (!missed) {
+    if (reset && knew) subscription.hold(writeTo(subscription.sink, resetFrame(reset)));
+    if (!page || !missed) {
       subscription.epoch = '';
       subscription.offset = 0;
       if (subscription.state === BEHIND) this.goLive(subscription);
@@ -123,14 +143,30 @@ export class Feed {
       subscription.epoch = missed.epoch;
       subscription.offset = 0;
     }
-    for (const { offset, frame } of missed.frames) {
-      if (subscription.state !== BEHIND) return;
+    this.writePage(subscription, page, 0);
+  }
+
+  /** Writes the frames of a page from one on, and keeps those that the sink does not take yet. */
+  private writePage(subscription: Subscription, page: Page, from: number): void {
+    const { frames, end, offset: last, more } = page.missed;
+    const old = from > 0 && Date.now() - page.readAt > FRESH_MS;
+    for (let next = from; next < frames.length; next++) {
+      if (subscription.state === CLOSED) return;
+      if (subscription.state === STALLED) return subscription.keep(page, next);
+      const { offset, frame, isState } = frames[next]!;
+      if (old && isState) {
+        subscription.dropRest();
+        return this.catchUp(subscription);
+      }
       subscription.take(frame, offset);
-      if (offset === missed.end) return this.finish(subscription);
+      if (offset === end) return this.finish(subscription);
     }
-    if (subscription.state !== BEHIND) return;
-    subscription.offset = missed.offset;
-    if (missed.more) this.catchUp(subscription);
+    if (subscription.state === CLOSED) return;
+    subscription.dropRest();
+    subscription.offset = last;
+    if (subscription.state === STALLED) return;
+    // A page from before Redis was away says nothing about what was published meanwhile.
+    if (more || page.generation !== this.generation) this.catchUp(subscription);
     else this.goLive(subscription);
   }
 
@@ -191,3 +227,5 @@ export class Feed {
     this.recentBytes = 0;
   }
 }
+
+const positionOf = ({ epoch, offset, after }: Subscription): string => `${epoch}-${offset}-${after}`;

@@ -8,7 +8,13 @@ type Keys = [string, string, string];
 export interface ChannelScripts {
   channelPublish(keys: number, ...args: Array<string | number>): Promise<PublishReply>;
   channelReadBuffer(...args: [...Keys, ...Array<string | number>]): Promise<ReadReply | null>;
-  channelSince(log: string, time: number): Promise<number>;
+  channelSlotsBuffer(
+    slots: string,
+    cursor: string,
+    after: number,
+    upTo: number,
+  ): Promise<[cursor: Buffer, frames: Buffer[]]>;
+  channelSince(log: string, field: 't' | 'n', value: number): Promise<number>;
 }
 
 /** `null`: kept out. A number: the last event taken, some are missing. Else the id of the first event. */
@@ -21,7 +27,7 @@ export type ReadReply = [
   reset: Buffer,
   more: number,
   logs: Buffer[],
-  slots: Buffer[],
+  slots: Buffer[] | null,
 ];
 
 const lua = (name: string): string => readFileSync(new URL(`./scripts/${name}.lua`, import.meta.url), 'utf8');
@@ -31,6 +37,7 @@ export function withScripts<R extends Redis | Cluster>(redis: R): R & ChannelScr
   if (!('channelPublish' in redis)) {
     redis.defineCommand('channelPublish', { lua: lua('publish') });
     redis.defineCommand('channelRead', { numberOfKeys: 3, lua: lua('read') });
+    redis.defineCommand('channelSlots', { numberOfKeys: 1, lua: lua('slots') });
     redis.defineCommand('channelSince', { numberOfKeys: 1, lua: lua('since') });
   }
   return redis as R & ChannelScripts;

@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis';
 import { Feed } from './feed.js';
 import { type EventId, parseEventId } from './frame.js';
 import { channelKeys, checkChannelName } from './keys.js';
+import { PageBudget } from './page.js';
 import type { Reader } from './reader.js';
 import type { Sink, Subscription } from './subscription.js';
 
@@ -22,6 +23,7 @@ const NOTHING_SEEN: EventId = { epoch: '', offset: 0 };
  */
 export class Subscriber {
   private readonly feeds = new Map<string, Feed>();
+  private readonly budget = new PageBudget();
   private readonly redis: Redis;
   private readonly onReady = () => this.resubscribe();
 
@@ -54,7 +56,7 @@ export class Subscriber {
     const since = (lastEventId && parseEventId(lastEventId)) || NOTHING_SEEN;
     let feed = this.feeds.get(key);
     if (!feed) {
-      feed = new Feed(channel, this.options.read, () => this.drop(key));
+      feed = new Feed(channel, this.options.read, this.budget, () => this.drop(key));
       this.feeds.set(key, feed);
       this.follow(key, feed);
     }

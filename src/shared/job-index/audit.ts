@@ -60,18 +60,23 @@ export function createAudit(options: AuditOptions): Audit {
   }
 
   async function step(): Promise<void> {
-    const { queue } = sets[place.set]!;
-    const [cursor, found] = await read();
-    const ids = found.map((id) => jobIdOf({ queue, id }));
-    if (ids.length > 0) {
-      const known = await redis.hmget(records, ...ids);
-      const unknown = ids.filter((id, i) => known[i] === null && addressOf(id));
-      await faults.each('index', unknown, (id) => trackJob(id));
+    // An empty set is no step: most of them are empty.
+    for (let looked = 0; looked === 0; ) {
+      const { queue } = sets[place.set]!;
+      const [cursor, found] = await read();
+      looked = found.length;
+      const ids = found.map((id) => jobIdOf({ queue, id }));
+      if (ids.length > 0) {
+        const known = await redis.hmget(records, ...ids);
+        const unknown = ids.filter((id, i) => known[i] === null && addressOf(id));
+        await faults.each('index', unknown, (id) => trackJob(id));
+      }
+      place = cursor === '0' ? { set: place.set + 1, cursor } : { ...place, cursor };
+      if (place.set < sets.length) continue;
+      place = { set: 0, cursor: '0' };
+      restUntil = Date.now() + REST_MS;
+      return;
     }
-    place = cursor === '0' ? { set: place.set + 1, cursor } : { ...place, cursor };
-    if (place.set < sets.length) return;
-    place = { set: 0, cursor: '0' };
-    restUntil = Date.now() + REST_MS;
   }
 
   /** One step through the jobs of a state; none through what another program made something else of. */

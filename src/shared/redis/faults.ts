@@ -16,6 +16,7 @@ const REFUSALS = [
   'NOPERM',
   'NOSCRIPT',
   'UNKILLABLE',
+  'UNBLOCKED',
 ].join('|');
 
 /** At the start of an answer, or where Redis 6 quotes what a command inside a script was answered. */
@@ -50,7 +51,8 @@ const CONNECTION_MESSAGES =
  * later helps. Any other error is about the data that the call was for.
  */
 export function isRedisFault(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
+  // A request that its caller aborts is an AbortError too.
+  if (!(error instanceof Error) || error instanceof DOMException) return false;
   const { name, message } = error;
   if (name === 'ReplyError') return REFUSED.test(message) || TOO_MANY.test(message);
   const { code } = error as NodeJS.ErrnoException;

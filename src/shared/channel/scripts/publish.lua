@@ -3,15 +3,15 @@
   a slot), and its frame is sent to whoever listens. One round trip, atomic.
 
   KEYS[1]  the channel: a hash; the Pub/Sub channel has the same name. Fields: epoch, offset (of the newest event),
-           log (offset of the newest log event), start (offset before the first event that newcomers get),
-           end (offset of the event that ended it), run (the run of the Redis server that last wrote here),
+           log (offset of the newest log event), logs (how many log events there were),
+           start (offset before the first event that newcomers get), end (offset of the event that ended it), run (the run of the Redis server that last wrote here),
            past (earlier epochs of this channel, newest first: "<epoch>:<its last offset> ..."),
            said ("<source> <number>": the last event taken from a source that numbers its events; the source of a run is
            "<attempt>.<when the run began, by Redis' clock>.<random>", times of one length),
            and for jobs the fence: attempt, rank, failures, stalls, and the
            marks: due, percent (of the attempt), lines, paused ("1" when told that the queue is)
   KEYS[2]  its log: a stream, entry id "<offset>-0", fields f = frame, p = offset of the log event before,
-           t = when it was published, ms since 1970
+           t = when it was published, ms since 1970, n = its number among the log events, from 1
   KEYS[3]  its state slots: a hash, slot key -> frame
   KEYS[4]  only for a source with a record: a hash that remembers what was published of one request. Fields: number (of the
            last event taken) and, for each call, the number of its first event -> the id of that event
@@ -53,7 +53,7 @@
 
   Cost: O(number and size of the events); callers send at most 256 events or 256 KiB (or one larger event) in a call.
 ]]
-local meta = redis.call('HMGET', KEYS[1], 'epoch', 'offset', 'log', 'attempt', 'rank', 'end', 'run', 'said')
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'offset', 'log', 'attempt', 'rank', 'end', 'run', 'said', 'logs')
 local epoch, lastLog, ended = meta[1], meta[3] or '0', meta[6]
 local attempt, rank = tonumber(ARGV[8] or ''), tonumber(ARGV[9] or '')
 local reopens, mark, run = ARGV[12] or '', ARGV[13] or '', ARGV[17] or ''
@@ -136,7 +136,7 @@ end
 if mark ~= '' then redis.call('HSET', KEYS[1], mark, ARGV[15]) end
 
 local offset = tonumber(meta[2] or '0')
-local firstId, endAt, ms = nil, nil, nil
+local logs, firstId, endAt, ms = tonumber(meta[9] or '0'), nil, nil, nil
 -- Keys that are new have no time to live yet.
 local newKeys = fresh or offset == 0
 for i = math.max(1, taken - first + 2), count do
@@ -159,7 +159,8 @@ for i = math.max(1, taken - first + 2), count do
       ms = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
     end
     if lastLog == '0' then newKeys = true end
-    redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], place .. '-0', 'f', frame, 'p', lastLog, 't', ms)
+    logs = logs + 1
+    redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], place .. '-0', 'f', frame, 'p', lastLog, 't', ms, 'n', logs)
     lastLog = place
   elseif redis.call('HSET', KEYS[3], slot, frame) == 1 then
     newKeys = true
@@ -168,7 +169,7 @@ for i = math.max(1, taken - first + 2), count do
   redis.call(ARGV[1], KEYS[1], frame)
 end
 
-local fields = {'offset', string.format('%.0f', offset), 'log', lastLog}
+local fields = {'offset', string.format('%.0f', offset), 'log', lastLog, 'logs', logs}
 local function set(name, value)
   fields[#fields + 1] = name
   fields[#fields + 1] = value

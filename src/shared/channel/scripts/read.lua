@@ -9,9 +9,19 @@
 
   Returns false when the channel does not exist, else
   {epoch, offset, end or "", reset reason or "", more log events follow (0 or 1),
-   {log frame, ...} in order, {slot frame, ...} in any order}
+   {log frame, ...} in order, {slot frame, ...} in any order, or false where they have to be read by slots.lua}
   Frames carry their own offset in their id line.
+
+  It takes 256 KiB at most, or one frame that is larger, however much there is to read.
+
+  Cost: O(log N + the events and slots of one page): 256 events and 256 KiB, or one larger frame.
 ]]
+local MAX_BYTES = 262144
+-- Entries are fetched so many at a time: nobody knows how large one is before it was fetched.
+local STEP = 4
+-- Of more slots than that, the sizes are not looked at.
+local FEW_SLOTS = 64
+
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'offset', 'end', 'log', 'start', 'past')
 local epoch = meta[1]
 if not epoch then return false end
@@ -46,13 +56,29 @@ if ended > 0 and after >= ended then after = ended - 1 end
 if ARGV[1] == '' and after > from and after <= tonumber(meta[2]) then from = after end
 
 local count = tonumber(ARGV[3])
-local logs, more = {}, 0
+local logs, more, bytes = {}, 0, 0
 if lastLog > from then
-  local entries = redis.call('XRANGE', KEYS[2], '(' .. string.format('%.0f', from) .. '-0', '+', 'COUNT', count)
-  for i, entry in ipairs(entries) do logs[i] = entry[2][2] end
-  if #entries == 0 or tonumber(entries[1][2][4]) > from then
-    if reset == '' then reset = 'trimmed' end
-  end
-  if #entries == count then more = 1 end
+  local id, step = string.format('%.0f', from) .. '-0', 1
+  repeat
+    local entries = redis.call('XRANGE', KEYS[2], '(' .. id, '+', 'COUNT', math.min(step, count - #logs))
+    if #logs == 0 and (#entries == 0 or tonumber(entries[1][2][4]) > from) and reset == '' then reset = 'trimmed' end
+    for _, entry in ipairs(entries) do
+      local frame = entry[2][2]
+      if #logs > 0 and bytes + #frame > MAX_BYTES then
+        more = 1
+        break
+      end
+      id, bytes = entry[1], bytes + #frame
+      logs[#logs + 1] = frame
+    end
+    if #logs == count then more = 1 end
+    step = math.min(step * 2, STEP)
+  until more == 1 or #entries == 0
 end
-return {epoch, meta[2], meta[3] or '', reset, more, logs, redis.call('HVALS', KEYS[3])}
+
+local slots = false
+if redis.call('HLEN', KEYS[3]) <= FEW_SLOTS then
+  for _, key in ipairs(redis.call('HKEYS', KEYS[3])) do bytes = bytes + redis.call('HSTRLEN', KEYS[3], key) end
+  if bytes <= MAX_BYTES then slots = redis.call('HVALS', KEYS[3]) end
+end
+return {epoch, meta[2], meta[3] or '', reset, more, logs, slots}

@@ -1,20 +1,24 @@
 --[[
-  Finds where a reader has to begin that wants the log events from a time on.
+  Finds where a reader has to begin that wants the log events from one on.
 
-  KEYS[1]  the channel's log: see publish.lua. The field t of an entry is when it was published, ms since 1970
-  ARGV[1]  a time, ms since 1970
+  KEYS[1]  the channel's log: see publish.lua
+  ARGV[1]  the field of an entry by which the first one is found: t (a time) or n (a number). Both go up along the log,
+           the time but for steps of the server's clock
+  ARGV[2]  the least value that is wanted
 
-  Returns the offset before the first log event of that time or later; the offset of the newest log event when there is
-  none; 0 for an empty log. The log is in order of time but for steps of the server's clock.
+  Returns the offset before the first log event with that value or more; the offset of the newest log event when there
+  is none; 0 for an empty log. An entry without the field counts as older than all others.
+
+  Cost: O(log N) looks at one entry each.
 ]]
+local field, wanted = ARGV[1], tonumber(ARGV[2])
 local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
 if not newest then return 0 end
-local wanted = tonumber(ARGV[1])
 
 local function offsetOf(entry) return tonumber(string.match(entry[1], '^%d+')) end
-local function timeOf(entry)
+local function valueOf(entry)
   for i = 1, #entry[2], 2 do
-    if entry[2][i] == 't' then return tonumber(entry[2][i + 1]) end
+    if entry[2][i] == field then return tonumber(entry[2][i + 1]) end
   end
   return 0
 end
@@ -22,12 +26,12 @@ local function from(offset)
   return redis.call('XRANGE', KEYS[1], string.format('%.0f', offset) .. '-0', '+', 'COUNT', 1)[1]
 end
 
-if timeOf(newest) < wanted then return offsetOf(newest) end
--- The first entry of that time or later lies at one of low .. high.
+if valueOf(newest) < wanted then return offsetOf(newest) end
+-- The first entry that is wanted lies at one of low .. high.
 local low, high = offsetOf(redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]), offsetOf(newest)
 while low < high do
   local middle = math.floor((low + high) / 2)
   local entry = from(middle)
-  if timeOf(entry) < wanted then low = offsetOf(entry) + 1 else high = middle end
+  if valueOf(entry) < wanted then low = offsetOf(entry) + 1 else high = middle end
 end
 return low - 1

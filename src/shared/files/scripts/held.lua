@@ -7,6 +7,8 @@
   ARGV[2] the prefix of BullMQ's keys
 
   Returns 1 when one does, 0 when none does, -1 when more entries remain to be looked at.
+
+  Cost: O(log N + the entries of the file that are looked at), a bounded number in a call.
 ]]
 local AT_ONCE = 500
 local found = redis.call('ZRANGEBYLEX', KEYS[1], '[' .. ARGV[1] .. ' ', '(' .. ARGV[1] .. '!', 'LIMIT', 0, AT_ONCE)

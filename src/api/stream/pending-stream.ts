@@ -1,0 +1,74 @@
+import type { Request, Response } from 'express';
+import {
+  endStream,
+  handOver,
+  openStream,
+  type SinkEvents,
+  STREAM_HEADERS,
+  type StreamSink,
+} from './handshake.js';
+import { lastEventIdOf } from './request.js';
+
+/** How long an `EventSource` waits before it reconnects. */
+const RETRY = 'retry: 2000\n\n';
+const HEARTBEAT = Buffer.from(': \n\n');
+/** Stands in for the heartbeat until the stream begins, so that a client knows that it is not live yet. */
+export const WAITING = ': waiting\n\n';
+
+/** A request for a stream until its viewer is admitted or refused. */
+export class PendingStream {
+  /** Present once the stream has been opened, to wait. */
+  private sink: StreamSink | undefined;
+
+  constructor(
+    readonly req: Request,
+    private readonly res: Response,
+  ) {}
+
+  get lastEventId(): string | undefined {
+    return lastEventIdOf(this.req);
+  }
+
+  /**
+   * Answers with a stream that says only that it waits. {@link open} makes it the stream that was asked for.
+   * @returns `undefined` when the viewer has gone
+   */
+  async wait(on: SinkEvents): Promise<StreamSink | undefined> {
+    this.sink = await openStream(this.req, this.res, RETRY + WAITING, on);
+    return this.sink;
+  }
+
+  /**
+   * Opens the stream for an admitted viewer.
+   * @param head first bytes of the body, after the reconnection time
+   * @returns `undefined` when there is no viewer, because it has gone or the request was HEAD: nothing may be registered
+   */
+  async open(on: SinkEvents, head = ''): Promise<StreamSink | undefined> {
+    const { sink } = this;
+    if (this.req.method === 'HEAD') {
+      this.res.set(STREAM_HEADERS).end();
+      return undefined;
+    }
+    if (!sink) return openStream(this.req, this.res, RETRY + head, on);
+    if (sink.destroyed) return undefined;
+    handOver(sink, on);
+    sink.write(head === '' ? HEARTBEAT : Buffer.from(head));
+    return sink;
+  }
+
+  /** There is nothing to come: 204, which by the standard stops a browser from reconnecting. */
+  finish(): void {
+    if (this.sink) this.comeBack();
+    else this.res.status(204).end();
+  }
+
+  /**
+   * Ends the stream at once with an answer that makes an `EventSource` reconnect. It gives up for good after any status
+   * but 200 (WHATWG HTML §9.2.3). Whatever else there is to say, its next request is told.
+   */
+  comeBack(): void {
+    if (this.sink) return endStream(this.sink);
+    this.res.writeHead(200, { ...STREAM_HEADERS, Connection: 'close' });
+    this.res.end(RETRY);
+  }
+}

@@ -1,0 +1,202 @@
+import { existsSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { EventSource } from 'eventsource';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Headway, startHeadway } from '../support/headway.js';
+import { STEERED, testJobs } from '../support/jobs.js';
+import { temporaryFolder } from '../support/processes.js';
+import { openStream } from '../support/sse.js';
+import { call, signer } from '../support/tokens.js';
+import { until } from '../support/until.js';
+
+const ADMIN = 'an-admin-of-these-tests';
+const RULES = '[{"channel":"public.**","subscribe":"anyone","publish":"anyone"}]';
+
+/** Everything that answers with a stream. A token of `ada`, or a job's, is in each address. */
+function addresses(url: string, jobId: string, token: string, jobToken: string): Record<string, string> {
+  return {
+    'a job': `${url}/v1/jobs/${jobId}/events?token=${jobToken}`,
+    'several jobs': `${url}/v1/events?job=${jobId}&token=${jobToken}`,
+    'all of mine': `${url}/v1/events?jobs=mine&token=${token}`,
+    'a queue': `${url}/v1/events?queue=steered&token=${ADMIN}`,
+    'a channel': `${url}/stream?channel=public.score`,
+    'several channels': `${url}/stream?channel=public.score&channel=public.other`,
+    'the dashboard': `${url}/v1/dashboard/events?token=${token}`,
+  };
+}
+
+describe('an EventSource whose Redis is away', () => {
+  let headway: Headway;
+  beforeEach(async () => {
+    headway = await startHeadway({
+      appendOnly: true,
+      env: {
+        ADMIN_TOKEN: ADMIN,
+        CHANNEL_RULES: RULES,
+        HEARTBEAT_MS: '300',
+        JOBS_DIR: testJobs({ 'steered.mjs': STEERED }),
+      },
+    });
+  });
+  afterEach(() => headway.stop());
+
+  const away = async (): Promise<void> => {
+    await headway.redis.kill();
+    const { url } = headway.api;
+    await until('the API has noticed', async () => (await fetch(`${url}/readyz`)).status === 503);
+  };
+
+  it('gets a stream of every kind that says nothing yet, and begins when Redis is back', async () => {
+    const { api, client, connection, env, redis } = headway;
+    const token = await signer(env.TOKEN_SECRET!)({ sub: 'ada' });
+    const job = await client.start('steered', { turns: 'turns' });
+    await away();
+    const opened = await Promise.all(
+      Object.entries(addresses(api.url, job.id, token, job.token)).map(async ([kind, url]) => {
+        const stream = await openStream(url);
+        return { kind, stream };
+      }),
+    );
+    for (const { kind, stream } of opened) {
+      expect(stream.status, kind).toBe(200);
+      expect(stream.headers['content-type'], kind).toMatch('text/event-stream');
+      await until(`${kind} has its reconnection time`, () => stream.retry === 2000);
+    }
+    const held = opened.filter(({ kind }) => kind !== 'a queue');
+    // The comment comes again and again: a proxy between keeps the connection.
+    for (const { kind, stream } of held) {
+      await until(`${kind} waits`, () => stream.comments.filter((text) => text === 'waiting').length >= 2);
+      expect(stream.events, kind).toEqual([]);
+    }
+    expect((await client.get(job)).status).toBe(503);
+    await redis.restart();
+    await connection.lpush('turns', 'log back');
+    const channel = opened.find(({ kind }) => kind === 'a channel')!.stream;
+    await until('the channel is live', () => channel.comments.includes(''));
+    await until('it is published to', async () => {
+      const body = { event: 'score', data: 1 };
+      return (await call(`${api.url}/v1/channels/public.score`, 'POST', undefined, body)).status === 200;
+    });
+    for (const { kind, stream } of opened) {
+      const first = { dashboard: 'dashboard', channel: 'score', job: 'active', jobs: 'active' };
+      const name = kind.split(' ').at(-1)!.replace('channels', 'channel') as keyof typeof first;
+      await stream.waitFor(first[name] ?? 'reset');
+      stream.close();
+    }
+  });
+
+  it('is not given up by a browser', async () => {
+    const { client, connection, redis } = headway;
+    const job = await client.start('steered', { turns: 'turns' });
+    const before = await openStream(client.events(job), { token: job.token });
+    await connection.lpush('turns', 'log before');
+    await before.waitFor('log');
+    await away();
+    const source = new EventSource(`${client.events(job)}?token=${job.token}`);
+    const seen: string[] = [];
+    source.addEventListener('log', (event) => seen.push(JSON.parse(event.data).message));
+    try {
+      await until('it is open', () => source.readyState === EventSource.OPEN);
+      await redis.restart();
+      await until('it has what was there', () => seen.includes('before'));
+    } finally {
+      source.close();
+    }
+  });
+
+  it('is refused as it should be when it reconnects, if it may not see what it asked for', async () => {
+    const { api, client, redis } = headway;
+    const job = await client.start('steered', { turns: 'turns' });
+    expect((await call(`${api.url}/v1/revocations`, 'POST', ADMIN, { token: job.token })).status).toBe(204);
+    await away();
+    // A token that was not signed here is refused without Redis.
+    expect((await openStream(`${client.events(job)}?token=${job.token}x`)).status).toBe(401);
+    const stream = await openStream(`${client.events(job)}?token=${job.token}`);
+    expect(stream.status).toBe(200);
+    await redis.restart();
+    await stream.ended;
+    expect(stream.events).toEqual([]);
+    expect((await openStream(`${client.events(job)}?token=${job.token}`)).status).toBe(401);
+  });
+
+  it('does not keep a process that is asked to stop', async () => {
+    const { api, client } = headway;
+    const job = await client.start('steered', { turns: 'turns' });
+    await away();
+    const stream = await openStream(`${client.events(job)}?token=${job.token}`);
+    expect(stream.status).toBe(200);
+    await api.stop();
+    await stream.ended;
+    expect(api.child.exitCode).toBe(0);
+  });
+});
+
+describe('a process that is asked to stop', () => {
+  let headway: Headway;
+  afterEach(() => headway.stop());
+
+  it('answers a stream that is being opened so that an EventSource comes back', async () => {
+    const gate = temporaryFolder();
+    const file = join(gate, 'authorize.mjs');
+    const path = (name: string): string => JSON.stringify(join(gate, name));
+    writeFileSync(
+      file,
+      `import { existsSync, writeFileSync } from 'node:fs';
+export default async (principal, action, channel) => {
+  if (channel !== 'gate') return undefined;
+  writeFileSync(${path('asked')}, '');
+  while (!existsSync(${path('open')})) await new Promise((done) => setTimeout(done, 10));
+  return true;
+};`,
+    );
+    headway = await startHeadway({ workers: 0, env: { AUTHORIZE_MODULE: file, CHANNEL_RULES: RULES } });
+    const { api } = headway;
+    const opening = openStream(`${api.url}/stream?channel=gate`);
+    await until('it is being opened', () => existsSync(join(gate, 'asked')));
+    const other = await openStream(`${api.url}/stream?channel=public.score`);
+    const stopped = api.stop();
+    // Its streams end: from here on it is stopping.
+    await other.ended;
+    writeFileSync(join(gate, 'open'), '');
+    const stream = await opening;
+    expect(stream.status).toBe(200);
+    expect(stream.headers['content-type']).toMatch('text/event-stream');
+    expect(stream.headers.connection).toBe('close');
+    await stream.ended;
+    expect(stream.retry).toBe(2000);
+    expect(stream.events).toEqual([]);
+    await stopped;
+    expect(api.child.exitCode).toBe(0);
+  });
+
+  it.each([
+    ['reads nothing', (socket: ReturnType<typeof connect>) => socket.pause()],
+    ['reads and never closes its side', (socket: ReturnType<typeof connect>) => socket.resume()],
+  ])('is not kept by a viewer that %s', async (_what, behave) => {
+    headway = await startHeadway({ workers: 0, env: { CHANNEL_RULES: RULES, SHUTDOWN_GRACE_MS: '20000' } });
+    const { api } = headway;
+    const { port } = new URL(api.url);
+    const socket = connect({ port: Number(port), host: '127.0.0.1', allowHalfOpen: true });
+    socket.on('error', () => {});
+    socket.write('GET /stream?channel=public.flood HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n');
+    await until('it is open', () => socket.bytesRead > 0);
+    behave(socket);
+    const healthy = await openStream(`${api.url}/stream?channel=public.flood`);
+    const data = 'x'.repeat(900_000);
+    // More than the sockets of both sides hold.
+    for (let n = 0; n < 12; n++) {
+      await call(`${api.url}/v1/channels/public.flood`, 'POST', undefined, {
+        event: 'n',
+        data,
+        id: String(n),
+      });
+    }
+    await healthy.waitFor(({ id }) => id?.endsWith(':11') ?? false);
+    const asked = Date.now();
+    await api.stop();
+    expect(api.child.exitCode).toBe(0);
+    expect(Date.now() - asked).toBeLessThan(10_000);
+    socket.destroy();
+  });
+});

@@ -1,0 +1,175 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { Feed } from '../../../src/shared/channel/feed.js';
+import { PageBudget } from '../../../src/shared/channel/page.js';
+import { createReader, createTail } from '../../../src/shared/channel/reader.js';
+import { openChannels, plainRedis, Viewer } from '../../support/channel.js';
+import { startRedis, type TestRedis } from '../../support/redis.js';
+import { until } from '../../support/until.js';
+
+const KIB = 1024;
+/** What the log events of a page may have, unless it is one that is larger. */
+const PAGE_BYTES = 256 * KIB;
+
+describe('what is read of a channel', () => {
+  let redis: TestRedis;
+  let channels: ReturnType<typeof openChannels>;
+  let counter = 0;
+  const newChannel = (): string => `p${++counter}`;
+  const looker = () => plainRedis(redis.url);
+  beforeAll(async () => {
+    redis = await startRedis();
+    channels = openChannels(redis.url);
+  });
+  afterEach(async () => {
+    await channels.redis.flushall();
+  });
+  afterAll(async () => {
+    channels.close();
+    await redis.stop();
+  });
+
+  const watch = (name: string, viewer: Viewer, lastEventId?: string): Viewer => {
+    viewer.subscription = channels.subscriber.subscribe(name, viewer, { lastEventId });
+    return viewer;
+  };
+  /** How many bytes Redis has sent so far. */
+  async function sent(): Promise<number> {
+    const client = looker();
+    const info = await client.info('stats');
+    client.disconnect();
+    return Number(/^total_net_output_bytes:(\d+)/m.exec(info)![1]);
+  }
+  /** Reads a channel to its end: the offsets of all events, and the bytes of each page. */
+  async function readAll(name: string): Promise<{ offsets: number[]; sizes: number[] }> {
+    const read = createReader(channels.redis, 'test');
+    const offsets: number[] = [];
+    const sizes: number[] = [];
+    let since = { epoch: '', offset: 0 };
+    for (;;) {
+      const page = (await read(name, since))!;
+      offsets.push(...page.frames.map(({ offset }) => offset));
+      sizes.push(page.frames.reduce((sum, { frame }) => sum + frame.length, 0));
+      since = page;
+      if (!page.more) return { offsets, sizes };
+    }
+  }
+  async function publish(name: string, count: number, bytes: number, more: object = {}): Promise<void> {
+    const data = 'x'.repeat(bytes);
+    for (let n = 0; n < count; n += 50) {
+      await Promise.all(
+        Array.from({ length: Math.min(50, count - n) }, (_, i) =>
+          channels.publisher.publish(name, { event: 'e', data, key: `k${n + i}`, ...more }),
+        ),
+      );
+    }
+  }
+
+  it('is bounded in bytes, whatever the size of the events, and always goes on', async () => {
+    const name = newChannel();
+    // A small one first: nothing about it says how large the next ones are.
+    for (const bytes of [10, 10, 10, 10, 10, 10, 900 * KIB, 10, 900 * KIB, 900 * KIB, 200 * KIB, 200 * KIB]) {
+      await publish(name, 1, bytes);
+    }
+    const { offsets, sizes } = await readAll(name);
+    // The three that are larger than a page come alone.
+    expect(sizes.filter((bytes) => bytes > PAGE_BYTES)).toHaveLength(3);
+    expect(offsets).toEqual(Array.from({ length: 12 }, (_, i) => i + 1));
+  });
+
+  it.each([
+    ['many', 9000, 300],
+    ['large', 40, 100 * KIB],
+  ])(
+    'comes in order and in pieces where there are %s states among the log events',
+    async (_what, count, bytes) => {
+      const name = newChannel();
+      const log: number[] = [];
+      for (let part = 0; part < 4; part++) {
+        await publish(name, count / 4, bytes, {
+          kind: 'state',
+          data: 'x'.repeat(bytes),
+          event: `part${part}`,
+        });
+        for (let n = 0; n < 3; n++) {
+          const id = (await channels.publisher.publish(name, { event: 'log', data: n }))!;
+          log.push(Number(id.split('-')[1]));
+        }
+      }
+      // The newest of a quarter of them: the older ones were conflated. The slots of the other parts are the same keys.
+      const client = looker();
+      const keys = await client.hkeys(`test:{${name}}:slots`);
+      const frames = await Promise.all(keys.map((key) => client.hget(`test:{${name}}:slots`, key)));
+      const states = frames.map((frame) => Number(/^id: \w+-(\d+)/.exec(frame!)![1]));
+      client.disconnect();
+      const expected = [...log, ...states].sort((a, b) => a - b);
+      const { offsets, sizes } = await readAll(name);
+      expect(offsets).toEqual(expected);
+      // Log events and states are bounded each.
+      expect(Math.max(...sizes)).toBeLessThanOrEqual(2 * PAGE_BYTES);
+      expect(sizes.length).toBeGreaterThan(2);
+      const viewer = watch(name, new Viewer());
+      await until('it has all', () => viewer.offsets.length >= expected.length);
+      expect(viewer.offsets).toEqual(expected);
+      viewer.subscription.close();
+    },
+  );
+
+  it('is written piece by piece to a viewer whose socket fills with each frame, and read once', async () => {
+    const name = newChannel();
+    const [count, bytes] = [100, 20 * KIB];
+    await publish(name, count, bytes);
+    const before = await sent();
+    const viewer = watch(name, new Viewer(() => false));
+    await until('it has all', () => {
+      viewer.subscription.resume();
+      return viewer.offsets.length >= count;
+    });
+    expect(viewer.offsets).toEqual(Array.from({ length: count }, (_, i) => i + 1));
+    expect((await sent()) - before).toBeLessThan(1.3 * count * bytes);
+    viewer.subscription.close();
+  });
+
+  it.each([
+    ['is kept while there is room', undefined, 5],
+    ['is read again where there is no room', 0, 40],
+  ])('for a viewer whose socket is full it %s', async (_what, room, reads) => {
+    const name = newChannel();
+    const [count, bytes] = [40, 20 * KIB];
+    await publish(name, count, bytes);
+    let asked = 0;
+    const read = createReader(channels.redis, 'test');
+    const counted: typeof read = (channel, since) => {
+      asked++;
+      return read(channel, since);
+    };
+    const feed = new Feed(name, counted, new PageBudget(room), () => {});
+    feed.online();
+    const viewer = new Viewer(() => false);
+    const subscription = feed.join(viewer, { epoch: '', offset: 0 });
+    await until('it has all', () => {
+      subscription.resume();
+      return viewer.offsets.length >= count;
+    });
+    expect(viewer.offsets).toEqual(Array.from({ length: count }, (_, n) => n + 1));
+    if (room === 0) expect(asked).toBeGreaterThanOrEqual(reads);
+    else expect(asked).toBeLessThan(reads);
+    subscription.close();
+  });
+
+  it('is found by its number from the end without reading what lies between', async () => {
+    const name = newChannel();
+    const offsets: number[] = [];
+    for (let n = 0; n < 300; n++) {
+      if (n % 3 === 0) await channels.publisher.publish(name, { event: 's', data: n, kind: 'state' });
+      const id = (await channels.publisher.publish(name, { event: 'e', data: 'x'.repeat(50 * KIB) }))!;
+      offsets.push(Number(id.split('-')[1]));
+    }
+    const tail = createTail(channels.redis, 'test');
+    const before = await sent();
+    for (const last of [1, 2, 50, 299, 300]) expect(await tail(name, { last })).toBe(offsets.at(-last)! - 1);
+    expect(await tail(name, { last: 0 })).toBe(offsets.at(-1));
+    expect(await tail(name, { last: 10_000 })).toBe(offsets[0]! - 1);
+    expect(await tail('nobody', { last: 10 })).toBe(0);
+    expect((await sent()) - before).toBeLessThan(20 * KIB);
+  });
+});
