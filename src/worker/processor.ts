@@ -88,6 +88,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       queuePrefix,
       jobId,
       job,
+      begin: () => lifecycle.reconcile(jobId),
       logLines: limits.logLines,
       log: log.child({ jobId, job: job.name, attempt: job.attemptsStarted }),
     });

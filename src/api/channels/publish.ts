@@ -127,7 +127,7 @@ export function createPublishAll({ redis, prefix, publisher, keyTtlMs }: Publish
       const reply = await publisher.publishInRow(channel, prepared, { numbering });
       // Redis came back without what it had taken of this request before.
       if (reply.state === 'missing') i = calls.findIndex((call) => call.first === reply.last + 1);
-      else if (reply.state === 'refused') throw new Error('the events of a channel have no fence');
+      else if (reply.state !== 'taken') throw new Error('the events of a channel have no fence');
       else {
         ids.splice(first - 1, prepared.length, ...idsFrom(reply.id, prepared.length));
         i++;

@@ -92,6 +92,8 @@ export type Numbered =
   | { state: 'taken'; id: string }
   /** Nothing was published: the last event that the channel has of the source is `last`. Redis has lost the others. */
   | { state: 'missing'; last: number }
+  /** Nothing was published: the channel does not know yet, or does not know any more, that their attempt has begun. */
+  | { state: 'unbegun' }
   /** The fence kept them out: their attempt is over. */
   | { state: 'refused' };
 
@@ -167,6 +169,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     async publishInRow(channel, events, options) {
       const reply = await send(checkChannelName(channel), events, options);
       if (reply === null) return { state: 'refused' };
+      if (reply === -1) return { state: 'unbegun' };
       return typeof reply === 'string' ? { state: 'taken', id: reply } : { state: 'missing', last: reply };
     },
   };

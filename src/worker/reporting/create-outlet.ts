@@ -24,6 +24,8 @@ export interface OutletOptions {
   queuePrefix: string;
   jobId: string;
   job: Job;
+  /** Has it published that the attempt has begun, if it has. */
+  begin: () => Promise<unknown>;
   /** BullMQ's log keeps this many lines. */
   logLines: number;
   log: Logger;
@@ -74,6 +76,7 @@ export function createOutlet(options: OutletOptions): Outlet {
       const numbering = { source: await sourceOf(), first, skip };
       return publisher.publishInRow(channel, entries, { numbering, fence: { attempt } });
     },
+    begin: options.begin,
     onMissing: (count) => sayMissing({ other: count }),
     warn,
   });
@@ -86,6 +89,7 @@ export function createOutlet(options: OutletOptions): Outlet {
       if (last === null) return { state: 'refused' };
       return last < first + entries.length - 1 ? { state: 'missing', last } : { state: 'taken' };
     },
+    begin: async () => {},
     // The log of BullMQ is a copy; the stream says what is missing.
     onMissing: () => {},
     warn,

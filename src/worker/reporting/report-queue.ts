@@ -10,13 +10,18 @@ const BATCH_BYTES = 256 * 1024;
 const HISTORY_ENTRIES = 512;
 const HISTORY_BYTES = 128 * 1024;
 
+/** What became of a call. */
+export type Sent = Numbered | { state: 'taken' };
+
 export interface ReportQueueOptions<E> {
   /**
    * Sends entries in a row, one try. Redis takes each number once.
    * @param first the number of the first of them
    * @param skip whether the numbers before that are lost for good
    */
-  send: (entries: readonly E[], first: number, skip: boolean) => Promise<Numbered | { state: 'taken' }>;
+  send: (entries: readonly E[], first: number, skip: boolean) => Promise<Sent>;
+  /** Has the beginning of the attempt published where Redis has lost it. May fail for the moment. */
+  begin: () => Promise<unknown>;
   /** Hears how many entries Redis has lost that are not here any more either. */
   onMissing: (count: number) => void;
   /** Hears why something could not be sent, once for a row of failures. */
@@ -79,6 +84,11 @@ export class ReportQueue<E> {
           first,
           this.skip,
         );
+        if (reply.state === 'unbegun') {
+          await this.options.begin();
+          await this.pause(tries++);
+          continue;
+        }
         tries = 0;
         this.settle(reply, batch.length);
       } catch (error) {
@@ -104,7 +114,7 @@ export class ReportQueue<E> {
     return this.entries.slice(from, to);
   }
 
-  private settle(reply: Numbered | { state: 'taken' }, sent: number): void {
+  private settle(reply: Exclude<Sent, { state: 'unbegun' }>, sent: number): void {
     if (this.closing.signal.aborted) return;
     if (reply.state === 'refused') return this.close();
     if (reply.state === 'taken') {

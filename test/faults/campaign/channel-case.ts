@@ -35,7 +35,9 @@ export async function runChannelCase(stage: Stage, name: string, lastsMs: number
   try {
     // While Redis forgets, writing never stops: a viewer must not be lucky because it comes back before the next event.
     while (n < 5 || (!isCalm && (stage.loses || Date.now() < until))) {
-      await publish(random.chance(0.15) ? random.between(20, 300) : 1, random.chance(0.15));
+      // Viewers that come last ask for the newest 10,000: all of it.
+      const many = n < 5000 && random.chance(0.15);
+      await publish(many ? random.between(20, 300) : 1, random.chance(0.15));
       if (n > 20 && viewers.length === 4) viewers.push(view('late', { eager: true }));
       await sleep(random.between(10, 150), undefined, { signal: stage.overdue });
     }

@@ -350,6 +350,30 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
     expect(id !== undefined).toBe(passes);
   });
 
+  it('takes nothing of a run whose beginning it does not know, and of two runs of one attempt the later', async () => {
+    const name = newChannel();
+    const viewer = watch(name);
+    const { publisher } = channels;
+    const send = (source: string, first: number, data: unknown) =>
+      publisher.publishInRow(name, [prepareEvent({ event: 'progress', kind: 'state', data })], {
+        numbering: { source, first },
+        fence: { attempt: 2 },
+      });
+    await publisher.publish(name, { event: 'active', data: 1 }, { attempt: 1, rank: 0 });
+    expect(await send('2.100.a', 1, 'early')).toEqual({ state: 'unbegun' });
+    await publisher.publish(name, { event: 'active', data: 2 }, { attempt: 2, rank: 0 });
+    expect((await send('2.100.a', 1, 'first')).state).toBe('taken');
+    expect((await send('2.200.b', 1, 'second')).state).toBe('taken');
+    expect((await send('2.100.a', 2, 'late')).state).toBe('refused');
+    expect((await send('2.200.b', 2, 'last')).state).toBe('taken');
+    await until('live', () => viewer.data().at(-1) === 'last');
+    expect(viewer.events().indexOf('reset')).toBe(3);
+    expect(viewer.data()).not.toContain('late');
+    const late = watch(name);
+    await until('read', () => late.frames.length === 3);
+    expect(late.data()).toEqual([1, 2, 'last']);
+  });
+
   it('P3: takes a lifecycle event once, also from a process that knows when the job is due', async () => {
     const name = newChannel();
     const viewer = watch(name);

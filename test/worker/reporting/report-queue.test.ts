@@ -29,6 +29,7 @@ function queueOn(taker: Taker) {
   const missing: number[] = [];
   const queue = new ReportQueue<number>({
     send: (...call) => taker.send(...call),
+    begin: async () => {},
     onMissing: (count) => missing.push(count),
     warn: () => {},
   });
@@ -84,6 +85,7 @@ describe('P11: the queue of what a run says', () => {
         calls.push([...entries]);
         return { state: 'taken' };
       },
+      begin: async () => {},
       onMissing: () => {},
       warn: () => {},
     });
@@ -106,6 +108,7 @@ describe('P11: the queue of what a run says', () => {
         taken.push(...entries);
         return { state: 'taken' };
       },
+      begin: async () => {},
       onMissing: (count) => missing.push(count),
       warn: () => {},
     });
@@ -117,10 +120,30 @@ describe('P11: the queue of what a run says', () => {
     expect(missing).toEqual([1]);
   });
 
+  it('has the beginning of its attempt published when Redis has lost that, and brings everything after it', async () => {
+    let begun = 0;
+    const taken: number[] = [];
+    const queue = new ReportQueue<number>({
+      async send(entries) {
+        if (begun < 2) return { state: 'unbegun' };
+        taken.push(...entries);
+        return { state: 'taken' };
+      },
+      begin: async () => begun++,
+      onMissing: () => {},
+      warn: () => {},
+    });
+    for (const i of [1, 2, 3]) queue.put(i, 10);
+    await queue.landed();
+    expect(begun).toBe(2);
+    expect(taken).toEqual([1, 2, 3]);
+  });
+
   it('is over when the attempt is: nobody waits for it any more', async () => {
     let taken = 0;
     const queue = new ReportQueue<number>({
       send: async () => ({ state: 'refused' }),
+      begin: async () => {},
       onMissing: () => {},
       warn: () => {},
     });

@@ -48,6 +48,7 @@
   Returns
     false when the fence kept the events out;
     the number of the last event that was taken (an integer) when the source's next ones are missing;
+    -1 when the beginning of the source's attempt was not published yet, or Redis has lost it;
     else the id "<epoch>-<offset>" of the first event published now, or "" when all of them had been taken before; the ids
     of several events follow each other. With KEYS[4] it is the id of the first event of the call, published now or before.
 
@@ -74,6 +75,8 @@ if attempt then
   elseif mark == 'paused' then
     -- A job that runs does not wait for its queue.
     if ended or attempt ~= nowAttempt or (ARGV[15] == '1' and nowRank == 0) then return false end
+  elseif attempt > nowAttempt and (ARGV[18] or '') ~= '' then
+    return -1
   elseif ended or attempt < nowAttempt or (attempt == nowAttempt and nowRank > 0) then
     return false
   end

@@ -7,6 +7,8 @@
           often as until now
 
   The field of the hash that is ours: "hw:losses".
+
+  Cost: O(1).
 ]]
 -- Nothing is written where there is no job any more.
 if redis.call('EXISTS', KEYS[1]) == 0 then return end
