@@ -52,6 +52,28 @@ describe('channels from a program', () => {
     stream.close();
   });
 
+  it('publish each event once and in order while connections are cut', async () => {
+    const stream = await follow('cut');
+    let done = false;
+    const cutting = (async () => {
+      while (!done) {
+        await headway.connection.call('CLIENT', 'KILL', 'TYPE', 'normal').catch(() => {});
+        await new Promise((resolve) => setTimeout(resolve, 150));
+      }
+    })();
+    const ids: string[] = [];
+    for (let part = 0; part < 3; part++) {
+      const calls = Array.from({ length: 50 }, (_, i) => channels.publish('cut', { data: part * 50 + i }));
+      ids.push(...(await Promise.all(calls)));
+    }
+    done = true;
+    await cutting;
+    await stream.waitFor(({ data }) => data === 149);
+    expect(stream.events.map(({ data }) => data)).toEqual(Array.from({ length: 150 }, (_, i) => i));
+    expect(stream.events.map(({ id }) => id)).toEqual(ids);
+    stream.close();
+  });
+
   it.each([
     ['a name that leaves its key', 'a}b', { data: 1 }],
     ['the channel of a job', 'job:steps.1', { data: 1 }],
