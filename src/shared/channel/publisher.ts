@@ -151,7 +151,9 @@ export function createPublisher(options: PublisherOptions): Publisher {
       gather(() => {
         if (fence?.run && !isRun(redis, fence.run)) return reject(new ServerReplacedError());
         const head = [command, newEpoch(), slot, body, logLength, ttl, end];
-        const rest = [...fenceArguments(fence), serverRun(redis), ...numberingArguments(numbering)];
+        const rest = [...fenceArguments(fence), serverRun(redis)];
+        // Arguments at the end that are not needed are left out.
+        if (numbering || further.length > 0) rest.push(...numberingArguments(numbering));
         scripts
           .channelPublish(keys.length, ...keys, ...head, ...rest, ...further.flat())
           .then(resolve, reject);
@@ -184,7 +186,7 @@ function fenceArguments(fence: Fence | undefined): Array<string | number> {
 }
 
 function numberingArguments(numbering: Numbering | undefined): Array<string | number> {
-  if (!numbering) return [];
+  if (!numbering) return ['', '', '', ''];
   const { source, first, skip = false, record } = numbering;
   return [source, first, skip ? '1' : '', record?.ttlMs ?? ''];
 }

@@ -350,6 +350,16 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
     expect(id !== undefined).toBe(passes);
   });
 
+  it('publishes events in a row without a numbering', async () => {
+    const name = newChannel();
+    const viewer = watch(name);
+    const events = [1, 2, 3].map((data) => prepareEvent({ event: 'log', data }));
+    const { state } = await channels.publisher.publishInRow(name, events, {});
+    expect(state).toBe('taken');
+    await until('live', () => viewer.offsets.length === 3);
+    expect(viewer.data()).toEqual([1, 2, 3]);
+  });
+
   it('takes nothing of a run whose beginning it does not know, and of two runs of one attempt the later', async () => {
     const name = newChannel();
     const viewer = watch(name);
