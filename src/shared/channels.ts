@@ -1,6 +1,14 @@
 import type { Redis } from 'ioredis';
+import { idsInRow } from './channel/frame.js';
 import { channelKeys, checkChannelName, jobOfChannel } from './channel/keys.js';
-import { type ChannelEvent, createPublisher, type PreparedEvent, prepareEvent } from './channel/publisher.js';
+import {
+  type ChannelEvent,
+  createPublisher,
+  type PreparedEvent,
+  prepareEvent,
+  ROW_CHARACTERS,
+  ROW_EVENTS,
+} from './channel/publisher.js';
 import { newEpoch } from './channel/scripts.js';
 import { configSchema } from './config.js';
 import { untilTaken } from './redis/until-taken.js';
@@ -35,8 +43,14 @@ export interface Channels {
   close(): Promise<void>;
 }
 
-/** How long Redis remembers an event, to know it when it is sent again, in ms. */
-const REMEMBER_MS = 60_000;
+/** How long Redis remembers what was sent, to know it when it is sent again, in ms. */
+const REMEMBER_MS = 10 * 60_000;
+
+interface Waiting {
+  event: PreparedEvent;
+  resolve: (id: string) => void;
+  reject: (error: unknown) => void;
+}
 
 /**
  * Connects to the channels of a Headway service.
@@ -60,16 +74,27 @@ export async function connectChannels(options: ChannelsOptions = {}): Promise<Ch
     logLength: options.logLength ?? (setting('CHANNEL_LOG_LENGTH') as number),
     ttlMs: options.ttlMs ?? (setting('CHANNEL_TTL_MS') as number),
   });
-  /** The last call of each channel that has calls under way. */
-  const last = new Map<string, Promise<unknown>>();
+  /** What waits to be sent, for each channel on which a call is under way. */
+  const waiting = new Map<string, Waiting[]>();
+  const sending = new Set<Promise<void>>();
 
-  /** Sends one event until Redis has it. Its record gives the same id to each try. */
-  async function publishOnce(channel: string, event: PreparedEvent): Promise<string> {
-    const record = { key: `${channelKeys(prefix, channel)[0]}:sent:${newEpoch()}`, ttlMs: REMEMBER_MS };
-    const numbering = { source: 'once', first: 1, record };
-    const reply = await untilTaken(() => publisher.publishInRow(channel, [event], { numbering }));
-    if (reply.state !== 'taken') throw new Error(`an event was not taken: ${reply.state}`);
-    return reply.id;
+  /** Sends what waits for a channel until nothing does: one call at a time, so the order is that of the calls. */
+  async function sendAll(channel: string, queue: Waiting[]): Promise<void> {
+    while (queue.length > 0) {
+      const calls = queue.splice(0, fitting(queue));
+      const events = calls.map(({ event }) => event);
+      // Its record gives each try the same id.
+      const record = { key: `${channelKeys(prefix, channel)[0]}:sent:${newEpoch()}`, ttlMs: REMEMBER_MS };
+      const numbering = { source: 'row', first: 1, record };
+      try {
+        const reply = await untilTaken(() => publisher.publishInRow(channel, events, { numbering }));
+        if (reply.state !== 'taken') throw new Error(`events were not taken: ${reply.state}`);
+        for (const [i, id] of idsInRow(reply.id, calls.length).entries()) calls[i]!.resolve(id);
+      } catch (error) {
+        for (const { reject } of calls) reject(error);
+      }
+    }
+    waiting.delete(channel);
   }
 
   return {
@@ -78,18 +103,29 @@ export async function connectChannels(options: ChannelsOptions = {}): Promise<Ch
         throw new TypeError('only its worker publishes to the channel of a job');
       checkChannelName(channel);
       const prepared = prepareEvent(event);
-      const before = last.get(channel) ?? Promise.resolve();
-      const done = before.catch(() => {}).then(() => publishOnce(channel, prepared));
-      last.set(channel, done);
-      try {
-        return await done;
-      } finally {
-        if (last.get(channel) === done) last.delete(channel);
-      }
+      return new Promise((resolve, reject) => {
+        const call = { event: prepared, resolve, reject };
+        const queue = waiting.get(channel);
+        if (queue) return void queue.push(call);
+        const own = [call];
+        waiting.set(channel, own);
+        const sent = sendAll(channel, own).finally(() => sending.delete(sent));
+        sending.add(sent);
+      });
     },
     async close() {
-      await Promise.allSettled(last.values());
+      await Promise.all(sending);
       await redis.quit().catch(() => redis.disconnect());
     },
   };
+}
+
+/** How many of the first events go into one call. */
+function fitting(queue: Waiting[]): number {
+  let characters = 0;
+  const over = queue.findIndex(({ event }, i) => {
+    characters += event.body.length;
+    return i > 0 && (i >= ROW_EVENTS || characters > ROW_CHARACTERS);
+  });
+  return over < 0 ? queue.length : over;
 }

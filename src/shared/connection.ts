@@ -12,6 +12,7 @@ import { createLifecycle, type Lifecycle } from './lifecycle/reconcile.js';
 import { createSnapshotReader, type SnapshotReader } from './lifecycle/snapshot.js';
 import type { Logger } from './log.js';
 import { createQueues } from './queues.js';
+import { agreeOnRun } from './redis/server-run.js';
 import { type ConnectionRole, checkRedis, connectRedis, type RedisServer } from './redis.js';
 import type { Registry } from './registry.js';
 import { createWebhookQueue } from './webhooks/delivery.js';
@@ -70,6 +71,12 @@ export async function connectHeadway(
   const patient = role === 'patient';
   const gather: Gather = patient ? createGatherer(GATHER_MS) : (call) => call();
   const publishing = patient ? connectRedis(config.REDIS_URL, 'report') : redis;
+  if (publishing !== redis) await checkRedis(publishing, config.REDIS_URL);
+  if (!agreeOnRun(redis, publishing)) {
+    log.warn(
+      'Connections to Redis reach different servers: a Redis that lost its last writes is not recognised',
+    );
+  }
   const publisher = createPublisher({
     redis: publishing,
     prefix,
@@ -111,6 +118,8 @@ export async function connectHeadway(
       beforeTelling,
       afterTelling: outcomes.told,
       patient,
+      onRefused: (error) =>
+        log.warn({ err: error }, 'Redis did not take what was to be published; trying again'),
     }),
     outcomes,
     webhooks,

@@ -1,4 +1,5 @@
 import type { Job } from 'bullmq';
+import type { Logger } from '../shared/log.js';
 import { untilTaken } from '../shared/redis/until-taken.js';
 
 /**
@@ -8,9 +9,11 @@ import { untilTaken } from '../shared/redis/until-taken.js';
  * Where the first answer was lost, the second try is refused because the job has moved on; BullMQ takes that for an error of
  * the worker, and the job stays what it is.
  */
-export function endPatiently(job: Job): void {
+export function endPatiently(job: Job, log: Logger): void {
+  const onRefused = (error: unknown): void =>
+    log.warn({ err: error, id: job.id }, 'Redis did not take the end of a job; trying again');
   const { moveToCompleted, moveToFailed } = job;
-  job.moveToCompleted = (...args) => untilTaken(() => moveToCompleted.apply(job, args));
+  job.moveToCompleted = (...args) => untilTaken(() => moveToCompleted.apply(job, args), { onRefused });
   job.moveToFailed = ((...args: Parameters<typeof moveToFailed>) =>
-    untilTaken(() => moveToFailed.apply(job, args))) as typeof moveToFailed;
+    untilTaken(() => moveToFailed.apply(job, args), { onRefused })) as typeof moveToFailed;
 }

@@ -1,6 +1,7 @@
 import type { Job } from 'bullmq';
 import type { JobSnapshot } from '../shared/lifecycle/snapshot.js';
 import { addressOf } from '../shared/queues.js';
+import { untilTaken } from '../shared/redis/until-taken.js';
 import { StopReason } from './run.js';
 
 /** Why a run ends whose job is not its own any more. */
@@ -25,7 +26,7 @@ export async function requireLock(job: Job, token: string, lockMs: number, since
   let good = since;
   while (Date.now() - good >= lockMs / 2) {
     const asked = Date.now();
-    if (!(await job.extendLock(token, lockMs))) throw lockLost();
+    if (!(await untilTaken(() => job.extendLock(token, lockMs)))) throw lockLost();
     good = asked;
   }
 }

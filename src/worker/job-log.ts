@@ -21,22 +21,30 @@ export function lineText({ level, message, fields, at }: LogLine): string {
   return `${new Date(at).toISOString()} ${level} ${message}${more}`;
 }
 
+/** A line in the two forms in which it is sent. */
+export interface LineTexts {
+  /** For the viewers of the job. */
+  json: string;
+  /** For BullMQ's own log. */
+  plain: string;
+}
+
+export const lineTexts = (of: { jobId: string; attempt: number }, line: LogLine): LineTexts => ({
+  json: JSON.stringify({ ...of, ...line }),
+  plain: lineText(line),
+});
+
 /**
  * Sends a line to the viewers of a job and, as a copy, to BullMQ's own log of it.
  * @param onTaken called once Redis has both
  */
-export function sendLine(
-  outlet: Outlet,
-  of: { jobId: string; attempt: number },
-  line: LogLine,
-  onTaken?: () => void,
-): void {
+export function sendLine(outlet: Outlet, { json, plain }: LineTexts, onTaken?: () => void): void {
   let left = 2;
   const one = (): void => {
     if (--left === 0) onTaken?.();
   };
-  outlet.event('log', JSON.stringify({ ...of, ...line }), one);
-  outlet.bullMqLog(lineText(line), one);
+  outlet.event('log', json, one);
+  outlet.bullMqLog(plain, one);
 }
 
 const NAMES: Record<keyof Missing, string> = {
@@ -49,7 +57,7 @@ const NAMES: Record<keyof Missing, string> = {
 /** The line that says how much is missing at its place in the stream. */
 export function missingLine(missing: Missing): LogLine {
   const what = Object.entries(missing).map(([kind, count]) => `${count} ${NAMES[kind as keyof Missing]}`);
-  const why = missing.other ? 'Redis came back without them' : 'they came faster than Redis took them';
+  const why = missing.other ? 'Redis has lost or refused them' : 'they came faster than Redis took them';
   return { level: 'warn', message: `${what.join(', ')} left out: ${why}`, missing, at: Date.now() };
 }
 

@@ -18,6 +18,8 @@ export interface Outlet {
   warn(message: string): void;
   /** How many watch the job. */
   watchers(): Promise<number>;
+  /** Hears what was taken meanwhile: for code that does not yield. */
+  poll(): void;
   /** Resolves when Redis has all of it. */
   landed(): Promise<unknown>;
   /** Forgets what Redis does not have yet: another worker has the job. */

@@ -13,6 +13,7 @@ import { CANCELLED_REASON, type JobErrorCode, type JobSnapshot } from '../shared
 import type { Logger } from '../shared/log.js';
 import type { Presence } from '../shared/presence.js';
 import { jobIdOf, queueKey } from '../shared/queues.js';
+import { isRedisFault } from '../shared/redis/faults.js';
 import { untilTaken } from '../shared/redis/until-taken.js';
 import type { Registry } from '../shared/registry.js';
 import { type Children, type ChildServices, createChildren } from './children/children.js';
@@ -149,6 +150,9 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     execution: Execution,
     flush: () => Promise<unknown>,
   ): Promise<Error> {
+    // A call to Redis that was given up because the run was to stop.
+    if (run.stopped && isRedisFault(thrown))
+      return afterFailure(run.stopped, job, token, run, execution, flush);
     const isCause = thrown instanceof StopReason && (thrown.why === 'child' || thrown.why === 'uncaught');
     const error = isCause ? thrown.cause : thrown;
     if (error instanceof StopReason) {
@@ -157,15 +161,17 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
         return new WaitingError();
       }
       await flush();
+      if (run.lost.aborted) return new WaitingError();
       if (error.why === 'cancel') return end(job, CANCELLED_REASON);
       if (error.why === 'timeout') return end(job, error.message, 'timeout');
       // Left where it is: it is found stalled, which counts.
       if (runs.guilty === run) return new WaitingError();
-      if (runs.crashing && run.begun) await suspects.noteCrash(job);
+      if (runs.crashing && run.begun) await untilTaken(() => suspects.noteCrash(job));
       await untilTaken(() => handBack(job, token, redis, queuePrefix));
       return new WaitingError();
     }
     await flush();
+    if (run.lost.aborted) return new WaitingError();
     // By its name: one from another thread, or another copy of BullMQ, is of another class.
     if (error instanceof Error && error.name === 'UnrecoverableError') return error;
     if (isPermanent(error)) return end(job, (error as Error).message, 'permanent');
@@ -176,7 +182,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     const jobId = jobIdOf({ queue: job.queueName, id: job.id! });
     const definition = registry.get(job.name);
     if (!definition) throw new UnrecoverableError(`no job is named "${job.name}" in this worker`);
-    endPatiently(job);
+    endPatiently(job, log);
     const run = new Run(jobId, definition.defaults?.cancelGraceMs ?? DEFAULT_GRACE_MS);
     runs.begin(jobId, run);
     const attempt = job.attemptsStarted;
@@ -191,6 +197,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     const outlet = outletOf(jobId, job);
     const execution = executionOf(jobId, attempt, definition, outlet);
     const news = new ChildNews({ jobId, attempt }, outlet);
+    run.lost.addEventListener('abort', () => execution.drop(), { once: true });
     const flush = async (): Promise<void> => {
       await execution.flush();
       await outlet.landed();

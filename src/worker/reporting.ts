@@ -1,7 +1,7 @@
 import type { JobContext, JobFiles, LogLevel, ProgressUpdate } from '../shared/job.js';
 import { type AddPart, RollUp } from './children/roll-up.js';
 import { CustomEvents } from './custom-events.js';
-import { JobLog, missingLine, sendLine } from './job-log.js';
+import { JobLog, lineTexts, missingLine, sendLine } from './job-log.js';
 import type { Outlet } from './outlet.js';
 import { Partials } from './partials.js';
 import { Reporter } from './reporter.js';
@@ -53,8 +53,9 @@ export function createReporting(options: ReportingOptions): Reporting {
   const lines = new JobLog({
     maxLines: limits.logLines,
     publish(line) {
-      const bytes = line.message.length;
-      if (bound.add('log', bytes)) sendLine(outlet, { jobId, attempt }, line, () => bound.taken(bytes));
+      const texts = lineTexts({ jobId, attempt }, line);
+      const bytes = texts.json.length + texts.plain.length;
+      if (hasRoom('log', bytes)) sendLine(outlet, texts, () => bound.taken(bytes));
     },
   });
   const partials = new Partials({
@@ -66,13 +67,17 @@ export function createReporting(options: ReportingOptions): Reporting {
   });
   const events = new CustomEvents({ jobId, attempt }, (type, json) => say('event', type, json));
 
+  function hasRoom(kind: ReportKind, bytes: number): boolean {
+    if (!bound.fits(bytes)) outlet.poll();
+    return bound.add(kind, bytes);
+  }
   function say(kind: ReportKind, event: string, json: string): void {
     const bytes = json.length;
-    if (bound.add(kind, bytes)) outlet.event(event, json, () => bound.taken(bytes));
+    if (hasRoom(kind, bytes)) outlet.event(event, json, () => bound.taken(bytes));
   }
   function sayMissing(): void {
     const missing = bound.takeMissing();
-    if (missing) sendLine(outlet, { jobId, attempt }, missingLine(missing));
+    if (missing) sendLine(outlet, lineTexts({ jobId, attempt }, missingLine(missing)));
   }
   let stage: string | undefined;
   let rollUp = openRollUp();

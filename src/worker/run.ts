@@ -24,6 +24,7 @@ export const cancelled = (): StopReason => new StopReason('cancel', 'the job was
 export class Run {
   private readonly controller = new AbortController();
   private readonly over = new AbortController();
+  private readonly lostLock = new AbortController();
   private readonly overdue: Promise<never>;
   private giveUp!: (reason: StopReason) => void;
   private timer: NodeJS.Timeout | undefined;
@@ -52,6 +53,11 @@ export class Run {
     return this.over.signal;
   }
 
+  /** Aborted when another worker may have the job, whatever the run was told before: nothing it says counts any more. */
+  get lost(): AbortSignal {
+    return this.lostLock.signal;
+  }
+
   /** Why it was told to stop, if it was. */
   get stopped(): StopReason | undefined {
     return this.signal.aborted ? (this.signal.reason as StopReason) : undefined;
@@ -67,6 +73,12 @@ export class Run {
     this.timer = setTimeout(() => this.giveUp(reason), graceMs);
     // What a listener of the job's throws is the job's.
     currentRun.run(this, () => this.controller.abort(reason));
+  }
+
+  /** Stops it because another worker may have the job. */
+  lose(reason: StopReason): void {
+    this.stop(reason);
+    this.lostLock.abort();
   }
 
   /** Stops it when it takes longer than this. */

@@ -144,7 +144,7 @@ export async function openWorker(options: WorkerServiceOptions): Promise<WorkerS
     const jobIdIn = (id: string): string => jobIdOf({ queue: worker.name, id });
     worker.on('error', (error) => log.error({ err: error }, 'the worker met an error'));
     worker.on('lockRenewalFailed', (ids) => {
-      for (const id of ids) runs.get(jobIdIn(id))?.stop(lockLost());
+      for (const id of ids) runs.get(jobIdIn(id))?.lose(lockLost());
     });
     // The bridge tells the end too; this is only sooner.
     const told = (id: string | undefined): void => {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
+import { familyJobs } from '../support/family.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { openToEnd } from '../support/sse.js';
 
@@ -8,10 +9,18 @@ describe('P1: the moment at which an attempt begins, or ends', () => {
   afterEach(() => headway.stop());
 
   it.each([
-    ['connections are cut', { attempts: 1 }],
-    ['Redis refuses writes', { attempts: 1 }],
-  ])('fails no job because %s', async (what, options) => {
-    headway = await startHeadway({ env: { WORKER_CONCURRENCY: '10', MAX_STALLS: '1000' } });
+    ['connections are cut', 'steps'],
+    ['Redis refuses writes', 'steps'],
+    ['connections are cut', 'tree'],
+    ['Redis refuses writes', 'tree'],
+  ])('fails no job because %s (%s)', async (what, name) => {
+    headway = await startHeadway({
+      env: { WORKER_CONCURRENCY: '10', MAX_STALLS: '1000', JOBS_DIR: familyJobs() },
+    });
+    const options = { attempts: 1 };
+    // A family: its parent also starts children, and ends them.
+    const data = (i: number) => (name === 'tree' ? { count: 2 } : { count: 3, intervalMs: 10 + i });
+    const jobCount = name === 'tree' ? 20 : 60;
     const { client, connection } = headway;
     let on = true;
     const fault = (async () => {
@@ -27,8 +36,8 @@ describe('P1: the moment at which an attempt begins, or ends', () => {
       }
     })();
     const jobs = await Promise.all(
-      Array.from({ length: 60 }, async (_, i) => {
-        const body = { name: 'steps', data: { count: 3, intervalMs: 10 + i }, options };
+      Array.from({ length: jobCount }, async (_, i) => {
+        const body = { name, data: data(i), options };
         const headers = { 'Idempotency-Key': `attempt-begin-${i}-0123456789` };
         for (;;) {
           const response = await client.post(body, headers);

@@ -54,7 +54,7 @@ describe('the log of a job', () => {
       message: '3 log lines, 1 partial results left out: they came faster than Redis took them',
       missing: { log: 3, partial: 1 },
     });
-    expect(missingLine({ other: 7 }).message).toBe('7 reports left out: Redis came back without them');
+    expect(missingLine({ other: 7 }).message).toBe('7 reports left out: Redis has lost or refused them');
   });
 
   it('has a form in one line for other tools', () => {

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
-import { frameBody, MAX_RETRY_MS, MIN_RETRY_MS, parseEventId } from '../../shared/channel/frame.js';
+import { frameBody, idsInRow, MAX_RETRY_MS, MIN_RETRY_MS } from '../../shared/channel/frame.js';
 import { channelKeys } from '../../shared/channel/keys.js';
 import {
   type ChannelEvent,
@@ -8,6 +8,8 @@ import {
   type PreparedEvent,
   type Publisher,
   prepareEvent,
+  ROW_CHARACTERS,
+  ROW_EVENTS,
 } from '../../shared/channel/publisher.js';
 import { HeadwayError } from '../../shared/errors.js';
 import { jsonValue } from '../../shared/schema.js';
@@ -103,11 +105,14 @@ export function createPublishAll({ redis, prefix, publisher, keyTtlMs }: Publish
     const [channelKey] = channelKeys(prefix, channel);
     const record = `${channelKey}:sent:${sha256(key)}`;
     const digest = sha256(canonicalJson(body));
-    const [, , used] = await Promise.all([
-      redis.hsetnx(record, 'body', digest),
-      redis.pexpire(record, keyTtlMs),
-      redis.hget(record, 'body'),
-    ]);
+    const replies = await redis
+      .multi()
+      .hsetnx(record, 'body', digest)
+      .pexpire(record, keyTtlMs)
+      .hget(record, 'body')
+      .exec();
+    const [error, used] = replies!.at(-1)!;
+    if (error) throw error;
     if (used !== digest) {
       throw new HeadwayError(
         'idempotency-conflict',
@@ -129,16 +134,13 @@ export function createPublishAll({ redis, prefix, publisher, keyTtlMs }: Publish
       if (reply.state === 'missing') i = calls.findIndex((call) => call.first === reply.last + 1);
       else if (reply.state !== 'taken') throw new Error('the events of a channel have no fence');
       else {
-        ids.splice(first - 1, prepared.length, ...idsFrom(reply.id, prepared.length));
+        ids.splice(first - 1, prepared.length, ...idsInRow(reply.id, prepared.length));
         i++;
       }
     }
     return ids;
   };
 }
-
-const CALL_EVENTS = 256;
-const CALL_CHARACTERS = 256 * 1024;
 
 /** Divides events into calls that keep Redis for a moment only; the same events always in the same way. */
 function inCalls(events: PreparedEvent[]): Array<{ first: number; prepared: PreparedEvent[] }> {
@@ -147,18 +149,11 @@ function inCalls(events: PreparedEvent[]): Array<{ first: number; prepared: Prep
   for (const [i, event] of events.entries()) {
     const call = calls.at(-1);
     characters += event.body.length;
-    if (call && call.prepared.length < CALL_EVENTS && characters <= CALL_CHARACTERS)
-      call.prepared.push(event);
+    if (call && call.prepared.length < ROW_EVENTS && characters <= ROW_CHARACTERS) call.prepared.push(event);
     else {
       calls.push({ first: i + 1, prepared: [event] });
       characters = event.body.length;
     }
   }
   return calls;
-}
-
-/** The ids of events that were published in a row. */
-function idsFrom(firstId: string, count: number): string[] {
-  const { epoch, offset } = parseEventId(firstId)!;
-  return Array.from({ length: count }, (_, i) => `${epoch}-${offset + i}`);
 }

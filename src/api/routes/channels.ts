@@ -24,6 +24,8 @@ import { requireStream } from '../stream/request.js';
 import type { Viewers } from '../stream/viewers.js';
 
 const DEFAULT_CHANNEL = 'sse';
+/** How long the Idempotency-Key of a publication is remembered at most, in ms. */
+const KEY_TTL_MS = 10 * 60_000;
 
 export interface ChannelRoutesOptions {
   config: Config;
@@ -58,7 +60,8 @@ export function channelRoutes({
     redis: connection.redis,
     prefix: config.KEY_PREFIX,
     publisher,
-    keyTtlMs: config.IDEMPOTENCY_TTL_MS,
+    // A minute of retries, and much more: a day of them could fill Redis.
+    keyTtlMs: Math.min(config.IDEMPOTENCY_TTL_MS, KEY_TTL_MS),
   });
   const tail = createTail(connection.redis, config.KEY_PREFIX);
   const router = Router();

@@ -91,6 +91,12 @@ export function parseEventId(id: string): EventId | undefined {
   return match ? { epoch: match[1]!, offset: Number(match[2]) } : undefined;
 }
 
+/** The ids of so many events that were published in a row. */
+export function idsInRow(firstId: string, count: number): string[] {
+  const { epoch, offset } = parseEventId(firstId)!;
+  return Array.from({ length: count }, (_, i) => `${epoch}-${offset + i}`);
+}
+
 /** Whether who has seen what an id says has seen the end of a channel; `end` is the offset of that. */
 export function sawEnd(id: string, channel: { epoch: string | undefined; end: number | undefined }): boolean {
   const seen = parseEventId(id);

@@ -60,6 +60,10 @@ export interface PublisherOptions {
   gather?: Gather;
 }
 
+/** What one call publishes at most: Redis does nothing else meanwhile. */
+export const ROW_EVENTS = 256;
+export const ROW_CHARACTERS = 256 * 1024;
+
 /** An event in the form in which it is sent to Redis. */
 export interface PreparedEvent {
   /** The key of a state event; empty for a log event. */

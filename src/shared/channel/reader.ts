@@ -38,17 +38,19 @@ export type Reader = (channel: string, since: Position) => Promise<Missed | unde
 export function createReader(redis: Redis | Cluster, prefix: string): Reader {
   const scripts = withScripts(redis);
   return async (channel, since) => {
+    // Whoever asks may have moved on when the answer is there.
+    const { epoch: knownEpoch, offset: knownOffset, after: unwanted = 0 } = since;
     const reply = await scripts.channelReadBuffer(
       ...channelKeys(prefix, channel),
-      since.epoch,
-      since.offset,
+      knownEpoch,
+      knownOffset,
       PAGE,
-      since.after ?? 0,
+      unwanted,
     );
     if (!reply) return undefined;
     const [epoch, offset, end, resetReason, more, logs, slots] = reply;
     const reset = resetReason.toString() as Missed['reset'];
-    const after = reset === 'epoch' || reset === 'rewound' ? 0 : since.offset;
+    const after = reset === 'epoch' || reset === 'rewound' ? 0 : knownOffset;
     const log = logs.map((frame) => placed(frame, false));
     // With more log events to come, a slot newer than this page waits for its turn.
     const until = more ? log.at(-1)!.offset : Number(offset);

@@ -32,6 +32,8 @@ export interface LifecycleOptions {
   keep: KeepTimes;
   /** Whether it repeats itself while Redis refuses, instead of failing. Defaults to false. */
   patient?: boolean;
+  /** Hears of the first refusal of a row. */
+  onRefused?: (error: unknown) => void;
 }
 
 /** What a job's channel and BullMQ say of a job, after the two have been made to agree. */
@@ -65,6 +67,7 @@ export function createLifecycle({
   afterTelling,
   keep,
   patient = false,
+  onRefused = () => {},
 }: LifecycleOptions): Lifecycle {
   const jobKey = (jobId: string): string => {
     const { queue, id } = addressOf(jobId)!;
@@ -149,7 +152,7 @@ export function createLifecycle({
   return {
     reconcile(jobId, hint, progress) {
       const call = () => reconcile(jobId, hint, progress);
-      return patient ? untilTaken(call) : call();
+      return patient ? untilTaken(call, { onRefused }) : call();
     },
   };
 }

@@ -1,6 +1,8 @@
 import type { Cluster, Redis } from 'ioredis';
 
 const runs = new WeakMap<object, string>();
+/** Connections behind something that gives each another server: what their runs say means nothing. */
+const ignored = new WeakSet<object>();
 
 /**
  * Notes the `run_id` of the server behind a connection: it is another after each start of Redis and on each replica. ioredis
@@ -10,7 +12,7 @@ export function noteServerRun(redis: Redis): void {
   const info = redis.info.bind(redis) as (...args: unknown[]) => Promise<string>;
   const note = (reply: unknown): void => {
     const id = typeof reply === 'string' ? /^run_id:(\w+)/m.exec(reply)?.[1] : undefined;
-    if (id) runs.set(redis, id.slice(0, 12));
+    if (id && !ignored.has(redis)) runs.set(redis, id.slice(0, 12));
   };
   redis.info = ((...args: unknown[]) => {
     const callback = args.at(-1);
@@ -29,6 +31,21 @@ export function noteServerRun(redis: Redis): void {
 
 /** The run of the server that a connection is to; empty while it is not known, and for a Cluster. */
 export const serverRun = (redis: Redis | Cluster): string => runs.get(redis) ?? '';
+
+/**
+ * Compares connections to one address: behind a proxy that spreads them over servers, their runs differ, and a change of run
+ * says nothing. Then runs are unknown from now on.
+ * @returns whether they agree
+ */
+export function agreeOnRun(...connections: Redis[]): boolean {
+  const [first, ...others] = connections.map((redis) => serverRun(redis));
+  if (others.every((run) => run === first || run === '' || first === '')) return true;
+  for (const redis of connections) {
+    ignored.add(redis);
+    runs.delete(redis);
+  }
+  return false;
+}
 
 /** Whether a connection is to this run of a server, as far as both are known. */
 export const isRun = (redis: Redis | Cluster, run: string): boolean =>

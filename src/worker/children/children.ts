@@ -6,6 +6,7 @@ import type { Lifecycle } from '../../shared/lifecycle/reconcile.js';
 import { isFinished } from '../../shared/lifecycle/snapshot.js';
 import type { Withdrawal } from '../../shared/lifecycle/withdraw.js';
 import type { QueuePlan } from '../../shared/queues.js';
+import { untilTaken } from '../../shared/redis/until-taken.js';
 import type { Registry } from '../../shared/registry.js';
 import { childId } from './identity.js';
 import type { ChildNews } from './news.js';
@@ -160,10 +161,10 @@ export function createChildren(services: ChildServices, run: ParentRun): Childre
       giveUp(new Error('the run is over'));
       await Promise.allSettled(ends.values());
       for (;;) {
-        const pending = await register.pending(jobId);
+        const pending = await untilTaken(() => register.pending(jobId));
         if (pending.length === 0) return;
         news.cancelled(pending.length);
-        await Promise.all(pending.map(end));
+        await Promise.all(pending.map((id) => untilTaken(() => end(id))));
       }
     },
     leave() {

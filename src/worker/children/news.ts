@@ -1,5 +1,5 @@
 import type { ChildFailedError, JobError } from '../../shared/errors.js';
-import { sendLine } from '../job-log.js';
+import { lineTexts, sendLine } from '../job-log.js';
 import type { Outlet } from '../outlet.js';
 
 /** Of so many children the stream says that they failed, in one attempt. */
@@ -42,6 +42,6 @@ export class ChildNews {
   /** Says in the job's log that so many children are cancelled, because the job comes to its end before them. */
   cancelled(count: number): void {
     const message = `children that have not ended are cancelled: ${count}`;
-    sendLine(this.outlet, this.of, { level: 'warn', message, at: Date.now() });
+    sendLine(this.outlet, lineTexts(this.of, { level: 'warn', message, at: Date.now() }));
   }
 }

@@ -8,6 +8,7 @@ import type { Lifecycle } from '../../shared/lifecycle/reconcile.js';
 import { retryFailed } from '../../shared/lifecycle/retry.js';
 import { isFinished, type JobSnapshot } from '../../shared/lifecycle/snapshot.js';
 import { addressOf, type OpenQueue } from '../../shared/queues.js';
+import { untilTaken } from '../../shared/redis/until-taken.js';
 import type { ChildEnd } from './watch.js';
 
 export interface ChildStarterOptions {
@@ -57,7 +58,10 @@ export function createChildStarter(options: ChildStarterOptions): ChildStarter {
     }
   }
 
-  return async (child, untilEnd) => {
+  async function start(
+    child: NewChild,
+    untilEnd: (childId: string) => Promise<unknown>,
+  ): Promise<ChildEnd | undefined> {
     const { id, parentId } = child;
     const result = await register.result(parentId, id);
     if (result !== undefined) return { state: 'completed', result: parseForeign(result) ?? null };
@@ -70,7 +74,10 @@ export function createChildStarter(options: ChildStarterOptions): ChildStarter {
     // The channel may still tell of an earlier end: from now on it says that the child runs again.
     if (epoch !== undefined) await lifecycle.reconcile(id);
     return undefined;
-  };
+  }
+
+  // A child's id is made from the call, so whatever was done before a refusal is found again.
+  return (child, untilEnd) => untilTaken(() => start(child, untilEnd));
 }
 
 const hasFailed = ({ state }: JobSnapshot): boolean => state === 'failed' || state === 'cancelled';

@@ -23,9 +23,14 @@ export class ReportBound {
   /** @param onRoom called when there is room again after something was left out */
   constructor(private readonly onRoom: () => void) {}
 
+  /** Whether one of that size can be added. */
+  fits(bytes: number): boolean {
+    return this.bytes + bytes <= MAX_BYTES && this.count < MAX_COUNT;
+  }
+
   /** @returns whether there is room for it; otherwise it is counted as missing */
   add(kind: ReportKind, bytes: number): boolean {
-    if (this.bytes + bytes > MAX_BYTES || this.count >= MAX_COUNT) {
+    if (!this.fits(bytes)) {
       this.missing ??= {};
       this.missing[kind] = (this.missing[kind] ?? 0) + 1;
       return false;
@@ -45,7 +50,7 @@ export class ReportBound {
     this.waiting = undefined;
   }
 
-  /** Resolves at once while little waits, else when Redis has taken enough of it. */
+  /** Resolves when there is room: at once while little waits. */
   room(): Promise<void> {
     if (!this.isFull) return ROOM;
     if (!this.waiting) {
@@ -63,12 +68,6 @@ export class ReportBound {
     const { missing } = this;
     this.missing = undefined;
     return missing;
-  }
-
-  /** Nothing is taken any more: nobody waits for room. */
-  close(): void {
-    this.waiting?.resolve();
-    this.waiting = undefined;
   }
 
   private get isFull(): boolean {

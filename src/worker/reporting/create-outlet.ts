@@ -121,7 +121,8 @@ export function createOutlet(options: OutletOptions): Outlet {
     event,
     bullMqLog: (line, onTaken) => lines.put(line, line.length, onTaken),
     warn,
-    watchers: async () => (await presence.watchers(channel)).watchers,
+    watchers: async () => (await untilTaken(() => presence.watchers(channel))).watchers,
+    poll: () => {},
     landed: () => Promise.all([events.landed(), lines.landed(), bullMqProgress.landed()]),
     drop() {
       events.close();

@@ -1,11 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Numbered } from '../../shared/channel/publisher.js';
+import { type Numbered, ROW_CHARACTERS, ROW_EVENTS } from '../../shared/channel/publisher.js';
 import { isRedisFault } from '../../shared/redis/faults.js';
 import { retryWaitMs } from '../../shared/redis/until-taken.js';
 
-/** One call to Redis takes at most this much. */
-const BATCH_ENTRIES = 256;
-const BATCH_BYTES = 256 * 1024;
 /** So much of what Redis has taken is kept, in case that it comes back without its last writes. */
 const HISTORY_ENTRIES = 512;
 const HISTORY_BYTES = 128 * 1024;
@@ -22,7 +19,7 @@ export interface ReportQueueOptions<E> {
   send: (entries: readonly E[], first: number, skip: boolean) => Promise<Sent>;
   /** Has the beginning of the attempt published where Redis has lost it. May fail for the moment. */
   begin: () => Promise<unknown>;
-  /** Hears how many entries Redis has lost that are not here any more either. */
+  /** Hears how many entries are lost, once something gets through again: Redis lost them, or could never take them. */
   onMissing: (count: number) => void;
   /** Hears why something could not be sent, once for a row of failures. */
   warn: (message: string) => void;
@@ -47,6 +44,8 @@ export class ReportQueue<E> {
   private taken = 0;
   private takenBytes = 0;
   private skip = false;
+  /** Entries that are lost, and of which that is still to be said: once something gets through again. */
+  private lost = 0;
   private pumping: Promise<void> | undefined;
   private readonly closing = new AbortController();
 
@@ -95,8 +94,8 @@ export class ReportQueue<E> {
         if (this.closing.signal.aborted) break;
         if (tries === 0) this.options.warn(`a report could not be published: ${error}`);
         // Whatever cannot pass would stop all that follows.
-        if (isRedisFault(error)) await this.pause(tries++);
-        else this.giveUp(batch.length);
+        if (!isRedisFault(error)) this.giveUp(batch.length);
+        await this.pause(tries++);
       }
     }
     this.pumping = undefined;
@@ -106,9 +105,9 @@ export class ReportQueue<E> {
     const from = this.taken;
     let to = from;
     let bytes = 0;
-    while (to < this.entries.length && to - from < BATCH_ENTRIES) {
+    while (to < this.entries.length && to - from < ROW_EVENTS) {
       bytes += this.entries[to]!.bytes;
-      if (to > from && bytes > BATCH_BYTES) break;
+      if (to > from && bytes > ROW_CHARACTERS) break;
       to++;
     }
     return this.entries.slice(from, to);
@@ -119,13 +118,17 @@ export class ReportQueue<E> {
     if (reply.state === 'refused') return this.close();
     if (reply.state === 'taken') {
       this.skip = false;
-      return this.advance(sent);
+      this.advance(sent);
+      const { lost } = this;
+      this.lost = 0;
+      if (lost > 0) this.options.onMissing(lost);
+      return;
     }
     const next = reply.last + 1;
     if (next >= this.base) return this.goBack(next - this.base);
     this.skip = true;
     this.goBack(0);
-    this.options.onMissing(this.base - next);
+    this.lost += this.base - next;
   }
 
   /** Redis has so many more. */
@@ -163,7 +166,7 @@ export class ReportQueue<E> {
   private giveUp(count: number): void {
     this.advance(count);
     this.skip = true;
-    this.options.onMissing(count);
+    this.lost += count;
   }
 
   private async pause(tries: number): Promise<void> {

@@ -116,6 +116,7 @@ function outletTo(main: Peer, takings: Takings): Outlet {
     bullMqLog: (line, onTaken) => tell('bullMqLog', takings.add(onTaken), line),
     warn: (message) => tell('warn', message),
     watchers: () => main.call('watchers') as Promise<number>,
+    poll: () => main.receive(),
     landed: () => main.call('landed'),
     drop: () => {},
   };

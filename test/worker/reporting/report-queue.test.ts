@@ -120,6 +120,24 @@ describe('P11: the queue of what a run says', () => {
     expect(missing).toEqual([1]);
   });
 
+  it('comes to an end, and says nothing more, when nothing can ever be taken', async () => {
+    let taken = 0;
+    const missing: number[] = [];
+    const queue = new ReportQueue<number>({
+      send: () => Promise.reject(replyError('WRONGTYPE Operation against a key')),
+      begin: async () => {},
+      onMissing: (count) => {
+        missing.push(count);
+        queue.put(0, 10);
+      },
+      warn: () => {},
+    });
+    for (let i = 0; i < 300; i++) queue.put(i, 10, () => taken++);
+    await queue.landed();
+    expect(taken).toBe(300);
+    expect(missing).toEqual([]);
+  });
+
   it('has the beginning of its attempt published when Redis has lost that, and brings everything after it', async () => {
     let begun = 0;
     const taken: number[] = [];
