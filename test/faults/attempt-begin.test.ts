@@ -32,7 +32,7 @@ describe('P1: the moment at which an attempt begins, or ends', () => {
           await sleep(150);
           await connection.config('SET', 'maxmemory', '0');
         }
-        await sleep(100);
+        await sleep(300);
       }
     })();
     const jobs = await Promise.all(

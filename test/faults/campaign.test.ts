@@ -27,7 +27,7 @@ describe(`a campaign of faults (SEED=${seed}), checked against what the jobs wro
         ...result.lines.slice(0, 30),
       ];
       expect(result.lines, report.join('\n')).toEqual([]);
-      expect(result.jobs).toBeGreaterThan(5);
+      expect(result.jobs).toBeGreaterThan(1);
       expect(result.events).toBeGreaterThan(1000);
     },
     120_000,
