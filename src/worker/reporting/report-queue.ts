@@ -48,6 +48,9 @@ export class ReportQueue<E> {
   private lost = 0;
   private pumping: Promise<void> | undefined;
   private readonly closing = new AbortController();
+  private readonly closed = new Promise<void>((resolve) => {
+    this.closing.signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 
   constructor(private readonly options: ReportQueueOptions<E>) {}
 
@@ -60,7 +63,8 @@ export class ReportQueue<E> {
 
   /** Resolves when Redis has everything that was put, or the queue was closed. */
   async landed(): Promise<void> {
-    while (this.pumping) await this.pumping;
+    // A call that is under way when the queue is closed may not come back for long.
+    while (this.pumping && !this.closing.signal.aborted) await Promise.race([this.pumping, this.closed]);
   }
 
   /** Forgets what Redis does not have yet. */

@@ -157,6 +157,22 @@ describe('P11: the queue of what a run says', () => {
     expect(taken).toEqual([1, 2, 3]);
   });
 
+  it('keeps nobody waiting once it was closed, whatever is under way', async () => {
+    let taken = 0;
+    const queue = new ReportQueue<number>({
+      send: () => new Promise(() => {}),
+      begin: async () => {},
+      onMissing: () => {},
+      warn: () => {},
+    });
+    for (let i = 0; i < 10; i++) queue.put(i, 10, () => taken++);
+    const landed = queue.landed();
+    await new Promise(setImmediate);
+    queue.close();
+    await landed;
+    expect(taken).toBe(10);
+  });
+
   it('is over when the attempt is: nobody waits for it any more', async () => {
     let taken = 0;
     const queue = new ReportQueue<number>({
