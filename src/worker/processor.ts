@@ -34,6 +34,8 @@ import { createThreadExecution } from './thread/execution.js';
 import type { Threads } from './thread/pool.js';
 
 const DEFAULT_GRACE_MS = 5000;
+/** So long the reports of a run whose lock was lost are still sent, in ms. */
+const LEAVE_MS = 30_000;
 
 export interface ProcessorOptions {
   registry: Registry;
@@ -157,7 +159,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     const error = isCause ? thrown.cause : thrown;
     if (error instanceof StopReason) {
       if (error.why === 'lock-lost') {
-        execution.drop();
+        if (!run.lost.aborted) execution.drop();
         return new WaitingError();
       }
       await flush();
@@ -197,11 +199,21 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     const outlet = outletOf(jobId, job);
     const execution = executionOf(jobId, attempt, definition, outlet);
     const news = new ChildNews({ jobId, attempt }, outlet);
-    run.lost.addEventListener('abort', () => execution.drop(), { once: true });
-    const flush = async (): Promise<void> => {
+    const landed = async (): Promise<void> => {
       await execution.flush();
       await outlet.landed();
     };
+    const lost = new Promise<void>((resolve) => {
+      run.lost.addEventListener('abort', () => resolve(), { once: true });
+    });
+    // What was said before still arrives, unless another run has begun: the channel knows. Nobody waits for it.
+    lost
+      .then(() => {
+        setTimeout(() => execution.drop(), LEAVE_MS).unref();
+        return landed();
+      })
+      .catch((error) => log.debug({ err: error, jobId }, 'the reports of a lost run did not arrive'));
+    const flush = (): Promise<void> => Promise.race([landed(), lost]);
     let children: Children | undefined;
     try {
       // Before anything else of this attempt: whatever the last one left untold, and that this one is active.

@@ -59,6 +59,15 @@ describe('a reconcile, and what happens while it is under way', () => {
       keep: createKeepTimes({ KEEP_JOBS_MS: 60_000, GONE_JOBS_MS: 60_000 }),
     });
   }
+  it('sees a job as active whose lock has run out before another worker has it', async () => {
+    await take();
+    await process().reconcile(id);
+    await redis.del(`${queuePrefix}:steps:${id}:lock`);
+    const { job: now } = await process().reconcile(id);
+    expect(now!.state).toBe('active');
+    expect(await told()).toEqual(['waiting 0', 'active 1']);
+  });
+
   const take = (): Promise<Job | undefined> => worker.getNextJob('token');
   const fail = (): Promise<unknown> => job.moveToFailed(new UnrecoverableError('no'), 'token', false);
   async function told(): Promise<string[]> {

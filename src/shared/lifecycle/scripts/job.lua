@@ -26,7 +26,7 @@ elseif redis.call('ZSCORE', KEYS[4], ARGV[1]) then
   state = 'failed'
 elseif redis.call('EXISTS', KEYS[1] .. ':lock') == 1
   -- Nobody comes into this list without one of these (processedOn, or defa: see withdraw.lua).
-  or ((job[8] or job[14]) and redis.call('LPOS', KEYS[2], ARGV[1])) then
+  or ((job[6] or job[14]) and redis.call('LPOS', KEYS[2], ARGV[1])) then
   state = 'active'
 elseif redis.call('ZSCORE', KEYS[6], ARGV[1]) then
   state = 'prioritized'
