@@ -34,6 +34,7 @@ import { openDashboard } from './dashboard/open.js';
 import { createAdminSession } from './dashboard/session.js';
 import { createJobStarter } from './jobs/start.js';
 import { StreamDoor } from './stream/door.js';
+import { loadBound } from './stream/socket-bound.js';
 import { Viewers } from './stream/viewers.js';
 import { startVanishedLook } from './vanished.js';
 
@@ -93,6 +94,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     log,
   });
 
+  loadBound(log);
   const streams = new StreamDoor({ redis, heartbeatMs: config.HEARTBEAT_MS, log });
 
   const withdrawal = createWithdrawal({
@@ -240,7 +242,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     redis: redisServer.version,
     retire() {
       stopping = true;
-      // First: whoever is refused by an audience that is closed is let out by it.
+      // Close the door first, so that a request which a closed audience refuses is told to reconnect.
       streams.close();
       for (const audience of audiences) audience.close();
     },

@@ -3,7 +3,10 @@ import type { Config } from '../shared/config.js';
 import { HeadwayError } from '../shared/errors.js';
 
 export interface UploadLimits {
-  /** An upload that sends nothing for the one is ended; when the process stops, it has the other to arrive. */
+  /**
+   * An upload that sends nothing, or less than 1 KiB per second, for the one is ended; when the process stops, it has the
+   * other to arrive.
+   */
   config: Pick<Config, 'STALL_TIMEOUT_MS' | 'SHUTDOWN_GRACE_MS'>;
   stopping: () => boolean;
 }
@@ -17,6 +20,8 @@ export interface Upload {
 }
 
 const CHECK_MS = 500;
+/** The least average rate, in bytes per second. A client that sends a byte now and then would keep its upload for ever. */
+const LEAST_RATE = 1024;
 
 /**
  * Lets the body of a request take as long as it needs while it makes progress. Node's HTTP server gives a whole request five
@@ -29,17 +34,34 @@ export function watchUpload(req: IncomingMessage, { config, stopping }: UploadLi
   const abort = new AbortController();
   let progressAt = Date.now();
   let stopsAt: number | undefined;
-  const onData = (): void => {
+  // The rate is taken over windows of `stallMs`, one after another.
+  let windowAt = progressAt;
+  let windowBytes = 0;
+  const onData = (chunk: Buffer): void => {
     progressAt = Date.now();
+    windowBytes += chunk.length;
+  };
+  /** Whether a window is over in which too little came. */
+  const isTooSlow = (now: number): boolean => {
+    const passed = now - windowAt;
+    if (passed < stallMs) return false;
+    const slow = windowBytes < (LEAST_RATE * passed) / 1000;
+    windowAt = now;
+    windowBytes = 0;
+    return slow;
   };
   req.on('data', onData);
   const timer = setInterval(
     () => {
       const now = Date.now();
       // Paused: the client is waiting for our disk.
-      if (req.readableFlowing === false) progressAt = now;
+      if (req.readableFlowing === false) {
+        progressAt = windowAt = now;
+        windowBytes = 0;
+      }
       if (stopping()) stopsAt ??= now + graceMs;
-      if (now - progressAt > stallMs) abort.abort(stalled(stallMs));
+      if (now - progressAt > stallMs) abort.abort(stalled('nothing', stallMs));
+      else if (isTooSlow(now)) abort.abort(stalled('less than 1 KiB per second', stallMs));
       else if (stopsAt !== undefined && now >= stopsAt) abort.abort(stopped());
     },
     Math.min(CHECK_MS, stallMs / 4),
@@ -53,8 +75,8 @@ export function watchUpload(req: IncomingMessage, { config, stopping }: UploadLi
   };
 }
 
-const stalled = (ms: number): HeadwayError =>
-  new HeadwayError('upload-stalled', `The upload sent nothing for ${ms / 1000} s. Nothing was kept.`);
+const stalled = (sent: string, ms: number): HeadwayError =>
+  new HeadwayError('upload-stalled', `The upload sent ${sent} for ${ms / 1000} s. Nothing was kept.`);
 
 const stopped = (): HeadwayError =>
   new HeadwayError('unavailable', 'This process is stopping. Nothing was kept; upload the file again.');

@@ -37,11 +37,16 @@ export function reset(follower: Follower): void {
   follower.onEvent({ id: undefined, event: 'reset', data: '{"reason":"rejoined"}' });
 }
 
-/** The position from which a connection serves all of them: empty when one knows nothing, or they are of different lives of the channel. */
+/**
+ * The position from which a connection serves all of them: empty when one knows nothing, or when their epochs differ. Within
+ * one life of the channel, epochs differ when Redis was started again, which may have lost the newest events: then an
+ * offset of one epoch says nothing about the other.
+ */
 export function commonPosition(followers: Iterable<Follower>): string {
   const positions = Array.from(followers, ({ position }) => position);
+  const epochs = new Set(positions.map((position) => position.split('-')[0]));
+  if (epochs.size > 1) return '';
   const parsed = positions.map(parse);
-  if (parsed.some(([life]) => life !== parsed[0]![0])) return '';
   const lowest = Math.min(...parsed.map(([, offset]) => offset));
   return positions[parsed.findIndex(([, offset]) => offset === lowest)] ?? '';
 }

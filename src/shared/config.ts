@@ -147,7 +147,7 @@ export const configSchema = z.object({
   STALL_TIMEOUT_MS: int(100)
     .default(60_000)
     .describe(
-      'A viewer that has read nothing, or an upload that has sent nothing, for this long is dropped, in ms.',
+      'A viewer that has read nothing, or an upload that has sent nothing or less than 1 KiB per second, for this long is dropped, in ms.',
     ),
   TOKEN_SECRET: z
     .string()

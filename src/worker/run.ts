@@ -114,7 +114,7 @@ export class Runs extends Map<string, Run> {
   private ending: (() => void) | undefined;
   /** The process ends of an error that belongs to no run. */
   crashing = false;
-  /** The run that the error has to be of: no other could have caused it. */
+  /** The only run that can have caused the error. */
   guilty: Run | undefined;
 
   begin(jobId: string, run: Run): void {

@@ -1,17 +1,15 @@
 import { readFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type Job, UnrecoverableError } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { STALLED_REASON } from '../shared/lifecycle/snapshot.js';
 import type { Logger } from '../shared/log.js';
 import { queueKey } from '../shared/queues.js';
-import { isRedisFault } from '../shared/redis/faults.js';
+import { untilTaken } from '../shared/redis/until-taken.js';
 import type { Run } from './run.js';
 import { Slots } from './thread/slots.js';
 
 /** A job that has lost its worker this often may be the reason. */
 const SUSPICIOUS = 2;
-const RETRY_MS = 500;
 /** A job waits this long for its turn at most: one that goes before it may take hours, and be innocent too. */
 const MAX_WAIT_MS = 10 * 60_000;
 
@@ -53,16 +51,8 @@ export function createSuspects({ redis, queuePrefix, maxStalls, log }: SuspectsO
   const suspicious = Math.min(SUSPICIOUS, Math.max(maxStalls, 1));
 
   /** A Redis that refuses for a while is no reason for the job to fail. */
-  async function untilDone<T>(run: Run, call: () => Promise<T>): Promise<T> {
-    for (;;) {
-      try {
-        return await call();
-      } catch (error) {
-        if (!isRedisFault(error)) throw error;
-        await sleep(RETRY_MS, undefined, { signal: run.signal }).catch(() => run.signal.throwIfAborted());
-      }
-    }
-  }
+  const patiently = <T>(run: Run, call: () => Promise<T>): Promise<T> =>
+    untilTaken(call, { signal: run.signal });
 
   async function takeTurn(run: Run): Promise<() => void> {
     const late = AbortSignal.timeout(MAX_WAIT_MS);
@@ -85,10 +75,10 @@ export function createSuspects({ redis, queuePrefix, maxStalls, log }: SuspectsO
     async enter(job, run, stalls) {
       const key = keyOf(job);
       const note = (now: number, most: number): Promise<void> =>
-        untilDone(run, () => scripts.noteLosses(key, now, most));
+        patiently(run, () => scripts.noteLosses(key, now, most));
       // The first run of a job has nothing behind it: nothing is asked.
       if (job.attemptsStarted < 2) return () => {};
-      const noted = await untilDone(run, () => redis.hget(key, 'hw:losses'));
+      const noted = await patiently(run, () => redis.hget(key, 'hw:losses'));
       // What goes beyond are runs that were lost while they waited for their turn.
       const losses = Math.min(stalls, noted === null ? suspicious : Number(noted));
       if (losses > maxStalls) {

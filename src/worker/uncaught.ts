@@ -1,11 +1,10 @@
-import type { Logger } from '../shared/log.js';
 import { currentRun, type Run, StopReason } from './run.js';
 
 export interface UncaughtOptions {
-  log: Logger;
+  log: { warn(about: { err: unknown; jobId: string }, message: string): void };
   /**
    * What to do about an error that belongs to no run; for a process that is ours alone. Without, such errors are left to
-   * the process, as if nobody listened here.
+   * the process or thread, as if nobody listened here.
    */
   onFatal?: ((error: unknown) => void) | undefined;
 }
@@ -14,7 +13,8 @@ const listening = new Set<UncaughtOptions>();
 
 /**
  * Gives errors that nobody catches to the runs that they belong to: a rejection that nobody awaits, or an error thrown in
- * a callback, fails the attempt that caused it and not the process with the jobs of others.
+ * a callback, fails the attempt that caused it and not the process with the jobs of others. Each thread has its own
+ * errors, and calls this for itself.
  * @returns what ends it
  */
 export function claimUncaught(options: UncaughtOptions): () => void {
@@ -64,8 +64,8 @@ function blame(run: Run, error: unknown): void {
 }
 
 /**
- * Has errors thrown in microtasks keep their context, which Node forgets for `queueMicrotask` alone. For a process that
- * is ours: it replaces a global.
+ * Has errors thrown in microtasks keep their context, which Node forgets for `queueMicrotask` alone. For a process or
+ * thread that is ours: it replaces a global.
  */
 export function keepMicrotaskOwners(): void {
   const queue = globalThis.queueMicrotask;

@@ -49,11 +49,11 @@ function holdsFor(urlOf: () => string, folderOf: () => string): void {
   ])(
     'may take longer than Node gives a request (%s), and leaves the connection as it was',
     async (_how, head, tail) => {
-      const { socket, answer } = await send(urlOf(), head(20));
+      const { socket, answer } = await send(urlOf(), head(20 * 1024));
       const begun = Date.now();
       for (let sent = 0; sent < 20; sent++) {
         await new Promise((resolve) => setTimeout(resolve, REQUEST_MS / 5));
-        socket.write('x');
+        socket.write('x'.repeat(1024));
       }
       socket.write(tail);
       await until('it is answered', () => answer().includes('"sha256"'));
@@ -78,6 +78,20 @@ function holdsFor(urlOf: () => string, folderOf: () => string): void {
     await until('it is answered', () => answer().includes('}'));
     expect(answer()).toMatch(/^HTTP\/1\.1 408 /);
     expect(answer()).toContain('"code":"upload-stalled"');
+    await until('nothing is left', () => leftovers().length === 0);
+    await done;
+  });
+
+  it.each([
+    ['raw', RAW],
+    ['as a form', FORM],
+  ])('is ended when it sends less than 1 KiB per second (%s)', async (_how, head) => {
+    const { socket, answer, done } = await send(urlOf(), head(1000));
+    const drip = setInterval(() => socket.write('x'), 100);
+    await until('it is answered', () => answer().includes('}'));
+    clearInterval(drip);
+    expect(answer()).toMatch(/^HTTP\/1\.1 408 /);
+    expect(answer()).toContain('less than 1 KiB per second');
     await until('nothing is left', () => leftovers().length === 0);
     await done;
   });

@@ -56,7 +56,46 @@ export default defineJob({
   },
 });
 `;
-const JOBS_DIR = testJobs({ 'reckless.mjs': RECKLESS, 'steered.mjs': STEERED });
+const THREADED = RECKLESS.replace("name: 'reckless',", "name: 'threaded', thread: true,");
+
+/** `leave` returns and leaves an error behind, which is thrown while the `next` job runs in its thread. */
+const LEAVING = `
+import { setTimeout as sleep } from 'node:timers/promises';
+import { threadId } from 'node:worker_threads';
+import { defineJob } from 'headway';
+import { z } from 'zod';
+
+const fail = () => { globalThis.thrown = true; throw new Error('left behind'); };
+const meet = async () => { while (!globalThis.next) await sleep(10); };
+const ways = {
+  rejection: () => void meet().then(fail),
+  timer: () => void meet().then(() => setTimeout(fail)),
+  microtask: () => void meet().then(() => queueMicrotask(fail)),
+};
+export default defineJob({
+  name: 'leaving',
+  input: z.strictObject({ how: z.string() }),
+  result: z.object({ threadId: z.number() }),
+  thread: true,
+  async run({ how }) {
+    if (how !== 'next') {
+      ways[how]();
+      return { threadId };
+    }
+    globalThis.next = true;
+    while (!globalThis.thrown) await sleep(10);
+    // A thread that ends of it ends here.
+    await sleep(50);
+    return { threadId };
+  },
+});
+`;
+const JOBS_DIR = testJobs({
+  'reckless.mjs': RECKLESS,
+  'threaded.mjs': THREADED,
+  'leaving.mjs': LEAVING,
+  'steered.mjs': STEERED,
+});
 const QUICK = { LOCK_DURATION_MS: '1000', STALLED_INTERVAL_MS: '500', JOBS_DIR };
 
 describe('an error that nobody catches', () => {
@@ -119,6 +158,42 @@ describe('an error that nobody catches', () => {
     expect(innocent.names()).toEqual(['waiting', 'active', 'completed']);
     expect(worker!.child.exitCode).toBeNull();
   });
+
+  it.each(['rejection', 'timer', 'microtask', 'abort listener', 'text'])(
+    'in a thread (%s) fails its attempt, and the thread goes on',
+    async (how) => {
+      headway = await startHeadway({ env: { ...QUICK, WORKER_THREADS: '1' } });
+      const options = { attempts: 2, backoff: { type: 'fixed', delayMs: 10 } } as const;
+      const stream = await watch(await headway.client.start('threaded', { how }, options));
+      await stream.ended;
+      expect(stream.names()).toEqual(['waiting', 'active', 'log', 'retrying', 'active', 'log', 'failed']);
+      expect(stream.events.at(-1)!.data.error).toMatchObject({
+        message: how === 'text' ? 'only text' : 'at nobody',
+      });
+      expect(headway.workers[0]!.output()).not.toContain('came to its end');
+    },
+  );
+
+  it.each(['rejection', 'timer', 'microtask'])(
+    'of a job that has ended (%s) is not that of the next job in its thread',
+    async (how) => {
+      headway = await startHeadway({ env: { ...QUICK, WORKER_THREADS: '1', LOG_LEVEL: 'warn' } });
+      const first = await headway.client.start('leaving', { how });
+      const stream = await watch(first);
+      await stream.ended;
+      const next = await watch(await headway.client.start('leaving', { how: 'next' }, { attempts: 1 }));
+      await next.ended;
+      expect(next.names()).toEqual(['waiting', 'active', 'completed']);
+      expect(next.events.at(-1)!.data.result).toEqual(stream.events.at(-1)!.data.result);
+      const [worker] = headway.workers;
+      await until('it is logged', () => worker!.output().includes('left behind'));
+      const line = worker!
+        .output()
+        .split('\n')
+        .find((text) => text.includes('left behind'))!;
+      expect(JSON.parse(line)).toMatchObject({ jobId: first.id, err: { message: 'left behind' } });
+    },
+  );
 
   it('and that belongs to no job ends the process, after what ran beside it is handed back uncounted', async () => {
     // Long locks: nothing is found stalled while the test runs, so what goes on was handed back.

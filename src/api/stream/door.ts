@@ -10,6 +10,10 @@ import { PendingStream, WAITING } from './pending-stream.js';
 const RETRY_MS = 500;
 /** How many of them are tried at once. */
 const AT_ONCE = 50;
+/** How many may wait at a time in a process. */
+const MOST_WAITING = 10_000;
+/** A viewer that may not wait comes back after this long, in ms, and up to as long again, so that they do not come together. */
+const LATER_MS = 3000;
 
 /**
  * Checks what a request for a stream may see, and hands the stream to its audience. Called again while Redis is away, so
@@ -21,13 +25,16 @@ export type Admit = (req: Request, stream: PendingStream) => Promise<void>;
 export interface StreamDoorOptions {
   redis: Redis;
   heartbeatMs: number;
+  /** How many streams may wait at a time; more are told to come back later. */
+  mostWaiting?: number;
   log: Logger;
 }
 
 /**
  * Where all requests for streams come in. An `EventSource` never comes back after a 503. So a stream that cannot be
  * checked while Redis is away is opened without data and begins when Redis answers; one that comes while this process
- * stops is ended at once and comes back to another process.
+ * stops is ended at once and comes back to another process. So does one that would be too many, and one for which the
+ * operator's code takes too long: to ask that code again and again would make it slower.
  */
 export class StreamDoor {
   private readonly waiting = new Map<StreamSink, { stream: PendingStream; admit: Admit }>();
@@ -57,8 +64,9 @@ export class StreamDoor {
       } catch (error) {
         if (!isStream) throw error;
         if (this.closed) return stream.comeBack();
-        if (!isPassing(error)) throw error;
-        await this.hold(stream, admit);
+        if (isPassing(error)) await this.hold(stream, admit);
+        else if (isUnavailable(error)) stream.comeBack(later());
+        else throw error;
       }
     };
   }
@@ -72,10 +80,16 @@ export class StreamDoor {
     }
   }
 
+  private get full(): boolean {
+    return this.waiting.size >= (this.options.mostWaiting ?? MOST_WAITING);
+  }
+
   private async hold(stream: PendingStream, admit: Admit): Promise<void> {
+    if (this.full) return stream.comeBack(later());
     const sink = await stream.wait(this.events);
     if (!sink) return;
-    if (this.closed) return endStream(sink);
+    // Many may have come this far in the same turn.
+    if (this.closed || this.full) return endStream(sink);
     this.waiting.set(sink, { stream, admit });
     this.timer ??= setInterval(() => this.tick(), RETRY_MS);
   }
@@ -131,5 +145,9 @@ export class StreamDoor {
 
 /** Whether the same request may be admitted soon: Redis, or where the keys of tokens are, does not answer. */
 const isPassing = (error: unknown): boolean =>
-  isRedisFault(error) ||
-  (error instanceof HeadwayError && error.code === 'unavailable' && error.cause !== undefined);
+  isRedisFault(error) || (isUnavailable(error) && error.cause !== undefined);
+
+const isUnavailable = (error: unknown): error is HeadwayError =>
+  error instanceof HeadwayError && error.code === 'unavailable';
+
+const later = (): number => LATER_MS + Math.floor(Math.random() * LATER_MS);

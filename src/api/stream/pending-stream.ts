@@ -9,8 +9,10 @@ import {
 } from './handshake.js';
 import { lastEventIdOf } from './request.js';
 
-/** How long an `EventSource` waits before it reconnects. */
-const RETRY = 'retry: 2000\n\n';
+/** How long an `EventSource` waits before it reconnects, in ms. */
+const RETRY_MS = 2000;
+const retry = (ms: number): string => `retry: ${ms}\n\n`;
+const RETRY = retry(RETRY_MS);
 const HEARTBEAT = Buffer.from(': \n\n');
 /** Stands in for the heartbeat until the stream begins, so that a client knows that it is not live yet. */
 export const WAITING = ': waiting\n\n';
@@ -65,10 +67,11 @@ export class PendingStream {
   /**
    * Ends the stream at once with an answer that makes an `EventSource` reconnect. It gives up for good after any status
    * but 200 (WHATWG HTML §9.2.3). Whatever else there is to say, its next request is told.
+   * @param retryMs when it comes back, unless it was told before
    */
-  comeBack(): void {
+  comeBack(retryMs = RETRY_MS): void {
     if (this.sink) return endStream(this.sink);
     this.res.writeHead(200, { ...STREAM_HEADERS, Connection: 'close' });
-    this.res.end(RETRY);
+    this.res.end(retry(retryMs));
   }
 }

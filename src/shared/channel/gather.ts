@@ -5,6 +5,8 @@ export type Gather = (call: () => void) => void;
  * Makes calls at once while they are rare, and in groups while they are frequent: after each call the next ones
  * wait until `windowMs` are over, then all of them are made in one turn, so that they share a pipeline to Redis.
  * In a busy worker that saves most of the system calls; what it costs is a delay of `windowMs` at most.
+ *
+ * A call that throws does not keep the others of its group from being made: the first such error is thrown after them.
  */
 export function createGatherer(windowMs: number): Gather {
   let waiting: Array<() => void> = [];
@@ -15,7 +17,15 @@ export function createGatherer(windowMs: number): Gather {
     waiting = [];
     windowOpen = calls.length > 0;
     if (windowOpen) setTimeout(onWindowEnd, windowMs);
-    for (const call of calls) call();
+    const errors: unknown[] = [];
+    for (const call of calls) {
+      try {
+        call();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    if (errors.length > 0) throw errors[0];
   }
   return (call) => {
     if (windowOpen) return void waiting.push(call);

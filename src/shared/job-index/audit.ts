@@ -4,6 +4,7 @@ import type { SnapshotReader } from '../lifecycle/snapshot.js';
 import type { Logger } from '../log.js';
 import { addressOf, jobIdOf, queueKey } from '../queues.js';
 import { isRedisFault } from '../redis/faults.js';
+import { createHoldKnown } from './hold-known.js';
 import { indexKeys } from './keys.js';
 
 const AT_ONCE = 500;
@@ -43,6 +44,7 @@ export function createAudit(options: AuditOptions): Audit {
       list: LISTS.includes(name),
     })),
   );
+  const holdKnown = createHoldKnown(redis, queuePrefix, faults);
   let place = { set: 0, cursor: '0' };
   let restUntil = 0;
   let running: Promise<void> | undefined;
@@ -60,6 +62,7 @@ export function createAudit(options: AuditOptions): Audit {
   }
 
   async function step(): Promise<void> {
+    if (await holdKnown.step()) return;
     // An empty set is no step: most of them are empty.
     for (let looked = 0; looked === 0; ) {
       const { queue } = sets[place.set]!;
@@ -75,6 +78,7 @@ export function createAudit(options: AuditOptions): Audit {
       if (place.set < sets.length) continue;
       place = { set: 0, cursor: '0' };
       restUntil = Date.now() + REST_MS;
+      holdKnown.restart();
       return;
     }
   }

@@ -16,6 +16,8 @@ export interface IndexKeys {
   sets: string;
   /** A sorted set: which job names which file. */
   files: string;
+  /** A string: when the files of all jobs in the index were noted for the first time, ms since 1970. */
+  filesHeld: string;
   /** What is remembered of a job that is gone. */
   gone(jobId: string): string;
 }
@@ -27,6 +29,7 @@ export const indexKeys = (queuePrefix: string): IndexKeys => ({
   leftovers: `${queuePrefix}.leftovers`,
   sets: `${queuePrefix}.index`,
   files: `${queuePrefix}.index:files`,
+  filesHeld: `${queuePrefix}.files-held`,
   gone: (jobId) => `${queuePrefix}.gone:${jobId}`,
 });
 

@@ -171,7 +171,7 @@ export const isFinished = ({ state }: Pick<JobSnapshot, 'state'>): boolean =>
 /** The last time that a `Date` knows, ms since 1970; no count is larger. */
 const MAX_COUNT = 8.64e15;
 
-/** A count or a time; 0 for what is none. */
+/** A count or a time; 0 if it is not a number. */
 function countIn(value: unknown): number {
   const number = typeof value === 'string' ? Number(value) : value;
   return typeof number === 'number' && number > 0 && number <= MAX_COUNT ? Math.floor(number) : 0;

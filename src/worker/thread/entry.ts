@@ -1,4 +1,4 @@
-import { workerData } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import { PermanentError } from '../../shared/errors.js';
 import { jobFiles } from '../../shared/files/job-files.js';
 import { openFileStore } from '../../shared/files/store.js';
@@ -6,32 +6,52 @@ import { loadDefinition } from '../../shared/registry.js';
 import { explain, validate } from '../../shared/schema.js';
 import type { Outlet } from '../outlet.js';
 import { createReporting } from '../reporting.js';
-import { StopReason } from '../run.js';
+import { currentRun, Run, StopReason } from '../run.js';
+import { claimUncaught, keepMicrotaskOwners } from '../uncaught.js';
 import { ChildCalls } from './child-calls.js';
 import { type PackedError, packError, unpackError } from './errors.js';
 import { openPeer, type Peer } from './peer.js';
-import type { Outcome, ThreadSetup, ThreadTask } from './task.js';
+import type { Leftover, Outcome, ThreadSetup, ThreadTask } from './task.js';
+
+/** The main thread counts the grace time of a run, and then ends this thread. This is the longest time of a timer. */
+const GRACE_MS = 2 ** 31 - 1;
 
 const { files, limits } = workerData as ThreadSetup;
 const store = openFileStore(files);
 
+// A thread works on one job after another: what one has left behind must not fail the next.
+keepMicrotaskOwners();
+claimUncaught({
+  log: {
+    warn({ err, jobId }: { err: unknown; jobId: string }, message: string) {
+      parentPort?.postMessage({ jobId, error: packError(err), message } satisfies Leftover);
+    },
+  },
+});
+
 /** What a thread of the pool does: one attempt at a job, with the context that it would have in the main thread. */
 export default async function runTask(task: ThreadTask): Promise<void> {
-  const stopping = new AbortController();
+  const run = new Run(task.jobId, GRACE_MS);
   const children = new ChildCalls();
   const takings = new Takings();
   const peer = openPeer(task.port, {
     stop(why: StopReason['why'], message: string, cause?: PackedError) {
-      stopping.abort(new StopReason(why, message, cause ? { cause: unpackError(cause) } : {}));
+      run.stop(new StopReason(why, message, cause ? { cause: unpackError(cause) } : {}));
     },
     ...children.offered,
     ...takings.offered,
   });
   const main = attentive(peer);
-  const outcome: Outcome = await perform(task, main, { children, takings }, stopping.signal).then(
-    (result) => ({ result }),
-    (error) => ({ error: packError(error) }),
-  );
+  run.signal.addEventListener('abort', () => {
+    const { why, message, cause } = run.signal.reason as StopReason;
+    if (why === 'uncaught') main.tell('uncaught', message, packError(cause));
+  });
+  const outcome: Outcome = await run
+    .do(() => perform(task, main, { children, takings }, run.signal))
+    .then(
+      (result) => ({ result }),
+      (error) => ({ error: packError(error) }),
+    );
   try {
     await main.call('finish', outcome).catch((error) => {
       const why = new Error(`the result cannot leave its thread: ${error.message}`);
@@ -49,7 +69,8 @@ async function perform(
   signal: AbortSignal,
 ): Promise<unknown> {
   const { file, jobId, attempt, data } = task;
-  const definition = await loadDefinition(file);
+  // What a file begins while it is loaded is not of this run alone.
+  const definition = await currentRun.exit(() => loadDefinition(file));
   const input = await validate(definition.input, data);
   if (input.errors) throw new PermanentError(`the data does not fit the job: ${explain(input.errors)}`);
   // Whether this run is still wanted. From now on this thread may be ended by force.

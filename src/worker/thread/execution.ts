@@ -6,9 +6,9 @@ import { checkInput } from '../contract.js';
 import type { Execution } from '../execution.js';
 import { Newest } from '../newest.js';
 import type { Outlet } from '../outlet.js';
-import type { StopReason } from '../run.js';
+import { StopReason } from '../run.js';
 import { remotePart } from './child-calls.js';
-import { packError, unpackError } from './errors.js';
+import { type PackedError, packError, unpackError } from './errors.js';
 import { openPeer, type Peer } from './peer.js';
 import type { Threads } from './pool.js';
 import type { Outcome } from './task.js';
@@ -42,6 +42,7 @@ export function createThreadExecution(
   let outcome: Outcome | undefined;
   let mayBegin!: () => Promise<void>;
   let child!: (call: number, ...args: ChildArguments) => Promise<unknown>;
+  let stop!: (reason: StopReason) => void;
   // What a method of the context needs of this process is offered here, and called in the thread's entry.
   const peer: Peer = openPeer(port1, {
     progress: (data: Parameters<Outlet['progress']>[0]) => progress.put(data),
@@ -53,6 +54,8 @@ export function createThreadExecution(
     watchers: () => outlet.watchers(),
     begin: () => mayBegin(),
     child: (call: number, ...args: ChildArguments) => child(call, ...args),
+    uncaught: (message: string, cause: PackedError) =>
+      stop(new StopReason('uncaught', message, { cause: unpackError(cause) })),
     finish(what: Outcome) {
       outcome = what;
     },
@@ -70,6 +73,7 @@ export function createThreadExecution(
         peer.tell('stop', why, message, cause && packError(cause));
       };
       run.signal.addEventListener('abort', onStop, { once: true });
+      stop = (reason) => run.stop(reason);
       mayBegin = async () => {
         run.signal.throwIfAborted();
         // Not before: to end a thread that still loads its modules can end the whole process (Node 20).

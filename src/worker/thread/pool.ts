@@ -1,8 +1,9 @@
 import { fileURLToPath } from 'node:url';
 import type { Piscina } from 'piscina';
 import type { Logger } from '../../shared/log.js';
+import { unpackError } from './errors.js';
 import { Place, Slots } from './slots.js';
-import type { ThreadSetup, ThreadTask } from './task.js';
+import type { Leftover, ThreadSetup, ThreadTask } from './task.js';
 
 /** A thread without work is kept for this long: it has its job files loaded. */
 const IDLE_MS = 60_000;
@@ -48,6 +49,9 @@ export function createThreads({ max, setup, log }: ThreadsOptions): Threads {
       recordTiming: false,
     });
     pool.on('error', (error) => log.warn({ err: error }, 'a thread without work came to its end'));
+    pool.on('message', ({ jobId, error, message }: Leftover) => {
+      log.warn({ err: unpackError(error), jobId }, message);
+    });
     return pool;
   }
 

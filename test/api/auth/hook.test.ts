@@ -101,7 +101,15 @@ describe('the code of the operator', () => {
   it('lets nobody in by failing', async () => {
     const token = await sign({ headway: { subscribe: ['**'] } });
     expect(await follow('broken', token)).toBe(500);
-    expect(await follow('slow', token)).toBe(503);
+    expect(await publish('slow', token)).toBe(503);
     expect(headway.api.output()).toContain('no database');
+  });
+
+  it('ends a stream that it takes too long for, so that an EventSource asks again', async () => {
+    const token = await sign({ headway: { subscribe: ['**'] } });
+    const stream = await openStream(`${url}/stream?channel=slow`, { token });
+    await stream.ended;
+    expect(stream.status).toBe(200);
+    expect(stream.raw()).toMatch(/^retry: [3-5]\d{3}\n\n$/);
   });
 });

@@ -38,4 +38,19 @@ describe('a gatherer', () => {
     vi.advanceTimersByTime(20);
     expect(made).toEqual([1, 2, 3, 4]);
   });
+
+  it('makes all calls of a group, also when one of them throws', () => {
+    const gather = createGatherer(10);
+    const made: number[] = [];
+    gather(() => void made.push(1));
+    gather(() => {
+      throw new Error('not this one');
+    });
+    gather(() => void made.push(2));
+    expect(() => vi.advanceTimersByTime(10)).toThrow('not this one');
+    expect(made).toEqual([1, 2]);
+    gather(() => void made.push(3));
+    vi.advanceTimersByTime(20);
+    expect(made).toEqual([1, 2, 3]);
+  });
 });

@@ -216,6 +216,35 @@ describe('the keeper of finished jobs', () => {
     await queue.resume();
   });
 
+  it('holds the files of jobs that a release which held none has indexed, once', async () => {
+    const { trackJob, isHeld } = open();
+    const [delayed, failed, completed] = [(await made()).id, (await made()).id, (await made()).id];
+    await queue.add('n', { file: delayed }, { jobId: 'later', delay: 60_000 });
+    await finished('bad', { file: failed, fail: true });
+    await finished('good', { file: completed });
+    const upgraded = async (): Promise<void> => {
+      await Promise.all(['later', 'bad', 'good'].map((id) => trackJob(`q..${id}`)));
+      await redis.del(`${BULLMQ}.index:files`);
+    };
+    const audit = () => createAudit({ redis, queuePrefix: BULLMQ, queues: ['q'], trackJob, log });
+    await upgraded();
+    const first = audit();
+    await until('they are held', async () => {
+      await first.step();
+      return (await isHeld(delayed)) && (await isHeld(failed));
+    });
+    expect(await redis.zrange(`${BULLMQ}.index:files`, '0', '-1')).toEqual(
+      [`${delayed} q:later`, `${failed} q:bad`].sort(),
+    );
+    expect(Number(await redis.get(`${BULLMQ}.files-held`))).toBeGreaterThan(0);
+    // Long ago, every process of the release before has been replaced.
+    await redis.set(`${BULLMQ}.files-held`, 1);
+    await upgraded();
+    const later = audit();
+    for (let i = 0; i < 20; i++) await later.step();
+    expect(await redis.exists(`${BULLMQ}.index:files`)).toBe(0);
+  });
+
   it('hears of jobs that ended while nobody was there, by looking through all', async () => {
     await Promise.all(Array.from({ length: 700 }, (_, i) => finished(`old-${i}`, { fail: i % 2 === 0 })));
     const { trackJob } = open({ keepMs: 60_000 });

@@ -9,11 +9,11 @@
   ARGV[1]  the id of the process
   ARGV[2]  what it says, JSON; "" when it is about to end
   ARGV[3]  it counts for this long, in ms
-  ARGV[4]  for how long it looks at a dashboard itself, in ms; 0: it does not
+  ARGV[4]  for how long it shows a dashboard itself, in ms; 0: it does not
 
-  Returns {"1" while somebody looks, else ""}, and for who looks himself also {id, JSON, id, JSON, ...}.
+  Returns {"1" if a dashboard is open anywhere, else ""}; a process that shows one also gets {id, JSON, id, JSON, ...}.
 
-  Cost: O(processes) for who looks; else O(log N), and MOST_GONE processes that are forgotten with each call.
+  Cost: O(processes) for a process that shows a dashboard; else O(log N), and MOST_GONE processes that are forgotten with each call.
 ]]
 local MOST_GONE = 100
 

@@ -18,7 +18,7 @@
 local FILE_ID = '^file_' .. string.rep('[%w_-]', 27)
 
 -- Calls visit with each file id in a JSON text; with a quote, with those that are a string of their own.
-local function eachFile(text, quote, visit)
+local function eachFileIn(text, quote, visit)
   local from = 1
   while true do
     local at = string.find(text, quote .. 'file_', from, true)
@@ -63,8 +63,8 @@ bury(KEYS[3], ARGV[5], {
 local left = finishedOn or '0'
 if completed then
   local given, made = {}, {left}
-  eachFile(data or '', '', function(file) given[file] = true end)
-  eachFile(result or '', '"', function(file)
+  eachFileIn(data or '', '', function(file) given[file] = true end)
+  eachFileIn(result or '', '"', function(file)
     if not given[file] then made[#made + 1] = file end
     given[file] = true
   end)
