@@ -129,7 +129,7 @@ describe('a job in a thread of its own', () => {
     ['no such file', { message: expect.stringMatching(/^There is no file/), code: 'permanent' }, 1],
     ['uncloneable', { message: expect.stringMatching(/^the result cannot leave its thread: .*cloned/) }, 2],
     ['exit', { message: 'the thread of the job was ended in its middle (exit code 3)' }, 2],
-    ['uncaught', { message: 'an error that nobody caught ended the thread of the job: thrown at nobody' }, 2],
+    ['uncaught', { message: 'thrown at nobody' }, 2],
   ])('that ends with "%s" fails with that, and with what it said before', async (how, error, attempts) => {
     const { stream } = await start('ends', { how }, { attempts: 2 });
     await stream.ended;
