@@ -151,18 +151,15 @@ export function createPublisher(options: PublisherOptions): Publisher {
     const [slot, body, end] = first!;
     const { record } = numbering ?? {};
     if (record) keys.push(record.key);
-    return new Promise((resolve, reject) => {
-      gather(() => {
-        if (fence?.run && !isRun(redis, fence.run)) return reject(new ServerReplacedError());
-        const head = [command, newEpoch(), slot, body, logLength, ttl, end];
-        const rest = [...fenceArguments(fence), serverRun(redis)];
-        // Arguments at the end that are not needed are left out.
-        if (numbering || further.length > 0) rest.push(...numberingArguments(numbering));
-        scripts
-          .channelPublish(keys.length, ...keys, ...head, ...rest, ...further.flat())
-          .then(resolve, reject);
-      });
-    });
+    async function call(): Promise<PublishReply> {
+      if (fence?.run && !isRun(redis, fence.run)) throw new ServerReplacedError();
+      const head = [command, newEpoch(), slot, body, logLength, ttl, end];
+      const rest = [...fenceArguments(fence), serverRun(redis)];
+      // Arguments at the end that are not needed are left out.
+      if (numbering || further.length > 0) rest.push(...numberingArguments(numbering));
+      return scripts.channelPublish(keys.length, ...keys, ...head, ...rest, ...further.flat());
+    }
+    return new Promise((resolve, reject) => gather(() => void call().then(resolve, reject)));
   }
 
   return {

@@ -69,7 +69,7 @@ export function createOutlet(options: OutletOptions): Outlet {
 
   const warn = (message: string): void => log.warn(message);
   const later = <T>(call: () => Promise<T>): Promise<T> =>
-    new Promise((resolve) => gather(() => resolve(call())));
+    new Promise((resolve, reject) => gather(() => void (async () => call())().then(resolve, reject)));
 
   const events = new ReportQueue<PreparedEvent>({
     async send(entries, first, skip) {
