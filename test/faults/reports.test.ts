@@ -103,12 +103,15 @@ describe('P11: what a job says while Redis', () => {
   let headway: Headway;
   afterEach(() => headway.stop());
 
-  it.each(
-    Object.keys(FAULTS).flatMap((fault) => [
-      [fault, 'in the main thread', TALKER],
-      [fault, 'in a thread', inThread(TALKER)],
+  it.each([
+    ...Object.keys(FAULTS).map((fault) => [fault, 'in the main thread', TALKER]),
+    // The way to Redis is the same from there.
+    ...['refuses writes (READONLY)', 'cuts connections again and again'].map((fault) => [
+      fault,
+      'in a thread',
+      inThread(TALKER),
     ]),
-  )('%s arrives once and in order (%s)', async (fault, _where, source) => {
+  ])('%s arrives once and in order (%s)', async (fault, _where, source) => {
     headway = await startHeadway({
       appendOnly: true,
       env: { JOBS_DIR: testJobs({ 'talker.mjs': source! }) },
