@@ -54,7 +54,7 @@ export default defineJob({
   result: z.object({ lines: z.number() }),
   async run({ lines, length }, ctx) {
     for (let line = 1; line <= lines; line++) {
-      ctx.log(String(line).padEnd(length, '.'));
+      await ctx.log(String(line).padEnd(length, '.'));
       ctx.progress({ current: line, total: lines });
       if (line % 50 === 0) await new Promise((resolve) => setTimeout(resolve, 20));
     }
