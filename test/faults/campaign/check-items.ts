@@ -14,6 +14,7 @@ export interface Run {
   /** When it said what, by kind; number n is at place n - 1. */
   said: Record<Kind, number[]>;
   lastProgress: number;
+  lastProgressAt: number;
 }
 
 export function runsOf(said: readonly Said[]): Map<string, Run> {
@@ -30,12 +31,15 @@ export function runsOf(said: readonly Said[]): Map<string, Run> {
         ending: undefined,
         said: none,
         lastProgress: 0,
+        lastProgressAt: line.at,
       };
       runs.set(line.run, run);
     }
     run.until = line.at;
-    if (line.what === 'progress') run.lastProgress = line.n;
-    else if (line.what === 'return' || line.what === 'throw' || line.what === 'stop') run.ending = line;
+    if (line.what === 'progress') {
+      run.lastProgress = line.n;
+      run.lastProgressAt = line.at;
+    } else if (line.what === 'return' || line.what === 'throw' || line.what === 'stop') run.ending = line;
     else if (line.what !== 'start' && line.what !== 'stage') run.said[line.what][line.n - 1] = line.at;
   }
   return runs;

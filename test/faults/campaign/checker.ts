@@ -172,7 +172,7 @@ export function checkRefusals({ refusals }: ViewerRecord, endedAt: number | unde
   }
 }
 
-/** The last report of a run that completed is the last one that viewers see. */
+/** The last report of a run that completed is the last one that viewers see, unless Redis lost it. */
 function checkLastProgress(
   segment: readonly Seen[],
   end: Seen,
@@ -182,7 +182,7 @@ function checkLastProgress(
 ): void {
   const run = runs.get(end.result ?? '');
   if (end.event !== 'completed' || !run || run.lastProgress === 0) return;
-  if (run.ending && isLost(run.ending.at, windows)) return;
+  if (isLost(run.lastProgressAt, windows) || (run.ending && isLost(run.ending.at, windows))) return;
   const last = segment.findLast(({ progress }) => progress !== undefined)?.progress;
   if (last?.run !== run.run || last.n !== run.lastProgress) {
     const shown = last ? `report ${last.n} of run ${last.run}` : 'none';
