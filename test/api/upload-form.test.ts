@@ -3,7 +3,7 @@ import { readdirSync, readlinkSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
-import express from 'express';
+import express, { type RequestHandler } from 'express';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { jsonBody } from '../../src/api/json-body.js';
 import { problemHandler } from '../../src/api/problem.js';
@@ -17,6 +17,7 @@ const folder = temporaryFolder();
 const store = openFileStore({ dir: folder, ttlMs: 60_000, minFreeBytes: 0, maxBytes: MAX });
 const config = { UPLOAD_MAX_BYTES: MAX, STALL_TIMEOUT_MS: 5000, SHUTDOWN_GRACE_MS: 500 };
 const routes = filesRoutes({ store, config, stopping: () => false });
+const echo: RequestHandler = (req, res) => void res.json(req.body);
 const problems = problemHandler({ error() {} } as never);
 let server: Server;
 let port: number;
@@ -26,13 +27,9 @@ beforeAll(async () => {
   app.use('/v1/files', routes);
   app.use('/behind-raw', express.raw({ type: '*/*' }), routes);
   app.use('/behind-json', express.json(), routes);
-  app.use('/jobs-behind-raw', express.raw({ type: '*/*' }), jsonBody('1mb'), (req, res) =>
-    res.json(req.body),
-  );
-  app.use('/jobs-behind-text', express.text({ type: '*/*' }), jsonBody('1mb'), (req, res) =>
-    res.json(req.body),
-  );
-  app.use('/jobs-behind-json', express.json(), jsonBody('1mb'), (req, res) => res.json(req.body));
+  app.use('/jobs-behind-raw', express.raw({ type: '*/*' }), jsonBody('1mb'), echo);
+  app.use('/jobs-behind-text', express.text({ type: '*/*' }), jsonBody('1mb'), echo);
+  app.use('/jobs-behind-json', express.json(), jsonBody('1mb'), echo);
   app.use(problems);
   server = createServer(app).listen(0, '127.0.0.1');
   await once(server, 'listening');
