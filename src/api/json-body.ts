@@ -1,6 +1,7 @@
 import express, { type RequestHandler } from 'express';
 import { HeadwayError } from '../shared/errors.js';
 import { requireJson } from './require-json.js';
+import { requireUnread } from './unread-body.js';
 
 /** Far more than anybody means. What comes after (schemas, `JSON.stringify`) calls itself for each level. */
 const MAX_DEPTH = 256;
@@ -11,6 +12,11 @@ const MAX_DEPTH = 256;
  */
 export const jsonBody = (limit: number | string): RequestHandler[] => [
   requireJson,
+  (req, _res, next) => {
+    // JSON that the application's own parser has read is as good as ours; text and bytes are not.
+    if (!isObject(req.body) || Buffer.isBuffer(req.body)) requireUnread(req);
+    next();
+  },
   express.json({ limit, strict: true }),
   (req, _res, next) => {
     if (isDeeperThan(req.body, MAX_DEPTH)) {

@@ -13,7 +13,7 @@ import { createSnapshotReader, type SnapshotReader } from './lifecycle/snapshot.
 import type { Logger } from './log.js';
 import { createQueues } from './queues.js';
 import { agreeOnRun } from './redis/server-run.js';
-import { type ConnectionRole, checkRedis, connectRedis, type RedisServer } from './redis.js';
+import { type ConnectionRole, checkRedis, connectRedis, type RedisServer, waitUntilReady } from './redis.js';
 import type { Registry } from './registry.js';
 import { createWebhookQueue } from './webhooks/delivery.js';
 import { createWebhookStore, type WebhookStore } from './webhooks/store.js';
@@ -71,7 +71,12 @@ export async function connectHeadway(
   const patient = role === 'patient';
   const gather: Gather = patient ? createGatherer(GATHER_MS) : (call) => call();
   const publishing = patient ? connectRedis(config.REDIS_URL, 'report') : redis;
-  if (publishing !== redis) await checkRedis(publishing, config.REDIS_URL);
+  // The server has been checked already: this connection only has to be there.
+  await waitUntilReady(publishing, config.REDIS_URL).catch((error) => {
+    redis.disconnect();
+    publishing.disconnect();
+    throw error;
+  });
   if (!agreeOnRun(redis, publishing)) {
     log.warn(
       'Connections to Redis reach different servers: a Redis that lost its last writes is not recognised',

@@ -87,7 +87,7 @@ export class UnusableRedisError extends Error {}
  * @throws UnusableRedisError when it is older than 6.2 or does not answer in `timeoutMs`
  */
 export async function checkRedis(redis: Redis, url: string, timeoutMs = 10_000): Promise<RedisServer> {
-  await answering(redis, url, timeoutMs);
+  await waitUntilReady(redis, url, timeoutMs);
   const info = await redis.info('server');
   const version = /^redis_version:(.*)$/m.exec(info)?.[1]?.trim() ?? '0';
   const [major = 0, minor = 0] = version.split('.').map(Number);
@@ -107,7 +107,11 @@ export async function checkRedis(redis: Redis, url: string, timeoutMs = 10_000):
   };
 }
 
-async function answering(redis: Redis, url: string, timeoutMs: number): Promise<void> {
+/**
+ * Waits until a connection is ready.
+ * @throws UnusableRedisError when the server does not answer in `timeoutMs`
+ */
+export async function waitUntilReady(redis: Redis, url: string, timeoutMs = 10_000): Promise<void> {
   if (redis.status === 'ready') return;
   let lastError: Error | undefined;
   const onError = (error: Error): void => {

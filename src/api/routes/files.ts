@@ -1,14 +1,17 @@
 import { PassThrough, type Readable } from 'node:stream';
-import { Busboy, type BusboyHeaders } from '@fastify/busboy';
 import { type Request, type Response, Router } from 'express';
 import type { Config } from '../../shared/config.js';
 import { HeadwayError } from '../../shared/errors.js';
 import type { FileStore, StoredFile } from '../../shared/files/store.js';
 import { methods } from '../problem.js';
+import { requireUnread } from '../unread-body.js';
+import { readForm } from '../upload-form.js';
 import { type UploadLimits, watchUpload } from '../uploading.js';
 
 /** How long a client that is refused may go on sending, in ms. */
 const LINGER_MS = 5000;
+/** The form around a file may have this many bytes. */
+const FORM_BYTES = 64 * 1024;
 
 export interface FilesRoutesOptions {
   store: FileStore;
@@ -23,6 +26,7 @@ export function filesRoutes({ store, config, stopping }: FilesRoutesOptions): Ro
   return router;
 
   async function upload(req: Request, res: Response): Promise<void> {
+    requireUnread(req);
     const { signal, end } = watchUpload(req, { config, stopping });
     try {
       const file = req.is('multipart/form-data') ? await multipart(req, signal) : await raw(req, signal);
@@ -49,63 +53,14 @@ export function filesRoutes({ store, config, stopping }: FilesRoutesOptions): Ro
   async function multipart(req: Request, signal: AbortSignal): Promise<StoredFile> {
     const length = contentLength(req);
     // The form around the file is small; a body this much larger cannot hold a file that fits.
-    if (length !== undefined && length > config.UPLOAD_MAX_BYTES + 64 * 1024) {
+    if (length !== undefined && length > config.UPLOAD_MAX_BYTES + FORM_BYTES) {
       throw new HeadwayError(
         'file-too-large',
         `The file is larger than the ${config.UPLOAD_MAX_BYTES} bytes that this service takes.`,
       );
     }
-    return new Promise<StoredFile>((resolve, reject) => {
-      let saved: Promise<StoredFile> | undefined;
-      // A stream of our own between parser and disk: the parser's own says nothing when it is destroyed.
-      const part = new PassThrough();
-      const parser = formParser(req);
-      parser.on('file', (field, content, name) => {
-        // The parser reports the same error; but it may do so before anybody reads the part.
-        content.on('error', () => {});
-        if (field !== 'file' || saved) {
-          content.resume();
-          const detail = saved
-            ? 'Send one file at a time.'
-            : `The file belongs into the field "file", not ${JSON.stringify(field)}.`;
-          return fail(new HeadwayError('invalid-request', detail));
-        }
-        saved = store.save(name || 'file', (content as Readable).pipe(part), undefined, length);
-        saved.catch(fail);
-      });
-      parser.on('finish', () => {
-        if (saved) saved.then(resolve, reject);
-        else reject(new HeadwayError('invalid-request', 'The form has no field "file".'));
-      });
-      parser.on('error', (error) =>
-        fail(new HeadwayError('upload-aborted', `The form could not be read: ${(error as Error).message}`)),
-      );
-      req.on('close', () => {
-        if (!req.complete)
-          fail(new HeadwayError('upload-aborted', 'The connection ended before the file was whole.'));
-      });
-      signal.addEventListener('abort', () => fail(signal.reason));
-      req.pipe(parser);
-
-      function fail(error: unknown): void {
-        req.unpipe(parser);
-        parser.destroy();
-        // What was saved of it is removed; a file that was already whole is nobody's and expires.
-        part.destroy();
-        reject(error);
-      }
-    });
-  }
-}
-
-function formParser(req: Request): InstanceType<typeof Busboy> {
-  try {
-    return new Busboy({
-      headers: req.headers as BusboyHeaders,
-      limits: { fields: 20, fieldSize: 64 * 1024, files: 2 },
-    });
-  } catch (error) {
-    throw new HeadwayError('invalid-request', `The form could not be read: ${(error as Error).message}`);
+    const maxBytes = config.UPLOAD_MAX_BYTES + FORM_BYTES;
+    return readForm(req, { store, signal, length, maxBytes });
   }
 }
 

@@ -171,6 +171,8 @@ export function openFileStore({ dir, ttlMs, minFreeBytes, maxBytes }: FileStoreO
       },
     });
     try {
+      // It may have been given up meanwhile. A pipeline that begins with a stream that has ended never ends itself.
+      if (content.destroyed) throw content.errored ?? aborted();
       await pipeline(content, measure, createWriteStream(join(work, 'content'), { mode: 0o600 }));
       if (expectedBytes !== undefined && size !== expectedBytes) throw aborted();
       return await finish(work, { id, name: cleanFileName(name), size, sha256: hash.digest('hex') });

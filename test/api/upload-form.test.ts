@@ -1,0 +1,166 @@
+import { once } from 'node:events';
+import { readdirSync, readlinkSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import { join } from 'node:path';
+import express, { type RequestHandler } from 'express';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { jsonBody } from '../../src/api/json-body.js';
+import { problemHandler } from '../../src/api/problem.js';
+import { filesRoutes } from '../../src/api/routes/files.js';
+import { openFileStore } from '../../src/shared/files/store.js';
+import { temporaryFolder } from '../support/processes.js';
+import { until } from '../support/until.js';
+
+const MAX = 200_000;
+const folder = temporaryFolder();
+const store = openFileStore({ dir: folder, ttlMs: 60_000, minFreeBytes: 0, maxBytes: MAX });
+const config = { UPLOAD_MAX_BYTES: MAX, STALL_TIMEOUT_MS: 5000, SHUTDOWN_GRACE_MS: 500 };
+const routes = filesRoutes({ store, config, stopping: () => false });
+const echo: RequestHandler = (req, res) => void res.json(req.body);
+const problems = problemHandler({ error() {} } as never);
+let server: Server;
+let port: number;
+
+beforeAll(async () => {
+  const app = express();
+  app.use('/v1/files', routes);
+  app.use('/behind-raw', express.raw({ type: '*/*' }), routes);
+  app.use('/behind-json', express.json(), routes);
+  app.use('/jobs-behind-raw', express.raw({ type: '*/*' }), jsonBody('1mb'), echo);
+  app.use('/jobs-behind-text', express.text({ type: '*/*' }), jsonBody('1mb'), echo);
+  app.use('/jobs-behind-json', express.json(), jsonBody('1mb'), echo);
+  app.use(problems);
+  server = createServer(app).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  port = (server.address() as AddressInfo).port;
+});
+afterAll(() => {
+  server.closeAllConnections();
+  server.close();
+});
+
+/** The files in the store, and those that this process holds open there. */
+const kept = (): string[] => readdirSync(folder).filter((name) => name !== 'tmp');
+const begun = (): string[] => (readdirSync(folder).includes('tmp') ? readdirSync(join(folder, 'tmp')) : []);
+const open = (): string[] =>
+  readdirSync('/proc/self/fd').filter((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`).startsWith(folder);
+    } catch {
+      return false;
+    }
+  });
+
+const part = (disposition = 'form-data; name="file"; filename="a.txt"', content = 'hello'): string =>
+  `--b\r\nContent-Disposition: ${disposition}\r\n\r\n${content}\r\n`;
+
+/** Sends a form, whole or byte by byte, so that the parser meets its ends in every place. */
+async function send(body: string, bytewise = false) {
+  const socket = connect(port, '127.0.0.1');
+  const closed = once(socket, 'close');
+  let answer = '';
+  socket.setEncoding('utf8').on('data', (chunk) => (answer += chunk));
+  socket.setNoDelay(true);
+  socket.write(
+    `POST /v1/files HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n`,
+  );
+  for (const piece of bytewise ? Buffer.from(body).map((byte) => byte) : []) {
+    socket.write(Buffer.from([piece]));
+    await new Promise(setImmediate);
+  }
+  if (!bytewise) socket.write(body);
+  await closed;
+  const [head, text] = answer.split('\r\n\r\n');
+  return { status: Number(head!.split(' ')[1]), body: JSON.parse(text!) };
+}
+
+describe('a form that is broken', () => {
+  const cases: Array<[string, string]> = [
+    ['ends in half a boundary', `${part()}--b`],
+    ['ends with one dash', `${part()}--b-`],
+    ['ends with one dash and a line end', `${part()}--b-\r\n`],
+    ['goes on after the boundary', `${part()}--b\r\n`],
+    ['ends with another boundary', `${part()}--bx--\r\n`],
+    ['has no end', part()],
+    ['has a second part without a head', `${part()}--b\r\nnonsense`],
+    [
+      'has a second part that is cut off',
+      `${part()}--b\r\nContent-Disposition: form-data; name="x"\r\n\r\nab`,
+    ],
+    ['has a second file', `${part()}${part()}--b--\r\n`],
+    ['has a file in another field', `${part()}${part('form-data; name="o"; filename="o"')}--b--\r\n`],
+    ['has too many parts', `${part()}${part('form-data; name="k"', 'v').repeat(100)}--b--\r\n`],
+  ];
+  it.each(cases)('leaves nothing behind: it %s', async (_what, body) => {
+    const before = kept();
+    for (const bytewise of body.length < 500 ? [false, true] : [false]) {
+      expect((await send(body, bytewise)).status).toBe(400);
+      // At the time of the answer already.
+      expect([kept(), begun()]).toEqual([before, []]);
+      await until('nothing is open', () => open().length === 0);
+    }
+  });
+});
+
+describe('the name of a file in a form', () => {
+  it.each([
+    [`filename="a.txt"; filename*=UTF-8''%e2%82%ac.txt`, '€.txt'],
+    [`filename*=UTF-8''%e2%82%ac.txt; filename="a.txt"`, '€.txt'],
+    [`filename*=utf-8'de'%C3%A4.txt; filename=x.txt`, 'ä.txt'],
+    [`filename*=iso-8859-1''%e4.txt`, 'ä.txt'],
+    [`filename*="UTF-8''%e2%82%ac.txt"`, '€.txt'],
+    [`filename="a.txt"; filename*=UTF-8''%zz%ff`, 'a.txt'],
+    [`filename*=klingon''%41; filename="a.txt"`, 'a.txt'],
+    ['filename=plain.txt', 'plain.txt'],
+    ['FileName = "spaces around.txt"', 'spaces around.txt'],
+    ['filename="a;b=c.txt"', 'a;b=c.txt'],
+    ['filename="a\\"b.txt"', 'ab.txt'],
+    ['filename="a%22b.txt"', 'ab.txt'],
+    ['filename="100%.txt"', '100%.txt'],
+    ['filename="C:\\dir\\file.txt"', 'file.txt'],
+    ['filename="ü€.txt"', 'ü€.txt'],
+    ['x="; filename=evil.txt"; filename="good.txt"', 'good.txt'],
+  ])('is read from %s', async (parameters, name) => {
+    const { status, body } = await send(`${part(`form-data; name="file"; ${parameters}`)}--b--\r\n`);
+    expect([status, body.name]).toEqual([201, name]);
+  });
+});
+
+describe('a field in which no file was chosen', () => {
+  const empty = part('form-data; name="file"; filename=""\r\nContent-Type: application/octet-stream', '');
+  it('is no file', async () => {
+    const { status, body } = await send(`${empty}--b--\r\n`);
+    expect([status, body.detail]).toEqual([400, 'The form has no file in the field "file".']);
+    expect((await send(`${part('form-data; name="file"')}--b--\r\n`)).status).toBe(400);
+  });
+  it('does not stand in the way of one that was', async () => {
+    const other = empty.replace('"file"', '"other"');
+    expect((await send(`${other}${empty}${part()}${empty}--b--\r\n`)).body).toMatchObject({ size: 5 });
+  });
+  it('is told from a file that is empty, or has no name', async () => {
+    const named = part('form-data; name="file"; filename="a.txt"', '');
+    expect((await send(`${named}--b--\r\n`)).body).toMatchObject({ name: 'a.txt', size: 0 });
+    const nameless = part('form-data; name="file"; filename=""', 'x');
+    expect((await send(`${nameless}--b--\r\n`)).body).toMatchObject({ name: 'file', size: 1 });
+  });
+});
+
+it.each([
+  ['an upload', 'behind-raw?name=x', 'text/plain', 'words'],
+  ['an upload of JSON', 'behind-json?name=x', 'application/json', '{"a":1}'],
+  ['a form', 'behind-raw', 'multipart/form-data; boundary=b', `${part()}--b--\r\n`],
+  ['JSON read as bytes', 'jobs-behind-raw', 'application/json', '{"a":1}'],
+  ['JSON read as text', 'jobs-behind-text', 'application/json', '{"a":1}'],
+])('%s whose body the application has read says so', async (_what, path, type, body) => {
+  const headers = { 'Content-Type': type };
+  const response = await fetch(`http://127.0.0.1:${port}/${path}`, { method: 'POST', headers, body });
+  expect(response.status).toBe(500);
+  expect(await response.json()).toMatchObject({ detail: expect.stringContaining('before Headway did') });
+});
+
+it('JSON that the application has parsed is taken as it is', async () => {
+  const headers = { 'Content-Type': 'application/json' };
+  const init = { method: 'POST', headers, body: '{"a":1}' };
+  expect(await (await fetch(`http://127.0.0.1:${port}/jobs-behind-json`, init)).json()).toEqual({ a: 1 });
+});
