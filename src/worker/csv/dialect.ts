@@ -44,6 +44,7 @@ export function findDialect(
   return {
     delimiter: best.score > 0 || delimiter ? best.delimiter : ',',
     padded: isPadded(records),
+    width: best.width,
     headerLine: header.line + firstLine - 1,
     titles: header.titles,
     headerDoubtful: looksLikeRow(records, header.index),
