@@ -17,6 +17,28 @@ interface Variant {
 
 type Digest = 'sha256' | 'sha1' | 'sha384' | 'sha512' | 'sha3-256' | 'sha3-512' | 'blake2b512' | 'md5';
 
+type Encoding =
+  | 'utf-8'
+  | 'utf-16le'
+  | 'utf-16be'
+  | 'windows-1250'
+  | 'windows-1251'
+  | 'windows-1252'
+  | 'windows-1253'
+  | 'windows-1254'
+  | 'windows-1257'
+  | 'iso-8859-2'
+  | 'iso-8859-15'
+  | 'koi8-r'
+  | 'macintosh'
+  | 'cp437'
+  | 'cp850'
+  | 'shift_jis'
+  | 'euc-jp'
+  | 'gb18030'
+  | 'big5'
+  | 'euc-kr';
+
 /**
  * The kinds of job that a client knows unless it is told others; add yours by declaration merging, or say
  * `createClient<typeof jobs>()`. Those that Headway comes with are written down here, so that a page needs neither its
@@ -28,12 +50,19 @@ export interface JobMap {
     result: { algorithm: Digest; digest: string; bytes: number };
   };
   'csv-import': {
-    data: { file: string; delimiter?: string };
+    data: {
+      file: string;
+      delimiter?: string;
+      encoding?: Encoding;
+      header?: 'first' | 'none';
+      allowEmpty?: boolean;
+    };
     result: {
       rows: number;
       imported: number;
       rejected: number;
       columns: Array<{ name: string; type: 'integer' | 'number' | 'boolean' | 'date' | 'text' }>;
+      warnings: string[];
       database: ResultFile;
       report: ResultFile;
     };

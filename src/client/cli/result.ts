@@ -29,6 +29,7 @@ export async function giveResult(
   result: unknown,
   path: string | undefined,
 ): Promise<void> {
+  if (!session.json) for (const warning of warningsIn(result)) say(`Warning: ${safeLine(warning)}`);
   if (path === undefined) {
     if (!session.json) print(safeJson(result, 2));
     return;
@@ -43,6 +44,14 @@ export async function giveResult(
   for (const file of files) {
     await saveFile(session, jobId, file, join(path, freeName(file.name, taken)));
   }
+}
+
+/** What a job says about its result in the field `warnings`. */
+function warningsIn(result: unknown): string[] {
+  const given = (result as { warnings?: unknown } | null)?.warnings;
+  return Array.isArray(given)
+    ? given.filter((warning): warning is string => typeof warning === 'string')
+    : [];
 }
 
 const isFolder = (path: string): Promise<boolean> =>

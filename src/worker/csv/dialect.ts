@@ -1,37 +1,154 @@
-import { open } from 'node:fs/promises';
-import { PermanentError } from '../../shared/errors.js';
+import type { parse as parseCsv } from 'csv-parse/sync';
+import { type CsvRecord, type Dialect, RecordSplitter } from './splitter.js';
+import { typeOf } from './types.js';
 
+/** Which comes first is taken when two fit equally well: commas are also in prose and in numbers. */
+const DELIMITERS = ['\t', '|', ';', ','];
 const SAMPLE_BYTES = 64 * 1024;
-const DELIMITERS = [',', ';', '\t', '|'];
+/** With a wrong delimiter each line may be broken, which is slow to read. */
+const SAMPLE_LINES = 200;
+/** Titles before the header are looked for in this many records. */
+const MAX_TITLES = 40;
 
-/**
- * Looks at the start of a file: is it text, and what separates its fields?
- * @throws PermanentError for a file that is no CSV in UTF-8
- */
-export async function sniffDelimiter(path: string): Promise<string> {
-  const file = await open(path);
-  try {
-    const { bytesRead, buffer } = await file.read(Buffer.alloc(SAMPLE_BYTES), 0, SAMPLE_BYTES, 0);
-    const sample = buffer.subarray(0, bytesRead);
-    if (bytesRead === 0) throw new PermanentError('the file is empty');
-    if ((sample[0] === 0xff && sample[1] === 0xfe) || (sample[0] === 0xfe && sample[1] === 0xff)) {
-      throw new PermanentError('the file is UTF-16; save it as UTF-8');
-    }
-    if (sample.includes(0)) throw new PermanentError('this is not a CSV file: it has binary content');
-    return mostFrequentDelimiter(sample.toString('utf8'));
-  } finally {
-    await file.close();
-  }
+/** How a file is to be read, and what its beginning is. */
+export interface FileDialect extends Dialect {
+  /** The line in which the header begins; the lines before it hold no rows. */
+  headerLine: number;
+  /** How many lines of titles are before the header. */
+  titles: number;
+  /** The first line looks like a row, not like names of columns. */
+  headerDoubtful: boolean;
 }
 
-/** The delimiter that is most frequent outside quotes in the first line; a comma when there is none. */
-export function mostFrequentDelimiter(text: string): string {
-  const counts = new Map(DELIMITERS.map((delimiter) => [delimiter, 0]));
-  let quoted = false;
-  for (const char of text) {
-    if (char === '"') quoted = !quoted;
-    else if (!quoted && char === '\n') break;
-    else if (!quoted && counts.has(char)) counts.set(char, counts.get(char)! + 1);
+/**
+ * Looks at the start of a file: what separates its fields, which line is the header?
+ * @param text the start of the file, or all of it
+ * @param whole whether it is all of it
+ */
+export function findDialect(
+  parse: typeof parseCsv,
+  text: Buffer,
+  whole: boolean,
+  given: string | undefined,
+): FileDialect {
+  const instruction = excelInstruction(text);
+  const firstLine = instruction ? 2 : 1;
+  const sample = sampleOf(text.subarray(instruction?.bytes ?? 0), whole);
+  const delimiter = given ?? instruction?.delimiter;
+  const candidates = (delimiter ? [delimiter] : DELIMITERS).map((candidate) =>
+    examine(parse, sample, candidate, true),
+  );
+  const best = candidates.reduce((one, other) => (other.score > one.score ? other : one));
+  const { records } = examine(parse, sample, best.delimiter, false);
+  const header = findHeader(records, best.width);
+  return {
+    delimiter: best.score > 0 || delimiter ? best.delimiter : ',',
+    padded: isPadded(records),
+    width: best.width,
+    headerLine: header.line + firstLine - 1,
+    titles: header.titles,
+    headerDoubtful: looksLikeRow(records, header.index),
+  };
+}
+
+/** `sep=;` in the first line tells Excel the delimiter, whatever the rest looks like. */
+function excelInstruction(text: Buffer): { delimiter: string; bytes: number } | undefined {
+  const match = /^"?sep=([^"\r\n])"?[,;\t]*(\r\n|\r|\n)/i.exec(text.subarray(0, 100).toString());
+  return match ? { delimiter: match[1]!, bytes: Buffer.byteLength(match[0]) } : undefined;
+}
+
+/** The start of a text, in whole lines as far as it has any. */
+function sampleOf(text: Buffer, whole: boolean): Buffer {
+  let lines = 0;
+  for (let i = 0; i < Math.min(text.length, SAMPLE_BYTES); i++) {
+    if (text[i] !== 10 && text[i] !== 13) continue;
+    if (++lines === SAMPLE_LINES) return text.subarray(0, i + 1);
   }
-  return [...counts].reduce((best, next) => (next[1] > best[1] ? next : best))[0];
+  if (whole && text.length <= SAMPLE_BYTES) return text;
+  const start = text.subarray(0, SAMPLE_BYTES);
+  const end = Math.max(start.lastIndexOf(10), start.lastIndexOf(13));
+  return end > 0 ? start.subarray(0, end) : start;
+}
+
+type GoodRecord = Extract<CsvRecord, { fields: string[] }>;
+
+/** How well a delimiter fits: most records have the same number of fields, and more than one. */
+function examine(parse: typeof parseCsv, sample: Buffer, delimiter: string, strict: boolean) {
+  const splitter = new RecordSplitter(parse, { delimiter, padded: false, strict });
+  const all = [...splitter.push(sample), ...splitter.end()];
+  const records = all.filter((record): record is GoodRecord => 'fields' in record);
+  const counts = new Map<number, number>();
+  for (const { fields } of records) {
+    // Some programs end lines with a delimiter that has no field after it, others leave empty fields out.
+    const width = fields.length;
+    if (width > 1) counts.set(width, (counts.get(width) ?? 0) + 1);
+  }
+  const [width, count] = [...counts].reduce((one, other) => (other[1] > one[1] ? other : one), [1, 0]);
+  const inHeader = records[0]?.fields.length === width ? 1.2 : 1;
+  const inQuotes = records.some(({ fields }) => fields.some((field) => field.startsWith('"'))) ? 0.5 : 1;
+  const score = count === 0 ? 0 : (count / all.length) * (1 - 1 / width) * inHeader * inQuotes;
+  return { delimiter, width: usualWidth(records), records, score };
+}
+
+const widthOf = (fields: string[]): number => fields.findLastIndex((field) => field.trim() !== '') + 1;
+
+/** How many fields most records have something in, counted up to the last such field. */
+function usualWidth(records: GoodRecord[]): number {
+  const counts = new Map<number, number>();
+  for (const { fields } of records) counts.set(widthOf(fields), (counts.get(widthOf(fields)) ?? 0) + 1);
+  return [...counts].reduce((one, other) => (other[1] > one[1] ? other : one), [1, 0])[0];
+}
+
+/**
+ * Finds the header: the first record, unless that is narrower than the rows and a later one has all the names. For two
+ * columns of text a title cannot be told from a header, so these have to have numbers or dates below.
+ */
+function findHeader(records: GoodRecord[], width: number): { line: number; index: number; titles: number } {
+  const first = { line: records[0]?.line ?? 1, index: 0, titles: 0 };
+  const isTitle = ({ fields }: GoodRecord): boolean =>
+    widthOf(fields) < width || (fields[0]!.startsWith('#') && widthOf(fields) !== width);
+  if (width < 2 || !records[0] || !isTitle(records[0])) return first;
+  const index = records.findIndex((record) => !isTitle(record));
+  const header = records[index];
+  if (!header || index > MAX_TITLES) return first;
+  const names = header.fields.slice(0, widthOf(header.fields));
+  const isName = (name: string): boolean => ['text', 'empty'].includes(typeOf(name));
+  const empty = names.filter((name) => name.trim() === '').length;
+  if (!names.every(isName) || empty > names.length / 3) return first;
+  const rows = records.slice(index + 1, index + 20);
+  const typed = rows.some(({ fields }) => fields.some((field) => !isName(field)));
+  if (width < 3 && !typed) return first;
+  return { line: header.line, index, titles: header.line - 1 };
+}
+
+/** Whether each field but the first begins with a space wherever it has anything in it. */
+function isPadded(records: GoodRecord[]): boolean {
+  let padded = 0;
+  for (const { fields } of records) {
+    for (let i = 1; i < fields.length; i++) {
+      if (fields[i] === '') continue;
+      if (!/^ \S|^ {2,}\S|^ +$/.test(fields[i]!)) return false;
+      padded++;
+    }
+  }
+  return padded > 0;
+}
+
+/** Whether a header has dates, or the same kinds of numbers as the rows below; years are good names of columns. */
+function looksLikeRow(records: GoodRecord[], index: number): boolean {
+  const header = records[index]?.fields ?? [];
+  const rows = records.slice(index + 1, index + 21);
+  if (rows.length === 0) return false;
+  const kinds = header.map((field) => typeOf(field));
+  const typed = kinds.flatMap((kind, i) => (kind === 'text' || kind === 'empty' ? [] : [i]));
+  if (typed.length === 0) return false;
+  if (typed.every((i) => /^(19|20)\d\d$/.test(header[i]!.trim()))) return false;
+  if (typed.length > 1 && typed.every((i, n) => n === 0 || Number(header[i]) === Number(header[i - 1]) + 1)) {
+    return false;
+  }
+  return kinds.every((kind, i) => {
+    const below = rows.map(({ fields }) => typeOf(fields[i] ?? ''));
+    const isTyped = (of: string): boolean => of !== 'text' && of !== 'empty';
+    return kind === 'text' ? !below.every((of) => isTyped(of)) : kind === 'empty' || below.some(isTyped);
+  });
 }

@@ -1,6 +1,6 @@
-import type { Column } from './columns.js';
-import type { CsvRecord } from './records.js';
+import { type Column, fitted } from './columns.js';
 import type { RejectionReport } from './report.js';
+import type { CsvRecord } from './splitter.js';
 import { sqlType, toSql } from './types.js';
 
 /** How many rows are inserted at a stretch: the process does nothing else meanwhile (some 10 ms). */
@@ -13,7 +13,13 @@ export interface Table {
   close(): void;
 }
 
-export async function createTable(path: string, columns: Column[], report: RejectionReport): Promise<Table> {
+/** @param named a row has at least so many fields */
+export async function createTable(
+  path: string,
+  columns: Column[],
+  named: number,
+  report: RejectionReport,
+): Promise<Table> {
   const { default: Database } = await import('libsql');
   const database = new Database(path);
   // The file is new and nobody else's: when this process dies it is thrown away.
@@ -25,20 +31,26 @@ export async function createTable(path: string, columns: Column[], report: Rejec
 
   function convert(record: CsvRecord): Array<string | number | null> | undefined {
     if ('error' in record) {
-      report.add(record.line, '', record.error, '');
+      report.add(record.line, '', record.error, record.excerpt);
       return undefined;
     }
-    const { fields, line } = record;
-    if (fields.length !== columns.length) {
-      report.add(line, '', `${fields.length} fields instead of ${columns.length}`, fields.join(' | '));
+    const { line } = record;
+    const fields = fitted(record.fields, named, columns.length);
+    if (!fields) {
+      report.add(
+        line,
+        '',
+        `${record.fields.length} fields instead of ${columns.length}`,
+        record.fields.join(' | '),
+      );
       return undefined;
     }
     const row = new Array<string | number | null>(columns.length);
     for (let i = 0; i < columns.length; i++) {
       const { name, type } = columns[i]!;
-      const value = toSql(fields[i]!, type);
+      const value = toSql(fields[i] ?? '', type);
       if (value === undefined) {
-        report.add(line, name, `not of type ${type}`, fields[i]!);
+        report.add(line, name, `not of type ${type}`, fields[i] ?? '');
         return undefined;
       }
       row[i] = value;
@@ -54,7 +66,8 @@ export async function createTable(path: string, columns: Column[], report: Rejec
         for (const record of records.slice(from, from + ROWS_AT_ONCE)) {
           const row = convert(record);
           if (!row) continue;
-          statement.run(...row);
+          // As one list: libsql takes a lone NULL for an object of named values.
+          statement.run(row);
           imported++;
         }
         database.exec('COMMIT');

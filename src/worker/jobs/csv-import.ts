@@ -1,12 +1,14 @@
 import { z } from 'zod';
+import { PermanentError } from '../../shared/errors.js';
 import { fileId, resultFile } from '../../shared/files/reference.js';
 import { defineJob } from '../../shared/job.js';
 import { detectColumns } from '../csv/columns.js';
-import { sniffDelimiter } from '../csv/dialect.js';
-import { readRecords } from '../csv/records.js';
+import { detectEncoding, encodings } from '../csv/encoding.js';
+import { openCsv, readRecords } from '../csv/records.js';
 import { RejectionReport } from '../csv/report.js';
 import { createTable } from '../csv/table.js';
 import { columnTypes } from '../csv/types.js';
+import { warningsOf } from '../csv/warnings.js';
 
 export default defineJob({
   name: 'csv-import',
@@ -19,23 +21,35 @@ export default defineJob({
       .regex(/[^"\r\n]/)
       .optional()
       .describe('Separates the fields; found out when left empty'),
+    encoding: z.enum(encodings).optional().describe('Of the text; found out when left empty'),
+    header: z
+      .enum(['first', 'none'])
+      .optional()
+      .describe('"none": the file has no line with the names of its columns'),
+    allowEmpty: z.boolean().optional().describe('Completes even if every row is rejected'),
   }),
   result: z.object({
     rows: z.number().int(),
     imported: z.number().int(),
     rejected: z.number().int(),
     columns: z.array(z.object({ name: z.string(), type: z.enum(columnTypes) })),
+    warnings: z.array(z.string()),
     database: resultFile,
     report: resultFile,
   }),
   stages: { detect: 1, import: 2 },
-  async run({ file, delimiter: given }, ctx) {
-    const source = await ctx.files.open(file);
-    const delimiter = given ?? (await sniffDelimiter(source.path));
+  async run({ file, delimiter, encoding: given, header, allowEmpty }, ctx) {
+    const upload = await ctx.files.open(file);
+    const encoding = await detectEncoding(upload.path, given, ctx.signal);
+    const source = await openCsv(upload.path, encoding, delimiter, ctx.signal);
+    const hasHeader = header !== 'none';
 
     ctx.stage('detect');
-    const { columns, rows } = await detectColumns(source.path, delimiter, ctx.signal, (bytes) =>
-      ctx.progress({ current: bytes, total: source.size, unit: 'bytes', message: 'Reading the columns' }),
+    const { columns, named, rows } = await detectColumns(
+      readRecords(source, ctx.signal, (bytes) =>
+        ctx.progress({ current: bytes, total: upload.size, unit: 'bytes', message: 'Reading the columns' }),
+      ),
+      hasHeader,
     );
     ctx.log(
       `${rows} rows, ${columns.length} columns: ${columns.map(({ name, type }) => `${name} (${type})`).join(', ')}`.slice(
@@ -46,17 +60,22 @@ export default defineJob({
 
     ctx.stage('import');
     const counts = { imported: 0, rejected: 0 };
-    const stem = source.name.replace(/\.[^.]*$/, '');
+    let blank = 0;
+    let reasons = '';
+    const stem = upload.name.replace(/\.[^.]*$/, '');
     let database: z.infer<typeof resultFile> | undefined;
     const report = await ctx.files.create(`${stem}-rejected.csv`, async (reportPath) => {
       const rejections = new RejectionReport(reportPath);
       database = await ctx.files.create(`${stem}.sqlite`, async (path) => {
-        const table = await createTable(path, columns, rejections);
+        const table = await createTable(path, columns, named, rejections);
         try {
-          let header = true;
-          for await (const records of readRecords(source.path, delimiter, ctx.signal)) {
-            if (header) records.shift();
-            header = false;
+          let isHeader = hasHeader;
+          const batches = readRecords(source, ctx.signal, undefined, (count) => {
+            blank = count;
+          });
+          for await (const records of batches) {
+            if (isHeader) records.shift();
+            isHeader = false;
             const { imported, rejected } = await table.insert(records);
             counts.imported += imported;
             counts.rejected += rejected;
@@ -70,10 +89,25 @@ export default defineJob({
         } finally {
           table.close();
         }
+        reasons = rejections.summary();
+        if (counts.rejected > 0 && counts.imported === 0 && !allowEmpty) {
+          throw new PermanentError(
+            `no row was imported: all ${counts.rejected} were rejected (${reasons}); with \`allowEmpty\` the job completes and gives the report`,
+          );
+        }
       });
       await rejections.close();
     });
     if (counts.rejected > 0) ctx.log('warn', `rows rejected: ${counts.rejected}; the report says why`);
-    return { rows, ...counts, columns, database: database!, report };
+    const warnings = warningsOf({
+      encoding,
+      source,
+      hasHeader,
+      rows,
+      rejected: counts.rejected,
+      reasons,
+      blank,
+    });
+    return { rows, ...counts, columns, warnings, database: database!, report };
   },
 });
