@@ -1,4 +1,5 @@
 import { type ShallowRef, shallowRef } from 'vue';
+import { createJobTimer, type JobTimer } from '../../../client/job-timer.js';
 import { createJobStore, defaultClient, type JobStore } from '../../../client/store.js';
 import { isTerminal } from '../../../client/topic.js';
 import type { JobEvent } from '../../../client/types.js';
@@ -12,6 +13,7 @@ export interface PageJob extends WatchedJob, MoreOfJob {}
 export interface FollowedJob extends Pick<JobStore, 'cancel' | 'retry'> {
   readonly id: string;
   readonly job: Readonly<ShallowRef<PageJob>>;
+  readonly timing: JobTimer['timing'];
   stop(): void;
 }
 
@@ -24,13 +26,16 @@ export const isUnderWay = ({ state, problem }: Pick<PageJob, 'state' | 'problem'
 /** @param onEvent hears of each event */
 export function followJob(id: string, onEvent?: (event: JobEvent) => void): FollowedJob {
   let more = nothingMore;
+  const timer = createJobTimer();
   const store: JobStore = createJobStore(defaultClient(), id, undefined, (event) => {
     more = addEvent(more, event, store.get().attempt);
+    timer.event(event);
     onEvent?.(event);
   });
   const job = shallowRef<PageJob>({ ...store.get(), ...more });
   const stop = store.subscribe(() => {
+    timer.status(store.get().status);
     job.value = { ...store.get(), ...more };
   });
-  return { id, job, cancel: store.cancel, retry: store.retry, stop };
+  return { id, job, cancel: store.cancel, retry: store.retry, timing: timer.timing, stop };
 }
