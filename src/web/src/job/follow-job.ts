@@ -4,10 +4,17 @@ import { createJobStore, defaultClient, type JobStore } from '../../../client/st
 import { isTerminal } from '../../../client/topic.js';
 import type { JobEvent } from '../../../client/types.js';
 import type { WatchedJob } from '../../../client/view.js';
+import { createLog, type JobLog } from './log';
 import { addEvent, type MoreOfJob, nothingMore } from './more';
 
 /** A job as the page shows it. */
-export interface PageJob extends WatchedJob, MoreOfJob {}
+export interface PageJob extends WatchedJob, MoreOfJob {
+  /** All lines of its log, where `logs` has only the newest. */
+  log: JobLog;
+}
+
+/** Events come one at a time, hundreds in a row: what they make of a job is shown this often, in ms. */
+const SHOW_MS = 40;
 
 /** A job that is followed over the connection that all jobs and tabs share. The visitor's cookies open it. */
 export interface FollowedJob extends Pick<JobStore, 'cancel' | 'retry'> {
@@ -27,15 +34,26 @@ export const isUnderWay = ({ state, problem }: Pick<PageJob, 'state' | 'problem'
 export function followJob(id: string, onEvent?: (event: JobEvent) => void): FollowedJob {
   let more = nothingMore;
   const timer = createJobTimer();
+  const log = createLog();
   const store: JobStore = createJobStore(defaultClient(), id, undefined, (event) => {
     more = addEvent(more, event, store.get().attempt);
     timer.event(event);
+    log.add(event);
     onEvent?.(event);
   });
-  const job = shallowRef<PageJob>({ ...store.get(), ...more });
-  const stop = store.subscribe(() => {
+  const now = (): PageJob => ({ ...store.get(), ...more, log: log.get() });
+  const job = shallowRef(now());
+  let pending: ReturnType<typeof setTimeout> | undefined;
+  const unsubscribe = store.subscribe(() => {
     timer.status(store.get().status);
-    job.value = { ...store.get(), ...more };
+    pending ??= setTimeout(() => {
+      pending = undefined;
+      job.value = now();
+    }, SHOW_MS);
   });
+  const stop = (): void => {
+    clearTimeout(pending);
+    unsubscribe();
+  };
   return { id, job, cancel: store.cancel, retry: store.retry, timing: timer.timing, stop };
 }
