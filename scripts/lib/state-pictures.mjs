@@ -43,7 +43,7 @@ async function createParts(root) {
     JOBS_DIR: join(work, 'jobs'),
     ADMIN_TOKEN,
     TOKEN_SECRET: 'the secret of the screenshots, long enough',
-    LOG_LEVEL: 'error',
+    LOG_LEVEL: 'fatal',
     STALLED_INTERVAL_MS: '2000',
     LOCK_DURATION_MS: '4000',
     JOB_LOG_LINES: '10000',
