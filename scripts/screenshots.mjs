@@ -1,5 +1,6 @@
 // npm run screenshots: runs Headway with jobs of every kind of end and keeps pictures of its pages in docs/, on a desk and
 // on a phone, light and dark. Three minutes; `npm run screenshots -- 20000` works for so many ms before the first picture.
+// `npm run screenshots -- states [folder]` takes the page in each state that a job can be in instead (lib/state-pictures.mjs).
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -8,11 +9,13 @@ import { chromium } from 'playwright-core';
 import sharp from 'sharp';
 import { ensureBuild } from './lib/build.mjs';
 import { startService } from './lib/service.mjs';
+import { takeStates } from './lib/state-pictures.mjs';
 import { ensureChromium } from './lib/system.mjs';
 
 const ADMIN_TOKEN = 'the-token-of-the-screenshots';
 /** The charts need more than the present minute to show a line. */
-const LASTS_MS = Number(process.argv[2] ?? 150_000);
+const [, , what = '150000', statesFolder] = process.argv;
+const LASTS_MS = Number(what);
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const docs = join(root, 'docs');
 const DEVICES = [
@@ -23,6 +26,18 @@ const DEVICES = [
 ];
 
 await ensureBuild(root);
+const launch = async () =>
+  chromium.launch({ executablePath: await ensureChromium(), args: ['--no-sandbox', '--disable-gpu'] });
+if (what === 'states') {
+  const browser = await launch();
+  try {
+    const folder = statesFolder ?? join(root, 'data', 'states');
+    await takeStates({ root, browser, folder, sheet: join(docs, 'states.png') });
+  } finally {
+    await browser.close();
+  }
+  process.exit();
+}
 const work = mkdtempSync(join(tmpdir(), 'headway-screenshots-'));
 const service = await startService({
   root,
@@ -37,10 +52,7 @@ const service = await startService({
   },
   write: (name, line) => console.error(`${name} | ${line}`),
 });
-const browser = await chromium.launch({
-  executablePath: await ensureChromium(),
-  args: ['--no-sandbox', '--disable-gpu'],
-});
+const browser = await launch();
 
 async function start(name, data, options) {
   const response = await fetch(`${service.url}/v1/jobs`, {

@@ -22,7 +22,7 @@ function Job() {
         <>
           <p>
             <label>
-              Progress <progress max="100" value={percent ?? undefined} />
+              Progress <progress max="100" value={percent ?? (state === 'active' ? undefined : 0)} />
             </label>
           </p>
           <p role="status">

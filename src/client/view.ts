@@ -82,7 +82,13 @@ export function applyJobEvent<R>(job: WatchedJob<R>, { event, data }: JobEvent<R
     case 'active':
       return { ...known, ...FRESH, state: event, attempts: data.attempts, paused: false };
     case 'retrying':
-      return { ...known, state: event, error: data.error, nextAt: data.nextAttemptAt };
+      return {
+        ...known,
+        state: event,
+        attempts: data.attempts,
+        error: data.error,
+        nextAt: data.nextAttemptAt,
+      };
     case 'stalled':
       return { ...known, state: event };
     case 'completed':

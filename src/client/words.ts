@@ -46,6 +46,22 @@ export function announcement(job: WatchedJob, label: string): string {
   return `${label}: ${words}${detail}`;
 }
 
+/** Whether the job's bar shows movement without a value: it runs, and nobody can say how far it is. */
+export const isIndeterminate = ({ state, percent }: Pick<WatchedJob, 'state' | 'percent'>): boolean =>
+  state === 'active' && percent === null;
+
+/** How much of the job's bar is filled, 0 to 1. Without progress the bar is empty. */
+export const fillOf = ({ percent }: Pick<WatchedJob, 'percent'>): number => (percent ?? 0) / 100;
+
+/**
+ * An attempt by its number; with "of" only while that is true: a job that was run again by hand, or lost its worker, may
+ * have more attempts than its options ask for.
+ */
+export const attemptWords = (attempt: number, attempts: number): string =>
+  attempt > 0 && attempt <= attempts && attempts > 1
+    ? `Attempt ${attempt} of ${attempts}`
+    : `Attempt ${attempt}`;
+
 /** The percent as it is shown; a dash while nobody can say. */
 export const percentText = ({ percent }: WatchedJob): string =>
   percent === null ? '–' : `${Math.floor(percent)} %`;

@@ -1,8 +1,8 @@
 import axe from 'axe-core';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
-import { rolldown } from 'rolldown';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { findProgram } from '../../scripts/lib/command.mjs';
+import { bundle } from '../support/bundle.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { startSite, type TestSite } from '../support/site.js';
 import { until } from '../support/until.js';
@@ -78,24 +78,6 @@ const app = createApp(defineComponent({
 app.use(headway, { sse: true });
 app.mount('#app');
 `;
-
-/** Code of a page with its framework, in one file. */
-async function bundle(name: string, code: string): Promise<string> {
-  const build = await rolldown({
-    input: name,
-    platform: 'browser',
-    transform: { define: { 'process.env.NODE_ENV': '"production"' } },
-    plugins: [
-      {
-        name: 'code',
-        resolveId: (id: string) => (id === name ? `${process.cwd()}/test/browser/${name}` : null),
-        load: (id: string) => (id.endsWith(name) ? code : null),
-      },
-    ],
-  });
-  const { output } = await build.generate({ format: 'esm', codeSplitting: false });
-  return output[0].code;
-}
 
 describe('the client in a browser', () => {
   let headway: Headway;

@@ -36,7 +36,7 @@ describe('what a viewer sees of a job', () => {
       event('log', { message: 'one' }),
       event('partial', { text: 'a' }),
       event('partial', { text: 'b' }),
-      event('retrying', { error: { message: 'no luck' }, nextAttemptAt: 5 }),
+      event('retrying', { attempts: 2, error: { message: 'no luck' }, nextAttemptAt: 5 }),
     );
     expect(job).toMatchObject({ text: 'ab', state: 'retrying', nextAt: 5, error: { message: 'no luck' } });
     const again = applyJobEvent(job, event('active', { attempt: 2, attempts: 2 }));

@@ -3,7 +3,9 @@ import type { JobEvent, JobEventData } from '../../src/client/types.js';
 import { unseenJob } from '../../src/client/view.js';
 import type { Definition } from '../../src/web/src/api';
 import { kindForFile } from '../../src/web/src/form/kind-for-file';
+import { when } from '../../src/web/src/format';
 import type { PageJob } from '../../src/web/src/job/follow-job';
+import { createLog, createLogSearch, emptyLog, logText, missingWords } from '../../src/web/src/job/log';
 import { addEvent, nothingMore } from '../../src/web/src/job/more';
 import { jobWords } from '../../src/web/src/job/words';
 import { createLongEnd } from '../../src/web/src/page/long-end';
@@ -14,6 +16,7 @@ import { titleOf } from '../../src/web/src/page/title';
 const job = (name: string, known: Partial<PageJob> = {}): PageJob => ({
   ...unseenJob(`${name}.1`),
   ...nothingMore,
+  log: emptyLog,
   name,
   ...known,
 });
@@ -49,8 +52,35 @@ describe('what is said of a job', () => {
     [job('a', { state: 'waiting', paused: true }), 'Waiting (paused)'],
     [job('a', { state: 'active', attempt: 2 }), 'Running, attempt 2'],
     [job('a', { state: 'retrying', attempt: 1, attempts: 3 }), 'Attempt 1 of 3 failed; the next starts soon'],
+    // Run again by hand, or after its worker was lost: more attempts than were asked for.
+    [job('a', { state: 'retrying', attempt: 2, attempts: 1 }), 'Attempt 2 failed; the next starts soon'],
+    [job('a', { state: 'retrying', attempt: 1, attempts: 1 }), 'Attempt 1 failed; the next starts soon'],
+    [job('a', { state: 'retrying', attempt: 4, attempts: 3 }), 'Attempt 4 failed; the next starts soon'],
+    [job('a', { state: 'retrying', attempt: 3, attempts: 3 }), 'Attempt 3 of 3 failed; the next starts soon'],
     [job('a', { state: 'stalled' }), 'Its worker was lost; another takes over'],
   ])('%#', (now, words) => expect(jobWords(now)).toBe(words));
+
+  const noon = new Date(2026, 10, 27, 12).getTime();
+  const DAY = 86_400_000;
+  const time = (at: number) => new Date(at).toLocaleTimeString(undefined, { timeStyle: 'short' });
+  it.each([
+    ['in an hour', noon + 3_600_000, `at ${time(noon + 3_600_000)}`],
+    ['tomorrow', noon + DAY, `tomorrow at ${time(noon)}`],
+    ['tomorrow, in less than a day', noon + DAY / 2 + 1, /^tomorrow at /],
+    ['in three days', noon + 3 * DAY, /^on .*30.* /],
+    ['at this time of next year', new Date(2027, 10, 27, 12).getTime(), /^on .*2027/],
+    ['yesterday', noon - DAY, /^on .*26/],
+  ])('tells the day of a start unless it is today: %s', (_what, at, words) =>
+    expect(when(at, noon)).toMatch(words),
+  );
+
+  it('does not announce a start for a time that has passed', () => {
+    const delayed = job('a', { state: 'delayed', nextAt: noon });
+    expect(jobWords(delayed, noon - 3_600_000)).toMatch(/^Starts at /);
+    expect(jobWords(delayed, noon + 60_000)).toMatch(/^Was due at /);
+    const retrying = job('a', { state: 'retrying', nextAt: noon, attempt: 1, attempts: 3 });
+    expect(jobWords(retrying, noon + 60_000)).toMatch(/^Attempt 1 of 3 failed; the next was due at /);
+  });
 });
 
 describe('a long end', () => {
@@ -178,5 +208,55 @@ describe('the address and the history', () => {
       own('b', 2, 'failed'),
       own('a', 1, 'completed'),
     ]);
+  });
+});
+
+describe('the log of a job', () => {
+  const line = (message: string, more: object = {}) =>
+    ({
+      event: 'log',
+      id: undefined,
+      data: { jobId: 'a.1', attempt: 1, at: 0, level: 'info', message, ...more },
+    }) as JobEvent;
+  const filled = (lines: number, bounds?: Parameters<typeof createLog>[0]) => {
+    const log = createLog(bounds);
+    for (let i = 0; i < lines; i++) log.add(line(`line ${i}`));
+    return log;
+  };
+
+  it('keeps all lines, each under its own number, and gives them whole', () => {
+    const log = filled(5000).get();
+    expect(log.length).toBe(5000);
+    expect(log.lines[4321]).toMatchObject({ number: 4321, line: { message: 'line 4321' } });
+    expect(logText(log).trimEnd().split('\n')).toHaveLength(5000);
+    expect(missingWords(log)).toBe('');
+  });
+
+  it('finds lines by text, level and fields, also among those that come later', () => {
+    const log = filled(100);
+    log.add(line('Disk FULL', { level: 'error', fields: { disk: 'sda1' } }));
+    const search = createLogSearch();
+    const found = (text: string) => search(log.get(), text).map(({ number }) => number);
+    expect(found('full')).toEqual([100]);
+    log.add(line('no longer full'));
+    expect(found('full')).toEqual([100, 101]);
+    expect(found('SDA1')).toEqual([100]);
+    expect(found('error')).toEqual([100]);
+    expect(found(' ')).toHaveLength(102);
+    expect(found('nowhere')).toEqual([]);
+  });
+
+  it('says what is missing: what the service has trimmed, and what was too much for the tab', () => {
+    const log = filled(1500, { lines: 1000, text: 1e6 });
+    expect(log.get().length + log.get().dropped).toBe(1500);
+    expect(log.get().lines[0]!.number).toBe(log.get().dropped);
+    expect(missingWords(log.get())).toMatch(/^The first \d+ lines are no longer in this tab/);
+    expect(logText(log.get())).toMatch(/^# The first \d+ lines/);
+    log.add({ event: 'reset', id: undefined, data: { reason: 'trimmed' } } as JobEvent);
+    log.add(line('the oldest that is left'));
+    expect(missingWords(log.get())).toBe('The service no longer keeps the beginning of this log.');
+    const wide = createLog({ lines: 1000, text: 100_000 });
+    for (let i = 0; i < 50; i++) wide.add(line('x'.repeat(10_000)));
+    expect(wide.get().length).toBeLessThanOrEqual(10);
   });
 });

@@ -1,7 +1,7 @@
 import { createClient } from '../client.js';
 import { type AnyClient, createJobStore, defaultClient, type JobStore } from '../store.js';
 import { unseenJob, type WatchedJob } from '../view.js';
-import { announcement, barAttributes, percentText, stateWords } from '../words.js';
+import { announcement, barAttributes, fillOf, isIndeterminate, percentText, stateWords } from '../words.js';
 import { STYLE } from './style.js';
 
 /** Where there is no DOM (a server that renders the page), the class can still be loaded. */
@@ -32,7 +32,7 @@ function style(): CSSStyleSheet {
 
 const TEMPLATE =
   '<div class="row"><div part="bar"><div part="fill"></div></div><span part="percent" aria-hidden="true"></span></div>' +
-  '<div part="state" aria-hidden="true"></div><div part="message"></div><span role="status"></span>';
+  '<div part="state" aria-hidden="true"></div><div part="message" dir="auto"></div><span role="status"></span>';
 
 /**
  * `<job-progress src="/v1/jobs/ID/events">`: a live bar of a job.
@@ -126,9 +126,9 @@ export class JobProgressElement extends Base {
       if (value === undefined) parts.bar!.removeAttribute(name);
       else parts.bar!.setAttribute(name, value);
     }
-    parts.row!.classList.toggle('waits', job.state === 'active' && job.percent === null);
-    parts.fill!.style.transform =
-      job.percent === null && job.state === 'active' ? '' : `scaleX(${(job.percent ?? 0) / 100})`;
+    const indeterminate = isIndeterminate(job);
+    parts.row!.classList.toggle('waits', indeterminate);
+    parts.fill!.style.transform = indeterminate ? '' : `scaleX(${fillOf(job)})`;
     say(parts.percent!, percentText(job));
     say(
       parts.state!,

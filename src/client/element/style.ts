@@ -26,8 +26,13 @@ export const STYLE = `
   background: var(--job-progress-failed, #a8241c);
 }
 :host([status=stale]) [part=bar] { opacity: .55; }
+.waits { --way: 1; }
+:host(:dir(rtl)) .waits { --way: -1; }
 .waits [part=fill] { animation: waits 1.6s ease-in-out infinite alternate; }
-@keyframes waits { from { transform: scaleX(.25); } to { transform: translateX(75%) scaleX(.25); } }
+@keyframes waits {
+  from { transform: scaleX(.25); }
+  to { transform: translateX(calc(var(--way) * 75%)) scaleX(.25); }
+}
 [role=status] { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 /* As dark as the page says that it is (color-scheme), not as the visitor's system is. */
 @supports (color: light-dark(red, red)) {
@@ -38,7 +43,11 @@ export const STYLE = `
 }
 @media (prefers-reduced-motion: reduce) {
   [part=fill] { transition: none; }
-  .waits [part=fill] { animation: none; transform: scaleX(.25); }
+  /* A block that stands still would look like a quarter done: stripes over the whole bar do not. */
+  .waits [part=fill] {
+    animation: none;
+    mask: repeating-linear-gradient(135deg, #000 0 .3em, transparent .3em .9em);
+  }
 }
 @media (forced-colors: active) {
   [part=bar] { border: 1px solid CanvasText; }

@@ -1,6 +1,6 @@
 import { defineComponent, h, type PropType } from 'vue';
 import type { JobReference } from '../client.js';
-import { announcement, barAttributes, percentText, stateWords } from '../words.js';
+import { announcement, barAttributes, fillOf, isIndeterminate, percentText, stateWords } from '../words.js';
 import { useJob } from './use.js';
 
 /** Read by screen readers, not seen. */
@@ -12,6 +12,9 @@ const UNSEEN = {
   clipPath: 'inset(50%)',
   whiteSpace: 'nowrap',
 } as const;
+
+/** Stripes over the whole bar, for a job that runs without saying how far it is. */
+const STRIPES = 'repeating-linear-gradient(135deg, currentColor 0 0.3em, transparent 0.3em 0.9em)';
 
 /**
  * A live bar of a job. It comes with no more looks than that it works; its parts have classes: `headway-job` (with
@@ -42,7 +45,9 @@ export const JobProgress = defineComponent({
           },
           h('div', {
             class: 'headway-fill',
-            style: { background: 'currentColor', height: '100%', width: `${now.percent ?? 0}%` },
+            style: isIndeterminate(now)
+              ? { background: STRIPES, height: '100%', width: '100%' }
+              : { background: 'currentColor', height: '100%', width: `${100 * fillOf(now)}%` },
           }),
         ),
         h('span', { class: 'headway-percent', 'aria-hidden': 'true' }, percentText(now)),

@@ -1,7 +1,9 @@
 import { createApp } from 'vue';
 import App from './App.vue';
+import { keepFocus } from './keep-focus';
 import './theme.css';
 import './job/job.css';
 import './style.css';
 
 createApp(App).mount('#app');
+keepFocus();

@@ -101,6 +101,15 @@ describe('headway logs', () => {
     expect({ code, stdout }).toEqual({ code: 0, stdout: 'one\ntwo\n' });
     await headway.connection.lpush('logs', 'log three', 'end');
     expect(await follow.end).toEqual({ code: 0, stdout: 'one\ntwo\nthree\n', stderr: '' });
+    const failing = await startSteered('logs-f');
+    const failed = user.start(['logs', '-f', failing]);
+    await headway.connection.lpush('logs-f', 'log one', 'fail');
+    expect(await failed.end).toEqual({ code: 1, stdout: 'one\n', stderr: 'Failed: told to fail\n' });
+    expect((await user.run(['logs', '-f', failing])).code).toBe(1);
+    expect((await user.run(['logs', failing])).code).toBe(0);
+    const cancelled = await startSteered('logs-c');
+    await user.run(['cancel', cancelled]);
+    expect(await user.run(['logs', '-f', cancelled])).toMatchObject({ code: 1, stderr: 'Cancelled\n' });
     const { stdout: json } = await user.run(['logs', id, '--json']);
     expect(jsonLines(json)).toMatchObject([
       { message: 'one' },

@@ -111,6 +111,18 @@ describe('the bar', () => {
     expect(progressText({ jobId: 'x', attempt: 1, at: 0, percent: null })).toBe('running');
   });
 
+  it('is empty for a job that ended without progress, and never so for one that runs', () => {
+    const unknown = { ...progress, percent: null, current: undefined, total: undefined };
+    expect(progressBar(unknown as unknown as Progress, 100, plain, undefined)).toMatch(/^░{30} /);
+    expect(progressBar(unknown as unknown as Progress, 100, plain, 0)).toMatch(/^█░{29} /);
+  });
+
+  it('says how long a job has stood still in place of an estimate, and the time since its start', () => {
+    expect(progressText({ ...progress, message: '', stalledMs: 14_000, elapsedMs: 75_000 })).toBe(
+      ' 42%  import (2/3)  425/1,000 rows  118/s  stalled for 0:14  1:15 elapsed',
+    );
+  });
+
   it('speaks of bytes as people do', () => {
     expect(
       progressText({ ...progress, unit: 'bytes', current: 1536, total: 3 << 20, stage: '', message: '' }),

@@ -1,11 +1,12 @@
 import { Command } from 'commander';
+import { isTerminal } from '../../topic.js';
 import type { JobEvent } from '../../types.js';
 import { checkJob } from '../jobs.js';
-import { print } from '../output.js';
+import { EXIT, print, say } from '../output.js';
 import { openSession } from '../session.js';
 import { createPaint, hasColours } from '../terminal/colour.js';
 import { safeJson } from '../terminal/text.js';
-import { logLines } from '../views/words.js';
+import { logLines, wordsOf } from '../views/words.js';
 
 /** The log so far has come when nothing more has for so long, in ms. */
 const SILENCE_MS = 700;
@@ -13,7 +14,7 @@ const SILENCE_MS = 700;
 /** `headway logs ID`: what a job has said. */
 export const logsCommand = (): Command =>
   new Command('logs')
-    .description("Print a job's log lines; with -f go on to its end")
+    .description("Print a job's log lines; with -f go on to its end, and exit with 1 unless it completed")
     .argument('<id>', 'the job')
     .option('-f, --follow', 'go on with new lines until the job ends')
     .action(async (id: string, { follow = false }: { follow?: boolean }, command: Command) => {
@@ -31,6 +32,10 @@ export const logsCommand = (): Command =>
           },
           onEvent(event) {
             if (!follow && isOver(event)) return;
+            if (follow && isTerminal(event.event) && event.event !== 'completed') {
+              for (const line of wordsOf(event, createPaint(hasColours(process.stderr)))) say(line);
+              process.exitCode = EXIT.failed;
+            }
             if (event.event !== 'log') return;
             if (session.json) print(safeJson(event.data));
             else for (const line of logLines(event.data, paint)) print(line);

@@ -1,7 +1,11 @@
+import type { Timing } from '../../pace.js';
 import type { Progress } from '../../types.js';
 import type { Paint } from './colour.js';
 import { columnsOf, cut, safeLine } from './text.js';
 import { amount, clock } from './units.js';
+
+/** A progress with the times that hold when it is shown. */
+export type ShownProgress = Progress & Pick<Timing, 'elapsedMs' | 'stalledMs'>;
 
 const MAX_BAR = 30;
 const MIN_BAR = 5;
@@ -9,13 +13,18 @@ const MIN_BAR = 5;
 const MIN_MESSAGE = 8;
 
 /** What a progress says, piece by piece, the weightiest first. */
-function pieces(progress: Progress): string[] {
+function pieces(progress: ShownProgress): string[] {
   const { percent, stage, stageIndex, stageCount = 0, current, total, unit, ratePerSecond, etaMs } = progress;
+  const { elapsedMs, stalledMs } = progress;
   const counts =
     current === undefined ? '' : amount(current) + (total === undefined ? '' : `/${amount(total)}`);
   return [
     percent === null ? '' : `${Math.floor(percent)}%`.padStart(4),
-    etaMs === undefined || percent === 100 ? '' : `${clock(etaMs)} left`,
+    stalledMs !== undefined
+      ? `stalled for ${clock(stalledMs)}`
+      : etaMs === undefined || percent === 100
+        ? ''
+        : `${clock(etaMs)} left`,
     stage ? safeLine(stage) + (stageIndex && stageCount > 1 ? ` (${stageIndex}/${stageCount})` : '') : '',
     /^(bytes?|B)$/.test(unit ?? '') && current !== undefined
       ? amount(current, unit) + (total === undefined ? '' : ` of ${amount(total, unit)}`)
@@ -23,13 +32,17 @@ function pieces(progress: Progress): string[] {
     ratePerSecond === undefined
       ? ''
       : `${amount(ratePerSecond, unit && /^(bytes?|B)$/.test(unit) ? unit : undefined)}/s`,
+    elapsedMs === undefined ? '' : `${clock(elapsedMs)} elapsed`,
   ];
 }
 
 /** A progress as one line of text without a bar. */
-export function progressText(progress: Progress, columns = Number.POSITIVE_INFINITY): string {
-  const [percent = '', eta = '', stage = '', counts = '', rate = ''] = fitting(pieces(progress), columns);
-  const text = [percent, stage, counts, rate, eta].filter(Boolean).join('  ');
+export function progressText(progress: ShownProgress, columns = Number.POSITIVE_INFINITY): string {
+  const [percent = '', eta = '', stage = '', counts = '', rate = '', elapsed = ''] = fitting(
+    pieces(progress),
+    columns,
+  );
+  const text = [percent, stage, counts, rate, eta, elapsed].filter(Boolean).join('  ');
   const room = columns - columnsOf(text) - 2;
   const message = progress.message && room >= MIN_MESSAGE ? cut(safeLine(progress.message), room) : '';
   return [text, message].filter(Boolean).join('  ') || 'running';
@@ -38,17 +51,23 @@ export function progressText(progress: Progress, columns = Number.POSITIVE_INFIN
 /**
  * A progress as a bar with what it says, in no more than `columns` columns: on a narrow terminal the less weighty pieces
  * go first, then the bar.
- * @param now moves the bar of a job that cannot say how far it is, ms
+ * @param now moves the bar of a job that cannot say how far it is, ms; `undefined`: the job has ended
  */
-export function progressBar(progress: Progress, columns: number, paint: Paint, now: number): string {
+export function progressBar(
+  progress: ShownProgress,
+  columns: number,
+  paint: Paint,
+  now: number | undefined,
+): string {
   const wanted = columnsOf(progressText({ ...progress, message: '' }));
   const width = Math.min(MAX_BAR, Math.max(columns - wanted - 1, Math.min(MAX_BAR, Math.floor(columns / 4))));
   if (width < MIN_BAR) return progressText(progress, columns);
   return `${drawBar(progress.percent, width, paint, now)} ${progressText(progress, columns - width - 1)}`;
 }
 
-function drawBar(percent: number | null, width: number, paint: Paint, now: number): string {
+function drawBar(percent: number | null, width: number, paint: Paint, now: number | undefined): string {
   if (percent === null) {
+    if (now === undefined) return paint('dim', '░'.repeat(width));
     const place = Math.floor(now / 100) % width;
     return paint('dim', '░'.repeat(place)) + paint('cyan', '█') + paint('dim', '░'.repeat(width - place - 1));
   }

@@ -1,17 +1,22 @@
 import type { WriteStream } from 'node:tty';
+import { createJobTimer } from '../../job-timer.js';
+import { isTerminal } from '../../topic.js';
 import type { Progress } from '../../types.js';
-import { progressBar } from '../terminal/bar.js';
+import { progressBar, type ShownProgress } from '../terminal/bar.js';
 import type { Paint } from '../terminal/colour.js';
 import { createScreen } from '../terminal/screen.js';
 import { cut } from '../terminal/text.js';
+import { clock } from '../terminal/units.js';
 import type { View } from './view.js';
 import { stateOf, wordsOf } from './words.js';
 
 /** On a terminal: a bar in the last line, everything else above it. */
 export function createLiveView(stream: WriteStream, paint: Paint): View {
   const screen = createScreen(stream);
+  const timer = createJobTimer();
   let state = 'starting';
   let progress: Progress | undefined;
+  let uploading: Progress | undefined;
   let broken = false;
   let question: string | undefined;
 
@@ -20,40 +25,50 @@ export function createLiveView(stream: WriteStream, paint: Paint): View {
     if (question) return paint('bold', cut(question, columns));
     const lost = broken ? 'reconnecting: ' : '';
     const room = columns - lost.length;
-    if (progress) return paint('yellow', lost) + progressBar(progress, room, paint, now);
-    return (
-      paint('yellow', lost) + cut(`${'.'.repeat(1 + (Math.floor(now / 500) % 3)).padEnd(3)} ${state}`, room)
-    );
+    const front = paint('yellow', lost);
+    if (uploading) return front + progressBar(uploading, room, paint, now);
+    if (progress) return front + progressBar(timed(progress), room, paint, now);
+    const dots = '.'.repeat(1 + (Math.floor(now / 500) % 3)).padEnd(3);
+    const { elapsedMs } = timer.timing();
+    const elapsed = elapsedMs === undefined ? '' : `  ${clock(elapsedMs)} elapsed`;
+    return front + cut(`${dots} ${state}${elapsed}`, room);
   }
+  /** A progress with the times that hold now in place of those that held when it was reported. */
+  const timed = ({ etaMs: _eta, ratePerSecond: _rate, ...reached }: Progress): ShownProgress => ({
+    ...reached,
+    ...timer.timing(),
+  });
+  /** The last bar of a job that has ended: with the last rate, and the time that it took. */
+  const last = ({ etaMs: _eta, ...reached }: Progress): ShownProgress => ({ ...reached, ...timer.timing() });
   const print = (text: string): void => screen.print(text);
   const restart = (): void => screen.show(line);
 
   return {
     uploading(next) {
-      progress = next;
+      uploading = next;
       restart();
     },
     accepted({ id, name, deduplicated }) {
-      progress = undefined;
+      uploading = undefined;
       print(paint('dim', `${deduplicated ? 'Already there' : 'Started'}: ${name} ${id}`));
       restart();
     },
     event(event) {
       restart();
+      timer.event(event);
       state = stateOf(event) ?? state;
       if (event.event === 'progress') progress = event.data;
       // What an attempt had reached says nothing of the next one.
       else if (stateOf(event) !== undefined || event.event === 'reset') progress = undefined;
-      const ends = /^(completed|failed|cancelled)$/.test(event.event);
-      if (ends) {
-        const last = progress && progressBar(progress, screen.columns, paint, 0);
+      if (isTerminal(event.event)) {
         screen.clear();
-        if (last) print(last);
+        if (progress) print(progressBar(last(progress), screen.columns, paint, undefined));
       }
       for (const words of wordsOf(event, paint)) print(words);
     },
     status(status) {
       broken = status === 'stale';
+      timer.status(status);
       if (status !== 'ended') restart();
     },
     note: print,

@@ -1,4 +1,5 @@
 import type { JobEvent } from '../../types.js';
+import { attemptWords } from '../../words.js';
 import type { Paint } from '../terminal/colour.js';
 import { safeJson, safeLine, safeLines } from '../terminal/text.js';
 import { span } from '../terminal/units.js';
@@ -9,11 +10,13 @@ export function wordsOf(event: JobEvent, paint: Paint): string[] {
     case 'log':
       return logLines(event.data, paint);
     case 'active':
-      return event.data.attempt > 1 ? [`Attempt ${event.data.attempt} of ${event.data.attempts}`] : [];
+      return event.data.attempt > 1 ? [attemptWords(event.data.attempt, event.data.attempts)] : [];
     case 'retrying': {
       const { attempt, attempts, error, nextAttemptAt, at } = event.data;
       const next = nextAttemptAt ? `; the next begins in ${span(nextAttemptAt - at)}` : '';
-      return [paint('yellow', `Attempt ${attempt} of ${attempts} failed: ${safeLine(error.message)}${next}`)];
+      return [
+        paint('yellow', `${attemptWords(attempt, attempts)} failed: ${safeLine(error.message)}${next}`),
+      ];
     }
     case 'stalled':
       return [paint('yellow', 'The worker of this attempt was lost; another one takes over')];

@@ -1,4 +1,5 @@
 import { createApp } from 'vue';
+import { keepFocus } from '../keep-focus';
 import App from './App.vue';
 import '../theme.css';
 import '../job/job.css';
@@ -6,3 +7,4 @@ import 'uplot/dist/uPlot.min.css';
 import './dashboard.css';
 
 createApp(App).mount('#app');
+keepFocus();

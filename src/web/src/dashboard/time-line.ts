@@ -1,3 +1,5 @@
+import { when } from '../format';
+
 /** Something that happened to a job. */
 export interface Moment {
   event: string;
@@ -27,7 +29,7 @@ export function momentOf(event: string, data: Record<string, unknown>): Moment |
     case 'waiting':
       return moment(attempt > 0 ? 'Waits again' : 'Queued');
     case 'delayed':
-      return moment(`Delayed until ${new Date(Number(data.until)).toLocaleTimeString()}`);
+      return moment(`Delayed; starts ${when(Number(data.until))}`);
     case 'active':
       return moment(`Attempt ${attempt} begins`);
     case 'retrying':

@@ -1,0 +1,28 @@
+/** Offers a text as a file to be saved. */
+export function downloadText(name: string, text: string): void {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(new Blob([text], { type: 'text/plain;charset=utf-8' }));
+  link.download = name;
+  link.click();
+  // The browser reads it after this task.
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
+/** Puts a text on the clipboard. @returns whether that was possible */
+export async function copyText(text: string): Promise<boolean> {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    // Without TLS from another machine there is no such clipboard; the old way still works.
+    const area = document.createElement('textarea');
+    area.value = text;
+    const focused = document.activeElement as HTMLElement | null;
+    document.body.append(area);
+    area.select();
+    const copied = document.execCommand('copy');
+    area.remove();
+    focused?.focus();
+    return copied;
+  }
+}

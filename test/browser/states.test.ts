@@ -1,0 +1,289 @@
+import { Queue } from 'bullmq';
+import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startBrowser } from '../support/browser.js';
+import { bundle } from '../support/bundle.js';
+import type { StartedJob } from '../support/client.js';
+import { ADMIN_TOKEN } from '../support/dashboard.js';
+import { type Headway, startHeadway } from '../support/headway.js';
+import { STEERED, testJobs } from '../support/jobs.js';
+import { findingsOf } from '../support/page.js';
+import { startSite, type TestSite } from '../support/site.js';
+import { until } from '../support/until.js';
+
+const LONG_NAME = 'a-kind-of-job-with-a-name-that-is-long';
+const STEERED_LONG = STEERED.replace("'steered'", `'${LONG_NAME}'`);
+/** Says so much at once. */
+const WORDY = `
+import { defineJob } from 'headway';
+import { z } from 'zod';
+export default defineJob({
+  name: 'wordy',
+  input: z.strictObject({ lines: z.number() }),
+  result: z.null(),
+  async run({ lines }, ctx) {
+    for (let i = 0; i < lines; i++) await ctx.log(i % 1000 === 7 ? 'warn' : 'info', 'line ' + i, { row: i });
+    return null;
+  },
+});
+`;
+
+/** What came of a state, in every component: how much of the bar is filled. */
+const STATES = {
+  waiting: 0,
+  delayed: 0,
+  'failed before progress': 0,
+  'cancelled before it began': 0,
+  'active at 0 percent': 0,
+  'active without numbers': 'stripes',
+  'active at 40 percent': 0.4,
+  'failed at 40 percent': 0.4,
+  'retrying after 40 percent': 0.4,
+  completed: 1,
+} as const;
+type State = keyof typeof STATES;
+
+const VUE = `
+import { createApp, h } from 'vue';
+import { JobProgress } from '../../dist/client/vue/index.js';
+createApp({
+  render: () => JOBS.map(({ id, token }) => h('section', { 'data-job': id }, h(JobProgress, { job: id, token }))),
+}).mount('#app');
+`;
+
+describe('what a person sees of a job', () => {
+  let headway: Headway;
+  let browser: Browser;
+  let context: BrowserContext;
+  let site: TestSite;
+  const jobs = {} as Record<State, StartedJob>;
+
+  beforeAll(async () => {
+    [headway, browser] = await Promise.all([
+      startHeadway({
+        env: {
+          ADMIN_TOKEN,
+          WORKER_CONCURRENCY: '20',
+          JOB_LOG_LINES: '10000',
+          JOBS_DIR: testJobs({ 'steered.mjs': STEERED, 'long.mjs': STEERED_LONG, 'wordy.mjs': WORDY }),
+        },
+      }),
+      startBrowser(),
+    ]);
+    const turns = (state: State): string => state.replaceAll(' ', '-');
+    const steer = (state: State, ...what: string[]) => headway.connection.lpush(turns(state), ...what);
+    const start = async (state: State, options?: Record<string, unknown>): Promise<void> => {
+      jobs[state] = await headway.client.start('steered', { turns: turns(state) }, options);
+    };
+    await start('delayed', { delayMs: 3 * 86_400_000 });
+    await start('failed before progress');
+    await start('active at 0 percent');
+    await start('active without numbers');
+    await start('active at 40 percent');
+    await start('failed at 40 percent');
+    await start('retrying after 40 percent', { attempts: 3, backoff: { type: 'fixed', delayMs: 3_600_000 } });
+    await start('completed');
+    await start('cancelled before it began', { delayMs: 60_000 });
+    await steer('failed before progress', 'fail');
+    await steer('active at 0 percent', '0');
+    await steer('active at 40 percent', '40');
+    await steer('failed at 40 percent', '40', 'fail');
+    await steer('retrying after 40 percent', '40', 'fail');
+    await steer('completed', 'end');
+    await headway.client.cancel(jobs['cancelled before it began']);
+    const queue = new Queue(LONG_NAME, { connection: headway.connection, prefix: '{headway}' });
+    await queue.pause();
+    await queue.close();
+    jobs.waiting = await headway.client.start(LONG_NAME, { turns: 'waiting' });
+
+    const known = Object.values(jobs).map(({ id, token }) => ({ id, token }));
+    const elements = known
+      .map(
+        ({ id, token }) =>
+          `<section data-job="${id}"><job-progress src="${id}" token="${token}"></job-progress></section>`,
+      )
+      .join('');
+    const page = (body: string, head: string) =>
+      `<!doctype html><html lang="en"><head><meta charset="utf-8"><link rel="icon" href="data:,"><title>A site</title>${head}</head><body>${body}</body></html>`;
+    site = await startSite(headway.api.url, {
+      '/element': page(elements, '<script type="module" src="/client/element/index.js"></script>'),
+      '/vue': page('<div id="app"></div>', '<script type="module" src="/vue.js"></script>'),
+      '/vue.js': await bundle('vue-states.js', `const JOBS = ${JSON.stringify(known)};${VUE}`),
+    });
+    context = await browser.newContext({
+      httpCredentials: { username: 'any', password: ADMIN_TOKEN },
+      reducedMotion: 'reduce',
+      acceptDownloads: true,
+    });
+    const signIn = await context.newPage();
+    await signIn.goto(`${headway.api.url}/dashboard/sign-in`);
+    await signIn.getByText('Live', { exact: true }).waitFor();
+    await signIn.close();
+  });
+  afterAll(async () => {
+    await browser.close();
+    site.stop();
+    await headway.stop();
+  });
+
+  async function open(url: string, size = { width: 1280, height: 900 }): Promise<Page> {
+    const page = await context.newPage();
+    page.setDefaultTimeout(10_000);
+    await page.setViewportSize(size);
+    await page.goto(url);
+    return page;
+  }
+
+  /** The columns of a picture of the bar that are filled: dark, on a light track. */
+  async function filled(bar: Locator): Promise<boolean[]> {
+    const { data, info } = await sharp(await bar.screenshot())
+      .greyscale()
+      .raw()
+      .toBuffer({ resolveWithObject: true });
+    const row = Math.floor(info.height / 2) * info.width;
+    // The ends are round.
+    return Array.from({ length: info.width - 8 }, (_, i) => data[(row + i + 4) * info.channels]! < 150);
+  }
+  const share = (columns: boolean[]): number => columns.filter(Boolean).length / columns.length;
+
+  async function look(state: State, bar: Locator): Promise<void> {
+    await bar.waitFor();
+    const wanted = STATES[state];
+    let columns: boolean[] = [];
+    await until(
+      `the bar that is ${state} looks like that`,
+      async () => {
+        columns = await filled(bar);
+        if (wanted !== 'stripes') return Math.abs(share(columns) - wanted) < 0.03;
+        const quarters = [0, 1, 2, 3].map((i) =>
+          share(columns.slice((i * columns.length) / 4, ((i + 1) * columns.length) / 4)),
+        );
+        return quarters.every((one) => one > 0.1 && one < 0.8);
+      },
+      5000,
+    ).catch((error: Error) => {
+      throw new Error(`${error.message}; it is filled to ${share(columns)}`);
+    });
+  }
+  const states = Object.keys(STATES) as State[];
+
+  it('has a bar for each state, in the element and the Vue component', async () => {
+    for (const [path, selector] of [
+      ['/element', '[part=bar]'],
+      ['/vue', '.headway-bar'],
+    ]) {
+      const page = await open(site.url + path);
+      for (const state of states)
+        await look(state, page.locator(`[data-job="${jobs[state].id}"] ${selector}`));
+      await page.close();
+    }
+  });
+
+  it('has a bar for each state, on the page, with the day of a start and the time that a job took', async () => {
+    const page = await open(`${headway.api.url}/#job=${Object.values(jobs).map(({ id }) => id)}`);
+    for (const state of states) await look(state, page.locator(`#job-${CSS_ID(jobs[state].id)} .bar`));
+    const panel = (state: State) => page.locator(`#job-${CSS_ID(jobs[state].id)}`);
+    await panel('delayed')
+      .getByText(/^steered: Starts on /)
+      .waitFor();
+    await panel('completed').getByText('Took').waitFor();
+    await panel('active at 40 percent')
+      .getByText(/^stalled for \d+ s$/)
+      .waitFor();
+    await page.close();
+  });
+
+  it("has a bar for each state, on the dashboard's page of a job", async () => {
+    const page = await open('about:blank');
+    for (const state of [
+      'waiting',
+      'delayed',
+      'failed before progress',
+      'active without numbers',
+      'completed',
+    ] as const) {
+      await page.goto(`${headway.api.url}/dashboard/jobs/${jobs[state].id}`);
+      await look(state, page.locator('.bar'));
+    }
+    await page.close();
+  });
+
+  it('has room for the bars of the dashboard on a phone, and for all columns on a tablet', async () => {
+    const page = await open(`${headway.api.url}/dashboard`, { width: 360, height: 800 });
+    const bar = page.locator('.active-jobs .bar');
+    await bar.first().waitFor();
+    expect((await bar.first().boundingBox())!.width).toBeGreaterThan(250);
+    expect(await findingsOf(page)).toEqual([]);
+    for (const width of [360, 768]) {
+      await page.setViewportSize({ width, height: 800 });
+      const cells = page.locator('.wide-table tr', { hasText: LONG_NAME }).locator('td');
+      for (const cell of await cells.all()) {
+        const { x, width: wide } = (await cell.boundingBox())!;
+        expect(x + wide).toBeLessThanOrEqual(width);
+      }
+      expect(await cells.count()).toBe(7);
+    }
+    await page.close();
+  });
+
+  it('keeps the focus of the keyboard: after a start, a cancel, and the end of a panel', async () => {
+    const page = await open(headway.api.url);
+    const focused = () => page.evaluate('document.activeElement.innerText || document.activeElement.tagName');
+    await page.getByRole('radio', { name: /^steps/ }).check();
+    await page.getByLabel(/^Count/).fill('500');
+    await page.getByLabel(/^Interval/).fill('100');
+    await page.getByRole('button', { name: 'Start the job' }).focus();
+    await page.keyboard.press('Enter');
+    const cancel = page.getByRole('button', { name: 'Cancel' });
+    await cancel.waitFor();
+    await until('the form can be sent again', async () => (await focused()) === 'Start the job');
+    await cancel.focus();
+    await page.keyboard.press('Enter');
+    await page.getByRole('button', { name: 'Run again' }).waitFor();
+    expect(await focused()).not.toBe('BODY');
+    expect(await page.evaluate("document.activeElement.closest('article') !== null")).toBe(true);
+    await page.getByRole('button', { name: 'Close steps' }).focus();
+    await page.keyboard.press('Enter');
+    await until('it is closed', async () => (await page.getByRole('article').count()) === 0);
+    expect(await page.evaluate('document.activeElement !== document.body')).toBe(true);
+    await page.close();
+  });
+
+  it('shows a log of thousands of lines at once, searched, copied and saved whole', async () => {
+    const job = await headway.client.start('wordy', { lines: 4000 });
+    const { id } = job;
+    await until('all has been said', async () => (await headway.client.result(job)).status === 200);
+    await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: headway.api.url });
+    const page = await open(`${headway.api.url}/dashboard/jobs/${id}`);
+    const began = Date.now();
+    await page.getByText('4,000 lines', { exact: true }).waitFor();
+    const log = page.getByRole('log', { name: /^Log/ });
+    await log.getByText('line 3999', { exact: true }).waitFor();
+    // It took 30 s for a thousand; the bound leaves room for a busy machine.
+    expect(Date.now() - began).toBeLessThan(5000);
+    expect(await log.locator('p').count()).toBeLessThan(100);
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('button', { name: 'Download' }).click(),
+    ]);
+    expect(download.suggestedFilename()).toBe(`${id}.log`);
+    const chunks: Buffer[] = [];
+    for await (const chunk of await download.createReadStream()) chunks.push(chunk as Buffer);
+    const saved = Buffer.concat(chunks).toString().trimEnd().split('\n');
+    expect(saved.map((line) => / line (\d+) /.exec(line)?.[1])).toEqual(
+      Array.from({ length: 4000 }, (_, i) => String(i)),
+    );
+    await page.getByRole('button', { name: 'Copy' }).click();
+    await page.getByText('Copied 4,000 lines').waitFor();
+    expect(await page.evaluate('navigator.clipboard.readText()')).toBe(`${saved.join('\n')}\n`);
+    await page.getByRole('searchbox', { name: 'Search the log' }).fill('warn');
+    await page.getByText('4 of 4,000 lines shown').waitFor();
+    await log.getByText('line 1007', { exact: true }).waitFor();
+    expect(await log.locator('p').count()).toBe(4);
+    await page.close();
+  });
+});
+
+/** An id of a job in a selector. */
+const CSS_ID = (id: string): string => id.replace(/[^\w-]/g, '\\$&');

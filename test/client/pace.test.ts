@@ -1,0 +1,160 @@
+import { describe, expect, it } from 'vitest';
+import { createJobTimer, type JobTimer } from '../../src/client/job-timer.js';
+import type { JobEvent } from '../../src/client/types.js';
+import { attemptWords, fillOf, isIndeterminate } from '../../src/client/words.js';
+
+const START = 1_790_000_000_000;
+const about = { jobId: 'x.1', attempt: 1, name: 'steps' };
+const event = (name: string, at: number, data: object = {}): JobEvent =>
+  ({ event: name, id: 'e-1', data: { ...about, at: START + at, ...data } }) as JobEvent;
+const progress = (percent: number | null, at: number, more: object = {}) =>
+  event('progress', at, { percent, ...more });
+
+/** A timer whose viewer's clock is `skew` ms ahead of the service's. Events are taken as they are published. */
+function watch(skew = 0): { timer: JobTimer; at(ms: number, ...events: JobEvent[]): void } {
+  let now = 0;
+  const timer = createJobTimer(
+    () => START + now + skew,
+    () => now,
+  );
+  timer.status('live');
+  return {
+    timer,
+    at(ms, ...events) {
+      now = ms;
+      for (const one of events) timer.event(one);
+    },
+  };
+}
+
+describe('the times that are shown for a job', () => {
+  it('counts an estimate down, and drops it when it has passed or nothing moves', () => {
+    const { timer, at } = watch();
+    at(0, event('active', 0, { attempts: 1 }));
+    at(3000, progress(40, 3000, { etaMs: 4000, ratePerSecond: 10 }));
+    expect(timer.timing()).toEqual({ elapsedMs: 3000, etaMs: 4000, ratePerSecond: 10 });
+    at(6000);
+    expect(timer.timing()).toEqual({ elapsedMs: 6000, etaMs: 1000, ratePerSecond: 10 });
+    at(7500);
+    expect(timer.timing()).toEqual({ elapsedMs: 7500, ratePerSecond: 10 });
+    at(17_000);
+    expect(timer.timing()).toEqual({ elapsedMs: 17_000, stalledMs: 14_000 });
+    at(17_500, progress(41, 17_500, { etaMs: 90_000, ratePerSecond: 2 }));
+    expect(timer.timing()).toMatchObject({ etaMs: 90_000, ratePerSecond: 2 });
+  });
+
+  it('stands still also while the same numbers are reported again and again', () => {
+    const { timer, at } = watch();
+    at(0, event('active', 0, { attempts: 1 }));
+    for (let ms = 0; ms <= 20_000; ms += 500)
+      at(
+        ms,
+        progress(40, ms, { current: 4, etaMs: 4000 + ms, ratePerSecond: 5 / (1 + ms), message: `${ms}` }),
+      );
+    expect(timer.timing()).toEqual({ elapsedMs: 20_000, stalledMs: 20_000 });
+  });
+
+  it('does not call a job stalled that moves rarely', () => {
+    const { timer, at } = watch();
+    at(0, event('active', 0, { attempts: 1 }));
+    for (let i = 0; i < 4; i++) at(i * 10_000, progress(i, i * 10_000, { current: i, ratePerSecond: 0.1 }));
+    at(50_000);
+    expect(timer.timing().stalledMs).toBeUndefined();
+    at(61_000);
+    expect(timer.timing().stalledMs).toBe(31_000);
+    // The rate alone tells it to a viewer who has seen only one report.
+    const late = watch();
+    late.at(0, event('active', 0, { attempts: 1 }), progress(3, 0, { current: 3, ratePerSecond: 0.1 }));
+    late.at(20_000);
+    expect(late.timer.timing().stalledMs).toBeUndefined();
+  });
+
+  it.each([
+    ['no numbers', progress(null, 1000, { message: 'still there' })],
+    ['a retry', event('retrying', 1000, { error: { message: 'no' }, attempts: 3 })],
+    ['a lost worker', event('stalled', 1000)],
+  ])('says nothing of standing still with %s', (_what, last) => {
+    const { timer, at } = watch();
+    at(0, event('active', 0, { attempts: 3 }));
+    at(1000, last);
+    at(60_000);
+    expect(timer.timing()).toEqual({ elapsedMs: 60_000 });
+  });
+
+  it('counts the run as a whole: over its attempts, to its end, and anew after that', () => {
+    const { timer, at } = watch();
+    at(0, event('waiting', 0, { attempt: 0 }));
+    at(2000);
+    expect(timer.timing()).toEqual({});
+    at(5000, event('active', 5000, { attempts: 2 }));
+    at(6000, event('retrying', 6000, { error: { message: 'no' }, attempts: 2 }));
+    at(9000, event('active', 9000, { attempt: 2, attempts: 2 }));
+    at(15_000, event('failed', 12_000, { error: { message: 'no' } }));
+    expect(timer.timing()).toEqual({ elapsedMs: 7000 });
+    at(20_000, event('waiting', 20_000));
+    expect(timer.timing()).toEqual({});
+  });
+
+  it('gives no estimate while the connection is broken', () => {
+    const { timer, at } = watch();
+    at(0, event('active', 0, { attempts: 1 }), progress(40, 0, { etaMs: 30_000, ratePerSecond: 10 }));
+    timer.status('stale');
+    at(1000);
+    expect(timer.timing()).toEqual({ elapsedMs: 1000 });
+  });
+
+  it.each([
+    ['five minutes ahead', 300_000],
+    ['five minutes behind', -300_000],
+    ['an hour ahead', 3_600_000],
+    ['a year behind', -31_536_000_000],
+  ])('is right for a viewer whose clock is %s, as soon as the job moves', (_what, skew) => {
+    const { timer, at } = watch(skew);
+    at(0, event('active', 0, { attempts: 1 }));
+    for (let ms = 100; ms <= 4000; ms += 100) at(ms, progress(ms / 100, ms, { etaMs: 6000 }));
+    expect(timer.timing()).toEqual({ elapsedMs: 4000, etaMs: 6000 });
+    at(15_000);
+    expect(timer.timing()).toEqual({ elapsedMs: 15_000, stalledMs: 11_000 });
+  });
+
+  it('knows of a job that has stood still since long before it was looked at', () => {
+    const { timer, at } = watch();
+    timer.status('stale');
+    at(120_000);
+    timer.status('live');
+    at(120_000, event('active', 0, { attempts: 1 }), progress(40, 20_000, { etaMs: 4000 }));
+    expect(timer.timing()).toEqual({ elapsedMs: 120_000, stalledMs: 100_000 });
+  });
+});
+
+describe('the bar', () => {
+  it.each([
+    ['waiting', null, false, 0],
+    ['delayed', null, false, 0],
+    ['unknown', null, false, 0],
+    ['active', null, true, 0],
+    ['active', 0, false, 0],
+    ['active', 42, false, 0.42],
+    ['stalled', null, false, 0],
+    ['retrying', 42, false, 0.42],
+    ['failed', null, false, 0],
+    ['cancelled', null, false, 0],
+    ['completed', 100, false, 1],
+  ] as const)(
+    'of a job that is %s with %s percent: indeterminate %s, filled %s',
+    (state, percent, moves, fill) => {
+      expect(isIndeterminate({ state, percent })).toBe(moves);
+      expect(fillOf({ percent })).toBe(fill);
+    },
+  );
+
+  it.each([
+    [1, 1, 'Attempt 1'],
+    [2, 1, 'Attempt 2'],
+    [1, 3, 'Attempt 1 of 3'],
+    [3, 3, 'Attempt 3 of 3'],
+    [4, 3, 'Attempt 4'],
+  ])('attempt %i of %i is "%s"', (attempt, attempts, words) =>
+    expect(attemptWords(attempt, attempts)).toBe(words),
+  );
+});
