@@ -96,6 +96,13 @@ export function applyJobEvent<R>(job: WatchedJob<R>, { event, data }: JobEvent<R
   }
 }
 
+/** A job whose connection stands otherwise. What is not live has no remaining time. */
+export function withStatus<R>(job: WatchedJob<R>, status: Status): WatchedJob<R> {
+  if (status !== 'stale' || job.progress?.etaMs === undefined) return { ...job, status };
+  const { etaMs: _old, ...progress } = job.progress;
+  return { ...job, status, progress };
+}
+
 /** Channels as their viewer sees them. Never changed, only replaced. */
 export interface WatchedChannel<T = unknown> {
   /** The newest events, oldest first, as many as are to be kept. */

@@ -75,11 +75,11 @@ export class Viewers implements Audience {
     if (!sink) return;
     if (this.closed) return endStream(sink);
     const { subscriber, log } = this.options;
-    const [{ name, after }, ...others] = channels as [BundledChannel, ...BundledChannel[]];
+    const [{ name, after, stays }, ...others] = channels as [BundledChannel, ...BundledChannel[]];
     const following =
       others.length > 0
         ? new Bundle(subscriber, channels, sink, lastEventId)
-        : subscriber.subscribe(name, sink, { lastEventId, after });
+        : subscriber.subscribe(name, sink, { lastEventId, after, stays });
     this.bySink.set(sink, following);
     if (credentials.length > 0) {
       this.credentials.set(sink, credentials);
