@@ -26,6 +26,10 @@ export function stateWords({ state, paused, problem }: WatchedJob): string {
   }
 }
 
+/** The same, and that it is not live where the connection is lost. */
+export const liveWords = (job: WatchedJob): string =>
+  job.status === 'stale' ? `${stateWords(job)} (not live: reconnecting)` : stateWords(job);
+
 /** So many percent apart a screen reader is told of progress: each percent would be noise. */
 const STEP = 25;
 

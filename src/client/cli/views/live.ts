@@ -18,9 +18,12 @@ export function createLiveView(stream: WriteStream, paint: Paint): View {
   function line(now: number): string {
     const { columns } = screen;
     if (question) return paint('bold', cut(question, columns));
-    const lost = broken ? 'reconnecting: ' : '';
+    const lost = broken ? 'not live, reconnecting: ' : '';
     const room = columns - lost.length;
-    if (progress) return paint('yellow', lost) + progressBar(progress, room, paint, now);
+    // What is not live has no remaining time.
+    const { etaMs, ...rest } = progress ?? {};
+    if (progress)
+      return paint('yellow', lost) + progressBar(broken ? (rest as Progress) : progress, room, paint, now);
     return (
       paint('yellow', lost) + cut(`${'.'.repeat(1 + (Math.floor(now / 500) % 3)).padEnd(3)} ${state}`, room)
     );
