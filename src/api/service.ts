@@ -38,6 +38,7 @@ import { watchPulse } from './stream/redis-pulse.js';
 import { loadBound } from './stream/socket-bound.js';
 import { Viewers } from './stream/viewers.js';
 import { startVanishedLook } from './vanished.js';
+import { watchWorkers } from './worker-watch.js';
 
 export interface ServiceOptions {
   config: Config;
@@ -238,6 +239,12 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     log,
   });
 
+  const stopWorkerWatch = watchWorkers({
+    channels: () => subscriber.channels(),
+    census: connection.census!,
+    onChange: recheck.queue,
+    log,
+  });
   const stopPulse = watchPulse({
     connections: [redis, subscriberRedis],
     needed: () => audiences.some(({ count }) => count > 0),
@@ -258,6 +265,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     },
     async close() {
       stopPulse();
+      stopWorkerWatch();
       await Promise.all([housekeeping.stop(), recheck.stop(), vanishedLook.stop()]);
       await connection.outcomes.flush();
       await reporting.stop();

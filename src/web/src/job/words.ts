@@ -4,13 +4,14 @@ import { isEnded, type PageJob } from './follow-job';
 
 /** What a job is doing, with what there is to know of it. */
 export function jobWords(job: PageJob): string {
-  const { state, attempt, attempts, paused, nextAt } = job;
+  const { state, attempt, attempts, paused, noWorker, nextAt } = job;
   const next = nextAt ? ` at ${clock(nextAt)}` : ' soon';
   if (job.problem || isEnded(job)) return stateWords(job);
+  if (noWorker && state !== 'delayed') return stateWords(job);
   if (paused) return stateWords({ ...job, state: 'waiting' });
   switch (state) {
     case 'waiting':
-      return 'Waiting for a worker';
+      return 'Waiting for a free worker';
     case 'delayed':
       return `Starts${next}`;
     case 'active':
