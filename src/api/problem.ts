@@ -47,14 +47,9 @@ function asHeadwayError(thrown: unknown): HeadwayError {
     );
   if (thrown instanceof URIError || status === 400) return new HeadwayError('invalid-request', message);
   if (isRedisFault(thrown)) {
-    return new HeadwayError(
-      'unavailable',
-      'Redis does not answer. Try again; with an Idempotency-Key, trying again never starts a second job.',
-      undefined,
-      {
-        cause: thrown,
-      },
-    );
+    return new HeadwayError('unavailable', 'The service cannot reach Redis. Try again soon.', undefined, {
+      cause: thrown,
+    });
   }
   return new HeadwayError('internal', 'Something went wrong here; it has been logged.', undefined, {
     cause: thrown,

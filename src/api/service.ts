@@ -34,9 +34,11 @@ import { openDashboard } from './dashboard/open.js';
 import { createAdminSession } from './dashboard/session.js';
 import { createJobStarter } from './jobs/start.js';
 import { StreamDoor } from './stream/door.js';
+import { watchPulse } from './stream/redis-pulse.js';
 import { loadBound } from './stream/socket-bound.js';
 import { Viewers } from './stream/viewers.js';
 import { startVanishedLook } from './vanished.js';
+import { watchWorkers } from './worker-watch.js';
 
 export interface ServiceOptions {
   config: Config;
@@ -153,7 +155,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
   });
   const pubSub = { redis, subscriber: subscriberRedis, prefix: config.KEY_PREFIX };
 
-  const { dashboard, crowds, reporting } = openDashboard({
+  const { dashboard, crowds, reporting, feed } = openDashboard({
     config,
     connection,
     subscriberRedis,
@@ -237,6 +239,21 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     log,
   });
 
+  const stopWorkerWatch = watchWorkers({
+    channels: () => subscriber.channels(),
+    census: connection.census!,
+    onChange: recheck.queue,
+    log,
+  });
+  const stopPulse = watchPulse({
+    connections: [redis, subscriberRedis],
+    needed: () => audiences.some(({ count }) => count > 0),
+    onLook(away) {
+      viewers.noteRedis(away);
+      feed.noteRedis(away);
+    },
+  });
+
   return {
     app,
     redis: redisServer.version,
@@ -247,6 +264,8 @@ export async function openService(options: ServiceOptions): Promise<Service> {
       for (const audience of audiences) audience.close();
     },
     async close() {
+      stopPulse();
+      stopWorkerWatch();
       await Promise.all([housekeeping.stop(), recheck.stop(), vanishedLook.stop()]);
       await connection.outcomes.flush();
       await reporting.stop();

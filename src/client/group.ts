@@ -109,7 +109,7 @@ export function createGroup(connect: Connect, silenceMs: number, onEmpty: () => 
     const index = parts.findIndex((part, i) => part !== positions[i]);
     // Events without an id: a reset of the only one, and `unauthorized`, of which the next answer says more.
     const moved = parts.length === asked.length && index >= 0;
-    if (!moved && event.event !== 'reset') return;
+    if (!moved && event.event !== 'reset' && asked[0]?.topic.kind !== 'own') return;
     for (const [i, member] of asked.entries()) {
       if (!moved || i === index) deliver(member, event, moved ? parts[i]! : '');
     }
@@ -118,7 +118,7 @@ export function createGroup(connect: Connect, silenceMs: number, onEmpty: () => 
 
   function deliver(member: Member, event: StreamEvent, position: string): void {
     const { topic, followers } = member;
-    const over = topic.kind === 'job' && isTerminal(event.event);
+    const over = topic.kind === 'job' && !topic.stays && isTerminal(event.event);
     for (const follower of [...followers]) {
       give(follower, event, position);
       if (over && follower.active) {

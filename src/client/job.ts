@@ -25,6 +25,8 @@ export interface WatchJobOptions<R = unknown> extends JobListeners<R> {
   lastEventId?: string | undefined;
   /** Ends the watching; the job goes on. */
   signal?: AbortSignal | undefined;
+  /** Goes on after the end of the job, so that a retry by anybody is seen; `onEnd` comes when the job is gone. */
+  retries?: boolean | undefined;
 }
 
 const STATES = /^(waiting|delayed|active|retrying|stalled|completed|failed|cancelled)$/;
@@ -84,7 +86,7 @@ export class Job<R = unknown> implements AsyncIterable<JobEvent<R>> {
    * @throws JobFailedError, JobCancelledError; ProblemError when it cannot be watched; the reason of a signal
    */
   async result({ signal = this.options.signal }: { signal?: AbortSignal | undefined } = {}): Promise<R> {
-    const topic = { ...this.topic(), lastEventId: undefined };
+    const topic = { ...this.topic(), lastEventId: undefined, stays: false };
     for await (const { event, data } of iterate(this.pool, [topic], (event) => event, signal)) {
       if (event === 'failed') throw new JobFailedError(this.id, data.error);
       if (event === 'cancelled') throw new JobCancelledError(this.id, data.reason);
@@ -119,7 +121,7 @@ export class Job<R = unknown> implements AsyncIterable<JobEvent<R>> {
   }
 
   private topic(): Topic {
-    const { token, lastEventId } = this.options;
-    return { kind: 'job', name: this.id, token, lastEventId };
+    const { token, lastEventId, retries: stays } = this.options;
+    return { kind: 'job', name: this.id, token, lastEventId, stays };
   }
 }

@@ -10,9 +10,11 @@ const query = (key: string, topics: Topic[]): string =>
 
 /** The path of the stream of topics of one kind. A job alone has a place of its own, which its own cookie opens too. */
 function pathOf(topics: Topic[], together: boolean): string {
-  const { kind, name, last } = topics[0]!;
+  const { kind, name, last, stays } = topics[0]!;
+  if (kind === 'own') return 'v1/events?jobs=mine';
   if (kind === 'channel') return `stream?${query('channel', topics)}${last ? `&last=${last}` : ''}`;
-  return together ? `v1/events?${query('job', topics)}` : `v1/jobs/${encodeURIComponent(name)}/events`;
+  const path = together ? `v1/events?${query('job', topics)}` : `v1/jobs/${encodeURIComponent(name)}/events`;
+  return stays ? `${path}${together ? '&' : '?'}retries=follow` : path;
 }
 
 /** Follows topics over connections of this thread: one for all jobs, one for all channels, unless there are very many. */
@@ -21,7 +23,8 @@ export function createPool(service: ServiceOptions, silenceMs: number): Pool {
 
   return {
     follow(topic, listener) {
-      const kind = topic.kind + (topic.last ?? '');
+      // A stream that stays open would not end for those who wait for its end.
+      const kind = topic.kind + (topic.last ?? '') + (topic.stays ? '+' : '');
       let leave = groupFor(topic, kind).join(topic, {
         ...listener,
         onExpel(lastEventId) {

@@ -1,7 +1,16 @@
 import { type Client, createClient, type JobReference } from './client.js';
 import type { Job } from './job.js';
+import type { Status } from './stream.js';
+import { isTerminal } from './topic.js';
 import type { ChannelEvent, JobEvent } from './types.js';
-import { applyJobEvent, unseenChannel, unseenJob, type WatchedChannel, type WatchedJob } from './view.js';
+import {
+  applyJobEvent,
+  unseenChannel,
+  unseenJob,
+  type WatchedChannel,
+  type WatchedJob,
+  withStatus,
+} from './view.js';
 
 /** Something that changes, and tells. What it holds is replaced, never changed, so that it can be compared. */
 export interface Store<T> {
@@ -77,7 +86,9 @@ export function createJobStore<R = unknown>(
   let lastEventId: string | undefined;
   let over = false;
   let follow: (() => void) | undefined;
-  const job = (): Job<R> => client.watchJob<R>(reference!, { lastEventId, ...(token ? { token } : {}) });
+  // Whoever runs the job again, everybody who shows it sees that.
+  const job = (): Job<R> =>
+    client.watchJob<R>(reference!, { lastEventId, retries: true, ...(token ? { token } : {}) });
 
   const store = createStore(unseenJob<R>(''), (change) => {
     let stop: (() => void) | undefined;
@@ -85,20 +96,26 @@ export function createJobStore<R = unknown>(
     follow = () => {
       if (reference === undefined || over) return;
       const { id } = job();
-      change((now) => ({ ...now, id, status: 'connecting' }));
+      /** Of the connection, which goes on after the job's end, while the job counts as ended. */
+      let status: Status = 'connecting';
+      const show = (now: WatchedJob<R>): WatchedJob<R> =>
+        withStatus(now, isTerminal(now.state) ? 'ended' : status);
+      change((now) => show({ ...now, id }));
       stop = job().watch({
         onEvent: (event: JobEvent<R>) => {
           lastEventId = event.id;
           onEvent?.(event);
-          change((now) => applyJobEvent(now, event));
+          change((now) => show(applyJobEvent(now, event)));
         },
-        onStatus: (status) => {
-          if (listening) change((now) => ({ ...now, status }));
+        onStatus: (next) => {
+          status = next;
+          if (listening) change(show);
         },
         onEnd: (problem) => {
           // That nobody listens any more is not its end.
           over = listening;
-          if (problem) change((now) => ({ ...now, problem }));
+          // A job that has ended, and is kept no longer, is still what it came to.
+          if (problem) change((now) => (isTerminal(now.state) ? now : { ...now, problem }));
         },
       });
     };
@@ -116,6 +133,7 @@ export function createJobStore<R = unknown>(
     },
     async retry() {
       await job().retry();
+      if (!over) return;
       over = false;
       follow?.();
     },

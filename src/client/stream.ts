@@ -84,9 +84,10 @@ export function openStream(options: StreamOptions): Stream {
           // Whoever publishes to a channel can send it: nobody makes this client spin.
           retry = Math.max(MIN_RETRY_MS, ms);
         },
-        // The service has opened the stream, and cannot follow anything until Redis answers.
+        // The service cannot follow anything until Redis answers.
         (comment) => {
           waits = comment === 'waiting';
+          if (waits && status === 'live') become('stale');
         },
       );
       const reader = response.body!.getReader();

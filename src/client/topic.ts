@@ -4,8 +4,8 @@ import type { Status } from './stream.js';
 
 /** What can be followed: a job, or a channel. */
 export interface Topic {
-  kind: 'job' | 'channel';
-  /** The job's id, or the name of the channel. */
+  kind: 'job' | 'channel' | 'own';
+  /** The job's id, or the name of the channel; `own` are all jobs of the caller that have not ended. */
   name: string;
   /** The job's token, for who has no other right to see it. */
   token?: string | undefined;
@@ -13,6 +13,8 @@ export interface Topic {
   last?: number | undefined;
   /** The id of the last event that was seen, to go on from there. */
   lastEventId?: string | undefined;
+  /** Of a job: it is followed beyond its end, because it may run again. */
+  stays?: boolean | undefined;
 }
 
 /** Who follows a topic. Every event comes once, in order, with its own id. */

@@ -61,7 +61,7 @@ export interface JobEventData<R = unknown> {
   delayed: About & { name: string; until: number };
   active: About & { name: string; attempts: number };
   progress: Progress;
-  queue: About & { paused: boolean };
+  queue: About & { paused: boolean; noWorker?: boolean };
   log: About & {
     level: 'debug' | 'info' | 'warn' | 'error';
     message: string;
@@ -137,6 +137,7 @@ export interface JobView<R = unknown> {
   error?: JobError;
   cancelling?: boolean;
   paused?: boolean;
+  noWorker?: boolean;
   tags?: string[];
   metadata?: Record<string, unknown>;
   parent?: string;

@@ -26,6 +26,8 @@ export interface WatchedJob<R = unknown> {
   error: JobError | undefined;
   /** It has yet to begin, and its queue is paused. */
   paused: boolean;
+  /** It has yet to begin, and no worker runs for its kind. */
+  noWorker: boolean;
   /** When a delayed job or the next attempt is due, ms since 1970. */
   nextAt: number | undefined;
   /** Why it cannot be watched. */
@@ -48,6 +50,7 @@ export const unseenJob = <R = unknown>(id: string): WatchedJob<R> => ({
   result: undefined,
   error: undefined,
   paused: false,
+  noWorker: false,
   nextAt: undefined,
   problem: undefined,
 });
@@ -60,6 +63,7 @@ const FRESH = {
   error: undefined,
   result: undefined,
   nextAt: undefined,
+  noWorker: false,
 };
 
 /** A job after an event. Pure: the same events give the same job. */
@@ -70,7 +74,7 @@ export function applyJobEvent<R>(job: WatchedJob<R>, { event, data }: JobEvent<R
     case 'progress':
       return { ...known, progress: data, percent: data.percent };
     case 'queue':
-      return { ...known, paused: data.paused };
+      return { ...known, paused: data.paused, noWorker: data.noWorker === true };
     case 'log':
       return { ...known, logs: [...job.logs, data].slice(-MAX_LOGS) };
     case 'partial':
@@ -92,14 +96,29 @@ export function applyJobEvent<R>(job: WatchedJob<R>, { event, data }: JobEvent<R
     case 'stalled':
       return { ...known, state: event };
     case 'completed':
-      return { ...known, state: event, paused: false, error: undefined, percent: 100, result: data.result };
+      return {
+        ...known,
+        state: event,
+        paused: false,
+        noWorker: false,
+        error: undefined,
+        percent: 100,
+        result: data.result,
+      };
     case 'failed':
-      return { ...known, state: event, paused: false, error: data.error };
+      return { ...known, state: event, paused: false, noWorker: false, error: data.error };
     case 'cancelled':
-      return { ...known, state: event, paused: false };
+      return { ...known, state: event, paused: false, noWorker: false };
     default:
       return known;
   }
+}
+
+/** A job whose connection stands otherwise. What is not live has no remaining time. */
+export function withStatus<R>(job: WatchedJob<R>, status: Status): WatchedJob<R> {
+  if (status !== 'stale' || job.progress?.etaMs === undefined) return { ...job, status };
+  const { etaMs: _old, ...progress } = job.progress;
+  return { ...job, status, progress };
 }
 
 /** Channels as their viewer sees them. Never changed, only replaced. */

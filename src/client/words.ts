@@ -1,9 +1,10 @@
 import type { WatchedJob } from './view.js';
 
 /** What a job is doing, in a word or two. */
-export function stateWords({ state, paused, problem }: WatchedJob): string {
+export function stateWords({ state, paused, noWorker, problem }: WatchedJob): string {
   if (problem)
     return problem.status === 404 || problem.status === 410 ? 'No longer here' : 'Cannot be watched';
+  if (noWorker && state !== 'delayed') return 'Waiting: no worker is running';
   switch (state) {
     case 'unknown':
       return 'Connecting';
@@ -25,6 +26,10 @@ export function stateWords({ state, paused, problem }: WatchedJob): string {
       return 'Cancelled';
   }
 }
+
+/** The same, and that it is not live where the connection is lost. */
+export const liveWords = (job: WatchedJob): string =>
+  job.status === 'stale' ? `${stateWords(job)} (not live: reconnecting)` : stateWords(job);
 
 /** So many percent apart a screen reader is told of progress: each percent would be noise. */
 const STEP = 25;

@@ -9,7 +9,8 @@ import { createJobFaults, type JobFaults } from './job-faults.js';
 import { createKeepTimes, type KeepTimes } from './job-index/keep-times.js';
 import { createTracker } from './job-index/tracker.js';
 import { createLifecycle, type Lifecycle } from './lifecycle/reconcile.js';
-import { createSnapshotReader, type SnapshotReader } from './lifecycle/snapshot.js';
+import { createSnapshotReader, type SnapshotReader, withCensus } from './lifecycle/snapshot.js';
+import { createWorkerCensus, type WorkerCensus } from './lifecycle/worker-census.js';
 import type { Logger } from './log.js';
 import { createQueues } from './queues.js';
 import { agreeOnRun } from './redis/server-run.js';
@@ -32,6 +33,8 @@ export interface Connection {
   readJob: SnapshotReader;
   /** Reads a job and keeps the index of jobs right by the way. */
   trackJob: SnapshotReader;
+  /** Which queues have a worker; for an API process. */
+  census: WorkerCensus | undefined;
   keep: KeepTimes;
   /** Whether a job holds a file. */
   isHeld: HeldFiles;
@@ -93,7 +96,10 @@ export async function connectHeadway(
   });
   // The braces make it one slot of a Redis Cluster.
   const queuePrefix = `{${prefix}}`;
-  const readJob = createSnapshotReader(redis, queuePrefix);
+  // Only an API process tells viewers whether there are workers; a worker knows of itself.
+  const census = patient ? undefined : createWorkerCensus(redis, prefix, queuePrefix);
+  const counted = (read: SnapshotReader): SnapshotReader => (census ? withCensus(read, census) : read);
+  const readJob = counted(createSnapshotReader(redis, queuePrefix));
   const webhooks = createWebhookStore(redis, prefix, config.KEEP_JOBS_MS);
   const openQueue = createQueues(redis, queuePrefix, (error) =>
     log.debug({ err: error }, 'a queue met an error'),
@@ -101,7 +107,7 @@ export async function connectHeadway(
   const { beforeTelling } = createWebhookQueue({ redis, prefix, openQueue, store: webhooks });
   const keep = createKeepTimes(config, registry);
   const outcomes = createOutcomeCounter(redis, prefix);
-  const trackJob = createTracker({ redis, queuePrefix, keep });
+  const trackJob = counted(createTracker({ redis, queuePrefix, keep }));
   return {
     redis,
     publishing,
@@ -111,6 +117,7 @@ export async function connectHeadway(
     gather,
     readJob,
     trackJob,
+    census,
     keep,
     isHeld: createHeldFiles({ redis, queuePrefix, readJob }),
     lifecycle: createLifecycle({

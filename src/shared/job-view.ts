@@ -32,6 +32,7 @@ export function jobView(job: JobSnapshot, progress: unknown): Record<string, unk
     ...(parent ? { parent } : {}),
     ...(job.cancelAsked && !isFinished(job) ? { cancelling: true } : {}),
     ...(job.paused ? { paused: true } : {}),
+    ...(job.noWorker ? { noWorker: true } : {}),
     ...(job.settings.tags ? { tags: job.settings.tags } : {}),
     ...(job.settings.metadata ? { metadata: job.settings.metadata } : {}),
     ...(job.settings.expiresAt ? { expiresAt: job.settings.expiresAt } : {}),

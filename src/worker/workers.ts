@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { type Processor, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Config } from '../shared/config.js';
+import { WORKER_NAME } from '../shared/lifecycle/worker-census.js';
 import { StartError } from '../shared/process.js';
 import type { QueuePlan } from '../shared/queues.js';
 import type { Registry } from '../shared/registry.js';
@@ -57,6 +58,7 @@ export function createWorkers(options: WorkersOptions): Worker[] {
     return new Worker(queue, processor, {
       connection,
       prefix: queuePrefix,
+      name: WORKER_NAME,
       concurrency: threaded ? Math.min(concurrency, threadCount(config)) : concurrency,
       ...(rateLimit ? { limiter: { max: rateLimit.max, duration: rateLimit.perMs } } : {}),
       // How long one call waits for a job, in s: a connection that is dead and says nothing is found after that.

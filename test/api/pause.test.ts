@@ -50,7 +50,13 @@ describe('a kind of job that is paused', () => {
     const streams = await Promise.all([watch(headway.api.url, job), watch(other.url, job)]);
     for (const stream of streams) {
       const { data } = await stream.waitFor('queue');
-      expect(data).toEqual({ jobId: job.id, attempt: 0, paused: true, at: expect.any(Number) });
+      expect(data).toEqual({
+        jobId: job.id,
+        attempt: 0,
+        paused: true,
+        noWorker: false,
+        at: expect.any(Number),
+      });
     }
     expect(await (await headway.client.get(job)).json()).toMatchObject({ state: 'waiting', paused: true });
     const resumed = await call(headway, 'steps', 'resume');
@@ -176,10 +182,11 @@ describe('a paused kind and a Redis that goes away', () => {
     const stream = await watch(headway.api.url, job);
     await stream.waitFor('waiting');
     await call(headway, 'steps', 'pause');
-    await stream.waitFor('queue');
+    await stream.waitFor(({ event, data }) => event === 'queue' && data.paused);
     await call(headway, 'steps', 'resume');
-    await stream.waitFor(({ event, data }) => event === 'queue' && !data.paused);
-    expect(stream.names()).toEqual(['waiting', 'queue', 'queue']);
+    await until('the resume is seen', () => told(stream).at(-1) === false);
+    // First that no worker runs.
+    expect(told(stream)).toEqual([false, true, false]);
     await headway.stop();
   });
 });

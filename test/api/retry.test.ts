@@ -47,6 +47,33 @@ describe('retries', () => {
     ]);
   });
 
+  it('are seen on a stream that asks to stay; one that does not ends with the job', async () => {
+    const job = await headway.client.start('flaky', { failures: 1 }, { attempts: 1 });
+    const brief = await watch(job);
+    const events = `${headway.client.events(job)}?retries=follow`;
+    const staying = await openStream(events, { token: job.token });
+    const both = await openStream(`${headway.api.url}/v1/events?job=${job.id}&retries=follow`, {
+      token: job.token,
+    });
+    await brief.ended;
+    await staying.waitFor('failed');
+    // The id of the end is no reason to go.
+    const late = await openStream(events, { token: job.token, lastEventId: brief.lastEventId() });
+    expect(late.status).toBe(200);
+    expect((await headway.client.retry(job)).status).toBe(202);
+    for (const stream of [staying, both, late]) {
+      await stream.waitFor('completed');
+      expect(stream.names().slice(-4)).toEqual(['waiting', 'active', 'progress', 'completed']);
+      stream.close();
+    }
+    expect(late.names()).toHaveLength(4);
+    const wrong = await fetch(`${headway.client.events(job)}?retries=1`, {
+      headers: { Authorization: `Bearer ${job.token}` },
+    });
+    expect(wrong.status).toBe(400);
+    expect(await wrong.json()).toMatchObject({ code: 'invalid-request' });
+  });
+
   it('follow what the call says about attempts and back-off', async () => {
     const job = await headway.client.start(
       'flaky',

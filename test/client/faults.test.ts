@@ -2,6 +2,7 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createClient, type JobEvent, type Status } from '../../src/client/index.js';
+import { createJobStore } from '../../src/client/store.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { STEERED, testJobs } from '../support/jobs.js';
 import { startApi } from '../support/processes.js';
@@ -45,6 +46,31 @@ describe('a client that watches', () => {
       saw,
     };
   }
+
+  it('says within two seconds that it is not live when Redis is away or silent, and is live again after', async () => {
+    headway = await startHeadway({ appendOnly: true });
+    const { client, redis, api } = headway;
+    const job = await client.start('steps', { count: 600, intervalMs: 100 });
+    const store = createJobStore(createClient({ url: api.url }), job.id, job.token);
+    const stop = store.subscribe(() => {});
+    const isLive = (): Promise<unknown> =>
+      until('it is live', () => store.get().status === 'live' && store.get().progress?.etaMs !== undefined);
+    for (const [away, back] of [
+      [() => redis.signal('SIGSTOP'), () => redis.signal('SIGCONT')],
+      [() => redis.kill(), () => redis.restart()],
+    ] as const) {
+      await isLive();
+      await away();
+      const since = performance.now();
+      await until('it is not live', () => store.get().status === 'stale');
+      expect(performance.now() - since).toBeLessThan(2000);
+      expect(store.get()).toMatchObject({ state: 'active', progress: { unit: 'steps' } });
+      expect(store.get().progress).not.toHaveProperty('etaMs');
+      await back();
+    }
+    await isLive();
+    stop();
+  });
 
   it('is not live while the service waits for Redis, and is when that is back', async () => {
     headway = await startHeadway({

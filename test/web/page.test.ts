@@ -27,7 +27,7 @@ describe('the title of the tab', () => {
     ['one of which nothing is known yet', [job('')], 'Headway'],
     ['one under way', [job('csv-import', { state: 'active', percent: 43.7 })], '43 % · csv-import'],
     ['one of which nobody can say how far it is', [job('a', { state: 'active' })], 'Running · a'],
-    ['one that waits', [job('a', { state: 'waiting' })], 'Waiting for a worker · a'],
+    ['one that waits', [job('a', { state: 'waiting' })], 'Waiting for a free worker · a'],
     ['one that has ended', [job('a', { state: 'failed', percent: 30 })], 'Failed · a'],
     [
       'several: their mean, without those that have ended',

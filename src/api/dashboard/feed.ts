@@ -54,6 +54,7 @@ export class DashboardFeed {
   private looking = false;
   private firstLook: Promise<void> | undefined;
   private answeredAt = 0;
+  private redisAway = false;
 
   constructor(private readonly options: DashboardFeedOptions) {
     this.active = new ActiveLists(this.live);
@@ -172,8 +173,14 @@ export class DashboardFeed {
     }
   }
 
+  /** Notes whether Redis answers, which is known sooner than the next look says. */
+  noteRedis(away: boolean): void {
+    this.redisAway = away;
+    if (this.timer) this.noteLive(Date.now());
+  }
+
   private noteLive(now: number): void {
-    const live = now - this.answeredAt < STALE_MS;
+    const live = !this.redisAway && now - this.answeredAt < STALE_MS;
     if (live !== this.shared.live) this.shared.versions.all++;
     this.shared.live = live;
   }

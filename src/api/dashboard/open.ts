@@ -32,6 +32,7 @@ export function openDashboard(options: OpenDashboardOptions): {
   dashboard: DashboardAudience;
   crowds: CrowdAudience;
   reporting: ProcessReporting;
+  feed: DashboardFeed;
 } {
   const { config, connection, subscriberRedis, plan, registry, viewers, log } = options;
   const { redis, server, queuePrefix, trackJob, faults } = connection;
@@ -77,5 +78,5 @@ export function openDashboard(options: OpenDashboardOptions): {
     stallTimeoutMs: config.STALL_TIMEOUT_MS,
     log,
   });
-  return { dashboard, crowds, reporting };
+  return { dashboard, crowds, reporting, feed };
 }

@@ -68,6 +68,7 @@ export const jobSchema = named(
     parent: z.string().optional().describe('Of a child: the id of its parent'),
     cancelling: z.literal(true).optional().describe('It was asked to stop'),
     paused: z.literal(true).optional().describe('Its queue is paused, and it has yet to begin'),
+    noWorker: z.literal(true).optional().describe('No worker serves its queue, and it has yet to begin'),
     tags: z.array(z.string()).optional(),
     metadata: z.record(z.string(), z.unknown()).optional(),
     expiresAt: time.optional().describe('Not begun by then, it fails'),

@@ -44,6 +44,12 @@ export const parameters = {
     description: 'The same, for clients that cannot send the header.',
     schema: { type: 'string' },
   },
+  retries: {
+    name: 'retries',
+    in: 'query',
+    description: 'The stream stays open after the end of a job, so that a retry is seen on it.',
+    schema: { type: 'string', enum: ['follow'] },
+  },
 } as const satisfies Record<string, Parameter>;
 
 export type ParameterName = keyof typeof parameters;

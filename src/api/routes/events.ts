@@ -9,7 +9,7 @@ import type { Crowd, CrowdAudience } from '../crowd/audience.js';
 import { methods } from '../problem.js';
 import { MAX_CHANNELS, positionsOf } from '../stream/bundle.js';
 import type { StreamDoor } from '../stream/door.js';
-import { openJobChannel } from '../stream/job-channel.js';
+import { followsRetries, openJobChannel } from '../stream/job-channel.js';
 import type { PendingStream } from '../stream/pending-stream.js';
 import { requireStream } from '../stream/request.js';
 import type { Viewers } from '../stream/viewers.js';
@@ -80,8 +80,11 @@ export function eventRoutes({
     const credentials: Array<Credential | undefined> = [];
     for (const jobId of jobIds) credentials.push((await access.authorize(req, jobId)).credential);
     requireStream(req);
+    const stays = followsRetries(req);
     const positions = positionsOf(stream.lastEventId, jobIds.length);
-    const channels = await Promise.all(jobIds.map((jobId, i) => openJobChannel(jobs, jobId, positions[i])));
+    const channels = await Promise.all(
+      jobIds.map((jobId, i) => openJobChannel(jobs, jobId, positions[i], stays)),
+    );
     await viewers.answer(stream, channels, distinct(credentials));
   }
 }

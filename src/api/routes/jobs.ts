@@ -22,7 +22,7 @@ import type { JobStarter } from '../jobs/start.js';
 import { deliveryView } from '../jobs/webhook.js';
 import { methods } from '../problem.js';
 import type { StreamDoor } from '../stream/door.js';
-import { openJobChannel } from '../stream/job-channel.js';
+import { followsRetries, openJobChannel } from '../stream/job-channel.js';
 import type { PendingStream } from '../stream/pending-stream.js';
 import { requireStream } from '../stream/request.js';
 import type { Viewers } from '../stream/viewers.js';
@@ -162,7 +162,8 @@ export function jobRoutes(options: JobRoutesOptions): Router {
   async function watchJob(req: Request, stream: PendingStream): Promise<void> {
     const { jobId, credential } = await access.authorize(req);
     requireStream(req);
-    const channel = await openJobChannel({ lifecycle, readGone }, jobId, stream.lastEventId);
+    const stays = followsRetries(req);
+    const channel = await openJobChannel({ lifecycle, readGone }, jobId, stream.lastEventId, stays);
     await viewers.answer(stream, [channel], credential ? [credential] : []);
   }
 }

@@ -18,6 +18,8 @@ export interface BundledChannel {
   after?: number | undefined;
   /** It has ended, and its viewer has seen the end. */
   over?: boolean;
+  /** Its viewer stays after the end: a job may run again. */
+  stays?: boolean;
 }
 
 /** More channels than that make the id of each event too long. */
@@ -53,10 +55,12 @@ export class Bundle {
   ) {
     this.positions = positionsOf(lastEventId, channels.length);
     this.open = channels.filter(({ over }) => !over).length;
-    for (const [index, { name, after, over }] of channels.entries()) {
+    for (const [index, { name, after, over, stays }] of channels.entries()) {
       if (over) continue;
       const member: Sink = { write: (frame) => this.write(index, frame), end: () => this.finished() };
-      this.members.push(subscriber.subscribe(name, member, { lastEventId: this.positions[index], after }));
+      this.members.push(
+        subscriber.subscribe(name, member, { lastEventId: this.positions[index], after, stays }),
+      );
     }
   }
 

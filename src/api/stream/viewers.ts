@@ -1,5 +1,12 @@
 import type { Subscriber } from '../../shared/channel/subscriber.js';
-import { CLOSED, LIVE, STALLED, type SubscriptionState, writeTo } from '../../shared/channel/subscription.js';
+import {
+  BEHIND,
+  CLOSED,
+  LIVE,
+  STALLED,
+  type SubscriptionState,
+  writeTo,
+} from '../../shared/channel/subscription.js';
 import type { Logger } from '../../shared/log.js';
 import type { Credential } from '../auth/credential.js';
 import type { Audience } from '../auth/revocation-watch.js';
@@ -7,10 +14,13 @@ import type { Revoked } from '../auth/revocations.js';
 import { redactUrl } from '../request-log.js';
 import { Bundle, type BundledChannel } from './bundle.js';
 import { endStream, type SinkEvents, type StreamSink } from './handshake.js';
-import type { PendingStream } from './pending-stream.js';
+import { type PendingStream, WAITING } from './pending-stream.js';
 import { EXPIRED, REVOKED } from './unauthorized.js';
 
 const HEARTBEAT = Buffer.from(': \n\n');
+const NOT_LIVE = Buffer.from(WAITING);
+/** While Redis is away, viewers are told so at least this often, in ms. */
+const TELL_AGAIN_MS = 1000;
 /** So many are looked at together when credentials are looked at again. */
 const AT_ONCE = 500;
 /** The heartbeats of all viewers are spread over this many ticks, so that no tick is long. */
@@ -43,6 +53,10 @@ export class Viewers implements Audience {
   private readonly credentials = new Map<StreamSink, Credential[]>();
   private readonly timer: NodeJS.Timeout;
   private tick = 0;
+  /** Those that were told that Redis does not answer, and not yet that they are live again. */
+  private readonly waiting = new Set<StreamSink>();
+  /** When they were told so last, ms. */
+  private toldWaitingAt = 0;
   private closed = false;
   private readonly events: SinkEvents = {
     onDrain: (sink) => this.bySink.get(sink)?.resume(),
@@ -50,6 +64,7 @@ export class Viewers implements Audience {
       this.bySink.get(sink)?.close();
       this.bySink.delete(sink);
       this.credentials.delete(sink);
+      this.waiting.delete(sink);
     },
   };
 
@@ -75,11 +90,11 @@ export class Viewers implements Audience {
     if (!sink) return;
     if (this.closed) return endStream(sink);
     const { subscriber, log } = this.options;
-    const [{ name, after }, ...others] = channels as [BundledChannel, ...BundledChannel[]];
+    const [{ name, after, stays }, ...others] = channels as [BundledChannel, ...BundledChannel[]];
     const following =
       others.length > 0
         ? new Bundle(subscriber, channels, sink, lastEventId)
-        : subscriber.subscribe(name, sink, { lastEventId, after });
+        : subscriber.subscribe(name, sink, { lastEventId, after, stays });
     this.bySink.set(sink, following);
     if (credentials.length > 0) {
       this.credentials.set(sink, credentials);
@@ -100,6 +115,33 @@ export class Viewers implements Audience {
     }
     this.bySink.clear();
     this.credentials.clear();
+    this.waiting.clear();
+  }
+
+  /**
+   * Tells the viewers that what they see may be old while Redis does not answer, and then, each as soon as it has what it
+   * missed, that it is live again.
+   */
+  noteRedis(away: boolean): void {
+    if (!away) {
+      for (const sink of this.waiting) {
+        const following = this.bySink.get(sink);
+        if (following?.state === BEHIND) continue;
+        this.waiting.delete(sink);
+        if (following?.state === LIVE) following.hold(writeTo(sink, HEARTBEAT));
+      }
+      return;
+    }
+    // Again now and then: an event that came while Redis was back for a moment says that the stream is live.
+    const again = performance.now() - this.toldWaitingAt > TELL_AGAIN_MS;
+    if (again) this.toldWaitingAt = performance.now();
+    for (const [sink, following] of this.bySink) {
+      // One that reads nothing is not told more: what it reads next is not live for it either.
+      if ((this.waiting.has(sink) && !again) || following.state === STALLED || following.state === CLOSED)
+        continue;
+      this.waiting.add(sink);
+      following.hold(writeTo(sink, NOT_LIVE));
+    }
   }
 
   /**
@@ -158,7 +200,7 @@ export class Viewers implements Audience {
       if (following.state === STALLED || following.state === CLOSED) {
         if (following.stalledAt < droppable) sink.destroy();
       } else if (index % TICKS === turn && following.state === LIVE) {
-        following.hold(writeTo(sink, HEARTBEAT));
+        following.hold(writeTo(sink, this.waiting.has(sink) ? NOT_LIVE : HEARTBEAT));
       }
       index++;
     }

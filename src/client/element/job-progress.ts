@@ -1,7 +1,7 @@
 import { createClient } from '../client.js';
 import { type AnyClient, createJobStore, defaultClient, type JobStore } from '../store.js';
 import { unseenJob, type WatchedJob } from '../view.js';
-import { announcement, barAttributes, fillOf, isIndeterminate, percentText, stateWords } from '../words.js';
+import { announcement, barAttributes, fillOf, isIndeterminate, liveWords, percentText } from '../words.js';
 import { STYLE } from './style.js';
 
 /** Where there is no DOM (a server that renders the page), the class can still be loaded. */
@@ -130,10 +130,7 @@ export class JobProgressElement extends Base {
     parts.row!.classList.toggle('waits', indeterminate);
     parts.fill!.style.transform = indeterminate ? '' : `scaleX(${fillOf(job)})`;
     say(parts.percent!, percentText(job));
-    say(
-      parts.state!,
-      job.status === 'stale' ? `${stateWords(job)} (not live: reconnecting)` : stateWords(job),
-    );
+    say(parts.state!, liveWords(job));
     say(parts.message!, job.problem?.message ?? job.error?.message ?? job.progress?.message ?? '');
     say(parts.status!, announcement(job, label));
   }

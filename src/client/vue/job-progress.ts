@@ -1,6 +1,6 @@
 import { defineComponent, h, type PropType } from 'vue';
 import type { JobReference } from '../client.js';
-import { announcement, barAttributes, fillOf, isIndeterminate, percentText, stateWords } from '../words.js';
+import { announcement, barAttributes, fillOf, isIndeterminate, liveWords, percentText } from '../words.js';
 import { useJob } from './use.js';
 
 /** Read by screen readers, not seen. */
@@ -52,7 +52,7 @@ export const JobProgress = defineComponent({
         ),
         h('span', { class: 'headway-percent', 'aria-hidden': 'true' }, percentText(now)),
         ' ',
-        h('span', { class: 'headway-state', 'aria-hidden': 'true' }, stateWords(now)),
+        h('span', { class: 'headway-state', 'aria-hidden': 'true' }, liveWords(now)),
       ];
       return h('div', { class: 'headway-job', 'data-state': now.state, 'data-status': now.status }, [
         seen,

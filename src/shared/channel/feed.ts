@@ -35,8 +35,8 @@ export class Feed {
     private readonly onEmpty: (feed: Feed) => void,
   ) {}
 
-  join(sink: Sink, since: Position): Subscription {
-    const subscription = new Subscription(this, sink, since.epoch, since.offset, since.after);
+  join(sink: Sink, since: Position, stays = false): Subscription {
+    const subscription = new Subscription(this, sink, since.epoch, since.offset, since.after, stays);
     this.subscriptions.add(subscription);
     this.catchUp(subscription);
     return subscription;
@@ -80,7 +80,7 @@ export class Feed {
       }
       subscription.epoch = epoch;
       subscription.take(frame, offset);
-      if (last) this.finish(subscription);
+      if (last && !subscription.stays) this.finish(subscription);
     }
   }
 
@@ -159,7 +159,7 @@ export class Feed {
         return this.catchUp(subscription);
       }
       subscription.take(frame, offset);
-      if (offset === end) return this.finish(subscription);
+      if (offset === end && !subscription.stays) return this.finish(subscription);
     }
     if (subscription.state === CLOSED) return;
     subscription.dropRest();
@@ -181,7 +181,7 @@ export class Feed {
       if (offset <= subscription.offset) continue;
       if (offset > subscription.offset + 1) break;
       subscription.take(frame, offset);
-      if (endsChannel(frame)) return this.finish(subscription);
+      if (endsChannel(frame) && !subscription.stays) return this.finish(subscription);
       if (subscription.state !== BEHIND) return;
     }
     if (subscription.offset < this.offset) return this.catchUp(subscription);

@@ -28,8 +28,6 @@ export interface Fence {
   stalls?: number;
   /** With `rank`: the offset of the channel's end that this event takes back (a finished job runs again). */
   reopens?: number;
-  /** Without `rank`: the event says whether the job's queue is paused; it is kept out when that was published already. */
-  paused?: boolean;
   /** Keeps the event out unless the channel's mark is still what the publisher knows; then it becomes `to`. */
   mark?: Mark;
   /** With `rank` and `mark`: the event may stand at a rank that was published already, since its mark has moved. */
@@ -181,8 +179,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
 function fenceArguments(fence: Fence | undefined): Array<string | number> {
   if (!fence) return ['', '', '', '', '', '', '', '', ''];
   const { attempt, rank = '', failures = 0, stalls = 0, reopens = '', again = false } = fence;
-  const mark = fence.paused === undefined ? fence.mark : pausedMark(fence.paused);
-  const { field = '', from = '', to = '' } = mark ?? {};
+  const { field = '', from = '', to = '' } = fence.mark ?? {};
   return [attempt, rank, failures, stalls, reopens, field, from, to, again ? '1' : ''];
 }
 
@@ -191,6 +188,3 @@ function numberingArguments(numbering: Numbering | undefined): Array<string | nu
   const { source, first, skip = false, record } = numbering;
   return [source, first, skip ? '1' : '', record?.ttlMs ?? ''];
 }
-
-const pausedMark = (paused: boolean): Mark =>
-  paused ? { field: 'paused', from: '', to: '1' } : { field: 'paused', from: '1', to: '' };

@@ -45,12 +45,17 @@ export class Subscriber {
    * @param lastEventId the id of the last event that the viewer has seen. Without one, or with one that is
    *   not ours, it gets the present state; with one of a channel that is no more, `reset` before that.
    * @param after for a viewer that has seen nothing: the log events up to this offset are not wanted
+   * @param stays the subscription goes on after the end of the channel
    * @throws TypeError for a name that no channel can have
    */
   subscribe(
     channel: string,
     sink: Sink,
-    { lastEventId, after }: { lastEventId?: string | undefined; after?: number | undefined } = {},
+    {
+      lastEventId,
+      after,
+      stays = false,
+    }: { lastEventId?: string | undefined; after?: number | undefined; stays?: boolean | undefined } = {},
   ): Subscription {
     const key = channelKeys(this.options.prefix, checkChannelName(channel))[0];
     const since = (lastEventId && parseEventId(lastEventId)) || NOTHING_SEEN;
@@ -60,7 +65,7 @@ export class Subscriber {
       this.feeds.set(key, feed);
       this.follow(key, feed);
     }
-    return feed.join(sink, since === NOTHING_SEEN ? { ...since, after } : since);
+    return feed.join(sink, since === NOTHING_SEEN ? { ...since, after } : since, stays);
   }
 
   /** Ends the streams of a channel that is no more: whoever comes back will be told. */

@@ -52,6 +52,8 @@ export class Subscription {
     public offset: number,
     /** Until it has been served once: the log events up to this offset are not wanted. */
     public after: number | undefined,
+    /** Whether it goes on after the end of the channel: a job may run again. */
+    readonly stays = false,
   ) {}
 
   /** Writes one frame and moves on to its offset. The sink's "hold back" makes it stalled. */

@@ -36,8 +36,9 @@ export const jobEvents = {
   },
   progress: { about: 'The bar moves', data: progressSchema, state: true },
   queue: {
-    about: 'The queue of a job that has yet to begin was paused or resumed',
-    data: z.object({ ...head, paused: z.boolean() }),
+    about:
+      'The queue of a job that has yet to begin was paused or resumed, or lost its last worker or has one again',
+    data: z.object({ ...head, paused: z.boolean(), noWorker: z.boolean().optional() }),
     state: true,
   },
   log: {

@@ -1,6 +1,6 @@
 import type { ChannelEvent, Fence, Mark } from '../channel/publisher.js';
 import type { JobSnapshot } from './snapshot.js';
-import { endRank, RANK, type Told } from './told.js';
+import { endRank, queueMark, RANK, type Told } from './told.js';
 
 /** A lifecycle event and the position that keeps it from being told twice. */
 export interface Transition {
@@ -67,11 +67,22 @@ export function dueMark(told: Told | undefined, { dueAt }: Pick<JobSnapshot, 'du
   return { mark: { field: 'due', from: told?.due ?? '', to: dueAt } };
 }
 
-/** The event that says whether the job's queue is paused: a state, of which only the newest matters. */
-export function queueState({ id }: Pick<JobSnapshot, 'id'>, attempt: number, paused: boolean): Transition {
+/** What a job waits for in its queue. */
+export interface QueueFacts {
+  paused: boolean;
+  noWorker: boolean;
+}
+
+/** The event that says what a job waits for in its queue: a state, of which only the newest matters. */
+export function queueState(
+  { id }: Pick<JobSnapshot, 'id'>,
+  attempt: number,
+  from: QueueFacts,
+  to: QueueFacts,
+): Transition {
   return {
-    event: { event: 'queue', kind: 'state', data: { jobId: id, attempt, paused, at: Date.now() } },
-    fence: { attempt, paused },
+    event: { event: 'queue', kind: 'state', data: { jobId: id, attempt, ...to, at: Date.now() } },
+    fence: { attempt, mark: { field: 'paused', from: queueMark(from), to: queueMark(to) } },
   };
 }
 

@@ -131,9 +131,10 @@ export function createLifecycle({
       await beforeTelling(jobId, transition, job);
       const id = await publisher.publish(jobChannel(jobId), { ...event, keepMs }, { ...fence, run });
       if (id !== undefined) afterTelling?.(transition, job);
+      const ofQueue = fence.mark?.field === 'paused';
       // Somebody else told of another time in between: which of the two holds?
-      if (id === undefined && fence.mark && looks > 1) return again(progress);
-      if (id !== undefined && fence.paused !== undefined) pauseTold = true;
+      if (id === undefined && fence.mark && !ofQueue && looks > 1) return again(progress);
+      if (id !== undefined && ofQueue) pauseTold = true;
       if (fence.rank !== undefined) running = fence.rank === RANK.active ? fence.attempt : undefined;
     }
     if (running !== undefined) await plainReports.tell(jobId, running, reported);

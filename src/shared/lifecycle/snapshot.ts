@@ -3,6 +3,7 @@ import type { Cluster, Redis } from 'ioredis';
 import { parseForeign } from '../foreign-json.js';
 import { type JobSettings, jobSettings } from '../job-settings.js';
 import { addressOf, type JobAddress, queueKey } from '../queues.js';
+import type { WorkerCensus } from './worker-census.js';
 
 /** States of a job in BullMQ's words; `cancelled` is ours. */
 export const JOB_STATES = [
@@ -61,6 +62,8 @@ export interface JobSnapshot {
   cancelAsked?: boolean;
   /** It has yet to begin (again), and its queue is paused: nothing begins there. */
   paused?: boolean;
+  /** It has yet to begin (again), and whether no worker serves its queue; absent where that is not known. */
+  noWorker?: boolean;
   result?: unknown;
   /** How its children are, if it has any. */
   children?: ChildCounts;
@@ -92,6 +95,15 @@ export function createSnapshotReader(redis: Redis | Cluster, prefix: string): Sn
     return reply ? parseSnapshot(jobId, reply) : undefined;
   };
 }
+
+/** A reader that also says of a job that has yet to begin whether no worker serves its queue. */
+export const withCensus =
+  (read: SnapshotReader, census: WorkerCensus): SnapshotReader =>
+  async (jobId, hint) => {
+    const job = await read(jobId, hint);
+    if (!job || job.state === 'active' || job.state === 'waiting-children' || isFinished(job)) return job;
+    return { ...job, noWorker: !(await census.serves(addressOf(jobId)!.queue)) };
+  };
 
 /** The keys of {@link snapshotLua}. */
 export function snapshotKeys(prefix: string, { queue, id }: JobAddress): string[] {

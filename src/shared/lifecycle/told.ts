@@ -25,11 +25,23 @@ export interface Told {
   stalls: number;
   /** Whether the queue was told to be paused. */
   paused?: boolean;
+  /** Whether it was told that no worker serves the queue. */
+  noWorker?: boolean;
   /** When the job was told to be due, the last time that it was told to be delayed. */
   due?: number;
   /** Offset of the terminal event, when the last thing told is the end. */
   end: number | undefined;
 }
+
+/** What a job waits for in its queue, as the channel remembers it: `1` paused, `2` no worker, `3` both. */
+export const queueMark = ({ paused, noWorker }: { paused: boolean; noWorker: boolean }): string =>
+  String((paused ? 1 : 0) + (noWorker ? 2 : 0)).replace('0', '');
+
+/** The opposite of {@link queueMark}. */
+export const readQueueMark = (mark: string | null | undefined) => ({
+  paused: mark === '1' || mark === '3',
+  noWorker: mark === '2' || mark === '3',
+});
 
 /** Whether the last end was taken back, and no run has begun since. */
 export const isReopened = (told: Told | undefined): boolean =>
@@ -63,7 +75,7 @@ export function createToldReader(redis: Redis | Cluster, prefix: string): ToldRe
       rank: Number(rank ?? -1),
       failures: Number(failures ?? 0),
       stalls: Number(stalls ?? 0),
-      paused: paused === '1',
+      ...readQueueMark(paused),
       ...(due ? { due: Number(due) } : {}),
       end: end ? Number(end) : undefined,
     };

@@ -1,6 +1,6 @@
-import { dueMark, type EndEvent, lifecycle, queueState, type Transition } from './events.js';
+import { dueMark, type EndEvent, lifecycle, type QueueFacts, queueState, type Transition } from './events.js';
 import { isFinished, type JobSnapshot } from './snapshot.js';
-import { endRank, isReopened, RANK, type Told } from './told.js';
+import { endRank, isReopened, queueMark, RANK, type Told } from './told.js';
 
 /** A job that is due this much sooner or later than was told has been moved, in ms. */
 const MOVED_MS = 1000;
@@ -26,9 +26,29 @@ export function transitions(told: Told | undefined, job: JobSnapshot): Transitio
   if (told?.end !== undefined && first) {
     news[0] = { ...first, fence: { ...first.fence, reopens: told.end } };
   }
-  // What else is told may be of a new attempt, which knows nothing of the queue.
-  if (job.paused && (!known?.paused || news.length > 0)) news.push(queueState(job, job.attempt, true));
+  const queue = waitsFor(job, known);
+  if (queue) {
+    // Where an attempt begins, or an end is taken back, nothing is known of the queue.
+    const fresh = news.some(
+      ({ fence }) => fence.reopens !== undefined || fence.attempt > (known?.attempt ?? -1),
+    );
+    const last = news.findLast(({ event }) => event.event === 'queue');
+    const from = fresh || !known ? NOTHING : last ? { ...factsOf(known), paused: false } : factsOf(known);
+    if (queueMark(from) !== queueMark(queue)) news.push(queueState(job, job.attempt, from, queue));
+  }
   return news;
+}
+
+const NOTHING: QueueFacts = { paused: false, noWorker: false };
+const factsOf = ({ paused = false, noWorker = false }: Partial<QueueFacts>): QueueFacts => ({
+  paused,
+  noWorker,
+});
+
+/** What a job waits for in its queue; `undefined` for one that does not wait. Who does not count workers leaves that as it was. */
+function waitsFor(job: JobSnapshot, known: Told | undefined): QueueFacts | undefined {
+  if (isFinished(job) || job.state === 'active') return undefined;
+  return factsOf({ paused: job.paused ?? false, noWorker: job.noWorker ?? known?.noWorker ?? false });
 }
 
 /** A job whose end was told waits or runs again. */
@@ -47,7 +67,7 @@ function reopened({ failures, stalls }: JobSnapshot, { fence }: Transition): Tol
 /** The queue was told to be paused, and the job does not wait for it any more. */
 function queueGoesOn(known: Told | undefined, job: JobSnapshot): Transition[] {
   if (!known?.paused || job.paused || isFinished(job) || isBeingWithdrawn(known, job)) return [];
-  return [queueState(job, known.attempt, false)];
+  return [queueState(job, known.attempt, factsOf(known), { ...factsOf(known), paused: false })];
 }
 
 /** It was taken out of its queue, where it waits for nothing any more, by somebody who is about to end it. */

@@ -1,4 +1,4 @@
-import { ProblemError } from '../../client/errors.js';
+import { isPassing, ProblemError } from '../../client/errors.js';
 import { type Call, call } from '../../client/http.js';
 import type { JobView, UploadedFile } from '../../client/types.js';
 
@@ -36,10 +36,12 @@ export interface JobPage {
   next?: string;
 }
 
+/** Whether an error only says that the service, or what it needs, is away: trying again later helps. */
+export const isUnavailable = (error: unknown): boolean => error instanceof ProblemError && isPassing(error);
+
 /** What went wrong, for people. */
 export function problemWords(error: unknown): string {
-  if (error instanceof ProblemError && error.status === 0)
-    return 'The service cannot be reached. Nothing was lost; try again in a moment.';
+  if (isUnavailable(error)) return 'The service cannot be reached. Nothing was lost; try again in a moment.';
   if (error instanceof SyntaxError) return `This is not JSON: ${error.message}`;
   return error instanceof Error ? error.message : String(error);
 }

@@ -24,9 +24,12 @@ const told = (changes: Partial<Told>): Told => ({
   ...changes,
 });
 const names = (from: Told | undefined, to: JobSnapshot): string[] =>
-  transitions(from, to).map(({ event, fence: { attempt, paused } }) =>
-    [event.event, attempt, ...(paused === undefined ? [] : [paused ? 'paused' : 'resumed'])].join(' '),
-  );
+  transitions(from, to).map(({ event, fence: { attempt } }) => {
+    const { paused, noWorker } = event.data as { paused?: boolean; noWorker?: boolean };
+    const queue =
+      paused === undefined ? [] : [paused ? 'paused' : 'resumed', ...(noWorker ? ['unserved'] : [])];
+    return [event.event, attempt, ...queue].join(' ');
+  });
 
 const running = told({ attempt: 1, rank: RANK.active });
 
@@ -127,6 +130,31 @@ describe('what is missing on a channel, by what was told and what the job is', (
       told({ rank: RANK.waiting, paused: true }),
       { paused: true },
       [],
+    ],
+    [
+      'a job without a worker',
+      told({ rank: RANK.waiting }),
+      { noWorker: true },
+      ['queue 0 resumed unserved'],
+    ],
+    [
+      'a job that has a worker again',
+      told({ rank: RANK.waiting, noWorker: true }),
+      { noWorker: false },
+      ['queue 0 resumed'],
+    ],
+    ['a job of whose workers nothing is known', told({ rank: RANK.waiting, noWorker: true }), {}, []],
+    [
+      'a paused job without a worker',
+      undefined,
+      { paused: true, noWorker: true },
+      ['waiting 0', 'queue 0 paused unserved'],
+    ],
+    [
+      'a job whose queue goes on without a worker',
+      told({ rank: RANK.waiting, paused: true, noWorker: true }),
+      { noWorker: true },
+      ['queue 0 resumed unserved'],
     ],
     ['a job whose queue goes on', told({ rank: RANK.waiting, paused: true }), {}, ['queue 0 resumed']],
     [

@@ -23,7 +23,7 @@ export function createLiveView(stream: WriteStream, paint: Paint): View {
   function line(now: number): string {
     const { columns } = screen;
     if (question) return paint('bold', cut(question, columns));
-    const lost = broken ? 'reconnecting: ' : '';
+    const lost = broken ? 'not live, reconnecting: ' : '';
     const room = columns - lost.length;
     const front = paint('yellow', lost);
     if (uploading) return front + progressBar(uploading, room, paint, now);

@@ -50,7 +50,7 @@ export function createPlainView(write: (line: string) => void, paint: Paint): Vi
       for (const words of wordsOf(event, paint)) write(words);
     },
     status(status) {
-      if (status === 'stale') write('The connection was lost; trying again');
+      if (status === 'stale') write('Not live. The connection was lost; trying again');
       else if (status === 'live' && broken) write('Connected again');
       broken = status === 'stale';
     },

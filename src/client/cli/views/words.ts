@@ -69,11 +69,12 @@ const ownWords = (event: { event: string; data: unknown }): string =>
 export function stateOf(event: JobEvent): string | undefined {
   switch (event.event) {
     case 'waiting':
-      return 'waiting for a worker';
+      return 'waiting for a free worker';
     case 'delayed':
       return `waiting until ${new Date(event.data.until).toLocaleString('sv')}`;
     case 'queue':
-      return event.data.paused ? 'waiting: its queue is paused' : 'waiting for a worker';
+      if (event.data.noWorker) return 'waiting: no worker is running for this kind of job';
+      return event.data.paused ? 'waiting: its queue is paused' : 'waiting for a free worker';
     case 'active':
       return 'running';
     case 'retrying':

@@ -30,6 +30,10 @@ export const isEnded = ({ state }: Pick<PageJob, 'state'>): boolean => isTermina
 export const isUnderWay = ({ state, problem }: Pick<PageJob, 'state' | 'problem'>): boolean =>
   state !== 'unknown' && !isTerminal(state) && !problem;
 
+/** Whether it has yet to begin for the first time. */
+export const isWaiting = ({ state }: Pick<PageJob, 'state'>): boolean =>
+  state === 'waiting' || state === 'delayed';
+
 /** @param onEvent hears of each event */
 export function followJob(id: string, onEvent?: (event: JobEvent) => void): FollowedJob {
   let more = nothingMore;

@@ -7,7 +7,7 @@ const MISSED_MS = 5000;
 
 /** What a job is doing, with what there is to know of it. @param now ms since 1970 */
 export function jobWords(job: PageJob, now = Date.now()): string {
-  const { state, attempt, attempts, paused, nextAt } = job;
+  const { state, attempt, attempts, paused, noWorker, nextAt } = job;
   const missed = nextAt !== undefined && now - nextAt > MISSED_MS;
   const next = missed
     ? `was due ${when(nextAt, now)}`
@@ -15,10 +15,11 @@ export function jobWords(job: PageJob, now = Date.now()): string {
       ? `starts ${when(nextAt, now)}`
       : 'starts soon';
   if (job.problem || isEnded(job)) return stateWords(job);
+  if (noWorker && state !== 'delayed') return stateWords(job);
   if (paused) return stateWords({ ...job, state: 'waiting' });
   switch (state) {
     case 'waiting':
-      return 'Waiting for a worker';
+      return 'Waiting for a free worker';
     case 'delayed':
       return `${next[0]!.toUpperCase()}${next.slice(1)}`;
     case 'active':

@@ -2,6 +2,7 @@ import { onScopeDispose, ref, shallowRef } from 'vue';
 import { isTerminal } from '../../../client/topic.js';
 import type { JobView } from '../../../client/types.js';
 import { fetchOwnJobs, problemWords, type StartedJob } from '../api';
+import { untilAvailable } from './until-available';
 
 /** A job of the visitor's own, as it was when it was asked for. */
 export type OwnJob = Pick<JobView, 'id' | 'name' | 'state' | 'createdAt'> & { percent: number | null };
@@ -40,7 +41,10 @@ export function useOwnJobs() {
 
   /** Reads a page, the newest one unless there is a cursor. Children are no rows: they are parts of theirs. */
   async function read(cursor?: string): Promise<void> {
-    const page = await fetchOwnJobs(LIMIT, cursor);
+    const page = await untilAvailable(
+      () => fetchOwnJobs(LIMIT, cursor),
+      () => {},
+    );
     const jobs = page.jobs.filter(({ parent }) => parent === undefined).map(ownJob);
     known.value = mergeJobs(known.value, jobs);
     // The newest page says nothing of how far back others have been read.

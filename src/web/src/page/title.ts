@@ -1,4 +1,4 @@
-import { isUnderWay, type PageJob } from '../job/follow-job';
+import { isUnderWay, isWaiting, type PageJob } from '../job/follow-job';
 import { jobWords } from '../job/words';
 
 /** How far jobs are together, 0 to 100: one of which nobody can say counts as 0. */
@@ -11,6 +11,8 @@ export const meanPercent = (jobs: ReadonlyArray<Pick<PageJob, 'percent'>>): numb
  */
 export function titleOf(jobs: PageJob[]): string {
   const running = jobs.filter(isUnderWay);
+  const waiting = running.filter(isWaiting).length;
+  if (running.length > 1 && waiting === running.length) return `${waiting} jobs waiting`;
   if (running.length > 1) return `${meanPercent(running)} % · ${running.length} jobs`;
   const [job = jobs[0]] = running;
   if (!job?.name) return 'Headway';

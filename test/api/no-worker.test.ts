@@ -1,0 +1,62 @@
+import { Worker } from 'bullmq';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Headway, startHeadway } from '../support/headway.js';
+import { startWorker } from '../support/processes.js';
+import { openStream } from '../support/sse.js';
+
+describe('a job for which no worker runs', () => {
+  let headway: Headway;
+  beforeAll(async () => {
+    headway = await startHeadway({ workers: 0, env: { WORKER_CONCURRENCY: '1' } });
+  });
+  afterAll(() => headway.stop());
+
+  it('says so, until a worker comes; one that waits for a busy worker does not, until that is killed', async () => {
+    const { client, env } = headway;
+    const first = await client.start('steps', { count: 600, intervalMs: 100 });
+    const second = await client.start('steps', { count: 1, intervalMs: 1 });
+    expect(await (await client.get(second)).json()).toMatchObject({ state: 'waiting', noWorker: true });
+    const [one, two] = await Promise.all(
+      [first, second].map((job) => openStream(client.events(job), { token: job.token })),
+    );
+    const says = (noWorker: boolean) =>
+      two!.waitFor(({ event, data }) => event === 'queue' && data.noWorker === noWorker);
+    await says(true);
+    const worker = await startWorker(env);
+    await one!.waitFor('active');
+    await says(false);
+    expect(await (await client.get(second)).json()).not.toHaveProperty('noWorker');
+    const told = two!.events.length;
+    await worker.kill('SIGKILL');
+    await two!.waitFor((event) => two!.events.indexOf(event) >= told && event.data.noWorker === true);
+    expect(two!.names()).toEqual(['waiting', 'queue', 'queue', 'queue']);
+    one!.close();
+    two!.close();
+  });
+
+  it('has one when a program that knows only BullMQ runs it', async () => {
+    const job = await headway.client.start('checksum', { file: (await headway.client.upload('a', 'b')).id });
+    const other = await headway.client.start('checksum', {
+      file: (await headway.client.upload('c', 'd')).id,
+    });
+    const stream = await openStream(headway.client.events(other), { token: other.token });
+    await stream.waitFor(({ event, data }) => event === 'queue' && data.noWorker);
+    let release: (() => void) | undefined;
+    const plain = new Worker(
+      'checksum',
+      () =>
+        new Promise<void>((resolve) => {
+          release = resolve;
+        }),
+      {
+        connection: { url: headway.redis.url },
+        prefix: '{headway}',
+      },
+    );
+    await stream.waitFor(({ event, data }) => event === 'queue' && data.noWorker === false);
+    expect(await (await headway.client.get(job)).json()).toMatchObject({ state: 'active' });
+    release!();
+    await plain.close(true);
+    stream.close();
+  });
+});

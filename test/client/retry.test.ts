@@ -1,0 +1,46 @@
+import { Queue } from 'bullmq';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createClient } from '../../src/client/index.js';
+import { createJobStore } from '../../src/client/store.js';
+import { clientOf } from '../support/client.js';
+import { type Headway, startHeadway } from '../support/headway.js';
+import { FLAKY, testJobs } from '../support/jobs.js';
+import { startApi } from '../support/processes.js';
+import { until } from '../support/until.js';
+
+describe('a retry', () => {
+  let headway: Headway;
+  beforeAll(async () => {
+    headway = await startHeadway({ env: { JOBS_DIR: testJobs({ 'flaky.mjs': FLAKY }) } });
+  });
+  afterAll(() => headway.stop());
+
+  it('moves everybody who shows the job, whoever asks for it, through whichever process', async () => {
+    const other = await startApi(headway.env);
+    const job = await headway.client.start('flaky', { failures: 2 }, { attempts: 1 });
+    const stores = [headway.api.url, other.url, other.url].map((url) =>
+      createJobStore(createClient({ url }), job.id, job.token),
+    );
+    const stops = stores.map((store) => store.subscribe(() => {}));
+    const show = (state: string, attempt: number): Promise<unknown> =>
+      until(`all show ${state} ${attempt}`, () =>
+        stores.every((store) => {
+          const now = store.get();
+          return now.state === state && now.attempt === attempt && now.status === 'ended';
+        }),
+      );
+    await show('failed', 1);
+    // As Bull Board does.
+    const queue = new Queue('flaky', { connection: { url: headway.redis.url }, prefix: '{headway}' });
+    await (await queue.getJob(job.id))!.retry('failed');
+    await queue.close();
+    await show('failed', 2);
+    // A viewer that comes back after the end stays for the next run, too.
+    stops[2]!();
+    stops[2] = stores[2]!.subscribe(() => {});
+    expect((await clientOf(other.url).retry(job)).status).toBe(202);
+    await show('completed', 3);
+    for (const stop of stops) stop();
+    await other.kill();
+  });
+});
