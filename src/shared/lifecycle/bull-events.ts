@@ -33,7 +33,7 @@ export function readBullEvents(queue: string, entries: BullEntry[]): Map<string,
     const event = fieldsOf(fields);
     if (!event.jobId) continue;
     const jobId = jobIdOf({ queue, id: event.jobId });
-    // An id that a tool made up may have a form that no channel's name can have.
+    // One that is too long for a request cannot be followed by anybody.
     if (!addressOf(jobId)) continue;
     if (event.event === 'progress') {
       const value = foreignProgress(event.data, jobId);
