@@ -62,6 +62,21 @@ describe('P10: what a tool does to a job with BullMQ alone', () => {
     expect(await (await fetch(plainUrl, { headers })).json()).toMatchObject({ id });
   });
 
+  it.each(['elsewhere', 'order.events'])(
+    'in a queue of no kind of ours, %s: ends its streams, with what became of it',
+    async (name) => {
+      const queue = plain.queue(name);
+      const job = await queue.add('Send an e-mail', {});
+      const id = jobIdOf({ queue: name, id: job.id! });
+      const stream = await watch(id);
+      await stream.waitFor('waiting');
+      plain.worker(name, async () => ({ sent: 1 }));
+      await stream.waitFor('completed', 5000);
+      await stream.ended;
+      expect(stream.events.at(-1)!.data).toMatchObject({ name: 'Send an e-mail', result: { sent: 1 } });
+    },
+  );
+
   it('added: can be cancelled', async () => {
     const job = await steps.add('steps', { count: 1, intervalMs: 60_000 });
     const id = `steps..${job.id}`;

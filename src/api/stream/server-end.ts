@@ -2,10 +2,14 @@ import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { endStream, type StreamSink } from './handshake.js';
 
+/** Streams that are gone are first removed when there are so many, then at each doubling: no viewer costs a listener. */
+const FIRST_CLEAN = 64;
+
 /** The streams of a server: it does not know of their sockets any more, so they are ended with it here. */
 class ServerStreams {
   private readonly open = new Set<StreamSink>();
   private closing = false;
+  private cleanAt = FIRST_CLEAN;
 
   constructor(server: Server) {
     const { close, closeAllConnections } = server;
@@ -26,15 +30,12 @@ class ServerStreams {
   add(sink: StreamSink): void {
     if (this.closing) return endStream(sink);
     this.open.add(sink);
-    // A listener for each of them would be made per viewer; those that are gone are removed now and then.
     if (this.open.size >= this.cleanAt) this.clean();
   }
 
-  private cleanAt = 64;
-
   private clean(): void {
     for (const sink of this.open) if (sink.destroyed) this.open.delete(sink);
-    this.cleanAt = Math.max(64, this.open.size * 2);
+    this.cleanAt = Math.max(FIRST_CLEAN, this.open.size * 2);
   }
 }
 
