@@ -70,6 +70,16 @@ describe('wrong input', () => {
     expect({ code: end.code, stdout: end.stdout }).toEqual({ code, stdout: '' });
   });
 
+  it('is not what a program of Windows puts before its text', async () => {
+    writeFileSync(join(user.home, 'bom.json'), '\ufeff{"count":"x"}');
+    writeFileSync(join(user.home, 'utf16.json'), Buffer.from('\ufeff{"count":"x"}', 'utf16le'));
+    for (const [data, input] of [['@bom.json'], ['@utf16.json'], ['-', '\ufeff{"count":"x"}']] as const) {
+      // It was read: the service says what is wrong with it.
+      const { stderr } = await user.run(['run', 'steps', '-d', data], { ...(input ? { input } : {}) });
+      expect(stderr).toMatch(/\/data\/count: /);
+    }
+  });
+
   it('in the environment is said too', async () => {
     const { code, stderr } = await user.run(['token', '--sub', 'x'], { env: { TOKEN_SECRET: 'short' } });
     expect({ code, stderr }).toEqual({ code: 2, stderr: 'error: TOKEN_SECRET: must be at least 32 bytes\n' });

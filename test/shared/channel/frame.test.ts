@@ -51,6 +51,7 @@ describe('frames', () => {
     for (const data of plain) expect(frameBody({ data })).not.toContain(':text');
     for (const data of [1, null, true, {}, []])
       expect(frameBody({ data })).toBe(`data: ${JSON.stringify(data)}\n\n`);
+    expect(frameBody({ data: '{"a":1}', isJson: true })).toBe('data: {"a":1}\n\n');
     expect(frameBody({ id: 'a', event: 'x', data: '1', end: true })).toBe(
       'id: a\nevent: x\n:text\ndata: 1\n:end\n\n',
     );
