@@ -234,6 +234,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     channels: () => subscriber.channels(),
     redis,
     queuePrefix,
+    followed: plan.names,
     lifecycle,
     faults: connection.faults,
     log,

@@ -16,19 +16,22 @@ export interface VanishedOptions {
   channels: () => Iterable<string>;
   redis: Redis;
   queuePrefix: string;
+  /** The queues whose events are followed. Of others nobody says anything: their watched jobs are looked at. */
+  followed?: readonly string[];
   lifecycle: Lifecycle;
   faults?: JobFaults;
   log: Logger;
 }
 
 /**
- * Looks whether the jobs that are watched here are still in BullMQ. Somebody who empties a queue (`clean`, `drain`,
+ * Looks whether the jobs that are watched here are still in BullMQ, and how those are that are in a queue of no kind of ours. Somebody who empties a queue (`clean`, `drain`,
  * `obliterate`) removes jobs without an event for each, or without any. One command asks for hundreds of jobs at a time.
  */
 export function startVanishedLook({
   channels,
   redis,
   queuePrefix,
+  followed,
   lifecycle,
   log,
   faults = createJobFaults(log),
@@ -42,7 +45,14 @@ export function startVanishedLook({
     known = new Set(jobIds.filter((jobId) => known.has(jobId)));
     const watched = jobIds.filter((jobId) => !known.has(jobId) && addressOf(jobId));
     for (let i = 0; i < watched.length; i += AT_ONCE) await lookAt(watched.slice(i, i + AT_ONCE));
+    const elsewhere = watched.filter((jobId) => !known.has(jobId) && isElsewhere(jobId));
+    for (let i = 0; i < elsewhere.length; i += AT_ONCE) {
+      await faults.each('reconcile', elsewhere.slice(i, i + AT_ONCE), (jobId) => lifecycle.reconcile(jobId));
+    }
   }
+
+  const isElsewhere = (jobId: string): boolean =>
+    followed !== undefined && !followed.includes(addressOf(jobId)!.queue);
 
   async function lookAt(jobIds: string[]): Promise<void> {
     const keys = jobIds.map((jobId) => {

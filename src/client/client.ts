@@ -135,7 +135,8 @@ export type Client<J extends Jobs = JobMap> = ReturnType<typeof createClient<J>>
 
 /** The job that a link leads to. Its token may be in it. */
 function parseLink(link: string, base: () => string): { id: string; token?: string | undefined } {
-  if (!/[/?#]/.test(link)) return { id: link };
+  // What does not begin like a link is an id, perhaps one that no job has.
+  if (!/^\/|^\w+:|v1\/jobs\/|[?#]/.test(link)) return { id: link };
   const [, root, id, query] = /^(.*?)\/?v1\/jobs\/([^/?#]+)[^?#]*(\?[^#]*)?/.exec(link) ?? [];
   if (!id) throw new TypeError(`${link} is no link to a job, which has /v1/jobs/<id> in it`);
   // A token or cookie for this service is not for another one.

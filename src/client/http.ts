@@ -50,17 +50,20 @@ export function baseOf({ url = '/' }: ServiceOptions): string {
   }
 }
 
+/** Whether a text is a whole address and not a path of the service. */
+export const isAddress = (text: string): boolean => /^[a-z][a-z\d+.-]*:\/\//i.test(text);
+
 const given = <T>(value: Given<T>): T | Promise<T> =>
   typeof value === 'function' ? (value as () => T | Promise<T>)() : value;
 
 /**
  * Sends one request to the service.
- * @param path relative to the service, without a slash in front
+ * @param path relative to the service, without a slash in front; or a whole address
  * @throws ProblemError for any answer but a success
  */
 export async function call(service: ServiceOptions, path: string, options: Call = {}): Promise<Response> {
   const { tries = 0, signal, json, onRetry } = options;
-  const url = baseOf(service) + path;
+  const url = isAddress(path) ? path : baseOf(service) + path;
   const fetch = service.fetch ?? globalThis.fetch;
   let unanswered = 0;
   for (let failures = 0; ; failures++) {

@@ -1,7 +1,7 @@
 import { JobCancelledError, JobFailedError, type ProblemError } from './errors.js';
 import { call, type ServiceOptions } from './http.js';
 import type { Status } from './stream.js';
-import { isTerminal, type Pool, type Topic } from './topic.js';
+import { isTerminal, type Pool, problemOfId, type Topic } from './topic.js';
 import type { JobEvent, JobLinks, JobState, JobView, Progress } from './types.js';
 import { iterate, tell, watchTopic } from './watch.js';
 
@@ -115,6 +115,8 @@ export class Job<R = unknown> implements AsyncIterable<JobEvent<R>> {
   }
 
   private async call(path: string, options: Parameters<typeof call>[2]): Promise<JobView<R>> {
+    const problem = problemOfId(this.id);
+    if (problem) throw problem;
     const url = `v1/jobs/${encodeURIComponent(this.id)}${path}`;
     const response = await call(this.service, url, { ...options, token: this.token });
     return (await response.json()) as JobView<R>;

@@ -5,7 +5,12 @@ export interface StreamEvent {
   /** `message` where the stream named none. */
   event: string;
   data: string;
+  /** The service has marked the data as text, though it reads as JSON. */
+  text?: true;
 }
+
+/** The comment that marks the data of its event as text. */
+const TEXT_MARK = 'text';
 
 /**
  * Parses an event stream (WHATWG HTML, section 9.2.6) that comes in pieces, however they are cut.
@@ -24,17 +29,22 @@ export function createParser(
   let id: string | undefined;
   let event = '';
   let data: string | undefined;
+  let isText = false;
 
   function take(line: string): void {
     if (line === '') {
-      if (data !== undefined) onEvent({ id, event: event || 'message', data });
+      if (data !== undefined)
+        onEvent({ id, event: event || 'message', data, ...(isText ? { text: true } : {}) });
       id = data = undefined;
       event = '';
+      isText = false;
       return;
     }
     const [, field, value = ''] = /^([^:]*)(?:: ?(.*))?$/s.exec(line)!;
-    if (field === '') onComment(value);
-    else if (field === 'data') data = data === undefined ? value : `${data}\n${value}`;
+    if (field === '') {
+      if (value === TEXT_MARK) isText = true;
+      onComment(value);
+    } else if (field === 'data') data = data === undefined ? value : `${data}\n${value}`;
     else if (field === 'event') event = value;
     else if (field === 'id' && !value.includes('\0')) id = value;
     else if (field === 'retry' && /^\d+$/.test(value)) onRetry(Number(value));

@@ -1,4 +1,5 @@
 import { type Client, createClient, type JobReference } from './client.js';
+import { ProblemError } from './errors.js';
 import type { Job } from './job.js';
 import type { Status } from './stream.js';
 import { isTerminal } from './topic.js';
@@ -93,8 +94,14 @@ export function createJobStore<R = unknown>(
   const store = createStore(unseenJob<R>(''), (change) => {
     let stop: (() => void) | undefined;
     let listening = true;
-    follow = () => {
-      if (reference === undefined || over) return;
+    /** It cannot be watched at all. Whoever shows it must not fail with it. */
+    const refuse = (error: unknown): void => {
+      const detail = error instanceof Error ? error.message : String(error);
+      const problem = new ProblemError({ status: 404, code: 'not-found', title: 'Not found', detail });
+      over = true;
+      change((now) => ({ ...now, status: 'ended', problem }));
+    };
+    const watch = (): void => {
       const { id } = job();
       /** Of the connection, which goes on after the job's end, while the job counts as ended. */
       let status: Status = 'connecting';
@@ -118,6 +125,14 @@ export function createJobStore<R = unknown>(
           if (problem) change((now) => (isTerminal(now.state) ? now : { ...now, problem }));
         },
       });
+    };
+    follow = () => {
+      if (reference == null || over) return;
+      try {
+        watch();
+      } catch (error) {
+        refuse(error);
+      }
     };
     follow();
     return () => {

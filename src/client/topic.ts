@@ -1,4 +1,4 @@
-import type { ProblemError } from './errors.js';
+import { ProblemError } from './errors.js';
 import type { StreamEvent } from './parser.js';
 import type { Status } from './stream.js';
 
@@ -36,3 +36,17 @@ export interface Pool {
 /** Whether an event is the last one of a job. */
 export const isTerminal = (event: string): boolean =>
   event === 'completed' || event === 'failed' || event === 'cancelled';
+
+/** What no part of a path can be: URLs would make another path of it, or have no form for it. */
+const NO_SEGMENT = /^\.{0,2}$|[/\\?#\s\p{C}]/u;
+
+/** Why a job cannot be asked for: its id is none. */
+export function problemOfId(id: string): ProblemError | undefined {
+  if (!NO_SEGMENT.test(id)) return undefined;
+  return new ProblemError({
+    status: 404,
+    code: 'not-found',
+    title: 'Not found',
+    detail: `${JSON.stringify(id)} is not the id of a job.`,
+  });
+}

@@ -109,7 +109,7 @@ export interface ChannelEvent<T = unknown> {
   /** `message` where its publisher named none. */
   event: string;
   id: string | undefined;
-  /** As JSON where it is JSON, else as the text it is. */
+  /** What was published: text as it was, anything else as JSON. */
   data: T;
 }
 

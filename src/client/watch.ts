@@ -1,7 +1,8 @@
 import type { ProblemError } from './errors.js';
+import type { StreamEvent } from './parser.js';
 import { createQueue } from './queue.js';
 import type { Status } from './stream.js';
-import type { Pool, Topic } from './topic.js';
+import { type Pool, problemOfId, type Topic } from './topic.js';
 
 /** An event with its data read. */
 export interface ReadEvent {
@@ -32,8 +33,9 @@ export function tell<A extends unknown[]>(listener: ((...args: A) => void) | und
   }
 }
 
-/** Data as JSON where it is JSON, else as the text it is. */
-function read(data: string): unknown {
+/** Data as JSON where it is JSON and not marked as text, else as the text it is. */
+function read({ data, text }: StreamEvent): unknown {
+  if (text) return data;
   try {
     return JSON.parse(data);
   } catch {
@@ -56,9 +58,16 @@ export function watchTopic(pool: Pool, topic: Topic, options: WatchOptions<ReadE
     become('ended');
     tell(options.onEnd, error);
   };
+  const problem = topic.kind === 'job' ? problemOfId(topic.name) : undefined;
+  if (problem) {
+    // Later, as every other refusal comes: whoever watches has what ends it by then.
+    queueMicrotask(() => end(problem));
+    return () => end();
+  }
   const leave = pool.follow(topic, {
-    onEvent: ({ event, id, data }) => {
-      if (status !== 'ended') tell(options.onEvent, { event, id, data: read(data) });
+    onEvent: (event) => {
+      const { event: name, id } = event;
+      if (status !== 'ended') tell(options.onEvent, { event: name, id, data: read(event) });
     },
     onStatus: become,
     onEnd: end,

@@ -16,6 +16,17 @@ const areProxies = (text: string): boolean =>
     return bits === undefined || (/^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
   });
 
+/** What is wrong with an entry of `CORS_ORIGINS`: browsers send an origin in one form only, and it is compared as text. */
+function originMistake(entry: string): string | undefined {
+  if (/^https?:\/\//i.test(entry) && URL.canParse(entry) && !entry.includes('*')) {
+    const { origin } = new URL(entry);
+    return origin === entry ? undefined : `${entry} never matches: browsers send ${origin}`;
+  }
+  return entry.includes('*')
+    ? `${entry} never matches: a wildcard is no origin`
+    : 'must be origins such as https://example.com, with commas between';
+}
+
 const MiB = 1024 * 1024;
 const minute = 60_000;
 const day = 24 * 60 * minute;
@@ -182,10 +193,11 @@ export const configSchema = z.object({
     .describe('Whom the tokens of users have to be for (`aud`).'),
   CORS_ORIGINS: z
     .string()
-    .regex(
-      /^(https?:\/\/[^\s,/]+( *, *https?:\/\/[^\s,/]+)*)?$/,
-      'must be origins such as https://example.com, with commas between',
-    )
+    .superRefine((text, context) => {
+      if (text === '') return;
+      const mistakes = text.split(',').flatMap((entry) => originMistake(entry.trim()) ?? []);
+      if (mistakes.length > 0) context.addIssue([...new Set(mistakes)].join('; '));
+    })
     .default('')
     .describe(
       'Origins whose pages may use the API with credentials, with commas between. Empty: only pages of its own origin.',

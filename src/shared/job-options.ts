@@ -1,7 +1,15 @@
 import type { JobsOptions } from 'bullmq';
 import { z } from 'zod';
 import type { Backoff, JobDefaults } from './job.js';
-import { KEEP_MS, MAX_TAGS, MAX_TIMER_MS, type StoredSettings, storedSettings, TAG } from './job-settings.js';
+import {
+  KEEP_MS,
+  MAX_PRIORITY,
+  MAX_TAGS,
+  MAX_TIMER_MS,
+  type StoredSettings,
+  storedSettings,
+  TAG,
+} from './job-settings.js';
 import { jsonValue } from './schema.js';
 import { webhookSchema } from './webhooks/schema.js';
 
@@ -46,7 +54,7 @@ export const optionsSchema = z
       .number()
       .int()
       .min(0)
-      .max(2_097_152)
+      .max(MAX_PRIORITY)
       .optional()
       .describe('1 is first; without one (or 0) a job goes before all that have one'),
     deduplicationKey: z

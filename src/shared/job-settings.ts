@@ -4,6 +4,9 @@ import { runOf } from './schedules/run.js';
 /** Longest time that Node's timers know: about 24 days. */
 export const MAX_TIMER_MS = 2 ** 31 - 1;
 
+/** The lowest priority (the highest number) that BullMQ accepts. */
+export const MAX_PRIORITY = 2 ** 21 - 1;
+
 /** The least and the longest time that a finished job can be kept, in ms. */
 export const KEEP_MS = { min: 1000, max: 365 * 24 * 3_600_000 };
 

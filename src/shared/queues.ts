@@ -27,21 +27,53 @@ export function derivedJobId(queue: string, seed: string): string {
   return `${queue}.${uuid}`;
 }
 
-/** The id under which a job is known to clients. One that another tool gave an id of its own has two dots: `<queue>..<id>`. */
-export const jobIdOf = ({ queue, id }: JobAddress): string => {
-  const ours = id.startsWith(`${queue}.`) && id.length > queue.length + 1 && id[queue.length + 1] !== '.';
-  return ours ? id : `${queue}..${id}`;
-};
+/** The ids that are written as they are: their queue's name, a dot, and the rest. */
+const PLAIN_ID = /^([A-Za-z0-9_-]{1,60})\.[A-Za-z0-9_:-][A-Za-z0-9_.:-]{0,129}$/;
+/** Queue and id of a job that another tool named, with what no id can contain written as `~` and two hexadecimal digits. */
+const WRITTEN_ID = /^((?:[A-Za-z0-9_-]|~[0-9A-F]{2}){1,300})\.\.((?:[A-Za-z0-9_.:-]|~[0-9A-F]{2})+)$/;
+/** Longer ones are not followed: an id has to fit into the first line of a request. */
+const MAX_ID_LENGTH = 2000;
 
-const JOB_ID = /^([A-Za-z0-9_-]{1,60})\.(\.?)([A-Za-z0-9_.:-]{1,130})$/;
+/**
+ * The id under which a job is known to clients. One that another tool gave an id of its own has two dots: `<queue>..<id>`.
+ * Whatever cannot stand in a path, or in the name of a channel, is written as the bytes of its UTF-8 form: `a/b` as `a~2Fb`.
+ */
+export const jobIdOf = ({ queue, id }: JobAddress): string =>
+  PLAIN_ID.exec(id)?.[1] === queue ? id : `${written(queue, /[^\w-]/gu)}..${written(id, /[^\w.:-]/gu)}`;
 
 /** The opposite of {@link jobIdOf}; `undefined` for what cannot be the id of a job. */
 export function addressOf(jobId: string): JobAddress | undefined {
-  const match = JOB_ID.exec(jobId);
+  if (jobId.length > MAX_ID_LENGTH) return undefined;
+  const plain = PLAIN_ID.exec(jobId);
+  if (plain) return { queue: plain[1]!, id: jobId };
+  const match = WRITTEN_ID.exec(jobId);
   if (!match) return undefined;
-  const [, queue, foreign, id] = match;
-  return { queue: queue!, id: foreign ? id! : jobId };
+  const address = { queue: read(match[1]!), id: read(match[2]!) };
+  // A job has one id only: what opens one name of it must not meet another.
+  return jobIdOf(address) === jobId ? address : undefined;
 }
+
+/**
+ * The id that a client means: it may write that of another tool as it is, `steps..order/7`.
+ * @returns what cannot be the id of a job as it was given
+ */
+export function meantJobId(given: string): string {
+  if (addressOf(given)) return given;
+  const [, queue, id] = /^(.{1,100}?)\.\.(.{1,1000})$/su.exec(given) ?? [];
+  const meant = queue && id ? jobIdOf({ queue, id }) : given;
+  return addressOf(meant) ? meant : given;
+}
+
+const written = (text: string, unsafe: RegExp): string =>
+  text.replace(unsafe, (char) =>
+    Array.from(Buffer.from(char), (byte) => `~${byte.toString(16).toUpperCase().padStart(2, '0')}`).join(''),
+  );
+
+const read = (text: string): string =>
+  Buffer.from(
+    text.replace(/[^~]|~(..)/g, (char, hex?: string) => hex ?? char.charCodeAt(0).toString(16)),
+    'hex',
+  ).toString();
 
 /** BullMQ's key of a job or of one of a queue's lists and sets. */
 export const queueKey = (prefix: string, queue: string, suffix: string): string =>

@@ -16,6 +16,7 @@ import { jobIdOf, queueKey } from '../shared/queues.js';
 import { isRedisFault } from '../shared/redis/faults.js';
 import { untilTaken } from '../shared/redis/until-taken.js';
 import type { Registry } from '../shared/registry.js';
+import { asError } from '../shared/thrown.js';
 import { type Children, type ChildServices, createChildren } from './children/children.js';
 import { ChildNews } from './children/news.js';
 import { checkResult } from './contract.js';
@@ -156,7 +157,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     if (run.stopped && isRedisFault(thrown))
       return afterFailure(run.stopped, job, token, run, execution, flush);
     const isCause = thrown instanceof StopReason && (thrown.why === 'child' || thrown.why === 'uncaught');
-    const error = isCause ? thrown.cause : thrown;
+    const error = isCause ? readable(thrown.cause) : thrown;
     if (error instanceof StopReason) {
       if (error.why === 'lock-lost') {
         if (!run.lost.aborted) execution.drop();
@@ -174,10 +175,11 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     }
     await flush();
     if (run.lost.aborted) return new WaitingError();
-    // By its name: one from another thread, or another copy of BullMQ, is of another class.
-    if (error instanceof Error && error.name === 'UnrecoverableError') return error;
-    if (isPermanent(error)) return end(job, (error as Error).message, 'permanent');
-    return error instanceof Error ? error : new Error(String(error));
+    // BullMQ's own errors are known by their names too.
+    const plain = asError(error);
+    return isPermanent(error) && plain.name !== 'UnrecoverableError'
+      ? end(job, plain.message, 'permanent')
+      : plain;
   }
 
   const process: Processor = async (job, token) => {
@@ -243,7 +245,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
         return result;
       });
     } catch (error) {
-      throw await afterFailure(error, job, token!, run, execution, flush);
+      throw await afterFailure(readable(error), job, token!, run, execution, flush);
     } finally {
       children?.leave();
       // Another run of the same job may have begun here since this one lost it.
@@ -252,6 +254,18 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     }
   };
   return { process, runs };
+}
+
+/** What was thrown, or what can be said of it where its properties throw themselves. */
+function readable(thrown: unknown): unknown {
+  try {
+    if (thrown instanceof Error) void [thrown.name, thrown.message, thrown.stack, thrown.cause];
+    isPermanent(thrown);
+    isRedisFault(thrown);
+    return thrown;
+  } catch {
+    return asError(thrown);
+  }
 }
 
 /** It had to be begun before now. */

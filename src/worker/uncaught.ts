@@ -1,3 +1,4 @@
+import { asError } from '../shared/thrown.js';
 import { currentRun, type Run, StopReason } from './run.js';
 
 export interface UncaughtOptions {
@@ -52,15 +53,15 @@ function claim(error: unknown, event: 'uncaughtException' | 'unhandledRejection'
   });
 }
 
-function blame(run: Run, error: unknown): void {
+function blame(run: Run, thrown: unknown): void {
+  const error = asError(thrown);
   const [{ log } = { log: undefined }] = listening;
   if (run.ended.aborted || run.stopped) {
     log?.warn({ err: error, jobId: run.jobId }, 'a job that has ended or was stopped left an error behind');
     return;
   }
   log?.warn({ err: error, jobId: run.jobId }, 'an error that nobody caught fails the attempt of its job');
-  const message = error instanceof Error ? error.message : String(error);
-  run.stop(new StopReason('uncaught', message, { cause: error }));
+  run.stop(new StopReason('uncaught', error.message, { cause: thrown }));
 }
 
 /**

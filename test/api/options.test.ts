@@ -44,7 +44,7 @@ describe('options of a job', () => {
     ['a time without a zone', { runAt: '2026-11-24T10:00:00' }, '/options/runAt'],
     ['a time after a year', { runAt: '2050-01-01T00:00:00Z' }, '/options/runAt'],
     ['delay and time', { delayMs: 1, runAt: '2026-11-24T10:00:00Z' }, '/options/runAt'],
-    ['a priority beyond the last', { priority: 2_097_153 }, '/options/priority'],
+    ['a priority beyond the last', { priority: 2_097_152 }, '/options/priority'],
     ['a key that can be guessed', { deduplicationKey: 'invoice-7' }, '/options/deduplicationKey'],
     ['a life of no time', { ttlMs: 0 }, '/options/ttlMs'],
     ['a limit beyond all timers', { timeoutMs: 2 ** 31 }, '/options/timeoutMs'],
@@ -54,6 +54,12 @@ describe('options of a job', () => {
     const response = await headway.client.post({ name: 'steps', data: STEPS, options });
     expect(response.status).toBe(400);
     expect(await response.json()).toMatchObject({ code: 'invalid-request', errors: [{ pointer }] });
+  });
+
+  it.each([0, 1, 2_097_151])('priority may be %d', async (priority) => {
+    const job = await headway.client.start('steps', STEPS, { priority });
+    await (await watch(job)).ended;
+    expect(await view(job)).toMatchObject({ state: 'completed' });
   });
 
   it('runAt starts a job at a time; one that is over means now', async () => {

@@ -189,6 +189,24 @@ describe('the client in a browser', () => {
     }
   });
 
+  it('shows what is wrong with an id that no job can have, and the page around it', async () => {
+    for (const path of ['/react#foo/bar', '/react#..', '/vue#foo/bar', '/vue#%']) {
+      const page = await open(path);
+      await page.getByRole('button', { name: 'Again' }).waitFor();
+    }
+    const page = await open('/vue#foo/bar');
+    await page.locator('.headway-job[data-status=ended]').getByText('No longer here').first().waitFor();
+    const elements = await open('/element#');
+    await elements.evaluate(`document.querySelector('#place').innerHTML =
+      ['foo/bar', '/elsewhere', 'https://example.com', 'http://[/v1/jobs/x.1', '..'].map((src) => '<job-progress src="' + src + '"></job-progress>').join('')`);
+    await until(
+      'all of them say so',
+      async () => (await elements.locator('job-progress[status=ended][state=unknown]').count()) === 5,
+    );
+    // The browser itself logs the 404 of the stream that the page of Vue asks for by hand.
+    complaints.length = 0;
+  });
+
   it('has a connection of its own where no shared worker comes up', async () => {
     await context.route('**/shared-worker.js', (route) => route.fulfill({ status: 404 }));
     await context.addInitScript('if (location.search === "?none") delete globalThis.SharedWorker;');

@@ -1,5 +1,6 @@
 import { DelayedError, type Job, type Queue } from 'bullmq';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { jobIdOf } from '../../src/shared/queues.js';
 import { type PlainBullMq, plainBullMq } from '../support/bullmq.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { FLAKY, STEERED, testJobs } from '../support/jobs.js';
@@ -40,9 +41,11 @@ describe('P10: what a tool does to a job with BullMQ alone', () => {
     ['an id of BullMQ', undefined, /^steps\.\.\d+$/],
     ['an id of its own', 'import-2026', /^steps\.\.import-2026$/],
     ['an id like ours', 'steps.mine', /^steps\.mine$/],
+    ['an id that no path can have', 'Übung/7@example.com 2', /^steps\.\.~C3~9Cbung~2F7~40example\.com~202$/],
+    ['a long id', '報告'.repeat(70), /^steps\.\.(~[0-9A-F]{2}){420}$/],
   ])('added with %s: is there for an admin, and for nobody else', async (_what, jobId, expected) => {
     const job = await steps.add('steps', { count: 3, intervalMs: 1 }, jobId ? { jobId } : {});
-    const id = job.id!.startsWith('steps.') ? job.id! : `steps..${job.id}`;
+    const id = jobIdOf({ queue: 'steps', id: job.id! });
     expect(id).toMatch(expected);
     const stream = await watch(id);
     await stream.ended;
@@ -51,7 +54,28 @@ describe('P10: what a tool does to a job with BullMQ alone', () => {
     expect(await show(id)).toMatchObject({ id, state: 'completed', progress: { jobId: id, percent: 100 } });
     expect(await (await fetch(url(id, '/result'), { headers })).json()).toEqual({ steps: 3 });
     expect((await fetch(url(id))).status).toBe(404);
+    const list = await fetch(`${headway.api.url}/v1/jobs?limit=200`, { headers });
+    const { jobs } = (await list.json()) as { jobs: Array<{ id: string }> };
+    expect(jobs.map((each) => each.id)).toContain(id);
+    // As the tool that made it would write it.
+    const plainUrl = url(encodeURIComponent(`steps..${job.id}`));
+    expect(await (await fetch(plainUrl, { headers })).json()).toMatchObject({ id });
   });
+
+  it.each(['elsewhere', 'order.events'])(
+    'in a queue of no kind of ours, %s: ends its streams, with what became of it',
+    async (name) => {
+      const queue = plain.queue(name);
+      const job = await queue.add('Send an e-mail', {});
+      const id = jobIdOf({ queue: name, id: job.id! });
+      const stream = await watch(id);
+      await stream.waitFor('waiting');
+      plain.worker(name, async () => ({ sent: 1 }));
+      await stream.waitFor('completed', 5000);
+      await stream.ended;
+      expect(stream.events.at(-1)!.data).toMatchObject({ name: 'Send an e-mail', result: { sent: 1 } });
+    },
+  );
 
   it('added: can be cancelled', async () => {
     const job = await steps.add('steps', { count: 1, intervalMs: 60_000 });

@@ -65,6 +65,38 @@ describe('Headway in an application of somebody else', () => {
     await redis.stop();
   });
 
+  describe('its server', () => {
+    const listening = async (): Promise<{ own: Server; at: string }> => {
+      const app = express();
+      app.use(headway.router);
+      const own = createServer(app).listen(0, '127.0.0.1');
+      await once(own, 'listening');
+      return { own, at: `http://127.0.0.1:${(own.address() as AddressInfo).port}` };
+    };
+    const streams = async (at: string) => {
+      const job = await clientOf(at).start('greet', { names: ['Ada'] }, { delayMs: 60_000 });
+      const open = () => openStream(`${at}/v1/jobs/${job.id}/events`, { token: job.token });
+      const all = await Promise.all([open(), open()]);
+      await Promise.all(all.map((stream) => stream.waitFor('delayed')));
+      return all;
+    };
+
+    it('ends the streams when it is closed, and comes to its end itself', async () => {
+      const { own, at } = await listening();
+      const all = await streams(at);
+      const closed = once(own, 'close');
+      own.close();
+      await Promise.all(all.map((stream) => stream.ended));
+      await closed;
+      own.listen(0, '127.0.0.1');
+      await once(own, 'listening');
+      const again = await streams(`http://127.0.0.1:${(own.address() as AddressInfo).port}`);
+      own.closeAllConnections();
+      await Promise.all(again.map((stream) => stream.ended));
+      own.close();
+    });
+  });
+
   it('starts, runs and shows jobs, beside what the application does itself', async () => {
     const client = clientOf(url);
     const job = await client.start('greet', { names: ['Ada', 'Grace'] });

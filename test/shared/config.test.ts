@@ -26,9 +26,43 @@ describe('the configuration', () => {
     ['TRUST_PROXY', 'example.com'],
     ['TRUST_PROXY', '10.0.0.0/33'],
     ['TRUST_PROXY', 'loopback,none'],
+    ['CORS_ORIGINS', 'example.com'],
+    ['CORS_ORIGINS', 'https://Example.com'],
+    ['CORS_ORIGINS', 'HTTPS://example.com'],
+    ['CORS_ORIGINS', 'https://example.com/'],
+    ['CORS_ORIGINS', 'https://example.com/app'],
+    ['CORS_ORIGINS', 'https://example.com?x'],
+    ['CORS_ORIGINS', 'https://example.com#x'],
+    ['CORS_ORIGINS', 'https://example.com:443'],
+    ['CORS_ORIGINS', 'http://example.com:80'],
+    ['CORS_ORIGINS', 'http://example.com:080'],
+    ['CORS_ORIGINS', 'https://example.com:'],
+    ['CORS_ORIGINS', 'https://user@example.com'],
+    ['CORS_ORIGINS', 'https://*.example.com'],
+    ['CORS_ORIGINS', '*'],
+    ['CORS_ORIGINS', 'null'],
+    ['CORS_ORIGINS', 'https://münchen.example'],
+    ['CORS_ORIGINS', 'http://127.1'],
+    ['CORS_ORIGINS', 'http://[0:0::1]'],
+    ['CORS_ORIGINS', 'https://exa mple.com'],
+    ['CORS_ORIGINS', 'https://example.com:99999'],
+    ['CORS_ORIGINS', 'https://'],
+    ['CORS_ORIGINS', 'ws://example.com'],
+    ['CORS_ORIGINS', 'https://a.example https://b.example'],
+    ['CORS_ORIGINS', 'https://a.example,,https://b.example'],
+    ['CORS_ORIGINS', 'https://a.example, https://B.example'],
   ])('refuses %s=%s', (name, value) => {
     expect(() => readConfig({ [name]: value })).toThrow(ConfigError);
     expect(() => readConfig({ [name]: value })).toThrow(new RegExp(`^${name}: `));
+  });
+
+  it('takes origins as browsers send them, and says how they would send others', () => {
+    const origins =
+      'https://example.com, http://localhost:5173,http://[::1]:3000,https://xn--mnchen-3ya.example:8443';
+    expect(readConfig({ CORS_ORIGINS: origins }).CORS_ORIGINS).toBe(origins);
+    expect(() => readConfig({ CORS_ORIGINS: 'https://a.example,https://B.example:443/' })).toThrow(
+      /https:\/\/B\.example:443\/ never matches: browsers send https:\/\/b\.example /,
+    );
   });
 
   it('says every mistake in one line of its own, and never repeats a secret', () => {

@@ -1,7 +1,13 @@
+import { PRIORITY_LIMIT } from 'bullmq';
 import { describe, expect, it } from 'vitest';
 import { queueOptions } from '../../src/shared/job-options.js';
+import { MAX_PRIORITY } from '../../src/shared/job-settings.js';
 
 describe('what BullMQ is told about a job', () => {
+  it('priorities go as far as its own', () => {
+    expect(MAX_PRIORITY).toBe(PRIORITY_LIMIT);
+  });
+
   it.each([
     ['none', {}, {}, { attempts: 1 }],
     ["the definition's", {}, { attempts: 3 }, { attempts: 3 }],

@@ -1,8 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { checkChannelName, jobChannel } from '../../src/shared/channel/keys.js';
 import { defineJob, type JobDefinition } from '../../src/shared/job.js';
-import { addressOf, derivedJobId, jobIdOf, newJobId, planQueues } from '../../src/shared/queues.js';
+import {
+  addressOf,
+  derivedJobId,
+  jobIdOf,
+  meantJobId,
+  newJobId,
+  planQueues,
+} from '../../src/shared/queues.js';
 import { type Registry, RegistryError } from '../../src/shared/registry.js';
 
 const letters = (alphabet: string, maxLength: number) =>
@@ -10,11 +18,17 @@ const letters = (alphabet: string, maxLength: number) =>
 const ALPHABET = 'abzABZ019_-';
 const queueName = letters(ALPHABET, 60);
 const foreignId = letters(`${ALPHABET}.:`, 130);
+/** Whatever another tool may name a job. */
+const anyId = fc.oneof(
+  foreignId,
+  letters('a.~2F/@ \n%{}', 30),
+  fc.string({ unit: 'binary', minLength: 1, maxLength: 140 }),
+);
 
 describe('the id of a job', () => {
   it('leads back to the queue and to the id in BullMQ, whoever made it', () => {
     const id = fc.oneof(
-      foreignId.map((given) => () => given),
+      anyId.map((given) => () => given),
       // What begins as our own ids do.
       foreignId.map((given) => (queue: string) => `${queue}.${given}`.slice(0, 130)),
       fc.constant((queue: string) => newJobId(queue)),
@@ -26,6 +40,36 @@ describe('the id of a job', () => {
       }),
       { numRuns: 2000 },
     );
+  });
+
+  it('can stand in a path and name a channel, whatever another tool has made up', () => {
+    fc.assert(
+      fc.property(fc.constantFrom('steps', 'order.events', 'E-Mail senden', 'a'), anyId, (queue, id) => {
+        const jobId = jobIdOf({ queue, id });
+        expect(jobId).toMatch(/^[A-Za-z0-9_.:~-]+$/);
+        expect(new URL(`http://x/v1/jobs/${jobId}/events`).pathname).toBe(`/v1/jobs/${jobId}/events`);
+        expect(checkChannelName(jobChannel(jobId))).toBe(`job:${jobId}`);
+        expect(addressOf(jobId)).toEqual({ queue, id });
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it.each([
+    ['order/7', 'steps..order~2F7'],
+    ['user@example.com', 'steps..user~40example.com'],
+    ['two words', 'steps..two~20words'],
+    ['Übung', 'steps..~C3~9Cbung'],
+    ['報告', 'steps..~E5~A0~B1~E5~91~8A'],
+    ['a~b', 'steps..a~7Eb'],
+    ['7', 'steps..7'],
+    ['.hidden', 'steps...hidden'],
+    ['steps.a/b', 'steps..steps.a~2Fb'],
+    ['x'.repeat(140), `steps..${'x'.repeat(140)}`],
+  ])('of %j is %s, and may be given either way', (id, jobId) => {
+    expect(jobIdOf({ queue: 'steps', id })).toBe(jobId);
+    expect(meantJobId(jobId)).toBe(jobId);
+    expect(meantJobId(`steps..${id}`)).toBe(jobId);
   });
 
   it('is of one job only', () => {
@@ -63,6 +107,17 @@ describe('the id of a job', () => {
     `q.${'x'.repeat(131)}`,
     'q.x\n',
   ])('is not %j', (text) => {
+    expect(addressOf(text)).toBeUndefined();
+  });
+
+  it.each([
+    'steps..~61',
+    'steps..a~2fb',
+    'steps..~zz',
+    'steps..~FF',
+    `steps..steps.x`,
+    `q..${'~2F'.repeat(700)}`,
+  ])('has no second form: %j', (text) => {
     expect(addressOf(text)).toBeUndefined();
   });
 });

@@ -4,6 +4,7 @@ import { jobChannel } from '../../shared/channel/keys.js';
 import { HeadwayError } from '../../shared/errors.js';
 import type { GoneReader } from '../../shared/job-index/gone.js';
 import type { SnapshotReader } from '../../shared/lifecycle/snapshot.js';
+import { meantJobId } from '../../shared/queues.js';
 import { type ApiKeys, isApiKey } from './api-keys.js';
 import type { Claim } from './claims.js';
 import { type Credential, tokenDigest } from './credential.js';
@@ -170,12 +171,13 @@ export function createAccess(options: AccessOptions): Access {
       });
       return visitorPrincipal(visitor);
     },
-    async authorize(req, jobId = String(req.params.id)) {
+    async authorize(req, given = String(req.params.id)) {
+      const jobId = meantJobId(given);
       const proof = await proofOf(req);
       if (proof?.claim === 'admin') return { jobId };
-      const given = [...(proof ? [proof] : []), ...(await jobProofs(req))];
-      for (const { claim, credential } of given) if (opens(claim, jobId)) return { jobId, credential };
-      for (const { claim, credential } of given) {
+      const proofs = [...(proof ? [proof] : []), ...(await jobProofs(req))];
+      for (const { claim, credential } of proofs) if (opens(claim, jobId)) return { jobId, credential };
+      for (const { claim, credential } of proofs) {
         if (typeof claim !== 'object' || !('jobId' in claim)) continue;
         if (await serves(jobId, claim.jobId)) return { jobId, credential };
       }

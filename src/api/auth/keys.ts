@@ -10,6 +10,7 @@ import {
 import type { Config } from '../../shared/config.js';
 import { HeadwayError } from '../../shared/errors.js';
 import { StartError } from '../../shared/process.js';
+import { decodeText } from '../../shared/text-file.js';
 
 /** The algorithms (RFC 7518, RFC 8037) that are taken: one with a shared secret, the others with a public key. */
 const SECRET_ALGORITHM = 'HS256';
@@ -46,7 +47,7 @@ export async function userKeys(config: Config, ownSecret: string): Promise<UserK
 
 async function readPublicKey(setting: string): Promise<KeyObject> {
   try {
-    return createPublicKey(setting.includes('-----BEGIN') ? setting : await readFile(setting, 'utf8'));
+    return createPublicKey(setting.includes('-----BEGIN') ? setting : decodeText(await readFile(setting)));
   } catch (error) {
     throw new StartError(`JWT_PUBLIC_KEY: cannot be read: ${(error as Error).message}`);
   }

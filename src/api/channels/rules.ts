@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Action } from '../../shared/authorize.js';
 import { isPattern, matches } from '../../shared/channel/pattern.js';
 import { StartError } from '../../shared/process.js';
+import { decodeText } from '../../shared/text-file.js';
 import type { Principal } from '../auth/principal.js';
 
 const who = z.enum(['anyone', 'signed-in', 'admin']);
@@ -33,7 +34,7 @@ export async function readRules(setting: string): Promise<ChannelRule[]> {
   if (setting === '') return [];
   let json: unknown;
   try {
-    json = JSON.parse(setting.trimStart().startsWith('[') ? setting : await readFile(setting, 'utf8'));
+    json = JSON.parse(setting.trimStart().startsWith('[') ? setting : decodeText(await readFile(setting)));
   } catch (error) {
     throw new StartError(`CHANNEL_RULES: cannot be read: ${(error as Error).message}`);
   }

@@ -1,5 +1,5 @@
 import { type Request, type Response, Router } from 'express';
-import { jobOfChannel } from '../../shared/channel/keys.js';
+import { jobChannel, jobOfChannel } from '../../shared/channel/keys.js';
 import { createPublisher } from '../../shared/channel/publisher.js';
 import { createTail, hasSeenEnd } from '../../shared/channel/reader.js';
 import type { Config } from '../../shared/config.js';
@@ -7,6 +7,7 @@ import type { Connection } from '../../shared/connection.js';
 import { HeadwayError } from '../../shared/errors.js';
 import type { GoneReader } from '../../shared/job-index/gone.js';
 import type { Presence } from '../../shared/presence.js';
+import { meantJobId } from '../../shared/queues.js';
 import type { Access } from '../auth/access.js';
 import { type Credential, distinct } from '../auth/credential.js';
 import { type Principal, visitorPrincipal } from '../auth/principal.js';
@@ -117,7 +118,7 @@ export function channelRoutes({
   }
 
   async function show(req: Request, res: Response): Promise<void> {
-    const name = String(req.params.name);
+    const name = meantChannel(String(req.params.name));
     const jobId = jobOfChannel(name);
     if (jobId !== undefined) await access.authorize(req, jobId);
     const channel =
@@ -133,10 +134,16 @@ function keyOf(req: Request, principal: Principal | undefined): string | undefin
   return header === undefined ? undefined : scopedKey(header, principal ?? visitorPrincipal(''));
 }
 
+/** The channel that a request means: that of a job has the id of the job as we write it. */
+function meantChannel(name: string): string {
+  const jobId = jobOfChannel(name);
+  return jobId === undefined ? name : jobChannel(meantJobId(jobId));
+}
+
 /** The channels that a request names, each once. */
 function channelNames(req: Request): string[] {
   const { channel = DEFAULT_CHANNEL } = req.query;
-  const names = [...new Set(Array.isArray(channel) ? channel.map(String) : [String(channel)])];
+  const names = [...new Set([channel].flat().map((name) => meantChannel(String(name))))];
   if (names.length <= MAX_CHANNELS) return names;
   throw new HeadwayError(
     'invalid-request',

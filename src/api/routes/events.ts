@@ -2,7 +2,7 @@ import { type Request, Router } from 'express';
 import type { Connection } from '../../shared/connection.js';
 import { HeadwayError } from '../../shared/errors.js';
 import type { GoneReader } from '../../shared/job-index/gone.js';
-import type { QueuePlan } from '../../shared/queues.js';
+import { meantJobId, type QueuePlan } from '../../shared/queues.js';
 import type { Access } from '../auth/access.js';
 import { type Credential, distinct } from '../auth/credential.js';
 import type { Crowd, CrowdAudience } from '../crowd/audience.js';
@@ -91,7 +91,7 @@ export function eventRoutes({
 
 function jobIdsOf(req: Request): string[] {
   const { job } = req.query;
-  const jobIds = [...new Set([job ?? []].flat().map(String))];
+  const jobIds = [...new Set([job ?? []].flat().map((id) => meantJobId(String(id))))];
   if (jobIds.length > 0 && jobIds.length <= MAX_CHANNELS) return jobIds;
   throw new HeadwayError('invalid-request', `Name the jobs with ?job=, 1 to ${MAX_CHANNELS} of them.`);
 }

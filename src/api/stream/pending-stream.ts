@@ -8,6 +8,7 @@ import {
   type StreamSink,
 } from './handshake.js';
 import { lastEventIdOf } from './request.js';
+import { endWithServer, noteServer } from './server-end.js';
 
 /** How long an `EventSource` waits before it reconnects, in ms. */
 const RETRY_MS = 2000;
@@ -25,7 +26,9 @@ export class PendingStream {
   constructor(
     readonly req: Request,
     private readonly res: Response,
-  ) {}
+  ) {
+    noteServer(req.socket);
+  }
 
   get lastEventId(): string | undefined {
     return lastEventIdOf(this.req);
@@ -36,7 +39,7 @@ export class PendingStream {
    * @returns `undefined` when the viewer has gone
    */
   async wait(on: SinkEvents): Promise<StreamSink | undefined> {
-    this.sink = await openStream(this.req, this.res, RETRY + WAITING, on);
+    this.sink = await this.begin(RETRY + WAITING, on);
     return this.sink;
   }
 
@@ -51,10 +54,17 @@ export class PendingStream {
       this.res.set(STREAM_HEADERS).end();
       return undefined;
     }
-    if (!sink) return openStream(this.req, this.res, RETRY + head, on);
+    if (!sink) return this.begin(RETRY + head, on);
     if (sink.destroyed) return undefined;
     handOver(sink, on);
     sink.write(head === '' ? HEARTBEAT : Buffer.from(head));
+    return sink;
+  }
+
+  private async begin(head: string, on: SinkEvents): Promise<StreamSink | undefined> {
+    const { socket } = this.req;
+    const sink = await openStream(this.req, this.res, head, on);
+    if (sink) endWithServer(socket, sink);
     return sink;
   }
 

@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
+import { MAX_PRIORITY } from '../../shared/job-settings.js';
 import type { JobOptions } from '../types.js';
 import { UsageError } from './problem.js';
 import { duration, json, several, visible, whole } from './values.js';
@@ -25,7 +26,7 @@ export const withJobOptions = (command: Command): Command =>
     .optionsGroup('Options of the job:')
     .option('--delay <time>', 'begin this much later: 30s, 5m, 2h', duration)
     .option('--run-at <time>', 'begin at this time: RFC 3339 with a zone', instant)
-    .option('--priority <n>', '1 is first', whole(0, 2_097_152))
+    .option('--priority <n>', '1 is first', whole(0, MAX_PRIORITY))
     .option('--attempts <n>', 'run it so often at most', whole(1, 100))
     .option('--backoff <type:time>', 'wait before the next attempt: fixed:5s, exponential:1s', backoff)
     .option('--ttl <time>', 'fail it when it has not begun by then', duration)

@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { InvalidArgumentError } from 'commander';
 import { isPattern } from '../../shared/channel/pattern.js';
+import { decodeText } from '../../shared/text-file.js';
 import { UsageError } from './problem.js';
 
 const UNITS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
@@ -55,18 +56,26 @@ export async function json(option: string, text: string): Promise<unknown> {
   }
 }
 
-/** All of standard input, as text. */
+/** All of standard input, as text. @throws UsageError when it is not text */
 export async function readInput(): Promise<string> {
-  let text = '';
-  process.stdin.setEncoding('utf8');
-  for await (const chunk of process.stdin) text += chunk;
-  return text;
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of process.stdin) chunks.push(chunk);
+  return textOf(Buffer.concat(chunks), 'standard input');
 }
 
-function readText(option: string, path: string): Promise<string> {
-  return readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+async function readText(option: string, path: string): Promise<string> {
+  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
     throw new UsageError(`${option}: ${path} cannot be read (${error.code})`);
   });
+  return textOf(bytes, `${option}: ${path}`);
+}
+
+function textOf(bytes: Uint8Array, source: string): string {
+  try {
+    return decodeText(bytes);
+  } catch {
+    throw new UsageError(`${source} is not UTF-8 text`);
+  }
 }
 
 /** Whether something that can be read as a file is there (a pipe too). */

@@ -1,5 +1,5 @@
 import type { ProblemError } from '../errors.js';
-import { call, type ServiceOptions } from '../http.js';
+import { baseOf, call, isAddress, type ServiceOptions } from '../http.js';
 import { openStream, type Stream } from '../stream.js';
 import { tell } from '../watch.js';
 
@@ -8,7 +8,10 @@ export type SseFormat = 'plain' | 'json' | ((data: string) => unknown);
 
 /** What vue-sse's `create` took, as far as it has a meaning here. */
 export interface SseConfig {
-  /** Any event stream of the service, like `/stream?channel=news`. */
+  /**
+   * Any event stream of the service, like `/stream?channel=news`, or a whole address. A stream of another service gets
+   * neither the token nor the headers of this one.
+   */
   url: string;
   format?: SseFormat;
   /** Sends cookies to another origin. */
@@ -47,20 +50,18 @@ export function createSse(service: ServiceOptions, silenceMs = 45_000) {
         connect: () =>
           new Promise((resolve, reject) => {
             stream?.close();
+            const { path, ...from } = locate(service, url);
+            if (withCredentials) from.credentials = 'include';
             stream = openStream({
               silenceMs,
               connect: (signal) =>
-                call(
-                  { ...service, credentials: withCredentials ? 'include' : service.credentials },
-                  url.replace(/^\//, ''),
-                  {
-                    signal,
-                    headers: {
-                      Accept: 'text/event-stream',
-                      ...(lastEventId ? { 'Last-Event-ID': lastEventId } : {}),
-                    },
+                call(from, path, {
+                  signal,
+                  headers: {
+                    Accept: 'text/event-stream',
+                    ...(lastEventId ? { 'Last-Event-ID': lastEventId } : {}),
                   },
-                ),
+                }),
               onStatus: (status) => {
                 if (status === 'live') resolve(client);
               },
@@ -105,6 +106,24 @@ export function createSse(service: ServiceOptions, silenceMs = 45_000) {
       return client;
     },
   };
+}
+
+/**
+ * Where a stream is, and how the service presents itself there.
+ * @throws TypeError for an address that is none
+ */
+function locate(service: ServiceOptions, url: string): ServiceOptions & { path: string } {
+  if (!isAddress(url) && !url.startsWith('//')) {
+    const base = baseOf(service);
+    // A link of a service below a path begins with that path.
+    const root = new URL(base).pathname;
+    return { ...service, path: (url.startsWith(root) ? url.slice(root.length) : url).replace(/^\/+/, '') };
+  }
+  const page = (globalThis as { location?: { href: string } }).location?.href;
+  const { href, protocol } = new URL(url, page);
+  if (!/^https?:$/.test(protocol)) throw new TypeError(`${url} is no address of a stream`);
+  if (service.url === undefined && page === undefined) return { fetch: service.fetch, path: href };
+  return href.startsWith(baseOf(service)) ? { ...service, path: href } : { fetch: service.fetch, path: href };
 }
 
 /** What `this.$sse` is. */

@@ -4,8 +4,10 @@ import { streamEvents } from '../events/stream-events.js';
 export interface FrameInput {
   /** The event's name; without one the browser fires `message`. No line breaks, no NUL, not `error`, `open`, `reset` or `unauthorized`. */
   event?: string;
-  /** A string goes out as it is, line by line; anything else as JSON. */
+  /** A string goes out as it is, line by line; anything else as JSON. A string that reads as JSON is marked as text. */
   data: unknown;
+  /** The data is a string with JSON in one line: it is not marked as text. */
+  isJson?: boolean;
   /** The publisher's own id of the event. On the stream it stands behind ours: `<epoch>-<offset>:<id>`. */
   id?: string;
   /** Tells the client how long to wait before it reconnects, in ms: {@link MIN_RETRY_MS} to {@link MAX_RETRY_MS}. */
@@ -19,14 +21,20 @@ export const MIN_RETRY_MS = 100;
 /** With more, they would be away for longer than anybody waits. */
 export const MAX_RETRY_MS = 300_000;
 
-/** The comment that ends the last frame of a channel. Comments are ignored by clients (§9.2.6). */
+/**
+ * The comment that marks data as text where it could be taken for JSON: `1.10`, `null`. Clients that do not know it ignore
+ * comments (§9.2.6).
+ */
+const TEXT_MARK = ':text\n';
+
+/** The comment that ends the last frame of a channel. */
 const END_MARK = Buffer.from('\n:end\n\n');
 
 /**
  * Builds a frame without its place in the channel, which the publish script puts into its id line.
  * @throws TypeError for a name, id, retry time or data that no frame can carry
  */
-export function frameBody({ event, data, id, retry, end }: FrameInput): string {
+export function frameBody({ event, data, isJson = false, id, retry, end }: FrameInput): string {
   let head = '';
   if (id !== undefined) {
     checkOwnId(id);
@@ -46,8 +54,20 @@ export function frameBody({ event, data, id, retry, end }: FrameInput): string {
   }
   const text = typeof data === 'string' ? data : jsonOf(data);
   if (text === undefined) throw new TypeError('data has no JSON form');
+  if (typeof data === 'string' && !isJson && readsAsJson(text)) head += TEXT_MARK;
   const lines = typeof data === 'string' ? text.replace(/\r\n?|\n/g, '\ndata: ') : text;
   return `${head}data: ${lines}\n${end ? ':end\n' : ''}\n`;
+}
+
+/** Whether a client that parses data as JSON where it can would make something else of this text. */
+function readsAsJson(text: string): boolean {
+  if (!/^[\t\n\r ]*["[{\dtfn-]/.test(text)) return false;
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function jsonOf(data: unknown): string | undefined {

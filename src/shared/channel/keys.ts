@@ -4,9 +4,12 @@
  */
 const NAME = /^(?:[A-Za-z0-9][A-Za-z0-9._~@-]{0,99}\/)?[A-Za-z0-9][A-Za-z0-9._:~@-]{0,199}$/;
 
+/** The channel of a job has the job's id in its name, which may be longer. */
+const JOB_NAME = /^job:[A-Za-z0-9._:~-]{1,2000}$/;
+
 /** @throws TypeError for a name that no channel can have */
 export function checkChannelName(name: string): string {
-  if (!NAME.test(name)) {
+  if (!NAME.test(name) && !JOB_NAME.test(name)) {
     throw new TypeError(
       'a channel name has 1 to 200 of A-Z a-z 0-9 . _ : ~ @ - and starts with a letter or a digit (the name of a tenant and a slash may stand before)',
     );

@@ -1,6 +1,7 @@
 import type { Cluster, Redis } from 'ioredis';
 import { parseForeign } from '../foreign-json.js';
 import { addressOf, jobIdOf, queueKey } from '../queues.js';
+import { boundMessage } from '../thrown.js';
 import { isOurs } from './plain-progress.js';
 import type { EndHint } from './snapshot.js';
 
@@ -33,7 +34,7 @@ export function readBullEvents(queue: string, entries: BullEntry[]): Map<string,
     const event = fieldsOf(fields);
     if (!event.jobId) continue;
     const jobId = jobIdOf({ queue, id: event.jobId });
-    // An id that a tool made up may have a form that no channel's name can have.
+    // One that is too long for a request cannot be followed by anybody.
     if (!addressOf(jobId)) continue;
     if (event.event === 'progress') {
       const value = foreignProgress(event.data, jobId);
@@ -95,7 +96,8 @@ function fieldsOf(fields: string[]): Record<string, string> {
 function endHint(event: Record<string, string>): EndHint | undefined {
   if (event.event === 'completed')
     return { event: 'completed', result: parseForeign(event.returnvalue) ?? null };
-  if (event.event === 'failed') return { event: 'failed', reason: event.failedReason ?? 'unknown error' };
+  if (event.event === 'failed')
+    return { event: 'failed', reason: boundMessage(event.failedReason ?? 'unknown error') };
   if (event.event === 'removed') return { event: 'removed' };
   return undefined;
 }

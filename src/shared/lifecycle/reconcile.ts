@@ -89,7 +89,8 @@ export function createLifecycle({
   async function nameTold(jobId: string): Promise<string | undefined> {
     const [, log] = channelKeys(prefix, jobChannel(jobId));
     const [first] = await redis.xrange(log, '-', '+', 'COUNT', 1);
-    return /"name":"([a-z0-9-]+)"/.exec(first?.[1][1] ?? '')?.[1];
+    const json = /"name":("(?:[^"\\]|\\.)*")/.exec(first?.[1][1] ?? '')?.[1];
+    return json === undefined ? undefined : JSON.parse(json);
   }
 
   /** What has to be told. */

@@ -3,6 +3,7 @@ import type { Cluster, Redis } from 'ioredis';
 import { parseForeign } from '../foreign-json.js';
 import { type JobSettings, jobSettings } from '../job-settings.js';
 import { addressOf, type JobAddress, queueKey } from '../queues.js';
+import { boundMessage } from '../thrown.js';
 import type { WorkerCensus } from './worker-census.js';
 
 /** States of a job in BullMQ's words; `cancelled` is ours. */
@@ -158,7 +159,7 @@ export function parseSnapshot(id: string, reply: string[]): JobSnapshot {
     ...(countIn(options.delay) ? { delayMs: countIn(options.delay) } : {}),
     ...(countIn(processedOn) ? { startedAt: countIn(processedOn) } : {}),
     ...(finished ? { finishedAt: countIn(finishedOn) } : {}),
-    ...(failedReason ? { failedReason } : {}),
+    ...(failedReason ? { failedReason: boundMessage(failedReason) } : {}),
     ...(errorCode ? { errorCode } : {}),
     ...(cancel === 'asked' ? { cancelAsked: true } : {}),
     ...(queuePaused && !finished && state !== 'active' ? { paused: true } : {}),

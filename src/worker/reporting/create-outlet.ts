@@ -104,7 +104,7 @@ export function createOutlet(options: OutletOptions): Outlet {
   );
 
   function event(name: string, json: string, onTaken?: () => void): void {
-    events.put(prepareEvent({ event: name, data: json }), json.length, onTaken);
+    events.put(prepareEvent({ event: name, data: json, isJson: true }), json.length, onTaken);
   }
   function sayMissing(missing: Missing): void {
     event('log', JSON.stringify({ jobId, attempt, ...missingLine(missing) }));

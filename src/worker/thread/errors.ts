@@ -1,4 +1,5 @@
 import { ChildFailedError, type JobError } from '../../shared/errors.js';
+import { asError } from '../../shared/thrown.js';
 import { isPermanent } from '../permanent.js';
 
 /** An error on its way between threads: structured clone would lose what is not of a plain `Error`. */
@@ -13,12 +14,19 @@ export interface PackedError {
 }
 
 export function packError(error: unknown): PackedError {
-  if (!(error instanceof Error)) return { name: 'Error', message: String(error) };
-  const { code } = error as { code?: unknown };
+  const { name, message, stack } = asError(error);
+  const plain = { name, message, stack };
+  try {
+    return { ...plain, ...furtherOf(error) };
+  } catch {
+    // A property of it throws.
+    return plain;
+  }
+}
+
+function furtherOf(error: unknown): Partial<PackedError> {
+  const { code } = (error ?? {}) as { code?: unknown };
   return {
-    name: error.name,
-    message: error.message,
-    stack: error.stack,
     ...(typeof code === 'string' || typeof code === 'number' ? { code } : {}),
     ...(isPermanent(error) ? { permanent: true } : {}),
     ...(error instanceof ChildFailedError ? { child: childOf(error) } : {}),

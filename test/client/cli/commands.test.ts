@@ -156,6 +156,21 @@ describe('headway publish and tail', () => {
     expect(stderr).toBe('');
   });
 
+  it('leave text as it was typed, also where it reads as a number', async () => {
+    const typed = [
+      '12345678901234567890',
+      '1.10',
+      '007',
+      '"quoted"',
+      '{"id":12345678901234567890}',
+      'null',
+      '[1]',
+    ];
+    await user.run(['publish', 'public.d', '-', '--lines'], { input: `\ufeff${typed.join('\n')}\n` });
+    const { stdout } = await user.run(['tail', 'public.d', '--json', '--last', '9', '--count', '7']);
+    expect(jsonLines(stdout).map(({ data }) => data)).toEqual([...typed.slice(0, 5), null, [1]]);
+  });
+
   it('say in one line what is not allowed', async () => {
     for (const args of [
       ['tail', 'secret'],

@@ -13,6 +13,7 @@ beforeAll(async () => {
   headway = await startHeadway({ workers: 0 });
   user = new CliUser(headway.api.url);
   writeFileSync(join(user.home, 'broken.json'), '{"count":');
+  writeFileSync(join(user.home, 'latin.json'), Buffer.from('{"name":"M\xfcller"}', 'latin1'));
   writeFileSync(join(user.home, 'a.csv'), 'a\n1\n');
 });
 afterAll(() => headway.stop());
@@ -26,6 +27,7 @@ describe('wrong input', () => {
     [['run', 'steps', '-d', '{'], 2, /--data: there is no valid JSON: /],
     [['run', 'steps', '-d', '@nowhere.json'], 2, /--data: nowhere\.json cannot be read \(ENOENT\)/],
     [['run', 'steps', '-d', '@broken.json'], 2, /--data: there is no valid JSON in broken\.json: /],
+    [['run', 'steps', '-d', '@latin.json'], 2, /--data: latin\.json is not UTF-8 text/],
     [['run', 'steps', '-d', '-', '--metadata', '-'], 2, /standard input \(-\) can be read once only/],
     [['run', 'steps', '-f', 'a.csv'], 2, /--file: steps takes no file/],
     [['run', 'csv-import', '-f', 'none.csv'], 2, /--file: there is no file none\.csv/],
@@ -66,6 +68,16 @@ describe('wrong input', () => {
     expect(end.stderr).toMatch(words);
     expect(end.stderr).toMatch(/^error: [^\n]+\n(\(Did you mean [^\n]+\)\n)?$/);
     expect({ code: end.code, stdout: end.stdout }).toEqual({ code, stdout: '' });
+  });
+
+  it('is not what a program of Windows puts before its text', async () => {
+    writeFileSync(join(user.home, 'bom.json'), '\ufeff{"count":"x"}');
+    writeFileSync(join(user.home, 'utf16.json'), Buffer.from('\ufeff{"count":"x"}', 'utf16le'));
+    for (const [data, input] of [['@bom.json'], ['@utf16.json'], ['-', '\ufeff{"count":"x"}']] as const) {
+      // It was read: the service says what is wrong with it.
+      const { stderr } = await user.run(['run', 'steps', '-d', data], { ...(input ? { input } : {}) });
+      expect(stderr).toMatch(/\/data\/count: /);
+    }
   });
 
   it('in the environment is said too', async () => {

@@ -20,6 +20,43 @@ describe('frames', () => {
     );
   });
 
+  it('mark text that reads as JSON, and nothing else, for clients that parse JSON', () => {
+    const marked = [
+      '12345678901234567890',
+      '1.10',
+      'null',
+      'true',
+      '-0',
+      ' 7\r\n',
+      '"x"',
+      '{"a":1}',
+      '[1,\n2]',
+    ];
+    for (const data of marked) expect(frameBody({ data })).toMatch(/^:text\ndata: /);
+    const plain = [
+      '',
+      'text',
+      '007',
+      '+1',
+      '1.',
+      '.5',
+      'NaN',
+      'nil',
+      '{a}',
+      '"x',
+      '1 2',
+      'Infinity',
+      '\ufeff1',
+    ];
+    for (const data of plain) expect(frameBody({ data })).not.toContain(':text');
+    for (const data of [1, null, true, {}, []])
+      expect(frameBody({ data })).toBe(`data: ${JSON.stringify(data)}\n\n`);
+    expect(frameBody({ data: '{"a":1}', isJson: true })).toBe('data: {"a":1}\n\n');
+    expect(frameBody({ id: 'a', event: 'x', data: '1', end: true })).toBe(
+      'id: a\nevent: x\n:text\ndata: 1\n:end\n\n',
+    );
+  });
+
   it('carry JSON values unchanged', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (data) => {

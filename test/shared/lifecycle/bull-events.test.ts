@@ -49,6 +49,11 @@ it('tells the progress of our own workers from that of others', () => {
   });
 });
 
-it('leaves out what no channel can be named after', () => {
-  expect(read(entry('waiting', 'a b'), progress('ü', 3))).toEqual({});
+it('knows jobs by whatever ids other tools gave them, and leaves out what is too long to be asked for', () => {
+  const news = read(entry('waiting', 'a b'), progress('ü', 3), entry('waiting', 'x'.repeat(2001)));
+  expect(news).toMatchObject({
+    'steps..a~20b': { id: 'a b' },
+    'steps..~C3~BC': { id: 'ü', progress: { value: 3 } },
+  });
+  expect(Object.keys(news)).toHaveLength(2);
 });

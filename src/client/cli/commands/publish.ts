@@ -39,11 +39,36 @@ export const publishCommand = (): Command =>
         ...(retry !== undefined ? { retry } : {}),
       };
       const publish = async (text: string): Promise<void> => {
-        // Text that is JSON has the same bytes on the stream either way.
-        const given = await client.publish(channel, { ...about, data: text });
+        const given = await client.publish(channel, { ...about, data: dataIn(text) });
         print(json ? safeJson({ id: given }) : given);
       };
       if (data !== '-') await publish(data);
-      else if (lines) for await (const line of createInterface({ input: process.stdin })) await publish(line);
-      else await publish((await readInput()).replace(/\r?\n$/, ''));
+      else if (lines) {
+        let first = true;
+        for await (const line of createInterface({ input: process.stdin })) {
+          await publish(first ? line.replace(/^\ufeff/, '') : line);
+          first = false;
+        }
+      } else await publish((await readInput()).replace(/\r?\n$/, ''));
     });
+
+/**
+ * Typed JSON as the value that it is, unless that would change what was typed: `1.10` and numbers that are too long stay text.
+ * So does a text in quotes.
+ */
+function dataIn(text: string): unknown {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return text;
+  }
+  if (typeof value === 'object' && value !== null) return hasLongNumber(text) ? text : value;
+  return typeof value !== 'string' && JSON.stringify(value) === text ? value : text;
+}
+
+/** Whether a whole number in a JSON text has more digits than a JavaScript number keeps. */
+function hasLongNumber(json: string): boolean {
+  const numbers = json.replace(/"(?:[^"\\]|\\.)*"/g, '""').match(/-?\d{16,}(?![\d.eE])/g) ?? [];
+  return numbers.some((number) => BigInt(number) !== BigInt(Number(number)));
+}

@@ -42,6 +42,8 @@ else
 end
 local reply = {state, due}
 for i = 1, 13 do reply[i + 2] = job[i] or '' end
+-- Another tool may have put megabytes there, of which 10,000 characters are shown.
+if #reply[10] > 40000 then reply[10] = string.sub(reply[10], 1, 40000) end
 reply[16] = redis.call('HEXISTS', KEYS[8], 'paused') == 1 and '1' or ''
 -- BullMQ keeps a parent's children in keys behind its own: a set, a hash of results, a hash of reasons. A key that another
 -- tool made something else of holds none.

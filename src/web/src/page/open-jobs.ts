@@ -5,7 +5,7 @@ export const MAX_OPEN = 12;
 
 /** The jobs that an address names: `#job=a,b`. */
 export function idsIn(hash: string): string[] {
-  const [, list = ''] = /^#job=([\w.:,-]{1,3000})$/.exec(hash) ?? [];
+  const [, list = ''] = /^#job=([\w.:~,-]{1,3000})$/.exec(hash) ?? [];
   return [...new Set(list.split(',').filter(Boolean))].slice(0, MAX_OPEN);
 }
 

@@ -1,0 +1,59 @@
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
+import { endStream, type StreamSink } from './handshake.js';
+
+/** Streams that are gone are first removed when there are so many, then at each doubling: no viewer costs a listener. */
+const FIRST_CLEAN = 64;
+
+/** The streams of a server: it does not know of their sockets any more, so they are ended with it here. */
+class ServerStreams {
+  private readonly open = new Set<StreamSink>();
+  private closing = false;
+  private cleanAt = FIRST_CLEAN;
+
+  constructor(server: Server) {
+    const { close, closeAllConnections } = server;
+    server.close = (...args) => {
+      this.closing = true;
+      for (const sink of this.open) endStream(sink);
+      return close.apply(server, args);
+    };
+    server.closeAllConnections = () => {
+      for (const sink of this.open) sink.destroy();
+      closeAllConnections.call(server);
+    };
+    server.on('listening', () => {
+      this.closing = false;
+    });
+  }
+
+  add(sink: StreamSink): void {
+    if (this.closing) return endStream(sink);
+    this.open.add(sink);
+    if (this.open.size >= this.cleanAt) this.clean();
+  }
+
+  private clean(): void {
+    for (const sink of this.open) if (sink.destroyed) this.open.delete(sink);
+    this.cleanAt = Math.max(FIRST_CLEAN, this.open.size * 2);
+  }
+}
+
+const servers = new WeakMap<Server, ServerStreams>();
+
+function streamsOf(socket: Socket): ServerStreams | undefined {
+  const { server } = socket as Socket & { server?: Server };
+  if (typeof server?.closeAllConnections !== 'function') return undefined;
+  let streams = servers.get(server);
+  if (!streams) {
+    streams = new ServerStreams(server);
+    servers.set(server, streams);
+  }
+  return streams;
+}
+
+/** Notes that a server gets requests for streams: it may be closed before the first of them is open. */
+export const noteServer = (socket: Socket): void => void streamsOf(socket);
+
+/** Ends a stream when the server that its request came to is closed. */
+export const endWithServer = (socket: Socket, sink: StreamSink): void => streamsOf(socket)?.add(sink);

@@ -1,0 +1,129 @@
+import { createServer, type IncomingHttpHeaders } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createClient } from '../../src/client/index.js';
+import { createJobStore } from '../../src/client/store.js';
+import { createSse } from '../../src/client/vue/sse.js';
+import { until } from '../support/until.js';
+
+/** A service that has seen the end of every stream but those of `/v1/jobs`, which it refuses. */
+async function startService() {
+  const requests: Array<{ url: string; headers: IncomingHttpHeaders }> = [];
+  const server = createServer((req, res) => {
+    requests.push({ url: req.url!, headers: req.headers });
+    res.writeHead(req.url!.includes('v1/jobs') ? 404 : 204).end();
+  }).listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  return { requests, server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
+}
+
+let service: Awaited<ReturnType<typeof startService>>;
+let other: Awaited<ReturnType<typeof startService>>;
+beforeAll(async () => {
+  [service, other] = await Promise.all([startService(), startService()]);
+});
+beforeEach(() => {
+  service.requests.length = other.requests.length = 0;
+});
+afterAll(() => {
+  for (const { server } of [service, other]) server.close();
+});
+
+describe('an id that no job can have', () => {
+  const IDS = [
+    'foo/bar',
+    '../events',
+    'a b',
+    '.',
+    '..',
+    'x\n',
+    'a\\b',
+    '\ud800',
+    'a\u202eb',
+    '%',
+    'steps.none',
+  ];
+  const LINKS = [
+    '/elsewhere',
+    'https://example.com/v1/jobs/a.1',
+    'http://[/v1/jobs/a.1',
+    '/v1/jobs/%zz',
+    '?',
+  ];
+  const client = () => createClient({ url: service.url });
+  const end = { status: 404, code: expect.stringMatching(/^(not-found|unreachable)$/) };
+
+  it.each([...IDS, ...LINKS])('%j shows as a problem and throws nothing', async (reference) => {
+    for (const given of [reference, { id: reference } as unknown as string]) {
+      const store = createJobStore(client(), given);
+      const stop = store.subscribe(() => {});
+      await until('it has ended', () => store.get().status === 'ended');
+      expect(store.get()).toMatchObject({ state: 'unknown', problem: end });
+      stop();
+      await expect(store.cancel()).rejects.toThrow();
+    }
+  });
+
+  it.each(IDS)('%j ends the watching of the plain client, and asks for nothing else', async (id) => {
+    const job = client().watchJob(id);
+    await expect(job.result()).rejects.toMatchObject(end);
+    await expect(job.get()).rejects.toMatchObject(end);
+    await expect(job.cancel()).rejects.toMatchObject(end);
+    const ends: unknown[] = [];
+    client().watchJob(id, { onEnd: (error) => void ends.push(error) });
+    await until('it has ended', () => ends.length > 0);
+    expect(ends).toMatchObject([end]);
+    for (const { url } of service.requests) expect(url).toMatch(/^\/v1\/jobs\/[^/]+(\/events|\/cancel)?$/);
+  });
+
+  it('is none at all where there is no job yet', () => {
+    for (const none of [undefined, null]) {
+      const store = createJobStore(client(), none as undefined);
+      store.subscribe(() => {})();
+      expect(store.get()).toMatchObject({ status: 'connecting', problem: undefined });
+    }
+  });
+});
+
+describe('$sse.create', () => {
+  const create = (url: string, options: object = {}) =>
+    createSse({ url: service.url, token: 'secret', headers: { 'X-Own': 'a' }, ...options }).create(url);
+
+  it.each(['/stream?channel=a', 'stream?channel=a', '//stream?channel=a'.slice(1)])(
+    'takes %j as a path of the service',
+    async (path) => {
+      await create(path).connect();
+      expect(service.requests.map(({ url }) => url)).toEqual(['/stream?channel=a']);
+    },
+  );
+
+  it('takes a whole address of the service, with its token', async () => {
+    await create(`${service.url}/stream?channel=a`).connect();
+    expect(service.requests).toMatchObject([
+      { url: '/stream?channel=a', headers: { authorization: 'Bearer secret', 'x-own': 'a' } },
+    ]);
+  });
+
+  it('takes an address of another service, which gets nothing that is meant for this one', async () => {
+    await create(`${other.url}/news?since=1#x`).connect();
+    expect(service.requests).toEqual([]);
+    expect(other.requests.map(({ url }) => url)).toEqual(['/news?since=1']);
+    expect(other.requests[0]!.headers).not.toHaveProperty('authorization');
+    expect(other.requests[0]!.headers).not.toHaveProperty('x-own');
+    // Beside the service, below the same host.
+    await create(`${service.url}/elsewhere`, { url: `${service.url}/app` }).connect();
+    expect(service.requests[0]).not.toHaveProperty('headers.authorization');
+  });
+
+  it('takes links of a service below a path', async () => {
+    const below = { url: `${service.url}/app` };
+    for (const link of ['/app/stream', '/stream', `${service.url}/app/stream`])
+      await create(link, below).connect();
+    expect(service.requests.map(({ url }) => url)).toEqual(Array(3).fill('/app/stream'));
+  });
+
+  it('refuses at once what is no address', async () => {
+    for (const url of ['http://', 'http://[/x', 'ftp://example.com/x', '//example.com/x'])
+      await expect(create(url).connect()).rejects.toThrow(TypeError);
+  });
+});

@@ -1,0 +1,109 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type PlainBullMq, plainBullMq } from '../support/bullmq.js';
+import { type Headway, startHeadway } from '../support/headway.js';
+import { testJobs } from '../support/jobs.js';
+import { openStream } from '../support/sse.js';
+
+const ADMIN_TOKEN = 'the-token-of-an-admin';
+
+const thrower = (name: string, thread: boolean): string => `
+import { defineJob } from 'headway';
+import { z } from 'zod';
+const trap = () => { throw new Error('no way'); };
+const odd = {
+  number: () => Object.assign(new Error(), { message: 404 }),
+  object: () => ({ code: 'E_NO', message: 'no such table' }),
+  null: () => null,
+  symbol: () => Symbol('sign'),
+  bare: () => Object.create(null),
+  getter: () => Object.defineProperty(new Error(), 'message', { get: trap }),
+  proxy: () => new Proxy(new Error('x'), { get: trap, getPrototypeOf: trap }),
+  huge: () => new Error('x'.repeat(3_000_000)),
+  permanent: () => ({ permanent: true, message: { detail: 'never' } }),
+};
+export default defineJob({
+  name: '${name}',
+  thread: ${thread},
+  input: z.strictObject({ kind: z.string(), later: z.boolean().optional() }),
+  result: z.null(),
+  async run({ kind, later }, ctx) {
+    if (!later) throw odd[kind]();
+    setTimeout(() => { throw odd[kind](); }, 1);
+    await new Promise((resolve) => ctx.signal.addEventListener('abort', resolve));
+    return null;
+  },
+});
+`;
+
+describe('whatever a job throws', () => {
+  let headway: Headway;
+  let plain: PlainBullMq;
+  beforeAll(async () => {
+    const JOBS_DIR = testJobs({
+      'thrower.mjs': thrower('thrower', false),
+      'threaded.mjs': thrower('threaded', true),
+    });
+    headway = await startHeadway({ env: { ADMIN_TOKEN, JOBS_DIR, WORKER_CONCURRENCY: '20' } });
+    plain = plainBullMq(headway);
+  });
+  afterAll(async () => {
+    await plain.close();
+    await headway.stop();
+  });
+
+  const expected: Record<string, RegExp> = {
+    number: /^404$/,
+    object: /^no such table$/,
+    null: /^null$/,
+    symbol: /^Symbol\(sign\)$/,
+    bare: /^\[Object: null prototype\] \{\}$/,
+    getter: /^unknown error$/,
+    proxy: /./,
+    huge: /^x{10000}… \(cut\)$/,
+    permanent: /^\{ detail: 'never' \}$/,
+  };
+
+  it.each(['thrower', 'threaded'])(
+    'fails its only attempt once, with words of a bounded length: %s',
+    async (name) => {
+      const runs = Object.keys(expected).flatMap((kind) => [
+        { kind, data: { kind } },
+        { kind, data: { kind, later: true } },
+      ]);
+      await Promise.all(
+        runs.map(async ({ kind, data }) => {
+          const job = await headway.client.start(name, data, { attempts: 1 });
+          const stream = await openStream(headway.client.events(job), { token: job.token });
+          await stream.ended;
+          const names = stream.names().filter((event) => event !== 'log');
+          expect(names, `${kind} ${JSON.stringify(stream.events)}`).toEqual(['waiting', 'active', 'failed']);
+          const { message } = (stream.events.at(-1)!.data as { error: { message: string } }).error;
+          expect(message, kind).toMatch(expected[kind]!);
+          const stored = await headway.connection.hgetall(`{headway}:${name}:${job.id}`);
+          expect(JSON.stringify(stored).length, kind).toBeLessThan(50_000);
+        }),
+      );
+      const longest = Math.max(
+        ...headway.workers[0]!.output()
+          .split('\n')
+          .map((line) => line.length),
+      );
+      expect(longest).toBeLessThan(40_000);
+    },
+  );
+
+  it('of a worker that bounds nothing is bounded for viewers', async () => {
+    const queue = plain.queue('elsewhere');
+    const job = await queue.add('send', {});
+    const worker = plain.worker('elsewhere', async () => {
+      throw new Error('é'.repeat(1_000_000));
+    });
+    await new Promise((resolve) => worker.once('failed', resolve));
+    const url = `${headway.api.url}/v1/jobs/elsewhere..${job.id}`;
+    const shown = await fetch(url, { headers: { Authorization: `Bearer ${ADMIN_TOKEN}` } });
+    expect(await shown.json()).toMatchObject({ error: { message: `${'é'.repeat(10_000)}… (cut)` } });
+    const stream = await openStream(`${url}/events`, { token: ADMIN_TOKEN });
+    await stream.ended;
+    expect(stream.events.at(-1)!.data).toMatchObject({ error: { message: `${'é'.repeat(10_000)}… (cut)` } });
+  });
+});
