@@ -3,6 +3,7 @@ import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { JobDefinition } from './job.js';
 import { type Registry, RegistryError } from './registry.js';
+import { repeatStrategy } from './schedules/repeat.js';
 
 /** Where a job is in BullMQ: its queue, and its id there. */
 export interface JobAddress {
@@ -127,7 +128,7 @@ export function createQueues(connection: Redis, prefix: string, onError: (error:
   return (name) => {
     let queue = open.get(name);
     if (!queue) {
-      queue = new Queue(name, { connection, prefix });
+      queue = new Queue(name, { connection, prefix, settings: { repeatStrategy } });
       queue.on('error', onError);
       open.set(name, queue);
       // One that could not be opened, because Redis was away just then, would stay so for ever.

@@ -55,7 +55,7 @@ export class Partials {
     this.waitingBytes += json.bytes + 1;
     this.count++;
 
-    const wait = this.lastPublish + intervalMs - Date.now();
+    const wait = this.lastPublish + intervalMs - performance.now();
     // The timer may be late: while a job does not yield, only its own calls tell the time.
     if (wait <= 0) this.publish();
     else this.timer ??= setTimeout(this.publish, wait);
@@ -84,8 +84,9 @@ export class Partials {
     this.texts = [];
     this.values = [];
     this.waitingBytes = 0;
-    this.lastPublish = Date.now();
+    // Not the wall clock, which may be put back.
+    this.lastPublish = performance.now();
     const index = this.count - waiting;
-    this.options.publish(`{${this.head},"index":${index},${content},"at":${this.lastPublish}}`);
+    this.options.publish(`{${this.head},"index":${index},${content},"at":${Date.now()}}`);
   };
 }

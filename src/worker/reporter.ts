@@ -19,7 +19,8 @@ export interface ReporterOptions {
 
 /**
  * Reports the progress of one attempt: coalesces updates so that a hot loop costs nearly nothing, publishes on
- * the leading and the trailing edge of each interval, and knows when all is out.
+ * the leading and the trailing edge of each interval, and knows when all is out. Intervals are measured by a clock that nobody
+ * sets: the wall clock may be put back.
  */
 export class Reporter {
   private readonly progress;
@@ -36,14 +37,14 @@ export class Reporter {
   }
 
   update(update: ProgressUpdate | number): void {
-    const now = Date.now();
+    const now = performance.now();
     const { changed, warning } = this.progress.update(update, now);
     if (warning) this.options.warn(warning);
     if (changed) this.changed(now);
   }
 
   stage(name: string, weight?: number): void {
-    const now = Date.now();
+    const now = performance.now();
     this.progress.stage(name, now, weight);
     this.changed(now);
   }
@@ -52,7 +53,7 @@ export class Reporter {
   async flush(): Promise<void> {
     clearTimeout(this.timer);
     this.timer = undefined;
-    if (this.dirty) this.publish(Date.now());
+    if (this.dirty) this.publish(performance.now());
     if (this.bullMqTimer) this.tellBullMq();
     if (this.inFlight > 0) await new Promise<void>((resolve) => (this.onLanded = resolve));
   }
@@ -77,7 +78,7 @@ export class Reporter {
   private readonly onTimer = (): void => {
     this.timer = undefined;
     // While Redis is slow or away one publish waits, not one per interval.
-    if (this.dirty) this.changed(Date.now());
+    if (this.dirty) this.changed(performance.now());
   };
 
   private publish(now: number): void {
@@ -85,7 +86,7 @@ export class Reporter {
     this.timer = undefined;
     this.dirty = false;
     this.lastPublish = now;
-    const data = this.progress.snapshot(now);
+    const data = this.progress.snapshot(Date.now());
     this.track(this.options.publish(data));
     if (this.bullMqTimer) return;
     const wait = this.lastBullMq + BULLMQ_INTERVAL_MS - now;
@@ -98,7 +99,7 @@ export class Reporter {
   private tellBullMq(data: ProgressData = this.progress.snapshot(Date.now())): void {
     clearTimeout(this.bullMqTimer);
     this.bullMqTimer = undefined;
-    this.lastBullMq = Date.now();
+    this.lastBullMq = performance.now();
     this.track(this.options.updateBullMq(data));
   }
 

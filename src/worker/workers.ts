@@ -6,6 +6,7 @@ import { WORKER_NAME } from '../shared/lifecycle/worker-census.js';
 import { StartError } from '../shared/process.js';
 import type { QueuePlan } from '../shared/queues.js';
 import type { Registry } from '../shared/registry.js';
+import { repeatStrategy } from '../shared/schedules/repeat.js';
 
 /**
  * The queues that a process serves: those of the kinds in `WORKER_JOBS`, or all.
@@ -59,6 +60,7 @@ export function createWorkers(options: WorkersOptions): Worker[] {
       connection,
       prefix: queuePrefix,
       name: WORKER_NAME,
+      settings: { repeatStrategy },
       concurrency: threaded ? Math.min(concurrency, threadCount(config)) : concurrency,
       ...(rateLimit ? { limiter: { max: rateLimit.max, duration: rateLimit.perMs } } : {}),
       // How long one call waits for a job, in s: a connection that is dead and says nothing is found after that.

@@ -6,6 +6,7 @@ beforeEach(() => {
   vi.useFakeTimers({ now: 1_000_000 });
 });
 afterEach(() => {
+  vi.restoreAllMocks();
   vi.useRealTimers();
 });
 
@@ -81,7 +82,7 @@ describe('a partial result', () => {
     const { partials, told } = partialsOf();
     for (let i = 0; i < 25; i++) {
       partials.add(String(i % 10));
-      vi.setSystemTime(Date.now() + 10);
+      vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 10);
     }
     expect(told()).toEqual([
       [0, '0'],

@@ -1,5 +1,6 @@
-import { getNextMillis } from 'bullmq';
+import { cronDue, cronError } from './cron.js';
 import type { Timing } from './schedule.js';
+import { isTimeZone } from './time-zone.js';
 
 /** Shortest interval, in ms. */
 export const MIN_EVERY_MS = 1000;
@@ -11,9 +12,8 @@ export interface TimingError {
 }
 
 /**
- * When a schedule is due next, later than `after` (both ms since 1970); `undefined` when it never is again. Cron is
- * reckoned by BullMQ: a time that a clock change leaves out is made up for at the end of the gap's hour (02:30 becomes
- * 03:30), one that comes twice counts the first time, unless the hours are a `*`.
+ * When a schedule is due next, later than `after` (both ms since 1970); `undefined` when it never is again. How cron goes with
+ * changes of the clock: see {@link cronDue}.
  */
 export function nextDue(timing: Timing, after: number): number | undefined {
   const due = timing.cron === undefined ? nextInterval(timing, after) : nextCron(timing, after);
@@ -28,9 +28,8 @@ function nextInterval({ everyMs, firstAt }: Timing, after: number): number {
 
 function nextCron({ cron, timeZone = 'UTC', startAt }: Timing, after: number): number | undefined {
   // A time that is exactly `startAt` counts.
-  const from = startAt === undefined ? after : Math.max(after, Date.parse(startAt) - 1);
-  // Nothing where there is no such day, or not within the years that it looks at.
-  return getNextMillis(from, { pattern: cron!, tz: timeZone });
+  const from = startAt === undefined ? after + 1 : Math.max(after + 1, Date.parse(startAt));
+  return cronDue(cron!, timeZone, from);
 }
 
 /**
@@ -57,7 +56,8 @@ export function timingErrors(timing: Timing, now: number): TimingError[] {
     const detail = 'is not a time zone: use a name of the IANA database, such as Europe/Berlin or UTC';
     errors.push({ field: 'timeZone', detail });
   }
-  if (cron !== undefined) errors.push(...cronErrors(cron));
+  const wrong = cron === undefined ? undefined : cronError(cron);
+  if (wrong) errors.push({ field: 'cron', detail: wrong });
   if (endAt !== undefined && Date.parse(endAt) <= Math.max(now, startAt ? Date.parse(startAt) : now)) {
     errors.push({ field: 'endAt', detail: 'must be in the future, and after startAt' });
   }
@@ -66,31 +66,4 @@ export function timingErrors(timing: Timing, now: number): TimingError[] {
     errors.push({ field: cron === undefined ? 'everyMs' : 'cron', detail });
   }
   return errors;
-}
-
-function cronErrors(cron: string): TimingError[] {
-  const wrong = (detail: string): TimingError[] => [{ field: 'cron', detail }];
-  const fields = cron.split(' ').length;
-  if (fields !== 5 && fields !== 6) {
-    return wrong(
-      'must have 5 fields (minute, hour, day of month, month, day of week), or 6 with seconds first',
-    );
-  }
-  if (/(^|[ ,])H/i.test(cron)) return wrong('must not have H: it stands for a random time');
-  try {
-    getNextMillis(0, { pattern: cron, tz: 'UTC' });
-    return [];
-  } catch (error) {
-    return wrong(`is not a cron expression: ${(error as Error).message}`);
-  }
-}
-
-function isTimeZone(name: string): boolean {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: name });
-    // An offset is not a zone: it knows no clock change, and BullMQ does not take it.
-    return /^[A-Za-z]/.test(name);
-  } catch {
-    return false;
-  }
 }

@@ -1,0 +1,145 @@
+import { describe, expect, it } from 'vitest';
+import { nextDue } from '../../../src/shared/schedules/timing.js';
+
+/*
+ * The expected times are found without anything of src: each minute around a clock change is shown by Node's ICU, and the
+ * readings are compared with the hour and minute that an expression names.
+ */
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const FROM = Date.UTC(2024, 0, 1);
+const UNTIL = Date.UTC(2028, 0, 1);
+
+/** Shows the clock of a zone: day and minute of the day, such as `31/03/2024 150` for 02:30. */
+function clockOf(timeZone: string): (at: number) => { day: string; minute: number } {
+  const format = new Intl.DateTimeFormat('en-GB', {
+    timeZone,
+    dateStyle: 'short',
+    timeStyle: 'short',
+    hourCycle: 'h23',
+  });
+  return (at) => {
+    const [day = '', time = ''] = format.format(at).split(', ');
+    return { day, minute: Number(time.slice(0, 2)) * 60 + Number(time.slice(3, 5)) };
+  };
+}
+
+interface Change {
+  zone: string;
+  /** The first time after the change. */
+  at: number;
+  /** By how many minutes the clock was put forward; negative when it was put back. */
+  by: number;
+}
+
+function changesOf(zone: string): Change[] {
+  const clock = clockOf(zone);
+  // Minutes that the clock is ahead of UTC, but for whole days.
+  const ahead = (at: number): number => (clock(at).minute - Math.floor(at / MINUTE) + 1440 * 1e6) % 1440;
+  const out: Change[] = [];
+  for (let day = FROM; day < UNTIL; day += 24 * HOUR) {
+    if (ahead(day) === ahead(day + 24 * HOUR)) continue;
+    for (let at = day + MINUTE; at <= day + 24 * HOUR; at += MINUTE) {
+      const by = ((ahead(at) - ahead(at - MINUTE) + 1440 + 720) % 1440) - 720;
+      if (by !== 0) out.push({ zone, at, by });
+    }
+  }
+  return out;
+}
+
+const changes = Intl.supportedValuesOf('timeZone').flatMap(changesOf);
+
+/** All times from `from` on, for some hours, that an hour and a minute of a clock stand for. */
+function expectedTimes(
+  { zone, at, by }: Change,
+  from: number,
+  matches: (minute: number) => boolean,
+  everyHour: boolean,
+) {
+  const clock = clockOf(zone);
+  const seen = new Set<string>();
+  const out = new Set<number>();
+  // Enough before, so that a reading that comes twice is known.
+  for (let time = at - 14 * HOUR; time < at + 14 * HOUR; time += MINUTE) {
+    const { day, minute } = clock(time);
+    const again = seen.has(`${day} ${minute}`);
+    seen.add(`${day} ${minute}`);
+    if (matches(minute) && (everyHour || !again)) out.add(time);
+  }
+  if (!everyHour) {
+    // The readings that are left out follow those before the change.
+    const last = clock(at - MINUTE).minute;
+    for (let i = 1; i <= by; i++) if (matches((last + i) % 1440)) out.add(at + (i - 1) * MINUTE);
+  }
+  return [...out].filter((time) => time >= from && time < at + 12 * HOUR).sort((a, b) => a - b);
+}
+
+function actualTimes(cron: string, { zone, at }: Change, from: number): number[] {
+  const out: number[] = [];
+  for (let after = from - 1; ; ) {
+    const due = nextDue({ cron, timeZone: zone, firstAt: 0 }, after);
+    if (due === undefined || due >= at + 12 * HOUR) return out;
+    out.push(due);
+    after = due;
+  }
+}
+
+const expressions: Array<[cron: string, matches: (minute: number) => boolean, everyHour: boolean]> = [
+  ['0 * * * *', (minute) => minute % 60 === 0, true],
+  ['*/20 * * * *', (minute) => minute % 20 === 0, true],
+  ['45 */2 * * *', (minute) => minute % 120 === 45, false],
+  ['0,30 0-4,22,23 * * *', (minute) => minute % 30 === 0 && (minute < 300 || minute >= 1320), false],
+];
+
+describe('a cron schedule around the clock changes of 2024 to 2027', () => {
+  it('knows zones that change by an hour, by half an hour, by two, and at midnight', () => {
+    expect(changes.length).toBeGreaterThan(800);
+    const bys = new Set(changes.map(({ by }) => Math.abs(by)));
+    expect([...bys]).toEqual(expect.arrayContaining([30, 60, 120]));
+    const zones = new Set(changes.map(({ zone }) => zone));
+    for (const zone of ['Africa/Cairo', 'America/Santiago', 'Asia/Beirut', 'Australia/Lord_Howe']) {
+      expect(zones).toContain(zone);
+    }
+  });
+
+  // Zones that change alike at the same time show nothing new.
+  const clocks = clockOf('UTC');
+  const alike = new Map(
+    changes.map((change) => {
+      const own = clockOf(change.zone)(change.at - MINUTE);
+      return [`${change.at} ${change.by} ${own.minute - clocks(change.at).minute}`, change];
+    }),
+  );
+  const own = [...alike.values()];
+
+  it.each(expressions)(
+    '%s is due at the right times, wherever it is looked at from',
+    (cron, matches, everyHour) => {
+      for (const change of own) {
+        // From long before, from shortly before, in what is left out or comes twice, and after.
+        for (const minutes of [-600, -1, 0, 17, 61, 130]) {
+          const from = change.at + minutes * MINUTE;
+          const expected = expectedTimes(change, from, matches, everyHour);
+          const seen = actualTimes(cron, change, from);
+          const show = (times: number[]) => times.map((time) => new Date(time).toISOString());
+          expect(show(seen), `${change.zone} from ${new Date(from).toISOString()}`).toEqual(show(expected));
+        }
+      }
+    },
+  );
+
+  it('is due once on the day of each change, in every zone: at each reading that the change leaves out or repeats', () => {
+    for (const change of changes) {
+      const first = clockOf(change.zone)(change.at - MINUTE).minute + 1 + Math.min(0, change.by);
+      for (const minute of [first + 5, first + Math.abs(change.by) - 1]) {
+        const reading = (minute + 1440) % 1440;
+        const cron = `${reading % 60} ${Math.floor(reading / 60)} * * *`;
+        const from = change.at - 12 * HOUR;
+        const show = (times: number[]) => times.map((time) => new Date(time).toISOString());
+        const expected = expectedTimes(change, from, (shown) => shown === reading, false);
+        expect(show(actualTimes(cron, change, from)), `${change.zone}: ${cron}`).toEqual(show(expected));
+        expect(expected.length, `${change.zone}: ${cron}`).toBe(1);
+      }
+    }
+  });
+});

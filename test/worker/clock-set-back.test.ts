@@ -1,0 +1,46 @@
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { Partials } from '../../src/worker/partials.js';
+import { Reporter } from '../../src/worker/reporter.js';
+
+const HOUR = 3_600_000;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+it.each([-HOUR, HOUR, -60_000])(
+  'a wall clock that jumps by %i ms holds up neither progress nor partial results',
+  (jump) => {
+    const seen: number[] = [];
+    const chunks: string[] = [];
+    const reporter = new Reporter({
+      jobId: 'j.1',
+      attempt: 1,
+      intervalMs: 100,
+      publish: ({ percent }) => void seen.push(percent!),
+      updateBullMq: () => undefined,
+      warn: () => {},
+    });
+    const partials = new Partials({
+      jobId: 'j.1',
+      attempt: 1,
+      intervalMs: 100,
+      maxBytes: 1000,
+      publish: (json) => chunks.push(JSON.parse(json).text),
+    });
+    reporter.update(1);
+    partials.add('a');
+    vi.setSystemTime(Date.now() + jump);
+    reporter.update(2);
+    partials.add('b');
+    vi.advanceTimersByTime(100);
+    reporter.update(3);
+    partials.add('c');
+    vi.advanceTimersByTime(100);
+    expect(seen).toEqual([1, 2, 3]);
+    expect(chunks).toEqual(['a', 'b', 'c']);
+  },
+);
