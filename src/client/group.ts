@@ -109,7 +109,7 @@ export function createGroup(connect: Connect, silenceMs: number, onEmpty: () => 
     const index = parts.findIndex((part, i) => part !== positions[i]);
     // Events without an id: a reset of the only one, and `unauthorized`, of which the next answer says more.
     const moved = parts.length === asked.length && index >= 0;
-    if (!moved && event.event !== 'reset' && asked[0]?.topic.kind !== 'own') return;
+    if (!moved && event.event !== 'reset') return;
     for (const [i, member] of asked.entries()) {
       if (!moved || i === index) deliver(member, event, moved ? parts[i]! : '');
     }

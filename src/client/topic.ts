@@ -4,8 +4,8 @@ import type { Status } from './stream.js';
 
 /** What can be followed: a job, or a channel. */
 export interface Topic {
-  kind: 'job' | 'channel' | 'own';
-  /** The job's id, or the name of the channel; `own` are all jobs of the caller that have not ended. */
+  kind: 'job' | 'channel';
+  /** The job's id, or the name of the channel. */
   name: string;
   /** The job's token, for who has no other right to see it. */
   token?: string | undefined;
