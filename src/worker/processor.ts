@@ -251,7 +251,26 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       running.end(jobId, job.attemptsStarted);
     }
   };
-  return { process, runs };
+  /** The one way out for the errors of jobs: viewers see their messages. */
+  const concealing: Processor = async (job, token) => {
+    try {
+      return await process(job, token);
+    } catch (error) {
+      throw concealed(error as Error, options.store);
+    }
+  };
+  return { process: concealing, runs };
+}
+
+/** An error whose message may be shown. The stack, which only operators see, stays as it is. */
+function concealed(error: Error, store: FileStore): Error {
+  if (typeof error.message !== 'string') return error;
+  const message = store.conceal(error.message);
+  if (message === error.message) return error;
+  // BullMQ knows this one by its class or its name, and no other of its errors has a message of ours.
+  const shown = error.name === 'UnrecoverableError' ? new UnrecoverableError(message) : new Error(message);
+  if (error.stack) shown.stack = error.stack;
+  return shown;
 }
 
 /** It had to be begun before now. */

@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -9,7 +9,7 @@ import imageVariants from '../../../src/worker/jobs/image-variants.js';
 import { familyJobs } from '../../support/family.js';
 import { type Headway, startHeadway } from '../../support/headway.js';
 import { startWorker } from '../../support/processes.js';
-import { openTestStore, runOnFile } from '../../support/run-job.js';
+import { openTestStore, runJob, runOnFile } from '../../support/run-job.js';
 import { openStream } from '../../support/sse.js';
 import { until } from '../../support/until.js';
 import { encrypted, missized, renamed, unzip, zipOf } from '../../support/zip.js';
@@ -263,6 +263,11 @@ describe('image-variant', () => {
     await expect(run(huge, [{ width: 10, format: 'png' }])).rejects.toThrow('more than 100 million pixels');
   });
 
+  it('does not repeat the id of a file that has expired', async () => {
+    const gone = runJob(ofOne, { file: `file_${'A'.repeat(27)}`, variants: [{ format: 'png' }] });
+    await expect(gone).rejects.toThrow(/^The file is no longer there; it may have expired\.$/);
+  });
+
   it('leaves no file behind when it fails or has to stop', async () => {
     const store = openTestStore();
     const controller = new AbortController();
@@ -452,6 +457,22 @@ describe('image-variants', () => {
       { code: 'permanent', message: expect.stringMatching(message) },
     ]);
   });
+
+  it.each(['image-variants', 'image-variant', 'csv-import', 'checksum'])(
+    'says nothing of the paths and ids of files that the disk has lost: %s',
+    async (name) => {
+      const { id } = await headway.client.upload('a.csv', 'a,b\n1,2\n');
+      rmSync(join(headway.env.DATA_DIR!, 'files', id, 'content'));
+      const job = await headway.client.start(name, { file: id }, { attempts: 1 });
+      const stream = await openStream(headway.client.events(job), { token: job.token });
+      await stream.ended;
+      expect(stream.events.at(-1)).toMatchObject({
+        event: 'failed',
+        data: { error: { message: 'ENOENT: no such file or directory' } },
+      });
+      expect(JSON.stringify(stream.events)).not.toMatch(/\/content|file_[\w-]{27}/);
+    },
+  );
 
   it('says what is wrong with the variants before anything is queued', async () => {
     const file = `file_${'A'.repeat(27)}`;
