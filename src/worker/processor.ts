@@ -41,6 +41,7 @@ export interface ProcessorOptions {
   registry: Registry;
   redis: Redis;
   queuePrefix: string;
+  /** Repeats itself while Redis refuses. */
   lifecycle: Lifecycle;
   publisher: Publisher;
   presence: Presence;
@@ -217,7 +218,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     let children: Children | undefined;
     try {
       // Before anything else of this attempt: whatever the last one left untold, and that this one is active.
-      const { job: now } = await untilTaken(() => lifecycle.reconcile(jobId), { signal: run.signal });
+      const { job: now } = await lifecycle.reconcile(jobId, undefined, undefined, run.signal);
       // The run is known here since before that look: a request that comes after it finds the run.
       if (isElsewhere(now, jobId, attempt)) run.stop(lockLost());
       else if (now?.cancelAsked) run.stop(cancelled());
