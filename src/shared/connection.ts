@@ -129,9 +129,6 @@ export async function connectHeadway(
       keep,
       beforeTelling,
       afterTelling: outcomes.told,
-      patient,
-      onRefused: (error) =>
-        log.warn({ err: error }, 'Redis did not take what was to be published; trying again'),
     }),
     outcomes,
     webhooks,

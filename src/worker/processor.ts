@@ -42,6 +42,7 @@ export interface ProcessorOptions {
   registry: Registry;
   redis: Redis;
   queuePrefix: string;
+  /** Repeats itself while Redis refuses. */
   lifecycle: Lifecycle;
   publisher: Publisher;
   presence: Presence;
@@ -219,7 +220,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     let children: Children | undefined;
     try {
       // Before anything else of this attempt: whatever the last one left untold, and that this one is active.
-      const { job: now } = await untilTaken(() => lifecycle.reconcile(jobId), { signal: run.signal });
+      const { job: now } = await lifecycle.reconcile(jobId, undefined, undefined, run.signal);
       // The run is known here since before that look: a request that comes after it finds the run.
       if (isElsewhere(now, jobId, attempt)) run.stop(lockLost());
       else if (now?.cancelAsked) run.stop(cancelled());
@@ -253,7 +254,26 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       running.end(jobId, job.attemptsStarted);
     }
   };
-  return { process, runs };
+  /** The one way out for the errors of jobs: viewers see their messages. */
+  const concealing: Processor = async (job, token) => {
+    try {
+      return await process(job, token);
+    } catch (error) {
+      throw concealed(error as Error, options.store);
+    }
+  };
+  return { process: concealing, runs };
+}
+
+/** An error whose message may be shown. The stack, which only operators see, stays as it is. */
+function concealed(error: Error, store: FileStore): Error {
+  if (typeof error.message !== 'string') return error;
+  const message = store.conceal(error.message);
+  if (message === error.message) return error;
+  // BullMQ knows this one by its class or its name, and no other of its errors has a message of ours.
+  const shown = error.name === 'UnrecoverableError' ? new UnrecoverableError(message) : new Error(message);
+  if (error.stack) shown.stack = error.stack;
+  return shown;
 }
 
 /** What was thrown, or what can be said of it where its properties throw themselves. */

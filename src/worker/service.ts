@@ -7,6 +7,7 @@ import { RunningJobs } from '../shared/dashboard/running.js';
 import { fileStoreOptions, openFileStore } from '../shared/files/store.js';
 import { startHousekeeping } from '../shared/housekeeping.js';
 import { createExpiry } from '../shared/lifecycle/expiry.js';
+import { withPatience } from '../shared/lifecycle/patience.js';
 import { createWithdrawal } from '../shared/lifecycle/withdraw.js';
 import type { Logger } from '../shared/log.js';
 import { createPresence } from '../shared/presence.js';
@@ -84,7 +85,10 @@ export async function openWorker(options: WorkerServiceOptions): Promise<WorkerS
     filesTtlMs: config.FILES_TTL_MS,
     log,
   });
-  const { lifecycle } = schedules;
+  // A Redis that refuses for a while is no reason for a job to fail.
+  const lifecycle = withPatience(schedules.lifecycle, (error) =>
+    log.warn({ err: error }, 'Redis did not take what was to be published; trying again'),
+  );
 
   const withdrawal = createWithdrawal({
     redis,

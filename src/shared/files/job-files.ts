@@ -24,7 +24,7 @@ export function jobFiles(store: FileStore, jobId: string): JobFiles {
     async open(id) {
       // A file in the job's data stays until the job has ended, however long the job had to wait.
       const file = await store.find(id);
-      if (!file) throw new HeadwayError('unknown-file', `There is no file ${id}; it may have expired.`);
+      if (!file) throw new HeadwayError('unknown-file', 'The file is no longer there; it may have expired.');
       await store.touch(id);
       const path = store.path(id);
       return { ...file, path, stream: () => createReadStream(path) };

@@ -6,6 +6,7 @@ import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Config } from '../config.js';
 import { HeadwayError } from '../errors.js';
+import { concealFiles } from './conceal.js';
 import { cleanFileName } from './name.js';
 import { isFileId } from './reference.js';
 
@@ -81,6 +82,8 @@ export interface FileStore {
    * @returns how many were removed
    */
   sweep(isHeld: HeldFiles, now?: number): Promise<number>;
+  /** Takes out of an error message what only the server is to know: paths, and the ids of files. */
+  conceal(message: string): string;
 }
 
 interface KeptFile {
@@ -262,6 +265,7 @@ export function openFileStore({ dir, ttlMs, minFreeBytes, maxBytes }: FileStoreO
       // Something half done whose content has not grown for as long as a file is kept belongs to nobody.
       return expired + (await sweepFolder(tmp, 'content', now, async () => false));
     },
+    conceal: (message) => concealFiles(message, root),
   };
 }
 

@@ -63,8 +63,8 @@ export function withChildren(
   withdrawal: Withdrawal,
 ): Lifecycle {
   return {
-    async reconcile(jobId, hint, reported) {
-      const reconciled = await lifecycle.reconcile(jobId, hint, reported);
+    async reconcile(jobId, hint, reported, signal) {
+      const reconciled = await lifecycle.reconcile(jobId, hint, reported, signal);
       const { job } = reconciled;
       if (job?.children?.pending && isFinished(job)) {
         await Promise.all((await register.pending(jobId)).map(withdrawal.cancel));

@@ -5,7 +5,6 @@ import type { Publisher } from '../channel/publisher.js';
 import type { KeepTimes } from '../job-index/keep-times.js';
 import { addressOf, queueKey } from '../queues.js';
 import { isRun, ServerReplacedError, serverRun } from '../redis/server-run.js';
-import { untilTaken } from '../redis/until-taken.js';
 import { lastNews } from './bull-events.js';
 import { ended, type Transition } from './events.js';
 import { isOurs } from './plain-progress.js';
@@ -30,10 +29,6 @@ export interface LifecycleOptions {
   /** Hears of what was told, once for each, by whoever told it. */
   afterTelling?: (transition: Transition, job: JobSnapshot | undefined) => void;
   keep: KeepTimes;
-  /** Whether it repeats itself while Redis refuses, instead of failing. Defaults to false. */
-  patient?: boolean;
-  /** Hears of the first refusal of a row. */
-  onRefused?: (error: unknown) => void;
 }
 
 /** What a job's channel and BullMQ say of a job, after the two have been made to agree. */
@@ -50,8 +45,16 @@ export interface Reconciled {
  * number of times at once.
  */
 export interface Lifecycle {
-  /** @param progress what a worker that knows nothing of us has reported; told unless its attempt is over */
-  reconcile(jobId: string, hint?: EndHint, progress?: PlainProgress): Promise<Reconciled>;
+  /**
+   * @param progress what a worker that knows nothing of us has reported; told unless its attempt is over
+   * @param signal aborted when the answer is no longer wanted: a lifecycle that repeats itself stops doing so
+   */
+  reconcile(
+    jobId: string,
+    hint?: EndHint,
+    progress?: PlainProgress,
+    signal?: AbortSignal,
+  ): Promise<Reconciled>;
 }
 
 /** A look that finds that others tell of the same job looks again, this often: whoever comes after it looks too. */
@@ -66,8 +69,6 @@ export function createLifecycle({
   beforeTelling,
   afterTelling,
   keep,
-  patient = false,
-  onRefused = () => {},
 }: LifecycleOptions): Lifecycle {
   const jobKey = (jobId: string): string => {
     const { queue, id } = addressOf(jobId)!;
@@ -151,12 +152,7 @@ export function createLifecycle({
     return { job, epoch: now?.epoch, end: now?.end };
   }
 
-  return {
-    reconcile(jobId, hint, progress) {
-      const call = () => reconcile(jobId, hint, progress);
-      return patient ? untilTaken(call, { onRefused }) : call();
-    },
-  };
+  return { reconcile: (jobId, hint, progress) => reconcile(jobId, hint, progress) };
 }
 
 /**

@@ -101,8 +101,8 @@ const WAITING: readonly JobState[] = ['waiting', 'prioritized', 'delayed'];
  */
 export function withCancels(lifecycle: Lifecycle, withdrawal: Withdrawal): Lifecycle {
   return {
-    async reconcile(jobId, hint, reported) {
-      const reconciled = await lifecycle.reconcile(jobId, hint, reported);
+    async reconcile(jobId, hint, reported, signal) {
+      const reconciled = await lifecycle.reconcile(jobId, hint, reported, signal);
       const { job } = reconciled;
       if (job?.cancelAsked && WAITING.includes(job.state)) await withdrawal.cancel(jobId);
       return reconciled;

@@ -49,8 +49,8 @@ export function createScheduleKeeper(options: ScheduleKeeperOptions): ScheduleKe
   const { openQueue, plan, readJob, expiry, files, log } = options;
   const store = createScheduleStore(options.redis, options.prefix);
   const lifecycle: Lifecycle = {
-    async reconcile(jobId, hint, reported) {
-      const reconciled = await options.lifecycle.reconcile(jobId, hint, reported);
+    async reconcile(jobId, hint, reported, signal) {
+      const reconciled = await options.lifecycle.reconcile(jobId, hint, reported, signal);
       if (reconciled.job) await note(reconciled.job);
       return reconciled;
     },

@@ -1,21 +1,24 @@
 import type sharp from 'sharp';
-import { PermanentError } from '../../shared/errors.js';
-import { READABLE } from './kind.js';
+import { explained, MAX_PIXELS, MAX_SECONDS } from './reason.js';
 import type { Variant } from './variant.js';
 
-/** An image of more pixels is refused: it would need some 400 MB of memory. */
-const MAX_PIXELS = 100_000_000;
-/** One variant takes no longer than this. */
-const MAX_SECONDS = 120;
-/** What the library says where it could not write: no fault of the image. */
-const OF_THE_DISK = /no space left|quota exceeded|permission denied|read-only file system/i;
 const WHITE = { r: 255, g: 255, b: 255 };
 const CLEAR = { ...WHITE, alpha: 0 };
 
-/** What was made. */
+/** An image as it was found. */
+export interface Source {
+  path: string;
+  /** How many images the file has: the frames of an animation, the pages of a TIFF. */
+  frames: number;
+  /** Whether it is an animation that can be kept as one. */
+  animated: boolean;
+}
+
+/** What was made: the size in pixels, and how many frames it has. */
 export interface Resized {
   width: number;
   height: number;
+  frames: number;
 }
 
 let loaded: Promise<typeof sharp> | undefined;
@@ -32,14 +35,33 @@ function load(): Promise<typeof sharp> {
 }
 
 /**
- * Makes one variant of an image: turned the way its EXIF orientation says, in sRGB, without the original's metadata
- * (which may say where a photograph was taken).
+ * Reads the header of an image.
  * @throws PermanentError for what is no image, is damaged, or has too many pixels
  */
-export async function resize(from: string, to: string, variant: Variant): Promise<Resized> {
+export async function inspect(path: string): Promise<Source> {
+  const library = await load();
+  try {
+    const image = library(path, { limitInputPixels: MAX_PIXELS, failOn: 'error' });
+    const { format, width, height, pages = 1, orientation = 1 } = await image.metadata();
+    const moves = pages > 1 && (format === 'gif' || format === 'webp');
+    // libvips holds the frames as one tall picture: it can neither be too large nor turned.
+    const animated = moves && width * height * pages <= MAX_PIXELS && orientation === 1;
+    return { path, frames: pages, animated };
+  } catch (error) {
+    throw explained(error as Error);
+  }
+}
+
+/**
+ * Makes one variant of an image: turned the way its EXIF orientation says, in sRGB, without the original's metadata
+ * (which may say where a photograph was taken). An animation stays one in WebP; other formats show its first frame.
+ * @throws PermanentError if the image is damaged, or the format cannot hold it
+ */
+export async function resize(from: Source, to: string, variant: Variant): Promise<Resized> {
   const { width, height, fit = 'inside', format, quality } = variant;
   const library = await load();
-  const image = library(from, { limitInputPixels: MAX_PIXELS, failOn: 'error' })
+  const animated = from.animated && format === 'webp';
+  const image = library(from.path, { limitInputPixels: MAX_PIXELS, failOn: 'error', animated })
     .timeout({ seconds: MAX_SECONDS })
     .autoOrient();
   if (width || height) {
@@ -57,19 +79,8 @@ export async function resize(from: string, to: string, variant: Variant): Promis
   image.toFormat(format, quality ? { quality } : {});
   try {
     const made = await image.toFile(to);
-    return { width: made.width, height: made.height };
+    return { width: made.width, height: made.pageHeight ?? made.height, frames: made.pages ?? 1 };
   } catch (error) {
-    if (OF_THE_DISK.test((error as Error).message)) throw error;
-    throw new PermanentError(reasonOf(error as Error), { cause: error });
+    throw explained(error as Error);
   }
-}
-
-/** What the library says, in words for people. */
-function reasonOf({ message }: Error): string {
-  if (/pixel limit/i.test(message)) return `more than ${MAX_PIXELS / 1e6} million pixels`;
-  if (/unsupported image format|no known loader/i.test(message))
-    return `not an image that can be read (${READABLE})`;
-  if (/timeout/i.test(message)) return `took longer than ${MAX_SECONDS} s`;
-  const [first = ''] = message.split('\n');
-  return `damaged (${first.replace(/^\w+: /, '')})`;
 }

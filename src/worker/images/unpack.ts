@@ -17,9 +17,11 @@ export interface UnpackedImage {
   id: string;
 }
 
-/** An image that cannot be used, and why. */
+/** An image that cannot be used, or a variant of it that cannot be made, and why. */
 export interface FailedImage {
   name: string;
+  /** The name that the variant would have had. Absent if the whole image cannot be used. */
+  variant?: string;
   reason: string;
 }
 

@@ -1,20 +1,20 @@
 import { z } from 'zod';
 import { fileId } from '../../shared/files/reference.js';
 import { defineJob } from '../../shared/job.js';
-import { madeVariant, makeVariants } from '../images/make.js';
+import { madeOfImage, makeVariants } from '../images/make.js';
 import { variantsField } from '../images/variant.js';
 
-/** A child of `image-variants`: one image. It fails where the image cannot be used, and its parent says so. */
+/** A child of `image-variants`: one image. It fails if no variant can be made, and its parent says so. */
 export default defineJob({
   name: 'image-variant',
   description: 'Makes smaller variants of one image, in the formats wanted.',
   input: z.strictObject({ file: fileId(), variants: variantsField() }),
-  result: z.object({ variants: z.array(madeVariant) }),
+  result: madeOfImage,
   // Not in the queue of its parent, whatever QUEUE_NAME says, and few at a time: an image needs memory.
   queue: 'image-variant',
   concurrency: 2,
   async run({ file, variants }, ctx) {
     const source = await ctx.files.open(file);
-    return { variants: await makeVariants(source, variants, ctx) };
+    return makeVariants(source, variants, ctx);
   },
 });

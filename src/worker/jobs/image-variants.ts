@@ -4,7 +4,13 @@ import { fileId, resultFile } from '../../shared/files/reference.js';
 import { defineJob, type JobContext } from '../../shared/job.js';
 import { writeArchive } from '../images/archive.js';
 import { fileKind, READABLE } from '../images/kind.js';
-import { type MadeVariant, makeVariants, removeFiles } from '../images/make.js';
+import {
+  type MadeOfImage,
+  type MadeVariant,
+  madeOfImage,
+  makeVariants,
+  removeFiles,
+} from '../images/make.js';
 import { type FailedImage, type UnpackedImage, unpackImages } from '../images/unpack.js';
 import { UniqueNames, type Variant, variantsField } from '../images/variant.js';
 
@@ -16,6 +22,25 @@ interface Outcome {
   /** By the place of the image in the zip. */
   made: MadeVariant[][];
   failed: FailedImage[];
+  stills: StillImage[];
+}
+
+/** An image of several frames of which some variants show only the first. */
+const stillImage = z.object({ name: z.string(), frames: z.number().int(), variants: z.number().int() });
+
+type StillImage = z.output<typeof stillImage>;
+
+/** Notes what was made of one image. */
+function note(
+  outcome: Outcome,
+  name: string,
+  index: number,
+  { variants, failed, frames }: MadeOfImage,
+): void {
+  outcome.made[index] = variants;
+  outcome.failed.push(...failed.map((entry) => ({ name, ...entry })));
+  const stills = variants.filter((variant) => variant.frames === undefined).length;
+  if (frames && stills > 0) outcome.stills.push({ name, frames, variants: stills });
 }
 
 export default defineJob({
@@ -25,8 +50,9 @@ export default defineJob({
   result: z.object({
     images: z.number().int(),
     variants: z.number().int(),
-    failed: z.array(z.object({ name: z.string(), reason: z.string() })),
+    failed: z.array(z.object({ name: z.string(), variant: z.string().optional(), reason: z.string() })),
     notListed: z.number().int().optional(),
+    firstFrameOnly: z.array(stillImage).optional(),
     archive: resultFile,
   }),
   queue: 'image-variants',
@@ -39,19 +65,20 @@ export default defineJob({
         `the file is neither an image that can be read (${READABLE}) nor a zip of images`,
       );
     }
-    const outcome: Outcome = { made: [], failed: [] };
+    const outcome: Outcome = { made: [], failed: [], stills: [] };
     let packed = false;
     try {
       if (kind === 'zip') await ofZip(source.path, variants, outcome, ctx);
       else await ofImage(source, variants, outcome, ctx);
       const made = outcome.made.flat();
-      const failed = outcome.failed.sort((a, b) => (a.name < b.name ? -1 : 1));
+      const failed = outcome.failed.sort(byName);
+      const firstFrameOnly = outcome.stills.sort(byName);
       const counts = { images: outcome.made.filter(Boolean).length, variants: made.length };
       if (counts.images === 0) throw new PermanentError(nothing(failed));
       ctx.stage('archive');
       const stem = source.name.replace(/\.[^.]*$/, '') || 'images';
       const archive = await ctx.files.create(`${stem}-variants.zip`, (to) =>
-        pack(to, made, { ...counts, failed }, ctx),
+        pack(to, made, { ...counts, failed, ...(firstFrameOnly.length > 0 ? { firstFrameOnly } : {}) }, ctx),
       );
       packed = true;
       const notListed = failed.length - MAX_LISTED;
@@ -59,6 +86,7 @@ export default defineJob({
         ...counts,
         failed: failed.slice(0, MAX_LISTED),
         ...(notListed > 0 ? { notListed } : {}),
+        ...(firstFrameOnly.length > 0 ? { firstFrameOnly: firstFrameOnly.slice(0, MAX_LISTED) } : {}),
         archive,
       };
     } finally {
@@ -67,6 +95,10 @@ export default defineJob({
     }
   },
 });
+
+/** Stable: the failed variants of an image stay in the order in which they were wanted. */
+const byName = (a: { name: string }, b: { name: string }): number =>
+  a.name === b.name ? 0 : a.name < b.name ? -1 : 1;
 
 function nothing([first, ...others]: FailedImage[]): string {
   if (!first) return 'the zip has no images';
@@ -81,12 +113,12 @@ const isEnded = ({ aborted, reason }: AbortSignal): boolean =>
 async function ofImage(
   source: { name: string; path: string },
   variants: Variant[],
-  { made }: Outcome,
+  outcome: Outcome,
   ctx: JobContext,
 ): Promise<void> {
   ctx.stage('variants');
   try {
-    made.push(await makeVariants(source, variants, ctx));
+    note(outcome, source.name, 0, await makeVariants(source, variants, ctx));
   } catch (error) {
     if (error instanceof PermanentError)
       throw new PermanentError(`the image cannot be used: ${error.message}`);
@@ -109,8 +141,8 @@ async function ofZip(path: string, variants: Variant[], outcome: Outcome, ctx: J
     await Promise.all(
       images.map(async (image, index) => {
         const made = await ofChild(image, variants, ctx);
-        if (Array.isArray(made)) outcome.made[index] = made;
-        else outcome.failed.push({ name: image.name, reason: made.reason });
+        if ('reason' in made) outcome.failed.push({ name: image.name, reason: made.reason });
+        else note(outcome, image.name, index, made);
       }),
     );
     done = true;
@@ -124,18 +156,20 @@ async function ofChild(
   { key, name, id }: UnpackedImage,
   variants: Variant[],
   ctx: JobContext,
-): Promise<MadeVariant[] | { reason: string }> {
-  const start = (call: string) =>
-    ctx.child<{ variants: MadeVariant[] }>(
+): Promise<MadeOfImage | { reason: string }> {
+  const start = async (call: string) => {
+    const result = await ctx.child(
       'image-variant',
       { file: id, variants },
       { key: call, options: { metadata: { image: name } } },
     );
+    return madeOfImage.parse(result);
+  };
   try {
-    const { variants: made } = await start(key);
-    if (await areThere(made, ctx)) return made;
+    const made = await start(key);
+    if (await areThere(made.variants, ctx)) return made;
     // Of an earlier attempt, which was lost just after it had tidied up.
-    return (await start(`${key} of attempt ${ctx.attempt}`)).variants;
+    return await start(`${key} of attempt ${ctx.attempt}`);
   } catch (error) {
     if (error instanceof ChildFailedError) return { reason: error.error.message };
     throw error;

@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -9,18 +9,48 @@ import imageVariants from '../../../src/worker/jobs/image-variants.js';
 import { familyJobs } from '../../support/family.js';
 import { type Headway, startHeadway } from '../../support/headway.js';
 import { startWorker } from '../../support/processes.js';
-import { openTestStore, runOnFile } from '../../support/run-job.js';
+import { openTestStore, runJob, runOnFile } from '../../support/run-job.js';
 import { openStream } from '../../support/sse.js';
 import { until } from '../../support/until.js';
 import { encrypted, missized, renamed, unzip, zipOf } from '../../support/zip.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: a definition is used with whatever its schema says
 const ofOne = imageVariant as any;
+// biome-ignore lint/suspicious/noExplicitAny: the same
+const ofAny = imageVariants as any;
 
 const image = (width: number, height: number, format: 'jpeg' | 'png' | 'webp' = 'jpeg'): Promise<Buffer> =>
   sharp({ create: { width, height, channels: 3, background: '#c63' } })
     .toFormat(format)
     .toBuffer();
+
+/** An animation of three colours. */
+async function animation(format: 'gif' | 'webp', { width = 40, height = 30, orientation = 1 } = {}) {
+  const frames = ['#f00', '#0f0', '#00f'].map((background) =>
+    sharp({ create: { width, height, channels: 3, background } })
+      .png()
+      .toBuffer(),
+  );
+  return sharp(await Promise.all(frames), { join: { animated: true } })
+    .withMetadata({ orientation })
+    .toFormat(format, { delay: [100, 200, 300], loop: 2 })
+    .toBuffer();
+}
+
+/** A GIF of many frames of one pixel each on a large canvas. */
+function vastAnimation(side: number, frames: number): Buffer {
+  const size = Buffer.alloc(4);
+  size.writeUInt16LE(side, 0);
+  size.writeUInt16LE(side, 2);
+  const frame = Buffer.from('21f904000a000000' + '2c00000000010001000002024401' + '00', 'hex');
+  return Buffer.concat([
+    Buffer.from('GIF89a'),
+    size,
+    Buffer.from('800000ffffff000000', 'hex'),
+    ...Array.from({ length: frames }, () => frame),
+    Buffer.from(';'),
+  ]);
+}
 
 describe('image-variant', () => {
   const run = async (content: Buffer | string, variants: object[], signal?: AbortSignal) =>
@@ -86,6 +116,122 @@ describe('image-variant', () => {
     expect(red).toBe(255);
   });
 
+  it.each(['gif', 'webp'] as const)('keeps the frames of an animated %s in WebP', async (format) => {
+    const { result, content } = await run(await animation(format), [
+      { format: 'webp', suffix: 'same' },
+      { width: 20, format: 'webp' },
+      { width: 20, height: 20, fit: 'cover', format: 'webp', quality: 50 },
+      { width: 20, height: 20, fit: 'contain', format: 'webp', suffix: 'square' },
+      { width: 20, format: 'jpeg' },
+      { width: 20, format: 'png' },
+      { width: 20, format: 'avif' },
+    ]);
+    expect(result).toMatchObject({ frames: 3, failed: [] });
+    const made = (result.variants as MadeVariant[]).map(({ width, height, frames, file }) => [
+      file.name,
+      width,
+      height,
+      frames,
+    ]);
+    expect(made).toEqual([
+      ['holiday-same.webp', 40, 30, 3],
+      ['holiday-w20.webp', 20, 15, 3],
+      ['holiday-20x20.webp', 20, 20, 3],
+      ['holiday-square.webp', 20, 20, 3],
+      ['holiday-w20.jpg', 20, 15, undefined],
+      ['holiday-w20.png', 20, 15, undefined],
+      ['holiday-w20.avif', 20, 15, undefined],
+    ]);
+    for (const { file, frames } of (result.variants as MadeVariant[]).slice(0, 4)) {
+      const actual = await sharp(content(file.id), { animated: true }).metadata();
+      expect(actual).toMatchObject({ pages: frames, delay: [100, 200, 300], loop: 2 });
+    }
+  });
+
+  it.each([
+    ['is turned by its EXIF', () => animation('webp', { orientation: 6 }), 3],
+    ['has more pixels in all frames than are taken', async () => vastAnimation(1000, 101), 101],
+  ])(
+    'shows the first frame of an animation that %s, and says how many it has',
+    async (_why, make, frames) => {
+      const { result } = await run(await make(), [{ width: 8, height: 8, fit: 'fill', format: 'webp' }]);
+      expect(result).toMatchObject({ frames, failed: [], variants: [{ width: 8, height: 8 }] });
+      expect(result.variants[0]).not.toHaveProperty('frames');
+    },
+  );
+
+  it('makes the other variants where a format cannot hold the image, and says why', async () => {
+    const { result, seen } = await run(await image(4, 16_400, 'png'), [
+      { format: 'webp' },
+      { format: 'png' },
+      { format: 'avif', suffix: 'all' },
+      { height: 100, format: 'webp' },
+    ]);
+    expect(result.failed).toEqual([
+      { variant: 'holiday.webp', reason: 'too large for WebP, which takes at most 16,383 pixels a side' },
+      { variant: 'holiday-all.avif', reason: 'too large for AVIF, which takes at most 16,384 pixels a side' },
+    ]);
+    expect((result.variants as MadeVariant[]).map(({ file }) => file.name)).toEqual([
+      'holiday.png',
+      'holiday-h100.webp',
+    ]);
+    expect(seen.at(-1)).toMatchObject({ percent: 100, current: 4, total: 4 });
+  });
+
+  it('fails where no variant can be made, with each reason once', async () => {
+    const failing = run(await image(4, 65_600, 'png'), [
+      { format: 'jpeg' },
+      { format: 'webp' },
+      { format: 'webp', suffix: 'again' },
+    ]);
+    await expect(failing).rejects.toMatchObject({
+      permanent: true,
+      message:
+        'too large for JPEG, which takes at most 65,535 pixels a side; ' +
+        'too large for WebP, which takes at most 16,383 pixels a side',
+    });
+  });
+
+  it('says in the report of one image what was left out', async () => {
+    const { result, content } = await runOnFile(ofAny, await animation('gif', { height: 16_400, width: 2 }), {
+      data: { variants: [{ format: 'webp' }, { height: 50, format: 'webp' }, { format: 'png' }] },
+      name: 'tall.gif',
+    });
+    const said = {
+      images: 1,
+      variants: 2,
+      failed: [
+        { name: 'tall.gif', variant: 'tall.webp', reason: expect.stringMatching(/^too large for WebP/) },
+      ],
+      firstFrameOnly: [{ name: 'tall.gif', frames: 3, variants: 1 }],
+    };
+    expect(result).toMatchObject(said);
+    const report = String((await unzip(content(result.archive.id)))['report.json']);
+    expect(JSON.parse(report)).toMatchObject(said);
+  });
+
+  it.each(['jpeg', 'png', 'webp', 'avif', 'gif', 'tiff'] as const)(
+    'says of a damaged %s nothing about files on the server',
+    async (format) => {
+      const whole = await sharp({ create: { width: 200, height: 200, channels: 3, background: '#36c' } })
+        .toFormat(format)
+        .toBuffer();
+      const damaged = [20, 40, 100, 300, whole.length >> 1, whole.length - 9].map((length) =>
+        whole.subarray(0, length),
+      );
+      damaged.push(Buffer.concat([whole.subarray(0, 12), Buffer.alloc(500, 7)]));
+      for (const content of damaged) {
+        const reason = await run(content, [{ format: 'png' }]).then(
+          () => 'made',
+          ({ message }: Error) => message,
+        );
+        // Decoders forgive what comes after the last pixel.
+        expect(reason).toMatch(/^(made$|damaged \(.{5,}\)$|not an image)/);
+        expect(reason).not.toMatch(/[/\\]|file_/);
+      }
+    },
+  );
+
   it.each([
     ['a text', Buffer.from('just words'), /^not an image that can be read \(JPEG, PNG/],
     ['nothing', Buffer.alloc(0), /^not an image/],
@@ -115,6 +261,11 @@ describe('image-variant', () => {
     await expect(run(cut, [{ format: 'png' }])).rejects.toThrow(/^damaged/);
     const huge = await image(20_000, 5001, 'png');
     await expect(run(huge, [{ width: 10, format: 'png' }])).rejects.toThrow('more than 100 million pixels');
+  });
+
+  it('does not repeat the id of a file that has expired', async () => {
+    const gone = runJob(ofOne, { file: `file_${'A'.repeat(27)}`, variants: [{ format: 'png' }] });
+    await expect(gone).rejects.toThrow(/^The file is no longer there; it may have expired\.$/);
   });
 
   it('leaves no file behind when it fails or has to stop', async () => {
@@ -229,6 +380,26 @@ describe('image-variants', () => {
     ).toEqual([upload, result.archive.id].sort());
   });
 
+  it('of a zip reports variants that could not be made, and animations that were cut to one frame', async () => {
+    const zip = await zipOf({
+      'a/moves.gif': await animation('gif'),
+      'b/tall.png': await image(4, 16_400, 'png'),
+    });
+    const { result, archive } = await run('mixed.zip', zip, [{ format: 'webp' }, { format: 'png' }]);
+    const said = {
+      images: 2,
+      variants: 3,
+      failed: [
+        { name: 'b/tall.png', variant: 'tall.webp', reason: expect.stringMatching(/^too large for WebP/) },
+      ],
+      firstFrameOnly: [{ name: 'a/moves.gif', frames: 3, variants: 1 }],
+    };
+    expect(result).toMatchObject(said);
+    const content = await archive();
+    expect(Object.keys(content)).toHaveLength(4);
+    expect(JSON.parse(String(content['report.json']))).toMatchObject(said);
+  });
+
   it('of images of which none can be used fails', async () => {
     const { event, error } = await run('all.zip', await zipOf({ 'a.jpg': 'no', 'b.jpg': 'neither' }));
     expect([event, error]).toEqual([
@@ -286,6 +457,22 @@ describe('image-variants', () => {
       { code: 'permanent', message: expect.stringMatching(message) },
     ]);
   });
+
+  it.each(['image-variants', 'image-variant', 'csv-import', 'checksum'])(
+    'says nothing of the paths and ids of files that the disk has lost: %s',
+    async (name) => {
+      const { id } = await headway.client.upload('a.csv', 'a,b\n1,2\n');
+      rmSync(join(headway.env.DATA_DIR!, 'files', id, 'content'));
+      const job = await headway.client.start(name, { file: id }, { attempts: 1 });
+      const stream = await openStream(headway.client.events(job), { token: job.token });
+      await stream.ended;
+      expect(stream.events.at(-1)).toMatchObject({
+        event: 'failed',
+        data: { error: { message: 'ENOENT: no such file or directory' } },
+      });
+      expect(JSON.stringify(stream.events)).not.toMatch(/\/content|file_[\w-]{27}/);
+    },
+  );
 
   it('says what is wrong with the variants before anything is queued', async () => {
     const file = `file_${'A'.repeat(27)}`;
