@@ -7,6 +7,7 @@ import { fileKind, READABLE } from '../images/kind.js';
 import { type MadeVariant, makeVariants, removeFiles } from '../images/make.js';
 import { type FailedImage, type UnpackedImage, unpackImages } from '../images/unpack.js';
 import { UniqueNames, type Variant, variantsField } from '../images/variant.js';
+import { hasZip } from '../images/zip-reader.js';
 
 /** So many failures are listed in the result; the report in the archive has all. */
 const MAX_LISTED = 100;
@@ -33,7 +34,8 @@ export default defineJob({
   stages: { unpack: 1, variants: 8, archive: 1 },
   async run({ file, variants }, ctx) {
     const source = await ctx.files.open(file);
-    const kind = await fileKind(source.path);
+    let kind = await fileKind(source.path);
+    if (kind === 'other' && (await hasZip(source.path))) kind = 'zip';
     if (kind === 'other') {
       throw new PermanentError(
         `the file is neither an image that can be read (${READABLE}) nor a zip of images`,
