@@ -25,7 +25,8 @@ export interface OpenZip {
 }
 
 /**
- * Reads the directory of a zip, which may have other bytes before and after it. Folders and hidden files (`.name`, `__MACOSX`) are left out.
+ * Reads the directory of a zip, which may have other bytes before and after it. Folders and hidden files (`.name`,
+ * `__MACOSX`) are left out.
  * @throws PermanentError for what is no zip, has too many files, or would be too large when it is unpacked
  */
 export async function openZip(path: string): Promise<OpenZip> {

@@ -5,8 +5,9 @@ import { defineJob, type JobContext } from '../../shared/job.js';
 import { writeArchive } from '../images/archive.js';
 import { fileKind, READABLE } from '../images/kind.js';
 import { type MadeVariant, makeVariants, removeFiles } from '../images/make.js';
+import { type ImageOutput, nameOutputs } from '../images/outputs.js';
 import { type FailedImage, type UnpackedImage, unpackImages } from '../images/unpack.js';
-import { UniqueNames, type Variant, variantsField } from '../images/variant.js';
+import { type Variant, variantsField } from '../images/variant.js';
 import { hasZip } from '../images/zip-reader.js';
 
 /** So many failures are listed in the result; the report in the archive has all. */
@@ -14,6 +15,8 @@ const MAX_LISTED = 100;
 
 /** What became of the images: the variants of each that could be used, and why the others could not. */
 interface Outcome {
+  /** The names of the images, with their folders, by their place in the zip. */
+  names: string[];
   /** By the place of the image in the zip. */
   made: MadeVariant[][];
   failed: FailedImage[];
@@ -41,7 +44,7 @@ export default defineJob({
         `the file is neither an image that can be read (${READABLE}) nor a zip of images`,
       );
     }
-    const outcome: Outcome = { made: [], failed: [] };
+    const outcome: Outcome = { names: [], made: [], failed: [] };
     let packed = false;
     try {
       if (kind === 'zip') await ofZip(source.path, variants, outcome, ctx);
@@ -53,7 +56,7 @@ export default defineJob({
       ctx.stage('archive');
       const stem = source.name.replace(/\.[^.]*$/, '') || 'images';
       const archive = await ctx.files.create(`${stem}-variants.zip`, (to) =>
-        pack(to, made, { ...counts, failed }, ctx),
+        pack(to, madeOf(outcome), { ...counts, failed }, ctx),
       );
       packed = true;
       const notListed = failed.length - MAX_LISTED;
@@ -83,9 +86,10 @@ const isEnded = ({ aborted, reason }: AbortSignal): boolean =>
 async function ofImage(
   source: { name: string; path: string },
   variants: Variant[],
-  { made }: Outcome,
+  { names, made }: Outcome,
   ctx: JobContext,
 ): Promise<void> {
+  names.push(source.name);
   ctx.stage('variants');
   try {
     made.push(await makeVariants(source, variants, ctx));
@@ -104,6 +108,7 @@ async function ofZip(path: string, variants: Variant[], outcome: Outcome, ctx: J
   ctx.stage('unpack');
   const { images, failed } = await unpackImages(path, ctx);
   outcome.failed.push(...failed);
+  outcome.names.push(...images.map(({ name }) => name));
   let done = false;
   try {
     ctx.stage('variants');
@@ -152,17 +157,23 @@ async function areThere(made: MadeVariant[], { files }: JobContext): Promise<boo
   return true;
 }
 
-/** Writes the archive: the variants under names of their own, and the report. */
+/** The images of which variants were made, in the order of the zip. */
+const madeOf = ({ names, made }: Outcome): ImageOutput<MadeVariant['file']>[] =>
+  names.flatMap((image, index) =>
+    made[index] ? [{ image, files: made[index].map(({ file }) => file) }] : [],
+  );
+
+/** Writes the archive: the variants in the folders of their images, and the report, which maps each image to its files. */
 async function pack(
   to: string,
-  made: MadeVariant[],
+  made: ImageOutput<MadeVariant['file']>[],
   report: object,
   { files, progress, signal }: JobContext,
 ): Promise<void> {
-  const names = new UniqueNames();
+  const named = nameOutputs(made);
   const content = await Promise.all(
-    made.map(async ({ file }) => ({
-      name: names.add(file.name),
+    named.files.map(async ({ name, file }) => ({
+      name,
       path: (await files.open(file.id)).path,
       size: file.size,
     })),
@@ -171,7 +182,7 @@ async function pack(
   await writeArchive(
     to,
     content,
-    { name: names.add('report.json'), content: `${JSON.stringify(report, null, 2)}\n` },
+    { name: named.report, content: `${JSON.stringify({ ...report, outputs: named.outputs }, null, 2)}\n` },
     signal,
     (bytes) => progress({ current: Math.min(bytes, total), total, unit: 'bytes', message: 'Packing' }),
   );
