@@ -28,7 +28,7 @@ export async function openExtent(yauzl: Yauzl, path: string, options: Options): 
     const extent = await findZip(file);
     if (!extent)
       throw new PermanentError(
-        'the zip cannot be read: its directory, which comes last, is missing; the file was cut off',
+        'the zip cannot be read: its directory is not at the end; the file was cut off, or more than 1 MiB follows',
       );
     if (extent === 'ambiguous')
       throw new PermanentError('the zip cannot be read: the file holds more than one zip');
