@@ -40,7 +40,7 @@ export async function unpackImages(
   try {
     for (const [index, item] of zip.items.entries()) {
       ctx.progress({ current: index, total: zip.items.length, unit: 'files' });
-      const name = item.name.slice(0, MAX_NAME);
+      const name = shown(item.name);
       const taken = await take(item, ctx);
       if ('reason' in taken) failed.push({ name, reason: taken.reason });
       else images.push({ key: `${index} ${name}`, name, id: taken.id });
@@ -53,6 +53,13 @@ export async function unpackImages(
   } finally {
     zip.close();
   }
+}
+
+/** The start and the end of a name: the end tells files in the same deep folder apart. */
+function shown(name: string): string {
+  const letters = Array.from(name);
+  if (letters.length <= MAX_NAME) return name;
+  return [...letters.slice(0, 50), '…', ...letters.slice(51 - MAX_NAME)].join('');
 }
 
 async function take(

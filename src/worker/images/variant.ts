@@ -46,16 +46,25 @@ export function variantName(image: string, { width, height, format, suffix }: Va
   return `${stem}${end ? `-${end}` : ''}.${extensions[format]}`;
 }
 
-/** Makes names unique (where upper and lower case are the same): the second `a.jpg` is `a-2.jpg`. */
+/**
+ * Makes names unique (where upper and lower case are the same): the second `a.jpg` is `a-2.jpg`. The time for a name does
+ * not grow with the number of its duplicates.
+ */
 export class UniqueNames {
-  private readonly taken = new Set<string>();
+  /** Names that are taken, each with the number that its next duplicate tries first. */
+  private readonly taken = new Map<string, number>();
 
+  /** Takes a name, which may have folders. */
   add(name: string): string {
+    const key = name.toLowerCase();
     const dot = name.lastIndexOf('.');
-    const [stem, extension] = dot > 0 ? [name.slice(0, dot), name.slice(dot)] : [name, ''];
+    const hasExtension = dot > name.lastIndexOf('/') + 1;
+    const [stem, extension] = hasExtension ? [name.slice(0, dot), name.slice(dot)] : [name, ''];
+    let n = this.taken.get(key) ?? 2;
     let unique = name;
-    for (let n = 2; this.taken.has(unique.toLowerCase()); n++) unique = `${stem}-${n}${extension}`;
-    this.taken.add(unique.toLowerCase());
+    while (this.taken.has(unique.toLowerCase())) unique = `${stem}-${n++}${extension}`;
+    this.taken.set(key, n);
+    if (unique !== name) this.taken.set(unique.toLowerCase(), 2);
     return unique;
   }
 }

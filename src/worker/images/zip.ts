@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { Entry, ZipFile } from 'yauzl';
 import { PermanentError } from '../../shared/errors.js';
+import { openExtent } from './zip-reader.js';
 
 /** What a zip may hold. Sizes in bytes, unpacked. */
 const MAX_ENTRIES = 5000;
@@ -24,13 +25,14 @@ export interface OpenZip {
 }
 
 /**
- * Reads the directory of a zip. Folders and hidden files (`.name`, `__MACOSX`) are left out.
+ * Reads the directory of a zip, which may have other bytes before and after it. Folders and hidden files (`.name`,
+ * `__MACOSX`) are left out.
  * @throws PermanentError for what is no zip, has too many files, or would be too large when it is unpacked
  */
 export async function openZip(path: string): Promise<OpenZip> {
   const yauzl = await import('yauzl');
   const options = { autoClose: false, lazyEntries: true, decodeStrings: false, validateEntrySizes: true };
-  const zip = await yauzl.openPromise(path, options).catch(unreadable);
+  const zip = await openExtent(yauzl, path, options).catch(unreadable);
   try {
     if (zip.entryCount > MAX_ENTRIES) throw tooMany(zip.entryCount, MAX_ENTRIES);
     const items: ZipItem[] = [];

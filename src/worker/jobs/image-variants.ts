@@ -11,14 +11,18 @@ import {
   makeVariants,
   removeFiles,
 } from '../images/make.js';
+import { type ImageOutput, nameOutputs } from '../images/outputs.js';
 import { type FailedImage, type UnpackedImage, unpackImages } from '../images/unpack.js';
-import { UniqueNames, type Variant, variantsField } from '../images/variant.js';
+import { type Variant, variantsField } from '../images/variant.js';
+import { hasZip } from '../images/zip-reader.js';
 
 /** So many failures are listed in the result; the report in the archive has all. */
 const MAX_LISTED = 100;
 
 /** What became of the images: the variants of each that could be used, and why the others could not. */
 interface Outcome {
+  /** The names of the images, with their folders, by their place in the zip. */
+  names: string[];
   /** By the place of the image in the zip. */
   made: MadeVariant[][];
   failed: FailedImage[];
@@ -59,13 +63,14 @@ export default defineJob({
   stages: { unpack: 1, variants: 8, archive: 1 },
   async run({ file, variants }, ctx) {
     const source = await ctx.files.open(file);
-    const kind = await fileKind(source.path);
+    let kind = await fileKind(source.path);
+    if (kind === 'other' && (await hasZip(source.path))) kind = 'zip';
     if (kind === 'other') {
       throw new PermanentError(
         `the file is neither an image that can be read (${READABLE}) nor a zip of images`,
       );
     }
-    const outcome: Outcome = { made: [], failed: [], stills: [] };
+    const outcome: Outcome = { names: [], made: [], failed: [], stills: [] };
     let packed = false;
     try {
       if (kind === 'zip') await ofZip(source.path, variants, outcome, ctx);
@@ -78,7 +83,12 @@ export default defineJob({
       ctx.stage('archive');
       const stem = source.name.replace(/\.[^.]*$/, '') || 'images';
       const archive = await ctx.files.create(`${stem}-variants.zip`, (to) =>
-        pack(to, made, { ...counts, failed, ...(firstFrameOnly.length > 0 ? { firstFrameOnly } : {}) }, ctx),
+        pack(
+          to,
+          madeOf(outcome),
+          { ...counts, failed, ...(firstFrameOnly.length > 0 ? { firstFrameOnly } : {}) },
+          ctx,
+        ),
       );
       packed = true;
       const notListed = failed.length - MAX_LISTED;
@@ -116,6 +126,7 @@ async function ofImage(
   outcome: Outcome,
   ctx: JobContext,
 ): Promise<void> {
+  outcome.names.push(source.name);
   ctx.stage('variants');
   try {
     note(outcome, source.name, 0, await makeVariants(source, variants, ctx));
@@ -134,6 +145,7 @@ async function ofZip(path: string, variants: Variant[], outcome: Outcome, ctx: J
   ctx.stage('unpack');
   const { images, failed } = await unpackImages(path, ctx);
   outcome.failed.push(...failed);
+  outcome.names.push(...images.map(({ name }) => name));
   let done = false;
   try {
     ctx.stage('variants');
@@ -184,17 +196,23 @@ async function areThere(made: MadeVariant[], { files }: JobContext): Promise<boo
   return true;
 }
 
-/** Writes the archive: the variants under names of their own, and the report. */
+/** The images of which variants were made, in the order of the zip. */
+const madeOf = ({ names, made }: Outcome): ImageOutput<MadeVariant['file']>[] =>
+  names.flatMap((image, index) =>
+    made[index] ? [{ image, files: made[index].map(({ file }) => file) }] : [],
+  );
+
+/** Writes the archive: the variants in the folders of their images, and the report, which maps each image to its files. */
 async function pack(
   to: string,
-  made: MadeVariant[],
+  made: ImageOutput<MadeVariant['file']>[],
   report: object,
   { files, progress, signal }: JobContext,
 ): Promise<void> {
-  const names = new UniqueNames();
+  const named = nameOutputs(made);
   const content = await Promise.all(
-    made.map(async ({ file }) => ({
-      name: names.add(file.name),
+    named.files.map(async ({ name, file }) => ({
+      name,
       path: (await files.open(file.id)).path,
       size: file.size,
     })),
@@ -203,7 +221,7 @@ async function pack(
   await writeArchive(
     to,
     content,
-    { name: names.add('report.json'), content: `${JSON.stringify(report, null, 2)}\n` },
+    { name: named.report, content: `${JSON.stringify({ ...report, outputs: named.outputs }, null, 2)}\n` },
     signal,
     (bytes) => progress({ current: Math.min(bytes, total), total, unit: 'bytes', message: 'Packing' }),
   );

@@ -320,7 +320,12 @@ describe('image-variants', () => {
     expect(Object.keys(content)).toEqual(['a cat-large.webp', 'a cat-thumb.jpg', 'report.json']);
     expect(await sharp(content['a cat-large.webp']).metadata()).toMatchObject({ width: 1600, height: 800 });
     expect(await sharp(content['a cat-thumb.jpg']).metadata()).toMatchObject({ width: 320, height: 320 });
-    expect(JSON.parse(String(content['report.json']))).toEqual({ images: 1, variants: 2, failed: [] });
+    expect(JSON.parse(String(content['report.json']))).toEqual({
+      images: 1,
+      variants: 2,
+      failed: [],
+      outputs: [{ image: 'a cat.png', files: ['a cat-large.webp', 'a cat-thumb.jpg'] }],
+    });
     expect(stream.events.findLast(({ event }) => event === 'progress')!.data.percent).toBe(100);
   });
 
@@ -339,12 +344,17 @@ describe('image-variants', () => {
       '.hidden.jpg': jpeg,
       '__MACOSX/trip/._one.jpg': 'resource fork',
     });
+    // Sent by a program that puts something before and after the zip.
     zip = missized(renamed(encrypted(zip, 'secret.jpg'), 'xx/outside.jpg', '../outside.jpg'), 'short.png', 9);
     const before = files();
-    const { result, archive, stream, upload } = await run('trip.zip', zip, [
-      { width: 16, format: 'webp' },
-      { width: 8, height: 8, fit: 'cover', format: 'jpeg', suffix: 'tiny' },
-    ]);
+    const { result, archive, stream, upload } = await run(
+      'trip.zip',
+      Buffer.concat([Buffer.from('\r\n'), zip, Buffer.from('\r\n')]),
+      [
+        { width: 16, format: 'webp' },
+        { width: 8, height: 8, fit: 'cover', format: 'jpeg', suffix: 'tiny' },
+      ],
+    );
     expect(result).toMatchObject({ images: 3, variants: 6, archive: { name: 'trip-variants.zip' } });
     expect(result.failed).toEqual([
       { name: '../outside.jpg', reason: 'its path leads out of the zip' },
@@ -355,17 +365,23 @@ describe('image-variants', () => {
     ]);
     const content = await archive();
     expect(Object.keys(content)).toEqual([
-      'one-w16.webp',
-      'one-tiny.jpg',
-      'two-w16.webp',
-      'two-tiny.jpg',
-      'one-w16-2.webp',
-      'one-tiny-2.jpg',
+      'trip/one-w16.webp',
+      'trip/one-tiny.jpg',
+      'trip/two-w16.webp',
+      'trip/two-tiny.jpg',
+      'other/one-w16.webp',
+      'other/one-tiny.jpg',
       'report.json',
     ]);
-    expect(await sharp(content['two-w16.webp']).metadata()).toMatchObject({ width: 16, height: 32 });
-    expect(await sharp(content['one-tiny-2.jpg']).metadata()).toMatchObject({ width: 8, height: 8 });
-    expect(JSON.parse(String(content['report.json'])).failed).toEqual(result.failed);
+    expect(await sharp(content['trip/two-w16.webp']).metadata()).toMatchObject({ width: 16, height: 32 });
+    expect(await sharp(content['other/one-tiny.jpg']).metadata()).toMatchObject({ width: 8, height: 8 });
+    const report = JSON.parse(String(content['report.json']));
+    expect(report.failed).toEqual(result.failed);
+    expect(report.outputs).toEqual([
+      { image: 'trip/one.jpg', files: ['trip/one-w16.webp', 'trip/one-tiny.jpg'] },
+      { image: 'trip/two.png', files: ['trip/two-w16.webp', 'trip/two-tiny.jpg'] },
+      { image: 'other/one.jpg', files: ['other/one-w16.webp', 'other/one-tiny.jpg'] },
+    ]);
     // The bar is that of the children while they run, and nobody but the broken one is told.
     const stages = stream.events.flatMap(({ event, data }) => (event === 'progress' ? [data.stage] : []));
     expect([...new Set(stages)].at(-1)).toBe('archive');

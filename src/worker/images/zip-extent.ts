@@ -1,0 +1,121 @@
+import type { FileHandle } from 'node:fs/promises';
+
+/** The part of a file that is a zip: programs and people leave bytes before or after it. */
+export interface ZipExtent {
+  /** Where the zip begins: its offsets count from here. */
+  start: number;
+  /** Just after the 22 bytes of the end record, without the comment. */
+  end: number;
+}
+
+/** More bytes than this after a zip are not searched for its end. */
+const MAX_TAIL = 1024 * 1024;
+/** So many records that look like an end are read from the file: each costs a read. */
+const MAX_CANDIDATES = 100;
+/** Size of an end record without its comment (APPNOTE 4.3.16). */
+const END_BYTES = 22;
+const LOCATOR_BYTES = 20;
+const END64_BYTES = 56;
+/** Size of an entry's header without its name and extra fields, which have 16-bit lengths. */
+const HEADER_BYTES = 30;
+const MAX_HEADER_BYTES = HEADER_BYTES + 2 * 0xffff;
+
+const END = Buffer.from('PK\x05\x06', 'latin1');
+const END64 = Buffer.from('PK\x06\x06', 'latin1');
+const LOCATOR = Buffer.from('PK\x06\x07', 'latin1');
+const DIRECTORY = Buffer.from('PK\x01\x02', 'latin1');
+const HEADER = Buffer.from('PK\x03\x04', 'latin1');
+
+/**
+ * Finds the zip in a file by its end record, from the end of the file. A zip inside another one (as an entry, as the
+ * comment, after it) is never taken for the file's own.
+ * @returns undefined if there is no zip, or only a part of one; 'ambiguous' for two zips in a row
+ */
+export async function findZip(file: FileHandle): Promise<ZipExtent | 'ambiguous' | undefined> {
+  const { size } = await file.stat();
+  const tailStart = Math.max(0, size - MAX_TAIL);
+  const tail = await readAt(file, tailStart, size - tailStart);
+  /** The last zip that may be a part of another one. */
+  let inner: ZipExtent | undefined;
+  let read = 0;
+  for (let at = tail.lastIndexOf(END); at >= 0 && read < MAX_CANDIDATES; at = before(tail, at)) {
+    if (at + END_BYTES > tail.length) continue;
+    const position = tailStart + at;
+    const record = tail.subarray(at, at + END_BYTES);
+    // A record whose directory would begin before the file is none, and needs no read.
+    if (record.readUInt32LE(12) !== 0xffffffff && record.readUInt32LE(12) > position) continue;
+    read++;
+    const start = await startOf(file, position, record);
+    if (start === undefined) continue;
+    const extent = { start, end: position + END_BYTES };
+    if (await isInner(file, extent)) inner ??= extent;
+    // A zip that follows is a part of this one only in its comment.
+    else return inner && inner.end > extent.end + record.readUInt16LE(20) ? 'ambiguous' : extent;
+  }
+  return undefined;
+}
+
+const before = (tail: Buffer, at: number): number => (at > 0 ? tail.lastIndexOf(END, at - 1) : -1);
+
+/** Where the zip of an end record begins, or undefined if there is no directory where the record says. */
+async function startOf(file: FileHandle, end: number, record: Buffer): Promise<number | undefined> {
+  const directory = (await directory64(file, end)) ?? {
+    base: 0,
+    end,
+    entries: record.readUInt16LE(10),
+    size: record.readUInt32LE(12),
+    offset: record.readUInt32LE(16),
+  };
+  const start = directory.end - directory.size - directory.offset;
+  // Bytes before a zip without entries cannot be told from a zip.
+  if (directory.entries === 0) return start === 0 ? 0 : undefined;
+  if (start >= 0 && (await isAt(file, start + directory.offset, DIRECTORY))) return start;
+  // Some writers leave a gap (a signature) between the directory and its end.
+  const { base, offset } = directory;
+  const whole = (await isAt(file, base, HEADER)) && (await isAt(file, base + offset, DIRECTORY));
+  return whole ? base : undefined;
+}
+
+/** The directory of a zip with 64-bit offsets, which has a second end record before the first. */
+async function directory64(file: FileHandle, end: number) {
+  const locator = await readAt(file, end - LOCATOR_BYTES, LOCATOR_BYTES);
+  if (!begins(locator, LOCATOR)) return undefined;
+  const offset = Number(locator.readBigUInt64LE(8));
+  for (const position of [end - LOCATOR_BYTES - END64_BYTES, offset]) {
+    const record = await readAt(file, position, END64_BYTES);
+    if (record.length < END64_BYTES || !begins(record, END64)) continue;
+    const [entries, size, directory] = [32, 40, 48].map((at) => Number(record.readBigUInt64LE(at)));
+    return { base: position - offset, end: position, entries, size: size!, offset: directory! };
+  }
+  return undefined;
+}
+
+/**
+ * Whether a zip with bytes before it is a part of another zip: the file begins like a zip, or the header of an entry
+ * ends where this zip begins. The outer zip is cut off then, or follows from an earlier end record.
+ */
+async function isInner(file: FileHandle, { start }: ZipExtent): Promise<boolean> {
+  if (start === 0) return false;
+  if (await isAt(file, 0, HEADER)) return true;
+  const from = Math.max(0, start - MAX_HEADER_BYTES);
+  const headers = await readAt(file, from, start - from);
+  for (let at = headers.indexOf(HEADER); at >= 0; at = headers.indexOf(HEADER, at + 1)) {
+    if (at + HEADER_BYTES > headers.length) return false;
+    if (at + HEADER_BYTES + headers.readUInt16LE(at + 26) + headers.readUInt16LE(at + 28) === headers.length)
+      return true;
+  }
+  return false;
+}
+
+const begins = (bytes: Buffer, magic: Buffer): boolean => bytes.subarray(0, magic.length).equals(magic);
+
+const isAt = async (file: FileHandle, position: number, magic: Buffer): Promise<boolean> =>
+  begins(await readAt(file, position, magic.length), magic);
+
+/** Reads as many of the bytes as the file has; none for a position that is none. */
+async function readAt(file: FileHandle, position: number, length: number): Promise<Buffer> {
+  if (!(position >= 0 && position <= Number.MAX_SAFE_INTEGER)) return Buffer.alloc(0);
+  const bytes = Buffer.alloc(length);
+  const { bytesRead } = await file.read(bytes, 0, length, position);
+  return bytes.subarray(0, bytesRead);
+}
