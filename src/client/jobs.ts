@@ -69,15 +69,20 @@ export interface JobMap {
   };
   'image-variant': {
     data: { file: string; variants?: Variant[] };
-    result: { variants: Array<{ width: number; height: number; file: ResultFile }> };
+    result: {
+      variants: Array<{ width: number; height: number; frames?: number; file: ResultFile }>;
+      failed: Array<{ variant: string; reason: string }>;
+      frames?: number;
+    };
   };
   'image-variants': {
     data: { file: string; variants?: Variant[] };
     result: {
       images: number;
       variants: number;
-      failed: Array<{ name: string; reason: string }>;
+      failed: Array<{ name: string; variant?: string; reason: string }>;
       notListed?: number;
+      firstFrameOnly?: Array<{ name: string; frames: number; variants: number }>;
       archive: ResultFile;
     };
   };

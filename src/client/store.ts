@@ -1,8 +1,7 @@
 import { type Client, createClient, type JobReference } from './client.js';
-import { ProblemError } from './errors.js';
 import type { Job } from './job.js';
 import type { Status } from './stream.js';
-import { isTerminal } from './topic.js';
+import { isTerminal, notFound } from './topic.js';
 import type { ChannelEvent, JobEvent } from './types.js';
 import {
   applyJobEvent,
@@ -96,8 +95,7 @@ export function createJobStore<R = unknown>(
     let listening = true;
     /** It cannot be watched at all. Whoever shows it must not fail with it. */
     const refuse = (error: unknown): void => {
-      const detail = error instanceof Error ? error.message : String(error);
-      const problem = new ProblemError({ status: 404, code: 'not-found', title: 'Not found', detail });
+      const problem = notFound(error instanceof Error ? error.message : String(error));
       over = true;
       change((now) => ({ ...now, status: 'ended', problem }));
     };

@@ -42,11 +42,9 @@ const NO_SEGMENT = /^\.{0,2}$|[/\\?#\s\p{C}]/u;
 
 /** Why a job cannot be asked for: its id is none. */
 export function problemOfId(id: string): ProblemError | undefined {
-  if (!NO_SEGMENT.test(id)) return undefined;
-  return new ProblemError({
-    status: 404,
-    code: 'not-found',
-    title: 'Not found',
-    detail: `${JSON.stringify(id)} is not the id of a job.`,
-  });
+  return NO_SEGMENT.test(id) ? notFound(`${JSON.stringify(id)} is not the id of a job.`) : undefined;
 }
+
+/** What the service says of what is not there, without asking it. */
+export const notFound = (detail: string): ProblemError =>
+  new ProblemError({ status: 404, code: 'not-found', title: 'Not found', detail });

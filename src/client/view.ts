@@ -66,6 +66,8 @@ const FRESH = {
   noWorker: false,
 };
 
+const NOT_WAITING = { paused: false, noWorker: false };
+
 /** A job after an event. Pure: the same events give the same job. */
 export function applyJobEvent<R>(job: WatchedJob<R>, { event, data }: JobEvent<R>): WatchedJob<R> {
   if (event === 'reset') return { ...unseenJob<R>(job.id), name: job.name, status: job.status };
@@ -99,16 +101,15 @@ export function applyJobEvent<R>(job: WatchedJob<R>, { event, data }: JobEvent<R
       return {
         ...known,
         state: event,
-        paused: false,
-        noWorker: false,
+        ...NOT_WAITING,
         error: undefined,
         percent: 100,
         result: data.result,
       };
     case 'failed':
-      return { ...known, state: event, paused: false, noWorker: false, error: data.error };
+      return { ...known, state: event, ...NOT_WAITING, error: data.error };
     case 'cancelled':
-      return { ...known, state: event, paused: false, noWorker: false };
+      return { ...known, state: event, ...NOT_WAITING };
     default:
       return known;
   }
