@@ -29,7 +29,7 @@ describe('a job for which no worker runs', () => {
     const told = two!.events.length;
     await worker.kill('SIGKILL');
     await two!.waitFor((event) => two!.events.indexOf(event) >= told && event.data.noWorker === true);
-    expect(two!.names()).toEqual(['waiting', 'queue', 'queue', 'queue']);
+    expect(two!.events.map(({ event }) => event)).toEqual(['waiting', 'queue', 'queue', 'queue']);
     one!.close();
     two!.close();
   });

@@ -84,7 +84,7 @@ describe('the page with several jobs', () => {
       'one stream has all three',
       () => site.open.length === 1 && site.open[0]!.split('job=').length === 4,
     );
-    await page.getByText('3 jobs run').waitFor();
+    await page.getByText('3 jobs in progress').waitFor();
     await until('the title has their mean', async () => /^\d+ % · 3 jobs$/.test(await page.title()));
     // The newest is first.
     await page.getByRole('button', { name: 'Cancel steps' }).nth(1).click();

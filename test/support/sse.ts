@@ -21,6 +21,7 @@ export interface TestStream {
   raw(): string;
   /** Waits for an event, among those that have come or will. */
   waitFor(what: string | ((event: ReceivedEvent) => boolean), timeoutMs?: number): Promise<ReceivedEvent>;
+  /** The names of the events, but for `queue` events that tell only of workers: those depend on when workers start. */
   names(): string[];
   lastEventId(): string | undefined;
   /** Resolves when the response is over, by whichever side. */
@@ -62,7 +63,7 @@ export async function openStream(
     comments,
     retry: undefined,
     raw: () => raw,
-    names: () => events.map(({ event }) => event),
+    names: () => events.filter(tellsOfMoreThanWorkers).map(({ event }) => event),
     lastEventId: () => events.findLast(({ id }) => id)?.id,
     async waitFor(what, timeoutMs = 20_000) {
       const matches = typeof what === 'string' ? (event: ReceivedEvent) => event.event === what : what;
@@ -99,6 +100,13 @@ export async function openStream(
   req.on('error', () => {});
   return stream;
 }
+
+/** Whether it is no `queue` event, or one that says that the queue was paused or goes on. */
+const tellsOfMoreThanWorkers = (event: ReceivedEvent, index: number, all: ReceivedEvent[]): boolean => {
+  if (event.event !== 'queue') return true;
+  const before = all.slice(0, index).findLast((other) => other.event === 'queue');
+  return event.data.paused !== (before?.data.paused ?? false);
+};
 
 /** Data as JSON where it is JSON, else as the text it is. */
 export function parseData(data: string): unknown {

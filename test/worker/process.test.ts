@@ -165,7 +165,7 @@ describe('a worker process', () => {
   /** Whether so many connections wait for something to do in the queue "steered", whose name BullMQ gives them. */
   async function blockedClients(count: number): Promise<boolean> {
     const clients = (await headway.connection.client('LIST')) as string;
-    const name = `:${Buffer.from('steered').toString('base64')} `;
+    const name = `:${Buffer.from('steered').toString('base64')}:w:`;
     const waiting = clients.split('\n').filter((line) => / cmd=bzpopmin /.test(line) && line.includes(name));
     return waiting.length >= count;
   }

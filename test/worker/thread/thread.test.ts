@@ -126,7 +126,11 @@ describe('a job in a thread of its own', () => {
     ['error', { message: 'too far' }, 2],
     ['permanent', { message: 'it will never work', code: 'permanent' }, 1],
     ['unrecoverable', { message: 'no use' }, 1],
-    ['no such file', { message: expect.stringMatching(/^There is no file/), code: 'permanent' }, 1],
+    [
+      'no such file',
+      { message: expect.stringMatching(/^The file is no longer there/), code: 'permanent' },
+      1,
+    ],
     ['uncloneable', { message: expect.stringMatching(/^the result cannot leave its thread: .*cloned/) }, 2],
     ['exit', { message: 'the thread of the job was ended in its middle (exit code 3)' }, 2],
     ['uncaught', { message: 'thrown at nobody' }, 2],
