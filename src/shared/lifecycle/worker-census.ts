@@ -24,7 +24,7 @@ export interface WorkerCensus {
 export function createWorkerCensus(redis: Redis, prefix: string, queuePrefix: string): WorkerCensus {
   const { processes, deadlines } = dashboardKeys(prefix);
   const seenAt = new Map<string, number>();
-  let count: { at: number; served: Promise<Set<string>> } | undefined;
+  let look: { at: number; done: Promise<void> } | undefined;
 
   async function read(): Promise<Set<string>> {
     const [said, until, [seconds = 0, micros = 0], clients] = await Promise.all([
@@ -59,15 +59,17 @@ export function createWorkerCensus(redis: Redis, prefix: string, queuePrefix: st
   return {
     async serves(queue) {
       const now = performance.now();
-      if (!count || now - count.at > FRESH_MS) {
-        const served = read();
-        const mine = { at: now, served };
-        count = mine;
-        served.catch(() => {
-          if (count === mine) count = undefined;
+      if (!look || now - look.at > FRESH_MS) {
+        const done = read().then((names) => {
+          for (const name of names) seenAt.set(name, now);
+        });
+        const mine = { at: now, done };
+        look = mine;
+        done.catch(() => {
+          if (look === mine) look = undefined;
         });
       }
-      for (const name of await count.served) seenAt.set(name, count.at);
+      await look.done;
       return now - (seenAt.get(queue) ?? Number.NEGATIVE_INFINITY) < GRACE_MS;
     },
   };
