@@ -2,6 +2,7 @@ import { isAscii, isUtf8 } from 'node:buffer';
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { PermanentError } from '../../shared/errors.js';
+import { utf16Mark } from '../../shared/text-file.js';
 import { createWesternCheck } from './western.js';
 
 /** The encodings that a file can be said to have. */
@@ -101,8 +102,8 @@ const hasMark = (sample: Buffer): boolean => sample[0] === 0xef && sample[1] ===
 
 /** UTF-16, by its byte order mark or by NULs that are all at odd, or all at even, places. */
 function wideEncoding(sample: Buffer): Encoding | undefined {
-  if (sample[0] === 0xff && sample[1] === 0xfe) return 'utf-16le';
-  if (sample[0] === 0xfe && sample[1] === 0xff) return 'utf-16be';
+  const mark = utf16Mark(sample);
+  if (mark) return mark;
   const nuls = [0, 0];
   for (let i = 0; i < sample.length; i++) if (sample[i] === 0) nuls[i % 2]!++;
   const [even, odd] = nuls as [number, number];
