@@ -3,9 +3,12 @@ import { Stop, say } from './say.mjs';
 
 let aptUpdated = false;
 
-/** Finds a Redis server, and installs one when there is none. Resolves to its path. */
+/**
+ * Finds a Redis server, and installs one when there is none. Resolves to its path. `REDIS_SERVER` names another than
+ * the first one in the PATH.
+ */
 export async function ensureRedisServer() {
-  const find = () => findProgram('redis-server', 'valkey-server');
+  const find = () => process.env.REDIS_SERVER || findProgram('redis-server', 'valkey-server');
   if (!find()) await install('a Redis server', { apt: 'redis-server', brew: 'redis' });
   const found = find();
   if (!found)
