@@ -14,10 +14,10 @@ export interface ReadEvent {
 
 /** What can be heard of a topic while it is watched. */
 export interface WatchOptions<E> {
-  onEvent?(event: E): void;
-  onStatus?(status: Status): void;
+  onEvent?: ((event: E) => void) | undefined;
+  onStatus?: ((status: Status) => void) | undefined;
   /** It is over, by itself or because of this. */
-  onEnd?(error?: ProblemError): void;
+  onEnd?: ((error?: ProblemError) => void) | undefined;
   /** Ends the watching. */
   signal?: AbortSignal | undefined;
 }

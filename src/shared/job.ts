@@ -148,7 +148,7 @@ export interface JobFiles {
 export interface Backoff {
   type: 'fixed' | 'exponential';
   delayMs: number;
-  jitter?: number;
+  jitter?: number | undefined;
 }
 
 /** What a job is when a call does not say otherwise. */

@@ -21,7 +21,10 @@ export type ConnectionRole =
 /** No command of ours takes this long, in ms; a connection that is silent is replaced sooner. */
 const COMMAND_TIMEOUT_MS = 5000;
 
-const failFast: RedisOptions = {
+/** Options that leave the form of replies as it is: ioredis types the connection by it. */
+type Options = Omit<RedisOptions, 'replyMapping'>;
+
+const failFast: Options = {
   enableOfflineQueue: false,
   maxRetriesPerRequest: 0,
   autoResendUnfulfilledCommands: false,
@@ -29,7 +32,7 @@ const failFast: RedisOptions = {
   enableAutoPipelining: true,
 };
 
-const roleOptions: Record<ConnectionRole, RedisOptions> = {
+const roleOptions: Record<ConnectionRole, Options> = {
   request: failFast,
   report: failFast,
   patient: { maxRetriesPerRequest: null, enableAutoPipelining: true },
@@ -41,8 +44,8 @@ const roleOptions: Record<ConnectionRole, RedisOptions> = {
  * Opens a connection. One that is dead and says nothing is replaced, see {@link watchLiveness}.
  * @param url `redis://`, `rediss://` or `unix:` with the path of a socket
  */
-export function connectRedis(url: string, role: ConnectionRole, extra: RedisOptions = {}): Redis {
-  const options: RedisOptions = {
+export function connectRedis(url: string, role: ConnectionRole, extra: Options = {}): Redis {
+  const options: Options = {
     ...roleOptions[role],
     retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 6), 2000),
     connectTimeout: 3000,

@@ -39,11 +39,9 @@ export function planSchedule(
   if (everyMs !== undefined && timing.firstAt < now) timing.firstAt = nextDue(timing, now) ?? now;
   const ttlMs = options.ttlMs ?? definition.defaults?.ttlMs;
   // A run's time is counted from when it is due, which its template does not know.
-  const { bullmq } = queueOptions(
-    { ...options, ttlMs: undefined },
-    { ...definition.defaults, ttlMs: undefined },
-    caller.id,
-  );
+  const { ttlMs: _, ...otherOptions } = options;
+  const { ttlMs: __, ...otherDefaults } = definition.defaults ?? {};
+  const { bullmq } = queueOptions(otherOptions, otherDefaults, caller.id);
   return {
     ...timing,
     name: definition.name,
@@ -107,7 +105,8 @@ export function pausedAs(present: Schedule, paused: boolean, now: number): Sched
   if (present.paused === paused) return undefined;
   const version = present.version + 1;
   const resumes = !paused && present.everyMs !== undefined && present.firstAt <= now;
-  const firstAt = resumes ? nextDue({ ...present, endAt: undefined }, now)! : present.firstAt;
+  const { endAt: _, ...endless } = present;
+  const firstAt = resumes ? nextDue(endless, now)! : present.firstAt;
   return { ...present, paused, firstAt, version, updatedAt: now };
 }
 

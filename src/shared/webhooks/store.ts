@@ -10,7 +10,7 @@ export type WebhookEvent = (typeof WEBHOOK_EVENTS)[number];
 export interface Webhook {
   url: string;
   /** Signs the call. Default: the secret of the workers. */
-  secret?: string;
+  secret?: string | undefined;
   events: WebhookEvent[];
   /** The principal that started the job. */
   owner: string;

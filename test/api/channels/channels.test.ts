@@ -30,8 +30,8 @@ describe('channels over HTTP', () => {
   });
   afterAll(() => headway.stop());
 
-  const follow = (query: string, { token, lastEventId }: { token?: string; lastEventId?: string } = {}) =>
-    openStream(`${url}/stream?${query}`, { token, lastEventId });
+  const follow = (query: string, options: { token?: string; lastEventId?: string } = {}) =>
+    openStream(`${url}/stream?${query}`, options);
   const publish = (channel: string, body: unknown, token?: string): Promise<Response> =>
     fetch(`${url}/v1/channels/${channel}`, {
       method: 'POST',

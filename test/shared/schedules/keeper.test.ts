@@ -28,7 +28,7 @@ const schedule = (changes: Partial<Schedule> = {}): Schedule => ({
   data: { count: 1, intervalMs: 1 },
   options: {},
   template: { attempts: 1, headway: { owner: 'user:ada' } },
-  cron: '0 0 1 1 *',
+  ...(changes.everyMs === undefined ? { cron: '0 0 1 1 *' } : {}),
   firstAt: Date.now(),
   paused: false,
   createdAt: Date.now(),
@@ -131,7 +131,7 @@ describe('a schedule and BullMQ that do not agree', () => {
   ])('one %s is mended', async (_what, harm) => {
     for (const timing of [
       {},
-      { cron: undefined, everyMs: HOUR, firstAt: now + HOUR },
+      { everyMs: HOUR, firstAt: now + HOUR },
     ] as Partial<Schedule>[]) {
       const made = await make(timing);
       const before = await nextOf(made);
@@ -205,7 +205,7 @@ describe('a schedule and BullMQ that do not agree', () => {
   });
 
   it('lets a run that is due and waits for a worker be, when it is changed', async () => {
-    const made = await make({ cron: undefined, everyMs: HOUR, firstAt: now - 1 });
+    const made = await make({ everyMs: HOUR, firstAt: now - 1 });
     const due = (await nextOf(made))!;
     const waiting = runId({ schedule: made.id, dueAt: due });
     await keeper.store.save({ ...made, data: { count: 2, intervalMs: 1 }, version: 2 });
@@ -218,7 +218,7 @@ describe('a schedule and BullMQ that do not agree', () => {
   });
 
   it('whose last run waits, and that may run more often now, goes on after it', async () => {
-    for (const timing of [{ cron: '* * * * * *' }, { cron: undefined, everyMs: HOUR, firstAt: now - 1 }]) {
+    for (const timing of [{ cron: '* * * * * *' }, { everyMs: HOUR, firstAt: now - 1 }]) {
       const made = await make({ ...timing, limit: 1 } as Partial<Schedule>);
       const due = (await nextOf(made))!;
       await until('it is due', () => Date.now() > due);

@@ -1,8 +1,11 @@
-import { nextTick, ref, watch } from 'vue';
+import { nextTick, useTemplateRef, watch } from 'vue';
 
-/** The element of a box that grows: it stays scrolled to its end, unless the reader has scrolled up. */
-export function useFollowedBox(content: () => unknown) {
-  const box = ref<HTMLElement>();
+/**
+ * Keeps a box that grows scrolled to its end, unless the reader has scrolled up.
+ * @param ref the name of the element in the template
+ */
+export function useFollowedBox(ref: string, content: () => unknown): void {
+  const box = useTemplateRef<HTMLElement>(ref);
   watch(content, async () => {
     const element = box.value;
     if (!element) return;
@@ -11,5 +14,4 @@ export function useFollowedBox(content: () => unknown) {
     await nextTick();
     if (atEnd) element.scrollTop = element.scrollHeight;
   });
-  return box;
 }
