@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { inThread, testJobs } from '../support/jobs.js';
 import { openStream, openToEnd, type TestStream } from '../support/sse.js';
@@ -101,25 +101,26 @@ const FAULTS: Record<string, (redis: Redis, headway: Headway) => Promise<() => P
 
 describe('P11: what a job says while Redis', () => {
   let headway: Headway;
-  afterEach(() => headway.stop());
+  beforeAll(async () => {
+    headway = await startHeadway({
+      appendOnly: true,
+      env: { JOBS_DIR: testJobs({ 'talker.mjs': TALKER, 'talker-thread.mjs': inThread(TALKER) }) },
+    });
+  });
+  afterAll(() => headway.stop());
 
   it.each([
-    ...Object.keys(FAULTS).map((fault) => [fault, 'in the main thread', TALKER]),
+    ...Object.keys(FAULTS).map((fault) => [fault, 'in the main thread', 'talker']),
     // The way to Redis is the same from there.
     ...['refuses writes (READONLY)', 'cuts connections again and again'].map((fault) => [
       fault,
       'in a thread',
-      inThread(TALKER),
+      'talker-thread',
     ]),
-  ])('%s arrives once and in order (%s)', async (fault, _where, source) => {
-    headway = await startHeadway({
-      appendOnly: true,
-      env: { JOBS_DIR: testJobs({ 'talker.mjs': source! }) },
-    });
+  ])('%s arrives once and in order (%s)', async (fault, _where, name) => {
     const { client, connection } = headway;
     const count = 1000;
-    const name = source === TALKER ? 'talker' : 'talker-thread';
-    const job = await client.start(name, { count }, { attempts: 1 });
+    const job = await client.start(name!, { count }, { attempts: 1 });
     const stream = await openStream(client.events(job), { token: job.token });
     await stream.waitFor('tick');
     const end = await FAULTS[fault!]!(connection, headway);
@@ -134,6 +135,11 @@ describe('P11: what a job says while Redis', () => {
       expect(progress.at(-1)!.data).toMatchObject({ current: count, percent: 100 });
     }
   });
+});
+
+describe('P11: what a job says while Redis', () => {
+  let headway: Headway;
+  afterEach(() => headway.stop());
 
   /** The most memory that a process has had, in MiB. Linux only. */
   const peakMiB = (pid: number): number =>

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { Queue } from 'bullmq';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { StartedJob } from '../support/client.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { STEERED, STUBBORN, testJobs } from '../support/jobs.js';
@@ -36,7 +36,6 @@ export default defineJob({
 
 describe('a worker process', () => {
   let headway: Headway;
-  afterEach(() => headway.stop());
 
   const watch = (job: StartedJob): Promise<TestStream> =>
     openStream(headway.client.events(job), { token: job.token });
@@ -46,235 +45,241 @@ describe('a worker process', () => {
   const start = (name: string, count: number): Promise<TestStream[]> =>
     Promise.all(Array.from({ length: count }, async () => watch(await headway.client.start(name, {}))));
 
-  it('runs no more jobs of a kind at a time than its concurrency says', async () => {
-    headway = await startHeadway({
-      workers: 2,
-      env: {
-        WORKER_CONCURRENCY: '10',
-        JOBS_DIR: testJobs({
-          'narrow.mjs': metered('narrow', 'concurrency: 2,'),
-          'wide.mjs': metered('wide', ''),
-        }),
-      },
-    });
-    const streams = await start('narrow', 12);
-    await until('all that may have begun', async () => (await begun()).length === 4);
-    // Another kind is not held up by them.
-    const others = await start('wide', 4);
-    await until('the others have begun', async () => (await begun()).length === 8);
-    await release(16);
-    await Promise.all([...streams, ...others].map(({ ended }) => ended));
-    const all = await begun();
-    const narrow = all.slice(0, 4);
-    expect(narrow.map((line) => line.split(' ')[1]).sort()).toEqual(['1', '1', '2', '2']);
-    expect(new Set(narrow.map((line) => line.split(' ')[0])).size).toBe(2);
-    for (const { names } of streams) expect(names().at(-1)).toBe('completed');
-    const active = await activations('narrow');
-    expect(Math.max(...runningAtOnce(active))).toBeLessThanOrEqual(4);
-  });
-
-  it('begins no more jobs of a kind in a time than its rate limit says, together with the other processes', async () => {
-    headway = await startHeadway({
-      workers: 2,
-      env: {
-        JOBS_DIR: testJobs({
-          'limited.mjs': metered('limited', 'concurrency: 2, rateLimit: { max: 4, perMs: 1500 },'),
-        }),
-      },
-    });
-    const streams = await start('limited', 12);
-    for (const count of [4, 8, 12]) {
-      await until(`${count} have begun`, async () => (await begun()).length === count);
-      await release(4);
-    }
-    await Promise.all(streams.map(({ ended }) => ended));
-    const times = (await activations('limited'))
-      .filter(({ event }) => event === 'active')
-      .map(({ at }) => at);
-    expect(times).toHaveLength(12);
-    // The times are whole ms, rounded down: 1500 ms can look like 1499.
-    expect(times[4]! - times[0]!).toBeGreaterThanOrEqual(1499);
-    expect(times[8]! - times[4]!).toBeGreaterThanOrEqual(1499);
-    expect(new Set((await begun()).map((line) => line.split(' ')[0])).size).toBe(2);
-  });
-
-  /** What BullMQ wrote of a queue's jobs, by Redis's clock. */
-  async function activations(queue: string): Promise<Array<{ event: string; at: number }>> {
-    const entries = await headway.connection.xrange(`{headway}:${queue}:events`, '-', '+');
-    return entries.map(([id, fields]) => ({ event: fields[1]!, at: Number(id.split('-')[0]) }));
-  }
-
-  it('runs the kinds in WORKER_JOBS and no others', async () => {
-    headway = await startHeadway({ env: { WORKER_JOBS: 'checksum, csv-import' } });
-    const left = await headway.client.start('steps', { count: 1, intervalMs: 1 });
-    const file = await headway.client.upload('a.txt', 'content');
-    const stream = await watch(await headway.client.start('checksum', { file: file.id }));
-    await stream.ended;
-    expect(stream.names().at(-1)).toBe('completed');
-    expect(await (await headway.client.get(left)).json()).toMatchObject({ state: 'waiting', attempt: 0 });
-    headway.workers.push(await startWorker({ ...headway.env, WORKER_JOBS: 'steps' }));
-    const other = await watch(left);
-    await other.ended;
-    expect(other.names().at(-1)).toBe('completed');
-  });
-
-  it('runs two kinds that share a queue', async () => {
-    headway = await startHeadway({
-      env: {
-        WORKER_JOBS: 'cut,paste',
-        JOBS_DIR: testJobs({
-          'cut.mjs': metered('cut', "queue: 'media',"),
-          'paste.mjs': metered('paste', "queue: 'media',"),
-        }),
-      },
-    });
-    await release(2);
-    for (const name of ['cut', 'paste']) {
-      const job = await headway.client.start(name, {});
-      expect(job.id).toMatch(/^media\./);
-      const stream = await watch(job);
-      await stream.ended;
-      expect(stream.names().at(-1)).toBe('completed');
-    }
-  });
-
-  it('hands a job with a priority back, and an idle worker takes it at once', async () => {
-    headway = await startHeadway({
-      env: { SHUTDOWN_GRACE_MS: '0', JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) },
-    });
-    const { connection, env, workers } = headway;
-    const job = await headway.client.start('steered', { turns: 'turns' }, { priority: 5 });
-    const stream = await watch(job);
-    await connection.lpush('turns', '10');
-    await stream.waitFor('progress');
-    workers.push(await startWorker(env));
-    await until('it waits for work', async () => await blockedClients(2));
-    await workers[0]!.stop();
-    const { data: back } = await stream.waitFor(
-      ({ event, data }) => event === 'waiting' && data.attempt === 1,
-    );
-    const { data: again } = await stream.waitFor(
-      ({ event, data }) => event === 'active' && data.attempt === 2,
-    );
-    expect(again.at - back.at).toBeLessThan(1000);
-    await connection.lpush('turns', 'end');
-    await stream.ended;
-    expect(stream.names().at(-1)).toBe('completed');
-  });
-
-  /** Whether so many connections wait for something to do in the queue "steered", whose name BullMQ gives them. */
-  async function blockedClients(count: number): Promise<boolean> {
-    const clients = (await headway.connection.client('LIST')) as string;
-    const name = `:${Buffer.from('steered').toString('base64')}:w:`;
-    const waiting = clients.split('\n').filter((line) => / cmd=bzpopmin /.test(line) && line.includes(name));
-    return waiting.length >= count;
-  }
-
-  describe('that is asked to stop', () => {
-    it('takes no further job, lets the running one end, and exits with 0', async () => {
+  describe('of two that work side by side', () => {
+    beforeAll(async () => {
       headway = await startHeadway({
+        workers: 2,
         env: {
-          LOG_LEVEL: 'info',
-          SHUTDOWN_GRACE_MS: '30000',
-          JOBS_DIR: testJobs({ 'steered.mjs': STEERED }),
+          WORKER_CONCURRENCY: '10',
+          JOBS_DIR: testJobs({
+            'narrow.mjs': metered('narrow', 'concurrency: 2,'),
+            'wide.mjs': metered('wide', ''),
+            'limited.mjs': metered('limited', 'concurrency: 2, rateLimit: { max: 4, perMs: 1500 },'),
+          }),
         },
       });
-      const { connection, client } = headway;
-      const worker = headway.workers[0]!;
-      const running = await watch(await client.start('steered', { turns: 'running' }));
-      await connection.lpush('running', '10');
-      await running.waitFor('progress');
-      worker.child.kill('SIGTERM');
-      await until('the signal has come', () => worker.output().includes('"stopping"'));
-      // A job that is told to end by itself later: until then this one has every chance to be taken.
-      const later = await client.start('steered', { turns: 'later' });
-      await connection.lpush('running', '20');
-      await running.waitFor(({ data }) => data.percent === 20);
-      await connection.lpush('running', 'end');
-      await running.ended;
-      expect(running.names().filter((name) => name !== 'progress')).toEqual([
-        'waiting',
-        'active',
-        'completed',
-      ]);
-      await worker.stop();
-      expect(worker.child.exitCode).toBe(0);
-      expect(await (await client.get(later)).json()).toMatchObject({ state: 'waiting', attempt: 0 });
-      headway.workers = [await startWorker(headway.env)];
-      await connection.lpush('later', 'end');
-      const stream = await watch(later);
-      await stream.ended;
-      expect(stream.names()).toEqual(['waiting', 'active', 'completed']);
+    });
+    beforeEach(() => headway.connection.del('begun', 'tokens'));
+    afterAll(() => headway.stop());
+
+    it('runs no more jobs of a kind at a time than its concurrency says', async () => {
+      const streams = await start('narrow', 12);
+      await until('all that may have begun', async () => (await begun()).length === 4);
+      // Another kind is not held up by them.
+      const others = await start('wide', 4);
+      await until('the others have begun', async () => (await begun()).length === 8);
+      await release(16);
+      await Promise.all([...streams, ...others].map(({ ended }) => ended));
+      const all = await begun();
+      const narrow = all.slice(0, 4);
+      expect(narrow.map((line) => line.split(' ')[1]).sort()).toEqual(['1', '1', '2', '2']);
+      expect(new Set(narrow.map((line) => line.split(' ')[0])).size).toBe(2);
+      for (const { names } of streams) expect(names().at(-1)).toBe('completed');
+      const active = await activations('narrow');
+      expect(Math.max(...runningAtOnce(active))).toBeLessThanOrEqual(4);
     });
 
-    it.each([
-      ['that reacts to its signal', true],
-      ['that ignores it', false],
-    ])(
-      'hands back a job %s: no attempt is used up, and nothing is heard of the old run',
-      async (_what, polite) => {
+    it('begins no more jobs of a kind in a time than its rate limit says, together with the other processes', async () => {
+      const streams = await start('limited', 12);
+      for (const count of [4, 8, 12]) {
+        await until(`${count} have begun`, async () => (await begun()).length === count);
+        await release(4);
+      }
+      await Promise.all(streams.map(({ ended }) => ended));
+      const times = (await activations('limited'))
+        .filter(({ event }) => event === 'active')
+        .map(({ at }) => at);
+      expect(times).toHaveLength(12);
+      // The times are whole ms, rounded down: 1500 ms can look like 1499.
+      expect(times[4]! - times[0]!).toBeGreaterThanOrEqual(1499);
+      expect(times[8]! - times[4]!).toBeGreaterThanOrEqual(1499);
+      expect(new Set((await begun()).map((line) => line.split(' ')[0])).size).toBe(2);
+    });
+
+    /** What BullMQ wrote of a queue's jobs, by Redis's clock. */
+    async function activations(queue: string): Promise<Array<{ event: string; at: number }>> {
+      const entries = await headway.connection.xrange(`{headway}:${queue}:events`, '-', '+');
+      return entries.map(([id, fields]) => ({ event: fields[1]!, at: Number(id.split('-')[0]) }));
+    }
+  });
+
+  describe('with its own service', () => {
+    afterEach(() => headway.stop());
+
+    it('runs the kinds in WORKER_JOBS and no others', async () => {
+      headway = await startHeadway({ env: { WORKER_JOBS: 'checksum, csv-import' } });
+      const left = await headway.client.start('steps', { count: 1, intervalMs: 1 });
+      const file = await headway.client.upload('a.txt', 'content');
+      const stream = await watch(await headway.client.start('checksum', { file: file.id }));
+      await stream.ended;
+      expect(stream.names().at(-1)).toBe('completed');
+      expect(await (await headway.client.get(left)).json()).toMatchObject({ state: 'waiting', attempt: 0 });
+      headway.workers.push(await startWorker({ ...headway.env, WORKER_JOBS: 'steps' }));
+      const other = await watch(left);
+      await other.ended;
+      expect(other.names().at(-1)).toBe('completed');
+    });
+
+    it('runs two kinds that share a queue', async () => {
+      headway = await startHeadway({
+        env: {
+          WORKER_JOBS: 'cut,paste',
+          JOBS_DIR: testJobs({
+            'cut.mjs': metered('cut', "queue: 'media',"),
+            'paste.mjs': metered('paste', "queue: 'media',"),
+          }),
+        },
+      });
+      await release(2);
+      for (const name of ['cut', 'paste']) {
+        const job = await headway.client.start(name, {});
+        expect(job.id).toMatch(/^media\./);
+        const stream = await watch(job);
+        await stream.ended;
+        expect(stream.names().at(-1)).toBe('completed');
+      }
+    });
+
+    it('hands a job with a priority back, and an idle worker takes it at once', async () => {
+      headway = await startHeadway({
+        env: { SHUTDOWN_GRACE_MS: '0', JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) },
+      });
+      const { connection, env, workers } = headway;
+      const job = await headway.client.start('steered', { turns: 'turns' }, { priority: 5 });
+      const stream = await watch(job);
+      await connection.lpush('turns', '10');
+      await stream.waitFor('progress');
+      workers.push(await startWorker(env));
+      await until('it waits for work', async () => await blockedClients(2));
+      await workers[0]!.stop();
+      const { data: back } = await stream.waitFor(
+        ({ event, data }) => event === 'waiting' && data.attempt === 1,
+      );
+      const { data: again } = await stream.waitFor(
+        ({ event, data }) => event === 'active' && data.attempt === 2,
+      );
+      expect(again.at - back.at).toBeLessThan(1000);
+      await connection.lpush('turns', 'end');
+      await stream.ended;
+      expect(stream.names().at(-1)).toBe('completed');
+    });
+
+    /** Whether so many connections wait for something to do in the queue "steered", whose name BullMQ gives them. */
+    async function blockedClients(count: number): Promise<boolean> {
+      const clients = (await headway.connection.client('LIST')) as string;
+      const name = `:${Buffer.from('steered').toString('base64')}:w:`;
+      const waiting = clients
+        .split('\n')
+        .filter((line) => / cmd=bzpopmin /.test(line) && line.includes(name));
+      return waiting.length >= count;
+    }
+
+    describe('that is asked to stop', () => {
+      it('takes no further job, lets the running one end, and exits with 0', async () => {
         headway = await startHeadway({
           env: {
-            SHUTDOWN_GRACE_MS: '100',
-            PROGRESS_INTERVAL_MS: '10',
-            JOBS_DIR: testJobs({ 'stubborn.mjs': STUBBORN }),
+            LOG_LEVEL: 'info',
+            SHUTDOWN_GRACE_MS: '30000',
+            JOBS_DIR: testJobs({ 'steered.mjs': STEERED }),
           },
         });
-        const { connection, client, env, workers } = headway;
-        const job = await client.start('stubborn', { polite, lastsMs: 5000 }, { attempts: 1 });
-        const stream = await watch(job);
-        await stream.waitFor('progress');
-        // At once: the job ends by itself in a while, and a process may take as long to start.
-        const stopped = workers[0]!.stop();
-        workers.push(await startWorker(env));
-        await stopped;
-        expect(workers[0]!.child.exitCode).toBe(0);
-        await stream.ended;
-        expect(stream.names().filter((name) => name !== 'progress' && name !== 'log')).toEqual([
-          'waiting',
-          'active',
+        const { connection, client } = headway;
+        const worker = headway.workers[0]!;
+        const running = await watch(await client.start('steered', { turns: 'running' }));
+        await connection.lpush('running', '10');
+        await running.waitFor('progress');
+        worker.child.kill('SIGTERM');
+        await until('the signal has come', () => worker.output().includes('"stopping"'));
+        // A job that is told to end by itself later: until then this one has every chance to be taken.
+        const later = await client.start('steered', { turns: 'later' });
+        await connection.lpush('running', '20');
+        await running.waitFor(({ data }) => data.percent === 20);
+        await connection.lpush('running', 'end');
+        await running.ended;
+        expect(running.names().filter((name) => name !== 'progress')).toEqual([
           'waiting',
           'active',
           'completed',
         ]);
-        expect(stream.events.at(-1)!.data.attempt).toBe(2);
-        const queue = new Queue('stubborn', { connection, prefix: '{headway}' });
-        expect(await queue.getJob(job.id)).toMatchObject({
-          attemptsMade: 1,
-          attemptsStarted: 2,
-          stalledCounter: 0,
-        });
-        await queue.close();
-        let attempt = 0;
-        for (const { data } of stream.events) {
-          expect(data.attempt).toBeGreaterThanOrEqual(attempt);
-          attempt = data.attempt;
-        }
-      },
-    );
-
-    it('hands back what it is given in the very moment', async () => {
-      headway = await startHeadway({
-        env: {
-          SHUTDOWN_GRACE_MS: '0',
-          WORKER_CONCURRENCY: '10',
-          JOBS_DIR: testJobs({ 'stubborn.mjs': STUBBORN }),
-        },
+        await worker.stop();
+        expect(worker.child.exitCode).toBe(0);
+        expect(await (await client.get(later)).json()).toMatchObject({ state: 'waiting', attempt: 0 });
+        headway.workers = [await startWorker(headway.env)];
+        await connection.lpush('later', 'end');
+        const stream = await watch(later);
+        await stream.ended;
+        expect(stream.names()).toEqual(['waiting', 'active', 'completed']);
       });
-      const { client, env } = headway;
-      const jobs = await Promise.all(
-        Array.from({ length: 60 }, () => client.start('stubborn', { polite: true, lastsMs: 10 })),
+
+      it.each([
+        ['that reacts to its signal', true],
+        ['that ignores it', false],
+      ])(
+        'hands back a job %s: no attempt is used up, and nothing is heard of the old run',
+        async (_what, polite) => {
+          headway = await startHeadway({
+            env: {
+              SHUTDOWN_GRACE_MS: '100',
+              PROGRESS_INTERVAL_MS: '10',
+              JOBS_DIR: testJobs({ 'stubborn.mjs': STUBBORN }),
+            },
+          });
+          const { connection, client, env, workers } = headway;
+          const job = await client.start('stubborn', { polite, lastsMs: 5000 }, { attempts: 1 });
+          const stream = await watch(job);
+          await stream.waitFor('progress');
+          // At once: the job ends by itself in a while, and a process may take as long to start.
+          const stopped = workers[0]!.stop();
+          workers.push(await startWorker(env));
+          await stopped;
+          expect(workers[0]!.child.exitCode).toBe(0);
+          await stream.ended;
+          expect(stream.names().filter((name) => name !== 'progress' && name !== 'log')).toEqual([
+            'waiting',
+            'active',
+            'waiting',
+            'active',
+            'completed',
+          ]);
+          expect(stream.events.at(-1)!.data.attempt).toBe(2);
+          const queue = new Queue('stubborn', { connection, prefix: '{headway}' });
+          expect(await queue.getJob(job.id)).toMatchObject({
+            attemptsMade: 1,
+            attemptsStarted: 2,
+            stalledCounter: 0,
+          });
+          await queue.close();
+          let attempt = 0;
+          for (const { data } of stream.events) {
+            expect(data.attempt).toBeGreaterThanOrEqual(attempt);
+            attempt = data.attempt;
+          }
+        },
       );
-      const streams = await Promise.all(jobs.map(watch));
-      const [first] = headway.workers as [TestProcess];
-      await streams[0]!.waitFor('active');
-      await first.stop();
-      headway.workers = [await startWorker(env)];
-      await Promise.all(streams.map(({ ended }) => ended));
-      for (const { names } of streams) {
-        expect(names()).not.toContain('stalled');
-        expect(names().at(-1)).toBe('completed');
-      }
+
+      it('hands back what it is given in the very moment', async () => {
+        headway = await startHeadway({
+          env: {
+            SHUTDOWN_GRACE_MS: '0',
+            WORKER_CONCURRENCY: '10',
+            JOBS_DIR: testJobs({ 'stubborn.mjs': STUBBORN }),
+          },
+        });
+        const { client, env } = headway;
+        const jobs = await Promise.all(
+          Array.from({ length: 60 }, () => client.start('stubborn', { polite: true, lastsMs: 10 })),
+        );
+        const streams = await Promise.all(jobs.map(watch));
+        const [first] = headway.workers as [TestProcess];
+        await streams[0]!.waitFor('active');
+        await first.stop();
+        headway.workers = [await startWorker(env)];
+        await Promise.all(streams.map(({ ended }) => ended));
+        for (const { names } of streams) {
+          expect(names()).not.toContain('stalled');
+          expect(names().at(-1)).toBe('completed');
+        }
+      });
     });
   });
 });
