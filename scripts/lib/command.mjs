@@ -41,6 +41,25 @@ export function run(program, args, options = {}) {
   });
 }
 
+/** Runs a program to its end. Resolves to its exit code, and to its standard output and error in one text. */
+export function capture(program, args, options = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+    const stopForwarding = forwardSignals(child);
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text) => {
+        output += text;
+      });
+    }
+    child.on('error', reject);
+    child.on('close', (code) => {
+      stopForwarding();
+      resolve({ code: code ?? 1, output });
+    });
+  });
+}
+
 /**
  * Passes the signals that ask us to end on to a child.
  * @returns the function that ends this

@@ -129,10 +129,7 @@ describe('a schedule and BullMQ that do not agree', () => {
       },
     ],
   ])('one %s is mended', async (_what, harm) => {
-    for (const timing of [
-      {},
-      { everyMs: HOUR, firstAt: now + HOUR },
-    ] as Partial<Schedule>[]) {
+    for (const timing of [{}, { everyMs: HOUR, firstAt: now + HOUR }] as Partial<Schedule>[]) {
       const made = await make(timing);
       const before = await nextOf(made);
       await harm(made);
