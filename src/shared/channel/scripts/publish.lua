@@ -5,6 +5,7 @@
   KEYS[1]  the channel: a hash; the Pub/Sub channel has the same name. Fields: epoch, offset (of the newest event),
            log (offset of the newest log event), logs (how many log events there were),
            start (offset before the first event that newcomers get), end (offset of the event that ended it), run (the run of the Redis server that last wrote here),
+           history (the first 12 characters of that server's replication id: another one after each start and each promotion),
            past (earlier epochs of this channel, newest first: "<epoch>:<its last offset> ..."),
            said ("<source> <number>": the last event taken from a source that numbers its events; the source of a run is
            "<attempt>.<when the run began, by Redis' clock>.<random>", times of one length),
@@ -36,7 +37,8 @@
   ARGV[14] what the mark has to be ("" for none yet), else the event is kept out: another process has published it
   ARGV[15] what it becomes
   ARGV[16] "1" when the event may stand at a place that was published already, because only its mark has moved
-  ARGV[17] the run of the server: the first 12 characters of `run_id` in INFO; none where the publisher does not know it
+  ARGV[17] the run of the server: the first 12 characters of `run_id` in INFO; none where the publisher does not know it, or
+           connections reach several servers: then nothing is compared
   The source of numbered events; none for events without numbers:
   ARGV[18] its name; a source whose name is not the one in `said` begins at 1. Of two runs of one attempt, which there are
            only after Redis has lost data, the later one is the job's
@@ -54,7 +56,8 @@
 
   Cost: O(number and size of the events); callers send at most 256 events or 256 KiB (or one larger event) in a call.
 ]]
-local meta = redis.call('HMGET', KEYS[1], 'epoch', 'offset', 'log', 'attempt', 'rank', 'end', 'run', 'said', 'logs')
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'offset', 'log', 'attempt', 'rank', 'end', 'run', 'said', 'logs',
+  'history')
 local epoch, lastLog, ended = meta[1], meta[3] or '0', meta[6]
 local attempt, rank = tonumber(ARGV[8] or ''), tonumber(ARGV[9] or '')
 local reopens, mark, run = ARGV[12] or '', ARGV[13] or '', ARGV[17] or ''
@@ -107,28 +110,45 @@ if source ~= '' then
   end
 end
 
+-- A server that was demoted and promoted again keeps its run and its connections, but may hold another server's data by
+-- then. Only its replication id tells, so it is read here, at this moment.
+local before, now, history = meta[7], run, ''
+if run ~= '' then
+  local info = redis.pcall('INFO', 'replication')
+  local _, at = string.find(type(info) == 'string' and info or '', 'master_replid:', 1, true)
+  if at then history = string.sub(info, at + 1, at + 12) end
+  -- A release before this one has noted the run alone.
+  if at and meta[10] then before, now = meta[10], history end
+end
+local function noteServer()
+  redis.call('HSET', KEYS[1], 'epoch', epoch, 'run', run)
+  if history ~= '' then redis.call('HSET', KEYS[1], 'history', history) end
+end
+
 if not epoch then
   epoch = ARGV[2]
   redis.call('UNLINK', KEYS[2], KEYS[3])
-  redis.call('HSET', KEYS[1], 'epoch', epoch, 'run', run)
+  noteServer()
 elseif begunAgain then
   -- Its progress begins anew within the attempt: viewers are told to forget what they know.
   epoch = ARGV[2]
   redis.call('UNLINK', KEYS[3])
   redis.call('HDEL', KEYS[1], 'past', 'percent')
-  redis.call('HSET', KEYS[1], 'epoch', epoch, 'run', run)
-elseif run ~= '' and meta[7] ~= run then
-  -- Another server, or the same one started again: it may have lost its last writes. From here on ids are others, so that
-  -- a reader beyond this offset is recognised.
-  if meta[7] and meta[7] ~= '' then
+  noteServer()
+elseif run ~= '' and before ~= now then
+  -- Another server, or the same one started again or promoted again: it may have lost its last writes. From here on ids are
+  -- others, so that a reader beyond this offset is recognised.
+  if before and before ~= '' then
     local past = {epoch .. ':' .. (meta[2] or '0')}
     for one in string.gmatch(redis.call('HGET', KEYS[1], 'past') or '', '%S+') do
       if #past < 16 then past[#past + 1] = one end
     end
     epoch = string.sub(epoch, 1, 12) .. string.sub(ARGV[2], 1, 4)
-    redis.call('HSET', KEYS[1], 'epoch', epoch, 'past', table.concat(past, ' '))
+    redis.call('HSET', KEYS[1], 'past', table.concat(past, ' '))
   end
-  redis.call('HSET', KEYS[1], 'run', run)
+  noteServer()
+elseif history ~= '' and not meta[10] then
+  noteServer()
 end
 
 -- What the slots held belongs to the attempt before.
