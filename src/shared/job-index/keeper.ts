@@ -1,5 +1,5 @@
 import type { Cluster, Redis } from 'ioredis';
-import { channelKeys, jobChannel } from '../channel/keys.js';
+import { everyChannelKey, jobChannel } from '../channel/keys.js';
 import { createHeldFiles } from '../files/held.js';
 import type { FileStore } from '../files/store.js';
 import { createJobFaults, type JobFaults } from '../job-faults.js';
@@ -79,7 +79,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
         if (!(await isHeld(id))) await store.remove(id, Number(finishedOn));
       }),
     );
-    await redis.unlink(...channelKeys(prefix, jobChannel(jobId)));
+    await redis.unlink(...everyChannelKey(prefix, jobChannel(jobId)));
     await redis.hdel(keys.leftovers, jobId);
   }
 
