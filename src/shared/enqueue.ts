@@ -1,6 +1,6 @@
 import type { JobsOptions } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { channelKeys, jobChannel } from './channel/keys.js';
+import { everyChannelKey, jobChannel } from './channel/keys.js';
 import type { Publisher } from './channel/publisher.js';
 import type { JobDefinition } from './job.js';
 import { type JobOptions, queueOptions } from './job-options.js';
@@ -51,7 +51,7 @@ export function createEnqueue(options: EnqueueOptions): Enqueue {
   /** Removes what was written under an id that no job got. */
   async function forget(id: string): Promise<void> {
     await Promise.all([
-      redis.unlink(...channelKeys(prefix, jobChannel(id))),
+      redis.unlink(...everyChannelKey(prefix, jobChannel(id))),
       expiry.remove(id),
       webhooks.remove(id),
     ]);

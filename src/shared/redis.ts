@@ -1,5 +1,6 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import { watchLiveness } from './redis/liveness.js';
+import { followMaster } from './redis/read-only.js';
 import { noteServerRun } from './redis/server-run.js';
 
 /** What a connection is for decides what it does while Redis is away. */
@@ -41,7 +42,8 @@ const roleOptions: Record<ConnectionRole, Options> = {
 };
 
 /**
- * Opens a connection. One that is dead and says nothing is replaced, see {@link watchLiveness}.
+ * Opens a connection. One that is dead and says nothing is replaced, see {@link watchLiveness}; so is one to a server that
+ * was demoted, see {@link followMaster}.
  * @param url `redis://`, `rediss://` or `unix:` with the path of a socket
  */
 export function connectRedis(url: string, role: ConnectionRole, extra: Options = {}): Redis {
@@ -58,16 +60,21 @@ export function connectRedis(url: string, role: ConnectionRole, extra: Options =
     : new Redis(url, options);
   // Without a listener ioredis prints every failed attempt; whoever opens the connection may add one that logs.
   redis.on('error', () => {});
-  noteServerRun(redis);
-  watchLiveness(redis, { listens: role === 'subscriber' });
+  watch(redis, role === 'subscriber');
   // BullMQ makes a connection of its own from the one it is given, on which it waits for jobs.
   const { duplicate } = redis;
   redis.duplicate = (...args) => {
     const copy = duplicate.apply(redis, args);
-    watchLiveness(copy, { listens: false });
+    watch(copy, false);
     return copy;
   };
   return redis;
+}
+
+function watch(redis: Redis, listens: boolean): void {
+  noteServerRun(redis);
+  watchLiveness(redis, { listens });
+  followMaster(redis);
 }
 
 /** A Redis URL fit for a log line: without its password. */

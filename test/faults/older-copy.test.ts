@@ -1,7 +1,9 @@
+import type { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { frameId } from '../../src/shared/channel/frame.js';
+import { channelKeys } from '../../src/shared/channel/keys.js';
 import { untilTaken } from '../../src/shared/redis/until-taken.js';
-import { openChannels, Viewer } from '../support/channel.js';
+import { openChannels, plainRedis, Viewer } from '../support/channel.js';
 import { startRedis, type TestRedis } from '../support/redis.js';
 import { until } from '../support/until.js';
 
@@ -75,5 +77,56 @@ describe('P5: a Redis that came back from an older copy of its file', () => {
     await until('all', () => back.data().at(-1) === 130);
     expect(back.data()).toEqual(range(101, 130));
     expect(back.received.map((frame) => frameId(frame).offset)).toEqual(range(11, 40));
+  });
+
+  // Both servers and all connections stay: neither the run of the server nor a new connection tells of what was lost.
+  it.each([5, 50])(
+    'gives a viewer a reset after a failover to a replica that was behind, and back, with %i events since',
+    async (written) => {
+      const other = await startRedis({ args: ['--repl-diskless-sync-delay', '0'] });
+      const [here, there] = [plainRedis(redis.url), plainRedis(other.url)];
+      const follows = async (replica: Redis, port: number): Promise<void> => {
+        await replica.replicaof('127.0.0.1', port);
+        await until('in sync', async () =>
+          (await replica.info('replication')).includes('master_link_status:up'),
+        );
+      };
+      try {
+        await here.config('SET', 'repl-diskless-sync-delay', '0');
+        await publish('c', 1, 90);
+        const viewer = watch('c');
+        await follows(there, redis.port);
+        await there.replicaof('NO', 'ONE');
+        await publish('c', 91, 100);
+        await until('seen', () => viewer.offsets.length === 100);
+        await follows(here, other.port);
+        await here.replicaof('NO', 'ONE');
+        await publish('c', 1001, 1000 + written);
+        await until('all', () => viewer.data().at(-1) === 1000 + written);
+        expect(viewer.data().slice(100)).toEqual([
+          expect.objectContaining({ reason: expect.stringMatching(/^(rewound|epoch)$/) }),
+          ...range(1, 90),
+          ...range(1001, 1000 + written),
+        ]);
+      } finally {
+        here.disconnect();
+        there.disconnect();
+        await other.stop();
+      }
+    },
+  );
+
+  it('goes on without a new epoch in a channel of a release that noted the run of the server alone', async () => {
+    await publish('c', 1, 3);
+    const [channel] = channelKeys('test', 'c');
+    const epoch = await writer.redis.hget(channel, 'epoch');
+    await writer.redis.hdel(channel, 'history');
+    await publish('c', 4, 5);
+    expect(await writer.redis.hmget(channel, 'epoch', 'past')).toEqual([epoch, null]);
+    // What that release would have recognised still is.
+    await writer.redis.hdel(channel, 'history');
+    await writer.redis.hset(channel, 'run', 'another');
+    await publish('c', 6, 6);
+    expect(await writer.redis.hget(channel, 'past')).toBe(`${epoch}:5`);
   });
 });

@@ -34,3 +34,9 @@ export function channelKeys(prefix: string, name: string): [channel: string, log
   const key = `${prefix}:{${name}}`;
   return [key, `${key}:log`, `${key}:slots`];
 }
+
+/** All keys that a channel may have: what removes a channel removes these. `:order` is the scripts' own. */
+export function everyChannelKey(prefix: string, name: string): string[] {
+  const keys = channelKeys(prefix, name);
+  return [...keys, `${keys[0]}:order`];
+}

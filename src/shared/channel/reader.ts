@@ -48,14 +48,15 @@ export function createReader(redis: Redis | Cluster, prefix: string): Reader {
       unwanted,
     );
     if (!reply) return undefined;
-    const [epoch, offset, end, resetReason, more, logs, slots] = reply;
+    const [epoch, offset, end, resetReason, more, logs, slots, slotsUpTo] = reply;
     const reset = resetReason.toString() as Missed['reset'];
     const after = reset === 'epoch' || reset === 'rewound' ? 0 : knownOffset;
     const log = logs.map((frame) => placed(frame, false));
     // With more log events to come, a slot newer than this page waits for its turn.
     const until = more ? log.at(-1)!.offset : Number(offset);
+    const limit = slotsUpTo.length > 0 ? Number(slotsUpTo) : until;
     const states = slots
-      ? { frames: inOrder(slots).filter((slot) => slot.offset > after && slot.offset <= until), upTo: until }
+      ? { frames: inOrder(slots).filter((slot) => slot.offset > after && slot.offset <= limit), upTo: limit }
       : await readSlots(scripts, channelKeys(prefix, channel)[2], after, until);
     if (!slots && (await redis.hget(channelKeys(prefix, channel)[0], 'epoch')) !== epoch.toString()) {
       throw new Error('the channel was made anew while it was read');

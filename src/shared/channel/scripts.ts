@@ -28,6 +28,7 @@ export type ReadReply = [
   more: number,
   logs: Buffer[],
   slots: Buffer[] | null,
+  upTo: Buffer,
 ];
 
 const lua = (name: string): string => readFileSync(new URL(`./scripts/${name}.lua`, import.meta.url), 'utf8');

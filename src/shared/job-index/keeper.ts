@@ -1,5 +1,5 @@
 import type { Cluster, Redis } from 'ioredis';
-import { channelKeys, jobChannel } from '../channel/keys.js';
+import { everyChannelKey, jobChannel } from '../channel/keys.js';
 import { createHeldFiles } from '../files/held.js';
 import type { FileStore } from '../files/store.js';
 import { createJobFaults, type JobFaults } from '../job-faults.js';
@@ -10,6 +10,7 @@ import { addressOf, queueKey } from '../queues.js';
 import type { KeepTimes } from './keep-times.js';
 import { indexKeys } from './keys.js';
 import { indexLua } from './lua.js';
+import { madeFiles } from './made-files.js';
 
 const AT_ONCE = 200;
 const RETRY_MS = 60_000;
@@ -50,6 +51,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
     // Its end has to be told before nobody can tell it any more.
     await lifecycle.reconcile(jobId);
     const key = (suffix: string): string => queueKey(queuePrefix, queue, suffix);
+    const { finishedOn, files } = await madeFiles(redis, key(id));
     await scripts.forgetJob(
       keys.records,
       keys.due,
@@ -63,6 +65,8 @@ export function createKeeper(options: KeeperOptions): Keeper {
       ...keep.args,
       id,
       Date.now(),
+      finishedOn,
+      files.join(' '),
     );
   }
 
@@ -79,7 +83,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
         if (!(await isHeld(id))) await store.remove(id, Number(finishedOn));
       }),
     );
-    await redis.unlink(...channelKeys(prefix, jobChannel(jobId)));
+    await redis.unlink(...everyChannelKey(prefix, jobChannel(jobId)));
     await redis.hdel(keys.leftovers, jobId);
   }
 

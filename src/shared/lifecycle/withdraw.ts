@@ -25,7 +25,15 @@ export interface WithdrawalOptions {
   prefix: string;
 }
 
-type Answer = 'missing' | 'ended' | 'taken' | 'told' | 'parent' | 'begun';
+type Answer = 'missing' | 'ended' | 'taken' | 'told' | 'parent' | 'begun' | 'far';
+
+/** The lists in which BullMQ keeps the jobs that wait. */
+const LISTS = ['wait', 'paused'] as const;
+interface Place {
+  list: (typeof LISTS)[number];
+  /** From 0; jobs that come or go meanwhile move it. */
+  place: number;
+}
 
 /**
  * The Pub/Sub channel on which processes are told what to look at. A message is a verb and what it is about: `cancel`
@@ -34,6 +42,11 @@ type Answer = 'missing' | 'ended' | 'taken' | 'told' | 'parent' | 'begun';
 export const controlChannel = (prefix: string): string => `${prefix}:control`;
 
 const EXPIRED_REASON = 'not started in time';
+/** A list is searched so many entries at a time, each part with some of the part before: jobs go meanwhile. */
+const PART = 5000;
+const OVERLAP = 500;
+/** A job that was found, but was not close to that place any more, is looked for again, this often. */
+const SEARCHES = 5;
 const lua = readFileSync(new URL('./scripts/withdraw.lua', import.meta.url), 'utf8');
 
 export function createWithdrawal({
@@ -45,30 +58,45 @@ export function createWithdrawal({
 }: WithdrawalOptions): Withdrawal {
   if (!('withdrawJob' in redis)) redis.defineCommand('withdrawJob', { numberOfKeys: 9, lua });
   const scripts = redis as unknown as { withdrawJob(...args: string[]): Promise<Answer> };
-  const sets = [
-    'active',
-    'completed',
-    'failed',
-    'delayed',
-    'prioritized',
-    'waiting-children',
-    'wait',
-    'paused',
-  ];
+  const sets = ['active', 'completed', 'failed', 'delayed', 'prioritized', 'waiting-children', ...LISTS];
+
+  /** Looks for a job that waits, without a call that keeps Redis from others. */
+  async function find(key: (suffix: string) => string, id: string): Promise<Place | undefined> {
+    for (const list of LISTS) {
+      for (let from = 0; ; from += PART - OVERLAP) {
+        const ids = await redis.lrange(key(list), from, from + PART - 1);
+        const at = ids.indexOf(id);
+        if (at >= 0) return { list, place: from + at };
+        if (ids.length < PART) break;
+      }
+    }
+    return undefined;
+  }
 
   async function withdraw(jobId: string, how: 'cancel' | 'expire', reason: string): Promise<void> {
     const address = addressOf(jobId);
     if (!address) return;
     const key = (suffix: string): string => queueKey(queuePrefix, address.queue, suffix);
-    const answer = await scripts.withdrawJob(
-      key(address.id),
-      ...sets.map(key),
-      address.id,
-      how,
-      reason,
-      controlChannel(prefix),
-      jobId,
-    );
+    const call = (list = '', place = ''): Promise<Answer> =>
+      scripts.withdrawJob(
+        key(address.id),
+        ...sets.map(key),
+        address.id,
+        how,
+        reason,
+        controlChannel(prefix),
+        jobId,
+        list,
+        place,
+      );
+    let answer = await call();
+    for (let searches = 1; answer === 'far'; searches++) {
+      const found = await find(key, address.id);
+      if (found && searches > SEARCHES)
+        throw new Error(`the job ${jobId} could not be taken out of its queue`);
+      // It may have been missed once, where many others went.
+      answer = found ? await call(found.list, String(found.place)) : await call(searches > 1 ? 'none' : '');
+    }
     if (answer !== 'taken') return;
     const queue = openQueue(address.queue);
     const job = await Job.fromId(queue, address.id);

@@ -20,7 +20,10 @@ const REFUSALS = [
 ].join('|');
 
 /** At the start of an answer, or where Redis 6 quotes what a command inside a script was answered. */
-const REFUSED = new RegExp(`^-?(?:${REFUSALS})\\b|@user_script: ?\\d+: -?(?:${REFUSALS})\\b`);
+const answered = (codes: string): RegExp =>
+  new RegExp(`^-?(?:${codes})\\b|@user_script: ?\\d+: -?(?:${codes})\\b`);
+const REFUSED = answered(REFUSALS);
+const READ_ONLY = answered('READONLY');
 const TOO_MANY = /^ERR max number of clients/;
 
 const CONNECTION_ERRORS = new Set([
@@ -62,3 +65,6 @@ export function isRedisFault(error: unknown): boolean {
     CONNECTION_MESSAGES.test(message)
   );
 }
+
+/** Whether a server refused to write because it is a replica. */
+export const isReadOnly = (error: Error): boolean => READ_ONLY.test(error.message);

@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import { addressOf } from './address.js';
 
 /** How often each connection is looked at, in ms. */
 const TICK_MS = 500;
@@ -69,8 +70,7 @@ export function watchLiveness(redis: Redis, { listens }: { listens: boolean }): 
     if (internals.commandQueue.length > 0 && bytes === seenBytes && seenAt <= since + TICK_MS) replace();
   }
 
-  const { host, port, path } = redis.options;
-  const server = path ?? `${host}:${port}`;
+  const server = addressOf(redis);
   let timer: NodeJS.Timeout | undefined;
   const start = (): void => {
     lastTick = seenAt = Date.now();

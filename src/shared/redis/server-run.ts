@@ -4,6 +4,9 @@ const runs = new WeakMap<object, string>();
 /** Connections behind something that gives each another server: what their runs say means nothing. */
 const ignored = new WeakSet<object>();
 
+/** The run of the server that answered `INFO` with this; empty where it does not say. */
+export const runIn = (info: string): string => /^run_id:(\w{1,12})/m.exec(info)?.[1] ?? '';
+
 /**
  * Notes the `run_id` of the server behind a connection: it is another after each start of Redis and on each replica. ioredis
  * asks for `INFO` before it calls a connection ready, so the id is known before the first command is sent.
@@ -11,8 +14,8 @@ const ignored = new WeakSet<object>();
 export function noteServerRun(redis: Redis): void {
   const info = redis.info.bind(redis) as (...args: unknown[]) => Promise<string>;
   const note = (reply: unknown): void => {
-    const id = typeof reply === 'string' ? /^run_id:(\w+)/m.exec(reply)?.[1] : undefined;
-    if (id && !ignored.has(redis)) runs.set(redis, id.slice(0, 12));
+    const id = typeof reply === 'string' ? runIn(reply) : '';
+    if (id && !ignored.has(redis)) runs.set(redis, id);
   };
   redis.info = ((...args: unknown[]) => {
     const callback = args.at(-1);

@@ -114,6 +114,80 @@ describe('what is read of a channel', () => {
     },
   );
 
+  /** How many slots Redis has looked at so far, in scripts too. */
+  async function slotsRead(): Promise<number> {
+    const info = await channels.redis.info('commandstats');
+    const calls = (name: string): number =>
+      Number(new RegExp(`^cmdstat_${name}:calls=(\\d+)`, 'm').exec(info)?.[1] ?? 0);
+    // HSCAN looks at one or more.
+    return calls('hget') + calls('hscan');
+  }
+
+  it.each([
+    ['large', 200, 40 * KIB, 0],
+    ['large, and small ones from before,', 200, 40 * KIB, 20],
+    ['many', 3000, 300, 0],
+  ])(
+    'costs what it gives where states are %s: each is read about once',
+    async (_what, count, bytes, small) => {
+      const name = newChannel();
+      const state = { kind: 'state', event: 's' };
+      for (let n = 0; n < small; n++) {
+        await channels.publisher.publish(name, { kind: 'state', event: 's', key: `small${n}`, data: n });
+      }
+      await publish(name, count, bytes, state);
+      // Half of them are newer than the rest: they are last, and once.
+      await publish(name, count / 2, bytes, state);
+      const before = await slotsRead();
+      const { offsets, sizes } = await readAll(name);
+      const cost = (await slotsRead()) - before;
+      const [all, changed] = [small + count, count / 2];
+      const expected = Array.from({ length: all + changed }, (_, i) => i + 1);
+      expected.splice(small, changed);
+      expect(offsets).toEqual(expected);
+      expect(sizes.length).toBeGreaterThan(4);
+      expect(Math.max(...sizes)).toBeLessThanOrEqual(PAGE_BYTES);
+      expect(cost).toBeLessThan(1.2 * all);
+    },
+  );
+
+  it('is whole where publishers of the release before, which keeps no order of states, have their turn', async () => {
+    const name = newChannel();
+    const [meta, order] = [`test:{${name}}`, `test:{${name}}:order`];
+    const latest = new Map<string, number>();
+    const put = async (key: string): Promise<void> => {
+      const id = (await channels.publisher.publish(name, {
+        kind: 'state',
+        event: 's',
+        key,
+        data: 'x'.repeat(20 * KIB),
+      }))!;
+      latest.set(key, Number(id.split('-')[1]));
+    };
+    /** As that release does: without a word about the order. */
+    const putAsBefore = async (key: string): Promise<void> => {
+      const offset = await channels.redis.hincrby(meta, 'offset', 1);
+      const epoch = await channels.redis.hget(meta, 'epoch');
+      await channels.redis.hset(`${meta}:slots`, key, `id: ${epoch}-${offset}\nevent: s\ndata: before\n\n`);
+      latest.set(key, offset);
+    };
+    const isWhole = async (): Promise<void> =>
+      expect((await readAll(name)).offsets).toEqual([...latest.values()].sort((a, b) => a - b));
+    for (let n = 0; n < 30; n++) await put(`k${n}`);
+    await isWhole();
+    await putAsBefore('k3');
+    await putAsBefore('new');
+    await isWhole();
+    await put('k5');
+    await isWhole();
+    expect(await channels.redis.zcard(order)).toBeLessThan(30);
+    // When each of them has changed, the order is whole again.
+    for (const key of [...latest.keys()]) await put(key);
+    await isWhole();
+    expect(await channels.redis.zcard(order)).toBe(31);
+    expect(await channels.redis.pttl(order)).toBeGreaterThan(0);
+  });
+
   it('is written piece by piece to a viewer whose socket fills with each frame, and read once', async () => {
     const name = newChannel();
     const [count, bytes] = [100, 20 * KIB];

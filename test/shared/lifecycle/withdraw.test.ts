@@ -6,6 +6,8 @@ import { startRedis, type TestRedis } from '../../support/redis.js';
 
 const BULLMQ = '{t}';
 const WAIT = `${BULLMQ}:q:wait`;
+/** So many jobs that the one in the middle is far from both ends. */
+const LONG = 110_000;
 
 /** Makes waiting jobs as BullMQ has them, a millisecond after one another, in Redis itself: they are many. */
 const FILL = `
@@ -84,10 +86,10 @@ describe('withdrawing a job that waits', () => {
     expect(await waiting()).toEqual(before.filter((id) => !cancelled.includes(id)));
   });
 
-  it('does not walk through hundreds of thousands: the newest job gets the place, all others keep theirs', async () => {
-    await fill(240_000);
+  it('does not walk through tens of thousands: the newest job gets the place, all others keep theirs', async () => {
+    await fill(LONG);
     const before = await waiting();
-    const id = idOf(120_000);
+    const id = idOf(LONG / 2);
     await redis.config('RESETSTAT');
     await withdrawal.cancel(id);
     const stats = await redis.info('commandstats');
@@ -97,6 +99,24 @@ describe('withdrawing a job that waits', () => {
     others[others.indexOf(id)] = newest!;
     expect(await waiting()).toEqual(others);
     expect(await redis.zrange(`${BULLMQ}:q:failed`, 0, '-1')).toEqual([id]);
+  });
+
+  it('looks for one that came later than its time says in parts of the list, not in a script', async () => {
+    await fill(LONG);
+    // Retried or promoted. The last one is in no list at all.
+    const [middle, late, gone] = [idOf(LONG / 2), idOf(LONG - 5000), 'q.gone'];
+    for (const id of [middle, late]) await redis.hset(`${BULLMQ}:q:${id}`, 'timestamp', 1);
+    await redis.hset(`${BULLMQ}:q:${gone}`, { name: 'n', data: '{}', opts: '{}', timestamp: 1 });
+    const before = await waiting();
+    await redis.config('RESETSTAT');
+    await Promise.all([middle, late, gone].map(withdrawal.cancel));
+    const stats = await redis.info('commandstats');
+    // One that begins close to the second, and two of BullMQ's, in the list of active jobs.
+    expect(Number(/cmdstat_lrem:calls=(\d+)/.exec(stats)?.[1])).toBe(3);
+    const [newest, ...others] = before.filter((id) => id !== late);
+    others[others.indexOf(middle)] = newest!;
+    expect(await waiting()).toEqual(others);
+    expect((await redis.zrange(`${BULLMQ}:q:failed`, 0, '-1')).sort()).toEqual([middle, late].sort());
   });
 
   it('searches the active list for none that was never begun, nor the wait list for one that is delayed', async () => {

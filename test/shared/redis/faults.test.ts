@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { isRedisFault } from '../../../src/shared/redis/faults.js';
+import { isReadOnly, isRedisFault } from '../../../src/shared/redis/faults.js';
 import { startRedis, type TestRedis } from '../../support/redis.js';
 
 describe('an error of a call to Redis', () => {
@@ -33,6 +33,19 @@ describe('an error of a call to Redis', () => {
       new Response('no JSON').json(),
     ];
     for (const error of await Promise.all(calls.map(errorOf))) expect(isRedisFault(error)).toBe(false);
+  });
+
+  // The second is what Redis 6 says.
+  it.each([
+    ["READONLY You can't write against a read only replica. script: 1f, on @user_script:1.", true],
+    [
+      "ERR Error running script (call to f_1f): @user_script:47: @user_script: 47: -READONLY You can't write",
+      true,
+    ],
+    ['EXECABORT Transaction discarded because of previous errors.', false],
+    ['WRONGTYPE Operation against a key holding READONLY', false],
+  ])('says whether the server is a replica: %s', (message, expected) => {
+    expect(isReadOnly(new Error(message))).toBe(expected);
   });
 
   it.each([

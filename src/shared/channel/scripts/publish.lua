@@ -5,14 +5,19 @@
   KEYS[1]  the channel: a hash; the Pub/Sub channel has the same name. Fields: epoch, offset (of the newest event),
            log (offset of the newest log event), logs (how many log events there were),
            start (offset before the first event that newcomers get), end (offset of the event that ended it), run (the run of the Redis server that last wrote here),
+           history (the first 12 characters of that server's replication id: another one after each start and each promotion),
            past (earlier epochs of this channel, newest first: "<epoch>:<its last offset> ..."),
            said ("<source> <number>": the last event taken from a source that numbers its events; the source of a run is
            "<attempt>.<when the run began, by Redis' clock>.<random>", times of one length),
+           ordered (the offset up to which ":order" is right),
            and for jobs the fence: attempt, rank, failures, stalls, and the
            marks: due, percent (of the attempt), lines, paused ("1" when told that the queue is, "2" that it has no worker, "3" both)
   KEYS[2]  its log: a stream, entry id "<offset>-0", fields f = frame, p = offset of the log event before,
            t = when it was published, ms since 1970, n = its number among the log events, from 1
   KEYS[3]  its state slots: a hash, slot key -> frame
+  KEYS[1] .. ":order"  only where there are many slots or large ones: a sorted set, slot key -> offset of its frame. It is
+           right only while `ordered` in KEYS[1] is the same as `offset` (a release before this one does not keep it), and
+           complete only while it has as many members as there are slots
   KEYS[4]  only for a source with a record: a hash that remembers what was published of one request. Fields: number (of the
            last event taken) and, for each call, the number of its first event -> the id of that event
 
@@ -36,7 +41,8 @@
   ARGV[14] what the mark has to be ("" for none yet), else the event is kept out: another process has published it
   ARGV[15] what it becomes
   ARGV[16] "1" when the event may stand at a place that was published already, because only its mark has moved
-  ARGV[17] the run of the server: the first 12 characters of `run_id` in INFO; none where the publisher does not know it
+  ARGV[17] the run of the server: the first 12 characters of `run_id` in INFO; none where the publisher does not know it, or
+           connections reach several servers: then nothing is compared
   The source of numbered events; none for events without numbers:
   ARGV[18] its name; a source whose name is not the one in `said` begins at 1. Of two runs of one attempt, which there are
            only after Redis has lost data, the later one is the job's
@@ -52,9 +58,11 @@
     else the id "<epoch>-<offset>" of the first event published now, or "" when all of them had been taken before; the ids
     of several events follow each other. With KEYS[4] it is the id of the first event of the call, published now or before.
 
-  Cost: O(number and size of the events); callers send at most 256 events or 256 KiB (or one larger event) in a call.
+  Cost: O(number and size of the events); callers send at most 256 events or 256 KiB (or one larger event) in a call. Once
+  for a channel, when it gets many slots or a large one: those that it has, if they are 33 or less and 256 KiB at most.
 ]]
-local meta = redis.call('HMGET', KEYS[1], 'epoch', 'offset', 'log', 'attempt', 'rank', 'end', 'run', 'said', 'logs')
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'offset', 'log', 'attempt', 'rank', 'end', 'run', 'said', 'logs',
+  'history', 'ordered')
 local epoch, lastLog, ended = meta[1], meta[3] or '0', meta[6]
 local attempt, rank = tonumber(ARGV[8] or ''), tonumber(ARGV[9] or '')
 local reopens, mark, run = ARGV[12] or '', ARGV[13] or '', ARGV[17] or ''
@@ -107,33 +115,81 @@ if source ~= '' then
   end
 end
 
+-- A server that was demoted and promoted again keeps its run and its connections, but may hold another server's data by
+-- then. Only its replication id tells, so it is read here, at this moment.
+local history, isOther = '', false
+if run ~= '' then
+  local info = redis.pcall('INFO', 'replication')
+  local _, at = string.find(type(info) == 'string' and info or '', 'master_replid:', 1, true)
+  if at then history = string.sub(info, at + 1, at + 12) end
+  -- A release before this one notes the run alone.
+  isOther = meta[7] ~= run or (at and meta[10] and meta[10] ~= history)
+end
+local function noteServer()
+  redis.call('HSET', KEYS[1], 'epoch', epoch, 'run', run)
+  if history ~= '' then redis.call('HSET', KEYS[1], 'history', history) end
+end
+
+-- To find what is newer than an offset among many or large slots, all of them would have to be read.
+local MANY_SLOTS, LARGE_FRAME, FEW_BYTES = 32, 8192, 262144
+local order, ordered = KEYS[1] .. ':order', meta[11] == meta[2] and meta[11]
+local function dropOrder()
+  if meta[11] then redis.call('HDEL', KEYS[1], 'ordered') end
+  redis.call('UNLINK', order)
+  ordered = false
+end
+local function dropSlots()
+  redis.call('UNLINK', KEYS[3])
+  dropOrder()
+end
+-- Slots that were there before are put in only if they are few and small. Otherwise each comes in when it changes next.
+local function beginOrder(changing)
+  dropOrder()
+  ordered = true
+  if redis.call('HLEN', KEYS[3]) > MANY_SLOTS + 1 then return end
+  local keys, bytes = redis.call('HKEYS', KEYS[3]), 0
+  for _, key in ipairs(keys) do
+    if key ~= changing then bytes = bytes + redis.call('HSTRLEN', KEYS[3], key) end
+  end
+  if bytes > FEW_BYTES then return end
+  for _, key in ipairs(keys) do
+    local frame = key ~= changing and redis.call('HGET', KEYS[3], key)
+    local place = frame and string.match(frame, '^id: %w+%-(%d+)')
+    if place then redis.call('ZADD', order, place, key) end
+  end
+end
+if meta[11] and not ordered then dropOrder() end
+
 if not epoch then
   epoch = ARGV[2]
-  redis.call('UNLINK', KEYS[2], KEYS[3])
-  redis.call('HSET', KEYS[1], 'epoch', epoch, 'run', run)
+  redis.call('UNLINK', KEYS[2])
+  dropSlots()
+  noteServer()
 elseif begunAgain then
   -- Its progress begins anew within the attempt: viewers are told to forget what they know.
   epoch = ARGV[2]
-  redis.call('UNLINK', KEYS[3])
+  dropSlots()
   redis.call('HDEL', KEYS[1], 'past', 'percent')
-  redis.call('HSET', KEYS[1], 'epoch', epoch, 'run', run)
-elseif run ~= '' and meta[7] ~= run then
-  -- Another server, or the same one started again: it may have lost its last writes. From here on ids are others, so that
-  -- a reader beyond this offset is recognised.
+  noteServer()
+elseif isOther then
+  -- Another server, or the same one started again or promoted again: it may have lost its last writes. From here on ids are
+  -- others, so that a reader beyond this offset is recognised.
   if meta[7] and meta[7] ~= '' then
     local past = {epoch .. ':' .. (meta[2] or '0')}
     for one in string.gmatch(redis.call('HGET', KEYS[1], 'past') or '', '%S+') do
       if #past < 16 then past[#past + 1] = one end
     end
     epoch = string.sub(epoch, 1, 12) .. string.sub(ARGV[2], 1, 4)
-    redis.call('HSET', KEYS[1], 'epoch', epoch, 'past', table.concat(past, ' '))
+    redis.call('HSET', KEYS[1], 'past', table.concat(past, ' '))
   end
-  redis.call('HSET', KEYS[1], 'run', run)
+  noteServer()
+elseif history ~= '' and not meta[10] then
+  noteServer()
 end
 
 -- What the slots held belongs to the attempt before.
 if fresh then
-  redis.call('UNLINK', KEYS[3])
+  dropSlots()
   redis.call('HDEL', KEYS[1], 'percent', 'paused')
 end
 if mark ~= '' then redis.call('HSET', KEYS[1], mark, ARGV[15]) end
@@ -165,8 +221,14 @@ for i = math.max(1, taken - first + 2), count do
     logs = logs + 1
     redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], place .. '-0', 'f', frame, 'p', lastLog, 't', ms, 'n', logs)
     lastLog = place
-  elseif redis.call('HSET', KEYS[3], slot, frame) == 1 then
-    newKeys = true
+  else
+    local isNew = redis.call('HSET', KEYS[3], slot, frame) == 1
+    if not ordered and (#frame > LARGE_FRAME or (isNew and redis.call('HLEN', KEYS[3]) > MANY_SLOTS)) then
+      beginOrder(slot)
+      isNew = true
+    end
+    newKeys = newKeys or isNew
+    if ordered then redis.call('ZADD', order, place, slot) end
   end
   if ends == '1' then endAt = place end
   redis.call(ARGV[1], KEYS[1], frame)
@@ -189,6 +251,7 @@ if ended and attempt then
   set('start', string.format('%.0f', offset - 1))
 end
 if endAt then set('end', endAt) end
+if ordered then set('ordered', fields[2]) end
 local last = string.format('%.0f', first + count - 1)
 if source ~= '' and not KEYS[4] then set('said', source .. ' ' .. last) end
 redis.call('HSET', KEYS[1], unpack(fields))
@@ -201,5 +264,6 @@ end
 local ttl, left = tonumber(ARGV[6]), redis.call('PTTL', KEYS[1])
 if newKeys or left > ttl or left < ttl - ttl / 16 then
   for i = 1, 3 do redis.call('PEXPIRE', KEYS[i], ARGV[6]) end
+  if ordered then redis.call('PEXPIRE', order, ARGV[6]) end
 end
 return firstId

@@ -9,20 +9,22 @@
 
   Returns false when the channel does not exist, else
   {epoch, offset, end or "", reset reason or "", more log events follow (0 or 1),
-   {log frame, ...} in order, {slot frame, ...} in any order, or false where they have to be read by slots.lua}
+   {log frame, ...} in order, {slot frame, ...} in any order, or false where they have to be read by slots.lua,
+   the offset up to which no slot is missing, or "" where all of them were returned}
   Frames carry their own offset in their id line.
 
-  It takes 256 KiB at most, or one frame that is larger, however much there is to read.
+  It takes 256 KiB of each kind at most, or one frame that is larger, however much there is to read.
 
-  Cost: O(log N + the events and slots of one page): 256 events and 256 KiB, or one larger frame.
+  Cost: O(log N + the events and slots of one page): 256 events and 256 KiB, 512 slots and 256 KiB, or one larger frame of
+  each. Only a channel whose slots a release before this one has written is read by slots.lua.
 ]]
-local MAX_BYTES = 262144
+local MAX_BYTES, MAX_SLOTS = 262144, 512
 -- Entries are fetched so many at a time: nobody knows how large one is before it was fetched.
 local STEP = 4
 -- Of more slots than that, the sizes are not looked at.
 local FEW_SLOTS = 64
 
-local meta = redis.call('HMGET', KEYS[1], 'epoch', 'offset', 'end', 'log', 'start', 'past')
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'offset', 'end', 'log', 'start', 'past', 'ordered')
 local epoch = meta[1]
 if not epoch then return false end
 
@@ -45,6 +47,7 @@ if ARGV[1] ~= '' then
   end
 end
 
+local slotsAfter = from
 local start = tonumber(meta[5] or '0')
 local lastLog = tonumber(meta[4] or '0')
 if from < start then from = start end
@@ -55,12 +58,13 @@ if ended > 0 and after >= ended then after = ended - 1 end
 -- Beyond the end it is of a life of the channel before this one.
 if ARGV[1] == '' and after > from and after <= tonumber(meta[2]) then from = after end
 
-local count = tonumber(ARGV[3])
+local most = tonumber(ARGV[3])
 local logs, more, bytes = {}, 0, 0
+local id = string.format('%.0f', from) .. '-0'
 if lastLog > from then
-  local id, step = string.format('%.0f', from) .. '-0', 1
+  local step = 1
   repeat
-    local entries = redis.call('XRANGE', KEYS[2], '(' .. id, '+', 'COUNT', math.min(step, count - #logs))
+    local entries = redis.call('XRANGE', KEYS[2], '(' .. id, '+', 'COUNT', math.min(step, most - #logs))
     if #logs == 0 and (#entries == 0 or tonumber(entries[1][2][4]) > from) and reset == '' then reset = 'trimmed' end
     for _, entry in ipairs(entries) do
       local frame = entry[2][2]
@@ -71,14 +75,33 @@ if lastLog > from then
       id, bytes = entry[1], bytes + #frame
       logs[#logs + 1] = frame
     end
-    if #logs == count then more = 1 end
+    if #logs == most then more = 1 end
     step = math.min(step * 2, STEP)
   until more == 1 or #entries == 0
 end
 
-local slots = false
-if redis.call('HLEN', KEYS[3]) <= FEW_SLOTS then
+local slots, upTo = false, ''
+local order, count = KEYS[1] .. ':order', redis.call('HLEN', KEYS[3])
+if count <= FEW_SLOTS then
   for _, key in ipairs(redis.call('HKEYS', KEYS[3])) do bytes = bytes + redis.call('HSTRLEN', KEYS[3], key) end
   if bytes <= MAX_BYTES then slots = redis.call('HVALS', KEYS[3]) end
 end
-return {epoch, meta[2], meta[3] or '', reset, more, logs, slots}
+if not slots and meta[7] == meta[2] and redis.call('ZCARD', order) == count then
+  -- A slot that is newer than this page waits for its turn.
+  upTo = more == 1 and string.match(id, '^%d+') or meta[2]
+  slots, bytes = {}, 0
+  local after = '(' .. string.format('%.0f', slotsAfter)
+  local found = redis.call('ZRANGEBYSCORE', order, after, upTo, 'WITHSCORES', 'LIMIT', 0, MAX_SLOTS)
+  local place = upTo
+  for i = 1, #found, 2 do
+    local size = redis.call('HSTRLEN', KEYS[3], found[i])
+    if #slots > 0 and bytes + size > MAX_BYTES then
+      upTo = place
+      break
+    end
+    bytes, place = bytes + size, found[i + 1]
+    slots[#slots + 1] = redis.call('HGET', KEYS[3], found[i]) or nil
+  end
+  if #found == 2 * MAX_SLOTS then upTo = place end
+end
+return {epoch, meta[2], meta[3] or '', reset, more, logs, slots, upTo}

@@ -22,7 +22,10 @@ local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
 local gone = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0, MOST_GONE)
 if ARGV[2] == '' then gone[#gone + 1] = ARGV[1] end
+-- Where the channel has many slots or large ones, their order is kept too: see publish.lua.
+local order = string.gsub(KEYS[4], ':slots$', ':order')
 for _, id in ipairs(gone) do
+  redis.call('ZREM', order, id)
   redis.call('ZREM', KEYS[2], id)
   redis.call('HDEL', KEYS[1], id)
   redis.call('HDEL', KEYS[4], id)

@@ -5,9 +5,9 @@
 
   The data is searched as text, whatever tool wrote it. The bounds keep the script short whatever the data is.
 
-  Cost: O(length of the data + files that it names), 10,000 mentions and 1,000 files at most.
+  Cost: O(length of the data + files that it names), 3,000 mentions and 1,000 files at most.
 ]]
-local MAX_FILES, MAX_LOOKS = 1000, 10000
+local MAX_FILES, MAX_LOOKS = 1000, 3000
 
 -- Calls visit with the id of each file that occurs in a job's data.
 local function eachFile(data, visit)

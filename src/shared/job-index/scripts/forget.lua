@@ -9,30 +9,16 @@
   ARGV[1]  to ARGV[5] as in track.lua
   ARGV[6]  the job's id in BullMQ
   ARGV[7]  now, in ms since 1970
+  ARGV[8]  when the job ended, as the caller has read it together with its result
+  ARGV[9]  the files that it made, if it completed: "<file id> <file id> ..."
 
-  Returns 1 when the job is gone now, 0 when it has to be kept.
+  Returns 1 when the job is gone now, 0 when it has to be kept or has ended again since it was read.
 
-  Cost: O(log N + tags), and the length of the job's data and result, which are searched once. Redis frees large keys in
-  another thread (UNLINK).
+  Cost: O(log N + tags) and that of releaseFiles, see files.lua. Redis frees large keys in another thread (UNLINK).
 ]]
-local FILE_ID = '^file_' .. string.rep('[%w_-]', 27)
-
--- Calls visit with each file id in a JSON text; with a quote, with those that are a string of their own.
-local function eachFileIn(text, quote, visit)
-  local from = 1
-  while true do
-    local at = string.find(text, quote .. 'file_', from, true)
-    if not at then return end
-    from = at + 1
-    local first = at + #quote
-    local id = string.match(string.sub(text, first, first + 31), FILE_ID)
-    if id and string.sub(text, first + 32, first + 31 + #quote) == quote then visit(id) end
-  end
-end
-
 local id, base = ARGV[1], ARGV[2]
-local name, finishedOn, opts, result, data, attempt, failedReason, cancel = unpack(redis.call('HMGET', KEYS[5], 'name',
-  'finishedOn', 'opts', 'returnvalue', 'data', 'ats', 'failedReason', 'hw:cancel'))
+local name, finishedOn, opts, attempt, failedReason, cancel = unpack(redis.call('HMGET', KEYS[5], 'name', 'finishedOn',
+  'opts', 'ats', 'failedReason', 'hw:cancel'))
 local completed = redis.call('ZSCORE', KEYS[6], ARGV[6])
 if not name or not (completed or redis.call('ZSCORE', KEYS[7], ARGV[6])) then
   -- It runs again, or somebody else has removed it.
@@ -45,6 +31,8 @@ if due > tonumber(ARGV[7]) then
   redis.call('ZADD', KEYS[2], due, id)
   return 0
 end
+
+if (finishedOn or '') ~= ARGV[8] then return 0 end
 
 local record = recordIn(redis.call('HGET', KEYS[1], id))
 if record then takeOut(base, record, id) end
@@ -59,17 +47,8 @@ bury(KEYS[3], ARGV[5], {
   owner = settings.owner,
 })
 
--- The files that it made: those in its result that it was not given.
 local left = finishedOn or '0'
-if completed then
-  local given, made = {}, {left}
-  eachFileIn(data or '', '', function(file) given[file] = true end)
-  eachFileIn(result or '', '"', function(file)
-    if not given[file] then made[#made + 1] = file end
-    given[file] = true
-  end)
-  left = table.concat(made, ' ')
-end
+if completed and ARGV[9] ~= '' then left = left .. ' ' .. ARGV[9] end
 redis.call('HSET', KEYS[4], id, left)
 
 releaseFiles(base, KEYS[5])

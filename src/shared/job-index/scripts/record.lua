@@ -35,12 +35,14 @@ end
 local function timeIn(text) return numberIn(text, 0, 8.64e15) or 0 end
 
 local MAX_TAGS = 20
+-- Longer options are not looked at: Headway writes a few hundred bytes.
+local LONGEST_OPTS = 262144
 local KEEP_MIN, KEEP_MAX = 1000, 365 * 24 * 3600000
 
 -- What Headway put into a job's BullMQ options (JSON). Another tool's job has nothing there, or anything: what does not
 -- have the form of a setting counts as not given, as in job-settings.ts.
 local function settingsOf(opts)
-  local ok, decoded = pcall(cjson.decode, opts)
+  local ok, decoded = pcall(cjson.decode, #opts <= LONGEST_OPTS and opts or '')
   local given = ok and type(decoded) == 'table' and decoded.headway
   local settings = {tags = {}}
   if type(given) ~= 'table' then return settings end

@@ -12,21 +12,25 @@
   ARGV[3] what failedReason is going to be
   ARGV[4] the Pub/Sub channel on which workers are told
   ARGV[5] the id by which they know the job
+  ARGV[6] where the caller has found the job among those that wait: "wait" or "paused"; "none" when it was looked for and
+          not found; "" when it was not looked for
+  ARGV[7] its place in that list, from 0, as it was then
 
   Fields of the job's hash that are ours: "hw:cancel" ("asked", later "told") and "hw:code" ("<attempt> <error code>").
 
   Returns "missing", "ended", "taken" (the caller has to fail it), "told" (its worker has been told), "parent" (it waits
-  for its children) or "begun" (too late to expire).
+  for its children), "begun" (too late to expire) or "far" (nothing was done: the caller has to look for it in the lists).
 
 Cost: O(log N) but for two lists. The active list is searched only for a job that was begun or taken before: O(jobs that
 run). The wait list has no index, and LREM looks at each entry from one end (1,000,000 entries: 40 ms). So both ends are
 searched first, NEAR entries of each. Elsewhere the place is found by time: the list is in order of arrival, and jobs
-know when they were made. With the place known, LREM begins at the nearer end. Where that is still further than FAR
-entries, the newest job gets the place of this one instead: no other job's turn comes later for it. A job that is not
-where its time says (it was delayed or retried) costs one LREM.
+know when they were made. A job that is not where its time says (it was delayed or retried) is looked for by the caller,
+a part of the list at a time, unless the list has no more than FAR entries. With the place known, LREM begins at the
+nearer end. Where that is still further than FAR entries (2 ms), the newest job gets the place of this one instead: no
+other job's turn comes later for it.
 ]]
-local NEAR, FAR = 1000, 100000
--- The entries that are looked at around a place found by time: jobs of the same moment, clocks that differ.
+local NEAR, FAR = 1000, 50000
+-- The entries that are looked at around a place: jobs of the same moment, clocks that differ, others that came or went since.
 local BEFORE, BEHIND = 300, 1200
 if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then return 'missing' end
 local job = redis.call('HMGET', KEYS[1], 'name', 'ats', 'hw:cancel', 'hw:code', 'processedOn', 'defa', 'timestamp')
@@ -49,7 +53,7 @@ if redis.call('EXISTS', KEYS[1] .. ':lock') == 1
 end
 if redis.call('ZSCORE', KEYS[7], ARGV[1]) then return 'parent' end
 
--- The place of this job in a list of this length, by time, or nothing. The newest jobs come first.
+-- Where this job would be in a list of this length, by time, or nothing. The newest jobs come first.
 local jobPrefix = string.sub(KEYS[1], 1, -#ARGV[1] - 1)
 local function placeByTime(list, length)
   local madeAt = tonumber(job[7])
@@ -60,21 +64,32 @@ local function placeByTime(list, length)
     local at = tonumber(redis.call('HGET', jobPrefix .. redis.call('LINDEX', list, middle), 'timestamp') or '')
     if at and at <= madeAt then high = middle else low = middle + 1 end
   end
-  local from = math.max(0, low - BEFORE)
-  for i, id in ipairs(redis.call('LRANGE', list, from, low + BEHIND)) do
+  return low
+end
+
+-- The place of this job close to another, or nothing.
+local function placeNear(list, place)
+  if not place then return nil end
+  local from = math.max(0, place - BEFORE)
+  for i, id in ipairs(redis.call('LRANGE', list, from, place + BEHIND)) do
     if id == ARGV[1] then return from + i - 1 end
   end
   return nil
 end
 
-local function takeFrom(list)
+local isFar = false
+local function takeFrom(list, name)
   local length = redis.call('LLEN', list)
   if length == 0 then return 0 end
   if redis.call('LPOS', list, ARGV[1], 'MAXLEN', NEAR) then return redis.call('LREM', list, 1, ARGV[1]) end
   if length <= NEAR then return 0 end
   if redis.call('LPOS', list, ARGV[1], 'RANK', -1, 'MAXLEN', NEAR) then return redis.call('LREM', list, -1, ARGV[1]) end
   if length <= 2 * NEAR then return 0 end
-  local place = placeByTime(list, length)
+  local place = ARGV[6] == name and placeNear(list, tonumber(ARGV[7])) or placeNear(list, placeByTime(list, length))
+  if not place and length > FAR then
+    if ARGV[6] ~= 'none' then isFar = true end
+    return 0
+  end
   if not place or math.min(place, length - place) <= FAR then
     return redis.call('LREM', list, place and place < length / 2 and 1 or -1, ARGV[1])
   end
@@ -84,8 +99,8 @@ local function takeFrom(list)
 end
 
 if redis.call('ZREM', KEYS[5], ARGV[1]) + redis.call('ZREM', KEYS[6], ARGV[1]) == 0
-  and takeFrom(KEYS[8]) + takeFrom(KEYS[9]) == 0 then
-  return 'missing'
+  and takeFrom(KEYS[8], 'wait') + takeFrom(KEYS[9], 'paused') == 0 then
+  return isFar and 'far' or 'missing'
 end
 -- BullMQ's own script looks for it from this end.
 redis.call('RPUSH', KEYS[2], ARGV[1])
