@@ -109,11 +109,11 @@ export const sqlType: Record<ColumnType, string> = {
 };
 
 /**
- * What is stored for a value; `undefined` when the value does not fit the column. An empty value is NULL. Text is stored
- * with the spaces around it.
+ * What is stored for a value; `undefined` when the value does not fit the column. An empty value is NULL, and so is `\N`,
+ * which no text would be. The word NULL may be somebody's name. Text is stored with the spaces around it.
  */
 export function toSql(value: string, type: ColumnType): string | number | null | undefined {
-  if (value === '') return null;
+  if (value === '' || value === '\\N') return null;
   if (type === 'text') return value;
   const actual = typeOf(value);
   if (actual === 'empty') return null;

@@ -21,6 +21,11 @@ export function warningsOf(found: Findings): string[] {
   if (encoding.guessed) {
     warnings.push('The file is not UTF-8 and was read as Windows-1252; give `encoding` if it is another one');
   }
+  if (source.backslashesDoubtful) {
+    warnings.push(
+      'Quotes are escaped with backslashes, but not all backslashes are: those that are not before a quote were kept as they are',
+    );
+  }
   if (source.titles > 0) {
     warnings.push(`${counted(source.titles, 'line')} before the header left out`);
   }

@@ -129,6 +129,13 @@ const shapes: Shape[] = [
     row: [1, 'user "1"', null],
   },
   {
+    what: 'MySQL: quotes escaped with backslashes, \\N in columns of text and of numbers',
+    content: `"id","name","size","phone"\n${rows(9, (i) => String.raw`"${i}","the \"${i}\"",${i % 2 ? String.raw`\N` : i},${i % 2 ? String.raw`\N` : `"+49${i}"`}`)}`,
+    kinds: 'itit',
+    imported: 9,
+    row: [1, 'the "1"', null, null],
+  },
+  {
     what: 'phpMyAdmin without names',
     content: `"1","Ada","36"\n"2","Bob","45"\n"3","Cy","28"\n`,
     data: { header: 'none' },
