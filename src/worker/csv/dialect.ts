@@ -5,6 +5,8 @@ import { typeOf } from './types.js';
 
 /** Which comes first is taken when two fit equally well: commas are also in prose and in numbers. */
 const DELIMITERS = ['\t', '|', ';', ','];
+/** Separates nothing: for a file of one column, whose text may have any of the others. */
+const NO_DELIMITER = '\x1f';
 const SAMPLE_BYTES = 64 * 1024;
 /** With a wrong delimiter each line may be broken, which is slow to read. */
 const SAMPLE_LINES = 200;
@@ -45,6 +47,9 @@ export function findDialect(
   const best = candidates.reduce((one, other) => (other.score > one.score ? other : one));
   const { records } = examine(parse, sample, best, false);
   const header = findHeader(records, best.width);
+  if (!delimiter && !sample.includes(NO_DELIMITER) && isProse(records, header.index)) {
+    return findDialect(parse, text, whole, NO_DELIMITER, ways);
+  }
   return {
     delimiter: best.score > 0 || delimiter ? best.delimiter : ',',
     padded: isPadded(records),
@@ -73,6 +78,15 @@ function sampleOf(text: Buffer, whole: boolean): Buffer {
   const start = text.subarray(0, SAMPLE_BYTES);
   const end = Math.max(start.lastIndexOf(10), start.lastIndexOf(13));
   return end > 0 ? start.subarray(0, end) : start;
+}
+
+/** Whether there is one column, of text in which the delimiter stands here and there. */
+function isProse([first, ...rows]: GoodRecord[], headerIndex: number): boolean {
+  if (!first || headerIndex > 0 || widthOf(first.fields) !== 1 || first.fields.length !== 1) return false;
+  const counts = new Map<number, number>();
+  for (const { fields } of rows) counts.set(fields.length, (counts.get(fields.length) ?? 0) + 1);
+  const split = [...counts].filter(([width]) => width > 1).map(([, count]) => count);
+  return split.length > 0 && Math.max(...split) <= rows.length / 2;
 }
 
 type GoodRecord = Extract<CsvRecord, { fields: string[] }>;

@@ -188,7 +188,8 @@ export class RecordSplitter {
     this.line += countLines(text, from, start);
     const { line } = this;
     this.line += countLines(text, start, end);
-    if (fields[0]!.trim() === '' && isBlank(fields) && !text.subarray(start, end).includes(QUOTE)) {
+    if (isByteOrderMark(text, start)) fields[0] = fields[0]!.replace(/^\ufeff/, '');
+    if (isBlank(fields) && !text.subarray(start, end).includes(QUOTE)) {
       this.blank++;
       return end;
     }
@@ -320,7 +321,13 @@ const NOT_ESCAPED_HERE =
 const AMBIGUOUS_BACKSLASHES = 'two backslashes before a quote are ambiguous';
 const LONE_BACKSLASH = 'a backslash that escapes nothing: ambiguous';
 
-const isBlank = (fields: string[]): boolean => fields.every((field) => field.trim() === '');
+/** DOS ended a text with Ctrl-Z. */
+const isBlank = (fields: string[]): boolean =>
+  fields.every((field) => field.trim() === '') || (fields.length === 1 && fields[0] === '\x1a');
+
+/** Files that were put together have one before each header, which is no part of a value. */
+const isByteOrderMark = (text: Buffer, at: number): boolean =>
+  text[at] === 0xef && text[at + 1] === 0xbb && text[at + 2] === 0xbf;
 
 function explain({ code, message }: CsvError): string {
   if (code === 'CSV_QUOTE_NOT_CLOSED') return 'a quote is not closed';
