@@ -329,12 +329,12 @@ const isBlank = (fields: string[]): boolean =>
 const isByteOrderMark = (text: Buffer, at: number): boolean =>
   text[at] === 0xef && text[at + 1] === 0xbb && text[at + 2] === 0xbf;
 
-function explain({ code, message }: CsvError): string {
+function explain({ code }: CsvError): string {
   if (code === 'CSV_QUOTE_NOT_CLOSED') return 'a quote is not closed';
   if (code === 'INVALID_OPENING_QUOTE' || code === 'CSV_INVALID_CLOSING_QUOTE') {
     return MISPLACED;
   }
-  return message.split('\n')[0]!;
+  return 'cannot be read';
 }
 
 const excerpt = (text: Buffer, start: number, end = text.length): string =>
