@@ -77,7 +77,11 @@ export function readForm(req: IncomingMessage, options: FormOptions): Promise<St
       conclude();
     });
     parser.on('error', (error) =>
-      fail(new HeadwayError('upload-aborted', `The form could not be read: ${error.message}`)),
+      fail(
+        new HeadwayError('upload-aborted', 'The form could not be read: it ends too early.', undefined, {
+          cause: error,
+        }),
+      ),
     );
     const onData = (chunk: Buffer): void => {
       received += chunk.length;

@@ -176,6 +176,10 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     }
     await flush();
     if (run.lost.aborted) return new WaitingError();
+    // Viewers get words of ours; what the library or the system said is only here.
+    if (error instanceof Error && error.cause !== undefined) {
+      log.warn({ err: error, jobId: jobIdOf({ queue: job.queueName, id: job.id! }) }, 'an attempt failed');
+    }
     // BullMQ's own errors are known by their names too.
     const plain = asError(error);
     return isPermanent(error) && plain.name !== 'UnrecoverableError'

@@ -99,6 +99,8 @@ describe('the page', () => {
     await page.getByRole('button', { name: 'Start the job' }).click();
     const link = page.getByRole('link', { name: /list\.sqlite/ });
     await link.waitFor();
+    const warnings = page.getByRole('list', { name: 'Warnings' }).getByRole('listitem');
+    expect(await warnings.allTextContents()).toEqual(['30 of 30000 rows rejected: 30 × not of type integer']);
     const [download] = await Promise.all([page.waitForEvent('download'), link.click()]);
     expect(download.suggestedFilename()).toBe('list.sqlite');
     expect(await download.failure()).toBeNull();

@@ -53,7 +53,7 @@ export interface FileStore {
    * Keeps what a stream brings.
    * @param expectedBytes its length when that is known beforehand: too much is refused before a byte is read
    * @param atMostBytes the length of what it is part of, when only that is known: looked at for free space
-   * @throws HeadwayError `file-too-large`, `disk-full`, `upload-aborted`
+   * @throws HeadwayError `file-too-large`, `disk-full`, `upload-aborted`, `unavailable`
    */
   save(name: string, content: Readable, expectedBytes?: number, atMostBytes?: number): Promise<StoredFile>;
   /**
@@ -157,8 +157,7 @@ export function openFileStore({ dir, ttlMs, minFreeBytes, maxBytes }: FileStoreO
         `The file is larger than the ${maxBytes} bytes that this service takes.`,
       );
     if (expectedBytes !== undefined && expectedBytes > maxBytes) throw tooLarge();
-    await checkSpace(atMostBytes);
-    const { id, work } = await begin();
+    const { id, work } = await checkSpace(atMostBytes).then(begin).catch(failAsUpload);
     const hash = createHash('sha256');
     let size = 0;
     let nextCheck = CHECK_EVERY_BYTES;
@@ -272,11 +271,20 @@ export function openFileStore({ dir, ttlMs, minFreeBytes, maxBytes }: FileStoreO
 const aborted = (): HeadwayError =>
   new HeadwayError('upload-aborted', 'The connection ended before the file was whole. Nothing was kept.');
 
+function failAsUpload(error: unknown): never {
+  throw asUploadError(error);
+}
+
 function asUploadError(error: unknown): unknown {
   if (error instanceof HeadwayError) return error;
   const { code } = error as NodeJS.ErrnoException;
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     return new HeadwayError('disk-full', 'The disk is full. Nothing was kept.', undefined, { cause: error });
+  }
+  if (code === 'EMFILE' || code === 'ENFILE' || code === 'ENOMEM') {
+    return new HeadwayError('unavailable', 'This process has too much to do. Nothing was kept.', undefined, {
+      cause: error,
+    });
   }
   if (code === 'ERR_STREAM_PREMATURE_CLOSE' || code === 'ECONNRESET') return aborted();
   return error;

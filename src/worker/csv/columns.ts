@@ -10,16 +10,29 @@ export interface Column {
 
 const MAX_COLUMNS = 2000;
 
+/** What is known of the columns when all records have been read. */
+export interface Columns {
+  columns: Column[];
+  /** A row has at least so many fields; the columns after them have no name. */
+  named: number;
+  rows: number;
+  /** The fields of the header, if there is one. */
+  header: string[] | undefined;
+  /** The columns whose numbers may have a point between thousands; they are text. */
+  grouped: string[];
+}
+
 /**
- * Reads all records to learn the columns, their types and how many rows there are. `named`: a row has at least so many
- * fields; the columns after them have no name.
+ * Reads all records to learn the columns, their types and how many rows there are.
  * @throws PermanentError for a file without a header, or with more columns than SQLite takes
  */
 export async function detectColumns(
   batches: AsyncIterable<CsvRecord[]>,
   hasHeader: boolean,
-): Promise<{ columns: Column[]; named: number; rows: number }> {
+  delimiter: string,
+): Promise<Columns> {
   let header: string[] | undefined;
+  let first: string[] | undefined;
   let named = 0;
   let statistics: ColumnStatistics[] = [];
   let rows = 0;
@@ -27,12 +40,14 @@ export async function detectColumns(
     for (const record of records) {
       if (!header) {
         header = headerOf(record, hasHeader);
+        if (hasHeader) first = [...header];
         named = usedWidth(header);
         statistics = header.map(() => new ColumnStatistics());
         if (hasHeader) continue;
       }
       rows++;
-      const fields = 'error' in record ? undefined : fitted(record.fields, named, header.length);
+      const isRow = 'fields' in record && !repeatsHeader(record.fields, first);
+      const fields = isRow ? fitted(record.fields, named, header.length) : undefined;
       for (let i = 0; fields && i < fields.length; i++) statistics[i]!.add(fields[i]!);
     }
   }
@@ -40,12 +55,25 @@ export async function detectColumns(
   // A delimiter at the end of each line makes a column that has neither a name nor a value.
   while (header.length > named && statistics[header.length - 1]!.isEmpty) header.pop();
   const names = uniqueNames(hasHeader ? header : header.map(() => ''));
+  // Where the decimal sign is a comma, something else separates the fields.
+  const isPointDecimal =
+    (delimiter === ',' && header.length > 1) || statistics.some(({ hasDecimals }) => hasDecimals);
+  const isGrouped = (i: number): boolean => !isPointDecimal && statistics[i]!.isGrouped;
   return {
-    columns: names.map((name, i) => ({ name, type: statistics[i]!.type() })),
+    columns: names.map((name, i) => ({ name, type: isGrouped(i) ? 'text' : statistics[i]!.type() })),
     named,
     rows,
+    header: first,
+    grouped: names.filter((_, i) => isGrouped(i)),
   };
 }
+
+/** Whether a record is the header once more: files were put together, or a page break repeats it. */
+export const repeatsHeader = (fields: string[], header: string[] | undefined): boolean =>
+  header !== undefined &&
+  header.length > 1 &&
+  fields.length === header.length &&
+  fields.every((field, i) => field === header[i]);
 
 function headerOf(record: CsvRecord, hasHeader: boolean): string[] {
   if ('error' in record) {

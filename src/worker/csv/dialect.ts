@@ -1,9 +1,12 @@
 import type { parse as parseCsv } from 'csv-parse/sync';
+import type { Backslashes } from './backslash.js';
 import { type CsvRecord, type Dialect, RecordSplitter } from './splitter.js';
 import { typeOf } from './types.js';
 
 /** Which comes first is taken when two fit equally well: commas are also in prose and in numbers. */
 const DELIMITERS = ['\t', '|', ';', ','];
+/** Separates nothing: for a file of one column, whose text may have any of the others. */
+const NO_DELIMITER = '\x1f';
 const SAMPLE_BYTES = 64 * 1024;
 /** With a wrong delimiter each line may be broken, which is slow to read. */
 const SAMPLE_LINES = 200;
@@ -24,27 +27,34 @@ export interface FileDialect extends Dialect {
  * Looks at the start of a file: what separates its fields, which line is the header?
  * @param text the start of the file, or all of it
  * @param whole whether it is all of it
+ * @param ways how backslashes may be used; the first that fits best is taken
  */
 export function findDialect(
   parse: typeof parseCsv,
   text: Buffer,
   whole: boolean,
   given: string | undefined,
+  ways: (Backslashes | undefined)[] = [undefined, 'kept'],
 ): FileDialect {
   const instruction = excelInstruction(text);
   const firstLine = instruction ? 2 : 1;
   const sample = sampleOf(text.subarray(instruction?.bytes ?? 0), whole);
   const delimiter = given ?? instruction?.delimiter;
-  const candidates = (delimiter ? [delimiter] : DELIMITERS).map((candidate) =>
-    examine(parse, sample, candidate, true),
+  const delimiters = delimiter ? [delimiter] : DELIMITERS;
+  const candidates = (sample.includes('\\"') ? ways : ways.slice(0, 1)).flatMap((backslashes) =>
+    delimiters.map((candidate) => examine(parse, sample, { delimiter: candidate, backslashes }, true)),
   );
   const best = candidates.reduce((one, other) => (other.score > one.score ? other : one));
-  const { records } = examine(parse, sample, best.delimiter, false);
+  const { records } = examine(parse, sample, best, false);
   const header = findHeader(records, best.width);
+  if (!delimiter && !sample.includes(NO_DELIMITER) && isProse(records, header.index)) {
+    return findDialect(parse, text, whole, NO_DELIMITER, ways);
+  }
   return {
     delimiter: best.score > 0 || delimiter ? best.delimiter : ',',
     padded: isPadded(records),
     width: best.width,
+    backslashes: best.backslashes,
     headerLine: header.line + firstLine - 1,
     titles: header.titles,
     headerDoubtful: looksLikeRow(records, header.index),
@@ -70,11 +80,25 @@ function sampleOf(text: Buffer, whole: boolean): Buffer {
   return end > 0 ? start.subarray(0, end) : start;
 }
 
+/** Whether there is one column, of text in which the delimiter stands here and there. */
+function isProse([first, ...rows]: GoodRecord[], headerIndex: number): boolean {
+  if (!first || headerIndex > 0 || widthOf(first.fields) !== 1 || first.fields.length !== 1) return false;
+  const counts = new Map<number, number>();
+  for (const { fields } of rows) counts.set(fields.length, (counts.get(fields.length) ?? 0) + 1);
+  const split = [...counts].filter(([width]) => width > 1).map(([, count]) => count);
+  return split.length > 0 && Math.max(...split) <= rows.length / 2;
+}
+
 type GoodRecord = Extract<CsvRecord, { fields: string[] }>;
 
 /** How well a delimiter fits: most records have the same number of fields, and more than one. */
-function examine(parse: typeof parseCsv, sample: Buffer, delimiter: string, strict: boolean) {
-  const splitter = new RecordSplitter(parse, { delimiter, padded: false, strict });
+function examine(
+  parse: typeof parseCsv,
+  sample: Buffer,
+  { delimiter, backslashes }: Pick<Dialect, 'delimiter' | 'backslashes'>,
+  strict: boolean,
+) {
+  const splitter = new RecordSplitter(parse, { delimiter, backslashes, padded: false, strict });
   const all = [...splitter.push(sample), ...splitter.end()];
   const records = all.filter((record): record is GoodRecord => 'fields' in record);
   const counts = new Map<number, number>();
@@ -87,7 +111,7 @@ function examine(parse: typeof parseCsv, sample: Buffer, delimiter: string, stri
   const inHeader = records[0]?.fields.length === width ? 1.2 : 1;
   const inQuotes = records.some(({ fields }) => fields.some((field) => field.startsWith('"'))) ? 0.5 : 1;
   const score = count === 0 ? 0 : (count / all.length) * (1 - 1 / width) * inHeader * inQuotes;
-  return { delimiter, width: usualWidth(records), records, score };
+  return { delimiter, backslashes, width: usualWidth(records), records, score };
 }
 
 const widthOf = (fields: string[]): number => fields.findLastIndex((field) => field.trim() !== '') + 1;

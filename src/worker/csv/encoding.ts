@@ -39,6 +39,12 @@ export interface FileEncoding {
   guessed: boolean;
 }
 
+/** The same, by the first letters of a text. */
+const OTHER_TEXTS: Array<[start: RegExp, what: string]> = [
+  [/^\s*<(!doctype|html|\?xml)\b/i, 'HTML or XML'],
+  [/^\s*(\{\s*"|\[\s*[[{])/, 'JSON'],
+];
+
 const SAMPLE_BYTES = 64 * 1024;
 const CHUNK_BYTES = 256 * 1024;
 
@@ -62,6 +68,7 @@ export async function detectEncoding(
   path: string,
   given: Encoding | undefined,
   signal: AbortSignal,
+  delimiter?: string,
 ): Promise<FileEncoding> {
   const sample = await firstBytes(path);
   if (sample.length === 0) throw new PermanentError('the file is empty');
@@ -70,11 +77,15 @@ export async function detectEncoding(
       throw new PermanentError(`this is not a CSV file: it is ${what}`);
     }
   }
+  const text = sample.toString('latin1', hasMark(sample) ? 3 : 0, 1000);
+  for (const [start, what] of OTHER_TEXTS) {
+    if (start.test(text)) throw new PermanentError(`this is not a CSV file: it is ${what}`);
+  }
   if (given)
     return { encoding: given, damaged: given !== 'utf-16le' && given !== 'utf-16be', guessed: false };
   const wide = wideEncoding(sample);
   if (wide) return { encoding: wide, damaged: false, guessed: false };
-  if (isBinary(sample)) throw new PermanentError('this is not a CSV file: it has binary content');
+  if (isBinary(sample, delimiter)) throw new PermanentError('this is not a CSV file: it has binary content');
 
   const { invalid, multibyte, line } = await checkUtf8(path, signal);
   if (invalid === 0) return { encoding: 'utf-8', damaged: false, guessed: false };
@@ -120,12 +131,15 @@ function wideEncoding(sample: Buffer): Encoding | undefined {
 }
 
 /** Text has hardly any control characters; a block of NULs that a logger has left is not enough to be binary. */
-function isBinary(sample: Buffer): boolean {
+function isBinary(sample: Buffer, delimiter: string | undefined): boolean {
   if (hasMark(sample)) return false;
   let controls = 0;
   let nuls = 0;
-  for (const byte of sample) {
+  // DOS ended a text with Ctrl-Z.
+  const text = sample.at(-1) === 0x1a ? sample.subarray(0, -1) : sample;
+  for (const byte of text) {
     if (byte === 0) nuls++;
+    else if (byte === delimiter?.charCodeAt(0)) continue;
     else if (byte < 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0d) controls++;
   }
   const printable = sample.length - nuls;

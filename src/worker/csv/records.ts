@@ -1,3 +1,4 @@
+import { findBackslashes } from './backslash.js';
 import { type FileDialect, findDialect } from './dialect.js';
 import type { Encoding, FileEncoding } from './encoding.js';
 import { type CsvRecord, RecordSplitter } from './splitter.js';
@@ -9,6 +10,8 @@ export interface CsvSource extends FileDialect {
   encoding: Encoding;
   /** What is wrong with a record whose bytes mean nothing; empty when the file has none. */
   damage: string;
+  /** Some backslashes look escaped and others do not: all but those before quotes are kept. */
+  backslashesDoubtful: boolean;
 }
 
 /** Looks at the start of a file to learn how its records are to be read. */
@@ -26,8 +29,13 @@ export async function openCsv(
     start = Buffer.concat([start, text]);
     chunks = start.length > 0 ? 1 : 0;
   }
-  const dialect = findDialect(parse, start, start.length < 200_000, delimiter);
-  return { ...dialect, path, encoding, damage: damaged ? `not ${encoding.toUpperCase()}` : '' };
+  const whole = start.length < 200_000;
+  let dialect = findDialect(parse, start, whole, delimiter);
+  const found = await findBackslashes(path, encoding, dialect.delimiter, signal);
+  if (found.backslashes !== dialect.backslashes) {
+    dialect = findDialect(parse, start, whole, delimiter ?? dialect.delimiter, [found.backslashes]);
+  }
+  return { ...dialect, ...found, path, encoding, damage: damaged ? `not ${encoding.toUpperCase()}` : '' };
 }
 
 /**

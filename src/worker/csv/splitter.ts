@@ -1,5 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import type { CsvError, Options, parse as parseCsv } from 'csv-parse/sync';
+import { type Backslashes, doubleQuotes, readWithBackslashes, unescapeField } from './backslash.js';
+import { type LineFault, readFields } from './line.js';
+import { afterLineEnd, countLines, isLineEnd, lastLineStart, lineEnd } from './line-ends.js';
 
 /** One record of a CSV file, or why it is none. `line` is where it begins. */
 export type CsvRecord =
@@ -15,6 +18,8 @@ export interface Dialect {
   strict?: boolean;
   /** How many fields a record has, where that is known. */
   width?: number | undefined;
+  /** How quotes are escaped with backslashes; absent where they are doubled. */
+  backslashes?: Backslashes | undefined;
 }
 
 /** A record may have this many bytes. */
@@ -22,7 +27,7 @@ const MAX_RECORD_BYTES = 1024 * 1024;
 /** A quote that is open for longer than this was never meant to be closed. */
 const LOOK_AHEAD_BYTES = 8 * 1024 * 1024;
 const EXCERPT_BYTES = 400;
-const [LF, CR, QUOTE] = [10, 13, 34];
+const [CR, QUOTE, BACKSLASH] = [13, 34, 92];
 
 /**
  * Cuts text into records. csv-parse does the work; this class decides how it goes on where a record is broken: only the
@@ -99,18 +104,27 @@ export class RecordSplitter {
     }
     const stop = final ? text.length : lastLineStart(text);
     // Looked at once for the whole piece: there may be a broken record in each line.
-    const traits = {
+    const piece: Piece = {
+      text,
+      doubled: this.dialect.backslashes ? doubleQuotes(text) : text,
+      stop,
       // csv-parse is faster with one kind of line end.
       options: text.includes(CR) ? this.anyEnd : this.options,
       suspicious: text.includes(0) || (this.damage !== '' && this.isDamaged(text)),
     };
     while (at < stop) {
-      const { end, error } = this.readRecords(text, at, stop, traits, records);
+      const { end, error } = this.readRecords(piece, at, records);
       at = end;
       if (!error) break;
       const unclosed = error.code === 'CSV_QUOTE_NOT_CLOSED';
       if (unclosed && !final && text.length - at < LOOK_AHEAD_BYTES) break;
-      at = this.readLine(text, at, stop, error, records);
+      at = this.readLine(piece, at, error, records);
+      // Where one line has such quotes, others have: csv-parse would have to begin anew at each.
+      while (at < stop) {
+        const next = this.tryLine(piece, at, records);
+        if (next === undefined) break;
+        at = next;
+      }
     }
     if (stop <= at && text.length - at > LOOK_AHEAD_BYTES) {
       records.push({ line: this.line, error: TOO_LONG, excerpt: excerpt(text, at) });
@@ -124,14 +138,12 @@ export class RecordSplitter {
 
   /** Reads records as RFC 4180 has them, up to the first that is broken. */
   private readRecords(
-    text: Buffer,
+    { text, doubled, stop, options, suspicious }: Piece,
     from: number,
-    stop: number,
-    { options, suspicious }: { options: Options; suspicious: boolean },
     records: CsvRecord[],
   ) {
     let end = from;
-    const error = this.attempt(text.subarray(from, stop), options, (fields, bytes) => {
+    const error = this.attempt(doubled.subarray(from, stop), options, (fields, bytes) => {
       end = this.add(text, end, from + bytes, fields, suspicious, records);
     });
     if (!error) {
@@ -176,16 +188,14 @@ export class RecordSplitter {
     this.line += countLines(text, from, start);
     const { line } = this;
     this.line += countLines(text, start, end);
-    if (fields[0]!.trim() === '' && isBlank(fields) && !text.subarray(start, end).includes(QUOTE)) {
+    if (isByteOrderMark(text, start)) fields[0] = fields[0]!.replace(/^\ufeff/, '');
+    if (isBlank(fields) && !text.subarray(start, end).includes(QUOTE)) {
       this.blank++;
       return end;
     }
-    const error =
-      end - start > MAX_RECORD_BYTES
-        ? TOO_LONG
-        : suspicious
-          ? this.faultOf(text.subarray(start, end))
-          : undefined;
+    const bytes = text.subarray(start, end);
+    let error = bytes.length > MAX_RECORD_BYTES ? TOO_LONG : suspicious ? this.faultOf(bytes) : undefined;
+    if (!error && this.dialect.backslashes && bytes.includes(BACKSLASH)) error = this.unescape(fields, bytes);
     if (error) records.push({ line, error, excerpt: excerpt(text, start, end) });
     else records.push({ line, fields });
     if (this.doubtful && fields.length === this.dialect.width) this.doubtful = false;
@@ -193,7 +203,7 @@ export class RecordSplitter {
   }
 
   private faultOf(bytes: Buffer): string | undefined {
-    if (bytes.includes(0)) return 'has a NUL character';
+    if (bytes.includes(0)) return HAS_NUL;
     return this.damage !== '' && this.isDamaged(bytes) ? this.damage : undefined;
   }
 
@@ -202,67 +212,129 @@ export class RecordSplitter {
     return this.damage === 'not UTF-8' ? !isUtf8(bytes) : bytes.includes('\ufffd');
   }
 
+  /** Makes of escaped backslashes what they mean. @returns what is wrong with the record */
+  private unescape(fields: string[], bytes: Buffer): string | undefined {
+    const { backslashes, delimiter } = this.dialect;
+    if (backslashes === 'kept') return bytes.includes('\\\\"') ? AMBIGUOUS_BACKSLASHES : undefined;
+    for (const [i, field] of fields.entries()) {
+      const text = unescapeField(field, delimiter);
+      if (text === undefined) return LONE_BACKSLASH;
+      if (text.includes('\0')) return HAS_NUL;
+      fields[i] = text;
+    }
+    return undefined;
+  }
+
   /**
-   * Reads one line by itself where the record that begins in it is broken: with spaces around its quotes, or with quotes
-   * in the middle of fields (`5" pipe`), which are text like any other. Else the line is given up.
+   * Reads one line by itself where the record that begins in it is broken, or gives the line up.
    * @returns where the next line begins
    */
-  private readLine(text: Buffer, from: number, stop: number, reason: CsvError, records: CsvRecord[]): number {
-    let start = from;
-    while (start < stop && isLineEnd(text[start])) start++;
-    const end = Math.min(afterLineEnd(text, lineEnd(text, start)), stop);
-    const line = text.subarray(start, end);
-    const fields = this.dialect.strict ? undefined : this.readLoosely(line);
-    if (fields) return this.add(text, from, end, fields, true, records);
-    this.line += countLines(text, from, start);
-    records.push({ line: this.line, error: explain(reason), excerpt: excerpt(text, start, end) });
-    this.line += countLines(text, start, end);
+  private readLine(piece: Piece, from: number, reason: CsvError, records: CsvRecord[]): number {
+    const { text, start, end, line } = this.lineAt(piece, from);
+    const fields = this.dialect.strict ? 'misplaced' : this.readLoosely(line);
+    if (typeof fields !== 'string') return this.add(text, from, end, fields, true, records);
+    this.giveUp(piece, from, explain(reason), records);
     this.doubtful =
-      !this.doubtful && this.attempt(line, this.anyEnd, () => {})?.code === 'CSV_QUOTE_NOT_CLOSED';
+      !this.doubtful &&
+      this.attempt(piece.doubled.subarray(start, end), this.anyEnd, () => {})?.code ===
+        'CSV_QUOTE_NOT_CLOSED';
     return end;
   }
 
-  private readLoosely(line: Buffer): string[] | undefined {
-    const read = (options: Options): string[] | undefined => {
-      let fields: string[] | undefined;
-      return this.attempt(line, { ...this.anyEnd, ...options }, (found) => {
-        fields = found;
-      })
-        ? undefined
-        : fields;
+  /**
+   * Reads the next line by itself.
+   * @returns where the line after it begins; `undefined` where csv-parse has to look: a quoted field may go on
+   */
+  private tryLine(piece: Piece, from: number, records: CsvRecord[]): number | undefined {
+    if (this.dialect.strict || this.doubtful) return undefined;
+    const { text, end, line } = this.lineAt(piece, from);
+    if (line.doubled === '') return undefined;
+    const { delimiter, padded } = this.dialect;
+    const read = readFields(line.doubled, { delimiter, trim: padded });
+    const fields = typeof read === 'string' ? this.readLoosely(line) : read;
+    if (fields === 'unclosed') return undefined;
+    if (fields === 'misplaced') this.giveUp(piece, from, MISPLACED, records);
+    else this.add(text, from, end, fields, piece.suspicious, records);
+    return end;
+  }
+
+  /** The next line that is not empty, without its line end. */
+  private lineAt({ text, doubled, stop }: Piece, from: number) {
+    let start = from;
+    while (start < stop && isLineEnd(text[start])) start++;
+    const end = Math.min(lineEnd(text, start), stop);
+    const line = {
+      source: text.toString('utf8', start, end),
+      doubled: '',
     };
-    const trimmed = read({ ltrim: true, rtrim: true });
-    if (trimmed) return trimmed;
+    line.doubled = doubled === text ? line.source : doubled.toString('utf8', start, end);
+    return { text, start, end: Math.min(afterLineEnd(text, end), stop), line };
+  }
+
+  private giveUp(piece: Piece, from: number, reason: string, records: CsvRecord[]): void {
+    const { text, start, end, line } = this.lineAt(piece, from);
+    this.line += countLines(text, from, start);
+    const error = reason === MISPLACED ? this.misplacedIn(line.source) : reason;
+    records.push({ line: this.line, error, excerpt: excerpt(text, start, end) });
+    this.line += countLines(text, start, end);
+  }
+
+  private misplacedIn(line: string): string {
+    if (!line.includes('\\"')) return MISPLACED;
+    const { delimiter, backslashes } = this.dialect;
+    const other = backslashes ? readFields(line, { delimiter }) : readWithBackslashes(line, delimiter);
+    if (typeof other === 'string') return MISPLACED;
+    return backslashes ? NOT_ESCAPED_HERE : NOT_DOUBLED_HERE;
+  }
+
+  /** Reads a line with spaces around its quotes, or with quotes in the middle of fields (`5" pipe`), which are text. */
+  private readLoosely({ source, doubled }: { source: string; doubled: string }): string[] | LineFault {
     const { delimiter } = this.dialect;
+    const trimmed = readFields(doubled, { delimiter, trim: true });
+    if (trimmed !== 'misplaced') return trimmed;
     // The end of a quoted field whose beginning was given up: these are no fields of a row.
-    const tail = new RegExp(`"\\s*(${delimiter.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')}|$)`).test(
-      line.toString().trimEnd(),
-    );
-    if (this.doubtful && tail) return undefined;
-    const codes = new Set<string>();
-    this.attempt(
-      line,
-      {
-        ...this.anyEnd,
-        skip_records_with_error: true,
-        on_skip: (error) => void codes.add(error?.code ?? ''),
-      },
-      () => {},
-    );
-    return codes.size === 1 && codes.has('INVALID_OPENING_QUOTE') ? read({ relax_quotes: true }) : undefined;
+    if (this.doubtful) {
+      const tail = new RegExp(`"\\s*(${delimiter.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')}|$)`);
+      if (tail.test(doubled.trimEnd())) return 'misplaced';
+    }
+    return readFields(doubled, { delimiter, loose: true, source: doubled === source ? undefined : source });
   }
 }
 
+/** What of the text is to be read at a time. */
+interface Piece {
+  text: Buffer;
+  /** The same, with `""` for each `\"` that is an escaped quote. */
+  doubled: Buffer;
+  stop: number;
+  options: Options;
+  suspicious: boolean;
+}
+
 const TOO_LONG = `longer than ${MAX_RECORD_BYTES} bytes`;
+const HAS_NUL = 'has a NUL character';
+const MISPLACED = 'a quote in the wrong place';
+const NOT_DOUBLED_HERE =
+  'a backslash before a quote, but other rows do not escape quotes that way: ambiguous';
+const NOT_ESCAPED_HERE =
+  'a quote after a backslash ends its field, but other rows escape quotes with backslashes: ambiguous';
+const AMBIGUOUS_BACKSLASHES = 'two backslashes before a quote are ambiguous';
+const LONE_BACKSLASH = 'a backslash that escapes nothing: ambiguous';
 
-const isBlank = (fields: string[]): boolean => fields.every((field) => field.trim() === '');
+/** DOS ended a text with Ctrl-Z. */
+const isBlank = (fields: string[]): boolean =>
+  fields.every((field) => field.trim() === '') || (fields.length === 1 && fields[0] === '\x1a');
 
-function explain({ code, message }: CsvError): string {
+/** Files that were put together have one before each header, which is no part of a value. */
+const isByteOrderMark = (text: Buffer, at: number): boolean =>
+  text[at] === 0xef && text[at + 1] === 0xbb && text[at + 2] === 0xbf;
+
+function explain({ code }: CsvError): string {
   if (code === 'CSV_QUOTE_NOT_CLOSED') return 'a quote is not closed';
   if (code === 'INVALID_OPENING_QUOTE' || code === 'CSV_INVALID_CLOSING_QUOTE') {
-    return 'a quote in the wrong place';
+    return MISPLACED;
   }
-  return message.split('\n')[0]!;
+  return 'cannot be read';
 }
 
 const excerpt = (text: Buffer, start: number, end = text.length): string =>
@@ -270,33 +342,3 @@ const excerpt = (text: Buffer, start: number, end = text.length): string =>
     .subarray(start, Math.min(end, start + EXCERPT_BYTES))
     .toString()
     .replace(/[\r\n]+$/, '');
-
-const isLineEnd = (byte: number | undefined): boolean => byte === LF || byte === CR;
-
-/** Where the line ends that a place is in: at its line end, or at the end of the text. */
-function lineEnd(text: Buffer, from: number): number {
-  const lf = text.indexOf(LF, from);
-  const line = lf === -1 ? text : text.subarray(0, lf);
-  const cr = line.indexOf(CR, from);
-  return cr === -1 ? line.length : cr;
-}
-
-const afterLineEnd = (text: Buffer, at: number): number =>
-  Math.min(text[at] === CR && text[at + 1] === LF ? at + 2 : at + 1, text.length);
-
-/** Where the last line begins, which may not be whole. A CR at the very end may be half of a line end. */
-function lastLineStart(text: Buffer): number {
-  const lf = text.lastIndexOf(LF);
-  const cr = text.lastIndexOf(CR, text.length - 2);
-  return text.length < 2 ? lf + 1 : Math.max(lf, cr) + 1;
-}
-
-/** How many lines end between two places, CR LF being one end. */
-function countLines(text: Buffer, from: number, to: number): number {
-  let lines = 0;
-  for (let i = from; i < to; i++) {
-    const byte = text[i];
-    if (byte === LF || (byte === CR && text[i + 1] !== LF)) lines++;
-  }
-  return lines;
-}

@@ -1,4 +1,4 @@
-import { type Column, fitted } from './columns.js';
+import { type Columns, fitted, repeatsHeader } from './columns.js';
 import type { RejectionReport } from './report.js';
 import type { CsvRecord } from './splitter.js';
 import { sqlType, toSql } from './types.js';
@@ -13,11 +13,9 @@ export interface Table {
   close(): void;
 }
 
-/** @param named a row has at least so many fields */
 export async function createTable(
   path: string,
-  columns: Column[],
-  named: number,
+  { columns, named, header }: Pick<Columns, 'columns' | 'named' | 'header'>,
   report: RejectionReport,
 ): Promise<Table> {
   const { default: Database } = await import('libsql');
@@ -35,6 +33,10 @@ export async function createTable(
       return undefined;
     }
     const { line } = record;
+    if (repeatsHeader(record.fields, header)) {
+      report.add(line, '', 'repeats the header', record.fields.join(' | '));
+      return undefined;
+    }
     const fields = fitted(record.fields, named, columns.length);
     if (!fields) {
       report.add(

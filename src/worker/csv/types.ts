@@ -14,6 +14,8 @@ const DECIMAL = /^-?(0|[1-9]\d*)?\.\d+$/;
 const SCIENTIFIC = /^-?\d(\.\d+([eE][+-]?\d{1,3})|[eE][+-]\d{1,3})$/;
 /** Digits with whatever people and programs put around them in numbers. */
 const LIKE_NUMBER = /^[+-]?\s*\d*\.?\d*([eE][+-]?\d*)?$/;
+/** What may be a thousand and more where the decimal sign is a comma: `1.234`. */
+const GROUPED = /^-?[1-9]\d{0,2}\.\d{3}$/;
 const BOOLEAN = /^(true|false|yes|no)$/i;
 /** ISO 8601 calendar dates, with or without a time. */
 const DATE =
@@ -72,8 +74,22 @@ export class ColumnStatistics {
     empty: 0,
   };
 
+  private grouped = 0;
+
   add(value: string): void {
-    this.counts[typeOf(value)]++;
+    const type = typeOf(value);
+    this.counts[type]++;
+    if (type === 'number' && GROUPED.test(value.trim())) this.grouped++;
+  }
+
+  /** Whether each decimal number may be a whole one with a point between its thousands. */
+  get isGrouped(): boolean {
+    return this.grouped > 0 && this.grouped === this.counts.number;
+  }
+
+  /** Whether some decimal number cannot be that. */
+  get hasDecimals(): boolean {
+    return this.counts.number > this.grouped;
   }
 
   /** Whether every value was empty. */
@@ -109,11 +125,11 @@ export const sqlType: Record<ColumnType, string> = {
 };
 
 /**
- * What is stored for a value; `undefined` when the value does not fit the column. An empty value is NULL. Text is stored
- * with the spaces around it.
+ * What is stored for a value; `undefined` when the value does not fit the column. An empty value is NULL, and so is `\N`,
+ * which no text would be. The word NULL may be somebody's name. Text is stored with the spaces around it.
  */
 export function toSql(value: string, type: ColumnType): string | number | null | undefined {
-  if (value === '') return null;
+  if (value === '' || value === '\\N') return null;
   if (type === 'text') return value;
   const actual = typeOf(value);
   if (actual === 'empty') return null;

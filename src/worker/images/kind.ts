@@ -21,11 +21,14 @@ export function kindOf(start: Buffer): FileKind {
   return /^ftyp(avif|avis|mif1|msf1)/.test(text.slice(4)) ? 'image' : 'other';
 }
 
-export async function fileKind(path: string): Promise<FileKind> {
+export const fileKind = async (path: string): Promise<FileKind> => kindOf(await firstBytes(path, 12));
+
+/** The first bytes of a file, or as many as there are. */
+export async function firstBytes(path: string, length: number): Promise<Buffer> {
   const file = await open(path);
   try {
-    const { bytesRead, buffer } = await file.read(Buffer.alloc(12), 0, 12, 0);
-    return kindOf(buffer.subarray(0, bytesRead));
+    const { bytesRead, buffer } = await file.read(Buffer.alloc(length), 0, length, 0);
+    return buffer.subarray(0, bytesRead);
   } finally {
     await file.close();
   }

@@ -1,4 +1,5 @@
 import { PermanentError } from '../../shared/errors.js';
+import { asVipsSystemError } from '../system-error.js';
 import { READABLE } from './kind.js';
 
 /** An image of more pixels, in all its frames, is refused: it would need some 400 MB of memory. */
@@ -13,21 +14,15 @@ const LONGEST_SIDE: Record<string, { name: string; pixels: number }> = {
   HEIF: { name: 'AVIF', pixels: 16_384 },
 };
 
-/** What libvips says when the disk cannot be read or written. The image is not to blame, and another attempt may help. */
-const DISK =
-  /no space left on device|disk quota exceeded|permission denied|read-only file system|input\/output error|too many open files|cannot allocate memory|no such file or directory|input file is missing|unable to open for (?:read|write)|write error/i;
-
 /**
  * Turns an error of sharp into one whose message may be shown to viewers: the library's own text holds the paths of
  * files on the server.
  * @returns a PermanentError if the image cannot be used or the variant cannot be made of it
  */
 export function explained(error: Error): Error {
-  const { message } = error;
-  const [disk] = DISK.exec(message) ?? [];
-  if (disk)
-    return new Error(`a file on the server could not be used: ${disk.toLowerCase()}`, { cause: error });
-  return new PermanentError(reasonOf(message), { cause: error });
+  const system = asVipsSystemError(error);
+  if (system) return system;
+  return new PermanentError(reasonOf(error.message), { cause: error });
 }
 
 function reasonOf(message: string): string {
@@ -41,15 +36,6 @@ function reasonOf(message: string): string {
     const most = pixels ? `, which takes at most ${pixels.toLocaleString('en')} pixels a side` : '';
     return `too large for ${name}${most}`;
   }
-  return `damaged (${detailOf(message)})`;
-}
-
-/** The first line that tells of the image and not of a file on the server, without the name of the part of libvips. */
-function detailOf(message: string): string {
-  const lines = message
-    .replace(/^Input (?:file|buffer) has corrupt header: */, '')
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '' && !/[/\\]|unable to write to target|^\(/.test(line));
-  return lines[0]?.replace(/^\w+: /, '') ?? 'its content cannot be read';
+  const isCut = /premature end|unexpected end|unexpected eof|truncat/i.test(message);
+  return `damaged (${isCut ? 'it is cut off' : 'its content cannot be read'})`;
 }

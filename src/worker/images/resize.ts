@@ -1,14 +1,21 @@
+import { readFile, stat } from 'node:fs/promises';
 import type sharp from 'sharp';
+import { asSystemError } from '../system-error.js';
+import { hiddenFrames } from './frames.js';
+import { firstBytes } from './kind.js';
 import { explained, MAX_PIXELS, MAX_SECONDS } from './reason.js';
 import type { Variant } from './variant.js';
 
+/** A longer sequence of AVIF images is not read into memory. */
+const MAX_SEQUENCE_BYTES = 64 * 1024 * 1024;
 const WHITE = { r: 255, g: 255, b: 255 };
 const CLEAR = { ...WHITE, alpha: 0 };
 
 /** An image as it was found. */
 export interface Source {
-  path: string;
-  /** How many images the file has: the frames of an animation, the pages of a TIFF. */
+  /** A path, or the content where libvips would not know the file. */
+  input: string | Buffer;
+  /** How many images the file has: the frames of an animation or a sequence, the pages of a TIFF. */
   frames: number;
   /** Whether it is an animation that can be kept as one. */
   animated: boolean;
@@ -41,15 +48,29 @@ function load(): Promise<typeof sharp> {
 export async function inspect(path: string): Promise<Source> {
   const library = await load();
   try {
-    const image = library(path, { limitInputPixels: MAX_PIXELS, failOn: 'error' });
+    const input = await inputOf(path);
+    const image = library(input, { limitInputPixels: MAX_PIXELS, failOn: 'error' });
     const { format, width, height, pages = 1, orientation = 1 } = await image.metadata();
     const moves = pages > 1 && (format === 'gif' || format === 'webp');
     // libvips holds the frames as one tall picture: it can neither be too large nor turned.
     const animated = moves && width * height * pages <= MAX_PIXELS && orientation === 1;
-    return { path, frames: pages, animated };
+    const frames = Math.max(pages, (await hiddenFrames(path, format)) ?? 1);
+    return { input, frames, animated };
   } catch (error) {
-    throw explained(error as Error);
+    throw asSystemError(error) ?? explained(error as Error);
   }
+}
+
+/**
+ * What sharp is given to read. libvips does not know an AVIF file by the name of a sequence, `avis`; as a rule such a file is
+ * also an AVIF image, its first frame.
+ */
+async function inputOf(path: string): Promise<string | Buffer> {
+  const start = await firstBytes(path, 12);
+  if (start.toString('latin1', 4) !== 'ftypavis' || (await stat(path)).size > MAX_SEQUENCE_BYTES) return path;
+  const content = await readFile(path);
+  content.write('avif', 8, 'latin1');
+  return content;
 }
 
 /**
@@ -61,7 +82,7 @@ export async function resize(from: Source, to: string, variant: Variant): Promis
   const { width, height, fit = 'inside', format, quality } = variant;
   const library = await load();
   const animated = from.animated && format === 'webp';
-  const image = library(from.path, { limitInputPixels: MAX_PIXELS, failOn: 'error', animated })
+  const image = library(from.input, { limitInputPixels: MAX_PIXELS, failOn: 'error', animated })
     .timeout({ seconds: MAX_SECONDS })
     .autoOrient();
   if (width || height) {

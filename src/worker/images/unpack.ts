@@ -2,8 +2,9 @@ import { createWriteStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { HeadwayError } from '../../shared/errors.js';
 import type { JobContext } from '../../shared/job.js';
+import { asSystemError } from '../system-error.js';
 import { fileKind, READABLE } from './kind.js';
-import { openZip, type ZipItem } from './zip.js';
+import { entryFault, openZip, type ZipItem } from './zip.js';
 
 /** Of a name in a zip, which may have 65,535 bytes, this much is shown. */
 const MAX_NAME = 150;
@@ -79,8 +80,10 @@ async function take(
     return { reason: `not an image that can be read (${READABLE})` };
   } catch (error) {
     signal.throwIfAborted();
+    if (error instanceof HeadwayError) throw error;
     // Of the disk: no fault of the image.
-    if (error instanceof HeadwayError || (error as NodeJS.ErrnoException).syscall) throw error;
-    return { reason: `cannot be unpacked: ${(error as Error).message}` };
+    const system = asSystemError(error);
+    if (system) throw system;
+    return { reason: `cannot be unpacked: ${entryFault(error as Error)}` };
   }
 }

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { Entry, ZipFile } from 'yauzl';
 import { PermanentError } from '../../shared/errors.js';
+import { asSystemError } from '../system-error.js';
 import { openExtent } from './zip-reader.js';
 
 /** What a zip may hold. Sizes in bytes, unpacked. */
@@ -27,7 +28,8 @@ export interface OpenZip {
 /**
  * Reads the directory of a zip, which may have other bytes before and after it. Folders and hidden files (`.name`,
  * `__MACOSX`) are left out.
- * @throws PermanentError for what is no zip, has too many files, or would be too large when it is unpacked
+ * @throws PermanentError for what is no zip, has too many files, or would be too large when it is unpacked; another
+ * Error when the disk cannot be read
  */
 export async function openZip(path: string): Promise<OpenZip> {
   const yauzl = await import('yauzl');
@@ -56,7 +58,21 @@ export async function openZip(path: string): Promise<OpenZip> {
 
 function unreadable(error: unknown): never {
   if (error instanceof PermanentError) throw error;
-  throw new PermanentError(`the zip cannot be read: ${(error as Error).message}`, { cause: error });
+  const reason = zipFault((error as Error).message);
+  throw asSystemError(error) ?? new PermanentError(`the zip cannot be read: ${reason}`, { cause: error });
+}
+
+/** What yauzl found in a zip, in our own words: its texts are for programmers. */
+function zipFault(message: string): string {
+  if (/multi-disk/.test(message)) return 'it is one part of several';
+  if (/encrypt/.test(message)) return 'its directory is encrypted';
+  return 'its directory is damaged';
+}
+
+/** Why an entry cannot be unpacked, by an error of yauzl or zlib. */
+export function entryFault(error: Error): string {
+  if (/bytes in the stream/.test(error.message)) return 'it is not as long as the zip says';
+  return 'its content is damaged';
 }
 
 const tooMany = (count: number, most: number): PermanentError =>

@@ -40,16 +40,23 @@ export default defineJob({
   stages: { detect: 1, import: 2 },
   async run({ file, delimiter, encoding: given, header, allowEmpty }, ctx) {
     const upload = await ctx.files.open(file);
-    const encoding = await detectEncoding(upload.path, given, ctx.signal);
+    const encoding = await detectEncoding(upload.path, given, ctx.signal, delimiter);
     const source = await openCsv(upload.path, encoding, delimiter, ctx.signal);
     const hasHeader = header !== 'none';
 
     ctx.stage('detect');
-    const { columns, named, rows } = await detectColumns(
+    const {
+      columns,
+      named,
+      rows,
+      header: names,
+      grouped,
+    } = await detectColumns(
       readRecords(source, ctx.signal, (bytes) =>
         ctx.progress({ current: bytes, total: upload.size, unit: 'bytes', message: 'Reading the columns' }),
       ),
       hasHeader,
+      source.delimiter,
     );
     ctx.log(
       `${rows} rows, ${columns.length} columns: ${columns.map(({ name, type }) => `${name} (${type})`).join(', ')}`.slice(
@@ -67,7 +74,7 @@ export default defineJob({
     const report = await ctx.files.create(`${stem}-rejected.csv`, async (reportPath) => {
       const rejections = new RejectionReport(reportPath);
       database = await ctx.files.create(`${stem}.sqlite`, async (path) => {
-        const table = await createTable(path, columns, named, rejections);
+        const table = await createTable(path, { columns, named, header: names }, rejections);
         try {
           let isHeader = hasHeader;
           const batches = readRecords(source, ctx.signal, undefined, (count) => {
@@ -107,6 +114,7 @@ export default defineJob({
       rejected: counts.rejected,
       reasons,
       blank,
+      grouped,
     });
     return { rows, ...counts, columns, warnings, database: database!, report };
   },

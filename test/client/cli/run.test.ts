@@ -72,11 +72,26 @@ describe('headway run', () => {
     const { code, stdout, stderr } = await user.run(args);
     expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
     expect(stderr).toContain('100%  upload  38 B of 38 B');
+    expect(stderr).toContain('\nWarning: 1 of 3 rows rejected: 1 × not of type integer\n');
     const saved = readdirSync(join(user.home, 'out'));
     const result = JSON.parse(readFileSync(join(user.home, 'out', 'result.json'), 'utf8'));
     expect(result).toMatchObject({ rows: 3, imported: 2, rejected: 1 });
     expect(saved.sort()).toEqual(['result.json', result.database.name, result.report.name].sort());
     expect(readFileSync(join(user.home, 'out', result.report.name), 'utf8')).toContain('unknown');
+  });
+
+  it('fails when no row of a file could be imported, unless that is allowed', async () => {
+    writeFileSync(join(user.home, 'ragged.csv'), 'a,b,c\n1,2\n3,4\n');
+    const args = ['run', 'csv-import', '-f', 'ragged.csv', '-d'];
+    const failed = await user.run([...args, '{"delimiter":","}']);
+    expect(failed.code).toBe(1);
+    expect(failed.stderr).toMatch(
+      /\nFailed: no row was imported: all 2 were rejected \(2 × 2 fields instead of 3\)/,
+    );
+    const allowed = await user.run([...args, '{"delimiter":",","allowEmpty":true}']);
+    expect(allowed.code).toBe(0);
+    expect(allowed.stderr).toContain('\nWarning: 2 of 2 rows rejected: 2 × 2 fields instead of 3\n');
+    expect(JSON.parse(allowed.stdout)).toMatchObject({ rows: 2, imported: 0, rejected: 2 });
   });
 
   it('takes a file from standard input and data from a file', async () => {

@@ -105,6 +105,36 @@ describe('openZip', () => {
     await expect(read(zip, zip)).rejects.toThrow('more than one zip');
   });
 
+  it.each<[string, (directory: Buffer) => void, string]>([
+    ['a broken signature', (directory) => directory.write('XX'), 'its directory is damaged'],
+    [
+      'extra fields that are cut off',
+      (directory) => directory.writeUInt16LE(0xffff, 30),
+      'its directory is damaged',
+    ],
+    [
+      'a strongly encrypted entry',
+      (directory) => directory.writeUInt16LE(0x41, 8),
+      'its directory is encrypted',
+    ],
+  ])('says of %s what is wrong in its own words, for good', async (_what, change, reason) => {
+    const broken = Buffer.from(zip);
+    // Of the second entry: without the first there would be no zip.
+    change(broken.subarray(broken.lastIndexOf('PK\x01\x02', undefined, 'latin1')));
+    await expect(read(broken)).rejects.toMatchObject({
+      permanent: true,
+      message: `the zip cannot be read: ${reason}`,
+    });
+  });
+
+  it('does not take a disk that cannot be read for a zip that is none', async () => {
+    for (const gone of [join(folder, 'gone'), folder]) {
+      const error = await openZip(gone).catch((thrown) => thrown);
+      expect(error.message).toMatch(/^a file on the server could not be used: (it is not there|EISDIR)$/);
+      expect(error).not.toHaveProperty('permanent');
+    }
+  });
+
   it.each([
     ['nothing', ''],
     ['an end alone', `before${END}${'\0'.repeat(18)}`],

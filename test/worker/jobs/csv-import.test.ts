@@ -118,6 +118,9 @@ describe('csv-import', () => {
   it.each([
     ['an empty file', '', /the file is empty/],
     ['a picture', Buffer.from([0x89, 0x50, 0x4e, 0x47, 0, 0, 0, 1]), /not a CSV file/],
+    ['a page', '\ufeff\n<!DOCTYPE html>\n<html><body>Sign in</body></html>\n', /HTML or XML/],
+    ['an XML file', '<?xml version="1.0"?>\n<r><a>1</a></r>\n', /HTML or XML/],
+    ['JSON', '[\n  {\n    "a": 1,\n    "b": 2\n  }\n]\n', /it is JSON/],
     ['a workbook', Buffer.from('PK\x03\x04rest'), /Excel workbook/],
     [
       'too many columns',
