@@ -37,7 +37,7 @@ describe('the queue of webhooks', () => {
     };
     const store = createWebhookStore(redis, prefix, 60_000);
     const openQueue = createQueues(redis, queuePrefix, () => {});
-    const { beforeTelling } = createWebhookQueue({ redis, prefix, openQueue, store });
+    const { beforeTelling } = createWebhookQueue({ redis, prefix, openQueue, store, basePath: '' });
     const lifecycle = createLifecycle({
       redis,
       prefix,
