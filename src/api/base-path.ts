@@ -7,8 +7,8 @@ const basePaths = new WeakMap<IncomingMessage, string>();
 export const basePath = (req: IncomingMessage): string => basePaths.get(req) ?? '';
 
 /**
- * Has to come before whatever reads the path of a request. Some proxies take the base path off and some leave it, so it is
- * taken off here where it is still there.
+ * Has to come before whatever reads the path of a request. Some proxies take the base path off and some leave it, and a
+ * client that joins the service's address and a link has it twice: it is taken off as often as it is there.
  * @param publicPath the path of `PUBLIC_URL`
  */
 export function takeBasePath(publicPath: string): RequestHandler {
@@ -22,9 +22,11 @@ export function takeBasePath(publicPath: string): RequestHandler {
 /** The target of a request (RFC 9112, section 3.2) without the base path; others as they are. */
 export function withoutBasePath(target: string, base: string): string {
   const start = /^https?:\/\/[^/?#]*/i.exec(target)?.[0].length ?? 0;
-  if (base === '' || !target.startsWith(base, start)) return target;
-  const rest = target.slice(start + base.length);
-  if (!/^([/?#]|$)/.test(rest)) return target;
+  let rest = target.slice(start);
+  while (base !== '' && rest.startsWith(base) && /^([/?#]|$)/.test(rest.slice(base.length))) {
+    rest = rest.slice(base.length);
+  }
+  if (rest.length === target.length - start) return target;
   return `${target.slice(0, start)}${rest.startsWith('/') ? '' : '/'}${rest}`;
 }
 
