@@ -10,7 +10,7 @@ import { refuseCrossSite } from './auth/cross-site.js';
 import { basePath, takeBasePath } from './base-path.js';
 import { BOARD_PATH, boardRoutes } from './board.js';
 import { jsonBody } from './json-body.js';
-import { openPage } from './pages.js';
+import { pageFiles } from './pages.js';
 import { methods, problemHandler } from './problem.js';
 import { requestLog } from './request-log.js';
 import { batchRoutes } from './routes/batch.js';
@@ -50,10 +50,7 @@ const client = fileURLToPath(
   new URL(import.meta.url.endsWith('.ts') ? '../../dist/client' : '../client', import.meta.url),
 );
 
-/** The module of the client that says where the service is for a client that is given no `url`. */
-const DEFAULT_URL_FILE = 'default-url.js';
-
-/** A client that was loaded from here is of this service. */
+/** In place of the client's own module: a client that was loaded from here is of this service unless it is given a `url`. */
 function sendDefaultUrl(req: Request, res: Response): void {
   const url = JSON.stringify(`${basePath(req)}/`);
   res.set('Cache-Control', 'no-cache').type('js').send(`export const DEFAULT_URL = ${url};\n`);
@@ -116,13 +113,12 @@ export function createApp(options: AppOptions): Express {
   app.use('/v1/definitions', definitionRoutes(options));
   app.use(BOARD_PATH, boardRoutes(options));
   app.use(dashboardRoutes({ ...options, page: embedded ? undefined : page }));
-  app.get(`/client/${DEFAULT_URL_FILE}`, sendDefaultUrl);
+  app.use('/client/default-url.js', methods('GET'), sendDefaultUrl);
   app.use('/client', express.static(client, FILES_ONLY));
   app.use(referenceRoutes({ registry: options.registry, page: embedded ? undefined : page }));
   if (!embedded) {
     if (page) {
-      app.get(['/', '/index.html'], openPage(page, 'index.html'));
-      app.use(express.static(page, FILES_ONLY));
+      app.use(pageFiles(page), express.static(page, FILES_ONLY));
     }
     app.all('/', methods('GET'));
     app.use((req) => {

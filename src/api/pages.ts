@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Request, Response } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import { basePath } from './base-path.js';
 
 /** Answers with one of the built pages. */
@@ -17,6 +17,18 @@ export function openPage(root: string, file: string): PageSender {
     const html = atBasePath(await readFile(path, 'utf8'), basePath(req));
     const etag = `"${createHash('sha256').update(html).digest('base64url')}"`;
     res.set({ ETag: etag, 'Cache-Control': 'public, max-age=0' }).type('html').send(html);
+  };
+}
+
+/** The pages by the paths of their files, for whoever asks for these, and `/`. They have to come before the other files. */
+export function pageFiles(root: string): RequestHandler {
+  const pages = new Map(
+    ['index.html', 'dashboard.html', 'docs/index.html'].map((file) => [`/${file}`, openPage(root, file)]),
+  );
+  pages.set('/', pages.get('/index.html')!);
+  return (req, res, next) => {
+    const send = req.method === 'GET' || req.method === 'HEAD' ? pages.get(req.path) : undefined;
+    return send ? send(req, res) : next();
   };
 }
 

@@ -177,21 +177,26 @@ describe('a service that a proxy shows below a path', () => {
       ]);
     });
 
-    it.each(['/', '/index.html', '/dashboard', '/dashboard/jobs/steps.a', '/docs', '/docs/'])(
-      'has all that the page %s loads and links to',
-      async (path) => {
-        const page = await fetch(at(`${BASE}${path}`));
-        expect(page.status).toBe(200);
-        const html = await page.text();
-        expect(html).toContain(`name="headway-root" content="${BASE}/"`);
-        const addresses = addressesIn(html);
-        expect(addresses.length).toBeGreaterThan(3);
-        for (const address of new Set(addresses)) {
-          expect(address).toMatch(/^\/headway\//);
-          expect([address, (await fetch(at(address))).status]).toEqual([address, 200]);
-        }
-      },
-    );
+    it.each([
+      '/',
+      '/index.html',
+      '/dashboard',
+      '/dashboard.html',
+      '/dashboard/jobs/steps.a',
+      '/docs',
+      '/docs/',
+    ])('has all that the page %s loads and links to', async (path) => {
+      const page = await fetch(at(`${BASE}${path}`));
+      expect(page.status).toBe(200);
+      const html = await page.text();
+      expect(html).toContain(`name="headway-root" content="${BASE}/"`);
+      const addresses = addressesIn(html);
+      expect(addresses.length).toBeGreaterThan(3);
+      for (const address of new Set(addresses)) {
+        expect(address).toMatch(/^\/headway\//);
+        expect([address, (await fetch(at(address))).status]).toEqual([address, 200]);
+      }
+    });
 
     it('has a board whose links are relative to its place', async () => {
       const headers = { Authorization: `Bearer ${ADMIN_TOKEN}` };

@@ -34,7 +34,7 @@ export function dashboardRoutes({
   const router = Router();
   router.route('/v1/dashboard/events').all(methods('GET')).get(streams.handler(watch));
   const showPage = page === undefined ? notBuilt : openPage(page, 'dashboard.html');
-  router.route(['/dashboard', '/dashboard.html']).all(methods('GET')).get(showPage);
+  router.route('/dashboard').all(methods('GET')).get(showPage);
   router.route('/dashboard/jobs/:id').all(methods('GET')).get(showPage);
   router.route('/dashboard/sign-in').all(methods('GET')).get(signIn);
   router.route('/dashboard/sign-out').all(methods('POST')).post(signOut);

@@ -26,10 +26,7 @@ export function referenceRoutes({ registry, page }: ReferenceRoutesOptions): Rou
     .all(methods('GET'))
     .get(served(async (base) => asyncApiDocument(await schemasOf(registry), base)));
   if (page) {
-    router
-      .route(['/docs', '/docs/index.html'])
-      .all(methods('GET'))
-      .get(allowInlineStyles, openPage(page, 'docs/index.html'));
+    router.route('/docs').all(methods('GET')).get(allowInlineStyles, openPage(page, 'docs/index.html'));
   }
   return router;
 }
