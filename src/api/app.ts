@@ -1,13 +1,16 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import cors from 'cors';
-import express, { type Express } from 'express';
+import express, { type Express, type Request, type Response } from 'express';
 import helmet from 'helmet';
 import { HeadwayError } from '../shared/errors.js';
 import type { Logger } from '../shared/log.js';
+import { basePathOf } from '../shared/public-url.js';
 import { refuseCrossSite } from './auth/cross-site.js';
+import { basePath, takeBasePath } from './base-path.js';
 import { BOARD_PATH, boardRoutes } from './board.js';
 import { jsonBody } from './json-body.js';
+import { pageFiles } from './pages.js';
 import { methods, problemHandler } from './problem.js';
 import { requestLog } from './request-log.js';
 import { batchRoutes } from './routes/batch.js';
@@ -39,10 +42,19 @@ const page = ['../web', '../../dist/web']
   .map((path) => fileURLToPath(new URL(path, import.meta.url)))
   .find((path) => existsSync(`${path}/index.html`));
 
+/** A redirect to a folder would not know the base path. */
+const FILES_ONLY = { index: false, redirect: false };
+
 /** The client as pages can load it, without a build of their own. */
 const client = fileURLToPath(
   new URL(import.meta.url.endsWith('.ts') ? '../../dist/client' : '../client', import.meta.url),
 );
+
+/** In place of the client's own module: a client that was loaded from here is of this service unless it is given a `url`. */
+function sendDefaultUrl(req: Request, res: Response): void {
+  const url = JSON.stringify(`${basePath(req)}/`);
+  res.set('Cache-Control', 'no-cache').type('js').send(`export const DEFAULT_URL = ${url};\n`);
+}
 
 /** The Express application: every route of the API, and the page. */
 export function createApp(options: AppOptions): Express {
@@ -53,6 +65,7 @@ export function createApp(options: AppOptions): Express {
   app.set('query parser', 'simple');
   app.set('etag', false);
   app.set('trust proxy', config.TRUST_PROXY !== 'none' && config.TRUST_PROXY);
+  app.use(takeBasePath(basePathOf(config.PUBLIC_URL)));
   app.use(healthRoutes(options));
   app.use(requestLog(log));
   app.use(
@@ -87,7 +100,9 @@ export function createApp(options: AppOptions): Express {
       maxAge: 600,
     }),
   );
-  app.use(refuseCrossSite(origins));
+  // A proxy may have put another host in the place of the one that the browser asked.
+  const own = config.PUBLIC_URL ? [new URL(config.PUBLIC_URL).origin] : [];
+  app.use(refuseCrossSite([...own, ...origins]));
   app.use('/v1/files', filesRoutes({ store, config, stopping }));
   app.use('/v1/jobs', jsonBody(config.BODY_MAX_BYTES), jobRoutes(options));
   app.use('/v1/jobs\\:batch', jsonBody(config.BODY_MAX_BYTES), batchRoutes(options));
@@ -98,10 +113,13 @@ export function createApp(options: AppOptions): Express {
   app.use('/v1/definitions', definitionRoutes(options));
   app.use(BOARD_PATH, boardRoutes(options));
   app.use(dashboardRoutes({ ...options, page: embedded ? undefined : page }));
-  app.use('/client', express.static(client, { index: false }));
+  app.use('/client/default-url.js', methods('GET'), sendDefaultUrl);
+  app.use('/client', express.static(client, FILES_ONLY));
   app.use(referenceRoutes({ registry: options.registry, page: embedded ? undefined : page }));
   if (!embedded) {
-    if (page) app.use(express.static(page, { index: 'index.html' }));
+    if (page) {
+      app.use(pageFiles(page), express.static(page, FILES_ONLY));
+    }
     app.all('/', methods('GET'));
     app.use((req) => {
       throw new HeadwayError('not-found', `There is nothing at ${req.path.slice(0, 200)}.`);

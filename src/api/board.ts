@@ -5,6 +5,7 @@ import { type Request, type Response, Router } from 'express';
 import { HeadwayError } from '../shared/errors.js';
 import type { OpenQueue, QueuePlan } from '../shared/queues.js';
 import type { Access } from './auth/access.js';
+import { basePath } from './base-path.js';
 import { allowInlineStyles } from './inline-styles.js';
 
 /** Where the board is. */
@@ -21,9 +22,14 @@ export interface BoardOptions {
   access: Access;
 }
 
+/** What the page of the board is made of, and what Express adds: the locals of its response. */
+interface BoardParams {
+  _locals: object;
+}
+
 /** Bull Board: all queues, for an admin. */
 export function boardRoutes({ openQueue, plan, access }: BoardOptions): Router {
-  const server = new ExpressAdapter().setBasePath(BOARD_PATH);
+  const server = new ExpressAdapter();
   createBullBoard({
     queues: plan.names.map((name) => new BullMQAdapter(openQueue(name))),
     serverAdapter: server,
@@ -32,13 +38,13 @@ export function boardRoutes({ openQueue, plan, access }: BoardOptions): Router {
   const board = server.getRouter();
   board.disable('x-powered-by');
   const render = board.render.bind(board);
-  board.render = (name: string, params: object, done: (error: Error | null, html?: string) => void) =>
-    render(name, params, (error: Error | null, html?: string) =>
+  board.render = (name: string, params: BoardParams, done: (error: Error | null, html?: string) => void) =>
+    render(name, { ...params, ...params._locals }, (error: Error | null, html?: string) =>
       done(error, html?.replace(FOREIGN_STYLESHEET, '')),
     );
 
   const router = Router();
-  router.use(requireAdmin, allowOwnBase, allowInlineStyles, board);
+  router.use(requireAdmin, allowOwnBase, allowInlineStyles, atBasePath, board);
   return router;
 
   async function requireAdmin(req: Request, res: Response, next: () => void): Promise<void> {
@@ -56,6 +62,12 @@ export async function requireBoardAdmin(access: Access, req: Request, res: Respo
     if (error instanceof HeadwayError && error.status === 401) res.set('WWW-Authenticate', CHALLENGE);
     throw error;
   });
+}
+
+/** The board has one base for all requests, where each may come by a path of its own. */
+function atBasePath(req: Request, res: Response, next: () => void): void {
+  res.locals.basePath = `${basePath(req)}${BOARD_PATH}/`;
+  next();
 }
 
 /** The board names its own address as the base of the page's links. */

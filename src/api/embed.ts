@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Express, Request, Response } from 'express';
+import { withoutBasePath } from './base-path.js';
 
 /** What Express, in any version, and others like it call for a request. */
 export type Handler = (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => void;
@@ -14,10 +15,11 @@ export const isOurs = (url: string): boolean => OURS.test(url);
  * Our application as a part of somebody else's. It is not mounted as an application: what is ours (headers, the refusal of
  * what comes from other sites, preflights) must not touch requests that are theirs, and theirs may be another version of
  * Express, whose `req` and `res` would take the place of ours.
+ * @param publicPath the path of `PUBLIC_URL`, which a proxy may have left in the request
  */
-export function embed(app: Express): Handler {
+export function embed(app: Express, publicPath: string): Handler {
   return (req, res, next) => {
-    if (!isOurs(req.url ?? '')) return next();
+    if (!isOurs(withoutBasePath(req.url ?? '', publicPath))) return next();
     const own = req as unknown as Request;
     trustAs(app, own.app as Express | undefined);
     const giveBack = remember(own, res);
@@ -39,11 +41,13 @@ function trustAs(app: Express, parent: Express | undefined): void {
 /** @returns makes a request what it was before it came to us, but for what was read of it */
 function remember(req: Request, res: ServerResponse): () => void {
   const [asRequest, asResponse] = [Object.getPrototypeOf(req), Object.getPrototypeOf(res)];
+  const { url } = req;
   const query = Object.getOwnPropertyDescriptor(req, 'query');
   const headers = new Map(res.getHeaderNames().map((name) => [name, res.getHeader(name)!]));
   return () => {
     Object.setPrototypeOf(req, asRequest);
     Object.setPrototypeOf(res, asResponse);
+    req.url = url;
     if (query) Object.defineProperty(req, 'query', query);
     for (const name of res.getHeaderNames()) if (!headers.has(name)) res.removeHeader(name);
     for (const [name, value] of headers) res.setHeader(name, value);

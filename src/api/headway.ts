@@ -1,5 +1,6 @@
 import type { Authorize } from '../shared/authorize.js';
 import { createLogger } from '../shared/log.js';
+import { basePathOf } from '../shared/public-url.js';
 import { registryOf } from '../shared/registry.js';
 import { type LibraryOptions, librarySettings } from '../shared/settings.js';
 import { embed, type Handler } from './embed.js';
@@ -17,8 +18,9 @@ export interface HeadwayOptions extends LibraryOptions {
 /** Headway's API as a part of somebody's Express application. */
 export interface Headway {
   /**
-   * All routes, under the paths of PROTOCOL.md: `app.use(headway.router)`, before a body parser and not under a path. What
-   * is not ours is left to the application, as it was. Express 5 or 4, or what calls a handler as they do.
+   * All routes, under the paths of PROTOCOL.md: `app.use(headway.router)`, before a body parser; or below a path, which is
+   * then in all links: `app.use('/headway', headway.router)`. What is not ours is left to the application, as it was.
+   * Express 5 or 4, or what calls a handler as they do.
    */
   router: Handler;
   /** Ends all streams and lets go of Redis. */
@@ -35,7 +37,7 @@ export async function createHeadway(options: HeadwayOptions): Promise<Headway> {
   const log = createLogger(config, 'headway');
   const service = await openService({ config, registry, authorize: options.authorize, embedded: true, log });
   return {
-    router: embed(service.app),
+    router: embed(service.app, basePathOf(config.PUBLIC_URL)),
     async close() {
       service.retire();
       await service.close();

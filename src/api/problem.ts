@@ -2,6 +2,7 @@ import type { ErrorRequestHandler, RequestHandler } from 'express';
 import { type ErrorCode, HeadwayError } from '../shared/errors.js';
 import type { Logger } from '../shared/log.js';
 import { isRedisFault } from '../shared/redis/faults.js';
+import { basePath } from './base-path.js';
 
 /** Errors of Express's body parser, by their `type`. */
 const bodyErrors: Record<string, [ErrorCode, string]> = {
@@ -28,7 +29,7 @@ export function problemHandler(log: Logger): ErrorRequestHandler {
     res
       .status(error.status)
       .type('application/problem+json')
-      .send(JSON.stringify(error.toProblem(req.path)));
+      .send(JSON.stringify(error.toProblem(basePath(req) + req.path)));
   };
 }
 

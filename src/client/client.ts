@@ -94,9 +94,9 @@ export function createClient<J extends Jobs = JobMap>(options: ClientOptions = {
         );
         firsts.set(service, succeeded);
       }
-      const { id, token, deduplicated } = await (await answer).json();
+      const { id, token, deduplicated, links } = await (await answer).json();
       const watch = { token, signal, ...Object.fromEntries(listeners) };
-      return new Job(options, pool, id, watch, { name, deduplicated });
+      return new Job(options, pool, id, watch, { name, deduplicated, links });
     },
 
     /** Watches a job, by its id or a link to it. @throws TypeError for a link to another service, or none at all */

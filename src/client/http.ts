@@ -1,11 +1,15 @@
 import { backoff, pause } from './backoff.js';
+import { DEFAULT_URL } from './default-url.js';
 import { isPassing, ProblemError, problemOf, unreachable } from './errors.js';
 
 /** A value, or what gives it each time it is needed. */
 export type Given<T> = T | (() => T | Promise<T>);
 
 export interface ServiceOptions {
-  /** Where the service is: its root, also below a path. In a browser: `/` unless given. */
+  /**
+   * Where the service is: its root, also below a path. In a browser unless given: where this code was loaded from, if that
+   * is the service, else `/`.
+   */
   url?: string | undefined;
   /** Of a signed-in user (a JWT) or an admin; sent as `Authorization: Bearer`. A function is asked for each connection. */
   token?: Given<string | undefined> | undefined;
@@ -41,12 +45,21 @@ export type RetryListener = (error: ProblemError, inMs: number) => void;
 const UNANSWERED_TRIES = 3;
 
 /** The service as its own address has it: with a slash at the end. @throws TypeError outside of a browser, where it has to be given */
-export function baseOf({ url = '/' }: ServiceOptions): string {
+export function baseOf({ url = DEFAULT_URL }: ServiceOptions): string {
   const page = (globalThis as { location?: { href: string } }).location?.href;
   try {
     return new URL(url, page).href.replace(/\/*$/, '/');
   } catch {
     throw new TypeError(`createClient needs the url of the service, like http://127.0.0.1:3000, not ${url}`);
+  }
+}
+
+/** The path of the service, with a slash at its end: `/` where its address is not known. */
+export function rootOf(service: ServiceOptions): string {
+  try {
+    return new URL(baseOf(service)).pathname;
+  } catch {
+    return '/';
   }
 }
 

@@ -1,5 +1,5 @@
 import { JobCancelledError, JobFailedError, type ProblemError } from './errors.js';
-import { call, type ServiceOptions } from './http.js';
+import { call, rootOf, type ServiceOptions } from './http.js';
 import type { Status } from './stream.js';
 import { isTerminal, type Pool, problemOfId, type Topic } from './topic.js';
 import type { JobEvent, JobLinks, JobState, JobView, Progress } from './types.js';
@@ -45,11 +45,16 @@ export class Job<R = unknown> implements AsyncIterable<JobEvent<R>> {
     private readonly pool: Pool,
     readonly id: string,
     private readonly options: WatchJobOptions<R> = {},
-    /** As the 202 said: its kind, and that it is another one with the same deduplication key. */
-    readonly started: { name?: string; deduplicated?: boolean } = {},
+    /** As the 202 said: its kind, its links, and that it is another one with the same deduplication key. */
+    readonly started: { name?: string; deduplicated?: boolean; links?: JobLinks } = {},
   ) {
-    const self = `/v1/jobs/${id}`;
-    this.links = { self, events: `${self}/events`, cancel: `${self}/cancel`, result: `${self}/result` };
+    const self = `${rootOf(service)}v1/jobs/${id}`;
+    this.links = started.links ?? {
+      self,
+      events: `${self}/events`,
+      cancel: `${self}/cancel`,
+      result: `${self}/result`,
+    };
     if (Object.keys(options).some((key) => key.startsWith('on'))) this.watch(options);
   }
 

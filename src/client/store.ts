@@ -23,12 +23,18 @@ export interface Store<T> {
 // biome-ignore lint/suspicious/noExplicitAny: the types of jobs are of no matter here
 export type AnyClient = Client<any>;
 
-let common: AnyClient | undefined;
+/** Clients by the address of their service; that of the page's own service by an empty one. */
+const clients = new Map<string, AnyClient>();
 
-/** The client of those who were given none: for the service that the page comes from. */
-export function defaultClient(): AnyClient {
-  common ??= createClient();
-  return common;
+/**
+ * The client of those who were given none.
+ * @param link of a job: one with an address or a path before `/v1/jobs` names its service
+ */
+export function defaultClient(link = ''): AnyClient {
+  const url = /^([^?#]+?)\/+v1\/jobs\//.exec(link)?.[1] ?? '';
+  const client = clients.get(url) ?? createClient(url ? { url } : {});
+  clients.set(url, client);
+  return client;
 }
 
 /**
@@ -78,11 +84,13 @@ export interface JobStore<R = unknown> extends Store<WatchedJob<R>> {
  * @param onEvent hears of each event before the job is what that makes of it
  */
 export function createJobStore<R = unknown>(
-  client: AnyClient,
+  given: AnyClient,
   reference: JobReference | undefined,
   token?: string,
   onEvent?: (event: JobEvent<R>) => void,
 ): JobStore<R> {
+  const client =
+    given === defaultClient() && typeof reference === 'string' ? defaultClient(reference) : given;
   let lastEventId: string | undefined;
   let over = false;
   let follow: (() => void) | undefined;

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { normalPublicUrl, publicUrlMistake } from './public-url.js';
 import { isWebhookSecret, SECRET_FORM } from './webhooks/secret.js';
 import { hostPatterns } from './webhooks/target.js';
 
@@ -201,6 +202,17 @@ export const configSchema = z.object({
     .default('')
     .describe(
       'Origins whose pages may use the API with credentials, with commas between. Empty: only pages of its own origin.',
+    ),
+  PUBLIC_URL: z
+    .string()
+    .superRefine((text, context) => {
+      const mistake = text === '' ? undefined : publicUrlMistake(text);
+      if (mistake) context.addIssue(mistake);
+    })
+    .transform(normalPublicUrl)
+    .default('')
+    .describe(
+      'Address of the service as clients see it, where a proxy serves it below a path: `https://example.org/headway`. Links, cookies and pages get that path, and requests are answered with it and without it. The same for every API process and worker. Empty: the service is at `/`.',
     ),
   TRUST_PROXY: z
     .string()

@@ -12,6 +12,7 @@ import { createLifecycle, type Lifecycle } from './lifecycle/reconcile.js';
 import { createSnapshotReader, type SnapshotReader, withCensus } from './lifecycle/snapshot.js';
 import { createWorkerCensus, type WorkerCensus } from './lifecycle/worker-census.js';
 import type { Logger } from './log.js';
+import { basePathOf } from './public-url.js';
 import { createQueues } from './queues.js';
 import { agreeOnRun } from './redis/server-run.js';
 import { type ConnectionRole, checkRedis, connectRedis, type RedisServer, waitUntilReady } from './redis.js';
@@ -104,7 +105,13 @@ export async function connectHeadway(
   const openQueue = createQueues(redis, queuePrefix, (error) =>
     log.debug({ err: error }, 'a queue met an error'),
   );
-  const { beforeTelling } = createWebhookQueue({ redis, prefix, openQueue, store: webhooks });
+  const { beforeTelling } = createWebhookQueue({
+    redis,
+    prefix,
+    openQueue,
+    store: webhooks,
+    basePath: basePathOf(config.PUBLIC_URL),
+  });
   const keep = createKeepTimes(config, registry);
   const outcomes = createOutcomeCounter(redis, prefix);
   const trackJob = counted(createTracker({ redis, queuePrefix, keep }));

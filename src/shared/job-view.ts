@@ -4,16 +4,22 @@ import { errorOf } from './lifecycle/events.js';
 import { isOurs, plainProgress } from './lifecycle/plain-progress.js';
 import { isFinished, type JobSnapshot } from './lifecycle/snapshot.js';
 
-/** Where a job's resources are, relative to the service. */
-export const jobLinks = (id: string) => ({
-  self: `/v1/jobs/${id}`,
-  events: `/v1/jobs/${id}/events`,
-  cancel: `/v1/jobs/${id}/cancel`,
-  result: `/v1/jobs/${id}/result`,
+/**
+ * Where a job's resources are.
+ * @param base the path below which clients see the service, such as `/headway`; empty for none
+ */
+export const jobLinks = (id: string, base: string) => ({
+  self: `${base}/v1/jobs/${id}`,
+  events: `${base}/v1/jobs/${id}/events`,
+  cancel: `${base}/v1/jobs/${id}/cancel`,
+  result: `${base}/v1/jobs/${id}/result`,
 });
 
-/** The body of `GET /v1/jobs/:id`. Times are ms since the epoch. */
-export function jobView(job: JobSnapshot, progress: unknown): Record<string, unknown> {
+/**
+ * The body of `GET /v1/jobs/:id`. Times are ms since the epoch.
+ * @param base as for {@link jobLinks}
+ */
+export function jobView(job: JobSnapshot, progress: unknown, base: string): Record<string, unknown> {
   const parent = job.settings.ancestors?.at(-1);
   return {
     id: job.id,
@@ -37,7 +43,7 @@ export function jobView(job: JobSnapshot, progress: unknown): Record<string, unk
     ...(job.settings.metadata ? { metadata: job.settings.metadata } : {}),
     ...(job.settings.expiresAt ? { expiresAt: job.settings.expiresAt } : {}),
     ...(job.settings.schedule ? { schedule: job.settings.schedule.id } : {}),
-    links: { ...jobLinks(job.id), ...(parent ? { parent: jobLinks(parent).self } : {}) },
+    links: { ...jobLinks(job.id, base), ...(parent ? { parent: jobLinks(parent, base).self } : {}) },
   };
 }
 

@@ -4,6 +4,8 @@ import { defineConfig } from 'vite';
 
 export default defineConfig({
   root: import.meta.dirname,
+  // What is loaded is found from where it is named: the service may be below any path.
+  base: './',
   plugins: [vue()],
   build: {
     outDir: '../../dist/web',

@@ -48,6 +48,8 @@ export interface ProcessorOptions {
   presence: Presence;
   gather: Gather;
   store: FileStore;
+  /** The path below which clients see the service. */
+  basePath: string;
   keep: KeepTimes;
   limits: ReportingLimits;
   /** For definitions with `thread: true`. */
@@ -106,13 +108,13 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
   }
 
   function executionOf(jobId: string, attempt: number, definition: JobDefinition, outlet: Outlet): Execution {
-    const { store, limits, threads } = options;
+    const { store, basePath, limits, threads } = options;
     if (definition.thread) return createThreadExecution(definition, { jobId, attempt, outlet, threads });
     return createLocalExecution(definition, {
       jobId,
       attempt,
       limits,
-      files: jobFiles(store, jobId),
+      files: jobFiles(store, jobId, basePath),
       outlet,
       services: definition.internal ? services : undefined,
     });

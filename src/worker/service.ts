@@ -11,6 +11,7 @@ import { withPatience } from '../shared/lifecycle/patience.js';
 import { createWithdrawal } from '../shared/lifecycle/withdraw.js';
 import type { Logger } from '../shared/log.js';
 import { createPresence } from '../shared/presence.js';
+import { basePathOf } from '../shared/public-url.js';
 import { createQueues, jobIdOf, planQueues } from '../shared/queues.js';
 import { connectRedis } from '../shared/redis.js';
 import type { Registry } from '../shared/registry.js';
@@ -67,7 +68,8 @@ export async function openWorker(options: WorkerServiceOptions): Promise<WorkerS
     partialMaxBytes: config.PARTIAL_MAX_BYTES,
     logLines: config.JOB_LOG_LINES,
   };
-  const threads = createThreads({ max: threadCount(config), setup: { files, limits }, log });
+  const basePath = basePathOf(config.PUBLIC_URL);
+  const threads = createThreads({ max: threadCount(config), setup: { files, limits, basePath }, log });
   const bullmqRedis = connectRedis(config.REDIS_URL, 'bullmq');
   const openQueue = createQueues(bullmqRedis, queuePrefix, (error) =>
     log.debug({ err: error }, 'a queue met an error'),
@@ -126,6 +128,7 @@ export async function openWorker(options: WorkerServiceOptions): Promise<WorkerS
     presence: createPresence({ redis, subscriber: commandsRedis, prefix: config.KEY_PREFIX }),
     gather,
     store,
+    basePath,
     keep,
     limits,
     threads,

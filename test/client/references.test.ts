@@ -2,7 +2,7 @@ import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createClient } from '../../src/client/index.js';
-import { createJobStore } from '../../src/client/store.js';
+import { createJobStore, defaultClient } from '../../src/client/store.js';
 import { createSse } from '../../src/client/vue/sse.js';
 import { until } from '../support/until.js';
 
@@ -82,6 +82,47 @@ describe('an id that no job can have', () => {
       store.subscribe(() => {})();
       expect(store.get()).toMatchObject({ status: 'connecting', problem: undefined });
     }
+  });
+});
+
+describe('a service below a path', () => {
+  it.each(['/app', '/app/', '/app//'])(
+    'at %s is asked below it, and its jobs have links below it',
+    async (path) => {
+      const job = createClient({ url: service.url + path }).watchJob('a.1');
+      expect(job.links).toEqual({
+        self: '/app/v1/jobs/a.1',
+        events: '/app/v1/jobs/a.1/events',
+        cancel: '/app/v1/jobs/a.1/cancel',
+        result: '/app/v1/jobs/a.1/result',
+      });
+      await expect(job.get()).rejects.toMatchObject({ status: 404 });
+      expect(service.requests.map(({ url }) => url)).toEqual(['/app/v1/jobs/a.1']);
+    },
+  );
+
+  it.each(['/app/v1/jobs/a.1/events', '/v1/jobs/a.1', 'a.1'])('takes %s as a link to its job', (link) => {
+    expect(createClient({ url: `${service.url}/app` }).watchJob(link).id).toBe('a.1');
+    expect(
+      createClient({ url: `${service.url}/app` }).watchJob(`${service.url}${'/app/v1/jobs/a.1'}`).id,
+    ).toBe('a.1');
+  });
+
+  it('is another service than the one at the root of its host', () => {
+    const link = `${service.url}/v1/jobs/a.1`;
+    expect(() => createClient({ url: `${service.url}/app` }).watchJob(link)).toThrow(/another service/);
+  });
+
+  it('is found by a link, where no client was given', async () => {
+    for (const path of ['/app', '']) {
+      const store = createJobStore(defaultClient(), `${service.url}${path}/v1/jobs/a.1/events`);
+      const stop = store.subscribe(() => {});
+      await until('it has ended', () => store.get().status === 'ended');
+      stop();
+    }
+    expect(service.requests.map(({ url }) => url)).toEqual(
+      ['/app', ''].map((path) => `${path}/v1/jobs/a.1/events?retries=follow`),
+    );
   });
 });
 

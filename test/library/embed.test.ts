@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { isOurs } from '../../src/api/embed.js';
 import { createHeadway, defineJob, type Headway } from '../../src/api/headway.js';
 import { createWorker, type HeadwayWorker } from '../../src/worker/headway.js';
-import { clientOf } from '../support/client.js';
+import { clientOf, type StartedJob } from '../support/client.js';
 import { temporaryFolder } from '../support/processes.js';
 import { startRedis, type TestRedis } from '../support/redis.js';
 import { openStream } from '../support/sse.js';
@@ -51,6 +51,7 @@ describe('Headway in an application of somebody else', () => {
     app.set('trust proxy', true);
     app.get('/own', (_req, res) => void res.send('theirs'));
     app.use(headway.router);
+    app.use('/their/jobs', headway.router);
     app.post('/after', express.json(), (req, res) => void res.json(req.body));
     app.get('/v1/own', (req, res) => void res.json(req.query));
     app.use((_req, res) => void res.status(404).send('their own answer'));
@@ -120,6 +121,28 @@ describe('Headway in an application of somebody else', () => {
       const answer = await fetch(`${url}${path}`);
       expect([answer.status, await answer.text()]).toEqual([404, 'their own answer']);
     }
+  });
+
+  it('can be mounted at a path, which is then in what it gives out', async () => {
+    const base = '/their/jobs';
+    const answer = await clientOf(`${url}${base}`).post({ name: 'greet', data: { names: ['Ada'] } });
+    const job = (await answer.json()) as StartedJob;
+    expect(answer.headers.get('location')).toBe(`${base}/v1/jobs/${job.id}`);
+    for (const link of Object.values(job.links)) expect(link).toMatch(/^\/their\/jobs\/v1\/jobs\//);
+    expect(answer.headers.getSetCookie().map((cookie) => /Path=[^;]*/.exec(cookie)![0])).toEqual([
+      `Path=${base}`,
+      `Path=${base}/v1/jobs/${job.id}`,
+    ]);
+    const stream = await openStream(`${url}${job.links.events}`, { token: job.token });
+    await stream.ended;
+    expect(stream.names().at(-1)).toBe('completed');
+    expect(await (await fetch(`${url}${base}/openapi.json`)).json()).toMatchObject({
+      servers: [{ url: base }],
+    });
+    expect(await (await fetch(`${url}/openapi.json`)).json()).toMatchObject({ servers: [{ url: '/' }] });
+    expect(await (await fetch(`${url}${base}/client/default-url.js`)).text()).toContain(`"${base}/"`);
+    const theirs = await fetch(`${url}${base}/own`);
+    expect([theirs.status, await theirs.text()]).toEqual([404, 'their own answer']);
   });
 
   it('leaves what is theirs as it was: headers, what comes from other sites, preflights, the query', async () => {

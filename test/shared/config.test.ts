@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { openApiDocument } from '../../src/api/openapi/document.js';
 import { ConfigError, configSchema, readConfig } from '../../src/shared/config.js';
+import { basePathOf } from '../../src/shared/public-url.js';
 import { startApi, startWorker } from '../support/processes.js';
 
 describe('the configuration', () => {
@@ -63,6 +65,79 @@ describe('the configuration', () => {
     expect(() => readConfig({ CORS_ORIGINS: 'https://a.example,https://B.example:443/' })).toThrow(
       /https:\/\/B\.example:443\/ never matches: browsers send https:\/\/b\.example /,
     );
+  });
+
+  it.each([
+    ['https://example.org', 'https://example.org', ''],
+    ['https://example.org/', 'https://example.org', ''],
+    ['https://example.org/headway', 'https://example.org/headway', '/headway'],
+    ['https://example.org/headway/', 'https://example.org/headway', '/headway'],
+    ['HTTPS://Example.org:443/Headway', 'https://example.org/Headway', '/Headway'],
+    ['http://127.0.0.1:8080/a/b', 'http://127.0.0.1:8080/a/b', '/a/b'],
+    ['http://[::1]:8080/a-b_c.d~e', 'http://[::1]:8080/a-b_c.d~e', '/a-b_c.d~e'],
+    ['https://münchen.example/x', 'https://xn--mnchen-3ya.example/x', '/x'],
+    ['https://example.org/admin/headway', 'https://example.org/admin/headway', '/admin/headway'],
+    ['https://example.org/v1.2', 'https://example.org/v1.2', '/v1.2'],
+    ['https://example.org/...', 'https://example.org/...', '/...'],
+  ])('takes PUBLIC_URL=%s as %s', (given, normal, path) => {
+    expect(readConfig({ PUBLIC_URL: given }).PUBLIC_URL).toBe(normal);
+    expect(basePathOf(normal)).toBe(path);
+  });
+
+  it.each([
+    ['headway', 'must be an address'],
+    ['/headway', 'must be an address'],
+    ['.', 'must be an address'],
+    ['//example.org/headway', 'must be an address'],
+    ['example.org/headway', 'must be an address'],
+    ['https:example.org', 'must be an address'],
+    ['https:/example.org', 'must be an address'],
+    ['https:///headway', 'must be an address'],
+    ['https://', 'must be an address'],
+    ['https://exa mple.org', 'must be an address'],
+    [' https://example.org', 'must be an address'],
+    ['https://example.org/headway\n', 'must be an address'],
+    ['https://example.org\\headway', 'its path must be'],
+    ['https://example.org:99999/headway', 'must be an address'],
+    ['ftp://example.org/headway', 'must be an address'],
+    ['ws://example.org/headway', 'must be an address'],
+    ['file:///headway', 'must be an address'],
+    ['https://ada@example.org/headway', 'no user name'],
+    ['https://ada:secret@example.org/headway', 'no user name'],
+    ['https://@example.org', 'no user name'],
+    ['https://example.org/headway?', 'no query'],
+    ['https://example.org/headway?a=1', 'no query'],
+    ['https://example.org?a', 'no query'],
+    ['https://example.org/headway#a', 'no query and no fragment'],
+    ['https://example.org#', 'no query and no fragment'],
+    ['https://example.org//', 'its path must be'],
+    ['https://example.org//headway', 'its path must be'],
+    ['https://example.org/headway//', 'its path must be'],
+    ['https://example.org/a/../headway', 'its path must be'],
+    ['https://example.org/./headway', 'its path must be'],
+    ['https://example.org/headway/..', 'its path must be'],
+    ['https://example.org/%2e%2e/headway', 'its path must be'],
+    ['https://example.org/a%2Fb', 'its path must be'],
+    ['https://example.org/%41', 'its path must be'],
+    ['https://example.org/a b', 'must be an address'],
+    ['https://example.org/über', 'its path must be'],
+    ['https://example.org/a;b', 'its path must be'],
+    ['https://example.org/"a"', 'its path must be'],
+    ['https://example.org/a\\b', 'its path must be'],
+    ['https://example.org/v1', '/v1'],
+    ['https://example.org/V1/headway', '/v1'],
+    ['https://example.org/admin', '/admin/queues'],
+    ['https://example.org/dashboard/headway', '/dashboard'],
+  ])('refuses PUBLIC_URL=%s: %s', (given, why) => {
+    expect(() => readConfig({ PUBLIC_URL: given })).toThrow(why);
+  });
+
+  it('refuses every path of the service itself as that of PUBLIC_URL', async () => {
+    const { paths } = (await openApiDocument(new Map(), '')) as { paths: Record<string, unknown> };
+    for (const path of [...Object.keys(paths), '/docs', '/assets', '/favicon.svg', '/client']) {
+      const plain = path.replace(/\{(\w+)\}/g, '$1').replace(':', '/');
+      expect(() => readConfig({ PUBLIC_URL: `https://example.org${plain}` })).toThrow('cannot be told from');
+    }
   });
 
   it('says every mistake in one line of its own, and never repeats a secret', () => {

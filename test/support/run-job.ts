@@ -32,7 +32,7 @@ export async function runJob(
     stage: (stage) => progress.stage(stage, ++now),
     log: async (level: string, message?: string) => void log.push(message ?? level),
     partial: async (chunk: unknown) => void partials.push(chunk),
-    files: jobFiles(store, '1'),
+    files: jobFiles(store, '1', ''),
   } as JobContext;
   // biome-ignore lint/suspicious/noExplicitAny: each test knows what its job gives
   const result = (await definition.run(data as never, ctx)) as any;

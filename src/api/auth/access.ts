@@ -5,20 +5,21 @@ import { HeadwayError } from '../../shared/errors.js';
 import type { GoneReader } from '../../shared/job-index/gone.js';
 import type { SnapshotReader } from '../../shared/lifecycle/snapshot.js';
 import { meantJobId } from '../../shared/queues.js';
+import { basePath } from '../base-path.js';
 import { type ApiKeys, isApiKey } from './api-keys.js';
 import type { Claim } from './claims.js';
 import { type Credential, tokenDigest } from './credential.js';
 import type { Ask } from './hook.js';
+import { namesOf, ownCookie } from './own-cookie.js';
 import { ADMIN, type Principal, principalId, visitorPrincipal } from './principal.js';
 import type { Revocations } from './revocations.js';
 import { basicPassword, bearer, cookies, jobTokens, queryTokens } from './sent.js';
 import type { Tokens } from './tokens.js';
 
 const JOB_COOKIE = 'headway_job';
-/** The first of each only over TLS: no other host and no plain page can set it. */
-const VISITOR_COOKIES = ['__Host-headway_visitor', 'headway_visitor'] as const;
+const VISITOR_COOKIE = 'headway_visitor';
 /** The token of a user, for `EventSource` with credentials. */
-const TOKEN_COOKIES = ['__Host-headway_token', 'headway_token'];
+export const TOKEN_COOKIE = 'headway_token';
 
 /** A right to see a job. */
 export interface Permit {
@@ -80,7 +81,7 @@ export function createAccess(options: AccessOptions): Access {
   async function proofOf(req: Request): Promise<Proof | undefined> {
     const inHeader = bearer(req);
     const inQuery = queryTokens(req)[0];
-    const token = inHeader ?? inQuery ?? TOKEN_COOKIES.flatMap((name) => cookies(req, name))[0];
+    const token = inHeader ?? inQuery ?? namesOf(req, TOKEN_COOKIE).flatMap((name) => cookies(req, name))[0];
     if (isAdminToken(token) || isAdminToken(basicPassword(req))) return { claim: 'admin', credential: {} };
     if (token === undefined) return undefined;
     if (isApiKey(token)) {
@@ -129,7 +130,7 @@ export function createAccess(options: AccessOptions): Access {
       const tenantAdmin = admin && tenant !== undefined;
       return { id, signedIn: true, admin: isAdmin, tenantAdmin, sub, tenant, grants, credential, claims };
     }
-    const [visitor] = VISITOR_COOKIES.flatMap((name) => cookies(req, name));
+    const [visitor] = namesOf(req, VISITOR_COOKIE).flatMap((name) => cookies(req, name));
     return visitor && /^[\w-]{27}$/.test(visitor) ? visitorPrincipal(visitor) : undefined;
   }
 
@@ -163,12 +164,8 @@ export function createAccess(options: AccessOptions): Access {
       const known = await principal(req);
       if (known) return known;
       const visitor = randomBytes(20).toString('base64url');
-      res.cookie(VISITOR_COOKIES[req.secure ? 0 : 1], visitor, {
-        httpOnly: true,
-        sameSite: 'lax',
-        secure: req.secure,
-        maxAge: 365 * 24 * 3_600_000,
-      });
+      const { name, options } = ownCookie(req, VISITOR_COOKIE);
+      res.cookie(name, visitor, { ...options, maxAge: 365 * 24 * 3_600_000 });
       return visitorPrincipal(visitor);
     },
     async authorize(req, given = String(req.params.id)) {
@@ -206,7 +203,7 @@ export function createAccess(options: AccessOptions): Access {
         httpOnly: true,
         sameSite: 'lax',
         secure: req.secure,
-        path: `/v1/jobs/${jobId}`,
+        path: `${basePath(req)}/v1/jobs/${jobId}`,
         maxAge: tokenTtlMs,
       });
       return token;

@@ -10,12 +10,14 @@ export interface AcceptedOptions {
 
 /**
  * What a 202 says of a job, but for its token. A job that was started before (an `Idempotency-Key`) may be gone by now.
+ * @param base as for {@link jobLinks}
  * @param deduplicated it is another one, started before with the same deduplication key
  */
 export async function acceptedJob(
   { trackJob, readGone }: AcceptedOptions,
   id: string,
   name: string,
+  base: string,
   deduplicated: boolean,
 ) {
   const job = (await trackJob(id)) ?? (await readGone(id));
@@ -24,6 +26,6 @@ export async function acceptedJob(
     name,
     state: job?.state ?? 'waiting',
     ...(deduplicated ? { deduplicated: true } : {}),
-    links: jobLinks(id),
+    links: jobLinks(id, base),
   };
 }

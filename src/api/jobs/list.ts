@@ -29,8 +29,9 @@ export interface JobPage {
  * Lists jobs. The index says which; what is shown is what BullMQ says of them at this moment. A job that turns out not
  * to fit (any more) is left out, and the look at it has mended the index.
  * @param owner whose; `undefined`: everybody's
+ * @param base the path below which the caller sees the service
  */
-export type ListJobs = (query: ListQuery, owner: string | undefined) => Promise<JobPage>;
+export type ListJobs = (query: ListQuery, owner: string | undefined, base: string) => Promise<JobPage>;
 
 export function createJobList(options: JobListOptions): ListJobs {
   const { redis, prefix, readPage, trackJob, lifecycle, faults } = options;
@@ -38,6 +39,7 @@ export function createJobList(options: JobListOptions): ListJobs {
   async function look(
     id: string,
     fits: (job: JobSnapshot) => boolean,
+    base: string,
   ): Promise<Record<string, unknown> | undefined> {
     const job = await trackJob(id);
     if (!job) {
@@ -45,10 +47,10 @@ export function createJobList(options: JobListOptions): ListJobs {
       await lifecycle.reconcile(id);
       return undefined;
     }
-    return fits(job) ? jobView(job, await readProgress(redis, prefix, job)) : undefined;
+    return fits(job) ? jobView(job, await readProgress(redis, prefix, job), base) : undefined;
   }
 
-  return async ({ state, name, tag, from, to, limit, cursor }, owner) => {
+  return async ({ state, name, tag, from, to, limit, cursor }, owner, base) => {
     const states = state.length > 0 ? state : JOB_STATES;
     const any = <T>(wanted: readonly T[], found: readonly T[]): boolean =>
       wanted.length === 0 || wanted.some((value) => found.includes(value));
@@ -71,7 +73,7 @@ export function createJobList(options: JobListOptions): ListJobs {
         after,
         limit: limit - jobs.length,
       });
-      const found = await faults.each('list', page.ids, (id) => look(id, fits));
+      const found = await faults.each('list', page.ids, (id) => look(id, fits, base));
       jobs.push(...found.filter((view) => view !== undefined));
       after = page.next;
       if (!after || jobs.length === limit) break;

@@ -31,14 +31,18 @@ function refuse(field: string, detail: string): never {
   throw invalid([{ pointer, detail }]);
 }
 
-/** The delivery that tells of a job's present end, where there is one: what `GET /v1/jobs/:id` says of it. */
+/**
+ * The delivery that tells of a job's present end, where there is one: what `GET /v1/jobs/:id` says of it.
+ * @param base as for {@link jobLinks}
+ */
 export async function deliveryView(
   job: JobSnapshot,
   readJob: SnapshotReader,
+  base: string,
 ): Promise<{ webhook?: Record<string, unknown> }> {
   if (!job.settings.webhook || !isFinished(job)) return {};
   const delivery = await readJob(deliveryId(job));
   if (!delivery) return {};
   const { id, state, attempt } = delivery;
-  return { webhook: { id, state, attempt, links: jobLinks(id) } };
+  return { webhook: { id, state, attempt, links: jobLinks(id, base) } };
 }

@@ -35,8 +35,9 @@ const channels = {
 /**
  * The reference of the streams (AsyncAPI 3.0.0), from the same schemas as that of the HTTP API.
  * @param schemas those of the OpenAPI document
+ * @param base the path below which clients see the service, such as `/headway`; empty for none
  */
-export function asyncApiDocument(schemas: Record<string, JsonSchema>): Record<string, unknown> {
+export function asyncApiDocument(schemas: Record<string, JsonSchema>, base: string): Record<string, unknown> {
   const messages = {
     ...Object.fromEntries(
       Object.entries(allEvents).map(([name, { about, data }]) => [
@@ -56,15 +57,18 @@ export function asyncApiDocument(schemas: Record<string, JsonSchema>): Record<st
     info: {
       title: 'Headway: streams',
       version: VERSION,
-      description:
-        'Server-sent events (WHATWG HTML, section 9.2). The name of an event is its `event:` line, the payload the JSON of its `data:` lines. How to call and to resume a stream: /openapi.json.',
+      description: `Server-sent events (WHATWG HTML, section 9.2). The name of an event is its \`event:\` line, the payload the JSON of its \`data:\` lines. How to call and to resume a stream: ${base}/openapi.json.`,
       license: { name: 'MIT' },
     },
     defaultContentType: 'application/json',
     channels: Object.fromEntries(
-      Object.entries(channels).map(([name, { names, ...channel }]) => [
+      Object.entries(channels).map(([name, { names, address, ...channel }]) => [
         name,
-        { ...channel, messages: Object.fromEntries(names.map((event) => [event, message(event)])) },
+        {
+          address: base + address,
+          ...channel,
+          messages: Object.fromEntries(names.map((event) => [event, message(event)])),
+        },
       ]),
     ),
     operations: Object.fromEntries(

@@ -42,17 +42,20 @@ export const schemasOf = async (registry: Registry): Promise<Record<string, Json
   ...(await kindSchemas(registry)),
 });
 
-/** The reference of the HTTP API (OpenAPI 3.1.1), made from what validates. */
-export async function openApiDocument(registry: Registry): Promise<Record<string, unknown>> {
-  return {
+/**
+ * The reference of the HTTP API (OpenAPI 3.1.1), made from what validates.
+ * @param base the path below which clients see the service, such as `/headway`; empty for none
+ */
+export async function openApiDocument(registry: Registry, base: string): Promise<Record<string, unknown>> {
+  const document = {
     openapi: '3.1.1',
     info: {
       title: 'Headway',
       version: VERSION,
-      description: DESCRIPTION,
+      description: DESCRIPTION.replace('](/', `](${base}/`),
       license: { name: 'MIT', identifier: 'MIT' },
     },
-    servers: [{ url: '/' }],
+    servers: [{ url: base || '/' }],
     tags: [...new Set([...operations.map(({ tag }) => tag), 'Webhooks'])].map((name) => ({ name })),
     paths: pathsOf(operations),
     webhooks,
@@ -63,7 +66,16 @@ export async function openApiDocument(registry: Registry): Promise<Record<string
       securitySchemes,
     },
   };
+  return JSON.parse(
+    JSON.stringify(document, (key, value) => (key === 'links' ? linksAt(value, base) : value)),
+  );
 }
+
+/** The links in an example, below the base path; the schema of links stays as it is. */
+const linksAt = (value: object, base: string): object =>
+  Object.fromEntries(
+    Object.entries(value).map(([name, link]) => [name, String(link).startsWith('/v1/') ? base + link : link]),
+  );
 
 function pathsOf(all: Operation[]): Record<string, Record<string, unknown>> {
   const paths: Record<string, Record<string, unknown>> = {};

@@ -22,7 +22,7 @@ export const accepted = {
   id,
   name: 'steps',
   state: 'waiting',
-  links: jobLinks(id),
+  links: jobLinks(id, ''),
   token: 'eyJhbGciOiJIUzI1NiJ9.eyJqb2IiOiJzdGVwcyJ9.c2lnbmF0dXJl',
 };
 
@@ -35,7 +35,7 @@ export const activeJob = {
   attempts: 3,
   createdAt: at,
   startedAt: at + 2,
-  links: jobLinks(id),
+  links: jobLinks(id, ''),
 };
 
 export const completedJob = {
@@ -69,7 +69,7 @@ export const schedule = {
   nextRunAt: at + 3_600_000,
   nextRun: null,
   lastRun: null,
-  links: scheduleLinks(scheduleId),
+  links: scheduleLinks(scheduleId, ''),
 };
 
 /** The beginning of a stream, as it comes. */

@@ -1,4 +1,5 @@
 import { type Request, type Response, Router } from 'express';
+import { basePath } from '../base-path.js';
 import { acceptedJob } from '../jobs/accepted.js';
 import { createBatchStarter } from '../jobs/batch.js';
 import { createIdempotency, scopedKey } from '../jobs/idempotency.js';
@@ -27,7 +28,7 @@ export function batchRoutes(options: JobRoutesOptions): Router {
       items.map(async (item) => {
         if (item.error) return item;
         const { id, name, deduplicated } = item;
-        const job = await acceptedJob({ trackJob, readGone }, id, name, deduplicated);
+        const job = await acceptedJob({ trackJob, readGone }, id, name, basePath(req), deduplicated);
         return { ...job, token: await access.token(id) };
       }),
     );

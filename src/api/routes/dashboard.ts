@@ -1,10 +1,13 @@
 import { type Request, type Response, Router } from 'express';
 import { HeadwayError } from '../../shared/errors.js';
-import type { Access } from '../auth/access.js';
+import { type Access, TOKEN_COOKIE } from '../auth/access.js';
+import { ownCookie } from '../auth/own-cookie.js';
+import { basePath } from '../base-path.js';
 import { requireBoardAdmin } from '../board.js';
 import type { DashboardAudience } from '../dashboard/audience.js';
 import { parseDashboardQuery } from '../dashboard/query.js';
 import { SESSION_MS } from '../dashboard/session.js';
+import { openPage } from '../pages.js';
 import { methods } from '../problem.js';
 import type { StreamDoor } from '../stream/door.js';
 import type { PendingStream } from '../stream/pending-stream.js';
@@ -20,8 +23,6 @@ export interface DashboardRoutesOptions {
   page: string | undefined;
 }
 
-const TOKEN_COOKIE = 'headway_token';
-
 /** `/dashboard`, its stream `/v1/dashboard/events`, and signing in and out. */
 export function dashboardRoutes({
   access,
@@ -32,6 +33,7 @@ export function dashboardRoutes({
 }: DashboardRoutesOptions): Router {
   const router = Router();
   router.route('/v1/dashboard/events').all(methods('GET')).get(streams.handler(watch));
+  const showPage = page === undefined ? notBuilt : openPage(page, 'dashboard.html');
   router.route('/dashboard').all(methods('GET')).get(showPage);
   router.route('/dashboard/jobs/:id').all(methods('GET')).get(showPage);
   router.route('/dashboard/sign-in').all(methods('GET')).get(signIn);
@@ -45,31 +47,23 @@ export function dashboardRoutes({
     await dashboard.answer(stream, query, principal);
   }
 
-  function showPage(_req: Request, res: Response): void {
-    if (!page) throw new HeadwayError('not-found', 'The dashboard was not built: npm run build.');
-    res.sendFile('dashboard.html', { root: page });
+  function notBuilt(): never {
+    throw new HeadwayError('not-found', 'The dashboard was not built: npm run build.');
   }
 
   /** As for the board; the cookie is for the calls of the page, to which a browser sends no password by itself. */
   async function signIn(req: Request, res: Response): Promise<void> {
     await requireBoardAdmin(access, req, res);
-    const name = req.secure ? `__Host-${TOKEN_COOKIE}` : TOKEN_COOKIE;
+    const { name, options } = ownCookie(req, TOKEN_COOKIE);
     res
-      .cookie(name, await adminSession(), {
-        httpOnly: true,
-        sameSite: 'lax',
-        secure: req.secure,
-        path: '/',
-        maxAge: SESSION_MS,
-      })
+      .cookie(name, await adminSession(), { ...options, maxAge: SESSION_MS })
       .set('Cache-Control', 'no-store')
-      .redirect(303, '/dashboard');
+      .redirect(303, `${basePath(req)}/dashboard`);
   }
 
   function signOut(req: Request, res: Response): void {
-    const options = { httpOnly: true, sameSite: 'lax', secure: req.secure, path: '/' } as const;
-    res.clearCookie(TOKEN_COOKIE, options);
-    if (req.secure) res.clearCookie(`__Host-${TOKEN_COOKIE}`, options);
+    const { name, options } = ownCookie(req, TOKEN_COOKIE);
+    for (const each of new Set([TOKEN_COOKIE, name])) res.clearCookie(each, options);
     res.status(204).end();
   }
 }

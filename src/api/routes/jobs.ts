@@ -12,6 +12,7 @@ import type { Withdrawal } from '../../shared/lifecycle/withdraw.js';
 import { newJobId, type OpenQueue, type QueuePlan } from '../../shared/queues.js';
 import type { Registry } from '../../shared/registry.js';
 import type { Access } from '../auth/access.js';
+import { basePath } from '../base-path.js';
 import { acceptedJob } from '../jobs/accepted.js';
 import { missingJob } from '../jobs/gone.js';
 import { createIdempotency, scopedKey } from '../jobs/idempotency.js';
@@ -92,7 +93,13 @@ export function jobRoutes(options: JobRoutesOptions): Router {
       id = await starter.start(use.jobId, request);
       if (key) await idempotency.confirm(key, id);
     }
-    const job = await acceptedJob({ trackJob, readGone }, id, request.definition.name, id !== use.jobId);
+    const job = await acceptedJob(
+      { trackJob, readGone },
+      id,
+      request.definition.name,
+      basePath(req),
+      id !== use.jobId,
+    );
     const token = await access.grant(req, res, id);
     res
       .status(202)
@@ -108,7 +115,9 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     if (foreign) await access.requireAdmin(req);
     const everybody = caller?.admin && query.owner === undefined;
     const page =
-      caller || foreign ? await listJobs(query, everybody ? undefined : (owner ?? caller?.id)) : { jobs: [] };
+      caller || foreign
+        ? await listJobs(query, everybody ? undefined : (owner ?? caller?.id), basePath(req))
+        : { jobs: [] };
     res.set('Cache-Control', 'no-store').json(page);
   }
 
@@ -116,15 +125,15 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     const { jobId } = await access.authorize(req);
     const job = await readJob(jobId);
     if (!job) throw await missingJob(readGone, jobId);
-    res.set('Cache-Control', 'no-store').json(await viewOf(job));
+    res.set('Cache-Control', 'no-store').json(await viewOf(req, job));
   }
 
-  async function viewOf(job: JobSnapshot): Promise<Record<string, unknown>> {
+  async function viewOf(req: Request, job: JobSnapshot): Promise<Record<string, unknown>> {
     const [progress, delivery] = await Promise.all([
       readProgress(redis, config.KEY_PREFIX, job),
-      deliveryView(job, readJob),
+      deliveryView(job, readJob, basePath(req)),
     ]);
-    return { ...jobView(job, progress), ...delivery };
+    return { ...jobView(job, progress, basePath(req)), ...delivery };
   }
 
   async function showResult(req: Request, res: Response): Promise<void> {
@@ -141,7 +150,7 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     if (job.state === 'completed' || job.state === 'failed') {
       throw new HeadwayError('already-finished', `The job has already ${job.state}; nothing was changed.`);
     }
-    res.status(job.state === 'cancelled' ? 200 : 202).json(await viewOf(job));
+    res.status(job.state === 'cancelled' ? 200 : 202).json(await viewOf(req, job));
   }
 
   async function retryJob(req: Request, res: Response): Promise<void> {
@@ -156,7 +165,7 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     await retryFailed(openQueue, jobId);
     await holdKey(jobId);
     const { job: now } = await lifecycle.reconcile(jobId);
-    res.status(202).json(await viewOf(now ?? job));
+    res.status(202).json(await viewOf(req, now ?? job));
   }
 
   async function watchJob(req: Request, stream: PendingStream): Promise<void> {

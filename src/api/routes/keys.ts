@@ -5,6 +5,7 @@ import type { Access } from '../auth/access.js';
 import { type ApiKeys, newKeySchema } from '../auth/api-keys.js';
 import { tellRevoked } from '../auth/revocation-watch.js';
 import { type Revocations, revocationSchema } from '../auth/revocations.js';
+import { basePath } from '../base-path.js';
 import { requireValid } from '../invalid.js';
 import { jsonBody } from '../json-body.js';
 import { methods } from '../problem.js';
@@ -39,7 +40,7 @@ export function keyRoutes({ access, apiKeys, revocations, redis, prefix }: KeyRo
     const { key, secret } = await apiKeys.make(await requireValid(newKeySchema, req.body));
     res
       .status(201)
-      .location(`/v1/keys/${key.id}`)
+      .location(`${basePath(req)}/v1/keys/${key.id}`)
       .set('Cache-Control', 'no-store')
       .json({ ...key, secret });
   }

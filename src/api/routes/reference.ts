@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
 import { type Request, type Response, Router } from 'express';
 import type { Registry } from '../../shared/registry.js';
+import { basePath } from '../base-path.js';
 import { allowInlineStyles } from '../inline-styles.js';
 import { asyncApiDocument } from '../openapi/asyncapi.js';
 import { openApiDocument, schemasOf } from '../openapi/document.js';
+import { openPage } from '../pages.js';
 import { methods } from '../problem.js';
 
 export interface ReferenceRoutesOptions {
@@ -18,29 +20,30 @@ export function referenceRoutes({ registry, page }: ReferenceRoutesOptions): Rou
   router
     .route('/openapi.json')
     .all(methods('GET'))
-    .get(served(() => openApiDocument(registry)));
+    .get(served((base) => openApiDocument(registry, base)));
   router
     .route('/asyncapi.json')
     .all(methods('GET'))
-    .get(served(async () => asyncApiDocument(await schemasOf(registry))));
+    .get(served(async (base) => asyncApiDocument(await schemasOf(registry), base)));
   if (page) {
-    router
-      .route('/docs')
-      .all(methods('GET'))
-      .get(allowInlineStyles, (_req, res) => res.sendFile('docs/index.html', { root: page }));
+    router.route('/docs').all(methods('GET')).get(allowInlineStyles, openPage(page, 'docs/index.html'));
   }
   return router;
 }
 
-/** Answers with a document, which is made when it is first asked for and never again. */
-function served(make: () => Promise<unknown>): (req: Request, res: Response) => Promise<void> {
-  let made: Promise<{ body: string; etag: string }> | undefined;
-  return async (_req, res) => {
-    made ??= make().then((document) => {
-      const body = JSON.stringify(document);
-      return { body, etag: `"${createHash('sha256').update(body).digest('base64url')}"` };
-    });
-    const { body, etag } = await made;
+/** Answers with a document. The last one that was made is kept: nearly always all requests have one base path. */
+function served(make: (base: string) => Promise<unknown>): (req: Request, res: Response) => Promise<void> {
+  let made: { base: string; document: Promise<{ body: string; etag: string }> } | undefined;
+  return async (req, res) => {
+    const base = basePath(req);
+    if (made?.base !== base) {
+      const document = make(base).then((content) => {
+        const body = JSON.stringify(content);
+        return { body, etag: `"${createHash('sha256').update(body).digest('base64url')}"` };
+      });
+      made = { base, document };
+    }
+    const { body, etag } = await made.document;
     // Express answers a request that has it already with 304.
     res.set({ ETag: etag, 'Cache-Control': 'no-cache' }).type('application/json').send(body);
   };

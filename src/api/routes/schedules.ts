@@ -5,6 +5,7 @@ import { newJobId } from '../../shared/queues.js';
 import type { ScheduleKeeper } from '../../shared/schedules/keeper.js';
 import type { Schedule } from '../../shared/schedules/schedule.js';
 import { NO_GRANTS, type Principal } from '../auth/principal.js';
+import { basePath } from '../base-path.js';
 import { invalid } from '../invalid.js';
 import { methods } from '../problem.js';
 import { changed, parseBody, parseChange, type ScheduleBody, senselessOptions } from '../schedules/body.js';
@@ -23,8 +24,8 @@ export interface ScheduleRoutesOptions extends JobRoutesOptions {
 export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
   const { connection, openQueue, plan, access, schedules, starter } = options;
   const { store, agree } = schedules;
-  const view = (schedule: Schedule): Promise<Record<string, unknown>> =>
-    scheduleView(schedule, { store, openQueue, readJob: connection.readJob });
+  const view = (schedule: Schedule, req: Request): Promise<Record<string, unknown>> =>
+    scheduleView(schedule, { store, openQueue, readJob: connection.readJob }, basePath(req));
   const router = Router();
 
   router.route('/').all(methods('GET', 'POST')).get(list).post(create);
@@ -49,7 +50,7 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
         const now = await update(present.id, (schedule) => replan(schedule, planned, Date.now()));
         // Deleted in the meantime: then it is made anew.
         if (!now) continue;
-        res.location(scheduleLinks(now.id).self).json(await view(now));
+        res.location(scheduleLinks(now.id, basePath(req)).self).json(await view(now, req));
         return;
       }
       const now = Date.now();
@@ -67,8 +68,8 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
       await agree(schedule.id);
       res
         .status(201)
-        .location(scheduleLinks(schedule.id).self)
-        .json(await view(schedule));
+        .location(scheduleLinks(schedule.id, basePath(req)).self)
+        .json(await view(schedule, req));
       return;
     }
   }
@@ -80,13 +81,13 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
       ? await store.page(caller.admin ? undefined : caller.id, limit, cursor)
       : { schedules: [], next: undefined };
     res.set('Cache-Control', 'no-store').json({
-      schedules: await Promise.all(found.map(view)),
+      schedules: await Promise.all(found.map((schedule) => view(schedule, req))),
       ...(next === undefined ? {} : { next: Buffer.from(next).toString('base64url') }),
     });
   }
 
   async function show(req: Request, res: Response): Promise<void> {
-    res.set('Cache-Control', 'no-store').json(await view(await find(req)));
+    res.set('Cache-Control', 'no-store').json(await view(await find(req), req));
   }
 
   async function change(req: Request, res: Response): Promise<void> {
@@ -96,7 +97,7 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
       replan(schedule, await planFor(changed(bodyOf(schedule), wanted), asOwner(schedule)), Date.now()),
     );
     if (!now) throw scheduleNotFound();
-    res.json(await view(now));
+    res.json(await view(now, req));
   }
 
   function setPaused(paused: boolean): (req: Request, res: Response) => Promise<void> {
@@ -104,7 +105,7 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
       const { id } = await find(req);
       const now = await update(id, (schedule) => pausedAs(schedule, paused, Date.now()));
       if (!now) throw scheduleNotFound();
-      res.json(await view(now));
+      res.json(await view(now, req));
     };
   }
 
@@ -113,7 +114,7 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
     const { name, data, options: jobOptions } = schedule;
     const request = await starter.check({ name, data, options: jobOptions }, asOwner(schedule));
     const id = await starter.start(newJobId(plan.of(name)), request);
-    const links = jobLinks(id);
+    const links = jobLinks(id, basePath(req));
     const token = await access.grant(req, res, id);
     const state = (await connection.trackJob(id))?.state ?? 'waiting';
     res.status(202).location(links.self).json({ id, name, state, links, token });

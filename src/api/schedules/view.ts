@@ -13,18 +13,25 @@ export interface ScheduleViewOptions {
   readJob: SnapshotReader;
 }
 
-/** Where a schedule's resources are, relative to the service. */
-export const scheduleLinks = (id: string) => ({
-  self: `/v1/schedules/${id}`,
-  pause: `/v1/schedules/${id}/pause`,
-  resume: `/v1/schedules/${id}/resume`,
-  run: `/v1/schedules/${id}/run`,
+/**
+ * Where a schedule's resources are.
+ * @param base the path below which clients see the service, such as `/headway`; empty for none
+ */
+export const scheduleLinks = (id: string, base: string) => ({
+  self: `${base}/v1/schedules/${id}`,
+  pause: `${base}/v1/schedules/${id}/pause`,
+  resume: `${base}/v1/schedules/${id}/resume`,
+  run: `${base}/v1/schedules/${id}/run`,
 });
 
-/** The body of `GET /v1/schedules/:id`. Times that the caller gave are as given; others are ms since the epoch. */
+/**
+ * The body of `GET /v1/schedules/:id`. Times that the caller gave are as given; others are ms since the epoch.
+ * @param base as for {@link scheduleLinks}
+ */
 export async function scheduleView(
   schedule: Schedule,
   { store, openQueue, readJob }: ScheduleViewOptions,
+  base: string,
 ): Promise<Record<string, unknown>> {
   const { id, queue, paused, key, options, cron, timeZone, everyMs, startAt, endAt, limit } = schedule;
   const [chain, counted] = await Promise.all([readChain(openQueue(queue), readJob, id), store.runs(id)]);
@@ -52,11 +59,11 @@ export async function scheduleView(
     updatedAt: schedule.updatedAt,
     runs: runs.count,
     nextRunAt: paused || ended ? null : (due ?? null),
-    nextRun: next && !paused ? { id: next.id, state: next.state, links: jobLinks(next.id) } : null,
+    nextRun: next && !paused ? { id: next.id, state: next.state, links: jobLinks(next.id, base) } : null,
     lastRun:
       lastId === undefined
         ? null
-        : { id: lastId, dueAt: lastDue, state: last?.state ?? 'gone', links: jobLinks(lastId) },
-    links: scheduleLinks(id),
+        : { id: lastId, dueAt: lastDue, state: last?.state ?? 'gone', links: jobLinks(lastId, base) },
+    links: scheduleLinks(id, base),
   };
 }

@@ -66,7 +66,7 @@ function visitingFetch(url: string, state: State): typeof fetch {
     if (known && !headers.has('cookie')) headers.set('Cookie', `${VISITOR_COOKIE}=${known}`);
     const response = await fetch(input, { ...init, headers });
     for (const line of response.headers.getSetCookie()) {
-      const [, value] = new RegExp(`^(?:__Host-)?${VISITOR_COOKIE}=([\\w-]+)`).exec(line) ?? [];
+      const [, value] = new RegExp(`^(?:__(?:Host|Secure)-)?${VISITOR_COOKIE}=([\\w-]+)`).exec(line) ?? [];
       if (!value) continue;
       cookie = Promise.resolve(value);
       // Where it cannot be kept, the token of each job still opens it.

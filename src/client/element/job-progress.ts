@@ -1,4 +1,3 @@
-import { createClient } from '../client.js';
 import { type AnyClient, createJobStore, defaultClient, type JobStore } from '../store.js';
 import { unseenJob, type WatchedJob } from '../view.js';
 import { announcement, barAttributes, fillOf, isIndeterminate, liveWords, percentText } from '../words.js';
@@ -6,18 +5,6 @@ import { STYLE } from './style.js';
 
 /** Where there is no DOM (a server that renders the page), the class can still be loaded. */
 const Base: typeof HTMLElement = globalThis.HTMLElement ?? class {};
-
-/** Clients by the service they are of. */
-const clients = new Map<string, AnyClient>();
-
-/** The client for a link: of its own service, if it names one. */
-function clientFor(src: string): AnyClient {
-  const url = /^((?:\w+:)?\/\/.*?)\/?v1\/jobs\//.exec(src)?.[1];
-  if (!url) return defaultClient();
-  const client = clients.get(url) ?? createClient({ url });
-  clients.set(url, client);
-  return client;
-}
 
 let sheet: CSSStyleSheet | undefined;
 
@@ -87,7 +74,7 @@ export class JobProgressElement extends Base {
     const src = this.getAttribute('src');
     if (!src) return this.show();
     const token = this.getAttribute('token') ?? undefined;
-    const store = this.store ?? createJobStore(this.client ?? clientFor(src), src, token);
+    const store = this.store ?? createJobStore(this.client ?? defaultClient(), src, token);
     this.store = store;
     let ended = false;
     this.stop = store.subscribe(() => {

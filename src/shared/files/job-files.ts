@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { HeadwayError } from '../errors.js';
 import type { JobFiles } from '../job.js';
+import { jobLinks } from '../job-view.js';
 import { fileIdsIn } from './reference.js';
 import type { FileStore } from './store.js';
 
@@ -18,8 +19,11 @@ export async function keepFilesOfCompleted(
   ]);
 }
 
-/** The files of one job: what its `ctx.files` does. */
-export function jobFiles(store: FileStore, jobId: string): JobFiles {
+/**
+ * The files of one job: what its `ctx.files` does.
+ * @param base the path below which clients see the service
+ */
+export function jobFiles(store: FileStore, jobId: string, base: string): JobFiles {
   return {
     async open(id) {
       // A file in the job's data stays until the job has ended, however long the job had to wait.
@@ -31,7 +35,7 @@ export function jobFiles(store: FileStore, jobId: string): JobFiles {
     },
     async create(name, write) {
       const file = await store.create(name, write, jobId);
-      return { ...file, href: `/v1/jobs/${jobId}/result?file=${file.id}` };
+      return { ...file, href: `${jobLinks(jobId, base).result}?file=${file.id}` };
     },
     remove: (id) => store.remove(id),
   };

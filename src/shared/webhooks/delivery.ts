@@ -40,9 +40,12 @@ export interface WebhookQueueOptions {
   prefix: string;
   openQueue: OpenQueue;
   store: WebhookStore;
+  /** The path below which clients see the service. */
+  basePath: string;
 }
 
-export function createWebhookQueue({ redis, prefix, openQueue, store }: WebhookQueueOptions): WebhookQueue {
+export function createWebhookQueue(options: WebhookQueueOptions): WebhookQueue {
+  const { redis, prefix, openQueue, store, basePath } = options;
   async function enqueue(
     jobId: string,
     webhook: Webhook,
@@ -54,7 +57,9 @@ export function createWebhookQueue({ redis, prefix, openQueue, store }: WebhookQ
     const progress = job
       ? await readProgress(redis, prefix, job)
       : ((await channelProgress(redis, prefix, jobId)) ?? null);
-    const view = job ? jobView(job, progress) : viewOfRemoved(jobId, webhook, end, told, progress, at);
+    const view = job
+      ? jobView(job, progress, basePath)
+      : { ...viewOfRemoved(jobId, webhook, end, told, progress, at), links: jobLinks(jobId, basePath) };
     const data: DeliveryData = { job: jobId, body: webhookBody(end, at, view as EndedJobView) };
     const options: JobsOptions & { headway: JobSettings } = {
       ...RETRIES,
@@ -111,6 +116,5 @@ function viewOfRemoved(
     finishedAt,
     ...(state === 'completed' ? { result } : {}),
     ...(state === 'failed' ? { error } : {}),
-    links: jobLinks(id),
   };
 }

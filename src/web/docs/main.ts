@@ -22,7 +22,8 @@ explorer.setAttribute('collapse', 'true');
 explorer.setAttribute('schema-expand-level', '2');
 // What is tried out is sent with the cookies of this page.
 explorer.setAttribute('fetch-credentials', 'same-origin');
-explorer.setAttribute('spec-url', '/openapi.json');
+const root = document.querySelector<HTMLMetaElement>('meta[name="headway-root"]')?.content ?? '/';
+explorer.setAttribute('spec-url', `${root}openapi.json`);
 document.body.append(explorer);
 
 const sheet = new CSSStyleSheet();

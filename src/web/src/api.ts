@@ -1,6 +1,7 @@
 import { isPassing, ProblemError } from '../../client/errors.js';
 import { type Call, call } from '../../client/http.js';
 import type { JobView, UploadedFile } from '../../client/types.js';
+import { ROOT, service } from './service';
 
 /** A kind of job, as `GET /v1/definitions` lists it. */
 export interface Definition {
@@ -75,7 +76,7 @@ export async function retryJob(id: string): Promise<void> {
 
 /** Calls the API. @param path relative to the service, without a slash in front. @throws ProblemError */
 export async function request<T>(path: string, options: Call = {}): Promise<T> {
-  const response = await call({}, path, options);
+  const response = await call(service, path, options);
   return (response.status === 204 ? undefined : await response.json()) as T;
 }
 
@@ -92,7 +93,7 @@ export function uploadFile(file: File, onProgress: (fraction: number) => void): 
           status: xhr.status,
         }),
       );
-    xhr.open('POST', `/v1/files?name=${encodeURIComponent(file.name)}`);
+    xhr.open('POST', `${ROOT}v1/files?name=${encodeURIComponent(file.name)}`);
     xhr.setRequestHeader('Content-Type', 'application/octet-stream');
     xhr.responseType = 'json';
     xhr.upload.onprogress = (event) => onProgress(event.total ? event.loaded / event.total : 0);

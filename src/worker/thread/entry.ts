@@ -16,7 +16,7 @@ import type { Leftover, Outcome, ThreadSetup, ThreadTask } from './task.js';
 /** The main thread counts the grace time of a run, and then ends this thread. This is the longest time of a timer. */
 const GRACE_MS = 2 ** 31 - 1;
 
-const { files, limits } = workerData as ThreadSetup;
+const { files, limits, basePath } = workerData as ThreadSetup;
 const store = openFileStore(files);
 
 // A thread works on one job after another: what one has left behind must not fail the next.
@@ -80,7 +80,7 @@ async function perform(
     attempt,
     stages: definition.stages,
     limits,
-    files: jobFiles(store, jobId),
+    files: jobFiles(store, jobId, basePath),
     outlet: outletTo(main, takings),
   });
   try {

@@ -7,6 +7,8 @@ import type { PackedError } from './errors.js';
 export interface ThreadSetup {
   files: FileStoreOptions;
   limits: ReportingLimits;
+  /** The path below which clients see the service. */
+  basePath: string;
 }
 
 /** One attempt at a job, for a thread to run. */

@@ -51,7 +51,7 @@ describe('the reference', () => {
       own('tree', tree),
       own('dated', z.object({ at: z.date() })),
     ]);
-    document = JSON.parse(JSON.stringify(await openApiDocument(registry)));
+    document = JSON.parse(JSON.stringify(await openApiDocument(registry, '')));
     contract = new Contract(document);
   });
 
@@ -128,12 +128,12 @@ describe('the reference', () => {
   });
 
   it('is as good with no kind of job', async () => {
-    const { valid } = await new Validator().validate(await openApiDocument(new Map()));
+    const { valid } = await new Validator().validate(await openApiDocument(new Map(), ''));
     expect(valid).toBe(true);
   });
 
   it('describes the streams as valid AsyncAPI 3, with the schemas of the same events', async () => {
-    const asyncApi: Any = JSON.parse(JSON.stringify(asyncApiDocument(await schemasOf(registry))));
+    const asyncApi: Any = JSON.parse(JSON.stringify(asyncApiDocument(await schemasOf(registry), '')));
     const path = createRequire(import.meta.url).resolve('@asyncapi/specs/schemas/3.0.0.json');
     // The schema brings the draft that it is written in.
     const ajv = new Ajv({ strict: false, allErrors: true, meta: false, validateSchema: false });

@@ -37,7 +37,7 @@ describe('the queue of webhooks', () => {
     };
     const store = createWebhookStore(redis, prefix, 60_000);
     const openQueue = createQueues(redis, queuePrefix, () => {});
-    const { beforeTelling } = createWebhookQueue({ redis, prefix, openQueue, store });
+    const { beforeTelling } = createWebhookQueue({ redis, prefix, openQueue, store, basePath: '/headway' });
     const lifecycle = createLifecycle({
       redis,
       prefix,
@@ -71,6 +71,9 @@ describe('the queue of webhooks', () => {
     expect(delivery).toMatchObject({
       id: expect.stringMatching(/^webhook\.[\w-]{43}$/),
       opts: { attempts: 18, headway: { owner: 'user:ada', of: id } },
+    });
+    expect(JSON.parse(delivery!.data.body)).toMatchObject({
+      data: { links: { self: `/headway/v1/jobs/${id}` } },
     });
     const read = createReader(redis, prefix);
     const before = await read(jobChannel(id), { epoch: '', offset: 0 });

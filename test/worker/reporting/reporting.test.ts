@@ -32,7 +32,7 @@ function reportingTo({ takesWhenPolled = false } = {}) {
     attempt: 1,
     stages: undefined,
     limits: { progressIntervalMs: 100, partialMaxBytes: 1e9, logLines: 100_000 },
-    files: jobFiles(openTestStore(), '1'),
+    files: jobFiles(openTestStore(), '1', ''),
     outlet,
   });
   return { context: reporting.context(new AbortController().signal), reporting, events, take };

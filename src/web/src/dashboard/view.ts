@@ -14,7 +14,7 @@ const MARGIN = 20;
 
 export const firstView = (): View => ({ name: '', q: '', process: '', sort: 'oldest', from: 0, rows: 50 });
 
-/** The address of the stream of a view. */
+/** The path of the stream of a view, as if the service were at the root of its host. */
 export function streamOf(view: View): string {
   const query = new URLSearchParams({ sort: view.sort, from: String(view.from), rows: String(view.rows) });
   for (const key of ['name', 'q', 'process'] as const) if (view[key]) query.set(key, view[key]);

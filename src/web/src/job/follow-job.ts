@@ -1,9 +1,10 @@
 import { type ShallowRef, shallowRef } from 'vue';
 import { createJobTimer, type JobTimer } from '../../../client/job-timer.js';
-import { createJobStore, defaultClient, type JobStore } from '../../../client/store.js';
+import { createJobStore, type JobStore } from '../../../client/store.js';
 import { isTerminal } from '../../../client/topic.js';
 import type { JobEvent } from '../../../client/types.js';
 import type { WatchedJob } from '../../../client/view.js';
+import { client } from '../service';
 import { createLog, type JobLog } from './log';
 import { addEvent, type MoreOfJob, nothingMore } from './more';
 
@@ -39,7 +40,7 @@ export function followJob(id: string, onEvent?: (event: JobEvent) => void): Foll
   let more = nothingMore;
   const timer = createJobTimer();
   const log = createLog();
-  const store: JobStore = createJobStore(defaultClient(), id, undefined, (event) => {
+  const store: JobStore = createJobStore(client, id, undefined, (event) => {
     more = addEvent(more, event, store.get().attempt);
     timer.event(event);
     log.add(event);

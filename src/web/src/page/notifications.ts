@@ -1,6 +1,7 @@
 import { ref } from 'vue';
 import type { PageJob } from '../job/follow-job';
 import { jobWords } from '../job/words';
+import { ROOT } from '../service';
 
 const KEY = 'headway.notify';
 
@@ -51,7 +52,7 @@ export function useNotifications() {
         const note = new Notification(`${job.name}: ${jobWords(job)}`, {
           body: job.state === 'cancelled' ? '' : body,
           tag: `headway-${job.id}`,
-          icon: '/favicon.svg',
+          icon: `${ROOT}favicon.svg`,
         });
         note.onclick = () => {
           window.focus();
