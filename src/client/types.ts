@@ -61,7 +61,7 @@ export interface JobEventData<R = unknown> {
   delayed: About & { name: string; until: number };
   active: About & { name: string; attempts: number };
   progress: Progress;
-  queue: About & { paused: boolean; noWorker?: boolean };
+  queue: About & { paused: boolean; noWorker?: boolean; cancelling?: true };
   log: About & {
     level: 'debug' | 'info' | 'warn' | 'error';
     message: string;

@@ -1,9 +1,10 @@
 import type { WatchedJob } from './view.js';
 
 /** What a job is doing, in a word or two. */
-export function stateWords({ state, paused, noWorker, problem }: WatchedJob): string {
+export function stateWords({ state, paused, noWorker, cancelling, problem }: WatchedJob): string {
   if (problem)
     return problem.status === 404 || problem.status === 410 ? 'No longer here' : 'Cannot be watched';
+  if (cancelling) return 'Cancelling';
   if (noWorker && state !== 'delayed') return 'Waiting: no worker is running';
   switch (state) {
     case 'unknown':
