@@ -4,8 +4,9 @@ import { Job, type JobListeners, type WatchJobOptions } from './job.js';
 import type { DataOf, JobMap, Jobs, ResultOf } from './jobs.js';
 import { createLazyPool } from './lazy-pool.js';
 import { createSharedPool } from './shared-pool.js';
-import type { JobOptions, UploadedFile } from './types.js';
+import type { JobOptions, OwnJobEvent, UploadedFile } from './types.js';
 import { type Upload, upload, uploadAll, type WithFiles } from './upload.js';
+import { type ReadEvent, type WatchOptions, watchTopic } from './watch.js';
 
 export interface ClientOptions extends ServiceOptions {
   /**
@@ -104,6 +105,14 @@ export function createClient<J extends Jobs = JobMap>(options: ClientOptions = {
       const { id, token } = typeof job === 'string' ? parseLink(job, () => baseOf(options)) : job;
       return new Job(options, pool, id, token ? { token, ...watch } : watch);
     },
+
+    /**
+     * Watches where each of the caller's jobs stands that has not ended, whoever started it or runs it again, and how it
+     * ends. After a `reset` all of them come anew.
+     * @returns ends it
+     */
+    watchOwnJobs: (watch: WatchOptions<OwnJobEvent>): (() => void) =>
+      watchTopic(pool, { kind: 'jobs', name: 'mine' }, watch as WatchOptions<ReadEvent>),
 
     /** Watches a channel. */
     watchChannel: <T = unknown>(name: string, watch?: ChannelOptions<T>) =>

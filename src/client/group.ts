@@ -107,9 +107,9 @@ export function createGroup(connect: Connect, silenceMs: number, onEmpty: () => 
   function take(event: StreamEvent): void {
     const parts = asked.length > 1 ? (event.id?.split(',') ?? []) : [event.id ?? ''];
     const index = parts.findIndex((part, i) => part !== positions[i]);
-    // Events without an id: a reset of the only one, and `unauthorized`, of which the next answer says more.
+    // Events without an id: those of many jobs, a reset of the only one, and `unauthorized`, of which the next answer says more.
     const moved = parts.length === asked.length && index >= 0;
-    if (!moved && event.event !== 'reset') return;
+    if (!moved && event.event !== 'reset' && asked[0]?.topic.kind !== 'jobs') return;
     for (const [i, member] of asked.entries()) {
       if (!moved || i === index) deliver(member, event, moved ? parts[i]! : '');
     }

@@ -17,3 +17,4 @@ export type { DataOf, JobMap, JobTypes, ResultOf } from './jobs.js';
 export type { Status } from './stream.js';
 export type * from './types.js';
 export type { Upload, WithFiles } from './upload.js';
+export type { WatchOptions } from './watch.js';

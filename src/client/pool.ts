@@ -11,6 +11,7 @@ const query = (key: string, topics: Topic[]): string =>
 /** The path of the stream of topics of one kind. A job alone has a place of its own, which its own cookie opens too. */
 function pathOf(topics: Topic[], together: boolean): string {
   const { kind, name, last, stays } = topics[0]!;
+  if (kind === 'jobs') return `v1/events?jobs=${name}`;
   if (kind === 'channel') return `stream?${query('channel', topics)}${last ? `&last=${last}` : ''}`;
   const path = together ? `v1/events?${query('job', topics)}` : `v1/jobs/${encodeURIComponent(name)}/events`;
   return stays ? `${path}${together ? '&' : '?'}retries=follow` : path;

@@ -15,7 +15,8 @@ export type ToWorker =
   /** The name of a lock that this page holds while it lives. */
   | { lock: string }
   | { follow: Topic; n: number }
-  | { leave: number }
+  /** `seen`: whether this page is in sight. It comes with a number that nothing has: an earlier version passes it over. */
+  | { leave: number; seen?: boolean }
   | { bye: true };
 
 /** What the shared worker says to a page. `n` is the number that the page gave. */
@@ -78,6 +79,9 @@ function connect(service: ServiceOptions, silenceMs: number): Pool {
       say({ lock });
       return new Promise(() => {});
     });
+    const look = (): void => say({ leave: -1, seen: document.visibilityState === 'visible' });
+    look();
+    addEventListener('visibilitychange', look);
     addEventListener('pagehide', () => say({ bye: true }));
     // Back from the cache of pages: the worker has forgotten it.
     addEventListener('pageshow', ({ persisted }) => {

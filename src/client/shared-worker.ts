@@ -1,3 +1,4 @@
+import { sight } from './backoff.js';
 import { createPool } from './pool.js';
 import type { ToPage, ToWorker } from './shared-pool.js';
 import type { Pool } from './topic.js';
@@ -18,6 +19,10 @@ const held = new Promise<string>((resolve) => {
   });
 });
 
+/** The tabs that are in sight. */
+const seen = new Set<MessagePort>();
+sight.isSeen = () => seen.size > 0;
+
 /** The shared worker: one for all tabs of an origin. Each tab has a port. */
 addEventListener('connect', (event) => {
   const port = (event as MessageEvent).ports[0]!;
@@ -27,6 +32,7 @@ addEventListener('connect', (event) => {
   const leaveAll = (): void => {
     for (const leave of leaves.values()) leave();
     leaves.clear();
+    seen.delete(port);
   };
 
   port.onmessage = ({ data }: MessageEvent<ToWorker>) => {
@@ -53,6 +59,11 @@ addEventListener('connect', (event) => {
     } else if ('leave' in data) {
       leaves.get(data.leave)?.();
       leaves.delete(data.leave);
+      if (data.seen) {
+        seen.add(port);
+        // Whoever comes back to a tab does not wait: see `pause`.
+        dispatchEvent(new Event('online'));
+      } else if (data.seen === false) seen.delete(port);
     } else leaveAll();
   };
 });

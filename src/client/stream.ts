@@ -8,6 +8,13 @@ import { createParser, type StreamEvent } from './parser.js';
  */
 export type Status = 'connecting' | 'live' | 'stale' | 'ended';
 
+/** A heartbeat comes this much later than it was promised at most, while the service is live, in ms. */
+const LATE_MS = 800;
+/** What comes while this thread is busy is read in this time, before its silence is taken for that of the service, in ms. */
+const READ_MS = 100;
+/** A connection is given up when this many heartbeats in a row have not come. */
+const MISSED = 10;
+
 /** A server that asks for less is not followed; what it asks for at most is limited by the back-off. */
 const MIN_RETRY_MS = 500;
 
@@ -55,9 +62,21 @@ export function openStream(options: StreamOptions): Stream {
   /** Reads a connection to its end, or to its death. */
   async function read(signal: AbortSignal): Promise<void> {
     let timer: ReturnType<typeof setTimeout> | undefined;
+    /** Within so many ms something more comes, as the last heartbeat has said. */
+    let nextMs = 0;
+    const abortIn = (ms: number): void => {
+      timer = setTimeout(() => attempt.abort(), Math.min(ms, silenceMs));
+    };
+    const doubt = (): void => {
+      if (status === 'live') become('stale');
+      abortIn(MISSED * nextMs);
+    };
     const alive = (): void => {
       clearTimeout(timer);
-      timer = setTimeout(() => attempt.abort(), silenceMs);
+      if (!nextMs) return abortIn(silenceMs);
+      timer = setTimeout(() => {
+        timer = setTimeout(doubt, READ_MS);
+      }, nextMs + LATE_MS);
     };
     alive();
     try {
@@ -86,7 +105,9 @@ export function openStream(options: StreamOptions): Stream {
         },
         // The service cannot follow anything until Redis answers.
         (comment) => {
-          waits = comment === 'waiting';
+          const [word, ms] = comment.split(' ');
+          waits = word === 'waiting';
+          if (word === 'next') nextMs = Number(ms);
           if (waits && status === 'live') become('stale');
         },
       );
@@ -95,8 +116,8 @@ export function openStream(options: StreamOptions): Stream {
         const { value, done } = await reader.read();
         // What is left of a connection that was given up for another one would come twice.
         if (done || signal.aborted) return;
-        alive();
         feed(decoder.decode(value, { stream: true }));
+        alive();
         if (!waits) become('live');
       }
     } finally {

@@ -2,10 +2,10 @@ import { ProblemError } from './errors.js';
 import type { StreamEvent } from './parser.js';
 import type { Status } from './stream.js';
 
-/** What can be followed: a job, or a channel. */
+/** What can be followed: a job, a channel, or where all jobs of the caller stand. */
 export interface Topic {
-  kind: 'job' | 'channel';
-  /** The job's id, or the name of the channel. */
+  kind: 'job' | 'channel' | 'jobs';
+  /** The job's id, or the name of the channel; `mine` for the caller's jobs. */
   name: string;
   /** The job's token, for who has no other right to see it. */
   token?: string | undefined;

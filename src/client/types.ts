@@ -61,7 +61,7 @@ export interface JobEventData<R = unknown> {
   delayed: About & { name: string; until: number };
   active: About & { name: string; attempts: number };
   progress: Progress;
-  queue: About & { paused: boolean; noWorker?: boolean };
+  queue: About & { paused: boolean; noWorker?: boolean; cancelling?: true };
   log: About & {
     level: 'debug' | 'info' | 'warn' | 'error';
     message: string;
@@ -144,6 +144,25 @@ export interface JobView<R = unknown> {
   children?: { total: number; pending: number; completed: number; failed: number };
   links: JobLinks;
 }
+
+/** Where one of many jobs stands; of its progress what an overview needs. */
+export interface JobNow extends Partial<Omit<Progress, 'jobId' | 'at' | 'stageIndex' | 'stageCount'>> {
+  jobId: string;
+  name?: string;
+  /** `gone`: nothing more is known of it. */
+  state: JobView['state'] | 'gone';
+  startedAt?: number;
+  paused?: true;
+  noWorker?: true;
+  error?: JobError;
+}
+
+/** An event about all jobs of a caller. */
+export type OwnJobEvent =
+  | { event: 'job'; data: JobNow }
+  | { event: 'jobs'; data: { unfinished: number; at: number } }
+  /** What was known before no longer holds; the present state follows. */
+  | { event: 'reset'; data: { reason: string; at?: number } };
 
 /** Where a job's resources are, relative to the service. */
 export interface JobLinks {

@@ -28,6 +28,8 @@ export interface WatchedJob<R = unknown> {
   paused: boolean;
   /** It has yet to begin, and no worker runs for its kind. */
   noWorker: boolean;
+  /** It was asked to stop, and has not ended yet. */
+  cancelling: boolean;
   /** When a delayed job or the next attempt is due, ms since 1970. */
   nextAt: number | undefined;
   /** Why it cannot be watched. */
@@ -51,6 +53,7 @@ export const unseenJob = <R = unknown>(id: string): WatchedJob<R> => ({
   error: undefined,
   paused: false,
   noWorker: false,
+  cancelling: false,
   nextAt: undefined,
   problem: undefined,
 });
@@ -64,9 +67,10 @@ const FRESH = {
   result: undefined,
   nextAt: undefined,
   noWorker: false,
+  cancelling: false,
 };
 
-const NOT_WAITING = { paused: false, noWorker: false };
+const NOT_WAITING = { paused: false, noWorker: false, cancelling: false };
 
 /** A job after an event. Pure: the same events give the same job. */
 export function applyJobEvent<R>(job: WatchedJob<R>, { event, data }: JobEvent<R>): WatchedJob<R> {
@@ -76,7 +80,12 @@ export function applyJobEvent<R>(job: WatchedJob<R>, { event, data }: JobEvent<R
     case 'progress':
       return { ...known, progress: data, percent: data.percent };
     case 'queue':
-      return { ...known, paused: data.paused, noWorker: data.noWorker === true };
+      return {
+        ...known,
+        paused: data.paused,
+        noWorker: data.noWorker === true,
+        cancelling: data.cancelling === true,
+      };
     case 'log':
       return { ...known, logs: [...job.logs, data].slice(-MAX_LOGS) };
     case 'partial':

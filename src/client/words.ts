@@ -1,9 +1,11 @@
+import type { Timing } from './pace.js';
 import type { WatchedJob } from './view.js';
 
 /** What a job is doing, in a word or two. */
-export function stateWords({ state, paused, noWorker, problem }: WatchedJob): string {
+export function stateWords({ state, paused, noWorker, cancelling, problem }: WatchedJob): string {
   if (problem)
     return problem.status === 404 || problem.status === 410 ? 'No longer here' : 'Cannot be watched';
+  if (cancelling) return 'Cancelling';
   if (noWorker && state !== 'delayed') return 'Waiting: no worker is running';
   switch (state) {
     case 'unknown':
@@ -27,9 +29,25 @@ export function stateWords({ state, paused, noWorker, problem }: WatchedJob): st
   }
 }
 
-/** The same, and that it is not live where the connection is lost. */
-export const liveWords = (job: WatchedJob): string =>
-  job.status === 'stale' ? `${stateWords(job)} (not live: reconnecting)` : stateWords(job);
+/** For how long a job that runs has stood still; empty while it moves. */
+export function stalledWords({ stalledMs }: Timing): string {
+  if (stalledMs === undefined) return '';
+  const seconds = Math.floor(stalledMs / 1000);
+  const minutes = Math.floor(seconds / 60);
+  const span =
+    seconds < 60
+      ? `${seconds} s`
+      : minutes < 60
+        ? `${minutes} min ${seconds % 60} s`
+        : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  return `stalled for ${span}`;
+}
+
+/** What a job is doing, that it stands still, and that it is not live where the connection is lost. @param stalled {@link stalledWords} */
+export function liveWords(job: WatchedJob, stalled = ''): string {
+  if (job.status === 'stale') return `${stateWords(job)} (not live: reconnecting)`;
+  return stalled && job.state === 'active' ? `${stateWords(job)}, ${stalled}` : stateWords(job);
+}
 
 /** So many percent apart a screen reader is told of progress: each percent would be noise. */
 const STEP = 25;

@@ -99,6 +99,18 @@ describe('POST /v1/jobs/:id/cancel', () => {
     const stream = await watch(job);
     await stream.waitFor('progress');
     await headway.client.cancel(job);
+    const asked = await stream.waitFor(({ event, data }) => event === 'queue' && data.cancelling);
+    expect(asked.data).toEqual({
+      jobId: job.id,
+      attempt: 1,
+      paused: false,
+      noWorker: false,
+      cancelling: true,
+      at: expect.any(Number),
+    });
+    // A viewer that comes now hears of it too.
+    const late = await watch(job);
+    await late.waitFor(({ event, data }) => event === 'queue' && data.cancelling);
     await stream.ended;
     expect(stream.names().at(-1)).toBe('cancelled');
     // Its zombie comes to an end before the next job of that worker does.

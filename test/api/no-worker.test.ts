@@ -1,13 +1,17 @@
 import { Worker } from 'bullmq';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { CliUser } from '../support/cli.js';
+import type { StartedJob } from '../support/client.js';
+import { ADMIN_TOKEN, openDashboard } from '../support/dashboard.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { startWorker } from '../support/processes.js';
 import { openStream } from '../support/sse.js';
+import { call, signer } from '../support/tokens.js';
 
 describe('a job for which no worker runs', () => {
   let headway: Headway;
   beforeAll(async () => {
-    headway = await startHeadway({ workers: 0, env: { WORKER_CONCURRENCY: '1' } });
+    headway = await startHeadway({ workers: 0, env: { ADMIN_TOKEN, WORKER_CONCURRENCY: '1' } });
   });
   afterAll(() => headway.stop());
 
@@ -32,6 +36,37 @@ describe('a job for which no worker runs', () => {
     expect(two!.events.map(({ event }) => event)).toEqual(['waiting', 'queue', 'queue', 'queue']);
     one!.close();
     two!.close();
+  });
+
+  it('says so to those who follow many jobs, on the dashboard and on the command line', async () => {
+    const { api, env } = headway;
+    const token = await signer(env.TOKEN_SECRET!)({ sub: 'ada' });
+    const body = { name: 'steps', data: { count: 1, intervalMs: 1 } };
+    const job = (await (await call(`${api.url}/v1/jobs`, 'POST', token, body)).json()) as StartedJob;
+    const [mine, board] = await Promise.all([
+      openStream(`${api.url}/v1/events?jobs=mine`, { token }),
+      openDashboard(api.url),
+    ]);
+    const cli = new CliUser(api.url, { HEADWAY_TOKEN: token }).start(['watch', job.id]);
+    await cli.printed(/^waiting: no worker is running for this kind of job$/m);
+    const waits = (noWorker?: true) =>
+      mine.waitFor(
+        ({ event, data }) => event === 'job' && data.jobId === job.id && data.noWorker === noWorker,
+      );
+    await waits(true);
+    const unserved = (wanted: boolean) =>
+      board.shows(`that steps ${wanted ? 'has no worker' : 'has a worker'}`, ({ queues }) =>
+        queues.some(({ name, noWorker }) => name === 'steps' && noWorker === wanted),
+      );
+    await unserved(true);
+    const worker = await startWorker(env);
+    await waits();
+    await unserved(false);
+    await cli.printed(/^(waiting for a free worker|running)$/m);
+    cli.child.kill('SIGTERM');
+    await worker.kill('SIGKILL');
+    mine.close();
+    board.close();
   });
 
   it('has one when a program that knows only BullMQ runs it', async () => {

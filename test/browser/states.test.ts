@@ -176,6 +176,11 @@ describe('what a person sees of a job', () => {
       const page = await open(site.url + path);
       for (const state of states)
         await look(state, page.locator(`[data-job="${jobs[state].id}"] ${selector}`));
+      // It has said nothing since the tests began.
+      await page
+        .locator(`[data-job="${jobs['active at 40 percent'].id}"]`)
+        .getByText(/^Running, stalled for \d+ s$/)
+        .waitFor();
       await page.close();
     }
   });

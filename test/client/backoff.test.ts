@@ -1,6 +1,8 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
-import { backoff, pause } from '../../src/client/backoff.js';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { backoff, pause, sight } from '../../src/client/backoff.js';
+
+afterEach(() => vi.restoreAllMocks());
 
 describe('backoff', () => {
   it('is a random time up to a limit that doubles, and half a minute at most', () => {
@@ -12,6 +14,25 @@ describe('backoff', () => {
         expect(backoff(failures, base)).toBeLessThanOrEqual(limit);
       }),
     );
+  });
+
+  it('is five seconds at most where somebody looks', () => {
+    vi.spyOn(sight, 'isSeen').mockReturnValue(true);
+    expect([0, 1, 2, 3, 20].map((failures) => backoff(failures, 2000, () => 1))).toEqual([
+      2000, 4000, 5000, 5000, 5000,
+    ]);
+  });
+
+  it('is cut short when a page comes into sight', async () => {
+    const document = Object.assign(new EventTarget(), { visibilityState: 'hidden' });
+    vi.stubGlobal('document', document);
+    expect(sight.isSeen()).toBe(false);
+    const waiting = pause(60_000);
+    document.visibilityState = 'visible';
+    document.dispatchEvent(new Event('visibilitychange'));
+    await waiting;
+    expect(sight.isSeen()).toBe(true);
+    vi.unstubAllGlobals();
   });
 
   it('is cut short by a signal', async () => {

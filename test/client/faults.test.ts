@@ -47,7 +47,7 @@ describe('a client that watches', () => {
     };
   }
 
-  it('says within two seconds that it is not live when Redis is away or silent, and is live again after', async () => {
+  it('says within two seconds that it is not live when Redis or the API is away or silent, and is live again after', async () => {
     headway = await startHeadway({ appendOnly: true });
     const { client, redis, api } = headway;
     const job = await client.start('steps', { count: 600, intervalMs: 100 });
@@ -58,6 +58,7 @@ describe('a client that watches', () => {
     for (const [away, back] of [
       [() => redis.signal('SIGSTOP'), () => redis.signal('SIGCONT')],
       [() => redis.kill(), () => redis.restart()],
+      [() => api.child.kill('SIGSTOP'), () => api.child.kill('SIGCONT')],
     ] as const) {
       await isLive();
       await away();
@@ -292,6 +293,28 @@ describe('a connection', () => {
     });
     expect(await createClient({ url, silenceMs: 250 }).watchJob('x.1').result()).toBe(1);
     expect(requests).toHaveLength(1);
+  });
+
+  it('is not live when a heartbeat that was promised does not come, and is when it does; without a promise it stays', async () => {
+    const answers: ServerResponse[] = [];
+    const begun = (res: ServerResponse): void => {
+      answers.push(res);
+      stream('retry: 10\n\nid: e-1\nevent: active\ndata: {}\n\n: next 50\n\n', false)(res);
+    };
+    const { url, requests } = await answering(begun, begun, (res) => {
+      stream(': \n\n', false)(res);
+      setTimeout(() => res.end(END), 1100);
+    });
+    const statuses: Status[] = [];
+    const job = createClient({ url }).watchJob('x.1');
+    job.watch({ onStatus: (status) => void statuses.push(status) });
+    await until('it is not live', () => statuses.at(-1) === 'stale');
+    answers[0]!.write(': next 50\n\n');
+    await until('it is live again', () => statuses.at(-1) === 'live');
+    // Nothing more comes: another connection takes its place, and then a third one, of a service that promises nothing.
+    await until('another connection', () => requests.length === 3);
+    await until('the end', () => statuses.at(-1) === 'ended');
+    expect(statuses).toEqual(['live', 'stale', 'live', 'stale', 'live', 'stale', 'live', 'ended']);
   });
 
   it('is tried again after a 503, a 429 and a broken answer, and ends at a 204', async () => {

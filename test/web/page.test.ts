@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { JobEvent, JobEventData } from '../../src/client/types.js';
+import type { JobEvent, JobEventData, JobNow } from '../../src/client/types.js';
 import { unseenJob } from '../../src/client/view.js';
 import type { Definition } from '../../src/web/src/api';
 import { kindForFile } from '../../src/web/src/form/kind-for-file';
@@ -10,7 +10,7 @@ import { addEvent, nothingMore } from '../../src/web/src/job/more';
 import { jobWords } from '../../src/web/src/job/words';
 import { createLongEnd } from '../../src/web/src/page/long-end';
 import { hashOf, idsIn, MAX_OPEN } from '../../src/web/src/page/open-jobs';
-import { mergeJobs, type OwnJob } from '../../src/web/src/page/own-jobs';
+import { mergeJobs, movedJob, type OwnJob } from '../../src/web/src/page/own-jobs';
 import { titleOf } from '../../src/web/src/page/title';
 
 const job = (name: string, known: Partial<PageJob> = {}): PageJob => ({
@@ -201,6 +201,8 @@ describe('the address and the history', () => {
       state,
       createdAt,
       percent: null,
+      paused: false,
+      noWorker: false,
     });
     const known = [own('b', 2, 'active'), own('a', 1, 'completed')];
     expect(mergeJobs(known, [own('c', 3, 'waiting'), own('b', 2, 'failed')])).toEqual([
@@ -208,6 +210,38 @@ describe('the address and the history', () => {
       own('b', 2, 'failed'),
       own('a', 1, 'completed'),
     ]);
+  });
+});
+
+describe('a row of the history after news of its job', () => {
+  const row: OwnJob = {
+    id: 'a',
+    name: 'steps',
+    state: 'failed',
+    createdAt: 1,
+    percent: 40,
+    paused: false,
+    noWorker: false,
+  };
+  it.each<[string, Partial<JobNow>, Partial<OwnJob> | undefined]>([
+    ['was run again elsewhere', { state: 'waiting' }, { state: 'waiting', percent: null }],
+    [
+      'was run again without a worker',
+      { state: 'prioritized', noWorker: true },
+      { state: 'prioritized', percent: null, noWorker: true },
+    ],
+    [
+      'waits in a paused queue',
+      { state: 'delayed', paused: true },
+      { state: 'delayed', percent: null, paused: true },
+    ],
+    ['runs', { state: 'active', percent: 3 }, { state: 'active', percent: 3 }],
+    ['has failed', { state: 'failed' }, {}],
+    ['was cancelled', { state: 'cancelled' }, { state: 'cancelled' }],
+    ['has completed', { state: 'completed' }, { state: 'completed', percent: 100 }],
+    ['is gone', { state: 'gone' }, undefined],
+  ])('that %s', (_what, news, changed) => {
+    expect(movedJob(row, { jobId: 'a', ...news } as JobNow)).toEqual(changed && { ...row, ...changed });
   });
 });
 

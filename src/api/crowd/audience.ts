@@ -1,4 +1,5 @@
 import { writeTo } from '../../shared/channel/subscription.js';
+import type { QueueState } from '../../shared/dashboard/views.js';
 import type { JobFaults } from '../../shared/job-faults.js';
 import type { PageReader } from '../../shared/job-index/page.js';
 import { isFinished, type JobState, type SnapshotReader } from '../../shared/lifecycle/snapshot.js';
@@ -36,6 +37,8 @@ interface CrowdViewer extends FeedViewer {
   roll: Roll;
   /** The version of the scope that the roll was last compared with. */
   version: number;
+  /** The queues as they were then: jobs wait for another reason when those change. */
+  queues: QueueState[];
   comparing: boolean;
   /** When all its jobs were read last, ms since 1970. */
   readAllAt: number;
@@ -73,6 +76,7 @@ export class CrowdAudience extends FeedAudience<CrowdViewer> {
       credential,
       roll: new Roll(),
       version: -1,
+      queues: [],
       comparing: false,
       readAllAt: 0,
       total: 0,
@@ -91,14 +95,15 @@ export class CrowdAudience extends FeedAudience<CrowdViewer> {
   /** Compares what was told with what is, when something has changed. */
   private async compare(viewer: CrowdViewer): Promise<void> {
     const { scope, roll, crowd } = viewer;
-    if (viewer.comparing || viewer.version === scope.version) return;
+    const { queues } = this.feed.shared;
+    if (viewer.comparing || (viewer.version === scope.version && viewer.queues === queues)) return;
     viewer.comparing = true;
     const { version } = scope;
     try {
       const unfinished = await this.unfinished(crowd);
       const live = new Set<string>();
       for (const job of this.running(viewer)) live.add(job.id);
-      const readAll = Date.now() - viewer.readAllAt > REREAD_MS;
+      const readAll = viewer.queues !== queues || Date.now() - viewer.readAllAt > REREAD_MS;
       // The index says in which state each one is: only what has another one than was told has to be read.
       const moved = [...unfinished].filter(
         ([id, state]) => !live.has(id) && (readAll || roll.stateOf(id) !== state),
@@ -121,6 +126,7 @@ export class CrowdAudience extends FeedAudience<CrowdViewer> {
       }
       viewer.total = unfinished.size;
       viewer.version = version;
+      viewer.queues = queues;
       if (readAll) viewer.readAllAt = Date.now();
     } catch (error) {
       // Redis is away: the next tick looks again.

@@ -65,6 +65,14 @@ export function ofLive({ id, owner: _owner, process: _process, ...job }: LiveJob
 
 /** A job as it is kept. */
 export function ofSnapshot(job: JobSnapshot): JobNow {
-  const { id, name, state, attempt } = job;
-  return { jobId: id, name, state, attempt, ...(state === 'failed' ? { error: errorOf(job) } : {}) };
+  const { id, name, state, attempt, paused, noWorker } = job;
+  return {
+    jobId: id,
+    name,
+    state,
+    attempt,
+    ...(paused ? { paused } : {}),
+    ...(noWorker ? { noWorker } : {}),
+    ...(state === 'failed' ? { error: errorOf(job) } : {}),
+  };
 }

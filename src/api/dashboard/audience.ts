@@ -8,7 +8,7 @@ import type { Scope } from './scope.js';
 import { failedKey, minutesOf, sectionsOf } from './sections.js';
 
 /** At least one in this many, also when nothing has changed: whoever hears nothing for longer knows that it is not live. */
-const QUIET_MS = 2000;
+const QUIET_MS = 900;
 
 interface DashboardViewer extends FeedViewer {
   query: DashboardQuery;

@@ -9,6 +9,7 @@ import {
 import { DASHBOARD_CHANNEL } from '../../shared/dashboard/keys.js';
 import { createPresence } from '../../shared/dashboard/presence.js';
 import type { ProcessView } from '../../shared/dashboard/views.js';
+import type { WorkerCensus } from '../../shared/lifecycle/worker-census.js';
 import type { Logger } from '../../shared/log.js';
 import { type QueuePlan, queueKey } from '../../shared/queues.js';
 import { type LiveJob, LiveJobs } from './live-jobs.js';
@@ -28,6 +29,7 @@ const SCOPES_AT_ONCE = 20;
 export interface DashboardFeedOptions extends Omit<ScopeReaders, 'live'> {
   queuePrefix: string;
   plan: QueuePlan;
+  census: WorkerCensus;
   /** Of internal channels. */
   subscriber: Subscriber;
   /** How this process is. */
@@ -140,11 +142,12 @@ export class DashboardFeed {
   private async look(): Promise<void> {
     if (this.looking) return;
     this.looking = true;
-    const { self, redis, queuePrefix, plan, redisVersion, log } = this.options;
+    const { self, redis, queuePrefix, plan, census, redisVersion, log } = this.options;
     try {
-      const [processes, paused, info] = await Promise.all([
+      const [processes, paused, served, info] = await Promise.all([
         this.presence.look(self(), WATCHED_MS),
         Promise.all(plan.names.map((queue) => redis.hexists(queueKey(queuePrefix, queue, 'meta'), 'paused'))),
+        Promise.all(plan.names.map((queue) => census.serves(queue))),
         redis.info('memory', 'clients').catch(() => redis.info()),
       ]);
       this.shared.processes = processes.sort((a, b) => a.startedAt - b.startedAt || (a.id < b.id ? -1 : 1));
@@ -153,9 +156,13 @@ export class DashboardFeed {
         name,
         jobs: plan.kindsIn(name).map((kind) => kind.name),
         paused: paused[i] === 1,
+        noWorker: !served[i],
       }));
-      if (JSON.stringify(queues) !== JSON.stringify(this.shared.queues)) this.shared.versions.all++;
-      this.shared.queues = queues;
+      // The same list for as long as nothing changes: viewers compare it.
+      if (JSON.stringify(queues) !== JSON.stringify(this.shared.queues)) {
+        this.shared.versions.all++;
+        this.shared.queues = queues;
+      }
       this.shared.versions.admin++;
       this.shared.redis = {
         version: redisVersion,

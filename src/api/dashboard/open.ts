@@ -52,6 +52,7 @@ export function openDashboard(options: OpenDashboardOptions): {
     prefix,
     queuePrefix,
     plan,
+    census: connection.census!,
     kinds: [...registry.keys()],
     counts: createCountReader(redis, queuePrefix),
     failed: createFailedReader(readPage, trackJob, faults),

@@ -41,6 +41,7 @@ const LF = 0x0a;
  * place of its own, so that whatever frame a viewer saw last, its `Last-Event-ID` resumes all channels.
  */
 export class Bundle {
+  beatDue = 0;
   private readonly members: Subscription[] = [];
   private readonly positions: string[];
   private open: number;

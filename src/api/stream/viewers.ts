@@ -14,6 +14,7 @@ import type { Revoked } from '../auth/revocations.js';
 import { redactUrl } from '../request-log.js';
 import { Bundle, type BundledChannel } from './bundle.js';
 import { endStream, type SinkEvents, type StreamSink } from './handshake.js';
+import { createHeartbeats, type Heartbeats } from './heartbeats.js';
 import { type PendingStream, WAITING } from './pending-stream.js';
 import { EXPIRED, REVOKED } from './unauthorized.js';
 
@@ -23,12 +24,10 @@ const NOT_LIVE = Buffer.from(WAITING);
 const TELL_AGAIN_MS = 1000;
 /** So many are looked at together when credentials are looked at again. */
 const AT_ONCE = 500;
-/** The heartbeats of all viewers are spread over this many ticks, so that no tick is long. */
-const TICKS = 16;
-
 export interface ViewersOptions {
   subscriber: Subscriber;
   isRevoked: (credential: Credential) => Promise<boolean>;
+  /** The longest time between two heartbeats. */
   heartbeatMs: number;
   /** A viewer that took nothing for this long is dropped, in ms. */
   stallTimeoutMs: number;
@@ -39,6 +38,8 @@ export interface ViewersOptions {
 interface Following {
   readonly state: SubscriptionState;
   readonly stalledAt: number;
+  /** The tick of its next heartbeat. */
+  beatDue: number;
   hold(more: boolean): void;
   resume(): void;
   close(): void;
@@ -52,7 +53,9 @@ export class Viewers implements Audience {
   /** What the permission of those rests on that can lose it. */
   private readonly credentials = new Map<StreamSink, Credential[]>();
   private readonly timer: NodeJS.Timeout;
+  private readonly heartbeats: Heartbeats;
   private tick = 0;
+  private came = 0;
   /** Those that were told that Redis does not answer, and not yet that they are live again. */
   private readonly waiting = new Set<StreamSink>();
   /** When they were told so last, ms. */
@@ -69,7 +72,8 @@ export class Viewers implements Audience {
   };
 
   constructor(private readonly options: ViewersOptions) {
-    this.timer = setInterval(() => this.beat(), options.heartbeatMs / TICKS);
+    this.heartbeats = createHeartbeats(options.heartbeatMs);
+    this.timer = setInterval(() => this.beat(), this.heartbeats.tickMs);
     this.timer.unref();
   }
 
@@ -96,6 +100,8 @@ export class Viewers implements Audience {
         ? new Bundle(subscriber, channels, sink, lastEventId)
         : subscriber.subscribe(name, sink, { lastEventId, after, stays });
     this.bySink.set(sink, following);
+    // Those that came together do not get their heartbeats together.
+    following.beatDue = this.tick + 1 + (this.came++ % this.heartbeats.ticksApart(this.count));
     if (credentials.length > 0) {
       this.credentials.set(sink, credentials);
       this.dismissIfRevoked(sink, credentials, this.options.isRevoked)
@@ -193,16 +199,17 @@ export class Viewers implements Audience {
   private beat(): void {
     this.endOverdue();
     const droppable = Date.now() - this.options.stallTimeoutMs;
-    const turn = this.tick++ % TICKS;
-    let index = 0;
+    const ticks = this.heartbeats.ticksApart(this.count);
+    const heartbeat = this.heartbeats.frame(ticks);
+    this.tick++;
     for (const [sink, following] of this.bySink) {
       // What was ended waits for its viewer as one that does not read does.
       if (following.state === STALLED || following.state === CLOSED) {
         if (following.stalledAt < droppable) sink.destroy();
-      } else if (index % TICKS === turn && following.state === LIVE) {
-        following.hold(writeTo(sink, this.waiting.has(sink) ? NOT_LIVE : HEARTBEAT));
+      } else if (following.beatDue <= this.tick && following.state === LIVE) {
+        following.beatDue = this.tick + ticks;
+        following.hold(writeTo(sink, this.waiting.has(sink) ? NOT_LIVE : heartbeat));
       }
-      index++;
     }
   }
 }

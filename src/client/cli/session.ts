@@ -1,8 +1,12 @@
 import type { Command } from 'commander';
+import { sight } from '../backoff.js';
 import { type Client, createClient } from '../client.js';
 import { type Call, call } from '../http.js';
 import { CliError } from './problem.js';
 import { type KeptJob, openState, type State } from './state.js';
+
+// Whoever calls a command waits for what it prints.
+sight.isSeen = () => true;
 
 const VISITOR_COOKIE = 'headway_visitor';
 

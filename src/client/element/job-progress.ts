@@ -1,6 +1,15 @@
+import { createJobTimer } from '../job-timer.js';
 import { type AnyClient, createJobStore, defaultClient, type JobStore } from '../store.js';
 import { unseenJob, type WatchedJob } from '../view.js';
-import { announcement, barAttributes, fillOf, isIndeterminate, liveWords, percentText } from '../words.js';
+import {
+  announcement,
+  barAttributes,
+  fillOf,
+  isIndeterminate,
+  liveWords,
+  percentText,
+  stalledWords,
+} from '../words.js';
 import { STYLE } from './style.js';
 
 /** Where there is no DOM (a server that renders the page), the class can still be loaded. */
@@ -34,6 +43,9 @@ export class JobProgressElement extends Base {
   /** What takes the place of the client that is made for `src`: one with a token of the user's, say. */
   client: AnyClient | undefined;
   private store: JobStore | undefined;
+  private timer = createJobTimer();
+  /** Shows, while the job runs, that it stands still: that changes without an event. */
+  private clock: ReturnType<typeof setInterval> | undefined;
   private stop: (() => void) | undefined;
   private parts: Record<string, HTMLElement> | undefined;
 
@@ -60,6 +72,7 @@ export class JobProgressElement extends Base {
   disconnectedCallback(): void {
     this.stop?.();
     this.stop = undefined;
+    clearInterval(this.clock);
   }
 
   attributeChangedCallback(name: string): void {
@@ -71,13 +84,18 @@ export class JobProgressElement extends Base {
 
   private follow(): void {
     this.stop?.();
+    clearInterval(this.clock);
     const src = this.getAttribute('src');
     if (!src) return this.show();
     const token = this.getAttribute('token') ?? undefined;
-    const store = this.store ?? createJobStore(this.client ?? defaultClient(), src, token);
+    if (!this.store) this.timer = createJobTimer();
+    const { timer } = this;
+    const store = this.store ?? createJobStore(this.client ?? defaultClient(), src, token, timer.event);
     this.store = store;
     let ended = false;
+    this.clock = setInterval(() => this.show(), 1000);
     this.stop = store.subscribe(() => {
+      timer.status(store.get().status);
       this.show();
       this.dispatchEvent(new CustomEvent('job-progress', { detail: store.get() }));
       const over = store.get().status === 'ended';
@@ -117,7 +135,7 @@ export class JobProgressElement extends Base {
     parts.row!.classList.toggle('waits', indeterminate);
     parts.fill!.style.transform = indeterminate ? '' : `scaleX(${fillOf(job)})`;
     say(parts.percent!, percentText(job));
-    say(parts.state!, liveWords(job));
+    say(parts.state!, liveWords(job, stalledWords(this.timer.timing())));
     say(parts.message!, job.problem?.message ?? job.error?.message ?? job.progress?.message ?? '');
     say(parts.status!, announcement(job, label));
   }

@@ -1,7 +1,7 @@
 import { defineComponent, h, type PropType } from 'vue';
 import type { JobReference } from '../client.js';
 import { announcement, barAttributes, fillOf, isIndeterminate, liveWords, percentText } from '../words.js';
-import { useJob } from './use.js';
+import { useTimedJob } from './use.js';
 
 /** Read by screen readers, not seen. */
 const UNSEEN = {
@@ -32,7 +32,7 @@ export const JobProgress = defineComponent({
     label: { type: String, default: 'Progress' },
   },
   setup(props, { slots }) {
-    const { job, cancel, retry } = useJob(() => props.job, { token: () => props.token });
+    const { job, cancel, retry, stalled } = useTimedJob(() => props.job, { token: () => props.token });
     return () => {
       const now = job.value;
       const seen = slots.default?.({ job: now, cancel, retry }) ?? [
@@ -52,7 +52,7 @@ export const JobProgress = defineComponent({
         ),
         h('span', { class: 'headway-percent', 'aria-hidden': 'true' }, percentText(now)),
         ' ',
-        h('span', { class: 'headway-state', 'aria-hidden': 'true' }, liveWords(now)),
+        h('span', { class: 'headway-state', 'aria-hidden': 'true' }, liveWords(now, stalled.value)),
       ];
       return h('div', { class: 'headway-job', 'data-state': now.state, 'data-status': now.status }, [
         seen,

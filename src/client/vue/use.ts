@@ -12,6 +12,7 @@ import {
   watch,
 } from 'vue';
 import type { JobReference } from '../client.js';
+import { createJobTimer } from '../job-timer.js';
 import {
   type AnyClient,
   type ChannelStoreOptions,
@@ -21,7 +22,9 @@ import {
   type JobStore,
   type Store,
 } from '../store.js';
+import type { JobEvent } from '../types.js';
 import { unseenChannel, unseenJob, type WatchedChannel, type WatchedJob } from '../view.js';
+import { stalledWords } from '../words.js';
 
 export const clientKey: InjectionKey<AnyClient> = Symbol('headway');
 
@@ -69,9 +72,39 @@ export interface UsedJob<R = unknown> extends Pick<JobStore<R>, 'cancel' | 'retr
  * @param job its id, a link, or what `startJob` gave, also as a ref or getter; `undefined` or `null` for none yet
  * @param options.token the job's token, where nothing else opens it
  */
-export function useJob<R = unknown>(
+export const useJob = <R = unknown>(
   job: MaybeRefOrGetter<JobReference | null | undefined>,
   { token }: { token?: MaybeRefOrGetter<string | undefined> } = {},
+): UsedJob<R> => useHeardJob<R>(job, token, () => undefined);
+
+/** As {@link useJob}; says also for how long the job has stood still. */
+export function useTimedJob<R = unknown>(
+  job: MaybeRefOrGetter<JobReference | null | undefined>,
+  { token }: { token?: MaybeRefOrGetter<string | undefined> } = {},
+): UsedJob<R> & { stalled: Readonly<ShallowRef<string>> } {
+  const stalled = shallowRef('');
+  let timer = createJobTimer();
+  const used = useHeardJob<R>(job, token, () => {
+    timer = createJobTimer();
+    return timer.event;
+  });
+  const look = (): void => {
+    timer.status(used.status.value);
+    stalled.value = stalledWords(timer.timing());
+  };
+  watch(used.job, look, { immediate: true });
+  if (typeof document !== 'undefined') {
+    const clock = setInterval(look, 1000);
+    onScopeDispose(() => clearInterval(clock));
+  }
+  return { ...used, stalled };
+}
+
+/** @param hearer called for each job that is watched; what it gives hears of each event of that job */
+function useHeardJob<R>(
+  job: MaybeRefOrGetter<JobReference | null | undefined>,
+  token: MaybeRefOrGetter<string | undefined> | undefined,
+  hearer: () => ((event: JobEvent<R>) => void) | undefined,
 ): UsedJob<R> {
   const client = useHeadway();
   const link = (): string | undefined => {
@@ -84,7 +117,7 @@ export function useJob<R = unknown>(
   };
   const { now, store } = useStore<WatchedJob<R>, JobStore<R>>(
     () => `${link()} ${opener()}`,
-    () => createJobStore<R>(client, link(), opener()),
+    () => createJobStore<R>(client, link(), opener(), hearer()),
     unseenJob<R>(''),
   );
   return {

@@ -42,6 +42,8 @@ export class Subscription {
   state: SubscriptionState = BEHIND;
   /** When it stopped taking frames or was closed, in ms since the epoch; 0 while it takes them. */
   stalledAt = 0;
+  /** When its next heartbeat is due, for whoever sends those. */
+  beatDue = 0;
   /** What was read for it and is not written yet. */
   rest: Rest | undefined;
 

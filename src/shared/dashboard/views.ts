@@ -34,11 +34,13 @@ export interface ProcessView {
   viewers?: number;
 }
 
-/** A queue, its kinds of job, and whether it is paused. */
+/** A queue, its kinds of job, and whether its jobs can begin. */
 export interface QueueState {
   name: string;
   jobs: string[];
   paused: boolean;
+  /** No worker takes jobs from it. */
+  noWorker: boolean;
 }
 
 /** How Redis is. */

@@ -18,6 +18,8 @@ export const crowdEvents = {
       state: z.string().describe('A state of a job, or `gone`: nothing more is known of it'),
       attempt: z.number().int().optional(),
       startedAt: time.optional(),
+      paused: z.literal(true).optional().describe('It has yet to begin, and its queue is paused'),
+      noWorker: z.literal(true).optional().describe('It has yet to begin, and no worker serves its queue'),
       ...shown,
       error: jobErrorSchema.optional(),
     }),

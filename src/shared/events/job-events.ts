@@ -37,8 +37,13 @@ export const jobEvents = {
   progress: { about: 'The bar moves', data: progressSchema, state: true },
   queue: {
     about:
-      'The queue of a job that has yet to begin was paused or resumed, or lost its last worker or has one again',
-    data: z.object({ ...head, paused: z.boolean(), noWorker: z.boolean().optional() }),
+      'The queue of a job that has yet to begin was paused or resumed, or lost its last worker or has one again; or the job was asked to stop',
+    data: z.object({
+      ...head,
+      paused: z.boolean(),
+      noWorker: z.boolean().optional(),
+      cancelling: z.literal(true).optional().describe('It was asked to stop, and has not ended yet'),
+    }),
     state: true,
   },
   log: {

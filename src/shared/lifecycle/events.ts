@@ -1,6 +1,6 @@
 import type { ChannelEvent, Fence, Mark } from '../channel/publisher.js';
 import type { JobSnapshot } from './snapshot.js';
-import { endRank, queueMark, RANK, type Told } from './told.js';
+import { endRank, type QueueFacts, queueMark, RANK, type Told } from './told.js';
 
 /** A lifecycle event and the position that keeps it from being told twice. */
 export interface Transition {
@@ -67,21 +67,17 @@ export function dueMark(told: Told | undefined, { dueAt }: Pick<JobSnapshot, 'du
   return { mark: { field: 'due', from: told?.due ?? '', to: dueAt } };
 }
 
-/** What a job waits for in its queue. */
-export interface QueueFacts {
-  paused: boolean;
-  noWorker: boolean;
-}
-
-/** The event that says what a job waits for in its queue: a state, of which only the newest matters. */
+/** The event that says what a job waits for: a state, of which only the newest matters. */
 export function queueState(
   { id }: Pick<JobSnapshot, 'id'>,
   attempt: number,
   from: QueueFacts,
   to: QueueFacts,
 ): Transition {
+  const { cancelling, ...queue } = to;
+  const data = { jobId: id, attempt, ...queue, ...(cancelling ? { cancelling } : {}), at: Date.now() };
   return {
-    event: { event: 'queue', kind: 'state', data: { jobId: id, attempt, ...to, at: Date.now() } },
+    event: { event: 'queue', kind: 'state', data },
     fence: { attempt, mark: { field: 'paused', from: queueMark(from), to: queueMark(to) } },
   };
 }

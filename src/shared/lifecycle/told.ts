@@ -27,21 +27,31 @@ export interface Told {
   paused?: boolean;
   /** Whether it was told that no worker serves the queue. */
   noWorker?: boolean;
+  /** Whether it was told that the job was asked to stop. */
+  cancelling?: boolean;
   /** When the job was told to be due, the last time that it was told to be delayed. */
   due?: number;
   /** Offset of the terminal event, when the last thing told is the end. */
   end: number | undefined;
 }
 
-/** What a job waits for in its queue, as the channel remembers it: `1` paused, `2` no worker, `3` both. */
-export const queueMark = ({ paused, noWorker }: { paused: boolean; noWorker: boolean }): string =>
-  String((paused ? 1 : 0) + (noWorker ? 2 : 0)).replace('0', '');
+/** What a job waits for, in its queue or for its end. */
+export interface QueueFacts {
+  paused: boolean;
+  noWorker: boolean;
+  /** It was asked to stop. */
+  cancelling: boolean;
+}
+
+/** What a job waits for, as the channel remembers it: the sum of 1 (paused), 2 (no worker) and 4 (asked to stop). */
+export const queueMark = ({ paused, noWorker, cancelling }: QueueFacts): string =>
+  String((paused ? 1 : 0) + (noWorker ? 2 : 0) + (cancelling ? 4 : 0)).replace('0', '');
 
 /** The opposite of {@link queueMark}. */
-export const readQueueMark = (mark: string | null | undefined) => ({
-  paused: mark === '1' || mark === '3',
-  noWorker: mark === '2' || mark === '3',
-});
+export function readQueueMark(mark: string | null | undefined): QueueFacts {
+  const sum = Number(mark ?? 0);
+  return { paused: (sum & 1) > 0, noWorker: (sum & 2) > 0, cancelling: (sum & 4) > 0 };
+}
 
 /** Whether the last end was taken back, and no run has begun since. */
 export const isReopened = (told: Told | undefined): boolean =>

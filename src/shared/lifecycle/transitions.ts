@@ -1,6 +1,6 @@
-import { dueMark, type EndEvent, lifecycle, type QueueFacts, queueState, type Transition } from './events.js';
+import { dueMark, type EndEvent, lifecycle, queueState, type Transition } from './events.js';
 import { isFinished, type JobSnapshot } from './snapshot.js';
-import { endRank, isReopened, queueMark, RANK, type Told } from './told.js';
+import { endRank, isReopened, type QueueFacts, queueMark, RANK, type Told } from './told.js';
 
 /** A job that is due this much sooner or later than was told has been moved, in ms. */
 const MOVED_MS = 1000;
@@ -39,16 +39,25 @@ export function transitions(told: Told | undefined, job: JobSnapshot): Transitio
   return news;
 }
 
-const NOTHING: QueueFacts = { paused: false, noWorker: false };
-const factsOf = ({ paused = false, noWorker = false }: Partial<QueueFacts>): QueueFacts => ({
-  paused,
-  noWorker,
-});
+const NOTHING: QueueFacts = { paused: false, noWorker: false, cancelling: false };
+const factsOf = ({
+  paused = false,
+  noWorker = false,
+  cancelling = false,
+}: Partial<QueueFacts>): QueueFacts => ({ paused, noWorker, cancelling });
 
-/** What a job waits for in its queue; `undefined` for one that does not wait. Who does not count workers leaves that as it was. */
+/**
+ * What a job waits for in its queue, or that it was asked to stop; `undefined` for one that waits for nothing. A process
+ * that does not count workers leaves that as it was.
+ */
 function waitsFor(job: JobSnapshot, known: Told | undefined): QueueFacts | undefined {
-  if (isFinished(job) || job.state === 'active') return undefined;
-  return factsOf({ paused: job.paused ?? false, noWorker: job.noWorker ?? known?.noWorker ?? false });
+  const cancelling = job.cancelAsked ?? false;
+  if (isFinished(job)) return undefined;
+  if (job.state === 'active') {
+    return cancelling && known && !isBeingWithdrawn(known, job) ? factsOf({ cancelling }) : undefined;
+  }
+  const noWorker = job.noWorker ?? known?.noWorker ?? false;
+  return factsOf({ paused: job.paused ?? false, noWorker, cancelling });
 }
 
 /** A job whose end was told waits or runs again. */

@@ -25,9 +25,15 @@ const told = (changes: Partial<Told>): Told => ({
 });
 const names = (from: Told | undefined, to: JobSnapshot): string[] =>
   transitions(from, to).map(({ event, fence: { attempt } }) => {
-    const { paused, noWorker } = event.data as { paused?: boolean; noWorker?: boolean };
+    const { paused, noWorker, cancelling } = event.data as Record<string, boolean | undefined>;
     const queue =
-      paused === undefined ? [] : [paused ? 'paused' : 'resumed', ...(noWorker ? ['unserved'] : [])];
+      paused === undefined
+        ? []
+        : [
+            paused ? 'paused' : 'resumed',
+            ...(noWorker ? ['unserved'] : []),
+            ...(cancelling ? ['cancelling'] : []),
+          ];
     return [event.event, attempt, ...queue].join(' ');
   });
 
@@ -155,6 +161,48 @@ describe('what is missing on a channel, by what was told and what the job is', (
       told({ rank: RANK.waiting, paused: true, noWorker: true }),
       { noWorker: true },
       ['queue 0 resumed unserved'],
+    ],
+    [
+      'a job that runs and was asked to stop',
+      running,
+      { state: 'active', attempt: 1, cancelAsked: true },
+      ['queue 1 resumed cancelling'],
+    ],
+    [
+      'a job that was asked to stop, as told',
+      told({ attempt: 1, rank: RANK.active, cancelling: true }),
+      { state: 'active', attempt: 1, cancelAsked: true },
+      [],
+    ],
+    [
+      'a job that was asked to stop before anybody told that it runs',
+      told({ rank: RANK.waiting }),
+      { state: 'active', attempt: 1, cancelAsked: true },
+      ['active 1', 'queue 1 resumed cancelling'],
+    ],
+    [
+      'a job that was asked to stop while it waits, and is taken out of its queue for that',
+      told({ attempt: 1, rank: RANK.retrying, failures: 1 }),
+      { state: 'active', attempt: 1, failures: 1, cancelAsked: true },
+      [],
+    ],
+    [
+      'a parent that was asked to stop while it waits for its children',
+      told({ attempt: 1, rank: RANK.waitingAgain }),
+      { state: 'waiting-children', attempt: 1, cancelAsked: true },
+      ['queue 1 resumed cancelling'],
+    ],
+    [
+      'a job that was asked to stop, and did',
+      told({ attempt: 1, rank: RANK.active, cancelling: true }),
+      { state: 'cancelled', attempt: 1, failures: 1, cancelAsked: true },
+      ['cancelled 1'],
+    ],
+    [
+      'a job that was asked to stop, ended otherwise, and was put back',
+      told({ attempt: 1, rank: RANK.ended, cancelling: true, end: 9 }),
+      { attempt: 1, failures: 1 },
+      ['waiting 1'],
     ],
     ['a job whose queue goes on', told({ rank: RANK.waiting, paused: true }), {}, ['queue 0 resumed']],
     [

@@ -59,7 +59,7 @@ export function createLiveView(stream: WriteStream, paint: Paint): View {
       state = stateOf(event) ?? state;
       if (event.event === 'progress') progress = event.data;
       // What an attempt had reached says nothing of the next one.
-      else if (stateOf(event) !== undefined || event.event === 'reset') progress = undefined;
+      else if ((stateOf(event) && event.event !== 'queue') || event.event === 'reset') progress = undefined;
       if (isTerminal(event.event)) {
         screen.clear();
         if (progress) print(progressBar(last(progress), screen.columns, paint, undefined));

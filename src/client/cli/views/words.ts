@@ -73,6 +73,7 @@ export function stateOf(event: JobEvent): string | undefined {
     case 'delayed':
       return `waiting until ${new Date(event.data.until).toLocaleString('sv')}`;
     case 'queue':
+      if (event.data.cancelling) return 'cancelling';
       if (event.data.noWorker) return 'waiting: no worker is running for this kind of job';
       return event.data.paused ? 'waiting: its queue is paused' : 'waiting for a free worker';
     case 'active':

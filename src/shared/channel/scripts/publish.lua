@@ -11,7 +11,8 @@
            "<attempt>.<when the run began, by Redis' clock>.<random>", times of one length),
            ordered (the offset up to which ":order" is right),
            and for jobs the fence: attempt, rank, failures, stalls, and the
-           marks: due, percent (of the attempt), lines, paused ("1" when told that the queue is, "2" that it has no worker, "3" both)
+           marks: due, percent (of the attempt), lines, paused (a sum: 1 when told that the queue is, 2 that it has no
+           worker, 4 that the job was asked to stop)
   KEYS[2]  its log: a stream, entry id "<offset>-0", fields f = frame, p = offset of the log event before,
            t = when it was published, ms since 1970, n = its number among the log events, from 1
   KEYS[3]  its state slots: a hash, slot key -> frame
@@ -81,8 +82,8 @@ if attempt then
     if attempt == nowAttempt and rank == nowRank and ARGV[16] ~= '1' then return false end
     fresh = attempt > nowAttempt
   elseif mark == 'paused' then
-    -- A job that runs does not wait for its queue.
-    if ended or attempt ~= nowAttempt or (ARGV[15] ~= '' and nowRank == 0) then return false end
+    -- A job that runs does not wait for its queue, but may have been asked to stop ("4").
+    if ended or attempt ~= nowAttempt or (ARGV[15] ~= '' and ARGV[15] ~= '4' and nowRank == 0) then return false end
   elseif attempt > nowAttempt and (ARGV[18] or '') ~= '' then
     return -1
   elseif ended or attempt < nowAttempt or (attempt == nowAttempt and nowRank > 0) then

@@ -7,10 +7,12 @@ import { streamOf, type View } from './view';
 /** How the page stands to what it shows. */
 export type Liveness = 'connecting' | 'live' | 'stale' | 'reconnecting' | 'signed-out';
 
-/** The server says something every two seconds at least. */
-const STALE_MS = 5000;
-const DEAD_MS = 15_000;
-const RETRY_MS = { first: 1000, most: 15_000 };
+/** The server says something every second at least. */
+const STALE_MS = 1800;
+const LOOK_MS = 200;
+const DEAD_MS = 10_000;
+/** The longest wait before another try: in a tab that is seen, and in one that is not. */
+const RETRY_MS = { first: 1000, seen: 4000, hidden: 15_000 };
 
 /**
  * Follows the dashboard's stream while the component lives: one connection. Another view opens another one, and the
@@ -56,7 +58,8 @@ export function useDashboard(view: Ref<View>) {
 
   function retry(): void {
     liveness.value = 'reconnecting';
-    const wait = Math.min(RETRY_MS.first * 2 ** failures++, RETRY_MS.most);
+    const most = document.visibilityState === 'visible' ? RETRY_MS.seen : RETRY_MS.hidden;
+    const wait = Math.min(RETRY_MS.first * 2 ** failures++, most);
     // Those that were cut off together do not come back together.
     timer = setTimeout(open, wait * (0.5 + Math.random() / 2));
   }
@@ -69,11 +72,17 @@ export function useDashboard(view: Ref<View>) {
       current = undefined;
       retry();
     } else if (silent > STALE_MS) liveness.value = 'stale';
-  }, 1000);
+  }, LOOK_MS);
+  /** Whoever comes back to the tab does not wait. */
+  const comeBack = (): void => {
+    if (document.visibilityState === 'visible' && liveness.value === 'reconnecting') open();
+  };
+  document.addEventListener('visibilitychange', comeBack);
 
   watch(view, open, { immediate: true });
   onScopeDispose(() => {
     clearInterval(watchdog);
+    document.removeEventListener('visibilitychange', comeBack);
     clearTimeout(timer);
     const last = current;
     current = undefined;

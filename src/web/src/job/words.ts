@@ -7,14 +7,14 @@ const MISSED_MS = 5000;
 
 /** What a job is doing, with what there is to know of it. @param now ms since 1970 */
 export function jobWords(job: PageJob, now = Date.now()): string {
-  const { state, attempt, attempts, paused, noWorker, nextAt } = job;
+  const { state, attempt, attempts, paused, noWorker, cancelling, nextAt } = job;
   const missed = nextAt !== undefined && now - nextAt > MISSED_MS;
   const next = missed
     ? `was due ${when(nextAt, now)}`
     : nextAt
       ? `starts ${when(nextAt, now)}`
       : 'starts soon';
-  if (job.problem || isEnded(job)) return stateWords(job);
+  if (job.problem || isEnded(job) || cancelling) return stateWords(job);
   if (noWorker && state !== 'delayed') return stateWords(job);
   if (paused) return stateWords({ ...job, state: 'waiting' });
   switch (state) {

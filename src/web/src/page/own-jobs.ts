@@ -1,11 +1,16 @@
-import { onScopeDispose, ref, shallowRef } from 'vue';
+import { onScopeDispose, ref, shallowRef, watch } from 'vue';
+import { defaultClient } from '../../../client/store.js';
 import { isTerminal } from '../../../client/topic.js';
-import type { JobView } from '../../../client/types.js';
+import type { JobNow, JobView, OwnJobEvent } from '../../../client/types.js';
 import { fetchOwnJobs, problemWords, type StartedJob } from '../api';
 import { untilAvailable } from './until-available';
 
-/** A job of the visitor's own, as it was when it was asked for. */
-export type OwnJob = Pick<JobView, 'id' | 'name' | 'state' | 'createdAt'> & { percent: number | null };
+/** A job of the visitor's own, as the service last told of it. */
+export type OwnJob = Pick<JobView, 'id' | 'name' | 'state' | 'createdAt'> & {
+  percent: number | null;
+  paused: boolean;
+  noWorker: boolean;
+};
 
 /** Whether it had not ended then. */
 export const isUnfinished = ({ state }: OwnJob): boolean => !isTerminal(state);
@@ -15,13 +20,29 @@ const ROWS = 10;
 /** Jobs that are asked for at a time: the children among them are no rows. */
 const LIMIT = 50;
 
-const ownJob = ({ id, name, state, createdAt, progress }: JobView): OwnJob => ({
-  id,
-  name,
-  state,
-  createdAt,
-  percent: state === 'completed' ? 100 : (progress?.percent ?? null),
+const ownJob = (job: JobView): OwnJob => ({
+  id: job.id,
+  name: job.name,
+  state: job.state,
+  createdAt: job.createdAt,
+  percent: job.state === 'completed' ? 100 : (job.progress?.percent ?? null),
+  paused: job.paused ?? false,
+  noWorker: job.noWorker ?? false,
 });
+
+/** A row after news of its job; `undefined` when there is no such job any more. Pure. */
+export function movedJob(job: OwnJob, { state, percent, paused, noWorker }: JobNow): OwnJob | undefined {
+  if (state === 'gone') return undefined;
+  // What has failed is where it stopped; what waits is nowhere yet.
+  const stopped = state === 'failed' || state === 'cancelled' ? job.percent : null;
+  return {
+    ...job,
+    state,
+    percent: state === 'completed' ? 100 : (percent ?? stopped),
+    paused: paused ?? false,
+    noWorker: noWorker ?? false,
+  };
+}
 
 /** Known jobs with others, newest first; what comes anew replaces what was known. Pure. */
 export function mergeJobs(known: OwnJob[], others: OwnJob[]): OwnJob[] {
@@ -29,8 +50,12 @@ export function mergeJobs(known: OwnJob[], others: OwnJob[]): OwnJob[] {
   return [...all.values()].sort((a, b) => b.createdAt - a.createdAt);
 }
 
-/** The visitor's own jobs, as the service knows them: in every tab, after every reload. */
-export function useOwnJobs() {
+/**
+ * The visitor's own jobs, as the service knows them: in every tab, after every reload. A job that is run again, here or
+ * elsewhere, moves on.
+ * @param isFollowed whether a job's own stream is followed, which knows its end sooner and better
+ */
+export function useOwnJobs(isFollowed: (id: string) => boolean) {
   /** All that has been read; a part of it is shown. */
   const known = shallowRef<OwnJob[]>([]);
   const shown = ref(ROWS);
@@ -69,6 +94,27 @@ export function useOwnJobs() {
   document.addEventListener('visibilitychange', comeBack);
   onScopeDispose(() => document.removeEventListener('visibilitychange', comeBack));
 
+  function take({ jobId, ...news }: JobNow): void {
+    const job = known.value.find(({ id }) => id === jobId);
+    if (!job || ((news.state === 'gone' || isTerminal(news.state)) && isFollowed(jobId))) return;
+    const moved = movedJob(job, { jobId, ...news });
+    if (JSON.stringify(moved) === JSON.stringify(job)) return;
+    known.value = known.value.flatMap((one) => (one === job ? (moved ?? []) : one));
+  }
+
+  let resets = 0;
+  let unfollow: (() => void) | undefined;
+  function hear({ event, data }: OwnJobEvent): void {
+    if (event === 'job') take(data);
+    // The connection was broken: of jobs that ended meanwhile nothing more comes.
+    else if (event === 'reset' && resets++ > 0) busily(() => read());
+  }
+  // Nothing is known of a visitor without a job, so there is nothing to follow.
+  watch(known, (jobs) => {
+    if (jobs.length > 0) unfollow ??= defaultClient().watchOwnJobs({ onEvent: hear });
+  });
+  onScopeDispose(() => unfollow?.());
+
   return {
     known,
     shown,
@@ -83,9 +129,8 @@ export function useOwnJobs() {
         shown.value += ROWS;
       }),
     add({ id, name }: StartedJob): void {
-      known.value = mergeJobs(known.value, [
-        { id, name, state: 'waiting', createdAt: Date.now(), percent: null },
-      ]);
+      const fresh = { state: 'waiting', percent: null, paused: false, noWorker: false } as const;
+      known.value = mergeJobs(known.value, [{ id, name, createdAt: Date.now(), ...fresh }]);
       shown.value++;
     },
     forget(id: string): void {
