@@ -74,10 +74,10 @@ export class CrowdAudience extends FeedAudience<CrowdViewer> {
       roll: new Roll(),
       version: -1,
       comparing: false,
-      readAllAt: 0,
+      readAllAt: Number.NEGATIVE_INFINITY,
       total: 0,
       toldTotal: -1,
-      sentAt: Date.now(),
+      sentAt: performance.now(),
       stalledAt: 0,
     }));
     if (viewer) void this.compare(viewer).then(() => this.send(viewer));
@@ -98,7 +98,7 @@ export class CrowdAudience extends FeedAudience<CrowdViewer> {
       const unfinished = await this.unfinished(crowd);
       const live = new Set<string>();
       for (const job of this.running(viewer)) live.add(job.id);
-      const readAll = Date.now() - viewer.readAllAt > REREAD_MS;
+      const readAll = performance.now() - viewer.readAllAt > REREAD_MS;
       // The index says in which state each one is: only what has another one than was told has to be read.
       const moved = [...unfinished].filter(
         ([id, state]) => !live.has(id) && (readAll || roll.stateOf(id) !== state),
@@ -121,7 +121,7 @@ export class CrowdAudience extends FeedAudience<CrowdViewer> {
       }
       viewer.total = unfinished.size;
       viewer.version = version;
-      if (readAll) viewer.readAllAt = Date.now();
+      if (readAll) viewer.readAllAt = performance.now();
     } catch (error) {
       // Redis is away: the next tick looks again.
       this.options.log.debug({ err: error }, 'could not look at the jobs');
@@ -164,11 +164,11 @@ export class CrowdAudience extends FeedAudience<CrowdViewer> {
       if (roll.has(job.id) || roll.size < MAX_JOBS) roll.note(ofLive(job));
     }
     const frames = roll.take(JOBS_PER_TICK).map((json) => `event: job\ndata: ${json}\n\n`);
-    const now = Date.now();
     if (viewer.total !== viewer.toldTotal) {
       viewer.toldTotal = viewer.total;
-      frames.push(`event: jobs\ndata: {"unfinished":${viewer.total},"at":${now}}\n\n`);
+      frames.push(`event: jobs\ndata: {"unfinished":${viewer.total},"at":${Date.now()}}\n\n`);
     }
+    const now = performance.now();
     if (frames.length === 0 && now - viewer.sentAt > QUIET_MS) frames.push(HEARTBEAT);
     if (frames.length === 0) return;
     viewer.sentAt = now;

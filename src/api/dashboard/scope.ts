@@ -44,9 +44,9 @@ export class Scope {
   version = 0;
   /** Something has changed since the last look began. */
   dirty = true;
-  /** When the last look began, ms since 1970. */
-  lookedAt = 0;
-  /** When another look is due, ms since 1970: what ended is counted a moment after it was told. */
+  /** When the last look began, in ms of the monotonic clock. */
+  lookedAt = Number.NEGATIVE_INFINITY;
+  /** When another look is due, in ms of the monotonic clock: what ended is counted a moment after it was told. */
   againAt = Number.POSITIVE_INFINITY;
   /** Nothing was missed: only the newest minutes have to be read. */
   private whole = false;
@@ -60,7 +60,7 @@ export class Scope {
   /** Jobs of it have changed. */
   touch(): void {
     this.dirty = true;
-    this.againAt = Date.now() + COUNTED_AFTER_MS;
+    this.againAt = performance.now() + COUNTED_AFTER_MS;
   }
 
   /** Says which lists of failed jobs are wanted: the others are forgotten. */
@@ -83,7 +83,7 @@ export class Scope {
 
   private async readAll(): Promise<void> {
     this.dirty = false;
-    this.lookedAt = Date.now();
+    this.lookedAt = performance.now();
     try {
       await this.readMinutes();
       const seen = [...this.minutes.values()].flatMap(namesIn);

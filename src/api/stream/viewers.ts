@@ -192,7 +192,7 @@ export class Viewers implements Audience {
 
   private beat(): void {
     this.endOverdue();
-    const droppable = Date.now() - this.options.stallTimeoutMs;
+    const droppable = performance.now() - this.options.stallTimeoutMs;
     const turn = this.tick++ % TICKS;
     let index = 0;
     for (const [sink, following] of this.bySink) {

@@ -19,7 +19,7 @@ export function useDashboard(view: Ref<View>) {
   const state = shallowRef<DashboardState>(emptyState());
   const liveness = ref<Liveness>('connecting');
   let current: AbortController | undefined;
-  let heardAt = Date.now();
+  let heardAt = performance.now();
   let failures = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -28,7 +28,7 @@ export function useDashboard(view: Ref<View>) {
     const before = current;
     const mine = new AbortController();
     current = mine;
-    heardAt = Date.now();
+    heardAt = performance.now();
     let next: DashboardState | undefined;
     try {
       await readStream(streamOf(view.value), mine.signal, (event, data) => {
@@ -37,7 +37,7 @@ export function useDashboard(view: Ref<View>) {
         if (!next) before?.abort();
         next = applyFrame(next ?? emptyState(), JSON.parse(data) as DashboardFrame);
         state.value = next;
-        heardAt = Date.now();
+        heardAt = performance.now();
         failures = 0;
         liveness.value = next.live ? 'live' : 'stale';
       });
@@ -62,7 +62,7 @@ export function useDashboard(view: Ref<View>) {
 
   const watchdog = setInterval(() => {
     if (liveness.value !== 'live' && liveness.value !== 'stale') return;
-    const silent = Date.now() - heardAt;
+    const silent = performance.now() - heardAt;
     if (silent > DEAD_MS) {
       current?.abort();
       current = undefined;
