@@ -13,6 +13,7 @@ import { createSnapshotReader, type SnapshotReader, withCensus } from './lifecyc
 import { createWorkerCensus, type WorkerCensus } from './lifecycle/worker-census.js';
 import type { Logger } from './log.js';
 import { createQueues } from './queues.js';
+import { keepServerClock } from './redis/server-clock.js';
 import { agreeOnRun } from './redis/server-run.js';
 import { type ConnectionRole, checkRedis, connectRedis, type RedisServer, waitUntilReady } from './redis.js';
 import type { Registry } from './registry.js';
@@ -69,6 +70,7 @@ export async function connectHeadway(
   });
   if (server.warning) log.warn(server.warning);
   logOutages(redis, log);
+  const dropClock = keepServerClock(redis);
   const prefix = config.KEY_PREFIX;
   // A request is not kept waiting.
   const patient = role === 'patient';
@@ -76,6 +78,7 @@ export async function connectHeadway(
   const publishing = patient ? connectRedis(config.REDIS_URL, 'report') : redis;
   // The server has been checked already: this connection only has to be there.
   await waitUntilReady(publishing, config.REDIS_URL).catch((error) => {
+    dropClock();
     redis.disconnect();
     publishing.disconnect();
     throw error;
@@ -133,6 +136,7 @@ export async function connectHeadway(
     outcomes,
     webhooks,
     disconnect() {
+      dropClock();
       redis.disconnect();
       publishing.disconnect();
     },

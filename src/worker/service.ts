@@ -12,6 +12,7 @@ import { createWithdrawal } from '../shared/lifecycle/withdraw.js';
 import type { Logger } from '../shared/log.js';
 import { createPresence } from '../shared/presence.js';
 import { createQueues, jobIdOf, planQueues } from '../shared/queues.js';
+import { serverClockCell } from '../shared/redis/server-clock.js';
 import { connectRedis } from '../shared/redis.js';
 import type { Registry } from '../shared/registry.js';
 import { createScheduleKeeper } from '../shared/schedules/keeper.js';
@@ -67,7 +68,11 @@ export async function openWorker(options: WorkerServiceOptions): Promise<WorkerS
     partialMaxBytes: config.PARTIAL_MAX_BYTES,
     logLines: config.JOB_LOG_LINES,
   };
-  const threads = createThreads({ max: threadCount(config), setup: { files, limits }, log });
+  const threads = createThreads({
+    max: threadCount(config),
+    setup: { files, limits, clock: serverClockCell() },
+    log,
+  });
   const bullmqRedis = connectRedis(config.REDIS_URL, 'bullmq');
   const openQueue = createQueues(bullmqRedis, queuePrefix, (error) =>
     log.debug({ err: error }, 'a queue met an error'),

@@ -3,6 +3,7 @@ import type { JobFaults } from '../../shared/job-faults.js';
 import type { PageReader } from '../../shared/job-index/page.js';
 import { isFinished, type JobState, type SnapshotReader } from '../../shared/lifecycle/snapshot.js';
 import type { Logger } from '../../shared/log.js';
+import { serverNow } from '../../shared/redis/server-clock.js';
 import type { Credential } from '../auth/credential.js';
 import type { DashboardFeed } from '../dashboard/feed.js';
 import { FeedAudience, type FeedViewer } from '../dashboard/feed-audience.js';
@@ -65,7 +66,7 @@ export class CrowdAudience extends FeedAudience<CrowdViewer> {
 
   /** Answers a request with the stream. */
   async answer(stream: PendingStream, crowd: Crowd, credential: Credential = {}): Promise<void> {
-    const head = `event: reset\ndata: {"reason":"snapshot","at":${Date.now()}}\n\n`;
+    const head = `event: reset\ndata: {"reason":"snapshot","at":${serverNow()}}\n\n`;
     const viewer = await this.admit(stream, crowd.owner, head, (sink, scope) => ({
       sink,
       crowd,
@@ -166,7 +167,7 @@ export class CrowdAudience extends FeedAudience<CrowdViewer> {
     const frames = roll.take(JOBS_PER_TICK).map((json) => `event: job\ndata: ${json}\n\n`);
     if (viewer.total !== viewer.toldTotal) {
       viewer.toldTotal = viewer.total;
-      frames.push(`event: jobs\ndata: {"unfinished":${viewer.total},"at":${Date.now()}}\n\n`);
+      frames.push(`event: jobs\ndata: {"unfinished":${viewer.total},"at":${serverNow()}}\n\n`);
     }
     const now = performance.now();
     if (frames.length === 0 && now - viewer.sentAt > QUIET_MS) frames.push(HEARTBEAT);

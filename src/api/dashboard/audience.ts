@@ -1,4 +1,5 @@
 import { writeTo } from '../../shared/channel/subscription.js';
+import { serverNow } from '../../shared/redis/server-clock.js';
 import type { Principal } from '../auth/principal.js';
 import type { PendingStream } from '../stream/pending-stream.js';
 import type { FailedFilter } from './failed-jobs.js';
@@ -75,7 +76,7 @@ export class DashboardAudience extends FeedAudience<DashboardViewer> {
     viewer.stamp = stamp;
     if (changed.length === 0 && now - viewer.sentAt < QUIET_MS) return;
     viewer.sentAt = now;
-    const frame = `event: dashboard\ndata: {${[`"at":${Date.now()}`, ...changed].join(',')}}\n\n`;
+    const frame = `event: dashboard\ndata: {${[`"at":${serverNow()}`, ...changed].join(',')}}\n\n`;
     if (!writeTo(viewer.sink, Buffer.from(frame))) viewer.stalledAt = now;
   }
 

@@ -7,6 +7,7 @@ import { scopeOf } from '../../shared/job-index/keys.js';
 import type { PageReader } from '../../shared/job-index/page.js';
 import { readProgress } from '../../shared/job-view.js';
 import type { SnapshotReader } from '../../shared/lifecycle/snapshot.js';
+import { serverNow } from '../../shared/redis/server-clock.js';
 import type { FailedFilter, FailedReader } from './failed-jobs.js';
 import type { CountReader, ScopeCounts } from './index-counts.js';
 import type { LiveJob, LiveJobs } from './live-jobs.js';
@@ -106,7 +107,7 @@ export class Scope {
 
   private async readMinutes(): Promise<void> {
     const { redis, prefix } = this.readers;
-    const now = minuteOf(Date.now());
+    const now = minuteOf(serverNow());
     const first = now - MINUTES_SHOWN + 1;
     for (const minute of this.minutes.keys()) if (minute < first) this.minutes.delete(minute);
     const from = this.whole ? Math.max(first, now - OPEN_MINUTES) : first;

@@ -1,4 +1,5 @@
 import type { Cluster, Redis } from 'ioredis';
+import { askingServerTime } from './server-clock.js';
 
 const runs = new WeakMap<object, string>();
 /** Connections behind something that gives each another server: what their runs say means nothing. */
@@ -6,23 +7,30 @@ const ignored = new WeakSet<object>();
 
 /**
  * Notes the `run_id` of the server behind a connection: it is another after each start of Redis and on each replica. ioredis
- * asks for `INFO` before it calls a connection ready, so the id is known before the first command is sent.
+ * asks for `INFO` before it calls a connection ready, so the id is known before the first command is sent. The same answer
+ * says what time it is there.
  */
 export function noteServerRun(redis: Redis): void {
   const info = redis.info.bind(redis) as (...args: unknown[]) => Promise<string>;
-  const note = (reply: unknown): void => {
+  const note = (reply: unknown, answered: (serverMs: number) => void): void => {
+    const micros = typeof reply === 'string' ? /^server_time_usec:(\d+)/m.exec(reply)?.[1] : undefined;
+    if (micros) answered(Number(micros) / 1000);
     const id = typeof reply === 'string' ? /^run_id:(\w+)/m.exec(reply)?.[1] : undefined;
     if (id && !ignored.has(redis)) runs.set(redis, id.slice(0, 12));
   };
   redis.info = ((...args: unknown[]) => {
     const callback = args.at(-1);
+    const answered = askingServerTime();
     if (typeof callback !== 'function') {
       const reply = info(...args);
-      reply.then(note, () => {});
+      reply.then(
+        (text) => note(text, answered),
+        () => {},
+      );
       return reply;
     }
     return info(...args.slice(0, -1), (error: unknown, reply: unknown) => {
-      note(reply);
+      note(reply, answered);
       callback(error, reply);
     });
   }) as Redis['info'];

@@ -7,6 +7,7 @@ import type { Lifecycle } from '../lifecycle/reconcile.js';
 import { isFinished, type JobSnapshot, type SnapshotReader } from '../lifecycle/snapshot.js';
 import type { Logger } from '../log.js';
 import { addressOf, type OpenQueue, type QueuePlan } from '../queues.js';
+import { serverNow } from '../redis/server-clock.js';
 import { type Agree, createAgree } from './agree.js';
 import { allRuns, isAlive, isEnded, readChain } from './chain.js';
 import { runOf } from './run.js';
@@ -115,7 +116,7 @@ export function createScheduleKeeper(options: ScheduleKeeperOptions): ScheduleKe
     for await (const schedule of store.all(noteBroken)) {
       await guard(schedule.id, async () => {
         if (touches) await keepFiles(schedule);
-        if (checks) await check(schedule, Date.now() + aheadMs);
+        if (checks) await check(schedule, serverNow() + aheadMs);
       });
     }
     // Not before: when Redis goes away in the middle, all of it is done again.

@@ -7,6 +7,8 @@ import type { PackedError } from './errors.js';
 export interface ThreadSetup {
   files: FileStoreOptions;
   limits: ReportingLimits;
+  /** Redis' clock, as the main thread keeps it. */
+  clock: SharedArrayBuffer;
 }
 
 /** One attempt at a job, for a thread to run. */
