@@ -9,6 +9,9 @@ import type { Schedule } from './schedule.js';
 import type { Runs, ScheduleStore } from './store.js';
 import { nextDue, upcoming } from './timing.js';
 
+/** No clock of a process is wrong by more than this, in ms. */
+const CLOCKS_DIFFER_MS = 24 * 3_600_000;
+
 export interface AgreeOptions {
   store: ScheduleStore;
   openQueue: OpenQueue;
@@ -78,7 +81,8 @@ export function createAgree({ store, openQueue, readJob, lifecycle }: AgreeOptio
       ...(schedule.cron === undefined
         ? { every: schedule.everyMs!, startDate: due }
         : { pattern: schedule.cron, tz: schedule.timeZone ?? 'UTC', startDate: due - 1 }),
-      ...(schedule.endAt === undefined ? {} : { endDate: Date.parse(schedule.endAt) }),
+      // BullMQ compares it with the clock of each process: it is only there for a schedule that is left without Headway.
+      ...(schedule.endAt === undefined ? {} : { endDate: Date.parse(schedule.endAt) + CLOCKS_DIFFER_MS }),
       ...(schedule.limit === undefined ? {} : { limit: schedule.limit - runs.count }),
     };
     const { template, version, id } = schedule;
