@@ -10,10 +10,11 @@ import { repeatStrategy } from './schedules/repeat.js';
 import { runOf } from './schedules/run.js';
 
 /** Which argument of BullMQ's scripts, the keys counted in, is the time now. BullMQ passes that of the process. */
-const NOW_AT: Record<string, number> = {
+export const NOW_AT: Readonly<Record<string, number>> = {
   moveToActive: 12,
   moveToDelayed: 12,
   moveToFinished: 15,
+  moveToWaitingChildren: 9,
   retryJob: 12,
   moveStalledJobsToWait: 11,
   changeDelay: 5,

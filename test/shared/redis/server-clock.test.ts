@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 
 const HOUR = 3_600_000;
@@ -67,4 +68,25 @@ it('takes no answer that is no time', () => {
   ask(1, 1);
   clock.askingServerTime()(Number.NaN);
   expect(error()).toBeLessThanOrEqual(2);
+});
+
+/** Where the machine's own clock counts: it is read by others, or tells when a token of theirs ends. */
+const BY_THE_MACHINE = [
+  'src/api/auth/tokens.ts',
+  'src/api/dashboard/feed-audience.ts',
+  'src/api/stream/viewers.ts',
+  'src/shared/bullmq-backend.ts',
+  'src/shared/redis/server-clock.ts',
+  'src/shared/user-token.ts',
+];
+
+it('nothing else in the service takes the time, or measures an interval, by the clock of its machine', () => {
+  const files = ['src/api', 'src/shared', 'src/worker'].flatMap((folder) =>
+    readdirSync(folder, { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.ts'))
+      .map((name) => `${folder}/${name}`),
+  );
+  const found = files.filter((file) => /\bDate\.now\b|new Date\(\)/.test(readFileSync(file, 'utf8')));
+  expect(files.length).toBeGreaterThan(100);
+  expect(found.sort()).toEqual(BY_THE_MACHINE);
 });
