@@ -32,13 +32,13 @@ export function watchUpload(req: IncomingMessage, { config, stopping }: UploadLi
   const { STALL_TIMEOUT_MS: stallMs, SHUTDOWN_GRACE_MS: graceMs } = config;
   exemptFromRequestTimeout(req);
   const abort = new AbortController();
-  let progressAt = Date.now();
+  let progressAt = performance.now();
   let stopsAt: number | undefined;
   // The rate is taken over windows of `stallMs`, one after another.
   let windowAt = progressAt;
   let windowBytes = 0;
   const onData = (chunk: Buffer): void => {
-    progressAt = Date.now();
+    progressAt = performance.now();
     windowBytes += chunk.length;
   };
   /** Whether a window is over in which too little came. */
@@ -53,7 +53,7 @@ export function watchUpload(req: IncomingMessage, { config, stopping }: UploadLi
   req.on('data', onData);
   const timer = setInterval(
     () => {
-      const now = Date.now();
+      const now = performance.now();
       // Paused: the client is waiting for our disk.
       if (req.readableFlowing === false) {
         progressAt = windowAt = now;

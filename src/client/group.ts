@@ -42,18 +42,18 @@ export function createGroup(connect: Connect, silenceMs: number, onEmpty: () => 
   let seamless = false;
   let stream: Stream | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
-  let openedAt = 0;
+  let openedAt = Number.NEGATIVE_INFINITY;
 
   function schedule(): void {
     timer ??= setTimeout(
       () => {
         timer = undefined;
         seamless = status === 'live';
-        openedAt = Date.now();
+        openedAt = performance.now();
         if (stream) stream.restart();
         else open();
       },
-      Math.max(0, openedAt + REOPEN_MS - Date.now()),
+      Math.max(0, openedAt + REOPEN_MS - performance.now()),
     );
   }
 

@@ -14,6 +14,7 @@ import { createWorkerCensus, type WorkerCensus } from './lifecycle/worker-census
 import type { Logger } from './log.js';
 import { basePathOf } from './public-url.js';
 import { createQueues } from './queues.js';
+import { keepServerClock } from './redis/server-clock.js';
 import { agreeOnRun } from './redis/server-run.js';
 import { type ConnectionRole, checkRedis, connectRedis, type RedisServer, waitUntilReady } from './redis.js';
 import type { Registry } from './registry.js';
@@ -70,6 +71,7 @@ export async function connectHeadway(
   });
   if (server.warning) log.warn(server.warning);
   logOutages(redis, log);
+  const dropClock = keepServerClock(redis);
   const prefix = config.KEY_PREFIX;
   // A request is not kept waiting.
   const patient = role === 'patient';
@@ -77,6 +79,7 @@ export async function connectHeadway(
   const publishing = patient ? connectRedis(config.REDIS_URL, 'report') : redis;
   // The server has been checked already: this connection only has to be there.
   await waitUntilReady(publishing, config.REDIS_URL).catch((error) => {
+    dropClock();
     redis.disconnect();
     publishing.disconnect();
     throw error;
@@ -140,6 +143,7 @@ export async function connectHeadway(
     outcomes,
     webhooks,
     disconnect() {
+      dropClock();
       redis.disconnect();
       publishing.disconnect();
     },

@@ -7,6 +7,7 @@ import { type JobOptions, queueOptions } from './job-options.js';
 import { accepted } from './lifecycle/events.js';
 import type { Expiry } from './lifecycle/expiry.js';
 import { addressOf, type OpenQueue } from './queues.js';
+import { serverNow } from './redis/server-clock.js';
 import { untilTaken } from './redis/until-taken.js';
 import type { WebhookStore } from './webhooks/store.js';
 
@@ -58,11 +59,12 @@ export function createEnqueue(options: EnqueueOptions): Enqueue {
   }
 
   return async ({ id, definition, data, options: jobOptions, owner = '', ancestors, bullmq: further }) => {
-    const { bullmq, dueAt, expiresAt } = queueOptions(jobOptions, definition.defaults, owner);
+    const now = serverNow();
+    const { bullmq, dueAt, expiresAt } = queueOptions(jobOptions, definition.defaults, owner, now);
     const { webhook } = jobOptions;
     const { queue } = addressOf(id)!;
     const { event, fence } = accepted({ id, name: definition.name, ...(dueAt ? { dueAt } : {}) });
-    const about = { name: definition.name, createdAt: Date.now() };
+    const about = { name: definition.name, createdAt: now };
     // Told first: a worker may be faster than we are.
     const tell = () => publisher.publish(jobChannel(id), event, fence);
     const told = oneTurn ? tell() : await untilTaken(tell);
@@ -73,6 +75,8 @@ export function createEnqueue(options: EnqueueOptions): Enqueue {
       openQueue(queue).add(definition.name, data, {
         ...bullmq,
         ...further,
+        // BullMQ would take the time of this process, and counts the delay from it.
+        timestamp: now,
         jobId: id,
         headway: { ...bullmq.headway, ...(ancestors ? { ancestors } : {}) },
       } as JobsOptions),

@@ -10,6 +10,7 @@ import {
   storedSettings,
   TAG,
 } from './job-settings.js';
+import { serverNow } from './redis/server-clock.js';
 import { jsonValue } from './schema.js';
 import { webhookSchema } from './webhooks/schema.js';
 
@@ -83,7 +84,7 @@ export const optionsSchema = z
     error: 'delayMs and runAt exclude each other',
     path: ['runAt'],
   })
-  .refine(({ runAt }) => !(Date.parse(runAt ?? '') - Date.now() > YEAR_MS), {
+  .refine(({ runAt }) => !(Date.parse(runAt ?? '') - serverNow() > YEAR_MS), {
     error: 'must be within a year',
     path: ['runAt'],
   });
@@ -104,7 +105,7 @@ export function queueOptions(
   options: JobOptions,
   defaults: JobDefaults = {},
   owner?: string,
-  now = Date.now(),
+  now = serverNow(),
 ): QueueOptions {
   const asked = options.runAt ? Date.parse(options.runAt) - now : (options.delayMs ?? 0);
   const delay = Math.max(0, asked);
@@ -127,8 +128,7 @@ export function queueOptions(
     expiresAt,
     bullmq: {
       attempts: options.attempts ?? defaults.attempts ?? 1,
-      // BullMQ counts the delay from the timestamp: what was said on the stream is when it is due.
-      ...(delay > 0 ? { delay, timestamp: now } : {}),
+      ...(delay > 0 ? { delay } : {}),
       ...(options.priority ? { priority: options.priority } : {}),
       ...(backoff ? { backoff: bullmqBackoff(backoff) } : {}),
       headway: settings,

@@ -86,7 +86,7 @@ export function createPresence({ redis, subscriber, prefix }: PresenceOptions): 
 
   return {
     watchers(channel) {
-      const now = Date.now();
+      const now = performance.now();
       const known = recent.get(channel);
       if (known && known.at > now - GOOD_MS) return known.answer;
       for (const [name, { at }] of recent) {

@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
+import { serverTimedBackend } from './bullmq-backend.js';
 import type { JobDefinition } from './job.js';
 import { type Registry, RegistryError } from './registry.js';
 import { repeatStrategy } from './schedules/repeat.js';
@@ -128,7 +129,7 @@ export function createQueues(connection: Redis, prefix: string, onError: (error:
   return (name) => {
     let queue = open.get(name);
     if (!queue) {
-      queue = new Queue(name, { connection, prefix, settings: { repeatStrategy } });
+      queue = new Queue(name, { connection, prefix, settings: { repeatStrategy } }, serverTimedBackend);
       queue.on('error', onError);
       open.set(name, queue);
       // One that could not be opened, because Redis was away just then, would stay so for ever.

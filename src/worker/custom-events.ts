@@ -1,5 +1,6 @@
 import { jobEvents } from '../shared/events/job-events.js';
 import { streamEvents } from '../shared/events/stream-events.js';
+import { serverNow } from '../shared/redis/server-clock.js';
 import { toJson } from './json.js';
 
 const MAX_BYTES = 64 * 1024;
@@ -30,7 +31,7 @@ export class CustomEvents {
   emit(type: string, data: unknown): void {
     checkType(type);
     const json = toJson(data, `emit(): the data of "${type}"`, MAX_BYTES).text;
-    this.publish(type, `{${this.head},"data":${json},"at":${Date.now()}}`);
+    this.publish(type, `{${this.head},"data":${json},"at":${serverNow()}}`);
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Job } from 'bullmq';
 import type { JobSnapshot } from '../shared/lifecycle/snapshot.js';
 import { addressOf } from '../shared/queues.js';
+import { serverNow } from '../shared/redis/server-clock.js';
 import { untilTaken } from '../shared/redis/until-taken.js';
 import { StopReason } from './run.js';
 
@@ -19,13 +20,13 @@ export function isElsewhere(now: JobSnapshot | undefined, jobId: string, attempt
 /**
  * Makes sure that the job is still this worker's. It asks Redis only when the lock may have run out since it was taken:
  * a worker that was not held up pays nothing.
- * @param since when the lock was still good, ms since 1970
+ * @param since when the lock was still good, ms since 1970 by Redis' clock
  * @throws StopReason when the job is not ours any more
  */
 export async function requireLock(job: Job, token: string, lockMs: number, since: number): Promise<void> {
   let good = since;
-  while (Date.now() - good >= lockMs / 2) {
-    const asked = Date.now();
+  while (serverNow() - good >= lockMs / 2) {
+    const asked = serverNow();
     if (!(await untilTaken(() => job.extendLock(token, lockMs)))) throw lockLost();
     good = asked;
   }

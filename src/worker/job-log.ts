@@ -1,4 +1,5 @@
 import type { LogLevel } from '../shared/job.js';
+import { serverNow } from '../shared/redis/server-clock.js';
 import { toJson } from './json.js';
 import type { Outlet } from './outlet.js';
 import type { Missing } from './reporting/bound.js';
@@ -58,7 +59,7 @@ const NAMES: Record<keyof Missing, string> = {
 export function missingLine(missing: Missing): LogLine {
   const what = Object.entries(missing).map(([kind, count]) => `${count} ${NAMES[kind as keyof Missing]}`);
   const why = missing.other ? 'Redis has lost or refused them' : 'they came faster than Redis took them';
-  return { level: 'warn', message: `${what.join(', ')} left out: ${why}`, missing, at: Date.now() };
+  return { level: 'warn', message: `${what.join(', ')} left out: ${why}`, missing, at: serverNow() };
 }
 
 export interface JobLogOptions {
@@ -88,7 +89,7 @@ export class JobLog {
       level,
       message: text,
       ...(fields == null ? {} : { fields: loggable(fields) }),
-      at: Date.now(),
+      at: serverNow(),
     });
   }
 
@@ -99,7 +100,7 @@ export class JobLog {
   }
 
   private say(message: string): void {
-    this.options.publish({ level: 'warn', message, at: Date.now() });
+    this.options.publish({ level: 'warn', message, at: serverNow() });
   }
 }
 

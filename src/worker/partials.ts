@@ -1,3 +1,4 @@
+import { serverNow } from '../shared/redis/server-clock.js';
 import { toJson } from './json.js';
 
 const MAX_BYTES = 64 * 1024;
@@ -87,6 +88,6 @@ export class Partials {
     // Not the wall clock, which may be put back.
     this.lastPublish = performance.now();
     const index = this.count - waiting;
-    this.options.publish(`{${this.head},"index":${index},${content},"at":${Date.now()}}`);
+    this.options.publish(`{${this.head},"index":${index},${content},"at":${serverNow()}}`);
   };
 }

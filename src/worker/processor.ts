@@ -14,6 +14,7 @@ import type { Logger } from '../shared/log.js';
 import type { Presence } from '../shared/presence.js';
 import { jobIdOf, queueKey } from '../shared/queues.js';
 import { isRedisFault } from '../shared/redis/faults.js';
+import { serverNow } from '../shared/redis/server-clock.js';
 import { untilTaken } from '../shared/redis/until-taken.js';
 import type { Registry } from '../shared/registry.js';
 import { asError } from '../shared/thrown.js';
@@ -128,7 +129,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     children: Children,
     token: string,
   ): Promise<unknown> {
-    const taken = job.processedOn ?? Date.now();
+    const taken = job.processedOn ?? serverNow();
     const settings = jobSettings(job.opts);
     const timeoutMs = settings.timeoutMs ?? definition.defaults?.timeoutMs;
     const begin = async (): Promise<void> => {
@@ -142,7 +143,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     await keepFilesOfCompleted(options.store, {
       data: job.data,
       result,
-      until: Date.now() + options.keep.of(job.name, settings),
+      until: serverNow() + options.keep.of(job.name, settings),
     });
     return result;
   }
@@ -202,7 +203,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       name: job.name,
       owner: jobSettings(job.opts).owner,
       attempt,
-      startedAt: job.processedOn ?? Date.now(),
+      startedAt: job.processedOn ?? serverNow(),
       percent: null,
     });
     const outlet = outletOf(jobId, job);
@@ -296,4 +297,4 @@ function readable(thrown: unknown): unknown {
 
 /** It had to be begun before now. */
 const isLate = (job: JobSnapshot | undefined): boolean =>
-  job?.attempt === 1 && Date.now() > (job.settings.expiresAt ?? Number.POSITIVE_INFINITY);
+  job?.attempt === 1 && serverNow() > (job.settings.expiresAt ?? Number.POSITIVE_INFINITY);

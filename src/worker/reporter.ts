@@ -1,4 +1,5 @@
 import type { ProgressUpdate } from '../shared/job.js';
+import { serverNow } from '../shared/redis/server-clock.js';
 import { createProgress, type ProgressData } from './progress.js';
 
 const BULLMQ_INTERVAL_MS = 1000;
@@ -86,7 +87,7 @@ export class Reporter {
     this.timer = undefined;
     this.dirty = false;
     this.lastPublish = now;
-    const data = this.progress.snapshot(Date.now());
+    const data = this.progress.snapshot(serverNow());
     this.track(this.options.publish(data));
     if (this.bullMqTimer) return;
     const wait = this.lastBullMq + BULLMQ_INTERVAL_MS - now;
@@ -96,7 +97,7 @@ export class Reporter {
 
   private readonly onBullMqTimer = (): void => this.tellBullMq();
 
-  private tellBullMq(data: ProgressData = this.progress.snapshot(Date.now())): void {
+  private tellBullMq(data: ProgressData = this.progress.snapshot(serverNow())): void {
     clearTimeout(this.bullMqTimer);
     this.bullMqTimer = undefined;
     this.lastBullMq = performance.now();

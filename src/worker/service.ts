@@ -13,6 +13,7 @@ import type { Logger } from '../shared/log.js';
 import { createPresence } from '../shared/presence.js';
 import { basePathOf } from '../shared/public-url.js';
 import { createQueues, jobIdOf, planQueues } from '../shared/queues.js';
+import { serverClockCell } from '../shared/redis/server-clock.js';
 import { connectRedis } from '../shared/redis.js';
 import type { Registry } from '../shared/registry.js';
 import { createScheduleKeeper } from '../shared/schedules/keeper.js';
@@ -69,7 +70,11 @@ export async function openWorker(options: WorkerServiceOptions): Promise<WorkerS
     logLines: config.JOB_LOG_LINES,
   };
   const basePath = basePathOf(config.PUBLIC_URL);
-  const threads = createThreads({ max: threadCount(config), setup: { files, limits, basePath }, log });
+  const threads = createThreads({
+    max: threadCount(config),
+    setup: { files, limits, basePath, clock: serverClockCell() },
+    log,
+  });
   const bullmqRedis = connectRedis(config.REDIS_URL, 'bullmq');
   const openQueue = createQueues(bullmqRedis, queuePrefix, (error) =>
     log.debug({ err: error }, 'a queue met an error'),

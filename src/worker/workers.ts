@@ -1,12 +1,14 @@
 import { availableParallelism } from 'node:os';
-import { type Processor, Worker } from 'bullmq';
+import type { Processor, Worker, WorkerOptions } from 'bullmq';
 import type { Redis } from 'ioredis';
+import { serverTimedBackend } from '../shared/bullmq-backend.js';
 import type { Config } from '../shared/config.js';
 import { WORKER_NAME } from '../shared/lifecycle/worker-census.js';
 import { StartError } from '../shared/process.js';
 import type { QueuePlan } from '../shared/queues.js';
 import type { Registry } from '../shared/registry.js';
 import { repeatStrategy } from '../shared/schedules/repeat.js';
+import { SteadyWorker } from './steady-worker.js';
 
 /**
  * The queues that a process serves: those of the kinds in `WORKER_JOBS`, or all.
@@ -56,7 +58,7 @@ export function createWorkers(options: WorkersOptions): Worker[] {
     const { concurrency = config.WORKER_CONCURRENCY, rateLimit } = kinds[0] ?? {};
     // A job that would only wait for a thread here is left to other processes.
     const threaded = kinds.length > 0 && kinds.every(({ thread }) => thread);
-    return new Worker(queue, processor, {
+    const options: WorkerOptions = {
       connection,
       prefix: queuePrefix,
       name: WORKER_NAME,
@@ -65,10 +67,13 @@ export function createWorkers(options: WorkersOptions): Worker[] {
       ...(rateLimit ? { limiter: { max: rateLimit.max, duration: rateLimit.perMs } } : {}),
       // How long one call waits for a job, in s: a connection that is dead and says nothing is found after that.
       drainDelay: 2,
+      // BullMQ waits for the end of a rate limit by the clock of the process: not for long, if that is put back.
+      maximumRateLimitDelay: 5000,
       lockDuration: config.LOCK_DURATION_MS,
       stalledInterval: config.STALLED_INTERVAL_MS,
       // Not every loss counts: see `suspects.ts`, which fails a job that has lost its worker more often than MAX_STALLS.
       maxStalledCount: Number.MAX_SAFE_INTEGER,
-    });
+    };
+    return new SteadyWorker(queue, processor, options, serverTimedBackend);
   });
 }

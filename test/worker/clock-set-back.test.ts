@@ -1,4 +1,7 @@
+import { IncomingMessage } from 'node:http';
+import { Socket } from 'node:net';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { watchUpload } from '../../src/api/uploading.js';
 import { Partials } from '../../src/worker/partials.js';
 import { Reporter } from '../../src/worker/reporter.js';
 
@@ -44,3 +47,14 @@ it.each([-HOUR, HOUR, -60_000])(
     expect(chunks).toEqual(['a', 'b', 'c']);
   },
 );
+
+it('a clock that is set back by an hour does not keep an upload that has stalled', () => {
+  const req = new IncomingMessage(new Socket());
+  req.resume();
+  const config = { STALL_TIMEOUT_MS: 1000, SHUTDOWN_GRACE_MS: 1000 };
+  const upload = watchUpload(req, { config, stopping: () => false });
+  vi.setSystemTime(Date.now() - HOUR);
+  vi.advanceTimersByTime(2000);
+  upload.end();
+  expect(upload.signal.aborted).toBe(true);
+});

@@ -2,6 +2,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { HeadwayError } from '../../shared/errors.js';
+import { serverNow } from '../../shared/redis/server-clock.js';
 import { patternsSchema, tenantSchema, type UserClaim } from './claims.js';
 
 const FORM = /^hwk_([a-z0-9]{12})_([A-Za-z0-9_-]{43})$/;
@@ -62,7 +63,7 @@ export function createApiKeys(redis: Redis, prefix: string): ApiKeys {
   async function read(id: string): Promise<Kept | undefined> {
     const json = await redis.hget(keys, id);
     const key = json ? (JSON.parse(json) as Kept) : undefined;
-    return key && (key.expiresAt === undefined || key.expiresAt > Date.now()) ? key : undefined;
+    return key && (key.expiresAt === undefined || key.expiresAt > serverNow()) ? key : undefined;
   }
 
   return {
@@ -74,7 +75,7 @@ export function createApiKeys(redis: Redis, prefix: string): ApiKeys {
         name,
         sub,
         ...rest,
-        createdAt: Date.now(),
+        createdAt: serverNow(),
         ...(expiresAt === undefined ? {} : { expiresAt: Date.parse(expiresAt) }),
       };
       await redis.hset(keys, id, JSON.stringify({ ...key, hash: hashOf(random).toString('hex') }));
@@ -115,7 +116,7 @@ export function createApiKeys(redis: Redis, prefix: string): ApiKeys {
 
   /** Only for people who wonder whether a key is still needed. */
   function noteUse(id: string): void {
-    const now = Date.now();
+    const now = serverNow();
     if ((noted.get(id) ?? 0) > now - USED_MS) return;
     noted.set(id, now);
     redis.hset(used, id, now).catch(() => {});

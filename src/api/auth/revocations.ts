@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { HeadwayError } from '../../shared/errors.js';
+import { serverNow } from '../../shared/redis/server-clock.js';
 import type { ApiKeys } from './api-keys.js';
 import { tenantSchema } from './claims.js';
 import { type Credential, tokenDigest } from './credential.js';
@@ -59,7 +60,7 @@ export function createRevocations(redis: Redis, prefix: string, apiKeys: ApiKeys
   return {
     async revoke(revocation) {
       const revoked = revokedBy(revocation);
-      await redis.set(keyOf(revoked), Date.now(), 'PX', KEPT_MS);
+      await redis.set(keyOf(revoked), serverNow(), 'PX', KEPT_MS);
       return revoked;
     },
     async check(credential) {

@@ -4,6 +4,7 @@ import type { JobFaults } from '../../shared/job-faults.js';
 import type { PageReader } from '../../shared/job-index/page.js';
 import { isFinished, type JobState, type SnapshotReader } from '../../shared/lifecycle/snapshot.js';
 import type { Logger } from '../../shared/log.js';
+import { serverNow } from '../../shared/redis/server-clock.js';
 import type { Credential } from '../auth/credential.js';
 import type { DashboardFeed } from '../dashboard/feed.js';
 import { FeedAudience, type FeedViewer } from '../dashboard/feed-audience.js';
@@ -68,7 +69,7 @@ export class CrowdAudience extends FeedAudience<CrowdViewer> {
 
   /** Answers a request with the stream. */
   async answer(stream: PendingStream, crowd: Crowd, credential: Credential = {}): Promise<void> {
-    const head = `event: reset\ndata: {"reason":"snapshot","at":${Date.now()}}\n\n`;
+    const head = `event: reset\ndata: {"reason":"snapshot","at":${serverNow()}}\n\n`;
     const viewer = await this.admit(stream, crowd.owner, head, (sink, scope) => ({
       sink,
       crowd,
@@ -78,10 +79,10 @@ export class CrowdAudience extends FeedAudience<CrowdViewer> {
       version: -1,
       queues: [],
       comparing: false,
-      readAllAt: 0,
+      readAllAt: Number.NEGATIVE_INFINITY,
       total: 0,
       toldTotal: -1,
-      sentAt: Date.now(),
+      sentAt: performance.now(),
       stalledAt: 0,
     }));
     if (viewer) void this.compare(viewer).then(() => this.send(viewer));
@@ -103,7 +104,7 @@ export class CrowdAudience extends FeedAudience<CrowdViewer> {
       const unfinished = await this.unfinished(crowd);
       const live = new Set<string>();
       for (const job of this.running(viewer)) live.add(job.id);
-      const readAll = viewer.queues !== queues || Date.now() - viewer.readAllAt > REREAD_MS;
+      const readAll = viewer.queues !== queues || performance.now() - viewer.readAllAt > REREAD_MS;
       // The index says in which state each one is: only what has another one than was told has to be read.
       const moved = [...unfinished].filter(
         ([id, state]) => !live.has(id) && (readAll || roll.stateOf(id) !== state),
@@ -127,7 +128,7 @@ export class CrowdAudience extends FeedAudience<CrowdViewer> {
       viewer.total = unfinished.size;
       viewer.version = version;
       viewer.queues = queues;
-      if (readAll) viewer.readAllAt = Date.now();
+      if (readAll) viewer.readAllAt = performance.now();
     } catch (error) {
       // Redis is away: the next tick looks again.
       this.options.log.debug({ err: error }, 'could not look at the jobs');
@@ -170,11 +171,11 @@ export class CrowdAudience extends FeedAudience<CrowdViewer> {
       if (roll.has(job.id) || roll.size < MAX_JOBS) roll.note(ofLive(job));
     }
     const frames = roll.take(JOBS_PER_TICK).map((json) => `event: job\ndata: ${json}\n\n`);
-    const now = Date.now();
     if (viewer.total !== viewer.toldTotal) {
       viewer.toldTotal = viewer.total;
-      frames.push(`event: jobs\ndata: {"unfinished":${viewer.total},"at":${now}}\n\n`);
+      frames.push(`event: jobs\ndata: {"unfinished":${viewer.total},"at":${serverNow()}}\n\n`);
     }
+    const now = performance.now();
     if (frames.length === 0 && now - viewer.sentAt > QUIET_MS) frames.push(HEARTBEAT);
     if (frames.length === 0) return;
     viewer.sentAt = now;

@@ -1,4 +1,5 @@
 import { writeTo } from '../../shared/channel/subscription.js';
+import { serverNow } from '../../shared/redis/server-clock.js';
 import type { Principal } from '../auth/principal.js';
 import type { PendingStream } from '../stream/pending-stream.js';
 import type { FailedFilter } from './failed-jobs.js';
@@ -45,7 +46,7 @@ export class DashboardAudience extends FeedAudience<DashboardViewer> {
       credential: principal?.credential ?? {},
       sections: new Map(),
       minutes: new Map(),
-      sentAt: 0,
+      sentAt: Number.NEGATIVE_INFINITY,
       stamp: '',
       stalledAt: 0,
     }));
@@ -53,7 +54,7 @@ export class DashboardAudience extends FeedAudience<DashboardViewer> {
     const { sink, scope } = viewer;
     this.prepare();
     if (scope.version === 0 || scope.dirty) await this.feed.lookAt(scope);
-    if (this.viewers.has(sink)) this.serve(viewer, Date.now());
+    if (this.viewers.has(sink)) this.serve(viewer);
   }
 
   /** Says which lists of failed jobs are looked at. */
@@ -66,15 +67,16 @@ export class DashboardAudience extends FeedAudience<DashboardViewer> {
     for (const [scope, filters] of wanted) scope.wantFailed(filters);
   }
 
-  protected serve(viewer: DashboardViewer, now: number): void {
+  protected serve(viewer: DashboardViewer): void {
     // What was never looked at would show as nothing.
     if (viewer.scope.version === 0) return;
+    const now = performance.now();
     const stamp = this.feed.stamp(viewer.scope, viewer.admin);
     const changed = stamp === viewer.stamp ? [] : this.changes(viewer);
     viewer.stamp = stamp;
     if (changed.length === 0 && now - viewer.sentAt < QUIET_MS) return;
     viewer.sentAt = now;
-    const frame = `event: dashboard\ndata: {${[`"at":${now}`, ...changed].join(',')}}\n\n`;
+    const frame = `event: dashboard\ndata: {${[`"at":${serverNow()}`, ...changed].join(',')}}\n\n`;
     if (!writeTo(viewer.sink, Buffer.from(frame))) viewer.stalledAt = now;
   }
 

@@ -16,8 +16,9 @@ export interface FeedViewer {
   scope: Scope;
   /** What its permission rests on. */
   credential: Credential;
+  /** When it was last sent something, in ms of the monotonic clock. */
   sentAt: number;
-  /** Since when its socket is full, ms since 1970; 0: it is not. */
+  /** Since when its socket is full, in ms of the monotonic clock; 0: it is not. */
   stalledAt: number;
 }
 
@@ -44,7 +45,7 @@ export abstract class FeedAudience<V extends FeedViewer> implements Audience {
   ) {}
 
   /** Sends a viewer what there is for it. */
-  protected abstract serve(viewer: V, now: number): void;
+  protected abstract serve(viewer: V): void;
 
   /** Called before each look at the feed. */
   protected prepare(): void {}
@@ -117,16 +118,16 @@ export abstract class FeedAudience<V extends FeedViewer> implements Audience {
   }
 
   private tick(): void {
-    const now = Date.now();
+    const now = performance.now();
     this.prepare();
     this.feed.refresh();
     for (const viewer of [...this.viewers.values()]) {
       const { sink, stalledAt, credential } = viewer;
       if (stalledAt > 0) {
         if (now - stalledAt > this.stallTimeoutMs) sink.destroy();
-      } else if (credential.expiresAt !== undefined && credential.expiresAt <= now) {
+      } else if (credential.expiresAt !== undefined && credential.expiresAt <= Date.now()) {
         this.dismiss(sink, EXPIRED);
-      } else this.serve(viewer, now);
+      } else this.serve(viewer);
     }
   }
 }

@@ -55,7 +55,7 @@ export class DashboardFeed {
   private timer: NodeJS.Timeout | undefined;
   private looking = false;
   private firstLook: Promise<void> | undefined;
-  private answeredAt = 0;
+  private answeredAt = Number.NEGATIVE_INFINITY;
   private redisAway = false;
 
   constructor(private readonly options: DashboardFeedOptions) {
@@ -99,7 +99,7 @@ export class DashboardFeed {
 
   /** Looks at what has changed; called often. */
   refresh(): void {
-    const now = Date.now();
+    const now = performance.now();
     this.noteLive(now);
     let begun = 0;
     for (const { scope } of this.scopes.values()) {
@@ -171,7 +171,7 @@ export class DashboardFeed {
         maxBytes: numberIn(info, 'maxmemory'),
         clients: numberIn(info, 'connected_clients'),
       };
-      this.answeredAt = Date.now();
+      this.answeredAt = performance.now();
       this.noteLive(this.answeredAt);
     } catch (error) {
       log.debug({ err: error }, 'could not look at the processes');
@@ -183,7 +183,7 @@ export class DashboardFeed {
   /** Notes whether Redis answers, which is known sooner than the next look says. */
   noteRedis(away: boolean): void {
     this.redisAway = away;
-    if (this.timer) this.noteLive(Date.now());
+    if (this.timer) this.noteLive(performance.now());
   }
 
   private noteLive(now: number): void {

@@ -7,6 +7,7 @@ import { scopeOf } from '../../shared/job-index/keys.js';
 import type { PageReader } from '../../shared/job-index/page.js';
 import { readProgress } from '../../shared/job-view.js';
 import type { SnapshotReader } from '../../shared/lifecycle/snapshot.js';
+import { serverNow } from '../../shared/redis/server-clock.js';
 import type { FailedFilter, FailedReader } from './failed-jobs.js';
 import type { CountReader, ScopeCounts } from './index-counts.js';
 import type { LiveJob, LiveJobs } from './live-jobs.js';
@@ -44,9 +45,9 @@ export class Scope {
   version = 0;
   /** Something has changed since the last look began. */
   dirty = true;
-  /** When the last look began, ms since 1970. */
-  lookedAt = 0;
-  /** When another look is due, ms since 1970: what ended is counted a moment after it was told. */
+  /** When the last look began, in ms of the monotonic clock. */
+  lookedAt = Number.NEGATIVE_INFINITY;
+  /** When another look is due, in ms of the monotonic clock: what ended is counted a moment after it was told. */
   againAt = Number.POSITIVE_INFINITY;
   /** Nothing was missed: only the newest minutes have to be read. */
   private whole = false;
@@ -60,7 +61,7 @@ export class Scope {
   /** Jobs of it have changed. */
   touch(): void {
     this.dirty = true;
-    this.againAt = Date.now() + COUNTED_AFTER_MS;
+    this.againAt = performance.now() + COUNTED_AFTER_MS;
   }
 
   /** Says which lists of failed jobs are wanted: the others are forgotten. */
@@ -83,7 +84,7 @@ export class Scope {
 
   private async readAll(): Promise<void> {
     this.dirty = false;
-    this.lookedAt = Date.now();
+    this.lookedAt = performance.now();
     try {
       await this.readMinutes();
       const seen = [...this.minutes.values()].flatMap(namesIn);
@@ -106,7 +107,7 @@ export class Scope {
 
   private async readMinutes(): Promise<void> {
     const { redis, prefix } = this.readers;
-    const now = minuteOf(Date.now());
+    const now = minuteOf(serverNow());
     const first = now - MINUTES_SHOWN + 1;
     for (const minute of this.minutes.keys()) if (minute < first) this.minutes.delete(minute);
     const from = this.whole ? Math.max(first, now - OPEN_MINUTES) : first;

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type Request, type Response, Router } from 'express';
 import { jobLinks } from '../../shared/job-view.js';
 import { newJobId } from '../../shared/queues.js';
+import { serverNow } from '../../shared/redis/server-clock.js';
 import type { ScheduleKeeper } from '../../shared/schedules/keeper.js';
 import type { Schedule } from '../../shared/schedules/schedule.js';
 import { NO_GRANTS, type Principal } from '../auth/principal.js';
@@ -47,13 +48,13 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
     for (;;) {
       const present = body.key === undefined ? undefined : await store.byKey(caller.id, body.key);
       if (present) {
-        const now = await update(present.id, (schedule) => replan(schedule, planned, Date.now()));
+        const now = await update(present.id, (schedule) => replan(schedule, planned, serverNow()));
         // Deleted in the meantime: then it is made anew.
         if (!now) continue;
         res.location(scheduleLinks(now.id, basePath(req)).self).json(await view(now, req));
         return;
       }
-      const now = Date.now();
+      const now = serverNow();
       const schedule: Schedule = {
         ...planned,
         id: randomUUID(),
@@ -94,7 +95,7 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
     const { id } = await find(req);
     const wanted = await parseChange(req.body);
     const now = await update(id, async (schedule) =>
-      replan(schedule, await planFor(changed(bodyOf(schedule), wanted), asOwner(schedule)), Date.now()),
+      replan(schedule, await planFor(changed(bodyOf(schedule), wanted), asOwner(schedule)), serverNow()),
     );
     if (!now) throw scheduleNotFound();
     res.json(await view(now, req));
@@ -103,7 +104,7 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
   function setPaused(paused: boolean): (req: Request, res: Response) => Promise<void> {
     return async (req, res) => {
       const { id } = await find(req);
-      const now = await update(id, (schedule) => pausedAs(schedule, paused, Date.now()));
+      const now = await update(id, (schedule) => pausedAs(schedule, paused, serverNow()));
       if (!now) throw scheduleNotFound();
       res.json(await view(now, req));
     };
@@ -123,7 +124,7 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
   async function remove(req: Request, res: Response): Promise<void> {
     const { id } = await find(req);
     await update(id, (schedule) => {
-      const now = Date.now();
+      const now = serverNow();
       return { ...schedule, deletedAt: now, updatedAt: now, version: schedule.version + 1 };
     });
     res.status(204).end();
@@ -135,7 +136,7 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
     const senseless = senselessOptions(jobOptions);
     if (senseless.length > 0) throw invalid(senseless);
     const request = await starter.check({ name, data, options: jobOptions }, caller);
-    return planSchedule(body, request, plan, Date.now());
+    return planSchedule(body, request, plan, serverNow());
   }
 
   /** @throws HeadwayError `not-found` for one that is not there, or is not the caller's */

@@ -1,6 +1,7 @@
 import { jobLinks } from '../../shared/job-view.js';
 import type { SnapshotReader } from '../../shared/lifecycle/snapshot.js';
 import { jobIdOf, type OpenQueue } from '../../shared/queues.js';
+import { serverNow } from '../../shared/redis/server-clock.js';
 import { allRuns, isEnded, nextRun, readChain } from '../../shared/schedules/chain.js';
 import { runId } from '../../shared/schedules/run.js';
 import type { Schedule } from '../../shared/schedules/schedule.js';
@@ -41,9 +42,9 @@ export async function scheduleView(
     lastDue === undefined ? undefined : jobIdOf({ queue, id: runId({ schedule: id, dueAt: lastDue }) });
   const last = lastId === undefined ? undefined : await readJob(lastId);
   const next = nextRun(chain);
-  const ended = !next && isEnded(schedule, runs, chain, Date.now());
+  const ended = !next && isEnded(schedule, runs, chain, serverNow());
   // What BullMQ has not been told yet is reckoned.
-  const due = next ? chain!.dueAt : upcoming(schedule, lastDue, Date.now());
+  const due = next ? chain!.dueAt : upcoming(schedule, lastDue, serverNow());
   return {
     id,
     name: schedule.name,

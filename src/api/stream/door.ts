@@ -40,7 +40,7 @@ export class StreamDoor {
   private readonly waiting = new Map<StreamSink, { stream: PendingStream; admit: Admit }>();
   private timer: NodeJS.Timeout | undefined;
   private trying = false;
-  private beatAt = 0;
+  private beatAt = Number.NEGATIVE_INFINITY;
   private closed = false;
   private readonly events: SinkEvents = { onDrain() {}, onClose: (sink) => this.leave(sink) };
 
@@ -102,7 +102,7 @@ export class StreamDoor {
   }
 
   private tick(): void {
-    const now = Date.now();
+    const now = performance.now();
     if (now - this.beatAt >= this.options.heartbeatMs) {
       this.beatAt = now;
       // One that has not read the last of them does not need another.

@@ -198,7 +198,7 @@ export class Viewers implements Audience {
 
   private beat(): void {
     this.endOverdue();
-    const droppable = Date.now() - this.options.stallTimeoutMs;
+    const droppable = performance.now() - this.options.stallTimeoutMs;
     const ticks = this.heartbeats.ticksApart(this.count);
     const heartbeat = this.heartbeats.frame(ticks);
     this.tick++;

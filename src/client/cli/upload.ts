@@ -31,13 +31,13 @@ export async function sendUpload(
   const { name, size } = upload;
   let failure: NodeJS.ErrnoException | undefined;
   async function* counted(): AsyncGenerator<Uint8Array> {
-    const begun = Date.now();
+    const begun = performance.now();
     let sent = 0;
     try {
       for await (const chunk of upload.open()) {
         yield chunk;
         sent += chunk.byteLength;
-        show(uploadProgress(name, sent, size, Date.now() - begun));
+        show(uploadProgress(name, sent, size, performance.now() - begun));
       }
     } catch (error) {
       failure = error as NodeJS.ErrnoException;

@@ -149,7 +149,7 @@ export class Feed {
   /** Writes the frames of a page from one on, and keeps those that the sink does not take yet. */
   private writePage(subscription: Subscription, page: Page, from: number): void {
     const { frames, end, offset: last, more } = page.missed;
-    const old = from > 0 && Date.now() - page.readAt > FRESH_MS;
+    const old = from > 0 && performance.now() - page.readAt > FRESH_MS;
     for (let next = from; next < frames.length; next++) {
       if (subscription.state === CLOSED) return;
       if (subscription.state === STALLED) return subscription.keep(page, next);

@@ -1,4 +1,5 @@
 import { streamEvents } from '../events/stream-events.js';
+import { serverNow } from '../redis/server-clock.js';
 
 /** An event to publish, as it appears on the stream (WHATWG HTML §9.2). */
 export interface FrameInput {
@@ -149,5 +150,5 @@ export function endsChannel(frame: Buffer): boolean {
 
 /** The `reset` event: what the reader knew no longer holds, the present state follows. It has no id of its own. */
 export function resetFrame(reason: string): Buffer {
-  return Buffer.from(`event: reset\ndata: ${JSON.stringify({ reason, at: Date.now() })}\n\n`);
+  return Buffer.from(`event: reset\ndata: ${JSON.stringify({ reason, at: serverNow() })}\n\n`);
 }

@@ -23,7 +23,7 @@ export class PageBudget {
 
 /** What one read gave. All subscriptions that it was read for share it, until the last one has written its frames. */
 export class Page {
-  readonly readAt = Date.now();
+  readonly readAt = performance.now();
   private holders = 0;
   private readonly bytes: number;
 

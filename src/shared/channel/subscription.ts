@@ -40,7 +40,7 @@ export type SubscriptionState = typeof BEHIND | typeof LIVE | typeof STALLED | t
  */
 export class Subscription {
   state: SubscriptionState = BEHIND;
-  /** When it stopped taking frames or was closed, in ms since the epoch; 0 while it takes them. */
+  /** When it stopped taking frames or was closed, in ms of the monotonic clock; 0 while it takes them. */
   stalledAt = 0;
   /** When its next heartbeat is due, for whoever sends those. */
   beatDue = 0;
@@ -68,7 +68,7 @@ export class Subscription {
   hold(more: boolean): void {
     if (!more && this.state !== CLOSED && this.state !== STALLED) {
       this.state = STALLED;
-      this.stalledAt = Date.now();
+      this.stalledAt = performance.now();
     }
   }
 
@@ -96,7 +96,7 @@ export class Subscription {
   close(): void {
     if (this.state === CLOSED) return;
     this.state = CLOSED;
-    this.stalledAt = Date.now();
+    this.stalledAt = performance.now();
     this.dropRest();
     this.source.leave(this);
   }

@@ -4,6 +4,7 @@ import { scopeOf } from '../job-index/keys.js';
 import type { Transition } from '../lifecycle/events.js';
 import type { JobSnapshot } from '../lifecycle/snapshot.js';
 import { RANK } from '../lifecycle/told.js';
+import { serverNow } from '../redis/server-clock.js';
 import { bucketOf } from './histogram.js';
 import { dashboardKeys } from './keys.js';
 import { counters, MINUTE_MS, MINUTES_SHOWN, minuteOf, OUTCOMES, type Outcome } from './minutes.js';
@@ -39,7 +40,7 @@ export function createOutcomeCounter(redis: Redis | Cluster, prefix: string): Ou
   let timer: NodeJS.Timeout | undefined;
 
   function add(job: JobSnapshot, counter: string): void {
-    const minute = minuteOf(Date.now());
+    const minute = minuteOf(serverNow());
     const { owner } = job.settings;
     for (const scope of owner === undefined ? [scopeOf(undefined)] : [scopeOf(undefined), scopeOf(owner)]) {
       addTo(keys.minute(scope, minute), counter, 1);

@@ -5,6 +5,7 @@ import { createPublisher, type Publisher } from '../channel/publisher.js';
 import type { Running } from '../lifecycle/bridge.js';
 import type { JobSnapshot } from '../lifecycle/snapshot.js';
 import type { Logger } from '../log.js';
+import { serverNow } from '../redis/server-clock.js';
 import { VERSION } from '../version.js';
 import { CHANGED_EVENT, JOBS_EVENT, packJobs } from './frame.js';
 import { DASHBOARD_CHANNEL, internalPrefix } from './keys.js';
@@ -49,7 +50,7 @@ export interface ProcessReporting extends Running {
 export function startProcessReporting(options: ProcessReportingOptions): ProcessReporting {
   const { redis, publishing, prefix, sharded, role, describe, jobs, log } = options;
   const id = `${role}:${randomUUID()}`;
-  const startedAt = Date.now();
+  const startedAt = serverNow();
   const presence = createPresence(redis, prefix);
   const publisher: Publisher = createPublisher({
     redis: publishing,

@@ -6,6 +6,7 @@ import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Config } from '../config.js';
 import { HeadwayError } from '../errors.js';
+import { serverNow } from '../redis/server-clock.js';
 import { concealFiles } from './conceal.js';
 import { cleanFileName } from './name.js';
 import { isFileId } from './reference.js';
@@ -129,7 +130,11 @@ export function openFileStore({ dir, ttlMs, minFreeBytes, maxBytes }: FileStoreO
   }
 
   async function finish(work: string, file: StoredFile, madeBy?: string): Promise<StoredFile> {
-    await writeFile(join(work, 'file.json'), JSON.stringify({ ...file, madeBy }), { mode: 0o600 });
+    const path = join(work, 'file.json');
+    await writeFile(path, JSON.stringify({ ...file, madeBy }), { mode: 0o600 });
+    // The times of jobs, with which it is compared, are not by the clock of the disk.
+    const now = new Date(serverNow());
+    await utimes(path, now, now);
     await rename(work, folder(file.id));
     return file;
   }
@@ -192,7 +197,7 @@ export function openFileStore({ dir, ttlMs, minFreeBytes, maxBytes }: FileStoreO
       const { madeBy, ...file } = JSON.parse(await readFile(path, 'utf8')) as StoredFile & {
         madeBy?: string;
       };
-      return { file, madeBy, expired: mtimeMs + ttlMs < Date.now() };
+      return { file, madeBy, expired: mtimeMs + ttlMs < serverNow() };
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       throw error;
@@ -244,17 +249,17 @@ export function openFileStore({ dir, ttlMs, minFreeBytes, maxBytes }: FileStoreO
     },
     find: async (id) => (await read(id))?.file,
     path: (id) => join(folder(id), 'content'),
-    touch: (id) => useAt(id, Date.now()),
+    touch: (id) => useAt(id, serverNow()),
     async keep(id, until) {
       // The time of the last use may be one to come.
       await useAt(id, until - ttlMs);
     },
     async remove(id, unlessUsedAfter = Number.POSITIVE_INFINITY) {
       const used = await stat(join(folder(id), 'file.json')).catch(() => undefined);
-      if (used && used.mtimeMs > Math.max(unlessUsedAfter, Date.now() - ttlMs)) return;
+      if (used && used.mtimeMs > Math.max(unlessUsedAfter, serverNow() - ttlMs)) return;
       await rm(folder(id), { recursive: true, force: true });
     },
-    async sweep(isHeld, now = Date.now()) {
+    async sweep(isHeld, now = serverNow()) {
       const holds = async (id: string): Promise<boolean> => {
         if (!(await isHeld(id, (await read(id))?.madeBy))) return false;
         await useAt(id, now);

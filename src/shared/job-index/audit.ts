@@ -77,7 +77,7 @@ export function createAudit(options: AuditOptions): Audit {
       place = cursor === '0' ? { set: place.set + 1, cursor } : { ...place, cursor };
       if (place.set < sets.length) continue;
       place = { set: 0, cursor: '0' };
-      restUntil = Date.now() + REST_MS;
+      restUntil = performance.now() + REST_MS;
       holdKnown.restart();
       return;
     }
@@ -97,7 +97,7 @@ export function createAudit(options: AuditOptions): Audit {
 
   return {
     async step() {
-      if (sets.length === 0 || Date.now() < restUntil) return;
+      if (sets.length === 0 || performance.now() < restUntil) return;
       running ??= step().finally(() => {
         running = undefined;
       });

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { JobFaults } from '../job-faults.js';
 import { addressOf, queueKey } from '../queues.js';
+import { serverNow } from '../redis/server-clock.js';
 import { indexKeys } from './keys.js';
 import { indexLua } from './lua.js';
 
@@ -41,7 +42,7 @@ export function createHoldKnown(redis: Redis, queuePrefix: string, faults: JobFa
 
   async function isDue(): Promise<boolean> {
     const since = await redis.get(filesHeld);
-    return since === null || Date.now() - Number(since) < ROUNDS_FOR_MS;
+    return since === null || serverNow() - Number(since) < ROUNDS_FOR_MS;
   }
 
   return {
@@ -52,7 +53,7 @@ export function createHoldKnown(redis: Redis, queuePrefix: string, faults: JobFa
       // Fields and values by turns.
       const jobIds = found.filter((_, i) => i % 2 === 0);
       await faults.each('hold the files of', jobIds, (jobId) => hold(jobId));
-      if (next === '0') await redis.set(filesHeld, Date.now(), 'NX');
+      if (next === '0') await redis.set(filesHeld, serverNow(), 'NX');
       cursor = next === '0' ? 'done' : next;
       return true;
     },

@@ -7,6 +7,7 @@ import type { Lifecycle } from '../lifecycle/reconcile.js';
 import { createSnapshotReader } from '../lifecycle/snapshot.js';
 import type { Logger } from '../log.js';
 import { addressOf, queueKey } from '../queues.js';
+import { serverNow } from '../redis/server-clock.js';
 import type { KeepTimes } from './keep-times.js';
 import { indexKeys } from './keys.js';
 import { indexLua } from './lua.js';
@@ -64,7 +65,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
       keys.sets,
       ...keep.args,
       id,
-      Date.now(),
+      serverNow(),
       finishedOn,
       files.join(' '),
     );
@@ -72,7 +73,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
 
   /** One that cannot be removed must not be in the way of the others. */
   async function postpone(jobId: string): Promise<void> {
-    await redis.zadd(keys.due, 'XX', Date.now() + RETRY_MS, jobId);
+    await redis.zadd(keys.due, 'XX', serverNow() + RETRY_MS, jobId);
   }
 
   async function clear(jobId: string, left: string): Promise<void> {
@@ -102,7 +103,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
   async function sweep(): Promise<void> {
     await clearAll();
     for (;;) {
-      const due = await redis.zrangebyscore(keys.due, '-inf', Date.now(), 'LIMIT', 0, AT_ONCE);
+      const due = await redis.zrangebyscore(keys.due, '-inf', serverNow(), 'LIMIT', 0, AT_ONCE);
       if (due.length === 0) return;
       await faults.each('remove', due, forget, postpone);
       await clearAll();

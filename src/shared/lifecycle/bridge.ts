@@ -95,7 +95,7 @@ export function startBridge({
   let heldUntil = 0;
 
   async function ask(): Promise<void> {
-    const asked = Date.now();
+    const asked = performance.now();
     const held = await scripts.takeLease(lease, me, LEASE_MS);
     if (held === 1) heldUntil = asked + LEASE_MS;
     if (held === 1 && !leader && !stopped) {
@@ -117,13 +117,15 @@ export function startBridge({
     let moved = false;
     try {
       const keys = await readableStreams();
-      const until = keys.length < streams.size ? Date.now() + RECHECK_STREAMS_MS : Number.POSITIVE_INFINITY;
+      const until =
+        keys.length < streams.size ? performance.now() + RECHECK_STREAMS_MS : Number.POSITIVE_INFINITY;
       if (keys.length === 0) return await idle(until);
       const known = await redis.hmget(cursorKey, ...keys.map((key) => streams.get(key)!));
       const cursors = new Map(keys.map((key, i) => [key, ENTRY_ID.test(known[i] ?? '') ? known[i]! : '0']));
-      while (leads() && Date.now() < until) {
+      while (leads() && performance.now() < until) {
         const from = keys.map((key) => cursors.get(key)!);
-        const wait = held.size > 0 ? Math.max(1, toldAt + progressIntervalMs - Date.now()) : BLOCK_MS;
+        const wait =
+          held.size > 0 ? Math.max(1, Math.ceil(toldAt + progressIntervalMs - performance.now())) : BLOCK_MS;
         const reply = await following.xread(
           ...(['COUNT', BATCH, 'BLOCK', Math.min(wait, BLOCK_MS)] as const),
           'STREAMS',
@@ -133,8 +135,8 @@ export function startBridge({
         await Promise.all(
           (reply ?? []).map(([key, entries]) => handle(streams.get(key)!, entries, held, looks)),
         );
-        if (held.size > 0 && Date.now() >= toldAt + progressIntervalMs) {
-          toldAt = Date.now();
+        if (held.size > 0 && performance.now() >= toldAt + progressIntervalMs) {
+          toldAt = performance.now();
           const reported = [...held];
           held.clear();
           await looks.round(
@@ -164,7 +166,7 @@ export function startBridge({
     }
   }
 
-  const leads = (): boolean => !stopped && Date.now() < heldUntil;
+  const leads = (): boolean => !stopped && performance.now() < heldUntil;
 
   /** The keys that can be followed. One that another program made something else of would keep all others from it. */
   async function readableStreams(): Promise<string[]> {
@@ -179,7 +181,7 @@ export function startBridge({
 
   /** Leads without anything to follow. */
   async function idle(until: number): Promise<void> {
-    while (leads() && Date.now() < until) await sleep(PAUSE_MS);
+    while (leads() && performance.now() < until) await sleep(PAUSE_MS);
   }
 
   /** Sees to a batch of a queue's events. What they say of progress alone is held back for the next round. */
@@ -238,7 +240,7 @@ export function startBridge({
       following?.disconnect();
       const release = async (): Promise<void> => {
         await leader;
-        if (Date.now() < heldUntil && (await redis.get(lease)) === me) await redis.del(lease);
+        if (performance.now() < heldUntil && (await redis.get(lease)) === me) await redis.del(lease);
       };
       // While Redis is away its commands wait: then the lease runs out by itself.
       await Promise.race([release().catch(() => {}), sleep(STOP_MS, undefined, { ref: false })]);

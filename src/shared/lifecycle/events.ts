@@ -1,4 +1,5 @@
 import type { ChannelEvent, Fence, Mark } from '../channel/publisher.js';
+import { serverNow } from '../redis/server-clock.js';
 import type { JobSnapshot } from './snapshot.js';
 import { endRank, type QueueFacts, queueMark, RANK, type Told } from './told.js';
 
@@ -31,7 +32,7 @@ export function lifecycle(job: JobSnapshot, position: Fence, event: LifecycleEve
 }
 
 function details(event: LifecycleEvent, job: JobSnapshot, attempt: number): Record<string, unknown> {
-  const at = Date.now();
+  const at = serverNow();
   switch (event) {
     case 'delayed':
       return { until: job.dueAt, at };
@@ -75,7 +76,7 @@ export function queueState(
   to: QueueFacts,
 ): Transition {
   const { cancelling, ...queue } = to;
-  const data = { jobId: id, attempt, ...queue, ...(cancelling ? { cancelling } : {}), at: Date.now() };
+  const data = { jobId: id, attempt, ...queue, ...(cancelling ? { cancelling } : {}), at: serverNow() };
   return {
     event: { event: 'queue', kind: 'state', data },
     fence: { attempt, mark: { field: 'paused', from: queueMark(from), to: queueMark(to) } },
@@ -107,7 +108,7 @@ export function ended(
   return {
     event: {
       event: how.event,
-      data: { jobId, ...(name ? { name } : {}), attempt: told.attempt, ...how.data, at: Date.now() },
+      data: { jobId, ...(name ? { name } : {}), attempt: told.attempt, ...how.data, at: serverNow() },
       end: true,
     },
     fence: {

@@ -1,5 +1,6 @@
 import type { Cluster, Redis } from 'ioredis';
 import type { JobFaults } from '../job-faults.js';
+import { serverNow } from '../redis/server-clock.js';
 import type { Withdrawal } from './withdraw.js';
 
 const AT_ONCE = 200;
@@ -25,13 +26,13 @@ export function createExpiry(redis: Redis | Cluster, prefix: string): Expiry {
 
   async function sweep(withdrawal: Withdrawal, faults: JobFaults): Promise<void> {
     for (;;) {
-      const due = await redis.zrangebyscore(key, '-inf', Date.now(), 'LIMIT', 0, AT_ONCE);
+      const due = await redis.zrangebyscore(key, '-inf', serverNow(), 'LIMIT', 0, AT_ONCE);
       if (due.length === 0) return;
       const putOff = new Set<string>();
       const expire = (jobId: string): Promise<void> => withdrawal.expire(jobId);
       await faults.each('expire', due, expire, async (jobId) => {
         putOff.add(jobId);
-        await redis.zadd(key, 'XX', Date.now() + RETRY_MS, jobId);
+        await redis.zadd(key, 'XX', serverNow() + RETRY_MS, jobId);
       });
       // After the deed: whoever dies in between leaves it to the next one.
       const done = due.filter((jobId) => !putOff.has(jobId));

@@ -2,6 +2,7 @@ import type { Cluster, Redis } from 'ioredis';
 import { channelKeys, jobChannel } from '../channel/keys.js';
 import type { Publisher } from '../channel/publisher.js';
 import { addressOf, queueKey } from '../queues.js';
+import { serverNow } from '../redis/server-clock.js';
 import { plainProgress } from './plain-progress.js';
 
 /** What a worker that knows nothing of us gave to BullMQ's `updateProgress`. */
@@ -56,7 +57,7 @@ export function createPlainReports({
       // In order: they go over one connection.
       const published = page.map((line) => {
         const message = line.length > MAX_LINE ? `${line.slice(0, MAX_LINE)}… (cut)` : line;
-        const data = { jobId, attempt, level: 'info', message, at: Date.now() };
+        const data = { jobId, attempt, level: 'info', message, at: serverNow() };
         const mark = { field: 'lines' as const, from, to: ++next };
         from = next;
         return publisher.publish(channel, { event: 'log', data }, { attempt, mark });

@@ -4,6 +4,7 @@ import { channelKeys, jobChannel } from '../channel/keys.js';
 import type { Publisher } from '../channel/publisher.js';
 import type { KeepTimes } from '../job-index/keep-times.js';
 import { addressOf, queueKey } from '../queues.js';
+import { serverNow } from '../redis/server-clock.js';
 import { isRun, ServerReplacedError, serverRun } from '../redis/server-run.js';
 import { lastNews } from './bull-events.js';
 import { ended, type Transition } from './events.js';
@@ -165,7 +166,7 @@ function newestProgress(
 ): PlainProgress | undefined {
   if (job?.progress === undefined || isOurs(job.progress, job.id)) return told;
   if (job.attempt !== 1 && told?.attempt !== job.attempt) return told;
-  return { value: job.progress, attempt: job.attempt, at: told?.at ?? Date.now() };
+  return { value: job.progress, attempt: job.attempt, at: told?.at ?? serverNow() };
 }
 
 function endOfRemoved(hint: EndHint | undefined): Parameters<typeof ended>[3] {

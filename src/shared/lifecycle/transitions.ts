@@ -1,3 +1,4 @@
+import { serverNow } from '../redis/server-clock.js';
 import { dueMark, type EndEvent, lifecycle, queueState, type Transition } from './events.js';
 import { isFinished, type JobSnapshot } from './snapshot.js';
 import { endRank, isReopened, type QueueFacts, queueMark, RANK, type Told } from './told.js';
@@ -154,7 +155,7 @@ function isMoved(told: Told | undefined, job: JobSnapshot): boolean {
 function isBroughtForward(told: Told, job: JobSnapshot): boolean {
   if (told.attempt !== job.attempt || (job.state !== 'waiting' && job.state !== 'prioritized')) return false;
   if (told.rank === RANK.delayed) return true;
-  return told.rank === RANK.retrying && told.due !== undefined && told.due - Date.now() > MOVED_MS;
+  return told.rank === RANK.retrying && told.due !== undefined && told.due - serverNow() > MOVED_MS;
 }
 
 /** The state that the job is in now. */

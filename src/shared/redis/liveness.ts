@@ -36,7 +36,7 @@ export function watchLiveness(redis: Redis, { listens }: { listens: boolean }): 
   let asked = false;
 
   function tick(): void {
-    const now = Date.now();
+    const now = performance.now();
     const { stream, commandQueue } = internals;
     const bytes = stream?.bytesRead ?? -1;
     const waiting = commandQueue.length > 0;
@@ -60,9 +60,9 @@ export function watchLiveness(redis: Redis, { listens }: { listens: boolean }): 
   }
 
   function replace(): void {
-    const silent = Date.now() - seenAt;
-    seenAt = Date.now();
-    internals.stream?.destroy(new Error(`Redis did not answer for ${silent} ms`));
+    const silent = performance.now() - seenAt;
+    seenAt = performance.now();
+    internals.stream?.destroy(new Error(`Redis did not answer for ${Math.round(silent)} ms`));
   }
   /** Another connection has had no answer since then: one that has heard nothing since either, and waits, is as dead. */
   function suspect(since: number): void {
@@ -73,7 +73,7 @@ export function watchLiveness(redis: Redis, { listens }: { listens: boolean }): 
   const server = addressOf(redis);
   let timer: NodeJS.Timeout | undefined;
   const start = (): void => {
-    lastTick = seenAt = Date.now();
+    lastTick = seenAt = performance.now();
     seenBytes = -1;
     timer ??= setInterval(tick, TICK_MS).unref();
     connections.set(server, (connections.get(server) ?? new Set()).add(suspect));

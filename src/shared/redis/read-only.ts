@@ -74,8 +74,10 @@ const unhurried = (ms: number): Promise<void> =>
 
 /** The server that a new connection reaches; undefined when none answers. */
 async function lookBehind(redis: Redis): Promise<{ run: string; isMaster: boolean } | undefined> {
+  // ioredis types the connection by this one.
+  const { replyMapping: _, ...options } = redis.options;
   const probe = new Redis({
-    ...redis.options,
+    ...options,
     lazyConnect: true,
     enableReadyCheck: false,
     enableOfflineQueue: true,

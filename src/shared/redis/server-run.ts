@@ -1,4 +1,5 @@
 import type { Cluster, Redis } from 'ioredis';
+import { askingServerTime } from './server-clock.js';
 
 const runs = new WeakMap<object, string>();
 /** Connections behind something that gives each another server: what their runs say means nothing. */
@@ -9,23 +10,31 @@ export const runIn = (info: string): string => /^run_id:(\w{1,12})/m.exec(info)?
 
 /**
  * Notes the `run_id` of the server behind a connection: it is another after each start of Redis and on each replica. ioredis
- * asks for `INFO` before it calls a connection ready, so the id is known before the first command is sent.
+ * asks for `INFO` before it calls a connection ready, so the id is known before the first command is sent. The same answer
+ * says what time it is there.
  */
 export function noteServerRun(redis: Redis): void {
   const info = redis.info.bind(redis) as (...args: unknown[]) => Promise<string>;
-  const note = (reply: unknown): void => {
-    const id = typeof reply === 'string' ? runIn(reply) : '';
+  const note = (reply: unknown, answered: (serverMs: number) => void): void => {
+    if (typeof reply !== 'string') return;
+    const micros = /^server_time_usec:(\d+)/m.exec(reply)?.[1];
+    if (micros) answered(Number(micros) / 1000);
+    const id = runIn(reply);
     if (id && !ignored.has(redis)) runs.set(redis, id);
   };
   redis.info = ((...args: unknown[]) => {
     const callback = args.at(-1);
+    const answered = askingServerTime();
     if (typeof callback !== 'function') {
       const reply = info(...args);
-      reply.then(note, () => {});
+      reply.then(
+        (text) => note(text, answered),
+        () => {},
+      );
       return reply;
     }
     return info(...args.slice(0, -1), (error: unknown, reply: unknown) => {
-      note(reply);
+      note(reply, answered);
       callback(error, reply);
     });
   }) as Redis['info'];

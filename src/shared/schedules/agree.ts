@@ -2,11 +2,15 @@ import { Job, type RepeatOptions } from 'bullmq';
 import type { Lifecycle } from '../lifecycle/reconcile.js';
 import type { SnapshotReader } from '../lifecycle/snapshot.js';
 import { addressOf, jobIdOf, type OpenQueue } from '../queues.js';
+import { serverNow } from '../redis/server-clock.js';
 import { allRuns, type Chain, isAlive, isEnded, nextRun, readChain } from './chain.js';
 import { runId } from './run.js';
 import type { Schedule } from './schedule.js';
 import type { Runs, ScheduleStore } from './store.js';
 import { nextDue, upcoming } from './timing.js';
+
+/** No clock of a process is wrong by more than this, in ms. */
+const CLOCKS_DIFFER_MS = 24 * 3_600_000;
 
 export interface AgreeOptions {
   store: ScheduleStore;
@@ -33,7 +37,7 @@ export function createAgree({ store, openQueue, readJob, lifecycle }: AgreeOptio
     chain: Chain | undefined,
   ): Promise<number | undefined> {
     const { queue, id, cron } = schedule;
-    let dueAt = upcoming(schedule, runs.lastDue, Date.now());
+    let dueAt = upcoming(schedule, runs.lastDue, serverNow());
     // For intervals BullMQ does it.
     while (cron !== undefined && dueAt !== undefined) {
       const job = await readJob(jobIdOf({ queue, id: runId({ schedule: id, dueAt }) }));
@@ -51,7 +55,7 @@ export function createAgree({ store, openQueue, readJob, lifecycle }: AgreeOptio
     const waiting = nextRun(chain);
     if (!waiting) return false;
     if (waiting.state === 'delayed') {
-      if (chain!.dueAt > Date.now()) return false;
+      if (chain!.dueAt > serverNow()) return false;
       // A scheduler that is removed takes along what is still among the delayed.
       const run = await Job.fromId(openQueue(queue), addressOf(waiting.id)!.id);
       await run?.promote().catch((error: unknown) => {
@@ -77,7 +81,8 @@ export function createAgree({ store, openQueue, readJob, lifecycle }: AgreeOptio
       ...(schedule.cron === undefined
         ? { every: schedule.everyMs!, startDate: due }
         : { pattern: schedule.cron, tz: schedule.timeZone ?? 'UTC', startDate: due - 1 }),
-      ...(schedule.endAt === undefined ? {} : { endDate: Date.parse(schedule.endAt) }),
+      // BullMQ compares it with the clock of each process: it is only there for a schedule that is left without Headway.
+      ...(schedule.endAt === undefined ? {} : { endDate: Date.parse(schedule.endAt) + CLOCKS_DIFFER_MS }),
       ...(schedule.limit === undefined ? {} : { limit: schedule.limit - runs.count }),
     };
     const { template, version, id } = schedule;
@@ -104,7 +109,7 @@ export function createAgree({ store, openQueue, readJob, lifecycle }: AgreeOptio
       ]);
       const runs = allRuns(counted, chain);
       const off = schedule.deletedAt !== undefined || schedule.paused;
-      if (off || isEnded(schedule, runs, chain, Date.now())) await remove(schedule, chain);
+      if (off || isEnded(schedule, runs, chain, serverNow())) await remove(schedule, chain);
       else if (!isAlive(chain, schedule)) {
         if (await keepDue(schedule, chain)) continue;
         await tell(schedule, runs, chain);

@@ -7,6 +7,7 @@ import type { Lifecycle } from '../lifecycle/reconcile.js';
 import { isFinished, type JobSnapshot, type SnapshotReader } from '../lifecycle/snapshot.js';
 import type { Logger } from '../log.js';
 import { addressOf, type OpenQueue, type QueuePlan } from '../queues.js';
+import { serverNow } from '../redis/server-clock.js';
 import { type Agree, createAgree } from './agree.js';
 import { allRuns, isAlive, isEnded, readChain } from './chain.js';
 import { runOf } from './run.js';
@@ -41,8 +42,9 @@ export interface ScheduleKeeper {
   /**
    * What the leader does every second or two: tells BullMQ of changes that whoever made them did not live to tell; now
    * and then mends what does not agree, and keeps alive the files that schedules name.
+   * @param aheadMs for tests: acts as if it were this much later
    */
-  tend(now?: number): Promise<void>;
+  tend(aheadMs?: number): Promise<void>;
 }
 
 export function createScheduleKeeper(options: ScheduleKeeperOptions): ScheduleKeeper {
@@ -58,8 +60,8 @@ export function createScheduleKeeper(options: ScheduleKeeperOptions): ScheduleKe
   const agree = createAgree({ store, openQueue, readJob, lifecycle });
   const faults = createJobFaults(log, 'schedule');
   const broken = new Set<string>();
-  let checkedAt = 0;
-  let touchedAt = 0;
+  let checkedAt = Number.NEGATIVE_INFINITY;
+  let touchedAt = Number.NEGATIVE_INFINITY;
   let tending: Promise<void> | undefined;
 
   /** No call of ours made this job: what a start does for others is done here. May be called any number of times. */
@@ -105,7 +107,8 @@ export function createScheduleKeeper(options: ScheduleKeeperOptions): ScheduleKe
     for (const { id } of fileIdsIn(schedule.data)) await files.touch(id).catch(() => {});
   }
 
-  async function tendAll(now: number): Promise<void> {
+  async function tendAll(aheadMs: number): Promise<void> {
+    const now = performance.now() + aheadMs;
     for (const id of await store.pending()) await guard(id, () => agree(id));
     const checks = now - checkedAt >= CHECK_MS;
     const touches = now - touchedAt >= options.filesTtlMs / 4;
@@ -113,7 +116,7 @@ export function createScheduleKeeper(options: ScheduleKeeperOptions): ScheduleKe
     for await (const schedule of store.all(noteBroken)) {
       await guard(schedule.id, async () => {
         if (touches) await keepFiles(schedule);
-        if (checks) await check(schedule, now);
+        if (checks) await check(schedule, serverNow() + aheadMs);
       });
     }
     // Not before: when Redis goes away in the middle, all of it is done again.
@@ -135,8 +138,8 @@ export function createScheduleKeeper(options: ScheduleKeeperOptions): ScheduleKe
     store,
     agree,
     lifecycle,
-    async tend(now = Date.now()) {
-      tending ??= tendAll(now).finally(() => {
+    async tend(aheadMs = 0) {
+      tending ??= tendAll(aheadMs).finally(() => {
         tending = undefined;
       });
       await tending;

@@ -1,4 +1,5 @@
 import type { ChildFailedError, JobError } from '../../shared/errors.js';
+import { serverNow } from '../../shared/redis/server-clock.js';
 import { lineTexts, sendLine } from '../job-log.js';
 import type { Outlet } from '../outlet.js';
 
@@ -34,7 +35,7 @@ export class ChildNews {
       state: error.code === 'cancelled' ? 'cancelled' : 'failed',
       error,
       ...(this.told === MAX_TOLD ? { last: true } : {}),
-      at: Date.now(),
+      at: serverNow(),
     };
     this.outlet.event('child', JSON.stringify({ ...this.of, ...data }));
   }
@@ -42,6 +43,6 @@ export class ChildNews {
   /** Says in the job's log that so many children are cancelled, because the job comes to its end before them. */
   cancelled(count: number): void {
     const message = `children that have not ended are cancelled: ${count}`;
-    sendLine(this.outlet, lineTexts(this.of, { level: 'warn', message, at: Date.now() }));
+    sendLine(this.outlet, lineTexts(this.of, { level: 'warn', message, at: serverNow() }));
   }
 }

@@ -13,16 +13,17 @@ export default defineJob({
   input: z.strictObject({ job: z.string(), body: z.string() }),
   result: z.object({ status: z.number().int(), ms: z.number() }),
   async run({ job, body }, ctx: InternalContext) {
-    const began = Date.now();
+    const began = performance.now();
+    const passed = (): number => Math.round(performance.now() - began);
     try {
       const status = await ctx.services.deliverWebhook({ id: ctx.jobId, job, body }, ctx.signal);
-      const ms = Date.now() - began;
+      const ms = passed();
       if (status < 200 || status > 299) throw refused(status);
       ctx.log('info', `the receiver answered ${status}`, { status, ms });
       return { status, ms };
     } catch (error) {
       if (!ctx.signal.aborted) {
-        ctx.log('warn', (error as Error).message, { attempt: ctx.attempt, ms: Date.now() - began });
+        ctx.log('warn', (error as Error).message, { attempt: ctx.attempt, ms: passed() });
       }
       throw error;
     }

@@ -2,6 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { PermanentError } from '../../shared/errors.js';
 import { jobFiles } from '../../shared/files/job-files.js';
 import { openFileStore } from '../../shared/files/store.js';
+import { shareServerClock } from '../../shared/redis/server-clock.js';
 import { loadDefinition } from '../../shared/registry.js';
 import { explain, validate } from '../../shared/schema.js';
 import type { Outlet } from '../outlet.js';
@@ -16,7 +17,8 @@ import type { Leftover, Outcome, ThreadSetup, ThreadTask } from './task.js';
 /** The main thread counts the grace time of a run, and then ends this thread. This is the longest time of a timer. */
 const GRACE_MS = 2 ** 31 - 1;
 
-const { files, limits, basePath } = workerData as ThreadSetup;
+const { files, limits, basePath, clock } = workerData as ThreadSetup;
+shareServerClock(clock);
 const store = openFileStore(files);
 
 // A thread works on one job after another: what one has left behind must not fail the next.

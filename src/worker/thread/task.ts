@@ -9,6 +9,8 @@ export interface ThreadSetup {
   limits: ReportingLimits;
   /** The path below which clients see the service. */
   basePath: string;
+  /** Redis' clock, as the main thread keeps it. */
+  clock: SharedArrayBuffer;
 }
 
 /** One attempt at a job, for a thread to run. */

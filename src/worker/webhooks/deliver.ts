@@ -1,4 +1,5 @@
 import { PermanentError } from '../../shared/errors.js';
+import { serverNow } from '../../shared/redis/server-clock.js';
 import { messageId } from '../../shared/webhooks/delivery.js';
 import type { WebhookStore } from '../../shared/webhooks/store.js';
 import type { WebhookPolicy } from '../../shared/webhooks/target.js';
@@ -37,7 +38,7 @@ export function createDeliver({ store, policy, secret, timeoutMs }: DeliverOptio
     const headers = {
       'Content-Type': 'application/json',
       'User-Agent': 'Headway',
-      ...signedHeaders(messageId(id), body, key, Date.now()),
+      ...signedHeaders(messageId(id), body, key, serverNow()),
     };
     return post({ url: webhook.url, headers, body, policy, timeoutMs, signal });
   };

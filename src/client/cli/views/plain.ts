@@ -33,13 +33,13 @@ export function createPlainView(write: (line: string) => void, paint: Paint): Vi
   let broken = false;
   return {
     uploading(progress) {
-      if (worth(progress, Date.now())) write(progressText(progress));
+      if (worth(progress, performance.now())) write(progressText(progress));
     },
     accepted: ({ id, name, deduplicated }) =>
       write(`${deduplicated ? 'Already there' : 'Started'}: ${name} ${id}`),
     event(event) {
       if (event.event === 'progress') {
-        if (worth(event.data, Date.now())) write(progressText(event.data));
+        if (worth(event.data, performance.now())) write(progressText(event.data));
         return;
       }
       const next = stateOf(event);

@@ -22,7 +22,7 @@ export function useDashboard(view: Ref<View>) {
   const state = shallowRef<DashboardState>(emptyState());
   const liveness = ref<Liveness>('connecting');
   let current: AbortController | undefined;
-  let heardAt = Date.now();
+  let heardAt = performance.now();
   let failures = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -31,7 +31,7 @@ export function useDashboard(view: Ref<View>) {
     const before = current;
     const mine = new AbortController();
     current = mine;
-    heardAt = Date.now();
+    heardAt = performance.now();
     let next: DashboardState | undefined;
     try {
       await readStream(atRoot(streamOf(view.value)), mine.signal, (event, data) => {
@@ -40,7 +40,7 @@ export function useDashboard(view: Ref<View>) {
         if (!next) before?.abort();
         next = applyFrame(next ?? emptyState(), JSON.parse(data) as DashboardFrame);
         state.value = next;
-        heardAt = Date.now();
+        heardAt = performance.now();
         failures = 0;
         liveness.value = next.live ? 'live' : 'stale';
       });
@@ -66,7 +66,7 @@ export function useDashboard(view: Ref<View>) {
 
   const watchdog = setInterval(() => {
     if (liveness.value !== 'live' && liveness.value !== 'stale') return;
-    const silent = Date.now() - heardAt;
+    const silent = performance.now() - heardAt;
     if (silent > DEAD_MS) {
       current?.abort();
       current = undefined;

@@ -1,0 +1,92 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+
+const HOUR = 3_600_000;
+/** By Redis' clock, which is five minutes behind this machine's. */
+const redisTime = (): number => performance.now() + 1_699_999_700_000;
+
+let clock: typeof import('../../../src/shared/redis/server-clock.js');
+
+beforeEach(async () => {
+  vi.useFakeTimers({ now: 1_700_000_000_000 });
+  vi.resetModules();
+  clock = await import('../../../src/shared/redis/server-clock.js');
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** Asks Redis, whose answer is on its way for so long after and before it is made. */
+function ask(toMs: number, backMs: number, drift = 0): void {
+  const answered = clock.askingServerTime();
+  vi.advanceTimersByTime(toMs);
+  const time = redisTime() + drift;
+  vi.advanceTimersByTime(backMs);
+  answered(time);
+}
+const error = (): number => Math.abs(clock.serverNow() - redisTime());
+
+it("is the machine's clock until Redis has answered", () => {
+  expect(clock.serverNow()).toBe(Date.now());
+});
+
+it.each([-HOUR, HOUR, -5 * 60_000, 86_400_000])(
+  'is not moved by a machine clock that jumps by %i ms',
+  (jump) => {
+    ask(1, 1);
+    vi.setSystemTime(Date.now() + jump);
+    expect(error()).toBeLessThanOrEqual(2);
+    vi.advanceTimersByTime(10_000);
+    expect(error()).toBeLessThanOrEqual(2);
+  },
+);
+
+it.each([
+  [3000, 0],
+  [0, 3000],
+  [2000, 2000],
+])('is made no worse by an answer that took %i ms to come about and %i ms to arrive', (to, back) => {
+  ask(1, 1);
+  ask(to, back);
+  expect(error()).toBeLessThanOrEqual(2);
+});
+
+it('gets better with a quicker answer, whatever the first one was like', () => {
+  ask(0, 4000);
+  expect(error()).toBeGreaterThan(1000);
+  ask(1, 1);
+  expect(error()).toBeLessThanOrEqual(2);
+});
+
+it.each([-HOUR, 40, HOUR])("follows Redis' own clock when that moves by %i ms", (drift) => {
+  ask(1, 1);
+  ask(1, 1, drift);
+  expect(Math.abs(clock.serverNow() - redisTime() - drift)).toBeLessThanOrEqual(3);
+});
+
+it('takes no answer that is no time', () => {
+  ask(1, 1);
+  clock.askingServerTime()(Number.NaN);
+  expect(error()).toBeLessThanOrEqual(2);
+});
+
+/** Where the machine's own clock counts: it is read by others, or tells when a token of theirs ends. */
+const BY_THE_MACHINE = [
+  'src/api/auth/tokens.ts',
+  'src/api/dashboard/feed-audience.ts',
+  'src/api/stream/viewers.ts',
+  'src/shared/bullmq-backend.ts',
+  'src/shared/redis/server-clock.ts',
+  'src/shared/user-token.ts',
+];
+
+it('nothing else in the service takes the time, or measures an interval, by the clock of its machine', () => {
+  const files = ['src/api', 'src/shared', 'src/worker'].flatMap((folder) =>
+    readdirSync(folder, { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.ts'))
+      .map((name) => `${folder}/${name}`),
+  );
+  const found = files.filter((file) => /\bDate\.now\b|new Date\(\)/.test(readFileSync(file, 'utf8')));
+  expect(files.length).toBeGreaterThan(100);
+  expect(found.sort()).toEqual(BY_THE_MACHINE);
+});
