@@ -1,7 +1,4 @@
-import { createBullBoard } from '@bull-board/api';
-import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
-import { ExpressAdapter } from '@bull-board/express';
-import { type Request, type Response, Router } from 'express';
+import { type Express, type NextFunction, type Request, type Response, Router } from 'express';
 import { HeadwayError } from '../shared/errors.js';
 import type { OpenQueue, QueuePlan } from '../shared/queues.js';
 import type { Access } from './auth/access.js';
@@ -27,8 +24,28 @@ interface BoardParams {
   _locals: object;
 }
 
-/** Bull Board: all queues, for an admin. */
-export function boardRoutes({ openQueue, plan, access }: BoardOptions): Router {
+/** Bull Board: all queues, for an admin. It is loaded when the first admin asks for it: it is a tenth of the start. */
+export function boardRoutes(options: BoardOptions): Router {
+  let board: Promise<Express> | undefined;
+  const router = Router();
+  router.use(requireAdmin, allowOwnBase, allowInlineStyles, atBasePath, async (req, res, next) => {
+    board ??= openBoard(options);
+    (await board)(req, res, next);
+  });
+  return router;
+
+  async function requireAdmin(req: Request, res: Response, next: NextFunction): Promise<void> {
+    await requireBoardAdmin(options.access, req, res);
+    next();
+  }
+}
+
+async function openBoard({ openQueue, plan }: BoardOptions): Promise<Express> {
+  const [{ createBullBoard }, { BullMQAdapter }, { ExpressAdapter }] = await Promise.all([
+    import('@bull-board/api'),
+    import('@bull-board/api/bullMQAdapter'),
+    import('@bull-board/express'),
+  ]);
   const server = new ExpressAdapter();
   createBullBoard({
     queues: plan.names.map((name) => new BullMQAdapter(openQueue(name))),
@@ -42,15 +59,7 @@ export function boardRoutes({ openQueue, plan, access }: BoardOptions): Router {
     render(name, { ...params, ...params._locals }, (error: Error | null, html?: string) =>
       done(error, html?.replace(FOREIGN_STYLESHEET, '')),
     );
-
-  const router = Router();
-  router.use(requireAdmin, allowOwnBase, allowInlineStyles, atBasePath, board);
-  return router;
-
-  async function requireAdmin(req: Request, res: Response, next: () => void): Promise<void> {
-    await requireBoardAdmin(access, req, res);
-    next();
-  }
+  return board;
 }
 
 /**
