@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { addressOf } from './address.js';
+import { serverOf } from './server-of.js';
 
 /** How often each connection is looked at, in ms. */
 const TICK_MS = 500;
@@ -70,7 +70,7 @@ export function watchLiveness(redis: Redis, { listens }: { listens: boolean }): 
     if (internals.commandQueue.length > 0 && bytes === seenBytes && seenAt <= since + TICK_MS) replace();
   }
 
-  const server = addressOf(redis);
+  const server = serverOf(redis);
   let timer: NodeJS.Timeout | undefined;
   const start = (): void => {
     lastTick = seenAt = performance.now();

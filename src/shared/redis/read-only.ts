@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
-import { addressOf } from './address.js';
 import { isReadOnly } from './faults.js';
+import { serverOf } from './server-of.js';
 import { runIn, serverRun } from './server-run.js';
 
 /** How long after the first refusal, and after each look, an address is looked at again, in ms: doubled each time. */
@@ -27,7 +27,7 @@ const addresses = new Map<string, Address>();
  * or sent again, as the role of the connection says.
  */
 export function followMaster(redis: Redis): void {
-  const name = addressOf(redis);
+  const name = serverOf(redis);
   redis.on('connect', () => {
     const address = addresses.get(name) ?? { connections: new Set(), nextAt: 0, looking: false };
     addresses.set(name, address);
