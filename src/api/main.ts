@@ -4,6 +4,7 @@ import { readConfig } from '../shared/config.js';
 import { createLogger } from '../shared/log.js';
 import { announce, onShutdown, runMain } from '../shared/process.js';
 import { builtInJobsDir, loadRegistry } from '../shared/registry.js';
+import { answerClientErrors } from './client-error.js';
 import { listen } from './listen.js';
 import { openService } from './service.js';
 
@@ -13,6 +14,7 @@ await runMain(async () => {
   const registry = await loadRegistry([builtInJobsDir, ...(config.JOBS_DIR ? [config.JOBS_DIR] : [])]);
   const service = await openService({ config, registry, log });
   const server = createServer(service.app);
+  answerClientErrors(server);
   await listen(server, config);
 
   onShutdown(log, config.SHUTDOWN_GRACE_MS, async () => {

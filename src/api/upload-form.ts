@@ -50,6 +50,8 @@ export function readForm(req: IncomingMessage, options: FormOptions): Promise<St
           if (field !== 'file') {
             const given = JSON.stringify(field.slice(0, 80));
             fail(invalid(`The file belongs into the field "file", not ${given}.`));
+          } else if (isEncoded(header as Record<string, string[]>)) {
+            fail(invalid('The file has a Content-Transfer-Encoding: send its bytes as they are.'));
           } else if (saved) fail(invalid('Send one file at a time.'));
           else {
             saved = store.save(name || 'file', content, undefined, length);
@@ -78,9 +80,12 @@ export function readForm(req: IncomingMessage, options: FormOptions): Promise<St
     });
     parser.on('error', (error) =>
       fail(
-        new HeadwayError('upload-aborted', 'The form could not be read: it ends too early.', undefined, {
-          cause: error,
-        }),
+        new HeadwayError(
+          'upload-aborted',
+          `The form could not be read: ${parts > 0 ? 'it ends too early' : 'no part of it begins with the boundary that its Content-Type names'}.`,
+          undefined,
+          { cause: error },
+        ),
       ),
     );
     const onData = (chunk: Buffer): void => {
@@ -133,8 +138,12 @@ const tooLarge = (bytes: number): HeadwayError =>
 
 function boundaryOf(req: IncomingMessage): string {
   const { boundary } = parse(req.headers['content-type'] ?? '').parameters;
-  if (boundary) return boundary;
-  throw invalid('The form could not be read: its Content-Type has no boundary.');
+  if (!boundary) throw invalid('The form could not be read: its Content-Type has no boundary.');
+  // RFC 2046, section 5.1.1, says 70; the parser takes no more than 250.
+  if (boundary.length > 200 || !/^[\x20-\x7e]+$/.test(boundary)) {
+    throw invalid('The form could not be read: the boundary in its Content-Type is not valid.');
+  }
+  return boundary;
 }
 
 /**
@@ -151,6 +160,10 @@ export function describePart(header: Record<string, string[]>): { field: string;
   const isBinary = /^application\/octet-stream\b/i.test(header['content-type']?.[0] ?? '');
   return { field: parameters.name ?? '', name: name ?? (extended || isBinary ? '' : undefined) };
 }
+
+/** Whether a part says that its bytes stand for others; RFC 7578, section 4.7, does away with that. */
+const isEncoded = (header: Record<string, string[]>): boolean =>
+  !/^\s*(7bit|8bit|binary)?\s*$/i.test(header['content-transfer-encoding']?.[0] ?? '');
 
 /** The parser gives a character for each byte: UTF-8 by RFC 7578, but older clients send Latin-1. */
 function textOf(bytes: string): string {

@@ -5,6 +5,7 @@ import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
 import express, { type RequestHandler } from 'express';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { answerClientErrors } from '../../src/api/client-error.js';
 import { jsonBody } from '../../src/api/json-body.js';
 import { problemHandler } from '../../src/api/problem.js';
 import { filesRoutes } from '../../src/api/routes/files.js';
@@ -32,6 +33,7 @@ beforeAll(async () => {
   app.use('/jobs-behind-json', express.json(), jsonBody('1mb'), echo);
   app.use(problems);
   server = createServer(app).listen(0, '127.0.0.1');
+  answerClientErrors(server);
   await once(server, 'listening');
   port = (server.address() as AddressInfo).port;
 });
@@ -56,20 +58,23 @@ const part = (disposition = 'form-data; name="file"; filename="a.txt"', content 
   `--b\r\nContent-Disposition: ${disposition}\r\n\r\n${content}\r\n`;
 
 /** Sends a form, whole or byte by byte, so that the parser meets its ends in every place. */
-async function send(body: string, bytewise = false) {
+async function send(body: string, bytewise = false, { type = 'boundary=b', more = '', longer = 0 } = {}) {
   const socket = connect(port, '127.0.0.1');
   const closed = once(socket, 'close');
   let answer = '';
   socket.setEncoding('utf8').on('data', (chunk) => (answer += chunk));
   socket.setNoDelay(true);
   socket.write(
-    `POST /v1/files HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n`,
+    `POST /v1/files HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: multipart/form-data; ${type}\r\n${more}Content-Length: ${Buffer.byteLength(body) + longer}\r\n\r\n`,
+    'latin1',
   );
   for (const piece of bytewise ? Buffer.from(body).map((byte) => byte) : []) {
     socket.write(Buffer.from([piece]));
     await new Promise(setImmediate);
   }
   if (!bytewise) socket.write(body);
+  // Says that no more comes, and still reads.
+  if (longer > 0) socket.end();
   await closed;
   const [head, text] = answer.split('\r\n\r\n');
   return { status: Number(head!.split(' ')[1]), body: JSON.parse(text!) };
@@ -100,6 +105,50 @@ describe('a form that is broken', () => {
       expect([kept(), begun()]).toEqual([before, []]);
       await until('nothing is open', () => open().length === 0);
     }
+  });
+});
+
+describe('a form that cannot be taken', () => {
+  const form = `${part()}--b--\r\n`;
+  const encoded = 'form-data; name="file"; filename="a.txt"\r\nContent-Transfer-Encoding: base64';
+  it.each<[string, string, Parameters<typeof send>[2], number, RegExp]>([
+    [
+      'a boundary of 300 characters',
+      form,
+      { type: `boundary=${'x'.repeat(300)}` },
+      400,
+      /boundary .* is not valid/,
+    ],
+    ['a boundary that is not ASCII', form, { type: 'boundary=\xe4' }, 400, /boundary .* is not valid/],
+    ['an empty boundary', form, { type: 'boundary=""' }, 400, /has no boundary/],
+    ['another boundary', form, { type: 'boundary=c' }, 400, /no part of it begins with the boundary/],
+    ['no parts', '', {}, 400, /no part of it begins with the boundary/],
+    ['no end', part(), {}, 400, /ends too early/],
+    ['a file in base64', `${part(encoded)}--b--\r\n`, {}, 400, /Content-Transfer-Encoding/],
+    ['a Content-Encoding', form, { more: 'Content-Encoding: gzip\r\n' }, 415, /without Content-Encoding/],
+    ['fewer bytes than its length says', form, { longer: 9 }, 400, /connection ended before/],
+    [
+      'more bytes than its length says',
+      form,
+      { longer: -9 },
+      400,
+      /Content-Length may not be that of its body/,
+    ],
+    ['10,000 parts', `${'--b\r\n\r\n\r\n'.repeat(10_000)}${form}`, {}, 400, /more than 100 parts/],
+    [
+      'a name that is not closed',
+      `${part('form-data; name="file"; filename="a')}--b--\r\n`,
+      {},
+      400,
+      /has no file/,
+    ],
+  ])('is refused in words that say why: %s', async (_what, body, head, status, detail) => {
+    const before = kept();
+    const answer = await send(body, false, head);
+    expect([answer.status, answer.body.status]).toEqual([status, status]);
+    expect(answer.body.detail).toMatch(detail);
+    await until('nothing is open', () => open().length === 0 && begun().length === 0);
+    expect(kept()).toEqual(before);
   });
 });
 

@@ -29,6 +29,7 @@ export function filesRoutes({ store, config, stopping }: FilesRoutesOptions): Ro
     requireUnread(req);
     const { signal, end } = watchUpload(req, { config, stopping });
     try {
+      requirePlain(req);
       const file = req.is('multipart/form-data') ? await multipart(req, signal) : await raw(req, signal);
       res.status(201).json(file);
     } catch (error) {
@@ -72,6 +73,16 @@ function detached(req: Request, signal: AbortSignal): Readable {
     if (!req.complete) body.destroy();
   });
   return body;
+}
+
+/** @throws HeadwayError `unsupported-media-type` for a compressed body, which would be kept compressed */
+function requirePlain({ headers }: Request): void {
+  const coding = headers['content-encoding'] ?? 'identity';
+  if (coding.toLowerCase() === 'identity') return;
+  throw new HeadwayError(
+    'unsupported-media-type',
+    'A file is kept as it comes: send it without Content-Encoding.',
+  );
 }
 
 function contentLength(req: Request): number | undefined {
