@@ -12,6 +12,7 @@ import { createLongEnd } from '../../src/web/src/page/long-end';
 import { hashOf, idsIn, MAX_OPEN } from '../../src/web/src/page/open-jobs';
 import { mergeJobs, movedJob, type OwnJob } from '../../src/web/src/page/own-jobs';
 import { titleOf } from '../../src/web/src/page/title';
+import { fileLink } from '../../src/web/src/service';
 
 const job = (name: string, known: Partial<PageJob> = {}): PageJob => ({
   ...unseenJob(`${name}.1`),
@@ -292,5 +293,18 @@ describe('the log of a job', () => {
     const wide = createLog({ lines: 1000, text: 100_000 });
     for (let i = 0; i < 50; i++) wide.add(line('x'.repeat(10_000)));
     expect(wide.get().length).toBeLessThanOrEqual(10);
+  });
+});
+
+describe('a link to a file of a result', () => {
+  it.each([
+    ['/v1/jobs/a.1/result?file=f', '/headway/v1/jobs/a.1/result?file=f'],
+    ['/headway/v1/jobs/a.1/result?file=f', '/headway/v1/jobs/a.1/result?file=f'],
+    ['/old/path/v1/jobs/a.1/result?file=f', '/headway/v1/jobs/a.1/result?file=f'],
+    ['/v1/other', '/v1/other'],
+    ['https://example.org/v1/jobs/a.1/result?file=f', 'https://example.org/v1/jobs/a.1/result?file=f'],
+    ['/x?y=/v1/jobs/a.1/result?file=f', '/x?y=/v1/jobs/a.1/result?file=f'],
+  ])('%s leads to %s', (href, link) => {
+    expect(fileLink(href, '/headway/')).toBe(link);
   });
 });

@@ -1,5 +1,5 @@
 import { onScopeDispose, type Ref, ref, shallowRef, watch } from 'vue';
-import { atRoot } from '../service';
+import { ROOT } from '../service';
 import { NoStream, readStream } from './read-stream';
 import { applyFrame, type DashboardFrame, type DashboardState, emptyState } from './state';
 import { streamOf, type View } from './view';
@@ -34,7 +34,7 @@ export function useDashboard(view: Ref<View>) {
     heardAt = performance.now();
     let next: DashboardState | undefined;
     try {
-      await readStream(atRoot(streamOf(view.value)), mine.signal, (event, data) => {
+      await readStream(ROOT + streamOf(view.value), mine.signal, (event, data) => {
         if (event === 'unauthorized') throw new NoStream(401);
         if (event !== 'dashboard' || mine !== current) return;
         if (!next) before?.abort();

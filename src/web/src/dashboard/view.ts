@@ -14,11 +14,11 @@ const MARGIN = 20;
 
 export const firstView = (): View => ({ name: '', q: '', process: '', sort: 'oldest', from: 0, rows: 50 });
 
-/** The path of the stream of a view, as if the service were at the root of its host. */
+/** The address of the stream of a view, relative to the service. */
 export function streamOf(view: View): string {
   const query = new URLSearchParams({ sort: view.sort, from: String(view.from), rows: String(view.rows) });
   for (const key of ['name', 'q', 'process'] as const) if (view[key]) query.set(key, view[key]);
-  return `/v1/dashboard/events?${query}`;
+  return `v1/dashboard/events?${query}`;
 }
 
 /** The window to ask for when rows `first` to `last` are on the screen: the present one as long as it has them. */
