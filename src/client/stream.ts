@@ -9,11 +9,11 @@ import { createParser, type StreamEvent } from './parser.js';
 export type Status = 'connecting' | 'live' | 'stale' | 'ended';
 
 /** A heartbeat comes this much later than it was promised at most, while the service is live, in ms. */
-const LATE_MS = 800;
+const LATE_MS = 900;
 /** What comes while this thread is busy is read in this time, before its silence is taken for that of the service, in ms. */
 const READ_MS = 100;
-/** A connection is given up when this many heartbeats in a row have not come. */
-const MISSED = 10;
+/** A connection that is not live any more is given up for another one after this time, in ms. */
+const GIVE_UP_MS = 10_000;
 
 /** A server that asks for less is not followed; what it asks for at most is limited by the back-off. */
 const MIN_RETRY_MS = 500;
@@ -43,6 +43,8 @@ export function openStream(options: StreamOptions): Stream {
   let status: Status = 'connecting';
   let retry = 2000;
   let failures = 0;
+  /** Within so many ms something more comes, as the last heartbeat has said, perhaps on the connection before. */
+  let nextMs = 0;
   let restarting = false;
   let attempt = new AbortController();
 
@@ -62,14 +64,14 @@ export function openStream(options: StreamOptions): Stream {
   /** Reads a connection to its end, or to its death. */
   async function read(signal: AbortSignal): Promise<void> {
     let timer: ReturnType<typeof setTimeout> | undefined;
-    /** Within so many ms something more comes, as the last heartbeat has said. */
-    let nextMs = 0;
     const abortIn = (ms: number): void => {
       timer = setTimeout(() => attempt.abort(), Math.min(ms, silenceMs));
     };
     const doubt = (): void => {
       if (status === 'live') become('stale');
-      abortIn(MISSED * nextMs);
+      abortIn(GIVE_UP_MS);
+      // The next connection may be to a service that promises nothing.
+      nextMs = 0;
     };
     const alive = (): void => {
       clearTimeout(timer);

@@ -306,7 +306,7 @@ describe('a connection', () => {
       setTimeout(() => res.end(END), 1100);
     });
     const statuses: Status[] = [];
-    const job = createClient({ url }).watchJob('x.1');
+    const job = createClient({ url, silenceMs: 1500 }).watchJob('x.1');
     job.watch({ onStatus: (status) => void statuses.push(status) });
     await until('it is not live', () => statuses.at(-1) === 'stale');
     answers[0]!.write(': next 50\n\n');

@@ -1,9 +1,9 @@
 /** A viewer hears something this often where there is room for that, so that silence soon means something, in ms. */
-const LIVE_MS = 1000;
+const LIVE_MS = 500;
 /** So many heartbeats a process sends in a second: with more viewers, each of them gets fewer. */
 const PER_SECOND = 1000;
 /** Heartbeats are spread over at least this many ticks of the time between two of a viewer's. */
-const TICKS = 16;
+const TICKS = 32;
 
 /** When the viewers of a process get their heartbeats. Times are counted in ticks. */
 export interface Heartbeats {

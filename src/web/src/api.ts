@@ -37,8 +37,12 @@ export interface JobPage {
   next?: string;
 }
 
+/** A service that has not answered a start by then is away, in ms. */
+const START_MS = 10_000;
+
 /** Whether an error only says that the service, or what it needs, is away: trying again later helps. */
-export const isUnavailable = (error: unknown): boolean => error instanceof ProblemError && isPassing(error);
+export const isUnavailable = (error: unknown): boolean =>
+  error instanceof ProblemError ? isPassing(error) : (error as Error | null)?.name === 'TimeoutError';
 
 /** What went wrong, for people. */
 export function problemWords(error: unknown): string {
@@ -61,7 +65,8 @@ export async function fetchDefinitions(): Promise<Definition[]> {
 /** @param key the same for every try of one submission, so that it starts one job */
 export function startJob(name: string, data: unknown, key: string): Promise<StartedJob> {
   const headers = { 'Idempotency-Key': key };
-  return request('v1/jobs', { method: 'POST', headers, json: { name, data } });
+  const signal = AbortSignal.timeout(START_MS);
+  return request('v1/jobs', { method: 'POST', headers, json: { name, data }, signal });
 }
 
 /** The visitor's own jobs, newest first. @param cursor `next` of the page before */

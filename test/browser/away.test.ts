@@ -1,0 +1,147 @@
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startBrowser } from '../support/browser.js';
+import { type Headway, startHeadway } from '../support/headway.js';
+import { STEERED, testJobs } from '../support/jobs.js';
+import { startApi, startWorker } from '../support/processes.js';
+import { freePort } from '../support/redis.js';
+import { until } from '../support/until.js';
+
+/** What a viewer sees while something that the page needs is not there, and when it is back. */
+describe('the page', () => {
+  let headway: Headway;
+  let browser: Browser;
+  let context: BrowserContext;
+  let page: Page;
+
+  beforeAll(async () => {
+    [headway, browser] = await Promise.all([
+      startHeadway({
+        workers: 0,
+        appendOnly: true,
+        env: {
+          PORT: String(await freePort()),
+          JOBS_DIR: testJobs({ 'steered.mjs': STEERED }),
+        },
+      }),
+      startBrowser(),
+    ]);
+    context = await browser.newContext();
+    page = await open();
+  });
+  afterAll(async () => {
+    await browser.close();
+    await headway.stop();
+  });
+
+  async function open(): Promise<Page> {
+    const opened = await context.newPage();
+    opened.setDefaultTimeout(15_000);
+    await opened.goto(headway.api.url);
+    return opened;
+  }
+  const panel = () => page.getByRole('article').first();
+  const startButton = () => page.getByRole('button', { name: 'Start the job' });
+  const history = () => page.getByRole('navigation', { name: 'Your jobs' });
+  const say = (text: string | RegExp, state: 'visible' | 'hidden' = 'visible') =>
+    page.getByText(text).first().waitFor({ state });
+
+  async function fill(count: number, failAt = ''): Promise<void> {
+    await page.getByRole('radio', { name: /^steps/ }).check();
+    await page.getByLabel(/^Count/).fill(String(count));
+    await page.getByLabel(/^Interval/).fill('100');
+    await page.getByLabel(/^Fail at/).fill(failAt);
+  }
+
+  it('says that no worker runs for a job that waits, and how to start one, until one runs', async () => {
+    await fill(6000);
+    await startButton().click();
+    await panel().getByRole('status').getByText('Waiting: no worker is running').waitFor();
+    await panel()
+      .getByText('No worker is running for this kind of job. Start one with npm run worker')
+      .waitFor();
+    await say('1 job waiting (no worker is running)');
+    await history().getByText('Waiting: no worker is running').waitFor();
+    headway.workers.push(await startWorker(headway.env));
+    await panel()
+      .getByRole('status')
+      .getByText(/: Running$/)
+      .waitFor();
+    expect(await page.getByText(/no worker/i).count()).toBe(0);
+  });
+
+  it('shows in its list that a job was run again elsewhere, though it had ended when the list was read', async () => {
+    const post = async (path: string, data?: object) =>
+      (await context.request.post(`${headway.api.url}/v1/jobs${path}`, { data })).json();
+    const job = await post('', { name: 'steered', data: { turns: 'turns' } });
+    await headway.connection.lpush('turns', 'fail');
+    await until('it has failed', async () => (await headway.client.result(job)).status === 409);
+    const running = await panel().getAttribute('id');
+    const tabs = [page, await open()];
+    const row = (tab: Page, words: string) =>
+      tab.locator('.own li', { hasText: words }).filter({ has: tab.locator(`a[href="#job=${job.id}"]`) });
+    for (const tab of tabs) {
+      await tab.goto('about:blank');
+      // Another job is open, so that this one is a row and nothing else.
+      await tab.goto(`${headway.api.url}/#job=${running!.slice('job-'.length)}`);
+      await row(tab, 'Failed').waitFor();
+    }
+    await post(`/${job.id}/retry`);
+    for (const tab of tabs) await row(tab, 'Running').waitFor();
+    await headway.connection.lpush('turns', 'end');
+    for (const tab of tabs) await row(tab, 'Completed').waitFor();
+    await tabs[1]!.close();
+  });
+
+  it.each<[string, () => unknown, () => unknown]>([
+    ['Redis has stopped', () => headway.redis.kill(), () => headway.redis.restart()],
+    [
+      'the API has stopped',
+      () => headway.api.kill(),
+      async () => {
+        headway.api = await startApi(headway.env);
+      },
+    ],
+    ['the API is frozen', () => headway.api.child.kill('SIGSTOP'), () => headway.api.child.kill('SIGCONT')],
+  ])(
+    'says within two seconds that it is not live when %s, and is as before when that is over',
+    async (what, away, back) => {
+      const live = async (): Promise<void> => {
+        await say(/about .* left/);
+        await say('Not live: reconnecting…', 'hidden');
+      };
+      /** A try to start a job while the service is away. */
+      const tryToStart = async (): Promise<void> => {
+        await startButton().click();
+        await page
+          .getByRole('alert')
+          .getByText('The service cannot be reached. Nothing was lost; try again in a moment.')
+          .waitFor();
+        await startButton().waitFor();
+      };
+      await live();
+      await fill(1);
+      await away();
+      const since = performance.now();
+      await panel().getByText('Not live: reconnecting…').waitFor();
+      expect(performance.now() - since).toBeLessThan(2000);
+      expect(await page.getByText(/left$/).count()).toBe(0);
+      // A frozen service neither accepts nor refuses.
+      if (what !== 'the API is frozen') await tryToStart();
+      if (what === 'Redis has stopped') {
+        await page.reload();
+        await say('Not live: the service cannot be reached. Reconnecting…');
+        expect(await page.locator('body').innerText()).not.toMatch(/idempotency/i);
+      }
+      await back();
+      await live();
+      await fill(1);
+      const count = await page.getByRole('article').count();
+      await startButton().click();
+      await until('another job', async () => (await page.getByRole('article').count()) === count + 1);
+      await panel().getByRole('status').getByText('Completed').waitFor();
+      await panel().getByRole('button', { name: 'Close steps' }).click();
+      expect(await page.getByRole('alert').count()).toBe(0);
+    },
+  );
+});
