@@ -34,6 +34,7 @@ export const serverTimedBackend: BackendFactory<RedisQueueBackend> = (name, opts
   const backend = createRedisBackend(name, opts, options);
   const execCommand = backend.execCommand.bind(backend);
   const waitForJob = backend.waitForJob.bind(backend);
+  const addJob = backend.addJobToTransaction.bind(backend);
   const addJobScheduler = backend.addJobScheduler.bind(backend);
   const updateJobSchedulerNextMillis = backend.updateJobSchedulerNextMillis.bind(backend);
 
@@ -43,6 +44,8 @@ export const serverTimedBackend: BackendFactory<RedisQueueBackend> = (name, opts
     const answer = execCommand(client, command, args);
     return SAYS_NEXT_DUE.has(command) ? answer.then(withLocalDue) : answer;
   };
+  backend.addJobToTransaction = (client, job, ...rest) =>
+    addJob(client, job.opts.timestamp ? job : { ...job, timestamp: serverNow() }, ...rest);
   backend.waitForJob = async (timeout) => {
     const marker = await waitForJob(timeout);
     return marker && { ...marker, score: toLocal(marker.score) };

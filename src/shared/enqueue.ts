@@ -75,8 +75,6 @@ export function createEnqueue(options: EnqueueOptions): Enqueue {
       openQueue(queue).add(definition.name, data, {
         ...bullmq,
         ...further,
-        // BullMQ would take the time of this process, and counts the delay from it.
-        timestamp: now,
         jobId: id,
         headway: { ...bullmq.headway, ...(ancestors ? { ancestors } : {}) },
       } as JobsOptions),

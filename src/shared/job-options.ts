@@ -128,7 +128,8 @@ export function queueOptions(
     expiresAt,
     bullmq: {
       attempts: options.attempts ?? defaults.attempts ?? 1,
-      ...(delay > 0 ? { delay } : {}),
+      // BullMQ counts the delay from the timestamp: what was said on the stream is when it is due.
+      ...(delay > 0 ? { delay, timestamp: now } : {}),
       ...(options.priority ? { priority: options.priority } : {}),
       ...(backoff ? { backoff: bullmqBackoff(backoff) } : {}),
       headway: settings,

@@ -6,7 +6,6 @@ import { channelProgress, jobLinks, jobView, readProgress } from '../job-view.js
 import type { Transition } from '../lifecycle/events.js';
 import type { JobSnapshot } from '../lifecycle/snapshot.js';
 import type { OpenQueue } from '../queues.js';
-import { serverNow } from '../redis/server-clock.js';
 import { type EndedJobView, webhookBody } from './payload.js';
 import type { Webhook, WebhookEvent, WebhookStore } from './store.js';
 
@@ -64,7 +63,6 @@ export function createWebhookQueue(options: WebhookQueueOptions): WebhookQueue {
     const data: DeliveryData = { job: jobId, body: webhookBody(end, at, view as EndedJobView) };
     const options: JobsOptions & { headway: JobSettings } = {
       ...RETRIES,
-      timestamp: serverNow(),
       // BullMQ does nothing for an id that it has.
       jobId: job ? deliveryId(job) : idOf(jobId, `removed ${fence.attempt} ${fence.rank}`),
       headway: { owner: webhook.owner, of: jobId },
