@@ -1,6 +1,7 @@
 // 10,000 jobs of one principal that report ten times a second each, in one `?jobs=mine` stream: can a browser take it?
+
+import { signUserToken } from '../dist/shared/auth/user-token.js';
 import { scopeOf } from '../dist/shared/job-index/keys.js';
-import { signUserToken } from '../dist/shared/user-token.js';
 import { measure, openMeasuredPage, percent } from './lib/browser.mjs';
 import { sleep, startMeasured, startRedis, temporaryFolder } from './lib/processes.mjs';
 import { indexJobs, startReporting } from './lib/reporting.mjs';

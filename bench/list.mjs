@@ -3,12 +3,12 @@
 import { Queue } from 'bullmq';
 import { createJobList } from '../dist/api/jobs/list.js';
 import { parseListQuery } from '../dist/api/jobs/list-query.js';
+import { createPageReader } from '../dist/api/jobs/page.js';
 import { createPublisher } from '../dist/shared/channel/publisher.js';
-import { createKeepTimes } from '../dist/shared/job-index/keep-times.js';
-import { createPageReader } from '../dist/shared/job-index/page.js';
 import { createTracker } from '../dist/shared/job-index/tracker.js';
+import { createKeepTimes } from '../dist/shared/jobs/retention-times.js';
 import { createLifecycle } from '../dist/shared/lifecycle/reconcile.js';
-import { connectRedis } from '../dist/shared/redis.js';
+import { connectRedis } from '../dist/shared/redis/connect.js';
 import { startRedis } from './lib/processes.mjs';
 import { median, printTable } from './lib/table.mjs';
 

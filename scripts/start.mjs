@@ -19,7 +19,7 @@ await tell(async () => {
   checkNode();
   await ensurePackages(root);
   await ensureBuild(root);
-  const { onParentGone } = await import('../dist/shared/parent.js');
+  const { onParentGone } = await import('../dist/shared/process/parent.js');
   if (process.argv.includes('--demo')) return process.exit(await runDemo(root, onParentGone));
 
   // From here on a signal must not end us before the children are stopped.

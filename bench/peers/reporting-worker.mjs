@@ -3,7 +3,7 @@
 
 import { startProcessReporting } from '../../dist/shared/dashboard/reporting.js';
 import { RunningJobs } from '../../dist/shared/dashboard/running.js';
-import { connectRedis } from '../../dist/shared/redis.js';
+import { connectRedis } from '../../dist/shared/redis/connect.js';
 import { createProgress } from '../../dist/worker/progress.js';
 
 const { REDIS_URL, JOBS, INTERVAL_MS, FIRST, OWNER } = process.env;

@@ -11,7 +11,7 @@ const BAR = 30;
 /**
  * Starts everything, imports a real CSV file over HTTP, shows the bar that the stream moves, prints the result. A
  * signal ends it, with all that it started.
- * @param onParentGone as in src/shared/parent.ts
+ * @param onParentGone as in src/shared/process/parent.ts
  * @returns the exit code
  */
 export async function runDemo(root, onParentGone) {

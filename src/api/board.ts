@@ -1,6 +1,6 @@
 import { type Express, type NextFunction, type Request, type Response, Router } from 'express';
 import { HeadwayError } from '../shared/errors.js';
-import type { OpenQueue, QueuePlan } from '../shared/queues.js';
+import type { OpenQueue, QueuePlan } from '../shared/jobs/queues.js';
 import type { Access } from './auth/access.js';
 import { basePath } from './base-path.js';
 import { allowInlineStyles } from './inline-styles.js';

@@ -1,14 +1,14 @@
-import type { Authorize } from '../shared/authorize.js';
-import { createLogger } from '../shared/log.js';
-import { basePathOf } from '../shared/public-url.js';
-import { registryOf } from '../shared/registry.js';
-import { type LibraryOptions, librarySettings } from '../shared/settings.js';
+import type { Authorize } from '../shared/auth/authorize.js';
+import { registryOf } from '../shared/jobs/registry.js';
+import { createLogger } from '../shared/process/log.js';
+import { basePathOf } from '../shared/process/public-url.js';
+import { type LibraryOptions, librarySettings } from '../shared/process/settings.js';
 import { embed, type Handler } from './embed.js';
 import { openService } from './service.js';
 
-export type { Action, Asker, Authorize } from '../shared/authorize.js';
-export { type Channels, connectChannels } from '../shared/channels.js';
-export { defineJob } from '../shared/job.js';
+export type { Action, Asker, Authorize } from '../shared/auth/authorize.js';
+export { defineJob } from '../shared/jobs/definition.js';
+export { type Channels, connectChannels } from '../shared/runtime/channels.js';
 
 export interface HeadwayOptions extends LibraryOptions {
   /** Decides what rules cannot say about who may do what. */

@@ -1,9 +1,9 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { readConfig } from '../shared/config.js';
-import { createLogger } from '../shared/log.js';
-import { announce, onShutdown, runMain } from '../shared/process.js';
-import { builtInJobsDir, loadRegistry } from '../shared/registry.js';
+import { builtInJobsDir, loadRegistry } from '../shared/jobs/registry.js';
+import { readConfig } from '../shared/process/config.js';
+import { createLogger } from '../shared/process/log.js';
+import { announce, onShutdown, runMain } from '../shared/process/main.js';
 import { answerClientErrors } from './client-error.js';
 import { listen } from './listen.js';
 import { openService } from './service.js';

@@ -1,6 +1,6 @@
 import type { ErrorRequestHandler, RequestHandler } from 'express';
 import { type ErrorCode, HeadwayError } from '../shared/errors.js';
-import type { Logger } from '../shared/log.js';
+import type { Logger } from '../shared/process/log.js';
 import { isRedisFault } from '../shared/redis/faults.js';
 import { basePath } from './base-path.js';
 

@@ -1,7 +1,7 @@
+import type { WorkerCensus } from '../shared/bullmq/worker-census.js';
 import { jobOfChannel } from '../shared/channel/keys.js';
-import type { WorkerCensus } from '../shared/lifecycle/worker-census.js';
-import type { Logger } from '../shared/log.js';
-import { addressOf } from '../shared/queues.js';
+import { addressOf } from '../shared/jobs/queues.js';
+import type { Logger } from '../shared/process/log.js';
 
 const LOOK_MS = 1000;
 

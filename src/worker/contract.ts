@@ -1,6 +1,6 @@
 import { UnrecoverableError } from 'bullmq';
-import type { JobDefinition } from '../shared/job.js';
-import { explain, validate } from '../shared/schema.js';
+import type { JobDefinition } from '../shared/jobs/definition.js';
+import { explain, validate } from '../shared/jobs/schema.js';
 
 /**
  * A job's data as its `run` gets them.

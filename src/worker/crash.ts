@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Logger } from '../shared/log.js';
+import type { Logger } from '../shared/process/log.js';
 
 /** How long the end of a process may take: what runs is handed back within it, or found stalled later. */
 const END_MS = 8000;

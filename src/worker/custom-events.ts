@@ -1,5 +1,5 @@
-import { jobEvents } from '../shared/events/job-events.js';
-import { streamEvents } from '../shared/events/stream-events.js';
+import { jobEvents } from '../shared/jobs/events/job-events.js';
+import { streamEvents } from '../shared/jobs/events/stream-events.js';
 import { serverNow } from '../shared/redis/server-clock.js';
 import { toJson } from './json.js';
 

@@ -1,5 +1,5 @@
 import type { Job } from 'bullmq';
-import type { Logger } from '../shared/log.js';
+import type { Logger } from '../shared/process/log.js';
 import { untilTaken } from '../shared/redis/until-taken.js';
 
 /**

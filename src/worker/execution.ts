@@ -1,4 +1,4 @@
-import type { JobContext, JobDefinition } from '../shared/job.js';
+import type { JobContext, JobDefinition } from '../shared/jobs/definition.js';
 import type { StartChild } from './children/children.js';
 import { checkInput } from './contract.js';
 import type { InternalServices } from './internal.js';

@@ -1,6 +1,6 @@
 import type { Job } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { queueKey } from '../shared/queues.js';
+import { queueKey } from '../shared/jobs/queues.js';
 
 /** Puts a job that runs here back into its queue, before all others, for whichever worker is free. */
 export async function handBack(job: Job, token: string, redis: Redis, queuePrefix: string): Promise<void> {

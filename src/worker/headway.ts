@@ -1,10 +1,10 @@
-import { createLogger } from '../shared/log.js';
-import { registryOf } from '../shared/registry.js';
-import { type LibraryOptions, librarySettings } from '../shared/settings.js';
+import { registryOf } from '../shared/jobs/registry.js';
+import { createLogger } from '../shared/process/log.js';
+import { type LibraryOptions, librarySettings } from '../shared/process/settings.js';
 import { openWorker } from './service.js';
 
 export { ChildFailedError, PermanentError } from '../shared/errors.js';
-export { defineJob } from '../shared/job.js';
+export { defineJob } from '../shared/jobs/definition.js';
 
 /** A worker in somebody's process. */
 export interface HeadwayWorker {

@@ -1,6 +1,6 @@
 import type { Job } from 'bullmq';
+import { addressOf } from '../shared/jobs/queues.js';
 import type { JobSnapshot } from '../shared/lifecycle/snapshot.js';
-import { addressOf } from '../shared/queues.js';
 import { serverNow } from '../shared/redis/server-clock.js';
 import { untilTaken } from '../shared/redis/until-taken.js';
 import { StopReason } from './run.js';

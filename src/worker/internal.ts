@@ -1,4 +1,4 @@
-import type { JobContext } from '../shared/job.js';
+import type { JobContext } from '../shared/jobs/definition.js';
 import type { Deliver } from './webhooks/deliver.js';
 
 /** What jobs of Headway's own (`internal: true`) get beside what all get. */

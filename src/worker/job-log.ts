@@ -1,4 +1,4 @@
-import type { LogLevel } from '../shared/job.js';
+import type { LogLevel } from '../shared/jobs/definition.js';
 import { serverNow } from '../shared/redis/server-clock.js';
 import { toJson } from './json.js';
 import type { Outlet } from './outlet.js';

@@ -1,7 +1,7 @@
-import { readConfig } from '../shared/config.js';
-import { createLogger } from '../shared/log.js';
-import { announce, onShutdown, runMain } from '../shared/process.js';
-import { builtInJobsDir, loadRegistry } from '../shared/registry.js';
+import { builtInJobsDir, loadRegistry } from '../shared/jobs/registry.js';
+import { readConfig } from '../shared/process/config.js';
+import { createLogger } from '../shared/process/log.js';
+import { announce, onShutdown, runMain } from '../shared/process/main.js';
 import { endAfterCrash } from './crash.js';
 import { openWorker } from './service.js';
 import { keepMicrotaskOwners } from './uncaught.js';

@@ -1,5 +1,5 @@
-import type { ProgressData } from '../shared/events/progress.js';
-import type { ProgressUpdate } from '../shared/job.js';
+import type { ProgressUpdate } from '../shared/jobs/definition.js';
+import type { ProgressData } from '../shared/jobs/events/progress.js';
 import { Rate } from './rate.js';
 import { isWeight } from './weight.js';
 

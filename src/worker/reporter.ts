@@ -1,4 +1,4 @@
-import type { ProgressUpdate } from '../shared/job.js';
+import type { ProgressUpdate } from '../shared/jobs/definition.js';
 import { serverNow } from '../shared/redis/server-clock.js';
 import { createProgress, type ProgressData } from './progress.js';
 

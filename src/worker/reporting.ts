@@ -1,4 +1,4 @@
-import type { JobContext, JobFiles, LogLevel, ProgressUpdate } from '../shared/job.js';
+import type { JobContext, JobFiles, LogLevel, ProgressUpdate } from '../shared/jobs/definition.js';
 import { type AddPart, RollUp } from './children/roll-up.js';
 import { CustomEvents } from './custom-events.js';
 import { JobLog, lineTexts, missingLine, sendLine } from './job-log.js';

@@ -1,5 +1,5 @@
 import type { Worker } from 'bullmq';
-import type { Logger } from '../shared/log.js';
+import type { Logger } from '../shared/process/log.js';
 import { type Runs, StopReason } from './run.js';
 
 /** How long a job may take to react to its aborted signal. */

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { type Job, UnrecoverableError } from 'bullmq';
 import type { Redis } from 'ioredis';
+import { queueKey } from '../shared/jobs/queues.js';
 import { STALLED_REASON } from '../shared/lifecycle/snapshot.js';
-import type { Logger } from '../shared/log.js';
-import { queueKey } from '../shared/queues.js';
+import type { Logger } from '../shared/process/log.js';
 import { untilTaken } from '../shared/redis/until-taken.js';
 import type { Run } from './run.js';
 import { Slots } from './thread/slots.js';

@@ -1,4 +1,4 @@
-import { asError } from '../shared/thrown.js';
+import { asError } from '../shared/jobs/thrown.js';
 import { currentRun, type Run, StopReason } from './run.js';
 
 export interface UncaughtOptions {

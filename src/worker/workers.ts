@@ -1,12 +1,12 @@
 import { availableParallelism } from 'node:os';
 import type { Processor, Worker, WorkerOptions } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { serverTimedBackend } from '../shared/bullmq-backend.js';
-import type { Config } from '../shared/config.js';
-import { WORKER_NAME } from '../shared/lifecycle/worker-census.js';
-import { StartError } from '../shared/process.js';
-import type { QueuePlan } from '../shared/queues.js';
-import type { Registry } from '../shared/registry.js';
+import { WORKER_NAME } from '../shared/bullmq/worker-census.js';
+import type { QueuePlan } from '../shared/jobs/queues.js';
+import type { Registry } from '../shared/jobs/registry.js';
+import type { Config } from '../shared/process/config.js';
+import { StartError } from '../shared/process/main.js';
+import { serverTimedBackend } from '../shared/runtime/bullmq-backend.js';
 import { repeatStrategy } from '../shared/schedules/repeat.js';
 import { SteadyWorker } from './steady-worker.js';
 

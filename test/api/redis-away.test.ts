@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { connectRedis } from '../../src/shared/redis/connect.js';
 import { isRedisFault } from '../../src/shared/redis/faults.js';
-import { connectRedis } from '../../src/shared/redis.js';
 import { plainRedis } from '../support/channel.js';
 import { startRedis, type TestRedis } from '../support/redis.js';
 import { until } from '../support/until.js';

@@ -3,7 +3,7 @@ import { describe, expect, expectTypeOf, it } from 'vitest';
 import { z } from 'zod';
 import { createClient, type Job, type JobMap } from '../../src/client/index.js';
 import type { DataOf, ResultOf } from '../../src/client/jobs.js';
-import { defineJob } from '../../src/shared/job.js';
+import { defineJob } from '../../src/shared/jobs/definition.js';
 import type checksum from '../../src/worker/jobs/checksum.js';
 import type csvImport from '../../src/worker/jobs/csv-import.js';
 import type imageVariant from '../../src/worker/jobs/image-variant.js';

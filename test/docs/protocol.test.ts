@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { errorCodes } from '../../src/shared/errors.js';
-import { jobEvents } from '../../src/shared/events/job-events.js';
+import { jobEvents } from '../../src/shared/jobs/events/job-events.js';
 
 describe('PROTOCOL.md', () => {
   it('lists every error code with its status', () => {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { RANK } from '../../src/shared/lifecycle/told.js';
+import { RANK } from '../../src/shared/lifecycle/published.js';
 import { runToEnd } from '../support/example.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { openToAll } from '../support/rules.js';

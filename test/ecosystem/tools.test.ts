@@ -1,6 +1,6 @@
 import { DelayedError, type Job, type Queue } from 'bullmq';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { jobIdOf } from '../../src/shared/queues.js';
+import { jobIdOf } from '../../src/shared/jobs/queues.js';
 import { type PlainBullMq, plainBullMq } from '../support/bullmq.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { FLAKY, STEERED, testJobs } from '../support/jobs.js';

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { connectRedis } from '../../src/shared/redis/connect.js';
 import { untilTaken } from '../../src/shared/redis/until-taken.js';
-import { connectRedis } from '../../src/shared/redis.js';
 import { openChannels, plainRedis, Viewer } from '../support/channel.js';
 import { type Proxy as Balancer, startProxy } from '../support/proxy.js';
 import { startRedis, type TestRedis } from '../support/redis.js';

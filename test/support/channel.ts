@@ -4,7 +4,7 @@ import { createPublisher } from '../../src/shared/channel/publisher.js';
 import { createReader } from '../../src/shared/channel/reader.js';
 import { Subscriber } from '../../src/shared/channel/subscriber.js';
 import type { Sink, Subscription } from '../../src/shared/channel/subscription.js';
-import { type ConnectionRole, connectRedis } from '../../src/shared/redis.js';
+import { type ConnectionRole, connectRedis } from '../../src/shared/redis/connect.js';
 import { parseData } from './sse.js';
 
 /** A channel service on a real Redis, as one process has it. */

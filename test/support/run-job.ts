@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
-import { jobFiles } from '../../src/shared/files/job-files.js';
 import { type FileStore, openFileStore } from '../../src/shared/files/store.js';
-import type { JobContext, JobDefinition } from '../../src/shared/job.js';
+import type { JobContext, JobDefinition } from '../../src/shared/jobs/definition.js';
 import { createProgress, type ProgressData } from '../../src/worker/progress.js';
+import { jobFiles } from '../../src/worker/run/job-files.js';
 import { temporaryFolder } from './processes.js';
 
 /** A file store of the test's own. */

@@ -1,10 +1,10 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { Action, Authorize } from '../../shared/authorize.js';
+import type { Action, Authorize } from '../../shared/auth/authorize.js';
 import { HeadwayError } from '../../shared/errors.js';
-import type { Logger } from '../../shared/log.js';
-import { StartError } from '../../shared/process.js';
-import { jiti } from '../../shared/registry.js';
+import { jiti } from '../../shared/jobs/registry.js';
+import type { Logger } from '../../shared/process/log.js';
+import { StartError } from '../../shared/process/main.js';
 import type { Principal } from './principal.js';
 
 const PATIENCE_MS = 5000;

@@ -7,10 +7,10 @@ import {
   type JWTHeaderParameters,
   type JWTVerifyGetKey,
 } from 'jose';
-import type { Config } from '../../shared/config.js';
 import { HeadwayError } from '../../shared/errors.js';
-import { StartError } from '../../shared/process.js';
-import { decodeText } from '../../shared/text-file.js';
+import type { Config } from '../../shared/process/config.js';
+import { StartError } from '../../shared/process/main.js';
+import { decodeText } from '../../shared/process/text-file.js';
 
 /** The algorithms (RFC 7518, RFC 8037) that are taken: one with a shared secret, the others with a public key. */
 const SECRET_ALGORITHM = 'HS256';

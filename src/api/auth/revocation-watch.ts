@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
-import { tellAll, watchControl } from '../../shared/control.js';
-import type { Logger } from '../../shared/log.js';
+import type { Logger } from '../../shared/process/log.js';
+import { tellAll, watchControl } from '../../shared/redis/broadcast.js';
 import type { Credential } from './credential.js';
 import type { Revocations, Revoked } from './revocations.js';
 

@@ -1,9 +1,9 @@
 import { createSecretKey } from 'node:crypto';
 import { decodeJwt, errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
-import type { Config } from '../../shared/config.js';
 import { HeadwayError } from '../../shared/errors.js';
-import { keptSecret } from '../../shared/kept-secret.js';
-import { StartError } from '../../shared/process.js';
+import type { Config } from '../../shared/process/config.js';
+import { keptSecret } from '../../shared/process/kept-secret.js';
+import { StartError } from '../../shared/process/main.js';
 import { type Claim, userClaims } from './claims.js';
 import type { UserKeys } from './keys.js';
 

@@ -12,7 +12,7 @@ import {
   ROW_EVENTS,
 } from '../../shared/channel/publisher.js';
 import { HeadwayError } from '../../shared/errors.js';
-import { jsonValue } from '../../shared/schema.js';
+import { jsonValue } from '../../shared/jobs/schema.js';
 import { requireValid } from '../invalid.js';
 import { canonicalJson, sha256 } from '../jobs/idempotency.js';
 

@@ -1,13 +1,13 @@
 import { writeTo } from '../../shared/channel/subscription.js';
 import type { QueueState } from '../../shared/dashboard/views.js';
-import type { JobFaults } from '../../shared/job-faults.js';
-import type { PageReader } from '../../shared/job-index/page.js';
+import type { JobFaults } from '../../shared/lifecycle/job-faults.js';
 import { isFinished, type JobState, type SnapshotReader } from '../../shared/lifecycle/snapshot.js';
-import type { Logger } from '../../shared/log.js';
+import type { Logger } from '../../shared/process/log.js';
 import { serverNow } from '../../shared/redis/server-clock.js';
 import type { Credential } from '../auth/credential.js';
 import type { DashboardFeed } from '../dashboard/feed.js';
 import { FeedAudience, type FeedViewer } from '../dashboard/feed-audience.js';
+import type { PageReader } from '../jobs/page.js';
 import type { PendingStream } from '../stream/pending-stream.js';
 import { ofLive, ofSnapshot, Roll } from './roll.js';
 

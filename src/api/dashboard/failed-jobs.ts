@@ -1,8 +1,8 @@
 import type { FailedJob } from '../../shared/dashboard/views.js';
-import type { JobFaults } from '../../shared/job-faults.js';
-import type { PageReader } from '../../shared/job-index/page.js';
 import { errorOf } from '../../shared/lifecycle/events.js';
+import type { JobFaults } from '../../shared/lifecycle/job-faults.js';
 import type { SnapshotReader } from '../../shared/lifecycle/snapshot.js';
+import type { PageReader } from '../jobs/page.js';
 import type { DashboardQuery } from './query.js';
 
 const SHOWN = 50;

@@ -1,3 +1,4 @@
+import type { WorkerCensus } from '../../shared/bullmq/worker-census.js';
 import type { Subscriber } from '../../shared/channel/subscriber.js';
 import type { Sink, Subscription } from '../../shared/channel/subscription.js';
 import {
@@ -9,9 +10,8 @@ import {
 import { DASHBOARD_CHANNEL } from '../../shared/dashboard/keys.js';
 import { createPresence } from '../../shared/dashboard/presence.js';
 import type { ProcessView } from '../../shared/dashboard/views.js';
-import type { WorkerCensus } from '../../shared/lifecycle/worker-census.js';
-import type { Logger } from '../../shared/log.js';
-import { type QueuePlan, queueKey } from '../../shared/queues.js';
+import { type QueuePlan, queueKey } from '../../shared/jobs/queues.js';
+import type { Logger } from '../../shared/process/log.js';
 import { type LiveJob, LiveJobs } from './live-jobs.js';
 import { Scope, type ScopeReaders } from './scope.js';
 import { ActiveLists, type SharedState } from './sections.js';

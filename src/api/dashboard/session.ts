@@ -1,5 +1,5 @@
-import type { Config } from '../../shared/config.js';
-import { signUserToken } from '../../shared/user-token.js';
+import { signUserToken } from '../../shared/auth/user-token.js';
+import type { Config } from '../../shared/process/config.js';
 
 /** How long one who signed in as an admin in a browser stays so. */
 export const SESSION_MS = 12 * 3_600_000;

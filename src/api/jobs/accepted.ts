@@ -1,6 +1,6 @@
 import type { GoneReader } from '../../shared/job-index/gone.js';
-import { jobLinks } from '../../shared/job-view.js';
 import type { SnapshotReader } from '../../shared/lifecycle/snapshot.js';
+import { jobLinks } from '../../shared/lifecycle/view.js';
 
 export interface AcceptedOptions {
   /** Reads a job; the index of jobs has it from then on. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { HeadwayError } from '../../shared/errors.js';
-import { derivedJobId, type QueuePlan } from '../../shared/queues.js';
+import { derivedJobId, type QueuePlan } from '../../shared/jobs/queues.js';
 import type { Principal } from '../auth/principal.js';
 import { requireValid } from '../invalid.js';
 import type { Idempotency } from './idempotency.js';

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import type { Position } from '../../shared/job-index/page.js';
+import { addressOf } from '../../shared/jobs/queues.js';
 import { JOB_STATES } from '../../shared/lifecycle/snapshot.js';
-import { addressOf } from '../../shared/queues.js';
 import { requireValid } from '../invalid.js';
+import type { Position } from './page.js';
 
 /** Most jobs a page, how many unless asked, and how often a filter may be given. */
 export const MAX_LIMIT = 200;

@@ -1,10 +1,10 @@
 import type { Redis } from 'ioredis';
-import type { JobFaults } from '../../shared/job-faults.js';
-import type { PageReader } from '../../shared/job-index/page.js';
-import { jobView, readProgress } from '../../shared/job-view.js';
+import type { JobFaults } from '../../shared/lifecycle/job-faults.js';
 import type { Lifecycle } from '../../shared/lifecycle/reconcile.js';
 import { JOB_STATES, type JobSnapshot, type SnapshotReader } from '../../shared/lifecycle/snapshot.js';
+import { jobView, readProgress } from '../../shared/lifecycle/view.js';
 import { formatCursor, type ListQuery } from './list-query.js';
+import type { PageReader } from './page.js';
 
 /** How often the index is asked to fill one page, when what it gives turns out not to fit. */
 const ROUNDS = 5;

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { createEnqueue, type EnqueueOptions } from '../../shared/enqueue.js';
 import { HeadwayError } from '../../shared/errors.js';
 import { keepFiles } from '../../shared/files/keep.js';
 import type { FileStore, HeldFiles } from '../../shared/files/store.js';
-import type { JobDefinition } from '../../shared/job.js';
-import { type JobOptions, optionsSchema } from '../../shared/job-options.js';
-import type { Registry } from '../../shared/registry.js';
-import { validate } from '../../shared/schema.js';
+import type { JobDefinition } from '../../shared/jobs/definition.js';
+import { type JobOptions, optionsSchema } from '../../shared/jobs/options.js';
+import type { Registry } from '../../shared/jobs/registry.js';
+import { validate } from '../../shared/jobs/schema.js';
+import { createEnqueue, type EnqueueOptions } from '../../shared/runtime/enqueue.js';
 import type { Principal } from '../auth/principal.js';
 import { invalid, requireValid } from '../invalid.js';
 import { keyScope } from './idempotency.js';

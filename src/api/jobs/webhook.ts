@@ -1,9 +1,9 @@
 import type { z } from 'zod';
-import { jobLinks } from '../../shared/job-view.js';
+import type { webhookSchema } from '../../shared/jobs/webhook-option.js';
+import { SECRET_FORM } from '../../shared/jobs/webhook-secret.js';
 import { isFinished, type JobSnapshot, type SnapshotReader } from '../../shared/lifecycle/snapshot.js';
+import { jobLinks } from '../../shared/lifecycle/view.js';
 import { deliveryId } from '../../shared/webhooks/delivery.js';
-import type { webhookSchema } from '../../shared/webhooks/schema.js';
-import { SECRET_FORM } from '../../shared/webhooks/secret.js';
 import { urlRefusal, type WebhookPolicy } from '../../shared/webhooks/target.js';
 import { invalid } from '../invalid.js';
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { jobErrorSchema, time } from '../../shared/events/parts.js';
-import { progressSchema } from '../../shared/events/progress.js';
+import { jobErrorSchema, time } from '../../shared/jobs/events/parts.js';
+import { progressSchema } from '../../shared/jobs/events/progress.js';
 import { JOB_STATES } from '../../shared/lifecycle/snapshot.js';
 import { named } from './components.js';
 

@@ -1,8 +1,8 @@
-import { customEvent, jobEvents } from '../../shared/events/job-events.js';
-import { streamEvents } from '../../shared/events/stream-events.js';
-import type { JsonSchema } from '../../shared/json-schema.js';
+import { customEvent, jobEvents } from '../../shared/jobs/events/job-events.js';
+import { streamEvents } from '../../shared/jobs/events/stream-events.js';
 import { ref } from './components.js';
 import { VERSION } from './document.js';
+import type { JsonSchema } from './json-schema.js';
 import { allEvents } from './streams.js';
 
 const CUSTOM = 'custom';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { JsonSchema } from '../../shared/json-schema.js';
-import { jsonValue } from '../../shared/schema.js';
+import { jsonValue } from '../../shared/jobs/schema.js';
+import type { JsonSchema } from './json-schema.js';
 
 const ROOT = '#/components/schemas/';
 

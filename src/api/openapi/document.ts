@@ -1,10 +1,10 @@
-import type { JsonSchema } from '../../shared/json-schema.js';
-import type { Registry } from '../../shared/registry.js';
+import type { Registry } from '../../shared/jobs/registry.js';
 import { channelOperations } from './channels.js';
 import { namedSchemas } from './components.js';
 import { definitionOperations } from './definitions.js';
 import { fileOperations } from './files.js';
 import { jobOperations } from './jobs.js';
+import type { JsonSchema } from './json-schema.js';
 import { keyOperations } from './keys.js';
 import { kindSchemas } from './kinds.js';
 import { type Operation, operationObject } from './operation.js';

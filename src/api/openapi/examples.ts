@@ -1,4 +1,4 @@
-import { jobLinks } from '../../shared/job-view.js';
+import { jobLinks } from '../../shared/lifecycle/view.js';
 import { scheduleLinks } from '../schedules/view.js';
 
 /** What the examples of the document are about: one job, before, during and after its run. */

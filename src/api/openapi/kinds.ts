@@ -1,9 +1,9 @@
-import type { JobDefinition } from '../../shared/job.js';
-import { optionsSchema } from '../../shared/job-options.js';
-import { type JsonSchema, jsonSchemaOf } from '../../shared/json-schema.js';
-import type { Registry } from '../../shared/registry.js';
-import { validate } from '../../shared/schema.js';
+import type { JobDefinition } from '../../shared/jobs/definition.js';
+import { optionsSchema } from '../../shared/jobs/options.js';
+import type { Registry } from '../../shared/jobs/registry.js';
+import { validate } from '../../shared/jobs/schema.js';
 import { named, placed, ref, refTo } from './components.js';
+import { type JsonSchema, jsonSchemaOf } from './json-schema.js';
 
 export const jobOptionsSchema = named('JobOptions', optionsSchema);
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { ErrorCode } from '../../shared/errors.js';
-import type { JsonSchema } from '../../shared/json-schema.js';
 import { ref } from './components.js';
+import type { JsonSchema } from './json-schema.js';
 import { type Parameter, type ParameterName, parameterRef, type ResponseHeader } from './parameters.js';
 import { problems } from './problems.js';
 import { type AccessKind, securityOf } from './security.js';

@@ -1,5 +1,5 @@
-import type { JsonSchema } from '../../shared/json-schema.js';
 import { MAX_CHANNELS } from '../stream/bundle.js';
+import type { JsonSchema } from './json-schema.js';
 
 /** A Parameter Object of OpenAPI. */
 export interface Parameter {

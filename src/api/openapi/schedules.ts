@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { time } from '../../shared/events/parts.js';
+import { time } from '../../shared/jobs/events/parts.js';
 import { scheduleChangeSchema, scheduleSchema } from '../schedules/body.js';
 import { acceptedSchema, linksSchema, stateSchema } from './answers.js';
 import { named } from './components.js';

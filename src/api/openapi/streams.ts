@@ -1,7 +1,7 @@
-import { crowdEvents } from '../../shared/events/crowd-events.js';
-import { customEvent, type EventSpec, jobEvents } from '../../shared/events/job-events.js';
-import { streamEvents } from '../../shared/events/stream-events.js';
+import { customEvent, type EventSpec, jobEvents } from '../../shared/jobs/events/job-events.js';
+import { streamEvents } from '../../shared/jobs/events/stream-events.js';
 import { MAX_ROWS } from '../dashboard/query.js';
+import { crowdEvents } from '../overview/events.js';
 import { MAX_CHANNELS } from '../stream/bundle.js';
 import { named, ref } from './components.js';
 import { frames } from './examples.js';

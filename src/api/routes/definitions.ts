@@ -1,9 +1,9 @@
 import { type Request, type Response, Router } from 'express';
 import { HeadwayError } from '../../shared/errors.js';
-import { jsonSchemaOf } from '../../shared/json-schema.js';
-import type { OpenQueue, QueuePlan } from '../../shared/queues.js';
-import type { Registry } from '../../shared/registry.js';
+import type { OpenQueue, QueuePlan } from '../../shared/jobs/queues.js';
+import type { Registry } from '../../shared/jobs/registry.js';
 import type { Access } from '../auth/access.js';
+import { jsonSchemaOf } from '../openapi/json-schema.js';
 import { methods } from '../problem.js';
 
 export interface DefinitionRoutesOptions {

@@ -1,8 +1,8 @@
 import { type Request, Router } from 'express';
-import type { Connection } from '../../shared/connection.js';
 import { HeadwayError } from '../../shared/errors.js';
 import type { GoneReader } from '../../shared/job-index/gone.js';
-import { meantJobId, type QueuePlan } from '../../shared/queues.js';
+import { meantJobId, type QueuePlan } from '../../shared/jobs/queues.js';
+import type { Connection } from '../../shared/runtime/connection.js';
 import type { Access } from '../auth/access.js';
 import { type Credential, distinct } from '../auth/credential.js';
 import type { Crowd, CrowdAudience } from '../crowd/audience.js';

@@ -1,8 +1,8 @@
 import { PassThrough, type Readable } from 'node:stream';
 import { type Request, type Response, Router } from 'express';
-import type { Config } from '../../shared/config.js';
 import { HeadwayError } from '../../shared/errors.js';
 import type { FileStore, StoredFile } from '../../shared/files/store.js';
+import type { Config } from '../../shared/process/config.js';
 import { methods } from '../problem.js';
 import { requireUnread } from '../unread-body.js';
 import { readForm } from '../upload-form.js';

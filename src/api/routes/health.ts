@@ -1,8 +1,8 @@
 import { Router } from 'express';
-import type { Config } from '../../shared/config.js';
-import type { Connection } from '../../shared/connection.js';
 import { HeadwayError } from '../../shared/errors.js';
-import { RELEASE } from '../../shared/version.js';
+import type { Config } from '../../shared/process/config.js';
+import { RELEASE } from '../../shared/process/version.js';
+import type { Connection } from '../../shared/runtime/connection.js';
 import { methods } from '../problem.js';
 
 export interface HealthRoutesOptions {

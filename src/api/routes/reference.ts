@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type Request, type Response, Router } from 'express';
-import type { Registry } from '../../shared/registry.js';
+import type { Registry } from '../../shared/jobs/registry.js';
 import { basePath } from '../base-path.js';
 import { allowInlineStyles } from '../inline-styles.js';
 import { asyncApiDocument } from '../openapi/asyncapi.js';

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { type Request, type Response, Router } from 'express';
-import { jobLinks } from '../../shared/job-view.js';
-import { newJobId } from '../../shared/queues.js';
+import { newJobId } from '../../shared/jobs/queues.js';
+import { jobLinks } from '../../shared/lifecycle/view.js';
 import { serverNow } from '../../shared/redis/server-clock.js';
-import type { ScheduleKeeper } from '../../shared/schedules/keeper.js';
+import type { ScheduleKeeper } from '../../shared/schedules/maintainer.js';
 import type { Schedule } from '../../shared/schedules/schedule.js';
 import { NO_GRANTS, type Principal } from '../auth/principal.js';
 import { basePath } from '../base-path.js';

@@ -1,6 +1,6 @@
 import { HeadwayError } from '../../shared/errors.js';
-import { queueOptions } from '../../shared/job-options.js';
-import type { QueuePlan } from '../../shared/queues.js';
+import { queueOptions } from '../../shared/jobs/options.js';
+import type { QueuePlan } from '../../shared/jobs/queues.js';
 import type { Schedule, Timing } from '../../shared/schedules/schedule.js';
 import { nextDue, timingErrors } from '../../shared/schedules/timing.js';
 import { invalid } from '../invalid.js';

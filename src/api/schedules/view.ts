@@ -1,9 +1,9 @@
-import { jobLinks } from '../../shared/job-view.js';
+import { jobIdOf, type OpenQueue } from '../../shared/jobs/queues.js';
+import { runId } from '../../shared/jobs/scheduled-run.js';
 import type { SnapshotReader } from '../../shared/lifecycle/snapshot.js';
-import { jobIdOf, type OpenQueue } from '../../shared/queues.js';
+import { jobLinks } from '../../shared/lifecycle/view.js';
 import { serverNow } from '../../shared/redis/server-clock.js';
 import { allRuns, isEnded, nextRun, readChain } from '../../shared/schedules/chain.js';
-import { runId } from '../../shared/schedules/run.js';
 import type { Schedule } from '../../shared/schedules/schedule.js';
 import type { ScheduleStore } from '../../shared/schedules/store.js';
 import { upcoming } from '../../shared/schedules/timing.js';

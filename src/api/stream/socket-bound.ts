@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
-import type { Logger } from '../../shared/log.js';
+import type { Logger } from '../../shared/process/log.js';
 
 /** How many bytes the kernel holds for a viewer beyond those that are on their way to it. */
 const UNSENT_BYTES = 32 * 1024;

@@ -7,7 +7,7 @@ import {
   type SubscriptionState,
   writeTo,
 } from '../../shared/channel/subscription.js';
-import type { Logger } from '../../shared/log.js';
+import type { Logger } from '../../shared/process/log.js';
 import type { Credential } from '../auth/credential.js';
 import type { Audience } from '../auth/revocation-watch.js';
 import type { Revoked } from '../auth/revocations.js';

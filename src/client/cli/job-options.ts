@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { MAX_PRIORITY } from '../../shared/job-settings.js';
+import { MAX_PRIORITY } from '../../shared/jobs/settings.js';
 import type { JobOptions } from '../types.js';
 import { UsageError } from './problem.js';
 import { duration, json, several, visible, whole } from './values.js';

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { CommanderError } from 'commander';
-import type { ConfigError } from '../../shared/config.js';
+import type { ConfigError } from '../../shared/process/config.js';
 import { EXIT, exit, quietPipes, say } from './output.js';
 import { explain, UsageError } from './problem.js';
 import { createProgram } from './program.js';

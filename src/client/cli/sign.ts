@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Config, readConfig } from '../../shared/config.js';
-import { signUserToken, type TokenUser } from '../../shared/user-token.js';
+import { signUserToken, type TokenUser } from '../../shared/auth/user-token.js';
+import { type Config, readConfig } from '../../shared/process/config.js';
 import { CliError } from './problem.js';
 
 /**

@@ -1,7 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { InvalidArgumentError } from 'commander';
 import { isPattern } from '../../shared/channel/pattern.js';
-import { decodeText } from '../../shared/text-file.js';
+import { decodeText } from '../../shared/process/text-file.js';
 import { UsageError } from './problem.js';
 
 const UNITS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };

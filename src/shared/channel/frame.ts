@@ -1,4 +1,4 @@
-import { streamEvents } from '../events/stream-events.js';
+import { streamEvents } from '../jobs/events/stream-events.js';
 import { serverNow } from '../redis/server-clock.js';
 
 /** An event to publish, as it appears on the stream (WHATWG HTML §9.2). */

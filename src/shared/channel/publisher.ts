@@ -1,7 +1,7 @@
 import type { Cluster, Redis } from 'ioredis';
 import { isRun, ServerReplacedError, serverRun } from '../redis/server-run.js';
+import type { Gather } from './batch.js';
 import { type FrameInput, frameBody } from './frame.js';
-import type { Gather } from './gather.js';
 import { channelKeys, checkChannelName } from './keys.js';
 import { newEpoch, type PublishReply, withScripts } from './scripts.js';
 

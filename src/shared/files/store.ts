@@ -4,8 +4,8 @@ import { mkdir, readdir, readFile, rename, rm, stat, statfs, utimes, writeFile }
 import { join, resolve } from 'node:path';
 import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { Config } from '../config.js';
 import { HeadwayError } from '../errors.js';
+import type { Config } from '../process/config.js';
 import { serverNow } from '../redis/server-clock.js';
 import { concealFiles } from './conceal.js';
 import { cleanFileName } from './name.js';

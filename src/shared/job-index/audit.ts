@@ -1,8 +1,8 @@
 import type { Redis } from 'ioredis';
-import { createJobFaults, type JobFaults } from '../job-faults.js';
+import { addressOf, jobIdOf, queueKey } from '../jobs/queues.js';
+import { createJobFaults, type JobFaults } from '../lifecycle/job-faults.js';
 import type { SnapshotReader } from '../lifecycle/snapshot.js';
-import type { Logger } from '../log.js';
-import { addressOf, jobIdOf, queueKey } from '../queues.js';
+import type { Logger } from '../process/log.js';
 import { isRedisFault } from '../redis/faults.js';
 import { createHoldKnown } from './hold-known.js';
 import { indexKeys } from './keys.js';

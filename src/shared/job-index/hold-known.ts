@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
-import type { JobFaults } from '../job-faults.js';
-import { addressOf, queueKey } from '../queues.js';
+import { addressOf, queueKey } from '../jobs/queues.js';
+import type { JobFaults } from '../lifecycle/job-faults.js';
 import { serverNow } from '../redis/server-clock.js';
 import { indexKeys } from './keys.js';
 import { indexLua } from './lua.js';

@@ -1,7 +1,7 @@
 import type { Cluster, Redis } from 'ioredis';
+import { addressOf } from '../jobs/queues.js';
+import type { KeepTimes } from '../jobs/retention-times.js';
 import { parseSnapshot, type SnapshotReader, snapshotKeys } from '../lifecycle/snapshot.js';
-import { addressOf } from '../queues.js';
-import type { KeepTimes } from './keep-times.js';
 import { indexKeys } from './keys.js';
 import { indexLua } from './lua.js';
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Cluster, Redis } from 'ioredis';
-import { queueKey } from '../queues.js';
+import { queueKey } from '../jobs/queues.js';
 
 /** Entries of an event stream that one call looks at. */
 const ENTRIES_AT_ONCE = 500;

@@ -1,9 +1,9 @@
 import type { Cluster, Redis } from 'ioredis';
-import { addressOf, type JobAddress, jobIdOf, queueKey } from '../queues.js';
-import { scanSet } from '../scan-set.js';
+import { addressOf, type JobAddress, jobIdOf, queueKey } from '../jobs/queues.js';
+import { scanSet } from '../redis/scan-set.js';
+import type { Withdrawal } from './cancel.js';
 import type { Lifecycle } from './reconcile.js';
 import { isFinished, type SnapshotReader } from './snapshot.js';
-import type { Withdrawal } from './withdraw.js';
 
 /** The children that BullMQ keeps for a job. */
 export interface ChildRegister {

@@ -1,7 +1,7 @@
 import type { ChannelEvent, Fence, Mark } from '../channel/publisher.js';
 import { serverNow } from '../redis/server-clock.js';
+import { endRank, type QueueFacts, queueMark, RANK, type Told } from './published.js';
 import type { JobSnapshot } from './snapshot.js';
-import { endRank, type QueueFacts, queueMark, RANK, type Told } from './told.js';
 
 /** A lifecycle event and the position that keeps it from being told twice. */
 export interface Transition {

@@ -1,7 +1,7 @@
 import type { Cluster, Redis } from 'ioredis';
-import type { JobFaults } from '../job-faults.js';
 import { serverNow } from '../redis/server-clock.js';
-import type { Withdrawal } from './withdraw.js';
+import type { Withdrawal } from './cancel.js';
+import type { JobFaults } from './job-faults.js';
 
 const AT_ONCE = 200;
 /** A job that could not be failed is tried again after this long, in ms. */

@@ -1,4 +1,4 @@
-import type { JobFaults } from '../job-faults.js';
+import type { JobFaults } from './job-faults.js';
 
 /** Looks that are under way at most. */
 const MAX_PENDING = 2000;

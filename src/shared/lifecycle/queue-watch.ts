@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { type ControlOptions, tellAll, watchControl } from '../control.js';
+import { type ControlOptions, tellAll, watchControl } from '../redis/broadcast.js';
 
 export interface QueueWatchOptions extends Omit<ControlOptions, 'verb' | 'onMessage'> {
   /** A queue was paused or resumed, by whomever. */

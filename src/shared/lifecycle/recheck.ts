@@ -1,11 +1,11 @@
 import type { Redis } from 'ioredis';
 import { jobOfChannel } from '../channel/keys.js';
 import type { Subscriber } from '../channel/subscriber.js';
-import { createJobFaults, type JobFaults } from '../job-faults.js';
-import type { Logger } from '../log.js';
-import { addressOf } from '../queues.js';
-import type { Running } from './bridge.js';
+import { addressOf } from '../jobs/queues.js';
+import type { Logger } from '../process/log.js';
+import { createJobFaults, type JobFaults } from './job-faults.js';
 import { Looks } from './looks.js';
+import type { Running } from './queue-follower.js';
 import type { Lifecycle } from './reconcile.js';
 
 const RECHECK_MS = 30_000;

@@ -1,17 +1,17 @@
 import { readFileSync } from 'node:fs';
 import type { Cluster, Redis } from 'ioredis';
+import { lastNews } from '../bullmq/bull-events.js';
+import { isOurs } from '../bullmq/foreign-progress.js';
+import { createPlainReports, type PlainProgress } from '../bullmq/foreign-reports.js';
 import { channelKeys, jobChannel } from '../channel/keys.js';
 import type { Publisher } from '../channel/publisher.js';
-import type { KeepTimes } from '../job-index/keep-times.js';
-import { addressOf, queueKey } from '../queues.js';
+import { addressOf, queueKey } from '../jobs/queues.js';
+import type { KeepTimes } from '../jobs/retention-times.js';
 import { serverNow } from '../redis/server-clock.js';
 import { isRun, ServerReplacedError, serverRun } from '../redis/server-run.js';
-import { lastNews } from './bull-events.js';
 import { ended, type Transition } from './events.js';
-import { isOurs } from './plain-progress.js';
-import { createPlainReports, type PlainProgress } from './plain-reports.js';
+import { createToldReader, RANK, type Told } from './published.js';
 import { type EndHint, isFinished, type JobSnapshot, type SnapshotReader } from './snapshot.js';
-import { createToldReader, RANK, type Told } from './told.js';
 import { transitions } from './transitions.js';
 
 const lua = readFileSync(new URL('./scripts/cancel-told.lua', import.meta.url), 'utf8');

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Job } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
-import { addressOf, type OpenQueue, queueKey } from '../queues.js';
+import { addressOf, type OpenQueue, queueKey } from '../jobs/queues.js';
 
 const lua = readFileSync(new URL('./scripts/hold-key.lua', import.meta.url), 'utf8');
 

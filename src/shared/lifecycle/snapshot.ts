@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import type { Cluster, Redis } from 'ioredis';
-import { parseForeign } from '../foreign-json.js';
-import { type JobSettings, jobSettings } from '../job-settings.js';
-import { addressOf, type JobAddress, queueKey } from '../queues.js';
-import { boundMessage } from '../thrown.js';
-import type { WorkerCensus } from './worker-census.js';
+import type { WorkerCensus } from '../bullmq/worker-census.js';
+import { parseForeign } from '../jobs/foreign-json.js';
+import { addressOf, type JobAddress, queueKey } from '../jobs/queues.js';
+import { type JobSettings, jobSettings } from '../jobs/settings.js';
+import { boundMessage } from '../jobs/thrown.js';
 
 /** States of a job in BullMQ's words; `cancelled` is ours. */
 export const JOB_STATES = [

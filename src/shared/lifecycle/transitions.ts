@@ -1,7 +1,7 @@
 import { serverNow } from '../redis/server-clock.js';
 import { dueMark, type EndEvent, lifecycle, queueState, type Transition } from './events.js';
+import { endRank, isReopened, type QueueFacts, queueMark, RANK, type Told } from './published.js';
 import { isFinished, type JobSnapshot } from './snapshot.js';
-import { endRank, isReopened, type QueueFacts, queueMark, RANK, type Told } from './told.js';
 
 /** A job that is due this much sooner or later than was told has been moved, in ms. */
 const MOVED_MS = 1000;

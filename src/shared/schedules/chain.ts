@@ -1,8 +1,8 @@
 import type { Job, Queue, RepeatOptions } from 'bullmq';
-import { jobSettings } from '../job-settings.js';
+import { jobIdOf } from '../jobs/queues.js';
+import { runId } from '../jobs/scheduled-run.js';
+import { jobSettings } from '../jobs/settings.js';
 import { isFinished, type JobSnapshot, type SnapshotReader } from '../lifecycle/snapshot.js';
-import { jobIdOf } from '../queues.js';
-import { runId } from './run.js';
 import type { Schedule } from './schedule.js';
 import type { Runs } from './store.js';
 import { upcoming } from './timing.js';

@@ -1,5 +1,5 @@
 import type { JobsOptions } from 'bullmq';
-import type { StoredSettings } from '../job-settings.js';
+import type { StoredSettings } from '../jobs/settings.js';
 
 /** When a schedule is due: by `cron`, or every `everyMs`. */
 export interface Timing {

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Cluster, Redis } from 'ioredis';
-import { parseForeign } from '../foreign-json.js';
-import { scanSet } from '../scan-set.js';
+import { parseForeign } from '../jobs/foreign-json.js';
+import { scanSet } from '../redis/scan-set.js';
 import type { Schedule } from './schedule.js';
 
 const RUNS_KEPT = 20;

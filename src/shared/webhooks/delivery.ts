@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { JobsOptions } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
-import type { JobSettings } from '../job-settings.js';
-import { channelProgress, jobLinks, jobView, readProgress } from '../job-view.js';
+import type { OpenQueue } from '../jobs/queues.js';
+import type { JobSettings } from '../jobs/settings.js';
 import type { Transition } from '../lifecycle/events.js';
 import type { JobSnapshot } from '../lifecycle/snapshot.js';
-import type { OpenQueue } from '../queues.js';
+import { channelProgress, jobLinks, jobView, readProgress } from '../lifecycle/view.js';
 import { type EndedJobView, webhookBody } from './payload.js';
 import type { Webhook, WebhookEvent, WebhookStore } from './store.js';
 

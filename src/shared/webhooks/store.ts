@@ -1,6 +1,6 @@
 import type { Cluster, Redis } from 'ioredis';
 import { jobChannel } from '../channel/keys.js';
-import { parseForeign } from '../foreign-json.js';
+import { parseForeign } from '../jobs/foreign-json.js';
 
 /** How a job ends, in the words of its events. */
 export const WEBHOOK_EVENTS = ['completed', 'failed', 'cancelled'] as const;

@@ -1,13 +1,13 @@
 import { ChildFailedError } from '../../shared/errors.js';
-import type { ChildOptions } from '../../shared/job.js';
-import type { JobSettings } from '../../shared/job-settings.js';
+import type { ChildOptions } from '../../shared/jobs/definition.js';
+import type { QueuePlan } from '../../shared/jobs/queues.js';
+import type { Registry } from '../../shared/jobs/registry.js';
+import type { JobSettings } from '../../shared/jobs/settings.js';
+import type { Withdrawal } from '../../shared/lifecycle/cancel.js';
 import type { ChildRegister } from '../../shared/lifecycle/children.js';
 import type { Lifecycle } from '../../shared/lifecycle/reconcile.js';
 import { isFinished } from '../../shared/lifecycle/snapshot.js';
-import type { Withdrawal } from '../../shared/lifecycle/withdraw.js';
-import type { QueuePlan } from '../../shared/queues.js';
 import { untilTaken } from '../../shared/redis/until-taken.js';
-import type { Registry } from '../../shared/registry.js';
 import { childId } from './identity.js';
 import type { ChildNews } from './news.js';
 import { type ChildRequest, checkChild, childRequest } from './request.js';

@@ -1,9 +1,9 @@
 import { PermanentError } from '../../shared/errors.js';
-import type { ChildOptions, JobDefinition } from '../../shared/job.js';
-import { type JobOptions, optionsSchema } from '../../shared/job-options.js';
-import { addressOf, type QueuePlan } from '../../shared/queues.js';
-import type { Registry } from '../../shared/registry.js';
-import { validate } from '../../shared/schema.js';
+import type { ChildOptions, JobDefinition } from '../../shared/jobs/definition.js';
+import { type JobOptions, optionsSchema } from '../../shared/jobs/options.js';
+import { addressOf, type QueuePlan } from '../../shared/jobs/queues.js';
+import type { Registry } from '../../shared/jobs/registry.js';
+import { validate } from '../../shared/jobs/schema.js';
 import { isWeight } from '../weight.js';
 
 const MAX_KEY = 200;

@@ -1,14 +1,14 @@
-import type { Enqueue, NewJob } from '../../shared/enqueue.js';
 import { PermanentError } from '../../shared/errors.js';
 import { keepFiles } from '../../shared/files/keep.js';
 import type { FileStore } from '../../shared/files/store.js';
-import { parseForeign } from '../../shared/foreign-json.js';
+import { parseForeign } from '../../shared/jobs/foreign-json.js';
+import { addressOf, type OpenQueue } from '../../shared/jobs/queues.js';
 import type { ChildRegister } from '../../shared/lifecycle/children.js';
 import type { Lifecycle } from '../../shared/lifecycle/reconcile.js';
 import { retryFailed } from '../../shared/lifecycle/retry.js';
 import { isFinished, type JobSnapshot } from '../../shared/lifecycle/snapshot.js';
-import { addressOf, type OpenQueue } from '../../shared/queues.js';
 import { untilTaken } from '../../shared/redis/until-taken.js';
+import type { Enqueue, NewJob } from '../../shared/runtime/enqueue.js';
 import type { ChildEnd } from './watch.js';
 
 export interface ChildStarterOptions {

@@ -4,12 +4,12 @@ import type { Reader } from '../../shared/channel/reader.js';
 import { Subscriber } from '../../shared/channel/subscriber.js';
 import type { Sink } from '../../shared/channel/subscription.js';
 import type { JobError } from '../../shared/errors.js';
-import { parseForeign } from '../../shared/foreign-json.js';
-import type { JobFaults } from '../../shared/job-faults.js';
-import type { Running } from '../../shared/lifecycle/bridge.js';
+import { parseForeign } from '../../shared/jobs/foreign-json.js';
+import type { JobFaults } from '../../shared/lifecycle/job-faults.js';
+import type { Running } from '../../shared/lifecycle/queue-follower.js';
 import { startRecheck } from '../../shared/lifecycle/recheck.js';
 import type { Lifecycle } from '../../shared/lifecycle/reconcile.js';
-import type { Logger } from '../../shared/log.js';
+import type { Logger } from '../../shared/process/log.js';
 import { currentRun } from '../run.js';
 
 /** What became of a child. */

@@ -2,7 +2,7 @@ import { isAscii, isUtf8 } from 'node:buffer';
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { PermanentError } from '../../shared/errors.js';
-import { utf16Mark } from '../../shared/text-file.js';
+import { utf16Mark } from '../../shared/process/text-file.js';
 import { createWesternCheck } from './western.js';
 
 /** The encodings that a file can be said to have. */

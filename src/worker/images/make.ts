@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { PermanentError } from '../../shared/errors.js';
 import { resultFile } from '../../shared/files/reference.js';
-import type { JobContext } from '../../shared/job.js';
+import type { JobContext } from '../../shared/jobs/definition.js';
 import { fileKind, READABLE } from './kind.js';
 import { inspect, type Resized, resize } from './resize.js';
 import { type Variant, variantName } from './variant.js';

@@ -1,7 +1,7 @@
 import { createWriteStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { HeadwayError } from '../../shared/errors.js';
-import type { JobContext } from '../../shared/job.js';
+import type { JobContext } from '../../shared/jobs/definition.js';
 import { asSystemError } from '../system-error.js';
 import { fileKind, READABLE } from './kind.js';
 import { entryFault, openZip, type ZipItem } from './zip.js';

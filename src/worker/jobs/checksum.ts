@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { fileId } from '../../shared/files/reference.js';
-import { defineJob } from '../../shared/job.js';
+import { defineJob } from '../../shared/jobs/definition.js';
 
 const algorithms = [
   'sha256',

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { PermanentError } from '../../shared/errors.js';
 import { fileId, resultFile } from '../../shared/files/reference.js';
-import { defineJob } from '../../shared/job.js';
+import { defineJob } from '../../shared/jobs/definition.js';
 import { detectColumns } from '../csv/columns.js';
 import { detectEncoding, encodings } from '../csv/encoding.js';
 import { openCsv, readRecords } from '../csv/records.js';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { fileId } from '../../shared/files/reference.js';
-import { defineJob } from '../../shared/job.js';
+import { defineJob } from '../../shared/jobs/definition.js';
 import { madeOfImage, makeVariants } from '../images/make.js';
 import { variantsField } from '../images/variant.js';
 

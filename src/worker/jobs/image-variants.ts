@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ChildFailedError, PermanentError } from '../../shared/errors.js';
 import { fileId, resultFile } from '../../shared/files/reference.js';
-import { defineJob, type JobContext } from '../../shared/job.js';
+import { defineJob, type JobContext } from '../../shared/jobs/definition.js';
 import { writeArchive } from '../images/archive.js';
 import { fileKind, READABLE } from '../images/kind.js';
 import {

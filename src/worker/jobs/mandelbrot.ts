@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { setImmediate as turn } from 'node:timers/promises';
 import { z } from 'zod';
 import { resultFile } from '../../shared/files/reference.js';
-import { defineJob } from '../../shared/job.js';
+import { defineJob } from '../../shared/jobs/definition.js';
 import { encodePng, previewScale } from '../mandelbrot/png.js';
 import { colour, escapeTime } from '../mandelbrot/point.js';
 import { type Tile, tilesOf } from '../mandelbrot/tiles.js';

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { z } from 'zod';
-import { defineJob } from '../../shared/job.js';
+import { defineJob } from '../../shared/jobs/definition.js';
 
 export default defineJob({
   name: 'steps',

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { defineJob, PermanentError } from '../../shared/job.js';
+import { defineJob, PermanentError } from '../../shared/jobs/definition.js';
 import type { InternalContext } from '../internal.js';
 
 const GONE = 410;

@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
 import type { Job } from 'bullmq';
 import type { Redis } from 'ioredis';
-import type { Gather } from '../../shared/channel/gather.js';
+import type { Gather } from '../../shared/channel/batch.js';
 import { jobChannel } from '../../shared/channel/keys.js';
 import { type PreparedEvent, type Publisher, prepareEvent } from '../../shared/channel/publisher.js';
 import { newEpoch } from '../../shared/channel/scripts.js';
-import type { Logger } from '../../shared/log.js';
-import type { Presence } from '../../shared/presence.js';
-import { queueKey } from '../../shared/queues.js';
+import type { Presence } from '../../shared/channel/watchers.js';
+import { queueKey } from '../../shared/jobs/queues.js';
+import type { Logger } from '../../shared/process/log.js';
 import { untilTaken } from '../../shared/redis/until-taken.js';
 import { missingLine } from '../job-log.js';
 import { Newest } from '../newest.js';

@@ -1,4 +1,4 @@
-import type { JobContext } from '../../shared/job.js';
+import type { JobContext } from '../../shared/jobs/definition.js';
 import type { AddPart, Part } from '../children/roll-up.js';
 import type { Peer } from './peer.js';
 

@@ -1,12 +1,12 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { PermanentError } from '../../shared/errors.js';
-import { jobFiles } from '../../shared/files/job-files.js';
 import { openFileStore } from '../../shared/files/store.js';
+import { loadDefinition } from '../../shared/jobs/registry.js';
+import { explain, validate } from '../../shared/jobs/schema.js';
 import { shareServerClock } from '../../shared/redis/server-clock.js';
-import { loadDefinition } from '../../shared/registry.js';
-import { explain, validate } from '../../shared/schema.js';
 import type { Outlet } from '../outlet.js';
 import { createReporting } from '../reporting.js';
+import { jobFiles } from '../run/job-files.js';
 import { currentRun, Run, StopReason } from '../run.js';
 import { claimUncaught, keepMicrotaskOwners } from '../uncaught.js';
 import { ChildCalls } from './child-calls.js';

@@ -1,5 +1,5 @@
 import { ChildFailedError, type JobError } from '../../shared/errors.js';
-import { asError } from '../../shared/thrown.js';
+import { asError } from '../../shared/jobs/thrown.js';
 import { isPermanent } from '../permanent.js';
 
 /** An error on its way between threads: structured clone would lose what is not of a plain `Error`. */

@@ -1,6 +1,6 @@
 import { MessageChannel } from 'node:worker_threads';
-import type { JobDefinition } from '../../shared/job.js';
-import { definitionFile } from '../../shared/registry.js';
+import type { JobDefinition } from '../../shared/jobs/definition.js';
+import { definitionFile } from '../../shared/jobs/registry.js';
 import type { StartChild } from '../children/children.js';
 import { checkInput } from '../contract.js';
 import type { Execution } from '../execution.js';

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import type { Piscina } from 'piscina';
-import type { Logger } from '../../shared/log.js';
+import type { Logger } from '../../shared/process/log.js';
 import { unpackError } from './errors.js';
 import { Place, Slots } from './slots.js';
 import type { Leftover, ThreadSetup, ThreadTask } from './task.js';

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import type { Config } from '../../shared/config.js';
-import { keptSecret } from '../../shared/kept-secret.js';
+import type { Config } from '../../shared/process/config.js';
+import { keptSecret } from '../../shared/process/kept-secret.js';
 
 /**
  * The secret of webhooks that bring none of their own: configured, or made once and kept in the data folder; in

@@ -3,7 +3,7 @@ import { exportSPKI, generateKeyPair, SignJWT } from 'jose';
 import { afterAll, describe, expect, it } from 'vitest';
 import { userKeys } from '../../../src/api/auth/keys.js';
 import { createTokens, type Tokens } from '../../../src/api/auth/tokens.js';
-import { readConfig } from '../../../src/shared/config.js';
+import { readConfig } from '../../../src/shared/process/config.js';
 import { startKeyServer } from '../../support/key-server.js';
 
 const OWN = 'our own secret that is long enough';

@@ -9,8 +9,8 @@ import { listQuerySchema } from '../../../src/api/jobs/list-query.js';
 import { asyncApiDocument } from '../../../src/api/openapi/asyncapi.js';
 import { openApiDocument, schemasOf } from '../../../src/api/openapi/document.js';
 import { errorCodes } from '../../../src/shared/errors.js';
-import { defineJob } from '../../../src/shared/job.js';
-import { builtInJobsDir, loadRegistry, type Registry } from '../../../src/shared/registry.js';
+import { defineJob } from '../../../src/shared/jobs/definition.js';
+import { builtInJobsDir, loadRegistry, type Registry } from '../../../src/shared/jobs/registry.js';
 import { Contract } from '../../support/contract.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: tests know what they expect

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { jobEvents } from '../../../src/shared/events/job-events.js';
-import { streamEvents } from '../../../src/shared/events/stream-events.js';
+import { jobEvents } from '../../../src/shared/jobs/events/job-events.js';
+import { streamEvents } from '../../../src/shared/jobs/events/stream-events.js';
 import type { StartedJob } from '../../support/client.js';
 import { Contract } from '../../support/contract.js';
 import { type Headway, startHeadway } from '../../support/headway.js';

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Logger } from '../../../src/shared/log.js';
+import type { Logger } from '../../../src/shared/process/log.js';
 
 const require = createRequire(import.meta.url);
 

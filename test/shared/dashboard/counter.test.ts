@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createOutcomeCounter } from '../../../src/shared/dashboard/counter.js';
-import { RANK } from '../../../src/shared/lifecycle/told.js';
+import { RANK } from '../../../src/shared/lifecycle/published.js';
 import { startRedis, type TestRedis } from '../../support/redis.js';
 
 let server: TestRedis;

@@ -1,10 +1,10 @@
 import { Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
+import { withCancels } from '../../../src/shared/lifecycle/cancel.js';
 import { withChildren } from '../../../src/shared/lifecycle/children.js';
 import { withPatience } from '../../../src/shared/lifecycle/patience.js';
 import type { Lifecycle } from '../../../src/shared/lifecycle/reconcile.js';
-import { withCancels } from '../../../src/shared/lifecycle/withdraw.js';
-import { createScheduleKeeper } from '../../../src/shared/schedules/keeper.js';
+import { createScheduleKeeper } from '../../../src/shared/schedules/maintainer.js';
 
 const fault = Object.assign(new Error('READONLY You can not write'), { name: 'ReplyError' });
 

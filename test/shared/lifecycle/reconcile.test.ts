@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { jobChannel } from '../../../src/shared/channel/keys.js';
 import { createPublisher } from '../../../src/shared/channel/publisher.js';
 import { createReader } from '../../../src/shared/channel/reader.js';
-import { createKeepTimes } from '../../../src/shared/job-index/keep-times.js';
+import { createKeepTimes } from '../../../src/shared/jobs/retention-times.js';
 import { createLifecycle, type Lifecycle } from '../../../src/shared/lifecycle/reconcile.js';
 import { createSnapshotReader } from '../../../src/shared/lifecycle/snapshot.js';
 import { startRedis, type TestRedis } from '../../support/redis.js';

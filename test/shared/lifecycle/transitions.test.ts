@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { RANK, type Told } from '../../../src/shared/lifecycle/published.js';
 import type { JobSnapshot } from '../../../src/shared/lifecycle/snapshot.js';
-import { RANK, type Told } from '../../../src/shared/lifecycle/told.js';
 import { transitions } from '../../../src/shared/lifecycle/transitions.js';
 
 const job = (changes: Partial<JobSnapshot>): JobSnapshot => ({

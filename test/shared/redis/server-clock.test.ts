@@ -75,9 +75,9 @@ const BY_THE_MACHINE = [
   'src/api/auth/tokens.ts',
   'src/api/dashboard/feed-audience.ts',
   'src/api/stream/viewers.ts',
-  'src/shared/bullmq-backend.ts',
+  'src/shared/runtime/bullmq-backend.ts',
   'src/shared/redis/server-clock.ts',
-  'src/shared/user-token.ts',
+  'src/shared/auth/user-token.ts',
 ];
 
 it('nothing else in the service takes the time, or measures an interval, by the clock of its machine', () => {

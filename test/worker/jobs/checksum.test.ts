@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { expect, it } from 'vitest';
-import { validate } from '../../../src/shared/schema.js';
+import { validate } from '../../../src/shared/jobs/schema.js';
 import definition from '../../../src/worker/jobs/checksum.js';
 import { runOnFile } from '../../support/run-job.js';
 

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { validate } from '../../../src/shared/schema.js';
+import { validate } from '../../../src/shared/jobs/schema.js';
 import type { MadeVariant } from '../../../src/worker/images/make.js';
 import imageVariant from '../../../src/worker/jobs/image-variant.js';
 import imageVariants from '../../../src/worker/jobs/image-variants.js';

@@ -1,6 +1,6 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { validate } from '../../../src/shared/schema.js';
+import { validate } from '../../../src/shared/jobs/schema.js';
 import definition from '../../../src/worker/jobs/mandelbrot.js';
 import { runJob } from '../../support/run-job.js';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { jobFiles } from '../../../src/shared/files/job-files.js';
 import type { Outlet } from '../../../src/worker/outlet.js';
 import { createReporting } from '../../../src/worker/reporting.js';
+import { jobFiles } from '../../../src/worker/run/job-files.js';
 import { openTestStore } from '../../support/run-job.js';
 
 /** Reporting to an outlet that keeps everything until it is told, or asked, to take it. */

@@ -1,8 +1,13 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Redis } from 'ioredis';
-import { readConfig } from '../../../shared/config.js';
-import { checkRedis, connectRedis, redactRedisUrl, UnusableRedisError } from '../../../shared/redis.js';
+import { readConfig } from '../../../shared/process/config.js';
+import {
+  checkRedis,
+  connectRedis,
+  redactRedisUrl,
+  UnusableRedisError,
+} from '../../../shared/redis/connect.js';
 import type { Kind } from '../kinds.js';
 import { bytes } from '../terminal/units.js';
 import { differs } from './clock.js';

@@ -1,0 +1,30 @@
+import { readFileSync } from 'node:fs';
+import type { Cluster, Redis } from 'ioredis';
+import type { HeldFiles } from '../files/store.js';
+import { isFinished, type SnapshotReader } from '../lifecycle/snapshot.js';
+import { indexKeys } from './keys.js';
+
+const lua = readFileSync(new URL('./scripts/held.lua', import.meta.url), 'utf8');
+
+export interface HeldFilesOptions {
+  redis: Redis | Cluster;
+  queuePrefix: string;
+  readJob: SnapshotReader;
+}
+
+/** Looks up which files are held. The index of jobs knows which job names which file (`job-index/scripts/files.lua`). */
+export function createHeldFiles({ redis, queuePrefix, readJob }: HeldFilesOptions): HeldFiles {
+  const { files } = indexKeys(queuePrefix);
+  if (!('fileIsHeld' in redis)) redis.defineCommand('fileIsHeld', { numberOfKeys: 1, lua });
+  const scripts = redis as unknown as { fileIsHeld(...args: string[]): Promise<number> };
+  return async (fileId, madeBy) => {
+    for (;;) {
+      const held = await scripts.fileIsHeld(files, fileId, queuePrefix);
+      if (held === 1) return true;
+      if (held === 0) break;
+    }
+    if (madeBy === undefined) return false;
+    const maker = await readJob(madeBy);
+    return maker !== undefined && !isFinished(maker);
+  };
+}

@@ -1,0 +1,122 @@
+import type { Cluster, Redis } from 'ioredis';
+import { everyChannelKey, jobChannel } from '../channel/keys.js';
+import type { FileStore } from '../files/store.js';
+import { addressOf, queueKey } from '../jobs/queues.js';
+import type { KeepTimes } from '../jobs/retention-times.js';
+import { createJobFaults, type JobFaults } from '../lifecycle/job-faults.js';
+import type { Lifecycle } from '../lifecycle/reconcile.js';
+import { createSnapshotReader } from '../lifecycle/snapshot.js';
+import type { Logger } from '../process/log.js';
+import { serverNow } from '../redis/server-clock.js';
+import { createHeldFiles } from './held-files.js';
+import { indexKeys } from './keys.js';
+import { indexLua } from './lua.js';
+import { madeFiles } from './made-files.js';
+
+const AT_ONCE = 200;
+const RETRY_MS = 60_000;
+
+export interface KeeperOptions {
+  redis: Redis | Cluster;
+  prefix: string;
+  queuePrefix: string;
+  keep: KeepTimes;
+  lifecycle: Lifecycle;
+  store: Pick<FileStore, 'remove'>;
+  faults?: JobFaults;
+  log: Logger;
+}
+
+/** Keeps finished jobs for as long as they are to be kept, and no longer. */
+export interface Keeper {
+  /** Removes those whose time is over: BullMQ's job, its place in the index, its channel and its result files. */
+  sweep(): Promise<void>;
+}
+
+/**
+ * In two steps, so that whoever dies in between leaves the rest to the next one: what is in one slot of Redis goes
+ * at once, by a script that notes what else there is; then that is removed and the note with it.
+ */
+export function createKeeper(options: KeeperOptions): Keeper {
+  const { redis, prefix, queuePrefix, keep, lifecycle, store, log, faults = createJobFaults(log) } = options;
+  const isHeld = createHeldFiles({ redis, queuePrefix, readJob: createSnapshotReader(redis, queuePrefix) });
+  const keys = indexKeys(queuePrefix);
+  if (!('forgetJob' in redis)) redis.defineCommand('forgetJob', { numberOfKeys: 7, lua: indexLua.forget() });
+  const scripts = redis as unknown as { forgetJob(...args: Array<string | number>): Promise<number> };
+  let running: Promise<void> | undefined;
+
+  async function forget(jobId: string): Promise<void> {
+    const address = addressOf(jobId);
+    if (!address) return void (await redis.zrem(keys.due, jobId));
+    const { queue, id } = address;
+    // Its end has to be told before nobody can tell it any more.
+    await lifecycle.reconcile(jobId);
+    const key = (suffix: string): string => queueKey(queuePrefix, queue, suffix);
+    const { finishedOn, files } = await madeFiles(redis, key(id));
+    await scripts.forgetJob(
+      keys.records,
+      keys.due,
+      keys.gone(jobId),
+      keys.leftovers,
+      key(id),
+      key('completed'),
+      key('failed'),
+      jobId,
+      keys.sets,
+      ...keep.args,
+      id,
+      serverNow(),
+      finishedOn,
+      files.join(' '),
+    );
+  }
+
+  /** One that cannot be removed must not be in the way of the others. */
+  async function postpone(jobId: string): Promise<void> {
+    await redis.zadd(keys.due, 'XX', serverNow() + RETRY_MS, jobId);
+  }
+
+  async function clear(jobId: string, left: string): Promise<void> {
+    const [finishedOn, ...files] = left.split(' ');
+    await Promise.all(
+      files.map(async (id) => {
+        // One that another job names goes when its own time is over.
+        if (!(await isHeld(id))) await store.remove(id, Number(finishedOn));
+      }),
+    );
+    await redis.unlink(...everyChannelKey(prefix, jobChannel(jobId)));
+    await redis.hdel(keys.leftovers, jobId);
+  }
+
+  async function clearAll(): Promise<void> {
+    let cursor = '0';
+    do {
+      const [next, found] = await redis.hscan(keys.leftovers, cursor, 'COUNT', AT_ONCE);
+      // Fields and values by turns.
+      const jobIds = found.filter((_, i) => i % 2 === 0);
+      // One that cannot be removed now is tried again at the next sweep; the others do not wait for it.
+      await faults.each('remove all of', jobIds, (jobId, i) => clear(jobId, found[2 * i + 1]!));
+      cursor = next;
+    } while (cursor !== '0');
+  }
+
+  async function sweep(): Promise<void> {
+    await clearAll();
+    for (;;) {
+      const due = await redis.zrangebyscore(keys.due, '-inf', serverNow(), 'LIMIT', 0, AT_ONCE);
+      if (due.length === 0) return;
+      await faults.each('remove', due, forget, postpone);
+      await clearAll();
+    }
+  }
+
+  return {
+    sweep() {
+      // It may take longer than until it is asked for again.
+      running ??= sweep().finally(() => {
+        running = undefined;
+      });
+      return running;
+    },
+  };
+}

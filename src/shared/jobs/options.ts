@@ -1,0 +1,146 @@
+import type { JobsOptions } from 'bullmq';
+import { z } from 'zod';
+import { serverNow } from '../redis/server-clock.js';
+import type { Backoff, JobDefaults } from './definition.js';
+import { jsonValue } from './schema.js';
+import {
+  KEEP_MS,
+  MAX_PRIORITY,
+  MAX_TAGS,
+  MAX_TIMER_MS,
+  type StoredSettings,
+  storedSettings,
+  TAG,
+} from './settings.js';
+import { webhookSchema } from './webhook-option.js';
+
+const YEAR_MS = 365 * 24 * 3_600_000;
+const MAX_METADATA_BYTES = 4096;
+
+const metadata = z
+  .record(z.string().min(1).max(100), jsonValue)
+  .refine((value) => Buffer.byteLength(JSON.stringify(value)) <= MAX_METADATA_BYTES, {
+    error: `must be at most ${MAX_METADATA_BYTES} bytes as JSON`,
+  });
+
+/** `options` of `POST /v1/jobs`: what a call may decide about one job. Each goes before the definition's default. */
+export const optionsSchema = z
+  .strictObject({
+    attempts: z.number().int().min(1).max(100).optional().describe('Runs at most'),
+    backoff: z
+      .strictObject({
+        type: z.enum(['fixed', 'exponential']),
+        delayMs: z
+          .number()
+          .int()
+          .min(0)
+          .max(24 * 3_600_000),
+        jitter: z
+          .number()
+          .min(0)
+          .max(1)
+          .optional()
+          .describe('The share of the wait that is random; 0.5 for exponential ones unless given'),
+      })
+      .optional()
+      .describe('Wait before the next attempt'),
+    delayMs: z.number().int().min(0).max(YEAR_MS).optional().describe('It begins this much later'),
+    runAt: z.iso
+      .datetime({ offset: true })
+      .optional()
+      .describe(
+        'It begins at this time (RFC 3339, with a zone), in place of `delayMs`; one that is over means now',
+      ),
+    priority: z
+      .number()
+      .int()
+      .min(0)
+      .max(MAX_PRIORITY)
+      .optional()
+      .describe('1 is first; without one (or 0) a job goes before all that have one'),
+    deduplicationKey: z
+      .string()
+      .regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 visible ASCII characters')
+      .optional()
+      .describe('While a job of the same name and key has not ended, the answer is that job'),
+    ttlMs: z.number().int().min(1).max(YEAR_MS).optional().describe('Not begun within this time, it fails'),
+    timeoutMs: z.number().int().min(1).max(MAX_TIMER_MS).optional().describe('A run that takes longer fails'),
+    keepMs: z
+      .number()
+      .int()
+      .min(KEEP_MS.min)
+      .max(KEEP_MS.max)
+      .optional()
+      .describe('How long it is kept after its end'),
+    metadata: metadata.optional().describe('Shown with the job'),
+    webhook: webhookSchema.optional(),
+    tags: z
+      .array(z.string().regex(TAG, 'must be 1 to 60 letters, digits and . : @ / _ -'))
+      .max(MAX_TAGS)
+      .optional()
+      .describe('Shown with the job; jobs can be listed by them'),
+  })
+  .refine(({ delayMs, runAt }) => delayMs === undefined || runAt === undefined, {
+    error: 'delayMs and runAt exclude each other',
+    path: ['runAt'],
+  })
+  .refine(({ runAt }) => !(Date.parse(runAt ?? '') - serverNow() > YEAR_MS), {
+    error: 'must be within a year',
+    path: ['runAt'],
+  });
+
+export type JobOptions = z.output<typeof optionsSchema>;
+
+/** What BullMQ is told about a job. */
+export interface QueueOptions {
+  bullmq: JobsOptions & { headway: StoredSettings };
+  /** When it is due (ms since 1970), if not now. */
+  dueAt: number | undefined;
+  /** Not begun by then, it fails. */
+  expiresAt: number | undefined;
+}
+
+/** Joins what a call says with the definition's defaults. */
+export function queueOptions(
+  options: JobOptions,
+  defaults: JobDefaults = {},
+  owner?: string,
+  now = serverNow(),
+): QueueOptions {
+  const asked = options.runAt ? Date.parse(options.runAt) - now : (options.delayMs ?? 0);
+  const delay = Math.max(0, asked);
+  const ttlMs = options.ttlMs ?? defaults.ttlMs;
+  const expiresAt = ttlMs === undefined ? undefined : now + delay + ttlMs;
+  const backoff = options.backoff ?? defaults.backoff;
+  const keepMs = options.keepMs ?? defaults.keepMs;
+  const { timeoutMs, tags } = options;
+  const settings = storedSettings({
+    ...(owner ? { owner } : {}),
+    ...(timeoutMs !== undefined ? { timeoutMs } : {}),
+    ...(expiresAt !== undefined ? { expiresAt } : {}),
+    ...(keepMs !== undefined ? { keepMs } : {}),
+    ...(options.metadata ? { metadata: options.metadata } : {}),
+    ...(options.webhook ? { webhook: true } : {}),
+    ...(tags?.length ? { tags: [...new Set(tags)] } : {}),
+  });
+  return {
+    dueAt: delay > 0 ? now + delay : undefined,
+    expiresAt,
+    bullmq: {
+      attempts: options.attempts ?? defaults.attempts ?? 1,
+      // BullMQ counts the delay from the timestamp: what was said on the stream is when it is due.
+      ...(delay > 0 ? { delay, timestamp: now } : {}),
+      ...(options.priority ? { priority: options.priority } : {}),
+      ...(backoff ? { backoff: bullmqBackoff(backoff) } : {}),
+      headway: settings,
+    },
+  };
+}
+
+function bullmqBackoff({
+  type,
+  delayMs,
+  jitter,
+}: { [K in keyof Backoff]: Backoff[K] | undefined } & Backoff) {
+  return { type, delay: delayMs, jitter: jitter ?? (type === 'exponential' ? 0.5 : 0) };
+}

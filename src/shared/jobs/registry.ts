@@ -1,0 +1,164 @@
+import { readdir } from 'node:fs/promises';
+import { dirname, extname, join, resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { createJiti } from 'jiti';
+import { z } from 'zod';
+import type { JobDefinition } from './definition.js';
+import { KEEP_MS, MAX_TIMER_MS } from './settings.js';
+
+/** Job definitions by name. */
+export type Registry = ReadonlyMap<string, JobDefinition>;
+
+/** A job file cannot be used; the message names the file and says why, in one line. */
+export class RegistryError extends Error {}
+
+const standardSchema = z.custom<JobDefinition['input']>(
+  (value) => typeof (value as JobDefinition['input'] | undefined)?.['~standard']?.validate === 'function',
+  'must be a schema (Standard Schema: zod, valibot, arktype, …)',
+);
+
+const definitionSchema = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9-]{0,59}$/, 'must be 1 to 60 lower-case letters, digits and dashes'),
+  description: z.string().max(300).optional(),
+  input: standardSchema,
+  result: standardSchema,
+  stages: z.record(z.string().min(1), z.number().positive()).optional(),
+  defaults: z
+    .strictObject({
+      attempts: z.number().int().min(1).max(1000).optional(),
+      backoff: z
+        .strictObject({
+          type: z.enum(['fixed', 'exponential']),
+          delayMs: z.number().int().nonnegative(),
+          jitter: z.number().min(0).max(1).optional(),
+        })
+        .optional(),
+      timeoutMs: z.number().int().positive().max(MAX_TIMER_MS).optional(),
+      cancelGraceMs: z.number().int().nonnegative().max(MAX_TIMER_MS).optional(),
+      ttlMs: z.number().int().positive().optional(),
+      keepMs: z.number().int().min(KEEP_MS.min).max(KEEP_MS.max).optional(),
+    })
+    .optional(),
+  internal: z.boolean().optional(),
+  queue: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,60}$/, 'must be 1 to 60 letters, digits, "_" or "-"')
+    .optional(),
+  concurrency: z.number().int().min(1).max(1000).optional(),
+  rateLimit: z
+    .strictObject({ max: z.number().int().positive(), perMs: z.number().int().positive() })
+    .optional(),
+  thread: z.boolean().optional(),
+  run: z.custom<JobDefinition['run']>((value) => typeof value === 'function', 'must be a function'),
+});
+
+/** What a job file may import of ours, wherever the file lies. */
+const ours = fileURLToPath(new URL(`./job${extname(import.meta.url)}`, import.meta.url));
+
+/** Loads files of the operator's, TypeScript or JavaScript. */
+export const jiti = createJiti(import.meta.url, {
+  alias: { headway: ours, zod: fileURLToPath(import.meta.resolve('zod')) },
+  fsCache: false,
+});
+
+/** The folder of the built-in jobs, beside this one in the source as in the build. */
+export const builtInJobsDir = fileURLToPath(new URL('../../worker/jobs', import.meta.url));
+
+/**
+ * Reads every job file directly in the folders: `.js`, `.mjs`, `.ts` and `.mts` files, each of which
+ * default-exports a definition.
+ * @throws RegistryError for a folder or a file that cannot be read, a definition that is none, or a name that
+ *   is there twice
+ */
+export async function loadRegistry(dirs: string[]): Promise<Registry> {
+  const registry = new Map<string, JobDefinition>();
+  const sources = new Map<string, string>();
+  for (const dir of dirs) {
+    for (const file of await jobFiles(resolve(dir))) {
+      const definition = await loadDefinition(file);
+      const other = sources.get(definition.name);
+      if (other) throw new RegistryError(`two jobs are named "${definition.name}": ${other} and ${file}`);
+      sources.set(definition.name, file);
+      registry.set(definition.name, definition);
+    }
+  }
+  return registry;
+}
+
+async function jobFiles(dir: string): Promise<string[]> {
+  const entries = await readdir(dir, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
+    throw new RegistryError(`the folder of jobs ${dir} cannot be read: ${error.code ?? error.message}`);
+  });
+  return entries
+    .filter(
+      (entry) => entry.isFile() && /\.m?[jt]s$/.test(entry.name) && !/\.d\.m?ts$|\.test\./.test(entry.name),
+    )
+    .map((entry) => join(dir, entry.name))
+    .sort();
+}
+
+const files = new WeakMap<JobDefinition, string>();
+
+/** The file that a definition was loaded from, from which another thread can load it too. */
+export function definitionFile(definition: JobDefinition): string {
+  const file = files.get(definition);
+  if (file === undefined) throw new TypeError(`the job "${definition.name}" was not loaded from a file`);
+  return file;
+}
+
+/**
+ * Reads one job file.
+ * @throws RegistryError for a file that cannot be read, or a definition that is none
+ */
+export async function loadDefinition(file: string): Promise<JobDefinition> {
+  let exported: unknown;
+  try {
+    const native = dirname(file) === builtInJobsDir && file.endsWith('.js');
+    const module = native ? await import(pathToFileURL(file).href) : await jiti.import(file);
+    exported = (module as { default?: unknown }).default;
+  } catch (error) {
+    throw new RegistryError(`the job file ${file} cannot be loaded: ${firstLine(error)}`, { cause: error });
+  }
+  const definition = checked(exported, `the job file ${file} must default-export a job definition`);
+  files.set(definition, file);
+  return definition;
+}
+
+/** @throws RegistryError for what is no definition */
+function checked(value: unknown, what: string): JobDefinition {
+  const parsed = definitionSchema.safeParse(value);
+  if (parsed.success) return value as JobDefinition;
+  const [issue] = parsed.error.issues;
+  const where = issue?.path.length ? `${issue.path.join('.')}: ` : '';
+  throw new RegistryError(`${what}: ${where}${issue?.message}`);
+}
+
+/**
+ * The registry of a program that brings its definitions itself, with what Headway needs of its own.
+ * @param jobs definitions, or folders of job files
+ * @throws RegistryError for a definition that is none, or a name that is there twice
+ */
+export async function registryOf(jobs: ReadonlyArray<JobDefinition | string>): Promise<Registry> {
+  const folders = jobs.filter((job) => typeof job === 'string');
+  const registry = new Map(await loadRegistry(folders));
+  const builtIn = await loadRegistry([builtInJobsDir]);
+  for (const [name, definition] of builtIn) if (definition.internal) registry.set(name, definition);
+  for (const [index, job] of jobs.entries()) {
+    if (typeof job === 'string') continue;
+    const definition = checked(job, `jobs[${index}] must be a job definition`);
+    if (registry.has(definition.name)) {
+      throw new RegistryError(`two jobs are named "${definition.name}"; jobs[${index}] is the second`);
+    }
+    if (definition.thread) {
+      const why = 'a job that runs in a thread is loaded there from its file: name its folder instead';
+      throw new RegistryError(`jobs[${index}] ("${definition.name}"): ${why}`);
+    }
+    registry.set(definition.name, definition);
+  }
+  return registry;
+}
+
+const firstLine = (error: unknown): string =>
+  String(error instanceof Error ? error.message : error).split('\n')[0]!;

@@ -1,0 +1,34 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { z } from 'zod';
+import type { FieldError } from '../errors.js';
+
+/** Schema of any JSON value. */
+export const jsonValue = z.json();
+
+export type Validated<T> = { value: T; errors?: undefined } | { errors: FieldError[] };
+
+/**
+ * Validates with a schema of any Standard Schema library.
+ * @returns the value as the schema gives it, or what is wrong: a JSON Pointer (RFC 6901) from the value, and why
+ */
+export async function validate<S extends StandardSchemaV1>(
+  schema: S,
+  value: unknown,
+): Promise<Validated<StandardSchemaV1.InferOutput<S>>> {
+  const checked = await schema['~standard'].validate(value);
+  if (!checked.issues) return { value: checked.value };
+  return {
+    errors: checked.issues.map(({ message, path }) => ({
+      pointer: (path ?? [])
+        .map((part) => `/${escapeKey(typeof part === 'object' ? part.key : part)}`)
+        .join(''),
+      detail: message,
+    })),
+  };
+}
+
+/** What is wrong, in one line. */
+export const explain = (errors: FieldError[]): string =>
+  errors.map(({ pointer, detail }) => `${pointer || '/'}: ${detail}`).join('; ');
+
+const escapeKey = (key: PropertyKey): string => String(key).replaceAll('~', '~0').replaceAll('/', '~1');

@@ -1,0 +1,79 @@
+import type { Cluster, Redis } from 'ioredis';
+import { isOurs, plainProgress } from '../bullmq/foreign-progress.js';
+import { channelKeys, jobChannel } from '../channel/keys.js';
+import { errorOf } from './events.js';
+import { isFinished, type JobSnapshot } from './snapshot.js';
+
+/**
+ * Where a job's resources are.
+ * @param base the path below which clients see the service, such as `/headway`; empty for none
+ */
+export const jobLinks = (id: string, base: string) => ({
+  self: `${base}/v1/jobs/${id}`,
+  events: `${base}/v1/jobs/${id}/events`,
+  cancel: `${base}/v1/jobs/${id}/cancel`,
+  result: `${base}/v1/jobs/${id}/result`,
+});
+
+/**
+ * The body of `GET /v1/jobs/:id`. Times are ms since the epoch.
+ * @param base as for {@link jobLinks}
+ */
+export function jobView(job: JobSnapshot, progress: unknown, base: string): Record<string, unknown> {
+  const parent = job.settings.ancestors?.at(-1);
+  return {
+    id: job.id,
+    name: job.name,
+    state: job.state,
+    progress,
+    attempt: job.attempt,
+    attempts: job.attempts,
+    createdAt: job.createdAt,
+    ...(job.dueAt ? { dueAt: job.dueAt } : {}),
+    ...(job.startedAt ? { startedAt: job.startedAt } : {}),
+    ...(job.finishedAt ? { finishedAt: job.finishedAt } : {}),
+    ...(job.state === 'completed' ? { result: job.result } : {}),
+    ...(job.state === 'failed' ? { error: errorOf(job) } : {}),
+    ...(job.children ? { children: job.children } : {}),
+    ...(parent ? { parent } : {}),
+    ...(job.cancelAsked && !isFinished(job) ? { cancelling: true } : {}),
+    ...(job.paused ? { paused: true } : {}),
+    ...(job.noWorker ? { noWorker: true } : {}),
+    ...(job.settings.tags ? { tags: job.settings.tags } : {}),
+    ...(job.settings.metadata ? { metadata: job.settings.metadata } : {}),
+    ...(job.settings.expiresAt ? { expiresAt: job.settings.expiresAt } : {}),
+    ...(job.settings.schedule ? { schedule: job.settings.schedule.id } : {}),
+    links: { ...jobLinks(job.id, base), ...(parent ? { parent: jobLinks(parent, base).self } : {}) },
+  };
+}
+
+/** The newest progress that a job's channel knows; `undefined` when it knows none. */
+export async function channelProgress(
+  redis: Redis | Cluster,
+  prefix: string,
+  jobId: string,
+): Promise<unknown> {
+  const [, , slots] = channelKeys(prefix, jobChannel(jobId));
+  const frame = await redis.hget(slots, 'progress');
+  const data = frame && /^data: (.*)$/m.exec(frame)?.[1];
+  return data ? JSON.parse(data) : undefined;
+}
+
+/** The newest progress: the channel's, or what the job last told BullMQ; `null` before the first. */
+export async function readProgress(
+  redis: Redis | Cluster,
+  prefix: string,
+  job: JobSnapshot,
+): Promise<unknown> {
+  const told = await channelProgress(redis, prefix, job.id);
+  if (told !== undefined) return told;
+  const { id: jobId, attempt, progress } = job;
+  if (progress === undefined) return null;
+  if (isOurs(progress, jobId)) {
+    const holds = isFinished(job) || (job.state === 'active' && progress.attempt === attempt);
+    return holds ? plainProgress(progress, { at: job.createdAt, ...progress }) : null;
+  }
+  // BullMQ keeps it over attempts: what another worker reported may be of an earlier one.
+  if (attempt > 1 && !isFinished(job)) return null;
+  return plainProgress(progress, { jobId, attempt, at: job.finishedAt ?? job.startedAt ?? job.createdAt });
+}

@@ -1,0 +1,29 @@
+import { pino } from 'pino';
+import { asError } from '../jobs/thrown.js';
+import type { Config } from './config.js';
+
+export type Logger = pino.Logger;
+
+/** The process's logger: JSON lines on standard output. */
+export function createLogger(config: Pick<Config, 'LOG_LEVEL'>, name: string): Logger {
+  return pino({
+    name,
+    level: config.LOG_LEVEL,
+    base: { name, pid: process.pid },
+    serializers: { err: logged },
+  });
+}
+
+/** More of an error, with all its properties, is not logged: a job can throw anything. */
+const MAX_LOGGED = 32 * 1024;
+
+function logged(error: unknown): unknown {
+  try {
+    const whole: unknown = pino.stdSerializers.err(error as Error);
+    if (JSON.stringify(whole).length <= MAX_LOGGED) return whole;
+  } catch {
+    // It has properties that throw, or no JSON form.
+  }
+  const { name: type, message, stack } = asError(error);
+  return { type, message, stack };
+}

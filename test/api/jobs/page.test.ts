@@ -1,0 +1,320 @@
+import { Queue } from 'bullmq';
+import fc from 'fast-check';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createPageReader, type PageReader, type PageRequest } from '../../../src/api/jobs/page.js';
+import { createTracker } from '../../../src/shared/job-index/tracker.js';
+import { createKeepTimes } from '../../../src/shared/jobs/retention-times.js';
+import { JOB_STATES, type JobState, type SnapshotReader } from '../../../src/shared/lifecycle/snapshot.js';
+import { startRedis, type TestRedis } from '../../support/redis.js';
+
+const KEEP = createKeepTimes({ KEEP_JOBS_MS: 60_000, GONE_JOBS_MS: 60_000 });
+
+/** A job as the test makes it in BullMQ, and as it expects it in the index. */
+interface Made {
+  id: string;
+  createdAt: number;
+  name: string;
+  state: JobState;
+  owner?: string;
+  tags: string[];
+}
+
+describe('the index', () => {
+  let server: TestRedis;
+  let redis: Redis;
+  let queue: Queue;
+  let track: SnapshotReader;
+  let readPage: PageReader;
+  beforeAll(async () => {
+    server = await startRedis();
+    redis = new Redis(server.url, { maxRetriesPerRequest: null, enableAutoPipelining: true });
+    queue = new Queue('q', { connection: redis, prefix: '{t}' });
+    track = createTracker({ redis, queuePrefix: '{t}', keep: KEEP });
+    readPage = createPageReader(redis, '{t}');
+  });
+  beforeEach(() => redis.flushall());
+  afterAll(async () => {
+    redis.disconnect();
+    await server.stop();
+  });
+
+  async function add({ id, createdAt, name, state, owner, tags }: Made): Promise<void> {
+    await queue.add(name, {}, {
+      jobId: id,
+      timestamp: createdAt,
+      ...(state === 'delayed' ? { delay: 1e9 } : state === 'prioritized' ? { priority: 1 } : {}),
+      headway: { ...(owner ? { owner } : {}), tags },
+    } as object);
+  }
+
+  /** All pages of a request, one after the other. */
+  async function walk(request: Omit<PageRequest, 'after'>, read = readPage): Promise<string[]> {
+    const ids: string[] = [];
+    let after: PageRequest['after'];
+    do {
+      const page = await read({ ...request, after });
+      expect(page.ids.length).toBeLessThanOrEqual(request.limit);
+      ids.push(...page.ids);
+      after = page.next;
+    } while (after);
+    return ids;
+  }
+
+  const EVERYTHING = { states: JOB_STATES, names: [], tags: [], limit: 50 };
+
+  it('gives what was asked for, newest first, each once, page by page, whatever the mixture', async () => {
+    const made = fc.record({
+      suffix: fc.string({ unit: fc.constantFrom('a', 'b', 'Z', '-'), minLength: 1, maxLength: 6 }),
+      // Many at the same time.
+      createdAt: fc.integer({ min: 1_790_000_000_000, max: 1_790_000_000_003 }),
+      name: fc.constantFrom('one', 'two', 'name:x'),
+      state: fc.constantFrom<JobState>('waiting', 'delayed', 'prioritized'),
+      owner: fc.constantFrom(undefined, 'user:ada', 'user:ada:name:one', 'visitor:x'),
+      tags: fc.subarray(['eu', 'us', 'a:b']),
+    });
+    const some = <T>(...values: T[]) => fc.subarray(values);
+    const request = fc.record({
+      owner: fc.constantFrom(undefined, 'user:ada', 'user:ada:name:one', 'visitor:x', 'nobody'),
+      states: fc.oneof(
+        fc.constant(JOB_STATES),
+        some<JobState>('waiting', 'delayed', 'prioritized', 'completed'),
+      ),
+      names: some('one', 'two', 'name:x'),
+      tags: some('eu', 'us', 'a:b'),
+      from: fc.constantFrom(undefined, 1_790_000_000_001),
+      to: fc.constantFrom(undefined, 1_790_000_000_002, 1_790_000_000_003),
+      limit: fc.integer({ min: 1, max: 7 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.uniqueArray(made, { maxLength: 40, selector: ({ suffix }) => suffix }),
+        fc.array(request, { minLength: 1, maxLength: 8 }),
+        async (recipes, requests) => {
+          await redis.flushall();
+          const jobs = recipes.map(
+            ({ suffix, owner, ...rest }): Made => ({
+              id: `q.x${suffix}`,
+              ...(owner ? { owner } : {}),
+              ...rest,
+            }),
+          );
+          await Promise.all(jobs.map(add));
+          await Promise.all(jobs.map(({ id }) => track(id)));
+          for (const wanted of requests) {
+            const { owner, states, names, tags, from = 0, to = Number.POSITIVE_INFINITY } = wanted;
+            const expected = jobs
+              .filter(
+                (job) =>
+                  (owner === undefined || job.owner === owner) &&
+                  states.includes(job.state) &&
+                  (names.length === 0 || names.includes(job.name)) &&
+                  (tags.length === 0 || tags.some((tag) => job.tags.includes(tag))) &&
+                  job.createdAt >= from &&
+                  job.createdAt < to,
+              )
+              .sort(
+                (a, b) => b.createdAt - a.createdAt || Buffer.compare(Buffer.from(b.id), Buffer.from(a.id)),
+              )
+              .map(({ id }) => id);
+            expect(await walk(wanted)).toEqual(expected);
+            // A page that has used up its steps is short, and no job is missing.
+            for (const steps of [1, 25]) {
+              expect(await walk(wanted, createPageReader(redis, '{t}', steps))).toEqual(expected);
+            }
+          }
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it('leaves nothing out and gives nothing twice while jobs come and go', async () => {
+    const id = (i: number): string => `q.j${String(i).padStart(4, '0')}`;
+    const make = (i: number): Made => ({
+      id: id(i),
+      createdAt: 1_790_000_000_000 + Math.floor(i / 7),
+      name: 'n',
+      state: 'waiting',
+      tags: [],
+    });
+    for (let i = 0; i < 300; i++) {
+      await add(make(i));
+      await track(id(i));
+    }
+    const seen: string[] = [];
+    let after: PageRequest['after'];
+    let next = 300;
+    do {
+      const page = await readPage({ ...EVERYTHING, limit: 20, after });
+      seen.push(...page.ids);
+      after = page.next;
+      // More come, and the very job at which the next page begins goes.
+      for (let i = 0; i < 15; i++, next++) {
+        await add(make(next));
+        await track(id(next));
+      }
+      if (after) {
+        await queue.remove(after.id);
+        await track(after.id);
+      }
+    } while (after);
+    expect(seen).toEqual(Array.from({ length: 300 }, (_, i) => id(299 - i)));
+  });
+
+  it('follows a job through its states, and leaves no trace of one that is removed', async () => {
+    const where = async (): Promise<JobState[]> => {
+      const found = await Promise.all(
+        JOB_STATES.map(async (state) => (await readPage({ ...EVERYTHING, states: [state] })).ids.length),
+      );
+      return JOB_STATES.filter((_, i) => found[i]! > 0);
+    };
+    await add({ id: 'q.a', createdAt: 1, name: 'n', state: 'delayed', owner: 'user:ada', tags: ['t'] });
+    await track('q.a');
+    expect(await where()).toEqual(['delayed']);
+    await (await queue.getJob('q.a'))!.promote();
+    await track('q.a');
+    expect(await where()).toEqual(['waiting']);
+    await (await queue.getJob('q.a'))!.remove();
+    expect(await track('q.a')).toBeUndefined();
+    expect(await where()).toEqual([]);
+    expect(await redis.keys('{t}.index*')).toEqual([]);
+    expect(JSON.parse((await redis.get('{t}.gone:q.a'))!)).toEqual({
+      name: 'n',
+      state: 'cancelled',
+      createdAt: 1,
+      owner: 'user:ada',
+    });
+  });
+
+  it('knows a job from another one that had its id before', async () => {
+    await add({ id: 'x7', createdAt: 1, name: 'one', state: 'waiting', owner: 'user:ada', tags: [] });
+    await track('q..x7');
+    await queue.remove('x7');
+    await add({ id: 'x7', createdAt: 2, name: 'two', state: 'waiting', owner: 'user:grace', tags: [] });
+    await track('q..x7');
+    expect(await walk({ ...EVERYTHING, owner: 'user:ada' })).toEqual([]);
+    expect(await walk({ ...EVERYTHING, owner: 'user:grace', names: ['two'] })).toEqual(['q..x7']);
+    expect(await walk({ ...EVERYTHING, names: ['one'] })).toEqual([]);
+  });
+
+  it('takes what other tools put into the options for what it is', async () => {
+    const odd = { headway: { owner: 7, tags: 'eu', keepMs: 'long' } } as object;
+    await queue.add('odd', {}, { jobId: 'odd', timestamp: 3.5, ...odd });
+    await queue.add('none', {}, { jobId: 'none', timestamp: 4, headway: null } as object);
+    await Promise.all([track('q..odd'), track('q..none')]);
+    expect(await walk({ ...EVERYTHING, limit: 1 })).toEqual(['q..none', 'q..odd']);
+  });
+
+  /** Makes jobs in BullMQ as nobody else would, fast, and indexes them. */
+  async function addMany(count: number, jobOf: (i: number) => Omit<Made, 'state'>): Promise<void> {
+    const jobs = Array.from({ length: count }, (_, i) => jobOf(i));
+    const pipeline = redis.pipeline();
+    for (const { id, createdAt, name, owner, tags } of jobs) {
+      const opts = JSON.stringify({ headway: { owner, tags } });
+      pipeline.hset(`{t}:q:${id}`, { name, timestamp: createdAt, opts });
+    }
+    await pipeline.exec();
+    await Promise.all(jobs.map(({ id }) => track(id)));
+  }
+  const numbered = (i: number): string => `q.j${String(i).padStart(5, '0')}`;
+
+  it('looks at no more than a few hundred jobs at once, and goes on from there', async () => {
+    // Of the name half of all, of the tag the other half and one more.
+    await addMany(6000, (i) => ({
+      id: numbered(i),
+      createdAt: 1_790_000_000_000 + i,
+      name: i % 2 === 0 ? 'even' : 'odd',
+      tags: i % 2 === 1 || i === 10 ? ['t'] : [],
+    }));
+    const rare = { ...EVERYTHING, names: ['even'], tags: ['t'] };
+    const first = await readPage(rare);
+    expect(first.ids).toEqual([]);
+    expect(first.next).toBeDefined();
+    expect(await walk(rare)).toEqual([numbered(10)]);
+    // Without a tag there is a set of the name, and nothing else to look at.
+    expect((await readPage({ ...rare, tags: [], limit: 2 })).ids).toEqual([numbered(5998), numbered(5996)]);
+  });
+
+  it('merges the sets with fewer entries, whether those are of the names or of the tags', async () => {
+    await addMany(3000, (i) => ({
+      id: numbered(i),
+      createdAt: 1_790_000_000_000 + i,
+      name: i === 10 ? 'rare' : 'common',
+      tags: i === 20 ? ['all', 'rare'] : ['all'],
+    }));
+    const found = (name: string, tag: string) => readPage({ ...EVERYTHING, names: [name], tags: [tag] });
+    expect(await found('rare', 'all')).toEqual({ ids: [numbered(10)], next: undefined });
+    expect(await found('common', 'rare')).toEqual({ ids: [numbered(20)], next: undefined });
+    expect(await found('rare', 'rare')).toEqual({ ids: [], next: undefined });
+  });
+
+  describe('under the worst that a caller can ask for', () => {
+    const TAGS = Array.from({ length: 20 }, (_, i) => `tag-${i}`);
+    const NAMES = Array.from({ length: 20 }, (_, i) => `name-${i}`);
+    const WORST = { ...EVERYTHING, owner: 'visitor:x', tags: TAGS, limit: 200 };
+    /** Generous, for a machine that is busy with other tests: it took 9 s, and takes less than 10 ms. */
+    const LONGEST_MS = 300;
+
+    /** Runs requests and gives the longest of Redis' commands meanwhile, in ms. */
+    async function longest(work: () => Promise<unknown>): Promise<number> {
+      await redis.config('SET', 'slowlog-log-slower-than', 1000);
+      await redis.config('SET', 'slowlog-max-len', 10_000);
+      await redis.slowlog('RESET');
+      await work();
+      const slow = (await redis.slowlog('GET', -1)) as Array<[number, number, number, string[]]>;
+      const scripts = slow.filter(([, , , [command]]) => /^eval/i.test(command!));
+      return Math.max(0, ...scripts.map(([, , micros]) => micros / 1000));
+    }
+
+    it.each<[string, number, (i: number) => Omit<Made, 'state'>, Partial<PageRequest>, number]>([
+      [
+        'all tags and the name of 5,000 jobs with 20 tags',
+        5000,
+        (i) => ({ id: numbered(i), createdAt: 1e12 + i, name: 'n', tags: TAGS, owner: 'visitor:x' }),
+        { names: ['n'] },
+        5000,
+      ],
+      [
+        'all tags, and names that nearly no job has',
+        3000,
+        (i) => ({
+          id: numbered(i),
+          createdAt: 1e12 + i,
+          name: NAMES[i % 20]!,
+          tags: TAGS,
+          owner: 'visitor:x',
+        }),
+        { names: [NAMES[7]!] },
+        150,
+      ],
+      [
+        'all tags of jobs made in the same millisecond, with ids that begin alike',
+        2000,
+        (i) => ({
+          id: `q.${'x'.repeat(120)}${numbered(i)}`,
+          createdAt: 1e12,
+          name: 'n',
+          tags: TAGS,
+          owner: 'visitor:x',
+        }),
+        {},
+        2000,
+      ],
+    ])(
+      'no page keeps Redis for long, and all of them together are complete: %s',
+      { timeout: 60_000 },
+      async (_what, count, jobOf, filter, expected) => {
+        await addMany(count, jobOf);
+        let ids: string[] = [];
+        expect(
+          await longest(async () => {
+            ids = await walk({ ...WORST, ...filter });
+          }),
+        ).toBeLessThan(LONGEST_MS);
+        expect(ids).toHaveLength(expected);
+        expect(new Set(ids).size).toBe(expected);
+      },
+    );
+  });
+});

@@ -1,0 +1,59 @@
+import { expect, it } from 'vitest';
+import { type BullEntry, readBullEvents } from '../../../src/shared/bullmq/bull-events.js';
+
+let time = 1000;
+const entry = (event: string, jobId?: string, more: Record<string, string> = {}): BullEntry => [
+  `${++time}-0`,
+  Object.entries({ event, ...(jobId ? { jobId } : {}), ...more }).flat(),
+];
+const progress = (jobId: string, value: unknown): BullEntry =>
+  entry('progress', jobId, { data: JSON.stringify(value) });
+const read = (...entries: BullEntry[]) => Object.fromEntries(readBullEvents('steps', entries));
+
+it('keeps of each job what still matters at the end of a batch', () => {
+  time = 1000;
+  expect(
+    read(
+      progress('7', 10),
+      progress('8', 90),
+      progress('7', 20),
+      entry('active', '8'),
+      entry('drained'),
+      entry('completed', '7', { returnvalue: '{"a":1}' }),
+    ),
+  ).toEqual({
+    'steps..7': {
+      id: '7',
+      changed: true,
+      over: true,
+      progress: { value: 20, at: 1003 },
+      hint: { event: 'completed', result: { a: 1 } },
+    },
+    // What it reported was of the attempt before.
+    'steps..8': { id: '8', changed: true, over: false },
+  });
+});
+
+it('tells the progress of our own workers from that of others', () => {
+  const id = 'steps.one';
+  expect(
+    read(
+      progress(id, { jobId: id, attempt: 1, percent: 3 }),
+      progress(id, { percent: 4, attempt: 1, jobId: id }),
+      entry('progress', id, { data: 'no JSON' }),
+      entry('progress', id),
+    ),
+  ).toEqual({});
+  expect(read(progress(id, { jobId: 'steps.two', attempt: 1, percent: 3 }))).toMatchObject({
+    [id]: { changed: false, over: false },
+  });
+});
+
+it('knows jobs by whatever ids other tools gave them, and leaves out what is too long to be asked for', () => {
+  const news = read(entry('waiting', 'a b'), progress('ü', 3), entry('waiting', 'x'.repeat(2001)));
+  expect(news).toMatchObject({
+    'steps..a~20b': { id: 'a b' },
+    'steps..~C3~BC': { id: 'ü', progress: { value: 3 } },
+  });
+  expect(Object.keys(news)).toHaveLength(2);
+});

@@ -1,0 +1,56 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { createGatherer } from '../../../src/shared/channel/batch.js';
+
+describe('a gatherer', () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  it('makes rare calls at once, frequent ones together, all of them in order', () => {
+    const gather = createGatherer(10);
+    const made: string[] = [];
+    const call = (name: string): void => gather(() => void made.push(name));
+    call('first');
+    expect(made).toEqual(['first']);
+    call('second');
+    call('third');
+    expect(made).toEqual(['first']);
+    vi.advanceTimersByTime(10);
+    expect(made).toEqual(['first', 'second', 'third']);
+    call('fourth');
+    expect(made).toHaveLength(3);
+    vi.advanceTimersByTime(10);
+    expect(made.at(-1)).toBe('fourth');
+    vi.advanceTimersByTime(20);
+    call('fifth');
+    expect(made.at(-1)).toBe('fifth');
+    expect(vi.getTimerCount()).toBe(1);
+  });
+
+  it('keeps the order when a call makes further calls', () => {
+    const gather = createGatherer(10);
+    const made: number[] = [];
+    gather(() => void made.push(1));
+    gather(() => {
+      made.push(2);
+      gather(() => void made.push(4));
+    });
+    gather(() => void made.push(3));
+    vi.advanceTimersByTime(20);
+    expect(made).toEqual([1, 2, 3, 4]);
+  });
+
+  it('makes all calls of a group, also when one of them throws', () => {
+    const gather = createGatherer(10);
+    const made: number[] = [];
+    gather(() => void made.push(1));
+    gather(() => {
+      throw new Error('not this one');
+    });
+    gather(() => void made.push(2));
+    expect(() => vi.advanceTimersByTime(10)).toThrow('not this one');
+    expect(made).toEqual([1, 2]);
+    gather(() => void made.push(3));
+    vi.advanceTimersByTime(20);
+    expect(made).toEqual([1, 2, 3]);
+  });
+});

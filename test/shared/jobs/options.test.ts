@@ -1,0 +1,36 @@
+import { PRIORITY_LIMIT } from 'bullmq';
+import { describe, expect, it } from 'vitest';
+import { queueOptions } from '../../../src/shared/jobs/options.js';
+import { MAX_PRIORITY } from '../../../src/shared/jobs/settings.js';
+
+describe('what BullMQ is told about a job', () => {
+  it('priorities go as far as its own', () => {
+    expect(MAX_PRIORITY).toBe(PRIORITY_LIMIT);
+  });
+
+  it.each([
+    ['none', {}, {}, { attempts: 1 }],
+    ["the definition's", {}, { attempts: 3 }, { attempts: 3 }],
+    ["the call's, before the definition's", { attempts: 2 }, { attempts: 3 }, { attempts: 2 }],
+    [
+      'a fixed wait is what it says',
+      { backoff: { type: 'fixed', delayMs: 7 } },
+      {},
+      { backoff: { type: 'fixed', delay: 7, jitter: 0 } },
+    ],
+    [
+      'a growing wait is partly random, so that what failed together does not come back together',
+      {},
+      { backoff: { type: 'exponential', delayMs: 7 } },
+      { backoff: { type: 'exponential', delay: 7, jitter: 0.5 } },
+    ],
+    [
+      'unless it says how much',
+      { backoff: { type: 'exponential', delayMs: 7, jitter: 0.1 } },
+      { backoff: { type: 'fixed', delayMs: 1 } },
+      { backoff: { type: 'exponential', delay: 7, jitter: 0.1 } },
+    ],
+  ] as const)('attempts and waits: %s', (_what, options, defaults, expected) => {
+    expect(queueOptions(options, defaults).bullmq).toMatchObject(expected);
+  });
+});

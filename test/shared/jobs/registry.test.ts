@@ -1,0 +1,91 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { builtInJobsDir, loadRegistry, RegistryError } from '../../../src/shared/jobs/registry.js';
+import { testJobs } from '../../support/jobs.js';
+import { startWorker } from '../../support/processes.js';
+
+const job = (name: string): string => `
+  import { defineJob } from 'headway';
+  import { z } from 'zod';
+  export default defineJob({ name: '${name}', input: z.object({}), result: z.unknown(), run: () => null });`;
+
+/** A schema by hand: any Standard Schema library will do. */
+const PLAIN = `
+  const anything = { '~standard': { version: 1, vendor: 'mine', validate: (value) => ({ value }) } };
+  export default { name: 'plain', input: anything, result: anything, run: async () => 1 };`;
+
+describe('the registry', () => {
+  it('reads the built-in jobs', async () => {
+    expect([...(await loadRegistry([builtInJobsDir])).keys()].sort()).toEqual([
+      'checksum',
+      'csv-import',
+      'image-variant',
+      'image-variants',
+      'mandelbrot',
+      'steps',
+      'webhook',
+    ]);
+  });
+
+  it('reads own jobs in TypeScript and JavaScript, and files they import, from any folder', async () => {
+    const dir = testJobs({
+      'typed.ts': `${job('typed').replace('run: () => null', 'run: (data: object): string => helper(data)')}
+        import { helper } from './lib/helper.js';`,
+      'module.mjs': job('module'),
+      'plain.js': PLAIN,
+      'types.d.ts': 'export {};',
+      'typed.test.ts': 'throw new Error("not to be loaded")',
+      'notes.txt': 'nothing',
+    });
+    const { mkdirSync } = await import('node:fs');
+    mkdirSync(join(dir, 'lib'));
+    writeFileSync(
+      join(dir, 'lib', 'helper.ts'),
+      'export const helper = (data: object): string => String(data);',
+    );
+    const registry = await loadRegistry([builtInJobsDir, dir]);
+    expect([...registry.keys()]).toEqual(expect.arrayContaining(['typed', 'module', 'plain', 'steps']));
+  });
+
+  it.each([
+    ['does not parse', 'export default {', /cannot be loaded/],
+    ['throws', 'throw new Error("no luck")', /cannot be loaded: no luck/],
+    ['imports what is not there', "import 'nowhere'; export default {}", /cannot be loaded: .*nowhere/],
+    ['exports nothing', 'export const x = 1;', /must default-export a job definition/],
+    ['has no schema', PLAIN.replace('input: anything', 'input: {}'), /input: must be a schema/],
+    ['has a bad name', PLAIN.replace("'plain'", "'Plain Job'"), /name: must be 1 to 60 lower-case/],
+    ['has no run', PLAIN.replace('run: async', 'runs: async'), /run/],
+    ['has a typing error in defaults', PLAIN.replace('run:', 'defaults: { attempt: 3 }, run:'), /defaults/],
+  ])('refuses a file that %s, and names it', async (_what, content, message) => {
+    const dir = testJobs({ 'broken.mjs': content });
+    const error = (await loadRegistry([dir]).catch((thrown) => thrown)) as RegistryError;
+    expect(error).toBeInstanceOf(RegistryError);
+    expect(error.message).toMatch(message);
+    expect(error.message).toContain(join(dir, 'broken.mjs'));
+    expect(error.message).not.toContain('\n');
+  });
+
+  it('refuses two jobs of one name, and names both files', async () => {
+    const dir = testJobs({ 'mine.mjs': job('steps') });
+    await expect(loadRegistry([builtInJobsDir, dir])).rejects.toThrow(
+      /two jobs are named "steps": .*steps.* and .*mine.mjs/,
+    );
+  });
+
+  it('refuses a folder that is not there', async () => {
+    await expect(loadRegistry(['/nowhere/at/all'])).rejects.toThrow(
+      /\/nowhere\/at\/all cannot be read: ENOENT/,
+    );
+  });
+
+  it('stops a process that has a broken job with that one line and exit code 78', async () => {
+    const JOBS_DIR = testJobs({ 'broken.ts': 'throw new Error("no luck")' });
+    const error = (await startWorker({ JOBS_DIR }).catch((thrown) => thrown)) as {
+      code: number;
+      output: string;
+    };
+    expect(error.code).toBe(78);
+    expect(error.output.trim()).toBe(`error: the job file ${JOBS_DIR}/broken.ts cannot be loaded: no luck`);
+  });
+});

@@ -1,0 +1,106 @@
+import { Queue } from 'bullmq';
+import { pino } from 'pino';
+import { describe, expect, it } from 'vitest';
+import { startBridge } from '../../../src/shared/lifecycle/queue-follower.js';
+import type { Reconciled } from '../../../src/shared/lifecycle/reconcile.js';
+import { connectRedis } from '../../../src/shared/redis/connect.js';
+import { startProxy } from '../../support/proxy.js';
+import { startRedis } from '../../support/redis.js';
+import { until } from '../../support/until.js';
+
+describe('the bridge', () => {
+  it('goes on when its connection has fallen silent without being closed', async () => {
+    const server = await startRedis();
+    const proxy = await startProxy(Number(new URL(server.url).port));
+    const redis = connectRedis(server.url, 'patient');
+    const queue = new Queue('steps', { connection: redis, prefix: '{test}' });
+    const seen = new Set<string>();
+    const bridge = startBridge({
+      role: 'worker',
+      redis,
+      connect: () => connectRedis(`redis://127.0.0.1:${proxy.port}`, 'patient'),
+      prefix: 'test',
+      queuePrefix: '{test}',
+      queues: ['steps'],
+      lifecycle: {
+        async reconcile(jobId): Promise<Reconciled> {
+          seen.add(jobId);
+          return { job: undefined, epoch: undefined, end: undefined };
+        },
+      },
+      progressIntervalMs: 100,
+      chore: async () => {},
+      log: pino({ level: 'silent' }),
+    });
+    await queue.add('steps', {}, { jobId: 'steps.1' });
+    await until('the first event is seen to', () => seen.has('steps.1'));
+    proxy.freeze();
+    await queue.add('steps', {}, { jobId: 'steps.2' });
+    await until('the second one too', () => seen.has('steps.2'));
+    await bridge.stop();
+    await queue.close();
+    redis.disconnect();
+    proxy.stop();
+    await server.stop();
+  });
+
+  it('is held up by no job that takes long, and loses none that Redis refused for a while', async () => {
+    const server = await startRedis();
+    const redis = connectRedis(server.url, 'patient');
+    const queue = new Queue('steps', { connection: redis, prefix: '{test}' });
+    const seen: string[] = [];
+    let goOn = (): void => {};
+    const slow = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    const bridge = startBridge({
+      role: 'worker',
+      redis,
+      connect: () => connectRedis(server.url, 'patient'),
+      prefix: 'test',
+      queuePrefix: '{test}',
+      queues: ['steps'],
+      lifecycle: {
+        async reconcile(jobId): Promise<Reconciled> {
+          if (jobId === 'steps.slow') await slow;
+          // Refused while Redis is a replica, as every other call.
+          await redis.set(`seen:${jobId}`, 'yes');
+          seen.push(jobId);
+          return { job: undefined, epoch: undefined, end: undefined };
+        },
+      },
+      progressIntervalMs: 100,
+      chore: async () => {},
+      log: pino({ level: 'silent' }),
+    });
+    await queue.add('steps', {}, { jobId: 'steps.slow' });
+    await queue.add('steps', {}, { jobId: 'steps.1' });
+    await until('the others are seen to', () => seen.includes('steps.1'), 5000);
+    await queue.add('steps', {}, { jobId: 'steps.2' });
+    await until('and those after them', () => seen.includes('steps.2'), 5000);
+    expect(seen).not.toContain('steps.slow');
+    // Its place is kept for whoever follows next.
+    expect(await redis.hget('test:{bridge}:cursor', 'steps')).toBeNull();
+    goOn();
+    await until('the slow one is seen to', () => seen.includes('steps.slow'));
+
+    // BullMQ writes the event and Redis refuses what comes of it, for longer than the lease lasts.
+    await redis
+      .multi()
+      .xadd('{test}:steps:events', '*', 'event', 'waiting', 'jobId', 'steps.3')
+      .replicaof('127.0.0.1', '1')
+      .exec();
+    await until('it was refused', async () => /(?:rejected|failed)_calls=[1-9]/.test(await stats()), 5000);
+    await redis.replicaof('NO', 'ONE');
+    await until('it is seen to after all', () => seen.includes('steps.3'));
+    await bridge.stop();
+    await queue.close();
+    redis.disconnect();
+    await server.stop();
+
+    async function stats(): Promise<string> {
+      const info = await redis.info('commandstats');
+      return info.split('\n').find((line) => line.startsWith('cmdstat_set:')) ?? '';
+    }
+  });
+});

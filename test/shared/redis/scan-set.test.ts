@@ -1,0 +1,19 @@
+import { Redis } from 'ioredis';
+import { expect, it } from 'vitest';
+import { createChildRegister } from '../../../src/shared/lifecycle/children.js';
+import { scanSet } from '../../../src/shared/redis/scan-set.js';
+import { startRedis } from '../../support/redis.js';
+
+it('reads a set of ten thousand, each member once, in parts; so does the register of a job with as many children', async () => {
+  const server = await startRedis();
+  const redis = new Redis(server.url, { maxRetriesPerRequest: null });
+  const members = Array.from({ length: 10_000 }, (_, i) => `{t}:q:q.c${i}`);
+  await redis.sadd('{t}:q:q.p:dependencies', ...members);
+  const found = await scanSet(redis, '{t}:q:q.p:dependencies');
+  expect(found.sort()).toEqual([...members].sort());
+  const register = createChildRegister(redis, '{t}', async () => undefined);
+  expect(await register.pending('q.p')).toHaveLength(10_000);
+  expect(await redis.info('commandstats')).not.toContain('cmdstat_smembers');
+  redis.disconnect();
+  await server.stop();
+});

@@ -1,0 +1,18 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { expect, it } from 'vitest';
+import { NOW_AT } from '../../../src/shared/runtime/bullmq-backend.js';
+
+const commands = join(dirname(new URL(import.meta.resolve('bullmq')).pathname), 'commands');
+/** For these a time is not the present one, or they belong to a part of BullMQ that Headway does not use. */
+const OTHERS = ['cleanJobsInSet', 'moveJobsToWait', 'relayPublish', 'releaseParentIfNoPendingDependencies'];
+
+it("names the argument of each of BullMQ's scripts that is the time now", () => {
+  const found = readdirSync(commands).flatMap((file): Array<[string, number]> => {
+    const [, name, keys] = /^(\w+)-(\d+)\.lua$/.exec(file) ?? [];
+    if (!name) return [];
+    const arg = /ARGV\[(\d+)\]\s+timestamp/.exec(readFileSync(join(commands, file), 'utf8'))?.[1];
+    return arg && !OTHERS.includes(name) ? [[name, Number(keys) + Number(arg) - 1]] : [];
+  });
+  expect(Object.fromEntries(found)).toEqual(NOW_AT);
+});

@@ -1,0 +1,245 @@
+import { randomUUID } from 'node:crypto';
+import { Queue } from 'bullmq';
+import { pino } from 'pino';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createPublisher } from '../../../src/shared/channel/publisher.js';
+import { createQueues, jobIdOf, planQueues } from '../../../src/shared/jobs/queues.js';
+import { builtInJobsDir, loadRegistry, type Registry } from '../../../src/shared/jobs/registry.js';
+import { createKeepTimes } from '../../../src/shared/jobs/retention-times.js';
+import { runId } from '../../../src/shared/jobs/scheduled-run.js';
+import { createExpiry } from '../../../src/shared/lifecycle/expiry.js';
+import { createLifecycle } from '../../../src/shared/lifecycle/reconcile.js';
+import { createSnapshotReader } from '../../../src/shared/lifecycle/snapshot.js';
+import { connectRedis } from '../../../src/shared/redis/connect.js';
+import { createScheduleKeeper } from '../../../src/shared/schedules/maintainer.js';
+import type { Schedule } from '../../../src/shared/schedules/schedule.js';
+import { startRedis, type TestRedis } from '../../support/redis.js';
+import { openTestStore } from '../../support/run-job.js';
+import { until } from '../../support/until.js';
+
+const HOUR = 3_600_000;
+const CHECK = 31_000;
+
+const schedule = (changes: Partial<Schedule> = {}): Schedule => ({
+  id: randomUUID(),
+  name: 'steps',
+  queue: 'steps',
+  owner: 'user:ada',
+  data: { count: 1, intervalMs: 1 },
+  options: {},
+  template: { attempts: 1, headway: { owner: 'user:ada' } },
+  ...(changes.everyMs === undefined ? { cron: '0 0 1 1 *' } : {}),
+  firstAt: Date.now(),
+  paused: false,
+  createdAt: Date.now(),
+  updatedAt: Date.now(),
+  version: 1,
+  timedIn: 1,
+  ...changes,
+});
+
+describe('a schedule and BullMQ that do not agree', () => {
+  let server: TestRedis;
+  let registry: Registry;
+  let queue: Queue;
+  let redis: ReturnType<typeof connectRedis>;
+
+  const keeperOf = (sharedQueue = '') => {
+    const prefix = 'test';
+    const queuePrefix = '{test}';
+    const readJob = createSnapshotReader(redis, queuePrefix);
+    const publisher = createPublisher({ redis, prefix, logLength: 100, ttlMs: 60_000, sharded: true });
+    return createScheduleKeeper({
+      redis,
+      prefix,
+      openQueue: createQueues(redis, queuePrefix, () => {}),
+      plan: planQueues(registry, sharedQueue),
+      readJob,
+      lifecycle: createLifecycle({
+        keep: createKeepTimes({ KEEP_JOBS_MS: 60_000, GONE_JOBS_MS: 60_000 }),
+        beforeTelling: async () => {},
+        redis,
+        prefix,
+        publisher,
+        readJob,
+        queuePrefix,
+      }),
+      expiry: createExpiry(redis, prefix),
+      files: openTestStore(),
+      filesTtlMs: HOUR,
+      log: pino({ level: 'silent' }),
+    });
+  };
+  let keeper: ReturnType<typeof keeperOf>;
+  let now: number;
+
+  beforeAll(async () => {
+    server = await startRedis();
+    registry = await loadRegistry([builtInJobsDir]);
+    redis = connectRedis(server.url, 'bullmq');
+    queue = new Queue('steps', { connection: redis, prefix: '{test}' });
+  });
+  beforeEach(async () => {
+    keeper = keeperOf();
+    now = Date.now();
+    await keeper.tend();
+  });
+  afterEach(() => redis.flushall());
+  afterAll(async () => {
+    await queue.close();
+    redis.disconnect();
+    await server.stop();
+  });
+
+  const nextOf = async ({ id }: Schedule): Promise<number | undefined> =>
+    (await queue.getJobScheduler(id))?.next;
+  const make = async (changes: Partial<Schedule> = {}): Promise<Schedule> => {
+    const made = schedule(changes);
+    expect(await keeper.store.save(made)).toBe('saved');
+    await keeper.agree(made.id);
+    return made;
+  };
+
+  it('after a process that died before it told BullMQ: the leader tells it', async () => {
+    const made = schedule();
+    await keeper.store.save(made);
+    await keeper.tend(1000);
+    expect(await nextOf(made)).toBeGreaterThan(now);
+    expect(await keeper.store.pending()).toEqual([]);
+    // The same for a pause, a change, and a deletion.
+    await keeper.store.save({ ...made, paused: true, version: 2 });
+    await keeper.tend(2000);
+    expect(await nextOf(made)).toBeUndefined();
+    await keeper.store.save({ ...made, cron: '0 0 2 1 *', version: 3, timedIn: 3 });
+    await keeper.tend(3000);
+    expect(new Date((await nextOf(made))!).toISOString()).toMatch(/-01-02T/);
+    await keeper.store.save({ ...made, deletedAt: now, version: 4 });
+    await keeper.tend(4000);
+    expect(await nextOf(made)).toBeUndefined();
+  });
+
+  it.each<[string, (made: Schedule) => Promise<unknown>]>([
+    ['whose scheduler was removed', ({ id }) => queue.removeJobScheduler(id)],
+    ['whose queue was cleared', () => queue.obliterate({ force: true })],
+    [
+      'whose next run was lost',
+      async (made) => {
+        const id = runId({ schedule: made.id, dueAt: (await nextOf(made))! });
+        await redis.multi().del(`{test}:steps:${id}`).zrem('{test}:steps:delayed', id).exec();
+      },
+    ],
+  ])('one %s is mended', async (_what, harm) => {
+    let laterMs = 0;
+    for (const timing of [{}, { everyMs: HOUR, firstAt: now + HOUR }] as Partial<Schedule>[]) {
+      const made = await make(timing);
+      const before = await nextOf(made);
+      await harm(made);
+      await queue.resume();
+      laterMs += CHECK;
+      await keeper.tend(laterMs);
+      const after = await nextOf(made);
+      expect(after! - before!).toBeLessThanOrEqual(timing.everyMs ?? 0);
+      const run = await queue.getJob(runId({ schedule: made.id, dueAt: after! }));
+      expect(await run!.getState()).toBe('delayed');
+    }
+  });
+
+  it('after somebody who told BullMQ of a version that was no longer true, and died', async () => {
+    const made = await make();
+    await keeper.store.save({ ...made, paused: true, version: 2 });
+    await keeper.agree(made.id);
+    await queue.upsertJobScheduler(
+      made.id,
+      { pattern: '0 0 5 5 *' },
+      { name: 'steps', opts: made.template as object },
+    );
+    await keeper.tend(CHECK);
+    expect(await nextOf(made)).toBeUndefined();
+
+    const gone = await make();
+    await keeper.store.save({ ...gone, deletedAt: now, version: 2 });
+    await keeper.agree(gone.id);
+    await queue.upsertJobScheduler(gone.id, { pattern: '0 0 5 5 *' }, { name: 'steps' });
+    await keeper.tend(2 * CHECK);
+    expect(await nextOf(gone)).toBeUndefined();
+    // In the end nothing is left of it.
+    await keeper.tend(HOUR);
+    expect(await keeper.store.read(gone.id)).toBeUndefined();
+    const left = (await redis.keys('*')).filter((key) => key.includes(gone.id));
+    // The channel of a run expires by itself.
+    expect(left.filter((key) => !key.startsWith('test:{job:'))).toEqual([]);
+  });
+
+  it('moves with its kind to another queue, and is in one only', async () => {
+    const made = await make();
+    const moved = keeperOf('shared');
+    await moved.tend(CHECK);
+    expect(await nextOf(made)).toBeUndefined();
+    const shared = new Queue('shared', { connection: redis, prefix: '{test}' });
+    expect((await shared.getJobScheduler(made.id))!.next).toBeGreaterThan(now);
+    expect((await moved.store.read(made.id))!.queue).toBe('shared');
+    await shared.close();
+  });
+
+  it('changed by many at once: BullMQ ends with the last version', async () => {
+    const made = await make();
+    await Promise.all(
+      Array.from({ length: 20 }, async (_, i) => {
+        for (;;) {
+          const present = (await keeper.store.read(made.id))!;
+          const version = present.version + 1;
+          const next = { ...present, cron: `${i} 0 1 1 *`, paused: i % 3 === 0, version, timedIn: version };
+          if ((await keeper.store.save(next)) === 'saved') break;
+        }
+        await keeper.agree(made.id);
+      }),
+    );
+    const { version, paused, cron } = (await keeper.store.read(made.id))!;
+    expect(version).toBe(21);
+    expect(await keeper.store.pending()).toEqual([]);
+    const minute = new Date((await nextOf(made)) ?? 0).getUTCMinutes();
+    expect(paused ? await nextOf(made) : minute).toBe(paused ? undefined : Number(cron!.split(' ')[0]));
+    expect(await queue.getDelayedCount()).toBe(paused ? 0 : 1);
+  });
+
+  it('lets a run that is due and waits for a worker be, when it is changed', async () => {
+    const made = await make({ everyMs: HOUR, firstAt: now - 1 });
+    const due = (await nextOf(made))!;
+    const waiting = runId({ schedule: made.id, dueAt: due });
+    await keeper.store.save({ ...made, data: { count: 2, intervalMs: 1 }, version: 2 });
+    await keeper.agree(made.id);
+    const run = (await queue.getJob(waiting))!;
+    expect([await run.getState(), run.data]).toEqual(['waiting', { count: 1, intervalMs: 1 }]);
+    const next = (await queue.getJob(runId({ schedule: made.id, dueAt: (await nextOf(made))! })))!;
+    expect([await next.getState(), next.data]).toEqual(['delayed', { count: 2, intervalMs: 1 }]);
+    expect(await keeper.store.runs(made.id)).toEqual({ count: 1, lastDue: due });
+  });
+
+  it('whose last run waits, and that may run more often now, goes on after it', async () => {
+    for (const timing of [{ cron: '* * * * * *' }, { everyMs: HOUR, firstAt: now - 1 }]) {
+      const made = await make({ ...timing, limit: 1 } as Partial<Schedule>);
+      const due = (await nextOf(made))!;
+      await until('it is due', () => Date.now() > due);
+      await keeper.store.save({ ...made, limit: 3, version: 2 });
+      await keeper.agree(made.id);
+      const run = (await queue.getJob(runId({ schedule: made.id, dueAt: due })))!;
+      expect(await run.getState()).toBe('waiting');
+      expect(await nextOf(made)).toBeGreaterThan(due);
+      expect(await keeper.store.runs(made.id)).toEqual({ count: 1, lastDue: due });
+    }
+  });
+
+  it('counts each run once, in whatever order and however often it is told', async () => {
+    const { id } = await make();
+    const told = Array.from({ length: 30 }, (_, i) => 1000 * (i + 1));
+    for (const due of [...told, ...told.slice().reverse()]) await keeper.store.ran(id, due);
+    expect(await keeper.store.runs(id)).toEqual({ count: 30, lastDue: 30_000 });
+    expect(await keeper.store.ran(randomUUID(), 1)).toBe(false);
+  });
+
+  it('tells the lifecycle of a run that no call started', async () => {
+    const made = await make();
+    const jobId = jobIdOf({ queue: 'steps', id: runId({ schedule: made.id, dueAt: (await nextOf(made))! }) });
+    expect(await redis.hget(`test:{job:${jobId}}`, 'rank')).toBe('1');
+  });
+});
