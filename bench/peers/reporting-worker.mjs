@@ -4,7 +4,7 @@
 import { startProcessReporting } from '../../dist/shared/dashboard/reporting.js';
 import { RunningJobs } from '../../dist/shared/dashboard/running.js';
 import { connectRedis } from '../../dist/shared/redis/connect.js';
-import { createProgress } from '../../dist/worker/progress.js';
+import { createProgress } from '../../dist/worker/reporting/progress.js';
 
 const { REDIS_URL, JOBS, INTERVAL_MS, FIRST, OWNER } = process.env;
 /** The jobs of a turn are spread over so many slices of the interval. */

@@ -3,8 +3,8 @@ import { readConfig } from '../shared/process/config.js';
 import { createLogger } from '../shared/process/log.js';
 import { announce, onShutdown, runMain } from '../shared/process/main.js';
 import { endAfterCrash } from './crash.js';
+import { keepMicrotaskOwners } from './run/uncaught.js';
 import { openWorker } from './service.js';
-import { keepMicrotaskOwners } from './uncaught.js';
 
 await runMain(async () => {
   const config = readConfig(process.env);

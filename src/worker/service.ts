@@ -18,16 +18,16 @@ import { connectHeadway } from '../shared/runtime/connection.js';
 import { startHousekeeping } from '../shared/runtime/leader.js';
 import { createScheduleKeeper } from '../shared/schedules/maintainer.js';
 import { webhookPolicy } from '../shared/webhooks/target.js';
-import { openChildren } from './children/services.js';
-import { lockLost } from './hold.js';
-import { createProcessor } from './processor.js';
-import { cancelled } from './run.js';
-import { stopWorkers } from './shutdown.js';
-import { createThreads } from './thread/pool.js';
-import { claimUncaught } from './uncaught.js';
+import { openChildren } from './run/children/services.js';
+import { lockLost } from './run/hold.js';
+import { createProcessor } from './run/processor.js';
+import { cancelled } from './run/run.js';
+import { stopWorkers } from './run/shutdown.js';
+import { createThreads } from './run/thread/pool.js';
+import { claimUncaught } from './run/uncaught.js';
+import { createWorkers, queuesToServe, threadCount } from './run/workers.js';
 import { defaultSecret } from './webhooks/default-secret.js';
 import { createDeliver } from './webhooks/deliver.js';
-import { createWorkers, queuesToServe, threadCount } from './workers.js';
 
 const SWEEP_MS = 10 * 60_000;
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { type FileStore, openFileStore } from '../../src/shared/files/store.js';
 import type { JobContext, JobDefinition } from '../../src/shared/jobs/definition.js';
-import { createProgress, type ProgressData } from '../../src/worker/progress.js';
+import { createProgress, type ProgressData } from '../../src/worker/reporting/progress.js';
 import { jobFiles } from '../../src/worker/run/job-files.js';
 import { temporaryFolder } from './processes.js';
 

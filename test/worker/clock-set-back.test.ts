@@ -2,8 +2,8 @@ import { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { watchUpload } from '../../src/api/uploading.js';
-import { Partials } from '../../src/worker/partials.js';
-import { Reporter } from '../../src/worker/reporter.js';
+import { Partials } from '../../src/worker/reporting/partials.js';
+import { Reporter } from '../../src/worker/reporting/progress-reporter.js';
 
 const HOUR = 3_600_000;
 

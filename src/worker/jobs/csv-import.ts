@@ -2,13 +2,13 @@ import { z } from 'zod';
 import { PermanentError } from '../../shared/errors.js';
 import { fileId, resultFile } from '../../shared/files/reference.js';
 import { defineJob } from '../../shared/jobs/definition.js';
-import { detectColumns } from '../csv/columns.js';
-import { detectEncoding, encodings } from '../csv/encoding.js';
-import { openCsv, readRecords } from '../csv/records.js';
-import { RejectionReport } from '../csv/report.js';
-import { createTable } from '../csv/table.js';
-import { columnTypes } from '../csv/types.js';
-import { warningsOf } from '../csv/warnings.js';
+import { detectColumns } from './lib/csv/columns.js';
+import { detectEncoding, encodings } from './lib/csv/encoding.js';
+import { openCsv, readRecords } from './lib/csv/records.js';
+import { RejectionReport } from './lib/csv/report.js';
+import { createTable } from './lib/csv/table.js';
+import { columnTypes } from './lib/csv/types.js';
+import { warningsOf } from './lib/csv/warnings.js';
 
 export default defineJob({
   name: 'csv-import',

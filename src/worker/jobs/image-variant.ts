@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { fileId } from '../../shared/files/reference.js';
 import { defineJob } from '../../shared/jobs/definition.js';
-import { madeOfImage, makeVariants } from '../images/make.js';
-import { variantsField } from '../images/variant.js';
+import { madeOfImage, makeVariants } from './lib/images/make.js';
+import { variantsField } from './lib/images/variant.js';
 
 /** A child of `image-variants`: one image. It fails if no variant can be made, and its parent says so. */
 export default defineJob({

@@ -2,19 +2,19 @@ import { z } from 'zod';
 import { ChildFailedError, PermanentError } from '../../shared/errors.js';
 import { fileId, resultFile } from '../../shared/files/reference.js';
 import { defineJob, type JobContext } from '../../shared/jobs/definition.js';
-import { writeArchive } from '../images/archive.js';
-import { fileKind, READABLE } from '../images/kind.js';
+import { writeArchive } from './lib/images/archive.js';
+import { fileKind, READABLE } from './lib/images/kind.js';
 import {
   type MadeOfImage,
   type MadeVariant,
   madeOfImage,
   makeVariants,
   removeFiles,
-} from '../images/make.js';
-import { type ImageOutput, nameOutputs } from '../images/outputs.js';
-import { type FailedImage, type UnpackedImage, unpackImages } from '../images/unpack.js';
-import { type Variant, variantsField } from '../images/variant.js';
-import { hasZip } from '../images/zip-reader.js';
+} from './lib/images/make.js';
+import { type ImageOutput, nameOutputs } from './lib/images/outputs.js';
+import { type FailedImage, type UnpackedImage, unpackImages } from './lib/images/unpack.js';
+import { type Variant, variantsField } from './lib/images/variant.js';
+import { hasZip } from './lib/images/zip-reader.js';
 
 /** So many failures are listed in the result; the report in the archive has all. */
 const MAX_LISTED = 100;

@@ -3,9 +3,9 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { z } from 'zod';
 import { resultFile } from '../../shared/files/reference.js';
 import { defineJob } from '../../shared/jobs/definition.js';
-import { encodePng, previewScale } from '../mandelbrot/png.js';
-import { colour, escapeTime } from '../mandelbrot/point.js';
-import { type Tile, tilesOf } from '../mandelbrot/tiles.js';
+import { encodePng, previewScale } from './lib/mandelbrot/png.js';
+import { colour, escapeTime } from './lib/mandelbrot/point.js';
+import { type Tile, tilesOf } from './lib/mandelbrot/tiles.js';
 
 const MAX_TILES = 4096;
 const size = () => z.number().int().min(16).max(4096);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Outlet } from '../../../src/worker/outlet.js';
-import { createReporting } from '../../../src/worker/reporting.js';
+import { createReporting } from '../../../src/worker/reporting/context.js';
+import type { Outlet } from '../../../src/worker/reporting/sink.js';
 import { jobFiles } from '../../../src/worker/run/job-files.js';
 import { openTestStore } from '../../support/run-job.js';
 

@@ -1,0 +1,157 @@
+import type { JobContext, JobFiles, LogLevel, ProgressUpdate } from '../../shared/jobs/definition.js';
+import { ReportBound, type ReportKind } from './bound.js';
+import { CustomEvents } from './custom-events.js';
+import { JobLog, lineTexts, missingLine, sendLine } from './job-log.js';
+import { Partials } from './partials.js';
+import { Reporter } from './progress-reporter.js';
+import { type AddPart, RollUp } from './roll-up.js';
+import type { Outlet } from './sink.js';
+
+/** How often and how much a run may say. */
+export interface ReportingLimits {
+  progressIntervalMs: number;
+  partialMaxBytes: number;
+  logLines: number;
+}
+
+export interface ReportingOptions {
+  jobId: string;
+  attempt: number;
+  stages: Record<string, number> | undefined;
+  limits: ReportingLimits;
+  files: JobFiles;
+  outlet: Outlet;
+}
+
+/** What one run says: the context through which it does, and the way of all of it to the outlet. */
+export interface Reporting {
+  context(signal: AbortSignal): Omit<JobContext, 'child'>;
+  /** The bar of the present stage, in which a child that is started now has its part. */
+  bar(): AddPart;
+  /** Ends it: resolves when Redis has everything that was said. What the run still says is thrown away. */
+  flush(): Promise<void>;
+  /** Ends it and forgets what was not sent yet. */
+  drop(): void;
+}
+
+export function createReporting(options: ReportingOptions): Reporting {
+  const { jobId, attempt, stages, limits, files, outlet } = options;
+  const warn = (message: string): void => outlet.warn(message);
+  let open = true;
+  /** Whether the job has reported numbers of its own in the present stage. */
+  let ownNumbers = false;
+  const reporter = new Reporter({
+    jobId,
+    attempt,
+    stages,
+    intervalMs: limits.progressIntervalMs,
+    publish: (data) => outlet.progress(data),
+    updateBullMq: (data) => outlet.bullMqProgress(data),
+    warn,
+  });
+  const bound = new ReportBound(sayMissing);
+  const lines = new JobLog({
+    maxLines: limits.logLines,
+    publish(line) {
+      const texts = lineTexts({ jobId, attempt }, line);
+      const bytes = texts.json.length + texts.plain.length;
+      if (hasRoom('log', bytes)) sendLine(outlet, texts, () => bound.taken(bytes));
+    },
+  });
+  const partials = new Partials({
+    jobId,
+    attempt,
+    intervalMs: limits.progressIntervalMs,
+    maxBytes: limits.partialMaxBytes,
+    publish: (json) => say('partial', 'partial', json),
+  });
+  const events = new CustomEvents({ jobId, attempt }, (type, json) => say('event', type, json));
+
+  function hasRoom(kind: ReportKind, bytes: number): boolean {
+    if (!bound.fits(bytes)) outlet.poll();
+    return bound.add(kind, bytes);
+  }
+  function say(kind: ReportKind, event: string, json: string): void {
+    const bytes = json.length;
+    if (hasRoom(kind, bytes)) outlet.event(event, json, () => bound.taken(bytes));
+  }
+  function sayMissing(): void {
+    const missing = bound.takeMissing();
+    if (missing) sendLine(outlet, lineTexts({ jobId, attempt }, missingLine(missing)));
+  }
+  let stage: string | undefined;
+  let rollUp = openRollUp();
+
+  /** The children of the present stage move its bar, as long as the job says nothing of its own. */
+  function openRollUp(): RollUp {
+    const mine: RollUp = new RollUp((state) => {
+      if (open && rollUp === mine && !ownNumbers) reporter.update({ ...state, unit: 'jobs' });
+    });
+    return mine;
+  }
+
+  return {
+    context: (signal) => ({
+      jobId,
+      attempt,
+      signal,
+      progress(update) {
+        if (open) {
+          ownNumbers ||= hasNumbers(update);
+          reporter.update(update);
+        }
+        return bound.room();
+      },
+      stage(name, options) {
+        if (!open) return;
+        reporter.stage(name, options?.weight);
+        if (name === stage) return;
+        stage = name;
+        ownNumbers = false;
+        rollUp = openRollUp();
+      },
+      log(levelOrMessage: string, message?: string, fields?: Record<string, unknown>) {
+        if (open) {
+          if (message === undefined) lines.write('info', levelOrMessage);
+          else lines.write(levelOrMessage as LogLevel, message, fields);
+        }
+        return bound.room();
+      },
+      emit(type, data) {
+        if (open) events.emit(type, data);
+        return bound.room();
+      },
+      partial(chunk) {
+        if (open) partials.add(chunk);
+        return bound.room();
+      },
+      files,
+      watchers: () => outlet.watchers(),
+    }),
+    bar() {
+      const present = rollUp;
+      return (weight) => present.add(weight);
+    },
+    async flush() {
+      open = false;
+      // All are sent on their way before any is waited for.
+      partials.finish();
+      lines.finish();
+      await Promise.all([reporter.flush(), outlet.landed()]);
+      sayMissing();
+      await outlet.landed();
+    },
+    drop() {
+      open = false;
+      reporter.stop();
+      partials.stop();
+      outlet.drop();
+    },
+  };
+}
+
+/** Whether an update says more than words. */
+function hasNumbers(update: ProgressUpdate | number): boolean {
+  if (typeof update !== 'object' || update === null) return true;
+  return update.percent !== undefined || update.current !== undefined || update.total !== undefined;
+}

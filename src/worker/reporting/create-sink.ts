@@ -1,0 +1,132 @@
+import { readFileSync } from 'node:fs';
+import type { Job } from 'bullmq';
+import type { Redis } from 'ioredis';
+import type { Gather } from '../../shared/channel/batch.js';
+import { jobChannel } from '../../shared/channel/keys.js';
+import { type PreparedEvent, type Publisher, prepareEvent } from '../../shared/channel/publisher.js';
+import { newEpoch } from '../../shared/channel/scripts.js';
+import type { Presence } from '../../shared/channel/watchers.js';
+import { queueKey } from '../../shared/jobs/queues.js';
+import type { Logger } from '../../shared/process/log.js';
+import { untilTaken } from '../../shared/redis/until-taken.js';
+import type { Missing } from './bound.js';
+import { missingLine } from './job-log.js';
+import { Newest } from './newest.js';
+import type { ProgressData } from './progress.js';
+import { ReportQueue } from './report-queue.js';
+import type { Outlet } from './sink.js';
+
+export interface OutletOptions {
+  publisher: Publisher;
+  presence: Presence;
+  gather: Gather;
+  redis: Redis;
+  queuePrefix: string;
+  jobId: string;
+  job: Job;
+  /** Has it published that the attempt has begun, if it has. */
+  begin: () => Promise<unknown>;
+  /** BullMQ's log keeps this many lines. */
+  logLines: number;
+  log: Logger;
+}
+
+interface OutletScripts {
+  /** @returns the number of the last line that the log has of the source; nothing where there is no job */
+  logJob(...args: Array<string | number>): Promise<number | null>;
+}
+
+const lua = readFileSync(new URL('../../shared/lifecycle/scripts/log.lua', import.meta.url), 'utf8');
+
+/**
+ * Has a connection know what outlets call. Once, before the first of them: a pipeline that ioredis has open at that moment
+ * does not know it, and throws.
+ */
+export function prepareOutlets(redis: OutletOptions['redis']): void {
+  redis.defineCommand('logJob', { numberOfKeys: 2, lua });
+}
+
+/** The outlet of a run in this thread, on a prepared connection: to the channel of the job, and to BullMQ. */
+export function createOutlet(options: OutletOptions): Outlet {
+  const { publisher, presence, gather, redis, queuePrefix, jobId, job, logLines, log } = options;
+  const scripts = redis as unknown as OutletScripts;
+  const key = queueKey(queuePrefix, job.queueName, job.id!);
+  const channel = jobChannel(jobId);
+  const attempt = job.attemptsStarted;
+  let source: Promise<string> | undefined;
+
+  /** Tells this run from others of the job, and which of two runs of an attempt began later: by the clock of Redis. */
+  function sourceOf(): Promise<string> {
+    source ??= redis.time().then(
+      ([seconds, micros]) => `${attempt}.${seconds}${String(micros).padStart(6, '0')}.${newEpoch()}`,
+      (error) => {
+        source = undefined;
+        throw error;
+      },
+    );
+    return source;
+  }
+
+  const warn = (message: string): void => log.warn(message);
+  const later = <T>(call: () => Promise<T>): Promise<T> =>
+    new Promise((resolve, reject) => gather(() => void (async () => call())().then(resolve, reject)));
+
+  const events = new ReportQueue<PreparedEvent>({
+    async send(entries, first, skip) {
+      const numbering = { source: await sourceOf(), first, skip };
+      return publisher.publishInRow(channel, entries, { numbering, fence: { attempt } });
+    },
+    begin: options.begin,
+    onMissing: (count) => sayMissing({ other: count }),
+    warn,
+  });
+  const lines = new ReportQueue<string>({
+    async send(entries, first, skip) {
+      const source = await sourceOf();
+      const call = () =>
+        scripts.logJob(key, `${key}:logs`, logLines, source, first, skip ? '1' : '', ...entries);
+      const last = await later(call);
+      if (last === null) return { state: 'refused' };
+      return last < first + entries.length - 1 ? { state: 'missing', last } : { state: 'taken' };
+    },
+    begin: async () => {},
+    // The log of BullMQ is a copy; the stream says what is missing.
+    onMissing: () => {},
+    warn,
+  });
+  // With the percent as `progress` too, which is where Bull Board looks.
+  const bullMqProgress = new Newest<ProgressData>(
+    (data) =>
+      untilTaken(() =>
+        later(() => job.updateProgress(data.percent === null ? data : { ...data, progress: data.percent })),
+      ),
+    (error) => warn(`BullMQ's progress could not be updated: ${error}`),
+  );
+
+  function event(name: string, json: string, onTaken?: () => void): void {
+    events.put(prepareEvent({ event: name, data: json, isJson: true }), json.length, onTaken);
+  }
+  function sayMissing(missing: Missing): void {
+    event('log', JSON.stringify({ jobId, attempt, ...missingLine(missing) }));
+  }
+  return {
+    progress(data) {
+      const prepared = prepareEvent({ event: 'progress', kind: 'state', data });
+      return new Promise<void>((resolve) => events.put(prepared, prepared.body.length, resolve));
+    },
+    bullMqProgress(data) {
+      bullMqProgress.put(data);
+      return bullMqProgress.landed();
+    },
+    event,
+    bullMqLog: (line, onTaken) => lines.put(line, line.length, onTaken),
+    warn,
+    watchers: async () => (await untilTaken(() => presence.watchers(channel))).watchers,
+    poll: () => {},
+    landed: () => Promise.all([events.landed(), lines.landed(), bullMqProgress.landed()]),
+    drop() {
+      events.close();
+      lines.close();
+    },
+  };
+}

@@ -1,0 +1,45 @@
+import { jobEvents } from '../../shared/jobs/events/job-events.js';
+import { streamEvents } from '../../shared/jobs/events/stream-events.js';
+import { serverNow } from '../../shared/redis/server-clock.js';
+import { toJson } from './json.js';
+
+const MAX_BYTES = 64 * 1024;
+const TYPE = /^[A-Za-z0-9._:-]{1,100}$/;
+
+/** The names that Headway, or the browser, uses itself on a stream. */
+const RESERVED = new Set([
+  ...Object.keys(jobEvents),
+  ...Object.keys(streamEvents),
+  ...['error', 'open', 'message'],
+]);
+
+/** The events of its own kinds that one attempt sends: each matters, so each goes out at once and in order. */
+export class CustomEvents {
+  private readonly head: string;
+
+  constructor(
+    { jobId, attempt }: { jobId: string; attempt: number },
+    private readonly publish: (type: string, json: string) => void,
+  ) {
+    this.head = `"jobId":${JSON.stringify(jobId)},"attempt":${attempt}`;
+  }
+
+  /**
+   * @throws TypeError for a type that no event can have, or data without a JSON form
+   * @throws RangeError for data that is too large
+   */
+  emit(type: string, data: unknown): void {
+    checkType(type);
+    const json = toJson(data, `emit(): the data of "${type}"`, MAX_BYTES).text;
+    this.publish(type, `{${this.head},"data":${json},"at":${serverNow()}}`);
+  }
+}
+
+function checkType(type: unknown): void {
+  if (typeof type !== 'string' || !TYPE.test(type)) {
+    throw new TypeError('emit(): a type has 1 to 100 of A-Z a-z 0-9 . _ : -');
+  }
+  if (RESERVED.has(type)) {
+    throw new TypeError(`emit(): "${type}" is a name that Headway or the browser uses itself; take another`);
+  }
+}

@@ -1,0 +1,121 @@
+import type { ProgressUpdate } from '../../shared/jobs/definition.js';
+import { serverNow } from '../../shared/redis/server-clock.js';
+import { createProgress, type ProgressData } from './progress.js';
+
+const BULLMQ_INTERVAL_MS = 1000;
+const MAX_IN_FLIGHT = 1000;
+
+export interface ReporterOptions {
+  jobId: string;
+  attempt: number;
+  stages?: Record<string, number> | undefined;
+  /** At most one publish in this many ms; 0 publishes every update. */
+  intervalMs: number;
+  /** Sends it on its way; nothing comes back when there is no need to wait for it. */
+  publish: (data: ProgressData) => Promise<unknown> | undefined;
+  /** Tells BullMQ's own `job.progress`. */
+  updateBullMq: (data: ProgressData) => Promise<unknown> | undefined;
+  warn: (message: string) => void;
+}
+
+/**
+ * Reports the progress of one attempt: coalesces updates so that a hot loop costs nearly nothing, publishes on
+ * the leading and the trailing edge of each interval, and knows when all is out. Intervals are measured by a clock that nobody
+ * sets: the wall clock may be put back.
+ */
+export class Reporter {
+  private readonly progress;
+  private timer: NodeJS.Timeout | undefined;
+  private dirty = false;
+  private lastPublish = Number.NEGATIVE_INFINITY;
+  private lastBullMq = Number.NEGATIVE_INFINITY;
+  private bullMqTimer: NodeJS.Timeout | undefined;
+  private inFlight = 0;
+  private onLanded: (() => void) | undefined;
+
+  constructor(private readonly options: ReporterOptions) {
+    this.progress = createProgress(options);
+  }
+
+  update(update: ProgressUpdate | number): void {
+    const now = performance.now();
+    const { changed, warning } = this.progress.update(update, now);
+    if (warning) this.options.warn(warning);
+    if (changed) this.changed(now);
+  }
+
+  stage(name: string, weight?: number): void {
+    const now = performance.now();
+    this.progress.stage(name, now, weight);
+    this.changed(now);
+  }
+
+  /** Publishes what has not been published, and resolves when Redis has all of it. */
+  async flush(): Promise<void> {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    if (this.dirty) this.publish(performance.now());
+    if (this.bullMqTimer) this.tellBullMq();
+    if (this.inFlight > 0) await new Promise<void>((resolve) => (this.onLanded = resolve));
+  }
+
+  /** Publishes nothing more. */
+  stop(): void {
+    clearTimeout(this.timer);
+    clearTimeout(this.bullMqTimer);
+    this.timer = this.bullMqTimer = undefined;
+    this.dirty = false;
+  }
+
+  private changed(now: number): void {
+    this.dirty = true;
+    const wait = this.lastPublish + this.options.intervalMs - now;
+    const room = this.options.intervalMs === 0 ? MAX_IN_FLIGHT : 1;
+    // The timer may be late: while a job does not yield, only its own calls tell the time.
+    if (wait <= 0 && this.inFlight < room) this.publish(now);
+    else this.timer ??= setTimeout(this.onTimer, Math.max(wait, 1));
+  }
+
+  private readonly onTimer = (): void => {
+    this.timer = undefined;
+    // While Redis is slow or away one publish waits, not one per interval.
+    if (this.dirty) this.changed(performance.now());
+  };
+
+  private publish(now: number): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    this.dirty = false;
+    this.lastPublish = now;
+    const data = this.progress.snapshot(serverNow());
+    this.track(this.options.publish(data));
+    if (this.bullMqTimer) return;
+    const wait = this.lastBullMq + BULLMQ_INTERVAL_MS - now;
+    if (wait <= 0) this.tellBullMq(data);
+    else this.bullMqTimer = setTimeout(this.onBullMqTimer, wait);
+  }
+
+  private readonly onBullMqTimer = (): void => this.tellBullMq();
+
+  private tellBullMq(data: ProgressData = this.progress.snapshot(serverNow())): void {
+    clearTimeout(this.bullMqTimer);
+    this.bullMqTimer = undefined;
+    this.lastBullMq = performance.now();
+    this.track(this.options.updateBullMq(data));
+  }
+
+  private track(sent: Promise<unknown> | undefined): void {
+    if (!sent) return;
+    this.inFlight++;
+    sent.then(this.landed, this.lost);
+  }
+
+  private readonly landed = (): void => {
+    if (--this.inFlight === 0) this.onLanded?.();
+  };
+
+  private readonly lost = (error: unknown): void => {
+    this.options.warn(`progress could not be published: ${error}`);
+    this.landed();
+  };
+}

@@ -1,0 +1,161 @@
+import type { ProgressUpdate } from '../../shared/jobs/definition.js';
+import type { ProgressData } from '../../shared/jobs/events/progress.js';
+import { Rate } from './rate.js';
+import { isWeight } from './weight.js';
+
+export interface ProgressOptions {
+  jobId: string;
+  attempt: number;
+  /** Stages in order, each with its share of the whole. */
+  stages?: Record<string, number> | undefined;
+}
+
+export type { ProgressData };
+
+const MAX_MESSAGE = 500;
+const MAX_STAGES = 1000;
+const MAX_STAGE_NAME = 100;
+const NUMBERS = ['current', 'total', 'percent'] as const;
+
+/** The progress of one attempt: takes what a processor reports and makes of it what viewers may see. */
+export interface Progress {
+  /** Takes an update; numbers that are none are left out, and `warning` says so the first time. */
+  update(update: ProgressUpdate | number, now: number): { changed: boolean; warning?: string };
+  /**
+   * Enters a stage; one that is not known is added after the others, with the weight given.
+   * @throws RangeError for a weight that is no positive number, a name that is none, or too many stages
+   */
+  stage(name: string, now: number, weight?: number): void;
+  snapshot(now: number): ProgressData;
+}
+
+export function createProgress({ jobId, attempt, stages }: ProgressOptions): Progress {
+  const stageNames = Object.keys(stages ?? {});
+  const weights = Object.values(stages ?? {});
+  let weightSum = sumOf(weights);
+  let stageIndex = -1;
+  /** The weights of the stages before the present one. */
+  let before = 0;
+  /** How much of the present stage is done, 0-1. */
+  let fraction: number | undefined;
+  /** The highest overall percent so far: the bar never goes back. */
+  let percent: number | null = null;
+  let current: number | undefined;
+  let total: number | undefined;
+  let unit: string | undefined;
+  let message: string | undefined;
+  let counted = new Rate();
+  const overall = new Rate();
+  const warned = new Set<string>();
+
+  function warnOnce(kind: string, text: string): string | undefined {
+    if (warned.has(kind)) return undefined;
+    warned.add(kind);
+    return text;
+  }
+
+  function advance(now: number): void {
+    if (fraction !== undefined || stageIndex >= 0) {
+      const done =
+        stageIndex >= 0 ? (before + weights[stageIndex]! * (fraction ?? 0)) / weightSum : fraction!;
+      percent = Math.max(percent ?? 0, Math.min(done, 1) * 100);
+      overall.add(percent, now);
+    }
+    if (current !== undefined) counted.add(current, now);
+  }
+
+  return {
+    update(input, now) {
+      const update: ProgressUpdate = typeof input === 'number' ? { percent: input } : input;
+      if (update === null || typeof update !== 'object') {
+        const warning = warnOnce('type', 'progress() takes a number or an object; this update is ignored');
+        return { changed: false, ...(warning ? { warning } : {}) };
+      }
+      let warning: string | undefined;
+      const value: { current?: number; total?: number; percent?: number } = {};
+      for (const key of NUMBERS) {
+        const number = update[key];
+        if (number === undefined) continue;
+        if (typeof number === 'number' && number >= 0 && number <= Number.MAX_SAFE_INTEGER)
+          value[key] = number;
+        else
+          warning ??= warnOnce(
+            key,
+            `progress(): ${key} must be a finite number of 0 or more, not ${String(number)}; ignored`,
+          );
+      }
+      if (value.total !== undefined) total = value.total;
+      if (value.current !== undefined) current = Math.max(current ?? 0, value.current);
+      if (current !== undefined && total !== undefined && current > total) current = total;
+      if (value.percent !== undefined) fraction = Math.max(fraction ?? 0, Math.min(value.percent, 100) / 100);
+      // Nothing of nothing is all there is.
+      else if (current !== undefined && total !== undefined)
+        fraction = Math.max(fraction ?? 0, total === 0 ? 1 : current / total);
+      if (typeof update.unit === 'string') unit = update.unit.slice(0, 40);
+      if (typeof update.message === 'string') message = update.message.slice(0, MAX_MESSAGE);
+      advance(now);
+      const meant =
+        Object.keys(value).length > 0 || update.unit !== undefined || update.message !== undefined;
+      return { changed: meant, ...(warning ? { warning } : {}) };
+    },
+    stage(name, now, weight = 1) {
+      let index = stageNames.indexOf(name);
+      if (index < 0) {
+        checkStage(name, weight, stageNames.length);
+        index = stageNames.push(name) - 1;
+        weights.push(weight);
+        weightSum += weight;
+      }
+      if (index === stageIndex) return;
+      stageIndex = index;
+      before = sumOf(weights.slice(0, index));
+      fraction = current = total = unit = message = undefined;
+      counted = new Rate();
+      advance(now);
+    },
+    snapshot(now) {
+      const ratePerSecond = counted.perSecond();
+      const percentPerSecond = overall.perSecond();
+      const etaMs =
+        percent !== null && percentPerSecond
+          ? Math.round(((100 - percent) / percentPerSecond) * 1000)
+          : undefined;
+      return {
+        jobId,
+        attempt,
+        percent: percent === null ? null : Math.round(percent * 100) / 100,
+        ...(current !== undefined ? { current } : {}),
+        ...(total !== undefined ? { total } : {}),
+        ...(unit !== undefined ? { unit } : {}),
+        ...(stageIndex >= 0
+          ? { stage: stageNames[stageIndex]!, stageIndex: stageIndex + 1, stageCount: stageNames.length }
+          : {}),
+        ...(message !== undefined ? { message } : {}),
+        ...(ratePerSecond !== undefined ? { ratePerSecond: rounded(ratePerSecond) } : {}),
+        ...(Number.isSafeInteger(etaMs) ? { etaMs } : {}),
+        at: now,
+      };
+    },
+  };
+}
+
+/** One decimal place, more of them for what is slow. */
+const rounded = (rate: number): number =>
+  rate >= 1 ? Math.round(rate * 10) / 10 : Number(rate.toPrecision(2));
+const sumOf = (numbers: number[]): number => numbers.reduce((sum, number) => sum + number, 0);
+
+function checkStage(name: string, weight: number, stages: number): void {
+  if (typeof name !== 'string' || name === '' || name.length > MAX_STAGE_NAME) {
+    throw new RangeError(`a stage's name has 1 to ${MAX_STAGE_NAME} characters`);
+  }
+  if (!isWeight(weight)) {
+    throw new RangeError(
+      `the weight of the stage "${name}" must be a positive number, not ${String(weight)}`,
+    );
+  }
+  if (stages >= MAX_STAGES) {
+    throw new RangeError(
+      `more than ${MAX_STAGES} stages: what is that many are counts (ctx.progress) or children`,
+    );
+  }
+}

@@ -1,0 +1,66 @@
+import { createReader } from '../../../shared/channel/reader.js';
+import type { FileStore } from '../../../shared/files/store.js';
+import type { OpenQueue, QueuePlan } from '../../../shared/jobs/queues.js';
+import type { Registry } from '../../../shared/jobs/registry.js';
+import type { Withdrawal } from '../../../shared/lifecycle/cancel.js';
+import { createChildRegister, withChildren } from '../../../shared/lifecycle/children.js';
+import type { Expiry } from '../../../shared/lifecycle/expiry.js';
+import type { Lifecycle } from '../../../shared/lifecycle/reconcile.js';
+import type { Config } from '../../../shared/process/config.js';
+import type { Logger } from '../../../shared/process/log.js';
+import { connectRedis } from '../../../shared/redis/connect.js';
+import type { Connection } from '../../../shared/runtime/connection.js';
+import { createEnqueue } from '../../../shared/runtime/enqueue.js';
+import type { ChildServices } from './children.js';
+import { createChildStarter } from './starter.js';
+import { createChildWatch } from './watch.js';
+
+export interface ChildServicesOptions {
+  config: Config;
+  connection: Connection;
+  /** What it is told to is also told of the ends of parents. */
+  lifecycle: Lifecycle;
+  registry: Registry;
+  plan: QueuePlan;
+  openQueue: OpenQueue;
+  expiry: Expiry;
+  store: FileStore;
+  withdrawal: Withdrawal;
+  log: Logger;
+}
+
+/** Puts together what the children of all runs of this process share. */
+export function openChildren(options: ChildServicesOptions): ChildServices {
+  const { config, connection, registry, plan, openQueue, expiry, store, withdrawal, log } = options;
+  const { redis, queuePrefix, publisher, server, readJob } = connection;
+  const register = createChildRegister(redis, queuePrefix, readJob);
+  const lifecycle = withChildren(options.lifecycle, register, withdrawal);
+  // A worker's publisher gathers: what it publishes may go out later than what follows.
+  const enqueue = createEnqueue({
+    redis,
+    prefix: config.KEY_PREFIX,
+    openQueue,
+    publisher,
+    expiry,
+    webhooks: connection.webhooks,
+    oneTurn: false,
+  });
+  return {
+    registry,
+    plan,
+    register,
+    lifecycle,
+    withdrawal,
+    start: createChildStarter({ openQueue, queuePrefix, lifecycle, register, enqueue, store }),
+    watch: createChildWatch({
+      connect: () => connectRedis(config.REDIS_URL, 'subscriber'),
+      redis,
+      read: createReader(redis, config.KEY_PREFIX),
+      prefix: config.KEY_PREFIX,
+      sharded: server.sharded,
+      lifecycle,
+      faults: connection.faults,
+      log,
+    }),
+  };
+}

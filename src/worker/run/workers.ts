@@ -1,0 +1,79 @@
+import { availableParallelism } from 'node:os';
+import type { Processor, Worker, WorkerOptions } from 'bullmq';
+import type { Redis } from 'ioredis';
+import { WORKER_NAME } from '../../shared/bullmq/worker-census.js';
+import type { QueuePlan } from '../../shared/jobs/queues.js';
+import type { Registry } from '../../shared/jobs/registry.js';
+import type { Config } from '../../shared/process/config.js';
+import { StartError } from '../../shared/process/main.js';
+import { serverTimedBackend } from '../../shared/runtime/bullmq-backend.js';
+import { repeatStrategy } from '../../shared/schedules/repeat.js';
+import { SteadyWorker } from './steady-worker.js';
+
+/**
+ * The queues that a process serves: those of the kinds in `WORKER_JOBS`, or all.
+ * @throws StartError for a name that no job has, or a queue of which only some kinds are wanted
+ */
+export function queuesToServe(plan: QueuePlan, registry: Registry, workerJobs: string): string[] {
+  const wanted = workerJobs.split(',').flatMap((name) => name.trim() || []);
+  if (wanted.length === 0) return plan.names;
+  const unknown = wanted.find((name) => !registry.has(name));
+  if (unknown) {
+    throw new StartError(
+      `WORKER_JOBS: no job is named "${unknown}"; there are: ${[...registry.keys()].join(', ')}`,
+    );
+  }
+  const queues = [...new Set(wanted.map(plan.of))];
+  for (const queue of queues) {
+    const others = plan.kindsIn(queue).filter(({ name }) => !wanted.includes(name));
+    if (others.length > 0) {
+      throw new StartError(
+        `WORKER_JOBS: the queue "${queue}" also has ${others.map(({ name }) => name).join(', ')}: name all of its jobs, or give them queues of their own`,
+      );
+    }
+  }
+  return queues;
+}
+
+/** How many threads a process has for jobs with `thread: true`. */
+export const threadCount = (config: Pick<Config, 'WORKER_THREADS'>): number =>
+  config.WORKER_THREADS || availableParallelism();
+
+export interface WorkersOptions {
+  config: Config;
+  /** A connection in the role `bullmq`. */
+  connection: Redis;
+  queuePrefix: string;
+  plan: QueuePlan;
+  queues: string[];
+  processor: Processor;
+}
+
+/** One BullMQ worker for each queue that this process serves. */
+export function createWorkers(options: WorkersOptions): Worker[] {
+  const { config, connection, queuePrefix, plan, queues, processor } = options;
+  return queues.map((queue) => {
+    // The limits of a queue are those of its only kind: see planQueues.
+    const kinds = plan.kindsIn(queue);
+    const { concurrency = config.WORKER_CONCURRENCY, rateLimit } = kinds[0] ?? {};
+    // A job that would only wait for a thread here is left to other processes.
+    const threaded = kinds.length > 0 && kinds.every(({ thread }) => thread);
+    const options: WorkerOptions = {
+      connection,
+      prefix: queuePrefix,
+      name: WORKER_NAME,
+      settings: { repeatStrategy },
+      concurrency: threaded ? Math.min(concurrency, threadCount(config)) : concurrency,
+      ...(rateLimit ? { limiter: { max: rateLimit.max, duration: rateLimit.perMs } } : {}),
+      // How long one call waits for a job, in s: a connection that is dead and says nothing is found after that.
+      drainDelay: 2,
+      // BullMQ waits for the end of a rate limit by the clock of the process: not for long, if that is put back.
+      maximumRateLimitDelay: 5000,
+      lockDuration: config.LOCK_DURATION_MS,
+      stalledInterval: config.STALLED_INTERVAL_MS,
+      // Not every loss counts: see `suspects.ts`, which fails a job that has lost its worker more often than MAX_STALLS.
+      maxStalledCount: Number.MAX_SAFE_INTEGER,
+    };
+    return new SteadyWorker(queue, processor, options, serverTimedBackend);
+  });
+}

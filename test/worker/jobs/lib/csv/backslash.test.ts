@@ -1,0 +1,166 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse } from 'csv-parse/sync';
+import { describe, expect, it } from 'vitest';
+import { openCsv, readRecords } from '../../../../../src/worker/jobs/lib/csv/records.js';
+import { RecordSplitter } from '../../../../../src/worker/jobs/lib/csv/splitter.js';
+import { temporaryFolder } from '../../../../support/processes.js';
+
+const path = join(temporaryFolder(), 'file.csv');
+const { signal } = new AbortController();
+
+/** The rows of a file of these lines, each with its fields or the reason why it is given up. */
+async function read(...lines: string[]) {
+  writeFileSync(path, `${lines.join('\n')}\n`);
+  const encoding = { encoding: 'utf-8', damaged: false, guessed: false } as const;
+  const source = await openCsv(path, encoding, undefined, signal);
+  const rows: (string[] | string)[] = [];
+  for await (const records of readRecords(source, signal)) {
+    for (const record of records) rows.push('fields' in record ? record.fields : record.error);
+  }
+  return { rows, source };
+}
+
+const raw = String.raw;
+
+describe('a file that escapes quotes with backslashes', () => {
+  it.each<[string, string[], (string[] | RegExp)[]]>([
+    [
+      'phpMyAdmin: quotes at the end of fields, backslashes escaped',
+      [raw`"id","note"`, raw`"1","5\""`, raw`"2","\"\""`, raw`"3",""`, raw`"4","C:\\"`, raw`"5","\\\"x"`],
+      [
+        ['id', 'note'],
+        ['1', '5"'],
+        ['2', '""'],
+        ['3', ''],
+        ['4', 'C:\\'],
+        ['5', '\\"x'],
+      ],
+    ],
+    [
+      'MySQL: NULL, escaped line breaks, no header',
+      [raw`"1","He said \"hi\"",\N`, '"2","line\\', 'break",5', raw`"3","nul \0",6`],
+      [['1', 'He said "hi"', '\\N'], ['2', 'line\nbreak', '5'], /NUL/],
+    ],
+    [
+      'Spark: backslashes are not escaped',
+      ['id,path', raw`1,"C:\new, \"old\""`, raw`2,C:\table`, raw`3,"C:\"`, raw`4,"a\\"`, raw`5,"\"ok\""`],
+      [
+        ['id', 'path'],
+        ['1', 'C:\\new, "old"'],
+        ['2', 'C:\\table'],
+        /quote after a backslash ends its field.*ambiguous/,
+        /two backslashes.*ambiguous/,
+        ['5', '"ok"'],
+      ],
+    ],
+    [
+      'JSON in fields',
+      ['id;json', raw`1;"{\"a\":1;\"b\":\"x\"}"`, raw`2;"[\"a\\\"b\"]"`],
+      [
+        ['id', 'json'],
+        ['1', '{"a":1;"b":"x"}'],
+        ['2', raw`["a\"b"]`],
+      ],
+    ],
+    [
+      'without quotes around fields',
+      ['id;item', raw`1;5\" pipe`],
+      [
+        ['id', 'item'],
+        ['1', '5" pipe'],
+      ],
+    ],
+    [
+      'a quoted field over two lines',
+      ['id,t', raw`1,"say \"x`, raw`and \"y\""`, '2,"b"'],
+      [
+        ['id', 't'],
+        ['1', 'say "x\nand "y"'],
+        ['2', 'b'],
+      ],
+    ],
+    [
+      'some backslashes escaped, some not, the first only in a later row',
+      ['a,b', ...Array.from({ length: 300 }, () => '"x",1'), raw`"p \"q\" \\ r",1`, raw`"C:\new",2`],
+      [
+        ['a', 'b'],
+        ...Array.from({ length: 300 }, () => ['x', '1']),
+        [raw`p "q" \\ r`, '1'],
+        [raw`C:\new`, '2'],
+      ],
+    ],
+  ])('is read as it was meant: %s', async (_what, lines, expected) => {
+    const { rows } = await read(...lines);
+    expect(rows).toHaveLength(expected.length);
+    for (const [i, row] of expected.entries()) {
+      if (row instanceof RegExp) expect(rows[i]).toMatch(row);
+      else expect(rows[i]).toEqual(row);
+    }
+  });
+
+  it('is told when it is not sure which backslashes are escaped', async () => {
+    const { source } = await read('a,b', raw`"x \"y\"",1`, raw`"p \\ q",2`, raw`"C:\new",3`);
+    expect(source).toMatchObject({ backslashes: 'kept', backslashesDoubtful: true });
+  });
+});
+
+describe('a file by RFC 4180', () => {
+  it.each<[string, string[], string[][]]>([
+    [
+      'folders',
+      ['dir,n', raw`"C:\",1`, raw`"D:\x\",2`],
+      [
+        ['dir', 'n'],
+        ['C:\\', '1'],
+        ['D:\\x\\', '2'],
+      ],
+    ],
+    ['folders in one column', ['dir', raw`"C:\"`, raw`"D:\"`], [['dir'], ['C:\\'], ['D:\\']]],
+    [
+      'folders in a row',
+      ['a,b,c', raw`"C:\","D:\",""`, raw`"C:\","","D:\"`],
+      [
+        ['a', 'b', 'c'],
+        ['C:\\', 'D:\\', ''],
+        ['C:\\', '', 'D:\\'],
+      ],
+    ],
+    [
+      'a backslash before a doubled quote',
+      ['id,json', raw`1,"{""a"":""x \""q\"" ""}"`, raw`2,"\"""`],
+      [
+        ['id', 'json'],
+        ['1', raw`{"a":"x \"q\" "}`],
+        ['2', '\\"'],
+      ],
+    ],
+  ])('keeps its backslashes: %s', async (_what, lines, expected) => {
+    expect((await read(...lines)).rows).toEqual(expected);
+  });
+
+  it('rejects rows of the other convention, which could be meant in two ways', async () => {
+    const { rows } = await read('a,b', '1,"a ""b"" c"', '2,"""d"""', raw`3,"{\"k\": 1}"`, raw`4,"C:\"`);
+    expect(rows.slice(2)).toEqual([
+      ['2', '"d"'],
+      expect.stringMatching(/a backslash before a quote.*ambiguous/),
+      ['4', 'C:\\'],
+    ]);
+  });
+});
+
+it.each([
+  ['in mid-field', (i: number) => `${i},5" pipe,"a, b"`],
+  ['in the wrong place', (i: number) => `${i},"a"b"`],
+  ['after spaces', (i: number) => `${i}, "a, b" `],
+])('quotes %s in every line do not make csv-parse begin anew at each', (_where, line) => {
+  let calls = 0;
+  const counted = ((...args: Parameters<typeof parse>) => {
+    calls++;
+    return parse(...args);
+  }) as typeof parse;
+  const splitter = new RecordSplitter(counted, { delimiter: ',', padded: false });
+  const text = Array.from({ length: 500 }, (_, i) => `${line(i)}\n`).join('');
+  expect([...splitter.push(Buffer.from(text)), ...splitter.end()]).toHaveLength(500);
+  expect(calls).toBeLessThan(10);
+});

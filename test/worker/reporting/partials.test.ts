@@ -1,0 +1,149 @@
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Partials, type PartialsOptions } from '../../../src/worker/reporting/partials.js';
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: 1_000_000 });
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.useRealTimers();
+});
+
+interface Published {
+  jobId: string;
+  attempt: number;
+  index: number;
+  text?: string;
+  chunks?: unknown[];
+  at: number;
+}
+
+function partialsOf(options: Partial<PartialsOptions> = {}) {
+  const published: Published[] = [];
+  const sizes: number[] = [];
+  const partials = new Partials({
+    jobId: '1',
+    attempt: 2,
+    intervalMs: 100,
+    maxBytes: 1e9,
+    publish: (json) => {
+      published.push(JSON.parse(json));
+      sizes.push(Buffer.byteLength(json));
+    },
+    ...options,
+  });
+  const told = () => published.map(({ index, text, chunks }) => [index, text ?? chunks]);
+  return { partials, published, sizes, told };
+}
+
+describe('a partial result', () => {
+  it('goes out at the leading and the trailing edge, text joined and other values as a list', async () => {
+    const { partials, published, told } = partialsOf();
+    for (const chunk of ['a', 'b', 'c', { d: 1 }, [2], 'e']) partials.add(chunk);
+    expect(told()).toEqual([
+      [0, 'a'],
+      [1, 'bc'],
+      [3, [{ d: 1 }, [2]]],
+    ]);
+    await vi.advanceTimersByTimeAsync(100);
+    expect(published.at(-1)).toEqual({ jobId: '1', attempt: 2, index: 5, text: 'e', at: 1_000_100 });
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(published).toHaveLength(4);
+    partials.add('f');
+    expect(told().at(-1)).toEqual([6, 'f']);
+  });
+
+  it('is published whole at the end, and not at all when it is dropped', async () => {
+    const { partials, told } = partialsOf();
+    for (let i = 0; i < 5; i++) partials.add(i);
+    partials.finish();
+    expect(told()).toEqual([
+      [0, [0]],
+      [1, [1, 2, 3, 4]],
+    ]);
+    partials.add('lost');
+    partials.stop();
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(told()).toHaveLength(2);
+  });
+
+  it('goes out chunk by chunk when coalescing is off', () => {
+    const { partials, told } = partialsOf({ intervalMs: 0 });
+    for (const chunk of ['a', 'b', null]) partials.add(chunk);
+    expect(told()).toEqual([
+      [0, 'a'],
+      [1, 'b'],
+      [2, [null]],
+    ]);
+  });
+
+  it('does not wait for a timer that is late because the job never yields', () => {
+    const { partials, told } = partialsOf();
+    for (let i = 0; i < 25; i++) {
+      partials.add(String(i % 10));
+      vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 10);
+    }
+    expect(told()).toEqual([
+      [0, '0'],
+      [1, '1234567890'],
+      [11, '1234567890'],
+    ]);
+  });
+
+  it('is what was given at that time, whatever becomes of it', () => {
+    const { partials, told } = partialsOf();
+    const chunk = { n: 1 };
+    partials.add(chunk);
+    partials.add(chunk);
+    chunk.n = 2;
+    partials.finish();
+    expect(told()).toEqual([
+      [0, [{ n: 1 }]],
+      [1, [{ n: 1 }]],
+    ]);
+  });
+
+  it.each([
+    ['nothing', undefined, /^partial\(\): the chunk has no JSON form: it is undefined$/],
+    ['a function', () => {}, /no JSON form: it is function/],
+    ['a bigint', 1n, /no JSON form: .*BigInt/],
+    ['too much', 'é'.repeat(32 * 1024), /is 65538 bytes as JSON; at most 65536 are allowed/],
+  ])('cannot be %s', (_what, chunk, message) => {
+    const { partials, published } = partialsOf();
+    expect(() => partials.add(chunk)).toThrow(message);
+    expect(published).toEqual([]);
+  });
+
+  it('has a limit as a whole, named by its setting', () => {
+    const { partials } = partialsOf({ maxBytes: 10 });
+    partials.add('12345678');
+    expect(() => partials.add('9')).toThrow(/at most 10 bytes \(PARTIAL_MAX_BYTES\)/);
+  });
+
+  it('arrives as it was given, in events of at most 64 KiB, whatever comes when', async () => {
+    const chunk = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.jsonValue(),
+      fc.nat(60_000).map((n) => '"'.repeat(n / 2)),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.tuple(chunk, fc.nat(150)), { maxLength: 30 }), async (given) => {
+        const { partials, published, sizes } = partialsOf();
+        for (const [value, waitMs] of given) {
+          partials.add(value);
+          await vi.advanceTimersByTimeAsync(waitMs);
+        }
+        partials.finish();
+        const text = given.map(([value]) => (typeof value === 'string' ? value : '\0')).join('');
+        const values = given.flatMap(([value]) => (typeof value === 'string' ? [] : [value]));
+        expect(published.map((one) => one.text ?? one.chunks!.map(() => '\0').join('')).join('')).toBe(text);
+        expect(published.flatMap(({ chunks = [] }) => chunks)).toEqual(JSON.parse(JSON.stringify(values)));
+        for (const size of sizes) expect(size).toBeLessThan(64 * 1024 + 200);
+        const indexes = published.map(({ index }) => index);
+        expect(indexes).toEqual([...new Set(indexes)].sort((a, b) => a - b));
+      }),
+      { numRuns: 200 },
+    );
+  });
+});

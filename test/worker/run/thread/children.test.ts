@@ -1,0 +1,100 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { StartedJob } from '../../../support/client.js';
+import { familyFiles } from '../../../support/family.js';
+import { type Headway, startHeadway } from '../../../support/headway.js';
+import { testJobs } from '../../../support/jobs.js';
+import { openStream } from '../../../support/sse.js';
+
+/** Changes its stage right after it has started children, and is told of the end of one through its signal. */
+const CURIOUS = `
+import { ChildFailedError, defineJob } from 'headway';
+import { z } from 'zod';
+
+export default defineJob({
+  name: 'curious',
+  thread: true,
+  input: z.strictObject({ how: z.enum(['stages', 'reason', 'uncloneable']) }),
+  result: z.any(),
+  stages: { first: 1, second: 1 },
+  async run({ how }, ctx) {
+    if (how === 'uncloneable') return ctx.child('leaf', { n: () => 1 }).catch((error) => error.name);
+    ctx.stage('first');
+    const children = [1, 2].map((n) => ctx.child('leaf', { n, fails: how === 'reason' ? 1 : 0 }, { onFailure: how === 'reason' ? 'fail' : 'reject' }));
+    if (how === 'stages') {
+      ctx.stage('second');
+      await Promise.all(children);
+      return {};
+    }
+    await new Promise((resolve) => ctx.signal.addEventListener('abort', resolve));
+    const { why, cause } = ctx.signal.reason;
+    const waiting = await children[1].catch((error) => error);
+    ctx.log(JSON.stringify({ why, isOurs: cause instanceof ChildFailedError, name: cause.jobName, same: waiting === ctx.signal.reason }));
+    throw ctx.signal.reason;
+  },
+});
+`;
+
+describe('a job in a thread and its children', () => {
+  let headway: Headway;
+  beforeAll(async () => {
+    headway = await startHeadway({
+      env: {
+        JOBS_DIR: testJobs({ 'curious.mjs': CURIOUS, ...familyFiles({ thread: true, leafThread: true }) }),
+        WORKER_THREADS: '1',
+      },
+    });
+  });
+  beforeEach(() => headway.connection.del('begun'));
+  afterAll(() => headway.stop());
+
+  async function run(name: string, data: unknown, during?: (job: StartedJob) => Promise<unknown>) {
+    const job = await headway.client.start(name, data);
+    const stream = await openStream(headway.client.events(job), { token: job.token });
+    await during?.(job);
+    await stream.ended;
+    return stream;
+  }
+
+  it('share one thread: a parent leaves its place to others while it waits', async () => {
+    const streams = await Promise.all([1, 2, 3].map(() => run('tree', { count: 3 })));
+    for (const stream of streams) {
+      expect(stream.events.at(-1)).toMatchObject({ event: 'completed', data: { result: { sum: 6 } } });
+    }
+  });
+
+  it('move the bar of the stage in which they were started, although it is another one by then', async () => {
+    const stream = await run('curious', { how: 'stages' });
+    const bar = stream.events.filter(({ event }) => event === 'progress').map(({ data }) => data);
+    expect(stream.names().at(-1)).toBe('completed');
+    expect(bar.at(-1)).toMatchObject({ stage: 'second', percent: 50 });
+    expect(bar.filter(({ stage }) => stage === 'second').some(({ unit }) => unit === 'jobs')).toBe(false);
+  });
+
+  it('are what its signal tells of, as without a thread', async () => {
+    const stream = await run('curious', { how: 'reason' });
+    expect(JSON.parse((await stream.waitFor('log')).data.message)).toEqual({
+      why: 'child',
+      isOurs: true,
+      name: 'leaf',
+      same: true,
+    });
+    expect(stream.events.at(-1)!.data.error.message).toMatch(/^its child leaf .* failed: bad apple$/);
+  });
+
+  it('get data that can be sent: what cannot is refused', async () => {
+    const stream = await run('curious', { how: 'uncloneable' });
+    expect(stream.events.at(-1)).toMatchObject({ event: 'completed', data: { result: 'DataCloneError' } });
+  });
+
+  it('end when it is cancelled while it waits, and it gives back what it holds', async () => {
+    const stream = await run('tree', { count: 2, gate: 'never' }, async (job) => {
+      const following = await openStream(headway.client.events(job), { token: job.token });
+      await following.waitFor(({ event, data }) => event === 'progress' && data.percent > 0);
+      expect((await headway.client.cancel(job)).status).toBeLessThan(300);
+      following.close();
+    });
+    expect(stream.names().at(-1)).toBe('cancelled');
+    const next = await run('tree', { count: 2 });
+    expect(next.names().at(-1)).toBe('completed');
+  });
+});

@@ -1,0 +1,166 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { StartedJob } from '../../../support/client.js';
+import { type Headway, startHeadway } from '../../../support/headway.js';
+import { BURN, ENDS, testJobs } from '../../../support/jobs.js';
+import { openStream, type TestStream } from '../../../support/sse.js';
+
+/** Has no time to clean up at all. */
+const HASTY = BURN.replace("name: 'burn'", "name: 'hasty'").replace('cancelGraceMs: 400', 'cancelGraceMs: 0');
+const JOBS_DIR = testJobs({ 'burn.mjs': BURN, 'ends.mjs': ENDS, 'hasty.mjs': HASTY });
+
+describe('a job in a thread of its own', () => {
+  let headway: Headway;
+  beforeAll(async () => {
+    headway = await startHeadway({
+      env: { JOBS_DIR, WORKER_THREADS: '1', LOCK_DURATION_MS: '1000', STALLED_INTERVAL_MS: '500' },
+    });
+  });
+  afterAll(() => headway.stop());
+
+  const watch = (job: StartedJob): Promise<TestStream> =>
+    openStream(headway.client.events(job), { token: job.token });
+  async function start(name: string, data: unknown, options?: Record<string, unknown>) {
+    const job = await headway.client.start(name, data, options);
+    return { job, stream: await watch(job) };
+  }
+  const end = ({ events }: TestStream) => events.at(-1)!;
+
+  it('holds up nothing while it never yields: other jobs go on, and no lock runs out', async () => {
+    const { stream } = await start('burn', { ms: 4000 });
+    await stream.waitFor('active');
+    const { stream: steps } = await start('steps', { count: 40, intervalMs: 50 });
+    await steps.ended;
+    expect(end(steps).event).toBe('completed');
+    expect(stream.names()).toEqual(['waiting', 'active']);
+    const times = steps.events.filter(({ event }) => event === 'progress').map(({ data }) => data.at);
+    expect(Math.max(...times.slice(1).map((at, i) => at - times[i]!))).toBeLessThan(1000);
+    await stream.ended;
+    // Four times as long as the lock lasts, and begun once.
+    expect(stream.names()).toEqual(['waiting', 'active', 'completed']);
+  });
+
+  it('shows its progress as it moves, although it never yields', async () => {
+    const { stream } = await start('burn', { ms: 1500, reports: true });
+    await stream.ended;
+    const seen = stream.events.filter(({ event }) => event === 'progress').map(({ data }) => data);
+    expect(seen.length).toBeGreaterThan(4);
+    expect(seen.length).toBeLessThan(20);
+    expect(seen.map(({ percent }) => percent)).toEqual(
+      seen.map(({ percent }) => percent).sort((a, b) => a - b),
+    );
+    expect(end(stream).data.result.rounds).toBeGreaterThan(100_000);
+  });
+
+  it('is ended by force when it ignores that it is cancelled, and the next one gets a thread', async () => {
+    const { job, stream } = await start('burn', { ms: 60_000 });
+    await stream.waitFor('active');
+    const { stream: next } = await start('burn', { ms: 10 });
+    const called = Date.now();
+    await headway.client.cancel(job);
+    await stream.ended;
+    expect(end(stream).event).toBe('cancelled');
+    // Its grace time is 400 ms.
+    expect(end(stream).data.at - called).toBeLessThan(2000);
+    await next.ended;
+    expect(end(next)).toMatchObject({ event: 'completed', data: { result: { rounds: expect.any(Number) } } });
+  });
+
+  it('may wait for a thread: a cancel ends that at once, and its time limit begins with the thread', async () => {
+    const busy = await start('burn', { ms: 60_000 });
+    await busy.stream.waitFor('active');
+    const given = await start('ends', { how: 'well' });
+    await given.stream.waitFor('active');
+    await headway.client.cancel(given.job);
+    await given.stream.ended;
+    expect(given.stream.names()).toEqual(['waiting', 'active', 'cancelled']);
+    const patient = await start('ends', { how: 'well' }, { timeoutMs: 1000 });
+    await patient.stream.waitFor('active');
+    const { stream: longer } = await start('steps', { count: 24, intervalMs: 50 });
+    await longer.ended;
+    await headway.client.cancel(busy.job);
+    await patient.stream.ended;
+    expect(patient.stream.names()).toEqual(['waiting', 'active', 'log', 'partial', 'completed']);
+  });
+
+  it('learns of a cancel by reporting, without yielding', async () => {
+    const { job, stream } = await start('burn', { ms: 60_000, reports: true });
+    await stream.waitFor('progress');
+    await headway.client.cancel(job);
+    await stream.ended;
+    // Had it not seen that, it would have been ended by force and said nothing.
+    expect((await stream.waitFor('log')).data.message).toBe('stopping: cancel');
+    expect(end(stream).event).toBe('cancelled');
+  });
+
+  it('can be cancelled at any moment, also while its thread starts: the process takes no harm', async () => {
+    for (let i = 0; i < 12; i++) {
+      const { job, stream } = await start('hasty', { ms: 60_000 });
+      await stream.waitFor('active');
+      await headway.client.cancel(job);
+      await stream.ended;
+      expect(stream.names()).toEqual(['waiting', 'active', 'cancelled']);
+    }
+    const { stream } = await start('hasty', { ms: 1 });
+    await stream.ended;
+    expect(end(stream).event).toBe('completed');
+    expect(headway.workers[0]!.child.exitCode).toBeNull();
+  });
+
+  it('is ended at its time limit', async () => {
+    const { stream } = await start('burn', { ms: 60_000 }, { timeoutMs: 200 });
+    await stream.ended;
+    expect(end(stream)).toMatchObject({ event: 'failed', data: { error: { code: 'timeout' } } });
+  });
+
+  it('gets its data as its schema makes them, and makes files', async () => {
+    const { job, stream } = await start('ends', { how: 'file', at: 'there' });
+    await stream.ended;
+    expect(end(stream)).toMatchObject({
+      event: 'completed',
+      data: { result: { path: '/there', file: { name: 'a.txt', size: 11 } } },
+    });
+    expect(await (await headway.client.result(job, '?file=file')).text()).toBe('of a thread');
+  });
+
+  it.each([
+    ['error', { message: 'too far' }, 2],
+    ['permanent', { message: 'it will never work', code: 'permanent' }, 1],
+    ['unrecoverable', { message: 'no use' }, 1],
+    [
+      'no such file',
+      { message: expect.stringMatching(/^The file is no longer there/), code: 'permanent' },
+      1,
+    ],
+    ['uncloneable', { message: expect.stringMatching(/^the result cannot leave its thread: .*cloned/) }, 2],
+    ['exit', { message: 'the thread of the job was ended in its middle (exit code 3)' }, 2],
+    ['uncaught', { message: 'thrown at nobody' }, 2],
+  ])('that ends with "%s" fails with that, and with what it said before', async (how, error, attempts) => {
+    const { stream } = await start('ends', { how }, { attempts: 2 });
+    await stream.ended;
+    const one = ['active', 'log', 'partial'];
+    expect(stream.names()).toEqual([
+      'waiting',
+      ...one,
+      ...(attempts === 2 ? ['retrying', ...one] : []),
+      'failed',
+    ]);
+    expect(end(stream).data.error).toEqual(error);
+    // The process has taken no harm.
+    expect(headway.workers[0]!.child.exitCode).toBeNull();
+  });
+});
+
+describe('a thread that takes too much memory', () => {
+  it('fails its job and nothing else', async () => {
+    const headway = await startHeadway({ env: { JOBS_DIR, NODE_OPTIONS: '--max-old-space-size=150' } });
+    const job = await headway.client.start('ends', { how: 'memory' });
+    const stream = await openStream(headway.client.events(job), { token: job.token });
+    await stream.ended;
+    expect(stream.events.at(-1)!.data.error).toEqual({ message: 'the thread of the job ran out of memory' });
+    const next = await headway.client.start('burn', { ms: 10 });
+    const after = await openStream(headway.client.events(next), { token: next.token });
+    await after.ended;
+    expect(after.names().at(-1)).toBe('completed');
+    await headway.stop();
+  });
+});
