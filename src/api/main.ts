@@ -4,8 +4,8 @@ import { builtInJobsDir, loadRegistry } from '../shared/jobs/registry.js';
 import { readConfig } from '../shared/process/config.js';
 import { createLogger } from '../shared/process/log.js';
 import { announce, onShutdown, runMain } from '../shared/process/main.js';
-import { answerClientErrors } from './client-error.js';
-import { listen } from './listen.js';
+import { answerClientErrors } from './http/client-error.js';
+import { listen } from './http/listen.js';
 import { openService } from './service.js';
 
 await runMain(async () => {

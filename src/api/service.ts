@@ -30,14 +30,14 @@ import { createRevocations } from './auth/revocations.js';
 import { adminToken, createTokens, signingSecret } from './auth/tokens.js';
 import { createPermissions } from './channels/permission.js';
 import { readRules } from './channels/rules.js';
-import { openDashboard } from './dashboard/open.js';
-import { createAdminSession } from './dashboard/session.js';
 import { createJobStarter } from './jobs/start.js';
+import { createAdminSession } from './live/session.js';
+import { openDashboard } from './open-live.js';
 import { StreamDoor } from './stream/door.js';
 import { watchPulse } from './stream/redis-pulse.js';
+import { startVanishedLook } from './stream/removed-jobs.js';
 import { loadBound } from './stream/socket-bound.js';
 import { Viewers } from './stream/viewers.js';
-import { startVanishedLook } from './vanished.js';
 import { watchWorkers } from './worker-watch.js';
 
 export interface ServiceOptions {

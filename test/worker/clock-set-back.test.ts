@@ -1,7 +1,7 @@
 import { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { watchUpload } from '../../src/api/uploading.js';
+import { watchUpload } from '../../src/api/http/uploading.js';
 import { Partials } from '../../src/worker/reporting/partials.js';
 import { Reporter } from '../../src/worker/reporting/progress-reporter.js';
 

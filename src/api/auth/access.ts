@@ -5,15 +5,15 @@ import { HeadwayError } from '../../shared/errors.js';
 import type { GoneReader } from '../../shared/job-index/gone.js';
 import { meantJobId } from '../../shared/jobs/queues.js';
 import type { SnapshotReader } from '../../shared/lifecycle/snapshot.js';
-import { basePath } from '../base-path.js';
+import { basePath } from '../http/base-path.js';
 import { type ApiKeys, isApiKey } from './api-keys.js';
 import type { Claim } from './claims.js';
 import { type Credential, tokenDigest } from './credential.js';
 import type { Ask } from './hook.js';
 import { namesOf, ownCookie } from './own-cookie.js';
 import { ADMIN, type Principal, principalId, visitorPrincipal } from './principal.js';
+import { basicPassword, bearer, cookies, jobTokens, queryTokens } from './request-credentials.js';
 import type { Revocations } from './revocations.js';
-import { basicPassword, bearer, cookies, jobTokens, queryTokens } from './sent.js';
 import type { Tokens } from './tokens.js';
 
 const JOB_COOKIE = 'headway_job';

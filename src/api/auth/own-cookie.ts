@@ -1,5 +1,5 @@
 import type { CookieOptions, Request } from 'express';
-import { basePath } from '../base-path.js';
+import { basePath } from '../http/base-path.js';
 
 /**
  * The names that a cookie of ours may have in a request, the first one that is there counts. Over TLS a prefix keeps plain

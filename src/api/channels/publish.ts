@@ -13,7 +13,7 @@ import {
 } from '../../shared/channel/publisher.js';
 import { HeadwayError } from '../../shared/errors.js';
 import { jsonValue } from '../../shared/jobs/schema.js';
-import { requireValid } from '../invalid.js';
+import { requireValid } from '../http/invalid.js';
 import { canonicalJson, sha256 } from '../jobs/idempotency.js';
 
 const MAX_EVENTS = 1000;

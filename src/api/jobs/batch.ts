@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { HeadwayError } from '../../shared/errors.js';
 import { derivedJobId, type QueuePlan } from '../../shared/jobs/queues.js';
 import type { Principal } from '../auth/principal.js';
-import { requireValid } from '../invalid.js';
+import { requireValid } from '../http/invalid.js';
 import type { Idempotency } from './idempotency.js';
 import type { JobRequest, JobStarter } from './start.js';
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { addressOf } from '../../shared/jobs/queues.js';
 import { JOB_STATES } from '../../shared/lifecycle/snapshot.js';
-import { requireValid } from '../invalid.js';
+import { requireValid } from '../http/invalid.js';
 import type { Position } from './page.js';
 
 /** Most jobs a page, how many unless asked, and how often a filter may be given. */

@@ -9,7 +9,7 @@ import type { Registry } from '../../shared/jobs/registry.js';
 import { validate } from '../../shared/jobs/schema.js';
 import { createEnqueue, type EnqueueOptions } from '../../shared/runtime/enqueue.js';
 import type { Principal } from '../auth/principal.js';
-import { invalid, requireValid } from '../invalid.js';
+import { invalid, requireValid } from '../http/invalid.js';
 import { keyScope } from './idempotency.js';
 import { checkWebhook, type WebhookRules } from './webhook.js';
 

@@ -5,7 +5,7 @@ import { isFinished, type JobSnapshot, type SnapshotReader } from '../../shared/
 import { jobLinks } from '../../shared/lifecycle/view.js';
 import { deliveryId } from '../../shared/webhooks/delivery.js';
 import { urlRefusal, type WebhookPolicy } from '../../shared/webhooks/target.js';
-import { invalid } from '../invalid.js';
+import { invalid } from '../http/invalid.js';
 
 /** What an API process allows of webhooks. */
 export interface WebhookRules extends WebhookPolicy {

@@ -1,4 +1,4 @@
-import { MAX_CHANNELS } from '../stream/bundle.js';
+import { MAX_CHANNELS } from '../stream/multiplexed.js';
 import type { JsonSchema } from './json-schema.js';
 
 /** A Parameter Object of OpenAPI. */

@@ -1,8 +1,8 @@
 import { customEvent, type EventSpec, jobEvents } from '../../shared/jobs/events/job-events.js';
 import { streamEvents } from '../../shared/jobs/events/stream-events.js';
-import { MAX_ROWS } from '../dashboard/query.js';
+import { MAX_ROWS } from '../live/query.js';
 import { crowdEvents } from '../overview/events.js';
-import { MAX_CHANNELS } from '../stream/bundle.js';
+import { MAX_CHANNELS } from '../stream/multiplexed.js';
 import { named, ref } from './components.js';
 import { frames } from './examples.js';
 import type { Content, Operation } from './operation.js';

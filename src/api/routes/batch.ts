@@ -1,9 +1,9 @@
 import { type Request, type Response, Router } from 'express';
-import { basePath } from '../base-path.js';
+import { basePath } from '../http/base-path.js';
+import { methods } from '../http/problem.js';
 import { acceptedJob } from '../jobs/accepted.js';
 import { createBatchStarter } from '../jobs/batch.js';
 import { createIdempotency, scopedKey } from '../jobs/idempotency.js';
-import { methods } from '../problem.js';
 import type { JobRoutesOptions } from './jobs.js';
 
 /** `/v1/jobs:batch`: start many jobs at once. */

@@ -2,16 +2,16 @@ import { type Request, type Response, Router } from 'express';
 import { HeadwayError } from '../../shared/errors.js';
 import { type Access, TOKEN_COOKIE } from '../auth/access.js';
 import { ownCookie } from '../auth/own-cookie.js';
-import { basePath } from '../base-path.js';
-import { requireBoardAdmin } from '../board.js';
-import type { DashboardAudience } from '../dashboard/audience.js';
-import { parseDashboardQuery } from '../dashboard/query.js';
-import { SESSION_MS } from '../dashboard/session.js';
-import { openPage } from '../pages.js';
-import { methods } from '../problem.js';
+import { basePath } from '../http/base-path.js';
+import { openPage } from '../http/pages.js';
+import { methods } from '../http/problem.js';
+import type { DashboardAudience } from '../live/audience.js';
+import { parseDashboardQuery } from '../live/query.js';
+import { SESSION_MS } from '../live/session.js';
 import type { StreamDoor } from '../stream/door.js';
 import type { PendingStream } from '../stream/pending-stream.js';
 import { requireStream } from '../stream/request.js';
+import { requireBoardAdmin } from './board.js';
 
 export interface DashboardRoutesOptions {
   access: Access;

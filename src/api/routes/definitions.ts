@@ -3,8 +3,8 @@ import { HeadwayError } from '../../shared/errors.js';
 import type { OpenQueue, QueuePlan } from '../../shared/jobs/queues.js';
 import type { Registry } from '../../shared/jobs/registry.js';
 import type { Access } from '../auth/access.js';
+import { methods } from '../http/problem.js';
 import { jsonSchemaOf } from '../openapi/json-schema.js';
-import { methods } from '../problem.js';
 
 export interface DefinitionRoutesOptions {
   registry: Registry;

@@ -3,10 +3,10 @@ import { type Request, type Response, Router } from 'express';
 import { HeadwayError } from '../../shared/errors.js';
 import type { FileStore, StoredFile } from '../../shared/files/store.js';
 import type { Config } from '../../shared/process/config.js';
-import { methods } from '../problem.js';
-import { requireUnread } from '../unread-body.js';
-import { readForm } from '../upload-form.js';
-import { type UploadLimits, watchUpload } from '../uploading.js';
+import { methods } from '../http/problem.js';
+import { requireUnread } from '../http/unread-body.js';
+import { readForm } from '../http/upload-form.js';
+import { type UploadLimits, watchUpload } from '../http/uploading.js';
 
 /** How long a client that is refused may go on sending, in ms. */
 const LINGER_MS = 5000;

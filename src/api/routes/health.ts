@@ -3,7 +3,7 @@ import { HeadwayError } from '../../shared/errors.js';
 import type { Config } from '../../shared/process/config.js';
 import { RELEASE } from '../../shared/process/version.js';
 import type { Connection } from '../../shared/runtime/connection.js';
-import { methods } from '../problem.js';
+import { methods } from '../http/problem.js';
 
 export interface HealthRoutesOptions {
   config: Pick<Config, 'KEY_PREFIX'>;

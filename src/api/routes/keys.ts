@@ -5,10 +5,10 @@ import type { Access } from '../auth/access.js';
 import { type ApiKeys, newKeySchema } from '../auth/api-keys.js';
 import { tellRevoked } from '../auth/revocation-watch.js';
 import { type Revocations, revocationSchema } from '../auth/revocations.js';
-import { basePath } from '../base-path.js';
-import { requireValid } from '../invalid.js';
-import { jsonBody } from '../json-body.js';
-import { methods } from '../problem.js';
+import { basePath } from '../http/base-path.js';
+import { requireValid } from '../http/invalid.js';
+import { jsonBody } from '../http/json-body.js';
+import { methods } from '../http/problem.js';
 
 export interface KeyRoutesOptions {
   access: Access;

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { type Request, type Response, Router } from 'express';
 import type { Registry } from '../../shared/jobs/registry.js';
-import { basePath } from '../base-path.js';
-import { allowInlineStyles } from '../inline-styles.js';
+import { basePath } from '../http/base-path.js';
+import { allowInlineStyles } from '../http/inline-styles.js';
+import { openPage } from '../http/pages.js';
+import { methods } from '../http/problem.js';
 import { asyncApiDocument } from '../openapi/asyncapi.js';
 import { openApiDocument, schemasOf } from '../openapi/document.js';
-import { openPage } from '../pages.js';
-import { methods } from '../problem.js';
 
 export interface ReferenceRoutesOptions {
   registry: Registry;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { FieldError } from '../../shared/errors.js';
 import { MIN_EVERY_MS } from '../../shared/schedules/timing.js';
-import { requireValid } from '../invalid.js';
+import { requireValid } from '../http/invalid.js';
 
 const YEAR_MS = 365 * 24 * 3_600_000;
 

@@ -3,7 +3,7 @@ import { queueOptions } from '../../shared/jobs/options.js';
 import type { QueuePlan } from '../../shared/jobs/queues.js';
 import type { Schedule, Timing } from '../../shared/schedules/schedule.js';
 import { nextDue, timingErrors } from '../../shared/schedules/timing.js';
-import { invalid } from '../invalid.js';
+import { invalid } from '../http/invalid.js';
 import { canonicalJson } from '../jobs/idempotency.js';
 import type { JobRequest } from '../jobs/start.js';
 import type { ScheduleBody } from './body.js';

@@ -5,7 +5,7 @@ import { HeadwayError } from '../../shared/errors.js';
 import type { GoneReader } from '../../shared/job-index/gone.js';
 import type { Lifecycle } from '../../shared/lifecycle/reconcile.js';
 import { missingJob } from '../jobs/gone.js';
-import type { BundledChannel } from './bundle.js';
+import type { BundledChannel } from './multiplexed.js';
 
 /**
  * Whether the viewer asks to stay after the end of a job, so that it sees a retry (`?retries=follow`).

@@ -11,10 +11,10 @@ import type { Logger } from '../../shared/process/log.js';
 import type { Credential } from '../auth/credential.js';
 import type { Audience } from '../auth/revocation-watch.js';
 import type { Revoked } from '../auth/revocations.js';
-import { redactUrl } from '../request-log.js';
-import { Bundle, type BundledChannel } from './bundle.js';
+import { redactUrl } from '../http/request-log.js';
 import { endStream, type SinkEvents, type StreamSink } from './handshake.js';
 import { createHeartbeats, type Heartbeats } from './heartbeats.js';
+import { Bundle, type BundledChannel } from './multiplexed.js';
 import { type PendingStream, WAITING } from './pending-stream.js';
 import { EXPIRED, REVOKED } from './unauthorized.js';
 

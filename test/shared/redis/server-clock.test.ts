@@ -73,7 +73,7 @@ it('takes no answer that is no time', () => {
 /** Where the machine's own clock counts: it is read by others, or tells when a token of theirs ends. */
 const BY_THE_MACHINE = [
   'src/api/auth/tokens.ts',
-  'src/api/dashboard/feed-audience.ts',
+  'src/api/live/viewers.ts',
   'src/api/stream/viewers.ts',
   'src/shared/runtime/bullmq-backend.ts',
   'src/shared/redis/server-clock.ts',

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Headway, startHeadway } from '../support/headway.js';
-import { FLAKY, testJobs } from '../support/jobs.js';
-import { openStream } from '../support/sse.js';
+import { type Headway, startHeadway } from '../../support/headway.js';
+import { FLAKY, testJobs } from '../../support/jobs.js';
+import { openStream } from '../../support/sse.js';
 
 const ADMIN_TOKEN = 'the-token-of-an-admin';
 const basic = (password: string): string => `Basic ${Buffer.from(`anybody:${password}`).toString('base64')}`;

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { HeadwayError } from '../shared/errors.js';
+import { HeadwayError } from '../../shared/errors.js';
 
 /**
  * Checks that the body of a request is still there to be read.

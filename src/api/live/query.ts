@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { requireValid } from '../invalid.js';
+import { requireValid } from '../http/invalid.js';
 
 /** The most rows of active jobs that a viewer can have in its frames. */
 export const MAX_ROWS = 200;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Headway, startHeadway } from '../support/headway.js';
+import { type Headway, startHeadway } from '../../support/headway.js';
 
 const TOKEN = 'an-admin-of-these-tests';
 

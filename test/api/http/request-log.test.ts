@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { redactUrl } from '../../src/api/request-log.js';
+import { redactUrl } from '../../../src/api/http/request-log.js';
 
 describe('a URL in a log', () => {
   it.each([

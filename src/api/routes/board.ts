@@ -1,9 +1,9 @@
 import { type Express, type NextFunction, type Request, type Response, Router } from 'express';
-import { HeadwayError } from '../shared/errors.js';
-import type { OpenQueue, QueuePlan } from '../shared/jobs/queues.js';
-import type { Access } from './auth/access.js';
-import { basePath } from './base-path.js';
-import { allowInlineStyles } from './inline-styles.js';
+import { HeadwayError } from '../../shared/errors.js';
+import type { OpenQueue, QueuePlan } from '../../shared/jobs/queues.js';
+import type { Access } from '../auth/access.js';
+import { basePath } from '../http/base-path.js';
+import { allowInlineStyles } from '../http/inline-styles.js';
 
 /** Where the board is. */
 export const BOARD_PATH = '/admin/queues';

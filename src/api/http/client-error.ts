@@ -1,6 +1,6 @@
 import { type Server, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import { type ErrorCode, HeadwayError } from '../shared/errors.js';
+import { type ErrorCode, HeadwayError } from '../../shared/errors.js';
 
 /** What Node found wrong with what a client sent, by the code of its error. */
 const KNOWN: Record<string, [status: number, code: ErrorCode, detail: string]> = {

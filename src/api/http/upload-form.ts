@@ -2,8 +2,8 @@ import type { IncomingMessage } from 'node:http';
 import { PassThrough } from 'node:stream';
 import { Dicer } from '@fastify/busboy';
 import { decodeExtended, parse } from 'content-disposition';
-import { HeadwayError } from '../shared/errors.js';
-import type { FileStore, StoredFile } from '../shared/files/store.js';
+import { HeadwayError } from '../../shared/errors.js';
+import type { FileStore, StoredFile } from '../../shared/files/store.js';
 
 /** Each part costs a stream, however small it is. */
 const MAX_PARTS = 100;

@@ -1,5 +1,5 @@
 import express, { type RequestHandler } from 'express';
-import { HeadwayError } from '../shared/errors.js';
+import { HeadwayError } from '../../shared/errors.js';
 import { requireJson } from './require-json.js';
 import { requireUnread } from './unread-body.js';
 

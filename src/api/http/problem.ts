@@ -1,7 +1,7 @@
 import type { ErrorRequestHandler, RequestHandler } from 'express';
-import { type ErrorCode, HeadwayError } from '../shared/errors.js';
-import type { Logger } from '../shared/process/log.js';
-import { isRedisFault } from '../shared/redis/faults.js';
+import { type ErrorCode, HeadwayError } from '../../shared/errors.js';
+import type { Logger } from '../../shared/process/log.js';
+import { isRedisFault } from '../../shared/redis/faults.js';
 import { basePath } from './base-path.js';
 
 /** Errors of Express's body parser, by their `type`. */

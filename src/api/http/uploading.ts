@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import { HeadwayError } from '../shared/errors.js';
-import type { Config } from '../shared/process/config.js';
+import { HeadwayError } from '../../shared/errors.js';
+import type { Config } from '../../shared/process/config.js';
 
 export interface UploadLimits {
   /**

@@ -1,5 +1,5 @@
 import type { RequestHandler } from 'express';
-import { HeadwayError } from '../shared/errors.js';
+import { HeadwayError } from '../../shared/errors.js';
 
 /** Refuses a body that is not said to be JSON; a page of another site cannot send one that is without being asked for leave. */
 export const requireJson: RequestHandler = (req, _res, next) => {

@@ -3,10 +3,10 @@ import { serverNow } from '../../shared/redis/server-clock.js';
 import type { Principal } from '../auth/principal.js';
 import type { PendingStream } from '../stream/pending-stream.js';
 import type { FailedFilter } from './failed-jobs.js';
-import { FeedAudience, type FeedViewer } from './feed-audience.js';
 import type { DashboardQuery } from './query.js';
 import type { Scope } from './scope.js';
 import { failedKey, minutesOf, sectionsOf } from './sections.js';
+import { FeedAudience, type FeedViewer } from './viewers.js';
 
 /** At least one in this many, also when nothing has changed: whoever hears nothing for longer knows that it is not live. */
 const QUIET_MS = 900;

@@ -1,12 +1,12 @@
 import type { Redis } from 'ioredis';
-import { type JobNews, lastNews } from '../shared/bullmq/bull-events.js';
-import { jobOfChannel } from '../shared/channel/keys.js';
-import { addressOf, queueKey } from '../shared/jobs/queues.js';
-import { createJobFaults, type JobFaults } from '../shared/lifecycle/job-faults.js';
-import type { Running } from '../shared/lifecycle/queue-follower.js';
-import type { Lifecycle } from '../shared/lifecycle/reconcile.js';
-import type { Logger } from '../shared/process/log.js';
-import { isRedisFault } from '../shared/redis/faults.js';
+import { type JobNews, lastNews } from '../../shared/bullmq/bull-events.js';
+import { jobOfChannel } from '../../shared/channel/keys.js';
+import { addressOf, queueKey } from '../../shared/jobs/queues.js';
+import { createJobFaults, type JobFaults } from '../../shared/lifecycle/job-faults.js';
+import type { Running } from '../../shared/lifecycle/queue-follower.js';
+import type { Lifecycle } from '../../shared/lifecycle/reconcile.js';
+import type { Logger } from '../../shared/process/log.js';
+import { isRedisFault } from '../../shared/redis/faults.js';
 
 const LOOK_MS = 2000;
 const AT_ONCE = 500;

@@ -5,11 +5,11 @@ import { isFinished, type JobState, type SnapshotReader } from '../../shared/lif
 import type { Logger } from '../../shared/process/log.js';
 import { serverNow } from '../../shared/redis/server-clock.js';
 import type { Credential } from '../auth/credential.js';
-import type { DashboardFeed } from '../dashboard/feed.js';
-import { FeedAudience, type FeedViewer } from '../dashboard/feed-audience.js';
 import type { PageReader } from '../jobs/page.js';
+import type { DashboardFeed } from '../live/feed.js';
+import { FeedAudience, type FeedViewer } from '../live/viewers.js';
 import type { PendingStream } from '../stream/pending-stream.js';
-import { ofLive, ofSnapshot, Roll } from './roll.js';
+import { ofLive, ofSnapshot, Roll } from './pending-updates.js';
 
 /** So many jobs at most come twice a second: what a browser can take. */
 const JOBS_PER_TICK = 250;

@@ -1,20 +1,20 @@
 import type { Redis } from 'ioredis';
-import { createReader } from '../../shared/channel/reader.js';
-import { Subscriber } from '../../shared/channel/subscriber.js';
-import { internalPrefix } from '../../shared/dashboard/keys.js';
-import { type ProcessReporting, startProcessReporting } from '../../shared/dashboard/reporting.js';
-import type { QueuePlan } from '../../shared/jobs/queues.js';
-import type { Registry } from '../../shared/jobs/registry.js';
-import type { Config } from '../../shared/process/config.js';
-import type { Logger } from '../../shared/process/log.js';
-import type { Connection } from '../../shared/runtime/connection.js';
-import { CrowdAudience } from '../crowd/audience.js';
-import { createPageReader } from '../jobs/page.js';
-import type { Viewers } from '../stream/viewers.js';
-import { DashboardAudience } from './audience.js';
-import { createFailedReader } from './failed-jobs.js';
-import { DashboardFeed } from './feed.js';
-import { createCountReader } from './index-counts.js';
+import { createReader } from '../shared/channel/reader.js';
+import { Subscriber } from '../shared/channel/subscriber.js';
+import { internalPrefix } from '../shared/dashboard/keys.js';
+import { type ProcessReporting, startProcessReporting } from '../shared/dashboard/reporting.js';
+import type { QueuePlan } from '../shared/jobs/queues.js';
+import type { Registry } from '../shared/jobs/registry.js';
+import type { Config } from '../shared/process/config.js';
+import type { Logger } from '../shared/process/log.js';
+import type { Connection } from '../shared/runtime/connection.js';
+import { createPageReader } from './jobs/page.js';
+import { DashboardAudience } from './live/audience.js';
+import { createFailedReader } from './live/failed-jobs.js';
+import { DashboardFeed } from './live/feed.js';
+import { createCountReader } from './live/index-counts.js';
+import { CrowdAudience } from './overview/viewers.js';
+import type { Viewers } from './stream/viewers.js';
 
 export interface OpenDashboardOptions {
   config: Config;

@@ -5,11 +5,11 @@ import { type AddressInfo, connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import express from 'express';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createHeadway, type Headway as Embedded } from '../../src/api/headway.js';
-import { type Headway, startHeadway } from '../support/headway.js';
-import { temporaryFolder } from '../support/processes.js';
-import { startRedis, type TestRedis } from '../support/redis.js';
-import { until } from '../support/until.js';
+import { createHeadway, type Headway as Embedded } from '../../../src/api/headway.js';
+import { type Headway, startHeadway } from '../../support/headway.js';
+import { temporaryFolder } from '../../support/processes.js';
+import { startRedis, type TestRedis } from '../../support/redis.js';
+import { until } from '../../support/until.js';
 
 const STALL_MS = 1500;
 /** Node's own limit for a request, as the tests set it. */

@@ -1,6 +1,6 @@
 import { errorOf } from '../../shared/lifecycle/events.js';
 import type { JobSnapshot, JobState } from '../../shared/lifecycle/snapshot.js';
-import type { LiveJob } from '../dashboard/live-jobs.js';
+import type { LiveJob } from '../live/live-jobs.js';
 
 /** The data of a `job` event: what is known of a job now. */
 export type JobNow = Record<string, unknown> & { jobId: string; state: JobState | 'gone' };

@@ -2,10 +2,10 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { StartedJob } from '../support/client.js';
-import { type Headway, startHeadway } from '../support/headway.js';
-import { openStream } from '../support/sse.js';
-import { until } from '../support/until.js';
+import type { StartedJob } from '../../support/client.js';
+import { type Headway, startHeadway } from '../../support/headway.js';
+import { openStream } from '../../support/sse.js';
+import { until } from '../../support/until.js';
 
 describe('the HTTP side', () => {
   let headway: Headway;

@@ -1,6 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { type FieldError, HeadwayError } from '../shared/errors.js';
-import { validate } from '../shared/jobs/schema.js';
+import { type FieldError, HeadwayError } from '../../shared/errors.js';
+import { validate } from '../../shared/jobs/schema.js';
 
 /**
  * What a request says, as its schema gives it.

@@ -1,6 +1,6 @@
 import type { RequestHandler } from 'express';
 import { pinoHttp } from 'pino-http';
-import type { Logger } from '../shared/process/log.js';
+import type { Logger } from '../../shared/process/log.js';
 
 /** Logs each request when it is answered, at `debug`; failures of ours at `error`. No token ever gets into a log. */
 export function requestLog(log: Logger): RequestHandler {
