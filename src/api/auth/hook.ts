@@ -4,7 +4,7 @@ import type { Action, Authorize } from '../../shared/auth/authorize.js';
 import { HeadwayError } from '../../shared/errors.js';
 import { jiti } from '../../shared/jobs/registry.js';
 import type { Logger } from '../../shared/process/log.js';
-import { StartError } from '../../shared/process/main.js';
+import { StartError } from '../../shared/start-error.js';
 import type { Principal } from './principal.js';
 
 const PATIENCE_MS = 5000;

@@ -9,8 +9,8 @@ import {
 } from 'jose';
 import { HeadwayError } from '../../shared/errors.js';
 import type { Config } from '../../shared/process/config.js';
-import { StartError } from '../../shared/process/main.js';
 import { decodeText } from '../../shared/process/text-file.js';
+import { StartError } from '../../shared/start-error.js';
 
 /** The algorithms (RFC 7518, RFC 8037) that are taken: one with a shared secret, the others with a public key. */
 const SECRET_ALGORITHM = 'HS256';

@@ -3,7 +3,7 @@ import { decodeJwt, errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import { HeadwayError } from '../../shared/errors.js';
 import type { Config } from '../../shared/process/config.js';
 import { keptSecret } from '../../shared/process/kept-secret.js';
-import { StartError } from '../../shared/process/main.js';
+import { StartError } from '../../shared/start-error.js';
 import { type Claim, userClaims } from './claims.js';
 import type { UserKeys } from './keys.js';
 

@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import type { Action } from '../../shared/auth/authorize.js';
 import { isPattern, matches } from '../../shared/channel/pattern.js';
-import { StartError } from '../../shared/process/main.js';
 import { decodeText } from '../../shared/process/text-file.js';
+import { StartError } from '../../shared/start-error.js';
 import type { Principal } from '../auth/principal.js';
 
 const who = z.enum(['anyone', 'signed-in', 'admin']);

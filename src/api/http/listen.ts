@@ -1,5 +1,5 @@
 import type { Server } from 'node:http';
-import { StartError } from '../../shared/process/main.js';
+import { StartError } from '../../shared/start-error.js';
 
 /**
  * Starts listening.

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { WEBHOOK_EVENTS } from '../../shared/webhooks/store.js';
+import { WEBHOOK_EVENTS } from '../../shared/jobs/webhook-option.js';
 import { jobSchema } from './answers.js';
 import { named } from './components.js';
 import { completedJob } from './examples.js';

@@ -2,13 +2,18 @@ import type { Cluster, Redis } from 'ioredis';
 import { parseForeign } from '../jobs/foreign-json.js';
 import { addressOf, jobIdOf, queueKey } from '../jobs/queues.js';
 import { boundMessage } from '../jobs/thrown.js';
-import type { EndHint } from '../lifecycle/snapshot.js';
 import { isOurs } from './foreign-progress.js';
 
 /** An entry of BullMQ's event stream. */
 export type BullEntry = [id: string, fields: string[]];
 
 const LAST = 1000;
+
+/** A message of BullMQ's that says how a job ended, for jobs that are removed at their end. */
+export type EndHint =
+  | { event: 'completed'; result: unknown }
+  | { event: 'failed'; reason: string }
+  | { event: 'removed' };
 
 /** What a batch of events says of one job. */
 export interface JobNews {

@@ -1,8 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { Queue } from 'bullmq';
-import type { Redis } from 'ioredis';
-import { serverTimedBackend } from '../runtime/bullmq-backend.js';
-import { repeatStrategy } from '../schedules/repeat.js';
+import type { Queue } from 'bullmq';
 import type { JobDefinition } from './definition.js';
 import { type Registry, RegistryError } from './registry.js';
 
@@ -123,18 +120,3 @@ export function planQueues(registry: Registry, shared: string): QueuePlan {
 
 /** BullMQ's side of the queues, by name; each is opened once, when it is first asked for. */
 export type OpenQueue = (name: string) => Queue;
-
-export function createQueues(connection: Redis, prefix: string, onError: (error: Error) => void): OpenQueue {
-  const open = new Map<string, Queue>();
-  return (name) => {
-    let queue = open.get(name);
-    if (!queue) {
-      queue = new Queue(name, { connection, prefix, settings: { repeatStrategy } }, serverTimedBackend);
-      queue.on('error', onError);
-      open.set(name, queue);
-      // One that could not be opened, because Redis was away just then, would stay so for ever.
-      queue.waitUntilReady().catch(() => open.delete(name));
-    }
-    return queue;
-  };
-}

@@ -3,6 +3,7 @@ import { dirname, extname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { createJiti } from 'jiti';
 import { z } from 'zod';
+import { StartError } from '../start-error.js';
 import type { JobDefinition } from './definition.js';
 import { KEEP_MS, MAX_TIMER_MS } from './settings.js';
 
@@ -10,7 +11,9 @@ import { KEEP_MS, MAX_TIMER_MS } from './settings.js';
 export type Registry = ReadonlyMap<string, JobDefinition>;
 
 /** A job file cannot be used; the message names the file and says why, in one line. */
-export class RegistryError extends Error {}
+export class RegistryError extends StartError {
+  override name = 'RegistryError';
+}
 
 const standardSchema = z.custom<JobDefinition['input']>(
   (value) => typeof (value as JobDefinition['input'] | undefined)?.['~standard']?.validate === 'function',

@@ -1,6 +1,9 @@
 import { z } from 'zod';
-import { WEBHOOK_EVENTS } from '../webhooks/store.js';
 import { isWebhookSecret, SECRET_FORM } from './webhook-secret.js';
+
+/** How a job ends, in the words of its events. */
+export const WEBHOOK_EVENTS = ['completed', 'failed', 'cancelled'] as const;
+export type WebhookEvent = (typeof WEBHOOK_EVENTS)[number];
 
 const MAX_URL = 2048;
 

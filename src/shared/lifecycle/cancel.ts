@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { Job, UnrecoverableError } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
+import { makeNextRun } from '../bullmq/next-run.js';
 import { addressOf, type OpenQueue, queueKey } from '../jobs/queues.js';
-import { makeNextRun } from '../schedules/chain.js';
+import { controlChannel } from '../redis/broadcast.js';
 import type { Lifecycle } from './reconcile.js';
 import { CANCELLED_REASON, type JobSnapshot, type JobState } from './snapshot.js';
 
@@ -34,12 +35,6 @@ interface Place {
   /** From 0; jobs that come or go meanwhile move it. */
   place: number;
 }
-
-/**
- * The Pub/Sub channel on which processes are told what to look at. A message is a verb and what it is about: `cancel`
- * and a job's id, for the workers; `queue` and the name of one that was paused or resumed, for the API.
- */
-export const controlChannel = (prefix: string): string => `${prefix}:control`;
 
 const EXPIRED_REASON = 'not started in time';
 /** A list is searched so many entries at a time, each part with some of the part before: jobs go meanwhile. */

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Cluster, Redis } from 'ioredis';
+import type { EndHint } from '../bullmq/bull-events.js';
 import { lastNews } from '../bullmq/bull-events.js';
 import { isOurs } from '../bullmq/foreign-progress.js';
 import { createPlainReports, type PlainProgress } from '../bullmq/foreign-reports.js';
@@ -11,7 +12,7 @@ import { serverNow } from '../redis/server-clock.js';
 import { isRun, ServerReplacedError, serverRun } from '../redis/server-run.js';
 import { ended, type Transition } from './events.js';
 import { createToldReader, RANK, type Told } from './published.js';
-import { type EndHint, isFinished, type JobSnapshot, type SnapshotReader } from './snapshot.js';
+import { isFinished, type JobSnapshot, type SnapshotReader } from './snapshot.js';
 import { transitions } from './transitions.js';
 
 const lua = readFileSync(new URL('./scripts/cancel-told.lua', import.meta.url), 'utf8');

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Cluster, Redis } from 'ioredis';
+import type { EndHint } from '../bullmq/bull-events.js';
 import type { WorkerCensus } from '../bullmq/worker-census.js';
 import { parseForeign } from '../jobs/foreign-json.js';
 import { addressOf, type JobAddress, queueKey } from '../jobs/queues.js';
@@ -75,12 +76,6 @@ export interface JobSnapshot {
 
 /** @param hint how a job ended that may be missing by now */
 export type SnapshotReader = (jobId: string, hint?: EndHint) => Promise<JobSnapshot | undefined>;
-
-/** A message of BullMQ's that says how a job ended, for jobs that are removed at their end. */
-export type EndHint =
-  | { event: 'completed'; result: unknown }
-  | { event: 'failed'; reason: string }
-  | { event: 'removed' };
 
 /** The script that reads a job. */
 export const snapshotLua = readFileSync(new URL('./scripts/job.lua', import.meta.url), 'utf8');

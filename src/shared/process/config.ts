@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { isWebhookSecret, SECRET_FORM } from '../jobs/webhook-secret.js';
+import { StartError } from '../start-error.js';
 import { hostPatterns } from '../webhooks/target.js';
 import { normalPublicUrl, publicUrlMistake } from './public-url.js';
 
@@ -269,10 +270,10 @@ export const configSchema = z.object({
 export type Config = z.output<typeof configSchema>;
 
 /** Thrown by {@link readConfig}; `problems` has one line per mistake. */
-export class ConfigError extends Error {
+export class ConfigError extends StartError {
+  override name = 'ConfigError';
   constructor(readonly problems: string[]) {
     super(problems.join('\n'));
-    this.name = 'ConfigError';
   }
 }
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { StartError } from './main.js';
+import { StartError } from '../start-error.js';
 
 /**
  * A secret that is made once and kept in the data folder.

@@ -1,14 +1,9 @@
-import { RegistryError } from '../jobs/registry.js';
-import { UnusableRedisError } from '../redis/connect.js';
-import { ConfigError } from './config.js';
+import { StartError } from '../start-error.js';
 import type { Logger } from './log.js';
 import { onParentGone } from './parent.js';
 
 /** Exit code of a process that would fail the same way again: whoever supervises it should not start it again (EX_CONFIG). */
 export const EXIT_CONFIG = 78;
-
-/** A mistake of the operator's, told in one line without a stack. */
-export class StartError extends Error {}
 
 /** What happens when the program that started this process has ended. Until `onShutdown`, there is nothing to close. */
 let onLost = (_reason: string): void => process.exit(1);
@@ -25,12 +20,7 @@ export async function runMain(main: () => Promise<void>): Promise<void> {
   try {
     await main();
   } catch (error) {
-    const explained =
-      error instanceof ConfigError ||
-      error instanceof UnusableRedisError ||
-      error instanceof RegistryError ||
-      error instanceof StartError;
-    if (!explained) {
+    if (!(error instanceof StartError)) {
       console.error(error);
       process.exit(1);
     }

@@ -1,7 +1,12 @@
 import type { Redis } from 'ioredis';
-import { controlChannel } from '../lifecycle/cancel.js';
 import type { Logger } from '../process/log.js';
 import { listenTo } from './listen.js';
+
+/**
+ * The Pub/Sub channel on which processes are told what to look at. A message is a verb and what it is about: `cancel`
+ * and a job's id, for the workers; `queue` and the name of one that was paused or resumed, for the API.
+ */
+export const controlChannel = (prefix: string): string => `${prefix}:control`;
 
 export interface ControlOptions {
   /** A connection for Pub/Sub; others may use it too. */

@@ -1,4 +1,5 @@
 import { Redis, type RedisOptions } from 'ioredis';
+import { StartError } from '../start-error.js';
 import { watchLiveness } from './liveness.js';
 import { followMaster } from './read-only.js';
 import { noteServerRun } from './server-run.js';
@@ -90,7 +91,9 @@ export interface RedisServer {
 }
 
 /** The server cannot be used; the message says why in one line. */
-export class UnusableRedisError extends Error {}
+export class UnusableRedisError extends StartError {
+  override name = 'UnusableRedisError';
+}
 
 /**
  * Waits until the server answers and looks at whether it can be used.

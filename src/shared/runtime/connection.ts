@@ -6,7 +6,6 @@ import { createOutcomeCounter, type OutcomeCounter } from '../dashboard/counter.
 import type { HeldFiles } from '../files/store.js';
 import { createHeldFiles } from '../job-index/held-files.js';
 import { createTracker } from '../job-index/tracker.js';
-import { createQueues } from '../jobs/queues.js';
 import type { Registry } from '../jobs/registry.js';
 import { createKeepTimes, type KeepTimes } from '../jobs/retention-times.js';
 import { createJobFaults, type JobFaults } from '../lifecycle/job-faults.js';
@@ -26,6 +25,7 @@ import { keepServerClock } from '../redis/server-clock.js';
 import { agreeOnRun } from '../redis/server-run.js';
 import { createWebhookQueue } from '../webhooks/delivery.js';
 import { createWebhookStore, type WebhookStore } from '../webhooks/store.js';
+import { createQueues } from './queues.js';
 
 /** What every process of Headway has: a connection, the channels and the lifecycle of jobs. */
 export interface Connection {

@@ -1,4 +1,4 @@
-import type { Job, Queue, RepeatOptions } from 'bullmq';
+import type { Queue } from 'bullmq';
 import { jobIdOf } from '../jobs/queues.js';
 import { runId } from '../jobs/scheduled-run.js';
 import { jobSettings } from '../jobs/settings.js';
@@ -61,13 +61,3 @@ export function isEnded(schedule: Schedule, runs: Runs, chain: Chain | undefined
 /** Whether BullMQ was told this version, and another run will come of it. */
 export const isAlive = (chain: Chain | undefined, { version }: Schedule): boolean =>
   chain?.version === version && chain.run !== undefined && !isFinished(chain.run);
-
-/** Has a scheduler make the run that follows this one, if it has not been made: what a worker does that takes it. */
-export async function makeNextRun(queue: Queue, run: Job): Promise<void> {
-  const scheduler = await queue.jobScheduler;
-  const { repeat } = run.opts as { repeat: RepeatOptions };
-  await scheduler.upsertJobScheduler(run.repeatJobKey!, repeat, run.name, run.data, run.opts, {
-    override: false,
-    producerId: run.id!,
-  });
-}

@@ -3,11 +3,12 @@ import type { JobsOptions } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
 import type { OpenQueue } from '../jobs/queues.js';
 import type { JobSettings } from '../jobs/settings.js';
+import type { WebhookEvent } from '../jobs/webhook-option.js';
 import type { Transition } from '../lifecycle/events.js';
 import type { JobSnapshot } from '../lifecycle/snapshot.js';
 import { channelProgress, jobLinks, jobView, readProgress } from '../lifecycle/view.js';
 import { type EndedJobView, webhookBody } from './payload.js';
-import type { Webhook, WebhookEvent, WebhookStore } from './store.js';
+import type { Webhook, WebhookStore } from './store.js';
 
 /** The kind of job that calls webhooks, and its queue. */
 export const WEBHOOK_JOB = 'webhook';

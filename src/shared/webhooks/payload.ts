@@ -1,4 +1,4 @@
-import type { WebhookEvent } from './store.js';
+import type { WebhookEvent } from '../jobs/webhook-option.js';
 
 /** Largest body of a webhook, in bytes. */
 export const MAX_BODY_BYTES = 256 * 1024;

@@ -1,10 +1,7 @@
 import type { Cluster, Redis } from 'ioredis';
 import { jobChannel } from '../channel/keys.js';
 import { parseForeign } from '../jobs/foreign-json.js';
-
-/** How a job ends, in the words of its events. */
-export const WEBHOOK_EVENTS = ['completed', 'failed', 'cancelled'] as const;
-export type WebhookEvent = (typeof WEBHOOK_EVENTS)[number];
+import type { WebhookEvent } from '../jobs/webhook-option.js';
 
 /** Whom to call at the end of a job. */
 export interface Webhook {

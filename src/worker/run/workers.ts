@@ -5,9 +5,9 @@ import { WORKER_NAME } from '../../shared/bullmq/worker-census.js';
 import type { QueuePlan } from '../../shared/jobs/queues.js';
 import type { Registry } from '../../shared/jobs/registry.js';
 import type { Config } from '../../shared/process/config.js';
-import { StartError } from '../../shared/process/main.js';
 import { serverTimedBackend } from '../../shared/runtime/bullmq-backend.js';
 import { repeatStrategy } from '../../shared/schedules/repeat.js';
+import { StartError } from '../../shared/start-error.js';
 import { SteadyWorker } from './steady-worker.js';
 
 /**

@@ -4,12 +4,13 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { jobChannel } from '../../../src/shared/channel/keys.js';
 import { createPublisher, type Publisher } from '../../../src/shared/channel/publisher.js';
 import { createReader } from '../../../src/shared/channel/reader.js';
-import { createQueues } from '../../../src/shared/jobs/queues.js';
 import { createKeepTimes } from '../../../src/shared/jobs/retention-times.js';
+import { WEBHOOK_EVENTS } from '../../../src/shared/jobs/webhook-option.js';
 import { createLifecycle } from '../../../src/shared/lifecycle/reconcile.js';
 import { createSnapshotReader } from '../../../src/shared/lifecycle/snapshot.js';
+import { createQueues } from '../../../src/shared/runtime/queues.js';
 import { createWebhookQueue } from '../../../src/shared/webhooks/delivery.js';
-import { createWebhookStore, WEBHOOK_EVENTS } from '../../../src/shared/webhooks/store.js';
+import { createWebhookStore } from '../../../src/shared/webhooks/store.js';
 import { startRedis, type TestRedis } from '../../support/redis.js';
 
 const prefix = 'test';

@@ -1,0 +1,21 @@
+import { Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
+import type { OpenQueue } from '../jobs/queues.js';
+import { repeatStrategy } from '../schedules/repeat.js';
+import { serverTimedBackend } from './bullmq-backend.js';
+
+/** Opens BullMQ's side of queues. */
+export function createQueues(connection: Redis, prefix: string, onError: (error: Error) => void): OpenQueue {
+  const open = new Map<string, Queue>();
+  return (name) => {
+    let queue = open.get(name);
+    if (!queue) {
+      queue = new Queue(name, { connection, prefix, settings: { repeatStrategy } }, serverTimedBackend);
+      queue.on('error', onError);
+      open.set(name, queue);
+      // One that could not be opened, because Redis was away just then, would stay so for ever.
+      queue.waitUntilReady().catch(() => open.delete(name));
+    }
+    return queue;
+  };
+}
