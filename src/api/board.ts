@@ -24,7 +24,7 @@ export interface BoardOptions {
 
 /** What the page of the board is made of, and what Express adds: the locals of its response. */
 interface BoardParams {
-  _locals: object;
+  _locals: { boardPath: string };
 }
 
 /** Bull Board: all queues, for an admin. */
@@ -39,7 +39,7 @@ export function boardRoutes({ openQueue, plan, access }: BoardOptions): Router {
   board.disable('x-powered-by');
   const render = board.render.bind(board);
   board.render = (name: string, params: BoardParams, done: (error: Error | null, html?: string) => void) =>
-    render(name, { ...params, ...params._locals }, (error: Error | null, html?: string) =>
+    render(name, { ...params, basePath: params._locals.boardPath }, (error: Error | null, html?: string) =>
       done(error, html?.replace(FOREIGN_STYLESHEET, '')),
     );
 
@@ -66,7 +66,7 @@ export async function requireBoardAdmin(access: Access, req: Request, res: Respo
 
 /** The board has one base for all requests, where each may come by a path of its own. */
 function atBasePath(req: Request, res: Response, next: () => void): void {
-  res.locals.basePath = `${basePath(req)}${BOARD_PATH}/`;
+  res.locals.boardPath = `${basePath(req)}${BOARD_PATH}/`;
   next();
 }
 
