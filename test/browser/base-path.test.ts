@@ -86,11 +86,16 @@ describe('the pages of a service that a proxy shows below a path', () => {
     expect(states).toEqual(['completed', 'completed', 'completed', `${BASE}/v1/jobs/`]);
   });
 
-  it('lead from one to the other: reference, dashboard, signing in, a job, the board, and back', async () => {
+  it('lead from one to the other: the reference and a call from it, dashboard, signing in, a job, the board, and back', async () => {
     const failing = await headway.client.start('steps', { count: 3, intervalMs: 1, failAt: 2 });
+    await page.goto(`${proxy.url}${BASE}/`);
     await page.getByRole('link', { name: 'Reference' }).click();
     await page.waitForURL(`${proxy.url}${BASE}/docs`);
-    await page.getByText('Start a job', { exact: false }).first().waitFor();
+    await page.goto(`${proxy.url}${BASE}/docs#?route=get-/v1/definitions`);
+    await page.reload();
+    const tried = page.waitForResponse((response) => response.url().endsWith('/v1/definitions'));
+    await page.getByRole('button', { name: 'Execute' }).click();
+    expect((await tried).url()).toBe(`${proxy.url}${BASE}/v1/definitions`);
     await page.getByRole('link', { name: 'Dashboard' }).first().click();
     await page.getByRole('link', { name: 'Sign in as admin' }).click();
     await page.waitForURL(`${proxy.url}${BASE}/dashboard`);

@@ -21,7 +21,7 @@ export interface BoardOptions {
 
 /** What the page of the board is made of, and what Express adds: the locals of its response. */
 interface BoardParams {
-  _locals: object;
+  _locals: { boardPath: string };
 }
 
 /** Bull Board: all queues, for an admin. It is loaded when the first admin asks for it: it is a tenth of the start. */
@@ -56,7 +56,7 @@ async function openBoard({ openQueue, plan }: BoardOptions): Promise<Express> {
   board.disable('x-powered-by');
   const render = board.render.bind(board);
   board.render = (name: string, params: BoardParams, done: (error: Error | null, html?: string) => void) =>
-    render(name, { ...params, ...params._locals }, (error: Error | null, html?: string) =>
+    render(name, { ...params, basePath: params._locals.boardPath }, (error: Error | null, html?: string) =>
       done(error, html?.replace(FOREIGN_STYLESHEET, '')),
     );
   return board;
@@ -75,7 +75,7 @@ export async function requireBoardAdmin(access: Access, req: Request, res: Respo
 
 /** The board has one base for all requests, where each may come by a path of its own. */
 function atBasePath(req: Request, res: Response, next: () => void): void {
-  res.locals.basePath = `${basePath(req)}${BOARD_PATH}/`;
+  res.locals.boardPath = `${basePath(req)}${BOARD_PATH}/`;
   next();
 }
 
