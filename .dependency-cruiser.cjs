@@ -1,6 +1,91 @@
+/**
+ * What each room imports of the rooms beside it. `(top)` is the files beside the rooms. No two rooms import each other.
+ */
+const ROOMS = {
+  'src/shared': {
+    '(top)': [],
+    auth: ['process'],
+    bullmq: ['channel', 'dashboard', 'jobs', 'redis'],
+    channel: ['jobs', 'process', 'redis'],
+    dashboard: ['channel', 'job-index', 'lifecycle', 'process', 'redis'],
+    files: ['process', 'redis'],
+    'job-index': ['channel', 'files', 'jobs', 'lifecycle', 'process', 'redis'],
+    jobs: ['auth', 'files', 'redis'],
+    lifecycle: ['bullmq', 'channel', 'jobs', 'process', 'redis'],
+    process: ['jobs', 'webhooks'],
+    redis: ['process'],
+    runtime: [
+      'bullmq',
+      'channel',
+      'dashboard',
+      'files',
+      'job-index',
+      'jobs',
+      'lifecycle',
+      'process',
+      'redis',
+      'schedules',
+      'webhooks',
+    ],
+    schedules: ['files', 'jobs', 'lifecycle', 'process', 'redis'],
+    webhooks: ['channel', 'jobs', 'lifecycle'],
+  },
+  'src/worker': {
+    '(top)': ['run', 'webhooks'],
+    jobs: ['run'],
+    reporting: [],
+    run: ['reporting', 'webhooks'],
+    webhooks: [],
+  },
+  'src/api': {
+    '(top)': ['auth', 'channels', 'http', 'jobs', 'live', 'overview', 'routes', 'stream'],
+    auth: ['http'],
+    channels: ['auth', 'http', 'jobs'],
+    http: [],
+    jobs: ['auth', 'http'],
+    live: ['auth', 'http', 'jobs', 'stream'],
+    openapi: ['auth', 'channels', 'jobs', 'live', 'overview', 'schedules', 'stream'],
+    overview: ['auth', 'jobs', 'live', 'stream'],
+    routes: ['auth', 'channels', 'http', 'jobs', 'live', 'openapi', 'overview', 'schedules', 'stream'],
+    schedules: ['http', 'jobs'],
+    stream: ['auth', 'http', 'jobs'],
+  },
+};
+
+/** One rule for each room. Shared code may import the files beside its rooms: errors, which need nothing. */
+function roomRules() {
+  return Object.entries(ROOMS).flatMap(([base, rooms]) =>
+    Object.entries(rooms).map(([room, imports]) => {
+      const twoWay = imports.find((other) => rooms[other]?.includes(room));
+      if (twoWay) throw new Error(`${base}: ${room} and ${twoWay} import each other`);
+      const inRoom = (name) => (name === '(top)' ? `^${base}/[^/]+$` : `^${base}/${name}/`);
+      const allowed = [room, ...imports, ...(base === 'src/shared' ? ['(top)'] : [])];
+      return {
+        name: `${base.replace('src/', '')}-${room.replace(/[()]/g, '')}`,
+        severity: 'error',
+        from: { path: inRoom(room) },
+        to: { path: `^${base}/`, pathNot: allowed.map(inRoom) },
+      };
+    }),
+  );
+}
+
 /** The direction of dependencies, as design and ARCHITECTURE.md give it. */
 module.exports = {
   forbidden: [
+    ...roomRules(),
+    {
+      name: 'every-room-has-a-rule',
+      severity: 'error',
+      from: {
+        path: Object.keys(ROOMS).map((base) => `^${base}/`),
+        pathNot: Object.entries(ROOMS).flatMap(([base, rooms]) => [
+          `^${base}/[^/]+$`,
+          ...Object.keys(rooms).map((room) => `^${base}/${room}/`),
+        ]),
+      },
+      to: {},
+    },
     {
       name: 'shared-imports-nothing-of-ours',
       severity: 'error',
