@@ -1,7 +1,9 @@
 // tsc leaves the Lua scripts behind: copy them beside the compiled code that loads them.
-import { cpSync } from 'node:fs';
+import { cpSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 
-cpSync('src/shared', 'dist/shared', {
-  recursive: true,
-  filter: (source) => !source.endsWith('.ts'),
-});
+for (const room of ['shared', 'api', 'worker']) {
+  for (const file of readdirSync(join('src', room), { recursive: true })) {
+    if (file.endsWith('.lua')) cpSync(join('src', room, file), join('dist', room, file));
+  }
+}

@@ -3,6 +3,7 @@ import { registryOf } from '../shared/jobs/registry.js';
 import { createLogger } from '../shared/process/log.js';
 import { basePathOf } from '../shared/process/public-url.js';
 import { type LibraryOptions, librarySettings } from '../shared/process/settings.js';
+import { builtInJobsDir } from './built-in-jobs.js';
 import { embed, type Handler } from './http/embed.js';
 import { openService } from './service.js';
 
@@ -33,7 +34,7 @@ export interface Headway {
  */
 export async function createHeadway(options: HeadwayOptions): Promise<Headway> {
   const config = librarySettings(options);
-  const registry = await registryOf(options.jobs);
+  const registry = await registryOf(options.jobs, builtInJobsDir);
   const log = createLogger(config, 'headway');
   const service = await openService({ config, registry, authorize: options.authorize, embedded: true, log });
   return {

@@ -1,9 +1,10 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { builtInJobsDir, loadRegistry } from '../shared/jobs/registry.js';
+import { loadRegistry } from '../shared/jobs/registry.js';
 import { readConfig } from '../shared/process/config.js';
 import { createLogger } from '../shared/process/log.js';
 import { announce, onShutdown, runMain } from '../shared/process/main.js';
+import { builtInJobsDir } from './built-in-jobs.js';
 import { answerClientErrors } from './http/client-error.js';
 import { listen } from './http/listen.js';
 import { openService } from './service.js';

@@ -1,6 +1,7 @@
 import { registryOf } from '../shared/jobs/registry.js';
 import { createLogger } from '../shared/process/log.js';
 import { type LibraryOptions, librarySettings } from '../shared/process/settings.js';
+import { builtInJobsDir } from './built-in-jobs.js';
 import { openWorker } from './service.js';
 
 export { ChildFailedError, PermanentError } from '../shared/errors.js';
@@ -18,7 +19,7 @@ export interface HeadwayWorker {
  */
 export async function createWorker(options: LibraryOptions): Promise<HeadwayWorker> {
   const config = librarySettings(options);
-  const registry = await registryOf(options.jobs);
+  const registry = await registryOf(options.jobs, builtInJobsDir);
   const worker = await openWorker({ config, registry, log: createLogger(config, 'headway-worker') });
   await worker.ready;
   return { close: worker.close };

@@ -1,7 +1,8 @@
-import { builtInJobsDir, loadRegistry } from '../shared/jobs/registry.js';
+import { loadRegistry } from '../shared/jobs/registry.js';
 import { readConfig } from '../shared/process/config.js';
 import { createLogger } from '../shared/process/log.js';
 import { announce, onShutdown, runMain } from '../shared/process/main.js';
+import { builtInJobsDir } from './built-in-jobs.js';
 import { endAfterCrash } from './crash.js';
 import { keepMicrotaskOwners } from './run/uncaught.js';
 import { openWorker } from './service.js';

@@ -1,13 +1,14 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, normalize } from 'node:path';
 import { expect, it } from 'vitest';
 
-const SHARED = 'src/shared';
+const SOURCE = 'src';
+const files = readdirSync(SOURCE, { recursive: true }) as string[];
 
 it('each script of Redis states its cost in its header, and asks for nothing whose size nobody knows', () => {
-  const scripts = (readdirSync(SHARED, { recursive: true }) as string[])
+  const scripts = files
     .filter((file) => file.endsWith('.lua') && !file.endsWith('record.lua'))
-    .map((file) => ({ file, text: readFileSync(join(SHARED, file), 'utf8') }));
+    .map((file) => ({ file, text: readFileSync(join(SOURCE, file), 'utf8') }));
   expect(scripts.length).toBeGreaterThan(10);
   for (const { file, text } of scripts) {
     const [header = '', body = ''] = text.split('\n]]\n');
@@ -20,4 +21,18 @@ it('each script of Redis states its cost in its header, and asks for nothing who
       expect(call, file).toMatch(/'(COUNT|LIMIT)'/);
     }
   }
+});
+
+it('each script of Redis is read by the room that it lies in', () => {
+  const reads = files
+    .filter((file) => file.endsWith('.ts'))
+    .flatMap((file) => {
+      const text = readFileSync(join(SOURCE, file), 'utf8');
+      return Array.from(text.matchAll(/new URL\([`'](\S+\.lua)[`'], import\.meta\.url\)/g), ([, path]) => ({
+        file,
+        script: normalize(join(dirname(file), path!)),
+      }));
+    });
+  expect(reads.length).toBeGreaterThan(10);
+  for (const { file, script } of reads) expect(dirname(script), file).toBe(join(dirname(file), 'scripts'));
 });

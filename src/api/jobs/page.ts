@@ -1,6 +1,6 @@
+import { readFileSync } from 'node:fs';
 import type { Cluster, Redis } from 'ioredis';
 import { indexKeys, type JobFilter, setsFor } from '../../shared/job-index/keys.js';
-import { indexLua } from '../../shared/job-index/lua.js';
 
 /** A place between two jobs of the index: just after (older than) this one. */
 export interface Position {
@@ -25,6 +25,8 @@ export interface IndexPage {
 /** Reads pages of the index, newest job first. */
 export type PageReader = (request: PageRequest) => Promise<IndexPage>;
 
+const lua = readFileSync(new URL('./scripts/page.lua', import.meta.url), 'utf8');
+
 /** Steps of one page at most: Redis does nothing else meanwhile. These are a few milliseconds. */
 const STEPS = 5000;
 
@@ -35,7 +37,7 @@ export function createPageReader(
   steps: number = STEPS,
 ): PageReader {
   const keys = indexKeys(queuePrefix);
-  if (!('indexPage' in redis)) redis.defineCommand('indexPage', { numberOfKeys: 1, lua: indexLua.page() });
+  if (!('indexPage' in redis)) redis.defineCommand('indexPage', { numberOfKeys: 1, lua });
   const scripts = redis as unknown as {
     indexPage(...args: Array<string | number>): Promise<string[]>;
   };

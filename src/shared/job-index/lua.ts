@@ -9,6 +9,5 @@ export const indexLua = {
   track: () =>
     `${read('record')}\n${read('files')}\nlocal function readJob(KEYS, ARGV)\n${snapshotLua}\nend\n${read('track')}`,
   hold: () => `${read('files')}\n${read('hold')}`,
-  page: () => read('page'),
   forget: () => `${read('record')}\n${read('files')}\n${read('forget')}`,
 };

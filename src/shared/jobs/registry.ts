@@ -1,5 +1,5 @@
 import { readdir } from 'node:fs/promises';
-import { dirname, extname, join, resolve } from 'node:path';
+import { extname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { createJiti } from 'jiti';
 import { z } from 'zod';
@@ -58,7 +58,7 @@ const definitionSchema = z.strictObject({
 });
 
 /** What a job file may import of ours, wherever the file lies. */
-const ours = fileURLToPath(new URL(`./job${extname(import.meta.url)}`, import.meta.url));
+const ours = fileURLToPath(new URL(`./definition${extname(import.meta.url)}`, import.meta.url));
 
 /** Loads files of the operator's, TypeScript or JavaScript. */
 export const jiti = createJiti(import.meta.url, {
@@ -66,8 +66,8 @@ export const jiti = createJiti(import.meta.url, {
   fsCache: false,
 });
 
-/** The folder of the built-in jobs, beside this one in the source as in the build. */
-export const builtInJobsDir = fileURLToPath(new URL('../../worker/jobs', import.meta.url));
+/** The folder that Headway's own code is in. */
+const ownFolder = fileURLToPath(new URL('../../', import.meta.url));
 
 /**
  * Reads every job file directly in the folders: `.js`, `.mjs`, `.ts` and `.mts` files, each of which
@@ -118,7 +118,7 @@ export function definitionFile(definition: JobDefinition): string {
 export async function loadDefinition(file: string): Promise<JobDefinition> {
   let exported: unknown;
   try {
-    const native = dirname(file) === builtInJobsDir && file.endsWith('.js');
+    const native = file.startsWith(ownFolder) && file.endsWith('.js');
     const module = native ? await import(pathToFileURL(file).href) : await jiti.import(file);
     exported = (module as { default?: unknown }).default;
   } catch (error) {
@@ -141,12 +141,16 @@ function checked(value: unknown, what: string): JobDefinition {
 /**
  * The registry of a program that brings its definitions itself, with what Headway needs of its own.
  * @param jobs definitions, or folders of job files
+ * @param builtInDir the folder of the built-in jobs, of which those that Headway itself needs are taken
  * @throws RegistryError for a definition that is none, or a name that is there twice
  */
-export async function registryOf(jobs: ReadonlyArray<JobDefinition | string>): Promise<Registry> {
+export async function registryOf(
+  jobs: ReadonlyArray<JobDefinition | string>,
+  builtInDir: string,
+): Promise<Registry> {
   const folders = jobs.filter((job) => typeof job === 'string');
   const registry = new Map(await loadRegistry(folders));
-  const builtIn = await loadRegistry([builtInJobsDir]);
+  const builtIn = await loadRegistry([builtInDir]);
   for (const [name, definition] of builtIn) if (definition.internal) registry.set(name, definition);
   for (const [index, job] of jobs.entries()) {
     if (typeof job === 'string') continue;

@@ -36,7 +36,7 @@ interface OutletScripts {
   logJob(...args: Array<string | number>): Promise<number | null>;
 }
 
-const lua = readFileSync(new URL('../../shared/lifecycle/scripts/log.lua', import.meta.url), 'utf8');
+const lua = readFileSync(new URL('./scripts/log.lua', import.meta.url), 'utf8');
 
 /**
  * Has a connection know what outlets call. Once, before the first of them: a pipeline that ioredis has open at that moment

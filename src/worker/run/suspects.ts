@@ -13,7 +13,7 @@ const SUSPICIOUS = 2;
 /** A job waits this long for its turn at most: one that goes before it may take hours, and be innocent too. */
 const MAX_WAIT_MS = 10 * 60_000;
 
-const lua = readFileSync(new URL('../../shared/lifecycle/scripts/note-losses.lua', import.meta.url), 'utf8');
+const lua = readFileSync(new URL('./scripts/note-losses.lua', import.meta.url), 'utf8');
 
 export interface SuspectsOptions {
   redis: Redis;

@@ -10,7 +10,8 @@ import { asyncApiDocument } from '../../../src/api/openapi/asyncapi.js';
 import { openApiDocument, schemasOf } from '../../../src/api/openapi/document.js';
 import { errorCodes } from '../../../src/shared/errors.js';
 import { defineJob } from '../../../src/shared/jobs/definition.js';
-import { builtInJobsDir, loadRegistry, type Registry } from '../../../src/shared/jobs/registry.js';
+import { loadRegistry, type Registry } from '../../../src/shared/jobs/registry.js';
+import { builtInJobsDir } from '../../../src/worker/built-in-jobs.js';
 import { Contract } from '../../support/contract.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: tests know what they expect

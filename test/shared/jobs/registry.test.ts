@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { builtInJobsDir, loadRegistry, RegistryError } from '../../../src/shared/jobs/registry.js';
+import { loadRegistry, RegistryError } from '../../../src/shared/jobs/registry.js';
+import { builtInJobsDir } from '../../../src/worker/built-in-jobs.js';
 import { testJobs } from '../../support/jobs.js';
 import { startWorker } from '../../support/processes.js';
 
