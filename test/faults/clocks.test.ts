@@ -9,6 +9,7 @@ import { openStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
 const FIVE_MIN = 300_000;
+const HOUR = 3_600_000;
 const clock = new URL('../support/skewed-clock.mjs', import.meta.url).href;
 /** How late something may be on a busy machine, far less than a clock is wrong. */
 const LATE_MS = 4000;
@@ -27,6 +28,7 @@ describe('processes whose clocks are wrong', () => {
       REDIS_URL: redis.url,
       DATA_DIR: temporaryFolder(),
       TOKEN_SECRET: 'a secret for tests that is long enough',
+      CLOCK_JUMP_MS: String(-HOUR),
       NODE_OPTIONS: `--import=${clock}`,
       LOCK_DURATION_MS: '1500',
       STALLED_INTERVAL_MS: '500',
@@ -58,7 +60,7 @@ describe('processes whose clocks are wrong', () => {
   ])('%o ms ahead: delays, times to live and schedules keep to the clock of Redis', async (ahead) => {
     const [{ url }] = await start(ahead);
     const client = clientOf(url);
-    const schedules = schedulesOf({ env } as Headway, await userToken({ env } as Headway, 'ann'), url);
+    const schedules = schedulesOf({ env } as Headway, await userToken({ env } as Headway, 'ann', '2m'), url);
     const data = { count: 1, intervalMs: 1 };
     const at = Date.now();
     const [delayed, inTime, expiring, schedule] = await Promise.all([

@@ -1,10 +1,10 @@
 /**
- * Loaded into a process with `node --import`: its clock is wrong by CLOCK_AHEAD_MS. SIGUSR2 sets it back by an hour. Only
- * `Date` is; the monotonic clock and timers stay as they are.
+ * Loaded into a process with `node --import`: its clock is wrong by CLOCK_AHEAD_MS. SIGUSR2 moves it by CLOCK_JUMP_MS.
+ * Only `Date` is wrong; the monotonic clock and timers stay as they are.
  */
 let ahead = Number(process.env.CLOCK_AHEAD_MS ?? 0);
 process.on('SIGUSR2', () => {
-  ahead -= 3_600_000;
+  ahead += Number(process.env.CLOCK_JUMP_MS);
 });
 
 const RealDate = Date;

@@ -3,6 +3,7 @@ import { decodeJwt, errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import { HeadwayError } from '../../shared/errors.js';
 import type { Config } from '../../shared/process/config.js';
 import { keptSecret } from '../../shared/process/kept-secret.js';
+import { serverNow } from '../../shared/redis/server-clock.js';
 import { StartError } from '../../shared/start-error.js';
 import { type Claim, userClaims } from './claims.js';
 import type { UserKeys } from './keys.js';
@@ -35,6 +36,7 @@ export function createTokens({ secret, ttlMs, keys, audience, issuer }: TokensOp
 
   async function verifyUser(token: string): Promise<Claim> {
     const { payload } = await jwtVerify(token, keys.keyFor, {
+      currentDate: new Date(serverNow()),
       audience,
       algorithms: keys.algorithms,
       requiredClaims: ['sub', 'exp'],
@@ -61,6 +63,7 @@ export function createTokens({ secret, ttlMs, keys, audience, issuer }: TokensOp
 
   async function verifyJob(token: string): Promise<Claim> {
     const { payload } = await jwtVerify(token, jobKey, {
+      currentDate: new Date(serverNow()),
       audience: JOB_AUDIENCE,
       algorithms: ['HS256'],
       requiredClaims: ['sub', 'exp'],
@@ -74,7 +77,7 @@ export function createTokens({ secret, ttlMs, keys, audience, issuer }: TokensOp
         .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
         .setSubject(jobId)
         .setAudience(JOB_AUDIENCE)
-        .setExpirationTime(new Date(Date.now() + ttlMs))
+        .setExpirationTime(new Date(serverNow() + ttlMs))
         .sign(jobKey);
     },
     async verify(token) {

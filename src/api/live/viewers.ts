@@ -1,3 +1,4 @@
+import { serverNow } from '../../shared/redis/server-clock.js';
 import type { Credential } from '../auth/credential.js';
 import type { Audience } from '../auth/revocation-watch.js';
 import type { Revoked } from '../auth/revocations.js';
@@ -125,7 +126,7 @@ export abstract class FeedAudience<V extends FeedViewer> implements Audience {
       const { sink, stalledAt, credential } = viewer;
       if (stalledAt > 0) {
         if (now - stalledAt > this.stallTimeoutMs) sink.destroy();
-      } else if (credential.expiresAt !== undefined && credential.expiresAt <= Date.now()) {
+      } else if (credential.expiresAt !== undefined && credential.expiresAt <= serverNow()) {
         this.dismiss(sink, EXPIRED);
       } else this.serve(viewer);
     }

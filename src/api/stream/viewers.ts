@@ -8,6 +8,7 @@ import {
   writeTo,
 } from '../../shared/channel/subscription.js';
 import type { Logger } from '../../shared/process/log.js';
+import { serverNow } from '../../shared/redis/server-clock.js';
 import type { Credential } from '../auth/credential.js';
 import type { Audience } from '../auth/revocation-watch.js';
 import type { Revoked } from '../auth/revocations.js';
@@ -179,7 +180,7 @@ export class Viewers implements Audience {
 
   /** Ends the streams of those whose permission has ended, with an event that says so. */
   private endOverdue(): void {
-    const now = Date.now();
+    const now = serverNow();
     for (const [sink, credentials] of this.credentials) {
       if (credentials.some(({ expiresAt = now + 1 }) => expiresAt <= now)) this.dismiss(sink, EXPIRED);
     }

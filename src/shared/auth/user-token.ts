@@ -1,6 +1,16 @@
 import { createSecretKey } from 'node:crypto';
 import { SignJWT } from 'jose';
+
+<<<<<<< HEAD:src/shared/auth/user-token.ts
+
 import type { Config } from '../process/config.js';
+
+=======
+
+import type { Config } from './config.js';
+import { serverNow } from './redis/server-clock.js';
+
+>>>>>>> h-time:src/shared/user-token.ts
 
 /** What a token of a user says beside whose it is: the claim `headway`. */
 export interface UserRights {
@@ -35,8 +45,8 @@ export function signUserToken(
     .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
     .setSubject(sub)
     .setAudience(JWT_AUDIENCE)
-    .setIssuedAt()
-    .setExpirationTime(new Date(Date.now() + expiresMs));
+    .setIssuedAt(new Date(serverNow()))
+    .setExpirationTime(new Date(serverNow() + expiresMs));
   if (JWT_ISSUER) token.setIssuer(JWT_ISSUER);
   return token.sign(createSecretKey(Buffer.from(secret)));
 }

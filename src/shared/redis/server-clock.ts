@@ -57,7 +57,7 @@ export function keepServerClock(redis: Redis): () => void {
     answered(seconds! * 1000 + micros! / 1000);
   }
   const askIfReady = (): void => {
-    // One command is enough while Redis is away; the next connection begins with an answer.
+    // While Redis is away a command would only wait, and the next connection begins with an answer.
     if (redis.status === 'ready') ask().catch(() => {});
   };
   askIfReady();

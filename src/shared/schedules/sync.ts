@@ -9,7 +9,7 @@ import type { Schedule } from './schedule.js';
 import type { Runs, ScheduleStore } from './store.js';
 import { nextDue, upcoming } from './timing.js';
 
-/** No clock of a process is wrong by more than this, in ms. */
+/** How wrong the clock of a process may be, in ms, without ending a schedule too early. */
 const CLOCKS_DIFFER_MS = 24 * 3_600_000;
 
 export interface AgreeOptions {

@@ -11,6 +11,6 @@ export function differs(check: string, by: number, exactness: number): Finding {
   return warning(
     check,
     `${span(size)} ${by > 0 ? 'ahead of' : 'behind'} this machine`,
-    'Set both by NTP: jobs and schedules go by the clock of Redis, tokens by that of the API.',
+    'Set both by NTP: jobs, schedules and tokens go by the clock of Redis.',
   );
 }

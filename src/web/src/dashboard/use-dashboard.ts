@@ -15,6 +15,15 @@ const DEAD_MS = 10_000;
 const RETRY_MS = { first: 1000, seen: 4000, hidden: 15_000 };
 
 /**
+ * Measures from now on, in ms, by the clock that says more: the time of day may be set back, and the other clock may stand
+ * still while the device sleeps.
+ */
+function stopwatch(): () => number {
+  const [day, even] = [Date.now(), performance.now()];
+  return () => Math.max(Date.now() - day, performance.now() - even);
+}
+
+/**
  * Follows the dashboard's stream while the component lives: one connection. Another view opens another one, and the
  * old one goes on until the new one has told what there is.
  */
@@ -22,7 +31,7 @@ export function useDashboard(view: Ref<View>) {
   const state = shallowRef<DashboardState>(emptyState());
   const liveness = ref<Liveness>('connecting');
   let current: AbortController | undefined;
-  let heardAt = performance.now();
+  let silence = stopwatch();
   let failures = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -31,7 +40,7 @@ export function useDashboard(view: Ref<View>) {
     const before = current;
     const mine = new AbortController();
     current = mine;
-    heardAt = performance.now();
+    silence = stopwatch();
     let next: DashboardState | undefined;
     try {
       await readStream(ROOT + streamOf(view.value), mine.signal, (event, data) => {
@@ -40,7 +49,7 @@ export function useDashboard(view: Ref<View>) {
         if (!next) before?.abort();
         next = applyFrame(next ?? emptyState(), JSON.parse(data) as DashboardFrame);
         state.value = next;
-        heardAt = performance.now();
+        silence = stopwatch();
         failures = 0;
         liveness.value = next.live ? 'live' : 'stale';
       });
@@ -66,7 +75,7 @@ export function useDashboard(view: Ref<View>) {
 
   const watchdog = setInterval(() => {
     if (liveness.value !== 'live' && liveness.value !== 'stale') return;
-    const silent = performance.now() - heardAt;
+    const silent = silence();
     if (silent > DEAD_MS) {
       current?.abort();
       current = undefined;
