@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { CsvError, Options, parse as parseCsv } from 'csv-parse/sync';
-import { type Backslashes, doubleQuotes, readWithBackslashes, unescapeField } from './backslash.js';
+import { type Backslashes, doubleQuotes, readWithBackslashes, unescapeFields } from './backslash.js';
 import { type LineFault, readFields } from './line.js';
 import { afterLineEnd, countLines, isLineEnd, lastLineStart, lineEnd } from './line-ends.js';
 
@@ -195,7 +195,10 @@ export class RecordSplitter {
     }
     const bytes = text.subarray(start, end);
     let error = bytes.length > MAX_RECORD_BYTES ? TOO_LONG : suspicious ? this.faultOf(bytes) : undefined;
-    if (!error && this.dialect.backslashes && bytes.includes(BACKSLASH)) error = this.unescape(fields, bytes);
+    const { backslashes, delimiter } = this.dialect;
+    if (!error && backslashes && bytes.includes(BACKSLASH)) {
+      error = unescapeFields(fields, bytes, { backslashes, delimiter });
+    }
     if (error) records.push({ line, error, excerpt: excerpt(text, start, end) });
     else records.push({ line, fields });
     if (this.doubtful && fields.length === this.dialect.width) this.doubtful = false;
@@ -210,19 +213,6 @@ export class RecordSplitter {
   /** A genuine U+FFFD in a UTF-8 file is text like any other; in other encodings the decoder has put it there. */
   private isDamaged(bytes: Buffer): boolean {
     return this.damage === 'not UTF-8' ? !isUtf8(bytes) : bytes.includes('\ufffd');
-  }
-
-  /** Makes of escaped backslashes what they mean. @returns what is wrong with the record */
-  private unescape(fields: string[], bytes: Buffer): string | undefined {
-    const { backslashes, delimiter } = this.dialect;
-    if (backslashes === 'kept') return bytes.includes('\\\\"') ? AMBIGUOUS_BACKSLASHES : undefined;
-    for (const [i, field] of fields.entries()) {
-      const text = unescapeField(field, delimiter);
-      if (text === undefined) return LONE_BACKSLASH;
-      if (text.includes('\0')) return HAS_NUL;
-      fields[i] = text;
-    }
-    return undefined;
   }
 
   /**
@@ -318,8 +308,6 @@ const NOT_DOUBLED_HERE =
   'a backslash before a quote, but other rows do not escape quotes that way: ambiguous';
 const NOT_ESCAPED_HERE =
   'a quote after a backslash ends its field, but other rows escape quotes with backslashes: ambiguous';
-const AMBIGUOUS_BACKSLASHES = 'two backslashes before a quote are ambiguous';
-const LONE_BACKSLASH = 'a backslash that escapes nothing: ambiguous';
 
 /** DOS ended a text with Ctrl-Z. */
 const isBlank = (fields: string[]): boolean =>

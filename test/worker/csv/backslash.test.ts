@@ -43,6 +43,25 @@ describe('a file that escapes quotes with backslashes', () => {
       [['1', 'He said "hi"', '\\N'], ['2', 'line\nbreak', '5'], /NUL/],
     ],
     [
+      'MySQL: without quotes, with escaped tabs and backslashes',
+      ['1\tAda\\\tLovelace\t\\N', '2\tC:\\\\dir\t5', '3\tplain\t6', '4\tend\\\\\t7'],
+      [
+        ['1', 'Ada\tLovelace', '\\N'],
+        ['2', 'C:\\dir', '5'],
+        ['3', 'plain', '6'],
+        ['4', 'end\\', '7'],
+      ],
+    ],
+    [
+      'MySQL: NULL and escaped backslashes, but no quote in any field',
+      ['id,dir,n', raw`1,"C:\\dir\\",\N`, raw`2,"D:\\",5`],
+      [
+        ['id', 'dir', 'n'],
+        ['1', 'C:\\dir\\', '\\N'],
+        ['2', 'D:\\', '5'],
+      ],
+    ],
+    [
       'Spark: backslashes are not escaped',
       ['id,path', raw`1,"C:\new, \"old\""`, raw`2,C:\table`, raw`3,"C:\"`, raw`4,"a\\"`, raw`5,"\"ok\""`],
       [
@@ -114,6 +133,24 @@ describe('a file by RFC 4180', () => {
         ['dir', 'n'],
         ['C:\\', '1'],
         ['D:\\x\\', '2'],
+      ],
+    ],
+    [
+      'a folder before a delimiter, and NULL',
+      ['dir,n,m', raw`C:\,1,\N`, raw`D:\,2,3`],
+      [
+        ['dir', 'n', 'm'],
+        ['C:\\', '1', '\\N'],
+        ['D:\\', '2', '3'],
+      ],
+    ],
+    [
+      'NULL as Hive writes it',
+      ['dir,n', raw`C:\new,\N`, raw`\\server,1`],
+      [
+        ['dir', 'n'],
+        ['C:\\new', '\\N'],
+        ['\\\\server', '1'],
       ],
     ],
     ['folders in one column', ['dir', raw`"C:\"`, raw`"D:\"`], [['dir'], ['C:\\'], ['D:\\']]],
