@@ -241,7 +241,7 @@ export class RecordSplitter {
     if (line.doubled === '') return undefined;
     const { delimiter, padded } = this.dialect;
     const read = readFields(line.doubled, { delimiter, trim: padded });
-    const fields = typeof read === 'string' ? this.readLoosely(line) : read;
+    const fields = read === 'misplaced' ? this.readLoosely(line) : read;
     if (fields === 'unclosed') return undefined;
     if (fields === 'misplaced') this.giveUp(piece, from, MISPLACED, records);
     else this.add(text, from, end, fields, piece.suspicious, records);
@@ -279,15 +279,16 @@ export class RecordSplitter {
 
   /** Reads a line with spaces around its quotes, or with quotes in the middle of fields (`5" pipe`), which are text. */
   private readLoosely({ source, doubled }: { source: string; doubled: string }): string[] | LineFault {
-    const { delimiter } = this.dialect;
+    const { delimiter, padded } = this.dialect;
     const trimmed = readFields(doubled, { delimiter, trim: true });
-    if (trimmed !== 'misplaced') return trimmed;
+    if (typeof trimmed !== 'string') return trimmed;
     // The end of a quoted field whose beginning was given up: these are no fields of a row.
     if (this.doubtful) {
       const tail = new RegExp(`"\\s*(${delimiter.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')}|$)`);
       if (tail.test(doubled.trimEnd())) return 'misplaced';
     }
-    return readFields(doubled, { delimiter, loose: true, source: doubled === source ? undefined : source });
+    const original = doubled === source ? undefined : source;
+    return readFields(doubled, { delimiter, trim: padded, loose: true, source: original });
   }
 }
 
@@ -317,13 +318,9 @@ const isBlank = (fields: string[]): boolean =>
 const isByteOrderMark = (text: Buffer, at: number): boolean =>
   text[at] === 0xef && text[at + 1] === 0xbb && text[at + 2] === 0xbf;
 
-function explain({ code }: CsvError): string {
-  if (code === 'CSV_QUOTE_NOT_CLOSED') return 'a quote is not closed';
-  if (code === 'INVALID_OPENING_QUOTE' || code === 'CSV_INVALID_CLOSING_QUOTE') {
-    return MISPLACED;
-  }
-  return 'cannot be read';
-}
+/** Of the errors of csv-parse, all but one are about the place of a quote. */
+const explain = ({ code }: CsvError): string =>
+  code === 'CSV_QUOTE_NOT_CLOSED' ? 'a quote is not closed' : MISPLACED;
 
 const excerpt = (text: Buffer, start: number, end = text.length): string =>
   text

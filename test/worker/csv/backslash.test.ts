@@ -201,3 +201,16 @@ it.each([
   expect([...splitter.push(Buffer.from(text)), ...splitter.end()]).toHaveLength(500);
   expect(calls).toBeLessThan(10);
 });
+
+it('lines that csv-parse refuses are read by the same rules as the others', () => {
+  const splitter = new RecordSplitter(parse, { delimiter: ',', padded: true });
+  const lines = ['a, 5" pipe, x', 'b, 6" pipe, "y, z" ', ' ', 'c, "q" r, x', 'd, plain, "e ""f"""'];
+  const records = [...splitter.push(Buffer.from(`${lines.join('\n')}\n`)), ...splitter.end()];
+  expect(records).toEqual([
+    { line: 1, fields: ['a', '5" pipe', 'x'] },
+    { line: 2, fields: ['b', '6" pipe', 'y, z'] },
+    { line: 4, error: 'a quote in the wrong place', excerpt: 'c, "q" r, x' },
+    { line: 5, fields: ['d', 'plain', 'e "f"'] },
+  ]);
+  expect(splitter.blank).toBe(1);
+});
