@@ -253,11 +253,8 @@ export class RecordSplitter {
     let start = from;
     while (start < stop && isLineEnd(text[start])) start++;
     const end = Math.min(lineEnd(text, start), stop);
-    const line = {
-      source: text.toString('utf8', start, end),
-      doubled: '',
-    };
-    line.doubled = doubled === text ? line.source : doubled.toString('utf8', start, end);
+    const source = text.toString('utf8', start, end);
+    const line = { source, doubled: doubled === text ? source : doubled.toString('utf8', start, end) };
     return { text, start, end: Math.min(afterLineEnd(text, end), stop), line };
   }
 
