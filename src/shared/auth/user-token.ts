@@ -1,16 +1,8 @@
 import { createSecretKey } from 'node:crypto';
 import { SignJWT } from 'jose';
 
-<<<<<<< HEAD:src/shared/auth/user-token.ts
-
 import type { Config } from '../process/config.js';
-
-=======
-
-import type { Config } from './config.js';
-import { serverNow } from './redis/server-clock.js';
-
->>>>>>> h-time:src/shared/user-token.ts
+import { serverNow } from '../redis/server-clock.js';
 
 /** What a token of a user says beside whose it is: the claim `headway`. */
 export interface UserRights {

@@ -70,20 +70,8 @@ it('takes no answer that is no time', () => {
   expect(error()).toBeLessThanOrEqual(2);
 });
 
-<<<<<<< HEAD
-/** Where the machine's own clock counts: it is read by others, or tells when a token of theirs ends. */
-const BY_THE_MACHINE = [
-  'src/api/auth/tokens.ts',
-  'src/api/live/viewers.ts',
-  'src/api/stream/viewers.ts',
-  'src/shared/runtime/bullmq-backend.ts',
-  'src/shared/redis/server-clock.ts',
-  'src/shared/auth/user-token.ts',
-];
-=======
-/** Where the machine's own clock counts: BullMQ reads it, or Redis has not answered yet. */
-const BY_THE_MACHINE = ['src/shared/bullmq-backend.ts', 'src/shared/redis/server-clock.ts'];
->>>>>>> h-time
+/** Where the machine's own clock counts: Redis has not answered yet, or BullMQ reads it. */
+const BY_THE_MACHINE = ['src/shared/redis/server-clock.ts', 'src/shared/runtime/bullmq-backend.ts'];
 
 it('nothing else in the service takes the time, or measures an interval, by the clock of its machine', () => {
   const files = ['src/api', 'src/shared', 'src/worker'].flatMap((folder) =>

@@ -16,6 +16,22 @@ export interface BackslashFinding {
   backslashesDoubtful: boolean;
 }
 
+/** What the lines of a file say. */
+interface Evidence {
+  /** Lines that make more sense with quotes escaped by backslashes. */
+  backslash: number;
+  /** Lines that make more sense by RFC 4180. */
+  rfc: number;
+  /** Places with several backslashes in a row. */
+  pairs: number;
+  /** Lines that have the usual number of fields if backslashes escape delimiters. */
+  delimiters: number;
+  /** Fields that are `\N`. */
+  nulls: number;
+  /** Backslashes that would escape nothing. */
+  lone: number;
+}
+
 /** More lines than this are not looked at. */
 const MAX_LINES = 10_000;
 const MAX_LINE_BYTES = 1024 * 1024;
@@ -25,15 +41,16 @@ const ESCAPED_QUOTE = Buffer.from('\\"');
 /**
  * Finds out whether quotes are escaped with backslashes, by the lines of a file that have backslashes or doubled quotes:
  * each is read both ways, and most of those that make sense in only one way decide. Where neither way has more, RFC 4180
- * is taken.
+ * is taken; but where nothing speaks for it, `\N` for NULL is there, and each other backslash escapes something, the
+ * file is of MySQL.
  */
 export async function findBackslashes(
   path: string,
   encoding: Encoding,
-  delimiter: string,
+  { delimiter, width }: { delimiter: string; width?: number | undefined },
   signal: AbortSignal,
 ): Promise<BackslashFinding> {
-  const seen = { backslash: 0, rfc: 0, pairs: 0, lone: 0 };
+  const seen: Evidence = { backslash: 0, rfc: 0, pairs: 0, delimiters: 0, nulls: 0, lone: 0 };
   let lines = 0;
   let carry: Buffer = Buffer.alloc(0);
   for await (const chunk of readText(path, encoding, signal)) {
@@ -41,17 +58,19 @@ export async function findBackslashes(
     const end = Math.max(text.lastIndexOf(LF), text.lastIndexOf(CR)) + 1;
     carry = text.length - end > MAX_LINE_BYTES ? Buffer.alloc(0) : text.subarray(end);
     for (const line of linesOfInterest(text.subarray(0, end))) {
-      note(line, delimiter, seen);
+      note(line, delimiter, width, seen);
       if (++lines === MAX_LINES) return conclude(seen);
     }
   }
-  for (const line of linesOfInterest(carry)) note(line, delimiter, seen);
+  for (const line of linesOfInterest(carry)) note(line, delimiter, width, seen);
   return conclude(seen);
 }
 
-function conclude({ backslash, rfc, pairs, lone }: Record<string, number>): BackslashFinding {
-  if (backslash! <= rfc!) return { backslashes: undefined, backslashesDoubtful: false };
-  return { backslashes: lone === 0 ? 'escaped' : 'kept', backslashesDoubtful: lone! > 0 && pairs! > 0 };
+function conclude({ backslash, rfc, pairs, delimiters, nulls, lone }: Evidence): BackslashFinding {
+  const isMySql = backslash === 0 && rfc === 0 && lone === 0 && nulls > 0 && pairs + delimiters > 0;
+  if (isMySql) return { backslashes: 'escaped', backslashesDoubtful: false };
+  if (backslash <= rfc) return { backslashes: undefined, backslashesDoubtful: false };
+  return { backslashes: lone === 0 ? 'escaped' : 'kept', backslashesDoubtful: lone > 0 && pairs > 0 };
 }
 
 /** The lines that have a backslash, or two quotes in a row. */
@@ -71,22 +90,30 @@ function* linesOfInterest(text: Buffer): Generator<string> {
   }
 }
 
-function note(line: string, delimiter: string, seen: Record<string, number>): void {
+function note(line: string, delimiter: string, width: number | undefined, seen: Evidence): void {
   const escaped = sense(readWithBackslashes(line, delimiter));
   const rfc = sense(readFields(line, { delimiter }));
-  if (escaped > rfc) seen.backslash!++;
-  if (rfc > escaped) seen.rfc!++;
+  if (escaped > rfc) seen.backslash++;
+  if (rfc > escaped) seen.rfc++;
+  if (line.includes(`\\${delimiter}`)) {
+    const split = widthOf(readFields(line, { delimiter }));
+    const joined = widthOf(readFields(line, { delimiter, escapes: true }));
+    if (joined === width && split !== width) seen.delimiters++;
+    if (split === width && joined !== width) seen.rfc++;
+  }
   for (const { 0: all, 1: run, 2: after, index } of line.matchAll(/(\\+)([\s\S]?)/g)) {
-    if (run!.length > 1) seen.pairs!++;
-    if (run!.length % 2 === 0 || after === '' || after === '"' || after === '0' || after === delimiter)
-      continue;
+    if (run!.length > 1) seen.pairs++;
+    if (run!.length % 2 === 0 || after === '' || after === '"' || after === '0') continue;
+    if (after === delimiter) continue;
     const isNull =
       after === 'N' &&
       isFieldEnd(line[index - 1], delimiter) &&
       isFieldEnd(line[index + all.length], delimiter);
-    if (!isNull) seen.lone!++;
+    seen[isNull ? 'nulls' : 'lone']++;
   }
 }
+
+const widthOf = (read: string[] | LineFault): number => (typeof read === 'string' ? 0 : read.length);
 
 const isFieldEnd = (char: string | undefined, delimiter: string): boolean =>
   char === undefined || char === delimiter;
@@ -112,8 +139,37 @@ export function doubleQuotes(text: Buffer): Buffer {
   return changed ?? text;
 }
 
+/**
+ * Makes of escaped backslashes and delimiters what they mean.
+ * @param bytes the record that the fields are of
+ * @returns what is wrong with the record
+ */
+export function unescapeFields(
+  fields: string[],
+  bytes: Buffer,
+  { backslashes, delimiter }: { backslashes: Backslashes; delimiter: string },
+): string | undefined {
+  if (backslashes === 'kept') {
+    return bytes.includes('\\\\"') ? 'two backslashes before a quote are ambiguous' : undefined;
+  }
+  if (bytes.includes(`\\${delimiter}`)) {
+    const line = doubleQuotes(bytes)
+      .toString()
+      .replace(/[\r\n]+$/, '');
+    const joined = readFields(line, { delimiter, escapes: true });
+    if (typeof joined !== 'string') fields.splice(0, fields.length, ...joined);
+  }
+  for (const [i, field] of fields.entries()) {
+    const text = unescapeField(field, delimiter);
+    if (text === undefined) return 'a backslash that escapes nothing: ambiguous';
+    if (text.includes('\0')) return 'has a NUL character';
+    fields[i] = text;
+  }
+  return undefined;
+}
+
 /** The content of a field in which backslashes are escaped; `undefined` where one escapes nothing. */
-export function unescapeField(field: string, delimiter: string): string | undefined {
+function unescapeField(field: string, delimiter: string): string | undefined {
   if (!field.includes('\\') || field === '\\N') return field;
   let sound = true;
   const text = field.replace(/\\([\s\S]?)/g, (_all, char: string) => {

@@ -9,6 +9,8 @@ export interface LineRules {
   loose?: boolean;
   /** Two quotes in a quoted field are one of its content; on unless false. */
   doubled?: boolean;
+  /** A delimiter after a backslash is text. */
+  escapes?: boolean;
   /** The line before its `\"` became `""`; of the same length. Unquoted fields are taken from it. */
   source?: string | undefined;
 }
@@ -18,14 +20,15 @@ export interface LineRules {
  * them, which takes forty times as long.
  */
 export function readFields(line: string, rules: LineRules): string[] | LineFault {
-  const { delimiter, trim = false, loose = false, doubled = true, source } = rules;
+  const { delimiter, trim = false, loose = false, doubled = true, escapes = false, source } = rules;
   const isSpace = (at: number): boolean => trim && line[at] !== delimiter && /\s/.test(line[at] ?? '');
   const fields: string[] = [];
   for (let at = 0; ; at++) {
     let start = at;
     while (isSpace(start)) start++;
     if (line[start] !== '"') {
-      const next = line.indexOf(delimiter, at);
+      let next = line.indexOf(delimiter, at);
+      while (escapes && next !== -1 && isEscaped(line, next)) next = line.indexOf(delimiter, next + 1);
       const end = next === -1 ? line.length : next;
       if (!loose && line.slice(at, end).includes('"')) return 'misplaced';
       const text = source ? unescapeQuotes(source.slice(at, end)) : line.slice(at, end);
@@ -49,6 +52,13 @@ export function readFields(line: string, rules: LineRules): string[] | LineFault
     }
     if (at >= line.length) return fields;
   }
+}
+
+/** Whether an odd number of backslashes is before a place. */
+function isEscaped(line: string, at: number): boolean {
+  let run = 0;
+  while (line[at - run - 1] === '\\') run++;
+  return run % 2 === 1;
 }
 
 /** Makes `\"` a quote, but not the second half of `\\` and the quote after it. */

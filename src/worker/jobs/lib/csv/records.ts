@@ -31,7 +31,7 @@ export async function openCsv(
   }
   const whole = start.length < 200_000;
   let dialect = findDialect(parse, start, whole, delimiter);
-  const found = await findBackslashes(path, encoding, dialect.delimiter, signal);
+  const found = await findBackslashes(path, encoding, dialect, signal);
   if (found.backslashes !== dialect.backslashes) {
     dialect = findDialect(parse, start, whole, delimiter ?? dialect.delimiter, [found.backslashes]);
   }

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { CsvError, Options, parse as parseCsv } from 'csv-parse/sync';
-import { type Backslashes, doubleQuotes, readWithBackslashes, unescapeField } from './backslash.js';
+import { type Backslashes, doubleQuotes, readWithBackslashes, unescapeFields } from './backslash.js';
 import { type LineFault, readFields } from './line.js';
 import { afterLineEnd, countLines, isLineEnd, lastLineStart, lineEnd } from './line-ends.js';
 
@@ -195,7 +195,10 @@ export class RecordSplitter {
     }
     const bytes = text.subarray(start, end);
     let error = bytes.length > MAX_RECORD_BYTES ? TOO_LONG : suspicious ? this.faultOf(bytes) : undefined;
-    if (!error && this.dialect.backslashes && bytes.includes(BACKSLASH)) error = this.unescape(fields, bytes);
+    const { backslashes, delimiter } = this.dialect;
+    if (!error && backslashes && bytes.includes(BACKSLASH)) {
+      error = unescapeFields(fields, bytes, { backslashes, delimiter });
+    }
     if (error) records.push({ line, error, excerpt: excerpt(text, start, end) });
     else records.push({ line, fields });
     if (this.doubtful && fields.length === this.dialect.width) this.doubtful = false;
@@ -210,19 +213,6 @@ export class RecordSplitter {
   /** A genuine U+FFFD in a UTF-8 file is text like any other; in other encodings the decoder has put it there. */
   private isDamaged(bytes: Buffer): boolean {
     return this.damage === 'not UTF-8' ? !isUtf8(bytes) : bytes.includes('\ufffd');
-  }
-
-  /** Makes of escaped backslashes what they mean. @returns what is wrong with the record */
-  private unescape(fields: string[], bytes: Buffer): string | undefined {
-    const { backslashes, delimiter } = this.dialect;
-    if (backslashes === 'kept') return bytes.includes('\\\\"') ? AMBIGUOUS_BACKSLASHES : undefined;
-    for (const [i, field] of fields.entries()) {
-      const text = unescapeField(field, delimiter);
-      if (text === undefined) return LONE_BACKSLASH;
-      if (text.includes('\0')) return HAS_NUL;
-      fields[i] = text;
-    }
-    return undefined;
   }
 
   /**
@@ -251,7 +241,7 @@ export class RecordSplitter {
     if (line.doubled === '') return undefined;
     const { delimiter, padded } = this.dialect;
     const read = readFields(line.doubled, { delimiter, trim: padded });
-    const fields = typeof read === 'string' ? this.readLoosely(line) : read;
+    const fields = read === 'misplaced' ? this.readLoosely(line) : read;
     if (fields === 'unclosed') return undefined;
     if (fields === 'misplaced') this.giveUp(piece, from, MISPLACED, records);
     else this.add(text, from, end, fields, piece.suspicious, records);
@@ -263,11 +253,8 @@ export class RecordSplitter {
     let start = from;
     while (start < stop && isLineEnd(text[start])) start++;
     const end = Math.min(lineEnd(text, start), stop);
-    const line = {
-      source: text.toString('utf8', start, end),
-      doubled: '',
-    };
-    line.doubled = doubled === text ? line.source : doubled.toString('utf8', start, end);
+    const source = text.toString('utf8', start, end);
+    const line = { source, doubled: doubled === text ? source : doubled.toString('utf8', start, end) };
     return { text, start, end: Math.min(afterLineEnd(text, end), stop), line };
   }
 
@@ -289,15 +276,16 @@ export class RecordSplitter {
 
   /** Reads a line with spaces around its quotes, or with quotes in the middle of fields (`5" pipe`), which are text. */
   private readLoosely({ source, doubled }: { source: string; doubled: string }): string[] | LineFault {
-    const { delimiter } = this.dialect;
+    const { delimiter, padded } = this.dialect;
     const trimmed = readFields(doubled, { delimiter, trim: true });
-    if (trimmed !== 'misplaced') return trimmed;
+    if (typeof trimmed !== 'string') return trimmed;
     // The end of a quoted field whose beginning was given up: these are no fields of a row.
     if (this.doubtful) {
       const tail = new RegExp(`"\\s*(${delimiter.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')}|$)`);
       if (tail.test(doubled.trimEnd())) return 'misplaced';
     }
-    return readFields(doubled, { delimiter, loose: true, source: doubled === source ? undefined : source });
+    const original = doubled === source ? undefined : source;
+    return readFields(doubled, { delimiter, trim: padded, loose: true, source: original });
   }
 }
 
@@ -318,8 +306,6 @@ const NOT_DOUBLED_HERE =
   'a backslash before a quote, but other rows do not escape quotes that way: ambiguous';
 const NOT_ESCAPED_HERE =
   'a quote after a backslash ends its field, but other rows escape quotes with backslashes: ambiguous';
-const AMBIGUOUS_BACKSLASHES = 'two backslashes before a quote are ambiguous';
-const LONE_BACKSLASH = 'a backslash that escapes nothing: ambiguous';
 
 /** DOS ended a text with Ctrl-Z. */
 const isBlank = (fields: string[]): boolean =>
@@ -329,13 +315,9 @@ const isBlank = (fields: string[]): boolean =>
 const isByteOrderMark = (text: Buffer, at: number): boolean =>
   text[at] === 0xef && text[at + 1] === 0xbb && text[at + 2] === 0xbf;
 
-function explain({ code }: CsvError): string {
-  if (code === 'CSV_QUOTE_NOT_CLOSED') return 'a quote is not closed';
-  if (code === 'INVALID_OPENING_QUOTE' || code === 'CSV_INVALID_CLOSING_QUOTE') {
-    return MISPLACED;
-  }
-  return 'cannot be read';
-}
+/** Of the errors of csv-parse, all but one are about the place of a quote. */
+const explain = ({ code }: CsvError): string =>
+  code === 'CSV_QUOTE_NOT_CLOSED' ? 'a quote is not closed' : MISPLACED;
 
 const excerpt = (text: Buffer, start: number, end = text.length): string =>
   text

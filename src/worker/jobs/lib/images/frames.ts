@@ -1,4 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises';
+import { readAt } from './read-at.js';
 
 /** A file has few parts before the ones that are looked for; a damaged one may seem to have any number. */
 const MAX_PARTS = 1000;
@@ -79,10 +80,4 @@ function boxAt(bytes: Buffer, at: number): { type: string; size: number; head: n
   if (at + 16 > bytes.length) return undefined;
   const size = Number(bytes.readBigUInt64BE(at + 8));
   return size >= 16 && Number.isSafeInteger(size) ? { type, size, head: 16 } : undefined;
-}
-
-async function readAt(file: FileHandle, position: number, length: number): Promise<Buffer> {
-  if (!Number.isSafeInteger(position)) return Buffer.alloc(0);
-  const { bytesRead, buffer } = await file.read(Buffer.alloc(length), 0, length, position);
-  return buffer.subarray(0, bytesRead);
 }

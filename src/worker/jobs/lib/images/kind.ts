@@ -1,4 +1,5 @@
 import { open } from 'node:fs/promises';
+import { readAt } from './read-at.js';
 
 /** What the first bytes of a file say that it is. */
 export type FileKind = 'zip' | 'image' | 'other';
@@ -27,8 +28,7 @@ export const fileKind = async (path: string): Promise<FileKind> => kindOf(await 
 export async function firstBytes(path: string, length: number): Promise<Buffer> {
   const file = await open(path);
   try {
-    const { bytesRead, buffer } = await file.read(Buffer.alloc(length), 0, length, 0);
-    return buffer.subarray(0, bytesRead);
+    return await readAt(file, 0, length);
   } finally {
     await file.close();
   }

@@ -1,4 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
+import { readAt } from './read-at.js';
 
 /** The part of a file that is a zip: programs and people leave bytes before or after it. */
 export interface ZipExtent {
@@ -111,11 +112,3 @@ const begins = (bytes: Buffer, magic: Buffer): boolean => bytes.subarray(0, magi
 
 const isAt = async (file: FileHandle, position: number, magic: Buffer): Promise<boolean> =>
   begins(await readAt(file, position, magic.length), magic);
-
-/** Reads as many of the bytes as the file has; none for a position that is none. */
-async function readAt(file: FileHandle, position: number, length: number): Promise<Buffer> {
-  if (!(position >= 0 && position <= Number.MAX_SAFE_INTEGER)) return Buffer.alloc(0);
-  const bytes = Buffer.alloc(length);
-  const { bytesRead } = await file.read(bytes, 0, length, position);
-  return bytes.subarray(0, bytesRead);
-}

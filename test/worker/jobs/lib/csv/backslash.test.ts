@@ -43,6 +43,25 @@ describe('a file that escapes quotes with backslashes', () => {
       [['1', 'He said "hi"', '\\N'], ['2', 'line\nbreak', '5'], /NUL/],
     ],
     [
+      'MySQL: without quotes, with escaped tabs and backslashes',
+      ['1\tAda\\\tLovelace\t\\N', '2\tC:\\\\dir\t5', '3\tplain\t6', '4\tend\\\\\t7'],
+      [
+        ['1', 'Ada\tLovelace', '\\N'],
+        ['2', 'C:\\dir', '5'],
+        ['3', 'plain', '6'],
+        ['4', 'end\\', '7'],
+      ],
+    ],
+    [
+      'MySQL: NULL and escaped backslashes, but no quote in any field',
+      ['id,dir,n', raw`1,"C:\\dir\\",\N`, raw`2,"D:\\",5`],
+      [
+        ['id', 'dir', 'n'],
+        ['1', 'C:\\dir\\', '\\N'],
+        ['2', 'D:\\', '5'],
+      ],
+    ],
+    [
       'Spark: backslashes are not escaped',
       ['id,path', raw`1,"C:\new, \"old\""`, raw`2,C:\table`, raw`3,"C:\"`, raw`4,"a\\"`, raw`5,"\"ok\""`],
       [
@@ -116,6 +135,24 @@ describe('a file by RFC 4180', () => {
         ['D:\\x\\', '2'],
       ],
     ],
+    [
+      'a folder before a delimiter, and NULL',
+      ['dir,n,m', raw`C:\,1,\N`, raw`D:\,2,3`],
+      [
+        ['dir', 'n', 'm'],
+        ['C:\\', '1', '\\N'],
+        ['D:\\', '2', '3'],
+      ],
+    ],
+    [
+      'NULL as Hive writes it',
+      ['dir,n', raw`C:\new,\N`, raw`\\server,1`],
+      [
+        ['dir', 'n'],
+        ['C:\\new', '\\N'],
+        ['\\\\server', '1'],
+      ],
+    ],
     ['folders in one column', ['dir', raw`"C:\"`, raw`"D:\"`], [['dir'], ['C:\\'], ['D:\\']]],
     [
       'folders in a row',
@@ -163,4 +200,17 @@ it.each([
   const text = Array.from({ length: 500 }, (_, i) => `${line(i)}\n`).join('');
   expect([...splitter.push(Buffer.from(text)), ...splitter.end()]).toHaveLength(500);
   expect(calls).toBeLessThan(10);
+});
+
+it('lines that csv-parse refuses are read by the same rules as the others', () => {
+  const splitter = new RecordSplitter(parse, { delimiter: ',', padded: true });
+  const lines = ['a, 5" pipe, x', 'b, 6" pipe, "y, z" ', ' ', 'c, "q" r, x', 'd, plain, "e ""f"""'];
+  const records = [...splitter.push(Buffer.from(`${lines.join('\n')}\n`)), ...splitter.end()];
+  expect(records).toEqual([
+    { line: 1, fields: ['a', '5" pipe', 'x'] },
+    { line: 2, fields: ['b', '6" pipe', 'y, z'] },
+    { line: 4, error: 'a quote in the wrong place', excerpt: 'c, "q" r, x' },
+    { line: 5, fields: ['d', 'plain', 'e "f"'] },
+  ]);
+  expect(splitter.blank).toBe(1);
 });
