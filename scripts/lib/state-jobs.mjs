@@ -8,6 +8,8 @@ export default defineJob({
   name: '${name}',
   description: 'Does what its data says',
   concurrency: ${concurrency},
+  // One that was asked to stop, and does not, stays so for the picture.
+  defaults: { cancelGraceMs: 60_000 },
   input: z.strictObject({ turns: z.array(z.string()) }),
   result: z.object({ rows: z.number(), note: z.string() }),
   async run({ turns }, ctx) {

@@ -255,6 +255,68 @@ describe('what a person sees of a job', () => {
     await page.close();
   });
 
+  describe.each(['ltr', 'rtl'] as const)('on a page whose direction is %s', (dir) => {
+    const starts = dir === 'rtl' ? 'right' : 'left';
+
+    it('lays each text out by its own letters, on the side on which the page begins', async () => {
+      const job = await headway.client.start('steered', { turns: dir });
+      const message = 'ייבוא אנשים, people.csv (שלב 2)';
+      await headway.connection.lpush(
+        dir,
+        'log שורה 7: imported people.csv!',
+        'log line 8: imported אנשים.',
+        'log سطر ٩: تم، people.csv',
+        JSON.stringify({ current: 400, total: 1000, stage: 'ייבוא (2)', message }),
+      );
+      const page = await open(`${headway.api.url}/#job=${job.id}`);
+      await page.evaluate(`document.documentElement.dir = '${dir}'`);
+      const panel = page.getByRole('article');
+      const lines = panel.getByRole('log').locator('bdi:not(.log-fields)');
+      await until('all lines are there', async () => (await lines.count()) === 3);
+      // In the order in which they are read: the first of two is on the side on which its text begins.
+      await expectOrder(lines.nth(0), 'rtl', 'שורה', 'imported');
+      await expectOrder(lines.nth(0), 'ltr', 'imported', 'people.csv');
+      await expectOrder(lines.nth(0), 'rtl', 'imported people.csv', '!');
+      await expectOrder(lines.nth(1), 'ltr', 'line 8', 'אנשים');
+      await expectOrder(lines.nth(1), 'ltr', 'אנשים', '.');
+      await expectOrder(lines.nth(2), 'rtl', 'سطر', 'people.csv');
+      const shown = panel.getByText(message, { exact: true });
+      await expectOrder(shown, 'rtl', 'ייבוא', 'people.csv');
+      await expectOrder(shown, 'rtl', 'people.csv', '(שלב');
+      for (const text of [shown, panel.getByRole('heading', { name: 'steered' }), lines.nth(1)])
+        expect(await sideOf(text, panel)).toBe(starts);
+      await page.getByRole('radio', { name: /^checksum/ }).check();
+      const name = 'תמונה (1), copy.png';
+      await page
+        .locator('input[type=file]')
+        .setInputFiles({ name, mimeType: 'image/png', buffer: Buffer.from('x') });
+      const file = page.locator('.file bdi', { hasText: name });
+      await expectOrder(file, 'rtl', 'תמונה', '(1)');
+      await expectOrder(file, 'rtl', '(1)', 'copy.png');
+      await page.close();
+    });
+
+    it('grows its bars from the side on which the page begins', async () => {
+      const { id } = jobs['active at 40 percent'];
+      for (const [url, bar, fill] of [
+        [`${headway.api.url}/#job=${id}`, `#job-${CSS_ID(id)} .bar`, '.bar-fill'],
+        [`${site.url}/element`, `[data-job="${id}"] [part=bar]`, '[part=fill]'],
+        [`${site.url}/vue`, `[data-job="${id}"] .headway-bar`, '.headway-fill'],
+      ] as const) {
+        const page = await open(url);
+        await page.evaluate(`document.documentElement.dir = '${dir}'`);
+        const [whole, part] = [page.locator(bar), page.locator(`${bar} ${fill}`)];
+        await until(`${bar} is filled to 40 percent from the ${starts}`, async () => {
+          const [all, some] = [await whole.boundingBox(), await part.boundingBox()];
+          if (!all || !some || Math.abs(some.width / all.width - 0.4) > 0.01) return false;
+          const from = dir === 'rtl' ? all.x + all.width - some.x - some.width : some.x - all.x;
+          return Math.abs(from) < 1;
+        });
+        await page.close();
+      }
+    });
+  });
+
   it('shows a log of thousands of lines at once, searched, copied and saved whole', async () => {
     const job = await headway.client.start('wordy', { lines: 4000 });
     const { id } = job;
@@ -289,6 +351,38 @@ describe('what a person sees of a job', () => {
     await page.close();
   });
 });
+
+/** Where a part of the text of an element begins and ends on the screen, in px. */
+const spanOf = (text: Locator, part: string): Promise<{ left: number; right: number }> =>
+  text.evaluate((element, wanted) => {
+    // biome-ignore lint/suspicious/noExplicitAny: tests are compiled without the types of the DOM
+    const { document } = globalThis as any;
+    const range = document.createRange();
+    const texts = document.createTreeWalker(element, 4);
+    for (let node = texts.nextNode(); node; node = texts.nextNode()) {
+      const at = node.textContent.indexOf(wanted);
+      if (at < 0) continue;
+      range.setStart(node, at);
+      range.setEnd(node, at + wanted.length);
+      const { left, right } = range.getBoundingClientRect();
+      return { left, right };
+    }
+    throw new Error(`no ${wanted} in ${element.textContent}`);
+  }, part);
+
+/** Of two parts of a text, the first one is left of the other, or right of it. */
+async function expectOrder(text: Locator, dir: 'ltr' | 'rtl', first: string, then: string): Promise<void> {
+  const [a, b] = [await spanOf(text, first), await spanOf(text, then)];
+  const gap = dir === 'ltr' ? b.left - a.right : a.left - b.right;
+  expect(gap, `${first} before ${then}, ${dir}`).toBeGreaterThan(-1);
+}
+
+/** The side of a box on which a text stands. */
+async function sideOf(text: Locator, box: Locator): Promise<'left' | 'right'> {
+  const all = (await text.textContent())!.trim();
+  const [own, around] = [await spanOf(text, all), (await box.boundingBox())!];
+  return own.left - around.x < around.x + around.width - own.right ? 'left' : 'right';
+}
 
 /** An id of a job in a selector. */
 const CSS_ID = (id: string): string => id.replace(/[^\w-]/g, '\\$&');

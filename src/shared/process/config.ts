@@ -156,7 +156,9 @@ export const configSchema = z.object({
     ),
   HEARTBEAT_MS: int(100)
     .default(15_000)
-    .describe('A comment is sent on every stream in this interval, so that no middle box closes it.'),
+    .describe(
+      'The longest time between two heartbeats of a stream, so that no middle box closes it. Up to 500 viewers of a process get two a second.',
+    ),
   STALL_TIMEOUT_MS: int(100)
     .default(60_000)
     .describe(

@@ -25,8 +25,10 @@ export function duration(ms: number): string {
 export const elapsed = (ms: number): string => duration(Math.floor(ms / 1000) * 1000);
 
 /** How long something took: to the tenth of a second where it was short. */
-export const took = (ms: number): string =>
-  ms < 9950 ? `${(Math.max(0, ms) / 1000).toFixed(1)} s` : elapsed(ms);
+export function took(ms: number): string {
+  if (ms < 100) return 'less than 0.1 s';
+  return ms < 9950 ? `${(ms / 1000).toFixed(1)} s` : elapsed(ms);
+}
 
 /** Letters that are written from right to left, and characters that turn the direction around. */
 const TURNS =
