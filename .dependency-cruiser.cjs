@@ -4,7 +4,7 @@
 const ROOMS = {
   'src/shared': {
     '(top)': [],
-    auth: ['process'],
+    auth: ['process', 'redis'],
     bullmq: ['channel', 'dashboard', 'jobs', 'redis'],
     channel: ['jobs', 'process', 'redis'],
     dashboard: ['channel', 'job-index', 'lifecycle', 'process', 'redis'],

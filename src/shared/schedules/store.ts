@@ -76,7 +76,7 @@ export function createScheduleStore(redis: Redis | Cluster, prefix: string): Sch
   if (!('scheduleSave' in redis)) {
     redis.defineCommand('scheduleSave', { numberOfKeys: 5, lua: lua('save') });
     redis.defineCommand('scheduleSettle', { numberOfKeys: 2, lua: lua('settle') });
-    redis.defineCommand('scheduleRan', { numberOfKeys: 3, lua: lua('ran') });
+    redis.defineCommand('scheduleRan', { numberOfKeys: 3, lua: lua('count-run') });
   }
   const scripts = redis as unknown as Scripts;
 
