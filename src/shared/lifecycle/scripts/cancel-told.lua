@@ -5,7 +5,7 @@
   KEYS[1] the job's hash
   ARGV[1] when that end was, ms since 1970: a job that was put back since then, and is asked to end once more, has another
 
-  The field of the hash that is ours: "hw:cancel", see withdraw.lua.
+  The field of the hash that is ours: "hw:cancel", see cancel.lua.
 
   Cost: O(1).
 ]]

@@ -25,7 +25,7 @@ if redis.call('ZSCORE', KEYS[3], ARGV[1]) then
 elseif redis.call('ZSCORE', KEYS[4], ARGV[1]) then
   state = 'failed'
 elseif redis.call('EXISTS', KEYS[1] .. ':lock') == 1
-  -- Nobody comes into this list without one of these (processedOn, or defa: see withdraw.lua).
+  -- Nobody comes into this list without one of these (processedOn, or defa: see cancel.lua).
   or ((job[6] or job[14]) and redis.call('LPOS', KEYS[2], ARGV[1])) then
   state = 'active'
 elseif redis.call('ZSCORE', KEYS[6], ARGV[1]) then
