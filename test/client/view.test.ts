@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { JobEvent } from '../../src/client/index.js';
 import { applyJobEvent, unseenJob, type WatchedJob } from '../../src/client/view.js';
-import { announcement, stateWords } from '../../src/client/words.js';
+import { announcement, liveWords, stalledWords, stateWords } from '../../src/client/words.js';
 
 const about = { jobId: 'x.1', attempt: 1, at: 0, name: 'steps' };
 const event = (name: string, data: object = {}): JobEvent =>
@@ -86,5 +86,35 @@ describe('what a screen reader is told', () => {
   it('has words for every state', () => {
     expect(stateWords({ ...seen(), state: 'waiting', paused: true })).toBe('Waiting (paused)');
     expect(stateWords(seen(event('delayed', { until: 1 })))).toBe('Delayed');
+    expect(stateWords({ ...seen(), state: 'waiting', noWorker: true })).toBe('Waiting: no worker is running');
+  });
+
+  it('has words for a job that was asked to stop, until it ends or begins anew', () => {
+    const asked = seen(...RUNNING, progress(40), event('queue', { paused: false, cancelling: true }));
+    expect(asked).toMatchObject({ state: 'active', percent: 40 });
+    expect(stateWords(asked)).toBe('Cancelling');
+    for (const [name, words] of [
+      ['cancelled', 'Cancelled'],
+      ['completed', 'Completed'],
+      ['failed', 'Failed'],
+      ['waiting', 'Waiting'],
+    ] as const) {
+      const after = applyJobEvent(asked, event(name, { error: { message: 'why' } }));
+      expect(stateWords(after)).toBe(words);
+    }
+  });
+
+  it.each([
+    [undefined, 'Running'],
+    [5999, 'Running, stalled for 5 s'],
+    [125_000, 'Running, stalled for 2 min 5 s'],
+    [3_600_000, 'Running, stalled for 1 h 0 min'],
+    [90_061_000, 'Running, stalled for 25 h 1 min'],
+  ])('has words for a job that has stood still for %s ms', (stalledMs, words) => {
+    const job: WatchedJob = { ...seen(...RUNNING), status: 'live' };
+    const stalled = stalledWords(stalledMs === undefined ? {} : { stalledMs });
+    expect(liveWords(job, stalled)).toBe(words);
+    expect(liveWords({ ...job, status: 'stale' }, stalled)).toBe('Running (not live: reconnecting)');
+    expect(liveWords({ ...job, state: 'completed' }, stalled)).toBe('Completed');
   });
 });

@@ -52,6 +52,9 @@ describe('what is said of a job', () => {
   it.each([
     [job('a', { state: 'waiting', paused: true }), 'Waiting (paused)'],
     [job('a', { state: 'active', attempt: 2 }), 'Running, attempt 2'],
+    [job('a', { state: 'active', cancelling: true }), 'Cancelling'],
+    [job('a', { state: 'waiting', noWorker: true }), 'Waiting: no worker is running'],
+    [job('a', { state: 'waiting' }), 'Waiting for a free worker'],
     [job('a', { state: 'retrying', attempt: 1, attempts: 3 }), 'Attempt 1 of 3 failed; the next starts soon'],
     // Run again by hand, or after its worker was lost: more attempts than were asked for.
     [job('a', { state: 'retrying', attempt: 2, attempts: 1 }), 'Attempt 2 failed; the next starts soon'],
