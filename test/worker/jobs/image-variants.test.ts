@@ -174,7 +174,7 @@ describe('image-variant', () => {
     ],
   ])('shows the first frame of %s, and says how many it has', async (_what, name, change) => {
     // Written by Pillow 12.3 with three frames of 8 × 6 pixels, red, green and blue.
-    const content = change(readFileSync(new URL(`../images/files/${name}`, import.meta.url)));
+    const content = change(readFileSync(new URL(`./lib/images/files/${name}`, import.meta.url)));
     const made = await run(content, [{ format: 'webp' }, { format: 'png' }]);
     expect(made.result).toMatchObject({ frames: 3, failed: [] });
     expect((made.result.variants as MadeVariant[]).map(({ frames }) => frames)).toEqual([
