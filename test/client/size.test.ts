@@ -3,7 +3,7 @@ import { build, type OutputChunk, type RolldownOutput } from 'rolldown';
 import { describe, expect, it } from 'vitest';
 
 /** The budget, in bytes as a server sends them (Brotli). */
-const BUDGET = 4350;
+const BUDGET = 4400;
 
 /** The code that an entry needs, built as for a page, with what is loaded later apart. */
 async function sizesOf(entry: string): Promise<{ first: number; later: number; imports: string[] }> {

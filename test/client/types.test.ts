@@ -46,7 +46,7 @@ describe('the types of the client', () => {
       // Only Headway itself starts it.
       webhook: true,
     };
-    const files = readdirSync('src/worker/jobs').map((file) => file.replace('.ts', ''));
+    const files = readdirSync('src/worker/jobs').flatMap((file) => /^(.+)\.ts$/.exec(file)?.[1] ?? []);
     expect(Object.keys(names).sort()).toEqual(files.sort());
   });
 

@@ -1,8 +1,8 @@
 import { onScopeDispose, ref, shallowRef, watch } from 'vue';
-import { defaultClient } from '../../../client/store.js';
 import { isTerminal } from '../../../client/topic.js';
 import type { JobNow, JobView, OwnJobEvent } from '../../../client/types.js';
 import { fetchOwnJobs, problemWords, type StartedJob } from '../api';
+import { client } from '../service';
 import { untilAvailable } from './until-available';
 
 /** A job of the visitor's own, as the service last told of it. */
@@ -111,7 +111,7 @@ export function useOwnJobs(isFollowed: (id: string) => boolean) {
   }
   // Nothing is known of a visitor without a job, so there is nothing to follow.
   watch(known, (jobs) => {
-    if (jobs.length > 0) unfollow ??= defaultClient().watchOwnJobs({ onEvent: hear });
+    if (jobs.length > 0) unfollow ??= client.watchOwnJobs({ onEvent: hear });
   });
   onScopeDispose(() => unfollow?.());
 
