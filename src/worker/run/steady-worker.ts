@@ -29,9 +29,12 @@ class SteadyLockManager extends LockManager {
     // While Redis is away one call waits.
     if (ids.length === 0 || this.renewing) return;
     this.renewing = true;
-    // It reports its errors as events of the worker.
-    await this.extendLocks(ids);
-    this.renewing = false;
+    try {
+      // It reports its errors as events of the worker.
+      await this.extendLocks(ids);
+    } finally {
+      this.renewing = false;
+    }
   }
 }
 
