@@ -426,7 +426,7 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
       while (Date.now() < end) {
         await own.publisher.publish(name, { event: 'score', kind, data: 1 });
         for (const key of ['', kind === 'state' ? ':slots' : ':log']) {
-          expect(await own.redis.pttl(`test:{${name}}${key}`)).toBeGreaterThan(500);
+          expect(await own.redis.pttl(`test:{${name}}${key}`)).toBeGreaterThan(0);
         }
       }
       expect(await own.redis.hget(`test:{${name}}`, 'epoch')).toBe(epoch);
