@@ -120,7 +120,7 @@ describe('the page', () => {
     await page.reload();
     await until('the tiles from before are back', async () => (await share()) >= 10);
     expect(await share()).toBeLessThan(100);
-    await page.getByRole('status').getByText('Completed').waitFor();
+    await page.getByRole('status').getByText('Completed').waitFor({ timeout: 40_000 });
     expect(await share()).toBe(100);
     /** The colours of a point inside the set and of the last corner, as the visitor sees them. */
     const colours = async (): Promise<number[][]> => {
