@@ -25,9 +25,24 @@ export function findProgram(...names) {
  * Runs a program to its end with our own output. Resolves to its exit code. A signal that asks us to end goes to the
  * program first.
  */
-export function run(program, args, options = {}) {
+export const run = (program, args, options = {}) =>
+  ended(spawn(program, args, { stdio: ['ignore', 'inherit', 'inherit'], ...options }));
+
+/** As {@link run}; resolves to the exit code, and to the standard output and error in one text. */
+export async function capture(program, args, options = {}) {
+  const child = spawn(program, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text) => {
+      output += text;
+    });
+  }
+  const code = await ended(child);
+  return { code, output };
+}
+
+function ended(child) {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: ['ignore', 'inherit', 'inherit'], ...options });
     let received;
     const stopForwarding = forwardSignals(child, (signal) => {
       received = signal;
@@ -37,25 +52,6 @@ export function run(program, args, options = {}) {
       stopForwarding();
       if (received) process.kill(process.pid, received);
       else resolve(code ?? (signal ? 1 : 0));
-    });
-  });
-}
-
-/** Runs a program to its end. Resolves to its exit code, and to its standard output and error in one text. */
-export function capture(program, args, options = {}) {
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
-    const stopForwarding = forwardSignals(child);
-    let output = '';
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding('utf8').on('data', (text) => {
-        output += text;
-      });
-    }
-    child.on('error', reject);
-    child.on('close', (code) => {
-      stopForwarding();
-      resolve({ code: code ?? 1, output });
     });
   });
 }
