@@ -30,7 +30,7 @@ function follow(address) {
   });
 }
 
-export async function crowd() {
+export async function overview() {
   console.log(
     `\ncrowd: ${JOBS} active jobs of one principal, ${1000 / INTERVAL_MS} updates a second each, in one stream`,
   );

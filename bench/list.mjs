@@ -95,11 +95,11 @@ export async function list() {
   const options = { redis, prefix: PREFIX, queuePrefix: QUEUE_PREFIX, keep };
   const trackJob = createTracker(options);
   const publisher = createPublisher({ ...options, logLength: 10, ttlMs: 1000, sharded: true });
-  const lifecycle = createLifecycle({ ...options, publisher, readJob: trackJob });
+  const reconciler = createLifecycle({ ...options, publisher, readJob: trackJob });
   const listJobs = createJobList({
     ...options,
     trackJob,
-    lifecycle,
+    reconciler,
     readPage: createPageReader(redis, QUEUE_PREFIX),
   });
   const queue = new Queue('work', { connection: redis, prefix: QUEUE_PREFIX });

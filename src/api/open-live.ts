@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
+import { ChannelHub } from '../shared/channel/hub.js';
 import { createReader } from '../shared/channel/reader.js';
-import { Subscriber } from '../shared/channel/subscriber.js';
 import { internalPrefix } from '../shared/dashboard/keys.js';
 import { type ProcessReporting, startProcessReporting } from '../shared/dashboard/reporting.js';
 import type { QueuePlan } from '../shared/jobs/queues.js';
@@ -13,7 +13,7 @@ import { DashboardAudience } from './live/audience.js';
 import { createFailedReader } from './live/failed-jobs.js';
 import { DashboardFeed } from './live/feed.js';
 import { createCountReader } from './live/index-counts.js';
-import { CrowdAudience } from './overview/viewers.js';
+import { OverviewViewers } from './overview/viewers.js';
 import type { Viewers } from './stream/viewers.js';
 
 export interface OpenDashboardOptions {
@@ -30,7 +30,7 @@ export interface OpenDashboardOptions {
 /** The dashboards of this process, those who follow many jobs, and what it says of itself on the dashboards of all. */
 export function openDashboard(options: OpenDashboardOptions): {
   dashboard: DashboardAudience;
-  crowds: CrowdAudience;
+  overviews: OverviewViewers;
   reporting: ProcessReporting;
   feed: DashboardFeed;
 } {
@@ -43,7 +43,7 @@ export function openDashboard(options: OpenDashboardOptions): {
     prefix,
     sharded: server.sharded,
     role: 'api',
-    describe: () => ({ viewers: viewers.count + dashboard.count + crowds.count }),
+    describe: () => ({ viewers: viewers.count + dashboard.count + overviews.count }),
     log,
   });
   const readPage = createPageReader(redis, queuePrefix);
@@ -59,7 +59,7 @@ export function openDashboard(options: OpenDashboardOptions): {
     readPage,
     trackJob,
     faults,
-    subscriber: new Subscriber({
+    hub: new ChannelHub({
       redis: subscriberRedis,
       read: createReader(redis, internalPrefix(prefix)),
       prefix: internalPrefix(prefix),
@@ -71,7 +71,7 @@ export function openDashboard(options: OpenDashboardOptions): {
     log,
   });
   const dashboard: DashboardAudience = new DashboardAudience(feed, config.STALL_TIMEOUT_MS);
-  const crowds: CrowdAudience = new CrowdAudience({
+  const overviews: OverviewViewers = new OverviewViewers({
     feed,
     readPage,
     readJob: trackJob,
@@ -79,5 +79,5 @@ export function openDashboard(options: OpenDashboardOptions): {
     stallTimeoutMs: config.STALL_TIMEOUT_MS,
     log,
   });
-  return { dashboard, crowds, reporting, feed };
+  return { dashboard, overviews, reporting, feed };
 }

@@ -1,14 +1,14 @@
 import type { Express } from 'express';
 import type { Authorize } from '../shared/auth/authorize.js';
+import { ChannelHub } from '../shared/channel/hub.js';
 import { jobChannel } from '../shared/channel/keys.js';
 import { createReader } from '../shared/channel/reader.js';
-import { Subscriber } from '../shared/channel/subscriber.js';
-import { answerPresence, createPresence } from '../shared/channel/watchers.js';
+import { answerWatcherQueries, createWatcherQuery } from '../shared/channel/watchers.js';
 import { fileStoreOptions, openFileStore } from '../shared/files/store.js';
-import { createGoneReader } from '../shared/job-index/gone.js';
+import { createTombstoneReader } from '../shared/job-index/tombstones.js';
 import { planQueues } from '../shared/jobs/queues.js';
 import type { Registry } from '../shared/jobs/registry.js';
-import { createWithdrawal } from '../shared/lifecycle/cancel.js';
+import { createCanceller } from '../shared/lifecycle/cancel.js';
 import { createChildRegister, withChildren } from '../shared/lifecycle/children.js';
 import { createExpiry } from '../shared/lifecycle/expiry.js';
 import { watchQueues } from '../shared/lifecycle/queue-watch.js';
@@ -19,7 +19,7 @@ import { connectRedis } from '../shared/redis/connect.js';
 import { connectHeadway } from '../shared/runtime/connection.js';
 import { startHousekeeping } from '../shared/runtime/leader.js';
 import { createQueues } from '../shared/runtime/queues.js';
-import { createScheduleKeeper } from '../shared/schedules/maintainer.js';
+import { createScheduleMaintainer } from '../shared/schedules/maintainer.js';
 import { webhookPolicy } from '../shared/webhooks/target.js';
 import { createApp } from './app.js';
 import { createAccess } from './auth/access.js';
@@ -36,7 +36,7 @@ import { createAdminSession } from './live/session.js';
 import { openDashboard } from './open-live.js';
 import { StreamDoor } from './stream/door.js';
 import { watchPulse } from './stream/redis-pulse.js';
-import { startVanishedLook } from './stream/removed-jobs.js';
+import { followRemovedJobs } from './stream/removed-jobs.js';
 import { loadBound } from './stream/socket-bound.js';
 import { Viewers } from './stream/viewers.js';
 import { watchWorkers } from './worker-watch.js';
@@ -74,13 +74,13 @@ export async function openService(options: ServiceOptions): Promise<Service> {
   const rules = await readRules(config.CHANNEL_RULES);
   const ask = askOf(options.authorize ?? (await loadAuthorize(config.AUTHORIZE_MODULE)), log);
   const connection = await connectHeadway(config, 'request', log, registry);
-  const { redis, server: redisServer, queuePrefix, lifecycle } = connection;
+  const { redis, server: redisServer, queuePrefix, reconciler } = connection;
   const store = openFileStore(fileStoreOptions(config));
   const openQueue = createQueues(redis, queuePrefix, (error) =>
     log.debug({ err: error }, 'a queue met an error'),
   );
   const subscriberRedis = connectRedis(config.REDIS_URL, 'subscriber');
-  const subscriber = new Subscriber({
+  const hub = new ChannelHub({
     redis: subscriberRedis,
     read: createReader(redis, config.KEY_PREFIX),
     prefix: config.KEY_PREFIX,
@@ -90,7 +90,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
   const apiKeys = createApiKeys(redis, config.KEY_PREFIX);
   const revocations = createRevocations(redis, config.KEY_PREFIX, apiKeys);
   const viewers = new Viewers({
-    subscriber,
+    hub,
     isRevoked: revocations.isRevoked,
     heartbeatMs: config.HEARTBEAT_MS,
     stallTimeoutMs: config.STALL_TIMEOUT_MS,
@@ -100,28 +100,28 @@ export async function openService(options: ServiceOptions): Promise<Service> {
   loadBound(log);
   const streams = new StreamDoor({ redis, heartbeatMs: config.HEARTBEAT_MS, log });
 
-  const withdrawal = createWithdrawal({
+  const canceller = createCanceller({
     redis,
     openQueue,
     queuePrefix,
-    lifecycle,
+    reconciler,
     prefix: config.KEY_PREFIX,
   });
   const expiry = createExpiry(redis, config.KEY_PREFIX);
-  const schedules = createScheduleKeeper({
+  const schedules = createScheduleMaintainer({
     redis,
     prefix: config.KEY_PREFIX,
     openQueue,
     plan,
     readJob: connection.readJob,
-    lifecycle,
+    reconciler,
     expiry,
     files: store,
     filesTtlMs: config.FILES_TTL_MS,
     log,
   });
 
-  const readGone = createGoneReader(redis, queuePrefix);
+  const readTombstone = createTombstoneReader(redis, queuePrefix);
 
   const starter = createJobStarter({
     redis,
@@ -152,11 +152,11 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     tokenTtlMs: config.TOKEN_TTL_MS,
     adminToken: await adminToken(config, production),
     readJob: connection.readJob,
-    readGone,
+    readTombstone,
   });
-  const pubSub = { redis, subscriber: subscriberRedis, prefix: config.KEY_PREFIX };
+  const pubSub = { redis, hub: subscriberRedis, prefix: config.KEY_PREFIX };
 
-  const { dashboard, crowds, reporting, feed } = openDashboard({
+  const { dashboard, overviews, reporting, feed } = openDashboard({
     config,
     connection,
     subscriberRedis,
@@ -166,7 +166,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     log,
   });
 
-  const audiences = [viewers, dashboard, crowds];
+  const audiences = [viewers, dashboard, overviews];
 
   let stopping = false;
   const app = createApp({
@@ -178,16 +178,16 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     store,
     access,
     permissions: createPermissions(rules, ask),
-    presence: createPresence(pubSub),
+    presence: createWatcherQuery(pubSub),
     keys: { access, apiKeys, revocations, redis, prefix: config.KEY_PREFIX },
     viewers,
     streams,
-    withdrawal,
+    canceller,
     starter,
     schedules,
-    readGone,
+    readTombstone,
     dashboard,
-    crowds,
+    overviews,
     adminSession: createAdminSession(config, secret),
     embedded,
     log,
@@ -199,21 +199,21 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     config,
     connection,
     plan,
-    lifecycle,
-    following: withChildren(schedules.lifecycle, register, withdrawal),
+    reconciler,
+    following: withChildren(schedules.reconciler, register, canceller),
     onChanged: reporting.changed,
     schedules,
     expiry,
-    withdrawal,
+    canceller,
     store,
     log,
   });
   const recheck = startRecheck(
-    subscriber,
+    hub,
     redis,
-    lifecycle,
+    reconciler,
     log,
-    (jobId) => subscriber.end(jobChannel(jobId)),
+    (jobId) => hub.end(jobChannel(jobId)),
     connection.faults,
   );
   watchQueues({
@@ -230,19 +230,19 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     revocations,
     log,
   });
-  answerPresence({ ...pubSub, count: (channel) => subscriber.count(channel), log });
-  const vanishedLook = startVanishedLook({
-    channels: () => subscriber.channels(),
+  answerWatcherQueries({ ...pubSub, count: (channel) => hub.count(channel), log });
+  const removedJobs = followRemovedJobs({
+    channels: () => hub.channels(),
     redis,
     queuePrefix,
     followed: plan.names,
-    lifecycle,
+    reconciler,
     faults: connection.faults,
     log,
   });
 
   const stopWorkerWatch = watchWorkers({
-    channels: () => subscriber.channels(),
+    channels: () => hub.channels(),
     census: connection.census!,
     onChange: recheck.queue,
     log,
@@ -268,7 +268,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     async close() {
       stopPulse();
       stopWorkerWatch();
-      await Promise.all([housekeeping.stop(), recheck.stop(), vanishedLook.stop()]);
+      await Promise.all([housekeeping.stop(), recheck.stop(), removedJobs.stop()]);
       await connection.outcomes.flush();
       await reporting.stop();
       subscriberRedis.disconnect();

@@ -1,11 +1,11 @@
 import { mkdir } from 'node:fs/promises';
-import { createPresence } from '../shared/channel/watchers.js';
+import { createWatcherQuery } from '../shared/channel/watchers.js';
 import { startProcessReporting } from '../shared/dashboard/reporting.js';
 import { RunningJobs } from '../shared/dashboard/running.js';
 import { fileStoreOptions, openFileStore } from '../shared/files/store.js';
 import { jobIdOf, planQueues } from '../shared/jobs/queues.js';
 import type { Registry } from '../shared/jobs/registry.js';
-import { createWithdrawal } from '../shared/lifecycle/cancel.js';
+import { createCanceller } from '../shared/lifecycle/cancel.js';
 import { createExpiry } from '../shared/lifecycle/expiry.js';
 import { withPatience } from '../shared/lifecycle/patience.js';
 import type { Config } from '../shared/process/config.js';
@@ -17,7 +17,7 @@ import { serverClockCell } from '../shared/redis/server-clock.js';
 import { connectHeadway } from '../shared/runtime/connection.js';
 import { startHousekeeping } from '../shared/runtime/leader.js';
 import { createQueues } from '../shared/runtime/queues.js';
-import { createScheduleKeeper } from '../shared/schedules/maintainer.js';
+import { createScheduleMaintainer } from '../shared/schedules/maintainer.js';
 import { webhookPolicy } from '../shared/webhooks/target.js';
 import { openChildren } from './run/children/services.js';
 import { lockLost } from './run/hold.js';
@@ -61,7 +61,7 @@ export async function openWorker(options: WorkerServiceOptions): Promise<WorkerS
   const plan = planQueues(registry, config.QUEUE_NAME);
   const queues = queuesToServe(plan, registry, config.WORKER_JOBS);
   const connection = await connectHeadway(config, 'patient', log, registry);
-  const { redis, queuePrefix, publisher, gather, readJob, keep, isHeld } = connection;
+  const { redis, queuePrefix, publisher, batch, readJob, keep, isHeld } = connection;
   await mkdir(config.FILES_DIR, { recursive: true });
   const files = fileStoreOptions(config);
   const store = openFileStore(files);
@@ -81,40 +81,40 @@ export async function openWorker(options: WorkerServiceOptions): Promise<WorkerS
     log.debug({ err: error }, 'a queue met an error'),
   );
   const expiry = createExpiry(redis, config.KEY_PREFIX);
-  const schedules = createScheduleKeeper({
+  const schedules = createScheduleMaintainer({
     redis,
     prefix: config.KEY_PREFIX,
     openQueue,
     plan,
     readJob,
-    lifecycle: connection.lifecycle,
+    reconciler: connection.reconciler,
     expiry,
     files: store,
     filesTtlMs: config.FILES_TTL_MS,
     log,
   });
   // A Redis that refuses for a while is no reason for a job to fail.
-  const lifecycle = withPatience(schedules.lifecycle, (error) =>
+  const reconciler = withPatience(schedules.reconciler, (error) =>
     log.warn({ err: error }, 'Redis did not take what was to be published; trying again'),
   );
 
-  const withdrawal = createWithdrawal({
+  const canceller = createCanceller({
     redis,
     openQueue,
     queuePrefix,
-    lifecycle,
+    reconciler,
     prefix: config.KEY_PREFIX,
   });
   const children = openChildren({
     config,
     connection,
-    lifecycle,
+    reconciler,
     registry,
     plan,
     openQueue,
     expiry,
     store,
-    withdrawal,
+    canceller,
     log,
   });
   const deliverWebhook = createDeliver({
@@ -129,10 +129,10 @@ export async function openWorker(options: WorkerServiceOptions): Promise<WorkerS
     registry,
     redis,
     queuePrefix,
-    lifecycle,
+    reconciler,
     publisher,
-    presence: createPresence({ redis, subscriber: commandsRedis, prefix: config.KEY_PREFIX }),
-    gather,
+    presence: createWatcherQuery({ redis, hub: commandsRedis, prefix: config.KEY_PREFIX }),
+    batch,
     store,
     basePath,
     keep,
@@ -160,14 +160,14 @@ export async function openWorker(options: WorkerServiceOptions): Promise<WorkerS
       for (const id of ids) runs.get(jobIdIn(id))?.lose(lockLost());
     });
     // The bridge tells the end too; this is only sooner.
-    const told = (id: string | undefined): void => {
+    const published = (id: string | undefined): void => {
       if (id === undefined) return;
-      children.lifecycle
+      children.reconciler
         .reconcile(jobIdIn(id))
         .catch((error) => log.warn({ err: error, id }, 'could not reconcile'));
     };
-    worker.on('completed', (job) => told(job.id));
-    worker.on('failed', (job) => told(job?.id));
+    worker.on('completed', (job) => published(job.id));
+    worker.on('failed', (job) => published(job?.id));
   }
 
   watchControl({
@@ -201,12 +201,12 @@ export async function openWorker(options: WorkerServiceOptions): Promise<WorkerS
     config,
     connection,
     plan,
-    lifecycle,
-    following: children.lifecycle,
+    reconciler,
+    following: children.reconciler,
     onChanged: reporting.changed,
     schedules,
     expiry,
-    withdrawal,
+    canceller,
     store,
     log,
   });

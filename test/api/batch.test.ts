@@ -261,10 +261,10 @@ describe('the queuing of a batch', () => {
       const [sent] = writes;
       for (const item of started) {
         const { id } = item as { id: string };
-        const told = sent!.indexOf(`{job:${id}}:log`);
-        const added = sent!.indexOf(id, sent!.indexOf('{other}:steps:wait', told));
-        expect(told).toBeGreaterThan(0);
-        expect(added).toBeGreaterThan(told);
+        const published = sent!.indexOf(`{job:${id}}:log`);
+        const added = sent!.indexOf(id, sent!.indexOf('{other}:steps:wait', published));
+        expect(published).toBeGreaterThan(0);
+        expect(added).toBeGreaterThan(published);
       }
       expect(await headway.connection.llen('{other}:steps:wait')).toBe(1002);
     } finally {

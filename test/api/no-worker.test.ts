@@ -30,9 +30,9 @@ describe('a job for which no worker runs', () => {
     await one!.waitFor('active');
     await says(false);
     expect(await (await client.get(second)).json()).not.toHaveProperty('noWorker');
-    const told = two!.events.length;
+    const published = two!.events.length;
     await worker.kill('SIGKILL');
-    await two!.waitFor((event) => two!.events.indexOf(event) >= told && event.data.noWorker === true);
+    await two!.waitFor((event) => two!.events.indexOf(event) >= published && event.data.noWorker === true);
     expect(two!.events.map(({ event }) => event)).toEqual(['waiting', 'queue', 'queue', 'queue']);
     one!.close();
     two!.close();

@@ -19,9 +19,9 @@ const call = async (
 const watch = (url: string, job: StartedJob): Promise<TestStream> =>
   openStream(clientOf(url).events(job), { token: job.token });
 /** What a stream says of the queue. */
-const told = ({ events }: TestStream): boolean[] =>
+const published = ({ events }: TestStream): boolean[] =>
   events.flatMap(({ event, data }) => (event === 'queue' ? [data.paused] : []));
-const lifecycle = (stream: TestStream): string[] =>
+const reconciler = (stream: TestStream): string[] =>
   stream.names().filter((name) => name !== 'progress' && name !== 'log');
 
 describe('a kind of job that is paused', () => {
@@ -63,14 +63,14 @@ describe('a kind of job that is paused', () => {
     expect(await resumed.json()).toEqual({ queue: 'steps', paused: false, jobs: ['steps'] });
     for (const stream of streams) {
       await stream.ended;
-      expect(lifecycle(stream)).toEqual(['waiting', 'queue', 'queue', 'active', 'completed']);
-      expect(told(stream)).toEqual([true, false]);
+      expect(reconciler(stream)).toEqual(['waiting', 'queue', 'queue', 'active', 'completed']);
+      expect(published(stream)).toEqual([true, false]);
     }
     expect(await (await headway.client.get(job)).json()).not.toHaveProperty('paused');
     // It begins anew with the attempt: who comes later has no need to know.
     const late = await watch(other.url, job);
     await late.ended;
-    expect(lifecycle(late)).toEqual(['waiting', 'active', 'completed']);
+    expect(reconciler(late)).toEqual(['waiting', 'active', 'completed']);
   });
 
   it('is seen by who watches already and by who comes later, when plain BullMQ pauses it', async () => {
@@ -84,7 +84,7 @@ describe('a kind of job that is paused', () => {
     await queue.resume();
     for (const stream of [...live, late]) {
       await stream.waitFor(({ event, data }) => event === 'queue' && !data.paused);
-      expect(told(stream)).toEqual([true, false]);
+      expect(published(stream)).toEqual([true, false]);
       stream.close();
     }
     await headway.client.cancel(job);
@@ -96,12 +96,12 @@ describe('a kind of job that is paused', () => {
     await stream.waitFor('progress');
     await queue.pause();
     await stream.ended;
-    expect(lifecycle(stream)).toEqual(['waiting', 'active', 'completed']);
+    expect(reconciler(stream)).toEqual(['waiting', 'active', 'completed']);
     const file = await headway.client.upload('a.txt', 'a');
     const unaffected = await headway.client.start('checksum', { file: file.id });
     const watched = await watch(headway.api.url, unaffected);
     await watched.ended;
-    expect(lifecycle(watched)).toEqual(['waiting', 'active', 'completed']);
+    expect(reconciler(watched)).toEqual(['waiting', 'active', 'completed']);
   });
 
   it('is shown with the definitions', async () => {
@@ -171,8 +171,8 @@ describe('a paused kind and a Redis that goes away', () => {
     expect((await call(headway, 'steps', 'resume')).status).toBe(200);
     await stream.ended;
     // The resume may be conflated with the run that follows at once, for a viewer that is being caught up.
-    expect(lifecycle(stream).filter((name) => name !== 'queue')).toEqual(['waiting', 'active', 'completed']);
-    expect([[true], [true, false]]).toContainEqual(told(stream));
+    expect(reconciler(stream).filter((name) => name !== 'queue')).toEqual(['waiting', 'active', 'completed']);
+    expect([[true], [true, false]]).toContainEqual(published(stream));
     await headway.stop();
   });
 
@@ -184,9 +184,9 @@ describe('a paused kind and a Redis that goes away', () => {
     await call(headway, 'steps', 'pause');
     await stream.waitFor(({ event, data }) => event === 'queue' && data.paused);
     await call(headway, 'steps', 'resume');
-    await until('the resume is seen', () => told(stream).at(-1) === false);
+    await until('the resume is seen', () => published(stream).at(-1) === false);
     // First that no worker runs.
-    expect(told(stream)).toEqual([false, true, false]);
+    expect(published(stream)).toEqual([false, true, false]);
     await headway.stop();
   });
 });

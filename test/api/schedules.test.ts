@@ -8,7 +8,7 @@ import { until } from '../support/until.js';
 
 const QUICK = { count: 1, intervalMs: 1 };
 const HOUR = 3_600_000;
-const lifecycle = (stream: TestStream): string[] =>
+const reconciler = (stream: TestStream): string[] =>
   stream.names().filter((name) => name !== 'progress' && name !== 'log');
 const inAnHour = (): string => new Date(Date.now() + HOUR).toISOString();
 
@@ -43,7 +43,7 @@ describe('/v1/schedules', () => {
     const { nextRun } = await ada.until('another is due', schedule, (now) => now.nextRun);
     const stream = await ada.watch(nextRun!);
     await stream.ended;
-    expect(lifecycle(stream).filter((name) => name !== 'waiting')).toEqual([
+    expect(reconciler(stream).filter((name) => name !== 'waiting')).toEqual([
       'delayed',
       'active',
       'completed',

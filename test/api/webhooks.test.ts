@@ -117,7 +117,7 @@ describe('options.webhook', () => {
     const job = await start({ ...STEPS, failAt: 1 }, { secret, url });
     await ended(job);
     const delivery = await deliveryOf(job);
-    const told = await ended(delivery);
+    const published = await ended(delivery);
     const [, second] = await receiver.called(2);
     expect(new Webhook(secret).verify(second!.body, second!.headers as Record<string, string>)).toMatchObject(
       {
@@ -128,7 +128,7 @@ describe('options.webhook', () => {
     expect(second!.path).toBe('/hook?key=hush-hush');
     const { connection, api, workers } = headway;
     const keys = await connection.keys('*');
-    const seen = [api.output(), workers[0]!.output(), told.raw(), JSON.stringify(await view(job))];
+    const seen = [api.output(), workers[0]!.output(), published.raw(), JSON.stringify(await view(job))];
     for (const key of keys) {
       if ((await connection.type(key)) === 'hash') seen.push(JSON.stringify(await connection.hgetall(key)));
       if ((await connection.type(key)) === 'stream') {

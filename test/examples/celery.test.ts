@@ -83,8 +83,8 @@ describe.skipIf(process.env.WITHOUT_CELERY)('examples/celery: a Celery task on o
     await after.ended;
     const events = [...before.events, ...after.events];
     expect(new Set(events.map(({ id }) => id)).size).toBe(events.length);
-    const lifecycle = events.filter(({ event }) => event !== 'progress' && event !== 'log');
-    expect(lifecycle.map(({ event, data }) => `${event} ${data.attempt}`)).toEqual([
+    const reconciler = events.filter(({ event }) => event !== 'progress' && event !== 'log');
+    expect(reconciler.map(({ event, data }) => `${event} ${data.attempt}`)).toEqual([
       'waiting 0',
       'active 1',
       'stalled 1',

@@ -31,7 +31,7 @@ describe('examples/cricket: a score board', () => {
       const number = /^data: \{"number":(\d+)/.exec(line)?.[1];
       return number === undefined ? undefined : Number(number);
     };
-    const [crowd, live] = await Promise.all([
+    const [overview, live] = await Promise.all([
       openCrowd(`${headway.api.url}/stream?channel=public.cricket`, VIEWERS, numberOf),
       openPage(browser, server.url),
     ]);
@@ -43,10 +43,10 @@ describe('examples/cricket: a score board', () => {
 
     const all = balls.map((_, i) => i + 1);
     await until('every viewer has the last ball', () =>
-      crowd.seen.every((seen) => seen.length >= all.length),
+      overview.seen.every((seen) => seen.length >= all.length),
     );
-    for (const seen of crowd.seen) expect(seen).toEqual(all);
-    crowd.close();
+    for (const seen of overview.seen) expect(seen).toEqual(all);
+    overview.close();
 
     const late = await openPage(browser, server.url);
     for (const { page, complaints } of [live, late]) {

@@ -23,7 +23,7 @@ describe('P5: a Redis that came back from an older copy of its file', () => {
   });
 
   const watch = (name: string, viewer = new Viewer(), lastEventId?: string): Viewer => {
-    viewer.subscription = reader.subscriber.subscribe(name, viewer, { lastEventId });
+    viewer.subscription = reader.hub.subscribe(name, viewer, { lastEventId });
     return viewer;
   };
   const publish = async (name: string, from: number, to: number): Promise<void> => {

@@ -46,7 +46,7 @@ describe('a connection to a server that was demoted', () => {
     const copy = writer.redis.duplicate();
     try {
       const viewer = new Viewer();
-      viewer.subscription = reader.subscriber.subscribe('c', viewer);
+      viewer.subscription = reader.hub.subscribe('c', viewer);
       const publish = (data: number): Promise<unknown> =>
         untilTaken(() => writer.publisher.publish('c', { event: 'log', data }));
       await publish(1);

@@ -5,7 +5,7 @@ import express from 'express';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { createHeadway, defineJob, type Headway } from '../../src/api/headway.js';
-import { isOurs } from '../../src/api/http/embed.js';
+import { isHeadwayPath } from '../../src/api/http/embed.js';
 import { createWorker, type HeadwayWorker } from '../../src/worker/headway.js';
 import { clientOf, type StartedJob } from '../support/client.js';
 import { temporaryFolder } from '../support/processes.js';
@@ -172,9 +172,9 @@ describe('Headway in an application of somebody else', () => {
     const { paths } = (await (await fetch(`${url}/openapi.json`)).json()) as {
       paths: Record<string, unknown>;
     };
-    const outside = Object.keys(paths).filter((path) => !isOurs(path));
+    const outside = Object.keys(paths).filter((path) => !isHeadwayPath(path));
     expect(outside).toEqual([]);
-    expect(['/', '/v1', '/v1/jobsites', '/v1/own', '/clients', '/docs'].filter(isOurs)).toEqual([]);
+    expect(['/', '/v1', '/v1/jobsites', '/v1/own', '/clients', '/docs'].filter(isHeadwayPath)).toEqual([]);
   });
 
   it('has its cookies for TLS only where the application trusts the proxy that says so', async () => {

@@ -1,8 +1,8 @@
 import { Redis } from 'ioredis';
 import { frameId } from '../../src/shared/channel/frame.js';
+import { ChannelHub } from '../../src/shared/channel/hub.js';
 import { createPublisher } from '../../src/shared/channel/publisher.js';
 import { createReader } from '../../src/shared/channel/reader.js';
-import { Subscriber } from '../../src/shared/channel/subscriber.js';
 import type { Sink, Subscription } from '../../src/shared/channel/subscription.js';
 import { type ConnectionRole, connectRedis } from '../../src/shared/redis/connect.js';
 import { parseData } from './sse.js';
@@ -22,7 +22,7 @@ export function openChannels(
   const subscriberRedis = connectRedis(url, 'subscriber');
   const reads: string[] = [];
   const read = createReader(redis, prefix);
-  const subscriber = new Subscriber({
+  const hub = new ChannelHub({
     redis: subscriberRedis,
     prefix,
     sharded,
@@ -35,7 +35,7 @@ export function openChannels(
   return {
     redis,
     reads,
-    subscriber,
+    hub,
     publisher,
     close: () => {
       redis.disconnect();

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
 /** Many viewers of one stream: plain sockets, so that thousands of them are cheap. */
-export interface Crowd {
+export interface OverviewSubject {
   /** What `pick` took from the data lines that each viewer got, in order. */
   seen: unknown[][];
   close(): void;
@@ -12,7 +12,11 @@ export interface Crowd {
  * Opens so many streams; resolves when all of them have begun.
  * @param pick takes what is of interest from a line of the stream; `undefined` leaves it out
  */
-export async function openCrowd(url: string, count: number, pick: (line: string) => unknown): Promise<Crowd> {
+export async function openCrowd(
+  url: string,
+  count: number,
+  pick: (line: string) => unknown,
+): Promise<OverviewSubject> {
   const { hostname, port, pathname, search, host } = new URL(url);
   const seen: unknown[][] = [];
   const sockets: Socket[] = [];

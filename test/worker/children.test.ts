@@ -140,9 +140,9 @@ describe.each([false, true])('ctx.child of a job with thread: %s', (thread) => {
   it('that fails rejects, and is told once; the parent may catch it', async () => {
     const { stream } = await plant({ count: 3, fails: 1, choice: 'settled' });
     await stream.ended;
-    const told = stream.events.filter(({ event }) => event === 'child');
-    expect(told).toHaveLength(1);
-    const child = told[0]!.data;
+    const published = stream.events.filter(({ event }) => event === 'child');
+    expect(published).toHaveLength(1);
+    const child = published[0]!.data;
     expect(child).toMatchObject({
       childName: 'leaf',
       state: 'failed',

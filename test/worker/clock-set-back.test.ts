@@ -3,7 +3,7 @@ import { Socket } from 'node:net';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { watchUpload } from '../../src/api/http/uploading.js';
 import { Partials } from '../../src/worker/reporting/partials.js';
-import { Reporter } from '../../src/worker/reporting/progress-reporter.js';
+import { ProgressReporter } from '../../src/worker/reporting/progress-reporter.js';
 
 const HOUR = 3_600_000;
 
@@ -19,7 +19,7 @@ it.each([-HOUR, HOUR, -60_000])(
   (jump) => {
     const seen: number[] = [];
     const chunks: string[] = [];
-    const reporter = new Reporter({
+    const reporter = new ProgressReporter({
       jobId: 'j.1',
       attempt: 1,
       intervalMs: 100,

@@ -2,7 +2,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Request, Response } from 'express';
 import { jobChannel } from '../../shared/channel/keys.js';
 import { HeadwayError } from '../../shared/errors.js';
-import type { GoneReader } from '../../shared/job-index/gone.js';
+import type { TombstoneReader } from '../../shared/job-index/tombstones.js';
 import { meantJobId } from '../../shared/jobs/queues.js';
 import type { SnapshotReader } from '../../shared/lifecycle/snapshot.js';
 import { basePath } from '../http/base-path.js';
@@ -62,7 +62,7 @@ export interface AccessOptions {
   /** Opens everything; `undefined`: nothing does. */
   adminToken: string | undefined;
   readJob: SnapshotReader;
-  readGone: GoneReader;
+  readTombstone: TombstoneReader;
 }
 
 /** What a request has shown: a claim that holds, and what it rests on. */
@@ -72,7 +72,7 @@ interface Proof {
 }
 
 export function createAccess(options: AccessOptions): Access {
-  const { tokens, apiKeys, revocations, ask, tokenTtlMs, adminToken, readJob, readGone } = options;
+  const { tokens, apiKeys, revocations, ask, tokenTtlMs, adminToken, readJob, readTombstone } = options;
 
   const isAdminToken = (given: string | undefined): boolean =>
     given !== undefined && adminToken !== undefined && timingSafeEqual(sha256(given), sha256(adminToken));
@@ -142,7 +142,7 @@ export function createAccess(options: AccessOptions): Access {
   /** Who started a job, also one that is not kept any more. */
   const ownerOf = async (jobId: string): Promise<string | undefined> => {
     const job = await readJob(jobId);
-    return job ? job.settings.owner : (await readGone(jobId))?.owner;
+    return job ? job.settings.owner : (await readTombstone(jobId))?.owner;
   };
 
   const principal = async (req: Request): Promise<Principal | undefined> =>

@@ -1,14 +1,14 @@
 import type { Redis } from 'ioredis';
 import type { Logger } from '../../shared/process/log.js';
-import { tellAll, watchControl } from '../../shared/redis/broadcast.js';
+import { broadcast, watchControl } from '../../shared/redis/broadcast.js';
 import type { Credential } from './credential.js';
 import type { Revocations, Revoked } from './revocations.js';
 
 const VERB = 'revoked';
 
 /** Tells every API process what was revoked, so that it looks at the streams that rest on it. */
-export const tellRevoked = (redis: Redis, prefix: string, revoked: Revoked): Promise<void> =>
-  tellAll(redis, prefix, VERB, JSON.stringify(revoked));
+export const publishRevocation = (redis: Redis, prefix: string, revoked: Revoked): Promise<void> =>
+  broadcast(redis, prefix, VERB, JSON.stringify(revoked));
 
 /** Those who hold streams here. */
 export interface Audience {

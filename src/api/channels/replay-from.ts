@@ -1,5 +1,5 @@
 import type { Request } from 'express';
-import type { Wanted } from '../../shared/channel/reader.js';
+import type { ReplayFrom } from '../../shared/channel/reader.js';
 import { HeadwayError } from '../../shared/errors.js';
 
 const MAX_LAST = 10_000;
@@ -9,7 +9,7 @@ const MAX_LAST = 10_000;
  * time on (ms since 1970, or RFC 3339). None unless it says.
  * @throws HeadwayError `invalid-request` for what is neither
  */
-export function wantedOf({ query }: Request): Wanted {
+export function replayFromOf({ query }: Request): ReplayFrom {
   const { last, since } = query;
   if (last !== undefined && since !== undefined) {
     throw new HeadwayError('invalid-request', 'Give either last or since.');

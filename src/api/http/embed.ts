@@ -9,7 +9,7 @@ export type Handler = (req: IncomingMessage, res: ServerResponse, next: (error?:
 const OURS =
   /^\/(v1\/(jobs(:batch)?|files|events|channels|schedules|definitions|keys|revocations|dashboard)|stream|client|admin\/queues|openapi\.json|asyncapi\.json|healthz|readyz)(?=[/?]|$)/i;
 
-export const isOurs = (url: string): boolean => OURS.test(url);
+export const isHeadwayPath = (url: string): boolean => OURS.test(url);
 
 /**
  * Our application as a part of somebody else's. It is not mounted as an application: what is ours (headers, the refusal of
@@ -19,7 +19,7 @@ export const isOurs = (url: string): boolean => OURS.test(url);
  */
 export function embed(app: Express, publicPath: string): Handler {
   return (req, res, next) => {
-    if (!isOurs(withoutBasePath(req.url ?? '', publicPath))) return next();
+    if (!isHeadwayPath(withoutBasePath(req.url ?? '', publicPath))) return next();
     const own = req as unknown as Request;
     trustAs(app, own.app as Express | undefined);
     const giveBack = remember(own, res);

@@ -1,11 +1,11 @@
-import type { GoneReader } from '../../shared/job-index/gone.js';
+import type { TombstoneReader } from '../../shared/job-index/tombstones.js';
 import type { SnapshotReader } from '../../shared/lifecycle/snapshot.js';
 import { jobLinks } from '../../shared/lifecycle/view.js';
 
 export interface AcceptedOptions {
   /** Reads a job; the index of jobs has it from then on. */
   trackJob: SnapshotReader;
-  readGone: GoneReader;
+  readTombstone: TombstoneReader;
 }
 
 /**
@@ -14,13 +14,13 @@ export interface AcceptedOptions {
  * @param deduplicated it is another one, started before with the same deduplication key
  */
 export async function acceptedJob(
-  { trackJob, readGone }: AcceptedOptions,
+  { trackJob, readTombstone }: AcceptedOptions,
   id: string,
   name: string,
   base: string,
   deduplicated: boolean,
 ) {
-  const job = (await trackJob(id)) ?? (await readGone(id));
+  const job = (await trackJob(id)) ?? (await readTombstone(id));
   return {
     id,
     name,

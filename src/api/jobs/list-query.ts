@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { addressOf } from '../../shared/jobs/queues.js';
 import { JOB_STATES } from '../../shared/lifecycle/snapshot.js';
 import { requireValid } from '../http/invalid.js';
-import type { Position } from './page.js';
+import type { IndexPosition } from './page.js';
 
 /** Most jobs a page, how many unless asked, and how often a filter may be given. */
 export const MAX_LIMIT = 200;
@@ -52,11 +52,11 @@ export const parseListQuery = (query: unknown): Promise<ListQuery> =>
   requireValid(listQuerySchema, query, 'The query');
 
 /** A place in the list as clients get it: nothing they should read. */
-export const formatCursor = ({ createdAt, id }: Position): string =>
+export const formatCursor = ({ createdAt, id }: IndexPosition): string =>
   Buffer.from(`${createdAt} ${id}`).toString('base64url');
 
 /** The opposite of {@link formatCursor}; `undefined` for what is none. */
-export function parseCursor(text: string): Position | undefined {
+export function parseCursor(text: string): IndexPosition | undefined {
   const [, createdAt, id] =
     /^(\d{1,20}(?:\.\d{1,9})?) (.+)$/.exec(Buffer.from(text, 'base64url').toString()) ?? [];
   return id && addressOf(id) ? { createdAt: Number(createdAt), id } : undefined;

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import type { JobFaults } from '../../shared/lifecycle/job-faults.js';
-import type { Lifecycle } from '../../shared/lifecycle/reconcile.js';
+import type { Reconciler } from '../../shared/lifecycle/reconcile.js';
 import { JOB_STATES, type JobSnapshot, type SnapshotReader } from '../../shared/lifecycle/snapshot.js';
 import { jobView, readProgress } from '../../shared/lifecycle/view.js';
 import { formatCursor, type ListQuery } from './list-query.js';
@@ -14,7 +14,7 @@ export interface JobListOptions {
   prefix: string;
   readPage: PageReader;
   trackJob: SnapshotReader;
-  lifecycle: Lifecycle;
+  reconciler: Reconciler;
   faults: JobFaults;
 }
 
@@ -34,7 +34,7 @@ export interface JobPage {
 export type ListJobs = (query: ListQuery, owner: string | undefined, base: string) => Promise<JobPage>;
 
 export function createJobList(options: JobListOptions): ListJobs {
-  const { redis, prefix, readPage, trackJob, lifecycle, faults } = options;
+  const { redis, prefix, readPage, trackJob, reconciler, faults } = options;
 
   async function look(
     id: string,
@@ -44,7 +44,7 @@ export function createJobList(options: JobListOptions): ListJobs {
     const job = await trackJob(id);
     if (!job) {
       // Somebody has removed it: its viewers have to hear of that too.
-      await lifecycle.reconcile(id);
+      await reconciler.reconcile(id);
       return undefined;
     }
     return fits(job) ? jobView(job, await readProgress(redis, prefix, job), base) : undefined;

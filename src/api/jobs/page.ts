@@ -3,7 +3,7 @@ import type { Cluster, Redis } from 'ioredis';
 import { indexKeys, type JobFilter, setsFor } from '../../shared/job-index/keys.js';
 
 /** A place between two jobs of the index: just after (older than) this one. */
-export interface Position {
+export interface IndexPosition {
   createdAt: number;
   id: string;
 }
@@ -12,14 +12,14 @@ export interface PageRequest extends JobFilter {
   /** Not before, and before, ms since 1970. */
   from?: number | undefined;
   to?: number | undefined;
-  after?: Position | undefined;
+  after?: IndexPosition | undefined;
   limit: number;
 }
 
 export interface IndexPage {
   ids: string[];
   /** Where the next page begins; without, there are no more. A page may be short and have one. */
-  next: Position | undefined;
+  next: IndexPosition | undefined;
 }
 
 /** Reads pages of the index, newest job first. */
@@ -63,7 +63,7 @@ export function createPageReader(
 }
 
 /** The newest `createdAt` to give, as ZRANGEBYSCORE takes it. */
-function newest(to: number | undefined, after: Position | undefined): string | number {
+function newest(to: number | undefined, after: IndexPosition | undefined): string | number {
   if (after && (to === undefined || after.createdAt < to)) return after.createdAt;
   return to === undefined ? '+inf' : `(${to}`;
 }

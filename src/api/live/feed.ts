@@ -1,5 +1,5 @@
 import type { WorkerCensus } from '../../shared/bullmq/worker-census.js';
-import type { Subscriber } from '../../shared/channel/subscriber.js';
+import type { ChannelHub } from '../../shared/channel/hub.js';
 import type { Sink, Subscription } from '../../shared/channel/subscription.js';
 import {
   CHANGED_EVENT,
@@ -8,7 +8,7 @@ import {
   type JobsFrame,
 } from '../../shared/dashboard/frame.js';
 import { DASHBOARD_CHANNEL } from '../../shared/dashboard/keys.js';
-import { createPresence } from '../../shared/dashboard/presence.js';
+import { createProcessPresence } from '../../shared/dashboard/presence.js';
 import type { ProcessView } from '../../shared/dashboard/views.js';
 import { type QueuePlan, queueKey } from '../../shared/jobs/queues.js';
 import type { Logger } from '../../shared/process/log.js';
@@ -31,7 +31,7 @@ export interface DashboardFeedOptions extends Omit<ScopeReaders, 'live'> {
   plan: QueuePlan;
   census: WorkerCensus;
   /** Of internal channels. */
-  subscriber: Subscriber;
+  hub: ChannelHub;
   /** How this process is. */
   self: () => ProcessView;
   redisVersion: string;
@@ -60,7 +60,7 @@ export class DashboardFeed {
 
   constructor(private readonly options: DashboardFeedOptions) {
     this.active = new ActiveLists(this.live);
-    this.presence = createPresence(options.redis, options.prefix);
+    this.presence = createProcessPresence(options.redis, options.prefix);
     options.redis.on('ready', () => this.touch());
   }
 
@@ -125,7 +125,7 @@ export class DashboardFeed {
     this.timer = setInterval(() => void this.look(), LOOK_MS);
     this.firstLook = this.look();
     const sink: Sink = { write: (frame) => this.take(frame), end: () => {} };
-    this.subscription = this.options.subscriber.subscribe(DASHBOARD_CHANNEL, sink);
+    this.subscription = this.options.hub.subscribe(DASHBOARD_CHANNEL, sink);
   }
 
   private stop(): void {

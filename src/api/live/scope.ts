@@ -139,8 +139,8 @@ export class Scope {
       const { id, name, attempt, createdAt, startedAt = createdAt, settings } = job;
       const progress = ((await readProgress(redis, prefix, job)) ?? {}) as Partial<LiveJob>;
       const { percent = null, current, total, unit, stage, ratePerSecond, etaMs, message } = progress;
-      const told = { percent, current, total, unit, stage, ratePerSecond, etaMs, message };
-      return { id, name, owner: settings.owner, attempt, startedAt, ...told };
+      const published = { percent, current, total, unit, stage, ratePerSecond, etaMs, message };
+      return { id, name, owner: settings.owner, attempt, startedAt, ...published };
     });
     this.others = others.filter((job) => job !== undefined);
   }

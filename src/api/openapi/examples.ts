@@ -18,7 +18,7 @@ const progress = {
   at: at + 230,
 };
 
-export const accepted = {
+export const acceptedExample = {
   id,
   name: 'steps',
   state: 'waiting',

@@ -4,7 +4,7 @@ import { batchSchema } from '../jobs/batch.js';
 import { DEFAULT_LIMIT, MAX_LIMIT, MAX_VALUES } from '../jobs/list-query.js';
 import { acceptedSchema, jobSchema } from './answers.js';
 import { named, refTo } from './components.js';
-import { accepted, activeJob, cancelledJob, completedJob, data, retriedJob } from './examples.js';
+import { acceptedExample, activeJob, cancelledJob, completedJob, data, retriedJob } from './examples.js';
 import { ANY_START } from './kinds.js';
 import { json, type Operation } from './operation.js';
 import { type Parameter, several } from './parameters.js';
@@ -68,7 +68,7 @@ export const jobOperations: Operation[] = [
       202: {
         description: 'It is queued. Watch it at `links.events`.',
         headers: ['Location', 'Set-Cookie'],
-        content: json(acceptedSchema, accepted),
+        content: json(acceptedSchema, acceptedExample),
       },
     },
     errors: [...OF_START],
@@ -87,7 +87,7 @@ export const jobOperations: Operation[] = [
       202: {
         description: 'They are queued, or with `per-item` this is what is wrong with one.',
         headers: ['Set-Cookie'],
-        content: json(batchAnswer, { jobs: [accepted] }),
+        content: json(batchAnswer, { jobs: [acceptedExample] }),
       },
     },
     errors: [...OF_START],

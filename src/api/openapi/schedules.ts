@@ -3,7 +3,7 @@ import { time } from '../../shared/jobs/events/parts.js';
 import { scheduleChangeSchema, scheduleSchema } from '../schedules/body.js';
 import { acceptedSchema, linksSchema, stateSchema } from './answers.js';
 import { named } from './components.js';
-import { accepted, schedule, scheduleBody } from './examples.js';
+import { acceptedExample, schedule, scheduleBody } from './examples.js';
 import { jobOptionsSchema } from './kinds.js';
 import { json, type Operation } from './operation.js';
 
@@ -176,7 +176,7 @@ export const scheduleOperations: Operation[] = [
       202: {
         description: 'It is queued',
         headers: ['Location', 'Set-Cookie'],
-        content: json(acceptedSchema, accepted),
+        content: json(acceptedSchema, acceptedExample),
       },
     },
     errors: ['not-found', ...OF_BODY],

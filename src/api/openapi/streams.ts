@@ -1,7 +1,7 @@
 import { customEvent, type EventSpec, jobEvents } from '../../shared/jobs/events/job-events.js';
 import { streamEvents } from '../../shared/jobs/events/stream-events.js';
 import { MAX_ROWS } from '../live/query.js';
-import { crowdEvents } from '../overview/events.js';
+import { overviewEvents } from '../overview/events.js';
 import { MAX_CHANNELS } from '../stream/multiplexed.js';
 import { named, ref } from './components.js';
 import { frames } from './examples.js';
@@ -11,7 +11,7 @@ import { type Parameter, RESUME, several } from './parameters.js';
 const TAG = 'Streams';
 
 /** Every event with a schema, by name. */
-export const allEvents: Record<string, EventSpec> = { ...jobEvents, ...streamEvents, ...crowdEvents };
+export const allEvents: Record<string, EventSpec> = { ...jobEvents, ...streamEvents, ...overviewEvents };
 
 const componentOf = (event: string): string =>
   event === 'progress' ? 'Progress' : `${event[0]!.toUpperCase()}${event.slice(1)}Event`;
@@ -86,7 +86,7 @@ export const streamOperations: Operation[] = [
     ],
     answers,
     errors: ['invalid-request', 'sign-in', 'forbidden', 'not-acceptable'],
-    events: { ...ofJobs, ...refs(crowdEvents) },
+    events: { ...ofJobs, ...refs(overviewEvents) },
   },
   {
     method: 'get',

@@ -9,7 +9,7 @@ const shown = progressSchema
   .partial().shape;
 
 /** What a stream of all jobs of somebody, or of a queue, tells of them. These have no id. */
-export const crowdEvents = {
+export const overviewEvents = {
   job: {
     about: 'Where one of the jobs stands',
     data: z.object({

@@ -6,43 +6,43 @@ import type { LiveJob } from '../live/live-jobs.js';
 export type JobNow = Record<string, unknown> & { jobId: string; state: JobState | 'gone' };
 
 /** What one viewer of many jobs was told, and what it is to be told next. */
-export class Roll {
+export class PendingUpdates {
   /** Jobs that have not ended, by id: what was told of each. */
-  private readonly told = new Map<string, { state: JobNow['state']; json: string }>();
+  private readonly published = new Map<string, { state: JobNow['state']; json: string }>();
   /** What is to be told, the newest of each job: whoever has waited longest is first. */
   private readonly due = new Map<string, string>();
 
   /** How many jobs are shown. */
   get size(): number {
-    return this.told.size;
+    return this.published.size;
   }
 
   has(jobId: string): boolean {
-    return this.told.has(jobId);
+    return this.published.has(jobId);
   }
 
   /** The state that was told of a job; `undefined` when it is not shown. */
   stateOf(jobId: string): JobNow['state'] | undefined {
-    return this.told.get(jobId)?.state;
+    return this.published.get(jobId)?.state;
   }
 
   /** The ids of those that are shown. */
   ids(): Iterable<string> {
-    return this.told.keys();
+    return this.published.keys();
   }
 
   /** Notes what is known of a job: it is told if it is new. */
   note(now: JobNow): void {
     const json = JSON.stringify(now);
-    if (this.told.get(now.jobId)?.json === json) return;
-    this.told.set(now.jobId, { state: now.state, json });
+    if (this.published.get(now.jobId)?.json === json) return;
+    this.published.set(now.jobId, { state: now.state, json });
     // A later one takes the place of the one that waits.
     this.due.set(now.jobId, json);
   }
 
   /** Notes how a job has ended: it is told, and forgotten. */
   end(now: JobNow): void {
-    this.told.delete(now.jobId);
+    this.published.delete(now.jobId);
     this.due.set(now.jobId, JSON.stringify(now));
   }
 

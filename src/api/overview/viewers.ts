@@ -9,7 +9,7 @@ import type { PageReader } from '../jobs/page.js';
 import type { DashboardFeed } from '../live/feed.js';
 import { FeedAudience, type FeedViewer } from '../live/viewers.js';
 import type { PendingStream } from '../stream/pending-stream.js';
-import { ofLive, ofSnapshot, Roll } from './pending-updates.js';
+import { ofLive, ofSnapshot, PendingUpdates } from './pending-updates.js';
 
 /** So many jobs at most come twice a second: what a browser can take. */
 const JOBS_PER_TICK = 250;
@@ -26,16 +26,16 @@ const HEARTBEAT = ': \n\n';
 const UNFINISHED = ['active', 'waiting-children', 'waiting', 'prioritized', 'delayed'] as const;
 
 /** Whose jobs, and which of them. */
-export interface Crowd {
+export interface OverviewSubject {
   /** `undefined`: everybody's. */
   owner: string | undefined;
   /** A queue and the kinds of job in it. */
   queue?: { name: string; kinds: string[] } | undefined;
 }
 
-interface CrowdViewer extends FeedViewer {
-  crowd: Crowd;
-  roll: Roll;
+interface OverviewViewer extends FeedViewer {
+  overview: OverviewSubject;
+  roll: PendingUpdates;
   /** The version of the scope that the roll was last compared with. */
   version: number;
   /** The queues as they were then: jobs wait for another reason when those change. */
@@ -44,10 +44,10 @@ interface CrowdViewer extends FeedViewer {
   /** When all its jobs were read last, ms since 1970. */
   readAllAt: number;
   total: number;
-  toldTotal: number;
+  sentTotal: number;
 }
 
-export interface CrowdAudienceOptions {
+export interface OverviewViewersOptions {
   /** What runs, as the workers tell it in batches, and whose jobs have changed. */
   feed: DashboardFeed;
   readPage: PageReader;
@@ -62,46 +62,46 @@ export interface CrowdAudienceOptions {
  * is open. What a viewer gets is conflated twice: by the workers, which tell of all their jobs twice a second, and here,
  * where a viewer gets the newest of each job, so many at a time. So ten thousand jobs make a stream that a browser can take.
  */
-export class CrowdAudience extends FeedAudience<CrowdViewer> {
-  constructor(private readonly options: CrowdAudienceOptions) {
+export class OverviewViewers extends FeedAudience<OverviewViewer> {
+  constructor(private readonly options: OverviewViewersOptions) {
     super(options.feed, options.stallTimeoutMs);
   }
 
   /** Answers a request with the stream. */
-  async answer(stream: PendingStream, crowd: Crowd, credential: Credential = {}): Promise<void> {
+  async answer(stream: PendingStream, overview: OverviewSubject, credential: Credential = {}): Promise<void> {
     const head = `event: reset\ndata: {"reason":"snapshot","at":${serverNow()}}\n\n`;
-    const viewer = await this.admit(stream, crowd.owner, head, (sink, scope) => ({
+    const viewer = await this.admit(stream, overview.owner, head, (sink, scope) => ({
       sink,
-      crowd,
+      overview,
       scope,
       credential,
-      roll: new Roll(),
+      roll: new PendingUpdates(),
       version: -1,
       queues: [],
       comparing: false,
       readAllAt: Number.NEGATIVE_INFINITY,
       total: 0,
-      toldTotal: -1,
+      sentTotal: -1,
       sentAt: performance.now(),
       stalledAt: 0,
     }));
     if (viewer) void this.compare(viewer).then(() => this.send(viewer));
   }
 
-  protected serve(viewer: CrowdViewer): void {
+  protected serve(viewer: OverviewViewer): void {
     void this.compare(viewer);
     this.send(viewer);
   }
 
   /** Compares what was told with what is, when something has changed. */
-  private async compare(viewer: CrowdViewer): Promise<void> {
-    const { scope, roll, crowd } = viewer;
+  private async compare(viewer: OverviewViewer): Promise<void> {
+    const { scope, roll, overview } = viewer;
     const { queues } = this.feed.shared;
     if (viewer.comparing || (viewer.version === scope.version && viewer.queues === queues)) return;
     viewer.comparing = true;
     const { version } = scope;
     try {
-      const unfinished = await this.unfinished(crowd);
+      const unfinished = await this.unfinished(overview);
       const live = new Set<string>();
       for (const job of this.running(viewer)) live.add(job.id);
       const readAll = viewer.queues !== queues || performance.now() - viewer.readAllAt > REREAD_MS;
@@ -138,7 +138,7 @@ export class CrowdAudience extends FeedAudience<CrowdViewer> {
   }
 
   /** Unfinished jobs, each with its state. One that moves meanwhile may be missing: it counts as left then. */
-  private async unfinished({ owner, queue }: Crowd): Promise<Map<string, JobState>> {
+  private async unfinished({ owner, queue }: OverviewSubject): Promise<Map<string, JobState>> {
     const jobs = new Map<string, JobState>();
     for (const state of UNFINISHED) {
       let after: Awaited<ReturnType<PageReader>>['next'];
@@ -158,21 +158,21 @@ export class CrowdAudience extends FeedAudience<CrowdViewer> {
     return jobs;
   }
 
-  private *running({ crowd, scope }: CrowdViewer) {
+  private *running({ overview, scope }: OverviewViewer) {
     for (const job of this.feed.running(scope)) {
-      if (!crowd.queue || job.id.startsWith(`${crowd.queue.name}.`)) yield job;
+      if (!overview.queue || job.id.startsWith(`${overview.queue.name}.`)) yield job;
     }
   }
 
-  private send(viewer: CrowdViewer): void {
+  private send(viewer: OverviewViewer): void {
     if (!this.viewers.has(viewer.sink) || viewer.stalledAt > 0 || viewer.version < 0) return;
     const { roll, sink } = viewer;
     for (const job of this.running(viewer)) {
       if (roll.has(job.id) || roll.size < MAX_JOBS) roll.note(ofLive(job));
     }
     const frames = roll.take(JOBS_PER_TICK).map((json) => `event: job\ndata: ${json}\n\n`);
-    if (viewer.total !== viewer.toldTotal) {
-      viewer.toldTotal = viewer.total;
+    if (viewer.total !== viewer.sentTotal) {
+      viewer.sentTotal = viewer.total;
       frames.push(`event: jobs\ndata: {"unfinished":${viewer.total},"at":${serverNow()}}\n\n`);
     }
     const now = performance.now();

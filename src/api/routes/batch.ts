@@ -8,7 +8,7 @@ import type { JobRoutesOptions } from './jobs.js';
 
 /** `/v1/jobs:batch`: start many jobs at once. */
 export function batchRoutes(options: JobRoutesOptions): Router {
-  const { config, connection, plan, access, readGone, starter } = options;
+  const { config, connection, plan, access, readTombstone, starter } = options;
   const { redis, trackJob } = connection;
   const startBatch = createBatchStarter({
     starter,
@@ -28,7 +28,7 @@ export function batchRoutes(options: JobRoutesOptions): Router {
       items.map(async (item) => {
         if (item.error) return item;
         const { id, name, deduplicated } = item;
-        const job = await acceptedJob({ trackJob, readGone }, id, name, basePath(req), deduplicated);
+        const job = await acceptedJob({ trackJob, readTombstone }, id, name, basePath(req), deduplicated);
         return { ...job, token: await access.token(id) };
       }),
     );

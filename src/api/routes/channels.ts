@@ -2,9 +2,9 @@ import { type Request, type Response, Router } from 'express';
 import { jobChannel, jobOfChannel } from '../../shared/channel/keys.js';
 import { createPublisher } from '../../shared/channel/publisher.js';
 import { createTail, hasSeenEnd } from '../../shared/channel/reader.js';
-import type { Presence } from '../../shared/channel/watchers.js';
+import type { WatcherQuery } from '../../shared/channel/watchers.js';
 import { HeadwayError } from '../../shared/errors.js';
-import type { GoneReader } from '../../shared/job-index/gone.js';
+import type { TombstoneReader } from '../../shared/job-index/tombstones.js';
 import { meantJobId } from '../../shared/jobs/queues.js';
 import type { Config } from '../../shared/process/config.js';
 import type { Connection } from '../../shared/runtime/connection.js';
@@ -13,13 +13,13 @@ import { type Credential, distinct } from '../auth/credential.js';
 import { type Principal, visitorPrincipal } from '../auth/principal.js';
 import type { Permissions } from '../channels/permission.js';
 import { checkPublication, createPublishAll } from '../channels/publish.js';
-import { wantedOf } from '../channels/replay-from.js';
+import { replayFromOf } from '../channels/replay-from.js';
 import { jsonBody } from '../http/json-body.js';
 import { methods } from '../http/problem.js';
 import { scopedKey } from '../jobs/idempotency.js';
 import type { StreamDoor } from '../stream/door.js';
 import { openJobChannel } from '../stream/job-channel.js';
-import { type BundledChannel, MAX_CHANNELS, positionsOf } from '../stream/multiplexed.js';
+import { MAX_CHANNELS, type MultiplexedChannel, positionsOf } from '../stream/multiplexed.js';
 import type { PendingStream } from '../stream/pending-stream.js';
 import { requireStream } from '../stream/request.js';
 import type { Viewers } from '../stream/viewers.js';
@@ -33,8 +33,8 @@ export interface ChannelRoutesOptions {
   connection: Connection;
   access: Access;
   permissions: Permissions;
-  presence: Presence;
-  readGone: GoneReader;
+  presence: WatcherQuery;
+  readTombstone: TombstoneReader;
   viewers: Viewers;
   streams: StreamDoor;
 }
@@ -46,7 +46,7 @@ export function channelRoutes({
   access,
   permissions,
   presence,
-  readGone,
+  readTombstone,
   viewers,
   streams,
 }: ChannelRoutesOptions): Router {
@@ -75,7 +75,7 @@ export function channelRoutes({
   return router;
 
   async function follow(req: Request, stream: PendingStream): Promise<void> {
-    const wanted = wantedOf(req);
+    const wanted = replayFromOf(req);
     const principal = await access.principal(req);
     const credentials: Array<Credential | undefined> = [principal?.credential];
     const names: string[] = [];
@@ -90,11 +90,11 @@ export function channelRoutes({
     requireStream(req);
     const positions = positionsOf(stream.lastEventId, names.length);
     const channels = await Promise.all(
-      names.map(async (name, i): Promise<BundledChannel> => {
+      names.map(async (name, i): Promise<MultiplexedChannel> => {
         const jobId = jobOfChannel(name);
         // A job's stream begins with all of it; of a channel that goes on for ever a newcomer gets what it asks for.
         if (jobId !== undefined) {
-          return openJobChannel({ lifecycle: connection.lifecycle, readGone }, jobId, positions[i]);
+          return openJobChannel({ reconciler: connection.reconciler, readTombstone }, jobId, positions[i]);
         }
         const position = positions[i];
         if (!position) return { name, after: await tail(name, wanted) };

@@ -1,12 +1,12 @@
 import { type Request, Router } from 'express';
 import { HeadwayError } from '../../shared/errors.js';
-import type { GoneReader } from '../../shared/job-index/gone.js';
+import type { TombstoneReader } from '../../shared/job-index/tombstones.js';
 import { meantJobId, type QueuePlan } from '../../shared/jobs/queues.js';
 import type { Connection } from '../../shared/runtime/connection.js';
 import type { Access } from '../auth/access.js';
 import { type Credential, distinct } from '../auth/credential.js';
 import { methods } from '../http/problem.js';
-import type { Crowd, CrowdAudience } from '../overview/viewers.js';
+import type { OverviewSubject, OverviewViewers } from '../overview/viewers.js';
 import type { StreamDoor } from '../stream/door.js';
 import { followsRetries, openJobChannel } from '../stream/job-channel.js';
 import { MAX_CHANNELS, positionsOf } from '../stream/multiplexed.js';
@@ -17,10 +17,10 @@ import type { Viewers } from '../stream/viewers.js';
 export interface EventRoutesOptions {
   connection: Connection;
   access: Access;
-  readGone: GoneReader;
+  readTombstone: TombstoneReader;
   viewers: Viewers;
   streams: StreamDoor;
-  crowds: CrowdAudience;
+  overviews: OverviewViewers;
   plan: QueuePlan;
 }
 
@@ -31,13 +31,13 @@ export interface EventRoutesOptions {
 export function eventRoutes({
   connection,
   access,
-  readGone,
+  readTombstone,
   viewers,
   streams,
-  crowds,
+  overviews,
   plan,
 }: EventRoutesOptions): Router {
-  const jobs = { lifecycle: connection.lifecycle, readGone };
+  const jobs = { reconciler: connection.reconciler, readTombstone };
   const router = Router();
   router.route('/').all(methods('GET')).get(streams.handler(watch));
   return router;
@@ -48,15 +48,16 @@ export function eventRoutes({
       throw new HeadwayError('invalid-request', 'Give one of job, jobs and queue.');
     }
     if (whose === undefined && queue === undefined) return watchJobs(req, stream);
-    const crowd = whose === undefined ? await queueOf(req, String(queue)) : await mineOf(req, String(whose));
+    const overview =
+      whose === undefined ? await queueOf(req, String(queue)) : await mineOf(req, String(whose));
     requireStream(req);
-    await crowds.answer(stream, crowd, crowd.credential);
+    await overviews.answer(stream, overview, overview.credential);
   }
 
   async function mineOf(
     req: Request,
     whose: string,
-  ): Promise<Crowd & { credential?: Credential | undefined }> {
+  ): Promise<OverviewSubject & { credential?: Credential | undefined }> {
     if (whose !== 'mine') throw new HeadwayError('invalid-request', 'jobs must be mine.');
     const principal = await access.principal(req);
     if (!principal) {
@@ -68,7 +69,7 @@ export function eventRoutes({
   async function queueOf(
     req: Request,
     name: string,
-  ): Promise<Crowd & { credential?: Credential | undefined }> {
+  ): Promise<OverviewSubject & { credential?: Credential | undefined }> {
     const { credential } = await access.requireAdmin(req);
     if (!plan.names.includes(name)) throw new HeadwayError('not-found', 'There is no such queue.');
     const kinds = plan.kindsIn(name).map((kind) => kind.name);

@@ -1,10 +1,10 @@
 import { type Request, type Response, Router } from 'express';
 import { HeadwayError } from '../../shared/errors.js';
 import type { FileStore } from '../../shared/files/store.js';
-import type { GoneReader } from '../../shared/job-index/gone.js';
+import type { TombstoneReader } from '../../shared/job-index/tombstones.js';
 import { newJobId, type OpenQueue, type QueuePlan } from '../../shared/jobs/queues.js';
 import type { Registry } from '../../shared/jobs/registry.js';
-import type { Withdrawal } from '../../shared/lifecycle/cancel.js';
+import type { Canceller } from '../../shared/lifecycle/cancel.js';
 import { createKeyHolder, retryFailed } from '../../shared/lifecycle/retry.js';
 import { isFinished, type JobSnapshot } from '../../shared/lifecycle/snapshot.js';
 import { jobView, readProgress } from '../../shared/lifecycle/view.js';
@@ -14,10 +14,10 @@ import type { Access } from '../auth/access.js';
 import { basePath } from '../http/base-path.js';
 import { methods } from '../http/problem.js';
 import { acceptedJob } from '../jobs/accepted.js';
-import { missingJob } from '../jobs/gone.js';
 import { createIdempotency, scopedKey } from '../jobs/idempotency.js';
 import { createJobList } from '../jobs/list.js';
 import { parseListQuery } from '../jobs/list-query.js';
+import { missingJob } from '../jobs/missing-job.js';
 import { createPageReader } from '../jobs/page.js';
 import { sendResult } from '../jobs/result.js';
 import type { JobStarter } from '../jobs/start.js';
@@ -38,9 +38,9 @@ export interface JobRoutesOptions {
   access: Access;
   viewers: Viewers;
   streams: StreamDoor;
-  withdrawal: Withdrawal;
+  canceller: Canceller;
   starter: JobStarter;
-  readGone: GoneReader;
+  readTombstone: TombstoneReader;
 }
 
 /** `/v1/jobs`: start a job, list jobs, look at it, watch it, fetch its result. */
@@ -54,18 +54,18 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     access,
     viewers,
     streams,
-    withdrawal,
-    readGone,
+    canceller,
+    readTombstone,
     starter,
   } = options;
-  const { redis, lifecycle, readJob, trackJob, queuePrefix, faults } = connection;
+  const { redis, reconciler, readJob, trackJob, queuePrefix, faults } = connection;
   const idempotency = createIdempotency(redis, config.KEY_PREFIX, config.IDEMPOTENCY_TTL_MS);
   const listJobs = createJobList({
     redis,
     prefix: config.KEY_PREFIX,
     readPage: createPageReader(redis, queuePrefix),
     trackJob,
-    lifecycle,
+    reconciler,
     faults,
   });
   const holdKey = createKeyHolder(redis, queuePrefix);
@@ -88,13 +88,13 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     const use = key ? await idempotency.claim(key, req.body, newId) : { jobId: newId, queued: false };
     let id = use.jobId;
     // A job that has been and gone was queued, even if whoever queued it did not live to note that.
-    const queued = use.queued || (id !== newId && (await readGone(id)) !== undefined);
+    const queued = use.queued || (id !== newId && (await readTombstone(id)) !== undefined);
     if (!queued) {
       id = await starter.start(use.jobId, request);
       if (key) await idempotency.confirm(key, id);
     }
     const job = await acceptedJob(
-      { trackJob, readGone },
+      { trackJob, readTombstone },
       id,
       request.definition.name,
       basePath(req),
@@ -124,7 +124,7 @@ export function jobRoutes(options: JobRoutesOptions): Router {
   async function showJob(req: Request, res: Response): Promise<void> {
     const { jobId } = await access.authorize(req);
     const job = await readJob(jobId);
-    if (!job) throw await missingJob(readGone, jobId);
+    if (!job) throw await missingJob(readTombstone, jobId);
     res.set('Cache-Control', 'no-store').json(await viewOf(req, job));
   }
 
@@ -139,14 +139,14 @@ export function jobRoutes(options: JobRoutesOptions): Router {
   async function showResult(req: Request, res: Response): Promise<void> {
     const { jobId } = await access.authorize(req);
     const job = await readJob(jobId);
-    if (!job) throw await missingJob(readGone, jobId);
+    if (!job) throw await missingJob(readTombstone, jobId);
     await sendResult(req, res, job, store);
   }
 
   async function cancelJob(req: Request, res: Response): Promise<void> {
     const { jobId } = await access.authorize(req);
-    const job = await withdrawal.cancel(jobId);
-    if (!job) throw await missingJob(readGone, jobId);
+    const job = await canceller.cancel(jobId);
+    if (!job) throw await missingJob(readTombstone, jobId);
     if (job.state === 'completed' || job.state === 'failed') {
       throw new HeadwayError('already-finished', `The job has already ${job.state}; nothing was changed.`);
     }
@@ -156,15 +156,15 @@ export function jobRoutes(options: JobRoutesOptions): Router {
   async function retryJob(req: Request, res: Response): Promise<void> {
     const { jobId } = await access.authorize(req);
     // What it came to has to be told before it runs again.
-    const { job } = await lifecycle.reconcile(jobId);
-    if (!job) throw await missingJob(readGone, jobId);
+    const { job } = await reconciler.reconcile(jobId);
+    if (!job) throw await missingJob(readTombstone, jobId);
     if (job.state !== 'failed' && job.state !== 'cancelled') {
       const why = isFinished(job) ? 'has completed' : `is ${job.state}`;
       throw new HeadwayError('not-failed', `The job ${why}; only a failed or cancelled one can be retried.`);
     }
     await retryFailed(openQueue, jobId);
     await holdKey(jobId);
-    const { job: now } = await lifecycle.reconcile(jobId);
+    const { job: now } = await reconciler.reconcile(jobId);
     res.status(202).json(await viewOf(req, now ?? job));
   }
 
@@ -172,7 +172,7 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     const { jobId, credential } = await access.authorize(req);
     requireStream(req);
     const stays = followsRetries(req);
-    const channel = await openJobChannel({ lifecycle, readGone }, jobId, stream.lastEventId, stays);
+    const channel = await openJobChannel({ reconciler, readTombstone }, jobId, stream.lastEventId, stays);
     await viewers.answer(stream, [channel], credential ? [credential] : []);
   }
 }

@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis';
 import { HeadwayError } from '../../shared/errors.js';
 import type { Access } from '../auth/access.js';
 import { type ApiKeys, newKeySchema } from '../auth/api-keys.js';
-import { tellRevoked } from '../auth/revocation-watch.js';
+import { publishRevocation } from '../auth/revocation-watch.js';
 import { type Revocations, revocationSchema } from '../auth/revocations.js';
 import { basePath } from '../http/base-path.js';
 import { requireValid } from '../http/invalid.js';
@@ -48,13 +48,13 @@ export function keyRoutes({ access, apiKeys, revocations, redis, prefix }: KeyRo
   async function remove(req: Request, res: Response): Promise<void> {
     const id = String(req.params.id);
     if (!(await apiKeys.remove(id))) throw new HeadwayError('not-found', 'There is no such key.');
-    await tellRevoked(redis, prefix, { field: 'key', name: id });
+    await publishRevocation(redis, prefix, { field: 'key', name: id });
     res.status(204).end();
   }
 
   async function revoke(req: Request, res: Response): Promise<void> {
     const revoked = await revocations.revoke(await requireValid(revocationSchema, req.body));
-    await tellRevoked(redis, prefix, revoked);
+    await publishRevocation(redis, prefix, revoked);
     res.status(204).end();
   }
 }

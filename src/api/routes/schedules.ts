@@ -3,7 +3,7 @@ import { type Request, type Response, Router } from 'express';
 import { newJobId } from '../../shared/jobs/queues.js';
 import { jobLinks } from '../../shared/lifecycle/view.js';
 import { serverNow } from '../../shared/redis/server-clock.js';
-import type { ScheduleKeeper } from '../../shared/schedules/maintainer.js';
+import type { ScheduleMaintainer } from '../../shared/schedules/maintainer.js';
 import type { Schedule } from '../../shared/schedules/schedule.js';
 import { NO_GRANTS, type Principal } from '../auth/principal.js';
 import { basePath } from '../http/base-path.js';
@@ -18,13 +18,13 @@ const PAGE = 50;
 const MAX_PAGE = 200;
 
 export interface ScheduleRoutesOptions extends JobRoutesOptions {
-  schedules: ScheduleKeeper;
+  schedules: ScheduleMaintainer;
 }
 
 /** `/v1/schedules`: recurring jobs. Each is seen and changed by who made it, and by an admin. */
 export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
   const { connection, openQueue, plan, access, schedules, starter } = options;
-  const { store, agree } = schedules;
+  const { store, sync } = schedules;
   const view = (schedule: Schedule, req: Request): Promise<Record<string, unknown>> =>
     scheduleView(schedule, { store, openQueue, readJob: connection.readJob }, basePath(req));
   const router = Router();
@@ -66,7 +66,7 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
       };
       // Another call with the same key was faster.
       if ((await store.save(schedule)) !== 'saved') continue;
-      await agree(schedule.id);
+      await sync(schedule.id);
       res
         .status(201)
         .location(scheduleLinks(schedule.id, basePath(req)).self)
@@ -163,7 +163,7 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
       const after = await next(present);
       if (!after) return present;
       if ((await store.save(after)) !== 'saved') continue;
-      await agree(id);
+      await sync(id);
       return after;
     }
   }

@@ -2,10 +2,10 @@ import type { Request } from 'express';
 import { sawEnd } from '../../shared/channel/frame.js';
 import { jobChannel } from '../../shared/channel/keys.js';
 import { HeadwayError } from '../../shared/errors.js';
-import type { GoneReader } from '../../shared/job-index/gone.js';
-import type { Lifecycle } from '../../shared/lifecycle/reconcile.js';
-import { missingJob } from '../jobs/gone.js';
-import type { BundledChannel } from './multiplexed.js';
+import type { TombstoneReader } from '../../shared/job-index/tombstones.js';
+import type { Reconciler } from '../../shared/lifecycle/reconcile.js';
+import { missingJob } from '../jobs/missing-job.js';
+import type { MultiplexedChannel } from './multiplexed.js';
 
 /**
  * Whether the viewer asks to stay after the end of a job, so that it sees a retry (`?retries=follow`).
@@ -25,12 +25,12 @@ export function followsRetries(req: Request): boolean {
  * @throws HeadwayError `gone` for one that is kept no more, `not-found` for one that is not known
  */
 export async function openJobChannel(
-  { lifecycle, readGone }: { lifecycle: Lifecycle; readGone: GoneReader },
+  { reconciler, readTombstone }: { reconciler: Reconciler; readTombstone: TombstoneReader },
   jobId: string,
   position: string | undefined,
   stays = false,
-): Promise<BundledChannel> {
-  const { job, epoch, end } = await lifecycle.reconcile(jobId);
-  if (!job && !epoch) throw await missingJob(readGone, jobId);
+): Promise<MultiplexedChannel> {
+  const { job, epoch, end } = await reconciler.reconcile(jobId);
+  if (!job && !epoch) throw await missingJob(readTombstone, jobId);
   return { name: jobChannel(jobId), over: !stays && sawEnd(position ?? '', { epoch, end }), stays };
 }

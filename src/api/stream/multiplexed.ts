@@ -1,5 +1,5 @@
 import { frameId } from '../../shared/channel/frame.js';
-import type { Subscriber } from '../../shared/channel/subscriber.js';
+import type { ChannelHub } from '../../shared/channel/hub.js';
 import {
   BEHIND,
   CLOSED,
@@ -12,7 +12,7 @@ import {
 } from '../../shared/channel/subscription.js';
 
 /** One channel of a bundle, and where its viewer stands. */
-export interface BundledChannel {
+export interface MultiplexedChannel {
   name: string;
   /** A newcomer does not get the log events up to this offset. */
   after?: number | undefined;
@@ -40,7 +40,7 @@ const LF = 0x0a;
  * ids of the last event of each channel, in the order of the channels, with commas between. Every frame gets it in
  * place of its own, so that whatever frame a viewer saw last, its `Last-Event-ID` resumes all channels.
  */
-export class Bundle {
+export class MultiplexedStream {
   beatDue = 0;
   private readonly members: Subscription[] = [];
   private readonly positions: string[];
@@ -49,8 +49,8 @@ export class Bundle {
   private turn = 0;
 
   constructor(
-    subscriber: Subscriber,
-    channels: BundledChannel[],
+    hub: ChannelHub,
+    channels: MultiplexedChannel[],
     private readonly sink: Sink,
     lastEventId: string | undefined,
   ) {
@@ -59,9 +59,7 @@ export class Bundle {
     for (const [index, { name, after, over, stays }] of channels.entries()) {
       if (over) continue;
       const member: Sink = { write: (frame) => this.write(index, frame), end: () => this.finished() };
-      this.members.push(
-        subscriber.subscribe(name, member, { lastEventId: this.positions[index], after, stays }),
-      );
+      this.members.push(hub.subscribe(name, member, { lastEventId: this.positions[index], after, stays }));
     }
   }
 

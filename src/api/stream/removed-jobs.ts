@@ -1,24 +1,24 @@
 import type { Redis } from 'ioredis';
-import { type JobNews, lastNews } from '../../shared/bullmq/bull-events.js';
+import { type LatestJobEvent, latestEvents } from '../../shared/bullmq/bull-events.js';
 import { jobOfChannel } from '../../shared/channel/keys.js';
 import { addressOf, queueKey } from '../../shared/jobs/queues.js';
 import { createJobFaults, type JobFaults } from '../../shared/lifecycle/job-faults.js';
 import type { Running } from '../../shared/lifecycle/queue-follower.js';
-import type { Lifecycle } from '../../shared/lifecycle/reconcile.js';
+import type { Reconciler } from '../../shared/lifecycle/reconcile.js';
 import type { Logger } from '../../shared/process/log.js';
 import { isRedisFault } from '../../shared/redis/faults.js';
 
 const LOOK_MS = 2000;
 const AT_ONCE = 500;
 
-export interface VanishedOptions {
+export interface RemovedJobsOptions {
   /** The names of the channels that are watched here. */
   channels: () => Iterable<string>;
   redis: Redis;
   queuePrefix: string;
   /** The queues whose events are followed. Of others nobody says anything: their watched jobs are looked at. */
   followed?: readonly string[];
-  lifecycle: Lifecycle;
+  reconciler: Reconciler;
   faults?: JobFaults;
   log: Logger;
 }
@@ -27,15 +27,15 @@ export interface VanishedOptions {
  * Looks whether the jobs that are watched here are still in BullMQ, and how those are that are in a queue of no kind of ours. Somebody who empties a queue (`clean`, `drain`,
  * `obliterate`) removes jobs without an event for each, or without any. One command asks for hundreds of jobs at a time.
  */
-export function startVanishedLook({
+export function followRemovedJobs({
   channels,
   redis,
   queuePrefix,
   followed,
-  lifecycle,
+  reconciler,
   log,
   faults = createJobFaults(log),
-}: VanishedOptions): Running {
+}: RemovedJobsOptions): Running {
   /** Those that are gone and of which that was told; a channel may be watched beyond the end of its job. */
   let known = new Set<string>();
   let running: Promise<void> | undefined;
@@ -47,7 +47,7 @@ export function startVanishedLook({
     for (let i = 0; i < watched.length; i += AT_ONCE) await lookAt(watched.slice(i, i + AT_ONCE));
     const elsewhere = watched.filter((jobId) => !known.has(jobId) && isElsewhere(jobId));
     for (let i = 0; i < elsewhere.length; i += AT_ONCE) {
-      await faults.each('reconcile', elsewhere.slice(i, i + AT_ONCE), (jobId) => lifecycle.reconcile(jobId));
+      await faults.each('reconcile', elsewhere.slice(i, i + AT_ONCE), (jobId) => reconciler.reconcile(jobId));
     }
   }
 
@@ -67,16 +67,16 @@ export function startVanishedLook({
     const news = await Promise.all(queues.map(newsOf));
     await faults.each('reconcile', gone, (jobId) => {
       const hint = news[queues.indexOf(addressOf(jobId)!.queue)]!.get(jobId)?.hint;
-      return lifecycle.reconcile(jobId, hint ?? { event: 'removed' });
+      return reconciler.reconcile(jobId, hint ?? { event: 'removed' });
     });
     // One that was stepped over as well: the look at all watched jobs tries it again.
     for (const jobId of gone) known.add(jobId);
   }
 
   /** What the newest events of a queue say; nothing where another program made something else of its event stream. */
-  async function newsOf(queue: string): Promise<Map<string, JobNews>> {
+  async function newsOf(queue: string): Promise<Map<string, LatestJobEvent>> {
     try {
-      return await lastNews(redis, queuePrefix, queue);
+      return await latestEvents(redis, queuePrefix, queue);
     } catch (error) {
       if (isRedisFault(error)) throw error;
       log.debug({ err: error, queue }, 'could not read the events of a queue');

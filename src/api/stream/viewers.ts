@@ -1,4 +1,4 @@
-import type { Subscriber } from '../../shared/channel/subscriber.js';
+import type { ChannelHub } from '../../shared/channel/hub.js';
 import {
   BEHIND,
   CLOSED,
@@ -15,18 +15,18 @@ import type { Revoked } from '../auth/revocations.js';
 import { redactUrl } from '../http/request-log.js';
 import { endStream, type SinkEvents, type StreamSink } from './handshake.js';
 import { createHeartbeats, type Heartbeats } from './heartbeats.js';
-import { Bundle, type BundledChannel } from './multiplexed.js';
+import { type MultiplexedChannel, MultiplexedStream } from './multiplexed.js';
 import { type PendingStream, WAITING } from './pending-stream.js';
 import { EXPIRED, REVOKED } from './unauthorized.js';
 
 const HEARTBEAT = Buffer.from(': \n\n');
 const NOT_LIVE = Buffer.from(WAITING);
 /** While Redis is away, viewers are told so at least this often, in ms. */
-const TELL_AGAIN_MS = 1000;
+const RESEND_MS = 1000;
 /** So many are looked at together when credentials are looked at again. */
 const AT_ONCE = 500;
 export interface ViewersOptions {
-  subscriber: Subscriber;
+  hub: ChannelHub;
   isRevoked: (credential: Credential) => Promise<boolean>;
   /** The longest time between two heartbeats. */
   heartbeatMs: number;
@@ -60,7 +60,7 @@ export class Viewers implements Audience {
   /** Those that were told that Redis does not answer, and not yet that they are live again. */
   private readonly waiting = new Set<StreamSink>();
   /** When they were told so last, ms. */
-  private toldWaitingAt = 0;
+  private waitingSentAt = 0;
   private closed = false;
   private readonly events: SinkEvents = {
     onDrain: (sink) => this.bySink.get(sink)?.resume(),
@@ -87,19 +87,23 @@ export class Viewers implements Audience {
    * 204, which by the standard stops a browser from reconnecting.
    * @param credentials what the viewer's permission rests on: with one of them it ends
    */
-  async answer(stream: PendingStream, channels: BundledChannel[], credentials: Credential[]): Promise<void> {
+  async answer(
+    stream: PendingStream,
+    channels: MultiplexedChannel[],
+    credentials: Credential[],
+  ): Promise<void> {
     if (this.closed) return stream.comeBack();
     if (channels.every(({ over }) => over)) return stream.finish();
     const { lastEventId } = stream;
     const sink = await stream.open(this.events);
     if (!sink) return;
     if (this.closed) return endStream(sink);
-    const { subscriber, log } = this.options;
-    const [{ name, after, stays }, ...others] = channels as [BundledChannel, ...BundledChannel[]];
+    const { hub, log } = this.options;
+    const [{ name, after, stays }, ...others] = channels as [MultiplexedChannel, ...MultiplexedChannel[]];
     const following =
       others.length > 0
-        ? new Bundle(subscriber, channels, sink, lastEventId)
-        : subscriber.subscribe(name, sink, { lastEventId, after, stays });
+        ? new MultiplexedStream(hub, channels, sink, lastEventId)
+        : hub.subscribe(name, sink, { lastEventId, after, stays });
     this.bySink.set(sink, following);
     // Those that came together do not get their heartbeats together.
     following.beatDue = this.tick + 1 + (this.came++ % this.heartbeats.ticksApart(this.count));
@@ -140,8 +144,8 @@ export class Viewers implements Audience {
       return;
     }
     // Again now and then: an event that came while Redis was back for a moment says that the stream is live.
-    const again = performance.now() - this.toldWaitingAt > TELL_AGAIN_MS;
-    if (again) this.toldWaitingAt = performance.now();
+    const again = performance.now() - this.waitingSentAt > RESEND_MS;
+    if (again) this.waitingSentAt = performance.now();
     for (const [sink, following] of this.bySink) {
       // One that reads nothing is not told more: what it reads next is not live for it either.
       if ((this.waiting.has(sink) && !again) || following.state === STALLED || following.state === CLOSED)

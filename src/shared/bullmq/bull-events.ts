@@ -2,7 +2,7 @@ import type { Cluster, Redis } from 'ioredis';
 import { parseForeign } from '../jobs/foreign-json.js';
 import { addressOf, jobIdOf, queueKey } from '../jobs/queues.js';
 import { boundMessage } from '../jobs/thrown.js';
-import { isOurs } from './foreign-progress.js';
+import { isHeadwayProgress } from './foreign-progress.js';
 
 /** An entry of BullMQ's event stream. */
 export type BullEntry = [id: string, fields: string[]];
@@ -16,7 +16,7 @@ export type EndHint =
   | { event: 'removed' };
 
 /** What a batch of events says of one job. */
-export interface JobNews {
+export interface LatestJobEvent {
   /** The job's id in BullMQ. */
   id: string;
   /** Its state has changed. */
@@ -33,8 +33,8 @@ export interface JobNews {
  * Reads a batch of a queue's events: of each job only what still matters at the end of the batch.
  * @returns by our ids of the jobs
  */
-export function readBullEvents(queue: string, entries: BullEntry[]): Map<string, JobNews> {
-  const news = new Map<string, JobNews>();
+export function readBullEvents(queue: string, entries: BullEntry[]): Map<string, LatestJobEvent> {
+  const news = new Map<string, LatestJobEvent>();
   for (const [entryId, fields] of entries) {
     const event = fieldsOf(fields);
     if (!event.jobId) continue;
@@ -59,7 +59,7 @@ export function readBullEvents(queue: string, entries: BullEntry[]): Map<string,
   }
   return news;
 
-  function newsOf(jobId: string, id: string): JobNews {
+  function newsOf(jobId: string, id: string): LatestJobEvent {
     let job = news.get(jobId);
     if (!job) {
       job = { id, changed: false, over: false };
@@ -70,11 +70,11 @@ export function readBullEvents(queue: string, entries: BullEntry[]): Map<string,
 }
 
 /** What the last thousand events of a queue say, whether they were seen to or not. */
-export async function lastNews(
+export async function latestEvents(
   redis: Redis | Cluster,
   queuePrefix: string,
   queue: string,
-): Promise<Map<string, JobNews>> {
+): Promise<Map<string, LatestJobEvent>> {
   const entries = await redis.xrevrange(queueKey(queuePrefix, queue, 'events'), '+', '-', 'COUNT', LAST);
   return readBullEvents(queue, entries.reverse());
 }
@@ -89,7 +89,7 @@ export function saysOfQueue(fields: string[]): boolean {
 function foreignProgress(text: string | undefined, jobId: string): unknown {
   if (!text || text.startsWith(`{"jobId":"${jobId}","attempt":`)) return undefined;
   const value = parseForeign(text);
-  return isOurs(value, jobId) ? undefined : value;
+  return isHeadwayProgress(value, jobId) ? undefined : value;
 }
 
 function fieldsOf(fields: string[]): Record<string, string> {

@@ -1,5 +1,5 @@
 /** Who reported, and when (ms since 1970). */
-export interface Reporter {
+export interface ForeignReporter {
   jobId: string;
   attempt: number;
   at: number;
@@ -16,9 +16,9 @@ const NUMBERS = ['current', 'total', 'stageIndex', 'stageCount', 'ratePerSecond'
  * it is less than 1), or made of `current` and `total`.
  * @param before the percent that viewers have seen in this attempt: the bar never goes back
  */
-export function plainProgress(
+export function foreignProgress(
   value: unknown,
-  { jobId, attempt, at }: Reporter,
+  { jobId, attempt, at }: ForeignReporter,
   before: number | null = null,
 ): Record<string, unknown> & { percent: number | null } {
   const fields = isRecord(value) ? value : {};
@@ -44,7 +44,10 @@ export function plainProgress(
 }
 
 /** Whether it is our own worker that reports, which publishes by itself. */
-export function isOurs(value: unknown, jobId: string): value is { jobId: string; attempt: number } {
+export function isHeadwayProgress(
+  value: unknown,
+  jobId: string,
+): value is { jobId: string; attempt: number } {
   return isRecord(value) && value.jobId === jobId && typeof value.attempt === 'number';
 }
 

@@ -3,17 +3,17 @@ import { channelKeys, jobChannel } from '../channel/keys.js';
 import type { Publisher } from '../channel/publisher.js';
 import { addressOf, queueKey } from '../jobs/queues.js';
 import { serverNow } from '../redis/server-clock.js';
-import { plainProgress } from './foreign-progress.js';
+import { foreignProgress } from './foreign-progress.js';
 
 /** What a worker that knows nothing of us gave to BullMQ's `updateProgress`. */
-export interface PlainProgress {
+export interface ForeignProgress {
   value: unknown;
   attempt: number;
   /** ms since 1970 */
   at: number;
 }
 
-export interface PlainReportsOptions {
+export interface ForeignReportsOptions {
   redis: Redis | Cluster;
   prefix: string;
   queuePrefix: string;
@@ -21,9 +21,9 @@ export interface PlainReportsOptions {
 }
 
 /** Carries to a job's channel what its worker said through BullMQ alone. Any number of processes may, at once. */
-export interface PlainReports {
+export interface ForeignReports {
   /** Tells the lines of the job's log (`job.log`) that were not told yet, then its progress, unless of another attempt. */
-  tell(jobId: string, attempt: number, progress?: PlainProgress): Promise<void>;
+  publish(jobId: string, attempt: number, progress?: ForeignProgress): Promise<void>;
 }
 
 /**
@@ -35,22 +35,22 @@ export const LOGGED = 'hw:logged';
 const LINES_AT_ONCE = 500;
 const MAX_LINE = 10_000;
 
-export function createPlainReports({
+export function createForeignReports({
   redis,
   prefix,
   queuePrefix,
   publisher,
-}: PlainReportsOptions): PlainReports {
-  async function tellLines(jobId: string, attempt: number): Promise<void> {
+}: ForeignReportsOptions): ForeignReports {
+  async function publishLines(jobId: string, attempt: number): Promise<void> {
     const channel = jobChannel(jobId);
     const { queue, id } = addressOf(jobId)!;
     const job = queueKey(queuePrefix, queue, id);
-    const [lines, logged, told] = await Promise.all([
+    const [lines, logged, published] = await Promise.all([
       redis.llen(`${job}:logs`),
       redis.hget(job, LOGGED),
       redis.hget(channelKeys(prefix, channel)[0], 'lines'),
     ]);
-    let from: number | string = told ?? '';
+    let from: number | string = published ?? '';
     for (let next = Math.max(Number(from), Number(logged ?? 0)); next < lines; ) {
       const page = await redis.lrange(`${job}:logs`, next, next + LINES_AT_ONCE - 1);
       if (page.length === 0) return;
@@ -58,42 +58,42 @@ export function createPlainReports({
       const published = page.map((line) => {
         const message = line.length > MAX_LINE ? `${line.slice(0, MAX_LINE)}… (cut)` : line;
         const data = { jobId, attempt, level: 'info', message, at: serverNow() };
-        const mark = { field: 'lines' as const, from, to: ++next };
+        const guard = { field: 'lines' as const, from, to: ++next };
         from = next;
-        return publisher.publish(channel, { event: 'log', data }, { attempt, mark });
+        return publisher.publish(channel, { event: 'log', data }, { attempt, guard });
       });
       // Somebody else is at it, or the attempt is over.
       if ((await Promise.all(published)).includes(undefined)) return;
     }
   }
 
-  async function tellProgress(jobId: string, { value, attempt, at }: PlainProgress): Promise<void> {
+  async function publishProgress(jobId: string, { value, attempt, at }: ForeignProgress): Promise<void> {
     const channel = jobChannel(jobId);
     const [key, , slots] = channelKeys(prefix, channel);
-    const [[toldAttempt, told], newest] = await Promise.all([
+    const [[publishedAttempt, published], newest] = await Promise.all([
       redis.hmget(key, 'attempt', 'percent'),
       redis.hget(slots, 'progress'),
     ]);
-    const begun = Number(toldAttempt) === attempt;
+    const begun = Number(publishedAttempt) === attempt;
     // The run publishes its progress itself; what some tool says of it besides is no news.
-    if (begun && newest && told == null) return;
-    const before = begun && told ? parsePercent(told) : null;
-    const data = plainProgress(value, { jobId, attempt, at }, before);
+    if (begun && newest && published == null) return;
+    const before = begun && published ? parsePercent(published) : null;
+    const data = foreignProgress(value, { jobId, attempt, at }, before);
     // Two who look at once have the same to tell.
     if (begun && newest && isSame(newest, data)) return;
-    const mark = { field: 'percent' as const, from: told ?? '', to: String(data.percent) };
-    await publisher.publish(channel, { event: 'progress', kind: 'state', data }, { attempt, mark });
+    const guard = { field: 'percent' as const, from: published ?? '', to: String(data.percent) };
+    await publisher.publish(channel, { event: 'progress', kind: 'state', data }, { attempt, guard });
   }
 
   return {
-    async tell(jobId, attempt, progress) {
-      await tellLines(jobId, attempt);
-      if (progress?.attempt === attempt) await tellProgress(jobId, progress);
+    async publish(jobId, attempt, progress) {
+      await publishLines(jobId, attempt);
+      if (progress?.attempt === attempt) await publishProgress(jobId, progress);
     },
   };
 }
 
-const parsePercent = (told: string): number | null => (told === 'null' ? null : Number(told));
+const parsePercent = (published: string): number | null => (published === 'null' ? null : Number(published));
 
 /** Whether a frame says the same, but for the time. */
 function isSame(frame: string, data: Record<string, unknown>): boolean {

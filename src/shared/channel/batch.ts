@@ -1,5 +1,5 @@
 /** Makes a call, now or soon. */
-export type Gather = (call: () => void) => void;
+export type Batch = (call: () => void) => void;
 
 /**
  * Makes calls at once while they are rare, and in groups while they are frequent: after each call the next ones
@@ -8,7 +8,7 @@ export type Gather = (call: () => void) => void;
  *
  * A call that throws does not keep the others of its group from being made: the first such error is thrown after them.
  */
-export function createGatherer(windowMs: number): Gather {
+export function createBatcher(windowMs: number): Batch {
   let waiting: Array<() => void> = [];
   let windowOpen = false;
 

@@ -1,6 +1,6 @@
 import { endsChannel, frameId, resetFrame } from './frame.js';
 import { Page, type PageBudget } from './page.js';
-import type { Position, Reader } from './reader.js';
+import type { ChannelPosition, Reader } from './reader.js';
 import { BEHIND, CLOSED, LIVE, type Sink, STALLED, Subscription, writeTo } from './subscription.js';
 
 const RECENT_FRAMES = 256;
@@ -35,7 +35,7 @@ export class Feed {
     private readonly onEmpty: (feed: Feed) => void,
   ) {}
 
-  join(sink: Sink, since: Position, stays = false): Subscription {
+  join(sink: Sink, since: ChannelPosition, stays = false): Subscription {
     const subscription = new Subscription(this, sink, since.epoch, since.offset, since.after, stays);
     this.subscriptions.add(subscription);
     this.catchUp(subscription);

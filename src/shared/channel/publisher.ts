@@ -1,6 +1,6 @@
 import type { Cluster, Redis } from 'ioredis';
 import { isRun, ServerReplacedError, serverRun } from '../redis/server-run.js';
-import type { Gather } from './batch.js';
+import type { Batch } from './batch.js';
 import { type FrameInput, frameBody } from './frame.js';
 import { channelKeys, checkChannelName } from './keys.js';
 import { newEpoch, type PublishReply, withScripts } from './scripts.js';
@@ -29,7 +29,7 @@ export interface Fence {
   /** With `rank`: the offset of the channel's end that this event takes back (a finished job runs again). */
   reopens?: number;
   /** Keeps the event out unless the channel's mark is still what the publisher knows; then it becomes `to`. */
-  mark?: Mark;
+  guard?: Guard;
   /** With `rank` and `mark`: the event may stand at a rank that was published already, since its mark has moved. */
   again?: boolean;
   /** The run of the server that was read before it was decided to publish: on another one the reading may not hold. */
@@ -37,7 +37,7 @@ export interface Fence {
 }
 
 /** How far was published of something that has no place of its own in an attempt; `from` is empty when nothing was. */
-export interface Mark {
+export interface Guard {
   field: 'due' | 'percent' | 'lines' | 'paused';
   from: string | number;
   to: string | number;
@@ -55,7 +55,7 @@ export interface PublisherOptions {
   /** Whether the server has sharded Pub/Sub (Redis 7). */
   sharded: boolean;
   /** What makes calls to Redis in groups. Default: each at once. */
-  gather?: Gather;
+  batch?: Batch;
 }
 
 /** What one call publishes at most: Redis does nothing else meanwhile. */
@@ -133,7 +133,7 @@ export function prepareEvent(event: ChannelEvent): PreparedEvent {
 
 export function createPublisher(options: PublisherOptions): Publisher {
   const { redis, prefix, logLength, ttlMs, unfinishedTtlMs = ttlMs, sharded } = options;
-  const { gather = (call) => call() } = options;
+  const { batch = (call) => call() } = options;
   const scripts = withScripts(redis);
   const command = sharded ? 'SPUBLISH' : 'PUBLISH';
 
@@ -157,7 +157,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
       if (numbering || further.length > 0) rest.push(...numberingArguments(numbering));
       return scripts.channelPublish(keys.length, ...keys, ...head, ...rest, ...further.flat());
     }
-    return new Promise((resolve, reject) => gather(() => void call().then(resolve, reject)));
+    return new Promise((resolve, reject) => batch(() => void call().then(resolve, reject)));
   }
 
   return {
@@ -179,7 +179,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
 function fenceArguments(fence: Fence | undefined): Array<string | number> {
   if (!fence) return ['', '', '', '', '', '', '', '', ''];
   const { attempt, rank = '', failures = 0, stalls = 0, reopens = '', again = false } = fence;
-  const { field = '', from = '', to = '' } = fence.mark ?? {};
+  const { field = '', from = '', to = '' } = fence.guard ?? {};
   return [attempt, rank, failures, stalls, reopens, field, from, to, again ? '1' : ''];
 }
 

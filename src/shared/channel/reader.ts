@@ -29,10 +29,10 @@ const PAGE = 256;
 const SLOT_BYTES = 256 * 1024;
 
 /** A reader's position. `after` counts for one that has seen nothing: the log events up to it are not wanted. */
-export type Position = EventId & { after?: number | undefined };
+export type ChannelPosition = EventId & { after?: number | undefined };
 
 /** Reads what was missed: log events and newer slots, in order of offset. */
-export type Reader = (channel: string, since: Position) => Promise<Missed | undefined>;
+export type Reader = (channel: string, since: ChannelPosition) => Promise<Missed | undefined>;
 
 /** `since` with an empty epoch is a reader that has seen nothing. Resolves to `undefined` for a channel that does not exist. */
 export function createReader(redis: Redis | Cluster, prefix: string): Reader {
@@ -134,13 +134,13 @@ export async function hasSeenEnd(
 }
 
 /** Which of the log's events a newcomer wants: so many of the newest, or those from a time on (ms since 1970). */
-export type Wanted = { last: number } | { since: number };
+export type ReplayFrom = { last: number } | { since: number };
 
 /**
  * Where a newcomer has to begin: the offset before the first log event that it wants. Asked before the viewer is told
  * that its stream is open, so that it gets whatever is published from then on.
  */
-export type Tail = (channel: string, wanted: Wanted) => Promise<number>;
+export type Tail = (channel: string, wanted: ReplayFrom) => Promise<number>;
 
 export function createTail(redis: Redis | Cluster, prefix: string): Tail {
   const scripts = withScripts(redis);

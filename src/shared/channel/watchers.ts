@@ -20,15 +20,15 @@ export interface Watchers {
  * Who listens, over all API processes. Nothing is kept and nothing is sent until somebody asks: then the question goes to
  * all API processes, and each says how many viewers of the channel it has.
  */
-export interface Presence {
+export interface WatcherQuery {
   /** @returns at most a second old */
   watchers(channel: string): Promise<Watchers>;
 }
 
-export interface PresenceOptions {
+export interface WatcherQueryOptions {
   redis: Redis;
   /** A connection for Pub/Sub; others may use it too. */
-  subscriber: Redis;
+  hub: Redis;
   prefix: string;
 }
 
@@ -40,7 +40,7 @@ interface Question {
   done: () => void;
 }
 
-export function createPresence({ redis, subscriber, prefix }: PresenceOptions): Presence {
+export function createWatcherQuery({ redis, hub, prefix }: WatcherQueryOptions): WatcherQuery {
   const own = randomUUID();
   const replies = `${questions(prefix)}:${own}`;
   const bytes = Buffer.from(replies);
@@ -48,7 +48,7 @@ export function createPresence({ redis, subscriber, prefix }: PresenceOptions): 
   const recent = new Map<string, { at: number; answer: Promise<Watchers> }>();
   let listening: Promise<unknown> | undefined;
 
-  subscriber.on('messageBuffer', (from: Buffer, message: Buffer) => {
+  hub.on('messageBuffer', (from: Buffer, message: Buffer) => {
     if (!bytes.equals(from)) return;
     const [id, count] = message.toString().split(' ');
     const question = open.get(id!);
@@ -58,12 +58,12 @@ export function createPresence({ redis, subscriber, prefix }: PresenceOptions): 
     if (question.answers >= question.expected) question.done();
   });
   // What it had subscribed to is forgotten with the connection.
-  subscriber.on('close', () => {
+  hub.on('close', () => {
     listening = undefined;
   });
 
   async function ask(channel: string): Promise<Watchers> {
-    listening ??= subscriber.subscribe(replies);
+    listening ??= hub.subscribe(replies);
     await listening;
     const id = randomUUID();
     const question: Question = { sum: 0, answers: 0, expected: Number.POSITIVE_INFINITY, done: () => {} };
@@ -102,16 +102,16 @@ export function createPresence({ redis, subscriber, prefix }: PresenceOptions): 
   };
 }
 
-export interface AnswerOptions extends PresenceOptions {
+export interface WatcherAnswerOptions extends WatcherQueryOptions {
   /** How many viewers of a channel this process has. */
   count: (channel: string) => number;
   log: Logger;
 }
 
 /** Answers for this process. */
-export function answerPresence({ redis, subscriber, prefix, count, log }: AnswerOptions): void {
+export function answerWatcherQueries({ redis, hub, prefix, count, log }: WatcherAnswerOptions): void {
   listenTo({
-    redis: subscriber,
+    redis: hub,
     channel: questions(prefix),
     what: 'questions of who watches',
     log,

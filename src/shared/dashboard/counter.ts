@@ -24,7 +24,7 @@ const lua = readFileSync(new URL('./scripts/count.lua', import.meta.url), 'utf8'
  */
 export interface OutcomeCounter {
   /** Something was told of a job. */
-  told(transition: Transition, job: JobSnapshot | undefined): void;
+  record(transition: Transition, job: JobSnapshot | undefined): void;
   /** Resolves when Redis has all that was counted; also while Redis is away, then nothing is lost and it is tried again. */
   flush(): Promise<void>;
 }
@@ -72,7 +72,7 @@ export function createOutcomeCounter(redis: Redis | Cluster, prefix: string): Ou
   }
 
   return {
-    told({ event, fence }, job) {
+    record({ event, fence }, job) {
       if (!job || fence.rank === undefined) return;
       const name = job.name.slice(0, MAX_NAME);
       if (fence.rank === RANK.active && fence.attempt === 1 && job.attempt === 1 && job.startedAt) {

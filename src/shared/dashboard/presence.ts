@@ -7,7 +7,7 @@ import type { ProcessView } from './views.js';
 export const GONE_AFTER_MS = 5000;
 
 /** The processes that there are. */
-export interface Presence {
+export interface ProcessPresence {
   /** Says how this process is. @returns whether somebody looks at a dashboard */
   beat(view: ProcessView): Promise<boolean>;
   /** Says that this process looks at a dashboard, for the next `forMs`. @returns all processes */
@@ -18,7 +18,7 @@ export interface Presence {
 
 const lua = readFileSync(new URL('./scripts/beat.lua', import.meta.url), 'utf8');
 
-export function createPresence(redis: Redis | Cluster, prefix: string): Presence {
+export function createProcessPresence(redis: Redis | Cluster, prefix: string): ProcessPresence {
   const { processes, deadlines, watched, slots } = dashboardKeys(prefix);
   if (!('processBeat' in redis)) redis.defineCommand('processBeat', { numberOfKeys: 4, lua });
   const scripts = redis as unknown as {

@@ -9,7 +9,7 @@ import { VERSION } from '../process/version.js';
 import { serverNow } from '../redis/server-clock.js';
 import { CHANGED_EVENT, JOBS_EVENT, packJobs } from './frame.js';
 import { DASHBOARD_CHANNEL, internalPrefix } from './keys.js';
-import { createPresence } from './presence.js';
+import { createProcessPresence } from './presence.js';
 import type { RunningJobs } from './running.js';
 import type { ProcessView } from './views.js';
 
@@ -51,7 +51,7 @@ export function startProcessReporting(options: ProcessReportingOptions): Process
   const { redis, publishing, prefix, sharded, role, describe, jobs, log } = options;
   const id = `${role}:${randomUUID()}`;
   const startedAt = serverNow();
-  const presence = createPresence(redis, prefix);
+  const presence = createProcessPresence(redis, prefix);
   const publisher: Publisher = createPublisher({
     redis: publishing,
     prefix: internalPrefix(prefix),

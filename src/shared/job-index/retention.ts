@@ -2,9 +2,9 @@ import type { Cluster, Redis } from 'ioredis';
 import { everyChannelKey, jobChannel } from '../channel/keys.js';
 import type { FileStore } from '../files/store.js';
 import { addressOf, queueKey } from '../jobs/queues.js';
-import type { KeepTimes } from '../jobs/retention-times.js';
+import type { RetentionTimes } from '../jobs/retention-times.js';
 import { createJobFaults, type JobFaults } from '../lifecycle/job-faults.js';
-import type { Lifecycle } from '../lifecycle/reconcile.js';
+import type { Reconciler } from '../lifecycle/reconcile.js';
 import { createSnapshotReader } from '../lifecycle/snapshot.js';
 import type { Logger } from '../process/log.js';
 import { serverNow } from '../redis/server-clock.js';
@@ -16,19 +16,19 @@ import { madeFiles } from './made-files.js';
 const AT_ONCE = 200;
 const RETRY_MS = 60_000;
 
-export interface KeeperOptions {
+export interface JobRetentionOptions {
   redis: Redis | Cluster;
   prefix: string;
   queuePrefix: string;
-  keep: KeepTimes;
-  lifecycle: Lifecycle;
+  keep: RetentionTimes;
+  reconciler: Reconciler;
   store: Pick<FileStore, 'remove'>;
   faults?: JobFaults;
   log: Logger;
 }
 
 /** Keeps finished jobs for as long as they are to be kept, and no longer. */
-export interface Keeper {
+export interface JobRetention {
   /** Removes those whose time is over: BullMQ's job, its place in the index, its channel and its result files. */
   sweep(): Promise<void>;
 }
@@ -37,8 +37,8 @@ export interface Keeper {
  * In two steps, so that whoever dies in between leaves the rest to the next one: what is in one slot of Redis goes
  * at once, by a script that notes what else there is; then that is removed and the note with it.
  */
-export function createKeeper(options: KeeperOptions): Keeper {
-  const { redis, prefix, queuePrefix, keep, lifecycle, store, log, faults = createJobFaults(log) } = options;
+export function createJobRetention(options: JobRetentionOptions): JobRetention {
+  const { redis, prefix, queuePrefix, keep, reconciler, store, log, faults = createJobFaults(log) } = options;
   const isHeld = createHeldFiles({ redis, queuePrefix, readJob: createSnapshotReader(redis, queuePrefix) });
   const keys = indexKeys(queuePrefix);
   if (!('forgetJob' in redis)) redis.defineCommand('forgetJob', { numberOfKeys: 7, lua: indexLua.forget() });
@@ -50,7 +50,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
     if (!address) return void (await redis.zrem(keys.due, jobId));
     const { queue, id } = address;
     // Its end has to be told before nobody can tell it any more.
-    await lifecycle.reconcile(jobId);
+    await reconciler.reconcile(jobId);
     const key = (suffix: string): string => queueKey(queuePrefix, queue, suffix);
     const { finishedOn, files } = await madeFiles(redis, key(id));
     await scripts.forgetJob(

@@ -1,6 +1,6 @@
 import type { Cluster, Redis } from 'ioredis';
 import { addressOf } from '../jobs/queues.js';
-import type { KeepTimes } from '../jobs/retention-times.js';
+import type { RetentionTimes } from '../jobs/retention-times.js';
 import { parseSnapshot, type SnapshotReader, snapshotKeys } from '../lifecycle/snapshot.js';
 import { indexKeys } from './keys.js';
 import { indexLua } from './lua.js';
@@ -8,7 +8,7 @@ import { indexLua } from './lua.js';
 export interface TrackerOptions {
   redis: Redis | Cluster;
   queuePrefix: string;
-  keep: KeepTimes;
+  keep: RetentionTimes;
 }
 
 /**

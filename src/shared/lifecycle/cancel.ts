@@ -4,11 +4,11 @@ import type { Cluster, Redis } from 'ioredis';
 import { makeNextRun } from '../bullmq/next-run.js';
 import { addressOf, type OpenQueue, queueKey } from '../jobs/queues.js';
 import { controlChannel } from '../redis/broadcast.js';
-import type { Lifecycle } from './reconcile.js';
+import type { Reconciler } from './reconcile.js';
 import { CANCELLED_REASON, type JobSnapshot, type JobState } from './snapshot.js';
 
 /** Withdraws jobs: cancels them, or lets those expire that were not begun in time. */
-export interface Withdrawal {
+export interface Canceller {
   /**
    * Cancels a job: one that waits ends at once, one that runs is told to its worker. Doing it twice changes nothing.
    * @returns the job as it is now; `undefined` when there is none
@@ -18,11 +18,11 @@ export interface Withdrawal {
   expire(jobId: string): Promise<void>;
 }
 
-export interface WithdrawalOptions {
+export interface CancellerOptions {
   redis: Redis | Cluster;
   openQueue: OpenQueue;
   queuePrefix: string;
-  lifecycle: Lifecycle;
+  reconciler: Reconciler;
   prefix: string;
 }
 
@@ -44,15 +44,15 @@ const OVERLAP = 500;
 const SEARCHES = 5;
 const lua = readFileSync(new URL('./scripts/cancel.lua', import.meta.url), 'utf8');
 
-export function createWithdrawal({
+export function createCanceller({
   redis,
   openQueue,
   queuePrefix,
-  lifecycle,
+  reconciler,
   prefix,
-}: WithdrawalOptions): Withdrawal {
+}: CancellerOptions): Canceller {
   if (!('withdrawJob' in redis)) redis.defineCommand('withdrawJob', { numberOfKeys: 9, lua });
-  const scripts = redis as unknown as { withdrawJob(...args: string[]): Promise<Answer> };
+  const scripts = redis as unknown as { cancelJob(...args: string[]): Promise<Answer> };
   const sets = ['active', 'completed', 'failed', 'delayed', 'prioritized', 'waiting-children', ...LISTS];
 
   /** Looks for a job that waits, without a call that keeps Redis from others. */
@@ -68,12 +68,12 @@ export function createWithdrawal({
     return undefined;
   }
 
-  async function withdraw(jobId: string, how: 'cancel' | 'expire', reason: string): Promise<void> {
+  async function end(jobId: string, how: 'cancel' | 'expire', reason: string): Promise<void> {
     const address = addressOf(jobId);
     if (!address) return;
     const key = (suffix: string): string => queueKey(queuePrefix, address.queue, suffix);
     const call = (list = '', place = ''): Promise<Answer> =>
-      scripts.withdrawJob(
+      scripts.cancelJob(
         key(address.id),
         ...sets.map(key),
         address.id,
@@ -106,12 +106,12 @@ export function createWithdrawal({
 
   return {
     async cancel(jobId) {
-      await withdraw(jobId, 'cancel', CANCELLED_REASON);
-      return (await lifecycle.reconcile(jobId)).job;
+      await end(jobId, 'cancel', CANCELLED_REASON);
+      return (await reconciler.reconcile(jobId)).job;
     },
     async expire(jobId) {
-      await withdraw(jobId, 'expire', EXPIRED_REASON);
-      await lifecycle.reconcile(jobId);
+      await end(jobId, 'expire', EXPIRED_REASON);
+      await reconciler.reconcile(jobId);
     },
   };
 }
@@ -122,12 +122,12 @@ const WAITING: readonly JobState[] = ['waiting', 'prioritized', 'delayed'];
  * A lifecycle that also cancels a job that was asked to end while it ran, and waits again: its worker died before it
  * could, or knows nothing of us and failed. It need not be given to another worker for that.
  */
-export function withCancels(lifecycle: Lifecycle, withdrawal: Withdrawal): Lifecycle {
+export function withCancels(reconciler: Reconciler, canceller: Canceller): Reconciler {
   return {
     async reconcile(jobId, hint, reported, signal) {
-      const reconciled = await lifecycle.reconcile(jobId, hint, reported, signal);
+      const reconciled = await reconciler.reconcile(jobId, hint, reported, signal);
       const { job } = reconciled;
-      if (job?.cancelAsked && WAITING.includes(job.state)) await withdrawal.cancel(jobId);
+      if (job?.cancelAsked && WAITING.includes(job.state)) await canceller.cancel(jobId);
       return reconciled;
     },
   };

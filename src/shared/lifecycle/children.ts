@@ -1,8 +1,8 @@
 import type { Cluster, Redis } from 'ioredis';
 import { addressOf, type JobAddress, jobIdOf, queueKey } from '../jobs/queues.js';
 import { scanSet } from '../redis/scan-set.js';
-import type { Withdrawal } from './cancel.js';
-import type { Lifecycle } from './reconcile.js';
+import type { Canceller } from './cancel.js';
+import type { Reconciler } from './reconcile.js';
 import { isFinished, type SnapshotReader } from './snapshot.js';
 
 /** The children that BullMQ keeps for a job. */
@@ -58,16 +58,16 @@ function addressIn(key: string, prefix: string): JobAddress | undefined {
  * after the end of a parent leaves it to the next process that looks at the parent.
  */
 export function withChildren(
-  lifecycle: Lifecycle,
+  reconciler: Reconciler,
   register: ChildRegister,
-  withdrawal: Withdrawal,
-): Lifecycle {
+  canceller: Canceller,
+): Reconciler {
   return {
     async reconcile(jobId, hint, reported, signal) {
-      const reconciled = await lifecycle.reconcile(jobId, hint, reported, signal);
+      const reconciled = await reconciler.reconcile(jobId, hint, reported, signal);
       const { job } = reconciled;
       if (job?.children?.pending && isFinished(job)) {
-        await Promise.all((await register.pending(jobId)).map(withdrawal.cancel));
+        await Promise.all((await register.pending(jobId)).map(canceller.cancel));
       }
       return reconciled;
     },

@@ -1,6 +1,6 @@
-import type { ChannelEvent, Fence, Mark } from '../channel/publisher.js';
+import type { ChannelEvent, Fence, Guard } from '../channel/publisher.js';
 import { serverNow } from '../redis/server-clock.js';
-import { endRank, type QueueFacts, queueMark, RANK, type Told } from './published.js';
+import { endRank, type PublishedState, type QueueFacts, queueGuard, RANK } from './published.js';
 import type { JobSnapshot } from './snapshot.js';
 
 /** A lifecycle event and the position that keeps it from being told twice. */
@@ -15,7 +15,7 @@ export type LifecycleEvent = 'waiting' | 'delayed' | 'active' | 'stalled' | 'ret
 const ENDS: readonly string[] = ['completed', 'failed', 'cancelled'] satisfies EndEvent[];
 
 /** The event that tells of a job what its name says, at this position. */
-export function lifecycle(job: JobSnapshot, position: Fence, event: LifecycleEvent): Transition {
+export function lifecycleTransition(job: JobSnapshot, position: Fence, event: LifecycleEvent): Transition {
   return {
     event: {
       event,
@@ -63,9 +63,12 @@ export const errorOf = ({ failedReason = 'unknown error', errorCode }: JobSnapsh
 });
 
 /** Makes an event that says when the job is due one that is told once for each time. */
-export function dueMark(told: Told | undefined, { dueAt }: Pick<JobSnapshot, 'dueAt'>): { mark?: Mark } {
-  if (dueAt === undefined || dueAt === told?.due) return {};
-  return { mark: { field: 'due', from: told?.due ?? '', to: dueAt } };
+export function dueGuard(
+  published: PublishedState | undefined,
+  { dueAt }: Pick<JobSnapshot, 'dueAt'>,
+): { guard?: Guard } {
+  if (dueAt === undefined || dueAt === published?.due) return {};
+  return { guard: { field: 'due', from: published?.due ?? '', to: dueAt } };
 }
 
 /** The event that says what a job waits for: a state, of which only the newest matters. */
@@ -79,7 +82,7 @@ export function queueState(
   const data = { jobId: id, attempt, ...queue, ...(cancelling ? { cancelling } : {}), at: serverNow() };
   return {
     event: { event: 'queue', kind: 'state', data },
-    fence: { attempt, mark: { field: 'paused', from: queueMark(from), to: queueMark(to) } },
+    fence: { attempt, guard: { field: 'paused', from: queueGuard(from), to: queueGuard(to) } },
   };
 }
 
@@ -95,12 +98,12 @@ export function accepted(job: { id: string; name: string; dueAt?: number }): Tra
     stalls: 0,
     createdAt: 0,
   } as JobSnapshot;
-  return lifecycle(snapshot, { attempt: 0, rank: RANK[state], ...dueMark(undefined, job) }, state);
+  return lifecycleTransition(snapshot, { attempt: 0, rank: RANK[state], ...dueGuard(undefined, job) }, state);
 }
 
 /** The terminal event of a job that is not in BullMQ any more though its end was never told. */
 export function ended(
-  told: Told,
+  published: PublishedState,
   jobId: string,
   name: string | undefined,
   how: { event: EndEvent; data: Record<string, unknown> },
@@ -108,14 +111,14 @@ export function ended(
   return {
     event: {
       event: how.event,
-      data: { jobId, ...(name ? { name } : {}), attempt: told.attempt, ...how.data, at: serverNow() },
+      data: { jobId, ...(name ? { name } : {}), attempt: published.attempt, ...how.data, at: serverNow() },
       end: true,
     },
     fence: {
-      attempt: told.attempt,
-      rank: endRank(told, told.attempt),
-      failures: told.failures,
-      stalls: told.stalls,
+      attempt: published.attempt,
+      rank: endRank(published, published.attempt),
+      failures: published.failures,
+      stalls: published.stalls,
     },
   };
 }

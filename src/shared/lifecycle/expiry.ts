@@ -1,6 +1,6 @@
 import type { Cluster, Redis } from 'ioredis';
 import { serverNow } from '../redis/server-clock.js';
-import type { Withdrawal } from './cancel.js';
+import type { Canceller } from './cancel.js';
 import type { JobFaults } from './job-faults.js';
 
 const AT_ONCE = 200;
@@ -17,19 +17,19 @@ export interface Expiry {
    * Fails those whose time is over and that nobody has begun. One that cannot be failed is put off, so that it keeps no
    * other waiting.
    */
-  sweep(withdrawal: Withdrawal, faults: JobFaults): Promise<void>;
+  sweep(canceller: Canceller, faults: JobFaults): Promise<void>;
 }
 
 export function createExpiry(redis: Redis | Cluster, prefix: string): Expiry {
   const key = `${prefix}:expiry`;
   let running: Promise<void> | undefined;
 
-  async function sweep(withdrawal: Withdrawal, faults: JobFaults): Promise<void> {
+  async function sweep(canceller: Canceller, faults: JobFaults): Promise<void> {
     for (;;) {
       const due = await redis.zrangebyscore(key, '-inf', serverNow(), 'LIMIT', 0, AT_ONCE);
       if (due.length === 0) return;
       const putOff = new Set<string>();
-      const expire = (jobId: string): Promise<void> => withdrawal.expire(jobId);
+      const expire = (jobId: string): Promise<void> => canceller.expire(jobId);
       await faults.each('expire', due, expire, async (jobId) => {
         putOff.add(jobId);
         await redis.zadd(key, 'XX', serverNow() + RETRY_MS, jobId);
@@ -47,9 +47,9 @@ export function createExpiry(redis: Redis | Cluster, prefix: string): Expiry {
     async remove(jobId) {
       await redis.zrem(key, jobId);
     },
-    sweep(withdrawal, faults) {
+    sweep(canceller, faults) {
       // It may take longer than until it is asked for again.
-      running ??= sweep(withdrawal, faults).finally(() => {
+      running ??= sweep(canceller, faults).finally(() => {
         running = undefined;
       });
       return running;

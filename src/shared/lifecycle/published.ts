@@ -18,7 +18,7 @@ export const RANK = {
 };
 
 /** How far the lifecycle of a job has been told on its channel. */
-export interface Told {
+export interface PublishedState {
   attempt: number;
   rank: number;
   failures: number;
@@ -44,27 +44,29 @@ export interface QueueFacts {
 }
 
 /** What a job waits for, as the channel remembers it: the sum of 1 (paused), 2 (no worker) and 4 (asked to stop). */
-export const queueMark = ({ paused, noWorker, cancelling }: QueueFacts): string =>
+export const queueGuard = ({ paused, noWorker, cancelling }: QueueFacts): string =>
   String((paused ? 1 : 0) + (noWorker ? 2 : 0) + (cancelling ? 4 : 0)).replace('0', '');
 
-/** The opposite of {@link queueMark}. */
-export function readQueueMark(mark: string | null | undefined): QueueFacts {
+/** The opposite of {@link queueGuard}. */
+export function readQueueGuard(mark: string | null | undefined): QueueFacts {
   const sum = Number(mark ?? 0);
   return { paused: (sum & 1) > 0, noWorker: (sum & 2) > 0, cancelling: (sum & 4) > 0 };
 }
 
 /** Whether the last end was taken back, and no run has begun since. */
-export const isReopened = (told: Told | undefined): boolean =>
-  told !== undefined && told.end === undefined && told.rank >= RANK.reopened;
+export const isReopened = (published: PublishedState | undefined): boolean =>
+  published !== undefined && published.end === undefined && published.rank >= RANK.reopened;
 
 /** The rank of an end: beyond the reopening, when it was reopened and has not run since. */
-export const endRank = (told: Told | undefined, attempt: number): number =>
-  isReopened(told) && told!.attempt === attempt ? told!.rank + 1 : RANK.ended;
+export const endRank = (published: PublishedState | undefined, attempt: number): number =>
+  isReopened(published) && published!.attempt === attempt ? published!.rank + 1 : RANK.ended;
 
 /** Reads what a job's channel has told; `undefined` where there is no channel. */
-export type ToldReader = (jobId: string) => Promise<(Told & { epoch: string }) | undefined>;
+export type PublishedStateReader = (
+  jobId: string,
+) => Promise<(PublishedState & { epoch: string }) | undefined>;
 
-export function createToldReader(redis: Redis | Cluster, prefix: string): ToldReader {
+export function createPublishedStateReader(redis: Redis | Cluster, prefix: string): PublishedStateReader {
   return async (jobId) => {
     const [channel] = channelKeys(prefix, jobChannel(jobId));
     const [epoch, attempt, rank, failures, stalls, paused, due, end] = await redis.hmget(
@@ -85,7 +87,7 @@ export function createToldReader(redis: Redis | Cluster, prefix: string): ToldRe
       rank: Number(rank ?? -1),
       failures: Number(failures ?? 0),
       stalls: Number(stalls ?? 0),
-      ...readQueueMark(paused),
+      ...readQueueGuard(paused),
       ...(due ? { due: Number(due) } : {}),
       end: end ? Number(end) : undefined,
     };

@@ -3,14 +3,14 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { type BullEntry, readBullEvents, saysOfQueue } from '../bullmq/bull-events.js';
-import type { PlainProgress } from '../bullmq/foreign-reports.js';
+import type { ForeignProgress } from '../bullmq/foreign-reports.js';
 import { queueKey } from '../jobs/queues.js';
 import type { Logger } from '../process/log.js';
 import { createAttemptsReader } from './attempts.js';
 import { createJobFaults, type JobFaults } from './job-faults.js';
 import { Looks } from './looks.js';
-import { tellQueueChanged } from './queue-watch.js';
-import type { Lifecycle } from './reconcile.js';
+import { publishQueueChange } from './queue-watch.js';
+import type { Reconciler } from './reconcile.js';
 import type { JobSnapshot } from './snapshot.js';
 
 const LEASE_MS = 3000;
@@ -27,7 +27,7 @@ const RECHECK_STREAMS_MS = 60_000;
 /** An id of a stream's entry. */
 const ENTRY_ID = /^\d{1,15}(-\d{1,15})?$/;
 
-export interface BridgeOptions {
+export interface QueueFollowerOptions {
   /** Workers come first: an API process takes over only while no worker holds the lease. */
   role: 'worker' | 'api';
   /** For short commands. */
@@ -38,7 +38,7 @@ export interface BridgeOptions {
   queuePrefix: string;
   /** The queues to follow. */
   queues: string[];
-  lifecycle: Lifecycle;
+  reconciler: Reconciler;
   /** Progress that was reported through BullMQ alone is told at most once in this many ms for each job. */
   progressIntervalMs: number;
   /** Hears of the jobs whose state has changed; of none where a queue was paused or resumed, or a bar has moved. */
@@ -63,20 +63,20 @@ const lua = (name: string): string => readFileSync(new URL(`./scripts/${name}.lu
  * kept in Redis for the next one. Doing an event twice, or skipping to the newest of a job's, changes nothing,
  * because `reconcile` looks at states.
  */
-export function startBridge({
+export function startQueueFollower({
   role,
   redis,
   connect,
   prefix,
   queuePrefix,
   queues,
-  lifecycle,
+  reconciler,
   progressIntervalMs,
   onChanged = () => {},
   chore,
   log,
   faults = createJobFaults(log),
-}: BridgeOptions): Running {
+}: QueueFollowerOptions): Running {
   const me = `${role}:${randomUUID()}`;
   const lease = `${prefix}:{bridge}:lease`;
   const cursorKey = `${prefix}:{bridge}:cursor`;
@@ -111,9 +111,9 @@ export function startBridge({
     log.debug({ queues }, 'following the queues');
     following = connect();
     /** Progress that waits for its interval to be over, by job. */
-    const held = new Map<string, PlainProgress>();
+    const held = new Map<string, ForeignProgress>();
     const looks = new Looks(faults, PATIENCE_MS);
-    let toldAt = 0;
+    let publishedAt = 0;
     let moved = false;
     try {
       const keys = await readableStreams();
@@ -125,7 +125,9 @@ export function startBridge({
       while (leads() && performance.now() < until) {
         const from = keys.map((key) => cursors.get(key)!);
         const wait =
-          held.size > 0 ? Math.max(1, Math.ceil(toldAt + progressIntervalMs - performance.now())) : BLOCK_MS;
+          held.size > 0
+            ? Math.max(1, Math.ceil(publishedAt + progressIntervalMs - performance.now()))
+            : BLOCK_MS;
         const reply = await following.xread(
           ...(['COUNT', BATCH, 'BLOCK', Math.min(wait, BLOCK_MS)] as const),
           'STREAMS',
@@ -135,14 +137,14 @@ export function startBridge({
         await Promise.all(
           (reply ?? []).map(([key, entries]) => handle(streams.get(key)!, entries, held, looks)),
         );
-        if (held.size > 0 && performance.now() >= toldAt + progressIntervalMs) {
-          toldAt = performance.now();
+        if (held.size > 0 && performance.now() >= publishedAt + progressIntervalMs) {
+          publishedAt = performance.now();
           const reported = [...held];
           held.clear();
           await looks.round(
             reported.map(([jobId, progress]) => ({
               jobId,
-              work: () => lifecycle.reconcile(jobId, undefined, progress),
+              work: () => reconciler.reconcile(jobId, undefined, progress),
             })),
           );
           onChanged([]);
@@ -188,11 +190,11 @@ export function startBridge({
   async function handle(
     queue: string,
     entries: BullEntry[],
-    held: Map<string, PlainProgress>,
+    held: Map<string, ForeignProgress>,
     looks: Looks,
   ): Promise<void> {
     if (entries.some(([, fields]) => saysOfQueue(fields))) {
-      await tellQueueChanged(redis, prefix, queue);
+      await publishQueueChange(redis, prefix, queue);
       onChanged([]);
     }
     const news = [...readBullEvents(queue, entries)];
@@ -210,7 +212,7 @@ export function startBridge({
       if (!changed) return [];
       const progress = over ? take(held, jobId) : undefined;
       const work = async (): Promise<void> => {
-        const { job } = await lifecycle.reconcile(jobId, hint, progress);
+        const { job } = await reconciler.reconcile(jobId, hint, progress);
         // One that was not waited for is told by itself.
         if (round) round.push(job);
         else onChanged([job]);

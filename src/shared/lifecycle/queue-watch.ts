@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { type ControlOptions, tellAll, watchControl } from '../redis/broadcast.js';
+import { broadcast, type ControlOptions, watchControl } from '../redis/broadcast.js';
 
 export interface QueueWatchOptions extends Omit<ControlOptions, 'verb' | 'onMessage'> {
   /** A queue was paused or resumed, by whomever. */
@@ -9,8 +9,8 @@ export interface QueueWatchOptions extends Omit<ControlOptions, 'verb' | 'onMess
 const VERB = 'queue';
 
 /** Tells every API process that a queue was paused or resumed, so that it looks at the jobs that are watched there. */
-export const tellQueueChanged = (redis: Redis, prefix: string, queue: string): Promise<void> =>
-  tellAll(redis, prefix, VERB, queue);
+export const publishQueueChange = (redis: Redis, prefix: string, queue: string): Promise<void> =>
+  broadcast(redis, prefix, VERB, queue);
 
 /** Listens for queues that are paused or resumed. */
 export const watchQueues = ({ onChange, ...options }: QueueWatchOptions): void =>

@@ -1,12 +1,12 @@
 import type { Redis } from 'ioredis';
+import type { ChannelHub } from '../channel/hub.js';
 import { jobOfChannel } from '../channel/keys.js';
-import type { Subscriber } from '../channel/subscriber.js';
 import { addressOf } from '../jobs/queues.js';
 import type { Logger } from '../process/log.js';
 import { createJobFaults, type JobFaults } from './job-faults.js';
 import { Looks } from './looks.js';
 import type { Running } from './queue-follower.js';
-import type { Lifecycle } from './reconcile.js';
+import type { Reconciler } from './reconcile.js';
 
 const RECHECK_MS = 30_000;
 const AT_ONCE = 100;
@@ -26,9 +26,9 @@ export interface Recheck extends Running {
  * @param onLost told of a job that neither BullMQ nor its channel knows of any more
  */
 export function startRecheck(
-  subscriber: Subscriber,
+  hub: ChannelHub,
   redis: Redis,
-  lifecycle: Lifecycle,
+  reconciler: Reconciler,
   log: Logger,
   onLost: (jobId: string) => void = () => {},
   faults: JobFaults = createJobFaults(log),
@@ -37,12 +37,12 @@ export function startRecheck(
   const looks = new Set<Promise<void>>();
 
   async function look(jobId: string): Promise<void> {
-    const { job, epoch } = await lifecycle.reconcile(jobId);
+    const { job, epoch } = await reconciler.reconcile(jobId);
     if (!job && epoch === undefined) onLost(jobId);
   }
 
   async function recheck(queue?: string): Promise<void> {
-    const jobIds = Array.from(subscriber.channels())
+    const jobIds = Array.from(hub.channels())
       .flatMap((name) => jobOfChannel(name) ?? [])
       .filter((id) => queue === undefined || addressOf(id)?.queue === queue);
     const looks = new Looks(faults, PATIENCE_MS);

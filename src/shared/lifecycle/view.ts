@@ -1,5 +1,5 @@
 import type { Cluster, Redis } from 'ioredis';
-import { isOurs, plainProgress } from '../bullmq/foreign-progress.js';
+import { foreignProgress, isHeadwayProgress } from '../bullmq/foreign-progress.js';
 import { channelKeys, jobChannel } from '../channel/keys.js';
 import { errorOf } from './events.js';
 import { isFinished, type JobSnapshot } from './snapshot.js';
@@ -65,15 +65,15 @@ export async function readProgress(
   prefix: string,
   job: JobSnapshot,
 ): Promise<unknown> {
-  const told = await channelProgress(redis, prefix, job.id);
-  if (told !== undefined) return told;
+  const published = await channelProgress(redis, prefix, job.id);
+  if (published !== undefined) return published;
   const { id: jobId, attempt, progress } = job;
   if (progress === undefined) return null;
-  if (isOurs(progress, jobId)) {
+  if (isHeadwayProgress(progress, jobId)) {
     const holds = isFinished(job) || (job.state === 'active' && progress.attempt === attempt);
-    return holds ? plainProgress(progress, { at: job.createdAt, ...progress }) : null;
+    return holds ? foreignProgress(progress, { at: job.createdAt, ...progress }) : null;
   }
   // BullMQ keeps it over attempts: what another worker reported may be of an earlier one.
   if (attempt > 1 && !isFinished(job)) return null;
-  return plainProgress(progress, { jobId, attempt, at: job.finishedAt ?? job.startedAt ?? job.createdAt });
+  return foreignProgress(progress, { jobId, attempt, at: job.finishedAt ?? job.startedAt ?? job.createdAt });
 }

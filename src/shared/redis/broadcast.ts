@@ -34,6 +34,6 @@ export function watchControl({ prefix, verb, onMessage, ...options }: ControlOpt
 }
 
 /** Tells every process something. */
-export async function tellAll(redis: Redis, prefix: string, verb: string, about: string): Promise<void> {
+export async function broadcast(redis: Redis, prefix: string, verb: string, about: string): Promise<void> {
   await redis.publish(controlChannel(prefix), `${verb} ${about}`);
 }

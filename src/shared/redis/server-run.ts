@@ -49,7 +49,7 @@ export const serverRun = (redis: Redis | Cluster): string => runs.get(redis) ?? 
  * says nothing. Then runs are unknown from now on.
  * @returns whether they agree
  */
-export function agreeOnRun(...connections: Redis[]): boolean {
+export function haveSameRun(...connections: Redis[]): boolean {
   const [first, ...others] = connections.map((redis) => serverRun(redis));
   if (others.every((run) => run === first || run === '' || first === '')) return true;
   for (const redis of connections) {

@@ -1,15 +1,15 @@
 import type { Redis } from 'ioredis';
 import { createWorkerCensus, type WorkerCensus } from '../bullmq/worker-census.js';
-import { createGatherer, type Gather } from '../channel/batch.js';
+import { type Batch, createBatcher } from '../channel/batch.js';
 import { createPublisher, type Publisher } from '../channel/publisher.js';
 import { createOutcomeCounter, type OutcomeCounter } from '../dashboard/counter.js';
 import type { HeldFiles } from '../files/store.js';
 import { createHeldFiles } from '../job-index/held-files.js';
 import { createTracker } from '../job-index/tracker.js';
 import type { Registry } from '../jobs/registry.js';
-import { createKeepTimes, type KeepTimes } from '../jobs/retention-times.js';
+import { createRetentionTimes, type RetentionTimes } from '../jobs/retention-times.js';
 import { createJobFaults, type JobFaults } from '../lifecycle/job-faults.js';
-import { createLifecycle, type Lifecycle } from '../lifecycle/reconcile.js';
+import { createReconciler, type Reconciler } from '../lifecycle/reconcile.js';
 import { createSnapshotReader, type SnapshotReader, withCensus } from '../lifecycle/snapshot.js';
 import type { Config } from '../process/config.js';
 import type { Logger } from '../process/log.js';
@@ -22,7 +22,7 @@ import {
   waitUntilReady,
 } from '../redis/connect.js';
 import { keepServerClock } from '../redis/server-clock.js';
-import { agreeOnRun } from '../redis/server-run.js';
+import { haveSameRun } from '../redis/server-run.js';
 import { createWebhookQueue } from '../webhooks/delivery.js';
 import { createWebhookStore, type WebhookStore } from '../webhooks/store.js';
 import { createQueues } from './queues.js';
@@ -37,16 +37,16 @@ export interface Connection {
   queuePrefix: string;
   publisher: Publisher;
   /** Makes calls to Redis that are reports, in groups where there are many. */
-  gather: Gather;
+  batch: Batch;
   readJob: SnapshotReader;
   /** Reads a job and keeps the index of jobs right by the way. */
   trackJob: SnapshotReader;
   /** Which queues have a worker; for an API process. */
   census: WorkerCensus | undefined;
-  keep: KeepTimes;
+  keep: RetentionTimes;
   /** Whether a job holds a file. */
   isHeld: HeldFiles;
-  lifecycle: Lifecycle;
+  reconciler: Reconciler;
   /** Counts what ends, for the dashboard. */
   outcomes: OutcomeCounter;
   webhooks: WebhookStore;
@@ -56,7 +56,7 @@ export interface Connection {
 }
 
 /** What a worker reports goes out in groups that are this far apart. */
-const GATHER_MS = 10;
+const BATCH_MS = 10;
 /** The channel of a job that has not ended outlives any silence up to this, in ms: its log is not a finished job's. */
 const UNFINISHED_MS = 30 * 24 * 3_600_000;
 
@@ -81,7 +81,7 @@ export async function connectHeadway(
   const prefix = config.KEY_PREFIX;
   // A request is not kept waiting.
   const patient = role === 'patient';
-  const gather: Gather = patient ? createGatherer(GATHER_MS) : (call) => call();
+  const batch: Batch = patient ? createBatcher(BATCH_MS) : (call) => call();
   const publishing = patient ? connectRedis(config.REDIS_URL, 'report') : redis;
   // The server has been checked already: this connection only has to be there.
   await waitUntilReady(publishing, config.REDIS_URL).catch((error) => {
@@ -90,7 +90,7 @@ export async function connectHeadway(
     publishing.disconnect();
     throw error;
   });
-  if (!agreeOnRun(redis, publishing)) {
+  if (!haveSameRun(redis, publishing)) {
     log.warn(
       'Connections to Redis reach different servers: a Redis that lost its last writes is not recognised',
     );
@@ -102,7 +102,7 @@ export async function connectHeadway(
     ttlMs: config.KEEP_JOBS_MS,
     unfinishedTtlMs: Math.max(UNFINISHED_MS, config.KEEP_JOBS_MS),
     sharded: server.sharded,
-    gather,
+    batch,
   });
   // The braces make it one slot of a Redis Cluster.
   const queuePrefix = `{${prefix}}`;
@@ -114,14 +114,14 @@ export async function connectHeadway(
   const openQueue = createQueues(redis, queuePrefix, (error) =>
     log.debug({ err: error }, 'a queue met an error'),
   );
-  const { beforeTelling } = createWebhookQueue({
+  const { beforePublish } = createWebhookQueue({
     redis,
     prefix,
     openQueue,
     store: webhooks,
     basePath: basePathOf(config.PUBLIC_URL),
   });
-  const keep = createKeepTimes(config, registry);
+  const keep = createRetentionTimes(config, registry);
   const outcomes = createOutcomeCounter(redis, prefix);
   const trackJob = counted(createTracker({ redis, queuePrefix, keep }));
   return {
@@ -130,21 +130,21 @@ export async function connectHeadway(
     server,
     queuePrefix,
     publisher,
-    gather,
+    batch,
     readJob,
     trackJob,
     census,
     keep,
     isHeld: createHeldFiles({ redis, queuePrefix, readJob }),
-    lifecycle: createLifecycle({
+    reconciler: createReconciler({
       redis,
       prefix,
       publisher,
       readJob: trackJob,
       queuePrefix,
       keep,
-      beforeTelling,
-      afterTelling: outcomes.told,
+      beforePublish: beforePublish,
+      afterPublish: outcomes.record,
     }),
     outcomes,
     webhooks,

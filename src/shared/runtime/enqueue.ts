@@ -67,9 +67,9 @@ export function createEnqueue(options: EnqueueOptions): Enqueue {
     const about = { name: definition.name, createdAt: now };
     // Told first: a worker may be faster than we are.
     const tell = () => publisher.publish(jobChannel(id), event, fence);
-    const told = oneTurn ? tell() : await untilTaken(tell);
+    const published = oneTurn ? tell() : await untilTaken(tell);
     const [, , , job] = await Promise.all([
-      told,
+      published,
       expiresAt === undefined ? undefined : expiry.add(id, expiresAt),
       webhook && webhooks.add(id, { ...webhook, owner, job: about }, bullmq.delay),
       openQueue(queue).add(definition.name, data, {

@@ -1,29 +1,29 @@
 import type { FileStore } from '../files/store.js';
 import { createAudit } from '../job-index/audit.js';
-import { createKeeper } from '../job-index/retention.js';
+import { createJobRetention } from '../job-index/retention.js';
 import type { QueuePlan } from '../jobs/queues.js';
-import { type Withdrawal, withCancels } from '../lifecycle/cancel.js';
+import { type Canceller, withCancels } from '../lifecycle/cancel.js';
 import type { Expiry } from '../lifecycle/expiry.js';
-import { type BridgeOptions, type Running, startBridge } from '../lifecycle/queue-follower.js';
-import type { Lifecycle } from '../lifecycle/reconcile.js';
+import { type QueueFollowerOptions, type Running, startQueueFollower } from '../lifecycle/queue-follower.js';
+import type { Reconciler } from '../lifecycle/reconcile.js';
 import type { Config } from '../process/config.js';
 import type { Logger } from '../process/log.js';
 import { connectRedis } from '../redis/connect.js';
 import { isRedisFault } from '../redis/faults.js';
-import type { ScheduleKeeper } from '../schedules/maintainer.js';
+import type { ScheduleMaintainer } from '../schedules/maintainer.js';
 import type { Connection } from './connection.js';
 
-export interface HousekeepingOptions extends Pick<BridgeOptions, 'role' | 'onChanged'> {
+export interface HousekeepingOptions extends Pick<QueueFollowerOptions, 'role' | 'onChanged'> {
   config: Config;
   connection: Connection;
   plan: QueuePlan;
   /** Tells of jobs that are to go. */
-  lifecycle: Lifecycle;
+  reconciler: Reconciler;
   /** What follows the queues: it is also told of the ends of parents. */
-  following: Lifecycle;
-  schedules: ScheduleKeeper;
+  following: Reconciler;
+  schedules: ScheduleMaintainer;
   expiry: Expiry;
-  withdrawal: Withdrawal;
+  canceller: Canceller;
   store: FileStore;
   log: Logger;
 }
@@ -33,10 +33,10 @@ export interface HousekeepingOptions extends Pick<BridgeOptions, 'role' | 'onCha
  * (jobs that expire, schedules, finished jobs that are kept no longer, the index).
  */
 export function startHousekeeping(options: HousekeepingOptions): Running {
-  const { config, connection, plan, lifecycle, schedules, expiry, withdrawal, store, log } = options;
+  const { config, connection, plan, reconciler, schedules, expiry, canceller, store, log } = options;
   const { redis, queuePrefix, keep, trackJob, faults } = connection;
   const prefix = config.KEY_PREFIX;
-  const keeper = createKeeper({ redis, prefix, queuePrefix, keep, lifecycle, store, faults, log });
+  const retention = createJobRetention({ redis, prefix, queuePrefix, keep, reconciler, store, faults, log });
   const audit = createAudit({ redis, queuePrefix, queues: plan.names, trackJob, faults, log });
   const failing = new Set<string>();
 
@@ -52,21 +52,21 @@ export function startHousekeeping(options: HousekeepingOptions): Running {
     }
   }
 
-  return startBridge({
+  return startQueueFollower({
     role: options.role,
     redis,
     connect: () => connectRedis(config.REDIS_URL, 'patient'),
     prefix,
     queuePrefix,
     queues: plan.names,
-    lifecycle: withCancels(options.following, withdrawal),
+    reconciler: withCancels(options.following, canceller),
     progressIntervalMs: config.PROGRESS_INTERVAL_MS,
     ...(options.onChanged ? { onChanged: options.onChanged } : {}),
     async chore() {
       await Promise.all([
-        look('jobs that expire', () => expiry.sweep(withdrawal, faults)),
+        look('jobs that expire', () => expiry.sweep(canceller, faults)),
         look('the schedules', () => schedules.tend()),
-        look('jobs that are kept no longer', () => keeper.sweep()),
+        look('jobs that are kept no longer', () => retention.sweep()),
         look('finished jobs without an entry in the index', () => audit.step()),
       ]);
     },

@@ -4,7 +4,7 @@ import { runId } from '../jobs/scheduled-run.js';
 import { jobSettings } from '../jobs/settings.js';
 import { isFinished, type JobSnapshot, type SnapshotReader } from '../lifecycle/snapshot.js';
 import type { Schedule } from './schedule.js';
-import type { Runs } from './store.js';
+import type { RunCounts } from './store.js';
 import { upcoming } from './timing.js';
 
 /**
@@ -45,13 +45,13 @@ export function nextRun(chain: Chain | undefined): JobSnapshot | undefined {
 }
 
 /** The runs that were counted, and the newest when that has begun this moment and is not counted yet. */
-export function allRuns(runs: Runs, chain: Chain | undefined): Runs {
+export function allRuns(runs: RunCounts, chain: Chain | undefined): RunCounts {
   if (!chain?.run || nextRun(chain) || (runs.lastDue ?? 0) >= chain.dueAt) return runs;
   return { count: runs.count + 1, lastDue: chain.dueAt };
 }
 
 /** Whether nothing follows: its limit is reached, or its time is over. */
-export function isEnded(schedule: Schedule, runs: Runs, chain: Chain | undefined, now: number): boolean {
+export function isEnded(schedule: Schedule, runs: RunCounts, chain: Chain | undefined, now: number): boolean {
   if (schedule.limit !== undefined && runs.count >= schedule.limit) return true;
   const inTime = schedule.endAt === undefined || (chain && chain.dueAt <= Date.parse(schedule.endAt));
   if (nextRun(chain) && inTime) return false;

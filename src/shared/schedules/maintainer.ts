@@ -5,26 +5,26 @@ import { addressOf, type OpenQueue, type QueuePlan } from '../jobs/queues.js';
 import { runOf } from '../jobs/scheduled-run.js';
 import type { Expiry } from '../lifecycle/expiry.js';
 import { createJobFaults } from '../lifecycle/job-faults.js';
-import type { Lifecycle } from '../lifecycle/reconcile.js';
+import type { Reconciler } from '../lifecycle/reconcile.js';
 import { isFinished, type JobSnapshot, type SnapshotReader } from '../lifecycle/snapshot.js';
 import type { Logger } from '../process/log.js';
 import { serverNow } from '../redis/server-clock.js';
 import { allRuns, isAlive, isEnded, readChain } from './chain.js';
 import type { Schedule } from './schedule.js';
 import { createScheduleStore, type ScheduleStore } from './store.js';
-import { type Agree, createAgree } from './sync.js';
+import { createScheduleSync, type ScheduleSync } from './sync.js';
 
 const CHECK_MS = 30_000;
 /** Longer than anybody holds on to what he has read of a schedule. */
 const BURIED_MS = 10 * 60_000;
 
-export interface ScheduleKeeperOptions {
+export interface ScheduleMaintainerOptions {
   redis: Redis;
   prefix: string;
   openQueue: OpenQueue;
   plan: QueuePlan;
   readJob: SnapshotReader;
-  lifecycle: Lifecycle;
+  reconciler: Reconciler;
   expiry: Expiry;
   files: FileStore;
   /** How long a file is kept that nobody touches, in ms. */
@@ -33,12 +33,12 @@ export interface ScheduleKeeperOptions {
 }
 
 /** Looks after the schedules: every process has one, and one process at a time tends. */
-export interface ScheduleKeeper {
+export interface ScheduleMaintainer {
   store: ScheduleStore;
   /** Makes BullMQ agree with a schedule. */
-  agree: Agree;
+  sync: ScheduleSync;
   /** A lifecycle that also notes what becomes of the runs of schedules. */
-  lifecycle: Lifecycle;
+  reconciler: Reconciler;
   /**
    * What the leader does every second or two: tells BullMQ of changes that whoever made them did not live to tell; now
    * and then mends what does not agree, and keeps alive the files that schedules name.
@@ -47,17 +47,17 @@ export interface ScheduleKeeper {
   tend(aheadMs?: number): Promise<void>;
 }
 
-export function createScheduleKeeper(options: ScheduleKeeperOptions): ScheduleKeeper {
+export function createScheduleMaintainer(options: ScheduleMaintainerOptions): ScheduleMaintainer {
   const { openQueue, plan, readJob, expiry, files, log } = options;
   const store = createScheduleStore(options.redis, options.prefix);
-  const lifecycle: Lifecycle = {
+  const reconciler: Reconciler = {
     async reconcile(jobId, hint, reported, signal) {
-      const reconciled = await options.lifecycle.reconcile(jobId, hint, reported, signal);
+      const reconciled = await options.reconciler.reconcile(jobId, hint, reported, signal);
       if (reconciled.job) await note(reconciled.job);
       return reconciled;
     },
   };
-  const agree = createAgree({ store, openQueue, readJob, lifecycle });
+  const sync = createScheduleSync({ store, openQueue, readJob, reconciler });
   const faults = createJobFaults(log, 'schedule');
   const broken = new Set<string>();
   let checkedAt = Number.NEGATIVE_INFINITY;
@@ -74,7 +74,7 @@ export function createScheduleKeeper(options: ScheduleKeeperOptions): ScheduleKe
     } else if (await store.ran(run.schedule, run.dueAt)) {
       // BullMQ makes a last run after the end of an interval's time, and counts otherwise than we do.
       const schedule = await store.read(run.schedule);
-      if (schedule?.endAt ?? schedule?.limit) await agree(run.schedule);
+      if (schedule?.endAt ?? schedule?.limit) await sync(run.schedule);
     }
   }
 
@@ -82,7 +82,7 @@ export function createScheduleKeeper(options: ScheduleKeeperOptions): ScheduleKe
     const { id, queue, name, version, deletedAt, paused } = schedule;
     const chain = await readChain(openQueue(queue), readJob, id);
     if (deletedAt !== undefined) {
-      if (chain) await agree(id);
+      if (chain) await sync(id);
       else if (deletedAt + BURIED_MS < now) await store.drop(id);
       return;
     }
@@ -90,14 +90,14 @@ export function createScheduleKeeper(options: ScheduleKeeperOptions): ScheduleKe
       // The configuration has changed. BullMQ makes no more runs in the old queue before it does in the new one.
       await openQueue(queue).removeJobScheduler(id);
       const moved = { ...schedule, queue: plan.of(name), version: version + 1, timedIn: version + 1 };
-      if ((await store.save(moved)) === 'saved') await agree(id);
+      if ((await store.save(moved)) === 'saved') await sync(id);
       return;
     }
     const runs = allRuns(await store.runs(id), chain);
     const off = paused || isEnded(schedule, runs, chain, now);
     if (off ? chain : !isAlive(chain, schedule)) {
       log.info({ schedule: id }, 'mending a schedule that BullMQ does not agree with');
-      await agree(id);
+      await sync(id);
     }
   }
 
@@ -109,7 +109,7 @@ export function createScheduleKeeper(options: ScheduleKeeperOptions): ScheduleKe
 
   async function tendAll(aheadMs: number): Promise<void> {
     const now = performance.now() + aheadMs;
-    for (const id of await store.pending()) await guard(id, () => agree(id));
+    for (const id of await store.pending()) await guard(id, () => sync(id));
     const checks = now - checkedAt >= CHECK_MS;
     const touches = now - touchedAt >= options.filesTtlMs / 4;
     if (!checks && !touches) return;
@@ -136,8 +136,8 @@ export function createScheduleKeeper(options: ScheduleKeeperOptions): ScheduleKe
 
   return {
     store,
-    agree,
-    lifecycle,
+    sync,
+    reconciler,
     async tend(aheadMs = 0) {
       tending ??= tendAll(aheadMs).finally(() => {
         tending = undefined;

@@ -9,7 +9,7 @@ const RUNS_KEPT = 20;
 const BATCH = 100;
 
 /** The runs of a schedule that have begun (or were withdrawn when they were due). */
-export interface Runs {
+export interface RunCounts {
   count: number;
   /** When the newest was due, ms since 1970. */
   lastDue: number | undefined;
@@ -26,12 +26,12 @@ export interface ScheduleStore {
    */
   save(schedule: Schedule): Promise<'saved' | 'changed' | { id: string }>;
   /** Notes that BullMQ agrees with this version; false when there is a newer one. */
-  settle(schedule: Schedule): Promise<boolean>;
+  markSynced(schedule: Schedule): Promise<boolean>;
   /** The ids of those that BullMQ has yet to be told of. */
   pending(): Promise<string[]>;
   /** Counts a run, once. @returns whether it is new */
   ran(id: string, dueAt: number): Promise<boolean>;
-  runs(id: string): Promise<Runs>;
+  runs(id: string): Promise<RunCounts>;
   /** The schedule of this key, if its owner has one. */
   byKey(owner: string, key: string): Promise<Schedule | undefined>;
   /**
@@ -59,7 +59,7 @@ const lua = (name: string): string => readFileSync(new URL(`./scripts/${name}.lu
 
 interface Scripts {
   scheduleSave(...args: Array<string | number>): Promise<string>;
-  scheduleSettle(...args: Array<string | number>): Promise<number>;
+  scheduleMarkSynced(...args: Array<string | number>): Promise<number>;
   scheduleRan(...args: Array<string | number>): Promise<number>;
 }
 
@@ -75,7 +75,7 @@ export function createScheduleStore(redis: Redis | Cluster, prefix: string): Sch
   const ofOwner = (owner: string): string => key(`of:${sha256(owner)}`);
   if (!('scheduleSave' in redis)) {
     redis.defineCommand('scheduleSave', { numberOfKeys: 5, lua: lua('save') });
-    redis.defineCommand('scheduleSettle', { numberOfKeys: 2, lua: lua('settle') });
+    redis.defineCommand('scheduleSettle', { numberOfKeys: 2, lua: lua('mark-synced') });
     redis.defineCommand('scheduleRan', { numberOfKeys: 3, lua: lua('count-run') });
   }
   const scripts = redis as unknown as Scripts;
@@ -101,8 +101,8 @@ export function createScheduleStore(redis: Redis | Cluster, prefix: string): Sch
       );
       return answer === 'saved' || answer === 'changed' ? answer : { id: answer };
     },
-    async settle({ id, version }) {
-      return (await scripts.scheduleSettle(definitions, pending, id, version)) === 1;
+    async markSynced({ id, version }) {
+      return (await scripts.scheduleMarkSynced(definitions, pending, id, version)) === 1;
     },
     pending: () => scanSet(redis, pending),
     async ran(id, dueAt) {

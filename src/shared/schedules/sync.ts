@@ -1,39 +1,44 @@
 import { Job, type RepeatOptions } from 'bullmq';
 import { addressOf, jobIdOf, type OpenQueue } from '../jobs/queues.js';
 import { runId } from '../jobs/scheduled-run.js';
-import type { Lifecycle } from '../lifecycle/reconcile.js';
+import type { Reconciler } from '../lifecycle/reconcile.js';
 import type { SnapshotReader } from '../lifecycle/snapshot.js';
 import { serverNow } from '../redis/server-clock.js';
 import { allRuns, type Chain, isAlive, isEnded, nextRun, readChain } from './chain.js';
 import type { Schedule } from './schedule.js';
-import type { Runs, ScheduleStore } from './store.js';
+import type { RunCounts, ScheduleStore } from './store.js';
 import { nextDue, upcoming } from './timing.js';
 
 /** How wrong the clock of a process may be, in ms, without ending a schedule too early. */
 const CLOCKS_DIFFER_MS = 24 * 3_600_000;
 
-export interface AgreeOptions {
+export interface ScheduleSyncOptions {
   store: ScheduleStore;
   openQueue: OpenQueue;
   readJob: SnapshotReader;
-  lifecycle: Lifecycle;
+  reconciler: Reconciler;
 }
 
 /** Makes BullMQ agree with a schedule as it is kept here, whatever was left half done. */
-export type Agree = (id: string) => Promise<void>;
+export type ScheduleSync = (id: string) => Promise<void>;
 
-export function createAgree({ store, openQueue, readJob, lifecycle }: AgreeOptions): Agree {
+export function createScheduleSync({
+  store,
+  openQueue,
+  readJob,
+  reconciler,
+}: ScheduleSyncOptions): ScheduleSync {
   async function remove({ queue, id }: Schedule, chain: Chain | undefined): Promise<void> {
     if (!chain) return;
     await openQueue(queue).removeJobScheduler(id);
     // Its next run may have been removed with it.
-    await lifecycle.reconcile(chain.jobId);
+    await reconciler.reconcile(chain.jobId);
   }
 
   /** Finds the time of the next run under which there is no job: one that was cancelled keeps its place. */
   async function freeTime(
     schedule: Schedule,
-    runs: Runs,
+    runs: RunCounts,
     chain: Chain | undefined,
   ): Promise<number | undefined> {
     const { queue, id, cron } = schedule;
@@ -67,7 +72,7 @@ export function createAgree({ store, openQueue, readJob, lifecycle }: AgreeOptio
     return true;
   }
 
-  async function tell(schedule: Schedule, runs: Runs, present: Chain | undefined): Promise<void> {
+  async function tell(schedule: Schedule, runs: RunCounts, present: Chain | undefined): Promise<void> {
     const queue = openQueue(schedule.queue);
     let chain = present;
     // BullMQ keeps the time of a run that it replaces.
@@ -92,8 +97,8 @@ export function createAgree({ store, openQueue, readJob, lifecycle }: AgreeOptio
       data: schedule.data,
       opts,
     });
-    if (chain) await lifecycle.reconcile(chain.jobId);
-    if (made?.id) await lifecycle.reconcile(jobIdOf({ queue: queue.name, id: made.id }));
+    if (chain) await reconciler.reconcile(chain.jobId);
+    if (made?.id) await reconciler.reconcile(jobIdOf({ queue: queue.name, id: made.id }));
   }
 
   return async (id) => {
@@ -115,7 +120,7 @@ export function createAgree({ store, openQueue, readJob, lifecycle }: AgreeOptio
         await tell(schedule, runs, chain);
       }
       // Somebody may have changed it, and told BullMQ before we did: then what we told is out of date.
-      if (await store.settle(schedule)) return;
+      if (await store.markSynced(schedule)) return;
     }
   };
 }

@@ -33,7 +33,7 @@ export interface WebhookQueue {
    * the same end queues nothing further.
    * @param job the job as it is, `undefined` when the queue has forgotten it
    */
-  beforeTelling(jobId: string, transition: Transition, job: JobSnapshot | undefined): Promise<void>;
+  beforePublish(jobId: string, transition: Transition, job: JobSnapshot | undefined): Promise<void>;
 }
 
 export interface WebhookQueueOptions {
@@ -54,13 +54,13 @@ export function createWebhookQueue(options: WebhookQueueOptions): WebhookQueue {
     job: JobSnapshot | undefined,
   ): Promise<void> {
     const end = event.event as WebhookEvent;
-    const { at, ...told } = event.data as { at: number } & Record<string, unknown>;
+    const { at, ...published } = event.data as { at: number } & Record<string, unknown>;
     const progress = job
       ? await readProgress(redis, prefix, job)
       : ((await channelProgress(redis, prefix, jobId)) ?? null);
     const view = job
       ? jobView(job, progress, basePath)
-      : { ...viewOfRemoved(jobId, webhook, end, told, progress, at), links: jobLinks(jobId, basePath) };
+      : { ...viewOfRemoved(jobId, webhook, end, published, progress, at), links: jobLinks(jobId, basePath) };
     const data: DeliveryData = { job: jobId, body: webhookBody(end, at, view as EndedJobView) };
     const options: JobsOptions & { headway: JobSettings } = {
       ...RETRIES,
@@ -72,7 +72,7 @@ export function createWebhookQueue(options: WebhookQueueOptions): WebhookQueue {
   }
 
   return {
-    async beforeTelling(jobId, transition, job) {
+    async beforePublish(jobId, transition, job) {
       // Most jobs have none; of one that is gone nobody knows.
       if (job && !job.settings.webhook) return;
       if (transition.fence.reopens !== undefined) return store.retain(jobId);
@@ -102,11 +102,11 @@ function viewOfRemoved(
   id: string,
   { job }: Webhook,
   state: WebhookEvent,
-  told: Record<string, unknown>,
+  published: Record<string, unknown>,
   progress: unknown,
   finishedAt: number,
 ): EndedJobView {
-  const { attempt, result, error } = told;
+  const { attempt, result, error } = published;
   return {
     id,
     name: job.name,

@@ -3,9 +3,9 @@ import { ReportBound, type ReportKind } from './bound.js';
 import { CustomEvents } from './custom-events.js';
 import { JobLog, lineTexts, missingLine, sendLine } from './job-log.js';
 import { Partials } from './partials.js';
-import { Reporter } from './progress-reporter.js';
+import { ProgressReporter } from './progress-reporter.js';
 import { type AddPart, RollUp } from './roll-up.js';
-import type { Outlet } from './sink.js';
+import type { ReportSink } from './sink.js';
 
 /** How often and how much a run may say. */
 export interface ReportingLimits {
@@ -20,7 +20,7 @@ export interface ReportingOptions {
   stages: Record<string, number> | undefined;
   limits: ReportingLimits;
   files: JobFiles;
-  outlet: Outlet;
+  sink: ReportSink;
 }
 
 /** What one run says: the context through which it does, and the way of all of it to the outlet. */
@@ -35,18 +35,18 @@ export interface Reporting {
 }
 
 export function createReporting(options: ReportingOptions): Reporting {
-  const { jobId, attempt, stages, limits, files, outlet } = options;
-  const warn = (message: string): void => outlet.warn(message);
+  const { jobId, attempt, stages, limits, files, sink } = options;
+  const warn = (message: string): void => sink.warn(message);
   let open = true;
   /** Whether the job has reported numbers of its own in the present stage. */
   let ownNumbers = false;
-  const reporter = new Reporter({
+  const reporter = new ProgressReporter({
     jobId,
     attempt,
     stages,
     intervalMs: limits.progressIntervalMs,
-    publish: (data) => outlet.progress(data),
-    updateBullMq: (data) => outlet.bullMqProgress(data),
+    publish: (data) => sink.progress(data),
+    updateBullMq: (data) => sink.bullMqProgress(data),
     warn,
   });
   const bound = new ReportBound(sayMissing);
@@ -55,7 +55,7 @@ export function createReporting(options: ReportingOptions): Reporting {
     publish(line) {
       const texts = lineTexts({ jobId, attempt }, line);
       const bytes = texts.json.length + texts.plain.length;
-      if (hasRoom('log', bytes)) sendLine(outlet, texts, () => bound.taken(bytes));
+      if (hasRoom('log', bytes)) sendLine(sink, texts, () => bound.taken(bytes));
     },
   });
   const partials = new Partials({
@@ -68,16 +68,16 @@ export function createReporting(options: ReportingOptions): Reporting {
   const events = new CustomEvents({ jobId, attempt }, (type, json) => say('event', type, json));
 
   function hasRoom(kind: ReportKind, bytes: number): boolean {
-    if (!bound.fits(bytes)) outlet.poll();
+    if (!bound.fits(bytes)) sink.poll();
     return bound.add(kind, bytes);
   }
   function say(kind: ReportKind, event: string, json: string): void {
     const bytes = json.length;
-    if (hasRoom(kind, bytes)) outlet.event(event, json, () => bound.taken(bytes));
+    if (hasRoom(kind, bytes)) sink.event(event, json, () => bound.taken(bytes));
   }
   function sayMissing(): void {
     const missing = bound.takeMissing();
-    if (missing) sendLine(outlet, lineTexts({ jobId, attempt }, missingLine(missing)));
+    if (missing) sendLine(sink, lineTexts({ jobId, attempt }, missingLine(missing)));
   }
   let stage: string | undefined;
   let rollUp = openRollUp();
@@ -126,7 +126,7 @@ export function createReporting(options: ReportingOptions): Reporting {
         return bound.room();
       },
       files,
-      watchers: () => outlet.watchers(),
+      watchers: () => sink.watchers(),
     }),
     bar() {
       const present = rollUp;
@@ -137,15 +137,15 @@ export function createReporting(options: ReportingOptions): Reporting {
       // All are sent on their way before any is waited for.
       partials.finish();
       lines.finish();
-      await Promise.all([reporter.flush(), outlet.landed()]);
+      await Promise.all([reporter.flush(), sink.landed()]);
       sayMissing();
-      await outlet.landed();
+      await sink.landed();
     },
     drop() {
       open = false;
       reporter.stop();
       partials.stop();
-      outlet.drop();
+      sink.drop();
     },
   };
 }

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import type { Job } from 'bullmq';
 import type { Redis } from 'ioredis';
-import type { Gather } from '../../shared/channel/batch.js';
+import type { Batch } from '../../shared/channel/batch.js';
 import { jobChannel } from '../../shared/channel/keys.js';
 import { type PreparedEvent, type Publisher, prepareEvent } from '../../shared/channel/publisher.js';
 import { newEpoch } from '../../shared/channel/scripts.js';
-import type { Presence } from '../../shared/channel/watchers.js';
+import type { WatcherQuery } from '../../shared/channel/watchers.js';
 import { queueKey } from '../../shared/jobs/queues.js';
 import type { Logger } from '../../shared/process/log.js';
 import { untilTaken } from '../../shared/redis/until-taken.js';
@@ -14,12 +14,12 @@ import { missingLine } from './job-log.js';
 import { Newest } from './newest.js';
 import type { ProgressData } from './progress.js';
 import { ReportQueue } from './report-queue.js';
-import type { Outlet } from './sink.js';
+import type { ReportSink } from './sink.js';
 
-export interface OutletOptions {
+export interface ReportSinkOptions {
   publisher: Publisher;
-  presence: Presence;
-  gather: Gather;
+  presence: WatcherQuery;
+  batch: Batch;
   redis: Redis;
   queuePrefix: string;
   jobId: string;
@@ -31,7 +31,7 @@ export interface OutletOptions {
   log: Logger;
 }
 
-interface OutletScripts {
+interface ReportSinkScripts {
   /** @returns the number of the last line that the log has of the source; nothing where there is no job */
   logJob(...args: Array<string | number>): Promise<number | null>;
 }
@@ -42,14 +42,14 @@ const lua = readFileSync(new URL('./scripts/log.lua', import.meta.url), 'utf8');
  * Has a connection know what outlets call. Once, before the first of them: a pipeline that ioredis has open at that moment
  * does not know it, and throws.
  */
-export function prepareOutlets(redis: OutletOptions['redis']): void {
+export function prepareReportSinks(redis: ReportSinkOptions['redis']): void {
   redis.defineCommand('logJob', { numberOfKeys: 2, lua });
 }
 
 /** The outlet of a run in this thread, on a prepared connection: to the channel of the job, and to BullMQ. */
-export function createOutlet(options: OutletOptions): Outlet {
-  const { publisher, presence, gather, redis, queuePrefix, jobId, job, logLines, log } = options;
-  const scripts = redis as unknown as OutletScripts;
+export function createReportSink(options: ReportSinkOptions): ReportSink {
+  const { publisher, presence, batch, redis, queuePrefix, jobId, job, logLines, log } = options;
+  const scripts = redis as unknown as ReportSinkScripts;
   const key = queueKey(queuePrefix, job.queueName, job.id!);
   const channel = jobChannel(jobId);
   const attempt = job.attemptsStarted;
@@ -69,7 +69,7 @@ export function createOutlet(options: OutletOptions): Outlet {
 
   const warn = (message: string): void => log.warn(message);
   const later = <T>(call: () => Promise<T>): Promise<T> =>
-    new Promise((resolve, reject) => gather(() => void (async () => call())().then(resolve, reject)));
+    new Promise((resolve, reject) => batch(() => void (async () => call())().then(resolve, reject)));
 
   const events = new ReportQueue<PreparedEvent>({
     async send(entries, first, skip) {

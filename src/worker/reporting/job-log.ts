@@ -2,7 +2,7 @@ import type { LogLevel } from '../../shared/jobs/definition.js';
 import { serverNow } from '../../shared/redis/server-clock.js';
 import type { Missing } from './bound.js';
 import { toJson } from './json.js';
-import type { Outlet } from './sink.js';
+import type { ReportSink } from './sink.js';
 
 const MAX_MESSAGE = 10_000;
 const MAX_FIELDS_BYTES = 16 * 1024;
@@ -39,13 +39,13 @@ export const lineTexts = (of: { jobId: string; attempt: number }, line: LogLine)
  * Sends a line to the viewers of a job and, as a copy, to BullMQ's own log of it.
  * @param onTaken called once Redis has both
  */
-export function sendLine(outlet: Outlet, { json, plain }: LineTexts, onTaken?: () => void): void {
+export function sendLine(sink: ReportSink, { json, plain }: LineTexts, onTaken?: () => void): void {
   let left = 2;
   const one = (): void => {
     if (--left === 0) onTaken?.();
   };
-  outlet.event('log', json, one);
-  outlet.bullMqLog(plain, one);
+  sink.event('log', json, one);
+  sink.bullMqLog(plain, one);
 }
 
 const NAMES: Record<keyof Missing, string> = {

@@ -5,7 +5,7 @@ import { createProgress, type ProgressData } from './progress.js';
 const BULLMQ_INTERVAL_MS = 1000;
 const MAX_IN_FLIGHT = 1000;
 
-export interface ReporterOptions {
+export interface ProgressReporterOptions {
   jobId: string;
   attempt: number;
   stages?: Record<string, number> | undefined;
@@ -23,7 +23,7 @@ export interface ReporterOptions {
  * the leading and the trailing edge of each interval, and knows when all is out. Intervals are measured by a clock that nobody
  * sets: the wall clock may be put back.
  */
-export class Reporter {
+export class ProgressReporter {
   private readonly progress;
   private timer: NodeJS.Timeout | undefined;
   private dirty = false;
@@ -33,7 +33,7 @@ export class Reporter {
   private inFlight = 0;
   private onLanded: (() => void) | undefined;
 
-  constructor(private readonly options: ReporterOptions) {
+  constructor(private readonly options: ProgressReporterOptions) {
     this.progress = createProgress(options);
   }
 
@@ -55,7 +55,7 @@ export class Reporter {
     clearTimeout(this.timer);
     this.timer = undefined;
     if (this.dirty) this.publish(performance.now());
-    if (this.bullMqTimer) this.tellBullMq();
+    if (this.bullMqTimer) this.updateBullMq();
     if (this.inFlight > 0) await new Promise<void>((resolve) => (this.onLanded = resolve));
   }
 
@@ -91,13 +91,13 @@ export class Reporter {
     this.track(this.options.publish(data));
     if (this.bullMqTimer) return;
     const wait = this.lastBullMq + BULLMQ_INTERVAL_MS - now;
-    if (wait <= 0) this.tellBullMq(data);
+    if (wait <= 0) this.updateBullMq(data);
     else this.bullMqTimer = setTimeout(this.onBullMqTimer, wait);
   }
 
-  private readonly onBullMqTimer = (): void => this.tellBullMq();
+  private readonly onBullMqTimer = (): void => this.updateBullMq();
 
-  private tellBullMq(data: ProgressData = this.progress.snapshot(serverNow())): void {
+  private updateBullMq(data: ProgressData = this.progress.snapshot(serverNow())): void {
     clearTimeout(this.bullMqTimer);
     this.bullMqTimer = undefined;
     this.lastBullMq = performance.now();

@@ -93,7 +93,7 @@ export class ReportQueue<E> {
           continue;
         }
         tries = 0;
-        this.settle(reply, batch.length);
+        this.applyReply(reply, batch.length);
       } catch (error) {
         if (this.closing.signal.aborted) break;
         if (tries === 0) this.options.warn(`a report could not be published: ${error}`);
@@ -117,7 +117,7 @@ export class ReportQueue<E> {
     return this.entries.slice(from, to);
   }
 
-  private settle(reply: Exclude<Sent, { state: 'unbegun' }>, sent: number): void {
+  private applyReply(reply: Exclude<Sent, { state: 'unbegun' }>, sent: number): void {
     if (this.closing.signal.aborted) return;
     if (reply.state === 'refused') return this.close();
     if (reply.state === 'taken') {

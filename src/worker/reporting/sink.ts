@@ -1,7 +1,7 @@
 import type { ProgressData } from './progress.js';
 
 /** Destination for what one run reports. What is put here is kept until Redis has it, whatever happens in between. */
-export interface Outlet {
+export interface ReportSink {
   /** Resolves when Redis has it; nothing comes back where the sender need not wait. */
   progress(data: ProgressData): Promise<unknown> | undefined;
   /** BullMQ's own progress of the job. */

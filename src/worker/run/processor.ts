@@ -1,26 +1,26 @@
 import { type Job, type Processor, UnrecoverableError, WaitingError } from 'bullmq';
 import type { Redis } from 'ioredis';
-import type { Gather } from '../../shared/channel/batch.js';
+import type { Batch } from '../../shared/channel/batch.js';
 import type { Publisher } from '../../shared/channel/publisher.js';
-import type { Presence } from '../../shared/channel/watchers.js';
+import type { WatcherQuery } from '../../shared/channel/watchers.js';
 import type { RunningJobs } from '../../shared/dashboard/running.js';
 import type { FileStore } from '../../shared/files/store.js';
 import type { JobDefinition } from '../../shared/jobs/definition.js';
 import { jobIdOf, queueKey } from '../../shared/jobs/queues.js';
 import type { Registry } from '../../shared/jobs/registry.js';
-import type { KeepTimes } from '../../shared/jobs/retention-times.js';
+import type { RetentionTimes } from '../../shared/jobs/retention-times.js';
 import { jobSettings } from '../../shared/jobs/settings.js';
 import { asError } from '../../shared/jobs/thrown.js';
-import type { Lifecycle } from '../../shared/lifecycle/reconcile.js';
+import type { Reconciler } from '../../shared/lifecycle/reconcile.js';
 import { CANCELLED_REASON, type JobErrorCode, type JobSnapshot } from '../../shared/lifecycle/snapshot.js';
 import type { Logger } from '../../shared/process/log.js';
 import { isRedisFault } from '../../shared/redis/faults.js';
 import { serverNow } from '../../shared/redis/server-clock.js';
 import { untilTaken } from '../../shared/redis/until-taken.js';
-import { ChildNews } from '../reporting/child-events.js';
+import { ChildEvents } from '../reporting/child-events.js';
 import type { ReportingLimits } from '../reporting/context.js';
-import { createOutlet, prepareOutlets } from '../reporting/create-sink.js';
-import type { Outlet } from '../reporting/sink.js';
+import { createReportSink, prepareReportSinks } from '../reporting/create-sink.js';
+import type { ReportSink } from '../reporting/sink.js';
 import { type Children, type ChildServices, createChildren } from './children/children.js';
 import { checkResult } from './contract.js';
 import { endPatiently } from './end-patiently.js';
@@ -30,7 +30,7 @@ import { isElsewhere, lockLost, requireLock } from './hold.js';
 import type { InternalServices } from './internal.js';
 import { jobFiles, keepFilesOfCompleted } from './job-files.js';
 import { isPermanent } from './permanent.js';
-import { cancelled, Run, Runs, StopReason } from './run.js';
+import { ActiveRuns, cancelled, Run, StopReason } from './run.js';
 import { createSuspects } from './suspects.js';
 import { createThreadExecution } from './thread/execution.js';
 import type { Threads } from './thread/pool.js';
@@ -44,14 +44,14 @@ export interface ProcessorOptions {
   redis: Redis;
   queuePrefix: string;
   /** Repeats itself while Redis refuses. */
-  lifecycle: Lifecycle;
+  reconciler: Reconciler;
   publisher: Publisher;
-  presence: Presence;
-  gather: Gather;
+  presence: WatcherQuery;
+  batch: Batch;
   store: FileStore;
   /** The path below which clients see the service. */
   basePath: string;
-  keep: KeepTimes;
+  keep: RetentionTimes;
   limits: ReportingLimits;
   /** For definitions with `thread: true`. */
   threads: Threads;
@@ -68,13 +68,13 @@ export interface ProcessorOptions {
 export interface JobProcessor {
   /** BullMQ's processor: runs a job's definition and reports what it does on the channel of the job. */
   process: Processor;
-  runs: Runs;
+  runs: ActiveRuns;
 }
 
 export function createProcessor(options: ProcessorOptions): JobProcessor {
-  const { registry, redis, queuePrefix, lifecycle, services, running, log } = options;
-  const runs = new Runs();
-  prepareOutlets(redis);
+  const { registry, redis, queuePrefix, reconciler, services, running, log } = options;
+  const runs = new ActiveRuns();
+  prepareReportSinks(redis);
   const suspects = createSuspects(options);
 
   /** An end that no further attempt may follow, with its code for programs. */
@@ -86,37 +86,42 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     return new UnrecoverableError(message);
   }
 
-  function outletOf(jobId: string, job: Job): Outlet {
-    const { publisher, presence, gather, limits } = options;
-    const outlet = createOutlet({
+  function sinkOf(jobId: string, job: Job): ReportSink {
+    const { publisher, presence, batch, limits } = options;
+    const sink = createReportSink({
       publisher,
       presence,
-      gather,
+      batch,
       redis,
       queuePrefix,
       jobId,
       job,
-      begin: () => lifecycle.reconcile(jobId),
+      begin: () => reconciler.reconcile(jobId),
       logLines: limits.logLines,
       log: log.child({ jobId, job: job.name, attempt: job.attemptsStarted }),
     });
-    const { progress } = outlet;
-    outlet.progress = (data) => {
+    const { progress } = sink;
+    sink.progress = (data) => {
       running.progress(jobId, data);
       return progress(data);
     };
-    return outlet;
+    return sink;
   }
 
-  function executionOf(jobId: string, attempt: number, definition: JobDefinition, outlet: Outlet): Execution {
+  function executionOf(
+    jobId: string,
+    attempt: number,
+    definition: JobDefinition,
+    sink: ReportSink,
+  ): Execution {
     const { store, basePath, limits, threads } = options;
-    if (definition.thread) return createThreadExecution(definition, { jobId, attempt, outlet, threads });
+    if (definition.thread) return createThreadExecution(definition, { jobId, attempt, sink, threads });
     return createLocalExecution(definition, {
       jobId,
       attempt,
       limits,
       files: jobFiles(store, jobId, basePath),
-      outlet,
+      sink,
       services: definition.internal ? services : undefined,
     });
   }
@@ -139,7 +144,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       if (timeoutMs !== undefined) run.limit(timeoutMs);
     };
     const result = await checkResult(definition, await execution.run(job.data, run, begin, children.start));
-    await children.settle();
+    await children.awaitAll();
     await keepFilesOfCompleted(options.store, {
       data: job.data,
       result,
@@ -206,12 +211,12 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       startedAt: job.processedOn ?? serverNow(),
       percent: null,
     });
-    const outlet = outletOf(jobId, job);
-    const execution = executionOf(jobId, attempt, definition, outlet);
-    const news = new ChildNews({ jobId, attempt }, outlet);
+    const sink = sinkOf(jobId, job);
+    const execution = executionOf(jobId, attempt, definition, sink);
+    const news = new ChildEvents({ jobId, attempt }, sink);
     const landed = async (): Promise<void> => {
       await execution.flush();
-      await outlet.landed();
+      await sink.landed();
     };
     const lost = new Promise<void>((resolve) => {
       run.lost.addEventListener('abort', () => resolve(), { once: true });
@@ -227,7 +232,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     let children: Children | undefined;
     try {
       // Before anything else of this attempt: whatever the last one left untold, and that this one is active.
-      const { job: now } = await lifecycle.reconcile(jobId, undefined, undefined, run.signal);
+      const { job: now } = await reconciler.reconcile(jobId, undefined, undefined, run.signal);
       // The run is known here since before that look: a request that comes after it finds the run.
       if (isElsewhere(now, jobId, attempt)) run.stop(lockLost());
       else if (now?.cancelAsked) run.stop(cancelled());

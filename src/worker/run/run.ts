@@ -110,7 +110,7 @@ export class Run {
 }
 
 /** The runs of this moment in a process, by the ids of their jobs. */
-export class Runs extends Map<string, Run> {
+export class ActiveRuns extends Map<string, Run> {
   private ending: (() => void) | undefined;
   /** The process ends of an error that belongs to no run. */
   crashing = false;

@@ -1,6 +1,6 @@
 import type { Worker } from 'bullmq';
 import type { Logger } from '../../shared/process/log.js';
-import { type Runs, StopReason } from './run.js';
+import { type ActiveRuns, StopReason } from './run.js';
 
 /** How long a job may take to react to its aborted signal. */
 const REACTION_MS = 3000;
@@ -15,7 +15,7 @@ const LOOK_MS = 100;
  */
 export async function stopWorkers(
   workers: Worker[],
-  runs: Runs,
+  runs: ActiveRuns,
   graceMs: number,
   redisIsAway: () => boolean,
   log: Logger,

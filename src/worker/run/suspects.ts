@@ -6,7 +6,7 @@ import { STALLED_REASON } from '../../shared/lifecycle/snapshot.js';
 import type { Logger } from '../../shared/process/log.js';
 import { untilTaken } from '../../shared/redis/until-taken.js';
 import type { Run } from './run.js';
-import { Slots } from './thread/slots.js';
+import { Permits } from './thread/permits.js';
 
 /** A job that has lost its worker this often may be the reason. */
 const SUSPICIOUS = 2;
@@ -42,7 +42,7 @@ export interface Suspects {
 }
 
 export function createSuspects({ redis, queuePrefix, maxStalls, log }: SuspectsOptions): Suspects {
-  const turns = new Slots(1);
+  const turns = new Permits(1);
   redis.defineCommand('noteLosses', { numberOfKeys: 1, lua });
   const scripts = redis as unknown as {
     noteLosses(key: string, now: number | '', most: number | ''): Promise<void>;

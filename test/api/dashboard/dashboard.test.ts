@@ -164,10 +164,10 @@ describe('the dashboard', () => {
     const bullmq = plainBullMq(headway);
     const dashboard = await watch();
     let go!: () => void;
-    const told = new Promise<void>((resolve) => (go = resolve));
+    const published = new Promise<void>((resolve) => (go = resolve));
     bullmq.worker('plain', async (job) => {
       await job.updateProgress(30);
-      await told;
+      await published;
       return 'done';
     });
     await bullmq.queue('plain').add('plain', {});

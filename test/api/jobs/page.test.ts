@@ -4,11 +4,11 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createPageReader, type PageReader, type PageRequest } from '../../../src/api/jobs/page.js';
 import { createTracker } from '../../../src/shared/job-index/tracker.js';
-import { createKeepTimes } from '../../../src/shared/jobs/retention-times.js';
+import { createRetentionTimes } from '../../../src/shared/jobs/retention-times.js';
 import { JOB_STATES, type JobState, type SnapshotReader } from '../../../src/shared/lifecycle/snapshot.js';
 import { startRedis, type TestRedis } from '../../support/redis.js';
 
-const KEEP = createKeepTimes({ KEEP_JOBS_MS: 60_000, GONE_JOBS_MS: 60_000 });
+const KEEP = createRetentionTimes({ KEEP_JOBS_MS: 60_000, GONE_JOBS_MS: 60_000 });
 
 /** A job as the test makes it in BullMQ, and as it expects it in the index. */
 interface Made {

@@ -97,9 +97,9 @@ describe('the reference', () => {
   });
 
   it('has every code of a problem at some operation, but for that of a method that is none', () => {
-    const told = new Set(JSON.stringify(document.paths).match(/urn:headway:problem:[a-z-]+/g));
+    const published = new Set(JSON.stringify(document.paths).match(/urn:headway:problem:[a-z-]+/g));
     const codes = Object.keys(errorCodes).filter((code) => code !== 'method-not-allowed');
-    expect([...told].sort()).toEqual(codes.map((code) => `urn:headway:problem:${code}`).sort());
+    expect([...published].sort()).toEqual(codes.map((code) => `urn:headway:problem:${code}`).sort());
   });
 
   it('has the parameters that the list of jobs is checked with', () => {

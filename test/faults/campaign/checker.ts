@@ -123,16 +123,16 @@ function checkViewer(
       }),
     );
   }
-  const told = whole.find(({ event }) => isEnd(event));
-  if (!told && !before) {
+  const published = whole.find(({ event }) => isEnd(event));
+  if (!published && !before) {
     find('no-end', `the viewer never saw the end (${job.state})`, viewer.seen.at(-1)?.at ?? job.acceptedAt);
   } else if (viewer.doneAt === undefined) {
-    find('no-204', 'the viewer saw the end, but was not told that there is no more', told!.at);
+    find('no-204', 'the viewer saw the end, but was not told that there is no more', published!.at);
   }
-  if (told && !before) {
-    if (told.event !== job.state)
-      find('wrong-end', `${told.event} was told, the job is ${job.state}`, told.at);
-    checkLastProgress(whole, told, runs, windows, find);
+  if (published && !before) {
+    if (published.event !== job.state)
+      find('wrong-end', `${published.event} was told, the job is ${job.state}`, published.at);
+    checkLastProgress(whole, published, runs, windows, find);
   }
   checkNews(segments[0]!, viewer.name, runs, find);
   return findings;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isOurs, plainProgress } from '../../../src/shared/bullmq/foreign-progress.js';
+import { foreignProgress, isHeadwayProgress } from '../../../src/shared/bullmq/foreign-progress.js';
 import { frameBody } from '../../../src/shared/channel/frame.js';
 
 const who = { jobId: 'steps..7', attempt: 2, at: 1000 };
@@ -35,7 +35,7 @@ describe('the progress of a worker that knows BullMQ alone', () => {
     ['nothing', null, { percent: null }],
     ['yes', true, { percent: null }],
   ])('is understood: %s', (_what, value, expected) => {
-    expect(plainProgress(value, who)).toEqual({ jobId: 'steps..7', attempt: 2, at: 1000, ...expected });
+    expect(foreignProgress(value, who)).toEqual({ jobId: 'steps..7', attempt: 2, at: 1000, ...expected });
   });
 
   it.each<[unknown, Record<string, unknown>]>([
@@ -47,13 +47,13 @@ describe('the progress of a worker that knows BullMQ alone', () => {
     ['resting', { percent: 50, message: 'resting' }],
     [{ percent: 51 }, { percent: 51 }],
   ])('does not go back: %j after 50', (value, expected) => {
-    expect(plainProgress(value, who, 50)).toEqual({ jobId: 'steps..7', attempt: 2, at: 1000, ...expected });
+    expect(foreignProgress(value, who, 50)).toEqual({ jobId: 'steps..7', attempt: 2, at: 1000, ...expected });
   });
 
   it('is a sound frame of bounded size, whatever it is made of', () => {
     fc.assert(
       fc.property(fc.anything(), fc.option(fc.double({ min: 0, max: 100, noNaN: true })), (value, before) => {
-        const data = plainProgress(value, who, before);
+        const data = foreignProgress(value, who, before);
         if (data.percent !== null) {
           expect(data.percent).toBeGreaterThanOrEqual(before ?? 0);
           expect(data.percent).toBeLessThanOrEqual(100);
@@ -66,9 +66,9 @@ describe('the progress of a worker that knows BullMQ alone', () => {
   });
 
   it('is told from that of our own workers', () => {
-    expect(isOurs({ jobId: 'steps.1', attempt: 1, percent: 2 }, 'steps.1')).toBe(true);
+    expect(isHeadwayProgress({ jobId: 'steps.1', attempt: 1, percent: 2 }, 'steps.1')).toBe(true);
     for (const value of [{ jobId: 'steps.2', attempt: 1 }, { jobId: 'steps.1' }, 'steps.1', null, 4]) {
-      expect(isOurs(value, 'steps.1')).toBe(false);
+      expect(isHeadwayProgress(value, 'steps.1')).toBe(false);
     }
   });
 });

@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { createGatherer } from '../../../src/shared/channel/batch.js';
+import { createBatcher } from '../../../src/shared/channel/batch.js';
 
 describe('a gatherer', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
   it('makes rare calls at once, frequent ones together, all of them in order', () => {
-    const gather = createGatherer(10);
+    const batch = createBatcher(10);
     const made: string[] = [];
-    const call = (name: string): void => gather(() => void made.push(name));
+    const call = (name: string): void => batch(() => void made.push(name));
     call('first');
     expect(made).toEqual(['first']);
     call('second');
@@ -27,29 +27,29 @@ describe('a gatherer', () => {
   });
 
   it('keeps the order when a call makes further calls', () => {
-    const gather = createGatherer(10);
+    const batch = createBatcher(10);
     const made: number[] = [];
-    gather(() => void made.push(1));
-    gather(() => {
+    batch(() => void made.push(1));
+    batch(() => {
       made.push(2);
-      gather(() => void made.push(4));
+      batch(() => void made.push(4));
     });
-    gather(() => void made.push(3));
+    batch(() => void made.push(3));
     vi.advanceTimersByTime(20);
     expect(made).toEqual([1, 2, 3, 4]);
   });
 
   it('makes all calls of a group, also when one of them throws', () => {
-    const gather = createGatherer(10);
+    const batch = createBatcher(10);
     const made: number[] = [];
-    gather(() => void made.push(1));
-    gather(() => {
+    batch(() => void made.push(1));
+    batch(() => {
       throw new Error('not this one');
     });
-    gather(() => void made.push(2));
+    batch(() => void made.push(2));
     expect(() => vi.advanceTimersByTime(10)).toThrow('not this one');
     expect(made).toEqual([1, 2]);
-    gather(() => void made.push(3));
+    batch(() => void made.push(3));
     vi.advanceTimersByTime(20);
     expect(made).toEqual([1, 2, 3]);
   });

@@ -21,7 +21,7 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
     return channels;
   };
   const watch = (name: string, viewer = new Viewer(), lastEventId?: string, on = channels): Viewer => {
-    viewer.subscription = on.subscriber.subscribe(name, viewer, { lastEventId });
+    viewer.subscription = on.hub.subscribe(name, viewer, { lastEventId });
     return viewer;
   };
   const listeners = async (name: string): Promise<number> => {
@@ -439,7 +439,7 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
       await expect(channels.publisher.publish(name, { data: 1 }), JSON.stringify(name)).rejects.toThrow(
         TypeError,
       );
-      expect(() => channels.subscriber.subscribe(name, new Viewer())).toThrow(TypeError);
+      expect(() => channels.hub.subscribe(name, new Viewer())).toThrow(TypeError);
     }
   });
 });

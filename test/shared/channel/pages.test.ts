@@ -29,7 +29,7 @@ describe('what is read of a channel', () => {
   });
 
   const watch = (name: string, viewer: Viewer, lastEventId?: string): Viewer => {
-    viewer.subscription = channels.subscriber.subscribe(name, viewer, { lastEventId });
+    viewer.subscription = channels.hub.subscribe(name, viewer, { lastEventId });
     return viewer;
   };
   /** How many bytes Redis has sent so far. */

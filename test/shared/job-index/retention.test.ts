@@ -6,10 +6,10 @@ import { createPageReader } from '../../../src/api/jobs/page.js';
 import { createPublisher } from '../../../src/shared/channel/publisher.js';
 import { createAudit } from '../../../src/shared/job-index/audit.js';
 import { createHeldFiles } from '../../../src/shared/job-index/held-files.js';
-import { createKeeper } from '../../../src/shared/job-index/retention.js';
+import { createJobRetention } from '../../../src/shared/job-index/retention.js';
 import { createTracker } from '../../../src/shared/job-index/tracker.js';
-import { createKeepTimes } from '../../../src/shared/jobs/retention-times.js';
-import { createLifecycle } from '../../../src/shared/lifecycle/reconcile.js';
+import { createRetentionTimes } from '../../../src/shared/jobs/retention-times.js';
+import { createReconciler } from '../../../src/shared/lifecycle/reconcile.js';
 import { createSnapshotReader, JOB_STATES } from '../../../src/shared/lifecycle/snapshot.js';
 import { createLogger } from '../../../src/shared/process/log.js';
 import { startRedis, type TestRedis } from '../../support/redis.js';
@@ -45,8 +45,8 @@ describe('the keeper of finished jobs', () => {
   });
 
   /** As one process has it. */
-  function open({ keepMs = 1, files = store as Parameters<typeof createKeeper>[0]['store'] } = {}) {
-    const keep = createKeepTimes({ KEEP_JOBS_MS: keepMs, GONE_JOBS_MS: 60_000 });
+  function open({ keepMs = 1, files = store as Parameters<typeof createJobRetention>[0]['store'] } = {}) {
+    const keep = createRetentionTimes({ KEEP_JOBS_MS: keepMs, GONE_JOBS_MS: 60_000 });
     const publisher = createPublisher({
       redis,
       prefix: PREFIX,
@@ -55,8 +55,8 @@ describe('the keeper of finished jobs', () => {
       sharded: true,
     });
     const trackJob = createTracker({ redis, queuePrefix: BULLMQ, keep });
-    const lifecycle = createLifecycle({
-      beforeTelling: async () => {},
+    const reconciler = createReconciler({
+      beforePublish: async () => {},
       redis,
       prefix: PREFIX,
       publisher,
@@ -69,16 +69,16 @@ describe('the keeper of finished jobs', () => {
       queuePrefix: BULLMQ,
       readJob: createSnapshotReader(redis, BULLMQ),
     });
-    const keeper = createKeeper({
+    const keeper = createJobRetention({
       redis,
       prefix: PREFIX,
       queuePrefix: BULLMQ,
       keep,
-      lifecycle,
+      reconciler,
       store: files,
       log,
     });
-    return { trackJob, lifecycle, keeper, isHeld };
+    return { trackJob, reconciler, keeper, isHeld };
   }
   async function finished(jobId: string, data: object = {}): Promise<string> {
     await queue.add('n', data, { jobId });
@@ -90,14 +90,14 @@ describe('the keeper of finished jobs', () => {
     store.create('a.txt', async (path) => writeFileSync(path, 'made'));
 
   it('tells the end of a job before it removes it, where nobody has told it yet', async () => {
-    const { keeper, lifecycle, trackJob } = open();
+    const { keeper, reconciler, trackJob } = open();
     await queue.pause();
     await queue.add('n', { rows: 3 }, { jobId: 'untold' });
-    await lifecycle.reconcile('q..untold');
-    const subscriber = new Redis(server.url);
+    await reconciler.reconcile('q..untold');
+    const hub = new Redis(server.url);
     const frames: string[] = [];
-    subscriber.on('smessage', (_channel, frame) => frames.push(frame));
-    await subscriber.ssubscribe(`${PREFIX}:{job:q..untold}`);
+    hub.on('smessage', (_channel, frame) => frames.push(frame));
+    await hub.ssubscribe(`${PREFIX}:{job:q..untold}`);
     await queue.resume();
     await until('it has ended', async () => (await queue.getJob('untold'))?.finishedOn);
     // Indexed by somebody who died right after that.
@@ -108,7 +108,7 @@ describe('the keeper of finished jobs', () => {
     });
     await until('its end was told', () => frames.at(-1)?.includes('event: completed'));
     expect(frames.at(-1)).toContain('"result":{"rows":3}');
-    subscriber.disconnect();
+    hub.disconnect();
   });
 
   it('leaves the rest to the next one, when it dies between its two steps', async () => {
@@ -124,7 +124,7 @@ describe('the keeper of finished jobs', () => {
     const jobId = await finished('two-steps');
     // What the job gave back names a file that it was not given.
     await redis.hset(`${BULLMQ}:q:two-steps`, { returnvalue: JSON.stringify({ a: { id: file } }), data });
-    await dying.lifecycle.reconcile(jobId);
+    await dying.reconciler.reconcile(jobId);
     await until('the first step is done', async () => {
       await dying.keeper.sweep();
       return redis.hexists(`${BULLMQ}.leftovers`, jobId);
@@ -140,12 +140,12 @@ describe('the keeper of finished jobs', () => {
 
   it('leaves a result file that a job which has not ended names', async () => {
     const { id: file } = await made();
-    const { keeper, lifecycle, trackJob } = open();
+    const { keeper, reconciler, trackJob } = open();
     const jobId = await finished('maker', { fail: false });
     await redis.hset(`${BULLMQ}:q:maker`, { returnvalue: JSON.stringify({ a: { id: file } }) });
     await queue.add('n', { from: [{ file }] }, { jobId: 'waits', delay: 60_000 });
     await trackJob('q..waits');
-    await lifecycle.reconcile(jobId);
+    await reconciler.reconcile(jobId);
     await until('the job is gone', async () => {
       await keeper.sweep();
       return (await redis.hlen(`${BULLMQ}.leftovers`)) === 0 && !(await queue.getJob('maker'));
@@ -190,7 +190,7 @@ describe('the keeper of finished jobs', () => {
   it('sweeps side by side with others, each job once', async () => {
     const ids = await Promise.all(Array.from({ length: 450 }, (_, i) => finished(`many-${i}`)));
     const processes = [open(), open(), open()];
-    await Promise.all(ids.map((id) => processes[0]!.lifecycle.reconcile(id)));
+    await Promise.all(ids.map((id) => processes[0]!.reconciler.reconcile(id)));
     await until('the time of all is over', async () => {
       await Promise.all(processes.map(({ keeper }) => keeper.sweep()));
       return (await redis.zcard(`${BULLMQ}.due`)) === 0;

@@ -3,7 +3,7 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createPageReader } from '../../../src/api/jobs/page.js';
 import { createTracker } from '../../../src/shared/job-index/tracker.js';
-import { createKeepTimes } from '../../../src/shared/jobs/retention-times.js';
+import { createRetentionTimes } from '../../../src/shared/jobs/retention-times.js';
 import { jobSettings } from '../../../src/shared/jobs/settings.js';
 import { JOB_STATES } from '../../../src/shared/lifecycle/snapshot.js';
 import { jobView } from '../../../src/shared/lifecycle/view.js';
@@ -106,7 +106,7 @@ describe('the settings of a job that another tool made', () => {
     });
 
     it('let every job be read, indexed and shown, and its script says the same as ours', async () => {
-      const keep = createKeepTimes({ KEEP_JOBS_MS: 60_000, GONE_JOBS_MS: 60_000 });
+      const keep = createRetentionTimes({ KEEP_JOBS_MS: 60_000, GONE_JOBS_MS: 60_000 });
       const trackJob = createTracker({ redis, queuePrefix: '{odd}', keep });
       const readPage = createPageReader(redis, '{odd}');
       const made: Array<{ id: string; opts: unknown }> = [];
@@ -139,7 +139,7 @@ describe('the settings of a job that another tool made', () => {
       const trackJob = createTracker({
         redis,
         queuePrefix: '{odd}',
-        keep: createKeepTimes({ KEEP_JOBS_MS: 60_000, GONE_JOBS_MS: 60_000 }),
+        keep: createRetentionTimes({ KEEP_JOBS_MS: 60_000, GONE_JOBS_MS: 60_000 }),
       });
       const nonsense = ['', 'nan', 'inf', '-1', '1e999', 'x', 'null', '[]', '{', '['.repeat(200_000)];
       for (const [i, value] of nonsense.entries()) {

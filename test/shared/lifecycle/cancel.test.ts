@@ -1,7 +1,7 @@
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createWithdrawal, type Withdrawal } from '../../../src/shared/lifecycle/cancel.js';
+import { type Canceller, createCanceller } from '../../../src/shared/lifecycle/cancel.js';
 import { startRedis, type TestRedis } from '../../support/redis.js';
 
 const BULLMQ = '{t}';
@@ -21,18 +21,18 @@ describe('withdrawing a job that waits', () => {
   let server: TestRedis;
   let redis: Redis;
   let queue: Queue;
-  let withdrawal: Withdrawal;
+  let canceller: Canceller;
   beforeAll(async () => {
     server = await startRedis();
     redis = new Redis(server.url, { maxRetriesPerRequest: null });
     queue = new Queue('q', { connection: redis, prefix: BULLMQ });
-    withdrawal = createWithdrawal({
+    canceller = createCanceller({
       redis,
       openQueue: () => queue,
       queuePrefix: BULLMQ,
       prefix: 't',
       // What is published of it is for other tests.
-      lifecycle: { reconcile: async () => ({ job: undefined }) } as never,
+      reconciler: { reconcile: async () => ({ job: undefined }) } as never,
     });
   });
   beforeEach(() => redis.flushall());
@@ -61,7 +61,7 @@ describe('withdrawing a job that waits', () => {
       const cancelled = [0, 5, 999, 1000, 1001, 3000, 5999, 6000, 7777, 10_999, 11_000, 11_001, 11_999].map(
         idOf,
       );
-      for (const id of cancelled) await withdrawal.cancel(id);
+      for (const id of cancelled) await canceller.cancel(id);
       expect(await waiting()).toEqual(before.filter((id) => !cancelled.includes(id)));
       expect((await redis.zrange(`${BULLMQ}:q:failed`, 0, '-1')).sort()).toEqual([...cancelled].sort());
       expect(await redis.llen(`${BULLMQ}:q:active`)).toBe(0);
@@ -82,7 +82,7 @@ describe('withdrawing a job that waits', () => {
     await redis.del(`${BULLMQ}:q:${idOf(2999)}`);
     const before = await waiting();
     const cancelled = [3000, 3100, 2900, 2998].map(idOf);
-    for (const id of cancelled) await withdrawal.cancel(id);
+    for (const id of cancelled) await canceller.cancel(id);
     expect(await waiting()).toEqual(before.filter((id) => !cancelled.includes(id)));
   });
 
@@ -91,7 +91,7 @@ describe('withdrawing a job that waits', () => {
     const before = await waiting();
     const id = idOf(LONG / 2);
     await redis.config('RESETSTAT');
-    await withdrawal.cancel(id);
+    await canceller.cancel(id);
     const stats = await redis.info('commandstats');
     // One is BullMQ's, in the list of active jobs.
     expect(Number(/cmdstat_lrem:calls=(\d+)/.exec(stats)?.[1])).toBe(1);
@@ -109,7 +109,7 @@ describe('withdrawing a job that waits', () => {
     await redis.hset(`${BULLMQ}:q:${gone}`, { name: 'n', data: '{}', opts: '{}', timestamp: 1 });
     const before = await waiting();
     await redis.config('RESETSTAT');
-    await Promise.all([middle, late, gone].map(withdrawal.cancel));
+    await Promise.all([middle, late, gone].map(canceller.cancel));
     const stats = await redis.info('commandstats');
     // One that begins close to the second, and two of BullMQ's, in the list of active jobs.
     expect(Number(/cmdstat_lrem:calls=(\d+)/.exec(stats)?.[1])).toBe(3);
@@ -124,7 +124,7 @@ describe('withdrawing a job that waits', () => {
     await queue.add('n', {}, { jobId: 'q.later', delay: 1e6 });
     await queue.add('n', {}, { jobId: 'q.first', priority: 1 });
     await redis.config('RESETSTAT');
-    for (const id of ['q.later', 'q.first']) await withdrawal.cancel(id);
+    for (const id of ['q.later', 'q.first']) await canceller.cancel(id);
     expect(await redis.info('commandstats')).not.toContain('cmdstat_lpos');
     expect(await redis.zcard(`${BULLMQ}:q:failed`)).toBe(2);
     expect(await redis.llen(WAIT)).toBe(3000);

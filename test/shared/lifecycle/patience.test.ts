@@ -3,15 +3,15 @@ import { describe, expect, it } from 'vitest';
 import { withCancels } from '../../../src/shared/lifecycle/cancel.js';
 import { withChildren } from '../../../src/shared/lifecycle/children.js';
 import { withPatience } from '../../../src/shared/lifecycle/patience.js';
-import type { Lifecycle } from '../../../src/shared/lifecycle/reconcile.js';
-import { createScheduleKeeper } from '../../../src/shared/schedules/maintainer.js';
+import type { Reconciler } from '../../../src/shared/lifecycle/reconcile.js';
+import { createScheduleMaintainer } from '../../../src/shared/schedules/maintainer.js';
 
 const fault = Object.assign(new Error('READONLY You can not write'), { name: 'ReplyError' });
 
 /** A lifecycle under all that a worker puts round it, without a connection. @param refusals how often Redis refuses */
 function wrapped(refusals: number) {
   const seen = { calls: 0, warnings: 0, signal: undefined as AbortSignal | undefined };
-  const base: Lifecycle = {
+  const base: Reconciler = {
     async reconcile(_jobId, _hint, _progress, signal) {
       seen.calls++;
       seen.signal = signal;
@@ -19,33 +19,33 @@ function wrapped(refusals: number) {
       return { job: undefined, epoch: 'e', end: undefined };
     },
   };
-  const keeper = createScheduleKeeper({
+  const keeper = createScheduleMaintainer({
     redis: new Redis({ lazyConnect: true }),
     prefix: 't',
-    lifecycle: base,
+    reconciler: base,
   } as never);
-  const patient = withPatience(keeper.lifecycle, () => seen.warnings++);
+  const patient = withPatience(keeper.reconciler, () => seen.warnings++);
   const none = undefined as never;
-  return { seen, lifecycle: withCancels(withChildren(patient, none, none), none) };
+  return { seen, reconciler: withCancels(withChildren(patient, none, none), none) };
 }
 
 describe('a lifecycle with patience', () => {
   it('repeats itself until Redis has taken all of it, and is heard of once', async () => {
-    const { lifecycle, seen } = wrapped(2);
-    expect(await lifecycle.reconcile('q.1')).toMatchObject({ epoch: 'e' });
+    const { reconciler, seen } = wrapped(2);
+    expect(await reconciler.reconcile('q.1')).toMatchObject({ epoch: 'e' });
     expect(seen).toMatchObject({ calls: 3, warnings: 1 });
   });
 
   it('gives up at once when its answer is no longer wanted, however deep it lies', async () => {
-    const { lifecycle, seen } = wrapped(Number.POSITIVE_INFINITY);
+    const { reconciler, seen } = wrapped(Number.POSITIVE_INFINITY);
     const stop = new AbortController();
-    const waiting = lifecycle.reconcile('q.1', undefined, undefined, stop.signal);
+    const waiting = reconciler.reconcile('q.1', undefined, undefined, stop.signal);
     await Promise.resolve();
     stop.abort();
     await expect(waiting).rejects.toBe(fault);
     expect(seen.signal).toBe(stop.signal);
     const { calls } = seen;
-    await expect(lifecycle.reconcile('q.1', undefined, undefined, stop.signal)).rejects.toBe(fault);
+    await expect(reconciler.reconcile('q.1', undefined, undefined, stop.signal)).rejects.toBe(fault);
     expect(seen.calls).toBe(calls + 1);
   });
 

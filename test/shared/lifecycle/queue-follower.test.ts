@@ -1,7 +1,7 @@
 import { Queue } from 'bullmq';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
-import { startBridge } from '../../../src/shared/lifecycle/queue-follower.js';
+import { startQueueFollower } from '../../../src/shared/lifecycle/queue-follower.js';
 import type { Reconciled } from '../../../src/shared/lifecycle/reconcile.js';
 import { connectRedis } from '../../../src/shared/redis/connect.js';
 import { startProxy } from '../../support/proxy.js';
@@ -15,14 +15,14 @@ describe('the bridge', () => {
     const redis = connectRedis(server.url, 'patient');
     const queue = new Queue('steps', { connection: redis, prefix: '{test}' });
     const seen = new Set<string>();
-    const bridge = startBridge({
+    const queueFollower = startQueueFollower({
       role: 'worker',
       redis,
       connect: () => connectRedis(`redis://127.0.0.1:${proxy.port}`, 'patient'),
       prefix: 'test',
       queuePrefix: '{test}',
       queues: ['steps'],
-      lifecycle: {
+      reconciler: {
         async reconcile(jobId): Promise<Reconciled> {
           seen.add(jobId);
           return { job: undefined, epoch: undefined, end: undefined };
@@ -37,7 +37,7 @@ describe('the bridge', () => {
     proxy.freeze();
     await queue.add('steps', {}, { jobId: 'steps.2' });
     await until('the second one too', () => seen.has('steps.2'));
-    await bridge.stop();
+    await queueFollower.stop();
     await queue.close();
     redis.disconnect();
     proxy.stop();
@@ -53,14 +53,14 @@ describe('the bridge', () => {
     const slow = new Promise<void>((resolve) => {
       goOn = resolve;
     });
-    const bridge = startBridge({
+    const queueFollower = startQueueFollower({
       role: 'worker',
       redis,
       connect: () => connectRedis(server.url, 'patient'),
       prefix: 'test',
       queuePrefix: '{test}',
       queues: ['steps'],
-      lifecycle: {
+      reconciler: {
         async reconcile(jobId): Promise<Reconciled> {
           if (jobId === 'steps.slow') await slow;
           // Refused while Redis is a replica, as every other call.
@@ -93,7 +93,7 @@ describe('the bridge', () => {
     await until('it was refused', async () => /(?:rejected|failed)_calls=[1-9]/.test(await stats()), 5000);
     await redis.replicaof('NO', 'ONE');
     await until('it is seen to after all', () => seen.includes('steps.3'));
-    await bridge.stop();
+    await queueFollower.stop();
     await queue.close();
     redis.disconnect();
     await server.stop();

@@ -4,8 +4,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { jobChannel } from '../../../src/shared/channel/keys.js';
 import { createPublisher } from '../../../src/shared/channel/publisher.js';
 import { createReader } from '../../../src/shared/channel/reader.js';
-import { createKeepTimes } from '../../../src/shared/jobs/retention-times.js';
-import { createLifecycle, type Lifecycle } from '../../../src/shared/lifecycle/reconcile.js';
+import { createRetentionTimes } from '../../../src/shared/jobs/retention-times.js';
+import { createReconciler, type Reconciler } from '../../../src/shared/lifecycle/reconcile.js';
 import { createSnapshotReader } from '../../../src/shared/lifecycle/snapshot.js';
 import { startRedis, type TestRedis } from '../../support/redis.js';
 
@@ -43,20 +43,20 @@ describe('a reconcile, and what happens while it is under way', () => {
   });
 
   /** A lifecycle as one process has it. @param meanwhile what happens when it has looked and is about to tell the event */
-  function process(event = '', meanwhile: () => Promise<unknown> = nothing): Lifecycle {
+  function process(event = '', meanwhile: () => Promise<unknown> = nothing): Reconciler {
     let happened = false;
-    return createLifecycle({
+    return createReconciler({
       redis,
       prefix,
       publisher: createPublisher({ redis, prefix, logLength: 100, ttlMs: 60_000, sharded: true }),
       readJob: createSnapshotReader(redis, queuePrefix),
       queuePrefix,
-      async beforeTelling(_jobId, transition) {
+      async beforePublish(_jobId, transition) {
         if (happened || transition.event.event !== event) return;
         happened = true;
         await meanwhile();
       },
-      keep: createKeepTimes({ KEEP_JOBS_MS: 60_000, GONE_JOBS_MS: 60_000 }),
+      keep: createRetentionTimes({ KEEP_JOBS_MS: 60_000, GONE_JOBS_MS: 60_000 }),
     });
   }
   it('sees a job as active whose lock has run out before another worker has it', async () => {
@@ -65,12 +65,12 @@ describe('a reconcile, and what happens while it is under way', () => {
     await redis.del(`${queuePrefix}:steps:${id}:lock`);
     const { job: now } = await process().reconcile(id);
     expect(now!.state).toBe('active');
-    expect(await told()).toEqual(['waiting 0', 'active 1']);
+    expect(await published()).toEqual(['waiting 0', 'active 1']);
   });
 
   const take = (): Promise<Job | undefined> => worker.getNextJob('token');
   const fail = (): Promise<unknown> => job.moveToFailed(new UnrecoverableError('no'), 'token', false);
-  async function told(): Promise<string[]> {
+  async function published(): Promise<string[]> {
     const missed = await createReader(redis, prefix)(jobChannel(id), { epoch: '', offset: 0 });
     return missed!.frames.map(({ frame }) => {
       const [, event, attempt] = /event: (\S+)\n.*"attempt":(\d+)/.exec(frame.toString())!;
@@ -83,7 +83,7 @@ describe('a reconcile, and what happens while it is under way', () => {
     await Promise.all(Array.from({ length: 20 }, () => process().reconcile(id)));
     await fail();
     await Promise.all(Array.from({ length: 20 }, () => process().reconcile(id)));
-    expect(await told()).toEqual(['waiting 0', 'active 1', 'failed 1']);
+    expect(await published()).toEqual(['waiting 0', 'active 1', 'failed 1']);
   });
 
   it('that looked at a run before its end was told takes nothing back', async () => {
@@ -95,7 +95,7 @@ describe('a reconcile, and what happens while it is under way', () => {
       await process().reconcile(id, { event: 'completed', result: 'done' });
     }).reconcile(id);
     // By the one that knew of no run.
-    expect(await told()).toEqual(['waiting 0', 'completed 0']);
+    expect(await published()).toEqual(['waiting 0', 'completed 0']);
     expect(end).toBeDefined();
   });
 
@@ -118,10 +118,10 @@ describe('a reconcile, and what happens while it is under way', () => {
       tell();
       return telling;
     }).reconcile(id);
-    expect((await told()).at(-1)).toBe('active 2');
+    expect((await published()).at(-1)).toBe('active 2');
     await job.moveToCompleted('done', 'token', false);
     await process().reconcile(id);
-    expect((await told()).at(-1)).toBe('completed 2');
+    expect((await published()).at(-1)).toBe('completed 2');
   });
 
   it('that finds its end taken back meanwhile tells what holds', async () => {
@@ -134,7 +134,7 @@ describe('a reconcile, and what happens while it is under way', () => {
       await job.retry('failed');
       await process().reconcile(id);
     }).reconcile(id);
-    expect(await told()).toEqual(['waiting 1']);
+    expect(await published()).toEqual(['waiting 1']);
   });
 
   it('that finds the job removed meanwhile ends it once', async () => {
@@ -144,8 +144,8 @@ describe('a reconcile, and what happens while it is under way', () => {
       await job.remove();
     }).reconcile(id);
     await Promise.all([process().reconcile(id), process().reconcile(id)]);
-    expect((await told()).filter((event) => event.startsWith('cancelled'))).toHaveLength(1);
-    expect((await told()).at(-1)).toMatch(/^cancelled/);
+    expect((await published()).filter((event) => event.startsWith('cancelled'))).toHaveLength(1);
+    expect((await published()).at(-1)).toMatch(/^cancelled/);
   });
 
   it('of a job that was cancelled leaves nothing of it, when it is removed meanwhile', async () => {
@@ -153,7 +153,7 @@ describe('a reconcile, and what happens while it is under way', () => {
     job = (await take())!;
     await job.moveToFailed(new UnrecoverableError('cancelled'), 'token', false);
     await process('cancelled', () => job.remove()).reconcile(id);
-    expect((await told()).at(-1)).toBe('cancelled 1');
+    expect((await published()).at(-1)).toBe('cancelled 1');
     expect(await redis.exists(`${queuePrefix}:steps:${id}`)).toBe(0);
   });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { RANK, type Told } from '../../../src/shared/lifecycle/published.js';
+import { type PublishedState, RANK } from '../../../src/shared/lifecycle/published.js';
 import type { JobSnapshot } from '../../../src/shared/lifecycle/snapshot.js';
 import { transitions } from '../../../src/shared/lifecycle/transitions.js';
 
@@ -15,7 +15,7 @@ const job = (changes: Partial<JobSnapshot>): JobSnapshot => ({
   settings: {},
   ...changes,
 });
-const told = (changes: Partial<Told>): Told => ({
+const published = (changes: Partial<PublishedState>): PublishedState => ({
   attempt: 0,
   rank: -1,
   failures: 0,
@@ -23,7 +23,7 @@ const told = (changes: Partial<Told>): Told => ({
   end: undefined,
   ...changes,
 });
-const names = (from: Told | undefined, to: JobSnapshot): string[] =>
+const names = (from: PublishedState | undefined, to: JobSnapshot): string[] =>
   transitions(from, to).map(({ event, fence: { attempt } }) => {
     const { paused, noWorker, cancelling } = event.data as Record<string, boolean | undefined>;
     const queue =
@@ -37,15 +37,20 @@ const names = (from: Told | undefined, to: JobSnapshot): string[] =>
     return [event.event, attempt, ...queue].join(' ');
   });
 
-const running = told({ attempt: 1, rank: RANK.active });
+const running = published({ attempt: 1, rank: RANK.active });
 
 describe('what is missing on a channel, by what was told and what the job is', () => {
-  it.each<[string, Told | undefined, Partial<JobSnapshot>, string[]]>([
+  it.each<[string, PublishedState | undefined, Partial<JobSnapshot>, string[]]>([
     ['a new job', undefined, {}, ['waiting 0']],
     ['a new job that is delayed', undefined, { state: 'delayed', dueAt: 5 }, ['delayed 0']],
-    ['a job that was told to wait, and waits', told({ rank: RANK.waiting }), {}, []],
-    ['a delayed job that is due', told({ rank: RANK.delayed }), {}, ['waiting 0']],
-    ['a job that was taken', told({ rank: RANK.waiting }), { state: 'active', attempt: 1 }, ['active 1']],
+    ['a job that was told to wait, and waits', published({ rank: RANK.waiting }), {}, []],
+    ['a delayed job that is due', published({ rank: RANK.delayed }), {}, ['waiting 0']],
+    [
+      'a job that was taken',
+      published({ rank: RANK.waiting }),
+      { state: 'active', attempt: 1 },
+      ['active 1'],
+    ],
     ['a job that runs, as told', running, { state: 'active', attempt: 1 }, []],
     [
       'a job of which nothing was told, and that runs',
@@ -83,7 +88,7 @@ describe('what is missing on a channel, by what was told and what the job is', (
     ['a job that was handed back', running, { attempt: 1 }, ['waiting 1']],
     [
       'a job that was handed back, and told so',
-      told({ attempt: 1, rank: RANK.waitingAgain }),
+      published({ attempt: 1, rank: RANK.waitingAgain }),
       { attempt: 1 },
       [],
     ],
@@ -95,61 +100,66 @@ describe('what is missing on a channel, by what was told and what the job is', (
     ],
     [
       'a job that has ended, as told',
-      told({ attempt: 1, rank: RANK.ended, end: 9 }),
+      published({ attempt: 1, rank: RANK.ended, end: 9 }),
       { state: 'completed', attempt: 1 },
       [],
     ],
     [
       'a failed job that was put back',
-      told({ attempt: 1, rank: RANK.ended, end: 9, failures: 1 }),
+      published({ attempt: 1, rank: RANK.ended, end: 9, failures: 1 }),
       { attempt: 1, failures: 1 },
       ['waiting 1'],
     ],
     [
       'a failed job that was put back and runs',
-      told({ attempt: 1, rank: RANK.ended, end: 9, failures: 1 }),
+      published({ attempt: 1, rank: RANK.ended, end: 9, failures: 1 }),
       { state: 'active', attempt: 2, failures: 1 },
       ['waiting 1', 'active 2'],
     ],
     [
       'a cancelled job that was put back and cancelled again before it ran',
-      told({ rank: RANK.reopened }),
+      published({ rank: RANK.reopened }),
       { state: 'cancelled', failures: 2 },
       ['cancelled 0'],
     ],
-    ['the same, as told', told({ rank: RANK.reopened + 1, end: 9 }), { state: 'cancelled', failures: 2 }, []],
+    [
+      'the same, as told',
+      published({ rank: RANK.reopened + 1, end: 9 }),
+      { state: 'cancelled', failures: 2 },
+      [],
+    ],
     [
       'the same, put back once more',
-      told({ rank: RANK.reopened + 1, end: 9 }),
+      published({ rank: RANK.reopened + 1, end: 9 }),
       { failures: 2 },
       ['waiting 0'],
     ],
-    ['a job that was put back twice, as told', told({ rank: RANK.reopened + 2 }), { failures: 2 }, []],
+    ['a job that was put back twice, as told', published({ rank: RANK.reopened + 2 }), { failures: 2 }, []],
     [
       'a job that waits as told, and its queue is paused',
-      told({ rank: RANK.waiting }),
+      published({ rank: RANK.waiting }),
       { paused: true },
       ['queue 0 paused'],
     ],
     [
       'a job whose queue is paused, as told',
-      told({ rank: RANK.waiting, paused: true }),
+      published({ rank: RANK.waiting, paused: true }),
       { paused: true },
       [],
     ],
     [
       'a job without a worker',
-      told({ rank: RANK.waiting }),
+      published({ rank: RANK.waiting }),
       { noWorker: true },
       ['queue 0 resumed unserved'],
     ],
     [
       'a job that has a worker again',
-      told({ rank: RANK.waiting, noWorker: true }),
+      published({ rank: RANK.waiting, noWorker: true }),
       { noWorker: false },
       ['queue 0 resumed'],
     ],
-    ['a job of whose workers nothing is known', told({ rank: RANK.waiting, noWorker: true }), {}, []],
+    ['a job of whose workers nothing is known', published({ rank: RANK.waiting, noWorker: true }), {}, []],
     [
       'a paused job without a worker',
       undefined,
@@ -158,7 +168,7 @@ describe('what is missing on a channel, by what was told and what the job is', (
     ],
     [
       'a job whose queue goes on without a worker',
-      told({ rank: RANK.waiting, paused: true, noWorker: true }),
+      published({ rank: RANK.waiting, paused: true, noWorker: true }),
       { noWorker: true },
       ['queue 0 resumed unserved'],
     ],
@@ -170,44 +180,44 @@ describe('what is missing on a channel, by what was told and what the job is', (
     ],
     [
       'a job that was asked to stop, as told',
-      told({ attempt: 1, rank: RANK.active, cancelling: true }),
+      published({ attempt: 1, rank: RANK.active, cancelling: true }),
       { state: 'active', attempt: 1, cancelAsked: true },
       [],
     ],
     [
       'a job that was asked to stop before anybody told that it runs',
-      told({ rank: RANK.waiting }),
+      published({ rank: RANK.waiting }),
       { state: 'active', attempt: 1, cancelAsked: true },
       ['active 1', 'queue 1 resumed cancelling'],
     ],
     [
       'a job that was asked to stop while it waits, and is taken out of its queue for that',
-      told({ attempt: 1, rank: RANK.retrying, failures: 1 }),
+      published({ attempt: 1, rank: RANK.retrying, failures: 1 }),
       { state: 'active', attempt: 1, failures: 1, cancelAsked: true },
       [],
     ],
     [
       'a parent that was asked to stop while it waits for its children',
-      told({ attempt: 1, rank: RANK.waitingAgain }),
+      published({ attempt: 1, rank: RANK.waitingAgain }),
       { state: 'waiting-children', attempt: 1, cancelAsked: true },
       ['queue 1 resumed cancelling'],
     ],
     [
       'a job that was asked to stop, and did',
-      told({ attempt: 1, rank: RANK.active, cancelling: true }),
+      published({ attempt: 1, rank: RANK.active, cancelling: true }),
       { state: 'cancelled', attempt: 1, failures: 1, cancelAsked: true },
       ['cancelled 1'],
     ],
     [
       'a job that was asked to stop, ended otherwise, and was put back',
-      told({ attempt: 1, rank: RANK.ended, cancelling: true, end: 9 }),
+      published({ attempt: 1, rank: RANK.ended, cancelling: true, end: 9 }),
       { attempt: 1, failures: 1 },
       ['waiting 1'],
     ],
-    ['a job whose queue goes on', told({ rank: RANK.waiting, paused: true }), {}, ['queue 0 resumed']],
+    ['a job whose queue goes on', published({ rank: RANK.waiting, paused: true }), {}, ['queue 0 resumed']],
     [
       'a job whose queue goes on, and that was taken',
-      told({ rank: RANK.waiting, paused: true }),
+      published({ rank: RANK.waiting, paused: true }),
       { state: 'active', attempt: 1 },
       ['queue 0 resumed', 'active 1'],
     ],
@@ -220,31 +230,31 @@ describe('what is missing on a channel, by what was told and what the job is', (
     ['a new job in a paused queue', undefined, { paused: true }, ['waiting 0', 'queue 0 paused']],
     [
       'a job that was cancelled in a paused queue',
-      told({ rank: RANK.waiting, paused: true }),
+      published({ rank: RANK.waiting, paused: true }),
       { state: 'cancelled' },
       ['cancelled 0'],
     ],
     [
       'a job that is being cancelled in a paused queue',
-      told({ rank: RANK.waiting, paused: true }),
+      published({ rank: RANK.waiting, paused: true }),
       { state: 'active' },
       [],
     ],
     [
       'a job that is being cancelled in a paused queue, between two attempts',
-      told({ attempt: 1, rank: RANK.retrying, failures: 1, paused: true }),
+      published({ attempt: 1, rank: RANK.retrying, failures: 1, paused: true }),
       { state: 'active', attempt: 1, failures: 1 },
       [],
     ],
     [
       'a failed job that was put back into a paused queue',
-      told({ attempt: 1, rank: RANK.ended, end: 9, failures: 1, paused: true }),
+      published({ attempt: 1, rank: RANK.ended, end: 9, failures: 1, paused: true }),
       { attempt: 1, failures: 1, paused: true },
       ['waiting 1', 'queue 1 paused'],
     ],
     [
       'a job that ran and ended before anybody looked',
-      told({ rank: RANK.waiting }),
+      published({ rank: RANK.waiting }),
       { state: 'completed', attempt: 1, failures: 1 },
       ['active 1', 'completed 1'],
     ],
@@ -268,13 +278,13 @@ describe('what is missing on a channel, by what was told and what the job is', (
     ],
     [
       'a job that ran, failed and waits for its next attempt before anybody looked',
-      told({ rank: RANK.waiting }),
+      published({ rank: RANK.waiting }),
       { state: 'delayed', attempt: 1, failures: 1, dueAt: 90_000 },
       ['active 1', 'retrying 1'],
     ],
     [
       'a job whose worker died before it told anybody that it had begun',
-      told({ rank: RANK.waiting }),
+      published({ rank: RANK.waiting }),
       { attempt: 1, stalls: 1 },
       ['active 1', 'stalled 1'],
     ],
@@ -298,37 +308,37 @@ describe('what is missing on a channel, by what was told and what the job is', (
     ],
     [
       'a delayed job, as told',
-      told({ rank: RANK.delayed, due: 90_000 }),
+      published({ rank: RANK.delayed, due: 90_000 }),
       { state: 'delayed', dueAt: 90_004 },
       [],
     ],
     [
       'a delayed job that was put off',
-      told({ rank: RANK.delayed, due: 90_000 }),
+      published({ rank: RANK.delayed, due: 90_000 }),
       { state: 'delayed', dueAt: 95_000 },
       ['delayed 0'],
     ],
     [
       'a retry that was put off',
-      told({ attempt: 1, rank: RANK.retrying, failures: 1, due: 90_000 }),
+      published({ attempt: 1, rank: RANK.retrying, failures: 1, due: 90_000 }),
       { state: 'delayed', attempt: 1, failures: 1, dueAt: 95_000 },
       ['delayed 1'],
     ],
     [
       'a retry that was brought forward',
-      told({ attempt: 1, rank: RANK.retrying, failures: 1, due: Date.now() + 60_000 }),
+      published({ attempt: 1, rank: RANK.retrying, failures: 1, due: Date.now() + 60_000 }),
       { attempt: 1, failures: 1 },
       ['waiting 1'],
     ],
     [
       'a retry whose time has come',
-      told({ attempt: 1, rank: RANK.retrying, failures: 1, due: Date.now() - 10 }),
+      published({ attempt: 1, rank: RANK.retrying, failures: 1, due: Date.now() - 10 }),
       { attempt: 1, failures: 1 },
       [],
     ],
     [
       'a job that was put off in the middle and waits again',
-      told({ attempt: 1, rank: RANK.delayed, due: 90_000 }),
+      published({ attempt: 1, rank: RANK.delayed, due: 90_000 }),
       { state: 'prioritized', attempt: 1 },
       ['waiting 1'],
     ],
@@ -338,7 +348,7 @@ describe('what is missing on a channel, by what was told and what the job is', (
 
   it('tells a time once, with the time that was told before as its mark', () => {
     const put = job({ state: 'delayed', dueAt: 95_000 });
-    expect(transitions(told({ rank: RANK.delayed, due: 90_000 }), put)[0]!.fence).toMatchObject({
+    expect(transitions(published({ rank: RANK.delayed, due: 90_000 }), put)[0]!.fence).toMatchObject({
       attempt: 0,
       rank: RANK.delayed,
       mark: { field: 'due', from: 90_000, to: 95_000 },
@@ -347,7 +357,7 @@ describe('what is missing on a channel, by what was told and what the job is', (
 
   it('marks what ends the channel, and what reopens it', () => {
     expect(transitions(running, job({ state: 'completed', attempt: 1 }))[0]!.event.end).toBe(true);
-    const ended = told({ attempt: 1, rank: RANK.ended, end: 9 });
+    const ended = published({ attempt: 1, rank: RANK.ended, end: 9 });
     expect(transitions(ended, job({ attempt: 1 }))[0]!.fence).toMatchObject({ reopens: 9 });
   });
 });

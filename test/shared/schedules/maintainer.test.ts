@@ -5,14 +5,14 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { createPublisher } from '../../../src/shared/channel/publisher.js';
 import { jobIdOf, planQueues } from '../../../src/shared/jobs/queues.js';
 import { loadRegistry, type Registry } from '../../../src/shared/jobs/registry.js';
-import { createKeepTimes } from '../../../src/shared/jobs/retention-times.js';
+import { createRetentionTimes } from '../../../src/shared/jobs/retention-times.js';
 import { runId } from '../../../src/shared/jobs/scheduled-run.js';
 import { createExpiry } from '../../../src/shared/lifecycle/expiry.js';
-import { createLifecycle } from '../../../src/shared/lifecycle/reconcile.js';
+import { createReconciler } from '../../../src/shared/lifecycle/reconcile.js';
 import { createSnapshotReader } from '../../../src/shared/lifecycle/snapshot.js';
 import { connectRedis } from '../../../src/shared/redis/connect.js';
 import { createQueues } from '../../../src/shared/runtime/queues.js';
-import { createScheduleKeeper } from '../../../src/shared/schedules/maintainer.js';
+import { createScheduleMaintainer } from '../../../src/shared/schedules/maintainer.js';
 import type { Schedule } from '../../../src/shared/schedules/schedule.js';
 import { builtInJobsDir } from '../../../src/worker/built-in-jobs.js';
 import { startRedis, type TestRedis } from '../../support/redis.js';
@@ -51,15 +51,15 @@ describe('a schedule and BullMQ that do not agree', () => {
     const queuePrefix = '{test}';
     const readJob = createSnapshotReader(redis, queuePrefix);
     const publisher = createPublisher({ redis, prefix, logLength: 100, ttlMs: 60_000, sharded: true });
-    return createScheduleKeeper({
+    return createScheduleMaintainer({
       redis,
       prefix,
       openQueue: createQueues(redis, queuePrefix, () => {}),
       plan: planQueues(registry, sharedQueue),
       readJob,
-      lifecycle: createLifecycle({
-        keep: createKeepTimes({ KEEP_JOBS_MS: 60_000, GONE_JOBS_MS: 60_000 }),
-        beforeTelling: async () => {},
+      reconciler: createReconciler({
+        keep: createRetentionTimes({ KEEP_JOBS_MS: 60_000, GONE_JOBS_MS: 60_000 }),
+        beforePublish: async () => {},
         redis,
         prefix,
         publisher,
@@ -98,7 +98,7 @@ describe('a schedule and BullMQ that do not agree', () => {
   const make = async (changes: Partial<Schedule> = {}): Promise<Schedule> => {
     const made = schedule(changes);
     expect(await keeper.store.save(made)).toBe('saved');
-    await keeper.agree(made.id);
+    await keeper.sync(made.id);
     return made;
   };
 
@@ -149,7 +149,7 @@ describe('a schedule and BullMQ that do not agree', () => {
   it('after somebody who told BullMQ of a version that was no longer true, and died', async () => {
     const made = await make();
     await keeper.store.save({ ...made, paused: true, version: 2 });
-    await keeper.agree(made.id);
+    await keeper.sync(made.id);
     await queue.upsertJobScheduler(
       made.id,
       { pattern: '0 0 5 5 *' },
@@ -160,7 +160,7 @@ describe('a schedule and BullMQ that do not agree', () => {
 
     const gone = await make();
     await keeper.store.save({ ...gone, deletedAt: now, version: 2 });
-    await keeper.agree(gone.id);
+    await keeper.sync(gone.id);
     await queue.upsertJobScheduler(gone.id, { pattern: '0 0 5 5 *' }, { name: 'steps' });
     await keeper.tend(2 * CHECK);
     expect(await nextOf(gone)).toBeUndefined();
@@ -193,7 +193,7 @@ describe('a schedule and BullMQ that do not agree', () => {
           const next = { ...present, cron: `${i} 0 1 1 *`, paused: i % 3 === 0, version, timedIn: version };
           if ((await keeper.store.save(next)) === 'saved') break;
         }
-        await keeper.agree(made.id);
+        await keeper.sync(made.id);
       }),
     );
     const { version, paused, cron } = (await keeper.store.read(made.id))!;
@@ -209,7 +209,7 @@ describe('a schedule and BullMQ that do not agree', () => {
     const due = (await nextOf(made))!;
     const waiting = runId({ schedule: made.id, dueAt: due });
     await keeper.store.save({ ...made, data: { count: 2, intervalMs: 1 }, version: 2 });
-    await keeper.agree(made.id);
+    await keeper.sync(made.id);
     const run = (await queue.getJob(waiting))!;
     expect([await run.getState(), run.data]).toEqual(['waiting', { count: 1, intervalMs: 1 }]);
     const next = (await queue.getJob(runId({ schedule: made.id, dueAt: (await nextOf(made))! })))!;
@@ -223,7 +223,7 @@ describe('a schedule and BullMQ that do not agree', () => {
       const due = (await nextOf(made))!;
       await until('it is due', () => Date.now() > due);
       await keeper.store.save({ ...made, limit: 3, version: 2 });
-      await keeper.agree(made.id);
+      await keeper.sync(made.id);
       const run = (await queue.getJob(runId({ schedule: made.id, dueAt: due })))!;
       expect(await run.getState()).toBe('waiting');
       expect(await nextOf(made)).toBeGreaterThan(due);
@@ -233,8 +233,8 @@ describe('a schedule and BullMQ that do not agree', () => {
 
   it('counts each run once, in whatever order and however often it is told', async () => {
     const { id } = await make();
-    const told = Array.from({ length: 30 }, (_, i) => 1000 * (i + 1));
-    for (const due of [...told, ...told.slice().reverse()]) await keeper.store.ran(id, due);
+    const published = Array.from({ length: 30 }, (_, i) => 1000 * (i + 1));
+    for (const due of [...published, ...published.slice().reverse()]) await keeper.store.ran(id, due);
     expect(await keeper.store.runs(id)).toEqual({ count: 30, lastDue: 30_000 });
     expect(await keeper.store.ran(randomUUID(), 1)).toBe(false);
   });

@@ -4,9 +4,9 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { jobChannel } from '../../../src/shared/channel/keys.js';
 import { createPublisher, type Publisher } from '../../../src/shared/channel/publisher.js';
 import { createReader } from '../../../src/shared/channel/reader.js';
-import { createKeepTimes } from '../../../src/shared/jobs/retention-times.js';
+import { createRetentionTimes } from '../../../src/shared/jobs/retention-times.js';
 import { WEBHOOK_EVENTS } from '../../../src/shared/jobs/webhook-option.js';
-import { createLifecycle } from '../../../src/shared/lifecycle/reconcile.js';
+import { createReconciler } from '../../../src/shared/lifecycle/reconcile.js';
 import { createSnapshotReader } from '../../../src/shared/lifecycle/snapshot.js';
 import { createQueues } from '../../../src/shared/runtime/queues.js';
 import { createWebhookQueue } from '../../../src/shared/webhooks/delivery.js';
@@ -38,17 +38,17 @@ describe('the queue of webhooks', () => {
     };
     const store = createWebhookStore(redis, prefix, 60_000);
     const openQueue = createQueues(redis, queuePrefix, () => {});
-    const { beforeTelling } = createWebhookQueue({ redis, prefix, openQueue, store, basePath: '/headway' });
-    const lifecycle = createLifecycle({
+    const { beforePublish } = createWebhookQueue({ redis, prefix, openQueue, store, basePath: '/headway' });
+    const reconciler = createReconciler({
       redis,
       prefix,
       publisher: diesBeforeTelling ? dying : publisher,
       readJob: createSnapshotReader(redis, queuePrefix),
       queuePrefix,
-      beforeTelling,
-      keep: createKeepTimes({ KEEP_JOBS_MS: 60_000, GONE_JOBS_MS: 60_000 }),
+      beforePublish: beforePublish,
+      keep: createRetentionTimes({ KEEP_JOBS_MS: 60_000, GONE_JOBS_MS: 60_000 }),
     });
-    return { store, lifecycle };
+    return { store, reconciler };
   }
 
   it('has the delivery before anybody is told of the end, and once, whoever tells it', async () => {
@@ -57,7 +57,7 @@ describe('the queue of webhooks', () => {
     queue = new Queue('steps', { connection: redis, prefix: queuePrefix });
     deliveries = new Queue('webhook', { connection: redis, prefix: queuePrefix });
     const id = 'steps.1';
-    const { store, lifecycle } = lifecycleOf(false);
+    const { store, reconciler } = lifecycleOf(false);
     const job = { name: 'steps', createdAt: 1 };
     await store.add(id, { url: 'https://a.test/', events: [...WEBHOOK_EVENTS], owner: 'user:ada', job });
     await queue.add('steps', {}, { jobId: id, ...{ headway: { webhook: true } } });
@@ -67,7 +67,7 @@ describe('the queue of webhooks', () => {
     await taken.moveToCompleted('done', 'token', false);
     await worker.close();
 
-    await expect(lifecycleOf(true).lifecycle.reconcile(id)).rejects.toThrow('killed');
+    await expect(lifecycleOf(true).reconciler.reconcile(id)).rejects.toThrow('killed');
     const [delivery] = await deliveries.getJobs();
     expect(delivery).toMatchObject({
       id: expect.stringMatching(/^webhook\.[\w-]{43}$/),
@@ -80,9 +80,9 @@ describe('the queue of webhooks', () => {
     const before = await read(jobChannel(id), { epoch: '', offset: 0 });
     expect(before!.frames.filter(({ frame }) => frame.includes('event: completed'))).toEqual([]);
 
-    await Promise.all([lifecycle, lifecycleOf(false).lifecycle].map((one) => one.reconcile(id)));
-    const told = await read(jobChannel(id), { epoch: '', offset: 0 });
-    expect(told!.frames.filter(({ frame }) => frame.includes('event: completed'))).toHaveLength(1);
+    await Promise.all([reconciler, lifecycleOf(false).reconciler].map((one) => one.reconcile(id)));
+    const published = await read(jobChannel(id), { epoch: '', offset: 0 });
+    expect(published!.frames.filter(({ frame }) => frame.includes('event: completed'))).toHaveLength(1);
     const all = await deliveries.getJobs();
     expect(all.map((one) => [one.id, one.data])).toEqual([[delivery!.id, delivery!.data]]);
   });

@@ -33,15 +33,15 @@ function partialsOf(options: Partial<PartialsOptions> = {}) {
     },
     ...options,
   });
-  const told = () => published.map(({ index, text, chunks }) => [index, text ?? chunks]);
-  return { partials, published, sizes, told };
+  const chunks = () => published.map(({ index, text, chunks }) => [index, text ?? chunks]);
+  return { partials, published, sizes, chunks };
 }
 
 describe('a partial result', () => {
   it('goes out at the leading and the trailing edge, text joined and other values as a list', async () => {
-    const { partials, published, told } = partialsOf();
+    const { partials, published, chunks } = partialsOf();
     for (const chunk of ['a', 'b', 'c', { d: 1 }, [2], 'e']) partials.add(chunk);
-    expect(told()).toEqual([
+    expect(chunks()).toEqual([
       [0, 'a'],
       [1, 'bc'],
       [3, [{ d: 1 }, [2]]],
@@ -51,27 +51,27 @@ describe('a partial result', () => {
     await vi.advanceTimersByTimeAsync(1000);
     expect(published).toHaveLength(4);
     partials.add('f');
-    expect(told().at(-1)).toEqual([6, 'f']);
+    expect(chunks().at(-1)).toEqual([6, 'f']);
   });
 
   it('is published whole at the end, and not at all when it is dropped', async () => {
-    const { partials, told } = partialsOf();
+    const { partials, chunks } = partialsOf();
     for (let i = 0; i < 5; i++) partials.add(i);
     partials.finish();
-    expect(told()).toEqual([
+    expect(chunks()).toEqual([
       [0, [0]],
       [1, [1, 2, 3, 4]],
     ]);
     partials.add('lost');
     partials.stop();
     await vi.advanceTimersByTimeAsync(1000);
-    expect(told()).toHaveLength(2);
+    expect(chunks()).toHaveLength(2);
   });
 
   it('goes out chunk by chunk when coalescing is off', () => {
-    const { partials, told } = partialsOf({ intervalMs: 0 });
+    const { partials, chunks } = partialsOf({ intervalMs: 0 });
     for (const chunk of ['a', 'b', null]) partials.add(chunk);
-    expect(told()).toEqual([
+    expect(chunks()).toEqual([
       [0, 'a'],
       [1, 'b'],
       [2, [null]],
@@ -79,12 +79,12 @@ describe('a partial result', () => {
   });
 
   it('does not wait for a timer that is late because the job never yields', () => {
-    const { partials, told } = partialsOf();
+    const { partials, chunks } = partialsOf();
     for (let i = 0; i < 25; i++) {
       partials.add(String(i % 10));
       vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 10);
     }
-    expect(told()).toEqual([
+    expect(chunks()).toEqual([
       [0, '0'],
       [1, '1234567890'],
       [11, '1234567890'],
@@ -92,13 +92,13 @@ describe('a partial result', () => {
   });
 
   it('is what was given at that time, whatever becomes of it', () => {
-    const { partials, told } = partialsOf();
+    const { partials, chunks } = partialsOf();
     const chunk = { n: 1 };
     partials.add(chunk);
     partials.add(chunk);
     chunk.n = 2;
     partials.finish();
-    expect(told()).toEqual([
+    expect(chunks()).toEqual([
       [0, [{ n: 1 }]],
       [1, [{ n: 1 }]],
     ]);

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ProgressData } from '../../../src/worker/reporting/progress.js';
-import { Reporter } from '../../../src/worker/reporting/progress-reporter.js';
+import { ProgressReporter } from '../../../src/worker/reporting/progress-reporter.js';
 
 beforeEach(() => {
   vi.useFakeTimers({ now: 1_000_000 });
@@ -14,7 +14,7 @@ function reporterOf(options: { intervalMs?: number; publish?: () => Promise<unkn
   const published: ProgressData[] = [];
   const toBullMq: ProgressData[] = [];
   const warnings: string[] = [];
-  const reporter = new Reporter({
+  const reporter = new ProgressReporter({
     jobId: '1',
     attempt: 1,
     intervalMs: options.intervalMs ?? 100,
@@ -122,7 +122,7 @@ describe('P7: the reporter', () => {
 
   it('publishes also while its timer is late because the job never yields', () => {
     const sent: unknown[] = [];
-    const busy = new Reporter({
+    const busy = new ProgressReporter({
       jobId: '1',
       attempt: 1,
       intervalMs: 100,

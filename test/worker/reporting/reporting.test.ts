@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createReporting } from '../../../src/worker/reporting/context.js';
-import type { Outlet } from '../../../src/worker/reporting/sink.js';
+import type { ReportSink } from '../../../src/worker/reporting/sink.js';
 import { jobFiles } from '../../../src/worker/run/job-files.js';
 import { openTestStore } from '../../support/run-job.js';
 
@@ -13,7 +13,7 @@ function reportingTo({ takesWhenPolled = false } = {}) {
     waiting = [];
     for (const taken of now) taken();
   };
-  const outlet: Outlet = {
+  const sink: ReportSink = {
     progress: () => undefined,
     bullMqProgress: () => undefined,
     event(name, json, onTaken) {
@@ -33,7 +33,7 @@ function reportingTo({ takesWhenPolled = false } = {}) {
     stages: undefined,
     limits: { progressIntervalMs: 100, partialMaxBytes: 1e9, logLines: 100_000 },
     files: jobFiles(openTestStore(), '1', ''),
-    outlet,
+    sink,
   });
   return { context: reporting.context(new AbortController().signal), reporting, events, take };
 }

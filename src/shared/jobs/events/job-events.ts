@@ -15,7 +15,7 @@ export interface EventSpec {
 }
 
 /** Lifecycle events name the job's kind; it is not known any more of a job that a tool has removed. */
-const lifecycle = { ...head, name: z.string().optional().describe('The kind of job') };
+const reconciler = { ...head, name: z.string().optional().describe('The kind of job') };
 const attempts = z.number().int().min(1).describe('Runs at most');
 
 const count = z.number().int().min(1).optional();
@@ -24,15 +24,15 @@ const count = z.number().int().min(1).optional();
 export const jobEvents = {
   waiting: {
     about: 'It is queued, or queued again (then `attempt` is more than 0)',
-    data: z.object(lifecycle),
+    data: z.object(reconciler),
   },
   delayed: {
     about: 'It will be queued later, or at another time than was said before',
-    data: z.object({ ...lifecycle, until: time.describe('When it is due, ms since 1970') }),
+    data: z.object({ ...reconciler, until: time.describe('When it is due, ms since 1970') }),
   },
   active: {
     about: 'An attempt has begun',
-    data: z.object({ ...lifecycle, attempts }),
+    data: z.object({ ...reconciler, attempts }),
   },
   progress: { about: 'The bar moves', data: progressSchema, state: true },
   queue: {
@@ -82,7 +82,7 @@ export const jobEvents = {
   retrying: {
     about: 'An attempt has failed, another follows',
     data: z.object({
-      ...lifecycle,
+      ...reconciler,
       attempts,
       error: jobErrorSchema,
       nextAttemptAt: time.optional().describe('When, ms since 1970'),
@@ -90,22 +90,22 @@ export const jobEvents = {
   },
   stalled: {
     about: 'The worker of this attempt was lost, another attempt follows',
-    data: z.object(lifecycle),
+    data: z.object(reconciler),
   },
   completed: {
     about: 'It has completed; the last event',
-    data: z.object({ ...lifecycle, result: z.unknown().describe('As the definition of the job says') }),
+    data: z.object({ ...reconciler, result: z.unknown().describe('As the definition of the job says') }),
     end: true,
   },
   failed: {
     about: 'It has failed for good; the last event',
-    data: z.object({ ...lifecycle, error: jobErrorSchema }),
+    data: z.object({ ...reconciler, error: jobErrorSchema }),
     end: true,
   },
   cancelled: {
     about: 'It was cancelled; the last event',
     data: z.object({
-      ...lifecycle,
+      ...reconciler,
       reason: z.enum(['requested', 'removed']).describe('`removed`: by another tool, from the queue'),
     }),
     end: true,

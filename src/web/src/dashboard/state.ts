@@ -55,6 +55,6 @@ export function applyFrame(
   if (minutes.length === 0) return { ...state, ...sections };
   const oldest = minuteOf(sections.at) - MINUTES_SHOWN;
   const kept = [...state.minutes].filter(([minute]) => minute > oldest);
-  const told = minutes.map((minute): [number, MinuteView] => [minute.minute, minute]);
-  return { ...state, ...sections, minutes: new Map([...kept, ...told]) };
+  const published = minutes.map((minute): [number, MinuteView] => [minute.minute, minute]);
+  return { ...state, ...sections, minutes: new Map([...kept, ...published]) };
 }

@@ -3,12 +3,12 @@ import type { ChildOptions } from '../../../shared/jobs/definition.js';
 import type { QueuePlan } from '../../../shared/jobs/queues.js';
 import type { Registry } from '../../../shared/jobs/registry.js';
 import type { JobSettings } from '../../../shared/jobs/settings.js';
-import type { Withdrawal } from '../../../shared/lifecycle/cancel.js';
+import type { Canceller } from '../../../shared/lifecycle/cancel.js';
 import type { ChildRegister } from '../../../shared/lifecycle/children.js';
-import type { Lifecycle } from '../../../shared/lifecycle/reconcile.js';
+import type { Reconciler } from '../../../shared/lifecycle/reconcile.js';
 import { isFinished } from '../../../shared/lifecycle/snapshot.js';
 import { untilTaken } from '../../../shared/redis/until-taken.js';
-import type { ChildNews } from '../../reporting/child-events.js';
+import type { ChildEvents } from '../../reporting/child-events.js';
 import type { AddPart, Part } from '../../reporting/roll-up.js';
 import { childId } from './identity.js';
 import { type ChildRequest, checkChild, childRequest } from './request.js';
@@ -23,8 +23,8 @@ export interface ChildServices {
   watch: ChildWatch;
   register: ChildRegister;
   /** One that looks after the children of what has ended. */
-  lifecycle: Lifecycle;
-  withdrawal: Withdrawal;
+  reconciler: Reconciler;
+  canceller: Canceller;
 }
 
 /** The run whose children they are. */
@@ -35,7 +35,7 @@ export interface ParentRun {
   /** Whether children of an earlier attempt have not ended. */
   hasPending: boolean;
   /** Tells the viewers what becomes of children. */
-  news: ChildNews;
+  news: ChildEvents;
   /** Stops the run. */
   fail(error: ChildFailedError): void;
 }
@@ -58,13 +58,13 @@ export interface Children {
    * The run has come to a result: cancels the children that have not ended, and waits until they have. BullMQ completes
    * no job before that.
    */
-  settle(): Promise<void>;
+  awaitAll(): Promise<void>;
   /** The run is over: nobody listens to children any more. What becomes of them is decided by what became of it. */
   leave(): void;
 }
 
 export function createChildren(services: ChildServices, run: ParentRun): Children {
-  const { registry, plan, start, watch, register, lifecycle, withdrawal } = services;
+  const { registry, plan, start, watch, register, reconciler, canceller } = services;
   const { jobId, settings, signal, news } = run;
   const above = [...(settings.ancestors ?? []), jobId];
   /** What each child comes to; calls that mean the same child share it. */
@@ -118,7 +118,7 @@ export function createChildren(services: ChildServices, run: ParentRun): Childre
         untilEnd,
       );
       // The run may have ended meanwhile, and the child come too late to be ended with it.
-      if (!end && (over || signal.aborted)) await lifecycle.reconcile(jobId);
+      if (!end && (over || signal.aborted)) await reconciler.reconcile(jobId);
       checkOpen();
       end ??= await untilEnd(id, part);
     }
@@ -155,7 +155,7 @@ export function createChildren(services: ChildServices, run: ParentRun): Childre
       result.catch(() => {});
       return result;
     },
-    async settle() {
+    async awaitAll() {
       over = true;
       if (ends.size === 0 && !run.hasPending) return;
       giveUp(new Error('the run is over'));
@@ -175,7 +175,7 @@ export function createChildren(services: ChildServices, run: ParentRun): Childre
   };
 
   async function end(id: string): Promise<void> {
-    const job = await withdrawal.cancel(id);
+    const job = await canceller.cancel(id);
     if (job && !isFinished(job)) await untilEnd(id);
     await register.strike(jobId, id);
   }

@@ -2,10 +2,10 @@ import { createReader } from '../../../shared/channel/reader.js';
 import type { FileStore } from '../../../shared/files/store.js';
 import type { OpenQueue, QueuePlan } from '../../../shared/jobs/queues.js';
 import type { Registry } from '../../../shared/jobs/registry.js';
-import type { Withdrawal } from '../../../shared/lifecycle/cancel.js';
+import type { Canceller } from '../../../shared/lifecycle/cancel.js';
 import { createChildRegister, withChildren } from '../../../shared/lifecycle/children.js';
 import type { Expiry } from '../../../shared/lifecycle/expiry.js';
-import type { Lifecycle } from '../../../shared/lifecycle/reconcile.js';
+import type { Reconciler } from '../../../shared/lifecycle/reconcile.js';
 import type { Config } from '../../../shared/process/config.js';
 import type { Logger } from '../../../shared/process/log.js';
 import { connectRedis } from '../../../shared/redis/connect.js';
@@ -19,22 +19,22 @@ export interface ChildServicesOptions {
   config: Config;
   connection: Connection;
   /** What it is told to is also told of the ends of parents. */
-  lifecycle: Lifecycle;
+  reconciler: Reconciler;
   registry: Registry;
   plan: QueuePlan;
   openQueue: OpenQueue;
   expiry: Expiry;
   store: FileStore;
-  withdrawal: Withdrawal;
+  canceller: Canceller;
   log: Logger;
 }
 
 /** Puts together what the children of all runs of this process share. */
 export function openChildren(options: ChildServicesOptions): ChildServices {
-  const { config, connection, registry, plan, openQueue, expiry, store, withdrawal, log } = options;
+  const { config, connection, registry, plan, openQueue, expiry, store, canceller, log } = options;
   const { redis, queuePrefix, publisher, server, readJob } = connection;
   const register = createChildRegister(redis, queuePrefix, readJob);
-  const lifecycle = withChildren(options.lifecycle, register, withdrawal);
+  const reconciler = withChildren(options.reconciler, register, canceller);
   // A worker's publisher gathers: what it publishes may go out later than what follows.
   const enqueue = createEnqueue({
     redis,
@@ -49,16 +49,16 @@ export function openChildren(options: ChildServicesOptions): ChildServices {
     registry,
     plan,
     register,
-    lifecycle,
-    withdrawal,
-    start: createChildStarter({ openQueue, queuePrefix, lifecycle, register, enqueue, store }),
+    reconciler,
+    canceller,
+    start: createChildStarter({ openQueue, queuePrefix, reconciler, register, enqueue, store }),
     watch: createChildWatch({
       connect: () => connectRedis(config.REDIS_URL, 'subscriber'),
       redis,
       read: createReader(redis, config.KEY_PREFIX),
       prefix: config.KEY_PREFIX,
       sharded: server.sharded,
-      lifecycle,
+      reconciler,
       faults: connection.faults,
       log,
     }),

@@ -4,7 +4,7 @@ import type { FileStore } from '../../../shared/files/store.js';
 import { parseForeign } from '../../../shared/jobs/foreign-json.js';
 import { addressOf, type OpenQueue } from '../../../shared/jobs/queues.js';
 import type { ChildRegister } from '../../../shared/lifecycle/children.js';
-import type { Lifecycle } from '../../../shared/lifecycle/reconcile.js';
+import type { Reconciler } from '../../../shared/lifecycle/reconcile.js';
 import { retryFailed } from '../../../shared/lifecycle/retry.js';
 import { isFinished, type JobSnapshot } from '../../../shared/lifecycle/snapshot.js';
 import { untilTaken } from '../../../shared/redis/until-taken.js';
@@ -14,7 +14,7 @@ import type { ChildEnd } from './watch.js';
 export interface ChildStarterOptions {
   openQueue: OpenQueue;
   queuePrefix: string;
-  lifecycle: Lifecycle;
+  reconciler: Reconciler;
   register: ChildRegister;
   enqueue: Enqueue;
   store: FileStore;
@@ -38,14 +38,14 @@ export type ChildStarter = (
 ) => Promise<ChildEnd | undefined>;
 
 export function createChildStarter(options: ChildStarterOptions): ChildStarter {
-  const { openQueue, queuePrefix, lifecycle, register, enqueue, store } = options;
+  const { openQueue, queuePrefix, reconciler, register, enqueue, store } = options;
 
   async function find(id: string, untilEnd: (childId: string) => Promise<unknown>) {
-    const found = await lifecycle.reconcile(id);
+    const found = await reconciler.reconcile(id);
     if (!found.job?.cancelAsked || isFinished(found.job)) return found;
     // Asked to end by the end of an earlier run of the parent.
     await untilEnd(id);
-    return lifecycle.reconcile(id);
+    return reconciler.reconcile(id);
   }
 
   async function checkFiles({ definition, data }: NewChild): Promise<void> {
@@ -72,7 +72,7 @@ export function createChildStarter(options: ChildStarterOptions): ChildStarter {
     if (job) await retryFailed(openQueue, id, child.data);
     else await enqueue({ ...child, bullmq: bullmqParent(queuePrefix, parentId) });
     // The channel may still tell of an earlier end: from now on it says that the child runs again.
-    if (epoch !== undefined) await lifecycle.reconcile(id);
+    if (epoch !== undefined) await reconciler.reconcile(id);
     return undefined;
   }
 

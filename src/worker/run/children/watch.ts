@@ -1,14 +1,14 @@
 import type { Redis } from 'ioredis';
+import { ChannelHub } from '../../../shared/channel/hub.js';
 import { jobChannel } from '../../../shared/channel/keys.js';
 import type { Reader } from '../../../shared/channel/reader.js';
-import { Subscriber } from '../../../shared/channel/subscriber.js';
 import type { Sink } from '../../../shared/channel/subscription.js';
 import type { JobError } from '../../../shared/errors.js';
 import { parseForeign } from '../../../shared/jobs/foreign-json.js';
 import type { JobFaults } from '../../../shared/lifecycle/job-faults.js';
 import type { Running } from '../../../shared/lifecycle/queue-follower.js';
 import { startRecheck } from '../../../shared/lifecycle/recheck.js';
-import type { Lifecycle } from '../../../shared/lifecycle/reconcile.js';
+import type { Reconciler } from '../../../shared/lifecycle/reconcile.js';
 import type { Logger } from '../../../shared/process/log.js';
 import { currentRun } from '../run.js';
 
@@ -40,21 +40,21 @@ export interface ChildWatchOptions {
   read: Reader;
   prefix: string;
   sharded: boolean;
-  lifecycle: Lifecycle;
+  reconciler: Reconciler;
   faults: JobFaults;
   log: Logger;
 }
 
 /** Nothing is opened before the first child is followed: most workers never do. */
 export function createChildWatch(options: ChildWatchOptions): ChildWatch {
-  const { connect, redis, read, prefix, sharded, lifecycle, faults, log } = options;
+  const { connect, redis, read, prefix, sharded, reconciler, faults, log } = options;
   const followers = new Map<string, Set<ChildFollower>>();
-  let opened: { subscriber: Subscriber; connection: Redis; recheck: Running } | undefined;
+  let opened: { hub: ChannelHub; connection: Redis; recheck: Running } | undefined;
 
-  function open(): Subscriber {
+  function open(): ChannelHub {
     if (!opened) {
       const connection = connect();
-      const subscriber = new Subscriber({
+      const hub = new ChannelHub({
         redis: connection,
         read,
         prefix,
@@ -64,10 +64,10 @@ export function createChildWatch(options: ChildWatchOptions): ChildWatch {
       const onLost = (jobId: string): void => {
         for (const follower of followers.get(jobId) ?? []) follower.onLost();
       };
-      const recheck = startRecheck(subscriber, redis, lifecycle, log, onLost, faults);
-      opened = { subscriber, connection, recheck };
+      const recheck = startRecheck(hub, redis, reconciler, log, onLost, faults);
+      opened = { hub, connection, recheck };
     }
-    return opened.subscriber;
+    return opened.hub;
   }
 
   return {

@@ -5,14 +5,14 @@ import { loadDefinition } from '../../../shared/jobs/registry.js';
 import { explain, validate } from '../../../shared/jobs/schema.js';
 import { shareServerClock } from '../../../shared/redis/server-clock.js';
 import { createReporting } from '../../reporting/context.js';
-import type { Outlet } from '../../reporting/sink.js';
+import type { ReportSink } from '../../reporting/sink.js';
 import { jobFiles } from '../job-files.js';
 import { currentRun, Run, StopReason } from '../run.js';
 import { claimUncaught, keepMicrotaskOwners } from '../uncaught.js';
 import { ChildCalls } from './child-calls.js';
 import { type PackedError, packError, unpackError } from './errors.js';
 import { openPeer, type Peer } from './peer.js';
-import type { Leftover, Outcome, ThreadSetup, ThreadTask } from './task.js';
+import type { Leftover, TaskOutcome, ThreadSetup, ThreadTask } from './task.js';
 
 /** The main thread counts the grace time of a run, and then ends this thread. This is the longest time of a timer. */
 const GRACE_MS = 2 ** 31 - 1;
@@ -48,7 +48,7 @@ export default async function runTask(task: ThreadTask): Promise<void> {
     const { why, message, cause } = run.signal.reason as StopReason;
     if (why === 'uncaught') main.tell('uncaught', message, packError(cause));
   });
-  const outcome: Outcome = await run
+  const outcome: TaskOutcome = await run
     .do(() => perform(task, main, { children, takings }, run.signal))
     .then(
       (result) => ({ result }),
@@ -57,7 +57,7 @@ export default async function runTask(task: ThreadTask): Promise<void> {
   try {
     await main.call('finish', outcome).catch((error) => {
       const why = new Error(`the result cannot leave its thread: ${error.message}`);
-      return main.call('finish', { error: packError(why) } satisfies Outcome);
+      return main.call('finish', { error: packError(why) } satisfies TaskOutcome);
     });
   } finally {
     main.close();
@@ -83,7 +83,7 @@ async function perform(
     stages: definition.stages,
     limits,
     files: jobFiles(store, jobId, basePath),
-    outlet: outletTo(main, takings),
+    sink: sinkTo(main, takings),
   });
   try {
     const child = children.start(main, reporting.bar, signal);
@@ -130,7 +130,7 @@ class Takings {
 }
 
 /** The outlet in the main thread. */
-function outletTo(main: Peer, takings: Takings): Outlet {
+function sinkTo(main: Peer, takings: Takings): ReportSink {
   const tell = (name: string, ...args: unknown[]): undefined => void main.tell(name, ...args);
   return {
     progress: (data) => tell('progress', data),

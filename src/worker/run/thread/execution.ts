@@ -2,7 +2,7 @@ import { MessageChannel } from 'node:worker_threads';
 import type { JobDefinition } from '../../../shared/jobs/definition.js';
 import { definitionFile } from '../../../shared/jobs/registry.js';
 import { Newest } from '../../reporting/newest.js';
-import type { Outlet } from '../../reporting/sink.js';
+import type { ReportSink } from '../../reporting/sink.js';
 import type { StartChild } from '../children/children.js';
 import { checkInput } from '../contract.js';
 import type { Execution } from '../execution.js';
@@ -11,7 +11,7 @@ import { remotePart } from './child-calls.js';
 import { type PackedError, packError, unpackError } from './errors.js';
 import { openPeer, type Peer } from './peer.js';
 import type { Threads } from './pool.js';
-import type { Outcome } from './task.js';
+import type { TaskOutcome } from './task.js';
 
 /** What a job gives to `ctx.child`. */
 type ChildArguments = Parameters<StartChild> extends [unknown, ...infer A] ? A : never;
@@ -19,7 +19,7 @@ type ChildArguments = Parameters<StartChild> extends [unknown, ...infer A] ? A :
 export interface ThreadExecutionOptions {
   jobId: string;
   attempt: number;
-  outlet: Outlet;
+  sink: ReportSink;
   threads: Threads;
 }
 
@@ -29,34 +29,34 @@ export interface ThreadExecutionOptions {
  */
 export function createThreadExecution(
   definition: JobDefinition,
-  { jobId, attempt, outlet, threads }: ThreadExecutionOptions,
+  { jobId, attempt, sink, threads }: ThreadExecutionOptions,
 ): Execution {
   const { port1, port2 } = new MessageChannel();
-  const onLost = (error: unknown): void => outlet.warn(`what a thread said could not be published: ${error}`);
+  const onLost = (error: unknown): void => sink.warn(`what a thread said could not be published: ${error}`);
   // The thread does not wait for its progress to land: it may be too busy to hear of it.
-  const progress = new Newest(outlet.progress, onLost);
-  const bullMqProgress = new Newest(outlet.bullMqProgress, onLost);
-  const landed = () => Promise.all([progress.landed(), bullMqProgress.landed(), outlet.landed()]);
+  const progress = new Newest(sink.progress, onLost);
+  const bullMqProgress = new Newest(sink.bullMqProgress, onLost);
+  const landed = () => Promise.all([progress.landed(), bullMqProgress.landed(), sink.landed()]);
   /** Says that what the thread put under a number was taken. */
   const taken = (number: number) => (number > 0 ? () => peer.tell('taken', number) : undefined);
-  let outcome: Outcome | undefined;
+  let outcome: TaskOutcome | undefined;
   let mayBegin!: () => Promise<void>;
   let child!: (call: number, ...args: ChildArguments) => Promise<unknown>;
   let stop!: (reason: StopReason) => void;
   // What a method of the context needs of this process is offered here, and called in the thread's entry.
   const peer: Peer = openPeer(port1, {
-    progress: (data: Parameters<Outlet['progress']>[0]) => progress.put(data),
-    bullMqProgress: (data: Parameters<Outlet['bullMqProgress']>[0]) => bullMqProgress.put(data),
-    event: (number: number, name: string, json: string) => outlet.event(name, json, taken(number)),
-    bullMqLog: (number: number, line: string) => outlet.bullMqLog(line, taken(number)),
+    progress: (data: Parameters<ReportSink['progress']>[0]) => progress.put(data),
+    bullMqProgress: (data: Parameters<ReportSink['bullMqProgress']>[0]) => bullMqProgress.put(data),
+    event: (number: number, name: string, json: string) => sink.event(name, json, taken(number)),
+    bullMqLog: (number: number, line: string) => sink.bullMqLog(line, taken(number)),
     landed,
-    warn: (message: string) => outlet.warn(message),
-    watchers: () => outlet.watchers(),
+    warn: (message: string) => sink.warn(message),
+    watchers: () => sink.watchers(),
     begin: () => mayBegin(),
     child: (call: number, ...args: ChildArguments) => child(call, ...args),
     uncaught: (message: string, cause: PackedError) =>
       stop(new StopReason('uncaught', message, { cause: unpackError(cause) })),
-    finish(what: Outcome) {
+    finish(what: TaskOutcome) {
       outcome = what;
     },
   });
@@ -100,7 +100,7 @@ export function createThreadExecution(
     },
     drop() {
       peer.close();
-      outlet.drop();
+      sink.drop();
     },
   };
 }

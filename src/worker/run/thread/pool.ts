@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import type { Piscina } from 'piscina';
 import type { Logger } from '../../../shared/process/log.js';
 import { unpackError } from './errors.js';
-import { Place, Slots } from './slots.js';
+import { Permit, Permits } from './permits.js';
 import type { Leftover, ThreadSetup, ThreadTask } from './task.js';
 
 /** A thread without work is kept for this long: it has its job files loaded. */
@@ -20,20 +20,20 @@ export interface ThreadsOptions {
 /** The threads of a worker process. The first one is started for the first job that needs it. */
 export interface Threads {
   /** A place for a task. @param stop ends the waiting for it */
-  place(stop: AbortSignal): Place;
+  place(stop: AbortSignal): Permit;
   /**
    * Has a thread work on a task, when its place is free. The task's port goes with it.
    * @param end ends the thread
    * @throws Error when the thread came to its end first
    */
-  run(task: ThreadTask, place: Place, end: AbortSignal): Promise<void>;
+  run(task: ThreadTask, place: Permit, end: AbortSignal): Promise<void>;
   /** Ends all threads. */
   close(): Promise<void>;
 }
 
 export function createThreads({ max, setup, log }: ThreadsOptions): Threads {
   // Piscina has a queue too, but starts no thread for what waits there when one is ended by force.
-  const slots = new Slots(max);
+  const slots = new Permits(max);
   let opened: Promise<Piscina> | undefined;
 
   async function open(): Promise<Piscina> {
@@ -56,7 +56,7 @@ export function createThreads({ max, setup, log }: ThreadsOptions): Threads {
   }
 
   return {
-    place: (stop) => new Place(slots, stop),
+    place: (stop) => new Permit(slots, stop),
     async run(task, place, end) {
       try {
         await place.take();

@@ -24,7 +24,7 @@ export interface ThreadTask {
 }
 
 /** What came of it. */
-export type Outcome = { result: unknown } | { error: PackedError };
+export type TaskOutcome = { result: unknown } | { error: PackedError };
 
 /** An error that nobody caught in a thread, with what is to be logged about it. */
 export interface Leftover {

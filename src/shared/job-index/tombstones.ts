@@ -3,7 +3,7 @@ import type { JobState } from '../lifecycle/snapshot.js';
 import { indexKeys } from './keys.js';
 
 /** What is remembered of a job that is not kept any more. Times are ms since 1970. */
-export interface GoneJob {
+export interface Tombstone {
   name: string;
   /** Its last one. */
   state: JobState;
@@ -16,12 +16,12 @@ export interface GoneJob {
 }
 
 /** `undefined` for a job that is still there, never was, or is forgotten. */
-export type GoneReader = (jobId: string) => Promise<GoneJob | undefined>;
+export type TombstoneReader = (jobId: string) => Promise<Tombstone | undefined>;
 
-export function createGoneReader(redis: Redis | Cluster, queuePrefix: string): GoneReader {
+export function createTombstoneReader(redis: Redis | Cluster, queuePrefix: string): TombstoneReader {
   const keys = indexKeys(queuePrefix);
   return async (jobId) => {
     const found = await redis.get(keys.gone(jobId));
-    return found ? (JSON.parse(found) as GoneJob) : undefined;
+    return found ? (JSON.parse(found) as Tombstone) : undefined;
   };
 }

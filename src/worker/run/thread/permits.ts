@@ -1,5 +1,5 @@
 /** A number of places, handed out in order of arrival. */
-export class Slots {
+export class Permits {
   private readonly waiting: Array<() => void> = [];
 
   constructor(private free: number) {}
@@ -39,7 +39,7 @@ export class Slots {
  * The place of one who leaves it to others while he waits for them: a parent and its children may need the same few
  * places, and if all were held by parents, none of them would ever come to an end.
  */
-export class Place {
+export class Permit {
   private held = false;
   private ended = false;
   /** How much he waits for at this moment. */
@@ -48,7 +48,7 @@ export class Place {
 
   /** @param signal ends the waiting for a place, with its reason */
   constructor(
-    private readonly slots: Slots,
+    private readonly slots: Permits,
     private readonly signal: AbortSignal,
   ) {}
 

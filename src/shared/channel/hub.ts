@@ -6,7 +6,7 @@ import { PageBudget } from './page.js';
 import type { Reader } from './reader.js';
 import type { Sink, Subscription } from './subscription.js';
 
-export interface SubscriberOptions {
+export interface ChannelHubOptions {
   /** A connection of its own, made with `autoResubscribe: false`: the only one for all subscriptions of a process. */
   redis: Redis;
   read: Reader;
@@ -21,13 +21,13 @@ const NOTHING_SEEN: EventId = { epoch: '', offset: 0 };
  * Subscribes to channels. A channel is subscribed to in Redis once, however many viewers it has here, and
  * unsubscribed when the last one leaves.
  */
-export class Subscriber {
+export class ChannelHub {
   private readonly feeds = new Map<string, Feed>();
   private readonly budget = new PageBudget();
   private readonly redis: Redis;
   private readonly onReady = () => this.resubscribe();
 
-  constructor(private readonly options: SubscriberOptions) {
+  constructor(private readonly options: ChannelHubOptions) {
     this.redis = options.redis;
     this.redis.on('ready', this.onReady);
     if (this.redis.status === 'ready') this.holdOn();
