@@ -51,7 +51,7 @@ export function createCanceller({
   reconciler,
   prefix,
 }: CancellerOptions): Canceller {
-  if (!('withdrawJob' in redis)) redis.defineCommand('withdrawJob', { numberOfKeys: 9, lua });
+  if (!('cancelJob' in redis)) redis.defineCommand('cancelJob', { numberOfKeys: 9, lua });
   const scripts = redis as unknown as { cancelJob(...args: string[]): Promise<Answer> };
   const sets = ['active', 'completed', 'failed', 'delayed', 'prioritized', 'waiting-children', ...LISTS];
 

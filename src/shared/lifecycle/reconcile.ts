@@ -79,7 +79,7 @@ export function createReconciler({
 
   const foreignReports = createForeignReports({ redis, prefix, queuePrefix, publisher });
   const readPublished = createPublishedStateReader(redis, prefix);
-  if (!('cancelTold' in redis)) redis.defineCommand('cancelTold', { numberOfKeys: 1, lua });
+  if (!('markCancelPublished' in redis)) redis.defineCommand('markCancelPublished', { numberOfKeys: 1, lua });
   const scripts = redis as unknown as { markCancelPublished(key: string, finishedOn: number): Promise<void> };
 
   /** How a job ended that is gone, if BullMQ's events still say so. */
