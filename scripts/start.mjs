@@ -41,7 +41,7 @@ await tell(async () => {
   let asked = false;
   const ask = () => {
     asked = true;
-    if (service) end(0);
+    if (service) void end(0);
   };
   for (const signal of ENDING_SIGNALS) process.on(signal, ask);
   onParentGone(ask);

@@ -35,7 +35,7 @@ async function supervisorGone() {
   child.kill('SIGKILL');
 }
 if (process.connected) process.once('disconnect', supervisorGone);
-else supervisorGone();
+else await supervisorGone();
 
 /** Whether a Redis has clients besides us. */
 async function isUsed(path) {

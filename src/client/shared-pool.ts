@@ -75,7 +75,7 @@ function connect(service: ServiceOptions, silenceMs: number): Pool {
     say({ hello: { service, silenceMs } });
     const lock = `headway-${Math.random()}`;
     // Held for as long as this page lives, however it ends. (Where there are no locks, it says goodbye.)
-    navigator.locks?.request(lock, () => {
+    void navigator.locks?.request(lock, () => {
       say({ lock });
       return new Promise(() => {});
     });
@@ -95,7 +95,7 @@ function connect(service: ServiceOptions, silenceMs: number): Pool {
     if ('ready' in message) {
       clearTimeout(timer);
       // Given to us when the worker is gone, which should not be.
-      if (message.ready) navigator.locks.request(message.ready, fallBack);
+      if (message.ready) void navigator.locks.request(message.ready, fallBack);
       return;
     }
     const following = followed.get(message.n);

@@ -13,7 +13,7 @@ const pools = new Map<string, Pool>();
 const held = new Promise<string>((resolve) => {
   const lock = `headway-worker-${Math.random()}`;
   if (!navigator.locks) return resolve('');
-  navigator.locks.request(lock, () => {
+  void navigator.locks.request(lock, () => {
     resolve(lock);
     return new Promise(() => {});
   });
@@ -41,10 +41,10 @@ addEventListener('connect', (event) => {
       const key = JSON.stringify([service, silenceMs]);
       pool = pools.get(key) ?? createPool(service, silenceMs);
       pools.set(key, pool);
-      held.then((lock) => say({ ready: lock }));
+      void held.then((lock) => say({ ready: lock }));
     } else if ('lock' in data) {
       // Given to us when the tab is gone.
-      navigator.locks.request(data.lock, leaveAll);
+      void navigator.locks.request(data.lock, leaveAll);
     } else if ('follow' in data) {
       const { follow: topic, n } = data;
       const leave = pool!.follow(topic, {

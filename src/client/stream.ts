@@ -85,7 +85,7 @@ export function openStream(options: StreamOptions): Stream {
       const response = await connect(signal);
       if (response.status === 204) return end();
       if (!response.headers.get('content-type')?.startsWith('text/event-stream')) {
-        response.body?.cancel();
+        response.body?.cancel().catch(() => {});
         throw new ProblemError({
           status: 415,
           code: 'not-a-stream',
@@ -149,7 +149,7 @@ export function openStream(options: StreamOptions): Stream {
     }
   }
 
-  run();
+  void run();
   return {
     restart() {
       restarting = true;

@@ -111,7 +111,7 @@ export class DashboardFeed {
       }
       if (!scope.dirty || age < LOOK_MS || begun >= SCOPES_AT_ONCE) continue;
       begun++;
-      this.lookAt(scope);
+      void this.lookAt(scope);
     }
   }
 

@@ -29,7 +29,7 @@ export async function runChannelCase(stage: Stage, name: string, lastsMs: number
   const until = Date.now() + lastsMs;
   let n = 0;
   let isCalm = false;
-  stage.calm.then(() => {
+  void stage.calm.then(() => {
     isCalm = true;
   });
   try {

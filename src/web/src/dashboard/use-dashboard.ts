@@ -84,7 +84,7 @@ export function useDashboard(view: Ref<View>) {
   }, LOOK_MS);
   /** Whoever comes back to the tab does not wait. */
   const comeBack = (): void => {
-    if (document.visibilityState === 'visible' && liveness.value === 'reconnecting') open();
+    if (document.visibilityState === 'visible' && liveness.value === 'reconnecting') void open();
   };
   document.addEventListener('visibilitychange', comeBack);
 

@@ -89,7 +89,7 @@ export function useOwnJobs(isFollowed: (id: string) => boolean) {
 
   /** Jobs that were started in another tab are there when the visitor comes back to this one. */
   const comeBack = (): void => {
-    if (document.visibilityState === 'visible') busily(() => read());
+    if (document.visibilityState === 'visible') void busily(() => read());
   };
   document.addEventListener('visibilitychange', comeBack);
   onScopeDispose(() => document.removeEventListener('visibilitychange', comeBack));
@@ -107,7 +107,7 @@ export function useOwnJobs(isFollowed: (id: string) => boolean) {
   function hear({ event, data }: OwnJobEvent): void {
     if (event === 'job') take(data);
     // The connection was broken: of jobs that ended meanwhile nothing more comes.
-    else if (event === 'reset' && resets++ > 0) busily(() => read());
+    else if (event === 'reset' && resets++ > 0) void busily(() => read());
   }
   // Nothing is known of a visitor without a job, so there is nothing to follow.
   watch(known, (jobs) => {

@@ -37,7 +37,7 @@ export function openPeer(port: MessagePort, offered: Offered): Peer {
     }
     const { name, args, id } = message;
     if (id === undefined) offered[name]?.(...args);
-    else answer(id, name, args);
+    else void answer(id, name, args);
   }
 
   async function answer(id: number, name: string, args: never[]): Promise<void> {
