@@ -8,8 +8,8 @@ import { fileStoreOptions, openFileStore } from '../shared/files/store.js';
 import { createTombstoneReader } from '../shared/job-index/tombstones.js';
 import { planQueues } from '../shared/jobs/queues.js';
 import type { Registry } from '../shared/jobs/registry.js';
-import { createCanceller } from '../shared/lifecycle/cancel.js';
-import { createChildRegister, withChildren } from '../shared/lifecycle/children.js';
+import { cancelObserver, createCanceller } from '../shared/lifecycle/cancel.js';
+import { childrenObserver, createChildRegister } from '../shared/lifecycle/children.js';
 import { createExpiry } from '../shared/lifecycle/expiry.js';
 import { watchQueues } from '../shared/lifecycle/queue-watch.js';
 import { startRecheck } from '../shared/lifecycle/recheck.js';
@@ -200,7 +200,11 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     connection,
     plan,
     reconciler,
-    following: withChildren(schedules.reconciler, register, canceller),
+    following: reconciler.with(
+      schedules.observer,
+      childrenObserver(register, canceller),
+      cancelObserver(canceller),
+    ),
     onChanged: reporting.changed,
     schedules,
     expiry,

@@ -5,9 +5,8 @@ import { RunningJobs } from '../shared/dashboard/running.js';
 import { fileStoreOptions, openFileStore } from '../shared/files/store.js';
 import { jobIdOf, planQueues } from '../shared/jobs/queues.js';
 import type { Registry } from '../shared/jobs/registry.js';
-import { createCanceller } from '../shared/lifecycle/cancel.js';
+import { cancelObserver, createCanceller } from '../shared/lifecycle/cancel.js';
 import { createExpiry } from '../shared/lifecycle/expiry.js';
-import { withPatience } from '../shared/lifecycle/patience.js';
 import type { Config } from '../shared/process/config.js';
 import type { Logger } from '../shared/process/log.js';
 import { basePathOf } from '../shared/process/public-url.js';
@@ -93,10 +92,10 @@ export async function openWorker(options: WorkerServiceOptions): Promise<WorkerS
     filesTtlMs: config.FILES_TTL_MS,
     log,
   });
-  // A Redis that refuses for a while is no reason for a job to fail.
-  const reconciler = withPatience(schedules.reconciler, (error) =>
-    log.warn({ err: error }, 'Redis did not take what was to be published; trying again'),
-  );
+  // A job must not fail because Redis refuses commands for a while.
+  const reconciler = connection.reconciler
+    .with(schedules.observer)
+    .retrying((error) => log.warn({ err: error }, 'Redis refused an event; retrying'));
 
   const canceller = createCanceller({
     redis,
@@ -202,7 +201,7 @@ export async function openWorker(options: WorkerServiceOptions): Promise<WorkerS
     connection,
     plan,
     reconciler,
-    following: children.reconciler,
+    following: children.reconciler.with(cancelObserver(canceller)),
     onChanged: reporting.changed,
     schedules,
     expiry,

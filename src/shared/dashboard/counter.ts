@@ -23,8 +23,8 @@ const lua = readFileSync(new URL('./scripts/count.lua', import.meta.url), 'utf8'
  * is killed takes the last second of it along.
  */
 export interface OutcomeCounter {
-  /** Something was told of a job. */
-  record(transition: Transition, job: JobSnapshot | undefined): void;
+  /** Counts a published transition; the counter is an observer of the reconciler. */
+  afterPublish(transition: Transition, job: JobSnapshot | undefined): void;
   /** Resolves when Redis has all that was counted; also while Redis is away, then nothing is lost and it is tried again. */
   flush(): Promise<void>;
 }
@@ -72,7 +72,7 @@ export function createOutcomeCounter(redis: Redis | Cluster, prefix: string): Ou
   }
 
   return {
-    record({ event, fence }, job) {
+    afterPublish({ event, fence }, job) {
       if (!job || fence.rank === undefined) return;
       const name = job.name.slice(0, MAX_NAME);
       if (fence.rank === RANK.active && fence.attempt === 1 && job.attempt === 1 && job.startedAt) {

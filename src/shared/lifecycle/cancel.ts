@@ -4,7 +4,7 @@ import type { Cluster, Redis } from 'ioredis';
 import { makeNextRun } from '../bullmq/next-run.js';
 import { addressOf, type OpenQueue, queueKey } from '../jobs/queues.js';
 import { controlChannel } from '../redis/broadcast.js';
-import type { Reconciler } from './reconcile.js';
+import type { ReconcileObserver, Reconciler } from './observers.js';
 import { CANCELLED_REASON, type JobSnapshot, type JobState } from './snapshot.js';
 
 /** Withdraws jobs: cancels them, or lets those expire that were not begun in time. */
@@ -51,7 +51,7 @@ export function createCanceller({
   reconciler,
   prefix,
 }: CancellerOptions): Canceller {
-  if (!('withdrawJob' in redis)) redis.defineCommand('withdrawJob', { numberOfKeys: 9, lua });
+  if (!('cancelJob' in redis)) redis.defineCommand('cancelJob', { numberOfKeys: 9, lua });
   const scripts = redis as unknown as { cancelJob(...args: string[]): Promise<Answer> };
   const sets = ['active', 'completed', 'failed', 'delayed', 'prioritized', 'waiting-children', ...LISTS];
 
@@ -119,19 +119,14 @@ export function createCanceller({
 const WAITING: readonly JobState[] = ['waiting', 'prioritized', 'delayed'];
 
 /**
- * A lifecycle that also cancels a job that was asked to end while it ran, and waits again: its worker died before it
- * could, or knows nothing of us and failed. It need not be given to another worker for that.
+ * Cancels a job that waits again although it was asked to stop while it ran: its worker died before it could stop the
+ * job, or knows only BullMQ and failed. Without this, the job would first have to be given to another worker.
  */
-export function withCancels(reconciler: Reconciler, canceller: Canceller): Reconciler {
-  return {
-    async reconcile(jobId, hint, reported, signal) {
-      const reconciled = await reconciler.reconcile(jobId, hint, reported, signal);
-      const { job } = reconciled;
-      if (job?.cancelAsked && WAITING.includes(job.state)) await canceller.cancel(jobId);
-      return reconciled;
-    },
-  };
-}
+export const cancelObserver = (canceller: Canceller): ReconcileObserver => ({
+  async afterReconcile(job) {
+    if (job.cancelAsked && WAITING.includes(job.state)) await canceller.cancel(job.id);
+  },
+});
 
 /** Somebody else has failed it in the meantime. */
 const isGone = (error: unknown): boolean =>

@@ -2,7 +2,7 @@ import type { Cluster, Redis } from 'ioredis';
 import { addressOf, type JobAddress, jobIdOf, queueKey } from '../jobs/queues.js';
 import { scanSet } from '../redis/scan-set.js';
 import type { Canceller } from './cancel.js';
-import type { Reconciler } from './reconcile.js';
+import type { ReconcileObserver } from './observers.js';
 import { isFinished, type SnapshotReader } from './snapshot.js';
 
 /** The children that BullMQ keeps for a job. */
@@ -54,22 +54,12 @@ function addressIn(key: string, prefix: string): JobAddress | undefined {
 }
 
 /**
- * A lifecycle that also cancels the children of a job that has ended, however it came to that: a worker that dies right
- * after the end of a parent leaves it to the next process that looks at the parent.
+ * Cancels the pending children of a job that has ended. The observer also covers a worker that dies right after the end
+ * of the parent: the next process that reconciles the parent cancels its children.
  */
-export function withChildren(
-  reconciler: Reconciler,
-  register: ChildRegister,
-  canceller: Canceller,
-): Reconciler {
-  return {
-    async reconcile(jobId, hint, reported, signal) {
-      const reconciled = await reconciler.reconcile(jobId, hint, reported, signal);
-      const { job } = reconciled;
-      if (job?.children?.pending && isFinished(job)) {
-        await Promise.all((await register.pending(jobId)).map(canceller.cancel));
-      }
-      return reconciled;
-    },
-  };
-}
+export const childrenObserver = (register: ChildRegister, canceller: Canceller): ReconcileObserver => ({
+  async afterReconcile(job) {
+    if (!job.children?.pending || !isFinished(job)) return;
+    await Promise.all((await register.pending(job.id)).map(canceller.cancel));
+  },
+});

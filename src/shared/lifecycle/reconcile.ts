@@ -11,9 +11,17 @@ import type { RetentionTimes } from '../jobs/retention-times.js';
 import { serverNow } from '../redis/server-clock.js';
 import { isRun, ServerReplacedError, serverRun } from '../redis/server-run.js';
 import { ended, type Transition } from './events.js';
+import {
+  type ObservableReconciler,
+  observable,
+  type Reconciled,
+  type ReconcileObserver,
+} from './observers.js';
 import { createPublishedStateReader, type PublishedState, RANK } from './published.js';
 import { isFinished, type JobSnapshot, type SnapshotReader } from './snapshot.js';
 import { transitions } from './transitions.js';
+
+export type { Reconciled, Reconciler } from './observers.js';
 
 const lua = readFileSync(new URL('./scripts/cancel-published.lua', import.meta.url), 'utf8');
 
@@ -23,44 +31,18 @@ export interface ReconcilerOptions {
   publisher: Publisher;
   readJob: SnapshotReader;
   queuePrefix: string;
-  /**
-   * Has to be done before something is told, so that no death of a process comes between. It may be called more than
-   * once for the same.
-   */
-  beforePublish: (jobId: string, transition: Transition, job: JobSnapshot | undefined) => Promise<void>;
-  /** Hears of what was told, once for each, by whoever told it. */
-  afterPublish?: (transition: Transition, job: JobSnapshot | undefined) => void;
+  /** Observers of every reconciliation, in order. Defaults to none. */
+  observers?: readonly ReconcileObserver[];
   keep: RetentionTimes;
 }
 
-/** What a job's channel and BullMQ say of a job, after the two have been made to agree. */
-export interface Reconciled {
-  job: JobSnapshot | undefined;
-  /** The channel's epoch and the offset of its end, when it exists and has ended. */
-  epoch: string | undefined;
-  end: number | undefined;
-}
-
 /**
- * Keeps the channel of a job telling the truth about it. `reconcile` compares what the channel has told with
- * what BullMQ's keys say and publishes what is missing; it may be called at any time, by any process, any
- * number of times at once.
+ * How many times a job is compared when other processes publish for it at the same time. Each of those processes
+ * compares the job too, so none of the missing events depends on the last try.
  */
-export interface Reconciler {
-  /**
-   * @param progress what a worker that knows nothing of us has reported; told unless its attempt is over
-   * @param signal aborted when the answer is no longer wanted: a lifecycle that repeats itself stops doing so
-   */
-  reconcile(
-    jobId: string,
-    hint?: EndHint,
-    progress?: ForeignProgress,
-    signal?: AbortSignal,
-  ): Promise<Reconciled>;
-}
+const MAX_TRIES = 8;
 
-/** A look that finds that others tell of the same job looks again, this often: whoever comes after it looks too. */
-const MAX_LOOKS = 8;
+/** Creates the reconciler of a process. It reads the states of a job from Redis each time and keeps none itself. */
 
 export function createReconciler({
   redis,
@@ -68,10 +50,9 @@ export function createReconciler({
   publisher,
   readJob,
   queuePrefix,
-  beforePublish,
-  afterPublish,
+  observers = [],
   keep,
-}: ReconcilerOptions): Reconciler {
+}: ReconcilerOptions): ObservableReconciler {
   const jobKey = (jobId: string): string => {
     const { queue, id } = addressOf(jobId)!;
     return queueKey(queuePrefix, queue, id);
@@ -79,7 +60,7 @@ export function createReconciler({
 
   const foreignReports = createForeignReports({ redis, prefix, queuePrefix, publisher });
   const readPublished = createPublishedStateReader(redis, prefix);
-  if (!('cancelTold' in redis)) redis.defineCommand('cancelTold', { numberOfKeys: 1, lua });
+  if (!('markCancelPublished' in redis)) redis.defineCommand('markCancelPublished', { numberOfKeys: 1, lua });
   const scripts = redis as unknown as { markCancelPublished(key: string, finishedOn: number): Promise<void> };
 
   /** How a job ended that is gone, if BullMQ's events still say so. */
@@ -110,13 +91,14 @@ export function createReconciler({
   }
 
   async function reconcile(
+    observers: readonly ReconcileObserver[],
     jobId: string,
     hint?: EndHint,
     progress?: ForeignProgress,
-    looks = MAX_LOOKS,
+    triesLeft = MAX_TRIES,
   ): Promise<Reconciled> {
-    const again = (reported?: ForeignProgress): Promise<Reconciled> =>
-      reconcile(jobId, hint, reported, looks - 1);
+    const retry = (reported?: ForeignProgress): Promise<Reconciled> =>
+      reconcile(observers, jobId, hint, reported, triesLeft - 1);
     const run = serverRun(redis);
     // In this order: see `transitions`.
     const published = await readPublished(jobId);
@@ -133,12 +115,12 @@ export function createReconciler({
     for (const transition of missing) {
       const { event, fence } = transition;
       if (running !== undefined) await foreignReports.publish(jobId, running, reported);
-      await beforePublish(jobId, transition, job);
+      for (const observer of observers) await observer.beforePublish?.(jobId, transition, job);
       const id = await publisher.publish(jobChannel(jobId), { ...event, keepMs }, { ...fence, run });
-      if (id !== undefined) afterPublish?.(transition, job);
+      if (id !== undefined) for (const observer of observers) observer.afterPublish?.(transition, job);
       const ofQueue = fence.guard?.field === 'paused';
-      // Somebody else told of another time in between: which of the two holds?
-      if (id === undefined && fence.guard && !ofQueue && looks > 1) return again(progress);
+      // Another process published a different time meanwhile. Compare again to find out which one is right.
+      if (id === undefined && fence.guard && !ofQueue && triesLeft > 1) return retry(progress);
       if (id !== undefined && ofQueue) pausePublished = true;
       if (fence.rank !== undefined) running = fence.rank === RANK.active ? fence.attempt : undefined;
     }
@@ -148,15 +130,17 @@ export function createReconciler({
       await scripts.markCancelPublished(jobKey(jobId), job.finishedAt!);
     if (missing.length === 0) return { job, epoch: published?.epoch, end: published?.end };
     // Pausing has no order by which the script could know that another has looked later than we did.
-    if (pausePublished && looks > 1) return again();
+    if (pausePublished && triesLeft > 1) return retry();
     const now = await readPublished(jobId);
     // Somebody told something else meanwhile, and what we had to tell was kept out. Which of the two holds?
     const goesOn = job !== undefined && !isFinished(job);
-    if (now && goesOn !== (now.end === undefined) && looks > 1) return again(progress);
+    if (now && goesOn !== (now.end === undefined) && triesLeft > 1) return retry(progress);
     return { job, epoch: now?.epoch, end: now?.end };
   }
 
-  return { reconcile: (jobId, hint, progress) => reconcile(jobId, hint, progress) };
+  return observable(([jobId, hint, progress], all) => reconcile(all, jobId, hint, progress)).with(
+    ...observers,
+  );
 }
 
 /**

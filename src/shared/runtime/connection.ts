@@ -9,7 +9,8 @@ import { createTracker } from '../job-index/tracker.js';
 import type { Registry } from '../jobs/registry.js';
 import { createRetentionTimes, type RetentionTimes } from '../jobs/retention-times.js';
 import { createJobFaults, type JobFaults } from '../lifecycle/job-faults.js';
-import { createReconciler, type Reconciler } from '../lifecycle/reconcile.js';
+import type { ObservableReconciler } from '../lifecycle/observers.js';
+import { createReconciler } from '../lifecycle/reconcile.js';
 import { createSnapshotReader, type SnapshotReader, withCensus } from '../lifecycle/snapshot.js';
 import type { Config } from '../process/config.js';
 import type { Logger } from '../process/log.js';
@@ -46,7 +47,8 @@ export interface Connection {
   keep: RetentionTimes;
   /** Whether a job holds a file. */
   isHeld: HeldFiles;
-  reconciler: Reconciler;
+  /** Publishes the events of jobs, calls webhooks and counts. The services add further observers to it. */
+  reconciler: ObservableReconciler;
   /** Counts what ends, for the dashboard. */
   outcomes: OutcomeCounter;
   webhooks: WebhookStore;
@@ -114,7 +116,7 @@ export async function connectHeadway(
   const openQueue = createQueues(redis, queuePrefix, (error) =>
     log.debug({ err: error }, 'a queue met an error'),
   );
-  const { beforePublish } = createWebhookQueue({
+  const webhookQueue = createWebhookQueue({
     redis,
     prefix,
     openQueue,
@@ -143,8 +145,7 @@ export async function connectHeadway(
       readJob: trackJob,
       queuePrefix,
       keep,
-      beforePublish: beforePublish,
-      afterPublish: outcomes.record,
+      observers: [webhookQueue, outcomes],
     }),
     outcomes,
     webhooks,

@@ -75,7 +75,7 @@ export function createScheduleStore(redis: Redis | Cluster, prefix: string): Sch
   const ofOwner = (owner: string): string => key(`of:${sha256(owner)}`);
   if (!('scheduleSave' in redis)) {
     redis.defineCommand('scheduleSave', { numberOfKeys: 5, lua: lua('save') });
-    redis.defineCommand('scheduleSettle', { numberOfKeys: 2, lua: lua('mark-synced') });
+    redis.defineCommand('scheduleMarkSynced', { numberOfKeys: 2, lua: lua('mark-synced') });
     redis.defineCommand('scheduleRan', { numberOfKeys: 3, lua: lua('count-run') });
   }
   const scripts = redis as unknown as Scripts;

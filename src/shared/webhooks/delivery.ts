@@ -29,9 +29,8 @@ export interface DeliveryData {
 /** Queues the calls of webhooks. */
 export interface WebhookQueue {
   /**
-   * Has to be called before something is told of a job: an end that is told has its webhook queued. Whoever else tells
-   * the same end queues nothing further.
-   * @param job the job as it is, `undefined` when the queue has forgotten it
+   * Queues the delivery of a job's end before that end is published. Idempotent: processes that race to publish the
+   * same end queue one delivery. The queue is an observer of the reconciler.
    */
   beforePublish(jobId: string, transition: Transition, job: JobSnapshot | undefined): Promise<void>;
 }

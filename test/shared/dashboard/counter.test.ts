@@ -18,7 +18,7 @@ afterAll(async () => {
 it('keeps a bounded number of counters for a minute when each job has another name, and loses no job', async () => {
   const counter = createOutcomeCounter(redis, 't');
   const end = (name: string) =>
-    counter.record(
+    counter.afterPublish(
       { event: { event: 'failed', end: true }, fence: { attempt: 1, rank: RANK.active + 1 } } as never,
       { name, settings: {}, attempt: 0, createdAt: 0 } as never,
     );

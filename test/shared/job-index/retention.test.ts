@@ -56,7 +56,6 @@ describe('the keeper of finished jobs', () => {
     });
     const trackJob = createTracker({ redis, queuePrefix: BULLMQ, keep });
     const reconciler = createReconciler({
-      beforePublish: async () => {},
       redis,
       prefix: PREFIX,
       publisher,

@@ -51,11 +51,15 @@ describe('a reconcile, and what happens while it is under way', () => {
       publisher: createPublisher({ redis, prefix, logLength: 100, ttlMs: 60_000, sharded: true }),
       readJob: createSnapshotReader(redis, queuePrefix),
       queuePrefix,
-      async beforePublish(_jobId, transition) {
-        if (happened || transition.event.event !== event) return;
-        happened = true;
-        await meanwhile();
-      },
+      observers: [
+        {
+          async beforePublish(_jobId, transition) {
+            if (happened || transition.event.event !== event) return;
+            happened = true;
+            await meanwhile();
+          },
+        },
+      ],
       keep: createRetentionTimes({ KEEP_JOBS_MS: 60_000, GONE_JOBS_MS: 60_000 }),
     });
   }

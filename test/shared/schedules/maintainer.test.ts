@@ -59,7 +59,6 @@ describe('a schedule and BullMQ that do not agree', () => {
       readJob,
       reconciler: createReconciler({
         keep: createRetentionTimes({ KEEP_JOBS_MS: 60_000, GONE_JOBS_MS: 60_000 }),
-        beforePublish: async () => {},
         redis,
         prefix,
         publisher,

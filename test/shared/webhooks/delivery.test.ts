@@ -38,14 +38,14 @@ describe('the queue of webhooks', () => {
     };
     const store = createWebhookStore(redis, prefix, 60_000);
     const openQueue = createQueues(redis, queuePrefix, () => {});
-    const { beforePublish } = createWebhookQueue({ redis, prefix, openQueue, store, basePath: '/headway' });
+    const webhookQueue = createWebhookQueue({ redis, prefix, openQueue, store, basePath: '/headway' });
     const reconciler = createReconciler({
       redis,
       prefix,
       publisher: diesBeforeTelling ? dying : publisher,
       readJob: createSnapshotReader(redis, queuePrefix),
       queuePrefix,
-      beforePublish: beforePublish,
+      observers: [webhookQueue],
       keep: createRetentionTimes({ KEEP_JOBS_MS: 60_000, GONE_JOBS_MS: 60_000 }),
     });
     return { store, reconciler };
