@@ -1,13 +1,14 @@
 import { readFileSync } from 'node:fs';
 import type { Cluster, Redis } from 'ioredis';
 import { scopeOf } from '../job-index/keys.js';
+import { isTerminal } from '../jobs/states.js';
 import type { Transition } from '../lifecycle/events.js';
 import { RANK } from '../lifecycle/published.js';
 import type { JobSnapshot } from '../lifecycle/snapshot.js';
 import { serverNow } from '../redis/server-clock.js';
 import { bucketOf } from './histogram.js';
 import { dashboardKeys } from './keys.js';
-import { counters, MINUTE_MS, MINUTES_SHOWN, minuteOf, OUTCOMES, type Outcome } from './minutes.js';
+import { counters, MINUTE_MS, MINUTES_SHOWN, minuteOf } from './minutes.js';
 
 const FLUSH_MS = 1000;
 const KEEP_MS = (MINUTES_SHOWN + 5) * MINUTE_MS;
@@ -79,7 +80,7 @@ export function createOutcomeCounter(redis: Redis | Cluster, prefix: string): Ou
         const waited = job.startedAt - job.createdAt - (job.delayMs ?? 0);
         add(job, counters.wait(bucketOf(Math.max(0, waited)), name));
       }
-      if (!isOutcome(event.event) || !event.end) return;
+      if (!isTerminal(event.event) || !event.end) return;
       add(job, counters.outcome(event.event, name));
       if (job.startedAt && job.finishedAt && job.attempt > 0) {
         add(job, counters.run(bucketOf(Math.max(0, job.finishedAt - job.startedAt)), name));
@@ -88,9 +89,6 @@ export function createOutcomeCounter(redis: Redis | Cluster, prefix: string): Ou
     flush,
   };
 }
-
-const isOutcome = (event: string | undefined): event is Outcome =>
-  (OUTCOMES as readonly string[]).includes(event ?? '');
 
 const parts = <T>(all: T[]): T[][] =>
   Array.from({ length: Math.ceil(all.length / AT_ONCE) }, (_, i) =>

@@ -1,9 +1,6 @@
 import { z } from 'zod';
+import { TERMINAL_STATES } from './states.js';
 import { isWebhookSecret, SECRET_FORM } from './webhook-secret.js';
-
-/** How a job ends, in the words of its events. */
-export const WEBHOOK_EVENTS = ['completed', 'failed', 'cancelled'] as const;
-export type WebhookEvent = (typeof WEBHOOK_EVENTS)[number];
 
 const MAX_URL = 2048;
 
@@ -19,8 +16,8 @@ export const webhookSchema = z.strictObject({
     .optional()
     .describe('Signs the calls: `whsec_` and 24 to 64 bytes in base64'),
   events: z
-    .array(z.enum(WEBHOOK_EVENTS))
+    .array(z.enum(TERMINAL_STATES))
     .min(1, 'must name one event at least; leave it out for all')
-    .max(WEBHOOK_EVENTS.length)
-    .default([...WEBHOOK_EVENTS]),
+    .max(TERMINAL_STATES.length)
+    .default([...TERMINAL_STATES]),
 });

@@ -3,9 +3,10 @@ import { Job, UnrecoverableError } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
 import { makeNextRun } from '../bullmq/next-run.js';
 import { addressOf, type OpenQueue, queueKey } from '../jobs/queues.js';
+import type { JobState } from '../jobs/states.js';
 import { controlChannel } from '../redis/broadcast.js';
 import type { ReconcileObserver, Reconciler } from './observers.js';
-import { CANCELLED_REASON, type JobSnapshot, type JobState } from './snapshot.js';
+import { CANCELLED_REASON, type JobSnapshot } from './snapshot.js';
 
 /** Withdraws jobs: cancels them, or lets those expire that were not begun in time. */
 export interface Canceller {

@@ -1,4 +1,5 @@
 import type { ChannelEvent, Fence, Guard } from '../channel/publisher.js';
+import { isTerminal, type TerminalState } from '../jobs/states.js';
 import { serverNow } from '../redis/server-clock.js';
 import { endRank, type PublishedState, type QueueFacts, queueGuard, RANK } from './published.js';
 import type { JobSnapshot } from './snapshot.js';
@@ -9,10 +10,7 @@ export interface Transition {
   fence: Fence;
 }
 
-export type EndEvent = 'completed' | 'failed' | 'cancelled';
-export type LifecycleEvent = 'waiting' | 'delayed' | 'active' | 'stalled' | 'retrying' | EndEvent;
-
-const ENDS: readonly string[] = ['completed', 'failed', 'cancelled'] satisfies EndEvent[];
+export type LifecycleEvent = 'waiting' | 'delayed' | 'active' | 'stalled' | 'retrying' | TerminalState;
 
 /** The event that tells of a job what its name says, at this position. */
 export function lifecycleTransition(job: JobSnapshot, position: Fence, event: LifecycleEvent): Transition {
@@ -25,7 +23,7 @@ export function lifecycleTransition(job: JobSnapshot, position: Fence, event: Li
         attempt: position.attempt,
         ...details(event, job, position.attempt),
       },
-      ...(ENDS.includes(event) ? { end: true } : {}),
+      ...(isTerminal(event) ? { end: true } : {}),
     },
     fence: { ...position, failures: job.failures, stalls: job.stalls },
   };
@@ -106,7 +104,7 @@ export function ended(
   published: PublishedState,
   jobId: string,
   name: string | undefined,
-  how: { event: EndEvent; data: Record<string, unknown> },
+  how: { event: TerminalState; data: Record<string, unknown> },
 ): Transition {
   return {
     event: {

@@ -5,21 +5,8 @@ import type { WorkerCensus } from '../bullmq/worker-census.js';
 import { parseForeign } from '../jobs/foreign-json.js';
 import { addressOf, type JobAddress, queueKey } from '../jobs/queues.js';
 import { type JobSettings, jobSettings } from '../jobs/settings.js';
+import { isTerminal, type JobState } from '../jobs/states.js';
 import { boundMessage } from '../jobs/thrown.js';
-
-/** States of a job in BullMQ's words; `cancelled` is ours. */
-export const JOB_STATES = [
-  'waiting',
-  'delayed',
-  'prioritized',
-  'waiting-children',
-  'active',
-  'completed',
-  'failed',
-  'cancelled',
-] as const;
-
-export type JobState = (typeof JOB_STATES)[number];
 
 /** Why a job failed, where it is not simply an error of its own. Codes are stable. */
 export type JobErrorCode = 'timeout' | 'expired' | 'permanent' | 'stalled';
@@ -172,9 +159,8 @@ function errorCodeOf(code: string, attempt: string, reason: string): JobErrorCod
   return reason === STALLED_REASON ? 'stalled' : undefined;
 }
 
-/** Whether a job has come to its end. */
-export const isFinished = ({ state }: Pick<JobSnapshot, 'state'>): boolean =>
-  state === 'completed' || state === 'failed' || state === 'cancelled';
+/** Returns whether a job has ended. */
+export const isFinished = ({ state }: Pick<JobSnapshot, 'state'>): boolean => isTerminal(state);
 
 /** The last time that a `Date` knows, ms since 1970; no count is larger. */
 const MAX_COUNT = 8.64e15;

@@ -1,5 +1,6 @@
+import type { TerminalState } from '../jobs/states.js';
 import { serverNow } from '../redis/server-clock.js';
-import { dueGuard, type EndEvent, lifecycleTransition, queueState, type Transition } from './events.js';
+import { dueGuard, lifecycleTransition, queueState, type Transition } from './events.js';
 import { endRank, isReopened, type PublishedState, type QueueFacts, queueGuard, RANK } from './published.js';
 import { isFinished, type JobSnapshot } from './snapshot.js';
 
@@ -173,7 +174,11 @@ function present(known: PublishedState | undefined, job: JobSnapshot): Transitio
   const { attempt } = job;
   const active = lifecycleTransition(job, { attempt, rank: RANK.active }, 'active');
   if (isFinished(job)) {
-    const end = lifecycleTransition(job, { attempt, rank: endRank(known, attempt) }, job.state as EndEvent);
+    const end = lifecycleTransition(
+      job,
+      { attempt, rank: endRank(known, attempt) },
+      job.state as TerminalState,
+    );
     return hasUnpublishedRun(known, job) ? [active, end] : [end];
   }
   if (job.state === 'active') return [active];

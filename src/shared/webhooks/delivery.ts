@@ -3,7 +3,7 @@ import type { JobsOptions } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
 import type { OpenQueue } from '../jobs/queues.js';
 import type { JobSettings } from '../jobs/settings.js';
-import type { WebhookEvent } from '../jobs/webhook-option.js';
+import type { TerminalState } from '../jobs/states.js';
 import type { Transition } from '../lifecycle/events.js';
 import type { JobSnapshot } from '../lifecycle/snapshot.js';
 import { channelProgress, jobLinks, jobView, readProgress } from '../lifecycle/view.js';
@@ -52,7 +52,7 @@ export function createWebhookQueue(options: WebhookQueueOptions): WebhookQueue {
     { event, fence }: Transition,
     job: JobSnapshot | undefined,
   ): Promise<void> {
-    const end = event.event as WebhookEvent;
+    const end = event.event as TerminalState;
     const { at, ...published } = event.data as { at: number } & Record<string, unknown>;
     const progress = job
       ? await readProgress(redis, prefix, job)
@@ -78,7 +78,7 @@ export function createWebhookQueue(options: WebhookQueueOptions): WebhookQueue {
       if (!transition.event.end) return;
       const webhook = await store.get(jobId);
       if (!webhook) return;
-      if (webhook.events.includes(transition.event.event as WebhookEvent)) {
+      if (webhook.events.includes(transition.event.event as TerminalState)) {
         await enqueue(jobId, webhook, transition, job);
       }
       await store.release(jobId);
@@ -100,7 +100,7 @@ export const messageId = (id: string): string => `msg_${id.slice(WEBHOOK_JOB.len
 function viewOfRemoved(
   id: string,
   { job }: Webhook,
-  state: WebhookEvent,
+  state: TerminalState,
   published: Record<string, unknown>,
   progress: unknown,
   finishedAt: number,

@@ -1,4 +1,4 @@
-import type { WebhookEvent } from '../jobs/webhook-option.js';
+import type { TerminalState } from '../jobs/states.js';
 
 /** Largest body of a webhook, in bytes. */
 export const MAX_BODY_BYTES = 256 * 1024;
@@ -11,7 +11,7 @@ export type EndedJobView = Record<string, unknown> & { id: string };
  * The body of the webhook on a job's end. From one that would be too large the result and the progress are left out,
  * with a note; an error's message is cut.
  */
-export function webhookBody(event: WebhookEvent, at: number, job: EndedJobView): string {
+export function webhookBody(event: TerminalState, at: number, job: EndedJobView): string {
   const body = serialize(event, at, job);
   if (Buffer.byteLength(body) <= MAX_BODY_BYTES) return body;
   const { result: _leftOut, error, ...rest } = job;
@@ -23,7 +23,7 @@ export function webhookBody(event: WebhookEvent, at: number, job: EndedJobView):
   });
 }
 
-const serialize = (event: WebhookEvent, at: number, data: EndedJobView): string =>
+const serialize = (event: TerminalState, at: number, data: EndedJobView): string =>
   JSON.stringify({ type: `job.${event}`, timestamp: new Date(at).toISOString(), data });
 
 const cut = <E extends { message: string }>(error: E): E => ({

@@ -1,14 +1,14 @@
 import type { Cluster, Redis } from 'ioredis';
 import { jobChannel } from '../channel/keys.js';
 import { parseForeign } from '../jobs/foreign-json.js';
-import type { WebhookEvent } from '../jobs/webhook-option.js';
+import type { TerminalState } from '../jobs/states.js';
 
 /** Whom to call at the end of a job. */
 export interface Webhook {
   url: string;
   /** Signs the call. Default: the secret of the workers. */
   secret?: string | undefined;
-  events: WebhookEvent[];
+  events: TerminalState[];
   /** The principal that started the job. */
   owner: string;
   /** What is still to be told when the queue has forgotten the job. */

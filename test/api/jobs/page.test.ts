@@ -5,7 +5,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createPageReader, type PageReader, type PageRequest } from '../../../src/api/jobs/page.js';
 import { createTracker } from '../../../src/shared/job-index/tracker.js';
 import { createRetentionTimes } from '../../../src/shared/jobs/retention-times.js';
-import { JOB_STATES, type JobState, type SnapshotReader } from '../../../src/shared/lifecycle/snapshot.js';
+import { JOB_STATES, type JobState } from '../../../src/shared/jobs/states.js';
+import type { SnapshotReader } from '../../../src/shared/lifecycle/snapshot.js';
 import { startRedis, type TestRedis } from '../../support/redis.js';
 
 const KEEP = createRetentionTimes({ KEEP_JOBS_MS: 60_000, GONE_JOBS_MS: 60_000 });

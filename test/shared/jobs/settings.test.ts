@@ -5,7 +5,7 @@ import { createPageReader } from '../../../src/api/jobs/page.js';
 import { createTracker } from '../../../src/shared/job-index/tracker.js';
 import { createRetentionTimes } from '../../../src/shared/jobs/retention-times.js';
 import { jobSettings } from '../../../src/shared/jobs/settings.js';
-import { JOB_STATES } from '../../../src/shared/lifecycle/snapshot.js';
+import { JOB_STATES } from '../../../src/shared/jobs/states.js';
 import { jobView } from '../../../src/shared/lifecycle/view.js';
 import { startRedis, type TestRedis } from '../../support/redis.js';
 

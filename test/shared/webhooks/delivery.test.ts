@@ -5,7 +5,7 @@ import { jobChannel } from '../../../src/shared/channel/keys.js';
 import { createPublisher, type Publisher } from '../../../src/shared/channel/publisher.js';
 import { createReader } from '../../../src/shared/channel/reader.js';
 import { createRetentionTimes } from '../../../src/shared/jobs/retention-times.js';
-import { WEBHOOK_EVENTS } from '../../../src/shared/jobs/webhook-option.js';
+import { TERMINAL_STATES } from '../../../src/shared/jobs/states.js';
 import { createReconciler } from '../../../src/shared/lifecycle/reconcile.js';
 import { createSnapshotReader } from '../../../src/shared/lifecycle/snapshot.js';
 import { createQueues } from '../../../src/shared/runtime/queues.js';
@@ -59,7 +59,7 @@ describe('the queue of webhooks', () => {
     const id = 'steps.1';
     const { store, reconciler } = lifecycleOf(false);
     const job = { name: 'steps', createdAt: 1 };
-    await store.add(id, { url: 'https://a.test/', events: [...WEBHOOK_EVENTS], owner: 'user:ada', job });
+    await store.add(id, { url: 'https://a.test/', events: [...TERMINAL_STATES], owner: 'user:ada', job });
     await queue.add('steps', {}, { jobId: id, ...{ headway: { webhook: true } } });
     const { Worker } = await import('bullmq');
     const worker = new Worker('steps', undefined, { connection: redis, prefix: queuePrefix });

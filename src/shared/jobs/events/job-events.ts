@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { TERMINAL_STATES } from '../states.js';
 import { head, jobErrorSchema, time } from './parts.js';
 import { progressSchema } from './progress.js';
 
@@ -15,7 +16,7 @@ export interface EventSpec {
 }
 
 /** Lifecycle events name the job's kind; it is not known any more of a job that a tool has removed. */
-const reconciler = { ...head, name: z.string().optional().describe('The kind of job') };
+const lifecycle = { ...head, name: z.string().optional().describe('The kind of job') };
 const attempts = z.number().int().min(1).describe('Runs at most');
 
 const count = z.number().int().min(1).optional();
@@ -24,15 +25,15 @@ const count = z.number().int().min(1).optional();
 export const jobEvents = {
   waiting: {
     about: 'It is queued, or queued again (then `attempt` is more than 0)',
-    data: z.object(reconciler),
+    data: z.object(lifecycle),
   },
   delayed: {
     about: 'It will be queued later, or at another time than was said before',
-    data: z.object({ ...reconciler, until: time.describe('When it is due, ms since 1970') }),
+    data: z.object({ ...lifecycle, until: time.describe('When it is due, ms since 1970') }),
   },
   active: {
     about: 'An attempt has begun',
-    data: z.object({ ...reconciler, attempts }),
+    data: z.object({ ...lifecycle, attempts }),
   },
   progress: { about: 'The bar moves', data: progressSchema, state: true },
   queue: {
@@ -74,7 +75,7 @@ export const jobEvents = {
       ...head,
       childId: z.string(),
       childName: z.string().describe('The kind of job that it is'),
-      state: z.enum(['failed', 'cancelled']),
+      state: z.enum(TERMINAL_STATES).exclude(['completed']),
       error: jobErrorSchema,
       last: z.literal(true).optional().describe('No more are told in this attempt'),
     }),
@@ -82,7 +83,7 @@ export const jobEvents = {
   retrying: {
     about: 'An attempt has failed, another follows',
     data: z.object({
-      ...reconciler,
+      ...lifecycle,
       attempts,
       error: jobErrorSchema,
       nextAttemptAt: time.optional().describe('When, ms since 1970'),
@@ -90,22 +91,22 @@ export const jobEvents = {
   },
   stalled: {
     about: 'The worker of this attempt was lost, another attempt follows',
-    data: z.object(reconciler),
+    data: z.object(lifecycle),
   },
   completed: {
     about: 'It has completed; the last event',
-    data: z.object({ ...reconciler, result: z.unknown().describe('As the definition of the job says') }),
+    data: z.object({ ...lifecycle, result: z.unknown().describe('As the definition of the job says') }),
     end: true,
   },
   failed: {
     about: 'It has failed for good; the last event',
-    data: z.object({ ...reconciler, error: jobErrorSchema }),
+    data: z.object({ ...lifecycle, error: jobErrorSchema }),
     end: true,
   },
   cancelled: {
     about: 'It was cancelled; the last event',
     data: z.object({
-      ...reconciler,
+      ...lifecycle,
       reason: z.enum(['requested', 'removed']).describe('`removed`: by another tool, from the queue'),
     }),
     end: true,
