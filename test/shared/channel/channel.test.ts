@@ -392,9 +392,9 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
     const due = (from: string, to: string) => ({ field: 'due' as const, from, to });
     await publisher.publish(name, { event: 'active', data: 1 }, { attempt: 1, rank: 0 });
     expect(await publisher.publish(name, retrying, { attempt: 1, rank: 4 })).toBeDefined();
-    const late = { attempt: 1, rank: 4, mark: due('', '5000') };
+    const late = { attempt: 1, rank: 4, guard: due('', '5000') };
     expect(await publisher.publish(name, retrying, late)).toBeUndefined();
-    const moved = { attempt: 1, rank: 4, mark: due('', '9000'), again: true };
+    const moved = { attempt: 1, rank: 4, guard: due('', '9000'), again: true };
     expect(await publisher.publish(name, { event: 'delayed', data: 1 }, moved)).toBeDefined();
     expect(await publisher.publish(name, { event: 'delayed', data: 1 }, moved)).toBeUndefined();
     await until('live', () => viewer.offsets.length === 3);

@@ -1,10 +1,10 @@
-import { Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
 import { withCancels } from '../../../src/shared/lifecycle/cancel.js';
 import { withChildren } from '../../../src/shared/lifecycle/children.js';
 import { withPatience } from '../../../src/shared/lifecycle/patience.js';
 import type { Reconciler } from '../../../src/shared/lifecycle/reconcile.js';
 import { createScheduleMaintainer } from '../../../src/shared/schedules/maintainer.js';
+import { openRedis } from '../../support/redis.js';
 
 const fault = Object.assign(new Error('READONLY You can not write'), { name: 'ReplyError' });
 
@@ -20,7 +20,7 @@ function wrapped(refusals: number) {
     },
   };
   const keeper = createScheduleMaintainer({
-    redis: new Redis({ lazyConnect: true }),
+    redis: openRedis('', { lazyConnect: true }),
     prefix: 't',
     reconciler: base,
   } as never);

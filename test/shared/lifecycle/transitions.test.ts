@@ -346,12 +346,12 @@ describe('what is missing on a channel, by what was told and what the job is', (
     expect(names(from, job(changes))).toEqual(expected);
   });
 
-  it('tells a time once, with the time that was told before as its mark', () => {
+  it('publishes a due time once, with the time that was published before as its guard', () => {
     const put = job({ state: 'delayed', dueAt: 95_000 });
     expect(transitions(published({ rank: RANK.delayed, due: 90_000 }), put)[0]!.fence).toMatchObject({
       attempt: 0,
       rank: RANK.delayed,
-      mark: { field: 'due', from: 90_000, to: 95_000 },
+      guard: { field: 'due', from: 90_000, to: 95_000 },
     });
   });
 
