@@ -22,6 +22,7 @@ import { openChildren } from './run/children/services.js';
 import { lockLost } from './run/hold.js';
 import { createProcessor } from './run/processor.js';
 import { cancelled } from './run/run.js';
+import { workerScripts } from './run/scripts.js';
 import { stopWorkers } from './run/shutdown.js';
 import { createThreads } from './run/thread/pool.js';
 import { claimUncaught } from './run/uncaught.js';
@@ -59,7 +60,7 @@ export async function openWorker(options: WorkerServiceOptions): Promise<WorkerS
   const { config, registry, log, onFatal } = options;
   const plan = planQueues(registry, config.QUEUE_NAME);
   const queues = queuesToServe(plan, registry, config.WORKER_JOBS);
-  const connection = await connectHeadway(config, 'patient', log, registry);
+  const connection = await connectHeadway(config, 'patient', log, registry, workerScripts);
   const { redis, queuePrefix, publisher, batch, readJob, keep, isHeld } = connection;
   await mkdir(config.FILES_DIR, { recursive: true });
   const files = fileStoreOptions(config);

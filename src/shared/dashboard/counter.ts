@@ -1,22 +1,21 @@
-import { readFileSync } from 'node:fs';
 import type { Cluster, Redis } from 'ioredis';
 import { scopeOf } from '../job-index/keys.js';
 import { isTerminal } from '../jobs/states.js';
 import type { Transition } from '../lifecycle/events.js';
 import { RANK } from '../lifecycle/published.js';
 import type { JobSnapshot } from '../lifecycle/snapshot.js';
+import { scriptsOf } from '../redis/scripts.js';
 import { serverNow } from '../redis/server-clock.js';
 import { bucketOf } from './histogram.js';
 import { dashboardKeys } from './keys.js';
 import { counters, MINUTE_MS, MINUTES_SHOWN, minuteOf } from './minutes.js';
+import { dashboardScripts } from './scripts.js';
 
 const FLUSH_MS = 1000;
 const KEEP_MS = (MINUTES_SHOWN + 5) * MINUTE_MS;
 const MAX_NAME = 100;
 /** Counters that one command adds to. */
 const AT_ONCE = 500;
-
-const lua = readFileSync(new URL('./scripts/count.lua', import.meta.url), 'utf8');
 
 /**
  * Counts what comes to an end, and how long it waited and ran, by minute, kind and owner. Whoever tells a change of a
@@ -32,10 +31,7 @@ export interface OutcomeCounter {
 
 export function createOutcomeCounter(redis: Redis | Cluster, prefix: string): OutcomeCounter {
   const keys = dashboardKeys(prefix);
-  if (!('countMinute' in redis)) redis.defineCommand('countMinute', { numberOfKeys: 1, lua });
-  const scripts = redis as unknown as {
-    countMinute(key: string, keepMs: number, ...more: Array<string | number>): Promise<unknown>;
-  };
+  const scripts = scriptsOf(redis, dashboardScripts);
   /** Key of a minute -> counter -> number. */
   let counted = new Map<string, Map<string, number>>();
   let timer: NodeJS.Timeout | undefined;

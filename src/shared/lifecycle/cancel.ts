@@ -1,11 +1,12 @@
-import { readFileSync } from 'node:fs';
 import { Job, UnrecoverableError } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
 import { makeNextRun } from '../bullmq/next-run.js';
 import { addressOf, type OpenQueue, queueKey } from '../jobs/queues.js';
 import type { JobState } from '../jobs/states.js';
 import { controlChannel } from '../redis/broadcast.js';
+import { scriptsOf } from '../redis/scripts.js';
 import type { ReconcileObserver, Reconciler } from './observers.js';
+import { type CancelReply, lifecycleScripts } from './scripts.js';
 import { CANCELLED_REASON, type JobSnapshot } from './snapshot.js';
 
 /** Withdraws jobs: cancels them, or lets those expire that were not begun in time. */
@@ -27,8 +28,6 @@ export interface CancellerOptions {
   prefix: string;
 }
 
-type Answer = 'missing' | 'ended' | 'taken' | 'told' | 'parent' | 'begun' | 'far';
-
 /** The lists in which BullMQ keeps the jobs that wait. */
 const LISTS = ['wait', 'paused'] as const;
 interface Place {
@@ -43,7 +42,6 @@ const PART = 5000;
 const OVERLAP = 500;
 /** A job that was found, but was not close to that place any more, is looked for again, this often. */
 const SEARCHES = 5;
-const lua = readFileSync(new URL('./scripts/cancel.lua', import.meta.url), 'utf8');
 
 export function createCanceller({
   redis,
@@ -52,8 +50,7 @@ export function createCanceller({
   reconciler,
   prefix,
 }: CancellerOptions): Canceller {
-  if (!('cancelJob' in redis)) redis.defineCommand('cancelJob', { numberOfKeys: 9, lua });
-  const scripts = redis as unknown as { cancelJob(...args: string[]): Promise<Answer> };
+  const scripts = scriptsOf(redis, lifecycleScripts);
   const sets = ['active', 'completed', 'failed', 'delayed', 'prioritized', 'waiting-children', ...LISTS];
 
   /** Looks for a job that waits, without a call that keeps Redis from others. */
@@ -73,7 +70,7 @@ export function createCanceller({
     const address = addressOf(jobId);
     if (!address) return;
     const key = (suffix: string): string => queueKey(queuePrefix, address.queue, suffix);
-    const call = (list = '', place = ''): Promise<Answer> =>
+    const call = (list = '', place = ''): Promise<CancelReply> =>
       scripts.cancelJob(
         key(address.id),
         ...sets.map(key),

@@ -1,16 +1,17 @@
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { type BullEntry, readBullEvents, saysOfQueue } from '../bullmq/bull-events.js';
 import type { ForeignProgress } from '../bullmq/foreign-reports.js';
 import { queueKey } from '../jobs/queues.js';
 import type { Logger } from '../process/log.js';
+import { scriptsOf } from '../redis/scripts.js';
 import { createAttemptsReader } from './attempts.js';
 import { createJobFaults, type JobFaults } from './job-faults.js';
 import { Looks } from './looks.js';
 import { publishQueueChange } from './queue-watch.js';
 import type { Reconciler } from './reconcile.js';
+import { lifecycleScripts } from './scripts.js';
 import type { JobSnapshot } from './snapshot.js';
 
 const LEASE_MS = 3000;
@@ -55,8 +56,6 @@ export interface Running {
   stop(): Promise<void>;
 }
 
-const lua = (name: string): string => readFileSync(new URL(`./scripts/${name}.lua`, import.meta.url), 'utf8');
-
 /**
  * Follows BullMQ's event streams, which BullMQ writes in the same step as each change of state, and has every
  * job that is named there reconciled. One process at a time does it (by a lease); the place it has reached is
@@ -82,10 +81,7 @@ export function startQueueFollower({
   const cursorKey = `${prefix}:{bridge}:cursor`;
   /** The queue of each event stream. */
   const streams = new Map(queues.map((queue) => [queueKey(queuePrefix, queue, 'events'), queue]));
-  if (!('takeLease' in redis)) redis.defineCommand('takeLease', { numberOfKeys: 1, lua: lua('lease') });
-  const scripts = redis as unknown as {
-    takeLease(key: string, who: string, ms: number): Promise<number>;
-  };
+  const scripts = scriptsOf(redis, lifecycleScripts);
 
   const attemptsAt = createAttemptsReader(redis, queuePrefix);
 

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import type { Cluster, Redis } from 'ioredis';
 import type { EndHint } from '../bullmq/bull-events.js';
 import { latestEvents } from '../bullmq/bull-events.js';
@@ -8,6 +7,7 @@ import { channelKeys, jobChannel } from '../channel/keys.js';
 import type { Publisher } from '../channel/publisher.js';
 import { addressOf, queueKey } from '../jobs/queues.js';
 import type { RetentionTimes } from '../jobs/retention-times.js';
+import { scriptsOf } from '../redis/scripts.js';
 import { serverNow } from '../redis/server-clock.js';
 import { isRun, ServerReplacedError, serverRun } from '../redis/server-run.js';
 import { ended, type Transition } from './events.js';
@@ -18,12 +18,11 @@ import {
   type ReconcileObserver,
 } from './observers.js';
 import { createPublishedStateReader, type PublishedState, RANK } from './published.js';
+import { lifecycleScripts } from './scripts.js';
 import { isFinished, type JobSnapshot, type SnapshotReader } from './snapshot.js';
 import { transitions } from './transitions.js';
 
 export type { Reconciled, Reconciler } from './observers.js';
-
-const lua = readFileSync(new URL('./scripts/cancel-published.lua', import.meta.url), 'utf8');
 
 export interface ReconcilerOptions {
   redis: Redis | Cluster;
@@ -60,8 +59,7 @@ export function createReconciler({
 
   const foreignReports = createForeignReports({ redis, prefix, queuePrefix, publisher });
   const readPublished = createPublishedStateReader(redis, prefix);
-  if (!('markCancelPublished' in redis)) redis.defineCommand('markCancelPublished', { numberOfKeys: 1, lua });
-  const scripts = redis as unknown as { markCancelPublished(key: string, finishedOn: number): Promise<void> };
+  const scripts = scriptsOf(redis, lifecycleScripts);
 
   /** How a job ended that is gone, if BullMQ's events still say so. */
   async function hintOf(jobId: string): Promise<EndHint | undefined> {

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import type { Cluster, Redis } from 'ioredis';
 import type { EndHint } from '../bullmq/bull-events.js';
 import type { WorkerCensus } from '../bullmq/worker-census.js';
@@ -7,6 +6,8 @@ import { addressOf, type JobAddress, queueKey } from '../jobs/queues.js';
 import { type JobSettings, jobSettings } from '../jobs/settings.js';
 import { isTerminal, type JobState } from '../jobs/states.js';
 import { boundMessage } from '../jobs/thrown.js';
+import { scriptsOf } from '../redis/scripts.js';
+import { lifecycleScripts, REPLY_FIELDS, type ReplyField } from './scripts.js';
 
 /** Why a job failed, where it is not simply an error of its own. Codes are stable. */
 export type JobErrorCode = 'timeout' | 'expired' | 'permanent' | 'stalled';
@@ -64,13 +65,9 @@ export interface JobSnapshot {
 /** @param hint how a job ended that may be missing by now */
 export type SnapshotReader = (jobId: string, hint?: EndHint) => Promise<JobSnapshot | undefined>;
 
-/** The script that reads a job. */
-export const snapshotLua = readFileSync(new URL('./scripts/job.lua', import.meta.url), 'utf8');
-
 /** Reads a job's real state from BullMQ's keys; `undefined` when BullMQ has no such job. */
 export function createSnapshotReader(redis: Redis | Cluster, prefix: string): SnapshotReader {
-  if (!('readJob' in redis)) redis.defineCommand('readJob', { numberOfKeys: 8, lua: snapshotLua });
-  const scripts = redis as unknown as { readJob(...args: string[]): Promise<string[] | null> };
+  const scripts = scriptsOf(redis, lifecycleScripts);
   return async (jobId) => {
     const address = addressOf(jobId);
     if (!address) return undefined;
@@ -88,7 +85,7 @@ export const withCensus =
     return { ...job, noWorker: !(await census.serves(addressOf(jobId)!.queue)) };
   };
 
-/** The keys of {@link snapshotLua}. */
+/** The keys of `job.lua`, `JOB_KEYS` of them. */
 export function snapshotKeys(prefix: string, { queue, id }: JobAddress): string[] {
   return [id, 'active', 'completed', 'failed', 'delayed', 'prioritized', 'waiting-children', 'meta'].map(
     (suffix) => queueKey(prefix, queue, suffix),
@@ -96,56 +93,45 @@ export function snapshotKeys(prefix: string, { queue, id }: JobAddress): string[
 }
 
 /**
- * What the reply of {@link snapshotLua} says. Another tool may have written any of it: a field that is not what BullMQ
+ * What the reply of `job.lua` says. Another tool may have written any of it: a field that is not what BullMQ
  * writes there counts as empty.
  */
 export function parseSnapshot(id: string, reply: string[]): JobSnapshot {
-  const [
-    state,
-    due,
-    name,
-    ats,
-    atm,
-    stc,
-    timestamp,
-    processedOn,
-    finishedOn,
-    failedReason,
-    result,
-    progress,
-    opts,
-    cancel,
-    code,
-    queuePaused,
-    ...counts
-  ] = reply as [string, ...string[]] & { length: 19 };
-  const [pending = 0, completed = 0, failed = 0] = counts.map(Number);
+  const fields = Object.fromEntries(REPLY_FIELDS.map((name, i) => [name, reply[i] ?? ''])) as Record<
+    ReplyField,
+    string
+  >;
+  const { state, due, name, failedReason, opts, progress, 'hw:cancel': cancel } = fields;
+  const pending = Number(fields.pendingChildren);
+  const completed = Number(fields.completedChildren);
+  const failed = Number(fields.failedChildren);
   const total = pending + completed + failed;
   const options = (parseForeign(opts) ?? {}) as { attempts?: unknown; delay?: unknown };
   const finished = state === 'completed' || state === 'failed';
   const cancelled = state === 'failed' && cancel !== '' && failedReason === CANCELLED_REASON;
-  const errorCode = state === 'failed' && !cancelled ? errorCodeOf(code!, ats!, failedReason!) : undefined;
+  const errorCode =
+    state === 'failed' && !cancelled ? errorCodeOf(fields['hw:code'], fields.ats, failedReason) : undefined;
   const { expiresAt, ...settings } = jobSettings(options);
   // Put back by somebody after it had come to an end: in time or not, it is to run.
-  const putBack = !finished && (cancel === 'told' || code !== '');
+  const putBack = !finished && (cancel === 'told' || fields['hw:code'] !== '');
   return {
     id,
-    name: name!,
+    name,
     state: cancelled ? 'cancelled' : (state as JobState),
-    attempt: countIn(ats),
+    attempt: countIn(fields.ats),
     attempts: Math.max(1, countIn(options.attempts)),
-    failures: countIn(atm),
-    stalls: countIn(stc),
+    failures: countIn(fields.atm),
+    stalls: countIn(fields.stc),
     ...(due ? { dueAt: countIn(due) } : {}),
-    createdAt: countIn(timestamp),
+    createdAt: countIn(fields.timestamp),
     ...(countIn(options.delay) ? { delayMs: countIn(options.delay) } : {}),
-    ...(countIn(processedOn) ? { startedAt: countIn(processedOn) } : {}),
-    ...(finished ? { finishedAt: countIn(finishedOn) } : {}),
+    ...(countIn(fields.processedOn) ? { startedAt: countIn(fields.processedOn) } : {}),
+    ...(finished ? { finishedAt: countIn(fields.finishedOn) } : {}),
     ...(failedReason ? { failedReason: boundMessage(failedReason) } : {}),
     ...(errorCode ? { errorCode } : {}),
     ...(cancel === 'asked' ? { cancelAsked: true } : {}),
-    ...(queuePaused && !finished && state !== 'active' ? { paused: true } : {}),
-    ...(state === 'completed' ? { result: parseForeign(result) ?? null } : {}),
+    ...(fields.paused && !finished && state !== 'active' ? { paused: true } : {}),
+    ...(state === 'completed' ? { result: parseForeign(fields.returnvalue) ?? null } : {}),
     ...(total > 0 ? { children: { total, pending, completed, failed } } : {}),
     settings: { ...settings, ...(expiresAt === undefined || putBack ? {} : { expiresAt }) },
     ...(progress ? { progress: parseForeign(progress) } : {}),

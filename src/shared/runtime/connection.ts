@@ -22,11 +22,13 @@ import {
   type RedisServer,
   waitUntilReady,
 } from '../redis/connect.js';
+import type { LuaScript } from '../redis/scripts.js';
 import { keepServerClock } from '../redis/server-clock.js';
 import { haveSameRun } from '../redis/server-run.js';
 import { createWebhookQueue } from '../webhooks/delivery.js';
 import { createWebhookStore, type WebhookStore } from '../webhooks/store.js';
 import { createQueues } from './queues.js';
+import { sharedScripts } from './scripts.js';
 
 /** What every process of Headway has: a connection, the channels and the lifecycle of jobs. */
 export interface Connection {
@@ -64,6 +66,7 @@ const UNFINISHED_MS = 30 * 24 * 3_600_000;
 
 /**
  * Connects to Redis and checks that it can be used.
+ * @param ownScripts the scripts that only this kind of process calls
  * @throws UnusableRedisError when it cannot
  */
 export async function connectHeadway(
@@ -71,8 +74,10 @@ export async function connectHeadway(
   role: ConnectionRole,
   log: Logger,
   registry: Registry,
+  ownScripts: Record<string, LuaScript>,
 ): Promise<Connection> {
-  const redis = connectRedis(config.REDIS_URL, role);
+  const scripts = { ...sharedScripts, ...ownScripts };
+  const redis = connectRedis(config.REDIS_URL, role, { scripts });
   const server = await checkRedis(redis, config.REDIS_URL).catch((error) => {
     redis.disconnect();
     throw error;
@@ -84,7 +89,7 @@ export async function connectHeadway(
   // A request is not kept waiting.
   const patient = role === 'patient';
   const batch: Batch = patient ? createBatcher(BATCH_MS) : (call) => call();
-  const publishing = patient ? connectRedis(config.REDIS_URL, 'report') : redis;
+  const publishing = patient ? connectRedis(config.REDIS_URL, 'report', { scripts }) : redis;
   // The server has been checked already: this connection only has to be there.
   await waitUntilReady(publishing, config.REDIS_URL).catch((error) => {
     dropClock();

@@ -13,7 +13,7 @@ import { JOB_STATES } from '../../../src/shared/jobs/states.js';
 import { createReconciler } from '../../../src/shared/lifecycle/reconcile.js';
 import { createSnapshotReader } from '../../../src/shared/lifecycle/snapshot.js';
 import { createLogger } from '../../../src/shared/process/log.js';
-import { startRedis, type TestRedis } from '../../support/redis.js';
+import { openRedis, startRedis, type TestRedis } from '../../support/redis.js';
 import { openTestStore } from '../../support/run-job.js';
 import { until } from '../../support/until.js';
 
@@ -29,7 +29,7 @@ describe('the keeper of finished jobs', () => {
   const store = openTestStore();
   beforeAll(async () => {
     server = await startRedis();
-    redis = new Redis(server.url, { maxRetriesPerRequest: null, enableAutoPipelining: true });
+    redis = openRedis(server.url, { enableAutoPipelining: true });
     queue = new Queue('q', { connection: redis, prefix: BULLMQ });
     // A worker that knows nothing of Headway.
     worker = new Worker('q', async (job) => (job.data.fail ? Promise.reject(new Error('no')) : job.data), {

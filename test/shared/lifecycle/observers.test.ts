@@ -1,9 +1,9 @@
-import { Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
 import { cancelObserver } from '../../../src/shared/lifecycle/cancel.js';
 import { childrenObserver } from '../../../src/shared/lifecycle/children.js';
 import { observable, type ReconcileObserver } from '../../../src/shared/lifecycle/observers.js';
 import { createScheduleMaintainer } from '../../../src/shared/schedules/maintainer.js';
+import { openRedis } from '../../support/redis.js';
 
 const refusal = Object.assign(new Error('READONLY You can not write'), { name: 'ReplyError' });
 
@@ -17,7 +17,7 @@ function workerReconciler(refusals: number) {
     return { job: undefined, epoch: 'e', end: undefined };
   });
   const schedules = createScheduleMaintainer({
-    redis: new Redis({ lazyConnect: true }),
+    redis: openRedis('', { lazyConnect: true }),
     prefix: 't',
     reconciler: base,
   } as never);

@@ -1,5 +1,5 @@
 import { type Job, Queue, UnrecoverableError, Worker } from 'bullmq';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { jobChannel } from '../../../src/shared/channel/keys.js';
 import { createPublisher } from '../../../src/shared/channel/publisher.js';
@@ -7,7 +7,7 @@ import { createReader } from '../../../src/shared/channel/reader.js';
 import { createRetentionTimes } from '../../../src/shared/jobs/retention-times.js';
 import { createReconciler, type Reconciler } from '../../../src/shared/lifecycle/reconcile.js';
 import { createSnapshotReader } from '../../../src/shared/lifecycle/snapshot.js';
-import { startRedis, type TestRedis } from '../../support/redis.js';
+import { openRedis, startRedis, type TestRedis } from '../../support/redis.js';
 
 const prefix = 'test';
 const queuePrefix = '{test}';
@@ -23,7 +23,7 @@ describe('a reconcile, and what happens while it is under way', () => {
   let number = 0;
   beforeAll(async () => {
     server = await startRedis();
-    redis = new Redis(server.url, { maxRetriesPerRequest: null });
+    redis = openRedis(server.url);
     queue = new Queue('steps', { connection: redis, prefix: queuePrefix });
     // It takes jobs when it is told to, and looks for no stalled ones.
     worker = new Worker('steps', undefined, { connection: redis, prefix: queuePrefix });

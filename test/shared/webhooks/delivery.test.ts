@@ -1,5 +1,5 @@
 import { Queue } from 'bullmq';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { afterEach, describe, expect, it } from 'vitest';
 import { jobChannel } from '../../../src/shared/channel/keys.js';
 import { createPublisher, type Publisher } from '../../../src/shared/channel/publisher.js';
@@ -11,7 +11,7 @@ import { createSnapshotReader } from '../../../src/shared/lifecycle/snapshot.js'
 import { createQueues } from '../../../src/shared/runtime/queues.js';
 import { createWebhookQueue } from '../../../src/shared/webhooks/delivery.js';
 import { createWebhookStore } from '../../../src/shared/webhooks/store.js';
-import { startRedis, type TestRedis } from '../../support/redis.js';
+import { openRedis, startRedis, type TestRedis } from '../../support/redis.js';
 
 const prefix = 'test';
 const queuePrefix = '{test}';
@@ -53,7 +53,7 @@ describe('the queue of webhooks', () => {
 
   it('has the delivery before anybody is told of the end, and once, whoever tells it', async () => {
     server = await startRedis();
-    redis = new Redis(server.url, { maxRetriesPerRequest: null });
+    redis = openRedis(server.url);
     queue = new Queue('steps', { connection: redis, prefix: queuePrefix });
     deliveries = new Queue('webhook', { connection: redis, prefix: queuePrefix });
     const id = 'steps.1';
