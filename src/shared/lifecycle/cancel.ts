@@ -9,14 +9,14 @@ import type { ReconcileObserver, Reconciler } from './observers.js';
 import { type CancelReply, lifecycleScripts } from './scripts.js';
 import { CANCELLED_REASON, type JobSnapshot } from './snapshot.js';
 
-/** Withdraws jobs: cancels them, or lets those expire that were not begun in time. */
+/** Ends jobs before their time: cancels them, or fails those that did not start in time. */
 export interface Canceller {
   /**
-   * Cancels a job: one that waits ends at once, one that runs is told to its worker. Doing it twice changes nothing.
-   * @returns the job as it is now; `undefined` when there is none
+   * Cancels a job. A waiting job ends at once; for a running job, its worker is asked to stop it. Idempotent.
+   * @returns the job as it is afterwards; `undefined` when there is no such job
    */
   cancel(jobId: string): Promise<JobSnapshot | undefined>;
-  /** Fails a job that has not been begun, with the code `expired`. Does nothing to any other. */
+  /** Fails a job that has never started, with the code `expired`. Does nothing otherwise. */
   expire(jobId: string): Promise<void>;
 }
 
@@ -28,20 +28,20 @@ export interface CancellerOptions {
   prefix: string;
 }
 
-/** The lists in which BullMQ keeps the jobs that wait. */
+/** The lists in which BullMQ keeps waiting jobs. */
 const LISTS = ['wait', 'paused'] as const;
-interface Place {
+interface Position {
   list: (typeof LISTS)[number];
-  /** From 0; jobs that come or go meanwhile move it. */
-  place: number;
+  /** From 0. Jobs that are added or removed meanwhile shift it. */
+  index: number;
 }
 
 const EXPIRED_REASON = 'not started in time';
-/** A list is searched so many entries at a time, each part with some of the part before: jobs go meanwhile. */
-const PART = 5000;
+/** The number of list entries in a search step. Steps overlap, because jobs are removed from the list meanwhile. */
+const CHUNK = 5000;
 const OVERLAP = 500;
-/** A job that was found, but was not close to that place any more, is looked for again, this often. */
-const SEARCHES = 5;
+/** How many times a job is searched for when it was no longer close to the position where it was found. */
+const MAX_SEARCHES = 5;
 
 export function createCanceller({
   redis,
@@ -53,24 +53,24 @@ export function createCanceller({
   const scripts = scriptsOf(redis, lifecycleScripts);
   const sets = ['active', 'completed', 'failed', 'delayed', 'prioritized', 'waiting-children', ...LISTS];
 
-  /** Looks for a job that waits, without a call that keeps Redis from others. */
-  async function find(key: (suffix: string) => string, id: string): Promise<Place | undefined> {
+  /** Finds a waiting job in steps, so that no single call blocks Redis for long. */
+  async function findWaiting(key: (suffix: string) => string, id: string): Promise<Position | undefined> {
     for (const list of LISTS) {
-      for (let from = 0; ; from += PART - OVERLAP) {
-        const ids = await redis.lrange(key(list), from, from + PART - 1);
+      for (let from = 0; ; from += CHUNK - OVERLAP) {
+        const ids = await redis.lrange(key(list), from, from + CHUNK - 1);
         const at = ids.indexOf(id);
-        if (at >= 0) return { list, place: from + at };
-        if (ids.length < PART) break;
+        if (at >= 0) return { list, index: from + at };
+        if (ids.length < CHUNK) break;
       }
     }
     return undefined;
   }
 
-  async function end(jobId: string, how: 'cancel' | 'expire', reason: string): Promise<void> {
+  async function withdraw(jobId: string, how: 'cancel' | 'expire', reason: string): Promise<void> {
     const address = addressOf(jobId);
     if (!address) return;
     const key = (suffix: string): string => queueKey(queuePrefix, address.queue, suffix);
-    const call = (list = '', place = ''): Promise<CancelReply> =>
+    const call = (list = '', index = ''): Promise<CancelReply> =>
       scripts.cancelJob(
         key(address.id),
         ...sets.map(key),
@@ -80,35 +80,34 @@ export function createCanceller({
         controlChannel(prefix),
         jobId,
         list,
-        place,
+        index,
       );
     let answer = await call();
     for (let searches = 1; answer === 'far'; searches++) {
-      const found = await find(key, address.id);
-      if (found && searches > SEARCHES)
-        throw new Error(`the job ${jobId} could not be taken out of its queue`);
-      // It may have been missed once, where many others went.
-      answer = found ? await call(found.list, String(found.place)) : await call(searches > 1 ? 'none' : '');
+      const found = await findWaiting(key, address.id);
+      if (found && searches > MAX_SEARCHES) throw new Error(`could not remove job ${jobId} from its queue`);
+      // One search can miss the job while many others leave the list, so only the second one counts as 'none'.
+      answer = found ? await call(found.list, String(found.index)) : await call(searches > 1 ? 'none' : '');
     }
     if (answer !== 'taken') return;
     const queue = openQueue(address.queue);
     const job = await Job.fromId(queue, address.id);
-    // A run of a schedule makes the next one when a worker takes it, which no worker does now. Before its end: whoever
-    // dies in between leaves it to the worker that finds it stalled.
+    // A scheduled run creates the next run when a worker takes it, and no worker takes this one. It is done before the
+    // job fails: if this process dies in between, the worker that finds the job stalled creates the next run.
     if (job?.repeatJobKey) await makeNextRun(queue, job);
-    // "0" is BullMQ's token of somebody who needs no lock.
+    // "0" is BullMQ's token for callers that need no lock.
     await job?.moveToFailed(new UnrecoverableError(reason), '0', false).catch((error: unknown) => {
-      if (!isGone(error)) throw error;
+      if (!isNoLongerActive(error)) throw error;
     });
   }
 
   return {
     async cancel(jobId) {
-      await end(jobId, 'cancel', CANCELLED_REASON);
+      await withdraw(jobId, 'cancel', CANCELLED_REASON);
       return (await reconciler.reconcile(jobId)).job;
     },
     async expire(jobId) {
-      await end(jobId, 'expire', EXPIRED_REASON);
+      await withdraw(jobId, 'expire', EXPIRED_REASON);
       await reconciler.reconcile(jobId);
     },
   };
@@ -126,6 +125,6 @@ export const cancelObserver = (canceller: Canceller): ReconcileObserver => ({
   },
 });
 
-/** Somebody else has failed it in the meantime. */
-const isGone = (error: unknown): boolean =>
+/** Whether another process has failed or removed the job meanwhile. */
+const isNoLongerActive = (error: unknown): boolean =>
   /is not in the active state|Missing key/.test((error as Error).message);

@@ -5,17 +5,17 @@ import type { Canceller } from './cancel.js';
 import type { ReconcileObserver } from './observers.js';
 import { isFinished, type SnapshotReader } from './snapshot.js';
 
-/** The children that BullMQ keeps for a job. */
+/** Access to the children that BullMQ stores with a parent. */
 export interface ChildRegister {
   /**
-   * The ids of the children that `ctx.child` started and that have not ended, or are not there any more. Those of a
-   * flow that another tool made are not ours to end.
+   * Returns the ids of the children that have not ended or were removed. Only children of `ctx.child` are returned: the
+   * children in a flow of another tool must not be cancelled.
    */
   pending(parentId: string): Promise<string[]>;
-  /** The result that a child completed with, as JSON. It outlives the child, as long as the parent is kept. */
+  /** Returns the result of a completed child, as JSON. It is kept as long as the parent, also when the child is removed. */
   result(parentId: string, childId: string): Promise<string | undefined>;
-  /** Takes a child that has ended or is gone out of those that have not: BullMQ completes no parent before that. */
-  strike(parentId: string, childId: string): Promise<void>;
+  /** Removes a child that has ended, or was removed, from the pending ones. BullMQ completes no parent that has any. */
+  removePending(parentId: string, childId: string): Promise<void>;
 }
 
 export function createChildRegister(
@@ -40,13 +40,13 @@ export function createChildRegister(
     async result(parentId, childId) {
       return (await redis.hget(`${keyOf(parentId)}:processed`, keyOf(childId))) ?? undefined;
     },
-    async strike(parentId, childId) {
+    async removePending(parentId, childId) {
       await redis.srem(`${keyOf(parentId)}:dependencies`, keyOf(childId));
     },
   };
 }
 
-/** The opposite of `queueKey`; `undefined` for a key under another prefix. */
+/** Parses the result of `queueKey`; `undefined` for a key with another prefix. */
 function addressIn(key: string, prefix: string): JobAddress | undefined {
   if (!key.startsWith(`${prefix}:`)) return undefined;
   const [queue, ...id] = key.slice(prefix.length + 1).split(':');

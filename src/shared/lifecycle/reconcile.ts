@@ -41,7 +41,7 @@ export interface ReconcilerOptions {
  */
 const MAX_TRIES = 8;
 
-/** Creates the reconciler of a process. It reads the states of a job from Redis each time and keeps none itself. */
+/** Creates the reconciler of a process. It keeps no state: each reconciliation reads the job and its channel from Redis. */
 
 export function createReconciler({
   redis,
@@ -61,13 +61,13 @@ export function createReconciler({
   const readPublished = createPublishedStateReader(redis, prefix);
   const scripts = scriptsOf(redis, lifecycleScripts);
 
-  /** How a job ended that is gone, if BullMQ's events still say so. */
+  /** Looks up how a removed job ended, in the newest events of its queue. */
   async function hintOf(jobId: string): Promise<EndHint | undefined> {
     const queue = addressOf(jobId)?.queue;
     return queue ? (await latestEvents(redis, queuePrefix, queue)).get(jobId)?.hint : undefined;
   }
 
-  /** The name of a job that is gone, from what its channel told first. */
+  /** Reads the kind of a removed job from the first event on its channel. */
   async function publishedName(jobId: string): Promise<string | undefined> {
     const [, log] = channelKeys(prefix, jobChannel(jobId));
     const [first] = await redis.xrange(log, '-', '+', 'COUNT', 1);
@@ -75,7 +75,6 @@ export function createReconciler({
     return json === undefined ? undefined : JSON.parse(json);
   }
 
-  /** What has to be told. */
   async function missingOf(
     jobId: string,
     published: PublishedState | undefined,
@@ -83,7 +82,7 @@ export function createReconciler({
     hint: EndHint | undefined,
   ): Promise<Transition[]> {
     if (job) return transitions(published, job);
-    // It is gone. If its end was told, or nothing at all, there is nothing to say.
+    // BullMQ has removed the job. Nothing is missing if its end was published, or nothing ever was.
     if (!published || published.end !== undefined) return [];
     return [ended(published, jobId, await publishedName(jobId), endOfRemoved(hint ?? (await hintOf(jobId))))];
   }
@@ -98,16 +97,16 @@ export function createReconciler({
     const retry = (reported?: ForeignProgress): Promise<Reconciled> =>
       reconcile(observers, jobId, hint, reported, triesLeft - 1);
     const run = serverRun(redis);
-    // In this order: see `transitions`.
+    // The order matters, see `transitions`.
     const published = await readPublished(jobId);
     const job = await readJob(jobId, hint);
     if (!isRun(redis, run)) throw new ServerReplacedError();
     const missing = await missingOf(jobId, published, job, hint);
-    // What the running attempt has said in BullMQ's own words belongs before what ends it.
+    // What the running attempt has reported through BullMQ comes before the event that ends the attempt.
     let running =
       published?.rank === RANK.active && published.end === undefined ? published.attempt : undefined;
     const reported = progress || missing.length > 0 ? newestProgress(job, progress) : undefined;
-    // What is told of a job stays for as long as the job does.
+    // A job's channel is kept as long as the job.
     const keepMs = job ? keep.of(job.name, job.settings) : 0;
     let pausePublished = false;
     for (const transition of missing) {
@@ -123,16 +122,16 @@ export function createReconciler({
       if (fence.rank !== undefined) running = fence.rank === RANK.active ? fence.attempt : undefined;
     }
     if (running !== undefined) await foreignReports.publish(jobId, running, reported);
-    // Its end is told, by us or before: from now on it may run again.
+    // The end is published. A run that starts from now on must not be cancelled any more.
     if (job?.cancelAsked && isFinished(job))
       await scripts.markCancelPublished(jobKey(jobId), job.finishedAt!);
     if (missing.length === 0) return { job, epoch: published?.epoch, end: published?.end };
-    // Pausing has no order by which the script could know that another has looked later than we did.
+    // Pauses are not ordered, so the script cannot reject an outdated one. Check again.
     if (pausePublished && triesLeft > 1) return retry();
     const now = await readPublished(jobId);
-    // Somebody told something else meanwhile, and what we had to tell was kept out. Which of the two holds?
-    const goesOn = job !== undefined && !isFinished(job);
-    if (now && goesOn !== (now.end === undefined) && triesLeft > 1) return retry(progress);
+    // Another process published meanwhile and our event was rejected. Compare again to find out which one is right.
+    const isUnfinished = job !== undefined && !isFinished(job);
+    if (now && isUnfinished !== (now.end === undefined) && triesLeft > 1) return retry(progress);
     return { job, epoch: now?.epoch, end: now?.end };
   }
 
@@ -142,16 +141,17 @@ export function createReconciler({
 }
 
 /**
- * What a worker that knows nothing of us reported last: the job itself may know of something newer than who was told to
- * look. BullMQ keeps progress over attempts; it is of the present one if that is the first, or has reported anything.
+ * Returns the newest progress of a worker that knows only BullMQ. The job may have newer progress than the event that led
+ * to this call. BullMQ keeps progress across attempts: it belongs to the present attempt if that is the first one, or if
+ * the event says that this attempt has reported.
  */
 function newestProgress(
   job: JobSnapshot | undefined,
-  published: ForeignProgress | undefined,
+  reported: ForeignProgress | undefined,
 ): ForeignProgress | undefined {
-  if (job?.progress === undefined || isHeadwayProgress(job.progress, job.id)) return published;
-  if (job.attempt !== 1 && published?.attempt !== job.attempt) return published;
-  return { value: job.progress, attempt: job.attempt, at: published?.at ?? serverNow() };
+  if (job?.progress === undefined || isHeadwayProgress(job.progress, job.id)) return reported;
+  if (job.attempt !== 1 && reported?.attempt !== job.attempt) return reported;
+  return { value: job.progress, attempt: job.attempt, at: reported?.at ?? serverNow() };
 }
 
 function endOfRemoved(hint: EndHint | undefined): Parameters<typeof ended>[3] {

@@ -1,6 +1,6 @@
 import { defineScripts, luaBeside } from '../redis/scripts.js';
 
-export type CancelReply = 'missing' | 'ended' | 'taken' | 'told' | 'parent' | 'begun' | 'far';
+export type CancelReply = 'missing' | 'ended' | 'taken' | 'notified' | 'parent' | 'begun' | 'far';
 
 /** The commands of the lifecycle's scripts. Arguments and replies are described at the top of each Lua file. */
 export interface LifecycleCommands {

@@ -10,23 +10,23 @@ import { channelProgress, jobLinks, jobView, readProgress } from '../lifecycle/v
 import { type EndedJobView, webhookBody } from './payload.js';
 import type { Webhook, WebhookStore } from './store.js';
 
-/** The kind of job that calls webhooks, and its queue. */
+/** The kind of job that delivers webhooks, and the name of its queue. */
 export const WEBHOOK_JOB = 'webhook';
 
 /**
- * How often, and how far apart: after 1 s, then twice as long each time, up to 18 hours; the last attempt comes 29 to
- * 36 hours after the first. (Standard Webhooks 1.0.0, "Deliverability and reliability": exponential, with jitter, over
- * more than a day.)
+ * The retries of a delivery: the first after 1 s, then after twice as long each time, up to 18 hours. The last attempt comes
+ * 29 to 36 hours after the first. (Standard Webhooks 1.0.0, "Deliverability and reliability": exponential backoff with
+ * jitter over more than a day.)
  */
 const RETRIES = { attempts: 18, backoff: { type: 'exponential', delay: 1000, jitter: 0.2 } };
 
-/** What a delivery is told: which job has ended, and the body to send. Whom to call is in the {@link WebhookStore}. */
+/** The data of a delivery job: the job that has ended, and the body to send. The URL is in the {@link WebhookStore}. */
 export interface DeliveryData {
   job: string;
   body: string;
 }
 
-/** Queues the calls of webhooks. */
+/** Queues the deliveries of webhooks. */
 export interface WebhookQueue {
   /**
    * Queues the delivery of a job's end before that end is published. Idempotent: processes that race to publish the
@@ -40,7 +40,7 @@ export interface WebhookQueueOptions {
   prefix: string;
   openQueue: OpenQueue;
   store: WebhookStore;
-  /** The path below which clients see the service. */
+  /** The path under which clients reach the service. */
   basePath: string;
 }
 
@@ -63,7 +63,7 @@ export function createWebhookQueue(options: WebhookQueueOptions): WebhookQueue {
     const data: DeliveryData = { job: jobId, body: webhookBody(end, at, view as EndedJobView) };
     const options: JobsOptions & { headway: JobSettings } = {
       ...RETRIES,
-      // BullMQ does nothing for an id that it has.
+      // BullMQ ignores a job whose id exists.
       jobId: job ? deliveryId(job) : idOf(jobId, `removed ${fence.attempt} ${fence.rank}`),
       headway: { owner: webhook.owner, of: jobId },
     };
@@ -72,7 +72,7 @@ export function createWebhookQueue(options: WebhookQueueOptions): WebhookQueue {
 
   return {
     async beforePublish(jobId, transition, job) {
-      // Most jobs have none; of one that is gone nobody knows.
+      // Most jobs have no webhook. For a removed job, only the store knows.
       if (job && !job.settings.webhook) return;
       if (transition.fence.reopens !== undefined) return store.retain(jobId);
       if (!transition.event.end) return;
@@ -86,17 +86,17 @@ export function createWebhookQueue(options: WebhookQueueOptions): WebhookQueue {
   };
 }
 
-/** The id of the delivery that tells of a job's present end. */
+/** Returns the id of the delivery for the present end of a job. */
 export const deliveryId = (job: Pick<JobSnapshot, 'id' | 'finishedAt'>): string =>
   idOf(job.id, String(job.finishedAt));
 
 const idOf = (jobId: string, end: string): string =>
   `${WEBHOOK_JOB}.${createHash('sha256').update(`${jobId} ${end}`).digest('base64url')}`;
 
-/** The `webhook-id` of a delivery: that of its job, without the full stop, which the signature needs for itself. */
+/** Returns the `webhook-id` of a delivery: its job id without the full stop, which separates fields in the signature. */
 export const messageId = (id: string): string => `msg_${id.slice(WEBHOOK_JOB.length + 1)}`;
 
-/** What there is to say of a job that was removed from its queue at its end, or before. */
+/** Returns the view of a job that was removed from its queue at its end or before. */
 function viewOfRemoved(
   id: string,
   { job }: Webhook,

@@ -1,5 +1,5 @@
 --[[
-  Reads the real state of a BullMQ job in one step.
+  Reads the state of a BullMQ job atomically.
 
   KEYS[1] the job's hash    KEYS[2] active (list)     KEYS[3] completed   KEYS[4] failed
   KEYS[5] delayed           KEYS[6] prioritized       KEYS[7] waiting-children (sorted sets)
@@ -9,9 +9,9 @@
   Returns false when there is no such job, else the fields that REPLY_FIELDS in lifecycle/scripts.ts names, in that order,
   as strings. FIELD has the position of each. `due` is "" unless the job is delayed; `paused` is "1" or "".
 
-  Cost: O(log N), and O(jobs that run) for a job that was begun before and has no lock.
+  Cost: O(log N), and O(active jobs) for a job that has started and has no lock.
 ]]
--- Other things than jobs share the place behind the queue's name; a job scheduler even has a name, but no time.
+-- BullMQ's keys of a queue share one namespace with its jobs. A job scheduler even has a name, but no timestamp.
 if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then return false end
 local hashFields = {'name', 'ats', 'atm', 'stc', 'timestamp', 'processedOn', 'finishedOn', 'failedReason', 'returnvalue',
   'progress', 'opts', 'hw:cancel', 'hw:code', 'defa'}
@@ -25,7 +25,7 @@ if redis.call('ZSCORE', KEYS[3], ARGV[1]) then
 elseif redis.call('ZSCORE', KEYS[4], ARGV[1]) then
   state = 'failed'
 elseif redis.call('EXISTS', KEYS[1] .. ':lock') == 1
-  -- Nobody comes into this list without one of these (processedOn, or defa: see cancel.lua).
+  -- A job in the active list has one of these: processedOn from a worker, or defa from cancel.lua.
   or ((job.processedOn or job.defa) and redis.call('LPOS', KEYS[2], ARGV[1])) then
   state = 'active'
 elseif redis.call('ZSCORE', KEYS[6], ARGV[1]) then
@@ -36,7 +36,7 @@ else
   local score = redis.call('ZSCORE', KEYS[5], ARGV[1])
   if score then
     state = 'delayed'
-    -- BullMQ keeps the time in the upper bits of the score, the order of arrival in the lower twelve.
+    -- BullMQ stores the time in the upper bits of the score and the order of arrival in the lower twelve.
     due = string.format('%.0f', math.floor(tonumber(score) / 4096))
   end
 end
@@ -45,13 +45,13 @@ for _, field in ipairs(hashFields) do
   if FIELD[field] then reply[FIELD[field]] = job[field] or '' end
 end
 reply[FIELD.state], reply[FIELD.due] = state, due
--- Another tool may have put megabytes there, of which 10,000 characters are shown.
+-- Another tool may have stored megabytes. At most 10,000 characters are shown.
 if #reply[FIELD.failedReason] > 40000 then
   reply[FIELD.failedReason] = string.sub(reply[FIELD.failedReason], 1, 40000)
 end
 reply[FIELD.paused] = redis.call('HEXISTS', KEYS[8], 'paused') == 1 and '1' or ''
--- BullMQ keeps a parent's children in keys behind its own: a set, a hash of results, a hash of reasons. A key that another
--- tool made something else of holds none.
+-- BullMQ stores the children in keys next to the parent's: a set of pending ones, a hash of results, a hash of reasons. A
+-- key of another type, written by another tool, counts as empty.
 local function size(command, suffix)
   local count = redis.pcall(command, KEYS[1] .. suffix)
   return type(count) == 'number' and count or 0

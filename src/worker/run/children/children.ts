@@ -177,6 +177,6 @@ export function createChildren(services: ChildServices, run: ParentRun): Childre
   async function end(id: string): Promise<void> {
     const job = await canceller.cancel(id);
     if (job && !isFinished(job)) await untilEnd(id);
-    await register.strike(jobId, id);
+    await register.removePending(jobId, id);
   }
 }
