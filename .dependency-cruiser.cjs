@@ -7,7 +7,7 @@ const ROOMS = {
     auth: ['process', 'redis'],
     bullmq: ['channel', 'dashboard', 'jobs', 'redis'],
     channel: ['jobs', 'process', 'redis'],
-    dashboard: ['channel', 'job-index', 'lifecycle', 'process', 'redis'],
+    dashboard: ['channel', 'job-index', 'jobs', 'lifecycle', 'process', 'redis'],
     files: ['process', 'redis'],
     'job-index': ['channel', 'files', 'jobs', 'lifecycle', 'process', 'redis'],
     jobs: ['auth', 'files', 'redis'],

@@ -1,5 +1,6 @@
 // One channel and many viewers: what does a delivered event cost the server, and what does a viewer weigh?
 import { createPublisher } from '../dist/shared/channel/publisher.js';
+import { channelScripts } from '../dist/shared/channel/scripts.js';
 import { sleep, startMeasured, startRedis, temporaryFolder } from './lib/processes.mjs';
 import { median, printTable } from './lib/table.mjs';
 
@@ -67,7 +68,7 @@ async function startHeadway(redis) {
 
 /** Starts a contestant and hands it to `body` with what opens viewers of its channel, each of which has had frames. */
 async function withContestant(start, body) {
-  const redis = await startRedis();
+  const redis = await startRedis({ scripts: channelScripts });
   const { server, url, publish } = await start(redis);
   const opened = [];
   const openViewers = async (count) => {

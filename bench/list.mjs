@@ -4,11 +4,13 @@ import { Queue } from 'bullmq';
 import { createJobList } from '../dist/api/jobs/list.js';
 import { parseListQuery } from '../dist/api/jobs/list-query.js';
 import { createPageReader } from '../dist/api/jobs/page.js';
+import { apiScripts } from '../dist/api/jobs/scripts.js';
 import { createPublisher } from '../dist/shared/channel/publisher.js';
 import { createTracker } from '../dist/shared/job-index/tracker.js';
-import { createKeepTimes } from '../dist/shared/jobs/retention-times.js';
-import { createLifecycle } from '../dist/shared/lifecycle/reconcile.js';
+import { createRetentionTimes } from '../dist/shared/jobs/retention-times.js';
+import { createReconciler } from '../dist/shared/lifecycle/reconcile.js';
 import { connectRedis } from '../dist/shared/redis/connect.js';
+import { sharedScripts } from '../dist/shared/runtime/scripts.js';
 import { startRedis } from './lib/processes.mjs';
 import { median, printTable } from './lib/table.mjs';
 
@@ -90,12 +92,12 @@ async function peerPage(queue, start, limit, fits) {
 export async function list() {
   console.log(`\nlist: ${JOBS} finished jobs, ${JOBS / OWNER_EVERY} of them one caller's; ms a page`);
   const server = await startRedis();
-  const redis = connectRedis(server.url, 'patient');
-  const keep = createKeepTimes({ KEEP_JOBS_MS: 1e12, GONE_JOBS_MS: 0 });
+  const redis = connectRedis(server.url, 'patient', { scripts: { ...sharedScripts, ...apiScripts } });
+  const keep = createRetentionTimes({ KEEP_JOBS_MS: 1e12, GONE_JOBS_MS: 0 });
   const options = { redis, prefix: PREFIX, queuePrefix: QUEUE_PREFIX, keep };
   const trackJob = createTracker(options);
   const publisher = createPublisher({ ...options, logLength: 10, ttlMs: 1000, sharded: true });
-  const reconciler = createLifecycle({ ...options, publisher, readJob: trackJob });
+  const reconciler = createReconciler({ ...options, publisher, readJob: trackJob });
   const listJobs = createJobList({
     ...options,
     trackJob,

@@ -54,8 +54,10 @@ export async function startMeasured(script, env, args = []) {
   };
 }
 
-/** Runs a private Redis; `cpuUs` tells the CPU time that it has used. Linux only. */
-export async function startRedis() {
+/**
+ * Runs a private Redis. `client` knows the scripts; `cpuUs` returns the CPU time that the server has used. Linux only.
+ */
+export async function startRedis({ scripts } = {}) {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address();
@@ -70,7 +72,11 @@ export async function startRedis() {
     },
   );
   children.add(child);
-  const client = new Redis(port, '127.0.0.1', { retryStrategy: () => 50, maxRetriesPerRequest: null });
+  const client = new Redis(port, '127.0.0.1', {
+    retryStrategy: () => 50,
+    maxRetriesPerRequest: null,
+    scripts,
+  });
   client.on('error', () => {});
   await client.ping();
   return {

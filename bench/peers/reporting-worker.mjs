@@ -4,6 +4,7 @@
 import { startProcessReporting } from '../../dist/shared/dashboard/reporting.js';
 import { RunningJobs } from '../../dist/shared/dashboard/running.js';
 import { connectRedis } from '../../dist/shared/redis/connect.js';
+import { sharedScripts } from '../../dist/shared/runtime/scripts.js';
 import { createProgress } from '../../dist/worker/reporting/progress.js';
 
 const { REDIS_URL, JOBS, INTERVAL_MS, FIRST, OWNER } = process.env;
@@ -11,7 +12,7 @@ const { REDIS_URL, JOBS, INTERVAL_MS, FIRST, OWNER } = process.env;
 const SLICES = 10;
 const TOTAL = 6000;
 
-const redis = connectRedis(REDIS_URL, 'patient');
+const redis = connectRedis(REDIS_URL, 'patient', { scripts: sharedScripts });
 const running = new RunningJobs();
 const jobs = Array.from({ length: Number(JOBS) }, (_, i) => {
   const id = `render.${(Number(FIRST) + i).toString(16).padStart(8, '0')}-0000-4000-8000-000000000000`;

@@ -8,8 +8,8 @@ import { fileStoreOptions, openFileStore } from '../shared/files/store.js';
 import { createTombstoneReader } from '../shared/job-index/tombstones.js';
 import { planQueues } from '../shared/jobs/queues.js';
 import type { Registry } from '../shared/jobs/registry.js';
-import { createCanceller } from '../shared/lifecycle/cancel.js';
-import { createChildRegister, withChildren } from '../shared/lifecycle/children.js';
+import { cancelObserver, createCanceller } from '../shared/lifecycle/cancel.js';
+import { childrenObserver, createChildRegister } from '../shared/lifecycle/children.js';
 import { createExpiry } from '../shared/lifecycle/expiry.js';
 import { watchQueues } from '../shared/lifecycle/queue-watch.js';
 import { startRecheck } from '../shared/lifecycle/recheck.js';
@@ -31,6 +31,7 @@ import { createRevocations } from './auth/revocations.js';
 import { adminToken, createTokens, signingSecret } from './auth/tokens.js';
 import { createPermissions } from './channels/permission.js';
 import { readRules } from './channels/rules.js';
+import { apiScripts } from './jobs/scripts.js';
 import { createJobStarter } from './jobs/start.js';
 import { createAdminSession } from './live/session.js';
 import { openDashboard } from './open-live.js';
@@ -73,7 +74,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
   const plan = planQueues(registry, config.QUEUE_NAME);
   const rules = await readRules(config.CHANNEL_RULES);
   const ask = askOf(options.authorize ?? (await loadAuthorize(config.AUTHORIZE_MODULE)), log);
-  const connection = await connectHeadway(config, 'request', log, registry);
+  const connection = await connectHeadway(config, 'request', log, registry, apiScripts);
   const { redis, server: redisServer, queuePrefix, reconciler } = connection;
   const store = openFileStore(fileStoreOptions(config));
   const openQueue = createQueues(redis, queuePrefix, (error) =>
@@ -200,7 +201,11 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     connection,
     plan,
     reconciler,
-    following: withChildren(schedules.reconciler, register, canceller),
+    following: reconciler.with(
+      schedules.observer,
+      childrenObserver(register, canceller),
+      cancelObserver(canceller),
+    ),
     onChanged: reporting.changed,
     schedules,
     expiry,

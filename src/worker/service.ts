@@ -5,9 +5,8 @@ import { RunningJobs } from '../shared/dashboard/running.js';
 import { fileStoreOptions, openFileStore } from '../shared/files/store.js';
 import { jobIdOf, planQueues } from '../shared/jobs/queues.js';
 import type { Registry } from '../shared/jobs/registry.js';
-import { createCanceller } from '../shared/lifecycle/cancel.js';
+import { cancelObserver, createCanceller } from '../shared/lifecycle/cancel.js';
 import { createExpiry } from '../shared/lifecycle/expiry.js';
-import { withPatience } from '../shared/lifecycle/patience.js';
 import type { Config } from '../shared/process/config.js';
 import type { Logger } from '../shared/process/log.js';
 import { basePathOf } from '../shared/process/public-url.js';
@@ -23,6 +22,7 @@ import { openChildren } from './run/children/services.js';
 import { lockLost } from './run/hold.js';
 import { createProcessor } from './run/processor.js';
 import { cancelled } from './run/run.js';
+import { workerScripts } from './run/scripts.js';
 import { stopWorkers } from './run/shutdown.js';
 import { createThreads } from './run/thread/pool.js';
 import { claimUncaught } from './run/uncaught.js';
@@ -60,7 +60,7 @@ export async function openWorker(options: WorkerServiceOptions): Promise<WorkerS
   const { config, registry, log, onFatal } = options;
   const plan = planQueues(registry, config.QUEUE_NAME);
   const queues = queuesToServe(plan, registry, config.WORKER_JOBS);
-  const connection = await connectHeadway(config, 'patient', log, registry);
+  const connection = await connectHeadway(config, 'patient', log, registry, workerScripts);
   const { redis, queuePrefix, publisher, batch, readJob, keep, isHeld } = connection;
   await mkdir(config.FILES_DIR, { recursive: true });
   const files = fileStoreOptions(config);
@@ -93,10 +93,10 @@ export async function openWorker(options: WorkerServiceOptions): Promise<WorkerS
     filesTtlMs: config.FILES_TTL_MS,
     log,
   });
-  // A Redis that refuses for a while is no reason for a job to fail.
-  const reconciler = withPatience(schedules.reconciler, (error) =>
-    log.warn({ err: error }, 'Redis did not take what was to be published; trying again'),
-  );
+  // A job must not fail because Redis refuses commands for a while.
+  const reconciler = connection.reconciler
+    .with(schedules.observer)
+    .retrying((error) => log.warn({ err: error }, 'Redis refused an event; retrying'));
 
   const canceller = createCanceller({
     redis,
@@ -202,7 +202,7 @@ export async function openWorker(options: WorkerServiceOptions): Promise<WorkerS
     connection,
     plan,
     reconciler,
-    following: children.reconciler,
+    following: children.reconciler.with(cancelObserver(canceller)),
     onChanged: reporting.changed,
     schedules,
     expiry,

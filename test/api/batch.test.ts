@@ -10,6 +10,7 @@ import { createExpiry } from '../../src/shared/lifecycle/expiry.js';
 import { readConfig } from '../../src/shared/process/config.js';
 import { connectRedis } from '../../src/shared/redis/connect.js';
 import { createQueues } from '../../src/shared/runtime/queues.js';
+import { sharedScripts } from '../../src/shared/runtime/scripts.js';
 import { createWebhookStore } from '../../src/shared/webhooks/store.js';
 import { webhookPolicy } from '../../src/shared/webhooks/target.js';
 import { builtInJobsDir } from '../../src/worker/built-in-jobs.js';
@@ -223,7 +224,7 @@ describe('POST /v1/jobs:batch', () => {
 describe('the queuing of a batch', () => {
   it('is one round trip to Redis, in which each job is told of before it is queued', async () => {
     const headway = await startHeadway({ workers: 0 });
-    const redis = connectRedis(headway.redis.url, 'request');
+    const redis = connectRedis(headway.redis.url, 'request', { scripts: sharedScripts });
     await until('connected', () => redis.status === 'ready');
     const registry = await loadRegistry([builtInJobsDir]);
     const queues = createQueues(redis, '{other}', () => {});

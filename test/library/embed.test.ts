@@ -198,7 +198,7 @@ describe('Headway in an application of somebody else', () => {
   it.each([
     ['a definition that is none', { jobs: [{ name: 'x' } as never] }, 'jobs[0] must be a job definition'],
     ['a name that is there twice', { jobs: [greet, { ...greet }] }, 'two jobs are named "greet"'],
-    ['a job for a thread', { jobs: [{ ...greet, thread: true }] }, 'name its folder instead'],
+    ['a job for a thread', { jobs: [{ ...greet, thread: true }] }, 'pass its folder instead'],
     ['a folder that is not there', { jobs: ['/nowhere'] }, '/nowhere'],
     ['a setting that is wrong', { jobs: [greet], settings: { PORT: 'x' } }, 'PORT'],
     [

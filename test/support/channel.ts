@@ -3,6 +3,7 @@ import { frameId } from '../../src/shared/channel/frame.js';
 import { ChannelHub } from '../../src/shared/channel/hub.js';
 import { createPublisher } from '../../src/shared/channel/publisher.js';
 import { createReader } from '../../src/shared/channel/reader.js';
+import { channelScripts } from '../../src/shared/channel/scripts.js';
 import type { Sink, Subscription } from '../../src/shared/channel/subscription.js';
 import { type ConnectionRole, connectRedis } from '../../src/shared/redis/connect.js';
 import { parseData } from './sse.js';
@@ -18,7 +19,7 @@ export function openChannels(
     role = 'patient' as ConnectionRole,
   } = {},
 ) {
-  const redis = connectRedis(url, role);
+  const redis = connectRedis(url, role, { scripts: channelScripts });
   const subscriberRedis = connectRedis(url, 'subscriber');
   const reads: string[] = [];
   const read = createReader(redis, prefix);

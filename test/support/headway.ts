@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { clientOf } from './client.js';
 import { startApi, startWorker, type TestProcess, temporaryFolder } from './processes.js';
-import { startRedis, type TestRedis } from './redis.js';
+import { openRedis, startRedis, type TestRedis } from './redis.js';
 
 /** Redis, an API and workers as separate processes, as a user has them. */
 export interface Headway {
@@ -38,7 +38,7 @@ export async function startHeadway(options: HeadwayOptions = {}): Promise<Headwa
     startApi(env),
     ...Array.from({ length: workers }, () => startWorker(env)),
   ]);
-  const connection = new Redis(redis.url, { maxRetriesPerRequest: null });
+  const connection = openRedis(redis.url);
   connection.on('error', () => {});
   const headway: Headway = {
     redis,

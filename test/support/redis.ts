@@ -4,8 +4,11 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Redis } from 'ioredis';
+import { Redis, type RedisOptions } from 'ioredis';
 import { findProgram } from '../../scripts/lib/command.mjs';
+import { apiScripts } from '../../src/api/jobs/scripts.js';
+import { sharedScripts } from '../../src/shared/runtime/scripts.js';
+import { workerScripts } from '../../src/worker/run/scripts.js';
 import { until } from './until.js';
 
 export interface TestRedis {
@@ -22,6 +25,13 @@ export interface TestRedis {
   /** Ends it and removes its files. */
   stop(): Promise<void>;
 }
+
+/** Every script that a process of Headway calls. */
+export const allScripts = { ...sharedScripts, ...workerScripts, ...apiScripts };
+
+/** Opens a connection that knows every script and that waits while Redis is away. */
+export const openRedis = (url: string, options: Omit<RedisOptions, 'replyMapping'> = {}): Redis =>
+  new Redis(url, { maxRetriesPerRequest: null, scripts: allScripts, ...options });
 
 const running = new Set<ChildProcess>();
 process.on('exit', () => {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { addressOf } from '../../shared/jobs/queues.js';
-import { JOB_STATES } from '../../shared/lifecycle/snapshot.js';
+import { JOB_STATES } from '../../shared/jobs/states.js';
 import { requireValid } from '../http/invalid.js';
 import type { IndexPosition } from './page.js';
 

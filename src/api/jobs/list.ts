@@ -1,7 +1,8 @@
 import type { Redis } from 'ioredis';
+import { JOB_STATES } from '../../shared/jobs/states.js';
 import type { JobFaults } from '../../shared/lifecycle/job-faults.js';
 import type { Reconciler } from '../../shared/lifecycle/reconcile.js';
-import { JOB_STATES, type JobSnapshot, type SnapshotReader } from '../../shared/lifecycle/snapshot.js';
+import type { JobSnapshot, SnapshotReader } from '../../shared/lifecycle/snapshot.js';
 import { jobView, readProgress } from '../../shared/lifecycle/view.js';
 import { formatCursor, type ListQuery } from './list-query.js';
 import type { PageReader } from './page.js';

@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs';
 import type { Cluster, Redis } from 'ioredis';
 import { indexKeys, type JobFilter, setsFor } from '../../shared/job-index/keys.js';
+import { scriptsOf } from '../../shared/redis/scripts.js';
+import { apiScripts } from './scripts.js';
 
 /** A place between two jobs of the index: just after (older than) this one. */
 export interface IndexPosition {
@@ -25,8 +26,6 @@ export interface IndexPage {
 /** Reads pages of the index, newest job first. */
 export type PageReader = (request: PageRequest) => Promise<IndexPage>;
 
-const lua = readFileSync(new URL('./scripts/page.lua', import.meta.url), 'utf8');
-
 /** Steps of one page at most: Redis does nothing else meanwhile. These are a few milliseconds. */
 const STEPS = 5000;
 
@@ -37,10 +36,7 @@ export function createPageReader(
   steps: number = STEPS,
 ): PageReader {
   const keys = indexKeys(queuePrefix);
-  if (!('indexPage' in redis)) redis.defineCommand('indexPage', { numberOfKeys: 1, lua });
-  const scripts = redis as unknown as {
-    indexPage(...args: Array<string | number>): Promise<string[]>;
-  };
+  const scripts = scriptsOf(redis, apiScripts);
   return async (request) => {
     const { names, tags, from, to, after, limit } = request;
     const { byName, byTag } = setsFor(keys.sets, request);

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { webhookSchema } from '../../shared/jobs/webhook-option.js';
-import { SECRET_FORM } from '../../shared/jobs/webhook-secret.js';
+import { SECRET_FORM } from '../../shared/jobs/webhook-option.js';
 import { isFinished, type JobSnapshot, type SnapshotReader } from '../../shared/lifecycle/snapshot.js';
 import { jobLinks } from '../../shared/lifecycle/view.js';
 import { deliveryId } from '../../shared/webhooks/delivery.js';

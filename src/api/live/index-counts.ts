@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { indexKeys, setsFor } from '../../shared/job-index/keys.js';
-import { JOB_STATES, type JobState } from '../../shared/lifecycle/snapshot.js';
+import { JOB_STATES, type JobState } from '../../shared/jobs/states.js';
 
 /** How many jobs are in each state; states without any are left out. */
 export type StateCounts = Partial<Record<JobState, number>>;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { jobErrorSchema, time } from '../../shared/jobs/events/parts.js';
 import { progressSchema } from '../../shared/jobs/events/progress.js';
-import { JOB_STATES } from '../../shared/lifecycle/snapshot.js';
+import { JOB_STATES } from '../../shared/jobs/states.js';
 import { named } from './components.js';
 
 named('Progress', progressSchema);

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { JOB_STATES } from '../../shared/lifecycle/snapshot.js';
+import { JOB_STATES } from '../../shared/jobs/states.js';
 import { batchSchema } from '../jobs/batch.js';
 import { DEFAULT_LIMIT, MAX_LIMIT, MAX_VALUES } from '../jobs/list-query.js';
 import { acceptedSchema, jobSchema } from './answers.js';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type ErrorCode, errorCodes, HeadwayError } from '../../shared/errors.js';
-import { JOB_STATES } from '../../shared/lifecycle/snapshot.js';
+import { JOB_STATES } from '../../shared/jobs/states.js';
 import { named, ref } from './components.js';
 
 const codes = Object.keys(errorCodes) as [ErrorCode, ...ErrorCode[]];

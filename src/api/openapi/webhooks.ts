@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { WEBHOOK_EVENTS } from '../../shared/jobs/webhook-option.js';
+import { TERMINAL_STATES } from '../../shared/jobs/states.js';
 import { jobSchema } from './answers.js';
 import { named } from './components.js';
 import { completedJob } from './examples.js';
@@ -8,7 +8,7 @@ import { json } from './operation.js';
 const message = named(
   'WebhookMessage',
   z.object({
-    type: z.enum(WEBHOOK_EVENTS.map((event) => `job.${event}` as const)),
+    type: z.enum(TERMINAL_STATES.map((event) => `job.${event}` as const)),
     timestamp: z.string().describe('When the job ended (RFC 3339)'),
     data: jobSchema
       .omit({ webhook: true })

@@ -1,5 +1,6 @@
+import type { JobState } from '../../shared/jobs/states.js';
 import { errorOf } from '../../shared/lifecycle/events.js';
-import type { JobSnapshot, JobState } from '../../shared/lifecycle/snapshot.js';
+import type { JobSnapshot } from '../../shared/lifecycle/snapshot.js';
 import type { LiveJob } from '../live/live-jobs.js';
 
 /** The data of a `job` event: what is known of a job now. */

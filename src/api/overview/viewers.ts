@@ -1,7 +1,8 @@
 import { writeTo } from '../../shared/channel/subscription.js';
 import type { QueueState } from '../../shared/dashboard/views.js';
+import type { JobState } from '../../shared/jobs/states.js';
 import type { JobFaults } from '../../shared/lifecycle/job-faults.js';
-import { isFinished, type JobState, type SnapshotReader } from '../../shared/lifecycle/snapshot.js';
+import { isFinished, type SnapshotReader } from '../../shared/lifecycle/snapshot.js';
 import type { Logger } from '../../shared/process/log.js';
 import { serverNow } from '../../shared/redis/server-clock.js';
 import type { Credential } from '../auth/credential.js';

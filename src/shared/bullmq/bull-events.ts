@@ -7,85 +7,94 @@ import { isHeadwayProgress } from './foreign-progress.js';
 /** An entry of BullMQ's event stream. */
 export type BullEntry = [id: string, fields: string[]];
 
-const LAST = 1000;
+const LATEST_COUNT = 1000;
 
-/** A message of BullMQ's that says how a job ended, for jobs that are removed at their end. */
+/** How a job ended according to BullMQ's event, for jobs that are removed when they end. */
 export type EndHint =
   | { event: 'completed'; result: unknown }
   | { event: 'failed'; reason: string }
   | { event: 'removed' };
 
-/** What a batch of events says of one job. */
+/** The result of a batch of events for one job. */
 export interface LatestJobEvent {
   /** The job's id in BullMQ. */
   id: string;
-  /** Its state has changed. */
+  /** Whether the job's state has changed. */
   changed: boolean;
-  /** The newest event is not of a run under way: what was reported has to be told now. */
-  over: boolean;
-  /** How it ended. */
+  /** Whether the newest event ends a run: progress must be published now instead of being held back. */
+  ended: boolean;
+  /** How the job ended, if it did. */
   hint?: EndHint;
-  /** The newest progress that a worker which knows nothing of us reported since the job last became active. */
+  /** The newest progress since the job became active, from a worker that knows only BullMQ. */
   progress?: { value: unknown; at: number };
 }
 
 /**
- * Reads a batch of a queue's events: of each job only what still matters at the end of the batch.
- * @returns by our ids of the jobs
+ * Reduces a batch of a queue's events to what still matters for each job at the end of the batch.
+ * @returns by job id (Headway's)
  */
 export function readBullEvents(queue: string, entries: BullEntry[]): Map<string, LatestJobEvent> {
-  const news = new Map<string, LatestJobEvent>();
+  const latest = new Map<string, LatestJobEvent>();
   for (const [entryId, fields] of entries) {
     const event = fieldsOf(fields);
     if (!event.jobId) continue;
     const jobId = jobIdOf({ queue, id: event.jobId });
-    // One that is too long for a request cannot be followed by anybody.
+    // Nobody can follow a job whose id is too long for a request.
     if (!addressOf(jobId)) continue;
     if (event.event === 'progress') {
       const value = foreignProgress(event.data, jobId);
       if (value === undefined) continue;
-      const job = newsOf(jobId, event.jobId);
+      const job = eventOf(jobId, event.jobId);
       job.progress = { value, at: Number(entryId.split('-')[0]) };
-      job.over = false;
+      job.ended = false;
       continue;
     }
-    const job = newsOf(jobId, event.jobId);
+    const job = eventOf(jobId, event.jobId);
     job.changed = true;
-    job.over = event.event !== 'active';
-    // What was reported before was of another attempt.
+    job.ended = event.event !== 'active';
+    // Earlier progress belongs to another attempt.
     if (event.event === 'active') delete job.progress;
     const hint = endHint(event);
     if (hint) job.hint = hint;
   }
-  return news;
+  return latest;
 
-  function newsOf(jobId: string, id: string): LatestJobEvent {
-    let job = news.get(jobId);
+  function eventOf(jobId: string, id: string): LatestJobEvent {
+    let job = latest.get(jobId);
     if (!job) {
-      job = { id, changed: false, over: false };
-      news.set(jobId, job);
+      job = { id, changed: false, ended: false };
+      latest.set(jobId, job);
     }
     return job;
   }
 }
 
-/** What the last thousand events of a queue say, whether they were seen to or not. */
+/** Reads the newest 1,000 events of a queue, including those that were handled. */
 export async function latestEvents(
   redis: Redis | Cluster,
   queuePrefix: string,
   queue: string,
 ): Promise<Map<string, LatestJobEvent>> {
-  const entries = await redis.xrevrange(queueKey(queuePrefix, queue, 'events'), '+', '-', 'COUNT', LAST);
+  const entries = await redis.xrevrange(
+    queueKey(queuePrefix, queue, 'events'),
+    '+',
+    '-',
+    'COUNT',
+    LATEST_COUNT,
+  );
   return readBullEvents(queue, entries.reverse());
 }
 
-/** Whether an entry says that the queue was paused, or goes on. */
-export function saysOfQueue(fields: string[]): boolean {
+/** Whether an entry says that the queue was paused or resumed. */
+export function isQueueEvent(fields: string[]): boolean {
   const { event } = fieldsOf(fields);
   return event === 'paused' || event === 'resumed';
 }
 
-/** Progress, unless it is of our own workers, which publish it themselves: those are many, and are told by their first bytes. */
+/**
+ * Parses progress; `undefined` for progress of our own workers, which publish it themselves. Those events are frequent and
+ * are recognized by their first bytes.
+ */
 function foreignProgress(text: string | undefined, jobId: string): unknown {
   if (!text || text.startsWith(`{"jobId":"${jobId}","attempt":`)) return undefined;
   const value = parseForeign(text);

@@ -1,7 +1,8 @@
-/** Who reported, and when (ms since 1970). */
+/** The origin of a report. */
 export interface ForeignReporter {
   jobId: string;
   attempt: number;
+  /** The time of the report, ms since 1970. */
   at: number;
 }
 
@@ -10,11 +11,11 @@ const TEXTS = ['unit', 'stage', 'message'] as const;
 const NUMBERS = ['current', 'total', 'stageIndex', 'stageCount', 'ratePerSecond', 'etaMs'] as const;
 
 /**
- * Makes the data of a `progress` event of whatever a worker that knows nothing of Headway gave to BullMQ's
- * `updateProgress`: a number is a percent; text is a percent if it is a number, else the message; of an object the
- * fields that have our names are kept and the others dropped. Its percent is `percent`, or `progress` (a share when
- * it is less than 1), or made of `current` and `total`.
- * @param before the percent that viewers have seen in this attempt: the bar never goes back
+ * Creates the data of a `progress` event from the argument of BullMQ's `updateProgress`, for a worker that knows only
+ * BullMQ. A number is a percentage. Text is a percentage if it is a number, else the message. Of an object, the fields of
+ * a `progress` event are kept; its percentage is `percent`, or `progress` (a fraction if less than 1), or computed from
+ * `current` and `total`.
+ * @param before the newest published percentage of this attempt; the percentage never decreases
  */
 export function foreignProgress(
   value: unknown,
@@ -22,19 +23,19 @@ export function foreignProgress(
   before: number | null = null,
 ): Record<string, unknown> & { percent: number | null } {
   const fields = isRecord(value) ? value : {};
-  const said = isRecord(value) ? percentOf(fields) : toPercent(value);
-  const back = said !== null && before !== null && said < before;
+  const reported = isRecord(value) ? percentOf(fields) : toPercent(value);
+  const decreases = reported !== null && before !== null && reported < before;
   const data: Record<string, unknown> & { percent: number | null } = {
     jobId,
     attempt,
-    percent: back || said === null ? before : said,
+    percent: decreases || reported === null ? before : reported,
   };
   for (const key of NUMBERS) {
     const number = fields[key];
-    // What is counted would contradict a bar that stays where it was.
-    if (isCount(number) && !(back && (key === 'current' || key === 'total'))) data[key] = number;
+    // Counts would contradict a percentage that is held back.
+    if (isCount(number) && !(decreases && (key === 'current' || key === 'total'))) data[key] = number;
   }
-  if (typeof value === 'string' && said === null && value) data.message = value.slice(0, MAX_TEXT);
+  if (typeof value === 'string' && reported === null && value) data.message = value.slice(0, MAX_TEXT);
   for (const key of TEXTS) {
     const text = fields[key];
     if (typeof text === 'string' && text) data[key] = text.slice(0, MAX_TEXT);
@@ -43,7 +44,7 @@ export function foreignProgress(
   return data;
 }
 
-/** Whether it is our own worker that reports, which publishes by itself. */
+/** Whether a value in BullMQ is progress of one of our workers, which publish it themselves. */
 export function isHeadwayProgress(
   value: unknown,
   jobId: string,
@@ -52,8 +53,8 @@ export function isHeadwayProgress(
 }
 
 function percentOf({ percent, progress, current, total }: Record<string, unknown>): number | null {
-  const said = toPercent(percent);
-  if (said !== null) return said;
+  const given = toPercent(percent);
+  if (given !== null) return given;
   if (isCount(progress)) return toPercent(progress < 1 ? progress * 100 : progress);
   if (isCount(current) && isCount(total)) return total === 0 ? 100 : toPercent((current / total) * 100);
   return null;

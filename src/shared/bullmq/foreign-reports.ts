@@ -5,7 +5,7 @@ import { addressOf, queueKey } from '../jobs/queues.js';
 import { serverNow } from '../redis/server-clock.js';
 import { foreignProgress } from './foreign-progress.js';
 
-/** What a worker that knows nothing of us gave to BullMQ's `updateProgress`. */
+/** The argument of BullMQ's `updateProgress`, from a worker that knows only BullMQ. */
 export interface ForeignProgress {
   value: unknown;
   attempt: number;
@@ -20,15 +20,15 @@ export interface ForeignReportsOptions {
   publisher: Publisher;
 }
 
-/** Carries to a job's channel what its worker said through BullMQ alone. Any number of processes may, at once. */
+/** Publishes what a job reported through BullMQ alone. Any number of processes may do so concurrently. */
 export interface ForeignReports {
-  /** Tells the lines of the job's log (`job.log`) that were not told yet, then its progress, unless of another attempt. */
+  /** Publishes the new lines of the job's log (`job.log`), then its progress, unless that belongs to another attempt. */
   publish(jobId: string, attempt: number, progress?: ForeignProgress): Promise<void>;
 }
 
 /**
- * The field of a job's hash, set by our workers: how many lines of the job's log in BullMQ are on the channel without
- * anybody carrying them there.
+ * A field of the job's hash, written by our workers: the number of lines in BullMQ's log of the job that the worker has
+ * published itself.
  */
 export const LOGGED = 'hw:logged';
 
@@ -54,7 +54,7 @@ export function createForeignReports({
     for (let next = Math.max(Number(from), Number(logged ?? 0)); next < lines; ) {
       const page = await redis.lrange(`${job}:logs`, next, next + LINES_AT_ONCE - 1);
       if (page.length === 0) return;
-      // In order: they go over one connection.
+      // Redis executes the calls of one connection in order.
       const published = page.map((line) => {
         const message = line.length > MAX_LINE ? `${line.slice(0, MAX_LINE)}… (cut)` : line;
         const data = { jobId, attempt, level: 'info', message, at: serverNow() };
@@ -62,7 +62,7 @@ export function createForeignReports({
         from = next;
         return publisher.publish(channel, { event: 'log', data }, { attempt, guard });
       });
-      // Somebody else is at it, or the attempt is over.
+      // Another process publishes the lines, or the attempt is over.
       if ((await Promise.all(published)).includes(undefined)) return;
     }
   }
@@ -75,11 +75,11 @@ export function createForeignReports({
       redis.hget(slots, 'progress'),
     ]);
     const begun = Number(publishedAttempt) === attempt;
-    // The run publishes its progress itself; what some tool says of it besides is no news.
+    // The run publishes its progress itself. Ignore what another tool reports about it.
     if (begun && newest && published == null) return;
     const before = begun && published ? parsePercent(published) : null;
     const data = foreignProgress(value, { jobId, attempt, at }, before);
-    // Two who look at once have the same to tell.
+    // Another process has just published the same.
     if (begun && newest && isSame(newest, data)) return;
     const guard = { field: 'percent' as const, from: published ?? '', to: String(data.percent) };
     await publisher.publish(channel, { event: 'progress', kind: 'state', data }, { attempt, guard });
@@ -95,7 +95,7 @@ export function createForeignReports({
 
 const parsePercent = (published: string): number | null => (published === 'null' ? null : Number(published));
 
-/** Whether a frame says the same, but for the time. */
+/** Whether a frame has the same data, except for the time. */
 function isSame(frame: string, data: Record<string, unknown>): boolean {
   const json = /^data: (.*)$/m.exec(frame)?.[1] ?? '{}';
   return JSON.stringify({ ...JSON.parse(json), at: 0 }) === JSON.stringify({ ...data, at: 0 });

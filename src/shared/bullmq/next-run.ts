@@ -1,6 +1,6 @@
 import type { Job, Queue, RepeatOptions } from 'bullmq';
 
-/** Has a scheduler make the run that follows this one, if it has not been made: what a worker does that takes it. */
+/** Creates the next run of a schedule, unless it exists already. A worker does the same when it takes a scheduled run. */
 export async function makeNextRun(queue: Queue, run: Job): Promise<void> {
   const scheduler = await queue.jobScheduler;
   const { repeat } = run.opts as { repeat: RepeatOptions };

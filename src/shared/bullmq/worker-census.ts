@@ -3,35 +3,35 @@ import { dashboardKeys } from '../dashboard/keys.js';
 import type { ProcessView } from '../dashboard/views.js';
 import { isRedisFault } from '../redis/faults.js';
 
-/** BullMQ's name of our own workers, by which those that another program runs are told from them. */
+/** The name of our workers in BullMQ, which distinguishes them from those of other programs. */
 export const WORKER_NAME = 'headway';
-/** What was read counts for this long, in ms. */
+/** How long a reading is valid, in ms. */
 const FRESH_MS = 800;
-/** A queue counts as served for this long after its last worker was seen: workers are restarted. In ms. */
+/** How long a queue counts as served after its last worker was seen, in ms. It covers the restart of a worker. */
 const GRACE_MS = 2000;
 
-/** Knows which queues have a worker. */
+/** Tracks which queues have a worker. */
 export interface WorkerCensus {
-  /** Whether a worker takes jobs from a queue, as of a second ago at most. */
+  /** Returns whether a worker takes jobs from a queue. The answer is at most a second old. */
   serves(queue: string): Promise<boolean>;
 }
 
 /**
- * Our own workers count while they say that they are there (a frozen one does not) and are connected (a killed one is
- * not); workers of other programs while they are connected under the name that BullMQ gives them.
+ * Creates a census of workers. One of our workers counts if it sends heartbeats (a frozen one does not) and is connected (a
+ * killed one is not). A worker of another program counts if it is connected under the name that BullMQ gives it.
  * @param queuePrefix the prefix of BullMQ's keys
  */
 export function createWorkerCensus(redis: Redis, prefix: string, queuePrefix: string): WorkerCensus {
   const { processes, deadlines } = dashboardKeys(prefix);
   const seenAt = new Map<string, number>();
-  let look: { at: number; done: Promise<void> } | undefined;
+  let reading: { at: number; done: Promise<void> } | undefined;
 
   async function read(): Promise<Set<string>> {
-    const [said, until, [seconds = 0, micros = 0], clients] = await Promise.all([
+    const [views, deadlineOf, [seconds = 0, micros = 0], clients] = await Promise.all([
       redis.hgetall(processes),
       redis.zrange(deadlines, '0', '-1', 'WITHSCORES'),
       redis.time(),
-      // Some providers refuse it: then our own workers are all that is known of.
+      // Some providers refuse CLIENT LIST. Then only our own workers are known.
       (redis.client('LIST') as Promise<string>).catch((error) => {
         if (isRedisFault(error) && !/NOPERM/.test(String(error))) throw error;
         return undefined;
@@ -39,18 +39,18 @@ export function createWorkerCensus(redis: Redis, prefix: string, queuePrefix: st
     ]);
     const now = Number(seconds) * 1000 + Number(micros) / 1000;
     const announced = new Set<string>();
-    for (let i = 0; i < until.length; i += 2) {
-      if (Number(until[i + 1]) < now) continue;
-      const { queues = [] } = JSON.parse(said[until[i]!] ?? '{}') as Partial<ProcessView>;
+    for (let i = 0; i < deadlineOf.length; i += 2) {
+      if (Number(deadlineOf[i + 1]) < now) continue;
+      const { queues = [] } = JSON.parse(views[deadlineOf[i]!] ?? '{}') as Partial<ProcessView>;
       for (const { name } of queues) announced.add(name);
     }
     if (clients === undefined) return announced;
     const served = new Set<string>();
     for (const [, name] of clients.matchAll(/ name=(\S+)/g)) {
       if (!name?.startsWith(`${queuePrefix}:`)) continue;
-      const [encoded = '', mark, worker] = name.slice(queuePrefix.length + 1).split(':');
+      const [encoded = '', role, worker] = name.slice(queuePrefix.length + 1).split(':');
       const queue = Buffer.from(encoded, 'base64').toString();
-      if (mark !== undefined && mark !== 'w') continue;
+      if (role !== undefined && role !== 'w') continue;
       if (worker !== WORKER_NAME || announced.has(queue)) served.add(queue);
     }
     return served;
@@ -59,17 +59,17 @@ export function createWorkerCensus(redis: Redis, prefix: string, queuePrefix: st
   return {
     async serves(queue) {
       const now = performance.now();
-      if (!look || now - look.at > FRESH_MS) {
+      if (!reading || now - reading.at > FRESH_MS) {
         const done = read().then((names) => {
           for (const name of names) seenAt.set(name, now);
         });
         const mine = { at: now, done };
-        look = mine;
+        reading = mine;
         done.catch(() => {
-          if (look === mine) look = undefined;
+          if (reading === mine) reading = undefined;
         });
       }
-      await look.done;
+      await reading.done;
       return now - (seenAt.get(queue) ?? Number.NEGATIVE_INFINITY) < GRACE_MS;
     },
   };

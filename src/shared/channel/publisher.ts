@@ -1,9 +1,10 @@
 import type { Cluster, Redis } from 'ioredis';
+import { scriptsOf } from '../redis/scripts.js';
 import { isRun, ServerReplacedError, serverRun } from '../redis/server-run.js';
 import type { Batch } from './batch.js';
 import { type FrameInput, frameBody } from './frame.js';
 import { channelKeys, checkChannelName } from './keys.js';
-import { newEpoch, type PublishReply, withScripts } from './scripts.js';
+import { channelScripts, newEpoch, type PublishReply } from './scripts.js';
 
 /** An event to publish to a channel. */
 export interface ChannelEvent extends FrameInput {
@@ -134,7 +135,7 @@ export function prepareEvent(event: ChannelEvent): PreparedEvent {
 export function createPublisher(options: PublisherOptions): Publisher {
   const { redis, prefix, logLength, ttlMs, unfinishedTtlMs = ttlMs, sharded } = options;
   const { batch = (call) => call() } = options;
-  const scripts = withScripts(redis);
+  const scripts = scriptsOf(redis, channelScripts);
   const command = sharded ? 'SPUBLISH' : 'PUBLISH';
 
   /** One call. The run of the server is that of the moment in which the call is made. */

@@ -1,7 +1,8 @@
 import type { Cluster, Redis } from 'ioredis';
+import { scriptsOf } from '../redis/scripts.js';
 import { type EventId, frameId, sawEnd } from './frame.js';
 import { channelKeys } from './keys.js';
-import { type ChannelScripts, withScripts } from './scripts.js';
+import { type ChannelCommands, channelScripts } from './scripts.js';
 
 /** What a reader at some offset of a channel has missed. */
 export interface Missed {
@@ -36,7 +37,7 @@ export type Reader = (channel: string, since: ChannelPosition) => Promise<Missed
 
 /** `since` with an empty epoch is a reader that has seen nothing. Resolves to `undefined` for a channel that does not exist. */
 export function createReader(redis: Redis | Cluster, prefix: string): Reader {
-  const scripts = withScripts(redis);
+  const scripts = scriptsOf(redis, channelScripts);
   return async (channel, since) => {
     // Whoever asks may have moved on when the answer is there.
     const { epoch: knownEpoch, offset: knownOffset, after: unwanted = 0 } = since;
@@ -79,7 +80,7 @@ export function createReader(redis: Redis | Cluster, prefix: string): Reader {
  * @returns `upTo`: the offset up to which nothing is missing; `until` when all of them were read
  */
 async function readSlots(
-  scripts: ChannelScripts,
+  scripts: ChannelCommands,
   key: string,
   after: number,
   until: number,
@@ -143,7 +144,7 @@ export type ReplayFrom = { last: number } | { since: number };
 export type Tail = (channel: string, wanted: ReplayFrom) => Promise<number>;
 
 export function createTail(redis: Redis | Cluster, prefix: string): Tail {
-  const scripts = withScripts(redis);
+  const scripts = scriptsOf(redis, channelScripts);
   return async (channel, wanted) => {
     const [meta, log] = channelKeys(prefix, channel);
     if ('since' in wanted) return scripts.channelSince(log, 't', wanted.since);

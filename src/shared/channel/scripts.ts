@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import type { Cluster, Redis } from 'ioredis';
+import { defineScripts, luaBeside } from '../redis/scripts.js';
 
 type Keys = [string, string, string];
 
-/** The channel's scripts on a connection. Arguments and replies are described at the top of each Lua file. */
-export interface ChannelScripts {
+/** The commands of the channel's scripts. Arguments and replies are described at the top of each Lua file. */
+export interface ChannelCommands {
   channelPublish(keys: number, ...args: Array<string | number>): Promise<PublishReply>;
   channelReadBuffer(...args: [...Keys, ...Array<string | number>]): Promise<ReadReply | null>;
   channelSlotsBuffer(
@@ -31,18 +30,14 @@ export type ReadReply = [
   upTo: Buffer,
 ];
 
-const lua = (name: string): string => readFileSync(new URL(`./scripts/${name}.lua`, import.meta.url), 'utf8');
+const lua = luaBeside(import.meta.url);
 
-/** Makes the scripts callable on a connection (by their SHA-1, sent whole only once). */
-export function withScripts<R extends Redis | Cluster>(redis: R): R & ChannelScripts {
-  if (!('channelPublish' in redis)) {
-    redis.defineCommand('channelPublish', { lua: lua('publish') });
-    redis.defineCommand('channelRead', { numberOfKeys: 3, lua: lua('read') });
-    redis.defineCommand('channelSlots', { numberOfKeys: 1, lua: lua('slots') });
-    redis.defineCommand('channelSince', { numberOfKeys: 1, lua: lua('since') });
-  }
-  return redis as R & ChannelScripts;
-}
+export const channelScripts = defineScripts<ChannelCommands>({
+  channelPublish: { lua: lua('publish') },
+  channelRead: { numberOfKeys: 3, lua: lua('read') },
+  channelSlots: { numberOfKeys: 1, lua: lua('slots') },
+  channelSince: { numberOfKeys: 1, lua: lua('since') },
+});
 
 /** An epoch for a channel that may turn out to be new: 12 characters, unlike any before. (Node makes UUIDs in stock: they cost nearly nothing.) */
 export const newEpoch = (): string => randomUUID().slice(-12);

@@ -1,13 +1,15 @@
-import { readFileSync } from 'node:fs';
 import type { Cluster, Redis } from 'ioredis';
 import { scopeOf } from '../job-index/keys.js';
+import { isTerminal } from '../jobs/states.js';
 import type { Transition } from '../lifecycle/events.js';
 import { RANK } from '../lifecycle/published.js';
 import type { JobSnapshot } from '../lifecycle/snapshot.js';
+import { scriptsOf } from '../redis/scripts.js';
 import { serverNow } from '../redis/server-clock.js';
 import { bucketOf } from './histogram.js';
 import { dashboardKeys } from './keys.js';
-import { counters, MINUTE_MS, MINUTES_SHOWN, minuteOf, OUTCOMES, type Outcome } from './minutes.js';
+import { counters, MINUTE_MS, MINUTES_SHOWN, minuteOf } from './minutes.js';
+import { dashboardScripts } from './scripts.js';
 
 const FLUSH_MS = 1000;
 const KEEP_MS = (MINUTES_SHOWN + 5) * MINUTE_MS;
@@ -15,26 +17,21 @@ const MAX_NAME = 100;
 /** Counters that one command adds to. */
 const AT_ONCE = 500;
 
-const lua = readFileSync(new URL('./scripts/count.lua', import.meta.url), 'utf8');
-
 /**
  * Counts what comes to an end, and how long it waited and ran, by minute, kind and owner. Whoever tells a change of a
  * job's state, which one process does once, counts it; what was counted goes to Redis once a second, so a process that
  * is killed takes the last second of it along.
  */
 export interface OutcomeCounter {
-  /** Something was told of a job. */
-  record(transition: Transition, job: JobSnapshot | undefined): void;
+  /** Counts a published transition; the counter is an observer of the reconciler. */
+  afterPublish(transition: Transition, job: JobSnapshot | undefined): void;
   /** Resolves when Redis has all that was counted; also while Redis is away, then nothing is lost and it is tried again. */
   flush(): Promise<void>;
 }
 
 export function createOutcomeCounter(redis: Redis | Cluster, prefix: string): OutcomeCounter {
   const keys = dashboardKeys(prefix);
-  if (!('countMinute' in redis)) redis.defineCommand('countMinute', { numberOfKeys: 1, lua });
-  const scripts = redis as unknown as {
-    countMinute(key: string, keepMs: number, ...more: Array<string | number>): Promise<unknown>;
-  };
+  const scripts = scriptsOf(redis, dashboardScripts);
   /** Key of a minute -> counter -> number. */
   let counted = new Map<string, Map<string, number>>();
   let timer: NodeJS.Timeout | undefined;
@@ -72,14 +69,14 @@ export function createOutcomeCounter(redis: Redis | Cluster, prefix: string): Ou
   }
 
   return {
-    record({ event, fence }, job) {
+    afterPublish({ event, fence }, job) {
       if (!job || fence.rank === undefined) return;
       const name = job.name.slice(0, MAX_NAME);
       if (fence.rank === RANK.active && fence.attempt === 1 && job.attempt === 1 && job.startedAt) {
         const waited = job.startedAt - job.createdAt - (job.delayMs ?? 0);
         add(job, counters.wait(bucketOf(Math.max(0, waited)), name));
       }
-      if (!isOutcome(event.event) || !event.end) return;
+      if (!isTerminal(event.event) || !event.end) return;
       add(job, counters.outcome(event.event, name));
       if (job.startedAt && job.finishedAt && job.attempt > 0) {
         add(job, counters.run(bucketOf(Math.max(0, job.finishedAt - job.startedAt)), name));
@@ -88,9 +85,6 @@ export function createOutcomeCounter(redis: Redis | Cluster, prefix: string): Ou
     flush,
   };
 }
-
-const isOutcome = (event: string | undefined): event is Outcome =>
-  (OUTCOMES as readonly string[]).includes(event ?? '');
 
 const parts = <T>(all: T[]): T[][] =>
   Array.from({ length: Math.ceil(all.length / AT_ONCE) }, (_, i) =>

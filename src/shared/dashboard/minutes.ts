@@ -1,21 +1,18 @@
+import type { TerminalState } from '../jobs/states.js';
 import { type Histogram, quantile } from './histogram.js';
 
 export const MINUTE_MS = 60_000;
 /** The dashboard shows this many minutes, the present one included. */
 export const MINUTES_SHOWN = 60;
 
-/** How a job can end. */
-export const OUTCOMES = ['completed', 'failed', 'cancelled'] as const;
-export type Outcome = (typeof OUTCOMES)[number];
-
 /** The minute of a time, as a number of minutes since 1970. */
 export const minuteOf = (at: number): number => Math.floor(at / MINUTE_MS);
 
 /** The counter of an outcome of a kind of job, and those of a bucket of its wait and run times. */
 export const counters = {
-  outcome: (outcome: Outcome, name: string): string => `${outcome}:${name}`,
-  wait: (bucket: number, name: string): string => `wait${bucket}:${name}`,
-  run: (bucket: number, name: string): string => `run${bucket}:${name}`,
+  outcome: (state: TerminalState, kind: string): string => `${state}:${kind}`,
+  wait: (bucket: number, kind: string): string => `wait${bucket}:${kind}`,
+  run: (bucket: number, kind: string): string => `run${bucket}:${kind}`,
 };
 
 /** What came to an end in one minute, as the charts show it. Times are in ms; `null` where there are none. */
@@ -42,7 +39,7 @@ export function minuteView(
     const colon = counter.indexOf(':');
     if (names.length > 0 && !names.includes(counter.slice(colon + 1))) continue;
     const what = counter.slice(0, colon);
-    if (what in sums) sums[what as Outcome] += Number(text);
+    if (what in sums) sums[what as TerminalState] += Number(text);
     else if (what.startsWith('wait')) add(wait, Number(what.slice(4)), Number(text));
     else if (what.startsWith('run')) add(run, Number(what.slice(3)), Number(text));
   }

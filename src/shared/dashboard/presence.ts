@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs';
 import type { Cluster, Redis } from 'ioredis';
+import { scriptsOf } from '../redis/scripts.js';
 import { dashboardKeys } from './keys.js';
+import { dashboardScripts } from './scripts.js';
 import type { ProcessView } from './views.js';
 
 /** A process that says nothing for this long counts as gone, in ms. */
@@ -16,14 +17,9 @@ export interface ProcessPresence {
   leave(id: string): Promise<void>;
 }
 
-const lua = readFileSync(new URL('./scripts/beat.lua', import.meta.url), 'utf8');
-
 export function createProcessPresence(redis: Redis | Cluster, prefix: string): ProcessPresence {
   const { processes, deadlines, watched, slots } = dashboardKeys(prefix);
-  if (!('processBeat' in redis)) redis.defineCommand('processBeat', { numberOfKeys: 4, lua });
-  const scripts = redis as unknown as {
-    processBeat(...args: Array<string | number>): Promise<string[]>;
-  };
+  const scripts = scriptsOf(redis, dashboardScripts);
   const call = (id: string, said: string, lookMs: number): Promise<string[]> =>
     scripts.processBeat(processes, deadlines, watched, slots, id, said, GONE_AFTER_MS, lookMs);
   return {

@@ -1,10 +1,9 @@
-import { readFileSync } from 'node:fs';
 import type { Cluster, Redis } from 'ioredis';
 import type { HeldFiles } from '../files/store.js';
 import { isFinished, type SnapshotReader } from '../lifecycle/snapshot.js';
+import { scriptsOf } from '../redis/scripts.js';
 import { indexKeys } from './keys.js';
-
-const lua = readFileSync(new URL('./scripts/held.lua', import.meta.url), 'utf8');
+import { jobIndexScripts } from './scripts.js';
 
 export interface HeldFilesOptions {
   redis: Redis | Cluster;
@@ -15,8 +14,7 @@ export interface HeldFilesOptions {
 /** Looks up which files are held. The index of jobs knows which job names which file (`job-index/scripts/files.lua`). */
 export function createHeldFiles({ redis, queuePrefix, readJob }: HeldFilesOptions): HeldFiles {
   const { files } = indexKeys(queuePrefix);
-  if (!('fileIsHeld' in redis)) redis.defineCommand('fileIsHeld', { numberOfKeys: 1, lua });
-  const scripts = redis as unknown as { fileIsHeld(...args: string[]): Promise<number> };
+  const scripts = scriptsOf(redis, jobIndexScripts);
   return async (fileId, madeBy) => {
     for (;;) {
       const held = await scripts.fileIsHeld(files, fileId, queuePrefix);

@@ -1,9 +1,10 @@
 import type { Redis } from 'ioredis';
 import { addressOf, queueKey } from '../jobs/queues.js';
 import type { JobFaults } from '../lifecycle/job-faults.js';
+import { scriptsOf } from '../redis/scripts.js';
 import { serverNow } from '../redis/server-clock.js';
 import { indexKeys } from './keys.js';
-import { indexLua } from './lua.js';
+import { jobIndexScripts } from './scripts.js';
 
 const AT_ONCE = 500;
 /**
@@ -25,10 +26,7 @@ export interface HoldKnown {
 
 export function createHoldKnown(redis: Redis, queuePrefix: string, faults: JobFaults): HoldKnown {
   const { records, sets, filesHeld } = indexKeys(queuePrefix);
-  if (!('holdJobFiles' in redis)) {
-    redis.defineCommand('holdJobFiles', { numberOfKeys: 2, lua: indexLua.hold() });
-  }
-  const scripts = redis as unknown as { holdJobFiles(...args: string[]): Promise<null> };
+  const scripts = scriptsOf(redis, jobIndexScripts);
   /** `undefined`: nobody has asked yet whether a round is due. */
   let cursor: string | 'done' | undefined;
 

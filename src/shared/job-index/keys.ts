@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { JobState } from '../lifecycle/snapshot.js';
+import type { JobState } from '../jobs/states.js';
 
 /**
  * The Redis keys of the index. They share BullMQ's hash tag, so that one script reads a job and indexes it, and begin

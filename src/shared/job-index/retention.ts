@@ -7,11 +7,12 @@ import { createJobFaults, type JobFaults } from '../lifecycle/job-faults.js';
 import type { Reconciler } from '../lifecycle/reconcile.js';
 import { createSnapshotReader } from '../lifecycle/snapshot.js';
 import type { Logger } from '../process/log.js';
+import { scriptsOf } from '../redis/scripts.js';
 import { serverNow } from '../redis/server-clock.js';
 import { createHeldFiles } from './held-files.js';
 import { indexKeys } from './keys.js';
-import { indexLua } from './lua.js';
 import { madeFiles } from './made-files.js';
+import { jobIndexScripts } from './scripts.js';
 
 const AT_ONCE = 200;
 const RETRY_MS = 60_000;
@@ -41,8 +42,7 @@ export function createJobRetention(options: JobRetentionOptions): JobRetention {
   const { redis, prefix, queuePrefix, keep, reconciler, store, log, faults = createJobFaults(log) } = options;
   const isHeld = createHeldFiles({ redis, queuePrefix, readJob: createSnapshotReader(redis, queuePrefix) });
   const keys = indexKeys(queuePrefix);
-  if (!('forgetJob' in redis)) redis.defineCommand('forgetJob', { numberOfKeys: 7, lua: indexLua.forget() });
-  const scripts = redis as unknown as { forgetJob(...args: Array<string | number>): Promise<number> };
+  const scripts = scriptsOf(redis, jobIndexScripts);
   let running: Promise<void> | undefined;
 
   async function forget(jobId: string): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Cluster, Redis } from 'ioredis';
-import type { JobState } from '../lifecycle/snapshot.js';
+import type { JobState } from '../jobs/states.js';
 import { indexKeys } from './keys.js';
 
 /** What is remembered of a job that is not kept any more. Times are ms since 1970. */

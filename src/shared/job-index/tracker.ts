@@ -2,8 +2,9 @@ import type { Cluster, Redis } from 'ioredis';
 import { addressOf } from '../jobs/queues.js';
 import type { RetentionTimes } from '../jobs/retention-times.js';
 import { parseSnapshot, type SnapshotReader, snapshotKeys } from '../lifecycle/snapshot.js';
+import { scriptsOf } from '../redis/scripts.js';
 import { indexKeys } from './keys.js';
-import { indexLua } from './lua.js';
+import { jobIndexScripts } from './scripts.js';
 
 export interface TrackerOptions {
   redis: Redis | Cluster;
@@ -18,15 +19,7 @@ export interface TrackerOptions {
  */
 export function createTracker({ redis, queuePrefix, keep }: TrackerOptions): SnapshotReader {
   const keys = indexKeys(queuePrefix);
-  if (!('trackJob' in redis)) {
-    redis.defineCommand('trackJob', {
-      numberOfKeys: 3 + snapshotKeys('', { queue: '', id: '' }).length,
-      lua: indexLua.track(),
-    });
-  }
-  const scripts = redis as unknown as {
-    trackJob(...args: Array<string | number>): Promise<string[] | null>;
-  };
+  const scripts = scriptsOf(redis, jobIndexScripts);
   return async (jobId, hint) => {
     const address = addressOf(jobId);
     if (!address) return undefined;

@@ -7,8 +7,8 @@ export type { Action, Asker, Authorize } from '../auth/authorize.js';
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
 /**
- * What a processor reports: either counts (`current` of `total`, in `unit`) or a bare percent (0-100).
- * With neither `total` nor `percent` the bar is indeterminate.
+ * A progress report of a job: either counts (`current` of `total`, in `unit`) or a percentage (0 to 100). Without `total`
+ * and `percent`, the progress bar is indeterminate.
  */
 export interface ProgressUpdate {
   current?: number;
@@ -18,76 +18,76 @@ export interface ProgressUpdate {
   message?: string;
 }
 
-/** What a processor gets beside its data. */
+/** The second argument of a job's `run`. */
 export interface JobContext {
   readonly jobId: string;
-  /** 1 for the first run; each retry and each run after a stall counts one more. */
+  /** The number of the run, from 1. Retries and runs after a stall count. */
   readonly attempt: number;
-  /** Aborted when this run has to stop: cancelled, over its time, or its worker is shutting down or has lost it. */
+  /** Aborted when this run must stop: the job was cancelled or timed out, or the worker shuts down or has lost the job. */
   readonly signal: AbortSignal;
   /**
-   * Reports progress. Nearly free in a hot loop: updates are coalesced. A bare number is a percent (0-100).
-   * Values that are not finite or negative are ignored with one warning, values over the total are cut to
-   * it, and the bar never goes back within an attempt.
-   * @returns as `log`
+   * Reports progress. Updates are coalesced, so calls in a hot loop cost almost nothing. A number is a percentage (0 to
+   * 100). Negative and non-finite values are ignored with one warning, values above the total are reduced to it, and
+   * progress never decreases within an attempt.
+   * @returns as for `log`
    */
   progress(update: ProgressUpdate | number): Promise<void>;
   /**
-   * Enters a stage. From now on `progress` counts within the stage; the overall percent is made from the
-   * weights of the stages.
-   * @param name one of the definition's `stages`, or another: that one is added after them. It makes the whole
-   *   larger, so the bar rests until the work has caught up with it: declare what is known beforehand.
-   * @param options.weight the share of a stage that is not declared: any positive number, 1 by default
-   * @throws RangeError for a weight that is none, an empty name, or the 1001st stage
+   * Starts a stage. From now on, `progress` counts within the stage. The overall percentage follows from the weights of
+   * the stages.
+   * @param name one of the definition's `stages`, or a new one, which is added after them. A new stage enlarges the whole,
+   *   so the bar pauses until the work has caught up. Therefore declare the stages that are known beforehand.
+   * @param options.weight the weight of an undeclared stage, a positive number. Defaults to 1.
+   * @throws RangeError for an invalid weight, an empty name, or the 1001st stage
    */
   stage(name: string, options?: { weight?: number }): void;
   /**
-   * Adds a line to the job's log, which every viewer sees in order. The level is `info` unless given. An attempt
-   * writes `JOB_LOG_LINES` lines at most; `fields` that have no JSON form or more than 16 KiB of it are left out.
+   * Adds a line to the job's log, which every viewer sees in order. The level defaults to `info`. An attempt can write
+   * `JOB_LOG_LINES` lines. `fields` without a JSON form, or with more than 16 KiB of it, are omitted.
    *
-   * Whatever happens between the worker and Redis, a line arrives once and in order. `await` is only needed by a job that
-   * writes faster than Redis takes it: past 4 MiB or 10,000 reports that wait, further ones are left out, and the stream
-   * says how many.
-   * @returns a promise that resolves at once, or, while more than 256 KiB or 1000 reports wait for Redis, when there is room
+   * A line arrives exactly once and in order, also after a lost connection to Redis. Await the result only in a job that can
+   * write faster than Redis accepts: beyond 4 MiB or 10,000 pending reports, further ones are dropped, and the stream says
+   * how many.
+   * @returns a promise that resolves at once; while more than 256 KiB or 1,000 reports are pending, when there is room
    *   again. It never rejects.
    */
   log(message: string): Promise<void>;
   log(level: LogLevel, message: string, fields?: Record<string, unknown>): Promise<void>;
   /**
-   * Sends an event of the job's own kind to its viewers. Each one is kept and comes in order, also to those who come
-   * later.
-   * @param type 1 to 100 of A-Z a-z 0-9 . _ : - and none of the names that Headway uses itself
-   * @param data anything with a JSON form of at most 64 KiB
-   * @returns as `log`
-   * @throws TypeError, RangeError for what cannot be sent
+   * Sends a custom event to the job's viewers. All events are kept in order, also for viewers that connect later.
+   * @param type 1 to 100 characters of A-Z a-z 0-9 . _ : -, and not one of Headway's event names
+   * @param data any value with a JSON form of at most 64 KiB
+   * @returns as for `log`
+   * @throws TypeError, RangeError for an invalid type or value
    */
   emit(type: string, data: unknown): Promise<void>;
   /**
-   * Gives a piece of the result before the end. Viewers get all pieces in order, also those who come later. Pieces that
-   * come close together travel as one event: text is joined, other values go as a list. A new attempt begins anew.
-   * @param chunk text, or anything else with a JSON form; at most 64 KiB as JSON
-   * @returns as `log`
-   * @throws TypeError, RangeError for a chunk that cannot be sent, or one past the `PARTIAL_MAX_BYTES` of an attempt
+   * Publishes a piece of the result before the job ends. Viewers get all pieces in order, also those that connect later.
+   * Pieces in quick succession are sent as one event: text is joined, other values become a list. A new attempt starts
+   * with the first piece again.
+   * @param chunk text or any other value with a JSON form of at most 64 KiB
+   * @returns as for `log`
+   * @throws TypeError, RangeError for an invalid chunk, or when the attempt exceeds `PARTIAL_MAX_BYTES`
    */
   partial(chunk: unknown): Promise<void>;
   /**
-   * How many watch this job now, over all API processes: so that it can leave out what nobody would see. At most a second
-   * old; an API process that does not answer in half a second is not counted.
+   * Returns the number of the job's viewers over all API processes, so that the job can skip work that nobody would see. The
+   * number is at most a second old. An API process that does not answer within half a second is not counted.
    */
   watchers(): Promise<number>;
   /**
-   * Starts a child job and waits for it. A child is a job of its own: with an id, a URL and a stream, of the same
-   * owner. Its progress moves this job's bar, unless this job reports numbers of its own in the stage: the bar is the
-   * weighted mean over the children started in the stage, one that ended counting in full.
+   * Starts a child job and waits for its end. A child is a separate job with an id, a URL and a stream, and has the same
+   * owner. Its progress contributes to this job's progress, unless this job reports progress in the same stage: the stage's
+   * progress is the weighted mean over the children that were started in it. A child that has ended counts in full.
    *
-   * In a later attempt the same call finds the child of the earlier one: its result if it completed, itself if it
-   * runs; if it failed it is started again. Calls are told apart by the kind of job and `key`, or their order.
+   * In a later attempt, the same call finds the child of the earlier attempt: a completed child returns its result, a
+   * running one is awaited, a failed one is retried. Calls are matched by the kind of job and `key`, or by their order.
    *
-   * Children that have not ended when this job does (it returns without waiting, fails, is cancelled) are cancelled.
+   * When this job ends in any way, its children that have not ended are cancelled.
    * @returns the child's result
-   * @throws ChildFailedError when the child fails or is cancelled: the choice of what to do is this job's
-   * @throws PermanentError for an unknown kind, data or options that do not fit, or a child that would share a queue
-   *   with a job above it (which could wait for a place that it holds itself)
+   * @throws ChildFailedError when the child fails or is cancelled
+   * @throws PermanentError for an unknown kind, invalid data or options, or a child in the same queue as an ancestor, which
+   *   could wait for a permit that the ancestor holds
    */
   child<R = unknown>(
     name: string,
@@ -98,7 +98,7 @@ export interface JobContext {
   readonly files: JobFiles;
 }
 
-/** As `options` of `POST /v1/jobs`; each goes before the default of the child's definition. */
+/** The options of a child, as in `POST /v1/jobs`. Each overrides the default of the child's definition. */
 export interface ChildJobOptions {
   attempts?: number;
   backoff?: Backoff;
@@ -111,39 +111,44 @@ export interface ChildJobOptions {
   tags?: string[];
 }
 
-/** How a child is started, and what its failure means. */
+/** Options of `ctx.child`. */
 export interface ChildOptions {
-  /** Its share of the parent's bar: any positive number. Default 1. */
+  /** The weight of the child in the parent's progress, a positive number. Defaults to 1. */
   weight?: number;
   /**
-   * Names the child within its parent (200 characters at most). Default: the number of the call, which does where a
-   * parent makes the same calls in the same order each time.
+   * Identifies the child within its parent, at most 200 characters. Defaults to the number of the call, which is enough
+   * when each attempt makes the same calls in the same order.
    */
   key?: string;
   options?: ChildJobOptions;
   /**
-   * What happens when it fails or is cancelled. `reject` (default): the promise rejects. `ignore`: the promise
-   * resolves to `undefined`. `fail`: this job's run is stopped and fails, whether anybody waits for the promise or not.
+   * What happens when the child fails or is cancelled. `reject`: the promise rejects. `ignore`: the promise resolves to
+   * `undefined`. `fail`: this job's run is stopped and fails, even if the promise is not awaited. Defaults to `reject`.
    */
   onFailure?: 'reject' | 'ignore' | 'fail';
 }
 
-/** The files a job reads and makes. It never sees or chooses a path outside of them. */
+/** Access to the files that a job reads and creates. */
 export interface JobFiles {
-  /** @throws HeadwayError `unknown-file` */
+  /**
+   * Opens a file for reading.
+   * @throws HeadwayError `unknown-file`
+   */
   open(id: string): Promise<StoredFile & { path: string; stream(): Readable }>;
   /**
-   * Makes a result file: `write` is given a path that does not exist yet and fills it (no other process sees
-   * the file before that). Put what comes back into the job's result; viewers of the job can download it.
+   * Creates a result file. `write` is called with a path that does not exist yet, and creates the file there. No other
+   * process sees the file before that is done. Put the returned reference into the job's result: then viewers of the job can
+   * download the file.
    */
   create(name: string, write: (path: string) => Promise<void>): Promise<ResultFile>;
-  /** Removes a file that was only needed on the way; what is not there needs no removing. */
+  /** Removes an intermediate file. Does nothing if there is no such file. */
   remove(id: string): Promise<void>;
 }
 
 /**
- * How long to wait before the next attempt, in ms: always `delayMs`, or twice as long each time. With `jitter` (0 to 1)
- * that share of it is random; it is 0.5 for exponential ones, so that what failed together does not come back together.
+ * The wait before the next attempt: always `delayMs`, or twice as long each time. `jitter` (0 to 1) is the random share of the
+ * wait, which keeps jobs that failed together from being retried together. Defaults to 0.5 for `exponential` and 0 for
+ * `fixed`.
  */
 export interface Backoff {
   type: 'fixed' | 'exponential';
@@ -151,50 +156,50 @@ export interface Backoff {
   jitter?: number | undefined;
 }
 
-/** What a job is when a call does not say otherwise. */
+/** Default options of a kind of job. A request can override them. */
 export interface JobDefaults {
-  /** Runs at most, the first included. Default 1. */
+  /** The maximum number of runs, including the first. Defaults to 1. */
   attempts?: number;
-  /** Wait before the next attempt. Default: none. */
+  /** The wait before the next attempt. Defaults to none. */
   backoff?: Backoff;
-  /** A run that takes longer is stopped and the job fails, with the code `timeout`. Default: no limit. */
+  /** The maximum time of a run, in ms. A run that takes longer fails with the code `timeout`. Defaults to no limit. */
   timeoutMs?: number;
-  /** How long a run may take to clean up when it is told to stop; then it is left alone. Default 5000. */
+  /** How long a run may take to clean up after it was asked to stop, in ms. Then it is abandoned. Defaults to 5000. */
   cancelGraceMs?: number;
-  /** A job that has not been begun this long after its start (or its due time) fails, with the code `expired`. */
+  /** The job fails with the code `expired` if it has not started this long after it was queued or due, in ms. */
   ttlMs?: number;
-  /** How long it is kept after its end, with its log, files and channel. Default: `KEEP_JOBS_MS`. */
+  /** How long the job, its log, files and channel are kept after its end, in ms. Defaults to `KEEP_JOBS_MS`. */
   keepMs?: number;
 }
 
-/** One kind of job: a file in `src/worker/jobs` or in `JOBS_DIR` default-exports one. */
+/** The definition of a kind of job: the default export of a file in `src/worker/jobs` or in `JOBS_DIR`. */
 export interface JobDefinition<
   I extends StandardSchemaV1 = StandardSchemaV1,
   O extends StandardSchemaV1 = StandardSchemaV1,
 > {
   /** Lower-case letters, digits and dashes; unique. */
   name: string;
-  /** One line for people, shown on the page. */
+  /** One line about the job, shown on the page. */
   description?: string;
-  /** Schema of the data (any Standard Schema library). The API validates with it before it queues. */
+  /** The schema of the data, from any Standard Schema library. The API validates the data before it queues a job. */
   input: I;
-  /** Schema of the result. A result that does not fit fails the attempt. */
+  /** The schema of the result. An invalid result fails the attempt. */
   result: O;
-  /** Stages in order, each with its share of the whole (any positive numbers). */
+  /** The stages in order, each with its weight, a positive number. */
   stages?: Record<string, number>;
   defaults?: JobDefaults;
-  /** Only Headway itself starts it: it is not listed, and nobody can start it over HTTP. */
+  /** Only Headway starts such jobs: the kind is not listed and cannot be started over HTTP. */
   internal?: boolean;
-  /** The BullMQ queue it is in. Default: one of its own, or that of all (`QUEUE_NAME`). */
+  /** The BullMQ queue. Defaults to `QUEUE_NAME`; if that is empty, to a queue with the name of the kind. */
   queue?: string;
-  /** How many one worker process runs at a time. Default: `WORKER_CONCURRENCY`. */
+  /** How many of these jobs a worker process runs at the same time. Defaults to `WORKER_CONCURRENCY`. */
   concurrency?: number;
-  /** At most `max` are begun in `perMs`, over all workers. */
+  /** At most `max` jobs start within `perMs` ms, over all workers. */
   rateLimit?: { max: number; perMs: number };
   /**
-   * Runs in a thread of its own, so that long computations hold up nothing else. The result must survive structured
-   * clone. Code that never yields sees its signal aborted only after a call of `ctx`; past its grace time, its thread is
-   * ended.
+   * Whether each job runs in a separate thread, so that long computations block nothing else. The result must support
+   * structured clone. Code that never yields sees its signal aborted only after a call to `ctx`. After the grace time, the
+   * thread is terminated.
    */
   thread?: boolean;
   run(
@@ -203,7 +208,7 @@ export interface JobDefinition<
   ): Promise<StandardSchemaV1.InferInput<O>> | StandardSchemaV1.InferInput<O>;
 }
 
-/** Types a job definition; returns it unchanged. The registry checks it at start. */
+/** Adds types to a job definition and returns it unchanged. The registry validates it at start. */
 export function defineJob<I extends StandardSchemaV1, O extends StandardSchemaV1>(
   definition: JobDefinition<I, O>,
 ): JobDefinition<I, O> {

@@ -1,7 +1,7 @@
-/** JSON that is nested deeper than this cannot be trusted to be written again: `JSON.stringify` recurses. */
+/** The maximum nesting. `JSON.stringify` recurses, so deeper values might not be serializable again. */
 const MAX_DEPTH = 1000;
 
-/** What JSON that any program may have written says; `undefined` for none, and for what cannot be passed on. */
+/** Parses JSON that another program may have written; `undefined` for invalid JSON and for values that are nested too deeply. */
 export function parseForeign(text: string | undefined): unknown {
   if (!text || isTooDeep(text)) return undefined;
   try {
@@ -24,7 +24,7 @@ function isTooDeep(text: string): boolean {
   return false;
 }
 
-/** Where the string ends that begins at a quotation mark. */
+/** Returns the index of the closing quotation mark of the string that starts at `start`. */
 function endOfString(text: string, start: number): number {
   for (let end = start; ; ) {
     end = text.indexOf('"', end + 1);

@@ -23,10 +23,10 @@ const metadata = z
     error: `must be at most ${MAX_METADATA_BYTES} bytes as JSON`,
   });
 
-/** `options` of `POST /v1/jobs`: what a call may decide about one job. Each goes before the definition's default. */
+/** The `options` of `POST /v1/jobs`. Each overrides the default of the definition. */
 export const optionsSchema = z
   .strictObject({
-    attempts: z.number().int().min(1).max(100).optional().describe('Runs at most'),
+    attempts: z.number().int().min(1).max(100).optional().describe('Maximum number of runs'),
     backoff: z
       .strictObject({
         type: z.enum(['fixed', 'exponential']),
@@ -40,16 +40,16 @@ export const optionsSchema = z
           .min(0)
           .max(1)
           .optional()
-          .describe('The share of the wait that is random; 0.5 for exponential ones unless given'),
+          .describe('The random share of the wait. Defaults to 0.5 for `exponential` and 0 for `fixed`'),
       })
       .optional()
-      .describe('Wait before the next attempt'),
-    delayMs: z.number().int().min(0).max(YEAR_MS).optional().describe('It begins this much later'),
+      .describe('The wait before the next attempt'),
+    delayMs: z.number().int().min(0).max(YEAR_MS).optional().describe('Delays the start by this time'),
     runAt: z.iso
       .datetime({ offset: true })
       .optional()
       .describe(
-        'It begins at this time (RFC 3339, with a zone), in place of `delayMs`; one that is over means now',
+        'Starts at this time (RFC 3339, with a time zone), instead of `delayMs`; a past time means now',
       ),
     priority: z
       .number()
@@ -57,13 +57,19 @@ export const optionsSchema = z
       .min(0)
       .max(MAX_PRIORITY)
       .optional()
-      .describe('1 is first; without one (or 0) a job goes before all that have one'),
+      .describe('1 is the highest; jobs without a priority (or with 0) come before all others'),
     deduplicationKey: z
       .string()
       .regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 visible ASCII characters')
       .optional()
-      .describe('While a job of the same name and key has not ended, the answer is that job'),
-    ttlMs: z.number().int().min(1).max(YEAR_MS).optional().describe('Not begun within this time, it fails'),
+      .describe('While a job with the same name and key has not ended, the response is that job'),
+    ttlMs: z
+      .number()
+      .int()
+      .min(1)
+      .max(YEAR_MS)
+      .optional()
+      .describe('The job fails if it has not started within this time'),
     timeoutMs: z.number().int().min(1).max(MAX_TIMER_MS).optional().describe('A run that takes longer fails'),
     keepMs: z
       .number()
@@ -71,7 +77,7 @@ export const optionsSchema = z
       .min(KEEP_MS.min)
       .max(KEEP_MS.max)
       .optional()
-      .describe('How long it is kept after its end'),
+      .describe('How long the job is kept after its end'),
     metadata: metadata.optional().describe('Shown with the job'),
     webhook: webhookSchema.optional(),
     tags: z
@@ -81,7 +87,7 @@ export const optionsSchema = z
       .describe('Shown with the job; jobs can be listed by them'),
   })
   .refine(({ delayMs, runAt }) => delayMs === undefined || runAt === undefined, {
-    error: 'delayMs and runAt exclude each other',
+    error: 'delayMs and runAt cannot be combined',
     path: ['runAt'],
   })
   .refine(({ runAt }) => !(Date.parse(runAt ?? '') - serverNow() > YEAR_MS), {
@@ -91,16 +97,16 @@ export const optionsSchema = z
 
 export type JobOptions = z.output<typeof optionsSchema>;
 
-/** What BullMQ is told about a job. */
+/** The options of a job for BullMQ. */
 export interface QueueOptions {
   bullmq: JobsOptions & { headway: StoredSettings };
-  /** When it is due (ms since 1970), if not now. */
+  /** The due time, ms since 1970; `undefined` for now. */
   dueAt: number | undefined;
-  /** Not begun by then, it fails. */
+  /** The job fails if it has not started by then, ms since 1970. */
   expiresAt: number | undefined;
 }
 
-/** Joins what a call says with the definition's defaults. */
+/** Merges the options of a request with the defaults of the definition. */
 export function queueOptions(
   options: JobOptions,
   defaults: JobDefaults = {},
@@ -128,7 +134,7 @@ export function queueOptions(
     expiresAt,
     bullmq: {
       attempts: options.attempts ?? defaults.attempts ?? 1,
-      // BullMQ counts the delay from the timestamp: what was said on the stream is when it is due.
+      // BullMQ counts the delay from the timestamp. This makes the due time equal to the published one.
       ...(delay > 0 ? { delay, timestamp: now } : {}),
       ...(options.priority ? { priority: options.priority } : {}),
       ...(backoff ? { backoff: bullmqBackoff(backoff) } : {}),

@@ -3,19 +3,19 @@ import type { Queue } from 'bullmq';
 import type { JobDefinition } from './definition.js';
 import { type Registry, RegistryError } from './registry.js';
 
-/** Where a job is in BullMQ: its queue, and its id there. */
+/** The address of a job in BullMQ. */
 export interface JobAddress {
   queue: string;
   id: string;
 }
 
 /**
- * The id of a job that is about to be made: the name of its queue, a dot, a random UUID. It is BullMQ's id too, so
- * that the job is found under the same id by every tool.
+ * Creates the id of a new job: the name of its queue, a dot, a random UUID. It is also the job's id in BullMQ, so every tool
+ * finds the job under the same id.
  */
 export const newJobId = (queue: string): string => `${queue}.${randomUUID()}`;
 
-/** The id of a job that follows from a seed: made again, it is the same. */
+/** Creates a job id from a seed. The same seed gives the same id. */
 export function derivedJobId(queue: string, seed: string): string {
   const bytes = createHash('sha256').update(seed).digest().subarray(0, 16);
   // A UUID of version 8: "custom" (RFC 9562, section 5.8).
@@ -26,35 +26,35 @@ export function derivedJobId(queue: string, seed: string): string {
   return `${queue}.${uuid}`;
 }
 
-/** The ids that are written as they are: their queue's name, a dot, and the rest. */
+/** The form of ids that need no encoding: the queue's name, a dot, and the rest. */
 const PLAIN_ID = /^([A-Za-z0-9_-]{1,60})\.[A-Za-z0-9_:-][A-Za-z0-9_.:-]{0,129}$/;
-/** Queue and id of a job that another tool named, with what no id can contain written as `~` and two hexadecimal digits. */
-const WRITTEN_ID = /^((?:[A-Za-z0-9_-]|~[0-9A-F]{2}){1,300})\.\.((?:[A-Za-z0-9_.:-]|~[0-9A-F]{2})+)$/;
-/** Longer ones are not followed: an id has to fit into the first line of a request. */
+/** The form of encoded ids: queue, two dots, id. Reserved bytes are encoded as `~` and two hexadecimal digits. */
+const ENCODED_ID = /^((?:[A-Za-z0-9_-]|~[0-9A-F]{2}){1,300})\.\.((?:[A-Za-z0-9_.:-]|~[0-9A-F]{2})+)$/;
+/** The maximum length of an id, which must fit into the first line of a request. */
 const MAX_ID_LENGTH = 2000;
 
 /**
- * The id under which a job is known to clients. One that another tool gave an id of its own has two dots: `<queue>..<id>`.
- * Whatever cannot stand in a path, or in the name of a channel, is written as the bytes of its UTF-8 form: `a/b` as `a~2Fb`.
+ * Returns the id under which clients know a job. An id that another tool chose gets the form `<queue>..<id>`. Characters
+ * that cannot be part of a path or of a channel name are encoded as the bytes of their UTF-8 form: `a/b` as `a~2Fb`.
  */
 export const jobIdOf = ({ queue, id }: JobAddress): string =>
-  PLAIN_ID.exec(id)?.[1] === queue ? id : `${written(queue, /[^\w-]/gu)}..${written(id, /[^\w.:-]/gu)}`;
+  PLAIN_ID.exec(id)?.[1] === queue ? id : `${encode(queue, /[^\w-]/gu)}..${encode(id, /[^\w.:-]/gu)}`;
 
-/** The opposite of {@link jobIdOf}; `undefined` for what cannot be the id of a job. */
+/** Parses the result of {@link jobIdOf}; `undefined` for text that is not a job id. */
 export function addressOf(jobId: string): JobAddress | undefined {
   if (jobId.length > MAX_ID_LENGTH) return undefined;
   const plain = PLAIN_ID.exec(jobId);
   if (plain) return { queue: plain[1]!, id: jobId };
-  const match = WRITTEN_ID.exec(jobId);
+  const match = ENCODED_ID.exec(jobId);
   if (!match) return undefined;
-  const address = { queue: read(match[1]!), id: read(match[2]!) };
-  // A job has one id only: what opens one name of it must not meet another.
+  const address = { queue: decode(match[1]!), id: decode(match[2]!) };
+  // Only one spelling of an id is valid, because access is granted by id.
   return jobIdOf(address) === jobId ? address : undefined;
 }
 
 /**
- * The id that a client means: it may write that of another tool as it is, `steps..order/7`.
- * @returns what cannot be the id of a job as it was given
+ * Encodes the id that a client has sent. Clients may write the id of another tool unencoded, as in `steps..order/7`.
+ * @returns the text unchanged when it cannot be a job id
  */
 export function meantJobId(given: string): string {
   if (addressOf(given)) return given;
@@ -63,34 +63,34 @@ export function meantJobId(given: string): string {
   return addressOf(meant) ? meant : given;
 }
 
-const written = (text: string, unsafe: RegExp): string =>
+const encode = (text: string, unsafe: RegExp): string =>
   text.replace(unsafe, (char) =>
     Array.from(Buffer.from(char), (byte) => `~${byte.toString(16).toUpperCase().padStart(2, '0')}`).join(''),
   );
 
-const read = (text: string): string =>
+const decode = (text: string): string =>
   Buffer.from(
     text.replace(/[^~]|~(..)/g, (char, hex?: string) => hex ?? char.charCodeAt(0).toString(16)),
     'hex',
   ).toString();
 
-/** BullMQ's key of a job or of one of a queue's lists and sets. */
+/** Returns BullMQ's Redis key of a job, or of a list or set of a queue. */
 export const queueKey = (prefix: string, queue: string, suffix: string): string =>
   `${prefix}:${queue}:${suffix}`;
 
-/** Which queue each kind of job is in. */
+/** The assignment of the kinds of job to queues. */
 export interface QueuePlan {
-  /** All queues. */
+  /** The names of all queues. */
   names: string[];
-  /** The queue of a kind of job. */
+  /** Returns the queue of a kind of job. */
   of(kind: string): string;
-  /** The kinds in a queue. */
+  /** Returns the kinds of job in a queue. */
   kindsIn(queue: string): JobDefinition[];
 }
 
 /**
- * Gives each kind of job its queue: the one that its definition names, else one of its own that is named like it, or
- * with `shared` that one for all kinds that do not need their own.
+ * Assigns each kind of job to a queue: the queue that its definition names, else a queue with the name of the kind.
+ * @param shared the queue for all kinds that name none and have no limits; "" for separate queues
  * @throws RegistryError for a kind with limits (`concurrency`, `rateLimit`) that would share its queue
  */
 export function planQueues(registry: Registry, shared: string): QueuePlan {
@@ -107,7 +107,7 @@ export function planQueues(registry: Registry, shared: string): QueuePlan {
     if (limited && kinds.length > 1) {
       const others = kinds.filter((kind) => kind !== limited).map(({ name }) => name);
       throw new RegistryError(
-        `the job "${limited.name}" has a concurrency or rateLimit, which a queue has as a whole, but shares the queue "${queue}" with ${others.join(', ')}: give it a queue of its own`,
+        `the job "${limited.name}" has a concurrency or rateLimit, which applies to a whole queue, but shares the queue "${queue}" with ${others.join(', ')}: give it a separate queue`,
       );
     }
   }
@@ -118,5 +118,5 @@ export function planQueues(registry: Registry, shared: string): QueuePlan {
   };
 }
 
-/** BullMQ's side of the queues, by name; each is opened once, when it is first asked for. */
+/** Returns BullMQ's queue of a name. Each queue is opened once, on first use. */
 export type OpenQueue = (name: string) => Queue;

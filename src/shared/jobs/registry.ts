@@ -10,7 +10,7 @@ import { KEEP_MS, MAX_TIMER_MS } from './settings.js';
 /** Job definitions by name. */
 export type Registry = ReadonlyMap<string, JobDefinition>;
 
-/** A job file cannot be used; the message names the file and says why, in one line. */
+/** A job file or definition cannot be used. The message is one line: the file and the reason. */
 export class RegistryError extends StartError {
   override name = 'RegistryError';
 }
@@ -57,23 +57,22 @@ const definitionSchema = z.strictObject({
   run: z.custom<JobDefinition['run']>((value) => typeof value === 'function', 'must be a function'),
 });
 
-/** What a job file may import of ours, wherever the file lies. */
+/** The module that job files import as `headway`, wherever they are. */
 const ours = fileURLToPath(new URL(`./definition${extname(import.meta.url)}`, import.meta.url));
 
-/** Loads files of the operator's, TypeScript or JavaScript. */
+/** Loads TypeScript and JavaScript files of the operator. */
 export const jiti = createJiti(import.meta.url, {
   alias: { headway: ours, zod: fileURLToPath(import.meta.resolve('zod')) },
   fsCache: false,
 });
 
-/** The folder that Headway's own code is in. */
+/** The folder of Headway's own code. */
 const ownFolder = fileURLToPath(new URL('../../', import.meta.url));
 
 /**
- * Reads every job file directly in the folders: `.js`, `.mjs`, `.ts` and `.mts` files, each of which
- * default-exports a definition.
- * @throws RegistryError for a folder or a file that cannot be read, a definition that is none, or a name that
- *   is there twice
+ * Loads the job files in the given folders, without subfolders: `.js`, `.mjs`, `.ts` and `.mts` files that default-export
+ * a definition.
+ * @throws RegistryError for an unreadable folder or file, an invalid definition, or a duplicate name
  */
 export async function loadRegistry(dirs: string[]): Promise<Registry> {
   const registry = new Map<string, JobDefinition>();
@@ -92,7 +91,7 @@ export async function loadRegistry(dirs: string[]): Promise<Registry> {
 
 async function jobFiles(dir: string): Promise<string[]> {
   const entries = await readdir(dir, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
-    throw new RegistryError(`the folder of jobs ${dir} cannot be read: ${error.code ?? error.message}`);
+    throw new RegistryError(`cannot read the job folder ${dir}: ${error.code ?? error.message}`);
   });
   return entries
     .filter(
@@ -104,7 +103,7 @@ async function jobFiles(dir: string): Promise<string[]> {
 
 const files = new WeakMap<JobDefinition, string>();
 
-/** The file that a definition was loaded from, from which another thread can load it too. */
+/** Returns the file that a definition was loaded from, for loading it in another thread. */
 export function definitionFile(definition: JobDefinition): string {
   const file = files.get(definition);
   if (file === undefined) throw new TypeError(`the job "${definition.name}" was not loaded from a file`);
@@ -112,8 +111,8 @@ export function definitionFile(definition: JobDefinition): string {
 }
 
 /**
- * Reads one job file.
- * @throws RegistryError for a file that cannot be read, or a definition that is none
+ * Loads one job file.
+ * @throws RegistryError for an unreadable file or an invalid definition
  */
 export async function loadDefinition(file: string): Promise<JobDefinition> {
   let exported: unknown;
@@ -122,14 +121,14 @@ export async function loadDefinition(file: string): Promise<JobDefinition> {
     const module = native ? await import(pathToFileURL(file).href) : await jiti.import(file);
     exported = (module as { default?: unknown }).default;
   } catch (error) {
-    throw new RegistryError(`the job file ${file} cannot be loaded: ${firstLine(error)}`, { cause: error });
+    throw new RegistryError(`cannot load the job file ${file}: ${firstLine(error)}`, { cause: error });
   }
   const definition = checked(exported, `the job file ${file} must default-export a job definition`);
   files.set(definition, file);
   return definition;
 }
 
-/** @throws RegistryError for what is no definition */
+/** @throws RegistryError for an invalid definition */
 function checked(value: unknown, what: string): JobDefinition {
   const parsed = definitionSchema.safeParse(value);
   if (parsed.success) return value as JobDefinition;
@@ -139,10 +138,10 @@ function checked(value: unknown, what: string): JobDefinition {
 }
 
 /**
- * The registry of a program that brings its definitions itself, with what Headway needs of its own.
+ * Creates the registry for an application that passes its definitions, and adds Headway's internal jobs.
  * @param jobs definitions, or folders of job files
- * @param builtInDir the folder of the built-in jobs, of which those that Headway itself needs are taken
- * @throws RegistryError for a definition that is none, or a name that is there twice
+ * @param builtInDir the folder of the built-in jobs; only the internal ones are used
+ * @throws RegistryError for an invalid definition or a duplicate name
  */
 export async function registryOf(
   jobs: ReadonlyArray<JobDefinition | string>,
@@ -159,7 +158,7 @@ export async function registryOf(
       throw new RegistryError(`two jobs are named "${definition.name}"; jobs[${index}] is the second`);
     }
     if (definition.thread) {
-      const why = 'a job that runs in a thread is loaded there from its file: name its folder instead';
+      const why = 'the thread of a job loads it from its file: pass its folder instead';
       throw new RegistryError(`jobs[${index}] ("${definition.name}"): ${why}`);
     }
     registry.set(definition.name, definition);

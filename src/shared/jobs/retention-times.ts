@@ -1,12 +1,12 @@
 import type { Registry } from './registry.js';
 import type { JobSettings } from './settings.js';
 
-/** How long finished jobs are kept, in ms. */
+/** How long jobs are kept after their end, in ms. */
 export interface RetentionTimes {
-  /** As the job says itself, else as its kind does, else as for all. */
-  of(name: string, settings: JobSettings): number;
-  /** The same for the scripts of the index: for all, by kind (JSON), and how long a job is remembered after that. */
-  args: [keepMs: number, kinds: string, goneMs: number];
+  /** Returns the time for a job: its own setting, else that of its kind, else `KEEP_JOBS_MS`. */
+  of(kind: string, settings: JobSettings): number;
+  /** Arguments for the scripts of the index: the default, the times by kind (JSON), and how long a tombstone is kept. */
+  args: [keepMs: number, byKind: string, tombstoneMs: number];
 }
 
 export function createRetentionTimes(
@@ -18,7 +18,7 @@ export function createRetentionTimes(
     if (defaults?.keepMs !== undefined) kinds.set(name, defaults.keepMs);
   }
   return {
-    of: (name, { keepMs }) => keepMs ?? kinds.get(name) ?? KEEP_JOBS_MS,
+    of: (kind, { keepMs }) => keepMs ?? kinds.get(kind) ?? KEEP_JOBS_MS,
     args: [KEEP_JOBS_MS, JSON.stringify(Object.fromEntries(kinds)), GONE_JOBS_MS],
   };
 }

@@ -1,6 +1,6 @@
-/** One run of a schedule: BullMQ's id of it says which. */
+/** A run of a schedule, as identified by its job id in BullMQ. */
 export interface ScheduledRun {
-  /** The id of the schedule, which is that of BullMQ's scheduler too. */
+  /** The id of the schedule, and of BullMQ's job scheduler. */
   schedule: string;
   /** When it is due, ms since 1970. */
   dueAt: number;
@@ -8,11 +8,11 @@ export interface ScheduledRun {
 
 const RUN_ID = /^repeat:(.+):(\d{1,15})$/;
 
-/** Which run of which schedule a job is, by its id in BullMQ. */
+/** Parses the id of a scheduled run in BullMQ; `undefined` for other jobs. */
 export function runOf(bullmqId: string): ScheduledRun | undefined {
   const match = RUN_ID.exec(bullmqId);
   return match ? { schedule: match[1]!, dueAt: Number(match[2]) } : undefined;
 }
 
-/** BullMQ's id of a run. */
+/** Returns the id of a scheduled run in BullMQ. */
 export const runId = ({ schedule, dueAt }: ScheduledRun): string => `repeat:${schedule}:${dueAt}`;

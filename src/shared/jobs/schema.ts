@@ -8,8 +8,8 @@ export const jsonValue = z.json();
 export type Validated<T> = { value: T; errors?: undefined } | { errors: FieldError[] };
 
 /**
- * Validates with a schema of any Standard Schema library.
- * @returns the value as the schema gives it, or what is wrong: a JSON Pointer (RFC 6901) from the value, and why
+ * Validates a value with a schema of any Standard Schema library.
+ * @returns the output of the schema, or the errors, each with a JSON Pointer (RFC 6901) into the value
  */
 export async function validate<S extends StandardSchemaV1>(
   schema: S,
@@ -27,7 +27,7 @@ export async function validate<S extends StandardSchemaV1>(
   };
 }
 
-/** What is wrong, in one line. */
+/** Joins errors to one line. */
 export const explain = (errors: FieldError[]): string =>
   errors.map(({ pointer, detail }) => `${pointer || '/'}: ${detail}`).join('; ');
 

@@ -1,62 +1,61 @@
 import { parseForeign } from './foreign-json.js';
 import { runOf } from './scheduled-run.js';
 
-/** Longest time that Node's timers know: about 24 days. */
+/** The maximum delay of Node's timers, in ms: about 24 days. */
 export const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** The lowest priority (the highest number) that BullMQ accepts. */
+/** The lowest priority that BullMQ accepts, which is the highest number. */
 export const MAX_PRIORITY = 2 ** 21 - 1;
 
-/** The least and the longest time that a finished job can be kept, in ms. */
+/** The limits of how long a job can be kept after its end, in ms. */
 export const KEEP_MS = { min: 1000, max: 365 * 24 * 3_600_000 };
 
-/** What a call decided about one job, beyond what BullMQ's own options say. */
+/** The settings of one job that BullMQ's options do not cover. */
 export interface JobSettings {
-  /** A run that takes longer is stopped, in ms. */
+  /** The maximum time of a run, in ms. */
   timeoutMs?: number;
-  /** Not begun by then (ms since 1970), it fails. */
+  /** The job fails if it has not started by then, ms since 1970. */
   expiresAt?: number;
-  /** For a run of a schedule, in place of `expiresAt`: it fails when it has not begun this long after it was due, in ms. */
+  /** For scheduled runs, instead of `expiresAt`: the run fails if it has not started this long after its due time, in ms. */
   ttlMs?: number;
-  /** The schedule that it is a run of, in the version by which it was made. */
+  /** For scheduled runs: the schedule, and the version that created the run. */
   schedule?: { id: string; version: number };
-  /** The principal that started it. */
+  /** The principal that started the job. */
   owner?: string;
-  /** How long it is kept after its end, in ms. */
+  /** How long the job is kept after its end, in ms. */
   keepMs?: number;
-  /** For a child: the ids of the jobs above it, its parent's last. */
+  /** For children: the ids of the ancestors, the parent last. */
   ancestors?: string[];
   metadata?: Record<string, unknown>;
   tags?: string[];
-  /** There is a webhook to call at its end; its address is kept apart, see `webhooks/store.ts`. */
+  /** The job has a webhook. Its URL and secret are stored separately, see `webhooks/store.ts`. */
   webhook?: true;
-  /** The job that this one serves: whoever may see that one may see this one. */
+  /** The job that this one works for. Access to that job includes access to this one. */
   of?: string;
 }
 
 /**
- * The settings as they travel in BullMQ's options. BullMQ has Lua take these apart and put them together again, which
- * makes `{}` of an empty list, leaves out `null` and rounds numbers: what a client gave goes as text.
+ * The settings as stored in BullMQ's options. BullMQ's Lua scripts decode and encode the options, which turns an empty list
+ * into `{}`, drops `null` and rounds numbers. Therefore values of clients are stored as text.
  */
 export type StoredSettings = Omit<JobSettings, 'metadata'> & { metadata?: string };
 
-/** The settings in the form in which they are stored. */
+/** Converts settings to the stored form. */
 export function storedSettings({ metadata, ...settings }: JobSettings): StoredSettings {
   return { ...settings, ...(metadata ? { metadata: JSON.stringify(metadata) } : {}) };
 }
 
-/** A tag, as the options of a start have it. */
+/** The form of a tag. */
 export const TAG = /^[\w.:@/-]{1,60}$/;
-/** Tags of one job at most. */
+/** The maximum number of tags of a job. */
 export const MAX_TAGS = 20;
 const MAX_ANCESTORS = 1000;
-/** The last time that a `Date` knows, ms since 1970. */
+/** The latest time that a `Date` can represent, ms since 1970. */
 const MAX_TIME = 8.64e15;
 
 /**
- * The settings in a job's BullMQ options, as they are on the job or in its hash. Another tool may have put anything
- * there: what has not the form of a setting counts as not given. Never throws. (`settingsOf` in `record.lua` does the
- * same for the settings that the index needs.)
+ * Reads the settings from the BullMQ options of a job. Another tool may have written them: a value that is not a valid
+ * setting counts as absent. Never throws. (`settingsOf` in `record.lua` does the same for the settings that the index needs.)
  */
 export function jobSettings(opts: unknown): JobSettings {
   const { headway, jobId } = recordOf(opts);
@@ -64,7 +63,7 @@ export function jobSettings(opts: unknown): JobSettings {
   const timeoutMs = numberIn(given.timeoutMs, 1, MAX_TIMER_MS);
   const ttlMs = numberIn(given.ttlMs, 1, MAX_TIME);
   const run = ttlMs === undefined || typeof jobId !== 'string' ? undefined : runOf(jobId);
-  // All runs of a schedule are made from one template: only here is it known when one is due.
+  // All runs of a schedule are created from one template, which cannot contain the time of each run.
   const expiresAt = run ? run.dueAt + ttlMs! : numberIn(given.expiresAt, 0, MAX_TIME);
   const keepMs = numberIn(given.keepMs, KEEP_MS.min, KEEP_MS.max);
   const owner = textIn(given.owner);
@@ -90,7 +89,7 @@ export function jobSettings(opts: unknown): JobSettings {
   };
 }
 
-/** Another tool may have put an object there. */
+/** Metadata is stored as text, but another tool may have stored an object. */
 function metadataOf(stored: unknown): Record<string, unknown> | undefined {
   const value = typeof stored === 'string' ? parseForeign(stored) : stored;
   return isRecord(value) ? value : undefined;

@@ -1,17 +1,18 @@
 import { inspect } from 'node:util';
 
-/** Longer messages of errors are cut: they reach viewers, Redis and logs. */
+/** The maximum length of an error message. Messages reach viewers, Redis and logs. */
 const MAX_MESSAGE = 10_000;
 const MAX_NAME = 100;
-/** A stack begins with the message. */
+/** The maximum length of a stack, which starts with the message. */
 const MAX_STACK = 16_000;
 
-/** A message of at most 10,000 characters; a longer one ends with `… (cut)`. */
+/** Shortens a message to 10,000 characters; a longer one ends with `… (cut)`. */
 export const boundMessage = (message: string): string => bound(message, MAX_MESSAGE);
 
 /**
- * What was thrown, as an error whose name, message and stack are bounded texts. JavaScript can throw anything: text, `null`,
- * an object with a message, an error whose message is no text or whose properties throw themselves. Never throws.
+ * Converts a thrown value to an error with name, message and stack of bounded length. JavaScript can throw anything: text,
+ * `null`, an object with a message, an error with a message that is not text, or with properties that throw when they are
+ * read. Never throws.
  */
 export function asError(thrown: unknown): Error {
   const message = messageOf(thrown);
@@ -27,7 +28,7 @@ export function asError(thrown: unknown): Error {
   return error;
 }
 
-/** What was thrown, in words that say most. */
+/** Returns the most informative text for a thrown value. */
 function messageOf(thrown: unknown): string {
   const message = read(thrown, 'message');
   if (typeof message === 'string' && message) return boundMessage(message);
@@ -49,11 +50,11 @@ function textOf(value: unknown): string {
       breakLength: Number.POSITIVE_INFINITY,
       maxStringLength: MAX_MESSAGE,
       maxArrayLength: 100,
-      // The code of whoever threw it could throw again.
+      // Custom inspection is foreign code and could throw.
       customInspect: false,
     });
   } catch {
-    return 'something was thrown that cannot be read';
+    return 'an unreadable value was thrown';
   }
 }
 
@@ -68,7 +69,7 @@ function isError(value: unknown): boolean {
 function read(value: unknown, key: 'name' | 'message' | 'stack'): unknown {
   if (value === null || (typeof value !== 'object' && typeof value !== 'function')) return undefined;
   try {
-    // The name of a function is not that of an error.
+    // A function's `name` is not the name of an error.
     return typeof value === 'function' && !isError(value)
       ? undefined
       : (value as Record<string, unknown>)[key];
@@ -79,6 +80,6 @@ function read(value: unknown, key: 'name' | 'message' | 'stack'): unknown {
 
 function bound(text: string, max: number): string {
   if (text.length <= max) return text;
-  // Not in the middle of a character.
+  // Does not end in half of a surrogate pair.
   return `${text.slice(0, max).replace(/[\ud800-\udbff]$/, '')}… (cut)`;
 }

@@ -1,23 +1,19 @@
-import { readFileSync } from 'node:fs';
 import type { Cluster, Redis } from 'ioredis';
 import { queueKey } from '../jobs/queues.js';
+import { scriptsOf } from '../redis/scripts.js';
+import { lifecycleScripts } from './scripts.js';
 
-/** Entries of an event stream that one call looks at. */
+/** The number of stream entries that one call examines. */
 const ENTRIES_AT_ONCE = 500;
 
-const lua = readFileSync(new URL('./scripts/attempts.lua', import.meta.url), 'utf8');
-
-/** Reads in which attempt jobs of a queue (their ids in BullMQ) were when an entry of its event stream was written; 0 for one that is gone. */
+/**
+ * Returns the attempt that each job was in when an entry was written to the event stream of its queue; 0 for a removed job.
+ * @param ids ids in BullMQ
+ */
 export type AttemptsReader = (queue: string, entryId: string, ids: string[]) => Promise<number[]>;
 
 export function createAttemptsReader(redis: Redis | Cluster, queuePrefix: string): AttemptsReader {
-  if (!('jobAttempts' in redis)) redis.defineCommand('jobAttempts', { lua });
-  const scripts = redis as unknown as {
-    jobAttempts(
-      keys: number,
-      ...args: Array<string | number>
-    ): Promise<[upTo: string, last: string, ...numbers: number[]]>;
-  };
+  const scripts = scriptsOf(redis, lifecycleScripts);
   return async (queue, entryId, ids) => {
     if (ids.length === 0) return [];
     const keys = ['events', ...ids].map((suffix) => queueKey(queuePrefix, queue, suffix));

@@ -1,20 +1,22 @@
-import { readFileSync } from 'node:fs';
 import { Job, UnrecoverableError } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
 import { makeNextRun } from '../bullmq/next-run.js';
 import { addressOf, type OpenQueue, queueKey } from '../jobs/queues.js';
+import type { JobState } from '../jobs/states.js';
 import { controlChannel } from '../redis/broadcast.js';
-import type { Reconciler } from './reconcile.js';
-import { CANCELLED_REASON, type JobSnapshot, type JobState } from './snapshot.js';
+import { scriptsOf } from '../redis/scripts.js';
+import type { ReconcileObserver, Reconciler } from './observers.js';
+import { type CancelReply, lifecycleScripts } from './scripts.js';
+import { CANCELLED_REASON, type JobSnapshot } from './snapshot.js';
 
-/** Withdraws jobs: cancels them, or lets those expire that were not begun in time. */
+/** Ends jobs before their time: cancels them, or fails those that did not start in time. */
 export interface Canceller {
   /**
-   * Cancels a job: one that waits ends at once, one that runs is told to its worker. Doing it twice changes nothing.
-   * @returns the job as it is now; `undefined` when there is none
+   * Cancels a job. A waiting job ends at once; for a running job, its worker is asked to stop it. Idempotent.
+   * @returns the job as it is afterwards; `undefined` when there is no such job
    */
   cancel(jobId: string): Promise<JobSnapshot | undefined>;
-  /** Fails a job that has not been begun, with the code `expired`. Does nothing to any other. */
+  /** Fails a job that has never started, with the code `expired`. Does nothing otherwise. */
   expire(jobId: string): Promise<void>;
 }
 
@@ -26,23 +28,20 @@ export interface CancellerOptions {
   prefix: string;
 }
 
-type Answer = 'missing' | 'ended' | 'taken' | 'told' | 'parent' | 'begun' | 'far';
-
-/** The lists in which BullMQ keeps the jobs that wait. */
+/** The lists in which BullMQ keeps waiting jobs. */
 const LISTS = ['wait', 'paused'] as const;
-interface Place {
+interface Position {
   list: (typeof LISTS)[number];
-  /** From 0; jobs that come or go meanwhile move it. */
-  place: number;
+  /** From 0. Jobs that are added or removed meanwhile shift it. */
+  index: number;
 }
 
 const EXPIRED_REASON = 'not started in time';
-/** A list is searched so many entries at a time, each part with some of the part before: jobs go meanwhile. */
-const PART = 5000;
+/** The number of list entries in a search step. Steps overlap, because jobs are removed from the list meanwhile. */
+const CHUNK = 5000;
 const OVERLAP = 500;
-/** A job that was found, but was not close to that place any more, is looked for again, this often. */
-const SEARCHES = 5;
-const lua = readFileSync(new URL('./scripts/cancel.lua', import.meta.url), 'utf8');
+/** How many times a job is searched for when it was no longer close to the position where it was found. */
+const MAX_SEARCHES = 5;
 
 export function createCanceller({
   redis,
@@ -51,28 +50,27 @@ export function createCanceller({
   reconciler,
   prefix,
 }: CancellerOptions): Canceller {
-  if (!('cancelJob' in redis)) redis.defineCommand('cancelJob', { numberOfKeys: 9, lua });
-  const scripts = redis as unknown as { cancelJob(...args: string[]): Promise<Answer> };
+  const scripts = scriptsOf(redis, lifecycleScripts);
   const sets = ['active', 'completed', 'failed', 'delayed', 'prioritized', 'waiting-children', ...LISTS];
 
-  /** Looks for a job that waits, without a call that keeps Redis from others. */
-  async function find(key: (suffix: string) => string, id: string): Promise<Place | undefined> {
+  /** Finds a waiting job in steps, so that no single call blocks Redis for long. */
+  async function findWaiting(key: (suffix: string) => string, id: string): Promise<Position | undefined> {
     for (const list of LISTS) {
-      for (let from = 0; ; from += PART - OVERLAP) {
-        const ids = await redis.lrange(key(list), from, from + PART - 1);
+      for (let from = 0; ; from += CHUNK - OVERLAP) {
+        const ids = await redis.lrange(key(list), from, from + CHUNK - 1);
         const at = ids.indexOf(id);
-        if (at >= 0) return { list, place: from + at };
-        if (ids.length < PART) break;
+        if (at >= 0) return { list, index: from + at };
+        if (ids.length < CHUNK) break;
       }
     }
     return undefined;
   }
 
-  async function end(jobId: string, how: 'cancel' | 'expire', reason: string): Promise<void> {
+  async function withdraw(jobId: string, how: 'cancel' | 'expire', reason: string): Promise<void> {
     const address = addressOf(jobId);
     if (!address) return;
     const key = (suffix: string): string => queueKey(queuePrefix, address.queue, suffix);
-    const call = (list = '', place = ''): Promise<Answer> =>
+    const call = (list = '', index = ''): Promise<CancelReply> =>
       scripts.cancelJob(
         key(address.id),
         ...sets.map(key),
@@ -82,35 +80,34 @@ export function createCanceller({
         controlChannel(prefix),
         jobId,
         list,
-        place,
+        index,
       );
     let answer = await call();
     for (let searches = 1; answer === 'far'; searches++) {
-      const found = await find(key, address.id);
-      if (found && searches > SEARCHES)
-        throw new Error(`the job ${jobId} could not be taken out of its queue`);
-      // It may have been missed once, where many others went.
-      answer = found ? await call(found.list, String(found.place)) : await call(searches > 1 ? 'none' : '');
+      const found = await findWaiting(key, address.id);
+      if (found && searches > MAX_SEARCHES) throw new Error(`could not remove job ${jobId} from its queue`);
+      // One search can miss the job while many others leave the list, so only the second one counts as 'none'.
+      answer = found ? await call(found.list, String(found.index)) : await call(searches > 1 ? 'none' : '');
     }
     if (answer !== 'taken') return;
     const queue = openQueue(address.queue);
     const job = await Job.fromId(queue, address.id);
-    // A run of a schedule makes the next one when a worker takes it, which no worker does now. Before its end: whoever
-    // dies in between leaves it to the worker that finds it stalled.
+    // A scheduled run creates the next run when a worker takes it, and no worker takes this one. It is done before the
+    // job fails: if this process dies in between, the worker that finds the job stalled creates the next run.
     if (job?.repeatJobKey) await makeNextRun(queue, job);
-    // "0" is BullMQ's token of somebody who needs no lock.
+    // "0" is BullMQ's token for callers that need no lock.
     await job?.moveToFailed(new UnrecoverableError(reason), '0', false).catch((error: unknown) => {
-      if (!isGone(error)) throw error;
+      if (!isNoLongerActive(error)) throw error;
     });
   }
 
   return {
     async cancel(jobId) {
-      await end(jobId, 'cancel', CANCELLED_REASON);
+      await withdraw(jobId, 'cancel', CANCELLED_REASON);
       return (await reconciler.reconcile(jobId)).job;
     },
     async expire(jobId) {
-      await end(jobId, 'expire', EXPIRED_REASON);
+      await withdraw(jobId, 'expire', EXPIRED_REASON);
       await reconciler.reconcile(jobId);
     },
   };
@@ -119,20 +116,15 @@ export function createCanceller({
 const WAITING: readonly JobState[] = ['waiting', 'prioritized', 'delayed'];
 
 /**
- * A lifecycle that also cancels a job that was asked to end while it ran, and waits again: its worker died before it
- * could, or knows nothing of us and failed. It need not be given to another worker for that.
+ * Cancels a job that waits again although it was asked to stop while it ran: its worker died before it could stop the
+ * job, or knows only BullMQ and failed. Without this, the job would first have to be given to another worker.
  */
-export function withCancels(reconciler: Reconciler, canceller: Canceller): Reconciler {
-  return {
-    async reconcile(jobId, hint, reported, signal) {
-      const reconciled = await reconciler.reconcile(jobId, hint, reported, signal);
-      const { job } = reconciled;
-      if (job?.cancelAsked && WAITING.includes(job.state)) await canceller.cancel(jobId);
-      return reconciled;
-    },
-  };
-}
+export const cancelObserver = (canceller: Canceller): ReconcileObserver => ({
+  async afterReconcile(job) {
+    if (job.cancelAsked && WAITING.includes(job.state)) await canceller.cancel(job.id);
+  },
+});
 
-/** Somebody else has failed it in the meantime. */
-const isGone = (error: unknown): boolean =>
+/** Whether another process has failed or removed the job meanwhile. */
+const isNoLongerActive = (error: unknown): boolean =>
   /is not in the active state|Missing key/.test((error as Error).message);

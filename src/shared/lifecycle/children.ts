@@ -2,20 +2,20 @@ import type { Cluster, Redis } from 'ioredis';
 import { addressOf, type JobAddress, jobIdOf, queueKey } from '../jobs/queues.js';
 import { scanSet } from '../redis/scan-set.js';
 import type { Canceller } from './cancel.js';
-import type { Reconciler } from './reconcile.js';
+import type { ReconcileObserver } from './observers.js';
 import { isFinished, type SnapshotReader } from './snapshot.js';
 
-/** The children that BullMQ keeps for a job. */
+/** Access to the children that BullMQ stores with a parent. */
 export interface ChildRegister {
   /**
-   * The ids of the children that `ctx.child` started and that have not ended, or are not there any more. Those of a
-   * flow that another tool made are not ours to end.
+   * Returns the ids of the children that have not ended or were removed. Only children of `ctx.child` are returned: the
+   * children in a flow of another tool must not be cancelled.
    */
   pending(parentId: string): Promise<string[]>;
-  /** The result that a child completed with, as JSON. It outlives the child, as long as the parent is kept. */
+  /** Returns the result of a completed child, as JSON. It is kept as long as the parent, also when the child is removed. */
   result(parentId: string, childId: string): Promise<string | undefined>;
-  /** Takes a child that has ended or is gone out of those that have not: BullMQ completes no parent before that. */
-  strike(parentId: string, childId: string): Promise<void>;
+  /** Removes a child that has ended, or was removed, from the pending ones. BullMQ completes no parent that has any. */
+  removePending(parentId: string, childId: string): Promise<void>;
 }
 
 export function createChildRegister(
@@ -40,13 +40,13 @@ export function createChildRegister(
     async result(parentId, childId) {
       return (await redis.hget(`${keyOf(parentId)}:processed`, keyOf(childId))) ?? undefined;
     },
-    async strike(parentId, childId) {
+    async removePending(parentId, childId) {
       await redis.srem(`${keyOf(parentId)}:dependencies`, keyOf(childId));
     },
   };
 }
 
-/** The opposite of `queueKey`; `undefined` for a key under another prefix. */
+/** Parses the result of `queueKey`; `undefined` for a key with another prefix. */
 function addressIn(key: string, prefix: string): JobAddress | undefined {
   if (!key.startsWith(`${prefix}:`)) return undefined;
   const [queue, ...id] = key.slice(prefix.length + 1).split(':');
@@ -54,22 +54,12 @@ function addressIn(key: string, prefix: string): JobAddress | undefined {
 }
 
 /**
- * A lifecycle that also cancels the children of a job that has ended, however it came to that: a worker that dies right
- * after the end of a parent leaves it to the next process that looks at the parent.
+ * Cancels the pending children of a job that has ended. The observer also covers a worker that dies right after the end
+ * of the parent: the next process that reconciles the parent cancels its children.
  */
-export function withChildren(
-  reconciler: Reconciler,
-  register: ChildRegister,
-  canceller: Canceller,
-): Reconciler {
-  return {
-    async reconcile(jobId, hint, reported, signal) {
-      const reconciled = await reconciler.reconcile(jobId, hint, reported, signal);
-      const { job } = reconciled;
-      if (job?.children?.pending && isFinished(job)) {
-        await Promise.all((await register.pending(jobId)).map(canceller.cancel));
-      }
-      return reconciled;
-    },
-  };
-}
+export const childrenObserver = (register: ChildRegister, canceller: Canceller): ReconcileObserver => ({
+  async afterReconcile(job) {
+    if (!job.children?.pending || !isFinished(job)) return;
+    await Promise.all((await register.pending(job.id)).map(canceller.cancel));
+  },
+});

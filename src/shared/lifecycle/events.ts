@@ -1,20 +1,18 @@
 import type { ChannelEvent, Fence, Guard } from '../channel/publisher.js';
+import { isTerminal, type TerminalState } from '../jobs/states.js';
 import { serverNow } from '../redis/server-clock.js';
 import { endRank, type PublishedState, type QueueFacts, queueGuard, RANK } from './published.js';
 import type { JobSnapshot } from './snapshot.js';
 
-/** A lifecycle event and the position that keeps it from being told twice. */
+/** A lifecycle event with the fence that keeps it from being published twice. */
 export interface Transition {
   event: ChannelEvent;
   fence: Fence;
 }
 
-export type EndEvent = 'completed' | 'failed' | 'cancelled';
-export type LifecycleEvent = 'waiting' | 'delayed' | 'active' | 'stalled' | 'retrying' | EndEvent;
+export type LifecycleEvent = 'waiting' | 'delayed' | 'active' | 'stalled' | 'retrying' | TerminalState;
 
-const ENDS: readonly string[] = ['completed', 'failed', 'cancelled'] satisfies EndEvent[];
-
-/** The event that tells of a job what its name says, at this position. */
+/** Creates the lifecycle event of a job at a position (attempt and rank). */
 export function lifecycleTransition(job: JobSnapshot, position: Fence, event: LifecycleEvent): Transition {
   return {
     event: {
@@ -25,7 +23,7 @@ export function lifecycleTransition(job: JobSnapshot, position: Fence, event: Li
         attempt: position.attempt,
         ...details(event, job, position.attempt),
       },
-      ...(ENDS.includes(event) ? { end: true } : {}),
+      ...(isTerminal(event) ? { end: true } : {}),
     },
     fence: { ...position, failures: job.failures, stalls: job.stalls },
   };
@@ -56,13 +54,13 @@ function details(event: LifecycleEvent, job: JobSnapshot, attempt: number): Reco
   }
 }
 
-/** A job's error as clients see it. */
+/** Returns a job's error as clients see it. */
 export const errorOf = ({ failedReason = 'unknown error', errorCode }: JobSnapshot) => ({
   message: failedReason,
   ...(errorCode ? { code: errorCode } : {}),
 });
 
-/** Makes an event that says when the job is due one that is told once for each time. */
+/** Returns the guard of an event with a due time: the event is published once for each due time. */
 export function dueGuard(
   published: PublishedState | undefined,
   { dueAt }: Pick<JobSnapshot, 'dueAt'>,
@@ -71,7 +69,7 @@ export function dueGuard(
   return { guard: { field: 'due', from: published?.due ?? '', to: dueAt } };
 }
 
-/** The event that says what a job waits for: a state, of which only the newest matters. */
+/** Creates the `queue` event, which says what holds up a job. It is a state event: only the newest one matters. */
 export function queueState(
   { id }: Pick<JobSnapshot, 'id'>,
   attempt: number,
@@ -86,7 +84,7 @@ export function queueState(
   };
 }
 
-/** The event that a job is about to be queued, told before it is, so that it comes before `active`. */
+/** Creates the first event of a job. It is published before the job is queued, so that it precedes `active`. */
 export function accepted(job: { id: string; name: string; dueAt?: number }): Transition {
   const state = job.dueAt === undefined ? 'waiting' : 'delayed';
   const snapshot = {
@@ -101,12 +99,12 @@ export function accepted(job: { id: string; name: string; dueAt?: number }): Tra
   return lifecycleTransition(snapshot, { attempt: 0, rank: RANK[state], ...dueGuard(undefined, job) }, state);
 }
 
-/** The terminal event of a job that is not in BullMQ any more though its end was never told. */
+/** Creates the terminal event of a job that was removed from BullMQ before its end was published. */
 export function ended(
   published: PublishedState,
   jobId: string,
   name: string | undefined,
-  how: { event: EndEvent; data: Record<string, unknown> },
+  how: { event: TerminalState; data: Record<string, unknown> },
 ): Transition {
   return {
     event: {

@@ -4,19 +4,16 @@ import type { Canceller } from './cancel.js';
 import type { JobFaults } from './job-faults.js';
 
 const AT_ONCE = 200;
-/** A job that could not be failed is tried again after this long, in ms. */
+/** How long until the next try to fail a job that could not be failed, in ms. */
 const RETRY_MS = 60_000;
 
-/** Jobs that have to be begun in time: a sorted set of their ids, by when. */
+/** The jobs that must start in time: a sorted set of job ids by deadline. */
 export interface Expiry {
   /** @param expiresAt ms since 1970 */
   add(jobId: string, expiresAt: number): Promise<void>;
-  /** For a job that was never queued. */
+  /** Removes the deadline of a job that was never queued. */
   remove(jobId: string): Promise<void>;
-  /**
-   * Fails those whose time is over and that nobody has begun. One that cannot be failed is put off, so that it keeps no
-   * other waiting.
-   */
+  /** Fails the jobs that did not start before their deadline. Postpones a job that cannot be failed, so that it delays no other. */
   sweep(canceller: Canceller, faults: JobFaults): Promise<void>;
 }
 
@@ -28,14 +25,14 @@ export function createExpiry(redis: Redis | Cluster, prefix: string): Expiry {
     for (;;) {
       const due = await redis.zrangebyscore(key, '-inf', serverNow(), 'LIMIT', 0, AT_ONCE);
       if (due.length === 0) return;
-      const putOff = new Set<string>();
+      const postponed = new Set<string>();
       const expire = (jobId: string): Promise<void> => canceller.expire(jobId);
       await faults.each('expire', due, expire, async (jobId) => {
-        putOff.add(jobId);
+        postponed.add(jobId);
         await redis.zadd(key, 'XX', serverNow() + RETRY_MS, jobId);
       });
-      // After the deed: whoever dies in between leaves it to the next one.
-      const done = due.filter((jobId) => !putOff.has(jobId));
+      // Removed last: if this process dies in between, the next sweep finds the jobs again.
+      const done = due.filter((jobId) => !postponed.has(jobId));
       if (done.length > 0) await redis.zrem(key, ...done);
     }
   }
@@ -48,7 +45,7 @@ export function createExpiry(redis: Redis | Cluster, prefix: string): Expiry {
       await redis.zrem(key, jobId);
     },
     sweep(canceller, faults) {
-      // It may take longer than until it is asked for again.
+      // A sweep may take longer than the interval between two calls.
       running ??= sweep(canceller, faults).finally(() => {
         running = undefined;
       });

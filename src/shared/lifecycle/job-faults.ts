@@ -1,21 +1,21 @@
 import type { Logger } from '../process/log.js';
 import { isRedisFault } from '../redis/faults.js';
 
-/** So many faults are remembered at most; beyond that the oldest is forgotten, and logged again when it recurs. */
+/** The maximum number of faults to remember. The oldest is forgotten first, and logged again when it recurs. */
 const REMEMBERED = 1000;
 
 /**
- * Work on many jobs, of which one may have data that nothing can be done with: a hash of the wrong type, a result that
- * is not JSON. Such a job is logged once and stepped over, so that it is in nobody's way. An error that means that Redis
- * is away concerns all jobs and is thrown: the caller has to try again.
+ * Keeps one broken job from holding up work on many. A job can have unusable data: a hash of the wrong type, a result that
+ * is not JSON. Such a job is logged once and skipped. An error that means that Redis is unavailable concerns all jobs and is
+ * thrown: the caller has to try again.
  */
 export interface JobFaults {
   /**
-   * Does some work on one job.
-   * @param doing what the work is, for the log: `could not <doing> a job`
-   * @param onFault what else to do about a job that is stepped over
-   * @returns `undefined` for a job that was stepped over
-   * @throws the error of the work, if Redis is away
+   * Works on one job.
+   * @param doing the verb for the log: `could not <doing> a job`
+   * @param onFault called for a job that is skipped
+   * @returns `undefined` for a job that was skipped
+   * @throws the error of the work, if it means that Redis is unavailable
    */
   guard<T>(
     doing: string,
@@ -24,9 +24,9 @@ export interface JobFaults {
     onFault?: () => Promise<unknown>,
   ): Promise<T | undefined>;
   /**
-   * Does the same work on each job, at the same time, and resolves when all of it has ended.
+   * Does the same work on several jobs concurrently. Resolves when all of it has ended.
    * @returns the results, in the order of the jobs
-   * @throws the first error that means that Redis is away
+   * @throws the first error that means that Redis is unavailable
    */
   each<T>(
     doing: string,
@@ -36,7 +36,7 @@ export interface JobFaults {
   ): Promise<Array<T | undefined>>;
 }
 
-/** @param subject what the ids are of, if not of jobs */
+/** @param subject what the ids identify. Defaults to `job`. */
 export function createJobFaults(log: Logger, subject: 'job' | 'schedule' = 'job'): JobFaults {
   const field = subject === 'job' ? 'jobId' : subject;
   const known = new Set<string>();
@@ -57,7 +57,7 @@ export function createJobFaults(log: Logger, subject: 'job' | 'schedule' = 'job'
     } catch (error) {
       if (isRedisFault(error)) throw error;
       if (remember(key)) {
-        log.warn({ err: error, [field]: jobId }, `could not ${doing} a ${subject}; it is stepped over`);
+        log.warn({ err: error, [field]: jobId }, `could not ${doing} a ${subject}; it is skipped`);
       }
       await onFault?.();
       return undefined;

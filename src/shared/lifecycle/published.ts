@@ -2,9 +2,9 @@ import type { Cluster, Redis } from 'ioredis';
 import { channelKeys, jobChannel } from '../channel/keys.js';
 
 /**
- * The place of a lifecycle event within its attempt. Together with the attempt it is the event's identity:
- * positions only go up, so an event that two processes find missing is published once. A job may be put back and
- * end again without an attempt between: then it is `ended` 8, `reopened` 9, ended 10, reopened 11 and so on.
+ * The rank of a lifecycle event within its attempt. Attempt and rank identify the event and only increase, so an event
+ * that two processes find missing is published once. A job may be retried and end again without an attempt in between:
+ * its ranks are then `ended` 8, `reopened` 9, ended 10, reopened 11 and so on.
  */
 export const RANK = {
   active: 0,
@@ -17,51 +17,51 @@ export const RANK = {
   reopened: 9,
 };
 
-/** How far the lifecycle of a job has been told on its channel. */
+/** The newest state of a job that its channel has published. */
 export interface PublishedState {
   attempt: number;
   rank: number;
   failures: number;
   stalls: number;
-  /** Whether the queue was told to be paused. */
+  /** Whether the queue was published as paused. */
   paused?: boolean;
-  /** Whether it was told that no worker serves the queue. */
+  /** Whether the queue was published as having no worker. */
   noWorker?: boolean;
-  /** Whether it was told that the job was asked to stop. */
+  /** Whether a request to cancel the job was published. */
   cancelling?: boolean;
-  /** When the job was told to be due, the last time that it was told to be delayed. */
+  /** The due time in the newest published `delayed` or `retrying` event, ms since 1970. */
   due?: number;
-  /** Offset of the terminal event, when the last thing told is the end. */
+  /** The offset of the terminal event, if that is the newest lifecycle event. */
   end: number | undefined;
 }
 
-/** What a job waits for, in its queue or for its end. */
+/** What holds up a job in its queue, and whether it is being cancelled. */
 export interface QueueFacts {
   paused: boolean;
   noWorker: boolean;
-  /** It was asked to stop. */
+  /** The job was asked to stop. */
   cancelling: boolean;
 }
 
-/** What a job waits for, as the channel remembers it: the sum of 1 (paused), 2 (no worker) and 4 (asked to stop). */
+/** Returns the facts as the channel stores them: the sum of 1 (paused), 2 (no worker) and 4 (cancelling), or "" for 0. */
 export const queueGuard = ({ paused, noWorker, cancelling }: QueueFacts): string =>
   String((paused ? 1 : 0) + (noWorker ? 2 : 0) + (cancelling ? 4 : 0)).replace('0', '');
 
-/** The opposite of {@link queueGuard}. */
-export function readQueueGuard(mark: string | null | undefined): QueueFacts {
-  const sum = Number(mark ?? 0);
+/** Parses the result of {@link queueGuard}. */
+export function readQueueGuard(guard: string | null | undefined): QueueFacts {
+  const sum = Number(guard ?? 0);
   return { paused: (sum & 1) > 0, noWorker: (sum & 2) > 0, cancelling: (sum & 4) > 0 };
 }
 
-/** Whether the last end was taken back, and no run has begun since. */
+/** Whether the newest end was withdrawn and no run has started since. */
 export const isReopened = (published: PublishedState | undefined): boolean =>
   published !== undefined && published.end === undefined && published.rank >= RANK.reopened;
 
-/** The rank of an end: beyond the reopening, when it was reopened and has not run since. */
+/** Returns the rank of an end; after the rank of the withdrawal when the job was reopened and has not run since. */
 export const endRank = (published: PublishedState | undefined, attempt: number): number =>
   isReopened(published) && published!.attempt === attempt ? published!.rank + 1 : RANK.ended;
 
-/** Reads what a job's channel has told; `undefined` where there is no channel. */
+/** Reads the newest published state of a job; `undefined` when the job has no channel. */
 export type PublishedStateReader = (
   jobId: string,
 ) => Promise<(PublishedState & { epoch: string }) | undefined>;

@@ -1,51 +1,52 @@
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
-import { type BullEntry, readBullEvents, saysOfQueue } from '../bullmq/bull-events.js';
+import { type BullEntry, isQueueEvent, readBullEvents } from '../bullmq/bull-events.js';
 import type { ForeignProgress } from '../bullmq/foreign-reports.js';
 import { queueKey } from '../jobs/queues.js';
 import type { Logger } from '../process/log.js';
+import { scriptsOf } from '../redis/scripts.js';
 import { createAttemptsReader } from './attempts.js';
 import { createJobFaults, type JobFaults } from './job-faults.js';
-import { Looks } from './looks.js';
+import { JobRounds } from './job-rounds.js';
 import { publishQueueChange } from './queue-watch.js';
 import type { Reconciler } from './reconcile.js';
+import { lifecycleScripts } from './scripts.js';
 import type { JobSnapshot } from './snapshot.js';
 
 const LEASE_MS = 3000;
-const ASK_MS = 1000;
+const RENEW_MS = 1000;
 const BLOCK_MS = 2000;
 const BATCH = 500;
 const STOP_MS = 1000;
-/** Messages are handled this long apart, many at a time: attempts tell of themselves at once, this is for the rest. */
+/** The pause between two batches, in ms. Our workers publish their attempts at once; the follower is for the rest. */
 const PAUSE_MS = 100;
-/** Jobs of a batch that take longer than this are not waited for. */
-const PATIENCE_MS = 1000;
-/** A key that is no event stream is looked at again after this long. */
+/** How long a batch waits for its jobs, in ms. Slower ones finish in the background. */
+const ROUND_WAIT_MS = 1000;
+/** How long until a key that is not an event stream is checked again, in ms. */
 const RECHECK_STREAMS_MS = 60_000;
-/** An id of a stream's entry. */
+/** The form of a stream entry's id. */
 const ENTRY_ID = /^\d{1,15}(-\d{1,15})?$/;
 
 export interface QueueFollowerOptions {
-  /** Workers come first: an API process takes over only while no worker holds the lease. */
+  /** Workers have precedence: an API process leads only while no worker holds the lease. */
   role: 'worker' | 'api';
   /** For short commands. */
   redis: Redis;
-  /** Opens the connection on which the leader waits for events. */
+  /** Opens the connection for the leader's blocking reads. */
   connect: () => Redis;
   prefix: string;
   queuePrefix: string;
   /** The queues to follow. */
   queues: string[];
   reconciler: Reconciler;
-  /** Progress that was reported through BullMQ alone is told at most once in this many ms for each job. */
+  /** The minimum time between two `progress` events of a job whose worker knows only BullMQ, in ms. */
   progressIntervalMs: number;
-  /** Hears of the jobs whose state has changed; of none where a queue was paused or resumed, or a bar has moved. */
+  /** Called with the jobs whose state has changed; with none when a queue was paused or resumed, or progress was made. */
   onChanged?: (jobs: Array<JobSnapshot | undefined>) => void;
-  /** What one process at a time has to look after, every second or two. */
+  /** The work of the leader besides following, every second or two. */
   chore: () => Promise<void>;
-  /** Remembers which jobs were stepped over. Default: its own. */
+  /** Skips broken jobs. Defaults to an instance of its own. */
   faults?: JobFaults;
   log: Logger;
 }
@@ -55,13 +56,10 @@ export interface Running {
   stop(): Promise<void>;
 }
 
-const lua = (name: string): string => readFileSync(new URL(`./scripts/${name}.lua`, import.meta.url), 'utf8');
-
 /**
- * Follows BullMQ's event streams, which BullMQ writes in the same step as each change of state, and has every
- * job that is named there reconciled. One process at a time does it (by a lease); the place it has reached is
- * kept in Redis for the next one. Doing an event twice, or skipping to the newest of a job's, changes nothing,
- * because `reconcile` looks at states.
+ * Follows the event streams of the queues and reconciles every job that they name. BullMQ writes an event atomically with
+ * each change of state. One process at a time follows, elected by a lease; its position is stored in Redis for the next
+ * leader. Handling an event twice, or only the newest event of a job, changes nothing, because `reconcile` compares states.
  */
 export function startQueueFollower({
   role,
@@ -77,15 +75,12 @@ export function startQueueFollower({
   log,
   faults = createJobFaults(log),
 }: QueueFollowerOptions): Running {
-  const me = `${role}:${randomUUID()}`;
+  const holder = `${role}:${randomUUID()}`;
   const lease = `${prefix}:{bridge}:lease`;
   const cursorKey = `${prefix}:{bridge}:cursor`;
-  /** The queue of each event stream. */
+  /** The queue of each event stream, by key. */
   const streams = new Map(queues.map((queue) => [queueKey(queuePrefix, queue, 'events'), queue]));
-  if (!('takeLease' in redis)) redis.defineCommand('takeLease', { numberOfKeys: 1, lua: lua('lease') });
-  const scripts = redis as unknown as {
-    takeLease(key: string, who: string, ms: number): Promise<number>;
-  };
+  const scripts = scriptsOf(redis, lifecycleScripts);
 
   const attemptsAt = createAttemptsReader(redis, queuePrefix);
 
@@ -94,9 +89,9 @@ export function startQueueFollower({
   let following: Redis | undefined;
   let heldUntil = 0;
 
-  async function ask(): Promise<void> {
+  async function renewLease(): Promise<void> {
     const asked = performance.now();
-    const held = await scripts.takeLease(lease, me, LEASE_MS);
+    const held = await scripts.takeLease(lease, holder, LEASE_MS);
     if (held === 1) heldUntil = asked + LEASE_MS;
     if (held === 1 && !leader && !stopped) {
       leader = follow().finally(() => {
@@ -110,9 +105,9 @@ export function startQueueFollower({
   async function follow(): Promise<void> {
     log.debug({ queues }, 'following the queues');
     following = connect();
-    /** Progress that waits for its interval to be over, by job. */
+    /** The newest progress of each job, held back until its interval is over. */
     const held = new Map<string, ForeignProgress>();
-    const looks = new Looks(faults, PATIENCE_MS);
+    const rounds = new JobRounds(faults, ROUND_WAIT_MS);
     let publishedAt = 0;
     let moved = false;
     try {
@@ -135,13 +130,13 @@ export function startQueueFollower({
           ...from,
         );
         await Promise.all(
-          (reply ?? []).map(([key, entries]) => handle(streams.get(key)!, entries, held, looks)),
+          (reply ?? []).map(([key, entries]) => handle(streams.get(key)!, entries, held, rounds)),
         );
         if (held.size > 0 && performance.now() >= publishedAt + progressIntervalMs) {
           publishedAt = performance.now();
           const reported = [...held];
           held.clear();
-          await looks.round(
+          await rounds.run(
             reported.map(([jobId, progress]) => ({
               jobId,
               work: () => reconciler.reconcile(jobId, undefined, progress),
@@ -151,17 +146,17 @@ export function startQueueFollower({
         }
         for (const [key, entries] of reply ?? []) cursors.set(key, entries.at(-1)![0]);
         moved ||= reply !== null;
-        // Whoever takes over begins with what was not told yet.
-        if (moved && held.size === 0 && looks.idle) {
+        // Saved only when nothing is pending, so that the next leader starts with what was not published.
+        if (moved && held.size === 0 && rounds.idle) {
           await redis.hset(cursorKey, new Map([...cursors].map(([key, at]) => [streams.get(key)!, at])));
           moved = false;
         }
-        // A full batch means that more are waiting.
+        // A full batch means that more entries are waiting.
         if (reply?.every(([, entries]) => entries.length < BATCH)) await sleep(PAUSE_MS);
       }
     } catch (error) {
       if (!stopped)
-        log.warn({ err: error }, 'following the queues was interrupted; it goes on from where it was');
+        log.warn({ err: error }, 'following the queues was interrupted; resuming from the last position');
     } finally {
       following.disconnect();
       following = undefined;
@@ -170,35 +165,35 @@ export function startQueueFollower({
 
   const leads = (): boolean => !stopped && performance.now() < heldUntil;
 
-  /** The keys that can be followed. One that another program made something else of would keep all others from it. */
+  /** Returns the keys that can be read. XREAD fails for all keys if another program has replaced one of the streams. */
   async function readableStreams(): Promise<string[]> {
     const keys = [...streams.keys()];
     const types = await Promise.all(keys.map((key) => redis.type(key)));
     const isReadable = (i: number): boolean => types[i] === 'stream' || types[i] === 'none';
     const unreadable = keys.filter((_key, i) => !isReadable(i));
     if (unreadable.length > 0)
-      log.warn({ keys: unreadable }, 'these keys are no event streams: not followed');
+      log.warn({ keys: unreadable }, 'not following these keys: they are not event streams');
     return keys.filter((_key, i) => isReadable(i));
   }
 
-  /** Leads without anything to follow. */
+  /** Leads while no stream can be followed. */
   async function idle(until: number): Promise<void> {
     while (leads() && performance.now() < until) await sleep(PAUSE_MS);
   }
 
-  /** Sees to a batch of a queue's events. What they say of progress alone is held back for the next round. */
+  /** Handles a batch of a queue's events. Progress without a change of state is held back for the next interval. */
   async function handle(
     queue: string,
     entries: BullEntry[],
     held: Map<string, ForeignProgress>,
-    looks: Looks,
+    rounds: JobRounds,
   ): Promise<void> {
-    if (entries.some(([, fields]) => saysOfQueue(fields))) {
+    if (entries.some(([, fields]) => isQueueEvent(fields))) {
       await publishQueueChange(redis, prefix, queue);
       onChanged([]);
     }
-    const news = [...readBullEvents(queue, entries)];
-    const reporting = news.filter(([, { progress }]) => progress !== undefined);
+    const latest = [...readBullEvents(queue, entries)];
+    const reporting = latest.filter(([, { progress }]) => progress !== undefined);
     const attempts = await attemptsAt(
       queue,
       entries.at(-1)![0],
@@ -208,19 +203,19 @@ export function startQueueFollower({
       held.set(jobId, { ...progress!, attempt: attempts[i]! });
     }
     let round: Array<JobSnapshot | undefined> | undefined = [];
-    const changed = news.flatMap(([jobId, { changed, hint, over }]) => {
+    const changed = latest.flatMap(([jobId, { changed, hint, ended }]) => {
       if (!changed) return [];
-      const progress = over ? take(held, jobId) : undefined;
+      const progress = ended ? remove(held, jobId) : undefined;
       const work = async (): Promise<void> => {
         const { job } = await reconciler.reconcile(jobId, hint, progress);
-        // One that was not waited for is told by itself.
+        // A job that took too long for the round is reported on its own.
         if (round) round.push(job);
         else onChanged([job]);
       };
       return [{ jobId, work }];
     });
     try {
-      await looks.round(changed);
+      await rounds.run(changed);
     } finally {
       const seen = round;
       round = undefined;
@@ -229,10 +224,10 @@ export function startQueueFollower({
   }
 
   const tick = (): void => {
-    ask().catch((error) => log.debug({ err: error }, 'could not lead'));
+    renewLease().catch((error) => log.debug({ err: error }, 'could not renew the lease'));
   };
-  // An API process leaves a new worker the time to be first.
-  const timer = setInterval(tick, role === 'worker' ? ASK_MS : 2 * ASK_MS);
+  // An API process waits longer, so that a new worker gets the lease first.
+  const timer = setInterval(tick, role === 'worker' ? RENEW_MS : 2 * RENEW_MS);
   if (role === 'worker') tick();
 
   return {
@@ -242,15 +237,15 @@ export function startQueueFollower({
       following?.disconnect();
       const release = async (): Promise<void> => {
         await leader;
-        if (performance.now() < heldUntil && (await redis.get(lease)) === me) await redis.del(lease);
+        if (performance.now() < heldUntil && (await redis.get(lease)) === holder) await redis.del(lease);
       };
-      // While Redis is away its commands wait: then the lease runs out by itself.
+      // Commands wait while Redis is unavailable. The lease then expires on its own.
       await Promise.race([release().catch(() => {}), sleep(STOP_MS, undefined, { ref: false })]);
     },
   };
 }
 
-function take<K, V>(map: Map<K, V>, key: K): V | undefined {
+function remove<K, V>(map: Map<K, V>, key: K): V | undefined {
   const value = map.get(key);
   map.delete(key);
   return value;

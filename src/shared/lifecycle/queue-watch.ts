@@ -2,16 +2,16 @@ import type { Redis } from 'ioredis';
 import { broadcast, type ControlOptions, watchControl } from '../redis/broadcast.js';
 
 export interface QueueWatchOptions extends Omit<ControlOptions, 'verb' | 'onMessage'> {
-  /** A queue was paused or resumed, by whomever. */
+  /** Called when a queue was paused or resumed, by any program. */
   onChange: (queue: string) => void;
 }
 
 const VERB = 'queue';
 
-/** Tells every API process that a queue was paused or resumed, so that it looks at the jobs that are watched there. */
+/** Notifies every API process that a queue was paused or resumed, so that it rechecks its watched jobs in that queue. */
 export const publishQueueChange = (redis: Redis, prefix: string, queue: string): Promise<void> =>
   broadcast(redis, prefix, VERB, queue);
 
-/** Listens for queues that are paused or resumed. */
+/** Listens for the notifications of {@link publishQueueChange}. */
 export const watchQueues = ({ onChange, ...options }: QueueWatchOptions): void =>
   watchControl({ ...options, verb: VERB, onMessage: onChange });

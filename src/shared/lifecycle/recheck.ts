@@ -4,26 +4,26 @@ import { jobOfChannel } from '../channel/keys.js';
 import { addressOf } from '../jobs/queues.js';
 import type { Logger } from '../process/log.js';
 import { createJobFaults, type JobFaults } from './job-faults.js';
-import { Looks } from './looks.js';
+import { JobRounds } from './job-rounds.js';
 import type { Running } from './queue-follower.js';
 import type { Reconciler } from './reconcile.js';
 
 const RECHECK_MS = 30_000;
 const AT_ONCE = 100;
-/** Jobs of a round that take longer than this are not waited for. */
-const PATIENCE_MS = 1000;
+/** How long a round waits for its jobs, in ms. Slower ones finish in the background. */
+const ROUND_WAIT_MS = 1000;
 
 export interface Recheck extends Running {
-  /** Looks at all of them now. */
+  /** Reconciles all watched jobs now. */
   all(): void;
-  /** Looks at those of one queue now. */
+  /** Reconciles the watched jobs of one queue now. */
   queue(name: string): void;
 }
 
 /**
- * Looks at the real state of every job that is watched here, now and then and whenever Redis comes back. BullMQ
- * trims its event stream and Redis can lose its last second: no viewer hangs because of a message that is gone.
- * @param onLost told of a job that neither BullMQ nor its channel knows of any more
+ * Reconciles every job that has viewers in this process: every 30 s, and when the connection to Redis is back. BullMQ trims
+ * its event stream and Redis can lose its last second, so a viewer must not depend on a single message.
+ * @param onLost called for a job that neither BullMQ nor a channel knows any more
  */
 export function startRecheck(
   hub: ChannelHub,
@@ -34,9 +34,9 @@ export function startRecheck(
   faults: JobFaults = createJobFaults(log),
 ): Recheck {
   let running: Promise<void> | undefined;
-  const looks = new Set<Promise<void>>();
+  const queueRechecks = new Set<Promise<void>>();
 
-  async function look(jobId: string): Promise<void> {
+  async function recheckJob(jobId: string): Promise<void> {
     const { job, epoch } = await reconciler.reconcile(jobId);
     if (!job && epoch === undefined) onLost(jobId);
   }
@@ -45,33 +45,35 @@ export function startRecheck(
     const jobIds = Array.from(hub.channels())
       .flatMap((name) => jobOfChannel(name) ?? [])
       .filter((id) => queue === undefined || addressOf(id)?.queue === queue);
-    const looks = new Looks(faults, PATIENCE_MS);
+    const rounds = new JobRounds(faults, ROUND_WAIT_MS);
     for (let i = 0; i < jobIds.length; i += AT_ONCE) {
-      await looks.round(jobIds.slice(i, i + AT_ONCE).map((jobId) => ({ jobId, work: () => look(jobId) })));
+      await rounds.run(
+        jobIds.slice(i, i + AT_ONCE).map((jobId) => ({ jobId, work: () => recheckJob(jobId) })),
+      );
     }
   }
-  const go = (): void => {
+  const recheckAll = (): void => {
     running ??= recheck()
-      .catch((error) => log.debug({ err: error }, 'could not look at the watched jobs'))
+      .catch((error) => log.debug({ err: error }, 'could not recheck the watched jobs'))
       .finally(() => {
         running = undefined;
       });
   };
-  const timer = setInterval(go, RECHECK_MS);
-  redis.on('ready', go);
+  const timer = setInterval(recheckAll, RECHECK_MS);
+  redis.on('ready', recheckAll);
   return {
-    all: go,
+    all: recheckAll,
     queue(name) {
-      const look: Promise<void> = recheck(name)
-        // The next look at all of them makes up for it.
-        .catch((error) => log.debug({ err: error, queue: name }, 'could not look at the jobs of a queue'))
-        .finally(() => looks.delete(look));
-      looks.add(look);
+      const queueRecheck: Promise<void> = recheck(name)
+        // The next recheck of all jobs makes up for it.
+        .catch((error) => log.debug({ err: error, queue: name }, 'could not recheck the jobs of a queue'))
+        .finally(() => queueRechecks.delete(queueRecheck));
+      queueRechecks.add(queueRecheck);
     },
     async stop() {
       clearInterval(timer);
-      redis.off('ready', go);
-      await Promise.all([running, ...looks]);
+      redis.off('ready', recheckAll);
+      await Promise.all([running, ...queueRechecks]);
     },
   };
 }

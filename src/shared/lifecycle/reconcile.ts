@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import type { Cluster, Redis } from 'ioredis';
 import type { EndHint } from '../bullmq/bull-events.js';
 import { latestEvents } from '../bullmq/bull-events.js';
@@ -8,14 +7,22 @@ import { channelKeys, jobChannel } from '../channel/keys.js';
 import type { Publisher } from '../channel/publisher.js';
 import { addressOf, queueKey } from '../jobs/queues.js';
 import type { RetentionTimes } from '../jobs/retention-times.js';
+import { scriptsOf } from '../redis/scripts.js';
 import { serverNow } from '../redis/server-clock.js';
 import { isRun, ServerReplacedError, serverRun } from '../redis/server-run.js';
 import { ended, type Transition } from './events.js';
+import {
+  type ObservableReconciler,
+  observable,
+  type Reconciled,
+  type ReconcileObserver,
+} from './observers.js';
 import { createPublishedStateReader, type PublishedState, RANK } from './published.js';
+import { lifecycleScripts } from './scripts.js';
 import { isFinished, type JobSnapshot, type SnapshotReader } from './snapshot.js';
 import { transitions } from './transitions.js';
 
-const lua = readFileSync(new URL('./scripts/cancel-published.lua', import.meta.url), 'utf8');
+export type { Reconciled, Reconciler } from './observers.js';
 
 export interface ReconcilerOptions {
   redis: Redis | Cluster;
@@ -23,44 +30,18 @@ export interface ReconcilerOptions {
   publisher: Publisher;
   readJob: SnapshotReader;
   queuePrefix: string;
-  /**
-   * Has to be done before something is told, so that no death of a process comes between. It may be called more than
-   * once for the same.
-   */
-  beforePublish: (jobId: string, transition: Transition, job: JobSnapshot | undefined) => Promise<void>;
-  /** Hears of what was told, once for each, by whoever told it. */
-  afterPublish?: (transition: Transition, job: JobSnapshot | undefined) => void;
+  /** Observers of every reconciliation, in order. Defaults to none. */
+  observers?: readonly ReconcileObserver[];
   keep: RetentionTimes;
 }
 
-/** What a job's channel and BullMQ say of a job, after the two have been made to agree. */
-export interface Reconciled {
-  job: JobSnapshot | undefined;
-  /** The channel's epoch and the offset of its end, when it exists and has ended. */
-  epoch: string | undefined;
-  end: number | undefined;
-}
-
 /**
- * Keeps the channel of a job telling the truth about it. `reconcile` compares what the channel has told with
- * what BullMQ's keys say and publishes what is missing; it may be called at any time, by any process, any
- * number of times at once.
+ * How many times a job is compared when other processes publish for it at the same time. Each of those processes
+ * compares the job too, so none of the missing events depends on the last try.
  */
-export interface Reconciler {
-  /**
-   * @param progress what a worker that knows nothing of us has reported; told unless its attempt is over
-   * @param signal aborted when the answer is no longer wanted: a lifecycle that repeats itself stops doing so
-   */
-  reconcile(
-    jobId: string,
-    hint?: EndHint,
-    progress?: ForeignProgress,
-    signal?: AbortSignal,
-  ): Promise<Reconciled>;
-}
+const MAX_TRIES = 8;
 
-/** A look that finds that others tell of the same job looks again, this often: whoever comes after it looks too. */
-const MAX_LOOKS = 8;
+/** Creates the reconciler of a process. It keeps no state: each reconciliation reads the job and its channel from Redis. */
 
 export function createReconciler({
   redis,
@@ -68,10 +49,9 @@ export function createReconciler({
   publisher,
   readJob,
   queuePrefix,
-  beforePublish,
-  afterPublish,
+  observers = [],
   keep,
-}: ReconcilerOptions): Reconciler {
+}: ReconcilerOptions): ObservableReconciler {
   const jobKey = (jobId: string): string => {
     const { queue, id } = addressOf(jobId)!;
     return queueKey(queuePrefix, queue, id);
@@ -79,16 +59,15 @@ export function createReconciler({
 
   const foreignReports = createForeignReports({ redis, prefix, queuePrefix, publisher });
   const readPublished = createPublishedStateReader(redis, prefix);
-  if (!('markCancelPublished' in redis)) redis.defineCommand('markCancelPublished', { numberOfKeys: 1, lua });
-  const scripts = redis as unknown as { markCancelPublished(key: string, finishedOn: number): Promise<void> };
+  const scripts = scriptsOf(redis, lifecycleScripts);
 
-  /** How a job ended that is gone, if BullMQ's events still say so. */
+  /** Looks up how a removed job ended, in the newest events of its queue. */
   async function hintOf(jobId: string): Promise<EndHint | undefined> {
     const queue = addressOf(jobId)?.queue;
     return queue ? (await latestEvents(redis, queuePrefix, queue)).get(jobId)?.hint : undefined;
   }
 
-  /** The name of a job that is gone, from what its channel told first. */
+  /** Reads the kind of a removed job from the first event on its channel. */
   async function publishedName(jobId: string): Promise<string | undefined> {
     const [, log] = channelKeys(prefix, jobChannel(jobId));
     const [first] = await redis.xrange(log, '-', '+', 'COUNT', 1);
@@ -96,7 +75,6 @@ export function createReconciler({
     return json === undefined ? undefined : JSON.parse(json);
   }
 
-  /** What has to be told. */
   async function missingOf(
     jobId: string,
     published: PublishedState | undefined,
@@ -104,72 +82,76 @@ export function createReconciler({
     hint: EndHint | undefined,
   ): Promise<Transition[]> {
     if (job) return transitions(published, job);
-    // It is gone. If its end was told, or nothing at all, there is nothing to say.
+    // BullMQ has removed the job. Nothing is missing if its end was published, or nothing ever was.
     if (!published || published.end !== undefined) return [];
     return [ended(published, jobId, await publishedName(jobId), endOfRemoved(hint ?? (await hintOf(jobId))))];
   }
 
   async function reconcile(
+    observers: readonly ReconcileObserver[],
     jobId: string,
     hint?: EndHint,
     progress?: ForeignProgress,
-    looks = MAX_LOOKS,
+    triesLeft = MAX_TRIES,
   ): Promise<Reconciled> {
-    const again = (reported?: ForeignProgress): Promise<Reconciled> =>
-      reconcile(jobId, hint, reported, looks - 1);
+    const retry = (reported?: ForeignProgress): Promise<Reconciled> =>
+      reconcile(observers, jobId, hint, reported, triesLeft - 1);
     const run = serverRun(redis);
-    // In this order: see `transitions`.
+    // The order matters, see `transitions`.
     const published = await readPublished(jobId);
     const job = await readJob(jobId, hint);
     if (!isRun(redis, run)) throw new ServerReplacedError();
     const missing = await missingOf(jobId, published, job, hint);
-    // What the running attempt has said in BullMQ's own words belongs before what ends it.
+    // What the running attempt has reported through BullMQ comes before the event that ends the attempt.
     let running =
       published?.rank === RANK.active && published.end === undefined ? published.attempt : undefined;
     const reported = progress || missing.length > 0 ? newestProgress(job, progress) : undefined;
-    // What is told of a job stays for as long as the job does.
+    // A job's channel is kept as long as the job.
     const keepMs = job ? keep.of(job.name, job.settings) : 0;
     let pausePublished = false;
     for (const transition of missing) {
       const { event, fence } = transition;
       if (running !== undefined) await foreignReports.publish(jobId, running, reported);
-      await beforePublish(jobId, transition, job);
+      for (const observer of observers) await observer.beforePublish?.(jobId, transition, job);
       const id = await publisher.publish(jobChannel(jobId), { ...event, keepMs }, { ...fence, run });
-      if (id !== undefined) afterPublish?.(transition, job);
+      if (id !== undefined) for (const observer of observers) observer.afterPublish?.(transition, job);
       const ofQueue = fence.guard?.field === 'paused';
-      // Somebody else told of another time in between: which of the two holds?
-      if (id === undefined && fence.guard && !ofQueue && looks > 1) return again(progress);
+      // Another process published a different time meanwhile. Compare again to find out which one is right.
+      if (id === undefined && fence.guard && !ofQueue && triesLeft > 1) return retry(progress);
       if (id !== undefined && ofQueue) pausePublished = true;
       if (fence.rank !== undefined) running = fence.rank === RANK.active ? fence.attempt : undefined;
     }
     if (running !== undefined) await foreignReports.publish(jobId, running, reported);
-    // Its end is told, by us or before: from now on it may run again.
+    // The end is published. A run that starts from now on must not be cancelled any more.
     if (job?.cancelAsked && isFinished(job))
       await scripts.markCancelPublished(jobKey(jobId), job.finishedAt!);
     if (missing.length === 0) return { job, epoch: published?.epoch, end: published?.end };
-    // Pausing has no order by which the script could know that another has looked later than we did.
-    if (pausePublished && looks > 1) return again();
+    // Pauses are not ordered, so the script cannot reject an outdated one. Check again.
+    if (pausePublished && triesLeft > 1) return retry();
     const now = await readPublished(jobId);
-    // Somebody told something else meanwhile, and what we had to tell was kept out. Which of the two holds?
-    const goesOn = job !== undefined && !isFinished(job);
-    if (now && goesOn !== (now.end === undefined) && looks > 1) return again(progress);
+    // Another process published meanwhile and our event was rejected. Compare again to find out which one is right.
+    const isUnfinished = job !== undefined && !isFinished(job);
+    if (now && isUnfinished !== (now.end === undefined) && triesLeft > 1) return retry(progress);
     return { job, epoch: now?.epoch, end: now?.end };
   }
 
-  return { reconcile: (jobId, hint, progress) => reconcile(jobId, hint, progress) };
+  return observable(([jobId, hint, progress], all) => reconcile(all, jobId, hint, progress)).with(
+    ...observers,
+  );
 }
 
 /**
- * What a worker that knows nothing of us reported last: the job itself may know of something newer than who was told to
- * look. BullMQ keeps progress over attempts; it is of the present one if that is the first, or has reported anything.
+ * Returns the newest progress of a worker that knows only BullMQ. The job may have newer progress than the event that led
+ * to this call. BullMQ keeps progress across attempts: it belongs to the present attempt if that is the first one, or if
+ * the event says that this attempt has reported.
  */
 function newestProgress(
   job: JobSnapshot | undefined,
-  published: ForeignProgress | undefined,
+  reported: ForeignProgress | undefined,
 ): ForeignProgress | undefined {
-  if (job?.progress === undefined || isHeadwayProgress(job.progress, job.id)) return published;
-  if (job.attempt !== 1 && published?.attempt !== job.attempt) return published;
-  return { value: job.progress, attempt: job.attempt, at: published?.at ?? serverNow() };
+  if (job?.progress === undefined || isHeadwayProgress(job.progress, job.id)) return reported;
+  if (job.attempt !== 1 && reported?.attempt !== job.attempt) return reported;
+  return { value: job.progress, attempt: job.attempt, at: reported?.at ?? serverNow() };
 }
 
 function endOfRemoved(hint: EndHint | undefined): Parameters<typeof ended>[3] {

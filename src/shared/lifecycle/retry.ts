@@ -1,13 +1,11 @@
-import { readFileSync } from 'node:fs';
 import { Job } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
 import { addressOf, type OpenQueue, queueKey } from '../jobs/queues.js';
-
-const lua = readFileSync(new URL('./scripts/hold-key.lua', import.meta.url), 'utf8');
+import { scriptsOf } from '../redis/scripts.js';
+import { lifecycleScripts } from './scripts.js';
 
 /**
- * Puts a failed job back into the queue, with all of its attempts before it. Somebody who does the same at the same
- * time has done it.
+ * Retries a failed job with its full number of attempts. Does nothing if another caller has just retried it.
  * @param data replaces the job's data, if given
  */
 export async function retryFailed(openQueue: OpenQueue, jobId: string, data?: unknown): Promise<void> {
@@ -19,14 +17,15 @@ export async function retryFailed(openQueue: OpenQueue, jobId: string, data?: un
   });
 }
 
-/** @param jobId of a job that was put back */
+/** Restores the deduplication key of a job that was retried. */
 export type KeyHolder = (jobId: string) => Promise<void>;
 
-/** Has starts with the deduplication key of a job that was put back find that job, unless another has the key by now. */
+/**
+ * Creates a function that restores the deduplication key of a retried job, so that starts with that key find the job
+ * again. Does nothing if another job has taken the key meanwhile.
+ */
 export function createKeyHolder(redis: Redis | Cluster, queuePrefix: string): KeyHolder {
-  // Defined long before it is called: a pipeline that ioredis has open at that moment does not know it, and throws.
-  if (!('holdKey' in redis)) redis.defineCommand('holdKey', { numberOfKeys: 3, lua });
-  const scripts = redis as unknown as { holdKey(...args: string[]): Promise<void> };
+  const scripts = scriptsOf(redis, lifecycleScripts);
   return async (jobId) => {
     const { queue, id } = addressOf(jobId)!;
     const key = (suffix: string): string => queueKey(queuePrefix, queue, suffix);

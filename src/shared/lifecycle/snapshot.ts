@@ -1,27 +1,15 @@
-import { readFileSync } from 'node:fs';
 import type { Cluster, Redis } from 'ioredis';
 import type { EndHint } from '../bullmq/bull-events.js';
 import type { WorkerCensus } from '../bullmq/worker-census.js';
 import { parseForeign } from '../jobs/foreign-json.js';
 import { addressOf, type JobAddress, queueKey } from '../jobs/queues.js';
 import { type JobSettings, jobSettings } from '../jobs/settings.js';
+import { isTerminal, type JobState } from '../jobs/states.js';
 import { boundMessage } from '../jobs/thrown.js';
+import { scriptsOf } from '../redis/scripts.js';
+import { lifecycleScripts, REPLY_FIELDS, type ReplyField } from './scripts.js';
 
-/** States of a job in BullMQ's words; `cancelled` is ours. */
-export const JOB_STATES = [
-  'waiting',
-  'delayed',
-  'prioritized',
-  'waiting-children',
-  'active',
-  'completed',
-  'failed',
-  'cancelled',
-] as const;
-
-export type JobState = (typeof JOB_STATES)[number];
-
-/** Why a job failed, where it is not simply an error of its own. Codes are stable. */
+/** Why Headway failed a job, when the job did not throw an ordinary error. The codes are stable. */
 export type JobErrorCode = 'timeout' | 'expired' | 'permanent' | 'stalled';
 
 /** BullMQ's `failedReason` of a job that was cancelled. */
@@ -29,7 +17,7 @@ export const CANCELLED_REASON = 'cancelled';
 /** BullMQ's `failedReason` of a job whose workers died too often. */
 export const STALLED_REASON = 'job stalled more than allowable limit';
 
-/** A parent's children: those that have not ended, that completed, that failed or were cancelled, and all. */
+/** The numbers of a parent's children. `failed` includes those that were cancelled. */
 export interface ChildCounts {
   total: number;
   pending: number;
@@ -37,53 +25,52 @@ export interface ChildCounts {
   failed: number;
 }
 
-/** What BullMQ knows of a job, without its data. Times are ms since the epoch. */
+/** A job as BullMQ stores it, without its data. Times are in ms since 1970. */
 export interface JobSnapshot {
   id: string;
   name: string;
   state: JobState;
-  /** Runs begun. */
+  /** The number of runs that have started. */
   attempt: number;
-  /** Runs at most. */
+  /** The maximum number of runs. */
   attempts: number;
-  /** Runs that ended with an error (or, for a finished job, ended). */
+  /** The number of runs that failed. For a job that has ended, this includes its last run. */
   failures: number;
-  /** Runs that were lost with their worker. */
+  /** The number of runs that were lost with their worker. */
   stalls: number;
   /** When a delayed job is due. */
   dueAt?: number;
-  /** How long after its making it was due at first, in ms. */
+  /** The initial delay, from `createdAt`, in ms. */
   delayMs?: number;
   createdAt: number;
   startedAt?: number;
   finishedAt?: number;
   failedReason?: string;
-  /** Why it failed, for programs. */
+  /** A stable code for the failure. */
   errorCode?: JobErrorCode;
-  /** Somebody has asked for its end; until its end has been told, whichever that was. */
+  /** Whether the job was asked to stop; set until its end was published, whatever that end is. */
   cancelAsked?: boolean;
-  /** It has yet to begin (again), and its queue is paused: nothing begins there. */
+  /** The job waits for a run and its queue is paused. */
   paused?: boolean;
-  /** It has yet to begin (again), and whether no worker serves its queue; absent where that is not known. */
+  /** For a job that waits for a run: whether no worker serves its queue. Absent when that is unknown. */
   noWorker?: boolean;
   result?: unknown;
-  /** How its children are, if it has any. */
+  /** The numbers of its children, if it has any. */
   children?: ChildCounts;
   settings: JobSettings;
-  /** What the job last gave to BullMQ's own `updateProgress`. */
+  /** The value of the newest call of BullMQ's `updateProgress`. */
   progress?: unknown;
 }
 
-/** @param hint how a job ended that may be missing by now */
+/**
+ * Reads a job; `undefined` when BullMQ has no such job.
+ * @param hint how the job ended, from BullMQ's event, for a job that may be removed
+ */
 export type SnapshotReader = (jobId: string, hint?: EndHint) => Promise<JobSnapshot | undefined>;
 
-/** The script that reads a job. */
-export const snapshotLua = readFileSync(new URL('./scripts/job.lua', import.meta.url), 'utf8');
-
-/** Reads a job's real state from BullMQ's keys; `undefined` when BullMQ has no such job. */
+/** Creates a reader that takes the state of a job from BullMQ's keys. */
 export function createSnapshotReader(redis: Redis | Cluster, prefix: string): SnapshotReader {
-  if (!('readJob' in redis)) redis.defineCommand('readJob', { numberOfKeys: 8, lua: snapshotLua });
-  const scripts = redis as unknown as { readJob(...args: string[]): Promise<string[] | null> };
+  const scripts = scriptsOf(redis, lifecycleScripts);
   return async (jobId) => {
     const address = addressOf(jobId);
     if (!address) return undefined;
@@ -92,7 +79,7 @@ export function createSnapshotReader(redis: Redis | Cluster, prefix: string): Sn
   };
 }
 
-/** A reader that also says of a job that has yet to begin whether no worker serves its queue. */
+/** Returns a reader that also sets `noWorker`, for jobs that wait for a run. */
 export const withCensus =
   (read: SnapshotReader, census: WorkerCensus): SnapshotReader =>
   async (jobId, hint) => {
@@ -101,7 +88,7 @@ export const withCensus =
     return { ...job, noWorker: !(await census.serves(addressOf(jobId)!.queue)) };
   };
 
-/** The keys of {@link snapshotLua}. */
+/** The keys of `job.lua`, `JOB_KEYS` of them. */
 export function snapshotKeys(prefix: string, { queue, id }: JobAddress): string[] {
   return [id, 'active', 'completed', 'failed', 'delayed', 'prioritized', 'waiting-children', 'meta'].map(
     (suffix) => queueKey(prefix, queue, suffix),
@@ -109,77 +96,65 @@ export function snapshotKeys(prefix: string, { queue, id }: JobAddress): string[
 }
 
 /**
- * What the reply of {@link snapshotLua} says. Another tool may have written any of it: a field that is not what BullMQ
+ * What the reply of `job.lua` says. Another tool may have written any of it: a field that is not what BullMQ
  * writes there counts as empty.
  */
 export function parseSnapshot(id: string, reply: string[]): JobSnapshot {
-  const [
-    state,
-    due,
-    name,
-    ats,
-    atm,
-    stc,
-    timestamp,
-    processedOn,
-    finishedOn,
-    failedReason,
-    result,
-    progress,
-    opts,
-    cancel,
-    code,
-    queuePaused,
-    ...counts
-  ] = reply as [string, ...string[]] & { length: 19 };
-  const [pending = 0, completed = 0, failed = 0] = counts.map(Number);
+  const fields = Object.fromEntries(REPLY_FIELDS.map((name, i) => [name, reply[i] ?? ''])) as Record<
+    ReplyField,
+    string
+  >;
+  const { state, due, name, failedReason, opts, progress, 'hw:cancel': cancel } = fields;
+  const pending = Number(fields.pendingChildren);
+  const completed = Number(fields.completedChildren);
+  const failed = Number(fields.failedChildren);
   const total = pending + completed + failed;
   const options = (parseForeign(opts) ?? {}) as { attempts?: unknown; delay?: unknown };
   const finished = state === 'completed' || state === 'failed';
   const cancelled = state === 'failed' && cancel !== '' && failedReason === CANCELLED_REASON;
-  const errorCode = state === 'failed' && !cancelled ? errorCodeOf(code!, ats!, failedReason!) : undefined;
+  const errorCode =
+    state === 'failed' && !cancelled ? errorCodeOf(fields['hw:code'], fields.ats, failedReason) : undefined;
   const { expiresAt, ...settings } = jobSettings(options);
-  // Put back by somebody after it had come to an end: in time or not, it is to run.
-  const putBack = !finished && (cancel === 'told' || code !== '');
+  // A job that was retried after its end no longer expires.
+  const putBack = !finished && (cancel === 'told' || fields['hw:code'] !== '');
   return {
     id,
-    name: name!,
+    name,
     state: cancelled ? 'cancelled' : (state as JobState),
-    attempt: countIn(ats),
+    attempt: countIn(fields.ats),
     attempts: Math.max(1, countIn(options.attempts)),
-    failures: countIn(atm),
-    stalls: countIn(stc),
+    failures: countIn(fields.atm),
+    stalls: countIn(fields.stc),
     ...(due ? { dueAt: countIn(due) } : {}),
-    createdAt: countIn(timestamp),
+    createdAt: countIn(fields.timestamp),
     ...(countIn(options.delay) ? { delayMs: countIn(options.delay) } : {}),
-    ...(countIn(processedOn) ? { startedAt: countIn(processedOn) } : {}),
-    ...(finished ? { finishedAt: countIn(finishedOn) } : {}),
+    ...(countIn(fields.processedOn) ? { startedAt: countIn(fields.processedOn) } : {}),
+    ...(finished ? { finishedAt: countIn(fields.finishedOn) } : {}),
     ...(failedReason ? { failedReason: boundMessage(failedReason) } : {}),
     ...(errorCode ? { errorCode } : {}),
     ...(cancel === 'asked' ? { cancelAsked: true } : {}),
-    ...(queuePaused && !finished && state !== 'active' ? { paused: true } : {}),
-    ...(state === 'completed' ? { result: parseForeign(result) ?? null } : {}),
+    ...(fields.paused && !finished && state !== 'active' ? { paused: true } : {}),
+    ...(state === 'completed' ? { result: parseForeign(fields.returnvalue) ?? null } : {}),
     ...(total > 0 ? { children: { total, pending, completed, failed } } : {}),
     settings: { ...settings, ...(expiresAt === undefined || putBack ? {} : { expiresAt }) },
     ...(progress ? { progress: parseForeign(progress) } : {}),
   };
 }
 
-/** The code is stored with the attempt that it is of: a later one may have failed for another reason. */
+/** The stored code names its attempt, because a later attempt may have failed for another reason. */
 function errorCodeOf(code: string, attempt: string, reason: string): JobErrorCode | undefined {
   const [of, name] = code.split(' ');
   if (name && Number(of) === Number(attempt)) return name as JobErrorCode;
   return reason === STALLED_REASON ? 'stalled' : undefined;
 }
 
-/** Whether a job has come to its end. */
-export const isFinished = ({ state }: Pick<JobSnapshot, 'state'>): boolean =>
-  state === 'completed' || state === 'failed' || state === 'cancelled';
+/** Returns whether a job has ended. */
+export const isFinished = ({ state }: Pick<JobSnapshot, 'state'>): boolean => isTerminal(state);
 
-/** The last time that a `Date` knows, ms since 1970; no count is larger. */
+/** The latest time that a `Date` can represent, ms since 1970. No count is larger. */
 const MAX_COUNT = 8.64e15;
 
-/** A count or a time; 0 if it is not a number. */
+/** Parses a count or a time; returns 0 for anything else. */
 function countIn(value: unknown): number {
   const number = typeof value === 'string' ? Number(value) : value;
   return typeof number === 'number' && number > 0 && number <= MAX_COUNT ? Math.floor(number) : 0;

@@ -1,43 +1,45 @@
+import type { TerminalState } from '../jobs/states.js';
 import { serverNow } from '../redis/server-clock.js';
-import { dueGuard, type EndEvent, lifecycleTransition, queueState, type Transition } from './events.js';
+import { dueGuard, lifecycleTransition, queueState, type Transition } from './events.js';
 import { endRank, isReopened, type PublishedState, type QueueFacts, queueGuard, RANK } from './published.js';
 import { isFinished, type JobSnapshot } from './snapshot.js';
 
-/** A job that is due this much sooner or later than was told has been moved, in ms. */
+/** A due time that differs from the published one by more than this was changed, in ms. */
 const MOVED_MS = 1000;
 
 /**
- * What has to be told so that a channel agrees with the job. It looks at states, not at messages, so it does
- * not matter which message was lost with which process.
- * @param published read before `job` was, so that a job found unfinished after its end was told really runs again
+ * Returns the events that a job's channel is missing, in order. It compares states instead of following messages, so a
+ * message that was lost with a process does not matter.
+ * @param published must be read before `job`: then a job that has not ended although its end was published runs again
  */
 export function transitions(published: PublishedState | undefined, job: JobSnapshot): Transition[] {
   const reopening = reopens(published, job);
   const known = reopening ? reopened(job, reopening) : published;
-  const out = [
+  const candidates = [
     ...(reopening ? [reopening] : []),
-    ...queueGoesOn(known, job),
+    ...queueResumed(known, job),
     ...pastRuns(known, job),
-    ...otherTime(known, job),
-    ...present(known, job),
+    ...rescheduled(known, job),
+    ...currentState(known, job),
   ];
-  const news = out.filter((transition) => isNews(known, transition));
-  // An end that was told is taken back by the first event after it, and by nobody who does not know of it.
-  const [first] = news;
+  const missing = candidates.filter((transition) => isMissing(known, transition));
+  // The first event after a published end withdraws that end. The fence names the end, so a process that has not read it
+  // cannot withdraw it.
+  const [first] = missing;
   if (published?.end !== undefined && first) {
-    news[0] = { ...first, fence: { ...first.fence, reopens: published.end } };
+    missing[0] = { ...first, fence: { ...first.fence, reopens: published.end } };
   }
   const queue = waitsFor(job, known);
   if (queue) {
-    // Where an attempt begins, or an end is taken back, nothing is known of the queue.
-    const fresh = news.some(
+    // A new attempt and a withdrawn end both reset what the channel knows of the queue.
+    const fresh = missing.some(
       ({ fence }) => fence.reopens !== undefined || fence.attempt > (known?.attempt ?? -1),
     );
-    const last = news.findLast(({ event }) => event.event === 'queue');
+    const last = missing.findLast(({ event }) => event.event === 'queue');
     const from = fresh || !known ? NOTHING : last ? { ...factsOf(known), paused: false } : factsOf(known);
-    if (queueGuard(from) !== queueGuard(queue)) news.push(queueState(job, job.attempt, from, queue));
+    if (queueGuard(from) !== queueGuard(queue)) missing.push(queueState(job, job.attempt, from, queue));
   }
-  return news;
+  return missing;
 }
 
 const NOTHING: QueueFacts = { paused: false, noWorker: false, cancelling: false };
@@ -48,8 +50,8 @@ const factsOf = ({
 }: Partial<QueueFacts>): QueueFacts => ({ paused, noWorker, cancelling });
 
 /**
- * What a job waits for in its queue, or that it was asked to stop; `undefined` for one that waits for nothing. A process
- * that does not count workers leaves that as it was.
+ * Returns what a job waits for in its queue, or that it was asked to stop; `undefined` when there is nothing to report. A
+ * process without a worker census keeps the published `noWorker`.
  */
 function waitsFor(job: JobSnapshot, known: PublishedState | undefined): QueueFacts | undefined {
   const cancelling = job.cancelAsked ?? false;
@@ -61,7 +63,7 @@ function waitsFor(job: JobSnapshot, known: PublishedState | undefined): QueueFac
   return factsOf({ paused: job.paused ?? false, noWorker, cancelling });
 }
 
-/** A job whose end was told waits or runs again. */
+/** Returns the event that withdraws a published end, for a job that waits or runs again. */
 function reopens(published: PublishedState | undefined, job: JobSnapshot): Transition | undefined {
   if (published?.end === undefined || isFinished(job)) return undefined;
   const attempt = job.state === 'active' ? job.attempt - 1 : job.attempt;
@@ -69,40 +71,40 @@ function reopens(published: PublishedState | undefined, job: JobSnapshot): Trans
   return lifecycleTransition(job, { attempt, rank, reopens: published.end }, 'waiting');
 }
 
-/** What is told of a job by the event that takes back its end. */
+/** Returns the published state after the event that withdraws the end. */
 function reopened({ failures, stalls }: JobSnapshot, { fence }: Transition): PublishedState {
   return { attempt: fence.attempt, rank: fence.rank!, failures, stalls, end: undefined };
 }
 
-/** The queue was told to be paused, and the job does not wait for it any more. */
-function queueGoesOn(known: PublishedState | undefined, job: JobSnapshot): Transition[] {
+/** Returns the event that a paused queue no longer holds up the job. */
+function queueResumed(known: PublishedState | undefined, job: JobSnapshot): Transition[] {
   if (!known?.paused || job.paused || isFinished(job) || isBeingCancelled(known, job)) return [];
   return [queueState(job, known.attempt, factsOf(known), { ...factsOf(known), paused: false })];
 }
 
-/** It was taken out of its queue, where it waits for nothing any more, by somebody who is about to end it. */
+/** Whether the job was taken out of its queue by a canceller that is about to fail it. It waits for nothing then. */
 const isBeingCancelled = (published: PublishedState, job: JobSnapshot): boolean =>
   job.state === 'active' && job.attempt === published.attempt && published.rank !== RANK.active;
 
-/** What became of the run that was told to be active, and of one that began and is over before anybody told of it. */
+/** Returns the outcome of the run that was published as active, and of a run that started and ended unpublished. */
 function pastRuns(known: PublishedState | undefined, job: JobSnapshot): Transition[] {
   if (!known) return [];
   const finished = isFinished(job);
-  const out: Transition[] = [];
+  const past: Transition[] = [];
   const over = job.attempt > known.attempt || (job.state !== 'active' && !finished);
   const after = hasRun(known) && over ? afterRun(known, job) : undefined;
-  if (after) out.push(after);
+  if (after) past.push(after);
   if (job.attempt > known.attempt && job.state !== 'active' && !finished) {
-    out.push(lifecycleTransition(job, { attempt: job.attempt, rank: RANK.active }, 'active'));
-    out.push(afterRun({ ...accountedFor(known, after), attempt: job.attempt }, job)!);
+    past.push(lifecycleTransition(job, { attempt: job.attempt, rank: RANK.active }, 'active'));
+    past.push(afterRun({ ...accountedFor(known, after), attempt: job.attempt }, job)!);
   }
-  return out;
+  return past;
 }
 
-/** The last thing told is that a run has begun. */
+/** Whether the newest published event is the start of a run. */
 const hasRun = (known: PublishedState): boolean => known.attempt > 0 && known.rank === RANK.active;
 
-/** What was told, with what is about to be told of its run. */
+/** Returns the published state with the outcome of the run that is about to be published. */
 function accountedFor(published: PublishedState, after: Transition | undefined): PublishedState {
   const { event } = after?.event ?? {};
   return {
@@ -112,26 +114,26 @@ function accountedFor(published: PublishedState, after: Transition | undefined):
   };
 }
 
-/** What became of a run; `undefined` where the end of the job says that. */
+/** Returns the outcome of a run; `undefined` when the job's terminal event reports it. */
 function afterRun(published: PublishedState, job: JobSnapshot): Transition | undefined {
   const { attempt } = published;
   const stalled = job.stalls > published.stalls;
-  // BullMQ counts the run that ended a job too.
+  // BullMQ's count includes the run that ended the job.
   const failed = job.failures - (isFinished(job) ? 1 : 0) > published.failures;
   if (stalled) return lifecycleTransition(job, { attempt, rank: RANK.stalled }, 'stalled');
   if (isFinished(job) && !hasUnpublishedRun(published, job)) return undefined;
-  // When it is due says something of its last run only.
+  // The due time belongs to the newest run only.
   const due = job.attempt === attempt ? dueGuard(published, job) : {};
   if (failed) return lifecycleTransition(job, { attempt, rank: RANK.retrying, ...due }, 'retrying');
-  // By a worker that put it off.
+  // The worker itself delayed the job.
   if (job.state === 'delayed' && job.attempt === attempt) {
     return lifecycleTransition(job, { attempt, rank: RANK.delayed, ...due }, 'delayed');
   }
   return lifecycleTransition(job, { attempt, rank: RANK.waitingAgain }, 'waiting');
 }
 
-/** A job that has run and is to run again later: it was put off again, or brought forward. */
-function otherTime(known: PublishedState | undefined, job: JobSnapshot): Transition[] {
+/** Returns the event for a job that waits for its next run and was rescheduled: postponed, or brought forward. */
+function rescheduled(known: PublishedState | undefined, job: JobSnapshot): Transition[] {
   if (!known || job.attempt === 0) return [];
   const { attempt } = job;
   if (isMoved(known, job))
@@ -147,7 +149,7 @@ function otherTime(known: PublishedState | undefined, job: JobSnapshot): Transit
   return [];
 }
 
-/** It was told to be delayed, and another time holds now. */
+/** Whether the job was published as delayed and its due time has changed since. */
 function isMoved(published: PublishedState | undefined, job: JobSnapshot): boolean {
   return (
     published?.due !== undefined &&
@@ -158,7 +160,7 @@ function isMoved(published: PublishedState | undefined, job: JobSnapshot): boole
   );
 }
 
-/** It was told to begin again later, and waits already, for whoever is free. */
+/** Whether the job was published as due later but already waits for a worker. */
 function isBroughtForward(published: PublishedState, job: JobSnapshot): boolean {
   if (published.attempt !== job.attempt || (job.state !== 'waiting' && job.state !== 'prioritized'))
     return false;
@@ -168,12 +170,16 @@ function isBroughtForward(published: PublishedState, job: JobSnapshot): boolean 
   );
 }
 
-/** The state that the job is in now. */
-function present(known: PublishedState | undefined, job: JobSnapshot): Transition[] {
+/** Returns the events for the state that the job is in now. */
+function currentState(known: PublishedState | undefined, job: JobSnapshot): Transition[] {
   const { attempt } = job;
   const active = lifecycleTransition(job, { attempt, rank: RANK.active }, 'active');
   if (isFinished(job)) {
-    const end = lifecycleTransition(job, { attempt, rank: endRank(known, attempt) }, job.state as EndEvent);
+    const end = lifecycleTransition(
+      job,
+      { attempt, rank: endRank(known, attempt) },
+      job.state as TerminalState,
+    );
     return hasUnpublishedRun(known, job) ? [active, end] : [end];
   }
   if (job.state === 'active') return [active];
@@ -188,14 +194,14 @@ function present(known: PublishedState | undefined, job: JobSnapshot): Transitio
   return known ? [] : [lifecycleTransition(job, { attempt, rank: RANK.waitingAgain }, 'waiting')];
 }
 
-/** A run began and ended before anybody told of it: its worker knows nothing of us. */
+/** Whether a run started and ended without being published, in a worker that knows only BullMQ. */
 function hasUnpublishedRun(published: PublishedState | undefined, job: JobSnapshot): boolean {
   const run = job.state === 'completed' || (job.state === 'failed' && job.errorCode === undefined);
   return run && job.attempt > (published?.attempt ?? 0);
 }
 
-/** Whether an event is beyond what was told; those that have a fence of another kind always are. */
-function isNews(known: PublishedState | undefined, { fence }: Transition): boolean {
+/** Whether an event comes after the published state. Events without a rank are always missing: their guard decides. */
+function isMissing(known: PublishedState | undefined, { fence }: Transition): boolean {
   const { attempt, rank, reopens, again = false } = fence;
   if (rank === undefined || reopens !== undefined || !known || attempt > known.attempt) return true;
   return (attempt === known.attempt && rank > known.rank) || again;

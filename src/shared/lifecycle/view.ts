@@ -5,8 +5,8 @@ import { errorOf } from './events.js';
 import { isFinished, type JobSnapshot } from './snapshot.js';
 
 /**
- * Where a job's resources are.
- * @param base the path below which clients see the service, such as `/headway`; empty for none
+ * Returns the links to a job's resources.
+ * @param base the path under which clients reach the service, such as `/headway`; "" for none
  */
 export const jobLinks = (id: string, base: string) => ({
   self: `${base}/v1/jobs/${id}`,
@@ -16,7 +16,7 @@ export const jobLinks = (id: string, base: string) => ({
 });
 
 /**
- * The body of `GET /v1/jobs/:id`. Times are ms since the epoch.
+ * Returns the body of `GET /v1/jobs/:id`. Times are in ms since 1970.
  * @param base as for {@link jobLinks}
  */
 export function jobView(job: JobSnapshot, progress: unknown, base: string): Record<string, unknown> {
@@ -47,7 +47,7 @@ export function jobView(job: JobSnapshot, progress: unknown, base: string): Reco
   };
 }
 
-/** The newest progress that a job's channel knows; `undefined` when it knows none. */
+/** Reads the newest progress that was published on a job's channel; `undefined` when there is none. */
 export async function channelProgress(
   redis: Redis | Cluster,
   prefix: string,
@@ -59,7 +59,7 @@ export async function channelProgress(
   return data ? JSON.parse(data) : undefined;
 }
 
-/** The newest progress: the channel's, or what the job last told BullMQ; `null` before the first. */
+/** Reads the newest progress of a job from its channel, else from BullMQ; `null` when there is none. */
 export async function readProgress(
   redis: Redis | Cluster,
   prefix: string,
@@ -73,7 +73,7 @@ export async function readProgress(
     const holds = isFinished(job) || (job.state === 'active' && progress.attempt === attempt);
     return holds ? foreignProgress(progress, { at: job.createdAt, ...progress }) : null;
   }
-  // BullMQ keeps it over attempts: what another worker reported may be of an earlier one.
+  // BullMQ keeps progress across attempts: a worker that knows only BullMQ may have reported it in an earlier one.
   if (attempt > 1 && !isFinished(job)) return null;
   return foreignProgress(progress, { jobId, attempt, at: job.finishedAt ?? job.startedAt ?? job.createdAt });
 }

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { isWebhookSecret, SECRET_FORM } from '../jobs/webhook-secret.js';
+import { isWebhookSecret, SECRET_FORM } from '../jobs/webhook-option.js';
 import { StartError } from '../start-error.js';
 import { hostPatterns } from '../webhooks/target.js';
 import { normalPublicUrl, publicUrlMistake } from './public-url.js';

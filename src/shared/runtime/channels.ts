@@ -9,7 +9,7 @@ import {
   ROW_CHARACTERS,
   ROW_EVENTS,
 } from '../channel/publisher.js';
-import { newEpoch } from '../channel/scripts.js';
+import { channelScripts, newEpoch } from '../channel/scripts.js';
 import { configSchema } from '../process/config.js';
 import { checkRedis, connectRedis } from '../redis/connect.js';
 import { untilTaken } from '../redis/until-taken.js';
@@ -61,7 +61,7 @@ export async function connectChannels(options: ChannelsOptions = {}): Promise<Ch
   const setting = <K extends keyof typeof configSchema.shape>(name: K) =>
     configSchema.shape[name].parse(env[name] || undefined);
   const redisUrl = options.redisUrl ?? (setting('REDIS_URL') as string);
-  const redis: Redis = connectRedis(redisUrl, 'report');
+  const redis: Redis = connectRedis(redisUrl, 'report', { scripts: channelScripts });
   const { sharded } = await checkRedis(redis, redisUrl).catch((error) => {
     redis.disconnect();
     throw error;

@@ -9,7 +9,8 @@ import { createTracker } from '../job-index/tracker.js';
 import type { Registry } from '../jobs/registry.js';
 import { createRetentionTimes, type RetentionTimes } from '../jobs/retention-times.js';
 import { createJobFaults, type JobFaults } from '../lifecycle/job-faults.js';
-import { createReconciler, type Reconciler } from '../lifecycle/reconcile.js';
+import type { ObservableReconciler } from '../lifecycle/observers.js';
+import { createReconciler } from '../lifecycle/reconcile.js';
 import { createSnapshotReader, type SnapshotReader, withCensus } from '../lifecycle/snapshot.js';
 import type { Config } from '../process/config.js';
 import type { Logger } from '../process/log.js';
@@ -21,11 +22,13 @@ import {
   type RedisServer,
   waitUntilReady,
 } from '../redis/connect.js';
+import type { LuaScript } from '../redis/scripts.js';
 import { keepServerClock } from '../redis/server-clock.js';
 import { haveSameRun } from '../redis/server-run.js';
 import { createWebhookQueue } from '../webhooks/delivery.js';
 import { createWebhookStore, type WebhookStore } from '../webhooks/store.js';
 import { createQueues } from './queues.js';
+import { sharedScripts } from './scripts.js';
 
 /** What every process of Headway has: a connection, the channels and the lifecycle of jobs. */
 export interface Connection {
@@ -46,7 +49,8 @@ export interface Connection {
   keep: RetentionTimes;
   /** Whether a job holds a file. */
   isHeld: HeldFiles;
-  reconciler: Reconciler;
+  /** Publishes the events of jobs, calls webhooks and counts. The services add further observers to it. */
+  reconciler: ObservableReconciler;
   /** Counts what ends, for the dashboard. */
   outcomes: OutcomeCounter;
   webhooks: WebhookStore;
@@ -62,6 +66,7 @@ const UNFINISHED_MS = 30 * 24 * 3_600_000;
 
 /**
  * Connects to Redis and checks that it can be used.
+ * @param ownScripts the scripts that only this kind of process calls
  * @throws UnusableRedisError when it cannot
  */
 export async function connectHeadway(
@@ -69,8 +74,10 @@ export async function connectHeadway(
   role: ConnectionRole,
   log: Logger,
   registry: Registry,
+  ownScripts: Record<string, LuaScript>,
 ): Promise<Connection> {
-  const redis = connectRedis(config.REDIS_URL, role);
+  const scripts = { ...sharedScripts, ...ownScripts };
+  const redis = connectRedis(config.REDIS_URL, role, { scripts });
   const server = await checkRedis(redis, config.REDIS_URL).catch((error) => {
     redis.disconnect();
     throw error;
@@ -82,7 +89,7 @@ export async function connectHeadway(
   // A request is not kept waiting.
   const patient = role === 'patient';
   const batch: Batch = patient ? createBatcher(BATCH_MS) : (call) => call();
-  const publishing = patient ? connectRedis(config.REDIS_URL, 'report') : redis;
+  const publishing = patient ? connectRedis(config.REDIS_URL, 'report', { scripts }) : redis;
   // The server has been checked already: this connection only has to be there.
   await waitUntilReady(publishing, config.REDIS_URL).catch((error) => {
     dropClock();
@@ -114,7 +121,7 @@ export async function connectHeadway(
   const openQueue = createQueues(redis, queuePrefix, (error) =>
     log.debug({ err: error }, 'a queue met an error'),
   );
-  const { beforePublish } = createWebhookQueue({
+  const webhookQueue = createWebhookQueue({
     redis,
     prefix,
     openQueue,
@@ -143,8 +150,7 @@ export async function connectHeadway(
       readJob: trackJob,
       queuePrefix,
       keep,
-      beforePublish: beforePublish,
-      afterPublish: outcomes.record,
+      observers: [webhookQueue, outcomes],
     }),
     outcomes,
     webhooks,

@@ -2,7 +2,7 @@ import type { FileStore } from '../files/store.js';
 import { createAudit } from '../job-index/audit.js';
 import { createJobRetention } from '../job-index/retention.js';
 import type { QueuePlan } from '../jobs/queues.js';
-import { type Canceller, withCancels } from '../lifecycle/cancel.js';
+import type { Canceller } from '../lifecycle/cancel.js';
 import type { Expiry } from '../lifecycle/expiry.js';
 import { type QueueFollowerOptions, type Running, startQueueFollower } from '../lifecycle/queue-follower.js';
 import type { Reconciler } from '../lifecycle/reconcile.js';
@@ -17,9 +17,9 @@ export interface HousekeepingOptions extends Pick<QueueFollowerOptions, 'role' |
   config: Config;
   connection: Connection;
   plan: QueuePlan;
-  /** Tells of jobs that are to go. */
+  /** Publishes a job's final event before the job is removed. */
   reconciler: Reconciler;
-  /** What follows the queues: it is also told of the ends of parents. */
+  /** The reconciler with all observers, for the queue follower. */
   following: Reconciler;
   schedules: ScheduleMaintainer;
   expiry: Expiry;
@@ -59,7 +59,7 @@ export function startHousekeeping(options: HousekeepingOptions): Running {
     prefix,
     queuePrefix,
     queues: plan.names,
-    reconciler: withCancels(options.following, canceller),
+    reconciler: options.following,
     progressIntervalMs: config.PROGRESS_INTERVAL_MS,
     ...(options.onChanged ? { onChanged: options.onChanged } : {}),
     async chore() {

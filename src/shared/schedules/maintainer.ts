@@ -5,7 +5,7 @@ import { addressOf, type OpenQueue, type QueuePlan } from '../jobs/queues.js';
 import { runOf } from '../jobs/scheduled-run.js';
 import type { Expiry } from '../lifecycle/expiry.js';
 import { createJobFaults } from '../lifecycle/job-faults.js';
-import type { Reconciler } from '../lifecycle/reconcile.js';
+import type { ObservableReconciler, ReconcileObserver } from '../lifecycle/observers.js';
 import { isFinished, type JobSnapshot, type SnapshotReader } from '../lifecycle/snapshot.js';
 import type { Logger } from '../process/log.js';
 import { serverNow } from '../redis/server-clock.js';
@@ -24,7 +24,7 @@ export interface ScheduleMaintainerOptions {
   openQueue: OpenQueue;
   plan: QueuePlan;
   readJob: SnapshotReader;
-  reconciler: Reconciler;
+  reconciler: ObservableReconciler;
   expiry: Expiry;
   files: FileStore;
   /** How long a file is kept that nobody touches, in ms. */
@@ -37,8 +37,8 @@ export interface ScheduleMaintainer {
   store: ScheduleStore;
   /** Makes BullMQ agree with a schedule. */
   sync: ScheduleSync;
-  /** A lifecycle that also notes what becomes of the runs of schedules. */
-  reconciler: Reconciler;
+  /** Counts the runs of schedules that have started, and sets the expiry of those that have not. */
+  observer: ReconcileObserver;
   /**
    * What the leader does every second or two: tells BullMQ of changes that whoever made them did not live to tell; now
    * and then mends what does not agree, and keeps alive the files that schedules name.
@@ -50,13 +50,8 @@ export interface ScheduleMaintainer {
 export function createScheduleMaintainer(options: ScheduleMaintainerOptions): ScheduleMaintainer {
   const { openQueue, plan, readJob, expiry, files, log } = options;
   const store = createScheduleStore(options.redis, options.prefix);
-  const reconciler: Reconciler = {
-    async reconcile(jobId, hint, reported, signal) {
-      const reconciled = await options.reconciler.reconcile(jobId, hint, reported, signal);
-      if (reconciled.job) await note(reconciled.job);
-      return reconciled;
-    },
-  };
+  const observer: ReconcileObserver = { afterReconcile: recordRun };
+  const reconciler = options.reconciler.with(observer);
   const sync = createScheduleSync({ store, openQueue, readJob, reconciler });
   const faults = createJobFaults(log, 'schedule');
   const broken = new Set<string>();
@@ -65,7 +60,7 @@ export function createScheduleMaintainer(options: ScheduleMaintainerOptions): Sc
   let tending: Promise<void> | undefined;
 
   /** No call of ours made this job: what a start does for others is done here. May be called any number of times. */
-  async function note(job: JobSnapshot): Promise<void> {
+  async function recordRun(job: JobSnapshot): Promise<void> {
     const run = runOf(addressOf(job.id)!.id);
     if (!run || job.settings.schedule?.id !== run.schedule) return;
     const begun = job.attempt > 0 || isFinished(job);
@@ -137,7 +132,7 @@ export function createScheduleMaintainer(options: ScheduleMaintainerOptions): Sc
   return {
     store,
     sync,
-    reconciler,
+    observer,
     async tend(aheadMs = 0) {
       tending ??= tendAll(aheadMs).finally(() => {
         tending = undefined;

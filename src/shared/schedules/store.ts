@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import type { Cluster, Redis } from 'ioredis';
 import { parseForeign } from '../jobs/foreign-json.js';
 import { scanSet } from '../redis/scan-set.js';
+import { scriptsOf } from '../redis/scripts.js';
 import type { Schedule } from './schedule.js';
+import { scheduleScripts } from './scripts.js';
 
 const RUNS_KEPT = 20;
 const BATCH = 100;
@@ -55,14 +56,6 @@ export interface SchedulePage {
   next?: string;
 }
 
-const lua = (name: string): string => readFileSync(new URL(`./scripts/${name}.lua`, import.meta.url), 'utf8');
-
-interface Scripts {
-  scheduleSave(...args: Array<string | number>): Promise<string>;
-  scheduleMarkSynced(...args: Array<string | number>): Promise<number>;
-  scheduleRan(...args: Array<string | number>): Promise<number>;
-}
-
 export function createScheduleStore(redis: Redis | Cluster, prefix: string): ScheduleStore {
   const key = (name: string): string => `${prefix}:{schedules}:${name}`;
   const [definitions, everybody, keys, pending, counts] = [
@@ -73,12 +66,7 @@ export function createScheduleStore(redis: Redis | Cluster, prefix: string): Sch
     'counts',
   ].map(key) as [string, string, string, string, string];
   const ofOwner = (owner: string): string => key(`of:${sha256(owner)}`);
-  if (!('scheduleSave' in redis)) {
-    redis.defineCommand('scheduleSave', { numberOfKeys: 5, lua: lua('save') });
-    redis.defineCommand('scheduleMarkSynced', { numberOfKeys: 2, lua: lua('mark-synced') });
-    redis.defineCommand('scheduleRan', { numberOfKeys: 3, lua: lua('count-run') });
-  }
-  const scripts = redis as unknown as Scripts;
+  const scripts = scriptsOf(redis, scheduleScripts);
 
   const read = async (id: string): Promise<Schedule | undefined> => parse(await redis.hget(definitions, id));
 
@@ -106,7 +94,9 @@ export function createScheduleStore(redis: Redis | Cluster, prefix: string): Sch
     },
     pending: () => scanSet(redis, pending),
     async ran(id, dueAt) {
-      return (await scripts.scheduleRan(definitions, key(`runs:${id}`), counts, id, dueAt, RUNS_KEPT)) === 1;
+      return (
+        (await scripts.scheduleCountRun(definitions, key(`runs:${id}`), counts, id, dueAt, RUNS_KEPT)) === 1
+      );
     },
     async runs(id) {
       const [count, [last]] = await Promise.all([

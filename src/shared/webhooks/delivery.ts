@@ -3,35 +3,34 @@ import type { JobsOptions } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
 import type { OpenQueue } from '../jobs/queues.js';
 import type { JobSettings } from '../jobs/settings.js';
-import type { WebhookEvent } from '../jobs/webhook-option.js';
+import type { TerminalState } from '../jobs/states.js';
 import type { Transition } from '../lifecycle/events.js';
 import type { JobSnapshot } from '../lifecycle/snapshot.js';
 import { channelProgress, jobLinks, jobView, readProgress } from '../lifecycle/view.js';
 import { type EndedJobView, webhookBody } from './payload.js';
 import type { Webhook, WebhookStore } from './store.js';
 
-/** The kind of job that calls webhooks, and its queue. */
+/** The kind of job that delivers webhooks, and the name of its queue. */
 export const WEBHOOK_JOB = 'webhook';
 
 /**
- * How often, and how far apart: after 1 s, then twice as long each time, up to 18 hours; the last attempt comes 29 to
- * 36 hours after the first. (Standard Webhooks 1.0.0, "Deliverability and reliability": exponential, with jitter, over
- * more than a day.)
+ * The retries of a delivery: the first after 1 s, then after twice as long each time, up to 18 hours. The last attempt comes
+ * 29 to 36 hours after the first. (Standard Webhooks 1.0.0, "Deliverability and reliability": exponential backoff with
+ * jitter over more than a day.)
  */
 const RETRIES = { attempts: 18, backoff: { type: 'exponential', delay: 1000, jitter: 0.2 } };
 
-/** What a delivery is told: which job has ended, and the body to send. Whom to call is in the {@link WebhookStore}. */
+/** The data of a delivery job: the job that has ended, and the body to send. The URL is in the {@link WebhookStore}. */
 export interface DeliveryData {
   job: string;
   body: string;
 }
 
-/** Queues the calls of webhooks. */
+/** Queues the deliveries of webhooks. */
 export interface WebhookQueue {
   /**
-   * Has to be called before something is told of a job: an end that is told has its webhook queued. Whoever else tells
-   * the same end queues nothing further.
-   * @param job the job as it is, `undefined` when the queue has forgotten it
+   * Queues the delivery of a job's end before that end is published. Idempotent: processes that race to publish the
+   * same end queue one delivery. The queue is an observer of the reconciler.
    */
   beforePublish(jobId: string, transition: Transition, job: JobSnapshot | undefined): Promise<void>;
 }
@@ -41,7 +40,7 @@ export interface WebhookQueueOptions {
   prefix: string;
   openQueue: OpenQueue;
   store: WebhookStore;
-  /** The path below which clients see the service. */
+  /** The path under which clients reach the service. */
   basePath: string;
 }
 
@@ -53,7 +52,7 @@ export function createWebhookQueue(options: WebhookQueueOptions): WebhookQueue {
     { event, fence }: Transition,
     job: JobSnapshot | undefined,
   ): Promise<void> {
-    const end = event.event as WebhookEvent;
+    const end = event.event as TerminalState;
     const { at, ...published } = event.data as { at: number } & Record<string, unknown>;
     const progress = job
       ? await readProgress(redis, prefix, job)
@@ -64,7 +63,7 @@ export function createWebhookQueue(options: WebhookQueueOptions): WebhookQueue {
     const data: DeliveryData = { job: jobId, body: webhookBody(end, at, view as EndedJobView) };
     const options: JobsOptions & { headway: JobSettings } = {
       ...RETRIES,
-      // BullMQ does nothing for an id that it has.
+      // BullMQ ignores a job whose id exists.
       jobId: job ? deliveryId(job) : idOf(jobId, `removed ${fence.attempt} ${fence.rank}`),
       headway: { owner: webhook.owner, of: jobId },
     };
@@ -73,13 +72,13 @@ export function createWebhookQueue(options: WebhookQueueOptions): WebhookQueue {
 
   return {
     async beforePublish(jobId, transition, job) {
-      // Most jobs have none; of one that is gone nobody knows.
+      // Most jobs have no webhook. For a removed job, only the store knows.
       if (job && !job.settings.webhook) return;
       if (transition.fence.reopens !== undefined) return store.retain(jobId);
       if (!transition.event.end) return;
       const webhook = await store.get(jobId);
       if (!webhook) return;
-      if (webhook.events.includes(transition.event.event as WebhookEvent)) {
+      if (webhook.events.includes(transition.event.event as TerminalState)) {
         await enqueue(jobId, webhook, transition, job);
       }
       await store.release(jobId);
@@ -87,21 +86,21 @@ export function createWebhookQueue(options: WebhookQueueOptions): WebhookQueue {
   };
 }
 
-/** The id of the delivery that tells of a job's present end. */
+/** Returns the id of the delivery for the present end of a job. */
 export const deliveryId = (job: Pick<JobSnapshot, 'id' | 'finishedAt'>): string =>
   idOf(job.id, String(job.finishedAt));
 
 const idOf = (jobId: string, end: string): string =>
   `${WEBHOOK_JOB}.${createHash('sha256').update(`${jobId} ${end}`).digest('base64url')}`;
 
-/** The `webhook-id` of a delivery: that of its job, without the full stop, which the signature needs for itself. */
+/** Returns the `webhook-id` of a delivery: its job id without the full stop, which separates fields in the signature. */
 export const messageId = (id: string): string => `msg_${id.slice(WEBHOOK_JOB.length + 1)}`;
 
-/** What there is to say of a job that was removed from its queue at its end, or before. */
+/** Returns the view of a job that was removed from its queue at its end or before. */
 function viewOfRemoved(
   id: string,
   { job }: Webhook,
-  state: WebhookEvent,
+  state: TerminalState,
   published: Record<string, unknown>,
   progress: unknown,
   finishedAt: number,

@@ -1,17 +1,17 @@
-import type { WebhookEvent } from '../jobs/webhook-option.js';
+import type { TerminalState } from '../jobs/states.js';
 
-/** Largest body of a webhook, in bytes. */
+/** The maximum size of a webhook's body, in bytes. */
 export const MAX_BODY_BYTES = 256 * 1024;
 const MAX_MESSAGE = 10_000;
 
-/** A job that has ended, as `GET /v1/jobs/:id` shows it. */
+/** A job that has ended, as in `GET /v1/jobs/:id`. */
 export type EndedJobView = Record<string, unknown> & { id: string };
 
 /**
- * The body of the webhook on a job's end. From one that would be too large the result and the progress are left out,
- * with a note; an error's message is cut.
+ * Returns the body of a webhook. If it would be too large, result and progress are omitted, the error message is shortened,
+ * and a note is added.
  */
-export function webhookBody(event: WebhookEvent, at: number, job: EndedJobView): string {
+export function webhookBody(event: TerminalState, at: number, job: EndedJobView): string {
   const body = serialize(event, at, job);
   if (Buffer.byteLength(body) <= MAX_BODY_BYTES) return body;
   const { result: _leftOut, error, ...rest } = job;
@@ -19,11 +19,11 @@ export function webhookBody(event: WebhookEvent, at: number, job: EndedJobView):
     ...rest,
     progress: null,
     ...(error ? { error: cut(error as { message: string }) } : {}),
-    note: `This would have been larger than ${MAX_BODY_BYTES} bytes: result and progress were left out. All of it is at links.self.`,
+    note: `Result and progress were omitted because the body would exceed ${MAX_BODY_BYTES} bytes. See links.self for the whole job.`,
   });
 }
 
-const serialize = (event: WebhookEvent, at: number, data: EndedJobView): string =>
+const serialize = (event: TerminalState, at: number, data: EndedJobView): string =>
   JSON.stringify({ type: `job.${event}`, timestamp: new Date(at).toISOString(), data });
 
 const cut = <E extends { message: string }>(error: E): E => ({

@@ -1,43 +1,43 @@
 import type { Cluster, Redis } from 'ioredis';
 import { jobChannel } from '../channel/keys.js';
 import { parseForeign } from '../jobs/foreign-json.js';
-import type { WebhookEvent } from '../jobs/webhook-option.js';
+import type { TerminalState } from '../jobs/states.js';
 
-/** Whom to call at the end of a job. */
+/** The webhook of a job. */
 export interface Webhook {
   url: string;
-  /** Signs the call. Default: the secret of the workers. */
+  /** The signing secret. Defaults to the secret of the workers. */
   secret?: string | undefined;
-  events: WebhookEvent[];
+  events: TerminalState[];
   /** The principal that started the job. */
   owner: string;
-  /** What is still to be told when the queue has forgotten the job. */
+  /** The fields of the job to send when BullMQ has removed it. */
   job: { name: string; createdAt: number };
 }
 
-/** For how long a job may not come to its end, in ms. */
+/** How long the webhook of an unfinished job is kept, in ms. */
 const WAIT_MS = 365 * 24 * 3_600_000;
-/** For how long a delivery may take after the end, in ms: much more than its attempts do. */
+/** How long the webhook is kept for deliveries after the job's end, in ms. Longer than all their attempts take. */
 const DELIVERY_MS = 30 * 24 * 3_600_000;
 
 /**
- * The webhooks of jobs. Addresses and secrets are kept here, in a key for each job, and not with the job, where tools
- * of BullMQ would show them.
+ * Stores the webhooks of jobs, in one key for each job. URLs and secrets are not stored with the job, because tools for
+ * BullMQ would show them.
  */
 export interface WebhookStore {
-  /** @param delayMs how long the job is going to be delayed */
+  /** @param delayMs the initial delay of the job. Defaults to 0. */
   add(jobId: string, webhook: Webhook, delayMs?: number): Promise<void>;
   get(jobId: string): Promise<Webhook | undefined>;
   remove(jobId: string): Promise<void>;
-  /** The job has ended: from now on it is only kept for as long as job and delivery are. */
+  /** Shortens the lifetime after the job's end to that of the job and the deliveries. */
   release(jobId: string): Promise<void>;
-  /** The job runs again. */
+  /** Extends the lifetime again, when the job is retried. */
   retain(jobId: string): Promise<void>;
 }
 
-/** @param keepMs how long a finished job is kept */
+/** @param keepMs how long jobs are kept after their end */
 export function createWebhookStore(redis: Redis | Cluster, prefix: string, keepMs: number): WebhookStore {
-  // In the slot of the job's channel.
+  // The key is in the same slot as the job's channel.
   const key = (jobId: string): string => `${prefix}:{${jobChannel(jobId)}}:webhook`;
   return {
     async add(jobId, webhook, delayMs = 0) {
@@ -46,7 +46,7 @@ export function createWebhookStore(redis: Redis | Cluster, prefix: string, keepM
     async get(jobId) {
       const found = await redis.get(key(jobId));
       const webhook = parseForeign(found ?? undefined) as Webhook | undefined;
-      // What cannot be read calls nobody, and is no reason not to tell the job's end.
+      // An unreadable webhook is not called, and must not keep the job's end from being published.
       return Array.isArray(webhook?.events) && typeof webhook.job === 'object' ? webhook : undefined;
     },
     async remove(jobId) {

@@ -3,14 +3,14 @@ import { addressKind } from './address.js';
 
 /** Which addresses webhooks may call. */
 export interface WebhookPolicy {
-  /** Host names in the form of `URL.hostname`, `*.` before one for all below it, `*` for all. Empty: webhooks are off. */
+  /** Host names as in `URL.hostname`; `*.` before a name for its subdomains, `*` for all. Empty: webhooks are disabled. */
   hosts: string[];
   allowPrivate: boolean;
 }
 
 /**
- * Reads `WEBHOOK_HOSTS`: host names with commas between.
- * @returns `undefined` when one is none
+ * Parses `WEBHOOK_HOSTS`, a comma-separated list of host names.
+ * @returns `undefined` if one of them is invalid
  */
 export function hostPatterns(text: string): string[] | undefined {
   const patterns: string[] = [];
@@ -23,7 +23,7 @@ export function hostPatterns(text: string): string[] | undefined {
   return patterns;
 }
 
-/** The policy of a process's configuration. */
+/** Returns the policy of a configuration. */
 export const webhookPolicy = (config: {
   WEBHOOK_HOSTS: string;
   WEBHOOK_ALLOW_PRIVATE: boolean;
@@ -33,33 +33,34 @@ export const webhookPolicy = (config: {
 });
 
 /**
- * Why a URL may not be called; `undefined` when it may, as far as can be told without asking for the host's address:
- * see {@link addressRefusal} for that.
+ * Returns why a URL must not be called; `undefined` if it may be. The host is not resolved: its addresses are checked by
+ * {@link addressRefusal} when the connection is made.
  */
 export function urlRefusal(text: string, policy: WebhookPolicy): string | undefined {
   if (!URL.canParse(text)) return 'must be an absolute URL, such as https://example.com/hook';
-  // A parser of URLs leaves out what it does not like, and takes a host in decimal, octal or hexadecimal for what it is.
+  // Checks are made on the parsed URL: the parser removes ignored characters and normalizes decimal, octal and hexadecimal
+  // hosts.
   const url = new URL(text);
   const { protocol, username, password } = url;
   if (protocol !== 'https:' && protocol !== 'http:') return 'must begin with https://';
   if (protocol === 'http:' && !policy.allowPrivate) {
-    return 'must begin with https:// (http:// is for private addresses, where WEBHOOK_ALLOW_PRIVATE allows them)';
+    return 'must begin with https:// (http:// is only for private addresses, with WEBHOOK_ALLOW_PRIVATE)';
   }
   if (username || password) {
-    return 'must not contain a user name or a password: the receiver knows the call by its signature';
+    return 'must not contain a user name or password: receivers authenticate a call by its signature';
   }
   const host = hostOf(url);
   if (!policy.hosts.some((pattern) => matches(host, pattern))) {
-    return `the host ${host.slice(0, 100)} is not among those that the operator allows (WEBHOOK_HOSTS)`;
+    return `the host ${host.slice(0, 100)} is not allowed by WEBHOOK_HOSTS`;
   }
   const address = literalAddress(url);
   return address === undefined ? undefined : addressRefusal(address, protocol, policy);
 }
 
-/** Why an address, the one that the host of a URL with this protocol turned out to have, may not be connected to. */
+/** Returns why an address of a URL's host must not be connected to; `undefined` if it may be. */
 export function addressRefusal(address: string, protocol: string, policy: WebhookPolicy): string | undefined {
   const kind = addressKind(address);
-  if (kind === 'forbidden') return 'the host has an address that is never called (link-local, reserved, …)';
+  if (kind === 'forbidden') return 'the host has a forbidden address (link-local, reserved, …)';
   if (kind === 'private' && !policy.allowPrivate) {
     return 'the host has a private address, and WEBHOOK_ALLOW_PRIVATE is not set';
   }
@@ -67,7 +68,7 @@ export function addressRefusal(address: string, protocol: string, policy: Webhoo
   return undefined;
 }
 
-/** The address that a URL names without a resolver being asked. */
+/** Returns the address of a URL whose host needs no resolver. */
 function literalAddress(url: URL): string | undefined {
   const host = hostOf(url);
   if (host === 'localhost' || host.endsWith('.localhost')) return '127.0.0.1';
@@ -75,7 +76,7 @@ function literalAddress(url: URL): string | undefined {
   return isIP(bare) ? bare : undefined;
 }
 
-/** The host without the dot that may end a full name. */
+/** Returns the host without the trailing dot of a fully qualified name. */
 const hostOf = ({ hostname }: URL): string => hostname.replace(/\.$/, '');
 
 function matches(host: string, pattern: string): boolean {

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import type { Job } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Batch } from '../../shared/channel/batch.js';
@@ -8,12 +7,14 @@ import { newEpoch } from '../../shared/channel/scripts.js';
 import type { WatcherQuery } from '../../shared/channel/watchers.js';
 import { queueKey } from '../../shared/jobs/queues.js';
 import type { Logger } from '../../shared/process/log.js';
+import { scriptsOf } from '../../shared/redis/scripts.js';
 import { untilTaken } from '../../shared/redis/until-taken.js';
 import type { Missing } from './bound.js';
 import { missingLine } from './job-log.js';
 import { Newest } from './newest.js';
 import type { ProgressData } from './progress.js';
 import { ReportQueue } from './report-queue.js';
+import { reportingScripts } from './scripts.js';
 import type { ReportSink } from './sink.js';
 
 export interface ReportSinkOptions {
@@ -31,25 +32,10 @@ export interface ReportSinkOptions {
   log: Logger;
 }
 
-interface ReportSinkScripts {
-  /** @returns the number of the last line that the log has of the source; nothing where there is no job */
-  logJob(...args: Array<string | number>): Promise<number | null>;
-}
-
-const lua = readFileSync(new URL('./scripts/log.lua', import.meta.url), 'utf8');
-
-/**
- * Has a connection know what outlets call. Once, before the first of them: a pipeline that ioredis has open at that moment
- * does not know it, and throws.
- */
-export function prepareReportSinks(redis: ReportSinkOptions['redis']): void {
-  redis.defineCommand('logJob', { numberOfKeys: 2, lua });
-}
-
-/** The outlet of a run in this thread, on a prepared connection: to the channel of the job, and to BullMQ. */
+/** The outlet of a run in this thread: to the channel of the job, and to BullMQ. */
 export function createReportSink(options: ReportSinkOptions): ReportSink {
   const { publisher, presence, batch, redis, queuePrefix, jobId, job, logLines, log } = options;
-  const scripts = redis as unknown as ReportSinkScripts;
+  const scripts = scriptsOf(redis, reportingScripts);
   const key = queueKey(queuePrefix, job.queueName, job.id!);
   const channel = jobChannel(jobId);
   const attempt = job.attemptsStarted;

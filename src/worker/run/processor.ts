@@ -19,7 +19,7 @@ import { serverNow } from '../../shared/redis/server-clock.js';
 import { untilTaken } from '../../shared/redis/until-taken.js';
 import { ChildEvents } from '../reporting/child-events.js';
 import type { ReportingLimits } from '../reporting/context.js';
-import { createReportSink, prepareReportSinks } from '../reporting/create-sink.js';
+import { createReportSink } from '../reporting/create-sink.js';
 import type { ReportSink } from '../reporting/sink.js';
 import { type Children, type ChildServices, createChildren } from './children/children.js';
 import { checkResult } from './contract.js';
@@ -74,7 +74,6 @@ export interface JobProcessor {
 export function createProcessor(options: ProcessorOptions): JobProcessor {
   const { registry, redis, queuePrefix, reconciler, services, running, log } = options;
   const runs = new ActiveRuns();
-  prepareReportSinks(redis);
   const suspects = createSuspects(options);
 
   /** An end that no further attempt may follow, with its code for programs. */

@@ -1,19 +1,18 @@
-import { readFileSync } from 'node:fs';
 import { type Job, UnrecoverableError } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { queueKey } from '../../shared/jobs/queues.js';
 import { STALLED_REASON } from '../../shared/lifecycle/snapshot.js';
 import type { Logger } from '../../shared/process/log.js';
+import { scriptsOf } from '../../shared/redis/scripts.js';
 import { untilTaken } from '../../shared/redis/until-taken.js';
 import type { Run } from './run.js';
+import { runScripts } from './scripts.js';
 import { Permits } from './thread/permits.js';
 
 /** A job that has lost its worker this often may be the reason. */
 const SUSPICIOUS = 2;
 /** A job waits this long for its turn at most: one that goes before it may take hours, and be innocent too. */
 const MAX_WAIT_MS = 10 * 60_000;
-
-const lua = readFileSync(new URL('./scripts/note-losses.lua', import.meta.url), 'utf8');
 
 export interface SuspectsOptions {
   redis: Redis;
@@ -43,10 +42,7 @@ export interface Suspects {
 
 export function createSuspects({ redis, queuePrefix, maxStalls, log }: SuspectsOptions): Suspects {
   const turns = new Permits(1);
-  redis.defineCommand('noteLosses', { numberOfKeys: 1, lua });
-  const scripts = redis as unknown as {
-    noteLosses(key: string, now: number | '', most: number | ''): Promise<void>;
-  };
+  const scripts = scriptsOf(redis, runScripts);
   const keyOf = (job: Job): string => queueKey(queuePrefix, job.queueName, job.id!);
   const suspicious = Math.min(SUSPICIOUS, Math.max(maxStalls, 1));
 

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { secretKey } from '../../shared/jobs/webhook-secret.js';
+import { secretKey } from '../../shared/jobs/webhook-option.js';
 
 /**
  * The headers that let a receiver know a call (Standard Webhooks 1.0.0, "Signature scheme" and "Webhook headers").

@@ -1,12 +1,13 @@
 import { Queue } from 'bullmq';
 import fc from 'fast-check';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createPageReader, type PageReader, type PageRequest } from '../../../src/api/jobs/page.js';
 import { createTracker } from '../../../src/shared/job-index/tracker.js';
 import { createRetentionTimes } from '../../../src/shared/jobs/retention-times.js';
-import { JOB_STATES, type JobState, type SnapshotReader } from '../../../src/shared/lifecycle/snapshot.js';
-import { startRedis, type TestRedis } from '../../support/redis.js';
+import { JOB_STATES, type JobState } from '../../../src/shared/jobs/states.js';
+import type { SnapshotReader } from '../../../src/shared/lifecycle/snapshot.js';
+import { openRedis, startRedis, type TestRedis } from '../../support/redis.js';
 
 const KEEP = createRetentionTimes({ KEEP_JOBS_MS: 60_000, GONE_JOBS_MS: 60_000 });
 
@@ -28,7 +29,7 @@ describe('the index', () => {
   let readPage: PageReader;
   beforeAll(async () => {
     server = await startRedis();
-    redis = new Redis(server.url, { maxRetriesPerRequest: null, enableAutoPipelining: true });
+    redis = openRedis(server.url, { enableAutoPipelining: true });
     queue = new Queue('q', { connection: redis, prefix: '{t}' });
     track = createTracker({ redis, queuePrefix: '{t}', keep: KEEP });
     readPage = createPageReader(redis, '{t}');

@@ -1,14 +1,14 @@
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createOutcomeCounter } from '../../../src/shared/dashboard/counter.js';
 import { RANK } from '../../../src/shared/lifecycle/published.js';
-import { startRedis, type TestRedis } from '../../support/redis.js';
+import { openRedis, startRedis, type TestRedis } from '../../support/redis.js';
 
 let server: TestRedis;
 let redis: Redis;
 beforeAll(async () => {
   server = await startRedis();
-  redis = new Redis(server.url, { maxRetriesPerRequest: null });
+  redis = openRedis(server.url);
 });
 afterAll(async () => {
   redis.disconnect();
@@ -18,7 +18,7 @@ afterAll(async () => {
 it('keeps a bounded number of counters for a minute when each job has another name, and loses no job', async () => {
   const counter = createOutcomeCounter(redis, 't');
   const end = (name: string) =>
-    counter.record(
+    counter.afterPublish(
       { event: { event: 'failed', end: true }, fence: { attempt: 1, rank: RANK.active + 1 } } as never,
       { name, settings: {}, attempt: 0, createdAt: 0 } as never,
     );

@@ -9,10 +9,11 @@ import { createHeldFiles } from '../../../src/shared/job-index/held-files.js';
 import { createJobRetention } from '../../../src/shared/job-index/retention.js';
 import { createTracker } from '../../../src/shared/job-index/tracker.js';
 import { createRetentionTimes } from '../../../src/shared/jobs/retention-times.js';
+import { JOB_STATES } from '../../../src/shared/jobs/states.js';
 import { createReconciler } from '../../../src/shared/lifecycle/reconcile.js';
-import { createSnapshotReader, JOB_STATES } from '../../../src/shared/lifecycle/snapshot.js';
+import { createSnapshotReader } from '../../../src/shared/lifecycle/snapshot.js';
 import { createLogger } from '../../../src/shared/process/log.js';
-import { startRedis, type TestRedis } from '../../support/redis.js';
+import { openRedis, startRedis, type TestRedis } from '../../support/redis.js';
 import { openTestStore } from '../../support/run-job.js';
 import { until } from '../../support/until.js';
 
@@ -28,7 +29,7 @@ describe('the keeper of finished jobs', () => {
   const store = openTestStore();
   beforeAll(async () => {
     server = await startRedis();
-    redis = new Redis(server.url, { maxRetriesPerRequest: null, enableAutoPipelining: true });
+    redis = openRedis(server.url, { enableAutoPipelining: true });
     queue = new Queue('q', { connection: redis, prefix: BULLMQ });
     // A worker that knows nothing of Headway.
     worker = new Worker('q', async (job) => (job.data.fail ? Promise.reject(new Error('no')) : job.data), {
@@ -56,7 +57,6 @@ describe('the keeper of finished jobs', () => {
     });
     const trackJob = createTracker({ redis, queuePrefix: BULLMQ, keep });
     const reconciler = createReconciler({
-      beforePublish: async () => {},
       redis,
       prefix: PREFIX,
       publisher,

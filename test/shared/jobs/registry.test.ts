@@ -50,9 +50,9 @@ describe('the registry', () => {
   });
 
   it.each([
-    ['does not parse', 'export default {', /cannot be loaded/],
-    ['throws', 'throw new Error("no luck")', /cannot be loaded: no luck/],
-    ['imports what is not there', "import 'nowhere'; export default {}", /cannot be loaded: .*nowhere/],
+    ['does not parse', 'export default {', /cannot load the job file/],
+    ['throws', 'throw new Error("no luck")', /cannot load the job file .*: no luck/],
+    ['imports what is not there', "import 'nowhere'; export default {}", /cannot load the job file .*nowhere/],
     ['exports nothing', 'export const x = 1;', /must default-export a job definition/],
     ['has no schema', PLAIN.replace('input: anything', 'input: {}'), /input: must be a schema/],
     ['has a bad name', PLAIN.replace("'plain'", "'Plain Job'"), /name: must be 1 to 60 lower-case/],
@@ -87,6 +87,6 @@ describe('the registry', () => {
       output: string;
     };
     expect(error.code).toBe(78);
-    expect(error.output.trim()).toBe(`error: the job file ${JOBS_DIR}/broken.ts cannot be loaded: no luck`);
+    expect(error.output.trim()).toBe(`error: cannot load the job file ${JOBS_DIR}/broken.ts: no luck`);
   });
 });

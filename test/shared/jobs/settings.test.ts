@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createPageReader } from '../../../src/api/jobs/page.js';
 import { createTracker } from '../../../src/shared/job-index/tracker.js';
 import { createRetentionTimes } from '../../../src/shared/jobs/retention-times.js';
 import { jobSettings } from '../../../src/shared/jobs/settings.js';
-import { JOB_STATES } from '../../../src/shared/lifecycle/snapshot.js';
+import { JOB_STATES } from '../../../src/shared/jobs/states.js';
 import { jobView } from '../../../src/shared/lifecycle/view.js';
-import { startRedis, type TestRedis } from '../../support/redis.js';
+import { openRedis, startRedis, type TestRedis } from '../../support/redis.js';
 
 const ODD: unknown[] = [
   undefined,
@@ -98,7 +98,7 @@ describe('the settings of a job that another tool made', () => {
     let redis: Redis;
     beforeAll(async () => {
       server = await startRedis();
-      redis = new Redis(server.url, { maxRetriesPerRequest: null });
+      redis = openRedis(server.url);
     });
     afterAll(async () => {
       redis.disconnect();

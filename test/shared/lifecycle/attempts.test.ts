@@ -1,13 +1,13 @@
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createAttemptsReader } from '../../../src/shared/lifecycle/attempts.js';
-import { startRedis, type TestRedis } from '../../support/redis.js';
+import { openRedis, startRedis, type TestRedis } from '../../support/redis.js';
 
 let server: TestRedis;
 let redis: Redis;
 beforeAll(async () => {
   server = await startRedis();
-  redis = new Redis(server.url, { maxRetriesPerRequest: null });
+  redis = openRedis(server.url);
 });
 afterAll(async () => {
   redis.disconnect();

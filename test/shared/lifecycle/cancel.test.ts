@@ -1,8 +1,8 @@
 import { Queue } from 'bullmq';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Canceller, createCanceller } from '../../../src/shared/lifecycle/cancel.js';
-import { startRedis, type TestRedis } from '../../support/redis.js';
+import { openRedis, startRedis, type TestRedis } from '../../support/redis.js';
 
 const BULLMQ = '{t}';
 const WAIT = `${BULLMQ}:q:wait`;
@@ -24,7 +24,7 @@ describe('withdrawing a job that waits', () => {
   let canceller: Canceller;
   beforeAll(async () => {
     server = await startRedis();
-    redis = new Redis(server.url, { maxRetriesPerRequest: null });
+    redis = openRedis(server.url);
     queue = new Queue('q', { connection: redis, prefix: BULLMQ });
     canceller = createCanceller({
       redis,

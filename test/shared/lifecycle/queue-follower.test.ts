@@ -5,14 +5,14 @@ import { startQueueFollower } from '../../../src/shared/lifecycle/queue-follower
 import type { Reconciled } from '../../../src/shared/lifecycle/reconcile.js';
 import { connectRedis } from '../../../src/shared/redis/connect.js';
 import { startProxy } from '../../support/proxy.js';
-import { startRedis } from '../../support/redis.js';
+import { allScripts, startRedis } from '../../support/redis.js';
 import { until } from '../../support/until.js';
 
 describe('the bridge', () => {
   it('goes on when its connection has fallen silent without being closed', async () => {
     const server = await startRedis();
     const proxy = await startProxy(Number(new URL(server.url).port));
-    const redis = connectRedis(server.url, 'patient');
+    const redis = connectRedis(server.url, 'patient', { scripts: allScripts });
     const queue = new Queue('steps', { connection: redis, prefix: '{test}' });
     const seen = new Set<string>();
     const queueFollower = startQueueFollower({
@@ -46,7 +46,7 @@ describe('the bridge', () => {
 
   it('is held up by no job that takes long, and loses none that Redis refused for a while', async () => {
     const server = await startRedis();
-    const redis = connectRedis(server.url, 'patient');
+    const redis = connectRedis(server.url, 'patient', { scripts: allScripts });
     const queue = new Queue('steps', { connection: redis, prefix: '{test}' });
     const seen: string[] = [];
     let goOn = (): void => {};

@@ -1,5 +1,5 @@
 import { type Job, Queue, UnrecoverableError, Worker } from 'bullmq';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { jobChannel } from '../../../src/shared/channel/keys.js';
 import { createPublisher } from '../../../src/shared/channel/publisher.js';
@@ -7,7 +7,7 @@ import { createReader } from '../../../src/shared/channel/reader.js';
 import { createRetentionTimes } from '../../../src/shared/jobs/retention-times.js';
 import { createReconciler, type Reconciler } from '../../../src/shared/lifecycle/reconcile.js';
 import { createSnapshotReader } from '../../../src/shared/lifecycle/snapshot.js';
-import { startRedis, type TestRedis } from '../../support/redis.js';
+import { openRedis, startRedis, type TestRedis } from '../../support/redis.js';
 
 const prefix = 'test';
 const queuePrefix = '{test}';
@@ -23,7 +23,7 @@ describe('a reconcile, and what happens while it is under way', () => {
   let number = 0;
   beforeAll(async () => {
     server = await startRedis();
-    redis = new Redis(server.url, { maxRetriesPerRequest: null });
+    redis = openRedis(server.url);
     queue = new Queue('steps', { connection: redis, prefix: queuePrefix });
     // It takes jobs when it is told to, and looks for no stalled ones.
     worker = new Worker('steps', undefined, { connection: redis, prefix: queuePrefix });
@@ -51,11 +51,15 @@ describe('a reconcile, and what happens while it is under way', () => {
       publisher: createPublisher({ redis, prefix, logLength: 100, ttlMs: 60_000, sharded: true }),
       readJob: createSnapshotReader(redis, queuePrefix),
       queuePrefix,
-      async beforePublish(_jobId, transition) {
-        if (happened || transition.event.event !== event) return;
-        happened = true;
-        await meanwhile();
-      },
+      observers: [
+        {
+          async beforePublish(_jobId, transition) {
+            if (happened || transition.event.event !== event) return;
+            happened = true;
+            await meanwhile();
+          },
+        },
+      ],
       keep: createRetentionTimes({ KEEP_JOBS_MS: 60_000, GONE_JOBS_MS: 60_000 }),
     });
   }

@@ -15,7 +15,7 @@ import { createQueues } from '../../../src/shared/runtime/queues.js';
 import { createScheduleMaintainer } from '../../../src/shared/schedules/maintainer.js';
 import type { Schedule } from '../../../src/shared/schedules/schedule.js';
 import { builtInJobsDir } from '../../../src/worker/built-in-jobs.js';
-import { startRedis, type TestRedis } from '../../support/redis.js';
+import { allScripts, startRedis, type TestRedis } from '../../support/redis.js';
 import { openTestStore } from '../../support/run-job.js';
 import { until } from '../../support/until.js';
 
@@ -59,7 +59,6 @@ describe('a schedule and BullMQ that do not agree', () => {
       readJob,
       reconciler: createReconciler({
         keep: createRetentionTimes({ KEEP_JOBS_MS: 60_000, GONE_JOBS_MS: 60_000 }),
-        beforePublish: async () => {},
         redis,
         prefix,
         publisher,
@@ -78,7 +77,7 @@ describe('a schedule and BullMQ that do not agree', () => {
   beforeAll(async () => {
     server = await startRedis();
     registry = await loadRegistry([builtInJobsDir]);
-    redis = connectRedis(server.url, 'bullmq');
+    redis = connectRedis(server.url, 'bullmq', { scripts: allScripts });
     queue = new Queue('steps', { connection: redis, prefix: '{test}' });
   });
   beforeEach(async () => {

@@ -1,17 +1,17 @@
 import { Queue } from 'bullmq';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { afterEach, describe, expect, it } from 'vitest';
 import { jobChannel } from '../../../src/shared/channel/keys.js';
 import { createPublisher, type Publisher } from '../../../src/shared/channel/publisher.js';
 import { createReader } from '../../../src/shared/channel/reader.js';
 import { createRetentionTimes } from '../../../src/shared/jobs/retention-times.js';
-import { WEBHOOK_EVENTS } from '../../../src/shared/jobs/webhook-option.js';
+import { TERMINAL_STATES } from '../../../src/shared/jobs/states.js';
 import { createReconciler } from '../../../src/shared/lifecycle/reconcile.js';
 import { createSnapshotReader } from '../../../src/shared/lifecycle/snapshot.js';
 import { createQueues } from '../../../src/shared/runtime/queues.js';
 import { createWebhookQueue } from '../../../src/shared/webhooks/delivery.js';
 import { createWebhookStore } from '../../../src/shared/webhooks/store.js';
-import { startRedis, type TestRedis } from '../../support/redis.js';
+import { openRedis, startRedis, type TestRedis } from '../../support/redis.js';
 
 const prefix = 'test';
 const queuePrefix = '{test}';
@@ -38,14 +38,14 @@ describe('the queue of webhooks', () => {
     };
     const store = createWebhookStore(redis, prefix, 60_000);
     const openQueue = createQueues(redis, queuePrefix, () => {});
-    const { beforePublish } = createWebhookQueue({ redis, prefix, openQueue, store, basePath: '/headway' });
+    const webhookQueue = createWebhookQueue({ redis, prefix, openQueue, store, basePath: '/headway' });
     const reconciler = createReconciler({
       redis,
       prefix,
       publisher: diesBeforeTelling ? dying : publisher,
       readJob: createSnapshotReader(redis, queuePrefix),
       queuePrefix,
-      beforePublish: beforePublish,
+      observers: [webhookQueue],
       keep: createRetentionTimes({ KEEP_JOBS_MS: 60_000, GONE_JOBS_MS: 60_000 }),
     });
     return { store, reconciler };
@@ -53,13 +53,13 @@ describe('the queue of webhooks', () => {
 
   it('has the delivery before anybody is told of the end, and once, whoever tells it', async () => {
     server = await startRedis();
-    redis = new Redis(server.url, { maxRetriesPerRequest: null });
+    redis = openRedis(server.url);
     queue = new Queue('steps', { connection: redis, prefix: queuePrefix });
     deliveries = new Queue('webhook', { connection: redis, prefix: queuePrefix });
     const id = 'steps.1';
     const { store, reconciler } = lifecycleOf(false);
     const job = { name: 'steps', createdAt: 1 };
-    await store.add(id, { url: 'https://a.test/', events: [...WEBHOOK_EVENTS], owner: 'user:ada', job });
+    await store.add(id, { url: 'https://a.test/', events: [...TERMINAL_STATES], owner: 'user:ada', job });
     await queue.add('steps', {}, { jobId: id, ...{ headway: { webhook: true } } });
     const { Worker } = await import('bullmq');
     const worker = new Worker('steps', undefined, { connection: redis, prefix: queuePrefix });

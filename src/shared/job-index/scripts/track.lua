@@ -41,18 +41,18 @@ if not reply then
   return false
 end
 
-local createdAt = timeIn(reply[7])
+local createdAt = timeIn(reply[FIELD.timestamp])
 if known and known[2] ~= createdAt then
   -- Another job, under an id that was used before.
   takeOut(base, known, id)
   known = nil
 end
-local state = stateOf(reply[1], reply[10], reply[14])
+local state = stateOf(reply[FIELD.state], reply[FIELD.failedReason], reply[FIELD['hw:cancel']])
 local settings
 if isFinal(state) then
-  settings = settingsOf(reply[13])
-  local keep = keepOf(settings, reply[3], ARGV[4], ARGV[3])
-  redis.call('ZADD', KEYS[2], timeIn(reply[9]) + keep, id)
+  settings = settingsOf(reply[FIELD.opts])
+  local keep = keepOf(settings, reply[FIELD.name], ARGV[4], ARGV[3])
+  redis.call('ZADD', KEYS[2], timeIn(reply[FIELD.finishedOn]) + keep, id)
 elseif known and isFinal(known[1]) then
   redis.call('ZREM', KEYS[2], id)
 end
@@ -67,8 +67,8 @@ end
 if known then
   takeOut(base, known, id)
 else
-  settings = settings or settingsOf(reply[13])
-  record = {'', createdAt, reply[3], settings.owner or ''}
+  settings = settings or settingsOf(reply[FIELD.opts])
+  record = {'', createdAt, reply[FIELD.name], settings.owner or ''}
   for i, tag in ipairs(settings.tags) do
     if i <= MOST_TAGS then record[#record + 1] = tag end
   end

@@ -1,71 +1,72 @@
 import { z } from 'zod';
+import { TERMINAL_STATES } from '../states.js';
 import { head, jobErrorSchema, time } from './parts.js';
 import { progressSchema } from './progress.js';
 
-/** An event on the stream of a job. */
+/** The specification of an event. */
 export interface EventSpec {
-  /** When it comes, in one line. */
+  /** When the event occurs, in one line. */
   about: string;
-  /** Its data, after JSON. */
+  /** The schema of its data, parsed from JSON. */
   data: z.ZodType;
-  /** Only the newest one matters, and is told to a newcomer. Without: each is kept, in order. */
+  /** A state event: only the newest one is kept and sent to new viewers. All other events are kept in order. */
   state?: true;
-  /** It is the last one, and the response ends. */
+  /** A terminal event: it is the last one, and the response ends. */
   end?: true;
 }
 
-/** Lifecycle events name the job's kind; it is not known any more of a job that a tool has removed. */
-const reconciler = { ...head, name: z.string().optional().describe('The kind of job') };
-const attempts = z.number().int().min(1).describe('Runs at most');
+/** The fields of lifecycle events. The kind of job is unknown for a job that another tool has removed. */
+const lifecycle = { ...head, name: z.string().optional().describe('The kind of job') };
+const attempts = z.number().int().min(1).describe('The maximum number of runs');
 
 const count = z.number().int().min(1).optional();
 
-/** Every event that the stream of a job can have under a name of ours, in about the order in which they come. */
+/** The events of a job's stream with names that Headway defines, in about the order in which they occur. */
 export const jobEvents = {
   waiting: {
-    about: 'It is queued, or queued again (then `attempt` is more than 0)',
-    data: z.object(reconciler),
+    about: 'The job was queued, or queued again (`attempt` is more than 0)',
+    data: z.object(lifecycle),
   },
   delayed: {
-    about: 'It will be queued later, or at another time than was said before',
-    data: z.object({ ...reconciler, until: time.describe('When it is due, ms since 1970') }),
+    about: 'The job will be queued later, or its due time has changed',
+    data: z.object({ ...lifecycle, until: time.describe('The due time, ms since 1970') }),
   },
   active: {
-    about: 'An attempt has begun',
-    data: z.object({ ...reconciler, attempts }),
+    about: 'An attempt has started',
+    data: z.object({ ...lifecycle, attempts }),
   },
-  progress: { about: 'The bar moves', data: progressSchema, state: true },
+  progress: { about: 'The progress has changed', data: progressSchema, state: true },
   queue: {
     about:
-      'The queue of a job that has yet to begin was paused or resumed, or lost its last worker or has one again; or the job was asked to stop',
+      'The queue of a waiting job was paused or resumed, or lost or regained its workers; or the job was asked to stop',
     data: z.object({
       ...head,
       paused: z.boolean(),
       noWorker: z.boolean().optional(),
-      cancelling: z.literal(true).optional().describe('It was asked to stop, and has not ended yet'),
+      cancelling: z.literal(true).optional().describe('The job was asked to stop and has not ended yet'),
     }),
     state: true,
   },
   log: {
-    about: 'The job says something',
+    about: 'The job has logged a line',
     data: z.object({
       ...head,
       level: z.enum(['debug', 'info', 'warn', 'error']),
       message: z.string(),
-      fields: z.unknown().optional().describe('What the line was given beside its message'),
+      fields: z.unknown().optional().describe('The fields of the line besides its message'),
       missing: z
         .object({ log: count, event: count, partial: count, other: count })
         .optional()
-        .describe('How many reports of the job are missing at this place, by kind; `other`: lost by Redis'),
+        .describe('The number of reports that are missing at this position, by kind; `other`: lost by Redis'),
     }),
   },
   partial: {
-    about: 'Pieces of the result, before the end; either text or a list of other values',
+    about: 'Pieces of the result before the end, either text or a list of other values',
     data: z.object({
       ...head,
-      index: z.number().int().min(0).describe('Number of the first piece in the attempt, from 0'),
-      text: z.string().optional().describe('Pieces that are text, joined'),
-      chunks: z.array(z.unknown()).optional().describe('Pieces that are anything else'),
+      index: z.number().int().min(0).describe('The number of the first piece within the attempt, from 0'),
+      text: z.string().optional().describe('Pieces of text, joined'),
+      chunks: z.array(z.unknown()).optional().describe('Pieces of any other type'),
     }),
   },
   child: {
@@ -73,49 +74,54 @@ export const jobEvents = {
     data: z.object({
       ...head,
       childId: z.string(),
-      childName: z.string().describe('The kind of job that it is'),
-      state: z.enum(['failed', 'cancelled']),
+      childName: z.string().describe('The kind of job of the child'),
+      state: z.enum(TERMINAL_STATES).exclude(['completed']),
       error: jobErrorSchema,
-      last: z.literal(true).optional().describe('No more are told in this attempt'),
+      last: z.literal(true).optional().describe('No more failed children are reported in this attempt'),
     }),
   },
   retrying: {
-    about: 'An attempt has failed, another follows',
+    about: 'An attempt has failed and another one follows',
     data: z.object({
-      ...reconciler,
+      ...lifecycle,
       attempts,
       error: jobErrorSchema,
-      nextAttemptAt: time.optional().describe('When, ms since 1970'),
+      nextAttemptAt: time.optional().describe('The due time of the next attempt, ms since 1970'),
     }),
   },
   stalled: {
-    about: 'The worker of this attempt was lost, another attempt follows',
-    data: z.object(reconciler),
+    about: 'The worker of this attempt was lost and another attempt follows',
+    data: z.object(lifecycle),
   },
   completed: {
-    about: 'It has completed; the last event',
-    data: z.object({ ...reconciler, result: z.unknown().describe('As the definition of the job says') }),
+    about: 'The job has completed; the last event',
+    data: z.object({
+      ...lifecycle,
+      result: z.unknown().describe('The result, as defined by the kind of job'),
+    }),
     end: true,
   },
   failed: {
-    about: 'It has failed for good; the last event',
-    data: z.object({ ...reconciler, error: jobErrorSchema }),
+    about: 'The job has failed for good; the last event',
+    data: z.object({ ...lifecycle, error: jobErrorSchema }),
     end: true,
   },
   cancelled: {
-    about: 'It was cancelled; the last event',
+    about: 'The job was cancelled; the last event',
     data: z.object({
-      ...reconciler,
-      reason: z.enum(['requested', 'removed']).describe('`removed`: by another tool, from the queue'),
+      ...lifecycle,
+      reason: z
+        .enum(['requested', 'removed'])
+        .describe('`removed`: another tool removed the job from its queue'),
     }),
     end: true,
   },
 } as const satisfies Record<string, EventSpec>;
 
-/** Any event that a job sends itself (`ctx.emit`), under a name of its own. */
+/** An event that a job sends with `ctx.emit`, under a name that the job chooses. */
 export const customEvent = {
-  about: "One of the job's own events, under its own name",
-  data: z.object({ ...head, data: z.unknown().describe('What the job gave') }),
+  about: 'A custom event of the job, under the name that the job chose',
+  data: z.object({ ...head, data: z.unknown().describe('The value that the job sent') }),
 } as const satisfies EventSpec;
 
 export type JobEventName = keyof typeof jobEvents;

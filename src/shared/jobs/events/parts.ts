@@ -1,16 +1,16 @@
 import { z } from 'zod';
 
-/** A time as all events and answers have it. */
+/** A time in events and responses. */
 export const time = z.number().describe('ms since 1970');
 
-/** What the data of every event of a job has. */
+/** The fields that the data of every job event has. */
 export const head = {
   jobId: z.string().describe("The job's id"),
-  attempt: z.number().int().min(0).describe('Runs begun when it happened; 0 before the first'),
+  attempt: z.number().int().min(0).describe('The number of runs started at that time; 0 before the first'),
   at: time,
 };
 
-/** Why a job, or an attempt of it, failed. */
+/** The error of a failed job or attempt. */
 export const jobErrorSchema = z
   .object({
     message: z.string(),
@@ -18,7 +18,7 @@ export const jobErrorSchema = z
       .string()
       .optional()
       .describe(
-        'For programs: `timeout`, `expired`, `permanent`, `stalled`; of a child that was cancelled, `cancelled`',
+        'A stable code: `timeout`, `expired`, `permanent` or `stalled`; `cancelled` for a child that was cancelled',
       ),
   })
-  .describe('Why a job, or an attempt of it, failed');
+  .describe('Why the job or attempt failed');

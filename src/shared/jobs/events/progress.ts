@@ -12,18 +12,18 @@ export const progressSchema = z
       .min(0)
       .max(100)
       .nullable()
-      .describe('0 to 100, never falling within an attempt; `null` while nobody can say'),
-    current: count.optional().describe('How much of `total` is done'),
+      .describe('0 to 100, never decreasing within an attempt; `null` while it is unknown'),
+    current: count.optional().describe('The completed part of `total`'),
     total: count.optional(),
-    unit: z.string().optional().describe('What is counted'),
-    stage: z.string().optional().describe('The present stage'),
-    stageIndex: count.optional().describe('Its place, from 1'),
-    stageCount: count.optional().describe('Stages that are known by now'),
+    unit: z.string().optional().describe('The unit of `current` and `total`'),
+    stage: z.string().optional().describe('The name of the present stage'),
+    stageIndex: count.optional().describe('The number of the present stage, from 1'),
+    stageCount: count.optional().describe('The number of stages known so far'),
     message: z.string().optional(),
-    ratePerSecond: count.optional().describe('Of `current`, averaged'),
-    etaMs: count.optional().describe('Remaining time, in ms'),
+    ratePerSecond: count.optional().describe('The average rate of `current`'),
+    etaMs: count.optional().describe('The estimated remaining time, in ms'),
   })
-  .describe('How far a job is');
+  .describe('The progress of a job');
 
-/** The data of a `progress` event. Percent is 0-100, `null` while the job cannot say; times are ms. */
+/** The data of a `progress` event. `percent` is 0 to 100, `null` while unknown; times are in ms. */
 export type ProgressData = z.output<typeof progressSchema>;

@@ -1,17 +1,16 @@
 --[[
-  Says in which attempt jobs were at a place of their queue's event stream: what is read of a job now may already be of
-  a later attempt than an event that was read before. The runs that began since then are counted from the stream, a part
-  with each call.
+  Returns the attempt that jobs were in at an entry of their queue's event stream. A job's hash may already belong to a
+  later attempt than that entry, so the runs that started since are counted in the stream, one part for each call.
 
   KEYS[1]  the queue's event stream
   KEYS[2…] the jobs' hashes
-  ARGV[1]  the id of the entry in question, or of the last one that was counted
-  ARGV[2]  the id up to which the stream is counted, as the first call has returned it; "" for the first call
-  ARGV[3]  how many entries are looked at in one call
+  ARGV[1]  the id of the entry; in later calls, of the last entry that was counted
+  ARGV[2]  the id up to which the stream is counted, as returned by the first call; "" in the first call
+  ARGV[3]  the maximum number of entries for one call
   ARGV[4…] the jobs' ids, in the order of their hashes
 
-  Returns {the id up to which the stream is counted, the last entry that was counted ("" when that was all), and for each
-  job a number}. The sum of a job's numbers is its attempt at that place.
+  Returns {the id up to which the stream is counted, the last entry that was counted ("" when none is left), and for each
+  job a number}. The sum of a job's numbers over all calls is its attempt at the entry.
 
   Cost: O(ARGV[3] + jobs).
 ]]
@@ -31,7 +30,7 @@ for _, entry in ipairs(entries) do
   end
   if event == 'active' and job then begun[job] = (begun[job] or 0) + 1 end
 end
--- What another tool made of a job must not keep the others from their answer.
+-- pcall: another tool may have replaced a job's hash, which must not fail the call for the other jobs.
 local function attemptsIn(key)
   local ats = redis.pcall('HGET', key, 'ats')
   return type(ats) == 'string' and tonumber(ats) or 0

@@ -1,9 +1,9 @@
 --[[
-  Gives a job that was put back its deduplication key again, if nobody has that now: BullMQ takes it away at the end of a
-  job. One that has ended in the meantime gets nothing, since nobody would take it away.
+  Restores the deduplication key of a job that was retried, unless another job has the key now. BullMQ removes the key
+  when a job ends. For a job that has ended again meanwhile, the key is not restored: nothing would remove it.
 
   KEYS[1] the job's hash    KEYS[2] completed    KEYS[3] failed (sorted sets)
-  ARGV[1] the job's id      ARGV[2] how the keys of the queue's deduplication keys begin
+  ARGV[1] the job's id      ARGV[2] the prefix of the queue's deduplication keys
 
   Cost: O(log N).
 ]]

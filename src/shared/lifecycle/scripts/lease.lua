@@ -1,11 +1,11 @@
 --[[
-  Takes or renews the lease of the lifecycle bridge. A worker takes it from an API process, never the other way.
+  Takes or renews the lease of the queue follower. A worker can take it from an API process, but not the reverse.
 
   KEYS[1] the lease
-  ARGV[1] who wants it: "worker:<id>" or "api:<id>"
-  ARGV[2] for how long, in ms
+  ARGV[1] the caller: "worker:<id>" or "api:<id>"
+  ARGV[2] the duration of the lease, in ms
 
-  Returns 1 when it is held now, 0 when somebody else has it.
+  Returns 1 if the caller holds the lease now, 0 if another process does.
 
   Cost: O(1).
 ]]

@@ -5,7 +5,7 @@ import type { Registry } from '../../../shared/jobs/registry.js';
 import type { JobSettings } from '../../../shared/jobs/settings.js';
 import type { Canceller } from '../../../shared/lifecycle/cancel.js';
 import type { ChildRegister } from '../../../shared/lifecycle/children.js';
-import type { Reconciler } from '../../../shared/lifecycle/reconcile.js';
+import type { ObservableReconciler } from '../../../shared/lifecycle/observers.js';
 import { isFinished } from '../../../shared/lifecycle/snapshot.js';
 import { untilTaken } from '../../../shared/redis/until-taken.js';
 import type { ChildEvents } from '../../reporting/child-events.js';
@@ -23,7 +23,7 @@ export interface ChildServices {
   watch: ChildWatch;
   register: ChildRegister;
   /** One that looks after the children of what has ended. */
-  reconciler: Reconciler;
+  reconciler: ObservableReconciler;
   canceller: Canceller;
 }
 
@@ -177,6 +177,6 @@ export function createChildren(services: ChildServices, run: ParentRun): Childre
   async function end(id: string): Promise<void> {
     const job = await canceller.cancel(id);
     if (job && !isFinished(job)) await untilEnd(id);
-    await register.strike(jobId, id);
+    await register.removePending(jobId, id);
   }
 }

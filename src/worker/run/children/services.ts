@@ -3,9 +3,9 @@ import type { FileStore } from '../../../shared/files/store.js';
 import type { OpenQueue, QueuePlan } from '../../../shared/jobs/queues.js';
 import type { Registry } from '../../../shared/jobs/registry.js';
 import type { Canceller } from '../../../shared/lifecycle/cancel.js';
-import { createChildRegister, withChildren } from '../../../shared/lifecycle/children.js';
+import { childrenObserver, createChildRegister } from '../../../shared/lifecycle/children.js';
 import type { Expiry } from '../../../shared/lifecycle/expiry.js';
-import type { Reconciler } from '../../../shared/lifecycle/reconcile.js';
+import type { ObservableReconciler } from '../../../shared/lifecycle/observers.js';
 import type { Config } from '../../../shared/process/config.js';
 import type { Logger } from '../../../shared/process/log.js';
 import { connectRedis } from '../../../shared/redis/connect.js';
@@ -18,8 +18,8 @@ import { createChildWatch } from './watch.js';
 export interface ChildServicesOptions {
   config: Config;
   connection: Connection;
-  /** What it is told to is also told of the ends of parents. */
-  reconciler: Reconciler;
+  /** The observer of children is added to it. */
+  reconciler: ObservableReconciler;
   registry: Registry;
   plan: QueuePlan;
   openQueue: OpenQueue;
@@ -34,7 +34,7 @@ export function openChildren(options: ChildServicesOptions): ChildServices {
   const { config, connection, registry, plan, openQueue, expiry, store, canceller, log } = options;
   const { redis, queuePrefix, publisher, server, readJob } = connection;
   const register = createChildRegister(redis, queuePrefix, readJob);
-  const reconciler = withChildren(options.reconciler, register, canceller);
+  const reconciler = options.reconciler.with(childrenObserver(register, canceller));
   // A worker's publisher gathers: what it publishes may go out later than what follows.
   const enqueue = createEnqueue({
     redis,

@@ -1,0 +1,25 @@
+import { JOB_KEYS, replyFieldsLua, snapshotLua } from '../lifecycle/scripts.js';
+import { defineScripts, luaBeside } from '../redis/scripts.js';
+
+/** The commands of the job index's scripts. Arguments and replies are described at the top of each Lua file. */
+export interface JobIndexCommands {
+  trackJob(...args: Array<string | number>): Promise<string[] | null>;
+  holdJobFiles(...args: string[]): Promise<null>;
+  fileIsHeld(...args: string[]): Promise<number>;
+  forgetJob(...args: Array<string | number>): Promise<number>;
+}
+
+const lua = luaBeside(import.meta.url);
+/** Redis has no `require`: a script that shares functions with others has them before it. */
+const [record, files] = [lua('record'), lua('files')];
+const readJob = `local function readJob(KEYS, ARGV)\n${snapshotLua}\nend`;
+
+export const jobIndexScripts = defineScripts<JobIndexCommands>({
+  trackJob: {
+    numberOfKeys: 3 + JOB_KEYS,
+    lua: [record, files, replyFieldsLua, readJob, lua('track')].join('\n'),
+  },
+  holdJobFiles: { numberOfKeys: 2, lua: [files, lua('hold')].join('\n') },
+  fileIsHeld: { numberOfKeys: 1, lua: lua('held') },
+  forgetJob: { numberOfKeys: 7, lua: [record, files, lua('forget')].join('\n') },
+});
