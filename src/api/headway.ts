@@ -9,7 +9,11 @@ import { openService } from './service.js';
 
 export type { Action, Asker, Authorize } from '../shared/auth/authorize.js';
 export { defineJob } from '../shared/jobs/definition.js';
+export { RegistryError } from '../shared/jobs/registry.js';
+export { ConfigError } from '../shared/process/config.js';
+export { UnusableRedisError } from '../shared/redis/connect.js';
 export { type Channels, connectChannels } from '../shared/runtime/channels.js';
+export { StartError } from '../shared/start-error.js';
 
 export interface HeadwayOptions extends LibraryOptions {
   /** Decides what rules cannot say about who may do what. */

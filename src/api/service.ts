@@ -18,7 +18,6 @@ import type { Logger } from '../shared/process/log.js';
 import { connectRedis } from '../shared/redis/connect.js';
 import { connectHeadway } from '../shared/runtime/connection.js';
 import { startHousekeeping } from '../shared/runtime/leader.js';
-import { createQueues } from '../shared/runtime/queues.js';
 import { createScheduleMaintainer } from '../shared/schedules/maintainer.js';
 import { webhookPolicy } from '../shared/webhooks/target.js';
 import { createApp } from './app.js';
@@ -75,11 +74,8 @@ export async function openService(options: ServiceOptions): Promise<Service> {
   const rules = await readRules(config.CHANNEL_RULES);
   const ask = askOf(options.authorize ?? (await loadAuthorize(config.AUTHORIZE_MODULE)), log);
   const connection = await connectHeadway(config, 'request', log, registry, apiScripts);
-  const { redis, server: redisServer, queuePrefix, reconciler } = connection;
+  const { redis, server: redisServer, queuePrefix, openQueue, reconciler } = connection;
   const store = openFileStore(fileStoreOptions(config));
-  const openQueue = createQueues(redis, queuePrefix, (error) =>
-    log.debug({ err: error }, 'a queue met an error'),
-  );
   const subscriberRedis = connectRedis(config.REDIS_URL, 'subscriber');
   const hub = new ChannelHub({
     redis: subscriberRedis,

@@ -1,32 +1,32 @@
-/** Every code that Headway answers with, its HTTP status and its title. Codes are stable: clients may rely on them. */
+/** Every error code with its HTTP status and title. Codes are stable: clients may rely on them. */
 export const errorCodes = {
-  'invalid-json': [400, 'The body is not valid JSON'],
-  'invalid-request': [400, 'The request is not valid'],
-  'invalid-data': [422, 'The data does not fit the job'],
-  'unknown-job': [422, 'No worker knows this job'],
-  'unknown-file': [422, 'The file does not exist'],
-  'invalid-idempotency-key': [400, 'The Idempotency-Key is not usable'],
-  'idempotency-conflict': [409, 'The Idempotency-Key was used with another body'],
-  'invalid-token': [401, 'The token is not valid'],
-  'sign-in': [401, 'Sign in first'],
+  'invalid-json': [400, 'Body is not valid JSON'],
+  'invalid-request': [400, 'Invalid request'],
+  'invalid-data': [422, 'Invalid job data'],
+  'unknown-job': [422, 'Unknown job type'],
+  'unknown-file': [422, 'File not found'],
+  'invalid-idempotency-key': [400, 'Invalid Idempotency-Key'],
+  'idempotency-conflict': [409, 'Idempotency-Key already used with a different body'],
+  'invalid-token': [401, 'Invalid token'],
+  'sign-in': [401, 'Sign-in required'],
   forbidden: [403, 'Not allowed'],
-  'cross-site': [403, 'Not from another site'],
+  'cross-site': [403, 'Cross-site request refused'],
   'not-found': [404, 'Not found'],
   'method-not-allowed': [405, 'Method not allowed'],
   'not-acceptable': [406, 'Not acceptable'],
-  'not-finished': [409, 'The job has not finished'],
-  'already-finished': [409, 'The job has already finished'],
-  'not-failed': [409, 'The job has not failed'],
-  'job-cancelled': [409, 'The job was cancelled and has no result'],
-  'job-failed': [409, 'The job failed and has no result'],
-  gone: [410, 'No longer here'],
-  'precondition-failed': [412, 'The file is another one'],
-  'body-too-large': [413, 'The body is too large'],
-  'file-too-large': [413, 'The file is too large'],
+  'not-finished': [409, 'Job has not finished'],
+  'already-finished': [409, 'Job has already finished'],
+  'not-failed': [409, 'Job has not failed'],
+  'job-cancelled': [409, 'Job was cancelled and has no result'],
+  'job-failed': [409, 'Job failed and has no result'],
+  gone: [410, 'No longer available'],
+  'precondition-failed': [412, 'File has changed'],
+  'body-too-large': [413, 'Body too large'],
+  'file-too-large': [413, 'File too large'],
   'unsupported-media-type': [415, 'Unsupported media type'],
-  'range-not-satisfiable': [416, 'The file has no such range'],
-  'upload-aborted': [400, 'The upload did not arrive whole'],
-  'upload-stalled': [408, 'The upload has stalled'],
+  'range-not-satisfiable': [416, 'Range not satisfiable'],
+  'upload-aborted': [400, 'Incomplete upload'],
+  'upload-stalled': [408, 'Upload stalled'],
   'disk-full': [507, 'Not enough free disk space'],
   unavailable: [503, 'Temporarily unavailable'],
   internal: [500, 'Internal error'],
@@ -34,16 +34,16 @@ export const errorCodes = {
 
 export type ErrorCode = keyof typeof errorCodes;
 
-/** One thing wrong with a request: a JSON Pointer (RFC 6901) to where, and what. */
+/** One mistake in a request: a JSON Pointer (RFC 6901) to the value, and what is wrong with it. */
 export interface FieldError {
   pointer: string;
   detail: string;
 }
 
-/** An error with a code from {@link errorCodes}. `detail` is shown to the client: what was wrong and what to do. */
+/** An error with a code from {@link errorCodes}. `detail` tells the client what is wrong and what to do about it. */
 export class HeadwayError extends Error {
   readonly status: number;
-  /** What else the problem tells (RFC 9457, section 3.2: extension members). */
+  /** Extension members of the problem (RFC 9457, section 3.2). */
   readonly members: Record<string, unknown>;
 
   constructor(
@@ -58,7 +58,7 @@ export class HeadwayError extends Error {
     this.members = options.members ?? {};
   }
 
-  /** The body of an `application/problem+json` answer (RFC 9457, section 3). */
+  /** Returns the body of an `application/problem+json` response (RFC 9457, section 3). */
   toProblem(instance?: string): Record<string, unknown> {
     const [status, title] = errorCodes[this.code];
     return {
@@ -74,9 +74,9 @@ export class HeadwayError extends Error {
   }
 }
 
-/** Thrown by a job whose next attempt would fail the same way: it is not retried. */
+/** Thrown by a job to fail without a retry, because another attempt would fail in the same way. */
 export class PermanentError extends Error {
-  /** Tells it from other errors where two copies of this module are loaded (a job file in `JOBS_DIR`). */
+  /** Marks the class even if two copies of this module are loaded, as a job file in `JOBS_DIR` may do. */
   readonly permanent = true;
 
   constructor(message: string, options?: ErrorOptions) {
@@ -85,29 +85,30 @@ export class PermanentError extends Error {
   }
 }
 
-/** What a job came to that did not complete: why in words, and for programs. */
+/** Why a job did not complete. */
 export interface JobError {
+  /** The reason as text. */
   message: string;
-  /** One of the codes of a failed job's error, or `cancelled`. */
+  /** The reason as a code: one of a failed job's error codes, or `cancelled`. */
   code?: string;
 }
 
-/** A child job failed or was cancelled: what `ctx.child()` rejects with. */
+/** A child job failed or was cancelled. `ctx.child()` rejects with this error. */
 export class ChildFailedError extends Error {
-  /** Tells it from other errors where two copies of this module are loaded (a job file in `JOBS_DIR`). */
+  /** Marks the class even if two copies of this module are loaded, as a job file in `JOBS_DIR` may do. */
   readonly childFailed = true;
-  /** Running the parent again would start the child again, which would fail the same way. */
+  /** Whether the parent is not retried either: a retry would start the child again, and it would fail in the same way. */
   readonly permanent: boolean;
 
   constructor(
     /** The child's id. */
     readonly jobId: string,
-    /** Which kind of job it is. (An error's `name` is its class.) */
+    /** The child's kind of job. (An error's `name` is its class.) */
     readonly jobName: string,
-    /** What the child came to. */
+    /** Why the child did not complete. */
     readonly error: JobError,
   ) {
-    super(`its child ${jobName} (${jobId}) ${error.code === 'cancelled' ? '' : 'failed: '}${error.message}`);
+    super(`child job ${jobName} (${jobId}) ${error.code === 'cancelled' ? '' : 'failed: '}${error.message}`);
     this.name = 'ChildFailedError';
     this.permanent = error.code === 'permanent';
   }

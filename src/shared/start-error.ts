@@ -1,6 +1,6 @@
 /**
- * A process cannot start as it is configured, or with what it finds around it. The message says what to change, in a line
- * for each mistake; it is printed without a stack.
+ * A process cannot start because of its configuration or its environment. The message says what to change, one line per
+ * mistake, and is printed without a stack trace.
  */
 export class StartError extends Error {
   override name = 'StartError';

@@ -6,6 +6,10 @@ import { openWorker } from './service.js';
 
 export { ChildFailedError, PermanentError } from '../shared/errors.js';
 export { defineJob } from '../shared/jobs/definition.js';
+export { RegistryError } from '../shared/jobs/registry.js';
+export { ConfigError } from '../shared/process/config.js';
+export { UnusableRedisError } from '../shared/redis/connect.js';
+export { StartError } from '../shared/start-error.js';
 
 /** A worker in somebody's process. */
 export interface HeadwayWorker {

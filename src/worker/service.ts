@@ -15,7 +15,6 @@ import { connectRedis } from '../shared/redis/connect.js';
 import { serverClockCell } from '../shared/redis/server-clock.js';
 import { connectHeadway } from '../shared/runtime/connection.js';
 import { startHousekeeping } from '../shared/runtime/leader.js';
-import { createQueues } from '../shared/runtime/queues.js';
 import { createScheduleMaintainer } from '../shared/schedules/maintainer.js';
 import { webhookPolicy } from '../shared/webhooks/target.js';
 import { openChildren } from './run/children/services.js';
@@ -61,7 +60,7 @@ export async function openWorker(options: WorkerServiceOptions): Promise<WorkerS
   const plan = planQueues(registry, config.QUEUE_NAME);
   const queues = queuesToServe(plan, registry, config.WORKER_JOBS);
   const connection = await connectHeadway(config, 'patient', log, registry, workerScripts);
-  const { redis, queuePrefix, publisher, batch, readJob, keep, isHeld } = connection;
+  const { redis, queuePrefix, openQueue, publisher, batch, readJob, keep, isHeld } = connection;
   await mkdir(config.FILES_DIR, { recursive: true });
   const files = fileStoreOptions(config);
   const store = openFileStore(files);
@@ -77,9 +76,6 @@ export async function openWorker(options: WorkerServiceOptions): Promise<WorkerS
     log,
   });
   const bullmqRedis = connectRedis(config.REDIS_URL, 'bullmq');
-  const openQueue = createQueues(bullmqRedis, queuePrefix, (error) =>
-    log.debug({ err: error }, 'a queue met an error'),
-  );
   const expiry = createExpiry(redis, config.KEY_PREFIX);
   const schedules = createScheduleMaintainer({
     redis,

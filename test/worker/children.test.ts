@@ -159,7 +159,7 @@ describe.each([false, true])('ctx.child of a job with thread: %s', (thread) => {
             jobId: child.childId,
             jobName: 'leaf',
             error: { message: 'bad apple' },
-            message: `its child leaf (${child.childId}) failed: bad apple`,
+            message: `child job leaf (${child.childId}) failed: bad apple`,
           },
           4,
         ],
@@ -180,7 +180,7 @@ describe.each([false, true])('ctx.child of a job with thread: %s', (thread) => {
     await stream.ended;
     expect(stream.events.at(-1)).toMatchObject({
       event: 'failed',
-      data: { error: { message: expect.stringMatching(/^its child leaf \(leaf\.\w+\) failed: bad apple$/) } },
+      data: { error: { message: expect.stringMatching(/^child job leaf \(leaf\.\w+\) failed: bad apple$/) } },
     });
     await until('no child is left', async () => (await view(job)).children.pending === 0);
   });

@@ -317,7 +317,7 @@ describe('a worker process that cannot run as it is told', () => {
       'a list that is none',
       {},
       { WORKER_JOBS: 'steps;checksum' },
-      /^error: WORKER_JOBS: must be names of jobs/,
+      /^error: WORKER_JOBS: must be a comma-separated list of job names/,
     ],
     [
       'a limit in a queue that is shared',

@@ -2,10 +2,14 @@ import { ProblemError } from '../errors.js';
 import { safeLine } from './terminal/text.js';
 
 /** What was typed is wrong: one line, and exit code 2. */
-export class UsageError extends Error {}
+export class UsageError extends Error {
+  override name = 'UsageError';
+}
 
 /** Something else went wrong in a way that one line explains: exit code 1. */
-export class CliError extends Error {}
+export class CliError extends Error {
+  override name = 'CliError';
+}
 
 /** An error in one line that says what to do where that is known; `undefined` for one that is a mistake of ours. */
 export function explain(error: unknown): string | undefined {

@@ -1,25 +1,25 @@
-/** Who is asked about, as far as it is known. */
+/** The caller, as far as it is known. */
 export interface Asker {
-  /** Whose jobs somebody's are: `user:<sub>`, `tenant:<tenant>/<sub>`, or `visitor:<digest>` of a cookie. */
+  /** The owner of the caller's jobs: `user:<sub>`, `tenant:<tenant>/<sub>`, or `visitor:<digest of a cookie>`. */
   id: string;
   sub?: string | undefined;
   tenant?: string | undefined;
-  /** All that the token says (RFC 7519, section 4). */
+  /** All claims of the token (RFC 7519, section 4). */
   claims?: Record<string, unknown> | undefined;
 }
 
 /**
- * What somebody wants to do: follow a channel, publish to one, know how many follow it, or (of a job) cancel it or run
- * it again.
+ * An action on a channel: subscribe, publish, or read the number of subscribers (`presence`). For the channel of a job,
+ * `control` means cancelling or retrying the job.
  */
 export type Action = 'subscribe' | 'publish' | 'presence' | 'control';
 
 /**
- * Code that decides what rules cannot say. It is asked of everybody but admins, before a stream begins and before each
- * event is published. The channel of a job is `job:<id>`: it is asked of a job when its token was not sent and somebody
- * else started it.
- * @param principal `undefined` for somebody of whom nothing is known
- * @returns `true` lets it pass, `false` does not; anything else leaves it to tokens and rules
+ * Decides what channel rules cannot express. The hook is called before a stream begins and before each event is published,
+ * except for admins. The channel of a job is `job:<id>`: for a job, the hook is called if the request has no token for the
+ * job and the caller did not start it.
+ * @param principal `undefined` for an unidentified caller
+ * @returns `true` to allow, `false` to deny, and anything else to let tokens and rules decide
  */
 export type Authorize = (
   principal: Asker | undefined,

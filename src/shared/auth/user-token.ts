@@ -1,31 +1,30 @@
 import { createSecretKey } from 'node:crypto';
 import { SignJWT } from 'jose';
-
 import type { Config } from '../process/config.js';
 import { serverNow } from '../redis/server-clock.js';
 
-/** What a token of a user says beside whose it is: the claim `headway`. */
+/** The rights in a user token: its claim `headway`. */
 export interface UserRights {
   admin?: boolean | undefined;
-  /** Patterns of channels. */
+  /** Channel patterns. */
   subscribe?: string[] | undefined;
   publish?: string[] | undefined;
-  /** The kinds of job that it may start; `undefined`: all. */
+  /** The kinds of job that the user may start; `undefined` means all. */
   jobs?: string[] | undefined;
 }
 
-/** Who the bearer of a token is, and what it allows. */
+/** The content of a user token. */
 export interface TokenUser {
   sub: string;
   tenant?: string | undefined;
   rights: UserRights;
-  /** How long it is valid, ms. */
+  /** How long the token is valid, in ms. */
   expiresMs: number;
 }
 
 /**
- * Signs the token of a user (RFC 7519, HS256), as the service that has this configuration accepts it. It says when it was
- * made: a revocation of all that its user had until now does not reach what he gets afterwards.
+ * Signs a user token (RFC 7519, HS256) for the service with this configuration. The token has an issue time (`iat`), so
+ * revoking all tokens that a user has now does not affect later ones.
  */
 export function signUserToken(
   secret: string,

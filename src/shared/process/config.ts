@@ -7,7 +7,7 @@ import { normalPublicUrl, publicUrlMistake } from './public-url.js';
 
 const int = (min: number, max = Number.MAX_SAFE_INTEGER) => z.coerce.number().int().min(min).max(max);
 
-/** Whether a text names machines as Express does for its `trust proxy`, or none. */
+/** Returns whether a text is `none` or a list of proxies as Express accepts it for `trust proxy`. */
 const areProxies = (text: string): boolean =>
   text === 'none' ||
   text.split(',').every((part) => {
@@ -18,15 +18,15 @@ const areProxies = (text: string): boolean =>
     return bits === undefined || (/^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
   });
 
-/** What is wrong with an entry of `CORS_ORIGINS`: browsers send an origin in one form only, and it is compared as text. */
+/** Returns the mistake in an entry of `CORS_ORIGINS`. Origins are compared as text, and browsers send only one form of each. */
 function originMistake(entry: string): string | undefined {
   if (/^https?:\/\//i.test(entry) && URL.canParse(entry) && !entry.includes('*')) {
     const { origin } = new URL(entry);
     return origin === entry ? undefined : `${entry} never matches: browsers send ${origin}`;
   }
   return entry.includes('*')
-    ? `${entry} never matches: a wildcard is no origin`
-    : 'must be origins such as https://example.com, with commas between';
+    ? `${entry} never matches: wildcards are not supported`
+    : 'must be a comma-separated list of origins such as https://example.com';
 }
 
 const MiB = 1024 * 1024;
@@ -34,167 +34,173 @@ const minute = 60_000;
 const day = 24 * 60 * minute;
 
 /**
- * Every setting of Headway, read from the environment. The description of each is the text of the table
- * in the README (a test holds the two together).
+ * All settings, read from the environment. The descriptions are also the text of the configuration table in the
+ * documentation; a test checks that the two agree.
  */
 export const configSchema = z.object({
-  PORT: int(0, 65535).default(3000).describe('Port of the API. `0` takes a free one.'),
+  PORT: int(0, 65535).default(3000).describe('Port the API listens on. `0` picks a free port.'),
   HOST: z.string().min(1).default('127.0.0.1').describe('Address the API listens on.'),
   REDIS_URL: z
     .string()
     .regex(/^(rediss?:\/\/|unix:)/, 'must start with redis://, rediss:// or unix:')
     .default('redis://127.0.0.1:6379')
     .describe(
-      'The Redis (6.2 or newer) or Valkey that carries queue and channels. With `npm start`: unset means a private Redis.',
+      'Address of the Redis (6.2 or newer) or Valkey server that stores queues and channels. If unset, `npm start` runs a private Redis.',
     ),
   KEY_PREFIX: z
     .string()
     .regex(/^[A-Za-z0-9_.-]{1,40}$/, 'must be 1 to 40 letters, digits, "_", "." or "-"')
     .default('headway')
     .describe(
-      'First part of every Redis key. Two installations on one Redis need two prefixes. BullMQ gets `{KEY_PREFIX}` as its prefix.',
+      'Prefix of every Redis key. Installations that share a Redis server need different prefixes. The prefix of the BullMQ keys is `{KEY_PREFIX}`, with the braces.',
     ),
   QUEUE_NAME: z
     .string()
     .regex(/^[A-Za-z0-9_-]{0,60}$/, 'must be up to 60 letters, digits, "_" or "-"')
     .default('')
     .describe(
-      'A BullMQ queue for all kinds of job together. Empty: each kind has a queue of its own, named like it. A definition may name its `queue` itself.',
+      'Name of one BullMQ queue for all kinds of job. If empty, each kind has its own queue, named after it. The `queue` of a job definition takes precedence.',
     ),
   JOBS_DIR: z
     .string()
     .default('')
     .describe(
-      'Folder with your own job files (`.js`, `.mjs`, `.ts`, `.mts`). Read by API and worker at start.',
+      'Folder with your job files (`.js`, `.mjs`, `.ts`, `.mts`). API and worker load them at start.',
     ),
   DATA_DIR: z
     .string()
     .min(1)
     .default('data')
     .describe(
-      "Folder for what must outlive a restart: files, the signing secret, the private Redis's append-only file.",
+      'Folder for data that has to survive a restart: files, generated secrets, the append-only file of the private Redis.',
     ),
   FILES_DIR: z
     .string()
     .default('')
-    .describe('Folder for uploads and results, shared by API and workers. Empty: `files` in `DATA_DIR`.'),
+    .describe(
+      'Folder for uploads and result files, shared by API and workers. Defaults to `files` in `DATA_DIR`.',
+    ),
   UPLOAD_MAX_BYTES: int(1)
     .default(2048 * MiB)
-    .describe('Largest upload accepted, in bytes.'),
+    .describe('Maximum size of an upload, in bytes.'),
   FILES_MIN_FREE_BYTES: int(0)
     .default(256 * MiB)
-    .describe('An upload that would leave less free disk than this is refused with 507.'),
+    .describe('Disk space to keep free, in bytes. Uploads that would leave less are refused with 507.'),
   FILES_TTL_MS: int(1000)
     .default(day)
     .describe(
-      'How long an upload is kept after its last use, in ms; at least until each job that names it has completed. A result file is kept as long as its job, if that is longer.',
+      'How long an upload is kept after its last use, in ms. It is also kept until every job that refers to it has completed. A result file is kept at least as long as its job.',
     ),
-  BODY_MAX_BYTES: int(1024).default(MiB).describe('Largest JSON body accepted, in bytes.'),
+  BODY_MAX_BYTES: int(1024).default(MiB).describe('Maximum size of a JSON request body, in bytes.'),
   WORKER_CONCURRENCY: int(1, 1000)
     .default(4)
     .describe(
-      'Jobs of one queue that one worker process runs at a time, unless the definition has a `concurrency`.',
+      'Maximum number of jobs of one queue that a worker process runs at the same time. The `concurrency` of a job definition takes precedence.',
     ),
   WORKER_JOBS: z
     .string()
-    .regex(/^[a-z0-9-]*( *, *[a-z0-9-]+)*$/, 'must be names of jobs with commas between')
+    .regex(/^[a-z0-9-]*( *, *[a-z0-9-]+)*$/, 'must be a comma-separated list of job names')
     .default('')
-    .describe('The kinds of job that a worker process runs, with commas between. Empty: all.'),
+    .describe('Kinds of job that a worker process runs, comma-separated. If empty, it runs all kinds.'),
   WORKER_THREADS: int(0, 1000)
     .default(0)
     .describe(
-      'How many jobs with `thread: true` one worker process runs at a time; those that wait for their children do not count. `0`: one for each core of the machine.',
+      'Maximum number of jobs with `thread: true` that a worker process runs at the same time. Jobs that wait for their children do not count. `0` means one per CPU core.',
     ),
   PROGRESS_INTERVAL_MS: int(0, minute)
     .default(100)
     .describe(
-      'At most one progress event per job in this many ms, and chunks of a partial result that come within it are one event. `0` turns coalescing off.',
+      'Minimum time between two progress events of a job, in ms. Chunks of a partial result within this time are combined into one event. `0` turns coalescing off.',
     ),
   PARTIAL_MAX_BYTES: int(0)
     .default(4 * MiB)
-    .describe('The partial result of one attempt has at most this many bytes, as JSON.'),
+    .describe('Maximum size of the partial result of one attempt, in bytes of JSON.'),
   JOB_LOG_LINES: int(1, 1_000_000)
     .default(1000)
-    .describe('Lines that one attempt of a job can write to its log; further ones are left out.'),
+    .describe('Maximum number of log lines per attempt of a job. Further lines are dropped.'),
   LOCK_DURATION_MS: int(1000)
     .default(30_000)
     .describe(
-      'A job whose worker died is given to another one this long after the last renewal of its lock, at the earliest, in ms.',
+      'How long a worker may hold a job without renewing its lock, in ms. After that, the worker counts as lost and another worker takes the job.',
     ),
   STALLED_INTERVAL_MS: int(500)
     .default(15_000)
-    .describe('How often workers look for jobs whose lock has run out, in ms.'),
-  MAX_STALLS: int(0, 1000).default(3).describe('A job whose worker died more often than this fails.'),
+    .describe('How often workers check for jobs with an expired lock, in ms.'),
+  MAX_STALLS: int(0, 1000)
+    .default(3)
+    .describe('How often a job may lose its worker. It fails when that happens once more.'),
   SHUTDOWN_GRACE_MS: int(0)
     .default(10_000)
     .describe(
-      'On SIGTERM a worker lets its running jobs go on for this long, then hands them back; the API lets requests end.',
+      'Grace period after SIGTERM, in ms. A worker hands back the jobs that are still running then; the API waits this long for open requests.',
     ),
   KEEP_JOBS_MS: int(1000)
     .default(day)
     .describe(
-      'How long a finished job is kept, with its log, files and channel, in ms, unless it says otherwise (`keepMs`).',
+      'How long a finished job is kept with its log, files and channel, in ms. The `keepMs` of a job takes precedence.',
     ),
   GONE_JOBS_MS: int(0)
     .default(7 * day)
-    .describe('How long it is remembered that there was a job that is no longer kept, in ms.'),
-  CHANNEL_LOG_LENGTH: int(10, 1_000_000).default(10_000).describe("Events kept in a channel's log."),
+    .describe(
+      'How long a removed job is remembered, in ms. Until then, requests for it return 410 instead of 404.',
+    ),
+  CHANNEL_LOG_LENGTH: int(10, 1_000_000)
+    .default(10_000)
+    .describe('Approximate number of events that the log of a channel keeps.'),
   CHANNEL_TTL_MS: int(1000)
     .default(day)
-    .describe("A channel that is no job's is forgotten this long after its last event, in ms."),
+    .describe(
+      'How long a channel is kept after its last event, in ms. Does not apply to the channels of jobs.',
+    ),
   CHANNEL_RULES: z
     .string()
     .default('')
     .describe(
-      'Who may follow and publish to which channel: a JSON array of rules, or the path of a file with one. Empty: only who has a token that names the channel. `npm start` opens `public.**` to anyone.',
+      'Rules for who may subscribe and publish to which channel: a JSON array, or the path of a file with one. If empty, access requires a token that names the channel. `npm start` opens `public.**` to everyone.',
     ),
   AUTHORIZE_MODULE: z
     .string()
     .default('')
     .describe(
-      'Path of a module whose default export decides who may do what on a channel where rules cannot say it.',
+      'Path of a module with an authorization hook as its default export. The hook decides what `CHANNEL_RULES` cannot express.',
     ),
   HEARTBEAT_MS: int(100)
     .default(15_000)
     .describe(
-      'The longest time between two heartbeats of a stream, so that no middle box closes it. Up to 500 viewers of a process get two a second.',
+      'Maximum time between two heartbeats of a stream, in ms. Heartbeats keep proxies from closing idle streams. With up to 500 viewers, each one gets two per second.',
     ),
   STALL_TIMEOUT_MS: int(100)
     .default(60_000)
     .describe(
-      'A viewer that has read nothing, or an upload that has sent nothing or less than 1 KiB per second, for this long is dropped, in ms.',
+      'How long a connection may stall before it is closed, in ms: a stream whose viewer reads nothing, or an upload that sends less than 1 KiB per second.',
     ),
   TOKEN_SECRET: z
     .string()
     .refine((s) => s === '' || Buffer.byteLength(s) >= 32, 'must be at least 32 bytes')
     .default('')
     .describe(
-      'Secret that signs the tokens of jobs, 32 bytes or more, the same for every API process. Empty: made once and kept in `DATA_DIR` (refused with `NODE_ENV=production`).',
+      'Secret for signing job tokens, at least 32 bytes. All API processes need the same one. If empty, a secret is generated and stored in `DATA_DIR`; with `NODE_ENV=production` the secret is required.',
     ),
   JWT_SECRET: z
     .string()
     .refine((s) => s === '' || Buffer.byteLength(s) >= 32, 'must be at least 32 bytes')
     .default('')
-    .describe('Shared secret of whoever signs the tokens of users (HS256). Empty: `TOKEN_SECRET`.'),
+    .describe('Shared secret for verifying user tokens (HS256). Defaults to `TOKEN_SECRET`.'),
   JWT_PUBLIC_KEY: z
     .string()
     .default('')
     .describe(
-      'Public key of whoever signs the tokens of users (RS256, ES256, EdDSA): PEM, or the path of a file with it.',
+      'Public key for verifying user tokens (RS256, ES256, EdDSA), as PEM or as the path of a PEM file.',
     ),
   JWT_JWKS_URL: z
     .union([z.literal(''), z.url({ protocol: /^https?$/ })])
     .default('')
-    .describe('Address of a JSON Web Key Set with the keys that sign the tokens of users.'),
+    .describe('Address of a JSON Web Key Set for verifying user tokens.'),
   JWT_ISSUER: z
     .string()
     .default('')
-    .describe('Who has to have issued the tokens of users (`iss`). Empty: not checked.'),
-  JWT_AUDIENCE: z
-    .string()
-    .min(1)
-    .default('headway')
-    .describe('Whom the tokens of users have to be for (`aud`).'),
+    .describe('Required issuer (`iss`) of user tokens. If empty, the issuer is not checked.'),
+  JWT_AUDIENCE: z.string().min(1).default('headway').describe('Required audience (`aud`) of user tokens.'),
   CORS_ORIGINS: z
     .string()
     .superRefine((text, context) => {
@@ -204,7 +210,7 @@ export const configSchema = z.object({
     })
     .default('')
     .describe(
-      'Origins whose pages may use the API with credentials, with commas between. Empty: only pages of its own origin.',
+      'Origins whose pages may call the API with credentials, comma-separated. If empty, only pages of the same origin may.',
     ),
   PUBLIC_URL: z
     .string()
@@ -215,63 +221,65 @@ export const configSchema = z.object({
     .transform(normalPublicUrl)
     .default('')
     .describe(
-      'Address of the service as clients see it, where a proxy serves it below a path: `https://example.org/headway`. Links, cookies and pages get that path, and requests are answered with it and without it. The same for every API process and worker. Empty: the service is at `/`.',
+      'Public address of the service, needed if a proxy serves it below a path: `https://example.org/headway`. Links, cookies and pages use that path; requests are accepted with and without it. All API processes and workers need the same value. If empty, the service is at `/`.',
     ),
   TRUST_PROXY: z
     .string()
     .refine(
       areProxies,
-      'must be none, or addresses, networks such as 10.0.0.0/8, loopback, linklocal, uniquelocal, with commas between',
+      'must be none, or a comma-separated list of addresses, networks such as 10.0.0.0/8, loopback, linklocal and uniquelocal',
     )
     .default('loopback')
     .describe(
-      'Proxies whose `X-Forwarded-Proto` is believed, so that cookies are `Secure` where a proxy has the TLS: addresses, networks such as `10.0.0.0/8`, `loopback`, `linklocal`, `uniquelocal`, with commas between, or `none`.',
+      'Proxies whose `X-Forwarded-Proto` header is trusted, so that cookies are `Secure` behind a proxy that terminates TLS. A comma-separated list of addresses, networks such as `10.0.0.0/8`, `loopback`, `linklocal` and `uniquelocal`, or `none`.',
     ),
   ADMIN_TOKEN: z
     .string()
     .regex(/^$|^[\x21-\x7e]{16,}$/, 'must be at least 16 visible ASCII characters')
     .default('')
     .describe(
-      'Who sends this as `Authorization: Bearer`, or as the password of HTTP Basic, may do everything. Empty: made once and kept in `DATA_DIR`; with `NODE_ENV=production` nobody may.',
+      'Grants full access when sent as a bearer token or as the HTTP Basic password. If empty, a token is generated and stored in `DATA_DIR`; with `NODE_ENV=production` there is no admin token.',
     ),
   TOKEN_TTL_MS: int(1000)
     .default(7 * day)
-    .describe("How long a job's token is valid, in ms."),
+    .describe('How long a job token is valid, in ms.'),
   IDEMPOTENCY_TTL_MS: int(1000).default(day).describe('How long an `Idempotency-Key` is remembered, in ms.'),
   WEBHOOK_HOSTS: z
     .string()
     .refine(
       (s) => hostPatterns(s) !== undefined,
-      'must be names of hosts with commas between, without scheme and port: example.com, *.example.com, or * for all',
+      'must be a comma-separated list of host names without scheme and port: example.com, *.example.com, or * for all',
     )
     .default('')
     .describe(
-      'The hosts that webhooks may call, with commas between: `example.com`, `*.example.com`, or `*` for all. Empty: webhooks are off.',
+      'Hosts that webhooks may call, comma-separated: `example.com`, `*.example.com`, or `*` for all. If empty, webhooks are off.',
     ),
   WEBHOOK_ALLOW_PRIVATE: z
     .stringbool()
     .default(false)
-    .describe('Whether webhooks may call private and loopback addresses, and those over `http://` too.'),
+    .describe('Whether webhooks may call private and loopback addresses, also over `http://`.'),
   WEBHOOK_SECRET: z
     .string()
     .refine((s) => s === '' || isWebhookSecret(s), SECRET_FORM)
     .default('')
     .describe(
-      'Secret that signs the webhooks that bring none of their own: `whsec_` and 24 to 64 bytes in base64, the same for every API process and worker. Empty: made once by the worker and kept in `DATA_DIR`; with `NODE_ENV=production` each webhook has to bring one.',
+      'Default secret for signing webhooks: `whsec_` and 24 to 64 bytes in base64. All API processes and workers need the same one. If empty, the worker generates a secret and stores it in `DATA_DIR`; with `NODE_ENV=production` every webhook needs its own secret.',
     ),
   WEBHOOK_TIMEOUT_MS: int(100, 10 * minute)
     .default(10_000)
-    .describe('A receiver of a webhook that has not answered in this time is tried again later, in ms.'),
+    .describe(
+      'How long a webhook receiver has to respond, in ms. After that, the delivery is retried later.',
+    ),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('info')
-    .describe('Least level that is logged.'),
+    .describe('Minimum log level.'),
 });
 
 /** The validated configuration. Times are in ms, sizes in bytes. */
 export type Config = z.output<typeof configSchema>;
 
-/** Thrown by {@link readConfig}; `problems` has one line per mistake. */
+/** The configuration is invalid. `problems` has one line per mistake. */
 export class ConfigError extends StartError {
   override name = 'ConfigError';
   constructor(readonly problems: string[]) {

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { StartError } from '../start-error.js';
 
 /**
- * A secret that is made once and kept in the data folder.
- * @param make makes one, of 32 characters at least. Default: 64 hexadecimal digits
- * @throws StartError when the folder cannot be written or the file is damaged
+ * Returns a secret that is generated once and stored in the data folder.
+ * @param make generates a secret of at least 32 characters. Defaults to 64 hexadecimal digits.
+ * @throws StartError if the folder is not writable or the file is damaged
  */
 export async function keptSecret(
   dataDir: string,
@@ -16,17 +16,19 @@ export async function keptSecret(
   const file = join(dataDir, name);
   try {
     await mkdir(dataDir, { recursive: true });
-    // Two processes that start at once end with the same secret, and neither reads half of one.
+    // Linking a finished file is atomic: of two processes that start together, both read the same, complete secret.
     const draft = `${file}.${randomBytes(6).toString('hex')}`;
     await writeFile(draft, make(), { flag: 'wx', mode: 0o600 });
     await link(draft, file).finally(() => rm(draft));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
-      throw new StartError(`DATA_DIR: ${file} cannot be written (${(error as NodeJS.ErrnoException).code})`);
+      throw new StartError(`DATA_DIR: cannot write ${file} (${(error as NodeJS.ErrnoException).code})`);
     }
   }
   const secret = (await readFile(file, 'utf8')).trim();
   if (Buffer.byteLength(secret) < 32)
-    throw new StartError(`${file} is damaged: delete it, and what it protected becomes invalid`);
+    throw new StartError(
+      `${file} is damaged: delete it to generate a new secret; everything signed with the old one becomes invalid`,
+    );
   return secret;
 }

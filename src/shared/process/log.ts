@@ -4,7 +4,7 @@ import type { Config } from './config.js';
 
 export type Logger = pino.Logger;
 
-/** The process's logger: JSON lines on standard output. */
+/** Returns the logger of a process. It writes JSON lines to standard output. */
 export function createLogger(config: Pick<Config, 'LOG_LEVEL'>, name: string): Logger {
   return pino({
     name,
@@ -14,7 +14,7 @@ export function createLogger(config: Pick<Config, 'LOG_LEVEL'>, name: string): L
   });
 }
 
-/** More of an error, with all its properties, is not logged: a job can throw anything. */
+/** Maximum length of a logged error with all its properties, as JSON. A job can throw anything. */
 const MAX_LOGGED = 32 * 1024;
 
 function logged(error: unknown): unknown {
@@ -22,7 +22,7 @@ function logged(error: unknown): unknown {
     const whole: unknown = pino.stdSerializers.err(error as Error);
     if (JSON.stringify(whole).length <= MAX_LOGGED) return whole;
   } catch {
-    // It has properties that throw, or no JSON form.
+    // A property throws, or the error has no JSON form.
   }
   const { name: type, message, stack } = asError(error);
   return { type, message, stack };

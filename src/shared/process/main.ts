@@ -2,18 +2,17 @@ import { StartError } from '../start-error.js';
 import type { Logger } from './log.js';
 import { onParentGone } from './parent.js';
 
-/** Exit code of a process that would fail the same way again: whoever supervises it should not start it again (EX_CONFIG). */
+/** Exit code for a configuration error (EX_CONFIG). A supervisor should not restart the process: it would fail again. */
 export const EXIT_CONFIG = 78;
 
-/** What happens when the program that started this process has ended. Until `onShutdown`, there is nothing to close. */
+/** Called when the program that started this process has ended. Until `onShutdown` there is nothing to close. */
 let onLost = (_reason: string): void => process.exit(1);
 
 /**
- * Runs a process's main function. A mistake in configuration or surroundings ends it with one line per mistake
- * on standard error.
+ * Runs the main function of a process. A {@link StartError} ends the process with one line per mistake on standard error.
  */
 export async function runMain(main: () => Promise<void>): Promise<void> {
-  // The supervisor may have ended while our modules were loaded.
+  // The supervisor may have ended while the modules were loaded.
   if (process.send && !process.connected) onLost('supervisor gone');
   process.on('disconnect', () => onLost('supervisor gone'));
   onParentGone(() => onLost('parent gone'));
@@ -29,12 +28,12 @@ export async function runMain(main: () => Promise<void>): Promise<void> {
   }
 }
 
-/** How long after its grace time a process may take to close what it has open. */
+/** How long a process may take to close its connections after the grace period, in ms. */
 const CLOSE_MS = 7000;
 
 /**
- * Calls `stop` once, when the process is asked to end (SIGTERM, SIGINT) or has lost its supervisor or parent, and exits
- * when that is done. `stop` gets `graceMs` and some seconds: after that the process exits anyway.
+ * Calls `stop` once when the process gets SIGTERM or SIGINT or has lost its supervisor or parent, then exits. If `stop`
+ * takes longer than `graceMs` and {@link CLOSE_MS}, the process exits anyway.
  */
 export function onShutdown(log: Logger, graceMs: number, stop: () => Promise<void>): void {
   let stopping = false;
@@ -43,14 +42,14 @@ export function onShutdown(log: Logger, graceMs: number, stop: () => Promise<voi
     stopping = true;
     log.info({ reason }, 'stopping');
     setTimeout(() => {
-      log.error('could not stop in time; exiting');
+      log.error('shutdown timed out, exiting');
       process.exit(1);
     }, graceMs + CLOSE_MS);
     try {
       await stop();
       process.exit(0);
     } catch (error) {
-      log.error({ err: error }, 'could not stop cleanly');
+      log.error({ err: error }, 'shutdown failed');
       process.exit(1);
     }
   };
@@ -58,7 +57,7 @@ export function onShutdown(log: Logger, graceMs: number, stop: () => Promise<voi
   onLost = (reason) => void shutdown(reason);
 }
 
-/** Tells a supervisor, when there is one, that this process is up. */
+/** Sends a message to the supervisor, if there is one, that this process is up. */
 export function announce(message: { type: 'listening'; url: string } | { type: 'ready' }): void {
   if (process.connected) process.send?.(message);
 }

@@ -1,4 +1,4 @@
-/** The service's own paths; a test compares them with the reference. */
+/** The paths of the service. A test compares them with the OpenAPI document. */
 const OWN_PATHS = [
   '/openapi.json',
   '/asyncapi.json',
@@ -16,40 +16,40 @@ const OWN_PATHS = [
   '/admin/queues',
 ];
 
-/** What a proxy and a browser write the same way: in a longer alphabet, `%41`, `a` and `A` could be one path or three. */
+/** Paths that every proxy and browser writes in the same way. With percent encoding, one path has several spellings. */
 const PLAIN_PATH = /^(\/[A-Za-z0-9._~-]+)*\/?$/;
 
-/** Why a text cannot be `PUBLIC_URL`; `undefined` for one that can. */
+/** Returns why a text is not a valid `PUBLIC_URL`; `undefined` if it is valid. */
 export function publicUrlMistake(text: string): string | undefined {
-  // URL.canParse() forgives white space, backslashes and a single slash.
+  // URL.canParse() accepts white space, backslashes and a single slash.
   const [, authority, rest] = /^https?:\/\/([^/?#\\\s\p{C}]+)([^\s\p{C}]*)$/iu.exec(text) ?? [];
   if (authority === undefined || !URL.canParse(text)) {
     return 'must be an address such as https://example.org/headway';
   }
-  if (authority.includes('@')) return 'must have no user name and no password';
-  if (/[?#]/.test(rest!)) return 'must have no query and no fragment';
+  if (authority.includes('@')) return 'must not have a user name or password';
+  if (/[?#]/.test(rest!)) return 'must not have a query or fragment';
   if (!PLAIN_PATH.test(rest!) || rest!.split('/').some((part) => part === '.' || part === '..')) {
-    return 'its path must be names of letters, digits, "-", "_", "." and "~", with single slashes between';
+    return 'its path must consist of letters, digits, "-", "_", "." and "~", separated by single slashes';
   }
   const own = ownPathAt(basePathOf(text));
-  return own && `its path cannot be told from ${own}, which is a path of the service`;
+  return own && `its path conflicts with ${own}, which is a path of the service`;
 }
 
-/** The path of the service that a base path is, lies below, or lies above. Routes do not distinguish upper case. */
+/** Returns the path of the service that equals, contains or lies below a base path. Routes ignore case. */
 function ownPathAt(base: string): string | undefined {
   const path = `${base.toLowerCase()}/`;
   if (path === '/') return undefined;
   return OWN_PATHS.find((own) => path.startsWith(`${own}/`) || `${own}/`.startsWith(path));
 }
 
-/** A public URL in the one form that is compared: without a slash at its end, and its host as browsers write it. */
+/** Returns a public URL in normal form: without a trailing slash, and with the host as browsers write it. */
 export function normalPublicUrl(text: string): string {
   if (text === '') return '';
   const { origin, pathname } = new URL(text);
   return origin + withoutSlash(pathname);
 }
 
-/** The path below which the service is seen from outside, such as `/headway`; empty where it has a host of its own. */
+/** Returns the path of the public URL, such as `/headway`; empty if the service has its own host. */
 export const basePathOf = (publicUrl: string): string =>
   publicUrl === '' ? '' : withoutSlash(new URL(publicUrl).pathname);
 

@@ -1,25 +1,25 @@
 import type { JobDefinition } from '../jobs/definition.js';
 import { type Config, readConfig } from './config.js';
 
-/** What a program that uses Headway as a library says. */
+/** Options of a program that uses Headway as a library. */
 export interface LibraryOptions {
-  /** `redis://`, `rediss://` or `unix:`. Default: the setting `REDIS_URL`. */
+  /** `redis://`, `rediss://` or `unix:`. Defaults to the setting `REDIS_URL`. */
   redis?: string;
   /** Job definitions, and folders of job files (as in `JOBS_DIR`). */
   jobs: ReadonlyArray<JobDefinition | string>;
-  /** Settings as in the environment, which count before it. */
+  /** Settings by name. They take precedence over environment variables. */
   settings?: Partial<Record<keyof Config, string | number | boolean>>;
 }
 
 /**
- * The settings of a program that uses Headway as a library.
+ * Returns the configuration of a program that uses Headway as a library.
  * @throws ConfigError with one line per wrong value
  */
 export function librarySettings({ redis, settings = {} }: LibraryOptions): Config {
   const given = Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, String(value)]));
   return readConfig({
     ...process.env,
-    // Its lines belong into a log of its own: the program is somebody else's.
+    // The log belongs to the embedding program, so Headway stays quiet by default.
     LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn',
     ...given,
     ...(redis === undefined ? {} : { REDIS_URL: redis }),

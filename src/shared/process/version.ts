@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 
-/** The version of this package. Which mend it has, or has not, is told to admins only. */
+/** The full version of this package. Only admins see it: the patch level tells which fixes are missing. */
 export const { version: VERSION } = JSON.parse(
   readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'),
 ) as { version: string };
 
-/** Major and minor of it, `0.1`: what says whether a client fits, told to anybody. */
+/** Major and minor version, such as `0.1`. Everyone may see it: it says whether a client is compatible. */
 export const RELEASE = VERSION.split('.', 2).join('.');

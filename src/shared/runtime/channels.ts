@@ -15,6 +15,7 @@ import { checkRedis, connectRedis } from '../redis/connect.js';
 import { untilTaken } from '../redis/until-taken.js';
 
 export type { ChannelEvent } from '../channel/publisher.js';
+export { UnusableRedisError } from '../redis/connect.js';
 
 /** Where channels are, and how long they are kept. The defaults are those of the settings of the same names. */
 export interface ChannelsOptions {

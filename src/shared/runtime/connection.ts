@@ -6,6 +6,7 @@ import { createOutcomeCounter, type OutcomeCounter } from '../dashboard/counter.
 import type { HeldFiles } from '../files/store.js';
 import { createHeldFiles } from '../job-index/held-files.js';
 import { createTracker } from '../job-index/tracker.js';
+import type { OpenQueue } from '../jobs/queues.js';
 import type { Registry } from '../jobs/registry.js';
 import { createRetentionTimes, type RetentionTimes } from '../jobs/retention-times.js';
 import { createJobFaults, type JobFaults } from '../lifecycle/job-faults.js';
@@ -38,6 +39,8 @@ export interface Connection {
   server: RedisServer;
   /** The prefix of BullMQ's keys. */
   queuePrefix: string;
+  /** Opens a queue. Every caller of a process gets the same one. */
+  openQueue: OpenQueue;
   publisher: Publisher;
   /** Makes calls to Redis that are reports, in groups where there are many. */
   batch: Batch;
@@ -136,6 +139,7 @@ export async function connectHeadway(
     publishing,
     server,
     queuePrefix,
+    openQueue,
     publisher,
     batch,
     readJob,

@@ -6,7 +6,7 @@ import { basePathOf } from '../../../src/shared/process/public-url.js';
 import { startApi, startWorker } from '../../support/processes.js';
 
 describe('the configuration', () => {
-  it('has a default for everything, and an empty variable counts as unset', () => {
+  it('has a default for every setting, and treats an empty variable as unset', () => {
     expect(readConfig({})).toMatchObject({ PORT: 3000, HOST: '127.0.0.1', PROGRESS_INTERVAL_MS: 100 });
     expect(readConfig({ PORT: '', DATA_DIR: '/d' })).toMatchObject({ PORT: 3000, FILES_DIR: '/d/files' });
   });
@@ -53,12 +53,12 @@ describe('the configuration', () => {
     ['CORS_ORIGINS', 'https://a.example https://b.example'],
     ['CORS_ORIGINS', 'https://a.example,,https://b.example'],
     ['CORS_ORIGINS', 'https://a.example, https://B.example'],
-  ])('refuses %s=%s', (name, value) => {
+  ])('rejects %s=%s', (name, value) => {
     expect(() => readConfig({ [name]: value })).toThrow(ConfigError);
     expect(() => readConfig({ [name]: value })).toThrow(new RegExp(`^${name}: `));
   });
 
-  it('takes origins as browsers send them, and says how they would send others', () => {
+  it('accepts origins as browsers send them, and shows how browsers would send the others', () => {
     const origins =
       'https://example.com, http://localhost:5173,http://[::1]:3000,https://xn--mnchen-3ya.example:8443';
     expect(readConfig({ CORS_ORIGINS: origins }).CORS_ORIGINS).toBe(origins);
@@ -79,7 +79,7 @@ describe('the configuration', () => {
     ['https://example.org/admin/headway', 'https://example.org/admin/headway', '/admin/headway'],
     ['https://example.org/v1.2', 'https://example.org/v1.2', '/v1.2'],
     ['https://example.org/...', 'https://example.org/...', '/...'],
-  ])('takes PUBLIC_URL=%s as %s', (given, normal, path) => {
+  ])('normalizes PUBLIC_URL=%s to %s', (given, normal, path) => {
     expect(readConfig({ PUBLIC_URL: given }).PUBLIC_URL).toBe(normal);
     expect(basePathOf(normal)).toBe(path);
   });
@@ -97,50 +97,50 @@ describe('the configuration', () => {
     ['https://exa mple.org', 'must be an address'],
     [' https://example.org', 'must be an address'],
     ['https://example.org/headway\n', 'must be an address'],
-    ['https://example.org\\headway', 'its path must be'],
+    ['https://example.org\\headway', 'its path must consist'],
     ['https://example.org:99999/headway', 'must be an address'],
     ['ftp://example.org/headway', 'must be an address'],
     ['ws://example.org/headway', 'must be an address'],
     ['file:///headway', 'must be an address'],
-    ['https://ada@example.org/headway', 'no user name'],
-    ['https://ada:secret@example.org/headway', 'no user name'],
-    ['https://@example.org', 'no user name'],
-    ['https://example.org/headway?', 'no query'],
-    ['https://example.org/headway?a=1', 'no query'],
-    ['https://example.org?a', 'no query'],
-    ['https://example.org/headway#a', 'no query and no fragment'],
-    ['https://example.org#', 'no query and no fragment'],
-    ['https://example.org//', 'its path must be'],
-    ['https://example.org//headway', 'its path must be'],
-    ['https://example.org/headway//', 'its path must be'],
-    ['https://example.org/a/../headway', 'its path must be'],
-    ['https://example.org/./headway', 'its path must be'],
-    ['https://example.org/headway/..', 'its path must be'],
-    ['https://example.org/%2e%2e/headway', 'its path must be'],
-    ['https://example.org/a%2Fb', 'its path must be'],
-    ['https://example.org/%41', 'its path must be'],
+    ['https://ada@example.org/headway', 'must not have a user name'],
+    ['https://ada:secret@example.org/headway', 'must not have a user name'],
+    ['https://@example.org', 'must not have a user name'],
+    ['https://example.org/headway?', 'must not have a query'],
+    ['https://example.org/headway?a=1', 'must not have a query'],
+    ['https://example.org?a', 'must not have a query'],
+    ['https://example.org/headway#a', 'must not have a query'],
+    ['https://example.org#', 'must not have a query'],
+    ['https://example.org//', 'its path must consist'],
+    ['https://example.org//headway', 'its path must consist'],
+    ['https://example.org/headway//', 'its path must consist'],
+    ['https://example.org/a/../headway', 'its path must consist'],
+    ['https://example.org/./headway', 'its path must consist'],
+    ['https://example.org/headway/..', 'its path must consist'],
+    ['https://example.org/%2e%2e/headway', 'its path must consist'],
+    ['https://example.org/a%2Fb', 'its path must consist'],
+    ['https://example.org/%41', 'its path must consist'],
     ['https://example.org/a b', 'must be an address'],
-    ['https://example.org/über', 'its path must be'],
-    ['https://example.org/a;b', 'its path must be'],
-    ['https://example.org/"a"', 'its path must be'],
-    ['https://example.org/a\\b', 'its path must be'],
+    ['https://example.org/über', 'its path must consist'],
+    ['https://example.org/a;b', 'its path must consist'],
+    ['https://example.org/"a"', 'its path must consist'],
+    ['https://example.org/a\\b', 'its path must consist'],
     ['https://example.org/v1', '/v1'],
     ['https://example.org/V1/headway', '/v1'],
     ['https://example.org/admin', '/admin/queues'],
     ['https://example.org/dashboard/headway', '/dashboard'],
-  ])('refuses PUBLIC_URL=%s: %s', (given, why) => {
+  ])('rejects PUBLIC_URL=%s: %s', (given, why) => {
     expect(() => readConfig({ PUBLIC_URL: given })).toThrow(why);
   });
 
-  it('refuses every path of the service itself as that of PUBLIC_URL', async () => {
+  it('rejects every path of the service as the path of PUBLIC_URL', async () => {
     const { paths } = (await openApiDocument(new Map(), '')) as { paths: Record<string, unknown> };
     for (const path of [...Object.keys(paths), '/docs', '/assets', '/favicon.svg', '/client']) {
       const plain = path.replace(/\{(\w+)\}/g, '$1').replace(':', '/');
-      expect(() => readConfig({ PUBLIC_URL: `https://example.org${plain}` })).toThrow('cannot be told from');
+      expect(() => readConfig({ PUBLIC_URL: `https://example.org${plain}` })).toThrow('conflicts with');
     }
   });
 
-  it('says every mistake in one line of its own, and never repeats a secret', () => {
+  it('reports each mistake on its own line, and never prints a secret', () => {
     try {
       readConfig({ PORT: 'x', LOG_LEVEL: 'y', TOKEN_SECRET: 'hush' });
       expect.unreachable();
@@ -154,7 +154,7 @@ describe('the configuration', () => {
     ['api', startApi],
     ['worker', startWorker],
   ])(
-    'that is wrong stops the %s process with one line per mistake and exit code 78',
+    'stops the %s process with one line per mistake and exit code 78 if it is invalid',
     async (_name, start) => {
       const error = (await start({ PORT: 'x', LOG_LEVEL: 'loud' }).catch((thrown) => thrown)) as {
         code: number;
@@ -168,7 +168,7 @@ describe('the configuration', () => {
     },
   );
 
-  it('is documented in the README, each setting with its default and what it does', () => {
+  it('is documented in the README: each setting with its default and description', () => {
     const readme = readFileSync('README.md', 'utf8');
     const rows = [...readme.matchAll(/^\| `([A-Z_]+)` \| (.*?) \| (.*) \|$/gm)].map(
       ([, name, value, text]) => ({

@@ -2,6 +2,7 @@ import { createParser } from 'eventsource-parser';
 
 /** The answer was no stream. */
 export class NoStream extends Error {
+  override name = 'NoStream';
   constructor(readonly status: number) {
     super(`the service answered ${status}`);
   }

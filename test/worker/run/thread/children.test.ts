@@ -78,7 +78,7 @@ describe('a job in a thread and its children', () => {
       name: 'leaf',
       same: true,
     });
-    expect(stream.events.at(-1)!.data.error.message).toMatch(/^its child leaf .* failed: bad apple$/);
+    expect(stream.events.at(-1)!.data.error.message).toMatch(/^child job leaf .* failed: bad apple$/);
   });
 
   it('get data that can be sent: what cannot is refused', async () => {
