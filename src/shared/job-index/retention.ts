@@ -6,6 +6,7 @@ import type { RetentionTimes } from '../jobs/retention-times.js';
 import { createJobFaults, type JobFaults } from '../lifecycle/job-faults.js';
 import type { Reconciler } from '../lifecycle/reconcile.js';
 import { createSnapshotReader } from '../lifecycle/snapshot.js';
+import { singleFlight } from '../process/every.js';
 import type { Logger } from '../process/log.js';
 import { serverNow } from '../redis/server-clock.js';
 import { createHeldFiles } from './held-files.js';
@@ -43,7 +44,6 @@ export function createJobRetention(options: JobRetentionOptions): JobRetention {
   const keys = indexKeys(queuePrefix);
   if (!('forgetJob' in redis)) redis.defineCommand('forgetJob', { numberOfKeys: 7, lua: indexLua.forget() });
   const scripts = redis as unknown as { forgetJob(...args: Array<string | number>): Promise<number> };
-  let running: Promise<void> | undefined;
 
   async function forget(jobId: string): Promise<void> {
     const address = addressOf(jobId);
@@ -110,13 +110,6 @@ export function createJobRetention(options: JobRetentionOptions): JobRetention {
     }
   }
 
-  return {
-    sweep() {
-      // It may take longer than until it is asked for again.
-      running ??= sweep().finally(() => {
-        running = undefined;
-      });
-      return running;
-    },
-  };
+  // A sweep may take longer than the interval between calls.
+  return { sweep: singleFlight(sweep) };
 }

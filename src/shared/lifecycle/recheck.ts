@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis';
 import type { ChannelHub } from '../channel/hub.js';
 import { jobOfChannel } from '../channel/keys.js';
 import { addressOf } from '../jobs/queues.js';
+import { every } from '../process/every.js';
 import type { Logger } from '../process/log.js';
 import type { Service } from '../process/service.js';
 import { createJobFaults, type JobFaults } from './job-faults.js';
@@ -33,7 +34,6 @@ export function startRecheck(
   onLost: (jobId: string) => void = () => {},
   faults: JobFaults = createJobFaults(log),
 ): Recheck {
-  let running: Promise<void> | undefined;
   const looks = new Set<Promise<void>>();
 
   async function look(jobId: string): Promise<void> {
@@ -50,17 +50,15 @@ export function startRecheck(
       await looks.round(jobIds.slice(i, i + AT_ONCE).map((jobId) => ({ jobId, work: () => look(jobId) })));
     }
   }
-  const go = (): void => {
-    running ??= recheck()
-      .catch((error) => log.debug({ err: error }, 'could not look at the watched jobs'))
-      .finally(() => {
-        running = undefined;
-      });
-  };
-  const timer = setInterval(go, RECHECK_MS);
-  redis.on('ready', go);
+  const rechecks = every(
+    RECHECK_MS,
+    () => recheck(),
+    (error) => log.debug({ err: error }, 'could not recheck the watched jobs'),
+  );
+  const all = (): void => void rechecks.run();
+  redis.on('ready', all);
   return {
-    all: go,
+    all,
     queue(name) {
       const look: Promise<void> = recheck(name)
         // The next look at all of them makes up for it.
@@ -69,9 +67,8 @@ export function startRecheck(
       looks.add(look);
     },
     async stop() {
-      clearInterval(timer);
-      redis.off('ready', go);
-      await Promise.all([running, ...looks]);
+      redis.off('ready', all);
+      await Promise.all([rechecks.stop(), ...looks]);
     },
   };
 }

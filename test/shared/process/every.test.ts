@@ -1,34 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { every, singleFlight } from '../../../src/shared/process/every.js';
-import { CloseStack } from '../../../src/shared/process/service.js';
 import { until } from '../../support/until.js';
-
-describe('CloseStack', () => {
-  test('closes what was opened in the reverse order, each after the one before', async () => {
-    const closed: string[] = [];
-    const stack = new CloseStack();
-    stack.defer(() => closed.push('connection'));
-    stack.use({
-      async stop() {
-        await Promise.resolve();
-        closed.push('follower');
-      },
-    });
-    await stack.close();
-    await stack.close();
-    expect(closed).toEqual(['follower', 'connection']);
-  });
-
-  test('runs every step although one fails, and rejects with the first error', async () => {
-    const closed: string[] = [];
-    const stack = new CloseStack();
-    stack.defer(() => closed.push('connection'));
-    stack.defer(() => Promise.reject(new Error('second')));
-    stack.defer(() => Promise.reject(new Error('first')));
-    await expect(stack.close()).rejects.toThrow('first');
-    expect(closed).toEqual(['connection']);
-  });
-});
 
 describe('singleFlight', () => {
   test('shares a run between calls that overlap, and starts a new one afterwards', async () => {
