@@ -38,7 +38,7 @@ import { StreamDoor } from './stream/door.js';
 import { watchPulse } from './stream/redis-pulse.js';
 import { followRemovedJobs } from './stream/removed-jobs.js';
 import { loadBound } from './stream/socket-bound.js';
-import { Viewers } from './stream/viewers.js';
+import { ChannelViewers } from './stream/viewers.js';
 import { watchWorkers } from './worker-watch.js';
 
 export interface ServiceOptions {
@@ -89,13 +89,12 @@ export async function openService(options: ServiceOptions): Promise<Service> {
   });
   const apiKeys = createApiKeys(redis, config.KEY_PREFIX);
   const revocations = createRevocations(redis, config.KEY_PREFIX, apiKeys);
-  const viewers = new Viewers({
-    hub,
+  const viewerOptions = {
     isRevoked: revocations.isRevoked,
-    heartbeatMs: config.HEARTBEAT_MS,
     stallTimeoutMs: config.STALL_TIMEOUT_MS,
     log,
-  });
+  };
+  const viewers = new ChannelViewers({ ...viewerOptions, hub, heartbeatMs: config.HEARTBEAT_MS });
 
   loadBound(log);
   const streams = new StreamDoor({ redis, heartbeatMs: config.HEARTBEAT_MS, log });
@@ -163,6 +162,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     plan,
     registry,
     viewers,
+    viewerOptions,
     log,
   });
 
@@ -226,8 +226,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
   watchRevocations({
     redis: subscriberRedis,
     prefix: config.KEY_PREFIX,
-    audiences,
-    revocations,
+    streams: audiences,
     log,
   });
   answerWatcherQueries({ ...pubSub, count: (channel) => hub.count(channel), log });
@@ -241,18 +240,18 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     log,
   });
 
-  const stopWorkerWatch = watchWorkers({
+  const workerWatch = watchWorkers({
     channels: () => hub.channels(),
     census: connection.census!,
     onChange: recheck.queue,
     log,
   });
-  const stopPulse = watchPulse({
+  const pulse = watchPulse({
     connections: [redis, subscriberRedis],
     needed: () => audiences.some(({ count }) => count > 0),
-    onLook(away) {
-      viewers.noteRedis(away);
-      feed.noteRedis(away);
+    onCheck(away) {
+      viewers.setRedisAway(away);
+      feed.setRedisAway(away);
     },
   });
 
@@ -266,9 +265,8 @@ export async function openService(options: ServiceOptions): Promise<Service> {
       for (const audience of audiences) audience.close();
     },
     async close() {
-      stopPulse();
-      stopWorkerWatch();
-      await Promise.all([housekeeping.stop(), recheck.stop(), removedJobs.stop()]);
+      await pulse.stop();
+      await Promise.all([workerWatch, housekeeping, recheck, removedJobs].map((each) => each.stop()));
       await connection.outcomes.flush();
       await reporting.stop();
       subscriberRedis.disconnect();

@@ -22,7 +22,7 @@ import { openJobChannel } from '../stream/job-channel.js';
 import { MAX_CHANNELS, type MultiplexedChannel, positionsOf } from '../stream/multiplexed.js';
 import type { PendingStream } from '../stream/pending-stream.js';
 import { requireStream } from '../stream/request.js';
-import type { Viewers } from '../stream/viewers.js';
+import type { ChannelViewers } from '../stream/viewers.js';
 
 const DEFAULT_CHANNEL = 'sse';
 /** How long the Idempotency-Key of a publication is remembered at most, in ms. */
@@ -35,7 +35,7 @@ export interface ChannelRoutesOptions {
   permissions: Permissions;
   presence: WatcherQuery;
   readTombstone: TombstoneReader;
-  viewers: Viewers;
+  viewers: ChannelViewers;
   streams: StreamDoor;
 }
 

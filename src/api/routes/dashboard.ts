@@ -5,7 +5,7 @@ import { ownCookie } from '../auth/own-cookie.js';
 import { basePath } from '../http/base-path.js';
 import { openPage } from '../http/pages.js';
 import { methods } from '../http/problem.js';
-import type { DashboardAudience } from '../live/audience.js';
+import type { DashboardViewers } from '../live/dashboard-viewers.js';
 import { parseDashboardQuery } from '../live/query.js';
 import { SESSION_MS } from '../live/session.js';
 import type { StreamDoor } from '../stream/door.js';
@@ -15,7 +15,7 @@ import { requireBoardAdmin } from './board.js';
 
 export interface DashboardRoutesOptions {
   access: Access;
-  dashboard: DashboardAudience;
+  dashboard: DashboardViewers;
   streams: StreamDoor;
   /** Makes the token of a signed-in admin. */
   adminSession: () => Promise<string>;

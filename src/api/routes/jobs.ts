@@ -26,7 +26,7 @@ import type { StreamDoor } from '../stream/door.js';
 import { followsRetries, openJobChannel } from '../stream/job-channel.js';
 import type { PendingStream } from '../stream/pending-stream.js';
 import { requireStream } from '../stream/request.js';
-import type { Viewers } from '../stream/viewers.js';
+import type { ChannelViewers } from '../stream/viewers.js';
 
 export interface JobRoutesOptions {
   config: Config;
@@ -36,7 +36,7 @@ export interface JobRoutesOptions {
   registry: Registry;
   store: FileStore;
   access: Access;
-  viewers: Viewers;
+  viewers: ChannelViewers;
   streams: StreamDoor;
   canceller: Canceller;
   starter: JobStarter;

@@ -1,4 +1,5 @@
 import type { Request, Response } from 'express';
+import { HEARTBEAT, WAITING } from './frames.js';
 import {
   endStream,
   handOver,
@@ -14,9 +15,6 @@ import { endWithServer, noteServer } from './server-end.js';
 const RETRY_MS = 2000;
 const retry = (ms: number): string => `retry: ${ms}\n\n`;
 const RETRY = retry(RETRY_MS);
-const HEARTBEAT = Buffer.from(': \n\n');
-/** Stands in for the heartbeat until the stream begins, so that a client knows that it is not live yet. */
-export const WAITING = ': waiting\n\n';
 
 /** A request for a stream until its viewer is admitted or refused. */
 export class PendingStream {
@@ -39,7 +37,7 @@ export class PendingStream {
    * @returns `undefined` when the viewer has gone
    */
   async wait(on: SinkEvents): Promise<StreamSink | undefined> {
-    this.sink = await this.begin(RETRY + WAITING, on);
+    this.sink = await this.begin(`${RETRY}${WAITING}`, on);
     return this.sink;
   }
 
