@@ -17,10 +17,10 @@ import { OverviewViewers } from './overview/viewers.js';
 import type { ViewerSetOptions } from './stream/viewer-set.js';
 import type { ChannelViewers } from './stream/viewers.js';
 
-export interface OpenDashboardOptions {
+export interface OpenLiveOptions {
   config: Config;
   connection: Connection;
-  /** A connection for Pub/Sub; others may use it too. */
+  /** A connection for Pub/Sub; it may be shared. */
   subscriberRedis: Redis;
   plan: QueuePlan;
   registry: Registry;
@@ -29,8 +29,8 @@ export interface OpenDashboardOptions {
   log: Logger;
 }
 
-/** The dashboards of this process, those who follow many jobs, and what it says of itself on the dashboards of all. */
-export function openDashboard(options: OpenDashboardOptions): {
+/** Opens the dashboard's feed, the viewers of dashboards and overviews, and the reports of this process. */
+export function openLive(options: OpenLiveOptions): {
   dashboard: DashboardViewers;
   overviews: OverviewViewers;
   reporting: ProcessReporting;
@@ -66,7 +66,7 @@ export function openDashboard(options: OpenDashboardOptions): {
       read: createReader(redis, internalPrefix(prefix)),
       prefix: internalPrefix(prefix),
       sharded: server.sharded,
-      onError: (error) => log.debug({ err: error }, 'could not follow the dashboard'),
+      onError: (error) => log.debug({ err: error }, 'could not subscribe to the dashboard channel'),
     }),
     self: reporting.view,
     redisVersion: server.version,

@@ -10,8 +10,7 @@ import type { OverviewSubject, OverviewViewers } from '../overview/viewers.js';
 import type { StreamDoor } from '../stream/door.js';
 import { followsRetries, openJobChannel } from '../stream/job-channel.js';
 import { MAX_CHANNELS, positionsOf } from '../stream/multiplexed.js';
-import type { PendingStream } from '../stream/pending-stream.js';
-import { requireStream } from '../stream/request.js';
+import { type PendingStream, requireStream } from '../stream/pending-stream.js';
 import type { ChannelViewers } from '../stream/viewers.js';
 
 export interface EventRoutesOptions {

@@ -1,4 +1,5 @@
 import type { Request, Response } from 'express';
+import { HeadwayError } from '../../shared/errors.js';
 import { HEARTBEAT, WAITING } from './frames.js';
 import {
   endStream,
@@ -8,7 +9,6 @@ import {
   STREAM_HEADERS,
   type StreamSink,
 } from './handshake.js';
-import { lastEventIdOf } from './request.js';
 import { endWithServer, noteServer } from './server-end.js';
 
 /** How long an `EventSource` waits before it reconnects, in ms. */
@@ -82,4 +82,17 @@ export class PendingStream {
     this.res.writeHead(200, { ...STREAM_HEADERS, Connection: 'close' });
     this.res.end(retry(retryMs));
   }
+}
+
+/** @throws HeadwayError `not-acceptable` when the client does not accept an event stream */
+export function requireStream(req: Request): void {
+  if (!req.accepts('text/event-stream')) {
+    throw new HeadwayError('not-acceptable', 'This is an event stream: accept text/event-stream.');
+  }
+}
+
+/** The id of the last event that the viewer has seen, from the header, or from the query for clients without headers. */
+function lastEventIdOf(req: Request): string | undefined {
+  const id = req.get('last-event-id') || req.query.lastEventId;
+  return typeof id === 'string' && id !== '' ? id : undefined;
 }

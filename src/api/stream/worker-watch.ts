@@ -1,9 +1,9 @@
-import type { WorkerCensus } from '../shared/bullmq/worker-census.js';
-import { jobOfChannel } from '../shared/channel/keys.js';
-import { addressOf } from '../shared/jobs/queues.js';
-import { every } from '../shared/process/every.js';
-import type { Logger } from '../shared/process/log.js';
-import type { Service } from '../shared/process/service.js';
+import type { WorkerCensus } from '../../shared/bullmq/worker-census.js';
+import { jobOfChannel } from '../../shared/channel/keys.js';
+import { addressOf } from '../../shared/jobs/queues.js';
+import { every } from '../../shared/process/every.js';
+import type { Logger } from '../../shared/process/log.js';
+import type { Service } from '../../shared/process/service.js';
 
 /** How often the queues are checked, in ms. */
 const CHECK_MS = 1000;
