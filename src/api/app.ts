@@ -8,7 +8,7 @@ import type { Logger } from '../shared/process/log.js';
 import { basePathOf } from '../shared/process/public-url.js';
 import { refuseCrossSite } from './auth/cross-site.js';
 import { basePath, takeBasePath } from './http/base-path.js';
-import { jsonBody } from './http/json-body.js';
+import { jsonBody } from './http/body.js';
 import { pageFiles } from './http/pages.js';
 import { methods, problemHandler } from './http/problem.js';
 import { requestLog } from './http/request-log.js';

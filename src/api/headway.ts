@@ -3,9 +3,8 @@ import { registryOf } from '../shared/jobs/registry.js';
 import { createLogger } from '../shared/process/log.js';
 import { basePathOf } from '../shared/process/public-url.js';
 import { type LibraryOptions, librarySettings } from '../shared/process/settings.js';
-import { builtInJobsDir } from './built-in-jobs.js';
 import { embed, type Handler } from './http/embed.js';
-import { openService } from './service.js';
+import { builtInJobsDir, openService } from './service.js';
 
 export type { Action, Asker, Authorize } from '../shared/auth/authorize.js';
 export { defineJob } from '../shared/jobs/definition.js';

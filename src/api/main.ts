@@ -4,10 +4,9 @@ import { loadRegistry } from '../shared/jobs/registry.js';
 import { readConfig } from '../shared/process/config.js';
 import { createLogger } from '../shared/process/log.js';
 import { announce, onShutdown, runMain } from '../shared/process/main.js';
-import { builtInJobsDir } from './built-in-jobs.js';
 import { answerClientErrors } from './http/client-error.js';
 import { listen } from './http/listen.js';
-import { openService } from './service.js';
+import { builtInJobsDir, openService } from './service.js';
 
 await runMain(async () => {
   const config = readConfig(process.env);

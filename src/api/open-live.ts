@@ -9,32 +9,34 @@ import type { Config } from '../shared/process/config.js';
 import type { Logger } from '../shared/process/log.js';
 import type { Connection } from '../shared/runtime/connection.js';
 import { createPageReader } from './jobs/page.js';
-import { DashboardAudience } from './live/audience.js';
+import { DashboardViewers } from './live/dashboard-viewers.js';
 import { createFailedReader } from './live/failed-jobs.js';
 import { DashboardFeed } from './live/feed.js';
 import { createCountReader } from './live/index-counts.js';
 import { OverviewViewers } from './overview/viewers.js';
-import type { Viewers } from './stream/viewers.js';
+import type { ViewerSetOptions } from './stream/viewer-set.js';
+import type { ChannelViewers } from './stream/viewers.js';
 
-export interface OpenDashboardOptions {
+export interface OpenLiveOptions {
   config: Config;
   connection: Connection;
-  /** A connection for Pub/Sub; others may use it too. */
+  /** A connection for Pub/Sub; it may be shared. */
   subscriberRedis: Redis;
   plan: QueuePlan;
   registry: Registry;
-  viewers: Viewers;
+  viewers: ChannelViewers;
+  viewerOptions: ViewerSetOptions;
   log: Logger;
 }
 
-/** The dashboards of this process, those who follow many jobs, and what it says of itself on the dashboards of all. */
-export function openDashboard(options: OpenDashboardOptions): {
-  dashboard: DashboardAudience;
+/** Opens the dashboard's feed, the viewers of dashboards and overviews, and the reports of this process. */
+export function openLive(options: OpenLiveOptions): {
+  dashboard: DashboardViewers;
   overviews: OverviewViewers;
   reporting: ProcessReporting;
   feed: DashboardFeed;
 } {
-  const { config, connection, subscriberRedis, plan, registry, viewers, log } = options;
+  const { config, connection, subscriberRedis, plan, registry, viewers, viewerOptions, log } = options;
   const { redis, server, queuePrefix, trackJob, faults } = connection;
   const prefix = config.KEY_PREFIX;
   const reporting = startProcessReporting({
@@ -64,20 +66,19 @@ export function openDashboard(options: OpenDashboardOptions): {
       read: createReader(redis, internalPrefix(prefix)),
       prefix: internalPrefix(prefix),
       sharded: server.sharded,
-      onError: (error) => log.debug({ err: error }, 'could not follow the dashboard'),
+      onError: (error) => log.debug({ err: error }, 'could not subscribe to the dashboard channel'),
     }),
     self: reporting.view,
     redisVersion: server.version,
     log,
   });
-  const dashboard: DashboardAudience = new DashboardAudience(feed, config.STALL_TIMEOUT_MS);
+  const dashboard: DashboardViewers = new DashboardViewers(feed, viewerOptions);
   const overviews: OverviewViewers = new OverviewViewers({
+    ...viewerOptions,
     feed,
     readPage,
     readJob: trackJob,
     faults,
-    stallTimeoutMs: config.STALL_TIMEOUT_MS,
-    log,
   });
   return { dashboard, overviews, reporting, feed };
 }

@@ -1,113 +1,155 @@
+import { fileURLToPath } from 'node:url';
 import type { Express } from 'express';
+import type { Redis } from 'ioredis';
 import type { Authorize } from '../shared/auth/authorize.js';
 import { ChannelHub } from '../shared/channel/hub.js';
 import { jobChannel } from '../shared/channel/keys.js';
 import { createReader } from '../shared/channel/reader.js';
 import { answerWatcherQueries, createWatcherQuery } from '../shared/channel/watchers.js';
+import type { ProcessReporting } from '../shared/dashboard/reporting.js';
 import { fileStoreOptions, openFileStore } from '../shared/files/store.js';
 import { createTombstoneReader } from '../shared/job-index/tombstones.js';
-import { planQueues } from '../shared/jobs/queues.js';
+import { planQueues, type QueuePlan } from '../shared/jobs/queues.js';
 import type { Registry } from '../shared/jobs/registry.js';
 import { cancelObserver, createCanceller } from '../shared/lifecycle/cancel.js';
 import { childrenObserver, createChildRegister } from '../shared/lifecycle/children.js';
 import { createExpiry } from '../shared/lifecycle/expiry.js';
 import { watchQueues } from '../shared/lifecycle/queue-watch.js';
 import { startRecheck } from '../shared/lifecycle/recheck.js';
+import { CloseStack } from '../shared/process/close-stack.js';
 import type { Config } from '../shared/process/config.js';
 import type { Logger } from '../shared/process/log.js';
+import type { Service } from '../shared/process/service.js';
 import { connectRedis } from '../shared/redis/connect.js';
-import { connectHeadway } from '../shared/runtime/connection.js';
+import { type Connection, connectHeadway } from '../shared/runtime/connection.js';
 import { startHousekeeping } from '../shared/runtime/leader.js';
 import { createScheduleMaintainer } from '../shared/schedules/maintainer.js';
 import { webhookPolicy } from '../shared/webhooks/target.js';
 import { createApp } from './app.js';
-import { createAccess } from './auth/access.js';
-import { createApiKeys } from './auth/api-keys.js';
-import { askOf, loadAuthorize } from './auth/hook.js';
-import { userKeys } from './auth/keys.js';
 import { watchRevocations } from './auth/revocation-watch.js';
-import { createRevocations } from './auth/revocations.js';
-import { adminToken, createTokens, signingSecret } from './auth/tokens.js';
-import { createPermissions } from './channels/permission.js';
-import { readRules } from './channels/rules.js';
 import { apiScripts } from './jobs/scripts.js';
 import { createJobStarter } from './jobs/start.js';
-import { createAdminSession } from './live/session.js';
-import { openDashboard } from './open-live.js';
+import type { DashboardFeed } from './live/feed.js';
+import { type Auth, openAuth, readSecrets } from './open-auth.js';
+import { openLive } from './open-live.js';
 import { StreamDoor } from './stream/door.js';
 import { watchPulse } from './stream/redis-pulse.js';
 import { followRemovedJobs } from './stream/removed-jobs.js';
 import { loadBound } from './stream/socket-bound.js';
-import { Viewers } from './stream/viewers.js';
-import { watchWorkers } from './worker-watch.js';
+import type { ViewerSet, ViewerSetOptions } from './stream/viewer-set.js';
+import { ChannelViewers } from './stream/viewers.js';
+import { watchWorkers } from './stream/worker-watch.js';
 
 export interface ServiceOptions {
   config: Config;
   registry: Registry;
-  /** Code that decides what rules cannot say; that of `AUTHORIZE_MODULE` unless given. */
+  /** Decides what rules and tokens leave open. Defaults to the code of `AUTHORIZE_MODULE`. */
   authorize?: Authorize | undefined;
-  /** Whether it is part of somebody's application, which has its own answer for what is not ours. */
+  /** Whether the API is part of an application, which answers all other paths itself. Defaults to `false`. */
   embedded?: boolean;
   log: Logger;
 }
 
-/** What an API process does, but for listening. */
-export interface Service {
+/** An API process, except for its HTTP server. */
+export interface ApiService {
   app: Express;
-  /** The version of the Redis that it is connected to. */
+  /** The version of the connected Redis server. */
   redis: string;
-  /** Ends all streams; calls are still answered. `/readyz` says that it is not ready any more. */
+  /** Ends all streams. Requests are still answered, but `/readyz` reports that the process is not ready. */
   retire(): void;
-  /** After the last call has been answered. */
+  /** Closes everything that was opened. Call it when all requests have been answered. */
   close(): Promise<void>;
 }
 
+/** The folder of the built-in jobs. */
+export const builtInJobsDir = fileURLToPath(new URL('../worker/jobs', import.meta.url));
+
 /**
- * Puts the API together: its connections, its routes, and what it does beside answering.
- * @throws StartError, UnusableRedisError where it cannot be
+ * Opens the API: connections, routes and background work, in this order. They are closed in the reverse order.
+ * @throws StartError for a mistake in the configuration
+ * @throws UnusableRedisError when Redis cannot be used
  */
-export async function openService(options: ServiceOptions): Promise<Service> {
+export async function openService(options: ServiceOptions): Promise<ApiService> {
   const { config, registry, log, embedded = false } = options;
-  const production = process.env.NODE_ENV === 'production';
-  const secret = await signingSecret(config, production);
   const plan = planQueues(registry, config.QUEUE_NAME);
-  const rules = await readRules(config.CHANNEL_RULES);
-  const ask = askOf(options.authorize ?? (await loadAuthorize(config.AUTHORIZE_MODULE)), log);
+  const production = process.env.NODE_ENV === 'production';
+  const secrets = await readSecrets(options, production);
+  const opened = new CloseStack();
+
   const connection = await connectHeadway(config, 'request', log, registry, apiScripts);
-  const { redis, server: redisServer, queuePrefix, openQueue, reconciler } = connection;
-  const store = openFileStore(fileStoreOptions(config));
+  opened.defer(() => connection.disconnect());
   const subscriberRedis = connectRedis(config.REDIS_URL, 'subscriber');
-  const hub = new ChannelHub({
-    redis: subscriberRedis,
-    read: createReader(redis, config.KEY_PREFIX),
-    prefix: config.KEY_PREFIX,
-    sharded: redisServer.sharded,
-    onError: (error) => log.debug({ err: error }, 'could not subscribe; will again when Redis is back'),
-  });
-  const apiKeys = createApiKeys(redis, config.KEY_PREFIX);
-  const revocations = createRevocations(redis, config.KEY_PREFIX, apiKeys);
-  const viewers = new Viewers({
-    hub,
-    isRevoked: revocations.isRevoked,
-    heartbeatMs: config.HEARTBEAT_MS,
-    stallTimeoutMs: config.STALL_TIMEOUT_MS,
-    log,
+  opened.defer(() => subscriberRedis.disconnect());
+  const core: Core = { config, registry, plan, connection, subscriberRedis, log };
+
+  const jobs = openJobs(core, production);
+  const { access, permissions, adminSession, ...auth } = openAuth(core, secrets, jobs.readTombstone);
+  const streams = openStreams(core, auth);
+  const { reporting, feed, dashboard, overviews } = openLive({ ...core, ...streams });
+  opened.adopt(reporting, stop);
+  opened.defer(() => connection.outcomes.flush());
+  const allViewers = [streams.viewers, dashboard, overviews];
+  const services = startServices(core, jobs, streams, reporting, feed, allViewers);
+  opened.defer(() => Promise.all(services.map(stop)));
+
+  let stopping = false;
+  const app = createApp({
+    ...core,
+    ...jobs,
+    ...streams,
+    access,
+    permissions,
+    adminSession,
+    keys: { access, ...auth, redis: connection.redis, prefix: config.KEY_PREFIX },
+    presence: createWatcherQuery(pubSubOf(core)),
+    dashboard,
+    overviews,
+    embedded,
+    stopping: () => stopping,
   });
 
-  loadBound(log);
-  const streams = new StreamDoor({ redis, heartbeatMs: config.HEARTBEAT_MS, log });
+  return {
+    app,
+    redis: connection.server.version,
+    retire() {
+      stopping = true;
+      // The door first, so that a viewer whose stream is refused by a closed set is asked to reconnect.
+      streams.streams.close();
+      for (const viewers of allViewers) viewers.close();
+    },
+    close: () => opened.close(),
+  };
+}
 
-  const canceller = createCanceller({
-    redis,
-    openQueue,
-    queuePrefix,
-    reconciler,
-    prefix: config.KEY_PREFIX,
-  });
-  const expiry = createExpiry(redis, config.KEY_PREFIX);
+/** What most parts of the API need. */
+interface Core extends Pick<ServiceOptions, 'config' | 'registry' | 'log'> {
+  plan: QueuePlan;
+  connection: Connection;
+  /** The connection for subscriptions. */
+  subscriberRedis: Redis;
+}
+
+type Jobs = ReturnType<typeof openJobs>;
+type Streams = ReturnType<typeof openStreams>;
+
+const stop = (service: Service): Promise<void> => service.stop();
+
+const pubSubOf = ({ config, connection, subscriberRedis }: Core) => ({
+  redis: connection.redis,
+  hub: subscriberRedis,
+  prefix: config.KEY_PREFIX,
+});
+
+/** What starts, changes and remembers jobs. */
+function openJobs({ config, registry, plan, connection, log }: Core, production: boolean) {
+  const { redis, queuePrefix, openQueue, reconciler } = connection;
+  const prefix = config.KEY_PREFIX;
+  const store = openFileStore(fileStoreOptions(config));
+  const canceller = createCanceller({ redis, openQueue, queuePrefix, reconciler, prefix });
+  const expiry = createExpiry(redis, prefix);
   const schedules = createScheduleMaintainer({
     redis,
-    prefix: config.KEY_PREFIX,
+    prefix,
     openQueue,
     plan,
     readJob: connection.readJob,
@@ -117,12 +159,9 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     filesTtlMs: config.FILES_TTL_MS,
     log,
   });
-
-  const readTombstone = createTombstoneReader(redis, queuePrefix);
-
   const starter = createJobStarter({
     redis,
-    prefix: config.KEY_PREFIX,
+    prefix,
     openQueue,
     publisher: connection.publisher,
     registry,
@@ -133,64 +172,45 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     webhooks: connection.webhooks,
     webhookRules: { ...webhookPolicy(config), ownSecret: production && !config.WEBHOOK_SECRET },
   });
+  const readTombstone = createTombstoneReader(redis, queuePrefix);
+  return { store, openQueue, canceller, expiry, schedules, starter, readTombstone };
+}
+
+/** The streams of channels: the door, the hub of subscriptions, and the viewers. */
+function openStreams(
+  { config, connection, subscriberRedis, log }: Core,
+  { revocations }: Pick<Auth, 'revocations'>,
+) {
+  loadBound(log);
+  const hub = new ChannelHub({
+    redis: subscriberRedis,
+    read: createReader(connection.redis, config.KEY_PREFIX),
+    prefix: config.KEY_PREFIX,
+    sharded: connection.server.sharded,
+    onError: (error) => log.debug({ err: error }, 'could not subscribe; retrying when Redis is back'),
+  });
+  const viewerOptions: ViewerSetOptions = {
+    isRevoked: revocations.isRevoked,
+    stallTimeoutMs: config.STALL_TIMEOUT_MS,
+    log,
+  };
+  const viewers = new ChannelViewers({ ...viewerOptions, hub, heartbeatMs: config.HEARTBEAT_MS });
+  const streams = new StreamDoor({ redis: connection.redis, heartbeatMs: config.HEARTBEAT_MS, log });
+  return { hub, viewerOptions, viewers, streams };
+}
+
+/** Starts what runs beside the requests. @returns what has to be stopped */
+function startServices(
+  core: Core,
+  { store, canceller, expiry, schedules }: Jobs,
+  { hub, viewers }: Streams,
+  reporting: ProcessReporting,
+  feed: DashboardFeed,
+  allViewers: Array<ViewerSet<unknown>>,
+): Service[] {
+  const { config, plan, connection, subscriberRedis, log } = core;
+  const { redis, queuePrefix, reconciler, faults } = connection;
   const register = createChildRegister(redis, queuePrefix, connection.readJob);
-
-  const access = createAccess({
-    tokens: createTokens({
-      secret,
-      ttlMs: config.TOKEN_TTL_MS,
-      keys: await userKeys(config, secret),
-      audience: config.JWT_AUDIENCE,
-      issuer: config.JWT_ISSUER,
-    }),
-    apiKeys,
-    revocations,
-    ask,
-    tokenTtlMs: config.TOKEN_TTL_MS,
-    adminToken: await adminToken(config, production),
-    readJob: connection.readJob,
-    readTombstone,
-  });
-  const pubSub = { redis, hub: subscriberRedis, prefix: config.KEY_PREFIX };
-
-  const { dashboard, overviews, reporting, feed } = openDashboard({
-    config,
-    connection,
-    subscriberRedis,
-    plan,
-    registry,
-    viewers,
-    log,
-  });
-
-  const audiences = [viewers, dashboard, overviews];
-
-  let stopping = false;
-  const app = createApp({
-    config,
-    connection,
-    openQueue,
-    plan,
-    registry,
-    store,
-    access,
-    permissions: createPermissions(rules, ask),
-    presence: createWatcherQuery(pubSub),
-    keys: { access, apiKeys, revocations, redis, prefix: config.KEY_PREFIX },
-    viewers,
-    streams,
-    canceller,
-    starter,
-    schedules,
-    readTombstone,
-    dashboard,
-    overviews,
-    adminSession: createAdminSession(config, secret),
-    embedded,
-    log,
-    stopping: () => stopping,
-  });
-
   const housekeeping = startHousekeeping({
     role: 'api',
     config,
@@ -209,71 +229,25 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     store,
     log,
   });
-  const recheck = startRecheck(
-    hub,
-    redis,
-    reconciler,
-    log,
-    (jobId) => hub.end(jobChannel(jobId)),
-    connection.faults,
-  );
-  watchQueues({
-    redis: subscriberRedis,
-    prefix: config.KEY_PREFIX,
-    onChange: recheck.queue,
-    onGap: recheck.all,
-    log,
-  });
-  watchRevocations({
-    redis: subscriberRedis,
-    prefix: config.KEY_PREFIX,
-    audiences,
-    revocations,
-    log,
-  });
-  answerWatcherQueries({ ...pubSub, count: (channel) => hub.count(channel), log });
-  const removedJobs = followRemovedJobs({
-    channels: () => hub.channels(),
-    redis,
-    queuePrefix,
-    followed: plan.names,
-    reconciler,
-    faults: connection.faults,
-    log,
-  });
-
-  const stopWorkerWatch = watchWorkers({
-    channels: () => hub.channels(),
-    census: connection.census!,
-    onChange: recheck.queue,
-    log,
-  });
-  const stopPulse = watchPulse({
-    connections: [redis, subscriberRedis],
-    needed: () => audiences.some(({ count }) => count > 0),
-    onLook(away) {
-      viewers.noteRedis(away);
-      feed.noteRedis(away);
-    },
-  });
-
-  return {
-    app,
-    redis: redisServer.version,
-    retire() {
-      stopping = true;
-      // Close the door first, so that a request which a closed audience refuses is told to reconnect.
-      streams.close();
-      for (const audience of audiences) audience.close();
-    },
-    async close() {
-      stopPulse();
-      stopWorkerWatch();
-      await Promise.all([housekeeping.stop(), recheck.stop(), removedJobs.stop()]);
-      await connection.outcomes.flush();
-      await reporting.stop();
-      subscriberRedis.disconnect();
-      connection.disconnect();
-    },
-  };
+  const endStreams = (jobId: string): void => hub.end(jobChannel(jobId));
+  const recheck = startRecheck(hub, redis, reconciler, log, endStreams, faults);
+  const listening = { redis: subscriberRedis, prefix: config.KEY_PREFIX, log };
+  watchQueues({ ...listening, onChange: recheck.queue, onGap: recheck.all });
+  watchRevocations({ ...listening, streams: allViewers });
+  answerWatcherQueries({ ...pubSubOf(core), count: (channel) => hub.count(channel), log });
+  const channels = () => hub.channels();
+  return [
+    housekeeping,
+    recheck,
+    followRemovedJobs({ channels, redis, queuePrefix, followed: plan.names, reconciler, faults, log }),
+    watchWorkers({ channels, census: connection.census!, onChange: recheck.queue, log }),
+    watchPulse({
+      connections: [redis, subscriberRedis],
+      needed: () => allViewers.some(({ count }) => count > 0),
+      onCheck(away) {
+        viewers.setRedisAway(away);
+        feed.setRedisAway(away);
+      },
+    }),
+  ];
 }

@@ -1,5 +1,6 @@
 import { createSecretKey } from 'node:crypto';
 import { decodeJwt, errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
+import { signUserToken } from '../../shared/auth/user-token.js';
 import { HeadwayError } from '../../shared/errors.js';
 import type { Config } from '../../shared/process/config.js';
 import { keptSecret } from '../../shared/process/kept-secret.js';
@@ -124,4 +125,15 @@ export async function signingSecret(config: Config, production: boolean): Promis
 export async function adminToken(config: Config, production: boolean): Promise<string | undefined> {
   if (config.ADMIN_TOKEN) return config.ADMIN_TOKEN;
   return production ? undefined : keptSecret(config.DATA_DIR, 'admin-token');
+}
+
+/** How long an admin who signed in with a browser stays signed in, in ms. */
+export const ADMIN_SESSION_MS = 12 * 3_600_000;
+/** The owner of jobs that such an admin starts. */
+const ADMIN_SUBJECT = 'headway:admin';
+
+/** Signs the tokens of admins who sign in with a browser: user tokens with `admin` rights, without the admin token itself. */
+export function createAdminSession(config: Config, ownSecret: string): () => Promise<string> {
+  const user = { sub: ADMIN_SUBJECT, rights: { admin: true }, expiresMs: ADMIN_SESSION_MS };
+  return () => signUserToken(config.JWT_SECRET || ownSecret, config, user);
 }

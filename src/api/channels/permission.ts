@@ -3,8 +3,7 @@ import { matches } from '../../shared/channel/pattern.js';
 import { HeadwayError } from '../../shared/errors.js';
 import type { Ask } from '../auth/hook.js';
 import type { Principal } from '../auth/principal.js';
-import { type ChannelAction, type ChannelRule, isShared, ruled } from './rules.js';
-import { isOfTenant, nameForAll } from './tenant.js';
+import { type ChannelAction, type ChannelRule, isOfTenant, isShared, nameForAll, ruled } from './rules.js';
 
 /** Who may do what on channels that are no job's. */
 export interface Permissions {

@@ -62,3 +62,16 @@ export function ruled(
 /** Whether a channel is the same for all tenants. */
 export const isShared = (rules: ChannelRule[], channel: string): boolean =>
   rules.some((rule) => rule.shared === true && matches(rule.channel, channel));
+
+/**
+ * The name of a tenant's channel among the channels of all tenants: the channel that callers of the tenant `acme` name
+ * `news` is `acme/news`. No name that a caller of a tenant gives leads to the channel of another tenant.
+ */
+export function nameForAll(rules: ChannelRule[], tenant: string | undefined, name: string): string {
+  if (tenant === undefined || name.startsWith(`${tenant}/`) || isShared(rules, name)) return name;
+  return `${tenant}/${name}`;
+}
+
+/** Whether a name that a caller of a tenant gives can be the name of one of its channels. */
+export const isOfTenant = (tenant: string, name: string): boolean =>
+  !name.includes('/') || name.startsWith(`${tenant}/`);

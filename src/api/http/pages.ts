@@ -1,15 +1,15 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Request, RequestHandler, Response } from 'express';
+import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import { basePath } from './base-path.js';
 
-/** Answers with one of the built pages. */
+/** Sends a built page. */
 export type PageSender = (req: Request, res: Response) => Promise<void>;
 
 /**
- * Sends a page as Vite built it. Its links are relative to its file, which is at another path than its address: they are
- * written as whole paths, below the base path of the request.
+ * Returns a sender for a page that Vite built. The page's links are relative to its file, whose path differs from the
+ * page's address: they are replaced by absolute paths below the base path of the request.
  */
 export function openPage(root: string, file: string): PageSender {
   const path = join(root, file);
@@ -20,7 +20,7 @@ export function openPage(root: string, file: string): PageSender {
   };
 }
 
-/** The pages by the paths of their files, for whoever asks for these, and `/`. They have to come before the other files. */
+/** Serves pages at the paths of their files, and at `/`. Must come before the handler of static files. */
 export function pageFiles(root: string): RequestHandler {
   const pages = new Map(
     ['index.html', 'dashboard.html', 'docs/index.html'].map((file) => [`/${file}`, openPage(root, file)]),
@@ -32,8 +32,15 @@ export function pageFiles(root: string): RequestHandler {
   };
 }
 
-/** Links that begin with `/`, `./` or `../` lead to the service; the page reads its address from `headway-root`. */
+/** Rewrites links that begin with `/`, `./` or `../`, and `headway-root`, from which a page reads the service's address. */
 const atBasePath = (html: string, base: string): string =>
   html
     .replace(/(\s(?:href|src)=")\.{0,2}\//g, (_all, before: string) => `${before}${base}/`)
     .replace(/(name="headway-root" content=")\//, (_all, before: string) => `${before}${base}/`);
+
+/** Allows inline styles, for pages that need them. Scripts, requests and images stay limited to our own origin. */
+export function allowInlineStyles(_req: Request, res: Response, next: NextFunction): void {
+  const policy = String(res.get('Content-Security-Policy'));
+  res.set('Content-Security-Policy', `${policy};style-src 'self' 'unsafe-inline'`);
+  next();
+}

@@ -5,14 +5,16 @@ import type { SnapshotReader } from '../../shared/lifecycle/snapshot.js';
 import type { PageReader } from '../jobs/page.js';
 import type { DashboardQuery } from './query.js';
 
+/** The most failed jobs in a list. */
 const SHOWN = 50;
-/** With words to look for, so many of the newest failed jobs are looked through. */
+/** How many of the newest failed jobs are searched when the filter has a text. */
 const SEARCHED = 200;
+/** The longest error message that is shown, in characters. */
 const MAX_MESSAGE = 500;
 
 export type FailedFilter = Pick<DashboardQuery, 'name' | 'q'>;
 
-/** Reads the newest failed jobs of an owner (`undefined`: of everybody) that fit, the last to fail first. */
+/** Reads the newest failed jobs of an owner that match, latest failure first; of all owners when it is `undefined`. */
 export type FailedReader = (owner: string | undefined, filter: FailedFilter) => Promise<FailedJob[]>;
 
 export function createFailedReader(

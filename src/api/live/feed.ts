@@ -11,34 +11,36 @@ import { DASHBOARD_CHANNEL } from '../../shared/dashboard/keys.js';
 import { createProcessPresence } from '../../shared/dashboard/presence.js';
 import type { ProcessView } from '../../shared/dashboard/views.js';
 import { type QueuePlan, queueKey } from '../../shared/jobs/queues.js';
+import { every, type Repeated } from '../../shared/process/every.js';
 import type { Logger } from '../../shared/process/log.js';
 import { type LiveJob, LiveJobs } from './live-jobs.js';
-import { Scope, type ScopeReaders } from './scope.js';
+import { OwnerView, type OwnerViewReaders } from './owner-view.js';
 import { ActiveLists, type SharedState } from './sections.js';
 
-const LOOK_MS = 1000;
-/** Workers go on telling what they do for this long after the last look. */
+/** How often the processes, queues and Redis' figures are read, and the shortest time between two reads of a view. */
+const READ_MS = 1000;
+/** How long workers keep reporting after the dashboard was last shown, in ms. */
 const WATCHED_MS = 5000;
-/** Without an answer of Redis for this long, what is shown counts as old. */
+/** How long after Redis' last answer the state counts as old, in ms. */
 const STALE_MS = 3000;
-/** However little was heard, everybody's jobs are looked at again after this long, and one owner's after that. */
-const RECHECK_MS = { all: 5000, own: 30_000 };
-/** So many looks at scopes are begun in one round. */
-const SCOPES_AT_ONCE = 20;
+/** How often a view is read although no change was reported, in ms: of all jobs, and of one owner's. */
+const REREAD_MS = { all: 5000, own: 30_000 };
+/** The most views that one refresh reads. */
+const VIEWS_AT_ONCE = 20;
 
-export interface DashboardFeedOptions extends Omit<ScopeReaders, 'live'> {
+export interface DashboardFeedOptions extends Omit<OwnerViewReaders, 'live'> {
   queuePrefix: string;
   plan: QueuePlan;
   census: WorkerCensus;
-  /** Of internal channels. */
+  /** The hub of internal channels. */
   hub: ChannelHub;
-  /** How this process is. */
+  /** Describes this process. */
   self: () => ProcessView;
   redisVersion: string;
   log: Logger;
 }
 
-/** What the dashboards of this process show. While nobody looks it does nothing. */
+/** What the dashboards and overviews of this process show. While none is open, the feed does nothing. */
 export class DashboardFeed {
   readonly shared: SharedState = {
     live: false,
@@ -49,163 +51,164 @@ export class DashboardFeed {
   };
   readonly active: ActiveLists;
   private readonly live = new LiveJobs();
-  private readonly scopes = new Map<string | undefined, { scope: Scope; viewers: number }>();
+  private readonly views = new Map<string | undefined, { view: OwnerView; viewers: number }>();
   private readonly presence;
   private subscription: Subscription | undefined;
-  private timer: NodeJS.Timeout | undefined;
-  private looking = false;
-  private firstLook: Promise<void> | undefined;
+  private reads: Repeated | undefined;
+  private firstRead: Promise<void> | undefined;
   private answeredAt = Number.NEGATIVE_INFINITY;
   private redisAway = false;
 
   constructor(private readonly options: DashboardFeedOptions) {
     this.active = new ActiveLists(this.live);
     this.presence = createProcessPresence(options.redis, options.prefix);
-    options.redis.on('ready', () => this.touch());
+    options.redis.on('ready', () => this.markAllChanged());
   }
 
-  /** A viewer of an owner's jobs comes (`undefined`: of everybody's). */
-  open(owner: string | undefined): Scope {
-    let opened = this.scopes.get(owner);
+  /**
+   * Adds a viewer of an owner's jobs.
+   * @param owner `undefined` for the jobs of all owners
+   */
+  open(owner: string | undefined): OwnerView {
+    let opened = this.views.get(owner);
     if (!opened) {
-      opened = { scope: new Scope(owner, { ...this.options, live: this.live }), viewers: 0 };
-      this.scopes.set(owner, opened);
+      opened = { view: new OwnerView(owner, { ...this.options, live: this.live }), viewers: 0 };
+      this.views.set(owner, opened);
     }
     opened.viewers++;
-    if (!this.timer) this.start();
-    return opened.scope;
+    if (!this.reads) this.start();
+    return opened.view;
   }
 
-  /** One goes. */
-  close(scope: Scope): void {
-    const opened = this.scopes.get(scope.owner);
+  /** Removes a viewer. */
+  close(view: OwnerView): void {
+    const opened = this.views.get(view.owner);
     if (!opened || --opened.viewers > 0) return;
-    this.scopes.delete(scope.owner);
-    this.active.forget(scope);
-    if (this.scopes.size === 0) this.stop();
+    this.views.delete(view.owner);
+    this.active.forget(view);
+    if (this.views.size === 0) this.stop();
   }
 
-  /** The jobs of a scope that run, as was last heard of each. */
-  *running(scope: Scope): Generator<LiveJob> {
-    yield* this.live.of(scope.owner);
-    yield* scope.others;
+  /** The running jobs of a view, as last reported. */
+  *running(view: OwnerView): Generator<LiveJob> {
+    yield* this.live.of(view.owner);
+    yield* view.unreported;
   }
 
-  /** Is another one when what a viewer of a scope sees may be. */
-  stamp(scope: Scope, admin: boolean): string {
+  /** Changes whenever something that a viewer of this view sees may have changed. */
+  versionKey(view: OwnerView, admin: boolean): string {
     const { versions } = this.shared;
-    return `${this.live.version} ${scope.version} ${versions.all} ${admin ? versions.admin : ''}`;
+    return `${this.live.version} ${view.version} ${versions.all} ${admin ? versions.admin : ''}`;
   }
 
-  /** Looks at what has changed; called often. */
+  /** Reads the views that are out of date. Called twice a second. */
   refresh(): void {
     const now = performance.now();
-    this.noteLive(now);
+    this.updateLive(now);
     let begun = 0;
-    for (const { scope } of this.scopes.values()) {
-      const age = now - scope.lookedAt;
-      const recheckMs = scope.owner === undefined ? RECHECK_MS.all : RECHECK_MS.own;
-      if (age > recheckMs || now > scope.againAt) {
-        scope.dirty = true;
-        scope.againAt = Number.POSITIVE_INFINITY;
+    for (const { view } of this.views.values()) {
+      const age = now - view.readAt;
+      const rereadMs = view.owner === undefined ? REREAD_MS.all : REREAD_MS.own;
+      if (age > rereadMs || now > view.rereadAt) {
+        view.outdated = true;
+        view.rereadAt = Number.POSITIVE_INFINITY;
       }
-      if (!scope.dirty || age < LOOK_MS || begun >= SCOPES_AT_ONCE) continue;
+      if (!view.outdated || age < READ_MS || begun >= VIEWS_AT_ONCE) continue;
       begun++;
-      void this.lookAt(scope);
+      void this.read(view);
     }
   }
 
-  /** Looks at a scope now, and at what is the same for all if that was never looked at. */
-  async lookAt(scope: Scope): Promise<void> {
-    await this.firstLook;
-    await scope.look().catch((error) => this.options.log.debug({ err: error }, 'could not look at the jobs'));
+  /** Reads a view now. Waits until the state that all views share has been read once. */
+  async read(view: OwnerView): Promise<void> {
+    await this.firstRead;
+    await view
+      .read()
+      .catch((error) => this.options.log.debug({ err: error }, 'could not read the jobs of a dashboard'));
+  }
+
+  /** Sets whether Redis answers. The check of the connections notices an outage before a read fails. */
+  setRedisAway(away: boolean): void {
+    this.redisAway = away;
+    if (this.reads) this.updateLive(performance.now());
   }
 
   private start(): void {
-    this.timer = setInterval(() => void this.look(), LOOK_MS);
-    this.firstLook = this.look();
-    const sink: Sink = { write: (frame) => this.take(frame), end: () => {} };
+    this.reads = every(
+      READ_MS,
+      () => this.readShared(),
+      (error) => this.options.log.debug({ err: error }, 'could not read the processes of a dashboard'),
+    );
+    this.firstRead = this.reads.run();
+    const sink: Sink = { write: (frame) => this.receive(frame), end: () => {} };
     this.subscription = this.options.hub.subscribe(DASHBOARD_CHANNEL, sink);
   }
 
   private stop(): void {
-    clearInterval(this.timer);
-    this.timer = undefined;
+    void this.reads?.stop();
+    this.reads = undefined;
     this.subscription?.close();
     this.live.keep(new Set());
   }
 
-  private touch(): void {
-    for (const { scope } of this.scopes.values()) scope.touch();
+  private markAllChanged(): void {
+    for (const { view } of this.views.values()) view.markChanged();
   }
 
-  private async look(): Promise<void> {
-    if (this.looking) return;
-    this.looking = true;
-    const { self, redis, queuePrefix, plan, census, redisVersion, log } = this.options;
-    try {
-      const [processes, paused, served, info] = await Promise.all([
-        this.presence.look(self(), WATCHED_MS),
-        Promise.all(plan.names.map((queue) => redis.hexists(queueKey(queuePrefix, queue, 'meta'), 'paused'))),
-        Promise.all(plan.names.map((queue) => census.serves(queue))),
-        redis.info('memory', 'clients').catch(() => redis.info()),
-      ]);
-      this.shared.processes = processes.sort((a, b) => a.startedAt - b.startedAt || (a.id < b.id ? -1 : 1));
-      this.live.keep(new Set(processes.map(({ id }) => id)));
-      const queues = plan.names.map((name, i) => ({
-        name,
-        jobs: plan.kindsIn(name).map((kind) => kind.name),
-        paused: paused[i] === 1,
-        noWorker: !served[i],
-      }));
-      // The same list for as long as nothing changes: viewers compare it.
-      if (JSON.stringify(queues) !== JSON.stringify(this.shared.queues)) {
-        this.shared.versions.all++;
-        this.shared.queues = queues;
-      }
-      this.shared.versions.admin++;
-      this.shared.redis = {
-        version: redisVersion,
-        usedBytes: numberIn(info, 'used_memory'),
-        peakBytes: numberIn(info, 'used_memory_peak'),
-        maxBytes: numberIn(info, 'maxmemory'),
-        clients: numberIn(info, 'connected_clients'),
-      };
-      this.answeredAt = performance.now();
-      this.noteLive(this.answeredAt);
-    } catch (error) {
-      log.debug({ err: error }, 'could not look at the processes');
-    } finally {
-      this.looking = false;
+  /** Reads what all viewers share. */
+  private async readShared(): Promise<void> {
+    const { self, redis, queuePrefix, plan, census, redisVersion } = this.options;
+    const [processes, paused, served, info] = await Promise.all([
+      this.presence.look(self(), WATCHED_MS),
+      Promise.all(plan.names.map((queue) => redis.hexists(queueKey(queuePrefix, queue, 'meta'), 'paused'))),
+      Promise.all(plan.names.map((queue) => census.serves(queue))),
+      redis.info('memory', 'clients').catch(() => redis.info()),
+    ]);
+    this.shared.processes = processes.sort((a, b) => a.startedAt - b.startedAt || (a.id < b.id ? -1 : 1));
+    this.live.keep(new Set(processes.map(({ id }) => id)));
+    const queues = plan.names.map((name, i) => ({
+      name,
+      jobs: plan.kindsIn(name).map((kind) => kind.name),
+      paused: paused[i] === 1,
+      noWorker: !served[i],
+    }));
+    // Stays the same array until something changes: overviews compare it.
+    if (JSON.stringify(queues) !== JSON.stringify(this.shared.queues)) {
+      this.shared.versions.all++;
+      this.shared.queues = queues;
     }
+    this.shared.versions.admin++;
+    this.shared.redis = {
+      version: redisVersion,
+      usedBytes: numberIn(info, 'used_memory'),
+      peakBytes: numberIn(info, 'used_memory_peak'),
+      maxBytes: numberIn(info, 'maxmemory'),
+      clients: numberIn(info, 'connected_clients'),
+    };
+    this.answeredAt = performance.now();
+    this.updateLive(this.answeredAt);
   }
 
-  /** Notes whether Redis answers, which is known sooner than the next look says. */
-  noteRedis(away: boolean): void {
-    this.redisAway = away;
-    if (this.timer) this.noteLive(performance.now());
-  }
-
-  private noteLive(now: number): void {
+  private updateLive(now: number): void {
     const live = !this.redisAway && now - this.answeredAt < STALE_MS;
     if (live !== this.shared.live) this.shared.versions.all++;
     this.shared.live = live;
   }
 
-  private take(frame: Buffer): boolean {
+  private receive(frame: Buffer): boolean {
     const text = frame.toString();
     const event = /^event: (.*)$/m.exec(text)?.[1];
     const data = text.slice(text.indexOf('\ndata: ') + 7, -2);
     if (event === JOBS_EVENT) this.live.put(JSON.parse(data) as JobsFrame);
-    else if (event === CHANGED_EVENT) this.changed(JSON.parse(data) as ChangedFrame);
-    else if (event === 'reset') this.touch();
+    else if (event === CHANGED_EVENT) this.markChanged(JSON.parse(data) as ChangedFrame);
+    else if (event === 'reset') this.markAllChanged();
     return true;
   }
 
-  private changed({ owners, all }: ChangedFrame): void {
-    if (all) return this.touch();
+  private markChanged({ owners, all }: ChangedFrame): void {
+    if (all) return this.markAllChanged();
     for (const owner of [undefined, ...owners]) {
-      this.scopes.get(owner)?.scope.touch();
+      this.views.get(owner)?.view.markChanged();
     }
   }
 }

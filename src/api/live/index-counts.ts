@@ -2,17 +2,17 @@ import type { Redis } from 'ioredis';
 import { indexKeys, setsFor } from '../../shared/job-index/keys.js';
 import { JOB_STATES, type JobState } from '../../shared/jobs/states.js';
 
-/** How many jobs are in each state; states without any are left out. */
+/** The number of jobs in each state. States without jobs are left out. */
 export type StateCounts = Partial<Record<JobState, number>>;
 
-/** The counts of a scope, by state and by kind and state. */
-export interface ScopeCounts {
+/** The numbers of an owner's jobs: by state, and by kind and state. */
+export interface OwnerCounts {
   states: StateCounts;
   names: Record<string, StateCounts>;
 }
 
-/** Counts the jobs of an owner (`undefined`: of everybody) in the index. */
-export type CountReader = (owner: string | undefined, names: string[]) => Promise<ScopeCounts>;
+/** Counts the jobs of an owner in the index; of all owners when it is `undefined`. */
+export type CountReader = (owner: string | undefined, names: string[]) => Promise<OwnerCounts>;
 
 export function createCountReader(redis: Redis, queuePrefix: string): CountReader {
   const { sets } = indexKeys(queuePrefix);
@@ -22,7 +22,7 @@ export function createCountReader(redis: Redis, queuePrefix: string): CountReade
       setsFor(sets, { ...filter, names: [] }).byName,
       ...names.map((name) => setsFor(sets, { ...filter, names: [name] }).byName),
     ];
-    const counted = await Promise.all(
+    const counts = await Promise.all(
       groups.map(async (keys) => {
         const sizes = await Promise.all(keys.map((key) => redis.zcard(key)));
         return Object.fromEntries(
@@ -30,7 +30,7 @@ export function createCountReader(redis: Redis, queuePrefix: string): CountReade
         ) as StateCounts;
       }),
     );
-    const [states = {}, ...byName] = counted;
+    const [states = {}, ...byName] = counts;
     return { states, names: Object.fromEntries(names.map((name, i) => [name, byName[i]!])) };
   };
 }

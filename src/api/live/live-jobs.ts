@@ -1,50 +1,55 @@
 import { type JobsFrame, unpackJobs } from '../../shared/dashboard/frame.js';
 import type { RunningJob } from '../../shared/dashboard/running.js';
 
-/** A job that runs, and where. */
+/** A running job and its process. */
 export interface LiveJob extends RunningJob {
-  /** The id of the process; none for one that says nothing of itself. */
+  /** The id of the process; absent when the process does not report itself. */
   process?: string;
 }
 
-/** What all workers run at this moment, by what they last said. */
+/** The jobs that all workers run, as they last reported them. */
 export class LiveJobs {
   private readonly frames = new Map<string, LiveJob[]>();
   private merged: Map<string, LiveJob> | undefined;
   private byOwner: Map<string, LiveJob[]> | undefined;
-  /** Grows with each change. */
+  /** Increases with each change. */
   version = 0;
 
+  /** Replaces the jobs of one process. */
   put(frame: JobsFrame): void {
     const { process } = frame;
     this.frames.set(
       process,
       unpackJobs(frame).map((job) => ({ ...job, process })),
     );
-    this.touch();
+    this.invalidate();
   }
 
-  /** Forgets what processes ran that are gone. */
+  /** Drops the jobs of all processes but these. */
   keep(processes: Set<string>): void {
     for (const process of this.frames.keys()) {
       if (processes.has(process)) continue;
       this.frames.delete(process);
-      this.touch();
+      this.invalidate();
     }
   }
 
+  /** Whether a worker reports this job. */
   has(jobId: string): boolean {
     return this.all().has(jobId);
   }
 
-  /** Those of an owner; `undefined`: of everybody. */
+  /** The jobs of an owner; of all owners when it is `undefined`. */
   of(owner: string | undefined): Iterable<LiveJob> {
     if (owner === undefined) return this.all().values();
     this.byOwner ??= groupByOwner(this.all().values());
     return this.byOwner.get(owner) ?? [];
   }
 
-  /** A job that two say they run, because one has lost it and does not know yet, is where its later attempt is. */
+  /**
+   * All jobs, by id. When two processes report the same job, because one has lost it without knowing, the later attempt
+   * counts.
+   */
   private all(): Map<string, LiveJob> {
     if (this.merged) return this.merged;
     this.merged = new Map();
@@ -57,13 +62,13 @@ export class LiveJobs {
     return this.merged;
   }
 
-  private touch(): void {
+  private invalidate(): void {
     this.merged = this.byOwner = undefined;
     this.version++;
   }
 }
 
-/** (`Map.groupBy` came with Node 21.) */
+/** Does what `Map.groupBy` does, which Node 20 does not have. */
 function groupByOwner(jobs: Iterable<LiveJob>): Map<string, LiveJob[]> {
   const groups = new Map<string, LiveJob[]>();
   for (const job of jobs) {

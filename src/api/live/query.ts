@@ -1,26 +1,26 @@
 import { z } from 'zod';
 import { requireValid } from '../http/invalid.js';
 
-/** The most rows of active jobs that a viewer can have in its frames. */
+/** The most active jobs that a viewer can ask for. */
 export const MAX_ROWS = 200;
 const MAX_NAMES = 20;
 
-/** What a viewer of the dashboard wants to see: `GET /v1/dashboard/events?…`. */
+/** The parameters of `GET /v1/dashboard/events`. */
 const querySchema = z.strictObject({
-  /** Only these kinds. */
+  /** Only these kinds of job. */
   name: z.preprocess(
     (given) => (given === undefined ? [] : [given].flat()),
-    z.array(z.string().min(1).max(200)).max(MAX_NAMES, `may be given ${MAX_NAMES} times at most`),
+    z.array(z.string().min(1).max(200)).max(MAX_NAMES, `must be given at most ${MAX_NAMES} times`),
   ),
-  /** Only what has these words in its id, name, stage, message or error. */
+  /** Only jobs with this text in their id, name, stage, message or error. */
   q: z.string().max(200).default(''),
-  /** Only what this process runs. */
+  /** Only jobs that this process runs. */
   process: z.string().max(100).default(''),
   sort: z.enum(['oldest', 'newest']).default('oldest'),
-  /** The rows of active jobs that are on the screen. */
+  /** The part of the list of active jobs that is visible. */
   from: z.coerce.number().int().min(0).max(10_000_000).default(0),
   rows: z.coerce.number().int().min(0).max(MAX_ROWS).default(50),
-  // Who is calling: see access.ts.
+  // The caller's credential: see auth/access.ts.
   token: z.string().optional(),
 });
 
@@ -28,6 +28,6 @@ export type DashboardQuery = Omit<z.output<typeof querySchema>, 'token'>;
 
 /** @throws HeadwayError `invalid-request` for an unknown parameter or a wrong value */
 export async function parseDashboardQuery(query: unknown): Promise<DashboardQuery> {
-  const { token: _token, ...wanted } = await requireValid(querySchema, query, 'The query');
-  return { ...wanted, q: wanted.q.trim().toLowerCase() };
+  const { token: _token, ...parsed } = await requireValid(querySchema, query, 'The query');
+  return { ...parsed, q: parsed.q.trim().toLowerCase() };
 }

@@ -2,46 +2,46 @@ import { type MinuteView, minuteView } from '../../shared/dashboard/minutes.js';
 import type { ProcessView, QueueState, RedisState } from '../../shared/dashboard/views.js';
 import type { FailedFilter } from './failed-jobs.js';
 import type { LiveJob, LiveJobs } from './live-jobs.js';
+import type { OwnerView } from './owner-view.js';
 import type { DashboardQuery } from './query.js';
-import type { Scope } from './scope.js';
 
-/** What is the same for all viewers. */
+/** What all viewers of the dashboard share. */
 export interface SharedState {
-  /** Whether Redis answers, so that what is shown is of now. */
+  /** Whether Redis answers, so that the state is current. */
   live: boolean;
   processes: ProcessView[];
   queues: QueueState[];
   redis: RedisState | null;
-  /** Grows when `live` or `queues` change, and with each look at the rest. */
+  /** `all` grows when `live` or `queues` change; `admin` grows with each read of the rest. */
   versions: { all: number; admin: number };
 }
 
-/** Names a list of failed jobs. */
+/** The key of a list of failed jobs. */
 export const failedKey = ({ name, q }: FailedFilter): string => JSON.stringify([name, q]);
 
 /**
- * The parts of what a viewer sees, but for the minutes. Each is replaced as a whole when it changes.
- * @param active all active jobs of the scope, in the order that is asked for
+ * The sections of a dashboard, except the minutes. A section that has changed is sent as a whole.
+ * @param active all active jobs of the view, in the requested order
  */
 export function sectionsOf(
   shared: SharedState,
-  scope: Scope,
+  view: OwnerView,
   active: LiveJob[],
   query: DashboardQuery,
   admin: boolean,
 ): Record<string, unknown> {
   const { live, processes, queues, redis } = shared;
-  const fitting = active.filter((job) => fits(job, query));
+  const matching = active.filter((job) => matches(job, query));
   return {
     live,
-    states: scope.counts.states,
-    names: scope.counts.names,
+    states: view.counts.states,
+    names: view.counts.names,
     active: {
-      total: fitting.length,
+      total: matching.length,
       from: query.from,
-      jobs: fitting.slice(query.from, query.from + query.rows).map(({ owner: _owner, ...job }) => job),
+      jobs: matching.slice(query.from, query.from + query.rows).map(({ owner: _owner, ...job }) => job),
     },
-    failed: scope.failed.get(failedKey(query))?.jobs ?? [],
+    failed: view.failed.get(failedKey(query))?.jobs ?? [],
     queues,
     ...(admin
       ? { processes, redis, viewers: processes.reduce((sum, { viewers = 0 }) => sum + viewers, 0) }
@@ -49,47 +49,48 @@ export function sectionsOf(
   };
 }
 
-function fits(job: LiveJob, { name, q, process }: DashboardQuery): boolean {
+function matches(job: LiveJob, { name, q, process }: DashboardQuery): boolean {
   if (name.length > 0 && !name.includes(job.name)) return false;
   if (process && job.process !== process) return false;
   return !q || [job.id, job.name, job.stage, job.message].some((text) => text?.toLowerCase().includes(q));
 }
 
-/** The active jobs of scopes in order; made again only when something has changed. */
+/** The sorted active jobs of each view. A list is made again only when something has changed. */
 export class ActiveLists {
-  private readonly known = new Map<string, { versions: string; jobs: LiveJob[] }>();
+  private readonly lists = new Map<string, { versions: string; jobs: LiveJob[] }>();
 
   constructor(private readonly live: LiveJobs) {}
 
-  of(scope: Scope, sort: DashboardQuery['sort']): LiveJob[] {
-    const key = `${sort} ${scope.owner ?? ''}`;
-    const versions = `${this.live.version} ${scope.version}`;
-    const found = this.known.get(key);
-    if (found?.versions === versions) return found.jobs;
-    // For good: one that its worker has told of ends when the worker says so.
-    scope.others = scope.others.filter(({ id }) => !this.live.has(id));
-    const jobs = [...this.live.of(scope.owner), ...scope.others];
+  /** The active jobs of a view. */
+  of(view: OwnerView, sort: DashboardQuery['sort']): LiveJob[] {
+    const key = `${sort} ${view.owner ?? ''}`;
+    const versions = `${this.live.version} ${view.version}`;
+    const list = this.lists.get(key);
+    if (list?.versions === versions) return list.jobs;
+    // Permanent: once a worker has reported a job, the job ends when the worker says so.
+    view.unreported = view.unreported.filter(({ id }) => !this.live.has(id));
+    const jobs = [...this.live.of(view.owner), ...view.unreported];
     jobs.sort((a, b) => a.startedAt - b.startedAt || (a.id < b.id ? -1 : 1));
     if (sort === 'newest') jobs.reverse();
-    this.known.set(key, { versions, jobs });
+    this.lists.set(key, { versions, jobs });
     return jobs;
   }
 
-  /** Forgets those of a scope that nobody looks at any more. */
-  forget(scope: Scope): void {
-    for (const sort of ['oldest', 'newest']) this.known.delete(`${sort} ${scope.owner ?? ''}`);
+  /** Drops the lists of a view that has no more viewers. */
+  forget(view: OwnerView): void {
+    for (const sort of ['oldest', 'newest']) this.lists.delete(`${sort} ${view.owner ?? ''}`);
   }
 }
 
-const views = new WeakMap<Record<string, string>, Map<string, MinuteView>>();
+const minuteViews = new WeakMap<Record<string, string>, Map<string, MinuteView>>();
 
-/** The minutes of a scope as the charts show them. What a minute comes to is worked out once for each choice of kinds. */
-export function minutesOf(scope: Scope, names: string[]): MinuteView[] {
+/** The minutes of a view as the charts show them. Each minute is computed once for each choice of kinds. */
+export function minutesOf(view: OwnerView, names: string[]): MinuteView[] {
   const key = JSON.stringify(names);
-  return Array.from(scope.minutes, ([minute, counted]) => {
-    const made = views.get(counted) ?? new Map<string, MinuteView>();
-    const view = made.get(key) ?? minuteView(minute, counted, names);
-    views.set(counted, made.set(key, view));
-    return view;
+  return Array.from(view.minutes, ([minute, counters]) => {
+    const computed = minuteViews.get(counters) ?? new Map<string, MinuteView>();
+    const shown = computed.get(key) ?? minuteView(minute, counters, names);
+    minuteViews.set(counters, computed.set(key, shown));
+    return shown;
   });
 }

@@ -3,69 +3,70 @@ import { errorOf } from '../../shared/lifecycle/events.js';
 import type { JobSnapshot } from '../../shared/lifecycle/snapshot.js';
 import type { LiveJob } from '../live/live-jobs.js';
 
-/** The data of a `job` event: what is known of a job now. */
-export type JobNow = Record<string, unknown> & { jobId: string; state: JobState | 'gone' };
+/** The data of a `job` event: the present state of a job. */
+export type JobUpdate = Record<string, unknown> & { jobId: string; state: JobState | 'gone' };
 
-/** What one viewer of many jobs was told, and what it is to be told next. */
+/** The updates that one viewer of an overview has still to get: the newest of each job. */
 export class PendingUpdates {
-  /** Jobs that have not ended, by id: what was told of each. */
-  private readonly published = new Map<string, { state: JobNow['state']; json: string }>();
-  /** What is to be told, the newest of each job: whoever has waited longest is first. */
-  private readonly due = new Map<string, string>();
+  /** The newest update of each job that has not ended, by job id. */
+  private readonly recorded = new Map<string, { state: JobUpdate['state']; json: string }>();
+  /** Updates that have not been sent, as JSON, by job id. The job that has waited longest is first. */
+  private readonly pending = new Map<string, string>();
 
   /** How many jobs are shown. */
   get size(): number {
-    return this.published.size;
+    return this.recorded.size;
   }
 
+  /** Whether a job is shown. */
   has(jobId: string): boolean {
-    return this.published.has(jobId);
+    return this.recorded.has(jobId);
   }
 
-  /** The state that was told of a job; `undefined` when it is not shown. */
-  stateOf(jobId: string): JobNow['state'] | undefined {
-    return this.published.get(jobId)?.state;
+  /** The recorded state of a job; `undefined` when it is not shown. */
+  stateOf(jobId: string): JobUpdate['state'] | undefined {
+    return this.recorded.get(jobId)?.state;
   }
 
-  /** The ids of those that are shown. */
+  /** The ids of the jobs that are shown. */
   ids(): Iterable<string> {
-    return this.published.keys();
+    return this.recorded.keys();
   }
 
-  /** Notes what is known of a job: it is told if it is new. */
-  note(now: JobNow): void {
-    const json = JSON.stringify(now);
-    if (this.published.get(now.jobId)?.json === json) return;
-    this.published.set(now.jobId, { state: now.state, json });
-    // A later one takes the place of the one that waits.
-    this.due.set(now.jobId, json);
+  /** Records the state of a job. If it differs from the recorded one, it is sent. */
+  record(update: JobUpdate): void {
+    const json = JSON.stringify(update);
+    if (this.recorded.get(update.jobId)?.json === json) return;
+    this.recorded.set(update.jobId, { state: update.state, json });
+    // Replaces a pending update in place: the job does not lose its turn.
+    this.pending.set(update.jobId, json);
   }
 
-  /** Notes how a job has ended: it is told, and forgotten. */
-  end(now: JobNow): void {
-    this.published.delete(now.jobId);
-    this.due.set(now.jobId, JSON.stringify(now));
+  /** Records the end of a job: it is sent, and the job is no longer shown. */
+  end(update: JobUpdate): void {
+    this.recorded.delete(update.jobId);
+    this.pending.set(update.jobId, JSON.stringify(update));
   }
 
-  /** Takes what is to be told now: so many at most. */
+  /** Removes up to `count` pending updates and returns them as JSON. */
   take(count: number): string[] {
     const taken: string[] = [];
-    for (const [jobId, json] of this.due) {
+    for (const [jobId, json] of this.pending) {
       if (taken.length === count) break;
       taken.push(json);
-      this.due.delete(jobId);
+      this.pending.delete(jobId);
     }
     return taken;
   }
 }
 
-/** A job as its worker told of it last. */
-export function ofLive({ id, owner: _owner, process: _process, ...job }: LiveJob): JobNow {
+/** The update for a running job, from its worker's report. */
+export function ofLive({ id, owner: _owner, process: _process, ...job }: LiveJob): JobUpdate {
   return { jobId: id, state: 'active', ...job };
 }
 
-/** A job as it is kept. */
-export function ofSnapshot(job: JobSnapshot): JobNow {
+/** The update for a job, from its state in BullMQ. */
+export function ofSnapshot(job: JobSnapshot): JobUpdate {
   const { id, name, state, attempt, paused, noWorker } = job;
   return {
     jobId: id,

@@ -3,80 +3,83 @@ import type { QueueState } from '../../shared/dashboard/views.js';
 import type { JobState } from '../../shared/jobs/states.js';
 import type { JobFaults } from '../../shared/lifecycle/job-faults.js';
 import { isFinished, type SnapshotReader } from '../../shared/lifecycle/snapshot.js';
-import type { Logger } from '../../shared/process/log.js';
 import { serverNow } from '../../shared/redis/server-clock.js';
 import type { Credential } from '../auth/credential.js';
 import type { PageReader } from '../jobs/page.js';
 import type { DashboardFeed } from '../live/feed.js';
-import { FeedAudience, type FeedViewer } from '../live/viewers.js';
+import type { LiveJob } from '../live/live-jobs.js';
+import { type FeedViewer, FeedViewers } from '../live/viewers.js';
+import { HEARTBEAT } from '../stream/frames.js';
+import type { StreamSink } from '../stream/handshake.js';
 import type { PendingStream } from '../stream/pending-stream.js';
+import type { ViewerSetOptions } from '../stream/viewer-set.js';
 import { ofLive, ofSnapshot, PendingUpdates } from './pending-updates.js';
 
-/** So many jobs at most come twice a second: what a browser can take. */
+/** The most `job` events that a viewer gets twice a second: as many as a browser can take. */
 const JOBS_PER_TICK = 250;
-/** So many jobs are followed, of each state the newest. */
+/** The most jobs that an overview shows; the newest of each state. */
 const MAX_JOBS = 10_000;
+/** How many jobs a page of the index has. */
 const PAGE = 1000;
-/** So many jobs are asked for at once. */
+/** The most jobs that are read at once. */
 const AT_ONCE = 200;
+/** A viewer that has received nothing for this long gets a heartbeat, in ms. */
 const QUIET_MS = 10_000;
-/** However little has changed, every job is read again after this long. */
+/** How often every job is read again although its state has not changed, in ms. */
 const REREAD_MS = 30_000;
-const HEARTBEAT = ': \n\n';
-/** Where there are too many jobs, those of the first ones are shown. */
+/** The states that are shown. Where there are too many jobs, the first states have precedence. */
 const UNFINISHED = ['active', 'waiting-children', 'waiting', 'prioritized', 'delayed'] as const;
 
-/** Whose jobs, and which of them. */
+/** The jobs that an overview shows. */
 export interface OverviewSubject {
-  /** `undefined`: everybody's. */
+  /** `undefined` for the jobs of all owners. */
   owner: string | undefined;
-  /** A queue and the kinds of job in it. */
+  /** Only the jobs of this queue, and the kinds of job in it. */
   queue?: { name: string; kinds: string[] } | undefined;
 }
 
 interface OverviewViewer extends FeedViewer {
   overview: OverviewSubject;
-  roll: PendingUpdates;
-  /** The version of the scope that the roll was last compared with. */
+  updates: PendingUpdates;
+  /** The version of the view that the updates were last compared with. */
   version: number;
-  /** The queues as they were then: jobs wait for another reason when those change. */
+  /** The queues as they were then: when those change, jobs wait for another reason. */
   queues: QueueState[];
+  /** A comparison is in progress. */
   comparing: boolean;
-  /** When all its jobs were read last, ms since 1970. */
+  /** When all jobs were last read, in ms of the monotonic clock. */
   readAllAt: number;
+  /** How many jobs have not ended, and the number that was last sent. */
   total: number;
   sentTotal: number;
 }
 
-export interface OverviewViewersOptions {
-  /** What runs, as the workers tell it in batches, and whose jobs have changed. */
+export interface OverviewViewersOptions extends ViewerSetOptions {
+  /** Running jobs, as workers report them, and which owners' jobs have changed. */
   feed: DashboardFeed;
   readPage: PageReader;
   readJob: SnapshotReader;
   faults: JobFaults;
-  stallTimeoutMs: number;
-  log: Logger;
 }
 
 /**
- * Those who follow many jobs over one connection: all of theirs, or all of a queue. Jobs join and leave while the stream
- * is open. What a viewer gets is conflated twice: by the workers, which tell of all their jobs twice a second, and here,
- * where a viewer gets the newest of each job, so many at a time. So ten thousand jobs make a stream that a browser can take.
+ * Viewers that follow many jobs over one connection: all jobs of an owner, or all of a queue. Jobs join and leave while
+ * the stream is open. Updates are conflated twice: workers report all their jobs together twice a second, and a viewer
+ * gets only the newest update of each job, a limited number at a time. Ten thousand jobs therefore make a stream that a
+ * browser can take.
  */
-export class OverviewViewers extends FeedAudience<OverviewViewer> {
+export class OverviewViewers extends FeedViewers<OverviewViewer> {
   constructor(private readonly options: OverviewViewersOptions) {
-    super(options.feed, options.stallTimeoutMs);
+    super(options.feed, options);
   }
 
-  /** Answers a request with the stream. */
-  async answer(stream: PendingStream, overview: OverviewSubject, credential: Credential = {}): Promise<void> {
+  /** Answers a request with the stream of an overview. */
+  async answer(stream: PendingStream, overview: OverviewSubject, credential?: Credential): Promise<void> {
     const head = `event: reset\ndata: {"reason":"snapshot","at":${serverNow()}}\n\n`;
-    const viewer = await this.admit(stream, overview.owner, head, (sink, scope) => ({
-      sink,
+    const added = await this.addFeedViewer(stream, overview.owner, credential, head, (view) => ({
       overview,
-      scope,
-      credential,
-      roll: new PendingUpdates(),
+      view,
+      updates: new PendingUpdates(),
       version: -1,
       queues: [],
       comparing: false,
@@ -86,60 +89,67 @@ export class OverviewViewers extends FeedAudience<OverviewViewer> {
       sentAt: performance.now(),
       stalledAt: 0,
     }));
-    if (viewer) void this.compare(viewer).then(() => this.send(viewer));
+    if (!added) return;
+    const { sink, viewer } = added;
+    void this.compare(viewer).then(() => this.send(sink, viewer));
   }
 
-  protected serve(viewer: OverviewViewer): void {
+  protected serve(sink: StreamSink, viewer: OverviewViewer): void {
     void this.compare(viewer);
-    this.send(viewer);
+    this.send(sink, viewer);
   }
 
-  /** Compares what was told with what is, when something has changed. */
+  /** Records updates for the jobs whose state differs from what was last recorded, if anything has changed. */
   private async compare(viewer: OverviewViewer): Promise<void> {
-    const { scope, roll, overview } = viewer;
+    const { view, updates, overview } = viewer;
     const { queues } = this.feed.shared;
-    if (viewer.comparing || (viewer.version === scope.version && viewer.queues === queues)) return;
+    if (viewer.comparing || (viewer.version === view.version && viewer.queues === queues)) return;
     viewer.comparing = true;
-    const { version } = scope;
+    const { version } = view;
     try {
-      const unfinished = await this.unfinished(overview);
+      const unfinished = await this.readUnfinished(overview);
       const live = new Set<string>();
       for (const job of this.running(viewer)) live.add(job.id);
       const readAll = viewer.queues !== queues || performance.now() - viewer.readAllAt > REREAD_MS;
-      // The index says in which state each one is: only what has another one than was told has to be read.
+      // The index has the state of each job: only jobs in another state than the recorded one have to be read.
       const moved = [...unfinished].filter(
-        ([id, state]) => !live.has(id) && (readAll || roll.stateOf(id) !== state),
+        ([id, state]) => !live.has(id) && (readAll || updates.stateOf(id) !== state),
       );
-      const left = [...roll.ids()].filter((id) => !unfinished.has(id) && !live.has(id));
+      const left = [...updates.ids()].filter((id) => !unfinished.has(id) && !live.has(id));
       const unsure = [...moved.map(([id]) => id), ...left];
       for (let i = 0; i < unsure.length; i += AT_ONCE) {
-        const ids = unsure.slice(i, i + AT_ONCE);
-        const { readJob, faults } = this.options;
-        const jobs = await faults.each('show', ids, async (id) => ({ job: await readJob(id) }));
-        for (const [n, found] of jobs.entries()) {
-          // Nothing can be said of one that was stepped over.
-          if (!found) continue;
-          const { job } = found;
-          if (!job) roll.end({ jobId: ids[n]!, state: 'gone' });
-          else if (isFinished(job)) {
-            if (roll.has(job.id)) roll.end(ofSnapshot(job));
-          } else if (job.state !== 'active' || roll.stateOf(job.id) !== 'active') roll.note(ofSnapshot(job));
-        }
+        await this.readJobs(unsure.slice(i, i + AT_ONCE), updates);
       }
       viewer.total = unfinished.size;
       viewer.version = version;
       viewer.queues = queues;
       if (readAll) viewer.readAllAt = performance.now();
     } catch (error) {
-      // Redis is away: the next tick looks again.
-      this.options.log.debug({ err: error }, 'could not look at the jobs');
+      // Redis does not answer: the next tick compares again.
+      this.options.log.debug({ err: error }, 'could not compare an overview with the jobs');
     } finally {
       viewer.comparing = false;
     }
   }
 
-  /** Unfinished jobs, each with its state. One that moves meanwhile may be missing: it counts as left then. */
-  private async unfinished({ owner, queue }: OverviewSubject): Promise<Map<string, JobState>> {
+  private async readJobs(ids: string[], updates: PendingUpdates): Promise<void> {
+    const { readJob, faults } = this.options;
+    const jobs = await faults.each('show', ids, async (id) => ({ id, job: await readJob(id) }));
+    for (const found of jobs) {
+      // The state of a job that could not be read is unknown.
+      if (!found) continue;
+      const { id, job } = found;
+      if (!job) updates.end({ jobId: id, state: 'gone' });
+      else if (isFinished(job)) {
+        if (updates.has(job.id)) updates.end(ofSnapshot(job));
+      } else if (job.state !== 'active' || updates.stateOf(job.id) !== 'active') {
+        updates.record(ofSnapshot(job));
+      }
+    }
+  }
+
+  /** The states of unfinished jobs, by id. A job that changes its state meanwhile may be missing: it is then read. */
+  private async readUnfinished({ owner, queue }: OverviewSubject): Promise<Map<string, JobState>> {
     const jobs = new Map<string, JobState>();
     for (const state of UNFINISHED) {
       let after: Awaited<ReturnType<PageReader>>['next'];
@@ -159,27 +169,27 @@ export class OverviewViewers extends FeedAudience<OverviewViewer> {
     return jobs;
   }
 
-  private *running({ overview, scope }: OverviewViewer) {
-    for (const job of this.feed.running(scope)) {
+  private *running({ overview, view }: OverviewViewer): Generator<LiveJob> {
+    for (const job of this.feed.running(view)) {
       if (!overview.queue || job.id.startsWith(`${overview.queue.name}.`)) yield job;
     }
   }
 
-  private send(viewer: OverviewViewer): void {
-    if (!this.viewers.has(viewer.sink) || viewer.stalledAt > 0 || viewer.version < 0) return;
-    const { roll, sink } = viewer;
+  private send(sink: StreamSink, viewer: OverviewViewer): void {
+    if (!this.viewers.has(sink) || viewer.stalledAt > 0 || viewer.version < 0) return;
+    const { updates } = viewer;
     for (const job of this.running(viewer)) {
-      if (roll.has(job.id) || roll.size < MAX_JOBS) roll.note(ofLive(job));
+      if (updates.has(job.id) || updates.size < MAX_JOBS) updates.record(ofLive(job));
     }
-    const frames = roll.take(JOBS_PER_TICK).map((json) => `event: job\ndata: ${json}\n\n`);
+    const frames = updates.take(JOBS_PER_TICK).map((json) => `event: job\ndata: ${json}\n\n`);
     if (viewer.total !== viewer.sentTotal) {
       viewer.sentTotal = viewer.total;
       frames.push(`event: jobs\ndata: {"unfinished":${viewer.total},"at":${serverNow()}}\n\n`);
     }
     const now = performance.now();
-    if (frames.length === 0 && now - viewer.sentAt > QUIET_MS) frames.push(HEARTBEAT);
-    if (frames.length === 0) return;
+    if (frames.length === 0 && now - viewer.sentAt <= QUIET_MS) return;
     viewer.sentAt = now;
-    if (!writeTo(sink, Buffer.from(frames.join('')))) viewer.stalledAt = now;
+    const bytes = frames.length > 0 ? Buffer.from(frames.join('')) : HEARTBEAT;
+    if (!writeTo(sink, bytes)) viewer.stalledAt = now;
   }
 }

@@ -1,7 +1,7 @@
 import { type Request, type Response, Router } from 'express';
 import { basePath } from '../http/base-path.js';
 import { methods } from '../http/problem.js';
-import { acceptedJob } from '../jobs/accepted.js';
+import { acceptedJob } from '../jobs/answers.js';
 import { createBatchStarter } from '../jobs/batch.js';
 import { createIdempotency, scopedKey } from '../jobs/idempotency.js';
 import type { JobRoutesOptions } from './jobs.js';

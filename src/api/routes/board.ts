@@ -3,7 +3,7 @@ import { HeadwayError } from '../../shared/errors.js';
 import type { OpenQueue, QueuePlan } from '../../shared/jobs/queues.js';
 import type { Access } from '../auth/access.js';
 import { basePath } from '../http/base-path.js';
-import { allowInlineStyles } from '../http/inline-styles.js';
+import { allowInlineStyles } from '../http/pages.js';
 
 /** Where the board is. */
 export const BOARD_PATH = '/admin/queues';

@@ -14,15 +14,14 @@ import { type Principal, visitorPrincipal } from '../auth/principal.js';
 import type { Permissions } from '../channels/permission.js';
 import { checkPublication, createPublishAll } from '../channels/publish.js';
 import { replayFromOf } from '../channels/replay-from.js';
-import { jsonBody } from '../http/json-body.js';
+import { jsonBody } from '../http/body.js';
 import { methods } from '../http/problem.js';
 import { scopedKey } from '../jobs/idempotency.js';
 import type { StreamDoor } from '../stream/door.js';
 import { openJobChannel } from '../stream/job-channel.js';
 import { MAX_CHANNELS, type MultiplexedChannel, positionsOf } from '../stream/multiplexed.js';
-import type { PendingStream } from '../stream/pending-stream.js';
-import { requireStream } from '../stream/request.js';
-import type { Viewers } from '../stream/viewers.js';
+import { type PendingStream, requireStream } from '../stream/pending-stream.js';
+import type { ChannelViewers } from '../stream/viewers.js';
 
 const DEFAULT_CHANNEL = 'sse';
 /** How long the Idempotency-Key of a publication is remembered at most, in ms. */
@@ -35,7 +34,7 @@ export interface ChannelRoutesOptions {
   permissions: Permissions;
   presence: WatcherQuery;
   readTombstone: TombstoneReader;
-  viewers: Viewers;
+  viewers: ChannelViewers;
   streams: StreamDoor;
 }
 

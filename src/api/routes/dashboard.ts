@@ -2,20 +2,19 @@ import { type Request, type Response, Router } from 'express';
 import { HeadwayError } from '../../shared/errors.js';
 import { type Access, TOKEN_COOKIE } from '../auth/access.js';
 import { ownCookie } from '../auth/own-cookie.js';
+import { ADMIN_SESSION_MS } from '../auth/tokens.js';
 import { basePath } from '../http/base-path.js';
 import { openPage } from '../http/pages.js';
 import { methods } from '../http/problem.js';
-import type { DashboardAudience } from '../live/audience.js';
+import type { DashboardViewers } from '../live/dashboard-viewers.js';
 import { parseDashboardQuery } from '../live/query.js';
-import { SESSION_MS } from '../live/session.js';
 import type { StreamDoor } from '../stream/door.js';
-import type { PendingStream } from '../stream/pending-stream.js';
-import { requireStream } from '../stream/request.js';
+import { type PendingStream, requireStream } from '../stream/pending-stream.js';
 import { requireBoardAdmin } from './board.js';
 
 export interface DashboardRoutesOptions {
   access: Access;
-  dashboard: DashboardAudience;
+  dashboard: DashboardViewers;
   streams: StreamDoor;
   /** Makes the token of a signed-in admin. */
   adminSession: () => Promise<string>;
@@ -56,7 +55,7 @@ export function dashboardRoutes({
     await requireBoardAdmin(access, req, res);
     const { name, options } = ownCookie(req, TOKEN_COOKIE);
     res
-      .cookie(name, await adminSession(), { ...options, maxAge: SESSION_MS })
+      .cookie(name, await adminSession(), { ...options, maxAge: ADMIN_SESSION_MS })
       .set('Cache-Control', 'no-store')
       .redirect(303, `${basePath(req)}/dashboard`);
   }

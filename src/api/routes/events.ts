@@ -10,15 +10,14 @@ import type { OverviewSubject, OverviewViewers } from '../overview/viewers.js';
 import type { StreamDoor } from '../stream/door.js';
 import { followsRetries, openJobChannel } from '../stream/job-channel.js';
 import { MAX_CHANNELS, positionsOf } from '../stream/multiplexed.js';
-import type { PendingStream } from '../stream/pending-stream.js';
-import { requireStream } from '../stream/request.js';
-import type { Viewers } from '../stream/viewers.js';
+import { type PendingStream, requireStream } from '../stream/pending-stream.js';
+import type { ChannelViewers } from '../stream/viewers.js';
 
 export interface EventRoutesOptions {
   connection: Connection;
   access: Access;
   readTombstone: TombstoneReader;
-  viewers: Viewers;
+  viewers: ChannelViewers;
   streams: StreamDoor;
   overviews: OverviewViewers;
   plan: QueuePlan;

@@ -3,8 +3,8 @@ import { type Request, type Response, Router } from 'express';
 import { HeadwayError } from '../../shared/errors.js';
 import type { FileStore, StoredFile } from '../../shared/files/store.js';
 import type { Config } from '../../shared/process/config.js';
+import { requireUnread } from '../http/body.js';
 import { methods } from '../http/problem.js';
-import { requireUnread } from '../http/unread-body.js';
 import { readForm } from '../http/upload-form.js';
 import { type UploadLimits, watchUpload } from '../http/uploading.js';
 

@@ -13,20 +13,18 @@ import type { Connection } from '../../shared/runtime/connection.js';
 import type { Access } from '../auth/access.js';
 import { basePath } from '../http/base-path.js';
 import { methods } from '../http/problem.js';
-import { acceptedJob } from '../jobs/accepted.js';
+import { acceptedJob, missingJob } from '../jobs/answers.js';
 import { createIdempotency, scopedKey } from '../jobs/idempotency.js';
 import { createJobList } from '../jobs/list.js';
 import { parseListQuery } from '../jobs/list-query.js';
-import { missingJob } from '../jobs/missing-job.js';
 import { createPageReader } from '../jobs/page.js';
 import { sendResult } from '../jobs/result.js';
 import type { JobStarter } from '../jobs/start.js';
 import { deliveryView } from '../jobs/webhook.js';
 import type { StreamDoor } from '../stream/door.js';
 import { followsRetries, openJobChannel } from '../stream/job-channel.js';
-import type { PendingStream } from '../stream/pending-stream.js';
-import { requireStream } from '../stream/request.js';
-import type { Viewers } from '../stream/viewers.js';
+import { type PendingStream, requireStream } from '../stream/pending-stream.js';
+import type { ChannelViewers } from '../stream/viewers.js';
 
 export interface JobRoutesOptions {
   config: Config;
@@ -36,7 +34,7 @@ export interface JobRoutesOptions {
   registry: Registry;
   store: FileStore;
   access: Access;
-  viewers: Viewers;
+  viewers: ChannelViewers;
   streams: StreamDoor;
   canceller: Canceller;
   starter: JobStarter;

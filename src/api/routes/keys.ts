@@ -6,8 +6,8 @@ import { type ApiKeys, newKeySchema } from '../auth/api-keys.js';
 import { publishRevocation } from '../auth/revocation-watch.js';
 import { type Revocations, revocationSchema } from '../auth/revocations.js';
 import { basePath } from '../http/base-path.js';
+import { jsonBody } from '../http/body.js';
 import { requireValid } from '../http/invalid.js';
-import { jsonBody } from '../http/json-body.js';
 import { methods } from '../http/problem.js';
 
 export interface KeyRoutesOptions {

@@ -3,8 +3,9 @@ import type { Redis } from 'ioredis';
 import { HeadwayError } from '../../shared/errors.js';
 import type { Logger } from '../../shared/process/log.js';
 import { isRedisFault } from '../../shared/redis/faults.js';
+import { WAITING } from './frames.js';
 import { endStream, type SinkEvents, type StreamSink } from './handshake.js';
-import { PendingStream, WAITING } from './pending-stream.js';
+import { PendingStream } from './pending-stream.js';
 
 /** How often the streams that wait are tried again, in ms. */
 const RETRY_MS = 500;
@@ -106,7 +107,7 @@ export class StreamDoor {
     if (now - this.beatAt >= this.options.heartbeatMs) {
       this.beatAt = now;
       // One that has not read the last of them does not need another.
-      for (const sink of this.waiting.keys()) if (!sink.writableLength) sink.write(Buffer.from(WAITING));
+      for (const sink of this.waiting.keys()) if (!sink.writableLength) sink.write(WAITING);
     }
     void this.tryAll();
   }

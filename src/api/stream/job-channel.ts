@@ -4,7 +4,7 @@ import { jobChannel } from '../../shared/channel/keys.js';
 import { HeadwayError } from '../../shared/errors.js';
 import type { TombstoneReader } from '../../shared/job-index/tombstones.js';
 import type { Reconciler } from '../../shared/lifecycle/reconcile.js';
-import { missingJob } from '../jobs/missing-job.js';
+import { missingJob } from '../jobs/answers.js';
 import type { MultiplexedChannel } from './multiplexed.js';
 
 /**

@@ -1,4 +1,6 @@
 import type { Request, Response } from 'express';
+import { HeadwayError } from '../../shared/errors.js';
+import { HEARTBEAT, WAITING } from './frames.js';
 import {
   endStream,
   handOver,
@@ -7,16 +9,12 @@ import {
   STREAM_HEADERS,
   type StreamSink,
 } from './handshake.js';
-import { lastEventIdOf } from './request.js';
 import { endWithServer, noteServer } from './server-end.js';
 
 /** How long an `EventSource` waits before it reconnects, in ms. */
 const RETRY_MS = 2000;
 const retry = (ms: number): string => `retry: ${ms}\n\n`;
 const RETRY = retry(RETRY_MS);
-const HEARTBEAT = Buffer.from(': \n\n');
-/** Stands in for the heartbeat until the stream begins, so that a client knows that it is not live yet. */
-export const WAITING = ': waiting\n\n';
 
 /** A request for a stream until its viewer is admitted or refused. */
 export class PendingStream {
@@ -39,7 +37,7 @@ export class PendingStream {
    * @returns `undefined` when the viewer has gone
    */
   async wait(on: SinkEvents): Promise<StreamSink | undefined> {
-    this.sink = await this.begin(RETRY + WAITING, on);
+    this.sink = await this.begin(`${RETRY}${WAITING}`, on);
     return this.sink;
   }
 
@@ -84,4 +82,17 @@ export class PendingStream {
     this.res.writeHead(200, { ...STREAM_HEADERS, Connection: 'close' });
     this.res.end(retry(retryMs));
   }
+}
+
+/** @throws HeadwayError `not-acceptable` when the client does not accept an event stream */
+export function requireStream(req: Request): void {
+  if (!req.accepts('text/event-stream')) {
+    throw new HeadwayError('not-acceptable', 'This is an event stream: accept text/event-stream.');
+  }
+}
+
+/** The id of the last event that the viewer has seen, from the header, or from the query for clients without headers. */
+function lastEventIdOf(req: Request): string | undefined {
+  const id = req.get('last-event-id') || req.query.lastEventId;
+  return typeof id === 'string' && id !== '' ? id : undefined;
 }

@@ -3,20 +3,23 @@ import { type LatestJobEvent, latestEvents } from '../../shared/bullmq/bull-even
 import { jobOfChannel } from '../../shared/channel/keys.js';
 import { addressOf, queueKey } from '../../shared/jobs/queues.js';
 import { createJobFaults, type JobFaults } from '../../shared/lifecycle/job-faults.js';
-import type { Running } from '../../shared/lifecycle/queue-follower.js';
 import type { Reconciler } from '../../shared/lifecycle/reconcile.js';
+import { every } from '../../shared/process/every.js';
 import type { Logger } from '../../shared/process/log.js';
+import type { Service } from '../../shared/process/service.js';
 import { isRedisFault } from '../../shared/redis/faults.js';
 
-const LOOK_MS = 2000;
+/** How often the watched jobs are checked, in ms. */
+const CHECK_MS = 2000;
+/** The most jobs that one command asks for. */
 const AT_ONCE = 500;
 
 export interface RemovedJobsOptions {
-  /** The names of the channels that are watched here. */
+  /** The names of the channels that have viewers in this process. */
   channels: () => Iterable<string>;
   redis: Redis;
   queuePrefix: string;
-  /** The queues whose events are followed. Of others nobody says anything: their watched jobs are looked at. */
+  /** The queues whose events a queue follower reads. Watched jobs in other queues are reconciled at each check. */
   followed?: readonly string[];
   reconciler: Reconciler;
   faults?: JobFaults;
@@ -24,8 +27,9 @@ export interface RemovedJobsOptions {
 }
 
 /**
- * Looks whether the jobs that are watched here are still in BullMQ, and how those are that are in a queue of no kind of ours. Somebody who empties a queue (`clean`, `drain`,
- * `obliterate`) removes jobs without an event for each, or without any. One command asks for hundreds of jobs at a time.
+ * Checks whether the jobs that are watched in this process are still in BullMQ, and reconciles those that are not.
+ * Emptying a queue (`clean`, `drain`, `obliterate`) removes jobs without an event for each of them. Jobs in queues that
+ * nobody follows are reconciled too.
  */
 export function followRemovedJobs({
   channels,
@@ -35,46 +39,51 @@ export function followRemovedJobs({
   reconciler,
   log,
   faults = createJobFaults(log),
-}: RemovedJobsOptions): Running {
-  /** Those that are gone and of which that was told; a channel may be watched beyond the end of its job. */
-  let known = new Set<string>();
-  let running: Promise<void> | undefined;
+}: RemovedJobsOptions): Service {
+  /** Removed jobs that have been reconciled: a channel may have viewers after its job was removed. */
+  let handled = new Set<string>();
 
-  async function look(): Promise<void> {
+  async function check(): Promise<void> {
     const jobIds = [...channels()].flatMap((name) => jobOfChannel(name) ?? []);
-    known = new Set(jobIds.filter((jobId) => known.has(jobId)));
-    const watched = jobIds.filter((jobId) => !known.has(jobId) && addressOf(jobId));
-    for (let i = 0; i < watched.length; i += AT_ONCE) await lookAt(watched.slice(i, i + AT_ONCE));
-    const elsewhere = watched.filter((jobId) => !known.has(jobId) && isElsewhere(jobId));
-    for (let i = 0; i < elsewhere.length; i += AT_ONCE) {
-      await faults.each('reconcile', elsewhere.slice(i, i + AT_ONCE), (jobId) => reconciler.reconcile(jobId));
+    handled = new Set(jobIds.filter((jobId) => handled.has(jobId)));
+    const watched = jobIds.filter((jobId) => !handled.has(jobId) && addressOf(jobId));
+    for (let i = 0; i < watched.length; i += AT_ONCE) {
+      await reconcileRemoved(watched.slice(i, i + AT_ONCE));
+    }
+    const unfollowed = watched.filter((jobId) => !handled.has(jobId) && isUnfollowed(jobId));
+    for (let i = 0; i < unfollowed.length; i += AT_ONCE) {
+      await faults.each('reconcile', unfollowed.slice(i, i + AT_ONCE), (jobId) =>
+        reconciler.reconcile(jobId),
+      );
     }
   }
 
-  const isElsewhere = (jobId: string): boolean =>
+  const isUnfollowed = (jobId: string): boolean =>
     followed !== undefined && !followed.includes(addressOf(jobId)!.queue);
 
-  async function lookAt(jobIds: string[]): Promise<void> {
+  async function reconcileRemoved(jobIds: string[]): Promise<void> {
     const keys = jobIds.map((jobId) => {
       const { queue, id } = addressOf(jobId)!;
       return queueKey(queuePrefix, queue, id);
     });
     if ((await redis.exists(...keys)) === keys.length) return;
-    const there = await Promise.all(keys.map((key) => redis.exists(key)));
-    const gone = jobIds.filter((_jobId, i) => there[i] === 0);
-    const queues = [...new Set(gone.map((jobId) => addressOf(jobId)!.queue))];
-    // A job may have come to its end and be removed at that.
-    const news = await Promise.all(queues.map(newsOf));
-    await faults.each('reconcile', gone, (jobId) => {
-      const hint = news[queues.indexOf(addressOf(jobId)!.queue)]!.get(jobId)?.hint;
+    const exists = await Promise.all(keys.map((key) => redis.exists(key)));
+    const removed = jobIds.filter((_jobId, i) => exists[i] === 0);
+    const queues = [...new Set(removed.map((jobId) => addressOf(jobId)!.queue))];
+    // A job may have ended before it was removed: BullMQ's latest event of the job says how.
+    const latest = new Map(
+      await Promise.all(queues.map(async (queue) => [queue, await latestOf(queue)] as const)),
+    );
+    await faults.each('reconcile', removed, (jobId) => {
+      const hint = latest.get(addressOf(jobId)!.queue)?.get(jobId)?.hint;
       return reconciler.reconcile(jobId, hint ?? { event: 'removed' });
     });
-    // One that was stepped over as well: the look at all watched jobs tries it again.
-    for (const jobId of gone) known.add(jobId);
+    // Includes the jobs that failed to reconcile: the recheck of all watched jobs tries them again.
+    for (const jobId of removed) handled.add(jobId);
   }
 
-  /** What the newest events of a queue say; nothing where another program made something else of its event stream. */
-  async function newsOf(queue: string): Promise<Map<string, LatestJobEvent>> {
+  /** The latest event of each job in a queue. Empty when the key of the event stream holds something else. */
+  async function latestOf(queue: string): Promise<Map<string, LatestJobEvent>> {
     try {
       return await latestEvents(redis, queuePrefix, queue);
     } catch (error) {
@@ -84,17 +93,5 @@ export function followRemovedJobs({
     }
   }
 
-  const timer = setInterval(() => {
-    running ??= look()
-      .catch((error) => log.debug({ err: error }, 'could not look for vanished jobs'))
-      .finally(() => {
-        running = undefined;
-      });
-  }, LOOK_MS);
-  return {
-    async stop() {
-      clearInterval(timer);
-      await running;
-    },
-  };
+  return every(CHECK_MS, check, (error) => log.debug({ err: error }, 'could not check for removed jobs'));
 }

@@ -2,9 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Redis } from 'ioredis';
 import { createPublisher, type Publisher } from '../channel/publisher.js';
-import type { Running } from '../lifecycle/queue-follower.js';
 import type { JobSnapshot } from '../lifecycle/snapshot.js';
+import { every } from '../process/every.js';
 import type { Logger } from '../process/log.js';
+import type { Service } from '../process/service.js';
 import { VERSION } from '../process/version.js';
 import { serverNow } from '../redis/server-clock.js';
 import { CHANGED_EVENT, JOBS_EVENT, packJobs } from './frame.js';
@@ -37,7 +38,7 @@ export interface ProcessReportingOptions {
 }
 
 /** What a process says for the dashboard: once a second how it is; what it does only while somebody looks. */
-export interface ProcessReporting extends Running {
+export interface ProcessReporting extends Service {
   /** How it is now. */
   view(): ProcessView;
   /**
@@ -60,10 +61,7 @@ export function startProcessReporting(options: ProcessReportingOptions): Process
     sharded,
   });
   let watched = false;
-  let stopped = false;
-  let beating = false;
-  let beats = 0;
-  let sending = false;
+  let beatCount = 0;
   let owners = new Set<string>();
   let all = false;
 
@@ -74,52 +72,39 @@ export function startProcessReporting(options: ProcessReportingOptions): Process
   }
 
   async function beat(): Promise<void> {
-    // While Redis is away one beat waits, not one a second.
-    if (beating || stopped) return;
-    beating = true;
-    try {
-      const before = watched;
-      watched = await presence.beat(view());
-      // Who begins to look has to hear of what does not change, too, and the slot must not expire.
-      // What has changed before somebody looked was told to nobody.
-      if (watched && !before) all = true;
-      if (jobs && (!before || ++beats % REFRESH_BEATS === 0)) jobs.changed = true;
-    } finally {
-      beating = false;
-    }
+    const before = watched;
+    watched = await presence.beat(view());
+    // Who begins to look has to hear of what does not change, too, and the slot must not expire.
+    // What has changed before somebody looked was told to nobody.
+    if (watched && !before) all = true;
+    if (jobs && (!before || ++beatCount % REFRESH_BEATS === 0)) jobs.changed = true;
   }
 
   const publish = (event: string, key: string, data: unknown): Promise<unknown> =>
     publisher.publish(DASHBOARD_CHANNEL, { event, kind: 'state', key, data });
 
   async function send(): Promise<void> {
-    if (!watched || sending || stopped) return;
-    sending = true;
-    try {
-      if (all || owners.size > 0) {
-        const data = { owners: all ? [] : [...owners], all };
-        owners = new Set();
-        all = false;
-        await publish(CHANGED_EVENT, CHANGED_EVENT, data);
-      }
-      if (jobs?.changed) {
-        await publish(JOBS_EVENT, id, packJobs(id, jobs.read())).catch((error) => {
-          jobs.changed = true;
-          throw error;
-        });
-      }
-    } finally {
-      sending = false;
+    if (!watched) return;
+    if (all || owners.size > 0) {
+      const data = { owners: all ? [] : [...owners], all };
+      owners = new Set();
+      all = false;
+      await publish(CHANGED_EVENT, CHANGED_EVENT, data);
+    }
+    if (jobs?.changed) {
+      await publish(JOBS_EVENT, id, packJobs(id, jobs.read())).catch((error) => {
+        jobs.changed = true;
+        throw error;
+      });
     }
   }
 
-  const safely = (what: () => Promise<void>) => (): void => {
-    what().catch((error) => log.debug({ err: error }, 'could not report to the dashboard'));
-  };
-  const beatTimer = setInterval(safely(beat), BEAT_MS);
-  const frameTimer = setInterval(safely(send), FRAME_MS);
+  const onError = (error: unknown): void => log.debug({ err: error }, 'could not report to the dashboard');
+  // While Redis is away, a single heartbeat waits for it, not one a second.
+  const beats = every(BEAT_MS, beat, onError);
+  const frames = every(FRAME_MS, send, onError);
   // Not in this turn: a pipeline of ioredis does not know commands that are defined after it was begun.
-  setImmediate(safely(beat));
+  setImmediate(() => void beats.run());
   // It may have lost what it was told.
   const onReady = (): void => {
     if (jobs) jobs.changed = true;
@@ -136,9 +121,9 @@ export function startProcessReporting(options: ProcessReportingOptions): Process
       if (owners.size > MAX_OWNERS) all = true;
     },
     async stop() {
-      stopped = true;
-      clearInterval(beatTimer);
-      clearInterval(frameTimer);
+      // Not awaited: while Redis is away, a round does not end.
+      void beats.stop();
+      void frames.stop();
       redis.off('ready', onReady);
       // While Redis is away its commands wait: then the others notice by themselves.
       if (redis.status === 'ready') await presence.leave(id).catch(() => {});

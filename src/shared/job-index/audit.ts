@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis';
 import { addressOf, jobIdOf, queueKey } from '../jobs/queues.js';
 import { createJobFaults, type JobFaults } from '../lifecycle/job-faults.js';
 import type { SnapshotReader } from '../lifecycle/snapshot.js';
+import { singleFlight } from '../process/every.js';
 import type { Logger } from '../process/log.js';
 import { isRedisFault } from '../redis/faults.js';
 import { createHoldKnown } from './hold-known.js';
@@ -47,7 +48,6 @@ export function createAudit(options: AuditOptions): Audit {
   const holdKnown = createHoldKnown(redis, queuePrefix, faults);
   let place = { set: 0, cursor: '0' };
   let restUntil = 0;
-  let running: Promise<void> | undefined;
 
   async function readSet(key: string, cursor: string): Promise<[next: string, ids: string[]]> {
     const [next, found] = await redis.zscan(key, cursor, 'COUNT', AT_ONCE);
@@ -95,13 +95,11 @@ export function createAudit(options: AuditOptions): Audit {
     }
   }
 
+  const nextStep = singleFlight(step);
   return {
     async step() {
       if (sets.length === 0 || performance.now() < restUntil) return;
-      running ??= step().finally(() => {
-        running = undefined;
-      });
-      await running;
+      await nextStep();
     },
   };
 }

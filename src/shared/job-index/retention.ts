@@ -6,6 +6,7 @@ import type { RetentionTimes } from '../jobs/retention-times.js';
 import { createJobFaults, type JobFaults } from '../lifecycle/job-faults.js';
 import type { Reconciler } from '../lifecycle/reconcile.js';
 import { createSnapshotReader } from '../lifecycle/snapshot.js';
+import { singleFlight } from '../process/every.js';
 import type { Logger } from '../process/log.js';
 import { scriptsOf } from '../redis/scripts.js';
 import { serverNow } from '../redis/server-clock.js';
@@ -43,7 +44,6 @@ export function createJobRetention(options: JobRetentionOptions): JobRetention {
   const isHeld = createHeldFiles({ redis, queuePrefix, readJob: createSnapshotReader(redis, queuePrefix) });
   const keys = indexKeys(queuePrefix);
   const scripts = scriptsOf(redis, jobIndexScripts);
-  let running: Promise<void> | undefined;
 
   async function forget(jobId: string): Promise<void> {
     const address = addressOf(jobId);
@@ -110,13 +110,6 @@ export function createJobRetention(options: JobRetentionOptions): JobRetention {
     }
   }
 
-  return {
-    sweep() {
-      // It may take longer than until it is asked for again.
-      running ??= sweep().finally(() => {
-        running = undefined;
-      });
-      return running;
-    },
-  };
+  // A sweep may take longer than the interval between calls.
+  return { sweep: singleFlight(sweep) };
 }

@@ -1,4 +1,5 @@
 import type { Cluster, Redis } from 'ioredis';
+import { singleFlight } from '../process/every.js';
 import { serverNow } from '../redis/server-clock.js';
 import type { Canceller } from './cancel.js';
 import type { JobFaults } from './job-faults.js';
@@ -19,7 +20,6 @@ export interface Expiry {
 
 export function createExpiry(redis: Redis | Cluster, prefix: string): Expiry {
   const key = `${prefix}:expiry`;
-  let running: Promise<void> | undefined;
 
   async function sweep(canceller: Canceller, faults: JobFaults): Promise<void> {
     for (;;) {
@@ -44,12 +44,7 @@ export function createExpiry(redis: Redis | Cluster, prefix: string): Expiry {
     async remove(jobId) {
       await redis.zrem(key, jobId);
     },
-    sweep(canceller, faults) {
-      // A sweep may take longer than the interval between two calls.
-      running ??= sweep(canceller, faults).finally(() => {
-        running = undefined;
-      });
-      return running;
-    },
+    // A sweep may take longer than the interval between calls.
+    sweep: singleFlight(sweep),
   };
 }

@@ -5,6 +5,7 @@ import { type BullEntry, isQueueEvent, readBullEvents } from '../bullmq/bull-eve
 import type { ForeignProgress } from '../bullmq/foreign-reports.js';
 import { queueKey } from '../jobs/queues.js';
 import type { Logger } from '../process/log.js';
+import type { Service } from '../process/service.js';
 import { scriptsOf } from '../redis/scripts.js';
 import { createAttemptsReader } from './attempts.js';
 import { createJobFaults, type JobFaults } from './job-faults.js';
@@ -51,11 +52,6 @@ export interface QueueFollowerOptions {
   log: Logger;
 }
 
-/** Something that runs until it is stopped. */
-export interface Running {
-  stop(): Promise<void>;
-}
-
 /**
  * Follows the event streams of the queues and reconciles every job that they name. BullMQ writes an event atomically with
  * each change of state. One process at a time follows, elected by a lease; its position is stored in Redis for the next
@@ -74,7 +70,7 @@ export function startQueueFollower({
   chore,
   log,
   faults = createJobFaults(log),
-}: QueueFollowerOptions): Running {
+}: QueueFollowerOptions): Service {
   const holder = `${role}:${randomUUID()}`;
   const lease = `${prefix}:{bridge}:lease`;
   const cursorKey = `${prefix}:{bridge}:cursor`;

@@ -2,10 +2,11 @@ import type { Redis } from 'ioredis';
 import type { ChannelHub } from '../channel/hub.js';
 import { jobOfChannel } from '../channel/keys.js';
 import { addressOf } from '../jobs/queues.js';
+import { every } from '../process/every.js';
 import type { Logger } from '../process/log.js';
+import type { Service } from '../process/service.js';
 import { createJobFaults, type JobFaults } from './job-faults.js';
 import { JobRounds } from './job-rounds.js';
-import type { Running } from './queue-follower.js';
 import type { Reconciler } from './reconcile.js';
 
 const RECHECK_MS = 30_000;
@@ -13,7 +14,7 @@ const AT_ONCE = 100;
 /** How long a round waits for its jobs, in ms. Slower ones finish in the background. */
 const ROUND_WAIT_MS = 1000;
 
-export interface Recheck extends Running {
+export interface Recheck extends Service {
   /** Reconciles all watched jobs now. */
   all(): void;
   /** Reconciles the watched jobs of one queue now. */
@@ -33,7 +34,6 @@ export function startRecheck(
   onLost: (jobId: string) => void = () => {},
   faults: JobFaults = createJobFaults(log),
 ): Recheck {
-  let running: Promise<void> | undefined;
   const queueRechecks = new Set<Promise<void>>();
 
   async function recheckJob(jobId: string): Promise<void> {
@@ -52,17 +52,15 @@ export function startRecheck(
       );
     }
   }
-  const recheckAll = (): void => {
-    running ??= recheck()
-      .catch((error) => log.debug({ err: error }, 'could not recheck the watched jobs'))
-      .finally(() => {
-        running = undefined;
-      });
-  };
-  const timer = setInterval(recheckAll, RECHECK_MS);
-  redis.on('ready', recheckAll);
+  const rechecks = every(
+    RECHECK_MS,
+    () => recheck(),
+    (error) => log.debug({ err: error }, 'could not recheck the watched jobs'),
+  );
+  const all = (): void => void rechecks.run();
+  redis.on('ready', all);
   return {
-    all: recheckAll,
+    all,
     queue(name) {
       const queueRecheck: Promise<void> = recheck(name)
         // The next recheck of all jobs makes up for it.
@@ -71,9 +69,8 @@ export function startRecheck(
       queueRechecks.add(queueRecheck);
     },
     async stop() {
-      clearInterval(timer);
-      redis.off('ready', recheckAll);
-      await Promise.all([running, ...queueRechecks]);
+      redis.off('ready', all);
+      await Promise.all([rechecks.stop(), ...queueRechecks]);
     },
   };
 }

@@ -1,0 +1,71 @@
+import type { Authorize } from '../shared/auth/authorize.js';
+import type { TombstoneReader } from '../shared/job-index/tombstones.js';
+import type { Config } from '../shared/process/config.js';
+import type { Logger } from '../shared/process/log.js';
+import type { Connection } from '../shared/runtime/connection.js';
+import { createAccess } from './auth/access.js';
+import { createApiKeys } from './auth/api-keys.js';
+import { askOf, loadAuthorize } from './auth/hook.js';
+import { userKeys } from './auth/keys.js';
+import { createRevocations } from './auth/revocations.js';
+import { adminToken, createAdminSession, createTokens, signingSecret } from './auth/tokens.js';
+import { createPermissions } from './channels/permission.js';
+import { readRules } from './channels/rules.js';
+
+export interface SecretsOptions {
+  config: Config;
+  /** Decides what rules and tokens leave open. Defaults to the code of `AUTHORIZE_MODULE`. */
+  authorize?: Authorize | undefined;
+  log: Logger;
+}
+
+/**
+ * Reads the secrets, keys, rules and code that the configuration names.
+ * @throws StartError for one that is missing or cannot be read
+ */
+export async function readSecrets({ config, authorize, log }: SecretsOptions, production: boolean) {
+  const secret = await signingSecret(config, production);
+  return {
+    secret,
+    adminToken: await adminToken(config, production),
+    keys: await userKeys(config, secret),
+    rules: await readRules(config.CHANNEL_RULES),
+    ask: askOf(authorize ?? (await loadAuthorize(config.AUTHORIZE_MODULE)), log),
+  };
+}
+
+type Secrets = Awaited<ReturnType<typeof readSecrets>>;
+export type Auth = ReturnType<typeof openAuth>;
+
+/** What decides who may do what. */
+export function openAuth(
+  { config, connection }: { config: Config; connection: Connection },
+  secrets: Secrets,
+  readTombstone: TombstoneReader,
+) {
+  const apiKeys = createApiKeys(connection.redis, config.KEY_PREFIX);
+  const revocations = createRevocations(connection.redis, config.KEY_PREFIX, apiKeys);
+  const access = createAccess({
+    tokens: createTokens({
+      secret: secrets.secret,
+      ttlMs: config.TOKEN_TTL_MS,
+      keys: secrets.keys,
+      audience: config.JWT_AUDIENCE,
+      issuer: config.JWT_ISSUER,
+    }),
+    apiKeys,
+    revocations,
+    ask: secrets.ask,
+    tokenTtlMs: config.TOKEN_TTL_MS,
+    adminToken: secrets.adminToken,
+    readJob: connection.readJob,
+    readTombstone,
+  });
+  return {
+    access,
+    apiKeys,
+    revocations,
+    permissions: createPermissions(secrets.rules, secrets.ask),
+    adminSession: createAdminSession(config, secrets.secret),
+  };
+}

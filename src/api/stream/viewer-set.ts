@@ -1,0 +1,171 @@
+import type { Logger } from '../../shared/process/log.js';
+import { serverNow } from '../../shared/redis/server-clock.js';
+import type { Credential } from '../auth/credential.js';
+import type { RevocableStreams } from '../auth/revocation-watch.js';
+import type { Revoked } from '../auth/revocations.js';
+import { EXPIRED, REVOKED } from './frames.js';
+import { endStream, type SinkEvents, type StreamSink } from './handshake.js';
+import type { PendingStream } from './pending-stream.js';
+
+/** The most viewers that are checked at once for revoked credentials. */
+const AT_ONCE = 500;
+
+export interface ViewerSetOptions {
+  isRevoked: (credential: Credential) => Promise<boolean>;
+  /** A viewer whose socket has taken nothing for this long is disconnected, in ms. */
+  stallTimeoutMs: number;
+  log: Logger;
+}
+
+/**
+ * The open streams of one kind in this process. Does what every kind needs: ends a stream when the viewer's permission
+ * expires or is revoked, disconnects viewers that do not read, and closes all streams when the process stops. One timer
+ * serves all viewers, and runs only while there are any.
+ * @typeParam V what the kind remembers about a viewer
+ */
+export abstract class ViewerSet<V> implements RevocableStreams {
+  protected readonly viewers = new Map<StreamSink, V>();
+  /** The credentials that each viewer's permission rests on. Viewers without any are not in it. */
+  private readonly credentials = new Map<StreamSink, Credential[]>();
+  private timer: NodeJS.Timeout | undefined;
+  protected closed = false;
+  private readonly events: SinkEvents = {
+    onDrain: (sink) => {
+      const viewer = this.viewers.get(sink);
+      if (viewer) this.resume(viewer);
+    },
+    onClose: (sink) => this.remove(sink),
+  };
+
+  /** @param tickMs how often each viewer is served */
+  constructor(
+    private readonly base: ViewerSetOptions,
+    private readonly tickMs: number,
+  ) {}
+
+  /** Sends a viewer what is due. Called at each tick, unless the viewer's socket is full. */
+  protected abstract serve(sink: StreamSink, viewer: V): void;
+
+  /** When the viewer's socket became full, in ms of the monotonic clock; `undefined` while it takes bytes. */
+  protected abstract stalledSince(viewer: V): number | undefined;
+
+  /** Called when the viewer's socket takes bytes again. */
+  protected abstract resume(viewer: V): void;
+
+  /** Releases what a viewer used, when it has left. */
+  protected abstract release(sink: StreamSink, viewer: V): void;
+
+  /** Called at each tick, before the viewers are served. */
+  protected prepare(): void {}
+
+  /** How many streams are open. */
+  get count(): number {
+    return this.viewers.size;
+  }
+
+  /**
+   * Opens the stream of an admitted viewer.
+   * @param credentials what the viewer's permission rests on: the stream ends when one of them expires or is revoked
+   * @param head the first bytes of the body, after the reconnection time
+   * @param create called when the stream is open
+   * @returns `undefined` when no stream was opened, because the viewer has gone, asked with HEAD, or the process stops
+   */
+  protected async add(
+    stream: PendingStream,
+    credentials: Credential[],
+    head: string,
+    create: (sink: StreamSink) => V,
+  ): Promise<{ sink: StreamSink; viewer: V } | undefined> {
+    if (this.closed) {
+      stream.comeBack();
+      return undefined;
+    }
+    const sink = await stream.open(this.events, head);
+    if (!sink) return undefined;
+    if (this.closed) {
+      endStream(sink);
+      return undefined;
+    }
+    const viewer = create(sink);
+    this.viewers.set(sink, viewer);
+    this.timer ??= setInterval(() => this.tick(), this.tickMs).unref();
+    if (credentials.length > 0) {
+      this.credentials.set(sink, credentials);
+      // A revocation between the check of the credential and this moment was not announced to this viewer.
+      this.dismissIfRevoked(sink, credentials).catch((error) =>
+        // When Redis is back, all viewers are checked again.
+        this.base.log.debug({ err: error }, 'could not check whether a credential was revoked'),
+      );
+    }
+    return { sink, viewer };
+  }
+
+  /** Ends every stream, and each one that is opened later. The viewers reconnect, to another process. */
+  close(): void {
+    this.closed = true;
+    for (const sink of this.viewers.keys()) {
+      this.remove(sink);
+      endStream(sink);
+    }
+  }
+
+  /**
+   * Ends the streams of viewers whose credentials have been revoked.
+   * @param revoked checks only the viewers with this credential; all viewers by default
+   */
+  async recheck(revoked?: Revoked): Promise<void> {
+    const isConcerned = (credential: Credential): boolean =>
+      revoked === undefined || credential[revoked.field] === revoked.name;
+    const concerned = [...this.credentials].filter(([, credentials]) => credentials.some(isConcerned));
+    for (let i = 0; i < concerned.length; i += AT_ONCE) {
+      const batch = concerned.slice(i, i + AT_ONCE);
+      await Promise.all(batch.map(([sink, credentials]) => this.dismissIfRevoked(sink, credentials)));
+    }
+  }
+
+  private async dismissIfRevoked(sink: StreamSink, credentials: Credential[]): Promise<void> {
+    const revoked = await Promise.all(credentials.map(this.base.isRevoked));
+    if (revoked.includes(true)) this.dismiss(sink, REVOKED);
+  }
+
+  private dismissExpired(): void {
+    const now = serverNow();
+    for (const [sink, credentials] of this.credentials) {
+      if (credentials.some(({ expiresAt = now + 1 }) => expiresAt <= now)) this.dismiss(sink, EXPIRED);
+    }
+  }
+
+  /** Ends a stream with an event that gives the reason. */
+  private dismiss(sink: StreamSink, last: Buffer): void {
+    const viewer = this.viewers.get(sink);
+    if (viewer === undefined) return;
+    const stalled = this.stalledSince(viewer) !== undefined;
+    this.remove(sink);
+    // A viewer that does not read would not get the event, and would keep its socket open.
+    if (stalled) return void sink.destroy();
+    sink.write(last);
+    endStream(sink);
+  }
+
+  private remove(sink: StreamSink): void {
+    const viewer = this.viewers.get(sink);
+    if (viewer === undefined) return;
+    this.viewers.delete(sink);
+    this.credentials.delete(sink);
+    this.release(sink, viewer);
+    if (this.viewers.size > 0) return;
+    clearInterval(this.timer);
+    this.timer = undefined;
+  }
+
+  private tick(): void {
+    const droppable = performance.now() - this.base.stallTimeoutMs;
+    this.dismissExpired();
+    this.prepare();
+    for (const [sink, viewer] of this.viewers) {
+      const since = this.stalledSince(viewer);
+      if (since === undefined) this.serve(sink, viewer);
+      else if (since < droppable) sink.destroy();
+    }
+  }
+}
