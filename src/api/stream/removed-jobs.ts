@@ -3,9 +3,9 @@ import { type LatestJobEvent, latestEvents } from '../../shared/bullmq/bull-even
 import { jobOfChannel } from '../../shared/channel/keys.js';
 import { addressOf, queueKey } from '../../shared/jobs/queues.js';
 import { createJobFaults, type JobFaults } from '../../shared/lifecycle/job-faults.js';
-import type { Running } from '../../shared/lifecycle/queue-follower.js';
 import type { Reconciler } from '../../shared/lifecycle/reconcile.js';
 import type { Logger } from '../../shared/process/log.js';
+import type { Service } from '../../shared/process/service.js';
 import { isRedisFault } from '../../shared/redis/faults.js';
 
 const LOOK_MS = 2000;
@@ -35,7 +35,7 @@ export function followRemovedJobs({
   reconciler,
   log,
   faults = createJobFaults(log),
-}: RemovedJobsOptions): Running {
+}: RemovedJobsOptions): Service {
   /** Those that are gone and of which that was told; a channel may be watched beyond the end of its job. */
   let known = new Set<string>();
   let running: Promise<void> | undefined;

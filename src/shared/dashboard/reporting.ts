@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Redis } from 'ioredis';
 import { createPublisher, type Publisher } from '../channel/publisher.js';
-import type { Running } from '../lifecycle/queue-follower.js';
 import type { JobSnapshot } from '../lifecycle/snapshot.js';
 import type { Logger } from '../process/log.js';
+import type { Service } from '../process/service.js';
 import { VERSION } from '../process/version.js';
 import { serverNow } from '../redis/server-clock.js';
 import { CHANGED_EVENT, JOBS_EVENT, packJobs } from './frame.js';
@@ -37,7 +37,7 @@ export interface ProcessReportingOptions {
 }
 
 /** What a process says for the dashboard: once a second how it is; what it does only while somebody looks. */
-export interface ProcessReporting extends Running {
+export interface ProcessReporting extends Service {
   /** How it is now. */
   view(): ProcessView;
   /**

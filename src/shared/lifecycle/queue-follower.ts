@@ -6,6 +6,7 @@ import { type BullEntry, readBullEvents, saysOfQueue } from '../bullmq/bull-even
 import type { ForeignProgress } from '../bullmq/foreign-reports.js';
 import { queueKey } from '../jobs/queues.js';
 import type { Logger } from '../process/log.js';
+import type { Service } from '../process/service.js';
 import { createAttemptsReader } from './attempts.js';
 import { createJobFaults, type JobFaults } from './job-faults.js';
 import { Looks } from './looks.js';
@@ -50,11 +51,6 @@ export interface QueueFollowerOptions {
   log: Logger;
 }
 
-/** Something that runs until it is stopped. */
-export interface Running {
-  stop(): Promise<void>;
-}
-
 const lua = (name: string): string => readFileSync(new URL(`./scripts/${name}.lua`, import.meta.url), 'utf8');
 
 /**
@@ -76,7 +72,7 @@ export function startQueueFollower({
   chore,
   log,
   faults = createJobFaults(log),
-}: QueueFollowerOptions): Running {
+}: QueueFollowerOptions): Service {
   const me = `${role}:${randomUUID()}`;
   const lease = `${prefix}:{bridge}:lease`;
   const cursorKey = `${prefix}:{bridge}:cursor`;

@@ -3,9 +3,9 @@ import type { ChannelHub } from '../channel/hub.js';
 import { jobOfChannel } from '../channel/keys.js';
 import { addressOf } from '../jobs/queues.js';
 import type { Logger } from '../process/log.js';
+import type { Service } from '../process/service.js';
 import { createJobFaults, type JobFaults } from './job-faults.js';
 import { Looks } from './looks.js';
-import type { Running } from './queue-follower.js';
 import type { Reconciler } from './reconcile.js';
 
 const RECHECK_MS = 30_000;
@@ -13,7 +13,7 @@ const AT_ONCE = 100;
 /** Jobs of a round that take longer than this are not waited for. */
 const PATIENCE_MS = 1000;
 
-export interface Recheck extends Running {
+export interface Recheck extends Service {
   /** Looks at all of them now. */
   all(): void;
   /** Looks at those of one queue now. */

@@ -4,10 +4,11 @@ import { createJobRetention } from '../job-index/retention.js';
 import type { QueuePlan } from '../jobs/queues.js';
 import { type Canceller, withCancels } from '../lifecycle/cancel.js';
 import type { Expiry } from '../lifecycle/expiry.js';
-import { type QueueFollowerOptions, type Running, startQueueFollower } from '../lifecycle/queue-follower.js';
+import { type QueueFollowerOptions, startQueueFollower } from '../lifecycle/queue-follower.js';
 import type { Reconciler } from '../lifecycle/reconcile.js';
 import type { Config } from '../process/config.js';
 import type { Logger } from '../process/log.js';
+import type { Service } from '../process/service.js';
 import { connectRedis } from '../redis/connect.js';
 import { isRedisFault } from '../redis/faults.js';
 import type { ScheduleMaintainer } from '../schedules/maintainer.js';
@@ -32,7 +33,7 @@ export interface HousekeepingOptions extends Pick<QueueFollowerOptions, 'role' |
  * What one process at a time does for all, whichever it is: it follows BullMQ's events, and looks after what is due
  * (jobs that expire, schedules, finished jobs that are kept no longer, the index).
  */
-export function startHousekeeping(options: HousekeepingOptions): Running {
+export function startHousekeeping(options: HousekeepingOptions): Service {
   const { config, connection, plan, reconciler, schedules, expiry, canceller, store, log } = options;
   const { redis, queuePrefix, keep, trackJob, faults } = connection;
   const prefix = config.KEY_PREFIX;

@@ -6,10 +6,10 @@ import type { Sink } from '../../../shared/channel/subscription.js';
 import type { JobError } from '../../../shared/errors.js';
 import { parseForeign } from '../../../shared/jobs/foreign-json.js';
 import type { JobFaults } from '../../../shared/lifecycle/job-faults.js';
-import type { Running } from '../../../shared/lifecycle/queue-follower.js';
 import { startRecheck } from '../../../shared/lifecycle/recheck.js';
 import type { Reconciler } from '../../../shared/lifecycle/reconcile.js';
 import type { Logger } from '../../../shared/process/log.js';
+import type { Service } from '../../../shared/process/service.js';
 import { currentRun } from '../run.js';
 
 /** What became of a child. */
@@ -28,7 +28,7 @@ export interface ChildFollower {
 }
 
 /** Follows child jobs the way the API's viewers do: by their channels. */
-export interface ChildWatch extends Running {
+export interface ChildWatch extends Service {
   /** @returns what ends the following */
   follow(jobId: string, follower: ChildFollower): () => void;
 }
@@ -49,7 +49,7 @@ export interface ChildWatchOptions {
 export function createChildWatch(options: ChildWatchOptions): ChildWatch {
   const { connect, redis, read, prefix, sharded, reconciler, faults, log } = options;
   const followers = new Map<string, Set<ChildFollower>>();
-  let opened: { hub: ChannelHub; connection: Redis; recheck: Running } | undefined;
+  let opened: { hub: ChannelHub; connection: Redis; recheck: Service } | undefined;
 
   function open(): ChannelHub {
     if (!opened) {
