@@ -31,7 +31,7 @@ const ROOMS = {
     webhooks: ['channel', 'jobs', 'lifecycle'],
   },
   'src/worker': {
-    '(top)': ['run', 'webhooks'],
+    '(top)': ['reporting', 'run', 'webhooks'],
     jobs: ['run'],
     reporting: [],
     run: ['reporting', 'webhooks'],

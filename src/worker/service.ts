@@ -1,31 +1,37 @@
 import { mkdir } from 'node:fs/promises';
+import type { Processor, Worker } from 'bullmq';
+import type { Redis } from 'ioredis';
 import { createWatcherQuery } from '../shared/channel/watchers.js';
-import { startProcessReporting } from '../shared/dashboard/reporting.js';
+import { type ProcessReporting, startProcessReporting } from '../shared/dashboard/reporting.js';
 import { RunningJobs } from '../shared/dashboard/running.js';
-import { fileStoreOptions, openFileStore } from '../shared/files/store.js';
-import { jobIdOf, planQueues } from '../shared/jobs/queues.js';
+import { type FileStore, fileStoreOptions, openFileStore } from '../shared/files/store.js';
+import { jobIdOf, planQueues, type QueuePlan } from '../shared/jobs/queues.js';
 import type { Registry } from '../shared/jobs/registry.js';
 import { cancelObserver, createCanceller } from '../shared/lifecycle/cancel.js';
 import { createExpiry } from '../shared/lifecycle/expiry.js';
+import { CloseStack } from '../shared/process/close-stack.js';
 import type { Config } from '../shared/process/config.js';
+import { every } from '../shared/process/every.js';
 import type { Logger } from '../shared/process/log.js';
 import { basePathOf } from '../shared/process/public-url.js';
+import type { Service } from '../shared/process/service.js';
 import { watchControl } from '../shared/redis/broadcast.js';
 import { connectRedis } from '../shared/redis/connect.js';
 import { serverClockCell } from '../shared/redis/server-clock.js';
-import { connectHeadway } from '../shared/runtime/connection.js';
+import { type Connection, connectHeadway } from '../shared/runtime/connection.js';
 import { startHousekeeping } from '../shared/runtime/leader.js';
 import { createScheduleMaintainer } from '../shared/schedules/maintainer.js';
 import { webhookPolicy } from '../shared/webhooks/target.js';
+import type { ReportingLimits } from './reporting/context.js';
 import { openChildren } from './run/children/services.js';
 import { lockLost } from './run/hold.js';
-import { createProcessor } from './run/processor.js';
-import { cancelled } from './run/run.js';
+import { createProcessor, type JobProcessor } from './run/processor.js';
+import { type ActiveRuns, cancelled } from './run/run.js';
 import { workerScripts } from './run/scripts.js';
 import { stopWorkers } from './run/shutdown.js';
-import { createThreads } from './run/thread/pool.js';
+import { createThreads, type Threads } from './run/thread/pool.js';
 import { claimUncaught } from './run/uncaught.js';
-import { createWorkers, queuesToServe, threadCount } from './run/workers.js';
+import { createWorkers, queuesToServe, type ServedQueue, threadCount } from './run/workers.js';
 import { defaultSecret } from './webhooks/default-secret.js';
 import { createDeliver } from './webhooks/deliver.js';
 
@@ -52,30 +58,102 @@ export interface WorkerService {
 }
 
 /**
- * Puts a worker together and has it take jobs.
- * @throws StartError, UnusableRedisError where it cannot
+ * Opens everything that a worker process needs, in order, and starts taking jobs.
+ * @throws StartError for a mistake in the configuration
+ * @throws UnusableRedisError when Redis cannot be used
  */
-export async function openWorker(options: WorkerServiceOptions): Promise<WorkerService> {
-  const { config, registry, log, onFatal } = options;
+export async function openWorker({
+  config,
+  registry,
+  log,
+  onFatal,
+}: WorkerServiceOptions): Promise<WorkerService> {
   const plan = planQueues(registry, config.QUEUE_NAME);
-  const queues = queuesToServe(plan, registry, config.WORKER_JOBS);
+  const queues = queuesToServe(plan, registry, config);
+  const opened = new CloseStack();
+
   const connection = await connectHeadway(config, 'patient', log, registry, workerScripts);
-  const { redis, queuePrefix, openQueue, publisher, batch, readJob, keep, isHeld } = connection;
-  await mkdir(config.FILES_DIR, { recursive: true });
-  const files = fileStoreOptions(config);
-  const store = openFileStore(files);
-  const limits = {
-    progressIntervalMs: config.PROGRESS_INTERVAL_MS,
-    partialMaxBytes: config.PARTIAL_MAX_BYTES,
-    logLines: config.JOB_LOG_LINES,
+  opened.defer(() => connection.disconnect());
+  const bullmqRedis = connectRedis(config.REDIS_URL, 'bullmq');
+  opened.defer(() => bullmqRedis.disconnect());
+  const commandsRedis = connectRedis(config.REDIS_URL, 'subscriber');
+  opened.defer(() => commandsRedis.disconnect());
+  const defaultWebhookSecret = await defaultSecret(config, process.env.NODE_ENV === 'production');
+  const store = await openFiles(config);
+  const core: Core = { config, registry, plan, connection, bullmqRedis, commandsRedis, store, log };
+  opened.defer(claimUncaught({ log, onFatal }));
+
+  const running = new RunningJobs();
+  const reporting = opened.adopt(startReporting(core, queues, running), (reporting) => reporting.stop());
+  opened.defer(() => flushOutcomes(connection));
+  const lifecycle = openLifecycle(core);
+  const threads = openThreads(core);
+  opened.defer(() => threads.close());
+  const { process: processor, runs } = openProcessor(core, lifecycle, threads, running, defaultWebhookSecret);
+  watchCancels(core, runs);
+  const housekeeping = openHousekeeping(core, lifecycle, reporting);
+  opened.defer(() => Promise.all([housekeeping.stop(), lifecycle.children.watch.stop()]));
+  const sweeper = startSweeper(core);
+  // A sweep may be waiting for Redis: it is not waited for.
+  opened.defer(() => void sweeper.stop());
+  const workers = openWorkers(core, lifecycle, queues, processor, runs);
+
+  /** Running jobs get `graceMs` to finish; the others are handed back. Everything else is closed afterwards. */
+  async function stopWithin(graceMs: number): Promise<void> {
+    await stopWorkers(workers, runs, graceMs, () => connection.redis.status !== 'ready', log);
+    await opened.close();
+  }
+  return {
+    queues: queues.map(({ name }) => name),
+    ready: Promise.all(workers.map((worker) => worker.waitUntilReady())),
+    close: () => stopWithin(config.SHUTDOWN_GRACE_MS),
+    async crash() {
+      runs.crash();
+      await stopWithin(0);
+    },
   };
-  const basePath = basePathOf(config.PUBLIC_URL);
-  const threads = createThreads({
+}
+
+/** What most parts of a worker need. */
+interface Core extends Pick<WorkerServiceOptions, 'config' | 'registry' | 'log'> {
+  plan: QueuePlan;
+  connection: Connection;
+  /** The connection of BullMQ's workers and queues. */
+  bullmqRedis: Redis;
+  /** The connection on which requests to cancel arrive. */
+  commandsRedis: Redis;
+  store: FileStore;
+}
+
+type Lifecycle = ReturnType<typeof openLifecycle>;
+
+async function openFiles(config: Config): Promise<FileStore> {
+  await mkdir(config.FILES_DIR, { recursive: true });
+  return openFileStore(fileStoreOptions(config));
+}
+
+const limitsOf = (config: Config): ReportingLimits => ({
+  progressIntervalMs: config.PROGRESS_INTERVAL_MS,
+  partialMaxBytes: config.PARTIAL_MAX_BYTES,
+  logLines: config.JOB_LOG_LINES,
+});
+
+function openThreads({ config, log }: Core): Threads {
+  return createThreads({
     max: threadCount(config),
-    setup: { files, limits, basePath, clock: serverClockCell() },
+    setup: {
+      files: fileStoreOptions(config),
+      limits: limitsOf(config),
+      basePath: basePathOf(config.PUBLIC_URL),
+      clock: serverClockCell(),
+    },
     log,
   });
-  const bullmqRedis = connectRedis(config.REDIS_URL, 'bullmq');
+}
+
+/** Queues, schedules, expiry, cancellation and child jobs, with the reconciler that takes all of them into account. */
+function openLifecycle({ config, registry, plan, connection, store, log }: Core) {
+  const { redis, queuePrefix, openQueue, readJob } = connection;
   const expiry = createExpiry(redis, config.KEY_PREFIX);
   const schedules = createScheduleMaintainer({
     redis,
@@ -113,15 +191,24 @@ export async function openWorker(options: WorkerServiceOptions): Promise<WorkerS
     canceller,
     log,
   });
+  return { openQueue, expiry, schedules, reconciler, canceller, children };
+}
+
+function openProcessor(
+  { config, registry, connection, commandsRedis, store, log }: Core,
+  { reconciler, children }: Lifecycle,
+  threads: Threads,
+  running: RunningJobs,
+  defaultWebhookSecret: string | undefined,
+): JobProcessor {
+  const { redis, queuePrefix, publisher, batch, keep } = connection;
   const deliverWebhook = createDeliver({
     store: connection.webhooks,
     policy: webhookPolicy(config),
-    secret: await defaultSecret(config, process.env.NODE_ENV === 'production'),
+    secret: defaultWebhookSecret,
     timeoutMs: config.WEBHOOK_TIMEOUT_MS,
   });
-  const commandsRedis = connectRedis(config.REDIS_URL, 'subscriber');
-  const running = new RunningJobs();
-  const { process: processor, runs } = createProcessor({
+  return createProcessor({
     registry,
     redis,
     queuePrefix,
@@ -130,9 +217,9 @@ export async function openWorker(options: WorkerServiceOptions): Promise<WorkerS
     presence: createWatcherQuery({ redis, hub: commandsRedis, prefix: config.KEY_PREFIX }),
     batch,
     store,
-    basePath,
+    basePath: basePathOf(config.PUBLIC_URL),
     keep,
-    limits,
+    limits: limitsOf(config),
     threads,
     services: { deliverWebhook },
     children,
@@ -141,10 +228,20 @@ export async function openWorker(options: WorkerServiceOptions): Promise<WorkerS
     running,
     log,
   });
+}
+
+/** The BullMQ workers. From here on jobs are taken. */
+function openWorkers(
+  { config, connection, plan, bullmqRedis, log }: Core,
+  { children }: Lifecycle,
+  queues: ServedQueue[],
+  processor: Processor,
+  runs: ActiveRuns,
+): Worker[] {
   const workers = createWorkers({
     config,
     connection: bullmqRedis,
-    queuePrefix,
+    queuePrefix: connection.queuePrefix,
     plan,
     queues,
     processor,
@@ -155,7 +252,7 @@ export async function openWorker(options: WorkerServiceOptions): Promise<WorkerS
     worker.on('lockRenewalFailed', (ids) => {
       for (const id of ids) runs.get(jobIdIn(id))?.lose(lockLost());
     });
-    // The bridge tells the end too; this is only sooner.
+    // The queue follower publishes the end as well; this is only sooner.
     const published = (id: string | undefined): void => {
       if (id === undefined) return;
       children.reconciler
@@ -165,7 +262,11 @@ export async function openWorker(options: WorkerServiceOptions): Promise<WorkerS
     worker.on('completed', (job) => published(job.id));
     worker.on('failed', (job) => published(job?.id));
   }
+  return workers;
+}
 
+/** Stops a run when its job is cancelled. */
+function watchCancels({ config, connection, commandsRedis, log }: Core, runs: ActiveRuns): void {
   watchControl({
     redis: commandsRedis,
     prefix: config.KEY_PREFIX,
@@ -173,26 +274,42 @@ export async function openWorker(options: WorkerServiceOptions): Promise<WorkerS
     onMessage: (jobId) => runs.get(jobId)?.stop(cancelled()),
     async onGap() {
       await connection.faults.each('look at', [...runs.keys()], async (jobId) => {
-        if ((await readJob(jobId))?.cancelAsked) runs.get(jobId)?.stop(cancelled());
+        if ((await connection.readJob(jobId))?.cancelAsked) runs.get(jobId)?.stop(cancelled());
       });
     },
     log,
   });
+}
 
-  const reporting = startProcessReporting({
+function startReporting(
+  { config, connection, log }: Core,
+  queues: ServedQueue[],
+  running: RunningJobs,
+): ProcessReporting {
+  const { redis } = connection;
+  return startProcessReporting({
     redis,
     publishing: connection.publishing,
     prefix: config.KEY_PREFIX,
     sharded: connection.server.sharded,
     role: 'worker',
-    describe: () => ({
-      running: running.size,
-      queues: workers.map(({ name, concurrency }) => ({ name, concurrency })),
-    }),
+    describe: () => ({ running: running.size, queues }),
     jobs: running,
     log,
   });
-  const housekeeping = startHousekeeping({
+}
+
+/** While Redis is away its commands wait, and what is counted is not worth waiting for. */
+async function flushOutcomes({ redis, outcomes }: Connection): Promise<void> {
+  if (redis.status === 'ready') await outcomes.flush();
+}
+
+function openHousekeeping(
+  { config, connection, plan, store, log }: Core,
+  { schedules, expiry, canceller, reconciler, children }: Lifecycle,
+  reporting: ProcessReporting,
+): Service {
+  return startHousekeeping({
     role: 'worker',
     config,
     connection,
@@ -206,34 +323,13 @@ export async function openWorker(options: WorkerServiceOptions): Promise<WorkerS
     store,
     log,
   });
-  const sweeper = setInterval(() => {
-    store.sweep(isHeld).catch((error) => log.warn({ err: error }, 'could not sweep the files'));
-  }, SWEEP_MS);
+}
 
-  const releaseUncaught = claimUncaught({ log, onFatal });
-
-  /** @param graceMs what runs may go on for this long */
-  async function stop(graceMs: number): Promise<void> {
-    clearInterval(sweeper);
-    await stopWorkers(workers, runs, graceMs, () => redis.status !== 'ready', log);
-    await threads.close();
-    await Promise.all([housekeeping.stop(), children.watch.stop()]);
-    // While Redis is away its commands wait, and what is counted is not worth waiting for.
-    if (redis.status === 'ready') await connection.outcomes.flush();
-    await reporting.stop();
-    releaseUncaught();
-    connection.disconnect();
-    bullmqRedis.disconnect();
-    commandsRedis.disconnect();
-  }
-
-  return {
-    queues,
-    ready: Promise.all(workers.map((worker) => worker.waitUntilReady())),
-    close: () => stop(config.SHUTDOWN_GRACE_MS),
-    async crash() {
-      runs.crash();
-      await stop(0);
-    },
-  };
+/** Removes expired files now and then. */
+function startSweeper({ connection, store, log }: Core): Service {
+  return every(
+    SWEEP_MS,
+    () => store.sweep(connection.isHeld),
+    (error) => log.warn({ err: error }, 'could not remove expired files'),
+  );
 }

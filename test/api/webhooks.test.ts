@@ -173,7 +173,10 @@ describe('options.webhook', () => {
     const stream = await ended(delivery);
     expect(stream.events.at(-1)).toMatchObject({
       event: 'failed',
-      data: { attempt: 1, error: { code: 'permanent', message: 'the receiver is gone (410)' } },
+      data: {
+        attempt: 1,
+        error: { code: 'permanent', message: 'the receiver no longer accepts calls (410)' },
+      },
     });
     expect(await view(job)).toMatchObject({ state: 'completed', webhook: { state: 'failed' } });
     expect((await headway.client.retry(delivery)).status).toBe(202);
@@ -189,7 +192,7 @@ describe('options.webhook', () => {
     await ended(job);
     const stream = await watch(await deliveryOf(job));
     const { data } = await stream.waitFor('retrying');
-    expect(data.error.message).toBe('the receiver answered 302: redirects are not followed');
+    expect(data.error.message).toBe('the receiver answered 302; redirects are not followed');
     expect(inner.calls).toEqual([]);
     stream.close();
     await inner.stop();

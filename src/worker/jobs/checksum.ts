@@ -19,7 +19,7 @@ export default defineJob({
   description: 'Computes the digest of a file.',
   input: z.strictObject({
     file: fileId(),
-    algorithm: z.enum(algorithms).default('sha256').describe('How the digest is computed'),
+    algorithm: z.enum(algorithms).default('sha256').describe('Hash algorithm'),
   }),
   result: z.object({ algorithm: z.enum(algorithms), digest: z.string(), bytes: z.number().int() }),
   async run({ file, algorithm }, ctx) {

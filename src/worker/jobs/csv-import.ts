@@ -12,7 +12,7 @@ import { warningsOf } from './lib/csv/warnings.js';
 
 export default defineJob({
   name: 'csv-import',
-  description: 'Loads a CSV file into a SQLite database, checking every row.',
+  description: 'Imports a CSV file into a SQLite database and validates every row.',
   input: z.strictObject({
     file: fileId(),
     delimiter: z
@@ -20,13 +20,13 @@ export default defineJob({
       .length(1)
       .regex(/[^"\r\n]/)
       .optional()
-      .describe('Separates the fields; found out when left empty'),
-    encoding: z.enum(encodings).optional().describe('Of the text; found out when left empty'),
+      .describe('Field delimiter. Detected by default.'),
+    encoding: z.enum(encodings).optional().describe('Text encoding. Detected by default.'),
     header: z
       .enum(['first', 'none'])
       .optional()
-      .describe('"none": the file has no line with the names of its columns'),
-    allowEmpty: z.boolean().optional().describe('Completes even if every row is rejected'),
+      .describe('"none" if the file has no header line. Defaults to "first".'),
+    allowEmpty: z.boolean().optional().describe('Complete the job even if every row is rejected'),
   }),
   result: z.object({
     rows: z.number().int(),
@@ -53,7 +53,7 @@ export default defineJob({
       grouped,
     } = await detectColumns(
       readRecords(source, ctx.signal, (bytes) =>
-        ctx.progress({ current: bytes, total: upload.size, unit: 'bytes', message: 'Reading the columns' }),
+        ctx.progress({ current: bytes, total: upload.size, unit: 'bytes', message: 'Detecting columns' }),
       ),
       hasHeader,
       source.delimiter,
@@ -99,13 +99,14 @@ export default defineJob({
         reasons = rejections.summary();
         if (counts.rejected > 0 && counts.imported === 0 && !allowEmpty) {
           throw new PermanentError(
-            `no row was imported: all ${counts.rejected} were rejected (${reasons}); with \`allowEmpty\` the job completes and gives the report`,
+            `no rows were imported: all ${counts.rejected} were rejected (${reasons}). Set \`allowEmpty\` to complete the job and get the report`,
           );
         }
       });
       await rejections.close();
     });
-    if (counts.rejected > 0) ctx.log('warn', `rows rejected: ${counts.rejected}; the report says why`);
+    if (counts.rejected > 0)
+      ctx.log('warn', `rows rejected: ${counts.rejected}; see the report for the reasons`);
     const warnings = warningsOf({
       encoding,
       source,

@@ -4,13 +4,13 @@ import { defineJob } from '../../shared/jobs/definition.js';
 import { madeOfImage, makeVariants } from './lib/images/make.js';
 import { variantsField } from './lib/images/variant.js';
 
-/** A child of `image-variants`: one image. It fails if no variant can be made, and its parent says so. */
+/** Processes one image as a child of `image-variants`. Fails if no variant can be made; the parent reports the failure. */
 export default defineJob({
   name: 'image-variant',
-  description: 'Makes smaller variants of one image, in the formats wanted.',
+  description: 'Creates resized variants of one image.',
   input: z.strictObject({ file: fileId(), variants: variantsField() }),
   result: madeOfImage,
-  // Not in the queue of its parent, whatever QUEUE_NAME says, and few at a time: an image needs memory.
+  // A queue of its own, because a child cannot share its parent's queue. Few run at a time: images need much memory.
   queue: 'image-variant',
   concurrency: 2,
   async run({ file, variants }, ctx) {

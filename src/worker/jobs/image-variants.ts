@@ -16,26 +16,26 @@ import { type FailedImage, type UnpackedImage, unpackImages } from './lib/images
 import { type Variant, variantsField } from './lib/images/variant.js';
 import { hasZip } from './lib/images/zip-reader.js';
 
-/** So many failures are listed in the result; the report in the archive has all. */
+/** The result lists at most this many failures. The report in the archive lists all of them. */
 const MAX_LISTED = 100;
 
-/** What became of the images: the variants of each that could be used, and why the others could not. */
+/** The variants made of each image, and the reasons why others could not be made. */
 interface Outcome {
-  /** The names of the images, with their folders, by their place in the zip. */
+  /** Names of the images with their folders, by index in the zip. */
   names: string[];
-  /** By the place of the image in the zip. */
+  /** By index of the image in the zip. */
   made: MadeVariant[][];
   failed: FailedImage[];
   stills: StillImage[];
 }
 
-/** An image of several frames of which some variants show only the first. */
+/** An image with several frames, some variants of which show only the first frame. */
 const stillImage = z.object({ name: z.string(), frames: z.number().int(), variants: z.number().int() });
 
 type StillImage = z.output<typeof stillImage>;
 
-/** Notes what was made of one image. */
-function note(
+/** Records the variants made of one image. */
+function record(
   outcome: Outcome,
   name: string,
   index: number,
@@ -49,7 +49,7 @@ function note(
 
 export default defineJob({
   name: 'image-variants',
-  description: 'Makes smaller variants of an image, or of each image of a zip, in the formats wanted.',
+  description: 'Creates resized variants of an image, or of every image in a zip.',
   input: z.strictObject({ file: fileId(), variants: variantsField() }),
   result: z.object({
     images: z.number().int(),
@@ -66,26 +66,24 @@ export default defineJob({
     let kind = await fileKind(source.path);
     if (kind === 'other' && (await hasZip(source.path))) kind = 'zip';
     if (kind === 'other') {
-      throw new PermanentError(
-        `the file is neither an image that can be read (${READABLE}) nor a zip of images`,
-      );
+      throw new PermanentError(`the file is neither a supported image (${READABLE}) nor a zip of images`);
     }
     const outcome: Outcome = { names: [], made: [], failed: [], stills: [] };
     let packed = false;
     try {
-      if (kind === 'zip') await ofZip(source.path, variants, outcome, ctx);
-      else await ofImage(source, variants, outcome, ctx);
+      if (kind === 'zip') await processZip(source.path, variants, outcome, ctx);
+      else await processImage(source, variants, outcome, ctx);
       const made = outcome.made.flat();
       const failed = outcome.failed.sort(byName);
       const firstFrameOnly = outcome.stills.sort(byName);
       const counts = { images: outcome.made.filter(Boolean).length, variants: made.length };
-      if (counts.images === 0) throw new PermanentError(nothing(failed));
+      if (counts.images === 0) throw new PermanentError(noImagesMessage(failed));
       ctx.stage('archive');
       const stem = source.name.replace(/\.[^.]*$/, '') || 'images';
       const archive = await ctx.files.create(`${stem}-variants.zip`, (to) =>
         pack(
           to,
-          madeOf(outcome),
+          outputsOf(outcome),
           { ...counts, failed, ...(firstFrameOnly.length > 0 ? { firstFrameOnly } : {}) },
           ctx,
         ),
@@ -100,27 +98,27 @@ export default defineJob({
         archive,
       };
     } finally {
-      // What another attempt could use stays; nobody else needs it, and it expires.
+      // Another attempt could reuse the variants, so they stay if one may follow. Unused files expire.
       if (packed || isEnded(ctx.signal)) await removeFiles(outcome.made.flat(), ctx);
     }
   },
 });
 
-/** Stable: the failed variants of an image stay in the order in which they were wanted. */
+/** The sort is stable: failed variants of an image stay in the order of the request. */
 const byName = (a: { name: string }, b: { name: string }): number =>
   a.name === b.name ? 0 : a.name < b.name ? -1 : 1;
 
-function nothing([first, ...others]: FailedImage[]): string {
-  if (!first) return 'the zip has no images';
-  return `none of ${others.length + 1} images could be used; ${first.name}: ${first.reason}`;
+function noImagesMessage([first, ...others]: FailedImage[]): string {
+  if (!first) return 'the zip contains no images';
+  return `none of the ${others.length + 1} files could be used; ${first.name}: ${first.reason}`;
 }
 
-/** Whether a run was told to stop and no other follows. */
+/** Whether the run was stopped and no other run follows. */
 const isEnded = ({ aborted, reason }: AbortSignal): boolean =>
   aborted && !['shutdown', 'lock-lost'].includes(reason?.why);
 
-/** One image is done here: a child would only be a second bar that says the same. */
-async function ofImage(
+/** Processes a single image in this job: a child would only show the same progress a second time. */
+async function processImage(
   source: { name: string; path: string },
   variants: Variant[],
   outcome: Outcome,
@@ -129,19 +127,24 @@ async function ofImage(
   outcome.names.push(source.name);
   ctx.stage('variants');
   try {
-    note(outcome, source.name, 0, await makeVariants(source, variants, ctx));
+    record(outcome, source.name, 0, await makeVariants(source, variants, ctx));
   } catch (error) {
     if (error instanceof PermanentError)
-      throw new PermanentError(`the image cannot be used: ${error.message}`);
+      throw new PermanentError(`cannot process the image: ${error.message}`);
     throw error;
   }
 }
 
 /**
- * The images of a zip are children: they spread over all workers, each is retried, watched and looked up by itself, and
- * what is done is not done again when this job's worker is lost.
+ * Processes each image of a zip in a child job. The children spread over all workers, each can be watched and retried,
+ * and completed ones are not repeated when this job's worker is lost.
  */
-async function ofZip(path: string, variants: Variant[], outcome: Outcome, ctx: JobContext): Promise<void> {
+async function processZip(
+  path: string,
+  variants: Variant[],
+  outcome: Outcome,
+  ctx: JobContext,
+): Promise<void> {
   ctx.stage('unpack');
   const { images, failed } = await unpackImages(path, ctx);
   outcome.failed.push(...failed);
@@ -149,22 +152,22 @@ async function ofZip(path: string, variants: Variant[], outcome: Outcome, ctx: J
   let done = false;
   try {
     ctx.stage('variants');
-    ctx.log(`${images.length} images, ${variants.length} variants of each`);
+    ctx.log(`${images.length} images, ${variants.length} variants each`);
     await Promise.all(
       images.map(async (image, index) => {
-        const made = await ofChild(image, variants, ctx);
+        const made = await processInChild(image, variants, ctx);
         if ('reason' in made) outcome.failed.push({ name: image.name, reason: made.reason });
-        else note(outcome, image.name, index, made);
+        else record(outcome, image.name, index, made);
       }),
     );
     done = true;
   } finally {
-    // Otherwise children may be reading them, or will again.
+    // Otherwise children may still be reading the images, or may read them again.
     if (done || isEnded(ctx.signal)) for (const { id } of images) await ctx.files.remove(id);
   }
 }
 
-async function ofChild(
+async function processInChild(
   { key, name, id }: UnpackedImage,
   variants: Variant[],
   ctx: JobContext,
@@ -179,8 +182,8 @@ async function ofChild(
   };
   try {
     const made = await start(key);
-    if (await areThere(made.variants, ctx)) return made;
-    // Of an earlier attempt, which was lost just after it had tidied up.
+    if (await exist(made.variants, ctx)) return made;
+    // An earlier attempt removed the files of this child and was lost afterwards.
     return await start(`${key} of attempt ${ctx.attempt}`);
   } catch (error) {
     if (error instanceof ChildFailedError) return { reason: error.error.message };
@@ -188,7 +191,7 @@ async function ofChild(
   }
 }
 
-async function areThere(made: MadeVariant[], { files }: JobContext): Promise<boolean> {
+async function exist(made: MadeVariant[], { files }: JobContext): Promise<boolean> {
   for (const { file } of made) {
     const found = await files.open(file.id).catch(() => undefined);
     if (!found) return false;
@@ -196,13 +199,13 @@ async function areThere(made: MadeVariant[], { files }: JobContext): Promise<boo
   return true;
 }
 
-/** The images of which variants were made, in the order of the zip. */
-const madeOf = ({ names, made }: Outcome): ImageOutput<MadeVariant['file']>[] =>
+/** The images that have variants, in the order of the zip. */
+const outputsOf = ({ names, made }: Outcome): ImageOutput<MadeVariant['file']>[] =>
   names.flatMap((image, index) =>
     made[index] ? [{ image, files: made[index].map(({ file }) => file) }] : [],
   );
 
-/** Writes the archive: the variants in the folders of their images, and the report, which maps each image to its files. */
+/** Writes the archive: variants in the folders of their images, and a report that maps each image to its files. */
 async function pack(
   to: string,
   made: ImageOutput<MadeVariant['file']>[],

@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises';
-import { setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { z } from 'zod';
 import { resultFile } from '../../shared/files/reference.js';
 import { defineJob } from '../../shared/jobs/definition.js';
@@ -12,20 +12,26 @@ const size = () => z.number().int().min(16).max(4096);
 
 export default defineJob({
   name: 'mandelbrot',
-  description: 'Draws the Mandelbrot set, tile by tile, in a thread of its own.',
+  description: 'Draws the Mandelbrot set tile by tile, in a separate thread.',
   input: z
     .strictObject({
       width: size().default(800).describe('Pixels'),
       height: size().default(600).describe('Pixels'),
       centerX: z.number().min(-4).max(4).default(-0.5),
       centerY: z.number().min(-4).max(4).default(0),
-      scale: z.number().positive().max(100).default(3).describe('Width of the view'),
-      iterations: z.number().int().min(1).max(1_000_000).default(500).describe('How often a point is tried'),
-      tile: z.number().int().min(16).max(96).default(64).describe('Width and height of a tile, in pixels'),
+      scale: z.number().positive().max(100).default(3).describe('Width of the visible area'),
+      iterations: z
+        .number()
+        .int()
+        .min(1)
+        .max(1_000_000)
+        .default(500)
+        .describe('Maximum iterations per point'),
+      tile: z.number().int().min(16).max(96).default(64).describe('Side length of a tile in pixels'),
     })
     .refine(({ width, height, tile }) => tilesOf(width, height, tile).length <= MAX_TILES, {
       path: ['tile'],
-      error: `the picture would have more than ${MAX_TILES} tiles`,
+      error: `the image would have more than ${MAX_TILES} tiles`,
     }),
   result: z.object({
     width: z.number().int(),
@@ -48,22 +54,22 @@ export default defineJob({
       }
     };
 
-    const picture = { pixels, width, height };
-    const preview = previewScale(picture);
+    const image = { pixels, width, height };
+    const preview = previewScale(image);
     const tiles = tilesOf(width, height, data.tile);
     ctx.progress({ current: 0, total: tiles.length, unit: 'tiles' });
     for (const [i, tile] of tiles.entries()) {
       draw(tile);
-      const png = await encodePng(picture, tile, preview);
+      const png = await encodePng(image, tile, preview);
       await ctx.partial({ ...tile, png: png.toString('base64'), of: { width, height } });
       ctx.progress({ current: i + 1, total: tiles.length, unit: 'tiles' });
-      // The signal is aborted by a message, which takes a turn to arrive.
-      await turn();
+      // The message that aborts the signal is handled in the next turn of the event loop.
+      await nextTurn();
       ctx.signal.throwIfAborted();
     }
-    const image = await ctx.files.create('mandelbrot.png', async (path) => {
-      await writeFile(path, await encodePng(picture, { x: 0, y: 0, width, height }));
+    const file = await ctx.files.create('mandelbrot.png', async (path) => {
+      await writeFile(path, await encodePng(image, { x: 0, y: 0, width, height }));
     });
-    return { width, height, iterations, image };
+    return { width, height, iterations, image: file };
   },
 });

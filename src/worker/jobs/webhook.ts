@@ -6,33 +6,33 @@ const GONE = 410;
 
 export default defineJob({
   name: 'webhook',
-  description: 'Calls the webhook of a job that has come to its end.',
+  description: 'Calls the webhook of a finished job.',
   internal: true,
-  // It waits for others most of the time; one that does not answer must not hold up the rest.
+  // A delivery mostly waits for the receiver; one that does not answer must not delay the others.
   concurrency: 50,
   input: z.strictObject({ job: z.string(), body: z.string() }),
   result: z.object({ status: z.number().int(), ms: z.number() }),
   async run({ job, body }, ctx: InternalContext) {
     const began = performance.now();
-    const passed = (): number => Math.round(performance.now() - began);
+    const elapsed = (): number => Math.round(performance.now() - began);
     try {
       const status = await ctx.services.deliverWebhook({ id: ctx.jobId, job, body }, ctx.signal);
-      const ms = passed();
-      if (status < 200 || status > 299) throw refused(status);
+      const ms = elapsed();
+      if (status < 200 || status > 299) throw statusError(status);
       ctx.log('info', `the receiver answered ${status}`, { status, ms });
       return { status, ms };
     } catch (error) {
       if (!ctx.signal.aborted) {
-        ctx.log('warn', (error as Error).message, { attempt: ctx.attempt, ms: passed() });
+        ctx.log('warn', (error as Error).message, { attempt: ctx.attempt, ms: elapsed() });
       }
       throw error;
     }
   },
 });
 
-/** Everything but a success is tried again, since a receiver may be broken in any way for a while; 410 says that it will not be back. */
-function refused(status: number): Error {
-  if (status === GONE) return new PermanentError('the receiver is gone (410)');
-  const redirects = status >= 300 && status <= 399 ? ': redirects are not followed' : '';
+/** Any status other than 2xx is retried, because receivers fail temporarily in many ways; 410 says that the webhook is gone for good. */
+function statusError(status: number): Error {
+  if (status === GONE) return new PermanentError('the receiver no longer accepts calls (410)');
+  const redirects = status >= 300 && status <= 399 ? '; redirects are not followed' : '';
   return new Error(`the receiver answered ${status}${redirects}`);
 }

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import type { Processor, Worker, WorkerOptions } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { WORKER_NAME } from '../../shared/bullmq/worker-census.js';
+import type { JobDefinition } from '../../shared/jobs/definition.js';
 import type { QueuePlan } from '../../shared/jobs/queues.js';
 import type { Registry } from '../../shared/jobs/registry.js';
 import type { Config } from '../../shared/process/config.js';
@@ -10,11 +11,25 @@ import { repeatStrategy } from '../../shared/schedules/repeat.js';
 import { StartError } from '../../shared/start-error.js';
 import { SteadyWorker } from './steady-worker.js';
 
+/** A queue that a process serves. */
+export interface ServedQueue {
+  name: string;
+  /** How many of its jobs run at a time in this process. */
+  concurrency: number;
+}
+
 /**
- * The queues that a process serves: those of the kinds in `WORKER_JOBS`, or all.
- * @throws StartError for a name that no job has, or a queue of which only some kinds are wanted
+ * The queues that a process serves: those of the job types in `WORKER_JOBS`, or all.
+ * @throws StartError for an unknown job type, or a queue of which only some job types are named
  */
-export function queuesToServe(plan: QueuePlan, registry: Registry, workerJobs: string): string[] {
+export function queuesToServe(plan: QueuePlan, registry: Registry, config: Config): ServedQueue[] {
+  return namesToServe(plan, registry, config.WORKER_JOBS).map((name) => ({
+    name,
+    concurrency: concurrencyOf(plan.kindsIn(name), config),
+  }));
+}
+
+function namesToServe(plan: QueuePlan, registry: Registry, workerJobs: string): string[] {
   const wanted = workerJobs.split(',').flatMap((name) => name.trim() || []);
   if (wanted.length === 0) return plan.names;
   const unknown = wanted.find((name) => !registry.has(name));
@@ -35,6 +50,14 @@ export function queuesToServe(plan: QueuePlan, registry: Registry, workerJobs: s
   return queues;
 }
 
+/** The limits of a queue are those of its only job type: see `planQueues`. */
+function concurrencyOf(kinds: JobDefinition[], config: Config): number {
+  const concurrency = kinds[0]?.concurrency ?? config.WORKER_CONCURRENCY;
+  // A job that would only wait for a thread here is left to other processes.
+  const threaded = kinds.length > 0 && kinds.every(({ thread }) => thread);
+  return threaded ? Math.min(concurrency, threadCount(config)) : concurrency;
+}
+
 /** How many threads a process has for jobs with `thread: true`. */
 export const threadCount = (config: Pick<Config, 'WORKER_THREADS'>): number =>
   config.WORKER_THREADS || availableParallelism();
@@ -45,25 +68,21 @@ export interface WorkersOptions {
   connection: Redis;
   queuePrefix: string;
   plan: QueuePlan;
-  queues: string[];
+  queues: ServedQueue[];
   processor: Processor;
 }
 
 /** One BullMQ worker for each queue that this process serves. */
 export function createWorkers(options: WorkersOptions): Worker[] {
   const { config, connection, queuePrefix, plan, queues, processor } = options;
-  return queues.map((queue) => {
-    // The limits of a queue are those of its only kind: see planQueues.
-    const kinds = plan.kindsIn(queue);
-    const { concurrency = config.WORKER_CONCURRENCY, rateLimit } = kinds[0] ?? {};
-    // A job that would only wait for a thread here is left to other processes.
-    const threaded = kinds.length > 0 && kinds.every(({ thread }) => thread);
+  return queues.map(({ name, concurrency }) => {
+    const rateLimit = plan.kindsIn(name)[0]?.rateLimit;
     const options: WorkerOptions = {
       connection,
       prefix: queuePrefix,
       name: WORKER_NAME,
       settings: { repeatStrategy },
-      concurrency: threaded ? Math.min(concurrency, threadCount(config)) : concurrency,
+      concurrency,
       ...(rateLimit ? { limiter: { max: rateLimit.max, duration: rateLimit.perMs } } : {}),
       // How long one call waits for a job, in s: a connection that is dead and says nothing is found after that.
       drainDelay: 2,
@@ -74,6 +93,6 @@ export function createWorkers(options: WorkersOptions): Worker[] {
       // Not every loss counts: see `suspects.ts`, which fails a job that has lost its worker more often than MAX_STALLS.
       maxStalledCount: Number.MAX_SAFE_INTEGER,
     };
-    return new SteadyWorker(queue, processor, options, serverTimedBackend);
+    return new SteadyWorker(name, processor, options, serverTimedBackend);
   });
 }

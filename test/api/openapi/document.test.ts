@@ -114,7 +114,7 @@ describe('the reference', () => {
   it('has the schemas of jobs of any library, and a free one where there is none', () => {
     const fits = (schema: string, value: unknown): boolean =>
       contract.mistakes(`#/components/schemas/${schema}`, value).length === 0;
-    expect(document.components.schemas['steps.data'].properties.count.description).toBe('How many steps');
+    expect(document.components.schemas['steps.data'].properties.count.description).toBe('Number of steps');
     expect(fits('steps.start', { name: 'steps', data: { count: 1, intervalMs: 1 } })).toBe(true);
     expect(fits('steps.start', { name: 'steps' })).toBe(false);
     expect(fits('silent.start', { name: 'silent' })).toBe(true);

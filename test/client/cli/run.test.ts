@@ -86,7 +86,7 @@ describe('headway run', () => {
     const failed = await user.run([...args, '{"delimiter":","}']);
     expect(failed.code).toBe(1);
     expect(failed.stderr).toMatch(
-      /\nFailed: no row was imported: all 2 were rejected \(2 × 2 fields instead of 3\)/,
+      /\nFailed: no rows were imported: all 2 were rejected \(2 × 2 fields instead of 3\)/,
     );
     const allowed = await user.run([...args, '{"delimiter":",","allowEmpty":true}']);
     expect(allowed.code).toBe(0);

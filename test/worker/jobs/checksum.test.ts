@@ -4,11 +4,11 @@ import { validate } from '../../../src/shared/jobs/schema.js';
 import definition from '../../../src/worker/jobs/checksum.js';
 import { runOnFile } from '../../support/run-job.js';
 
-// biome-ignore lint/suspicious/noExplicitAny: a definition is used with whatever its schema says
+// biome-ignore lint/suspicious/noExplicitAny: the type of the input depends on the schema
 const job = definition as any;
 
 it.each(['sha256', 'sha1', 'sha512', 'sha3-256', 'blake2b512', 'md5'])(
-  'checksum gives the %s of a file',
+  'computes the %s digest of a file',
   async (algorithm) => {
     const content = randomBytes(1_000_000);
     const { result, seen } = await runOnFile(job, content, { data: { algorithm } });
@@ -21,12 +21,12 @@ it.each(['sha256', 'sha1', 'sha512', 'sha3-256', 'blake2b512', 'md5'])(
   },
 );
 
-it('checksum of an empty file is that of nothing', async () => {
+it('computes the digest of an empty file', async () => {
   const { result } = await runOnFile(job, '', { data: { algorithm: 'sha256' } });
   expect(result).toMatchObject({ bytes: 0, digest: createHash('sha256').digest('hex') });
 });
 
-it('checksum takes sha256 unless told otherwise, and refuses what is no digest', async () => {
+it('uses sha256 by default, and rejects an unknown algorithm', async () => {
   const file = `file_${'A'.repeat(27)}`;
   expect(await validate(definition.input, { file })).toEqual({ value: { file, algorithm: 'sha256' } });
   expect((await validate(definition.input, { file, algorithm: 'rot13' })).errors?.[0]?.pointer).toBe(

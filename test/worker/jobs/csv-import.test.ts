@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import definition from '../../../src/worker/jobs/csv-import.js';
 import { openTestStore, runOnFile } from '../../support/run-job.js';
 
-// biome-ignore lint/suspicious/noExplicitAny: a definition is used with whatever its schema says
+// biome-ignore lint/suspicious/noExplicitAny: the type of the input depends on the schema
 const job = definition as any;
 
 async function importCsv(content: string | Uint8Array, data: Record<string, unknown> = {}) {
@@ -20,7 +20,7 @@ async function importCsv(content: string | Uint8Array, data: Record<string, unkn
 }
 
 describe('csv-import', () => {
-  it('finds columns and their types, loads each row, and says of each rejected one why', async () => {
+  it('detects columns and types, imports valid rows, and reports why the others were rejected', async () => {
     const lines = Array.from(
       { length: 20 },
       (_, i) => `${i},"name, ${i}",${i}.5,${i % 2 === 0},2026-01-${10 + i}`,
@@ -53,10 +53,10 @@ describe('csv-import', () => {
         '',
       ].join('\n'),
     );
-    expect(log.at(-1)).toBe('rows rejected: 3; the report says why');
+    expect(log.at(-1)).toBe('rows rejected: 3; see the report for the reasons');
   });
 
-  it('goes through its two stages without the bar going back, to the end', async () => {
+  it('reports both stages up to 100 % without going backwards', async () => {
     const { seen } = await importCsv(`a,b\n${'1,2\n'.repeat(50_000)}`);
     expect([...new Set(seen.map(({ stage }) => stage))]).toEqual(['detect', 'import']);
     const percents = seen.map(({ percent }) => percent!);
@@ -74,7 +74,7 @@ describe('csv-import', () => {
   it.each([
     ['semicolons', 'a;b\n1;2\n', {}, [[1, 2]]],
     ['tabs', 'a\tb\n1\t2\n', {}, [[1, 2]]],
-    ['a given delimiter', 'a^b\n1^2\n', { delimiter: '^' }, [[1, 2]]],
+    ['a delimiter from the input', 'a^b\n1^2\n', { delimiter: '^' }, [[1, 2]]],
     ['a byte order mark, and Windows line ends', '\ufeffa,b\r\n1,2\r\n', {}, [[1, 2]]],
     ['no line end at the end', 'a,b\n1,2', {}, [[1, 2]]],
     ['empty lines', 'a,b\n\n1,2\n\n\n', {}, [[1, 2]]],
@@ -103,7 +103,7 @@ describe('csv-import', () => {
     expect(result.rejected).toBe(0);
   });
 
-  it('makes names of columns that SQLite can have, whatever the header says', async () => {
+  it('turns any header into valid names of SQLite columns', async () => {
     const { result, schema } = await importCsv('a,A,,"x"" INTEGER); DROP",select\n1,2,3,4,5\n');
     expect(result.columns.map(({ name }: { name: string }) => name)).toEqual([
       'a',
@@ -117,18 +117,18 @@ describe('csv-import', () => {
 
   it.each([
     ['an empty file', '', /the file is empty/],
-    ['a picture', Buffer.from([0x89, 0x50, 0x4e, 0x47, 0, 0, 0, 1]), /not a CSV file/],
-    ['a page', '\ufeff\n<!DOCTYPE html>\n<html><body>Sign in</body></html>\n', /HTML or XML/],
+    ['an image', Buffer.from([0x89, 0x50, 0x4e, 0x47, 0, 0, 0, 1]), /not a CSV file/],
+    ['an HTML page', '\ufeff\n<!DOCTYPE html>\n<html><body>Sign in</body></html>\n', /HTML or XML/],
     ['an XML file', '<?xml version="1.0"?>\n<r><a>1</a></r>\n', /HTML or XML/],
     ['JSON', '[\n  {\n    "a": 1,\n    "b": 2\n  }\n]\n', /it is JSON/],
-    ['a workbook', Buffer.from('PK\x03\x04rest'), /Excel workbook/],
+    ['an Excel workbook', Buffer.from('PK\x03\x04rest'), /Excel workbook/],
     [
       'too many columns',
       `${Array.from({ length: 2001 }, (_, i) => `c${i}`).join(',')}\n`,
-      /2001 columns are more than the 2000/,
+      /has 2001 columns; SQLite supports at most 2000/,
     ],
-    ['a header that does not end', `"${'x'.repeat(2_000_000)}`, /header/],
-  ])('refuses %s for good, saying why', async (_what, content, message) => {
+    ['a header with an unclosed quote', `"${'x'.repeat(2_000_000)}`, /header/],
+  ])('fails permanently with a reason for %s', async (_what, content, message) => {
     const error = (await runOnFile(job, content).catch((thrown) => thrown)) as Error & {
       permanent?: boolean;
     };
@@ -136,7 +136,7 @@ describe('csv-import', () => {
     expect(error.permanent).toBe(true);
   });
 
-  it('rejects rows that are not UTF-8 rather than garble them', async () => {
+  it('rejects rows that are not valid UTF-8', async () => {
     const { result, rows, report } = await importCsv(
       Buffer.concat([
         Buffer.from('id,name\n1,Zoë Åström\n2,'),
@@ -152,20 +152,20 @@ describe('csv-import', () => {
     expect(report).toMatch(/^3,,not UTF-8,/m);
   });
 
-  it('rejects a row that never ends and goes on where it can', async () => {
+  it('rejects a row with an unclosed quote and continues with the next one', async () => {
     const { result } = await importCsv(`a,b\n1,2\n3,"open\n${'4,5\n'.repeat(10)}`);
     expect(result.imported).toBeGreaterThanOrEqual(1);
     expect(result.rejected).toBeGreaterThanOrEqual(1);
     expect(result.imported + result.rejected).toBe(result.rows);
   });
 
-  it('leaves nothing behind when it is stopped in the middle', async () => {
+  it('leaves no files behind when it is stopped', async () => {
     const stop = new AbortController();
     const store = openTestStore();
     const running = runOnFile(job, `a,b\n${'1,2\n'.repeat(500_000)}`, { signal: stop.signal, store });
     setTimeout(() => stop.abort(new Error('stopped')), 300);
     await expect(running).rejects.toThrow();
-    // Where a store keeps its files is told by the path of one.
+    // The folder of a file is in the folder of the store.
     const root = dirname(dirname(store.path(`file_${'A'.repeat(27)}`)));
     expect(readdirSync(`${root}/tmp`)).toEqual([]);
   });

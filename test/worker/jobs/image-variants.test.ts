@@ -24,7 +24,7 @@ const image = (width: number, height: number, format: 'jpeg' | 'png' | 'webp' = 
     .toFormat(format)
     .toBuffer();
 
-/** An animation of three colours. */
+/** An animation with three frames, each of one colour. */
 async function animation(format: 'gif' | 'webp', { width = 40, height = 30, orientation = 1 } = {}) {
   const frames = ['#f00', '#0f0', '#00f'].map((background) =>
     sharp({ create: { width, height, channels: 3, background } })
@@ -37,7 +37,7 @@ async function animation(format: 'gif' | 'webp', { width = 40, height = 30, orie
     .toBuffer();
 }
 
-/** A GIF of many frames of one pixel each on a large canvas. */
+/** A GIF with many frames of one pixel on a large canvas. */
 function vastAnimation(side: number, frames: number): Buffer {
   const size = Buffer.alloc(4);
   size.writeUInt16LE(side, 0);
@@ -56,7 +56,7 @@ describe('image-variant', () => {
   const run = async (content: Buffer | string, variants: object[], signal?: AbortSignal) =>
     runOnFile(ofOne, content, { data: { variants }, name: 'holiday.jpg', ...(signal ? { signal } : {}) });
 
-  it('makes each variant in its size and format', async () => {
+  it('creates each variant in its size and format', async () => {
     const variants = [
       { width: 100, format: 'webp' },
       { height: 50, format: 'png' },
@@ -86,7 +86,7 @@ describe('image-variant', () => {
     expect(seen.at(-1)).toMatchObject({ percent: 100, current: 7, total: 7, unit: 'variants' });
   });
 
-  it('turns a photograph the way its EXIF says, and tells nobody where it was taken', async () => {
+  it('rotates a photograph by its EXIF orientation and removes its location', async () => {
     const photo = await sharp({ create: { width: 60, height: 40, channels: 3, background: 'white' } })
       .composite([{ input: await image(20, 40, 'png'), left: 0, top: 0 }])
       .withExif({ IFD3: { GPSLatitude: '52/1 30/1 0/1', GPSLatitudeRef: 'N' } })
@@ -97,7 +97,7 @@ describe('image-variant', () => {
     const made = content(result.variants[0].file.id);
     expect(await sharp(made).metadata()).toMatchObject({ width: 40, height: 60 });
     expect(await sharp(made).metadata()).not.toHaveProperty('exif');
-    // A quarter turn clockwise: what was left is up.
+    // Rotated clockwise by 90 degrees: the left side is on top.
     const pixel = async (left: number, top: number) => [
       ...(await sharp(made).extract({ left, top, width: 1, height: 1 }).raw().toBuffer()),
     ];
@@ -105,7 +105,7 @@ describe('image-variant', () => {
     expect((await pixel(20, 55))[2]).toBeGreaterThan(240);
   });
 
-  it('puts white where a JPEG has no transparency', async () => {
+  it('replaces transparency with white in JPEG', async () => {
     const clear = await sharp({
       create: { width: 10, height: 10, channels: 4, background: { r: 0, g: 0, b: 0, alpha: 0 } },
     })
@@ -149,10 +149,10 @@ describe('image-variant', () => {
   });
 
   it.each([
-    ['is turned by its EXIF', () => animation('webp', { orientation: 6 }), 3],
-    ['has more pixels in all frames than are taken', async () => vastAnimation(1000, 101), 101],
+    ['has an EXIF rotation', () => animation('webp', { orientation: 6 }), 3],
+    ['exceeds the pixel limit in all frames together', async () => vastAnimation(1000, 101), 101],
   ])(
-    'shows the first frame of an animation that %s, and says how many it has',
+    'uses the first frame of an animation that %s, and reports its number of frames',
     async (_why, make, frames) => {
       const { result } = await run(await make(), [{ width: 8, height: 8, fit: 'fill', format: 'webp' }]);
       expect(result).toMatchObject({ frames, failed: [], variants: [{ width: 8, height: 8 }] });
@@ -163,12 +163,12 @@ describe('image-variant', () => {
   it.each([
     ['an animated PNG', 'animated.png', (content: Buffer) => content],
     [
-      'an AVIF sequence, which libvips does not know by its name',
+      'an AVIF sequence with the brand avis, which libvips does not recognise',
       'sequence.avif',
       (content: Buffer) => content,
     ],
     [
-      'an AVIF sequence, which libvips takes for one image',
+      'an AVIF sequence that libvips reads as one image',
       'sequence.avif',
       (content: Buffer) => Buffer.concat([content.subarray(0, 8), Buffer.from('avif'), content.subarray(12)]),
     ],
@@ -196,7 +196,7 @@ describe('image-variant', () => {
     expect((await run(still, [{ format: 'webp' }])).result).not.toHaveProperty('frames');
   });
 
-  it('makes the other variants where a format cannot hold the image, and says why', async () => {
+  it('creates the other variants when the image is too large for a format, and reports why', async () => {
     const { result, seen } = await run(await image(4, 16_400, 'png'), [
       { format: 'webp' },
       { format: 'png' },
@@ -204,8 +204,14 @@ describe('image-variant', () => {
       { height: 100, format: 'webp' },
     ]);
     expect(result.failed).toEqual([
-      { variant: 'holiday.webp', reason: 'too large for WebP, which takes at most 16,383 pixels a side' },
-      { variant: 'holiday-all.avif', reason: 'too large for AVIF, which takes at most 16,384 pixels a side' },
+      {
+        variant: 'holiday.webp',
+        reason: 'too large for WebP, which supports at most 16,383 pixels per side',
+      },
+      {
+        variant: 'holiday-all.avif',
+        reason: 'too large for AVIF, which supports at most 16,384 pixels per side',
+      },
     ]);
     expect((result.variants as MadeVariant[]).map(({ file }) => file.name)).toEqual([
       'holiday.png',
@@ -214,7 +220,7 @@ describe('image-variant', () => {
     expect(seen.at(-1)).toMatchObject({ percent: 100, current: 4, total: 4 });
   });
 
-  it('fails where no variant can be made, with each reason once', async () => {
+  it('fails when no variant can be made, with each reason once', async () => {
     const failing = run(await image(4, 65_600, 'png'), [
       { format: 'jpeg' },
       { format: 'webp' },
@@ -223,12 +229,12 @@ describe('image-variant', () => {
     await expect(failing).rejects.toMatchObject({
       permanent: true,
       message:
-        'too large for JPEG, which takes at most 65,535 pixels a side; ' +
-        'too large for WebP, which takes at most 16,383 pixels a side',
+        'too large for JPEG, which supports at most 65,535 pixels per side; ' +
+        'too large for WebP, which supports at most 16,383 pixels per side',
     });
   });
 
-  it('says in the report of one image what was left out', async () => {
+  it('lists the failed variants of a single image in the report', async () => {
     const { result, content } = await runOnFile(ofAny, await animation('gif', { height: 16_400, width: 2 }), {
       data: { variants: [{ format: 'webp' }, { height: 50, format: 'webp' }, { format: 'png' }] },
       name: 'tall.gif',
@@ -247,7 +253,7 @@ describe('image-variant', () => {
   });
 
   it.each(['jpeg', 'png', 'webp', 'avif', 'gif', 'tiff'] as const)(
-    'says of a damaged %s nothing about files on the server',
+    'does not expose files of the server when a %s is damaged',
     async (format) => {
       const whole = await sharp({ create: { width: 200, height: 200, channels: 3, background: '#36c' } })
         .toFormat(format)
@@ -261,7 +267,7 @@ describe('image-variant', () => {
           () => 'made',
           ({ message }: Error) => message,
         );
-        // Decoders forgive what comes after the last pixel.
+        // Decoders ignore damage after the last pixel.
         expect(reason).toMatch(/^(made$|damaged \(.{5,}\)$|not an image)/);
         expect(reason).not.toMatch(/[/\\]|file_/);
       }
@@ -269,16 +275,16 @@ describe('image-variant', () => {
   );
 
   it.each([
-    ['a text', Buffer.from('just words'), /^not an image that can be read \(JPEG, PNG/],
-    ['nothing', Buffer.alloc(0), /^not an image/],
+    ['a text file', Buffer.from('just words'), /^not a supported image \(JPEG, PNG/],
+    ['an empty file', Buffer.alloc(0), /^not a supported image/],
     [
       'an SVG',
       Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'),
       /^not an image/,
     ],
-    ['a zip', Buffer.from('PK\x03\x04 and more of it'), /^not an image/],
+    ['a zip', Buffer.from('PK\x03\x04 and more of it'), /^not a supported image/],
     [
-      'what begins like a JPEG',
+      'a file that begins like a JPEG',
       Buffer.concat([Buffer.from('ffd8ffe0', 'hex'), Buffer.alloc(900)]),
       /^damaged \(/,
     ],
@@ -287,7 +293,7 @@ describe('image-variant', () => {
     await expect(failing).rejects.toMatchObject({ permanent: true, message: expect.stringMatching(reason) });
   });
 
-  it('refuses a truncated image, and one of too many pixels', async () => {
+  it('rejects a truncated image and an image with too many pixels', async () => {
     const whole = await sharp({
       create: { width: 500, height: 500, channels: 3, background: 'white', noise: { type: 'gaussian' } },
     } as never)
@@ -299,12 +305,12 @@ describe('image-variant', () => {
     await expect(run(huge, [{ width: 10, format: 'png' }])).rejects.toThrow('more than 100 million pixels');
   });
 
-  it('does not repeat the id of a file that has expired', async () => {
+  it('does not reveal the id of an expired file', async () => {
     const gone = runJob(ofOne, { file: `file_${'A'.repeat(27)}`, variants: [{ format: 'png' }] });
     await expect(gone).rejects.toThrow(/^The file is no longer there; it may have expired\.$/);
   });
 
-  it('leaves no file behind when it fails or has to stop', async () => {
+  it('leaves no files behind when it fails or is stopped', async () => {
     const store = openTestStore();
     const controller = new AbortController();
     const variants = [{ format: 'png' }, { format: 'webp' }];
@@ -330,7 +336,7 @@ describe('image-variants', () => {
   });
   afterAll(() => headway.stop());
 
-  /** Runs it on an upload, as a user does. */
+  /** Uploads a file and runs the job on it. */
   async function run(name: string, content: Buffer | string, variants?: object[]) {
     const { id } = await headway.client.upload(name, content);
     const job = await headway.client.start('image-variants', { file: id, ...(variants ? { variants } : {}) });
@@ -344,7 +350,7 @@ describe('image-variants', () => {
   const files = (): string[] =>
     readdirSync(join(headway.env.DATA_DIR!, 'files')).filter((name) => name.startsWith('file_'));
 
-  it('of one image needs no more than the file: two variants and a report, in a zip', async () => {
+  it('creates the default variants and a report for a single image', async () => {
     const { result, archive, stream } = await run('a cat.png', await image(2000, 1000, 'png'));
     expect(result).toMatchObject({
       images: 1,
@@ -365,7 +371,7 @@ describe('image-variants', () => {
     expect(stream.events.findLast(({ event }) => event === 'progress')!.data.percent).toBe(100);
   });
 
-  it('of a zip makes the variants of each image, and reports what cannot be used', async () => {
+  it('creates the variants of every image in a zip, and reports the files that cannot be used', async () => {
     const jpeg = await image(64, 32);
     let zip = await zipOf({
       'trip/': '',
@@ -380,7 +386,7 @@ describe('image-variants', () => {
       '.hidden.jpg': jpeg,
       '__MACOSX/trip/._one.jpg': 'resource fork',
     });
-    // Sent by a program that puts something before and after the zip.
+    // Other bytes before and after the zip, as some programs send them.
     zip = missized(renamed(encrypted(zip, 'secret.jpg'), 'xx/outside.jpg', '../outside.jpg'), 'short.png', 9);
     const before = files();
     const { result, archive, stream, upload } = await run(
@@ -393,11 +399,11 @@ describe('image-variants', () => {
     );
     expect(result).toMatchObject({ images: 3, variants: 6, archive: { name: 'trip-variants.zip' } });
     expect(result.failed).toEqual([
-      { name: '../outside.jpg', reason: 'its path leads out of the zip' },
+      { name: '../outside.jpg', reason: 'the path is outside the zip' },
       { name: 'broken.jpg', reason: expect.stringMatching(/^damaged \(/) },
-      { name: 'notes.txt', reason: expect.stringMatching(/^not an image/) },
+      { name: 'notes.txt', reason: expect.stringMatching(/^not a supported image/) },
       { name: 'secret.jpg', reason: 'encrypted' },
-      { name: 'short.png', reason: 'cannot be unpacked: it is not as long as the zip says' },
+      { name: 'short.png', reason: 'cannot be extracted: the size differs from the directory' },
     ]);
     const content = await archive();
     expect(Object.keys(content)).toEqual([
@@ -418,13 +424,13 @@ describe('image-variants', () => {
       { image: 'trip/two.png', files: ['trip/two-w16.webp', 'trip/two-tiny.jpg'] },
       { image: 'other/one.jpg', files: ['other/one-w16.webp', 'other/one-tiny.jpg'] },
     ]);
-    // The bar is that of the children while they run, and nobody but the broken one is told.
+    // The progress comes from the children, and only the broken image is reported.
     const stages = stream.events.flatMap(({ event, data }) => (event === 'progress' ? [data.stage] : []));
     expect([...new Set(stages)].at(-1)).toBe('archive');
     expect(stream.events.filter(({ event }) => event === 'child').map(({ data }) => data.error.code)).toEqual(
       ['permanent'],
     );
-    // What was only needed on the way is gone.
+    // Intermediate files have been removed.
     expect(
       files()
         .filter((id) => !before.includes(id))
@@ -432,7 +438,7 @@ describe('image-variants', () => {
     ).toEqual([upload, result.archive.id].sort());
   });
 
-  it('of a zip reports variants that could not be made, and animations that were cut to one frame', async () => {
+  it('reports failed variants and animations reduced to their first frame', async () => {
     const zip = await zipOf({
       'a/moves.gif': await animation('gif'),
       'b/tall.png': await image(4, 16_400, 'png'),
@@ -452,42 +458,40 @@ describe('image-variants', () => {
     expect(JSON.parse(String(content['report.json']))).toMatchObject(said);
   });
 
-  it('of images of which none can be used fails', async () => {
+  it('fails when none of the images can be used', async () => {
     const { event, error } = await run('all.zip', await zipOf({ 'a.jpg': 'no', 'b.jpg': 'neither' }));
     expect([event, error]).toEqual([
       'failed',
       {
         code: 'permanent',
-        message: expect.stringMatching(
-          /^none of 2 images could be used; a\.jpg: not an image that can be read/,
-        ),
+        message: expect.stringMatching(/^none of the 2 files could be used; a\.jpg: not a supported image/),
       },
     ]);
   });
 
   it.each([
-    ['a text', 'notes.txt', async () => 'words', /^the file is neither an image that can be read \(JPEG, /],
+    ['a text file', 'notes.txt', async () => 'words', /^the file is neither a supported image \(JPEG, /],
     [
       'a damaged image',
       'a.png',
       async () => (await image(99, 99, 'png')).subarray(0, 60),
-      /^the image cannot be used: damaged \(/,
+      /^cannot process the image: damaged \(/,
     ],
-    ['an empty zip', 'a.zip', () => zipOf({ 'folder/': '' }), /^the zip has no images$/],
+    ['an empty zip', 'a.zip', () => zipOf({ 'folder/': '' }), /^the zip contains no images$/],
     [
-      'half a zip',
+      'a truncated zip',
       'a.zip',
       async () => (await zipOf({ 'a.jpg': 'x' })).subarray(0, 40),
-      /^the zip cannot be read: /,
+      /^cannot read the zip: /,
     ],
     [
       'a zip bomb',
       'a.zip',
       () => zipOf({ 'a.bmp': Buffer.alloc(80 * 1024 * 1024) }),
-      /^the zip would be 83886080 bytes when it is unpacked, \d+ times its size/,
+      /^the zip would be 83886080 bytes after extraction, \d+ times its size/,
     ],
     [
-      'a zip that says it holds more than a disk',
+      'a zip that claims terabytes of content',
       'a.zip',
       async () => {
         const names = Array.from({ length: 3 }, (_, i) => `${i}.jpg`);
@@ -497,10 +501,10 @@ describe('image-variants', () => {
       /^the zip would be 12079595520 bytes/,
     ],
     [
-      'a zip of too many files',
+      'a zip with too many files',
       'a.zip',
       () => zipOf(Object.fromEntries(Array.from({ length: 1001 }, (_, i) => [`${i}.jpg`, 'x']))),
-      /^the zip has 1001 files, more than the 1000 that are taken$/,
+      /^the zip has 1001 files; the limit is 1000$/,
     ],
   ])('refuses %s', async (_what, name, content, message) => {
     const { event, error } = await run(name, await content());
@@ -511,7 +515,7 @@ describe('image-variants', () => {
   });
 
   it.each(['image-variants', 'image-variant', 'csv-import', 'checksum'])(
-    'says nothing of the paths and ids of files that the disk has lost: %s',
+    'does not expose paths and ids of files missing on disk: %s',
     async (name) => {
       const { id } = await headway.client.upload('a.csv', 'a,b\n1,2\n');
       rmSync(join(headway.env.DATA_DIR!, 'files', id, 'content'));
@@ -526,7 +530,7 @@ describe('image-variants', () => {
     },
   );
 
-  it('says what is wrong with the variants before anything is queued', async () => {
+  it('rejects invalid variants before anything is queued', async () => {
     const file = `file_${'A'.repeat(27)}`;
     const pointers = async (variants: unknown) =>
       (await validate(imageVariants.input, { file, variants })).errors?.map(({ pointer }) => pointer);
@@ -538,7 +542,7 @@ describe('image-variants', () => {
     expect(await pointers(undefined)).toBeUndefined();
   });
 
-  it('goes on after its worker was killed, and ends its children when it is cancelled', async () => {
+  it('continues after its worker is killed, and cancels its children when it is cancelled', async () => {
     const env = { LOCK_DURATION_MS: '1000', STALLED_INTERVAL_MS: '500' };
     const other = await startHeadway({ workers: 0, env });
     const started = (jobs: string) => startWorker({ ...other.env, WORKER_JOBS: jobs });

@@ -4,7 +4,7 @@ import { validate } from '../../../src/shared/jobs/schema.js';
 import definition from '../../../src/worker/jobs/mandelbrot.js';
 import { runJob } from '../../support/run-job.js';
 
-// biome-ignore lint/suspicious/noExplicitAny: a definition is used with whatever its schema says
+// biome-ignore lint/suspicious/noExplicitAny: the type of the input depends on the schema
 const job = definition as any;
 
 async function draw(data: Record<string, unknown>) {
@@ -20,7 +20,7 @@ async function draw(data: Record<string, unknown>) {
 }
 
 describe('mandelbrot', () => {
-  it('draws the set: black inside, another colour outside', async () => {
+  it('draws the set in black and other points in colour', async () => {
     const { result, info, pixel } = await draw({ width: 150, height: 100, iterations: 200 });
     expect(result).toMatchObject({
       width: 150,
@@ -46,7 +46,7 @@ describe('mandelbrot', () => {
       expect(at(re, im)).not.toEqual([0, 0, 0]);
   });
 
-  it('gives each tile as it is done; together they are the picture', async () => {
+  it('publishes each tile when it is done; together they form the image', async () => {
     const { partials, seen, pixels } = await draw({ width: 100, height: 70, tile: 32, iterations: 60 });
     const tiles = partials as Array<{ x: number; y: number; width: number; height: number; png: string }>;
     expect(tiles).toHaveLength(12);
@@ -58,7 +58,7 @@ describe('mandelbrot', () => {
     expect(seen.at(-1)).toMatchObject({ percent: 100, current: 12 });
   });
 
-  it('shows the tiles of a large picture smaller, so that all of them fit into a partial result', async () => {
+  it('scales down the tiles of a large image so that they fit into the partial result', async () => {
     const { partials, info } = await draw({ width: 2000, height: 1600, tile: 96, iterations: 20 });
     expect(info).toMatchObject({ width: 2000, height: 1600 });
     const first = partials[0] as { png: string; width: number };
@@ -66,10 +66,10 @@ describe('mandelbrot', () => {
     expect((await sharp(Buffer.from(first.png, 'base64')).metadata()).width).toBe(38);
   });
 
-  it('fits its tiles into what a viewer is sent, and stops between two of them', async () => {
+  it('keeps tiles within the size of a frame, and stops between two tiles', async () => {
     const errors = async (data: unknown) => (await validate(definition.input, data)).errors;
     expect(await errors({ width: 4096, height: 4096, tile: 16 })).toEqual([
-      { pointer: '/tile', detail: 'the picture would have more than 4096 tiles' },
+      { pointer: '/tile', detail: 'the image would have more than 4096 tiles' },
     ]);
     expect(await errors({ width: 4096, height: 4096 })).toBeUndefined();
     const stop = new AbortController();

@@ -1,14 +1,14 @@
-/** What kept the server from using a file, in words for viewers. The input is not to blame: another attempt may help. */
+/** Reasons for viewers why the server could not use a file. The input is not at fault, so another attempt may succeed. */
 const REASONS: Array<[reason: string, codes: string[], libvips: RegExp]> = [
   ['the disk is full', ['ENOSPC', 'EDQUOT'], /no space left on device|disk quota exceeded/i],
   ['too many files are open', ['EMFILE', 'ENFILE'], /too many open files/i],
   [
-    'there is not enough memory',
+    'out of memory',
     ['ENOMEM', 'ERR_MEMORY_ALLOCATION_FAILED', 'Z_MEM_ERROR'],
     /cannot allocate memory|out of memory/i,
   ],
   [
-    'it is not there',
+    'the file does not exist',
     ['ENOENT', 'ENOTDIR', 'ESTALE'],
     /no such file or directory|input file is missing|stale file handle/i,
   ],
@@ -17,15 +17,15 @@ const REASONS: Array<[reason: string, codes: string[], libvips: RegExp]> = [
     ['EACCES', 'EPERM', 'EROFS'],
     /permission denied|read-only file system|operation not permitted/i,
   ],
-  ['the disk has failed', ['EIO', 'ENXIO', 'ENODEV'], /input\/output error/i],
-  // Without the system's own reason.
-  ['it cannot be read or written', [], /unable to open for (?:read|write)|write error/i],
+  ['disk I/O error', ['EIO', 'ENXIO', 'ENODEV'], /input\/output error/i],
+  // libvips sometimes omits the reason of the operating system.
+  ['the file cannot be read or written', [], /unable to open for (?:read|write)|write error/i],
 ];
 
 /**
- * An error for viewers where the system, not the input, is the cause; the system's own error is its cause. Looks at the
- * codes of Node's errors, and at the text of libvips', which have no codes.
- * @returns undefined for any other error
+ * Returns an error for viewers if an error of Node comes from the operating system and not from the input. The original
+ * error is its `cause`.
+ * @returns `undefined` for any other error
  */
 export function asSystemError(error: unknown): Error | undefined {
   const { code, syscall } = (error ?? {}) as NodeJS.ErrnoException;
@@ -34,7 +34,7 @@ export function asSystemError(error: unknown): Error | undefined {
   return isSystem ? systemError(known?.[0] ?? String(code), error) : undefined;
 }
 
-/** The same for an error of libvips. */
+/** Does the same for an error of libvips, which has no code but a text. */
 export function asVipsSystemError(error: Error): Error | undefined {
   const known = REASONS.find(([, , libvips]) => libvips.test(error.message));
   return known && systemError(known[0], error);

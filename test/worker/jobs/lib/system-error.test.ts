@@ -17,32 +17,35 @@ const thrownBy = async (run: () => unknown): Promise<Error> => {
   throw new Error('nothing was thrown');
 };
 
-describe('an error of the system', () => {
+describe('an error of the operating system', () => {
   it.each<[string, () => unknown, string]>([
-    ['a file that is gone', () => readFile('/nowhere/file'), 'it is not there'],
-    ['a stream of one', () => buffer(createReadStream('/nowhere/file')), 'it is not there'],
+    ['a missing file', () => readFile('/nowhere/file'), 'the file does not exist'],
+    [
+      'a stream of a missing file',
+      () => buffer(createReadStream('/nowhere/file')),
+      'the file does not exist',
+    ],
     ['a folder read as a file', async () => (await open('/')).readFile(), 'EISDIR'],
     [
       'too many open files',
       () => Promise.reject(Object.assign(new Error(), { code: 'EMFILE' })),
       'too many files are open',
     ],
-    [
-      'a failing disk',
-      () => Promise.reject(Object.assign(new Error(), { code: 'EIO' })),
-      'the disk has failed',
-    ],
-  ])('is told from one of the input, in words without paths: %s', async (_what, run, reason) => {
-    const cause = await thrownBy(run);
-    const error = asSystemError(cause)!;
-    expect([error.message, error.cause]).toEqual([
-      `a file on the server could not be used: ${reason}`,
-      cause,
-    ]);
-    expect(isPermanent(error)).toBe(false);
-  });
+    ['a failing disk', () => Promise.reject(Object.assign(new Error(), { code: 'EIO' })), 'disk I/O error'],
+  ])(
+    'is distinguished from an error of the input, with a message without paths: %s',
+    async (_what, run, reason) => {
+      const cause = await thrownBy(run);
+      const error = asSystemError(cause)!;
+      expect([error.message, error.cause]).toEqual([
+        `a file on the server could not be used: ${reason}`,
+        cause,
+      ]);
+      expect(isPermanent(error)).toBe(false);
+    },
+  );
 
-  it('is none of zlib, of the language, or of a library', async () => {
+  it('does not include errors of zlib, JavaScript or libraries', async () => {
     const others = [
       await thrownBy(() => inflateRawSync(Buffer.from('no deflate'))),
       new TypeError('x'),
@@ -52,19 +55,22 @@ describe('an error of the system', () => {
     expect(others.map(asSystemError)).toEqual(others.map(() => undefined));
   });
 
-  it.each(['jpeg', 'png', 'webp', 'avif'] as const)('is found in what libvips says of %s', async (format) => {
-    const image = sharp({ create: { width: 300, height: 300, channels: 3, background: '#c63' } }).toFormat(
-      format,
-    );
-    for (const [path, reason] of [
-      ['/dev/full', 'the disk is full'],
-      ['/nowhere/file', 'it is not there'],
-    ] as const) {
-      const error = explained(await thrownBy(() => image.toFile(path)));
-      expect([isPermanent(error), error.message]).toEqual([
-        false,
-        `a file on the server could not be used: ${reason}`,
-      ]);
-    }
-  });
+  it.each(['jpeg', 'png', 'webp', 'avif'] as const)(
+    'is recognised in messages of libvips about %s',
+    async (format) => {
+      const image = sharp({ create: { width: 300, height: 300, channels: 3, background: '#c63' } }).toFormat(
+        format,
+      );
+      for (const [path, reason] of [
+        ['/dev/full', 'the disk is full'],
+        ['/nowhere/file', 'the file does not exist'],
+      ] as const) {
+        const error = explained(await thrownBy(() => image.toFile(path)));
+        expect([isPermanent(error), error.message]).toEqual([
+          false,
+          `a file on the server could not be used: ${reason}`,
+        ]);
+      }
+    },
+  );
 });

@@ -3,46 +3,45 @@ import { type LineFault, readFields } from './line.js';
 import { readText } from './text.js';
 
 /**
- * How a file uses backslashes that does not double its quotes: `"a \"b\""`. Either a backslash is escaped too (`\\`, as
- * MySQL and phpMyAdmin do), or it is kept as it is except before quotes (as Spark does).
+ * How a file that escapes quotes with backslashes (`"a \"b\""`) treats other backslashes: `escaped` as `\\` (MySQL and
+ * phpMyAdmin), or `kept` as they are (Spark).
  */
 export type Backslashes = 'escaped' | 'kept';
 
-/** What a file says about its backslashes. */
+/** How a file uses backslashes. */
 export interface BackslashFinding {
-  /** Absent for a file by RFC 4180, in which a backslash is a letter like any other. */
+  /** Absent if the file follows RFC 4180, in which a backslash has no special meaning. */
   backslashes: Backslashes | undefined;
   /** Some backslashes look escaped and others do not. */
   backslashesDoubtful: boolean;
 }
 
-/** What the lines of a file say. */
+/** Counts of what speaks for each convention. */
 interface Evidence {
-  /** Lines that make more sense with quotes escaped by backslashes. */
+  /** Lines that fit quotes escaped with backslashes better. */
   backslash: number;
-  /** Lines that make more sense by RFC 4180. */
+  /** Lines that fit RFC 4180 better. */
   rfc: number;
-  /** Places with several backslashes in a row. */
+  /** Runs of several backslashes. */
   pairs: number;
-  /** Lines that have the usual number of fields if backslashes escape delimiters. */
+  /** Lines that have the usual number of fields only if backslashes escape delimiters. */
   delimiters: number;
   /** Fields that are `\N`. */
   nulls: number;
-  /** Backslashes that would escape nothing. */
+  /** Backslashes before a character that needs no escaping. */
   lone: number;
 }
 
-/** More lines than this are not looked at. */
+/** Number of lines to examine at most. */
 const MAX_LINES = 10_000;
 const MAX_LINE_BYTES = 1024 * 1024;
 const [LF, CR, QUOTE, BACKSLASH] = [10, 13, 34, 92];
 const ESCAPED_QUOTE = Buffer.from('\\"');
 
 /**
- * Finds out whether quotes are escaped with backslashes, by the lines of a file that have backslashes or doubled quotes:
- * each is read both ways, and most of those that make sense in only one way decide. Where neither way has more, RFC 4180
- * is taken; but where nothing speaks for it, `\N` for NULL is there, and each other backslash escapes something, the
- * file is of MySQL.
+ * Detects whether a file escapes quotes with backslashes. Each line with backslashes or doubled quotes is read both ways,
+ * and the majority of the lines that fit only one way decides. A tie means RFC 4180, with one exception: if no line speaks
+ * for RFC 4180, `\N` is used for NULL, and every other backslash escapes something, then MySQL has written the file.
  */
 export async function findBackslashes(
   path: string,
@@ -58,11 +57,11 @@ export async function findBackslashes(
     const end = Math.max(text.lastIndexOf(LF), text.lastIndexOf(CR)) + 1;
     carry = text.length - end > MAX_LINE_BYTES ? Buffer.alloc(0) : text.subarray(end);
     for (const line of linesOfInterest(text.subarray(0, end))) {
-      note(line, delimiter, width, seen);
+      examine(line, delimiter, width, seen);
       if (++lines === MAX_LINES) return conclude(seen);
     }
   }
-  for (const line of linesOfInterest(carry)) note(line, delimiter, width, seen);
+  for (const line of linesOfInterest(carry)) examine(line, delimiter, width, seen);
   return conclude(seen);
 }
 
@@ -73,7 +72,7 @@ function conclude({ backslash, rfc, pairs, delimiters, nulls, lone }: Evidence):
   return { backslashes: lone === 0 ? 'escaped' : 'kept', backslashesDoubtful: lone > 0 && pairs > 0 };
 }
 
-/** The lines that have a backslash, or two quotes in a row. */
+/** Yields the lines that have a backslash or two quotes in a row. */
 function* linesOfInterest(text: Buffer): Generator<string> {
   const next = (what: string, from: number): number => {
     const at = text.indexOf(what, from);
@@ -90,9 +89,9 @@ function* linesOfInterest(text: Buffer): Generator<string> {
   }
 }
 
-function note(line: string, delimiter: string, width: number | undefined, seen: Evidence): void {
-  const escaped = sense(readWithBackslashes(line, delimiter));
-  const rfc = sense(readFields(line, { delimiter }));
+function examine(line: string, delimiter: string, width: number | undefined, seen: Evidence): void {
+  const escaped = fitOf(readWithBackslashes(line, delimiter));
+  const rfc = fitOf(readFields(line, { delimiter }));
   if (escaped > rfc) seen.backslash++;
   if (rfc > escaped) seen.rfc++;
   if (line.includes(`\\${delimiter}`)) {
@@ -118,15 +117,15 @@ const widthOf = (read: string[] | LineFault): number => (typeof read === 'string
 const isFieldEnd = (char: string | undefined, delimiter: string): boolean =>
   char === undefined || char === delimiter;
 
-/** A quoted field that goes on in the next line makes some sense. */
-const sense = (read: string[] | LineFault): number =>
+/** How well a line fits: 0 to 2. A quoted field that continues on the next line fits partly. */
+const fitOf = (read: string[] | LineFault): number =>
   read === 'misplaced' ? 0 : read === 'unclosed' ? 1 : 2;
 
-/** Reads a line in which quotes are escaped with backslashes and never doubled. */
+/** Reads a line in which quotes are escaped with backslashes and are never doubled. */
 export const readWithBackslashes = (line: string, delimiter: string): string[] | LineFault =>
   readFields(line.replace(/\\[\\"]/g, '  '), { delimiter, doubled: false });
 
-/** Replaces `\"` by `""`, which csv-parse reads; all other bytes stay where they are. */
+/** Replaces `\"` with `""`, which csv-parse understands. No byte changes its position. */
 export function doubleQuotes(text: Buffer): Buffer {
   let changed: Buffer | undefined;
   for (let at = text.indexOf(ESCAPED_QUOTE); at !== -1; at = text.indexOf(ESCAPED_QUOTE, at + 2)) {
@@ -140,9 +139,9 @@ export function doubleQuotes(text: Buffer): Buffer {
 }
 
 /**
- * Makes of escaped backslashes and delimiters what they mean.
- * @param bytes the record that the fields are of
- * @returns what is wrong with the record
+ * Resolves escaped backslashes and delimiters, in place.
+ * @param bytes the record of the fields
+ * @returns why the record is rejected, or `undefined`
  */
 export function unescapeFields(
   fields: string[],
@@ -150,7 +149,7 @@ export function unescapeFields(
   { backslashes, delimiter }: { backslashes: Backslashes; delimiter: string },
 ): string | undefined {
   if (backslashes === 'kept') {
-    return bytes.includes('\\\\"') ? 'two backslashes before a quote are ambiguous' : undefined;
+    return bytes.includes('\\\\"') ? 'two backslashes before a quote (ambiguous)' : undefined;
   }
   if (bytes.includes(`\\${delimiter}`)) {
     const line = doubleQuotes(bytes)
@@ -161,21 +160,21 @@ export function unescapeFields(
   }
   for (const [i, field] of fields.entries()) {
     const text = unescapeField(field, delimiter);
-    if (text === undefined) return 'a backslash that escapes nothing: ambiguous';
-    if (text.includes('\0')) return 'has a NUL character';
+    if (text === undefined) return 'a backslash that escapes nothing (ambiguous)';
+    if (text.includes('\0')) return 'contains a NUL character';
     fields[i] = text;
   }
   return undefined;
 }
 
-/** The content of a field in which backslashes are escaped; `undefined` where one escapes nothing. */
+/** Resolves the escapes in a field; returns `undefined` if a backslash escapes nothing. */
 function unescapeField(field: string, delimiter: string): string | undefined {
   if (!field.includes('\\') || field === '\\N') return field;
-  let sound = true;
+  let valid = true;
   const text = field.replace(/\\([\s\S]?)/g, (_all, char: string) => {
     if (char === '0') return '\0';
-    if (char !== '\\' && char !== '\n' && char !== '\r' && char !== delimiter) sound = false;
+    if (char !== '\\' && char !== '\n' && char !== '\r' && char !== delimiter) valid = false;
     return char;
   });
-  return sound ? text : undefined;
+  return valid ? text : undefined;
 }

@@ -10,21 +10,21 @@ export interface Column {
 
 const MAX_COLUMNS = 2000;
 
-/** What is known of the columns when all records have been read. */
+/** The columns of a file, known after reading all records. */
 export interface Columns {
   columns: Column[];
-  /** A row has at least so many fields; the columns after them have no name. */
+  /** Minimum number of fields in a row. The columns after these have no name. */
   named: number;
   rows: number;
   /** The fields of the header, if there is one. */
   header: string[] | undefined;
-  /** The columns whose numbers may have a point between thousands; they are text. */
+  /** Names of columns stored as text because the point in their numbers may separate thousands. */
   grouped: string[];
 }
 
 /**
- * Reads all records to learn the columns, their types and how many rows there are.
- * @throws PermanentError for a file without a header, or with more columns than SQLite takes
+ * Reads all records to determine the columns, their types and the number of rows.
+ * @throws PermanentError if the file has no header, or more columns than SQLite supports
  */
 export async function detectColumns(
   batches: AsyncIterable<CsvRecord[]>,
@@ -52,10 +52,10 @@ export async function detectColumns(
     }
   }
   if (!header) throw new PermanentError('the file has no header line');
-  // A delimiter at the end of each line makes a column that has neither a name nor a value.
+  // A delimiter at the end of each line adds a column without a name and without values.
   while (header.length > named && statistics[header.length - 1]!.isEmpty) header.pop();
   const names = uniqueNames(hasHeader ? header : header.map(() => ''));
-  // Where the decimal sign is a comma, something else separates the fields.
+  // A comma cannot be both the delimiter and the decimal sign.
   const isPointDecimal =
     (delimiter === ',' && header.length > 1) || statistics.some(({ hasDecimals }) => hasDecimals);
   const isGrouped = (i: number): boolean => !isPointDecimal && statistics[i]!.isGrouped;
@@ -68,7 +68,7 @@ export async function detectColumns(
   };
 }
 
-/** Whether a record is the header once more: files were put together, or a page break repeats it. */
+/** Whether a record repeats the header, as in concatenated files and after page breaks. */
 export const repeatsHeader = (fields: string[], header: string[] | undefined): boolean =>
   header !== undefined &&
   header.length > 1 &&
@@ -77,14 +77,12 @@ export const repeatsHeader = (fields: string[], header: string[] | undefined): b
 
 function headerOf(record: CsvRecord, hasHeader: boolean): string[] {
   if ('error' in record) {
-    throw new PermanentError(
-      `the ${hasHeader ? 'header line' : 'first line'} cannot be read: ${record.error}`,
-    );
+    throw new PermanentError(`cannot read the ${hasHeader ? 'header line' : 'first line'}: ${record.error}`);
   }
   const header = [...record.fields];
   while (hasHeader && header.length > MAX_COLUMNS && header.at(-1)!.trim() === '') header.pop();
   if (header.length > MAX_COLUMNS) {
-    throw new PermanentError(`${header.length} columns are more than the ${MAX_COLUMNS} that SQLite takes`);
+    throw new PermanentError(`the file has ${header.length} columns; SQLite supports at most ${MAX_COLUMNS}`);
   }
   return header;
 }
@@ -93,8 +91,8 @@ const usedWidth = (fields: string[]): number =>
   Math.max(1, fields.findLastIndex((field) => field.trim() !== '') + 1);
 
 /**
- * The fields of a row as a table of some width has them: empty ones at the end that have no column are left out.
- * @returns `undefined` when there are too few, or too many
+ * Fits the fields of a row to a table by removing surplus empty fields at the end.
+ * @returns `undefined` if the row has fewer fields than `least` or more than `most`
  */
 export function fitted(fields: string[], least: number, most: number): string[] | undefined {
   if (fields.length === most) return fields;
@@ -104,7 +102,7 @@ export function fitted(fields: string[], least: number, most: number): string[] 
   return fields.slice(0, length);
 }
 
-/** Names for columns: trimmed, without control characters, none empty, none twice (SQLite ignores case). */
+/** Makes names of columns: trimmed, without control characters, not empty, and unique (SQLite ignores case). */
 export function uniqueNames(header: string[]): string[] {
   const taken = new Set<string>();
   return header.map((field, index) => {

@@ -3,31 +3,31 @@ import type { Backslashes } from './backslash.js';
 import { type CsvRecord, type Dialect, RecordSplitter } from './splitter.js';
 import { typeOf } from './types.js';
 
-/** Which comes first is taken when two fit equally well: commas are also in prose and in numbers. */
+/** The first one wins a tie. Commas come last because they also occur in prose and in numbers. */
 const DELIMITERS = ['\t', '|', ';', ','];
-/** Separates nothing: for a file of one column, whose text may have any of the others. */
+/** For a file with a single column, which may contain all other delimiters. */
 const NO_DELIMITER = '\x1f';
 const SAMPLE_BYTES = 64 * 1024;
-/** With a wrong delimiter each line may be broken, which is slow to read. */
+/** A limit in lines too: with a wrong delimiter every line may be malformed, which is slow to parse. */
 const SAMPLE_LINES = 200;
-/** Titles before the header are looked for in this many records. */
+/** Number of records that may precede the header. */
 const MAX_TITLES = 40;
 
-/** How a file is to be read, and what its beginning is. */
+/** How to read a file, and what precedes its rows. */
 export interface FileDialect extends Dialect {
-  /** The line in which the header begins; the lines before it hold no rows. */
+  /** Line number of the header, counted from 1. The lines before it contain no rows. */
   headerLine: number;
-  /** How many lines of titles are before the header. */
+  /** Number of lines with titles before the header. */
   titles: number;
-  /** The first line looks like a row, not like names of columns. */
+  /** The header looks like a row, not like names of columns. */
   headerDoubtful: boolean;
 }
 
 /**
- * Looks at the start of a file: what separates its fields, which line is the header?
- * @param text the start of the file, or all of it
- * @param whole whether it is all of it
- * @param ways how backslashes may be used; the first that fits best is taken
+ * Detects the delimiter and the header from the start of a file.
+ * @param text the start of the file, or the whole file
+ * @param whole whether `text` is the whole file
+ * @param ways how backslashes may be used, in order of preference
  */
 export function findDialect(
   parse: typeof parseCsv,
@@ -61,13 +61,13 @@ export function findDialect(
   };
 }
 
-/** `sep=;` in the first line tells Excel the delimiter, whatever the rest looks like. */
+/** Reads the first line `sep=;`, which sets the delimiter in Excel. */
 function excelInstruction(text: Buffer): { delimiter: string; bytes: number } | undefined {
   const match = /^"?sep=([^"\r\n])"?[,;\t]*(\r\n|\r|\n)/i.exec(text.subarray(0, 100).toString());
   return match ? { delimiter: match[1]!, bytes: Buffer.byteLength(match[0]) } : undefined;
 }
 
-/** The start of a text, in whole lines as far as it has any. */
+/** Returns the start of a text, cut after a complete line if there is one. */
 function sampleOf(text: Buffer, whole: boolean): Buffer {
   let lines = 0;
   for (let i = 0; i < Math.min(text.length, SAMPLE_BYTES); i++) {
@@ -80,7 +80,7 @@ function sampleOf(text: Buffer, whole: boolean): Buffer {
   return end > 0 ? start.subarray(0, end) : start;
 }
 
-/** Whether there is one column, of text in which the delimiter stands here and there. */
+/** Whether the file has a single column, with text that contains the delimiter in places. */
 function isProse([first, ...rows]: GoodRecord[], headerIndex: number): boolean {
   if (!first || headerIndex > 0 || widthOf(first.fields) !== 1 || first.fields.length !== 1) return false;
   const counts = new Map<number, number>();
@@ -91,7 +91,7 @@ function isProse([first, ...rows]: GoodRecord[], headerIndex: number): boolean {
 
 type GoodRecord = Extract<CsvRecord, { fields: string[] }>;
 
-/** How well a delimiter fits: most records have the same number of fields, and more than one. */
+/** Scores a delimiter, 0 to 1. A good one gives most records the same number of fields, and more than one. */
 function examine(
   parse: typeof parseCsv,
   sample: Buffer,
@@ -103,7 +103,7 @@ function examine(
   const records = all.filter((record): record is GoodRecord => 'fields' in record);
   const counts = new Map<number, number>();
   for (const { fields } of records) {
-    // Some programs end lines with a delimiter that has no field after it, others leave empty fields out.
+    // Some programs end lines with a delimiter, others omit empty fields at the end.
     const width = fields.length;
     if (width > 1) counts.set(width, (counts.get(width) ?? 0) + 1);
   }
@@ -116,7 +116,7 @@ function examine(
 
 const widthOf = (fields: string[]): number => fields.findLastIndex((field) => field.trim() !== '') + 1;
 
-/** How many fields most records have something in, counted up to the last such field. */
+/** Returns the most frequent width of records, counted up to the last field that is not empty. */
 function usualWidth(records: GoodRecord[]): number {
   const counts = new Map<number, number>();
   for (const { fields } of records) counts.set(widthOf(fields), (counts.get(widthOf(fields)) ?? 0) + 1);
@@ -124,8 +124,8 @@ function usualWidth(records: GoodRecord[]): number {
 }
 
 /**
- * Finds the header: the first record, unless that is narrower than the rows and a later one has all the names. For two
- * columns of text a title cannot be told from a header, so these have to have numbers or dates below.
+ * Finds the header: the first record, unless it is narrower than the rows and a later record has all the names. With two
+ * columns of text, a title looks like a header; a later header then counts only if numbers or dates follow it.
  */
 function findHeader(records: GoodRecord[], width: number): { line: number; index: number; titles: number } {
   const first = { line: records[0]?.line ?? 1, index: 0, titles: 0 };
@@ -145,7 +145,7 @@ function findHeader(records: GoodRecord[], width: number): { line: number; index
   return { line: header.line, index, titles: header.line - 1 };
 }
 
-/** Whether each field but the first begins with a space wherever it has anything in it. */
+/** Whether all fields that are not empty, except the first of a record, begin with a space. */
 function isPadded(records: GoodRecord[]): boolean {
   let padded = 0;
   for (const { fields } of records) {
@@ -158,7 +158,7 @@ function isPadded(records: GoodRecord[]): boolean {
   return padded > 0;
 }
 
-/** Whether a header has dates, or the same kinds of numbers as the rows below; years are good names of columns. */
+/** Whether a header has dates or numbers like the rows below it. Years and consecutive numbers may be names of columns. */
 function looksLikeRow(records: GoodRecord[], index: number): boolean {
   const header = records[index]?.fields ?? [];
   const rows = records.slice(index + 1, index + 21);

@@ -5,7 +5,7 @@ import { PermanentError } from '../../../../shared/errors.js';
 import { utf16Mark } from '../../../../shared/process/text-file.js';
 import { createWesternCheck } from './western.js';
 
-/** The encodings that a file can be said to have. */
+/** The supported encodings. */
 export const encodings = [
   'utf-8',
   'utf-16le',
@@ -30,16 +30,16 @@ export const encodings = [
 ] as const;
 export type Encoding = (typeof encodings)[number];
 
-/** How a file's bytes are read. */
+/** The encoding of a file. */
 export interface FileEncoding {
   encoding: Encoding;
-  /** Some bytes mean nothing in this encoding; their rows are rejected. */
+  /** Some bytes may be invalid in this encoding. Rows with such bytes are rejected. */
   damaged: boolean;
-  /** Neither given nor certain. */
+  /** The encoding is likely, but neither given nor certain. */
   guessed: boolean;
 }
 
-/** The same, by the first letters of a text. */
+/** Text formats that are not CSV, by their start. */
 const OTHER_TEXTS: Array<[start: RegExp, what: string]> = [
   [/^\s*<(!doctype|html|\?xml)\b/i, 'HTML or XML'],
   [/^\s*(\{\s*"|\[\s*[[{])/, 'JSON'],
@@ -48,21 +48,21 @@ const OTHER_TEXTS: Array<[start: RegExp, what: string]> = [
 const SAMPLE_BYTES = 64 * 1024;
 const CHUNK_BYTES = 256 * 1024;
 
-/** What is no CSV file, by its first bytes. */
+/** Binary formats, by their first bytes. */
 const OTHER_FORMATS: Array<[start: Buffer, what: string]> = [
-  [Buffer.from('PK\x03\x04', 'latin1'), 'an Excel workbook or a zip; export the sheet as CSV'],
-  [Buffer.from('d0cf11e0a1b11ae1', 'hex'), 'an Excel workbook; export the sheet as CSV'],
-  [Buffer.from([0x1f, 0x8b]), 'compressed; decompress it'],
+  [Buffer.from('PK\x03\x04', 'latin1'), 'an Excel workbook or a zip. Export the sheet as CSV'],
+  [Buffer.from('d0cf11e0a1b11ae1', 'hex'), 'an Excel workbook. Export the sheet as CSV'],
+  [Buffer.from([0x1f, 0x8b]), 'compressed. Decompress it first'],
   [Buffer.from('%PDF-'), 'a PDF'],
   [Buffer.from('SQLite format 3\0'), 'a SQLite database'],
-  [Buffer.from([0xff, 0xfe, 0, 0]), 'UTF-32; save it as UTF-8'],
-  [Buffer.from([0, 0, 0xfe, 0xff]), 'UTF-32; save it as UTF-8'],
+  [Buffer.from([0xff, 0xfe, 0, 0]), 'UTF-32. Save it as UTF-8'],
+  [Buffer.from([0, 0, 0xfe, 0xff]), 'UTF-32. Save it as UTF-8'],
 ];
 
 /**
- * Finds out the encoding of a whole file: by its byte order mark, else by what its bytes can be. What could be read
- * in several ways is refused rather than guessed.
- * @throws PermanentError for a file that is empty, no text, or in an encoding that cannot be told
+ * Detects the encoding of a file from its byte order mark, otherwise from all of its bytes. A file that could have
+ * several encodings is refused.
+ * @throws PermanentError if the file is empty or not text, or if its encoding cannot be determined
  */
 export async function detectEncoding(
   path: string,
@@ -74,18 +74,18 @@ export async function detectEncoding(
   if (sample.length === 0) throw new PermanentError('the file is empty');
   for (const [start, what] of OTHER_FORMATS) {
     if (sample.subarray(0, start.length).equals(start)) {
-      throw new PermanentError(`this is not a CSV file: it is ${what}`);
+      throw new PermanentError(`not a CSV file: it is ${what}`);
     }
   }
   const text = sample.toString('latin1', hasMark(sample) ? 3 : 0, 1000);
   for (const [start, what] of OTHER_TEXTS) {
-    if (start.test(text)) throw new PermanentError(`this is not a CSV file: it is ${what}`);
+    if (start.test(text)) throw new PermanentError(`not a CSV file: it is ${what}`);
   }
   if (given)
     return { encoding: given, damaged: given !== 'utf-16le' && given !== 'utf-16be', guessed: false };
   const wide = wideEncoding(sample);
   if (wide) return { encoding: wide, damaged: false, guessed: false };
-  if (isBinary(sample, delimiter)) throw new PermanentError('this is not a CSV file: it has binary content');
+  if (isBinary(sample, delimiter)) throw new PermanentError('not a CSV file: the content is binary');
 
   const { invalid, multibyte, line } = await checkUtf8(path, signal);
   if (invalid === 0) return { encoding: 'utf-8', damaged: false, guessed: false };
@@ -95,7 +95,7 @@ export async function detectEncoding(
     western.add(chunk);
   if (western.verdict()) return { encoding: 'windows-1252', damaged: true, guessed: true };
   throw new PermanentError(
-    `the file is not UTF-8 (line ${line}), and its encoding cannot be told: give \`encoding\` (for example windows-1252), or save it as UTF-8`,
+    `the file is not UTF-8 (line ${line}) and its encoding cannot be detected. Set \`encoding\` (for example windows-1252), or save the file as UTF-8`,
   );
 }
 
@@ -111,14 +111,14 @@ async function firstBytes(path: string): Promise<Buffer> {
 
 const hasMark = (sample: Buffer): boolean => sample[0] === 0xef && sample[1] === 0xbb && sample[2] === 0xbf;
 
-/** UTF-16, by its byte order mark or by NULs that are all at odd, or all at even, places. */
+/** Detects UTF-16 by its byte order mark, or by NUL bytes that are all at odd or all at even positions. */
 function wideEncoding(sample: Buffer): Encoding | undefined {
   const mark = utf16Mark(sample);
   if (mark) return mark;
   const nuls = [0, 0];
   for (let i = 0; i < sample.length; i++) if (sample[i] === 0) nuls[i % 2]!++;
   const [even, odd] = nuls as [number, number];
-  // Delimiters and line ends are ASCII in any language: each such character has a NUL.
+  // Delimiters and line ends are ASCII in every language, and each ASCII character contains one NUL byte.
   if (Math.max(even, odd) < Math.max(2, sample.length * 0.04) || Math.min(even, odd) > 0) return undefined;
   const encoding = odd > 0 ? 'utf-16le' : 'utf-16be';
   try {
@@ -130,12 +130,12 @@ function wideEncoding(sample: Buffer): Encoding | undefined {
   }
 }
 
-/** Text has hardly any control characters; a block of NULs that a logger has left is not enough to be binary. */
+/** Text has hardly any control characters. A block of NUL bytes, as some loggers leave it, does not make a file binary. */
 function isBinary(sample: Buffer, delimiter: string | undefined): boolean {
   if (hasMark(sample)) return false;
   let controls = 0;
   let nuls = 0;
-  // DOS ended a text with Ctrl-Z.
+  // DOS programs end a text with Ctrl-Z.
   const text = sample.at(-1) === 0x1a ? sample.subarray(0, -1) : sample;
   for (const byte of text) {
     if (byte === 0) nuls++;
@@ -146,11 +146,11 @@ function isBinary(sample: Buffer, delimiter: string | undefined): boolean {
   return (nuls > 0 && !isUtf8(sample)) || controls > printable * 0.1 || nuls > sample.length / 2;
 }
 
-/** How much of a file is no UTF-8, where that begins, and how many bytes of characters beyond ASCII there are. */
+/** Counts the invalid and the multibyte characters of a file as UTF-8, and finds the first line with an invalid one. */
 async function checkUtf8(path: string, signal: AbortSignal) {
   let [invalid, multibyte, line] = [0, 0, 1];
   let carry: Buffer = Buffer.alloc(0);
-  const look = (bytes: Buffer): void => {
+  const check = (bytes: Buffer): void => {
     if (isAscii(bytes)) {
       if (invalid === 0) line += lineFeeds(bytes);
       return;
@@ -168,13 +168,13 @@ async function checkUtf8(path: string, signal: AbortSignal) {
     const bytes: Buffer = carry.length > 0 ? Buffer.concat([carry, chunk as Buffer]) : (chunk as Buffer);
     const end = bytes.length - openCharacter(bytes);
     carry = bytes.subarray(end);
-    look(bytes.subarray(0, end));
+    check(bytes.subarray(0, end));
   }
-  look(carry);
+  check(carry);
   return { invalid, multibyte, line };
 }
 
-/** How many bytes at the end begin a character that goes on in the next chunk. */
+/** Returns the number of bytes at the end that belong to a character which continues in the next chunk. */
 function openCharacter(bytes: Buffer): number {
   for (let back = 1; back <= Math.min(3, bytes.length); back++) {
     const byte = bytes[bytes.length - back]!;

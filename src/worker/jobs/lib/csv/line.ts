@@ -1,23 +1,24 @@
-/** Why a line is no record by itself: a quoted field goes on after it, or a quote is where none may be. */
+/** Why a line is not a record: a quoted field does not end in it, or a quote is misplaced. */
 export type LineFault = 'unclosed' | 'misplaced';
 
 export interface LineRules {
   delimiter: string;
-  /** Leaves out the spaces around fields and around their quotes. */
+  /** Removes spaces around fields and around their quotes. Defaults to false. */
   trim?: boolean;
-  /** Takes quotes in the middle of fields (`5" pipe`) for text. */
+  /** Treats quotes in the middle of a field (`5" pipe`) as text. Defaults to false. */
   loose?: boolean;
-  /** Two quotes in a quoted field are one of its content; on unless false. */
+  /** Two quotes inside a quoted field mean one. Defaults to true. */
   doubled?: boolean;
-  /** A delimiter after a backslash is text. */
+  /** A delimiter after a backslash is text. Defaults to false. */
   escapes?: boolean;
-  /** The line before its `\"` became `""`; of the same length. Unquoted fields are taken from it. */
+  /** The original line, if each `\"` in the given one was replaced with `""`. Unquoted fields are read from it. */
   source?: string | undefined;
 }
 
 /**
- * Reads the fields of one line, without its line end. For lines that csv-parse refuses: it has to begin anew at each of
- * them, which takes forty times as long.
+ * Reads the fields of one line. For files with lines that csv-parse refuses: csv-parse has to restart at each of them,
+ * which takes forty times as long.
+ * @param line the line without its line end
  */
 export function readFields(line: string, rules: LineRules): string[] | LineFault {
   const { delimiter, trim = false, loose = false, doubled = true, escapes = false, source } = rules;
@@ -54,13 +55,13 @@ export function readFields(line: string, rules: LineRules): string[] | LineFault
   }
 }
 
-/** Whether an odd number of backslashes is before a place. */
+/** Whether an odd number of backslashes precedes a position. */
 function isEscaped(line: string, at: number): boolean {
   let run = 0;
   while (line[at - run - 1] === '\\') run++;
   return run % 2 === 1;
 }
 
-/** Makes `\"` a quote, but not the second half of `\\` and the quote after it. */
+/** Replaces `\"` with a quote, except where the backslash is the second half of `\\`. */
 const unescapeQuotes = (text: string): string =>
   text.replace(/\\([\\"])/g, (all, char) => (char === '"' ? char : all));

@@ -4,17 +4,17 @@ import type { Encoding, FileEncoding } from './encoding.js';
 import { type CsvRecord, RecordSplitter } from './splitter.js';
 import { readText } from './text.js';
 
-/** A CSV file, and how it is to be read. */
+/** A CSV file and how to read it. */
 export interface CsvSource extends FileDialect {
   path: string;
   encoding: Encoding;
-  /** What is wrong with a record whose bytes mean nothing; empty when the file has none. */
+  /** Rejection reason for records with invalid bytes; empty if the file has none. */
   damage: string;
-  /** Some backslashes look escaped and others do not: all but those before quotes are kept. */
+  /** Some backslashes look escaped and others do not. All except those before quotes are kept. */
   backslashesDoubtful: boolean;
 }
 
-/** Looks at the start of a file to learn how its records are to be read. */
+/** Examines a file to determine how to read its records. */
 export async function openCsv(
   path: string,
   { encoding, damaged }: FileEncoding,
@@ -39,9 +39,9 @@ export async function openCsv(
 }
 
 /**
- * Reads a CSV file record by record from its header on, with a bounded amount of memory.
- * @param onBytes told how many bytes of the file have been read so far
- * @param onBlank told how many records were nothing but delimiters, at the end
+ * Reads the records of a CSV file, starting with the header. Memory use is bounded.
+ * @param onBytes called with the number of bytes read so far
+ * @param onBlank called at the end with the number of blank records (only delimiters and spaces)
  */
 export async function* readRecords(
   { path, encoding, damage, headerLine, ...dialect }: CsvSource,

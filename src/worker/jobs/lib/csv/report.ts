@@ -5,9 +5,9 @@ import { finished } from 'node:stream/promises';
 const MAX_ROWS = 100_000;
 const MAX_VALUE = 200;
 
-/** The report of rejected rows: a CSV file with the columns line, column, reason, value. */
+/** Writes the report of rejected rows: a CSV file with the columns line, column, reason and value. */
 export class RejectionReport {
-  /** How many rows were rejected for each kind of reason. */
+  /** Number of rejected rows by reason. */
   readonly reasons = new Map<string, number>();
   private readonly out;
   private written = 0;
@@ -28,14 +28,14 @@ export class RejectionReport {
     this.out.write(`${[String(line), column, reason, shortened(value)].map(toField).join(',')}\n`);
   }
 
-  /** The commonest reasons, with how many rows each has rejected. */
+  /** Lists the three most frequent reasons with their counts. */
   summary(): string {
     const sorted = [...this.reasons].sort(([, one], [, other]) => other - one);
     const shown = sorted.slice(0, 3).map(([reason, count]) => `${count} × ${reason}`);
     return `${shown.join(', ')}${sorted.length > shown.length ? ' and other reasons' : ''}`;
   }
 
-  /** Resolves when the disk has kept up. */
+  /** Resolves when the write buffer has room. */
   async drained(): Promise<void> {
     if (this.out.writableNeedDrain) await once(this.out, 'drain');
   }
@@ -51,12 +51,12 @@ const shortened = (value: string): string =>
   value.length > MAX_VALUE ? `${value.slice(0, MAX_VALUE).replace(/[\ud800-\udbff]$/, '')}…` : value;
 
 /**
- * A field by RFC 4180 that a spreadsheet takes for text: what begins like a formula gets an apostrophe (OWASP, CSV
- * injection), and control characters are shown as the pictures that Unicode has of them.
+ * Encodes a field by RFC 4180 so that spreadsheets treat it as text: an apostrophe precedes what looks like a formula
+ * (OWASP, CSV injection), and control characters are replaced with their Unicode pictures.
  */
 function toField(text: string): string {
   const shown = text
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is replaced
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is replaced
     .replace(/[\0-\x08\x0b\x0c\x0e-\x1f]/g, (char) => String.fromCharCode(0x2400 + char.charCodeAt(0)))
     .replace(/[\x7f-\x9f]/g, '\u2421');
   const safe = /^\s*[=+\-@＝＋－＠]|^[\t\r\n]/.test(shown) ? `'${shown}` : shown;

@@ -4,46 +4,46 @@ import { type Backslashes, doubleQuotes, readWithBackslashes, unescapeFields } f
 import { type LineFault, readFields } from './line.js';
 import { afterLineEnd, countLines, isLineEnd, lastLineStart, lineEnd } from './line-ends.js';
 
-/** One record of a CSV file, or why it is none. `line` is where it begins. */
+/** One record of a CSV file, or a malformed one with the reason. `line` is its first line, counted from 1. */
 export type CsvRecord =
   | { line: number; fields: string[] }
-  /** `excerpt`: how the text begins that was given up. */
+  /** `excerpt`: the start of the rejected text. */
   | { line: number; error: string; excerpt: string };
 
 export interface Dialect {
   delimiter: string;
-  /** Spaces around fields are there for the eye. */
+  /** Fields are padded with spaces, which are removed. */
   padded: boolean;
-  /** Quotes are where RFC 4180 has them; with anything else a line is given up at once. */
+  /** Rejects every line that does not follow RFC 4180. */
   strict?: boolean;
-  /** How many fields a record has, where that is known. */
+  /** Usual number of fields in a record, if known. */
   width?: number | undefined;
-  /** How quotes are escaped with backslashes; absent where they are doubled. */
+  /** How backslashes are used; absent if quotes are escaped by doubling. */
   backslashes?: Backslashes | undefined;
 }
 
-/** A record may have this many bytes. */
+/** Maximum size of a record. */
 const MAX_RECORD_BYTES = 1024 * 1024;
-/** A quote that is open for longer than this was never meant to be closed. */
+/** A quote without an end within this many bytes is treated as never closed. */
 const LOOK_AHEAD_BYTES = 8 * 1024 * 1024;
 const EXCERPT_BYTES = 400;
 const [CR, QUOTE, BACKSLASH] = [13, 34, 92];
 
 /**
- * Cuts text into records. csv-parse does the work; this class decides how it goes on where a record is broken: only the
- * line in which the broken record begins is given up, and reading goes on with the next one.
+ * Splits text into records with csv-parse, and recovers from malformed ones: only the line in which a malformed record
+ * begins is rejected, and reading continues with the next line.
  */
 export class RecordSplitter {
-  /** Records of nothing but delimiters and spaces: they are left out. */
+  /** Number of blank records (only delimiters and spaces), which are skipped. */
   blank = 0;
   private rest: Buffer = Buffer.alloc(0);
-  /** No look at the rest before it is this long: a long field would be read again with each chunk. */
+  /** Length at which the rest is parsed again: otherwise each chunk of a long field would parse it anew. */
   private enough = 0;
-  /** The line in which the rest begins. */
+  /** Line number at the start of the rest. */
   private line = 1;
-  /** Within a line that is too long. */
+  /** Inside a line that is too long. */
   private skipping = false;
-  /** A quote was given up as never closed; if it was a long field after all, its end is still to come. */
+  /** A quote was treated as never closed. If it was a long field after all, its end is still to come. */
   private doubtful = false;
   private readonly options: Options;
   private readonly anyEnd: Options;
@@ -51,10 +51,10 @@ export class RecordSplitter {
   constructor(
     private readonly parse: typeof parseCsv,
     private readonly dialect: Dialect,
-    /** What is wrong with a record that has bytes without a meaning; empty when there are none. */
+    /** Rejection reason for records with invalid bytes; empty if the file has none. */
     private readonly damage = '',
-    /** So many lines at the beginning are passed over. */
-    private toPass = 0,
+    /** Number of lines to skip at the start. */
+    private linesToSkip = 0,
   ) {
     const { delimiter, padded } = dialect;
     this.options = {
@@ -68,12 +68,13 @@ export class RecordSplitter {
     this.anyEnd = { ...this.options, record_delimiter: ['\r\n', '\n', '\r'] };
   }
 
-  /** Takes the next piece of the text. @returns the records that have become whole */
+  /** Adds the next chunk of text. @returns the records that are complete now */
   push(chunk: Buffer): CsvRecord[] {
     this.rest = this.rest.length > 0 ? Buffer.concat([this.rest, chunk]) : chunk;
     return this.rest.length < this.enough ? [] : this.split(false);
   }
 
+  /** Ends the text. @returns the remaining records */
   end(): CsvRecord[] {
     return this.split(true);
   }
@@ -82,14 +83,14 @@ export class RecordSplitter {
     const records: CsvRecord[] = [];
     const text = this.rest;
     let at = 0;
-    while (this.toPass > 0) {
+    while (this.linesToSkip > 0) {
       const end = lineEnd(text, at);
       if (!final && (end === text.length || (end === text.length - 1 && text[end] === CR))) {
         this.rest = text.subarray(at);
         return records;
       }
       at = afterLineEnd(text, end);
-      this.toPass--;
+      this.linesToSkip--;
       this.line++;
     }
     if (this.skipping) {
@@ -103,12 +104,12 @@ export class RecordSplitter {
       at = afterLineEnd(text, at);
     }
     const stop = final ? text.length : lastLineStart(text);
-    // Looked at once for the whole piece: there may be a broken record in each line.
+    // Computed once for the whole piece, because every line may contain a malformed record.
     const piece: Piece = {
       text,
       doubled: this.dialect.backslashes ? doubleQuotes(text) : text,
       stop,
-      // csv-parse is faster with one kind of line end.
+      // csv-parse is faster with a single kind of line end.
       options: text.includes(CR) ? this.anyEnd : this.options,
       suspicious: text.includes(0) || (this.damage !== '' && this.isDamaged(text)),
     };
@@ -119,7 +120,7 @@ export class RecordSplitter {
       const unclosed = error.code === 'CSV_QUOTE_NOT_CLOSED';
       if (unclosed && !final && text.length - at < LOOK_AHEAD_BYTES) break;
       at = this.readLine(piece, at, error, records);
-      // Where one line has such quotes, others have: csv-parse would have to begin anew at each.
+      // Other lines probably have such quotes too, and csv-parse would have to restart at each of them.
       while (at < stop) {
         const next = this.tryLine(piece, at, records);
         if (next === undefined) break;
@@ -136,7 +137,7 @@ export class RecordSplitter {
     return records;
   }
 
-  /** Reads records as RFC 4180 has them, up to the first that is broken. */
+  /** Reads records by RFC 4180, up to the first malformed one. */
   private readRecords(
     { text, doubled, stop, options, suspicious }: Piece,
     from: number,
@@ -153,7 +154,7 @@ export class RecordSplitter {
     return { end, error };
   }
 
-  /** Runs csv-parse. @returns why it stopped before the end */
+  /** Runs csv-parse. @returns the error if it stopped before the end */
   private attempt(
     text: Buffer,
     options: Options,
@@ -174,7 +175,7 @@ export class RecordSplitter {
     }
   }
 
-  /** Takes a record that lies between two places. @returns the end of it */
+  /** Adds the record between two positions. @returns the position after it */
   private add(
     text: Buffer,
     from: number,
@@ -210,20 +211,20 @@ export class RecordSplitter {
     return this.damage !== '' && this.isDamaged(bytes) ? this.damage : undefined;
   }
 
-  /** A genuine U+FFFD in a UTF-8 file is text like any other; in other encodings the decoder has put it there. */
+  /** In a UTF-8 file U+FFFD is ordinary text; in other encodings the decoder inserts it for invalid bytes. */
   private isDamaged(bytes: Buffer): boolean {
     return this.damage === 'not UTF-8' ? !isUtf8(bytes) : bytes.includes('\ufffd');
   }
 
   /**
-   * Reads one line by itself where the record that begins in it is broken, or gives the line up.
-   * @returns where the next line begins
+   * Reads the first line of a malformed record by itself, or rejects the line.
+   * @returns the start of the next line
    */
   private readLine(piece: Piece, from: number, reason: CsvError, records: CsvRecord[]): number {
     const { text, start, end, line } = this.lineAt(piece, from);
     const fields = this.dialect.strict ? 'misplaced' : this.readLoosely(line);
     if (typeof fields !== 'string') return this.add(text, from, end, fields, true, records);
-    this.giveUp(piece, from, explain(reason), records);
+    this.reject(piece, from, explain(reason), records);
     this.doubtful =
       !this.doubtful &&
       this.attempt(piece.doubled.subarray(start, end), this.anyEnd, () => {})?.code ===
@@ -233,7 +234,7 @@ export class RecordSplitter {
 
   /**
    * Reads the next line by itself.
-   * @returns where the line after it begins; `undefined` where csv-parse has to look: a quoted field may go on
+   * @returns the start of the line after it; `undefined` if csv-parse has to read on because a quoted field may continue
    */
   private tryLine(piece: Piece, from: number, records: CsvRecord[]): number | undefined {
     if (this.dialect.strict || this.doubtful) return undefined;
@@ -243,12 +244,12 @@ export class RecordSplitter {
     const read = readFields(line.doubled, { delimiter, trim: padded });
     const fields = read === 'misplaced' ? this.readLoosely(line) : read;
     if (fields === 'unclosed') return undefined;
-    if (fields === 'misplaced') this.giveUp(piece, from, MISPLACED, records);
+    if (fields === 'misplaced') this.reject(piece, from, MISPLACED, records);
     else this.add(text, from, end, fields, piece.suspicious, records);
     return end;
   }
 
-  /** The next line that is not empty, without its line end. */
+  /** Returns the next line that is not empty, without its line end. */
   private lineAt({ text, doubled, stop }: Piece, from: number) {
     let start = from;
     while (start < stop && isLineEnd(text[start])) start++;
@@ -258,7 +259,7 @@ export class RecordSplitter {
     return { text, start, end: Math.min(afterLineEnd(text, end), stop), line };
   }
 
-  private giveUp(piece: Piece, from: number, reason: string, records: CsvRecord[]): void {
+  private reject(piece: Piece, from: number, reason: string, records: CsvRecord[]): void {
     const { text, start, end, line } = this.lineAt(piece, from);
     this.line += countLines(text, from, start);
     const error = reason === MISPLACED ? this.misplacedIn(line.source) : reason;
@@ -274,12 +275,12 @@ export class RecordSplitter {
     return backslashes ? NOT_ESCAPED_HERE : NOT_DOUBLED_HERE;
   }
 
-  /** Reads a line with spaces around its quotes, or with quotes in the middle of fields (`5" pipe`), which are text. */
+  /** Reads a line with spaces around its quotes, or with quotes in the middle of fields (`5" pipe`). */
   private readLoosely({ source, doubled }: { source: string; doubled: string }): string[] | LineFault {
     const { delimiter, padded } = this.dialect;
     const trimmed = readFields(doubled, { delimiter, trim: true });
     if (typeof trimmed !== 'string') return trimmed;
-    // The end of a quoted field whose beginning was given up: these are no fields of a row.
+    // This may be the end of a quoted field that was rejected, not the fields of a row.
     if (this.doubtful) {
       const tail = new RegExp(`"\\s*(${delimiter.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')}|$)`);
       if (tail.test(doubled.trimEnd())) return 'misplaced';
@@ -289,10 +290,10 @@ export class RecordSplitter {
   }
 }
 
-/** What of the text is to be read at a time. */
+/** The part of the text to read at a time. */
 interface Piece {
   text: Buffer;
-  /** The same, with `""` for each `\"` that is an escaped quote. */
+  /** The text with each escaped quote `\"` replaced with `""`. */
   doubled: Buffer;
   stop: number;
   options: Options;
@@ -300,24 +301,24 @@ interface Piece {
 }
 
 const TOO_LONG = `longer than ${MAX_RECORD_BYTES} bytes`;
-const HAS_NUL = 'has a NUL character';
-const MISPLACED = 'a quote in the wrong place';
+const HAS_NUL = 'contains a NUL character';
+const MISPLACED = 'misplaced quote';
 const NOT_DOUBLED_HERE =
-  'a backslash before a quote, but other rows do not escape quotes that way: ambiguous';
+  'a backslash before a quote, but other rows do not escape quotes that way (ambiguous)';
 const NOT_ESCAPED_HERE =
-  'a quote after a backslash ends its field, but other rows escape quotes with backslashes: ambiguous';
+  'a quote after a backslash ends its field, but other rows escape quotes with backslashes (ambiguous)';
 
-/** DOS ended a text with Ctrl-Z. */
+/** Blank includes a lone Ctrl-Z, with which DOS programs end a text. */
 const isBlank = (fields: string[]): boolean =>
   fields.every((field) => field.trim() === '') || (fields.length === 1 && fields[0] === '\x1a');
 
-/** Files that were put together have one before each header, which is no part of a value. */
+/** Concatenated files have a byte order mark before each header. It is not part of a value. */
 const isByteOrderMark = (text: Buffer, at: number): boolean =>
   text[at] === 0xef && text[at + 1] === 0xbb && text[at + 2] === 0xbf;
 
-/** Of the errors of csv-parse, all but one are about the place of a quote. */
+/** All other errors of csv-parse are about the position of a quote. */
 const explain = ({ code }: CsvError): string =>
-  code === 'CSV_QUOTE_NOT_CLOSED' ? 'a quote is not closed' : MISPLACED;
+  code === 'CSV_QUOTE_NOT_CLOSED' ? 'unclosed quote' : MISPLACED;
 
 const excerpt = (text: Buffer, start: number, end = text.length): string =>
   text

@@ -3,12 +3,12 @@ import type { RejectionReport } from './report.js';
 import type { CsvRecord } from './splitter.js';
 import { sqlType, toSql } from './types.js';
 
-/** How many rows are inserted at a stretch: the process does nothing else meanwhile (some 10 ms). */
+/** Number of rows to insert at a time. This blocks the event loop for about 10 ms. */
 const ROWS_AT_ONCE = 2000;
 
-/** A SQLite file with one table, `data`, that records are loaded into. */
+/** A SQLite file with one table named `data`. */
 export interface Table {
-  /** Validates and inserts records; what does not fit goes into the report. */
+  /** Validates and inserts records. Records that do not fit are added to the report. */
   insert(records: CsvRecord[]): Promise<{ imported: number; rejected: number }>;
   close(): void;
 }
@@ -20,7 +20,7 @@ export async function createTable(
 ): Promise<Table> {
   const { default: Database } = await import('libsql');
   const database = new Database(path);
-  // The file is new and nobody else's: when this process dies it is thrown away.
+  // Safe without a journal: the file is new, and it is discarded if this process dies.
   database.exec('PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF');
   database.exec(
     `CREATE TABLE data (${columns.map(({ name, type }) => `${identifier(name)} ${sqlType[type]}`).join(', ')})`,
@@ -68,7 +68,7 @@ export async function createTable(
         for (const record of records.slice(from, from + ROWS_AT_ONCE)) {
           const row = convert(record);
           if (!row) continue;
-          // As one list: libsql takes a lone NULL for an object of named values.
+          // Passed as an array: libsql mistakes a single NULL argument for an object of named values.
           statement.run(row);
           imported++;
         }
@@ -84,5 +84,5 @@ export async function createTable(
   };
 }
 
-/** A name as an SQL identifier. */
+/** Quotes a name as an SQL identifier. */
 const identifier = (name: string): string => `"${name.replaceAll('"', '""')}"`;

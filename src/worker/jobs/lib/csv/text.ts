@@ -6,8 +6,9 @@ const CHUNK_BYTES = 256 * 1024;
 const MARK = Buffer.from('\ufeff');
 
 /**
- * The text of a file as UTF-8, without its byte order mark.
- * @param onBytes told how many bytes of the file have been read so far
+ * Reads the text of a file as UTF-8, without its byte order mark.
+ * @param onBytes called with the number of bytes read so far
+ * @throws PermanentError if the file is not valid UTF-16
  */
 export async function* readText(
   path: string,
@@ -49,7 +50,7 @@ async function createDecoder(encoding: Encoding): Promise<Decoder> {
     };
     return { write: decode, end: () => decode() };
   }
-  // Not TextDecoder: that of Node 20 takes windows-1252 for ISO 8859-1, which turns € into a control character.
+  // TextDecoder of Node 20 decodes windows-1252 as ISO 8859-1, which turns € into a control character.
   const { default: iconv } = await import('iconv-lite');
   const decoder = iconv.getDecoder(encoding);
   return {

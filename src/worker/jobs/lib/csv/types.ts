@@ -1,29 +1,29 @@
-/** The types a column can have. */
+/** The types of columns. */
 export const columnTypes = ['integer', 'number', 'boolean', 'date', 'text'] as const;
 export type ColumnType = (typeof columnTypes)[number];
 
 /**
- * What a value is by itself. A `code` looks like a number and would not be the same afterwards (`007`, `+4930123`,
- * `713752e1`, digits beyond what a double holds): it makes its whole column text.
+ * The type of a single value. A `code` looks like a number but would change if stored as one (`007`, `+4930123`,
+ * `713752e1`, or more digits than a double holds). One code makes its whole column text.
  */
 export type ValueType = ColumnType | 'code' | 'empty';
 
 const INTEGER = /^-?(0|[1-9]\d*)$/;
 const DECIMAL = /^-?(0|[1-9]\d*)?\.\d+$/;
-/** As programs write it, with one digit before the point; `713752e1` is a code. */
+/** Scientific notation as programs write it, with one digit before the point. `713752e1` is a code. */
 const SCIENTIFIC = /^-?\d(\.\d+([eE][+-]?\d{1,3})|[eE][+-]\d{1,3})$/;
-/** Digits with whatever people and programs put around them in numbers. */
+/** Digits with the signs, points and exponents that may occur in numbers. */
 const LIKE_NUMBER = /^[+-]?\s*\d*\.?\d*([eE][+-]?\d*)?$/;
-/** What may be a thousand and more where the decimal sign is a comma: `1.234`. */
+/** Numbers in which a point may separate thousands: `1.234`. */
 const GROUPED = /^-?[1-9]\d{0,2}\.\d{3}$/;
 const BOOLEAN = /^(true|false|yes|no)$/i;
-/** ISO 8601 calendar dates, with or without a time. */
+/** ISO 8601 calendar dates, with an optional time. */
 const DATE =
   /^\d{4}-(\d{2})-(\d{2})([T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?$/;
-/** How databases write that there is no value. */
+/** How databases write a missing value. */
 const NULL = /^(NULL|\\N)$/;
 
-/** The narrowest type of a value, spaces around it apart. */
+/** Returns the narrowest type of a value, ignoring spaces around it. */
 export function typeOf(given: string): ValueType {
   const value = given.trim();
   const first = value.charCodeAt(0);
@@ -38,7 +38,7 @@ export function typeOf(given: string): ValueType {
   return /\d/.test(value) && LIKE_NUMBER.test(value) ? 'code' : 'text';
 }
 
-/** Whether a decimal number is the same after it has been a double; all of up to 15 digits are. */
+/** Whether a decimal number keeps its digits when stored as a double. All numbers of up to 15 digits do. */
 function survives(value: string): boolean {
   const number = Number(value);
   const digits = significant(value);
@@ -48,7 +48,7 @@ function survives(value: string): boolean {
     : significant(String(number)) === digits;
 }
 
-/** The digits of a number that matter. */
+/** Returns the significant digits of a number. */
 const significant = (value: string): string =>
   value
     .replace(/[eE].*$/, '')
@@ -82,25 +82,25 @@ export class ColumnStatistics {
     if (type === 'number' && GROUPED.test(value.trim())) this.grouped++;
   }
 
-  /** Whether each decimal number may be a whole one with a point between its thousands. */
+  /** Whether every decimal number may be an integer with a point between thousands. */
   get isGrouped(): boolean {
     return this.grouped > 0 && this.grouped === this.counts.number;
   }
 
-  /** Whether some decimal number cannot be that. */
+  /** Whether some decimal number cannot be such an integer. */
   get hasDecimals(): boolean {
     return this.counts.number > this.grouped;
   }
 
-  /** Whether every value was empty. */
+  /** Whether all values are empty. */
   get isEmpty(): boolean {
     const { empty, ...others } = this.counts;
     return Object.values(others).every((count) => count === 0);
   }
 
   /**
-   * The column's type: the narrowest that fits, where one value in ten (in a column of three to nine values,
-   * one) may not fit; those rows are rejected later. Anything less clear is text, and so is a column with a code.
+   * Returns the narrowest type that fits the column. One value in ten (one value, in a column of three to nine) may not
+   * fit; its row is rejected later. Without such a type, or with a code, the column is text.
    */
   type(): ColumnType {
     const { integer, number, boolean, date, text, code } = this.counts;
@@ -125,8 +125,8 @@ export const sqlType: Record<ColumnType, string> = {
 };
 
 /**
- * What is stored for a value; `undefined` when the value does not fit the column. An empty value is NULL, and so is `\N`,
- * which no text would be. The word NULL may be somebody's name. Text is stored with the spaces around it.
+ * Converts a value for SQLite; returns `undefined` if the value does not fit the column. Empty values and `\N` become NULL.
+ * In a text column the word NULL is kept, because it may be a name, and so are spaces around the text.
  */
 export function toSql(value: string, type: ColumnType): string | number | null | undefined {
   if (value === '' || value === '\\N') return null;

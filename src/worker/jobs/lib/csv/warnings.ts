@@ -7,40 +7,42 @@ interface Findings {
   hasHeader: boolean;
   rows: number;
   rejected: number;
-  /** Why rows were rejected. */
+  /** The most frequent reasons for rejections. */
   reasons: string;
-  /** Records of nothing but delimiters. */
+  /** Number of blank records (only delimiters and spaces). */
   blank: number;
-  /** Columns whose numbers may have a point between thousands. */
+  /** Columns stored as text because the point in their numbers may separate thousands. */
   grouped: string[];
 }
 
-/** What somebody has to know who takes an import for all that was in the file. */
+/** Lists what was not imported as it is in the file, or was guessed. */
 export function warningsOf(found: Findings): string[] {
   const { encoding, source, hasHeader, rows, rejected, reasons, blank, grouped } = found;
   const warnings: string[] = [];
   if (rejected > 0) warnings.push(`${rejected} of ${counted(rows, 'row')} rejected: ${reasons}`);
   if (encoding.guessed) {
-    warnings.push('The file is not UTF-8 and was read as Windows-1252; give `encoding` if it is another one');
+    warnings.push(
+      'The file is not UTF-8 and was read as Windows-1252. Set `encoding` if it has another encoding',
+    );
   }
   if (source.backslashesDoubtful) {
     warnings.push(
-      'Quotes are escaped with backslashes, but not all backslashes are: those that are not before a quote were kept as they are',
+      'Quotes are escaped with backslashes, but not all backslashes are. Backslashes that do not precede a quote were kept',
     );
   }
   if (source.titles > 0) {
-    warnings.push(`${counted(source.titles, 'line')} before the header left out`);
+    warnings.push(`${counted(source.titles, 'line')} before the header skipped`);
   }
   if (hasHeader && source.headerDoubtful) {
     warnings.push(
-      'The first line looks like a row but was taken for the names of the columns; with `header: "none"` it is imported',
+      'The first line looks like a row but was used as the header. Set `header: "none"` to import it',
     );
   }
-  if (blank > 0) warnings.push(`${counted(blank, 'row')} of nothing but delimiters left out`);
+  if (blank > 0) warnings.push(`${counted(blank, 'blank row')} skipped`);
   if (grouped.length > 0) {
     const names = grouped.slice(0, 5).map((name) => JSON.stringify(name));
     warnings.push(
-      `The point in ${names.join(', ')}${grouped.length > 5 ? ' and others' : ''} may separate thousands (1.234); kept as text`,
+      `The point in ${names.join(', ')}${grouped.length > 5 ? ' and others' : ''} may separate thousands (1.234). Stored as text`,
     );
   }
   if (rows === 0) warnings.push('The file has no rows');

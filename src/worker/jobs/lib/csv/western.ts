@@ -1,4 +1,4 @@
-/** The letters beyond ASCII of languages that are written in Windows-1252, in lower case. */
+/** The non-ASCII letters of languages that use Windows-1252, one set per language, in lower case. */
 const ALPHABETS = [
   'äöüßéèà',
   'àâçéèêëîïôùûüÿœæ',
@@ -10,15 +10,15 @@ const ALPHABETS = [
   'áéíóúäöüñçß',
 ].map((letters) => new Set(letters));
 
-/** Windows-1252 gives 0x80 to 0x9F to these; the rest is as in Unicode. Five bytes of them have no meaning. */
+/** The characters 0x80 to 0x9F of Windows-1252; five of them are undefined. All others are the same as in Unicode. */
 const C1 = '€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’“”•–—˜™š›œ\x9džŸ';
 
 const isLetter = (char: string | undefined): boolean => char !== undefined && /\p{L}/u.test(char);
 
 /**
- * Whether bytes that are not UTF-8 are Windows-1252 beyond reasonable doubt: their letters are those of one Western
- * language and stand as letters do. Windows-1250 (Czech, Polish), 1251 (Cyrillic), Shift_JIS and their like would
- * become other letters without any error, so anything less clear is not guessed.
+ * Checks whether bytes that are not UTF-8 are almost certainly Windows-1252: the letters belong to one Western language
+ * and occur where letters do. Text in Windows-1250 (Czech, Polish), 1251 (Cyrillic) or Shift_JIS could be decoded without
+ * an error too, but to wrong letters, so a doubtful file is not guessed.
  */
 export function createWesternCheck() {
   const letters = new Set<string>();

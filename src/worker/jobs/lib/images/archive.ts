@@ -2,18 +2,18 @@ import { createWriteStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 
-/** A file that goes into an archive. */
+/** A file to add to an archive. */
 export interface ArchiveFile {
-  /** Its name there. */
+  /** Name in the archive. */
   name: string;
   path: string;
   size: number;
 }
 
 /**
- * Writes a zip of files and a report. The files are stored as they are: images do not get smaller.
- * @param report its name there and what it says
- * @param onBytes told how many bytes have been written
+ * Writes a zip of files and a report. Files are stored without compression, because images are compressed already.
+ * @param report name and content of the report
+ * @param onBytes called with the number of bytes written so far
  */
 export async function writeArchive(
   to: string,
@@ -25,7 +25,7 @@ export async function writeArchive(
   const { ZipFile } = await import('yazl');
   const zip = new ZipFile();
   const output = zip.outputStream as Readable;
-  // A file that cannot be read is told by the zip, not by its stream.
+  // If a file cannot be read, yazl emits the error on the zip and not on its output.
   zip.on('error', (error: Error) => output.destroy(error));
   for (const { name, path } of files) zip.addFile(path, name, { compress: false });
   zip.addBuffer(Buffer.from(report.content), report.name);

@@ -1,15 +1,15 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { readAt } from './read-at.js';
+import { readAt } from './read-bytes.js';
 
-/** A file has few parts before the ones that are looked for; a damaged one may seem to have any number. */
+/** Chunks or boxes to read at most. Valid files need few; a damaged file may seem to have any number. */
 const MAX_PARTS = 1000;
-/** The description of an image sequence has a few bytes for each frame. */
+/** Bytes to read of the movie box, which describes an image sequence with a few bytes for each frame. */
 const MAX_MOVIE_BYTES = 16 * 1024 * 1024;
 
 /**
- * How many frames an animation has of which libvips sees only the first: an animated PNG, or a sequence of AVIF images.
- * @param format as sharp names it
- * @returns undefined for other images
+ * Counts the frames of animations of which libvips reads only the first frame: animated PNG and AVIF sequences.
+ * @param format the name of the format in sharp
+ * @returns `undefined` for other images
  */
 export async function hiddenFrames(path: string, format: string | undefined): Promise<number | undefined> {
   if (format !== 'png' && format !== 'heif') return undefined;
@@ -21,7 +21,7 @@ export async function hiddenFrames(path: string, format: string | undefined): Pr
   }
 }
 
-/** The chunk `acTL` of an animated PNG stands before the image data (PNG, third edition, 11.3.6.1). */
+/** Reads the `acTL` chunk of an animated PNG, which precedes the image data (PNG, third edition, 11.3.6.1). */
 async function framesOfPng(file: FileHandle): Promise<number | undefined> {
   for (let at = 8, parts = 0; parts < MAX_PARTS; parts++) {
     const head = await readAt(file, at, 12);
@@ -33,7 +33,7 @@ async function framesOfPng(file: FileHandle): Promise<number | undefined> {
   return undefined;
 }
 
-/** The movie box of a sequence has a track of pictures, whose sample sizes (`stsz`) tell how many there are (ISO 14496-12). */
+/** Reads the number of samples (`stsz`) of the picture track in the movie box (`moov`) of a sequence (ISO 14496-12). */
 async function framesOfSequence(file: FileHandle): Promise<number | undefined> {
   for (let at = 0, parts = 0; parts < MAX_PARTS; parts++) {
     const head = await readAt(file, at, 16);
@@ -41,7 +41,7 @@ async function framesOfSequence(file: FileHandle): Promise<number | undefined> {
     if (!box) return undefined;
     if (box.type === 'moov')
       return framesOfMovie(await readAt(file, at + box.head, Math.min(box.size, MAX_MOVIE_BYTES)));
-    // The last box may go to the end of the file.
+    // Size 0 means that the box extends to the end of the file.
     if (box.size === 0) return undefined;
     at += box.size;
   }
@@ -53,7 +53,7 @@ function framesOfMovie(movie: Buffer): number | undefined {
     const media = inside(track, 'mdia');
     const handler = inside(media, 'hdlr')?.toString('latin1', 8, 12);
     const sizes = inside(inside(inside(media, 'minf'), 'stbl'), 'stsz');
-    // The other tracks hold transparency.
+    // Other tracks contain transparency.
     if (handler === 'pict' && sizes && sizes.length >= 12) return sizes.readUInt32BE(8);
   }
   return undefined;
@@ -62,7 +62,7 @@ function framesOfMovie(movie: Buffer): number | undefined {
 const inside = (box: Buffer | undefined, type: string): Buffer | undefined =>
   box && [...boxesIn(box, type)][0];
 
-/** The contents of the boxes of a type. */
+/** Yields the content of each box of a type. */
 function* boxesIn(content: Buffer, type: string): Generator<Buffer> {
   for (let at = 0; at + 8 <= content.length; ) {
     const box = boxAt(content, at);
@@ -72,7 +72,7 @@ function* boxesIn(content: Buffer, type: string): Generator<Buffer> {
   }
 }
 
-/** A box's type, its size with its head, and the size of its head. */
+/** Reads the type of a box, its size including its header, and the size of the header. */
 function boxAt(bytes: Buffer, at: number): { type: string; size: number; head: number } | undefined {
   const type = bytes.toString('latin1', at + 4, at + 8);
   const short = bytes.readUInt32BE(at);

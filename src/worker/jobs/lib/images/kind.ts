@@ -1,18 +1,17 @@
-import { open } from 'node:fs/promises';
-import { readAt } from './read-at.js';
+import { firstBytes } from './read-bytes.js';
 
-/** What the first bytes of a file say that it is. */
+/** The type of a file according to its first bytes. */
 export type FileKind = 'zip' | 'image' | 'other';
 
-/** How the images begin that can be read: JPEG, PNG, GIF, TIFF (both byte orders). */
+/** First bytes of supported images: JPEG, PNG, GIF, TIFF (both byte orders). */
 const IMAGES = ['ffd8ff', '89504e470d0a1a0a', '47494638', '49492a00', '4d4d002a'];
-/** A zip: with entries, or with none. */
+/** First bytes of a zip: with entries, or empty. */
 const ZIPS = ['504b0304', '504b0506'];
 
-/** The formats of images that can be read, for people. */
+/** The supported image formats, for messages. */
 export const READABLE = 'JPEG, PNG, WebP, AVIF, GIF or TIFF';
 
-/** Tells by a file's first 12 bytes (more do no harm). */
+/** Determines the type of a file from its first 12 bytes (or more). */
 export function kindOf(start: Buffer): FileKind {
   const hex = start.toString('hex', 0, 8);
   if (ZIPS.some((magic) => hex.startsWith(magic))) return 'zip';
@@ -23,13 +22,3 @@ export function kindOf(start: Buffer): FileKind {
 }
 
 export const fileKind = async (path: string): Promise<FileKind> => kindOf(await firstBytes(path, 12));
-
-/** The first bytes of a file, or as many as there are. */
-export async function firstBytes(path: string, length: number): Promise<Buffer> {
-  const file = await open(path);
-  try {
-    return await readAt(file, 0, length);
-  } finally {
-    await file.close();
-  }
-}

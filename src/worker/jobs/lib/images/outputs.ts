@@ -1,26 +1,26 @@
 import { cleanFileName } from '../../../../shared/files/name.js';
 import { UniqueNames } from './variant.js';
 
-/** An image and the files that were made of it. */
+/** An image and the files of its variants. */
 export interface ImageOutput<File> {
-  /** As the zip has it, with its folders. */
+  /** Name in the zip, with folders. */
   image: string;
   files: File[];
 }
 
-/** Names for the content of the archive. */
+/** Names of the files in the archive. */
 export interface OutputNames<File> {
   files: { name: string; file: File }[];
   report: string;
-  /** Maps each image to the names of its files. */
+  /** The file names of each image. */
   outputs: ImageOutput<string>[];
 }
 
-/** Names the files of an archive: in the folders of their images, each name once (also where case is ignored). */
+/** Gives the files of an archive names: in the folders of their images, and unique also where case is ignored. */
 export function nameOutputs<File extends { name: string }>(images: ImageOutput<File>[]): OutputNames<File> {
   const names = new UniqueNames();
   const folders = images.map(({ image }) => foldersOf(image));
-  // No file can have the name of a folder.
+  // A file cannot have the name of a folder.
   for (const name of new Set(folders.flatMap(parents))) names.add(name);
   const files: OutputNames<File>['files'] = [];
   const outputs = images.map((image, index) => {

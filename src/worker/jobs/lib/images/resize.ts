@@ -2,26 +2,26 @@ import { readFile, stat } from 'node:fs/promises';
 import type sharp from 'sharp';
 import { asSystemError } from '../system-error.js';
 import { hiddenFrames } from './frames.js';
-import { firstBytes } from './kind.js';
+import { firstBytes } from './read-bytes.js';
 import { explained, MAX_PIXELS, MAX_SECONDS } from './reason.js';
 import type { Variant } from './variant.js';
 
-/** A longer sequence of AVIF images is not read into memory. */
+/** Larger AVIF sequences are not read into memory. */
 const MAX_SEQUENCE_BYTES = 64 * 1024 * 1024;
 const WHITE = { r: 255, g: 255, b: 255 };
 const CLEAR = { ...WHITE, alpha: 0 };
 
-/** An image as it was found. */
+/** The image of which variants are made. */
 export interface Source {
-  /** A path, or the content where libvips would not know the file. */
+  /** A path, or the content if libvips would not recognise the file. */
   input: string | Buffer;
-  /** How many images the file has: the frames of an animation or a sequence, the pages of a TIFF. */
+  /** Number of images in the file: frames of an animation or sequence, or pages of a TIFF. */
   frames: number;
-  /** Whether it is an animation that can be kept as one. */
+  /** Whether variants can be animations too. */
   animated: boolean;
 }
 
-/** What was made: the size in pixels, and how many frames it has. */
+/** Size of a variant in pixels, and its number of frames. */
 export interface Resized {
   width: number;
   height: number;
@@ -30,10 +30,10 @@ export interface Resized {
 
 let loaded: Promise<typeof sharp> | undefined;
 
-/** Loads the library when the first image comes: it is large, and the API reads these definitions too. */
+/** Loads sharp for the first image: it is large, and the API loads the job definitions too. */
 function load(): Promise<typeof sharp> {
   loaded ??= import('sharp').then(({ default: library }) => {
-    // The number of jobs at a time is the worker's business; one image is not to take all processors.
+    // The worker decides how many jobs run at a time; one image must not occupy all CPUs.
     library.concurrency(1);
     library.cache(false);
     return library;
@@ -43,7 +43,7 @@ function load(): Promise<typeof sharp> {
 
 /**
  * Reads the header of an image.
- * @throws PermanentError for what is no image, is damaged, or has too many pixels
+ * @throws PermanentError if the file is not an image, is damaged, or has too many pixels
  */
 export async function inspect(path: string): Promise<Source> {
   const library = await load();
@@ -51,9 +51,9 @@ export async function inspect(path: string): Promise<Source> {
     const input = await inputOf(path);
     const image = library(input, { limitInputPixels: MAX_PIXELS, failOn: 'error' });
     const { format, width, height, pages = 1, orientation = 1 } = await image.metadata();
-    const moves = pages > 1 && (format === 'gif' || format === 'webp');
-    // libvips holds the frames as one tall picture: it can neither be too large nor turned.
-    const animated = moves && width * height * pages <= MAX_PIXELS && orientation === 1;
+    const isAnimation = pages > 1 && (format === 'gif' || format === 'webp');
+    // libvips keeps the frames as one tall image, which must not be too large and cannot be rotated.
+    const animated = isAnimation && width * height * pages <= MAX_PIXELS && orientation === 1;
     const frames = Math.max(pages, (await hiddenFrames(path, format)) ?? 1);
     return { input, frames, animated };
   } catch (error) {
@@ -62,8 +62,8 @@ export async function inspect(path: string): Promise<Source> {
 }
 
 /**
- * What sharp is given to read. libvips does not know an AVIF file by the name of a sequence, `avis`; as a rule such a file is
- * also an AVIF image, its first frame.
+ * Returns what sharp reads. libvips does not recognise the brand of AVIF sequences, `avis`. Such a file is usually an AVIF
+ * image as well (its first frame), so the brand is replaced by `avif`.
  */
 async function inputOf(path: string): Promise<string | Buffer> {
   const start = await firstBytes(path, 12);
@@ -74,9 +74,9 @@ async function inputOf(path: string): Promise<string | Buffer> {
 }
 
 /**
- * Makes one variant of an image: turned the way its EXIF orientation says, in sRGB, without the original's metadata
- * (which may say where a photograph was taken). An animation stays one in WebP; other formats show its first frame.
- * @throws PermanentError if the image is damaged, or the format cannot hold it
+ * Creates one variant of an image: rotated by its EXIF orientation, in sRGB, and without metadata, which may contain the
+ * place where a photograph was taken. Animations stay animated in WebP; other formats show the first frame.
+ * @throws PermanentError if the image is damaged or too large for the format
  */
 export async function resize(from: Source, to: string, variant: Variant): Promise<Resized> {
   const { width, height, fit = 'inside', format, quality } = variant;
@@ -95,7 +95,7 @@ export async function resize(from: Source, to: string, variant: Variant): Promis
       withoutEnlargement: true,
     });
   }
-  // JPEG knows no transparency.
+  // JPEG has no transparency.
   if (format === 'jpeg') image.flatten({ background: WHITE });
   image.toFormat(format, quality ? { quality } : {});
   try {

@@ -6,30 +6,30 @@ import { asSystemError } from '../system-error.js';
 import { fileKind, READABLE } from './kind.js';
 import { entryFault, openZip, type ZipItem } from './zip.js';
 
-/** Of a name in a zip, which may have 65,535 bytes, this much is shown. */
+/** Length of displayed names. A name in a zip may have 65,535 bytes. */
 const MAX_NAME = 150;
 
-/** An image that was taken out of a zip: a file of the job. */
+/** An image from a zip, now a file of the job. */
 export interface UnpackedImage {
   /** The same in every attempt. */
   key: string;
-  /** As the zip has it, with its folders. */
+  /** Name in the zip, with folders. */
   name: string;
   id: string;
 }
 
-/** An image that cannot be used, or a variant of it that cannot be made, and why. */
+/** An image that cannot be used, or a variant that cannot be made, with the reason. */
 export interface FailedImage {
   name: string;
-  /** The name that the variant would have had. Absent if the whole image cannot be used. */
+  /** File name of the variant. Absent if the whole image cannot be used. */
   variant?: string;
   reason: string;
 }
 
 /**
- * Takes the images out of a zip, each as a file of the job; progress counts them. When it has to stop, none of them
- * stays.
- * @throws PermanentError for a zip that cannot be used as a whole
+ * Extracts the images of a zip as files of the job, and reports progress in files. If the job is stopped, the files are
+ * removed.
+ * @throws PermanentError if the zip as a whole cannot be used
  */
 export async function unpackImages(
   path: string,
@@ -41,10 +41,10 @@ export async function unpackImages(
   try {
     for (const [index, item] of zip.items.entries()) {
       ctx.progress({ current: index, total: zip.items.length, unit: 'files' });
-      const name = shown(item.name);
-      const taken = await take(item, ctx);
-      if ('reason' in taken) failed.push({ name, reason: taken.reason });
-      else images.push({ key: `${index} ${name}`, name, id: taken.id });
+      const name = shortName(item.name);
+      const extracted = await extract(item, ctx);
+      if ('reason' in extracted) failed.push({ name, reason: extracted.reason });
+      else images.push({ key: `${index} ${name}`, name, id: extracted.id });
     }
     ctx.progress({ current: zip.items.length, total: zip.items.length, unit: 'files' });
     return { images, failed };
@@ -56,14 +56,14 @@ export async function unpackImages(
   }
 }
 
-/** The start and the end of a name: the end tells files in the same deep folder apart. */
-function shown(name: string): string {
+/** Shortens a name in the middle: its end distinguishes files in the same deep folder. */
+function shortName(name: string): string {
   const letters = Array.from(name);
   if (letters.length <= MAX_NAME) return name;
   return [...letters.slice(0, 50), '…', ...letters.slice(51 - MAX_NAME)].join('');
 }
 
-async function take(
+async function extract(
   item: ZipItem,
   { files, signal }: JobContext,
 ): Promise<{ id: string } | { reason: string }> {
@@ -77,13 +77,13 @@ async function take(
     });
     if (isImage) return { id: file.id };
     await files.remove(file.id);
-    return { reason: `not an image that can be read (${READABLE})` };
+    return { reason: `not a supported image (${READABLE})` };
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof HeadwayError) throw error;
-    // Of the disk: no fault of the image.
+    // An error of the disk, not of the image.
     const system = asSystemError(error);
     if (system) throw system;
-    return { reason: `cannot be unpacked: ${entryFault(error as Error)}` };
+    return { reason: `cannot be extracted: ${entryFault(error as Error)}` };
   }
 }

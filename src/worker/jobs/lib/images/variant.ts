@@ -1,25 +1,27 @@
 import { z } from 'zod';
 
-/** The formats that variants are made in, with their extension. */
+/** Formats of variants, with the file extension of each. */
 export const extensions = { jpeg: 'jpg', png: 'png', webp: 'webp', avif: 'avif' } as const;
 
 const side = z.number().int().min(1).max(10_000);
 
-/** One variant of an image. Without a size it is as large as the original; no image is made larger than it is. */
+/** One variant of an image. Without a size it is as large as the original. Images are never enlarged. */
 export const variantSchema = z.strictObject({
   width: side.optional().describe('In pixels'),
   height: side.optional().describe('In pixels'),
   fit: z
     .enum(['inside', 'cover', 'contain', 'outside', 'fill'])
     .optional()
-    .describe('What happens where both are given and the proportions differ; inside unless given'),
+    .describe(
+      'How to fit the image if both width and height are set and the aspect ratios differ. Defaults to inside.',
+    ),
   format: z.enum(['jpeg', 'png', 'webp', 'avif']),
   quality: z.number().int().min(1).max(100).optional(),
   suffix: z
     .string()
     .regex(/^[\w-]{1,40}$/, 'must be 1 to 40 letters, digits, "_" or "-"')
     .optional()
-    .describe('End of the name of the file; the size unless given'),
+    .describe('End of the file name. Defaults to the size.'),
 });
 
 export type Variant = z.output<typeof variantSchema>;
@@ -29,7 +31,7 @@ const DEFAULT: Variant[] = [
   { width: 320, height: 320, fit: 'cover', format: 'jpeg', suffix: 'thumb' },
 ];
 
-/** The field of a job's data that says which variants are wanted. */
+/** Schema of the input field with the requested variants. */
 export const variantsField = () =>
   z
     .array(variantSchema)
@@ -38,7 +40,7 @@ export const variantsField = () =>
     .default(DEFAULT)
     .describe('1 to 20 of width, height, fit, format, quality, suffix');
 
-/** The file name of a variant: that of its image, what makes it different, and the extension of its format. */
+/** Returns the file name of a variant: name of the image, suffix or size, and the extension of the format. */
 export function variantName(image: string, { width, height, format, suffix }: Variant): string {
   const stem = image.replace(/\.[^.]*$/, '') || 'image';
   const size = width && height ? `${width}x${height}` : width ? `w${width}` : height ? `h${height}` : '';
@@ -47,14 +49,14 @@ export function variantName(image: string, { width, height, format, suffix }: Va
 }
 
 /**
- * Makes names unique (where upper and lower case are the same): the second `a.jpg` is `a-2.jpg`. The time for a name does
- * not grow with the number of its duplicates.
+ * Makes names unique, ignoring case: the second `a.jpg` becomes `a-2.jpg`. The time for a name does not grow with the
+ * number of its duplicates.
  */
 export class UniqueNames {
-  /** Names that are taken, each with the number that its next duplicate tries first. */
+  /** Names in use, each with the number to try first for its next duplicate. */
   private readonly taken = new Map<string, number>();
 
-  /** Takes a name, which may have folders. */
+  /** Returns a unique name and reserves it. @param name may contain folders */
   add(name: string): string {
     const key = name.toLowerCase();
     const dot = name.lastIndexOf('.');

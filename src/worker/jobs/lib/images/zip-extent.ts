@@ -1,17 +1,17 @@
 import type { FileHandle } from 'node:fs/promises';
-import { readAt } from './read-at.js';
+import { readAt } from './read-bytes.js';
 
-/** The part of a file that is a zip: programs and people leave bytes before or after it. */
+/** The part of a file that contains the zip. Some programs write other bytes before or after it. */
 export interface ZipExtent {
-  /** Where the zip begins: its offsets count from here. */
+  /** Position of the first byte of the zip. Offsets inside the zip count from here. */
   start: number;
-  /** Just after the 22 bytes of the end record, without the comment. */
+  /** Position after the 22 bytes of the end record, without the comment. */
   end: number;
 }
 
-/** More bytes than this after a zip are not searched for its end. */
+/** Only this many bytes at the end of a file are searched for the end record of a zip. */
 const MAX_TAIL = 1024 * 1024;
-/** So many records that look like an end are read from the file: each costs a read. */
+/** Number of possible end records to check at most: each costs a read. */
 const MAX_CANDIDATES = 100;
 /** Size of an end record without its comment (APPNOTE 4.3.16). */
 const END_BYTES = 22;
@@ -28,29 +28,29 @@ const DIRECTORY = Buffer.from('PK\x01\x02', 'latin1');
 const HEADER = Buffer.from('PK\x03\x04', 'latin1');
 
 /**
- * Finds the zip in a file by its end record, from the end of the file. A zip inside another one (as an entry, as the
- * comment, after it) is never taken for the file's own.
- * @returns undefined if there is no zip, or only a part of one; 'ambiguous' for two zips in a row
+ * Finds the zip in a file, searching for its end record from the end of the file. A zip inside another one (as an entry,
+ * in the comment, or after it) is not mistaken for the zip of the file.
+ * @returns `undefined` if there is no complete zip; `'ambiguous'` for two zips in a row
  */
 export async function findZip(file: FileHandle): Promise<ZipExtent | 'ambiguous' | undefined> {
   const { size } = await file.stat();
   const tailStart = Math.max(0, size - MAX_TAIL);
   const tail = await readAt(file, tailStart, size - tailStart);
-  /** The last zip that may be a part of another one. */
+  /** The last zip that may be part of another one. */
   let inner: ZipExtent | undefined;
   let read = 0;
   for (let at = tail.lastIndexOf(END); at >= 0 && read < MAX_CANDIDATES; at = before(tail, at)) {
     if (at + END_BYTES > tail.length) continue;
     const position = tailStart + at;
     const record = tail.subarray(at, at + END_BYTES);
-    // A record whose directory would begin before the file is none, and needs no read.
+    // Not an end record if its directory would begin before the file.
     if (record.readUInt32LE(12) !== 0xffffffff && record.readUInt32LE(12) > position) continue;
     read++;
     const start = await startOf(file, position, record);
     if (start === undefined) continue;
     const extent = { start, end: position + END_BYTES };
     if (await isInner(file, extent)) inner ??= extent;
-    // A zip that follows is a part of this one only in its comment.
+    // A zip that follows belongs to this one only if it is inside the comment.
     else return inner && inner.end > extent.end + record.readUInt16LE(20) ? 'ambiguous' : extent;
   }
   return undefined;
@@ -58,7 +58,7 @@ export async function findZip(file: FileHandle): Promise<ZipExtent | 'ambiguous'
 
 const before = (tail: Buffer, at: number): number => (at > 0 ? tail.lastIndexOf(END, at - 1) : -1);
 
-/** Where the zip of an end record begins, or undefined if there is no directory where the record says. */
+/** Returns where the zip of an end record begins; `undefined` if there is no directory at the recorded position. */
 async function startOf(file: FileHandle, end: number, record: Buffer): Promise<number | undefined> {
   const directory = (await directory64(file, end)) ?? {
     base: 0,
@@ -68,16 +68,16 @@ async function startOf(file: FileHandle, end: number, record: Buffer): Promise<n
     offset: record.readUInt32LE(16),
   };
   const start = directory.end - directory.size - directory.offset;
-  // Bytes before a zip without entries cannot be told from a zip.
+  // Without entries, bytes before the zip cannot be distinguished from a part of it.
   if (directory.entries === 0) return start === 0 ? 0 : undefined;
   if (start >= 0 && (await isAt(file, start + directory.offset, DIRECTORY))) return start;
-  // Some writers leave a gap (a signature) between the directory and its end.
+  // Some programs write a signature between the directory and the end record.
   const { base, offset } = directory;
   const whole = (await isAt(file, base, HEADER)) && (await isAt(file, base + offset, DIRECTORY));
   return whole ? base : undefined;
 }
 
-/** The directory of a zip with 64-bit offsets, which has a second end record before the first. */
+/** Reads the ZIP64 end record, which precedes the end record of zips with 64-bit offsets. */
 async function directory64(file: FileHandle, end: number) {
   const locator = await readAt(file, end - LOCATOR_BYTES, LOCATOR_BYTES);
   if (!begins(locator, LOCATOR)) return undefined;
@@ -92,8 +92,8 @@ async function directory64(file: FileHandle, end: number) {
 }
 
 /**
- * Whether a zip with bytes before it is a part of another zip: the file begins like a zip, or the header of an entry
- * ends where this zip begins. The outer zip is cut off then, or follows from an earlier end record.
+ * Whether a zip with bytes before it is part of another zip: the file begins like a zip, or the header of an entry ends
+ * where this zip begins. The outer zip then is truncated, or an earlier end record leads to it.
  */
 async function isInner(file: FileHandle, { start }: ZipExtent): Promise<boolean> {
   if (start === 0) return false;

@@ -8,7 +8,7 @@ import { findZip, type ZipExtent } from './zip-extent.js';
 type Yauzl = typeof import('yauzl');
 type Options = Parameters<Yauzl['fromRandomAccessReaderPromise']>[2];
 
-/** Whether a zip is somewhere in a file: for files that do not begin like one. */
+/** Whether a file that does not begin like a zip contains one. */
 export async function hasZip(path: string): Promise<boolean> {
   const file = await open(path);
   try {
@@ -19,8 +19,8 @@ export async function hasZip(path: string): Promise<boolean> {
 }
 
 /**
- * Opens the zip of a file for yauzl, which wants a file that begins and ends with the zip.
- * @throws PermanentError when there is no whole zip, or more than one
+ * Opens the zip in a file with yauzl, which expects a file that begins and ends with the zip.
+ * @throws PermanentError if there is no complete zip, or more than one
  */
 export async function openExtent(yauzl: Yauzl, path: string, options: Options): Promise<ZipFile> {
   const file = await open(path);
@@ -28,10 +28,10 @@ export async function openExtent(yauzl: Yauzl, path: string, options: Options): 
     const extent = await findZip(file);
     if (!extent)
       throw new PermanentError(
-        'the zip cannot be read: its directory is not at the end; the file was cut off, or more than 1 MiB follows',
+        'cannot read the zip: no directory found at its end. The file is truncated, or more than 1 MiB follows the zip',
       );
     if (extent === 'ambiguous')
-      throw new PermanentError('the zip cannot be read: the file holds more than one zip');
+      throw new PermanentError('cannot read the zip: the file contains more than one');
     const reader = readerOf(yauzl, path, file, extent);
     return await yauzl.fromRandomAccessReaderPromise(reader, extent.end - extent.start, options);
   } catch (error) {
@@ -41,8 +41,8 @@ export async function openExtent(yauzl: Yauzl, path: string, options: Options): 
 }
 
 function readerOf(yauzl: Yauzl, path: string, file: FileHandle, { start, end }: ZipExtent) {
-  /** The length of the comment, the last two bytes of the end record: the comment is left out. */
-  const commentLength = end - start - 2;
+  /** Position of the comment length, the last two bytes of the end record. Read as zero: the comment is cut off. */
+  const commentLengthAt = end - start - 2;
   class ExtentReader extends yauzl.RandomAccessReader {
     override _readStreamForRange(from: number, to: number): Readable {
       return createReadStream(path, { start: start + from, end: start + to - 1 });
@@ -54,10 +54,10 @@ function readerOf(yauzl: Yauzl, path: string, file: FileHandle, { start, end }: 
       position: number,
       callback: (error: Error | null, bytesRead?: number) => void,
     ): void {
-      const there = Math.max(0, Math.min(length, end - start - position));
-      file.read(buffer, offset, there, start + position).then(
+      const available = Math.max(0, Math.min(length, end - start - position));
+      file.read(buffer, offset, available, start + position).then(
         ({ bytesRead }) => {
-          const zero = Math.max(commentLength - position, 0);
+          const zero = Math.max(commentLengthAt - position, 0);
           if (zero < bytesRead) buffer.fill(0, offset + zero, offset + bytesRead);
           callback(null, bytesRead);
         },

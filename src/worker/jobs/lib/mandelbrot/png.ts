@@ -1,22 +1,22 @@
 import type { Tile } from './tiles.js';
 
-/** A picture as its pixels: three bytes each, row by row. */
-export interface Picture {
+/** The pixels of an image: three bytes each (RGB), row by row. */
+export interface RgbImage {
   pixels: Buffer;
   width: number;
   height: number;
 }
 
-/** So many pixels are enough to watch a picture come about. */
+/** Number of pixels that a preview has at most. */
 const PREVIEW_PIXELS = 500_000;
 
-/** How much smaller the tiles of a large picture are shown while it is made: 1 or less. */
-export const previewScale = ({ width, height }: Picture): number =>
+/** Returns the factor by which tiles are scaled down for the preview: 1 or less. */
+export const previewScale = ({ width, height }: RgbImage): number =>
   Math.min(1, Math.sqrt(PREVIEW_PIXELS / (width * height)));
 
-/** A part of a picture as PNG, in its size or smaller. */
-export async function encodePng({ pixels, width, height }: Picture, part: Tile, scale = 1): Promise<Buffer> {
-  // Only for who needs it: it brings 16 MB of libraries into the process.
+/** Encodes a part of an image as PNG. @param scale 1 or less */
+export async function encodePng({ pixels, width, height }: RgbImage, part: Tile, scale = 1): Promise<Buffer> {
+  // Loaded on first use: sharp adds 16 MB of libraries to the process.
   const { default: sharp } = await import('sharp');
   const cut = sharp(pixels, { raw: { width, height, channels: 3 } }).extract({
     left: part.x,

@@ -1,9 +1,9 @@
-/** Beyond this distance a point is known to escape; far out the colours have no steps. */
+/** Beyond this radius a point escapes. A larger radius than the necessary 2 makes colours smooth. */
 const BAILOUT_SQUARED = 256;
 
 /**
- * After how many steps of z² + c a point leaves the circle, with a fraction so that colours are smooth.
- * @returns `undefined` for a point that has not left it after `iterations`: it counts as inside
+ * Returns the number of iterations of z² + c after which a point escapes, with a fraction for smooth colours.
+ * @returns `undefined` for a point that has not escaped after `iterations`: it belongs to the set
  */
 export function escapeTime(real: number, imaginary: number, iterations: number): number | undefined {
   let x = 0;
@@ -20,7 +20,7 @@ export function escapeTime(real: number, imaginary: number, iterations: number):
   return undefined;
 }
 
-/** Writes the colour of an escape time as three bytes; the inside is black. */
+/** Writes the colour of an escape time as three bytes at `at`. Points of the set stay black. */
 export function colour(time: number | undefined, pixels: Buffer, at: number): void {
   if (time === undefined) return;
   const angle = 0.35 * Math.sqrt(Math.max(time, 0)) * Math.PI;

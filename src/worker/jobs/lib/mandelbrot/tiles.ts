@@ -1,4 +1,4 @@
-/** A part of a picture, in pixels from its upper left corner. */
+/** A rectangle of an image, in pixels from the upper left corner. */
 export interface Tile {
   x: number;
   y: number;
@@ -6,7 +6,7 @@ export interface Tile {
   height: number;
 }
 
-/** Cuts a picture into squares, row by row; those at the right and the lower edge may be smaller. */
+/** Divides an image into squares, row by row. Tiles at the right and lower edges may be smaller. */
 export function tilesOf(width: number, height: number, side: number): Tile[] {
   const tiles: Tile[] = [];
   for (let y = 0; y < height; y += side) {

@@ -9,7 +9,7 @@ import { temporaryFolder } from '../../../../support/processes.js';
 const path = join(temporaryFolder(), 'file.csv');
 const { signal } = new AbortController();
 
-/** The rows of a file of these lines, each with its fields or the reason why it is given up. */
+/** Reads a file with these lines. Each row is its fields, or the reason why it is rejected. */
 async function read(...lines: string[]) {
   writeFileSync(path, `${lines.join('\n')}\n`);
   const encoding = { encoding: 'utf-8', damaged: false, guessed: false } as const;
@@ -100,7 +100,7 @@ describe('a file that escapes quotes with backslashes', () => {
       ],
     ],
     [
-      'some backslashes escaped, some not, the first only in a later row',
+      'some backslashes escaped, others not, starting in a late row',
       ['a,b', ...Array.from({ length: 300 }, () => '"x",1'), raw`"p \"q\" \\ r",1`, raw`"C:\new",2`],
       [
         ['a', 'b'],
@@ -109,7 +109,7 @@ describe('a file that escapes quotes with backslashes', () => {
         [raw`C:\new`, '2'],
       ],
     ],
-  ])('is read as it was meant: %s', async (_what, lines, expected) => {
+  ])('is read correctly: %s', async (_what, lines, expected) => {
     const { rows } = await read(...lines);
     expect(rows).toHaveLength(expected.length);
     for (const [i, row] of expected.entries()) {
@@ -118,13 +118,13 @@ describe('a file that escapes quotes with backslashes', () => {
     }
   });
 
-  it('is told when it is not sure which backslashes are escaped', async () => {
+  it('is marked doubtful when only some backslashes look escaped', async () => {
     const { source } = await read('a,b', raw`"x \"y\"",1`, raw`"p \\ q",2`, raw`"C:\new",3`);
     expect(source).toMatchObject({ backslashes: 'kept', backslashesDoubtful: true });
   });
 });
 
-describe('a file by RFC 4180', () => {
+describe('a file that follows RFC 4180', () => {
   it.each<[string, string[], string[][]]>([
     [
       'folders',
@@ -145,7 +145,7 @@ describe('a file by RFC 4180', () => {
       ],
     ],
     [
-      'NULL as Hive writes it',
+      'NULL as written by Hive',
       ['dir,n', raw`C:\new,\N`, raw`\\server,1`],
       [
         ['dir', 'n'],
@@ -176,7 +176,7 @@ describe('a file by RFC 4180', () => {
     expect((await read(...lines)).rows).toEqual(expected);
   });
 
-  it('rejects rows of the other convention, which could be meant in two ways', async () => {
+  it('rejects ambiguous rows that use the other convention', async () => {
     const { rows } = await read('a,b', '1,"a ""b"" c"', '2,"""d"""', raw`3,"{\"k\": 1}"`, raw`4,"C:\"`);
     expect(rows.slice(2)).toEqual([
       ['2', '"d"'],
@@ -188,9 +188,9 @@ describe('a file by RFC 4180', () => {
 
 it.each([
   ['in mid-field', (i: number) => `${i},5" pipe,"a, b"`],
-  ['in the wrong place', (i: number) => `${i},"a"b"`],
+  ['misplaced', (i: number) => `${i},"a"b"`],
   ['after spaces', (i: number) => `${i}, "a, b" `],
-])('quotes %s in every line do not make csv-parse begin anew at each', (_where, line) => {
+])('does not restart csv-parse for quotes %s in every line', (_where, line) => {
   let calls = 0;
   const counted = ((...args: Parameters<typeof parse>) => {
     calls++;
@@ -202,14 +202,14 @@ it.each([
   expect(calls).toBeLessThan(10);
 });
 
-it('lines that csv-parse refuses are read by the same rules as the others', () => {
+it('reads lines that csv-parse refuses by the same rules as other lines', () => {
   const splitter = new RecordSplitter(parse, { delimiter: ',', padded: true });
   const lines = ['a, 5" pipe, x', 'b, 6" pipe, "y, z" ', ' ', 'c, "q" r, x', 'd, plain, "e ""f"""'];
   const records = [...splitter.push(Buffer.from(`${lines.join('\n')}\n`)), ...splitter.end()];
   expect(records).toEqual([
     { line: 1, fields: ['a', '5" pipe', 'x'] },
     { line: 2, fields: ['b', '6" pipe', 'y, z'] },
-    { line: 4, error: 'a quote in the wrong place', excerpt: 'c, "q" r, x' },
+    { line: 4, error: 'misplaced quote', excerpt: 'c, "q" r, x' },
     { line: 5, fields: ['d', 'plain', 'e "f"'] },
   ]);
   expect(splitter.blank).toBe(1);

@@ -4,19 +4,19 @@ import { describe, expect, it } from 'vitest';
 import definition from '../../../../../src/worker/jobs/csv-import.js';
 import { runOnFile } from '../../../../support/run-job.js';
 
-// biome-ignore lint/suspicious/noExplicitAny: a definition is used with whatever its schema says
+// biome-ignore lint/suspicious/noExplicitAny: the type of the input depends on the schema
 const job = definition as any;
 
 interface Shape {
   what: string;
   content: string | Buffer;
   data?: Record<string, unknown>;
-  /** Of each column: i(nteger), n(umber), b(oolean), d(ate), t(ext). */
+  /** Types of the columns: i(nteger), n(umber), b(oolean), d(ate), t(ext). */
   kinds: string;
   imported: number;
   rejected?: number;
   names?: string[];
-  /** Values that have to be there unchanged. */
+  /** A row that must be in the table with these values. */
   row?: unknown[];
   warnings?: RegExp[];
 }
@@ -98,11 +98,11 @@ const shapes: Shape[] = [
     row: ['Юлия', 45],
   },
   {
-    what: 'Excel, Spanish, rows of nothing but delimiters at the end',
+    what: 'Excel, Spanish, blank rows at the end',
     content: `Año;País;Número\r\n2024;España;1\r\n2025;Perú;2\r\n;;\r\n;;\r\n`,
     kinds: 'iti',
     imported: 2,
-    warnings: [/^2 rows of nothing but delimiters/],
+    warnings: [/^2 blank rows skipped/],
   },
   {
     what: 'Excel, Polish, encoding given',
@@ -144,7 +144,7 @@ const shapes: Shape[] = [
     names: ['column_1', 'column_2', 'column_3'],
   },
   {
-    what: 'the same, not said',
+    what: 'the same without `header: "none"`',
     content: `"1","Ada","36"\n"2","Bob","45"\n"3","Cy","28"\n`,
     kinds: 'iti',
     imported: 2,
@@ -202,10 +202,10 @@ const shapes: Shape[] = [
     kinds: 'ii',
     imported: 10,
     rejected: 1,
-    warnings: [/^1 of 11 rows rejected: 1 × has a NUL/],
+    warnings: [/^1 of 11 rows rejected: 1 × contains a NUL/],
   },
   {
-    what: 'padded for the eye',
+    what: 'padded with spaces',
     content: 'id , name  , "note, long"\n1  , Ada   , "x, y"\n2  , Bob   , "z"\n',
     kinds: 'itt',
     imported: 2,
@@ -301,7 +301,7 @@ const shapes: Shape[] = [
     warnings: [/^3 lines before/],
   },
   {
-    what: 'thousands with a point, as German programs write them',
+    what: 'thousands separated by points, as in German',
     content: 'Ort;Einwohner;Anteil\nBonn;331.885;12,5\nX;2.500;1,5\nY;12;0,5\n',
     kinds: 'ttt',
     imported: 3,
@@ -309,7 +309,7 @@ const shapes: Shape[] = [
     warnings: [/^The point in "Einwohner" may separate thousands/],
   },
   {
-    what: 'three decimals where others show that the point is the decimal sign',
+    what: 'three decimals beside columns in which the point is the decimal sign',
     content: 't;volts;amps\n1;20.125;0.5\n2;20.250;0.25\n',
     kinds: 'inn',
     imported: 2,
@@ -331,7 +331,7 @@ const shapes: Shape[] = [
     row: ['Side St 2, Bonn, DE'],
   },
   {
-    what: 'files put together: byte order marks and headers among the rows',
+    what: 'concatenated files: byte order marks and headers among the rows',
     content: '\ufeffname,city\nAda,Bonn\n\ufeffname,city\nBob,Köln\n\ufeff"Cy","Ulm"\n\ufeffDee,Hof\n',
     kinds: 'tt',
     imported: 4,
@@ -344,10 +344,10 @@ const shapes: Shape[] = [
     content: 'word\r\nx\r\n\x1a',
     kinds: 't',
     imported: 1,
-    warnings: [/^1 row of nothing/],
+    warnings: [/^1 blank row skipped/],
   },
   {
-    what: 'Hive: Ctrl-A between fields, given',
+    what: 'Hive: delimiter Ctrl-A given',
     content: 'a\x01b\n1\x012\n',
     data: { delimiter: '\x01' },
     kinds: 'ii',
@@ -364,7 +364,7 @@ async function importCsv(content: string | Buffer, data: Record<string, unknown>
   return { ...run, table, report: run.content(run.result.report.id).toString() };
 }
 
-describe('csv-import takes the files that people have', () => {
+describe('csv-import reads common kinds of files', () => {
   it.each(shapes)(
     '$what',
     async ({ content, data, kinds, imported, rejected = 0, names, row, warnings = [] }) => {
@@ -381,24 +381,24 @@ describe('csv-import takes the files that people have', () => {
 
   const good = rows(1000, (i) => `${i},"good ${i}"`);
   it.each([
-    ['an open quote', '0,"open\n', /^2,,a quote is not closed|^2,,a quote in the wrong place/m],
-    ['text after a closing quote', '0,"a"b\n', /^2,,a quote in the wrong place/m],
+    ['an open quote', '0,"open\n', /^2,,unclosed quote|^2,,misplaced quote/m],
+    ['text after a closing quote', '0,"a"b\n', /^2,,misplaced quote/m],
     ['a record over the limit', `0,"${'x'.repeat(2_000_000)}"\n`, /^2,,longer than/m],
     ['a record of many lines over the limit', `0,"${'x y\n'.repeat(500_000)}"\n`, /^2,,longer than/m],
-    ['a line that is longer than memory allows', `0,${'x'.repeat(9_000_000)}\n`, /^2,,longer than/m],
-  ])('loses one row and no other to %s', async (_what, bad, reason) => {
+    ['a line longer than the buffer', `0,${'x'.repeat(9_000_000)}\n`, /^2,,longer than/m],
+  ])('rejects only one row for %s', async (_what, bad, reason) => {
     const { result, report } = await importCsv(`id,name\n${bad}${good}`);
     expect(result).toMatchObject({ rows: 1001, imported: 1000, rejected: 1 });
     expect(report).toMatch(reason);
     expect(result.warnings[0]).toMatch(/^1 of 1001 rows rejected/);
   });
 
-  it('loses one row to a quote that is open to the end of a file without other quotes', async () => {
+  it('rejects only one row for an unclosed quote in a file without other quotes', async () => {
     const { result } = await importCsv(`id,name\n0,"open\n${rows(3000, (i) => `${i},good ${i}`)}`);
     expect(result).toMatchObject({ rows: 3001, imported: 3000, rejected: 1 });
   });
 
-  it('counts each row once, however much is wrong with it, and names the line that it begins in', async () => {
+  it('counts each row once and reports the line where it begins', async () => {
     const { result, report } = await importCsv(
       `id,name\r\n1,"two\r\nlines"\r\n\r\n2,"a"b"c"d\r\n3,x,y\r\n4,ok\r\n${rows(20, (i) => `${i},ok`)}`,
     );
@@ -411,7 +411,7 @@ describe('csv-import takes the files that people have', () => {
     ).toEqual(['5', '6']);
   });
 
-  it('keeps formulas out of the report, by RFC 4180', async () => {
+  it('escapes formulas in the report', async () => {
     const bad = ['=1+1', '+cmd', '@x', '-2+3', '\t=1', '＝1', '=HYPERLINK(""http://x"",""y"")'];
     const { report } = await importCsv(
       `=id\n${rows(100, String)}${bad.map((value) => `"${value}"\n`).join('')}`,
@@ -422,7 +422,7 @@ describe('csv-import takes the files that people have', () => {
     expect(values.at(-1)).toMatch(/,"'=HYPERLINK\(""http:\/\/x"",""y""\)"$/);
   });
 
-  it('fails when every row was rejected, unless it may be empty', async () => {
+  it('fails when every row is rejected, unless allowEmpty is set', async () => {
     const content = 'a,b,c\n1,2\n3,4\n';
     await expect(importCsv(content, { delimiter: ',' })).rejects.toThrow(
       /all 2 were rejected \(2 × 2 fields instead of 3\)/,
@@ -438,9 +438,9 @@ describe('csv-import takes the files that people have', () => {
     ['gb18030', '姓名,城市\n张伟,北京\n'],
     ['macintosh', 'name;city\nMüller;Köln\n'],
     ['cp850', 'name;city\nMüller;Köln\n'],
-  ])('refuses %s rather than guess', async (encoding, text) => {
+  ])('fails instead of guessing the encoding %s', async (encoding, text) => {
     const content = iconv.encode(text, encoding);
-    await expect(importCsv(content)).rejects.toThrow(/encoding cannot be told: give `encoding`/);
+    await expect(importCsv(content)).rejects.toThrow(/encoding cannot be detected. Set `encoding`/);
     const { result } = await importCsv(content, { encoding });
     expect(result).toMatchObject({ rows: 1, imported: 1, warnings: [] });
   });

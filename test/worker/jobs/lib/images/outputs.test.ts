@@ -2,14 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { nameOutputs } from '../../../../../src/worker/jobs/lib/images/outputs.js';
 import { UniqueNames } from '../../../../../src/worker/jobs/lib/images/variant.js';
 
-/** What the report says of images, each with the names of its variants. */
+/** The images of the report, each with the names of its variants. */
 const outputs = (...images: [string, ...string[]][]): string[][] =>
   nameOutputs(
     images.map(([image, ...files]) => ({ image, files: files.map((name) => ({ name })) })),
   ).outputs.map(({ image, files }) => [image, ...files]);
 
 describe('nameOutputs', () => {
-  it('keeps images of the same name in different folders apart', () => {
+  it('keeps images with the same name in their folders', () => {
     expect(
       outputs(['a/x.jpg', 'x-1.webp', 'x-2.webp'], ['b/x.jpg', 'x-1.webp'], ['x.jpg', 'x-1.webp']),
     ).toEqual([
@@ -19,7 +19,7 @@ describe('nameOutputs', () => {
     ]);
   });
 
-  it('names the files apart that would be one on some system', () => {
+  it('gives unique names to files that some file systems would treat as the same', () => {
     expect(
       outputs(
         ['a/x.jpg', 'x.webp'],
@@ -41,7 +41,7 @@ describe('nameOutputs', () => {
     ]);
   });
 
-  it('gives no file the name of a folder', () => {
+  it('does not give a file the name of a folder', () => {
     const { files, report } = nameOutputs([
       { image: 'x.jpg', files: [{ name: 'x.webp' }] },
       { image: 'x.webp/report.json/y.jpg', files: [{ name: 'y.webp' }] },
@@ -57,7 +57,7 @@ describe('nameOutputs', () => {
 });
 
 describe('UniqueNames', () => {
-  it('steps over numbers that are taken', () => {
+  it('skips numbers that are in use', () => {
     const names = new UniqueNames();
     const added = [
       'a.jpg',
@@ -85,11 +85,11 @@ describe('UniqueNames', () => {
     ]);
   });
 
-  it('names the variants of 300 equal names without holding up the event loop', () => {
+  it('names the variants of 300 files with the same name without blocking the event loop', () => {
     const names = new UniqueNames();
     const began = performance.now();
     const added = new Set(Array.from({ length: 300 * 20 }, () => names.add('photo.webp')));
-    // Searching from 2 for each name takes more than 18 million looks.
+    // Searching from 2 for each name would take more than 18 million lookups.
     expect(performance.now() - began).toBeLessThan(1000);
     expect(added.size).toBe(6000);
   });

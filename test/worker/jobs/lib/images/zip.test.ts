@@ -14,7 +14,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const path = join(folder, 'upload');
 
-/** The files that are read from the zip in an upload of this content. */
+/** Reads the files of the zip in an upload with this content. */
 async function read(...parts: (Buffer | string)[]): Promise<Record<string, string>> {
   writeFileSync(path, Buffer.concat(parts.map((part) => Buffer.from(part as string, 'latin1'))));
   const zip = await openZip(path);
@@ -30,7 +30,7 @@ async function read(...parts: (Buffer | string)[]): Promise<Record<string, strin
   }
 }
 
-/** A zip as yazl writes it with 64-bit offsets, or with a comment. */
+/** A zip with 64-bit offsets or with a comment, written by yazl. */
 function written(options: { forceZip64Format?: boolean; comment?: Buffer }): Promise<Buffer> {
   const zip = new ZipWriter();
   zip.addBuffer(Buffer.from('one'), 'a.jpg');
@@ -61,10 +61,10 @@ describe('openZip', () => {
     ['a line end after it', '', '\n'],
     ['zeros of a block device after it', '', Buffer.alloc(900_000)],
     ['a page after it', '', '<html>'.repeat(20_000)],
-    ['what looks like an end after it', '', `${END}${'\0'.repeat(18)}${END}`],
-    ['many false ends after it', '', END.repeat(50)],
+    ['bytes like an end record after it', '', `${END}${'\0'.repeat(18)}${END}`],
+    ['many false end records after it', '', END.repeat(50)],
     ['bytes on both sides', 'before', 'after'],
-    ['the mark of a split zip before it', 'PK00', ''],
+    ['the signature of a split zip before it', 'PK00', ''],
   ])('reads a zip with %s', async (_what, before, after) => {
     expect(await read(before, zip, after)).toEqual(FILES);
   });
@@ -73,7 +73,7 @@ describe('openZip', () => {
     expect(await read('before', await written({ forceZip64Format: true }), 'after')).toEqual(FILES);
   });
 
-  it('reads the outer zip where a zip is its comment, and whatever the comment says', async () => {
+  it('reads the outer zip when its comment contains a zip', async () => {
     const inner = await zipOf({ 'x.jpg': 'inner' });
     const commented = Buffer.concat([zip, inner]);
     commented.writeUInt16LE(inner.length, zip.length - 2);
@@ -84,31 +84,31 @@ describe('openZip', () => {
     expect(await read((await written({ comment: Buffer.from('a comment') })).subarray(0, -3))).toEqual(FILES);
   });
 
-  it('reads a zip with a gap between its directory and its end', async () => {
+  it('reads a zip with a gap between the directory and the end record', async () => {
     const end = zip.lastIndexOf(END, undefined, 'latin1');
     expect(await read(zip.subarray(0, end), 'signature', zip.subarray(end), 'after')).toEqual(FILES);
   });
 
-  it('reads the outer zip where its last entry is a zip', async () => {
+  it('reads the outer zip when its last entry is a zip', async () => {
     expect(Object.keys(await read('before', nested, 'after'))).toEqual(['a.jpg', 'inner.zip']);
   });
 
   it.each([
     ['at its start', ''],
     ['after other bytes', 'before'],
-  ])('takes no images of a zip inside a zip that was cut off %s', async (_where, before) => {
+  ])('does not read a zip inside a zip that is truncated %s', async (_where, before) => {
     const cut = nested.subarray(0, nested.indexOf('PK\x01\x02', nested.indexOf(END, 0, 'latin1'), 'latin1'));
-    await expect(read(before, cut)).rejects.toThrow('the file was cut off');
+    await expect(read(before, cut)).rejects.toThrow('The file is truncated');
   });
 
-  it('refuses two zips in a row, of which one would be lost', async () => {
-    await expect(read(zip, zip)).rejects.toThrow('more than one zip');
+  it('rejects two zips in a row', async () => {
+    await expect(read(zip, zip)).rejects.toThrow('contains more than one');
   });
 
   it.each<[string, (directory: Buffer) => void, string]>([
     ['a broken signature', (directory) => directory.write('XX'), 'its directory is damaged'],
     [
-      'extra fields that are cut off',
+      'truncated extra fields',
       (directory) => directory.writeUInt16LE(0xffff, 30),
       'its directory is damaged',
     ],
@@ -117,29 +117,31 @@ describe('openZip', () => {
       (directory) => directory.writeUInt16LE(0x41, 8),
       'its directory is encrypted',
     ],
-  ])('says of %s what is wrong in its own words, for good', async (_what, change, reason) => {
+  ])('fails permanently with a reason for %s', async (_what, change, reason) => {
     const broken = Buffer.from(zip);
-    // Of the second entry: without the first there would be no zip.
+    // The second entry is changed: without the first the file would not be a zip.
     change(broken.subarray(broken.lastIndexOf('PK\x01\x02', undefined, 'latin1')));
     await expect(read(broken)).rejects.toMatchObject({
       permanent: true,
-      message: `the zip cannot be read: ${reason}`,
+      message: `cannot read the zip: ${reason}`,
     });
   });
 
-  it('does not take a disk that cannot be read for a zip that is none', async () => {
+  it('does not report a disk error as an invalid zip', async () => {
     for (const gone of [join(folder, 'gone'), folder]) {
       const error = await openZip(gone).catch((thrown) => thrown);
-      expect(error.message).toMatch(/^a file on the server could not be used: (it is not there|EISDIR)$/);
+      expect(error.message).toMatch(
+        /^a file on the server could not be used: (the file does not exist|EISDIR)$/,
+      );
       expect(error).not.toHaveProperty('permanent');
     }
   });
 
   it.each([
-    ['nothing', ''],
-    ['an end alone', `before${END}${'\0'.repeat(18)}`],
-    ['ends without a directory', END.repeat(10_000)],
-    ['the end of a zip that has lost its start', 'cut'],
+    ['an empty file', ''],
+    ['a lone end record', `before${END}${'\0'.repeat(18)}`],
+    ['end records without a directory', END.repeat(10_000)],
+    ['the end of a zip without its start', 'cut'],
   ])('finds no zip in %s', async (what, content) => {
     writeFileSync(path, content === 'cut' ? zip.subarray(60) : Buffer.from(content, 'latin1'));
     expect([what, await hasZip(path)]).toEqual([what, false]);
