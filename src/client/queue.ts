@@ -1,8 +1,8 @@
-/** Takes values from whoever has them and gives them to a `for await`, which may be slower. */
+/** Passes values from a producer to a `for await` loop, which may be slower. */
 export interface Queue<T> {
-  /** @param replaces a value that has not been taken yet and needs not be any more, because of this one */
+  /** @param replaces selects an earlier value, not read yet, that this value makes obsolete */
   push(value: T, replaces?: (earlier: T) => boolean): void;
-  /** No value comes any more; those that are there are still given. */
+  /** No more values follow. Those in the queue are still read. */
   end(error?: unknown): void;
   read(): AsyncGenerator<T, void, undefined>;
 }

@@ -82,7 +82,7 @@ describe('a finished job', () => {
       expect(response.headers.get('content-type')).toMatch('application/problem+json');
       expect(await response.json()).toEqual({
         type: 'urn:headway:problem:gone',
-        title: 'No longer here',
+        title: 'No longer available',
         status: 410,
         detail: 'The job has completed and is not kept any more.',
         instance: expect.stringMatching(`^${job.links.self}`),

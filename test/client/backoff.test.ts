@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { backoff, pause, sight } from '../../src/client/backoff.js';
+import { backoff, pause, visibility } from '../../src/client/backoff.js';
 
 afterEach(() => vi.restoreAllMocks());
 
@@ -17,21 +17,21 @@ describe('backoff', () => {
   });
 
   it('is five seconds at most where somebody looks', () => {
-    vi.spyOn(sight, 'isSeen').mockReturnValue(true);
+    vi.spyOn(visibility, 'isVisible').mockReturnValue(true);
     expect([0, 1, 2, 3, 20].map((failures) => backoff(failures, 2000, () => 1))).toEqual([
       2000, 4000, 5000, 5000, 5000,
     ]);
   });
 
-  it('is cut short when a page comes into sight', async () => {
+  it('is cut short when a page comes into visibility', async () => {
     const document = Object.assign(new EventTarget(), { visibilityState: 'hidden' });
     vi.stubGlobal('document', document);
-    expect(sight.isSeen()).toBe(false);
+    expect(visibility.isVisible()).toBe(false);
     const waiting = pause(60_000);
     document.visibilityState = 'visible';
     document.dispatchEvent(new Event('visibilitychange'));
     await waiting;
-    expect(sight.isSeen()).toBe(true);
+    expect(visibility.isVisible()).toBe(true);
     vi.unstubAllGlobals();
   });
 

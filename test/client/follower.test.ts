@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { commonPosition, type Follower, give } from '../../src/client/follower.js';
+import { commonPosition, deliver, type Follower } from '../../src/client/follower.js';
 
 /** The first 12 characters of an epoch stay when Redis is started again. */
 const LIFE = 'abcdefghijkl';
@@ -32,7 +32,7 @@ it.each([
 it('a follower gets what is new to it, from whichever position the connection began', () => {
   const follower = at(`${BEFORE}-2`);
   for (const id of [`${BEFORE}-1`, `${BEFORE}-2`, `${AFTER}-3`]) {
-    give(follower, { id, event: 'log', data: '' }, id);
+    deliver(follower, { id, event: 'log', data: '' }, id);
   }
   expect(follower.got).toEqual([`${AFTER}-3`]);
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createJobTimer, type JobTimer } from '../../src/client/job-timer.js';
+import { attemptLabel, fillOf, isIndeterminate } from '../../src/client/labels.js';
 import type { JobEvent } from '../../src/client/types.js';
-import { attemptWords, fillOf, isIndeterminate } from '../../src/client/words.js';
 
 const START = 1_790_000_000_000;
 const about = { jobId: 'x.1', attempt: 1, name: 'steps' };
@@ -155,6 +155,6 @@ describe('the bar', () => {
     [3, 3, 'Attempt 3 of 3'],
     [4, 3, 'Attempt 4'],
   ])('attempt %i of %i is "%s"', (attempt, attempts, words) =>
-    expect(attemptWords(attempt, attempts)).toBe(words),
+    expect(attemptLabel(attempt, attempts)).toBe(words),
   );
 });

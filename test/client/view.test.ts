@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { JobEvent } from '../../src/client/index.js';
-import { applyJobEvent, unseenJob, type WatchedJob } from '../../src/client/view.js';
-import { announcement, liveWords, stalledWords, stateWords } from '../../src/client/words.js';
+import { announcement, liveLabel, stalledLabel, stateLabel } from '../../src/client/labels.js';
+import { applyJobEvent, emptyJob, type WatchedJob } from '../../src/client/view.js';
 
 const about = { jobId: 'x.1', attempt: 1, at: 0, name: 'steps' };
 const event = (name: string, data: object = {}): JobEvent =>
   ({ event: name, id: 'e-1', data: { ...about, ...data } }) as JobEvent;
-const seen = (...events: JobEvent[]): WatchedJob => events.reduce(applyJobEvent, unseenJob('x.1'));
+const seen = (...events: JobEvent[]): WatchedJob => events.reduce(applyJobEvent, emptyJob('x.1'));
 const RUNNING = [event('waiting', { attempt: 0 }), event('active', { attempts: 2 })];
 const progress = (percent: number | null) => event('progress', { percent });
 
@@ -84,15 +84,15 @@ describe('what a screen reader is told', () => {
   });
 
   it('has words for every state', () => {
-    expect(stateWords({ ...seen(), state: 'waiting', paused: true })).toBe('Waiting (paused)');
-    expect(stateWords(seen(event('delayed', { until: 1 })))).toBe('Delayed');
-    expect(stateWords({ ...seen(), state: 'waiting', noWorker: true })).toBe('Waiting: no worker is running');
+    expect(stateLabel({ ...seen(), state: 'waiting', paused: true })).toBe('Waiting (paused)');
+    expect(stateLabel(seen(event('delayed', { until: 1 })))).toBe('Delayed');
+    expect(stateLabel({ ...seen(), state: 'waiting', noWorker: true })).toBe('Waiting: no worker is running');
   });
 
   it('has words for a job that was asked to stop, until it ends or begins anew', () => {
     const asked = seen(...RUNNING, progress(40), event('queue', { paused: false, cancelling: true }));
     expect(asked).toMatchObject({ state: 'active', percent: 40 });
-    expect(stateWords(asked)).toBe('Cancelling');
+    expect(stateLabel(asked)).toBe('Cancelling');
     for (const [name, words] of [
       ['cancelled', 'Cancelled'],
       ['completed', 'Completed'],
@@ -100,7 +100,7 @@ describe('what a screen reader is told', () => {
       ['waiting', 'Waiting'],
     ] as const) {
       const after = applyJobEvent(asked, event(name, { error: { message: 'why' } }));
-      expect(stateWords(after)).toBe(words);
+      expect(stateLabel(after)).toBe(words);
     }
   });
 
@@ -112,9 +112,9 @@ describe('what a screen reader is told', () => {
     [90_061_000, 'Running, stalled for 25 h 1 min'],
   ])('has words for a job that has stood still for %s ms', (stalledMs, words) => {
     const job: WatchedJob = { ...seen(...RUNNING), status: 'live' };
-    const stalled = stalledWords(stalledMs === undefined ? {} : { stalledMs });
-    expect(liveWords(job, stalled)).toBe(words);
-    expect(liveWords({ ...job, status: 'stale' }, stalled)).toBe('Running (not live: reconnecting)');
-    expect(liveWords({ ...job, state: 'completed' }, stalled)).toBe('Completed');
+    const stalled = stalledLabel(stalledMs === undefined ? {} : { stalledMs });
+    expect(liveLabel(job, stalled)).toBe(words);
+    expect(liveLabel({ ...job, status: 'stale' }, stalled)).toBe('Running (not live: reconnecting)');
+    expect(liveLabel({ ...job, state: 'completed' }, stalled)).toBe('Completed');
   });
 });

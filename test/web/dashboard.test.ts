@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { MinuteView } from '../../src/shared/dashboard/minutes.js';
 import { columnsOf, shortSpan } from '../../src/web/src/dashboard/series.js';
-import { applyFrame, emptyState } from '../../src/web/src/dashboard/state.js';
+import { applyFrame, initialState } from '../../src/web/src/dashboard/state.js';
 import { momentOf, spansOf } from '../../src/web/src/dashboard/time-line.js';
 import { firstView, streamOf, windowFor } from '../../src/web/src/dashboard/view.js';
 
@@ -16,7 +16,7 @@ const minute = (at: number, completed: number): MinuteView => ({
 
 describe('the state of the dashboard', () => {
   it('takes of a frame what is in it, and forgets minutes that are over', () => {
-    const first = applyFrame(emptyState(), {
+    const first = applyFrame(initialState(), {
       at: 60_000 * 100,
       states: { active: 2 },
       minutes: [minute(100, 1)],

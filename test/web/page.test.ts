@@ -1,22 +1,22 @@
 import { describe, expect, it } from 'vitest';
 import type { JobEvent, JobEventData, JobNow } from '../../src/client/types.js';
-import { unseenJob } from '../../src/client/view.js';
+import { emptyJob } from '../../src/client/view.js';
 import type { Definition } from '../../src/web/src/api';
 import { kindForFile } from '../../src/web/src/form/kind-for-file';
 import { when } from '../../src/web/src/format';
 import type { PageJob } from '../../src/web/src/job/follow-job';
-import { createLog, createLogSearch, emptyLog, logText, missingWords } from '../../src/web/src/job/log';
-import { addEvent, nothingMore } from '../../src/web/src/job/more';
-import { jobWords } from '../../src/web/src/job/words';
-import { createLongEnd } from '../../src/web/src/page/long-end';
+import { jobLabel } from '../../src/web/src/job/labels';
+import { createLog, createLogSearch, emptyLog, logText, missingLinesNote } from '../../src/web/src/job/log';
+import { applyEvent, emptyState } from '../../src/web/src/job/page-job-state';
+import { createLongEndDetector } from '../../src/web/src/page/long-end';
 import { hashOf, idsIn, MAX_OPEN } from '../../src/web/src/page/open-jobs';
-import { mergeJobs, movedJob, type OwnJob } from '../../src/web/src/page/own-jobs';
+import { mergeJobs, type OwnJob, updatedJob } from '../../src/web/src/page/own-jobs';
 import { titleOf } from '../../src/web/src/page/title';
 import { fileLink } from '../../src/web/src/service';
 
 const job = (name: string, known: Partial<PageJob> = {}): PageJob => ({
-  ...unseenJob(`${name}.1`),
-  ...nothingMore,
+  ...emptyJob(`${name}.1`),
+  ...emptyState,
   log: emptyLog,
   name,
   ...known,
@@ -62,7 +62,7 @@ describe('what is said of a job', () => {
     [job('a', { state: 'retrying', attempt: 4, attempts: 3 }), 'Attempt 4 failed; the next starts soon'],
     [job('a', { state: 'retrying', attempt: 3, attempts: 3 }), 'Attempt 3 of 3 failed; the next starts soon'],
     [job('a', { state: 'stalled' }), 'Its worker was lost; another takes over'],
-  ])('%#', (now, words) => expect(jobWords(now)).toBe(words));
+  ])('%#', (now, words) => expect(jobLabel(now)).toBe(words));
 
   const noon = new Date(2026, 10, 27, 12).getTime();
   const DAY = 86_400_000;
@@ -80,10 +80,10 @@ describe('what is said of a job', () => {
 
   it('does not announce a start for a time that has passed', () => {
     const delayed = job('a', { state: 'delayed', nextAt: noon });
-    expect(jobWords(delayed, noon - 3_600_000)).toMatch(/^Starts at /);
-    expect(jobWords(delayed, noon + 60_000)).toMatch(/^Was due at /);
+    expect(jobLabel(delayed, noon - 3_600_000)).toMatch(/^Starts at /);
+    expect(jobLabel(delayed, noon + 60_000)).toMatch(/^Was due at /);
     const retrying = job('a', { state: 'retrying', nextAt: noon, attempt: 1, attempts: 3 });
-    expect(jobWords(retrying, noon + 60_000)).toMatch(/^Attempt 1 of 3 failed; the next was due at /);
+    expect(jobLabel(retrying, noon + 60_000)).toMatch(/^Attempt 1 of 3 failed; the next was due at /);
   });
 });
 
@@ -91,7 +91,7 @@ describe('a long end', () => {
   const ran = { since: 1000, endedAt: 12_000 };
   const ask = (...looks: Array<[at: number, now: PageJob]>): boolean[] => {
     let clock = 0;
-    const endedNow = createLongEnd(() => clock);
+    const endedNow = createLongEndDetector(() => clock);
     return looks.map(([at, now]) => {
       clock = at;
       return endedNow(now);
@@ -123,37 +123,37 @@ describe('what the page knows of a job beyond others', () => {
   const tile = { x: 0, y: 0, width: 8, height: 8, png: 'AAAA', of: { width: 8, height: 8 } };
 
   it('has the tiles of the present attempt, and nothing that is none', () => {
-    const drawn = addEvent(nothingMore, event('partial', { chunks: [tile, { x: 1 }, null] }), 1);
+    const drawn = applyEvent(emptyState, event('partial', { chunks: [tile, { x: 1 }, null] }), 1);
     expect(drawn.tiles).toEqual([tile]);
-    expect(addEvent(drawn, event('partial', { attempt: 1, chunks: [tile] }), 2)).toBe(drawn);
-    expect(addEvent(drawn, event('partial', { attempt: 2, chunks: [tile] }), 1).tiles).toEqual([tile]);
-    expect(addEvent(drawn, event('active', { attempt: 2 }), 1).tiles).toEqual([]);
-    expect(addEvent(drawn, event('reset', {}), 1)).toEqual(nothingMore);
+    expect(applyEvent(drawn, event('partial', { attempt: 1, chunks: [tile] }), 2)).toBe(drawn);
+    expect(applyEvent(drawn, event('partial', { attempt: 2, chunks: [tile] }), 1).tiles).toEqual([tile]);
+    expect(applyEvent(drawn, event('active', { attempt: 2 }), 1).tiles).toEqual([]);
+    expect(applyEvent(drawn, event('reset', {}), 1)).toEqual(emptyState);
   });
 
   it('counts parts and says which failed', () => {
-    const counted = addEvent(nothingMore, event('progress', { unit: 'jobs', current: 2, total: 5 }), 1);
+    const counted = applyEvent(emptyState, event('progress', { unit: 'jobs', current: 2, total: 5 }), 1);
     // Other progress says nothing of them.
-    expect(addEvent(counted, event('progress', { unit: 'rows', current: 1, total: 9 }), 1).parts).toEqual({
+    expect(applyEvent(counted, event('progress', { unit: 'rows', current: 1, total: 9 }), 1).parts).toEqual({
       ended: 2,
       total: 5,
     });
-    expect(addEvent(counted, event('completed', {}), 1).parts).toEqual({ ended: 5, total: 5 });
-    expect(addEvent(counted, event('failed', {}), 1).parts).toEqual({ ended: 2, total: 5 });
+    expect(applyEvent(counted, event('completed', {}), 1).parts).toEqual({ ended: 5, total: 5 });
+    expect(applyEvent(counted, event('failed', {}), 1).parts).toEqual({ ended: 2, total: 5 });
     const failed = { childId: 'c', childName: 'one', state: 'failed', error: { message: 'no luck' } };
-    expect(addEvent(counted, event('child', failed), 1).failedParts).toEqual([
+    expect(applyEvent(counted, event('child', failed), 1).failedParts).toEqual([
       { id: 'c', name: 'one', words: 'no luck' },
     ]);
   });
 
   it('begins when the run was asked for: attempts belong to it, a run after its end does not', () => {
-    let more = addEvent(nothingMore, event('waiting', { at: 5 }), 0);
-    more = addEvent(more, event('active', { at: 50 }), 0);
-    more = addEvent(more, event('waiting', { at: 70 }), 1);
+    let more = applyEvent(emptyState, event('waiting', { at: 5 }), 0);
+    more = applyEvent(more, event('active', { at: 50 }), 0);
+    more = applyEvent(more, event('waiting', { at: 70 }), 1);
     expect(more.since).toBe(5);
-    more = addEvent(more, event('failed', { at: 90 }), 2);
+    more = applyEvent(more, event('failed', { at: 90 }), 2);
     expect(more.endedAt).toBe(90);
-    more = addEvent(more, event('waiting', { at: 100 }), 2);
+    more = applyEvent(more, event('waiting', { at: 100 }), 2);
     expect([more.since, more.endedAt]).toEqual([100, undefined]);
   });
 });
@@ -245,7 +245,7 @@ describe('a row of the history after news of its job', () => {
     ['has completed', { state: 'completed' }, { state: 'completed', percent: 100 }],
     ['is gone', { state: 'gone' }, undefined],
   ])('that %s', (_what, news, changed) => {
-    expect(movedJob(row, { jobId: 'a', ...news } as JobNow)).toEqual(changed && { ...row, ...changed });
+    expect(updatedJob(row, { jobId: 'a', ...news } as JobNow)).toEqual(changed && { ...row, ...changed });
   });
 });
 
@@ -267,7 +267,7 @@ describe('the log of a job', () => {
     expect(log.length).toBe(5000);
     expect(log.lines[4321]).toMatchObject({ number: 4321, line: { message: 'line 4321' } });
     expect(logText(log).trimEnd().split('\n')).toHaveLength(5000);
-    expect(missingWords(log)).toBe('');
+    expect(missingLinesNote(log)).toBe('');
   });
 
   it('finds lines by text, level and fields, also among those that come later', () => {
@@ -288,11 +288,11 @@ describe('the log of a job', () => {
     const log = filled(1500, { lines: 1000, text: 1e6 });
     expect(log.get().length + log.get().dropped).toBe(1500);
     expect(log.get().lines[0]!.number).toBe(log.get().dropped);
-    expect(missingWords(log.get())).toMatch(/^The first \d+ lines are no longer in this tab/);
+    expect(missingLinesNote(log.get())).toMatch(/^The first \d+ lines are no longer in this tab/);
     expect(logText(log.get())).toMatch(/^# The first \d+ lines/);
     log.add({ event: 'reset', id: undefined, data: { reason: 'trimmed' } } as JobEvent);
     log.add(line('the oldest that is left'));
-    expect(missingWords(log.get())).toBe('The service no longer keeps the beginning of this log.');
+    expect(missingLinesNote(log.get())).toBe('The service no longer keeps the beginning of this log.');
     const wide = createLog({ lines: 1000, text: 100_000 });
     for (let i = 0; i < 50; i++) wide.add(line('x'.repeat(10_000)));
     expect(wide.get().length).toBeLessThanOrEqual(10);

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { differs } from '../../../src/client/cli/doctor/clock.js';
-import { checkHere, checkRelease, isAtLeast } from '../../../src/client/cli/doctor/here.js';
-import { lookAt, parseInfo } from '../../../src/client/cli/doctor/redis.js';
+import { compareClock } from '../../../src/client/cli/doctor/clock.js';
+import { checkLocal, checkRelease, isAtLeast } from '../../../src/client/cli/doctor/local.js';
+import { checkInfo, parseInfo } from '../../../src/client/cli/doctor/redis.js';
 import { CliUser, jsonLines } from '../../support/cli.js';
 import { type Headway, startHeadway } from '../../support/headway.js';
 import { freePort } from '../../support/redis.js';
@@ -80,14 +80,14 @@ describe('what it thinks of', () => {
     ['role:slave', 'redis role', 'problem'],
     ['', 'redis eviction', 'problem'],
   ])('%j: %s is a %s', (info, check, level) => {
-    expect(lookAt(parseInfo(info)).find((finding) => finding.check === check)).toMatchObject({ level });
+    expect(checkInfo(parseInfo(info)).find((finding) => finding.check === check)).toMatchObject({ level });
   });
 
   it('versions', () => {
     expect(isAtLeast('20.19.0', '20.19')).toBe(true);
     expect(isAtLeast('20.9.5', '20.19')).toBe(false);
     expect(isAtLeast('22.0.0', '20.19')).toBe(true);
-    expect(checkHere('1.0.0', '>=20.19', '18.0.0')[1]).toMatchObject({ level: 'problem', check: 'node' });
+    expect(checkLocal('1.0.0', '>=20.19', '18.0.0')[1]).toMatchObject({ level: 'problem', check: 'node' });
   });
 
   it.each([
@@ -102,8 +102,8 @@ describe('what it thinks of', () => {
   });
 
   it('clocks', () => {
-    expect(differs('c', 100, 500)).toEqual({ level: 'ok', check: 'c', found: 'as here' });
-    expect(differs('c', -61_000, 500)).toMatchObject({
+    expect(compareClock('c', 100, 500)).toEqual({ level: 'ok', check: 'c', found: 'as here' });
+    expect(compareClock('c', -61_000, 500)).toMatchObject({
       level: 'warning',
       found: '1 min behind this machine',
     });

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createSieve } from '../../../src/client/cli/views/plain.js';
+import { createProgressFilter } from '../../../src/client/cli/views/plain.js';
 import { CliUser, jsonLines } from '../../support/cli.js';
 import { type Headway, startHeadway } from '../../support/headway.js';
 import { FLAKY, STEERED, testJobs } from '../../support/jobs.js';
@@ -249,15 +249,15 @@ describe('progress without a terminal', () => {
   });
 
   it('is a line for each stage and each ten percent, one a second at most', () => {
-    const worth = createSieve();
+    const worth = createProgressFilter();
     const lines = [];
     for (let now = 0; now < 100_000; now += 100) if (worth(at(now / 1000), now)) lines.push(now / 1000);
     expect(lines).toEqual([0, 10, 20, 30, 40, 50, 60, 70, 80, 90]);
-    const fast = createSieve();
+    const fast = createProgressFilter();
     const times = [];
     for (let now = 0; now <= 2000; now += 10) if (fast(at(now / 20), now)) times.push(now);
     expect(times).toEqual([0, 1000, 2000]);
-    const staged = createSieve();
+    const staged = createProgressFilter();
     expect([staged(at(1, 'a'), 0), staged(at(2, 'a'), 5000), staged(at(2, 'b'), 6000)]).toEqual([
       true,
       false,
@@ -266,7 +266,7 @@ describe('progress without a terminal', () => {
   });
 
   it('is a line in ten seconds for a job that cannot say how far it is', () => {
-    const worth = createSieve();
+    const worth = createProgressFilter();
     const lines = [];
     for (let now = 0; now < 30_000; now += 100) if (worth(at(null), now)) lines.push(now);
     expect(lines).toEqual([0, 10_000, 20_000]);

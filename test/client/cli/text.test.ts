@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { progressBar, progressText } from '../../../src/client/cli/terminal/bar.js';
 import { createPaint, hasColours } from '../../../src/client/cli/terminal/colour.js';
 import { columnsOf, cut, pad, safeJson, safeLine, safeLines } from '../../../src/client/cli/terminal/text.js';
-import { amount, bytes, clock, span } from '../../../src/client/cli/terminal/units.js';
+import { clock, span } from '../../../src/client/cli/terminal/units.js';
+import { amount, bytes } from '../../../src/client/format.js';
 import type { Progress } from '../../../src/client/types.js';
 
 /** Texts that somebody who means ill would write. */
@@ -126,7 +127,7 @@ describe('the bar', () => {
   it('speaks of bytes as people do', () => {
     expect(
       progressText({ ...progress, unit: 'bytes', current: 1536, total: 3 << 20, stage: '', message: '' }),
-    ).toBe(' 42%  1.5 KiB of 3.0 MiB  118 B/s  0:05 left');
+    ).toBe(' 42%  1.5 KiB of 3 MiB  118 B/s  0:05 left');
   });
 
   it('is never wider than the terminal', () => {
@@ -164,8 +165,8 @@ describe('units', () => {
     [span(12_500), '12.5 s'],
     [span(3 * 86_400_000), '3 d'],
     [bytes(0), '0 B'],
-    [bytes(1023), '1023 B'],
-    [bytes(1024 ** 3), '1.0 GiB'],
+    [bytes(1023), '1,023 B'],
+    [bytes(1024 ** 3), '1 GiB'],
     [amount(1234567, 'rows'), '1,234,567 rows'],
     [amount(0.26), '0.3'],
   ])('%s', (given, expected) => expect(given).toBe(expected));
