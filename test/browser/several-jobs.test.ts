@@ -14,7 +14,7 @@ import { zipOf } from '../support/zip.js';
 describe('the page with several jobs', () => {
   let headway: Headway;
   let browser: Browser;
-  /** The page as a reverse proxy serves it, which sees what streams are open. */
+  /** Serves the page through a reverse proxy that records the open streams. */
   let site: TestSite;
   let context: BrowserContext;
   let page: Page;
@@ -68,26 +68,26 @@ describe('the page with several jobs', () => {
   const history = () => page.getByRole('navigation', { name: 'Your jobs' });
   const status = (panel: Locator, words: string) =>
     panel.getByRole('status').getByText(words).waitFor({ timeout: 20_000 });
-  /** Starts jobs as this visitor does, without the page. */
+  /** Starts jobs as this visitor, without the page. */
   async function startBatch(jobs: object[]): Promise<string[]> {
     const response = await context.request.post(`${headway.api.url}/v1/jobs:batch`, { data: { jobs } });
     return (await response.json()).jobs.map(({ id }: { id: string }) => id);
   }
 
-  it('moves three bars at once over one connection, and cancels one of them alone', async () => {
+  it('moves three bars over one connection, and cancels only one of the jobs', async () => {
     for (const count of [300, 400, 500]) await startSteps(count, 50);
     await until('all three move', async () => {
       const values = await Promise.all([0, 1, 2].map((i) => percentOf(panels().nth(i))));
       return values.every((value) => value >= 2);
     });
-    // The other stream is that of the list: where all jobs of the visitor stand.
+    // The other stream is that of the list with the states of all jobs.
     await until('one stream has all three', () => {
       const [first, ...others] = site.open.filter((path) => path !== '/v1/events?jobs=mine');
       return others.length === 0 && first?.split('job=').length === 4 && site.open.length === 2;
     });
     await page.getByText('3 jobs in progress').waitFor();
     await until('the title has their mean', async () => /^\d+ % · 3 jobs$/.test(await page.title()));
-    // The newest is first.
+    // The newest job comes first.
     await page.getByRole('button', { name: 'Cancel steps' }).nth(1).click();
     await status(panels().nth(1), 'Cancelled');
     const before = await percentOf(panels().nth(0));
@@ -96,7 +96,7 @@ describe('the page with several jobs', () => {
     await page.getByRole('button', { name: 'Close steps' }).nth(0).click();
     await until('one is left', async () => /^\d+ % · steps$/.test(await page.title()));
     expect(await panels().count()).toBe(2);
-    // It is closed, and goes on: the history shows that.
+    // The closed job continues, as the history shows.
     await history().locator('li').first().getByText('Running').waitFor();
     await panels().last().getByRole('button', { name: 'Cancel steps' }).click();
     await until(
@@ -105,7 +105,7 @@ describe('the page with several jobs', () => {
     );
   });
 
-  it('has the same jobs after a reload, and those under way in a tab of which the address says nothing', async () => {
+  it('shows the same jobs after a reload, and the unfinished ones in a tab without jobs in its address', async () => {
     await startSteps(400, 50);
     await startSteps(3, 10, 2);
     await panels().first().getByText('failed at step 2, as asked').waitFor();
@@ -122,7 +122,7 @@ describe('the page with several jobs', () => {
     await status(panels().nth(1), 'Cancelled');
   });
 
-  it("lists the visitor's own jobs, as far back as there are any, and opens each again", async () => {
+  it("lists all of the visitor's jobs, and opens each of them again", async () => {
     await startSteps(2, 1);
     await status(panels().first(), 'Completed');
     const ids = await startBatch(
@@ -144,7 +144,7 @@ describe('the page with several jobs', () => {
     expect(await rows.last().innerText()).toMatch(/^steps\s+Completed\s+100 %\s+\d/);
     await rows.last().getByRole('link').press('Enter');
     await status(panels().first(), 'Completed');
-    // Who uses the keyboard is there.
+    // The job has the keyboard focus.
     await until('the focus is on it', () =>
       panels()
         .first()
@@ -159,7 +159,7 @@ describe('the page with several jobs', () => {
     await stranger.context().close();
   });
 
-  it('takes a file that is dropped anywhere, into the job that it is for', async () => {
+  it('takes a file dropped anywhere, for the kind of job that fits it', async () => {
     const folder = temporaryFolder();
     const file = join(folder, 'people.csv');
     writeFileSync(file, 'name,age\nAda,36\nGrace,45\n');
@@ -167,7 +167,7 @@ describe('the page with several jobs', () => {
     await page.reload();
     await page.getByRole('radio', { name: /^checksum/ }).waitFor();
     const cdp = await context.newCDPSession(page);
-    /** As the desktop does it: the browser itself hears of the drag. */
+    /** As the desktop does: the browser itself receives the drag. */
     const drag = async (types: Array<'dragEnter' | 'dragOver' | 'dragCancel' | 'drop'>, files: string[]) => {
       for (const type of types) {
         const data = { items: [], files, dragOperationsMask: 1 };
@@ -186,10 +186,10 @@ describe('the page with several jobs', () => {
     // The start button has the focus.
     await page.keyboard.press('Enter');
     await panels().first().getByRole('link', { name: 'people.sqlite' }).waitFor();
-    // Whoever has chosen a kind means it.
+    // A kind that the visitor selected is kept.
     await page.getByRole('radio', { name: /^checksum/ }).check();
     await drag(['dragEnter', 'dragOver', 'drop'], [file, file]);
-    await page.getByText('people.csv is ready for checksum. The first of 2 files was taken.').waitFor();
+    await page.getByText('people.csv is ready for checksum. Using the first of 2 files.').waitFor();
     mkdirSync(join(folder, 'photos'));
     await drag(['dragEnter', 'dragOver', 'drop'], [join(folder, 'photos')]);
     await page.getByRole('alert').getByText('photos is a folder.').waitFor();
@@ -204,7 +204,7 @@ describe('the page with several jobs', () => {
     const zip = await zipOf({
       'a.png': await image('teal'),
       'b.png': await image('navy'),
-      // It begins as one does.
+      // The first events of a job.
       'c.png': (await image('red')).subarray(0, 60),
     });
     await page.getByRole('radio', { name: /^image-variants/ }).check();
@@ -218,17 +218,17 @@ describe('the page with several jobs', () => {
     expect(await stages.allTextContents()).toEqual(['unpack (done)', 'variants (done)', 'archive (done)']);
     await panel.getByRole('heading', { name: 'Parts 3 of 3 ended' }).waitFor();
     expect(await panel.locator('.failed-parts').innerText()).toMatch(/^image-variant .+/);
-    // Its children are no jobs of the visitor's own.
+    // Its children are not listed as jobs.
     await page.reload();
     await until('one row', async () => (await history().locator('li').count()) === 1);
   });
 
-  it('tells of the end of a long job when its tab is hidden, and only then', async () => {
+  it('shows a notification when a long job ends, only in a hidden tab', async () => {
     const chromium = await startBrowserWithTabs();
     try {
       const tabs = chromium.context;
       await tabs.grantPermissions(['notifications'], { origin: site.url });
-      // The browser's own, which says of itself that it was shown.
+      // The browser's own class, extended to record what was shown.
       await tabs.addInitScript(() => {
         // biome-ignore lint/suspicious/noExplicitAny: tests are compiled without the types of the DOM
         const here = globalThis as any;
@@ -243,10 +243,10 @@ describe('the page with several jobs', () => {
       page = await open(tabs);
       const shown = (): Promise<string[]> => page.evaluate('globalThis.shown');
       await startSteps(110, 100);
-      const button = page.getByRole('button', { name: 'Notify me at the end' });
+      const button = page.getByRole('button', { name: 'Notify me when done' });
       expect(await button.getAttribute('aria-pressed')).toBe('false');
       await button.click();
-      await page.getByRole('button', { name: 'Notifies you of the end', pressed: true }).waitFor();
+      await page.getByRole('button', { name: 'Notifications on', pressed: true }).waitFor();
       const other = await tabs.newPage();
       await other.bringToFront();
       await until('it is hidden', async () => (await page.evaluate('document.visibilityState')) === 'hidden');
@@ -258,33 +258,33 @@ describe('the page with several jobs', () => {
       expect(await page.title()).toBe('Completed · steps');
       await page.bringToFront();
       await until('it is seen', async () => (await page.evaluate('document.visibilityState')) === 'visible');
-      // A long one that ends while the tab is seen, and a short one that ends while it is not.
+      // A long job that ends while the tab is visible, and a short one that ends while it is hidden.
       await startSteps(110, 100);
       await status(panels().first(), 'Completed');
       await startSteps(20, 100);
       await other.bringToFront();
       await until('the short one has ended', async () => (await page.title()) === 'Completed · steps');
-      // What was asked for is kept; an end of before is no news.
+      // The setting is kept, and an earlier end causes no notification.
       expect(await shown()).toHaveLength(1);
       await page.reload();
       await until('it is there again', async () => (await page.title()) === 'Completed · steps');
       expect(await shown()).toEqual([]);
       await page.bringToFront();
-      await page.getByRole('button', { name: 'Notifies you of the end', pressed: true }).waitFor();
+      await page.getByRole('button', { name: 'Notifications on', pressed: true }).waitFor();
     } finally {
       await chromium.stop();
     }
   });
 
-  it('goes on without notifications where the browser denies them, or has none', async () => {
+  it('works without notifications if the browser denies them or has none', async () => {
     await startSteps(300, 50);
-    // A context that nobody has asked: this browser, without a window, says no.
-    await page.getByRole('button', { name: 'Notify me at the end' }).click();
-    await page.getByText('This browser blocks notifications from here.').waitFor();
+    // In a fresh context, a headless browser denies permission.
+    await page.getByRole('button', { name: 'Notify me when done' }).click();
+    await page.getByText('This browser blocks notifications from this page.').waitFor();
     await page.addInitScript('delete globalThis.Notification');
     await page.reload();
     await status(panels().first(), 'Running');
-    expect(await page.getByRole('button', { name: 'Notify me at the end' }).count()).toBe(0);
+    expect(await page.getByRole('button', { name: 'Notify me when done' }).count()).toBe(0);
     await page.getByRole('button', { name: 'Cancel steps' }).click();
     await status(panels().first(), 'Cancelled');
   });

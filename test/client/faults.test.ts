@@ -8,15 +8,15 @@ import { STEERED, testJobs } from '../support/jobs.js';
 import { startApi } from '../support/processes.js';
 import { until } from '../support/until.js';
 
-/** What a viewer would remember: lines of the log by what they say, progress by its percent, the rest by name. */
+/** A summary of an event: a log line by its message, progress by its percent, anything else by its name. */
 const gist = ({ event, data }: JobEvent): string =>
   event === 'log' ? data.message : event === 'progress' ? `${data.percent} %` : event;
 
-describe('a client that watches', () => {
+describe('a watching client', () => {
   let headway: Headway;
   afterEach(() => headway.stop());
 
-  /** Two steered jobs, so that one connection serves both, each watched by a loop. */
+  /** Watches two steered jobs, each in its own loop, over one connection. */
   async function watchTwo() {
     const statuses: Status[] = [];
     const client = createClient({ url: headway.api.url });
@@ -47,7 +47,7 @@ describe('a client that watches', () => {
     };
   }
 
-  it('says within two seconds that it is not live when Redis or the API is away or silent, and is live again after', async () => {
+  it('becomes stale within two seconds when Redis or the API stops or hangs, and live again afterwards', async () => {
     headway = await startHeadway({ appendOnly: true });
     const { client, redis, api } = headway;
     const job = await client.start('steps', { count: 600, intervalMs: 100 });
@@ -73,7 +73,7 @@ describe('a client that watches', () => {
     stop();
   });
 
-  it('is not live while the service waits for Redis, and is when that is back', async () => {
+  it('is stale while the service waits for Redis, and live when Redis is back', async () => {
     headway = await startHeadway({
       appendOnly: true,
       env: { JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) },
@@ -108,7 +108,7 @@ describe('a client that watches', () => {
     await watching.result();
   });
 
-  it('goes on when its API is killed and comes back: nothing is lost, nothing comes twice', async () => {
+  it('continues after the API was killed and restarted: no event is lost or duplicated', async () => {
     headway = await startHeadway({ env: { JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) } });
     const { seen, loops, results, statuses, say, saw } = await watchTwo();
     await say('log before', '10');
@@ -139,7 +139,7 @@ describe('a client that watches', () => {
     expect(statuses).toEqual(['live', 'stale', 'live', 'ended']);
   });
 
-  it('goes on when Redis is killed and comes back on its append-only file', async () => {
+  it('continues after Redis was killed and restarted from its append-only file', async () => {
     headway = await startHeadway({
       appendOnly: true,
       env: { JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) },
@@ -156,7 +156,7 @@ describe('a client that watches', () => {
     }
   });
 
-  it('is told by a reset that the channel of one of its jobs is another one', async () => {
+  it('receives a reset when the channel of one of its jobs was replaced', async () => {
     headway = await startHeadway({ env: { JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) } });
     const { seen, say, saw } = await watchTwo();
     await say('10');
@@ -164,7 +164,7 @@ describe('a client that watches', () => {
     const [{ id }] = (await headway.connection
       .keys('headway:{job:*}')
       .then((keys) => keys.map((key) => ({ id: key })))) as [{ id: string }];
-    // One channel is lost; the other stays as it was.
+    // One channel is lost. The other one is unchanged.
     await headway.connection.del(id, `${id}:log`, `${id}:slots`);
     const { port } = new URL(headway.api.url);
     await headway.api.kill('SIGKILL');
@@ -177,7 +177,7 @@ describe('a client that watches', () => {
     await saw('completed');
   });
 
-  it('says that nobody answers, each time it will try again, and gives up in seconds', async () => {
+  it('reports each repetition when the service is unreachable, and gives up within seconds', async () => {
     headway = await startHeadway({ workers: 0 });
     const { url } = headway.api;
     await headway.api.kill('SIGKILL');
@@ -190,17 +190,17 @@ describe('a client that watches', () => {
         { onRetry: ({ message }, inMs) => void told.push([message, inMs <= 4000]) },
       )
       .catch((error) => error);
-    const message = `${url}/v1/jobs cannot be reached (ECONNREFUSED).`;
+    const message = `Cannot reach ${url}/v1/jobs (ECONNREFUSED).`;
     expect(error).toMatchObject({ code: 'unreachable', status: 0, message });
     expect(told).toEqual(Array(3).fill([message, true]));
     expect(Date.now() - begun).toBeLessThan(9000);
   });
 
-  it('starts the jobs of a visitor one after the other, until the first has an answer, in all clients of a page', async () => {
+  it("starts a visitor's first job before all others, across all clients of a page", async () => {
     headway = await startHeadway({ workers: 0 });
     const { url } = headway.api;
     let cookie: string | undefined;
-    // A browser: it keeps the cookie that came last.
+    // Like a browser, it keeps the last cookie.
     const browser: typeof fetch = async (input, init) => {
       const headers = new Headers(init?.headers);
       if (cookie) headers.set('Cookie', cookie);
@@ -217,7 +217,7 @@ describe('a client that watches', () => {
     expect(mine.map(({ id }) => id).sort()).toEqual(jobs.map(({ id }) => id).sort());
   });
 
-  it('starts a job once, although the first answer is a 503', async () => {
+  it('starts a job once although the first response is a 503', async () => {
     headway = await startHeadway({ appendOnly: true });
     await headway.redis.kill('SIGKILL');
     const client = createClient({ url: headway.api.url });
@@ -235,7 +235,7 @@ describe('a connection', () => {
     server.close();
   });
 
-  /** A service that answers each request in its turn as told; the last one for all that follow. */
+  /** A service that answers requests with the given responses in order, and repeats the last one. */
   async function answering(...answers: Array<(res: ServerResponse) => void>) {
     const requests: Array<Record<string, string | string[] | undefined>> = [];
     server = createServer((req, res) => {
@@ -253,7 +253,7 @@ describe('a connection', () => {
     };
   const END = 'id: e-2\nevent: completed\ndata: {"result":1}\n\n';
 
-  it('without a byte for too long is dead, and is made anew from where it was', async () => {
+  it('is replaced after too long a silence, and resumes at its position', async () => {
     const { url, requests } = await answering(
       stream('retry: 10\n\nid: e-1\nevent: active\ndata: {}\n\n', false),
       stream(END),
@@ -268,7 +268,7 @@ describe('a connection', () => {
     expect(job.id).toBe('x.1');
   });
 
-  it('is not made anew in a loop, whatever a publisher says', async () => {
+  it('does not reconnect in a loop, whatever a publisher sends', async () => {
     const { url, requests } = await answering(
       ...Array(5).fill(stream(`retry: 0\n\nid: e-1\nevent: active\ndata: {}\n\n`)),
       stream(END),
@@ -278,11 +278,11 @@ describe('a connection', () => {
     expect(await createClient({ url }).watchJob('x.1').result()).toBe(1);
     random.mockRestore();
     expect(requests).toHaveLength(6);
-    // Five times half of half a second.
+    // Five times half of 500 ms.
     expect(Date.now() - begun).toBeGreaterThan(1000);
   });
 
-  it('stays while there are heartbeats', async () => {
+  it('stays open while there are heartbeats', async () => {
     let beats = 0;
     const { url, requests } = await answering((res) => {
       stream('retry: 10\n\n', false)(res);
@@ -295,7 +295,7 @@ describe('a connection', () => {
     expect(requests).toHaveLength(1);
   });
 
-  it('is not live when a heartbeat that was promised does not come, and is when it does; without a promise it stays', async () => {
+  it('becomes stale when a promised heartbeat is missing, and live when it arrives; without a promise it stays live', async () => {
     const answers: ServerResponse[] = [];
     const begun = (res: ServerResponse): void => {
       answers.push(res);
@@ -311,13 +311,13 @@ describe('a connection', () => {
     await until('it is not live', () => statuses.at(-1) === 'stale');
     answers[0]!.write(': next 50\n\n');
     await until('it is live again', () => statuses.at(-1) === 'live');
-    // Nothing more comes: another connection takes its place, and then a third one, of a service that promises nothing.
+    // The connection is replaced after the silence, and then by a third one to a service that promises nothing.
     await until('another connection', () => requests.length === 3);
     await until('the end', () => statuses.at(-1) === 'ended');
     expect(statuses).toEqual(['live', 'stale', 'live', 'stale', 'live', 'stale', 'live', 'ended']);
   });
 
-  it('is tried again after a 503, a 429 and a broken answer, and ends at a 204', async () => {
+  it('is repeated after a 503, a 429 and a broken response, and ends with a 204', async () => {
     const { url, requests } = await answering(
       (res) => res.writeHead(503).end('<h1>Bad gateway</h1>'),
       (res) => res.writeHead(429).end(),
@@ -331,7 +331,7 @@ describe('a connection', () => {
     expect(requests).toHaveLength(5);
   });
 
-  it('ends at what is no stream, and says so', async () => {
+  it('ends with a problem if the response is not a stream', async () => {
     const { url } = await answering((res) =>
       res.writeHead(200, { 'Content-Type': 'text/html' }).end('Log in'),
     );
@@ -340,7 +340,7 @@ describe('a connection', () => {
     });
   });
 
-  it.each([401, 403, 404, 410])('ends at a %i, with its problem', async (status) => {
+  it.each([401, 403, 404, 410])('ends with the problem of a %i', async (status) => {
     const { url, requests } = await answering((res) =>
       res
         .writeHead(status, { 'Content-Type': 'application/problem+json' })

@@ -15,7 +15,7 @@ describe('a retry', () => {
   });
   afterAll(() => headway.stop());
 
-  it('moves everybody who shows the job, whoever asks for it, through whichever process', async () => {
+  it('updates every viewer of the job, whoever requests it, on every process', async () => {
     const other = await startApi(headway.env);
     const job = await headway.client.start('flaky', { failures: 2 }, { attempts: 1 });
     const stores = [headway.api.url, other.url, other.url].map((url) =>
@@ -35,7 +35,7 @@ describe('a retry', () => {
     await (await queue.getJob(job.id))!.retry('failed');
     await queue.close();
     await show('failed', 2);
-    // A viewer that comes back after the end stays for the next run, too.
+    // A viewer that returns after the end also sees the next run.
     stops[2]!();
     stops[2] = stores[2]!.subscribe(() => {});
     expect((await clientOf(other.url).retry(job)).status).toBe(202);

@@ -15,7 +15,7 @@ const minute = (at: number, completed: number): MinuteView => ({
 });
 
 describe('the state of the dashboard', () => {
-  it('takes of a frame what is in it, and forgets minutes that are over', () => {
+  it('applies the sections of a frame, and drops old minutes', () => {
     const first = applyFrame(initialState(), {
       at: 60_000 * 100,
       states: { active: 2 },
@@ -28,7 +28,7 @@ describe('the state of the dashboard', () => {
     expect([...later.minutes.keys()]).toEqual([101, 160]);
   });
 
-  it('makes columns of the last hour, minute by minute', () => {
+  it('converts the last hour to columns, minute by minute', () => {
     const [x, done] = columnsOf(new Map([[100, minute(100, 4)]]), 60_000 * 100.5, [
       (of) => of?.completed ?? 0,
     ]);
@@ -49,7 +49,7 @@ describe('the state of the dashboard', () => {
 });
 
 describe('the window of rows', () => {
-  it('stays while it has what is on the screen', () => {
+  it('stays the same while it contains the visible rows', () => {
     const now = { from: 30, rows: 50 };
     expect(windowFor(30, 79, now)).toBe(now);
     expect(windowFor(29, 40, now)).toEqual({ from: 9, rows: 52 });
@@ -57,7 +57,7 @@ describe('the window of rows', () => {
     expect(windowFor(5000, 5900, now).rows).toBe(200);
   });
 
-  it('is in the address of the stream, with the filter', () => {
+  it('is part of the address of the stream, with the filter', () => {
     const url = new URL(streamOf({ ...firstView(), q: 'a&b', name: 'steps' }), 'http://x');
     expect(Object.fromEntries(url.searchParams)).toEqual({
       sort: 'oldest',
@@ -69,8 +69,8 @@ describe('the window of rows', () => {
   });
 });
 
-describe('the time line of a job', () => {
-  it('has what it did between the moments', () => {
+describe('the timeline of a job', () => {
+  it('contains the spans between the moments', () => {
     const moments = [
       momentOf('waiting', { attempt: 0, at: 10 })!,
       momentOf('active', { attempt: 1, at: 15 })!,

@@ -12,7 +12,7 @@ describe('the README on the command line', () => {
   });
   afterAll(() => headway.stop());
 
-  it('has commands that work when they are pasted', async () => {
+  it('contains commands that work when pasted', async () => {
     const [, block] = /<!-- test: cli -->\n```bash\n([^`]*)```/.exec(readFileSync('README.md', 'utf8'))!;
     const user = new CliUser(headway.api.url);
     const { code, stdout, stderr } = await user.shell(
@@ -27,7 +27,7 @@ describe('the README on the command line', () => {
     expect(code).toBe(0);
   });
 
-  it('names every command', async () => {
+  it('mentions every command', async () => {
     const readme = readFileSync('README.md', 'utf8');
     const { stdout } = await new CliUser(headway.api.url).run(['--help']);
     const [, list] = /Commands:\n([\s\S]*)/.exec(stdout)!;

@@ -16,8 +16,8 @@ export function jobLabel(job: PageJob, now = Date.now()): string {
     case 'waiting':
       return 'Waiting for a free worker';
     case 'delayed':
-      if (!nextAt) return 'Starting soon';
-      return overdue ? `Was due ${when(nextAt, now)}` : `Starting ${when(nextAt, now)}`;
+      if (!nextAt) return 'Starts soon';
+      return overdue ? `Was due ${when(nextAt, now)}` : `Starts ${when(nextAt, now)}`;
     case 'active':
       return attempt > 1 ? `Running, attempt ${attempt}` : 'Running';
     case 'retrying': {
