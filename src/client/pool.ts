@@ -10,7 +10,9 @@ const query = (key: string, topics: Topic[]): string =>
 
 /** The path of the stream for topics of one kind. A single job has its own path, which the job's own cookie covers. */
 function pathOf(topics: Topic[], together: boolean): string {
-  const { kind, name, last, stays } = topics[0]!;
+  const [first] = topics;
+  if (!first) throw new RangeError('No topics to follow');
+  const { kind, name, last, stays } = first;
   if (kind === 'jobs') return `v1/events?jobs=${name}`;
   if (kind === 'channel') return `stream?${query('channel', topics)}${last ? `&last=${last}` : ''}`;
   const path = together ? `v1/events?${query('job', topics)}` : `v1/jobs/${encodeURIComponent(name)}/events`;

@@ -8,15 +8,15 @@ export interface Queue<T> {
 }
 
 export function createQueue<T>(): Queue<T> {
-  const values: T[] = [];
+  const entries: Array<{ value: T }> = [];
   let wake: (() => void) | undefined;
   let over = false;
   let failure: unknown;
   return {
     push(value, replaces) {
-      const index = replaces ? values.findIndex(replaces) : -1;
-      if (index >= 0) values.splice(index, 1);
-      values.push(value);
+      const index = replaces ? entries.findIndex((entry) => replaces(entry.value)) : -1;
+      if (index >= 0) entries.splice(index, 1);
+      entries.push({ value });
       wake?.();
     },
     end(error) {
@@ -27,7 +27,7 @@ export function createQueue<T>(): Queue<T> {
     },
     async *read() {
       for (;;) {
-        while (values.length > 0) yield values.shift()!;
+        for (let entry = entries.shift(); entry; entry = entries.shift()) yield entry.value;
         if (failure) throw failure;
         if (over) return;
         await new Promise<void>((resolve) => {
