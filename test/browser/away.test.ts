@@ -75,11 +75,11 @@ describe('the page', () => {
       (await context.request.post(`${headway.api.url}/v1/jobs${path}`, { data })).json();
     const job = await post('', { name: 'steered', data: { turns: 'turns' } });
     await headway.connection.lpush('turns', 'fail');
-    await until('it has failed', async () => (await headway.client.result(job)).status === 409);
+    await until('the job has failed', async () => (await headway.client.result(job)).status === 409);
     const running = await panel().getAttribute('id');
     const tabs = [page, await open()];
-    const row = (tab: Page, words: string) =>
-      tab.locator('.own li', { hasText: words }).filter({ has: tab.locator(`a[href="#job=${job.id}"]`) });
+    const row = (tab: Page, state: string) =>
+      tab.locator('.own li', { hasText: state }).filter({ has: tab.locator(`a[href="#job=${job.id}"]`) });
     for (const tab of tabs) {
       await tab.goto('about:blank');
       // Another job is open, so that this one appears only as a row.
@@ -138,7 +138,10 @@ describe('the page', () => {
       await fill(1);
       const count = await page.getByRole('article').count();
       await startButton().click();
-      await until('another job', async () => (await page.getByRole('article').count()) === count + 1);
+      await until(
+        'another job is shown',
+        async () => (await page.getByRole('article').count()) === count + 1,
+      );
       await panel().getByRole('status').getByText('Completed').waitFor();
       await panel().getByRole('button', { name: 'Close steps' }).click();
       expect(await page.getByRole('alert').count()).toBe(0);

@@ -52,7 +52,7 @@ describe('the pages of a service below a path behind a proxy', () => {
     await page.getByRole('button', { name: 'Start the job' }).click();
     await until('the bar moves', async () => (await value()) > 5);
     await page.reload();
-    await until('the bar has come to its end', async () => (await value()) === 100);
+    await until('the bar is full', async () => (await value()) === 100);
     await page.getByRole('status').getByText('Completed').waitFor();
     await takePictures(page, 'below-a-path');
     await page.getByRole('radio', { name: /^csv-import/ }).check();

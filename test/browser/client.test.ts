@@ -147,15 +147,15 @@ describe('the client in a browser', () => {
     const tabs = await Promise.all(jobs.map(({ id }) => open(`/element#${id}`)));
     await Promise.all(tabs.map((tab) => until('the bar moves', async () => (await value(tab)) > 0)));
     await until(
-      'one connection has all, and no tab one of its own',
+      'one connection follows all jobs',
       () => site.open.length === 1 && jobs.every(({ id }) => site.open[0]!.includes(id)),
     );
     const at = await Promise.all(tabs.map(value));
-    await Promise.all(tabs.map((tab, i) => until('it moves on', async () => (await value(tab)) > at[i]!)));
+    await Promise.all(tabs.map((tab, i) => until('the bar moves', async () => (await value(tab)) > at[i]!)));
     // Closed tabs are no longer followed.
     await tabs[0]!.close();
     await until(
-      'the others go on alone',
+      'only the remaining jobs are followed',
       () => site.open.length === 1 && !site.open[0]!.includes(jobs[0]!.id),
     );
     for (const { id } of jobs) await first.evaluate(`client.watchJob('${id}').cancel()`);
@@ -163,7 +163,7 @@ describe('the client in a browser', () => {
     expect(site.most()).toBeLessThanOrEqual(2);
     // A finished job is followed while it is shown, because it may be retried.
     await Promise.all(tabs.slice(1).map((tab) => tab.close()));
-    await until('nothing is open any more', () => site.open.length === 0);
+    await until('all connections are closed', () => site.open.length === 0);
   });
 
   it('watches jobs on separate connections if each needs its own cookie', async () => {
@@ -176,7 +176,7 @@ describe('the client in a browser', () => {
       }).then((response) => response.json())))`,
     );
     const tabs = await Promise.all(jobs.map(({ id }) => open(`/element#${id}`)));
-    await Promise.all(tabs.map((tab) => until('the end', async () => (await value(tab)) === 100)));
+    await Promise.all(tabs.map((tab) => until('the bar is full', async () => (await value(tab)) === 100)));
   });
 
   it('shows past events in a second tab of the same job', async () => {
@@ -202,7 +202,7 @@ describe('the client in a browser', () => {
     await elements.evaluate(`document.querySelector('#place').innerHTML =
       ['foo/bar', '/elsewhere', 'https://example.com', 'http://[/v1/jobs/x.1', '..'].map((src) => '<job-progress src="' + src + '"></job-progress>').join('')`);
     await until(
-      'all of them say so',
+      'all elements show the problem',
       async () => (await elements.locator('job-progress[status=ended][state=unknown]').count()) === 5,
     );
     // The browser logs the 404 of the stream that the Vue page requests itself.
@@ -230,7 +230,7 @@ describe('the client in a browser', () => {
     await session.send('Target.closeTarget', { targetId: worker!.targetId });
     const at = await value(page);
     await until('the bar moves on', async () => (await value(page)) > at);
-    await until('the end', async () => (await value(page)) === 100);
+    await until('the bar is full', async () => (await value(page)) === 100);
     const job = (await page.evaluate(`document.querySelector('job-progress').job`)) as { logs: unknown[] };
     expect(job.logs).toHaveLength(1);
   });
@@ -271,17 +271,17 @@ describe('the client in a browser', () => {
     const { id } = await start(100, 30);
     const page = await open(`/element#${id}`);
     await page.evaluate(`{
-      globalThis.said = [];
+      globalThis.announcements = [];
       const status = document.querySelector('job-progress').shadowRoot.querySelector('[role=status]');
-      new MutationObserver(() => said.push(status.textContent)).observe(status, { childList: true, characterData: true, subtree: true });
+      new MutationObserver(() => announcements.push(status.textContent)).observe(status, { childList: true, characterData: true, subtree: true });
     }`);
-    await until('the end', async () => (await value(page)) === 100);
-    const said = await until('it was said', async () => {
-      const words = (await page.evaluate('said')) as string[];
-      return words.at(-1)?.includes('Completed') ? words : undefined;
+    await until('the bar is full', async () => (await value(page)) === 100);
+    const announcements = await until('the end is announced', async () => {
+      const texts = (await page.evaluate('announcements')) as string[];
+      return texts.at(-1)?.includes('Completed') ? texts : undefined;
     });
-    expect(said.length).toBeLessThanOrEqual(7);
-    expect(said.at(-1)).toBe('Import of people.csv: Completed');
+    expect(announcements.length).toBeLessThanOrEqual(7);
+    expect(announcements.at(-1)).toBe('Import of people.csv: Completed');
   });
 
   it.each([

@@ -73,26 +73,29 @@ describe('the dashboard', () => {
   it('uses one stream: it sends no other requests while bars move and jobs end', async () => {
     const jobs = await Promise.all([start(500, 20), start(500, 20), start(500, 20)]);
     await signIn();
-    await until('the bars are there', async () => (await bars().count()) === 3);
+    await until('the bars are shown', async () => (await bars().count()) === 3);
     const value = async (): Promise<number> => Number(await bars().first().getAttribute('aria-valuenow'));
     const before = await value();
     await start(3, 10);
     await start(3, 10, 2);
-    await until('one completed', async () => (await tile('Completed').innerText()) === '1');
-    await until('one failed', async () => (await tile('Failed').innerText()) === '1');
+    await until('one job has completed', async () => (await tile('Completed').innerText()) === '1');
+    await until('one job has failed', async () => (await tile('Failed').innerText()) === '1');
     await page.getByText('failed at step 2, as asked').waitFor();
-    await until('the bars are seconds further', async () => (await value()) >= before + 25);
+    await until('the bars have moved for seconds', async () => (await value()) >= before + 25);
     expect(requests).toEqual(['GET /dashboard/sign-in', 'GET /dashboard', 'GET /v1/dashboard/events']);
     await Promise.all(jobs.map((job) => headway.client.cancel(job)));
-    await until('the bars go', async () => (await bars().count()) === 0);
-    await until('they count', async () => (await tile('Cancelled').innerText()) === '3');
+    await until('the bars are removed', async () => (await bars().count()) === 0);
+    await until(
+      'the tile counts the cancelled jobs',
+      async () => (await tile('Cancelled').innerText()) === '3',
+    );
   });
 
   it('retries a failed job, pauses and resumes a queue', async () => {
     const job = await start(3, 10, 2);
     await signIn();
     await page.getByRole('button', { name: /^Retry steps/ }).click();
-    await until('it failed again', async () => {
+    await until('the job has failed again', async () => {
       const now = (await (await headway.client.get(job)).json()) as { state: string; attempt: number };
       return now.state === 'failed' && now.attempt === 2;
     });
@@ -100,9 +103,9 @@ describe('the dashboard', () => {
     await page.getByRole('button', { name: 'Pause the queue steps' }).click();
     await page.getByRole('button', { name: 'Resume the queue steps' }).waitFor();
     await start(1, 1);
-    await until('it waits', async () => (await tile('Waiting').innerText()) === '1');
+    await until('the job is waiting', async () => (await tile('Waiting').innerText()) === '1');
     await page.getByRole('button', { name: 'Resume the queue steps' }).click();
-    await until('it has run', async () => (await tile('Completed').innerText()) === '1');
+    await until('the job has completed', async () => (await tile('Completed').innerText()) === '1');
     expect(requests.filter((request) => request.startsWith('POST'))).toHaveLength(3);
     expect(requests.filter((request) => request.includes('events'))).toHaveLength(1);
   });
@@ -120,13 +123,13 @@ describe('the dashboard', () => {
         .evaluateAll((links) => links.map((link) => link.getAttribute('title')?.split(' ').at(-1)));
     const atTop = await ids();
     await list.evaluate((box) => box.scrollTo(0, box.scrollHeight));
-    await until('other rows', async () => {
+    await until('other rows are drawn', async () => {
       const now = await ids();
       return now.length > 5 && now.every((id) => !atTop.includes(id)) && now.at(-1) !== undefined;
     });
     expect(await list.getByRole('listitem').count()).toBeLessThan(25);
     await page.getByRole('searchbox', { name: 'Search' }).fill(jobs[30]!.id);
-    await until('the one that was looked for', async () => (await ids()).join() === jobs[30]!.id);
+    await until('only the job with that id is shown', async () => (await ids()).join() === jobs[30]!.id);
     await page.getByRole('link', { name: /^Open job/ }).waitFor();
     await page.getByRole('searchbox', { name: 'Search' }).fill('as asked');
     await page

@@ -79,10 +79,10 @@ describe('the page', () => {
     await until('the bar moves', async () => (await value()) >= 10);
     const before = await value();
     await page.reload();
-    await until('the bar is back at its place', async () => (await value()) >= before);
+    await until('the bar shows the same progress again', async () => (await value()) >= before);
     expect(await value()).toBeLessThan(100);
     const seen: number[] = [];
-    await until('the end', async () => seen.push(await value()) > 0 && seen.at(-1) === 100);
+    await until('the bar is full', async () => seen.push(await value()) > 0 && seen.at(-1) === 100);
     expect(seen).toEqual([...seen].sort((a, b) => a - b));
     expect(new Set(seen).size).toBeGreaterThan(5);
     await page.getByRole('status').getByText('Completed').waitFor();
@@ -116,9 +116,9 @@ describe('the page', () => {
     const picture = page.getByRole('img', { name: /^Picture of 320 by 240 pixels/ });
     const share = async (): Promise<number> =>
       Number(/(\d+) % drawn/.exec((await picture.getAttribute('aria-label')) ?? '')?.[1]);
-    await until('some of it is drawn', async () => (await share()) >= 10);
+    await until('a part of the picture is drawn', async () => (await share()) >= 10);
     await page.reload();
-    await until('the tiles from before are back', async () => (await share()) >= 10);
+    await until('the earlier tiles are drawn again', async () => (await share()) >= 10);
     expect(await share()).toBeLessThan(100);
     await page.getByRole('status').getByText('Completed').waitFor({ timeout: 40_000 });
     expect(await share()).toBe(100);
@@ -208,7 +208,7 @@ describe('the page', () => {
     await page.keyboard.press('Tab');
     await page.keyboard.type('10');
     await page.keyboard.press('Enter');
-    await until('the end', async () => (await bar().count()) > 0 && (await value()) === 100);
+    await until('the bar is full', async () => (await bar().count()) > 0 && (await value()) === 100);
   });
 
   it.each(SCREENS)(

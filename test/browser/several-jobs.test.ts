@@ -66,8 +66,8 @@ describe('the page with several jobs', () => {
   const percentOf = async (panel: Locator): Promise<number> =>
     Number(await panel.getByRole('progressbar').getAttribute('aria-valuenow'));
   const history = () => page.getByRole('navigation', { name: 'Your jobs' });
-  const status = (panel: Locator, words: string) =>
-    panel.getByRole('status').getByText(words).waitFor({ timeout: 20_000 });
+  const status = (panel: Locator, label: string) =>
+    panel.getByRole('status').getByText(label).waitFor({ timeout: 20_000 });
   /** Starts jobs as this visitor, without the page. */
   async function startBatch(jobs: object[]): Promise<string[]> {
     const response = await context.request.post(`${headway.api.url}/v1/jobs:batch`, { data: { jobs } });
@@ -76,31 +76,31 @@ describe('the page with several jobs', () => {
 
   it('moves three bars over one connection, and cancels only one of the jobs', async () => {
     for (const count of [300, 400, 500]) await startSteps(count, 50);
-    await until('all three move', async () => {
+    await until('all three bars move', async () => {
       const values = await Promise.all([0, 1, 2].map((i) => percentOf(panels().nth(i))));
       return values.every((value) => value >= 2);
     });
     // The other stream is that of the list with the states of all jobs.
-    await until('one stream has all three', () => {
+    await until('one stream follows all three jobs', () => {
       const [first, ...others] = site.open.filter((path) => path !== '/v1/events?jobs=mine');
       return others.length === 0 && first?.split('job=').length === 4 && site.open.length === 2;
     });
     await page.getByText('3 jobs in progress').waitFor();
-    await until('the title has their mean', async () => /^\d+ % · 3 jobs$/.test(await page.title()));
+    await until('the title shows the mean progress', async () => /^\d+ % · 3 jobs$/.test(await page.title()));
     // The newest job comes first.
     await page.getByRole('button', { name: 'Cancel steps' }).nth(1).click();
     await status(panels().nth(1), 'Cancelled');
     const before = await percentOf(panels().nth(0));
-    await until('the others go on', async () => (await percentOf(panels().nth(0))) > before);
-    await until('two are left', async () => /^\d+ % · 2 jobs$/.test(await page.title()));
+    await until('the other bars move', async () => (await percentOf(panels().nth(0))) > before);
+    await until('two jobs are open', async () => /^\d+ % · 2 jobs$/.test(await page.title()));
     await page.getByRole('button', { name: 'Close steps' }).nth(0).click();
-    await until('one is left', async () => /^\d+ % · steps$/.test(await page.title()));
+    await until('one job is open', async () => /^\d+ % · steps$/.test(await page.title()));
     expect(await panels().count()).toBe(2);
     // The closed job continues, as the history shows.
     await history().locator('li').first().getByText('Running').waitFor();
     await panels().last().getByRole('button', { name: 'Cancel steps' }).click();
     await until(
-      'the title says what became of the first',
+      'the title shows the state of the first job',
       async () => (await page.title()) === 'Cancelled · steps',
     );
   });
@@ -112,7 +112,7 @@ describe('the page with several jobs', () => {
     await page.reload();
     await panels().nth(1).waitFor();
     await panels().first().getByText('failed at step 2, as asked').waitFor();
-    await until('the other one moves', async () => (await percentOf(panels().nth(1))) > 0);
+    await until('the other bar moves', async () => (await percentOf(panels().nth(1))) > 0);
     const other = await open(context);
     await other.getByRole('article').getByRole('status').getByText('Running').waitFor();
     expect(await other.getByRole('article').count()).toBe(1);
@@ -130,12 +130,12 @@ describe('the page with several jobs', () => {
     );
     await page.goto(`${site.url}/`);
     const rows = history().locator('li');
-    await until('the newest ten', async () => (await rows.count()) === 10);
+    await until('the newest ten jobs are listed', async () => (await rows.count()) === 10);
     for (const count of [20, 30, 40, 50, 60, 61]) {
       await history().getByRole('button', { name: 'Show more' }).click();
-      await until(`${count} rows`, async () => (await rows.count()) === count);
+      await until(`${count} rows are listed`, async () => (await rows.count()) === count);
     }
-    await until('there are no more', async () => (await history().getByRole('button').count()) === 0);
+    await until('there are no more jobs', async () => (await history().getByRole('button').count()) === 0);
     const links = await rows
       .getByRole('link')
       .evaluateAll((all) => all.map((link) => link.getAttribute('href')));
@@ -145,7 +145,7 @@ describe('the page with several jobs', () => {
     await rows.last().getByRole('link').press('Enter');
     await status(panels().first(), 'Completed');
     // The job has the keyboard focus.
-    await until('the focus is on it', () =>
+    await until('the job has the focus', () =>
       panels()
         .first()
         .getByRole('heading', { name: 'steps' })
@@ -220,7 +220,7 @@ describe('the page with several jobs', () => {
     expect(await panel.locator('.failed-parts').innerText()).toMatch(/^image-variant .+/);
     // Its children are not listed as jobs.
     await page.reload();
-    await until('one row', async () => (await history().locator('li').count()) === 1);
+    await until('there is one row', async () => (await history().locator('li').count()) === 1);
   });
 
   it('shows a notification when a long job ends, only in a hidden tab', async () => {
@@ -249,25 +249,31 @@ describe('the page with several jobs', () => {
       await page.getByRole('button', { name: 'Notifications on', pressed: true }).waitFor();
       const other = await tabs.newPage();
       await other.bringToFront();
-      await until('it is hidden', async () => (await page.evaluate('document.visibilityState')) === 'hidden');
-      await until('the title moves on all the same', async () =>
+      await until(
+        'the tab is hidden',
+        async () => (await page.evaluate('document.visibilityState')) === 'hidden',
+      );
+      await until('the title still shows progress', async () =>
         /^[1-9]\d % · steps$/.test(await page.title()),
       );
-      await until('a notification', async () => (await shown()).length > 0, 20_000);
+      await until('a notification is shown', async () => (await shown()).length > 0, 20_000);
       expect(await shown()).toEqual(['steps: Completed (Open its tab to see the result.)']);
       expect(await page.title()).toBe('Completed · steps');
       await page.bringToFront();
-      await until('it is seen', async () => (await page.evaluate('document.visibilityState')) === 'visible');
+      await until(
+        'the tab is visible',
+        async () => (await page.evaluate('document.visibilityState')) === 'visible',
+      );
       // A long job that ends while the tab is visible, and a short one that ends while it is hidden.
       await startSteps(110, 100);
       await status(panels().first(), 'Completed');
       await startSteps(20, 100);
       await other.bringToFront();
-      await until('the short one has ended', async () => (await page.title()) === 'Completed · steps');
+      await until('the short job has ended', async () => (await page.title()) === 'Completed · steps');
       // The setting is kept, and an earlier end causes no notification.
       expect(await shown()).toHaveLength(1);
       await page.reload();
-      await until('it is there again', async () => (await page.title()) === 'Completed · steps');
+      await until('the page is loaded again', async () => (await page.title()) === 'Completed · steps');
       expect(await shown()).toEqual([]);
       await page.bringToFront();
       await page.getByRole('button', { name: 'Notifications on', pressed: true }).waitFor();
@@ -298,10 +304,10 @@ describe('the page with several jobs', () => {
       await startSteps(300, 50);
       await startSteps(5, 10, 4);
       await panels().first().getByText('failed at step 4, as asked').waitFor();
-      await until('it moves', async () => (await percentOf(panels().nth(1))) > 0);
+      await until('the bar moves', async () => (await percentOf(panels().nth(1))) > 0);
       expect(await findingsOf(page)).toEqual([]);
       for (const _ of [1, 2]) await page.getByRole('button', { name: 'Cancel steps' }).first().click();
-      await until('the title', async () => (await page.title()) === 'Failed · steps');
+      await until('the title shows the failed job', async () => (await page.title()) === 'Failed · steps');
     },
   );
 });

@@ -147,12 +147,12 @@ describe('the visible state of a job', () => {
   }
   const share = (columns: boolean[]): number => columns.filter(Boolean).length / columns.length;
 
-  async function look(state: State, bar: Locator): Promise<void> {
+  async function checkBar(state: State, bar: Locator): Promise<void> {
     await bar.waitFor();
     const wanted = STATES[state];
     let columns: boolean[] = [];
     await until(
-      `the bar that is ${state} looks like that`,
+      `the bar shows the state ${state}`,
       async () => {
         columns = await filled(bar);
         if (wanted !== 'stripes') return Math.abs(share(columns) - wanted) < 0.03;
@@ -175,7 +175,7 @@ describe('the visible state of a job', () => {
     ]) {
       const page = await open(site.url + path);
       for (const state of states)
-        await look(state, page.locator(`[data-job="${jobs[state].id}"] ${selector}`));
+        await checkBar(state, page.locator(`[data-job="${jobs[state].id}"] ${selector}`));
       // The job has reported nothing since the tests began.
       await page
         .locator(`[data-job="${jobs['active at 40 percent'].id}"]`)
@@ -187,7 +187,7 @@ describe('the visible state of a job', () => {
 
   it('has a bar for each state, on the page, with the day of a start and the time that a job took', async () => {
     const page = await open(`${headway.api.url}/#job=${Object.values(jobs).map(({ id }) => id)}`);
-    for (const state of states) await look(state, page.locator(`#job-${CSS_ID(jobs[state].id)} .bar`));
+    for (const state of states) await checkBar(state, page.locator(`#job-${CSS_ID(jobs[state].id)} .bar`));
     const panel = (state: State) => page.locator(`#job-${CSS_ID(jobs[state].id)}`);
     await panel('delayed')
       .getByText(/^steered: Starts on /)
@@ -209,7 +209,7 @@ describe('the visible state of a job', () => {
       'completed',
     ] as const) {
       await page.goto(`${headway.api.url}/dashboard/jobs/${jobs[state].id}`);
-      await look(state, page.locator('.bar'));
+      await checkBar(state, page.locator('.bar'));
     }
     await page.close();
   });
@@ -242,7 +242,7 @@ describe('the visible state of a job', () => {
     await page.keyboard.press('Enter');
     const cancel = page.getByRole('button', { name: 'Cancel' });
     await cancel.waitFor();
-    await until('the form can be sent again', async () => (await focused()) === 'Start the job');
+    await until('the form can be submitted again', async () => (await focused()) === 'Start the job');
     await cancel.focus();
     await page.keyboard.press('Enter');
     await page.getByRole('button', { name: 'Run again' }).waitFor();
@@ -250,7 +250,7 @@ describe('the visible state of a job', () => {
     expect(await page.evaluate("document.activeElement.closest('article') !== null")).toBe(true);
     await page.getByRole('button', { name: 'Close steps' }).focus();
     await page.keyboard.press('Enter');
-    await until('it is closed', async () => (await page.getByRole('article').count()) === 0);
+    await until('the job is closed', async () => (await page.getByRole('article').count()) === 0);
     expect(await page.evaluate('document.activeElement !== document.body')).toBe(true);
     await page.close();
   });
@@ -272,7 +272,7 @@ describe('the visible state of a job', () => {
       await page.evaluate(`document.documentElement.dir = '${dir}'`);
       const panel = page.getByRole('article');
       const lines = panel.getByRole('log').locator('bdi:not(.log-fields)');
-      await until('all lines are there', async () => (await lines.count()) === 3);
+      await until('all lines are shown', async () => (await lines.count()) === 3);
       // In reading order: the first of two parts is on the side where its text begins.
       await expectOrder(lines.nth(0), 'rtl', 'שורה', 'imported');
       await expectOrder(lines.nth(0), 'ltr', 'imported', 'people.csv');
@@ -320,7 +320,7 @@ describe('the visible state of a job', () => {
   it('shows a log of thousands of lines at once, and searches, copies and saves all of it', async () => {
     const job = await headway.client.start('wordy', { lines: 4000 });
     const { id } = job;
-    await until('all has been said', async () => (await headway.client.result(job)).status === 200);
+    await until('the job has ended', async () => (await headway.client.result(job)).status === 200);
     await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: headway.api.url });
     const page = await open(`${headway.api.url}/dashboard/jobs/${id}`);
     const began = Date.now();

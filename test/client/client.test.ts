@@ -49,7 +49,7 @@ describe('the client', () => {
       return events;
     };
     const first = loop();
-    const second = until('it runs', async () => (await job.get()).progress?.current).then(loop);
+    const second = until('the job is running', async () => (await job.get()).progress?.current).then(loop);
     for (const events of await Promise.all([first, second])) {
       expect(events.map(({ event }) => event).filter((event) => event !== 'progress')).toEqual([
         'waiting',
@@ -80,7 +80,7 @@ describe('the client', () => {
       },
     );
     await job.result();
-    await until('they heard of the end', () => ends.length === 1);
+    await until('the listeners are called for the end', () => ends.length === 1);
     expect(states).toEqual(['waiting', 'active', 'completed']);
     expect(statuses).toEqual(['live', 'ended']);
     expect(percents.at(-1)).toBe(100);
@@ -208,12 +208,12 @@ describe('the client', () => {
         if (status === 'live') live++;
       },
     });
-    await until('both are live', () => live === 2);
-    await until('the old one came', () => seen.length === 1);
+    await until('both channels are live', () => live === 2);
+    await until('the old event has arrived', () => seen.length === 1);
     await admin.publish('news.b', { event: 'score', data: { runs: 4 } });
-    await until('the first is there', () => seen.length === 2);
+    await until('the first new event has arrived', () => seen.length === 2);
     await admin.publish('news.a', { data: 'two\nlines' });
-    await until('both are there', () => seen.length === 3);
+    await until('both new events have arrived', () => seen.length === 3);
     expect(seen).toEqual([
       ['news.a', 'old', 'before'],
       ['news.b', 'score', { runs: 4 }],

@@ -54,7 +54,10 @@ describe('a watching client', () => {
     const store = createJobStore(createClient({ url: api.url }), job.id, job.token);
     const stop = store.subscribe(() => {});
     const isLive = (): Promise<unknown> =>
-      until('it is live', () => store.get().status === 'live' && store.get().progress?.etaMs !== undefined);
+      until(
+        'the client is live',
+        () => store.get().status === 'live' && store.get().progress?.etaMs !== undefined,
+      );
     for (const [away, back] of [
       [() => redis.signal('SIGSTOP'), () => redis.signal('SIGCONT')],
       [() => redis.kill(), () => redis.restart()],
@@ -63,7 +66,7 @@ describe('a watching client', () => {
       await isLive();
       await away();
       const since = performance.now();
-      await until('it is not live', () => store.get().status === 'stale');
+      await until('the client is stale', () => store.get().status === 'stale');
       expect(performance.now() - since).toBeLessThan(2000);
       expect(store.get()).toMatchObject({ state: 'active', progress: { unit: 'steps' } });
       expect(store.get().progress).not.toHaveProperty('etaMs');
@@ -81,7 +84,10 @@ describe('a watching client', () => {
     const { api, client, connection, redis } = headway;
     const { id, token } = await client.start('steered', { turns: 'one' });
     await redis.kill();
-    await until('the API has noticed', async () => (await fetch(`${api.url}/readyz`)).status === 503);
+    await until(
+      'the API reports that Redis is down',
+      async () => (await fetch(`${api.url}/readyz`)).status === 503,
+    );
     const statuses: Status[] = [];
     const chunks: string[] = [];
     const watching = createClient({
@@ -100,10 +106,10 @@ describe('a watching client', () => {
       },
     }).watchJob({ id, token });
     watching.watch({ onStatus: (status) => void statuses.push(status) });
-    await until('it was told to wait', () => chunks.join('').includes(': waiting'));
+    await until('the stream sends `waiting`', () => chunks.join('').includes(': waiting'));
     expect(statuses).not.toContain('live');
     await redis.restart();
-    await until('it is live', () => statuses.at(-1) === 'live');
+    await until('the client is live', () => statuses.at(-1) === 'live');
     await connection.lpush('one', 'end');
     await watching.result();
   });
@@ -115,16 +121,16 @@ describe('a watching client', () => {
     await saw('10 %');
     const { port } = new URL(headway.api.url);
     await headway.api.kill('SIGKILL');
-    await until('it knows', () => statuses.at(-1) === 'stale');
+    await until('the client is stale', () => statuses.at(-1) === 'stale');
     await say('log meanwhile', '20', '30', 'log and more');
-    await until('all is done', async () => (await headway.connection.llen('one')) === 0);
+    await until('the job has taken all commands', async () => (await headway.connection.llen('one')) === 0);
     headway.api = await startApi({ ...headway.env, PORT: port });
     await saw('and more');
     await say('end');
     await loops;
     for (const events of seen) {
-      const told = events.map(gist);
-      expect(told.filter((what) => !what.endsWith('%'))).toEqual([
+      const received = events.map(gist);
+      expect(received.filter((what) => !what.endsWith('%'))).toEqual([
         'waiting',
         'active',
         'before',
@@ -132,7 +138,7 @@ describe('a watching client', () => {
         'and more',
         'completed',
       ]);
-      expect(told.filter((what) => what.endsWith('%'))).toEqual(['10 %', '30 %']);
+      expect(received.filter((what) => what.endsWith('%'))).toEqual(['10 %', '30 %']);
       expect(new Set(events.map(({ id }) => id)).size).toBe(events.length);
     }
     expect(await results).toEqual([{ attempt: 1 }, { attempt: 1 }]);
@@ -181,18 +187,18 @@ describe('a watching client', () => {
     headway = await startHeadway({ workers: 0 });
     const { url } = headway.api;
     await headway.api.kill('SIGKILL');
-    const told: Array<[string, boolean]> = [];
+    const retries: Array<[string, boolean]> = [];
     const begun = Date.now();
     const error = await createClient({ url })
       .startJob(
         'steps',
         { count: 1, intervalMs: 1 },
-        { onRetry: ({ message }, inMs) => void told.push([message, inMs <= 4000]) },
+        { onRetry: ({ message }, inMs) => void retries.push([message, inMs <= 4000]) },
       )
       .catch((error) => error);
     const message = `Cannot reach ${url}/v1/jobs (ECONNREFUSED).`;
     expect(error).toMatchObject({ code: 'unreachable', status: 0, message });
-    expect(told).toEqual(Array(3).fill([message, true]));
+    expect(retries).toEqual(Array(3).fill([message, true]));
     expect(Date.now() - begun).toBeLessThan(9000);
   });
 
@@ -241,7 +247,7 @@ describe('a connection', () => {
     server = createServer((req, res) => {
       answers[Math.min(requests.push(req.headers) - 1, answers.length - 1)]!(res);
     }).listen(0, '127.0.0.1');
-    await until('it listens', () => server.listening);
+    await until('the server is listening', () => server.listening);
     return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, requests };
   }
   const stream =
@@ -262,7 +268,7 @@ describe('a connection', () => {
     const job = createClient({ url, silenceMs: 100 }).watchJob('x.1', {
       onStatus: (status) => void statuses.push(status),
     });
-    await until('it has ended', () => statuses.at(-1) === 'ended');
+    await until('the stream has ended', () => statuses.at(-1) === 'ended');
     expect(statuses).toEqual(['live', 'stale', 'live', 'ended']);
     expect(requests.map((headers) => headers['last-event-id'])).toEqual([undefined, 'e-1']);
     expect(job.id).toBe('x.1');
@@ -308,12 +314,12 @@ describe('a connection', () => {
     const statuses: Status[] = [];
     const job = createClient({ url, silenceMs: 1500 }).watchJob('x.1');
     job.watch({ onStatus: (status) => void statuses.push(status) });
-    await until('it is not live', () => statuses.at(-1) === 'stale');
+    await until('the client is stale', () => statuses.at(-1) === 'stale');
     answers[0]!.write(': next 50\n\n');
-    await until('it is live again', () => statuses.at(-1) === 'live');
+    await until('the client is live again', () => statuses.at(-1) === 'live');
     // The connection is replaced after the silence, and then by a third one to a service that promises nothing.
-    await until('another connection', () => requests.length === 3);
-    await until('the end', () => statuses.at(-1) === 'ended');
+    await until('a third connection is opened', () => requests.length === 3);
+    await until('the stream has ended', () => statuses.at(-1) === 'ended');
     expect(statuses).toEqual(['live', 'stale', 'live', 'stale', 'live', 'stale', 'live', 'ended']);
   });
 

@@ -154,7 +154,7 @@ describe('the bar', () => {
     [1, 3, 'Attempt 1 of 3'],
     [3, 3, 'Attempt 3 of 3'],
     [4, 3, 'Attempt 4'],
-  ])('attempt %i of %i is "%s"', (attempt, attempts, words) =>
-    expect(attemptLabel(attempt, attempts)).toBe(words),
+  ])('attempt %i of %i is "%s"', (attempt, attempts, label) =>
+    expect(attemptLabel(attempt, attempts)).toBe(label),
   );
 });

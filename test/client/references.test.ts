@@ -57,7 +57,7 @@ describe('an invalid job id', () => {
     for (const given of [reference, { id: reference } as unknown as string]) {
       const store = createJobStore(client(), given);
       const stop = store.subscribe(() => {});
-      await until('it has ended', () => store.get().status === 'ended');
+      await until('the watching has ended', () => store.get().status === 'ended');
       expect(store.get()).toMatchObject({ state: 'unknown', problem: end });
       stop();
       await expect(store.cancel()).rejects.toThrow();
@@ -71,7 +71,7 @@ describe('an invalid job id', () => {
     await expect(job.cancel()).rejects.toMatchObject(end);
     const ends: unknown[] = [];
     client().watchJob(id, { onEnd: (error) => void ends.push(error) });
-    await until('it has ended', () => ends.length > 0);
+    await until('the watching has ended', () => ends.length > 0);
     expect(ends).toMatchObject([end]);
     for (const { url } of service.requests) expect(url).toMatch(/^\/v1\/jobs\/[^/]+(\/events|\/cancel)?$/);
   });
@@ -117,7 +117,7 @@ describe('a service below a path', () => {
     for (const path of ['/app', '']) {
       const store = createJobStore(defaultClient(), `${service.url}${path}/v1/jobs/a.1/events`);
       const stop = store.subscribe(() => {});
-      await until('it has ended', () => store.get().status === 'ended');
+      await until('the watching has ended', () => store.get().status === 'ended');
       stop();
     }
     expect(service.requests.map(({ url }) => url)).toEqual(

@@ -23,7 +23,7 @@ describe('a retry', () => {
     );
     const stops = stores.map((store) => store.subscribe(() => {}));
     const show = (state: string, attempt: number): Promise<unknown> =>
-      until(`all show ${state} ${attempt}`, () =>
+      until(`all viewers show ${state} ${attempt}`, () =>
         stores.every((store) => {
           const now = store.get();
           return now.state === state && now.attempt === attempt && now.status === 'ended';

@@ -63,14 +63,14 @@ describe('a watched job', () => {
 
 describe('announcements for screen readers', () => {
   it('include each quarter and state, not each percent', () => {
-    const said = new Set<string>();
+    const announcements = new Set<string>();
     let job = seen(...RUNNING);
     for (let percent = 0; percent <= 100; percent++) {
       job = applyJobEvent(job, progress(percent));
-      said.add(announcement(job, 'Import'));
+      announcements.add(announcement(job, 'Import'));
     }
-    said.add(announcement(applyJobEvent(job, event('completed', { result: 1 })), 'Import'));
-    expect([...said]).toEqual([
+    announcements.add(announcement(applyJobEvent(job, event('completed', { result: 1 })), 'Import'));
+    expect([...announcements]).toEqual([
       'Import: Running',
       'Import: Running, 25 percent',
       'Import: Running, 50 percent',

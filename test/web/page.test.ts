@@ -62,7 +62,7 @@ describe('the label of a job', () => {
     [job('a', { state: 'retrying', attempt: 4, attempts: 3 }), 'Attempt 4 failed. Retrying soon'],
     [job('a', { state: 'retrying', attempt: 3, attempts: 3 }), 'Attempt 3 of 3 failed. Retrying soon'],
     [job('a', { state: 'stalled' }), 'Worker lost. Restarting on another'],
-  ])('%#', (now, words) => expect(jobLabel(now)).toBe(words));
+  ])('%#', (now, label) => expect(jobLabel(now)).toBe(label));
 
   const noon = new Date(2026, 10, 27, 12).getTime();
   const DAY = 86_400_000;
@@ -74,8 +74,8 @@ describe('the label of a job', () => {
     ['in three days', noon + 3 * DAY, /^on .*30.* /],
     ['at this time of next year', new Date(2027, 10, 27, 12).getTime(), /^on .*2027/],
     ['yesterday', noon - DAY, /^on .*26/],
-  ])('includes the day of a start unless it is today: %s', (_what, at, words) =>
-    expect(when(at, noon)).toMatch(words),
+  ])('includes the day of a start unless it is today: %s', (_what, at, text) =>
+    expect(when(at, noon)).toMatch(text),
   );
 
   it('shows a start in the past as overdue', () => {

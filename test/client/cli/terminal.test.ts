@@ -33,9 +33,9 @@ describe('headway run in a terminal', () => {
     await turn('bar', 'end');
     const { code, stdout } = await cli.end;
     const screen = screenOf(stdout);
-    const said = screen.indexOf('hello 日本語');
-    expect(said).toBeGreaterThan(0);
-    expect(screen.slice(said + 1).join('\n')).toMatch(
+    const logLine = screen.indexOf('hello 日本語');
+    expect(logLine).toBeGreaterThan(0);
+    expect(screen.slice(logLine + 1).join('\n')).toMatch(
       /^█+░+ {2,}\d+% .*\nCompleted\n\{\n {2}"attempt": 1\n\}/,
     );
     // The only control sequence is that of the live line: none comes from the job.
