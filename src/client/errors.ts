@@ -15,7 +15,7 @@ export interface Problem {
  */
 export class ProblemError extends Error {
   constructor(readonly problem: Problem) {
-    super(problem.detail ?? problem.title ?? `The service answered ${problem.status}.`);
+    super(problem.detail ?? problem.title ?? `The service responded with status ${problem.status}.`);
     this.name = 'ProblemError';
   }
 

@@ -19,7 +19,7 @@ export function createLazyPool(service: ServiceOptions, silenceMs: number): Pool
         (error) => {
           // The next call may succeed.
           loading = undefined;
-          listener.onEnd(unreachable('The code of the client', error));
+          listener.onEnd(unreachable('the code of the client', error));
         },
       );
       return () => leave();

@@ -19,7 +19,7 @@ export interface Store<T> {
   subscribe(listener: () => void): () => void;
 }
 
-/** A client for any kinds of job. */
+/** A client, whatever kinds of job it knows. */
 // biome-ignore lint/suspicious/noExplicitAny: stores do not depend on the types of jobs
 export type AnyClient = Client<any>;
 

@@ -136,7 +136,7 @@ export function openStream(options: StreamOptions): Stream {
         await read(attempt.signal);
       } catch (error) {
         if (!attempt.signal.aborted) {
-          const problem = error instanceof ProblemError ? error : unreachable('The stream', error);
+          const problem = error instanceof ProblemError ? error : unreachable('the stream', error);
           if (isPassing(problem)) wait = Number(problem.problem.retryAfterMs ?? 0);
           else if (await options.onRefused?.(problem)) restarting = true;
           else return end(problem);

@@ -126,7 +126,7 @@ describe('the page', () => {
     const colours = async (): Promise<number[][]> => {
       // biome-ignore lint/suspicious/noExplicitAny: a canvas; tests are compiled without the types of the DOM
       const url = await picture.evaluate((canvas: any) => canvas.toDataURL() as string);
-      const pixels = await sharp(Buffer.from(url.split(',')[1]!, 'base64'))
+      const pixels = await sharp(Buffer.from(url.split(',')[1] ?? '', 'base64'))
         .ensureAlpha()
         .raw()
         .toBuffer();
@@ -134,7 +134,7 @@ describe('the page', () => {
     };
     const [inside, corner] = await until('the last tile is on the canvas', async () => {
       const seen = await colours();
-      return seen[1]![3] === 255 ? seen : undefined;
+      return seen[1]?.[3] === 255 ? seen : undefined;
     });
     expect(inside).toEqual([0, 0, 0, 255]);
     expect(corner).not.toEqual([0, 0, 0, 255]);

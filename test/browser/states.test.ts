@@ -379,7 +379,7 @@ async function expectOrder(text: Locator, dir: 'ltr' | 'rtl', first: string, the
 
 /** The side of a box that a text is aligned with. */
 async function sideOf(text: Locator, box: Locator): Promise<'left' | 'right'> {
-  const all = (await text.textContent())!.trim();
+  const all = ((await text.textContent()) ?? '').trim();
   const [own, around] = [await spanOf(text, all), (await box.boundingBox())!];
   return own.left - around.x < around.x + around.width - own.right ? 'left' : 'right';
 }

@@ -57,7 +57,7 @@ describe('the client', () => {
         'log',
         'completed',
       ]);
-      const ids = events.map(({ id }) => Number(id!.split('-')[1]));
+      const ids = events.map(({ id }) => Number(id?.split('-')[1]));
       expect(ids).toEqual([...new Set(ids)].sort((a, b) => a - b));
       const percents = events.flatMap((event) => (event.event === 'progress' ? event.data.percent : []));
       expect(percents.at(-1)).toBe(100);
@@ -240,7 +240,7 @@ describe('the client', () => {
       if (!response.headers.get('content-type')?.startsWith('text/event-stream')) return response;
       opened++;
       most = Math.max(most, ++open);
-      init!.signal!.addEventListener('abort', () => open--, { once: true });
+      init?.signal?.addEventListener('abort', () => open--, { once: true });
       return response;
     };
     const one = createClient({ url: headway.api.url, fetch: counting });
@@ -258,7 +258,7 @@ describe('the client', () => {
     for (const [i, events] of (await Promise.all(loops)).entries()) {
       const names = events.map(({ event }) => event);
       expect(names.filter((name) => name !== 'progress')).toEqual(['waiting', 'active', 'log', 'completed']);
-      expect(events.at(-1)!.data).toMatchObject({ result: { steps: 20 + i } });
+      expect(events.at(-1)?.data).toMatchObject({ result: { steps: 20 + i } });
       const ids = events.map(({ id }) => id);
       expect(new Set(ids).size).toBe(ids.length);
     }

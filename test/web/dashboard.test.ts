@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { MinuteView } from '../../src/shared/dashboard/minutes.js';
 import { columnsOf, shortSpan } from '../../src/web/src/dashboard/series.js';
 import { applyFrame, initialState } from '../../src/web/src/dashboard/state.js';
-import { momentOf, spansOf } from '../../src/web/src/dashboard/time-line.js';
+import { type Moment, momentOf, spansOf } from '../../src/web/src/dashboard/time-line.js';
 import { firstView, streamOf, windowFor } from '../../src/web/src/dashboard/view.js';
 
 const minute = (at: number, completed: number): MinuteView => ({
@@ -34,7 +34,7 @@ describe('the state of the dashboard', () => {
     ]);
     expect(x).toHaveLength(60);
     expect(x.at(-1)).toBe(6000);
-    expect(done!.slice(-2)).toEqual([0, 4]);
+    expect(done?.slice(-2)).toEqual([0, 4]);
   });
 
   it.each([
@@ -71,20 +71,25 @@ describe('the window of rows', () => {
 
 describe('the timeline of a job', () => {
   it('contains the spans between the moments', () => {
+    const moment = (event: string, data: Record<string, unknown>): Moment => {
+      const found = momentOf(event, data);
+      if (!found) throw new Error(`${event} is not a moment`);
+      return found;
+    };
     const moments = [
-      momentOf('waiting', { attempt: 0, at: 10 })!,
-      momentOf('active', { attempt: 1, at: 15 })!,
-      momentOf('retrying', { attempt: 1, at: 40, error: { message: 'no luck' } })!,
-      momentOf('active', { attempt: 2, at: 50 })!,
+      moment('waiting', { attempt: 0, at: 10 }),
+      moment('active', { attempt: 1, at: 15 }),
+      moment('retrying', { attempt: 1, at: 40, error: { message: 'no luck' } }),
+      moment('active', { attempt: 2, at: 50 }),
     ];
-    expect(moments[2]!.text).toBe('Attempt 1 failed: no luck');
+    expect(moments[2]?.text).toBe('Attempt 1 failed: no luck');
     expect(spansOf(moments)).toEqual([
       { kind: 'waited', from: 10, to: 15, label: 'Waited' },
       { kind: 'ran', from: 15, to: 40, label: 'Attempt 1' },
       { kind: 'waited', from: 40, to: 50, label: 'Between attempts' },
       { kind: 'ran', from: 50, label: 'Attempt 2' },
     ]);
-    const ended = [...moments, momentOf('completed', { attempt: 2, at: 70 })!];
+    const ended = [...moments, moment('completed', { attempt: 2, at: 70 })];
     expect(spansOf(ended).at(-1)).toMatchObject({ kind: 'ran', to: 70 });
     expect(momentOf('progress', { attempt: 1, at: 20 })).toBeUndefined();
   });

@@ -18,7 +18,7 @@ const KEEP_WATCHING = '\r\n\u001b';
 
 /**
  * Handles Ctrl-C and other stop signals. The first Ctrl-C asks, the second one detaches. Any other signal detaches at
- * once, and so does Ctrl-C if nobody can answer.
+ * once, and so does Ctrl-C without a terminal.
  * @returns a function that stops handling them
  */
 export function onInterrupt({ keyboard, question, cancel, detach }: InterruptOptions): () => void {

@@ -67,14 +67,14 @@ describe('headway ls', () => {
 
 describe('headway cancel and retry', () => {
   it('cancel several jobs, and report the one that cannot be cancelled', async () => {
-    const ids = [await startSteered('c1'), await startSteered('c2')];
-    const { code, stdout, stderr } = await user.run(['cancel', ids[0]!, 'steps.none', ids[1]!]);
+    const ids = [await startSteered('c1'), await startSteered('c2')] as const;
+    const { code, stdout, stderr } = await user.run(['cancel', ids[0], 'steps.none', ids[1]]);
     expect(stdout.trim().split('\n')).toEqual(
       ids.map((id) => expect.stringMatching(`^${id}: (cancelled|cancellation requested)$`)),
     );
     expect(stderr).toMatch(/^error: steps\.none: There is no such job[^\n]*\n$/);
     expect(code).toBe(1);
-    const { code: watched, stderr: output } = await user.run(['watch', ids[0]!]);
+    const { code: watched, stderr: output } = await user.run(['watch', ids[0]]);
     expect(output).toMatch(/\nCancelled\n$/);
     expect(watched).toBe(1);
   });

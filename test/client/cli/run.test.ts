@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createProgressFilter } from '../../../src/client/cli/views/plain.js';
-import { CliUser, jsonLines } from '../../support/cli.js';
+import { CliUser, capture, jsonLines } from '../../support/cli.js';
 import { type Headway, startHeadway } from '../../support/headway.js';
 import { FLAKY, STEERED, testJobs } from '../../support/jobs.js';
 import { startApi } from '../../support/processes.js';
@@ -179,8 +179,9 @@ describe('headway run', () => {
   it('starts one job for the same key', async () => {
     const args = ['run', 'steps', '-d', '{"count":1,"intervalMs":1}', '--detach'];
     const key = ['--idempotency-key', 'a key of sixteen characters'.replace(/ /g, '-')];
-    const [first, second] = [await user.run([...args, ...key]), await user.run([...args, ...key])];
-    expect(first!.stdout).toBe(second!.stdout);
+    const first = await user.run([...args, ...key]);
+    const second = await user.run([...args, ...key]);
+    expect(first.stdout).toBe(second.stdout);
     const dedup = ['run', 'steered', '-d', '{"turns":"dedup"}', '--deduplication-key', 'sixteen-characters'];
     const one = await user.run([...dedup, '--detach', '--json']);
     const other = await user.run([...dedup, '--detach', '--json']);
@@ -202,9 +203,9 @@ describe('headway run', () => {
       run.child.kill(signal);
       const { code: ended, stderr } = await run.end;
       expect(ended).toBe(code);
-      const [, line] = /Watch it again with: headway (.*)\n$/.exec(stderr)!;
+      const line = capture(stderr, /Watch it again with: headway (.*)\n$/);
       // Another call uses the saved token. The job was not cancelled.
-      const watch = user.start(line!.split(' '), { env: { HEADWAY_URL: '' } });
+      const watch = user.start(line.split(' '), { env: { HEADWAY_URL: '' } });
       await headway.connection.lpush(turns, 'end');
       const { code: watched, stdout } = await watch.end;
       expect({ watched, result: JSON.parse(stdout) }).toEqual({ watched: 0, result: { attempt: 1 } });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { CliUser, jsonLines, screenOf } from '../../support/cli.js';
+import { CliUser, capture, jsonLines, screenOf } from '../../support/cli.js';
 import { type Headway, startHeadway } from '../../support/headway.js';
 import { STEERED, testJobs } from '../../support/jobs.js';
 
@@ -16,7 +16,7 @@ const run = (turns: string, columns?: number, env?: Record<string, string>) =>
   user.terminal(['run', 'steered', '-d', JSON.stringify({ turns })], columns, env);
 /** The state of the job shown in a terminal. */
 async function stateOf(shown: string): Promise<string> {
-  const [, id] = /(steered\.[0-9a-f-]{36})/.exec(shown)!;
+  const id = capture(shown, /(steered\.[0-9a-f-]{36})/);
   const { stdout } = await user.run(['ls', '--json', '-n', 'steered']);
   return jsonLines(stdout).find((job) => job.id === id).state;
 }
@@ -52,7 +52,7 @@ describe('headway run in a terminal', () => {
     const drawn = stdout
       .split('\r\x1b[K')
       .slice(1)
-      .map((line) => screenOf(line)[0]!);
+      .map((line) => screenOf(line)[0] ?? '');
     expect(drawn.some((line) => line.includes('40%'))).toBe(true);
     for (const line of drawn.filter((text) => text.includes('%'))) expect(line.length).toBeLessThan(20);
   });
@@ -91,9 +91,9 @@ describe('headway run in a terminal', () => {
     cli.type('\u0003');
     const { code, stdout } = await cli.end;
     expect(code).toBe(130);
-    const [, id] = /Watch it again with: headway watch (\S+)/.exec(stdout)!;
+    const id = capture(stdout, /Watch it again with: headway watch (\S+)/);
     await turn('twice', 'end');
-    const { code: watched, stdout: result } = await user.run(['watch', id!]);
+    const { code: watched, stdout: result } = await user.run(['watch', id]);
     expect({ watched, result: JSON.parse(result) }).toEqual({ watched: 0, result: { attempt: 1 } });
   });
 

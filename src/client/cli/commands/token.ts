@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { print } from '../output.js';
 import { duration, pattern, several } from '../values.js';
 
@@ -24,7 +24,9 @@ export const tokenCommand = (): Command =>
     .option('--subscribe <pattern>', 'channels that the user may subscribe to; repeatable', pattern)
     .option('--publish <pattern>', 'channels that the user may publish to; repeatable', pattern)
     .option('--job <name>', 'kinds of job that the user may start (default: all); repeatable', several)
-    .option('--expires <time>', 'lifetime: 15m, 12h, 30d', lifetime, DAY_MS)
+    .addOption(
+      new Option('--expires <time>', 'lifetime: 15m, 12h, 30d').argParser(lifetime).default(DAY_MS, '1d'),
+    )
     .action(async ({ sub, tenant, job, expires, ...rights }: TokenOptions) => {
       const { signUser } = await import('../sign.js');
       print(await signUser({ sub, tenant, rights: { ...rights, jobs: job }, expiresMs: expires }));
