@@ -123,7 +123,7 @@ async function takeDashboard(failed) {
   await page.waitForTimeout(2500);
   await take(page, 'dashboard', { desk: [1440, 1800], phone: [360, 1600] });
   await page.goto(`${service.url}/dashboard/jobs/${failed.id}`);
-  await page.getByRole('heading', { name: 'Time line' }).waitFor();
+  await page.getByRole('heading', { name: 'Timeline' }).waitFor();
   await page.getByRole('status').getByText('Failed').waitFor();
   await take(page, 'dashboard-job', { desk: [960, 920], phone: [360, 1120] });
   await context.close();

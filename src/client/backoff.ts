@@ -1,21 +1,23 @@
-/** The longest wait before another try, in ms: where somebody looks, and where nobody does. */
-const MOST_MS = { seen: 5000, unseen: 30_000 };
+/** The longest wait before another attempt, in ms: while the page is visible, and while it is hidden. */
+const MAX_MS = { visible: 5000, hidden: 30_000 };
 
-/** Whether somebody looks at what is waited for. A shared worker hears that from its tabs. */
-export const sight = { isSeen: (): boolean => globalThis.document?.visibilityState === 'visible' };
+/** Whether the page is visible. A shared worker replaces `isVisible`: its tabs report their visibility to it. */
+export const visibility = {
+  isVisible: (): boolean => globalThis.document?.visibilityState === 'visible',
+};
 
 /**
- * How long to wait before trying again, in ms: a random time up to a limit that doubles with each failure ("full
- * jitter"), so that those who were cut off together do not come back together.
- * @param failures in a row before this one
- * @param base the limit after the first
+ * Returns how long to wait before the next attempt, in ms: a random time up to a limit that doubles with each failure
+ * ("full jitter"). Clients that lost their connection at the same moment thus return at different times.
+ * @param failures consecutive failures before this one
+ * @param base the limit after the first failure
  */
 export const backoff = (failures: number, base: number, random: () => number = Math.random): number =>
-  random() * Math.min(sight.isSeen() ? MOST_MS.seen : MOST_MS.unseen, base * 2 ** failures);
+  random() * Math.min(visibility.isVisible() ? MAX_MS.visible : MAX_MS.hidden, base * 2 ** failures);
 
 /**
- * Waits; ends early, without an error, when the signal is aborted, the browser is online again, or the page comes into
- * sight.
+ * Waits for a time, in ms. Resolves early, without an error, when the signal is aborted, the browser comes online, or
+ * the page's visibility changes.
  */
 export function pause(ms: number, signal?: AbortSignal): Promise<void> {
   const wakers: Array<[Partial<EventTarget> | undefined, string]> = [

@@ -2,21 +2,21 @@ import type { ProblemError } from './errors.js';
 import type { Status } from './stream.js';
 import type { Pool, Topic } from './topic.js';
 import type { ChannelEvent } from './types.js';
-import { iterate, type ReadEvent, tell, watchTopic } from './watch.js';
+import { callListener, iterate, type ReadEvent, watchTopic } from './watch.js';
 
 export interface ChannelOptions<T = unknown> {
   onEvent?(event: ChannelEvent<T>): void;
-  /** Of the connection, for each channel. */
+  /** Called when the state of the connection changes, once for each channel. */
   onStatus?(status: Status, channel: string): void;
   onEnd?(error: ProblemError | undefined, channel: string): void;
-  /** How many of the newest events of its log come first, 0 to 10000. Default 0. */
+  /** How many of the newest log events of the channel come first, 0 to 10000. Defaults to 0. */
   last?: number | undefined;
-  /** The id of the last event that was seen, to go on from there; for one channel. */
+  /** The id of the last event received, to resume after it. Only for a single channel. */
   lastEventId?: string | undefined;
   signal?: AbortSignal | undefined;
 }
 
-/** One or more channels that are watched: the events of all, as they come. */
+/** One or more watched channels: an async iterable over the events of all of them, in order of arrival. */
 export class Channels<T = unknown> implements AsyncIterable<ChannelEvent<T>> {
   private readonly topics: Topic[];
   private readonly stops: Array<() => void> = [];
@@ -32,25 +32,25 @@ export class Channels<T = unknown> implements AsyncIterable<ChannelEvent<T>> {
     this.stops = this.topics.map((topic) =>
       watchTopic(pool, topic, {
         signal,
-        onEvent: (event) => tell(onEvent, inChannel(event, topic)),
-        onStatus: (status) => tell(onStatus, status, topic.name),
-        onEnd: (error) => tell(onEnd, error, topic.name),
+        onEvent: (event) => callListener(onEvent, inChannel(event, topic)),
+        onStatus: (status) => callListener(onStatus, status, topic.name),
+        onEnd: (error) => callListener(onEnd, error, topic.name),
       }),
     );
   }
 
-  /** @throws ProblemError when a channel is refused; the reason of the signal when that is aborted */
+  /** @throws ProblemError when a channel is refused; the signal's reason when the signal is aborted */
   [Symbol.asyncIterator](): AsyncGenerator<ChannelEvent<T>, void, undefined> {
     return iterate(this.pool, this.topics, inChannel, this.options.signal);
   }
 
-  /** Ends the calls of the listeners. */
+  /** Stops calling the listeners. */
   close(): void {
     for (const stop of this.stops) stop();
   }
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: its data is what its publisher sent
+// biome-ignore lint/suspicious/noExplicitAny: the publisher decides the type of the data
 const inChannel = (event: ReadEvent, { name }: Topic): ChannelEvent<any> => ({
   ...event,
   channel: name,

@@ -1,5 +1,5 @@
 import { type ChannelOptions, Channels } from './channel.js';
-import { baseOf, call, type RetryListener, type ServiceOptions } from './http.js';
+import { baseUrl, call, type RetryListener, type ServiceOptions } from './http.js';
 import { Job, type JobListeners, type WatchJobOptions } from './job.js';
 import type { DataOf, JobMap, Jobs, ResultOf } from './jobs.js';
 import { createLazyPool } from './lazy-pool.js';
@@ -10,28 +10,29 @@ import { type ReadEvent, type WatchOptions, watchTopic } from './watch.js';
 
 export interface ClientOptions extends ServiceOptions {
   /**
-   * In a browser that has SharedWorker, all tabs share one connection. `false`: each has its own; so it is with `fetch`,
-   * and with a function for `token` or `headers`, which no other tab could call.
+   * Shares one connection between all tabs, in browsers that have `SharedWorker`. `false` gives each tab its own
+   * connection. So does `fetch`, and a function for `token` or `headers`, which another tab could not call.
+   * Defaults to `true`.
    */
   shared?: boolean;
-  /** A connection without a byte for this long is made anew, in ms. Three heartbeats of the service: 45000. */
+  /** A connection that receives no byte for this long, in ms, is replaced. Defaults to 45000: three heartbeats. */
   silenceMs?: number;
 }
 
-/** How a job is started: `options` of `POST /v1/jobs`, and what can be heard of it. */
+/** Options of a start: `options` of `POST /v1/jobs`, and listeners for the job's events. */
 export interface StartOptions<R = unknown> extends JobOptions, JobListeners<R> {
   /**
-   * Starts with the same key and data are one job. Unless given each call has its own, so that it can be tried again
-   * when its answer was lost. 16 characters at least for a caller without a token.
+   * Starts with the same key and data create one job. Defaults to a random key for each call, so that a start can be
+   * repeated when its response was lost. At least 16 characters if unauthenticated.
    */
   idempotencyKey?: string;
-  /** Starting did not succeed at once and is tried again, in so many ms. */
+  /** Called when a start failed and will be repeated, with the delay in ms. */
   onRetry?: RetryListener;
-  /** Gives up starting; after that, ends the watching. */
+  /** Stops trying to start the job; once it has started, stops watching it. */
   signal?: AbortSignal | undefined;
 }
 
-/** An event to publish, see `POST /v1/channels/:name` in PROTOCOL.md. */
+/** An event to publish. See `POST /v1/channels/:name` in PROTOCOL.md. */
 export interface Publication {
   data: unknown;
   event?: string;
@@ -41,15 +42,15 @@ export interface Publication {
   key?: string;
 }
 
-/** How an event is published. */
+/** Options of a publication. */
 export interface PublishOptions {
   signal?: AbortSignal;
-  /** The same key with the same event publishes once. Defaults to a random one. */
+  /** Publications with the same key and event publish once. Defaults to a random key. */
   idempotencyKey?: string;
   onRetry?: RetryListener;
 }
 
-/** What names a job: its id, one of its links, or what a start has given. */
+/** A reference to a job: its id, one of its links, or the result of starting it. */
 export type JobReference = string | { id: string; token?: string | undefined };
 
 const randomKey = (): string =>
@@ -58,15 +59,17 @@ const randomKey = (): string =>
   );
 
 /**
- * The first start of this page at each service. Its answer brings the cookie by which a visitor is known: starts at the
- * same moment would each be another visitor's, of which the browser keeps the last. Whether it succeeded; one that did not is no longer here.
+ * The first start of this page at each service, and whether it succeeded. Its response sets the cookie that identifies
+ * the visitor. Without it, starts made at the same time would each get another visitor's cookie, and the browser would
+ * keep only the last. A failed start is removed.
  */
 const firsts = new Map<string, Promise<boolean>>();
 
 /**
- * A client of one service, for browsers and Node alike.
+ * Creates a client of one service, for browsers and Node.
  *
- * `createClient<typeof jobs>()`, with definitions or types of jobs by name, types what is started; without, {@link JobMap}.
+ * `createClient<typeof jobs>()`, with job definitions or job types by name, adds types for data and results. Defaults
+ * to {@link JobMap}.
  */
 export function createClient<J extends Jobs = JobMap>(options: ClientOptions = {}) {
   const { silenceMs = 45_000 } = options;
@@ -81,10 +84,10 @@ export function createClient<J extends Jobs = JobMap>(options: ClientOptions = {
     ): Promise<Job<ResultOf<J, N>>> {
       const { signal, onRetry, idempotencyKey = randomKey(), ...rest } = start;
       const listeners = Object.entries(rest).filter(([, value]) => typeof value === 'function');
-      // A function has no JSON form: those who listen are not sent.
+      // Listeners are functions, which have no JSON form, so they are not sent.
       const json = { name, data: await uploadAll(options, data, { signal, onRetry }), options: rest };
-      const service = baseOf(options);
-      // Not a moment may pass between the look and our own entry.
+      const service = baseUrl(options);
+      // Check and insert must happen in the same tick.
       for (let first = firsts.get(service); first && !(await first); ) first = firsts.get(service);
       const headers = { 'Idempotency-Key': idempotencyKey };
       const answer = call(options, 'v1/jobs', { method: 'POST', headers, json, signal, onRetry, tries: 5 });
@@ -100,29 +103,29 @@ export function createClient<J extends Jobs = JobMap>(options: ClientOptions = {
       return new Job(options, pool, id, watch, { name, deduplicated, links });
     },
 
-    /** Watches a job, by its id or a link to it. @throws TypeError for a link to another service, or none at all */
+    /** Watches a job by its id or a link to it. @throws TypeError for an invalid link, or a link to another service */
     watchJob<R = unknown>(job: JobReference, watch: WatchJobOptions<R> = {}): Job<R> {
-      const { id, token } = typeof job === 'string' ? parseLink(job, () => baseOf(options)) : job;
+      const { id, token } = typeof job === 'string' ? parseLink(job, () => baseUrl(options)) : job;
       return new Job(options, pool, id, token ? { token, ...watch } : watch);
     },
 
     /**
-     * Watches where each of the caller's jobs stands that has not ended, whoever started it or runs it again, and how it
-     * ends. After a `reset` all of them come anew.
-     * @returns ends it
+     * Watches the unfinished jobs of the caller, including jobs that start or are retried later, until each of them
+     * ends. After a `reset`, all of them are sent again.
+     * @returns a function that stops watching
      */
     watchOwnJobs: (watch: WatchOptions<OwnJobEvent>): (() => void) =>
       watchTopic(pool, { kind: 'jobs', name: 'mine' }, watch as WatchOptions<ReadEvent>),
 
-    /** Watches a channel. */
+    /** Watches one channel. */
     watchChannel: <T = unknown>(name: string, watch?: ChannelOptions<T>) =>
       new Channels<T>(pool, [name], watch),
-    /** Watches several channels, over one connection. */
+    /** Watches several channels over one connection. */
     watchChannels: <T = unknown>(names: string[], watch?: ChannelOptions<T>) =>
       new Channels<T>(pool, names, watch),
 
     /**
-     * Publishes to a channel, once: it is tried again while the service does not answer or is overloaded.
+     * Publishes an event to a channel, once. Repeats the call while the service is unreachable or overloaded.
      * @returns the id of the event
      * @throws ProblemError
      */
@@ -134,7 +137,7 @@ export function createClient<J extends Jobs = JobMap>(options: ClientOptions = {
       return (await (await answer).json()).id;
     },
 
-    /** Uploads a file, whose id goes into the data of a job. @param how.name what it is called, if it does not say itself */
+    /** Uploads a file. Its id goes into the data of a job. @param how.name the file's name, if the content has none */
     upload: (content: Upload, how?: { name?: string; signal?: AbortSignal }): Promise<UploadedFile> =>
       upload(options, content, how),
   };
@@ -142,15 +145,16 @@ export function createClient<J extends Jobs = JobMap>(options: ClientOptions = {
 
 export type Client<J extends Jobs = JobMap> = ReturnType<typeof createClient<J>>;
 
-/** The job that a link leads to. Its token may be in it. */
+/** The job that a link refers to, with the token if the link contains one. */
 function parseLink(link: string, base: () => string): { id: string; token?: string | undefined } {
-  // What does not begin like a link is an id, perhaps one that no job has.
+  // Anything that does not look like a link is an id. The job may not exist.
   if (!/^\/|^\w+:|v1\/jobs\/|[?#]/.test(link)) return { id: link };
   const [, root, id, query] = /^(.*?)\/?v1\/jobs\/([^/?#]+)[^?#]*(\?[^#]*)?/.exec(link) ?? [];
-  if (!id) throw new TypeError(`${link} is no link to a job, which has /v1/jobs/<id> in it`);
-  // A token or cookie for this service is not for another one.
-  if (/^(\w+:)?\/\//.test(root!) && new URL(`${root}/`, base()).href !== base()) {
-    throw new TypeError(`${link} is of another service than ${base()}: createClient({url: '${root}'})`);
+  if (root === undefined || !id)
+    throw new TypeError(`${link} is not a link to a job: it has no /v1/jobs/<id>`);
+  // A token or cookie of this service must not be sent to another one.
+  if (/^(\w+:)?\/\//.test(root) && new URL(`${root}/`, base()).href !== base()) {
+    throw new TypeError(`${link} belongs to another service than ${base()}: createClient({url: '${root}'})`);
   }
   return { id: decodeURIComponent(id), token: new URLSearchParams(query).get('token') ?? undefined };
 }

@@ -1,21 +1,21 @@
-/** What the service says is wrong (RFC 9457); `code` is one of the table in PROTOCOL.md. */
+/** A problem as the service describes it (RFC 9457). PROTOCOL.md lists the codes. */
 export interface Problem {
   status: number;
   code: string;
   title?: string;
   detail?: string;
-  /** What is wrong where in the body: JSON Pointers (RFC 6901). */
+  /** What is wrong in the body, by JSON Pointer (RFC 6901). */
   errors?: Array<{ pointer: string; detail: string }>;
   [member: string]: unknown;
 }
 
 /**
- * A call or a stream that was refused, or did not come about: then `status` is 0 and `code` is `unreachable`, or
- * `not-a-stream` where something else than the service has answered.
+ * A call or stream that was refused or could not be made. If there was no response, `status` is 0 and `code` is
+ * `unreachable`. If something other than Headway responded to a stream, `code` is `not-a-stream`.
  */
 export class ProblemError extends Error {
   constructor(readonly problem: Problem) {
-    super(problem.detail ?? problem.title ?? `The service answered ${problem.status}.`);
+    super(problem.detail ?? problem.title ?? `The service responded with status ${problem.status}.`);
     this.name = 'ProblemError';
   }
 
@@ -28,7 +28,7 @@ export class ProblemError extends Error {
   }
 }
 
-/** The job has failed. The problem is the one that its `/result` is answered with; `error` is the job's own. */
+/** The job failed. The problem is the one with which its `/result` responds; `error` is the job's own error. */
 export class JobFailedError extends ProblemError {
   constructor(
     readonly jobId: string,
@@ -43,7 +43,7 @@ export class JobFailedError extends ProblemError {
 export class JobCancelledError extends ProblemError {
   constructor(
     readonly jobId: string,
-    /** `requested`, or `removed` by another tool. */
+    /** `requested`, or `removed` if another tool removed the job. */
     readonly reason: string,
   ) {
     super({ status: 409, code: 'job-cancelled', detail: `The job was cancelled (${reason}).` });
@@ -51,8 +51,8 @@ export class JobCancelledError extends ProblemError {
   }
 }
 
-/** What an answer that is no success says. A proxy in between says less than the service. */
-export async function problemOf(response: Response): Promise<ProblemError> {
+/** The problem in an unsuccessful response. A proxy in between sends less detail than the service. */
+export async function problemFrom(response: Response): Promise<ProblemError> {
   const body = await response.json().catch(() => undefined);
   const after = Number(response.headers.get('retry-after'));
   return new ProblemError({
@@ -63,16 +63,16 @@ export async function problemOf(response: Response): Promise<ProblemError> {
   });
 }
 
-/** The error of a call that got no answer. */
+/** The error of a call that got no response. */
 export const unreachable = (url: string, cause: unknown): ProblemError => {
-  // Node says why; a browser does not.
+  // Node gives the reason; browsers do not.
   const why = (cause as { cause?: { code?: string } } | undefined)?.cause?.code;
-  const detail = `${url} cannot be reached${why ? ` (${why})` : ''}.`;
+  const detail = `Cannot reach ${url}${why ? ` (${why})` : ''}.`;
   const error = new ProblemError({ status: 0, code: 'unreachable', detail });
   error.cause = cause;
   return error;
 };
 
-/** Whether trying again later may help. */
+/** Whether the same request may succeed later. */
 export const isPassing = ({ status }: ProblemError): boolean =>
   status === 0 || status === 408 || status === 425 || status === 429 || status >= 500;

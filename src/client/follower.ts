@@ -1,46 +1,47 @@
 import type { StreamEvent } from './parser.js';
 import type { Listener } from './topic.js';
 
-/** One of those who follow a topic. */
+/** One listener of a topic, with its position in it. */
 export interface Follower extends Listener {
-  /** The id of the last event that it has; empty for none. */
+  /** The id of the last event delivered; empty if there was none. */
   position: string;
-  /** Whether the connection that is open was opened for it too: else what comes is not yet for it. */
+  /** Whether the open connection was requested with this follower. If not, its events are not for it yet. */
   active: boolean;
 }
 
-/** A channel keeps this much of its epoch, and the order of its offsets, when Redis is started again. */
-const LIFE_LENGTH = 12;
+/** The first characters of an epoch. A channel keeps them, and the order of its offsets, when Redis restarts. */
+const PREFIX_LENGTH = 12;
 
-/** Reads an id `epoch-offset`; the publisher's own part after a colon does not matter here. */
-function parse(position: string): [life: string, offset: number] {
-  const [epoch, offset] = position.split('-');
-  return [epoch!.slice(0, LIFE_LENGTH), Number.parseInt(offset!, 10)];
+/** Parses an id `epoch-offset`. The publisher's own part, after a colon, is ignored. */
+
+function parse(position: string): [prefix: string, offset: number] {
+  const [epoch = '', offset = ''] = position.split('-');
+  return [epoch.slice(0, PREFIX_LENGTH), Number.parseInt(offset, 10)];
 }
 
 /**
- * Gives an event to a follower. Several can follow the same topic over one connection that begins where the last of them
- * is: each gets what is new to it.
- * @param position the id of the event on its topic, empty for a `reset`
+ * Delivers an event to a follower, unless the follower has received it already. Several followers of a topic share one
+ * connection, which starts at the oldest position among them.
+ * @param position the id of the event on its topic; empty for a `reset`
  */
-export function give(follower: Follower, event: StreamEvent, position: string): void {
-  const [life, offset] = parse(position);
-  const [ownLife, ownOffset] = parse(follower.position);
-  if (!follower.active || (life === ownLife && offset <= ownOffset)) return;
+export function deliver(follower: Follower, event: StreamEvent, position: string): void {
+  const [prefix, offset] = parse(position);
+  const [ownPrefix, ownOffset] = parse(follower.position);
+  if (!follower.active || (prefix === ownPrefix && offset <= ownOffset)) return;
   follower.position = position;
   follower.onEvent({ ...event, id: position || undefined });
 }
 
-/** Tells a follower that what it knows may not hold any more: the present state follows. */
-export function reset(follower: Follower): void {
+/** Sends a follower a `reset`: what it knows may be outdated, and the current state follows. */
+export function sendReset(follower: Follower): void {
   follower.position = '';
   follower.onEvent({ id: undefined, event: 'reset', data: '{"reason":"rejoined"}' });
 }
 
 /**
- * The position from which a connection serves all of them: empty when one knows nothing, or when their epochs differ. Within
- * one life of the channel, epochs differ when Redis was started again, which may have lost the newest events: then an
- * offset of one epoch says nothing about the other.
+ * Returns the position from which one connection serves all followers. It is empty if a follower has no position or if
+ * their epochs differ. Epochs of one channel differ after Redis restarted, which may have lost the newest events: an
+ * offset of one epoch then has no meaning in the other.
  */
 export function commonPosition(followers: Iterable<Follower>): string {
   const positions = Array.from(followers, ({ position }) => position);

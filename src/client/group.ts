@@ -1,13 +1,13 @@
 import { isPassing, type ProblemError } from './errors.js';
-import { commonPosition, type Follower, give, reset } from './follower.js';
+import { commonPosition, deliver, type Follower, sendReset } from './follower.js';
 import type { StreamEvent } from './parser.js';
 import { openStream, type Status, type Stream } from './stream.js';
 import { isTerminal, type Listener, type Topic } from './topic.js';
 
 /**
- * Asks for the stream of so many topics, each from its position.
- * @param together in the way in which several are asked for, also if it is one
- * @throws ProblemError when it is refused
+ * Opens the stream of several topics, each from its position.
+ * @param together uses the request for several topics, even for a single one
+ * @throws ProblemError when the stream is refused
  */
 export type Connect = (
   members: Array<Topic & { position: string }>,
@@ -15,15 +15,15 @@ export type Connect = (
   together: boolean,
 ) => Promise<Response>;
 
-/** One connection for several topics of a kind; it is made again as they join and leave. */
+/** One connection for several topics of one kind. It is reopened when topics are added or removed. */
 export interface Group {
-  /** The topics of it, by their names. */
+  /** The topics, by name. */
   readonly members: ReadonlyMap<string, unknown>;
-  /** @returns leaves it */
+  /** @returns a function that leaves the group */
   join(topic: Topic, listener: Listener): () => void;
 }
 
-/** The connection is not made anew more often than this for those who join and leave, in ms. */
+/** The shortest time between two reopenings caused by joining and leaving topics, in ms. */
 const REOPEN_MS = 250;
 
 interface Member {
@@ -31,14 +31,14 @@ interface Member {
   followers: Set<Follower>;
 }
 
-/** @param onEmpty the last one has left */
+/** @param onEmpty called when the last topic has left */
 export function createGroup(connect: Connect, silenceMs: number, onEmpty: () => void): Group {
   const members = new Map<string, Member>();
-  /** What the open connection was asked for, in this order, and the position of each. */
-  let asked: Member[] = [];
+  /** The topics that the open connection was requested with, in order, and the position of each. */
+  let requested: Member[] = [];
   let positions: string[] = [];
   let status: Status = 'connecting';
-  /** The last connection was live until it was given up for the one that is being made. */
+  /** The previous connection was live until it was closed in favour of the new one. */
   let seamless = false;
   let stream: Stream | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -60,81 +60,81 @@ export function createGroup(connect: Connect, silenceMs: number, onEmpty: () => 
   function open(): void {
     status = 'connecting';
     stream = openStream({
-      connect: ask,
-      onEvent: take,
+      connect: request,
+      onEvent: handleEvent,
       onStatus(next) {
         seamless = false;
         status = next;
-        if (next !== 'ended') tellStatus();
+        if (next !== 'ended') notifyStatus();
       },
       onRefused: findRefused,
       onEnd(error) {
         if (!stream) return;
         stream = undefined;
-        end(asked, error);
-        // Those who came too late for it.
+        end(requested, error);
+        // Topics that joined too late for this connection.
         if (members.size > 0) schedule();
       },
       silenceMs,
     });
   }
 
-  function tellStatus(): void {
+  function notifyStatus(): void {
     for (const { followers } of members.values()) {
       for (const follower of followers) if (follower.active) follower.onStatus(status);
     }
   }
 
-  async function ask(signal: AbortSignal): Promise<Response> {
-    asked = [...members.values()];
-    const topics = asked.map(({ topic, followers }) => {
+  async function request(signal: AbortSignal): Promise<Response> {
+    requested = [...members.values()];
+    const topics = requested.map(({ topic, followers }) => {
       const position = commonPosition(followers);
       for (const follower of followers) {
-        // It begins anew for somebody else: whether the log still has all that this one has missed, nobody says.
-        if (!position && follower.position && !(seamless && follower.active)) reset(follower);
+        // The stream restarts for another follower, and the log may no longer hold everything that this one missed.
+        if (!position && follower.position && !(seamless && follower.active)) sendReset(follower);
       }
       return { ...topic, position };
     });
     positions = topics.map(({ position }) => position);
-    const present = asked.flatMap(({ followers }) => [...followers]);
+    const present = requested.flatMap(({ followers }) => [...followers]);
     const response = await connect(topics, signal, topics.length > 1);
     for (const follower of present) follower.active = true;
-    if (status === 'live') tellStatus();
+    if (status === 'live') notifyStatus();
     return response;
   }
 
-  /** Finds whose event it is: it is the one whose position has moved. */
-  function take(event: StreamEvent): void {
-    const parts = asked.length > 1 ? (event.id?.split(',') ?? []) : [event.id ?? ''];
+  /** Finds the topic of an event: the one with a new position. */
+  function handleEvent(event: StreamEvent): void {
+    const parts = requested.length > 1 ? (event.id?.split(',') ?? []) : [event.id ?? ''];
     const index = parts.findIndex((part, i) => part !== positions[i]);
-    // Events without an id: those of many jobs, a reset of the only one, and `unauthorized`, of which the next answer says more.
-    const moved = parts.length === asked.length && index >= 0;
-    if (!moved && event.event !== 'reset' && asked[0]?.topic.kind !== 'jobs') return;
-    for (const [i, member] of asked.entries()) {
-      if (!moved || i === index) deliver(member, event, moved ? parts[i]! : '');
+    // Events without an id: events of many jobs, a reset of a single topic, and `unauthorized`, after which the service closes.
+    const moved = parts.length === requested.length && index >= 0;
+    if (!moved && event.event !== 'reset' && requested[0]?.topic.kind !== 'jobs') return;
+    for (const [i, member] of requested.entries()) {
+      if (!moved || i === index) deliverToMember(member, event, (moved && parts[i]) || '');
     }
     if (moved) positions = parts;
   }
 
-  function deliver(member: Member, event: StreamEvent, position: string): void {
+  function deliverToMember(member: Member, event: StreamEvent, position: string): void {
     const { topic, followers } = member;
     const over = topic.kind === 'job' && !topic.stays && isTerminal(event.event);
     for (const follower of [...followers]) {
-      give(follower, event, position);
+      deliver(follower, event, position);
       if (over && follower.active) {
         followers.delete(follower);
         follower.onEnd();
       }
     }
-    // The service ends its part by itself: the connection stays as it is for the others.
+    // The service ends this topic's part of the stream. The connection stays open for the others.
     if (over && followers.size === 0) remove(member);
   }
 
-  /** A refusal says nothing of whose it is: asks for each. Those that are refused may have more luck alone. */
+  /** A refusal does not name the refused topic, so each topic is requested alone. Refused ones may succeed on their own. */
   async function findRefused(): Promise<boolean> {
-    if (asked.length === 1) return false;
+    if (requested.length === 1) return false;
     let found = false;
-    for (const member of asked) {
+    for (const member of requested) {
       const { topic, followers } = member;
       const probe = new AbortController();
       await connect([{ ...topic, position: '' }], probe.signal, true).catch((error) => {
@@ -143,7 +143,7 @@ export function createGroup(connect: Connect, silenceMs: number, onEmpty: () => 
         const refused = [...followers];
         followers.clear();
         remove(member);
-        for (const follower of refused) follower.onExpel?.(follower.position);
+        for (const follower of refused) follower.onIsolate?.(follower.position);
       });
       probe.abort();
     }
@@ -161,7 +161,7 @@ export function createGroup(connect: Connect, silenceMs: number, onEmpty: () => 
 
   function remove(member: Member): void {
     const { name } = member.topic;
-    // Another one may have taken its place: a job that runs again.
+    // The topic may have been added again since: a job that runs again.
     if (members.get(name) !== member) return;
     members.delete(name);
     if (members.size > 0) return;
@@ -176,14 +176,14 @@ export function createGroup(connect: Connect, silenceMs: number, onEmpty: () => 
     members,
     join(topic, listener) {
       const member = members.get(topic.name) ?? { topic, followers: new Set() };
-      // A token that opens it may come with a later one.
+      // A later listener may bring the token that opens the topic.
       member.topic = { ...topic, token: topic.token ?? member.topic.token };
       members.set(topic.name, member);
       const follower: Follower = { ...listener, position: topic.lastEventId ?? '', active: false };
       member.followers.add(follower);
       schedule();
       return () => {
-        // A topic that nobody follows is not asked for any more.
+        // Topics without followers are no longer requested.
         if (!member.followers.delete(follower) || member.followers.size > 0) return;
         remove(member);
         if (members.size > 0) schedule();

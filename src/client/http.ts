@@ -1,90 +1,92 @@
 import { backoff, pause } from './backoff.js';
 import { DEFAULT_URL } from './default-url.js';
-import { isPassing, ProblemError, problemOf, unreachable } from './errors.js';
+import { isPassing, ProblemError, problemFrom, unreachable } from './errors.js';
 
-/** A value, or what gives it each time it is needed. */
-export type Given<T> = T | (() => T | Promise<T>);
+/** A value, or a function that returns it each time it is needed. */
+export type ValueOrGetter<T> = T | (() => T | Promise<T>);
 
 export interface ServiceOptions {
   /**
-   * Where the service is: its root, also below a path. In a browser unless given: where this code was loaded from, if that
-   * is the service, else `/`.
+   * The root of the service, with its path if it has one. In a browser, defaults to the service that this code was
+   * loaded from, otherwise to `/`.
    */
   url?: string | undefined;
-  /** Of a signed-in user (a JWT) or an admin; sent as `Authorization: Bearer`. A function is asked for each connection. */
-  token?: Given<string | undefined> | undefined;
-  /** Further headers of each request. */
-  headers?: Given<Record<string, string>> | undefined;
-  /** Of `fetch`: `include` sends cookies to another origin (which has to be in its `CORS_ORIGINS`). */
+  /** The token of a user (a JWT) or an admin, sent as `Authorization: Bearer`. A function is called for each request. */
+  token?: ValueOrGetter<string | undefined> | undefined;
+  /** Additional headers of each request. */
+  headers?: ValueOrGetter<Record<string, string>> | undefined;
+  /** As for `fetch`: `include` sends cookies to another origin, which must list this one in its `CORS_ORIGINS`. */
   credentials?: RequestCredentials | undefined;
-  /** Used in place of the global one. */
+  /** Replaces the global `fetch`. */
   fetch?: typeof globalThis.fetch | undefined;
 }
 
 export interface Call {
   method?: string;
-  /** The token of the job that it is about, in place of the caller's. */
+  /** The token of the job that the call is about. Replaces the caller's token. */
   token?: string | undefined;
   headers?: Record<string, string>;
   /** Sent as JSON. */
   json?: unknown;
   body?: BodyInit | undefined;
   signal?: AbortSignal | undefined;
-  /** How often it is tried again where that is without harm and may help. */
+  /** The maximum number of repetitions, for calls that are safe to repeat. */
   tries?: number;
   onRetry?: RetryListener | undefined;
 }
 
 /**
- * Is told that a call had no answer, or one that will pass (a 503, say), and is tried again in so many ms. A service that
- * does not answer at all is given up for sooner: nothing may be there.
+ * Called when a call got no response, or a temporary error such as a 503, and will be repeated after `inMs` ms. Calls
+ * that get no response at all are given up sooner: there may be no service.
  */
 export type RetryListener = (error: ProblemError, inMs: number) => void;
 
-/** So often a call is tried again that nobody answers: for seven seconds at most, in which a service can restart. */
+/** How often a call without a response is repeated: for up to seven seconds, in which a service can restart. */
 const UNANSWERED_TRIES = 3;
 
-/** The service as its own address has it: with a slash at the end. @throws TypeError outside of a browser, where it has to be given */
-export function baseOf({ url = DEFAULT_URL }: ServiceOptions): string {
+/** Returns the root URL of the service, with a slash at its end. @throws TypeError outside of a browser if `url` is missing */
+export function baseUrl({ url = DEFAULT_URL }: ServiceOptions): string {
   const page = (globalThis as { location?: { href: string } }).location?.href;
   try {
     return new URL(url, page).href.replace(/\/*$/, '/');
   } catch {
-    throw new TypeError(`createClient needs the url of the service, like http://127.0.0.1:3000, not ${url}`);
+    throw new TypeError(
+      `createClient needs the url of the service, such as http://127.0.0.1:3000, not ${url}`,
+    );
   }
 }
 
-/** The path of the service, with a slash at its end: `/` where its address is not known. */
-export function rootOf(service: ServiceOptions): string {
+/** Returns the path of the service, with a slash at its end; `/` if the address of the service is unknown. */
+export function rootPath(service: ServiceOptions): string {
   try {
-    return new URL(baseOf(service)).pathname;
+    return new URL(baseUrl(service)).pathname;
   } catch {
     return '/';
   }
 }
 
-/** Whether a text is a whole address and not a path of the service. */
-export const isAddress = (text: string): boolean => /^[a-z][a-z\d+.-]*:\/\//i.test(text);
+/** Whether a text is an absolute URL, not a path of the service. */
+export const isAbsoluteUrl = (text: string): boolean => /^[a-z][a-z\d+.-]*:\/\//i.test(text);
 
-const given = <T>(value: Given<T>): T | Promise<T> =>
+const resolveValue = <T>(value: ValueOrGetter<T>): T | Promise<T> =>
   typeof value === 'function' ? (value as () => T | Promise<T>)() : value;
 
 /**
  * Sends one request to the service.
- * @param path relative to the service, without a slash in front; or a whole address
- * @throws ProblemError for any answer but a success
+ * @param path relative to the service, without a leading slash; or an absolute URL
+ * @throws ProblemError for any unsuccessful response
  */
 export async function call(service: ServiceOptions, path: string, options: Call = {}): Promise<Response> {
   const { tries = 0, signal, json, onRetry } = options;
-  const url = isAddress(path) ? path : baseOf(service) + path;
+  const url = isAbsoluteUrl(path) ? path : baseUrl(service) + path;
   const fetch = service.fetch ?? globalThis.fetch;
   let unanswered = 0;
   for (let failures = 0; ; failures++) {
-    const token = options.token ?? (await given(service.token));
+    const token = options.token ?? (await resolveValue(service.token));
     const init = {
       method: options.method ?? 'GET',
       headers: {
-        ...(await given(service.headers)),
+        ...(await resolveValue(service.headers)),
         ...(token ? { Authorization: `Bearer ${token}` } : {}),
         ...(json === undefined ? {} : { 'Content-Type': 'application/json' }),
         ...options.headers,
@@ -92,7 +94,7 @@ export async function call(service: ServiceOptions, path: string, options: Call 
       body: json === undefined ? options.body : JSON.stringify(json),
       credentials: service.credentials,
       signal,
-      // A body that is a stream needs it (Fetch, section 5.4).
+      // Required for a body that is a stream (Fetch, section 5.4).
       duplex: 'half',
       cache: 'no-store',
     };
@@ -100,7 +102,7 @@ export async function call(service: ServiceOptions, path: string, options: Call 
       Response | ProblemError,
       ProblemError
     >(
-      (response) => (response.ok ? response : problemOf(response)),
+      (response) => (response.ok ? response : problemFrom(response)),
       (error) => unreachable(url, error),
     );
     signal?.throwIfAborted();

@@ -1,4 +1,4 @@
-/** The client of Headway, for browsers and Node: starts jobs, watches jobs and channels. */
+/** The client of Headway for browsers and Node: starts jobs, watches jobs and channels. */
 
 export type { ChannelOptions, Channels } from './channel.js';
 export {

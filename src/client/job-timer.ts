@@ -1,38 +1,38 @@
-import { addToPace, noPace, type Timing, timingOf } from './pace.js';
+import { addToPace, emptyPace, type Timing, timingOf } from './pace.js';
 import type { Status } from './stream.js';
 import type { JobEvent, Progress } from './types.js';
 
-/** An event takes no longer than this from its process to the viewer, in ms. */
+/** The longest time that an event takes from its process to the viewer, in ms. */
 const TRAVEL_MS = 2000;
-/** What a stream begins with, events that were stored, has come after this time, in ms. */
+/** The time within which a new stream has delivered its stored events, in ms. */
 const REPLAY_MS = 1000;
 
-/** Keeps the times of one job as its viewer sees it. */
+/** Computes the times to show for one job. */
 export interface JobTimer {
-  /** Takes each event of the job. */
+  /** Call it with each event of the job. */
   event(event: Pick<JobEvent, 'event' | 'data'>): void;
-  /** Takes the state of the connection. */
+  /** Call it when the state of the connection changes. */
   status(status: Status): void;
-  /** The times to show now. */
+  /** Returns the times to show now. */
   timing(): Timing;
 }
 
 /**
- * @param wall the viewer's clock, ms since 1970; it may be minutes off
- * @param even a clock that goes on evenly, ms
+ * @param wall the viewer's clock, ms since 1970; may be minutes off
+ * @param even a monotonic clock, in ms
  */
 export function createJobTimer(
   wall: () => number = Date.now,
   even: () => number = () => performance.now(),
 ): JobTimer {
-  let pace = noPace;
+  let pace = emptyPace;
   let progress: Progress | undefined;
   let running = false;
   let liveSince: number | undefined;
-  /** The viewer's clock minus that of the worker. The two are taken to agree until an event shows that they do not. */
+  /** The viewer's clock minus the worker's, in ms. The clocks count as equal until an event shows otherwise. */
   let ahead = 0;
 
-  /** No event comes from the future, and one that comes live not from long ago. */
+  /** Corrects the clock difference: no event comes from the future, and no live event from long ago. */
   function setClock(at: number): void {
     const late = wall() - at;
     const live = liveSince !== undefined && even() - liveSince > REPLAY_MS;
@@ -68,7 +68,7 @@ export function createJobTimer(
       else liveSince ??= even();
     },
     timing() {
-      // Nobody can say whether a job moves while the connection is broken.
+      // Without a connection it is unknown whether the job makes progress.
       const shown = liveSince === undefined ? undefined : progress;
       return timingOf(pace, shown, running, wall() - ahead);
     },

@@ -1,41 +1,41 @@
 import { JobCancelledError, JobFailedError, type ProblemError } from './errors.js';
-import { call, rootOf, type ServiceOptions } from './http.js';
+import { call, rootPath, type ServiceOptions } from './http.js';
 import type { Status } from './stream.js';
-import { isTerminal, type Pool, problemOfId, type Topic } from './topic.js';
+import { invalidIdProblem, isTerminal, type Pool, type Topic } from './topic.js';
 import type { JobEvent, JobLinks, JobState, JobView, Progress } from './types.js';
-import { iterate, tell, watchTopic } from './watch.js';
+import { callListener, iterate, watchTopic } from './watch.js';
 
-/** What can be heard of a job. */
+/** Listeners for one job. */
 export interface JobListeners<R = unknown> {
-  /** The bar moves. */
+  /** Called for each `progress` event. */
   onProgress?(progress: Progress): void;
-  /** Every event, this one too. */
+  /** Called for every event, including `progress`. */
   onEvent?(event: JobEvent<R>): void;
   onState?(state: JobState): void;
-  /** Of the connection. */
+  /** Called when the state of the connection changes. */
   onStatus?(status: Status): void;
-  /** No event comes any more: the job has ended, or the stream was refused. */
+  /** Called when no more events follow: the job has ended, or the stream was refused. */
   onEnd?(error?: ProblemError): void;
 }
 
 export interface WatchJobOptions<R = unknown> extends JobListeners<R> {
-  /** The job's token (of the 202), where neither a cookie nor the caller's own token opens it. */
+  /** The job's token, from the 202 response. Needed if neither a cookie nor the caller's own token grants access. */
   token?: string | undefined;
-  /** The id of the last event that was seen, to go on from there. */
+  /** The id of the last event received, to resume after it. */
   lastEventId?: string | undefined;
-  /** Ends the watching; the job goes on. */
+  /** Stops watching. The job continues. */
   signal?: AbortSignal | undefined;
-  /** Goes on after the end of the job, so that a retry by anybody is seen; `onEnd` comes when the job is gone. */
+  /** Continues after the job's end, so that a retry is seen. `onEnd` is then called when the job no longer exists. */
   retries?: boolean | undefined;
 }
 
 const STATES = /^(waiting|delayed|active|retrying|stalled|completed|failed|cancelled)$/;
 
 /**
- * A job that can be watched, waited for and steered.
+ * A job to watch, wait for, cancel or retry.
  *
- * `for await (const event of job)` gives all that has happened so far and goes on live to the end of the job, across
- * lost connections and restarts of the service. Each event comes once.
+ * `for await (const event of job)` yields all events so far, each once, and continues live until the job ends. It
+ * reconnects after lost connections and restarts of the service.
  */
 export class Job<R = unknown> implements AsyncIterable<JobEvent<R>> {
   readonly links: JobLinks;
@@ -45,10 +45,10 @@ export class Job<R = unknown> implements AsyncIterable<JobEvent<R>> {
     private readonly pool: Pool,
     readonly id: string,
     private readonly options: WatchJobOptions<R> = {},
-    /** As the 202 said: its kind, its links, and that it is another one with the same deduplication key. */
+    /** From the 202 response: the job's kind, its links, and whether an existing job with the same deduplication key was returned. */
     readonly started: { name?: string; deduplicated?: boolean; links?: JobLinks } = {},
   ) {
-    const self = `${rootOf(service)}v1/jobs/${id}`;
+    const self = `${rootPath(service)}v1/jobs/${id}`;
     this.links = started.links ?? {
       self,
       events: `${self}/events`,
@@ -62,7 +62,7 @@ export class Job<R = unknown> implements AsyncIterable<JobEvent<R>> {
     return this.options.token;
   }
 
-  /** Calls the listeners from now on, first with what has been. @returns ends it */
+  /** Calls the listeners, first with past events, then live. @returns a function that stops that */
   watch(listeners: JobListeners<R>): () => void {
     const { onProgress, onState, onEvent, onStatus, onEnd } = listeners;
     return watchTopic(this.pool, this.topic(), {
@@ -70,14 +70,14 @@ export class Job<R = unknown> implements AsyncIterable<JobEvent<R>> {
       onStatus,
       onEnd,
       onEvent: (event) => {
-        tell(onEvent, event as JobEvent<R>);
-        if (event.event === 'progress') tell(onProgress, event.data);
-        if (STATES.test(event.event)) tell(onState, event.event as JobState);
+        callListener(onEvent, event as JobEvent<R>);
+        if (event.event === 'progress') callListener(onProgress, event.data);
+        if (STATES.test(event.event)) callListener(onState, event.event as JobState);
       },
     });
   }
 
-  /** @throws ProblemError when the stream is refused; the reason of the signal when that is aborted */
+  /** @throws ProblemError when the stream is refused; the signal's reason when the signal is aborted */
   [Symbol.asyncIterator](): AsyncGenerator<JobEvent<R>, void, undefined> {
     return iterate(this.pool, [this.topic()], (event) => event, this.options.signal) as AsyncGenerator<
       JobEvent<R>,
@@ -87,8 +87,8 @@ export class Job<R = unknown> implements AsyncIterable<JobEvent<R>> {
   }
 
   /**
-   * Waits for the end.
-   * @throws JobFailedError, JobCancelledError; ProblemError when it cannot be watched; the reason of a signal
+   * Waits for the job's end and returns its result.
+   * @throws JobFailedError; JobCancelledError; ProblemError when the job cannot be watched; the reason of an aborted signal
    */
   async result({ signal = this.options.signal }: { signal?: AbortSignal | undefined } = {}): Promise<R> {
     const topic = { ...this.topic(), lastEventId: undefined, stays: false };
@@ -97,30 +97,30 @@ export class Job<R = unknown> implements AsyncIterable<JobEvent<R>> {
       if (event === 'cancelled') throw new JobCancelledError(this.id, data.reason);
       if (isTerminal(event)) return data.result;
     }
-    // The connection was told that there is nothing more, but not what it came to.
+    // The stream has ended without the terminal event.
     const { state, result, error } = await this.get({ signal });
     if (state === 'completed') return result as R;
     if (error) throw new JobFailedError(this.id, error);
     throw new JobCancelledError(this.id, 'requested');
   }
 
-  /** The job as it is now. */
+  /** Fetches the job's current state. */
   get(options: { signal?: AbortSignal | undefined } = {}): Promise<JobView<R>> {
     return this.call('', { ...options, tries: 3 });
   }
 
-  /** Asks for its end, which comes as an event. @throws ProblemError `already-finished` */
+  /** Requests cancellation. The job's `cancelled` event follows. @throws ProblemError `already-finished` */
   cancel(options: { signal?: AbortSignal | undefined } = {}): Promise<JobView<R>> {
     return this.call('/cancel', { ...options, method: 'POST', tries: 3 });
   }
 
-  /** Runs it again after it has failed or was cancelled, under the same id. Watch it anew. @throws ProblemError `not-failed` */
+  /** Runs a failed or cancelled job again, under the same id. Watch it again afterwards. @throws ProblemError `not-failed` */
   retry(options: { signal?: AbortSignal | undefined } = {}): Promise<JobView<R>> {
     return this.call('/retry', { ...options, method: 'POST' });
   }
 
   private async call(path: string, options: Parameters<typeof call>[2]): Promise<JobView<R>> {
-    const problem = problemOfId(this.id);
+    const problem = invalidIdProblem(this.id);
     if (problem) throw problem;
     const url = `v1/jobs/${encodeURIComponent(this.id)}${path}`;
     const response = await call(this.service, url, { ...options, token: this.token });

@@ -1,6 +1,6 @@
 import type { ResultFile } from './types.js';
 
-/** Data and result of a kind of job. */
+/** The data and result of one kind of job. */
 export interface JobTypes {
   data: unknown;
   result: unknown;
@@ -40,9 +40,9 @@ type Encoding =
   | 'euc-kr';
 
 /**
- * The kinds of job that a client knows unless it is told others; add yours by declaration merging, or say
- * `createClient<typeof jobs>()`. Those that Headway comes with are written down here, so that a page needs neither its
- * schemas nor their library; a test holds both together.
+ * The kinds of job that a client knows by default: the built-in ones. Add yours by declaration merging, or pass
+ * `createClient<typeof jobs>()`. The built-in types are copied here so that a page needs neither their schemas nor the
+ * schema library. A test keeps both in agreement.
  */
 export interface JobMap {
   checksum: {
@@ -104,15 +104,15 @@ export interface JobMap {
   };
 }
 
-/** The part of a Standard Schema that tells its types. */
+/** The part of a Standard Schema that declares its types. */
 interface Schema<I, O> {
   readonly '~standard': { readonly types?: { readonly input: I; readonly output: O } | undefined };
 }
 
-/** What a client can be typed by: definitions of jobs by name (`typeof jobs`), or their {@link JobTypes}. */
+/** Types for a client: job definitions by name (`typeof jobs`), or {@link JobTypes} by name. */
 export type Jobs = object;
 
-/** The data that a kind of job takes; anything, for one that is not known. */
+/** The data of a kind of job; `unknown` for an unknown kind. */
 export type DataOf<J, N> = N extends keyof J
   ? J[N] extends { input: Schema<infer I, unknown> }
     ? I
@@ -121,7 +121,7 @@ export type DataOf<J, N> = N extends keyof J
       : unknown
   : unknown;
 
-/** The result that a kind of job gives. */
+/** The result of a kind of job; `unknown` for an unknown kind. */
 export type ResultOf<J, N> = N extends keyof J
   ? J[N] extends { result: Schema<unknown, infer O> }
     ? O

@@ -2,7 +2,7 @@ import { unreachable } from './errors.js';
 import type { ServiceOptions } from './http.js';
 import type { Pool } from './topic.js';
 
-/** A pool of this thread whose code is loaded when it is needed: in a page with a shared worker, it is not. */
+/** A pool in this thread. Its code is loaded on first use, which a page with a shared worker never needs. */
 export function createLazyPool(service: ServiceOptions, silenceMs: number): Pool {
   let loading: Promise<Pool> | undefined;
   return {
@@ -17,9 +17,9 @@ export function createLazyPool(service: ServiceOptions, silenceMs: number): Pool
           if (!left) leave = pool.follow(topic, listener);
         },
         (error) => {
-          // The next one may have more luck.
+          // The next call may succeed.
           loading = undefined;
-          listener.onEnd(unreachable('The code of the client', error));
+          listener.onEnd(unreachable('the code of the client', error));
         },
       );
       return () => leave();

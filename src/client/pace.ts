@@ -1,20 +1,20 @@
 import { isTerminal } from './topic.js';
 import type { JobEvent, Progress } from './types.js';
 
-/** What the times shown for a job are computed from. Times are ms since 1970 by the service's clock. Never changed, only replaced. */
+/** The data from which a job's times are computed. Times are ms since 1970 by the service's clock. Immutable. */
 export interface Pace {
-  /** When this run of the job began: its first attempt, not a retry. */
+  /** When this run of the job started: its first attempt, not a retry. */
   startedAt: number | undefined;
   endedAt: number | undefined;
-  /** When its numbers last changed; `undefined` before the first ones. */
+  /** When the job's numbers last changed; `undefined` before the first numbers. */
   movedAt: number | undefined;
-  /** How far apart changes have been lately, in ms. */
+  /** The typical time between recent changes, in ms. */
   gapMs: number;
-  /** The newest numbers, to be compared with the next ones. */
+  /** The newest numbers, for comparison with the next ones. */
   reached: string | undefined;
 }
 
-export const noPace: Pace = {
+export const emptyPace: Pace = {
   startedAt: undefined,
   endedAt: undefined,
   movedAt: undefined,
@@ -24,19 +24,19 @@ export const noPace: Pace = {
 
 const UNMOVED = { movedAt: undefined, gapMs: 0, reached: undefined };
 
-/** A job that has not moved for this long may stand still, in ms. */
-const STILL_MS = 5000;
-/** One whose numbers change rarely stands still after this many of its usual gaps. */
-const STILL_GAPS = 3;
+/** The shortest time without a change after which a job counts as stalled, in ms. */
+const STALLED_MS = 5000;
+/** A job whose numbers rarely change counts as stalled after this many of its usual gaps. */
+const STALLED_GAPS = 3;
 
-/** The pace after an event. Pure: the same events give the same pace. */
+/** Returns the pace after an event. Pure. */
 export function addToPace(pace: Pace, { event, data }: Pick<JobEvent, 'event' | 'data'>): Pace {
-  if (event === 'reset') return noPace;
+  if (event === 'reset') return emptyPace;
   if (event === 'progress') return addProgress(pace, data as Progress);
   const { at } = data as { at: number };
   if (event === 'waiting' || event === 'delayed')
-    // After an end another run begins; between attempts it is still the same run.
-    return pace.endedAt === undefined ? { ...pace, ...UNMOVED } : noPace;
+    // After an end, a new run begins. Between attempts, the run is the same.
+    return pace.endedAt === undefined ? { ...pace, ...UNMOVED } : emptyPace;
   if (event === 'active') {
     const startedAt = pace.endedAt === undefined ? (pace.startedAt ?? at) : at;
     return { ...UNMOVED, startedAt, endedAt: undefined };
@@ -48,26 +48,26 @@ function addProgress(pace: Pace, { percent, current, stage, ratePerSecond, at }:
   if (percent === null && current === undefined) return pace;
   const reached = `${percent} ${current} ${stage}`;
   if (reached === pace.reached) return pace;
-  // Until two changes have been seen, the reported rate tells how far apart they are.
+  // Until there are two changes, the reported rate gives the time between them.
   const expected = ratePerSecond ? 1000 / ratePerSecond : 0;
   const gap = pace.movedAt === undefined ? expected : at - pace.movedAt;
   return { ...pace, reached, movedAt: at, gapMs: Math.max(gap, pace.gapMs / 2) };
 }
 
-/** What can be said now of how long a job takes. Spans are in ms. */
+/** The times to show for a job. Durations are in ms. */
 export interface Timing {
-  /** Since it began, or all it took once it has ended. */
+  /** Since the job started, or the job's total time once it has ended. */
   elapsedMs?: number;
-  /** The estimate as it is now. An estimate that has passed is none. */
+  /** The remaining time as of now. Absent once the estimate has passed. */
   etaMs?: number;
   ratePerSecond?: number;
-  /** It runs, and its numbers have not changed for so long. There is no rate or estimate then. */
+  /** How long a running job's numbers have not changed. There is no rate or estimate then. */
   stalledMs?: number;
 }
 
 /**
- * The times to show for a job at a moment.
- * @param running an attempt runs now
+ * Returns the times to show for a job at a moment.
+ * @param running whether an attempt is running
  * @param now the service's time, ms since 1970
  */
 export function timingOf(
@@ -79,12 +79,12 @@ export function timingOf(
   const elapsed = startedAt === undefined ? {} : { elapsedMs: Math.max(0, (endedAt ?? now) - startedAt) };
   if (!running || !progress || endedAt !== undefined) return elapsed;
   const still = movedAt === undefined ? 0 : now - movedAt;
-  if (still >= Math.max(STILL_MS, STILL_GAPS * gapMs)) return { ...elapsed, stalledMs: still };
+  if (still >= Math.max(STALLED_MS, STALLED_GAPS * gapMs)) return { ...elapsed, stalledMs: still };
   const { etaMs, ratePerSecond, at } = progress;
-  const left = etaMs === undefined ? 0 : at + etaMs - now;
+  const left = etaMs === undefined ? 0 : Math.min(etaMs, at + etaMs - now);
   return {
     ...elapsed,
-    ...(left > 0 ? { etaMs: Math.min(left, etaMs!) } : {}),
+    ...(left > 0 ? { etaMs: left } : {}),
     ...(ratePerSecond ? { ratePerSecond } : {}),
   };
 }

@@ -1,23 +1,23 @@
-/** One event as it was on the wire. */
+/** One event of a stream, as received. */
 export interface StreamEvent {
-  /** Its own id line; `undefined` when it had none. */
+  /** The event's own id line; `undefined` if it had none. */
   id: string | undefined;
-  /** `message` where the stream named none. */
+  /** `message` if the stream named none. */
   event: string;
   data: string;
-  /** The service has marked the data as text, though it reads as JSON. */
+  /** The service marked the data as text, although it could be parsed as JSON. */
   text?: true;
 }
 
-/** The comment that marks the data of its event as text. */
+/** The comment that marks the data of an event as text. */
 const TEXT_MARK = 'text';
 
 /**
- * Parses an event stream (WHATWG HTML, section 9.2.6) that comes in pieces, however they are cut.
- * @param onEvent each whole event; one that the end of the stream cuts off is dropped, as the standard has it
- * @param onRetry the time before a reconnect, in ms
- * @param onComment its text
- * @returns takes the next piece of text
+ * Creates a parser for an event stream (WHATWG HTML, section 9.2.6) that arrives in arbitrary pieces.
+ * @param onEvent called with each complete event; an event cut off by the end of the stream is dropped, as the standard requires
+ * @param onRetry called with the reconnection time, in ms
+ * @param onComment called with the text of each comment
+ * @returns a function that parses the next piece of text
  */
 export function createParser(
   onEvent: (event: StreamEvent) => void,
@@ -31,7 +31,7 @@ export function createParser(
   let data: string | undefined;
   let isText = false;
 
-  function take(line: string): void {
+  function parseLine(line: string): void {
     if (line === '') {
       if (data !== undefined)
         onEvent({ id, event: event || 'message', data, ...(isText ? { text: true } : {}) });
@@ -40,7 +40,9 @@ export function createParser(
       isText = false;
       return;
     }
-    const [, field, value = ''] = /^([^:]*)(?:: ?(.*))?$/s.exec(line)!;
+    const colon = line.indexOf(':');
+    const field = colon < 0 ? line : line.slice(0, colon);
+    const value = colon < 0 ? '' : line.slice(colon + 1).replace(/^ /, '');
     if (field === '') {
       if (value === TEXT_MARK) isText = true;
       onComment(value);
@@ -52,11 +54,16 @@ export function createParser(
 
   return (text) => {
     if (!text) return;
-    // The second half of a CR LF that was cut in two ends no further line.
+    // The LF of a CR LF that was split between two pieces does not end another line.
     const lines = (afterCr && text[0] === '\n' ? text.slice(1) : text).split(/\r\n|\r|\n/);
     afterCr = text.endsWith('\r');
-    lines[0] = rest + lines[0];
-    rest = lines.pop()!;
-    lines.forEach(take);
+    const last = lines.pop() ?? '';
+    const [first] = lines;
+    if (first === undefined) rest += last;
+    else {
+      lines[0] = rest + first;
+      rest = last;
+    }
+    lines.forEach(parseLine);
   };
 }

@@ -1,22 +1,22 @@
-/** Takes values from whoever has them and gives them to a `for await`, which may be slower. */
+/** Passes values from a producer to a `for await` loop, which may be slower. */
 export interface Queue<T> {
-  /** @param replaces a value that has not been taken yet and needs not be any more, because of this one */
+  /** @param replaces selects an earlier value, not read yet, that this value makes obsolete */
   push(value: T, replaces?: (earlier: T) => boolean): void;
-  /** No value comes any more; those that are there are still given. */
+  /** No more values follow. Those in the queue are still read. */
   end(error?: unknown): void;
   read(): AsyncGenerator<T, void, undefined>;
 }
 
 export function createQueue<T>(): Queue<T> {
-  const values: T[] = [];
+  const entries: Array<{ value: T }> = [];
   let wake: (() => void) | undefined;
   let over = false;
   let failure: unknown;
   return {
     push(value, replaces) {
-      const index = replaces ? values.findIndex(replaces) : -1;
-      if (index >= 0) values.splice(index, 1);
-      values.push(value);
+      const index = replaces ? entries.findIndex((entry) => replaces(entry.value)) : -1;
+      if (index >= 0) entries.splice(index, 1);
+      entries.push({ value });
       wake?.();
     },
     end(error) {
@@ -27,7 +27,7 @@ export function createQueue<T>(): Queue<T> {
     },
     async *read() {
       for (;;) {
-        while (values.length > 0) yield values.shift()!;
+        for (let entry = entries.shift(); entry; entry = entries.shift()) yield entry.value;
         if (failure) throw failure;
         if (over) return;
         await new Promise<void>((resolve) => {

@@ -1,36 +1,36 @@
 import { type Problem, ProblemError } from './errors.js';
-import { baseOf, type ServiceOptions } from './http.js';
+import { baseUrl, type ServiceOptions } from './http.js';
 import { createLazyPool } from './lazy-pool.js';
 import type { StreamEvent } from './parser.js';
 import type { Status } from './stream.js';
 import type { Listener, Pool, Topic } from './topic.js';
 
-/** The shared worker has to answer within this time, in ms; where its script cannot be loaded it never does. */
-const PATIENCE_MS = 3000;
+/** How long to wait for the shared worker, in ms. If its script cannot be loaded, it never responds. */
+const READY_TIMEOUT_MS = 3000;
 
-/** What a page says to the shared worker. */
+/** Messages from a page to the shared worker. */
 export type ToWorker =
-  /** First of all: whom it serves. */
+  /** The first message: the service to connect to. */
   | { hello: { service: ServiceOptions; silenceMs: number } }
-  /** The name of a lock that this page holds while it lives. */
+  /** The name of a lock that this page holds while it is open. */
   | { lock: string }
   | { follow: Topic; n: number }
-  /** `seen`: whether this page is in sight. It comes with a number that nothing has: an earlier version passes it over. */
+  /** `seen`: whether this page is visible. Sent with an unused number, so that older versions of the worker ignore it. */
   | { leave: number; seen?: boolean }
   | { bye: true };
 
-/** What the shared worker says to a page. `n` is the number that the page gave. */
+/** Messages from the shared worker to a page. `n` is the number that the page assigned. */
 export type ToPage =
-  /** The name of a lock that the worker holds while it lives; empty where there are none. */
+  /** The name of a lock that the worker holds while it runs; empty if the browser has no locks. */
   | { ready: string }
   | { n: number; event: StreamEvent }
   | { n: number; status: Status }
   | { n: number; end: Problem | null };
 
 /**
- * Follows topics through the shared worker, which holds one connection for all tabs of this origin that present
- * themselves to the service in the same way. Where it does not come up, this tab has a connection of its own.
- * @returns `undefined` where there can be none
+ * Follows topics through the shared worker. It holds one connection for all tabs of this origin with the same service
+ * and credentials. If the worker does not start, this tab uses its own connection.
+ * @returns `undefined` if a shared worker cannot be used
  */
 export function createSharedPool(
   options: ServiceOptions & { shared?: boolean },
@@ -42,7 +42,7 @@ export function createSharedPool(
   let pool: Pool | undefined;
   return {
     follow(topic, listener) {
-      const service = { url: baseOf(options), token, headers, credentials };
+      const service = { url: baseUrl(options), token, headers, credentials };
       pool ??= connect(service, silenceMs);
       return pool.follow(topic, listener);
     },
@@ -52,7 +52,7 @@ export function createSharedPool(
 interface Following {
   topic: Topic;
   listener: Listener;
-  /** Ends it, once this tab has a connection of its own. */
+  /** Stops following, once this tab uses its own connection. */
   leave?: () => void;
 }
 
@@ -61,8 +61,8 @@ function connect(service: ServiceOptions, silenceMs: number): Pool {
   let count = 0;
   let port: MessagePort | undefined;
   let own: Pool | undefined;
-  const say = (message: ToWorker): void => port?.postMessage(message);
-  const timer = setTimeout(fallBack, PATIENCE_MS);
+  const send = (message: ToWorker): void => port?.postMessage(message);
+  const timer = setTimeout(fallBack, READY_TIMEOUT_MS);
 
   try {
     const worker = new SharedWorker(new URL('./shared-worker.js', import.meta.url), {
@@ -71,30 +71,30 @@ function connect(service: ServiceOptions, silenceMs: number): Pool {
     });
     worker.onerror = fallBack;
     port = worker.port;
-    port.onmessage = ({ data }) => take(data);
-    say({ hello: { service, silenceMs } });
+    port.onmessage = ({ data }) => handleMessage(data);
+    send({ hello: { service, silenceMs } });
     const lock = `headway-${Math.random()}`;
-    // Held for as long as this page lives, however it ends. (Where there are no locks, it says goodbye.)
+    // Held until this page closes, however it closes. (Without locks, the page says `bye`.)
     void navigator.locks?.request(lock, () => {
-      say({ lock });
+      send({ lock });
       return new Promise(() => {});
     });
-    const look = (): void => say({ leave: -1, seen: document.visibilityState === 'visible' });
-    look();
-    addEventListener('visibilitychange', look);
-    addEventListener('pagehide', () => say({ bye: true }));
-    // Back from the cache of pages: the worker has forgotten it.
+    const sendVisibility = (): void => send({ leave: -1, seen: document.visibilityState === 'visible' });
+    sendVisibility();
+    addEventListener('visibilitychange', sendVisibility);
+    addEventListener('pagehide', () => send({ bye: true }));
+    // Restored from the back/forward cache: the worker has forgotten this page.
     addEventListener('pageshow', ({ persisted }) => {
-      if (persisted) for (const [n, { topic }] of followed) say({ follow: topic, n });
+      if (persisted) for (const [n, { topic }] of followed) send({ follow: topic, n });
     });
   } catch {
     fallBack();
   }
 
-  function take(message: ToPage): void {
+  function handleMessage(message: ToPage): void {
     if ('ready' in message) {
       clearTimeout(timer);
-      // Given to us when the worker is gone, which should not be.
+      // This page gets the lock only if the worker has stopped, which is not expected.
       if (message.ready) void navigator.locks.request(message.ready, fallBack);
       return;
     }
@@ -114,7 +114,7 @@ function connect(service: ServiceOptions, silenceMs: number): Pool {
   function fallBack(): void {
     if (own) return;
     clearTimeout(timer);
-    say({ bye: true });
+    send({ bye: true });
     port?.close();
     const pool = createLazyPool(service, silenceMs);
     own = pool;
@@ -130,10 +130,10 @@ function connect(service: ServiceOptions, silenceMs: number): Pool {
       const n = count++;
       const following: Following = { topic, listener };
       followed.set(n, following);
-      say({ follow: topic, n });
+      send({ follow: topic, n });
       return () => {
         following.leave?.();
-        if (followed.delete(n)) say({ leave: n });
+        if (followed.delete(n)) send({ leave: n });
       };
     },
   };

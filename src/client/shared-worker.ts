@@ -1,14 +1,14 @@
-import { sight } from './backoff.js';
+import { visibility } from './backoff.js';
 import { createPool } from './pool.js';
 import type { ToPage, ToWorker } from './shared-pool.js';
 import type { Pool } from './topic.js';
 
-/** Pools by whom they serve and how they present themselves to it. */
+/** Pools by service and credentials. */
 const pools = new Map<string, Pool>();
 
 /**
- * A lock that is held for as long as this worker lives, so that pages learn when it does not. It is told when it is held,
- * not before: else a page could get it first. Empty where there are no locks.
+ * The name of a lock that is held while this worker runs, so that pages notice when it stops. Resolves once the lock is
+ * held, because otherwise a page could acquire it first. Empty if the browser has no locks.
  */
 const held = new Promise<string>((resolve) => {
   const lock = `headway-worker-${Math.random()}`;
@@ -19,16 +19,17 @@ const held = new Promise<string>((resolve) => {
   });
 });
 
-/** The tabs that are in sight. */
+/** The visible tabs. */
 const seen = new Set<MessagePort>();
-sight.isSeen = () => seen.size > 0;
+visibility.isVisible = () => seen.size > 0;
 
 /** The shared worker: one for all tabs of an origin. Each tab has a port. */
 addEventListener('connect', (event) => {
-  const port = (event as MessageEvent).ports[0]!;
+  const [port] = (event as MessageEvent).ports;
+  if (!port) return;
   const leaves = new Map<number, () => void>();
   let pool: Pool | undefined;
-  const say = (message: ToPage): void => port.postMessage(message);
+  const send = (message: ToPage): void => port.postMessage(message);
   const leaveAll = (): void => {
     for (const leave of leaves.values()) leave();
     leaves.clear();
@@ -41,27 +42,27 @@ addEventListener('connect', (event) => {
       const key = JSON.stringify([service, silenceMs]);
       pool = pools.get(key) ?? createPool(service, silenceMs);
       pools.set(key, pool);
-      void held.then((lock) => say({ ready: lock }));
+      void held.then((lock) => send({ ready: lock }));
     } else if ('lock' in data) {
-      // Given to us when the tab is gone.
+      // The worker gets the lock when the tab has closed.
       void navigator.locks.request(data.lock, leaveAll);
     } else if ('follow' in data) {
       const { follow: topic, n } = data;
-      const leave = pool!.follow(topic, {
-        onEvent: (event) => say({ n, event }),
-        onStatus: (status) => say({ n, status }),
+      const leave = pool?.follow(topic, {
+        onEvent: (event) => send({ n, event }),
+        onStatus: (status) => send({ n, status }),
         onEnd: (error) => {
           leaves.delete(n);
-          say({ n, end: error?.problem ?? null });
+          send({ n, end: error?.problem ?? null });
         },
       });
-      leaves.set(n, leave);
+      if (leave) leaves.set(n, leave);
     } else if ('leave' in data) {
       leaves.get(data.leave)?.();
       leaves.delete(data.leave);
       if (data.seen) {
         seen.add(port);
-        // Whoever comes back to a tab does not wait: see `pause`.
+        // A visible tab reconnects at once: see `pause`.
         dispatchEvent(new Event('online'));
       } else if (data.seen === false) seen.delete(port);
     } else leaveAll();

@@ -5,30 +5,30 @@ import { isTerminal, notFound } from './topic.js';
 import type { ChannelEvent, JobEvent } from './types.js';
 import {
   applyJobEvent,
-  unseenChannel,
-  unseenJob,
+  emptyChannel,
+  emptyJob,
   type WatchedChannel,
   type WatchedJob,
   withStatus,
 } from './view.js';
 
-/** Something that changes, and tells. What it holds is replaced, never changed, so that it can be compared. */
+/** A value that changes, with listeners. The value is replaced, never mutated, so that it can be compared by identity. */
 export interface Store<T> {
   get(): T;
-  /** Follows while there is somebody who listens. @returns stops listening */
+  /** Adds a listener. The store follows its source while it has listeners. @returns a function that removes the listener */
   subscribe(listener: () => void): () => void;
 }
 
-/** Whatever kinds of job a client knows. */
-// biome-ignore lint/suspicious/noExplicitAny: the types of jobs are of no matter here
+/** A client, whatever kinds of job it knows. */
+// biome-ignore lint/suspicious/noExplicitAny: stores do not depend on the types of jobs
 export type AnyClient = Client<any>;
 
-/** Clients by the address of their service; that of the page's own service by an empty one. */
+/** Default clients, by the address of their service; the page's own service has an empty address. */
 const clients = new Map<string, AnyClient>();
 
 /**
- * The client of those who were given none.
- * @param link of a job: one with an address or a path before `/v1/jobs` names its service
+ * Returns the client for callers that were given none.
+ * @param link a job's link; an address or path before `/v1/jobs` selects the service
  */
 export function defaultClient(link = ''): AnyClient {
   const url = /^([^?#]+?)\/+v1\/jobs\//.exec(link)?.[1] ?? '';
@@ -38,27 +38,27 @@ export function defaultClient(link = ''): AnyClient {
 }
 
 /**
- * Calls listeners once for all changes of a moment.
- * @param open begins to follow. @returns ends it
+ * Creates a store that calls its listeners once for all changes of one tick.
+ * @param open starts following the source, and returns a function that stops it
  */
-function createStore<T>(first: T, open: (change: (next: (now: T) => T) => void) => () => void): Store<T> {
+function createStore<T>(first: T, open: (change: (next: (current: T) => T) => void) => () => void): Store<T> {
   const listeners = new Set<() => void>();
-  let now = first;
+  let current = first;
   let close: (() => void) | undefined;
-  let told = true;
-  const change = (next: (now: T) => T): void => {
-    now = next(now);
-    if (!told) return;
-    told = false;
+  let scheduled = false;
+  const change = (next: (current: T) => T): void => {
+    current = next(current);
+    if (scheduled) return;
+    scheduled = true;
     queueMicrotask(() => {
-      told = true;
+      scheduled = false;
       for (const listener of [...listeners]) listener();
     });
   };
   return {
-    get: () => now,
+    get: () => current,
     subscribe(listener) {
-      // One of its own, so that the same function given twice is two.
+      // A wrapper, so that a function subscribed twice counts as two listeners.
       const own = (): void => listener();
       listeners.add(own);
       close ??= open(change);
@@ -73,15 +73,16 @@ function createStore<T>(first: T, open: (change: (next: (now: T) => T) => void) 
 }
 
 export interface JobStore<R = unknown> extends Store<WatchedJob<R>> {
-  /** Asks for its end. */
+  /** Requests the job's cancellation. */
   cancel(): Promise<void>;
-  /** Runs it again, and shows that. */
+  /** Runs the job again, and continues to show it. */
   retry(): Promise<void>;
 }
 
 /**
- * A job as its viewer sees it, live while somebody listens. `undefined` is no job yet.
- * @param onEvent hears of each event before the job is what that makes of it
+ * Creates a store of a job as a viewer sees it, live while the store has listeners.
+ * @param reference the job; `undefined` if there is none yet
+ * @param onEvent called with each event, before the event changes the store
  */
 export function createJobStore<R = unknown>(
   given: AnyClient,
@@ -94,14 +95,14 @@ export function createJobStore<R = unknown>(
   let lastEventId: string | undefined;
   let over = false;
   let follow: (() => void) | undefined;
-  // Whoever runs the job again, everybody who shows it sees that.
+  /** With retries, so that every viewer of the job sees it run again. */
   const job = (): Job<R> =>
-    client.watchJob<R>(reference!, { lastEventId, retries: true, ...(token ? { token } : {}) });
+    client.watchJob<R>(reference ?? '', { lastEventId, retries: true, ...(token ? { token } : {}) });
 
-  const store = createStore(unseenJob<R>(''), (change) => {
+  const store = createStore(emptyJob<R>(''), (change) => {
     let stop: (() => void) | undefined;
     let listening = true;
-    /** It cannot be watched at all. Whoever shows it must not fail with it. */
+    /** The job cannot be watched at all. The component that shows it must not fail because of that. */
     const refuse = (error: unknown): void => {
       const problem = notFound(error instanceof Error ? error.message : String(error));
       over = true;
@@ -109,7 +110,7 @@ export function createJobStore<R = unknown>(
     };
     const watch = (): void => {
       const { id } = job();
-      /** Of the connection, which goes on after the job's end, while the job counts as ended. */
+      /** The state of the connection. It outlasts the job's end, after which the store shows `ended`. */
       let status: Status = 'connecting';
       const show = (now: WatchedJob<R>): WatchedJob<R> =>
         withStatus(now, isTerminal(now.state) ? 'ended' : status);
@@ -125,9 +126,9 @@ export function createJobStore<R = unknown>(
           if (listening) change(show);
         },
         onEnd: (problem) => {
-          // That nobody listens any more is not its end.
+          // Without listeners the watching stops, although the job has not ended.
           over = listening;
-          // A job that has ended, and is kept no longer, is still what it came to.
+          // A job that ended before it was removed keeps its last state.
           if (problem) change((now) => (isTerminal(now.state) ? now : { ...now, problem }));
         },
       });
@@ -162,21 +163,21 @@ export function createJobStore<R = unknown>(
 }
 
 export interface ChannelStoreOptions {
-  /** How many of the newest events of the log come first, 0 to 10000. Default 0. */
+  /** How many of the newest log events of the channel come first, 0 to 10000. Defaults to 0. */
   last?: number | undefined;
-  /** How many events are kept. Default 100. */
+  /** How many events the store keeps. Defaults to 100. */
   keep?: number | undefined;
 }
 
-/** Channels as their viewer sees them, live while somebody listens. */
+/** Creates a store of channels as a viewer sees them, live while the store has listeners. */
 export function createChannelStore<T = unknown>(
   client: AnyClient,
   names: string[],
   { last, keep = 100 }: ChannelStoreOptions = {},
 ): Store<WatchedChannel<T>> {
-  return createStore(unseenChannel<T>(), (change) => {
-    // Who comes back begins anew: else events that are kept would come twice.
-    change(unseenChannel<T>);
+  return createStore(emptyChannel<T>(), (change) => {
+    // A new listener starts empty: otherwise kept events would appear twice.
+    change(emptyChannel<T>);
     const channels = client.watchChannels<T>(names, {
       last,
       onEvent: (event: ChannelEvent<T>) =>

@@ -3,37 +3,37 @@ import { isPassing, ProblemError, unreachable } from './errors.js';
 import { createParser, type StreamEvent } from './parser.js';
 
 /**
- * Where a connection stands: `connecting` until the first answer, `live`, `stale` while it is broken and being made
- * again (what is shown may be old), `ended` for good.
+ * The state of a connection: `connecting` before the first response, `live`, `stale` while it is being re-established
+ * (what is shown may be outdated), `ended` for good.
  */
 export type Status = 'connecting' | 'live' | 'stale' | 'ended';
 
-/** A heartbeat comes this much later than it was promised at most, while the service is live, in ms. */
+/** How late a promised heartbeat may arrive while the service is live, in ms. */
 const LATE_MS = 900;
-/** What comes while this thread is busy is read in this time, before its silence is taken for that of the service, in ms. */
+/** How long a thread that was busy may read buffered data before the silence counts as the service's, in ms. */
 const READ_MS = 100;
-/** A connection that is not live any more is given up for another one after this time, in ms. */
+/** How long a connection may stay silent before it is replaced, in ms. */
 const GIVE_UP_MS = 10_000;
 
-/** A server that asks for less is not followed; what it asks for at most is limited by the back-off. */
+/** The shortest reconnection time accepted from a server, in ms. The backoff limits the longest. */
 const MIN_RETRY_MS = 500;
 
 export interface StreamOptions {
-  /** Asks for the stream, from where it was left. @throws ProblemError when it is refused */
+  /** Requests the stream, from the last position. @throws ProblemError when the stream is refused */
   connect(signal: AbortSignal): Promise<Response>;
   onEvent(event: StreamEvent): void;
   onStatus(status: Status): void;
-  /** It was refused, and trying the same again would not help. Whether to go on all the same (something was changed). */
+  /** Called when the stream was refused for good. Resolves to `true` to request it again, after a change. */
   onRefused?(error: ProblemError): Promise<boolean>;
-  /** It is over: the service has said so (204), it was refused, or it was closed. */
+  /** Called when the stream has ended: by the service (204), by a refusal, or by `close`. */
   onEnd(error?: ProblemError): void;
-  /** Without a byte for this long, not even a heartbeat, the connection is taken for dead, in ms. */
+  /** A connection that receives no byte, not even a heartbeat, for this long counts as dead, in ms. */
   silenceMs: number;
 }
 
-/** A stream that is made again whenever it breaks, until it has ended. */
+/** A stream that reconnects until it has ended. */
 export interface Stream {
-  /** Makes the connection again at once, because something else is to be asked for. */
+  /** Reconnects at once, because the request has changed. */
   restart(): void;
   close(): void;
 }
@@ -43,12 +43,12 @@ export function openStream(options: StreamOptions): Stream {
   let status: Status = 'connecting';
   let retry = 2000;
   let failures = 0;
-  /** Within so many ms something more comes, as the last heartbeat has said, perhaps on the connection before. */
+  /** The time until the next data, in ms, as the last heartbeat promised; it may belong to the previous connection. */
   let nextMs = 0;
   let restarting = false;
   let attempt = new AbortController();
 
-  function become(next: Status): void {
+  function setStatus(next: Status): void {
     if (status === next || status === 'ended') return;
     status = next;
     onStatus(next);
@@ -56,31 +56,31 @@ export function openStream(options: StreamOptions): Stream {
 
   function end(error?: ProblemError): void {
     if (status === 'ended') return;
-    become('ended');
+    setStatus('ended');
     attempt.abort();
     onEnd(error);
   }
 
-  /** Reads a connection to its end, or to its death. */
+  /** Reads a connection until it ends or counts as dead. */
   async function read(signal: AbortSignal): Promise<void> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const abortIn = (ms: number): void => {
       timer = setTimeout(() => attempt.abort(), Math.min(ms, silenceMs));
     };
-    const doubt = (): void => {
-      if (status === 'live') become('stale');
+    const handleSilence = (): void => {
+      if (status === 'live') setStatus('stale');
       abortIn(GIVE_UP_MS);
-      // The next connection may be to a service that promises nothing.
+      // The next connection may be to a service that promises no heartbeats.
       nextMs = 0;
     };
-    const alive = (): void => {
+    const resetTimer = (): void => {
       clearTimeout(timer);
       if (!nextMs) return abortIn(silenceMs);
       timer = setTimeout(() => {
-        timer = setTimeout(doubt, READ_MS);
+        timer = setTimeout(handleSilence, READ_MS);
       }, nextMs + LATE_MS);
     };
-    alive();
+    resetTimer();
     try {
       const response = await connect(signal);
       if (response.status === 204) return end();
@@ -89,38 +89,38 @@ export function openStream(options: StreamOptions): Stream {
         throw new ProblemError({
           status: 415,
           code: 'not-a-stream',
-          detail: `${response.url} is no event stream.`,
+          detail: `${response.url} is not an event stream.`,
         });
       }
-      let waits = false;
+      let isWaiting = false;
       const decoder = new TextDecoder();
       const feed = createParser(
         (event) => {
           failures = 0;
-          waits = false;
-          become('live');
+          isWaiting = false;
+          setStatus('live');
           onEvent(event);
         },
         (ms) => {
-          // Whoever publishes to a channel can send it: nobody makes this client spin.
+          // Any publisher of a channel can send this; it must not make the client reconnect in a loop.
           retry = Math.max(MIN_RETRY_MS, ms);
         },
-        // The service cannot follow anything until Redis answers.
+        // `waiting`: the service cannot follow anything until Redis responds.
         (comment) => {
           const [word, ms] = comment.split(' ');
-          waits = word === 'waiting';
+          isWaiting = word === 'waiting';
           if (word === 'next') nextMs = Number(ms);
-          if (waits && status === 'live') become('stale');
+          if (isWaiting && status === 'live') setStatus('stale');
         },
       );
-      const reader = response.body!.getReader();
-      for (;;) {
+      const reader = response.body?.getReader();
+      while (reader) {
         const { value, done } = await reader.read();
-        // What is left of a connection that was given up for another one would come twice.
+        // Data left on an aborted connection would be delivered twice.
         if (done || signal.aborted) return;
         feed(decoder.decode(value, { stream: true }));
-        alive();
-        if (!waits) become('live');
+        resetTimer();
+        if (!isWaiting) setStatus('live');
       }
     } finally {
       clearTimeout(timer);
@@ -136,14 +136,14 @@ export function openStream(options: StreamOptions): Stream {
         await read(attempt.signal);
       } catch (error) {
         if (!attempt.signal.aborted) {
-          const problem = error instanceof ProblemError ? error : unreachable('The stream', error);
+          const problem = error instanceof ProblemError ? error : unreachable('the stream', error);
           if (isPassing(problem)) wait = Number(problem.problem.retryAfterMs ?? 0);
           else if (await options.onRefused?.(problem)) restarting = true;
           else return end(problem);
         }
       }
       if (restarting || (status as Status) === 'ended') continue;
-      if (status === 'live') become('stale');
+      if (status === 'live') setStatus('stale');
       attempt = new AbortController();
       await pause(wait + backoff(failures++, retry), attempt.signal);
     }

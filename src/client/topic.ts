@@ -2,49 +2,49 @@ import { ProblemError } from './errors.js';
 import type { StreamEvent } from './parser.js';
 import type { Status } from './stream.js';
 
-/** What can be followed: a job, a channel, or where all jobs of the caller stand. */
+/** What a client can follow: a job, a channel, or all jobs of the caller. */
 export interface Topic {
   kind: 'job' | 'channel' | 'jobs';
-  /** The job's id, or the name of the channel; `mine` for the caller's jobs. */
+  /** The job's id, or the channel's name; `mine` for the caller's jobs. */
   name: string;
-  /** The job's token, for who has no other right to see it. */
+  /** The job's token, for callers without other access. */
   token?: string | undefined;
-  /** How many of a channel's newest events a newcomer wants. */
+  /** How many of a channel's newest events come first. */
   last?: number | undefined;
-  /** The id of the last event that was seen, to go on from there. */
+  /** The id of the last event received, to resume after it. */
   lastEventId?: string | undefined;
-  /** Of a job: it is followed beyond its end, because it may run again. */
+  /** Jobs only: stays open after the job's end, because the job may run again. */
   stays?: boolean | undefined;
 }
 
-/** Who follows a topic. Every event comes once, in order, with its own id. */
+/** A listener of a topic. It gets every event once, in order, with the event's own id. */
 export interface Listener {
   onEvent(event: StreamEvent): void;
   onStatus(status: Status): void;
-  /** Nothing more comes. */
+  /** Called when no more events follow. */
   onEnd(error?: ProblemError): void;
-  /** It was refused together with others, and is let go. @param lastEventId where it stands */
-  onExpel?(lastEventId: string): void;
+  /** Called when the topic was refused together with others, and must be followed alone. @param lastEventId its position */
+  onIsolate?(lastEventId: string): void;
 }
 
 /** Follows topics over as few connections as possible. */
 export interface Pool {
-  /** @returns ends it */
+  /** @returns a function that stops following */
   follow(topic: Topic, listener: Listener): () => void;
 }
 
-/** Whether an event is the last one of a job. */
+/** Whether an event is the terminal event of a job. */
 export const isTerminal = (event: string): boolean =>
   event === 'completed' || event === 'failed' || event === 'cancelled';
 
-/** What no part of a path can be: URLs would make another path of it, or have no form for it. */
+/** Text that cannot be one segment of a path: a URL would resolve it to another path, or cannot contain it. */
 const NO_SEGMENT = /^\.{0,2}$|[/\\?#\s\p{C}]/u;
 
-/** Why a job cannot be asked for: its id is none. */
-export function problemOfId(id: string): ProblemError | undefined {
-  return NO_SEGMENT.test(id) ? notFound(`${JSON.stringify(id)} is not the id of a job.`) : undefined;
+/** The problem of an id that no job can have. */
+export function invalidIdProblem(id: string): ProblemError | undefined {
+  return NO_SEGMENT.test(id) ? notFound(`${JSON.stringify(id)} is not a job id.`) : undefined;
 }
 
-/** What the service says of what is not there, without asking it. */
+/** The problem with which the service responds for an unknown job, created without asking it. */
 export const notFound = (detail: string): ProblemError =>
   new ProblemError({ status: 404, code: 'not-found', title: 'Not found', detail });

@@ -1,21 +1,21 @@
-/** As `options` of `POST /v1/jobs`: what one start decides about its job. Each goes before the definition's default. */
+/** Options of a start (`options` of `POST /v1/jobs`). Each takes precedence over the default of the job's definition. */
 export interface JobOptions {
-  /** Runs at most, 1 to 100. */
+  /** Maximum number of attempts, 1 to 100. */
   attempts?: number;
   backoff?: { type: 'fixed' | 'exponential'; delayMs: number; jitter?: number };
-  /** Begins this much later, in ms. */
+  /** Starts the job after this delay, in ms. */
   delayMs?: number;
-  /** Or at this time: RFC 3339, with a zone. */
+  /** Starts the job at this time: RFC 3339, with a time zone. */
   runAt?: string;
-  /** 1 is first. */
+  /** 1 is the highest priority. */
   priority?: number;
-  /** Not begun within this time, it fails with the code `expired`. */
+  /** Fails the job with the code `expired` if it has not started within this time, in ms. */
   ttlMs?: number;
-  /** A run that takes longer is stopped, and the job fails with the code `timeout`. */
+  /** Stops an attempt that takes longer, in ms, and fails the job with the code `timeout`. */
   timeoutMs?: number;
-  /** While a job of this name and key has not ended, the answer is that job. */
+  /** While a job of the same kind and key is unfinished, a start returns that job. */
   deduplicationKey?: string;
-  /** How long it is kept after its end, in ms. */
+  /** How long the job is kept after its end, in ms. */
   keepMs?: number;
   metadata?: Record<string, unknown>;
   tags?: string[];
@@ -26,24 +26,24 @@ export interface JobOptions {
 export interface Progress {
   jobId: string;
   attempt: number;
-  /** 0 to 100; `null` while nobody can say. */
+  /** 0 to 100; `null` while unknown. */
   percent: number | null;
   current?: number;
   total?: number;
   unit?: string;
   stage?: string;
-  /** From 1. */
+  /** Starts at 1. */
   stageIndex?: number;
   stageCount?: number;
   message?: string;
-  /** Of `current`. */
+  /** In `unit` per second. */
   ratePerSecond?: number;
   etaMs?: number;
   /** ms since 1970. */
   at: number;
 }
 
-/** Why a job failed: in words, and for programs where there is a code. */
+/** Why a job failed: a message, and a code for programs if there is one. */
 export interface JobError {
   message: string;
   code?: string;
@@ -55,7 +55,7 @@ interface About {
   at: number;
 }
 
-/** The data of each event of a job, by its name. */
+/** The data of each event of a job, by event name. */
 export interface JobEventData<R = unknown> {
   waiting: About & { name: string };
   delayed: About & { name: string; until: number };
@@ -80,19 +80,19 @@ export interface JobEventData<R = unknown> {
   completed: About & { name: string; result: R };
   failed: About & { name: string; error: JobError };
   cancelled: About & { name: string; reason: string };
-  /** What was known no longer holds; the present state follows. */
+  /** What was known is outdated. The current state follows. */
   reset: { reason: string; at?: number };
 }
 
 /**
- * An event of a job; `event` tells which. Those that a job has named itself (`ctx.emit`) come too, under their own names,
- * which no type here knows, with what the job gave as `data.data`.
+ * An event of a job, discriminated by `event`. Events that a job names itself (`ctx.emit`) come too, under their own
+ * names, which this type does not list. The job's value is in `data.data`.
  */
 export type JobEvent<R = unknown> = {
   [Name in keyof JobEventData<R>]: { event: Name; id: string | undefined; data: JobEventData<R>[Name] };
 }[keyof JobEventData<R>];
 
-/** Where a job is in its life. `stalled`: its worker was lost, another follows. */
+/** The state of a job. `stalled`: the worker was lost, and another one will take the job. */
 export type JobState =
   | 'waiting'
   | 'delayed'
@@ -106,10 +106,10 @@ export type JobState =
 /** An event of a channel. */
 export interface ChannelEvent<T = unknown> {
   channel: string;
-  /** `message` where its publisher named none. */
+  /** `message` if the publisher named none. */
   event: string;
   id: string | undefined;
-  /** What was published: text as it was, anything else as JSON. */
+  /** What was published: text as a string, anything else as parsed JSON. */
   data: T;
 }
 
@@ -145,11 +145,11 @@ export interface JobView<R = unknown> {
   links: JobLinks;
 }
 
-/** Where one of many jobs stands; of its progress what an overview needs. */
+/** The current state of one of many jobs, with the part of its progress that an overview needs. */
 export interface JobNow extends Partial<Omit<Progress, 'jobId' | 'at' | 'stageIndex' | 'stageCount'>> {
   jobId: string;
   name?: string;
-  /** `gone`: nothing more is known of it. */
+  /** `gone`: the job no longer exists. */
   state: JobView['state'] | 'gone';
   startedAt?: number;
   paused?: true;
@@ -161,10 +161,10 @@ export interface JobNow extends Partial<Omit<Progress, 'jobId' | 'at' | 'stageIn
 export type OwnJobEvent =
   | { event: 'job'; data: JobNow }
   | { event: 'jobs'; data: { unfinished: number; at: number } }
-  /** What was known before no longer holds; the present state follows. */
+  /** What was known is outdated. The current state follows. */
   | { event: 'reset'; data: { reason: string; at?: number } };
 
-/** Where a job's resources are, relative to the service. */
+/** The paths of a job's resources, relative to the service. */
 export interface JobLinks {
   self: string;
   events: string;
@@ -172,7 +172,7 @@ export interface JobLinks {
   result: string;
 }
 
-/** What an upload is known by. */
+/** An uploaded file. */
 export interface UploadedFile {
   id: string;
   name: string;
@@ -180,7 +180,7 @@ export interface UploadedFile {
   sha256: string;
 }
 
-/** A file of a result: downloaded from `href`. */
+/** A file of a result. It is downloaded from `href`. */
 export interface ResultFile extends UploadedFile {
   href: string;
 }

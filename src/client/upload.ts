@@ -1,10 +1,10 @@
 import { call, type RetryListener, type ServiceOptions } from './http.js';
 import type { UploadedFile } from './types.js';
 
-/** What can be sent as a file: of a form field, of Node (a Buffer, a stream), or any bytes. */
+/** Content that can be uploaded: a file of a form field, a `Buffer` or stream of Node, or any bytes. */
 export type Upload = Blob | Uint8Array | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
 
-/** Data with a file in place of each id of one. */
+/** Data in which each file id may be replaced by the file itself. */
 export type WithFiles<T> = string extends T
   ? T | Upload
   : T extends ReadonlyArray<infer U>
@@ -13,8 +13,8 @@ export type WithFiles<T> = string extends T
       ? { [K in keyof T]: WithFiles<T[K]> }
       : T;
 
-/** For who waits for an upload. */
-interface Waiting {
+/** Options of an upload. */
+interface UploadOptions {
   signal?: AbortSignal | undefined;
   onRetry?: RetryListener | undefined;
 }
@@ -25,7 +25,7 @@ const isUpload = (value: object): value is Upload =>
   Symbol.asyncIterator in value ||
   'getReader' in value;
 
-/** What a file is called: by itself (`File`), or by its path (a stream of Node's). */
+/** The name of a file: its own (`File`), or the end of its path (a stream of Node). */
 const nameOf = (content: Upload): string => {
   const { name, path } = content as { name?: unknown; path?: unknown };
   return String(name || path || 'file').replace(/.*[/\\]/, '') || 'file';
@@ -35,7 +35,7 @@ const nameOf = (content: Upload): string => {
 export async function upload(
   service: ServiceOptions,
   content: Upload,
-  { name = nameOf(content), signal, onRetry }: { name?: string } & Waiting = {},
+  { name = nameOf(content), signal, onRetry }: { name?: string } & UploadOptions = {},
 ): Promise<UploadedFile> {
   const response = await call(service, `v1/files?name=${encodeURIComponent(name)}`, {
     method: 'POST',
@@ -43,22 +43,26 @@ export async function upload(
     body: content as BodyInit,
     signal,
     onRetry,
-    // What has been read from a stream cannot be read again.
+    // A stream cannot be read a second time.
     tries: content instanceof Blob || content instanceof Uint8Array ? 3 : 0,
   });
   return (await response.json()) as UploadedFile;
 }
 
-/** Uploads the files in a job's data, however deep; gives the data with their ids in their place. */
-export async function uploadAll(service: ServiceOptions, data: unknown, waiting: Waiting): Promise<unknown> {
+/** Uploads the files in a job's data, at any depth. Returns the data with the files' ids in their place. */
+export async function uploadAll(
+  service: ServiceOptions,
+  data: unknown,
+  options: UploadOptions,
+): Promise<unknown> {
   if (data === null || typeof data !== 'object') return data;
-  if (isUpload(data)) return (await upload(service, data, waiting)).id;
-  if (Array.isArray(data)) return Promise.all(data.map((value) => uploadAll(service, value, waiting)));
-  // What says itself how it is written (a Date) is left to it.
+  if (isUpload(data)) return (await upload(service, data, options)).id;
+  if (Array.isArray(data)) return Promise.all(data.map((value) => uploadAll(service, value, options)));
+  // A value with its own JSON form (a Date) keeps it.
   if ('toJSON' in data) return data;
   const entries = Object.entries(data).map(async ([key, value]) => [
     key,
-    await uploadAll(service, value, waiting),
+    await uploadAll(service, value, options),
   ]);
   return Object.fromEntries(await Promise.all(entries));
 }

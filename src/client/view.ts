@@ -2,43 +2,43 @@ import type { ProblemError } from './errors.js';
 import type { Status } from './stream.js';
 import type { ChannelEvent, JobError, JobEvent, JobEventData, JobState, Progress } from './types.js';
 
-/** A job as its viewer sees it: what its events have told so far. Never changed, only replaced. */
+/** A job as a viewer sees it: the result of its events so far. Immutable. */
 export interface WatchedJob<R = unknown> {
   id: string;
-  /** Its kind; empty until the first event. */
+  /** The job's kind; empty before the first event. */
   name: string;
-  /** `unknown` until the first event. */
+  /** `unknown` before the first event. */
   state: JobState | 'unknown';
-  /** Of the connection. `stale`: what is shown may be old. */
+  /** The state of the connection. `stale`: what is shown may be outdated. */
   status: Status;
-  /** 0 to 100; `null` while nobody can say. */
+  /** 0 to 100; `null` while unknown. */
   percent: number | null;
   progress: Progress | undefined;
   attempt: number;
-  /** Runs at most. */
+  /** Maximum number of attempts. */
   attempts: number;
-  /** The newest lines of its log, 500 at most. */
+  /** The newest lines of the job's log, at most 500. */
   logs: ReadonlyArray<JobEventData['log']>;
-  /** The text that it gave before its end, in this attempt. */
+  /** The text that the job published in this attempt, before its end. */
   text: string;
   result: R | undefined;
-  /** Why it failed, or why its last attempt did. */
+  /** Why the job failed, or why its last attempt did. */
   error: JobError | undefined;
-  /** It has yet to begin, and its queue is paused. */
+  /** The job has not started, and its queue is paused. */
   paused: boolean;
-  /** It has yet to begin, and no worker runs for its kind. */
+  /** The job has not started, and no worker serves its queue. */
   noWorker: boolean;
-  /** It was asked to stop, and has not ended yet. */
+  /** Cancellation was requested, and the job has not ended yet. */
   cancelling: boolean;
   /** When a delayed job or the next attempt is due, ms since 1970. */
   nextAt: number | undefined;
-  /** Why it cannot be watched. */
+  /** Why the job cannot be watched. */
   problem: ProblemError | undefined;
 }
 
 const MAX_LOGS = 500;
 
-export const unseenJob = <R = unknown>(id: string): WatchedJob<R> => ({
+export const emptyJob = <R = unknown>(id: string): WatchedJob<R> => ({
   id,
   name: '',
   state: 'unknown',
@@ -58,7 +58,7 @@ export const unseenJob = <R = unknown>(id: string): WatchedJob<R> => ({
   problem: undefined,
 });
 
-/** What an attempt starts with. */
+/** The state at the start of an attempt. */
 const FRESH = {
   percent: null,
   progress: undefined,
@@ -72,9 +72,9 @@ const FRESH = {
 
 const NOT_WAITING = { paused: false, noWorker: false, cancelling: false };
 
-/** A job after an event. Pure: the same events give the same job. */
+/** Returns a job after an event. Pure. */
 export function applyJobEvent<R>(job: WatchedJob<R>, { event, data }: JobEvent<R>): WatchedJob<R> {
-  if (event === 'reset') return { ...unseenJob<R>(job.id), name: job.name, status: job.status };
+  if (event === 'reset') return { ...emptyJob<R>(job.id), name: job.name, status: job.status };
   const known = { ...job, attempt: data.attempt, name: 'name' in data ? data.name : job.name };
   switch (event) {
     case 'progress':
@@ -124,26 +124,26 @@ export function applyJobEvent<R>(job: WatchedJob<R>, { event, data }: JobEvent<R
   }
 }
 
-/** A job whose connection stands otherwise. What is not live has no remaining time. */
+/** Returns a job with another connection state. Without a live connection there is no remaining time. */
 export function withStatus<R>(job: WatchedJob<R>, status: Status): WatchedJob<R> {
   if (status !== 'stale' || job.progress?.etaMs === undefined) return { ...job, status };
   const { etaMs: _old, ...progress } = job.progress;
   return { ...job, status, progress };
 }
 
-/** Channels as their viewer sees them. Never changed, only replaced. */
+/** Channels as a viewer sees them. Immutable. */
 export interface WatchedChannel<T = unknown> {
-  /** The newest events, oldest first, as many as are to be kept. */
+  /** The newest events, oldest first, as many as the store keeps. */
   events: ReadonlyArray<ChannelEvent<T>>;
-  /** The newest one. */
+  /** The newest event. */
   last: ChannelEvent<T> | undefined;
-  /** Of the connection. */
+  /** The state of the connection. */
   status: Status;
-  /** Why it cannot be watched. */
+  /** Why the channels cannot be watched. */
   problem: ProblemError | undefined;
 }
 
-export const unseenChannel = <T = unknown>(): WatchedChannel<T> => ({
+export const emptyChannel = <T = unknown>(): WatchedChannel<T> => ({
   events: [],
   last: undefined,
   status: 'connecting',

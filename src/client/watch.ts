@@ -2,28 +2,31 @@ import type { ProblemError } from './errors.js';
 import type { StreamEvent } from './parser.js';
 import { createQueue } from './queue.js';
 import type { Status } from './stream.js';
-import { type Pool, problemOfId, type Topic } from './topic.js';
+import { invalidIdProblem, type Pool, type Topic } from './topic.js';
 
-/** An event with its data read. */
+/** An event with its data parsed. */
 export interface ReadEvent {
   event: string;
   id: string | undefined;
-  // biome-ignore lint/suspicious/noExplicitAny: whatever was sent; the types of jobs and channels say what
+  // biome-ignore lint/suspicious/noExplicitAny: the types of jobs and channels describe the data
   data: any;
 }
 
-/** What can be heard of a topic while it is watched. */
+/** Listeners of a topic. */
 export interface WatchOptions<E> {
   onEvent?: ((event: E) => void) | undefined;
   onStatus?: ((status: Status) => void) | undefined;
-  /** It is over, by itself or because of this. */
+  /** Called when the watching has ended, by itself or through its signal. */
   onEnd?: ((error?: ProblemError) => void) | undefined;
-  /** Ends the watching. */
+  /** Stops watching. */
   signal?: AbortSignal | undefined;
 }
 
-/** Calls a function of the user's: what it throws is no matter of the connection's, but is not lost either. */
-export function tell<A extends unknown[]>(listener: ((...args: A) => void) | undefined, ...args: A): void {
+/** Calls a listener. An error that it throws is reported asynchronously and does not break the connection. */
+export function callListener<A extends unknown[]>(
+  listener: ((...args: A) => void) | undefined,
+  ...args: A
+): void {
   try {
     listener?.(...args);
   } catch (error) {
@@ -33,8 +36,8 @@ export function tell<A extends unknown[]>(listener: ((...args: A) => void) | und
   }
 }
 
-/** Data as JSON where it is JSON and not marked as text, else as the text it is. */
-function read({ data, text }: StreamEvent): unknown {
+/** Parses data as JSON. Data that is not JSON, or marked as text, stays a string. */
+function parseData({ data, text }: StreamEvent): unknown {
   if (text) return data;
   try {
     return JSON.parse(data);
@@ -43,33 +46,33 @@ function read({ data, text }: StreamEvent): unknown {
   }
 }
 
-/** Follows one topic for one listener. @returns ends it */
+/** Follows one topic for one listener. @returns a function that stops following */
 export function watchTopic(pool: Pool, topic: Topic, options: WatchOptions<ReadEvent>): () => void {
   const { signal } = options;
   let status: Status = 'connecting';
-  const become = (next: Status): void => {
+  const setStatus = (next: Status): void => {
     if (status === next || status === 'ended') return;
     status = next;
-    tell(options.onStatus, next);
+    callListener(options.onStatus, next);
   };
   const end = (error?: ProblemError): void => {
     if (status === 'ended') return;
     signal?.removeEventListener('abort', stop);
-    become('ended');
-    tell(options.onEnd, error);
+    setStatus('ended');
+    callListener(options.onEnd, error);
   };
-  const problem = topic.kind === 'job' ? problemOfId(topic.name) : undefined;
+  const problem = topic.kind === 'job' ? invalidIdProblem(topic.name) : undefined;
   if (problem) {
-    // Later, as every other refusal comes: whoever watches has what ends it by then.
+    // Asynchronously, like every other refusal: by then the caller holds the function that stops it.
     queueMicrotask(() => end(problem));
     return () => end();
   }
   const leave = pool.follow(topic, {
     onEvent: (event) => {
       const { event: name, id } = event;
-      if (status !== 'ended') tell(options.onEvent, { event: name, id, data: read(event) });
+      if (status !== 'ended') callListener(options.onEvent, { event: name, id, data: parseData(event) });
     },
-    onStatus: become,
+    onStatus: setStatus,
     onEnd: end,
   });
   function stop(): void {
@@ -81,7 +84,7 @@ export function watchTopic(pool: Pool, topic: Topic, options: WatchOptions<ReadE
   return stop;
 }
 
-/** The events of topics as they come, for a `for await`. A slow reader gets the newest progress only. */
+/** Yields the events of topics as they arrive, for `for await`. A slow reader skips all but the newest progress. */
 export async function* iterate<E extends ReadEvent>(
   pool: Pool,
   topics: Topic[],

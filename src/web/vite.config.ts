@@ -4,16 +4,16 @@ import { defineConfig } from 'vite';
 
 export default defineConfig({
   root: import.meta.dirname,
-  // What is loaded is found from where it is named: the service may be below any path.
+  // Relative links, because the service can run below any path.
   base: './',
   plugins: [vue()],
   build: {
     outDir: '../../dist/web',
     emptyOutDir: true,
     assetsInlineLimit: 0,
-    // For older browsers `:dir(rtl)` would be written as a list of languages, which is not what it asks for.
+    // For older browsers, `:dir(rtl)` would be compiled to a list of languages, which has another meaning.
     cssTarget: ['chrome120', 'firefox121', 'safari16.4'],
-    // The renderer of the reference is one file of 740 kB.
+    // The renderer of the API reference is one file of 740 kB.
     chunkSizeWarningLimit: 1000,
     rollupOptions: {
       input: ['index.html', 'dashboard.html', 'docs/index.html'].map((page) =>

@@ -48,7 +48,7 @@ describe('a job for which no worker runs', () => {
       openDashboard(api.url),
     ]);
     const cli = new CliUser(api.url, { HEADWAY_TOKEN: token }).start(['watch', job.id]);
-    await cli.printed(/^waiting: no worker is running for this kind of job$/m);
+    await cli.printed(/^waiting: no workers running for this kind of job$/m);
     const waits = (noWorker?: true) =>
       mine.waitFor(
         ({ event, data }) => event === 'job' && data.jobId === job.id && data.noWorker === noWorker,

@@ -7,7 +7,7 @@ import { startApi, startWorker } from '../support/processes.js';
 import { freePort } from '../support/redis.js';
 import { until } from '../support/until.js';
 
-/** What a viewer sees while something that the page needs is not there, and when it is back. */
+/** What a viewer sees while the page lacks something it needs, and after that has returned. */
 describe('the page', () => {
   let headway: Headway;
   let browser: Browser;
@@ -53,15 +53,15 @@ describe('the page', () => {
     await page.getByLabel(/^Fail at/).fill(failAt);
   }
 
-  it('says that no worker runs for a job that waits, and how to start one, until one runs', async () => {
+  it('shows that no workers are running for a waiting job, and how to start one, until one is running', async () => {
     await fill(6000);
     await startButton().click();
-    await panel().getByRole('status').getByText('Waiting: no worker is running').waitFor();
+    await panel().getByRole('status').getByText('Waiting: no workers running').waitFor();
     await panel()
-      .getByText('No worker is running for this kind of job. Start one with npm run worker')
+      .getByText('No workers running for this kind of job. Start one with npm run worker')
       .waitFor();
-    await say('1 job waiting (no worker is running)');
-    await history().getByText('Waiting: no worker is running').waitFor();
+    await say('1 job waiting (no workers running)');
+    await history().getByText('Waiting: no workers running').waitFor();
     headway.workers.push(await startWorker(headway.env));
     await panel()
       .getByRole('status')
@@ -70,27 +70,27 @@ describe('the page', () => {
     expect(await page.getByText(/no worker/i).count()).toBe(0);
   });
 
-  it('shows in its list that a job was run again elsewhere, though it had ended when the list was read', async () => {
+  it('updates a finished job in the list when it is retried elsewhere', async () => {
     const post = async (path: string, data?: object) =>
       (await context.request.post(`${headway.api.url}/v1/jobs${path}`, { data })).json();
     const job = await post('', { name: 'steered', data: { turns: 'turns' } });
     await headway.connection.lpush('turns', 'fail');
-    await until('it has failed', async () => (await headway.client.result(job)).status === 409);
+    await until('the job has failed', async () => (await headway.client.result(job)).status === 409);
     const running = await panel().getAttribute('id');
     const tabs = [page, await open()];
-    const row = (tab: Page, words: string) =>
-      tab.locator('.own li', { hasText: words }).filter({ has: tab.locator(`a[href="#job=${job.id}"]`) });
+    const row = (tab: Page, state: string) =>
+      tab.locator('.own li', { hasText: state }).filter({ has: tab.locator(`a[href="#job=${job.id}"]`) });
     for (const tab of tabs) {
       await tab.goto('about:blank');
-      // Another job is open, so that this one is a row and nothing else.
-      await tab.goto(`${headway.api.url}/#job=${running!.slice('job-'.length)}`);
+      // Another job is open, so that this one appears only as a row.
+      await tab.goto(`${headway.api.url}/#job=${running?.slice('job-'.length)}`);
       await row(tab, 'Failed').waitFor();
     }
     await post(`/${job.id}/retry`);
     for (const tab of tabs) await row(tab, 'Running').waitFor();
     await headway.connection.lpush('turns', 'end');
     for (const tab of tabs) await row(tab, 'Completed').waitFor();
-    await tabs[1]!.close();
+    await tabs[1]?.close();
   });
 
   it.each<[string, () => unknown, () => unknown]>([
@@ -104,18 +104,18 @@ describe('the page', () => {
     ],
     ['the API is frozen', () => headway.api.child.kill('SIGSTOP'), () => headway.api.child.kill('SIGCONT')],
   ])(
-    'says within two seconds that it is not live when %s, and is as before when that is over',
+    'shows within two seconds that it is disconnected when %s, and recovers when that is over',
     async (what, away, back) => {
       const live = async (): Promise<void> => {
         await say(/about .* left/);
-        await say('Not live: reconnecting…', 'hidden');
+        await say('Disconnected: reconnecting…', 'hidden');
       };
-      /** A try to start a job while the service is away. */
+      /** An attempt to start a job while the service is unreachable. */
       const tryToStart = async (): Promise<void> => {
         await startButton().click();
         await page
           .getByRole('alert')
-          .getByText('The service cannot be reached. Nothing was lost; try again in a moment.')
+          .getByText('The service is unreachable. Nothing was lost. Try again in a moment.')
           .waitFor();
         await startButton().waitFor();
       };
@@ -123,14 +123,14 @@ describe('the page', () => {
       await fill(1);
       await away();
       const since = performance.now();
-      await panel().getByText('Not live: reconnecting…').waitFor();
+      await panel().getByText('Disconnected: reconnecting…').waitFor();
       expect(performance.now() - since).toBeLessThan(2000);
       expect(await page.getByText(/left$/).count()).toBe(0);
-      // A frozen service neither accepts nor refuses.
+      // A frozen service neither accepts nor refuses connections.
       if (what !== 'the API is frozen') await tryToStart();
       if (what === 'Redis has stopped') {
         await page.reload();
-        await say('Not live: the service cannot be reached. Reconnecting…');
+        await say('Disconnected: the service is unreachable. Reconnecting…');
         expect(await page.locator('body').innerText()).not.toMatch(/idempotency/i);
       }
       await back();
@@ -138,7 +138,10 @@ describe('the page', () => {
       await fill(1);
       const count = await page.getByRole('article').count();
       await startButton().click();
-      await until('another job', async () => (await page.getByRole('article').count()) === count + 1);
+      await until(
+        'another job is shown',
+        async () => (await page.getByRole('article').count()) === count + 1,
+      );
       await panel().getByRole('status').getByText('Completed').waitFor();
       await panel().getByRole('button', { name: 'Close steps' }).click();
       expect(await page.getByRole('alert').count()).toBe(0);

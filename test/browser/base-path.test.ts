@@ -9,7 +9,7 @@ import { until } from '../support/until.js';
 const ADMIN_TOKEN = 'the-token-of-an-admin';
 const BASE = '/team/headway';
 
-describe('the pages of a service that a proxy shows below a path', () => {
+describe('the pages of a service below a path behind a proxy', () => {
   let headway: Headway;
   let proxy: PathProxy;
   let browser: Browser;
@@ -37,14 +37,14 @@ describe('the pages of a service that a proxy shows below a path', () => {
     await browser.close();
     proxy.stop();
     await headway.stop();
-    // Neither did a shared worker leave the path.
+    // The shared worker stayed below the path, too.
     expect([...complaints, ...proxy.outside]).toEqual([]);
   });
 
   const bar = () => page.getByRole('progressbar').first();
   const value = async (): Promise<number> => Number(await bar().getAttribute('aria-valuenow'));
 
-  it('start a job with a file, follow its bar to the end, also after a reload, and offer its result', async () => {
+  it('start a job with a file, follow it to its end across a reload, and offer its result', async () => {
     await page.goto(`${proxy.url}${BASE}/`);
     await page.getByRole('radio', { name: /^steps/ }).check();
     await page.getByLabel(/^Count/).fill('30');
@@ -52,7 +52,7 @@ describe('the pages of a service that a proxy shows below a path', () => {
     await page.getByRole('button', { name: 'Start the job' }).click();
     await until('the bar moves', async () => (await value()) > 5);
     await page.reload();
-    await until('the bar has come to its end', async () => (await value()) === 100);
+    await until('the bar is full', async () => (await value()) === 100);
     await page.getByRole('status').getByText('Completed').waitFor();
     await takePictures(page, 'below-a-path');
     await page.getByRole('radio', { name: /^csv-import/ }).check();
@@ -67,7 +67,7 @@ describe('the pages of a service that a proxy shows below a path', () => {
 
   it('let the client and the element, loaded from there, find the service', async () => {
     const job = await headway.client.start('steps', { count: 2, intervalMs: 1 });
-    // As text, because Vitest rewrites what an `import()` in its own code is.
+    // As text, because Vitest rewrites `import()` in its own code.
     const states = await page.evaluate(`(async () => {
       const { createClient } = await import('${BASE}/client/index.js');
       const started = await createClient().startJob('steps', { count: 1, intervalMs: 1 });
@@ -86,7 +86,7 @@ describe('the pages of a service that a proxy shows below a path', () => {
     expect(states).toEqual(['completed', 'completed', 'completed', `${BASE}/v1/jobs/`]);
   });
 
-  it('lead from one to the other: the reference and a call from it, dashboard, signing in, a job, the board, and back', async () => {
+  it('link to each other: the reference and a call from it, the dashboard, sign-in, a job, the board, and back', async () => {
     const failing = await headway.client.start('steps', { count: 3, intervalMs: 1, failAt: 2 });
     await page.goto(`${proxy.url}${BASE}/`);
     await page.getByRole('link', { name: 'Reference' }).click();
@@ -97,7 +97,7 @@ describe('the pages of a service that a proxy shows below a path', () => {
     await page.getByRole('button', { name: 'Execute' }).click();
     expect((await tried).url()).toBe(`${proxy.url}${BASE}/v1/definitions`);
     await page.getByRole('link', { name: 'Dashboard' }).first().click();
-    await page.getByRole('link', { name: 'Sign in as admin' }).click();
+    await page.getByRole('link', { name: 'Sign in as admin', exact: true }).click();
     await page.waitForURL(`${proxy.url}${BASE}/dashboard`);
     await page.getByRole('status').getByText('Live', { exact: true }).waitFor();
     await takePictures(page, 'dashboard-below-a-path');
@@ -109,7 +109,7 @@ describe('the pages of a service that a proxy shows below a path', () => {
     await page.getByText('steps').first().waitFor();
     await page.goto(`${proxy.url}${BASE}/dashboard`);
     await page.getByRole('button', { name: 'Sign out' }).click();
-    await page.getByRole('link', { name: 'Sign in as admin' }).waitFor();
+    await page.getByRole('link', { name: 'Sign in as admin', exact: true }).waitFor();
     await page.getByRole('link', { name: 'Start a job' }).click();
     await page.waitForURL(`${proxy.url}${BASE}/`);
   });

@@ -17,7 +17,7 @@ describe('P10: Bull Board', () => {
     await headway.stop();
   });
 
-  it('shows state, progress and log of a job, from our own origin alone, and retries it', async () => {
+  it('shows the state, progress and log of a job, with resources of the same origin only, and retries it', async () => {
     const job = await headway.client.start('steps', { count: 10, intervalMs: 5, failAt: 6 });
     const stream = await openStream(headway.client.events(job), { token: job.token });
     await stream.ended;
@@ -38,7 +38,7 @@ describe('P10: Bull Board', () => {
     await page.getByText('50%').first().waitFor();
     await page.getByText('Logs', { exact: true }).first().click();
     await page.getByText('10 steps of 5 ms').waitFor();
-    // As its button does, with what the browser itself says of where the request comes from.
+    // As its button does, with the headers that the browser sets about the origin of the request.
     const retry = `fetch('/admin/queues/api/queues/steps/${job.id}/retry', { method: 'PUT' }).then((r) => r.status)`;
     expect(await page.evaluate(retry)).toBe(204);
     const again = await openStream(headway.client.events(job), {

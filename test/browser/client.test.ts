@@ -13,7 +13,7 @@ const executablePath =
 const html = (body: string, head = ''): string =>
   `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark"><link rel="icon" href="data:,"><title>A site</title>${head}</head><body><main><h1>A site</h1>${body}</main></body></html>`;
 
-/** A page that starts jobs when it is told to. */
+/** A page with functions to start jobs. */
 const START = html(
   '',
   `<script type="module">
@@ -27,7 +27,7 @@ globalThis.client = client;
 </script>`,
 );
 
-/** A page with nothing but the element, for the job in its address. */
+/** A page with only the element, for the job in its address. */
 const ELEMENT = html(
   '<div id="place"></div>',
   `<script type="module">
@@ -145,32 +145,32 @@ describe('the client in a browser', () => {
   it('watches eight jobs in eight tabs over one connection, and all bars move', async () => {
     const before = site.most();
     expect(before).toBeLessThanOrEqual(2);
-    // They last until they are cancelled, however long the tabs take to open.
+    // The jobs run until they are cancelled, however long the tabs take to open.
     const jobs = await Promise.all(Array.from({ length: 8 }, () => start(1000, 100)));
     const tabs = await Promise.all(jobs.map(({ id }) => open(`/element#${id}`)));
     await Promise.all(tabs.map((tab) => until('the bar moves', async () => (await value(tab)) > 0)));
     await until(
-      'one connection has all, and no tab one of its own',
-      () => site.open.length === 1 && jobs.every(({ id }) => site.open[0]!.includes(id)),
+      'one connection follows all jobs',
+      () => site.open.length === 1 && jobs.every(({ id }) => site.open[0]?.includes(id)),
     );
     const at = await Promise.all(tabs.map(value));
-    await Promise.all(tabs.map((tab, i) => until('it moves on', async () => (await value(tab)) > at[i]!)));
-    // Everyone who leaves is left out.
+    await Promise.all(tabs.map((tab, i) => until('the bar moves', async () => (await value(tab)) > at[i]!)));
+    // Closed tabs are no longer followed.
     await tabs[0]!.close();
     await until(
-      'the others go on alone',
+      'only the remaining jobs are followed',
       () => site.open.length === 1 && !site.open[0]!.includes(jobs[0]!.id),
     );
     for (const { id } of jobs) await first.evaluate(`client.watchJob('${id}').cancel()`);
     await Promise.all(tabs.slice(1).map((tab) => tab.getByText('Cancelled').first().waitFor()));
     expect(site.most()).toBeLessThanOrEqual(2);
-    // A job that has ended is followed for as long as somebody shows it: anybody may run it again.
+    // A finished job is followed while it is shown, because it may be retried.
     await Promise.all(tabs.slice(1).map((tab) => tab.close()));
-    await until('nothing is open any more', () => site.open.length === 0);
+    await until('all connections are closed', () => site.open.length === 0);
   });
 
-  it('watches those alone that only a cookie of their own opens', async () => {
-    // Three at once from three who are nobody yet: two of the three lose the cookie by which they own their job.
+  it('watches jobs on separate connections if each needs its own cookie', async () => {
+    // Three starts at once without a visitor cookie: two of them lose the cookie that makes them the owner of their job.
     const jobs = await first.evaluate<Array<{ id: string }>>(
       `Promise.all([1, 2, 3].map(() => fetch('/v1/jobs', {
         method: 'POST',
@@ -179,10 +179,10 @@ describe('the client in a browser', () => {
       }).then((response) => response.json())))`,
     );
     const tabs = await Promise.all(jobs.map(({ id }) => open(`/element#${id}`)));
-    await Promise.all(tabs.map((tab) => until('the end', async () => (await value(tab)) === 100)));
+    await Promise.all(tabs.map((tab) => until('the bar is full', async () => (await value(tab)) === 100)));
   });
 
-  it('shows a second tab of the same job all that has been', async () => {
+  it('shows past events in a second tab of the same job', async () => {
     const { id } = await start(40, 100);
     const one = await open(`/react#${id}`);
     await one.getByText('40 steps of 100 ms').waitFor();
@@ -194,25 +194,25 @@ describe('the client in a browser', () => {
     }
   });
 
-  it('shows what is wrong with an id that no job can have, and the page around it', async () => {
+  it('shows the problem of an invalid job id, and the rest of the page', async () => {
     for (const path of ['/react#foo/bar', '/react#..', '/vue#foo/bar', '/vue#%']) {
       const page = await open(path);
       await page.getByRole('button', { name: 'Again' }).waitFor();
     }
     const page = await open('/vue#foo/bar');
-    await page.locator('.headway-job[data-status=ended]').getByText('No longer here').first().waitFor();
+    await page.locator('.headway-job[data-status=ended]').getByText('Not found').first().waitFor();
     const elements = await open('/element#');
     await elements.evaluate(`document.querySelector('#place').innerHTML =
       ['foo/bar', '/elsewhere', 'https://example.com', 'http://[/v1/jobs/x.1', '..'].map((src) => '<job-progress src="' + src + '"></job-progress>').join('')`);
     await until(
-      'all of them say so',
+      'all elements show the problem',
       async () => (await elements.locator('job-progress[status=ended][state=unknown]').count()) === 5,
     );
-    // The browser itself logs the 404 of the stream that the page of Vue asks for by hand.
+    // The browser logs the 404 of the stream that the Vue page requests itself.
     complaints.length = 0;
   });
 
-  it('has a connection of its own where no shared worker comes up', async () => {
+  it('uses its own connection if the shared worker does not start', async () => {
     await context.route('**/shared-worker.js', (route) => route.fulfill({ status: 404 }));
     await context.addInitScript('if (location.search === "?none") delete globalThis.SharedWorker;');
     const { id } = await start(30, 100);
@@ -223,7 +223,7 @@ describe('the client in a browser', () => {
     expect(site.open).toHaveLength(2);
   });
 
-  it('goes on with a connection of its own when the shared worker is killed', async () => {
+  it('continues on its own connection when the shared worker is killed', async () => {
     const { id } = await start(60, 100);
     const page = await open(`/element#${id}`);
     await until('the bar moves', async () => (await value(page)) > 0);
@@ -233,12 +233,12 @@ describe('the client in a browser', () => {
     await session.send('Target.closeTarget', { targetId: worker!.targetId });
     const at = await value(page);
     await until('the bar moves on', async () => (await value(page)) > at);
-    await until('the end', async () => (await value(page)) === 100);
+    await until('the bar is full', async () => (await value(page)) === 100);
     const job = (await page.evaluate(`document.querySelector('job-progress').job`)) as { logs: unknown[] };
     expect(job.logs).toHaveLength(1);
   });
 
-  it('sends the token of a job where nothing else opens it, but not in the address', async () => {
+  it('sends the token of a job in a header, not in the URL', async () => {
     const { id, token } = await start(3, 50);
     await context.clearCookies();
     await expect(first.evaluate(`client.watchJob('${id}').result()`)).rejects.toThrow(/no such job/);
@@ -265,26 +265,26 @@ describe('the client in a browser', () => {
     expect(await percent()).toBe(100);
     if (framework === 'vue') {
       expect(await page.locator('.events').innerText()).toContain('active 1');
-      // Another viewer of the same job has followed it, too.
+      // Another viewer of the same job has seen the same.
       await page.locator('.headway-job[data-state=completed]').waitFor();
     }
   });
 
-  it('tells a screen reader of the quarters and the end, and no more', async () => {
+  it('announces only each quarter and the end to screen readers', async () => {
     const { id } = await start(100, 30);
     const page = await open(`/element#${id}`);
     await page.evaluate(`{
-      globalThis.said = [];
+      globalThis.announcements = [];
       const status = document.querySelector('job-progress').shadowRoot.querySelector('[role=status]');
-      new MutationObserver(() => said.push(status.textContent)).observe(status, { childList: true, characterData: true, subtree: true });
+      new MutationObserver(() => announcements.push(status.textContent)).observe(status, { childList: true, characterData: true, subtree: true });
     }`);
-    await until('the end', async () => (await value(page)) === 100);
-    const said = await until('it was said', async () => {
-      const words = (await page.evaluate('said')) as string[];
-      return words.at(-1)?.includes('Completed') ? words : undefined;
+    await until('the bar is full', async () => (await value(page)) === 100);
+    const announcements = await until('the end is announced', async () => {
+      const texts = (await page.evaluate('announcements')) as string[];
+      return texts.at(-1)?.includes('Completed') ? texts : undefined;
     });
-    expect(said.length).toBeLessThanOrEqual(7);
-    expect(said.at(-1)).toBe('Import of people.csv: Completed');
+    expect(announcements.length).toBeLessThanOrEqual(7);
+    expect(announcements.at(-1)).toBe('Import of people.csv: Completed');
   });
 
   it.each([

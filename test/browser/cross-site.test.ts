@@ -10,7 +10,7 @@ import { call, signer } from '../support/tokens.js';
 
 const ADMIN = 'an-admin-of-these-tests';
 
-/** A page of another site: `localhost`, where ours is `127.0.0.1`. */
+/** A page of another site: `localhost`, while the service is at `127.0.0.1`. */
 async function startEvil(): Promise<{ url: string; server: Server }> {
   const server = createServer((_req, res) =>
     res.setHeader('Content-Type', 'text/html').end('<!doctype html><title>another site</title>'),
@@ -20,7 +20,7 @@ async function startEvil(): Promise<{ url: string; server: Server }> {
   return { url: `http://localhost:${(server.address() as AddressInfo).port}/`, server };
 }
 
-describe('a page of another site, with a visitor of ours', () => {
+describe('a page of another site, opened by a visitor of Headway', () => {
   let headway: Headway;
   let browser: Browser;
   let context: BrowserContext;
@@ -45,7 +45,7 @@ describe('a page of another site, with a visitor of ours', () => {
     ]);
     const page = await context.newPage();
     await page.goto(headway.api.url);
-    // From our own page all of it works.
+    // From Headway's own page, all of it works.
     job = (await page.evaluate(
       async (body) => {
         const post = (url: string, data: unknown) =>
@@ -110,7 +110,7 @@ describe('a page of another site, with a visitor of ours', () => {
         },
         { base: headway.api.url, type, cancel: job.links.cancel, token },
       );
-      // Nothing can be read of what came, if anything did.
+      // The page cannot read the response, if there was one.
       expect(statuses.filter((status) => status !== 'refused' && status !== 'opaque')).toEqual([]);
       expect(await jobs()).toMatchObject([{ id: job.id, state: 'active' }]);
       expect(await published()).toBe(1);
@@ -118,7 +118,7 @@ describe('a page of another site, with a visitor of ours', () => {
     },
   );
 
-  it('cannot start, cancel or publish by a form that takes the browser to us', async () => {
+  it('cannot start, cancel or publish with a form that navigates to Headway', async () => {
     for (const [path, field] of [
       ['/v1/jobs', '{"name":"steps","data":{"count":1,"intervalMs":1},"x":"'],
       [job.links.cancel, ''],
@@ -140,7 +140,7 @@ describe('a page of another site, with a visitor of ours', () => {
     expect(await published()).toBe(1);
   });
 
-  it('cannot read what a visitor may: no job, no list, no stream', async () => {
+  it("cannot read the visitor's jobs, lists or streams", async () => {
     const page = await context.newPage();
     await page.goto(evil.url);
     const seen = await page.evaluate(

@@ -15,7 +15,7 @@ describe('the dashboard', () => {
   let browser: Browser;
   let page: Page;
   let complaints: string[];
-  /** Every request of the page, but for its files. */
+  /** All requests of the page, except for its files. */
   let requests: string[];
 
   beforeAll(async () => {
@@ -70,29 +70,32 @@ describe('the dashboard', () => {
       .locator('dd');
   const bars = () => page.getByRole('group', { name: 'List of active jobs' }).getByRole('progressbar');
 
-  it('lives on one stream: nothing is asked for again while bars move, jobs end and fail', async () => {
+  it('uses one stream: it sends no other requests while bars move and jobs end', async () => {
     const jobs = await Promise.all([start(500, 20), start(500, 20), start(500, 20)]);
     await signIn();
-    await until('the bars are there', async () => (await bars().count()) === 3);
+    await until('the bars are shown', async () => (await bars().count()) === 3);
     const value = async (): Promise<number> => Number(await bars().first().getAttribute('aria-valuenow'));
     const before = await value();
     await start(3, 10);
     await start(3, 10, 2);
-    await until('one completed', async () => (await tile('Completed').innerText()) === '1');
-    await until('one failed', async () => (await tile('Failed').innerText()) === '1');
+    await until('one job has completed', async () => (await tile('Completed').innerText()) === '1');
+    await until('one job has failed', async () => (await tile('Failed').innerText()) === '1');
     await page.getByText('failed at step 2, as asked').waitFor();
-    await until('the bars are seconds further', async () => (await value()) >= before + 25);
+    await until('the bars have moved for seconds', async () => (await value()) >= before + 25);
     expect(requests).toEqual(['GET /dashboard/sign-in', 'GET /dashboard', 'GET /v1/dashboard/events']);
     await Promise.all(jobs.map((job) => headway.client.cancel(job)));
-    await until('the bars go', async () => (await bars().count()) === 0);
-    await until('they count', async () => (await tile('Cancelled').innerText()) === '3');
+    await until('the bars are removed', async () => (await bars().count()) === 0);
+    await until(
+      'the tile counts the cancelled jobs',
+      async () => (await tile('Cancelled').innerText()) === '3',
+    );
   });
 
   it('retries a failed job, pauses and resumes a queue', async () => {
     const job = await start(3, 10, 2);
     await signIn();
     await page.getByRole('button', { name: /^Retry steps/ }).click();
-    await until('it failed again', async () => {
+    await until('the job has failed again', async () => {
       const now = (await (await headway.client.get(job)).json()) as { state: string; attempt: number };
       return now.state === 'failed' && now.attempt === 2;
     });
@@ -100,14 +103,14 @@ describe('the dashboard', () => {
     await page.getByRole('button', { name: 'Pause the queue steps' }).click();
     await page.getByRole('button', { name: 'Resume the queue steps' }).waitFor();
     await start(1, 1);
-    await until('it waits', async () => (await tile('Waiting').innerText()) === '1');
+    await until('the job is waiting', async () => (await tile('Waiting').innerText()) === '1');
     await page.getByRole('button', { name: 'Resume the queue steps' }).click();
-    await until('it has run', async () => (await tile('Completed').innerText()) === '1');
+    await until('the job has completed', async () => (await tile('Completed').innerText()) === '1');
     expect(requests.filter((request) => request.startsWith('POST'))).toHaveLength(3);
     expect(requests.filter((request) => request.includes('events'))).toHaveLength(1);
   });
 
-  it('draws only the rows that are seen, finds jobs, and shows one with its time line', async () => {
+  it('draws only the visible rows, finds jobs, and shows one with its timeline', async () => {
     const jobs = await Promise.all(Array.from({ length: 60 }, () => start(5000, 20)));
     const failed = await start(4, 20, 2, { attempts: 2, backoff: { type: 'fixed', delayMs: 50 } });
     await signIn();
@@ -120,43 +123,43 @@ describe('the dashboard', () => {
         .evaluateAll((links) => links.map((link) => link.getAttribute('title')?.split(' ').at(-1)));
     const atTop = await ids();
     await list.evaluate((box) => box.scrollTo(0, box.scrollHeight));
-    await until('other rows', async () => {
+    await until('other rows are drawn', async () => {
       const now = await ids();
       return now.length > 5 && now.every((id) => !atTop.includes(id)) && now.at(-1) !== undefined;
     });
     expect(await list.getByRole('listitem').count()).toBeLessThan(25);
     await page.getByRole('searchbox', { name: 'Search' }).fill(jobs[30]!.id);
-    await until('the one that was looked for', async () => (await ids()).join() === jobs[30]!.id);
-    await page.getByRole('link', { name: /^Open the job/ }).waitFor();
+    await until('only the job with that id is shown', async () => (await ids()).join() === jobs[30]!.id);
+    await page.getByRole('link', { name: /^Open job/ }).waitFor();
     await page.getByRole('searchbox', { name: 'Search' }).fill('as asked');
     await page
       .getByRole('group', { name: 'List of failed jobs' })
       .getByRole('link', { name: 'steps' })
       .click();
-    await page.getByRole('heading', { name: 'Time line' }).waitFor();
+    await page.getByRole('heading', { name: 'Timeline' }).waitFor();
     await page.getByText('Attempt 1 failed: failed at step 2, as asked').waitFor();
-    await page.getByText('Attempt 2 begins').waitFor();
+    await page.getByText('Attempt 2 started').waitFor();
     await page.getByText('Failed: failed at step 2, as asked', { exact: true }).waitFor();
     expect(page.url()).toBe(`${headway.api.url}/dashboard/jobs/${failed.id}`);
     await Promise.all(jobs.map((job) => headway.client.cancel(job)));
   });
 
-  it('says when it is not live, and comes back by itself', async () => {
+  it('shows when it is disconnected, and recovers by itself', async () => {
     await signIn();
     await headway.api.kill();
     await page
       .getByRole('status')
-      .getByText(/^Not live: reconnecting/)
+      .getByText(/^Disconnected: reconnecting/)
       .waitFor();
     const { startApi } = await import('../support/processes.js');
     const { port } = new URL(headway.api.url);
     headway.api = await startApi({ ...headway.env, PORT: port });
     await live();
-    // What a browser says of a connection that was refused or cut.
+    // The browser's message about a connection that was refused or lost.
     complaints = complaints.filter((text) => !text.startsWith('Failed to load resource'));
   });
 
-  it('shows who is no admin his own jobs, and lets him sign in', async () => {
+  it('shows visitors their own jobs, and lets an admin sign in', async () => {
     await start(5000, 20);
     const context = await browser.newContext();
     const visitor = await context.newPage();
@@ -168,10 +171,10 @@ describe('the dashboard', () => {
     await visitor.getByRole('status').getByText('Running').waitFor();
     await visitor.goto(`${headway.api.url}/dashboard`);
     await visitor.getByRole('heading', { name: /^Active jobs 1/ }).waitFor();
-    await visitor.getByText('These are the jobs that were started from this browser').waitFor();
+    await visitor.getByText('Jobs started from this browser.').waitFor();
     expect(await visitor.getByRole('button', { name: /^Pause/ }).count()).toBe(0);
     expect(await visitor.getByRole('heading', { name: /^Workers/ }).count()).toBe(0);
-    await visitor.getByRole('link', { name: 'Sign in as admin' }).waitFor();
+    await visitor.getByRole('link', { name: 'Sign in as admin to see all jobs' }).waitFor();
     await context.close();
     await signIn();
     await page.getByRole('heading', { name: /^Active jobs 2/ }).waitFor();
@@ -196,10 +199,10 @@ describe('the dashboard', () => {
         }
         await page.evaluate(axe.source);
         const findings = await page.evaluate(async () => {
-          // biome-ignore lint/suspicious/noExplicitAny: what was loaded a line above
+          // biome-ignore lint/suspicious/noExplicitAny: loaded in the line above
           const { violations } = await (globalThis as any).axe.run();
           return violations.map(
-            ({ id, nodes }: { id: string; nodes: Array<{ html: string }> }) => `${id}: ${nodes[0]!.html}`,
+            ({ id, nodes }: { id: string; nodes: Array<{ html: string }> }) => `${id}: ${nodes[0]?.html}`,
           );
         });
         expect(findings).toEqual([]);

@@ -8,7 +8,7 @@ import { testJobs } from '../support/jobs.js';
 import { findingsOf, SCREENS } from '../support/page.js';
 import { until } from '../support/until.js';
 
-/** Gives its result word by word. */
+/** A job that publishes its result word by word. */
 const POEM = `
 import { setTimeout as wait } from 'node:timers/promises';
 import { defineJob } from 'headway';
@@ -74,21 +74,21 @@ describe('the page', () => {
     await page.getByRole('button', { name: 'Start the job' }).click();
   }
 
-  it('shows the bar of a job as it moves, also after a reload in the middle, to its result', async () => {
+  it('shows the progress of a job up to its result, across a reload', async () => {
     await startSteps(50, 100);
     await until('the bar moves', async () => (await value()) >= 10);
     const before = await value();
     await page.reload();
-    await until('the bar is back at its place', async () => (await value()) >= before);
+    await until('the bar shows the same progress again', async () => (await value()) >= before);
     expect(await value()).toBeLessThan(100);
     const seen: number[] = [];
-    await until('the end', async () => seen.push(await value()) > 0 && seen.at(-1) === 100);
+    await until('the bar is full', async () => seen.push(await value()) > 0 && seen.at(-1) === 100);
     expect(seen).toEqual([...seen].sort((a, b) => a - b));
     expect(new Set(seen).size).toBeGreaterThan(5);
     await page.getByRole('status').getByText('Completed').waitFor();
   });
 
-  it('imports a CSV file and offers what came of it', async () => {
+  it('imports a CSV file and offers the result', async () => {
     await choose('csv-import');
     const rows = Array.from({ length: 30_000 }, (_, i) => `${i},name ${i},${i % 1000 === 7 ? 'x' : i}`);
     await page.locator('input[type=file]').setInputFiles({
@@ -106,7 +106,7 @@ describe('the page', () => {
     expect(await download.failure()).toBeNull();
   });
 
-  it('draws a picture as it is made, also after a reload in the middle, and has it whole at the end', async () => {
+  it('draws a picture while it is computed, across a reload, and has it complete at the end', async () => {
     await choose('mandelbrot');
     await page.getByLabel(/^Width/).fill('320');
     await page.getByLabel(/^Height/).fill('240');
@@ -116,17 +116,17 @@ describe('the page', () => {
     const picture = page.getByRole('img', { name: /^Picture of 320 by 240 pixels/ });
     const share = async (): Promise<number> =>
       Number(/(\d+) % drawn/.exec((await picture.getAttribute('aria-label')) ?? '')?.[1]);
-    await until('some of it is drawn', async () => (await share()) >= 10);
+    await until('a part of the picture is drawn', async () => (await share()) >= 10);
     await page.reload();
-    await until('the tiles from before are back', async () => (await share()) >= 10);
+    await until('the earlier tiles are drawn again', async () => (await share()) >= 10);
     expect(await share()).toBeLessThan(100);
     await page.getByRole('status').getByText('Completed').waitFor({ timeout: 40_000 });
     expect(await share()).toBe(100);
-    /** The colours of a point inside the set and of the last corner, as the visitor sees them. */
+    /** The colours of a point inside the set and of the last corner, as shown. */
     const colours = async (): Promise<number[][]> => {
       // biome-ignore lint/suspicious/noExplicitAny: a canvas; tests are compiled without the types of the DOM
       const url = await picture.evaluate((canvas: any) => canvas.toDataURL() as string);
-      const pixels = await sharp(Buffer.from(url.split(',')[1]!, 'base64'))
+      const pixels = await sharp(Buffer.from(url.split(',')[1] ?? '', 'base64'))
         .ensureAlpha()
         .raw()
         .toBuffer();
@@ -134,14 +134,14 @@ describe('the page', () => {
     };
     const [inside, corner] = await until('the last tile is on the canvas', async () => {
       const seen = await colours();
-      return seen[1]![3] === 255 ? seen : undefined;
+      return seen[1]?.[3] === 255 ? seen : undefined;
     });
     expect(inside).toEqual([0, 0, 0, 255]);
     expect(corner).not.toEqual([0, 0, 0, 255]);
     await page.getByRole('link', { name: 'mandelbrot.png' }).waitFor();
   });
 
-  it('shows text as it grows, and all of it to who comes back', async () => {
+  it('shows text as it grows, and all of it after a reload', async () => {
     const words = 'the old pond a frog jumps in the sound of water';
     await choose('poem');
     await page.getByLabel(/^Words/).fill(words);
@@ -154,7 +154,7 @@ describe('the page', () => {
     expect((await text.innerText()).trim()).toBe(words);
   });
 
-  it('makes variants of an image with no more than the file', async () => {
+  it('creates variants of an image from the file alone', async () => {
     await choose('image-variants');
     await page.locator('input[type=file]').setInputFiles({
       name: 'photo.png',
@@ -187,7 +187,7 @@ describe('the page', () => {
     await page.getByRole('status').getByText('Cancelled').waitFor();
   });
 
-  it('says that a job waits because its kind is paused, until it is resumed', async () => {
+  it('shows that a job waits because its kind is paused, until it is resumed', async () => {
     const queue = new Queue('steps', { connection: headway.connection, prefix: '{headway}' });
     await queue.pause();
     await startSteps(1, 1);
@@ -208,7 +208,7 @@ describe('the page', () => {
     await page.keyboard.press('Tab');
     await page.keyboard.type('10');
     await page.keyboard.press('Enter');
-    await until('the end', async () => (await bar().count()) > 0 && (await value()) === 100);
+    await until('the bar is full', async () => (await bar().count()) > 0 && (await value()) === 100);
   });
 
   it.each(SCREENS)(

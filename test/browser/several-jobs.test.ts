@@ -14,7 +14,7 @@ import { zipOf } from '../support/zip.js';
 describe('the page with several jobs', () => {
   let headway: Headway;
   let browser: Browser;
-  /** The page as a reverse proxy serves it, which sees what streams are open. */
+  /** Serves the page through a reverse proxy that records the open streams. */
   let site: TestSite;
   let context: BrowserContext;
   let page: Page;
@@ -66,53 +66,53 @@ describe('the page with several jobs', () => {
   const percentOf = async (panel: Locator): Promise<number> =>
     Number(await panel.getByRole('progressbar').getAttribute('aria-valuenow'));
   const history = () => page.getByRole('navigation', { name: 'Your jobs' });
-  const status = (panel: Locator, words: string) =>
-    panel.getByRole('status').getByText(words).waitFor({ timeout: 20_000 });
-  /** Starts jobs as this visitor does, without the page. */
+  const status = (panel: Locator, label: string) =>
+    panel.getByRole('status').getByText(label).waitFor({ timeout: 20_000 });
+  /** Starts jobs as this visitor, without the page. */
   async function startBatch(jobs: object[]): Promise<string[]> {
     const response = await context.request.post(`${headway.api.url}/v1/jobs:batch`, { data: { jobs } });
     return (await response.json()).jobs.map(({ id }: { id: string }) => id);
   }
 
-  it('moves three bars at once over one connection, and cancels one of them alone', async () => {
+  it('moves three bars over one connection, and cancels only one of the jobs', async () => {
     for (const count of [300, 400, 500]) await startSteps(count, 50);
-    await until('all three move', async () => {
+    await until('all three bars move', async () => {
       const values = await Promise.all([0, 1, 2].map((i) => percentOf(panels().nth(i))));
       return values.every((value) => value >= 2);
     });
-    // The other stream is that of the list: where all jobs of the visitor stand.
-    await until('one stream has all three', () => {
+    // The other stream is that of the list with the states of all jobs.
+    await until('one stream follows all three jobs', () => {
       const [first, ...others] = site.open.filter((path) => path !== '/v1/events?jobs=mine');
       return others.length === 0 && first?.split('job=').length === 4 && site.open.length === 2;
     });
     await page.getByText('3 jobs in progress').waitFor();
-    await until('the title has their mean', async () => /^\d+ % · 3 jobs$/.test(await page.title()));
-    // The newest is first.
+    await until('the title shows the mean progress', async () => /^\d+ % · 3 jobs$/.test(await page.title()));
+    // The newest job comes first.
     await page.getByRole('button', { name: 'Cancel steps' }).nth(1).click();
     await status(panels().nth(1), 'Cancelled');
     const before = await percentOf(panels().nth(0));
-    await until('the others go on', async () => (await percentOf(panels().nth(0))) > before);
-    await until('two are left', async () => /^\d+ % · 2 jobs$/.test(await page.title()));
+    await until('the other bars move', async () => (await percentOf(panels().nth(0))) > before);
+    await until('two jobs are open', async () => /^\d+ % · 2 jobs$/.test(await page.title()));
     await page.getByRole('button', { name: 'Close steps' }).nth(0).click();
-    await until('one is left', async () => /^\d+ % · steps$/.test(await page.title()));
+    await until('one job is open', async () => /^\d+ % · steps$/.test(await page.title()));
     expect(await panels().count()).toBe(2);
-    // It is closed, and goes on: the history shows that.
+    // The closed job continues, as the history shows.
     await history().locator('li').first().getByText('Running').waitFor();
     await panels().last().getByRole('button', { name: 'Cancel steps' }).click();
     await until(
-      'the title says what became of the first',
+      'the title shows the state of the first job',
       async () => (await page.title()) === 'Cancelled · steps',
     );
   });
 
-  it('has the same jobs after a reload, and those under way in a tab of which the address says nothing', async () => {
+  it('shows the same jobs after a reload, and the unfinished ones in a tab without jobs in its address', async () => {
     await startSteps(400, 50);
     await startSteps(3, 10, 2);
     await panels().first().getByText('failed at step 2, as asked').waitFor();
     await page.reload();
     await panels().nth(1).waitFor();
     await panels().first().getByText('failed at step 2, as asked').waitFor();
-    await until('the other one moves', async () => (await percentOf(panels().nth(1))) > 0);
+    await until('the other bar moves', async () => (await percentOf(panels().nth(1))) > 0);
     const other = await open(context);
     await other.getByRole('article').getByRole('status').getByText('Running').waitFor();
     expect(await other.getByRole('article').count()).toBe(1);
@@ -122,7 +122,7 @@ describe('the page with several jobs', () => {
     await status(panels().nth(1), 'Cancelled');
   });
 
-  it("lists the visitor's own jobs, as far back as there are any, and opens each again", async () => {
+  it("lists all of the visitor's jobs, and opens each of them again", async () => {
     await startSteps(2, 1);
     await status(panels().first(), 'Completed');
     const ids = await startBatch(
@@ -130,12 +130,12 @@ describe('the page with several jobs', () => {
     );
     await page.goto(`${site.url}/`);
     const rows = history().locator('li');
-    await until('the newest ten', async () => (await rows.count()) === 10);
+    await until('the newest ten jobs are listed', async () => (await rows.count()) === 10);
     for (const count of [20, 30, 40, 50, 60, 61]) {
       await history().getByRole('button', { name: 'Show more' }).click();
-      await until(`${count} rows`, async () => (await rows.count()) === count);
+      await until(`${count} rows are listed`, async () => (await rows.count()) === count);
     }
-    await until('there are no more', async () => (await history().getByRole('button').count()) === 0);
+    await until('there are no more jobs', async () => (await history().getByRole('button').count()) === 0);
     const links = await rows
       .getByRole('link')
       .evaluateAll((all) => all.map((link) => link.getAttribute('href')));
@@ -144,8 +144,8 @@ describe('the page with several jobs', () => {
     expect(await rows.last().innerText()).toMatch(/^steps\s+Completed\s+100 %\s+\d/);
     await rows.last().getByRole('link').press('Enter');
     await status(panels().first(), 'Completed');
-    // Who uses the keyboard is there.
-    await until('the focus is on it', () =>
+    // The job has the keyboard focus.
+    await until('the job has the focus', () =>
       panels()
         .first()
         .getByRole('heading', { name: 'steps' })
@@ -159,7 +159,7 @@ describe('the page with several jobs', () => {
     await stranger.context().close();
   });
 
-  it('takes a file that is dropped anywhere, into the job that it is for', async () => {
+  it('takes a file dropped anywhere, for the kind of job that fits it', async () => {
     const folder = temporaryFolder();
     const file = join(folder, 'people.csv');
     writeFileSync(file, 'name,age\nAda,36\nGrace,45\n');
@@ -167,7 +167,7 @@ describe('the page with several jobs', () => {
     await page.reload();
     await page.getByRole('radio', { name: /^checksum/ }).waitFor();
     const cdp = await context.newCDPSession(page);
-    /** As the desktop does it: the browser itself hears of the drag. */
+    /** As the desktop does: the browser itself receives the drag. */
     const drag = async (types: Array<'dragEnter' | 'dragOver' | 'dragCancel' | 'drop'>, files: string[]) => {
       for (const type of types) {
         const data = { items: [], files, dragOperationsMask: 1 };
@@ -186,10 +186,10 @@ describe('the page with several jobs', () => {
     // The start button has the focus.
     await page.keyboard.press('Enter');
     await panels().first().getByRole('link', { name: 'people.sqlite' }).waitFor();
-    // Whoever has chosen a kind means it.
+    // A kind that the visitor selected is kept.
     await page.getByRole('radio', { name: /^checksum/ }).check();
     await drag(['dragEnter', 'dragOver', 'drop'], [file, file]);
-    await page.getByText('people.csv is ready for checksum. The first of 2 files was taken.').waitFor();
+    await page.getByText('people.csv is ready for checksum. Using the first of 2 files.').waitFor();
     mkdirSync(join(folder, 'photos'));
     await drag(['dragEnter', 'dragOver', 'drop'], [join(folder, 'photos')]);
     await page.getByRole('alert').getByText('photos is a folder.').waitFor();
@@ -204,7 +204,7 @@ describe('the page with several jobs', () => {
     const zip = await zipOf({
       'a.png': await image('teal'),
       'b.png': await image('navy'),
-      // It begins as one does.
+      // The first events of a job.
       'c.png': (await image('red')).subarray(0, 60),
     });
     await page.getByRole('radio', { name: /^image-variants/ }).check();
@@ -218,17 +218,17 @@ describe('the page with several jobs', () => {
     expect(await stages.allTextContents()).toEqual(['unpack (done)', 'variants (done)', 'archive (done)']);
     await panel.getByRole('heading', { name: 'Parts 3 of 3 ended' }).waitFor();
     expect(await panel.locator('.failed-parts').innerText()).toMatch(/^image-variant .+/);
-    // Its children are no jobs of the visitor's own.
+    // Its children are not listed as jobs.
     await page.reload();
-    await until('one row', async () => (await history().locator('li').count()) === 1);
+    await until('there is one row', async () => (await history().locator('li').count()) === 1);
   });
 
-  it('tells of the end of a long job when its tab is hidden, and only then', async () => {
+  it('shows a notification when a long job ends, only in a hidden tab', async () => {
     const chromium = await startBrowserWithTabs();
     try {
       const tabs = chromium.context;
       await tabs.grantPermissions(['notifications'], { origin: site.url });
-      // The browser's own, which says of itself that it was shown.
+      // The browser's own class, extended to record what was shown.
       await tabs.addInitScript(() => {
         // biome-ignore lint/suspicious/noExplicitAny: tests are compiled without the types of the DOM
         const here = globalThis as any;
@@ -243,48 +243,54 @@ describe('the page with several jobs', () => {
       page = await open(tabs);
       const shown = (): Promise<string[]> => page.evaluate('globalThis.shown');
       await startSteps(110, 100);
-      const button = page.getByRole('button', { name: 'Notify me at the end' });
+      const button = page.getByRole('button', { name: 'Notify me when done' });
       expect(await button.getAttribute('aria-pressed')).toBe('false');
       await button.click();
-      await page.getByRole('button', { name: 'Notifies you of the end', pressed: true }).waitFor();
+      await page.getByRole('button', { name: 'Notifications on', pressed: true }).waitFor();
       const other = await tabs.newPage();
       await other.bringToFront();
-      await until('it is hidden', async () => (await page.evaluate('document.visibilityState')) === 'hidden');
-      await until('the title moves on all the same', async () =>
+      await until(
+        'the tab is hidden',
+        async () => (await page.evaluate('document.visibilityState')) === 'hidden',
+      );
+      await until('the title still shows progress', async () =>
         /^[1-9]\d % · steps$/.test(await page.title()),
       );
-      await until('a notification', async () => (await shown()).length > 0, 20_000);
+      await until('a notification is shown', async () => (await shown()).length > 0, 20_000);
       expect(await shown()).toEqual(['steps: Completed (Open its tab to see the result.)']);
       expect(await page.title()).toBe('Completed · steps');
       await page.bringToFront();
-      await until('it is seen', async () => (await page.evaluate('document.visibilityState')) === 'visible');
-      // A long one that ends while the tab is seen, and a short one that ends while it is not.
+      await until(
+        'the tab is visible',
+        async () => (await page.evaluate('document.visibilityState')) === 'visible',
+      );
+      // A long job that ends while the tab is visible, and a short one that ends while it is hidden.
       await startSteps(110, 100);
       await status(panels().first(), 'Completed');
       await startSteps(20, 100);
       await other.bringToFront();
-      await until('the short one has ended', async () => (await page.title()) === 'Completed · steps');
-      // What was asked for is kept; an end of before is no news.
+      await until('the short job has ended', async () => (await page.title()) === 'Completed · steps');
+      // The setting is kept, and an earlier end causes no notification.
       expect(await shown()).toHaveLength(1);
       await page.reload();
-      await until('it is there again', async () => (await page.title()) === 'Completed · steps');
+      await until('the page is loaded again', async () => (await page.title()) === 'Completed · steps');
       expect(await shown()).toEqual([]);
       await page.bringToFront();
-      await page.getByRole('button', { name: 'Notifies you of the end', pressed: true }).waitFor();
+      await page.getByRole('button', { name: 'Notifications on', pressed: true }).waitFor();
     } finally {
       await chromium.stop();
     }
   });
 
-  it('goes on without notifications where the browser denies them, or has none', async () => {
+  it('works without notifications if the browser denies them or has none', async () => {
     await startSteps(300, 50);
-    // A context that nobody has asked: this browser, without a window, says no.
-    await page.getByRole('button', { name: 'Notify me at the end' }).click();
-    await page.getByText('This browser blocks notifications from here.').waitFor();
+    // In a fresh context, a headless browser denies permission.
+    await page.getByRole('button', { name: 'Notify me when done' }).click();
+    await page.getByText('This browser blocks notifications from this page.').waitFor();
     await page.addInitScript('delete globalThis.Notification');
     await page.reload();
     await status(panels().first(), 'Running');
-    expect(await page.getByRole('button', { name: 'Notify me at the end' }).count()).toBe(0);
+    expect(await page.getByRole('button', { name: 'Notify me when done' }).count()).toBe(0);
     await page.getByRole('button', { name: 'Cancel steps' }).click();
     await status(panels().first(), 'Cancelled');
   });
@@ -298,10 +304,10 @@ describe('the page with several jobs', () => {
       await startSteps(300, 50);
       await startSteps(5, 10, 4);
       await panels().first().getByText('failed at step 4, as asked').waitFor();
-      await until('it moves', async () => (await percentOf(panels().nth(1))) > 0);
+      await until('the bar moves', async () => (await percentOf(panels().nth(1))) > 0);
       expect(await findingsOf(page)).toEqual([]);
       for (const _ of [1, 2]) await page.getByRole('button', { name: 'Cancel steps' }).first().click();
-      await until('the title', async () => (await page.title()) === 'Failed · steps');
+      await until('the title shows the failed job', async () => (await page.title()) === 'Failed · steps');
     },
   );
 });

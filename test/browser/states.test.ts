@@ -14,7 +14,7 @@ import { until } from '../support/until.js';
 
 const LONG_NAME = 'a-kind-of-job-with-a-name-that-is-long';
 const STEERED_LONG = STEERED.replace("'steered'", `'${LONG_NAME}'`);
-/** Says so much at once. */
+/** A job that logs thousands of lines at once. */
 const WORDY = `
 import { defineJob } from 'headway';
 import { z } from 'zod';
@@ -29,7 +29,7 @@ export default defineJob({
 });
 `;
 
-/** What came of a state, in every component: how much of the bar is filled. */
+/** The states, and how much of the bar each of them fills, in every component. */
 const STATES = {
   waiting: 0,
   delayed: 0,
@@ -52,7 +52,7 @@ createApp({
 }).mount('#app');
 `;
 
-describe('what a person sees of a job', () => {
+describe('the visible state of a job', () => {
   let headway: Headway;
   let browser: Browser;
   let context: BrowserContext;
@@ -135,24 +135,24 @@ describe('what a person sees of a job', () => {
     return page;
   }
 
-  /** The columns of a picture of the bar that are filled: dark, on a light track. */
+  /** Which columns of a screenshot of the bar are filled: dark, on a light track. */
   async function filled(bar: Locator): Promise<boolean[]> {
     const { data, info } = await sharp(await bar.screenshot())
       .greyscale()
       .raw()
       .toBuffer({ resolveWithObject: true });
     const row = Math.floor(info.height / 2) * info.width;
-    // The ends are round.
+    // Without the rounded ends.
     return Array.from({ length: info.width - 8 }, (_, i) => data[(row + i + 4) * info.channels]! < 150);
   }
   const share = (columns: boolean[]): number => columns.filter(Boolean).length / columns.length;
 
-  async function look(state: State, bar: Locator): Promise<void> {
+  async function checkBar(state: State, bar: Locator): Promise<void> {
     await bar.waitFor();
     const wanted = STATES[state];
     let columns: boolean[] = [];
     await until(
-      `the bar that is ${state} looks like that`,
+      `the bar shows the state ${state}`,
       async () => {
         columns = await filled(bar);
         if (wanted !== 'stripes') return Math.abs(share(columns) - wanted) < 0.03;
@@ -175,8 +175,8 @@ describe('what a person sees of a job', () => {
     ]) {
       const page = await open(site.url + path);
       for (const state of states)
-        await look(state, page.locator(`[data-job="${jobs[state].id}"] ${selector}`));
-      // It has said nothing since the tests began.
+        await checkBar(state, page.locator(`[data-job="${jobs[state].id}"] ${selector}`));
+      // The job has reported nothing since the tests began.
       await page
         .locator(`[data-job="${jobs['active at 40 percent'].id}"]`)
         .getByText(/^Running, stalled for \d+ s$/)
@@ -187,7 +187,7 @@ describe('what a person sees of a job', () => {
 
   it('has a bar for each state, on the page, with the day of a start and the time that a job took', async () => {
     const page = await open(`${headway.api.url}/#job=${Object.values(jobs).map(({ id }) => id)}`);
-    for (const state of states) await look(state, page.locator(`#job-${CSS_ID(jobs[state].id)} .bar`));
+    for (const state of states) await checkBar(state, page.locator(`#job-${CSS_ID(jobs[state].id)} .bar`));
     const panel = (state: State) => page.locator(`#job-${CSS_ID(jobs[state].id)}`);
     await panel('delayed')
       .getByText(/^steered: Starts on /)
@@ -209,12 +209,12 @@ describe('what a person sees of a job', () => {
       'completed',
     ] as const) {
       await page.goto(`${headway.api.url}/dashboard/jobs/${jobs[state].id}`);
-      await look(state, page.locator('.bar'));
+      await checkBar(state, page.locator('.bar'));
     }
     await page.close();
   });
 
-  it('has room for the bars of the dashboard on a phone, and for all columns on a tablet', async () => {
+  it('fits the bars of the dashboard on a phone, and all columns on a tablet', async () => {
     const page = await open(`${headway.api.url}/dashboard`, { width: 360, height: 800 });
     const bar = page.locator('.active-jobs .bar');
     await bar.first().waitFor();
@@ -232,7 +232,7 @@ describe('what a person sees of a job', () => {
     await page.close();
   });
 
-  it('keeps the focus of the keyboard: after a start, a cancel, and the end of a panel', async () => {
+  it('keeps the keyboard focus after starting and cancelling a job, and closing a panel', async () => {
     const page = await open(headway.api.url);
     const focused = () => page.evaluate('document.activeElement.innerText || document.activeElement.tagName');
     await page.getByRole('radio', { name: /^steps/ }).check();
@@ -242,7 +242,7 @@ describe('what a person sees of a job', () => {
     await page.keyboard.press('Enter');
     const cancel = page.getByRole('button', { name: 'Cancel' });
     await cancel.waitFor();
-    await until('the form can be sent again', async () => (await focused()) === 'Start the job');
+    await until('the form can be submitted again', async () => (await focused()) === 'Start the job');
     await cancel.focus();
     await page.keyboard.press('Enter');
     await page.getByRole('button', { name: 'Run again' }).waitFor();
@@ -250,7 +250,7 @@ describe('what a person sees of a job', () => {
     expect(await page.evaluate("document.activeElement.closest('article') !== null")).toBe(true);
     await page.getByRole('button', { name: 'Close steps' }).focus();
     await page.keyboard.press('Enter');
-    await until('it is closed', async () => (await page.getByRole('article').count()) === 0);
+    await until('the job is closed', async () => (await page.getByRole('article').count()) === 0);
     expect(await page.evaluate('document.activeElement !== document.body')).toBe(true);
     await page.close();
   });
@@ -258,7 +258,7 @@ describe('what a person sees of a job', () => {
   describe.each(['ltr', 'rtl'] as const)('on a page whose direction is %s', (dir) => {
     const starts = dir === 'rtl' ? 'right' : 'left';
 
-    it('lays each text out by its own letters, on the side on which the page begins', async () => {
+    it('lays out each text by its own letters, aligned with the start of the page', async () => {
       const job = await headway.client.start('steered', { turns: dir });
       const message = 'ייבוא אנשים, people.csv (שלב 2)';
       await headway.connection.lpush(
@@ -272,8 +272,8 @@ describe('what a person sees of a job', () => {
       await page.evaluate(`document.documentElement.dir = '${dir}'`);
       const panel = page.getByRole('article');
       const lines = panel.getByRole('log').locator('bdi:not(.log-fields)');
-      await until('all lines are there', async () => (await lines.count()) === 3);
-      // In the order in which they are read: the first of two is on the side on which its text begins.
+      await until('all lines are shown', async () => (await lines.count()) === 3);
+      // In reading order: the first of two parts is on the side where its text begins.
       await expectOrder(lines.nth(0), 'rtl', 'שורה', 'imported');
       await expectOrder(lines.nth(0), 'ltr', 'imported', 'people.csv');
       await expectOrder(lines.nth(0), 'rtl', 'imported people.csv', '!');
@@ -296,7 +296,7 @@ describe('what a person sees of a job', () => {
       await page.close();
     });
 
-    it('grows its bars from the side on which the page begins', async () => {
+    it('fills bars from the side where the page begins', async () => {
       const { id } = jobs['active at 40 percent'];
       for (const [url, bar, fill] of [
         [`${headway.api.url}/#job=${id}`, `#job-${CSS_ID(id)} .bar`, '.bar-fill'],
@@ -317,17 +317,17 @@ describe('what a person sees of a job', () => {
     });
   });
 
-  it('shows a log of thousands of lines at once, searched, copied and saved whole', async () => {
+  it('shows a log of thousands of lines at once, and searches, copies and saves all of it', async () => {
     const job = await headway.client.start('wordy', { lines: 4000 });
     const { id } = job;
-    await until('all has been said', async () => (await headway.client.result(job)).status === 200);
+    await until('the job has ended', async () => (await headway.client.result(job)).status === 200);
     await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: headway.api.url });
     const page = await open(`${headway.api.url}/dashboard/jobs/${id}`);
     const began = Date.now();
     await page.getByText('4,000 lines', { exact: true }).waitFor();
     const log = page.getByRole('log', { name: /^Log/ });
     await log.getByText('line 3999', { exact: true }).waitFor();
-    // It took 30 s for a thousand; the bound leaves room for a busy machine.
+    // A thousand lines used to take 30 s. The limit allows for a busy machine.
     expect(Date.now() - began).toBeLessThan(5000);
     expect(await log.locator('p').count()).toBeLessThan(100);
     const [download] = await Promise.all([
@@ -352,7 +352,7 @@ describe('what a person sees of a job', () => {
   });
 });
 
-/** Where a part of the text of an element begins and ends on the screen, in px. */
+/** The horizontal position of a part of an element's text, in px. */
 const spanOf = (text: Locator, part: string): Promise<{ left: number; right: number }> =>
   text.evaluate((element, wanted) => {
     // biome-ignore lint/suspicious/noExplicitAny: tests are compiled without the types of the DOM
@@ -370,19 +370,19 @@ const spanOf = (text: Locator, part: string): Promise<{ left: number; right: num
     throw new Error(`no ${wanted} in ${element.textContent}`);
   }, part);
 
-/** Of two parts of a text, the first one is left of the other, or right of it. */
+/** Expects the first of two parts of a text to be to the left of the other, or to the right. */
 async function expectOrder(text: Locator, dir: 'ltr' | 'rtl', first: string, then: string): Promise<void> {
   const [a, b] = [await spanOf(text, first), await spanOf(text, then)];
   const gap = dir === 'ltr' ? b.left - a.right : a.left - b.right;
   expect(gap, `${first} before ${then}, ${dir}`).toBeGreaterThan(-1);
 }
 
-/** The side of a box on which a text stands. */
+/** The side of a box that a text is aligned with. */
 async function sideOf(text: Locator, box: Locator): Promise<'left' | 'right'> {
-  const all = (await text.textContent())!.trim();
+  const all = ((await text.textContent()) ?? '').trim();
   const [own, around] = [await spanOf(text, all), (await box.boundingBox())!];
   return own.left - around.x < around.x + around.width - own.right ? 'left' : 'right';
 }
 
-/** An id of a job in a selector. */
+/** Escapes a job's id for a selector. */
 const CSS_ID = (id: string): string => id.replace(/[^\w-]/g, '\\$&');

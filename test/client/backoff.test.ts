@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { backoff, pause, sight } from '../../src/client/backoff.js';
+import { backoff, pause, visibility } from '../../src/client/backoff.js';
 
 afterEach(() => vi.restoreAllMocks());
 
 describe('backoff', () => {
-  it('is a random time up to a limit that doubles, and half a minute at most', () => {
+  it('is a random time up to a limit that doubles, and at most 30 s', () => {
     fc.assert(
       fc.property(fc.nat(50), fc.integer({ min: 1, max: 60_000 }), (failures, base) => {
         const limit = backoff(failures, base, () => 1);
@@ -16,26 +16,26 @@ describe('backoff', () => {
     );
   });
 
-  it('is five seconds at most where somebody looks', () => {
-    vi.spyOn(sight, 'isSeen').mockReturnValue(true);
+  it('is at most 5 s in a visible page', () => {
+    vi.spyOn(visibility, 'isVisible').mockReturnValue(true);
     expect([0, 1, 2, 3, 20].map((failures) => backoff(failures, 2000, () => 1))).toEqual([
       2000, 4000, 5000, 5000, 5000,
     ]);
   });
 
-  it('is cut short when a page comes into sight', async () => {
+  it('ends early when the page becomes visible', async () => {
     const document = Object.assign(new EventTarget(), { visibilityState: 'hidden' });
     vi.stubGlobal('document', document);
-    expect(sight.isSeen()).toBe(false);
+    expect(visibility.isVisible()).toBe(false);
     const waiting = pause(60_000);
     document.visibilityState = 'visible';
     document.dispatchEvent(new Event('visibilitychange'));
     await waiting;
-    expect(sight.isSeen()).toBe(true);
+    expect(visibility.isVisible()).toBe(true);
     vi.unstubAllGlobals();
   });
 
-  it('is cut short by a signal', async () => {
+  it('ends early when the signal is aborted', async () => {
     await pause(60_000, AbortSignal.abort());
     const controller = new AbortController();
     const waiting = pause(60_000, controller.signal);

@@ -37,11 +37,11 @@ describe('the client', () => {
     const { steps } = await job.result();
     expect(steps).toBe(3);
     expect((await job.get()).state).toBe('completed');
-    // Whoever asks later gets it too.
+    // Later calls get it, too.
     expect(await client().watchJob(job).result()).toEqual({ steps: 3 });
   });
 
-  it('gives all events in order, each once, to every loop over a job', async () => {
+  it('yields all events in order, each once, to every loop over a job', async () => {
     const job = await client().startJob('steps', { count: 20, intervalMs: 20 });
     const loop = async (): Promise<JobEvent[]> => {
       const events: JobEvent[] = [];
@@ -49,7 +49,7 @@ describe('the client', () => {
       return events;
     };
     const first = loop();
-    const second = until('it runs', async () => (await job.get()).progress?.current).then(loop);
+    const second = until('the job is running', async () => (await job.get()).progress?.current).then(loop);
     for (const events of await Promise.all([first, second])) {
       expect(events.map(({ event }) => event).filter((event) => event !== 'progress')).toEqual([
         'waiting',
@@ -57,14 +57,14 @@ describe('the client', () => {
         'log',
         'completed',
       ]);
-      const ids = events.map(({ id }) => Number(id!.split('-')[1]));
+      const ids = events.map(({ id }) => Number(id?.split('-')[1]));
       expect(ids).toEqual([...new Set(ids)].sort((a, b) => a - b));
       const percents = events.flatMap((event) => (event.event === 'progress' ? event.data.percent : []));
       expect(percents.at(-1)).toBe(100);
     }
   });
 
-  it('calls listeners, and survives what they throw', async () => {
+  it('calls listeners, and survives their errors', async () => {
     const states: string[] = [];
     const statuses: Status[] = [];
     const percents: Array<number | null> = [];
@@ -80,14 +80,14 @@ describe('the client', () => {
       },
     );
     await job.result();
-    await until('they heard of the end', () => ends.length === 1);
+    await until('the listeners are called for the end', () => ends.length === 1);
     expect(states).toEqual(['waiting', 'active', 'completed']);
     expect(statuses).toEqual(['live', 'ended']);
     expect(percents.at(-1)).toBe(100);
     expect(ends).toEqual([undefined]);
   });
 
-  it('uploads files that are in the data, of each kind', async () => {
+  it('uploads files of every type in the data', async () => {
     const path = join(temporaryFolder(), 'from-disk.txt');
     writeFileSync(path, 'hello');
     const files = [
@@ -108,7 +108,7 @@ describe('the client', () => {
     expect((await client().upload(createReadStream(path))).name).toBe('from-disk.txt');
   });
 
-  it('rejects with what the job failed of, and runs it again', async () => {
+  it("rejects with the job's error, and runs it again", async () => {
     const job = await client().startJob('flaky', { failures: 1 }, { attempts: 1 });
     const failure = await job.result().catch((error) => error);
     expect(failure).toBeInstanceOf(JobFailedError);
@@ -118,7 +118,7 @@ describe('the client', () => {
     await expect(job.retry()).rejects.toMatchObject({ status: 409, code: 'not-failed' });
   });
 
-  it('watches a job that runs again beside one that has gone on all the time', async () => {
+  it('watches a retried job beside one that never stopped', async () => {
     const one = client();
     const long = await one.startJob('steps', { count: 100, intervalMs: 20 });
     const end = long.result();
@@ -130,7 +130,7 @@ describe('the client', () => {
     expect(await end).toEqual({ steps: 100 });
   });
 
-  it('cancels', async () => {
+  it('cancels a job', async () => {
     const job = await client().startJob('steps', { count: 1000, intervalMs: 100 });
     await job.cancel();
     const error = await job.result().catch((error) => error);
@@ -138,7 +138,7 @@ describe('the client', () => {
     expect(error.reason).toBe('requested');
   });
 
-  it('says what is wrong with a start, and where', async () => {
+  it('reports what is wrong with a start, and where', async () => {
     const error = await client()
       // biome-ignore lint/suspicious/noExplicitAny: wrong on purpose
       .startJob('steps', { count: 'three', intervalMs: 1 } as any)
@@ -151,14 +151,14 @@ describe('the client', () => {
     });
   });
 
-  it('starts one job for one idempotency key', async () => {
+  it('starts one job for an idempotency key', async () => {
     const start = () =>
       client().startJob('steps', { count: 1, intervalMs: 1 }, { idempotencyKey: 'the-same-key-for-both' });
     const [one, two] = await Promise.all([start(), start()]);
     expect(one.id).toBe(two.id);
   });
 
-  it('takes links, with their token; not those of another service', async () => {
+  it('accepts links with their token, but not those of another service', async () => {
     const { id, token, links } = await client().startJob('steps', { count: 1, intervalMs: 1 });
     const { url } = headway.api;
     for (const link of [links.self, `${url}${links.events}`, `v1/jobs/${id}`]) {
@@ -168,7 +168,7 @@ describe('the client', () => {
     expect(() => client().watchJob('/elsewhere')).toThrow(TypeError);
   });
 
-  it('stops at a refusal, with the problem, and leaves others alone', async () => {
+  it('stops when one job is refused, and keeps watching the others', async () => {
     const one = client();
     const good = await one.startJob('steps', { count: 10, intervalMs: 50 });
     const result = good.result();
@@ -177,7 +177,7 @@ describe('the client', () => {
     expect(await result).toEqual({ steps: 10 });
   });
 
-  it('stops when it is told to, and leaves the job alone', async () => {
+  it('stops watching when the signal is aborted, and the job continues', async () => {
     const job = await client().startJob('steps', { count: 1000, intervalMs: 50 });
     const controller = new AbortController();
     const watched = client().watchJob(job, { signal: controller.signal });
@@ -195,7 +195,7 @@ describe('the client', () => {
     await job.cancel();
   });
 
-  it('watches channels, one or several over one connection', async () => {
+  it('watches one or several channels over one connection', async () => {
     const one = client();
     const admin = createClient({ url: headway.api.url, token: ADMIN });
     await admin.publish('news.a', { event: 'old', data: 'before' });
@@ -208,12 +208,12 @@ describe('the client', () => {
         if (status === 'live') live++;
       },
     });
-    await until('both are live', () => live === 2);
-    await until('the old one came', () => seen.length === 1);
+    await until('both channels are live', () => live === 2);
+    await until('the old event has arrived', () => seen.length === 1);
     await admin.publish('news.b', { event: 'score', data: { runs: 4 } });
-    await until('the first is there', () => seen.length === 2);
+    await until('the first new event has arrived', () => seen.length === 2);
     await admin.publish('news.a', { data: 'two\nlines' });
-    await until('both are there', () => seen.length === 3);
+    await until('both new events have arrived', () => seen.length === 3);
     expect(seen).toEqual([
       ['news.a', 'old', 'before'],
       ['news.b', 'score', { runs: 4 }],
@@ -231,7 +231,7 @@ describe('the client', () => {
     ).rejects.toMatchObject({ status: 401, code: 'sign-in' });
   });
 
-  it('follows many jobs over one connection, those that join and leave included', async () => {
+  it('follows many jobs over one connection while jobs are added and removed', async () => {
     let open = 0;
     let most = 0;
     let opened = 0;
@@ -240,7 +240,7 @@ describe('the client', () => {
       if (!response.headers.get('content-type')?.startsWith('text/event-stream')) return response;
       opened++;
       most = Math.max(most, ++open);
-      init!.signal!.addEventListener('abort', () => open--, { once: true });
+      init?.signal?.addEventListener('abort', () => open--, { once: true });
       return response;
     };
     const one = createClient({ url: headway.api.url, fetch: counting });
@@ -258,7 +258,7 @@ describe('the client', () => {
     for (const [i, events] of (await Promise.all(loops)).entries()) {
       const names = events.map(({ event }) => event);
       expect(names.filter((name) => name !== 'progress')).toEqual(['waiting', 'active', 'log', 'completed']);
-      expect(events.at(-1)!.data).toMatchObject({ result: { steps: 20 + i } });
+      expect(events.at(-1)?.data).toMatchObject({ result: { steps: 20 + i } });
       const ids = events.map(({ id }) => id);
       expect(new Set(ids).size).toBe(ids.length);
     }

@@ -8,15 +8,15 @@ import { STEERED, testJobs } from '../support/jobs.js';
 import { startApi } from '../support/processes.js';
 import { until } from '../support/until.js';
 
-/** What a viewer would remember: lines of the log by what they say, progress by its percent, the rest by name. */
+/** A summary of an event: a log line by its message, progress by its percent, anything else by its name. */
 const gist = ({ event, data }: JobEvent): string =>
   event === 'log' ? data.message : event === 'progress' ? `${data.percent} %` : event;
 
-describe('a client that watches', () => {
+describe('a watching client', () => {
   let headway: Headway;
   afterEach(() => headway.stop());
 
-  /** Two steered jobs, so that one connection serves both, each watched by a loop. */
+  /** Watches two steered jobs, each in its own loop, over one connection. */
   async function watchTwo() {
     const statuses: Status[] = [];
     const client = createClient({ url: headway.api.url });
@@ -47,14 +47,17 @@ describe('a client that watches', () => {
     };
   }
 
-  it('says within two seconds that it is not live when Redis or the API is away or silent, and is live again after', async () => {
+  it('becomes stale within two seconds when Redis or the API stops or hangs, and live again afterwards', async () => {
     headway = await startHeadway({ appendOnly: true });
     const { client, redis, api } = headway;
     const job = await client.start('steps', { count: 600, intervalMs: 100 });
     const store = createJobStore(createClient({ url: api.url }), job.id, job.token);
     const stop = store.subscribe(() => {});
     const isLive = (): Promise<unknown> =>
-      until('it is live', () => store.get().status === 'live' && store.get().progress?.etaMs !== undefined);
+      until(
+        'the client is live',
+        () => store.get().status === 'live' && store.get().progress?.etaMs !== undefined,
+      );
     for (const [away, back] of [
       [() => redis.signal('SIGSTOP'), () => redis.signal('SIGCONT')],
       [() => redis.kill(), () => redis.restart()],
@@ -63,7 +66,7 @@ describe('a client that watches', () => {
       await isLive();
       await away();
       const since = performance.now();
-      await until('it is not live', () => store.get().status === 'stale');
+      await until('the client is stale', () => store.get().status === 'stale');
       expect(performance.now() - since).toBeLessThan(2000);
       expect(store.get()).toMatchObject({ state: 'active', progress: { unit: 'steps' } });
       expect(store.get().progress).not.toHaveProperty('etaMs');
@@ -73,7 +76,7 @@ describe('a client that watches', () => {
     stop();
   });
 
-  it('is not live while the service waits for Redis, and is when that is back', async () => {
+  it('is stale while the service waits for Redis, and live when Redis is back', async () => {
     headway = await startHeadway({
       appendOnly: true,
       env: { JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) },
@@ -81,7 +84,10 @@ describe('a client that watches', () => {
     const { api, client, connection, redis } = headway;
     const { id, token } = await client.start('steered', { turns: 'one' });
     await redis.kill();
-    await until('the API has noticed', async () => (await fetch(`${api.url}/readyz`)).status === 503);
+    await until(
+      'the API reports that Redis is down',
+      async () => (await fetch(`${api.url}/readyz`)).status === 503,
+    );
     const statuses: Status[] = [];
     const chunks: string[] = [];
     const watching = createClient({
@@ -100,31 +106,31 @@ describe('a client that watches', () => {
       },
     }).watchJob({ id, token });
     watching.watch({ onStatus: (status) => void statuses.push(status) });
-    await until('it was told to wait', () => chunks.join('').includes(': waiting'));
+    await until('the stream sends `waiting`', () => chunks.join('').includes(': waiting'));
     expect(statuses).not.toContain('live');
     await redis.restart();
-    await until('it is live', () => statuses.at(-1) === 'live');
+    await until('the client is live', () => statuses.at(-1) === 'live');
     await connection.lpush('one', 'end');
     await watching.result();
   });
 
-  it('goes on when its API is killed and comes back: nothing is lost, nothing comes twice', async () => {
+  it('continues after the API was killed and restarted: no event is lost or duplicated', async () => {
     headway = await startHeadway({ env: { JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) } });
     const { seen, loops, results, statuses, say, saw } = await watchTwo();
     await say('log before', '10');
     await saw('10 %');
     const { port } = new URL(headway.api.url);
     await headway.api.kill('SIGKILL');
-    await until('it knows', () => statuses.at(-1) === 'stale');
+    await until('the client is stale', () => statuses.at(-1) === 'stale');
     await say('log meanwhile', '20', '30', 'log and more');
-    await until('all is done', async () => (await headway.connection.llen('one')) === 0);
+    await until('the job has taken all commands', async () => (await headway.connection.llen('one')) === 0);
     headway.api = await startApi({ ...headway.env, PORT: port });
     await saw('and more');
     await say('end');
     await loops;
     for (const events of seen) {
-      const told = events.map(gist);
-      expect(told.filter((what) => !what.endsWith('%'))).toEqual([
+      const received = events.map(gist);
+      expect(received.filter((what) => !what.endsWith('%'))).toEqual([
         'waiting',
         'active',
         'before',
@@ -132,14 +138,14 @@ describe('a client that watches', () => {
         'and more',
         'completed',
       ]);
-      expect(told.filter((what) => what.endsWith('%'))).toEqual(['10 %', '30 %']);
+      expect(received.filter((what) => what.endsWith('%'))).toEqual(['10 %', '30 %']);
       expect(new Set(events.map(({ id }) => id)).size).toBe(events.length);
     }
     expect(await results).toEqual([{ attempt: 1 }, { attempt: 1 }]);
     expect(statuses).toEqual(['live', 'stale', 'live', 'ended']);
   });
 
-  it('goes on when Redis is killed and comes back on its append-only file', async () => {
+  it('continues after Redis was killed and restarted from its append-only file', async () => {
     headway = await startHeadway({
       appendOnly: true,
       env: { JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) },
@@ -156,7 +162,7 @@ describe('a client that watches', () => {
     }
   });
 
-  it('is told by a reset that the channel of one of its jobs is another one', async () => {
+  it('receives a reset when the channel of one of its jobs was replaced', async () => {
     headway = await startHeadway({ env: { JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) } });
     const { seen, say, saw } = await watchTwo();
     await say('10');
@@ -164,7 +170,7 @@ describe('a client that watches', () => {
     const [{ id }] = (await headway.connection
       .keys('headway:{job:*}')
       .then((keys) => keys.map((key) => ({ id: key })))) as [{ id: string }];
-    // One channel is lost; the other stays as it was.
+    // One channel is lost. The other one is unchanged.
     await headway.connection.del(id, `${id}:log`, `${id}:slots`);
     const { port } = new URL(headway.api.url);
     await headway.api.kill('SIGKILL');
@@ -177,30 +183,30 @@ describe('a client that watches', () => {
     await saw('completed');
   });
 
-  it('says that nobody answers, each time it will try again, and gives up in seconds', async () => {
+  it('reports each repetition when the service is unreachable, and gives up within seconds', async () => {
     headway = await startHeadway({ workers: 0 });
     const { url } = headway.api;
     await headway.api.kill('SIGKILL');
-    const told: Array<[string, boolean]> = [];
+    const retries: Array<[string, boolean]> = [];
     const begun = Date.now();
     const error = await createClient({ url })
       .startJob(
         'steps',
         { count: 1, intervalMs: 1 },
-        { onRetry: ({ message }, inMs) => void told.push([message, inMs <= 4000]) },
+        { onRetry: ({ message }, inMs) => void retries.push([message, inMs <= 4000]) },
       )
       .catch((error) => error);
-    const message = `${url}/v1/jobs cannot be reached (ECONNREFUSED).`;
+    const message = `Cannot reach ${url}/v1/jobs (ECONNREFUSED).`;
     expect(error).toMatchObject({ code: 'unreachable', status: 0, message });
-    expect(told).toEqual(Array(3).fill([message, true]));
+    expect(retries).toEqual(Array(3).fill([message, true]));
     expect(Date.now() - begun).toBeLessThan(9000);
   });
 
-  it('starts the jobs of a visitor one after the other, until the first has an answer, in all clients of a page', async () => {
+  it("starts a visitor's first job before all others, across all clients of a page", async () => {
     headway = await startHeadway({ workers: 0 });
     const { url } = headway.api;
     let cookie: string | undefined;
-    // A browser: it keeps the cookie that came last.
+    // Like a browser, it keeps the last cookie.
     const browser: typeof fetch = async (input, init) => {
       const headers = new Headers(init?.headers);
       if (cookie) headers.set('Cookie', cookie);
@@ -217,7 +223,7 @@ describe('a client that watches', () => {
     expect(mine.map(({ id }) => id).sort()).toEqual(jobs.map(({ id }) => id).sort());
   });
 
-  it('starts a job once, although the first answer is a 503', async () => {
+  it('starts a job once although the first response is a 503', async () => {
     headway = await startHeadway({ appendOnly: true });
     await headway.redis.kill('SIGKILL');
     const client = createClient({ url: headway.api.url });
@@ -235,13 +241,13 @@ describe('a connection', () => {
     server.close();
   });
 
-  /** A service that answers each request in its turn as told; the last one for all that follow. */
+  /** A service that answers requests with the given responses in order, and repeats the last one. */
   async function answering(...answers: Array<(res: ServerResponse) => void>) {
     const requests: Array<Record<string, string | string[] | undefined>> = [];
     server = createServer((req, res) => {
       answers[Math.min(requests.push(req.headers) - 1, answers.length - 1)]!(res);
     }).listen(0, '127.0.0.1');
-    await until('it listens', () => server.listening);
+    await until('the server is listening', () => server.listening);
     return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, requests };
   }
   const stream =
@@ -253,7 +259,7 @@ describe('a connection', () => {
     };
   const END = 'id: e-2\nevent: completed\ndata: {"result":1}\n\n';
 
-  it('without a byte for too long is dead, and is made anew from where it was', async () => {
+  it('is replaced after too long a silence, and resumes at its position', async () => {
     const { url, requests } = await answering(
       stream('retry: 10\n\nid: e-1\nevent: active\ndata: {}\n\n', false),
       stream(END),
@@ -262,13 +268,13 @@ describe('a connection', () => {
     const job = createClient({ url, silenceMs: 100 }).watchJob('x.1', {
       onStatus: (status) => void statuses.push(status),
     });
-    await until('it has ended', () => statuses.at(-1) === 'ended');
+    await until('the stream has ended', () => statuses.at(-1) === 'ended');
     expect(statuses).toEqual(['live', 'stale', 'live', 'ended']);
     expect(requests.map((headers) => headers['last-event-id'])).toEqual([undefined, 'e-1']);
     expect(job.id).toBe('x.1');
   });
 
-  it('is not made anew in a loop, whatever a publisher says', async () => {
+  it('does not reconnect in a loop, whatever a publisher sends', async () => {
     const { url, requests } = await answering(
       ...Array(5).fill(stream(`retry: 0\n\nid: e-1\nevent: active\ndata: {}\n\n`)),
       stream(END),
@@ -278,11 +284,11 @@ describe('a connection', () => {
     expect(await createClient({ url }).watchJob('x.1').result()).toBe(1);
     random.mockRestore();
     expect(requests).toHaveLength(6);
-    // Five times half of half a second.
+    // Five times half of 500 ms.
     expect(Date.now() - begun).toBeGreaterThan(1000);
   });
 
-  it('stays while there are heartbeats', async () => {
+  it('stays open while there are heartbeats', async () => {
     let beats = 0;
     const { url, requests } = await answering((res) => {
       stream('retry: 10\n\n', false)(res);
@@ -295,7 +301,7 @@ describe('a connection', () => {
     expect(requests).toHaveLength(1);
   });
 
-  it('is not live when a heartbeat that was promised does not come, and is when it does; without a promise it stays', async () => {
+  it('becomes stale when a promised heartbeat is missing, and live when it arrives; without a promise it stays live', async () => {
     const answers: ServerResponse[] = [];
     const begun = (res: ServerResponse): void => {
       answers.push(res);
@@ -308,16 +314,16 @@ describe('a connection', () => {
     const statuses: Status[] = [];
     const job = createClient({ url, silenceMs: 1500 }).watchJob('x.1');
     job.watch({ onStatus: (status) => void statuses.push(status) });
-    await until('it is not live', () => statuses.at(-1) === 'stale');
+    await until('the client is stale', () => statuses.at(-1) === 'stale');
     answers[0]!.write(': next 50\n\n');
-    await until('it is live again', () => statuses.at(-1) === 'live');
-    // Nothing more comes: another connection takes its place, and then a third one, of a service that promises nothing.
-    await until('another connection', () => requests.length === 3);
-    await until('the end', () => statuses.at(-1) === 'ended');
+    await until('the client is live again', () => statuses.at(-1) === 'live');
+    // The connection is replaced after the silence, and then by a third one to a service that promises nothing.
+    await until('a third connection is opened', () => requests.length === 3);
+    await until('the stream has ended', () => statuses.at(-1) === 'ended');
     expect(statuses).toEqual(['live', 'stale', 'live', 'stale', 'live', 'stale', 'live', 'ended']);
   });
 
-  it('is tried again after a 503, a 429 and a broken answer, and ends at a 204', async () => {
+  it('is repeated after a 503, a 429 and a broken response, and ends with a 204', async () => {
     const { url, requests } = await answering(
       (res) => res.writeHead(503).end('<h1>Bad gateway</h1>'),
       (res) => res.writeHead(429).end(),
@@ -331,7 +337,7 @@ describe('a connection', () => {
     expect(requests).toHaveLength(5);
   });
 
-  it('ends at what is no stream, and says so', async () => {
+  it('ends with a problem if the response is not a stream', async () => {
     const { url } = await answering((res) =>
       res.writeHead(200, { 'Content-Type': 'text/html' }).end('Log in'),
     );
@@ -340,7 +346,7 @@ describe('a connection', () => {
     });
   });
 
-  it.each([401, 403, 404, 410])('ends at a %i, with its problem', async (status) => {
+  it.each([401, 403, 404, 410])('ends with the problem of a %i', async (status) => {
     const { url, requests } = await answering((res) =>
       res
         .writeHead(status, { 'Content-Type': 'application/problem+json' })

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { commonPosition, type Follower, give } from '../../src/client/follower.js';
+import { commonPosition, deliver, type Follower } from '../../src/client/follower.js';
 
-/** The first 12 characters of an epoch stay when Redis is started again. */
+/** The first 12 characters of an epoch are kept when Redis restarts. */
 const LIFE = 'abcdefghijkl';
 const BEFORE = `${LIFE}0000`;
 const AFTER = `${LIFE}1111`;
@@ -22,17 +22,17 @@ it.each([
   ['of one epoch begins where the last of them is', [`${BEFORE}-7`, `${BEFORE}-5`], `${BEFORE}-5`],
   ['with a newcomer begins at the start', [`${BEFORE}-7`, ''], ''],
   ['of different lives begins at the start', [`${BEFORE}-7`, 'zzzzzzzzzzzz0000-5'], ''],
-  // Redis may have come back without 4 to 7: the offset after says nothing about what the other has.
+  // Redis may have lost 4 to 7, so offsets of the two epochs cannot be compared.
   ['on either side of a rewind begins at the start', [`${BEFORE}-7`, `${AFTER}-5`], ''],
   ['on either side of a rewind, the other way round', [`${BEFORE}-5`, `${AFTER}-7`], ''],
 ])('a connection for followers %s', (_what, positions, common) => {
   expect(commonPosition(positions.map(at))).toBe(common);
 });
 
-it('a follower gets what is new to it, from whichever position the connection began', () => {
+it('delivers only new events to a follower, wherever the connection started', () => {
   const follower = at(`${BEFORE}-2`);
   for (const id of [`${BEFORE}-1`, `${BEFORE}-2`, `${AFTER}-3`]) {
-    give(follower, { id, event: 'log', data: '' }, id);
+    deliver(follower, { id, event: 'log', data: '' }, id);
   }
   expect(follower.got).toEqual([`${AFTER}-3`]);
 });

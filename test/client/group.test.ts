@@ -11,7 +11,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-it('a clock that is set back by an hour keeps no job from joining a page that follows others', async () => {
+it('adds a job to a connection although the clock was set back by an hour', async () => {
   const asked: number[] = [];
   const group = createGroup(
     (members, signal) => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createJobTimer, type JobTimer } from '../../src/client/job-timer.js';
+import { attemptLabel, fillOf, isIndeterminate } from '../../src/client/labels.js';
 import type { JobEvent } from '../../src/client/types.js';
-import { attemptWords, fillOf, isIndeterminate } from '../../src/client/words.js';
 
 const START = 1_790_000_000_000;
 const about = { jobId: 'x.1', attempt: 1, name: 'steps' };
@@ -10,7 +10,7 @@ const event = (name: string, at: number, data: object = {}): JobEvent =>
 const progress = (percent: number | null, at: number, more: object = {}) =>
   event('progress', at, { percent, ...more });
 
-/** A timer whose viewer's clock is `skew` ms ahead of the service's. Events are taken as they are published. */
+/** A timer with a viewer's clock `skew` ms ahead of the service's. Events arrive when they are published. */
 function watch(skew = 0): { timer: JobTimer; at(ms: number, ...events: JobEvent[]): void } {
   let now = 0;
   const timer = createJobTimer(
@@ -27,8 +27,8 @@ function watch(skew = 0): { timer: JobTimer; at(ms: number, ...events: JobEvent[
   };
 }
 
-describe('the times that are shown for a job', () => {
-  it('counts an estimate down, and drops it when it has passed or nothing moves', () => {
+describe('the times of a job', () => {
+  it('counts down an estimate, and drops it when it has passed or progress stops', () => {
     const { timer, at } = watch();
     at(0, event('active', 0, { attempts: 1 }));
     at(3000, progress(40, 3000, { etaMs: 4000, ratePerSecond: 10 }));
@@ -43,7 +43,7 @@ describe('the times that are shown for a job', () => {
     expect(timer.timing()).toMatchObject({ etaMs: 90_000, ratePerSecond: 2 });
   });
 
-  it('stands still also while the same numbers are reported again and again', () => {
+  it('counts a job as stalled while it repeats the same numbers', () => {
     const { timer, at } = watch();
     at(0, event('active', 0, { attempts: 1 }));
     for (let ms = 0; ms <= 20_000; ms += 500)
@@ -54,7 +54,7 @@ describe('the times that are shown for a job', () => {
     expect(timer.timing()).toEqual({ elapsedMs: 20_000, stalledMs: 20_000 });
   });
 
-  it('does not call a job stalled that moves rarely', () => {
+  it('does not count a job with rare progress as stalled', () => {
     const { timer, at } = watch();
     at(0, event('active', 0, { attempts: 1 }));
     for (let i = 0; i < 4; i++) at(i * 10_000, progress(i, i * 10_000, { current: i, ratePerSecond: 0.1 }));
@@ -62,7 +62,7 @@ describe('the times that are shown for a job', () => {
     expect(timer.timing().stalledMs).toBeUndefined();
     at(61_000);
     expect(timer.timing().stalledMs).toBe(31_000);
-    // The rate alone tells it to a viewer who has seen only one report.
+    // A viewer with only one report uses the rate.
     const late = watch();
     late.at(0, event('active', 0, { attempts: 1 }), progress(3, 0, { current: 3, ratePerSecond: 0.1 }));
     late.at(20_000);
@@ -81,7 +81,7 @@ describe('the times that are shown for a job', () => {
     expect(timer.timing()).toEqual({ elapsedMs: 60_000 });
   });
 
-  it('counts the run as a whole: over its attempts, to its end, and anew after that', () => {
+  it('measures the whole run over its attempts, and starts again after its end', () => {
     const { timer, at } = watch();
     at(0, event('waiting', 0, { attempt: 0 }));
     at(2000);
@@ -95,7 +95,7 @@ describe('the times that are shown for a job', () => {
     expect(timer.timing()).toEqual({});
   });
 
-  it('gives no estimate while the connection is broken', () => {
+  it('has no estimate while disconnected', () => {
     const { timer, at } = watch();
     at(0, event('active', 0, { attempts: 1 }), progress(40, 0, { etaMs: 30_000, ratePerSecond: 10 }));
     timer.status('stale');
@@ -117,7 +117,7 @@ describe('the times that are shown for a job', () => {
     expect(timer.timing()).toEqual({ elapsedMs: 15_000, stalledMs: 11_000 });
   });
 
-  it('knows of a job that has stood still since long before it was looked at', () => {
+  it('recognizes a job that stalled long before it was watched', () => {
     const { timer, at } = watch();
     timer.status('stale');
     at(120_000);
@@ -154,7 +154,7 @@ describe('the bar', () => {
     [1, 3, 'Attempt 1 of 3'],
     [3, 3, 'Attempt 3 of 3'],
     [4, 3, 'Attempt 4'],
-  ])('attempt %i of %i is "%s"', (attempt, attempts, words) =>
-    expect(attemptWords(attempt, attempts)).toBe(words),
+  ])('attempt %i of %i is "%s"', (attempt, attempts, label) =>
+    expect(attemptLabel(attempt, attempts)).toBe(label),
   );
 });

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createParser, type StreamEvent } from '../../src/client/parser.js';
 
-/** What our parser makes of bytes that come in these pieces. */
+/** Parses bytes in pieces with the client's parser. */
 function parse(pieces: Uint8Array[]): { events: StreamEvent[]; retries: number[] } {
   const events: StreamEvent[] = [];
   const retries: number[] = [];
@@ -16,7 +16,7 @@ function parse(pieces: Uint8Array[]): { events: StreamEvent[]; retries: number[]
   return { events, retries };
 }
 
-/** What the reference makes of the whole text. */
+/** Parses the whole text with the reference parser. */
 function reference(bytes: Uint8Array): ReturnType<typeof parse> {
   const events: StreamEvent[] = [];
   const retries: number[] = [];
@@ -67,7 +67,7 @@ const stream = fc
   .map((lines) => lines.flat().join(''));
 
 describe('the parser of streams', () => {
-  it('gives the same as eventsource-parser for any bytes in any pieces', () => {
+  it('agrees with eventsource-parser for any bytes in any pieces', () => {
     fc.assert(
       fc.property(
         fc.oneof(
@@ -76,7 +76,7 @@ describe('the parser of streams', () => {
         ),
         fc.array(fc.nat(), { maxLength: 12 }),
         (bytes, places) => {
-          // The reference keeps a CR at the very end back until it knows what follows.
+          // The reference holds back a CR at the end until the next piece.
           const whole = new Uint8Array([...bytes, 0x0a, 0x3a, 0x0a]);
           expect(parse(cut(whole, places))).toEqual(reference(whole));
         },
@@ -85,14 +85,14 @@ describe('the parser of streams', () => {
     );
   });
 
-  it('gives an event as soon as it is whole, whatever ends its lines', () => {
+  it('emits an event as soon as it is complete, with any line endings', () => {
     for (const eol of ['\n', '\r', '\r\n']) {
       const { events } = parse([new TextEncoder().encode(`id: 7${eol}data: a${eol}data: b${eol}${eol}`)]);
       expect(events).toEqual([{ id: '7', event: 'message', data: 'a\nb' }]);
     }
   });
 
-  it('drops what the end of the stream cuts off', () => {
+  it('drops an event cut off by the end of the stream', () => {
     expect(parse([new TextEncoder().encode('data: whole\n\ndata: half\n')]).events).toHaveLength(1);
   });
 });

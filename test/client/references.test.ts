@@ -6,7 +6,7 @@ import { createJobStore, defaultClient } from '../../src/client/store.js';
 import { createSse } from '../../src/client/vue/sse.js';
 import { until } from '../support/until.js';
 
-/** A service that has seen the end of every stream but those of `/v1/jobs`, which it refuses. */
+/** A service that ends every stream at once (204), except those of `/v1/jobs`, which it refuses. */
 async function startService() {
   const requests: Array<{ url: string; headers: IncomingHttpHeaders }> = [];
   const server = createServer((req, res) => {
@@ -29,7 +29,7 @@ afterAll(() => {
   for (const { server } of [service, other]) server.close();
 });
 
-describe('an id that no job can have', () => {
+describe('an invalid job id', () => {
   const IDS = [
     'foo/bar',
     '../events',
@@ -53,30 +53,30 @@ describe('an id that no job can have', () => {
   const client = () => createClient({ url: service.url });
   const end = { status: 404, code: expect.stringMatching(/^(not-found|unreachable)$/) };
 
-  it.each([...IDS, ...LINKS])('%j shows as a problem and throws nothing', async (reference) => {
+  it.each([...IDS, ...LINKS])('%j is shown as a problem and throws nothing', async (reference) => {
     for (const given of [reference, { id: reference } as unknown as string]) {
       const store = createJobStore(client(), given);
       const stop = store.subscribe(() => {});
-      await until('it has ended', () => store.get().status === 'ended');
+      await until('the watching has ended', () => store.get().status === 'ended');
       expect(store.get()).toMatchObject({ state: 'unknown', problem: end });
       stop();
       await expect(store.cancel()).rejects.toThrow();
     }
   });
 
-  it.each(IDS)('%j ends the watching of the plain client, and asks for nothing else', async (id) => {
+  it.each(IDS)('%j ends the watching without a request', async (id) => {
     const job = client().watchJob(id);
     await expect(job.result()).rejects.toMatchObject(end);
     await expect(job.get()).rejects.toMatchObject(end);
     await expect(job.cancel()).rejects.toMatchObject(end);
     const ends: unknown[] = [];
     client().watchJob(id, { onEnd: (error) => void ends.push(error) });
-    await until('it has ended', () => ends.length > 0);
+    await until('the watching has ended', () => ends.length > 0);
     expect(ends).toMatchObject([end]);
     for (const { url } of service.requests) expect(url).toMatch(/^\/v1\/jobs\/[^/]+(\/events|\/cancel)?$/);
   });
 
-  it('is none at all where there is no job yet', () => {
+  it('is not reported while there is no job yet', () => {
     for (const none of [undefined, null]) {
       const store = createJobStore(client(), none as undefined);
       store.subscribe(() => {})();
@@ -101,23 +101,23 @@ describe('a service below a path', () => {
     },
   );
 
-  it.each(['/app/v1/jobs/a.1/events', '/v1/jobs/a.1', 'a.1'])('takes %s as a link to its job', (link) => {
+  it.each(['/app/v1/jobs/a.1/events', '/v1/jobs/a.1', 'a.1'])('accepts %s as a link to its job', (link) => {
     expect(createClient({ url: `${service.url}/app` }).watchJob(link).id).toBe('a.1');
     expect(
       createClient({ url: `${service.url}/app` }).watchJob(`${service.url}${'/app/v1/jobs/a.1'}`).id,
     ).toBe('a.1');
   });
 
-  it('is another service than the one at the root of its host', () => {
+  it('differs from the service at the root of its host', () => {
     const link = `${service.url}/v1/jobs/a.1`;
     expect(() => createClient({ url: `${service.url}/app` }).watchJob(link)).toThrow(/another service/);
   });
 
-  it('is found by a link, where no client was given', async () => {
+  it('is found through a link if no client was given', async () => {
     for (const path of ['/app', '']) {
       const store = createJobStore(defaultClient(), `${service.url}${path}/v1/jobs/a.1/events`);
       const stop = store.subscribe(() => {});
-      await until('it has ended', () => store.get().status === 'ended');
+      await until('the watching has ended', () => store.get().status === 'ended');
       stop();
     }
     expect(service.requests.map(({ url }) => url)).toEqual(
@@ -138,32 +138,32 @@ describe('$sse.create', () => {
     },
   );
 
-  it('takes a whole address of the service, with its token', async () => {
+  it('sends the token to an absolute URL of the service', async () => {
     await create(`${service.url}/stream?channel=a`).connect();
     expect(service.requests).toMatchObject([
       { url: '/stream?channel=a', headers: { authorization: 'Bearer secret', 'x-own': 'a' } },
     ]);
   });
 
-  it('takes an address of another service, which gets nothing that is meant for this one', async () => {
+  it('sends neither token nor headers to another service', async () => {
     await create(`${other.url}/news?since=1#x`).connect();
     expect(service.requests).toEqual([]);
     expect(other.requests.map(({ url }) => url)).toEqual(['/news?since=1']);
     expect(other.requests[0]!.headers).not.toHaveProperty('authorization');
     expect(other.requests[0]!.headers).not.toHaveProperty('x-own');
-    // Beside the service, below the same host.
+    // On the same host, beside the service.
     await create(`${service.url}/elsewhere`, { url: `${service.url}/app` }).connect();
     expect(service.requests[0]).not.toHaveProperty('headers.authorization');
   });
 
-  it('takes links of a service below a path', async () => {
+  it('accepts links of a service below a path', async () => {
     const below = { url: `${service.url}/app` };
     for (const link of ['/app/stream', '/stream', `${service.url}/app/stream`])
       await create(link, below).connect();
     expect(service.requests.map(({ url }) => url)).toEqual(Array(3).fill('/app/stream'));
   });
 
-  it('refuses at once what is no address', async () => {
+  it('refuses an invalid URL at once', async () => {
     for (const url of ['http://', 'http://[/x', 'ftp://example.com/x', '//example.com/x'])
       await expect(create(url).connect()).rejects.toThrow(TypeError);
   });

@@ -15,7 +15,7 @@ describe('a retry', () => {
   });
   afterAll(() => headway.stop());
 
-  it('moves everybody who shows the job, whoever asks for it, through whichever process', async () => {
+  it('updates every viewer of the job, whoever requests it, on every process', async () => {
     const other = await startApi(headway.env);
     const job = await headway.client.start('flaky', { failures: 2 }, { attempts: 1 });
     const stores = [headway.api.url, other.url, other.url].map((url) =>
@@ -23,7 +23,7 @@ describe('a retry', () => {
     );
     const stops = stores.map((store) => store.subscribe(() => {}));
     const show = (state: string, attempt: number): Promise<unknown> =>
-      until(`all show ${state} ${attempt}`, () =>
+      until(`all viewers show ${state} ${attempt}`, () =>
         stores.every((store) => {
           const now = store.get();
           return now.state === state && now.attempt === attempt && now.status === 'ended';
@@ -35,7 +35,7 @@ describe('a retry', () => {
     await (await queue.getJob(job.id))!.retry('failed');
     await queue.close();
     await show('failed', 2);
-    // A viewer that comes back after the end stays for the next run, too.
+    // A viewer that returns after the end also sees the next run.
     stops[2]!();
     stops[2] = stores[2]!.subscribe(() => {});
     expect((await clientOf(other.url).retry(job)).status).toBe(202);

@@ -2,10 +2,10 @@ import { brotliCompressSync } from 'node:zlib';
 import { build, type OutputChunk, type RolldownOutput } from 'rolldown';
 import { describe, expect, it } from 'vitest';
 
-/** The budget, in bytes as a server sends them (Brotli). */
+/** The budget, in bytes after Brotli compression. */
 const BUDGET = 4400;
 
-/** The code that an entry needs, built as for a page, with what is loaded later apart. */
+/** The size of an entry's code, bundled as for a page: what is loaded first, and what is loaded later. */
 async function sizesOf(entry: string): Promise<{ first: number; later: number; imports: string[] }> {
   const output = (await build({
     input: entry,
@@ -33,11 +33,11 @@ async function sizesOf(entry: string): Promise<{ first: number; later: number; i
 }
 
 describe('the build of the client', () => {
-  it('fits into its budget, without a dependency: what a page loads, and its shared worker', async () => {
+  it('fits the budget without dependencies: the page and its shared worker', async () => {
     const page = await sizesOf('dist/client/index.js');
     expect(page.imports).toEqual([]);
     expect(page.first).toBeLessThanOrEqual(BUDGET);
-    // What is only loaded where there is no shared worker.
+    // Loaded only without a shared worker.
     expect(page.later).toBeGreaterThan(0);
     expect(page.later).toBeLessThanOrEqual(BUDGET);
     const worker = await sizesOf('dist/client/shared-worker.js');

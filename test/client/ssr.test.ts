@@ -15,7 +15,7 @@ import {
 const ID = 'steps.00000000-0000-4000-8000-000000000000';
 
 describe('on a server, without a DOM', () => {
-  it('React renders a job that nothing is known of', () => {
+  it('renders an unknown job with React', () => {
     expect(globalThis.document).toBeUndefined();
     const View = () => {
       const { state, percent, status } = useReactJob(ID);
@@ -25,7 +25,7 @@ describe('on a server, without a DOM', () => {
     expect(renderReact(createElement(View))).toBe('<p>unknown null connecting 0</p>');
   });
 
-  it('Vue renders a bar without a value', async () => {
+  it('renders a bar without a value with Vue', async () => {
     const app = createSSRApp({
       setup() {
         const { state } = useVueJob(`https://example.com/v1/jobs/${ID}`);
@@ -41,7 +41,7 @@ describe('on a server, without a DOM', () => {
     expect(html).not.toContain('aria-valuenow');
   });
 
-  it('the element can be loaded', () => {
+  it('loads the element', () => {
     expect(JobProgressElement).toBeTypeOf('function');
     expect(JobProgressElement.observedAttributes).toContain('src');
   });

@@ -11,7 +11,7 @@ import type imageVariants from '../../src/worker/jobs/image-variants.js';
 import type mandelbrot from '../../src/worker/jobs/mandelbrot.js';
 import type steps from '../../src/worker/jobs/steps.js';
 
-/** The definitions themselves. */
+/** The built-in definitions. */
 interface Defined {
   checksum: typeof checksum;
   'csv-import': typeof csvImport;
@@ -21,7 +21,7 @@ interface Defined {
   steps: typeof steps;
 }
 
-/** Optional fields of zod may be `undefined`, ours need not be. */
+/** Optional fields of zod include `undefined`; those of the client do not. */
 type Exact<T> =
   T extends ReadonlyArray<infer U>
     ? Array<Exact<U>>
@@ -31,7 +31,7 @@ type Exact<T> =
 type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false;
 
 describe('the types of the client', () => {
-  it('know the built-in jobs as their schemas do', () => {
+  it('match the schemas of the built-in jobs', () => {
     type Data = { [N in keyof JobMap]: Same<Exact<JobMap[N]['data']>, Exact<DataOf<Defined, N>>> };
     type Results = { [N in keyof JobMap]: Same<Exact<JobMap[N]['result']>, Exact<ResultOf<Defined, N>>> };
     expectTypeOf<Data>().toEqualTypeOf<{ [N in keyof Defined]: true }>();
@@ -43,14 +43,14 @@ describe('the types of the client', () => {
       'image-variants': true,
       mandelbrot: true,
       steps: true,
-      // Only Headway itself starts it.
+      // Only Headway itself starts this job.
       webhook: true,
     };
     const files = readdirSync('src/worker/jobs').flatMap((file) => /^(.+)\.ts$/.exec(file)?.[1] ?? []);
     expect(Object.keys(names).sort()).toEqual(files.sort());
   });
 
-  it("come from the definitions of jobs of one's own", () => {
+  it('come from custom job definitions', () => {
     const greet = defineJob({
       name: 'greet',
       input: z.object({ name: z.string(), times: z.number().default(1), photo: z.string().optional() }),
@@ -65,7 +65,7 @@ describe('the types of the client', () => {
     expectTypeOf<ReturnType<typeof client.startJob<'greet'>>>().toEqualTypeOf<
       Promise<Job<{ greeted: number }>>
     >();
-    // A kind that no type knows can be started too.
+    // A kind without a type can be started, too.
     expectTypeOf<ReturnType<typeof client.startJob<'other'>>>().toEqualTypeOf<Promise<Job<unknown>>>();
     expect(client.startJob).toBeTypeOf('function');
   });

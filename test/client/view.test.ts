@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import type { JobEvent } from '../../src/client/index.js';
-import { applyJobEvent, unseenJob, type WatchedJob } from '../../src/client/view.js';
-import { announcement, liveWords, stalledWords, stateWords } from '../../src/client/words.js';
+import { announcement, liveLabel, stalledLabel, stateLabel } from '../../src/client/labels.js';
+import { applyJobEvent, emptyJob, type WatchedJob } from '../../src/client/view.js';
 
 const about = { jobId: 'x.1', attempt: 1, at: 0, name: 'steps' };
 const event = (name: string, data: object = {}): JobEvent =>
   ({ event: name, id: 'e-1', data: { ...about, ...data } }) as JobEvent;
-const seen = (...events: JobEvent[]): WatchedJob => events.reduce(applyJobEvent, unseenJob('x.1'));
+const seen = (...events: JobEvent[]): WatchedJob => events.reduce(applyJobEvent, emptyJob('x.1'));
 const RUNNING = [event('waiting', { attempt: 0 }), event('active', { attempts: 2 })];
 const progress = (percent: number | null) => event('progress', { percent });
 
-describe('what a viewer sees of a job', () => {
+describe('a watched job', () => {
   it('follows its events', () => {
     expect(seen()).toMatchObject({ state: 'unknown', percent: null });
     expect(seen(...RUNNING, progress(40))).toMatchObject({
@@ -30,7 +30,7 @@ describe('what a viewer sees of a job', () => {
     expect(seen(...RUNNING, event('completed', { result: 7 }))).toMatchObject({ percent: 100, result: 7 });
   });
 
-  it('begins each attempt anew, but keeps the log', () => {
+  it('starts each attempt fresh, but keeps the log', () => {
     const job = seen(
       ...RUNNING,
       event('log', { message: 'one' }),
@@ -44,11 +44,11 @@ describe('what a viewer sees of a job', () => {
     expect(again.logs.map(({ message }) => message)).toEqual(['one']);
   });
 
-  it('is forgotten at a reset, and keeps the 500 newest lines', () => {
+  it('is cleared by a reset, and keeps the 500 newest log lines', () => {
     const lines = Array.from({ length: 600 }, (_, i) => event('log', { message: String(i) }));
     const job = seen(...RUNNING, ...lines);
     expect(job.logs).toHaveLength(500);
-    expect(job.logs.at(-1)!.message).toBe('599');
+    expect(job.logs.at(-1)?.message).toBe('599');
     expect(applyJobEvent({ ...job, status: 'live' }, event('reset'))).toMatchObject({
       state: 'unknown',
       status: 'live',
@@ -56,21 +56,21 @@ describe('what a viewer sees of a job', () => {
     });
   });
 
-  it('is not troubled by the events that a job has named itself', () => {
+  it('ignores events that the job named itself', () => {
     expect(seen(...RUNNING, event('stars', { data: 5 }))).toMatchObject({ state: 'active' });
   });
 });
 
-describe('what a screen reader is told', () => {
-  it('is each quarter and each state, not each percent', () => {
-    const said = new Set<string>();
+describe('announcements for screen readers', () => {
+  it('include each quarter and state, not each percent', () => {
+    const announcements = new Set<string>();
     let job = seen(...RUNNING);
     for (let percent = 0; percent <= 100; percent++) {
       job = applyJobEvent(job, progress(percent));
-      said.add(announcement(job, 'Import'));
+      announcements.add(announcement(job, 'Import'));
     }
-    said.add(announcement(applyJobEvent(job, event('completed', { result: 1 })), 'Import'));
-    expect([...said]).toEqual([
+    announcements.add(announcement(applyJobEvent(job, event('completed', { result: 1 })), 'Import'));
+    expect([...announcements]).toEqual([
       'Import: Running',
       'Import: Running, 25 percent',
       'Import: Running, 50 percent',
@@ -83,24 +83,24 @@ describe('what a screen reader is told', () => {
     );
   });
 
-  it('has words for every state', () => {
-    expect(stateWords({ ...seen(), state: 'waiting', paused: true })).toBe('Waiting (paused)');
-    expect(stateWords(seen(event('delayed', { until: 1 })))).toBe('Delayed');
-    expect(stateWords({ ...seen(), state: 'waiting', noWorker: true })).toBe('Waiting: no worker is running');
+  it('describe every state', () => {
+    expect(stateLabel({ ...seen(), state: 'waiting', paused: true })).toBe('Waiting (paused)');
+    expect(stateLabel(seen(event('delayed', { until: 1 })))).toBe('Delayed');
+    expect(stateLabel({ ...seen(), state: 'waiting', noWorker: true })).toBe('Waiting: no workers running');
   });
 
-  it('has words for a job that was asked to stop, until it ends or begins anew', () => {
+  it('describe a job that is being cancelled, until it ends or starts again', () => {
     const asked = seen(...RUNNING, progress(40), event('queue', { paused: false, cancelling: true }));
     expect(asked).toMatchObject({ state: 'active', percent: 40 });
-    expect(stateWords(asked)).toBe('Cancelling');
-    for (const [name, words] of [
+    expect(stateLabel(asked)).toBe('Cancelling');
+    for (const [name, label] of [
       ['cancelled', 'Cancelled'],
       ['completed', 'Completed'],
       ['failed', 'Failed'],
       ['waiting', 'Waiting'],
     ] as const) {
       const after = applyJobEvent(asked, event(name, { error: { message: 'why' } }));
-      expect(stateWords(after)).toBe(words);
+      expect(stateLabel(after)).toBe(label);
     }
   });
 
@@ -110,11 +110,11 @@ describe('what a screen reader is told', () => {
     [125_000, 'Running, stalled for 2 min 5 s'],
     [3_600_000, 'Running, stalled for 1 h 0 min'],
     [90_061_000, 'Running, stalled for 25 h 1 min'],
-  ])('has words for a job that has stood still for %s ms', (stalledMs, words) => {
+  ])('describe a job without progress for %s ms', (stalledMs, label) => {
     const job: WatchedJob = { ...seen(...RUNNING), status: 'live' };
-    const stalled = stalledWords(stalledMs === undefined ? {} : { stalledMs });
-    expect(liveWords(job, stalled)).toBe(words);
-    expect(liveWords({ ...job, status: 'stale' }, stalled)).toBe('Running (not live: reconnecting)');
-    expect(liveWords({ ...job, state: 'completed' }, stalled)).toBe('Completed');
+    const stalled = stalledLabel(stalledMs === undefined ? {} : { stalledMs });
+    expect(liveLabel(job, stalled)).toBe(label);
+    expect(liveLabel({ ...job, status: 'stale' }, stalled)).toBe('Running (disconnected, reconnecting)');
+    expect(liveLabel({ ...job, state: 'completed' }, stalled)).toBe('Completed');
   });
 });

@@ -107,3 +107,10 @@ export const jsonLines = (text: string): any[] =>
     .split('\n')
     .filter(Boolean)
     .map((line) => JSON.parse(line));
+
+/** Returns the first group of a pattern in a text. @throws Error when the text does not match */
+export function capture(text: string, pattern: RegExp): string {
+  const [, found] = pattern.exec(text) ?? [];
+  if (found === undefined) throw new Error(`${pattern} does not match ${text}`);
+  return found;
+}

@@ -1,4 +1,4 @@
-import { applyFrame, type DashboardState, emptyState } from '../../src/web/src/dashboard/state.js';
+import { applyFrame, type DashboardState, initialState } from '../../src/web/src/dashboard/state.js';
 import { openStream, type TestStream } from './sse.js';
 import { until } from './until.js';
 
@@ -27,7 +27,7 @@ export async function openDashboard(
   const state = (): DashboardState =>
     stream.events
       .filter(({ event }) => event === 'dashboard')
-      .reduce((now, { data }) => applyFrame(now, data), emptyState());
+      .reduce((now, { data }) => applyFrame(now, data), initialState());
   return {
     ...stream,
     state,

@@ -18,7 +18,7 @@ prototype.use = function (...args) {
   return use.apply(this, args);
 };
 
-const rootOf = (router) => (mounts.has(router) ? rootOf(mounts.get(router).parent) : router);
+const rootPath = (router) => (mounts.has(router) ? rootPath(mounts.get(router).parent) : router);
 const pathOf = (router) => {
   const mount = mounts.get(router);
   return mount ? pathOf(mount.parent) + mount.path : '';
@@ -42,7 +42,7 @@ Server.prototype.listen = function (...args) {
   const routers = [...new Set([...roots, ...mounts.keys()])];
   // The board is an application of its own.
   const ours = routers.find((router) => routesOf(router).some(({ path }) => path === '/healthz'));
-  const routes = routers.filter((router) => rootOf(router) === rootOf(ours)).flatMap(routesOf);
+  const routes = routers.filter((router) => rootPath(router) === rootPath(ours)).flatMap(routesOf);
   if (process.env.ROUTES_FILE) writeFileSync(process.env.ROUTES_FILE, JSON.stringify(routes));
   return listen.apply(this, args);
 };

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { MinuteView } from '../../src/shared/dashboard/minutes.js';
 import { columnsOf, shortSpan } from '../../src/web/src/dashboard/series.js';
-import { applyFrame, emptyState } from '../../src/web/src/dashboard/state.js';
-import { momentOf, spansOf } from '../../src/web/src/dashboard/time-line.js';
+import { applyFrame, initialState } from '../../src/web/src/dashboard/state.js';
+import { type Moment, momentOf, spansOf } from '../../src/web/src/dashboard/time-line.js';
 import { firstView, streamOf, windowFor } from '../../src/web/src/dashboard/view.js';
 
 const minute = (at: number, completed: number): MinuteView => ({
@@ -15,8 +15,8 @@ const minute = (at: number, completed: number): MinuteView => ({
 });
 
 describe('the state of the dashboard', () => {
-  it('takes of a frame what is in it, and forgets minutes that are over', () => {
-    const first = applyFrame(emptyState(), {
+  it('applies the sections of a frame, and drops old minutes', () => {
+    const first = applyFrame(initialState(), {
       at: 60_000 * 100,
       states: { active: 2 },
       minutes: [minute(100, 1)],
@@ -28,13 +28,13 @@ describe('the state of the dashboard', () => {
     expect([...later.minutes.keys()]).toEqual([101, 160]);
   });
 
-  it('makes columns of the last hour, minute by minute', () => {
+  it('converts the last hour to columns, minute by minute', () => {
     const [x, done] = columnsOf(new Map([[100, minute(100, 4)]]), 60_000 * 100.5, [
       (of) => of?.completed ?? 0,
     ]);
     expect(x).toHaveLength(60);
     expect(x.at(-1)).toBe(6000);
-    expect(done!.slice(-2)).toEqual([0, 4]);
+    expect(done?.slice(-2)).toEqual([0, 4]);
   });
 
   it.each([
@@ -49,7 +49,7 @@ describe('the state of the dashboard', () => {
 });
 
 describe('the window of rows', () => {
-  it('stays while it has what is on the screen', () => {
+  it('stays the same while it contains the visible rows', () => {
     const now = { from: 30, rows: 50 };
     expect(windowFor(30, 79, now)).toBe(now);
     expect(windowFor(29, 40, now)).toEqual({ from: 9, rows: 52 });
@@ -57,7 +57,7 @@ describe('the window of rows', () => {
     expect(windowFor(5000, 5900, now).rows).toBe(200);
   });
 
-  it('is in the address of the stream, with the filter', () => {
+  it('is part of the address of the stream, with the filter', () => {
     const url = new URL(streamOf({ ...firstView(), q: 'a&b', name: 'steps' }), 'http://x');
     expect(Object.fromEntries(url.searchParams)).toEqual({
       sort: 'oldest',
@@ -69,22 +69,27 @@ describe('the window of rows', () => {
   });
 });
 
-describe('the time line of a job', () => {
-  it('has what it did between the moments', () => {
+describe('the timeline of a job', () => {
+  it('contains the spans between the moments', () => {
+    const moment = (event: string, data: Record<string, unknown>): Moment => {
+      const found = momentOf(event, data);
+      if (!found) throw new Error(`${event} is not a moment`);
+      return found;
+    };
     const moments = [
-      momentOf('waiting', { attempt: 0, at: 10 })!,
-      momentOf('active', { attempt: 1, at: 15 })!,
-      momentOf('retrying', { attempt: 1, at: 40, error: { message: 'no luck' } })!,
-      momentOf('active', { attempt: 2, at: 50 })!,
+      moment('waiting', { attempt: 0, at: 10 }),
+      moment('active', { attempt: 1, at: 15 }),
+      moment('retrying', { attempt: 1, at: 40, error: { message: 'no luck' } }),
+      moment('active', { attempt: 2, at: 50 }),
     ];
-    expect(moments[2]!.text).toBe('Attempt 1 failed: no luck');
+    expect(moments[2]?.text).toBe('Attempt 1 failed: no luck');
     expect(spansOf(moments)).toEqual([
       { kind: 'waited', from: 10, to: 15, label: 'Waited' },
       { kind: 'ran', from: 15, to: 40, label: 'Attempt 1' },
       { kind: 'waited', from: 40, to: 50, label: 'Between attempts' },
       { kind: 'ran', from: 50, label: 'Attempt 2' },
     ]);
-    const ended = [...moments, momentOf('completed', { attempt: 2, at: 70 })!];
+    const ended = [...moments, moment('completed', { attempt: 2, at: 70 })];
     expect(spansOf(ended).at(-1)).toMatchObject({ kind: 'ran', to: 70 });
     expect(momentOf('progress', { attempt: 1, at: 20 })).toBeUndefined();
   });

@@ -1,22 +1,22 @@
 import { describe, expect, it } from 'vitest';
 import type { JobEvent, JobEventData, JobNow } from '../../src/client/types.js';
-import { unseenJob } from '../../src/client/view.js';
+import { emptyJob } from '../../src/client/view.js';
 import type { Definition } from '../../src/web/src/api';
 import { kindForFile } from '../../src/web/src/form/kind-for-file';
 import { when } from '../../src/web/src/format';
 import type { PageJob } from '../../src/web/src/job/follow-job';
-import { createLog, createLogSearch, emptyLog, logText, missingWords } from '../../src/web/src/job/log';
-import { addEvent, nothingMore } from '../../src/web/src/job/more';
-import { jobWords } from '../../src/web/src/job/words';
-import { createLongEnd } from '../../src/web/src/page/long-end';
+import { jobLabel } from '../../src/web/src/job/labels';
+import { createLog, createLogSearch, emptyLog, logText, missingLinesNote } from '../../src/web/src/job/log';
+import { applyEvent, emptyState } from '../../src/web/src/job/page-job-state';
+import { createLongEndDetector } from '../../src/web/src/page/long-end';
 import { hashOf, idsIn, MAX_OPEN } from '../../src/web/src/page/open-jobs';
-import { mergeJobs, movedJob, type OwnJob } from '../../src/web/src/page/own-jobs';
+import { mergeJobs, type OwnJob, updatedJob } from '../../src/web/src/page/own-jobs';
 import { titleOf } from '../../src/web/src/page/title';
 import { fileLink } from '../../src/web/src/service';
 
 const job = (name: string, known: Partial<PageJob> = {}): PageJob => ({
-  ...unseenJob(`${name}.1`),
-  ...nothingMore,
+  ...emptyJob(`${name}.1`),
+  ...emptyState,
   log: emptyLog,
   name,
   ...known,
@@ -25,13 +25,13 @@ const job = (name: string, known: Partial<PageJob> = {}): PageJob => ({
 describe('the title of the tab', () => {
   it.each([
     ['no job', [], 'Headway'],
-    ['one of which nothing is known yet', [job('')], 'Headway'],
-    ['one under way', [job('csv-import', { state: 'active', percent: 43.7 })], '43 % · csv-import'],
-    ['one of which nobody can say how far it is', [job('a', { state: 'active' })], 'Running · a'],
-    ['one that waits', [job('a', { state: 'waiting' })], 'Waiting for a free worker · a'],
-    ['one that has ended', [job('a', { state: 'failed', percent: 30 })], 'Failed · a'],
+    ['a job without events', [job('')], 'Headway'],
+    ['a running job', [job('csv-import', { state: 'active', percent: 43.7 })], '43 % · csv-import'],
+    ['a running job with unknown progress', [job('a', { state: 'active' })], 'Running · a'],
+    ['a waiting job', [job('a', { state: 'waiting' })], 'Waiting for a free worker · a'],
+    ['a finished job', [job('a', { state: 'failed', percent: 30 })], 'Failed · a'],
     [
-      'several: their mean, without those that have ended',
+      'several jobs: the mean progress of the unfinished ones',
       [
         job('a', { state: 'completed', percent: 100 }),
         job('b', { state: 'active', percent: 61 }),
@@ -41,28 +41,28 @@ describe('the title of the tab', () => {
       '37 % · 3 jobs',
     ],
     [
-      'one under way behind one that has ended',
+      'a running job behind a finished one',
       [job('a', { state: 'completed', percent: 100 }), job('b', { state: 'active', percent: 5 })],
       '5 % · b',
     ],
   ])('%s', (_what, jobs, title) => expect(titleOf(jobs as PageJob[])).toBe(title));
 });
 
-describe('what is said of a job', () => {
+describe('the label of a job', () => {
   it.each([
     [job('a', { state: 'waiting', paused: true }), 'Waiting (paused)'],
     [job('a', { state: 'active', attempt: 2 }), 'Running, attempt 2'],
     [job('a', { state: 'active', cancelling: true }), 'Cancelling'],
-    [job('a', { state: 'waiting', noWorker: true }), 'Waiting: no worker is running'],
+    [job('a', { state: 'waiting', noWorker: true }), 'Waiting: no workers running'],
     [job('a', { state: 'waiting' }), 'Waiting for a free worker'],
-    [job('a', { state: 'retrying', attempt: 1, attempts: 3 }), 'Attempt 1 of 3 failed; the next starts soon'],
-    // Run again by hand, or after its worker was lost: more attempts than were asked for.
-    [job('a', { state: 'retrying', attempt: 2, attempts: 1 }), 'Attempt 2 failed; the next starts soon'],
-    [job('a', { state: 'retrying', attempt: 1, attempts: 1 }), 'Attempt 1 failed; the next starts soon'],
-    [job('a', { state: 'retrying', attempt: 4, attempts: 3 }), 'Attempt 4 failed; the next starts soon'],
-    [job('a', { state: 'retrying', attempt: 3, attempts: 3 }), 'Attempt 3 of 3 failed; the next starts soon'],
-    [job('a', { state: 'stalled' }), 'Its worker was lost; another takes over'],
-  ])('%#', (now, words) => expect(jobWords(now)).toBe(words));
+    [job('a', { state: 'retrying', attempt: 1, attempts: 3 }), 'Attempt 1 of 3 failed. Retrying soon'],
+    // After a manual retry or a lost worker, there can be more attempts than the maximum.
+    [job('a', { state: 'retrying', attempt: 2, attempts: 1 }), 'Attempt 2 failed. Retrying soon'],
+    [job('a', { state: 'retrying', attempt: 1, attempts: 1 }), 'Attempt 1 failed. Retrying soon'],
+    [job('a', { state: 'retrying', attempt: 4, attempts: 3 }), 'Attempt 4 failed. Retrying soon'],
+    [job('a', { state: 'retrying', attempt: 3, attempts: 3 }), 'Attempt 3 of 3 failed. Retrying soon'],
+    [job('a', { state: 'stalled' }), 'Worker lost. Restarting on another'],
+  ])('%#', (now, label) => expect(jobLabel(now)).toBe(label));
 
   const noon = new Date(2026, 10, 27, 12).getTime();
   const DAY = 86_400_000;
@@ -74,24 +74,24 @@ describe('what is said of a job', () => {
     ['in three days', noon + 3 * DAY, /^on .*30.* /],
     ['at this time of next year', new Date(2027, 10, 27, 12).getTime(), /^on .*2027/],
     ['yesterday', noon - DAY, /^on .*26/],
-  ])('tells the day of a start unless it is today: %s', (_what, at, words) =>
-    expect(when(at, noon)).toMatch(words),
+  ])('includes the day of a start unless it is today: %s', (_what, at, text) =>
+    expect(when(at, noon)).toMatch(text),
   );
 
-  it('does not announce a start for a time that has passed', () => {
+  it('shows a start in the past as overdue', () => {
     const delayed = job('a', { state: 'delayed', nextAt: noon });
-    expect(jobWords(delayed, noon - 3_600_000)).toMatch(/^Starts at /);
-    expect(jobWords(delayed, noon + 60_000)).toMatch(/^Was due at /);
+    expect(jobLabel(delayed, noon - 3_600_000)).toMatch(/^Starts at /);
+    expect(jobLabel(delayed, noon + 60_000)).toMatch(/^Was due at /);
     const retrying = job('a', { state: 'retrying', nextAt: noon, attempt: 1, attempts: 3 });
-    expect(jobWords(retrying, noon + 60_000)).toMatch(/^Attempt 1 of 3 failed; the next was due at /);
+    expect(jobLabel(retrying, noon + 60_000)).toMatch(/^Attempt 1 of 3 failed\. Retry was due at /);
   });
 });
 
-describe('a long end', () => {
+describe('the end of a long job', () => {
   const ran = { since: 1000, endedAt: 12_000 };
   const ask = (...looks: Array<[at: number, now: PageJob]>): boolean[] => {
     let clock = 0;
-    const endedNow = createLongEnd(() => clock);
+    const endedNow = createLongEndDetector(() => clock);
     return looks.map(([at, now]) => {
       clock = at;
       return endedNow(now);
@@ -100,7 +100,7 @@ describe('a long end', () => {
   const active = job('a', { state: 'active' });
   const completed = job('a', { state: 'completed', ...ran });
 
-  it('is told once, when the job was seen under way', () => {
+  it('is detected once, if the job was seen running', () => {
     expect(ask([0, active], [3000, active], [5000, completed], [5001, completed])).toEqual([
       false,
       false,
@@ -109,7 +109,7 @@ describe('a long end', () => {
     ]);
   });
 
-  it('is none for a job that took little time, or that had ended before it was looked at', () => {
+  it('is not detected for a short job, or one that ended before it was watched', () => {
     const short = job('a', { state: 'completed', since: 1000, endedAt: 9000 });
     expect(ask([0, active], [5000, short])[1]).toBe(false);
     expect(ask([0, active], [100, completed])[1]).toBe(false);
@@ -117,43 +117,43 @@ describe('a long end', () => {
   });
 });
 
-describe('what the page knows of a job beyond others', () => {
+describe('the page state of a job', () => {
   const event = <E extends keyof JobEventData>(name: E, data: object): JobEvent =>
     ({ event: name, id: '1-1', data: { jobId: 'x', attempt: 1, at: 10, ...data } }) as unknown as JobEvent;
   const tile = { x: 0, y: 0, width: 8, height: 8, png: 'AAAA', of: { width: 8, height: 8 } };
 
-  it('has the tiles of the present attempt, and nothing that is none', () => {
-    const drawn = addEvent(nothingMore, event('partial', { chunks: [tile, { x: 1 }, null] }), 1);
+  it('has the valid tiles of the current attempt', () => {
+    const drawn = applyEvent(emptyState, event('partial', { chunks: [tile, { x: 1 }, null] }), 1);
     expect(drawn.tiles).toEqual([tile]);
-    expect(addEvent(drawn, event('partial', { attempt: 1, chunks: [tile] }), 2)).toBe(drawn);
-    expect(addEvent(drawn, event('partial', { attempt: 2, chunks: [tile] }), 1).tiles).toEqual([tile]);
-    expect(addEvent(drawn, event('active', { attempt: 2 }), 1).tiles).toEqual([]);
-    expect(addEvent(drawn, event('reset', {}), 1)).toEqual(nothingMore);
+    expect(applyEvent(drawn, event('partial', { attempt: 1, chunks: [tile] }), 2)).toBe(drawn);
+    expect(applyEvent(drawn, event('partial', { attempt: 2, chunks: [tile] }), 1).tiles).toEqual([tile]);
+    expect(applyEvent(drawn, event('active', { attempt: 2 }), 1).tiles).toEqual([]);
+    expect(applyEvent(drawn, event('reset', {}), 1)).toEqual(emptyState);
   });
 
-  it('counts parts and says which failed', () => {
-    const counted = addEvent(nothingMore, event('progress', { unit: 'jobs', current: 2, total: 5 }), 1);
-    // Other progress says nothing of them.
-    expect(addEvent(counted, event('progress', { unit: 'rows', current: 1, total: 9 }), 1).parts).toEqual({
+  it('counts parts and lists failed ones', () => {
+    const counted = applyEvent(emptyState, event('progress', { unit: 'jobs', current: 2, total: 5 }), 1);
+    // Progress in other units does not change them.
+    expect(applyEvent(counted, event('progress', { unit: 'rows', current: 1, total: 9 }), 1).parts).toEqual({
       ended: 2,
       total: 5,
     });
-    expect(addEvent(counted, event('completed', {}), 1).parts).toEqual({ ended: 5, total: 5 });
-    expect(addEvent(counted, event('failed', {}), 1).parts).toEqual({ ended: 2, total: 5 });
+    expect(applyEvent(counted, event('completed', {}), 1).parts).toEqual({ ended: 5, total: 5 });
+    expect(applyEvent(counted, event('failed', {}), 1).parts).toEqual({ ended: 2, total: 5 });
     const failed = { childId: 'c', childName: 'one', state: 'failed', error: { message: 'no luck' } };
-    expect(addEvent(counted, event('child', failed), 1).failedParts).toEqual([
-      { id: 'c', name: 'one', words: 'no luck' },
+    expect(applyEvent(counted, event('child', failed), 1).failedParts).toEqual([
+      { id: 'c', name: 'one', reason: 'no luck' },
     ]);
   });
 
-  it('begins when the run was asked for: attempts belong to it, a run after its end does not', () => {
-    let more = addEvent(nothingMore, event('waiting', { at: 5 }), 0);
-    more = addEvent(more, event('active', { at: 50 }), 0);
-    more = addEvent(more, event('waiting', { at: 70 }), 1);
+  it('starts when the run was requested, and includes all attempts until the end', () => {
+    let more = applyEvent(emptyState, event('waiting', { at: 5 }), 0);
+    more = applyEvent(more, event('active', { at: 50 }), 0);
+    more = applyEvent(more, event('waiting', { at: 70 }), 1);
     expect(more.since).toBe(5);
-    more = addEvent(more, event('failed', { at: 90 }), 2);
+    more = applyEvent(more, event('failed', { at: 90 }), 2);
     expect(more.endedAt).toBe(90);
-    more = addEvent(more, event('waiting', { at: 100 }), 2);
+    more = applyEvent(more, event('waiting', { at: 100 }), 2);
     expect([more.since, more.endedAt]).toEqual([100, undefined]);
   });
 });
@@ -184,13 +184,13 @@ describe('the kind of job for a file', () => {
   ])('%s (%s), with %s chosen: %s', (name, type, chosen, wanted) => {
     expect(kindForFile(kinds, { name, type }, chosen)?.name).toBe(wanted);
   });
-  it('is none where none takes a file', () => {
+  it('is undefined if no kind takes a file', () => {
     expect(kindForFile(kinds.slice(3), { name: 'list.csv', type: 'text/csv' })).toBeUndefined();
   });
 });
 
 describe('the address and the history', () => {
-  it('name the jobs that are open, each once, and no more than fit', () => {
+  it('contain the open jobs, each once, up to the maximum', () => {
     expect(idsIn('#job=steps.a,csv-import.b,steps.a')).toEqual(['steps.a', 'csv-import.b']);
     expect(idsIn(hashOf(['steps.a', 'x.b']))).toEqual(['steps.a', 'x.b']);
     for (const none of ['', '#', '#job=', '#other', '#job=<script>']) expect(idsIn(none)).toEqual([]);
@@ -198,7 +198,7 @@ describe('the address and the history', () => {
     expect(hashOf([])).toBe('');
   });
 
-  it('have the newest job first, as it was last read', () => {
+  it('list the newest job first, as last fetched', () => {
     const own = (id: string, createdAt: number, state: OwnJob['state']): OwnJob => ({
       id,
       name: 'steps',
@@ -217,7 +217,7 @@ describe('the address and the history', () => {
   });
 });
 
-describe('a row of the history after news of its job', () => {
+describe('a row of the history after an update that its job', () => {
   const row: OwnJob = {
     id: 'a',
     name: 'steps',
@@ -228,9 +228,9 @@ describe('a row of the history after news of its job', () => {
     noWorker: false,
   };
   it.each<[string, Partial<JobNow>, Partial<OwnJob> | undefined]>([
-    ['was run again elsewhere', { state: 'waiting' }, { state: 'waiting', percent: null }],
+    ['was retried elsewhere', { state: 'waiting' }, { state: 'waiting', percent: null }],
     [
-      'was run again without a worker',
+      'was retried without a worker',
       { state: 'prioritized', noWorker: true },
       { state: 'prioritized', percent: null, noWorker: true },
     ],
@@ -239,13 +239,13 @@ describe('a row of the history after news of its job', () => {
       { state: 'delayed', paused: true },
       { state: 'delayed', percent: null, paused: true },
     ],
-    ['runs', { state: 'active', percent: 3 }, { state: 'active', percent: 3 }],
+    ['is running', { state: 'active', percent: 3 }, { state: 'active', percent: 3 }],
     ['has failed', { state: 'failed' }, {}],
     ['was cancelled', { state: 'cancelled' }, { state: 'cancelled' }],
     ['has completed', { state: 'completed' }, { state: 'completed', percent: 100 }],
-    ['is gone', { state: 'gone' }, undefined],
-  ])('that %s', (_what, news, changed) => {
-    expect(movedJob(row, { jobId: 'a', ...news } as JobNow)).toEqual(changed && { ...row, ...changed });
+    ['no longer exists', { state: 'gone' }, undefined],
+  ])('%s', (_what, update, changed) => {
+    expect(updatedJob(row, { jobId: 'a', ...update } as JobNow)).toEqual(changed && { ...row, ...changed });
   });
 });
 
@@ -262,15 +262,15 @@ describe('the log of a job', () => {
     return log;
   };
 
-  it('keeps all lines, each under its own number, and gives them whole', () => {
+  it('keeps all lines with their numbers, and exports them completely', () => {
     const log = filled(5000).get();
     expect(log.length).toBe(5000);
     expect(log.lines[4321]).toMatchObject({ number: 4321, line: { message: 'line 4321' } });
     expect(logText(log).trimEnd().split('\n')).toHaveLength(5000);
-    expect(missingWords(log)).toBe('');
+    expect(missingLinesNote(log)).toBe('');
   });
 
-  it('finds lines by text, level and fields, also among those that come later', () => {
+  it('finds lines by text, level and fields, including later ones', () => {
     const log = filled(100);
     log.add(line('Disk FULL', { level: 'error', fields: { disk: 'sda1' } }));
     const search = createLogSearch();
@@ -284,15 +284,17 @@ describe('the log of a job', () => {
     expect(found('nowhere')).toEqual([]);
   });
 
-  it('says what is missing: what the service has trimmed, and what was too much for the tab', () => {
+  it('notes missing lines: those the service trimmed, and those the tab dropped', () => {
     const log = filled(1500, { lines: 1000, text: 1e6 });
     expect(log.get().length + log.get().dropped).toBe(1500);
-    expect(log.get().lines[0]!.number).toBe(log.get().dropped);
-    expect(missingWords(log.get())).toMatch(/^The first \d+ lines are no longer in this tab/);
-    expect(logText(log.get())).toMatch(/^# The first \d+ lines/);
+    expect(log.get().lines[0]?.number).toBe(log.get().dropped);
+    expect(missingLinesNote(log.get())).toMatch(
+      /^The log is too long for this tab, which dropped the first \d+ lines/,
+    );
+    expect(logText(log.get())).toMatch(/^# The log is too long/);
     log.add({ event: 'reset', id: undefined, data: { reason: 'trimmed' } } as JobEvent);
     log.add(line('the oldest that is left'));
-    expect(missingWords(log.get())).toBe('The service no longer keeps the beginning of this log.');
+    expect(missingLinesNote(log.get())).toBe('The service no longer has the beginning of this log.');
     const wide = createLog({ lines: 1000, text: 100_000 });
     for (let i = 0; i < 50; i++) wide.add(line('x'.repeat(10_000)));
     expect(wide.get().length).toBeLessThanOrEqual(10);

@@ -193,8 +193,8 @@ export function createAccess(options: AccessOptions): Access {
     async requireAdmin(req) {
       const caller = await principal(req);
       if (caller?.admin) return caller;
-      if (caller?.signedIn) throw new HeadwayError('forbidden', 'Only an admin may do this.');
-      throw new HeadwayError('sign-in', 'Only an admin may do this: send the token of one.');
+      if (caller?.signedIn) throw new HeadwayError('forbidden', 'Admin access required.');
+      throw new HeadwayError('sign-in', 'Admin token required.');
     },
     token: (jobId) => tokens.sign(jobId),
     async grant(req, res, jobId) {

@@ -54,7 +54,7 @@ export function askOf(authorize: Authorize | undefined, log: Logger): Ask {
     } catch (error) {
       if (error instanceof HeadwayError) throw error;
       log.error({ err: error, action, channel }, 'authorize() failed');
-      throw new HeadwayError('internal', 'Whether you may do this cannot be found out; it has been logged.');
+      throw new HeadwayError('internal', 'The authorization check failed. The error was logged.');
     } finally {
       clearTimeout(timer);
     }

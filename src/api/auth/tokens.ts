@@ -86,11 +86,7 @@ export function createTokens({ secret, ttlMs, keys, audience, issuer }: TokensOp
         return await (unverified(token)?.aud === JOB_AUDIENCE ? verifyJob(token) : verifyUser(token));
       } catch (error) {
         if (error instanceof HeadwayError) throw error;
-        throw invalid(
-          error instanceof errors.JWTExpired
-            ? 'The token has expired.'
-            : 'The token was not made for this service, or was changed.',
-        );
+        throw invalid(error instanceof errors.JWTExpired ? 'The token has expired.' : 'Invalid token.');
       }
     },
   };

@@ -59,8 +59,7 @@ export const jobOperations: Operation[] = [
     id: 'startJob',
     tag: TAG,
     summary: 'Start a job',
-    description:
-      'Answered when Redis has the job: from then on no crash loses it. `data` not given means `{}`.',
+    description: 'Responds once the job is stored: from then on, no crash loses it. `data` defaults to `{}`.',
     access: 'caller',
     parameters: ['idempotencyKey'],
     body: { content: json(refTo(ANY_START), { name: 'steps', data, options: { attempts: 3 } }) },

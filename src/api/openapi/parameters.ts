@@ -29,7 +29,7 @@ export const parameters = {
     name: 'Idempotency-Key',
     in: 'header',
     description:
-      'The same key with the same body gives the same answer, and nothing is started or published a second time. A secret: 16 characters at least for who is not signed in by a token.',
+      'The same key with the same body gives the same response, and nothing is started or published twice. The key is a secret. At least 16 characters if unauthenticated.',
     schema: { type: 'string', pattern: '^[\\x21-\\x7e]{1,255}$' },
   },
   lastEventIdHeader: {

@@ -60,7 +60,7 @@ export function eventRoutes({
     if (whose !== 'mine') throw new HeadwayError('invalid-request', 'jobs must be mine.');
     const principal = await access.principal(req);
     if (!principal) {
-      throw new HeadwayError('sign-in', 'Nothing is known of you, so there are no jobs of yours.');
+      throw new HeadwayError('sign-in', 'Sign in, or start a job first.');
     }
     return { owner: principal.id, credential: principal.credential };
   }

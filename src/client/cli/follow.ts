@@ -3,17 +3,17 @@ import type { JobError, JobEvent, JobView } from '../types.js';
 import type { StopSignal } from './output.js';
 import type { View } from './views/view.js';
 
-/** What the watching of a job came to. */
+/** How watching a job ended. */
 export type End =
   | { state: 'completed'; result: unknown }
   | { state: 'failed'; error: JobError }
   | { state: 'cancelled'; reason: string }
-  /** The job goes on; nobody watches it here any more. */
+  /** The job continues, unwatched. */
   | { state: 'detached'; signal: StopSignal };
 
 /**
- * Shows a job to its end.
- * @param signal ends the watching; its reason is the signal that the process was sent
+ * Shows a job until it ends.
+ * @param signal stops watching; its reason is the signal that the process received
  * @throws ProblemError when the job cannot be watched
  */
 export async function follow(job: Job, view: View, signal: AbortSignal): Promise<End> {
@@ -32,12 +32,14 @@ export async function follow(job: Job, view: View, signal: AbortSignal): Promise
   });
   if (end) return end;
   if (signal.aborted) return { state: 'detached', signal: signal.reason };
-  // The stream has nothing more to say, and did not say what it came to.
+  // The stream has ended without the terminal event.
   const event = eventOf(await job.get());
   view.event(event);
-  return endOf(event)!;
+  return endOf(event);
 }
 
+function endOf(event: EndEvent): End;
+function endOf(event: JobEvent): End | undefined;
 function endOf(event: JobEvent): End | undefined {
   switch (event.event) {
     case 'completed':
@@ -51,8 +53,10 @@ function endOf(event: JobEvent): End | undefined {
   }
 }
 
-/** The end of a job as its stream would have told it. */
-function eventOf({ id, name, attempt, finishedAt = Date.now(), state, result, error }: JobView): JobEvent {
+type EndEvent = Extract<JobEvent, { event: 'completed' | 'failed' | 'cancelled' }>;
+
+/** The terminal event of a job, as its stream would have sent it. */
+function eventOf({ id, name, attempt, finishedAt = Date.now(), state, result, error }: JobView): EndEvent {
   const about = { jobId: id, name, attempt, at: finishedAt };
   if (state === 'completed') return { event: 'completed', id: undefined, data: { ...about, result } };
   if (error) return { event: 'failed', id: undefined, data: { ...about, error } };

@@ -2,46 +2,46 @@ import type { ReadStream } from 'node:tty';
 import { STOP_SIGNALS, type StopSignal } from './output.js';
 
 export interface InterruptOptions {
-  /** Where an answer can be typed; `undefined`: nowhere, then nothing is asked. */
+  /** The terminal for the answer. `undefined` if there is none: then there is no question. */
   keyboard: ReadStream | undefined;
-  /** Shows the question, or takes it away. */
+  /** Shows the question; `undefined` hides it. */
   question(text: string | undefined): void;
   cancel(): void;
-  /** The watching is to end, the job is not. */
+  /** Stops watching the job, which continues. */
   detach(signal: StopSignal): void;
 }
 
-const QUESTION = 'c: cancel  d: detach  Enter: go on ';
+const QUESTION = '[c]ancel, [d]etach, Enter to keep watching ';
 
 /** Enter and Escape. */
-const GO_ON = '\r\n\u001b';
+const KEEP_WATCHING = '\r\n\u001b';
 
 /**
- * What happens on Ctrl-C and the like. The first Ctrl-C asks, the second one detaches; where nobody can answer, and on
- * any other signal, it detaches at once.
- * @returns ends it
+ * Handles Ctrl-C and other stop signals. The first Ctrl-C asks, the second one detaches. Any other signal detaches at
+ * once, and so does Ctrl-C without a terminal.
+ * @returns a function that stops handling them
  */
 export function onInterrupt({ keyboard, question, cancel, detach }: InterruptOptions): () => void {
   let asking = false;
   let cancelling = false;
 
-  function take(signal: StopSignal): void {
-    if (signal !== 'SIGINT' || !keyboard || asking || cancelling) return done(signal);
+  function handleSignal(signal: StopSignal): void {
+    if (signal !== 'SIGINT' || !keyboard || asking || cancelling) return detachNow(signal);
     asking = true;
     question(QUESTION);
     keyboard.setRawMode(true);
-    keyboard.on('data', keys).resume();
+    keyboard.on('data', handleData).resume();
   }
 
-  /** Keys that were typed quickly come together. */
-  function keys(data: Buffer | string): void {
-    for (const typed of String(data).toLowerCase()) if (asking) key(typed);
+  /** Keys typed quickly arrive together. */
+  function handleData(data: Buffer | string): void {
+    for (const typed of String(data).toLowerCase()) if (asking) handleKey(typed);
   }
 
-  function key(typed: string): void {
-    // In raw mode Ctrl-C is a key like others, and no signal.
-    if (typed === '\u0003' || typed === 'd') return done('SIGINT');
-    if (typed !== 'c' && !GO_ON.includes(typed)) return;
+  function handleKey(typed: string): void {
+    // In raw mode, Ctrl-C is a key, not a signal.
+    if (typed === '\u0003' || typed === 'd') return detachNow('SIGINT');
+    if (typed !== 'c' && !KEEP_WATCHING.includes(typed)) return;
     stopAsking();
     if (typed !== 'c') return;
     cancelling = true;
@@ -49,21 +49,21 @@ export function onInterrupt({ keyboard, question, cancel, detach }: InterruptOpt
   }
 
   function stopAsking(): void {
-    if (!asking) return;
+    if (!asking || !keyboard) return;
     asking = false;
-    keyboard!.setRawMode(false);
-    keyboard!.off('data', keys).pause();
+    keyboard.setRawMode(false);
+    keyboard.off('data', handleData).pause();
     question(undefined);
   }
 
-  function done(signal: StopSignal): void {
+  function detachNow(signal: StopSignal): void {
     stopAsking();
     detach(signal);
   }
 
-  for (const signal of STOP_SIGNALS) process.on(signal, take);
+  for (const signal of STOP_SIGNALS) process.on(signal, handleSignal);
   return () => {
-    for (const signal of STOP_SIGNALS) process.off(signal, take);
+    for (const signal of STOP_SIGNALS) process.off(signal, handleSignal);
     stopAsking();
   };
 }

@@ -4,7 +4,7 @@ import type { JobOptions } from '../types.js';
 import { UsageError } from './problem.js';
 import { duration, json, several, visible, whole } from './values.js';
 
-/** The options of a start as commander gives them. Times are in ms. */
+/** The options of a start, as commander returns them. Times are in ms. */
 export interface TypedJobOptions {
   delay?: number;
   runAt?: string;
@@ -20,29 +20,29 @@ export interface TypedJobOptions {
   deduplicationKey?: string;
 }
 
-/** Adds what a start can decide about its job (`options` of `POST /v1/jobs`). */
+/** Adds the options that a start sets for its job (`options` of `POST /v1/jobs`). */
 export const withJobOptions = (command: Command): Command =>
   command
-    .optionsGroup('Options of the job:')
-    .option('--delay <time>', 'begin this much later: 30s, 5m, 2h', duration)
-    .option('--run-at <time>', 'begin at this time: RFC 3339 with a zone', instant)
-    .option('--priority <n>', '1 is first', whole(0, MAX_PRIORITY))
-    .option('--attempts <n>', 'run it so often at most', whole(1, 100))
-    .option('--backoff <type:time>', 'wait before the next attempt: fixed:5s, exponential:1s', backoff)
-    .option('--ttl <time>', 'fail it when it has not begun by then', duration)
-    .option('--timeout <time>', 'stop a run that takes longer', duration)
-    .option('--keep <time>', 'keep it this long after its end', duration)
-    .option('--tag <tag>', 'a tag, may be given several times', several)
-    .option('--metadata <json>', 'an object that is shown with it: JSON, @FILE or -')
-    .option('--webhook <url>', 'call this address when it ends')
-    .option('--idempotency-key <key>', 'the same key and data start one job only', visible)
-    .option('--deduplication-key <key>', 'while a job of this key has not ended, it is that one', visible);
+    .optionsGroup('Job options:')
+    .option('--delay <time>', 'start after this delay: 30s, 5m, 2h', duration)
+    .option('--run-at <time>', 'start at this time: RFC 3339 with a time zone', instant)
+    .option('--priority <n>', 'priority; 1 is the highest', whole(0, MAX_PRIORITY))
+    .option('--attempts <n>', 'maximum attempts', whole(1, 100))
+    .option('--backoff <type:time>', 'delay before the next attempt: fixed:5s, exponential:1s', backoff)
+    .option('--ttl <time>', 'fail the job if it has not started within this time', duration)
+    .option('--timeout <time>', 'stop an attempt that takes longer', duration)
+    .option('--keep <time>', 'how long to keep the job after its end', duration)
+    .option('--tag <tag>', 'tag; repeatable', several)
+    .option('--metadata <json>', 'object shown with the job: JSON, @FILE or -')
+    .option('--webhook <url>', 'URL to call when the job ends')
+    .option('--idempotency-key <key>', 'starts with the same key and data create one job', visible)
+    .option('--deduplication-key <key>', 'return the unfinished job with this key, if there is one', visible);
 
 /** @throws UsageError */
 export async function jobOptions(typed: TypedJobOptions): Promise<JobOptions> {
   const { delay, runAt, ttl, timeout, keep, tag, metadata, webhook } = typed;
   if (delay !== undefined && runAt !== undefined) {
-    throw new UsageError('--delay and --run-at exclude one another');
+    throw new UsageError('--delay and --run-at cannot be used together');
   }
   const { priority, attempts, backoff, deduplicationKey } = typed;
   const all = {
@@ -65,7 +65,7 @@ export async function jobOptions(typed: TypedJobOptions): Promise<JobOptions> {
 function instant(text: string): string {
   if (!/T.*(Z|[+-]\d\d:\d\d)$/i.test(text) || Number.isNaN(Date.parse(text))) {
     throw new InvalidArgumentError(
-      'It is a time with a zone: 2027-01-31T09:00:00Z, 2027-01-31T09:00:00+01:00.',
+      'It must be a time with a time zone: 2027-01-31T09:00:00Z, 2027-01-31T09:00:00+01:00.',
     );
   }
   return text;
@@ -73,6 +73,6 @@ function instant(text: string): string {
 
 function backoff(text: string): NonNullable<JobOptions['backoff']> {
   const [, type, wait] = /^(fixed|exponential):(.+)$/.exec(text) ?? [];
-  if (!wait) throw new InvalidArgumentError('It is a type and a time: fixed:5s, exponential:1s.');
+  if (!wait) throw new InvalidArgumentError('It must be a type and a time: fixed:5s, exponential:1s.');
   return { type: type as 'fixed' | 'exponential', delayMs: duration(wait) };
 }

@@ -2,19 +2,19 @@ import type { Call } from '../http.js';
 import type { JobView } from '../types.js';
 import type { Session } from './session.js';
 
-/** A call on one job, with the token that opens it. @param path after the job's own @throws ProblemError */
-export async function askJob(
-  { askJson, tokenOf }: Session,
+/** Calls the API for one job, with the job's token. @param path relative to the job's own path @throws ProblemError */
+export async function callJob(
+  { requestJson, tokenOf }: Session,
   id: string,
   path: '' | '/cancel' | '/retry',
   options: Call = {},
 ): Promise<JobView> {
   const token = await tokenOf(id);
-  return askJson(`v1/jobs/${encodeURIComponent(id)}${path}`, { ...options, token });
+  return requestJson(`v1/jobs/${encodeURIComponent(id)}${path}`, { ...options, token });
 }
 
 /**
- * Asks for a job once before it is watched: the stream would try again for ever where nobody answers.
- * @throws ProblemError when it cannot be watched
+ * Fetches a job before it is watched, to fail at once if the service is unreachable. The stream would reconnect forever.
+ * @throws ProblemError when the job cannot be watched
  */
-export const checkJob = (session: Session, id: string): Promise<JobView> => askJob(session, id, '');
+export const checkJob = (session: Session, id: string): Promise<JobView> => callJob(session, id, '');

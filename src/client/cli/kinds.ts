@@ -1,12 +1,12 @@
 import { UsageError } from './problem.js';
 import type { Session } from './session.js';
 
-/** A kind of job that the service knows. */
+/** A kind of job of the service. */
 export interface Kind {
   name: string;
-  /** The fields of its data that take an uploaded file. */
+  /** The fields of the job's data that take an uploaded file. */
   fileFields: string[];
-  /** Whether the service can say what its data is. */
+  /** Whether the kind declares the schema of its data. */
   described: boolean;
   queue: string;
 }
@@ -17,9 +17,9 @@ interface Definition {
   input: { properties?: Record<string, { format?: string }> } | null;
 }
 
-/** What jobs the service has (`GET /v1/definitions`). @throws ProblemError */
-export async function readKinds({ askJson }: Session): Promise<Kind[]> {
-  const { definitions = [] }: { definitions?: Definition[] } = await askJson('v1/definitions');
+/** Fetches the kinds of job of the service (`GET /v1/definitions`). @throws ProblemError */
+export async function readKinds({ requestJson }: Session): Promise<Kind[]> {
+  const { definitions = [] }: { definitions?: Definition[] } = await requestJson('v1/definitions');
   return definitions.map(({ name, queue, input }) => ({
     name,
     queue,
@@ -30,9 +30,11 @@ export async function readKinds({ askJson }: Session): Promise<Kind[]> {
   }));
 }
 
-/** @throws UsageError for a name that no job has */
+/** Finds a kind by name. @throws UsageError for an unknown name */
 export function findKind(kinds: Kind[], name: string): Kind {
   const found = kinds.find((kind) => kind.name === name);
   if (found) return found;
-  throw new UsageError(`there is no job ${name}; there are: ${kinds.map((kind) => kind.name).join(', ')}`);
+  throw new UsageError(
+    `unknown kind of job ${name}; known kinds: ${kinds.map((kind) => kind.name).join(', ')}`,
+  );
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-/** What package.json says that the command line needs to know. */
+/** The fields of package.json that the command line uses. */
 export interface About {
   version: string;
   engines: { node: string };

@@ -1,32 +1,32 @@
 import { ProblemError } from '../errors.js';
 import { safeLine } from './terminal/text.js';
 
-/** What was typed is wrong: one line, and exit code 2. */
+/** Invalid input: one line, and exit code 2. */
 export class UsageError extends Error {
-  override name = 'UsageError';
+  override readonly name = 'UsageError';
 }
 
-/** Something else went wrong in a way that one line explains: exit code 1. */
+/** Any other error that one line explains: exit code 1. */
 export class CliError extends Error {
-  override name = 'CliError';
+  override readonly name = 'CliError';
 }
 
-/** An error in one line that says what to do where that is known; `undefined` for one that is a mistake of ours. */
+/** Returns an error as one line, with advice if there is any; `undefined` for an unexpected error. */
 export function explain(error: unknown): string | undefined {
   if (error instanceof UsageError || error instanceof CliError) return safeLine(error.message);
   if (!(error instanceof ProblemError)) return undefined;
   const { code, status, message, problem } = error;
   const details = problem.errors?.map(({ pointer, detail }) => `${pointer}: ${detail}`.replace(/^: /, ''));
   const text = safeLine(details?.length ? details.join('; ') : message);
-  if (status === 0) return `${text} Is the service running? --url or HEADWAY_URL says where it is.`;
+  if (status === 0) return `${text} Is the service running? Set its address with --url or HEADWAY_URL.`;
   const hint = HINTS[code];
   return hint ? `${text} ${hint}` : text;
 }
 
 const HINTS: Record<string, string> = {
-  'not-found': 'Its token is known here only if it was started here: else give --token or HEADWAY_TOKEN.',
+  'not-found': 'This machine has no token for that job: use --token or HEADWAY_TOKEN.',
   'idempotency-conflict':
-    'A file that is uploaded again is another file: name one that is there already in --data.',
-  'invalid-token': 'Give another one with --token or HEADWAY_TOKEN.',
-  'sign-in': 'Give its token with --token or HEADWAY_TOKEN.',
+    'Uploading a file again creates another file: pass the id of the first one in --data.',
+  'invalid-token': 'Use another token: --token or HEADWAY_TOKEN.',
+  'sign-in': 'Use a token: --token or HEADWAY_TOKEN.',
 };

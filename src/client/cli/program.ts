@@ -1,5 +1,4 @@
 import { Command, Option } from 'commander';
-import { DEFAULT_URL } from './attend.js';
 import { cancelCommand } from './commands/cancel.js';
 import { completionCommand, knownJobsCommand } from './commands/completion.js';
 import { doctorCommand } from './commands/doctor.js';
@@ -14,6 +13,7 @@ import { tokenCommand } from './commands/token.js';
 import { watchCommand } from './commands/watch.js';
 import { about } from './package.js';
 import { address, visible } from './values.js';
+import { DEFAULT_URL } from './watch-to-end.js';
 
 const COMMANDS = [
   runCommand,
@@ -30,21 +30,23 @@ const COMMANDS = [
   completionCommand,
 ];
 
-/** The commands, and the options that all of them have. Wrong input is thrown as a CommanderError. */
+/** Creates the commands, with the options that all of them share. Invalid input throws a CommanderError. */
 export function createProgram(): Command {
   const program = new Command('headway')
     .description('Long-running jobs with live progress')
     .version(about().version)
     .addOption(
-      new Option('--url <url>', 'where the service is')
+      new Option('--url <url>', 'address of the service')
         .env('HEADWAY_URL')
         .default(DEFAULT_URL)
         .argParser(address),
     )
     .addOption(
-      new Option('--token <token>', 'of a user, an admin or a job').env('HEADWAY_TOKEN').argParser(visible),
+      new Option('--token <token>', 'token of a user, an admin or a job')
+        .env('HEADWAY_TOKEN')
+        .argParser(visible),
     )
-    .option('--json', 'for scripts: a JSON object a line')
+    .option('--json', 'print a JSON object per line, for scripts')
     .exitOverride();
   const add = (command: Command, hidden: boolean): void => {
     command.copyInheritedSettings(program);

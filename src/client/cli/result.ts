@@ -5,31 +5,31 @@ import { basename, dirname, join } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ResultFile } from '../types.js';
-import { print, say } from './output.js';
+import { print, printMessage } from './output.js';
 import { CliError, UsageError } from './problem.js';
 import type { Session } from './session.js';
 import { safeJson, safeLine } from './terminal/text.js';
 
-/** @throws UsageError for a path that nothing can be saved at: known before the job is started */
+/** Checks that a result can be saved at a path, before the job is started. @throws UsageError */
 export async function checkOutput(path: string | undefined): Promise<void> {
   if (path === undefined) return;
-  if (path === '') throw new UsageError('--output: there is no path');
+  if (path === '') throw new UsageError('--output is empty');
   const parent = dirname(path.replace(/\/+$/, ''));
-  if (!(await isFolder(parent))) throw new UsageError(`--output: ${parent} is no folder`);
+  if (!(await isFolder(parent))) throw new UsageError(`--output: ${parent} is not a folder`);
 }
 
 /**
- * Prints what a job came to, or saves it at a path: into a folder that is there (or a path that ends with a slash) the
- * result as `result.json` and all of its files; else the one file of the result, or its JSON where it has none or the
- * path ends with `.json`; several files make a folder.
+ * Prints the result of a job, or saves it at a path. An existing folder, or a path with a slash at its end, gets
+ * `result.json` and all files of the result. Any other path becomes the only file of the result. It becomes the JSON of
+ * the result if there are no files or the path ends with `.json`, and a folder if there are several files.
  */
-export async function giveResult(
+export async function outputResult(
   session: Session,
   jobId: string,
   result: unknown,
   path: string | undefined,
 ): Promise<void> {
-  if (!session.json) for (const warning of warningsIn(result)) say(`Warning: ${safeLine(warning)}`);
+  if (!session.json) for (const warning of warningsIn(result)) printMessage(`Warning: ${safeLine(warning)}`);
   if (path === undefined) {
     if (!session.json) print(safeJson(result, 2));
     return;
@@ -37,7 +37,8 @@ export async function giveResult(
   const files = filesIn(result);
   const folder = path.endsWith('/') || (await isFolder(path));
   if (!folder && (files.length === 0 || path.endsWith('.json'))) return saveJson(path, result);
-  if (!folder && files.length === 1) return saveFile(session, jobId, files[0]!, path);
+  const [only] = files;
+  if (!folder && only && files.length === 1) return saveFile(session, jobId, only, path);
   await mkdir(path, { recursive: true }).catch(cannotSave(path));
   await saveJson(join(path, 'result.json'), result);
   const taken = new Set(['result.json']);
@@ -46,7 +47,7 @@ export async function giveResult(
   }
 }
 
-/** What a job says about its result in the field `warnings`. */
+/** The warnings in a result: the texts in its field `warnings`. */
 function warningsIn(result: unknown): string[] {
   const given = (result as { warnings?: unknown } | null)?.warnings;
   return Array.isArray(given)
@@ -60,7 +61,7 @@ const isFolder = (path: string): Promise<boolean> =>
     () => false,
   );
 
-/** The files in a result, however deep. */
+/** Returns the files in a result, at any depth. */
 export function filesIn(value: unknown): ResultFile[] {
   if (value === null || typeof value !== 'object') return [];
   const { id, href, name, sha256 } = value as Partial<Record<keyof ResultFile, unknown>>;
@@ -68,12 +69,13 @@ export function filesIn(value: unknown): ResultFile[] {
   return isFile ? [value as ResultFile] : Object.values(value).flatMap(filesIn);
 }
 
-/** A name that stays in its folder and is not hidden, whatever the job has called its file; the second of a name gets a number. */
+/** A safe name for a file: inside its folder, not hidden, and unique, with a number if necessary. */
 function freeName(given: string, taken: Set<string>): string {
   const safe = safeLine(basename(given.replace(/\\/g, '/'))).replace(/^\.+/, '') || 'file';
-  const [, stem, extension] = /^(.+?)(\.[^.]*)?$/.exec(safe)!;
+  const dot = safe.lastIndexOf('.');
+  const end = dot > 0 ? dot : safe.length;
   let name = safe;
-  for (let n = 2; taken.has(name); n++) name = `${stem}-${n}${extension ?? ''}`;
+  for (let n = 2; taken.has(name); n++) name = `${safe.slice(0, end)}-${n}${safe.slice(end)}`;
   taken.add(name);
   return name;
 }
@@ -83,12 +85,12 @@ async function saveJson(path: string, result: unknown): Promise<void> {
 }
 
 async function saveFile(
-  { ask, tokenOf }: Session,
+  { request, tokenOf }: Session,
   jobId: string,
   file: ResultFile,
   path: string,
 ): Promise<void> {
-  const response = await ask(
+  const response = await request(
     `v1/jobs/${encodeURIComponent(jobId)}/result?file=${encodeURIComponent(file.id)}`,
     { token: await tokenOf(jobId), tries: 3 },
   );
@@ -101,11 +103,11 @@ async function saveFile(
   });
   await writeWhole(path, async (draft) => {
     await pipeline(Readable.fromWeb(response.body as never), measure, createWriteStream(draft));
-    if (digest.digest('hex') !== file.sha256) throw new CliError(`${file.name} did not arrive whole`);
+    if (digest.digest('hex') !== file.sha256) throw new CliError(`${file.name} was not received completely`);
   });
 }
 
-/** Writes beside the place and moves it there when it is whole. */
+/** Writes a temporary file beside the target, and renames it once it is complete. */
 async function writeWhole(path: string, write: (draft: string) => Promise<void>): Promise<void> {
   const draft = join(dirname(path), `.${basename(path)}.${randomBytes(4).toString('hex')}`);
   try {
@@ -116,12 +118,12 @@ async function writeWhole(path: string, write: (draft: string) => Promise<void>)
     if (error instanceof CliError) throw error;
     return cannotSave(path)(error);
   }
-  say(`Saved ${safeLine(path)}`);
+  printMessage(`Saved ${safeLine(path)}`);
 }
 
 const cannotSave =
   (path: string) =>
   (error: unknown): never => {
     const { code, message } = error as NodeJS.ErrnoException;
-    throw new CliError(`${path} cannot be saved (${code ?? message})`);
+    throw new CliError(`cannot save ${path} (${code ?? message})`);
   };

@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
-import { sight } from '../backoff.js';
+import { visibility } from '../backoff.js';
 import { type Client, createClient } from '../client.js';
 import { type Call, call } from '../http.js';
 import { CliError } from './problem.js';
 import { type KeptJob, openState, type State } from './state.js';
 
-// Whoever calls a command waits for what it prints.
-sight.isSeen = () => true;
+// A person or a script waits for the output, so reconnect as fast as in a visible page.
+visibility.isVisible = () => true;
 
 const VISITOR_COOKIE = 'headway_visitor';
 
@@ -17,20 +17,20 @@ export interface GlobalOptions {
   json?: boolean;
 }
 
-/** One call of the command line: whom it speaks to, and as whom. */
+/** One call of the command line: the service, and the caller's credentials. */
 export interface Session {
   url: string;
   json: boolean;
   client: Client;
   state: State;
-  /** One request; it fails at once where nobody answers. @throws ProblemError */
-  ask(path: string, options?: Call): Promise<Response>;
-  /** The same, for an answer that is JSON. @throws CliError where something else than Headway answers */
-  // biome-ignore lint/suspicious/noExplicitAny: PROTOCOL.md says what each answer is
-  askJson(path: string, options?: Call): Promise<any>;
-  /** The token that opens a job: the one that was typed, else the one that its start gave here. */
+  /** Sends one request. Fails at once if the service is unreachable. @throws ProblemError */
+  request(path: string, options?: Call): Promise<Response>;
+  /** Sends one request and parses its JSON response. @throws CliError if the response is not from Headway */
+  // biome-ignore lint/suspicious/noExplicitAny: PROTOCOL.md describes each response
+  requestJson(path: string, options?: Call): Promise<any>;
+  /** The token for a job: the one on the command line, otherwise the one saved when the job was started here. */
   tokenOf(jobId: string): Promise<string | undefined>;
-  /** Remembers the token of a job that was started; for later calls too. @throws Error when it cannot be kept for these */
+  /** Saves the token of a job that was started, for later calls as well. @throws Error when it cannot be saved for those */
   keepToken(job: Omit<KeptJob, 'url'>): Promise<void>;
 }
 
@@ -39,17 +39,17 @@ export function openSession(command: Command, state = openState()): Session {
   const typed = command.parent?.getOptionValueSource('token') === 'cli' ? token : undefined;
   const service = { url, token, fetch: visitingFetch(url, state) };
   const started = new Map<string, string>();
-  const ask: Session['ask'] = (path, options) => call(service, path, options);
+  const request: Session['request'] = (path, options) => call(service, path, options);
   return {
     url,
     json,
     state,
     client: createClient(service),
-    ask,
-    async askJson(path, options) {
-      const response = await ask(path, options);
+    request,
+    async requestJson(path, options) {
+      const response = await request(path, options);
       return response.json().catch(() => {
-        throw new CliError(`${url} is not Headway, or not its root: what it answers is no JSON`);
+        throw new CliError(`${url} is not the root of Headway: its response is not JSON`);
       });
     },
     tokenOf: async (jobId) => typed ?? started.get(jobId) ?? (await state.jobToken(url, jobId)),
@@ -60,7 +60,7 @@ export function openSession(command: Command, state = openState()): Session {
   };
 }
 
-/** As `fetch`, for a visitor who comes back: keeps the cookie that says who that is, as a browser does. */
+/** A `fetch` that keeps the visitor cookie between calls, as a browser does. */
 function visitingFetch(url: string, state: State): typeof fetch {
   let cookie: Promise<string | undefined> | undefined;
   return async (input, init = {}) => {
@@ -73,7 +73,7 @@ function visitingFetch(url: string, state: State): typeof fetch {
       const [, value] = new RegExp(`^(?:__(?:Host|Secure)-)?${VISITOR_COOKIE}=([\\w-]+)`).exec(line) ?? [];
       if (!value) continue;
       cookie = Promise.resolve(value);
-      // Where it cannot be kept, the token of each job still opens it.
+      // If it cannot be saved, each job's own token still grants access.
       await state.keepVisitor(url, value).catch(() => {});
     }
     return response;

@@ -5,8 +5,8 @@ import { type Config, readConfig } from '../../shared/process/config.js';
 import { CliError } from './problem.js';
 
 /**
- * Signs the token of a user for the service that has this configuration.
- * @throws ConfigError; CliError when there is no secret to sign with
+ * Signs a user token for the service with this configuration.
+ * @throws ConfigError; CliError when there is no secret
  */
 export async function signUser(user: TokenUser, env = process.env): Promise<string> {
   const config = readConfig(env);
@@ -14,9 +14,9 @@ export async function signUser(user: TokenUser, env = process.env): Promise<stri
 }
 
 /**
- * The secret that signs the tokens of users: `JWT_SECRET`, `TOKEN_SECRET`, or what the service has made for itself in
- * its data folder. None is made here: one that the service does not know would open nothing.
- * @throws CliError that says where it was looked for
+ * Returns the secret that signs user tokens: `JWT_SECRET`, `TOKEN_SECRET`, or the one that the service generated in its
+ * data folder. Never generates one: the service would not accept its tokens.
+ * @throws CliError when there is no secret; it names the places that were searched
  */
 async function userSecret(config: Config): Promise<string> {
   const configured = config.JWT_SECRET || config.TOKEN_SECRET;
@@ -26,7 +26,7 @@ async function userSecret(config: Config): Promise<string> {
     return (await readFile(file, 'utf8')).trim();
   } catch (error) {
     throw new CliError(
-      `there is no secret to sign with: set JWT_SECRET or TOKEN_SECRET as the service has it, or DATA_DIR to its data folder (${file}: ${(error as NodeJS.ErrnoException).code})`,
+      `no secret to sign with: set JWT_SECRET or TOKEN_SECRET as for the service, or DATA_DIR to its data folder (${file}: ${(error as NodeJS.ErrnoException).code})`,
     );
   }
 }

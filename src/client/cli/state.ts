@@ -3,10 +3,10 @@ import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/p
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
-/** More jobs are not remembered; the oldest go first. */
+/** Maximum number of jobs remembered. The oldest are dropped first. */
 const MAX_JOBS = 1000;
 const DAY_MS = 86_400_000;
-/** A token that does not say when it ends is kept for so long. */
+/** How long to keep a token without an expiry, in ms. */
 const UNKNOWN_MS = 7 * DAY_MS;
 const VISITOR_MS = 365 * DAY_MS;
 
@@ -18,20 +18,19 @@ export interface KeptJob {
 }
 
 /**
- * What this user's command line remembers from one call to the next: the tokens of the jobs that it has started, and
- * the visitor as whom it did. A file for each (mode 0600, named by when it is of no use any more), so that calls at the
- * same time do not disturb one another.
+ * What the command line remembers for this user between calls: the tokens of started jobs, and the visitor that started
+ * them. Each is a file of its own (mode 0600, with its expiry in its name), so that concurrent calls do not conflict.
  */
 export interface State {
   keepJob(job: KeptJob): Promise<void>;
   jobToken(url: string, id: string): Promise<string | undefined>;
-  /** The newest first. */
+  /** Returns the jobs, newest first. */
   jobs(url: string): Promise<KeptJob[]>;
   visitor(url: string): Promise<string | undefined>;
   keepVisitor(url: string, cookie: string): Promise<void>;
 }
 
-/** The folder by the XDG Base Directory Specification: `$XDG_STATE_HOME/headway`, else `~/.local/state/headway`. */
+/** The folder of the XDG Base Directory Specification: `$XDG_STATE_HOME/headway`, otherwise `~/.local/state/headway`. */
 export const stateFolder = (env: Record<string, string | undefined> = process.env): string =>
   join(
     env.XDG_STATE_HOME?.startsWith('/') ? env.XDG_STATE_HOME : join(homedir(), '.local', 'state'),
@@ -64,7 +63,7 @@ export function openState(folder = stateFolder(), now = Date.now): State {
     },
   };
 
-  /** The files of a folder, those first that end first. */
+  /** The files of a folder, in the order in which they expire. */
   async function list(dir: string): Promise<Array<{ name: string; expiresAt: number; key: string }>> {
     const names = await readdir(dir).catch(() => []);
     return names
@@ -92,7 +91,7 @@ export function openState(folder = stateFolder(), now = Date.now): State {
     await Promise.all((await readdir(dir)).filter(isDraft).map((name) => removeOld(join(dir, name))));
   }
 
-  /** A draft that nobody finishes any more. */
+  /** Removes a draft that was never completed. */
   async function removeOld(file: string): Promise<void> {
     const written = await stat(file).catch(() => undefined);
     if (written && written.mtimeMs < now() - DAY_MS) await rm(file, { force: true });
@@ -103,7 +102,7 @@ const keyOf = (what: string[]): string => createHash('sha1').update(JSON.stringi
 
 const isDraft = (name: string): boolean => name.startsWith('draft-');
 
-/** Writes a file as a whole: another call never reads half of one. */
+/** Writes a file atomically: no other call reads an incomplete file. */
 async function keep(dir: string, what: string[], expiresAt: number, value: unknown): Promise<void> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const draft = join(dir, `draft-${randomBytes(6).toString('hex')}`);
@@ -120,10 +119,10 @@ const read = async <T>(file: string): Promise<T | undefined> => {
   }
 };
 
-/** When a token ends (RFC 7519, `exp`), in ms since 1970. It is not checked: the service does that. */
+/** The expiry of a token (RFC 7519, `exp`), in ms since 1970. The token is not verified: that is the service's task. */
 function expiryOf(token: string): number | undefined {
   try {
-    const { exp } = JSON.parse(Buffer.from(token.split('.')[1]!, 'base64url').toString());
+    const { exp } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
     return typeof exp === 'number' ? exp * 1000 : undefined;
   } catch {
     return undefined;

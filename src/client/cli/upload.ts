@@ -6,23 +6,23 @@ import { UsageError } from './problem.js';
 import type { Session } from './session.js';
 import { isFile } from './values.js';
 
-/** A file that is to be sent. */
+/** A file to upload. */
 export interface Upload {
   name: string;
-  /** In bytes; `undefined` for what comes on standard input. */
+  /** In bytes; `undefined` for standard input. */
   size: number | undefined;
   open(): AsyncIterable<Uint8Array>;
 }
 
-/** @param path of a file, or `-` for standard input @throws UsageError */
+/** Opens a file for upload. @param path a path, or `-` for standard input @throws UsageError */
 export async function openUpload(path: string): Promise<Upload> {
   if (path === '-') return { name: 'stdin', size: undefined, open: () => process.stdin };
-  if (!(await isFile(path))) throw new UsageError(`--file: there is no file ${path}`);
+  if (!(await isFile(path))) throw new UsageError(`--file: ${path} does not exist or is not a file`);
   const { size } = await stat(path);
   return { name: basename(path), size, open: () => createReadStream(path) };
 }
 
-/** Sends a file and shows how far it is. @returns its id, for the data of a job @throws UsageError, ProblemError */
+/** Uploads a file and shows its progress. @returns the file's id, for the data of a job @throws UsageError, ProblemError */
 export async function sendUpload(
   { client }: Session,
   upload: Upload,
@@ -47,12 +47,12 @@ export async function sendUpload(
   try {
     return (await client.upload(counted(), { name })).id;
   } catch (error) {
-    if (failure?.code) throw new UsageError(`--file: ${name} cannot be read (${failure.code})`);
+    if (failure?.code) throw new UsageError(`--file: cannot read ${name} (${failure.code})`);
     throw error;
   }
 }
 
-/** An upload in the form of a job's progress. @param ms since it began */
+/** The progress of an upload, in the form of a job's progress. @param ms the time since the upload started */
 export function uploadProgress(name: string, sent: number, size: number | undefined, ms: number): Progress {
   const rate = ms > 500 ? (sent / ms) * 1000 : undefined;
   return {

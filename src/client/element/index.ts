@@ -1,4 +1,4 @@
-/** Defines `<job-progress>`, where there are elements at all: on a server it does nothing. */
+/** Defines `<job-progress>`. Does nothing on a server, where there are no custom elements. */
 import { JobProgressElement } from './job-progress.js';
 
 export { JobProgressElement } from './job-progress.js';

@@ -1,5 +1,5 @@
 /**
- * The looks of the element. Custom properties: `--job-progress-color`, `--job-progress-track`, `--job-progress-height`,
+ * The style sheet of the element. Custom properties: `--job-progress-color`, `--job-progress-track`, `--job-progress-height`,
  * `--job-progress-radius`, `--job-progress-failed`. Parts: `bar`, `fill`, `percent`, `state`, `message`.
  */
 export const STYLE = `
@@ -34,7 +34,7 @@ export const STYLE = `
   to { transform: translateX(calc(var(--way) * 75%)) scaleX(.25); }
 }
 [role=status] { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
-/* As dark as the page says that it is (color-scheme), not as the visitor's system is. */
+/* Follows the color-scheme of the page, not that of the visitor's system. */
 @supports (color: light-dark(red, red)) {
   [part=fill] { background: var(--job-progress-color, light-dark(#0b6e5f, #4cc3ae)); }
   :host([state=failed]) [part=fill], :host([state=cancelled]) [part=fill] {
@@ -43,7 +43,7 @@ export const STYLE = `
 }
 @media (prefers-reduced-motion: reduce) {
   [part=fill] { transition: none; }
-  /* A block that stands still would look like a quarter done: stripes over the whole bar do not. */
+  /* A block that does not move would look like 25 %. Stripes over the whole bar do not. */
   .waits [part=fill] {
     animation: none;
     mask: repeating-linear-gradient(135deg, #000 0 .3em, transparent .3em .9em);

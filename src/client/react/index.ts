@@ -1,4 +1,4 @@
-/** Headway for React 18 and newer: live jobs and channels as hooks. */
+/** Headway for React 18 and newer: hooks for live jobs and channels. */
 import {
   createContext,
   createElement,
@@ -22,21 +22,21 @@ export type { WatchedChannel, WatchedJob } from '../view.js';
 
 const ClientContext = createContext<AnyClient | undefined>(undefined);
 
-/** Gives a client to the hooks below it. Without one they watch the service that the page comes from. */
+/** Provides a client to the hooks below it. Without a provider, they use the service that served the page. */
 export function HeadwayProvider({ client, children }: { client: AnyClient; children?: ReactNode }) {
   return createElement(ClientContext.Provider, { value: client }, children);
 }
 
-/** The client of the nearest {@link HeadwayProvider}. */
+/** Returns the client of the nearest {@link HeadwayProvider}. */
 export const useHeadway = (): AnyClient => useContext(ClientContext) ?? defaultClient();
 
-/** A job as it is at this render, and what can be done to it. */
+/** A job as of this render, with functions to cancel and retry it. */
 export type UsedJob<R = unknown> = WatchedJob<R> & Pick<JobStore<R>, 'cancel' | 'retry'>;
 
 /**
- * Watches a job while the component lives; it renders anew when the job moves, once for all events of a moment.
- * @param job its id, a link, or what `startJob` gave; `undefined` or `null` for none yet
- * @param options.token the job's token, where nothing else opens it
+ * Watches a job while the component is mounted. Renders again when the job changes, once for all events of one tick.
+ * @param job the job's id, a link to it, or the result of `startJob`; `undefined` or `null` if there is none yet
+ * @param options.token the job's token, if nothing else grants access
  */
 export function useJob<R = unknown>(
   job: JobReference | null | undefined,
@@ -50,7 +50,7 @@ export function useJob<R = unknown>(
   return useMemo(() => ({ ...now, cancel: store.cancel, retry: store.retry }), [now, store]);
 }
 
-/** Watches channels while the component lives. @param channels a name or several */
+/** Watches channels while the component is mounted. @param channels one name or several */
 export function useChannel<T = unknown>(
   channels: string | string[],
   { last, keep }: ChannelStoreOptions = {},

@@ -1,4 +1,4 @@
-/** Headway for Vue 3: live jobs and channels as composables, a component, a plugin. */
+/** Headway for Vue 3: composables for live jobs and channels, a component, a plugin. */
 import type { App } from 'vue';
 import { type ClientOptions, createClient } from '../client.js';
 import type { AnyClient } from '../store.js';
@@ -12,18 +12,18 @@ export type { Sse, SseClient, SseConfig, SseFormat } from './sse.js';
 export { type UsedChannel, type UsedJob, useChannel, useHeadway, useJob } from './use.js';
 
 export interface HeadwayPluginOptions extends ClientOptions {
-  /** A client that is there already, in place of one made from the other options. */
+  /** An existing client. Replaces the one that is created from the other options. */
   client?: AnyClient;
   /**
-   * For those who come from vue-sse: `this.$sse.create(…)` in components. What a component with `sse: {cleanup: true}`
-   * has made is disconnected with it.
+   * Adds `this.$sse.create(…)` to components, as vue-sse does. The streams of a component with `sse: {cleanup: true}`
+   * are disconnected when it is unmounted. Defaults to `false`.
    */
   sse?: boolean;
 }
 
 /**
- * `app.use(headway, {url, token})`: the client of all composables below, as `$headway` in templates, `<JobProgress>`,
- * and with `sse: true` a `$sse` like that of vue-sse.
+ * `app.use(headway, {url, token})` provides the client of all composables, `$headway` in templates, `<JobProgress>`,
+ * and with `sse: true` a `$sse` compatible with vue-sse.
  */
 export const headway = {
   install(app: App, { client, sse, ...options }: HeadwayPluginOptions = {}): void {
@@ -58,7 +58,7 @@ export const headway = {
 declare module 'vue' {
   interface ComponentCustomProperties {
     $headway: AnyClient;
-    /** With the option `sse` of the plugin. */
+    /** Available with the plugin's option `sse`. */
     $sse: Sse;
   }
   interface ComponentCustomOptions {

@@ -1,10 +1,10 @@
 import { defineComponent, h, type PropType } from 'vue';
 import type { JobReference } from '../client.js';
-import { announcement, barAttributes, fillOf, isIndeterminate, liveWords, percentText } from '../words.js';
+import { announcement, barAttributes, fillOf, isIndeterminate, liveLabel, percentLabel } from '../labels.js';
 import { useTimedJob } from './use.js';
 
-/** Read by screen readers, not seen. */
-const UNSEEN = {
+/** Hides an element visually, but not from screen readers. */
+const VISUALLY_HIDDEN = {
   position: 'absolute',
   width: '1px',
   height: '1px',
@@ -13,22 +13,22 @@ const UNSEEN = {
   whiteSpace: 'nowrap',
 } as const;
 
-/** Stripes over the whole bar, for a job that runs without saying how far it is. */
+/** Stripes over the whole bar, for a running job with unknown progress. */
 const STRIPES = 'repeating-linear-gradient(135deg, currentColor 0 0.3em, transparent 0.3em 0.9em)';
 
 /**
- * A live bar of a job. It comes with no more looks than that it works; its parts have classes: `headway-job` (with
- * `data-state` and `data-status`), `headway-bar`, `headway-fill`, `headway-percent`, `headway-state`. The default slot
- * takes the place of all that is seen, and is given `job`, `cancel` and `retry`.
+ * A live progress bar of a job, with minimal styling. Its parts have classes: `headway-job` (with `data-state` and
+ * `data-status`), `headway-bar`, `headway-fill`, `headway-percent`, `headway-state`. The default slot replaces
+ * everything visible, and gets `job`, `cancel` and `retry`.
  */
 export const JobProgress = defineComponent({
   name: 'JobProgress',
   props: {
-    /** Its id, a link to it, or what `startJob` gave. */
+    /** The job's id, a link to it, or the result of `startJob`. */
     job: { type: [String, Object] as PropType<JobReference>, default: undefined },
-    /** The job's token, where nothing else opens it. */
+    /** The job's token, if nothing else grants access. */
     token: { type: String, default: undefined },
-    /** What the bar is of, for those who do not see it. */
+    /** The name of the bar for screen readers. */
     label: { type: String, default: 'Progress' },
   },
   setup(props, { slots }) {
@@ -50,13 +50,13 @@ export const JobProgress = defineComponent({
               : { background: 'currentColor', height: '100%', width: `${100 * fillOf(now)}%` },
           }),
         ),
-        h('span', { class: 'headway-percent', 'aria-hidden': 'true' }, percentText(now)),
+        h('span', { class: 'headway-percent', 'aria-hidden': 'true' }, percentLabel(now)),
         ' ',
-        h('span', { class: 'headway-state', 'aria-hidden': 'true' }, liveWords(now, stalled.value)),
+        h('span', { class: 'headway-state', 'aria-hidden': 'true' }, liveLabel(now, stalled.value)),
       ];
       return h('div', { class: 'headway-job', 'data-state': now.state, 'data-status': now.status }, [
         seen,
-        h('span', { role: 'status', style: UNSEEN }, announcement(now, props.label)),
+        h('span', { role: 'status', style: VISUALLY_HIDDEN }, announcement(now, props.label)),
       ]);
     };
   },

@@ -1,38 +1,38 @@
 import type { ProblemError } from '../errors.js';
-import { baseOf, call, isAddress, type ServiceOptions } from '../http.js';
+import { baseUrl, call, isAbsoluteUrl, type ServiceOptions } from '../http.js';
 import { openStream, type Stream } from '../stream.js';
-import { tell } from '../watch.js';
+import { callListener } from '../watch.js';
 
-/** How the data of an event is given: as text, as JSON, or as a function makes of it. */
+/** How the data of an event is passed on: as text, as parsed JSON, or converted by a function. */
 export type SseFormat = 'plain' | 'json' | ((data: string) => unknown);
 
-/** What vue-sse's `create` took, as far as it has a meaning here. */
+/** The options of vue-sse's `create` that apply here. */
 export interface SseConfig {
   /**
-   * Any event stream of the service, like `/stream?channel=news`, or a whole address. A stream of another service gets
-   * neither the token nor the headers of this one.
+   * Any event stream of the service, such as `/stream?channel=news`, or an absolute URL. A stream of another service
+   * gets neither the token nor the headers of this one.
    */
   url: string;
   format?: SseFormat;
-  /** Sends cookies to another origin. */
+  /** Sends cookies to another origin. Defaults to `false`. */
   withCredentials?: boolean;
 }
 
 type Handler = (data: unknown, lastEventId: string | undefined) => void;
 
-/** A stream with the methods of a client of vue-sse 2. */
+/** A stream with the methods of a vue-sse 2 client. */
 export interface SseClient {
-  /** Opens it; resolves when it is open. @throws ProblemError when it is refused */
+  /** Opens the stream. Resolves once it is open. @throws ProblemError when the stream is refused */
   connect(): Promise<SseClient>;
   disconnect(): void;
-  /** @param event its name; `message` or nothing for those without one; `error` for the end by an error */
+  /** @param event the event's name; `message` or an empty text for unnamed events; `error` for an error that ends the stream */
   on(event: string, handler: Handler): SseClient;
   once(event: string, handler: Handler): SseClient;
-  /** Without a handler: all of them. */
+  /** Removes a handler. Without one, removes all handlers of the event. */
   off(event: string, handler?: Handler): SseClient;
 }
 
-/** Makes streams in the manner of vue-sse, which reconnect and resume as all of ours do. */
+/** Creates streams with the interface of vue-sse. They reconnect and resume like all streams of the client. */
 export function createSse(service: ServiceOptions, silenceMs = 45_000) {
   return {
     create(given: string | SseConfig): SseClient {
@@ -41,7 +41,7 @@ export function createSse(service: ServiceOptions, silenceMs = 45_000) {
       let stream: Stream | undefined;
       let lastEventId: string | undefined;
       const emit = (event: string, data: unknown): void => {
-        for (const handler of [...(handlers.get(event) ?? [])]) tell(handler, data, lastEventId);
+        for (const handler of [...(handlers.get(event) ?? [])]) callListener(handler, data, lastEventId);
       };
       const read = (data: string): unknown =>
         typeof format === 'function' ? format(data) : format === 'json' ? JSON.parse(data) : data;
@@ -70,7 +70,7 @@ export function createSse(service: ServiceOptions, silenceMs = 45_000) {
                 try {
                   emit(event, read(data));
                 } catch (error) {
-                  // It is not in the format that was said.
+                  // The data is not in the given format.
                   emit('error', error);
                 }
               },
@@ -109,22 +109,24 @@ export function createSse(service: ServiceOptions, silenceMs = 45_000) {
 }
 
 /**
- * Where a stream is, and how the service presents itself there.
- * @throws TypeError for an address that is none
+ * Resolves the URL of a stream, with the options for requests to it.
+ * @throws TypeError for an invalid URL
  */
 function locate(service: ServiceOptions, url: string): ServiceOptions & { path: string } {
-  if (!isAddress(url) && !url.startsWith('//')) {
-    const base = baseOf(service);
-    // A link of a service below a path begins with that path.
+  if (!isAbsoluteUrl(url) && !url.startsWith('//')) {
+    const base = baseUrl(service);
+    // The links of a service below a path start with that path.
     const root = new URL(base).pathname;
     return { ...service, path: (url.startsWith(root) ? url.slice(root.length) : url).replace(/^\/+/, '') };
   }
   const page = (globalThis as { location?: { href: string } }).location?.href;
   const { href, protocol } = new URL(url, page);
-  if (!/^https?:$/.test(protocol)) throw new TypeError(`${url} is no address of a stream`);
+  if (!/^https?:$/.test(protocol)) throw new TypeError(`${url} is not the URL of a stream`);
   if (service.url === undefined && page === undefined) return { fetch: service.fetch, path: href };
-  return href.startsWith(baseOf(service)) ? { ...service, path: href } : { fetch: service.fetch, path: href };
+  return href.startsWith(baseUrl(service))
+    ? { ...service, path: href }
+    : { fetch: service.fetch, path: href };
 }
 
-/** What `this.$sse` is. */
+/** The type of `this.$sse`. */
 export type Sse = ReturnType<typeof createSse>;

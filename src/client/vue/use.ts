@@ -12,7 +12,6 @@ import {
   watch,
 } from 'vue';
 import type { JobReference } from '../client.js';
-import { createJobTimer } from '../job-timer.js';
 import {
   type AnyClient,
   type ChannelStoreOptions,
@@ -22,89 +21,90 @@ import {
   type JobStore,
   type Store,
 } from '../store.js';
-import type { JobEvent } from '../types.js';
-import { unseenChannel, unseenJob, type WatchedChannel, type WatchedJob } from '../view.js';
-import { stalledWords } from '../words.js';
+import { createTimedJobStore } from '../timed-job.js';
+import type { WatchedChannel, WatchedJob } from '../view.js';
 
 export const clientKey: InjectionKey<AnyClient> = Symbol('headway');
 
-/** The client of the plugin. Without it, one for the service that the page comes from. */
+/** Returns the plugin's client. Without the plugin, returns a client of the service that served the page. */
 export const useHeadway = (): AnyClient =>
   (hasInjectionContext() ? inject(clientKey, undefined) : undefined) ?? defaultClient();
 
-/** Follows the store that a getter names, another one when that changes. On a server nothing is followed. */
-function useStore<T, S extends Store<T>>(name: () => unknown, make: () => S, none: T) {
-  const now: ShallowRef<T> = shallowRef(none);
-  let store: S | undefined;
+/** Follows a store, and replaces it when its key changes. On a server, no store is followed. */
+function useStore<T, S extends Store<T>>(key: () => unknown, create: () => S) {
+  let store = create();
+  const now: ShallowRef<T> = shallowRef(store.get());
   let stop = (): void => {};
-  watch(
-    name,
-    () => {
-      stop();
-      store = make();
-      const own = store;
-      const take = (): void => {
-        now.value = own.get();
-      };
-      take();
-      if (typeof document !== 'undefined') stop = own.subscribe(take);
-    },
-    { immediate: true },
-  );
+  function follow(): void {
+    const own = store;
+    const update = (): void => {
+      now.value = own.get();
+    };
+    update();
+    if (typeof document !== 'undefined') stop = own.subscribe(update);
+  }
+  follow();
+  watch(key, () => {
+    stop();
+    store = create();
+    follow();
+  });
   onScopeDispose(() => stop());
-  return { now, store: () => store! };
+  return { now, store: () => store };
 }
 
-/** What {@link useJob} gives. */
+/** The result of {@link useJob}. */
 export interface UsedJob<R = unknown> extends Pick<JobStore<R>, 'cancel' | 'retry'> {
-  /** All that is known of it. */
+  /** Everything known about the job. */
   job: Readonly<ShallowRef<WatchedJob<R>>>;
   percent: ComputedRef<number | null>;
   state: ComputedRef<WatchedJob<R>['state']>;
-  /** Of the connection. */
+  /** The state of the connection. */
   status: ComputedRef<WatchedJob<R>['status']>;
   result: ComputedRef<R | undefined>;
   error: ComputedRef<WatchedJob<R>['error']>;
 }
 
 /**
- * Watches a job while the component (or scope) lives.
- * @param job its id, a link, or what `startJob` gave, also as a ref or getter; `undefined` or `null` for none yet
- * @param options.token the job's token, where nothing else opens it
+ * Watches a job while the component (or scope) is active.
+ * @param job the job's id, a link to it, or the result of `startJob`, also as a ref or getter; `undefined` or `null` if
+ * there is none yet
+ * @param options.token the job's token, if nothing else grants access
  */
 export const useJob = <R = unknown>(
   job: MaybeRefOrGetter<JobReference | null | undefined>,
   { token }: { token?: MaybeRefOrGetter<string | undefined> } = {},
-): UsedJob<R> => useHeardJob<R>(job, token, () => undefined);
+): UsedJob<R> => useJobStore<R>(job, token, createJobStore<R>);
 
-/** As {@link useJob}; says also for how long the job has stood still. */
+/** Like {@link useJob}, and also returns how long the job has made no progress. */
 export function useTimedJob<R = unknown>(
   job: MaybeRefOrGetter<JobReference | null | undefined>,
   { token }: { token?: MaybeRefOrGetter<string | undefined> } = {},
 ): UsedJob<R> & { stalled: Readonly<ShallowRef<string>> } {
   const stalled = shallowRef('');
-  let timer = createJobTimer();
-  const used = useHeardJob<R>(job, token, () => {
-    timer = createJobTimer();
-    return timer.event;
+  const used = useJobStore<R>(job, token, (client, reference, opener) => {
+    const store = createTimedJobStore<R>(client, reference, opener);
+    const update = (): void => {
+      stalled.value = store.stalled();
+    };
+    update();
+    return {
+      ...store,
+      subscribe: (listener) =>
+        store.subscribe(() => {
+          update();
+          listener();
+        }, update),
+    };
   });
-  const look = (): void => {
-    timer.status(used.status.value);
-    stalled.value = stalledWords(timer.timing());
-  };
-  watch(used.job, look, { immediate: true });
-  if (typeof document !== 'undefined') {
-    const clock = setInterval(look, 1000);
-    onScopeDispose(() => clearInterval(clock));
-  }
   return { ...used, stalled };
 }
 
-/** @param hearer called for each job that is watched; what it gives hears of each event of that job */
-function useHeardJob<R>(
+/** @param create creates the store of each job that is watched */
+function useJobStore<R>(
   job: MaybeRefOrGetter<JobReference | null | undefined>,
   token: MaybeRefOrGetter<string | undefined> | undefined,
-  hearer: () => ((event: JobEvent<R>) => void) | undefined,
+  create: (client: AnyClient, reference: JobReference | undefined, token?: string) => JobStore<R>,
 ): UsedJob<R> {
   const client = useHeadway();
   const link = (): string | undefined => {
@@ -117,8 +117,7 @@ function useHeardJob<R>(
   };
   const { now, store } = useStore<WatchedJob<R>, JobStore<R>>(
     () => `${link()} ${opener()}`,
-    () => createJobStore<R>(client, link(), opener(), hearer()),
-    unseenJob<R>(''),
+    () => create(client, link(), opener()),
   );
   return {
     job: now,
@@ -132,17 +131,17 @@ function useHeardJob<R>(
   };
 }
 
-/** What {@link useChannel} gives. */
+/** The result of {@link useChannel}. */
 export interface UsedChannel<T = unknown> {
   events: ComputedRef<WatchedChannel<T>['events']>;
   /** The newest event. */
   last: ComputedRef<WatchedChannel<T>['last']>;
-  /** Of the connection. */
+  /** The state of the connection. */
   status: ComputedRef<WatchedChannel<T>['status']>;
   problem: ComputedRef<WatchedChannel<T>['problem']>;
 }
 
-/** Watches channels while the component (or scope) lives. @param channels a name or several, also as a ref or getter */
+/** Watches channels while the component (or scope) is active. @param channels one name or several, also as a ref or getter */
 export function useChannel<T = unknown>(
   channels: MaybeRefOrGetter<string | string[]>,
   options: ChannelStoreOptions = {},
@@ -152,7 +151,6 @@ export function useChannel<T = unknown>(
   const { now } = useStore<WatchedChannel<T>, Store<WatchedChannel<T>>>(
     () => names().join(),
     () => createChannelStore<T>(client, names(), options),
-    unseenChannel<T>(),
   );
   return {
     events: computed(() => now.value.events),

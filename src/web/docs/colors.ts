@@ -1,4 +1,4 @@
-/** Colours of the renderer, by its attributes: those of the other pages. */
+/** The colours of the other pages, as attributes of the reference renderer. */
 export const colors = {
   light: {
     'bg-color': '#ffffff',

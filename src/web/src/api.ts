@@ -11,7 +11,7 @@ export interface Definition {
   stages?: string[];
 }
 
-/** As much of JSON Schema as the form understands. */
+/** The part of JSON Schema that the form supports. */
 export interface JsonSchema {
   type?: string;
   format?: string;
@@ -31,27 +31,27 @@ export interface StartedJob {
   name: string;
 }
 
-/** A page of jobs; `next` leads to the one after it. */
+/** A page of jobs; `next` is the cursor of the following page. */
 export interface JobPage {
   jobs: JobView[];
   next?: string;
 }
 
-/** A service that has not answered a start by then is away, in ms. */
+/** The time after which a start without a response counts as failed, in ms. */
 const START_MS = 10_000;
 
-/** Whether an error only says that the service, or what it needs, is away: trying again later helps. */
+/** Whether an error is temporary: the service, or something it needs, is unreachable. */
 export const isUnavailable = (error: unknown): boolean =>
   error instanceof ProblemError ? isPassing(error) : (error as Error | null)?.name === 'TimeoutError';
 
-/** What went wrong, for people. */
-export function problemWords(error: unknown): string {
-  if (isUnavailable(error)) return 'The service cannot be reached. Nothing was lost; try again in a moment.';
-  if (error instanceof SyntaxError) return `This is not JSON: ${error.message}`;
+/** Returns the message to show for an error. */
+export function problemMessage(error: unknown): string {
+  if (isUnavailable(error)) return 'The service is unreachable. Nothing was lost. Try again in a moment.';
+  if (error instanceof SyntaxError) return `Invalid JSON: ${error.message}`;
   return error instanceof Error ? error.message : String(error);
 }
 
-/** What is wrong with which part of the body: messages by JSON Pointer. */
+/** The messages for single fields of the body, by JSON Pointer. */
 export const problemFields = (error: unknown): Record<string, string> =>
   error instanceof ProblemError
     ? Object.fromEntries((error.problem.errors ?? []).map(({ pointer, detail }) => [pointer, detail]))
@@ -62,14 +62,14 @@ export async function fetchDefinitions(): Promise<Definition[]> {
   return definitions;
 }
 
-/** @param key the same for every try of one submission, so that it starts one job */
+/** @param key the same for each attempt to submit a form, so that it starts one job */
 export function startJob(name: string, data: unknown, key: string): Promise<StartedJob> {
   const headers = { 'Idempotency-Key': key };
   const signal = AbortSignal.timeout(START_MS);
   return request('v1/jobs', { method: 'POST', headers, json: { name, data }, signal });
 }
 
-/** The visitor's own jobs, newest first. @param cursor `next` of the page before */
+/** Fetches the visitor's jobs, newest first. @param cursor `next` of the previous page */
 export function fetchOwnJobs(limit: number, cursor?: string): Promise<JobPage> {
   return request(`v1/jobs?owner=me&limit=${limit}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`);
 }
@@ -79,13 +79,13 @@ export async function retryJob(id: string): Promise<void> {
   await request(`v1/jobs/${encodeURIComponent(id)}/retry`, { method: 'POST' });
 }
 
-/** Calls the API. @param path relative to the service, without a slash in front. @throws ProblemError */
+/** Calls the API. @param path relative to the service, without a leading slash @throws ProblemError */
 export async function request<T>(path: string, options: Call = {}): Promise<T> {
   const response = await call(service, path, options);
   return (response.status === 204 ? undefined : await response.json()) as T;
 }
 
-/** Uploads a file; `fetch` cannot tell how far an upload is, so this uses XMLHttpRequest. @throws ProblemError */
+/** Uploads a file with XMLHttpRequest, because `fetch` does not report the progress of uploads. @throws ProblemError */
 export function uploadFile(file: File, onProgress: (fraction: number) => void): Promise<UploadedFile> {
   return new Promise((resolve, reject) => {
     const xhr = new XMLHttpRequest();

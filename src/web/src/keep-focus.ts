@@ -1,14 +1,14 @@
-/** What takes the keyboard's place inside of a part of the page: its first heading or control. */
+/** The elements that can take over the focus in a part of the page: its first heading or control. */
 const REFUGE = 'h1[tabindex], h2[tabindex], h3[tabindex], a[href], button, input, select, textarea';
 
 /**
- * Keeps the place of those who use the keyboard: when the element that has the focus goes away (the button of a job that
- * has ended, a panel that was closed), the nearest part of the page that is still there gets it. Without this it falls to
- * `body`, and the next Tab begins at the top of the page.
- * @returns stops that
+ * Preserves the position of keyboard users. When the focused element is removed (the button of a job that has ended, a
+ * closed panel), the nearest remaining part of the page gets the focus. Without this, the focus moves to `body` and the
+ * next Tab starts at the top of the page.
+ * @returns a function that stops this
  */
 export function keepFocus(root: HTMLElement = document.body): () => void {
-  /** The element that has the focus, and those around it from the inside out. */
+  /** The focused element and its ancestors, from the inside out. */
   let path: Element[] = [];
   const remember = ({ target }: FocusEvent): void => {
     path = [];

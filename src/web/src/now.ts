@@ -1,6 +1,6 @@
 import { onScopeDispose, ref } from 'vue';
 
-/** The time, ms since 1970, kept up to date once a second while `wanted` says so. */
+/** The current time, ms since 1970, updated once a second while `wanted` returns true. */
 export function useNow(wanted: () => boolean) {
   const now = ref(Date.now());
   const timer = setInterval(() => {

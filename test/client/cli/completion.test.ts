@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => headway.stop());
 
-/** What bash offers for a line whose last word is being typed. */
+/** Bash's suggestions for the last word of a line. */
 async function completeInBash(...words: string[]): Promise<string[]> {
   const list = words.map((word) => `'${word}'`).join(' ');
   const { stdout, stderr } = await user.shell(
@@ -25,7 +25,7 @@ async function completeInBash(...words: string[]): Promise<string[]> {
 }
 
 describe('completion', () => {
-  it('in bash knows commands, options and their values', async () => {
+  it('completes commands, options and their values in bash', async () => {
     expect(await completeInBash('headway', 'w')).toEqual(['watch']);
     expect(await completeInBash('headway', '')).toEqual(expect.arrayContaining(['run', 'ls', 'doctor']));
     expect(await completeInBash('headway', '')).not.toContain('known-jobs');
@@ -37,12 +37,12 @@ describe('completion', () => {
     expect(await completeInBash('headway', 'run', 'csv-import', '--file', 'peo')).toEqual(['people.csv']);
   });
 
-  it('in bash knows the jobs that were started here', async () => {
+  it('completes the jobs started on this machine in bash', async () => {
     const { stdout } = await user.run(['run', 'steps', '-d', '{"count":1,"intervalMs":1}', '--detach']);
     expect(await completeInBash('headway', 'watch', 'steps.')).toEqual([stdout.trim()]);
   });
 
-  it.skipIf(!findProgram('zsh'))('in zsh is a script that zsh can read', async () => {
+  it.skipIf(!findProgram('zsh'))('is a script that zsh can load', async () => {
     const { stdout } = await user.run(['completion', 'zsh']);
     const { status, stderr } = spawnSync(
       'zsh',
@@ -55,12 +55,12 @@ describe('completion', () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   });
 
-  it('for zsh has each command, with its options quoted', async () => {
+  it('lists each command with its quoted options for zsh', async () => {
     const { stdout } = await user.run(['completion', 'zsh']);
     expect(stdout).toMatch(/^#compdef headway\n/);
-    expect(stdout).toContain("'*--attempts[run it so often at most]:value: '");
+    expect(stdout).toContain("'*--attempts[maximum attempts]:value: '");
     expect(stdout).toMatch(/\n {4}watch\) _arguments .*'\*:job:_headway_jobs' ;;/);
-    // Quotes are in pairs, so bash can at least read it as words.
-    expect(stdout.replaceAll("'\\''", '').match(/'/g)!.length % 2).toBe(0);
+    // Bash can parse the script as well, if all quotes are in pairs.
+    expect(stdout.replaceAll("'\\''", '').split("'").length % 2).toBe(1);
   });
 });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { differs } from '../../../src/client/cli/doctor/clock.js';
-import { checkHere, checkRelease, isAtLeast } from '../../../src/client/cli/doctor/here.js';
-import { lookAt, parseInfo } from '../../../src/client/cli/doctor/redis.js';
+import { compareClock } from '../../../src/client/cli/doctor/clock.js';
+import { checkLocal, checkRelease, isAtLeast } from '../../../src/client/cli/doctor/local.js';
+import { checkInfo, parseInfo } from '../../../src/client/cli/doctor/redis.js';
 import { CliUser, jsonLines } from '../../support/cli.js';
 import { type Headway, startHeadway } from '../../support/headway.js';
 import { freePort } from '../../support/redis.js';
@@ -14,12 +14,12 @@ beforeAll(async () => {
 });
 afterAll(() => headway.stop());
 
-/** The levels of all checks, by their names. */
+/** The level of each check, by name. */
 const levels = (stdout: string): Record<string, string> =>
   Object.fromEntries(jsonLines(stdout).map(({ check, level }) => [check, level]));
 
 describe('headway doctor', () => {
-  it('finds a sound service sound', async () => {
+  it('finds no problems in a healthy service', async () => {
     const { code, stdout } = await user.run(['doctor', '--json']);
     expect(code).toBe(0);
     const found = levels(stdout);
@@ -38,7 +38,7 @@ describe('headway doctor', () => {
     expect(text).not.toContain('\x1b');
   });
 
-  it('says what to do about a policy that drops jobs, and about workers that are not there', async () => {
+  it('gives advice for an eviction policy that drops jobs, and for missing workers', async () => {
     await headway.connection.config('SET', 'maxmemory-policy', 'allkeys-lru');
     await headway.connection.config('SET', 'appendonly', 'no');
     await Promise.all(headway.workers.map((worker) => worker.kill()));
@@ -49,10 +49,10 @@ describe('headway doctor', () => {
       /problem +redis eviction +allkeys-lru[^\n]*\n +CONFIG SET maxmemory-policy noeviction/,
     );
     expect(stdout).toMatch(/warning +redis persistence[^\n]*\n +CONFIG SET appendonly yes/);
-    expect(stdout).toMatch(/problem +workers +nobody works for [^\n]*steps[^\n]*\n +Start a worker/);
+    expect(stdout).toMatch(/problem +workers +no worker for [^\n]*steps[^\n]*\n +Start a worker/);
   });
 
-  it('says what does not answer', async () => {
+  it('reports what does not respond', async () => {
     const port = await freePort();
     const { code, stdout } = await user.run(['doctor', '--json', '--url', `http://127.0.0.1:${port}`], {
       env: { REDIS_URL: `redis://:secret@127.0.0.1:${port}` },
@@ -68,7 +68,7 @@ describe('headway doctor', () => {
   });
 });
 
-describe('what it thinks of', () => {
+describe('the checks of headway doctor', () => {
   it.each([
     [
       'maxmemory_policy:noeviction\r\naof_enabled:1\r\naof_last_write_status:err',
@@ -80,14 +80,14 @@ describe('what it thinks of', () => {
     ['role:slave', 'redis role', 'problem'],
     ['', 'redis eviction', 'problem'],
   ])('%j: %s is a %s', (info, check, level) => {
-    expect(lookAt(parseInfo(info)).find((finding) => finding.check === check)).toMatchObject({ level });
+    expect(checkInfo(parseInfo(info)).find((finding) => finding.check === check)).toMatchObject({ level });
   });
 
-  it('versions', () => {
+  it('compare versions', () => {
     expect(isAtLeast('20.19.0', '20.19')).toBe(true);
     expect(isAtLeast('20.9.5', '20.19')).toBe(false);
     expect(isAtLeast('22.0.0', '20.19')).toBe(true);
-    expect(checkHere('1.0.0', '>=20.19', '18.0.0')[1]).toMatchObject({ level: 'problem', check: 'node' });
+    expect(checkLocal('1.0.0', '>=20.19', '18.0.0')[1]).toMatchObject({ level: 'problem', check: 'node' });
   });
 
   it.each([
@@ -101,9 +101,9 @@ describe('what it thinks of', () => {
     expect(checkRelease(own, service)).toMatchObject({ level, check: 'api version' });
   });
 
-  it('clocks', () => {
-    expect(differs('c', 100, 500)).toEqual({ level: 'ok', check: 'c', found: 'as here' });
-    expect(differs('c', -61_000, 500)).toMatchObject({
+  it('compare clocks', () => {
+    expect(compareClock('c', 100, 500)).toEqual({ level: 'ok', check: 'c', found: 'in sync' });
+    expect(compareClock('c', -61_000, 500)).toMatchObject({
       level: 'warning',
       found: '1 min behind this machine',
     });

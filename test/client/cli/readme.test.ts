@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { CliUser } from '../../support/cli.js';
+import { CliUser, capture } from '../../support/cli.js';
 import { type Headway, startHeadway } from '../../support/headway.js';
 
 describe('the README on the command line', () => {
@@ -12,11 +12,11 @@ describe('the README on the command line', () => {
   });
   afterAll(() => headway.stop());
 
-  it('has commands that work when they are pasted', async () => {
-    const [, block] = /<!-- test: cli -->\n```bash\n([^`]*)```/.exec(readFileSync('README.md', 'utf8'))!;
+  it('contains commands that work when pasted', async () => {
+    const block = capture(readFileSync('README.md', 'utf8'), /<!-- test: cli -->\n```bash\n([^`]*)```/);
     const user = new CliUser(headway.api.url);
     const { code, stdout, stderr } = await user.shell(
-      `set -euo pipefail\n${block!.replaceAll('npx headway', 'headway')}`,
+      `set -euo pipefail\n${block.replaceAll('npx headway', 'headway')}`,
     );
     expect(stderr).toContain('Saved imported/people.sqlite');
     const lines = stdout.trim().split('\n');
@@ -27,11 +27,11 @@ describe('the README on the command line', () => {
     expect(code).toBe(0);
   });
 
-  it('names every command', async () => {
+  it('mentions every command', async () => {
     const readme = readFileSync('README.md', 'utf8');
     const { stdout } = await new CliUser(headway.api.url).run(['--help']);
-    const [, list] = /Commands:\n([\s\S]*)/.exec(stdout)!;
-    const commands = [...list!.matchAll(/^ {2}([a-z]+)/gm)].map(([, name]) => name!);
+    const list = capture(stdout, /Commands:\n([\s\S]*)/);
+    const commands = [...list.matchAll(/^ {2}([a-z]+)/gm)].map(([, name = '']) => name);
     expect(commands.length).toBeGreaterThan(10);
     for (const name of commands.filter((other) => other !== 'help'))
       expect(readme).toMatch(new RegExp(`\`${name}[ \`]`));

@@ -1,13 +1,13 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createSieve } from '../../../src/client/cli/views/plain.js';
-import { CliUser, jsonLines } from '../../support/cli.js';
+import { createProgressFilter } from '../../../src/client/cli/views/plain.js';
+import { CliUser, capture, jsonLines } from '../../support/cli.js';
 import { type Headway, startHeadway } from '../../support/headway.js';
 import { FLAKY, STEERED, testJobs } from '../../support/jobs.js';
 import { startApi } from '../../support/processes.js';
 
-/** Says what a terminal must not do, and gives a file whose name wants out of its folder. */
+/** A job that logs harmful control sequences, and returns a file with a path outside of its folder as its name. */
 const HOSTILE = `
 import { writeFile } from 'node:fs/promises';
 import { defineJob } from 'headway';
@@ -38,12 +38,12 @@ beforeAll(async () => {
 });
 afterAll(() => headway.stop());
 
-/** A kind of control character that no output of ours may have. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: that is what is looked for
+/** The control characters that must not appear in the output. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the expression matches control characters
 const CONTROL = /[\x00-\x09\x0b-\x1f\x7f-\x9f]/;
 
 describe('headway run', () => {
-  it('prints the result alone on standard output, all else on standard error, and ends with 0', async () => {
+  it('prints only the result to standard output, everything else to standard error, and exits with 0', async () => {
     const { code, stdout, stderr } = await user.run(['run', 'steps', '-d', '{"count":3,"intervalMs":10}']);
     expect(JSON.parse(stdout)).toEqual({ steps: 3 });
     expect(stderr).toMatch(/^Started: steps steps\.[0-9a-f-]{36}\n/);
@@ -51,7 +51,7 @@ describe('headway run', () => {
     expect(code).toBe(0);
   });
 
-  it('ends with 1 for a job that fails, with the reason and its attempts', async () => {
+  it('exits with 1 for a job that fails, and prints the reason and the attempts', async () => {
     const { code, stdout, stderr } = await user.run([
       'run',
       'flaky',
@@ -60,13 +60,13 @@ describe('headway run', () => {
       '--attempts',
       '2',
     ]);
-    expect(stderr).toMatch(/\nAttempt 1 of 2 failed: no luck; the next begins in \d+ ms\n/);
+    expect(stderr).toMatch(/\nAttempt 1 of 2 failed: no luck \(retrying in \d+ ms\)\n/);
     expect(stderr).toContain('\nAttempt 2 of 2\n');
     expect(stderr).toMatch(/\nFailed: no luck\n$/);
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
   });
 
-  it('uploads a file into the field that takes one, and saves all of the result into a folder', async () => {
+  it('uploads a file for the field that takes one, and saves the whole result into a folder', async () => {
     writeFileSync(join(user.home, 'people.csv'), 'name,age\nAda,36\nGrace,45\nAlan,unknown\n');
     const args = ['run', 'csv-import', '--file', 'people.csv', '--output', 'out'];
     const { code, stdout, stderr } = await user.run(args);
@@ -80,7 +80,7 @@ describe('headway run', () => {
     expect(readFileSync(join(user.home, 'out', result.report.name), 'utf8')).toContain('unknown');
   });
 
-  it('fails when no row of a file could be imported, unless that is allowed', async () => {
+  it('fails if no row of a file could be imported, unless that is allowed', async () => {
     writeFileSync(join(user.home, 'ragged.csv'), 'a,b,c\n1,2\n3,4\n');
     const args = ['run', 'csv-import', '-f', 'ragged.csv', '-d'];
     const failed = await user.run([...args, '{"delimiter":","}']);
@@ -94,7 +94,7 @@ describe('headway run', () => {
     expect(JSON.parse(allowed.stdout)).toMatchObject({ rows: 2, imported: 0, rejected: 2 });
   });
 
-  it('takes a file from standard input and data from a file', async () => {
+  it('reads a file from standard input, and data from a file', async () => {
     writeFileSync(join(user.home, 'data.json'), '{"algorithm":"md5"}');
     const args = ['run', 'checksum', '-f', 'file=-', '-d', '@data.json'];
     const { code, stdout } = await user.run(args, { input: 'hello' });
@@ -110,7 +110,7 @@ describe('headway run', () => {
     expect(JSON.parse(other)).toEqual({ steps: 1 });
   });
 
-  it('lets no job take over the terminal, nor write outside of the folder', async () => {
+  it('protects the terminal from control sequences, and files outside of the folder', async () => {
     const folder = join(user.home, 'safe');
     mkdirSync(folder);
     const { code, stderr, stdout } = await user.run(['run', 'hostile', '-o', 'safe/']);
@@ -127,7 +127,7 @@ describe('headway run', () => {
     expect(readFileSync(join(user.home, 'one.txt'), 'utf8')).toBe('hello');
   });
 
-  it('gives scripts a JSON object a line, and nothing else', async () => {
+  it('prints one JSON object per line with --json, and nothing else', async () => {
     const { code, stdout, stderr } = await user.run(['run', 'hostile', '--json']);
     const lines = jsonLines(stdout);
     expect(lines[0]).toMatchObject({ type: 'accepted', name: 'hostile', deduplicated: false });
@@ -140,7 +140,7 @@ describe('headway run', () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   });
 
-  it('has colours when they are asked for, and only then', async () => {
+  it('uses colours only if they are enabled', async () => {
     const args = ['run', 'steps', '-d', '{"count":1,"intervalMs":1}'];
     const forced = await user.run(args, { env: { FORCE_COLOR: '1' } });
     expect(forced.stderr).toContain('\x1b[32mCompleted\x1b[0m');
@@ -148,7 +148,7 @@ describe('headway run', () => {
     expect(stderr).not.toMatch(CONTROL);
   });
 
-  it('passes on how the job is to be treated', async () => {
+  it('passes on the options of the job', async () => {
     const id = (
       await user.run([
         ...[
@@ -173,14 +173,15 @@ describe('headway run', () => {
     const [job] = jsonLines(stdout);
     expect(job.dueAt - job.createdAt).toBe(3_600_000);
     expect(job.expiresAt - job.dueAt).toBe(7_200_000);
-    expect((await user.run(['cancel', id])).stdout).toBe(`${id} is cancelled\n`);
+    expect((await user.run(['cancel', id])).stdout).toBe(`${id}: cancelled\n`);
   });
 
-  it('starts one job only for the same key', async () => {
+  it('starts one job for the same key', async () => {
     const args = ['run', 'steps', '-d', '{"count":1,"intervalMs":1}', '--detach'];
     const key = ['--idempotency-key', 'a key of sixteen characters'.replace(/ /g, '-')];
-    const [first, second] = [await user.run([...args, ...key]), await user.run([...args, ...key])];
-    expect(first!.stdout).toBe(second!.stdout);
+    const first = await user.run([...args, ...key]);
+    const second = await user.run([...args, ...key]);
+    expect(first.stdout).toBe(second.stdout);
     const dedup = ['run', 'steered', '-d', '{"turns":"dedup"}', '--deduplication-key', 'sixteen-characters'];
     const one = await user.run([...dedup, '--detach', '--json']);
     const other = await user.run([...dedup, '--detach', '--json']);
@@ -188,7 +189,7 @@ describe('headway run', () => {
     await headway.connection.lpush('dedup', 'end');
   });
 
-  it('detaches when it is told to end and nobody can be asked, and says how to go on', async () => {
+  it('detaches on a stop signal without a terminal, and prints how to continue', async () => {
     for (const [signal, code] of [
       ['SIGINT', 130],
       ['SIGTERM', 143],
@@ -202,30 +203,30 @@ describe('headway run', () => {
       run.child.kill(signal);
       const { code: ended, stderr } = await run.end;
       expect(ended).toBe(code);
-      const [, line] = /To watch it again: headway (.*)\n$/.exec(stderr)!;
-      // Another call, without any token, from what the first one has kept; the job was left alone.
-      const watch = user.start(line!.split(' '), { env: { HEADWAY_URL: '' } });
+      const line = capture(stderr, /Watch it again with: headway (.*)\n$/);
+      // Another call uses the saved token. The job was not cancelled.
+      const watch = user.start(line.split(' '), { env: { HEADWAY_URL: '' } });
       await headway.connection.lpush(turns, 'end');
       const { code: watched, stdout } = await watch.end;
       expect({ watched, result: JSON.parse(stdout) }).toEqual({ watched: 0, result: { attempt: 1 } });
     }
   });
 
-  it('goes on when the API dies in the middle, and says so', async () => {
+  it('continues after a crash of the API, and says so', async () => {
     const api = await startApi(headway.env);
     const run = user.start(['run', 'steered', '-d', '{"turns":"restart"}', '--url', api.url]);
     await run.printed(/\nrunning\n/);
     await api.kill();
-    await run.printed(/The connection was lost; trying again\n/);
+    await run.printed(/Disconnected\. Reconnecting\n/);
     await headway.connection.lpush('restart', 'log while it was away', 'end');
     const again = await startApi({ ...headway.env, PORT: new URL(api.url).port });
     const { code, stderr } = await run.end;
     await again.stop();
     expect(code).toBe(0);
-    expect(stderr).toMatch(/Connected again\nwhile it was away\nCompleted\n$/);
+    expect(stderr).toMatch(/Reconnected\nwhile it was away\nCompleted\n$/);
   });
 
-  it('ends without a word when who reads has enough', async () => {
+  it('exits silently when the reader closes the pipe', async () => {
     const { stdout, stderr } = await user.shell(
       `headway run steps --json -d '{"count":50,"intervalMs":20}' | head -n 1; echo "\${PIPESTATUS[0]}"`,
     );
@@ -233,11 +234,11 @@ describe('headway run', () => {
     expect(stderr).toBe('');
   });
 
-  it('is of use where nothing can be kept', async () => {
+  it('works without a state folder', async () => {
     const { code, stderr, stdout } = await user.run(['run', 'steps', '-d', '{"count":1,"intervalMs":1}'], {
       env: { XDG_STATE_HOME: '/dev/null/nowhere' },
     });
-    expect(stderr).toMatch(/^warning: the job's token cannot be kept \(E\w+\)/);
+    expect(stderr).toMatch(/^warning: could not save the job's token \(E\w+\)/);
     expect({ code, result: JSON.parse(stdout) }).toEqual({ code: 0, result: { steps: 1 } });
   });
 });
@@ -248,16 +249,16 @@ describe('progress without a terminal', () => {
     ...(stage ? { stage } : {}),
   });
 
-  it('is a line for each stage and each ten percent, one a second at most', () => {
-    const worth = createSieve();
+  it('prints a line for each stage and every ten percent, at most one a second', () => {
+    const passes = createProgressFilter();
     const lines = [];
-    for (let now = 0; now < 100_000; now += 100) if (worth(at(now / 1000), now)) lines.push(now / 1000);
+    for (let now = 0; now < 100_000; now += 100) if (passes(at(now / 1000), now)) lines.push(now / 1000);
     expect(lines).toEqual([0, 10, 20, 30, 40, 50, 60, 70, 80, 90]);
-    const fast = createSieve();
+    const fast = createProgressFilter();
     const times = [];
     for (let now = 0; now <= 2000; now += 10) if (fast(at(now / 20), now)) times.push(now);
     expect(times).toEqual([0, 1000, 2000]);
-    const staged = createSieve();
+    const staged = createProgressFilter();
     expect([staged(at(1, 'a'), 0), staged(at(2, 'a'), 5000), staged(at(2, 'b'), 6000)]).toEqual([
       true,
       false,
@@ -265,10 +266,10 @@ describe('progress without a terminal', () => {
     ]);
   });
 
-  it('is a line in ten seconds for a job that cannot say how far it is', () => {
-    const worth = createSieve();
+  it('prints a line every ten seconds for a job with unknown progress', () => {
+    const passes = createProgressFilter();
     const lines = [];
-    for (let now = 0; now < 30_000; now += 100) if (worth(at(null), now)) lines.push(now);
+    for (let now = 0; now < 30_000; now += 100) if (passes(at(null), now)) lines.push(now);
     expect(lines).toEqual([0, 10_000, 20_000]);
   });
 });

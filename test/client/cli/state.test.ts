@@ -5,12 +5,12 @@ import { openState, stateFolder } from '../../../src/client/cli/state.js';
 import { temporaryFolder } from '../../support/processes.js';
 
 const URL = 'http://127.0.0.1:3000';
-/** A token that says when it ends, and nothing else. */
+/** A token with only an expiry. */
 const tokenUntil = (ms: number): string =>
   `x.${Buffer.from(JSON.stringify({ exp: ms / 1000 })).toString('base64url')}.x`;
 
-describe('what the command line remembers', () => {
-  it('is the token of each job, for this user only', async () => {
+describe('the state of the command line', () => {
+  it('keeps the token of each job, readable only by this user', async () => {
     const folder = join(temporaryFolder(), 'headway');
     const state = openState(folder, () => 1000);
     const token = tokenUntil(2000);
@@ -22,7 +22,7 @@ describe('what the command line remembers', () => {
     expect(statSync(join(folder, 'jobs')).mode & 0o777).toBe(0o700);
   });
 
-  it('goes when it is of no use any more, and what was left half written too', async () => {
+  it('removes expired entries and incomplete drafts', async () => {
     const folder = temporaryFolder();
     let now = 1000;
     const state = openState(folder, () => now);
@@ -36,7 +36,7 @@ describe('what the command line remembers', () => {
     expect(readdirSync(join(folder, 'jobs'))).toHaveLength(1);
   });
 
-  it('is the newest of a job, and a thousand jobs at most', async () => {
+  it('keeps the newest token of a job, and at most 1000 jobs', async () => {
     const folder = temporaryFolder();
     const state = openState(folder, () => 0);
     await state.keepJob({ url: URL, id: 'a', name: 'steps', token: tokenUntil(20_000) });
@@ -48,12 +48,12 @@ describe('what the command line remembers', () => {
     expect(await state.jobToken(URL, 'a')).toBe(tokenUntil(30_000));
     const files = readdirSync(join(folder, 'jobs')).sort();
     expect(files).toHaveLength(1000);
-    // The oldest went, and the older one of the job.
+    // The oldest job is removed, and the older token of the other job.
     expect(files[0]).toMatch(/^000000000010004-/);
     expect(files.filter((file) => !/-0{30}/.test(file))).toHaveLength(1);
   });
 
-  it('is not disturbed by many that write at once, nor by a damaged file', async () => {
+  it('survives concurrent writes and a damaged file', async () => {
     const folder = temporaryFolder();
     const ids = Array.from({ length: 30 }, (_, n) => `job${n}`);
     await Promise.all(
@@ -68,9 +68,9 @@ describe('what the command line remembers', () => {
     expect(await state.jobs(URL)).toHaveLength(1);
   });
 
-  it('is in the folder that XDG names', () => {
+  it('uses the XDG state folder', () => {
     expect(stateFolder({ XDG_STATE_HOME: '/s' })).toBe('/s/headway');
-    // A relative path is invalid by the specification.
+    // The specification does not allow relative paths.
     expect(stateFolder({ XDG_STATE_HOME: 's' })).toMatch(/^\/.*\/\.local\/state\/headway$/);
   });
 });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { CliUser, jsonLines, screenOf } from '../../support/cli.js';
+import { CliUser, capture, jsonLines, screenOf } from '../../support/cli.js';
 import { type Headway, startHeadway } from '../../support/headway.js';
 import { STEERED, testJobs } from '../../support/jobs.js';
 
@@ -14,15 +14,15 @@ afterAll(() => headway.stop());
 const turn = (turns: string, ...what: string[]): Promise<number> => headway.connection.lpush(turns, ...what);
 const run = (turns: string, columns?: number, env?: Record<string, string>) =>
   user.terminal(['run', 'steered', '-d', JSON.stringify({ turns })], columns, env);
-/** The state of the job that a terminal shows. */
+/** The state of the job shown in a terminal. */
 async function stateOf(shown: string): Promise<string> {
-  const [, id] = /(steered\.[0-9a-f-]{36})/.exec(shown)!;
+  const id = capture(shown, /(steered\.[0-9a-f-]{36})/);
   const { stdout } = await user.run(['ls', '--json', '-n', 'steered']);
   return jsonLines(stdout).find((job) => job.id === id).state;
 }
 
 describe('headway run in a terminal', () => {
-  it('draws a bar in the last line, with what the job says above it', async () => {
+  it("draws a bar in the last line, with the job's log above it", async () => {
     const cli = run('bar', 60);
     await turn('bar', '{"current":40,"total":100,"unit":"rows"}');
     await cli.printed(/█.*░.* {2}40% {2}40\/100 rows/);
@@ -33,12 +33,12 @@ describe('headway run in a terminal', () => {
     await turn('bar', 'end');
     const { code, stdout } = await cli.end;
     const screen = screenOf(stdout);
-    const said = screen.indexOf('hello 日本語');
-    expect(said).toBeGreaterThan(0);
-    expect(screen.slice(said + 1).join('\n')).toMatch(
+    const logLine = screen.indexOf('hello 日本語');
+    expect(logLine).toBeGreaterThan(0);
+    expect(screen.slice(logLine + 1).join('\n')).toMatch(
       /^█+░+ {2,}\d+% .*\nCompleted\n\{\n {2}"attempt": 1\n\}/,
     );
-    // Only our own way of drawing over the line: nothing of the job's.
+    // The only control sequence is that of the live line: none comes from the job.
     expect(stdout).not.toContain('\x1b[2J');
     expect(code).toBe(0);
   });
@@ -52,16 +52,16 @@ describe('headway run in a terminal', () => {
     const drawn = stdout
       .split('\r\x1b[K')
       .slice(1)
-      .map((line) => screenOf(line)[0]!);
+      .map((line) => screenOf(line)[0] ?? '');
     expect(drawn.some((line) => line.includes('40%'))).toBe(true);
     for (const line of drawn.filter((text) => text.includes('%'))) expect(line.length).toBeLessThan(20);
   });
 
-  it('asks on Ctrl-C: c cancels the job, and the end is 130', async () => {
+  it('asks on Ctrl-C: c cancels the job, and the exit code is 130', async () => {
     const cli = run('cancel');
     await cli.printed(/running/);
     cli.type('\u0003');
-    await cli.printed(/c: cancel {2}d: detach {2}Enter: go on/);
+    await cli.printed(/\[c\]ancel, \[d\]etach, Enter to keep watching/);
     cli.type('c');
     await cli.printed(/Cancelling/);
     const { code, stdout } = await cli.end;
@@ -70,11 +70,11 @@ describe('headway run in a terminal', () => {
     expect(await stateOf(stdout)).toBe('cancelled');
   });
 
-  it('asks on Ctrl-C: Enter goes on, and the job is not touched', async () => {
+  it('asks on Ctrl-C: Enter keeps watching, and the job continues', async () => {
     const cli = run('goon');
     await cli.printed(/running/);
     cli.type('\u0003');
-    await cli.printed(/Enter: go on/);
+    await cli.printed(/Enter to keep watching/);
     cli.type('x');
     cli.type('\r');
     await turn('goon', '55');
@@ -83,25 +83,25 @@ describe('headway run in a terminal', () => {
     expect((await cli.end).code).toBe(0);
   });
 
-  it('detaches on the second Ctrl-C, and the job goes on', async () => {
+  it('detaches on the second Ctrl-C, and the job continues', async () => {
     const cli = run('twice');
     await cli.printed(/running/);
     cli.type('\u0003');
-    await cli.printed(/Enter: go on/);
+    await cli.printed(/Enter to keep watching/);
     cli.type('\u0003');
     const { code, stdout } = await cli.end;
     expect(code).toBe(130);
-    const [, id] = /To watch it again: headway watch (\S+)/.exec(stdout)!;
+    const id = capture(stdout, /Watch it again with: headway watch (\S+)/);
     await turn('twice', 'end');
-    const { code: watched, stdout: result } = await user.run(['watch', id!]);
+    const { code: watched, stdout: result } = await user.run(['watch', id]);
     expect({ watched, result: JSON.parse(result) }).toEqual({ watched: 0, result: { attempt: 1 } });
   });
 
-  it('ends while it asks, when the job does', async () => {
+  it('exits when the job ends during the question', async () => {
     const cli = run('ends');
     await cli.printed(/running/);
     cli.type('\u0003');
-    await cli.printed(/Enter: go on/);
+    await cli.printed(/Enter to keep watching/);
     await turn('ends', 'end');
     expect((await cli.end).code).toBe(0);
   });
@@ -122,19 +122,19 @@ describe('headway run in a terminal', () => {
     await turn('nocolor', '50', 'end');
     const { stdout } = await cli.end;
     expect(stdout).toContain('Completed');
-    // Drawing is not colour.
+    // The live line is drawn without colours, too.
     expect(stdout.replaceAll('\r\x1b[K', '')).not.toContain('\x1b');
   });
 
-  it('leaves the job alone on Ctrl-C in watch, without a question', async () => {
+  it('detaches from watch on Ctrl-C without a question', async () => {
     const { stdout } = await user.run(['run', 'steered', '-d', '{"turns":"watched"}', '--detach']);
     const cli = user.terminal(['watch', stdout.trim()]);
     await cli.printed(/running/);
     cli.type('\u0003');
     const { code, stdout: shown } = await cli.end;
     expect(code).toBe(130);
-    expect(shown).not.toContain('d: detach');
-    expect(shown).toContain('The job goes on');
+    expect(shown).not.toContain('[d]etach');
+    expect(shown).toContain('The job continues');
     expect(await stateOf(shown)).toBe('active');
     await turn('watched', 'end');
   });

@@ -3,10 +3,11 @@ import { describe, expect, it } from 'vitest';
 import { progressBar, progressText } from '../../../src/client/cli/terminal/bar.js';
 import { createPaint, hasColours } from '../../../src/client/cli/terminal/colour.js';
 import { columnsOf, cut, pad, safeJson, safeLine, safeLines } from '../../../src/client/cli/terminal/text.js';
-import { amount, bytes, clock, span } from '../../../src/client/cli/terminal/units.js';
+import { clock, span } from '../../../src/client/cli/terminal/units.js';
+import { amount, bytes } from '../../../src/client/format.js';
 import type { Progress } from '../../../src/client/types.js';
 
-/** Texts that somebody who means ill would write. */
+/** Malicious texts. */
 const wild = fc
   .array(
     fc.oneof(
@@ -29,7 +30,7 @@ const wild = fc
 
 const plain = createPaint(false);
 
-describe('text of others', () => {
+describe('foreign text', () => {
   it.each([
     ['\x1b[2J\x1b[31mred\x1b[0m', ['red']],
     ['\x1b]0;owned\x07here', ['here']],
@@ -44,7 +45,7 @@ describe('text of others', () => {
     expect(safeLines(text)).toEqual(lines);
   });
 
-  it('has no control character left, whatever it is', () => {
+  it('contains no control characters after cleaning', () => {
     fc.assert(
       fc.property(wild, (text) => {
         expect(safeLine(text)).not.toMatch(/\p{Cc}|[\u2028\u2029\u202a-\u202e\u2066-\u2069]/u);
@@ -52,7 +53,7 @@ describe('text of others', () => {
     );
   });
 
-  it('stays the same value as JSON, without a control character', () => {
+  it('keeps its value as JSON, without control characters', () => {
     fc.assert(
       fc.property(wild, (text) => {
         expect(JSON.parse(safeJson({ text }))).toEqual({ text });
@@ -62,7 +63,7 @@ describe('text of others', () => {
     expect(safeJson(undefined)).toBe('null');
   });
 
-  it('is cut to columns, not to characters', () => {
+  it('is cut to columns, not characters', () => {
     expect(cut('日本語です', 6)).toBe('日本…');
     expect(cut('日本語', 6)).toBe('日本語');
     expect(cut('abc', 0)).toBe('');
@@ -92,41 +93,41 @@ describe('the bar', () => {
     message: 'Importing people',
   };
 
-  it('says percent, stage, counts, rate, remaining time and message', () => {
+  it('shows percent, stage, counts, rate, remaining time and message', () => {
     expect(progressText(progress)).toBe(
       ' 42%  import (2/3)  425/1,000 rows  118/s  0:05 left  Importing people',
     );
     expect(progressBar(progress, 110, plain, 0)).toMatch(/^█{12}░{18} {2}42% /);
   });
 
-  it('leaves the less weighty out where there is little room', () => {
+  it('drops less important parts in a narrow terminal', () => {
     expect(progressBar(progress, 40, plain, 0)).toBe('████░░░░░░  42%  import (2/3)  0:05 left');
     expect(progressBar(progress, 24, plain, 0)).toBe('██░░░░  42%  0:05 left');
     expect(progressBar(progress, 10, plain, 0)).toBe(' 42%');
   });
 
-  it('moves when nobody can say how far it is', () => {
+  it('moves while the progress is unknown', () => {
     const unknown = { ...progress, percent: null };
     expect(progressBar(unknown, 100, plain, 0)).not.toBe(progressBar(unknown, 100, plain, 100));
     expect(progressText({ jobId: 'x', attempt: 1, at: 0, percent: null })).toBe('running');
   });
 
-  it('is empty for a job that ended without progress, and never so for one that runs', () => {
+  it('is empty for a job that ended without progress, but never for a running one', () => {
     const unknown = { ...progress, percent: null, current: undefined, total: undefined };
     expect(progressBar(unknown as unknown as Progress, 100, plain, undefined)).toMatch(/^░{30} /);
     expect(progressBar(unknown as unknown as Progress, 100, plain, 0)).toMatch(/^█░{29} /);
   });
 
-  it('says how long a job has stood still in place of an estimate, and the time since its start', () => {
+  it('shows how long a job has been stalled instead of an estimate, and the elapsed time', () => {
     expect(progressText({ ...progress, message: '', stalledMs: 14_000, elapsedMs: 75_000 })).toBe(
       ' 42%  import (2/3)  425/1,000 rows  118/s  stalled for 0:14  1:15 elapsed',
     );
   });
 
-  it('speaks of bytes as people do', () => {
+  it('formats bytes with binary units', () => {
     expect(
       progressText({ ...progress, unit: 'bytes', current: 1536, total: 3 << 20, stage: '', message: '' }),
-    ).toBe(' 42%  1.5 KiB of 3.0 MiB  118 B/s  0:05 left');
+    ).toBe(' 42%  1.5 KiB of 3 MiB  118 B/s  0:05 left');
   });
 
   it('is never wider than the terminal', () => {
@@ -164,8 +165,8 @@ describe('units', () => {
     [span(12_500), '12.5 s'],
     [span(3 * 86_400_000), '3 d'],
     [bytes(0), '0 B'],
-    [bytes(1023), '1023 B'],
-    [bytes(1024 ** 3), '1.0 GiB'],
+    [bytes(1023), '1,023 B'],
+    [bytes(1024 ** 3), '1 GiB'],
     [amount(1234567, 'rows'), '1,234,567 rows'],
     [amount(0.26), '0.3'],
   ])('%s', (given, expected) => expect(given).toBe(expected));

@@ -18,27 +18,27 @@ beforeAll(async () => {
 });
 afterAll(() => headway.stop());
 
-describe('wrong input', () => {
+describe('invalid input', () => {
   it.each([
     [['nonsense'], 2, /unknown command 'nonsense'/],
     [['run'], 2, /missing required argument 'name'/],
     [['run', 'steps', '--nonsense'], 2, /unknown option '--nonsense'/],
-    [['run', 'stepz'], 2, /there is no job stepz; there are: checksum, .*steps/],
-    [['run', 'steps', '-d', '{'], 2, /--data: there is no valid JSON: /],
-    [['run', 'steps', '-d', '@nowhere.json'], 2, /--data: nowhere\.json cannot be read \(ENOENT\)/],
-    [['run', 'steps', '-d', '@broken.json'], 2, /--data: there is no valid JSON in broken\.json: /],
+    [['run', 'stepz'], 2, /unknown kind of job stepz; known kinds: checksum, .*steps/],
+    [['run', 'steps', '-d', '{'], 2, /--data is not valid JSON: /],
+    [['run', 'steps', '-d', '@nowhere.json'], 2, /--data: cannot read nowhere\.json \(ENOENT\)/],
+    [['run', 'steps', '-d', '@broken.json'], 2, /--data is not valid JSON in broken\.json: /],
     [['run', 'steps', '-d', '@latin.json'], 2, /--data: latin\.json is not UTF-8 text/],
-    [['run', 'steps', '-d', '-', '--metadata', '-'], 2, /standard input \(-\) can be read once only/],
-    [['run', 'steps', '-f', 'a.csv'], 2, /--file: steps takes no file/],
-    [['run', 'csv-import', '-f', 'none.csv'], 2, /--file: there is no file none\.csv/],
+    [['run', 'steps', '-d', '-', '--metadata', '-'], 2, /standard input \(-\) can be used only once/],
+    [['run', 'steps', '-f', 'a.csv'], 2, /--file: steps takes no files/],
+    [['run', 'csv-import', '-f', 'none.csv'], 2, /--file: none\.csv does not exist/],
     [['run', 'csv-import', '-f', 'a.csv', '-f', 'a.csv'], 2, /--file: file is given twice/],
-    [['run', 'csv-import', '-f', 'a.csv', '-d', '[]'], 2, /--data: must be a JSON object/],
-    [['run', 'steps', '-o', 'no/such/place'], 2, /--output: no\/such is no folder/],
-    [['run', 'steps', '--delay', '5'], 2, /argument '5' is invalid\. It is a time with a unit: 500ms/],
-    [['run', 'steps', '--delay', '5s', '--run-at', '2027-01-01T00:00:00Z'], 2, /exclude one another/],
-    [['run', 'steps', '--run-at', 'tomorrow'], 2, /It is a time with a zone/],
-    [['run', 'steps', '--attempts', '0'], 2, /It is a whole number from 1 to 100/],
-    [['run', 'steps', '--backoff', 'often'], 2, /It is a type and a time/],
+    [['run', 'csv-import', '-f', 'a.csv', '-d', '[]'], 2, /--data must be a JSON object/],
+    [['run', 'steps', '-o', 'no/such/place'], 2, /--output: no\/such is not a folder/],
+    [['run', 'steps', '--delay', '5'], 2, /argument '5' is invalid\. It must be a time with a unit: 500ms/],
+    [['run', 'steps', '--delay', '5s', '--run-at', '2027-01-01T00:00:00Z'], 2, /cannot be used together/],
+    [['run', 'steps', '--run-at', 'tomorrow'], 2, /It must be a time with a time zone/],
+    [['run', 'steps', '--attempts', '0'], 2, /It must be an integer from 1 to 100/],
+    [['run', 'steps', '--backoff', 'often'], 2, /It must be a type and a time/],
     [
       ['run', 'steps', '--detach', '-o', 'x'],
       2,
@@ -54,33 +54,33 @@ describe('wrong input', () => {
     [['logs', 'steps.none'], 1, /There is no such job/],
     [['ls', '--state', 'lost'], 2, /Allowed choices are waiting, delayed/],
     [['ls', '--from', 'yesterday'], 1, /\/from: must be ms since 1970/],
-    [['ls', '--url', 'ftp://x'], 2, /It is an address such as http:\/\/127\.0\.0\.1:3000/],
-    [['ls', '--token', 'no token'], 2, /It is visible ASCII characters only/],
-    [['ls', '--token', 'nonsense'], 1, /The token was not made for this service/],
+    [['ls', '--url', 'ftp://x'], 2, /It must be a URL such as http:\/\/127\.0\.0\.1:3000/],
+    [['ls', '--token', 'no token'], 2, /It must contain only visible ASCII characters/],
+    [['ls', '--token', 'nonsense'], 1, /Invalid token\. Use another token/],
     [['tail', 'a', 'a'], 2, /a channel is given twice/],
-    [['publish', 'a', 'text', '--lines'], 2, /--lines is for standard input/],
+    [['publish', 'a', 'text', '--lines'], 2, /--lines requires standard input/],
     [['token'], 2, /required option '--sub <name>' not specified/],
-    [['token', '--sub', 'x', '--publish', 'a b'], 2, /It is a name of channels/],
-    [['token', '--sub', 'x', '--expires', '1ms'], 2, /valid for a second at least/],
+    [['token', '--sub', 'x', '--publish', 'a b'], 2, /It must be a channel name/],
+    [['token', '--sub', 'x', '--expires', '1ms'], 2, /lifetime of a token is at least 1 s/],
     [['completion', 'fish'], 2, /Allowed choices are bash, zsh/],
-  ])('%j ends with %i and one line', async (args, code, words) => {
+  ])('%j exits with %i and one line', async (args, code, message) => {
     const end = await user.run(args);
-    expect(end.stderr).toMatch(words);
+    expect(end.stderr).toMatch(message);
     expect(end.stderr).toMatch(/^error: [^\n]+\n(\(Did you mean [^\n]+\)\n)?$/);
     expect({ code: end.code, stdout: end.stdout }).toEqual({ code, stdout: '' });
   });
 
-  it('is not what a program of Windows puts before its text', async () => {
+  it('does not include a byte order mark', async () => {
     writeFileSync(join(user.home, 'bom.json'), '\ufeff{"count":"x"}');
     writeFileSync(join(user.home, 'utf16.json'), Buffer.from('\ufeff{"count":"x"}', 'utf16le'));
     for (const [data, input] of [['@bom.json'], ['@utf16.json'], ['-', '\ufeff{"count":"x"}']] as const) {
-      // It was read: the service says what is wrong with it.
+      // The JSON was parsed: the service reports what is wrong with it.
       const { stderr } = await user.run(['run', 'steps', '-d', data], { ...(input ? { input } : {}) });
       expect(stderr).toMatch(/\/data\/count: /);
     }
   });
 
-  it('in the environment is said too', async () => {
+  it('in the environment is reported as well', async () => {
     const { code, stderr } = await user.run(['token', '--sub', 'x'], { env: { TOKEN_SECRET: 'short' } });
     expect({ code, stderr }).toEqual({ code: 2, stderr: 'error: TOKEN_SECRET: must be at least 32 bytes\n' });
     const url = await user.run(['ls'], { env: { HEADWAY_URL: 'nowhere' } });
@@ -88,7 +88,7 @@ describe('wrong input', () => {
     expect(url.stderr).toMatch(/'nowhere' from env 'HEADWAY_URL' is invalid/);
   });
 
-  it('of the address is said at once, whatever is asked for', async () => {
+  it('in the address is reported at once by every command', async () => {
     const url = `http://127.0.0.1:${await freePort()}`;
     for (const args of [
       ['run', 'steps'],
@@ -102,7 +102,7 @@ describe('wrong input', () => {
       expect({ code, stderr }).toEqual({
         code: 1,
         stderr: expect.stringMatching(
-          /^error: http:[^\n]* cannot be reached \(ECONNREFUSED\)\. Is the service running\?[^\n]*\n$/,
+          /^error: Cannot reach http:[^\n]* \(ECONNREFUSED\)\. Is the service running\?[^\n]*\n$/,
         ),
       });
     }
@@ -113,11 +113,11 @@ describe('wrong input', () => {
     other.close();
     expect({ code, stderr }).toEqual({
       code: 1,
-      stderr: expect.stringMatching(/^error: http:[^\n]* is not Headway[^\n]*\n$/),
+      stderr: expect.stringMatching(/^error: http:[^\n]* is not the root of Headway[^\n]*\n$/),
     });
   });
 
-  it('has a help that ends with 0, and no command with 2', async () => {
+  it('exits with 0 after help, and with 2 without a command', async () => {
     const help = await user.run(['--help']);
     expect({ code: help.code, stderr: help.stderr }).toEqual({ code: 0, stderr: '' });
     expect(help.stdout).not.toContain('known-jobs');

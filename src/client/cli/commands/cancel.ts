@@ -1,6 +1,6 @@
 import { Command } from 'commander';
-import { askJob } from '../jobs.js';
-import { EXIT, print, say } from '../output.js';
+import { callJob } from '../jobs.js';
+import { EXIT, print, printMessage } from '../output.js';
 import { explain } from '../problem.js';
 import { openSession } from '../session.js';
 import { safeJson } from '../terminal/text.js';
@@ -8,19 +8,19 @@ import { safeJson } from '../terminal/text.js';
 /** `headway cancel ID...` */
 export const cancelCommand = (): Command =>
   new Command('cancel')
-    .description('Cancel jobs: one that waits ends at once, one that runs is told to stop')
-    .argument('<id...>', 'the jobs')
+    .description('Cancel jobs; running jobs are asked to stop')
+    .argument('<id...>', 'job ids')
     .action(async (ids: string[], _options: object, command: Command) => {
       const session = openSession(command);
       for (const id of ids) {
         try {
-          const job = await askJob(session, id, '/cancel', { method: 'POST', tries: 1 });
+          const job = await callJob(session, id, '/cancel', { method: 'POST', tries: 1 });
           if (session.json) print(safeJson(job));
-          else print(job.state === 'cancelled' ? `${id} is cancelled` : `${id} was told to stop`);
+          else print(job.state === 'cancelled' ? `${id}: cancelled` : `${id}: cancellation requested`);
         } catch (error) {
-          const words = explain(error);
-          if (words === undefined) throw error;
-          say(`error: ${id}: ${words}`);
+          const explanation = explain(error);
+          if (explanation === undefined) throw error;
+          printMessage(`error: ${id}: ${explanation}`);
           process.exitCode = EXIT.failed;
         }
       }

@@ -1,6 +1,6 @@
 import { Argument, Command } from 'commander';
 import { bashScript } from '../completion/bash.js';
-import { wordsOf } from '../completion/words.js';
+import { commandsOf } from '../completion/commands.js';
 import { zshScript } from '../completion/zsh.js';
 import { print } from '../output.js';
 import { openSession } from '../session.js';
@@ -8,14 +8,14 @@ import { openSession } from '../session.js';
 /** `headway completion bash|zsh` */
 export const completionCommand = (): Command =>
   new Command('completion')
-    .description('Print the completion script of a shell: source <(headway completion bash)')
+    .description('Print a shell completion script: source <(headway completion bash)')
     .addArgument(new Argument('<shell>').choices(['bash', 'zsh']))
     .action((shell: string, _options: object, command: Command) => {
-      const words = wordsOf(command.parent!);
-      print(shell === 'bash' ? bashScript(words) : zshScript(words));
+      const commands = command.parent ? commandsOf(command.parent) : [];
+      print(shell === 'bash' ? bashScript(commands) : zshScript(commands));
     });
 
-/** `headway known-jobs`: the jobs that were started here, for the completion scripts. */
+/** `headway known-jobs`: lists the jobs started on this machine, for the completion scripts. */
 export const knownJobsCommand = (): Command =>
   new Command('known-jobs').action(async (_options: object, command: Command) => {
     const { state, url } = openSession(command);

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import type { Finding } from '../doctor/finding.js';
-import { checkHere } from '../doctor/here.js';
+import { checkLocal } from '../doctor/local.js';
 import { checkService } from '../doctor/service.js';
 import { EXIT, print } from '../output.js';
 import { about } from '../package.js';
@@ -10,16 +10,16 @@ import { pad, safeJson, safeLine } from '../terminal/text.js';
 
 const STYLES = { ok: 'green', warning: 'yellow', problem: 'red', skipped: 'dim' } as const;
 
-/** `headway doctor`: looks at everything that has to be right, and says what to do. */
+/** `headway doctor`: checks the installation and suggests what to fix. */
 export const doctorCommand = (): Command =>
   new Command('doctor')
-    .description('Check versions, the API and Redis, and say what to do; exit code 1 for a problem')
-    .option('--no-redis', 'do not look at Redis (from a machine that cannot reach it)')
+    .description('Check versions, the API and Redis, and suggest fixes; exits with 1 if there is a problem')
+    .option('--no-redis', 'skip Redis (on a machine that cannot reach it)')
     .action(async ({ redis }: { redis: boolean }, command: Command) => {
       const session = openSession(command);
       const paint = createPaint(hasColours(process.stdout));
       let problems = 0;
-      const tell = (findings: Finding[]): void => {
+      const report = (findings: Finding[]): void => {
         for (const { level, check, found, advice } of findings) {
           if (level === 'problem') problems++;
           if (session.json) {
@@ -31,10 +31,10 @@ export const doctorCommand = (): Command =>
         }
       };
       const { version, engines } = about();
-      tell(checkHere(version, engines.node));
+      report(checkLocal(version, engines.node));
       const { findings, kinds } = await checkService(session);
-      tell(findings);
-      const { lookAtRedis } = await import('../doctor/redis.js');
-      tell(redis ? await lookAtRedis(process.env, kinds) : []);
+      report(findings);
+      const { checkRedisServer } = await import('../doctor/redis.js');
+      report(redis ? await checkRedisServer(process.env, kinds) : []);
       if (problems > 0) process.exitCode = EXIT.failed;
     });

@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError } from 'commander';
-import { print, say } from '../output.js';
+import { print, printMessage } from '../output.js';
 import { openSession } from '../session.js';
 import { pad, safeJson, safeLine } from '../terminal/text.js';
 import { duration, pattern, several } from '../values.js';
@@ -28,55 +28,55 @@ interface Key {
   expiresAt?: number;
 }
 
-/** `headway keys`: the API keys of servers, for an admin. */
+/** `headway keys`: manages API keys of servers. Requires an admin token. */
 export const keysCommand = (): Command => {
-  const keys = new Command('keys').description('API keys for servers (with the token of an admin)');
+  const keys = new Command('keys').description('Manage API keys for servers (requires an admin token)');
   keys.addCommand(makeCommand()).addCommand(listCommand()).addCommand(revokeCommand());
   return keys;
 };
 
 const makeCommand = (): Command =>
   new Command('make')
-    .description('Make a key. Its secret is printed once, and kept nowhere')
-    .argument('<name>', 'what it is for')
-    .option('--sub <name>', 'whose jobs it starts (default: its name)')
-    .option('--tenant <name>', 'of which tenant')
-    .option('--admin', 'may see and do everything')
-    .option('--subscribe <pattern>', 'may follow these channels; may be given several times', pattern)
-    .option('--publish <pattern>', 'may publish to these channels; may be given several times', pattern)
-    .option('--job <name>', 'may start this kind of job only; may be given several times', several)
-    .option('--expires <time>', 'valid for so long: 12h, 90d (default: until it is revoked)', lifetime)
+    .description('Create a key; its secret is printed once and not stored')
+    .argument('<name>', 'what the key is for')
+    .option('--sub <name>', 'owner of the jobs that it starts (default: the name of the key)')
+    .option('--tenant <name>', 'tenant of the key')
+    .option('--admin', 'full access')
+    .option('--subscribe <pattern>', 'channels that it may subscribe to; repeatable', pattern)
+    .option('--publish <pattern>', 'channels that it may publish to; repeatable', pattern)
+    .option('--job <name>', 'kinds of job that it may start (default: all); repeatable', several)
+    .option('--expires <time>', 'lifetime: 12h, 90d (default: until it is revoked)', lifetime)
     .action(async (name: string, { job, expires, ...rights }: MakeOptions, command: Command) => {
-      const { askJson, json } = openSession(command);
+      const { requestJson, json } = openSession(command);
       const body = {
         name,
         ...rights,
         ...(job ? { jobs: job } : {}),
         ...(expires === undefined ? {} : { expiresAt: new Date(Date.now() + expires).toISOString() }),
       };
-      const { secret, ...key } = await askJson('v1/keys', { method: 'POST', json: body });
+      const { secret, ...key } = await requestJson('v1/keys', { method: 'POST', json: body });
       if (json) return print(safeJson({ ...key, secret }));
       print(secret);
-      say(`The key ${key.id} is made. This is the only time that its secret is shown.`);
+      printMessage(`Created the key ${key.id}. Its secret is not shown again.`);
     });
 
 const listCommand = (): Command =>
-  new Command('ls').description('List the keys').action(async (_options: object, command: Command) => {
-    const { askJson, json } = openSession(command);
-    const { keys } = (await askJson('v1/keys')) as { keys: Key[] };
+  new Command('ls').description('List keys').action(async (_options: object, command: Command) => {
+    const { requestJson, json } = openSession(command);
+    const { keys } = (await requestJson('v1/keys')) as { keys: Key[] };
     for (const key of keys) print(json ? safeJson(key) : lineOf(key));
-    if (keys.length === 0 && !json) say('No keys.');
+    if (keys.length === 0 && !json) printMessage('No keys.');
   });
 
 const revokeCommand = (): Command =>
   new Command('revoke')
-    .description('Revoke keys: what they hold open ends at once')
-    .argument('<id...>', 'the keys')
+    .description('Revoke keys; connections opened with them are closed at once')
+    .argument('<id...>', 'key ids')
     .action(async (ids: string[], _options: object, command: Command) => {
-      const { ask } = openSession(command);
+      const { request } = openSession(command);
       for (const id of ids) {
-        await ask(`v1/keys/${encodeURIComponent(id)}`, { method: 'DELETE' });
-        say(`The key ${id} is revoked.`);
+        await request(`v1/keys/${encodeURIComponent(id)}`, { method: 'DELETE' });
+        printMessage(`Revoked the key ${id}.`);
       }
     });
 
@@ -98,6 +98,6 @@ function lineOf({ id, name, sub, tenant, admin, subscribe, publish, jobs, usedAt
 
 function lifetime(value: string): number {
   const ms = duration(value);
-  if (ms < 1000) throw new InvalidArgumentError('A key is valid for a second at least.');
+  if (ms < 1000) throw new InvalidArgumentError('The lifetime of a key is at least 1 s.');
   return ms;
 }

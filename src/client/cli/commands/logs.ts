@@ -2,29 +2,29 @@ import { Command } from 'commander';
 import { isTerminal } from '../../topic.js';
 import type { JobEvent } from '../../types.js';
 import { checkJob } from '../jobs.js';
-import { EXIT, print, say } from '../output.js';
+import { EXIT, print, printMessage } from '../output.js';
 import { openSession } from '../session.js';
 import { createPaint, hasColours } from '../terminal/colour.js';
 import { safeJson } from '../terminal/text.js';
-import { logLines, wordsOf } from '../views/words.js';
+import { eventLines, logLines } from '../views/labels.js';
 
-/** The log so far has come when nothing more has for so long, in ms. */
+/** The stored log counts as complete when no event has arrived for this long, in ms. */
 const SILENCE_MS = 700;
 
-/** `headway logs ID`: what a job has said. */
+/** `headway logs ID`: prints a job's log. */
 export const logsCommand = (): Command =>
   new Command('logs')
-    .description("Print a job's log lines; with -f go on to its end, and exit with 1 unless it completed")
-    .argument('<id>', 'the job')
-    .option('-f, --follow', 'go on with new lines until the job ends')
+    .description("Print a job's log; with -f, follow it to the job's end and exit with 1 unless it completed")
+    .argument('<id>', 'job id')
+    .option('-f, --follow', 'print new lines until the job ends')
     .action(async (id: string, { follow = false }: { follow?: boolean }, command: Command) => {
       const session = openSession(command);
       await checkJob(session, id);
       const paint = createPaint(hasColours(process.stdout));
       const token = await session.tokenOf(id);
-      const enough = new AbortController();
-      const job = session.client.watchJob({ id, ...(token ? { token } : {}) }, { signal: enough.signal });
-      const isOver = createPast(() => enough.abort());
+      const ending = new AbortController();
+      const job = session.client.watchJob({ id, ...(token ? { token } : {}) }, { signal: ending.signal });
+      const isOver = createHistoryEnd(() => ending.abort());
       await new Promise<void>((resolve, reject) => {
         job.watch({
           onStatus: (status) => {
@@ -33,7 +33,8 @@ export const logsCommand = (): Command =>
           onEvent(event) {
             if (!follow && isOver(event)) return;
             if (follow && isTerminal(event.event) && event.event !== 'completed') {
-              for (const line of wordsOf(event, createPaint(hasColours(process.stderr)))) say(line);
+              for (const line of eventLines(event, createPaint(hasColours(process.stderr))))
+                printMessage(line);
               process.exitCode = EXIT.failed;
             }
             if (event.event !== 'log') return;
@@ -46,11 +47,13 @@ export const logsCommand = (): Command =>
     });
 
 /**
- * Tells when all that was there has come: the stream first says what has been, and then goes on live, but not where one
- * ends and the other begins. Of progress only the newest is kept, so the second is a live one; else it is over when
- * nothing has come for a moment.
+ * Detects the end of the stored events. The stream sends them first and then continues live, without marking where one
+ * ends and the other begins. Only the newest progress is stored, so a second one is live. Otherwise the stored events
+ * count as complete after a moment of silence.
+ * @param over called after that silence
+ * @returns checks an event: whether it comes after the stored events
  */
-function createPast(over: () => void): (event?: JobEvent) => boolean {
+function createHistoryEnd(over: () => void): (event?: JobEvent) => boolean {
   let progresses = 0;
   let timer: NodeJS.Timeout | undefined;
   return (event) => {

@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { JobView } from '../../types.js';
-import { print, say } from '../output.js';
+import { print, printMessage } from '../output.js';
 import { openSession } from '../session.js';
 import { createPaint, hasColours, type Paint } from '../terminal/colour.js';
 import { columnsOf, cut, pad, safeJson, safeLine } from '../terminal/text.js';
@@ -35,37 +35,37 @@ interface ListOptions {
   limit: number;
 }
 
-/** `headway ls`: the caller's jobs. */
+/** `headway ls`: lists the caller's jobs. */
 export const lsCommand = (): Command =>
   new Command('ls')
-    .description('List your jobs, the newest first (all jobs with the token of an admin)')
+    .description('List your jobs, newest first (with an admin token, all jobs)')
     .addOption(
-      new Option('-s, --state <state>', 'of this state; may be given several times')
+      new Option('-s, --state <state>', 'only jobs in this state; repeatable')
         .choices(STATES)
         .argParser(oneOf(STATES)),
     )
-    .option('-n, --name <name>', 'of this kind; may be given several times', several)
-    .option('-t, --tag <tag>', 'with this tag; may be given several times', several)
-    .option('--from <time>', 'made not before: RFC 3339 with a zone, or ms since 1970')
-    .option('--to <time>', 'made before')
-    .option('--owner <principal>', 'of this owner (for an admin): user:SUB')
-    .option('-l, --limit <n>', 'so many at most', whole(1, 1_000_000), 50)
+    .option('-n, --name <name>', 'only jobs of this kind; repeatable', several)
+    .option('-t, --tag <tag>', 'only jobs with this tag; repeatable', several)
+    .option('--from <time>', 'only jobs created at or after: RFC 3339 with a time zone, or ms since 1970')
+    .option('--to <time>', 'only jobs created before')
+    .option('--owner <principal>', 'only jobs of this owner (requires an admin token): user:SUB')
+    .option('-l, --limit <n>', 'maximum number of jobs', whole(1, 1_000_000), 50)
     .action(async (options: ListOptions, command: Command) => {
-      const { askJson, json } = openSession(command);
+      const { requestJson, json } = openSession(command);
       const { limit, ...filter } = options;
       let left = limit;
       let cursor: string | undefined;
       const write = json ? (job: JobView) => print(safeJson(job)) : createTable();
       do {
         const query = queryOf({ ...filter, cursor, limit: Math.min(left, PAGE) });
-        const page: { jobs: JobView[]; next?: string } = await askJson(`v1/jobs?${query}`);
+        const page: { jobs: JobView[]; next?: string } = await requestJson(`v1/jobs?${query}`);
         for (const job of page.jobs) write(job);
         left -= page.jobs.length;
         cursor = page.next;
       } while (cursor && left > 0);
-      if (cursor && !json) say(`There may be more: --limit ${limit * 2}`);
+      if (cursor && !json) printMessage(`There may be more: --limit ${limit * 2}`);
       if (left === limit && !json)
-        say('No jobs. (Those that were started with another token, or in a browser, are not yours here.)');
+        printMessage('No jobs. (Jobs started with another token, or in a browser, are not listed.)');
     });
 
 const oneOf =
@@ -83,7 +83,7 @@ function queryOf(values: Record<string, unknown>): URLSearchParams {
   return query;
 }
 
-/** Writes jobs as lines of a table; the widths are guessed, so that nothing waits for the last job. */
+/** Prints jobs as rows of a table. The column widths are fixed, so that no row has to wait for the last job. */
 function createTable(): (job: JobView) => void {
   const paint = createPaint(hasColours(process.stdout));
   const columns = process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY;
@@ -91,15 +91,15 @@ function createTable(): (job: JobView) => void {
     const { progress, error } = job;
     const percent = progress?.percent == null ? '' : `${Math.floor(progress.percent)}%`;
     const last = error ? error.message : (progress?.stage ?? '');
+    const state = pad(job.state, 11);
+    const style = STATE_STYLES[job.state];
     const front = [
       pad(safeLine(job.id), 44),
-      pad(job.state, 11),
+      style ? paint(style, state) : state,
       percent.padStart(4),
       pad(span(Date.now() - job.createdAt), 7),
-    ];
-    const room = columns - columnsOf(front.join('  ')) - 3;
-    const style = STATE_STYLES[job.state];
-    if (style) front[1] = paint(style, front[1]!);
-    print(`${front.join('  ')}  ${cut(safeLine(last), Math.max(0, room))}`.trimEnd());
+    ].join('  ');
+    const room = columns - columnsOf(front) - 3;
+    print(`${front}  ${cut(safeLine(last), Math.max(0, room))}`.trimEnd());
   };
 }

@@ -18,19 +18,22 @@ interface PublishOptions {
 /** `headway publish CHANNEL DATA` */
 export const publishCommand = (): Command =>
   new Command('publish')
-    .description('Publish an event to a channel; prints its id')
-    .argument('<channel>', 'the channel')
-    .argument('<data>', 'what it says, as it is (JSON too), or - for standard input')
-    .option('-e, --event <name>', 'the name of the event')
-    .option('--state [key]', 'only the newest of this key matters (else of its event)')
-    .addOption(new Option('--id <id>', 'an id of your own, put behind ours').conflicts('lines'))
-    .option('--retry <time>', 'tells viewers to wait so long before they reconnect', duration)
-    .option('--lines', 'each line of standard input is an event')
+    .description('Publish an event to a channel and print its id')
+    .argument('<channel>', 'name of the channel')
+    .argument('<data>', 'data of the event, text or JSON, or - for standard input')
+    .option('-e, --event <name>', 'name of the event')
+    .option(
+      '--state [key]',
+      'publish a state: only the newest of a key is kept (default: the name of the event)',
+    )
+    .addOption(new Option('--id <id>', "your own id, appended to Headway's").conflicts('lines'))
+    .option('--retry <time>', 'time after which viewers reconnect', duration)
+    .option('--lines', 'publish each line of standard input as an event')
     .action(async (channel: string, data: string, options: PublishOptions, command: Command) => {
       const { client, json } = openSession(command);
       const { event, state, id, retry, lines } = options;
       if (lines && data !== '-')
-        throw new UsageError('--lines is for standard input: publish CHANNEL - --lines');
+        throw new UsageError('--lines requires standard input: publish CHANNEL - --lines');
       const about: Omit<Publication, 'data'> = {
         ...(event ? { event } : {}),
         ...(state ? { kind: 'state' } : {}),
@@ -53,8 +56,7 @@ export const publishCommand = (): Command =>
     });
 
 /**
- * Typed JSON as the value that it is, unless that would change what was typed: `1.10` and numbers that are too long stay text.
- * So does a text in quotes.
+ * Parses typed JSON, unless that would change it: `1.10`, a number with too many digits and a quoted text remain text.
  */
 function dataIn(text: string): unknown {
   let value: unknown;
@@ -67,7 +69,7 @@ function dataIn(text: string): unknown {
   return typeof value !== 'string' && JSON.stringify(value) === text ? value : text;
 }
 
-/** Whether a whole number in a JSON text has more digits than a JavaScript number keeps. */
+/** Whether a JSON text contains an integer with more digits than a JavaScript number can hold. */
 function hasLongNumber(json: string): boolean {
   const numbers = json.replace(/"(?:[^"\\]|\\.)*"/g, '""').match(/-?\d{16,}(?![\d.eE])/g) ?? [];
   return numbers.some((number) => BigInt(number) !== BigInt(Number(number)));

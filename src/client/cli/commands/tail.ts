@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { print, say } from '../output.js';
+import { print, printMessage } from '../output.js';
 import { UsageError } from '../problem.js';
 import { openSession } from '../session.js';
 import { createPaint, hasColours } from '../terminal/colour.js';
@@ -11,13 +11,13 @@ interface TailOptions {
   count?: number;
 }
 
-/** `headway tail CHANNEL...`: the events of channels as they come. */
+/** `headway tail CHANNEL...`: prints the events of channels as they arrive. */
 export const tailCommand = (): Command =>
   new Command('tail')
-    .description('Print the events of channels as they come')
-    .argument('<channel...>', 'the channels')
-    .option('-n, --last <n>', 'first so many of the newest events of each', whole(0, 10_000))
-    .option('-c, --count <n>', 'end after so many events', whole(1))
+    .description('Print the events of channels as they arrive')
+    .argument('<channel...>', 'names of channels')
+    .option('-n, --last <n>', 'first print this many recent events of each channel', whole(0, 10_000))
+    .option('-c, --count <n>', 'exit after this many events', whole(1))
     .action(
       async (
         channels: string[],
@@ -25,26 +25,26 @@ export const tailCommand = (): Command =>
         command: Command,
       ) => {
         if (new Set(channels).size < channels.length) throw new UsageError('a channel is given twice');
-        const { client, ask, json } = openSession(command);
-        // Where nobody answers, this says so at once; the stream would try again for ever.
-        await ask('healthz');
+        const { client, request, json } = openSession(command);
+        // Fails at once if the service is unreachable. The stream would reconnect forever.
+        await request('healthz');
         const paint = createPaint(hasColours(process.stdout));
-        const enough = new AbortController();
+        const ending = new AbortController();
         await new Promise<void>((resolve, reject) => {
           let open = channels.length;
           let left = count;
           let broken = false;
           client.watchChannels(channels, {
             ...(last === undefined ? {} : { last }),
-            signal: enough.signal,
+            signal: ending.signal,
             onStatus(status) {
               if ((status === 'stale') === broken || status === 'ended') return;
               broken = status === 'stale';
-              say(broken ? 'The connection was lost; trying again' : 'Connected again');
+              printMessage(broken ? 'Disconnected. Reconnecting' : 'Reconnected');
             },
             onEvent({ channel, event, id, data }) {
               if (left-- <= 0) return;
-              if (left === 0) enough.abort();
+              if (left === 0) ending.abort();
               if (json) return print(safeJson({ channel, event, ...(id ? { id } : {}), data }));
               const text = safeLine(typeof data === 'string' ? data : JSON.stringify(data));
               const front = [

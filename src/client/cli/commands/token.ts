@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { print } from '../output.js';
 import { duration, pattern, several } from '../values.js';
 
@@ -14,17 +14,19 @@ interface TokenOptions {
   expires: number;
 }
 
-/** `headway token`: signs the token of a user (PROTOCOL.md, "Who is calling"). */
+/** `headway token`: signs a user token (PROTOCOL.md, "Who is calling"). */
 export const tokenCommand = (): Command =>
   new Command('token')
-    .description('Sign the token of a user, with JWT_SECRET, TOKEN_SECRET or the secret in DATA_DIR')
-    .requiredOption('--sub <name>', 'who its bearer is', text(200))
-    .option('--tenant <name>', 'keeps the same name of two tenants apart', text(100))
-    .option('--admin', 'may see and do everything')
-    .option('--subscribe <pattern>', 'may follow these channels; may be given several times', pattern)
-    .option('--publish <pattern>', 'may publish to these channels; may be given several times', pattern)
-    .option('--job <name>', 'may start this kind of job only; may be given several times', several)
-    .option('--expires <time>', 'valid for so long: 15m, 12h, 30d', lifetime, DAY_MS)
+    .description('Sign a user token with JWT_SECRET, TOKEN_SECRET or the secret in DATA_DIR')
+    .requiredOption('--sub <name>', 'user of the token', text(200))
+    .option('--tenant <name>', 'tenant of the user', text(100))
+    .option('--admin', 'full access')
+    .option('--subscribe <pattern>', 'channels that the user may subscribe to; repeatable', pattern)
+    .option('--publish <pattern>', 'channels that the user may publish to; repeatable', pattern)
+    .option('--job <name>', 'kinds of job that the user may start (default: all); repeatable', several)
+    .addOption(
+      new Option('--expires <time>', 'lifetime: 15m, 12h, 30d').argParser(lifetime).default(DAY_MS, '1d'),
+    )
     .action(async ({ sub, tenant, job, expires, ...rights }: TokenOptions) => {
       const { signUser } = await import('../sign.js');
       print(await signUser({ sub, tenant, rights: { ...rights, jobs: job }, expiresMs: expires }));
@@ -32,13 +34,14 @@ export const tokenCommand = (): Command =>
 
 function text(max: number): (value: string) => string {
   return (value) => {
-    if (value === '' || value.length > max) throw new InvalidArgumentError(`It has 1 to ${max} characters.`);
+    if (value === '' || value.length > max)
+      throw new InvalidArgumentError(`It must have 1 to ${max} characters.`);
     return value;
   };
 }
 
 function lifetime(value: string): number {
   const ms = duration(value);
-  if (ms < 1000) throw new InvalidArgumentError('A token is valid for a second at least.');
+  if (ms < 1000) throw new InvalidArgumentError('The lifetime of a token is at least 1 s.');
   return ms;
 }

@@ -1,7 +1,7 @@
-import type { CommandWords } from './words.js';
+import type { CompletedCommand } from './commands.js';
 
-/** A completion script for bash 3.2 and newer. */
-export function bashScript(commands: CommandWords[]): string {
+/** Returns a completion script for bash 3.2 and newer. */
+export function bashScript(commands: CompletedCommand[]): string {
   const cases = commands.map(({ name, options, argument }) => {
     const flags = options.map(({ flag }) => flag).join(' ');
     const words =

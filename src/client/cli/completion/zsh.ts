@@ -1,7 +1,7 @@
-import type { CommandWords } from './words.js';
+import type { CompletedCommand } from './commands.js';
 
-/** A completion script for zsh. */
-export function zshScript(commands: CommandWords[]): string {
+/** Returns a completion script for zsh. */
+export function zshScript(commands: CompletedCommand[]): string {
   const list = commands.map(({ name, description }) => `    ${quote(`${name}:${description}`)}`);
   const cases = commands.map(({ name, options, argument }) => {
     const specs = options.map(({ flag, description, takesValue, choices, isFile }) => {

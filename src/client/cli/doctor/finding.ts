@@ -1,11 +1,11 @@
-/** What a check has found. */
+/** The result of a check. */
 export interface Finding {
   level: 'ok' | 'warning' | 'problem' | 'skipped';
-  /** What was looked at. */
+  /** What was checked. */
   check: string;
-  /** What it is like. */
+  /** What was found. */
   found: string;
-  /** What to do about it. */
+  /** How to fix it. */
   advice?: string;
 }
 

@@ -8,9 +8,9 @@ import {
   redactRedisUrl,
   UnusableRedisError,
 } from '../../../shared/redis/connect.js';
+import { bytes } from '../../format.js';
 import type { Kind } from '../kinds.js';
-import { bytes } from '../terminal/units.js';
-import { differs } from './clock.js';
+import { compareClock } from './clock.js';
 import { type Finding, ok, problem, skipped, warning } from './finding.js';
 
 const PINGS = 20;
@@ -18,26 +18,26 @@ const SLOW_MS = 10;
 const CONNECT_MS = 3000;
 
 /**
- * Looks at the Redis of the service: the configured one, or the private one of `npm start`.
- * @param kinds whose queues need workers
+ * Checks the Redis of the service: the configured one, or the private one of `npm start`.
+ * @param kinds the kinds of job that need workers
  * @throws ConfigError
  */
-export async function lookAtRedis(env: NodeJS.ProcessEnv, kinds?: Kind[]): Promise<Finding[]> {
+export async function checkRedisServer(env: NodeJS.ProcessEnv, kinds?: Kind[]): Promise<Finding[]> {
   const { REDIS_URL, DATA_DIR, KEY_PREFIX } = readConfig(env);
   const socket = join(DATA_DIR, 'redis', 'redis.sock');
-  if (env.REDIS_URL) return examine(REDIS_URL, KEY_PREFIX, kinds);
-  if (existsSync(socket)) return examine(`unix:${socket}`, KEY_PREFIX, kinds);
-  return [skipped('redis', 'not looked at', 'Set REDIS_URL as the API and the workers have it.')];
+  if (env.REDIS_URL) return checkServer(REDIS_URL, KEY_PREFIX, kinds);
+  if (existsSync(socket)) return checkServer(`unix:${socket}`, KEY_PREFIX, kinds);
+  return [skipped('redis', 'not checked', 'Set REDIS_URL to the value that the API and the workers use.')];
 }
 
-async function examine(url: string, prefix: string, kinds?: Kind[]): Promise<Finding[]> {
+async function checkServer(url: string, prefix: string, kinds?: Kind[]): Promise<Finding[]> {
   const redis = connectRedis(url, 'request');
   try {
     const { version } = await checkRedis(redis, url, CONNECT_MS);
     const info = parseInfo(await redis.info());
     return [
       versionOf(version, redactRedisUrl(url)),
-      ...lookAt(info),
+      ...checkInfo(info),
       await latency(redis),
       await clockOf(redis),
       ...(kinds ? [await workers(redis, prefix, kinds)] : []),
@@ -45,31 +45,35 @@ async function examine(url: string, prefix: string, kinds?: Kind[]): Promise<Fin
   } catch (error) {
     const advice =
       error instanceof UnusableRedisError
-        ? 'Start it, or say where it is: REDIS_URL, as the API and the workers have it.'
-        : 'Look at the log of Redis, and at what its user may do (ACL).';
+        ? 'Start Redis, or set REDIS_URL to the value that the API and the workers use.'
+        : 'Check the log of Redis, and the permissions of its user (ACL).';
     return [problem('redis', (error as Error).message, advice)];
   } finally {
     redis.disconnect();
   }
 }
 
-/** What `INFO` says, field by field. */
+/** Parses the answer to `INFO` into its fields. */
 export const parseInfo = (text: string): Map<string, string> =>
   new Map(
     text.split(/\r?\n/).flatMap((line) => {
       const [, name, value] = /^(\w+):(.*)$/.exec(line) ?? [];
-      return name ? [[name, value!] as const] : [];
+      return name !== undefined && value !== undefined ? [[name, value] as const] : [];
     }),
   );
 
 function versionOf(version: string, place: string): Finding {
   return Number(version.split('.')[0]) < 7
-    ? warning('redis', `${version} at ${place}`, 'Redis 7 or newer also spreads channels over a cluster.')
+    ? warning(
+        'redis',
+        `${version} at ${place}`,
+        'Redis 7 or newer can also distribute channels over a cluster.',
+      )
     : ok('redis', `${version} at ${place}`);
 }
 
-/** What its own report says of policy, persistence, memory, role and connections. */
-export function lookAt(info: Map<string, string>): Finding[] {
+/** Checks eviction, persistence, memory, connections and role, from the answer to `INFO`. */
+export function checkInfo(info: Map<string, string>): Finding[] {
   const number = (name: string): number => Number(info.get(name) ?? 0);
   const policy = info.get('maxmemory_policy') ?? 'unknown';
   const findings: Finding[] = [
@@ -77,8 +81,8 @@ export function lookAt(info: Map<string, string>): Finding[] {
       ? ok('redis eviction', policy)
       : problem(
           'redis eviction',
-          `${policy}: it may drop jobs`,
-          'CONFIG SET maxmemory-policy noeviction, and in redis.conf.',
+          `${policy}: may evict jobs`,
+          'CONFIG SET maxmemory-policy noeviction, and the same in redis.conf.',
         ),
     persistence(info),
   ];
@@ -88,7 +92,7 @@ export function lookAt(info: Map<string, string>): Finding[] {
       ? warning(
           'redis memory',
           `${bytes(used)} of ${bytes(limit)}`,
-          'Raise maxmemory, or keep jobs for less long (KEEP_JOBS_MS): when it is full, jobs are refused.',
+          'Raise maxmemory, or keep jobs for a shorter time (KEEP_JOBS_MS). A full Redis refuses jobs.',
         )
       : ok('redis memory', bytes(used) + (limit > 0 ? ` of ${bytes(limit)}` : '')),
   );
@@ -97,9 +101,7 @@ export function lookAt(info: Map<string, string>): Finding[] {
     findings.push(warning('redis connections', `${clients} of ${maxClients}`, 'Raise maxclients.'));
   }
   if (info.get('role') === 'slave') {
-    findings.push(
-      problem('redis role', 'a replica: it cannot be written to', 'Name the primary in REDIS_URL.'),
-    );
+    findings.push(problem('redis role', 'a read-only replica', 'Set REDIS_URL to the primary.'));
   }
   return findings;
 }
@@ -109,16 +111,12 @@ function persistence(info: Map<string, string>): Finding {
   if (info.get('aof_enabled') !== '1') {
     return warning(
       check,
-      'no append-only file: a crash of Redis loses jobs that were accepted',
-      'CONFIG SET appendonly yes, and in redis.conf.',
+      'no append-only file: a crash of Redis loses accepted jobs',
+      'CONFIG SET appendonly yes, and the same in redis.conf.',
     );
   }
   if (info.get('aof_last_write_status') === 'err') {
-    return problem(
-      check,
-      'the append-only file cannot be written',
-      'Look at the disk of Redis: full, or broken?',
-    );
+    return problem(check, 'the append-only file cannot be written', 'Check the disk of Redis.');
   }
   return ok(check, 'append-only file');
 }
@@ -131,41 +129,40 @@ async function latency(redis: Redis): Promise<Finding> {
     times.push(performance.now() - begun);
   }
   times.sort((a, b) => a - b);
-  const [middle, worst] = [times[PINGS / 2]!, times.at(-1)!];
-  const found = `${middle.toFixed(1)} ms, ${worst.toFixed(1)} ms at worst (${PINGS} pings)`;
+  const [middle = 0, worst = 0] = [times[PINGS / 2], times.at(-1)];
+  const found = `median ${middle.toFixed(1)} ms, maximum ${worst.toFixed(1)} ms (${PINGS} pings)`;
   return middle > SLOW_MS
-    ? warning('redis latency', found, 'Bring Redis nearer, or look for slow commands: SLOWLOG GET.')
+    ? warning('redis latency', found, 'Move Redis closer, or look for slow commands: SLOWLOG GET.')
     : ok('redis latency', found);
 }
 
 async function clockOf(redis: Redis): Promise<Finding> {
   const begun = Date.now();
-  const [seconds, micros] = (await redis.time()).map(Number);
+  const [seconds = 0, micros = 0] = (await redis.time()).map(Number);
   const ended = Date.now();
-  return differs(
+  return compareClock(
     'redis clock',
-    seconds! * 1000 + micros! / 1000 - (begun + ended) / 2,
+    seconds * 1000 + micros / 1000 - (begun + ended) / 2,
     (ended - begun) / 2 + 1,
   );
 }
 
-/** Whether each queue has a worker: BullMQ names their connections by it. */
+/** Checks that each queue has a worker: BullMQ names the connections of workers after their queue. */
 async function workers(redis: Redis, prefix: string, kinds: Kind[]): Promise<Finding> {
   const check = 'workers';
   const list = String(await redis.client('LIST').catch(() => ''));
-  if (!list)
-    return warning(check, 'Redis does not say who is connected', 'Allow CLIENT LIST to see them here.');
-  const names = [...list.matchAll(/ name=(\S+)/g)].map(([, name]) => name!);
+  if (!list) return warning(check, 'unknown: Redis does not list its clients', 'Allow CLIENT LIST.');
+  const names = [...list.matchAll(/ name=(\S+)/g)].map(([, name]) => name ?? '');
   const served = (queue: string): boolean => {
     const name = `{${prefix}}:${Buffer.from(queue).toString('base64')}`;
     return names.some((other) => other === name || other.startsWith(`${name}:`));
   };
   const idle = [...new Set(kinds.map(({ queue }) => queue))].filter((queue) => !served(queue));
   return idle.length === 0
-    ? ok(check, 'each kind of job has one')
+    ? ok(check, 'each kind of job has a worker')
     : problem(
         check,
-        `nobody works for ${idle.join(', ')}`,
-        'Start a worker (npm run worker); WORKER_JOBS says what it runs.',
+        `no worker for ${idle.join(', ')}`,
+        'Start a worker (npm run worker). WORKER_JOBS selects its kinds of job.',
       );
 }

@@ -1,18 +1,19 @@
+import { amount, isBytes } from '../../format.js';
 import type { Timing } from '../../pace.js';
 import type { Progress } from '../../types.js';
 import type { Paint } from './colour.js';
 import { columnsOf, cut, safeLine } from './text.js';
-import { amount, clock } from './units.js';
+import { clock } from './units.js';
 
-/** A progress with the times that hold when it is shown. */
+/** A progress, with the times to show with it. */
 export type ShownProgress = Progress & Pick<Timing, 'elapsedMs' | 'stalledMs'>;
 
 const MAX_BAR = 30;
 const MIN_BAR = 5;
-/** A message is shown when there is room for so much of it. */
+/** A message is shown only if there is room for this many columns of it. */
 const MIN_MESSAGE = 8;
 
-/** What a progress says, piece by piece, the weightiest first. */
+/** The parts of a line of progress, the most important first. */
 function pieces(progress: ShownProgress): string[] {
   const { percent, stage, stageIndex, stageCount = 0, current, total, unit, ratePerSecond, etaMs } = progress;
   const { elapsedMs, stalledMs } = progress;
@@ -26,17 +27,15 @@ function pieces(progress: ShownProgress): string[] {
         ? ''
         : `${clock(etaMs)} left`,
     stage ? safeLine(stage) + (stageIndex && stageCount > 1 ? ` (${stageIndex}/${stageCount})` : '') : '',
-    /^(bytes?|B)$/.test(unit ?? '') && current !== undefined
+    isBytes(unit) && current !== undefined
       ? amount(current, unit) + (total === undefined ? '' : ` of ${amount(total, unit)}`)
       : counts + (counts && unit ? ` ${safeLine(unit)}` : ''),
-    ratePerSecond === undefined
-      ? ''
-      : `${amount(ratePerSecond, unit && /^(bytes?|B)$/.test(unit) ? unit : undefined)}/s`,
+    ratePerSecond === undefined ? '' : `${amount(ratePerSecond, isBytes(unit) ? unit : undefined)}/s`,
     elapsedMs === undefined ? '' : `${clock(elapsedMs)} elapsed`,
   ];
 }
 
-/** A progress as one line of text without a bar. */
+/** Returns a progress as one line of text without a bar. */
 export function progressText(progress: ShownProgress, columns = Number.POSITIVE_INFINITY): string {
   const [percent = '', eta = '', stage = '', counts = '', rate = '', elapsed = ''] = fitting(
     pieces(progress),
@@ -49,9 +48,9 @@ export function progressText(progress: ShownProgress, columns = Number.POSITIVE_
 }
 
 /**
- * A progress as a bar with what it says, in no more than `columns` columns: on a narrow terminal the less weighty pieces
- * go first, then the bar.
- * @param now moves the bar of a job that cannot say how far it is, ms; `undefined`: the job has ended
+ * Returns a progress as one line with a bar, at most `columns` wide. In a narrow terminal, the less important parts are
+ * dropped first, then the bar.
+ * @param now moves the bar of a job with unknown progress, in ms; `undefined` after the job's end
  */
 export function progressBar(
   progress: ShownProgress,
@@ -75,7 +74,7 @@ function drawBar(percent: number | null, width: number, paint: Paint, now: numbe
   return paint(percent === 100 ? 'green' : 'cyan', '█'.repeat(done)) + paint('dim', '░'.repeat(width - done));
 }
 
-/** The pieces that fit, those in front first; the others are empty. */
+/** Keeps the parts that fit, the first ones first. The others become empty. */
 function fitting(all: string[], columns: number): string[] {
   let used = 0;
   return all.map((piece) => {

@@ -1,4 +1,4 @@
-/** What a stream can show. */
+/** An output stream, as far as its colours are concerned. */
 export interface Surface {
   isTTY?: boolean | undefined;
 }
@@ -7,12 +7,12 @@ type Env = Record<string, string | undefined>;
 
 const CODES = { red: 31, green: 32, yellow: 33, cyan: 36, dim: 2, bold: 1 } as const;
 
-/** Gives a text a colour, where there are colours. */
+/** Applies a style to a text, if colours are enabled. */
 export type Paint = (style: keyof typeof CODES, text: string) => string;
 
 /**
- * Whether there are colours: `FORCE_COLOR` (`0` and `false` mean none) goes before `NO_COLOR` (https://no-color.org),
- * that before what the stream is.
+ * Whether to use colours. `FORCE_COLOR` (`0` and `false` disable them) takes precedence over `NO_COLOR`
+ * (https://no-color.org), and that over the kind of stream.
  */
 export function hasColours(stream: Surface, env: Env = process.env): boolean {
   const forced = env.FORCE_COLOR;

@@ -3,14 +3,14 @@ import type { WriteStream } from 'node:tty';
 const FRAME_MS = 100;
 const HOME_AND_CLEAR = '\r\x1b[K';
 
-/** The last line of a terminal, drawn again and again, with lines that stay above it. */
+/** The last line of a terminal, redrawn continuously, with permanent lines above it. */
 export interface Screen {
   readonly columns: number;
-  /** What the live line is from now on: asked for at most ten times a second, drawn when it has changed. */
+  /** Sets the live line. It is computed ten times a second, and drawn if it has changed. */
   show(line: (now: number) => string): void;
-  /** A line that stays. */
+  /** Prints a permanent line. */
   print(line: string): void;
-  /** Takes the live line away. */
+  /** Removes the live line. */
   clear(): void;
 }
 

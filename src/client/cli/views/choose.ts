@@ -1,17 +1,17 @@
-import { print, say } from '../output.js';
+import { print, printMessage } from '../output.js';
 import { createPaint, hasColours } from '../terminal/colour.js';
 import { createJsonView } from './json.js';
 import { createLiveView } from './live.js';
 import { createPlainView } from './plain.js';
 import type { View } from './view.js';
 
-/** Whether lines can be drawn over: not in the log of a build (`CI`), nor where the terminal is a dumb one. */
+/** Whether a line can be redrawn: not in the log of a build (`CI`), and not in a dumb terminal. */
 const isLive = ({ CI, TERM }: NodeJS.ProcessEnv): boolean =>
   Boolean(process.stderr.isTTY) && TERM !== 'dumb' && (!CI || CI === 'false');
 
-/** The view that fits where the output goes: what is said goes to standard error, so that the result can be piped. */
+/** Returns the view for the kind of output. Views write to standard error, so that the result can be piped. */
 export function chooseView(json: boolean): View {
-  if (json) return createJsonView(print, say);
+  if (json) return createJsonView(print, printMessage);
   const paint = createPaint(hasColours(process.stderr));
-  return isLive(process.env) ? createLiveView(process.stderr, paint) : createPlainView(say, paint);
+  return isLive(process.env) ? createLiveView(process.stderr, paint) : createPlainView(printMessage, paint);
 }

@@ -1,7 +1,7 @@
 import { safeJson } from '../terminal/text.js';
 import type { View } from './view.js';
 
-/** For scripts: a JSON object a line; `type` tells what it is. */
+/** The view for scripts: a JSON object per line, discriminated by `type`. */
 export function createJsonView(write: (line: string) => void, note: (line: string) => void): View {
   const line = (type: string, fields: object): void => write(safeJson({ type, ...fields }));
   return {

@@ -7,10 +7,10 @@ import type { Paint } from '../terminal/colour.js';
 import { createScreen } from '../terminal/screen.js';
 import { cut } from '../terminal/text.js';
 import { clock } from '../terminal/units.js';
+import { eventLines, stateLabel } from './labels.js';
 import type { View } from './view.js';
-import { stateOf, wordsOf } from './words.js';
 
-/** On a terminal: a bar in the last line, everything else above it. */
+/** The view for a terminal: a bar in the last line, everything else above it. */
 export function createLiveView(stream: WriteStream, paint: Paint): View {
   const screen = createScreen(stream);
   const timer = createJobTimer();
@@ -23,7 +23,7 @@ export function createLiveView(stream: WriteStream, paint: Paint): View {
   function line(now: number): string {
     const { columns } = screen;
     if (question) return paint('bold', cut(question, columns));
-    const lost = broken ? 'not live, reconnecting: ' : '';
+    const lost = broken ? 'disconnected, reconnecting: ' : '';
     const room = columns - lost.length;
     const front = paint('yellow', lost);
     if (uploading) return front + progressBar(uploading, room, paint, now);
@@ -33,12 +33,12 @@ export function createLiveView(stream: WriteStream, paint: Paint): View {
     const elapsed = elapsedMs === undefined ? '' : `  ${clock(elapsedMs)} elapsed`;
     return front + cut(`${dots} ${state}${elapsed}`, room);
   }
-  /** A progress with the times that hold now in place of those that held when it was reported. */
+  /** A progress with the current times in place of those at the time of the report. */
   const timed = ({ etaMs: _eta, ratePerSecond: _rate, ...reached }: Progress): ShownProgress => ({
     ...reached,
     ...timer.timing(),
   });
-  /** The last bar of a job that has ended: with the last rate, and the time that it took. */
+  /** The bar of a job that has ended: with its last rate and its total time. */
   const last = ({ etaMs: _eta, ...reached }: Progress): ShownProgress => ({ ...reached, ...timer.timing() });
   const print = (text: string): void => screen.print(text);
   const restart = (): void => screen.show(line);
@@ -50,21 +50,22 @@ export function createLiveView(stream: WriteStream, paint: Paint): View {
     },
     accepted({ id, name, deduplicated }) {
       uploading = undefined;
-      print(paint('dim', `${deduplicated ? 'Already there' : 'Started'}: ${name} ${id}`));
+      print(paint('dim', `${deduplicated ? 'Existing job' : 'Started'}: ${name} ${id}`));
       restart();
     },
     event(event) {
       restart();
       timer.event(event);
-      state = stateOf(event) ?? state;
+      state = stateLabel(event) ?? state;
       if (event.event === 'progress') progress = event.data;
-      // What an attempt had reached says nothing of the next one.
-      else if ((stateOf(event) && event.event !== 'queue') || event.event === 'reset') progress = undefined;
+      // The progress of one attempt does not apply to the next one.
+      else if ((stateLabel(event) && event.event !== 'queue') || event.event === 'reset')
+        progress = undefined;
       if (isTerminal(event.event)) {
         screen.clear();
         if (progress) print(progressBar(last(progress), screen.columns, paint, undefined));
       }
-      for (const words of wordsOf(event, paint)) print(words);
+      for (const line of eventLines(event, paint)) print(line);
     },
     status(status) {
       broken = status === 'stale';
@@ -78,7 +79,7 @@ export function createLiveView(stream: WriteStream, paint: Paint): View {
     },
     detached(_id, _signal, again) {
       screen.clear();
-      print(`The job goes on. To watch it again: ${again}`);
+      print(`The job continues. Watch it again with: ${again}`);
     },
     close: () => screen.clear(),
   };

@@ -2,27 +2,27 @@ import type { Status } from '../../stream.js';
 import type { JobEvent, Progress } from '../../types.js';
 import type { StopSignal } from '../output.js';
 
-/** What a start was answered. */
+/** The result of starting a job. */
 export interface Accepted {
   id: string;
   name: string;
   deduplicated: boolean;
 }
 
-/** How a job is shown while it runs. */
+/** Shows a job while it is watched. */
 export interface View {
-  /** A file is on its way, before the job is started. */
+  /** Shows the upload of a file, before the job is started. */
   uploading(progress: Progress): void;
   accepted(job: Accepted): void;
   event(event: JobEvent): void;
-  /** Of the connection. */
+  /** Shows the state of the connection. */
   status(status: Status): void;
-  /** Something that is said to who sits there. */
+  /** Shows a message to the user. */
   note(text: string): void;
-  /** A question takes the place of the bar, until `undefined`. */
+  /** Shows a question in place of the bar; `undefined` hides it. */
   question(text: string | undefined): void;
-  /** The watching ends, the job does not. @param again the command that goes on watching */
+  /** Shows that the job continues unwatched. @param again the command that watches it again */
   detached(jobId: string, signal: StopSignal, again: string): void;
-  /** Nothing more is shown. */
+  /** Stops showing the job. */
   close(): void;
 }

@@ -7,7 +7,7 @@ export async function setPaused(kind: string, paused: boolean): Promise<void> {
   });
 }
 
-/** Signs the admin of this browser out. */
+/** Signs out the admin in this browser. */
 export async function signOut(): Promise<void> {
   await request('dashboard/sign-out', { method: 'POST' });
 }

@@ -1,16 +1,17 @@
 import { createParser } from 'eventsource-parser';
 
-/** The answer was no stream. */
-export class NoStream extends Error {
-  override name = 'NoStream';
+/** The response was not a stream. */
+export class StreamRefusedError extends Error {
+  override readonly name = 'StreamRefusedError';
+
   constructor(readonly status: number) {
-    super(`the service answered ${status}`);
+    super(`The service responded with ${status}`);
   }
 }
 
 /**
- * Reads a stream of events until it ends or is aborted. Unlike `EventSource` it says why there is none.
- * @throws NoStream, or what `fetch` throws
+ * Reads an event stream until it ends or is aborted. Unlike `EventSource`, it reports why a stream was refused.
+ * @throws StreamRefusedError, or the error of `fetch`
  */
 export async function readStream(
   url: string,
@@ -18,7 +19,7 @@ export async function readStream(
   onEvent: (event: string, data: string) => void,
 ): Promise<void> {
   const response = await fetch(url, { headers: { Accept: 'text/event-stream' }, cache: 'no-store', signal });
-  if (!response.ok || !response.body) throw new NoStream(response.status);
+  if (!response.ok || !response.body) throw new StreamRefusedError(response.status);
   const parser = createParser({ onEvent: ({ event = 'message', data }) => onEvent(event, data) });
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   for (;;) {

@@ -1,11 +1,11 @@
-import { addToPace, noPace, type Pace, type Timing, timingOf } from '../../../client/pace.js';
+import { addToPace, emptyPace, type Pace, type Timing, timingOf } from '../../../client/pace.js';
 import type { Progress } from '../../../client/types.js';
 import type { ActiveJob } from '../../../shared/dashboard/views.js';
 
-/** How the job of a row moves, as told from one frame to the next. Times are those of the frames. */
+/** The pace of the job in a row, from the differences between frames. Times are those of the frames. */
 export interface RowPace {
   pace: Pace;
-  /** The job as it was when it last reported. */
+  /** The job as of its last report. */
   job: ActiveJob;
   reportedAt: number;
 }
@@ -20,21 +20,21 @@ const isSameReport = (a: ActiveJob, b: ActiveJob): boolean =>
   a.ratePerSecond === b.ratePerSecond &&
   a.message === b.message;
 
-/** The paces after a frame. Pure. @param at when the frame was made */
+/** Returns the paces after a frame. Pure. @param at when the frame was created */
 export function nextPaces(before: RowPaces, jobs: ReadonlyArray<ActiveJob>, at: number): RowPaces {
   return new Map(
     jobs.map((job) => {
       const old = before.get(job.id);
       const known = old?.job.attempt === job.attempt ? old : undefined;
       if (known && isSameReport(known.job, job)) return [job.id, known];
-      const pace = known?.pace ?? { ...noPace, startedAt: job.startedAt };
+      const pace = known?.pace ?? { ...emptyPace, startedAt: job.startedAt };
       const data = { ...job, at } as unknown as Progress;
       return [job.id, { pace: addToPace(pace, { event: 'progress', data }), job, reportedAt: at }];
     }),
   );
 }
 
-/** The times to show in a row. @param at when the newest frame was made */
+/** Returns the times to show in a row. @param at when the newest frame was created */
 export function rowTiming(row: RowPace | undefined, at: number): Timing {
   if (!row) return {};
   const { etaMs, ratePerSecond } = row.job;

@@ -1,9 +1,9 @@
 import { MINUTES_SHOWN, type MinuteView } from '../../../shared/dashboard/minutes.js';
 
-/** Columns of a chart: times in seconds, then one column for each line. */
+/** The columns of a chart: times in seconds, then one column per line. */
 export type Columns = [x: number[], ...lines: Array<Array<number | null>>];
 
-/** One column for each of `pick`, over the last hour up to `at` (ms since 1970). A minute that is missing is empty. */
+/** Returns one column for each function in `pick`, over the last hour up to `at` (ms since 1970). Missing minutes are empty. */
 export function columnsOf(
   minutes: Map<number, MinuteView>,
   at: number,
@@ -17,9 +17,9 @@ export function columnsOf(
   ];
 }
 
-/** A time span, short enough for an axis. */
+/** Formats a duration in ms, short enough for an axis. */
 export function shortSpan(ms: number): string {
-  // The axis of a chart of very short spans has a line at half a millisecond.
+  // The axis of a chart of very short durations has a line at half a millisecond.
   if (ms < 10) return `${Number(ms.toPrecision(2))} ms`;
   if (ms < 1000) return `${Math.round(ms)} ms`;
   if (ms < 60_000) return `${Number((ms / 1000).toPrecision(2))} s`;

@@ -7,19 +7,19 @@ import type {
   RedisState,
 } from '../../../shared/dashboard/views.js';
 
-/** How many jobs are in each state. */
+/** The number of jobs in each state. */
 export type StateCounts = Record<string, number>;
 
-/** What the page knows: the sections of the stream. What only an admin gets is absent for others. */
+/** The state of the page: the sections of the stream. Sections for admins are absent for others. */
 export interface DashboardState {
-  /** When the newest frame was made, by the clock of the server; 0: none came yet. */
+  /** When the newest frame was created, by the server's clock; 0 before the first frame. */
   at: number;
   admin: boolean;
   /** Whether the server reaches Redis. */
   live: boolean;
   states: StateCounts;
   names: Record<string, StateCounts>;
-  /** The rows from `from` on, of `total`. */
+  /** The rows starting at `from`, of `total`. */
   active: { total: number; from: number; jobs: ActiveJob[] };
   failed: FailedJob[];
   queues: QueueState[];
@@ -29,7 +29,7 @@ export interface DashboardState {
   minutes: Map<number, MinuteView>;
 }
 
-export const emptyState = (): DashboardState => ({
+export const initialState = (): DashboardState => ({
   at: 0,
   admin: false,
   live: false,
@@ -41,13 +41,13 @@ export const emptyState = (): DashboardState => ({
   minutes: new Map(),
 });
 
-/** A frame: the sections that have changed, each as a whole; of the minutes those that have. */
+/** A frame: the changed sections, each complete, and the changed minutes. */
 export type DashboardFrame = Partial<Omit<DashboardState, 'minutes'>> & {
   at: number;
   minutes?: MinuteView[];
 };
 
-/** The next state after a frame. */
+/** Returns the state after a frame. */
 export function applyFrame(
   state: DashboardState,
   { minutes = [], ...sections }: DashboardFrame,
@@ -55,6 +55,6 @@ export function applyFrame(
   if (minutes.length === 0) return { ...state, ...sections };
   const oldest = minuteOf(sections.at) - MINUTES_SHOWN;
   const kept = [...state.minutes].filter(([minute]) => minute > oldest);
-  const published = minutes.map((minute): [number, MinuteView] => [minute.minute, minute]);
-  return { ...state, ...sections, minutes: new Map([...kept, ...published]) };
+  const changed = minutes.map((minute): [number, MinuteView] => [minute.minute, minute]);
+  return { ...state, ...sections, minutes: new Map([...kept, ...changed]) };
 }

@@ -9,33 +9,33 @@ export interface Moment {
   text: string;
 }
 
-/** What a job did from one moment to the next. */
+/** The time between two moments of a job. */
 export interface Span {
   kind: 'waited' | 'ran';
   from: number;
-  /** Absent while it lasts. */
+  /** Absent if the span has not ended. */
   to?: number;
   label: string;
 }
 
 const ENDS = ['completed', 'failed', 'cancelled'];
 
-/** The moment that an event tells of; `undefined` for one that is no change of state. */
+/** Returns the moment of an event; `undefined` for events that do not change the state. */
 export function momentOf(event: string, data: Record<string, unknown>): Moment | undefined {
   const attempt = Number(data.attempt ?? 0);
   const moment = (text: string): Moment => ({ event, attempt, at: Number(data.at), text });
   const message = (data.error as { message?: string } | undefined)?.message ?? '';
   switch (event) {
     case 'waiting':
-      return moment(attempt > 0 ? 'Waits again' : 'Queued');
+      return moment(attempt > 0 ? 'Queued again' : 'Queued');
     case 'delayed':
       return moment(`Delayed; starts ${when(Number(data.until))}`);
     case 'active':
-      return moment(`Attempt ${attempt} begins`);
+      return moment(`Attempt ${attempt} started`);
     case 'retrying':
       return moment(`Attempt ${attempt} failed: ${message}`);
     case 'stalled':
-      return moment('Its worker was lost');
+      return moment('Worker lost');
     case 'completed':
       return moment('Completed');
     case 'failed':
@@ -47,7 +47,7 @@ export function momentOf(event: string, data: Record<string, unknown>): Moment |
   }
 }
 
-/** The spans between moments, in order. */
+/** Returns the spans between moments, in order. */
 export function spansOf(moments: Moment[]): Span[] {
   const spans: Span[] = [];
   for (const [i, { event, attempt, at }] of moments.entries()) {

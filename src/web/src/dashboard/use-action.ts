@@ -1,7 +1,7 @@
 import { ref } from 'vue';
-import { problemWords } from '../api';
+import { problemMessage } from '../api';
 
-/** Calls that buttons make: which are under way, and what went wrong last. */
+/** The state of calls made by buttons: the pending ones, and the last error. */
 export function useAction() {
   const busy = ref(new Set<string>());
   const problem = ref('');
@@ -13,7 +13,7 @@ export function useAction() {
     try {
       await call();
     } catch (error) {
-      problem.value = problemWords(error);
+      problem.value = problemMessage(error);
     } finally {
       busy.value = new Set([...busy.value].filter((other) => other !== key));
     }

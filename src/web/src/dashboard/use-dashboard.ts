@@ -1,22 +1,24 @@
 import { onScopeDispose, type Ref, ref, shallowRef, watch } from 'vue';
 import { ROOT } from '../service';
-import { NoStream, readStream } from './read-stream';
-import { applyFrame, type DashboardFrame, type DashboardState, emptyState } from './state';
+import { readStream, StreamRefusedError } from './read-stream';
+import { applyFrame, type DashboardFrame, type DashboardState, initialState } from './state';
 import { streamOf, type View } from './view';
 
-/** How the page stands to what it shows. */
+/** Whether the page shows current data, or why not. */
 export type Liveness = 'connecting' | 'live' | 'stale' | 'reconnecting' | 'signed-out';
 
-/** The server says something every second at least. */
+/** The time without data after which the stream counts as stale, in ms. The server sends a frame at least every second. */
 const STALE_MS = 1800;
-const LOOK_MS = 200;
+/** How often the age of the last frame is checked, in ms. */
+const CHECK_MS = 200;
+/** The time without data after which the stream is reopened, in ms. */
 const DEAD_MS = 10_000;
-/** The longest wait before another try: in a tab that is seen, and in one that is not. */
-const RETRY_MS = { first: 1000, seen: 4000, hidden: 15_000 };
+/** The first delay before another attempt, and the longest one in a visible and in a hidden tab, in ms. */
+const RETRY_MS = { first: 1000, visible: 4000, hidden: 15_000 };
 
 /**
- * Measures from now on, in ms, by the clock that says more: the time of day may be set back, and the other clock may stand
- * still while the device sleeps.
+ * Measures the time from now on, in ms, as the larger value of two clocks: the time of day may be set back, and the
+ * monotonic clock may stop while the device sleeps.
  */
 function stopwatch(): () => number {
   const [day, even] = [Date.now(), performance.now()];
@@ -24,11 +26,11 @@ function stopwatch(): () => number {
 }
 
 /**
- * Follows the dashboard's stream while the component lives: one connection. Another view opens another one, and the
- * old one goes on until the new one has told what there is.
+ * Follows the dashboard's stream over one connection while the component is mounted. A new view opens a new connection,
+ * and the old one stays open until the first frame of the new one.
  */
 export function useDashboard(view: Ref<View>) {
-  const state = shallowRef<DashboardState>(emptyState());
+  const state = shallowRef<DashboardState>(initialState());
   const liveness = ref<Liveness>('connecting');
   let current: AbortController | undefined;
   let silence = stopwatch();
@@ -44,10 +46,10 @@ export function useDashboard(view: Ref<View>) {
     let next: DashboardState | undefined;
     try {
       await readStream(ROOT + streamOf(view.value), mine.signal, (event, data) => {
-        if (event === 'unauthorized') throw new NoStream(401);
+        if (event === 'unauthorized') throw new StreamRefusedError(401);
         if (event !== 'dashboard' || mine !== current) return;
         if (!next) before?.abort();
-        next = applyFrame(next ?? emptyState(), JSON.parse(data) as DashboardFrame);
+        next = applyFrame(next ?? initialState(), JSON.parse(data) as DashboardFrame);
         state.value = next;
         silence = stopwatch();
         failures = 0;
@@ -56,7 +58,7 @@ export function useDashboard(view: Ref<View>) {
       if (mine === current) retry();
     } catch (error) {
       if (mine !== current) return;
-      if (error instanceof NoStream && (error.status === 401 || error.status === 403)) {
+      if (error instanceof StreamRefusedError && (error.status === 401 || error.status === 403)) {
         liveness.value = 'signed-out';
       } else retry();
     } finally {
@@ -67,9 +69,9 @@ export function useDashboard(view: Ref<View>) {
 
   function retry(): void {
     liveness.value = 'reconnecting';
-    const most = document.visibilityState === 'visible' ? RETRY_MS.seen : RETRY_MS.hidden;
+    const most = document.visibilityState === 'visible' ? RETRY_MS.visible : RETRY_MS.hidden;
     const wait = Math.min(RETRY_MS.first * 2 ** failures++, most);
-    // Those that were cut off together do not come back together.
+    // A random delay, so that pages that lost their connection together do not all return at once.
     timer = setTimeout(open, wait * (0.5 + Math.random() / 2));
   }
 
@@ -81,8 +83,8 @@ export function useDashboard(view: Ref<View>) {
       current = undefined;
       retry();
     } else if (silent > STALE_MS) liveness.value = 'stale';
-  }, LOOK_MS);
-  /** Whoever comes back to the tab does not wait. */
+  }, CHECK_MS);
+  /** Reconnects at once when the visitor returns to the tab. */
   const comeBack = (): void => {
     if (document.visibilityState === 'visible' && liveness.value === 'reconnecting') void open();
   };

@@ -1,6 +1,6 @@
 import type { Definition, JsonSchema } from '../api';
 
-/** A field of the form, made from a property of a job's schema. */
+/** A field of the form, created from a property of a job's schema. */
 export interface Field {
   name: string;
   label: string;
@@ -10,7 +10,7 @@ export interface Field {
   schema: JsonSchema;
 }
 
-/** The fields for a job's data; `undefined` when the schema says too little: then the data is entered as JSON. */
+/** Returns the fields for a job's data; `undefined` if the schema is not specific enough, and JSON must be entered. */
 export function fieldsOf(definition: Definition): Field[] | undefined {
   const { input } = definition;
   if (input?.type !== 'object') return undefined;
@@ -43,7 +43,7 @@ function labelOf(name: string): string {
   return words.charAt(0).toUpperCase() + words.slice(1) + (unit ? ` (${unit.toLowerCase()})` : '');
 }
 
-/** A value to begin with, so that a number field is not empty. */
+/** Returns the initial value of a field. */
 export function initialValue(field: Field): unknown {
   const { default: given } = field.schema;
   if (given !== undefined) return field.kind === 'json' ? jsonLines(given) : given;
@@ -51,13 +51,13 @@ export function initialValue(field: Field): unknown {
   return '';
 }
 
-/** JSON to be edited: the items of a list in lines of their own. */
+/** Formats JSON for editing, with each item of a list on its own line. */
 const jsonLines = (value: unknown): string =>
   Array.isArray(value)
     ? `[\n${value.map((item) => `  ${JSON.stringify(item)}`).join(',\n')}\n]`
     : JSON.stringify(value, null, 2);
 
-/** What an entered value is in the job's data; `undefined` leaves the field out. Throws for JSON that is none. */
+/** Converts an entered value for the job's data; `undefined` omits the field. @throws SyntaxError for invalid JSON */
 export function dataValue(field: Field, entered: unknown): unknown {
   if (entered === '' || entered === null || entered === undefined) return undefined;
   if (field.kind === 'number') return Number(entered);

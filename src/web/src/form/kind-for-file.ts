@@ -1,12 +1,12 @@
 import type { Definition } from '../api';
 import { type Field, fieldsOf } from './fields';
 
-/** The field of a kind of job that a file goes into. */
+/** The field of a kind of job that takes a file. */
 export const fileFieldOf = (definition: Definition): Field | undefined =>
   fieldsOf(definition)?.find(({ kind }) => kind === 'file');
 
-/** What a file's name and media type say of it: `photo.PNG`, `image/png` → image, png. */
-function wordsOf({ name, type }: Pick<File, 'name' | 'type'>): string[] {
+/** The words that describe a file, from its name and media type: `photo.PNG`, `image/png` → image, png. */
+function keywordsOf({ name, type }: Pick<File, 'name' | 'type'>): string[] {
   const extension = /\.([a-z0-9]{2,5})$/i.exec(name)?.[1] ?? '';
   const [group = '', form = ''] = type.split('/');
   const words = ['application', 'text'].includes(group) ? [extension, form] : [extension, group, form];
@@ -14,22 +14,22 @@ function wordsOf({ name, type }: Pick<File, 'name' | 'type'>): string[] {
 }
 
 /**
- * The kind of job that a file is most likely for: one whose name has a word of what the file is, or whose description
- * has, else any that takes a file. Pure.
- * @param chosen the one that the visitor has chosen: if it takes a file, it is that
+ * Returns the kind of job that most likely fits a file: one with a keyword of the file in its name, then in its
+ * description, then any kind that takes a file. Pure.
+ * @param chosen the kind that the visitor selected; preferred if it takes a file
  */
 export function kindForFile(
   definitions: Definition[],
   file: Pick<File, 'name' | 'type'>,
   chosen?: string,
 ): Definition | undefined {
-  const takers = definitions.filter(fileFieldOf);
-  const words = wordsOf(file);
+  const candidates = definitions.filter(fileFieldOf);
+  const words = keywordsOf(file);
   const has = (text = ''): boolean => words.some((word) => text.toLowerCase().includes(word));
   return (
-    takers.find(({ name }) => name === chosen) ??
-    takers.find(({ name }) => has(name)) ??
-    takers.find(({ description }) => has(description)) ??
-    takers[0]
+    candidates.find(({ name }) => name === chosen) ??
+    candidates.find(({ name }) => has(name)) ??
+    candidates.find(({ description }) => has(description)) ??
+    candidates[0]
   );
 }

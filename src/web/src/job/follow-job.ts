@@ -6,18 +6,18 @@ import type { JobEvent } from '../../../client/types.js';
 import type { WatchedJob } from '../../../client/view.js';
 import { client } from '../service';
 import { createLog, type JobLog } from './log';
-import { addEvent, type MoreOfJob, nothingMore } from './more';
+import { applyEvent, emptyState, type PageJobState } from './page-job-state';
 
-/** A job as the page shows it. */
-export interface PageJob extends WatchedJob, MoreOfJob {
-  /** All lines of its log, where `logs` has only the newest. */
+/** A job, with what the page shows in addition to other viewers. */
+export interface PageJob extends WatchedJob, PageJobState {
+  /** All lines of the log; `logs` has only the newest. */
   log: JobLog;
 }
 
-/** Events come one at a time, hundreds in a row: what they make of a job is shown this often, in ms. */
+/** The time between two updates of the page, in ms: events often come by the hundred. */
 const SHOW_MS = 40;
 
-/** A job that is followed over the connection that all jobs and tabs share. The visitor's cookies open it. */
+/** A job that is followed over the connection shared by all jobs and tabs. The visitor's cookies grant access. */
 export interface FollowedJob extends Pick<JobStore, 'cancel' | 'retry'> {
   readonly id: string;
   readonly job: Readonly<ShallowRef<PageJob>>;
@@ -25,28 +25,28 @@ export interface FollowedJob extends Pick<JobStore, 'cancel' | 'retry'> {
   stop(): void;
 }
 
-/** Whether nothing more comes of it. */
+/** Whether the job has ended. */
 export const isEnded = ({ state }: Pick<PageJob, 'state'>): boolean => isTerminal(state);
-/** Whether it is on its way. */
+/** Whether the job is known and has not ended. */
 export const isUnderWay = ({ state, problem }: Pick<PageJob, 'state' | 'problem'>): boolean =>
   state !== 'unknown' && !isTerminal(state) && !problem;
 
-/** Whether it has yet to begin for the first time. */
+/** Whether the job has not started yet. */
 export const isWaiting = ({ state }: Pick<PageJob, 'state'>): boolean =>
   state === 'waiting' || state === 'delayed';
 
-/** @param onEvent hears of each event */
+/** @param onEvent called with each event of the job */
 export function followJob(id: string, onEvent?: (event: JobEvent) => void): FollowedJob {
-  let more = nothingMore;
+  let pageState = emptyState;
   const timer = createJobTimer();
   const log = createLog();
   const store: JobStore = createJobStore(client, id, undefined, (event) => {
-    more = addEvent(more, event, store.get().attempt);
+    pageState = applyEvent(pageState, event, store.get().attempt);
     timer.event(event);
     log.add(event);
     onEvent?.(event);
   });
-  const now = (): PageJob => ({ ...store.get(), ...more, log: log.get() });
+  const now = (): PageJob => ({ ...store.get(), ...pageState, log: log.get() });
   const job = shallowRef(now());
   let pending: ReturnType<typeof setTimeout> | undefined;
   const unsubscribe = store.subscribe(() => {

@@ -1,19 +1,19 @@
 import type { JobEvent, JobEventData } from '../../../client/types.js';
 
-/** A line of a job's log. The number counts all lines that came, from 0: it stays the same when older ones are dropped. */
+/** A line of a job's log. `number` counts all lines received, from 0, including those that were dropped since. */
 export interface LogLine {
   number: number;
   line: JobEventData['log'];
 }
 
-/** The log of a job as far as the page has it. Never changed, only replaced; the list of lines is shared and grows. */
+/** The log of a job, as far as the page holds it. Immutable, except that the list of lines is shared and grows. */
 export interface JobLog {
   readonly lines: ReadonlyArray<LogLine>;
-  /** How many lines there are now: the list may have grown since. */
+  /** The number of lines in this log. The list may have grown since. */
   readonly length: number;
-  /** How many lines at the beginning were dropped here, to keep the browser usable. */
+  /** How many lines at the beginning the page dropped, to keep the browser responsive. */
   readonly dropped: number;
-  /** The service no longer has the beginning. */
+  /** Whether the service no longer has the beginning. */
   readonly trimmed: boolean;
 }
 
@@ -21,11 +21,11 @@ export const emptyLog: JobLog = { lines: [], length: 0, dropped: 0, trimmed: fal
 
 export interface LogBounds {
   lines: number;
-  /** Characters of messages. */
+  /** In characters of messages. */
   text: number;
 }
 
-/** A browser keeps this much of the log of each job. The service keeps less, unless it is configured otherwise. */
+/** The limits for the log of one job in a browser. The service keeps less by default. */
 const BOUNDS: LogBounds = { lines: 200_000, text: 32_000_000 };
 
 /** Collects the log of one job from its events. */
@@ -36,7 +36,7 @@ export function createLog(bounds: LogBounds = BOUNDS): { add(event: JobEvent): v
   let dropped = 0;
   let trimmed = false;
 
-  /** Drops a tenth at once: to do so for each line would copy the list each time. */
+  /** Drops a tenth at once: dropping single lines would copy the list each time. */
   function bound(): void {
     if (lines.length <= bounds.lines && text <= bounds.text) return;
     let from = 0;
@@ -45,7 +45,7 @@ export function createLog(bounds: LogBounds = BOUNDS): { add(event: JobEvent): v
       from < lines.length - 1 &&
       (lines.length - from > 0.9 * bounds.lines || left > 0.9 * bounds.text)
     ) {
-      left -= lines[from]!.line.message.length;
+      left -= lines[from]?.line.message.length ?? 0;
       from++;
     }
     lines = lines.slice(from);
@@ -69,53 +69,53 @@ export function createLog(bounds: LogBounds = BOUNDS): { add(event: JobEvent): v
   };
 }
 
-/** The fields of a line as they are shown; empty for none. */
+/** Formats the fields of a line; empty if it has none. */
 export const fieldsText = ({ fields }: JobEventData['log']): string =>
   fields && Object.keys(fields).length > 0 ? JSON.stringify(fields) : '';
 
-/** A line as text, for files and the clipboard. */
+/** Formats a line as text, for files and the clipboard. */
 export function lineText(line: JobEventData['log']): string {
   const fields = fieldsText(line);
   return `${new Date(line.at).toISOString()} ${line.level} ${line.message}${fields ? ` ${fields}` : ''}`;
 }
 
-/** Finds the lines in which a text occurs, in whatever case; an empty text is in all of them. */
-export type LogSearch = (log: JobLog, wanted: string) => ReadonlyArray<LogLine>;
+/** Returns the lines that contain a text, ignoring case. An empty text matches all lines. */
+export type LogSearch = (log: JobLog, query: string) => ReadonlyArray<LogLine>;
 
-/** A search that looks only at the lines that are new since it was last asked for the same text. */
+/** Creates a search that examines only new lines when the same text is searched again. */
 export function createLogSearch(): LogSearch {
   let before = { needle: '', lines: undefined as unknown, length: 0 };
   let found: LogLine[] = [];
-  return ({ lines, length }, wanted) => {
-    const needle = wanted.trim().toLowerCase();
+  return ({ lines, length }, query) => {
+    const needle = query.trim().toLowerCase();
     if (needle === '') return lines.slice(0, length);
-    const goesOn = before.needle === needle && before.lines === lines && before.length <= length;
+    const continues = before.needle === needle && before.lines === lines && before.length <= length;
     const fresh = lines
-      .slice(goesOn ? before.length : 0, length)
+      .slice(continues ? before.length : 0, length)
       .filter(({ line }) =>
         `${line.level} ${line.message} ${fieldsText(line)}`.toLowerCase().includes(needle),
       );
-    found = goesOn ? [...found, ...fresh] : fresh;
+    found = continues ? [...found, ...fresh] : fresh;
     before = { needle, lines, length };
     return found;
   };
 }
 
-/** What is said of the lines that are not there; empty when all are. */
-export function missingWords({ dropped, trimmed }: JobLog): string {
+/** The note about missing lines; empty if there are none. */
+export function missingLinesNote({ dropped, trimmed }: JobLog): string {
   return [
-    trimmed ? 'The service no longer keeps the beginning of this log.' : '',
+    trimmed ? 'The service no longer has the beginning of this log.' : '',
     dropped > 0
-      ? `The first ${dropped.toLocaleString('en')} lines are no longer in this tab: the log is too long for it.`
+      ? `The log is too long for this tab, which dropped the first ${dropped.toLocaleString('en')} lines.`
       : '',
   ]
     .filter(Boolean)
     .join(' ');
 }
 
-/** All the lines as a text; first of all what is missing. */
+/** Formats the whole log as text, after a note about missing lines. */
 export function logText(log: JobLog): string {
-  const missing = missingWords(log);
+  const missing = missingLinesNote(log);
   const lines = log.lines.slice(0, log.length).map(({ line }) => lineText(line));
   return `${[...(missing ? [`# ${missing}`] : []), ...lines].join('\n')}\n`;
 }

@@ -1,26 +1,26 @@
 import { onScopeDispose, ref } from 'vue';
 
-/** What was dropped: a file, or why there is none. */
+/** What was dropped: a file, or the reason why there is none. */
 export type Dropped = { file: File; note?: string } | { problem: string };
 
-/** The file of a drop. */
+/** Returns the file of a drop. */
 export function droppedFile({ files, items }: Pick<DataTransfer, 'files' | 'items'>): Dropped {
   const [file] = files;
-  if (!file) return { problem: 'There was no file in what you dropped.' };
-  // Of a folder, a browser gives something like an empty file.
+  if (!file) return { problem: 'What you dropped contains no file.' };
+  // For a folder, browsers provide something like an empty file.
   if (items[0]?.webkitGetAsEntry?.()?.isDirectory)
-    return { problem: `${file.name} is a folder. Drop a file, or a zip of the folder.` };
-  return files.length > 1 ? { file, note: `The first of ${files.length} files was taken.` } : { file };
+    return { problem: `${file.name} is a folder. Drop a file, or a zip archive of the folder.` };
+  return files.length > 1 ? { file, note: `Using the first of ${files.length} files.` } : { file };
 }
 
-/** While a file is held over a page the browser says so several times a second; not all say when it is gone, in ms. */
+/** The longest time between two `dragover` events, in ms. Not all browsers report when the file leaves the page. */
 const HELD_MS = 1000;
 
 const hasFiles = (event: DragEvent): boolean => event.dataTransfer?.types.includes('Files') ?? false;
 
 /**
- * Files can be dropped anywhere onto the page; so a file that misses its field does not replace the page.
- * @returns whether one is held over the page now
+ * Accepts files dropped anywhere on the page, so that a file that misses its field does not replace the page.
+ * @returns whether a file is being dragged over the page
  */
 export function useFileDrop(take: (dropped: Dropped) => void) {
   const over = ref(false);
@@ -37,12 +37,12 @@ export function useFileDrop(take: (dropped: Dropped) => void) {
       hold(true);
     },
     dragleave(event) {
-      // It has left the window, not just one element for another.
+      // Without a related target, the file has left the window, not just an element.
       if (!event.relatedTarget) hold(false);
     },
     drop(event) {
       hold(false);
-      // A field for files has taken it already.
+      // A file field has already handled it.
       if (event.defaultPrevented || !event.dataTransfer || !hasFiles(event)) return;
       event.preventDefault();
       take(droppedFile(event.dataTransfer));

@@ -1,14 +1,14 @@
 import { onScopeDispose, shallowReactive, watch } from 'vue';
 import { type FollowedJob, followJob, type PageJob } from '../job/follow-job';
-import { createLongEnd } from './long-end';
+import { createLongEndDetector } from './long-end';
 
-/** Follows several jobs while a component lives: all those that are wanted, each once, whoever shows it. */
+/** Follows jobs while the component is mounted: each wanted job once, regardless of how many components show it. */
 export function useFollowedJobs(wanted: () => string[], onLongEnd: (job: PageJob) => void) {
   const followed = shallowReactive(new Map<string, FollowedJob>());
 
   function begin(id: string): void {
     const one = followJob(id);
-    const endedNow = createLongEnd();
+    const endedNow = createLongEndDetector();
     const unwatch = watch(
       one.job,
       (job) => {

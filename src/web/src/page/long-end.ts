@@ -1,16 +1,18 @@
 import { isEnded, isUnderWay, type PageJob } from '../job/follow-job';
 
-/** A job that took less than this, from when it was asked for to its end, is not worth a notification, in ms. */
+/** The shortest time from a job's request to its end that is worth a notification, in ms. */
 const LONG_MS = 10_000;
-/** An end that comes sooner after the first look at the job was there before: the stream has only told it now, in ms. */
+/** An end that arrives sooner than this after the job was first seen is an old one that the stream replayed, in ms. */
 const SEEN_MS = 1000;
 
 /**
- * Whether the end of a job that took long has just been seen, once for each end.
- * @param now a clock that goes on evenly, ms
- * @returns is asked with each change of the job
+ * Detects the end of a long job, once for each end, while the job is watched.
+ * @param now a monotonic clock, in ms
+ * @returns checks the job after each change: whether a long run has just ended
  */
-export function createLongEnd(now: () => number = () => performance.now()): (job: PageJob) => boolean {
+export function createLongEndDetector(
+  now: () => number = () => performance.now(),
+): (job: PageJob) => boolean {
   let seenAt: number | undefined;
   return (job) => {
     if (isUnderWay(job)) seenAt ??= now();

@@ -1,6 +1,6 @@
 import { ref } from 'vue';
 import type { PageJob } from '../job/follow-job';
-import { jobWords } from '../job/words';
+import { jobLabel } from '../job/labels';
 import { ROOT } from '../service';
 
 const KEY = 'headway.notify';
@@ -17,24 +17,24 @@ function remember(wanted: boolean): void {
   try {
     localStorage.setItem(KEY, wanted ? 'yes' : 'no');
   } catch {
-    // A browser that stores nothing asks again after a reload.
+    // Without storage, the browser asks again after a reload.
   }
 }
 
-/** Whether the browser could show any: only a page over TLS, or of this machine, may. */
+/** Whether notifications are available: only on a page loaded over TLS or from this machine. */
 const isPossible = (): boolean => typeof Notification !== 'undefined' && isSecureContext;
 
-/** Notifications of this browser: wanted by the visitor, and allowed by the browser. */
+/** Notifications in this browser, if the visitor wants them and the browser allows them. */
 export function useNotifications() {
   const on = ref(isPossible() && Notification.permission === 'granted' && isWanted());
-  /** The browser has said no; only its settings change that. */
+  /** The browser has denied permission. Only its settings can change that. */
   const denied = ref(false);
 
   return {
     possible: isPossible(),
     on,
     denied,
-    /** Turns them on or off, by a click: a browser asks its user only then. */
+    /** Turns notifications on or off. Must be called from a click, because browsers ask for permission only then. */
     async toggle(): Promise<void> {
       if (on.value) on.value = false;
       else {
@@ -44,12 +44,12 @@ export function useNotifications() {
       }
       remember(on.value);
     },
-    /** Tells of a job's end, if nobody sees it here. Tabs that show the same job tell of it once. */
-    tell(job: PageJob): void {
+    /** Shows a notification for a job's end if the tab is hidden. Several tabs with the same job show one notification. */
+    notifyEnd(job: PageJob): void {
       if (!on.value || document.visibilityState !== 'hidden') return;
       try {
         const body = job.error?.message ?? 'Open its tab to see the result.';
-        const note = new Notification(`${job.name}: ${jobWords(job)}`, {
+        const note = new Notification(`${job.name}: ${jobLabel(job)}`, {
           body: job.state === 'cancelled' ? '' : body,
           tag: `headway-${job.id}`,
           icon: `${ROOT}favicon.svg`,
@@ -59,7 +59,7 @@ export function useNotifications() {
           note.close();
         };
       } catch {
-        // Android shows them from a service worker only; the title still tells.
+        // Android allows notifications only from a service worker. The title of the tab still shows the end.
       }
     },
   };

@@ -1,6 +1,6 @@
 import { onScopeDispose, ref } from 'vue';
 
-/** So many jobs can be open at once, the newest: with those of the history they fit into one connection. */
+/** The maximum number of open jobs. Together with the live rows of the history, they fit into one connection. */
 export const MAX_OPEN = 12;
 
 /** The jobs that an address names: `#job=a,b`. */
@@ -9,10 +9,10 @@ export function idsIn(hash: string): string[] {
   return [...new Set(list.split(',').filter(Boolean))].slice(0, MAX_OPEN);
 }
 
-/** The opposite of {@link idsIn}; empty for none. */
+/** The inverse of {@link idsIn}; empty if there are no jobs. */
 export const hashOf = (ids: string[]): string => (ids.length > 0 ? `#job=${ids.join(',')}` : '');
 
-/** The jobs that are shown, newest first. They are in the address, so that a reload or a bookmark shows them again. */
+/** The open jobs, newest first. They are part of the address, so that a reload or a bookmark opens them again. */
 export function useOpenJobs() {
   const ids = ref(idsIn(location.hash));
   function show(next: string[]): void {
@@ -26,7 +26,7 @@ export function useOpenJobs() {
   onScopeDispose(() => removeEventListener('hashchange', read));
   return {
     ids,
-    /** Shows a job, before the others. One that is there stays where it is. */
+    /** Opens a job, before the others. An open job keeps its place. */
     open(id: string): void {
       if (!ids.value.includes(id)) show([id, ...ids.value]);
     },

@@ -1,23 +1,23 @@
 import { onScopeDispose, ref, shallowRef, watch } from 'vue';
 import { isTerminal } from '../../../client/topic.js';
 import type { JobNow, JobView, OwnJobEvent } from '../../../client/types.js';
-import { fetchOwnJobs, problemWords, type StartedJob } from '../api';
+import { fetchOwnJobs, problemMessage, type StartedJob } from '../api';
 import { client } from '../service';
 import { untilAvailable } from './until-available';
 
-/** A job of the visitor's own, as the service last told of it. */
+/** A job of the visitor, as last reported by the service. */
 export type OwnJob = Pick<JobView, 'id' | 'name' | 'state' | 'createdAt'> & {
   percent: number | null;
   paused: boolean;
   noWorker: boolean;
 };
 
-/** Whether it had not ended then. */
+/** Whether the job had not ended then. */
 export const isUnfinished = ({ state }: OwnJob): boolean => !isTerminal(state);
 
-/** Rows that come at a time. */
+/** How many rows are added at a time. */
 const ROWS = 10;
-/** Jobs that are asked for at a time: the children among them are no rows. */
+/** How many jobs are requested at a time. Children among them have no rows. */
 const LIMIT = 50;
 
 const ownJob = (job: JobView): OwnJob => ({
@@ -30,10 +30,10 @@ const ownJob = (job: JobView): OwnJob => ({
   noWorker: job.noWorker ?? false,
 });
 
-/** A row after news of its job; `undefined` when there is no such job any more. Pure. */
-export function movedJob(job: OwnJob, { state, percent, paused, noWorker }: JobNow): OwnJob | undefined {
+/** Returns a row after an update; `undefined` if the job no longer exists. Pure. */
+export function updatedJob(job: OwnJob, { state, percent, paused, noWorker }: JobNow): OwnJob | undefined {
   if (state === 'gone') return undefined;
-  // What has failed is where it stopped; what waits is nowhere yet.
+  // A failed job keeps its progress; a waiting job has none.
   const stopped = state === 'failed' || state === 'cancelled' ? job.percent : null;
   return {
     ...job,
@@ -44,19 +44,19 @@ export function movedJob(job: OwnJob, { state, percent, paused, noWorker }: JobN
   };
 }
 
-/** Known jobs with others, newest first; what comes anew replaces what was known. Pure. */
+/** Merges two lists of jobs, newest first. Jobs of the second list replace those of the first. Pure. */
 export function mergeJobs(known: OwnJob[], others: OwnJob[]): OwnJob[] {
   const all = new Map([...known, ...others].map((job) => [job.id, job]));
   return [...all.values()].sort((a, b) => b.createdAt - a.createdAt);
 }
 
 /**
- * The visitor's own jobs, as the service knows them: in every tab, after every reload. A job that is run again, here or
- * elsewhere, moves on.
- * @param isFollowed whether a job's own stream is followed, which knows its end sooner and better
+ * The visitor's jobs, as the service reports them: in every tab and after every reload. They are updated live, also when
+ * a job is retried elsewhere.
+ * @param isFollowed whether a job's own stream is followed, which reports the job's end sooner and in more detail
  */
 export function useOwnJobs(isFollowed: (id: string) => boolean) {
-  /** All that has been read; a part of it is shown. */
+  /** All jobs fetched so far. Only some of them are shown. */
   const known = shallowRef<OwnJob[]>([]);
   const shown = ref(ROWS);
   const next = ref<string>();
@@ -64,7 +64,7 @@ export function useOwnJobs(isFollowed: (id: string) => boolean) {
   const busy = ref(false);
   const problem = ref('');
 
-  /** Reads a page, the newest one unless there is a cursor. Children are no rows: they are parts of theirs. */
+  /** Fetches a page; the newest one if there is no cursor. Children have no rows: they are parts of their parents. */
   async function read(cursor?: string): Promise<void> {
     const page = await untilAvailable(
       () => fetchOwnJobs(LIMIT, cursor),
@@ -72,7 +72,7 @@ export function useOwnJobs(isFollowed: (id: string) => boolean) {
     );
     const jobs = page.jobs.filter(({ parent }) => parent === undefined).map(ownJob);
     known.value = mergeJobs(known.value, jobs);
-    // The newest page says nothing of how far back others have been read.
+    // The newest page does not change how far back the list has been fetched.
     if (cursor !== undefined || !begun) next.value = page.next;
     begun = true;
   }
@@ -82,36 +82,37 @@ export function useOwnJobs(isFollowed: (id: string) => boolean) {
     busy.value = true;
     problem.value = '';
     await work().catch((error) => {
-      problem.value = problemWords(error);
+      problem.value = problemMessage(error);
     });
     busy.value = false;
   }
 
-  /** Jobs that were started in another tab are there when the visitor comes back to this one. */
+  /** Fetches jobs that were started in another tab, when the visitor returns to this one. */
   const comeBack = (): void => {
     if (document.visibilityState === 'visible') void busily(() => read());
   };
   document.addEventListener('visibilitychange', comeBack);
   onScopeDispose(() => document.removeEventListener('visibilitychange', comeBack));
 
-  function take({ jobId, ...news }: JobNow): void {
+  function update(change: JobNow): void {
+    const { jobId, state } = change;
     const job = known.value.find(({ id }) => id === jobId);
-    if (!job || ((news.state === 'gone' || isTerminal(news.state)) && isFollowed(jobId))) return;
-    const moved = movedJob(job, { jobId, ...news });
-    if (JSON.stringify(moved) === JSON.stringify(job)) return;
-    known.value = known.value.flatMap((one) => (one === job ? (moved ?? []) : one));
+    if (!job || ((state === 'gone' || isTerminal(state)) && isFollowed(jobId))) return;
+    const updated = updatedJob(job, change);
+    if (JSON.stringify(updated) === JSON.stringify(job)) return;
+    known.value = known.value.flatMap((one) => (one === job ? (updated ?? []) : one));
   }
 
   let resets = 0;
   let unfollow: (() => void) | undefined;
-  function hear({ event, data }: OwnJobEvent): void {
-    if (event === 'job') take(data);
-    // The connection was broken: of jobs that ended meanwhile nothing more comes.
+  function handleEvent({ event, data }: OwnJobEvent): void {
+    if (event === 'job') update(data);
+    // After a lost connection, the stream does not report jobs that ended in the meantime.
     else if (event === 'reset' && resets++ > 0) void busily(() => read());
   }
-  // Nothing is known of a visitor without a job, so there is nothing to follow.
+  // A visitor without jobs has no identity yet, so the service would refuse the stream.
   watch(known, (jobs) => {
-    if (jobs.length > 0) unfollow ??= client.watchOwnJobs({ onEvent: hear });
+    if (jobs.length > 0) unfollow ??= client.watchOwnJobs({ onEvent: handleEvent });
   });
   onScopeDispose(() => unfollow?.());
 
@@ -122,7 +123,7 @@ export function useOwnJobs(isFollowed: (id: string) => boolean) {
     busy,
     problem,
     load: () => busily(() => read()),
-    /** Ten more, from the service if need be. */
+    /** Shows ten more rows, and fetches them if necessary. */
     more: () =>
       busily(async () => {
         while (known.value.length < shown.value + ROWS && next.value) await read(next.value);

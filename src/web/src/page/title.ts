@@ -1,12 +1,13 @@
 import { isUnderWay, isWaiting, type PageJob } from '../job/follow-job';
-import { jobWords } from '../job/words';
+import { jobLabel } from '../job/labels';
 
-/** How far jobs are together, 0 to 100: one of which nobody can say counts as 0. */
+/** The mean progress of jobs, 0 to 100. Unknown progress counts as 0. */
 export const meanPercent = (jobs: ReadonlyArray<Pick<PageJob, 'percent'>>): number =>
   Math.floor(jobs.reduce((sum, { percent }) => sum + (percent ?? 0), 0) / Math.max(1, jobs.length));
 
 /**
- * The title of a tab that shows jobs: how far they are, while any is under way, else what became of the first. Pure.
+ * Returns the title of a tab that shows jobs: their progress while any is unfinished, otherwise the state of the first.
+ * Pure.
  * @param jobs newest first
  */
 export function titleOf(jobs: PageJob[]): string {
@@ -18,5 +19,5 @@ export function titleOf(jobs: PageJob[]): string {
   if (!job?.name) return 'Headway';
   return running.length === 1 && job.percent !== null
     ? `${Math.floor(job.percent)} % · ${job.name}`
-    : `${jobWords(job)} · ${job.name}`;
+    : `${jobLabel(job)} · ${job.name}`;
 }

@@ -1,13 +1,13 @@
 import { backoff, pause } from '../../../client/backoff';
 import { isUnavailable } from '../api';
 
-/** The limit of the first wait, and the longest one, in ms. */
+/** The limit of the first delay, and the longest delay, in ms. */
 const WAIT_MS = { first: 1000, most: 5000 };
 
 /**
- * Calls the service until it answers.
- * @param onAway called whenever it does not
- * @throws ProblemError for an answer that will not pass
+ * Repeats a call until the service responds.
+ * @param onAway called after each call without a response
+ * @throws ProblemError for an error that is not temporary
  */
 export async function untilAvailable<T>(work: () => Promise<T>, onAway: () => void): Promise<T> {
   for (let failures = 0; ; failures++) {

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 
-/** What can be completed after a command. */
-export interface CommandWords {
+/** A command with everything that can be completed after it. */
+export interface CompletedCommand {
   name: string;
   description: string;
   options: Array<{
@@ -11,16 +11,16 @@ export interface CommandWords {
     choices: string[];
     isFile: boolean;
   }>;
-  /** Its first argument is the id of a job, one of these words, or something else. */
+  /** What the first argument is: the id of a job, or one of these words; `undefined` for anything else. */
   argument: 'job' | string[] | undefined;
 }
 
-/** The names of the commands that a command is made of. */
+/** The names of a command's subcommands. */
 const partsOf = ({ commands }: Command): string[] | undefined =>
   commands.length > 0 ? commands.map((part) => part.name()) : undefined;
 
-/** What each command takes, read from the commands themselves. */
-export function wordsOf(program: Command): CommandWords[] {
+/** Returns the commands with their options and arguments, read from the commands themselves. */
+export function commandsOf(program: Command): CompletedCommand[] {
   const help = program.createHelp();
   return help.visibleCommands(program).map((command) => {
     const [argument] = command.registeredArguments;

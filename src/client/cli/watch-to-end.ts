@@ -2,50 +2,50 @@ import { ProblemError } from '../errors.js';
 import { type End, follow } from './follow.js';
 import { onInterrupt } from './interrupt.js';
 import { EXIT, exitOf, type StopSignal } from './output.js';
-import { giveResult } from './result.js';
+import { outputResult } from './result.js';
 import type { Session } from './session.js';
 import { safeLine } from './terminal/text.js';
 import { chooseView } from './views/choose.js';
 import type { View } from './views/view.js';
 
-export interface AttendOptions {
+export interface WatchToEndOptions {
   id: string;
   view?: View;
-  /** Where the result is saved; without, it is printed. */
+  /** Where to save the result. Without it, the result is printed. */
   output?: string | undefined;
-  /** Ctrl-C asks whether the job is to be cancelled. */
+  /** Whether Ctrl-C asks if the job is to be cancelled. */
   mayCancel?: boolean;
 }
 
-/** Shows a job to its end and gives its result. @returns the exit code */
-export async function attend(session: Session, options: AttendOptions): Promise<number> {
+/** Shows a job until it ends, then prints or saves its result. @returns the exit code */
+export async function watchToEnd(session: Session, options: WatchToEndOptions): Promise<number> {
   const { id, view = chooseView(session.json), mayCancel = false } = options;
-  const away = new AbortController();
+  const detaching = new AbortController();
   const token = await session.tokenOf(id);
-  const job = session.client.watchJob({ id, ...(token ? { token } : {}) }, { signal: away.signal });
+  const job = session.client.watchJob({ id, ...(token ? { token } : {}) }, { signal: detaching.signal });
   let cancelled = false;
   const keyboard = process.stdin.isTTY && process.stderr.isTTY && !session.json ? process.stdin : undefined;
 
   const stop = onInterrupt({
     keyboard: mayCancel ? keyboard : undefined,
     question: (text) => view.question(text),
-    detach: (signal) => away.abort(signal),
+    detach: (signal) => detaching.abort(signal),
     cancel() {
       cancelled = true;
-      view.note('Cancelling. Ctrl-C again leaves it alone.');
-      job.cancel({ signal: away.signal }).catch((error: unknown) => {
-        // It has ended meanwhile: its end is on its way.
+      view.note('Cancelling. Press Ctrl-C again to detach.');
+      job.cancel({ signal: detaching.signal }).catch((error: unknown) => {
+        // If the job has ended meanwhile, its terminal event is on its way.
         if (error instanceof ProblemError && error.code !== 'already-finished') {
-          view.note(`It could not be cancelled: ${safeLine(error.message)}`);
+          view.note(`Could not cancel: ${safeLine(error.message)}`);
         }
       });
     },
   });
   try {
-    const end = await follow(job, view, away.signal);
-    if (end.state === 'detached') view.detached(id, end.signal, again(session, id));
+    const end = await follow(job, view, detaching.signal);
+    if (end.state === 'detached') view.detached(id, end.signal, watchCommandLine(session, id));
     view.close();
-    if (end.state === 'completed') await giveResult(session, id, end.result, options.output);
+    if (end.state === 'completed') await outputResult(session, id, end.result, options.output);
     return exitCode(end, cancelled);
   } finally {
     view.close();
@@ -59,10 +59,10 @@ const exitCode = (end: End, cancelled: boolean): number => {
   return end.state === 'cancelled' && cancelled ? exitOf('SIGINT') : EXIT.failed;
 };
 
-/** The command that watches a job of this service. */
-function again({ url }: Session, id: string): string {
+/** The command that watches this job again. */
+function watchCommandLine({ url }: Session, id: string): string {
   return `headway watch ${id}${url === (process.env.HEADWAY_URL ?? DEFAULT_URL) ? '' : ` --url ${url}`}`;
 }
 
-/** Where `npm start` serves. */
+/** The address of a service started with `npm start`. */
 export const DEFAULT_URL = 'http://127.0.0.1:3000';

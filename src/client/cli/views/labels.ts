@@ -1,28 +1,28 @@
+import { attemptLabel } from '../../labels.js';
 import type { JobEvent } from '../../types.js';
-import { attemptWords } from '../../words.js';
 import type { Paint } from '../terminal/colour.js';
 import { safeJson, safeLine, safeLines } from '../terminal/text.js';
 import { span } from '../terminal/units.js';
 
-/** What an event says, in lines that stay. Progress and states that the bar shows say nothing here. */
-export function wordsOf(event: JobEvent, paint: Paint): string[] {
+/** The permanent lines for an event. Progress, and states that the bar shows, have none. */
+export function eventLines(event: JobEvent, paint: Paint): string[] {
   switch (event.event) {
     case 'log':
       return logLines(event.data, paint);
     case 'active':
-      return event.data.attempt > 1 ? [attemptWords(event.data.attempt, event.data.attempts)] : [];
+      return event.data.attempt > 1 ? [attemptLabel(event.data.attempt, event.data.attempts)] : [];
     case 'retrying': {
       const { attempt, attempts, error, nextAttemptAt, at } = event.data;
-      const next = nextAttemptAt ? `; the next begins in ${span(nextAttemptAt - at)}` : '';
+      const next = nextAttemptAt ? ` (retrying in ${span(nextAttemptAt - at)})` : '';
       return [
-        paint('yellow', `${attemptWords(attempt, attempts)} failed: ${safeLine(error.message)}${next}`),
+        paint('yellow', `${attemptLabel(attempt, attempts)} failed: ${safeLine(error.message)}${next}`),
       ];
     }
     case 'stalled':
-      return [paint('yellow', 'The worker of this attempt was lost; another one takes over')];
+      return [paint('yellow', 'Worker lost. Restarting on another')];
     case 'child': {
       const { childName, childId, state, error } = event.data;
-      return [paint('yellow', safeLine(`Its child ${childName} ${childId} ${state}: ${error.message}`))];
+      return [paint('yellow', safeLine(`Child ${childName} ${childId} ${state}: ${error.message}`))];
     }
     case 'completed':
       return [paint('green', 'Completed')];
@@ -41,13 +41,13 @@ export function wordsOf(event: JobEvent, paint: Paint): string[] {
     case 'reset':
       return [];
     default:
-      return [paint('dim', ownWords(event))];
+      return [paint('dim', customEventLine(event))];
   }
 }
 
 const LEVELS = { debug: 'dim', info: undefined, warn: 'yellow', error: 'red' } as const;
 
-/** A log line, or several; with its level unless that is `info`, and its fields. */
+/** The lines of a log entry, with its fields, and its level unless that is `info`. */
 export function logLines(
   { level, message, fields }: { level: string; message: string; fields?: Record<string, unknown> },
   paint: Paint,
@@ -61,21 +61,21 @@ export function logLines(
     : painted;
 }
 
-/** An event of the job's own. */
-const ownWords = (event: { event: string; data: unknown }): string =>
+/** The line for an event that the job named itself. */
+const customEventLine = (event: { event: string; data: unknown }): string =>
   `${safeLine(event.event)}: ${safeJson((event.data as { data?: unknown }).data)}`;
 
-/** Where a job is that has yet to run, or runs without saying how far it is; `undefined` for events that say nothing of it. */
-export function stateOf(event: JobEvent): string | undefined {
+/** The state of a job that is waiting, or is running without progress; `undefined` for events without a state. */
+export function stateLabel(event: JobEvent): string | undefined {
   switch (event.event) {
     case 'waiting':
       return 'waiting for a free worker';
     case 'delayed':
-      return `waiting until ${new Date(event.data.until).toLocaleString('sv')}`;
+      return `delayed until ${new Date(event.data.until).toLocaleString('sv')}`;
     case 'queue':
       if (event.data.cancelling) return 'cancelling';
-      if (event.data.noWorker) return 'waiting: no worker is running for this kind of job';
-      return event.data.paused ? 'waiting: its queue is paused' : 'waiting for a free worker';
+      if (event.data.noWorker) return 'waiting: no workers running for this kind of job';
+      return event.data.paused ? 'waiting: the queue is paused' : 'waiting for a free worker';
     case 'active':
       return 'running';
     case 'retrying':

@@ -1,0 +1,94 @@
+import { elapsed } from './format.js';
+import type { Timing } from './pace.js';
+import type { WatchedJob } from './view.js';
+
+/** A job's state, in a word or two. */
+export function stateLabel({ state, paused, noWorker, cancelling, problem }: WatchedJob): string {
+  if (problem) return problem.status === 404 || problem.status === 410 ? 'Not found' : "Can't load this job";
+  if (cancelling) return 'Cancelling';
+  if (noWorker && state !== 'delayed') return 'Waiting: no workers running';
+  switch (state) {
+    case 'unknown':
+      return 'Connecting';
+    case 'waiting':
+      return paused ? 'Waiting (paused)' : 'Waiting';
+    case 'delayed':
+      return 'Delayed';
+    case 'active':
+      return 'Running';
+    case 'retrying':
+      return 'Retrying';
+    case 'stalled':
+      return 'Interrupted';
+    case 'completed':
+      return 'Completed';
+    case 'failed':
+      return 'Failed';
+    case 'cancelled':
+      return 'Cancelled';
+  }
+}
+
+/** How long a running job has made no progress, such as "stalled for 12 s"; empty while it makes progress. */
+export function stalledLabel({ stalledMs }: Timing): string {
+  return stalledMs === undefined ? '' : `stalled for ${elapsed(stalledMs)}`;
+}
+
+/** A job's state, whether it has stalled, and whether the connection is lost. @param stalled {@link stalledLabel} */
+export function liveLabel(job: WatchedJob, stalled = ''): string {
+  if (job.status === 'stale') return `${stateLabel(job)} (disconnected, reconnecting)`;
+  return stalled && job.state === 'active' ? `${stateLabel(job)}, ${stalled}` : stateLabel(job);
+}
+
+/** The step between two announcements of progress to a screen reader, in percent: each percent would be noise. */
+const STEP = 25;
+
+/**
+ * The text to announce to a screen reader: the job's state, each quarter of its progress, and its end. In between the
+ * text does not change, so an element of the role `status` with this text speaks only when there is something new.
+ */
+export function announcement(job: WatchedJob, label: string): string {
+  const state = stateLabel(job);
+  const quarter = job.percent === null ? 0 : Math.floor(job.percent / STEP) * STEP;
+  const detail =
+    job.state === 'active' && quarter > 0
+      ? `, ${quarter} percent`
+      : job.state === 'failed' && job.error
+        ? `: ${job.error.message}`
+        : '';
+  return `${label}: ${state}${detail}`;
+}
+
+/** Whether the bar is indeterminate: the job is running, and its progress is unknown. */
+export const isIndeterminate = ({ state, percent }: Pick<WatchedJob, 'state' | 'percent'>): boolean =>
+  state === 'active' && percent === null;
+
+/** How much of the bar is filled, 0 to 1. Without progress the bar is empty. */
+export const fillOf = ({ percent }: Pick<WatchedJob, 'percent'>): number => (percent ?? 0) / 100;
+
+/**
+ * An attempt and the maximum, such as "Attempt 2 of 3". A job that was retried by hand or lost its worker can exceed
+ * the maximum, which is then left out.
+ */
+export const attemptLabel = (attempt: number, attempts: number): string =>
+  attempt > 0 && attempt <= attempts && attempts > 1
+    ? `Attempt ${attempt} of ${attempts}`
+    : `Attempt ${attempt}`;
+
+/** The percentage to show; a dash while unknown. */
+export const percentLabel = ({ percent }: WatchedJob): string =>
+  percent === null ? '–' : `${Math.floor(percent)} %`;
+
+/** The attributes of an element that shows a job's progress (WAI-ARIA 1.2, `progressbar`). */
+export const barAttributes = (
+  { percent }: WatchedJob,
+  label: string,
+): Record<string, string | undefined> => ({
+  role: 'progressbar',
+  'aria-label': label,
+  'aria-valuemin': '0',
+  'aria-valuemax': '100',
+  // A progress bar without a value is indeterminate.
+  'aria-valuenow': percent === null ? undefined : String(Math.floor(percent)),
+  'aria-valuetext': percent === null ? undefined : `${Math.floor(percent)} percent`,
+});

@@ -1,0 +1,40 @@
+import type { JobReference } from './client.js';
+import { createJobTimer } from './job-timer.js';
+import { stalledLabel } from './labels.js';
+import { type AnyClient, createJobStore, type JobStore } from './store.js';
+
+/** How often a job's times are shown again, in ms: they change without an event. */
+const TICK_MS = 1000;
+
+/** A job store that also measures how long the job has made no progress. */
+export interface TimedJobStore<R = unknown> extends JobStore<R> {
+  /** How long the job has made no progress, such as "stalled for 12 s"; empty while it makes progress. */
+  stalled(): string;
+  /** @param onTick called once a second while there is a listener */
+  subscribe(listener: () => void, onTick?: () => void): () => void;
+}
+
+/** Creates a store of a job with its times, for components that show one job. */
+export function createTimedJobStore<R = unknown>(
+  client: AnyClient,
+  reference: JobReference | undefined,
+  token?: string,
+): TimedJobStore<R> {
+  const timer = createJobTimer();
+  const store = createJobStore<R>(client, reference, token, timer.event);
+  return {
+    ...store,
+    stalled: () => stalledLabel(timer.timing()),
+    subscribe(listener, onTick = listener) {
+      const clock = setInterval(onTick, TICK_MS);
+      const unsubscribe = store.subscribe(() => {
+        timer.status(store.get().status);
+        listener();
+      });
+      return () => {
+        clearInterval(clock);
+        unsubscribe();
+      };
+    },
+  };
+}
