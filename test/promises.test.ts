@@ -4,64 +4,10 @@ import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { StartedJob } from './support/client.js';
 import { type Headway, startHeadway } from './support/headway.js';
-import { STEERED, testJobs } from './support/jobs.js';
+import { jobsDir } from './support/jobs.js';
 import { startApi, startWorker } from './support/processes.js';
 import { openStream, type ReceivedEvent, type TestStream } from './support/sse.js';
 import { until } from './support/until.js';
-
-const HOT = `
-export default defineJob({
-  name: 'hot',
-  input: z.strictObject({ updates: z.number() }),
-  result: z.object({ ms: z.number() }),
-  async run({ updates }, ctx) {
-    const begun = Date.now();
-    for (let current = 1; current <= updates; current++) {
-      ctx.progress({ current, total: updates });
-      if (current % 10000 === 0) await new Promise(setImmediate);
-    }
-    return { ms: Date.now() - begun };
-  },
-});
-import { defineJob } from 'headway';
-import { z } from 'zod';
-`;
-
-/** Says its last word at the very end, and then ends as it is told. */
-const HASTY = `
-import { defineJob } from 'headway';
-import { z } from 'zod';
-export default defineJob({
-  name: 'hasty',
-  input: z.strictObject({ fail: z.boolean() }),
-  result: z.object({}),
-  async run({ fail }, ctx) {
-    ctx.progress(1);
-    ctx.progress(90);
-    if (fail) throw new Error('as asked');
-    return {};
-  },
-});
-`;
-
-/** Long log lines, as fast as they go out. */
-const WORDY = `
-import { defineJob } from 'headway';
-import { z } from 'zod';
-export default defineJob({
-  name: 'wordy',
-  input: z.strictObject({ lines: z.number(), length: z.number() }),
-  result: z.object({ lines: z.number() }),
-  async run({ lines, length }, ctx) {
-    for (let line = 1; line <= lines; line++) {
-      await ctx.log(String(line).padEnd(length, '.'));
-      ctx.progress({ current: line, total: lines });
-      if (line % 50 === 0) await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    return { lines };
-  },
-});
-`;
 
 const TERMINAL = ['completed', 'failed', 'cancelled'];
 const isTerminal = ({ event }: ReceivedEvent): boolean => TERMINAL.includes(event);
@@ -74,12 +20,7 @@ describe('the promises', () => {
   beforeAll(async () => {
     headway = await startHeadway({
       env: {
-        JOBS_DIR: testJobs({
-          'steered.mjs': STEERED,
-          'hot.mjs': HOT,
-          'hasty.mjs': HASTY,
-          'wordy.mjs': WORDY,
-        }),
+        JOBS_DIR: jobsDir('steered', 'hot', 'hasty', 'long-lines'),
         WORKER_CONCURRENCY: '20',
         LOG_LEVEL: 'trace',
         STALL_TIMEOUT_MS: '5000',
@@ -229,10 +170,10 @@ describe('the promises', () => {
 
   it('P5: a viewer that was away for longer than the log reaches is told so and given the present state', async () => {
     const short = await startHeadway({
-      env: { CHANNEL_LOG_LENGTH: '20', JOBS_DIR: testJobs({ 'wordy.mjs': WORDY }) },
+      env: { CHANNEL_LOG_LENGTH: '20', JOBS_DIR: jobsDir('long-lines') },
     });
     try {
-      const job = await short.client.start('wordy', { lines: 600, length: 10 }, { delayMs: 500 });
+      const job = await short.client.start('long-lines', { lines: 600, length: 10 }, { delayMs: 500 });
       const url = short.client.events(job);
       const first = await openStream(url, { token: job.token });
       const { id } = await first.waitFor('delayed');
@@ -252,7 +193,7 @@ describe('the promises', () => {
     const length = 9000;
     const { pid } = headway.api.child;
     const rss = (): number => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]);
-    const job = await headway.client.start('wordy', { lines, length });
+    const job = await headway.client.start('long-lines', { lines, length });
     const stalled = await Promise.all(
       Array.from({ length: 40 }, async () => {
         const socket = connect(Number(new URL(headway.api.url).port), '127.0.0.1');
@@ -371,7 +312,7 @@ describe('the promises', () => {
       await fetch(`${idle.url}/readyz`);
       const before = read();
       const jobs = await Promise.all([
-        headway.client.start('wordy', { lines: 300, length: 3000 }),
+        headway.client.start('long-lines', { lines: 300, length: 3000 }),
         ...Array.from({ length: 100 }, () => headway.client.start('steps', { count: 3, intervalMs: 1 })),
       ]);
       await Promise.all(jobs.map(async (job) => (await watch(job)).ended));

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StartedJob } from '../support/client.js';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { STEERED, testJobs } from '../support/jobs.js';
+import { jobsDir } from '../support/jobs.js';
 import { startApi } from '../support/processes.js';
 import { openStream, type TestStream } from '../support/sse.js';
 import { bearer, call, signer } from '../support/tokens.js';
@@ -24,7 +24,7 @@ describe('GET /v1/events of many jobs', () => {
       env: {
         ADMIN_TOKEN: ADMIN,
         WORKER_CONCURRENCY: '100',
-        JOBS_DIR: testJobs({ 'steered.mjs': STEERED }),
+        JOBS_DIR: jobsDir('steered'),
       },
     });
     url = headway.api.url;
@@ -70,7 +70,7 @@ describe('GET /v1/events of many jobs', () => {
       for (const stream of streams) {
         await stream.waitFor(({ data }) => data.jobId === before.id && data.state === 'completed');
         const failed = await stream.waitFor(({ data }) => data.jobId === later.id && data.state === 'failed');
-        expect(failed.data.error).toMatchObject({ message: 'told to fail' });
+        expect(failed.data.error).toMatchObject({ message: 'asked to fail' });
         await stream.waitFor(({ data }) => data.jobId === delayed.id && data.state === 'cancelled');
         await stream.waitFor(({ event, data }) => event === 'jobs' && data.unfinished === 0);
         expect(Object.keys(known(stream)).sort()).toEqual([before.id, later.id, delayed.id].sort());

@@ -7,28 +7,12 @@ import { bundle } from '../support/bundle.js';
 import type { StartedJob } from '../support/client.js';
 import { ADMIN_TOKEN } from '../support/dashboard.js';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { STEERED, testJobs } from '../support/jobs.js';
+import { jobsDir } from '../support/jobs.js';
 import { findingsOf } from '../support/page.js';
 import { startSite, type TestSite } from '../support/site.js';
 import { until } from '../support/until.js';
 
 const LONG_NAME = 'a-kind-of-job-with-a-name-that-is-long';
-const STEERED_LONG = STEERED.replace("'steered'", `'${LONG_NAME}'`);
-/** Says so much at once. */
-const WORDY = `
-import { defineJob } from 'headway';
-import { z } from 'zod';
-export default defineJob({
-  name: 'wordy',
-  input: z.strictObject({ lines: z.number() }),
-  result: z.null(),
-  async run({ lines }, ctx) {
-    for (let i = 0; i < lines; i++) await ctx.log(i % 1000 === 7 ? 'warn' : 'info', 'line ' + i, { row: i });
-    return null;
-  },
-});
-`;
-
 /** What came of a state, in every component: how much of the bar is filled. */
 const STATES = {
   waiting: 0,
@@ -66,7 +50,7 @@ describe('what a person sees of a job', () => {
           ADMIN_TOKEN,
           WORKER_CONCURRENCY: '20',
           JOB_LOG_LINES: '10000',
-          JOBS_DIR: testJobs({ 'steered.mjs': STEERED, 'long.mjs': STEERED_LONG, 'wordy.mjs': WORDY }),
+          JOBS_DIR: jobsDir('steered', { file: 'steered', name: LONG_NAME }, 'many-lines'),
         },
       }),
       startBrowser(),
@@ -318,7 +302,7 @@ describe('what a person sees of a job', () => {
   });
 
   it('shows a log of thousands of lines at once, searched, copied and saved whole', async () => {
-    const job = await headway.client.start('wordy', { lines: 4000 });
+    const job = await headway.client.start('many-lines', { lines: 4000 });
     const { id } = job;
     await until('all has been said', async () => (await headway.client.result(job)).status === 200);
     await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: headway.api.url });

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createClient, type JobEvent, type Status } from '../../src/client/index.js';
 import { createJobStore } from '../../src/client/store.js';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { STEERED, testJobs } from '../support/jobs.js';
+import { jobsDir } from '../support/jobs.js';
 import { startApi } from '../support/processes.js';
 import { until } from '../support/until.js';
 
@@ -76,7 +76,7 @@ describe('a client that watches', () => {
   it('is not live while the service waits for Redis, and is when that is back', async () => {
     headway = await startHeadway({
       appendOnly: true,
-      env: { JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) },
+      env: { JOBS_DIR: jobsDir('steered') },
     });
     const { api, client, connection, redis } = headway;
     const { id, token } = await client.start('steered', { turns: 'one' });
@@ -109,7 +109,7 @@ describe('a client that watches', () => {
   });
 
   it('goes on when its API is killed and comes back: nothing is lost, nothing comes twice', async () => {
-    headway = await startHeadway({ env: { JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) } });
+    headway = await startHeadway({ env: { JOBS_DIR: jobsDir('steered') } });
     const { seen, loops, results, statuses, say, saw } = await watchTwo();
     await say('log before', '10');
     await saw('10 %');
@@ -142,7 +142,7 @@ describe('a client that watches', () => {
   it('goes on when Redis is killed and comes back on its append-only file', async () => {
     headway = await startHeadway({
       appendOnly: true,
-      env: { JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) },
+      env: { JOBS_DIR: jobsDir('steered') },
     });
     const { seen, loops, say, saw } = await watchTwo();
     await say('log before', '40');
@@ -157,7 +157,7 @@ describe('a client that watches', () => {
   });
 
   it('is told by a reset that the channel of one of its jobs is another one', async () => {
-    headway = await startHeadway({ env: { JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) } });
+    headway = await startHeadway({ env: { JOBS_DIR: jobsDir('steered') } });
     const { seen, say, saw } = await watchTwo();
     await say('10');
     await saw('10 %');

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { jobIdOf } from '../../src/shared/jobs/queues.js';
 import { type PlainBullMq, plainBullMq } from '../support/bullmq.js';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { FLAKY, STEERED, testJobs } from '../support/jobs.js';
+import { jobsDir } from '../support/jobs.js';
 import { openStream, type TestStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
@@ -17,7 +17,7 @@ describe('P10: what a tool does to a job with BullMQ alone', () => {
   let flaky: Queue;
   beforeAll(async () => {
     headway = await startHeadway({
-      env: { ADMIN_TOKEN, JOBS_DIR: testJobs({ 'steered.mjs': STEERED, 'flaky.mjs': FLAKY }) },
+      env: { ADMIN_TOKEN, JOBS_DIR: jobsDir('steered', 'flaky') },
     });
     plain = plainBullMq(headway);
     steps = plain.queue('steps');

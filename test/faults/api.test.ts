@@ -1,7 +1,7 @@
 import { EventSource } from 'eventsource';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { STEERED, testJobs } from '../support/jobs.js';
+import { jobsDir } from '../support/jobs.js';
 import { startApi } from '../support/processes.js';
 import { openStream } from '../support/sse.js';
 import { until } from '../support/until.js';
@@ -11,7 +11,7 @@ describe('an API process that dies', () => {
   afterEach(() => headway.stop());
 
   it('costs its viewers nothing: their EventSource comes back and gets the rest, once', async () => {
-    headway = await startHeadway({ env: { JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) } });
+    headway = await startHeadway({ env: { JOBS_DIR: jobsDir('steered') } });
     const { connection, client, env } = headway;
     const job = await client.start('steered', { turns: 'turns' });
     const source = new EventSource(`${client.events(job)}?token=${job.token}`);
@@ -45,7 +45,7 @@ describe('an API process that dies', () => {
   });
 
   it('ends its streams when it is asked to stop, and a second one goes on with them', async () => {
-    headway = await startHeadway({ env: { JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) } });
+    headway = await startHeadway({ env: { JOBS_DIR: jobsDir('steered') } });
     const { connection, client, env, api } = headway;
     const second = await startApi(env);
     try {

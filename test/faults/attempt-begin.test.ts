@@ -1,33 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { testJobs } from '../support/jobs.js';
+import { jobsDir } from '../support/jobs.js';
 import { openToEnd } from '../support/sse.js';
-
-/** A parent of two that asks nothing of Redis itself. */
-const FAMILY = {
-  'parent.mjs': `
-import { defineJob } from 'headway';
-import { z } from 'zod';
-export default defineJob({
-  name: 'parent',
-  input: z.any(),
-  result: z.any(),
-  run: (_, ctx) => Promise.all([1, 2].map((n) => ctx.child('kid', { n }))),
-});
-`,
-  'kid.mjs': `
-import { defineJob } from 'headway';
-import { z } from 'zod';
-export default defineJob({
-  name: 'kid',
-  input: z.any(),
-  result: z.any(),
-  queue: 'kids',
-  run: ({ n }) => new Promise((resolve) => setTimeout(resolve, 20, n)),
-});
-`,
-};
 
 describe('P1: the moment at which an attempt begins, or ends', () => {
   let headway: Headway;
@@ -36,16 +11,16 @@ describe('P1: the moment at which an attempt begins, or ends', () => {
   it.each([
     ['connections are cut', 'steps'],
     ['Redis refuses writes', 'steps'],
-    ['connections are cut', 'parent'],
-    ['Redis refuses writes', 'parent'],
+    ['connections are cut', 'parent-of-two'],
+    ['Redis refuses writes', 'parent-of-two'],
   ])('fails no job because %s (%s)', async (what, name) => {
     headway = await startHeadway({
-      env: { WORKER_CONCURRENCY: '10', MAX_STALLS: '1000', JOBS_DIR: testJobs(FAMILY) },
+      env: { WORKER_CONCURRENCY: '10', MAX_STALLS: '1000', JOBS_DIR: jobsDir('parent-of-two', 'kid') },
     });
     const options = { attempts: 1 };
     // A family: its parent also starts children, and ends them.
-    const data = (i: number) => (name === 'parent' ? {} : { count: 3, intervalMs: 10 + i });
-    const jobCount = name === 'parent' ? 20 : 60;
+    const data = (i: number) => (name === 'parent-of-two' ? {} : { count: 3, intervalMs: 10 + i });
+    const jobCount = name === 'parent-of-two' ? 20 : 60;
     const { client, connection } = headway;
     let on = true;
     const fault = (async () => {

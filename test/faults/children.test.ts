@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { StartedJob } from '../support/client.js';
 import { familyJobs } from '../support/family.js';
 import { type Headway, startHeadway } from '../support/headway.js';
+import { jobsDir } from '../support/jobs.js';
 import { startWorker, type TestProcess } from '../support/processes.js';
 import { openStream, type TestStream } from '../support/sse.js';
 import { until } from '../support/until.js';
@@ -17,7 +18,7 @@ describe('a job with children', () => {
     headway = await startHeadway({
       workers: 0,
       appendOnly: true,
-      env: { ...QUICK, JOBS_DIR: familyJobs(), ...env },
+      env: { ...QUICK, JOBS_DIR: jobsDir(...familyJobs()), ...env },
     });
     const [parents, children] = await Promise.all([
       startWorker({ ...headway.env, WORKER_JOBS: 'tree' }),
@@ -100,7 +101,7 @@ describe('a job with children', () => {
   it('hears of an end that nobody published: the child was finished by a worker that does not know us', async () => {
     headway = await startHeadway({
       workers: 0,
-      env: { ...QUICK, JOBS_DIR: familyJobs() },
+      env: { ...QUICK, JOBS_DIR: jobsDir(...familyJobs()) },
     });
     headway.workers.push(await startWorker({ ...headway.env, WORKER_JOBS: 'tree' }));
     const { Worker } = await import('bullmq');

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { ADMIN_TOKEN, openDashboard } from '../support/dashboard.js';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { STEERED, testJobs } from '../support/jobs.js';
+import { jobsDir } from '../support/jobs.js';
 
 describe('the dashboard, when something dies', () => {
   let headway: Headway;
@@ -10,7 +10,7 @@ describe('the dashboard, when something dies', () => {
   it('Redis: it says that it is not live, its stream stays, and it goes on with the truth', async () => {
     headway = await startHeadway({
       appendOnly: true,
-      env: { ADMIN_TOKEN, JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) },
+      env: { ADMIN_TOKEN, JOBS_DIR: jobsDir('steered') },
     });
     const { client, connection, redis } = headway;
     const dashboard = await openDashboard(headway.api.url);
@@ -29,7 +29,7 @@ describe('the dashboard, when something dies', () => {
   });
 
   it('a Redis that comes back with nothing: what runs is shown all the same', async () => {
-    headway = await startHeadway({ env: { ADMIN_TOKEN, JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) } });
+    headway = await startHeadway({ env: { ADMIN_TOKEN, JOBS_DIR: jobsDir('steered') } });
     const { client, redis } = headway;
     const dashboard = await openDashboard(headway.api.url);
     await client.start('steered', { turns: 'turns' });

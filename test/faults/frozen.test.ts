@@ -1,43 +1,9 @@
-import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { testJobs } from '../support/jobs.js';
+import { jobsDir } from '../support/jobs.js';
 import { startWorker } from '../support/processes.js';
 import { openStream } from '../support/sse.js';
 import { until } from '../support/until.js';
-
-/**
- * Notes in Redis that its data is being checked, which takes until there is a key that says so, and that its body runs,
- * which ends at once.
- */
-const gated = (more: string): string => `
-import { defineJob } from 'headway';
-import { z } from 'zod';
-import { Redis } from '${join(process.cwd(), 'node_modules/ioredis/built/index.js')}';
-
-const note = async (list) => {
-  const redis = new Redis(process.env.REDIS_URL);
-  await redis.rpush(list, process.pid);
-  redis.disconnect();
-};
-export default defineJob({
-  name: 'gated',
-  input: z.strictObject({}).refine(async () => {
-    if (!process.env.GATED) return true;
-    const redis = new Redis(process.env.REDIS_URL);
-    await redis.rpush('checking', process.pid);
-    while (!(await redis.exists('gate'))) await new Promise((resolve) => setTimeout(resolve, 5));
-    redis.disconnect();
-    return true;
-  }),
-  result: z.null(),
-  ${more}
-  async run() {
-    await note('bodies');
-    return null;
-  },
-});
-`;
 
 let headway: Headway;
 afterEach(() => headway.stop());
@@ -55,7 +21,7 @@ it.each([
         LOCK_DURATION_MS: '1000',
         STALLED_INTERVAL_MS: '500',
         MAX_STALLS: failed ? '0' : '3',
-        JOBS_DIR: testJobs({ 'gated.mjs': gated(thread ? 'thread: true,' : '') }),
+        JOBS_DIR: jobsDir({ file: 'gated', thread }),
       },
     });
     const { client, connection, env, workers } = headway;

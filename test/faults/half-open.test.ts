@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { STEERED, testJobs } from '../support/jobs.js';
+import { jobsDir } from '../support/jobs.js';
 import { startApi, startWorker, type TestProcess } from '../support/processes.js';
 import { startProxy, type Proxy as TcpProxy } from '../support/proxy.js';
 import { openStream } from '../support/sse.js';
@@ -19,15 +19,13 @@ describe('a connection to Redis that is dead and says nothing', () => {
   });
 
   async function start(startProcess: typeof startApi, workers: number): Promise<void> {
-    headway = await startHeadway({ workers, env: { JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) } });
+    headway = await startHeadway({ workers, env: { JOBS_DIR: jobsDir('steered') } });
     proxy = await startProxy(headway.redis.port);
     behind = await startProcess({
       ...headway.env,
       REDIS_URL: `redis://127.0.0.1:${proxy.port}`,
-      // The job hears what to do over a way that stays.
-      JOBS_DIR: testJobs({
-        'steered.mjs': STEERED.replace('process.env.REDIS_URL', JSON.stringify(headway.redis.url)),
-      }),
+      // The test steers the job over a connection that stays alive.
+      TURNS_REDIS_URL: headway.redis.url,
     });
   }
 

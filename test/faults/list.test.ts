@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { StartedJob } from '../support/client.js';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { STEERED, testJobs } from '../support/jobs.js';
+import { jobsDir } from '../support/jobs.js';
 import { startApi, startWorker } from '../support/processes.js';
 import { openStream } from '../support/sse.js';
 import { until } from '../support/until.js';
@@ -104,7 +104,7 @@ describe('the jobs of Headway, when something dies', () => {
   });
 
   it('a viewer whose job is gone with its channel, unseen, is not left hanging', async () => {
-    headway = await startHeadway({ env: { ...ADMIN, JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) } });
+    headway = await startHeadway({ env: { ...ADMIN, JOBS_DIR: jobsDir('steered') } });
     const { client, connection, workers } = headway;
     const job = await client.start('steered', { turns: 'turns' });
     const stream = await openStream(client.events(job), { token: job.token });

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { STEERED, testJobs } from '../support/jobs.js';
+import { jobsDir } from '../support/jobs.js';
 import { openStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
@@ -11,7 +11,7 @@ describe('a Redis that goes away', () => {
   it('in the middle of a job, killed and restarted on its append-only file: viewers stay and miss nothing', async () => {
     headway = await startHeadway({
       appendOnly: true,
-      env: { JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) },
+      env: { JOBS_DIR: jobsDir('steered') },
     });
     const { connection, client, redis } = headway;
     const job = await client.start('steered', { turns: 'turns' });

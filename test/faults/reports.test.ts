@@ -3,28 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { inThread, testJobs } from '../support/jobs.js';
+import { inThread, jobsDir } from '../support/jobs.js';
 import { openStream, openToEnd, type TestStream } from '../support/sse.js';
-
-/** Says `count` things of each kind, a group every few ms, and awaits nothing but time. */
-const TALKER = `
-import { defineJob } from 'headway';
-import { z } from 'zod';
-export default defineJob({
-  name: 'talker',
-  input: z.strictObject({ count: z.number(), groupMs: z.number().default(5), size: z.number().default(0), wait: z.boolean().default(false) }),
-  result: z.any(),
-  async run({ count, groupMs, size, wait }, ctx) {
-    const filler = 'x'.repeat(size);
-    for (let i = 0; i < count; i++) {
-      const said = [ctx.log(String(i)), ctx.emit('tick', { i, filler }), ctx.partial(i + ' '), ctx.progress({ current: i + 1, total: count })];
-      if (wait) await Promise.all(said);
-      if (i % 5 === 4) await new Promise((resolve) => setTimeout(resolve, groupMs));
-    }
-    return { count };
-  },
-});
-`;
 
 /** What a viewer has of a job's reports, in order. */
 function heard({ events }: TestStream) {
@@ -104,7 +84,7 @@ describe('P11: what a job says while Redis', () => {
   beforeAll(async () => {
     headway = await startHeadway({
       appendOnly: true,
-      env: { JOBS_DIR: testJobs({ 'talker.mjs': TALKER, 'talker-thread.mjs': inThread(TALKER) }) },
+      env: { JOBS_DIR: jobsDir('talker', inThread('talker')) },
     });
   });
   afterAll(() => headway.stop());
@@ -149,7 +129,7 @@ describe('P11: what a job says while Redis', () => {
     ['a job that awaits waits', true],
     ['of a job that does not, the stream says how much is missing', false],
   ])('hangs takes a bounded amount of memory: %s', async (_what, wait) => {
-    headway = await startHeadway({ env: { JOBS_DIR: testJobs({ 'talker.mjs': TALKER }) } });
+    headway = await startHeadway({ env: { JOBS_DIR: jobsDir('talker') } });
     const { client, redis, workers } = headway;
     const pid = workers[0]!.child.pid!;
     const count = 1000;

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { STEERED, testJobs } from '../support/jobs.js';
+import { jobsDir } from '../support/jobs.js';
 import { startApi, startWorker } from '../support/processes.js';
 import { schedulesOf, userToken } from '../support/schedules.js';
 import { until } from '../support/until.js';
@@ -16,7 +16,7 @@ describe('a schedule', () => {
       env: {
         LOCK_DURATION_MS: '1000',
         STALLED_INTERVAL_MS: '500',
-        JOBS_DIR: testJobs({ 'steered.mjs': STEERED }),
+        JOBS_DIR: jobsDir('steered'),
       },
     });
     const ada = schedulesOf(headway, await userToken(headway, 'ada'));

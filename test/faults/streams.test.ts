@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { EventSource } from 'eventsource';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { STEERED, testJobs } from '../support/jobs.js';
+import { jobsDir } from '../support/jobs.js';
 import { temporaryFolder } from '../support/processes.js';
 import { openStream } from '../support/sse.js';
 import { call, signer } from '../support/tokens.js';
@@ -35,7 +35,7 @@ describe('an EventSource whose Redis is away', () => {
         ADMIN_TOKEN: ADMIN,
         CHANNEL_RULES: RULES,
         HEARTBEAT_MS: '300',
-        JOBS_DIR: testJobs({ 'steered.mjs': STEERED }),
+        JOBS_DIR: jobsDir('steered'),
       },
     });
   });
@@ -139,19 +139,8 @@ describe('a process that is asked to stop', () => {
 
   it('answers a stream that is being opened so that an EventSource comes back', async () => {
     const gate = temporaryFolder();
-    const file = join(gate, 'authorize.mjs');
-    const path = (name: string): string => JSON.stringify(join(gate, name));
-    writeFileSync(
-      file,
-      `import { existsSync, writeFileSync } from 'node:fs';
-export default async (principal, action, channel) => {
-  if (channel !== 'gate') return undefined;
-  writeFileSync(${path('asked')}, '');
-  while (!existsSync(${path('open')})) await new Promise((done) => setTimeout(done, 10));
-  return true;
-};`,
-    );
-    headway = await startHeadway({ workers: 0, env: { AUTHORIZE_MODULE: file, CHANNEL_RULES: RULES } });
+    const env = { AUTHORIZE_MODULE: 'test/authorize/gate.ts', GATE: gate, CHANNEL_RULES: RULES };
+    headway = await startHeadway({ workers: 0, env });
     const { api } = headway;
     const opening = openStream(`${api.url}/stream?channel=gate`);
     await until('it is being opened', () => existsSync(join(gate, 'asked')));

@@ -3,104 +3,12 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Supervisor } from '../../scripts/lib/supervisor.mjs';
 import type { StartedJob } from '../support/client.js';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { STEERED, testJobs } from '../support/jobs.js';
+import { inThread, jobsDir } from '../support/jobs.js';
 import { startWorker } from '../support/processes.js';
 import { openStream, type TestStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
-/** Comes to grief in the way that it is told, and waits for ever beside that. */
-const RECKLESS = `
-import { EventEmitter } from 'node:events';
-import { readFile } from 'node:fs';
-import { connect } from 'node:net';
-import { defineJob } from 'headway';
-import { z } from 'zod';
-
-const fail = () => { throw new Error('at nobody'); };
-// Made while the file is loaded: what is thrown there has no job as its context.
-const bus = new EventEmitter();
-setInterval(() => bus.emit('tick'), 20);
-
-const ways = {
-  rejection: () => void (async () => fail())(),
-  'late rejection': () => void new Promise((_, reject) => setTimeout(() => reject(new Error('at nobody')), 20)),
-  timer: () => setTimeout(fail, 10),
-  interval: () => {
-    let left = 3;
-    const timer = setInterval(() => { if (--left === 0) clearInterval(timer); fail(); }, 10);
-  },
-  tick: () => process.nextTick(fail),
-  microtask: () => queueMicrotask(fail),
-  file: () => readFile('/nonexistent', fail),
-  socket: () => connect(1, '127.0.0.1'),
-  'abort listener': (ctx) => {
-    ctx.signal.addEventListener('abort', fail);
-    void (async () => fail())();
-  },
-  'text': () => void Promise.reject('only text'),
-  'foreign context': () => bus.once('tick', fail),
-  abort: () => process.abort(),
-};
-export default defineJob({
-  name: 'reckless',
-  input: z.strictObject({ how: z.string() }),
-  result: z.null(),
-  concurrency: 10,
-  defaults: { cancelGraceMs: 200 },
-  async run({ how }, ctx) {
-    ctx.log('about to');
-    ways[how](ctx);
-    // Held by something: a promise alone keeps no process alive.
-    await new Promise((resolve, reject) => {
-      const timer = setInterval(() => {}, 1000);
-      ctx.signal.addEventListener('abort', () => { clearInterval(timer); reject(ctx.signal.reason); });
-    });
-    return null;
-  },
-});
-`;
-const THREADED = RECKLESS.replace("name: 'reckless',", "name: 'threaded', thread: true,");
-
-/** `leave` returns and leaves an error behind, which is thrown while the `next` job runs in its thread. */
-const LEAVING = `
-import { setTimeout as sleep } from 'node:timers/promises';
-import { threadId } from 'node:worker_threads';
-import { defineJob } from 'headway';
-import { z } from 'zod';
-
-const state = {};
-const fail = () => { state.thrown = true; throw new Error('left behind'); };
-const meet = async () => { while (!state.next) await sleep(10); };
-const ways = {
-  rejection: () => void meet().then(fail),
-  timer: () => void meet().then(() => setTimeout(fail)),
-  microtask: () => void meet().then(() => queueMicrotask(fail)),
-};
-export default defineJob({
-  name: 'leaving',
-  input: z.strictObject({ how: z.string() }),
-  result: z.object({ threadId: z.number() }),
-  thread: true,
-  async run({ how }) {
-    if (how !== 'next') {
-      state.next = state.thrown = false;
-      ways[how]();
-      return { threadId };
-    }
-    state.next = true;
-    while (!state.thrown) await sleep(10);
-    // A thread that ends of it ends here.
-    await sleep(50);
-    return { threadId };
-  },
-});
-`;
-const JOBS_DIR = testJobs({
-  'reckless.mjs': RECKLESS,
-  'threaded.mjs': THREADED,
-  'leaving.mjs': LEAVING,
-  'steered.mjs': STEERED,
-});
+const JOBS_DIR = jobsDir('reckless', inThread('reckless'), 'leaving', 'steered');
 const QUICK = { LOCK_DURATION_MS: '1000', STALLED_INTERVAL_MS: '500', JOBS_DIR };
 
 describe('an error that nobody catches', () => {
@@ -141,7 +49,7 @@ describe('an error that nobody catches', () => {
       const stream = await watch(job);
       await stream.ended;
       expect(stream.names()).toEqual(['waiting', 'active', 'log', 'retrying', 'active', 'log', 'failed']);
-      const message = { socket: /ECONNREFUSED/, text: /^only text$/ }[how] ?? /^at nobody$/;
+      const message = { socket: /ECONNREFUSED/, text: /^only text$/ }[how] ?? /^thrown at nobody$/;
       expect(stream.events.at(-1)!.data.error.message).toMatch(message);
       await headway.connection.lpush(how, 'end');
       await innocent.ended;
@@ -153,11 +61,11 @@ describe('an error that nobody catches', () => {
       'in a thread (%s) fails its attempt, and the thread goes on',
       async (how) => {
         const options = { attempts: 2, backoff: { type: 'fixed', delayMs: 10 } } as const;
-        const stream = await watch(await headway.client.start('threaded', { how }, options));
+        const stream = await watch(await headway.client.start('reckless-thread', { how }, options));
         await stream.ended;
         expect(stream.names()).toEqual(['waiting', 'active', 'log', 'retrying', 'active', 'log', 'failed']);
         expect(stream.events.at(-1)!.data.error).toMatchObject({
-          message: how === 'text' ? 'only text' : 'at nobody',
+          message: how === 'text' ? 'only text' : 'thrown at nobody',
         });
         expect(headway.workers[0]!.output()).not.toContain('came to its end');
       },

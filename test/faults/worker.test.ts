@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { StartedJob } from '../support/client.js';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { STEERED, testJobs } from '../support/jobs.js';
+import { jobsDir } from '../support/jobs.js';
 import { startWorker } from '../support/processes.js';
 import { openStream, type TestStream } from '../support/sse.js';
 import { until } from '../support/until.js';
@@ -16,7 +16,7 @@ describe('a worker that dies', () => {
     openStream(headway.client.events(job), { token: job.token });
 
   it('is shown as stalled, and the job is done by another one from the start', async () => {
-    headway = await startHeadway({ env: { ...QUICK, JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) } });
+    headway = await startHeadway({ env: { ...QUICK, JOBS_DIR: jobsDir('steered') } });
     const { connection, env, workers } = headway;
     const job = await headway.client.start('steered', { turns: 'turns' });
     const stream = await watch(job);
@@ -43,7 +43,7 @@ describe('a worker that dies', () => {
 
   it('over and over on the same job fails it, with a reason', async () => {
     headway = await startHeadway({
-      env: { ...QUICK, MAX_STALLS: '0', JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) },
+      env: { ...QUICK, MAX_STALLS: '0', JOBS_DIR: jobsDir('steered') },
     });
     const job = await headway.client.start('steered', { turns: 'turns' });
     const stream = await watch(job);
@@ -102,7 +102,7 @@ describe('a worker that dies', () => {
 
   it('hands its jobs back when it is asked to stop, and the next one takes them at once', async () => {
     headway = await startHeadway({
-      env: { SHUTDOWN_GRACE_MS: '0', JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) },
+      env: { SHUTDOWN_GRACE_MS: '0', JOBS_DIR: jobsDir('steered') },
     });
     const { connection, env, workers } = headway;
     const job = await headway.client.start('steered', { turns: 'turns' });
