@@ -1,8 +1,10 @@
 import { EventSource } from 'eventsource';
 import { afterEach, describe, expect, it } from 'vitest';
+import { clientOf } from '../support/client.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { jobsDir } from '../support/jobs.js';
 import { startApi } from '../support/processes.js';
+import { startProxy } from '../support/proxy.js';
 import { openStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
@@ -72,13 +74,21 @@ describe('an API process that dies', () => {
     const { client, connection, env } = headway;
     const headers = { 'Idempotency-Key': 'a-key-that-is-long-enough' };
     const body = { name: 'steps', data: { count: 1, intervalMs: 1 } };
-    // Redis is held for a moment, so that the API dies with the job half started.
-    await connection.call('CLIENT', 'PAUSE', '300', 'WRITE');
-    const lost = client.post(body, headers).catch(() => undefined);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    await headway.api.kill('SIGKILL');
-    await lost;
-    headway.api = await startApi({ ...env, PORT: new URL(headway.api.url).port });
+    const proxy = await startProxy(headway.redis.port);
+    const dying = await startApi({ ...env, REDIS_URL: `redis://127.0.0.1:${proxy.port}` });
+    // The counter of a queue's job ids is a key of BullMQ's script that adds a job, and of no other call.
+    const addsJob = proxy.holdBefore('{headway}:steps:id');
+    const lost = clientOf(dying.url)
+      .post(body, headers)
+      .catch(() => undefined);
+    await addsJob;
+    const [key, ...others] = await connection.keys('headway:{idempotency:*');
+    expect(others).toEqual([]);
+    expect(await connection.get(key!)).toMatch(/ claimed$/);
+    expect(await connection.exists('{headway}:steps:id')).toBe(0);
+    await dying.kill('SIGKILL');
+    expect(await lost).toBeUndefined();
+    proxy.stop();
     const [one, two] = await Promise.all([client.post(body, headers), client.post(body, headers)]);
     const jobs = (await Promise.all([one!.json(), two!.json()])) as Array<{ id: string; token: string }>;
     expect(jobs[0]!.id).toBe(jobs[1]!.id);

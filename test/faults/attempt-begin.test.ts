@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { jobsDir } from '../support/jobs.js';
 import { openToEnd } from '../support/sse.js';
+import { until } from '../support/until.js';
 
 describe('P1: the moment at which an attempt begins, or ends', () => {
   let headway: Headway;
@@ -23,6 +24,7 @@ describe('P1: the moment at which an attempt begins, or ends', () => {
     const jobCount = name === 'parent-of-two' ? 20 : 60;
     const { client, connection } = headway;
     let on = true;
+    let strikes = 0;
     const fault = (async () => {
       while (on) {
         if (what === 'connections are cut')
@@ -32,6 +34,7 @@ describe('P1: the moment at which an attempt begins, or ends', () => {
           await sleep(150);
           await connection.config('SET', 'maxmemory', '0');
         }
+        strikes++;
         await sleep(300);
       }
     })();
@@ -46,7 +49,7 @@ describe('P1: the moment at which an attempt begins, or ends', () => {
         }
       }),
     );
-    await sleep(3000);
+    await until('the fault has struck ten times', () => strikes >= 10);
     on = false;
     await fault;
     for (const job of jobs) {

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { jobsDir } from '../support/jobs.js';
+import { randomOfTest } from '../support/random-of-test.js';
 import { openStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
@@ -83,8 +84,9 @@ describe('a Redis that goes away', () => {
     const streams = await Promise.all(
       jobs.map((job) => openStream(client.events(job), { token: job.token })),
     );
+    const random = randomOfTest();
     for (let round = 0; round < 4; round++) {
-      await new Promise((resolve) => setTimeout(resolve, 300 + Math.random() * 700));
+      await new Promise((resolve) => setTimeout(resolve, random.between(300, 1000)));
       await redis.kill('SIGKILL');
       await redis.restart();
     }

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { StartedJob } from '../support/client.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { startWorker } from '../support/processes.js';
+import { randomOfTest } from '../support/random-of-test.js';
 import { type Receiver, silence, startReceiver } from '../support/receiver.js';
 import { openStream } from '../support/sse.js';
 import { until } from '../support/until.js';
@@ -122,12 +123,13 @@ describe('a webhook', () => {
       jobs.map((job) => openStream(client.events(job), { token: job.token })),
     );
     const all = Promise.all(streams.map(({ ended }) => ended));
+    const random = randomOfTest();
     let done = false;
     void all.then(() => {
       done = true;
     });
     for (let round = 0; round < 8 && !done; round++) {
-      await new Promise((resolve) => setTimeout(resolve, 100 + Math.random() * 300));
+      await new Promise((resolve) => setTimeout(resolve, random.between(100, 400)));
       await workers[round % 2]!.kill('SIGKILL');
       workers[round % 2] = await startWorker(env);
     }

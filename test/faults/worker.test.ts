@@ -3,6 +3,7 @@ import type { StartedJob } from '../support/client.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { jobsDir } from '../support/jobs.js';
 import { startWorker } from '../support/processes.js';
+import { randomOfTest } from '../support/random-of-test.js';
 import { openStream, type TestStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
@@ -69,10 +70,11 @@ describe('a worker that dies', () => {
       ),
     );
     const streams = await Promise.all(jobs.map(watch));
+    const random = randomOfTest();
     let done = false;
     const killing = (async () => {
       for (let round = 0; round < 12 && !done; round++) {
-        await new Promise((resolve) => setTimeout(resolve, 100 + Math.random() * 400));
+        await new Promise((resolve) => setTimeout(resolve, random.between(100, 500)));
         await workers[round % 2]!.kill('SIGKILL');
         workers[round % 2] = await startWorker(env);
       }

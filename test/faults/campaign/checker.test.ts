@@ -2,10 +2,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { type Random, seeded } from '../../support/random.js';
 import { checkChannel } from './check-channel.js';
 import { checkJob } from './checker.js';
 import { goodChannel, goodJob } from './good-record.js';
-import { type Random, seeded } from './random.js';
 import type { ChannelRecord, FaultRecord, JobRecord, Seen, ViewerRecord } from './records.js';
 import { isEnd } from './segments.js';
 

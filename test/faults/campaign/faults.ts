@@ -1,10 +1,10 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Random } from '../../support/random.js';
 import { freePort } from '../../support/redis.js';
 import { until } from '../../support/until.js';
 import type { Direction } from './network.js';
-import type { Random } from './random.js';
 import type { Member, Role, Service } from './service.js';
 
 /** Something that is broken for a while and then mended. */

@@ -1,4 +1,4 @@
-import type { Random } from './random.js';
+import type { Random } from '../../support/random.js';
 import type { ChannelRecord, JobRecord, Kind, Said, Seen, ViewerRecord } from './records.js';
 import { KINDS } from './records.js';
 

@@ -1,4 +1,4 @@
-import type { Random } from './random.js';
+import type { Random } from '../../support/random.js';
 
 /** How one job is started: what it does, and what becomes of it. */
 export interface JobPlan {

@@ -1,6 +1,6 @@
+import type { Random } from '../../support/random.js';
 import type { CheckOptions } from './checker.js';
 import type { GroundTruth } from './ground-truth.js';
-import type { Random } from './random.js';
 import type { FaultRecord, Finding, ViewerRecord } from './records.js';
 import type { Viewer } from './viewers.js';
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Random } from '../../support/random.js';
 import { compact } from './compact.js';
-import type { Random } from './random.js';
 import type { ViewerRecord } from './records.js';
 import { openSse } from './sse-client.js';
 
