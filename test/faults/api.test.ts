@@ -8,11 +8,11 @@ import { startProxy } from '../support/proxy.js';
 import { openStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
-describe('an API process that dies', () => {
+describe('when an API process dies', () => {
   let headway: Headway;
   afterEach(() => headway.stop());
 
-  it('costs its viewers nothing: their EventSource comes back and gets the rest, once', async () => {
+  it('an EventSource reconnects and gets each missed event once', async () => {
     headway = await startHeadway({ env: { JOBS_DIR: jobsDir('steered') } });
     const { connection, client, env } = headway;
     const job = await client.start('steered', { turns: 'turns' });
@@ -28,15 +28,15 @@ describe('an API process that dies', () => {
     }
     try {
       for (const turn of ['log before', '10']) await connection.lpush('turns', turn);
-      await until('progress is seen', () => seen.includes('10 %'));
+      await until('the viewer has seen the progress', () => seen.includes('10 %'));
       const { port } = new URL(headway.api.url);
       await headway.api.kill('SIGKILL');
       for (const turn of ['log meanwhile', '20', '30', 'log and more']) await connection.lpush('turns', turn);
-      await until('all is done', async () => (await connection.llen('turns')) === 0);
+      await until('the job has taken every turn', async () => (await connection.llen('turns')) === 0);
       headway.api = await startApi({ ...env, PORT: port });
-      await until('all is seen', () => seen.includes('and more'));
+      await until('the viewer has caught up', () => seen.includes('and more'));
       await connection.lpush('turns', 'end');
-      await until('the browser has been told to stay away', () => source.readyState === EventSource.CLOSED);
+      await until('the EventSource has closed for good', () => source.readyState === EventSource.CLOSED);
     } finally {
       source.close();
     }
@@ -46,7 +46,7 @@ describe('an API process that dies', () => {
     expect(new Set(ids).size).toBe(ids.length);
   });
 
-  it('ends its streams when it is asked to stop, and a second one goes on with them', async () => {
+  it('a viewer of a process that is stopped resumes at another one', async () => {
     headway = await startHeadway({ env: { JOBS_DIR: jobsDir('steered') } });
     const { connection, client, env, api } = headway;
     const second = await startApi(env);
@@ -69,14 +69,14 @@ describe('an API process that dies', () => {
     }
   });
 
-  it('in the middle of an idempotent POST: the same POST again gives one job, which runs', async () => {
+  it('repeating an idempotent POST that was half done starts one job, and it completes', async () => {
     headway = await startHeadway();
     const { client, connection, env } = headway;
     const headers = { 'Idempotency-Key': 'a-key-that-is-long-enough' };
     const body = { name: 'steps', data: { count: 1, intervalMs: 1 } };
     const proxy = await startProxy(headway.redis.port);
     const dying = await startApi({ ...env, REDIS_URL: `redis://127.0.0.1:${proxy.port}` });
-    // The counter of a queue's job ids is a key of BullMQ's script that adds a job, and of no other call.
+    // Only BullMQ's script that adds a job uses this key, the counter of the queue's job ids.
     const addsJob = proxy.holdBefore('{headway}:steps:id');
     const lost = clientOf(dying.url)
       .post(body, headers)

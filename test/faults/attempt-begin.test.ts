@@ -5,7 +5,7 @@ import { jobsDir } from '../support/jobs.js';
 import { openToEnd } from '../support/sse.js';
 import { until } from '../support/until.js';
 
-describe('P1: the moment at which an attempt begins, or ends', () => {
+describe('P1: a fault while attempts begin and end', () => {
   let headway: Headway;
   afterEach(() => headway.stop());
 
@@ -14,12 +14,12 @@ describe('P1: the moment at which an attempt begins, or ends', () => {
     ['Redis refuses writes', 'steps'],
     ['connections are cut', 'parent-of-two'],
     ['Redis refuses writes', 'parent-of-two'],
-  ])('fails no job because %s (%s)', async (what, name) => {
+  ])('%s: fails no job (%s)', async (what, name) => {
     headway = await startHeadway({
       env: { WORKER_CONCURRENCY: '10', MAX_STALLS: '1000', JOBS_DIR: jobsDir('parent-of-two', 'kid') },
     });
     const options = { attempts: 1 };
-    // A family: its parent also starts children, and ends them.
+    // `parent-of-two` also starts children.
     const data = (i: number) => (name === 'parent-of-two' ? {} : { count: 3, intervalMs: 10 + i });
     const jobCount = name === 'parent-of-two' ? 20 : 60;
     const { client, connection } = headway;

@@ -9,11 +9,11 @@ let headway: Headway;
 afterEach(() => headway.stop());
 
 it.each([
-  ['that has ended elsewhere', {}],
-  ['that has ended elsewhere, and would have run in a thread', { thread: true }],
-  ['that has failed', { failed: true }],
+  ['that another worker has completed', {}],
+  ['that another worker has completed, with the job in a thread', { thread: true }],
+  ['that has failed as stalled', { failed: true }],
 ])(
-  'a worker that stood still begins no job %s',
+  'a worker that was frozen does not run a job %s',
   async (_what, { thread = false, failed = false }: { thread?: boolean; failed?: boolean }) => {
     headway = await startHeadway({
       workers: 0,
@@ -29,7 +29,7 @@ it.each([
     workers.push(frozen);
     const job = await client.start('gated', {});
     const stream = await openStream(client.events(job), { token: job.token });
-    await until('it is about to begin', () => connection.exists('checking'));
+    await until('the frozen worker validates the data', () => connection.exists('checking'));
     frozen.child.kill('SIGSTOP');
     const other = await startWorker(env);
     workers.push(other);
@@ -38,7 +38,7 @@ it.each([
     await connection.set('gate', 'open');
     const before = frozen.output();
     frozen.child.kill('SIGCONT');
-    // Its next job, so that what it does with this one is over.
+    // When it has completed its next job, it is done with this one.
     await other.kill();
     const next = await client.start('gated', {});
     const after = await openStream(client.events(next), { token: next.token });

@@ -4,7 +4,7 @@ import { jobsDir } from '../support/jobs.js';
 import { startWorker } from '../support/processes.js';
 import { openStream } from '../support/sse.js';
 
-it('a worker that dies while one of its threads computes: the job is shown as stalled, and done by another', async () => {
+it('a job in a thread whose worker dies is shown as stalled, and another worker completes it', async () => {
   const headway = await startHeadway({
     env: { LOCK_DURATION_MS: '1000', STALLED_INTERVAL_MS: '500', JOBS_DIR: jobsDir('burn') },
   });
@@ -24,7 +24,7 @@ it('a worker that dies while one of its threads computes: the job is shown as st
   await headway.stop();
 });
 
-it('a worker that is asked to stop ends the thread that does not yield, and hands its job back', async () => {
+it('a stopping worker ends a thread that never yields, and hands its job back', async () => {
   const headway = await startHeadway({
     env: { SHUTDOWN_GRACE_MS: '0', JOBS_DIR: jobsDir('burn') },
   });

@@ -11,7 +11,7 @@ import { until } from '../support/until.js';
 const JOBS_DIR = jobsDir('reckless', inThread('reckless'), 'leaving', 'steered');
 const QUICK = { LOCK_DURATION_MS: '1000', STALLED_INTERVAL_MS: '500', JOBS_DIR };
 
-describe('an error that nobody catches', () => {
+describe('an uncaught error', () => {
   let headway: Headway;
   const watch = (job: StartedJob): Promise<TestStream> =>
     openStream(headway.client.events(job), { token: job.token });
@@ -21,7 +21,7 @@ describe('an error that nobody catches', () => {
     return stream;
   };
 
-  describe('and that belongs to a job', () => {
+  describe('of a job', () => {
     beforeAll(async () => {
       headway = await startHeadway({ env: { ...QUICK, WORKER_CONCURRENCY: '4', WORKER_THREADS: '1' } });
     });
@@ -38,7 +38,7 @@ describe('an error that nobody catches', () => {
       'socket',
       'abort listener',
       'text',
-    ])('in a job (%s) fails its attempt, and the process and the others go on', async (how) => {
+    ])('(%s) fails the attempt, and the process and other jobs go on', async (how) => {
       const [worker] = headway.workers;
       const innocent = await steered(how);
       const job = await headway.client.start(
@@ -58,7 +58,7 @@ describe('an error that nobody catches', () => {
     });
 
     it.each(['rejection', 'timer', 'microtask', 'abort listener', 'text'])(
-      'in a thread (%s) fails its attempt, and the thread goes on',
+      'in a thread (%s) fails the attempt, and the thread goes on',
       async (how) => {
         const options = { attempts: 2, backoff: { type: 'fixed', delayMs: 10 } } as const;
         const stream = await watch(await headway.client.start('reckless-thread', { how }, options));
@@ -72,7 +72,7 @@ describe('an error that nobody catches', () => {
     );
 
     it.each(['rejection', 'timer', 'microtask'])(
-      'of a job that has ended (%s) is not that of the next job in its thread',
+      '(%s) after the end of the job does not fail the next job in its thread',
       async (how) => {
         const first = await headway.client.start('leaving', { how });
         const stream = await watch(first);
@@ -94,7 +94,7 @@ describe('an error that nobody catches', () => {
     );
   });
 
-  describe('and that belongs to none', () => {
+  describe('outside any job', () => {
     let supervisor: Supervisor | undefined;
     afterEach(async () => {
       supervisor?.kill();
@@ -102,7 +102,7 @@ describe('an error that nobody catches', () => {
       await headway.stop();
     });
 
-    /** A worker that is started again whenever it ends, as `npm start` does it. */
+    /** Starts a worker that is restarted whenever it ends, as with `npm start`. */
     const superviseWorker = async (env: Record<string, string>): Promise<string[]> => {
       const ends: string[] = [];
       supervisor = new Supervisor((_name: string, line: string) => {
@@ -116,8 +116,8 @@ describe('an error that nobody catches', () => {
       return ends;
     };
 
-    it('ends the process, after what ran beside it is handed back uncounted', async () => {
-      // Long locks: nothing is found stalled while the test runs, so what goes on was handed back.
+    it('ends the process, after the jobs beside it were handed back without using up an attempt', async () => {
+      // Locks outlast the test, so no job is found stalled: a job that goes on was handed back.
       headway = await startHeadway({
         env: { JOBS_DIR, MAX_STALLS: '0', LOCK_DURATION_MS: '60000' },
       });
@@ -144,12 +144,12 @@ describe('an error that nobody catches', () => {
       }
 
       async function supervised(): Promise<void> {
-        // Of the kinds that are innocent: the guilty one would end it again.
+        // The guilty job would end this worker too.
         headway.workers = [await startWorker({ ...headway.env, WORKER_JOBS: 'steered' })];
       }
     });
 
-    it('fails the job whose worker dies of an error without a context again and again, and none beside it', async () => {
+    it('fails the job whose workers it ended again and again, and no other job', async () => {
       headway = await startHeadway({
         workers: 0,
         env: { ...QUICK, MAX_STALLS: '0', WORKER_CONCURRENCY: '8' },
@@ -157,15 +157,15 @@ describe('an error that nobody catches', () => {
       const ends = await superviseWorker(headway.env);
       const innocent = await Promise.all(['a', 'b', 'c', 'd'].map(steered));
       const guilty = await watch(await headway.client.start('reckless', { how: 'foreign context' }));
-      // Each has its turn alone, and leaves it only when it has ended.
-      await until('the process was started again', () => ends.length > 0);
+      // Jobs that were lost run one at a time, each until it has ended.
+      await until('the worker was restarted', () => ends.length > 0);
       for (const turns of ['a', 'b', 'c', 'd']) await headway.connection.lpush(turns, 'end');
       await Promise.all([guilty, ...innocent].map(({ ended }) => ended));
       expect(guilty.events.at(-1)).toMatchObject({ event: 'failed', data: { error: { code: 'stalled' } } });
       for (const { names } of innocent) expect(names().at(-1)).toBe('completed');
     });
 
-    it('fails the job whose worker crashes again and again, and none that was lost with it', async () => {
+    it('fails the job whose workers crash again and again, and no job that was lost with it', async () => {
       headway = await startHeadway({
         workers: 0,
         env: { ...QUICK, MAX_STALLS: '1', WORKER_CONCURRENCY: '8' },
@@ -180,7 +180,7 @@ describe('an error that nobody catches', () => {
       await Promise.all([guilty, ...innocent].map(({ ended }) => ended));
       expect(guilty.events.at(-1)).toMatchObject({ event: 'failed', data: { error: { code: 'stalled' } } });
       for (const { names } of innocent) expect(names().at(-1)).toBe('completed');
-      // Lost together once; then it was alone.
+      // The first crash lost all jobs together; in the second, the guilty job ran alone.
       expect(ends).toHaveLength(2);
     });
   });
