@@ -39,7 +39,7 @@ describe('the promises', () => {
     return stream;
   }
 
-  /** A job that does what it is told, and what tells it. */
+  /** Starts a job that the test steers, and returns it with a function that gives it its next turn. */
   async function steered(options?: Record<string, unknown>) {
     const list = `turns:${++turns}`;
     const job = await headway.client.start('steered', { turns: list }, options);
@@ -48,7 +48,7 @@ describe('the promises', () => {
     return { job, turn };
   }
 
-  it('P1: a job that was accepted reaches its end although the API dies after the 202 and no worker is there yet', async () => {
+  it('P1: an accepted job reaches its end although the API dies after the 202 and there is no worker yet', async () => {
     const lonely = await startHeadway({ workers: 0 });
     try {
       const job = await lonely.client.start('steps', { count: 3, intervalMs: 1 });
@@ -62,7 +62,7 @@ describe('the promises', () => {
     }
   });
 
-  it('P2: every viewer gets the terminal event exactly once, and the stream ends: before, during, after, returning', async () => {
+  it('P2: every viewer (early, late, after the end, returning) gets the terminal event once, and its stream ends', async () => {
     const { job, turn } = await steered();
     const before = await watch(job);
     await turn(10);
@@ -85,7 +85,7 @@ describe('the promises', () => {
     expect(seenIt.raw()).toBe('');
   });
 
-  it('P3: within an attempt the bar never goes back, nothing comes twice or after the end, and a retry is shown as one', async () => {
+  it('P3: within an attempt progress never goes back; no event is repeated or follows the end; a retry is shown', async () => {
     const { job, turn } = await steered({ attempts: 2 });
     const stream = await watch(job);
     for (const percent of [10, 60, 30, 61, 59]) await turn(percent);
@@ -116,7 +116,7 @@ describe('the promises', () => {
     ).toBe(true);
   });
 
-  it('P4: a late viewer sees the present progress in the first frames, without waiting for an update', async () => {
+  it('P4: a late viewer gets the current progress in the first frames, without waiting for an update', async () => {
     const { job, turn } = await steered();
     const first = await watch(job);
     await turn({ current: 37, total: 100, unit: 'rows' });
@@ -136,7 +136,7 @@ describe('the promises', () => {
     await late.ended;
   });
 
-  it('P5: a viewer that comes back gets every log and lifecycle event it missed and the newest progress, and nothing else', async () => {
+  it('P5: a returning viewer gets each log and lifecycle event it missed and the newest progress, and nothing else', async () => {
     const { job, turn } = await steered({ attempts: 2 });
     const first = await watch(job);
     await turn('log one');
@@ -168,7 +168,7 @@ describe('the promises', () => {
     ]);
   });
 
-  it('P5: a viewer that was away for longer than the log reaches is told so and given the present state', async () => {
+  it('P5: a viewer that missed more than the log holds gets a reset and the current state', async () => {
     const short = await startHeadway({
       env: { CHANNEL_LOG_LENGTH: '20', JOBS_DIR: jobsDir('long-lines') },
     });
@@ -188,7 +188,7 @@ describe('the promises', () => {
     }
   });
 
-  it('P6: stalled viewers cost little memory, delay nobody, lose no log line, and are dropped in the end', async () => {
+  it('P6: stalled viewers cost little memory, delay no other viewer, lose no log line, and are dropped in the end', async () => {
     const lines = 900;
     const length = 9000;
     const { pid } = headway.api.child;
@@ -211,7 +211,7 @@ describe('the promises', () => {
     const good = await watch(job);
     await good.ended;
     expect(good.events.filter(({ event }) => event === 'log')).toHaveLength(lines);
-    // 8 MB for each of the forty, were it kept for them.
+    // Buffers for forty viewers would take 8 MB each.
     expect((rss() - before) / 1024).toBeLessThan(100);
 
     returning.resume();
@@ -235,13 +235,13 @@ describe('the promises', () => {
     for (const socket of stalled) socket.destroy();
   });
 
-  it('P7: a hot loop of updates is coalesced, and the last one comes before the end', async () => {
+  it('P7: a hot loop of updates is coalesced, and its last update comes before the end', async () => {
     const job = await headway.client.start('hot', { updates: 1_000_000 });
     const stream = await watch(job);
     await stream.ended;
     const progress = stream.events.filter(({ event }) => event === 'progress');
     const { ms } = stream.events.at(-1)!.data.result;
-    // One per interval of 100 ms, the leading edge, and the flush.
+    // One for each interval of 100 ms, one at the leading edge and one at the end.
     expect(progress.length).toBeLessThanOrEqual(ms / 100 + 2);
     expect(progress.at(-1)!.data).toMatchObject({ percent: 100, current: 1_000_000 });
     expect(stream.events.at(-2)).toBe(progress.at(-1));
@@ -250,7 +250,7 @@ describe('the promises', () => {
   it.each([
     ['completed', false],
     ['failed', true],
-  ])('P7: Redis has the last update before BullMQ is told that an attempt has %s', async (end, fail) => {
+  ])('P7: Redis stores the last update before BullMQ records that an attempt has %s', async (end, fail) => {
     const commands: string[][] = [];
     const monitor = await headway.connection.monitor();
     monitor.on('monitor', (_time: string, args: string[]) => void commands.push(args));
@@ -262,8 +262,11 @@ describe('the promises', () => {
           ([command, ...args]) =>
             command!.toLowerCase() === what && words.every((word) => args.some((arg) => arg.includes(word))),
         );
-      // What is watched arrives later than what it brings about.
-      await until('BullMQ is seen to end it', () => at('xadd', '{headway}:hasty:events', end, job.id) >= 0);
+      // MONITOR reports a command later than the command takes effect.
+      await until(
+        'MONITOR has reported the end',
+        () => at('xadd', '{headway}:hasty:events', end, job.id) >= 0,
+      );
       const kept = at('hset', `headway:{job:${job.id}}:slots`, '"percent":90');
       expect(kept).toBeGreaterThanOrEqual(0);
       expect(kept).toBeLessThan(at('xadd', '{headway}:hasty:events', end, job.id));
@@ -272,7 +275,7 @@ describe('the promises', () => {
     }
   });
 
-  it('P8: a job costs the API processes nothing unless they watch it', async () => {
+  it('P8: an API process subscribes to a job only while a viewer watches it', async () => {
     const second = await startApi(headway.env);
     try {
       const { job, turn } = await steered();
@@ -286,7 +289,7 @@ describe('the promises', () => {
         return counts[1];
       };
       await until(
-        'it runs',
+        'the job has progress',
         async () => ((await (await headway.client.get(job)).json()) as { progress: unknown }).progress,
       );
       expect(await channels()).toBe(0);
@@ -294,19 +297,19 @@ describe('the promises', () => {
       await stream.waitFor('progress');
       expect(await channels()).toBe(1);
       stream.close();
-      await until('nobody listens any more', async () => (await channels()) === 0);
+      await until('no process is subscribed', async () => (await channels()) === 0);
       await turn('end');
-      // The workers keep the lifecycle; no API process follows the queue.
+      // A worker follows the queues, so no API process does.
       expect(await headway.connection.get('headway:{bridge}:lease')).toMatch(/^worker:/);
     } finally {
       await second.kill();
     }
   });
 
-  it('P8: nothing of what unwatched jobs do is sent to an API process', async () => {
+  it('P8: an API process receives nothing about jobs that it does not serve', async () => {
     const idle = await startApi(headway.env);
     try {
-      // What the process has read, from sockets and files.
+      // The bytes that the process has read from sockets and files.
       const read = (): number =>
         Number(/rchar: (\d+)/.exec(readFileSync(`/proc/${idle.child.pid}/io`, 'utf8'))![1]);
       await fetch(`${idle.url}/readyz`);
@@ -316,14 +319,14 @@ describe('the promises', () => {
         ...Array.from({ length: 100 }, () => headway.client.start('steps', { count: 3, intervalMs: 1 })),
       ]);
       await Promise.all(jobs.map(async (job) => (await watch(job)).ended));
-      // Less than a hundred bytes for each job; a single lifecycle event has more.
+      // Less than 100 bytes for each job: a single lifecycle event is larger.
       expect(read() - before).toBeLessThan(100 * jobs.length);
     } finally {
       await idle.kill();
     }
   });
 
-  it('P8: an API process follows the queues only until a worker is there', async () => {
+  it('P8: an API process follows the queues only until there is a worker', async () => {
     const lonely = await startHeadway({ workers: 0 });
     try {
       const holder = (): Promise<string | null> => lonely.connection.get('headway:{bridge}:lease');
@@ -335,7 +338,7 @@ describe('the promises', () => {
     }
   });
 
-  it('P9: only who holds its token sees a job; a stranger cannot tell whether it exists', async () => {
+  it('P9: only the holder of its token can see a job; other callers cannot tell whether it exists', async () => {
     const job = await headway.client.start('steps', { count: 1, intervalMs: 1 });
     const other = await headway.client.start('steps', { count: 1, intervalMs: 1 });
     const ask = async (path: string, token?: string): Promise<{ status: number; body: unknown }> => {
@@ -360,7 +363,7 @@ describe('the promises', () => {
     const allowed = await openStream(`${headway.client.events(job)}?token=${job.token}`);
     await allowed.ended;
     expect(allowed.events.at(-1)!.event).toBe('completed');
-    // It was logged, at every level, without the token.
+    // The request is in the log, without the token.
     expect(headway.api.output()).toContain('token=[redacted]');
     for (const process of [headway.api, ...headway.workers])
       expect(process.output()).not.toContain(job.token);

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { jobsDir } from '../support/jobs.js';
-import { openToEnd } from '../support/sse.js';
+import { watchToEnd } from '../support/sse.js';
 import { until } from '../support/until.js';
 
 describe('P1: a fault while attempts begin and end', () => {
@@ -53,7 +53,7 @@ describe('P1: a fault while attempts begin and end', () => {
     on = false;
     await fault;
     for (const job of jobs) {
-      const stream = await openToEnd(`${headway.api.url}/v1/jobs/${job.id}/events`, job.token);
+      const stream = await watchToEnd(`${headway.api.url}/v1/jobs/${job.id}/events`, job.token);
       const failed = stream.events.find(({ event }) => event === 'failed');
       expect(failed?.data).toBeUndefined();
       expect(stream.names().at(-1)).toBe('completed');

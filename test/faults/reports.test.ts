@@ -4,7 +4,7 @@ import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { inThread, jobsDir } from '../support/jobs.js';
-import { openStream, openToEnd, type TestStream } from '../support/sse.js';
+import { openStream, type TestStream, watchToEnd } from '../support/sse.js';
 
 /** The reports of a job that a viewer has received, in order. */
 function reportsOf({ events }: TestStream) {
@@ -106,7 +106,7 @@ describe('P11: the reports of a job, while Redis', () => {
     const end = await FAULTS[fault!]!(connection, headway);
     await sleep(1000);
     await end();
-    const back = await openToEnd(client.events(job), job.token);
+    const back = await watchToEnd(client.events(job), job.token);
     if (stream.names().at(-1) !== 'completed') await stream.ended;
     for (const viewer of [stream, back]) {
       expect(viewer.names().at(-1)).toBe('completed');
@@ -149,7 +149,7 @@ describe('P11: while Redis hangs, memory is bounded', () => {
     redis.signal('SIGSTOP');
     await sleep(6000);
     redis.signal('SIGCONT');
-    const late = await Promise.all(jobs.map((job) => openToEnd(client.events(job), job.token)));
+    const late = await Promise.all(jobs.map((job) => watchToEnd(client.events(job), job.token)));
     expect(peakMiB(pid) - before).toBeLessThan(150);
     for (const stream of late) {
       expect(stream.names().at(-1)).toBe('completed');
