@@ -1,4 +1,4 @@
-// Many jobs that report often: what does one update cost API, worker and Redis, watched and unwatched?
+// Many jobs that report often: the cost of an update in API, worker and Redis, with and without viewers.
 
 import { fileURLToPath } from 'node:url';
 import { sleep, startMeasured, startRedis, temporaryFolder } from './lib/processes.mjs';
@@ -6,7 +6,7 @@ import { printTable } from './lib/table.mjs';
 
 const JOBS = 200;
 const INTERVAL_MS = 100;
-/** Long enough for V8 to have tidied up what starting the jobs left behind. */
+/** Long enough for V8 to collect the garbage from starting the jobs. */
 const WARM_UP_MS = 20_000;
 const MEASURED_MS = 15_000;
 

@@ -54,7 +54,7 @@ describe('examples with a framework', () => {
 
     it('shows a message to all pages, and to one that is opened later', async () => {
       const [one, other] = await Promise.all([openPage(browser, server.url), openPage(browser, server.url)]);
-      await one.page.getByLabel(/^Say to all/).fill(`Tea is ready <b>${name}</b>`);
+      await one.page.getByLabel(/^Message to all/).fill(`Tea is ready <b>${name}</b>`);
       await one.page.getByRole('button', { name: 'Send' }).click();
       for (const { page, complaints } of [one, other, await openPage(browser, server.url)]) {
         await page.getByRole('listitem').getByText(`Tea is ready <b>${name}</b>`).waitFor();

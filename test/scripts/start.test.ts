@@ -125,7 +125,7 @@ describe('npm start', () => {
     const started = start({ DATA_DIR: temporaryFolder() });
     await ready(started);
     const line = await until('the line is there', () =>
-      /The queues, for the admin: (\S+) \(any name; the password is in ([^)]+)\)/.exec(started.output()),
+      /Queues, for admins: (\S+) \(any user name; the password is in ([^)]+)\)/.exec(started.output()),
     );
     const [, board, passwordFile] = line;
     expect((await fetch(board!)).status).toBe(401);
