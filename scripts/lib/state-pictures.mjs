@@ -2,12 +2,11 @@
 // small pictures is kept in docs/.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { SHOWN_JOB } from './state-jobs.mjs';
 import { ensureRedisServer } from './system.mjs';
 
 const WIDTHS = [360, 768, 1440, 2560];
@@ -30,9 +29,6 @@ async function freePort() {
 /** Redis, the API and workers, each of which can be stopped and started again. */
 async function createParts(root) {
   const work = mkdtempSync(join(tmpdir(), 'headway-states-'));
-  mkdirSync(join(work, 'jobs'));
-  writeFileSync(join(work, 'jobs', 'shown.mjs'), SHOWN_JOB('import-people', 20));
-  writeFileSync(join(work, 'jobs', 'busy.mjs'), SHOWN_JOB('one-at-a-time', 1));
   const [redisPort, apiPort, redis] = await Promise.all([freePort(), freePort(), ensureRedisServer()]);
   const env = {
     ...process.env,
@@ -40,7 +36,7 @@ async function createParts(root) {
     PORT: String(apiPort),
     HOST: '127.0.0.1',
     DATA_DIR: work,
-    JOBS_DIR: join(work, 'jobs'),
+    JOBS_DIR: join(root, 'scripts/lib/picture-jobs'),
     ADMIN_TOKEN,
     TOKEN_SECRET: 'the secret of the screenshots, long enough',
     LOG_LEVEL: 'fatal',
