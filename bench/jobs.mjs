@@ -85,7 +85,7 @@ export async function jobs() {
     ['BullMQ QueueEvents + better-sse', await measure(startBullMq)],
     ['Headway, coalescing off', await measure((redis) => startHeadway(redis, { PROGRESS_INTERVAL_MS: '0' }))],
     [
-      'Headway, nobody watches',
+      'Headway, without viewers',
       await measure((redis) => startHeadway(redis, { PROGRESS_INTERVAL_MS: '0' }), false),
     ],
   ];
@@ -101,6 +101,6 @@ export async function jobs() {
   ]);
   return {
     'jobs, CPU against QueueEvents + better-sse': [ours.sum / peer.sum, 0.6],
-    'jobs nobody watches, API CPU against watched': [unwatched.api / ours.api, 0.1],
+    'jobs without viewers, API CPU against watched': [unwatched.api / ours.api, 0.1],
   };
 }

@@ -350,13 +350,13 @@ describe('the promises', () => {
       expect(instance).toBe(path);
       return { status: response.status, body };
     };
-    const nobody = '/v1/jobs/00000000-0000-4000-8000-000000000000';
+    const missing = '/v1/jobs/00000000-0000-4000-8000-000000000000';
     for (const suffix of ['', '/events', '/result']) {
-      const unknown = await ask(`${nobody}${suffix}`);
+      const unknown = await ask(`${missing}${suffix}`);
       expect(unknown.status).toBe(404);
       expect(await ask(`/v1/jobs/${job.id}${suffix}`)).toEqual(unknown);
       expect(await ask(`/v1/jobs/${job.id}${suffix}`, other.token)).toEqual(unknown);
-      expect(await ask(`${nobody}${suffix}`, other.token)).toEqual(unknown);
+      expect(await ask(`${missing}${suffix}`, other.token)).toEqual(unknown);
       const forged = `${job.token.slice(0, -4)}AAAA`;
       expect((await ask(`/v1/jobs/${job.id}${suffix}`, forged)).status).toBe(401);
     }

@@ -144,9 +144,9 @@ describe('when a worker dies', () => {
   });
 
   it.each([
-    ['a new viewer', 'comes'],
-    ['a viewer that is connected when Redis comes back', 'stays'],
-  ])('after its job has ended and no process follows the queues, %s sees the end', async (_who, who) => {
+    ['a new viewer', 'new'],
+    ['a viewer that is connected when Redis comes back', 'connected'],
+  ])('after its job has ended and no process follows the queues, %s sees the end', async (_what, kind) => {
     headway = await startHeadway({ workers: 0, env: QUICK });
     const { client, connection } = headway;
     // The lease belongs to a dead process, so no process follows the queues.
@@ -163,8 +163,8 @@ describe('when a worker dies', () => {
     const taken = await until('the job can be taken', () => worker.getNextJob(token));
     await taken.moveToCompleted({ steps: 1 }, token, false);
     await worker.close();
-    if (who === 'stays') await connection.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
-    const viewer = who === 'stays' ? there : await watch(job);
+    if (kind === 'connected') await connection.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    const viewer = kind === 'connected' ? there : await watch(job);
     // The recheck of watched jobs, every 30 s, would be later.
     await viewer.waitFor('completed', 15_000);
     await viewer.ended;

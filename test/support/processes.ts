@@ -35,7 +35,7 @@ export const startApi = (env: Record<string, string>): Promise<TestProcess> =>
   start('api', { PORT: '0', HOST: '127.0.0.1', ...env });
 export const startWorker = (env: Record<string, string>): Promise<TestProcess> => start('worker', env);
 
-/** Returns the other processes whose command line or environment names the data folder. A zombie has neither. */
+/** Returns the other processes whose command line or environment names the data folder. Zombies are not among them. */
 export function processesOf(dataDir: string): number[] {
   return readdirSync('/proc')
     .filter((pid) => /^\d+$/.test(pid) && Number(pid) !== process.pid)

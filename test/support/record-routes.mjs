@@ -40,7 +40,7 @@ const routesOf = (router) =>
 const { listen } = Server.prototype;
 Server.prototype.listen = function (...args) {
   const routers = [...new Set([...roots, ...mounts.keys()])];
-  // Bull Board is an application of its own, whose routes are not ours.
+  // Bull Board is a separate application; its routes are not in the document.
   const ours = routers.find((router) => routesOf(router).some(({ path }) => path === '/healthz'));
   const routes = routers.filter((router) => rootOf(router) === rootOf(ours)).flatMap(routesOf);
   if (process.env.ROUTES_FILE) writeFileSync(process.env.ROUTES_FILE, JSON.stringify(routes));

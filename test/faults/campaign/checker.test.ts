@@ -111,7 +111,7 @@ const JOB_CHANGES: Array<[name: string, finding: string, change: Change]> = [
   ],
   ['one item doubled', 'doubled', twice(isItem)],
   [
-    'one frame doubled as it was',
+    'one frame doubled with its id',
     'id-order',
     (viewer, random) => {
       const place = random.pick(indexesOf(viewer.seen, isItem));
@@ -129,7 +129,7 @@ const JOB_CHANGES: Array<[name: string, finding: string, change: Change]> = [
     },
   ],
   [
-    'an item that was never said',
+    'an item that was never reported',
     'invented',
     (viewer, random) => {
       const [item] = viewer.seen[random.pick(indexesOf(viewer.seen, isItem))]!.items!;
@@ -137,7 +137,7 @@ const JOB_CHANGES: Array<[name: string, finding: string, change: Change]> = [
     },
   ],
   [
-    'an item cut short',
+    'a truncated item',
     'damaged',
     (viewer, random) => {
       viewer.seen[random.pick(indexesOf(viewer.seen, isItem))]!.items![0]!.whole = false;
@@ -157,7 +157,7 @@ const JOB_CHANGES: Array<[name: string, finding: string, change: Change]> = [
     },
   ],
   [
-    'the last progress of a job that completed lost',
+    'the last progress of a completed job lost',
     'stale-progress',
     (viewer, _random, { state }) => {
       if (state !== 'completed') return false;
@@ -169,7 +169,7 @@ const JOB_CHANGES: Array<[name: string, finding: string, change: Change]> = [
   ['the end doubled', 'doubled-end', twice(ends)],
   ['an item after the end', 'after-end', twice(isItem, 'end')],
   [
-    'another end than the job has',
+    'an end that differs from the job',
     'wrong-end',
     (viewer) => {
       viewer.seen.at(-1)!.event = 'cancelled';
@@ -181,7 +181,7 @@ const JOB_CHANGES: Array<[name: string, finding: string, change: Change]> = [
   ['retrying lost', 'no-attempt-end', without(named('retrying'))],
   ['retrying doubled', 'doubled-retrying', twice(named('retrying'))],
   [
-    'stalled though no worker was lost',
+    'stalled without a lost worker',
     'unjustified',
     (viewer) => {
       const place = viewer.seen.findIndex(named('retrying'));
@@ -190,7 +190,7 @@ const JOB_CHANGES: Array<[name: string, finding: string, change: Change]> = [
     },
   ],
   [
-    'reset though Redis lost nothing',
+    'reset although Redis lost nothing',
     'needless-reset',
     (viewer, random) => {
       const known = structuredClone(viewer.seen.slice(0, random.between(1, viewer.seen.length - 1)));
@@ -198,7 +198,7 @@ const JOB_CHANGES: Array<[name: string, finding: string, change: Change]> = [
     },
   ],
   [
-    'a reset after which the log does not begin again',
+    'a reset without the log after it',
     'lost',
     (viewer, random) => {
       const place = random.between(Math.floor(viewer.seen.length / 2), viewer.seen.length - 1);
@@ -213,7 +213,7 @@ const JOB_CHANGES: Array<[name: string, finding: string, change: Change]> = [
     },
   ],
   [
-    'another epoch without a reset',
+    'a new epoch without a reset',
     'silent-epoch',
     (viewer, random) => {
       const from = random.between(1, viewer.seen.length - 1);
@@ -221,7 +221,7 @@ const JOB_CHANGES: Array<[name: string, finding: string, change: Change]> = [
     },
   ],
   [
-    'fewer said to be missing than are',
+    'too few items stated as missing',
     'lost',
     (viewer, random, job) => {
       without(({ items }) => items?.[0]?.kind === 'log')(viewer, random, job);
@@ -234,7 +234,7 @@ const JOB_CHANGES: Array<[name: string, finding: string, change: Change]> = [
     },
   ],
   [
-    'some said to be missing that are not',
+    'items stated as missing that are there',
     'overstated',
     (viewer, _random, { attempts }) => {
       viewer.seen.splice(-1, 0, log({ attempt: attempts, missing: { event: 2 } }, viewer.seen.at(-1)!.at));
@@ -242,7 +242,7 @@ const JOB_CHANGES: Array<[name: string, finding: string, change: Change]> = [
     },
   ],
   [
-    'a viewer left without news',
+    'a viewer without events for too long',
     'late-event',
     (viewer, random) => {
       const place = random.pick(indexesOf(viewer.seen, isItem));
@@ -257,7 +257,7 @@ const JOB_CHANGES: Array<[name: string, finding: string, change: Change]> = [
     },
   ],
   [
-    'a viewer that is not told that there is no more',
+    'a viewer that gets no 204',
     'no-204',
     (viewer) => {
       delete viewer.doneAt;
@@ -267,7 +267,7 @@ const JOB_CHANGES: Array<[name: string, finding: string, change: Change]> = [
 
 const OUTCOMES: Array<[name: string, finding: string, change: (job: JobRecord) => boolean | undefined]> = [
   [
-    'failed though a run returned and none threw',
+    'failed although a run returned and none threw',
     'wrongly-failed',
     (job) => {
       if (job.attempts > 1) return false;
@@ -284,7 +284,7 @@ const OUTCOMES: Array<[name: string, finding: string, change: (job: JobRecord) =
     },
   ],
   [
-    'completed though no run returned',
+    'completed although no run returned',
     'wrongly-completed',
     (job) => {
       if (job.state === 'completed') return false;
@@ -292,7 +292,7 @@ const OUTCOMES: Array<[name: string, finding: string, change: (job: JobRecord) =
     },
   ],
   [
-    'cancelled though nobody asked',
+    'cancelled without a request',
     'wrongly-cancelled',
     (job) => {
       job.state = 'cancelled';
@@ -306,7 +306,7 @@ const OUTCOMES: Array<[name: string, finding: string, change: (job: JobRecord) =
     },
   ],
   [
-    'gone though Redis lost nothing',
+    'gone although Redis lost nothing',
     'lost-job',
     (job) => {
       job.state = 'gone';

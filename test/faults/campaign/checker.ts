@@ -123,16 +123,16 @@ function checkViewer(
       }),
     );
   }
-  const told = whole.find(({ event }) => isEnd(event));
-  if (!told && !before) {
+  const lastEnd = whole.find(({ event }) => isEnd(event));
+  if (!lastEnd && !before) {
     find('no-end', `the viewer never saw the end (${job.state})`, viewer.seen.at(-1)?.at ?? job.acceptedAt);
   } else if (viewer.doneAt === undefined) {
-    find('no-204', 'the viewer saw the end, but got no 204', told!.at);
+    find('no-204', 'the viewer saw the end, but got no 204', lastEnd!.at);
   }
-  if (told && !before) {
-    if (told.event !== job.state)
-      find('wrong-end', `the stream ended with ${told.event}, the job is ${job.state}`, told.at);
-    checkLastProgress(whole, told, runs, windows, find);
+  if (lastEnd && !before) {
+    if (lastEnd.event !== job.state)
+      find('wrong-end', `the stream ended with ${lastEnd.event}, the job is ${job.state}`, lastEnd.at);
+    checkLastProgress(whole, lastEnd, runs, windows, find);
   }
   checkPromptness(segments[0]!, viewer.name, runs, find);
   return findings;

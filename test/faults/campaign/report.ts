@@ -47,8 +47,8 @@ export class Report {
   }
 
   line({ kind, subject, viewer, text, at }: Finding, faults: readonly FaultRecord[]): string {
-    const who = viewer === undefined ? subject : `${subject} (${viewer})`;
-    return `${kind}: ${who}: ${text}; at ${seconds(at - this.startedAt)}, ${blamed(at, faults)}`;
+    const about = viewer === undefined ? subject : `${subject} (${viewer})`;
+    return `${kind}: ${about}: ${text}; at ${seconds(at - this.startedAt)}, ${blamed(at, faults)}`;
   }
 
   timeline(faults: readonly FaultRecord[]): string[] {
