@@ -1,4 +1,4 @@
-// 10,000 jobs of one principal that report ten times a second each, in one `?jobs=mine` stream: can a browser take it?
+// One `?jobs=mine` stream of 10,000 jobs that each report ten times a second: does a browser keep up?
 
 import { signUserToken } from '../dist/shared/auth/user-token.js';
 import { scopeOf } from '../dist/shared/job-index/keys.js';
@@ -15,7 +15,7 @@ const SUB = 'ada';
 const OWNER = `user:${SUB}`;
 const SECRET = 'x'.repeat(32);
 
-/** In the page: follows the stream as a page of a user does, with the newest of each job in a map. */
+/** Runs in the page: follows the stream and keeps the newest state of each job in a map. */
 function follow(address) {
   const seen = { jobs: new Map(), events: 0, unfinished: 0 };
   window.seen = seen;

@@ -1,4 +1,4 @@
-// 10,000 jobs that report ten times a second each, and a browser that looks at the dashboard: does it stay smooth?
+// A browser on the dashboard of 10,000 jobs that each report ten times a second: does it stay smooth?
 import { measure, openMeasuredPage, percent } from './lib/browser.mjs';
 import { sleep, startMeasured, startRedis, temporaryFolder } from './lib/processes.mjs';
 import { indexJobs, startReporting } from './lib/reporting.mjs';
@@ -10,7 +10,7 @@ const INTERVAL_MS = 100;
 const MEASURED_MS = 10_000;
 const ADMIN_TOKEN = 'the-token-of-the-benchmark';
 
-/** Down the list and up again, as a hand on a wheel does. */
+/** Scrolls down the list and up again with the mouse wheel. */
 async function scroll(page) {
   await page.getByRole('group', { name: 'List of active jobs' }).hover();
   const end = Date.now() + MEASURED_MS;
@@ -20,7 +20,7 @@ async function scroll(page) {
   }
 }
 
-/** How many updates all workers have reported so far. */
+/** Returns the number of updates that all workers have reported so far. */
 async function countUpdates(workers) {
   const counts = await Promise.all(
     workers.map((worker) => {
@@ -78,7 +78,7 @@ export async function dashboard() {
   const resting = await measure(page, cdp, MEASURED_MS, () => sleep(MEASURED_MS));
   const last = await used();
   const seconds = (last.at - first.at) / 1000;
-  /** How much of something there was in a second. */
+  /** Returns the increase of a counter per second. */
   const rate = (what) => (last[what] - first[what]) / seconds;
   const scrolling = await measure(page, cdp, MEASURED_MS, () => scroll(page));
 
@@ -97,7 +97,7 @@ export async function dashboard() {
     `${Math.round(rate('updates'))} updates a second; the stream has ${(rate('received') / 1024).toFixed(1)} KiB a second`,
   );
   console.log(
-    `CPU of the API ${percent(rate('api') / 1e6)}; of a worker ${percent(rate('workers') / WORKERS / 1e6)}, ${percent(unwatched / WORKERS / 1e6)} while nobody looks`,
+    `CPU of the API ${percent(rate('api') / 1e6)}; of a worker ${percent(rate('workers') / WORKERS / 1e6)}, ${percent(unwatched / WORKERS / 1e6)} while no dashboard is open`,
   );
   await close();
   await Promise.all([api, ...workers].map((process) => process.stop()));

@@ -1,4 +1,4 @@
-// One channel and many viewers: what does a delivered event cost the server, and what does a viewer weigh?
+// One channel with many viewers: CPU time per delivered event, and memory per viewer.
 import { createPublisher } from '../dist/shared/channel/publisher.js';
 import { channelScripts } from '../dist/shared/channel/scripts.js';
 import { sleep, startMeasured, startRedis, temporaryFolder } from './lib/processes.mjs';
@@ -10,7 +10,7 @@ const FURTHER_VIEWERS = 5000;
 const EVENTS = 400;
 const EVENT_EVERY_MS = 10;
 const ROUNDS = 3;
-/** So many probes in a row, half a second apart, that find no less memory: the process is at rest. */
+/** A process is idle after this many probes in a row, half a second apart, that find no less memory. */
 const CALM_PROBES = 10;
 const DATA = {
   mark: 'mark',
@@ -35,7 +35,7 @@ async function startBetterSse(redis) {
   return { server, url: server.url, publish: () => redis.client.publish('bench', MARKED) };
 }
 
-/** The real API; the viewers watch the channel of a job. */
+/** The real API, with viewers of the channel of one job. */
 async function startHeadway(redis) {
   const server = await startMeasured('dist/api/main.js', {
     REDIS_URL: redis.url,
@@ -60,13 +60,13 @@ async function startHeadway(redis) {
     ttlMs: 3_600_000,
     sharded: true,
   });
-  // Log events: each one has to be delivered, as by the peers.
+  // Log events, because each of them has to be delivered, as by the peers.
   const publish = () =>
     publisher.publish(`job:${job.id}`, { event: 'progress', kind: 'log', data: JSON.parse(MARKED) });
   return { server, url: `${server.url}${job.links.events}?token=${job.token}`, publish };
 }
 
-/** Starts a contestant and hands it to `body` with what opens viewers of its channel, each of which has had frames. */
+/** Starts a contestant, and calls `body` with it and a function that opens viewers. Each viewer has received frames. */
 async function withContestant(start, body) {
   const redis = await startRedis({ scripts: channelScripts });
   const { server, url, publish } = await start(redis);
@@ -86,7 +86,7 @@ async function withContestant(start, body) {
   return result;
 }
 
-/** CPU time of the server per delivered event, in µs. */
+/** Returns the server's CPU time per delivered event, in µs. */
 const cpuPerEvent = (start) =>
   withContestant(start, async ({ server, publish, openViewers }) => {
     const viewers = await openViewers(VIEWERS);
@@ -104,7 +104,7 @@ const cpuPerEvent = (start) =>
     return (after.cpuUs - before.cpuUs) / (EVENTS * VIEWERS);
   });
 
-/** What a process holds when it is at rest: V8 gives the room of a burst of requests back some seconds after it. */
+/** Returns the memory of an idle process. V8 returns the memory of a burst of requests some seconds later. */
 async function settled(server) {
   let now = await server.probe({ gc: true });
   for (let calm = 0; calm < CALM_PROBES; ) {
@@ -116,7 +116,7 @@ async function settled(server) {
   return now;
 }
 
-/** What one more viewer weighs. What is made once (compiled code, V8's room for young objects) does not count. */
+/** Returns the memory of a further viewer, without one-time costs such as compiled code. */
 const weightOfViewer = (start) =>
   withContestant(start, async ({ server, openViewers }) => {
     await openViewers(FIRST_VIEWERS);

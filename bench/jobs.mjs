@@ -1,4 +1,4 @@
-// Many jobs that report often: what does one update cost API, worker and Redis, watched and unwatched?
+// Many jobs that report often: the cost of an update in API, worker and Redis, with and without viewers.
 
 import { fileURLToPath } from 'node:url';
 import { sleep, startMeasured, startRedis, temporaryFolder } from './lib/processes.mjs';
@@ -6,7 +6,7 @@ import { printTable } from './lib/table.mjs';
 
 const JOBS = 200;
 const INTERVAL_MS = 100;
-/** Long enough for V8 to have tidied up what starting the jobs left behind. */
+/** Long enough for V8 to collect the garbage from starting the jobs. */
 const WARM_UP_MS = 20_000;
 const MEASURED_MS = 15_000;
 
@@ -85,7 +85,7 @@ export async function jobs() {
     ['BullMQ QueueEvents + better-sse', await measure(startBullMq)],
     ['Headway, coalescing off', await measure((redis) => startHeadway(redis, { PROGRESS_INTERVAL_MS: '0' }))],
     [
-      'Headway, nobody watches',
+      'Headway, without viewers',
       await measure((redis) => startHeadway(redis, { PROGRESS_INTERVAL_MS: '0' }), false),
     ],
   ];
@@ -101,6 +101,6 @@ export async function jobs() {
   ]);
   return {
     'jobs, CPU against QueueEvents + better-sse': [ours.sum / peer.sum, 0.6],
-    'jobs nobody watches, API CPU against watched': [unwatched.api / ours.api, 0.1],
+    'jobs without viewers, API CPU against watched': [unwatched.api / ours.api, 0.1],
   };
 }

@@ -1,5 +1,5 @@
-// A million finished jobs, of which a thousand are one caller's: what does a page of them cost, and what does the index weigh?
-// The peer is what BullMQ offers: getJobs(['completed']), page after page, and a filter, until the page is full.
+// A million finished jobs, a thousand of them by one caller: the time for a page of these, and the size of the index.
+// The peer is BullMQ alone: getJobs(['completed']), page after page, filtered until the page is full.
 import { Queue } from 'bullmq';
 import { createJobList } from '../dist/api/jobs/list.js';
 import { parseListQuery } from '../dist/api/jobs/list-query.js';
@@ -25,7 +25,7 @@ const QUEUE_PREFIX = `{${PREFIX}}`;
 
 const idOf = (i) => `work.${i.toString(16).padStart(8, '0')}-0000-4000-8000-000000000000`;
 const isHers = (i) => i % OWNER_EVERY === 0;
-/** The caller's jobs are of two tags by turns, every tenth has a rare one; the others are of ten thousand callers. */
+/** The caller's jobs alternate between two tags, and every tenth has a rare one. The other jobs have 10,000 owners. */
 function settingsOf(i) {
   const nth = i / OWNER_EVERY;
   return isHers(i)
@@ -33,7 +33,7 @@ function settingsOf(i) {
     : { owner: `user:${i % 10_000}`, tags: ['load'] };
 }
 
-/** The keys of finished jobs as BullMQ leaves them, without running a million jobs. */
+/** Writes the keys of finished jobs as BullMQ does, without running a million jobs. */
 async function addJobs(redis) {
   await inGroups(async (i) => {
     await Promise.all([
@@ -78,7 +78,7 @@ async function timed(work, rounds) {
   return { ms: median(times), result };
 }
 
-/** One page as one would get it from BullMQ: the newest first, from a place on that the client remembers. */
+/** Reads one page with BullMQ: the newest first, from the position that the client has. */
 async function peerPage(queue, start, limit, fits) {
   const ids = [];
   for (let from = start; from < JOBS && ids.length < limit; from += PEER_CHUNK) {
@@ -90,7 +90,7 @@ async function peerPage(queue, start, limit, fits) {
 }
 
 export async function list() {
-  console.log(`\nlist: ${JOBS} finished jobs, ${JOBS / OWNER_EVERY} of them one caller's; ms a page`);
+  console.log(`\nlist: ${JOBS} finished jobs, ${JOBS / OWNER_EVERY} of them one caller's; ms per page`);
   const server = await startRedis();
   const redis = connectRedis(server.url, 'patient', { scripts: { ...sharedScripts, ...apiScripts } });
   const keep = createRetentionTimes({ KEEP_JOBS_MS: 1e12, GONE_JOBS_MS: 0 });
@@ -112,7 +112,7 @@ export async function list() {
   await inGroups((i) => trackJob(idOf(i)));
   const withIndex = await usedMemory(redis);
 
-  // The place of the deep page: after 900 of the caller's jobs, newest first.
+  // The deep page begins after 900 of the caller's jobs, newest first.
   const deep = 900;
   const deepCursor = Buffer.from(`${BEGIN + (JOBS - deep * OWNER_EVERY)} ${idOf(JOBS - deep * OWNER_EVERY)}`);
   const isOwner = ({ owner }) => owner === OWNER;

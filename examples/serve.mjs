@@ -1,7 +1,7 @@
-// Serves an example's folder at http://127.0.0.1:8080/ and passes /v1 and /stream on to Headway, as a reverse proxy
-// in front of a site and its Headway does: to the browser it is one origin.
+// Serves the folder of an example at http://127.0.0.1:8080/ and forwards /v1 and /stream to Headway, like a reverse proxy
+// in front of both: for the browser, they are one origin.
 //   node examples/serve.mjs html
-// PORT: another port. HEADWAY_URL: where Headway is, http://127.0.0.1:3000 unless given.
+// PORT: defaults to 8080. HEADWAY_URL: defaults to http://127.0.0.1:3000.
 import { createReadStream, existsSync } from 'node:fs';
 import { createServer, request } from 'node:http';
 import { extname, join } from 'node:path';
@@ -12,9 +12,10 @@ const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/cs
 export const headwayUrl = process.env.HEADWAY_URL || 'http://127.0.0.1:3000';
 
 /**
- * @param folder whose files are served, `index.html` for /
+ * Serves a folder.
+ * @param folder with the files; `index.html` is served for /
  * @param files further files: path of the URL → path of the file
- * @param routes what is answered by code: `POST /jobs` → (req, res)
+ * @param routes handlers: `POST /jobs` → (req, res)
  */
 export function serve(folder, { files = {}, routes = {} } = {}) {
   const server = createServer(async (req, res) => {
@@ -35,7 +36,7 @@ export function serve(folder, { files = {}, routes = {} } = {}) {
   });
 }
 
-/** A file of the folder itself: a name without any slash. */
+/** Returns the path of a file directly in the folder. */
 const own = (folder, pathname) =>
   /^\/[a-z-]+\.(html|js|css)$/.test(pathname)
     ? join(folder, pathname)
@@ -47,7 +48,7 @@ function sendFile(res, path) {
   createReadStream(path).pipe(res);
 }
 
-/** Passes a request on. When either side goes, so does the other: a stream is open until then. */
+/** Forwards a request. When one side closes the connection, the other side is closed too. */
 function pass(req, res) {
   const onward = request(new URL(req.url, headwayUrl), { method: req.method, headers: req.headers });
   onward.on('response', (answer) => {

@@ -4,12 +4,12 @@ import { headwayUrl } from './serve.mjs';
 const built = (path) => fileURLToPath(new URL(`../dist/client/${path}`, import.meta.url));
 
 /**
- * The Vite configuration of an example: a development server at http://127.0.0.1:8080/ that passes /v1 and /stream on
- * to Headway.
- * @param packages what it imports; named here, so that Vite makes them ready before the first visitor comes
+ * Returns the Vite configuration of an example: a development server at http://127.0.0.1:8080/ that forwards /v1 and
+ * /stream to Headway.
+ * @param packages the imported packages, which Vite prepares before the first visit
  */
 export const example = (name, packages, more = {}) => ({
-  // The examples use the client as it is built here; elsewhere it comes with the package.
+  // The examples use the client from this repository's build. In a project, it comes with the package.
   resolve: {
     alias: {
       'headway/vue': built('vue/index.js'),

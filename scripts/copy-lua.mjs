@@ -1,4 +1,4 @@
-// tsc leaves the Lua scripts behind: copy them beside the compiled code that loads them.
+// Copies the Lua scripts beside the compiled code that loads them; tsc does not.
 import { cpSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 

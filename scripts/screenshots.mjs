@@ -1,6 +1,6 @@
-// npm run screenshots: runs Headway with jobs of every kind of end and keeps pictures of its pages in docs/, on a desk and
-// on a phone, light and dark. Three minutes; `npm run screenshots -- 20000` works for so many ms before the first picture.
-// `npm run screenshots -- states [folder]` takes the page in each state that a job can be in instead (lib/state-pictures.mjs).
+// npm run screenshots: runs jobs with every kind of end and saves pictures of the pages in docs/, desktop and phone, light
+// and dark. Takes three minutes; `npm run screenshots -- 20000` runs jobs for 20 s before the first picture.
+// `npm run screenshots -- states [folder]` takes pictures of the page in each state of a job (lib/state-pictures.mjs).
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -13,7 +13,7 @@ import { takeStates } from './lib/state-pictures.mjs';
 import { ensureChromium } from './lib/system.mjs';
 
 const ADMIN_TOKEN = 'the-token-of-the-screenshots';
-/** The charts need more than the present minute to show a line. */
+/** The charts need more than one minute of data to show a line. */
 const [, , what = '150000', statesFolder] = process.argv;
 const LASTS_MS = Number(what);
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -70,7 +70,7 @@ async function take(page, name, sizes, ready = async () => {}) {
     await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
     await page.setViewportSize({ width, height });
     await ready();
-    // A frame with the new colours and size; charts are drawn after it.
+    // Wait for a frame with the new colours and size; charts are drawn after it.
     await page.waitForTimeout(400);
     await sharp(await page.screenshot())
       .png({ palette: true, quality: 92, effort: 9 })
@@ -78,7 +78,7 @@ async function take(page, name, sizes, ready = async () => {}) {
   }
 }
 
-/** The page of a visitor whose jobs run, have failed and are done. */
+/** The page of a visitor with running, failed and completed jobs. */
 async function takePage() {
   const context = await browser.newContext();
   const page = await context.newPage();
@@ -111,7 +111,7 @@ async function takePage() {
   await context.close();
 }
 
-/** The dashboard, and its page of a job that failed in its second attempt. */
+/** The dashboard, and its page for a job that failed in its second attempt. */
 async function takeDashboard(failed) {
   const context = await browser.newContext({
     httpCredentials: { username: 'admin', password: ADMIN_TOKEN },
@@ -129,12 +129,12 @@ async function takeDashboard(failed) {
   await context.close();
 }
 
-/** The reference, open at the start of a job. */
+/** The API reference, open at the operation that starts a job. */
 async function takeReference() {
   const page = await browser.newPage();
   const sizes = { desk: [1280, 900], phone: [360, 740] };
   await take(page, 'reference', sizes, async () => {
-    // It takes its colours when it is loaded.
+    // It applies the colour scheme when it is loaded.
     await page.goto('about:blank');
     await page.goto(`${service.url}/docs#?route=post-/v1/jobs`);
     await page.getByText('POST').first().waitFor({ state: 'attached' });
@@ -153,7 +153,7 @@ const ELEMENTS = (jobs) => `<!doctype html><html lang="en"><head><meta charset="
 ${jobs.map(({ label, style, job }) => `<p>${label}</p><job-progress label="${label}" style="${style}" src="${job.links.events}" token="${job.token}"></job-progress>`).join('\n')}
 </main></body></html>`;
 
-/** A page of somebody's own with nothing but the element. */
+/** A page of another site with only the element. */
 async function takeElement() {
   const jobs = [
     { label: 'Import of people.csv', style: '', job: await start('steps', { count: 400, intervalMs: 60 }) },
@@ -166,7 +166,7 @@ async function takeElement() {
     { label: 'Failed', style: '', job: await start('steps', { count: 10, intervalMs: 10, failAt: 8 }) },
   ];
   const page = await browser.newPage();
-  // As a web server would have it, beside the service.
+  // As served by a web server in front of the service.
   await page.route('**/client/**', (route) => {
     const file = join(root, 'dist', new URL(route.request().url()).pathname);
     return route.fulfill({ body: readFileSync(file), contentType: 'text/javascript' });

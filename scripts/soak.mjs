@@ -1,9 +1,9 @@
-// npm run soak [-- --seeds 10 --minutes 5 --seed 1]: breaks a running Headway for a long time and checks that everything
-// that was said arrived. Ends with a line for each seed and a total; exit code 1 when anything was found.
+// npm run soak [-- --seeds 10 --minutes 5 --seed 1]: injects faults into a running Headway and checks that every report
+// arrived. Prints a line for each seed and a total; exits with 1 if there was a finding.
 //   --kinds a,b         only these kinds of fault
-//   --category plain    only faults after which Redis has all that it acknowledged; loss: only the others
-//   --start-every 300   a new job so often, in ms; --jobs 20: at most so many at once
-//   --verbose           each finding, and each fault when it happens
+//   --category plain    only faults after which Redis keeps what it acknowledged; `loss` for the others
+//   --start-every 300   starts a job every 300 ms; --jobs 20 limits the running jobs
+//   --verbose           prints every finding, and every fault when it begins
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createJiti } from 'jiti';
@@ -18,7 +18,7 @@ await tell(async () => {
   await ensureBuild(root);
   const jiti = createJiti(import.meta.url, { interopDefault: true });
   const { soak } = await jiti.import(join(root, 'test/faults/campaign/soak.ts'));
-  // Ended from outside, nothing may be left running: the processes are killed on exit.
+  // On a signal, exit: the processes of the campaign are killed then.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(130));
   process.exit((await soak(process.argv.slice(2), say)) === 0 ? 0 : 1);
 });

@@ -1,5 +1,5 @@
-// npm start: everything, from nothing. npm run demo: the same, and one job watched in the terminal.
-// Until the packages are installed only Node's own modules may be used.
+// npm start: installs, builds and runs everything. npm run demo also runs one job and shows it in the terminal.
+// Until the packages are installed, only Node's built-in modules can be imported.
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureBuild } from './lib/build.mjs';
@@ -22,19 +22,19 @@ await tell(async () => {
   const { onParentGone } = await import('../dist/shared/process/parent.js');
   if (process.argv.includes('--demo')) return process.exit(await runDemo(root, onParentGone));
 
-  // From here on a signal must not end us before the children are stopped.
+  // From here on, a signal must stop the children before this process exits.
   let stop = async () => {};
   let stoppingSince;
   const end = async (code) => {
     if (stoppingSince) {
-      // npm passes on a Ctrl-C that the terminal sends to us as well.
+      // npm forwards a Ctrl-C that the terminal has also sent to this process.
       if (Date.now() - stoppingSince < SAME_SIGNAL_MS) return;
-      // Asked twice: the jobs that run are found stalled later, and begin again.
+      // The second request: running jobs will be found stalled later and begin again.
       service.kill();
       process.exit(1);
     }
     stoppingSince = Date.now();
-    say('Stopping: running jobs may end, then they are handed back. Ctrl-C again ends at once.');
+    say('Stopping. Running jobs may still end, or return to the queue. Press Ctrl-C again to exit at once.');
     await stop();
     process.exit(code);
   };
@@ -61,7 +61,7 @@ await tell(async () => {
   if (asked) return end(0);
   service.failed.then(() => end(1));
   const board = service.adminToken
-    ? `The queues, for the admin: ${service.url}/admin/queues (any name; the password is in ${service.adminToken})\n`
+    ? `Queues, for admins: ${service.url}/admin/queues (any user name; the password is in ${service.adminToken})\n`
     : '';
   say(
     `\nHeadway is ready: ${service.url}/\nThe dashboard: ${service.url}/dashboard\n${board}Ctrl-C stops it.\n`,

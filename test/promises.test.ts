@@ -4,64 +4,10 @@ import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { StartedJob } from './support/client.js';
 import { type Headway, startHeadway } from './support/headway.js';
-import { STEERED, testJobs } from './support/jobs.js';
+import { jobsDir } from './support/jobs.js';
 import { startApi, startWorker } from './support/processes.js';
 import { openStream, type ReceivedEvent, type TestStream } from './support/sse.js';
 import { until } from './support/until.js';
-
-const HOT = `
-export default defineJob({
-  name: 'hot',
-  input: z.strictObject({ updates: z.number() }),
-  result: z.object({ ms: z.number() }),
-  async run({ updates }, ctx) {
-    const begun = Date.now();
-    for (let current = 1; current <= updates; current++) {
-      ctx.progress({ current, total: updates });
-      if (current % 10000 === 0) await new Promise(setImmediate);
-    }
-    return { ms: Date.now() - begun };
-  },
-});
-import { defineJob } from 'headway';
-import { z } from 'zod';
-`;
-
-/** Says its last word at the very end, and then ends as it is told. */
-const HASTY = `
-import { defineJob } from 'headway';
-import { z } from 'zod';
-export default defineJob({
-  name: 'hasty',
-  input: z.strictObject({ fail: z.boolean() }),
-  result: z.object({}),
-  async run({ fail }, ctx) {
-    ctx.progress(1);
-    ctx.progress(90);
-    if (fail) throw new Error('as asked');
-    return {};
-  },
-});
-`;
-
-/** Long log lines, as fast as they go out. */
-const WORDY = `
-import { defineJob } from 'headway';
-import { z } from 'zod';
-export default defineJob({
-  name: 'wordy',
-  input: z.strictObject({ lines: z.number(), length: z.number() }),
-  result: z.object({ lines: z.number() }),
-  async run({ lines, length }, ctx) {
-    for (let line = 1; line <= lines; line++) {
-      await ctx.log(String(line).padEnd(length, '.'));
-      ctx.progress({ current: line, total: lines });
-      if (line % 50 === 0) await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    return { lines };
-  },
-});
-`;
 
 const TERMINAL = ['completed', 'failed', 'cancelled'];
 const isTerminal = ({ event }: ReceivedEvent): boolean => TERMINAL.includes(event);
@@ -74,12 +20,7 @@ describe('the promises', () => {
   beforeAll(async () => {
     headway = await startHeadway({
       env: {
-        JOBS_DIR: testJobs({
-          'steered.mjs': STEERED,
-          'hot.mjs': HOT,
-          'hasty.mjs': HASTY,
-          'wordy.mjs': WORDY,
-        }),
+        JOBS_DIR: jobsDir('steered', 'hot', 'hasty', 'long-lines'),
         WORKER_CONCURRENCY: '20',
         LOG_LEVEL: 'trace',
         STALL_TIMEOUT_MS: '5000',
@@ -98,7 +39,7 @@ describe('the promises', () => {
     return stream;
   }
 
-  /** A job that does what it is told, and what tells it. */
+  /** Starts a job that the test steers, and returns it with a function that gives it its next turn. */
   async function steered(options?: Record<string, unknown>) {
     const list = `turns:${++turns}`;
     const job = await headway.client.start('steered', { turns: list }, options);
@@ -107,7 +48,7 @@ describe('the promises', () => {
     return { job, turn };
   }
 
-  it('P1: a job that was accepted reaches its end although the API dies after the 202 and no worker is there yet', async () => {
+  it('P1: an accepted job reaches its end although the API dies after the 202 and there is no worker yet', async () => {
     const lonely = await startHeadway({ workers: 0 });
     try {
       const job = await lonely.client.start('steps', { count: 3, intervalMs: 1 });
@@ -121,7 +62,7 @@ describe('the promises', () => {
     }
   });
 
-  it('P2: every viewer gets the terminal event exactly once, and the stream ends: before, during, after, returning', async () => {
+  it('P2: every viewer (early, late, after the end, returning) gets the terminal event once, and its stream ends', async () => {
     const { job, turn } = await steered();
     const before = await watch(job);
     await turn(10);
@@ -144,7 +85,7 @@ describe('the promises', () => {
     expect(seenIt.raw()).toBe('');
   });
 
-  it('P3: within an attempt the bar never goes back, nothing comes twice or after the end, and a retry is shown as one', async () => {
+  it('P3: within an attempt progress never goes back; no event is repeated or follows the end; a retry is shown', async () => {
     const { job, turn } = await steered({ attempts: 2 });
     const stream = await watch(job);
     for (const percent of [10, 60, 30, 61, 59]) await turn(percent);
@@ -175,7 +116,7 @@ describe('the promises', () => {
     ).toBe(true);
   });
 
-  it('P4: a late viewer sees the present progress in the first frames, without waiting for an update', async () => {
+  it('P4: a late viewer gets the current progress in the first frames, without waiting for an update', async () => {
     const { job, turn } = await steered();
     const first = await watch(job);
     await turn({ current: 37, total: 100, unit: 'rows' });
@@ -195,7 +136,7 @@ describe('the promises', () => {
     await late.ended;
   });
 
-  it('P5: a viewer that comes back gets every log and lifecycle event it missed and the newest progress, and nothing else', async () => {
+  it('P5: a returning viewer gets each log and lifecycle event it missed and the newest progress, and nothing else', async () => {
     const { job, turn } = await steered({ attempts: 2 });
     const first = await watch(job);
     await turn('log one');
@@ -227,12 +168,12 @@ describe('the promises', () => {
     ]);
   });
 
-  it('P5: a viewer that was away for longer than the log reaches is told so and given the present state', async () => {
+  it('P5: a viewer that missed more than the log holds gets a reset and the current state', async () => {
     const short = await startHeadway({
-      env: { CHANNEL_LOG_LENGTH: '20', JOBS_DIR: testJobs({ 'wordy.mjs': WORDY }) },
+      env: { CHANNEL_LOG_LENGTH: '20', JOBS_DIR: jobsDir('long-lines') },
     });
     try {
-      const job = await short.client.start('wordy', { lines: 600, length: 10 }, { delayMs: 500 });
+      const job = await short.client.start('long-lines', { lines: 600, length: 10 }, { delayMs: 500 });
       const url = short.client.events(job);
       const first = await openStream(url, { token: job.token });
       const { id } = await first.waitFor('delayed');
@@ -247,12 +188,12 @@ describe('the promises', () => {
     }
   });
 
-  it('P6: stalled viewers cost little memory, delay nobody, lose no log line, and are dropped in the end', async () => {
+  it('P6: stalled viewers cost little memory, delay no other viewer, lose no log line, and are dropped in the end', async () => {
     const lines = 900;
     const length = 9000;
     const { pid } = headway.api.child;
     const rss = (): number => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]);
-    const job = await headway.client.start('wordy', { lines, length });
+    const job = await headway.client.start('long-lines', { lines, length });
     const stalled = await Promise.all(
       Array.from({ length: 40 }, async () => {
         const socket = connect(Number(new URL(headway.api.url).port), '127.0.0.1');
@@ -270,7 +211,7 @@ describe('the promises', () => {
     const good = await watch(job);
     await good.ended;
     expect(good.events.filter(({ event }) => event === 'log')).toHaveLength(lines);
-    // 8 MB for each of the forty, were it kept for them.
+    // Buffers for forty viewers would take 8 MB each.
     expect((rss() - before) / 1024).toBeLessThan(100);
 
     returning.resume();
@@ -294,13 +235,13 @@ describe('the promises', () => {
     for (const socket of stalled) socket.destroy();
   });
 
-  it('P7: a hot loop of updates is coalesced, and the last one comes before the end', async () => {
+  it('P7: a hot loop of updates is coalesced, and its last update comes before the end', async () => {
     const job = await headway.client.start('hot', { updates: 1_000_000 });
     const stream = await watch(job);
     await stream.ended;
     const progress = stream.events.filter(({ event }) => event === 'progress');
     const { ms } = stream.events.at(-1)!.data.result;
-    // One per interval of 100 ms, the leading edge, and the flush.
+    // One for each interval of 100 ms, one at the leading edge and one at the end.
     expect(progress.length).toBeLessThanOrEqual(ms / 100 + 2);
     expect(progress.at(-1)!.data).toMatchObject({ percent: 100, current: 1_000_000 });
     expect(stream.events.at(-2)).toBe(progress.at(-1));
@@ -309,7 +250,7 @@ describe('the promises', () => {
   it.each([
     ['completed', false],
     ['failed', true],
-  ])('P7: Redis has the last update before BullMQ is told that an attempt has %s', async (end, fail) => {
+  ])('P7: Redis stores the last update before BullMQ records that an attempt has %s', async (end, fail) => {
     const commands: string[][] = [];
     const monitor = await headway.connection.monitor();
     monitor.on('monitor', (_time: string, args: string[]) => void commands.push(args));
@@ -321,8 +262,11 @@ describe('the promises', () => {
           ([command, ...args]) =>
             command!.toLowerCase() === what && words.every((word) => args.some((arg) => arg.includes(word))),
         );
-      // What is watched arrives later than what it brings about.
-      await until('BullMQ is seen to end it', () => at('xadd', '{headway}:hasty:events', end, job.id) >= 0);
+      // MONITOR reports a command later than the command takes effect.
+      await until(
+        'MONITOR has reported the end',
+        () => at('xadd', '{headway}:hasty:events', end, job.id) >= 0,
+      );
       const kept = at('hset', `headway:{job:${job.id}}:slots`, '"percent":90');
       expect(kept).toBeGreaterThanOrEqual(0);
       expect(kept).toBeLessThan(at('xadd', '{headway}:hasty:events', end, job.id));
@@ -331,7 +275,7 @@ describe('the promises', () => {
     }
   });
 
-  it('P8: a job costs the API processes nothing unless they watch it', async () => {
+  it('P8: an API process subscribes to a job only while a viewer watches it', async () => {
     const second = await startApi(headway.env);
     try {
       const { job, turn } = await steered();
@@ -345,7 +289,7 @@ describe('the promises', () => {
         return counts[1];
       };
       await until(
-        'it runs',
+        'the job has progress',
         async () => ((await (await headway.client.get(job)).json()) as { progress: unknown }).progress,
       );
       expect(await channels()).toBe(0);
@@ -353,36 +297,36 @@ describe('the promises', () => {
       await stream.waitFor('progress');
       expect(await channels()).toBe(1);
       stream.close();
-      await until('nobody listens any more', async () => (await channels()) === 0);
+      await until('no process is subscribed', async () => (await channels()) === 0);
       await turn('end');
-      // The workers keep the lifecycle; no API process follows the queue.
+      // A worker follows the queues, so no API process does.
       expect(await headway.connection.get('headway:{bridge}:lease')).toMatch(/^worker:/);
     } finally {
       await second.kill();
     }
   });
 
-  it('P8: nothing of what unwatched jobs do is sent to an API process', async () => {
+  it('P8: an API process receives nothing about jobs that it does not serve', async () => {
     const idle = await startApi(headway.env);
     try {
-      // What the process has read, from sockets and files.
+      // The bytes that the process has read from sockets and files.
       const read = (): number =>
         Number(/rchar: (\d+)/.exec(readFileSync(`/proc/${idle.child.pid}/io`, 'utf8'))![1]);
       await fetch(`${idle.url}/readyz`);
       const before = read();
       const jobs = await Promise.all([
-        headway.client.start('wordy', { lines: 300, length: 3000 }),
+        headway.client.start('long-lines', { lines: 300, length: 3000 }),
         ...Array.from({ length: 100 }, () => headway.client.start('steps', { count: 3, intervalMs: 1 })),
       ]);
       await Promise.all(jobs.map(async (job) => (await watch(job)).ended));
-      // Less than a hundred bytes for each job; a single lifecycle event has more.
+      // Less than 100 bytes for each job: a single lifecycle event is larger.
       expect(read() - before).toBeLessThan(100 * jobs.length);
     } finally {
       await idle.kill();
     }
   });
 
-  it('P8: an API process follows the queues only until a worker is there', async () => {
+  it('P8: an API process follows the queues only until there is a worker', async () => {
     const lonely = await startHeadway({ workers: 0 });
     try {
       const holder = (): Promise<string | null> => lonely.connection.get('headway:{bridge}:lease');
@@ -394,7 +338,7 @@ describe('the promises', () => {
     }
   });
 
-  it('P9: only who holds its token sees a job; a stranger cannot tell whether it exists', async () => {
+  it('P9: only the holder of its token can see a job; other callers cannot tell whether it exists', async () => {
     const job = await headway.client.start('steps', { count: 1, intervalMs: 1 });
     const other = await headway.client.start('steps', { count: 1, intervalMs: 1 });
     const ask = async (path: string, token?: string): Promise<{ status: number; body: unknown }> => {
@@ -406,20 +350,20 @@ describe('the promises', () => {
       expect(instance).toBe(path);
       return { status: response.status, body };
     };
-    const nobody = '/v1/jobs/00000000-0000-4000-8000-000000000000';
+    const missing = '/v1/jobs/00000000-0000-4000-8000-000000000000';
     for (const suffix of ['', '/events', '/result']) {
-      const unknown = await ask(`${nobody}${suffix}`);
+      const unknown = await ask(`${missing}${suffix}`);
       expect(unknown.status).toBe(404);
       expect(await ask(`/v1/jobs/${job.id}${suffix}`)).toEqual(unknown);
       expect(await ask(`/v1/jobs/${job.id}${suffix}`, other.token)).toEqual(unknown);
-      expect(await ask(`${nobody}${suffix}`, other.token)).toEqual(unknown);
+      expect(await ask(`${missing}${suffix}`, other.token)).toEqual(unknown);
       const forged = `${job.token.slice(0, -4)}AAAA`;
       expect((await ask(`/v1/jobs/${job.id}${suffix}`, forged)).status).toBe(401);
     }
     const allowed = await openStream(`${headway.client.events(job)}?token=${job.token}`);
     await allowed.ended;
     expect(allowed.events.at(-1)!.event).toBe('completed');
-    // It was logged, at every level, without the token.
+    // The request is in the log, without the token.
     expect(headway.api.output()).toContain('token=[redacted]');
     for (const process of [headway.api, ...headway.workers])
       expect(process.output()).not.toContain(job.token);

@@ -2,7 +2,7 @@ import { defineJob } from 'headway';
 import { z } from 'zod';
 import { paceOf } from '../lib/pace.mjs';
 
-/** Reports its progress at a fixed pace for ever. The message is what the viewers count by. */
+/** Reports progress at a fixed pace until it is aborted. Viewers count the updates by their message. */
 export default defineJob({
   name: 'ticker',
   input: z.strictObject({ intervalMs: z.number() }),

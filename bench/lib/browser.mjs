@@ -1,8 +1,8 @@
-// A page in a real browser, measured.
+// Measures a page in a real browser.
 import { chromium } from 'playwright-core';
 import { ensureChromium } from '../../scripts/lib/system.mjs';
 
-/** Opens a page of its own browser. `received()` tells how many bytes it has got so far. */
+/** Opens a page in a new browser. `received()` returns the bytes received so far. */
 export async function openMeasuredPage(options) {
   const browser = await chromium.launch({
     executablePath: await ensureChromium(),
@@ -19,7 +19,7 @@ export async function openMeasuredPage(options) {
   return { page, cdp, received: () => received, close: () => browser.close() };
 }
 
-/** Frames that the browser drew and what its main thread did in some ms, while `act` does something to the page. */
+/** Measures the frames drawn and the work of the main thread while `act` uses the page. */
 export async function measure(page, cdp, ms, act) {
   const metrics = async () =>
     Object.fromEntries(

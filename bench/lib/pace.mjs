@@ -1,6 +1,6 @@
 /**
- * Waits for the next beat of a job of its own: beats keep their distance, from a start at random, so that many
- * jobs do not fall into step with one another as those of different machines would not.
+ * Waits for the next beat of one job. The first beat is at a random time, so that many jobs do not run in step; jobs on
+ * different machines would not either.
  */
 export function paceOf(intervalMs) {
   let next = Date.now() + Math.random() * intervalMs;

@@ -1,4 +1,4 @@
-// Loaded into a measured process (node --expose-gc --import): answers how much CPU and memory it has used.
+// Loaded into a measured process (node --expose-gc --import). It reports the CPU time and memory on request.
 process.on('message', (message) => {
   if (message?.type !== 'probe') return;
   if (message.gc) globalThis.gc();

@@ -9,7 +9,7 @@ import { Redis } from 'ioredis';
 import { ensureRedisServer } from '../../scripts/lib/system.mjs';
 
 const probe = new URL('./probe.mjs', import.meta.url).href;
-/** The repository. */
+/** The root of the repository. */
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 const children = new Set();
 const folders = new Set();
@@ -25,8 +25,8 @@ export function temporaryFolder() {
 }
 
 /**
- * Runs a script as a process that can be measured; resolves when it has said (by its first message) that it is
- * up. `probe` gives its CPU time so far in µs, its heap and its resident memory in bytes.
+ * Runs a script as a process that can be measured. Resolves with the first message of the process. `probe` returns the
+ * CPU time so far in µs, and the heap and resident memory in bytes.
  */
 export async function startMeasured(script, env, args = []) {
   const child = fork(join(root, script), args, {

@@ -1,5 +1,5 @@
-// A process that holds many event streams and counts what arrives. Messages: {open: [url, ...]} answers when
-// every one has had its first bytes; {expect: n} answers when n frames with the mark have arrived in all.
+// A process that holds many event streams and counts frames. It answers the message {open: [url, ...]} when every
+// stream has received its first bytes, and {expect: n} when n marked frames have arrived in all.
 import { connect } from 'node:net';
 
 const MARK = Buffer.from('"mark');

@@ -1,4 +1,4 @@
-// better-sse on Express, fed from Redis Pub/Sub, as its documentation shows it.
+// better-sse on Express, fed from Redis Pub/Sub as in its documentation.
 import { createChannel, createSession } from 'better-sse';
 import express from 'express';
 import { Redis } from 'ioredis';

@@ -1,4 +1,4 @@
-// What BullMQ and better-sse give without Headway: QueueEvents in the API, a session for each viewer.
+// BullMQ and better-sse without Headway: QueueEvents in the API, and a session for each viewer.
 import { createSession } from 'better-sse';
 import { Queue, QueueEvents } from 'bullmq';
 import express from 'express';

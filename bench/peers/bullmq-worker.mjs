@@ -1,4 +1,4 @@
-// A BullMQ worker that reports the same progress with BullMQ's own updateProgress.
+// A BullMQ worker that reports the same progress with BullMQ's updateProgress.
 import { Worker } from 'bullmq';
 import { paceOf } from '../lib/pace.mjs';
 

@@ -1,4 +1,4 @@
-// The least that fan-out can cost: a socket for each viewer, and a loop that writes one buffer to all of them.
+// The lower bound for fan-out: a loop that writes one buffer to a socket for each viewer.
 import { createServer } from 'node:net';
 import { Redis } from 'ioredis';
 

@@ -1,5 +1,5 @@
-// A worker process but for the queue: jobs that report many times a second through the worker's own progress, and the
-// process's own reporting to the dashboard. In the environment: REDIS_URL, JOBS, INTERVAL_MS, FIRST; OWNER if it is somebody's.
+// A worker process without a queue: its jobs report through the worker's progress code, and the process reports to the
+// dashboard. Environment: REDIS_URL, JOBS, INTERVAL_MS, FIRST, and OWNER for jobs with an owner.
 
 import { startProcessReporting } from '../../dist/shared/dashboard/reporting.js';
 import { RunningJobs } from '../../dist/shared/dashboard/running.js';
@@ -8,7 +8,7 @@ import { sharedScripts } from '../../dist/shared/runtime/scripts.js';
 import { createProgress } from '../../dist/worker/reporting/progress.js';
 
 const { REDIS_URL, JOBS, INTERVAL_MS, FIRST, OWNER } = process.env;
-/** The jobs of a turn are spread over so many slices of the interval. */
+/** The jobs report in this many slices of the interval. */
 const SLICES = 10;
 const TOTAL = 6000;
 
@@ -22,7 +22,7 @@ const jobs = Array.from({ length: Number(JOBS) }, (_, i) => {
 let slice = 0;
 let updates = 0;
 let due = Date.now();
-/** As many slices as are due: a timer that was late makes up for it. */
+/** Runs all slices that are due, so that a late timer catches up. */
 setInterval(() => {
   const now = Date.now();
   for (; due <= now; due += Number(INTERVAL_MS) / SLICES) {

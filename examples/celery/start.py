@@ -1,4 +1,4 @@
-"""Queues the task and prints where it can be watched: start.py FOLDER"""
+"""Queues the task and prints the address of the page that shows it: start.py FOLDER"""
 
 import sys
 from pathlib import Path

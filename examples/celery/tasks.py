@@ -1,6 +1,6 @@
-"""A Celery task that does something long, and shows its progress: packs a folder into a .tar.xz.
+"""A long Celery task that shows its progress: packs a folder into a .tar.xz.
 
-REDIS_URL: the Redis of Headway, which is Celery's broker too. Unless given: the private one of npm start.
+REDIS_URL: the Redis of Headway, which is also Celery's broker. Defaults to the private one of npm start.
 """
 
 import os
@@ -19,15 +19,15 @@ redis = headway.connect(REDIS_URL)
 app = Celery('examples', broker=REDIS_URL.replace('unix:', 'redis+socket://'))
 app.conf.broker_connection_retry_on_startup = True
 app.conf.worker_prefetch_multiplier = 1
-# A task is taken off the queue when it has been done, not when it begins: one whose worker was killed is done again,
-# at once when only a child of it was, else after the visibility timeout, when a worker starts or looks again.
+# A task leaves the queue when it has ended, not when it begins, so a task whose worker was killed runs again: at once if
+# only a child process was killed, and after the visibility timeout otherwise.
 app.conf.task_acks_late = True
 app.conf.task_reject_on_worker_lost = True
 app.conf.broker_transport_options = {'visibility_timeout': int(os.environ.get('VISIBILITY_TIMEOUT', 3600))}
 
 
 def shown(task_id):
-    """The task as its viewers see it."""
+    """The progress of the task, for viewers."""
     return headway.Task(redis, 'public.celery.' + task_id, task_id, 'pack')
 
 
@@ -37,9 +37,9 @@ def pack(self, folder):
         with shown(self.request.id) as task:
             task.completed(pack_folder(Path(folder), self.request.id, task))
     except headway.Ended:
-        pass  # Delivered again though it was done: its worker died between the end and the acknowledgement.
+        pass  # A repeated delivery: the worker died between the end of the task and the acknowledgement.
     except headway.Superseded:
-        pass  # This one took longer than the visibility timeout: another worker has it.
+        pass  # The task took longer than the visibility timeout, and another worker has it.
 
 
 def pack_folder(folder, task_id, task):
@@ -49,7 +49,7 @@ def pack_folder(folder, task_id, task):
     total = sum(path.stat().st_size for path in files)
     task.log(f'{len(files)} files, {total} bytes, packed by process {os.getpid()}')
     archive = Path(tempfile.gettempdir()) / f'headway-{task_id}.tar.xz'
-    # Of a name of its own until it is whole: an attempt that is killed leaves no half archive under the other.
+    # The archive gets its name when it is complete, so a killed attempt leaves no incomplete archive.
     part = archive.with_suffix(f'.part{task.attempt}')
     done = 0
 
@@ -71,12 +71,12 @@ def pack_folder(folder, task_id, task):
 
 
 class Counted:
-    """A file that tells how much of it is read."""
+    """A file that reports how many bytes are read."""
 
-    def __init__(self, file, told):
-        self.file, self.told = file, told
+    def __init__(self, file, report):
+        self.file, self.report = file, report
 
     def read(self, size=-1):
         data = self.file.read(size)
-        self.told(len(data))
+        self.report(len(data))
         return data

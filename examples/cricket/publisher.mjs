@@ -1,7 +1,7 @@
-// Plays a recorded innings to a channel, ball by ball.
+// Publishes a recorded innings to a channel, ball by ball.
 //   node examples/cricket/publisher.mjs
-// INTERVAL_MS: from one ball to the next, 2000 unless given. CHANNEL: public.cricket unless given.
-// HEADWAY_URL: http://127.0.0.1:3000 unless given. HEADWAY_TOKEN: a token that may publish, where one is needed.
+// INTERVAL_MS: time between balls, defaults to 2000. CHANNEL: defaults to public.cricket.
+// HEADWAY_URL: defaults to http://127.0.0.1:3000. HEADWAY_TOKEN: a token that may publish, if the channel needs one.
 import { readFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { createScore } from './score.mjs';
@@ -21,8 +21,8 @@ for (const ball of innings.balls) {
 }
 
 /**
- * Publishes what one ball changed, by one call. While Headway is away it is tried again: should the answer alone have
- * been lost, the ball comes twice, and readers know it by its number.
+ * Publishes the events of one ball with one call, and retries while Headway is down. If only the response was lost, the
+ * ball is published twice; readers recognise it by its number.
  */
 async function publish(events) {
   for (;;) {
@@ -36,7 +36,7 @@ async function publish(events) {
     }).catch(() => undefined);
     if (response?.ok) return;
     if (response && response.status < 500) throw new Error(`${response.status}: ${await response.text()}`);
-    console.log('Headway is away; trying again.');
+    console.log('Headway does not answer. Retrying.');
     await wait(1000);
   }
 }

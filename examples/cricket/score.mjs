@@ -1,4 +1,4 @@
-/** A run rate, with two digits. */
+/** Returns a run rate, rounded to two decimals. */
 const rate = (runs, balls) => (balls === 0 ? 0 : Number(((6 * runs) / balls).toFixed(2)));
 const oversOf = (balls) => `${Math.floor(balls / 6)}.${balls % 6}`;
 
@@ -22,7 +22,7 @@ export function createScore({ match, ground, batting, bowling, overs }) {
   const figures = ({ name, balls, runs, wickets }) => ({ name, overs: oversOf(balls), runs, wickets });
 
   return {
-    /** Counts one ball. @returns what is to be published of it */
+    /** Counts one ball. @returns the events to publish */
     count(ball) {
       const extra = ball.extra?.runs ?? 0;
       const striker = batter(ball.striker);
@@ -80,7 +80,7 @@ export function createScore({ match, ground, batting, bowling, overs }) {
   };
 }
 
-/** What scorers write: a dot, the runs, W, 1wd, 1nb, 1lb. */
+/** Returns the scorer's symbol: a dot, the runs, W, 1wd, 1nb, 1lb. */
 export function symbolOf({ runs, extra, wicket }) {
   if (wicket) return 'W';
   if (extra) return `${runs + extra.runs}${{ wide: 'wd', 'no ball': 'nb', 'leg bye': 'lb' }[extra.kind]}`;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Headway with curl alone: start a job, watch it, fetch its result; cancel another one; publish to a channel and
-# follow it. HEADWAY_URL: http://127.0.0.1:3000 unless given.
+# Headway with curl alone: starts a job, watches it and fetches its result; cancels another job; watches a channel and
+# publishes to it. HEADWAY_URL: defaults to http://127.0.0.1:3000.
 set -euo pipefail
 api=${HEADWAY_URL:-http://127.0.0.1:3000}
 work=$(mktemp -d)
@@ -30,10 +30,10 @@ start '{"name": "steps", "data": {"count": 1000, "intervalMs": 200}}'
 call -X POST "$api$job/cancel" -H "Authorization: Bearer $token" > /dev/null
 call -N "$api$job/events" -H "Authorization: Bearer $token"
 
-echo '== A channel, followed while something is published to it'
+echo '== A channel, watched while events are published to it'
 curl -sN "$api/stream?channel=public.news" > "$work/news" &
 follower=$!
-# Once it has begun, nothing is missed.
+# Once the stream has begun, it misses no event.
 until grep -q '^retry' "$work/news"; do sleep 0.1; done
 post /v1/channels/public.news '{"event": "headline", "data": {"text": "Bridge open again"}}' > /dev/null
 post /v1/channels/public.news '{"event": "weather", "data": "Rain,\nthen sun", "kind": "state"}' > /dev/null
@@ -41,5 +41,5 @@ until grep -q 'then sun' "$work/news"; do sleep 0.1; done
 kill "$follower"
 cat "$work/news"
 
-echo '== Who comes later gets the state at once, and of the log what it asks for'
+echo '== A later viewer: the state, and the last event of the log'
 curl -sN --max-time 1 "$api/stream?channel=public.news&last=1" || true

@@ -1,4 +1,4 @@
-// Serves the page and htmx, starts jobs for it and answers with HTML, as a server behind htmx does.
+// Serves the page and htmx, and starts jobs for the page. It answers with HTML, as htmx expects.
 //   node examples/htmx/server.mjs
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
@@ -29,8 +29,8 @@ async function startJob(req, res) {
 }
 
 /**
- * A job that runs. Each `sse-swap` puts an event into the template of its `json-template`. At the end the element that
- * holds the connection is itself replaced, which closes it: the extension would open it again for ever.
+ * The HTML of a running job. Each `sse-swap` inserts an event with the template that `json-template` names. The last event
+ * replaces the element that holds the connection, which closes it; the extension would reopen it otherwise.
  */
 const running = ({ links, token }) => `
 <section id="job" sse-connect="${links.events}?token=${token}">

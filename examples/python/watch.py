@@ -1,8 +1,8 @@
-"""Starts a job and watches it to its end, with nothing but Python's own library.
+"""Starts a job and watches it to its end, with Python's standard library alone.
 
-    watch.py NAME DATA      such as: watch.py steps '{"count": 20, "intervalMs": 100}'
+    watch.py NAME DATA      for example: watch.py steps '{"count": 20, "intervalMs": 100}'
 
-HEADWAY_URL: http://127.0.0.1:3000 unless given.
+HEADWAY_URL: defaults to http://127.0.0.1:3000.
 """
 
 import http.client
@@ -14,7 +14,7 @@ import urllib.error
 import urllib.request
 
 API = os.environ.get('HEADWAY_URL') or 'http://127.0.0.1:3000'
-# Headway sends a heartbeat every 15 s: who hears nothing for longer has lost the connection.
+# Headway sends a heartbeat every 15 s, so a longer silence means that the connection is lost.
 TIMEOUT = 40
 
 
@@ -26,7 +26,7 @@ def start(name, data):
 
 
 def events(url, token):
-    """The events of a stream as (name, data, id), over as many connections as it takes, none twice."""
+    """Yields each event of a stream once, as (name, data, id), over as many connections as needed."""
     last_id, retry = '', 2.0
     while True:
         headers = {'Accept': 'text/event-stream', 'Authorization': f'Bearer {token}'}
@@ -42,7 +42,7 @@ def events(url, token):
                     if 'data' in fields:
                         yield fields.get('event', 'message'), '\n'.join(fields['data']), last_id
         except urllib.error.HTTPError as error:
-            # 503 is temporary; any other answer would be the same the next time.
+            # Only 503 is temporary.
             if error.code != 503:
                 raise
         except (OSError, http.client.HTTPException):
@@ -52,7 +52,7 @@ def events(url, token):
 
 
 def parsed(lines):
-    """What lies between two empty lines, as fields (WHATWG HTML, section 9.2.6). A rest without one is dropped."""
+    """Yields the fields of each event (WHATWG HTML, section 9.2.6). An incomplete last event is dropped."""
     fields = {}
     for raw in lines:
         line = raw.decode().rstrip('\r\n')
@@ -74,14 +74,14 @@ def main(name, data):
     job = start(name, json.loads(data))
     print(f'started {job["id"]}')
     for event, text, _ in events(API + job['links']['events'], job['token']):
-        said = json.loads(text)
+        fields = json.loads(text)
         if event == 'progress':
-            percent = said['percent'] or 0
-            print(f'{"#" * round(percent / 5):20} {percent:5.1f} %  {said.get("message", "")}'.rstrip())
+            percent = fields['percent'] or 0
+            print(f'{"#" * round(percent / 5):20} {percent:5.1f} %  {fields.get("message", "")}'.rstrip())
         elif event == 'log':
-            print(f'log: {said["message"]}')
+            print(f'log: {fields["message"]}')
         else:
-            print(event, json.dumps(said.get('result', said.get('error', ''))))
+            print(event, json.dumps(fields.get('result', fields.get('error', ''))))
         if event in ('completed', 'failed', 'cancelled'):
             return 0 if event == 'completed' else 1
     return 1

@@ -4,7 +4,7 @@ import { createRoot } from 'react-dom/client';
 
 function Job() {
   const client = useHeadway();
-  // What startJob gives has the token that opens the job. Until then there is none to watch.
+  // The job from startJob has the token that opens it. Before the start, there is no job to watch.
   const [started, setStarted] = useState();
   const { state, percent, logs, result, cancel } = useJob(started);
   const start = async () => setStarted(await client.startJob('steps', { count: 40, intervalMs: 50 }));
@@ -42,7 +42,7 @@ function Job() {
 
 function Chat() {
   const client = useHeadway();
-  // The newest ten messages at once, then each as it is sent.
+  // First the ten newest messages, then each new one.
   const { events } = useChannel('public.chat', { last: 10 });
   const [text, setText] = useState('');
   const say = async (event) => {
@@ -54,7 +54,7 @@ function Chat() {
     <>
       <form onSubmit={say}>
         <label>
-          Say to all who have this page open{' '}
+          Message to all open pages{' '}
           <input
             value={text}
             onChange={(event) => setText(event.target.value)}

@@ -5,7 +5,7 @@ import { Stop, say } from './say.mjs';
 
 const SOURCES = ['src', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json'];
 
-/** Builds when something has changed since the last build. */
+/** Builds if anything has changed since the last build. */
 export async function ensureBuild(root) {
   const stamp = join(root, 'dist', '.built');
   const newest = Math.max(...SOURCES.map((path) => newestIn(join(root, path))));
@@ -22,6 +22,6 @@ export async function ensureBuild(root) {
 function newestIn(path) {
   const stats = statSync(path);
   if (!stats.isDirectory()) return stats.mtimeMs;
-  // The folder's own time counts: it changes when a file is taken away.
+  // The time of the folder counts too: it changes when a file is removed.
   return Math.max(stats.mtimeMs, ...readdirSync(path).map((name) => newestIn(join(path, name))));
 }

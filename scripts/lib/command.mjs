@@ -2,10 +2,10 @@ import { spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-/** The signals that ask a process to end. */
+/** The signals that ask a process to exit. */
 export const ENDING_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
-/** The path of a program, or undefined. */
+/** Returns the path of the first program that is in the PATH, or undefined. */
 export function findProgram(...names) {
   for (const name of names) {
     for (const dir of (process.env.PATH ?? '').split(delimiter)) {
@@ -14,7 +14,7 @@ export function findProgram(...names) {
         accessSync(path, constants.X_OK);
         return path;
       } catch {
-        // not here
+        // Not in this folder.
       }
     }
   }
@@ -22,13 +22,13 @@ export function findProgram(...names) {
 }
 
 /**
- * Runs a program to its end with our own output. Resolves to its exit code. A signal that asks us to end goes to the
- * program first.
+ * Runs a program with our standard output. Resolves to the exit code. Signals that ask this process to exit are sent to
+ * the program first.
  */
 export const run = (program, args, options = {}) =>
   ended(spawn(program, args, { stdio: ['ignore', 'inherit', 'inherit'], ...options }));
 
-/** As {@link run}; resolves to the exit code, and to the standard output and error in one text. */
+/** Like {@link run}, but resolves to the exit code and to the standard output and error as one text. */
 export async function capture(program, args, options = {}) {
   const child = spawn(program, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
@@ -57,8 +57,8 @@ function ended(child) {
 }
 
 /**
- * Passes the signals that ask us to end on to a child.
- * @returns the function that ends this
+ * Forwards the signals that ask this process to exit to a child.
+ * @returns a function that stops forwarding
  */
 export function forwardSignals(child, received = () => {}) {
   const forward = (signal) => {

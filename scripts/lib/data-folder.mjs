@@ -4,8 +4,8 @@ import { Stop } from './say.mjs';
 
 /**
  * Opens the data folder for one supervisor at a time.
- * @returns its path and what gives it free again
- * @throws Stop when it cannot be written, or another supervisor has it
+ * @returns the path, and a function that releases the folder
+ * @throws Stop if the folder cannot be written or another supervisor uses it
  */
 export function openDataFolder(dir) {
   const path = resolve(dir);
@@ -29,7 +29,7 @@ export function openDataFolder(dir) {
           `Headway already runs with the data folder ${path} (process ${holder}); stop it or set DATA_DIR`,
         );
       }
-      // It was killed and could not clean up.
+      // The last supervisor was killed and could not clean up.
       rmSync(lock, { force: true });
     }
   }
@@ -43,7 +43,7 @@ function isSupervisor(pid) {
     return error.code === 'EPERM';
   }
   try {
-    // Another program may have been given the number since.
+    // Another program may have this process id by now.
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('start.mjs');
   } catch {
     return true;

@@ -9,8 +9,8 @@ const ROWS = 200_000;
 const BAR = 30;
 
 /**
- * Starts everything, imports a real CSV file over HTTP, shows the bar that the stream moves, prints the result. A
- * signal ends it, with all that it started.
+ * Starts everything, imports a CSV file over HTTP, shows its progress from the stream and prints the result. A signal
+ * stops the demo and every process that it started.
  * @param onParentGone as in src/shared/process/parent.ts
  * @returns the exit code
  */
@@ -27,7 +27,7 @@ export async function runDemo(root, onParentGone) {
       ...process.env,
       PORT: process.env.PORT || '0',
       DATA_DIR: process.env.DATA_DIR || join(work, 'data'),
-      // Nobody waits for the demo's job once it was interrupted.
+      // After an interrupt, the demo does not wait for its job.
       SHUTDOWN_GRACE_MS: '0',
     },
     write: (name, line) => log.write(`${name} | ${line}\n`),
@@ -70,7 +70,7 @@ async function send(url, init) {
   return body;
 }
 
-/** Follows a job's stream to its end; resolves to the name of the terminal event. */
+/** Watches a job to its end. Resolves to the name of the terminal event. */
 async function watch(url, token) {
   const { EventSourceParserStream } = await import('eventsource-parser/stream');
   const response = await fetch(url, {
@@ -117,7 +117,7 @@ async function writeCsv(path, rows) {
   for (let from = 1; from <= rows; from += 5000) {
     let text = '';
     for (let id = from; id < from + 5000 && id <= rows; id++) {
-      // One row in ten thousand is wrong, so that the report has something to say.
+      // One row in 10,000 is wrong, so that the report is not empty.
       const amount = id % 10_000 === 0 ? 'unknown' : (id * 1.37).toFixed(2);
       text += `${id},"Customer, ${id}",customer${id}@example.com,${amount},${id % 3 === 0},2026-${String((id % 12) + 1).padStart(2, '0')}-15\n`;
     }

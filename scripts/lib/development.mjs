@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { GUARD } from './supervisor.mjs';
 
 /**
- * Compiles as files change; API and worker run under `node --watch`, which starts them again when what they
- * have loaded has changed.
+ * Compiles files when they change. API and worker run under `node --watch`, which restarts them when a loaded file has
+ * changed.
  */
 export function startDevelopment(root) {
   const bin = (name) => join(root, 'node_modules', '.bin', name);
@@ -16,7 +16,7 @@ export function startDevelopment(root) {
     guarded(bin('tsc'), '-p', 'src/client/tsconfig.json', '--watch', '--preserveWatchOutput'),
     guarded(bin('vite'), 'build', 'src/web', '--watch', '--logLevel', 'warn'),
   ];
-  // The Lua scripts are read, not imported: whoever has read them has to be started again.
+  // Lua scripts are read, not imported, so `node --watch` does not see their changes.
   const scripts = watch(join(root, 'src', 'shared'), { recursive: true }, (_event, file) => {
     if (!file?.endsWith('.lua')) return;
     spawnSync(process.execPath, [join(root, 'scripts', 'copy-lua.mjs')], { cwd: root });

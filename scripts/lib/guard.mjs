@@ -1,6 +1,6 @@
-// node guard.mjs <options> <program> <arguments>: runs a program that does not notice when the supervisor is killed, and
-// ends it then. Options (JSON): "socket", where the program is a Redis that other processes still use: it ends when they
-// have disconnected, "graceMs" later at most.
+// node guard.mjs <options> <program> <arguments>: runs a program, and ends it when the supervisor was killed. Options
+// (JSON): with "socket", the socket of a Redis, the guard first waits until its clients have disconnected, for at most
+// "graceMs".
 import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { forwardSignals } from './command.mjs';
@@ -12,7 +12,7 @@ const KILL_MS = 5000;
 const [options, program, ...args] = process.argv.slice(2);
 const { socket, graceMs = 0 } = JSON.parse(options);
 
-// A program of Node's may tell the supervisor that it is up.
+// A Node.js program can send the supervisor a message when it is ready.
 const ipc = program === process.execPath ? ['ipc'] : [];
 const child = spawn(program, args, { stdio: ['ignore', 'inherit', 'inherit', ...ipc] });
 const stopForwarding = forwardSignals(child);
@@ -37,7 +37,7 @@ async function supervisorGone() {
 if (process.connected) process.once('disconnect', supervisorGone);
 else await supervisorGone();
 
-/** Whether a Redis has clients besides us. */
+/** Whether a Redis has other clients. */
 async function isUsed(path) {
   const clients = /connected_clients:(\d+)/.exec((await ask(path, 'INFO clients')) ?? '');
   return Number(clients?.[1] ?? 0) > 1;

@@ -2,7 +2,7 @@ const COLORS = { redis: 35, api: 36, worker: 33 };
 const LEVELS = { 10: 'trace', 20: 'debug', 30: '', 40: 'warning: ', 50: 'error: ', 60: 'fatal: ' };
 const HIDDEN = new Set(['level', 'time', 'name', 'pid', 'hostname', 'msg', 'err']);
 
-/** Makes a printer of children's output: each line prefixed by its child's name, pino's JSON made readable. */
+/** Returns a function that prints output of children: prefixed with the child's name, with pino's JSON made readable. */
 export function linePrinter(out, color = out.isTTY && !process.env.NO_COLOR) {
   return (name, line) => {
     const prefix = `${name.padEnd(6)} |`;
@@ -10,7 +10,7 @@ export function linePrinter(out, color = out.isTTY && !process.env.NO_COLOR) {
   };
 }
 
-/** A JSON line of pino's as text; any other line as it is. */
+/** Converts a JSON line from pino to text. Other lines are returned unchanged. */
 export function readable(line) {
   if (!line.startsWith('{"level":')) return line;
   try {

@@ -6,7 +6,7 @@ import { Stop, say } from './say.mjs';
 
 const MIN_NODE = [20, 19];
 
-/** @throws Stop when Node is too old */
+/** Checks the version of Node. @throws Stop if it is too old */
 export function checkNode(version = process.versions.node) {
   const [major, minor] = version.split('.').map(Number);
   if (major < MIN_NODE[0] || (major === MIN_NODE[0] && minor < MIN_NODE[1])) {
@@ -14,13 +14,13 @@ export function checkNode(version = process.versions.node) {
   }
 }
 
-/** Whether the installed packages are not those of the lock file. */
+/** Whether the installed packages differ from the lock file. */
 export function packagesStale(root) {
   const stamp = join(root, 'node_modules', '.headway-lock');
   return !existsSync(stamp) || readFileSync(stamp, 'utf8') !== lockDigest(root);
 }
 
-/** Installs the packages when they are missing or stale. */
+/** Installs the packages if they are missing or stale. */
 export async function ensurePackages(root) {
   if (!packagesStale(root)) return;
   say('Installing packages…');

@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import { ask } from './redis-socket.mjs';
 import { Stop } from './say.mjs';
 
-/** Paths of Unix sockets are limited to about this many bytes. */
+/** The maximum length of a Unix socket's path, in bytes. */
 const SOCKET_PATH_BYTES = 100;
 const START_TIMEOUT_MS = 60_000;
 
 /**
  * Starts the private Redis: on a Unix socket that only this user can open, with an append-only file in the data
- * folder, so that jobs outlive a restart of everything.
- * @param graceMs how long it may outlive a supervisor that was killed, for the processes that still use it
+ * folder, so that jobs survive a restart.
+ * @param graceMs how long it may outlive a killed supervisor, for the processes that still use it
  * @returns the URL for `REDIS_URL`
  */
 export async function startPrivateRedis(supervisor, program, dataDir, graceMs) {
@@ -22,7 +22,7 @@ export async function startPrivateRedis(supervisor, program, dataDir, graceMs) {
     Buffer.byteLength(inFolder) <= SOCKET_PATH_BYTES
       ? inFolder
       : join(mkdtempSync(join(tmpdir(), 'headway-')), 'redis.sock');
-  // Left by a supervisor that was killed: end it, saving, before ours opens the same files.
+  // A killed supervisor may have left its Redis: save and stop it before the new one opens the same files.
   if (existsSync(socket) && (await ask(socket, 'PING'))) {
     await ask(socket, 'SHUTDOWN');
     await until(async () => !(await ask(socket, 'PING')), 'the Redis of an earlier run does not end');

@@ -1,6 +1,6 @@
 import { createConnection } from 'node:net';
 
-/** Sends one command to the Redis on a Unix socket; resolves to the answer, or undefined when nobody answers. */
+/** Sends one command to the Redis on a Unix socket. Resolves to the reply, or to undefined if there is none. */
 export function ask(socket, command) {
   return new Promise((resolve) => {
     const connection = createConnection(socket, () => connection.write(`${command}\r\n`));

@@ -1,12 +1,12 @@
-/** A mistake of the operator's or the machine's, told in one line without a stack. */
+/** An error that is printed in one line without a stack: a wrong setting, or a missing program. */
 export class Stop extends Error {}
 
 const color = process.stdout.isTTY && !process.env.NO_COLOR;
 
-/** Prints a line of our own. */
+/** Prints a line in bold. */
 export const say = (text) => console.log(color ? `\x1b[1m${text}\x1b[0m` : text);
 
-/** Runs a script's story; a {@link Stop} ends it with one line and exit code 1. */
+/** Runs a script. A {@link Stop} is printed in one line, and the exit code is 1. */
 export async function tell(story) {
   try {
     await story();

@@ -5,19 +5,20 @@ import { Stop } from './say.mjs';
 import { Supervisor } from './supervisor.mjs';
 import { ensureRedisServer } from './system.mjs';
 
-/** A process that is to stop gives up 7 s after its grace time. */
+/** A stopping process exits at most 7 s after its grace time. */
 const REACTION_MS = 8000;
 
-/** Channels for trying out, on a service that listens on its own machine only unless told otherwise. */
+/** Public channels to try out. By default, the service listens on its own machine only. */
 const PUBLIC_CHANNELS = JSON.stringify([
   { channel: 'public.**', subscribe: 'anyone', publish: 'anyone', presence: 'anyone', shared: true },
 ]);
 
 /**
  * Runs a private Redis (unless `REDIS_URL` names one), the API and a worker.
- * @param write takes the children's output: (name, line) => void
+ * @param write receives the output of the children: (name, line) => void
  * @param nodeArgs arguments for node before the script's path
- * @returns the page's address, where the admin's password is (if there is one), what stops everything (`kill`: at once), and a promise for the name of a child that cannot run
+ * @returns the address of the page, the file with the admin password (if there is one), functions that stop or kill
+ *   everything, and a promise for the name of a child that cannot run
  */
 export async function startService({ root, env, write, nodeArgs = [] }) {
   const data = openDataFolder(env.DATA_DIR || join(root, 'data'));
@@ -41,12 +42,12 @@ export async function startService({ root, env, write, nodeArgs = [] }) {
         env: childEnv,
         ipc: true,
         graceMs,
-        // `node --watch` does not stop by itself when its supervisor is killed.
+        // `node --watch` does not stop when its supervisor is killed.
         ...(nodeArgs.length > 0 ? { guard: {} } : {}),
       });
     const up = Promise.all([child('api'), child('worker')]);
     const failed = await Promise.race([up.then(() => undefined), supervisor.failed]);
-    if (failed) throw new Stop(`the ${failed} process cannot run; its own line above says why`);
+    if (failed) throw new Stop(`the ${failed} process cannot run; its output above says why`);
     const [{ url }] = await up;
     const made = env.NODE_ENV === 'production' ? undefined : join(data.path, 'admin-token');
     const adminToken = env.ADMIN_TOKEN ? 'ADMIN_TOKEN' : made;

@@ -1,18 +1,17 @@
-// The pictures of each state that a job, or what shows it, can be in: `npm run screenshots -- states [folder]`. They are
-// for looking at; only a sheet of small ones is kept in docs/.
+// Takes pictures of every state of a job and of its page: `npm run screenshots -- states [folder]`. Only an overview of
+// small pictures is kept in docs/.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { SHOWN_JOB } from './state-jobs.mjs';
 import { ensureRedisServer } from './system.mjs';
 
 const WIDTHS = [360, 768, 1440, 2560];
 const ADMIN_TOKEN = 'the-token-of-the-screenshots';
-/** After this long without a change, a job stands still on the page. */
+/** After this time without a change, the page shows a job as stalled. */
 const STILL_MS = 8000;
 const HOUR_MS = 3_600_000;
 
@@ -27,12 +26,9 @@ async function freePort() {
   return port;
 }
 
-/** Redis, the API and workers, each of which can be taken away and brought back. */
+/** Redis, the API and workers, each of which can be stopped and started again. */
 async function createParts(root) {
   const work = mkdtempSync(join(tmpdir(), 'headway-states-'));
-  mkdirSync(join(work, 'jobs'));
-  writeFileSync(join(work, 'jobs', 'shown.mjs'), SHOWN_JOB('import-people', 20));
-  writeFileSync(join(work, 'jobs', 'busy.mjs'), SHOWN_JOB('one-at-a-time', 1));
   const [redisPort, apiPort, redis] = await Promise.all([freePort(), freePort(), ensureRedisServer()]);
   const env = {
     ...process.env,
@@ -40,7 +36,7 @@ async function createParts(root) {
     PORT: String(apiPort),
     HOST: '127.0.0.1',
     DATA_DIR: work,
-    JOBS_DIR: join(work, 'jobs'),
+    JOBS_DIR: join(root, 'scripts/lib/picture-jobs'),
     ADMIN_TOKEN,
     TOKEN_SECRET: 'the secret of the screenshots, long enough',
     LOG_LEVEL: 'fatal',
@@ -89,7 +85,7 @@ async function createParts(root) {
   };
 }
 
-/** @param folder where the pictures go; @param sheet the file of the small ones */
+/** @param folder for the pictures @param sheet file for the overview of small pictures */
 export async function takeStates({ root, browser, folder, sheet }) {
   mkdirSync(folder, { recursive: true });
   const parts = await createParts(root);
@@ -108,7 +104,7 @@ export async function takeStates({ root, browser, folder, sheet }) {
       (await post('/v1/jobs', { name, data: { turns }, ...(options ? { options } : {}) })).id;
     const admin = { Authorization: `Bearer ${ADMIN_TOKEN}` };
 
-    /** Takes one state at every width, in both colours and both directions. @param job `undefined`: the page as it is */
+    /** Takes one state in every width, colour scheme and text direction. @param job `undefined` for the current page */
     async function take(state, job) {
       if (job) {
         await page.goto('about:blank');
@@ -194,7 +190,7 @@ export async function takeStates({ root, browser, folder, sheet }) {
     await pause(1500);
     await take('completed', completed);
     await take('gone', 'import-people..0123456789abcdef');
-    // The worker that runs the first job is lost; the next worker has the second in its place when it finds that.
+    // The worker of the first job is lost. The next worker already runs the second job when it finds that out.
     await parts.end(worker, 'SIGKILL');
     worker = await parts.worker();
     await pause(9000);
@@ -226,7 +222,7 @@ export async function takeStates({ root, browser, folder, sheet }) {
   }
 }
 
-/** Puts the small pictures into one, each state under its name: left to right in light, right to left in dark. */
+/** Joins the small pictures into one, with the name above each state: light left to right, dark right to left. */
 async function writeSheet(taken, file) {
   const [width, columns, gap, title] = [260, 6, 12, 20];
   const cells = await Promise.all(

@@ -2,25 +2,25 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-/** Exit code of a child that would fail the same way again (EX_CONFIG). */
+/** Exit code of a child that would fail again in the same way (EX_CONFIG). */
 const EXIT_CONFIG = 78;
-/** Runs a program that does not stop by itself when we are killed. */
+/** Wraps a program that does not stop by itself when the supervisor is killed. */
 export const GUARD = fileURLToPath(new URL('./guard.mjs', import.meta.url));
 const FIRST_DELAY_MS = 250;
 const LONGEST_DELAY_MS = 10_000;
-/** A child that ran this long is healthy: the next crash starts with the shortest delay again. */
+/** A child that ran this long is healthy: after its next crash, the delay is the shortest again. */
 const HEALTHY_MS = 30_000;
 
 /**
- * Runs child processes: prefixes their output, starts a crashed one again with growing delays, stops them in
- * order. Each child has a process group of its own, so that a terminal's Ctrl-C reaches only us.
+ * Runs child processes: prefixes their output, restarts a crashed child with growing delays, and stops them in order.
+ * Each child has its own process group, so that a terminal's Ctrl-C reaches only the supervisor.
  */
 export class Supervisor {
   #children = new Map();
   #stopping = false;
   #failed;
 
-  /** @param write takes finished lines: (name, line) => void */
+  /** @param write receives complete lines: (name, line) => void */
   constructor(write) {
     this.write = write;
     /** Resolves to the name of a child that cannot run at all. */
@@ -30,9 +30,9 @@ export class Supervisor {
   }
 
   /**
-   * Starts a child. Resolves with the first IPC message that it sends (`ipc`), else as soon as it runs.
-   * @param graceMs how long it may take to end after SIGTERM before it is killed
-   * @param guard options of guard.mjs, for a program that does not stop by itself when we are killed
+   * Starts a child. Resolves with its first IPC message (`ipc`), or else as soon as it runs.
+   * @param graceMs time to exit after SIGTERM before it is killed
+   * @param guard options of guard.mjs, for a program that does not stop by itself when the supervisor is killed
    */
   start(name, program, args, { env = process.env, ipc = false, graceMs = 5000, guard } = {}) {
     const entry = {
@@ -77,12 +77,12 @@ export class Supervisor {
     });
   }
 
-  /** The process id of a running child. */
+  /** Returns the process id of a running child. */
   pid(name) {
     return this.#children.get(name)?.child?.pid;
   }
 
-  /** Ends all children at once, with their jobs in the middle. */
+  /** Kills all children at once, even while they run jobs. */
   kill() {
     this.#stopping = true;
     for (const { timer, child } of this.#children.values()) {
@@ -91,7 +91,7 @@ export class Supervisor {
     }
   }
 
-  /** Stops the children one after another, in the order of the names. None is left when it resolves. */
+  /** Stops the children one after another, in the order of the names. Resolves when all have exited. */
   async stop(...names) {
     this.#stopping = true;
     for (const { timer } of this.#children.values()) clearTimeout(timer);
@@ -109,7 +109,7 @@ export class Supervisor {
   }
 }
 
-/** Kills a child with what it has started. */
+/** Kills a child and the processes that it has started. */
 function killGroup(child) {
   try {
     if (child?.pid) process.kill(-child.pid, 'SIGKILL');

@@ -4,8 +4,8 @@ import { Stop, say } from './say.mjs';
 let aptUpdated = false;
 
 /**
- * Finds a Redis server, and installs one when there is none. Resolves to its path. `REDIS_SERVER` names another than
- * the first one in the PATH.
+ * Finds a Redis server, and installs one if there is none. Resolves to its path. `REDIS_SERVER` can name another server
+ * than the first one in the PATH.
  */
 export async function ensureRedisServer() {
   const find = () => process.env.REDIS_SERVER || findProgram('redis-server', 'valkey-server');
@@ -16,7 +16,7 @@ export async function ensureRedisServer() {
   return found;
 }
 
-/** Finds Chromium for the browser tests, and installs it when there is none. Resolves to its path. */
+/** Finds Chromium for the browser tests, and installs it if there is none. Resolves to its path. */
 export async function ensureChromium() {
   const find = () =>
     process.env.CHROMIUM_PATH ||
@@ -27,14 +27,14 @@ export async function ensureChromium() {
   return found;
 }
 
-/** Finds curl, which the README's walk-through uses, and installs it when there is none. */
+/** Finds curl, which the README's walk-through uses, and installs it if there is none. */
 export async function ensureCurl() {
   if (!findProgram('curl')) await install('curl', { apt: 'curl', brew: 'curl' });
 }
 
 /**
- * Finds Celery for Debian's Python, which an example uses, and installs it where apt-get can. Resolves to whether it is
- * there: elsewhere the tests of that example are left out.
+ * Finds Celery for Debian's Python, which an example uses, and installs it with apt-get. Resolves to whether it is
+ * installed: without it, the tests of that example are skipped.
  */
 export async function ensureCelery() {
   const found = async () =>
@@ -45,7 +45,7 @@ export async function ensureCelery() {
     if (await found()) return true;
     throw new Stop('Celery was installed but /usr/bin/python3 cannot import it');
   }
-  say('There is no Celery here and no apt-get to install it: the example with Celery is not tested.');
+  say('Celery is not installed and there is no apt-get: the tests of the Celery example are skipped.');
   return false;
 }
 

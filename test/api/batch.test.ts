@@ -105,7 +105,9 @@ describe('POST /v1/jobs:batch', () => {
     expect(jobs[1]!.id).toMatch(/^checksum\./);
     expect(jobs[2]).toMatchObject({ id: jobs[0]!.id, deduplicated: true });
     expect(jobs[0]).not.toHaveProperty('deduplicated');
-    expect(await headway.connection.zscore('headway:expiry', jobs[3]!.id)).not.toBeNull();
+    const expiresIn = Number(await headway.connection.zscore('headway:expiry', jobs[3]!.id)) - Date.now();
+    expect(expiresIn).toBeGreaterThan(50_000);
+    expect(expiresIn).toBeLessThanOrEqual(61_000);
   });
 
   it('starts nothing at all when one has a mistake, and says where each is', async () => {

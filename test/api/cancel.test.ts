@@ -2,7 +2,7 @@ import { Queue, Worker } from 'bullmq';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StartedJob } from '../support/client.js';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { FLAKY, STUBBORN, testJobs } from '../support/jobs.js';
+import { jobsDir } from '../support/jobs.js';
 import { startWorker } from '../support/processes.js';
 import { openStream, type TestStream } from '../support/sse.js';
 
@@ -15,7 +15,7 @@ describe('POST /v1/jobs/:id/cancel', () => {
       env: {
         QUEUE_NAME: 'shared',
         WORKER_CONCURRENCY: '4',
-        JOBS_DIR: testJobs({ 'stubborn.mjs': STUBBORN, 'flaky.mjs': FLAKY }),
+        JOBS_DIR: jobsDir('stubborn', 'flaky'),
       },
     });
     queue = new Queue('shared', { connection: headway.connection, prefix: '{headway}' });
@@ -166,7 +166,7 @@ describe('POST /v1/jobs/:id/cancel', () => {
       env: {
         LOCK_DURATION_MS: '1000',
         STALLED_INTERVAL_MS: '500',
-        JOBS_DIR: testJobs({ 'stubborn.mjs': STUBBORN }),
+        JOBS_DIR: jobsDir('stubborn'),
       },
     });
     const job = await other.client.start('stubborn', { polite: true, tidyMs: 60_000 }, { attempts: 5 });
@@ -187,7 +187,7 @@ describe('POST /v1/jobs/:id/cancel', () => {
       env: {
         LOCK_DURATION_MS: '1000',
         STALLED_INTERVAL_MS: '500',
-        JOBS_DIR: testJobs({ 'stubborn.mjs': STUBBORN }),
+        JOBS_DIR: jobsDir('stubborn'),
       },
     });
     const job = await other.client.start('stubborn', { polite: true, tidyMs: 60_000 });
@@ -236,7 +236,7 @@ describe('POST /v1/jobs/:id/cancel', () => {
   });
 
   it('reaches a worker although Redis was away when it was published', async () => {
-    const other = await startHeadway({ env: { JOBS_DIR: testJobs({ 'stubborn.mjs': STUBBORN }) } });
+    const other = await startHeadway({ env: { JOBS_DIR: jobsDir('stubborn') } });
     const job = await other.client.start('stubborn', { polite: true });
     const stream = await openStream(other.client.events(job), { token: job.token });
     await stream.waitFor('progress');
@@ -252,7 +252,7 @@ describe('POST /v1/jobs/:id/cancel', () => {
 describe('a time limit', () => {
   let headway: Headway;
   beforeAll(async () => {
-    headway = await startHeadway({ env: { JOBS_DIR: testJobs({ 'stubborn.mjs': STUBBORN }) } });
+    headway = await startHeadway({ env: { JOBS_DIR: jobsDir('stubborn') } });
   });
   afterAll(() => headway.stop());
 

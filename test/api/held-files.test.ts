@@ -7,50 +7,10 @@ import { createHeldFiles } from '../../src/shared/job-index/held-files.js';
 import { createSnapshotReader } from '../../src/shared/lifecycle/snapshot.js';
 import type { StartedJob } from '../support/client.js';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { testJobs } from '../support/jobs.js';
+import { jobsDir } from '../support/jobs.js';
 import { startWorker, type TestProcess } from '../support/processes.js';
 import { schedulesOf, userToken } from '../support/schedules.js';
 import { until } from '../support/until.js';
-
-/** Reads the file that `path` leads to in its data; fails in its first attempts. */
-const READER = `
-import { defineJob } from 'headway';
-import { readFileSync } from 'node:fs';
-import { z } from 'zod';
-
-export default defineJob({
-  name: 'reader',
-  input: z.strictObject({ path: z.array(z.union([z.string(), z.number()])), in: z.unknown(), failures: z.number().default(0) }),
-  result: z.object({ text: z.string() }),
-  async run({ path, in: data, failures }, ctx) {
-    const file = await ctx.files.open(path.reduce((value, key) => value[key], data));
-    if (ctx.attempt <= failures) throw new Error('not yet');
-    return { text: readFileSync(file.path, 'utf8') };
-  },
-});
-`;
-
-/** Makes a file, says so, and returns it when the key \`go\` is there. */
-const MAKER = `
-import { defineJob, resultFile } from 'headway';
-import { writeFile } from 'node:fs/promises';
-import { Redis } from '${join(process.cwd(), 'node_modules/ioredis/built/index.js')}';
-import { z } from 'zod';
-
-export default defineJob({
-  name: 'maker',
-  input: z.strictObject({}),
-  result: z.object({ made: resultFile }),
-  async run(_data, ctx) {
-    const redis = new Redis(process.env.REDIS_URL);
-    const made = await ctx.files.create('made.txt', (path) => writeFile(path, 'made'));
-    await redis.lpush('made', made.id);
-    await redis.brpop('go', 60);
-    redis.disconnect();
-    return { made };
-  },
-});
-`;
 
 /** So long that no file expires by itself: the test sets the time of their last use back. */
 const TTL_MS = 60_000;
@@ -65,7 +25,7 @@ describe('a file whose time is over', () => {
   beforeAll(async () => {
     const env = {
       FILES_TTL_MS: String(TTL_MS),
-      JOBS_DIR: testJobs({ 'reader.mjs': READER, 'maker.mjs': MAKER }),
+      JOBS_DIR: jobsDir('reader', 'slow-maker'),
     };
     headway = await startHeadway({ workers: 0, env });
     store = openFileStore({
@@ -227,7 +187,7 @@ describe('a file whose time is over', () => {
 
   it('is there at the end of the job that made it', async () => {
     await withWorker(async () => {
-      const job = await headway.client.start('maker', {});
+      const job = await headway.client.start('slow-maker', {});
       const file = await until('it has made its file', () => headway.connection.lpop('made'));
       await expire(file);
       await headway.connection.lpush('go', '1');

@@ -2,25 +2,15 @@ import { Queue } from 'bullmq';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StartedJob } from '../support/client.js';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { testJobs } from '../support/jobs.js';
+import { jobsDir } from '../support/jobs.js';
 import { openStream } from '../support/sse.js';
 import { until } from '../support/until.js';
-
-const BAD_RESULT = `
-import { defineJob } from 'headway';
-import { z } from 'zod';
-export default defineJob({
-  name: 'bad-result',
-  input: z.strictObject({}),
-  result: z.object({ rows: z.number() }),
-  run: async () => ({ rows: 'many' }),
-});`;
 
 describe('POST /v1/jobs', () => {
   let headway: Headway;
   beforeAll(async () => {
     headway = await startHeadway({
-      env: { BODY_MAX_BYTES: '2048', JOBS_DIR: testJobs({ 'bad.ts': BAD_RESULT }) },
+      env: { BODY_MAX_BYTES: '2048', JOBS_DIR: jobsDir('bad-result') },
     });
   });
   afterAll(() => headway.stop());

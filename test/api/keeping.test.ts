@@ -3,28 +3,13 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StartedJob } from '../support/client.js';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { FLAKY, STEERED, testJobs } from '../support/jobs.js';
+import { jobsDir } from '../support/jobs.js';
 import { openStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
 const HOUR = 3_600_000;
 const FILES_TTL_MS = 60_000;
 const STEPS = { count: 1, intervalMs: 0 };
-
-/** Makes a file, and gives it together with the one that it was given. */
-const MAKER = `
-import { writeFile } from 'node:fs/promises';
-import { defineJob, fileId, resultFile } from 'headway';
-import { z } from 'zod';
-export default defineJob({
-  name: 'maker',
-  input: z.strictObject({ given: fileId() }),
-  result: z.object({ given: fileId(), made: resultFile }),
-  defaults: { keepMs: 1000 },
-  async run({ given }, ctx) {
-    return { given, made: await ctx.files.create('a.txt', (path) => writeFile(path, 'made')) };
-  },
-});`;
 
 interface MakerResult {
   given: string;
@@ -36,7 +21,7 @@ describe('a finished job', () => {
   beforeAll(async () => {
     headway = await startHeadway({
       env: {
-        JOBS_DIR: testJobs({ 'maker.mjs': MAKER, 'steered.mjs': STEERED, 'flaky.mjs': FLAKY }),
+        JOBS_DIR: jobsDir('two-files', 'steered', 'flaky'),
         GONE_JOBS_MS: '4000',
         // Shorter than some jobs are kept.
         FILES_TTL_MS: String(FILES_TTL_MS),
@@ -57,7 +42,7 @@ describe('a finished job', () => {
   const fileOf = (id: string): string => join(headway.env.DATA_DIR!, 'files', id);
   async function make(options: object = {}) {
     const given = await headway.client.upload('given.txt', 'given');
-    const job = await headway.client.start('maker', { given: given.id }, { ...options });
+    const job = await headway.client.start('two-files', { given: given.id }, { ...options });
     const result = (await ended(job)).events.at(-1)!.data.result as MakerResult;
     return { job, given: result.given, made: result.made.id };
   }
@@ -87,7 +72,7 @@ describe('a finished job', () => {
         detail: 'The job has completed and is not kept any more.',
         instance: expect.stringMatching(`^${job.links.self}`),
         code: 'gone',
-        name: 'maker',
+        name: 'two-files',
         state: 'completed',
         createdAt: expect.any(Number),
         finishedAt: expect.any(Number),
@@ -126,8 +111,11 @@ describe('a finished job', () => {
     const job = await headway.client.start('steered', { turns: 'silent' });
     await headway.connection.lpush('silent', 'log still here');
     const first = await openStream(headway.client.events(job), { token: job.token });
-    const { data } = await first.waitFor('log');
-    await until('others would be gone', () => Date.now() > data.at + 2000);
+    await first.waitFor('log');
+    // A job that ended after that event is kept just as long from its end.
+    const other = await headway.client.start('steps', STEPS);
+    await ended(other);
+    await gone(other);
     const late = await openStream(headway.client.events(job), { token: job.token });
     await late.waitFor('log');
     await headway.connection.lpush('silent', 'end');

@@ -1,32 +1,23 @@
 import { once } from 'node:events';
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StartedJob } from '../support/client.js';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { temporaryFolder } from '../support/processes.js';
 import { call, signer } from '../support/tokens.js';
 import { until } from '../support/until.js';
 
 const ADMIN = 'an-admin-of-these-tests';
-/** The code of an operator that takes its time with one channel. */
-const SLOW = `export default async (_principal, _action, channel) => {
-  if (channel !== 'slow') return undefined;
-  await new Promise((done) => setTimeout(done, 500));
-  return true;
-};`;
 
 describe('requests for streams that are pipelined', () => {
   let headway: Headway;
   let job: StartedJob;
   let token: string;
   beforeAll(async () => {
-    const slow = join(temporaryFolder(), 'authorize.mjs');
-    writeFileSync(slow, SLOW);
     headway = await startHeadway({
       env: {
-        AUTHORIZE_MODULE: slow,
+        AUTHORIZE_MODULE: 'test/authorize/slow.ts',
         ADMIN_TOKEN: ADMIN,
         CHANNEL_RULES:
           '[{"channel":"public.**","subscribe":"anyone","publish":"anyone","presence":"anyone"}]',

@@ -2,7 +2,7 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startBrowser } from '../support/browser.js';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { STEERED, testJobs } from '../support/jobs.js';
+import { jobsDir } from '../support/jobs.js';
 import { startApi, startWorker } from '../support/processes.js';
 import { freePort } from '../support/redis.js';
 import { until } from '../support/until.js';
@@ -21,7 +21,7 @@ describe('the page', () => {
         appendOnly: true,
         env: {
           PORT: String(await freePort()),
-          JOBS_DIR: testJobs({ 'steered.mjs': STEERED }),
+          JOBS_DIR: jobsDir('steered'),
         },
       }),
       startBrowser(),

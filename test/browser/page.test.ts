@@ -4,30 +4,9 @@ import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startBrowser } from '../support/browser.js';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { testJobs } from '../support/jobs.js';
+import { jobsDir } from '../support/jobs.js';
 import { findingsOf, SCREENS } from '../support/page.js';
 import { until } from '../support/until.js';
-
-/** A job that publishes its result word by word. */
-const POEM = `
-import { setTimeout as wait } from 'node:timers/promises';
-import { defineJob } from 'headway';
-import { z } from 'zod';
-
-export default defineJob({
-  name: 'poem',
-  input: z.strictObject({ words: z.string() }),
-  result: z.object({ words: z.number() }),
-  async run({ words }, ctx) {
-    const list = words.split(' ');
-    for (const word of list) {
-      ctx.partial(word + ' ');
-      await wait(200, undefined, { signal: ctx.signal });
-    }
-    return { words: list.length };
-  },
-});
-`;
 
 describe('the page', () => {
   let headway: Headway;
@@ -37,7 +16,7 @@ describe('the page', () => {
 
   beforeAll(async () => {
     [headway, browser] = await Promise.all([
-      startHeadway({ env: { JOBS_DIR: testJobs({ 'poem.mjs': POEM }) } }),
+      startHeadway({ env: { JOBS_DIR: jobsDir('poem') } }),
       startBrowser(),
     ]);
   });

@@ -3,32 +3,16 @@ import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startBrowser } from '../support/browser.js';
-import { multiplexed } from '../support/bundle.js';
+import { bundle } from '../support/bundle.js';
 import type { StartedJob } from '../support/client.js';
 import { ADMIN_TOKEN } from '../support/dashboard.js';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { STEERED, testJobs } from '../support/jobs.js';
+import { jobsDir } from '../support/jobs.js';
 import { findingsOf } from '../support/page.js';
 import { startSite, type TestSite } from '../support/site.js';
 import { until } from '../support/until.js';
 
 const LONG_NAME = 'a-kind-of-job-with-a-name-that-is-long';
-const STEERED_LONG = STEERED.replace("'steered'", `'${LONG_NAME}'`);
-/** A job that logs thousands of lines at once. */
-const WORDY = `
-import { defineJob } from 'headway';
-import { z } from 'zod';
-export default defineJob({
-  name: 'wordy',
-  input: z.strictObject({ lines: z.number() }),
-  result: z.null(),
-  async run({ lines }, ctx) {
-    for (let i = 0; i < lines; i++) await ctx.log(i % 1000 === 7 ? 'warn' : 'info', 'line ' + i, { row: i });
-    return null;
-  },
-});
-`;
-
 /** The states, and how much of the bar each of them fills, in every component. */
 const STATES = {
   waiting: 0,
@@ -66,7 +50,7 @@ describe('the visible state of a job', () => {
           ADMIN_TOKEN,
           WORKER_CONCURRENCY: '20',
           JOB_LOG_LINES: '10000',
-          JOBS_DIR: testJobs({ 'steered.mjs': STEERED, 'long.mjs': STEERED_LONG, 'wordy.mjs': WORDY }),
+          JOBS_DIR: jobsDir('steered', { file: 'steered', name: LONG_NAME }, 'many-lines'),
         },
       }),
       startBrowser(),
@@ -109,7 +93,7 @@ describe('the visible state of a job', () => {
     site = await startSite(headway.api.url, {
       '/element': page(elements, '<script type="module" src="/client/element/index.js"></script>'),
       '/vue': page('<div id="app"></div>', '<script type="module" src="/vue.js"></script>'),
-      '/vue.js': await multiplexed('vue-states.js', `const JOBS = ${JSON.stringify(known)};${VUE}`),
+      '/vue.js': await bundle('vue-states.js', `const JOBS = ${JSON.stringify(known)};${VUE}`),
     });
     context = await browser.newContext({
       httpCredentials: { username: 'any', password: ADMIN_TOKEN },
@@ -318,7 +302,7 @@ describe('the visible state of a job', () => {
   });
 
   it('shows a log of thousands of lines at once, and searches, copies and saves all of it', async () => {
-    const job = await headway.client.start('wordy', { lines: 4000 });
+    const job = await headway.client.start('many-lines', { lines: 4000 });
     const { id } = job;
     await until('the job has ended', async () => (await headway.client.result(job)).status === 200);
     await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: headway.api.url });

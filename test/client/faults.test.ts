@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createClient, type JobEvent, type Status } from '../../src/client/index.js';
 import { createJobStore } from '../../src/client/store.js';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { STEERED, testJobs } from '../support/jobs.js';
+import { jobsDir } from '../support/jobs.js';
 import { startApi } from '../support/processes.js';
 import { until } from '../support/until.js';
 
@@ -79,7 +79,7 @@ describe('a watching client', () => {
   it('is stale while the service waits for Redis, and live when Redis is back', async () => {
     headway = await startHeadway({
       appendOnly: true,
-      env: { JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) },
+      env: { JOBS_DIR: jobsDir('steered') },
     });
     const { api, client, connection, redis } = headway;
     const { id, token } = await client.start('steered', { turns: 'one' });
@@ -115,7 +115,7 @@ describe('a watching client', () => {
   });
 
   it('continues after the API was killed and restarted: no event is lost or duplicated', async () => {
-    headway = await startHeadway({ env: { JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) } });
+    headway = await startHeadway({ env: { JOBS_DIR: jobsDir('steered') } });
     const { seen, loops, results, statuses, say, saw } = await watchTwo();
     await say('log before', '10');
     await saw('10 %');
@@ -148,7 +148,7 @@ describe('a watching client', () => {
   it('continues after Redis was killed and restarted from its append-only file', async () => {
     headway = await startHeadway({
       appendOnly: true,
-      env: { JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) },
+      env: { JOBS_DIR: jobsDir('steered') },
     });
     const { seen, loops, say, saw } = await watchTwo();
     await say('log before', '40');
@@ -163,7 +163,7 @@ describe('a watching client', () => {
   });
 
   it('receives a reset when the channel of one of its jobs was replaced', async () => {
-    headway = await startHeadway({ env: { JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) } });
+    headway = await startHeadway({ env: { JOBS_DIR: jobsDir('steered') } });
     const { seen, say, saw } = await watchTwo();
     await say('10');
     await saw('10 %');

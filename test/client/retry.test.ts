@@ -4,14 +4,14 @@ import { createClient } from '../../src/client/index.js';
 import { createJobStore } from '../../src/client/store.js';
 import { clientOf } from '../support/client.js';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { FLAKY, testJobs } from '../support/jobs.js';
+import { jobsDir } from '../support/jobs.js';
 import { startApi } from '../support/processes.js';
 import { until } from '../support/until.js';
 
 describe('a retry', () => {
   let headway: Headway;
   beforeAll(async () => {
-    headway = await startHeadway({ env: { JOBS_DIR: testJobs({ 'flaky.mjs': FLAKY }) } });
+    headway = await startHeadway({ env: { JOBS_DIR: jobsDir('flaky') } });
   });
   afterAll(() => headway.stop());
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { testJobs } from '../support/jobs.js';
+import { writeJobs } from '../support/jobs.js';
 import { temporaryFolder } from '../support/processes.js';
 import { block } from '../support/readme.js';
 import { freePort } from '../support/redis.js';
@@ -17,7 +17,7 @@ describe('the README', () => {
   beforeAll(async () => {
     headway = await startHeadway({
       env: {
-        JOBS_DIR: testJobs({ 'greet.ts': block('own-job'), 'greet-all.ts': block('family') }),
+        JOBS_DIR: writeJobs({ 'greet.ts': block('own-job'), 'greet-all.ts': block('family') }),
         WEBHOOK_HOSTS: '127.0.0.1',
         WEBHOOK_ALLOW_PRIVATE: 'true',
       },

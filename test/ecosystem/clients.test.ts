@@ -16,17 +16,17 @@ interface Fired {
   id: string;
 }
 
-/** A stream that is read by a client that none of us wrote. */
+/** A stream, read by a client from another project. */
 interface Reading {
   fired(): Promise<Fired[]>;
-  /** Whether the client holds that the stream is over and does not come back. */
+  /** Whether the client has closed the stream for good. */
   over(): Promise<boolean>;
   close(): Promise<void>;
 }
 
 interface Client {
   name: string;
-  /** @param names the events that it listens to, beside `message` */
+  /** @param names the events to listen for, besides `message` */
   open(url: string, names: string[]): Promise<Reading>;
   close(): Promise<void>;
 }
@@ -80,7 +80,7 @@ function browserClient(browser: Browser): Client {
 
 const script = (path: string): string => readFileSync(`node_modules/${path}`, 'utf8');
 
-/** htmx with its SSE extension, which makes its own `EventSource` and swaps what comes into the page. */
+/** htmx with its SSE extension, which opens an `EventSource` itself and swaps the data into the page. */
 function htmxClient(browser: Browser): Client {
   const pages: Page[] = [];
   return {
@@ -110,26 +110,26 @@ function htmxClient(browser: Browser): Client {
   };
 }
 
-describe('clients that none of us wrote', () => {
+describe('clients from other projects', () => {
   let headway: Headway;
   let browser: Browser;
   const clients: Record<string, Client> = {};
-  let way: Cutter;
+  let cutter: Cutter;
   let channels = 0;
   beforeAll(async () => {
     [headway, browser] = await Promise.all([
-      // Heartbeats come between all events.
+      // Heartbeats are sent between all events.
       startHeadway({ env: { ...openToAll, HEARTBEAT_MS: '100' } }),
       startBrowser(),
     ]);
     for (const client of [nodeClient(), browserClient(browser), htmxClient(browser)]) {
       clients[client.name] = client;
     }
-    way = await startCutter(headway.api.url);
+    cutter = await startCutter(headway.api.url);
   });
   afterEach(() => Promise.all(Object.values(clients).map((client) => client.close())));
   afterAll(async () => {
-    await way.stop();
+    await cutter.stop();
     await browser.close();
     await headway.stop();
   });
@@ -146,8 +146,8 @@ describe('clients that none of us wrote', () => {
     return event.id ? `${id}:${event.id}` : id;
   }
   const follow = (...names: string[]): string =>
-    `${way.url}/stream?last=100&channel=${names.join('&channel=')}`;
-  /** Waits until so many events were fired; gives all of them. */
+    `${cutter.url}/stream?last=100&channel=${names.join('&channel=')}`;
+  /** Waits until `count` events were fired, and returns all of them. */
   const firedBy = (reading: Reading, count: number): Promise<Fired[]> =>
     until(`${count} events`, async () => {
       const fired = await reading.fired();
@@ -196,20 +196,20 @@ describe('clients that none of us wrote', () => {
         await reading.close();
       });
 
-      it('comes back after a cut, when it was told to, and has missed nothing', async () => {
+      it('reconnects after a cut, with the reconnection time of the stream, and misses nothing', async () => {
         const channel = newChannel();
         const reading = await clients[name]!.open(follow(channel), []);
         await publish(channel, { data: '1', retry: 400 });
         const [first] = await firedBy(reading, 1);
-        const before = way.requests.length;
+        const before = cutter.requests.length;
         const cutAt = Date.now();
-        way.cut();
+        cutter.cut();
         for (const data of ['2', '3']) await publish(channel, { data });
-        await until('it is back', () => way.requests.length > before);
-        // The standard wait, and what the stream began with, is 2 s and more.
+        await until('the client has reconnected', () => cutter.requests.length > before);
+        // Without `retry: 400`, the client would wait for 2 s or more.
         expect(Date.now() - cutAt).toBeGreaterThanOrEqual(390);
         expect(Date.now() - cutAt).toBeLessThan(1900);
-        expect(way.requests.at(-1)).toMatch(new RegExp(`^last-event-id: ${first!.id}\\r$`, 'im'));
+        expect(cutter.requests.at(-1)).toMatch(new RegExp(`^last-event-id: ${first!.id}\\r$`, 'im'));
         await publish(channel, { data: '4' });
         expect((await firedBy(reading, 4)).map(({ data }) => data)).toEqual(['1', '2', '3', '4']);
         await reading.close();
@@ -221,7 +221,7 @@ describe('clients that none of us wrote', () => {
         await publish(one, { data: 'one 1', retry: 100 });
         await publish(other, { data: 'other 1' });
         await firedBy(reading, 2);
-        way.cut();
+        cutter.cut();
         await publish(one, { data: 'one 2' });
         await publish(other, { data: 'other 2' });
         const fired = (await firedBy(reading, 4)).map(({ data }) => data);
@@ -244,21 +244,21 @@ describe('clients that none of us wrote', () => {
         await reading.close();
       });
 
-      // After a 204 the extension of htmx opens a new connection by itself; examples/htmx shows how to end it.
+      // After a 204, htmx's extension opens a new connection by itself. examples/htmx shows how to close it.
       if (name === 'htmx') return;
-      it('sees a job to its end and does not come back', async () => {
+      it('watches a job to its end and does not reconnect', async () => {
         const job: StartedJob = await headway.client.start('steps', { count: 3, intervalMs: 10 });
-        const reading = await clients[name]!.open(`${way.url}${job.links.events}?token=${job.token}`, [
+        const reading = await clients[name]!.open(`${cutter.url}${job.links.events}?token=${job.token}`, [
           'waiting',
           'active',
           'log',
           'completed',
         ]);
-        // The server has ended the stream; the client asks once more, by its id, and gets 204.
-        await until('it is over', () => reading.over());
+        // When the server has ended the stream, the client reconnects once and gets 204.
+        await until('the client has closed the stream', () => reading.over());
         const fired = await reading.fired();
         expect(fired.map(({ event }) => event)).toEqual(['waiting', 'active', 'log', 'completed']);
-        expect(way.requests.at(-1)).toMatch(new RegExp(`^last-event-id: ${fired.at(-1)!.id}\\r$`, 'im'));
+        expect(cutter.requests.at(-1)).toMatch(new RegExp(`^last-event-id: ${fired.at(-1)!.id}\\r$`, 'im'));
         await reading.close();
       });
     });

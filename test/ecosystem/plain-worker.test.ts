@@ -8,7 +8,7 @@ import { until } from '../support/until.js';
 
 const ADMIN_TOKEN = 'the-token-of-an-admin';
 
-/** A gate that a processor waits at. */
+/** A gate at which a processor waits. */
 function gate(): { open: () => void; opened: Promise<void> } {
   let open!: () => void;
   const opened = new Promise<void>((resolve) => {
@@ -20,7 +20,7 @@ function gate(): { open: () => void; opened: Promise<void> } {
 const percents = ({ events }: TestStream): unknown[] =>
   events.flatMap(({ event, data }) => (event === 'progress' ? [data.percent] : []));
 
-/** In order of offset, nothing backwards within an attempt, one end and it is the last. */
+/** Checks that offsets rise, that progress never goes back within an attempt, and that the stream has one end, the last event. */
 function expectSound({ events, names }: TestStream): void {
   const offsets = events.map(({ id }) => Number(id!.split('-')[1]));
   expect(offsets).toEqual([...new Set(offsets)].sort((a, b) => a - b));
@@ -36,9 +36,9 @@ function expectSound({ events, names }: TestStream): void {
 }
 
 describe.each([
-  ['a worker of ours follows the queues', 1],
-  ['the API has to', 0],
-])('P10: a worker that knows BullMQ alone, while %s', (_who, workers) => {
+  ['a worker of Headway follows the queues', 1],
+  ['an API process follows the queues', 0],
+])('P10: a plain BullMQ worker, while %s', (_who, workers) => {
   let headway: Headway;
   let plain: PlainBullMq;
   let queue: Queue;
@@ -61,7 +61,7 @@ describe.each([
       })
     ).json()) as Record<string, unknown>;
 
-  it('shows its progress live, and to who comes late', async () => {
+  it('has its progress shown live, and to late viewers', async () => {
     const [first, second] = [gate(), gate()];
     plain.worker('steps', async (job) => {
       await job.updateProgress(42);
@@ -97,7 +97,7 @@ describe.each([
     expect(stream.events.at(-1)!.data.result).toEqual({ done: true });
   });
 
-  it('never goes back within an attempt; the next one begins anew', async () => {
+  it('has progress that never goes back within an attempt, and begins again in the next', async () => {
     const steps = [30, { percent: 20, message: 'back' }, 60];
     const gates = [...steps, 0].map(gate);
     plain.worker('steps', async (job) => {
@@ -115,11 +115,11 @@ describe.each([
     });
     const job = await queue.add('steps', {}, { attempts: 2 });
     const jobId = `steps..${job.id}`;
-    const stream = await until('it is known', async () => {
+    const stream = await until('the job is known', async () => {
       const opened = await watch(jobId);
       return opened.status === 200 ? opened : undefined;
     });
-    const numberOf = (count: number) => until('it came', () => percents(stream).length === count);
+    const numberOf = (count: number) => until('the update has come', () => percents(stream).length === count);
     for (const [i] of steps.entries()) {
       await numberOf(i + 1);
       gates[i]!.open();
@@ -128,8 +128,8 @@ describe.each([
     gates.at(-1)!.open();
     await stream.ended;
     expect(percents(stream)).toEqual([30, 30, 60, 5]);
-    expect(stream.events.find(({ data }) => data.message === 'back')).toBeDefined();
-    // It may have begun before anybody knew of it.
+    expect(stream.events.flatMap(({ data }) => data.message ?? [])).toEqual(['back']);
+    // The job may have begun before its channel existed.
     expect(stream.names().filter((name) => name !== 'progress' && name !== 'waiting')).toEqual([
       'active',
       'retrying',
@@ -139,7 +139,7 @@ describe.each([
     expectSound(stream);
   });
 
-  it('in a hot loop is conflated, and its last update comes before its end', async () => {
+  it('has a hot loop of updates coalesced, with the last update before the end', async () => {
     plain.worker('steps', async (job) => {
       for (let i = 1; i <= 2000; i++) await job.updateProgress({ current: i, total: 2000 });
     });
@@ -150,12 +150,12 @@ describe.each([
     const progress = stream.events.filter(({ event }) => event === 'progress');
     expect(progress.at(-1)!.data).toMatchObject({ percent: 100, current: 2000, total: 2000 });
     const [began, ended] = [stream.events.find(({ event }) => event === 'active')!, stream.events.at(-1)!];
-    // One for each interval of 100 ms, and the last one.
+    // One for each interval of 100 ms, and one at the end.
     expect(progress.length).toBeLessThanOrEqual((ended.data.at - began.data.at) / 100 + 2);
     expect(stream.names().at(-2)).toBe('progress');
   });
 
-  it('has its log lines on the stream, in order and once', async () => {
+  it('has each of its log lines on the stream once, in order', async () => {
     const middle = gate();
     plain.worker('steps', async (job) => {
       for (let i = 0; i < 20; i++) await job.log(`line ${i}`);
@@ -179,7 +179,7 @@ describe.each([
     expect(stream.names().at(-1)).toBe('failed');
   });
 
-  it('is told whole, also when it was over before anybody looked', async () => {
+  it('has all of its events published although the job ended before the queue follower saw it', async () => {
     plain.worker('steps', async (job: Job) => {
       await job.log('quick');
       await job.updateProgress(99);
@@ -188,7 +188,7 @@ describe.each([
     const jobs = await queue.addBulk(Array.from({ length: 30 }, () => ({ name: 'steps', data: {} })));
     for (const { id } of jobs) {
       const jobId = `steps..${id}`;
-      const stream = await until('its end is told', async () => {
+      const stream = await until('the end is published', async () => {
         const opened = await watch(jobId);
         if (opened.status === 200) await opened.ended;
         return opened.events.length > 0 ? opened : undefined;
@@ -207,7 +207,7 @@ describe.each([
     }
   });
 
-  it('may remove its jobs when they are done: they end as what they were', async () => {
+  it('may remove finished jobs: viewers still get the real end', async () => {
     const fates = Array.from({ length: 20 }, (_, i) => i % 2 === 0);
     plain.worker(
       'steps',
@@ -232,7 +232,7 @@ describe.each([
     );
   });
 
-  it('does not break a stream, whatever it calls progress', async () => {
+  it('cannot break a stream with odd progress values', async () => {
     const reports = [
       true,
       'almost\ndone',
@@ -251,7 +251,7 @@ describe.each([
     const job = await headway.client.start('steps', { count: 1, intervalMs: 1 });
     const stream = await openStream(headway.client.events(job), { token: job.token });
     for (const [i] of reports.entries()) {
-      await until('it came', () => percents(stream).length === i + 1);
+      await until('the update has come', () => percents(stream).length === i + 1);
       gates[i]!.open();
     }
     await stream.ended;
@@ -262,7 +262,7 @@ describe.each([
   });
 });
 
-describe('P10: beside workers of ours', () => {
+describe('P10: beside workers of Headway', () => {
   let headway: Headway;
   let plain: PlainBullMq;
   beforeAll(async () => {
@@ -274,23 +274,23 @@ describe('P10: beside workers of ours', () => {
     await headway.stop();
   });
 
-  it('what they report themselves is not told a second time', async () => {
+  it('progress that Headway published is not published again', async () => {
     const job = await headway.client.start('steps', { count: 60, intervalMs: 50 });
     const stream = await openStream(headway.client.events(job), { token: job.token });
     await stream.waitFor('progress');
-    // Some tool says something of a run that speaks for itself.
+    // Another tool reports progress of a job that Headway runs.
     await (await plain.queue('steps').getJob(job.id))!.updateProgress(99);
     await stream.ended;
     expectSound(stream);
     const progress = stream.events.filter(({ event }) => event === 'progress');
     expect(progress.length).toBeGreaterThan(10);
-    // A copy would have the time of the original, or none of our counts.
+    // A second copy would have the same time, or lack `unit` and `total`.
     expect(new Set(progress.map(({ data }) => data.at)).size).toBe(progress.length);
     for (const { data } of progress) expect(data).toMatchObject({ unit: 'steps', total: 60 });
     expect(stream.names().filter((name) => name === 'log')).toHaveLength(1);
   });
 
-  it('goes on, and not back, when who follows the queues is killed and Redis restarts', async () => {
+  it('progress goes on, and never back, when the queue follower is killed and Redis restarts', async () => {
     const worker = await startWorker({ ...headway.env, WORKER_JOBS: 'checksum' });
     await headway.workers[0]!.kill();
     let percent = 0;

@@ -5,7 +5,7 @@ import { type Headway, startHeadway } from '../support/headway.js';
 import { openStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
-describe('P10: who reads with BullMQ alone what our workers do', () => {
+describe('P10: a program that reads a job with BullMQ alone', () => {
   let headway: Headway;
   let plain: PlainBullMq;
   let queue: Queue;
@@ -26,13 +26,13 @@ describe('P10: who reads with BullMQ alone what our workers do', () => {
     events.on('progress', (event) => void heard.push(event));
     const started = await headway.client.start('steps', { count: 30, intervalMs: 50 });
     const job = (await queue.getJob(started.id))!;
-    await until('it has moved', async () => {
+    await until('the job has progress', async () => {
       const now = (await queue.getJob(started.id))!;
       return typeof now.progress === 'object' && (now.progress as { percent: number }).percent > 0;
     });
     expect(await job.waitUntilFinished(events)).toEqual({ steps: 30 });
     const done = (await queue.getJob(started.id))!;
-    // Bull Board takes the percent of an object from `progress`.
+    // Bull Board reads the percentage from the field `progress`.
     expect(done.progress).toMatchObject({ jobId: started.id, percent: 100, progress: 100, current: 30 });
     expect(done).toMatchObject({ returnvalue: { steps: 30 }, attemptsMade: 1, attemptsStarted: 1 });
     expect(await done.getState()).toBe('completed');

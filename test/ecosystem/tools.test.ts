@@ -3,21 +3,21 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { jobIdOf } from '../../src/shared/jobs/queues.js';
 import { type PlainBullMq, plainBullMq } from '../support/bullmq.js';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { FLAKY, STEERED, testJobs } from '../support/jobs.js';
+import { jobsDir } from '../support/jobs.js';
 import { openStream, type TestStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
 const ADMIN_TOKEN = 'the-token-of-an-admin';
 const headers = { Authorization: `Bearer ${ADMIN_TOKEN}` };
 
-describe('P10: what a tool does to a job with BullMQ alone', () => {
+describe('P10: a job that another tool changes with BullMQ alone', () => {
   let headway: Headway;
   let plain: PlainBullMq;
   let steps: Queue;
   let flaky: Queue;
   beforeAll(async () => {
     headway = await startHeadway({
-      env: { ADMIN_TOKEN, JOBS_DIR: testJobs({ 'steered.mjs': STEERED, 'flaky.mjs': FLAKY }) },
+      env: { ADMIN_TOKEN, JOBS_DIR: jobsDir('steered', 'flaky') },
     });
     plain = plainBullMq(headway);
     steps = plain.queue('steps');
@@ -38,12 +38,16 @@ describe('P10: what a tool does to a job with BullMQ alone', () => {
   const bull = async (queue: Queue, id: string): Promise<Job> => (await queue.getJob(id))!;
 
   it.each([
-    ['an id of BullMQ', undefined, /^steps\.\.\d+$/],
-    ['an id of its own', 'import-2026', /^steps\.\.import-2026$/],
-    ['an id like ours', 'steps.mine', /^steps\.mine$/],
-    ['an id that no path can have', 'Übung/7@example.com 2', /^steps\.\.~C3~9Cbung~2F7~40example\.com~202$/],
+    ['an id from BullMQ', undefined, /^steps\.\.\d+$/],
+    ['a custom id', 'import-2026', /^steps\.\.import-2026$/],
+    ['an id like those of Headway', 'steps.mine', /^steps\.mine$/],
+    [
+      'an id that has to be encoded in a path',
+      'Übung/7@example.com 2',
+      /^steps\.\.~C3~9Cbung~2F7~40example\.com~202$/,
+    ],
     ['a long id', '報告'.repeat(70), /^steps\.\.(~[0-9A-F]{2}){420}$/],
-  ])('added with %s: is there for an admin, and for nobody else', async (_what, jobId, expected) => {
+  ])('added with %s: can be seen by an admin only', async (_what, jobId, expected) => {
     const job = await steps.add('steps', { count: 3, intervalMs: 1 }, jobId ? { jobId } : {});
     const id = jobIdOf({ queue: 'steps', id: job.id! });
     expect(id).toMatch(expected);
@@ -57,7 +61,7 @@ describe('P10: what a tool does to a job with BullMQ alone', () => {
     const list = await fetch(`${headway.api.url}/v1/jobs?limit=200`, { headers });
     const { jobs } = (await list.json()) as { jobs: Array<{ id: string }> };
     expect(jobs.map((each) => each.id)).toContain(id);
-    // As the tool that made it would write it.
+    // The API also accepts the id as the tool knows it.
     const plainUrl = url(encodeURIComponent(`steps..${job.id}`));
     expect(await (await fetch(plainUrl, { headers })).json()).toMatchObject({ id });
   });
@@ -82,13 +86,13 @@ describe('P10: what a tool does to a job with BullMQ alone', () => {
     const id = `steps..${job.id}`;
     await until('it runs', async () => (await show(id)).state === 'active');
     const stream = await watch(id);
-    // 200 when its worker was faster than the answer.
+    // 200 if the worker stopped before the response was sent.
     expect([200, 202]).toContain((await fetch(url(id, '/cancel'), { method: 'POST', headers })).status);
     await stream.ended;
     expect(stream.names().at(-1)).toBe('cancelled');
   });
 
-  it('promoted: waits and runs', async () => {
+  it('promoted: waits, then runs', async () => {
     const [one, other] = await Promise.all([delayed(), delayed()]);
     const streams = await Promise.all([one, other].map(({ id }) => watch(id)));
     await (await bull(steps, one.id)).promote();
@@ -101,7 +105,7 @@ describe('P10: what a tool does to a job with BullMQ alone', () => {
     }
   });
 
-  it('put off: says until when', async () => {
+  it('delayed further: shows the new time', async () => {
     const job = await delayed(60_000);
     const stream = await watch(job.id);
     const { data: before } = await stream.waitFor('delayed');
@@ -117,8 +121,8 @@ describe('P10: what a tool does to a job with BullMQ alone', () => {
     expect(stream.names().at(-1)).toBe('completed');
   });
 
-  it('put off by its worker in the middle: says until when, and begins again', async () => {
-    // Where no worker of ours would take the job as well.
+  it('delayed by its worker while it runs: shows the new time, and begins again', async () => {
+    // On a queue that no worker of Headway serves.
     const other = await startHeadway({ env: { ADMIN_TOKEN, WORKER_JOBS: 'checksum' } });
     const bullmq = plainBullMq(other);
     bullmq.worker('steps', async (job, token) => {
@@ -144,7 +148,7 @@ describe('P10: what a tool does to a job with BullMQ alone', () => {
     await other.stop();
   });
 
-  it('given another priority: shows so, and still runs', async () => {
+  it('given another priority: shows it, and runs', async () => {
     await steps.pause();
     const job = await headway.client.start('steps', { count: 1, intervalMs: 1 });
     const stream = await watch(job.id);
@@ -178,7 +182,7 @@ describe('P10: what a tool does to a job with BullMQ alone', () => {
     expect(await show(job.id)).toMatchObject({ state: 'completed', attempt: 2 });
   });
 
-  it('brought forward while it waits for its next attempt: waits for a worker', async () => {
+  it('promoted while it waits for its next attempt: waits for a worker', async () => {
     const job = await headway.client.start(
       'flaky',
       { failures: 1 },
@@ -202,7 +206,7 @@ describe('P10: what a tool does to a job with BullMQ alone', () => {
     await stream.ended;
     expect(stream.events.at(-1)).toMatchObject(removed);
     expect((await fetch(url(job.id), { headers })).status).toBe(410);
-    // Who comes later learns the same.
+    // A late viewer gets the same events.
     const late = await watch(job.id);
     await late.ended;
     expect(late.names()).toEqual(['delayed', 'cancelled']);
@@ -221,7 +225,7 @@ describe('P10: what a tool does to a job with BullMQ alone', () => {
   ])('with its whole queue %s: ends as cancelled within seconds', async (_what, act) => {
     const jobs = await Promise.all([delayed(), delayed(), delayed()]);
     const streams = await Promise.all(jobs.map(({ id }) => watch(id)));
-    // One that is not of that queue goes on.
+    // A job of another queue is not affected.
     const other = await headway.client.start('flaky', { failures: 0 }, { delayMs: 600_000 });
     const bystander = await watch(other.id);
     const began = Date.now();
@@ -234,14 +238,14 @@ describe('P10: what a tool does to a job with BullMQ alone', () => {
     }
     expect(bystander.names()).toEqual(['delayed']);
     bystander.close();
-    // The queue is as good as new.
+    // The queue can be used again.
     const next = await headway.client.start('steps', { count: 2, intervalMs: 1 });
     const stream = await watch(next.id);
     await stream.ended;
     expect(stream.names().at(-1)).toBe('completed');
   });
 
-  it('with its whole queue obliterated by force: ends for its viewers, also while it runs', async () => {
+  it('with its whole queue obliterated by force: ends for its viewers, even while it runs', async () => {
     const job = await headway.client.start('steered', { turns: 'turns-obliterated' });
     const stream = await watch(job.id);
     await headway.connection.lpush('turns-obliterated', '30');

@@ -12,10 +12,10 @@ import { openToAll } from '../support/rules.js';
 import { openStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
-/** After so many seconds Celery gives a task to another worker. */
+/** Celery gives a task to another worker after this time, in s. */
 const VISIBILITY_TIMEOUT = 2;
 
-describe.skipIf(process.env.WITHOUT_CELERY)('examples/celery: a Celery task on our stream', () => {
+describe.skipIf(process.env.WITHOUT_CELERY)('examples/celery: the progress of a Celery task', () => {
   let headway: Headway;
   let browser: Browser;
   let server: RunningCommand & { url: string };
@@ -23,7 +23,7 @@ describe.skipIf(process.env.WITHOUT_CELERY)('examples/celery: a Celery task on o
   const workers: RunningCommand[] = [];
   const folder = temporaryFolder();
   beforeAll(async () => {
-    // Takes a few seconds to pack.
+    // Packing these takes a few seconds.
     for (let i = 0; i < 20; i++)
       writeFileSync(join(folder, `${i}.txt`), randomBytes(100_000).toString('hex'));
     [headway, browser] = await Promise.all([startHeadway({ env: openToAll, workers: 0 }), startBrowser()]);
@@ -45,14 +45,14 @@ describe.skipIf(process.env.WITHOUT_CELERY)('examples/celery: a Celery task on o
     workers.push(worker);
     return worker;
   };
-  /** Starts the task by the README's command. @returns the query of the page it names */
+  /** Starts the task with the command of the README. @returns the query of the page that the command prints */
   async function startTask(of: string): Promise<string> {
     const command = commandOf('celery', 'start').replace(' node_modules/typescript', ` ${of}`);
     const printed = await runToEnd(command, env);
     return /^http:\/\/127\.0\.0\.1:8080\/(\?channel=public\.celery\.\S+)$/m.exec(printed)![1]!;
   }
 
-  it('moves the bar, survives the death of its worker and of its viewer, and comes to its end', async () => {
+  it('moves the bar to its end although its worker and its viewer die', async () => {
     const query = await startTask(folder);
     const { page, complaints } = await openPage(browser, `${server.url}/${query}`);
     await page.getByText('Waiting for a worker.').waitFor();
@@ -65,14 +65,14 @@ describe.skipIf(process.env.WITHOUT_CELERY)('examples/celery: a Celery task on o
         40_000,
       );
     await moves(1);
-    // First the process that does it, then its whole worker.
+    // First kill the process that runs the task, then the whole worker.
     const { data: begun } = await before.waitFor('log');
     process.kill(Number(/process (\d+)$/.exec(begun.message)![1]), 'SIGKILL');
     await moves(2);
     await first.stop('SIGKILL');
     const lastEventId = before.lastEventId();
     before.close();
-    await until('Celery takes the task for lost', async () => {
+    await until('Celery has given the task to another worker', async () => {
       const [, deliveredAt] = await headway.connection.zrange('unacked_index', '0', '0', 'WITHSCORES');
       return Date.now() / 1000 - Number(deliveredAt) > VISIBILITY_TIMEOUT;
     });
@@ -109,7 +109,7 @@ describe.skipIf(process.env.WITHOUT_CELERY)('examples/celery: a Celery task on o
     expect(complaints).toEqual([]);
   }, 120_000);
 
-  it('says why it failed', async () => {
+  it('shows why the task failed', async () => {
     const empty = temporaryFolder();
     const query = await startTask(empty);
     const stream = await openStream(`${headway.api.url}/stream${query}&last=100`);
@@ -122,7 +122,7 @@ describe.skipIf(process.env.WITHOUT_CELERY)('examples/celery: a Celery task on o
     await stream.ended;
   });
 
-  it('is not shown by a worker that lost it to another, and not done twice', async () => {
+  it('ignores a worker that lost its task to another, and completes the task once', async () => {
     const script = `
 import sys; sys.path.insert(0, 'examples/celery')
 import headway
@@ -142,7 +142,7 @@ except headway.Ended: print('ended')
 `;
     const printed = await runToEnd(`/usr/bin/python3 - <<'PY'\n${script}\nPY`, {});
     expect(printed).toBe('refused\nrefused\nrefused\nended\n');
-    // Who comes after the end gets the newest progress and the end, whatever it asked for.
+    // After the end, every viewer gets the newest progress and the end.
     const stream = await openStream(`${headway.api.url}/stream?channel=public.celery.twice`);
     await stream.ended;
     expect(stream.events).toMatchObject([

@@ -31,7 +31,7 @@ describe('examples for the terminal', () => {
     expect(late).toMatch(state);
   });
 
-  it('examples/python: watches a job to its end, also when the connection is cut', async () => {
+  it('examples/python: watches a job to its end although the connection is cut', async () => {
     const way = await startCutter(headway.api.url);
     const running = runCommand(commandOf('python', 'watch'), { HEADWAY_URL: way.url, PYTHONUNBUFFERED: '1' });
     await until('the bar has moved', () => running.output().includes('##'));
@@ -54,7 +54,7 @@ describe('examples for the terminal', () => {
     await way.stop();
   });
 
-  it('examples/python: fails as its job does', async () => {
+  it('examples/python: exits with an error when its job fails', async () => {
     const command = commandOf('python', 'watch').replace('"count": 20', '"failAt": 1, "count": 20');
     await expect(runToEnd(command, { HEADWAY_URL: headway.api.url })).rejects.toThrow(
       /ended with 1: [\s\S]*failed \{"message": "failed at step 1, as asked"\}/,

@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startBrowser } from '../support/browser.js';
-import { openCrowd } from '../support/crowd.js';
 import { commandOf, type RunningCommand, runToEnd, startServer } from '../support/example.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { openPage, takePictures } from '../support/page.js';
+import { openRawViewers } from '../support/raw-viewers.js';
 import { openToAll } from '../support/rules.js';
 import { until } from '../support/until.js';
 
@@ -26,13 +26,13 @@ describe('examples/cricket: a score board', () => {
     await headway.stop();
   });
 
-  it(`brings every ball to ${VIEWERS} viewers and a page, and the present score to who comes late`, async () => {
+  it(`sends every ball to ${VIEWERS} viewers and a page, and the current score to a late viewer`, async () => {
     const numberOf = (line: string): number | undefined => {
       const number = /^data: \{"number":(\d+)/.exec(line)?.[1];
       return number === undefined ? undefined : Number(number);
     };
-    const [overview, live] = await Promise.all([
-      openCrowd(`${headway.api.url}/stream?channel=public.cricket`, VIEWERS, numberOf),
+    const [viewers, live] = await Promise.all([
+      openRawViewers(`${headway.api.url}/stream?channel=public.cricket`, VIEWERS, numberOf),
       openPage(browser, server.url),
     ]);
     const printed = await runToEnd(commandOf('cricket', 'publish'), {
@@ -43,10 +43,10 @@ describe('examples/cricket: a score board', () => {
 
     const all = balls.map((_, i) => i + 1);
     await until('every viewer has the last ball', () =>
-      overview.seen.every((seen) => seen.length >= all.length),
+      viewers.seen.every((seen) => seen.length >= all.length),
     );
-    for (const seen of overview.seen) expect(seen).toEqual(all);
-    overview.close();
+    for (const seen of viewers.seen) expect(seen).toEqual(all);
+    viewers.close();
 
     const late = await openPage(browser, server.url);
     for (const { page, complaints } of [live, late]) {

@@ -30,12 +30,12 @@ describe('examples with a framework', () => {
     });
     afterAll(() => server.stop());
 
-    it('moves the bar of a job to its end, and cancels one', async () => {
+    it('moves the bar of a job to its end, and cancels a job', async () => {
       const { page, complaints } = await openPage(browser, server.url);
       await page.getByRole('button', { name: 'Start the job' }).click();
       const bar = page.getByRole('progressbar');
       const seen: number[] = [];
-      await until('the end', async () => {
+      await until('the bar is full', async () => {
         const value = await bar.getAttribute('value');
         if (value !== null) seen.push(Number(value));
         return seen.at(-1) === 100;
@@ -52,9 +52,9 @@ describe('examples with a framework', () => {
       await page.close();
     });
 
-    it('brings what one says to all, and to who comes later', async () => {
+    it('shows a message to all pages, and to one that is opened later', async () => {
       const [one, other] = await Promise.all([openPage(browser, server.url), openPage(browser, server.url)]);
-      await one.page.getByLabel(/^Say to all/).fill(`Tea is ready <b>${name}</b>`);
+      await one.page.getByLabel(/^Message to all/).fill(`Tea is ready <b>${name}</b>`);
       await one.page.getByRole('button', { name: 'Send' }).click();
       for (const { page, complaints } of [one, other, await openPage(browser, server.url)]) {
         await page.getByRole('listitem').getByText(`Tea is ready <b>${name}</b>`).waitFor();

@@ -26,7 +26,7 @@ describe('examples/html: plain EventSource', () => {
     await page.getByRole('button', { name: 'Start the job' }).click();
     const bar = page.getByRole('progressbar');
     const seen: number[] = [];
-    await until('the end', async () => {
+    await until('the bar is full', async () => {
       seen.push(Number(await bar.getAttribute('value')));
       return seen.at(-1) === 100;
     });
@@ -38,9 +38,9 @@ describe('examples/html: plain EventSource', () => {
     await page.close();
   });
 
-  it('brings what one says to all, and to who comes later', async () => {
+  it('shows a message to all pages, and to one that is opened later', async () => {
     const [one, other] = await Promise.all([openPage(browser, server.url), openPage(browser, server.url)]);
-    await one.page.getByLabel(/^Say to all/).fill('Tea is ready <b>now</b>');
+    await one.page.getByLabel(/^Message to all/).fill('Tea is ready <b>now</b>');
     await one.page.getByRole('button', { name: 'Send' }).click();
     for (const { page } of [one, other, await openPage(browser, server.url)]) {
       await page.getByRole('listitem').getByText('Tea is ready <b>now</b>').waitFor();

@@ -29,7 +29,7 @@ describe('examples/htmx: htmx with its SSE extension', () => {
   }
   const CLOSED = 2;
 
-  it('swaps in the bar and the log as they come, and closes the stream at the end', async () => {
+  it('swaps in the bar and the log, and closes the stream at the end', async () => {
     const { page, complaints } = await startJob(false);
     const bar = page.getByRole('progressbar', { name: 'Progress' });
     const seen: number[] = [];
@@ -46,7 +46,7 @@ describe('examples/htmx: htmx with its SSE extension', () => {
     await page.close();
   });
 
-  it('says why a job failed', async () => {
+  it('shows why a job failed', async () => {
     const { page, complaints } = await startJob(true);
     await page.getByRole('status').getByText('Failed: failed at step 10, as asked').waitFor();
     expect(await page.evaluate('source.readyState')).toBe(CLOSED);

@@ -1,17 +1,19 @@
 import { EventSource } from 'eventsource';
 import { afterEach, describe, expect, it } from 'vitest';
+import { clientOf } from '../support/client.js';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { STEERED, testJobs } from '../support/jobs.js';
+import { jobsDir } from '../support/jobs.js';
 import { startApi } from '../support/processes.js';
+import { startProxy } from '../support/proxy.js';
 import { openStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
-describe('an API process that dies', () => {
+describe('when an API process dies', () => {
   let headway: Headway;
   afterEach(() => headway.stop());
 
-  it('costs its viewers nothing: their EventSource comes back and gets the rest, once', async () => {
-    headway = await startHeadway({ env: { JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) } });
+  it('an EventSource reconnects and gets each missed event once', async () => {
+    headway = await startHeadway({ env: { JOBS_DIR: jobsDir('steered') } });
     const { connection, client, env } = headway;
     const job = await client.start('steered', { turns: 'turns' });
     const source = new EventSource(`${client.events(job)}?token=${job.token}`);
@@ -26,15 +28,15 @@ describe('an API process that dies', () => {
     }
     try {
       for (const turn of ['log before', '10']) await connection.lpush('turns', turn);
-      await until('progress is seen', () => seen.includes('10 %'));
+      await until('the viewer has seen the progress', () => seen.includes('10 %'));
       const { port } = new URL(headway.api.url);
       await headway.api.kill('SIGKILL');
       for (const turn of ['log meanwhile', '20', '30', 'log and more']) await connection.lpush('turns', turn);
-      await until('all is done', async () => (await connection.llen('turns')) === 0);
+      await until('the job has taken every turn', async () => (await connection.llen('turns')) === 0);
       headway.api = await startApi({ ...env, PORT: port });
-      await until('all is seen', () => seen.includes('and more'));
+      await until('the viewer has caught up', () => seen.includes('and more'));
       await connection.lpush('turns', 'end');
-      await until('the browser has been told to stay away', () => source.readyState === EventSource.CLOSED);
+      await until('the EventSource has closed for good', () => source.readyState === EventSource.CLOSED);
     } finally {
       source.close();
     }
@@ -44,8 +46,8 @@ describe('an API process that dies', () => {
     expect(new Set(ids).size).toBe(ids.length);
   });
 
-  it('ends its streams when it is asked to stop, and a second one goes on with them', async () => {
-    headway = await startHeadway({ env: { JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) } });
+  it('a viewer of a process that is stopped resumes at another one', async () => {
+    headway = await startHeadway({ env: { JOBS_DIR: jobsDir('steered') } });
     const { connection, client, env, api } = headway;
     const second = await startApi(env);
     try {
@@ -67,18 +69,26 @@ describe('an API process that dies', () => {
     }
   });
 
-  it('in the middle of an idempotent POST: the same POST again gives one job, which runs', async () => {
+  it('repeating an idempotent POST that was half done starts one job, and it completes', async () => {
     headway = await startHeadway();
     const { client, connection, env } = headway;
     const headers = { 'Idempotency-Key': 'a-key-that-is-long-enough' };
     const body = { name: 'steps', data: { count: 1, intervalMs: 1 } };
-    // Redis is held for a moment, so that the API dies with the job half started.
-    await connection.call('CLIENT', 'PAUSE', '300', 'WRITE');
-    const lost = client.post(body, headers).catch(() => undefined);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    await headway.api.kill('SIGKILL');
-    await lost;
-    headway.api = await startApi({ ...env, PORT: new URL(headway.api.url).port });
+    const proxy = await startProxy(headway.redis.port);
+    const dying = await startApi({ ...env, REDIS_URL: `redis://127.0.0.1:${proxy.port}` });
+    // Only BullMQ's script that adds a job uses this key, the counter of the queue's job ids.
+    const addsJob = proxy.holdBefore('{headway}:steps:id');
+    const lost = clientOf(dying.url)
+      .post(body, headers)
+      .catch(() => undefined);
+    await addsJob;
+    const [key, ...others] = await connection.keys('headway:{idempotency:*');
+    expect(others).toEqual([]);
+    expect(await connection.get(key!)).toMatch(/ claimed$/);
+    expect(await connection.exists('{headway}:steps:id')).toBe(0);
+    await dying.kill('SIGKILL');
+    expect(await lost).toBeUndefined();
+    proxy.stop();
     const [one, two] = await Promise.all([client.post(body, headers), client.post(body, headers)]);
     const jobs = (await Promise.all([one!.json(), two!.json()])) as Array<{ id: string; token: string }>;
     expect(jobs[0]!.id).toBe(jobs[1]!.id);

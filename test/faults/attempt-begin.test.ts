@@ -1,53 +1,30 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { testJobs } from '../support/jobs.js';
-import { openToEnd } from '../support/sse.js';
+import { jobsDir } from '../support/jobs.js';
+import { watchToEnd } from '../support/sse.js';
+import { until } from '../support/until.js';
 
-/** A parent of two that asks nothing of Redis itself. */
-const FAMILY = {
-  'parent.mjs': `
-import { defineJob } from 'headway';
-import { z } from 'zod';
-export default defineJob({
-  name: 'parent',
-  input: z.any(),
-  result: z.any(),
-  run: (_, ctx) => Promise.all([1, 2].map((n) => ctx.child('kid', { n }))),
-});
-`,
-  'kid.mjs': `
-import { defineJob } from 'headway';
-import { z } from 'zod';
-export default defineJob({
-  name: 'kid',
-  input: z.any(),
-  result: z.any(),
-  queue: 'kids',
-  run: ({ n }) => new Promise((resolve) => setTimeout(resolve, 20, n)),
-});
-`,
-};
-
-describe('P1: the moment at which an attempt begins, or ends', () => {
+describe('P1: a fault while attempts begin and end', () => {
   let headway: Headway;
   afterEach(() => headway.stop());
 
   it.each([
     ['connections are cut', 'steps'],
     ['Redis refuses writes', 'steps'],
-    ['connections are cut', 'parent'],
-    ['Redis refuses writes', 'parent'],
-  ])('fails no job because %s (%s)', async (what, name) => {
+    ['connections are cut', 'parent-of-two'],
+    ['Redis refuses writes', 'parent-of-two'],
+  ])('%s: fails no job (%s)', async (what, name) => {
     headway = await startHeadway({
-      env: { WORKER_CONCURRENCY: '10', MAX_STALLS: '1000', JOBS_DIR: testJobs(FAMILY) },
+      env: { WORKER_CONCURRENCY: '10', MAX_STALLS: '1000', JOBS_DIR: jobsDir('parent-of-two', 'kid') },
     });
     const options = { attempts: 1 };
-    // A family: its parent also starts children, and ends them.
-    const data = (i: number) => (name === 'parent' ? {} : { count: 3, intervalMs: 10 + i });
-    const jobCount = name === 'parent' ? 20 : 60;
+    // `parent-of-two` also starts children.
+    const data = (i: number) => (name === 'parent-of-two' ? {} : { count: 3, intervalMs: 10 + i });
+    const jobCount = name === 'parent-of-two' ? 20 : 60;
     const { client, connection } = headway;
     let on = true;
+    let strikes = 0;
     const fault = (async () => {
       while (on) {
         if (what === 'connections are cut')
@@ -57,6 +34,7 @@ describe('P1: the moment at which an attempt begins, or ends', () => {
           await sleep(150);
           await connection.config('SET', 'maxmemory', '0');
         }
+        strikes++;
         await sleep(300);
       }
     })();
@@ -71,11 +49,11 @@ describe('P1: the moment at which an attempt begins, or ends', () => {
         }
       }),
     );
-    await sleep(3000);
+    await until('the fault has struck ten times', () => strikes >= 10);
     on = false;
     await fault;
     for (const job of jobs) {
-      const stream = await openToEnd(`${headway.api.url}/v1/jobs/${job.id}/events`, job.token);
+      const stream = await watchToEnd(`${headway.api.url}/v1/jobs/${job.id}/events`, job.token);
       const failed = stream.events.find(({ event }) => event === 'failed');
       expect(failed?.data).toBeUndefined();
       expect(stream.names().at(-1)).toBe('completed');

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { StartedJob } from '../support/client.js';
 import { familyJobs } from '../support/family.js';
 import { type Headway, startHeadway } from '../support/headway.js';
+import { jobsDir } from '../support/jobs.js';
 import { startWorker, type TestProcess } from '../support/processes.js';
 import { openStream, type TestStream } from '../support/sse.js';
 import { until } from '../support/until.js';
@@ -12,12 +13,12 @@ describe('a job with children', () => {
   let headway: Headway;
   afterEach(() => headway.stop());
 
-  /** Redis, an API, a worker for parents and one for children. */
+  /** Starts Redis, an API, a worker for parents and a worker for children. */
   async function start(env: Record<string, string> = {}): Promise<{ parents: TestProcess }> {
     headway = await startHeadway({
       workers: 0,
       appendOnly: true,
-      env: { ...QUICK, JOBS_DIR: familyJobs(), ...env },
+      env: { ...QUICK, JOBS_DIR: jobsDir(...familyJobs()), ...env },
     });
     const [parents, children] = await Promise.all([
       startWorker({ ...headway.env, WORKER_JOBS: 'tree' }),
@@ -28,7 +29,7 @@ describe('a job with children', () => {
   }
   const watch = (job: StartedJob): Promise<TestStream> =>
     openStream(headway.client.events(job), { token: job.token });
-  // biome-ignore lint/suspicious/noExplicitAny: each test knows what it looks at
+  // biome-ignore lint/suspicious/noExplicitAny: each test knows the fields it reads
   const view = async (job: StartedJob) => (await headway.client.get(job)).json() as Promise<any>;
   const open = (gates: number) =>
     headway.connection.lpush('gate', ...Array.from({ length: gates }, () => '1'));
@@ -40,14 +41,14 @@ describe('a job with children', () => {
     expect(new Set(Object.values(begun))).toEqual(new Set(['1']));
   };
 
-  it('whose worker is killed in the middle goes on with the children it has: none is done twice', async () => {
+  it('keeps its children when its worker is killed: no child runs twice', async () => {
     const { parents } = await start();
     const job = await headway.client.start('tree', { count: 30, gate: 'gate' });
     const stream = await watch(job);
     await open(10);
     await completed(job, 10);
     await parents.kill('SIGKILL');
-    // Some of them end while nobody listens.
+    // These children end while no parent runs.
     await open(5);
     await completed(job, 15);
     headway.workers.push(await startWorker({ ...headway.env, WORKER_JOBS: 'tree' }));
@@ -65,7 +66,7 @@ describe('a job with children', () => {
     await begunOnce(30);
   });
 
-  it('whose worker is asked to stop leaves them to the next attempt', async () => {
+  it('leaves its children to the next attempt when its worker is stopped', async () => {
     const { parents } = await start({ SHUTDOWN_GRACE_MS: '0' });
     const job = await headway.client.start('tree', { count: 12, gate: 'gate' });
     const stream = await watch(job);
@@ -80,7 +81,7 @@ describe('a job with children', () => {
     await begunOnce(12);
   });
 
-  it('hears of their ends although Redis was restarted while they ran', async () => {
+  it('gets the results of children that ran while Redis was restarted', async () => {
     await start({ LOCK_DURATION_MS: '30000' });
     const job = await headway.client.start('tree', { count: 20, gate: 'gate' });
     const stream = await watch(job);
@@ -97,10 +98,10 @@ describe('a job with children', () => {
     await begunOnce(20);
   });
 
-  it('hears of an end that nobody published: the child was finished by a worker that does not know us', async () => {
+  it('gets the result of a child that a plain BullMQ worker completed', async () => {
     headway = await startHeadway({
       workers: 0,
-      env: { ...QUICK, JOBS_DIR: familyJobs() },
+      env: { ...QUICK, JOBS_DIR: jobsDir(...familyJobs()) },
     });
     headway.workers.push(await startWorker({ ...headway.env, WORKER_JOBS: 'tree' }));
     const { Worker } = await import('bullmq');
@@ -115,11 +116,11 @@ describe('a job with children', () => {
     expect(stream.events.at(-1)!.data.result).toEqual({ sum: 6, missing: 0 });
   });
 
-  it('that ends with its worker takes its children along', async () => {
+  it('cancels its children when it fails because its worker died', async () => {
     const { parents } = await start({ MAX_STALLS: '0' });
     const job = await headway.client.start('tree', { count: 20, gate: 'gate' });
     const stream = await watch(job);
-    await until('some run', async () => (await headway.connection.hlen('begun')) >= 8);
+    await until('some children run', async () => (await headway.connection.hlen('begun')) >= 8);
     await parents.kill('SIGKILL');
     headway.workers.push(await startWorker({ ...headway.env, WORKER_JOBS: 'tree' }));
     await stream.ended;
@@ -127,11 +128,11 @@ describe('a job with children', () => {
     await until('no child is left', async () => (await view(job)).children.pending === 0);
   });
 
-  it('that is cancelled while it waits for its next attempt takes its children along', async () => {
+  it('cancels its children when it is cancelled between two attempts', async () => {
     const { parents } = await start({ SHUTDOWN_GRACE_MS: '0' });
     const job = await headway.client.start('tree', { count: 20, gate: 'gate' });
     const stream = await watch(job);
-    await until('some run', async () => (await headway.connection.hlen('begun')) >= 8);
+    await until('some children run', async () => (await headway.connection.hlen('begun')) >= 8);
     await parents.stop();
     expect((await headway.client.cancel(job)).status).toBe(200);
     await stream.ended;

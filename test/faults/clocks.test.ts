@@ -11,11 +11,11 @@ import { until } from '../support/until.js';
 const FIVE_MIN = 300_000;
 const HOUR = 3_600_000;
 const clock = new URL('../support/skewed-clock.mjs', import.meta.url).href;
-/** How late something may be on a busy machine, far less than a clock is wrong. */
+/** Tolerance for a busy machine, far below the error of the clocks. */
 const LATE_MS = 4000;
 
-/** The test's own clock is that of Redis: they are on one machine. */
-describe('processes whose clocks are wrong', () => {
+/** The test and Redis run on one machine, so they share a clock. */
+describe('with wrong clocks', () => {
   let redis: TestRedis;
   let connection: Redis;
   let env: Record<string, string>;
@@ -44,7 +44,7 @@ describe('processes whose clocks are wrong', () => {
     await redis.stop();
   });
 
-  /** Starts an API and a worker that serves `steps` alone. */
+  /** Starts an API, and a worker for `steps` only. */
   async function start({ api = 0, worker = 0 }): Promise<[api: TestProcess, worker: TestProcess]> {
     const started = await Promise.all([
       startApi({ ...env, CLOCK_AHEAD_MS: String(api) }),
@@ -57,7 +57,7 @@ describe('processes whose clocks are wrong', () => {
   it.each([
     { api: FIVE_MIN, worker: -FIVE_MIN },
     { api: -FIVE_MIN, worker: FIVE_MIN },
-  ])('%o ms ahead: delays, times to live and schedules keep to the clock of Redis', async (ahead) => {
+  ])('delays, times to live and schedules follow the clock of Redis (ahead by %o ms)', async (ahead) => {
     const [{ url }] = await start(ahead);
     const client = clientOf(url);
     const schedules = schedulesOf({ env } as Headway, await userToken({ env } as Headway, 'ann', '2m'), url);
@@ -98,14 +98,14 @@ describe('processes whose clocks are wrong', () => {
       expect(late).toBeGreaterThanOrEqual(0);
       expect(late).toBeLessThan(LATE_MS);
     }
-    // What people see of a job is of one clock too.
+    // The times in a job's view are those of the same clock.
     const shown = (await (await client.get(delayed)).json()) as Record<string, number>;
     for (const time of ['createdAt', 'startedAt', 'finishedAt']) {
       expect(Math.abs(shown[time]! - at - 2000)).toBeLessThan(2000 + LATE_MS);
     }
   });
 
-  it('a clock that is set back by an hour in mid-job holds up neither the job nor its viewers', async () => {
+  it('setting the clocks back by an hour during a job delays neither the job nor its viewers', async () => {
     const [api, worker] = await start({});
     const client = clientOf(api.url);
     const job = await client.start('steps', { count: 40, intervalMs: 100 });

@@ -1,16 +1,16 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { ADMIN_TOKEN, openDashboard } from '../support/dashboard.js';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { STEERED, testJobs } from '../support/jobs.js';
+import { jobsDir } from '../support/jobs.js';
 
-describe('the dashboard, when something dies', () => {
+describe('the dashboard after a failure', () => {
   let headway: Headway;
   afterEach(() => headway.stop());
 
-  it('Redis: it says that it is not live, its stream stays, and it goes on with the truth', async () => {
+  it('says that it is not live while Redis is away, and catches up on the same stream', async () => {
     headway = await startHeadway({
       appendOnly: true,
-      env: { ADMIN_TOKEN, JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) },
+      env: { ADMIN_TOKEN, JOBS_DIR: jobsDir('steered') },
     });
     const { client, connection, redis } = headway;
     const dashboard = await openDashboard(headway.api.url);
@@ -22,14 +22,17 @@ describe('the dashboard, when something dies', () => {
     await redis.restart();
     await dashboard.shows('that it is live', ({ live }) => live);
     await connection.lpush('turns', '60');
-    await dashboard.shows('the job further on', ({ active }) => active.jobs[0]?.percent === 60);
+    await dashboard.shows('the next progress of the job', ({ active }) => active.jobs[0]?.percent === 60);
     expect(dashboard.state().active.jobs[0]!.id).toBe(job.id);
     await connection.lpush('turns', 'end');
-    await dashboard.shows('its end', ({ states, active }) => states.completed === 1 && active.total === 0);
+    await dashboard.shows(
+      'that the job has completed',
+      ({ states, active }) => states.completed === 1 && active.total === 0,
+    );
   });
 
-  it('a Redis that comes back with nothing: what runs is shown all the same', async () => {
-    headway = await startHeadway({ env: { ADMIN_TOKEN, JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) } });
+  it('shows the running jobs when Redis comes back without data', async () => {
+    headway = await startHeadway({ env: { ADMIN_TOKEN, JOBS_DIR: jobsDir('steered') } });
     const { client, redis } = headway;
     const dashboard = await openDashboard(headway.api.url);
     await client.start('steered', { turns: 'turns' });
@@ -37,6 +40,6 @@ describe('the dashboard, when something dies', () => {
     await redis.kill();
     await redis.restart();
     await dashboard.shows('the workers', ({ live, processes }) => live && processes!.length === 2);
-    await dashboard.shows('what they run', ({ active }) => active.jobs[0]?.process !== undefined);
+    await dashboard.shows('the running job', ({ active }) => active.jobs[0]?.process !== undefined);
   });
 });

@@ -1,53 +1,19 @@
-import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { testJobs } from '../support/jobs.js';
+import { jobsDir } from '../support/jobs.js';
 import { startWorker } from '../support/processes.js';
 import { openStream } from '../support/sse.js';
 import { until } from '../support/until.js';
-
-/**
- * Notes in Redis that its data is being checked, which takes until there is a key that says so, and that its body runs,
- * which ends at once.
- */
-const gated = (more: string): string => `
-import { defineJob } from 'headway';
-import { z } from 'zod';
-import { Redis } from '${join(process.cwd(), 'node_modules/ioredis/built/index.js')}';
-
-const note = async (list) => {
-  const redis = new Redis(process.env.REDIS_URL);
-  await redis.rpush(list, process.pid);
-  redis.disconnect();
-};
-export default defineJob({
-  name: 'gated',
-  input: z.strictObject({}).refine(async () => {
-    if (!process.env.GATED) return true;
-    const redis = new Redis(process.env.REDIS_URL);
-    await redis.rpush('checking', process.pid);
-    while (!(await redis.exists('gate'))) await new Promise((resolve) => setTimeout(resolve, 5));
-    redis.disconnect();
-    return true;
-  }),
-  result: z.null(),
-  ${more}
-  async run() {
-    await note('bodies');
-    return null;
-  },
-});
-`;
 
 let headway: Headway;
 afterEach(() => headway.stop());
 
 it.each([
-  ['that has ended elsewhere', {}],
-  ['that has ended elsewhere, and would have run in a thread', { thread: true }],
-  ['that has failed', { failed: true }],
+  ['that another worker has completed', {}],
+  ['that another worker has completed, with the job in a thread', { thread: true }],
+  ['that has failed as stalled', { failed: true }],
 ])(
-  'a worker that stood still begins no job %s',
+  'a worker that was frozen does not run a job %s',
   async (_what, { thread = false, failed = false }: { thread?: boolean; failed?: boolean }) => {
     headway = await startHeadway({
       workers: 0,
@@ -55,7 +21,7 @@ it.each([
         LOCK_DURATION_MS: '1000',
         STALLED_INTERVAL_MS: '500',
         MAX_STALLS: failed ? '0' : '3',
-        JOBS_DIR: testJobs({ 'gated.mjs': gated(thread ? 'thread: true,' : '') }),
+        JOBS_DIR: jobsDir({ file: 'gated', thread }),
       },
     });
     const { client, connection, env, workers } = headway;
@@ -63,7 +29,7 @@ it.each([
     workers.push(frozen);
     const job = await client.start('gated', {});
     const stream = await openStream(client.events(job), { token: job.token });
-    await until('it is about to begin', () => connection.exists('checking'));
+    await until('the frozen worker validates the data', () => connection.exists('checking'));
     frozen.child.kill('SIGSTOP');
     const other = await startWorker(env);
     workers.push(other);
@@ -72,7 +38,7 @@ it.each([
     await connection.set('gate', 'open');
     const before = frozen.output();
     frozen.child.kill('SIGCONT');
-    // Its next job, so that what it does with this one is over.
+    // When it has completed its next job, it is done with this one.
     await other.kill();
     const next = await client.start('gated', {});
     const after = await openStream(client.events(next), { token: next.token });

@@ -1,48 +1,46 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { STEERED, testJobs } from '../support/jobs.js';
+import { jobsDir } from '../support/jobs.js';
 import { startApi, startWorker, type TestProcess } from '../support/processes.js';
 import { startProxy, type Proxy as TcpProxy } from '../support/proxy.js';
 import { openStream } from '../support/sse.js';
 
-/** Far above the five seconds that it may take, and far below the minutes of a network's own time-outs. */
+/** Far above the 5 s that it may take, and far below the minutes after which TCP gives up. */
 const SOON_MS = 12_000;
 
-describe('a connection to Redis that is dead and says nothing', () => {
+describe('a dead connection to Redis that was not closed', () => {
   let headway: Headway;
   let proxy: TcpProxy;
-  let behind: TestProcess;
+  let proxied: TestProcess;
   afterEach(async () => {
-    await behind.kill();
+    await proxied.kill();
     proxy.stop();
     await headway.stop();
   });
 
   async function start(startProcess: typeof startApi, workers: number): Promise<void> {
-    headway = await startHeadway({ workers, env: { JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) } });
+    headway = await startHeadway({ workers, env: { JOBS_DIR: jobsDir('steered') } });
     proxy = await startProxy(headway.redis.port);
-    behind = await startProcess({
+    proxied = await startProcess({
       ...headway.env,
       REDIS_URL: `redis://127.0.0.1:${proxy.port}`,
-      // The job hears what to do over a way that stays.
-      JOBS_DIR: testJobs({
-        'steered.mjs': STEERED.replace('process.env.REDIS_URL', JSON.stringify(headway.redis.url)),
-      }),
+      // The test steers the job over a connection that stays alive.
+      TURNS_REDIS_URL: headway.redis.url,
     });
   }
 
-  it('is replaced in an API process: viewers get what comes, and calls are answered', async () => {
+  it('is replaced in an API process: viewers get new events, and requests are answered', async () => {
     await start(startApi, 1);
     const { client, connection } = headway;
     const job = await client.start('steered', { turns: 'turns' });
-    const url = `${behind.url}/v1/jobs/${job.id}/events`;
+    const url = `${proxied.url}/v1/jobs/${job.id}/events`;
     const stream = await openStream(url, { token: job.token });
     await connection.lpush('turns', '10');
     await stream.waitFor('progress');
     proxy.freeze();
     await connection.lpush('turns', 'log after', '20');
     expect((await stream.waitFor('log', SOON_MS)).data.message).toBe('after');
-    const response = await fetch(`${behind.url}/v1/jobs/${job.id}`, {
+    const response = await fetch(`${proxied.url}/v1/jobs/${job.id}`, {
       headers: { Authorization: `Bearer ${job.token}` },
       signal: AbortSignal.timeout(SOON_MS),
     });
@@ -53,7 +51,7 @@ describe('a connection to Redis that is dead and says nothing', () => {
     expect(stream.names().at(-1)).toBe('completed');
   });
 
-  it('is replaced in a worker that runs a job: what the job says arrives once, and the job completes', async () => {
+  it('is replaced in a worker that runs a job: each report arrives once, and the job completes', async () => {
     await start(startWorker, 0);
     const { client, connection } = headway;
     const job = await client.start('steered', { turns: 'turns' }, { attempts: 1 });
@@ -70,7 +68,7 @@ describe('a connection to Redis that is dead and says nothing', () => {
     ]);
   });
 
-  it('is replaced in a worker that waits for jobs', async () => {
+  it('is replaced in an idle worker', async () => {
     await start(startWorker, 0);
     const { client } = headway;
     const first = await client.start('steps', { count: 1, intervalMs: 1 });

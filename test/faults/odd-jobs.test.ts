@@ -6,10 +6,10 @@ import { openStream, type TestStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
 const ADMIN_TOKEN = 'the-token-of-an-admin';
-/** More than any of the loops takes at a time. */
+/** More jobs than one round of any loop takes. */
 const MANY = 250;
 
-describe('a job with which nothing can be done', () => {
+describe('a job whose data in Redis is broken', () => {
   let headway: Headway;
   let bullmq: PlainBullMq;
   afterEach(async () => {
@@ -26,18 +26,18 @@ describe('a job with which nothing can be done', () => {
   const key = (suffix: string): string => `{headway}:steps:${suffix}`;
   const get = (path: string): Promise<Response> =>
     fetch(`${headway.api.url}${path}`, { headers: { Authorization: `Bearer ${ADMIN_TOKEN}` } });
-  /** Its channel is something else: whoever wants to tell of it, cannot. */
-  const spoil = (jobId: string): Promise<unknown> =>
+  /** Puts a string where the job's channel should be, so that publishing fails. */
+  const breakChannel = (jobId: string): Promise<unknown> =>
     headway.connection.set(`headway:{job:${jobId}}`, 'no hash');
 
-  it('keeps the follower of the queues from nothing, and is logged once', async () => {
+  it('does not stop the queue follower, and is logged once', async () => {
     await start();
     const { client, connection, api } = headway;
     const queue = bullmq.queue('steps');
-    // One whose result no JSON parser takes, one whose channel is broken, one that is no job, and a queue that is none.
+    // Jobs with an unreadable result, a broken channel or no hash, and a queue whose event stream is not a stream.
     await connection.set('{headway}:checksum:events', 'no stream');
     await queue.add('steps', {}, { jobId: 'broken', delay: 60_000 });
-    await spoil('steps..broken');
+    await breakChannel('steps..broken');
     await connection.rpush(key('list'), 'no hash');
     for (let i = 0; i < 3; i++) {
       for (const jobId of ['broken', 'list', 'gone', 'a b', '']) {
@@ -56,7 +56,7 @@ describe('a job with which nothing can be done', () => {
       const stream = await watch(job);
       await stream.waitFor('waiting');
       const worker = bullmq.worker('steps', async () => ({ steps: 1 }));
-      // Long before the look at what is watched, which is taken every 30 s.
+      // The recheck of watched jobs, every 30 s, would be later.
       await stream.waitFor('completed', 10_000);
       await worker.close();
     }
@@ -68,7 +68,7 @@ describe('a job with which nothing can be done', () => {
     expect(lines[0]).toContain('WRONGTYPE');
   });
 
-  it('is told the end of that it has, with a result that cannot be read', async () => {
+  it('completes with a null result when its result is not valid JSON', async () => {
     await start();
     const { client, connection } = headway;
     for (const result of ['{"a":', '['.repeat(100_000) + ']'.repeat(100_000)]) {
@@ -87,7 +87,7 @@ describe('a job with which nothing can be done', () => {
     }
   });
 
-  it('expires no other later, and none of the finished ones is overlooked', async () => {
+  it('delays neither the expiry of other jobs nor the audit of finished ones', async () => {
     await start();
     const { client, connection } = headway;
     const queue = bullmq.queue('steps');
@@ -97,24 +97,24 @@ describe('a job with which nothing can be done', () => {
     const bad = Array.from({ length: MANY }, (_, i) => `bad-${i}`);
     for (const id of bad) await connection.hset(key(id), 'data', '{"a":');
     await connection.zadd('headway:expiry', ...bad.flatMap((id) => [1, `steps..${id}`]));
-    // Finished before there was an index, some of them with an index of the wrong type behind their name.
+    // Jobs that finished before there was an index.
     const old = Array.from({ length: MANY }, (_, i) => `old-${i}`);
     for (const id of old) {
       await connection.hset(key(id), { name: 'steps', timestamp: 1, finishedOn: Date.now(), opts: '{}' });
       await connection.zadd(key('completed'), Date.now(), id);
     }
-    await connection.zadd(key('failed'), 1, 'one that has no hash');
+    await connection.zadd(key('failed'), 1, 'job-without-hash');
     const job = await client.start('steps', { count: 1, intervalMs: 1 }, { ttlMs: 1 });
     const stream = await watch(job);
     const { data } = await stream.waitFor('failed', 15_000);
     expect(data.error.code).toBe('expired');
-    await until('all finished ones are known', async () => {
+    await until('all finished jobs are indexed', async () => {
       const known = await connection.hmget('{headway}.index', ...old.map((id) => `steps..${id}`));
       return known.every((record) => record !== null);
     });
   });
 
-  it('is left out of the lists, which show all others', async () => {
+  it('is left out of lists, which show all other jobs', async () => {
     await start();
     const queue = bullmq.queue('steps');
     const odd: unknown[] = [7, 'x', [], { owner: {}, tags: 'a', ancestors: 'b', metadata: 5, schedule: 3 }];
@@ -122,13 +122,13 @@ describe('a job with which nothing can be done', () => {
       await queue.add('steps', {}, { jobId: `odd-${i}`, ...{ headway: headwayOptions } });
     }
     await queue.add('steps', {}, { jobId: 'plain' });
-    await queue.add('steps', {}, { jobId: 'spoiled' });
+    await queue.add('steps', {}, { jobId: 'broken-slots' });
     const { connection } = headway;
-    await until('all are listed', async () => {
+    await until('all jobs are listed', async () => {
       const { jobs } = (await (await get('/v1/jobs')).json()) as { jobs: unknown[] };
       return jobs.length === odd.length + 2;
     });
-    await connection.set('headway:{job:steps..spoiled}:slots', 'no hash');
+    await connection.set('headway:{job:steps..broken-slots}:slots', 'no hash');
     const response = await get('/v1/jobs');
     expect(response.status).toBe(200);
     const { jobs } = (await response.json()) as { jobs: Array<{ id: string }> };

@@ -7,7 +7,7 @@ import { openChannels, plainRedis, Viewer } from '../support/channel.js';
 import { startRedis, type TestRedis } from '../support/redis.js';
 import { until } from '../support/until.js';
 
-describe('P5: a Redis that came back from an older copy of its file', () => {
+describe('P5: a Redis that restarts on an older copy of its file', () => {
   let redis: TestRedis;
   let writer: ReturnType<typeof openChannels>;
   let reader: ReturnType<typeof openChannels>;
@@ -34,25 +34,31 @@ describe('P5: a Redis that came back from an older copy of its file', () => {
   const range = (from: number, to: number): number[] =>
     Array.from({ length: to - from + 1 }, (_, i) => from + i);
 
-  // The offset at which the channel is when the viewer reads again: before, at and beyond the one that it has seen.
+  // With these, the channel is before, at and beyond the viewer's offset when the viewer reads again.
   it.each([5, 10, 11, 50])(
-    'gives a viewer a reset and everything anew when %i events were written before it reads again',
+    'sends a reset and the whole log when %i events were written before the viewer reads again',
     async (written) => {
       await publish('c', 1, 90);
       const restore = redis.keepCopy();
       const viewer = watch('c');
       const ahead = watch('c');
       await publish('c', 91, 100);
-      await until('seen', () => viewer.offsets.length === 100 && ahead.offsets.length === 100);
+      await until(
+        'the viewers have all events',
+        () => viewer.offsets.length === 100 && ahead.offsets.length === 100,
+      );
       viewer.subscription.close();
       await redis.kill('SIGKILL');
       restore();
       await redis.restart();
       await publish('c', 1001, 1000 + written);
-      // One that goes away and comes back, and one that stays: both have seen what Redis has lost.
+      // Both viewers have seen events that Redis lost; `back` reconnects, `ahead` stays.
       const back = watch('c', new Viewer(), viewer.lastId);
       await publish('c', 2000, 2000);
-      await until('all', () => back.data().at(-1) === 2000 && ahead.data().at(-1) === 2000);
+      await until(
+        'the viewers have caught up',
+        () => back.data().at(-1) === 2000 && ahead.data().at(-1) === 2000,
+      );
       const now = [...range(1, 90), ...range(1001, 1000 + written), 2000];
       expect(back.data()[0]).toMatchObject({ reason: 'rewound' });
       expect(back.data().slice(1)).toEqual(now);
@@ -62,10 +68,10 @@ describe('P5: a Redis that came back from an older copy of its file', () => {
     },
   );
 
-  it('leaves a viewer alone that has seen nothing of what was lost', async () => {
+  it('sends no reset to a viewer that has seen none of the lost events', async () => {
     await publish('c', 1, 10);
     const viewer = watch('c');
-    await until('seen', () => viewer.offsets.length === 10);
+    await until('the viewers have all events', () => viewer.offsets.length === 10);
     viewer.subscription.close();
     const restore = redis.keepCopy();
     await publish('c', 11, 20);
@@ -74,20 +80,20 @@ describe('P5: a Redis that came back from an older copy of its file', () => {
     await redis.restart();
     await publish('c', 101, 130);
     const back = watch('c', new Viewer(), viewer.lastId);
-    await until('all', () => back.data().at(-1) === 130);
+    await until('the viewers have caught up', () => back.data().at(-1) === 130);
     expect(back.data()).toEqual(range(101, 130));
     expect(back.received.map((frame) => frameId(frame).offset)).toEqual(range(11, 40));
   });
 
-  // Both servers and all connections stay: neither the run of the server nor a new connection tells of what was lost.
+  // Both servers and all connections stay, so neither the server's run id nor a new connection shows the loss.
   it.each([5, 50])(
-    'gives a viewer a reset after a failover to a replica that was behind, and back, with %i events since',
+    'sends a reset after a failover to a lagging replica and back, with %i events since',
     async (written) => {
       const other = await startRedis({ args: ['--repl-diskless-sync-delay', '0'] });
       const [here, there] = [plainRedis(redis.url), plainRedis(other.url)];
       const follows = async (replica: Redis, port: number): Promise<void> => {
         await replica.replicaof('127.0.0.1', port);
-        await until('in sync', async () =>
+        await until('the replica is in sync', async () =>
           (await replica.info('replication')).includes('master_link_status:up'),
         );
       };
@@ -98,11 +104,11 @@ describe('P5: a Redis that came back from an older copy of its file', () => {
         await follows(there, redis.port);
         await there.replicaof('NO', 'ONE');
         await publish('c', 91, 100);
-        await until('seen', () => viewer.offsets.length === 100);
+        await until('the viewers have all events', () => viewer.offsets.length === 100);
         await follows(here, other.port);
         await here.replicaof('NO', 'ONE');
         await publish('c', 1001, 1000 + written);
-        await until('all', () => viewer.data().at(-1) === 1000 + written);
+        await until('the viewers have caught up', () => viewer.data().at(-1) === 1000 + written);
         expect(viewer.data().slice(100)).toEqual([
           expect.objectContaining({ reason: expect.stringMatching(/^(rewound|epoch)$/) }),
           ...range(1, 90),
@@ -116,14 +122,14 @@ describe('P5: a Redis that came back from an older copy of its file', () => {
     },
   );
 
-  it('goes on without a new epoch in a channel of a release that noted the run of the server alone', async () => {
+  it('keeps the epoch of a channel from a release that stored only the run id of the server', async () => {
     await publish('c', 1, 3);
     const [channel] = channelKeys('test', 'c');
     const epoch = await writer.redis.hget(channel, 'epoch');
     await writer.redis.hdel(channel, 'history');
     await publish('c', 4, 5);
     expect(await writer.redis.hmget(channel, 'epoch', 'past')).toEqual([epoch, null]);
-    // What that release would have recognised still is.
+    // A new run id still starts a new epoch, as in that release.
     await writer.redis.hdel(channel, 'history');
     await writer.redis.hset(channel, 'run', 'another');
     await publish('c', 6, 6);

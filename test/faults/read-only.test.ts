@@ -9,7 +9,7 @@ import { until } from '../support/until.js';
 
 const REFUSED = /READONLY/;
 
-describe('a connection to a server that was demoted', () => {
+describe('a connection to a server that became a replica', () => {
   let old: TestRedis;
   let next: TestRedis;
   let balancer: Balancer;
@@ -21,7 +21,9 @@ describe('a connection to a server that was demoted', () => {
     balancer = await startProxy(old.port);
     [here, there] = [plainRedis(old.url), plainRedis(next.url)];
     await there.replicaof('127.0.0.1', old.port);
-    await until('in sync', async () => (await there.info('replication')).includes('master_link_status:up'));
+    await until('the replica is in sync', async () =>
+      (await there.info('replication')).includes('master_link_status:up'),
+    );
   });
   afterEach(async () => {
     here.disconnect();
@@ -30,7 +32,7 @@ describe('a connection to a server that was demoted', () => {
     await Promise.all([old.stop(), next.stop()]);
   });
 
-  /** Without a cut: all connections to the old server stay. */
+  /** Swaps master and replica. All connections to the old server stay open. */
   async function failOver(): Promise<void> {
     await there.replicaof('NO', 'ONE');
     await here.replicaof('127.0.0.1', next.port);
@@ -38,11 +40,11 @@ describe('a connection to a server that was demoted', () => {
   const received = async (redis: Redis): Promise<number> =>
     Number(/total_connections_received:(\d+)/.exec(await redis.info('stats'))![1]);
 
-  it('is replaced once its address leads to the new master; viewers go on, and nothing is doubled', async () => {
+  it('is replaced once its address leads to the new master; viewers get each event once', async () => {
     const url = `redis://127.0.0.1:${balancer.port}`;
     const writer = openChannels(url, { role: 'report' });
     const reader = openChannels(url, { role: 'request' });
-    // BullMQ's way to a second connection.
+    // BullMQ opens its second connection this way.
     const copy = writer.redis.duplicate();
     try {
       const viewer = new Viewer();
@@ -51,24 +53,24 @@ describe('a connection to a server that was demoted', () => {
         untilTaken(() => writer.publisher.publish('c', { event: 'log', data }));
       await publish(1);
       await copy.ping();
-      await until('seen', () => viewer.data().at(-1) === 1);
+      await until('the viewer has the event', () => viewer.data().at(-1) === 1);
       await failOver();
       await expect(writer.publisher.publish('c', { event: 'log', data: 0 })).rejects.toThrow(REFUSED);
-      // It has looked once, in vain.
+      // By now it has looked for another server once, without success.
       balancer.lead(next.port);
       await publish(2);
-      await until('seen', () => viewer.data().at(-1) === 2);
-      await until('all of them have moved', async () =>
+      await until('the viewer has the event', () => viewer.data().at(-1) === 2);
+      await until('all connections lead to the new master', async () =>
         (
           await Promise.all(
             [writer.redis, reader.redis, copy].map((redis) => redis.config('GET', 'port').catch(() => [])),
           )
         ).every((reply) => (reply as string[])[1] === String(next.port)),
       );
-      // A message that only the new server has: the connection that listens is there too.
+      // Only the new server publishes this event, so the subscribing connection has moved too.
       await here.replicaof('NO', 'ONE');
       await publish(3);
-      await until('seen', () => viewer.data().at(-1) === 3);
+      await until('the viewer has the event', () => viewer.data().at(-1) === 3);
       expect(viewer.data().filter((data) => typeof data === 'number')).toEqual([1, 2, 3]);
     } finally {
       copy.disconnect();
@@ -77,9 +79,9 @@ describe('a connection to a server that was demoted', () => {
     }
   });
 
-  it('stays while there is nowhere else to go: its reads are answered, and few look elsewhere', async () => {
+  it('stays while there is no other server: reads are answered, and the address is checked rarely', async () => {
     const redis = connectRedis(`redis://127.0.0.1:${balancer.port}`, 'request');
-    await until('ready', () => redis.status === 'ready');
+    await until('the connection is ready', () => redis.status === 'ready');
     await failOver();
     const before = await received(here);
     const closed: string[] = [];
@@ -95,7 +97,7 @@ describe('a connection to a server that was demoted', () => {
     }
     expect(refused).toBeGreaterThan(100);
     expect(closed).toEqual([]);
-    // At once and after one second; the next is due after two more.
+    // At once and after 1 s. The next check would be 2 s later.
     expect((await received(here)) - before).toBe(2);
     redis.disconnect();
   });

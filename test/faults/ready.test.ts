@@ -5,8 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { until } from '../support/until.js';
 
-/** A Redis that answers and does not do its work. */
-describe('readiness', () => {
+describe('/readyz while Redis answers and refuses its work', () => {
   let headway: Headway;
   let redis: Redis;
   beforeAll(async () => {
@@ -21,7 +20,7 @@ describe('readiness', () => {
 
   async function saveFails(): Promise<void> {
     const [, dir] = (await redis.config('GET', 'dir')) as [string, string];
-    // A folder is where the file should be.
+    // A folder with the name of the file makes saving fail.
     mkdirSync(join(dir, 'dump.rdb', 'x'), { recursive: true });
     await redis.config('SET', 'save', '3600 1');
     await redis.bgsave();
@@ -34,12 +33,12 @@ describe('readiness', () => {
     await redis.config('SET', 'lua-time-limit', '20');
     const other = new Redis(headway.redis.url);
     other.on('error', () => {});
-    // It ends by SCRIPT KILL.
+    // The script runs until SCRIPT KILL.
     other
       .eval('while true do end', 0)
       .catch(() => {})
       .finally(() => other.disconnect());
-    await until('it is busy', () =>
+    await until('Redis is busy', () =>
       redis.ping().then(
         () => false,
         (error: Error) => error.message.startsWith('BUSY'),
@@ -65,14 +64,14 @@ describe('readiness', () => {
     ],
     ['MISCONF', saveFails, () => redis.config('SET', 'save', '')],
     ['BUSY', isBusy, () => redis.script('KILL')],
-  ])('says what a call would: 503 while Redis answers with %s', async (_what, breaks, mends) => {
+  ])('answers 503 while Redis answers with %s, as other calls do', async (_what, breaks, mends) => {
     expect(await ready()).toBe(200);
     await breaks();
     expect(await ready()).toBe(503);
     const refused = await start();
     expect([refused.status, await refused.json()]).toMatchObject([503, { code: 'unavailable' }]);
     await mends();
-    await until('it is ready', async () => (await ready()) === 200);
+    await until('the API is ready', async () => (await ready()) === 200);
     expect((await start()).status).toBe(202);
     expect(await redis.exists('headway:{ready}')).toBe(0);
   });

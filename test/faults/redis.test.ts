@@ -1,17 +1,18 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { STEERED, testJobs } from '../support/jobs.js';
+import { jobsDir } from '../support/jobs.js';
+import { randomOfTest } from '../support/random-of-test.js';
 import { openStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
-describe('a Redis that goes away', () => {
+describe('when Redis goes away', () => {
   let headway: Headway;
   afterEach(() => headway.stop());
 
-  it('in the middle of a job, killed and restarted on its append-only file: viewers stay and miss nothing', async () => {
+  it('viewers of a running job stay connected and miss nothing (restart on the append-only file)', async () => {
     headway = await startHeadway({
       appendOnly: true,
-      env: { JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) },
+      env: { JOBS_DIR: jobsDir('steered') },
     });
     const { connection, client, redis } = headway;
     const job = await client.start('steered', { turns: 'turns' });
@@ -34,7 +35,7 @@ describe('a Redis that goes away', () => {
     expect(stream.events.map(({ data }) => data.percent).filter(Boolean)).toEqual([40, 60]);
   });
 
-  it('does not keep a worker that is asked to stop', async () => {
+  it('a worker still stops when it is asked to', async () => {
     headway = await startHeadway({ env: { SHUTDOWN_GRACE_MS: '200' } });
     const { client, redis, workers } = headway;
     const job = await client.start('steps', { count: 1000, intervalMs: 100 });
@@ -42,18 +43,19 @@ describe('a Redis that goes away', () => {
     await redis.kill('SIGKILL');
     const asked = Date.now();
     await workers[0]!.stop();
-    // What it may take to hand jobs back, and to give up on it.
+    // Enough time to try to hand jobs back and to give up.
     expect(Date.now() - asked).toBeLessThan(10_000);
     expect(workers[0]!.child.signalCode).toBeNull();
   });
 
-  it('while a job works on without it: everything is told when it is back', async () => {
+  it('a job that runs on is published when Redis is back', async () => {
     headway = await startHeadway({ appendOnly: true, env: { LOCK_DURATION_MS: '5000' } });
     const { client, redis } = headway;
     const job = await client.start('steps', { count: 40, intervalMs: 50 });
     const stream = await openStream(client.events(job), { token: job.token });
     await stream.waitFor(({ data }) => data.current >= 5);
     await redis.kill('SIGKILL');
+    // Long enough for the job to reach its end without Redis.
     await new Promise((resolve) => setTimeout(resolve, 2500));
     await redis.restart();
     await stream.ended;
@@ -65,7 +67,7 @@ describe('a Redis that goes away', () => {
     expect(stream.events.at(-2)!.data).toMatchObject({ percent: 100, attempt: 1 });
   });
 
-  it('again and again under load: every job ends once, and no viewer hangs', async () => {
+  it('under load and repeatedly, every job ends once and no viewer hangs', async () => {
     headway = await startHeadway({
       appendOnly: true,
       workers: 2,
@@ -83,8 +85,9 @@ describe('a Redis that goes away', () => {
     const streams = await Promise.all(
       jobs.map((job) => openStream(client.events(job), { token: job.token })),
     );
+    const random = randomOfTest();
     for (let round = 0; round < 4; round++) {
-      await new Promise((resolve) => setTimeout(resolve, 300 + Math.random() * 700));
+      await new Promise((resolve) => setTimeout(resolve, random.between(300, 1000)));
       await redis.kill('SIGKILL');
       await redis.restart();
     }
@@ -97,7 +100,7 @@ describe('a Redis that goes away', () => {
     }
   });
 
-  it('is answered with 503 and a problem that says so, and is forgiven at once when it is back', async () => {
+  it('requests get 503 with a problem, and succeed as soon as Redis is back', async () => {
     headway = await startHeadway({ appendOnly: true });
     const { client, redis, api } = headway;
     const body = { name: 'steps', data: { count: 1, intervalMs: 1 } };
@@ -112,18 +115,18 @@ describe('a Redis that goes away', () => {
     }
     expect((await fetch(`${api.url}/healthz`)).status).toBe(200);
     await redis.restart();
-    await until('it is ready', async () => (await fetch(`${api.url}/readyz`)).status === 200);
+    await until('the API is ready', async () => (await fetch(`${api.url}/readyz`)).status === 200);
     expect((await client.post(body)).status).toBe(202);
   });
 
-  it('without a word (a stopped process) makes nobody wait for ever', async () => {
+  it('requests get 503 while Redis is frozen (SIGSTOP)', async () => {
     headway = await startHeadway();
     const { client, redis, api } = headway;
     redis.signal('SIGSTOP');
     const response = await client.post({ name: 'steps', data: { count: 1, intervalMs: 1 } });
     expect(response.status).toBe(503);
     redis.signal('SIGCONT');
-    await until('it is ready', async () => (await fetch(`${api.url}/readyz`)).status === 200);
+    await until('the API is ready', async () => (await fetch(`${api.url}/readyz`)).status === 200);
     const job = await client.start('steps', { count: 1, intervalMs: 1 });
     const stream = await openStream(client.events(job), { token: job.token });
     await stream.ended;

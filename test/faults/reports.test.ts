@@ -3,31 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { inThread, testJobs } from '../support/jobs.js';
-import { openStream, openToEnd, type TestStream } from '../support/sse.js';
+import { inThread, jobsDir } from '../support/jobs.js';
+import { openStream, type TestStream, watchToEnd } from '../support/sse.js';
 
-/** Says `count` things of each kind, a group every few ms, and awaits nothing but time. */
-const TALKER = `
-import { defineJob } from 'headway';
-import { z } from 'zod';
-export default defineJob({
-  name: 'talker',
-  input: z.strictObject({ count: z.number(), groupMs: z.number().default(5), size: z.number().default(0), wait: z.boolean().default(false) }),
-  result: z.any(),
-  async run({ count, groupMs, size, wait }, ctx) {
-    const filler = 'x'.repeat(size);
-    for (let i = 0; i < count; i++) {
-      const said = [ctx.log(String(i)), ctx.emit('tick', { i, filler }), ctx.partial(i + ' '), ctx.progress({ current: i + 1, total: count })];
-      if (wait) await Promise.all(said);
-      if (i % 5 === 4) await new Promise((resolve) => setTimeout(resolve, groupMs));
-    }
-    return { count };
-  },
-});
-`;
-
-/** What a viewer has of a job's reports, in order. */
-function heard({ events }: TestStream) {
+/** The reports of a job that a viewer has received, in order. */
+function reportsOf({ events }: TestStream) {
   return {
     log: events
       .filter(({ event, data }) => event === 'log' && !data.missing)
@@ -45,7 +25,7 @@ function heard({ events }: TestStream) {
 }
 const all = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
-/** Faults that pass. Each begins at once and returns what ends it. */
+/** Temporary faults. Each begins at once and returns a function that ends it. */
 const FAULTS: Record<string, (redis: Redis, headway: Headway) => Promise<() => Promise<unknown>>> = {
   'refuses writes (READONLY)': async (redis) => {
     await redis.replicaof('127.0.0.1', 1);
@@ -59,7 +39,7 @@ const FAULTS: Record<string, (redis: Redis, headway: Headway) => Promise<() => P
     await redis.config('SET', 'busy-reply-threshold', '20');
     const slow = redis.eval('while true do end', 0).catch(() => {});
     return async () => {
-      // A connection that is new would wait for an answer to INFO first.
+      // A new connection would wait for the answer to INFO first.
       const killer = redis.duplicate({ enableReadyCheck: false });
       await killer.script('KILL');
       killer.disconnect();
@@ -99,25 +79,25 @@ const FAULTS: Record<string, (redis: Redis, headway: Headway) => Promise<() => P
   },
 };
 
-describe('P11: what a job says while Redis', () => {
+describe('P11: the reports of a job, while Redis', () => {
   let headway: Headway;
   beforeAll(async () => {
     headway = await startHeadway({
       appendOnly: true,
-      env: { JOBS_DIR: testJobs({ 'talker.mjs': TALKER, 'talker-thread.mjs': inThread(TALKER) }) },
+      env: { JOBS_DIR: jobsDir('talker', inThread('talker')) },
     });
   });
   afterAll(() => headway.stop());
 
   it.each([
     ...Object.keys(FAULTS).map((fault) => [fault, 'in the main thread', 'talker']),
-    // The way to Redis is the same from there.
+    // A thread reports through the main thread, so two faults are enough.
     ...['refuses writes (READONLY)', 'cuts connections again and again'].map((fault) => [
       fault,
       'in a thread',
       'talker-thread',
     ]),
-  ])('%s arrives once and in order (%s)', async (fault, _where, name) => {
+  ])('%s, arrive once and in order (%s)', async (fault, _where, name) => {
     const { client, connection } = headway;
     const count = 1000;
     const job = await client.start(name!, { count }, { attempts: 1 });
@@ -126,30 +106,35 @@ describe('P11: what a job says while Redis', () => {
     const end = await FAULTS[fault!]!(connection, headway);
     await sleep(1000);
     await end();
-    const back = await openToEnd(client.events(job), job.token);
+    const back = await watchToEnd(client.events(job), job.token);
     if (stream.names().at(-1) !== 'completed') await stream.ended;
     for (const viewer of [stream, back]) {
       expect(viewer.names().at(-1)).toBe('completed');
-      expect(heard(viewer)).toEqual({ log: all(count), tick: all(count), partial: all(count), missing: [] });
+      expect(reportsOf(viewer)).toEqual({
+        log: all(count),
+        tick: all(count),
+        partial: all(count),
+        missing: [],
+      });
       const progress = viewer.events.filter(({ event }) => event === 'progress');
       expect(progress.at(-1)!.data).toMatchObject({ current: count, percent: 100 });
     }
   });
 });
 
-describe('P11: what a job says while Redis', () => {
+describe('P11: while Redis hangs, memory is bounded', () => {
   let headway: Headway;
   afterEach(() => headway.stop());
 
-  /** The most memory that a process has had, in MiB. Linux only. */
+  /** The peak memory of a process, in MiB. Linux only. */
   const peakMiB = (pid: number): number =>
     Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024;
 
   it.each([
-    ['a job that awaits waits', true],
-    ['of a job that does not, the stream says how much is missing', false],
-  ])('hangs takes a bounded amount of memory: %s', async (_what, wait) => {
-    headway = await startHeadway({ env: { JOBS_DIR: testJobs({ 'talker.mjs': TALKER }) } });
+    ['a job that awaits its reports waits', true],
+    ['a job that does not await them loses some, and the stream says how many', false],
+  ])('%s', async (_what, wait) => {
+    headway = await startHeadway({ env: { JOBS_DIR: jobsDir('talker') } });
     const { client, redis, workers } = headway;
     const pid = workers[0]!.child.pid!;
     const count = 1000;
@@ -164,11 +149,11 @@ describe('P11: what a job says while Redis', () => {
     redis.signal('SIGSTOP');
     await sleep(6000);
     redis.signal('SIGCONT');
-    const late = await Promise.all(jobs.map((job) => openToEnd(client.events(job), job.token)));
+    const late = await Promise.all(jobs.map((job) => watchToEnd(client.events(job), job.token)));
     expect(peakMiB(pid) - before).toBeLessThan(150);
     for (const stream of late) {
       expect(stream.names().at(-1)).toBe('completed');
-      const { log, tick, partial, missing } = heard(stream);
+      const { log, tick, partial, missing } = reportsOf(stream);
       const lost = missing as Array<Record<string, number>>;
       const lostOf = (kind: string) => lost.reduce((sum, one) => sum + (one[kind] ?? 0), 0);
       expect(log.length + lostOf('log')).toBe(count);

@@ -10,7 +10,7 @@ const JOBS = 400;
 const WORKERS = 3;
 const ROUNDS = 3;
 
-/** Lengths from a few ms to more than the grace time of a worker that stops. */
+/** From a few ms to more than the grace time of a stopping worker. */
 const lengths = [
   { count: 5, intervalMs: 1 },
   { count: 10, intervalMs: 10 },
@@ -28,12 +28,12 @@ describe('a rolling restart of the workers under load', () => {
   });
   afterAll(() => headway.stop());
 
-  it('loses nothing, fails nothing, and every viewer sees so', async () => {
+  it('completes every job, without a failure or a stall, for every viewer', async () => {
     const { client, workers, env } = headway;
     const jobs: StartedJob[] = [];
     const streams: TestStream[] = [];
     let restarts = 0;
-    // Jobs come in all the time: new ones must not end up with a worker that is going.
+    // Jobs are started all the time: a stopping worker must not take new ones.
     const feeding = (async () => {
       for (let i = 0; i < JOBS; i++) {
         const options = { attempts: 1, ...(i % 5 === 0 ? { priority: 1 + (i % 3) } : {}) };
@@ -85,11 +85,11 @@ describe('a rolling restart of the workers under load', () => {
     for (const { output } of workers) expect(output()).not.toMatch(/"level":(50|60)/);
   });
 
-  /** Resolves when every worker has as much to do as it takes. */
+  /** Resolves when every worker runs as many jobs as it can. */
   async function workersAreBusy(): Promise<void> {
     const { connection } = headway;
     await until(
-      'all are busy',
+      'all workers are busy',
       async () => (await connection.llen('{headway}:steps:active')) >= WORKERS * 10,
     );
   }

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { STEERED, testJobs } from '../support/jobs.js';
+import { jobsDir } from '../support/jobs.js';
 import { startApi, startWorker } from '../support/processes.js';
 import { schedulesOf, userToken } from '../support/schedules.js';
 import { until } from '../support/until.js';
@@ -11,17 +11,17 @@ describe('a schedule', () => {
   let headway: Headway;
   afterEach(() => headway.stop());
 
-  it('goes on when the worker dies in a run: the next run comes, and the lost one runs again', async () => {
+  it('starts its next run when a worker dies, and the lost run is repeated', async () => {
     headway = await startHeadway({
       env: {
         LOCK_DURATION_MS: '1000',
         STALLED_INTERVAL_MS: '500',
-        JOBS_DIR: testJobs({ 'steered.mjs': STEERED }),
+        JOBS_DIR: jobsDir('steered'),
       },
     });
     const ada = schedulesOf(headway, await userToken(headway, 'ada'));
     const schedule = await ada.make({ name: 'steered', data: { turns: 'turns' }, everyMs: 1000 });
-    const { lastRun } = await ada.until('a run', schedule, (now) => now.lastRun?.state === 'active');
+    const { lastRun } = await ada.until('the first run', schedule, (now) => now.lastRun?.state === 'active');
     const stream = await ada.watch(lastRun!);
     await stream.waitFor('active');
     await headway.workers[0]!.kill('SIGKILL');
@@ -34,34 +34,34 @@ describe('a schedule', () => {
     expect(stream.events.at(-1)).toMatchObject({ event: 'completed', data: { attempt: 2 } });
   });
 
-  it('goes on when no worker was there for a while: the run that was due comes late, those missed do not', async () => {
+  it('starts one late run, and not every missed one, after a time without workers', async () => {
     headway = await startHeadway({ workers: 0 });
     const ada = schedulesOf(headway, await userToken(headway, 'ada'));
     const schedule = await ada.make({ name: 'steps', data: QUICK, everyMs: 1000 });
     const first = schedule.nextRun!;
-    await until('others would have been due', () => Date.now() > schedule.nextRunAt! + 3500);
+    await until('three more runs would have been due', () => Date.now() > schedule.nextRunAt! + 3500);
     expect((await ada.get(schedule)).nextRun!.id).toBe(first.id);
     headway.workers.push(await startWorker(headway.env));
     const { lastRun } = await ada.until('the second run', schedule, ({ runs }) => runs === 2);
     expect(lastRun!.dueAt! - schedule.nextRunAt!).toBeGreaterThan(3000);
   });
 
-  it('goes on when Redis is killed and restarted on its append-only file', async () => {
+  it('survives a Redis that is killed and restarted on its append-only file', async () => {
     headway = await startHeadway({ appendOnly: true });
     const ada = schedulesOf(headway, await userToken(headway, 'ada'));
     const schedule = await ada.make({ name: 'steps', data: QUICK, everyMs: 1000 });
     const paused = await ada.make({ name: 'steps', data: QUICK, everyMs: 1000, limit: 1 });
     await ada.pause(paused);
-    await ada.until('a run', schedule, ({ runs }) => runs >= 1);
+    await ada.until('the first run', schedule, ({ runs }) => runs >= 1);
     await headway.redis.kill('SIGKILL');
     await headway.redis.restart();
-    await until('it is back', async () => (await fetch(`${headway.api.url}/readyz`)).status === 200);
+    await until('the API is ready', async () => (await fetch(`${headway.api.url}/readyz`)).status === 200);
     const { runs } = await ada.get(schedule);
     await ada.until('further runs', schedule, (now) => now.runs >= runs + 2);
     expect(await ada.get(paused)).toMatchObject({ state: 'paused' });
   });
 
-  it('goes on without the API that made it; another one changes it', async () => {
+  it('survives the API process that created it, and another one can change it', async () => {
     headway = await startHeadway();
     const token = await userToken(headway, 'ada');
     const ada = schedulesOf(headway, token);
@@ -69,7 +69,7 @@ describe('a schedule', () => {
     await headway.api.kill('SIGKILL');
     headway.api = await startApi(headway.env);
     const again = schedulesOf(headway, token, headway.api.url);
-    await again.until('runs', schedule, ({ runs }) => runs >= 2);
+    await again.until('two runs', schedule, ({ runs }) => runs >= 2);
     expect(await again.pause(schedule)).toMatchObject({ state: 'paused' });
   });
 });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { EventSource } from 'eventsource';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { STEERED, testJobs } from '../support/jobs.js';
+import { jobsDir } from '../support/jobs.js';
 import { temporaryFolder } from '../support/processes.js';
 import { openStream } from '../support/sse.js';
 import { call, signer } from '../support/tokens.js';
@@ -13,7 +13,7 @@ import { until } from '../support/until.js';
 const ADMIN = 'an-admin-of-these-tests';
 const RULES = '[{"channel":"public.**","subscribe":"anyone","publish":"anyone"}]';
 
-/** Everything that answers with a stream. A token of `ada`, or a job's, is in each address. */
+/** Every kind of stream, with the token of `ada` or of the job in its address. */
 function addresses(url: string, jobId: string, token: string, jobToken: string): Record<string, string> {
   return {
     'a job': `${url}/v1/jobs/${jobId}/events?token=${jobToken}`,
@@ -26,7 +26,7 @@ function addresses(url: string, jobId: string, token: string, jobToken: string):
   };
 }
 
-describe('an EventSource whose Redis is away', () => {
+describe('an EventSource while Redis is away', () => {
   let headway: Headway;
   beforeEach(async () => {
     headway = await startHeadway({
@@ -35,7 +35,7 @@ describe('an EventSource whose Redis is away', () => {
         ADMIN_TOKEN: ADMIN,
         CHANNEL_RULES: RULES,
         HEARTBEAT_MS: '300',
-        JOBS_DIR: testJobs({ 'steered.mjs': STEERED }),
+        JOBS_DIR: jobsDir('steered'),
       },
     });
   });
@@ -47,7 +47,7 @@ describe('an EventSource whose Redis is away', () => {
     await until('the API has noticed', async () => (await fetch(`${url}/readyz`)).status === 503);
   };
 
-  it('gets a stream of every kind that says nothing yet, and begins when Redis is back', async () => {
+  it('gets every kind of stream without events, which begins when Redis is back', async () => {
     const { api, client, connection, env, redis } = headway;
     const token = await signer(env.TOKEN_SECRET!)({ sub: 'ada' });
     const job = await client.start('steered', { turns: 'turns' });
@@ -64,7 +64,7 @@ describe('an EventSource whose Redis is away', () => {
       await until(`${kind} has its reconnection time`, () => stream.retry === 2000);
     }
     const held = opened.filter(({ kind }) => kind !== 'a queue');
-    // The comment comes again and again: a proxy between keeps the connection.
+    // The comment is repeated, so that a proxy keeps the connection open.
     for (const { kind, stream } of held) {
       await until(`${kind} waits`, () => stream.comments.filter((text) => text === 'waiting').length >= 2);
       expect(stream.events, kind).toEqual([]);
@@ -72,9 +72,9 @@ describe('an EventSource whose Redis is away', () => {
     expect((await client.get(job)).status).toBe(503);
     await redis.restart();
     await connection.lpush('turns', 'log back');
-    // Each begins at the moment when it reaches Redis: what was published before is nothing to it.
+    // A stream begins when its process reaches Redis; earlier events of a channel are not sent.
     const channels = opened.filter(({ kind }) => kind.includes('channel'));
-    await until('what is published reaches every viewer of the channel', async () => {
+    await until('an event reaches every viewer of the channel', async () => {
       const body = { event: 'score', data: 1 };
       await call(`${api.url}/v1/channels/public.score`, 'POST', undefined, body);
       return channels.every(({ stream }) => stream.names().includes('score'));
@@ -87,7 +87,7 @@ describe('an EventSource whose Redis is away', () => {
     }
   });
 
-  it('is not given up by a browser', async () => {
+  it('stays open, and gets its events when Redis is back', async () => {
     const { client, connection, redis } = headway;
     const job = await client.start('steered', { turns: 'turns' });
     const before = await openStream(client.events(job), { token: job.token });
@@ -100,18 +100,18 @@ describe('an EventSource whose Redis is away', () => {
     try {
       await until('it is open', () => source.readyState === EventSource.OPEN);
       await redis.restart();
-      await until('it has what was there', () => seen.includes('before'));
+      await until('it has the earlier log line', () => seen.includes('before'));
     } finally {
       source.close();
     }
   });
 
-  it('is refused as it should be when it reconnects, if it may not see what it asked for', async () => {
+  it('gets 401 when it reconnects after Redis is back, if its token was revoked', async () => {
     const { api, client, redis } = headway;
     const job = await client.start('steered', { turns: 'turns' });
     expect((await call(`${api.url}/v1/revocations`, 'POST', ADMIN, { token: job.token })).status).toBe(204);
     await away();
-    // A token that was not signed here is refused without Redis.
+    // A forged token is refused without Redis.
     expect((await openStream(`${client.events(job)}?token=${job.token}x`)).status).toBe(401);
     const stream = await openStream(`${client.events(job)}?token=${job.token}`);
     expect(stream.status).toBe(200);
@@ -121,7 +121,7 @@ describe('an EventSource whose Redis is away', () => {
     expect((await openStream(`${client.events(job)}?token=${job.token}`)).status).toBe(401);
   });
 
-  it('does not keep a process that is asked to stop', async () => {
+  it('does not keep its process from stopping', async () => {
     const { api, client } = headway;
     const job = await client.start('steered', { turns: 'turns' });
     await away();
@@ -133,31 +133,20 @@ describe('an EventSource whose Redis is away', () => {
   });
 });
 
-describe('a process that is asked to stop', () => {
+describe('a process that is stopping', () => {
   let headway: Headway;
   afterEach(() => headway.stop());
 
-  it('answers a stream that is being opened so that an EventSource comes back', async () => {
+  it('ends a stream that is being opened with 200, so that an EventSource reconnects', async () => {
     const gate = temporaryFolder();
-    const file = join(gate, 'authorize.mjs');
-    const path = (name: string): string => JSON.stringify(join(gate, name));
-    writeFileSync(
-      file,
-      `import { existsSync, writeFileSync } from 'node:fs';
-export default async (principal, action, channel) => {
-  if (channel !== 'gate') return undefined;
-  writeFileSync(${path('asked')}, '');
-  while (!existsSync(${path('open')})) await new Promise((done) => setTimeout(done, 10));
-  return true;
-};`,
-    );
-    headway = await startHeadway({ workers: 0, env: { AUTHORIZE_MODULE: file, CHANNEL_RULES: RULES } });
+    const env = { AUTHORIZE_MODULE: 'test/authorize/gate.ts', GATE: gate, CHANNEL_RULES: RULES };
+    headway = await startHeadway({ workers: 0, env });
     const { api } = headway;
     const opening = openStream(`${api.url}/stream?channel=gate`);
     await until('it is being opened', () => existsSync(join(gate, 'asked')));
     const other = await openStream(`${api.url}/stream?channel=public.score`);
     const stopped = api.stop();
-    // Its streams end: from here on it is stopping.
+    // From here on the process is stopping.
     await other.ended;
     writeFileSync(join(gate, 'open'), '');
     const stream = await opening;
@@ -174,7 +163,7 @@ export default async (principal, action, channel) => {
   it.each([
     ['reads nothing', (socket: ReturnType<typeof connect>) => socket.pause()],
     ['reads and never closes its side', (socket: ReturnType<typeof connect>) => socket.resume()],
-  ])('is not kept by a viewer that %s', async (_what, behave) => {
+  ])('exits although a viewer %s', async (_what, behave) => {
     headway = await startHeadway({ workers: 0, env: { CHANNEL_RULES: RULES, SHUTDOWN_GRACE_MS: '20000' } });
     const { api } = headway;
     const { port } = new URL(api.url);
@@ -185,7 +174,7 @@ export default async (principal, action, channel) => {
     behave(socket);
     const healthy = await openStream(`${api.url}/stream?channel=public.flood`);
     const data = 'x'.repeat(900_000);
-    // More than the sockets of both sides hold.
+    // More than the socket buffers of both sides hold.
     for (let n = 0; n < 12; n++) {
       await call(`${api.url}/v1/channels/public.flood`, 'POST', undefined, {
         event: 'n',

@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest';
 import { startHeadway } from '../support/headway.js';
-import { BURN, testJobs } from '../support/jobs.js';
+import { jobsDir } from '../support/jobs.js';
 import { startWorker } from '../support/processes.js';
 import { openStream } from '../support/sse.js';
 
-it('a worker that dies while one of its threads computes: the job is shown as stalled, and done by another', async () => {
+it('a job in a thread whose worker dies is shown as stalled, and another worker completes it', async () => {
   const headway = await startHeadway({
-    env: { LOCK_DURATION_MS: '1000', STALLED_INTERVAL_MS: '500', JOBS_DIR: testJobs({ 'burn.mjs': BURN }) },
+    env: { LOCK_DURATION_MS: '1000', STALLED_INTERVAL_MS: '500', JOBS_DIR: jobsDir('burn') },
   });
   const job = await headway.client.start('burn', { ms: 1500, reports: true });
   const stream = await openStream(headway.client.events(job), { token: job.token });
@@ -24,9 +24,9 @@ it('a worker that dies while one of its threads computes: the job is shown as st
   await headway.stop();
 });
 
-it('a worker that is asked to stop ends the thread that does not yield, and hands its job back', async () => {
+it('a stopping worker ends a thread that never yields, and hands its job back', async () => {
   const headway = await startHeadway({
-    env: { SHUTDOWN_GRACE_MS: '0', JOBS_DIR: testJobs({ 'burn.mjs': BURN }) },
+    env: { SHUTDOWN_GRACE_MS: '0', JOBS_DIR: jobsDir('burn') },
   });
   const job = await headway.client.start('burn', { ms: 5000 });
   const stream = await openStream(headway.client.events(job), { token: job.token });

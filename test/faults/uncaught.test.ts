@@ -3,107 +3,15 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Supervisor } from '../../scripts/lib/supervisor.mjs';
 import type { StartedJob } from '../support/client.js';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { STEERED, testJobs } from '../support/jobs.js';
+import { inThread, jobsDir } from '../support/jobs.js';
 import { startWorker } from '../support/processes.js';
 import { openStream, type TestStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
-/** Comes to grief in the way that it is told, and waits for ever beside that. */
-const RECKLESS = `
-import { EventEmitter } from 'node:events';
-import { readFile } from 'node:fs';
-import { connect } from 'node:net';
-import { defineJob } from 'headway';
-import { z } from 'zod';
-
-const fail = () => { throw new Error('at nobody'); };
-// Made while the file is loaded: what is thrown there has no job as its context.
-const bus = new EventEmitter();
-setInterval(() => bus.emit('tick'), 20);
-
-const ways = {
-  rejection: () => void (async () => fail())(),
-  'late rejection': () => void new Promise((_, reject) => setTimeout(() => reject(new Error('at nobody')), 20)),
-  timer: () => setTimeout(fail, 10),
-  interval: () => {
-    let left = 3;
-    const timer = setInterval(() => { if (--left === 0) clearInterval(timer); fail(); }, 10);
-  },
-  tick: () => process.nextTick(fail),
-  microtask: () => queueMicrotask(fail),
-  file: () => readFile('/nonexistent', fail),
-  socket: () => connect(1, '127.0.0.1'),
-  'abort listener': (ctx) => {
-    ctx.signal.addEventListener('abort', fail);
-    void (async () => fail())();
-  },
-  'text': () => void Promise.reject('only text'),
-  'foreign context': () => bus.once('tick', fail),
-  abort: () => process.abort(),
-};
-export default defineJob({
-  name: 'reckless',
-  input: z.strictObject({ how: z.string() }),
-  result: z.null(),
-  concurrency: 10,
-  defaults: { cancelGraceMs: 200 },
-  async run({ how }, ctx) {
-    ctx.log('about to');
-    ways[how](ctx);
-    // Held by something: a promise alone keeps no process alive.
-    await new Promise((resolve, reject) => {
-      const timer = setInterval(() => {}, 1000);
-      ctx.signal.addEventListener('abort', () => { clearInterval(timer); reject(ctx.signal.reason); });
-    });
-    return null;
-  },
-});
-`;
-const THREADED = RECKLESS.replace("name: 'reckless',", "name: 'threaded', thread: true,");
-
-/** `leave` returns and leaves an error behind, which is thrown while the `next` job runs in its thread. */
-const LEAVING = `
-import { setTimeout as sleep } from 'node:timers/promises';
-import { threadId } from 'node:worker_threads';
-import { defineJob } from 'headway';
-import { z } from 'zod';
-
-const state = {};
-const fail = () => { state.thrown = true; throw new Error('left behind'); };
-const meet = async () => { while (!state.next) await sleep(10); };
-const ways = {
-  rejection: () => void meet().then(fail),
-  timer: () => void meet().then(() => setTimeout(fail)),
-  microtask: () => void meet().then(() => queueMicrotask(fail)),
-};
-export default defineJob({
-  name: 'leaving',
-  input: z.strictObject({ how: z.string() }),
-  result: z.object({ threadId: z.number() }),
-  thread: true,
-  async run({ how }) {
-    if (how !== 'next') {
-      state.next = state.thrown = false;
-      ways[how]();
-      return { threadId };
-    }
-    state.next = true;
-    while (!state.thrown) await sleep(10);
-    // A thread that ends of it ends here.
-    await sleep(50);
-    return { threadId };
-  },
-});
-`;
-const JOBS_DIR = testJobs({
-  'reckless.mjs': RECKLESS,
-  'threaded.mjs': THREADED,
-  'leaving.mjs': LEAVING,
-  'steered.mjs': STEERED,
-});
+const JOBS_DIR = jobsDir('reckless', inThread('reckless'), 'leaving', 'steered');
 const QUICK = { LOCK_DURATION_MS: '1000', STALLED_INTERVAL_MS: '500', JOBS_DIR };
 
-describe('an error that nobody catches', () => {
+describe('an uncaught error', () => {
   let headway: Headway;
   const watch = (job: StartedJob): Promise<TestStream> =>
     openStream(headway.client.events(job), { token: job.token });
@@ -113,7 +21,7 @@ describe('an error that nobody catches', () => {
     return stream;
   };
 
-  describe('and that belongs to a job', () => {
+  describe('of a job', () => {
     beforeAll(async () => {
       headway = await startHeadway({ env: { ...QUICK, WORKER_CONCURRENCY: '4', WORKER_THREADS: '1' } });
     });
@@ -130,7 +38,7 @@ describe('an error that nobody catches', () => {
       'socket',
       'abort listener',
       'text',
-    ])('in a job (%s) fails its attempt, and the process and the others go on', async (how) => {
+    ])('(%s) fails the attempt, and the process and other jobs go on', async (how) => {
       const [worker] = headway.workers;
       const innocent = await steered(how);
       const job = await headway.client.start(
@@ -141,7 +49,7 @@ describe('an error that nobody catches', () => {
       const stream = await watch(job);
       await stream.ended;
       expect(stream.names()).toEqual(['waiting', 'active', 'log', 'retrying', 'active', 'log', 'failed']);
-      const message = { socket: /ECONNREFUSED/, text: /^only text$/ }[how] ?? /^at nobody$/;
+      const message = { socket: /ECONNREFUSED/, text: /^only text$/ }[how] ?? /^thrown at nobody$/;
       expect(stream.events.at(-1)!.data.error.message).toMatch(message);
       await headway.connection.lpush(how, 'end');
       await innocent.ended;
@@ -150,21 +58,21 @@ describe('an error that nobody catches', () => {
     });
 
     it.each(['rejection', 'timer', 'microtask', 'abort listener', 'text'])(
-      'in a thread (%s) fails its attempt, and the thread goes on',
+      'in a thread (%s) fails the attempt, and the thread goes on',
       async (how) => {
         const options = { attempts: 2, backoff: { type: 'fixed', delayMs: 10 } } as const;
-        const stream = await watch(await headway.client.start('threaded', { how }, options));
+        const stream = await watch(await headway.client.start('reckless-thread', { how }, options));
         await stream.ended;
         expect(stream.names()).toEqual(['waiting', 'active', 'log', 'retrying', 'active', 'log', 'failed']);
         expect(stream.events.at(-1)!.data.error).toMatchObject({
-          message: how === 'text' ? 'only text' : 'at nobody',
+          message: how === 'text' ? 'only text' : 'thrown at nobody',
         });
         expect(headway.workers[0]!.output()).not.toContain('came to its end');
       },
     );
 
     it.each(['rejection', 'timer', 'microtask'])(
-      'of a job that has ended (%s) is not that of the next job in its thread',
+      '(%s) after the end of the job does not fail the next job in its thread',
       async (how) => {
         const first = await headway.client.start('leaving', { how });
         const stream = await watch(first);
@@ -186,7 +94,7 @@ describe('an error that nobody catches', () => {
     );
   });
 
-  describe('and that belongs to none', () => {
+  describe('outside any job', () => {
     let supervisor: Supervisor | undefined;
     afterEach(async () => {
       supervisor?.kill();
@@ -194,7 +102,7 @@ describe('an error that nobody catches', () => {
       await headway.stop();
     });
 
-    /** A worker that is started again whenever it ends, as `npm start` does it. */
+    /** Starts a worker that is restarted whenever it ends, as with `npm start`. */
     const superviseWorker = async (env: Record<string, string>): Promise<string[]> => {
       const ends: string[] = [];
       supervisor = new Supervisor((_name: string, line: string) => {
@@ -208,8 +116,8 @@ describe('an error that nobody catches', () => {
       return ends;
     };
 
-    it('ends the process, after what ran beside it is handed back uncounted', async () => {
-      // Long locks: nothing is found stalled while the test runs, so what goes on was handed back.
+    it('ends the process, after the jobs beside it were handed back without using up an attempt', async () => {
+      // Locks outlast the test, so no job is found stalled: a job that goes on was handed back.
       headway = await startHeadway({
         env: { JOBS_DIR, MAX_STALLS: '0', LOCK_DURATION_MS: '60000' },
       });
@@ -236,12 +144,12 @@ describe('an error that nobody catches', () => {
       }
 
       async function supervised(): Promise<void> {
-        // Of the kinds that are innocent: the guilty one would end it again.
+        // The guilty job would end this worker too.
         headway.workers = [await startWorker({ ...headway.env, WORKER_JOBS: 'steered' })];
       }
     });
 
-    it('fails the job whose worker dies of an error without a context again and again, and none beside it', async () => {
+    it('fails the job whose workers it ended again and again, and no other job', async () => {
       headway = await startHeadway({
         workers: 0,
         env: { ...QUICK, MAX_STALLS: '0', WORKER_CONCURRENCY: '8' },
@@ -249,15 +157,15 @@ describe('an error that nobody catches', () => {
       const ends = await superviseWorker(headway.env);
       const innocent = await Promise.all(['a', 'b', 'c', 'd'].map(steered));
       const guilty = await watch(await headway.client.start('reckless', { how: 'foreign context' }));
-      // Each has its turn alone, and leaves it only when it has ended.
-      await until('the process was started again', () => ends.length > 0);
+      // Jobs that were lost run one at a time, each until it has ended.
+      await until('the worker was restarted', () => ends.length > 0);
       for (const turns of ['a', 'b', 'c', 'd']) await headway.connection.lpush(turns, 'end');
       await Promise.all([guilty, ...innocent].map(({ ended }) => ended));
       expect(guilty.events.at(-1)).toMatchObject({ event: 'failed', data: { error: { code: 'stalled' } } });
       for (const { names } of innocent) expect(names().at(-1)).toBe('completed');
     });
 
-    it('fails the job whose worker crashes again and again, and none that was lost with it', async () => {
+    it('fails the job whose workers crash again and again, and no job that was lost with it', async () => {
       headway = await startHeadway({
         workers: 0,
         env: { ...QUICK, MAX_STALLS: '1', WORKER_CONCURRENCY: '8' },
@@ -272,7 +180,7 @@ describe('an error that nobody catches', () => {
       await Promise.all([guilty, ...innocent].map(({ ended }) => ended));
       expect(guilty.events.at(-1)).toMatchObject({ event: 'failed', data: { error: { code: 'stalled' } } });
       for (const { names } of innocent) expect(names().at(-1)).toBe('completed');
-      // Lost together once; then it was alone.
+      // The first crash lost all jobs together; in the second, the guilty job ran alone.
       expect(ends).toHaveLength(2);
     });
   });

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { StartedJob } from '../support/client.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { startWorker } from '../support/processes.js';
+import { randomOfTest } from '../support/random-of-test.js';
 import { type Receiver, silence, startReceiver } from '../support/receiver.js';
 import { openStream } from '../support/sse.js';
 import { until } from '../support/until.js';
@@ -31,7 +32,7 @@ describe('a webhook', () => {
     const view = (await (await headway.client.get(job)).json()) as { webhook?: { state: string } };
     return view.webhook?.state;
   };
-  /** Every call so far is the same message, and is signed. */
+  /** Checks that all calls so far are the same signed message. */
   const expectOneMessage = (): void => {
     const { calls } = receiver;
     for (const { body, headers } of calls)
@@ -39,7 +40,7 @@ describe('a webhook', () => {
     expect(new Set(calls.map(({ headers, body }) => `${headers['webhook-id']} ${body}`)).size).toBe(1);
   };
 
-  it('whose worker dies in the middle of the call is called again, as the same message', async () => {
+  it('is sent again as the same message when its worker dies during the call', async () => {
     receiver = await startReceiver(silence);
     headway = await startHeadway({ env: ON });
     const job = await start();
@@ -47,12 +48,12 @@ describe('a webhook', () => {
     await headway.workers[0]!.kill('SIGKILL');
     headway.workers.push(await startWorker(headway.env));
     await receiver.called(2);
-    await until('it is delivered', async () => (await deliveryState(job)) === 'completed');
+    await until('the webhook is delivered', async () => (await deliveryState(job)) === 'completed');
     expect(receiver.calls).toHaveLength(2);
     expectOneMessage();
   });
 
-  it('whose worker is asked to stop in the middle of the call is called again by the next one at once', async () => {
+  it('is sent again by the next worker at once when its worker is stopped during the call', async () => {
     receiver = await startReceiver(silence);
     headway = await startHeadway({ env: { ...ON, LOCK_DURATION_MS: '30000', SHUTDOWN_GRACE_MS: '0' } });
     const job = await start();
@@ -60,20 +61,20 @@ describe('a webhook', () => {
     await headway.workers[0]!.stop();
     headway.workers.push(await startWorker(headway.env));
     await receiver.called(2);
-    await until('it is delivered', async () => (await deliveryState(job)) === 'completed');
+    await until('the webhook is delivered', async () => (await deliveryState(job)) === 'completed');
     expectOneMessage();
   });
 
-  it('that never answers is given up for this time, and called again', async () => {
+  it('is sent again after a timeout', async () => {
     receiver = await startReceiver(silence);
     headway = await startHeadway({ env: { ...ON, WEBHOOK_TIMEOUT_MS: '200' } });
     const job = await start();
     await receiver.called(2);
-    await until('it is delivered', async () => (await deliveryState(job)) === 'completed');
+    await until('the webhook is delivered', async () => (await deliveryState(job)) === 'completed');
     expectOneMessage();
   });
 
-  it('is called though Redis is killed between the end of the job and the call', async () => {
+  it('is sent although Redis is killed between the end of the job and the call', async () => {
     receiver = await startReceiver();
     headway = await startHeadway({ appendOnly: true, env: { ...ON, WORKER_JOBS: 'steps' } });
     const job = await start();
@@ -83,11 +84,11 @@ describe('a webhook', () => {
     await headway.redis.restart();
     headway.workers.push(await startWorker({ ...headway.env, WORKER_JOBS: 'webhook' }));
     await receiver.called(1);
-    await until('it is delivered', async () => (await deliveryState(job)) === 'completed');
+    await until('the webhook is delivered', async () => (await deliveryState(job)) === 'completed');
     expectOneMessage();
   });
 
-  it('is called when the worker dies right after its job, and only the API is left to tell of it', async () => {
+  it('is sent when the worker dies right after its job and only an API process is left', async () => {
     receiver = await startReceiver();
     headway = await startHeadway({ workers: 0, env: ON });
     const job = await start();
@@ -105,7 +106,7 @@ describe('a webhook', () => {
     expect(call!.json).toMatchObject({ type: 'job.completed', data: { id: job.id } });
   });
 
-  it('is called once for every job, while its workers die again and again', async () => {
+  it('is sent for every job once although workers die again and again', async () => {
     receiver = await startReceiver();
     headway = await startHeadway({ workers: 2, env: { ...ON, MAX_STALLS: '1000' } });
     const { client, workers, env } = headway;
@@ -122,18 +123,19 @@ describe('a webhook', () => {
       jobs.map((job) => openStream(client.events(job), { token: job.token })),
     );
     const all = Promise.all(streams.map(({ ended }) => ended));
+    const random = randomOfTest();
     let done = false;
     void all.then(() => {
       done = true;
     });
     for (let round = 0; round < 8 && !done; round++) {
-      await new Promise((resolve) => setTimeout(resolve, 100 + Math.random() * 300));
+      await new Promise((resolve) => setTimeout(resolve, random.between(100, 400)));
       await workers[round % 2]!.kill('SIGKILL');
       workers[round % 2] = await startWorker(env);
     }
     await all;
     for (const job of jobs) {
-      await until('it is delivered', async () => (await deliveryState(job)) === 'completed');
+      await until('the webhook is delivered', async () => (await deliveryState(job)) === 'completed');
     }
     const messages = new Map(receiver.calls.map(({ headers, json }) => [headers['webhook-id'], json]));
     expect(messages.size).toBe(jobs.length);

@@ -1,22 +1,23 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { StartedJob } from '../support/client.js';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { STEERED, testJobs } from '../support/jobs.js';
+import { jobsDir } from '../support/jobs.js';
 import { startWorker } from '../support/processes.js';
+import { randomOfTest } from '../support/random-of-test.js';
 import { openStream, type TestStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
 const QUICK = { LOCK_DURATION_MS: '1000', STALLED_INTERVAL_MS: '500', PROGRESS_INTERVAL_MS: '20' };
 
-describe('a worker that dies', () => {
+describe('when a worker dies', () => {
   let headway: Headway;
   afterEach(() => headway.stop());
 
   const watch = (job: StartedJob): Promise<TestStream> =>
     openStream(headway.client.events(job), { token: job.token });
 
-  it('is shown as stalled, and the job is done by another one from the start', async () => {
-    headway = await startHeadway({ env: { ...QUICK, JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) } });
+  it('its job is shown as stalled, and another worker runs it from the start', async () => {
+    headway = await startHeadway({ env: { ...QUICK, JOBS_DIR: jobsDir('steered') } });
     const { connection, env, workers } = headway;
     const job = await headway.client.start('steered', { turns: 'turns' });
     const stream = await watch(job);
@@ -41,9 +42,9 @@ describe('a worker that dies', () => {
     expect(stream.events.at(-2)!.data).toMatchObject({ attempt: 2, percent: 5 });
   });
 
-  it('over and over on the same job fails it, with a reason', async () => {
+  it('a job that has stalled too often fails, with a reason', async () => {
     headway = await startHeadway({
-      env: { ...QUICK, MAX_STALLS: '0', JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) },
+      env: { ...QUICK, MAX_STALLS: '0', JOBS_DIR: jobsDir('steered') },
     });
     const job = await headway.client.start('steered', { turns: 'turns' });
     const stream = await watch(job);
@@ -57,7 +58,7 @@ describe('a worker that dies', () => {
     });
   });
 
-  it('at any moment, again and again, leaves every job with one end and every viewer with the truth', async () => {
+  it('at random moments, every job ends once, and viewers see attempts and progress only rise', async () => {
     headway = await startHeadway({
       workers: 2,
       env: { ...QUICK, MAX_STALLS: '1000', WORKER_CONCURRENCY: '3' },
@@ -69,10 +70,11 @@ describe('a worker that dies', () => {
       ),
     );
     const streams = await Promise.all(jobs.map(watch));
+    const random = randomOfTest();
     let done = false;
     const killing = (async () => {
       for (let round = 0; round < 12 && !done; round++) {
-        await new Promise((resolve) => setTimeout(resolve, 100 + Math.random() * 400));
+        await new Promise((resolve) => setTimeout(resolve, random.between(100, 500)));
         await workers[round % 2]!.kill('SIGKILL');
         workers[round % 2] = await startWorker(env);
       }
@@ -100,9 +102,9 @@ describe('a worker that dies', () => {
     }
   });
 
-  it('hands its jobs back when it is asked to stop, and the next one takes them at once', async () => {
+  it('after it was asked to stop, the next worker takes its jobs at once', async () => {
     headway = await startHeadway({
-      env: { SHUTDOWN_GRACE_MS: '0', JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) },
+      env: { SHUTDOWN_GRACE_MS: '0', JOBS_DIR: jobsDir('steered') },
     });
     const { connection, env, workers } = headway;
     const job = await headway.client.start('steered', { turns: 'turns' });
@@ -111,20 +113,20 @@ describe('a worker that dies', () => {
     await stream.waitFor('progress');
     await workers[0]!.stop();
     workers.push(await startWorker(env));
-    // Long before a lock of 30 s could run out.
+    // The lock of 30 s has not expired by then.
     await stream.waitFor(({ event, data }) => event === 'active' && data.attempt === 2, 10_000);
     await connection.lpush('turns', 'end');
     await stream.ended;
     expect(stream.names()).toEqual(['waiting', 'active', 'progress', 'waiting', 'active', 'completed']);
   });
 
-  it('after its job ended, but before it could tell, keeps nobody waiting', async () => {
+  it('after its job has ended and before it publishes that, viewers still get the end', async () => {
     headway = await startHeadway({ workers: 0, env: QUICK });
     const { client, connection } = headway;
     const job = await client.start('steps', { count: 1, intervalMs: 1 });
     const stream = await watch(job);
     await stream.waitFor('waiting');
-    // What BullMQ's worker does, by one that does not know of Headway and is gone the moment it is done.
+    // A plain BullMQ worker completes the job, publishes nothing and is gone.
     const { Worker } = await import('bullmq');
     const worker = new Worker('steps', undefined, {
       connection: { host: '127.0.0.1', port: headway.redis.port },
@@ -134,7 +136,7 @@ describe('a worker that dies', () => {
     const taken = await until('the job can be taken', () => worker.getNextJob(token));
     await taken.moveToCompleted({ steps: 1 }, token, false);
     await worker.close();
-    // Told from BullMQ's events, long before the look that is taken every 30 s.
+    // From BullMQ's events: the recheck of watched jobs, every 30 s, would be later.
     await stream.waitFor('completed', 15_000);
     await stream.ended;
     expect(stream.events.at(-1)).toMatchObject({ event: 'completed', data: { result: { steps: 1 } } });
@@ -142,12 +144,12 @@ describe('a worker that dies', () => {
   });
 
   it.each([
-    ['a viewer that comes', 'comes'],
-    ['a viewer that is there when Redis comes back', 'stays'],
-  ])('after its job ended, with nobody to read BullMQ events: %s sees the end', async (_who, who) => {
+    ['a new viewer', 'new'],
+    ['a viewer that is connected when Redis comes back', 'connected'],
+  ])('after its job has ended and no process follows the queues, %s sees the end', async (_what, kind) => {
     headway = await startHeadway({ workers: 0, env: QUICK });
     const { client, connection } = headway;
-    // Held by a process that is gone: no other one follows the queues.
+    // The lease belongs to a dead process, so no process follows the queues.
     await connection.set('headway:{bridge}:lease', 'worker:gone');
     const job = await client.start('steps', { count: 1, intervalMs: 1 });
     const there = await watch(job);
@@ -161,9 +163,9 @@ describe('a worker that dies', () => {
     const taken = await until('the job can be taken', () => worker.getNextJob(token));
     await taken.moveToCompleted({ steps: 1 }, token, false);
     await worker.close();
-    if (who === 'stays') await connection.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
-    const viewer = who === 'stays' ? there : await watch(job);
-    // Long before the look that is taken every 30 s.
+    if (kind === 'connected') await connection.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    const viewer = kind === 'connected' ? there : await watch(job);
+    // The recheck of watched jobs, every 30 s, would be later.
     await viewer.waitFor('completed', 15_000);
     await viewer.ended;
     expect(viewer.names().filter((name) => name === 'completed')).toHaveLength(1);

@@ -25,7 +25,7 @@ const greet = defineJob({
   },
 });
 
-describe('Headway in an application of somebody else', () => {
+describe('Headway embedded in an Express application', () => {
   let redis: TestRedis;
   let headway: Headway;
   let worker: HeadwayWorker;
@@ -66,7 +66,7 @@ describe('Headway in an application of somebody else', () => {
     await redis.stop();
   });
 
-  describe('its server', () => {
+  describe('the HTTP server of the application', () => {
     const listening = async (): Promise<{ own: Server; at: string }> => {
       const app = express();
       app.use(headway.router);
@@ -82,7 +82,7 @@ describe('Headway in an application of somebody else', () => {
       return all;
     };
 
-    it('ends the streams when it is closed, and comes to its end itself', async () => {
+    it('ends the streams when it is closed, and closes', async () => {
       const { own, at } = await listening();
       const all = await streams(at);
       const closed = once(own, 'close');
@@ -98,7 +98,7 @@ describe('Headway in an application of somebody else', () => {
     });
   });
 
-  it('starts, runs and shows jobs, beside what the application does itself', async () => {
+  it('starts, runs and shows jobs beside the routes of the application', async () => {
     const client = clientOf(url);
     const job = await client.start('greet', { names: ['Ada', 'Grace'] });
     const stream = await openStream(client.events(job), { token: job.token });
@@ -123,7 +123,7 @@ describe('Headway in an application of somebody else', () => {
     }
   });
 
-  it('can be mounted at a path, which is then in what it gives out', async () => {
+  it('can be mounted at a path, which all of its links contain', async () => {
     const base = '/their/jobs';
     const answer = await clientOf(`${url}${base}`).post({ name: 'greet', data: { names: ['Ada'] } });
     const job = (await answer.json()) as StartedJob;
@@ -145,7 +145,7 @@ describe('Headway in an application of somebody else', () => {
     expect([theirs.status, await theirs.text()]).toEqual([404, 'their own answer']);
   });
 
-  it('leaves what is theirs as it was: headers, what comes from other sites, preflights, the query', async () => {
+  it('does not change the application: headers, cross-site requests, preflights, query strings', async () => {
     const [ours, own, fallen] = await Promise.all(
       ['/v1/definitions', '/own', '/client/theirs.js'].map((path) => fetch(`${url}${path}`)),
     );
@@ -168,7 +168,7 @@ describe('Headway in an application of somebody else', () => {
     expect(await (await fetch(`${url}/v1/own?a=1`)).json()).toEqual({ a: '1' });
   });
 
-  it('lets in every path of the reference but those of pages', async () => {
+  it('handles every path of its API reference', async () => {
     const { paths } = (await (await fetch(`${url}/openapi.json`)).json()) as {
       paths: Record<string, unknown>;
     };
@@ -177,14 +177,14 @@ describe('Headway in an application of somebody else', () => {
     expect(['/', '/v1', '/v1/jobsites', '/v1/own', '/clients', '/docs'].filter(isHeadwayPath)).toEqual([]);
   });
 
-  it('has its cookies for TLS only where the application trusts the proxy that says so', async () => {
+  it('sets Secure cookies if the application trusts the proxy that terminates TLS', async () => {
     const headers = { 'Content-Type': 'application/json', 'X-Forwarded-Proto': 'https' };
     const body = JSON.stringify({ name: 'greet', data: { names: ['Ada'] } });
     const answer = await fetch(`${url}/v1/jobs`, { method: 'POST', headers, body });
     expect(answer.headers.getSetCookie().join()).toMatch(/__Host-headway_visitor=.*Secure/);
   });
 
-  it('knows the jobs that it was given and no others, and asks the code that it was given', async () => {
+  it('knows only the jobs that it was given, and calls the `authorize` hook', async () => {
     const client = clientOf(url);
     const answer = await client.post({ name: 'steps', data: {} });
     expect(await answer.json()).toMatchObject({
@@ -196,17 +196,17 @@ describe('Headway in an application of somebody else', () => {
   });
 
   it.each([
-    ['a definition that is none', { jobs: [{ name: 'x' } as never] }, 'jobs[0] must be a job definition'],
-    ['a name that is there twice', { jobs: [greet, { ...greet }] }, 'two jobs are named "greet"'],
-    ['a job for a thread', { jobs: [{ ...greet, thread: true }] }, 'pass its folder instead'],
-    ['a folder that is not there', { jobs: ['/nowhere'] }, '/nowhere'],
-    ['a setting that is wrong', { jobs: [greet], settings: { PORT: 'x' } }, 'PORT'],
+    ['an invalid job definition', { jobs: [{ name: 'x' } as never] }, 'jobs[0] must be a job definition'],
+    ['two jobs with one name', { jobs: [greet, { ...greet }] }, 'two jobs are named "greet"'],
     [
-      'a module that is not there',
-      { jobs: [greet], settings: { AUTHORIZE_MODULE: '/no.js' } },
-      'AUTHORIZE_MODULE',
+      'a job object that should run in a thread',
+      { jobs: [{ ...greet, thread: true }] },
+      'pass its folder instead',
     ],
-  ])('is not made of %s', async (_what, options, message) => {
+    ['a missing folder', { jobs: ['/nowhere'] }, '/nowhere'],
+    ['an invalid setting', { jobs: [greet], settings: { PORT: 'x' } }, 'PORT'],
+    ['a missing module', { jobs: [greet], settings: { AUTHORIZE_MODULE: '/no.js' } }, 'AUTHORIZE_MODULE'],
+  ])('rejects %s', async (_what, options, message) => {
     await expect(createHeadway({ redis: redis.url, ...options })).rejects.toThrow(message);
   });
 });

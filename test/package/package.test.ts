@@ -11,6 +11,10 @@ import { packedProject } from '../support/project.js';
 import { block } from '../support/readme.js';
 
 const run = promisify(execFile);
+/**
+ * The programs of these tests are strings: they are written into the project that installs the package, where
+ * `headway` is the packed one, and some contain type errors on purpose.
+ */
 const EXPORTS = ['client', 'vue', 'react', 'element'];
 describe('the package', () => {
   let headway: Headway;
@@ -25,24 +29,24 @@ describe('the package', () => {
   });
   afterAll(() => headway.stop());
 
-  it('has nothing that publint complains of', async () => {
+  it('passes publint', async () => {
     const { messages, pkg } = await publint({ pkgDir: join(project, 'node_modules/headway'), strict: true });
     expect(messages.map((message) => formatMessage(message, pkg!))).toEqual([]);
   });
 
-  it('has types that are right for each export, however it is resolved', async () => {
+  it('has correct types for each export and each way to resolve it', async () => {
     const result = await checkPackage(createPackageFromTarballData(readFileSync(tarball)));
     const problems = 'problems' in result ? result.problems : ['no types'];
     const real = problems.filter((problem) => {
       if (typeof problem === 'string') return true;
-      // Resolution of before "exports" (node10) knows no sub-paths; `require` of a module works from Node 20.19 on.
+      // Resolution without "exports" (node10) has no sub-paths. Node 20.19 and later can `require` an ES module.
       const { kind, resolutionKind } = problem as { kind: string; resolutionKind?: string };
       return resolutionKind !== 'node10' && kind !== 'CJSResolvesToESM';
     });
     expect(real).toEqual([]);
   });
 
-  it('works on Node: starts a job, watches it, renders a bar on a server', async () => {
+  it('works on Node: starts a job, watches it and renders a bar on the server', async () => {
     writeFileSync(
       join(project, 'main.js'),
       `
@@ -85,7 +89,7 @@ console.log(JSON.stringify({
     ['NodeNext', 'NodeNext'],
     ['ESNext', 'Bundler'],
   ])(
-    'is typed in a strict project, module %s, without the types of Node',
+    'has types for a strict project (module %s) without the types of Node',
     async (module, moduleResolution) => {
       writeFileSync(
         join(project, 'typed.ts'),
@@ -148,14 +152,14 @@ export const plugin = headway;
     ['Node16', 'Node16'],
     ['ESNext', 'Bundler'],
   ])(
-    'types job files, a server and a worker in a strict project, module %s',
+    'has types for job files, a server and a worker in a strict project (module %s)',
     async (module, moduleResolution) => {
       const jobs = join(project, 'jobs');
       mkdirSync(jobs, { recursive: true });
       writeFileSync(join(jobs, 'own-job.ts'), block('own-job'));
       writeFileSync(join(jobs, 'family.ts'), block('family'));
       writeFileSync(join(jobs, 'authorize.ts'), block('authorize'));
-      // Also what is written in JavaScript is checked, and an editor knows the context.
+      // JavaScript files are checked too, so an editor knows the types of `ctx`.
       writeFileSync(join(jobs, 'jobs.js'), `// @ts-check\n${block('express-jobs')}`);
       writeFileSync(join(jobs, 'worker.js'), `// @ts-check\n${block('express-worker')}`);
       writeFileSync(join(jobs, 'server.js'), `// @ts-check\n${block('express-server')}`);
@@ -196,7 +200,7 @@ export const helper = (ctx: JobContext): boolean => ctx.signal.aborted;
     },
   );
 
-  it('leaves nothing out: each export has its code and its types', () => {
+  it('contains code and types for each export', () => {
     const { exports } = JSON.parse(readFileSync('package.json', 'utf8')) as {
       exports: Record<string, string>;
     };

@@ -9,14 +9,14 @@ import { freePort, startRedis, type TestRedis } from '../support/redis.js';
 import { startSite } from '../support/site.js';
 import { until } from '../support/until.js';
 
-/** Node runs it from the project, so that it is the package's own, with its own dependencies. */
+/** Node runs the service from the packed package, with the project's dependencies. */
 const PACKAGE = 'node_modules/headway/dist';
 
-describe("the README's paths to a bar in one's own project, from the packed package", () => {
+describe("the README's ways to embed a bar, with the packed package", () => {
   let project: TestProject;
   let redis: TestRedis;
   let browser: Browser;
-  /** Where the service is, as `npm start` has it. */
+  /** The address of the service. */
   let service: string;
   let siteUrl: string;
   const running: RunningCommand[] = [];
@@ -33,7 +33,7 @@ describe("the README's paths to a bar in one's own project, from the packed pack
     running.push(command_);
     return command_;
   }
-  /** Waits until it is served, by a command. */
+  /** Waits until a command serves an address. */
   const served = (url: string, by: RunningCommand) =>
     until(`${url} is served`, async () => {
       const answer = await fetch(url).catch(() => undefined);
@@ -41,7 +41,7 @@ describe("the README's paths to a bar in one's own project, from the packed pack
       if (/Error/.test(by.output())) throw new Error(by.output());
       return false;
     });
-  /** What the README says, but for addresses and time. */
+  /** Returns a block of the README with the addresses of this test. */
   const said = (name: string, addresses: Record<string, string> = {}): string =>
     Object.entries({
       'redis://127.0.0.1:6379': redis.url,
@@ -65,7 +65,7 @@ describe("the README's paths to a bar in one's own project, from the packed pack
     await redis.stop();
   });
 
-  /** Presses the button and sees the bar move to its end. */
+  /** Presses the button, and checks that the bar moves to its end. */
   async function seeBar(url: string): Promise<void> {
     const page = await browser.newPage();
     const complaints: string[] = [];
@@ -77,7 +77,7 @@ describe("the README's paths to a bar in one's own project, from the packed pack
     await page.getByRole('button', { name: 'Start' }).click();
     const bar = page.getByRole('progressbar').first();
     const seen: number[] = [];
-    await until('the end', async () => {
+    await until('the bar is full', async () => {
       const value = (await bar.getAttribute('aria-valuenow')) ?? (await bar.getAttribute('value'));
       if (value !== null) seen.push(Number(value));
       return seen.at(-1) === 100;
@@ -88,7 +88,7 @@ describe("the README's paths to a bar in one's own project, from the packed pack
     await page.close();
   }
 
-  it('Express: a job of its own, a worker, the routes beside its own, a page', async () => {
+  it('Express: a job, a worker, routes beside those of the application, and a page', async () => {
     const port = await freePort();
     project.write('shop/jobs.js', said('express-jobs'));
     project.write('shop/worker.js', said('express-worker'));
@@ -107,7 +107,7 @@ describe("the README's paths to a bar in one's own project, from the packed pack
     expect(await worker.exited).toBe(0);
   });
 
-  it('plain HTML, on a site of its own', async () => {
+  it('plain HTML, on another site', async () => {
     const site = await startSite(service, { '/index.html': said('html') }, Number(new URL(siteUrl).port));
     await seeBar(`${site.url}/index.html`);
     site.stop();
@@ -125,11 +125,11 @@ describe("the README's paths to a bar in one's own project, from the packed pack
       name: 'React',
       component: 'Steps.jsx',
       code: 'react',
-      // Vite transforms JSX by itself; a project of theirs has @vitejs/plugin-react here, for hot reloads.
+      // Vite transforms JSX by itself; real projects use @vitejs/plugin-react here, for hot reloads.
       plugin: 'const vue = () => [];',
       main: `import { createRoot } from 'react-dom/client'; import Steps from './Steps.jsx'; createRoot(document.querySelector('#app')).render(<Steps />);`,
     },
-  ])('$name, in a project of Vite: while it is developed, and built', async (path) => {
+  ])('$name, in a Vite project: with the development server, and built', async (path) => {
     const folder = path.name.toLowerCase();
     const main = path.code === 'react' ? 'main.jsx' : 'main.js';
     project.write(`${folder}/src/${path.component}`, said(path.code));

@@ -7,7 +7,7 @@ import { freePort, startRedis } from '../support/redis.js';
 import { openStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
-it('the Procfile runs with a runner from npm', async () => {
+it('the Procfile runs with foreman from npm', async () => {
   const redis = await startRedis();
   const port = await freePort();
   const runner = spawn('node_modules/.bin/nf', ['start', '-p', String(port)], {

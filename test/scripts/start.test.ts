@@ -19,7 +19,7 @@ interface Started {
 
 const running = new Set<ChildProcess>();
 
-/** `npm start`, as npm runs it. */
+/** Runs `npm start` in the way npm does. */
 function start(env: Record<string, string>, ...args: string[]): Started {
   const child = spawn(process.execPath, ['scripts/start.mjs', ...args], {
     env: { PATH: process.env.PATH, HOME: process.env.HOME, PORT: '0', ...env },
@@ -70,31 +70,31 @@ describe('npm start', () => {
   it.each([
     ['while it starts', (dataDir: string) => processesOf(dataDir).some(isRedis)],
     ['while its job runs', (_dataDir: string, output: string) => output.includes('Started csv-import')],
-  ])('leaves nothing when the demo is ended by Ctrl-C %s', async (_when, reached) => {
+  ])('leaves no process when the demo is ended with Ctrl-C %s', async (_when, reached) => {
     const DATA_DIR = join(temporaryFolder(), 'data');
     const started = start({ DATA_DIR }, '--demo');
-    await until('it has come so far', () => reached(DATA_DIR, started.output()));
+    await until('the demo has reached that point', () => reached(DATA_DIR, started.output()));
     started.child.kill('SIGINT');
     expect(await started.exited).toBe(130);
     expect(processesOf(DATA_DIR)).toEqual([]);
   });
 
-  it('ends at once when Ctrl-C comes twice', async () => {
+  it('exits at once at a second Ctrl-C', async () => {
     const DATA_DIR = join(temporaryFolder(), 'data');
     const started = start({ DATA_DIR });
     const url = await ready(started);
     const job = await clientOf(url).start('steps', { count: 1000, intervalMs: 100 });
     await (await openStream(clientOf(url).events(job), { token: job.token })).waitFor('progress');
     started.child.kill('SIGINT');
-    await until('it says that it stops', () => started.output().includes('Ctrl-C again'));
-    // One that comes within half a second is npm's copy of the first.
+    await until('it prints that it is stopping', () => started.output().includes('Ctrl-C again'));
+    // One within half a second of the first counts as npm's copy of it.
     const again = setInterval(() => started.child.kill('SIGINT'), 100);
     expect(await started.exited).toBe(1);
     clearInterval(again);
-    await until('nothing is left', () => processesOf(DATA_DIR).length === 0, 2000);
+    await until('no process is left', () => processesOf(DATA_DIR).length === 0, 2000);
   });
 
-  it('serves the page, runs a job, and on Ctrl-C stops worker, API and Redis in that order, leaving nothing', async () => {
+  it('serves the page, runs a job, and on Ctrl-C stops worker, API and Redis in that order', async () => {
     const DATA_DIR = temporaryFolder();
     const started = start({ DATA_DIR });
     const url = await ready(started);
@@ -104,14 +104,14 @@ describe('npm start', () => {
     await (await openStream(client.events(job), { token: job.token })).waitFor('completed');
 
     const children = processesOf(DATA_DIR).filter((pid) => pid !== started.child.pid);
-    // Redis has a guard, which ends it when the supervisor is killed.
+    // The fourth process is the guard, which ends Redis if the supervisor is killed.
     expect(children).toHaveLength(4);
     const pidOf = (name: string): number =>
       children.find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(name))!;
     const [worker, api, redis] = [pidOf('dist/worker'), pidOf('dist/api'), children.find(isRedis)!];
     const stopping = stop(started);
-    await until('all have gone', () => {
-      // Looked at from the last to the first: who is found gone must have been outlived by nobody before it.
+    await until('Redis has ended', () => {
+      // Checked from the last to the first: when a process has ended, those before it must have ended earlier.
       const [redisLives, apiLives, workerLives] = [redis, api, worker].map(lives);
       if (!apiLives) expect(workerLives).toBe(false);
       if (!redisLives) expect(apiLives).toBe(false);
@@ -121,11 +121,11 @@ describe('npm start', () => {
     expect(processesOf(DATA_DIR)).toEqual([]);
   });
 
-  it('prints where the board is and where its password: the two open it', async () => {
+  it('prints the address of the board and the file with its password, which open the board', async () => {
     const started = start({ DATA_DIR: temporaryFolder() });
     await ready(started);
     const line = await until('the line is there', () =>
-      /The queues, for the admin: (\S+) \(any name; the password is in ([^)]+)\)/.exec(started.output()),
+      /Queues, for admins: (\S+) \(any user name; the password is in ([^)]+)\)/.exec(started.output()),
     );
     const [, board, passwordFile] = line;
     expect((await fetch(board!)).status).toBe(401);
@@ -139,19 +139,19 @@ describe('npm start', () => {
     await stop(started);
   });
 
-  it('names no password where there is none', async () => {
+  it('prints no password if there is none', async () => {
     const started = start({
       DATA_DIR: temporaryFolder(),
       NODE_ENV: 'production',
       TOKEN_SECRET: 'a secret for tests that is long enough',
     });
     await ready(started);
-    await until('all of it is there', () => started.output().includes('Ctrl-C stops it.'));
+    await until('the whole text is printed', () => started.output().includes('Ctrl-C stops it.'));
     expect(started.output()).not.toContain('password');
     await stop(started);
   });
 
-  it('keeps jobs over a restart of everything, also after it was killed', async () => {
+  it('keeps jobs across a restart, even after it was killed', async () => {
     const env = { DATA_DIR: temporaryFolder() };
     const first = start(env);
     const before = clientOf(await ready(first));
@@ -170,7 +170,7 @@ describe('npm start', () => {
     await stop(second);
   });
 
-  it('starts a killed API again; a viewer that comes back sees the job end', async () => {
+  it('restarts a killed API; a returning viewer sees the job complete', async () => {
     const PORT = String(await freePort());
     const env = { DATA_DIR: temporaryFolder(), PORT };
     const started = start(env);
@@ -199,7 +199,7 @@ describe('npm start', () => {
     await stop(started);
   });
 
-  it('runs no Redis of its own when REDIS_URL names one', async () => {
+  it('starts no Redis of its own if REDIS_URL is set', async () => {
     const redis = await startRedis();
     const env = { DATA_DIR: temporaryFolder(), REDIS_URL: redis.url };
     const started = start(env);
@@ -269,7 +269,7 @@ describe('npm start', () => {
       },
     ],
   ] as Array<[string, () => Promise<{ env: Record<string, string>; says: RegExp; end?: () => unknown }>]>)(
-    'says so in one line and ends with another code than 0 when %s',
+    'prints one line and exits with an error when %s',
     async (_what, prepare) => {
       const { env, says, end } = await prepare();
       const DATA_DIR = temporaryFolder();

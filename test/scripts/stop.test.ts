@@ -7,7 +7,7 @@ import { freePort, startRedis, type TestRedis } from '../support/redis.js';
 import { until } from '../support/until.js';
 
 const GRACE_MS = 500;
-/** Without jobs the processes need no longer than this beyond the grace time. */
+/** Without jobs, the processes exit within this time after the grace time. */
 const CLOSE_MS = 3000;
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGKILL'] as const;
 
@@ -19,7 +19,7 @@ interface Tree {
 
 const trees = new Set<Tree>();
 
-/** Starts a command in a process group of its own, as a service manager does. */
+/** Starts a command in a new process group, as a service manager does. */
 function run(command: string[], env: Record<string, string> = {}): Tree {
   const dataDir = temporaryFolder();
   const outermost = spawn(command[0]!, command.slice(1), {
@@ -42,9 +42,9 @@ function run(command: string[], env: Record<string, string> = {}): Tree {
 }
 
 const nothingIsLeft = (tree: Tree): Promise<unknown> =>
-  until('nothing is left', () => processesOf(tree.dataDir).length === 0, GRACE_MS + CLOSE_MS);
+  until('no process is left', () => processesOf(tree.dataDir).length === 0, GRACE_MS + CLOSE_MS);
 
-describe('a process that was started by another program', () => {
+describe('processes that another program has started', () => {
   let redis: TestRedis | undefined;
   afterEach(async () => {
     for (const { dataDir } of trees) for (const pid of processesOf(dataDir)) process.kill(pid, 'SIGKILL');
@@ -62,14 +62,14 @@ describe('a process that was started by another program', () => {
     ['the Procfile', ['node_modules/.bin/nf', 'start'], [ready, listening]],
   ])('%s', (_what, command, isUp) => {
     it.each([
-      ['there', false],
-      ['away', true],
-    ])('leaves nothing when its outermost process is ended while Redis is %s', async (_where, away) => {
+      ['up', false],
+      ['down', true],
+    ])('leaves no process when its outermost process ends while Redis is %s', async (_where, away) => {
       redis = await startRedis();
       const { url } = redis;
       const running = await Promise.all(
         SIGNALS.map(async (signal) => {
-          // Several of nf would look for a port each at the same time.
+          // Otherwise, several `nf` processes would search for a free port at the same time.
           const port = command[1] === 'start' && command[0] !== 'npm' ? ['-p', String(await freePort())] : [];
           const tree = run([...command, ...port], { REDIS_URL: url });
           await until('it is up', () => isUp.every((line) => line.test(tree.output())), 40_000);
@@ -82,7 +82,7 @@ describe('a process that was started by another program', () => {
     });
   });
 
-  it('npm start takes its own Redis with it, whichever of its processes is killed first', async () => {
+  it('npm start stops its own Redis, whichever of its processes is killed first', async () => {
     const kill = async (command: string[], victim: (tree: Tree) => number): Promise<void> => {
       const tree = run(command);
       await until('it is up', () => /Headway is ready/.test(tree.output()), 40_000);
@@ -100,18 +100,18 @@ describe('a process that was started by another program', () => {
     ]);
   });
 
-  it('npm start takes one Ctrl-C, which the terminal sends to npm and to us, for one', async () => {
+  it('npm start counts one Ctrl-C once, although the terminal sends it to npm too', async () => {
     const tree = run(['npm', 'start']);
     await until('it is up', () => /Headway is ready/.test(tree.output()), 40_000);
     const ended = once(tree.outermost, 'exit');
     process.kill(-tree.outermost.pid!, 'SIGINT');
-    // Two of them would end it with 1, and its children with SIGKILL.
+    // A second one would end it with exit code 1 and kill its children.
     expect((await ended)[0]).toBe(0);
     expect(tree.output()).toMatch(/worker +\| .*"msg":"stopping"|worker +\| .*stopping/);
     await nothingIsLeft(tree);
   });
 
-  it('stops when its parent ended before it could look', async () => {
+  it('a worker stops when its parent ended before it started', async () => {
     redis = await startRedis();
     const ended = spawn(process.execPath, ['-e', '']);
     await once(ended, 'exit');
@@ -121,7 +121,7 @@ describe('a process that was started by another program', () => {
     await nothingIsLeft(tree);
   });
 
-  it("outlives its parent where nobody asked for anything else, also inside somebody's npm script", async () => {
+  it('a worker without --stop-with-parent outlives its parent, even in an npm script', async () => {
     redis = await startRedis();
     const tree = run(['sh', '-c', 'node dist/worker/main.js & wait'], {
       REDIS_URL: redis.url,
@@ -129,9 +129,9 @@ describe('a process that was started by another program', () => {
     });
     await until('the worker is up', () => ready.test(tree.output()));
     tree.outermost.kill('SIGKILL');
-    await until('its parent has gone', () => processesOf(tree.dataDir).length === 1);
+    await until('its parent has ended', () => processesOf(tree.dataDir).length === 1);
     const [worker] = processesOf(tree.dataDir);
-    // It would have noticed by then: another one, that was asked to notice, did so.
+    // A second worker, with --stop-with-parent, stops: by then the first one would have stopped too.
     const other = run(['sh', '-c', 'exec node dist/worker/main.js --stop-with-parent=999999999'], {
       REDIS_URL: redis.url,
     });

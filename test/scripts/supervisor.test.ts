@@ -11,13 +11,14 @@ describe('the supervisor', () => {
     return supervisor;
   };
   afterEach(() => supervisor.stop('a', 'b', 'c'));
+  // These programs are one line each, and their one difference is what each test is about.
   const node = (script: string): [string, string[]] => [process.execPath, ['-e', script]];
   const stays = (onEnd: string): [string, string[]] =>
     node(
       `process.on('SIGTERM', () => { ${onEnd} }); setInterval(() => {}, 1000); console.log('up'); process.send?.({})`,
     );
 
-  it('prefixes what its children print', async () => {
+  it('prefixes the output of its children', async () => {
     await create().start(
       'a',
       ...node('console.log("one"); console.error("two"); setInterval(() => {}, 1000)'),
@@ -26,7 +27,7 @@ describe('the supervisor', () => {
     expect(lines.sort()).toEqual(['a: one', 'a: two']);
   });
 
-  it('starts a crashed child again, after a delay that grows', async () => {
+  it('restarts a crashed child after a growing delay', async () => {
     await create().start('a', ...node('process.exit(3)'));
     await until('three crashes', () => lines.length >= 3);
     expect(lines.slice(0, 3)).toEqual([
@@ -36,22 +37,22 @@ describe('the supervisor', () => {
     ]);
   });
 
-  it('starts a killed child again', async () => {
+  it('restarts a killed child', async () => {
     await create().start('a', ...stays('process.exit(0)'), { ipc: true });
     const first = supervisor.pid('a')!;
     process.kill(first, 'SIGKILL');
-    await until('a second life', () => lines.filter((line) => line === 'a: up').length === 2);
+    await until('the child runs again', () => lines.filter((line) => line === 'a: up').length === 2);
     expect(supervisor.pid('a')).not.toBe(first);
     expect(lines).toContain('a: ended (SIGKILL); starts again in 250 ms');
   });
 
-  it('gives up on a child whose configuration is wrong', async () => {
+  it('does not restart a child with a wrong configuration', async () => {
     await create().start('a', ...node('process.exit(78)'));
     expect(await supervisor.failed).toBe('a');
     expect(lines).toEqual([]);
   });
 
-  it('stops its children in order, each before the next', async () => {
+  it('stops its children one after the other, in order', async () => {
     create();
     for (const name of ['a', 'b', 'c']) {
       await supervisor.start(name, ...stays("console.log('bye'); process.exit(0)"), { ipc: true });
@@ -61,7 +62,7 @@ describe('the supervisor', () => {
     expect(supervisor.pid('a')).toBeUndefined();
   });
 
-  it('kills a child that does not want to end', async () => {
+  it('kills a child that does not stop in time', async () => {
     await create().start('a', ...stays(''), { ipc: true, graceMs: 100 });
     const pid = supervisor.pid('a')!;
     await supervisor.stop('a');

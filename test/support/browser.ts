@@ -9,12 +9,12 @@ const launch = (args: string[] = []): Promise<Browser> =>
     args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-sync', ...args],
   });
 
-/** Chromium as `npm test` has installed it. */
+/** Starts the Chromium that `npm test` has installed. */
 export const startBrowser = (): Promise<Browser> => launch();
 
 /**
- * Chromium as its users have it: a tab that lies behind another one is hidden. (playwright otherwise tells each page that
- * it is seen and has the focus.)
+ * Starts Chromium with hidden background tabs, as users have them. By default, Playwright makes every page visible and
+ * focused.
  */
 export async function startBrowserWithTabs(): Promise<{ context: BrowserContext; stop(): Promise<void> }> {
   const port = await freePort();

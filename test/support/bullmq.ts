@@ -2,12 +2,12 @@ import { type Processor, Queue, QueueEvents, Worker, type WorkerOptions } from '
 import { Redis } from 'ioredis';
 import type { Headway } from './headway.js';
 
-/** Plain BullMQ on the Redis of a Headway: what somebody writes who knows nothing of us. */
+/** BullMQ without Headway, on the same Redis: queues and workers of other programs. */
 export interface PlainBullMq {
   queue(name: string): Queue;
   worker(name: string, processor: Processor, options?: Partial<WorkerOptions>): Worker;
   queueEvents(name: string): Promise<QueueEvents>;
-  /** Closes all of it; runs of its workers are waited for. */
+  /** Closes everything, after the running jobs have ended. */
   close(): Promise<void>;
 }
 

@@ -8,7 +8,7 @@ import type { Sink, Subscription } from '../../src/shared/channel/subscription.j
 import { type ConnectionRole, connectRedis } from '../../src/shared/redis/connect.js';
 import { parseData } from './sse.js';
 
-/** A channel service on a real Redis, as one process has it. */
+/** Opens the channels of one process on a real Redis. */
 export function openChannels(
   url: string,
   {
@@ -47,16 +47,16 @@ export function openChannels(
 
 const ID_LINE = 'i'.charCodeAt(0);
 
-/** A viewer that keeps what it was sent. */
+/** A viewer that keeps the frames it was sent. */
 export class Viewer implements Sink {
-  /** The frames as they came: shared buffers, so that thousands of viewers are cheap. */
+  /** The frames as sent. The buffers are shared, so thousands of viewers are cheap. */
   readonly received: Buffer[] = [];
   offsets: number[] = [];
   ended = false;
   subscription!: Subscription;
   lastId: string | undefined;
 
-  /** @param accept whether the next write is taken without "hold back" */
+  /** @param accept what the next `write` returns: false for a full socket */
   constructor(private readonly accept: () => boolean = () => true) {}
 
   write(frame: Buffer): boolean {
@@ -86,5 +86,5 @@ export class Viewer implements Sink {
   }
 }
 
-/** A plain connection, for looking from outside. */
+/** Opens a plain connection to Redis. */
 export const plainRedis = (url: string): Redis => new Redis(url);

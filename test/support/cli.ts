@@ -9,7 +9,7 @@ const MAIN = join(process.cwd(), 'dist', 'client', 'cli', 'main.js');
 export interface CliOptions {
   env?: Record<string, string>;
   cwd?: string;
-  /** What comes on its standard input; nothing unless given. */
+  /** Text for its standard input. Without it, there is no input. */
   input?: string;
 }
 
@@ -19,7 +19,7 @@ export interface CliEnd {
   stderr: string;
 }
 
-/** The command line as a user has it: with a home of its own, and nothing of our environment but the path. */
+/** A user of the command line, with a home folder and an environment of its own. */
 export class CliUser {
   readonly home = temporaryFolder();
   readonly env: Record<string, string>;
@@ -28,7 +28,7 @@ export class CliUser {
     this.env = { PATH: process.env.PATH!, HOME: this.home, HEADWAY_URL: url, ...env };
   }
 
-  /** Starts it without a terminal. */
+  /** Starts the command without a terminal. */
   start(args: string[], { env = {}, cwd = this.home, input }: CliOptions = {}): CliProcess {
     const child = spawn(process.execPath, [MAIN, ...args], {
       cwd,
@@ -39,7 +39,7 @@ export class CliUser {
     return new CliProcess(child);
   }
 
-  /** Runs it to its end. */
+  /** Runs the command to its end. */
   run(args: string[], options: CliOptions = {}): Promise<CliEnd> {
     return this.start(args, options).end;
   }
@@ -52,7 +52,7 @@ export class CliUser {
     return new CliProcess(child).end;
   }
 
-  /** Starts it in a terminal of so many columns: a pseudo terminal that `script` (util-linux) opens. */
+  /** Starts the command in a pseudo terminal, which `script` (util-linux) opens. */
   terminal(args: string[], columns = 100, env: Record<string, string> = {}): CliProcess {
     const quoted = [process.execPath, MAIN, ...args]
       .map((arg) => `'${arg.replace(/'/g, `'\\''`)}'`)
@@ -76,32 +76,32 @@ export class CliProcess {
     this.end = once(child, 'close').then(([code]) => ({ code, stdout: this.stdout, stderr: this.stderr }));
   }
 
-  /** Waits until it has printed something that fits. */
+  /** Waits until the output matches a pattern. */
   async printed(pattern: RegExp): Promise<RegExpExecArray> {
     return until(`it prints ${pattern}: ${this.stdout}${this.stderr}`, () =>
       pattern.exec(this.stdout + this.stderr),
     );
   }
 
-  /** Types into its terminal. */
+  /** Types into the terminal. */
   type(keys: string): void {
     this.child.stdin!.write(keys);
   }
 }
 
-/** The lines that a terminal shows in the end: what was drawn over is gone, colours are left out. */
+/** Returns the lines that a terminal shows at the end, without colours and without text that was drawn over. */
 export function screenOf(output: string): string[] {
   return output.split('\r\n').map((line) =>
     line
       .split('\r')
       .at(-1)!
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what is looked for
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences begin with a control character
       .replace(/\x1b\[[0-9;]*[A-Za-z]/g, ''),
   );
 }
 
-/** The JSON objects of an output, line by line. */
-// biome-ignore lint/suspicious/noExplicitAny: each test knows what it asked for
+/** Parses an output with one JSON value a line. */
+// biome-ignore lint/suspicious/noExplicitAny: each test knows the output of its command
 export const jsonLines = (text: string): any[] =>
   text
     .split('\n')

@@ -1,4 +1,4 @@
-/** A job as the 202 describes it. */
+/** A job, as in the response to `POST /v1/jobs`. */
 export interface StartedJob {
   id: string;
   name: string;
@@ -14,7 +14,7 @@ export interface UploadedFile {
   sha256: string;
 }
 
-/** Calls of a client of the API, without any code of ours between. */
+/** Returns plain HTTP calls to the API, without Headway's client. */
 export function clientOf(url: string) {
   const bearer = (token: string): Record<string, string> => ({ Authorization: `Bearer ${token}` });
   return {
@@ -34,7 +34,7 @@ export function clientOf(url: string) {
     async upload(name: string, content: string | Uint8Array): Promise<UploadedFile> {
       const response = await fetch(`${url}/v1/files?name=${encodeURIComponent(name)}`, {
         method: 'POST',
-        // With the types of the DOM, not every Uint8Array would do.
+        // The types of the DOM do not accept every Uint8Array.
         body: content as string,
       });
       if (response.status !== 201) throw new Error(`${response.status}: ${await response.text()}`);

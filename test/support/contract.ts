@@ -3,7 +3,7 @@ import addFormats from 'ajv-formats';
 
 type Json = Record<string, unknown>;
 
-/** One operation of the document. */
+/** One operation of an OpenAPI document. */
 export interface ContractOperation {
   id: string;
   method: string;
@@ -17,14 +17,14 @@ export interface ContractOperation {
   events?: Record<string, { $ref: string }>;
 }
 
-/** An OpenAPI document, and what it says of requests and answers. */
+/** An OpenAPI document, against which requests and responses are checked. */
 export class Contract {
   readonly operations: ContractOperation[];
   private readonly ajv: Ajv2020;
   private readonly compiled = new Map<string, ValidateFunction>();
   private readonly closed: Json;
 
-  // biome-ignore lint/suspicious/noExplicitAny: a document that other code checks
+  // biome-ignore lint/suspicious/noExplicitAny: other tests check the shape of the document
   constructor(readonly document: any) {
     this.closed = closedObjects(document) as Json;
     this.ajv = new Ajv2020({ strict: false, allErrors: true });
@@ -42,7 +42,7 @@ export class Contract {
     return found;
   }
 
-  /** What does not fit a schema of the document, named by its JSON Pointer; empty when it fits. */
+  /** Validates a value against the schema at a JSON Pointer. Returns the mistakes; empty if there are none. */
   mistakes(pointer: string, value: unknown): string[] {
     let validate = this.compiled.get(pointer);
     if (!validate) {
@@ -55,12 +55,12 @@ export class Contract {
     );
   }
 
-  /** The pointer to a part of an operation. */
+  /** Returns the JSON Pointer to a part of an operation. */
   pointer({ path, method }: ContractOperation, ...parts: string[]): string {
     return ['#', 'paths', path, method, ...parts].map(escaped).join('/');
   }
 
-  /** Whether a header of an answer is always there. */
+  /** Whether a response always has a header. */
   headerRequired(header: Json): boolean {
     return (this.resolve(header) as { required?: boolean }).required ?? false;
   }
@@ -85,13 +85,13 @@ export class Contract {
   }
 }
 
-/** As in a URI fragment with a JSON Pointer (RFC 6901, section 6). */
+/** Escapes a token of a JSON Pointer in a URI fragment (RFC 6901, section 6). */
 const escaped = (part: string): string =>
   part === '#' ? part : encodeURIComponent(part.replaceAll('~', '~0').replaceAll('/', '~1'));
 
 /**
- * The same document with every object closed: clients take fields that they do not know, a test has to find those that
- * the document lacks.
+ * Returns the document with `additionalProperties: false` in every object. Clients ignore unknown fields; a test has to
+ * find fields that the document lacks.
  */
 function closedObjects(value: unknown, inAllOf = false): unknown {
   if (Array.isArray(value)) return value.map((inner) => closedObjects(inner));

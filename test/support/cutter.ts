@@ -2,14 +2,14 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { connect, createServer, type Socket } from 'node:net';
 
-/** A way to a server that can be cut. */
+/** A TCP proxy whose connections can be cut. */
 export interface Cutter {
   url: string;
-  /** The heads of the requests that came, in order. */
+  /** The chunks that clients have sent, in order: mostly the heads of requests. */
   requests: string[];
-  /** How many connections were made. */
+  /** Returns the number of connections so far. */
   connections(): number;
-  /** Cuts every connection, as a bad network does. */
+  /** Cuts every connection. */
   cut(): void;
   stop(): Promise<void>;
 }

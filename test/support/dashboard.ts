@@ -4,11 +4,11 @@ import { until } from './until.js';
 
 export const ADMIN_TOKEN = 'the-token-of-an-admin';
 
-/** Somebody who looks at a dashboard. */
+/** A viewer of the dashboard. */
 export interface TestDashboard extends TestStream {
-  /** What it shows now. */
+  /** Returns the current state of the dashboard. */
   state(): DashboardState;
-  /** Waits until it shows something. */
+  /** Waits until the state fulfils a condition. */
   shows(
     what: string,
     condition: (state: DashboardState) => boolean,
@@ -16,7 +16,7 @@ export interface TestDashboard extends TestStream {
   ): Promise<DashboardState>;
 }
 
-/** @param options the admin, unless headers say who */
+/** Opens the dashboard's stream, with the admin token unless `headers` are given. */
 export async function openDashboard(
   url: string,
   { query = '', headers }: { query?: string; headers?: Record<string, string> } = {},

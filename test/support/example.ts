@@ -3,11 +3,11 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { until } from './until.js';
 
-/** A command of a README that runs until it is stopped. */
+/** A command from a README that runs until it is stopped. */
 export interface RunningCommand {
-  /** What it has printed so far. */
+  /** Returns the output so far. */
   output(): string;
-  /** Ends it and all that it started. */
+  /** Ends the command and every process that it started. */
   stop(signal?: NodeJS.Signals): Promise<void>;
 }
 
@@ -16,7 +16,7 @@ process.on('exit', () => {
   for (const group of groups) endGroup(group, 'SIGKILL');
 });
 
-/** The command after `<!-- test: name -->` in the README of an example, as it stands. */
+/** Returns the command after `<!-- test: name -->` in the README of an example. */
 export function commandOf(example: string, name: string): string {
   const readme = readFileSync(`examples/${example}/README.md`, 'utf8');
   const found = new RegExp(`<!-- test: ${name} -->\n\`\`\`bash\n([^]*?)\`\`\``).exec(readme)?.[1];
@@ -54,7 +54,7 @@ export function runCommand(
   };
 }
 
-/** Runs a command to its end. @returns what it printed @throws Error with that when it failed */
+/** Runs a command to its end. @returns its output @throws Error with the output if the command fails */
 export async function runToEnd(command: string, env: Record<string, string>): Promise<string> {
   const running = runCommand(command, env);
   const code = await running.exited;
@@ -62,7 +62,7 @@ export async function runToEnd(command: string, env: Record<string, string>): Pr
   return running.output();
 }
 
-/** Runs a command that serves something. @returns it and the address that it prints */
+/** Starts a command that is a server. @returns the command and the address that it prints */
 export async function startServer(
   command: string,
   env: Record<string, string>,
@@ -81,6 +81,6 @@ function endGroup(group: number, signal: NodeJS.Signals): void {
   try {
     process.kill(-group, signal);
   } catch {
-    // it has ended
+    // The group has ended.
   }
 }

@@ -4,15 +4,15 @@ import { clientOf } from './client.js';
 import { startApi, startWorker, type TestProcess, temporaryFolder } from './processes.js';
 import { openRedis, startRedis, type TestRedis } from './redis.js';
 
-/** Redis, an API and workers as separate processes, as a user has them. */
+/** Redis, an API and workers as separate processes, as in production. */
 export interface Headway {
   redis: TestRedis;
   api: TestProcess;
   workers: TestProcess[];
   client: ReturnType<typeof clientOf>;
-  /** The environment of every process; another one can be started with it. */
+  /** The environment of every process. Further processes can be started with it. */
   env: Record<string, string>;
-  /** A connection of the test's own. */
+  /** A connection to Redis for the test itself. */
   connection: Redis;
   stop(): Promise<void>;
 }
@@ -56,7 +56,7 @@ export async function startHeadway(options: HeadwayOptions = {}): Promise<Headwa
   return headway;
 }
 
-/** CPU time that a process has used, in ms. Linux only. */
+/** Returns the CPU time that a process has used, in ms. Linux only. */
 export function cpuMs(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');

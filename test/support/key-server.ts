@@ -3,12 +3,12 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type CryptoKey, exportJWK, generateKeyPair, type JWK } from 'jose';
 
-/** A server of a JSON Web Key Set, as a signing-in service has one. */
+/** A server with a JSON Web Key Set, as an identity provider has it. */
 export interface KeyServer {
   url: string;
-  /** How often it was asked. */
+  /** Returns the number of requests so far. */
   asked(): number;
-  /** Makes a key, publishes it instead of all others, and gives what signs with it. */
+  /** Publishes a new key instead of all others, and returns its private key. */
   rotate(kid: string): Promise<CryptoKey>;
   stop(): Promise<void>;
 }

@@ -1,7 +1,7 @@
 import axe from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 
-/** What every page is looked at in: colours, and the width of a desk and of a phone in px. */
+/** The colour schemes and widths in px (desktop, phone) in which every page is checked. */
 export const SCREENS = [
   ['light', 1280],
   ['dark', 1280],
@@ -9,7 +9,7 @@ export const SCREENS = [
   ['dark', 360],
 ] as const;
 
-/** A page, and what its console complained of. */
+/** Opens a page, and collects the errors and warnings of its console. */
 export async function openPage(
   browser: Browser,
   url: string,
@@ -27,8 +27,8 @@ export async function openPage(
 }
 
 /**
- * Takes pictures of a page for people to look at, on a phone and on a desk, light and dark, into the folder that
- * `SCREENSHOTS` names; none without it.
+ * Saves screenshots of a page, phone and desktop, light and dark, in the folder that `SCREENSHOTS` names. Does nothing
+ * without it.
  */
 export async function takePictures(page: Page, name: string): Promise<void> {
   const folder = process.env.SCREENSHOTS;
@@ -45,11 +45,11 @@ export async function takePictures(page: Page, name: string): Promise<void> {
   }
 }
 
-/** What axe finds wrong with a page; and that it is wider than the window. */
+/** Returns the accessibility problems that axe finds in a page, and whether the page is wider than the window. */
 export async function findingsOf(page: Page): Promise<string[]> {
   await page.evaluate(axe.source);
   const findings: string[] = await page.evaluate(async () => {
-    // biome-ignore lint/suspicious/noExplicitAny: what was loaded a line above
+    // biome-ignore lint/suspicious/noExplicitAny: axe was loaded into the page above
     const { violations } = await (globalThis as any).axe.run();
     return violations.map(
       ({ id, nodes }: { id: string; nodes: Array<{ html: string }> }) => `${id}: ${nodes[0]!.html}`,

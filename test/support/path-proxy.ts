@@ -2,20 +2,20 @@ import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { until } from './until.js';
 
-/** A host that shows a service below a path, as a reverse proxy does, and has nothing else. */
+/** A reverse proxy that serves the API below a path, and nothing else. */
 export interface PathProxy {
-  /** The address of the host. */
+  /** The address of the proxy. */
   url: string;
-  /** Requests for paths that are not the service's. */
+  /** The requested paths outside the service. */
   outside: string[];
   stop(): void;
 }
 
 /**
  * @param api address of the API
- * @param path below which the service is
- * @param kind `strip`: the service gets the rest of the path (nginx: `proxy_pass http://x/;`); `keep`: it gets all of it
- * (`proxy_pass http://x;`)
+ * @param path path below which the API is served
+ * @param kind `strip`: the API gets the rest of the path (nginx: `proxy_pass http://x/;`); `keep`: the API gets the whole
+ * path (`proxy_pass http://x;`)
  */
 export async function startPathProxy(api: string, path: string, kind: 'strip' | 'keep'): Promise<PathProxy> {
   const outside: string[] = [];
@@ -23,10 +23,10 @@ export async function startPathProxy(api: string, path: string, kind: 'strip' | 
     const url = req.url!;
     if (!url.startsWith(`${path}/`)) {
       outside.push(url);
-      res.writeHead(404).end('no service is here');
+      res.writeHead(404).end('not found');
       return;
     }
-    // As nginx does it unless told otherwise, the service hears its own address as the host.
+    // By default, nginx sends the address of the API as the host.
     const headers = { ...req.headers, host: new URL(api).host };
     const target = kind === 'strip' ? url.slice(path.length) : url;
     const onward = request(`${api}${target}`, { method: req.method, headers }, (answer) => {

@@ -9,10 +9,10 @@ export interface TestProcess {
   child: ChildProcess;
   /** The API's address; empty for a worker. */
   url: string;
-  /** What it has printed so far. */
+  /** Returns the output so far. */
   output(): string;
   kill(signal?: NodeJS.Signals): Promise<void>;
-  /** Ends it as a supervisor would. */
+  /** Ends the process with SIGTERM, as a supervisor does. */
   stop(): Promise<void>;
 }
 
@@ -24,7 +24,7 @@ process.on('exit', () => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });
 
-/** A folder that is removed when the tests end. */
+/** Creates a folder that is removed when the tests end. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'headway-test-'));
   folders.add(folder);
@@ -35,7 +35,7 @@ export const startApi = (env: Record<string, string>): Promise<TestProcess> =>
   start('api', { PORT: '0', HOST: '127.0.0.1', ...env });
 export const startWorker = (env: Record<string, string>): Promise<TestProcess> => start('worker', env);
 
-/** Every process whose command line or environment names the data folder, except for our own. A zombie has neither. */
+/** Returns the other processes whose command line or environment names the data folder. Zombies are not among them. */
 export function processesOf(dataDir: string): number[] {
   return readdirSync('/proc')
     .filter((pid) => /^\d+$/.test(pid) && Number(pid) !== process.pid)
@@ -52,7 +52,7 @@ export function processesOf(dataDir: string): number[] {
     .map(Number);
 }
 
-/** Runs a built process with nothing of our own environment but the path; resolves when it says that it is up. */
+/** Starts a built process without our environment, except for PATH. Resolves when the process reports that it is ready. */
 async function start(name: 'api' | 'worker', env: Record<string, string>): Promise<TestProcess> {
   const child = spawn(process.execPath, [join(root, 'dist', name, 'main.js')], {
     cwd: root,

@@ -6,21 +6,21 @@ import { temporaryFolder } from './processes.js';
 
 const run = promisify(execFile);
 
-/** What a user's own project may have beside Headway. */
+/** Packages that a user's project may have beside Headway. */
 const PEERS = ['react', 'react-dom', 'vue', 'vite', '@vitejs/plugin-vue'];
 const TYPES = ['@types/react', '@types/react-dom', '@types/node', '@types/express'];
 
-/** An empty project into which the package, as `npm pack` makes it, was put. */
+/** A project of its own with the packed package installed. */
 export interface TestProject {
   folder: string;
   tarball: string;
-  /** Writes a file of the project's own. */
+  /** Writes a file of the project. */
   write(path: string, content: string): void;
 }
 
 /**
- * Packs, and puts what came of it into an empty project, where npm would put it. The dependencies that the package names
- * are those that are here already: none of it is asked of a registry.
+ * Packs the package and unpacks it into an empty project, where npm would install it. Its dependencies are links to those
+ * of this repository, so no registry is asked.
  */
 export async function packedProject(): Promise<TestProject> {
   const folder = temporaryFolder();

@@ -1,18 +1,22 @@
 import { createConnection, createServer, type Socket } from 'node:net';
+import { Transform } from 'node:stream';
 
-/** Something between a client and a server of TCP that can fall silent, as a network does, without closing anything. */
+/** A TCP proxy that can go silent without closing its connections, as a network does. */
 export interface Proxy {
   port: number;
-  /** From now on the connections that are there carry nothing any more; new ones do. */
+  /** Existing connections carry nothing from now on; new ones do. */
   freeze(): void;
-  /** From now on new connections go to this port; those that are there stay. */
+  /** New connections go to this port from now on; existing ones stay. */
   lead(port: number): void;
+  /** Resolves when a client sends this text. That connection carries nothing from there on, the text not included. */
+  holdBefore(text: string): Promise<void>;
   stop(): void;
 }
 
 export async function startProxy(port: number): Promise<Proxy> {
   const sockets = new Set<Socket>();
   let to = port;
+  let held: { text: string; resolve: () => void } | undefined;
   const server = createServer((client) => {
     const upstream = createConnection(to, '127.0.0.1');
     for (const socket of [client, upstream]) {
@@ -23,7 +27,13 @@ export async function startProxy(port: number): Promise<Proxy> {
         upstream.destroy();
       });
     }
-    client.pipe(upstream);
+    const gate = new Transform({
+      transform(chunk: Buffer, _encoding, done) {
+        if (held && chunk.includes(held.text)) held.resolve();
+        else done(null, chunk);
+      },
+    });
+    client.pipe(gate).pipe(upstream);
     upstream.pipe(client);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -35,6 +45,10 @@ export async function startProxy(port: number): Promise<Proxy> {
     lead(port) {
       to = port;
     },
+    holdBefore: (text) =>
+      new Promise((resolve) => {
+        held = { text, resolve };
+      }),
     stop() {
       server.close();
       for (const socket of sockets) socket.destroy();

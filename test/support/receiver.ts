@@ -2,25 +2,25 @@ import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'nod
 import type { AddressInfo } from 'node:net';
 import { until } from './until.js';
 
-/** A call as a receiver of webhooks gets it. */
+/** A call that a receiver of webhooks got. */
 export interface ReceivedCall {
   method: string;
   path: string;
   headers: IncomingHttpHeaders;
-  /** The bytes as they came. */
+  /** The body as it was sent. */
   body: string;
-  // biome-ignore lint/suspicious/noExplicitAny: tests know what they expect
+  // biome-ignore lint/suspicious/noExplicitAny: each test knows the data that it expects
   json: any;
 }
 
-/** What a receiver does with a call: a status, or whatever it likes. */
+/** A receiver's answer to a call: a status, or a function that answers. */
 export type Answer = number | ((res: ServerResponse) => void);
 
 export interface Receiver {
   url: string;
   port: number;
   calls: ReceivedCall[];
-  /** Waits until so many calls have come. */
+  /** Waits for a number of calls. */
   called(times: number): Promise<ReceivedCall[]>;
   stop(): Promise<void>;
 }
@@ -28,7 +28,7 @@ export interface Receiver {
 /** Never answers. */
 export const silence: Answer = () => {};
 
-/** A real receiver of webhooks on loopback. @param answers to the first calls, in order; all others get 204 */
+/** Starts a receiver of webhooks on loopback. @param answers to the first calls, in order; later calls get 204 */
 export async function startReceiver(...answers: Answer[]): Promise<Receiver> {
   const calls: ReceivedCall[] = [];
   const server = createServer((req, res) => {

@@ -1,5 +1,5 @@
-// Loaded into an API process before its own code (NODE_OPTIONS=--import): writes every route that it has to ROUTES_FILE
-// when it begins to listen. Express remembers no path of what is mounted, so it is noted when that is done.
+// Loaded into an API process before its code (NODE_OPTIONS=--import). It writes every route to ROUTES_FILE when the server
+// begins to listen. Express does not keep the path of a mounted router, so it is recorded when the router is mounted.
 import { writeFileSync } from 'node:fs';
 import { Server } from 'node:http';
 import express from 'express';
@@ -24,7 +24,7 @@ const pathOf = (router) => {
   return mount ? pathOf(mount.parent) + mount.path : '';
 };
 
-/** The routes of one router, with paths as OpenAPI writes them. */
+/** Returns the routes of one router, with paths as in OpenAPI. */
 const routesOf = (router) =>
   router.stack.flatMap(({ route }) => {
     if (!route) return [];
@@ -40,7 +40,7 @@ const routesOf = (router) =>
 const { listen } = Server.prototype;
 Server.prototype.listen = function (...args) {
   const routers = [...new Set([...roots, ...mounts.keys()])];
-  // The board is an application of its own.
+  // Bull Board is a separate application; its routes are not in the document.
   const ours = routers.find((router) => routesOf(router).some(({ path }) => path === '/healthz'));
   const routes = routers.filter((router) => rootPath(router) === rootPath(ours)).flatMap(routesOf);
   if (process.env.ROUTES_FILE) writeFileSync(process.env.ROUTES_FILE, JSON.stringify(routes));

@@ -14,15 +14,15 @@ import { until } from './until.js';
 export interface TestRedis {
   url: string;
   port: number;
-  /** Kills the server, as a crash or a signal would; its files stay. */
+  /** Kills the server with a signal (SIGKILL by default). Its files stay. */
   kill(signal?: NodeJS.Signals): Promise<void>;
-  /** Sends a signal without waiting for an end (SIGSTOP, SIGCONT). */
+  /** Sends a signal such as SIGSTOP or SIGCONT, without waiting for an exit. */
   signal(signal: NodeJS.Signals): void;
-  /** Starts it again on the same port and files. */
+  /** Starts the server again on the same port and files. */
   restart(): Promise<void>;
-  /** Keeps a copy of its files as they are now; what it returns puts the copy in their place, while the server is away. */
+  /** Copies the files as they are now. Returns a function that restores the copy while the server is down. */
   keepCopy(): () => void;
-  /** Ends it and removes its files. */
+  /** Stops the server and removes its files. */
   stop(): Promise<void>;
 }
 
@@ -40,7 +40,7 @@ process.on('exit', () => {
 
 const program = process.env.REDIS_SERVER ?? findProgram('redis-server', 'valkey-server') ?? 'redis-server';
 
-/** A port that is free at this moment. */
+/** Returns a port that is free at this moment. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -72,8 +72,8 @@ export async function startRedis({ args = [] as string[], appendOnly = false } =
       '--daemonize',
       'no',
     ];
-    // Redis's default ("everysec") writes up to two seconds late while the disk is busy: a kill then loses what it has
-    // answered for. What becomes of that is for tests that say so.
+    // With Redis's default, "everysec", a kill can lose two seconds of acknowledged writes. Tests that need such a loss
+    // cause it themselves.
     const persistence = appendOnly
       ? ['--appendonly', 'yes', '--appendfsync', 'always']
       : ['--appendonly', 'no'];

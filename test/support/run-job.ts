@@ -6,11 +6,11 @@ import { createProgress, type ProgressData } from '../../src/worker/reporting/pr
 import { jobFiles } from '../../src/worker/run/job-files.js';
 import { temporaryFolder } from './processes.js';
 
-/** A file store of the test's own. */
+/** Opens a file store in a temporary folder. */
 export const openTestStore = (): FileStore =>
   openFileStore({ dir: temporaryFolder(), ttlMs: 60_000, minFreeBytes: 0, maxBytes: 1e9 });
 
-/** Runs one built-in job without queue and Redis: its result and what it reported are what counts. */
+/** Runs one built-in job without a queue and Redis, and returns its result and its reports. */
 export async function runJob(
   definition: JobDefinition,
   data: Record<string, unknown>,
@@ -34,7 +34,7 @@ export async function runJob(
     partial: async (chunk: unknown) => void partials.push(chunk),
     files: jobFiles(store, '1', ''),
   } as JobContext;
-  // biome-ignore lint/suspicious/noExplicitAny: each test knows what its job gives
+  // biome-ignore lint/suspicious/noExplicitAny: each test knows the result of its job
   const result = (await definition.run(data as never, ctx)) as any;
   return { result, seen, log, partials, store, content: (id: string) => readFileSync(store.path(id)) };
 }

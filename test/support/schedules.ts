@@ -3,7 +3,7 @@ import { openStream, type TestStream } from './sse.js';
 import { signer } from './tokens.js';
 import { until } from './until.js';
 
-/** A run as a schedule's view names it. */
+/** A run, as in the view of its schedule. */
 export interface RunView {
   id: string;
   state: string;
@@ -29,11 +29,11 @@ export interface ScheduleView {
   links: { self: string; pause: string; resume: string; run: string };
 }
 
-/** A token of a signed-in caller, as another service would make it. */
+/** Signs the token of a user, as an identity provider does. */
 export const userToken = ({ env }: Headway, subject: string, expires = '1h'): Promise<string> =>
   signer(env.TOKEN_SECRET!)({ sub: subject }, expires);
 
-/** Calls about schedules, all by one caller. */
+/** Returns the calls about schedules, with one caller's token. */
 export function schedulesOf(headway: Headway, token: string, url = headway.api.url) {
   const call = (path: string, method = 'GET', body?: unknown): Promise<Response> =>
     fetch(`${url}${path}`, {
@@ -71,12 +71,12 @@ export function schedulesOf(headway: Headway, token: string, url = headway.api.u
     async list(query = ''): Promise<{ schedules: ScheduleView[]; next?: string }> {
       return read(await call(`/v1/schedules${query}`), 200);
     },
-    /** A run, as a job. */
+    /** Reads the job of a run. */
     async job({ links }: RunView): Promise<Record<string, unknown> & { state: string; attempt: number }> {
       return read(await call(links.self), 200);
     },
     watch: ({ links }: RunView): Promise<TestStream> => openStream(`${url}${links.events}`, { token }),
-    /** Waits until a schedule is as wanted. */
+    /** Waits until a schedule fulfils a condition. */
     async until(
       what: string,
       schedule: ScheduleView,

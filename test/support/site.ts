@@ -2,12 +2,12 @@ import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { until } from './until.js';
 
-/** A site of somebody's own, which hands on to the API what it does not have itself, as a reverse proxy does. */
+/** A website that forwards unknown paths to the API, as a reverse proxy does. */
 export interface TestSite {
   url: string;
-  /** The streams that are open now: their paths. */
+  /** The paths of the open streams. */
   open: string[];
-  /** The most that were open at one time. */
+  /** Returns the highest number of streams that were open at the same time. */
   most(): number;
   stop(): void;
 }
@@ -20,8 +20,8 @@ const types: Record<string, string> = {
 
 /**
  * @param api address of the API
- * @param pages by path
- * @param port a free one unless given
+ * @param pages content by path
+ * @param port defaults to a free port
  */
 export async function startSite(api: string, pages: Record<string, string>, port = 0): Promise<TestSite> {
   const open: string[] = [];

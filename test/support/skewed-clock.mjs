@@ -1,6 +1,6 @@
 /**
- * Loaded into a process with `node --import`: its clock is wrong by CLOCK_AHEAD_MS. SIGUSR2 moves it by CLOCK_JUMP_MS.
- * Only `Date` is wrong; the monotonic clock and timers stay as they are.
+ * Loaded into a process with `node --import`. It sets the clock of the process ahead by CLOCK_AHEAD_MS, and by
+ * CLOCK_JUMP_MS more at each SIGUSR2. Only `Date` changes; the monotonic clock and timers do not.
  */
 let ahead = Number(process.env.CLOCK_AHEAD_MS ?? 0);
 process.on('SIGUSR2', () => {

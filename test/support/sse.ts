@@ -6,25 +6,25 @@ import { until } from './until.js';
 export interface ReceivedEvent {
   id: string | undefined;
   event: string;
-  // biome-ignore lint/suspicious/noExplicitAny: tests know what they expect
+  // biome-ignore lint/suspicious/noExplicitAny: each test knows the data that it expects
   data: any;
 }
 
-/** An open stream, read by a parser that is not ours. */
+/** An open event stream, read with the parser `eventsource-parser`. */
 export interface TestStream {
   status: number;
   headers: IncomingHttpHeaders;
   events: ReceivedEvent[];
   comments: string[];
   retry: number | undefined;
-  /** Everything received, as it came. */
+  /** Returns everything received so far. */
   raw(): string;
-  /** Waits for an event, among those that have come or will. */
+  /** Waits for an event, among the received and the coming ones. */
   waitFor(what: string | ((event: ReceivedEvent) => boolean), timeoutMs?: number): Promise<ReceivedEvent>;
-  /** The names of the events, but for `queue` events that tell only of workers: those depend on when workers start. */
+  /** Returns the names of the events, without `queue` events about workers: those depend on when workers start. */
   names(): string[];
   lastEventId(): string | undefined;
-  /** Resolves when the response is over, by whichever side. */
+  /** Resolves when either side has ended the response. */
   ended: Promise<void>;
   /** Stops reading from the socket. */
   pause(): void;
@@ -63,7 +63,7 @@ export async function openStream(
     comments,
     retry: undefined,
     raw: () => raw,
-    names: () => events.filter(tellsOfMoreThanWorkers).map(({ event }) => event),
+    names: () => events.filter(isIndependentOfWorkers).map(({ event }) => event),
     lastEventId: () => events.findLast(({ id }) => id)?.id,
     async waitFor(what, timeoutMs = 20_000) {
       const matches = typeof what === 'string' ? (event: ReceivedEvent) => event.event === what : what;
@@ -101,14 +101,14 @@ export async function openStream(
   return stream;
 }
 
-/** Whether it is no `queue` event, or one that says that the queue was paused or goes on. */
-const tellsOfMoreThanWorkers = (event: ReceivedEvent, index: number, all: ReceivedEvent[]): boolean => {
+/** Whether an event is not a `queue` event, or says that the queue was paused or resumed. */
+const isIndependentOfWorkers = (event: ReceivedEvent, index: number, all: ReceivedEvent[]): boolean => {
   if (event.event !== 'queue') return true;
   const before = all.slice(0, index).findLast((other) => other.event === 'queue');
   return event.data.paused !== (before?.data.paused ?? false);
 };
 
-/** Data as JSON where it is JSON, else as the text it is. */
+/** Parses data as JSON if possible; returns other text unchanged. */
 export function parseData(data: string): unknown {
   try {
     return JSON.parse(data);
@@ -117,9 +117,9 @@ export function parseData(data: string): unknown {
   }
 }
 
-/** A viewer that comes as soon as the API answers, and stays to the end of the job. */
-export const openToEnd = (url: string, token: string): Promise<TestStream> =>
-  until('a stream to its end', async () => {
+/** Watches a job to its end, as soon as the API answers. */
+export const watchToEnd = (url: string, token: string): Promise<TestStream> =>
+  until('the stream has ended with the job', async () => {
     const stream = await openStream(url, { token });
     await stream.ended;
     return ['completed', 'failed', 'cancelled'].includes(stream.names().at(-1)!) ? stream : undefined;

@@ -1,6 +1,6 @@
 import { SignJWT } from 'jose';
 
-/** Makes the tokens of users, as another service would that shares our secret. */
+/** Signs user tokens with the shared secret, as an identity provider does. */
 export const signer =
   (secret: string) =>
   (claims: Record<string, unknown> = {}, expires: string | Date = '1h'): Promise<string> =>
@@ -14,7 +14,7 @@ export const signer =
 export const bearer = (token?: string): Record<string, string> =>
   token ? { Authorization: `Bearer ${token}` } : {};
 
-/** A call with JSON. */
+/** Makes an HTTP call with a JSON body. */
 export const call = (url: string, method: string, token?: string, body?: unknown): Promise<Response> =>
   fetch(url, {
     method,

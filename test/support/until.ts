@@ -1,6 +1,6 @@
 /**
- * Waits until a condition holds.
- * @throws Error that names the condition when it does not hold in time
+ * Waits until a condition holds, and returns its value.
+ * @throws Error that names the condition if it does not hold in time
  */
 export async function until<T>(
   what: string,

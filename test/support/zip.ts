@@ -3,7 +3,7 @@ import { buffer } from 'node:stream/consumers';
 import { fromBufferPromise } from 'yauzl';
 import { ZipFile as ZipWriter } from 'yazl';
 
-/** Makes a zip. A name that ends with a slash is a folder. */
+/** Makes a ZIP file. A name that ends with a slash is a folder. */
 export async function zipOf(
   files: Record<string, Buffer | string>,
   { compress = true } = {},
@@ -17,7 +17,7 @@ export async function zipOf(
   return buffer(zip.outputStream as Readable);
 }
 
-/** Reads a zip, strictly: what the reader has to complain of is an error. */
+/** Reads a ZIP file strictly: everything the reader objects to is an error. */
 export async function unzip(content: Buffer): Promise<Record<string, Buffer>> {
   const zip = await fromBufferPromise(content, { lazyEntries: true, strictFileNames: true });
   const files: Record<string, Buffer> = {};
@@ -27,7 +27,7 @@ export async function unzip(content: Buffer): Promise<Record<string, Buffer>> {
   return files;
 }
 
-/** Where the entry of a name is in a zip's directory (APPNOTE 4.3.12). */
+/** Returns the offset of an entry in the central directory (APPNOTE 4.3.12). */
 function directoryEntry(zip: Buffer, name: string): number {
   for (
     let at = zip.indexOf('PK\x01\x02', 0, 'latin1');
@@ -47,14 +47,14 @@ export function encrypted(zip: Buffer, name: string): Buffer {
   return out;
 }
 
-/** Gives an entry another name of the same length, one that no writer would write. */
+/** Gives an entry another name of the same length, which no ZIP writer would accept. */
 export function renamed(zip: Buffer, name: string, to: string): Buffer {
   const out = Buffer.from(zip);
   out.write(to, directoryEntry(out, name) + 46);
   return out;
 }
 
-/** Makes an entry say that it is of another size than it is. */
+/** Gives an entry a wrong size. */
 export function missized(zip: Buffer, name: string, size: number): Buffer {
   const out = Buffer.from(zip);
   out.writeUInt32LE(size, directoryEntry(out, name) + 24);

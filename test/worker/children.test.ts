@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { StartedJob } from '../support/client.js';
 import { familyJobs } from '../support/family.js';
 import { type Headway, startHeadway } from '../support/headway.js';
+import { jobsDir } from '../support/jobs.js';
 import { openStream, type TestStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
@@ -13,7 +14,7 @@ describe.each([false, true])('ctx.child of a job with thread: %s', (thread) => {
   beforeAll(async () => {
     headway = await startHeadway({
       workers: 2,
-      env: { JOBS_DIR: familyJobs({ thread }), WORKER_THREADS: '2' },
+      env: { JOBS_DIR: jobsDir(...familyJobs({ thread })), WORKER_THREADS: '2' },
     });
     const options = { connection: headway.connection, prefix: '{headway}' };
     trees = new Queue('tree', options);
@@ -155,7 +156,7 @@ describe.each([false, true])('ctx.child of a job with thread: %s', (thread) => {
         result: [
           0,
           {
-            isOurs: true,
+            childFailed: true,
             jobId: child.childId,
             jobName: 'leaf',
             error: { message: 'bad apple' },

@@ -1,38 +1,14 @@
-import { join } from 'node:path';
 import { Queue } from 'bullmq';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { StartedJob } from '../support/client.js';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { STEERED, STUBBORN, testJobs } from '../support/jobs.js';
+import { type ChangedJob, jobsDir } from '../support/jobs.js';
 import { startApi, startWorker, type TestProcess } from '../support/processes.js';
 import { openStream, type TestStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
-/** A job that notes in which process it runs, with how many others, and ends when there is a token for it. */
-const metered = (name: string, limits: string): string => `
-import { defineJob } from 'headway';
-import { z } from 'zod';
-import { Redis } from '${join(process.cwd(), 'node_modules/ioredis/built/index.js')}';
-
-export default defineJob({
-  name: '${name}',
-  input: z.strictObject({}),
-  result: z.null(),
-  ${limits}
-  async run(_data, ctx) {
-    const redis = new Redis(process.env.REDIS_URL);
-    try {
-      const running = await redis.incr('running:' + process.pid);
-      await redis.rpush('begun', process.pid + ' ' + running);
-      while (!(await redis.brpop('tokens', 1))) ctx.signal.throwIfAborted();
-      await redis.decr('running:' + process.pid);
-      return null;
-    } finally {
-      redis.disconnect();
-    }
-  },
-});
-`;
+/** Two jobs that share a queue. */
+const MEDIA: ChangedJob[] = ['cut', 'paste'].map((name) => ({ file: 'metered', name, queue: 'media' }));
 
 describe('a worker process', () => {
   let headway: Headway;
@@ -51,11 +27,11 @@ describe('a worker process', () => {
         workers: 2,
         env: {
           WORKER_CONCURRENCY: '10',
-          JOBS_DIR: testJobs({
-            'narrow.mjs': metered('narrow', 'concurrency: 2,'),
-            'wide.mjs': metered('wide', ''),
-            'limited.mjs': metered('limited', 'concurrency: 2, rateLimit: { max: 4, perMs: 1500 },'),
-          }),
+          JOBS_DIR: jobsDir(
+            { file: 'metered', name: 'narrow', concurrency: 2 },
+            { file: 'metered', name: 'wide' },
+            { file: 'metered', name: 'limited', concurrency: 2, rateLimit: { max: 4, perMs: 1500 } },
+          ),
         },
       });
     });
@@ -124,10 +100,7 @@ describe('a worker process', () => {
       headway = await startHeadway({
         env: {
           WORKER_JOBS: 'cut,paste',
-          JOBS_DIR: testJobs({
-            'cut.mjs': metered('cut', "queue: 'media',"),
-            'paste.mjs': metered('paste', "queue: 'media',"),
-          }),
+          JOBS_DIR: jobsDir(...MEDIA),
         },
       });
       await release(2);
@@ -142,7 +115,7 @@ describe('a worker process', () => {
 
     it('hands a job with a priority back, and an idle worker takes it at once', async () => {
       headway = await startHeadway({
-        env: { SHUTDOWN_GRACE_MS: '0', JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) },
+        env: { SHUTDOWN_GRACE_MS: '0', JOBS_DIR: jobsDir('steered') },
       });
       const { connection, env, workers } = headway;
       const job = await headway.client.start('steered', { turns: 'turns' }, { priority: 5 });
@@ -180,7 +153,7 @@ describe('a worker process', () => {
           env: {
             LOG_LEVEL: 'info',
             SHUTDOWN_GRACE_MS: '30000',
-            JOBS_DIR: testJobs({ 'steered.mjs': STEERED }),
+            JOBS_DIR: jobsDir('steered'),
           },
         });
         const { connection, client } = headway;
@@ -221,7 +194,7 @@ describe('a worker process', () => {
             env: {
               SHUTDOWN_GRACE_MS: '100',
               PROGRESS_INTERVAL_MS: '10',
-              JOBS_DIR: testJobs({ 'stubborn.mjs': STUBBORN }),
+              JOBS_DIR: jobsDir('stubborn'),
             },
           });
           const { connection, client, env, workers } = headway;
@@ -262,7 +235,7 @@ describe('a worker process', () => {
           env: {
             SHUTDOWN_GRACE_MS: '0',
             WORKER_CONCURRENCY: '10',
-            JOBS_DIR: testJobs({ 'stubborn.mjs': STUBBORN }),
+            JOBS_DIR: jobsDir('stubborn'),
           },
         });
         const { client, env } = headway;
@@ -295,27 +268,23 @@ function runningAtOnce(events: Array<{ event: string }>): number[] {
 }
 
 describe('a worker process that cannot run as it is told', () => {
-  const media = {
-    'cut.mjs': metered('cut', "queue: 'media',"),
-    'paste.mjs': metered('paste', "queue: 'media',"),
-  };
-  const limited = { ...media, 'glue.mjs': metered('glue', "queue: 'media', concurrency: 1,") };
-  it.each<[string, Record<string, string>, Record<string, string>, RegExp]>([
+  const limited = [...MEDIA, { file: 'metered', name: 'glue', queue: 'media', concurrency: 1 }];
+  it.each<[string, ChangedJob[], Record<string, string>, RegExp]>([
     [
       'a name that no job has',
-      {},
+      [],
       { WORKER_JOBS: 'steps,stpes' },
       /^error: WORKER_JOBS: no job is named "stpes"; there are: .*steps/,
     ],
     [
       'half of a queue',
-      media,
+      MEDIA,
       { WORKER_JOBS: 'cut' },
       /^error: WORKER_JOBS: the queue "media" also has paste: /,
     ],
     [
       'a list that is none',
-      {},
+      [],
       { WORKER_JOBS: 'steps;checksum' },
       /^error: WORKER_JOBS: must be a comma-separated list of job names/,
     ],
@@ -326,7 +295,7 @@ describe('a worker process that cannot run as it is told', () => {
       /^error: the job "glue" has a concurrency or rateLimit.*"media" with cut, paste/,
     ],
   ])('says so in one line and ends for good: %s', async (_what, jobs, env, message) => {
-    const settings = { ...env, JOBS_DIR: testJobs(jobs), REDIS_URL: 'redis://127.0.0.1:1' };
+    const settings = { ...env, JOBS_DIR: jobsDir(...jobs), REDIS_URL: 'redis://127.0.0.1:1' };
     const failure = await startWorker(settings).then(
       () => undefined,
       (error: { code: number; output: string }) => error,
@@ -337,7 +306,7 @@ describe('a worker process that cannot run as it is told', () => {
   });
 
   it('so does the API, for what concerns it too', async () => {
-    const failure = await startApi({ JOBS_DIR: testJobs(limited), REDIS_URL: 'redis://127.0.0.1:1' }).then(
+    const failure = await startApi({ JOBS_DIR: jobsDir(...limited), REDIS_URL: 'redis://127.0.0.1:1' }).then(
       () => undefined,
       (error: { code: number; output: string }) => error,
     );

@@ -2,19 +2,19 @@ import { Queue } from 'bullmq';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StartedJob } from '../support/client.js';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { inThread, STEERED, testJobs } from '../support/jobs.js';
+import { inThread, jobsDir } from '../support/jobs.js';
 import { openStream, type ReceivedEvent, type TestStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
 describe.each([
-  ['steered', STEERED],
-  ['steered-thread', inThread(STEERED)],
-])('what a job tells its viewers (%s)', (name, source) => {
+  ['steered', 'steered'],
+  ['steered-thread', inThread('steered')],
+] as const)('what a job tells its viewers (%s)', (name, job) => {
   let headway: Headway;
   let turns = 0;
   beforeAll(async () => {
     headway = await startHeadway({
-      env: { JOB_LOG_LINES: '5', PARTIAL_MAX_BYTES: '1000', JOBS_DIR: testJobs({ 'job.mjs': source }) },
+      env: { JOB_LOG_LINES: '5', PARTIAL_MAX_BYTES: '1000', JOBS_DIR: jobsDir(job) },
     });
   });
   afterAll(() => headway.stop());

@@ -1,48 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type PlainBullMq, plainBullMq } from '../support/bullmq.js';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { testJobs } from '../support/jobs.js';
+import { jobsDir } from '../support/jobs.js';
 import { openStream } from '../support/sse.js';
 
 const ADMIN_TOKEN = 'the-token-of-an-admin';
-
-const thrower = (name: string, thread: boolean): string => `
-import { defineJob } from 'headway';
-import { z } from 'zod';
-const trap = () => { throw new Error('no way'); };
-const odd = {
-  number: () => Object.assign(new Error(), { message: 404 }),
-  object: () => ({ code: 'E_NO', message: 'no such table' }),
-  null: () => null,
-  symbol: () => Symbol('sign'),
-  bare: () => Object.create(null),
-  getter: () => Object.defineProperty(new Error(), 'message', { get: trap }),
-  proxy: () => new Proxy(new Error('x'), { get: trap, getPrototypeOf: trap }),
-  huge: () => new Error('x'.repeat(3_000_000)),
-  permanent: () => ({ permanent: true, message: { detail: 'never' } }),
-};
-export default defineJob({
-  name: '${name}',
-  thread: ${thread},
-  input: z.strictObject({ kind: z.string(), later: z.boolean().optional() }),
-  result: z.null(),
-  async run({ kind, later }, ctx) {
-    if (!later) throw odd[kind]();
-    setTimeout(() => { throw odd[kind](); }, 1);
-    await new Promise((resolve) => ctx.signal.addEventListener('abort', resolve));
-    return null;
-  },
-});
-`;
 
 describe('whatever a job throws', () => {
   let headway: Headway;
   let plain: PlainBullMq;
   beforeAll(async () => {
-    const JOBS_DIR = testJobs({
-      'thrower.mjs': thrower('thrower', false),
-      'threaded.mjs': thrower('threaded', true),
-    });
+    const JOBS_DIR = jobsDir('thrower', { file: 'thrower', name: 'threaded', thread: true });
     headway = await startHeadway({ env: { ADMIN_TOKEN, JOBS_DIR, WORKER_CONCURRENCY: '20' } });
     plain = plainBullMq(headway);
   });

@@ -1,41 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { testJobs } from '../support/jobs.js';
+import { jobsDir } from '../support/jobs.js';
 import { openStream } from '../support/sse.js';
 import { until } from '../support/until.js';
-
-/** Logs how many watch whenever that changes, until three have. */
-const job = (name: string, thread: boolean): string => `
-import { setTimeout as wait } from 'node:timers/promises';
-import { defineJob } from 'headway';
-import { z } from 'zod';
-export default defineJob({
-  name: '${name}',
-  thread: ${thread},
-  input: z.object({}),
-  result: z.array(z.number()),
-  async run(_data, ctx) {
-    const seen = [];
-    while (seen.at(-1) !== 2) {
-      const now = await ctx.watchers();
-      if (now !== seen.at(-1)) {
-        seen.push(now);
-        ctx.log('watched by ' + now);
-      }
-      await wait(50, undefined, { signal: ctx.signal });
-    }
-    return seen;
-  },
-});
-`;
 
 describe('ctx.watchers()', () => {
   let headway: Headway;
   beforeAll(async () => {
-    const JOBS_DIR = testJobs({
-      'watched.mjs': job('watched', false),
-      'threaded.mjs': job('threaded', true),
-    });
+    const JOBS_DIR = jobsDir('watched', { file: 'watched', name: 'threaded', thread: true });
     headway = await startHeadway({ env: { JOBS_DIR } });
   });
   afterAll(() => headway.stop());

@@ -9,41 +9,16 @@ import { until } from '../../support/until.js';
 
 const ADMIN = 'an-admin-of-these-tests';
 const GATE = temporaryFolder();
-const MODULE = `
-import { existsSync, writeFileSync } from 'node:fs';
-import type { Authorize } from 'headway';
-
-const authorize: Authorize = async (principal, action, channel) => {
-  if (channel === 'broken') throw new Error('no database');
-  if (channel === 'gate') {
-    writeFileSync(${JSON.stringify(join(GATE, 'asked'))}, '');
-    while (!existsSync(${JSON.stringify(join(GATE, 'open'))})) await new Promise((done) => setTimeout(done, 10));
-    return true;
-  }
-  if (channel === 'slow') return new Promise(() => {});
-  if (channel === 'public.closed') return false;
-  if (channel.startsWith('team.')) {
-    const teams = (principal?.claims?.teams ?? []) as string[];
-    return teams.includes(channel.slice(5)) && action !== 'publish';
-  }
-  // The colleagues of who started a job may watch it, and not cancel it.
-  if (channel.startsWith('job:')) return action === 'subscribe' && principal?.sub === 'colleague';
-  return undefined;
-};
-export default authorize;
-`;
-
 describe('the code of the operator', () => {
   let headway: Headway;
   let url: string;
   let sign: ReturnType<typeof signer>;
   beforeAll(async () => {
-    const file = join(temporaryFolder(), 'authorize.ts');
-    writeFileSync(file, MODULE);
     headway = await startHeadway({
       env: {
         ADMIN_TOKEN: ADMIN,
-        AUTHORIZE_MODULE: file,
+        AUTHORIZE_MODULE: 'test/authorize/teams.ts',
+        GATE,
         CHANNEL_RULES: '[{"channel":"public.*","subscribe":"anyone","publish":"anyone"}]',
       },
     });

@@ -3,17 +3,10 @@ import { plainBullMq } from '../../support/bullmq.js';
 import type { StartedJob } from '../../support/client.js';
 import { ADMIN_TOKEN, openDashboard, type TestDashboard } from '../../support/dashboard.js';
 import { type Headway, startHeadway } from '../../support/headway.js';
-import { STEERED, testJobs } from '../../support/jobs.js';
+import { jobsDir } from '../../support/jobs.js';
 import { startApi, startWorker } from '../../support/processes.js';
 import { call } from '../../support/tokens.js';
 import { until } from '../../support/until.js';
-
-const PLAIN = `
-import { defineJob } from 'headway';
-import { z } from 'zod';
-
-export default defineJob({ name: 'plain', input: z.any(), result: z.any(), run: () => null });
-`;
 
 const KEYS = {
   channel: 'headway:internal:{dashboard}',
@@ -34,7 +27,7 @@ describe('the dashboard', () => {
     (await (await headway.client.get(job)).json()) as { state: string; progress: { current: number } | null };
 
   beforeAll(async () => {
-    const dir = testJobs({ 'steered.mjs': STEERED, 'plain.mjs': PLAIN });
+    const dir = jobsDir('steered', 'plain');
     headway = await startHeadway({
       env: { ADMIN_TOKEN, JOBS_DIR: dir, WORKER_JOBS: 'steps,steered,checksum' },
     });

@@ -4,53 +4,10 @@ import { streamEvents } from '../../../src/shared/jobs/events/stream-events.js';
 import type { StartedJob } from '../../support/client.js';
 import { Contract } from '../../support/contract.js';
 import { type Headway, startHeadway } from '../../support/headway.js';
-import { testJobs } from '../../support/jobs.js';
+import { jobsDir } from '../../support/jobs.js';
 import { startWorker } from '../../support/processes.js';
 import { userToken } from '../../support/schedules.js';
 import { openStream, type ReceivedEvent, type TestStream } from '../../support/sse.js';
-
-/** Says everything that a job can say, and fails the first time; then it goes on until it is cancelled. */
-const TALKER = `
-import { defineJob } from 'headway';
-import { z } from 'zod';
-
-export default defineJob({
-  name: 'talker',
-  input: z.strictObject({ once: z.boolean().default(false) }),
-  result: z.object({ said: z.string() }),
-  stages: { first: 1, second: 3 },
-  defaults: { attempts: 2, backoff: { type: 'fixed', delayMs: 10 } },
-  async run({ once }, ctx) {
-    ctx.log('a line');
-    ctx.log('warn', 'a line', { of: ['fields'] });
-    ctx.partial('text');
-    ctx.partial({ any: 'value' });
-    ctx.emit('own.kind', { anything: true });
-    ctx.stage('first');
-    ctx.progress({ current: 1, total: 2, unit: 'things', message: 'half of it' });
-    await ctx.child('steps', { count: 1, intervalMs: 1, failAt: 1 }, { onFailure: 'ignore' });
-    if (ctx.attempt === 1) throw new Error('the first time');
-    return { said: 'everything' };
-  },
-});
-`;
-
-/** Holds its worker until it is stopped. */
-const HOLDER = `
-import { defineJob } from 'headway';
-import { z } from 'zod';
-
-export default defineJob({
-  name: 'holder',
-  input: z.strictObject({}),
-  result: z.any(),
-  run: (_data, ctx) =>
-    new Promise((resolve, reject) => {
-      if (ctx.attempt > 1) return resolve(null);
-      ctx.signal.addEventListener('abort', () => reject(ctx.signal.reason));
-    }),
-});
-`;
 
 describe('the data of every event on a real stream fits its schema', () => {
   let headway: Headway;
@@ -59,7 +16,7 @@ describe('the data of every event on a real stream fits its schema', () => {
   beforeAll(async () => {
     headway = await startHeadway({
       env: {
-        JOBS_DIR: testJobs({ 'talker.mjs': TALKER, 'holder.mjs': HOLDER }),
+        JOBS_DIR: jobsDir('all-events', 'holder'),
         ADMIN_TOKEN: 'the-token-of-an-admin',
         LOCK_DURATION_MS: '1000',
         STALLED_INTERVAL_MS: '500',
@@ -87,7 +44,7 @@ describe('the data of every event on a real stream fits its schema', () => {
   }
 
   it('of a job that says everything, is retried and completes', async () => {
-    const stream = await watch(await headway.client.start('talker', {}, { delayMs: 300 }));
+    const stream = await watch(await headway.client.start('all-events', {}, { delayMs: 300 }));
     await stream.ended;
     check(stream.events);
     expect(stream.names().at(-1)).toBe('completed');

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Headway, startHeadway } from '../../support/headway.js';
-import { FLAKY, testJobs } from '../../support/jobs.js';
+import { jobsDir } from '../../support/jobs.js';
 import { openStream } from '../../support/sse.js';
 
 const ADMIN_TOKEN = 'the-token-of-an-admin';
@@ -11,7 +11,7 @@ describe('/admin/queues', () => {
   let board: string;
   beforeAll(async () => {
     headway = await startHeadway({
-      env: { ADMIN_TOKEN, JOBS_DIR: testJobs({ 'flaky.mjs': FLAKY }) },
+      env: { ADMIN_TOKEN, JOBS_DIR: jobsDir('flaky') },
     });
     board = `${headway.api.url}/admin/queues`;
   });

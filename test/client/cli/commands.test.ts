@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CliUser, jsonLines } from '../../support/cli.js';
 import { type Headway, startHeadway } from '../../support/headway.js';
-import { FLAKY, STEERED, testJobs } from '../../support/jobs.js';
+import { jobsDir } from '../../support/jobs.js';
 
 let headway: Headway;
 let user: CliUser;
 beforeAll(async () => {
   headway = await startHeadway({
     env: {
-      JOBS_DIR: testJobs({ 'steered.mjs': STEERED, 'flaky.mjs': FLAKY }),
+      JOBS_DIR: jobsDir('steered', 'flaky'),
       ADMIN_TOKEN: 'the-token-of-an-admin',
       CHANNEL_RULES: '[{"channel":"public.**","subscribe":"anyone","publish":"anyone"}]',
     },
@@ -104,7 +104,7 @@ describe('headway logs', () => {
     const failing = await startSteered('logs-f');
     const failed = user.start(['logs', '-f', failing]);
     await headway.connection.lpush('logs-f', 'log one', 'fail');
-    expect(await failed.end).toEqual({ code: 1, stdout: 'one\n', stderr: 'Failed: told to fail\n' });
+    expect(await failed.end).toEqual({ code: 1, stdout: 'one\n', stderr: 'Failed: asked to fail\n' });
     expect((await user.run(['logs', '-f', failing])).code).toBe(1);
     expect((await user.run(['logs', failing])).code).toBe(0);
     const cancelled = await startSteered('logs-c');

@@ -4,34 +4,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createProgressFilter } from '../../../src/client/cli/views/plain.js';
 import { CliUser, capture, jsonLines } from '../../support/cli.js';
 import { type Headway, startHeadway } from '../../support/headway.js';
-import { FLAKY, STEERED, testJobs } from '../../support/jobs.js';
+import { jobsDir } from '../../support/jobs.js';
 import { startApi } from '../../support/processes.js';
-
-/** A job that logs harmful control sequences, and returns a file with a path outside of its folder as its name. */
-const HOSTILE = `
-import { writeFile } from 'node:fs/promises';
-import { defineJob } from 'headway';
-import { z } from 'zod';
-export default defineJob({
-  name: 'hostile',
-  input: z.strictObject({}),
-  result: z.any(),
-  async run(_, ctx) {
-    ctx.log('\\x1b[2Jcleared\\x07');
-    ctx.log('warn', '\\u009b31mred', { '\\x1b': 1 });
-    ctx.emit('own', { text: '\\x1b[2J' });
-    ctx.progress({ percent: 50, message: '\\x1b[2J日本語' });
-    return { say: '\\u009b31m', file: await ctx.files.create('../../.profile', (path) => writeFile(path, 'hello')) };
-  },
-});
-`;
 
 let headway: Headway;
 let user: CliUser;
 beforeAll(async () => {
   headway = await startHeadway({
     env: {
-      JOBS_DIR: testJobs({ 'hostile.mjs': HOSTILE, 'flaky.mjs': FLAKY, 'steered.mjs': STEERED }),
+      JOBS_DIR: jobsDir('hostile', 'flaky', 'steered'),
     },
   });
   user = new CliUser(headway.api.url);

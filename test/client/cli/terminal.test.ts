@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CliUser, capture, jsonLines, screenOf } from '../../support/cli.js';
 import { type Headway, startHeadway } from '../../support/headway.js';
-import { STEERED, testJobs } from '../../support/jobs.js';
+import { jobsDir } from '../../support/jobs.js';
 
 let headway: Headway;
 let user: CliUser;
 beforeAll(async () => {
-  headway = await startHeadway({ env: { JOBS_DIR: testJobs({ 'steered.mjs': STEERED }) } });
+  headway = await startHeadway({ env: { JOBS_DIR: jobsDir('steered') } });
   user = new CliUser(headway.api.url);
 });
 afterAll(() => headway.stop());

@@ -3,42 +3,42 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type Random, seeded } from '../../support/random.js';
 import { runChannelCase } from './channel-case.js';
 import { NO_FAULT, PLAIN_FAULTS } from './faults.js';
 import { GroundTruth } from './ground-truth.js';
 import { runJobCase } from './job-case.js';
 import { LOSS_FAULTS } from './loss-faults.js';
 import { drawPlan } from './plans.js';
-import { type Random, seeded } from './random.js';
 import type { FaultRecord, Finding } from './records.js';
 import { Report } from './report.js';
 import { type Service, startService } from './service.js';
 import { FINAL, type Stage } from './stage.js';
 
-/** Short, so that jobs of killed workers go on soon; long enough for a machine with much else to do. */
+/** Short, so that jobs of killed workers run again soon, and long enough for a busy machine. */
 const LOCK_MS = 5000;
 
 export interface CampaignOptions {
   seed: number;
   /** `plain`: Redis keeps what it acknowledged. `loss`: it forgets some of it. */
   category: 'plain' | 'loss';
-  /** How many faults there are; each kind once before any comes again. */
+  /** The number of faults. Every kind comes once before any is repeated. */
   faultCount?: number;
-  /** Or for how long there are faults, in ms. */
+  /** Instead of `faultCount`: the time in which there are faults, in ms. */
   ms?: number;
-  /** Only these kinds of fault. */
+  /** The kinds of fault. Defaults to all of the category. */
   kinds?: readonly string[];
-  /** How long a fault and the calm after it take, in ms. */
+  /** Length of a fault and of the pause after it, in ms: least and most. */
   faultMs?: readonly [number, number];
   calmMs?: readonly [number, number];
   apis?: number;
   workers?: number;
-  /** A new job is started so often, in ms, as long as there are not more than `jobsAtOnce`. */
+  /** Time between the starts of jobs, in ms, while fewer than `jobsAtOnce` run. */
   startEveryMs?: number;
   jobsAtOnce?: number;
-  /** How long everything may take to end after the last fault, in ms. */
+  /** Time in which everything has to end after the last fault, in ms. */
   boundMs?: number;
-  /** Hears of each fault. */
+  /** Called at each fault. */
   onFault?: (line: string) => void;
 }
 
@@ -54,11 +54,11 @@ export interface CampaignResult {
   viewers: number;
   events: number;
   faults: number;
-  /** With records, findings and timeline; gone when there was no finding. */
+  /** The folder with records, findings and timeline. It is removed if there was no finding. */
   folder: string;
 }
 
-/** Runs jobs and channels while things break, and checks that everything that was said arrived. */
+/** Runs jobs and channels under faults, and checks that every report arrived. */
 export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
   const { seed, category, apis = 2, workers = 2, boundMs = 25_000 } = options;
   const random = seeded(seed);
@@ -68,7 +68,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
   const counts = { jobs: 0, viewers: 0, events: 0 };
   const overdue = new AbortController();
   const stopped = new AbortController();
-  // Each viewer waits for it.
+  // Each viewer waits for the last fault, so there are many listeners.
   setMaxListeners(0, overdue.signal, stopped.signal);
   let setCalm = (): void => {};
   let service: Service | undefined;
@@ -122,14 +122,14 @@ async function startCases(
   { startEveryMs = 500, jobsAtOnce = 14, seed }: CampaignOptions,
   stopped: AbortSignal,
 ): Promise<void> {
-  // Where Redis forgets, each job is kept until the end: it may have to run again.
+  // If Redis may lose data, jobs are kept until the end, because they may have to run again.
   const [everyMs, atOnce] = stage.loses ? [startEveryMs * 3, jobsAtOnce * 8] : [startEveryMs, jobsAtOnce];
   const running = new Set<Promise<void>>();
   const failures: unknown[] = [];
   const start = (work: Promise<void>): void => {
     const done: Promise<void> = work
       .catch((error) => {
-        // Time was over before it could begin.
+        // The campaign ended before the job could begin.
         if (!stage.overdue.aborted) failures.push(error);
       })
       .finally(() => running.delete(done));
@@ -151,7 +151,7 @@ async function startCases(
   if (failures.length > 0) throw failures[0];
 }
 
-/** One fault after the other, with calm between. */
+/** Causes one fault after the other, with pauses between. */
 async function breakThings(
   service: Service,
   faults: FaultRecord[],
@@ -178,10 +178,10 @@ async function breakThings(
     };
     faults.push(record);
     onFault?.(fault.kind);
-    // While Redis is about to forget, nothing may be checked as if it did not.
+    // From here on, the checker has to expect that Redis loses data.
     if (category === 'loss') record.losesFrom = record.from - 2000;
     const outcome = await fault.run(service, lasts, random).catch((error: unknown) => {
-      // Whatever could not be broken or mended is worth knowing, and the other faults still are.
+      // A fault that could not be caused or undone is reported, and the campaign goes on.
       find({ kind: 'fault-failed', subject: fault.kind, text: String(error), at: record.from });
       return 'failed';
     });

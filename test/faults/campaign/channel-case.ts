@@ -6,8 +6,8 @@ import { FINAL, recordsOf, type Stage } from './stage.js';
 import { startViewer, type Viewer, type ViewerOptions } from './viewers.js';
 
 /**
- * Publishes to a channel over HTTP for a while, with an `Idempotency-Key` for each call so that it can be repeated, and
- * has several viewers follow it.
+ * Publishes to a channel over HTTP for a while while several viewers watch it. Each call has an `Idempotency-Key`, so it
+ * can be repeated.
  */
 export async function runChannelCase(stage: Stage, name: string, lastsMs: number): Promise<void> {
   const random = stage.random.fork();
@@ -33,19 +33,19 @@ export async function runChannelCase(stage: Stage, name: string, lastsMs: number
     isCalm = true;
   });
   try {
-    // While Redis forgets, writing never stops: a viewer must not be lucky because it comes back before the next event.
+    // While Redis may lose data, publishing never stops, so that every viewer reconnects after further events.
     while (n < 5 || (!isCalm && (stage.loses || Date.now() < until))) {
-      // Viewers that come last ask for the newest 10,000: all of it.
+      // The last viewers ask for the newest 10,000 events: all of them.
       const many = n < 5000 && random.chance(0.15);
       await publish(many ? random.between(20, 300) : 1, random.chance(0.15));
       if (n > 20 && viewers.length === 4) viewers.push(view('late', { eager: true }));
       await sleep(random.between(10, 150), undefined, { signal: stage.overdue });
     }
-    // The last word is a state and an event, so that the end can be recognised.
+    // A last state and a last event mark the end.
     await publish(1, true);
     await publish(1, false);
   } catch {
-    // Time is over: what was published must have arrived all the same.
+    // The time is over. What was published must have arrived nevertheless.
   }
   await allArrived(viewers, n, stage.overdue);
   viewers.push(view(FINAL));
@@ -82,9 +82,9 @@ export async function runChannelCase(stage: Stage, name: string, lastsMs: number
   }
 }
 
-/** Waits until the viewers have the last event, or have had time enough. */
+/** Waits until the viewers have the last event, or until the time is over. */
 async function allArrived(viewers: readonly Viewer[], n: number, overdue: AbortSignal): Promise<void> {
-  // What was lost never comes, so nobody waits for it for ever.
+  // A lost event never comes, so the wait is bounded.
   const patience = Date.now() + 15_000;
   const has = ({ record }: Viewer): boolean =>
     record.seen.at(-1)?.items?.some((item) => item.n === n) === true;

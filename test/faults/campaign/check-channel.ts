@@ -4,7 +4,7 @@ import type { ChannelRecord, Finding, Publication, ViewerRecord } from './record
 import { segmentsOf } from './segments.js';
 import { lossWindows, mayReset, overlaps } from './windows.js';
 
-/** Compares what the viewers of a channel saw with what was published to it. Each event carries its number as `run` "channel". */
+/** Compares the events that the viewers of a channel got with the published ones. Each event has its number in `run` "channel". */
 export function checkChannel(channel: ChannelRecord, options: CheckOptions): Finding[] {
   const windows = lossWindows(options.faults);
   const mayBeLost = ({ at, until = Number.POSITIVE_INFINITY }: Publication): boolean =>
@@ -26,7 +26,7 @@ export function checkChannel(channel: ChannelRecord, options: CheckOptions): Fin
       checkOnce(segment, channel, find);
     }
     const got = new Set(numbers(segments.at(-1)!));
-    // After a reset a viewer gets what the log has; what it saw before no longer counts.
+    // After a reset, a viewer gets the current log. Events before the reset no longer count.
     const lacking = channel.published.filter(({ n, state }) => !state && !got.has(n));
     const unexcused = lacking.filter((event) => !mayBeLost(event) || kept?.has(event.n));
     if (unexcused.length > 0) {
@@ -66,7 +66,7 @@ function checkOnce(segment: ViewerRecord['seen'], { published }: ChannelRecord, 
   let at = 0;
   for (const event of segment) {
     for (const { n, whole } of event.items ?? []) {
-      if (!whole) find('damaged', `event ${n} came cut`, event.at);
+      if (!whole) find('damaged', `event ${n} came truncated`, event.at);
       if (seen.has(n)) twice.push(n);
       else if (n < highest) disordered.push(n);
       if (n <= highest) at ||= published[n - 1]?.until ?? event.at;

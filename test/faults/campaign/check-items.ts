@@ -2,16 +2,16 @@ import type { Finding, Item, Kind, Said, Seen } from './records.js';
 import { KINDS } from './records.js';
 import { isLost, type LossWindow } from './windows.js';
 
-/** One run of a job, as the job's own record has it. */
+/** One run, from the record that the job itself wrote. */
 export interface Run {
   run: string;
   attempt: number;
   from: number;
-  /** When it last said something. */
+  /** Time of its last report. */
   until: number;
-  /** How it ended; `undefined` when its worker died first. */
+  /** How the run ended; `undefined` if its worker died first. */
   ending: Said | undefined;
-  /** When it said what, by kind; number n is at place n - 1. */
+  /** Times of the reports, by kind. Report n is at index n - 1. */
   said: Record<Kind, number[]>;
   lastProgress: number;
   lastProgressAt: number;
@@ -50,14 +50,14 @@ export interface ItemsQuestion {
   viewer: string;
   runs: ReadonlyMap<string, Run>;
   segment: readonly Seen[];
-  /** Whether the segment goes on to the end of the job: only then can something be missing. */
+  /** Whether the segment reaches the end of the job. Only then can items be missing. */
   whole: boolean;
-  /** Whether the end of what a run said may be missing: its worker was lost. */
+  /** Whether the last reports of a run may be missing because its worker was lost. */
   mayLackTail: (run: Run) => boolean;
   windows: readonly LossWindow[];
 }
 
-/** Whether each item of each run came exactly once and in order, or is said to be missing. */
+/** Checks that each item of each run came once and in order, or that the stream says it is missing. */
 export function checkItems(question: ItemsQuestion): Finding[] {
   const { subject, viewer, runs, segment, whole } = question;
   const findings: Finding[] = [];
@@ -72,10 +72,10 @@ export function checkItems(question: ItemsQuestion): Finding[] {
       const run = runs.get(item.run);
       const key = `${item.run} ${item.kind}`;
       if (!run || item.n < 1 || item.n > run.said[item.kind].length) {
-        find('invented', `${nameOf(item)} was never said`, at);
+        find('invented', `${nameOf(item)} was never reported`, at);
         continue;
       }
-      if (!item.whole) find('damaged', `${nameOf(item)} came cut`, at);
+      if (!item.whole) find('damaged', `${nameOf(item)} came truncated`, at);
       const before = seen.get(key) ?? [];
       seen.set(key, before);
       const most = highest.get(key) ?? 0;
@@ -123,7 +123,7 @@ function checkMissing(question: ItemsQuestion, seen: ReadonlyMap<string, number[
           text: `${amount(lacking, key)} of ${run.said[kind].length} never came${but}`,
         });
       }
-      // What may be excused cannot be told from what was stated.
+      // Items that may be missing cannot be distinguished from those that the stream says are missing.
       if (said > lacking.length && excused === 0 && !tail) {
         const text = `the stream says that ${said} of ${key} are missing, but ${lacking.length} are`;
         findings.push({ kind: 'overstated', subject, viewer, at: run.from, text });
@@ -133,7 +133,7 @@ function checkMissing(question: ItemsQuestion, seen: ReadonlyMap<string, number[
   return findings;
 }
 
-/** How many items the stream says are missing, by attempt and kind. */
+/** The number of missing items that the stream states, by attempt and kind. */
 function statedMissing(segment: readonly Seen[]): Map<string, number> {
   const stated = new Map<string, number>();
   for (const { attempt, missing = {} } of segment) {
@@ -145,7 +145,7 @@ function statedMissing(segment: readonly Seen[]): Map<string, number> {
   return stated;
 }
 
-/** Findings of one kind about one run, put together to one line. */
+/** Joins the findings of one kind about one run in one line. */
 class Tally {
   private readonly found = new Map<string, { key: string; numbers: number[]; at: number }>();
   add(key: string, n: number, at: number): void {

@@ -7,17 +7,17 @@ export interface LifecycleQuestion {
   viewer: string;
   segment: readonly Seen[];
   runs: ReadonlyMap<string, Run>;
-  /** Whether a worker may have been lost from a time to another. */
+  /** Whether a worker may have been lost between two times. */
   mayBeStalled: (since: number, at: number) => boolean;
-  /** Whether Redis forgot something while this attempt ran: it may have forgotten how it began or ended. */
+  /** Whether Redis lost data during this attempt, and with it perhaps its begin or end. */
   isTorn: (attempt: number) => boolean;
   mayChangeEpoch: (at: number) => boolean;
   mayBeHandedBack: (at: number) => boolean;
 }
 
 /**
- * Whether the events of a stream can follow each other as they do: attempts that begin once and end once, progress that
- * never goes back and stays within its attempt, one end and nothing after it, and ids that only grow.
+ * Checks the order of a stream's events: attempts begin once and end once, progress never goes back and stays within its
+ * attempt, there is one end and nothing after it, and ids only grow.
  */
 export function checkLifecycle(question: LifecycleQuestion): Finding[] {
   const { subject, viewer, segment, runs } = question;
@@ -47,24 +47,24 @@ export function checkLifecycle(question: LifecycleQuestion): Finding[] {
       if (event === 'completed') checkResult(seen, runs, find);
     } else if (event === 'active') {
       if (question.isTorn(attempt) || (open !== undefined && question.isTorn(open))) {
-        // What came before it may be forgotten, and it may come again.
+        // Redis may have lost the events before it, and it may be published again.
       } else if (attempt <= last) {
         find('doubled-active', `active of attempt ${attempt} after that of ${last}`, at);
       } else if (open !== undefined) {
-        find('no-attempt-end', `attempt ${attempt} began and nothing told how ${open} ended`, at);
+        find('no-attempt-end', `attempt ${attempt} began and there was no end of attempt ${open}`, at);
       }
       open = attempt;
       last = Math.max(last, attempt);
       percent = 0;
     } else if (event === 'retrying' || event === 'stalled' || (event === 'waiting' && attempt > 0)) {
       if (question.isTorn(attempt)) {
-        // Nor can its end be relied on.
+        // Its end may be lost as well.
       } else if (open !== attempt) {
         find(`doubled-${event}`, `${event} of attempt ${attempt}, which was not active`, at);
       } else checkEnding(event, attempt, at);
       open = undefined;
     } else if (event === 'waiting') {
-      if (queued || last > 0) find('doubled-waiting', 'the job was told to be queued once more', at);
+      if (queued || last > 0) find('doubled-waiting', 'a second `waiting` without a reason', at);
       queued = true;
     } else if (event === 'progress' || seen.items || seen.missing) {
       if (attempt !== open && !question.isTorn(attempt)) {
@@ -83,7 +83,7 @@ export function checkLifecycle(question: LifecycleQuestion): Finding[] {
   function checkEnding(event: string, attempt: number, at: number): void {
     const mine = [...runs.values()].filter((run) => run.attempt === attempt);
     const endings = mine.map((run) => run.ending?.what);
-    // A viewer may hear of it much later; the next run is there soon.
+    // A viewer may get the event much later, but the next run begins soon.
     const later = [...runs.values()].filter((run) => run.attempt > attempt);
     const next = Math.min(at, ...later.map(({ from }) => from));
     const since = Math.min(next, ...mine.map(({ from }) => from));
@@ -94,7 +94,7 @@ export function checkLifecycle(question: LifecycleQuestion): Finding[] {
       find('unjustified', `stalled of attempt ${attempt}, and no worker was lost`, at);
     }
     if (event === 'waiting' && !question.mayBeHandedBack(at)) {
-      find('unjustified', `attempt ${attempt} was handed back, and no worker was told to stop`, at);
+      find('unjustified', `attempt ${attempt} was handed back, and no worker was asked to stop`, at);
     }
   }
 
@@ -121,7 +121,7 @@ function checkResult(seen: Seen, runs: ReadonlyMap<string, Run>, find: Find): vo
 
 type Find = (kind: string, text: string, at: number) => void;
 
-/** An id is `epoch-offset`: the offset grows, and the epoch stays the same as long as Redis does. */
+/** Checks ids, `epoch-offset`: offsets grow, and the epoch changes only if Redis was replaced. */
 export function checkIds(
   segment: readonly Seen[],
   mayChangeEpoch: (at: number) => boolean,

@@ -2,10 +2,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { type Random, seeded } from '../../support/random.js';
 import { checkChannel } from './check-channel.js';
 import { checkJob } from './checker.js';
 import { goodChannel, goodJob } from './good-record.js';
-import { type Random, seeded } from './random.js';
 import type { ChannelRecord, FaultRecord, JobRecord, Seen, ViewerRecord } from './records.js';
 import { isEnd } from './segments.js';
 
@@ -18,13 +18,13 @@ const jobFindings = (job: JobRecord, faults: FaultRecord[] = []): string[] =>
 const channelFindings = (channel: ChannelRecord, faults: FaultRecord[] = []): string[] =>
   checkChannel(channel, { faults, lockMs: LOCK_MS, finalViewer: 'final' }).map(({ kind }) => kind);
 
-/** A record drawn from the seed and a number, and a source of numbers for what is done to it. */
+/** Draws a record from the seed and a number, and a source of random numbers for its change. */
 function* records<T>(draw: (random: Random) => T): Generator<[T, Random]> {
   const random = seeded(seed);
   for (let i = 0; i < RECORDS; i++) yield [draw(random), random.fork()];
 }
 
-/** Gives the events their ids anew, so that only what they say is wrong. */
+/** Gives the events new ids, so that only their content is wrong. */
 const renumber = ({ seen }: Pick<ViewerRecord, 'seen'>): void =>
   seen.forEach((event, i) => {
     if (event.event !== 'reset') event.id = `e0-${i + 1}`;
@@ -33,10 +33,10 @@ const isItem = ({ items }: Seen): boolean => items !== undefined;
 const indexesOf = (seen: readonly Seen[], what: (event: Seen) => boolean): number[] =>
   seen.flatMap((event, i) => (what(event) ? [i] : []));
 
-/** Changes what one viewer saw. Returns false for a record in which there is nothing to change that way. */
+/** Changes the events of one viewer. Returns false if the record has nothing to change in this way. */
 type Change = (viewer: ViewerRecord, random: Random, job: JobRecord) => boolean | undefined;
 
-/** Takes out one event of a kind. */
+/** Removes one event of a kind. */
 const without =
   (what: (event: Seen) => boolean): Change =>
   (viewer, random) => {
@@ -46,7 +46,7 @@ const without =
     renumber(viewer);
   };
 
-/** Puts in a copy of one event, right behind it or anywhere later. */
+/** Inserts a copy of one event, directly after it or later. */
 const twice =
   (what: (event: Seen) => boolean, behind: 'next' | 'end' = 'next'): Change =>
   (viewer, random) => {
@@ -58,7 +58,7 @@ const twice =
     renumber(viewer);
   };
 
-/** Exchanges what two events of one run and kind say. */
+/** Exchanges the content of two events of one run and kind. */
 const exchanged =
   (of: (event: Seen) => { run: string; kind?: string; n: number } | undefined): Change =>
   (viewer, random) => {
@@ -111,7 +111,7 @@ const JOB_CHANGES: Array<[name: string, finding: string, change: Change]> = [
   ],
   ['one item doubled', 'doubled', twice(isItem)],
   [
-    'one frame doubled as it was',
+    'one frame doubled with its id',
     'id-order',
     (viewer, random) => {
       const place = random.pick(indexesOf(viewer.seen, isItem));
@@ -129,7 +129,7 @@ const JOB_CHANGES: Array<[name: string, finding: string, change: Change]> = [
     },
   ],
   [
-    'an item that was never said',
+    'an item that was never reported',
     'invented',
     (viewer, random) => {
       const [item] = viewer.seen[random.pick(indexesOf(viewer.seen, isItem))]!.items!;
@@ -137,7 +137,7 @@ const JOB_CHANGES: Array<[name: string, finding: string, change: Change]> = [
     },
   ],
   [
-    'an item cut short',
+    'a truncated item',
     'damaged',
     (viewer, random) => {
       viewer.seen[random.pick(indexesOf(viewer.seen, isItem))]!.items![0]!.whole = false;
@@ -157,7 +157,7 @@ const JOB_CHANGES: Array<[name: string, finding: string, change: Change]> = [
     },
   ],
   [
-    'the last progress of a job that completed lost',
+    'the last progress of a completed job lost',
     'stale-progress',
     (viewer, _random, { state }) => {
       if (state !== 'completed') return false;
@@ -169,7 +169,7 @@ const JOB_CHANGES: Array<[name: string, finding: string, change: Change]> = [
   ['the end doubled', 'doubled-end', twice(ends)],
   ['an item after the end', 'after-end', twice(isItem, 'end')],
   [
-    'another end than the job has',
+    'an end that differs from the job',
     'wrong-end',
     (viewer) => {
       viewer.seen.at(-1)!.event = 'cancelled';
@@ -181,7 +181,7 @@ const JOB_CHANGES: Array<[name: string, finding: string, change: Change]> = [
   ['retrying lost', 'no-attempt-end', without(named('retrying'))],
   ['retrying doubled', 'doubled-retrying', twice(named('retrying'))],
   [
-    'stalled though no worker was lost',
+    'stalled without a lost worker',
     'unjustified',
     (viewer) => {
       const place = viewer.seen.findIndex(named('retrying'));
@@ -190,7 +190,7 @@ const JOB_CHANGES: Array<[name: string, finding: string, change: Change]> = [
     },
   ],
   [
-    'reset though Redis lost nothing',
+    'reset although Redis lost nothing',
     'needless-reset',
     (viewer, random) => {
       const known = structuredClone(viewer.seen.slice(0, random.between(1, viewer.seen.length - 1)));
@@ -198,7 +198,7 @@ const JOB_CHANGES: Array<[name: string, finding: string, change: Change]> = [
     },
   ],
   [
-    'a reset after which the log does not begin again',
+    'a reset without the log after it',
     'lost',
     (viewer, random) => {
       const place = random.between(Math.floor(viewer.seen.length / 2), viewer.seen.length - 1);
@@ -213,7 +213,7 @@ const JOB_CHANGES: Array<[name: string, finding: string, change: Change]> = [
     },
   ],
   [
-    'another epoch without a reset',
+    'a new epoch without a reset',
     'silent-epoch',
     (viewer, random) => {
       const from = random.between(1, viewer.seen.length - 1);
@@ -221,7 +221,7 @@ const JOB_CHANGES: Array<[name: string, finding: string, change: Change]> = [
     },
   ],
   [
-    'fewer said to be missing than are',
+    'too few items stated as missing',
     'lost',
     (viewer, random, job) => {
       without(({ items }) => items?.[0]?.kind === 'log')(viewer, random, job);
@@ -229,12 +229,12 @@ const JOB_CHANGES: Array<[name: string, finding: string, change: Change]> = [
       const at = viewer.seen.at(-1)!.at;
       viewer.seen.splice(-1, 0, log({ attempt: job.attempts, missing: { log: 1 } }, at));
       renumber(viewer);
-      // Where the two are of two attempts, the one is said rightly.
+      // If the two belong to different attempts, one of them is right.
       return true;
     },
   ],
   [
-    'some said to be missing that are not',
+    'items stated as missing that are there',
     'overstated',
     (viewer, _random, { attempts }) => {
       viewer.seen.splice(-1, 0, log({ attempt: attempts, missing: { event: 2 } }, viewer.seen.at(-1)!.at));
@@ -242,8 +242,8 @@ const JOB_CHANGES: Array<[name: string, finding: string, change: Change]> = [
     },
   ],
   [
-    'a viewer left without news',
-    'late-news',
+    'a viewer without events for too long',
+    'late-event',
     (viewer, random) => {
       const place = random.pick(indexesOf(viewer.seen, isItem));
       for (const event of viewer.seen.slice(place)) event.at += 30_000;
@@ -257,7 +257,7 @@ const JOB_CHANGES: Array<[name: string, finding: string, change: Change]> = [
     },
   ],
   [
-    'a viewer that is not told that there is no more',
+    'a viewer that gets no 204',
     'no-204',
     (viewer) => {
       delete viewer.doneAt;
@@ -267,7 +267,7 @@ const JOB_CHANGES: Array<[name: string, finding: string, change: Change]> = [
 
 const OUTCOMES: Array<[name: string, finding: string, change: (job: JobRecord) => boolean | undefined]> = [
   [
-    'failed though a run returned and none threw',
+    'failed although a run returned and none threw',
     'wrongly-failed',
     (job) => {
       if (job.attempts > 1) return false;
@@ -284,7 +284,7 @@ const OUTCOMES: Array<[name: string, finding: string, change: (job: JobRecord) =
     },
   ],
   [
-    'completed though no run returned',
+    'completed although no run returned',
     'wrongly-completed',
     (job) => {
       if (job.state === 'completed') return false;
@@ -292,7 +292,7 @@ const OUTCOMES: Array<[name: string, finding: string, change: (job: JobRecord) =
     },
   ],
   [
-    'cancelled though nobody asked',
+    'cancelled without a request',
     'wrongly-cancelled',
     (job) => {
       job.state = 'cancelled';
@@ -306,7 +306,7 @@ const OUTCOMES: Array<[name: string, finding: string, change: (job: JobRecord) =
     },
   ],
   [
-    'gone though Redis lost nothing',
+    'gone although Redis lost nothing',
     'lost-job',
     (job) => {
       job.state = 'gone';
@@ -382,7 +382,7 @@ describe(`the checker of the campaign (SEED=${seed})`, () => {
     expect(changed).toBeGreaterThan(RECORDS / 5);
   });
 
-  it('lets a stream say how many items are missing', () => {
+  it('accepts a stream that says how many items are missing', () => {
     for (const [job, random] of records(goodJob)) {
       for (const viewer of job.viewers) {
         const place = random.pick(indexesOf(viewer.seen, ({ items }) => items?.[0]?.kind === 'log'));
@@ -394,10 +394,10 @@ describe(`the checker of the campaign (SEED=${seed})`, () => {
     }
   });
 
-  it('lets a run that was lost with its worker lack its tail, and nothing else', () => {
+  it('accepts that a run lacks its last reports if its worker was lost, and nothing else', () => {
     for (const [job] of records(goodJob)) {
       if (job.attempts === 1) continue;
-      // The first attempt: its worker is killed before it can throw.
+      // In the first attempt, the worker is killed before the job can throw.
       job.said = job.said.filter(({ what, attempt }) => what !== 'throw' || attempt > 1);
       if (job.state === 'failed') job.attempts--;
       const killed = job.viewers[0]!.seen.find(named('retrying'))!.at;
@@ -416,13 +416,13 @@ describe(`the checker of the campaign (SEED=${seed})`, () => {
         1,
       );
       renumber(first);
-      // A run with a single line had that one lost as its tail.
+      // In a run with one or two lines, the lost one may count as its tail.
       const said = job.said.filter(({ what, attempt }) => what === 'log' && attempt === 1).length;
       if (said > 2) expect(jobFindings(job, faults)).toContain('lost');
     }
   });
 
-  it('lets a viewer begin again after a reset, if Redis was restarted', () => {
+  it('accepts a reset if Redis was restarted', () => {
     for (const [job, random] of records(goodJob)) {
       const viewer = random.pick(job.viewers);
       const known = structuredClone(viewer.seen.slice(0, random.between(1, viewer.seen.length - 1)));
@@ -433,8 +433,8 @@ describe(`the checker of the campaign (SEED=${seed})`, () => {
     }
   });
 
-  describe('where Redis forgot something', () => {
-    /** Takes an event out of what Redis has, with a fault that explains it. */
+  describe('after Redis lost data', () => {
+    /** Removes an event from Redis, with a fault that explains it. */
     function forget(job: JobRecord, random: Random): FaultRecord[] {
       const final = job.viewers.find(({ name }) => name === 'final')!;
       const place = random.pick(indexesOf(final.seen, ({ items }) => items?.length === 1));
@@ -454,12 +454,12 @@ describe(`the checker of the campaign (SEED=${seed})`, () => {
       ];
     }
 
-    it('nobody gets what is gone, and that is no finding', () => {
+    it('accepts that viewers lack the lost events', () => {
       for (const [job, random] of records(goodJob)) {
         const faults = forget(job, random);
         for (const viewer of job.viewers) {
           renumber(viewer);
-          // They stay for long after the fault.
+          // The viewers stay for a long time after the fault.
           for (const event of viewer.seen.slice(-1)) event.at += 10_000;
           viewer.doneAt! += 10_000;
         }
@@ -467,7 +467,7 @@ describe(`the checker of the campaign (SEED=${seed})`, () => {
       }
     });
 
-    it('nobody gets a last progress that is gone, though the job ended after the fault', () => {
+    it('accepts that viewers lack a lost last progress, although the job ended after the fault', () => {
       let completed = 0;
       for (const [job] of records(goodJob)) {
         const last = job.said.findLast(({ what }) => what === 'progress');
@@ -485,7 +485,7 @@ describe(`the checker of the campaign (SEED=${seed})`, () => {
       expect(completed).toBeGreaterThan(0);
     });
 
-    it('a viewer that kept what Redis forgot, or misses what Redis has, is found', () => {
+    it('finds a viewer that kept lost events, or lacks events that Redis has', () => {
       for (const [job, random] of records(goodJob)) {
         const faults = forget(job, random);
         const others = job.viewers.filter(({ name }) => name !== 'final');
@@ -511,7 +511,7 @@ describe(`the checker of the campaign (SEED=${seed})`, () => {
       }
     });
 
-    /** The item that was said and that this viewer does not have. */
+    /** Returns an item that was reported and that this viewer lacks. */
     function goneItem(job: JobRecord, { seen }: ViewerRecord): Seen {
       const has = new Set(
         seen.flatMap(({ items = [] }) => items.map(({ kind, run, n }) => `${kind} ${run} ${n}`)),

@@ -8,19 +8,19 @@ export interface CheckOptions {
   faults: readonly FaultRecord[];
   /** How long a lock is held, in ms. */
   lockMs: number;
-  /** The viewer that came after everything: it has what Redis has. */
+  /** The name of the viewer that came after the end, which has what Redis has. */
   finalViewer?: string;
 }
 
-/** A viewer that has not been told of a fault by then was there before it. */
-const NEWS_MS = 500;
+/** A viewer that left by this time after a loss, in ms, may not have noticed it. */
+const NOTICE_MS = 500;
 
-/** Compares what the viewers of a job saw with what the job said. */
+/** Compares the events that the viewers of a job got with the job's own record. */
 export function checkJob(job: JobRecord, options: CheckOptions): Finding[] {
   const windows = lossWindows(options.faults);
   const runs = runsOf(job.said);
   const findings = checkOutcome(job, runs, windows);
-  // Redis forgot that the job was ever started.
+  // Redis lost the start of the job.
   if (job.state === 'gone') return findings;
   const final = job.viewers.find(({ name }) => name === options.finalViewer);
   for (const viewer of job.viewers) {
@@ -32,7 +32,7 @@ export function checkJob(job: JobRecord, options: CheckOptions): Finding[] {
   return findings;
 }
 
-/** Whether the job's end is the one that its runs led to. */
+/** Checks that the job's end fits its runs. */
 function checkOutcome(
   job: JobRecord,
   runs: ReadonlyMap<string, Run>,
@@ -43,7 +43,7 @@ function checkOutcome(
   const find = (kind: string, text: string): void => void findings.push({ kind, subject: job.id, text, at });
   const endings = [...runs.values()].map(({ ending }) => ending);
   if (job.state === 'gone') {
-    if (!isLost(job.acceptedAt, windows)) find('lost-job', 'accepted, and now there is no such job');
+    if (!isLost(job.acceptedAt, windows)) find('lost-job', 'accepted, but there is no such job');
     return findings;
   }
   for (const ending of endings) {
@@ -59,13 +59,13 @@ function checkOutcome(
   const throws = endings.filter((ending) => ending?.what === 'throw').length;
   const returned = endings.some((ending) => ending?.what === 'return');
   if (!isEnd(job.state)) {
-    find('unfinished', `accepted, and still ${job.state} long after the last fault`);
+    find('unfinished', `accepted, but still ${job.state} long after the last fault`);
   } else if (job.state === 'failed' && throws < job.attempts) {
     find('wrongly-failed', `failed with ${job.attempts} attempts, ${throws} of which threw`);
   } else if (job.state === 'completed' && !returned) {
-    find('wrongly-completed', 'completed, and no run returned');
+    find('wrongly-completed', 'completed, but no run returned');
   } else if (job.state === 'cancelled' && job.cancelledAt === undefined && !job.isChild) {
-    find('wrongly-cancelled', 'cancelled, and nobody asked for it');
+    find('wrongly-cancelled', 'cancelled without a request');
   }
   return findings;
 }
@@ -123,26 +123,26 @@ function checkViewer(
       }),
     );
   }
-  const published = whole.find(({ event }) => isEnd(event));
-  if (!published && !before) {
+  const lastEnd = whole.find(({ event }) => isEnd(event));
+  if (!lastEnd && !before) {
     find('no-end', `the viewer never saw the end (${job.state})`, viewer.seen.at(-1)?.at ?? job.acceptedAt);
   } else if (viewer.doneAt === undefined) {
-    find('no-204', 'the viewer saw the end, but was not told that there is no more', published!.at);
+    find('no-204', 'the viewer saw the end, but got no 204', lastEnd!.at);
   }
-  if (published && !before) {
-    if (published.event !== job.state)
-      find('wrong-end', `${published.event} was told, the job is ${job.state}`, published.at);
-    checkLastProgress(whole, published, runs, windows, find);
+  if (lastEnd && !before) {
+    if (lastEnd.event !== job.state)
+      find('wrong-end', `the stream ended with ${lastEnd.event}, the job is ${job.state}`, lastEnd.at);
+    checkLastProgress(whole, lastEnd, runs, windows, find);
   }
-  checkNews(segments[0]!, viewer.name, runs, find);
+  checkPromptness(segments[0]!, viewer.name, runs, find);
   return findings;
 }
 
-/** A viewer that is there hears of things in time, in ms: a fault takes 5 s, and a broken connection is replaced in 5 s. */
+/** Time in which a connected viewer gets an event, in ms: a fault takes 5 s, and replacing a broken connection 5 s more. */
 const LATE_MS = 20_000;
 
-/** Whether a viewer that was there was left without news for long. */
-function checkNews(
+/** Checks that connected viewers got events in time. */
+function checkPromptness(
   segment: readonly Seen[],
   viewer: string,
   runs: ReadonlyMap<string, Run>,
@@ -155,7 +155,7 @@ function checkNews(
       const saidAt = runs.get(run)?.said[kind][n - 1] ?? at;
       if (saidAt < since || at - saidAt < LATE_MS) continue;
       const seconds = Math.round((at - saidAt) / 1000);
-      find('late-news', `${kind} ${n} of run ${run} came ${seconds} s after it was said`, saidAt);
+      find('late-event', `${kind} ${n} of run ${run} came ${seconds} s after it was reported`, saidAt);
       return;
     }
   }
@@ -163,7 +163,7 @@ function checkNews(
 
 type Find = (kind: string, text: string, at: number) => void;
 
-/** Any answer but 200 makes an EventSource give up; 204 after the end is meant to. */
+/** Checks answers: an EventSource gives up after any answer but 200. After the end, 204 is intended. */
 export function checkRefusals({ refusals }: ViewerRecord, endedAt: number | undefined, find: Find): void {
   const early = refusals.filter(({ at }) => endedAt === undefined || at < endedAt);
   for (const status of new Set(early.map((refusal) => refusal.status))) {
@@ -172,7 +172,7 @@ export function checkRefusals({ refusals }: ViewerRecord, endedAt: number | unde
   }
 }
 
-/** The last report of a run that completed is the last one that viewers see, unless Redis lost it. */
+/** Checks that viewers got the last report of a completed run, unless Redis lost it. */
 function checkLastProgress(
   segment: readonly Seen[],
   end: Seen,
@@ -194,23 +194,22 @@ function checkLastProgress(
   }
 }
 
-/** The attempts whose worker was lost, by the word of the stream. */
+/** The attempts whose worker was lost, according to the stream. */
 const lostAttempts = (segment: readonly Seen[]): Set<number | undefined> =>
   new Set(segment.filter(({ event }) => event === 'stalled').map(({ attempt }) => attempt));
 
-/** A later run has taken the place of this one in the same attempt: Redis forgot that it had begun. */
+/** Whether a later run has replaced this one in the same attempt, because Redis lost its begin. */
 const isReplaced = (run: Run, runs: ReadonlyMap<string, Run>): boolean =>
   [...runs.values()].some((other) => other.attempt === run.attempt && other.from > run.from);
 
-/** Whether the viewer had its end, and was gone, before Redis lost it. */
+/** Whether the viewer had the end, and had left, before Redis lost it. */
 export const leftBefore = ({ doneAt, seen }: ViewerRecord, windows: readonly LossWindow[]): boolean => {
   const left = doneAt ?? seen.find(({ event }) => isEnd(event))?.at;
-  return left !== undefined && windows.some(({ to }) => left <= to + NEWS_MS);
+  return left !== undefined && windows.some(({ to }) => left <= to + NOTICE_MS);
 };
 
 /**
- * Where Redis lost something, a viewer has to end up with what Redis has: not less, and not more unless it was told that
- * what it knew no longer holds.
+ * Checks viewers after Redis lost data: they must have what Redis has, no less, and no more without a reset.
  */
 function checkAgainst(final: ViewerRecord, viewer: ViewerRecord, subject: string): Finding[] {
   const reference = contents(segmentsOf(final.seen).at(-1)!);
@@ -234,7 +233,7 @@ function checkAgainst(final: ViewerRecord, viewer: ViewerRecord, subject: string
   return findings;
 }
 
-/** What a segment says, but for states, by name with the time. */
+/** The items and events of a segment, except states, by name with their time. */
 function contents(segment: readonly Seen[]): Map<string, number> {
   const out = new Map<string, number>();
   for (const { event, attempt, items, at } of segment) {

@@ -4,13 +4,13 @@ import { once } from 'node:events';
 const running = new Set<ChildProcess>();
 process.on('exit', killAll);
 
-/** Every process of a campaign is known here, so that none outlives it. */
+/** All processes of a campaign, so that none outlives it. */
 export function adopt(child: ChildProcess): void {
   running.add(child);
   child.once('exit', () => running.delete(child));
 }
 
-/** Kills all that still run. A stopped process dies of SIGKILL too. */
+/** Kills all running processes, including frozen ones. */
 export function killAll(): void {
   for (const child of running) child.kill('SIGKILL');
 }
@@ -19,8 +19,8 @@ export const isRunning = (child: ChildProcess): boolean =>
   child.exitCode === null && child.signalCode === null;
 
 /**
- * Sends a signal that ends the process, and waits for that; a process that does not obey is killed.
- * @returns whether it obeyed
+ * Sends a signal that ends the process, and waits for its exit. A process that does not exit in time is killed.
+ * @returns whether it exited in time
  */
 export async function end(
   child: ChildProcess,

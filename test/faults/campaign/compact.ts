@@ -1,13 +1,13 @@
 import type { Item, Kind, Seen } from './records.js';
 import type { WireEvent } from './sse-client.js';
 
-// biome-ignore lint/suspicious/noExplicitAny: what comes over the wire is looked at field by field
+// biome-ignore lint/suspicious/noExplicitAny: the data is read field by field
 type Json = Record<string, any>;
 
-/** What today's streams say of log lines that were left out, by words. */
+/** The text with which streams report omitted log lines. */
 const LEFT_OUT = /^(\d+) log lines (?:left out|over the limit were left out)/;
 
-/** Keeps of an event what the checker needs; the filling goes, so that a campaign's memory stays small. */
+/** Keeps the parts of an event that the checker needs, without the filling, to save memory. */
 export function compact({ id, event, data }: WireEvent, at: number): Seen {
   const value = parse(data) as Json;
   const seen: Seen = { at, id: id.split(':')[0]!, event };

@@ -1,18 +1,18 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Random } from '../../support/random.js';
 import { freePort } from '../../support/redis.js';
 import { until } from '../../support/until.js';
 import type { Direction } from './network.js';
-import type { Random } from './random.js';
 import type { Member, Role, Service } from './service.js';
 
-/** Something that is broken for a while and then mended. */
+/** A fault that is caused for a while and then undone. */
 export interface Fault {
   kind: string;
   /**
-   * Breaks it, waits `ms` and mends it.
-   * @returns what was broken, and what a process did wrong meanwhile
+   * Causes the fault, waits `ms` and undoes it.
+   * @returns the target, and a problem with a process if there was one
    */
   run(service: Service, ms: number, random: Random): Promise<string | { target: string; trouble: string }>;
 }
@@ -20,7 +20,7 @@ export interface Fault {
 const membersOf = (service: Service, role: Role): Member[] =>
   role === 'api' ? service.apis : service.workers;
 
-/** A process is killed and started again after a while. */
+/** Kills a process and starts it again after a while. */
 const kill = (role: Role): Fault => ({
   kind: `${role}-kill`,
   async run(service, ms, random) {
@@ -32,7 +32,7 @@ const kill = (role: Role): Fault => ({
   },
 });
 
-/** A process is frozen and goes on later, as after a suspended machine. */
+/** Freezes a process for a while, as a suspended machine does. */
 const freeze = (role: Role): Fault => ({
   kind: `${role}-stop`,
   async run(service, ms, random) {
@@ -44,7 +44,7 @@ const freeze = (role: Role): Fault => ({
   },
 });
 
-/** A process is asked to end, as in a deployment, and another one takes its place. */
+/** Asks a process to stop, as in a deployment, and starts another one. */
 const restart = (role: Role): Fault => ({
   kind: `${role}-term`,
   async run(service, ms, random) {
@@ -53,11 +53,11 @@ const restart = (role: Role): Fault => ({
     await sleep(Math.min(ms, 1000));
     await member.start();
     if (obeyed) return member.name;
-    return { target: member.name, trouble: 'it was told to end, and had to be killed' };
+    return { target: member.name, trouble: 'it was asked to stop, and had to be killed' };
   },
 });
 
-/** Redis is ended and comes back with its append-only file. */
+/** Ends Redis and restarts it on its append-only file. */
 const redisEnds = (kind: string, signal: NodeJS.Signals): Fault => ({
   kind,
   async run({ redis }, ms) {
@@ -68,7 +68,7 @@ const redisEnds = (kind: string, signal: NodeJS.Signals): Fault => ({
   },
 });
 
-/** Redis is told to behave in a certain way for a while. */
+/** Changes the behaviour of Redis for a while. */
 const redis = (
   kind: string,
   breakIt: (service: Service, ms: number) => Promise<unknown>,
@@ -86,7 +86,7 @@ const redis = (
 const set = ({ redis }: Service, ...settings: Array<[string, string]>): Promise<unknown> =>
   Promise.all(settings.map(([name, value]) => redis.admin.config('SET', name, value)));
 
-/** Something is done to Redis again and again. */
+/** Repeats a command to Redis for a while. */
 const redisAgain = (kind: string, everyMs: number, args: string[]): Fault => ({
   kind,
   async run({ redis }, ms) {
@@ -107,7 +107,7 @@ const redisFaults: Fault[] = [
     async ({ redis }) => redis.signal('SIGSTOP'),
     async ({ redis }) => redis.signal('SIGCONT'),
   ),
-  // Nobody listens at that port, so nothing is replaced; but nothing can be written either.
+  // No master listens at that port, so the data stays, but Redis takes no writes.
   redis(
     'redis-readonly',
     async ({ redis }) => redis.admin.replicaof('127.0.0.1', await freePort()),
@@ -120,7 +120,7 @@ const redisFaults: Fault[] = [
       service.redis.admin.eval('while true do end', 0).catch(() => {});
     },
     async ({ redis }) => {
-      // The connection waits for the script, so the order comes on another one.
+      // This connection waits for the script, so SCRIPT KILL needs another one.
       const other = redis.admin.duplicate({ enableReadyCheck: false });
       other.on('error', () => {});
       await until('the script has ended', async () => {
@@ -139,7 +139,7 @@ const redisFaults: Fault[] = [
   redis(
     'redis-misconf',
     async (service) => {
-      // A save that cannot be put in its place has failed, and then Redis takes no writes.
+      // A folder with the name of the file makes the save fail, and then Redis takes no writes.
       mkdirSync(join(service.redis.folder, 'dump.rdb', 'full'), { recursive: true });
       await set(service, ['save', '86400 100000000']);
       await service.redis.admin.bgsave();
@@ -162,7 +162,7 @@ const redisFaults: Fault[] = [
   redisAgain('redis-cut-pubsub', 250, ['CLIENT', 'KILL', 'TYPE', 'pubsub']),
 ];
 
-/** The network between the processes of a role and Redis is bad. */
+/** A bad network between the processes of one role and Redis. */
 function networkFaults(role: Role): Fault[] {
   const fault = (
     what: string,
@@ -210,7 +210,7 @@ function networkFaults(role: Role): Fault[] {
   ];
 }
 
-/** The network between viewers and the API is bad. */
+/** A bad network between viewers and the API. */
 const viewerFaults: Fault[] = [
   {
     kind: 'viewers-cut',
@@ -250,7 +250,7 @@ const viewerFaults: Fault[] = [
   },
 ];
 
-/** Faults after which Redis still has all that it has acknowledged. */
+/** Faults after which Redis still has everything that it acknowledged. */
 export const PLAIN_FAULTS: readonly Fault[] = [
   ...(['api', 'worker'] as const).flatMap((role) => [kill(role), freeze(role), restart(role)]),
   ...redisFaults,
@@ -259,7 +259,7 @@ export const PLAIN_FAULTS: readonly Fault[] = [
   ...viewerFaults,
 ];
 
-/** No fault at all: what is found with it, the checker or the calm product is to blame for. */
+/** No fault: a finding is then an error of the checker, or of Headway without faults. */
 export const NO_FAULT: Fault = {
   kind: 'nothing',
   async run(_service, ms) {

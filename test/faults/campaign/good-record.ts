@@ -1,8 +1,8 @@
-import type { Random } from './random.js';
+import type { Random } from '../../support/random.js';
 import type { ChannelRecord, JobRecord, Kind, Said, Seen, ViewerRecord } from './records.js';
 import { KINDS } from './records.js';
 
-/** Draws a record in which everything is as it should be: for tests of the checker. */
+/** Draws a correct record of a job, for tests of the checker. */
 export function goodJob(random: Random): JobRecord {
   let at = 1_800_000_000_000;
   const tick = (): number => {
@@ -32,7 +32,7 @@ export function goodJob(random: Random): JobRecord {
           said.push({ what: kind, run, attempt, n, at: tick() });
           return { kind, run, n, whole: true };
         });
-        // Chunks travel together, other items each for itself.
+        // Several chunks share an event; every other item has its own.
         const event = kind === 'event' ? 'said' : kind;
         if (kind === 'partial') tell({ event, attempt, items: batch });
         else for (const item of batch) tell({ event, attempt, items: [item] });
@@ -57,7 +57,7 @@ export function goodJob(random: Random): JobRecord {
   };
 }
 
-/** Some of the progress is conflated for each viewer, but never the last of an attempt. */
+/** Coalesces some of the progress for each viewer, but never the last of an attempt. */
 function viewerOf(name: string, log: readonly Seen[], random: Random): ViewerRecord {
   const seen = log.filter(
     (event, i) =>
@@ -66,7 +66,7 @@ function viewerOf(name: string, log: readonly Seen[], random: Random): ViewerRec
   return { name, seen: structuredClone(seen), refusals: [], doneAt: log.at(-1)!.at + 10 };
 }
 
-/** Draws a channel with everything as it should be. */
+/** Draws a correct record of a channel. */
 export function goodChannel(random: Random): ChannelRecord {
   let at = 1_800_000_000_000;
   const published = Array.from({ length: random.between(10, 60) }, (_, i) => {

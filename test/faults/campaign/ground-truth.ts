@@ -4,7 +4,7 @@ import type { Said } from './records.js';
 
 const SUFFIX = '.ndjson';
 
-/** What the jobs of a campaign wrote before they said it, one file for each job. */
+/** The records that the jobs of a campaign wrote before each report, one file for each job. */
 export class GroundTruth {
   constructor(private readonly folder: string) {}
 
@@ -12,7 +12,7 @@ export class GroundTruth {
     return join(this.folder, encodeURIComponent(jobId) + SUFFIX);
   }
 
-  /** What a job said; nothing, if it never ran. A last line that a killed process did not finish is left out. */
+  /** Returns the reports of a job, none if it never ran. An incomplete last line of a killed process is skipped. */
   of(jobId: string): Said[] {
     let text: string;
     try {

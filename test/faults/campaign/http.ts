@@ -4,11 +4,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface Answer {
   status: number;
-  // biome-ignore lint/suspicious/noExplicitAny: the answers are not ours to type
+  // biome-ignore lint/suspicious/noExplicitAny: the answers are typed where they are read
   body: any;
 }
 
-/** One HTTP call on a connection of its own. */
+/** Makes one HTTP call on a new connection. */
 export function call(
   url: string,
   {
@@ -50,13 +50,13 @@ export function call(
   });
 }
 
-/** An answer that says: try again. 409 for a key that is being used at this moment is one. */
+/** Whether a call should be repeated after this answer. One of them is 409 for a key that is in use at this moment. */
 const isPassing = ({ status, body }: Answer): boolean =>
   status >= 500 || status === 429 || (status === 409 && body?.code === 'idempotency-in-progress');
 
 /**
- * Calls until there is an answer that counts, as a careful client does: with the same body and key each time.
- * @throws Error when the signal is aborted first
+ * Repeats a call, with the same body and key, until there is a final answer.
+ * @throws Error if the signal is aborted first
  */
 export async function callUntilAnswered(
   url: string,

@@ -7,7 +7,7 @@ import { isEnd } from './segments.js';
 import { FINAL, recordsOf, type Stage } from './stage.js';
 import { startViewer, type Viewer, type ViewerOptions } from './viewers.js';
 
-/** Starts a job, has several viewers follow it, and checks what they saw when all is over. */
+/** Starts a job that several viewers watch, and checks at the end what they got. */
 export async function runJobCase(stage: Stage, plan: JobPlan): Promise<void> {
   const { overdue, random } = stage;
   const own = random.fork();
@@ -50,14 +50,14 @@ export async function runJobCase(stage: Stage, plan: JobPlan): Promise<void> {
     })(),
   ]);
   await Promise.all(viewers.map(({ done }) => done));
-  // What Redis forgets may happen again.
+  // What Redis lost may happen again.
   if (stage.loses) await stage.calm;
   const common = { acceptedAt, attempts: options.attempts, kind };
   await checkEnd(stage, { ...common, id, ...(cancelledAt ? { cancelledAt } : {}) }, token, viewers, view);
   if (kind === 'family') await checkChildren(stage, id, token);
 }
 
-/** The children of a job are known by what they wrote; they have no viewer but the last one. */
+/** Finds the children of a job by their records. They have no viewer but the last one. */
 async function checkChildren(stage: Stage, parent: string, token: string): Promise<void> {
   for (const id of stage.truth.jobs()) {
     if (!id.startsWith('member.')) continue;
@@ -71,7 +71,7 @@ async function checkChildren(stage: Stage, parent: string, token: string): Promi
   }
 }
 
-/** Waits for the job's end, has one more viewer see all of it, and checks. */
+/** Waits for the job's end, lets one more viewer read all of it, and checks. */
 async function checkEnd(
   stage: Stage,
   known: Omit<JobRecord, 'said' | 'viewers' | 'state'>,
@@ -96,7 +96,7 @@ async function checkEnd(
   stage.truth.forget(known.id);
 }
 
-/** The state in which a job has ended, the one in which it is when time is over, or `gone`. */
+/** Returns the final state of a job, its state when the time is over, or `gone`. */
 async function endState(stage: Stage, id: string, token: string): Promise<string> {
   let state = 'unknown';
   const url = `${stage.url}/v1/jobs/${encodeURIComponent(id)}`;

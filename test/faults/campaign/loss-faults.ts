@@ -6,16 +6,16 @@ import { type Network, startNetwork } from './network.js';
 import { startRedisNode } from './redis-node.js';
 import type { Service } from './service.js';
 
-/** A fault after which Redis has forgotten something that it had acknowledged. */
+/** A fault after which Redis has lost data that it had acknowledged. */
 export interface LossFault {
   kind: string;
-  /** @returns what was broken, and since when something may be lost */
+  /** @returns the target, and the time since when data may be lost */
   run(service: Service, ms: number): Promise<{ target: string; losesFrom: number }>;
 }
 
 let count = 0;
 
-/** Redis is killed and comes back with a copy of its file that is some seconds old. */
+/** Kills Redis and restarts it on a copy of its file that is some seconds old. */
 const olderCopy: LossFault = {
   kind: 'redis-older-copy',
   async run({ redis, folder }, ms) {
@@ -31,10 +31,10 @@ const olderCopy: LossFault = {
   },
 };
 
-/** How far the replica is behind, in ms. */
+/** The lag of the replica, in ms. */
 const LAG_MS = 1000;
 
-/** Redis dies, and a replica that was a second behind takes its place. */
+/** Kills Redis and promotes a replica that is a second behind. */
 const laggingReplica: LossFault = {
   kind: 'redis-lagging-replica',
   async run(service, ms) {

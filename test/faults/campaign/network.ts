@@ -1,27 +1,27 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
-/** Which way bytes go: `calls` from the client to the server, `answers` back. */
+/** The direction of bytes: `calls` from client to server, `answers` back. */
 export type Direction = 'calls' | 'answers';
 
-/** A network between clients and a server that can be made bad. */
+/** A proxy between clients and servers that imitates a bad network. */
 export interface Network {
   port: number;
   /** Cuts every connection. */
   cut(): void;
-  /** Cuts each connection in the middle of the next answer that passes. */
+  /** Cuts each connection in the middle of its next answer. */
   cutInAnswer(): void;
-  /** Holds back what goes in this direction by so many ms; 0 ends it. */
+  /** Delays the bytes in this direction; 0 ms ends that. */
   delay(direction: Direction, ms: number): void;
-  /** Lets nothing pass in this direction, until `release`: then all of it passes. */
+  /** Holds the bytes in this direction until `release`. */
   withhold(direction: Direction): void;
   release(): void;
-  /** The connections that are open now never carry anything again, and nobody is told; new ones work. */
+  /** Open connections carry nothing from now on and are not closed; new ones work. */
   abandon(): void;
   stop(): Promise<void>;
 }
 
-/** What a connection may hold back, in bytes, before its sender is no longer read. */
+/** Bytes that a connection holds before it stops reading from the sender. */
 const MAX_HELD = 4 * 1024 * 1024;
 
 interface Weather {
@@ -90,7 +90,7 @@ class Lane {
 
 /**
  * Starts a proxy.
- * @param targets the ports of the servers; they are asked in turn, and one that refuses is passed over
+ * @param targets ports of the servers, used in turn; a server that refuses is skipped
  */
 export async function startNetwork(targets: () => readonly number[]): Promise<Network> {
   const weather: Weather = {

@@ -1,15 +1,15 @@
-import type { Random } from './random.js';
+import type { Random } from '../../support/random.js';
 
-/** How one job is started: what it does, and what becomes of it. */
+/** What one job does, with which options it is started, and whether it is cancelled. */
 export interface JobPlan {
   kind: string;
   data: Record<string, unknown>;
   options: { attempts: number; backoff?: { type: 'fixed'; delayMs: number } };
-  /** It is cancelled this long after its start, in ms. */
+  /** Time after the start at which the job is cancelled, in ms. */
   cancelAfterMs?: number;
 }
 
-/** Draws a job. `calm` ones are short and say little, for campaigns with many at once. */
+/** Draws the plan of a job. */
 export function drawPlan(random: Random, label: string): JobPlan {
   const kind = random.pick([
     'chatty',
@@ -22,7 +22,7 @@ export function drawPlan(random: Random, label: string): JobPlan {
     'threaded',
   ] as const);
   const attempts = random.pick([1, 1, 1, 2, 3]);
-  // A third of those that may fail does, some for good.
+  // Some jobs throw, and some of these in every attempt.
   const fails = random.chance(0.4) ? random.between(attempts === 1 ? 0 : 1, attempts) : 0;
   const plan: JobPlan = {
     kind,
@@ -48,7 +48,7 @@ const shapes: Record<string, (random: Random) => Record<string, unknown>> = {
   chatty: slow,
   staged: slow,
   threaded: slow,
-  // Bursts in a loop that does not wait for anything of its own.
+  // Bursts of reports, with long pauses between.
   dense: (random) => ({
     rounds: random.between(3, 8),
     each: { log: random.between(50, 300), event: random.between(10, 60), partial: random.between(10, 60) },

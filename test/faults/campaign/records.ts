@@ -1,22 +1,22 @@
-/** What the checker compares. Times are ms since 1970. */
+/** The records that the checker compares. Times are in ms since 1970. */
 
-/** The kinds of item that have to arrive exactly once and in order. */
+/** The kinds of report that must arrive exactly once and in order. */
 export type Kind = 'log' | 'event' | 'partial';
 export const KINDS: readonly Kind[] = ['log', 'event', 'partial'];
 
-/** A line of a job's own record, written before the job says the same to Headway. */
+/** A line of the record that a job writes before it makes a report. */
 export interface Said {
   /** How a run ends: `return`, `throw`, or `stop` when its signal was aborted. */
   what: 'start' | 'progress' | 'stage' | 'return' | 'throw' | 'stop' | Kind;
-  /** A random name for one run: two runs of one attempt are told apart by it. */
+  /** A random name of the run, to distinguish two runs of one attempt. */
   run: string;
   attempt: number;
-  /** From 1 in each run, for each kind and for progress. */
+  /** Counts from 1 in each run, for each kind and for progress. */
   n: number;
   at: number;
-  /** Of a `stop`: why the signal was aborted. */
+  /** For `stop`: why the signal was aborted. */
   why?: string;
-  /** Of a `start`: the job's label, and the id of its parent. */
+  /** For `start`: the job's label, and the id of its parent. */
   label?: string;
   parent?: string;
 }
@@ -26,31 +26,31 @@ export interface Item {
   kind: Kind;
   run: string;
   n: number;
-  /** Whether its filling was as long as it says. */
+  /** Whether its filling has the stated length. */
   whole: boolean;
 }
 
-/** One event as a viewer got it, without what the checker does not need. */
+/** One event as a viewer got it, reduced to what the checker needs. */
 export interface Seen {
   at: number;
-  /** The id that Headway gave it; empty for `reset`. */
+  /** The event's id; empty for `reset`. */
   id: string;
   event: string;
   attempt?: number;
   items?: Item[];
-  /** How many items of the attempt the stream says are missing. */
+  /** The number of missing items that the stream states. */
   missing?: Partial<Record<Kind, number>>;
-  /** Of `progress`. */
+  /** For `progress`. */
   percent?: number | null;
-  /** Of `progress`: which report of which run it shows. */
+  /** For `progress`: the report and run that it shows. */
   progress?: { run: string; n: number };
-  /** Of `completed`: the run whose result it carries. */
+  /** For `completed`: the run whose result it has. */
   result?: string;
-  /** Of `failed` and `retrying`. */
+  /** For `failed` and `retrying`. */
   error?: string;
 }
 
-/** An answer that makes an EventSource give up. */
+/** An answer after which an EventSource gives up. */
 export interface Refusal {
   at: number;
   status: number;
@@ -60,34 +60,34 @@ export interface ViewerRecord {
   name: string;
   seen: Seen[];
   refusals: Refusal[];
-  /** When it was answered 204; a viewer that never was has not come to its end. */
+  /** Time of the 204; without it, the viewer did not reach the end. */
   doneAt?: number;
 }
 
-/** One job with everything that is known of it from outside. */
+/** One job with everything that was observed of it. */
 export interface JobRecord {
   id: string;
   kind: string;
   attempts: number;
-  /** When the 202 came. */
+  /** Time of the 202. */
   acceptedAt: number;
-  /** When somebody asked for its end. */
+  /** Time of the request to cancel it. */
   cancelledAt?: number;
-  /** Ended with its parent, it may be cancelled without being asked. */
+  /** Whether it may be cancelled without a request, because its parent ended. */
   isChild?: boolean;
   said: Said[];
   viewers: ViewerRecord[];
-  /** The state that `GET /v1/jobs/:id` gave at the end; `gone` when there was no such job. */
+  /** The state from `GET /v1/jobs/:id` at the end, or `gone` if there was no such job. */
   state: string;
 }
 
-/** An event on a channel that is no job's, as it was published. */
+/** An event that was published to a channel. */
 export interface Publication {
   n: number;
   at: number;
-  /** When it was answered 200; it may have been asked for many times before. */
+  /** Time of the 200. The call may have been repeated before. */
   until?: number;
-  /** Whether it was a state, of which only the newest matters. */
+  /** Whether the event is a state. */
   state: boolean;
 }
 
@@ -97,13 +97,13 @@ export interface ChannelRecord {
   viewers: ViewerRecord[];
 }
 
-/** One fault: what was broken, from when to when. */
+/** One fault: its target and its time. */
 export interface FaultRecord {
   kind: string;
   target: string;
   from: number;
   to: number;
-  /** For a fault that loses what Redis has acknowledged: everything since this time may be lost. */
+  /** For a fault that loses acknowledged data: the time since when it may be lost. */
   losesFrom?: number;
 }
 
@@ -113,6 +113,6 @@ export interface Finding {
   subject: string;
   viewer?: string;
   text: string;
-  /** About when it went wrong. */
+  /** The approximate time of the error. */
   at: number;
 }

@@ -9,7 +9,7 @@ import { adopt, end } from './children.js';
 
 const program = process.env.REDIS_SERVER ?? findProgram('redis-server', 'valkey-server') ?? 'redis-server';
 
-/** One Redis server with its files, and a connection of our own to it. */
+/** One Redis server with its files, and a connection to it. */
 export interface RedisNode {
   port: number;
   folder: string;
@@ -17,15 +17,15 @@ export interface RedisNode {
   start(): Promise<void>;
   end(signal: NodeJS.Signals): Promise<unknown>;
   signal(signal: NodeJS.Signals): void;
-  /** Copies its append-only file as it is now. */
+  /** Copies the append-only file. */
   copyFiles(to: string): Promise<void>;
-  /** Puts a copy in the place of its files; it must not be running. */
+  /** Replaces the files by a copy, while the server is down. */
   putFiles(from: string): void;
-  /** Ends it for good and removes its files. */
+  /** Stops the server and removes its files. */
   remove(): Promise<void>;
 }
 
-/** Starts a Redis that answers for nothing that is not in its file. */
+/** Starts a Redis that writes everything to its file before it acknowledges it. */
 export async function startRedisNode(folder: string): Promise<RedisNode> {
   mkdirSync(folder, { recursive: true });
   const port = await freePort();
@@ -71,7 +71,7 @@ export async function startRedisNode(folder: string): Promise<RedisNode> {
     end: (signal) => end(child, signal),
     signal: (signal) => void child.kill(signal),
     async copyFiles(to) {
-      // A rewrite would change the list of files while they are copied.
+      // A rewrite must not change the files while they are copied.
       await admin.config('SET', 'auto-aof-rewrite-percentage', '0');
       await until('no rewrite goes on', async () =>
         /aof_rewrite_in_progress:0[\s\S]*aof_rewrite_scheduled:0/.test(await admin.info('persistence')),

@@ -4,30 +4,30 @@ import type { FaultRecord, Finding } from './records.js';
 
 const MAX_FINDINGS = 5000;
 const MAX_RECORDS = 50;
-/** For this long after a fault a finding is put down to it, in ms. */
+/** Time after a fault in which a finding is attributed to it, in ms. */
 const BLAME_MS = 8000;
 
-/** The fault that was there, or had just been, at that time. */
+/** Returns the fault at a time, or shortly before it. */
 export function blamed(at: number, faults: readonly FaultRecord[]): string {
   const near = (early: number) =>
     faults.findLast(({ from, to }) => from - early <= at && at <= to + BLAME_MS);
-  // What was said just before a fault may not have been on its way yet.
+  // Reports from just before a fault may not have been sent yet.
   return (near(0) ?? near(1500))?.kind ?? 'calm';
 }
 
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
 
-/** After each reset a viewer may see the same thing wrong once more. */
+/** Removes repeated findings: after each reset, a viewer may show the same error again. */
 const distinct = (findings: readonly Finding[]): Finding[] => [
   ...new Map(
     findings.map((finding) => [`${finding.kind} ${finding.viewer} ${finding.text}`, finding]),
   ).values(),
 ];
 
-/** Keeps what a campaign found: the findings as lines, and the records that they were found in as files. */
+/** Collects the findings of a campaign as lines, and the records with findings as files. */
 export class Report {
   readonly findings: Finding[] = [];
-  /** How many findings there are, also those that were not kept. */
+  /** The number of findings, including those that were not kept. */
   total = 0;
   private records = 0;
   private readonly startedAt = Date.now();
@@ -47,8 +47,8 @@ export class Report {
   }
 
   line({ kind, subject, viewer, text, at }: Finding, faults: readonly FaultRecord[]): string {
-    const who = viewer === undefined ? subject : `${subject} (${viewer})`;
-    return `${kind}: ${who}: ${text}; at ${seconds(at - this.startedAt)}, ${blamed(at, faults)}`;
+    const about = viewer === undefined ? subject : `${subject} (${viewer})`;
+    return `${kind}: ${about}: ${text}; at ${seconds(at - this.startedAt)}, ${blamed(at, faults)}`;
   }
 
   timeline(faults: readonly FaultRecord[]): string[] {
@@ -58,7 +58,7 @@ export class Report {
     );
   }
 
-  /** How many findings of which kind each fault had. */
+  /** The number of findings by fault and kind. */
   byFault(faults: readonly FaultRecord[]): Map<string, Map<string, number>> {
     const table = new Map<string, Map<string, number>>();
     for (const { kind, at } of this.findings) {
@@ -70,13 +70,13 @@ export class Report {
     return table;
   }
 
-  /** Writes lines and timeline beside the records where something was found, and removes all where nothing was. */
+  /** Writes lines and timeline beside the records, or removes the folder if there was no finding. */
   close(faults: readonly FaultRecord[]): void {
     if (this.total === 0) {
       rmSync(this.folder, { recursive: true, force: true });
       return;
     }
-    // What is left of the processes' own files is large and says nothing.
+    // The data folders of the processes are large and of no use.
     for (const name of ['redis', 'data', 'truth'])
       rmSync(join(this.folder, name), { recursive: true, force: true });
     const lines = this.findings.map((finding) => this.line(finding, faults));

@@ -1,6 +1,6 @@
 import type { Seen } from './records.js';
 
-/** What a viewer saw between two resets. After a reset the log begins again, and nothing from before it counts. */
+/** The events of a viewer between two resets. Each reset begins a new segment. */
 export function segmentsOf(seen: readonly Seen[]): Seen[][] {
   const segments: Seen[][] = [[]];
   for (const event of seen) {

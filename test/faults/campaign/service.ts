@@ -12,32 +12,32 @@ const here = fileURLToPath(new URL('.', import.meta.url));
 
 export type Role = 'api' | 'worker';
 
-/** A process of Headway that can be ended and started again, with its own way to Redis. */
+/** A process of Headway that can be stopped and restarted, with its own proxy to Redis. */
 export interface Member {
   name: string;
   role: Role;
-  /** Its way to Redis. */
+  /** Its proxy to Redis. */
   network: Network;
-  /** Where the API listens; 0 while it does not run. */
+  /** The port of the API; 0 while the process does not run. */
   port: number;
   start(): Promise<void>;
-  /** Resolves to whether it obeyed in time; it has ended in any case. */
+  /** Ends the process. Resolves to whether it exited in time. */
   end(signal: NodeJS.Signals): Promise<boolean>;
   signal(signal: NodeJS.Signals): void;
 }
 
-/** Redis, API processes and workers with networks between them: everything that faults can be done to. */
+/** Redis, API processes, workers and the networks between them: the targets of faults. */
 export interface Service {
   folder: string;
-  /** Where the jobs write what they say. */
+  /** The folder of the jobs' records. */
   truth: string;
   url: string;
   redis: RedisNode;
   apis: Member[];
   workers: Member[];
-  /** The way of viewers to the API: a load balancer that takes the processes in turn. */
+  /** The load balancer between viewers and the API processes. */
   front: Network;
-  /** From now on the processes reach another Redis. */
+  /** Connects the processes to another Redis. */
   moveTo(redis: RedisNode): void;
   stop(): Promise<void>;
 }
@@ -104,7 +104,7 @@ export async function startService({ folder, apis, workers, lockMs }: ServiceOpt
       network,
       port: 0,
       async start() {
-        // Whatever has not ended by itself is replaced.
+        // A process that still runs is replaced.
         if (child) await end(child, 'SIGKILL');
         const log = openSync(join(folder, `${name}.log`), 'a');
         child = spawn(process.execPath, [join(root, 'dist', role, 'main.js')], {

@@ -1,11 +1,11 @@
 import { parseArgs } from 'node:util';
 import { type CampaignOptions, type CampaignResult, runCampaign } from './campaign.js';
 
-/** The share of the time in which Redis is made to forget. */
+/** The share of the time with faults that lose data. */
 const LOSS_SHARE = 0.2;
 
 /**
- * Runs a campaign for each seed and prints what was found.
+ * Runs a campaign for each seed and prints the findings.
  * @returns the number of findings
  */
 export async function soak(argv: string[], say: (line: string) => void): Promise<number> {
@@ -59,7 +59,7 @@ export async function soak(argv: string[], say: (line: string) => void): Promise
 const lineOf = ({ total, jobs, viewers, events, faults }: CampaignResult): string =>
   `${total === 0 ? 'no finding' : `${total} findings`} in ${jobs} jobs, ${viewers} viewers, ${events} events, ${faults} faults`;
 
-/** How many findings are printed, unless all are wanted. */
+/** The number of findings that are printed without --verbose. */
 const SHOWN = 20;
 
 function print(result: CampaignResult, all: boolean, say: (line: string) => void): void {

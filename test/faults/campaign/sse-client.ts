@@ -1,7 +1,7 @@
 import { type IncomingMessage, request } from 'node:http';
 import { StringDecoder } from 'node:string_decoder';
 
-/** An event as it came over the wire. */
+/** An event as it was received. */
 export interface WireEvent {
   id: string;
   event: string;
@@ -14,16 +14,16 @@ export interface SseOptions {
   lastEventId: string;
   onEvent(event: WireEvent): void;
   onRetry(ms: number): void;
-  /** Each piece as it came, so that a slow reader can pause. */
+  /** Called for each chunk, so that a slow reader can pause. */
   onBytes?(response: IncomingMessage, length: number): void;
 }
 
-/** How a connection ended: with an answer that is no stream, or `undefined` when it broke or the server closed it. */
+/** How a connection ended: with an answer that is not a stream, or `undefined` if either side closed it. */
 export interface Closed {
   status: number | undefined;
 }
 
-/** One connection of an event stream, read as WHATWG HTML §9.2.6 says. */
+/** Reads one connection of an event stream (WHATWG HTML, section 9.2.6). */
 export function openSse(options: SseOptions): { closed: Promise<Closed>; close(): void } {
   let close = (): void => {};
   const closed = new Promise<Closed>((resolve) => {

@@ -1,30 +1,30 @@
+import type { Random } from '../../support/random.js';
 import type { CheckOptions } from './checker.js';
 import type { GroundTruth } from './ground-truth.js';
-import type { Random } from './random.js';
 import type { FaultRecord, Finding, ViewerRecord } from './records.js';
 import type { Viewer } from './viewers.js';
 
-/** What the cases of a campaign share. */
+/** The context that the cases of a campaign share. */
 export interface Stage {
   url: string;
   truth: GroundTruth;
   random: Random;
-  /** The faults so far; the present one has no end yet. */
+  /** The faults so far. The current one has no end yet. */
   faults(): FaultRecord[];
   checkOptions(): CheckOptions;
-  /** Resolves when the last fault is mended. */
+  /** Resolves when the last fault is over. */
   calm: Promise<void>;
-  /** Aborted when everything had its time after the last fault. */
+  /** Aborted when the time after the last fault is over. */
   overdue: AbortSignal;
-  /** Faults of this campaign make Redis forget. */
+  /** Whether faults of this campaign lose data. */
   loses: boolean;
-  /** Takes what the checker found, with the record that it was found in. */
+  /** Receives the findings of the checker, with their record. */
   report(findings: Finding[], record: unknown): void;
   count(what: 'jobs' | 'viewers' | 'events', by?: number): void;
 }
 
-/** The name of the viewer that comes when all is over. */
+/** The name of the viewer that comes after the end. */
 export const FINAL = 'final';
 
-/** The records of viewers that are through. */
+/** Returns the records of viewers that have ended. */
 export const recordsOf = (viewers: readonly Viewer[]): ViewerRecord[] => viewers.map(({ record }) => record);

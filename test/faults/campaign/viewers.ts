@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Random } from '../../support/random.js';
 import { compact } from './compact.js';
-import type { Random } from './random.js';
 import type { ViewerRecord } from './records.js';
 import { openSse } from './sse-client.js';
 
@@ -9,27 +9,27 @@ export interface ViewerOptions {
   url: string;
   token?: string | undefined;
   random: Random;
-  /** Drops its connection on purpose from time to time. */
+  /** Drops its connection from time to time. */
   returns?: boolean;
   /** Reads in small portions, with pauses. */
   slow?: boolean;
-  /** Comes back sooner than the stream asks for. */
+  /** Reconnects sooner than the stream asks for. */
   eager?: boolean;
-  /** Given up from outside. */
+  /** Aborted to end the viewer. */
   signal: AbortSignal;
 }
 
-/** Follows one stream as an `EventSource` would, and keeps what it saw. */
+/** Watches one stream like an `EventSource`, and keeps its events. */
 export interface Viewer {
   record: ViewerRecord;
-  /** Resolves when it was answered 204, or given up. */
+  /** Resolves at a 204, or when the viewer is aborted. */
   done: Promise<void>;
 }
 
 const EAGER_MS = 150;
-/** A slow viewer reads about so much at a time. */
+/** Bytes that a slow viewer reads at a time. */
 const SLOW_BYTES = 8 * 1024;
-/** An `EventSource` would have given up; this one goes on, so that the rest can be checked too. */
+/** Answers after which an `EventSource` gives up. This viewer goes on, so that the rest is checked too. */
 const REFUSED_MS = 400;
 
 export function startViewer(options: ViewerOptions): Viewer {
@@ -78,7 +78,7 @@ export function startViewer(options: ViewerOptions): Viewer {
         return;
       }
       if (status === 404 || status === 410) {
-        // There is no such job any more, and there will be none.
+        // The job is removed for good.
         if (++gone === 3) return;
       } else gone = 0;
       if (status !== undefined) record.refusals.push({ at: Date.now(), status });

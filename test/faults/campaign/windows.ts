@@ -1,14 +1,14 @@
 import type { FaultRecord } from './records.js';
 
-/** A stretch of time in which Redis lost what it had acknowledged. */
+/** A time span in which Redis lost acknowledged data. */
 export interface LossWindow {
   from: number;
   to: number;
 }
 
-/** How long after a job said something it may reach Redis, in ms: so much sooner it may have been said. */
+/** Time between a job's report and its arrival in Redis, in ms, at most. */
 const ON_THE_WAY_MS = 1500;
-/** How long after a fault its consequences may show, in ms. */
+/** Time after a fault in which its effects may show, in ms. */
 const AFTERMATH_MS = 10_000;
 
 export const lossWindows = (faults: readonly FaultRecord[]): LossWindow[] =>
@@ -19,13 +19,13 @@ export const lossWindows = (faults: readonly FaultRecord[]): LossWindow[] =>
 export const isLost = (at: number, windows: readonly LossWindow[]): boolean =>
   windows.some(({ from, to }) => at >= from && at <= to);
 
-/** Whether anything from `from` to `to` happened in a window. */
+/** Whether a time span overlaps a window. */
 export const overlaps = (from: number, to: number, windows: readonly LossWindow[]): boolean =>
   windows.some((window) => from <= window.to && to >= window.from);
 
 /**
- * Whether a worker may have lost a job at that time: it was killed, stopped or told to end, or it could not renew its
- * lock for long enough.
+ * Whether a worker may have lost a job at that time: it was killed, frozen or asked to stop, or it could not renew its
+ * lock in time.
  */
 export function mayLoseLock(
   at: number,
@@ -41,7 +41,7 @@ export function mayLoseLock(
   });
 }
 
-/** Whether Redis was restarted or replaced before, or had another master for a while: a viewer may be told to begin again. */
+/** Whether Redis was restarted, replaced or a replica before that time, so that a viewer may get a reset. */
 export const mayReset = (at: number, faults: readonly FaultRecord[]): boolean =>
   faults.some(
     ({ kind, from, losesFrom }) =>

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { prepareEvent } from '../../../src/shared/channel/publisher.js';
 import { openChannels, plainRedis, Viewer } from '../../support/channel.js';
+import { randomOfTest } from '../../support/random-of-test.js';
 import { startRedis, type TestRedis } from '../../support/redis.js';
 import { until } from '../../support/until.js';
 
@@ -47,6 +48,7 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
     const name = newChannel();
     const viewers: Viewer[] = [];
     const total = 3000;
+    const random = randomOfTest();
     let published = 0;
     const watchAfterTurns = (turns: number): void => {
       if (turns === 0) viewers.push(watch(name));
@@ -60,8 +62,7 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
           ),
         );
         // Thousands of viewers, at moments that depend on how fast all this is.
-        for (let i = 10 + Math.floor(Math.random() * 10); i > 0; i--)
-          watchAfterTurns(Math.floor(Math.random() * 5));
+        for (let i = random.between(10, 19); i > 0; i--) watchAfterTurns(random.between(0, 4));
       }
     })();
     await publishing;
@@ -77,8 +78,9 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
   it('gives late, slow and returning viewers all log events and the newest state, in order of offset', async () => {
     const name = newChannel();
     const viewers: Viewer[] = [];
+    const random = randomOfTest();
     let events = 0;
-    const add = (lastEventId?: string, seen: Viewer = new Viewer(() => Math.random() < 0.9)): Viewer => {
+    const add = (lastEventId?: string, seen: Viewer = new Viewer(() => random.chance(0.9))): Viewer => {
       watch(name, seen, lastEventId);
       return seen;
     };
@@ -88,8 +90,8 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
       else await channels.publisher.publish(name, { event: 'progress', kind: 'state', data: { n: events } });
       if (events % 30 === 0) viewers.push(add());
       for (const viewer of viewers) {
-        if (Math.random() < 0.02) viewer.subscription.resume();
-        if (Math.random() < 0.003) {
+        if (random.chance(0.02)) viewer.subscription.resume();
+        if (random.chance(0.003)) {
           viewer.subscription.close();
           add(viewer.lastId, viewer);
         }
@@ -391,11 +393,11 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
     const retrying = { event: 'retrying', data: 1 };
     const due = (from: string, to: string) => ({ field: 'due' as const, from, to });
     await publisher.publish(name, { event: 'active', data: 1 }, { attempt: 1, rank: 0 });
-    expect(await publisher.publish(name, retrying, { attempt: 1, rank: 4 })).toBeDefined();
+    expect(await publisher.publish(name, retrying, { attempt: 1, rank: 4 })).toMatch(/-2$/);
     const late = { attempt: 1, rank: 4, guard: due('', '5000') };
     expect(await publisher.publish(name, retrying, late)).toBeUndefined();
     const moved = { attempt: 1, rank: 4, guard: due('', '9000'), again: true };
-    expect(await publisher.publish(name, { event: 'delayed', data: 1 }, moved)).toBeDefined();
+    expect(await publisher.publish(name, { event: 'delayed', data: 1 }, moved)).toMatch(/-3$/);
     expect(await publisher.publish(name, { event: 'delayed', data: 1 }, moved)).toBeUndefined();
     await until('live', () => viewer.offsets.length === 3);
     expect(viewer.events()).toEqual(['active', 'retrying', 'delayed']);

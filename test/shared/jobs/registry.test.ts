@@ -1,20 +1,15 @@
-import { writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { loadRegistry, RegistryError } from '../../../src/shared/jobs/registry.js';
 import { builtInJobsDir } from '../../../src/worker/built-in-jobs.js';
-import { testJobs } from '../../support/jobs.js';
-import { startWorker } from '../../support/processes.js';
+import { jobsDir, writeJobs } from '../../support/jobs.js';
+import { startWorker, temporaryFolder } from '../../support/processes.js';
 
-const job = (name: string): string => `
-  import { defineJob } from 'headway';
-  import { z } from 'zod';
-  export default defineJob({ name: '${name}', input: z.object({}), result: z.unknown(), run: () => null });`;
-
-/** A schema by hand: any Standard Schema library will do. */
-const PLAIN = `
-  const anything = { '~standard': { version: 1, vendor: 'mine', validate: (value) => ({ value }) } };
-  export default { name: 'plain', input: anything, result: anything, run: async () => 1 };`;
+/** A folder with job files, and other files that are not job files. */
+const OWN_JOBS = fileURLToPath(new URL('./own-jobs', import.meta.url));
+const PLAIN = readFileSync(join(OWN_JOBS, 'plain.js'), 'utf8');
 
 describe('the registry', () => {
   it('reads the built-in jobs', async () => {
@@ -30,36 +25,31 @@ describe('the registry', () => {
   });
 
   it('reads own jobs in TypeScript and JavaScript, and files they import, from any folder', async () => {
-    const dir = testJobs({
-      'typed.ts': `${job('typed').replace('run: () => null', 'run: (data: object): string => helper(data)')}
-        import { helper } from './lib/helper.js';`,
-      'module.mjs': job('module'),
-      'plain.js': PLAIN,
-      'types.d.ts': 'export {};',
-      'typed.test.ts': 'throw new Error("not to be loaded")',
-      'notes.txt': 'nothing',
-    });
-    const { mkdirSync } = await import('node:fs');
-    mkdirSync(join(dir, 'lib'));
-    writeFileSync(
-      join(dir, 'lib', 'helper.ts'),
-      'export const helper = (data: object): string => String(data);',
-    );
+    // A copy, because a folder outside the repository has no node_modules.
+    const dir = temporaryFolder();
+    cpSync(OWN_JOBS, dir, { recursive: true });
+    // In the repository, this file would be one of our own tests.
+    writeFileSync(join(dir, 'typed.test.ts'), 'throw new Error("not to be loaded")');
     const registry = await loadRegistry([builtInJobsDir, dir]);
     expect([...registry.keys()]).toEqual(expect.arrayContaining(['typed', 'module', 'plain', 'steps']));
   });
 
+  // Broken on purpose, so these are strings: the compiler and the linter reject such files.
   it.each([
     ['does not parse', 'export default {', /cannot load the job file/],
     ['throws', 'throw new Error("no luck")', /cannot load the job file .*: no luck/],
-    ['imports what is not there', "import 'nowhere'; export default {}", /cannot load the job file .*nowhere/],
+    [
+      'imports what is not there',
+      "import 'nowhere'; export default {}",
+      /cannot load the job file .*nowhere/,
+    ],
     ['exports nothing', 'export const x = 1;', /must default-export a job definition/],
     ['has no schema', PLAIN.replace('input: anything', 'input: {}'), /input: must be a schema/],
     ['has a bad name', PLAIN.replace("'plain'", "'Plain Job'"), /name: must be 1 to 60 lower-case/],
     ['has no run', PLAIN.replace('run: async', 'runs: async'), /run/],
     ['has a typing error in defaults', PLAIN.replace('run:', 'defaults: { attempt: 3 }, run:'), /defaults/],
   ])('refuses a file that %s, and names it', async (_what, content, message) => {
-    const dir = testJobs({ 'broken.mjs': content });
+    const dir = writeJobs({ 'broken.mjs': content });
     const error = (await loadRegistry([dir]).catch((thrown) => thrown)) as RegistryError;
     expect(error).toBeInstanceOf(RegistryError);
     expect(error.message).toMatch(message);
@@ -68,9 +58,9 @@ describe('the registry', () => {
   });
 
   it('refuses two jobs of one name, and names both files', async () => {
-    const dir = testJobs({ 'mine.mjs': job('steps') });
+    const dir = jobsDir({ file: 'plain', name: 'steps' });
     await expect(loadRegistry([builtInJobsDir, dir])).rejects.toThrow(
-      /two jobs are named "steps": .*steps.* and .*mine.mjs/,
+      /two jobs are named "steps": .*steps.* and .*steps\.mjs/,
     );
   });
 
@@ -81,7 +71,7 @@ describe('the registry', () => {
   });
 
   it('stops a process that has a broken job with that one line and exit code 78', async () => {
-    const JOBS_DIR = testJobs({ 'broken.ts': 'throw new Error("no luck")' });
+    const JOBS_DIR = writeJobs({ 'broken.ts': 'throw new Error("no luck")' });
     const error = (await startWorker({ JOBS_DIR }).catch((thrown) => thrown)) as {
       code: number;
       output: string;

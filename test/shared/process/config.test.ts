@@ -141,13 +141,15 @@ describe('the configuration', () => {
   });
 
   it('reports each mistake on its own line, and never prints a secret', () => {
+    let error: unknown;
     try {
       readConfig({ PORT: 'x', LOG_LEVEL: 'y', TOKEN_SECRET: 'hush' });
-      expect.unreachable();
-    } catch (error) {
-      expect((error as ConfigError).problems).toHaveLength(3);
-      expect((error as ConfigError).message).not.toContain('hush');
+    } catch (thrown) {
+      error = thrown;
     }
+    expect(error).toBeInstanceOf(ConfigError);
+    expect((error as ConfigError).problems).toHaveLength(3);
+    expect((error as ConfigError).message).not.toContain('hush');
   });
 
   it.each([

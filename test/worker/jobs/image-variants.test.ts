@@ -8,6 +8,7 @@ import imageVariants from '../../../src/worker/jobs/image-variants.js';
 import type { MadeVariant } from '../../../src/worker/jobs/lib/images/make.js';
 import { familyJobs } from '../../support/family.js';
 import { type Headway, startHeadway } from '../../support/headway.js';
+import { jobsDir } from '../../support/jobs.js';
 import { startWorker } from '../../support/processes.js';
 import { openTestStore, runJob, runOnFile } from '../../support/run-job.js';
 import { openStream } from '../../support/sse.js';
@@ -332,7 +333,10 @@ describe('image-variant', () => {
 describe('image-variants', () => {
   let headway: Headway;
   beforeAll(async () => {
-    headway = await startHeadway({ workers: 2, env: { JOBS_DIR: familyJobs(), QUEUE_NAME: 'all' } });
+    headway = await startHeadway({
+      workers: 2,
+      env: { JOBS_DIR: jobsDir(...familyJobs()), QUEUE_NAME: 'all' },
+    });
   });
   afterAll(() => headway.stop());
 

@@ -1,45 +1,16 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { StartedJob } from '../../../support/client.js';
-import { familyFiles } from '../../../support/family.js';
+import { familyJobs } from '../../../support/family.js';
 import { type Headway, startHeadway } from '../../../support/headway.js';
-import { testJobs } from '../../../support/jobs.js';
+import { jobsDir } from '../../../support/jobs.js';
 import { openStream } from '../../../support/sse.js';
-
-/** Changes its stage right after it has started children, and is told of the end of one through its signal. */
-const CURIOUS = `
-import { ChildFailedError, defineJob } from 'headway';
-import { z } from 'zod';
-
-export default defineJob({
-  name: 'curious',
-  thread: true,
-  input: z.strictObject({ how: z.enum(['stages', 'reason', 'uncloneable']) }),
-  result: z.any(),
-  stages: { first: 1, second: 1 },
-  async run({ how }, ctx) {
-    if (how === 'uncloneable') return ctx.child('leaf', { n: () => 1 }).catch((error) => error.name);
-    ctx.stage('first');
-    const children = [1, 2].map((n) => ctx.child('leaf', { n, fails: how === 'reason' ? 1 : 0 }, { onFailure: how === 'reason' ? 'fail' : 'reject' }));
-    if (how === 'stages') {
-      ctx.stage('second');
-      await Promise.all(children);
-      return {};
-    }
-    await new Promise((resolve) => ctx.signal.addEventListener('abort', resolve));
-    const { why, cause } = ctx.signal.reason;
-    const waiting = await children[1].catch((error) => error);
-    ctx.log(JSON.stringify({ why, isOurs: cause instanceof ChildFailedError, name: cause.jobName, same: waiting === ctx.signal.reason }));
-    throw ctx.signal.reason;
-  },
-});
-`;
 
 describe('a job in a thread and its children', () => {
   let headway: Headway;
   beforeAll(async () => {
     headway = await startHeadway({
       env: {
-        JOBS_DIR: testJobs({ 'curious.mjs': CURIOUS, ...familyFiles({ thread: true, leafThread: true }) }),
+        JOBS_DIR: jobsDir('curious', ...familyJobs({ thread: true, leafThread: true })),
         WORKER_THREADS: '1',
       },
     });
@@ -74,7 +45,7 @@ describe('a job in a thread and its children', () => {
     const stream = await run('curious', { how: 'reason' });
     expect(JSON.parse((await stream.waitFor('log')).data.message)).toEqual({
       why: 'child',
-      isOurs: true,
+      childFailed: true,
       name: 'leaf',
       same: true,
     });

@@ -1,12 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StartedJob } from '../../../support/client.js';
 import { type Headway, startHeadway } from '../../../support/headway.js';
-import { BURN, ENDS, testJobs } from '../../../support/jobs.js';
+import { jobsDir } from '../../../support/jobs.js';
 import { openStream, type TestStream } from '../../../support/sse.js';
 
-/** Has no time to clean up at all. */
-const HASTY = BURN.replace("name: 'burn'", "name: 'hasty'").replace('cancelGraceMs: 400', 'cancelGraceMs: 0');
-const JOBS_DIR = testJobs({ 'burn.mjs': BURN, 'ends.mjs': ENDS, 'hasty.mjs': HASTY });
+const JOBS_DIR = jobsDir('burn', 'ends', { file: 'burn', name: 'hasty', defaults: { cancelGraceMs: 0 } });
 
 describe('a job in a thread of its own', () => {
   let headway: Headway;

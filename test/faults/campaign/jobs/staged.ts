@@ -1,6 +1,6 @@
 import { defineJob } from 'headway';
-import { plan, result } from '../plan-schema.mjs';
-import { runPlan } from '../witness.mjs';
+import { plan, result } from '../plan-schema.js';
+import { runPlan } from '../run-plan.js';
 
 const stages = { first: 1, second: 3, third: 2 };
 
@@ -10,5 +10,5 @@ export default defineJob({
   result,
   stages,
   concurrency: 10,
-  run: (data, ctx) => runPlan({ ...data, stages: Object.keys(stages) }, ctx),
+  run: (data, ctx) => runPlan(data, ctx, { stages: Object.keys(stages) }),
 });

@@ -1,6 +1,6 @@
 import { defineJob } from 'headway';
-import { plan, result } from '../plan-schema.mjs';
-import { runPlan } from '../witness.mjs';
+import { plan, result } from '../plan-schema.js';
+import { runPlan } from '../run-plan.js';
 
 export default defineJob({
   name: 'family',

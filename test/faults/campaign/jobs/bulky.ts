@@ -1,5 +1,5 @@
 import { defineJob } from 'headway';
-import { plan, result } from '../plan-schema.mjs';
-import { runPlan } from '../witness.mjs';
+import { plan, result } from '../plan-schema.js';
+import { runPlan } from '../run-plan.js';
 
 export default defineJob({ name: 'bulky', input: plan, result, concurrency: 10, run: runPlan });

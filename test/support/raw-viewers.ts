@@ -1,22 +1,22 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
-/** Many viewers of one stream: plain sockets, so that thousands of them are cheap. */
-export interface OverviewSubject {
-  /** What `pick` took from the data lines that each viewer got, in order. */
+/** Many viewers of one stream on plain sockets, so that thousands of them are cheap. */
+export interface RawViewers {
+  /** For each viewer, the values that `pick` took from the lines of its stream, in order. */
   seen: unknown[][];
   close(): void;
 }
 
 /**
- * Opens so many streams; resolves when all of them have begun.
- * @param pick takes what is of interest from a line of the stream; `undefined` leaves it out
+ * Opens `count` streams. Resolves when all of them have begun.
+ * @param pick takes a value from a line of the stream; `undefined` skips the line
  */
-export async function openCrowd(
+export async function openRawViewers(
   url: string,
   count: number,
   pick: (line: string) => unknown,
-): Promise<OverviewSubject> {
+): Promise<RawViewers> {
   const { hostname, port, pathname, search, host } = new URL(url);
   const seen: unknown[][] = [];
   const sockets: Socket[] = [];

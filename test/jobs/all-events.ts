@@ -1,0 +1,23 @@
+import { defineJob } from 'headway';
+import { z } from 'zod';
+
+/** Publishes every kind of event that a job can publish. The first attempt fails. */
+export default defineJob({
+  name: 'all-events',
+  input: z.strictObject({}),
+  result: z.object({ said: z.string() }),
+  stages: { first: 1, second: 3 },
+  defaults: { attempts: 2, backoff: { type: 'fixed', delayMs: 10 } },
+  async run(_data, ctx) {
+    ctx.log('a line');
+    ctx.log('warn', 'a line', { of: ['fields'] });
+    ctx.partial('text');
+    ctx.partial({ any: 'value' });
+    ctx.emit('own.kind', { anything: true });
+    ctx.stage('first');
+    ctx.progress({ current: 1, total: 2, unit: 'things', message: 'half of it' });
+    await ctx.child('steps', { count: 1, intervalMs: 1, failAt: 1 }, { onFailure: 'ignore' });
+    if (ctx.attempt === 1) throw new Error('the first time');
+    return { said: 'everything' };
+  },
+});

@@ -1,0 +1,32 @@
+import { defineJob, PermanentError } from 'headway';
+import { Redis } from 'ioredis';
+import { z } from 'zod';
+
+const redis = new Redis(process.env.REDIS_URL!, { maxRetriesPerRequest: null });
+redis.on('error', () => {});
+
+/**
+ * A child. It counts its runs in the Redis hash `begun`, by `n`, and completes at once or, with `gate`, when it has
+ * taken an item from that Redis list. Its first `fails` runs fail.
+ */
+export default defineJob({
+  name: 'leaf',
+  input: z.strictObject({
+    n: z.number().int(),
+    gate: z.string().optional(),
+    fails: z.number().default(0),
+    permanent: z.boolean().default(false),
+  }),
+  result: z.object({ double: z.number() }),
+  concurrency: 8,
+  async run({ n, gate, fails, permanent }, ctx) {
+    const begun = await redis.hincrby('begun', String(n), 1);
+    ctx.progress(50);
+    while (gate && !(await redis.rpop(gate))) {
+      ctx.signal.throwIfAborted();
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    if (begun <= fails) throw permanent ? new PermanentError('bad apple') : new Error('bad apple');
+    return { double: 2 * n };
+  },
+});

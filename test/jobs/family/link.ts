@@ -1,0 +1,12 @@
+import { defineJob } from 'headway';
+import { z } from 'zod';
+
+/** A job that starts its child, if it has one, with its own data. The jobs that chain these differ in name and queue. */
+export const link = (name: string, queue: string, child?: string) =>
+  defineJob({
+    name,
+    queue,
+    input: z.any(),
+    result: z.any(),
+    run: (data, ctx) => (child ? ctx.child(child, data) : 'done'),
+  });

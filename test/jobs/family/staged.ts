@@ -1,0 +1,25 @@
+import { defineJob } from 'headway';
+import { z } from 'zod';
+
+/** Has one stage with numbers of its own, one that its children move, and one in which it reports instead of them. */
+export default defineJob({
+  name: 'staged',
+  input: z.any(),
+  result: z.any(),
+  stages: { plan: 1, children: 2 },
+  async run(_, ctx) {
+    ctx.stage('plan');
+    ctx.progress({ current: 1, total: 1 });
+    ctx.stage('children');
+    ctx.progress({ message: 'Waiting for two' });
+    const children = [1, 3].map((weight, n) =>
+      ctx.child<{ double: number }>('leaf', { n, gate: `gate${n}` }, { weight, key: `c${n}` }),
+    );
+    const again = ctx.child<{ double: number }>('leaf', { n: 0 }, { key: 'c0' });
+    await Promise.all(children);
+    ctx.stage('rest', { weight: 1 });
+    ctx.progress({ current: 1, total: 10, unit: 'things' });
+    await ctx.child('leaf', { n: 2 });
+    return { same: (await again).double === (await children[0]!).double };
+  },
+});

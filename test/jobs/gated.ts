@@ -1,0 +1,30 @@
+import { defineJob } from 'headway';
+import { Redis } from 'ioredis';
+import { z } from 'zod';
+
+const note = async (list: string): Promise<void> => {
+  const redis = new Redis(process.env.REDIS_URL!);
+  await redis.rpush(list, process.pid);
+  redis.disconnect();
+};
+
+/**
+ * Appends its process to the Redis list `checking` while its data is validated, and to `bodies` when `run` is called.
+ * In a process with `GATED`, the validation takes until the key `gate` exists.
+ */
+export default defineJob({
+  name: 'gated',
+  input: z.strictObject({}).refine(async () => {
+    if (!process.env.GATED) return true;
+    await note('checking');
+    const redis = new Redis(process.env.REDIS_URL!);
+    while (!(await redis.exists('gate'))) await new Promise((resolve) => setTimeout(resolve, 5));
+    redis.disconnect();
+    return true;
+  }),
+  result: z.null(),
+  async run() {
+    await note('bodies');
+    return null;
+  },
+});

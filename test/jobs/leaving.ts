@@ -1,0 +1,41 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { threadId } from 'node:worker_threads';
+import { defineJob } from 'headway';
+import { z } from 'zod';
+
+const state = { next: false, thrown: false };
+const fail = (): never => {
+  state.thrown = true;
+  throw new Error('left behind');
+};
+const nextRuns = async (): Promise<void> => {
+  while (!state.next) await sleep(10);
+};
+const ways = {
+  rejection: () => void nextRuns().then(fail),
+  timer: () => void nextRuns().then(() => setTimeout(fail)),
+  microtask: () => void nextRuns().then(() => queueMicrotask(fail)),
+};
+
+/**
+ * Completes at once, and throws in the way that `how` names when the following job runs in its thread. That job has
+ * `how: 'next'`; it completes once the error was thrown.
+ */
+export default defineJob({
+  name: 'leaving',
+  input: z.strictObject({ how: z.enum(['next', 'rejection', 'timer', 'microtask']) }),
+  result: z.object({ threadId: z.number() }),
+  thread: true,
+  async run({ how }) {
+    if (how !== 'next') {
+      state.next = state.thrown = false;
+      ways[how]();
+      return { threadId };
+    }
+    state.next = true;
+    while (!state.thrown) await sleep(10);
+    // Time for the thread to end, if the error ends it.
+    await sleep(50);
+    return { threadId };
+  },
+});

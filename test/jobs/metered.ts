@@ -1,0 +1,25 @@
+import { defineJob } from 'headway';
+import { Redis } from 'ioredis';
+import { z } from 'zod';
+
+/**
+ * Appends its process and the number of such jobs running there to the Redis list `begun`, and completes when it has
+ * taken an item from the list `tokens`. Tests give it other names and limits.
+ */
+export default defineJob({
+  name: 'metered',
+  input: z.strictObject({}),
+  result: z.null(),
+  async run(_data, ctx) {
+    const redis = new Redis(process.env.REDIS_URL!);
+    try {
+      const running = await redis.incr(`running:${process.pid}`);
+      await redis.rpush('begun', `${process.pid} ${running}`);
+      while (!(await redis.brpop('tokens', 1))) ctx.signal.throwIfAborted();
+      await redis.decr(`running:${process.pid}`);
+      return null;
+    } finally {
+      redis.disconnect();
+    }
+  },
+});

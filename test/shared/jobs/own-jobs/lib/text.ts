@@ -1,0 +1,1 @@
+export const textOf = (data: object): string => String(data);
