@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { extname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { createJiti } from 'jiti';
+import type { Jiti } from 'jiti';
 import { z } from 'zod';
 import { StartError } from '../start-error.js';
 import type { JobDefinition } from './definition.js';
@@ -60,11 +60,17 @@ const definitionSchema = z.strictObject({
 /** What a job file may import of ours, wherever the file lies. */
 const ours = fileURLToPath(new URL(`./definition${extname(import.meta.url)}`, import.meta.url));
 
-/** Loads files of the operator's, TypeScript or JavaScript. */
-export const jiti = createJiti(import.meta.url, {
-  alias: { headway: ours, zod: fileURLToPath(import.meta.resolve('zod')) },
-  fsCache: false,
-});
+let jiti: Jiti | undefined;
+
+/** Returns what loads an operator's files, TypeScript or JavaScript. Most processes have only built-in jobs and need none. */
+export async function operatorFiles(): Promise<Jiti> {
+  const { createJiti } = await import('jiti');
+  jiti ??= createJiti(import.meta.url, {
+    alias: { headway: ours, zod: fileURLToPath(import.meta.resolve('zod')) },
+    fsCache: false,
+  });
+  return jiti;
+}
 
 /** The folder that Headway's own code is in. */
 const ownFolder = fileURLToPath(new URL('../../', import.meta.url));
@@ -119,7 +125,9 @@ export async function loadDefinition(file: string): Promise<JobDefinition> {
   let exported: unknown;
   try {
     const native = file.startsWith(ownFolder) && file.endsWith('.js');
-    const module = native ? await import(pathToFileURL(file).href) : await jiti.import(file);
+    const module = native
+      ? await import(pathToFileURL(file).href)
+      : await (await operatorFiles()).import(file);
     exported = (module as { default?: unknown }).default;
   } catch (error) {
     throw new RegistryError(`the job file ${file} cannot be loaded: ${firstLine(error)}`, { cause: error });
