@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { temporaryFolder } from './processes.js';
+import { temporaryFolder } from './folder.js';
 
 /**
  * A folder for `JOBS_DIR` with jobs that tests steer: through Redis lists and keys, or through marks that they
