@@ -9,8 +9,26 @@ const launch = (args: string[] = []): Promise<Browser> =>
     args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-sync', ...args],
   });
 
-/** Chromium as `npm test` has installed it. */
-export const startBrowser = (): Promise<Browser> => launch();
+let shared: Browser | undefined;
+
+/**
+ * Starts Chromium as `npm test` has installed it. The test files of a vitest worker run one after the other and use the
+ * same Chromium: to close it closes the contexts of the file. It ends with the worker.
+ */
+export async function startBrowser(): Promise<Browser> {
+  if (!shared?.isConnected()) shared = await launch();
+  const browser = shared;
+  const close = async (): Promise<void> => {
+    await Promise.all(browser.contexts().map((context) => context.close()));
+  };
+  return new Proxy(browser, {
+    get(target, key) {
+      if (key === 'close') return close;
+      const value = Reflect.get(target, key, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
 
 /**
  * Chromium as its users have it: a tab that lies behind another one is hidden. (playwright otherwise tells each page that
