@@ -20,6 +20,7 @@ const LONG = [
   'api/overview',
   'faults/uncaught',
   'api/webhooks',
+  'examples/cricket',
   'scripts/stop',
   'worker/run/thread/thread',
   'scripts/start',
