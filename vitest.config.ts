@@ -1,16 +1,60 @@
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
+import { TEST_KINDS, testFiles } from './scripts/lib/test-kinds.mjs';
 
-export default defineConfig({
+/** Files that take over half a minute, the longest first: one that begins last would have a worker, and a core, to itself. */
+const LONG = [
+  'browser/several-jobs',
+  'faults/attempt-begin',
+  'client/faults',
+  'browser/client',
+  'worker/process',
+  'api/keeping',
+  'package/package',
+  'browser/docs',
+  'browser/page',
+  'faults/children',
+  'faults/reports',
+  'api/http/uploading',
+  'api/dashboard/dashboard',
+  'api/overview',
+  'faults/uncaught',
+  'api/webhooks',
+  'examples/cricket',
+  'scripts/stop',
+  'worker/run/thread/thread',
+  'scripts/start',
+  'api/held-files',
+  'shared/channel/channel',
+];
+
+class LongFilesFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ moduleId }: TestSpecification): number => {
+      const index = LONG.findIndex((name) => moduleId.endsWith(`/test/${name}.test.ts`));
+      return index < 0 ? LONG.length : index;
+    };
+    return (await super.sort(files)).sort((a, b) => rank(a) - rank(b));
+  }
+}
+
+// `vitest run --mode unit` runs one kind of tests, `vitest run` all of them.
+export default defineConfig(({ mode }) => ({
   test: {
-    include: ['test/**/*.test.ts'],
+    include: TEST_KINDS.includes(mode) ? testFiles(mode) : ['test/**/*.test.ts'],
     environment: 'node',
-    setupFiles: ['test/support/unknown-clock.ts'],
+    setupFiles: [
+      'test/support/unknown-clock.ts',
+      ...(mode === 'unit' ? ['test/support/refuse-processes.ts'] : []),
+    ],
     pool: 'forks',
     // The files of a worker share its modules: loading them costs half a second of CPU for each file.
     isolate: false,
-    maxWorkers: 3,
+    // More than there are cores, because most tests wait for another process most of the time.
+    maxWorkers: mode === 'unit' ? 2 : 4,
+    sequence: { sequencer: LongFilesFirst },
     testTimeout: 60_000,
     hookTimeout: 60_000,
     teardownTimeout: 20_000,
   },
-});
+}));

@@ -1,5 +1,6 @@
-// npm test: installs what is missing and runs every check. Arguments go to vitest: npm test -- test/faults
-// Ends with "N passed, N failed"; each check besides the tests counts as one.
+// npm test: installs what is missing, builds, and runs the checks and all tests. The last line of its output is
+// "N passed, N failed"; each check counts as one. Arguments go to vitest: npm test -- test/faults
+// npm run test:<kind>: only the tests of one kind (--mode=<kind>), without the checks. Unit tests need no build and no Redis.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -12,21 +13,23 @@ import { ensureCelery, ensureChromium, ensureCurl, ensureRedisServer } from './l
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const CHECKS = ['typecheck', 'lint', 'dependencies'];
+const mode = process.argv.find((arg) => arg.startsWith('--mode='))?.slice('--mode='.length);
+const needs = (...kinds) => mode === undefined || kinds.includes(mode);
 
 await tell(async () => {
   checkNode();
   await ensurePackages(root);
-  await ensureCurl();
-  const env = {
-    ...process.env,
-    REDIS_SERVER: await ensureRedisServer(),
-    CHROMIUM_PATH: await ensureChromium(),
-    ...((await ensureCelery()) ? {} : { WITHOUT_CELERY: '1' }),
-  };
+  const env = { ...process.env };
+  if (needs('integration', 'browser', 'faults')) env.REDIS_SERVER = await ensureRedisServer();
+  if (needs('integration')) await ensureCurl();
+  if (needs('browser')) {
+    env.CHROMIUM_PATH = await ensureChromium();
+    if (!(await ensureCelery())) env.WITHOUT_CELERY = '1';
+  }
   const count = { passed: 0, failed: 0 };
   // The checks need no build: they fill the second core while it runs.
-  const checks = runChecks(count);
-  await ensureBuild(root);
+  const checks = mode === undefined ? runChecks(count) : undefined;
+  if (mode !== 'unit') await ensureBuild(root);
   await checks;
   say('\ntests');
   await runTests(env, count);

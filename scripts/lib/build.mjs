@@ -3,7 +3,14 @@ import { join } from 'node:path';
 import { run } from './command.mjs';
 import { Stop, say } from './say.mjs';
 
-const SOURCES = ['src', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json'];
+// The lock file is one of them: dist/node_modules has the packages as they were installed.
+const SOURCES = [
+  'src',
+  'package-lock.json',
+  'tsconfig.json',
+  'tsconfig.build.json',
+  'scripts/bundle-packages.mjs',
+];
 
 /** Builds if anything has changed since the last build. */
 export async function ensureBuild(root) {

@@ -9,11 +9,13 @@ import { GUARD } from './supervisor.mjs';
  */
 export function startDevelopment(root) {
   const bin = (name) => join(root, 'node_modules', '.bin', name);
+  // The build's native compiler is the child of a program that passes no signals on.
+  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
   const options = { cwd: root, stdio: ['ignore', 'inherit', 'inherit', 'ipc'], detached: true };
   const guarded = (...command) => spawn(process.execPath, [GUARD, '{}', ...command], options);
   const watchers = [
-    guarded(bin('tsc'), '-p', 'tsconfig.build.json', '--watch', '--preserveWatchOutput'),
-    guarded(bin('tsc'), '-p', 'src/client/tsconfig.json', '--watch', '--preserveWatchOutput'),
+    guarded(tsc, '-p', 'tsconfig.build.json', '--watch', '--preserveWatchOutput'),
+    guarded(tsc, '-p', 'src/client/tsconfig.json', '--watch', '--preserveWatchOutput'),
     guarded(bin('vite'), 'build', 'src/web', '--watch', '--logLevel', 'warn'),
   ];
   // Lua scripts are read, not imported, so `node --watch` does not see their changes.

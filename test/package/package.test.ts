@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
@@ -86,11 +86,11 @@ console.log(JSON.stringify({
   });
 
   it.each([
-    ['NodeNext', 'NodeNext'],
-    ['ESNext', 'Bundler'],
+    ['NodeNext', 'NodeNext', 'typescript'],
+    ['ESNext', 'Bundler', '@typescript/native'],
   ])(
     'has types for a strict project (module %s) without the types of Node',
-    async (module, moduleResolution) => {
+    async (module, moduleResolution, compiler) => {
       writeFileSync(
         join(project, 'typed.ts'),
         `
@@ -142,18 +142,18 @@ export const plugin = headway;
           files: ['typed.ts'],
         }),
       );
-      const tsc = join(process.cwd(), 'node_modules/typescript/bin/tsc');
+      const tsc = join(process.cwd(), 'node_modules', compiler, 'bin/tsc');
       const { stdout } = await run(process.execPath, [tsc, '-p', project]).catch((error) => error);
       expect(stdout).toBe('');
     },
   );
 
   it.each([
-    ['Node16', 'Node16'],
-    ['ESNext', 'Bundler'],
+    ['Node16', 'Node16', 'typescript'],
+    ['ESNext', 'Bundler', '@typescript/native'],
   ])(
     'has types for job files, a server and a worker in a strict project (module %s)',
-    async (module, moduleResolution) => {
+    async (module, moduleResolution, compiler) => {
       const jobs = join(project, 'jobs');
       mkdirSync(jobs, { recursive: true });
       writeFileSync(join(jobs, 'own-job.ts'), block('own-job'));
@@ -194,11 +194,16 @@ export const helper = (ctx: JobContext): boolean => ctx.signal.aborted;
           },
         }),
       );
-      const tsc = join(process.cwd(), 'node_modules/typescript/bin/tsc');
+      const tsc = join(process.cwd(), 'node_modules', compiler, 'bin/tsc');
       const { stdout } = await run(process.execPath, [tsc, '-p', jobs]).catch((error) => error);
       expect(stdout).toBe('');
     },
   );
+
+  it('does not contain bundled packages, because its users install their own', () => {
+    expect(existsSync('dist/node_modules/ioredis')).toBe(true);
+    expect(existsSync(join(project, 'node_modules/headway/dist/node_modules'))).toBe(false);
+  });
 
   it('contains code and types for each export', () => {
     const { exports } = JSON.parse(readFileSync('package.json', 'utf8')) as {

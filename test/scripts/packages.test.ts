@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readable } from '../../scripts/lib/log-lines.mjs';
 import { checkNode, packagesStale } from '../../scripts/lib/packages.mjs';
-import { temporaryFolder } from '../support/processes.js';
+import { temporaryFolder } from '../support/folder.js';
 
 describe('before the start', () => {
   it('an old Node is rejected', () => {

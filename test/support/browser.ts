@@ -9,8 +9,26 @@ const launch = (args: string[] = []): Promise<Browser> =>
     args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-sync', ...args],
   });
 
-/** Starts the Chromium that `npm test` has installed. */
-export const startBrowser = (): Promise<Browser> => launch();
+let shared: Browser | undefined;
+
+/**
+ * Starts the Chromium that `npm test` has installed. The test files of a vitest worker run one after the other and share
+ * one Chromium, which ends with the worker: `close` closes only the contexts of the file.
+ */
+export async function startBrowser(): Promise<Browser> {
+  if (!shared?.isConnected()) shared = await launch();
+  const browser = shared;
+  const close = async (): Promise<void> => {
+    await Promise.all(browser.contexts().map((context) => context.close()));
+  };
+  return new Proxy(browser, {
+    get(target, key) {
+      if (key === 'close') return close;
+      const value = Reflect.get(target, key, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
 
 /**
  * Starts Chromium with hidden background tabs, as users have them. By default, Playwright makes every page visible and

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { JobDefinition } from '../../src/shared/jobs/definition.js';
-import { temporaryFolder } from './processes.js';
+import { temporaryFolder } from './folder.js';
 
 /** A job file of `test/jobs`, named by its path there without `.ts`, with other settings than in the file. */
 export interface ChangedJob extends Partial<Omit<JobDefinition, 'input' | 'result' | 'run'>> {

@@ -1,9 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { temporaryFolder } from './folder.js';
+
+export { temporaryFolder };
 
 export interface TestProcess {
   child: ChildProcess;
@@ -18,18 +20,9 @@ export interface TestProcess {
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const running = new Set<ChildProcess>();
-const folders = new Set<string>();
 process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });
-
-/** Creates a folder that is removed when the tests end. */
-export function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'headway-test-'));
-  folders.add(folder);
-  return folder;
-}
 
 export const startApi = (env: Record<string, string>): Promise<TestProcess> =>
   start('api', { PORT: '0', HOST: '127.0.0.1', ...env });

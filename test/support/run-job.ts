@@ -4,7 +4,7 @@ import { type FileStore, openFileStore } from '../../src/shared/files/store.js';
 import type { JobContext, JobDefinition } from '../../src/shared/jobs/definition.js';
 import { createProgress, type ProgressData } from '../../src/worker/reporting/progress.js';
 import { jobFiles } from '../../src/worker/run/job-files.js';
-import { temporaryFolder } from './processes.js';
+import { temporaryFolder } from './folder.js';
 
 /** Opens a file store in a temporary folder. */
 export const openTestStore = (): FileStore =>

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Action, Authorize } from '../../shared/auth/authorize.js';
 import { HeadwayError } from '../../shared/errors.js';
-import { jiti } from '../../shared/jobs/registry.js';
+import { operatorFiles } from '../../shared/jobs/registry.js';
 import type { Logger } from '../../shared/process/log.js';
 import { StartError } from '../../shared/start-error.js';
 import type { Principal } from './principal.js';
@@ -23,7 +23,7 @@ export type Ask = (
 export async function loadAuthorize(path: string): Promise<Authorize | undefined> {
   if (path === '') return undefined;
   try {
-    const loaded = await jiti.import(pathToFileURL(resolve(path)).href, { default: true });
+    const loaded = await (await operatorFiles()).import(pathToFileURL(resolve(path)).href, { default: true });
     if (typeof loaded === 'function') return loaded as Authorize;
   } catch (error) {
     throw new StartError(`AUTHORIZE_MODULE: ${path} cannot be loaded: ${(error as Error).message}`);

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { extname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { createJiti } from 'jiti';
+import type { Jiti } from 'jiti';
 import { z } from 'zod';
 import { StartError } from '../start-error.js';
 import type { JobDefinition } from './definition.js';
@@ -60,11 +60,17 @@ const definitionSchema = z.strictObject({
 /** The module that job files import as `headway`, wherever they are. */
 const ours = fileURLToPath(new URL(`./definition${extname(import.meta.url)}`, import.meta.url));
 
-/** Loads TypeScript and JavaScript files of the operator. */
-export const jiti = createJiti(import.meta.url, {
-  alias: { headway: ours, zod: fileURLToPath(import.meta.resolve('zod')) },
-  fsCache: false,
-});
+let jiti: Jiti | undefined;
+
+/** Returns the loader of the operator's TypeScript and JavaScript files. It is itself loaded on first use: most processes need none. */
+export async function operatorFiles(): Promise<Jiti> {
+  const { createJiti } = await import('jiti');
+  jiti ??= createJiti(import.meta.url, {
+    alias: { headway: ours, zod: fileURLToPath(import.meta.resolve('zod')) },
+    fsCache: false,
+  });
+  return jiti;
+}
 
 /** The folder of Headway's own code. */
 const ownFolder = fileURLToPath(new URL('../../', import.meta.url));
@@ -118,7 +124,9 @@ export async function loadDefinition(file: string): Promise<JobDefinition> {
   let exported: unknown;
   try {
     const native = file.startsWith(ownFolder) && file.endsWith('.js');
-    const module = native ? await import(pathToFileURL(file).href) : await jiti.import(file);
+    const module = native
+      ? await import(pathToFileURL(file).href)
+      : await (await operatorFiles()).import(file);
     exported = (module as { default?: unknown }).default;
   } catch (error) {
     throw new RegistryError(`cannot load the job file ${file}: ${firstLine(error)}`, { cause: error });

@@ -2,7 +2,7 @@ import { readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openState, stateFolder } from '../../../src/client/cli/state.js';
-import { temporaryFolder } from '../../support/processes.js';
+import { temporaryFolder } from '../../support/folder.js';
 
 const URL = 'http://127.0.0.1:3000';
 /** A token with only an expiry. */

@@ -4,7 +4,7 @@ import { parse } from 'csv-parse/sync';
 import { describe, expect, it } from 'vitest';
 import { openCsv, readRecords } from '../../../../../src/worker/jobs/lib/csv/records.js';
 import { RecordSplitter } from '../../../../../src/worker/jobs/lib/csv/splitter.js';
-import { temporaryFolder } from '../../../../support/processes.js';
+import { temporaryFolder } from '../../../../support/folder.js';
 
 const path = join(temporaryFolder(), 'file.csv');
 const { signal } = new AbortController();
