@@ -34,8 +34,8 @@ const minute = 60_000;
 const day = 24 * 60 * minute;
 
 /**
- * Every setting of Headway, read from the environment. The description of each is the text of the table
- * in the README (a test holds the two together).
+ * Every setting of Headway, read from the environment. `npm run docs:configuration` writes the descriptions to
+ * docs/operations/configuration.md; a test compares them.
  */
 export const configSchema = z.object({
   PORT: int(0, 65535).default(3000).describe('Port of the API. `0` takes a free one.'),

@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CliUser } from '../../support/cli.js';
+import { block, page } from '../../support/documentation.js';
 import { type Headway, startHeadway } from '../../support/headway.js';
 
-describe('the README on the command line', () => {
+describe('the guide to the command line', () => {
   let headway: Headway;
   beforeAll(async () => {
     headway = await startHeadway({
@@ -12,11 +12,10 @@ describe('the README on the command line', () => {
   });
   afterAll(() => headway.stop());
 
-  it('has commands that work when they are pasted', async () => {
-    const [, block] = /<!-- test: cli -->\n```bash\n([^`]*)```/.exec(readFileSync('README.md', 'utf8'))!;
+  it('has commands that work as they stand', async () => {
     const user = new CliUser(headway.api.url);
     const { code, stdout, stderr } = await user.shell(
-      `set -euo pipefail\n${block!.replaceAll('npx headway', 'headway')}`,
+      `set -euo pipefail\n${block('cli').replaceAll('npx headway', 'headway')}`,
     );
     expect(stderr).toContain('Saved imported/people.sqlite');
     const lines = stdout.trim().split('\n');
@@ -28,12 +27,12 @@ describe('the README on the command line', () => {
   });
 
   it('names every command', async () => {
-    const readme = readFileSync('README.md', 'utf8');
+    const guide = page('docs/guides/cli.md');
     const { stdout } = await new CliUser(headway.api.url).run(['--help']);
     const [, list] = /Commands:\n([\s\S]*)/.exec(stdout)!;
     const commands = [...list!.matchAll(/^ {2}([a-z]+)/gm)].map(([, name]) => name!);
     expect(commands.length).toBeGreaterThan(10);
     for (const name of commands.filter((other) => other !== 'help'))
-      expect(readme).toMatch(new RegExp(`\`${name}[ \`]`));
+      expect(guide).toMatch(new RegExp(`\`${name}[ \`]`));
   });
 });
