@@ -1,5 +1,5 @@
-// The pictures of each state that a job, or what shows it, can be in: `npm run screenshots -- states [folder]`. They are
-// for looking at; only a sheet of small ones is kept in docs/.
+// The pictures of the page in each state of a job: `npm run screenshots -- states [folder]`. They are for looking at; only
+// a sheet of small ones is kept in docs/images.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
