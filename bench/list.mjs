@@ -7,6 +7,7 @@ import { createPageReader } from '../dist/api/jobs/page.js';
 import { createPublisher } from '../dist/shared/channel/publisher.js';
 import { createTracker } from '../dist/shared/job-index/tracker.js';
 import { createKeepTimes } from '../dist/shared/jobs/retention-times.js';
+import { createJobFaults } from '../dist/shared/lifecycle/job-faults.js';
 import { createLifecycle } from '../dist/shared/lifecycle/reconcile.js';
 import { connectRedis } from '../dist/shared/redis/connect.js';
 import { startRedis } from './lib/processes.mjs';
@@ -101,6 +102,7 @@ export async function list() {
     trackJob,
     lifecycle,
     readPage: createPageReader(redis, QUEUE_PREFIX),
+    faults: createJobFaults(console),
   });
   const queue = new Queue('work', { connection: redis, prefix: QUEUE_PREFIX });
 
