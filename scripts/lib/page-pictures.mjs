@@ -60,8 +60,11 @@ export async function takePages({ root, browser, service, adminToken, folder, la
       ['steps', { count: 8, intervalMs: 20, failAt: 6 }],
     ])
       await begin(name, data);
-    await page.goto(service.url);
-    await page.getByRole('alert').first().waitFor();
+    const ended = async () => {
+      const answer = await context.request.get(`${service.url}/v1/jobs?state=completed&state=failed`);
+      return (await answer.json()).jobs.length;
+    };
+    while ((await ended()) < 3) await page.waitForTimeout(200);
     await begin('mandelbrot', { width: 960, height: 480, iterations: 150_000, tile: 60 });
     await begin('csv-import', { file: id });
     await page.goto(`${service.url}/`);
@@ -70,8 +73,8 @@ export async function takePages({ root, browser, service, adminToken, folder, la
     await far
       .getByText(/\bleft\b/)
       .first()
-      .waitFor();
-    await page.getByRole('img', { name: /[2-9]\d ?%/ }).waitFor();
+      .waitFor({ timeout: 120_000 });
+    await page.getByRole('img', { name: /[2-9]\d ?%/ }).waitFor({ timeout: 120_000 });
     await take(page, 'page', { desk: [1280, 1480], phone: [360, 1400] });
     await context.close();
   }
