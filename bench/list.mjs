@@ -8,6 +8,7 @@ import { apiScripts } from '../dist/api/jobs/scripts.js';
 import { createPublisher } from '../dist/shared/channel/publisher.js';
 import { createTracker } from '../dist/shared/job-index/tracker.js';
 import { createRetentionTimes } from '../dist/shared/jobs/retention-times.js';
+import { createJobFaults } from '../dist/shared/lifecycle/job-faults.js';
 import { createReconciler } from '../dist/shared/lifecycle/reconcile.js';
 import { connectRedis } from '../dist/shared/redis/connect.js';
 import { sharedScripts } from '../dist/shared/runtime/scripts.js';
@@ -103,6 +104,7 @@ export async function list() {
     trackJob,
     reconciler,
     readPage: createPageReader(redis, QUEUE_PREFIX),
+    faults: createJobFaults(console),
   });
   const queue = new Queue('work', { connection: redis, prefix: QUEUE_PREFIX });
 

@@ -1,207 +1,83 @@
-// npm run screenshots: runs jobs with every kind of end and saves pictures of the pages in docs/, desktop and phone, light
-// and dark. Takes three minutes; `npm run screenshots -- 20000` runs jobs for 20 s before the first picture.
-// `npm run screenshots -- states [folder]` takes pictures of the page in each state of a job (lib/state-pictures.mjs).
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+// npm run screenshots: makes all pictures of the documentation in docs/images, with the real service and a real browser.
+// `npm run screenshots -- pages demo states` makes some of them:
+//   pages [ms]       each page on a desk and on a phone, light and dark; jobs run for so many ms before the first (150000)
+//   demo             the moving picture of the README
+//   states [folder]  a sheet of the page in each state of a job; the full pictures go to the folder (data/states)
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
-import sharp from 'sharp';
 import { ensureBuild } from './lib/build.mjs';
+import { takeMovingPicture } from './lib/moving-picture.mjs';
+import { takePages } from './lib/page-pictures.mjs';
 import { startService } from './lib/service.mjs';
 import { takeStates } from './lib/state-pictures.mjs';
 import { ensureChromium } from './lib/system.mjs';
 
 const ADMIN_TOKEN = 'the-token-of-the-screenshots';
-/** The charts need more than one minute of data to show a line. */
-const [, , what = '150000', statesFolder] = process.argv;
-const LASTS_MS = Number(what);
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const docs = join(root, 'docs');
-const DEVICES = [
-  ['', 'light', 'desk'],
-  ['-dark', 'dark', 'desk'],
-  ['-phone', 'light', 'phone'],
-  ['-phone-dark', 'dark', 'phone'],
-];
+const images = join(root, 'docs', 'images');
+const args = process.argv.slice(2);
+
+const GROUPS = {
+  demo: (browser) =>
+    withService((service) =>
+      takeMovingPicture({ browser, url: service.url, file: join(images, 'demo.webp') }),
+    ),
+  pages: (browser, ms) =>
+    withService((service) =>
+      takePages({
+        ...{ root, browser, service, folder: images },
+        adminToken: ADMIN_TOKEN,
+        lastsMs: Number(ms ?? 150_000),
+      }),
+    ),
+  states: (browser, folder) =>
+    takeStates({
+      ...{ root, browser },
+      folder: folder ?? join(root, 'data', 'states'),
+      sheet: join(images, 'states.png'),
+    }),
+};
+
+/** Runs the service for as long as `body` needs it. */
+async function withService(body) {
+  const work = mkdtempSync(join(tmpdir(), 'headway-screenshots-'));
+  const service = await startService({
+    root,
+    env: {
+      ...process.env,
+      PORT: '0',
+      DATA_DIR: join(work, 'data'),
+      ADMIN_TOKEN,
+      WORKER_CONCURRENCY: '12',
+      SHUTDOWN_GRACE_MS: '0',
+      LOG_LEVEL: 'warn',
+    },
+    write: (name, line) => console.error(`${name} | ${line}`),
+  });
+  try {
+    await body(service);
+  } finally {
+    await service.stop();
+    rmSync(work, { recursive: true, force: true });
+  }
+}
 
 await ensureBuild(root);
-const launch = async () =>
-  chromium.launch({ executablePath: await ensureChromium(), args: ['--no-sandbox', '--disable-gpu'] });
-if (what === 'states') {
-  const browser = await launch();
-  try {
-    const folder = statesFolder ?? join(root, 'data', 'states');
-    await takeStates({ root, browser, folder, sheet: join(docs, 'states.png') });
-  } finally {
-    await browser.close();
-  }
-  process.exit();
-}
-const work = mkdtempSync(join(tmpdir(), 'headway-screenshots-'));
-const service = await startService({
-  root,
-  env: {
-    ...process.env,
-    PORT: '0',
-    DATA_DIR: join(work, 'data'),
-    ADMIN_TOKEN,
-    WORKER_CONCURRENCY: '12',
-    SHUTDOWN_GRACE_MS: '0',
-    LOG_LEVEL: 'warn',
-  },
-  write: (name, line) => console.error(`${name} | ${line}`),
+mkdirSync(images, { recursive: true });
+const browser = await chromium.launch({
+  executablePath: await ensureChromium(),
+  args: ['--no-sandbox', '--disable-gpu'],
 });
-const browser = await launch();
-
-async function start(name, data, options) {
-  const response = await fetch(`${service.url}/v1/jobs`, {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify({ name, data, ...(options ? { options } : {}) }),
-  });
-  return response.json();
-}
-
-/** Takes the four pictures of a page: `docs/<name>.png`, `-dark`, `-phone`, `-phone-dark`. */
-async function take(page, name, sizes, ready = async () => {}) {
-  for (const [suffix, colorScheme, device] of DEVICES) {
-    const [width, height] = sizes[device];
-    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-    await page.setViewportSize({ width, height });
-    await ready();
-    // Wait for a frame with the new colours and size; charts are drawn after it.
-    await page.waitForTimeout(400);
-    await sharp(await page.screenshot())
-      .png({ palette: true, quality: 92, effort: 9 })
-      .toFile(join(docs, `${name}${suffix}.png`));
-  }
-}
-
-/** The page of a visitor with running, failed and completed jobs. */
-async function takePage() {
-  const context = await browser.newContext();
-  const page = await context.newPage();
-  const upload = async (name, content) =>
-    (await context.request.post(`${service.url}/v1/files?name=${name}`, { data: content })).json();
-  const begin = async (name, data) =>
-    (await context.request.post(`${service.url}/v1/jobs`, { data: { name, data } })).json();
-  const rows = Array.from(
-    { length: 1_500_000 },
-    (_, i) => `${i},person ${i},${i % 997 === 7 ? 'x' : i % 90}`,
-  );
-  const { id } = await upload('people.csv', Buffer.from(`id,name,age\n${rows.join('\n')}\n`));
-  const short = await upload('names.csv', Buffer.from('id,name\n1,Ada\n2,Grace\n'));
-  for (const [name, data] of [
-    ['checksum', { file: short.id }],
-    ['csv-import', { file: short.id }],
-    ['steps', { count: 8, intervalMs: 20, failAt: 6 }],
-  ])
-    await begin(name, data);
-  await page.goto(service.url);
-  await page.getByText('Failed').waitFor();
-  await begin('mandelbrot', { width: 960, height: 480, iterations: 150_000, tile: 60 });
-  await begin('csv-import', { file: id });
-  await page.goto(`${service.url}/`);
-  await page.getByRole('radio', { name: /^csv-import/ }).check();
-  const far = page.getByRole('article').first();
-  await far.getByText('about').waitFor();
-  await page.getByRole('img', { name: /[2-9]\d % drawn/ }).waitFor();
-  await take(page, 'page', { desk: [1280, 1480], phone: [360, 1400] });
-  await context.close();
-}
-
-/** The dashboard, and its page for a job that failed in its second attempt. */
-async function takeDashboard(failed) {
-  const context = await browser.newContext({
-    httpCredentials: { username: 'admin', password: ADMIN_TOKEN },
-  });
-  const page = await context.newPage();
-  await page.goto(`${service.url}/dashboard/sign-in`);
-  await page.getByText('Live', { exact: true }).waitFor();
-  await page.getByRole('progressbar').first().waitFor();
-  await page.waitForTimeout(2500);
-  await take(page, 'dashboard', { desk: [1440, 1800], phone: [360, 1600] });
-  await page.goto(`${service.url}/dashboard/jobs/${failed.id}`);
-  await page.getByRole('heading', { name: 'Timeline' }).waitFor();
-  await page.getByRole('status').getByText('Failed').waitFor();
-  await take(page, 'dashboard-job', { desk: [960, 920], phone: [360, 1120] });
-  await context.close();
-}
-
-/** The API reference, open at the operation that starts a job. */
-async function takeReference() {
-  const page = await browser.newPage();
-  const sizes = { desk: [1280, 900], phone: [360, 740] };
-  await take(page, 'reference', sizes, async () => {
-    // It applies the colour scheme when it is loaded.
-    await page.goto('about:blank');
-    await page.goto(`${service.url}/docs#?route=post-/v1/jobs`);
-    await page.getByText('POST').first().waitFor({ state: 'attached' });
-    await page.waitForLoadState('networkidle');
-  });
-  await page.context().close();
-}
-
-const ELEMENTS = (jobs) => `<!doctype html><html lang="en"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark"><title>A shop</title>
-<style>
-  body { font: 1rem/1.5 system-ui, sans-serif; max-width: 34rem; margin: 2rem auto; padding: 0 1rem; }
-  p { margin: 1.5rem 0 0.25rem; font-weight: 600; }
-</style>
-<script type="module" src="/client/element/index.js"></script></head><body><main><h1>A page of your own</h1>
-${jobs.map(({ label, style, job }) => `<p>${label}</p><job-progress label="${label}" style="${style}" src="${job.links.events}" token="${job.token}"></job-progress>`).join('\n')}
-</main></body></html>`;
-
-/** A page of another site with only the element. */
-async function takeElement() {
-  const jobs = [
-    { label: 'Import of people.csv', style: '', job: await start('steps', { count: 400, intervalMs: 60 }) },
-    {
-      label: 'In a colour of your own, and higher',
-      style: '--job-progress-color: mediumpurple; --job-progress-height: 1.25rem',
-      job: await start('steps', { count: 250, intervalMs: 60 }),
-    },
-    { label: 'Done', style: '', job: await start('steps', { count: 3, intervalMs: 10 }) },
-    { label: 'Failed', style: '', job: await start('steps', { count: 10, intervalMs: 10, failAt: 8 }) },
-  ];
-  const page = await browser.newPage();
-  // As served by a web server in front of the service.
-  await page.route('**/client/**', (route) => {
-    const file = join(root, 'dist', new URL(route.request().url()).pathname);
-    return route.fulfill({ body: readFileSync(file), contentType: 'text/javascript' });
-  });
-  await page.route('**/shop', (route) => route.fulfill({ body: ELEMENTS(jobs), contentType: 'text/html' }));
-  await page.goto(`${service.url}/shop`);
-  await page.getByText('failed at step 8, as asked').first().waitFor();
-  await page
-    .getByText(/^(2\d|3\d) %$/)
-    .first()
-    .waitFor();
-  await take(page, 'element', { desk: [800, 560], phone: [360, 560] });
-  await page.context().close();
-}
-
 try {
-  const retried = await start(
-    'steps',
-    { count: 12, intervalMs: 150, failAt: 8 },
-    { attempts: 2, backoff: { type: 'fixed', delayMs: 1500 } },
-  );
-  for (let i = 0; i < 9; i++) await start('steps', { count: 400 + 60 * i, intervalMs: 400 });
-  await start('steps', { count: 5, intervalMs: 100 }, { delayMs: 3_600_000 });
-  const end = Date.now() + LASTS_MS;
-  for (let i = 0; Date.now() < end; i++) {
-    await start('steps', { count: 3 + (i % 17), intervalMs: 60, ...(i % 9 === 4 ? { failAt: 3 } : {}) });
-    if (i % 7 === 0) await start('mandelbrot', { width: 320, height: 240, iterations: 500 });
-    await new Promise((resolve) => setTimeout(resolve, 250 + (i % 5) * 90));
+  const named = args.filter((arg) => arg in GROUPS);
+  for (const group of named.length > 0 ? named : Object.keys(GROUPS)) {
+    const next = args[args.indexOf(group) + 1];
+    await GROUPS[group](browser, args.includes(group) && next && !(next in GROUPS) ? next : undefined);
+    console.error(`${group}: done`);
   }
-  await takeDashboard(retried);
-  await takePage();
-  await takeReference();
-  await takeElement();
 } finally {
   await browser.close();
-  await service.stop();
-  rmSync(work, { recursive: true, force: true });
 }

@@ -1,4 +1,4 @@
-"""Shows the progress of a Python task on a Headway channel, through the one Redis script of PROTOCOL.md.
+"""Shows the progress of a Python task on a Headway channel, through one Redis script (docs/reference/redis-keys.md).
 
 Needs redis-py (Debian: python3-redis) and publish.lua; nothing else.
 
@@ -17,7 +17,7 @@ import redis as redis_py
 
 SCRIPT = Path(__file__).resolve().parents[2] / 'src/shared/channel/scripts/publish.lua'
 
-# The rank of a lifecycle event within its attempt (PROTOCOL.md, "Publishing").
+# The rank of a lifecycle event within its attempt (docs/reference/redis-keys.md, "For a task outside of Headway").
 ACTIVE, WAITING, STALLED, RETRYING, ENDED = 0, 2, 3, 4, 8
 
 

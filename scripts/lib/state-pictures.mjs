@@ -1,5 +1,5 @@
 // Takes pictures of every state of a job and of its page: `npm run screenshots -- states [folder]`. Only an overview of
-// small pictures is kept in docs/.
+// small pictures is kept in docs/images.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
@@ -201,18 +201,27 @@ export async function takeStates({ root, browser, folder, sheet }) {
     );
     await page.goto('about:blank');
     await page.goto(`${parts.url}/#job=${moving}`);
-    await page.getByText(/about .* left/).waitFor();
+    await page
+      .getByText(/\bleft\b/)
+      .first()
+      .waitFor();
     await parts.end(redis, 'SIGKILL');
     await pause(4000);
     await take('redis-away');
     const again = await parts.redis();
-    await page.getByText(/about .* left/).waitFor({ timeout: 30_000 });
+    await page
+      .getByText(/\bleft\b/)
+      .first()
+      .waitFor({ timeout: 30_000 });
     await take('redis-back');
     await parts.end(api, 'SIGKILL');
     await pause(4000);
     await take('api-away');
     api = await parts.api();
-    await page.getByText(/about .* left/).waitFor({ timeout: 30_000 });
+    await page
+      .getByText(/\bleft\b/)
+      .first()
+      .waitFor({ timeout: 30_000 });
     await take('api-back');
     await context.close();
     await parts.end(again, 'SIGKILL');

@@ -2,11 +2,11 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { block } from '../support/documentation.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { packedProject, type TestProject } from '../support/project.js';
-import { block } from '../support/readme.js';
 
-describe('the README, on the client', () => {
+describe('the guide to the client', () => {
   let headway: Headway;
   let project: TestProject;
   beforeAll(async () => {
@@ -14,7 +14,7 @@ describe('the README, on the client', () => {
   });
   afterAll(() => headway.stop());
 
-  it('has a script for Node that starts a job, watches it and prints its result', async () => {
+  it('starts a job in Node, watches it and prints its result', async () => {
     project.write('client.mjs', block('client').replace('http://127.0.0.1:3000', headway.api.url));
     const { stdout } = await promisify(execFile)(process.execPath, [join(project.folder, 'client.mjs')]);
     expect(stdout).toMatch(/^100 %$/m);

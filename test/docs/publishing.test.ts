@@ -1,22 +1,22 @@
-import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RANK } from '../../src/shared/lifecycle/published.js';
+import { block, page } from '../support/documentation.js';
 import { runToEnd } from '../support/example.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { openToAll } from '../support/rules.js';
 import { openStream } from '../support/sse.js';
 
-const protocol = readFileSync('PROTOCOL.md', 'utf8');
+const protocol = page('docs/reference/redis-keys.md');
 
-describe('PROTOCOL.md on publishing', () => {
+describe('publishing, as the reference describes it', () => {
   let headway: Headway;
   beforeAll(async () => {
     headway = await startHeadway({ env: openToAll, workers: 0 });
   });
   afterAll(() => headway.stop());
 
-  it('has commands of redis-cli that publish', async () => {
-    const commands = /<!-- test: publish -->\n```bash\n([^`]*)```/.exec(protocol)![1]!;
+  it('works with redis-cli', async () => {
+    const commands = block('publish');
     const stream = await openStream(`${headway.api.url}/stream?channel=public.score`);
     const ids = (await runToEnd(commands, { REDIS_URL: headway.redis.url })).trim().split('\n');
     await stream.waitFor('message');
@@ -31,7 +31,7 @@ describe('PROTOCOL.md on publishing', () => {
     late.close();
   });
 
-  it('has the ranks that the lifecycle uses', () => {
+  it('has the ranks of the lifecycle', () => {
     const rows = protocol.matchAll(/^\| ((?:`[a-z]+`(?:, )?)+) \| (\d) \|/gm);
     const ranks = Array.from(rows, ([, names, rank]) =>
       names!.split(', ').map((name) => [name.slice(1, -1), Number(rank)]),

@@ -1,133 +1,31 @@
-import { execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Headway, startHeadway } from '../support/headway.js';
-import { writeJobs } from '../support/jobs.js';
-import { temporaryFolder } from '../support/processes.js';
-import { block } from '../support/readme.js';
-import { freePort } from '../support/redis.js';
-import { openStream } from '../support/sse.js';
-import { until } from '../support/until.js';
+import { describe, expect, it } from 'vitest';
+import { block, markdownFiles, page } from '../support/documentation.js';
 
-describe('the README', () => {
-  let headway: Headway;
-  beforeAll(async () => {
-    headway = await startHeadway({
-      env: {
-        JOBS_DIR: writeJobs({ 'greet.ts': block('own-job'), 'greet-all.ts': block('family') }),
-        WEBHOOK_HOSTS: '127.0.0.1',
-        WEBHOOK_ALLOW_PRIVATE: 'true',
-      },
-    });
-  });
-  afterAll(() => headway.stop());
+const readme = page('README.md');
 
-  it('has a walk with curl that works when it is pasted', async () => {
-    const script = block('walk').replaceAll('http://127.0.0.1:3000', headway.api.url);
-    const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], {
-      cwd: temporaryFolder(),
-      timeout: 30_000,
-    });
-    const events = stdout.match(/^event: .*$/gm);
-    expect(events?.slice(0, 2)).toEqual(['event: waiting', 'event: active']);
-    expect(events?.at(-1)).toBe('event: completed');
-    expect(stdout).toContain('"rows":3,"imported":2,"rejected":1');
-    expect(stdout).toContain('4,age,not of type integer,unknown');
+describe('README.md', () => {
+  it('has at most 1,200 words', () => {
+    expect(readme.split(/\s+/).filter(Boolean).length).toBeLessThanOrEqual(1200);
   });
 
-  it('has a receiver of webhooks that believes what is signed, and nothing else', async () => {
-    const port = String(await freePort());
-    const here = (name: string): string => block(name).replaceAll('4000', port);
-    const file = join(temporaryFolder(), 'receiver.mjs');
-    writeFileSync(file, here('receiver'));
-    // Nobody has set a secret: it is the one that the worker has made.
-    const WEBHOOK_SECRET = readFileSync(join(headway.env.DATA_DIR!, 'webhook-secret'), 'utf8');
-    const receiver = spawn(process.execPath, [file], {
-      env: { WEBHOOK_SECRET },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    let output = '';
-    receiver.stdout.setEncoding('utf8').on('data', (text) => (output += text));
-    try {
-      const forged = await until('the receiver listens', () =>
-        fetch(`http://127.0.0.1:${port}/`, { method: 'POST', body: '{"type":"job.completed"}' }).catch(
-          () => undefined,
-        ),
-      );
-      expect(forged.status).toBe(401);
-      const script = here('webhook').replaceAll('http://127.0.0.1:3000', headway.api.url);
-      await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script]);
-      await until('it was called', () => output.includes('\n'));
-      expect(output).toMatch(/^msg_[\w-]{43} job\.completed\n$/);
-    } finally {
-      receiver.kill();
-      await once(receiver, 'exit');
-    }
-  });
-
-  /** Runs a block as it stands, but for the address and the folder; gives what it prints. */
-  async function paste(name: string): Promise<string> {
-    const script = block(name)
-      .replaceAll('http://127.0.0.1:3000', headway.api.url)
-      .replaceAll('data/admin-token', `${headway.env.DATA_DIR}/admin-token`);
-    const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], {
-      cwd: temporaryFolder(),
-      timeout: 30_000,
-    });
-    return stdout;
-  }
-
-  it('has a schedule that is made, run, paused, changed and deleted', async () => {
-    const answers = (await paste('schedule')).split(/(?<=\})(?=\{)/).map((text) => JSON.parse(text));
-    expect(answers).toMatchObject([
-      { name: 'steps', state: expect.stringMatching(/waiting|active/) },
-      { state: 'paused', nextRunAt: null },
-      { state: 'active', cron: '0 9 * * MON-FRI', timeZone: 'Europe/Berlin' },
-      { state: 'active', everyMs: 60_000 },
-      { state: 'active', everyMs: 60_000, nextRun: { state: 'delayed' } },
-    ]);
-  });
-
-  it('pauses a kind of job and resumes it', async () => {
-    const stdout = await paste('pause');
-    expect(stdout).toBe(
-      '{"queue":"steps","paused":true,"jobs":["steps"]}{"queue":"steps","paused":false,"jobs":["steps"]}',
+  it('shows lines of the Express example that are in its files', () => {
+    const [, section] = /^## Add it to your Express app\n([\s\S]*?)^## /m.exec(readme)!;
+    const shown = Array.from(
+      section!.matchAll(/^((?:const|app)\b.*?);? *(?:\/\/.*)?$/gm),
+      ([, code]) => code!,
     );
+    expect(shown.length).toBe(3);
+    const files = `${block('express-worker')}${block('express-server')}`;
+    for (const code of shown) expect(files).toContain(code);
   });
+});
 
-  it('reads the stream of the dashboard', async () => {
-    expect(await paste('dashboard')).toMatch(
-      /^retry: 2000\n\nevent: dashboard\ndata: \{"at":\d+,"admin":true/,
-    );
-  });
-
-  it('starts many jobs by one call and lists them', async () => {
-    const [batch, list] = (await paste('many'))
-      .replace('}{', '}\n{')
-      .split('\n')
-      .map((line) => JSON.parse(line));
-    expect(batch.jobs).toHaveLength(2);
-    expect(list.jobs).toMatchObject([{ id: batch.jobs[0].id, tags: ['eu'] }]);
-  });
-
-  it('has a job of ten lines that runs', async () => {
-    const job = await headway.client.start('greet', { names: ['Ada', 'Grace'] });
-    const { events, ended } = await openStream(headway.client.events(job), { token: job.token });
-    await ended;
-    expect(events.filter(({ event }) => event === 'log').map(({ data }) => data.message)).toEqual([
-      'Hello, Ada',
-      'Hello, Grace',
-    ]);
-    expect(events.at(-1)).toMatchObject({ event: 'completed', data: { result: { greeted: 2 } } });
-  });
-
-  it('has a job with children that runs', async () => {
-    const job = await headway.client.start('greet-all', { groups: [['Ada'], ['Grace', 'Alan']] });
-    const { events, ended } = await openStream(headway.client.events(job), { token: job.token });
-    await ended;
-    expect(events.at(-1)).toMatchObject({ event: 'completed', data: { result: { greeted: 3 } } });
-  });
+describe('the guides', () => {
+  it.each(markdownFiles('docs/guides'))(
+    '%s begins with an example or a command within its first screen',
+    (path) => {
+      const intro = page(path).split('\n').slice(0, 8).join('\n');
+      expect(intro).toMatch(/```|Open `|<!-- test: /);
+    },
+  );
 });

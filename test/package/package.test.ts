@@ -6,9 +6,9 @@ import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/co
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { block } from '../support/documentation.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { packedProject } from '../support/project.js';
-import { block } from '../support/readme.js';
 
 const run = promisify(execFile);
 /**

@@ -1,10 +1,10 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startBrowser } from '../support/browser.js';
+import { block } from '../support/documentation.js';
 import { type RunningCommand, runCommand, runToEnd } from '../support/example.js';
 import { temporaryFolder } from '../support/processes.js';
 import { packedProject, type TestProject } from '../support/project.js';
-import { block } from '../support/readme.js';
 import { freePort, startRedis, type TestRedis } from '../support/redis.js';
 import { startSite } from '../support/site.js';
 import { until } from '../support/until.js';
@@ -12,7 +12,7 @@ import { until } from '../support/until.js';
 /** Node runs the service from the packed package, with the project's dependencies. */
 const PACKAGE = 'node_modules/headway/dist';
 
-describe("the README's ways to embed a bar, with the packed package", () => {
+describe('getting started with the packed package', () => {
   let project: TestProject;
   let redis: TestRedis;
   let browser: Browser;
@@ -41,7 +41,7 @@ describe("the README's ways to embed a bar, with the packed package", () => {
       if (/Error/.test(by.output())) throw new Error(by.output());
       return false;
     });
-  /** Returns a block of the README with the addresses of this test. */
+  /** Returns a code block of the documentation with the addresses of this test. */
   const said = (name: string, addresses: Record<string, string> = {}): string =>
     Object.entries({
       'redis://127.0.0.1:6379': redis.url,

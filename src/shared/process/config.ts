@@ -34,8 +34,8 @@ const minute = 60_000;
 const day = 24 * 60 * minute;
 
 /**
- * All settings, read from the environment. The descriptions are also the text of the configuration table in the
- * documentation; a test checks that the two agree.
+ * All settings, read from the environment. `npm run docs:configuration` writes the descriptions to
+ * docs/operations/configuration.md; a test checks that the two agree.
  */
 export const configSchema = z.object({
   PORT: int(0, 65535).default(3000).describe('Port the API listens on. `0` picks a free port.'),

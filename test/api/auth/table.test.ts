@@ -12,9 +12,9 @@ const RULES = [
   { channel: 'analytics', subscribe: 'admin', publish: 'admin' },
 ];
 
-/** The rows of a table of SECURITY.md, by the heading of each column. */
+/** The rows of a table of docs/operations/security.md, by the heading of each column. */
 function table(firstColumns: string): Array<Record<string, string>> {
-  const lines = readFileSync('SECURITY.md', 'utf8').split('\n');
+  const lines = readFileSync('docs/operations/security.md', 'utf8').split('\n');
   const start = lines.findIndex((line) => line.startsWith(firstColumns));
   const cells = (line: string): string[] =>
     line
@@ -33,7 +33,7 @@ function table(firstColumns: string): Array<Record<string, string>> {
 const channels = table('| action | channel | nobody');
 const jobs = table('| action | nobody');
 
-describe('the tables of SECURITY.md', () => {
+describe('the tables of docs/operations/security.md', () => {
   let headway: Headway;
   let url: string;
   let sign: ReturnType<typeof signer>;

@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { openApiDocument } from '../../../src/api/openapi/document.js';
-import { ConfigError, configSchema, readConfig } from '../../../src/shared/process/config.js';
+import { ConfigError, readConfig } from '../../../src/shared/process/config.js';
 import { basePathOf } from '../../../src/shared/process/public-url.js';
 import { startApi, startWorker } from '../../support/processes.js';
 
@@ -169,20 +168,4 @@ describe('the configuration', () => {
       ]);
     },
   );
-
-  it('is documented in the README: each setting with its default and description', () => {
-    const readme = readFileSync('README.md', 'utf8');
-    const rows = [...readme.matchAll(/^\| `([A-Z_]+)` \| (.*?) \| (.*) \|$/gm)].map(
-      ([, name, value, text]) => ({
-        name,
-        value,
-        text,
-      }),
-    );
-    const expected = Object.entries(configSchema.shape).map(([name, schema]) => {
-      const { defaultValue } = schema.def as { defaultValue?: unknown };
-      return { name, value: defaultValue === '' ? '' : `\`${defaultValue}\``, text: schema.description };
-    });
-    expect(rows).toEqual(expected);
-  });
 });

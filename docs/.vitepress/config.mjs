@@ -1,0 +1,152 @@
+import { existsSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitepress';
+import { headingAnchor } from '../../scripts/lib/markdown.mjs';
+
+const docs = fileURLToPath(new URL('..', import.meta.url));
+
+const link = (text, path) => ({ text, link: `/${path}` });
+
+/** Pages of architecture, in the order in which they are best read. */
+const ARCHITECTURE = [
+  ['The path of an update', 'update-path'],
+  ['Channels', 'channels'],
+  ['Streams', 'streams'],
+  ['The lifecycle of a job', 'lifecycle'],
+  ['Reporting and threads', 'reporting'],
+  ['Crashing jobs', 'worker-crashes'],
+  ['Children', 'children'],
+  ['BullMQ-only workers', 'foreign-workers'],
+  ['Job index and retention', 'job-index'],
+  ['Schedules', 'schedules'],
+  ['Webhooks', 'webhooks'],
+  ['Dashboard', 'dashboard'],
+  ['Files', 'files'],
+  ['Clocks', 'clocks'],
+  ['The HTTP API', 'http'],
+  ['The client', 'client'],
+  ['The page', 'page'],
+  ['The command line', 'cli'],
+  ['Processes', 'processes'],
+  ['Promises', 'promises'],
+  ['Glossary', 'glossary'],
+];
+
+const SIDEBAR = [
+  {
+    text: 'Getting started',
+    items: [
+      link('Express', 'getting-started/express'),
+      link('HTML', 'getting-started/html'),
+      link('Vue', 'getting-started/vue'),
+      link('React', 'getting-started/react'),
+    ],
+  },
+  {
+    text: 'Guides',
+    items: [
+      link('Jobs', 'guides/jobs'),
+      link('Progress and stages', 'guides/progress'),
+      link('Children', 'guides/children'),
+      link('Cancel and retry', 'guides/cancel-and-retry'),
+      link('Schedules', 'guides/schedules'),
+      link('Webhooks', 'guides/webhooks'),
+      link('Channels', 'guides/channels'),
+      link('Authentication', 'guides/auth'),
+      link('Dashboard and page', 'guides/dashboard'),
+      link('JavaScript client', 'guides/client'),
+      link('Command line', 'guides/cli'),
+      link('BullMQ tools', 'guides/bullmq'),
+      link('Embedding', 'guides/embedding'),
+    ],
+  },
+  {
+    text: 'Operations',
+    items: [
+      link('Configuration', 'operations/configuration'),
+      link('Deployment', 'operations/deployment'),
+      link('Scaling', 'operations/scaling'),
+      link('Failures', 'operations/failures'),
+      link('Security', 'operations/security'),
+    ],
+  },
+  {
+    text: 'Reference',
+    items: [
+      link('HTTP API', 'reference/http'),
+      link('Stream events', 'reference/events'),
+      link('Redis keys', 'reference/redis-keys'),
+      link('Errors', 'reference/errors'),
+    ],
+  },
+  {
+    text: 'Architecture',
+    collapsed: true,
+    items: ARCHITECTURE.map(([text, name]) => link(text, `architecture/${name}`)),
+  },
+  { text: 'Development', link: '/development' },
+];
+
+/** Shows links to files outside of docs/ as text: the site has only the pages in docs/. */
+function plainOutsideLinks(md) {
+  md.core.ruler.push('plain-outside-links', ({ tokens, env }) => {
+    for (const { children } of tokens.filter(({ type }) => type === 'inline')) {
+      let outside = false;
+      for (const token of children) {
+        if (token.type === 'link_open') outside = isOutside(token.attrGet('href'), env.path);
+        if (outside && /^link_(open|close)$/.test(token.type)) {
+          outside = token.type === 'link_open';
+          Object.assign(token, { type: 'text', tag: '', attrs: null, content: '', nesting: 0 });
+        }
+      }
+    }
+  });
+}
+
+function isOutside(href, page) {
+  if (/^[a-z]+:|^#/.test(href)) return false;
+  const file = normalize(join(dirname(page), href.split('#')[0]));
+  return !file.startsWith(docs) || !existsSync(file);
+}
+
+/** Hands diagrams to the component that draws them in the browser, with the Mermaid of this site. */
+function mermaidDiagrams(md) {
+  const fence = md.renderer.rules.fence;
+  md.renderer.rules.fence = (tokens, index, ...rest) => {
+    const { info, content } = tokens[index];
+    if (info.trim() !== 'mermaid') return fence(tokens, index, ...rest);
+    return `<MermaidDiagram code="${encodeURIComponent(content)}" />\n`;
+  };
+}
+
+export default defineConfig({
+  title: 'Headway',
+  description: 'Long-running jobs with live progress: BullMQ workers, Redis channels, server-sent events.',
+  lang: 'en',
+  cleanUrls: false,
+  srcExclude: ['node_modules/**'],
+  themeConfig: {
+    sidebar: SIDEBAR,
+    nav: [
+      link('Guides', 'guides/jobs'),
+      link('Reference', 'reference/http'),
+      link('Configuration', 'operations/configuration'),
+      link('Architecture', 'architecture/update-path'),
+    ],
+    outline: [2, 3],
+    search: { provider: 'local' },
+    externalLinkIcon: true,
+  },
+  markdown: {
+    anchor: { slugify: headingAnchor },
+    config(md) {
+      plainOutsideLinks(md);
+      mermaidDiagrams(md);
+    },
+  },
+  vite: {
+    // Mermaid is one large part of its own, loaded by pages with a diagram only.
+    build: { chunkSizeWarningLimit: 3000 },
+  },
+});

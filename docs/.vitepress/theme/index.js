@@ -1,0 +1,9 @@
+// The theme without web fonts: the site asks no other host for anything.
+import DefaultTheme from 'vitepress/theme-without-fonts';
+import MermaidDiagram from './MermaidDiagram.vue';
+import './style.css';
+
+export default {
+  extends: DefaultTheme,
+  enhanceApp: ({ app }) => app.component('MermaidDiagram', MermaidDiagram),
+};
