@@ -50,7 +50,7 @@ describe('a Redis', () => {
     };
     expect(error.code).toBe(78);
     expect(error.output).toMatch(
-      `error: no Redis answers at redis://***@127.0.0.1:${port}: connect ECONNREFUSED`,
+      `error: no Redis responds at redis://***@127.0.0.1:${port}: connect ECONNREFUSED`,
     );
     expect(error.output).not.toContain('secret');
     expect(redactRedisUrl('redis://:p@h:1/0')).toBe('redis://***@h:1/0');

@@ -86,6 +86,6 @@ describe('channels from a program', () => {
   });
 
   it('are not reached where there is no Redis', async () => {
-    await expect(connectChannels({ redisUrl: 'unix:/nowhere.sock' })).rejects.toThrow('no Redis answers');
+    await expect(connectChannels({ redisUrl: 'unix:/nowhere.sock' })).rejects.toThrow('no Redis responds');
   }, 20_000);
 });
