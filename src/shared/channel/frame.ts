@@ -108,8 +108,8 @@ export interface EventId {
 
 /** Parses a `Last-Event-ID`; `undefined` if it is not an id of Headway. */
 export function parseEventId(id: string): EventId | undefined {
-  const match = /^([A-Za-z0-9]{1,32})-(\d{1,15})(?::[\x21-\x7e]{0,200})?$/.exec(id);
-  return match ? { epoch: match[1]!, offset: Number(match[2]) } : undefined;
+  const [, epoch, offset] = /^([A-Za-z0-9]{1,32})-(\d{1,15})(?::[\x21-\x7e]{0,200})?$/.exec(id) ?? [];
+  return epoch === undefined ? undefined : { epoch, offset: Number(offset) };
 }
 
 /** Returns the ids of `count` consecutive events. */

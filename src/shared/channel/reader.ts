@@ -54,7 +54,8 @@ export function createReader(redis: Redis | Cluster, prefix: string): Reader {
     const after = reset === 'epoch' || reset === 'rewound' ? 0 : knownOffset;
     const log = logs.map((frame) => placed(frame, false));
     // If more log events follow, slots newer than this page belong to a later one.
-    const until = more ? log.at(-1)!.offset : Number(offset);
+    const newestLog = log.at(-1);
+    const until = more && newestLog ? newestLog.offset : Number(offset);
     const limit = slotsUpTo.length > 0 ? Number(slotsUpTo) : until;
     const states = slots
       ? { frames: inOrder(slots).filter((slot) => slot.offset > after && slot.offset <= limit), upTo: limit }
@@ -97,7 +98,8 @@ async function readSlots(
     }
     // Slots that belong to a later page are no longer read.
     const kept = firstOf([...frames.values()].sort(byOffset), SLOT_BYTES);
-    if (kept.length < frames.size) upTo = kept.at(-1)!.offset;
+    const newestKept = kept.at(-1);
+    if (newestKept && kept.length < frames.size) upTo = newestKept.offset;
     frames = new Map(kept.map((slot) => [slot.offset, slot]));
   } while (cursor !== '0');
   return { frames: [...frames.values()], upTo };
@@ -148,10 +150,10 @@ export function createTail(redis: Redis | Cluster, prefix: string): Tail {
   return async (channel, wanted) => {
     const [meta, log] = channelKeys(prefix, channel);
     if ('since' in wanted) return scripts.channelSince(log, 't', wanted.since);
-    const [newest, logs] = (await redis.hmget(meta, 'log', 'logs')).map(Number);
-    if (wanted.last === 0) return newest!;
+    const [newest = 0, logs = 0] = (await redis.hmget(meta, 'log', 'logs')).map(Number);
+    if (wanted.last === 0) return newest;
     // Releases before 0.2 did not count log events. Assume that all events were log events.
-    if (!logs) return Math.max(0, newest! - wanted.last);
+    if (!logs) return Math.max(0, newest - wanted.last);
     return scripts.channelSince(log, 'n', Math.max(1, logs - wanted.last + 1));
   };
 }

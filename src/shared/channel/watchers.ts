@@ -50,8 +50,8 @@ export function createWatcherQuery({ redis, hub, prefix }: WatcherQueryOptions):
 
   hub.on('messageBuffer', (from: Buffer, message: Buffer) => {
     if (!bytes.equals(from)) return;
-    const [id, count] = message.toString().split(' ');
-    const question = open.get(id!);
+    const [id = '', count] = message.toString().split(' ');
+    const question = open.get(id);
     if (!question) return;
     question.sum += Number(count);
     question.answers++;
@@ -116,9 +116,9 @@ export function answerWatcherQueries({ redis, hub, prefix, count, log }: Watcher
     what: 'viewer count queries',
     log,
     onMessage(question) {
-      const [replies, id, name] = question.split(' ');
+      const [replies = '', id, name = ''] = question.split(' ');
       redis
-        .publish(replies!, `${id} ${count(name!)}`)
+        .publish(replies, `${id} ${count(name)}`)
         .catch((error) => log.debug({ err: error }, 'could not report the number of viewers'));
     },
   });

@@ -39,7 +39,8 @@ export function watchLiveness(redis: Redis, { listens }: { listens: boolean }): 
     const now = performance.now();
     const { stream, commandQueue } = internals;
     const bytes = stream?.bytesRead ?? -1;
-    const pending = commandQueue.length > 0;
+    const oldest = commandQueue.peekAt(0);
+    const pending = oldest !== undefined;
     const justSent = pending && !hadPending;
     // A process that was busy has not read its sockets: it waits for the next check.
     const wasBusy = now - lastTick > 2 * TICK_MS;
@@ -48,8 +49,8 @@ export function watchLiveness(redis: Redis, { listens }: { listens: boolean }): 
     seenBytes = bytes;
     hadPending = pending;
     const silent = now - seenAt;
-    if (pending) {
-      if (silent >= SILENT_MS + blockMs(commandQueue.peekAt(0)!.command)) {
+    if (oldest) {
+      if (silent >= SILENT_MS + blockMs(oldest.command)) {
         const since = seenAt;
         replace();
         for (const suspect of connections.get(server) ?? []) suspect(since);

@@ -21,7 +21,7 @@ function monotonic(): number {
  * has answered, it is the machine's time.
  */
 export function serverNow(): number {
-  const offset = cell[0]!;
+  const offset = cell[0] ?? Number.NaN;
   return Number.isNaN(offset) ? Date.now() : Math.floor(monotonic() + offset);
 }
 
@@ -44,7 +44,7 @@ export function askingServerTime(): (serverMs: number) => void {
     if (!Number.isFinite(serverMs)) return;
     const least = serverMs - monotonic();
     const most = serverMs - asked;
-    const known = cell[0]!;
+    const known = cell[0] ?? Number.NaN;
     cell[0] = Number.isNaN(known) ? (least + most) / 2 : Math.min(Math.max(known, least), most);
   };
 }
@@ -53,8 +53,8 @@ export function askingServerTime(): (serverMs: number) => void {
 export function keepServerClock(redis: Redis): () => void {
   async function ask(): Promise<void> {
     const answered = askingServerTime();
-    const [seconds, micros] = (await redis.time()).map(Number);
-    answered(seconds! * 1000 + micros! / 1000);
+    const [seconds = Number.NaN, micros = Number.NaN] = (await redis.time()).map(Number);
+    answered(seconds * 1000 + micros / 1000);
   }
   const askIfReady = (): void => {
     // While Redis is unavailable, a command would only wait; every new connection reads the time anyway.

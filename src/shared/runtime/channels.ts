@@ -90,7 +90,7 @@ export async function connectChannels(options: ChannelsOptions = {}): Promise<Ch
       try {
         const reply = await untilTaken(() => publisher.publishInRow(channel, events, { numbering }));
         if (reply.state !== 'taken') throw new Error(`events were not published: ${reply.state}`);
-        for (const [i, id] of idsInRow(reply.id, calls.length).entries()) calls[i]!.resolve(id);
+        for (const [i, id] of idsInRow(reply.id, calls.length).entries()) calls[i]?.resolve(id);
       } catch (error) {
         for (const { reject } of calls) reject(error);
       }

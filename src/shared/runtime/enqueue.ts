@@ -81,6 +81,6 @@ export function createEnqueue(options: EnqueueOptions): Enqueue {
     ]);
     // An unfinished job has the same deduplication key: the caller gets that job, and this id stays unused.
     if (job.id !== id) await forget(id);
-    return job.id!;
+    return job.id ?? id;
   };
 }
