@@ -78,7 +78,7 @@ describe('an error of a call to Redis', () => {
     const options = { retryStrategy: null, maxRetriesPerRequest: 0 };
     const gone = new Redis(1, '127.0.0.1', options);
     gone.on('error', () => {});
-    const slow = new Redis(server.url, { ...options, commandTimeout: 20 });
+    const slow = new Redis(server.url, { ...options, commandTimeout: 200 });
     await slow.ping();
     const errors = [
       await errorOf(gone.get('a')),
