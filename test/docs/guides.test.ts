@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { block } from '../support/documentation.js';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { testJobs } from '../support/jobs.js';
+import { writeJobs } from '../support/jobs.js';
 import { temporaryFolder } from '../support/processes.js';
 import { freePort } from '../support/redis.js';
 import { openStream } from '../support/sse.js';
@@ -17,7 +17,7 @@ describe('the code blocks of the guides', () => {
   beforeAll(async () => {
     headway = await startHeadway({
       env: {
-        JOBS_DIR: testJobs({ 'greet.ts': block('own-job'), 'greet-all.ts': block('family') }),
+        JOBS_DIR: writeJobs({ 'greet.ts': block('own-job'), 'greet-all.ts': block('family') }),
         WEBHOOK_HOSTS: '127.0.0.1',
         WEBHOOK_ALLOW_PRIVATE: 'true',
       },

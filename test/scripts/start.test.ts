@@ -253,10 +253,10 @@ describe('npm start', () => {
       async () => ({ env: { WORKER_CONCURRENCY: 'many' }, says: /WORKER_CONCURRENCY: .*"many"/ }),
     ],
     [
-      'no Redis answers',
+      'no Redis responds',
       async () => ({
         env: { REDIS_URL: `redis://127.0.0.1:${await freePort()}` },
-        says: /no Redis answers at redis:/,
+        says: /no Redis responds at redis:/,
       }),
     ],
     [

@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 const SOURCE = 'src';
 const files = readdirSync(SOURCE, { recursive: true }) as string[];
 
-it('each script of Redis states its cost in its header, and asks for nothing whose size nobody knows', () => {
+it('each Lua script states its cost in its header, and reads nothing of unbounded size', () => {
   const scripts = files
     .filter((file) => file.endsWith('.lua') && !file.endsWith('record.lua'))
     .map((file) => ({ file, text: readFileSync(join(SOURCE, file), 'utf8') }));
@@ -13,17 +13,17 @@ it('each script of Redis states its cost in its header, and asks for nothing who
   for (const { file, text } of scripts) {
     const [header = '', body = ''] = text.split('\n]]\n');
     expect(header, file).toMatch(/\n *Cost: \S/);
-    // These ask first how many slots a channel has, and how large they are.
-    const asksFirst = /channel\/scripts\/(read|publish)\.lua$/.test(file);
+    // These check the number and the size of the slots first.
+    const checksSize = /channel\/scripts\/(read|publish)\.lua$/.test(file);
     expect(body, file).not.toMatch(/call\('(KEYS|SMEMBERS|DEL|SORT)'/);
-    if (!asksFirst) expect(body, file).not.toMatch(/call\('(HVALS|HKEYS)'/);
+    if (!checksSize) expect(body, file).not.toMatch(/call\('(HVALS|HKEYS)'/);
     for (const call of body.match(/call\('(XRANGE|XREVRANGE|ZRANGEBYSCORE)'[^\n]*/g) ?? []) {
       expect(call, file).toMatch(/'(COUNT|LIMIT)'/);
     }
   }
 });
 
-it('each Lua script stands in the script table of its own room', () => {
+it('each Lua script is in the script table of its room', () => {
   const isCode = (file: string): boolean => file.endsWith('.ts');
   const tables = files.filter((file) => isCode(file) && basename(file) === 'scripts.ts');
   for (const file of files.filter((file) => file.endsWith('.lua'))) {
@@ -31,7 +31,7 @@ it('each Lua script stands in the script table of its own room', () => {
     expect(tables).toContain(table);
     expect(readFileSync(join(SOURCE, table), 'utf8'), file).toContain(`lua('${basename(file, '.lua')}')`);
   }
-  // A script that is defined on an open connection is unknown to the pipelines that are open at that moment.
+  // Pipelines that are open when a script is defined do not know it.
   for (const file of files.filter(isCode)) {
     expect(readFileSync(join(SOURCE, file), 'utf8'), file).not.toMatch(/defineCommand/);
   }

@@ -1,12 +1,12 @@
-/** Makes a call, now or soon. */
+/** Makes a call, at once or with the next batch. */
 export type Batch = (call: () => void) => void;
 
 /**
- * Makes calls at once while they are rare, and in groups while they are frequent: after each call the next ones
- * wait until `windowMs` are over, then all of them are made in one turn, so that they share a pipeline to Redis.
- * In a busy worker that saves most of the system calls; what it costs is a delay of `windowMs` at most.
+ * Makes rare calls at once and batches frequent ones. After a call, further calls wait until `windowMs` have passed and are
+ * then made in the same turn of the event loop, so that they share a pipeline to Redis. In a busy worker this saves most
+ * system calls, at the cost of a delay of at most `windowMs`.
  *
- * A call that throws does not keep the others of its group from being made: the first such error is thrown after them.
+ * An error in one call does not prevent the others of its batch: the first error is thrown after all of them.
  */
 export function createBatcher(windowMs: number): Batch {
   let waiting: Array<() => void> = [];

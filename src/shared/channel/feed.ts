@@ -6,25 +6,25 @@ import { BEHIND, CLOSED, LIVE, type Sink, STALLED, Subscription, writeTo } from 
 const RECENT_FRAMES = 256;
 const RECENT_BYTES = 256 * 1024;
 const RETRY_MS = 250;
-/** A state that was read longer ago is read again before it is written: there may be a newer one. */
+/** A state event that was read longer ago than this is read again before it is written, because there may be a newer one. */
 const FRESH_MS = 1000;
 
 /**
- * One channel within this process: hands each live frame to every subscription that is up to date, and
- * brings the others up to date from Redis.
+ * One channel within this process. Writes each live frame to every subscription that is up to date, and brings the others
+ * up to date from Redis.
  */
 export class Feed {
   readonly subscriptions = new Set<Subscription>();
-  /** The last live frame seen. */
+  /** The position of the last live frame. */
   private epoch = '';
   private offset = 0;
-  /** False until Redis has confirmed that live frames reach us: before that, what is read may miss some. */
+  /** Whether Redis has confirmed the subscription. Until then, events may be missing from both a read and the live feed. */
   private connected = false;
-  /** How often that has begun. */
+  /** How often Redis has confirmed it. */
   private generation = 0;
-  /** Reads under way, by the position they read from: any number of subscriptions share one. */
+  /** Pending reads by the position they start from. Subscriptions at the same position share one. */
   private reads = new Map<string, Set<Subscription>>();
-  /** Live frames that came while somebody was reading, so that the two can be joined. */
+  /** Live frames that arrived during a read, so that the two can be joined. */
   private recent: Array<{ offset: number; frame: Buffer }> = [];
   private recentBytes = 0;
 
@@ -47,11 +47,11 @@ export class Feed {
     if (this.subscriptions.size === 0) this.onEmpty(this);
   }
 
-  /** Live frames reach us from now on (again): whatever was published until now has to be read. */
+  /** Redis has confirmed the subscription: everything that was published before has to be read. */
   online(): void {
     this.connected = true;
     this.generation++;
-    // Neither the last live frame nor a read begun before this moment says where the channel is now.
+    // The last live frame and pending reads are from before this moment: they may be behind the channel.
     this.reads = new Map();
     this.moveTo('');
     for (const subscription of this.subscriptions) {
@@ -60,11 +60,12 @@ export class Feed {
     }
   }
 
+  /** The connection is lost: live frames may be missed from now on. */
   offline(): void {
     this.connected = false;
   }
 
-  /** A live frame. */
+  /** Writes a live frame to the subscriptions. */
   deliver(frame: Buffer): void {
     const { epoch, offset } = frameId(frame);
     if (epoch !== this.epoch) this.startEpoch(epoch);
@@ -79,12 +80,12 @@ export class Feed {
         continue;
       }
       subscription.epoch = epoch;
-      subscription.take(frame, offset);
+      subscription.writeFrame(frame, offset);
       if (last && !subscription.stays) this.finish(subscription);
     }
   }
 
-  /** Brings a subscription up to date, then lets it go live. */
+  /** Brings a subscription up to date, then makes it live. */
   catchUp(subscription: Subscription): void {
     if (subscription.rest)
       return this.writePage(subscription, subscription.rest.page, subscription.rest.next);
@@ -102,10 +103,10 @@ export class Feed {
     const { reads, generation } = this;
     const group = new Set([subscription]);
     reads.set(position, group);
-    const settle = (next: (member: Subscription) => void): void => {
+    const forEachWaiting = (next: (member: Subscription) => void): void => {
       if (reads !== this.reads) return;
       reads.delete(position);
-      // One that has moved on meanwhile has another read under way, or needs none.
+      // A subscription that has moved on meanwhile has another read, or needs none.
       for (const member of group)
         if (member.rest === undefined && positionOf(member) === position) next(member);
       if (reads.size === 0) this.forget();
@@ -113,13 +114,13 @@ export class Feed {
     this.read(this.name, subscription).then(
       (missed) => {
         const page = missed && new Page(missed, generation, this.budget);
-        settle((member) => {
+        forEachWaiting((member) => {
           if (member.state === BEHIND || member.state === STALLED) this.serve(member, page);
         });
       },
-      // Redis is away or slow; nothing is lost by asking again.
+      // Redis is unavailable or slow: try again.
       () =>
-        setTimeout(settle, RETRY_MS, (member: Subscription) => {
+        setTimeout(forEachWaiting, RETRY_MS, (member: Subscription) => {
           if (member.state === BEHIND) this.catchUp(member);
         }),
     );
@@ -127,12 +128,12 @@ export class Feed {
 
   private serve(subscription: Subscription, page: Page | undefined): void {
     const missed = page?.missed;
-    // From now on it wants everything that comes.
+    // `after` applies to the first read only.
     subscription.after = undefined;
-    const knew = subscription.epoch !== '' || subscription.offset > 0;
-    const reset = missed ? missed.reset : knew ? 'expired' : '';
-    // To someone who has seen nothing, a shortened log is simply the present state.
-    if (reset && knew) subscription.hold(writeTo(subscription.sink, resetFrame(reset)));
+    const hasSeenEvents = subscription.epoch !== '' || subscription.offset > 0;
+    const reset = missed ? missed.reset : hasSeenEvents ? 'expired' : '';
+    // For a viewer that has seen nothing, a trimmed log is simply the current state.
+    if (reset && hasSeenEvents) subscription.hold(writeTo(subscription.sink, resetFrame(reset)));
     if (!page || !missed) {
       subscription.epoch = '';
       subscription.offset = 0;
@@ -146,41 +147,41 @@ export class Feed {
     this.writePage(subscription, page, 0);
   }
 
-  /** Writes the frames of a page from one on, and keeps those that the sink does not take yet. */
+  /** Writes the frames of a page from index `from` on, and keeps those that the sink does not accept yet. */
   private writePage(subscription: Subscription, page: Page, from: number): void {
     const { frames, end, offset: last, more } = page.missed;
-    const old = from > 0 && performance.now() - page.readAt > FRESH_MS;
+    const isOld = from > 0 && performance.now() - page.readAt > FRESH_MS;
     for (let next = from; next < frames.length; next++) {
       if (subscription.state === CLOSED) return;
       if (subscription.state === STALLED) return subscription.keep(page, next);
       const { offset, frame, isState } = frames[next]!;
-      if (old && isState) {
+      if (isOld && isState) {
         subscription.dropRest();
         return this.catchUp(subscription);
       }
-      subscription.take(frame, offset);
+      subscription.writeFrame(frame, offset);
       if (offset === end && !subscription.stays) return this.finish(subscription);
     }
     if (subscription.state === CLOSED) return;
     subscription.dropRest();
     subscription.offset = last;
     if (subscription.state === STALLED) return;
-    // A page from before Redis was away says nothing about what was published meanwhile.
+    // A page that was read before a reconnect misses what was published meanwhile.
     if (more || page.generation !== this.generation) this.catchUp(subscription);
     else this.goLive(subscription);
   }
 
-  /** Joins what was read with what came live in the meantime; reads again where the two do not meet. */
+  /** Joins what was read with the live frames that arrived meanwhile. Reads again if there is a gap between the two. */
   private goLive(subscription: Subscription): void {
     if (this.epoch !== '' && this.epoch !== subscription.epoch) {
-      // The read and the last live frame tell of two lives of the channel; a second read tells which is the later.
+      // The read and the last live frame have different epochs. A second read shows which is the newer one.
       this.moveTo(subscription.epoch);
       return this.catchUp(subscription);
     }
     for (const { offset, frame } of this.recent) {
       if (offset <= subscription.offset) continue;
       if (offset > subscription.offset + 1) break;
-      subscription.take(frame, offset);
+      subscription.writeFrame(frame, offset);
       if (endsChannel(frame) && !subscription.stays) return this.finish(subscription);
       if (subscription.state !== BEHIND) return;
     }
@@ -194,7 +195,7 @@ export class Feed {
     subscription.close();
   }
 
-  /** The channel was made anew: where our subscriptions stand says nothing about it. */
+  /** The channel was created anew: the positions of the subscriptions do not apply to it. */
   private startEpoch(epoch: string): void {
     this.moveTo(epoch);
     for (const subscription of this.subscriptions) {

@@ -1,30 +1,30 @@
 import { streamEvents } from '../jobs/events/stream-events.js';
 import { serverNow } from '../redis/server-clock.js';
 
-/** An event to publish, as it appears on the stream (WHATWG HTML §9.2). */
+/** An event to publish, with the fields of a server-sent event (WHATWG HTML §9.2). */
 export interface FrameInput {
-  /** The event's name; without one the browser fires `message`. No line breaks, no NUL, not `error`, `open`, `reset` or `unauthorized`. */
+  /** The event's name; without one, browsers fire `message`. No line breaks, no NUL, not `error`, `open`, `reset` or `unauthorized`. */
   event?: string;
-  /** A string goes out as it is, line by line; anything else as JSON. A string that reads as JSON is marked as text. */
+  /** A string is sent as it is, line by line; any other value as JSON. A string that could be parsed as JSON is marked as text. */
   data: unknown;
-  /** The data is a string with JSON in one line: it is not marked as text. */
+  /** Whether `data` is a string with JSON in one line, which must not be marked as text. Defaults to false. */
   isJson?: boolean;
-  /** The publisher's own id of the event. On the stream it stands behind ours: `<epoch>-<offset>:<id>`. */
+  /** The publisher's id of the event. On the stream it is appended to Headway's id: `<epoch>-<offset>:<id>`. */
   id?: string;
-  /** Tells the client how long to wait before it reconnects, in ms: {@link MIN_RETRY_MS} to {@link MAX_RETRY_MS}. */
+  /** How long clients wait before they reconnect, in ms: {@link MIN_RETRY_MS} to {@link MAX_RETRY_MS}. */
   retry?: number;
-  /** Marks the frame as the last one of its channel. */
+  /** Whether this is the last event of its channel. Defaults to false. */
   end?: boolean;
 }
 
-/** Browsers do as they are told: with less, all viewers of a channel would come back in a loop. */
+/** Browsers obey `retry`: with a shorter time, all viewers of a channel would reconnect in a tight loop. */
 export const MIN_RETRY_MS = 100;
-/** With more, they would be away for longer than anybody waits. */
+/** With a longer time, viewers would stay disconnected for too long. */
 export const MAX_RETRY_MS = 300_000;
 
 /**
- * The comment that marks data as text where it could be taken for JSON: `1.10`, `null`. Clients that do not know it ignore
- * comments (§9.2.6).
+ * The comment that marks data as text if it could be parsed as JSON, such as `1.10` or `null`. Other clients ignore comments
+ * (§9.2.6).
  */
 const TEXT_MARK = ':text\n';
 
@@ -32,8 +32,8 @@ const TEXT_MARK = ':text\n';
 const END_MARK = Buffer.from('\n:end\n\n');
 
 /**
- * Builds a frame without its place in the channel, which the publish script puts into its id line.
- * @throws TypeError for a name, id, retry time or data that no frame can carry
+ * Builds a frame without its position in the channel; the publish script adds that to the id line.
+ * @throws TypeError for an invalid name, id or retry time, or data without a JSON form
  */
 export function frameBody({ event, data, isJson = false, id, retry, end }: FrameInput): string {
   let head = '';
@@ -60,7 +60,7 @@ export function frameBody({ event, data, isJson = false, id, retry, end }: Frame
   return `${head}data: ${lines}\n${end ? ':end\n' : ''}\n`;
 }
 
-/** Whether a client that parses data as JSON where it can would make something else of this text. */
+/** Returns whether a client that parses data as JSON if possible would change this text. */
 function readsAsJson(text: string): boolean {
   if (!/^[\t\n\r ]*["[{\dtfn-]/.test(text)) return false;
   try {
@@ -75,50 +75,50 @@ function jsonOf(data: unknown): string | undefined {
   try {
     return JSON.stringify(data);
   } catch (error) {
-    // It holds itself, has a BigInt, or is nested too deeply.
+    // It is circular, contains a BigInt, or is nested too deeply.
     throw new TypeError(`data has no JSON form: ${(error as Error).message}`);
   }
 }
 
 function checkEventName(event: string): void {
   if (event === '' || event.length > 100 || /[\r\n\0]/.test(event)) {
-    throw new TypeError('an event name has 1 to 100 characters and no line break or NUL');
+    throw new TypeError('an event name must have 1 to 100 characters without line breaks or NUL');
   }
   if (event === 'error' || event === 'open') {
-    throw new TypeError(`no event can be named "${event}": browsers use that name for the connection`);
+    throw new TypeError(`the event name "${event}" is reserved: browsers use it for the connection`);
   }
-  // Names are compared as they are, by browsers and by our client: "Reset" is another event.
+  // Browsers and the client compare names case-sensitively: "Reset" is a different event.
   if (Object.hasOwn(streamEvents, event)) {
-    throw new TypeError(`no event can be named "${event}": the service says that of the stream itself`);
+    throw new TypeError(`the event name "${event}" is reserved: the service uses it for the stream itself`);
   }
 }
 
-/** A client keeps it as part of a header value (§9.2.6: an id with NUL is ignored). */
+/** Clients send the id in a header, so it must be visible ASCII (§9.2.6: an id with NUL is ignored). */
 function checkOwnId(id: string): void {
   if (!/^[\x21-\x7e]{1,200}$/.test(id)) {
-    throw new TypeError('an id has 1 to 200 visible ASCII characters');
+    throw new TypeError('an id must have 1 to 200 visible ASCII characters');
   }
 }
 
-/** What an id `epoch-offset` says. */
+/** The parts of an id `<epoch>-<offset>`. */
 export interface EventId {
   epoch: string;
   offset: number;
 }
 
-/** Reads a `Last-Event-ID`; `undefined` when it is none of ours. */
+/** Parses a `Last-Event-ID`; `undefined` if it is not an id of Headway. */
 export function parseEventId(id: string): EventId | undefined {
-  const match = /^([A-Za-z0-9]{1,32})-(\d{1,15})(?::[\x21-\x7e]{0,200})?$/.exec(id);
-  return match ? { epoch: match[1]!, offset: Number(match[2]) } : undefined;
+  const [, epoch, offset] = /^([A-Za-z0-9]{1,32})-(\d{1,15})(?::[\x21-\x7e]{0,200})?$/.exec(id) ?? [];
+  return epoch === undefined ? undefined : { epoch, offset: Number(offset) };
 }
 
-/** The ids of so many events that were published in a row. */
+/** Returns the ids of `count` consecutive events. */
 export function idsInRow(firstId: string, count: number): string[] {
   const { epoch, offset } = parseEventId(firstId)!;
   return Array.from({ length: count }, (_, i) => `${epoch}-${offset + i}`);
 }
 
-/** Whether who has seen what an id says has seen the end of a channel; `end` is the offset of that. */
+/** Returns whether a viewer at this event id has seen the channel's end. `end` is the offset of the end. */
 export function sawEnd(id: string, channel: { epoch: string | undefined; end: number | undefined }): boolean {
   const seen = parseEventId(id);
   return (
@@ -134,7 +134,7 @@ const ZERO = 0x30;
 const NINE = 0x39;
 const ID_START = 'id: '.length;
 
-/** Reads the id at the start of a frame: the only bytes of a frame that are ever looked at on its way. */
+/** Parses the id at the start of a frame. No other bytes of a live frame are parsed. */
 export function frameId(frame: Buffer): EventId {
   const dash = frame.indexOf(DASH, ID_START);
   let offset = 0;
@@ -142,13 +142,13 @@ export function frameId(frame: Buffer): EventId {
   return { epoch: frame.toString('latin1', ID_START, dash), offset };
 }
 
-/** Whether a frame is marked as the last one of its channel. */
+/** Returns whether a frame is marked as the last one of its channel. */
 export function endsChannel(frame: Buffer): boolean {
   const at = frame.length - END_MARK.length;
   return at > 0 && frame[at + 1] === 0x3a && frame.subarray(at).equals(END_MARK);
 }
 
-/** The `reset` event: what the reader knew no longer holds, the present state follows. It has no id of its own. */
+/** Returns the frame of a `reset` event: the viewer has to discard its state, and the current state follows. It has no id. */
 export function resetFrame(reason: string): Buffer {
   return Buffer.from(`event: reset\ndata: ${JSON.stringify({ reason, at: serverNow() })}\n\n`);
 }

@@ -7,7 +7,7 @@ import type { Reader } from './reader.js';
 import type { Sink, Subscription } from './subscription.js';
 
 export interface ChannelHubOptions {
-  /** A connection of its own, made with `autoResubscribe: false`: the only one for all subscriptions of a process. */
+  /** The Pub/Sub connection for all subscriptions of the process, opened with `autoResubscribe: false`. */
   redis: Redis;
   read: Reader;
   prefix: string;
@@ -18,8 +18,8 @@ export interface ChannelHubOptions {
 const NOTHING_SEEN: EventId = { epoch: '', offset: 0 };
 
 /**
- * Subscribes to channels. A channel is subscribed to in Redis once, however many viewers it has here, and
- * unsubscribed when the last one leaves.
+ * Holds all channel subscriptions of a process. Each channel is subscribed to in Redis once, however many viewers it has, and
+ * unsubscribed when its last viewer leaves.
  */
 export class ChannelHub {
   private readonly feeds = new Map<string, Feed>();
@@ -30,7 +30,7 @@ export class ChannelHub {
   constructor(private readonly options: ChannelHubOptions) {
     this.redis = options.redis;
     this.redis.on('ready', this.onReady);
-    if (this.redis.status === 'ready') this.holdOn();
+    if (this.redis.status === 'ready') this.keepSubscribed();
     this.redis.on('close', () => {
       for (const feed of this.feeds.values()) feed.offline();
     });
@@ -40,13 +40,13 @@ export class ChannelHub {
   }
 
   /**
-   * Follows a channel into a sink: first what it has missed, then live, without a gap, a double or a change
-   * of order between the two.
-   * @param lastEventId the id of the last event that the viewer has seen. Without one, or with one that is
-   *   not ours, it gets the present state; with one of a channel that is no more, `reset` before that.
-   * @param after for a viewer that has seen nothing: the log events up to this offset are not wanted
-   * @param stays the subscription goes on after the end of the channel
-   * @throws TypeError for a name that no channel can have
+   * Writes the events of a channel to a sink: first those that the viewer has missed, then live ones. None is lost, repeated or
+   * out of order between the two.
+   * @param lastEventId the id of the last event that the viewer has seen. Without one, or with an id that is not Headway's, the
+   *   viewer gets the current state. With an id of a channel that no longer exists, it gets `reset` first.
+   * @param after for a viewer that has seen nothing: skips the log events up to this offset
+   * @param stays whether the subscription continues after the end of the channel. Defaults to false.
+   * @throws TypeError for an invalid channel name
    */
   subscribe(
     channel: string,
@@ -68,7 +68,7 @@ export class ChannelHub {
     return feed.join(sink, since === NOTHING_SEEN ? { ...since, after } : since, stays);
   }
 
-  /** Ends the streams of a channel that is no more: whoever comes back will be told. */
+  /** Ends the streams of a removed channel. Viewers that reconnect get an error response. */
   end(channel: string): void {
     const feed = this.feeds.get(channelKeys(this.options.prefix, channel)[0]);
     for (const subscription of [...(feed?.subscriptions ?? [])]) {
@@ -77,29 +77,29 @@ export class ChannelHub {
     }
   }
 
-  /** Every subscription of this process. */
+  /** Iterates over all subscriptions of this process. */
   *subscriptions(): Generator<Subscription> {
     for (const feed of this.feeds.values()) yield* feed.subscriptions;
   }
 
-  /** How many follow a channel here. */
+  /** Returns the number of subscriptions of a channel in this process. */
   count(channel: string): number {
     return this.feeds.get(channelKeys(this.options.prefix, channel)[0])?.subscriptions.size ?? 0;
   }
 
-  /** The names of the channels that are watched here. */
+  /** Iterates over the names of the channels with a subscription in this process. */
   *channels(): Generator<string> {
     for (const feed of this.feeds.values()) yield feed.name;
   }
 
   private follow(key: string, feed: Feed): void {
-    // Redis answers the commands of one connection in order, so a subscribe that follows an unsubscribe wins.
+    // Redis processes the commands of one connection in order, so a subscribe after an unsubscribe wins.
     const done = this.options.sharded ? this.redis.ssubscribe(key) : this.redis.subscribe(key);
     done.then(
       () => {
         if (this.feeds.get(key) === feed) feed.online();
       },
-      // A connection that broke comes back with 'ready', which subscribes again.
+      // A lost connection becomes ready again, and `resubscribe` repeats the command.
       (error) => this.options.onError?.(error),
     );
   }
@@ -111,16 +111,16 @@ export class ChannelHub {
   }
 
   /**
-   * Stays subscribed to something: ioredis takes the answer to the last `SUNSUBSCRIBE`, which counts sharded channels
-   * only, for the end of all subscriptions, and then drops the messages of those that others made on this connection.
+   * Keeps one sharded subscription at all times. The reply to `SUNSUBSCRIBE` counts sharded channels only; at zero, ioredis
+   * assumes that no subscription is left and drops the messages of unsharded ones on this connection.
    */
-  private holdOn(): void {
+  private keepSubscribed(): void {
     const { sharded, prefix, onError } = this.options;
     if (sharded) this.redis.ssubscribe(`${prefix}:anchor`).catch((error) => onError?.(error));
   }
 
   private resubscribe(): void {
-    this.holdOn();
+    this.keepSubscribed();
     for (const [key, feed] of this.feeds) this.follow(key, feed);
   }
 }

@@ -1,27 +1,28 @@
 import type { Missed } from './reader.js';
 
-/** How much a process keeps at most of what was read for viewers whose sockets are full, in bytes. */
+/** Maximum size of all pages that a process keeps for viewers with a full socket, in bytes. */
 const KEPT_BYTES = 32 * 1024 * 1024;
 
-/** How much is kept of what was read for all channels of a process. */
+/** Counts the bytes of the pages that a process keeps. */
 export class PageBudget {
   private used = 0;
 
   constructor(private readonly max = KEPT_BYTES) {}
 
-  /** @returns whether there is room */
+  /** Reserves room for a page. @returns false if there is not enough */
   take(bytes: number): boolean {
     if (this.used + bytes > this.max) return false;
     this.used += bytes;
     return true;
   }
 
+  /** Releases the room of a page. */
   give(bytes: number): void {
     this.used -= bytes;
   }
 }
 
-/** What one read gave. All subscriptions that it was read for share it, until the last one has written its frames. */
+/** The result of one read. The subscriptions it was read for share it until the last one has written its frames. */
 export class Page {
   readonly readAt = performance.now();
   private holders = 0;
@@ -29,14 +30,14 @@ export class Page {
 
   constructor(
     readonly missed: Missed,
-    /** How often the feed had come online when the read began. */
+    /** The generation of the feed at the start of the read. */
     readonly generation: number,
     private readonly budget: PageBudget,
   ) {
     this.bytes = missed.frames.reduce((sum, { frame }) => sum + frame.length, 0);
   }
 
-  /** Keeps it for one more subscription. @returns whether there is room; without it the frames are read again */
+  /** Keeps the page for one more subscription. @returns false if there is no room: the frames have to be read again */
   hold(): boolean {
     if (this.holders === 0 && !this.budget.take(this.bytes)) return false;
     this.holders++;

@@ -1,4 +1,4 @@
-/** What of a principal may stand in a pattern. */
+/** The properties of a principal that a pattern may refer to. */
 export interface PatternValues {
   sub?: string | undefined;
   tenant?: string | undefined;
@@ -6,16 +6,16 @@ export interface PatternValues {
 
 const PATTERN = /^(?:[A-Za-z0-9._:~@/-]|\*|\{sub\}|\{tenant\}){1,200}$/;
 
-/** More than that would let a pattern take its time (its expression backtracks). */
+/** Limits the backtracking of the regular expression. */
 const MAX_WILDCARDS = 3;
 
-/** Whether a text is a pattern: a channel's name in which `*`, `**` (three of them at most), `{sub}` and `{tenant}` may stand. */
+/** Returns whether a text is a pattern: a channel name with up to three `*` or `**`, and any number of `{sub}` and `{tenant}`. */
 export const isPattern = (text: string): boolean =>
   PATTERN.test(text) && (text.match(/\*+/g) ?? []).length <= MAX_WILDCARDS;
 
 /**
- * Whether a channel's name fits a pattern. `*` is any part of a name without a dot, `**` any part with dots too (the
- * slash after a tenant is in neither), `{sub}` and `{tenant}` are the principal's own, letter for letter: one that has none fits nothing.
+ * Returns whether a channel name matches a pattern. `*` matches any characters but dots and slashes, `**` any characters but
+ * slashes. `{sub}` and `{tenant}` match the principal's value exactly; without that value, the pattern matches nothing.
  */
 export function matches(pattern: string, name: string, values: PatternValues = {}): boolean {
   let source = '';

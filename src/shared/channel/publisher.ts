@@ -8,36 +8,36 @@ import { channelScripts, newEpoch, type PublishReply } from './scripts.js';
 
 /** An event to publish to a channel. */
 export interface ChannelEvent extends FrameInput {
-  /** `log` (default): each one matters and is kept in order. `state`: only the newest of its key matters. */
+  /** `log`: every event is kept, in order. `state`: only the newest event of each key is kept. Defaults to `log`. */
   kind?: 'log' | 'state';
-  /** The slot of a state event. Default: the event's name. */
+  /** The key of a state event. Defaults to the event's name. */
   key?: string;
-  /** The channel is kept at least this long from now on, in ms. */
+  /** Minimum time for which the channel is kept after this event, in ms. */
   keepMs?: number;
 }
 
 /**
- * Keeps an event out that comes too late: of an attempt that is over, or a lifecycle event that was published
- * already. Positions are (attempt, rank) and only go up; see `src/shared/lifecycle`.
+ * Rejects an event that comes too late: one of a finished attempt, or a lifecycle event that was already published.
+ * Positions are (attempt, rank) and only increase; see `src/shared/lifecycle`.
  */
 export interface Fence {
   attempt: number;
-  /** For a lifecycle event, its place within the attempt. Without: an event of a running attempt. */
+  /** The position of a lifecycle event within its attempt. Absent for events of a running attempt. */
   rank?: number;
-  /** With `rank`: how many attempts of the job had failed and how often it had stalled by then. */
+  /** With `rank`: the job's failed attempts and stalls until then. */
   failures?: number;
   stalls?: number;
-  /** With `rank`: the offset of the channel's end that this event takes back (a finished job runs again). */
+  /** With `rank`: the offset of the channel's end that this event revokes, because a finished job runs again. */
   reopens?: number;
-  /** Keeps the event out unless the channel's mark is still what the publisher knows; then it becomes `to`. */
+  /** Compare and set: rejects the event unless a field of the channel is still `from`, and sets the field to `to`. */
   guard?: Guard;
-  /** With `rank` and `mark`: the event may stand at a rank that was published already, since its mark has moved. */
+  /** With `rank` and `guard`: allows a rank that was already published, because the guard's field has changed. */
   again?: boolean;
-  /** The run of the server that was read before it was decided to publish: on another one the reading may not hold. */
+  /** The run of the server that the decision to publish is based on. On another run the event is not published. */
   run?: string;
 }
 
-/** How far was published of something that has no place of its own in an attempt; `from` is empty when nothing was. */
+/** A compare-and-set on a field of the channel, for events without a rank. An empty `from` means that it is not set. */
 export interface Guard {
   field: 'due' | 'percent' | 'lines' | 'paused';
   from: string | number;
@@ -47,40 +47,40 @@ export interface Guard {
 export interface PublisherOptions {
   redis: Redis | Cluster;
   prefix: string;
-  /** About how many events a channel's log keeps. */
+  /** Approximate number of events that a channel's log keeps. */
   logLength: number;
-  /** A channel is forgotten this long after its last event, in ms. */
+  /** How long a channel is kept after its last event, in ms. */
   ttlMs: number;
-  /** For channels that end: how long they are kept, after an event that is not the end, in ms. Default: `ttlMs`. */
+  /** How long a channel is kept after an event that does not end it, in ms. Defaults to `ttlMs`. */
   unfinishedTtlMs?: number;
   /** Whether the server has sharded Pub/Sub (Redis 7). */
   sharded: boolean;
-  /** What makes calls to Redis in groups. Default: each at once. */
+  /** Batches the calls to Redis. By default, each call is made at once. */
   batch?: Batch;
 }
 
-/** What one call publishes at most: Redis does nothing else meanwhile. */
+/** Limits of one call, because Redis does nothing else during a script. */
 export const ROW_EVENTS = 256;
 export const ROW_CHARACTERS = 256 * 1024;
 
-/** An event in the form in which it is sent to Redis. */
+/** An event as it is sent to Redis. */
 export interface PreparedEvent {
   /** The key of a state event; empty for a log event. */
   slot: string;
-  /** The frame without its place in the channel. */
+  /** The frame without its position in the channel. */
   body: string;
   end: boolean;
 }
 
-/** What makes each event of a source one that is taken once, however often it is sent. */
+/** Numbers the events of a source, so that each is published once, however often it is sent. */
 export interface Numbering {
-  /** 1 to 64 visible ASCII characters. Another source begins at 1. */
+  /** The name of the source: 1 to 64 visible ASCII characters. The first event of each source has the number 1. */
   source: string;
-  /** The number of the first event of the call. */
+  /** The number of the first event in the call. */
   first: number;
-  /** Whether the events before that are known to be lost: then the channel goes on without them. */
+  /** Whether the events before the first are known to be lost, and the channel continues without them. Defaults to false. */
   skip?: boolean;
-  /** Remembers the ids of what was published under this Redis key, in the slot of the channel, for `ttlMs`. */
+  /** A Redis key, in the hash slot of the channel, that stores the ids of the published events for `ttlMs`. */
   record?: { key: string; ttlMs: number };
 }
 
@@ -89,29 +89,29 @@ export interface NumberedOptions {
   fence?: Fence | undefined;
 }
 
-/** What became of events in a row. */
+/** The outcome of publishing consecutive events. */
 export type Numbered =
-  /** All of them are on the channel; `id` is that of the first that was not before, or empty. */
+  /** All events are on the channel. `id` is that of the first new one, or empty if there is none. */
   | { state: 'taken'; id: string }
-  /** Nothing was published: the last event that the channel has of the source is `last`. Redis has lost the others. */
+  /** Nothing was published: Redis has lost events. `last` is the last event of the source that the channel has. */
   | { state: 'missing'; last: number }
-  /** Nothing was published: the channel does not know yet, or does not know any more, that their attempt has begun. */
+  /** Nothing was published: the start of the attempt is not published yet, or Redis has lost it. */
   | { state: 'unbegun' }
-  /** The fence kept them out: their attempt is over. */
+  /** Nothing was published: the fence rejected the events, because their attempt is over. */
   | { state: 'refused' };
 
 /** Publishes to channels. */
 export interface Publisher {
   /**
-   * Publishes an event: one script, one round trip.
-   * @returns the event's id, or `undefined` when the fence kept it out
-   * @throws TypeError for a name or an event that no channel can carry
+   * Publishes an event in one round trip.
+   * @returns the event's id, or `undefined` if the fence rejected the event
+   * @throws TypeError for an invalid channel name or event
    */
   publish(channel: string, event: ChannelEvent, fence?: Fence): Promise<string | undefined>;
   /**
-   * Publishes events in a row, with nothing between them: one script, one try, all or none. With a numbering each is
-   * published once: those that Redis has taken before are passed over.
-   * @param events at least one; at most 256, and at most 256 KiB together unless it is one
+   * Publishes consecutive events atomically: one script, one attempt, all or none. With a numbering, events that were already
+   * published are skipped.
+   * @param events 1 to 256 events of at most 256 KiB together; a single event may be larger
    */
   publishInRow(
     channel: string,
@@ -121,8 +121,8 @@ export interface Publisher {
 }
 
 /**
- * An event in the form in which it is sent to Redis.
- * @throws TypeError for an event that no channel can carry
+ * Returns an event as it is sent to Redis.
+ * @throws TypeError for an invalid event
  */
 export function prepareEvent(event: ChannelEvent): PreparedEvent {
   return {
@@ -138,7 +138,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
   const scripts = scriptsOf(redis, channelScripts);
   const command = sharded ? 'SPUBLISH' : 'PUBLISH';
 
-  /** One call. The run of the server is that of the moment in which the call is made. */
+  /** Calls the script, now or with the next batch. The run of the server is read when the call is made. */
   function send(
     channel: string,
     events: readonly PreparedEvent[],
@@ -154,7 +154,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
       if (fence?.run && !isRun(redis, fence.run)) throw new ServerReplacedError();
       const head = [command, newEpoch(), slot, body, logLength, ttl, end];
       const rest = [...fenceArguments(fence), serverRun(redis)];
-      // Arguments at the end that are not needed are left out.
+      // Unused arguments at the end are left out.
       if (numbering || further.length > 0) rest.push(...numberingArguments(numbering));
       return scripts.channelPublish(keys.length, ...keys, ...head, ...rest, ...further.flat());
     }

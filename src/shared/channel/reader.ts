@@ -4,42 +4,42 @@ import { type EventId, frameId, sawEnd } from './frame.js';
 import { channelKeys } from './keys.js';
 import { type ChannelCommands, channelScripts } from './scripts.js';
 
-/** What a reader at some offset of a channel has missed. */
+/** The events that a reader at some offset of a channel has missed. */
 export interface Missed {
   epoch: string;
-  /** The offset at which the reader is after `frames`. */
+  /** The reader's offset after `frames`. */
   offset: number;
-  /** The offset of the event that ended the channel, when it has ended. */
+  /** The offset of the event that ended the channel, if it has ended. */
   end: number | undefined;
-  /** Why what the reader knew no longer holds; empty when it still does. */
+  /** Why the reader has to discard its state; empty if it does not. */
   reset: '' | 'epoch' | 'rewound' | 'trimmed';
-  /** More follows: read again from `offset`. */
+  /** Whether there is more to read, from `offset` on. */
   more: boolean;
   frames: Frame[];
 }
 
-/** An event that was missed. Only the newest of each state is. */
+/** A missed event: a log event, or the newest state event of its key. */
 export interface Frame {
   offset: number;
   frame: Buffer;
   isState: boolean;
 }
 
-/** A page has so many log events at most, and so many bytes of slots, or one that is larger. */
+/** Maximum number of log events and bytes of slots in a page. A single slot may be larger. */
 const PAGE = 256;
 const SLOT_BYTES = 256 * 1024;
 
-/** A reader's position. `after` counts for one that has seen nothing: the log events up to it are not wanted. */
+/** A reader's position. For a reader that has seen nothing, `after` skips the log events up to that offset. */
 export type ChannelPosition = EventId & { after?: number | undefined };
 
-/** Reads what was missed: log events and newer slots, in order of offset. */
+/** Reads the missed events, in order of offset. Resolves to `undefined` for a channel that does not exist. */
 export type Reader = (channel: string, since: ChannelPosition) => Promise<Missed | undefined>;
 
-/** `since` with an empty epoch is a reader that has seen nothing. Resolves to `undefined` for a channel that does not exist. */
+/** Creates a reader. A position with an empty epoch is that of a viewer that has seen nothing. */
 export function createReader(redis: Redis | Cluster, prefix: string): Reader {
   const scripts = scriptsOf(redis, channelScripts);
   return async (channel, since) => {
-    // Whoever asks may have moved on when the answer is there.
+    // The position may change before the reply arrives.
     const { epoch: knownEpoch, offset: knownOffset, after: unwanted = 0 } = since;
     const reply = await scripts.channelReadBuffer(
       ...channelKeys(prefix, channel),
@@ -53,14 +53,15 @@ export function createReader(redis: Redis | Cluster, prefix: string): Reader {
     const reset = resetReason.toString() as Missed['reset'];
     const after = reset === 'epoch' || reset === 'rewound' ? 0 : knownOffset;
     const log = logs.map((frame) => placed(frame, false));
-    // With more log events to come, a slot newer than this page waits for its turn.
-    const until = more ? log.at(-1)!.offset : Number(offset);
+    // If more log events follow, slots newer than this page belong to a later one.
+    const newestLog = log.at(-1);
+    const until = more && newestLog ? newestLog.offset : Number(offset);
     const limit = slotsUpTo.length > 0 ? Number(slotsUpTo) : until;
     const states = slots
       ? { frames: inOrder(slots).filter((slot) => slot.offset > after && slot.offset <= limit), upTo: limit }
       : await readSlots(scripts, channelKeys(prefix, channel)[2], after, until);
     if (!slots && (await redis.hget(channelKeys(prefix, channel)[0], 'epoch')) !== epoch.toString()) {
-      throw new Error('the channel was made anew while it was read');
+      throw new Error('the channel was created anew during the read');
     }
     const { frames: newer, upTo } = states;
     const inPage = upTo < until ? log.filter((event) => event.offset <= upTo) : log;
@@ -76,8 +77,8 @@ export function createReader(redis: Redis | Cluster, prefix: string): Reader {
 }
 
 /**
- * Reads the oldest of many slots, or of large ones, that are newer than `after`, piece by piece.
- * @returns `upTo`: the offset up to which nothing is missing; `until` when all of them were read
+ * Reads the oldest slots that are newer than `after` in several calls, for channels with many or large slots.
+ * @returns `upTo`: the offset up to which no slot is missing; `until` if all were read
  */
 async function readSlots(
   scripts: ChannelCommands,
@@ -95,15 +96,16 @@ async function readSlots(
       const slot = placed(frame, true);
       frames.set(slot.offset, slot);
     }
-    // What is left for another page is not asked for any more.
+    // Slots that belong to a later page are no longer read.
     const kept = firstOf([...frames.values()].sort(byOffset), SLOT_BYTES);
-    if (kept.length < frames.size) upTo = kept.at(-1)!.offset;
+    const newestKept = kept.at(-1);
+    if (newestKept && kept.length < frames.size) upTo = newestKept.offset;
     frames = new Map(kept.map((slot) => [slot.offset, slot]));
   } while (cursor !== '0');
   return { frames: [...frames.values()], upTo };
 }
 
-/** As many of the first frames as fit, and at least one. */
+/** Returns as many of the first frames as fit, and at least one. */
 function firstOf(frames: Frame[], maxBytes: number): Frame[] {
   let bytes = 0;
   const end = frames.findIndex(({ frame }, i) => {
@@ -123,7 +125,7 @@ const placed = (frame: Buffer, isState: boolean): Frame => ({
   isState,
 });
 
-/** Whether a reader that has seen what an id says has seen the end of its channel. */
+/** Returns whether a viewer at this event id has seen the channel's end. */
 export async function hasSeenEnd(
   redis: Redis | Cluster,
   prefix: string,
@@ -134,12 +136,12 @@ export async function hasSeenEnd(
   return sawEnd(lastEventId, { epoch: epoch ?? undefined, end: end ? Number(end) : undefined });
 }
 
-/** Which of the log's events a newcomer wants: so many of the newest, or those from a time on (ms since 1970). */
+/** The log events that a new viewer gets: the newest `last`, or those since a time (ms since 1970). */
 export type ReplayFrom = { last: number } | { since: number };
 
 /**
- * Where a newcomer has to begin: the offset before the first log event that it wants. Asked before the viewer is told
- * that its stream is open, so that it gets whatever is published from then on.
+ * Returns the offset before the first log event that a new viewer gets. It has to be called before the stream opens, so that
+ * the viewer gets everything that is published from then on.
  */
 export type Tail = (channel: string, wanted: ReplayFrom) => Promise<number>;
 
@@ -148,10 +150,10 @@ export function createTail(redis: Redis | Cluster, prefix: string): Tail {
   return async (channel, wanted) => {
     const [meta, log] = channelKeys(prefix, channel);
     if ('since' in wanted) return scripts.channelSince(log, 't', wanted.since);
-    const [newest, logs] = (await redis.hmget(meta, 'log', 'logs')).map(Number);
-    if (wanted.last === 0) return newest!;
-    // Events of a release before 0.2 have no numbers: if all had been log events, these would be the newest.
-    if (!logs) return Math.max(0, newest! - wanted.last);
+    const [newest = 0, logs = 0] = (await redis.hmget(meta, 'log', 'logs')).map(Number);
+    if (wanted.last === 0) return newest;
+    // Releases before 0.2 did not count log events. Assume that all events were log events.
+    if (!logs) return Math.max(0, newest - wanted.last);
     return scripts.channelSince(log, 'n', Math.max(1, logs - wanted.last + 1));
   };
 }

@@ -16,7 +16,7 @@ export interface ChannelCommands {
   channelSince(log: string, field: 't' | 'n', value: number): Promise<number>;
 }
 
-/** `null`: kept out. A number: the last event taken, some are missing. Else the id of the first event. */
+/** `null`: the fence rejected the events. A number: events before them are missing. A string: the id of the first event. */
 export type PublishReply = null | number | string;
 
 export type ReadReply = [
@@ -39,5 +39,5 @@ export const channelScripts = defineScripts<ChannelCommands>({
   channelSince: { numberOfKeys: 1, lua: lua('since') },
 });
 
-/** An epoch for a channel that may turn out to be new: 12 characters, unlike any before. (Node makes UUIDs in stock: they cost nearly nothing.) */
+/** Returns a new epoch: 12 random characters. Cheap, because Node generates UUIDs in advance. */
 export const newEpoch = (): string => randomUUID().slice(-12);

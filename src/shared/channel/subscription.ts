@@ -1,28 +1,28 @@
 import type { Page } from './page.js';
 
-/** Where frames go. A `net.Socket` is one. */
+/** The destination of frames, such as a `net.Socket`. */
 export interface Sink {
-  /** Takes a frame; `false` means: hold back until {@link Subscription.resume} is called. */
+  /** Writes a frame. Returns false if no more should be written until {@link Subscription.resume} is called. */
   write(frame: Buffer): boolean;
-  /** How many bytes it holds that the system has not taken yet. */
+  /** The number of buffered bytes that the operating system has not accepted yet. */
   readonly writableLength?: number;
-  /** The channel has ended: nothing follows. */
+  /** Ends the sink: the channel has ended. */
   end(): void;
 }
 
 /**
- * Writes to a sink.
- * @returns whether it takes more. A Node stream answers `false` to a large write even when the system took all of it.
+ * Writes a frame to a sink.
+ * @returns whether more may be written. A Node stream returns false for a large write even if the system accepted all of it.
  */
 export const writeTo = (sink: Sink, frame: Buffer): boolean => sink.write(frame) || sink.writableLength === 0;
 
-/** The channel that a subscription belongs to, as the subscription sees it. */
+/** The feed of a subscription, as the subscription uses it. */
 interface Source {
   catchUp(subscription: Subscription): void;
   leave(subscription: Subscription): void;
 }
 
-/** What is left of a page that was read: the frames from `next` on. */
+/** The unwritten rest of a page: the frames from `next` on. */
 export interface Rest {
   page: Page;
   next: number;
@@ -35,16 +35,16 @@ export const CLOSED = 3;
 export type SubscriptionState = typeof BEHIND | typeof LIVE | typeof STALLED | typeof CLOSED;
 
 /**
- * One viewer of one channel. All it needs is where it stands: an epoch and an offset. Whatever made it fall
- * behind (it came late, it came back, it read too slowly, Redis was away), it goes on from there.
+ * One viewer of one channel. Its state is its position: an epoch and an offset. It catches up from there in the same way
+ * whether it joined late, reconnected, read too slowly or missed events because Redis was unavailable.
  */
 export class Subscription {
   state: SubscriptionState = BEHIND;
-  /** When it stopped taking frames or was closed, in ms of the monotonic clock; 0 while it takes them. */
+  /** When the sink stopped accepting frames or was closed, in ms of the monotonic clock; 0 while it accepts them. */
   stalledAt = 0;
-  /** When its next heartbeat is due, for whoever sends those. */
+  /** When the next heartbeat is due. Used by the sender of heartbeats. */
   beatDue = 0;
-  /** What was read for it and is not written yet. */
+  /** Frames that were read but not written yet. */
   rest: Rest | undefined;
 
   constructor(
@@ -52,19 +52,19 @@ export class Subscription {
     readonly sink: Sink,
     public epoch: string,
     public offset: number,
-    /** Until it has been served once: the log events up to this offset are not wanted. */
+    /** Skips the log events up to this offset in the first read. */
     public after: number | undefined,
-    /** Whether it goes on after the end of the channel: a job may run again. */
+    /** Whether it continues after the end of the channel, because a job may run again. */
     readonly stays = false,
   ) {}
 
-  /** Writes one frame and moves on to its offset. The sink's "hold back" makes it stalled. */
-  take(frame: Buffer, offset: number): void {
+  /** Writes one frame and advances to its offset. The subscription stalls if the sink accepts no more. */
+  writeFrame(frame: Buffer, offset: number): void {
     this.offset = offset;
     this.hold(writeTo(this.sink, frame));
   }
 
-  /** Notes the sink's answer to a write. */
+  /** Records whether the sink accepts more after a write. */
   hold(more: boolean): void {
     if (!more && this.state !== CLOSED && this.state !== STALLED) {
       this.state = STALLED;
@@ -72,19 +72,19 @@ export class Subscription {
     }
   }
 
-  /** Keeps what is left of a page until the sink takes frames again; without room for it, it is read again. */
+  /** Keeps the rest of a page until the sink accepts frames again. Without room for it, it is read again later. */
   keep(page: Page, next: number): void {
     if (this.rest) this.rest.next = next;
     else if (page.hold()) this.rest = { page, next };
   }
 
-  /** Nothing is left to write of what was read. */
+  /** Releases the kept page. */
   dropRest(): void {
     this.rest?.page.release();
     this.rest = undefined;
   }
 
-  /** The sink takes frames again. */
+  /** Call it when the sink accepts frames again. */
   resume(): void {
     if (this.state !== STALLED) return;
     this.stalledAt = 0;
@@ -92,7 +92,7 @@ export class Subscription {
     this.source.catchUp(this);
   }
 
-  /** The viewer has gone. */
+  /** Call it when the viewer has disconnected. */
   close(): void {
     if (this.state === CLOSED) return;
     this.state = CLOSED;

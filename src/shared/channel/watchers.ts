@@ -3,31 +3,31 @@ import type { Redis } from 'ioredis';
 import type { Logger } from '../process/log.js';
 import { listenTo } from '../redis/listen.js';
 
-/** An API process that has not answered in this time is not counted. */
-const PATIENCE_MS = 500;
-/** An answer is good for this long. */
-const GOOD_MS = 1000;
+/** How long to wait for the API processes, in ms. Later replies are not counted. */
+const REPLY_TIMEOUT_MS = 500;
+/** How long a result is reused, in ms. */
+const REUSE_MS = 1000;
 
 const questions = (prefix: string): string => `${prefix}:presence`;
 
-/** How many follow a channel, and whether every API process has said how many it has. */
+/** The number of viewers of a channel, and whether every API process has reported its share. */
 export interface Watchers {
   watchers: number;
   complete: boolean;
 }
 
 /**
- * Who listens, over all API processes. Nothing is kept and nothing is sent until somebody asks: then the question goes to
- * all API processes, and each says how many viewers of the channel it has.
+ * Counts the viewers of a channel over all API processes. Nothing is stored: each query is broadcast, and every API process
+ * replies with the number of its own viewers.
  */
 export interface WatcherQuery {
-  /** @returns at most a second old */
+  /** Returns the number of viewers, at most one second old. */
   watchers(channel: string): Promise<Watchers>;
 }
 
 export interface WatcherQueryOptions {
   redis: Redis;
-  /** A connection for Pub/Sub; others may use it too. */
+  /** A Pub/Sub connection. It may be shared. */
   hub: Redis;
   prefix: string;
 }
@@ -35,7 +35,7 @@ export interface WatcherQueryOptions {
 interface Question {
   sum: number;
   answers: number;
-  /** How many answers are to come; not known until the question is out. */
+  /** The number of expected answers; unknown until the question is published. */
   expected: number;
   done: () => void;
 }
@@ -50,14 +50,14 @@ export function createWatcherQuery({ redis, hub, prefix }: WatcherQueryOptions):
 
   hub.on('messageBuffer', (from: Buffer, message: Buffer) => {
     if (!bytes.equals(from)) return;
-    const [id, count] = message.toString().split(' ');
-    const question = open.get(id!);
+    const [id = '', count] = message.toString().split(' ');
+    const question = open.get(id);
     if (!question) return;
     question.sum += Number(count);
     question.answers++;
     if (question.answers >= question.expected) question.done();
   });
-  // What it had subscribed to is forgotten with the connection.
+  // A lost connection loses its subscriptions.
   hub.on('close', () => {
     listening = undefined;
   });
@@ -72,7 +72,7 @@ export function createWatcherQuery({ redis, hub, prefix }: WatcherQueryOptions):
     try {
       const all = new Promise<void>((resolve) => {
         question.done = resolve;
-        timer = setTimeout(resolve, PATIENCE_MS);
+        timer = setTimeout(resolve, REPLY_TIMEOUT_MS);
       });
       question.expected = await redis.publish(questions(prefix), `${replies} ${id} ${channel}`);
       if (question.answers >= question.expected) question.done();
@@ -88,9 +88,9 @@ export function createWatcherQuery({ redis, hub, prefix }: WatcherQueryOptions):
     watchers(channel) {
       const now = performance.now();
       const known = recent.get(channel);
-      if (known && known.at > now - GOOD_MS) return known.answer;
+      if (known && known.at > now - REUSE_MS) return known.answer;
       for (const [name, { at }] of recent) {
-        if (at > now - GOOD_MS) break;
+        if (at > now - REUSE_MS) break;
         recent.delete(name);
       }
       const answer = ask(channel);
@@ -103,23 +103,23 @@ export function createWatcherQuery({ redis, hub, prefix }: WatcherQueryOptions):
 }
 
 export interface WatcherAnswerOptions extends WatcherQueryOptions {
-  /** How many viewers of a channel this process has. */
+  /** Returns the number of viewers of a channel in this process. */
   count: (channel: string) => number;
   log: Logger;
 }
 
-/** Answers for this process. */
+/** Answers the queries of other processes with the number of viewers in this process. */
 export function answerWatcherQueries({ redis, hub, prefix, count, log }: WatcherAnswerOptions): void {
   listenTo({
     redis: hub,
     channel: questions(prefix),
-    what: 'questions of who watches',
+    what: 'viewer count queries',
     log,
     onMessage(question) {
-      const [replies, id, name] = question.split(' ');
+      const [replies = '', id, name = ''] = question.split(' ');
       redis
-        .publish(replies!, `${id} ${count(name!)}`)
-        .catch((error) => log.debug({ err: error }, 'could not say how many watch'));
+        .publish(replies, `${id} ${count(name)}`)
+        .catch((error) => log.debug({ err: error }, 'could not report the number of viewers'));
     },
   });
 }

@@ -1,8 +1,8 @@
 const MAX_BYTES = 200;
 
 /**
- * Makes a name fit to be shown and offered for download: no folder, no control character, at most 200 bytes
- * (the extension is kept). It is never part of a path of ours.
+ * Returns a file name that is safe to show and to offer for download: without folders and control characters, and with at
+ * most 200 bytes (the extension is kept). The name is never used in a path on the server.
  */
 export function cleanFileName(name: string): string {
   const base = name.normalize('NFC').split(/[/\\]/).pop() ?? '';

@@ -1,19 +1,19 @@
 import { z } from 'zod';
 
-/** An id of a file: a capability (160 random bits), so whoever has it may use the file. */
+/** The id of a file. It is a capability of 160 random bits: anyone who has it may use the file. */
 const FILE_ID = /^file_[A-Za-z0-9_-]{27}$/;
 
-/** Whether a value has the form of a file's id. Nothing else ever becomes part of a path. */
+/** Returns whether a value has the form of a file's id. Nothing else is ever used in a path. */
 export const isFileId = (value: unknown): value is string => typeof value === 'string' && FILE_ID.test(value);
 
-/** Schema of a field of a job's data that names an uploaded file. */
+/** Returns the schema of a field in a job's data that refers to an uploaded file. */
 export const fileId = () =>
   z
     .string()
     .regex(FILE_ID, 'must be the id of an uploaded file (POST /v1/files)')
     .meta({ format: 'headway-file', description: 'Id of an uploaded file' });
 
-/** Schema of a file in a job's result: what `ctx.files.create` gives. */
+/** The schema of a file in a job's result, as `ctx.files.create` returns it. */
 export const resultFile = z.object({
   id: z.string().regex(FILE_ID),
   name: z.string(),
@@ -22,15 +22,15 @@ export const resultFile = z.object({
   href: z.string(),
 });
 
-/** Deeper than any body that the API takes. */
+/** Deeper than any body that the API accepts. */
 const MAX_DEPTH = 1000;
 
-/** Finds every file id in plain data, with the JSON Pointer (RFC 6901) to each. */
+/** Returns all file ids in plain data, each with its JSON Pointer (RFC 6901). */
 export function fileIdsIn(data: unknown): Array<{ id: string; pointer: string }> {
   const found: Array<{ id: string; pointer: string }> = [];
-  // A job's result may contain itself.
+  // A job's result may be circular.
   const seen = new Set<unknown>();
-  // Newest first, so that what is found comes in the order of the data.
+  // A stack. Values are pushed in reverse, so that ids are found in the order of the data.
   const open = [{ value: data, pointer: '', depth: 0 }];
   for (let place = open.pop(); place; place = open.pop()) {
     const { value, pointer, depth } = place;

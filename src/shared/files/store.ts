@@ -11,7 +11,7 @@ import { concealFiles } from './conceal.js';
 import { cleanFileName } from './name.js';
 import { isFileId } from './reference.js';
 
-/** A file that is kept. `size` is in bytes. */
+/** A stored file. `size` is in bytes. */
 export interface StoredFile {
   id: string;
   name: string;
@@ -19,18 +19,18 @@ export interface StoredFile {
   sha256: string;
 }
 
-/** A file in a job's result; `href` is where its viewers can download it. */
+/** A file in a job's result. `href` is its download address for viewers of the job. */
 export type ResultFile = StoredFile & { href: string };
 
 export interface FileStoreOptions {
   dir: string;
-  /** A file is kept this long after it was last touched, in ms. */
+  /** How long a file is kept after its last use, in ms. */
   ttlMs: number;
   minFreeBytes: number;
   maxBytes: number;
 }
 
-/** Where the configuration says that files are, and how much of them. */
+/** Returns the options of the file store from the configuration. */
 export const fileStoreOptions = (config: Config): FileStoreOptions => ({
   dir: config.FILES_DIR,
   ttlMs: config.FILES_TTL_MS,
@@ -39,51 +39,50 @@ export const fileStoreOptions = (config: Config): FileStoreOptions => ({
 });
 
 /**
- * Whether a file has to stay although its own time is over: a job names it and has not completed (a failed or cancelled
- * one may be retried), or the job that made it has not ended.
- * @param madeBy the id of the job that made it
+ * Returns whether an expired file has to be kept: because a job that has not completed refers to it (a failed or cancelled job
+ * may be retried), or because the job that made it has not ended.
+ * @param madeBy the id of the job that made the file
  */
 export type HeldFiles = (fileId: string, madeBy?: string) => Promise<boolean>;
 
 /**
- * Files on disk, in a folder that API and workers share. Each has a folder of its own, named by its id, that
- * appears in one step when the file is whole: until then it lies in `tmp`, and is nothing.
+ * Files on disk, in a folder that API and workers share. Each file has its own folder, named after its id. It is written in
+ * `tmp` and moved to its place atomically when it is complete.
  */
 export interface FileStore {
   /**
-   * Keeps what a stream brings.
-   * @param expectedBytes its length when that is known beforehand: too much is refused before a byte is read
-   * @param atMostBytes the length of what it is part of, when only that is known: looked at for free space
+   * Stores the content of a stream.
+   * @param expectedBytes the length, if known. A file that is too large is refused before anything is read.
+   * @param atMostBytes an upper bound of the length, such as that of the whole form, for the check of free disk space
    * @throws HeadwayError `file-too-large`, `disk-full`, `upload-aborted`, `unavailable`
    */
   save(name: string, content: Readable, expectedBytes?: number, atMostBytes?: number): Promise<StoredFile>;
   /**
-   * Keeps a file that `write` makes at the path it is given.
-   * @param madeBy the id of the job that makes it
+   * Stores a file that `write` creates at the given path.
+   * @param madeBy the id of the job that makes the file
    */
   create(name: string, write: (path: string) => Promise<void>, madeBy?: string): Promise<StoredFile>;
-  /** `undefined` when there is no such file, or it has expired. */
+  /** Returns a file; `undefined` if it does not exist or has expired. */
   stat(id: string): Promise<StoredFile | undefined>;
-  /** As `stat`, but also finds a file that has expired and has not been removed: one that a job holds is not. */
+  /** Like `stat`, but also returns an expired file that is not removed yet, such as one that a job holds. */
   find(id: string): Promise<StoredFile | undefined>;
-  /** Where the content is. @throws HeadwayError `unknown-file` for what is no id */
+  /** Returns the path of the content. @throws HeadwayError `unknown-file` if `id` is not the id of a file */
   path(id: string): string;
-  /** Keeps the file for another while. Returns whether it is there. */
+  /** Renews the lifetime of a file. @returns whether the file exists */
   touch(id: string): Promise<boolean>;
-  /** Keeps the file until `until` (ms since 1970) at least, if it is there. */
+  /** Extends the lifetime of a file, if it exists, to at least `until` (ms since 1970). */
   keep(id: string, until: number): Promise<void>;
   /**
-   * Removes a file before its time; what is not there needs no removing.
-   * @param unlessUsedAfter ms since 1970; a file that was used later, and has not expired since, stays
+   * Removes a file, if it exists.
+   * @param unlessUsedAfter ms since 1970: a file with a later use is kept, unless it has expired
    */
   remove(id: string, unlessUsedAfter?: number): Promise<void>;
   /**
-   * Removes what has expired and is not held, and what was left half done. An expired file that is held counts as used
-   * now.
-   * @returns how many were removed
+   * Removes expired files that are not held, and abandoned partial files. An expired file that is held counts as used now.
+   * @returns the number of removed files
    */
   sweep(isHeld: HeldFiles, now?: number): Promise<number>;
-  /** Takes out of an error message what only the server is to know: paths, and the ids of files. */
+  /** Removes paths and file ids from an error message. */
   conceal(message: string): string;
 }
 
@@ -94,20 +93,20 @@ interface KeptFile {
   expired: boolean;
 }
 
-/** The free space is looked at again after so many bytes of a file. */
+/** How many bytes of a file are written between two checks of free disk space. */
 const CHECK_EVERY_BYTES = 16 * 1024 * 1024;
 
 export function openFileStore({ dir, ttlMs, minFreeBytes, maxBytes }: FileStoreOptions): FileStore {
   const root = resolve(dir);
   const tmp = join(root, 'tmp');
   const folder = (id: string): string => {
-    if (!isFileId(id)) throw new HeadwayError('unknown-file', 'That is not the id of a file.');
+    if (!isFileId(id)) throw new HeadwayError('unknown-file', 'This is not the id of a file.');
     return join(root, id);
   };
 
   /**
-   * Notes the time of the last use, from which a file's time is counted. It is never set back.
-   * @returns whether the file is there
+   * Sets the time of a file's last use, unless it is later already.
+   * @returns whether the file exists
    */
   async function useAt(id: string, at: number): Promise<boolean> {
     if (!isFileId(id)) return false;
@@ -132,7 +131,7 @@ export function openFileStore({ dir, ttlMs, minFreeBytes, maxBytes }: FileStoreO
   async function finish(work: string, file: StoredFile, madeBy?: string): Promise<StoredFile> {
     const path = join(work, 'file.json');
     await writeFile(path, JSON.stringify({ ...file, madeBy }), { mode: 0o600 });
-    // The times of jobs, with which it is compared, are not by the clock of the disk.
+    // It is compared with the times of jobs, so it has to be by Redis' clock, not by that of the disk.
     const now = new Date(serverNow());
     await utimes(path, now, now);
     await rename(work, folder(file.id));
@@ -143,10 +142,7 @@ export function openFileStore({ dir, ttlMs, minFreeBytes, maxBytes }: FileStoreO
     await mkdir(root, { recursive: true, mode: 0o700 });
     const { bavail, bsize } = await statfs(root);
     if (bavail * bsize - bytes < minFreeBytes) {
-      throw new HeadwayError(
-        'disk-full',
-        'There is not enough free disk space for this file. Try again later.',
-      );
+      throw new HeadwayError('disk-full', 'Not enough free disk space for this file. Try again later.');
     }
   }
 
@@ -159,7 +155,7 @@ export function openFileStore({ dir, ttlMs, minFreeBytes, maxBytes }: FileStoreO
     const tooLarge = (): HeadwayError =>
       new HeadwayError(
         'file-too-large',
-        `The file is larger than the ${maxBytes} bytes that this service takes.`,
+        `The file is larger than ${maxBytes} bytes, the maximum of this service.`,
       );
     if (expectedBytes !== undefined && expectedBytes > maxBytes) throw tooLarge();
     const { id, work } = await checkSpace(atMostBytes).then(begin).catch(failAsUpload);
@@ -172,13 +168,13 @@ export function openFileStore({ dir, ttlMs, minFreeBytes, maxBytes }: FileStoreO
         hash.update(chunk);
         if (size > maxBytes) return done(tooLarge());
         if (size < nextCheck) return done(null, chunk);
-        // Its length may not have been known, and others write to the disk too.
+        // The length may be unknown, and other processes write to the disk too.
         nextCheck = size + CHECK_EVERY_BYTES;
         checkSpace(0).then(() => done(null, chunk), done);
       },
     });
     try {
-      // It may have been given up meanwhile. A pipeline that begins with a stream that has ended never ends itself.
+      // The upload may have been aborted meanwhile. A pipeline from a destroyed stream would never end.
       if (content.destroyed) throw content.errored ?? aborted();
       await pipeline(content, measure, createWriteStream(join(work, 'content'), { mode: 0o600 }));
       if (expectedBytes !== undefined && size !== expectedBytes) throw aborted();
@@ -217,7 +213,7 @@ export function openFileStore({ dir, ttlMs, minFreeBytes, maxBytes }: FileStoreO
     let removed = 0;
     for (const id of (await readdir(parent).catch(() => [])).filter(isFileId)) {
       if (!(await isOver(id)) || (await holds(id))) continue;
-      // Somebody may have used it while its holders were looked up.
+      // It may have been used while its holders were looked up.
       if (!(await isOver(id))) continue;
       await rm(join(parent, id), { recursive: true, force: true });
       removed++;
@@ -251,7 +247,7 @@ export function openFileStore({ dir, ttlMs, minFreeBytes, maxBytes }: FileStoreO
     path: (id) => join(folder(id), 'content'),
     touch: (id) => useAt(id, serverNow()),
     async keep(id, until) {
-      // The time of the last use may be one to come.
+      // The last use may be in the future.
       await useAt(id, until - ttlMs);
     },
     async remove(id, unlessUsedAfter = Number.POSITIVE_INFINITY) {
@@ -266,7 +262,7 @@ export function openFileStore({ dir, ttlMs, minFreeBytes, maxBytes }: FileStoreO
         return true;
       };
       const expired = await sweepFolder(root, 'file.json', now, holds);
-      // Something half done whose content has not grown for as long as a file is kept belongs to nobody.
+      // A partial file whose content has not grown for the lifetime of a file is abandoned.
       return expired + (await sweepFolder(tmp, 'content', now, async () => false));
     },
     conceal: (message) => concealFiles(message, root),
@@ -274,7 +270,10 @@ export function openFileStore({ dir, ttlMs, minFreeBytes, maxBytes }: FileStoreO
 }
 
 const aborted = (): HeadwayError =>
-  new HeadwayError('upload-aborted', 'The connection ended before the file was whole. Nothing was kept.');
+  new HeadwayError(
+    'upload-aborted',
+    'The connection ended before the file was complete. Nothing was stored.',
+  );
 
 function failAsUpload(error: unknown): never {
   throw asUploadError(error);
@@ -284,10 +283,12 @@ function asUploadError(error: unknown): unknown {
   if (error instanceof HeadwayError) return error;
   const { code } = error as NodeJS.ErrnoException;
   if (code === 'ENOSPC' || code === 'EDQUOT') {
-    return new HeadwayError('disk-full', 'The disk is full. Nothing was kept.', undefined, { cause: error });
+    return new HeadwayError('disk-full', 'The disk is full. Nothing was stored.', undefined, {
+      cause: error,
+    });
   }
   if (code === 'EMFILE' || code === 'ENFILE' || code === 'ENOMEM') {
-    return new HeadwayError('unavailable', 'This process has too much to do. Nothing was kept.', undefined, {
+    return new HeadwayError('unavailable', 'This process is overloaded. Nothing was stored.', undefined, {
       cause: error,
     });
   }

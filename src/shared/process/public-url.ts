@@ -22,13 +22,13 @@ const PLAIN_PATH = /^(\/[A-Za-z0-9._~-]+)*\/?$/;
 /** Returns why a text is not a valid `PUBLIC_URL`; `undefined` if it is valid. */
 export function publicUrlMistake(text: string): string | undefined {
   // URL.canParse() accepts white space, backslashes and a single slash.
-  const [, authority, rest] = /^https?:\/\/([^/?#\\\s\p{C}]+)([^\s\p{C}]*)$/iu.exec(text) ?? [];
+  const [, authority, rest = ''] = /^https?:\/\/([^/?#\\\s\p{C}]+)([^\s\p{C}]*)$/iu.exec(text) ?? [];
   if (authority === undefined || !URL.canParse(text)) {
     return 'must be an address such as https://example.org/headway';
   }
   if (authority.includes('@')) return 'must not have a user name or password';
-  if (/[?#]/.test(rest!)) return 'must not have a query or fragment';
-  if (!PLAIN_PATH.test(rest!) || rest!.split('/').some((part) => part === '.' || part === '..')) {
+  if (/[?#]/.test(rest)) return 'must not have a query or fragment';
+  if (!PLAIN_PATH.test(rest) || rest.split('/').some((part) => part === '.' || part === '..')) {
     return 'its path must consist of letters, digits, "-", "_", "." and "~", separated by single slashes';
   }
   const own = ownPathAt(basePathOf(text));

@@ -4,26 +4,26 @@ import { watchLiveness } from './liveness.js';
 import { followMaster } from './read-only.js';
 import { noteServerRun } from './server-run.js';
 
-/** What a connection is for decides what it does while Redis is away. */
+/** The purpose of a connection. It decides how the connection behaves while Redis is unavailable. */
 export type ConnectionRole =
-  /** Commands of a request: fail at once, so that the caller gets a 503 instead of hanging. */
+  /** Commands of an HTTP request. They fail at once, so that the caller gets a 503 instead of waiting. */
   | 'request'
-  /** Commands of a worker: wait until Redis is back. */
+  /** Commands of a worker. They wait until Redis is back. */
   | 'patient'
   /**
-   * What a worker publishes: fails at once and is never sent again by ioredis, which cannot know what of it Redis has taken
-   * already. The caller repeats it.
+   * Events that a worker publishes. They fail at once, and ioredis never resends them, because it cannot know which of them
+   * Redis has processed. The caller repeats them.
    */
   | 'report'
-  /** A connection that is BullMQ's own: it waits too. */
+  /** Commands of BullMQ. They wait until Redis is back. */
   | 'bullmq'
-  /** Pub/Sub: waits, and leaves subscribing again to the subscriber. */
+  /** Pub/Sub. Commands wait; the owner of the connection subscribes again after a reconnect. */
   | 'subscriber';
 
-/** No command of ours takes this long, in ms; a connection that is silent is replaced sooner. */
+/** Longer than any command takes, in ms. A silent connection is replaced sooner. */
 const COMMAND_TIMEOUT_MS = 5000;
 
-/** Options that leave the form of replies as it is: ioredis types the connection by it. */
+/** Options without `replyMapping`, which would change the type of the connection. */
 type Options = Omit<RedisOptions, 'replyMapping'>;
 
 const failFast: Options = {
@@ -43,26 +43,27 @@ const roleOptions: Record<ConnectionRole, Options> = {
 };
 
 /**
- * Opens a connection. One that is dead and says nothing is replaced, see {@link watchLiveness}; so is one to a server that
- * was demoted, see {@link followMaster}.
+ * Opens a connection. A dead connection is replaced (see {@link watchLiveness}), and so is a connection to a server that was
+ * demoted (see {@link followMaster}).
  * @param url `redis://`, `rediss://` or `unix:` with the path of a socket
+ * @param extra further options of ioredis, such as the `scripts` that the connection has to know
  */
 export function connectRedis(url: string, role: ConnectionRole, extra: Options = {}): Redis {
   const options: Options = {
     ...roleOptions[role],
     retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 6), 2000),
     connectTimeout: 3000,
-    // The first guess of a Redis that loads a file is far too high: it is asked again twice a second.
+    // A Redis that loads its data estimates the remaining time far too high, so it is asked again twice a second.
     maxLoadingRetryTime: 500,
     ...extra,
   };
   const redis = url.startsWith('unix:')
     ? new Redis({ path: url.slice('unix:'.length).replace(/^\/\/(?=\/)/, ''), ...options })
     : new Redis(url, options);
-  // Without a listener ioredis prints every failed attempt; whoever opens the connection may add one that logs.
+  // Without a listener, ioredis prints every failed attempt. The caller may add one that logs.
   redis.on('error', () => {});
   watch(redis, role === 'subscriber');
-  // BullMQ makes a connection of its own from the one it is given, on which it waits for jobs.
+  // BullMQ duplicates the connection to wait for jobs on the copy.
   const { duplicate } = redis;
   redis.duplicate = (...args) => {
     const copy = duplicate.apply(redis, args);
@@ -78,26 +79,26 @@ function watch(redis: Redis, listens: boolean): void {
   followMaster(redis);
 }
 
-/** A Redis URL fit for a log line: without its password. */
+/** Returns a Redis URL without its credentials, for logs. */
 export const redactRedisUrl = (url: string): string => url.replace(/\/\/[^@/]*@/, '//***@');
 
-/** What was found out about a server. */
+/** Properties of a Redis server. */
 export interface RedisServer {
   version: string;
-  /** Redis 7 and Valkey have sharded Pub/Sub. */
+  /** Whether the server has sharded Pub/Sub (Redis 7 and Valkey have it). */
   sharded: boolean;
-  /** Something that should be changed, in one line. */
+  /** A setting of the server that should be changed, in one line. */
   warning?: string;
 }
 
-/** The server cannot be used; the message says why in one line. */
+/** The Redis server cannot be used. The message says why in one line. */
 export class UnusableRedisError extends StartError {
   override name = 'UnusableRedisError';
 }
 
 /**
- * Waits until the server answers and looks at whether it can be used.
- * @throws UnusableRedisError when it is older than 6.2 or does not answer in `timeoutMs`
+ * Waits until the server answers and checks that Headway can use it.
+ * @throws UnusableRedisError if it is older than 6.2 or does not answer within `timeoutMs`
  */
 export async function checkRedis(redis: Redis, url: string, timeoutMs = 10_000): Promise<RedisServer> {
   await waitUntilReady(redis, url, timeoutMs);
@@ -114,7 +115,7 @@ export async function checkRedis(redis: Redis, url: string, timeoutMs = 10_000):
     sharded: known != null,
     ...(policy && policy !== 'noeviction'
       ? {
-          warning: `Redis may evict jobs: its maxmemory-policy is "${policy}", set it to "noeviction" (CONFIG SET maxmemory-policy noeviction)`,
+          warning: `Redis may evict jobs because its maxmemory-policy is "${policy}". Run: CONFIG SET maxmemory-policy noeviction`,
         }
       : {}),
   };
@@ -122,7 +123,7 @@ export async function checkRedis(redis: Redis, url: string, timeoutMs = 10_000):
 
 /**
  * Waits until a connection is ready.
- * @throws UnusableRedisError when the server does not answer in `timeoutMs`
+ * @throws UnusableRedisError if the server does not answer within `timeoutMs`
  */
 export async function waitUntilReady(redis: Redis, url: string, timeoutMs = 10_000): Promise<void> {
   if (redis.status === 'ready') return;
@@ -137,7 +138,7 @@ export async function waitUntilReady(redis: Redis, url: string, timeoutMs = 10_0
       redis.once('ready', resolve);
       timer = setTimeout(() => {
         const why = lastError ? `: ${lastError.message}` : '';
-        reject(new UnusableRedisError(`no Redis answers at ${redactRedisUrl(url)}${why}`));
+        reject(new UnusableRedisError(`no Redis responds at ${redactRedisUrl(url)}${why}`));
       }, timeoutMs);
     });
   } finally {

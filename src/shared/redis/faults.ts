@@ -1,4 +1,4 @@
-/** What Redis answers with while it cannot serve any call of this kind, whatever the call is about. */
+/** Error codes of Redis that say nothing about the call: the server cannot serve any call of this kind now. */
 const REFUSALS = [
   'READONLY',
   'BUSY',
@@ -19,7 +19,7 @@ const REFUSALS = [
   'UNBLOCKED',
 ].join('|');
 
-/** At the start of an answer, or where Redis 6 quotes what a command inside a script was answered. */
+/** Matches a code at the start of an error message, or where Redis 6 quotes the error of a command inside a script. */
 const answered = (codes: string): RegExp =>
   new RegExp(`^-?(?:${codes})\\b|@user_script: ?\\d+: -?(?:${codes})\\b`);
 const REFUSED = answered(REFUSALS);
@@ -50,11 +50,11 @@ const CONNECTION_MESSAGES =
   /^(?:Connection is closed|Command timed out|Stream isn't writeable|Socket timeout|connect ETIMEDOUT|timeout$)/;
 
 /**
- * Whether an error means that Redis is away or refuses to serve: every call fails like this one, and trying again
- * later helps. Any other error is about the data that the call was for.
+ * Returns whether an error means that Redis is unavailable or refuses to serve. Every call fails in the same way then, and a
+ * retry helps. Any other error is about the data of the call.
  */
 export function isRedisFault(error: unknown): boolean {
-  // A request that its caller aborts is an AbortError too.
+  // An aborted HTTP request is an AbortError too, but a DOMException.
   if (!(error instanceof Error) || error instanceof DOMException) return false;
   const { name, message } = error;
   if (name === 'ReplyError') return REFUSED.test(message) || TOO_MANY.test(message);
@@ -66,5 +66,5 @@ export function isRedisFault(error: unknown): boolean {
   );
 }
 
-/** Whether a server refused to write because it is a replica. */
+/** Returns whether a server refused a write because it is a replica. */
 export const isReadOnly = (error: Error): boolean => READ_ONLY.test(error.message);

@@ -2,21 +2,21 @@ import type { Redis } from 'ioredis';
 import type { Logger } from '../process/log.js';
 
 export interface ListenOptions {
-  /** A connection for Pub/Sub; others may use it too. */
+  /** A Pub/Sub connection. It may be shared. */
   redis: Redis;
-  /** A Pub/Sub channel that is not sharded. */
+  /** An unsharded Pub/Sub channel. */
   channel: string;
   onMessage: (message: string) => void;
-  /** Messages may have been missed: look for oneself. Also called once at the beginning. */
+  /** Called when messages may have been missed, and once at the start: the current state has to be read. */
   onGap?: () => void | Promise<void>;
-  /** What it is for, for the log: `could not listen for …`. */
+  /** The purpose, for the log: `could not subscribe to …`. */
   what: string;
   log: Logger;
 }
 
-/** Listens to a Pub/Sub channel, across losses of the connection. */
+/** Listens to a Pub/Sub channel, and subscribes again after each reconnect. */
 export function listenTo({ redis, channel, onMessage, onGap = () => {}, what, log }: ListenOptions): void {
-  // As bytes: where Pub/Sub is not sharded, the frames of all channels pass here too.
+  // Names are compared as bytes: without sharded Pub/Sub, the frames of all channels arrive here too.
   const bytes = Buffer.from(channel);
   redis.on('messageBuffer', (from: Buffer, message: Buffer) => {
     if (bytes.equals(from)) onMessage(message.toString());
@@ -25,7 +25,7 @@ export function listenTo({ redis, channel, onMessage, onGap = () => {}, what, lo
     redis
       .subscribe(channel)
       .then(onGap)
-      .catch((error) => log.debug({ err: error }, `could not listen for ${what}`));
+      .catch((error) => log.debug({ err: error }, `could not subscribe to ${what}`));
   };
   redis.on('ready', subscribe);
   if (redis.status === 'ready') subscribe();

@@ -1,55 +1,56 @@
 import type { Redis } from 'ioredis';
 import { serverOf } from './server-of.js';
 
-/** How often each connection is looked at, in ms. */
+/** How often each connection is checked, in ms. */
 const TICK_MS = 500;
-/** A connection on which something was asked, and nothing came for this long, is replaced, in ms. */
+/** A connection with a pending command that receives nothing for this long is replaced, in ms. */
 const SILENT_MS = 2500;
-/** After this long without a byte a connection that only listens is asked for a sign of life, in ms. */
+/** A subscriber connection that receives nothing for this long is pinged, in ms. */
 const QUIET_MS = 1000;
 
-/** What is used of ioredis beyond its types: the commands that wait for an answer, oldest first, and the socket. */
+/** Internals of ioredis that its types leave out: the pending commands, oldest first, and the socket. */
 interface Internals {
   commandQueue: { length: number; peekAt(index: number): { command: QueuedCommand } | undefined };
   stream?: { bytesRead?: number; destroy(error?: Error): void };
 }
 interface QueuedCommand {
-  /** For a command that blocks: ms, 0 for ever. Otherwise null or undefined. */
+  /** The timeout of a blocking command in ms, 0 for none; null or undefined for other commands. */
   extractBlockingTimeout?(): number | null | undefined;
 }
 
-/** For each server the connections of this process: each hears when another one was found dead, and since when. */
+/** Listeners by server, one for each connection of this process: called when another connection was found dead. */
 const connections = new Map<string, Set<(since: number) => void>>();
 
 /**
- * Replaces a connection that is dead and says nothing: one from which nothing has come for 2.5 s while something was asked.
- * A network that drops packets in silence keeps such a connection open for minutes. Commands that block on purpose get
- * their own time on top, unless another connection to the same server was found dead meanwhile. Commands under way are
- * rejected or sent again, as the role of the connection says.
- * @param listens for a connection that subscribes: Redis may have nothing to say, so it is pinged when it is quiet
+ * Replaces a dead connection: one that has received nothing for 2.5 s while a command was pending. A network that silently
+ * drops packets would keep it open for minutes. Blocking commands get their own timeout in addition, unless another
+ * connection to the same server is found dead in the meantime. Pending commands are rejected or sent again, depending on the
+ * role of the connection.
+ * @param listens whether the connection subscribes. Redis may have nothing to send on it, so it is pinged when it is quiet.
  */
 export function watchLiveness(redis: Redis, { listens }: { listens: boolean }): void {
   const internals = redis as unknown as Internals;
   let seenBytes = -1;
   let seenAt = 0;
   let lastTick = 0;
-  let asked = false;
+  let hadPending = false;
 
   function tick(): void {
     const now = performance.now();
     const { stream, commandQueue } = internals;
     const bytes = stream?.bytesRead ?? -1;
-    const waiting = commandQueue.length > 0;
-    const justAsked = waiting && !asked;
-    // A process that was busy itself has not read what came: it looks again before it judges.
+    const oldest = commandQueue.peekAt(0);
+    const pending = oldest !== undefined;
+    const justSent = pending && !hadPending;
+    // A process that was busy has not read its sockets: it waits for the next check.
     const wasBusy = now - lastTick > 2 * TICK_MS;
-    if (bytes !== seenBytes || wasBusy || (justAsked && !listens)) seenAt = now;
+    if (bytes !== seenBytes || wasBusy || (justSent && !listens)) seenAt = now;
     lastTick = now;
     seenBytes = bytes;
-    asked = waiting;
+    hadPending = pending;
     const silent = now - seenAt;
-    if (waiting) {
-      if (silent >= SILENT_MS + blockMs(commandQueue.peekAt(0)!.command)) {
+    if (oldest) {
+      if (silent >= SILENT_MS + blockMs(oldest.command)) {
         const since = seenAt;
         replace();
         for (const suspect of connections.get(server) ?? []) suspect(since);
@@ -64,7 +65,7 @@ export function watchLiveness(redis: Redis, { listens }: { listens: boolean }): 
     seenAt = performance.now();
     internals.stream?.destroy(new Error(`Redis did not answer for ${Math.round(silent)} ms`));
   }
-  /** Another connection has had no answer since then: one that has heard nothing since either, and waits, is as dead. */
+  /** Called when another connection is dead since `since`. This one is dead too if it waits and has received nothing since. */
   function suspect(since: number): void {
     const bytes = internals.stream?.bytesRead ?? -1;
     if (internals.commandQueue.length > 0 && bytes === seenBytes && seenAt <= since + TICK_MS) replace();
@@ -88,7 +89,7 @@ export function watchLiveness(redis: Redis, { listens }: { listens: boolean }): 
   });
 }
 
-/** How long a command may take on purpose, in ms. */
+/** Returns how long a command may block, in ms. */
 function blockMs(command: QueuedCommand): number {
   const ms = command.extractBlockingTimeout?.() ?? undefined;
   return ms === 0 ? Number.POSITIVE_INFINITY : (ms ?? 0);

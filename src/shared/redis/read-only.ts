@@ -3,33 +3,33 @@ import { isReadOnly } from './faults.js';
 import { serverOf } from './server-of.js';
 import { runIn, serverRun } from './server-run.js';
 
-/** How long after the first refusal, and after each look, an address is looked at again, in ms: doubled each time. */
-const FIRST_LOOK_MS = 1000;
-const LAST_LOOK_MS = 5000;
-/** A server that does not answer for this long is looked at later, in ms. */
+/** The wait between two probes of an address, in ms. It doubles after each probe. */
+const FIRST_WAIT_MS = 1000;
+const LONGEST_WAIT_MS = 5000;
+/** A probe without an answer is given up after this long, in ms. */
 const ANSWER_MS = 3000;
 
 interface Address {
   connections: Set<Redis>;
-  /** When the next look may begin, by the monotonic clock. */
+  /** The earliest time of the next probe, by the monotonic clock. */
   nextAt: number;
-  looking: boolean;
+  probing: boolean;
 }
 const addresses = new Map<string, Address>();
 
 /**
- * Moves a connection to the new master when its server was demoted and its address (a name, a load balancer) leads to
- * another server now. The old server keeps such a connection open for ever and answers writes with READONLY.
+ * Moves a connection to the new master after its server was demoted, if the address (a host name, a load balancer) leads to
+ * the new master. The old server would keep the connection open and answer every write with READONLY.
  *
- * A refusal makes this process look where the address leads, with one short connection. Only when that is another server,
- * one that takes writes, are the connections to the old one replaced, those that only listen too. So a server that stays
- * read-only for hours costs a look every five seconds, and its readers are not disturbed. Commands under way are rejected
- * or sent again, as the role of the connection says.
+ * After such an answer, the process probes the address with a short-lived connection. All connections to the old server,
+ * including subscribers, are replaced only if the probe reaches another server that accepts writes. A server that stays
+ * read-only for hours therefore costs one probe every five seconds, and reads from it continue. Pending commands are rejected
+ * or sent again, depending on the role of the connection.
  */
 export function followMaster(redis: Redis): void {
   const name = serverOf(redis);
   redis.on('connect', () => {
-    const address = addresses.get(name) ?? { connections: new Set(), nextAt: 0, looking: false };
+    const address = addresses.get(name) ?? { connections: new Set(), nextAt: 0, probing: false };
     addresses.set(name, address);
     address.connections.add(redis);
   });
@@ -38,7 +38,7 @@ export function followMaster(redis: Redis): void {
     address?.connections.delete(redis);
     if (address?.connections.size === 0) addresses.delete(name);
   });
-  // ioredis' way to see what is refused. It would replace the connection each time, wherever the address leads.
+  // The hook of ioredis for error replies. Returning true would reconnect each time, wherever the address leads.
   redis.options.reconnectOnError = (error) => {
     const address = addresses.get(name);
     if (address && isReadOnly(error)) void follow(address);
@@ -46,17 +46,17 @@ export function followMaster(redis: Redis): void {
   };
 }
 
-/** Looks until the address leads to a server that takes writes. */
+/** Probes an address until it leads to a server that accepts writes. */
 async function follow(address: Address): Promise<void> {
-  if (address.looking) return;
-  address.looking = true;
-  for (let waitMs = FIRST_LOOK_MS; ; waitMs = Math.min(2 * waitMs, LAST_LOOK_MS)) {
+  if (address.probing) return;
+  address.probing = true;
+  for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS)) {
     const now = performance.now();
-    if (now < address.nextAt) await unhurried(address.nextAt - now);
+    if (now < address.nextAt) await unreferencedSleep(address.nextAt - now);
     address.nextAt = performance.now() + waitMs;
     const [one] = address.connections;
     if (!one) break;
-    const found = await lookBehind(one);
+    const found = await probe(one);
     if (!found?.isMaster) continue;
     for (const redis of address.connections) {
       const elsewhere = found.run === '' || serverRun(redis) !== found.run;
@@ -64,19 +64,19 @@ async function follow(address: Address): Promise<void> {
     }
     break;
   }
-  address.looking = false;
+  address.probing = false;
 }
 
-const unhurried = (ms: number): Promise<void> =>
+const unreferencedSleep = (ms: number): Promise<void> =>
   new Promise((resolve) => {
     setTimeout(resolve, ms).unref();
   });
 
-/** The server that a new connection reaches; undefined when none answers. */
-async function lookBehind(redis: Redis): Promise<{ run: string; isMaster: boolean } | undefined> {
-  // ioredis types the connection by this one.
+/** Returns the server that a new connection reaches; `undefined` if none answers. */
+async function probe(redis: Redis): Promise<{ run: string; isMaster: boolean } | undefined> {
+  // `replyMapping` would change the type of the connection.
   const { replyMapping: _, ...options } = redis.options;
-  const probe = new Redis({
+  const connection = new Redis({
     ...options,
     lazyConnect: true,
     enableReadyCheck: false,
@@ -86,16 +86,16 @@ async function lookBehind(redis: Redis): Promise<{ run: string; isMaster: boolea
     connectTimeout: ANSWER_MS,
     commandTimeout: ANSWER_MS,
   });
-  probe.on('error', () => {});
+  connection.on('error', () => {});
   try {
-    await probe.connect();
-    const info = await probe.info();
+    await connection.connect();
+    const info = await connection.info();
     return { run: runIn(info), isMaster: /^role:master\b/m.test(info) };
   } catch (error) {
-    // A server that does not say what it is (NOPERM): to connect anew is the only way to find out.
+    // The server refuses INFO (NOPERM): reconnecting is the only way to find out whether it accepts writes.
     if ((error as Error).name === 'ReplyError') return { run: '', isMaster: true };
     return undefined;
   } finally {
-    probe.disconnect();
+    connection.disconnect();
   }
 }

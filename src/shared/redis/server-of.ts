@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 
-/** What a connection was told to connect to: the connections of a process to one address reach one server, as a rule. */
+/** Returns the address of a connection. Connections to one address usually reach the same server. */
 export function serverOf(redis: Redis): string {
   const { host, port, path } = redis.options;
   return path ?? `${host}:${port}`;

@@ -2,16 +2,16 @@ import type { Cluster, Redis } from 'ioredis';
 import { askingServerTime } from './server-clock.js';
 
 const runs = new WeakMap<object, string>();
-/** Connections behind something that gives each another server: what their runs say means nothing. */
+/** Connections through a proxy that spreads them over several servers: their run ids are not comparable. */
 const ignored = new WeakSet<object>();
 
-/** The run of the server that answered `INFO` with this; empty where it does not say. */
+/** Returns the first characters of `run_id` in a reply to `INFO`; empty if it is missing. */
 export const runIn = (info: string): string => /^run_id:(\w{1,12})/m.exec(info)?.[1] ?? '';
 
 /**
- * Notes the `run_id` of the server behind a connection: it is another after each start of Redis and on each replica. ioredis
- * asks for `INFO` before it calls a connection ready, so the id is known before the first command is sent. The same answer
- * says what time it is there.
+ * Records the `run_id` of the server behind a connection. It changes with each start of Redis and differs between replicas.
+ * ioredis reads `INFO` before a connection is ready, so the id is known before the first command. The same reply has the
+ * server's time.
  */
 export function noteServerRun(redis: Redis): void {
   const info = redis.info.bind(redis) as (...args: unknown[]) => Promise<string>;
@@ -41,13 +41,13 @@ export function noteServerRun(redis: Redis): void {
   redis.on('close', () => runs.delete(redis));
 }
 
-/** The run of the server that a connection is to; empty while it is not known, and for a Cluster. */
+/** Returns the run id of the server behind a connection; empty while it is unknown, and for a Cluster. */
 export const serverRun = (redis: Redis | Cluster): string => runs.get(redis) ?? '';
 
 /**
- * Compares connections to one address: behind a proxy that spreads them over servers, their runs differ, and a change of run
- * says nothing. Then runs are unknown from now on.
- * @returns whether they agree
+ * Compares the run ids of connections to one address. If they differ, a proxy spreads the connections over several servers and
+ * a change of the id means nothing: from then on the ids of these connections count as unknown.
+ * @returns whether they are the same
  */
 export function haveSameRun(...connections: Redis[]): boolean {
   const [first, ...others] = connections.map((redis) => serverRun(redis));
@@ -59,14 +59,14 @@ export function haveSameRun(...connections: Redis[]): boolean {
   return false;
 }
 
-/** Whether a connection is to this run of a server, as far as both are known. */
+/** Returns whether a connection is to this run of a server; `true` if either is unknown. */
 export const isRun = (redis: Redis | Cluster, run: string): boolean =>
   run === '' || serverRun(redis) === '' || serverRun(redis) === run;
 
-/** Between a reading and what was to be written because of it, Redis was started again, or another server took over. */
+/** Redis was restarted, or another server took over, between a read and the write that depends on it. */
 export class ServerReplacedError extends Error {
   constructor() {
-    super('Redis was replaced between a reading and a writing');
+    super('Redis was replaced between a read and a write');
     this.name = 'ServerReplacedError';
   }
 }

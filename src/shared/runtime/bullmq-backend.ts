@@ -9,7 +9,7 @@ import { runOf } from '../jobs/scheduled-run.js';
 import { serverNow } from '../redis/server-clock.js';
 import { repeatStrategy } from '../schedules/repeat.js';
 
-/** Which argument of BullMQ's scripts, the keys counted in, is the time now. BullMQ passes that of the process. */
+/** The index of the current time among the keys and arguments of each BullMQ script. BullMQ passes the process's time. */
 export const NOW_AT: Readonly<Record<string, number>> = {
   moveToActive: 12,
   moveToDelayed: 12,
@@ -21,14 +21,14 @@ export const NOW_AT: Readonly<Record<string, number>> = {
   addJobScheduler: 17,
   updateJobScheduler: 16,
 };
-/** The scripts that also answer when the next delayed job is due. */
+/** The scripts whose reply contains when the next delayed job is due. */
 const SAYS_NEXT_DUE = new Set(['moveToActive', 'moveToDelayed', 'moveToFinished']);
 const NEXT_DUE = 3;
 
 /**
- * BullMQ's access to Redis, by Redis' clock. BullMQ decides by the clock of each process when a delayed job is due and when
- * a scheduler makes its next run; processes whose clocks differ would begin jobs early, late, or twice. Only what BullMQ
- * compares with the process's clock itself, to find out how long it may sleep, is translated back.
+ * BullMQ's access to Redis, with Redis' clock. BullMQ uses the clock of each process to decide when a delayed job is due and
+ * when a scheduler creates its next run; if clocks differ, jobs start early, late or twice. Times that BullMQ compares with the
+ * clock of the process, to find out how long it may sleep, are converted back.
  */
 export const serverTimedBackend: BackendFactory<RedisQueueBackend> = (name, opts, options) => {
   const backend = createRedisBackend(name, opts, options);
@@ -61,11 +61,11 @@ export const serverTimedBackend: BackendFactory<RedisQueueBackend> = (name, opts
   return backend;
 };
 
-/** When the run after `previous` is due, if it is not over. BullMQ has raised its answer to the process's time. */
+/** Returns when the run after `previous` is due. BullMQ's own value depends on the clock of the process. */
 const nextDue = (run: JobsOptions, previous = 0): number =>
   repeatStrategy(Math.max(previous, serverNow()), repeatOf(run))!;
 
-/** How a run is repeated, which BullMQ's types leave out. */
+/** Returns the repeat options of a run, which BullMQ's types leave out. */
 const repeatOf = (run: JobsOptions): RepeatOptions => (run as { repeat?: RepeatOptions }).repeat ?? {};
 
 const dueAt = (run: JobsOptions, due: number): JobsOptions => ({
@@ -79,5 +79,5 @@ function withLocalDue(answer: unknown): unknown {
   return answer;
 }
 
-/** A time by Redis' clock as the process's clock will show it; 0 means none. */
+/** Converts a time by Redis' clock to the clock of the process. 0 means none. */
 const toLocal = (at: number): number => (at > 0 ? Math.max(1, at - serverNow() + Date.now()) : at);

@@ -17,34 +17,34 @@ import { untilTaken } from '../redis/until-taken.js';
 export type { ChannelEvent } from '../channel/publisher.js';
 export { UnusableRedisError } from '../redis/connect.js';
 
-/** Where channels are, and how long they are kept. The defaults are those of the settings of the same names. */
+/** Options for {@link connectChannels}. Each defaults to the setting that is named with it. */
 export interface ChannelsOptions {
-  /** `redis://`, `rediss://` or `unix:`. Default: `REDIS_URL`. */
+  /** `redis://`, `rediss://` or `unix:`. Defaults to `REDIS_URL`. */
   redisUrl?: string;
-  /** Default: `KEY_PREFIX`. */
+  /** The prefix of all Redis keys. Defaults to `KEY_PREFIX`. */
   keyPrefix?: string;
-  /** About how many events the log of a channel keeps. Default: `CHANNEL_LOG_LENGTH`. */
+  /** Approximate number of events that the log of a channel keeps. Defaults to `CHANNEL_LOG_LENGTH`. */
   logLength?: number;
-  /** How long a channel is kept after its last event, in ms. Default: `CHANNEL_TTL_MS`. */
+  /** How long a channel is kept after its last event, in ms. Defaults to `CHANNEL_TTL_MS`. */
   ttlMs?: number;
 }
 
-/** Channels, from a program that has Redis at hand. */
+/** Publishes to channels from a program with access to Redis. */
 export interface Channels {
   /**
-   * Publishes an event to whoever follows the channel (`GET /stream?channel=`), once: one round trip. While Redis is away or
-   * refuses writes it waits, and what was sent without an answer is sent again. The events of a channel are published in
-   * the order of the calls.
-   * @param channel as callers without a tenant name it: `score`, or `acme/score` for one of the tenant `acme`
+   * Publishes an event to the subscribers of a channel (`GET /stream?channel=`), exactly once and in one round trip. While
+   * Redis is unavailable or refuses writes, the call waits and is repeated. The events of a channel are published in the
+   * order of the calls.
+   * @param channel the full name: `score`, or `acme/score` for a channel of the tenant `acme`
    * @returns the event's id
-   * @throws TypeError for a name or an event that no channel can carry, and for the channel of a job
+   * @throws TypeError for an invalid channel name or event, and for the channel of a job
    */
   publish(channel: string, event: ChannelEvent): Promise<string>;
-  /** Resolves when what was published before has arrived and the connection is closed. */
+  /** Resolves when all earlier events are published and the connection is closed. */
   close(): Promise<void>;
 }
 
-/** How long Redis remembers what was sent, to know it when it is sent again, in ms. */
+/** How long Redis remembers a call, to recognize its repetition, in ms. */
 const REMEMBER_MS = 10 * 60_000;
 
 interface Waiting {
@@ -55,7 +55,7 @@ interface Waiting {
 
 /**
  * Connects to the channels of a Headway service.
- * @throws UnusableRedisError when Redis is too old or does not answer in ten seconds
+ * @throws UnusableRedisError if Redis is too old or does not answer within ten seconds
  */
 export async function connectChannels(options: ChannelsOptions = {}): Promise<Channels> {
   const { env } = process;
@@ -75,22 +75,22 @@ export async function connectChannels(options: ChannelsOptions = {}): Promise<Ch
     logLength: options.logLength ?? (setting('CHANNEL_LOG_LENGTH') as number),
     ttlMs: options.ttlMs ?? (setting('CHANNEL_TTL_MS') as number),
   });
-  /** What waits to be sent, for each channel on which a call is under way. */
+  /** Unsent events, for each channel with a pending call. */
   const waiting = new Map<string, Waiting[]>();
   const sending = new Set<Promise<void>>();
 
-  /** Sends what waits for a channel until nothing does: one call at a time, so the order is that of the calls. */
+  /** Sends all waiting events of a channel, one call at a time to preserve their order. */
   async function sendAll(channel: string, queue: Waiting[]): Promise<void> {
     while (queue.length > 0) {
       const calls = queue.splice(0, fitting(queue));
       const events = calls.map(({ event }) => event);
-      // Its record gives each try the same id.
+      // The record makes every attempt return the same ids.
       const record = { key: `${channelKeys(prefix, channel)[0]}:sent:${newEpoch()}`, ttlMs: REMEMBER_MS };
       const numbering = { source: 'row', first: 1, record };
       try {
         const reply = await untilTaken(() => publisher.publishInRow(channel, events, { numbering }));
-        if (reply.state !== 'taken') throw new Error(`events were not taken: ${reply.state}`);
-        for (const [i, id] of idsInRow(reply.id, calls.length).entries()) calls[i]!.resolve(id);
+        if (reply.state !== 'taken') throw new Error(`events were not published: ${reply.state}`);
+        for (const [i, id] of idsInRow(reply.id, calls.length).entries()) calls[i]?.resolve(id);
       } catch (error) {
         for (const { reject } of calls) reject(error);
       }
@@ -101,7 +101,7 @@ export async function connectChannels(options: ChannelsOptions = {}): Promise<Ch
   return {
     async publish(channel, event) {
       if (jobOfChannel(channel) !== undefined)
-        throw new TypeError('only its worker publishes to the channel of a job');
+        throw new TypeError('only workers can publish to the channel of a job');
       checkChannelName(channel);
       const prepared = prepareEvent(event);
       return new Promise((resolve, reject) => {
@@ -121,7 +121,7 @@ export async function connectChannels(options: ChannelsOptions = {}): Promise<Ch
   };
 }
 
-/** How many of the first events go into one call. */
+/** Returns how many of the first events fit into one call. */
 function fitting(queue: Waiting[]): number {
   let characters = 0;
   const over = queue.findIndex(({ event }, i) => {

@@ -31,10 +31,10 @@ import { createWebhookStore, type WebhookStore } from '../webhooks/store.js';
 import { createQueues } from './queues.js';
 import { sharedScripts } from './scripts.js';
 
-/** What every process of Headway has: a connection, the channels and the lifecycle of jobs. */
+/** The parts that every process of Headway shares: connections to Redis, channels and the lifecycle of jobs. */
 export interface Connection {
   redis: Redis;
-  /** The connection for publishing: a worker has one of its own, on which nothing is sent again but by the publisher. */
+  /** The connection for publishing. A worker has a separate one, on which only the publisher repeats commands. */
   publishing: Redis;
   server: RedisServer;
   /** The prefix of BullMQ's keys. */
@@ -42,35 +42,35 @@ export interface Connection {
   /** Opens a queue. Every caller of a process gets the same one. */
   openQueue: OpenQueue;
   publisher: Publisher;
-  /** Makes calls to Redis that are reports, in groups where there are many. */
+  /** Makes the calls to Redis that report progress. A worker batches them. */
   batch: Batch;
   readJob: SnapshotReader;
-  /** Reads a job and keeps the index of jobs right by the way. */
+  /** Reads a job and updates the job index in the same step. */
   trackJob: SnapshotReader;
-  /** Which queues have a worker; for an API process. */
+  /** Knows which queues have a worker. Only an API process has it. */
   census: WorkerCensus | undefined;
   keep: RetentionTimes;
-  /** Whether a job holds a file. */
+  /** Returns whether a job holds a file. */
   isHeld: HeldFiles;
   /** Publishes the events of jobs, calls webhooks and counts. The services add further observers to it. */
   reconciler: ObservableReconciler;
-  /** Counts what ends, for the dashboard. */
+  /** Counts finished jobs for the dashboard. */
   outcomes: OutcomeCounter;
   webhooks: WebhookStore;
   disconnect(): void;
-  /** Remembers which jobs this process has stepped over. */
+  /** Records the jobs that this process has skipped because of an error. */
   faults: JobFaults;
 }
 
-/** What a worker reports goes out in groups that are this far apart. */
+/** The time between two batches of a worker's reports, in ms. */
 const BATCH_MS = 10;
-/** The channel of a job that has not ended outlives any silence up to this, in ms: its log is not a finished job's. */
+/** How long the channel of an unfinished job is kept without new events, in ms. */
 const UNFINISHED_MS = 30 * 24 * 3_600_000;
 
 /**
- * Connects to Redis and checks that it can be used.
+ * Connects to Redis and checks that Headway can use it.
  * @param ownScripts the scripts that only this kind of process calls
- * @throws UnusableRedisError when it cannot
+ * @throws UnusableRedisError if Headway cannot use it
  */
 export async function connectHeadway(
   config: Config,
@@ -89,11 +89,11 @@ export async function connectHeadway(
   logOutages(redis, log);
   const dropClock = keepServerClock(redis);
   const prefix = config.KEY_PREFIX;
-  // A request is not kept waiting.
+  // In an API process, requests do not wait for a batch.
   const patient = role === 'patient';
   const batch: Batch = patient ? createBatcher(BATCH_MS) : (call) => call();
   const publishing = patient ? connectRedis(config.REDIS_URL, 'report', { scripts }) : redis;
-  // The server has been checked already: this connection only has to be there.
+  // The server has been checked already: this connection only has to be ready.
   await waitUntilReady(publishing, config.REDIS_URL).catch((error) => {
     dropClock();
     redis.disconnect();
@@ -101,9 +101,7 @@ export async function connectHeadway(
     throw error;
   });
   if (!haveSameRun(redis, publishing)) {
-    log.warn(
-      'Connections to Redis reach different servers: a Redis that lost its last writes is not recognised',
-    );
+    log.warn('Connections to Redis reach different servers: lost writes cannot be detected');
   }
   const publisher = createPublisher({
     redis: publishing,
@@ -114,16 +112,14 @@ export async function connectHeadway(
     sharded: server.sharded,
     batch,
   });
-  // The braces make it one slot of a Redis Cluster.
+  // The braces put all of these keys into one slot of a Redis Cluster.
   const queuePrefix = `{${prefix}}`;
-  // Only an API process tells viewers whether there are workers; a worker knows of itself.
+  // Only an API process reports to viewers whether a queue has workers.
   const census = patient ? undefined : createWorkerCensus(redis, prefix, queuePrefix);
   const counted = (read: SnapshotReader): SnapshotReader => (census ? withCensus(read, census) : read);
   const readJob = counted(createSnapshotReader(redis, queuePrefix));
   const webhooks = createWebhookStore(redis, prefix, config.KEEP_JOBS_MS);
-  const openQueue = createQueues(redis, queuePrefix, (error) =>
-    log.debug({ err: error }, 'a queue met an error'),
-  );
+  const openQueue = createQueues(redis, queuePrefix, (error) => log.debug({ err: error }, 'queue error'));
   const webhookQueue = createWebhookQueue({
     redis,
     prefix,
@@ -167,12 +163,12 @@ export async function connectHeadway(
   };
 }
 
-/** One line when Redis goes, one when it is back. */
+/** Logs one line when Redis becomes unavailable and one when it is back. */
 function logOutages(redis: Redis, log: Logger): void {
   let away = false;
-  // Not 'close': that we let go of it is no outage.
+  // Not 'close', which also happens when this process closes the connection.
   redis.on('reconnecting', () => {
-    if (!away) log.warn('Redis is away');
+    if (!away) log.warn('Redis is unavailable');
     away = true;
   });
   redis.on('ready', () => {

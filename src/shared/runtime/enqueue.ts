@@ -11,24 +11,24 @@ import { serverNow } from '../redis/server-clock.js';
 import { untilTaken } from '../redis/until-taken.js';
 import type { WebhookStore } from '../webhooks/store.js';
 
-/** A job that is about to be queued: its data fit, its options are in order. */
+/** A job to enqueue. Its data and options are valid. */
 export interface NewJob {
-  /** From `newJobId`, or another id that begins with the name of the job's queue. */
+  /** From `newJobId`, or another id with the name of the job's queue as its prefix. */
   id: string;
   definition: JobDefinition;
   data: unknown;
   options: JobOptions;
-  /** The principal whose job it is. */
+  /** The owner of the job. */
   owner?: string | undefined;
-  /** The ids of the jobs above it: who started whom, down to the one that starts this. */
+  /** The ids of its ancestors, from the root to the parent. */
   ancestors?: string[];
-  /** What else BullMQ is told. */
+  /** Further options for BullMQ. */
   bullmq?: JobsOptions;
 }
 
 /**
- * Queues a job. When it returns, Redis has it; a second call with the same id does nothing.
- * @returns the job's id: another than the one given when BullMQ found it to be a duplicate
+ * Enqueues a job. Resolves when Redis has stored it. A second call with the same id does nothing.
+ * @returns the job's id: that of another job if BullMQ found this one to be a duplicate
  */
 export type Enqueue = (job: NewJob) => Promise<string>;
 
@@ -40,8 +40,8 @@ export interface EnqueueOptions {
   expiry: Expiry;
   webhooks: WebhookStore;
   /**
-   * Whether the publisher sends at once, and not gathered: then all of it is one round trip, also for many jobs. Redis
-   * does it in the order in which it is sent.
+   * Whether the publisher sends at once instead of in batches. Then the whole call is one round trip, also for many jobs,
+   * because Redis processes commands in the order in which they are sent.
    */
   oneTurn: boolean;
 }
@@ -49,7 +49,7 @@ export interface EnqueueOptions {
 export function createEnqueue(options: EnqueueOptions): Enqueue {
   const { redis, prefix, openQueue, publisher, expiry, webhooks, oneTurn } = options;
 
-  /** Removes what was written under an id that no job got. */
+  /** Removes everything that was written under an unused id. */
   async function forget(id: string): Promise<void> {
     await Promise.all([
       redis.unlink(...everyChannelKey(prefix, jobChannel(id))),
@@ -65,9 +65,9 @@ export function createEnqueue(options: EnqueueOptions): Enqueue {
     const { queue } = addressOf(id)!;
     const { event, fence } = accepted({ id, name: definition.name, ...(dueAt ? { dueAt } : {}) });
     const about = { name: definition.name, createdAt: now };
-    // Told first: a worker may be faster than we are.
-    const tell = () => publisher.publish(jobChannel(id), event, fence);
-    const published = oneTurn ? tell() : await untilTaken(tell);
+    // `waiting` has to be published before a worker can take the job.
+    const publish = () => publisher.publish(jobChannel(id), event, fence);
+    const published = oneTurn ? publish() : await untilTaken(publish);
     const [, , , job] = await Promise.all([
       published,
       expiresAt === undefined ? undefined : expiry.add(id, expiresAt),
@@ -79,8 +79,8 @@ export function createEnqueue(options: EnqueueOptions): Enqueue {
         headway: { ...bullmq.headway, ...(ancestors ? { ancestors } : {}) },
       } as JobsOptions),
     ]);
-    // A job with the same deduplication key has not ended: that one is the job, and this id stays unused.
+    // An unfinished job has the same deduplication key: the caller gets that job, and this id stays unused.
     if (job.id !== id) await forget(id);
-    return job.id!;
+    return job.id ?? id;
   };
 }

@@ -30,8 +30,8 @@ export interface HousekeepingOptions extends Pick<QueueFollowerOptions, 'role' |
 }
 
 /**
- * What one process at a time does for all, whichever it is: it follows BullMQ's events, and looks after what is due
- * (jobs that expire, schedules, finished jobs that are kept no longer, the index).
+ * Starts the work that one process at a time does for all: following BullMQ's events, and the periodic tasks (expired jobs,
+ * schedules, removal of old jobs, audit of the job index).
  */
 export function startHousekeeping(options: HousekeepingOptions): Service {
   const { config, connection, plan, reconciler, schedules, expiry, canceller, store, log } = options;
@@ -41,15 +41,15 @@ export function startHousekeeping(options: HousekeepingOptions): Service {
   const audit = createAudit({ redis, queuePrefix, queues: plan.names, trackJob, faults, log });
   const failing = new Set<string>();
 
-  /** Looks after one thing. If that fails, the others go on, and it is tried again with the next chore. */
-  async function look(after: string, work: () => Promise<void>): Promise<void> {
+  /** Runs one task. If it fails, the others go on, and it is tried again next time. */
+  async function run(task: string, work: () => Promise<void>): Promise<void> {
     try {
       await work();
-      failing.delete(after);
+      failing.delete(task);
     } catch (error) {
-      const level = isRedisFault(error) || failing.has(after) ? 'debug' : 'warn';
-      log[level]({ err: error }, `could not look after ${after}`);
-      if (level === 'warn') failing.add(after);
+      const level = isRedisFault(error) || failing.has(task) ? 'debug' : 'warn';
+      log[level]({ err: error }, `task failed: ${task}`);
+      if (level === 'warn') failing.add(task);
     }
   }
 
@@ -65,10 +65,10 @@ export function startHousekeeping(options: HousekeepingOptions): Service {
     ...(options.onChanged ? { onChanged: options.onChanged } : {}),
     async chore() {
       await Promise.all([
-        look('jobs that expire', () => expiry.sweep(canceller, faults)),
-        look('the schedules', () => schedules.tend()),
-        look('jobs that are kept no longer', () => retention.sweep()),
-        look('finished jobs without an entry in the index', () => audit.step()),
+        run('expire jobs', () => expiry.sweep(canceller, faults)),
+        run('maintain schedules', () => schedules.tend()),
+        run('remove old jobs', () => retention.sweep()),
+        run('audit the job index', () => audit.step()),
       ]);
     },
     faults,

@@ -4,7 +4,7 @@ import type { OpenQueue } from '../jobs/queues.js';
 import { repeatStrategy } from '../schedules/repeat.js';
 import { serverTimedBackend } from './bullmq-backend.js';
 
-/** Opens BullMQ's side of queues. */
+/** Returns a function that opens BullMQ queues, each once. */
 export function createQueues(connection: Redis, prefix: string, onError: (error: Error) => void): OpenQueue {
   const open = new Map<string, Queue>();
   return (name) => {
@@ -13,7 +13,7 @@ export function createQueues(connection: Redis, prefix: string, onError: (error:
       queue = new Queue(name, { connection, prefix, settings: { repeatStrategy } }, serverTimedBackend);
       queue.on('error', onError);
       open.set(name, queue);
-      // One that could not be opened, because Redis was away just then, would stay so for ever.
+      // A queue that could not be opened, because Redis was unavailable, would never recover: open it again next time.
       queue.waitUntilReady().catch(() => open.delete(name));
     }
     return queue;

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createBatcher } from '../../../src/shared/channel/batch.js';
 
-describe('a gatherer', () => {
+describe('createBatcher', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  it('makes rare calls at once, frequent ones together, all of them in order', () => {
+  it('makes rare calls at once and batches frequent ones, all in order', () => {
     const batch = createBatcher(10);
     const made: string[] = [];
     const call = (name: string): void => batch(() => void made.push(name));
@@ -39,7 +39,7 @@ describe('a gatherer', () => {
     expect(made).toEqual([1, 2, 3, 4]);
   });
 
-  it('makes all calls of a group, also when one of them throws', () => {
+  it('makes all calls of a batch even if one throws', () => {
     const batch = createBatcher(10);
     const made: number[] = [];
     batch(() => void made.push(1));

@@ -44,7 +44,7 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
     await redis.stop();
   });
 
-  it('gives every subscription each log event once and in order, however fast events come and whenever it starts', async () => {
+  it('delivers each log event once and in order to every subscription, whenever it starts', async () => {
     const name = newChannel();
     const viewers: Viewer[] = [];
     const total = 3000;
@@ -61,7 +61,7 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
             channels.publisher.publish(name, { event: 'log', data: ++published }),
           ),
         );
-        // Thousands of viewers, at moments that depend on how fast all this is.
+        // Thousands of viewers that subscribe at random moments.
         for (let i = random.between(10, 19); i > 0; i--) watchAfterTurns(random.between(0, 4));
       }
     })();
@@ -75,7 +75,7 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
     for (const viewer of viewers) viewer.subscription.close();
   });
 
-  it('gives late, slow and returning viewers all log events and the newest state, in order of offset', async () => {
+  it('delivers all log events and the newest state to late, slow and returning viewers, in order of offset', async () => {
     const name = newChannel();
     const viewers: Viewer[] = [];
     const random = randomOfTest();
@@ -110,7 +110,7 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
     }
   });
 
-  it('P6: conflates state for a stalled viewer and keeps nothing for it', async () => {
+  it('P6: conflates states for a stalled viewer and buffers nothing for it', async () => {
     const name = newChannel();
     const viewer = watch(name, new Viewer(() => false));
     await channels.publisher.publish(name, { event: 'progress', kind: 'state', data: 1 });
@@ -126,20 +126,20 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
     expect(viewer.offsets).toEqual([1, 500, 501]);
   });
 
-  it('is subscribed to once for all its viewers, and unsubscribed when the last one leaves', async () => {
+  it('is subscribed to once for all viewers, and unsubscribed when the last one leaves', async () => {
     const name = newChannel();
     const viewers = [watch(name), watch(name), watch(name)];
     await until('subscribed', async () => (await listeners(name)) === 1);
     viewers[0]!.subscription.close();
     viewers[1]!.subscription.close();
     await channels.publisher.publish(name, { data: 1 });
-    await until('the third still hears', () => viewers[2]!.frames.length === 1);
+    await until('the third viewer still receives events', () => viewers[2]!.frames.length === 1);
     expect(await listeners(name)).toBe(1);
     viewers[2]!.subscription.close();
     await until('unsubscribed', async () => (await listeners(name)) === 0);
   });
 
-  it('has no race between the last one leaving and the next one joining', async () => {
+  it('has no race between the last viewer leaving and the next one joining', async () => {
     const name = newChannel();
     let viewer = watch(name);
     for (let round = 1; round <= 300; round++) {
@@ -153,7 +153,7 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
     expect(await listeners(name)).toBe(1);
   });
 
-  it('shares one read among all who join at the same place', async () => {
+  it('shares one read among all viewers that join at the same position', async () => {
     const name = newChannel();
     await channels.publisher.publish(name, { data: 1 });
     channels.reads.length = 0;
@@ -162,7 +162,7 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
     expect(channels.reads.filter((read) => read === name).length).toBeLessThanOrEqual(2);
   });
 
-  it('loses and doubles nothing when its connections break', async () => {
+  it('loses and repeats nothing when its connections break', async () => {
     const own = open();
     const name = newChannel();
     const viewers = Array.from({ length: 20 }, () => watch(name, new Viewer(), undefined, own));
@@ -176,7 +176,7 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
     for (const { offsets } of viewers) expect(offsets).toEqual(Array.from({ length: 300 }, (_, i) => i + 1));
   });
 
-  it('P5: tells a returning viewer when the log does not reach back far enough, then gives the present state', async () => {
+  it('P5: sends `reset` and the current state to a returning viewer if the log no longer reaches back to its position', async () => {
     const own = open({ logLength: 100 });
     const name = newChannel();
     const first = (await own.publisher.publish(name, { event: 'log', data: 0 }))!;
@@ -187,25 +187,25 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
     expect(back.events()[0]).toBe('reset');
     expect(back.data()[0]).toMatchObject({ reason: 'trimmed' });
     expect(back.offsets.at(-1)).toBe(502);
-    // To somebody new a shortened log is simply what there is.
+    // For a new viewer, a trimmed log is simply the current state.
     const fresh = watch(name, new Viewer(), undefined, own);
     await until('the state is there', () => fresh.events().includes('progress'));
     expect(fresh.events()).not.toContain('reset');
   });
 
-  it('P5: tells a viewer whose id is from an earlier life of the channel', async () => {
+  it('P5: sends `reset` to a viewer with an id from an earlier channel of the same name', async () => {
     const name = newChannel();
     const old = (await channels.publisher.publish(name, { data: 'before' }))!;
     const watching = watch(name);
     await until('seen', () => watching.offsets.length === 1);
     await channels.redis.del(`test:{${name}}`, `test:{${name}}:log`, `test:{${name}}:slots`);
     const gone = watch(name, new Viewer(), old);
-    await until('told', () => gone.events().length === 1);
+    await until('reset', () => gone.events().length === 1);
     expect(gone.data()[0]).toMatchObject({ reason: 'expired' });
     await channels.publisher.publish(name, { data: 'after' });
     const back = watch(name, new Viewer(), old);
     await until(
-      'told, and live',
+      'reset, and live',
       () => back.frames.length === 2 && gone.frames.length === 2 && watching.frames.length === 3,
     );
     expect(back.data()).toMatchObject([{ reason: 'epoch' }, 'after']);
@@ -213,7 +213,7 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
     expect(watching.data()).toMatchObject(['before', { reason: 'epoch' }, 'after']);
   });
 
-  /** Keeps the keys of a channel as they are now; what it returns puts them back, as a Redis does that starts on an older file. */
+  /** Copies the keys of a channel. The returned function restores them, as a Redis that starts from an older file does. */
   async function keepOlderCopy(name: string): Promise<() => Promise<void>> {
     const keys = ['', ':log', ':slots'].map((suffix) => `test:{${name}}${suffix}`);
     const saved = await Promise.all(keys.map((key) => channels.redis.dumpBuffer(key)));
@@ -221,13 +221,13 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
       for (const [i, key] of keys.entries()) {
         if (saved[i]) await channels.redis.restore(key, 0, saved[i], 'REPLACE');
       }
-      // A server that was started again is another run.
+      // A restarted server has another run id.
       await channels.redis.hset(keys[0]!, 'run', 'before');
     };
   }
 
   it.each([0, 1, 2, 3, 40])(
-    'tells a viewer when Redis came back without its last writes and %i events came before it reads again',
+    'sends `reset` to a viewer if Redis lost its last writes and %i events followed before the viewer reads again',
     async (since) => {
       const name = newChannel();
       const publish = async (from: number, to: number): Promise<void> => {
@@ -251,7 +251,7 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
     },
   );
 
-  it('goes on without a reset for a viewer that has seen no more than what another run of Redis still has', async () => {
+  it('continues without a reset for a viewer that has only seen events that survived a restart of Redis', async () => {
     const name = newChannel();
     const viewer = watch(name);
     for (let i = 1; i <= 3; i++) await channels.publisher.publish(name, { event: 'log', data: i });
@@ -268,7 +268,7 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
     expect(back.data()).toEqual(viewer.data().slice(8));
   });
 
-  it('is not changed by a reader, whatever id that hands back', async () => {
+  it('is not changed by a reader, even with a forged id', async () => {
     const name = newChannel();
     const viewer = watch(name);
     for (let i = 1; i <= 3; i++) await channels.publisher.publish(name, { event: 'log', data: i });
@@ -278,7 +278,7 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
     for (const forged of [
       `${epoch}-999999999`,
       `${epoch}-4`,
-      'nobody-1',
+      'unknown-1',
       `${epoch}x-2`,
       `${epoch}-999999999999999`,
     ]) {
@@ -293,7 +293,7 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
     expect(viewer.data()).toEqual([1, 2, 3, 4]);
   });
 
-  it('takes each event of a source once, in order, and says which it misses', async () => {
+  it('publishes each event of a numbered source once and in order, and reports missing ones', async () => {
     const name = newChannel();
     const viewer = watch(name);
     const { publisher } = channels;
@@ -311,7 +311,7 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
     expect(viewer.data()).toEqual([1, 2, 3, 5, 6]);
   });
 
-  it('ends for everybody with the event that ends it, and begins anew when it is reopened', async () => {
+  it('ends for every viewer with its final event, and starts again when it is reopened', async () => {
     const name = newChannel();
     const { publisher } = channels;
     const live = watch(name);
@@ -339,20 +339,20 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
 
   it.each([
     ['an event of the running attempt', { attempt: 2 }, true],
-    ['an event of an attempt that is over', { attempt: 1 }, false],
-    ['a lifecycle event that was told already', { attempt: 2, rank: 0 }, false],
+    ['an event of a finished attempt', { attempt: 1 }, false],
+    ['a lifecycle event that was already published', { attempt: 2, rank: 0 }, false],
     ['an older lifecycle event', { attempt: 1, rank: 8 }, false],
     ['the next lifecycle event', { attempt: 2, rank: 3 }, true],
     ['the next attempt', { attempt: 3, rank: 0 }, true],
-    ['the reopening of an end that is none', { attempt: 2, rank: 9, reopens: 77 }, false],
-  ])('P3: its fence decides on %s', async (_what, fence, passes) => {
+    ['the reopening of a channel that has not ended', { attempt: 2, rank: 9, reopens: 77 }, false],
+  ])('P3: applies its fence to %s', async (_what, fence, passes) => {
     const name = newChannel();
     await channels.publisher.publish(name, { data: 'a' }, { attempt: 2, rank: 0 });
     const id = await channels.publisher.publish(name, { data: 'b' }, fence);
     expect(id !== undefined).toBe(passes);
   });
 
-  it('publishes events in a row without a numbering', async () => {
+  it('publishes consecutive events without a numbering', async () => {
     const name = newChannel();
     const viewer = watch(name);
     const events = [1, 2, 3].map((data) => prepareEvent({ event: 'log', data }));
@@ -362,7 +362,7 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
     expect(viewer.data()).toEqual([1, 2, 3]);
   });
 
-  it('takes nothing of a run whose beginning it does not know, and of two runs of one attempt the later', async () => {
+  it('rejects events of a run whose start is unknown, and prefers the later of two runs of one attempt', async () => {
     const name = newChannel();
     const viewer = watch(name);
     const { publisher } = channels;
@@ -386,7 +386,7 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
     expect(late.data()).toEqual([1, 2, 'last']);
   });
 
-  it('P3: takes a lifecycle event once, also from a process that knows when the job is due', async () => {
+  it('P3: publishes a lifecycle event once, even if a second process knows when the job is due', async () => {
     const name = newChannel();
     const viewer = watch(name);
     const { publisher } = channels;
@@ -403,7 +403,7 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
     expect(viewer.events()).toEqual(['active', 'retrying', 'delayed']);
   });
 
-  it('is forgotten some time after its last event', async () => {
+  it('expires some time after its last event', async () => {
     const own = open({ ttlMs: 300 });
     const name = newChannel();
     await own.publisher.publish(name, { data: 1 });
@@ -418,7 +418,7 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
   });
 
   it.each(['state', 'log'] as const)(
-    'lives as long as it is used, with events of the kind %s alone',
+    'does not expire while it is used, with %s events only',
     async (kind) => {
       const own = open({ ttlMs: 1000 });
       const name = newChannel();
@@ -436,7 +436,7 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
     },
   );
 
-  it('refuses names that could leave their key', async () => {
+  it('rejects names that are unsafe in a Redis key', async () => {
     for (const name of ['', 'a{b}', 'a b', 'a\nb', '../x', 'x'.repeat(201), 'é', 'a\0']) {
       await expect(channels.publisher.publish(name, { data: 1 }), JSON.stringify(name)).rejects.toThrow(
         TypeError,

@@ -10,8 +10,8 @@ function parse(frame: string): EventSourceMessage[] {
   return events;
 }
 
-describe('frames', () => {
-  it('are read by a conforming parser as what was published, whatever the data', () => {
+describe('a frame', () => {
+  it('is parsed by a conforming parser as it was published, whatever the data', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), fc.boolean(), (data, end) => {
         const frame = `id: e-1\n${frameBody({ event: 'x', data, end })}`;
@@ -20,7 +20,7 @@ describe('frames', () => {
     );
   });
 
-  it('mark text that reads as JSON, and nothing else, for clients that parse JSON', () => {
+  it('marks text that could be parsed as JSON, and no other data', () => {
     const marked = [
       '12345678901234567890',
       '1.10',
@@ -57,7 +57,7 @@ describe('frames', () => {
     );
   });
 
-  it('carry JSON values unchanged', () => {
+  it('carries JSON values unchanged', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (data) => {
         fc.pre(typeof data !== 'string');
@@ -67,7 +67,7 @@ describe('frames', () => {
     );
   });
 
-  it('refuse a name that would forge another field, or that browsers use themselves', () => {
+  it('rejects names that would forge another field, and reserved names', () => {
     for (const event of ['a\nid: 7', 'a\rb', 'a\0', '', 'error', 'x'.repeat(101)]) {
       expect(() => frameBody({ event, data: 1 }), JSON.stringify(event)).toThrow(TypeError);
     }
@@ -88,7 +88,7 @@ describe('frames', () => {
     }
   });
 
-  it('tell their id and whether they end the channel', () => {
+  it('contains its id and whether it ends the channel', () => {
     const body = frameBody({ event: 'completed', data: { a: 1 }, end: true });
     const frame = Buffer.from(`id: 0a1b2c3d4e5f-4711\n${body}`);
     expect(frameId(frame)).toEqual({ epoch: '0a1b2c3d4e5f', offset: 4711 });
@@ -108,7 +108,7 @@ describe('frames', () => {
     ['a\nb-1', undefined],
     ['abc-99999999999999999999', undefined],
     ['', undefined],
-  ])('reads the last event id %j', (id, expected) => {
+  ])('parses the last event id %j', (id, expected) => {
     expect(parseEventId(id)).toEqual(expected);
   });
 });

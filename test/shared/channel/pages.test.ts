@@ -7,10 +7,10 @@ import { startRedis, type TestRedis } from '../../support/redis.js';
 import { until } from '../../support/until.js';
 
 const KIB = 1024;
-/** What the log events of a page may have, unless it is one that is larger. */
+/** Maximum size of the log events in a page, unless it has a single larger one. */
 const PAGE_BYTES = 256 * KIB;
 
-describe('what is read of a channel', () => {
+describe('a page of a channel', () => {
   let redis: TestRedis;
   let channels: ReturnType<typeof openChannels>;
   let counter = 0;
@@ -64,14 +64,14 @@ describe('what is read of a channel', () => {
     }
   }
 
-  it('is bounded in bytes, whatever the size of the events, and always goes on', async () => {
+  it('is bounded in bytes, whatever the size of the events, and always makes progress', async () => {
     const name = newChannel();
-    // A small one first: nothing about it says how large the next ones are.
+    // Small events first: they do not predict the size of the next ones.
     for (const bytes of [10, 10, 10, 10, 10, 10, 900 * KIB, 10, 900 * KIB, 900 * KIB, 200 * KIB, 200 * KIB]) {
       await publish(name, 1, bytes);
     }
     const { offsets, sizes } = await readAll(name);
-    // The three that are larger than a page come alone.
+    // The three events that are larger than a page come alone.
     expect(sizes.filter((bytes) => bytes > PAGE_BYTES)).toHaveLength(3);
     expect(offsets).toEqual(Array.from({ length: 12 }, (_, i) => i + 1));
   });
@@ -79,79 +79,73 @@ describe('what is read of a channel', () => {
   it.each([
     ['many', 9000, 300],
     ['large', 40, 100 * KIB],
-  ])(
-    'comes in order and in pieces where there are %s states among the log events',
-    async (_what, count, bytes) => {
-      const name = newChannel();
-      const log: number[] = [];
-      for (let part = 0; part < 4; part++) {
-        await publish(name, count / 4, bytes, {
-          kind: 'state',
-          data: 'x'.repeat(bytes),
-          event: `part${part}`,
-        });
-        for (let n = 0; n < 3; n++) {
-          const id = (await channels.publisher.publish(name, { event: 'log', data: n }))!;
-          log.push(Number(id.split('-')[1]));
-        }
+  ])('contains log events and %s states in order', async (_what, count, bytes) => {
+    const name = newChannel();
+    const log: number[] = [];
+    for (let part = 0; part < 4; part++) {
+      await publish(name, count / 4, bytes, {
+        kind: 'state',
+        data: 'x'.repeat(bytes),
+        event: `part${part}`,
+      });
+      for (let n = 0; n < 3; n++) {
+        const id = (await channels.publisher.publish(name, { event: 'log', data: n }))!;
+        log.push(Number(id.split('-')[1]));
       }
-      // The newest of a quarter of them: the older ones were conflated. The slots of the other parts are the same keys.
-      const client = looker();
-      const keys = await client.hkeys(`test:{${name}}:slots`);
-      const frames = await Promise.all(keys.map((key) => client.hget(`test:{${name}}:slots`, key)));
-      const states = frames.map((frame) => Number(/^id: \w+-(\d+)/.exec(frame!)![1]));
-      client.disconnect();
-      const expected = [...log, ...states].sort((a, b) => a - b);
-      const { offsets, sizes } = await readAll(name);
-      expect(offsets).toEqual(expected);
-      // Log events and states are bounded each.
-      expect(Math.max(...sizes)).toBeLessThanOrEqual(2 * PAGE_BYTES);
-      expect(sizes.length).toBeGreaterThan(2);
-      const viewer = watch(name, new Viewer());
-      await until('it has all', () => viewer.offsets.length >= expected.length);
-      expect(viewer.offsets).toEqual(expected);
-      viewer.subscription.close();
-    },
-  );
+    }
+    // All parts use the same keys, so only the newest part is left: the older states were conflated.
+    const client = looker();
+    const keys = await client.hkeys(`test:{${name}}:slots`);
+    const frames = await Promise.all(keys.map((key) => client.hget(`test:{${name}}:slots`, key)));
+    const states = frames.map((frame) => Number(/^id: \w+-(\d+)/.exec(frame!)![1]));
+    client.disconnect();
+    const expected = [...log, ...states].sort((a, b) => a - b);
+    const { offsets, sizes } = await readAll(name);
+    expect(offsets).toEqual(expected);
+    // Log events and states have separate bounds.
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(2 * PAGE_BYTES);
+    expect(sizes.length).toBeGreaterThan(2);
+    const viewer = watch(name, new Viewer());
+    await until('it has all', () => viewer.offsets.length >= expected.length);
+    expect(viewer.offsets).toEqual(expected);
+    viewer.subscription.close();
+  });
 
-  /** How many slots Redis has looked at so far, in scripts too. */
+  /** The number of slots that Redis has read so far, in scripts too. */
   async function slotsRead(): Promise<number> {
     const info = await channels.redis.info('commandstats');
     const calls = (name: string): number =>
       Number(new RegExp(`^cmdstat_${name}:calls=(\\d+)`, 'm').exec(info)?.[1] ?? 0);
-    // HSCAN looks at one or more.
+    // HSCAN reads one or more slots.
     return calls('hget') + calls('hscan');
   }
 
   it.each([
     ['large', 200, 40 * KIB, 0],
-    ['large, and small ones from before,', 200, 40 * KIB, 20],
+    ['large (after small ones)', 200, 40 * KIB, 20],
     ['many', 3000, 300, 0],
-  ])(
-    'costs what it gives where states are %s: each is read about once',
-    async (_what, count, bytes, small) => {
-      const name = newChannel();
-      const state = { kind: 'state', event: 's' };
-      for (let n = 0; n < small; n++) {
-        await channels.publisher.publish(name, { kind: 'state', event: 's', key: `small${n}`, data: n });
-      }
-      await publish(name, count, bytes, state);
-      // Half of them are newer than the rest: they are last, and once.
-      await publish(name, count / 2, bytes, state);
-      const before = await slotsRead();
-      const { offsets, sizes } = await readAll(name);
-      const cost = (await slotsRead()) - before;
-      const [all, changed] = [small + count, count / 2];
-      const expected = Array.from({ length: all + changed }, (_, i) => i + 1);
-      expected.splice(small, changed);
-      expect(offsets).toEqual(expected);
-      expect(sizes.length).toBeGreaterThan(4);
-      expect(Math.max(...sizes)).toBeLessThanOrEqual(PAGE_BYTES);
-      expect(cost).toBeLessThan(1.2 * all);
-    },
-  );
+  ])('costs about one read per state if the states are %s', async (_what, count, bytes, small) => {
+    const name = newChannel();
+    const state = { kind: 'state', event: 's' };
+    for (let n = 0; n < small; n++) {
+      await channels.publisher.publish(name, { kind: 'state', event: 's', key: `small${n}`, data: n });
+    }
+    await publish(name, count, bytes, state);
+    // Half of them are newer than the rest: they are last, and once.
+    await publish(name, count / 2, bytes, state);
+    const before = await slotsRead();
+    const { offsets, sizes } = await readAll(name);
+    const cost = (await slotsRead()) - before;
+    const [all, changed] = [small + count, count / 2];
+    const expected = Array.from({ length: all + changed }, (_, i) => i + 1);
+    expected.splice(small, changed);
+    expect(offsets).toEqual(expected);
+    expect(sizes.length).toBeGreaterThan(4);
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(PAGE_BYTES);
+    expect(cost).toBeLessThan(1.2 * all);
+  });
 
-  it('is whole where publishers of the release before, which keeps no order of states, have their turn', async () => {
+  it('is complete even if publishers of an earlier release, which does not maintain the order of slots, write in between', async () => {
     const name = newChannel();
     const [meta, order] = [`test:{${name}}`, `test:{${name}}:order`];
     const latest = new Map<string, number>();
@@ -164,7 +158,7 @@ describe('what is read of a channel', () => {
       }))!;
       latest.set(key, Number(id.split('-')[1]));
     };
-    /** As that release does: without a word about the order. */
+    /** Publishes as that release does: without maintaining the order. */
     const putAsBefore = async (key: string): Promise<void> => {
       const offset = await channels.redis.hincrby(meta, 'offset', 1);
       const epoch = await channels.redis.hget(meta, 'epoch');
@@ -181,14 +175,14 @@ describe('what is read of a channel', () => {
     await put('k5');
     await isWhole();
     expect(await channels.redis.zcard(order)).toBeLessThan(30);
-    // When each of them has changed, the order is whole again.
+    // When every slot has changed, the order is complete again.
     for (const key of [...latest.keys()]) await put(key);
     await isWhole();
     expect(await channels.redis.zcard(order)).toBe(31);
     expect(await channels.redis.pttl(order)).toBeGreaterThan(0);
   });
 
-  it('is written piece by piece to a viewer whose socket fills with each frame, and read once', async () => {
+  it('is written frame by frame to a viewer whose socket fills each time, and is read once', async () => {
     const name = newChannel();
     const [count, bytes] = [100, 20 * KIB];
     await publish(name, count, bytes);
@@ -204,9 +198,9 @@ describe('what is read of a channel', () => {
   });
 
   it.each([
-    ['is kept while there is room', undefined, 5],
-    ['is read again where there is no room', 0, 40],
-  ])('for a viewer whose socket is full it %s', async (_what, room, reads) => {
+    ['kept if there is room', undefined, 5],
+    ['read again if there is no room', 0, 40],
+  ])('is %s for a viewer with a full socket', async (_what, room, reads) => {
     const name = newChannel();
     const [count, bytes] = [40, 20 * KIB];
     await publish(name, count, bytes);
@@ -230,7 +224,7 @@ describe('what is read of a channel', () => {
     subscription.close();
   });
 
-  it('is found by its number from the end without reading what lies between', async () => {
+  it('starts at an event number counted from the end, without reading the events in between', async () => {
     const name = newChannel();
     const offsets: number[] = [];
     for (let n = 0; n < 300; n++) {

@@ -53,7 +53,7 @@ describe('an error message that viewers see', () => {
       "Cannot find module './x'\nRequire stack:\n- /srv/a.js\n- /srv/b.js",
       'Cannot find module',
     ],
-  ])('holds no path and no id of a file: %s', (_what, message, shown) => {
+  ])('contains no path and no file id: %s', (_what, message, shown) => {
     expect(concealFiles(message, ROOT)).toBe(shown);
   });
 
@@ -66,12 +66,12 @@ describe('an error message that viewers see', () => {
     'E2E: it said, "no \'way\'"',
     "Cannot find module 'sharp'",
     '',
-  ])('is left as it is otherwise: %s', (message) => {
+  ])('is otherwise unchanged: %s', (message) => {
     expect(concealFiles(message, ROOT)).toBe(message);
   });
 
   it.each(['/', 'E11: , a ', 'spawn /', `file_`, "Cannot find module '", '\nRequire stack:'])(
-    'is looked through in no time however long it is: %s',
+    'is processed quickly, however long it is: %s',
     (part) => {
       const began = performance.now();
       concealFiles(part.repeat(10_000), ROOT);

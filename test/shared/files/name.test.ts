@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { cleanFileName } from '../../../src/shared/files/name.js';
 import { fileIdsIn, isFileId } from '../../../src/shared/files/reference.js';
 
-it('whatever a client calls its file, the name is short, shows and has no folder', () => {
+it('cleanFileName returns a short, visible name without a folder for any input', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary', maxLength: 400 }), (name) => {
       const clean = cleanFileName(name);
@@ -16,11 +16,11 @@ it('whatever a client calls its file, the name is short, shows and has no folder
   );
 });
 
-it('a long name keeps its extension', () => {
+it('cleanFileName keeps the extension of a long name', () => {
   expect(cleanFileName(`${'ä'.repeat(300)}.csv`)).toMatch(/^ä+\.csv$/);
 });
 
-it('finds the ids of files wherever they are in a result, and nothing else', () => {
+it('fileIdsIn finds all file ids in a result, and nothing else', () => {
   const id = `file_${'A'.repeat(27)}`;
   expect(fileIdsIn({ a: [{ b: id }], c: `x${id}`, d: 'file_short', 'e/f': null })).toEqual([
     { id, pointer: '/a/0/b' },

@@ -30,7 +30,7 @@ describe('a Redis', () => {
     for (const end of ends.splice(0)) await end();
   });
 
-  it('that is older than 6.2 is turned away in one line', async () => {
+  it('older than 6.2 is rejected with a one-line message', async () => {
     const { server, url } = await oldRedis('6.0.16');
     const redis = connectRedis(url, 'patient');
     ends.push(
@@ -42,7 +42,7 @@ describe('a Redis', () => {
     );
   });
 
-  it('that does not answer ends a process with one line, without the password, and exit code 78', async () => {
+  it('that does not respond ends a process with a one-line message without the password, and exit code 78', async () => {
     const port = await freePort();
     const error = (await startApi({ REDIS_URL: `redis://me:secret@127.0.0.1:${port}` }).catch((e) => e)) as {
       code: number;
@@ -50,21 +50,23 @@ describe('a Redis', () => {
     };
     expect(error.code).toBe(78);
     expect(error.output).toMatch(
-      `error: no Redis answers at redis://***@127.0.0.1:${port}: connect ECONNREFUSED`,
+      `error: no Redis responds at redis://***@127.0.0.1:${port}: connect ECONNREFUSED`,
     );
     expect(error.output).not.toContain('secret');
     expect(redactRedisUrl('redis://:p@h:1/0')).toBe('redis://***@h:1/0');
   });
 
-  it('that may evict keys is warned of', async () => {
+  it('that may evict keys causes a warning', async () => {
     const server = await startRedis({ args: ['--maxmemory-policy', 'allkeys-lru'] });
     ends.push(() => server.stop());
     const api = await startApi({ REDIS_URL: server.url });
     ends.unshift(() => api.kill());
-    expect(api.output()).toMatch(/maxmemory-policy is \\"allkeys-lru\\", set it to \\"noeviction\\"/);
+    expect(api.output()).toMatch(
+      /maxmemory-policy is \\"allkeys-lru\\"\. Run: CONFIG SET maxmemory-policy noeviction/,
+    );
   });
 
-  it('on a Unix socket is reached', async () => {
+  it('is reachable through a Unix socket', async () => {
     const socket = `${temporaryFolder()}/redis.sock`;
     const server = await startRedis({ args: ['--unixsocket', socket] });
     const redis = connectRedis(`unix:${socket}`, 'request');

@@ -24,7 +24,7 @@ describe('an error of a call to Redis', () => {
   const inScript = (...words: string[]): Promise<unknown> =>
     redis.eval(`return redis.call(${words.map((word) => `'${word}'`).join(', ')})`, 0);
 
-  it('is about the data where another call would be served', async () => {
+  it('is not a fault of Redis if another call would succeed', async () => {
     const calls = [
       redis.hget('text', 'field'),
       inScript('HGET', 'text', 'field'),
@@ -44,21 +44,21 @@ describe('an error of a call to Redis', () => {
     ],
     ['EXECABORT Transaction discarded because of previous errors.', false],
     ['WRONGTYPE Operation against a key holding READONLY', false],
-  ])('says whether the server is a replica: %s', (message, expected) => {
+  ])('shows whether the server is a replica: %s', (message, expected) => {
     expect(isReadOnly(new Error(message))).toBe(expected);
   });
 
   it.each([
     ['is a replica', ['replicaof', '127.0.0.1', '1'], ['replicaof', 'no', 'one']],
     ['is out of memory', ['config', 'set', 'maxmemory', '1'], ['config', 'set', 'maxmemory', '0']],
-  ])('is about Redis where that %s', async (_what, begin, end) => {
+  ])('is a fault of Redis if the server %s', async (_what, begin, end) => {
     await redis.call(...(begin as [string, ...string[]]));
     const errors = [await errorOf(redis.set('a', 'b')), await errorOf(inScript('SET', 'a', 'b'))];
     await redis.call(...(end as [string, ...string[]]));
     for (const error of errors) expect([isRedisFault(error), error]).toEqual([true, error]);
   });
 
-  it('is about Redis where a script keeps it busy', async () => {
+  it('is a fault of Redis while a script keeps it busy', async () => {
     await redis.config('SET', 'lua-time-limit', '10');
     const other = new Redis(server.url);
     const busy = other.eval('while true do end', 0).catch(() => {});
@@ -74,11 +74,11 @@ describe('an error of a call to Redis', () => {
     expect([isRedisFault(error), error]).toEqual([true, error]);
   });
 
-  it('is about Redis where the connection is gone or slow', async () => {
+  it('is a fault of Redis if the connection is lost or slow', async () => {
     const options = { retryStrategy: null, maxRetriesPerRequest: 0 };
     const gone = new Redis(1, '127.0.0.1', options);
     gone.on('error', () => {});
-    const slow = new Redis(server.url, { ...options, commandTimeout: 20 });
+    const slow = new Redis(server.url, { ...options, commandTimeout: 200 });
     await slow.ping();
     const errors = [
       await errorOf(gone.get('a')),

@@ -4,7 +4,7 @@ import { createChildRegister } from '../../../src/shared/lifecycle/children.js';
 import { scanSet } from '../../../src/shared/redis/scan-set.js';
 import { startRedis } from '../../support/redis.js';
 
-it('reads a set of ten thousand, each member once, in parts; so does the register of a job with as many children', async () => {
+it('scanSet and the register of children read ten thousand members in batches, each once', async () => {
   const server = await startRedis();
   const redis = new Redis(server.url, { maxRetriesPerRequest: null });
   const members = Array.from({ length: 10_000 }, (_, i) => `{t}:q:q.c${i}`);

@@ -26,12 +26,12 @@ function ask(toMs: number, backMs: number, drift = 0): void {
 }
 const error = (): number => Math.abs(clock.serverNow() - redisTime());
 
-it("is the machine's clock until Redis has answered", () => {
+it("serverNow is the machine's time until Redis has answered", () => {
   expect(clock.serverNow()).toBe(Date.now());
 });
 
 it.each([-HOUR, HOUR, -5 * 60_000, 86_400_000])(
-  'is not moved by a machine clock that jumps by %i ms',
+  'serverNow does not change when the clock of the machine jumps by %i ms',
   (jump) => {
     ask(1, 1);
     vi.setSystemTime(Date.now() + jump);
@@ -45,35 +45,35 @@ it.each([
   [3000, 0],
   [0, 3000],
   [2000, 2000],
-])('is made no worse by an answer that took %i ms to come about and %i ms to arrive', (to, back) => {
+])('serverNow does not get worse by a request that took %i ms and a reply that took %i ms', (to, back) => {
   ask(1, 1);
   ask(to, back);
   expect(error()).toBeLessThanOrEqual(2);
 });
 
-it('gets better with a quicker answer, whatever the first one was like', () => {
+it('serverNow gets better with a faster reply', () => {
   ask(0, 4000);
   expect(error()).toBeGreaterThan(1000);
   ask(1, 1);
   expect(error()).toBeLessThanOrEqual(2);
 });
 
-it.each([-HOUR, 40, HOUR])("follows Redis' own clock when that moves by %i ms", (drift) => {
+it.each([-HOUR, 40, HOUR])("serverNow follows Redis' clock when that changes by %i ms", (drift) => {
   ask(1, 1);
   ask(1, 1, drift);
   expect(Math.abs(clock.serverNow() - redisTime() - drift)).toBeLessThanOrEqual(3);
 });
 
-it('takes no answer that is no time', () => {
+it('serverNow ignores a reply that is not a time', () => {
   ask(1, 1);
   clock.askingServerTime()(Number.NaN);
   expect(error()).toBeLessThanOrEqual(2);
 });
 
-/** Where the machine's own clock counts: Redis has not answered yet, or BullMQ reads it. */
-const BY_THE_MACHINE = ['src/shared/redis/server-clock.ts', 'src/shared/runtime/bullmq-backend.ts'];
+/** Files that need the machine's clock: before Redis has answered, and for BullMQ. */
+const USE_MACHINE_CLOCK = ['src/shared/redis/server-clock.ts', 'src/shared/runtime/bullmq-backend.ts'];
 
-it('nothing else in the service takes the time, or measures an interval, by the clock of its machine', () => {
+it('no other file uses the clock of the machine', () => {
   const files = ['src/api', 'src/shared', 'src/worker'].flatMap((folder) =>
     readdirSync(folder, { recursive: true, encoding: 'utf8' })
       .filter((name) => name.endsWith('.ts'))
@@ -81,5 +81,5 @@ it('nothing else in the service takes the time, or measures an interval, by the 
   );
   const found = files.filter((file) => /\bDate\.now\b|new Date\(\)/.test(readFileSync(file, 'utf8')));
   expect(files.length).toBeGreaterThan(100);
-  expect(found.sort()).toEqual(BY_THE_MACHINE);
+  expect(found.sort()).toEqual(USE_MACHINE_CLOCK);
 });

@@ -7,7 +7,7 @@ const commands = join(dirname(new URL(import.meta.resolve('bullmq')).pathname), 
 /** For these a time is not the present one, or they belong to a part of BullMQ that Headway does not use. */
 const OTHERS = ['cleanJobsInSet', 'moveJobsToWait', 'relayPublish', 'releaseParentIfNoPendingDependencies'];
 
-it("names the argument of each of BullMQ's scripts that is the time now", () => {
+it('knows which argument of each BullMQ script is the current time', () => {
   const found = readdirSync(commands).flatMap((file): Array<[string, number]> => {
     const [, name, keys] = /^(\w+)-(\d+)\.lua$/.exec(file) ?? [];
     if (!name) return [];

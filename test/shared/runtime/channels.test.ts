@@ -3,7 +3,7 @@ import { type Channels, connectChannels } from '../../../src/shared/runtime/chan
 import { type Headway, startHeadway } from '../../support/headway.js';
 import { openStream } from '../../support/sse.js';
 
-describe('channels from a program', () => {
+describe('connectChannels', () => {
   let headway: Headway;
   let channels: Channels;
   beforeAll(async () => {
@@ -24,7 +24,7 @@ describe('channels from a program', () => {
       token: 'an-admin-of-these-tests',
     });
 
-  it('are published to, in order, and to those of a tenant', async () => {
+  it('publishes in order, also to the channels of a tenant', async () => {
     const [score, acme] = await Promise.all([follow('score'), follow('acme/score')]);
     const ids = await Promise.all(
       Array.from({ length: 100 }, (_, data) => channels.publish('score', { event: 'ball', data })),
@@ -37,7 +37,7 @@ describe('channels from a program', () => {
     acme.close();
   });
 
-  it('wait while Redis is away, and lose nothing', async () => {
+  it('waits while Redis is unavailable, and loses nothing', async () => {
     const stream = await follow('patient');
     await channels.publish('patient', { data: 1 });
     await stream.waitFor(({ data }) => data === 1);
@@ -52,7 +52,7 @@ describe('channels from a program', () => {
     stream.close();
   });
 
-  it('publish each event once and in order while connections are cut', async () => {
+  it('publishes each event once and in order while connections are cut', async () => {
     const stream = await follow('cut');
     let done = false;
     const cutting = (async () => {
@@ -75,17 +75,17 @@ describe('channels from a program', () => {
   });
 
   it.each([
-    ['a name that leaves its key', 'a}b', { data: 1 }],
+    ['a name that is unsafe in a Redis key', 'a}b', { data: 1 }],
     ['the channel of a job', 'job:steps.1', { data: 1 }],
     ['a name that forges a frame', 'a', { event: 'x\nid: 7', data: 1 }],
-    ['a word of the service itself', 'a', { event: 'reset', data: { reason: 'epoch' } }],
-    ['a retry that makes viewers spin', 'a', { retry: 0, data: 1 }],
+    ['a reserved name', 'a', { event: 'reset', data: { reason: 'epoch' } }],
+    ['a retry time that makes viewers reconnect in a loop', 'a', { retry: 0, data: 1 }],
     ['no data', 'a', { data: undefined }],
-  ])('refuse %s', async (_what, name, event) => {
+  ])('rejects %s', async (_what, name, event) => {
     await expect(channels.publish(name, event)).rejects.toThrow(TypeError);
   });
 
-  it('are not reached where there is no Redis', async () => {
-    await expect(connectChannels({ redisUrl: 'unix:/nowhere.sock' })).rejects.toThrow('no Redis answers');
+  it('fails if there is no Redis', async () => {
+    await expect(connectChannels({ redisUrl: 'unix:/nowhere.sock' })).rejects.toThrow('no Redis responds');
   }, 20_000);
 });

@@ -1,35 +1,35 @@
 --[[
-  Reads what somebody at an offset of a channel has missed: the log events after it and the slots newer than it.
+  Reads the events that a reader at an offset of a channel has missed: the log events after it and the newer slots.
 
   KEYS     as in publish.lua
   ARGV[1]  the epoch of the reader's offset; "" for a reader that has seen nothing
   ARGV[2]  the reader's offset; 0 for a reader that has seen nothing
-  ARGV[3]  how many log events at most
-  ARGV[4]  for a reader that has seen nothing: it does not want the log events up to this offset (but an end); 0: it wants all
+  ARGV[3]  the maximum number of log events
+  ARGV[4]  for a reader that has seen nothing: skips the log events up to this offset, except the end; 0 skips none
 
-  Returns false when the channel does not exist, else
+  Returns false if the channel does not exist, else
   {epoch, offset, end or "", reset reason or "", more log events follow (0 or 1),
-   {log frame, ...} in order, {slot frame, ...} in any order, or false where they have to be read by slots.lua,
-   the offset up to which no slot is missing, or "" where all of them were returned}
-  Frames carry their own offset in their id line.
+   {log frame, ...} in order, {slot frame, ...} in any order, or false if slots.lua has to read them,
+   the offset up to which no slot is missing, or "" if all were returned}
+  Each frame has its offset in its id line.
 
-  It takes 256 KiB of each kind at most, or one frame that is larger, however much there is to read.
+  A reply has at most 256 KiB of each kind, or one larger frame.
 
   Cost: O(log N + the events and slots of one page): 256 events and 256 KiB, 512 slots and 256 KiB, or one larger frame of
-  each. Only a channel whose slots a release before this one has written is read by slots.lua.
+  each. slots.lua is needed only for channels that a release before 0.2 has written.
 ]]
 local MAX_BYTES, MAX_SLOTS = 262144, 512
--- Entries are fetched so many at a time: nobody knows how large one is before it was fetched.
+-- Number of entries to read at a time: the size of an entry is unknown until it is read.
 local STEP = 4
--- Of more slots than that, the sizes are not looked at.
+-- With more slots than that, their sizes are not added up.
 local FEW_SLOTS = 64
 
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'offset', 'end', 'log', 'start', 'past', 'ordered')
 local epoch = meta[1]
 if not epoch then return false end
 
--- An offset is known up to the last one of its epoch. What lies beyond was lost by a Redis that came back without its last
--- writes, or was never there: the reader begins anew, and the channel stays as it is.
+-- A reader beyond the last offset of its epoch has seen events that Redis has lost, or sends an invented id: it starts from
+-- the beginning. Reading never changes the channel.
 local from, reset = tonumber(ARGV[2]), ''
 if ARGV[1] ~= '' then
   local last
@@ -52,10 +52,10 @@ local start = tonumber(meta[5] or '0')
 local lastLog = tonumber(meta[4] or '0')
 if from < start then from = start end
 local after = tonumber(ARGV[4])
--- Nobody is left waiting on a channel that has ended: its end is wanted in any case.
+-- The end of a channel is always returned, so that no viewer waits forever.
 local ended = tonumber(meta[3] or '0')
 if ended > 0 and after >= ended then after = ended - 1 end
--- Beyond the end it is of a life of the channel before this one.
+-- An offset beyond the newest event belongs to an earlier channel of this name.
 if ARGV[1] == '' and after > from and after <= tonumber(meta[2]) then from = after end
 
 local most = tonumber(ARGV[3])
@@ -87,7 +87,7 @@ if count <= FEW_SLOTS then
   if bytes <= MAX_BYTES then slots = redis.call('HVALS', KEYS[3]) end
 end
 if not slots and meta[7] == meta[2] and redis.call('ZCARD', order) == count then
-  -- A slot that is newer than this page waits for its turn.
+  -- Slots that are newer than this page belong to a later one.
   upTo = more == 1 and string.match(id, '^%d+') or meta[2]
   slots, bytes = {}, 0
   local after = '(' .. string.format('%.0f', slotsAfter)

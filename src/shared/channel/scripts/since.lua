@@ -1,15 +1,14 @@
 --[[
-  Finds where a reader has to begin that wants the log events from one on.
+  Finds the offset before the first log event with at least a given time or number.
 
   KEYS[1]  the channel's log: see publish.lua
-  ARGV[1]  the field of an entry by which the first one is found: t (a time) or n (a number). Both go up along the log,
-           the time but for steps of the server's clock
-  ARGV[2]  the least value that is wanted
+  ARGV[1]  the field to compare: t (time) or n (number). Both increase along the log, unless the server's clock is set back
+  ARGV[2]  the minimum value
 
-  Returns the offset before the first log event with that value or more; the offset of the newest log event when there
-  is none; 0 for an empty log. An entry without the field counts as older than all others.
+  Returns the offset before the first log event with that value or more; the offset of the newest log event if there is none;
+  0 for an empty log. An entry without the field counts as older than all others.
 
-  Cost: O(log N) looks at one entry each.
+  Cost: O(log N) reads of one entry each.
 ]]
 local field, wanted = ARGV[1], tonumber(ARGV[2])
 local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
@@ -27,7 +26,7 @@ local function from(offset)
 end
 
 if valueOf(newest) < wanted then return offsetOf(newest) end
--- The first entry that is wanted lies at one of low .. high.
+-- The first matching entry is at one of the offsets low .. high.
 local low, high = offsetOf(redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]), offsetOf(newest)
 while low < high do
   local middle = math.floor((low + high) / 2)

@@ -1,12 +1,12 @@
 --[[
-  Reads some of the state slots of a channel that are newer than an offset. Called until the cursor is "0" again, it
-  comes past every slot, and never takes long. A slot that changes meanwhile has an offset beyond ARGV[3] then: it is
-  read with what comes after that.
+  Reads a batch of the state slots of a channel that are newer than an offset. Repeated calls until the cursor is "0" again
+  reach every slot, and no call takes long. A slot that changes meanwhile gets an offset beyond ARGV[3] and is read with the
+  events after that.
 
   KEYS[1]  the slots, as KEYS[3] of publish.lua
   ARGV[1]  a cursor; "0" to begin
-  ARGV[2]  an offset: only newer frames are wanted
-  ARGV[3]  an offset: only frames up to it are wanted
+  ARGV[2]  an offset: only newer frames are returned
+  ARGV[3]  an offset: only frames up to it are returned
 
   Returns {cursor, {frame, ...} in any order, some of them twice}
 
@@ -25,7 +25,7 @@ repeat
     bytes, seen = bytes + #frame, seen + 1
     if offset and offset > after and offset <= upTo then frames[#frames + 1] = frame end
   end
-  -- Where they are large, one at a time: nobody knows the size of the next one.
+  -- Large slots are read one at a time: the size of the next one is unknown.
   step = bytes - before > 32768 and 1 or 4
 until cursor == '0' or bytes >= MAX_BYTES or seen >= MAX_SLOTS
 return {cursor, frames}
