@@ -65,7 +65,7 @@ export function startHousekeeping(options: HousekeepingOptions): Running {
     async chore() {
       await Promise.all([
         look('jobs that expire', () => expiry.sweep(canceller, faults)),
-        look('the schedules', () => schedules.tend()),
+        look('the schedules', () => schedules.maintain()),
         look('jobs that are kept no longer', () => retention.sweep()),
         look('finished jobs without an entry in the index', () => audit.step()),
       ]);

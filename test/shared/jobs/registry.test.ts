@@ -52,7 +52,11 @@ describe('the registry', () => {
   it.each([
     ['does not parse', 'export default {', /cannot load the job file/],
     ['throws', 'throw new Error("no luck")', /cannot load the job file .*: no luck/],
-    ['imports what is not there', "import 'nowhere'; export default {}", /cannot load the job file .*nowhere/],
+    [
+      'imports what is not there',
+      "import 'nowhere'; export default {}",
+      /cannot load the job file .*nowhere/,
+    ],
     ['exports nothing', 'export const x = 1;', /must default-export a job definition/],
     ['has no schema', PLAIN.replace('input: anything', 'input: {}'), /input: must be a schema/],
     ['has a bad name', PLAIN.replace("'plain'", "'Plain Job'"), /name: must be 1 to 60 lower-case/],

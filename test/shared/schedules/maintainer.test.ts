@@ -83,7 +83,7 @@ describe('a schedule and BullMQ that do not agree', () => {
   beforeEach(async () => {
     keeper = keeperOf();
     now = Date.now();
-    await keeper.tend();
+    await keeper.maintain();
   });
   afterEach(() => redis.flushall());
   afterAll(async () => {
@@ -104,18 +104,18 @@ describe('a schedule and BullMQ that do not agree', () => {
   it('after a process that died before it told BullMQ: the leader tells it', async () => {
     const made = schedule();
     await keeper.store.save(made);
-    await keeper.tend(1000);
+    await keeper.maintain(1000);
     expect(await nextOf(made)).toBeGreaterThan(now);
     expect(await keeper.store.pending()).toEqual([]);
     // The same for a pause, a change, and a deletion.
     await keeper.store.save({ ...made, paused: true, version: 2 });
-    await keeper.tend(2000);
+    await keeper.maintain(2000);
     expect(await nextOf(made)).toBeUndefined();
     await keeper.store.save({ ...made, cron: '0 0 2 1 *', version: 3, timedIn: 3 });
-    await keeper.tend(3000);
+    await keeper.maintain(3000);
     expect(new Date((await nextOf(made))!).toISOString()).toMatch(/-01-02T/);
     await keeper.store.save({ ...made, deletedAt: now, version: 4 });
-    await keeper.tend(4000);
+    await keeper.maintain(4000);
     expect(await nextOf(made)).toBeUndefined();
   });
 
@@ -137,7 +137,7 @@ describe('a schedule and BullMQ that do not agree', () => {
       await harm(made);
       await queue.resume();
       laterMs += CHECK;
-      await keeper.tend(laterMs);
+      await keeper.maintain(laterMs);
       const after = await nextOf(made);
       expect(after! - before!).toBeLessThanOrEqual(timing.everyMs ?? 0);
       const run = await queue.getJob(runId({ schedule: made.id, dueAt: after! }));
@@ -154,17 +154,17 @@ describe('a schedule and BullMQ that do not agree', () => {
       { pattern: '0 0 5 5 *' },
       { name: 'steps', opts: made.template as object },
     );
-    await keeper.tend(CHECK);
+    await keeper.maintain(CHECK);
     expect(await nextOf(made)).toBeUndefined();
 
     const gone = await make();
     await keeper.store.save({ ...gone, deletedAt: now, version: 2 });
     await keeper.sync(gone.id);
     await queue.upsertJobScheduler(gone.id, { pattern: '0 0 5 5 *' }, { name: 'steps' });
-    await keeper.tend(2 * CHECK);
+    await keeper.maintain(2 * CHECK);
     expect(await nextOf(gone)).toBeUndefined();
     // In the end nothing is left of it.
-    await keeper.tend(HOUR);
+    await keeper.maintain(HOUR);
     expect(await keeper.store.read(gone.id)).toBeUndefined();
     const left = (await redis.keys('*')).filter((key) => key.includes(gone.id));
     // The channel of a run expires by itself.
@@ -174,7 +174,7 @@ describe('a schedule and BullMQ that do not agree', () => {
   it('moves with its kind to another queue, and is in one only', async () => {
     const made = await make();
     const moved = keeperOf('shared');
-    await moved.tend(CHECK);
+    await moved.maintain(CHECK);
     expect(await nextOf(made)).toBeUndefined();
     const shared = new Queue('shared', { connection: redis, prefix: '{test}' });
     expect((await shared.getJobScheduler(made.id))!.next).toBeGreaterThan(now);
@@ -233,9 +233,9 @@ describe('a schedule and BullMQ that do not agree', () => {
   it('counts each run once, in whatever order and however often it is told', async () => {
     const { id } = await make();
     const published = Array.from({ length: 30 }, (_, i) => 1000 * (i + 1));
-    for (const due of [...published, ...published.slice().reverse()]) await keeper.store.ran(id, due);
+    for (const due of [...published, ...published.slice().reverse()]) await keeper.store.countRun(id, due);
     expect(await keeper.store.runs(id)).toEqual({ count: 30, lastDue: 30_000 });
-    expect(await keeper.store.ran(randomUUID(), 1)).toBe(false);
+    expect(await keeper.store.countRun(randomUUID(), 1)).toBe(false);
   });
 
   it('tells the lifecycle of a run that no call started', async () => {
