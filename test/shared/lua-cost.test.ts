@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 const SOURCE = 'src';
 const files = readdirSync(SOURCE, { recursive: true }) as string[];
 
-it('each script of Redis states its cost in its header, and asks for nothing whose size nobody knows', () => {
+it('states the cost of each Lua script in its header, and reads nothing of unbounded size', () => {
   const scripts = files
     .filter((file) => file.endsWith('.lua') && !file.endsWith('record.lua'))
     .map((file) => ({ file, text: readFileSync(join(SOURCE, file), 'utf8') }));
@@ -13,7 +13,7 @@ it('each script of Redis states its cost in its header, and asks for nothing who
   for (const { file, text } of scripts) {
     const [header = '', body = ''] = text.split('\n]]\n');
     expect(header, file).toMatch(/\n *Cost: \S/);
-    // These ask first how many slots a channel has, and how large they are.
+    // These check first how many slots a channel has, and how large they are.
     const asksFirst = /channel\/scripts\/(read|publish)\.lua$/.test(file);
     expect(body, file).not.toMatch(/call\('(KEYS|SMEMBERS|DEL|SORT)'/);
     if (!asksFirst) expect(body, file).not.toMatch(/call\('(HVALS|HKEYS)'/);

@@ -10,7 +10,7 @@ const progress = (jobId: string, value: unknown): BullEntry =>
   entry('progress', jobId, { data: JSON.stringify(value) });
 const read = (...entries: BullEntry[]) => Object.fromEntries(readBullEvents('steps', entries));
 
-it('keeps of each job what still matters at the end of a batch', () => {
+it('keeps for each job what still matters at the end of a batch', () => {
   time = 1000;
   expect(
     read(
@@ -29,12 +29,12 @@ it('keeps of each job what still matters at the end of a batch', () => {
       progress: { value: 20, at: 1003 },
       hint: { event: 'completed', result: { a: 1 } },
     },
-    // What it reported was of the attempt before.
+    // The report belongs to the previous attempt.
     'steps..8': { id: '8', changed: true, over: false },
   });
 });
 
-it('tells the progress of our own workers from that of others', () => {
+it('distinguishes the progress of our workers from that of others', () => {
   const id = 'steps.one';
   expect(
     read(
@@ -49,7 +49,7 @@ it('tells the progress of our own workers from that of others', () => {
   });
 });
 
-it('knows jobs by whatever ids other tools gave them, and leaves out what is too long to be asked for', () => {
+it('accepts any id of other tools, and skips ids that are too long for a request', () => {
   const news = read(entry('waiting', 'a b'), progress('ü', 3), entry('waiting', 'x'.repeat(2001)));
   expect(news).toMatchObject({
     'steps..a~20b': { id: 'a b' },

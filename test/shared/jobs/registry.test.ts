@@ -11,13 +11,13 @@ const job = (name: string): string => `
   import { z } from 'zod';
   export default defineJob({ name: '${name}', input: z.object({}), result: z.unknown(), run: () => null });`;
 
-/** A schema by hand: any Standard Schema library will do. */
+/** A handwritten Standard Schema. */
 const PLAIN = `
   const anything = { '~standard': { version: 1, vendor: 'mine', validate: (value) => ({ value }) } };
   export default { name: 'plain', input: anything, result: anything, run: async () => 1 };`;
 
 describe('the registry', () => {
-  it('reads the built-in jobs', async () => {
+  it('loads the built-in jobs', async () => {
     expect([...(await loadRegistry([builtInJobsDir])).keys()].sort()).toEqual([
       'checksum',
       'csv-import',
@@ -29,7 +29,7 @@ describe('the registry', () => {
     ]);
   });
 
-  it('reads own jobs in TypeScript and JavaScript, and files they import, from any folder', async () => {
+  it('loads jobs in TypeScript and JavaScript, and files that they import, from any folder', async () => {
     const dir = testJobs({
       'typed.ts': `${job('typed').replace('run: () => null', 'run: (data: object): string => helper(data)')}
         import { helper } from './lib/helper.js';`,
@@ -71,20 +71,20 @@ describe('the registry', () => {
     expect(error.message).not.toContain('\n');
   });
 
-  it('refuses two jobs of one name, and names both files', async () => {
+  it('rejects a duplicate name, and reports both files', async () => {
     const dir = testJobs({ 'mine.mjs': job('steps') });
     await expect(loadRegistry([builtInJobsDir, dir])).rejects.toThrow(
       /two jobs are named "steps": .*steps.* and .*mine.mjs/,
     );
   });
 
-  it('refuses a folder that is not there', async () => {
+  it('rejects a missing folder', async () => {
     await expect(loadRegistry(['/nowhere/at/all'])).rejects.toThrow(
-      /\/nowhere\/at\/all cannot be read: ENOENT/,
+      /cannot read the job folder \/nowhere\/at\/all: ENOENT/,
     );
   });
 
-  it('stops a process that has a broken job with that one line and exit code 78', async () => {
+  it('ends a process with a broken job with one line and exit code 78', async () => {
     const JOBS_DIR = testJobs({ 'broken.ts': 'throw new Error("no luck")' });
     const error = (await startWorker({ JOBS_DIR }).catch((thrown) => thrown)) as {
       code: number;
