@@ -25,12 +25,12 @@ it('keeps for each job what still matters at the end of a batch', () => {
     'steps..7': {
       id: '7',
       changed: true,
-      over: true,
+      ended: true,
       progress: { value: 20, at: 1003 },
       hint: { event: 'completed', result: { a: 1 } },
     },
     // The report belongs to the previous attempt.
-    'steps..8': { id: '8', changed: true, over: false },
+    'steps..8': { id: '8', changed: true, ended: false },
   });
 });
 
@@ -45,7 +45,7 @@ it('distinguishes the progress of our workers from that of others', () => {
     ),
   ).toEqual({});
   expect(read(progress(id, { jobId: 'steps.two', attempt: 1, percent: 3 }))).toMatchObject({
-    [id]: { changed: false, over: false },
+    [id]: { changed: false, ended: false },
   });
 });
 

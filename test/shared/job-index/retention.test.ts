@@ -97,7 +97,7 @@ describe('the retention of finished jobs', () => {
     const hub = new Redis(server.url);
     const frames: string[] = [];
     hub.on('smessage', (_channel, frame) => frames.push(frame));
-    await hub.ssubscribe(`${PREFIX}:{job:q..untold}`);
+    await hub.ssubscribe(`${PREFIX}:{job:q..unpublished}`);
     await queue.resume();
     await until('it has ended', async () => (await queue.getJob('unpublished'))?.finishedOn);
     // Indexed by a process that died right afterwards.

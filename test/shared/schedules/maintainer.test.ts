@@ -123,13 +123,13 @@ describe('a schedule that is out of sync with BullMQ', () => {
     ['its scheduler was removed', ({ id }) => queue.removeJobScheduler(id)],
     ['its queue was cleared', () => queue.obliterate({ force: true })],
     [
-      'whose next run was lost',
+      'its next run was lost',
       async (made) => {
         const id = runId({ schedule: made.id, dueAt: (await nextOf(made))! });
         await redis.multi().del(`{test}:steps:${id}`).zrem('{test}:steps:delayed', id).exec();
       },
     ],
-  ])('one %s is mended', async (_what, harm) => {
+  ])('is repaired after %s', async (_what, harm) => {
     let laterMs = 0;
     for (const timing of [{}, { everyMs: HOUR, firstAt: now + HOUR }] as Partial<Schedule>[]) {
       const made = await make(timing);

@@ -118,7 +118,7 @@ describe('an invalid timing', () => {
     ['the 31st of short months', { cron: '0 0 31 2,4,6 *' }, 'cron', /no such day/],
     ['an unknown zone', { cron: '* * * * *', timeZone: 'Europe/Bonn' }, 'timeZone', /IANA/],
     ['an offset as a zone', { cron: '* * * * *', timeZone: '+02:00' }, 'timeZone', /IANA/],
-    ['a zone for an interval', { everyMs: 5000, timeZone: 'UTC' }, 'timeZone', /cron only/],
+    ['a zone for an interval', { everyMs: 5000, timeZone: 'UTC' }, 'timeZone', /only valid with cron/],
     ['an end in the past', { everyMs: 5000, endAt: '2026-01-01T00:00:00Z' }, 'endAt', /in the future/],
     [
       'an end before the start',
