@@ -159,7 +159,7 @@ export class DashboardFeed {
   private async readShared(): Promise<void> {
     const { self, redis, queuePrefix, plan, census, redisVersion } = this.options;
     const [processes, paused, served, info] = await Promise.all([
-      this.presence.look(self(), WATCHED_MS),
+      this.presence.watch(self(), WATCHED_MS),
       Promise.all(plan.names.map((queue) => redis.hexists(queueKey(queuePrefix, queue, 'meta'), 'paused'))),
       Promise.all(plan.names.map((queue) => census.serves(queue))),
       redis.info('memory', 'clients').catch(() => redis.info()),

@@ -14,25 +14,25 @@ import { dashboardScripts } from './scripts.js';
 const FLUSH_MS = 1000;
 const KEEP_MS = (MINUTES_SHOWN + 5) * MINUTE_MS;
 const MAX_NAME = 100;
-/** Counters that one command adds to. */
+/** The maximum number of counters in one command. */
 const AT_ONCE = 500;
 
 /**
- * Counts what comes to an end, and how long it waited and ran, by minute, kind and owner. Whoever tells a change of a
- * job's state, which one process does once, counts it; what was counted goes to Redis once a second, so a process that
- * is killed takes the last second of it along.
+ * Counts the jobs that end, with their wait and run times, by minute, kind and owner. Each change of a job's state is
+ * published by one process, which counts it. Counters are sent to Redis once a second, so the last second is lost when a
+ * process is killed.
  */
 export interface OutcomeCounter {
   /** Counts a published transition; the counter is an observer of the reconciler. */
   afterPublish(transition: Transition, job: JobSnapshot | undefined): void;
-  /** Resolves when Redis has all that was counted; also while Redis is away, then nothing is lost and it is tried again. */
+  /** Sends the counters to Redis. Never rejects: if Redis is unavailable, the counters are kept and sent later. */
   flush(): Promise<void>;
 }
 
 export function createOutcomeCounter(redis: Redis | Cluster, prefix: string): OutcomeCounter {
   const keys = dashboardKeys(prefix);
   const scripts = scriptsOf(redis, dashboardScripts);
-  /** Key of a minute -> counter -> number. */
+  /** The pending counts: key of a minute -> counter -> number. */
   let counted = new Map<string, Map<string, number>>();
   let timer: NodeJS.Timeout | undefined;
 

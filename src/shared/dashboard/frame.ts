@@ -2,7 +2,7 @@ import type { RunningJob } from './running.js';
 
 const MAX_TEXT = 200;
 
-/** A job in a frame: short, since there may be thousands. Names and owners are places in the frame's lists. */
+/** A job in a frame, in a compact form because there may be thousands. Names and owners are indexes into lists. */
 type PackedJob = [
   id: string,
   name: number,
@@ -19,7 +19,7 @@ type PackedJob = [
   message: string,
 ];
 
-/** What one process runs, as it travels. */
+/** The running jobs of one process, as published on the dashboard's channel. */
 export interface JobsFrame {
   process: string;
   names: string[];
@@ -27,15 +27,16 @@ export interface JobsFrame {
   jobs: PackedJob[];
 }
 
+/** Converts the running jobs of a process to a frame. */
 export function packJobs(process: string, running: RunningJob[]): JobsFrame {
-  const names = new Places();
-  const owners = new Places();
+  const names = new WordList();
+  const owners = new WordList();
   const jobs = running.map((job): PackedJob => {
     const { id, name, owner, attempt, startedAt, percent, etaMs, ratePerSecond, current, total } = job;
     return [
       id,
-      names.of(name),
-      owner === undefined ? -1 : owners.of(owner),
+      names.indexOf(name),
+      owner === undefined ? -1 : owners.indexOf(owner),
       attempt,
       startedAt,
       percent,
@@ -51,7 +52,7 @@ export function packJobs(process: string, running: RunningJob[]): JobsFrame {
   return { process, names: names.list, owners: owners.list, jobs };
 }
 
-/** The opposite of {@link packJobs}. */
+/** Parses the result of {@link packJobs}. */
 export function unpackJobs({ names, owners, jobs }: JobsFrame): RunningJob[] {
   return jobs.map(
     ([id, name, owner, attempt, startedAt, percent, etaMs, rate, current, total, unit, stage, message]) => ({
@@ -72,22 +73,22 @@ export function unpackJobs({ names, owners, jobs }: JobsFrame): RunningJob[] {
   );
 }
 
-/** Gives each word a place in a list. */
-class Places {
+/** Collects distinct words in a list. */
+class WordList {
   readonly list: string[] = [];
   private readonly known = new Map<string, number>();
 
-  of(word: string): number {
-    let place = this.known.get(word);
-    if (place === undefined) {
-      place = this.list.push(word) - 1;
-      this.known.set(word, place);
+  indexOf(word: string): number {
+    let index = this.known.get(word);
+    if (index === undefined) {
+      index = this.list.push(word) - 1;
+      this.known.set(word, index);
     }
-    return place;
+    return index;
   }
 }
 
-/** The notice that jobs have changed their state: whose, or everybody's. */
+/** The notice that jobs have changed their state: jobs of these owners, or of all. */
 export interface ChangedFrame {
   owners: string[];
   all: boolean;

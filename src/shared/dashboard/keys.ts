@@ -1,25 +1,25 @@
 import { channelKeys } from '../channel/keys.js';
 
-/** The channel that carries what processes say of themselves. */
+/** The channel for the reports of processes. */
 export const DASHBOARD_CHANNEL = 'dashboard';
 
 /**
- * The prefix of channels that are Headway's own. No call of the API reaches a channel under it, whatever a token or a
- * rule allows.
+ * Returns the prefix of internal channels. No request can reach a channel with this prefix, whatever tokens and rules
+ * allow.
  */
 export const internalPrefix = (prefix: string): string => `${prefix}:internal`;
 
-/** The Redis keys of the dashboard. They share the hash tag of its channel, so that one script may touch all of them. */
+/** The Redis keys of the dashboard. They have the hash tag of its channel, so that one script can access all of them. */
 export interface DashboardKeys {
-  /** A hash: id of a process -> what it says of itself, JSON. */
+  /** A hash: process id -> heartbeat, JSON. */
   processes: string;
-  /** A sorted set: when a process that says nothing more counts as gone, ms since 1970 by the clock of Redis. */
+  /** A sorted set: process ids by the time at which their heartbeat expires, ms since 1970 by Redis' clock. */
   deadlines: string;
-  /** There while somebody looks at a dashboard. */
+  /** A string that exists while a dashboard is open. */
   watched: string;
-  /** The slots of the channel: what each process runs. */
+  /** The slots of the channel: the running jobs of each process. */
   slots: string;
-  /** A hash: what came to an end in one minute. */
+  /** A hash: the counters of one minute. */
   minute(scope: string, minute: number): string;
 }
 

@@ -2,20 +2,20 @@ import type { TerminalState } from '../jobs/states.js';
 import { type Histogram, quantile } from './histogram.js';
 
 export const MINUTE_MS = 60_000;
-/** The dashboard shows this many minutes, the present one included. */
+/** The number of minutes that the dashboard shows, including the present one. */
 export const MINUTES_SHOWN = 60;
 
-/** The minute of a time, as a number of minutes since 1970. */
+/** Returns the minute of a time, in minutes since 1970. */
 export const minuteOf = (at: number): number => Math.floor(at / MINUTE_MS);
 
-/** The counter of an outcome of a kind of job, and those of a bucket of its wait and run times. */
+/** The names of counters for a kind of job: for a terminal state, and for a bucket of its wait and run times. */
 export const counters = {
   outcome: (state: TerminalState, kind: string): string => `${state}:${kind}`,
   wait: (bucket: number, kind: string): string => `wait${bucket}:${kind}`,
   run: (bucket: number, kind: string): string => `run${bucket}:${kind}`,
 };
 
-/** What came to an end in one minute, as the charts show it. Times are in ms; `null` where there are none. */
+/** The jobs that ended in one minute, for the charts. `wait` and `run` are quantiles in ms; `null` without jobs. */
 export interface MinuteView {
   /** Minutes since 1970. */
   minute: number;
@@ -26,7 +26,7 @@ export interface MinuteView {
   run: [p50: number, p95: number] | null;
 }
 
-/** The counters of one minute -> what is shown of it. @param names only of these kinds; empty: of all */
+/** Converts the counters of one minute. @param names the kinds of job to include; empty for all */
 export function minuteView(
   minute: number,
   counted: Record<string, string>,
@@ -46,7 +46,7 @@ export function minuteView(
   return { minute, ...sums, wait: shares(wait), run: shares(run) };
 }
 
-/** The kinds of job that a minute has counted. */
+/** Returns the kinds of job in the counters of a minute. */
 export const namesIn = (counted: Record<string, string>): string[] => [
   ...new Set(Object.keys(counted).map((counter) => counter.slice(counter.indexOf(':') + 1))),
 ];

@@ -14,36 +14,37 @@ import { createProcessPresence } from './presence.js';
 import type { RunningJobs } from './running.js';
 import type { ProcessView } from './views.js';
 
-/** While somebody looks, at most one frame of each kind in this many ms. */
+/** The minimum time between two frames of a kind while a dashboard is open, in ms. */
 const FRAME_MS = 500;
 const BEAT_MS = 1000;
 const REFRESH_BEATS = 10;
-/** A notice that names more owners than that is for all. */
+/** The maximum number of owners in a notice. With more, it is for all owners. */
 const MAX_OWNERS = 100;
 const LOG_LENGTH = 10;
 const CHANNEL_TTL_MS = 3_600_000;
 
 export interface ProcessReportingOptions {
   redis: Redis;
-  /** The connection on which is published. */
+  /** The connection for publishing. */
   publishing: Redis;
   prefix: string;
   sharded: boolean;
   role: ProcessView['role'];
-  /** What this kind of process says beside what every one does. */
+  /** Returns the fields of the heartbeat that are specific to this kind of process. */
   describe: () => Partial<ProcessView>;
-  /** What it runs, for a worker. */
+  /** For workers: the running jobs. */
   jobs?: RunningJobs;
   log: Logger;
 }
 
-/** What a process says for the dashboard: once a second how it is; what it does only while somebody looks. */
+/** Reports a process to the dashboard: a heartbeat once a second; its running jobs only while a dashboard is open. */
 export interface ProcessReporting extends Service {
-  /** How it is now. */
+  /** Returns the present heartbeat. */
   view(): ProcessView;
   /**
-   * Jobs have changed their state (as far as it is known, these): whoever looks has to look at the index of jobs again.
-   * For who follows the queues.
+   * Notifies open dashboards that jobs have changed their state, so that they read the job index again. Called by the queue
+   * follower.
+   * @param jobs the jobs, as far as they are known
    */
   changed(jobs: Array<Pick<JobSnapshot, 'settings'> | undefined>): void;
 }
@@ -74,8 +75,8 @@ export function startProcessReporting(options: ProcessReportingOptions): Process
   async function beat(): Promise<void> {
     const before = watched;
     watched = await presence.beat(view());
-    // Who begins to look has to hear of what does not change, too, and the slot must not expire.
-    // What has changed before somebody looked was told to nobody.
+    // A dashboard that opens needs the unchanged jobs too, and the slot must not expire. Changes before that were not
+    // published.
     if (watched && !before) all = true;
     if (jobs && (!before || ++beatCount % REFRESH_BEATS === 0)) jobs.changed = true;
   }
@@ -105,7 +106,7 @@ export function startProcessReporting(options: ProcessReportingOptions): Process
   const frames = every(FRAME_MS, send, onError);
   // Not in this turn: a pipeline of ioredis does not know commands that are defined after it was begun.
   setImmediate(() => void beats.run());
-  // It may have lost what it was told.
+  // Redis may have lost the newest frame.
   const onReady = (): void => {
     if (jobs) jobs.changed = true;
   };
@@ -115,7 +116,7 @@ export function startProcessReporting(options: ProcessReportingOptions): Process
     view,
     changed(changedJobs) {
       if (!watched || all) return;
-      // Nothing is known of a job that is gone, nor of what a pause changes.
+      // The owner of a removed job is unknown, and so are the jobs that a pause affects.
       if (changedJobs.length === 0 || changedJobs.includes(undefined)) all = true;
       for (const job of changedJobs) owners.add(job?.settings.owner ?? '');
       if (owners.size > MAX_OWNERS) all = true;
@@ -125,7 +126,7 @@ export function startProcessReporting(options: ProcessReportingOptions): Process
       void beats.stop();
       void frames.stop();
       redis.off('ready', onReady);
-      // While Redis is away its commands wait: then the others notice by themselves.
+      // Commands wait while Redis is unavailable. The heartbeat then expires on its own.
       if (redis.status === 'ready') await presence.leave(id).catch(() => {});
     },
   };

@@ -1,11 +1,11 @@
-/** What is known of a job that runs. Times are ms since 1970 unless a name says otherwise. */
+/** A running job. Times are in ms since 1970, durations in ms. */
 export interface RunningJob {
   id: string;
   name: string;
   owner?: string | undefined;
   attempt: number;
   startedAt: number;
-  /** 0 to 100; `null` while nobody can say. */
+  /** 0 to 100; `null` while unknown. */
   percent: number | null;
   stage?: string | undefined;
   current?: number | undefined;
@@ -16,16 +16,16 @@ export interface RunningJob {
   message?: string | undefined;
 }
 
-/** What of the data of a `progress` event the dashboard shows. */
+/** The fields of a `progress` event that the dashboard shows. */
 export type ReportedProgress = Pick<
   RunningJob,
   'percent' | 'stage' | 'current' | 'total' | 'unit' | 'ratePerSecond' | 'etaMs' | 'message'
 >;
 
-/** The jobs that this process runs. An update costs one look-up: it is read only while somebody looks at a dashboard. */
+/** The jobs that this process runs. An update costs one map access; the jobs are read only while a dashboard is open. */
 export class RunningJobs {
   private readonly jobs = new Map<string, { job: RunningJob; progress?: ReportedProgress }>();
-  /** Has changed since it was last read. */
+  /** Whether a job has changed since the last `read`. */
   changed = false;
 
   get size(): number {
@@ -45,13 +45,13 @@ export class RunningJobs {
   }
 
   end(jobId: string, attempt: number): void {
-    // Another run of the same job may have begun here since this one lost it.
+    // Another run of the same job may have started here after this run lost the job.
     if (this.jobs.get(jobId)?.job.attempt !== attempt) return;
     this.jobs.delete(jobId);
     this.changed = true;
   }
 
-  /** All of them, as they are now. */
+  /** Returns all jobs with their newest progress. */
   read(): RunningJob[] {
     this.changed = false;
     return Array.from(this.jobs.values(), ({ job, progress }) => ({ ...job, ...progress }));

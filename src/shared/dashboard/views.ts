@@ -1,12 +1,12 @@
 import type { RunningJob } from './running.js';
 
-/** A job that runs, as the dashboard shows it. */
+/** A running job on the dashboard. */
 export type ActiveJob = Omit<RunningJob, 'owner'> & {
-  /** The id of the process that runs it; none for one that says nothing of itself. */
+  /** The id of the process that runs the job; absent for workers that send no heartbeats. */
   process?: string;
 };
 
-/** A failed job as the dashboard shows it. Times are ms since 1970. */
+/** A failed job on the dashboard. Times are in ms since 1970. */
 export interface FailedJob {
   id: string;
   name: string;
@@ -17,7 +17,7 @@ export interface FailedJob {
   error: { message: string; code?: string };
 }
 
-/** What a process says of itself. Times are ms since 1970. */
+/** The heartbeat of a process. Times are in ms since 1970. */
 export interface ProcessView {
   id: string;
   role: 'worker' | 'api';
@@ -27,28 +27,28 @@ export interface ProcessView {
   startedAt: number;
   rssBytes: number;
   heapBytes: number;
-  /** Of a worker: how many jobs run in it, and how many it takes at a time from each queue. */
+  /** For workers: the number of running jobs, and the concurrency for each queue. */
   running?: number;
   queues?: Array<{ name: string; concurrency: number }>;
-  /** Of an API process: how many streams it serves. */
+  /** For API processes: the number of open streams. */
   viewers?: number;
 }
 
-/** A queue, its kinds of job, and whether its jobs can begin. */
+/** A queue with its kinds of job, and whether its jobs can start. */
 export interface QueueState {
   name: string;
   jobs: string[];
   paused: boolean;
-  /** No worker takes jobs from it. */
+  /** Whether no worker takes jobs from the queue. */
   noWorker: boolean;
 }
 
-/** How Redis is. */
+/** The state of Redis. */
 export interface RedisState {
   version: string;
   usedBytes: number;
   peakBytes: number;
-  /** 0: no limit. */
+  /** 0 for no limit. */
   maxBytes: number;
   clients: number;
 }

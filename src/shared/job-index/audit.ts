@@ -9,31 +9,33 @@ import { createHoldKnown } from './hold-known.js';
 import { indexKeys } from './keys.js';
 
 const AT_ONCE = 500;
-/** Where BullMQ keeps the jobs of a queue. */
+/** The keys in which BullMQ keeps the jobs of a queue. */
 const SETS = ['completed', 'failed', 'delayed', 'prioritized', 'waiting-children'];
 const LISTS = ['wait', 'paused', 'active'];
-const REST_MS = 10 * 60_000;
+const PAUSE_MS = 10 * 60_000;
 
 export interface AuditOptions {
   redis: Redis;
   queuePrefix: string;
-  /** The queues to look through. */
+  /** The queues to audit. */
   queues: string[];
   trackJob: SnapshotReader;
   faults?: JobFaults;
   log: Logger;
 }
 
-/** Finds jobs that the index has never heard of: finished ones would be kept for ever, others would lose their files. */
+/**
+ * Finds jobs that are missing in the index. Otherwise finished ones would be kept forever, and others would lose their files.
+ */
 export interface Audit {
-  /** Goes one step further through the jobs of BullMQ; after the last it rests for a while. */
+  /** Examines the next part of BullMQ's jobs. Pauses for ten minutes after the last one. */
   step(): Promise<void>;
 }
 
 /**
- * The index hears of jobs by BullMQ's events, which BullMQ trims, and from whoever looks at a job. What was queued or
- * finished while nobody was there (or before there was an index) is found by looking through all jobs, a few hundred a
- * second, so that nobody notices.
+ * Creates an audit of the index. The index learns of jobs from BullMQ's events, which BullMQ trims, and from every reader of
+ * a job. Jobs that were queued or finished while no process of Headway ran are found by examining all jobs, a few hundred a
+ * second, to keep the load low.
  */
 export function createAudit(options: AuditOptions): Audit {
   const { redis, queuePrefix, queues, trackJob, log, faults = createJobFaults(log) } = options;
@@ -46,12 +48,12 @@ export function createAudit(options: AuditOptions): Audit {
     })),
   );
   const holdKnown = createHoldKnown(redis, queuePrefix, faults);
-  let place = { set: 0, cursor: '0' };
-  let restUntil = 0;
+  let position = { set: 0, cursor: '0' };
+  let pausedUntil = 0;
 
   async function readSet(key: string, cursor: string): Promise<[next: string, ids: string[]]> {
     const [next, found] = await redis.zscan(key, cursor, 'COUNT', AT_ONCE);
-    // Members and scores by turns.
+    // ZSCAN returns members and scores alternately.
     return [next, found.filter((_, i) => i % 2 === 0)];
   }
 
@@ -63,34 +65,34 @@ export function createAudit(options: AuditOptions): Audit {
 
   async function step(): Promise<void> {
     if (await holdKnown.step()) return;
-    // An empty set is no step: most of them are empty.
-    for (let looked = 0; looked === 0; ) {
-      const { queue } = sets[place.set]!;
+    // Most sets are empty. An empty one does not count as a step.
+    for (let examined = 0; examined === 0; ) {
+      const { queue } = sets[position.set]!;
       const [cursor, found] = await read();
-      looked = found.length;
+      examined = found.length;
       const ids = found.map((id) => jobIdOf({ queue, id }));
       if (ids.length > 0) {
         const known = await redis.hmget(records, ...ids);
         const unknown = ids.filter((id, i) => known[i] === null && addressOf(id));
         await faults.each('index', unknown, (id) => trackJob(id));
       }
-      place = cursor === '0' ? { set: place.set + 1, cursor } : { ...place, cursor };
-      if (place.set < sets.length) continue;
-      place = { set: 0, cursor: '0' };
-      restUntil = performance.now() + REST_MS;
+      position = cursor === '0' ? { set: position.set + 1, cursor } : { ...position, cursor };
+      if (position.set < sets.length) continue;
+      position = { set: 0, cursor: '0' };
+      pausedUntil = performance.now() + PAUSE_MS;
       holdKnown.restart();
       return;
     }
   }
 
-  /** One step through the jobs of a state; none through what another program made something else of. */
+  /** Reads the next part of a set or list; empty if another program has replaced the key. */
   async function read(): Promise<[next: string, ids: string[]]> {
-    const { key, list } = sets[place.set]!;
+    const { key, list } = sets[position.set]!;
     try {
-      return await (list ? readList(key, place.cursor) : readSet(key, place.cursor));
+      return await (list ? readList(key, position.cursor) : readSet(key, position.cursor));
     } catch (error) {
       if (isRedisFault(error)) throw error;
-      log.warn({ err: error, key }, 'could not look through the jobs of a queue');
+      log.warn({ err: error, key }, 'could not audit the jobs of a queue');
       return ['0', []];
     }
   }
@@ -98,7 +100,7 @@ export function createAudit(options: AuditOptions): Audit {
   const nextStep = singleFlight(step);
   return {
     async step() {
-      if (sets.length === 0 || performance.now() < restUntil) return;
+      if (sets.length === 0 || performance.now() < pausedUntil) return;
       await nextStep();
     },
   };

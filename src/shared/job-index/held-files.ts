@@ -11,18 +11,21 @@ export interface HeldFilesOptions {
   readJob: SnapshotReader;
 }
 
-/** Looks up which files are held. The index of jobs knows which job names which file (`job-index/scripts/files.lua`). */
+/**
+ * Creates the check for whether a job holds a file: a job that has not completed uses it, or the job that creates it has not
+ * ended. The index records the files of jobs (`job-index/scripts/files.lua`).
+ */
 export function createHeldFiles({ redis, queuePrefix, readJob }: HeldFilesOptions): HeldFiles {
   const { files } = indexKeys(queuePrefix);
   const scripts = scriptsOf(redis, jobIndexScripts);
-  return async (fileId, madeBy) => {
+  return async (fileId, createdBy) => {
     for (;;) {
       const held = await scripts.fileIsHeld(files, fileId, queuePrefix);
       if (held === 1) return true;
       if (held === 0) break;
     }
-    if (madeBy === undefined) return false;
-    const maker = await readJob(madeBy);
-    return maker !== undefined && !isFinished(maker);
+    if (createdBy === undefined) return false;
+    const creator = await readJob(createdBy);
+    return creator !== undefined && !isFinished(creator);
   };
 }

@@ -8,26 +8,26 @@ import { jobIndexScripts } from './scripts.js';
 
 const AT_ONCE = 500;
 /**
- * Rounds are made for this long after the first: while processes are replaced one by one, those of the release before
- * still accept jobs.
+ * How long rounds are repeated after the first. During a rolling update, processes of the previous release still accept
+ * jobs.
  */
 const ROUNDS_FOR_MS = 60 * 60_000;
 
 /**
- * Holds the files of jobs that are in the index already. Jobs that a release without held files has indexed hold none,
- * and nothing else makes up for it while they wait.
+ * Holds the files of jobs that are already in the index. Jobs that were indexed by a release without held files hold none
+ * until their state changes.
  */
 export interface HoldKnown {
-  /** Goes one step further through the index. @returns false when there is nothing to do in this round */
+  /** Handles the next part of the index. @returns false when this round has nothing left to do */
   step(): Promise<boolean>;
-  /** Begins another round, if one is due. */
+  /** Starts another round, if one is due. */
   restart(): void;
 }
 
 export function createHoldKnown(redis: Redis, queuePrefix: string, faults: JobFaults): HoldKnown {
   const { records, sets, filesHeld } = indexKeys(queuePrefix);
   const scripts = scriptsOf(redis, jobIndexScripts);
-  /** `undefined`: nobody has asked yet whether a round is due. */
+  /** `undefined` until the first step has checked whether a round is due. */
   let cursor: string | 'done' | undefined;
 
   async function hold(jobId: string): Promise<void> {
@@ -48,7 +48,7 @@ export function createHoldKnown(redis: Redis, queuePrefix: string, faults: JobFa
       cursor ??= (await isDue()) ? '0' : 'done';
       if (cursor === 'done') return false;
       const [next, found] = await redis.hscan(records, cursor, 'COUNT', AT_ONCE);
-      // Fields and values by turns.
+      // HSCAN returns fields and values alternately.
       const jobIds = found.filter((_, i) => i % 2 === 0);
       await faults.each('hold the files of', jobIds, (jobId) => hold(jobId));
       if (next === '0') await redis.set(filesHeld, serverNow(), 'NX');

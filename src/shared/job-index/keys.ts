@@ -2,23 +2,23 @@ import { createHash } from 'node:crypto';
 import type { JobState } from '../jobs/states.js';
 
 /**
- * The Redis keys of the index. They share BullMQ's hash tag, so that one script reads a job and indexes it, and begin
- * as no key of BullMQ's does: after the tag comes a dot.
+ * The Redis keys of the index. They have BullMQ's hash tag, so that one script can read a job and index it. After the tag
+ * comes a dot, which no key of BullMQ has there.
  */
 export interface IndexKeys {
   /** A hash: id -> record. */
   records: string;
-  /** A sorted set: when each finished job has to go. */
+  /** A sorted set: finished jobs by the time at which they are removed. */
   due: string;
-  /** A hash: what of removed jobs is still to be removed outside of the slot. */
+  /** A hash: what is left to remove of removed jobs, outside of this slot. */
   leftovers: string;
-  /** How the keys of the sets by state begin. */
+  /** The prefix of the sets by state. */
   sets: string;
-  /** A sorted set: which job names which file. */
+  /** A sorted set: the files that jobs use. */
   files: string;
-  /** A string: when the files of all jobs in the index were noted for the first time, ms since 1970. */
+  /** A string: when the files of all indexed jobs were first recorded, ms since 1970. */
   filesHeld: string;
-  /** What is remembered of a job that is gone. */
+  /** A string: the tombstone of a removed job. */
   gone(jobId: string): string;
 }
 
@@ -33,22 +33,22 @@ export const indexKeys = (queuePrefix: string): IndexKeys => ({
   gone: (jobId) => `${queuePrefix}.gone:${jobId}`,
 });
 
-/** Which jobs are wanted. Of a list, any one; an empty list asks for nothing. */
+/** A filter for jobs. A job matches a list if it matches any entry; an empty list matches all jobs. */
 export interface JobFilter {
-  /** Whose; without, everybody's. */
+  /** The owner; `undefined` for all owners. */
   owner?: string | undefined;
   states: readonly JobState[];
   names: readonly string[];
   tags: readonly string[];
 }
 
-/** Everybody's jobs, or one owner's, as a part of a key. */
+/** Returns the part of a key that stands for an owner, or for all owners. */
 export const scopeOf = (owner: string | undefined): string =>
   owner === undefined ? 'all' : createHash('sha1').update(owner).digest('hex');
 
 /**
- * The sets in which the wanted jobs are: by name and by tag, where those are asked for. A job that is wanted is in one of
- * each. Without names and tags the sets of the states are in the place of those of the names.
+ * Returns the sets that contain the matching jobs: the sets by name and the sets by tag, if the filter has any. A matching
+ * job is in one of each. Without names and tags, `byName` has the sets by state alone.
  */
 export function setsFor(
   sets: string,

@@ -1,15 +1,15 @@
 import type { Cluster, Redis } from 'ioredis';
 
-/** A file's id; one may begin within what only looks like another. */
+/** The id of a file, also one that starts within text that only resembles an id. */
 const MENTION = /file_(?=([\w-]{27}))/g;
-/** As a string of its own: this is how a result names its files. */
+/** A file id as a whole JSON string, which is how results name files. */
 const QUOTED = /"(file_[\w-]{27})"/g;
 
 /**
- * The files that a finished job made: those in its result that it was not given. They are looked for here, and not in a
- * script, because data and results may be megabytes.
- * @param jobKey the job's hash
- * @returns `finishedOn` tells whether the job is still the one that was read
+ * Returns the files that a finished job created: those in its result that are not in its data. Data and result may be
+ * megabytes, so a script must not search them.
+ * @param jobKey the key of the job's hash
+ * @returns `finishedOn` for checking that the job has not run again since
  */
 export async function madeFiles(
   redis: Redis | Cluster,

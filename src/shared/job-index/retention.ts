@@ -29,15 +29,16 @@ export interface JobRetentionOptions {
   log: Logger;
 }
 
-/** Keeps finished jobs for as long as they are to be kept, and no longer. */
+/** Removes finished jobs when their retention time is over. */
 export interface JobRetention {
-  /** Removes those whose time is over: BullMQ's job, its place in the index, its channel and its result files. */
+  /** Removes the jobs that are due: BullMQ's job, its entry in the index, its channel and its result files. */
   sweep(): Promise<void>;
 }
 
 /**
- * In two steps, so that whoever dies in between leaves the rest to the next one: what is in one slot of Redis goes
- * at once, by a script that notes what else there is; then that is removed and the note with it.
+ * Creates the retention of a process. A job is removed in two steps, so that the next sweep can finish what a dead process
+ * has begun. First, a script removes everything in one Redis slot and records the rest as leftovers. Then the leftovers are
+ * removed, and the record last.
  */
 export function createJobRetention(options: JobRetentionOptions): JobRetention {
   const { redis, prefix, queuePrefix, keep, reconciler, store, log, faults = createJobFaults(log) } = options;
@@ -49,7 +50,7 @@ export function createJobRetention(options: JobRetentionOptions): JobRetention {
     const address = addressOf(jobId);
     if (!address) return void (await redis.zrem(keys.due, jobId));
     const { queue, id } = address;
-    // Its end has to be told before nobody can tell it any more.
+    // The end of the job must be published before the job is removed.
     await reconciler.reconcile(jobId);
     const key = (suffix: string): string => queueKey(queuePrefix, queue, suffix);
     const { finishedOn, files } = await madeFiles(redis, key(id));
@@ -71,7 +72,7 @@ export function createJobRetention(options: JobRetentionOptions): JobRetention {
     );
   }
 
-  /** One that cannot be removed must not be in the way of the others. */
+  /** Postpones a job that cannot be removed, so that it does not block the others. */
   async function postpone(jobId: string): Promise<void> {
     await redis.zadd(keys.due, 'XX', serverNow() + RETRY_MS, jobId);
   }
@@ -80,7 +81,7 @@ export function createJobRetention(options: JobRetentionOptions): JobRetention {
     const [finishedOn, ...files] = left.split(' ');
     await Promise.all(
       files.map(async (id) => {
-        // One that another job names goes when its own time is over.
+        // A file that another job uses is removed later, by its own retention time.
         if (!(await isHeld(id))) await store.remove(id, Number(finishedOn));
       }),
     );
@@ -92,10 +93,10 @@ export function createJobRetention(options: JobRetentionOptions): JobRetention {
     let cursor = '0';
     do {
       const [next, found] = await redis.hscan(keys.leftovers, cursor, 'COUNT', AT_ONCE);
-      // Fields and values by turns.
+      // HSCAN returns fields and values alternately.
       const jobIds = found.filter((_, i) => i % 2 === 0);
-      // One that cannot be removed now is tried again at the next sweep; the others do not wait for it.
-      await faults.each('remove all of', jobIds, (jobId, i) => clear(jobId, found[2 * i + 1]!));
+      // A job that cannot be removed is retried at the next sweep.
+      await faults.each('remove the leftovers of', jobIds, (jobId, i) => clear(jobId, found[2 * i + 1]!));
       cursor = next;
     } while (cursor !== '0');
   }

@@ -2,20 +2,20 @@ import type { Cluster, Redis } from 'ioredis';
 import type { JobState } from '../jobs/states.js';
 import { indexKeys } from './keys.js';
 
-/** What is remembered of a job that is not kept any more. Times are ms since 1970. */
+/** The remembered facts about a removed job. Times are in ms since 1970. */
 export interface Tombstone {
   name: string;
-  /** Its last one. */
+  /** The last state of the job. */
   state: JobState;
   createdAt: number;
-  /** Unknown of a job that another tool has removed, as is `attempt`. */
+  /** Unknown, like `attempt`, for a job that another tool has removed. */
   finishedAt?: number;
   attempt?: number;
-  /** The principal that started it. */
+  /** The principal that started the job. */
   owner?: string;
 }
 
-/** `undefined` for a job that is still there, never was, or is forgotten. */
+/** Reads the tombstone of a job; `undefined` if the job exists, never existed, or the tombstone has expired. */
 export type TombstoneReader = (jobId: string) => Promise<Tombstone | undefined>;
 
 export function createTombstoneReader(redis: Redis | Cluster, queuePrefix: string): TombstoneReader {

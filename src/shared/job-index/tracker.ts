@@ -13,9 +13,8 @@ export interface TrackerOptions {
 }
 
 /**
- * Reads jobs as the plain reader does, and in the same step brings the index of jobs into agreement with what was
- * read: a job that is new to it comes in, one whose state has changed moves, one that is missing leaves. So whoever
- * looks at a job mends the index.
+ * Creates a reader that also updates the job index, atomically with reading: it adds a new job, moves a job whose state has
+ * changed, and removes a missing one. So every reader of a job keeps the index correct.
  */
 export function createTracker({ redis, queuePrefix, keep }: TrackerOptions): SnapshotReader {
   const keys = indexKeys(queuePrefix);

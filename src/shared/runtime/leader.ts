@@ -66,7 +66,7 @@ export function startHousekeeping(options: HousekeepingOptions): Service {
     async chore() {
       await Promise.all([
         run('expire jobs', () => expiry.sweep(canceller, faults)),
-        run('maintain schedules', () => schedules.tend()),
+        run('maintain schedules', () => schedules.maintain()),
         run('remove old jobs', () => retention.sweep()),
         run('audit the job index', () => audit.step()),
       ]);

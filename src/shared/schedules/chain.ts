@@ -8,20 +8,20 @@ import type { RunCounts } from './store.js';
 import { upcoming } from './timing.js';
 
 /**
- * BullMQ's side of a schedule. Its scheduler makes one run at a time: a worker that takes a run makes the next. When a run
- * disappears without being taken, none follows.
+ * The state of a schedule in BullMQ. BullMQ's job scheduler creates one run at a time: the worker that takes a run creates the
+ * next one. If a run disappears before a worker takes it, no further run follows.
  */
 export interface Chain {
-  /** The version of the schedule that BullMQ was told. */
+  /** The version of the schedule in BullMQ. */
   version: number;
-  /** The run that it made last, and when that is due. */
+  /** The newest run, and its due time. */
   jobId: string;
   dueAt: number;
-  /** `undefined` when it is gone. */
+  /** `undefined` if the run was removed. */
   run: JobSnapshot | undefined;
 }
 
-/** Reads it; `undefined` when BullMQ has no such scheduler. */
+/** Reads the chain of a schedule; `undefined` if BullMQ has no such job scheduler. */
 export async function readChain(
   queue: Queue,
   readJob: SnapshotReader,
@@ -38,19 +38,19 @@ export async function readChain(
   };
 }
 
-/** Its newest run, when that has yet to begin. */
+/** Returns the newest run if it has not started. */
 export function nextRun(chain: Chain | undefined): JobSnapshot | undefined {
   const { run } = chain ?? {};
   return run && run.attempt === 0 && !isFinished(run) && run.state !== 'active' ? run : undefined;
 }
 
-/** The runs that were counted, and the newest when that has begun this moment and is not counted yet. */
+/** Returns the counted runs, plus the newest run if it has started but is not counted yet. */
 export function allRuns(runs: RunCounts, chain: Chain | undefined): RunCounts {
   if (!chain?.run || nextRun(chain) || (runs.lastDue ?? 0) >= chain.dueAt) return runs;
   return { count: runs.count + 1, lastDue: chain.dueAt };
 }
 
-/** Whether nothing follows: its limit is reached, or its time is over. */
+/** Returns whether no further run follows: the limit is reached or `endAt` has passed. */
 export function isEnded(schedule: Schedule, runs: RunCounts, chain: Chain | undefined, now: number): boolean {
   if (schedule.limit !== undefined && runs.count >= schedule.limit) return true;
   const inTime = schedule.endAt === undefined || (chain && chain.dueAt <= Date.parse(schedule.endAt));
@@ -58,6 +58,6 @@ export function isEnded(schedule: Schedule, runs: RunCounts, chain: Chain | unde
   return upcoming(schedule, runs.lastDue, now) === undefined;
 }
 
-/** Whether BullMQ was told this version, and another run will come of it. */
+/** Returns whether BullMQ has this version of the schedule and another run will follow. */
 export const isAlive = (chain: Chain | undefined, { version }: Schedule): boolean =>
   chain?.version === version && chain.run !== undefined && !isFinished(chain.run);

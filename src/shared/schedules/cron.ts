@@ -1,19 +1,19 @@
 import { CronExpressionParser } from 'cron-parser';
 import { clockChange, offsetAt } from './time-zone.js';
 
-/** Longer than any clock change moves a clock: a date line that is crossed leaves out a day. */
+/** More than any clock change shifts a clock. Moving across the date line skips a day. */
 const CHANGE_MS = 30 * 3_600_000;
 
 /**
- * When a cron expression is due in a time zone: the first time at or after `from` (ms since 1970), `undefined` when it never
- * is.
+ * Returns the first time at or after `from` (ms since 1970) at which a cron expression is due in a time zone; `undefined` if it
+ * is never due.
  *
- * The expression is matched against the readings of the zone's clock, and each reading is turned into a time:
- * - A reading that a clock change leaves out is made up for as much later as the clock is put forward: 02:30 becomes 03:30
- *   where it is put forward by an hour, 02:15 becomes 02:45 where it is put forward by half an hour.
- * - A reading that comes twice counts the first time.
- * - An expression for every hour (`*` for the hour) counts whenever the clock shows it: both times where a reading comes
- *   twice, and not at all where the change leaves it out.
+ * The expression is matched against the local time of the zone:
+ * - A local time that a clock change skips is shifted by the length of the change: 02:30 becomes 03:30 if the clock moves
+ *   forward by an hour, 02:15 becomes 02:45 if it moves forward by half an hour.
+ * - A local time that occurs twice counts the first time.
+ * - An expression for every hour (`*` for the hour) is due whenever the clock shows a matching time: twice if the time occurs
+ *   twice, and not at all if it is skipped.
  */
 export function cronDue(expression: string, timeZone: string, from: number): number | undefined {
   const everyHour = isEveryHour(expression);
@@ -23,12 +23,12 @@ export function cronDue(expression: string, timeZone: string, from: number): num
     const end = clockChange(timeZone, start, Math.min(due, start + CHANGE_MS));
     if (end !== undefined) start = end;
     else if (due - start <= CHANGE_MS) return due;
-    // No reading from here to there matches, whatever change lies between.
+    // No local time in between matches, whatever clock changes there are.
     else start = Math.max(start, due - 2 * CHANGE_MS) + CHANGE_MS;
   }
 }
 
-/** The same, as if the clock of the zone went on from `from` without a further change. */
+/** Returns the same as `cronDue`, but assumes no clock change after `from`. */
 function dueInPeriod(
   expression: string,
   timeZone: string,
@@ -38,32 +38,32 @@ function dueInPeriod(
   const offset = offsetAt(timeZone, from);
   const change = everyHour ? undefined : clockChange(timeZone, from - CHANGE_MS, from);
   const before = change === undefined ? offset : offsetAt(timeZone, change - 1);
-  // Readings before this one have been there before the clock was put back.
-  const fresh = change === undefined ? from + offset : Math.max(from + offset, change + before);
-  const reading = nextReading(expression, fresh);
+  // Earlier local times already occurred before the clock was set back.
+  const firstReading = change === undefined ? from + offset : Math.max(from + offset, change + before);
+  const reading = nextReading(expression, firstReading);
   if (reading === undefined || before >= offset) return reading === undefined ? undefined : reading - offset;
-  const leftOut = nextReading(expression, from + before)!;
-  return leftOut < change! + offset ? Math.min(leftOut - before, reading - offset) : reading - offset;
+  const skipped = nextReading(expression, from + before)!;
+  return skipped < change! + offset ? Math.min(skipped - before, reading - offset) : reading - offset;
 }
 
-/** The first reading of a clock, at or after another, that an expression matches; both as if they were ms in UTC. */
+/** Returns the first local time at or after `from` that an expression matches. Both are written as if they were UTC. */
 function nextReading(expression: string, from: number): number | undefined {
-  // Without a zone there are no clock changes, of which cron-parser makes something else.
+  // UTC, because cron-parser has different rules for clock changes.
   const dates = CronExpressionParser.parse(expression, { currentDate: new Date(from - 1), tz: 'UTC' });
   try {
     return dates.next().getTime();
   } catch {
-    // There is no such day, or not within the years that it looks at.
+    // There is no such day, or none within the years that cron-parser searches.
     return undefined;
   }
 }
 
 const hourOf = (expression: string): string => expression.split(' ').at(-4) ?? '';
 
-/** Whether an expression says nothing of the hour. */
+/** Whether an expression matches every hour. */
 const isEveryHour = (expression: string): boolean => /^([*?]|0-23)(\/1)?$/.test(hourOf(expression));
 
-/** A field of an expression: how many values it has, and what else there may be than numbers. */
+/** A field of a cron expression. `size` is the number of its values, `names` are alternatives to numbers. */
 interface Field {
   name: string;
   size: number;
@@ -87,15 +87,15 @@ const FIELDS: Field[] = [
 ];
 
 /**
- * What is wrong with an expression, `undefined` for a right one. cron-parser takes what has no meaning (`*-5`, `5-10-15`) for
- * something that nobody would guess, and a step that is too large (every 90 minutes) for the whole range (every hour).
+ * Returns the error in an expression; `undefined` if it is valid. cron-parser also accepts meaningless expressions (`*-5`,
+ * `5-10-15`), and treats a step that is too large (every 90 minutes) as the whole range (every hour).
  */
 export function cronError(expression: string): string | undefined {
   const texts = expression.split(' ');
   if (texts.length !== 5 && texts.length !== 6) {
     return 'must have 5 fields (minute, hour, day of month, month, day of week), or 6 with seconds first';
   }
-  if (/(^|[ ,])H/i.test(expression)) return 'must not have H: it stands for a random time';
+  if (/(^|[ ,])H/i.test(expression)) return 'must not contain H, which stands for a random time';
   const fields = FIELDS.slice(-texts.length);
   for (const [i, text] of texts.entries()) {
     for (const part of text.split(',')) {
@@ -117,7 +117,7 @@ function partError({ name, size, names, special }: Field, part: string): string 
   if (special?.test(part)) return undefined;
   const value = names ? `(\\d{1,2}|${names})` : '(\\d{1,2})';
   const match = new RegExp(`^(?:[*?]|${value}(?:-${value})?)(?:/(\\d{1,4}))?$`, 'i').exec(part);
-  if (!match) return `"${part}" is no value for the ${name}`;
+  if (!match) return `"${part}" is not a valid ${name}`;
   const [, first, last, step] = match;
   if (step === undefined) return undefined;
   const values = last === undefined ? size : Math.max(1, Number(last) - Number(first) + 1);

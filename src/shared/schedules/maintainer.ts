@@ -15,8 +15,8 @@ import { createScheduleStore, type ScheduleStore } from './store.js';
 import { createScheduleSync, type ScheduleSync } from './sync.js';
 
 const CHECK_MS = 30_000;
-/** Longer than anybody holds on to what he has read of a schedule. */
-const BURIED_MS = 10 * 60_000;
+/** How long a deleted schedule is kept, in ms. No process keeps a version that it has read for longer. */
+const KEEP_DELETED_MS = 10 * 60_000;
 
 export interface ScheduleMaintainerOptions {
   redis: Redis;
@@ -27,24 +27,24 @@ export interface ScheduleMaintainerOptions {
   reconciler: ObservableReconciler;
   expiry: Expiry;
   files: FileStore;
-  /** How long a file is kept that nobody touches, in ms. */
+  /** How long an unused file is kept, in ms. */
   filesTtlMs: number;
   log: Logger;
 }
 
-/** Looks after the schedules: every process has one, and one process at a time tends. */
+/** Keeps BullMQ in sync with the schedules. Every process has a maintainer; only the leader calls `maintain`. */
 export interface ScheduleMaintainer {
   store: ScheduleStore;
-  /** Makes BullMQ agree with a schedule. */
+  /** Brings BullMQ in sync with one schedule. */
   sync: ScheduleSync;
   /** Counts the runs of schedules that have started, and sets the expiry of those that have not. */
   observer: ReconcileObserver;
   /**
-   * What the leader does every second or two: tells BullMQ of changes that whoever made them did not live to tell; now
-   * and then mends what does not agree, and keeps alive the files that schedules name.
-   * @param aheadMs for tests: acts as if it were this much later
+   * The leader's work every second or two: syncs schedules whose process died before it had synced them. From time to time,
+   * it also checks all schedules and touches the files that they use.
+   * @param aheadMs for tests: shifts the present time
    */
-  tend(aheadMs?: number): Promise<void>;
+  maintain(aheadMs?: number): Promise<void>;
 }
 
 export function createScheduleMaintainer(options: ScheduleMaintainerOptions): ScheduleMaintainer {
@@ -57,17 +57,17 @@ export function createScheduleMaintainer(options: ScheduleMaintainerOptions): Sc
   const broken = new Set<string>();
   let checkedAt = Number.NEGATIVE_INFINITY;
   let touchedAt = Number.NEGATIVE_INFINITY;
-  let tending: Promise<void> | undefined;
+  let maintaining: Promise<void> | undefined;
 
-  /** No call of ours made this job: what a start does for others is done here. May be called any number of times. */
+  /** Does for a scheduled run what `enqueue` does for other jobs, because BullMQ creates the runs itself. Idempotent. */
   async function recordRun(job: JobSnapshot): Promise<void> {
     const run = runOf(addressOf(job.id)!.id);
     if (!run || job.settings.schedule?.id !== run.schedule) return;
     const begun = job.attempt > 0 || isFinished(job);
     if (!begun) {
       if (job.settings.expiresAt !== undefined) await expiry.add(job.id, job.settings.expiresAt);
-    } else if (await store.ran(run.schedule, run.dueAt)) {
-      // BullMQ makes a last run after the end of an interval's time, and counts otherwise than we do.
+    } else if (await store.countRun(run.schedule, run.dueAt)) {
+      // BullMQ creates one run after `endAt` of an interval, and counts runs differently.
       const schedule = await store.read(run.schedule);
       if (schedule?.endAt ?? schedule?.limit) await sync(run.schedule);
     }
@@ -78,11 +78,11 @@ export function createScheduleMaintainer(options: ScheduleMaintainerOptions): Sc
     const chain = await readChain(openQueue(queue), readJob, id);
     if (deletedAt !== undefined) {
       if (chain) await sync(id);
-      else if (deletedAt + BURIED_MS < now) await store.drop(id);
+      else if (deletedAt + KEEP_DELETED_MS < now) await store.drop(id);
       return;
     }
     if (plan.of(name) !== queue) {
-      // The configuration has changed. BullMQ makes no more runs in the old queue before it does in the new one.
+      // The configuration has changed. The scheduler in the old queue is removed before there is one in the new queue.
       await openQueue(queue).removeJobScheduler(id);
       const moved = { ...schedule, queue: plan.of(name), version: version + 1, timedIn: version + 1 };
       if ((await store.save(moved)) === 'saved') await sync(id);
@@ -91,53 +91,52 @@ export function createScheduleMaintainer(options: ScheduleMaintainerOptions): Sc
     const runs = allRuns(await store.runs(id), chain);
     const off = paused || isEnded(schedule, runs, chain, now);
     if (off ? chain : !isAlive(chain, schedule)) {
-      log.info({ schedule: id }, 'mending a schedule that BullMQ does not agree with');
+      log.info({ schedule: id }, 'repairing a schedule that is out of sync with BullMQ');
       await sync(id);
     }
   }
 
   async function keepFiles(schedule: Schedule): Promise<void> {
     if (schedule.deletedAt !== undefined) return;
-    // One that is gone is found missing by the run that wants it.
+    // A missing file fails the run that needs it.
     for (const { id } of fileIdsIn(schedule.data)) await files.touch(id).catch(() => {});
   }
 
-  async function tendAll(aheadMs: number): Promise<void> {
+  async function maintainAll(aheadMs: number): Promise<void> {
     const now = performance.now() + aheadMs;
     for (const id of await store.pending()) await guard(id, () => sync(id));
     const checks = now - checkedAt >= CHECK_MS;
     const touches = now - touchedAt >= options.filesTtlMs / 4;
     if (!checks && !touches) return;
-    for await (const schedule of store.all(noteBroken)) {
+    for await (const schedule of store.all(reportBroken)) {
       await guard(schedule.id, async () => {
         if (touches) await keepFiles(schedule);
         if (checks) await check(schedule, serverNow() + aheadMs);
       });
     }
-    // Not before: when Redis goes away in the middle, all of it is done again.
+    // Set last: if Redis becomes unavailable in between, everything is repeated.
     if (checks) checkedAt = now;
     if (touches) touchedAt = now;
   }
 
-  /** Sees to one schedule. What is wrong with it is logged once, and the others go on. */
-  const guard = (id: string, work: () => Promise<void>): Promise<void> =>
-    faults.guard('look after', id, work);
+  /** Works on one schedule. An error is logged once and does not stop the others. */
+  const guard = (id: string, work: () => Promise<void>): Promise<void> => faults.guard('maintain', id, work);
 
-  function noteBroken(id: string): void {
+  function reportBroken(id: string): void {
     if (broken.has(id)) return;
     broken.add(id);
-    log.warn({ schedule: id }, 'what is kept of a schedule cannot be read; it is stepped over');
+    log.warn({ schedule: id }, 'could not read a stored schedule; it is skipped');
   }
 
   return {
     store,
     sync,
     observer,
-    async tend(aheadMs = 0) {
-      tending ??= tendAll(aheadMs).finally(() => {
-        tending = undefined;
+    async maintain(aheadMs = 0) {
+      maintaining ??= maintainAll(aheadMs).finally(() => {
+        maintaining = undefined;
       });
-      await tending;
+      await maintaining;
     },
   };
 }

@@ -2,9 +2,9 @@ import type { RepeatOptions } from 'bullmq';
 import { cronDue } from './cron.js';
 
 /**
- * When BullMQ's job scheduler makes its next run: in place of BullMQ's own reckoning, which leaves out runs where a clock
- * changes. For queues and workers alike, because the worker that takes a run makes the next one.
- * @param millis the run is later than this
+ * Returns the due time of the next run for BullMQ's job scheduler. Replaces BullMQ's own strategy, which skips runs at clock
+ * changes. Queues and workers both need it, because the worker that takes a run creates the next one.
+ * @param millis the run is due after this time
  */
 export function repeatStrategy(
   millis: number,

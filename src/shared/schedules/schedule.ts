@@ -1,46 +1,46 @@
 import type { JobsOptions } from 'bullmq';
 import type { StoredSettings } from '../jobs/settings.js';
 
-/** When a schedule is due: by `cron`, or every `everyMs`. */
+/** The timing of a schedule: `cron` or `everyMs`. */
 export interface Timing {
   /** Five fields, or six with seconds first. */
   cron?: string;
-  /** IANA name of the zone in which `cron` is meant. */
+  /** The IANA name of the time zone for `cron`. Defaults to UTC. */
   timeZone?: string;
   everyMs?: number;
-  /** RFC 3339: nothing is due before. */
+  /** No run is due before this time (RFC 3339). */
   startAt?: string;
-  /** RFC 3339: nothing is due after. */
+  /** No run is due after this time (RFC 3339). */
   endAt?: string;
-  /** The interval counts from here (ms since 1970). */
+  /** The start of the interval, ms since 1970. */
   firstAt: number;
 }
 
-/** A recurring job. It is what we keep; BullMQ's job scheduler of the same id is made to agree with it. */
+/** A recurring job. BullMQ's job scheduler with the same id is kept in sync with it. */
 export interface Schedule extends Timing {
   id: string;
-  /** The kind of job that it starts. */
+  /** The kind of job to start. */
   name: string;
-  /** Where BullMQ's scheduler is. */
+  /** The queue of BullMQ's job scheduler. */
   queue: string;
-  /** The principal that made it. */
+  /** The principal that created the schedule. */
   owner: string;
-  /** By which its owner knows it. */
+  /** The key that the owner has chosen. */
   key?: string;
   data: unknown;
-  /** As the caller gave them. */
+  /** The options of the request. */
   options: Record<string, unknown>;
-  /** What BullMQ is told of each run: the options joined with the defaults of the kind. */
+  /** BullMQ's options for each run: the options merged with the defaults of the kind. */
   template: JobsOptions & { headway: StoredSettings };
-  /** Runs at most. */
+  /** The maximum number of runs. */
   limit?: number;
   paused: boolean;
-  /** Gone for everybody; kept for a while so that nobody who still has the last version brings it back. */
+  /** The time of deletion. The schedule is kept for a while, so that a process with the previous version cannot restore it. */
   deletedAt?: number;
   createdAt: number;
   updatedAt: number;
-  /** Counts its changes. */
+  /** The number of the present version. */
   version: number;
-  /** The version in which it was last decided when it is due. */
+  /** The version in which the timing was last changed. */
   timedIn: number;
 }

@@ -9,50 +9,49 @@ import { scheduleScripts } from './scripts.js';
 const RUNS_KEPT = 20;
 const BATCH = 100;
 
-/** The runs of a schedule that have begun (or were withdrawn when they were due). */
+/** The runs of a schedule that have started, or were cancelled when they were due. */
 export interface RunCounts {
   count: number;
-  /** When the newest was due, ms since 1970. */
+  /** The due time of the newest run, ms since 1970. */
   lastDue: number | undefined;
 }
 
-/** Keeps schedules in Redis. */
+/** Stores schedules in Redis. */
 export interface ScheduleStore {
-  /** A deleted one is there for a while, with `deletedAt`. */
+  /** Reads a schedule. A deleted one is returned for a while, with `deletedAt`. */
   read(id: string): Promise<Schedule | undefined>;
   /**
-   * Keeps a schedule whose `version` is one more than that of the one it replaces, and notes that BullMQ has yet to be
-   * told of it.
-   * @returns `changed` when that is not the present one, or the id of another that has the same key
+   * Stores a new version of a schedule, if its `version` is one more than the stored one, and marks the schedule as pending.
+   * @returns `changed` if another version is stored, or the id of another schedule with the same key
    */
   save(schedule: Schedule): Promise<'saved' | 'changed' | { id: string }>;
-  /** Notes that BullMQ agrees with this version; false when there is a newer one. */
+  /** Marks a version as synced with BullMQ. Returns false if there is a newer version. */
   markSynced(schedule: Schedule): Promise<boolean>;
-  /** The ids of those that BullMQ has yet to be told of. */
+  /** Returns the ids of the schedules that are not synced with BullMQ yet. */
   pending(): Promise<string[]>;
-  /** Counts a run, once. @returns whether it is new */
-  ran(id: string, dueAt: number): Promise<boolean>;
+  /** Counts a run. Idempotent. @returns whether the run was not counted before */
+  countRun(id: string, dueAt: number): Promise<boolean>;
   runs(id: string): Promise<RunCounts>;
-  /** The schedule of this key, if its owner has one. */
+  /** Returns the schedule with a key, if the owner has one. */
   byKey(owner: string, key: string): Promise<Schedule | undefined>;
   /**
-   * The newest first.
-   * @param owner whose; `undefined`: everybody's
-   * @param after the place after which to go on
+   * Returns a page of schedules, the newest first.
+   * @param owner `undefined` for all owners
+   * @param after `next` of the previous page
    */
   page(owner: string | undefined, limit: number, after?: string): Promise<SchedulePage>;
   /**
-   * Every one, deleted ones too, in any order.
-   * @param onBroken hears of what is no schedule
+   * Iterates over all schedules, including deleted ones, in any order.
+   * @param onBroken called with the id of an unreadable schedule
    */
   all(onBroken?: (id: string) => void): AsyncGenerator<Schedule>;
-  /** Removes what is left of a deleted one. */
+  /** Removes a deleted schedule for good. */
   drop(id: string): Promise<void>;
 }
 
 export interface SchedulePage {
   schedules: Schedule[];
-  /** Where the next page goes on; absent on the last one. */
+  /** The position of the next page; absent on the last page. */
   next?: string;
 }
 
@@ -83,7 +82,7 @@ export function createScheduleStore(redis: Redis | Cluster, prefix: string): Sch
         schedule.version - 1,
         schedule.version,
         JSON.stringify(schedule),
-        placeOf(schedule),
+        positionOf(schedule),
         schedule.key === undefined ? '' : keyDigest(schedule.owner, schedule.key),
         schedule.deletedAt === undefined ? '' : '1',
       );
@@ -93,7 +92,7 @@ export function createScheduleStore(redis: Redis | Cluster, prefix: string): Sch
       return (await scripts.scheduleMarkSynced(definitions, pending, id, version)) === 1;
     },
     pending: () => scanSet(redis, pending),
-    async ran(id, dueAt) {
+    async countRun(id, dueAt) {
       return (
         (await scripts.scheduleCountRun(definitions, key(`runs:${id}`), counts, id, dueAt, RUNS_KEPT)) === 1
       );
@@ -110,7 +109,7 @@ export function createScheduleStore(redis: Redis | Cluster, prefix: string): Sch
       return id === null ? undefined : read(id);
     },
     async page(owner, limit, after) {
-      const places = await redis.zrevrangebylex(
+      const positions = await redis.zrevrangebylex(
         owner === undefined ? everybody : ofOwner(owner),
         after === undefined ? '+' : `(${after}`,
         '-',
@@ -118,11 +117,11 @@ export function createScheduleStore(redis: Redis | Cluster, prefix: string): Sch
         0,
         limit + 1,
       );
-      const shown = places.slice(0, limit);
-      const found = shown.length > 0 ? await redis.hmget(definitions, ...shown.map(idAt)) : [];
+      const shown = positions.slice(0, limit);
+      const found = shown.length > 0 ? await redis.hmget(definitions, ...shown.map(idIn)) : [];
       return {
         schedules: found.flatMap((text) => parse(text) ?? []),
-        ...(places.length > limit ? { next: shown.at(-1)! } : {}),
+        ...(positions.length > limit ? { next: shown.at(-1)! } : {}),
       };
     },
     async *all(onBroken) {
@@ -138,7 +137,7 @@ export function createScheduleStore(redis: Redis | Cluster, prefix: string): Sch
       } while (cursor !== '0');
     },
     async drop(id) {
-      // The definition last: whoever dies in between leaves it to the next one.
+      // The definition is removed last, so that the next leader finds the rest if this process dies in between.
       await redis.del(key(`runs:${id}`));
       await redis.hdel(counts, id);
       await redis.srem(pending, id);
@@ -147,7 +146,7 @@ export function createScheduleStore(redis: Redis | Cluster, prefix: string): Sch
   };
 }
 
-/** `undefined` for what is no schedule. */
+/** Parses a stored schedule; `undefined` for anything else. */
 function parse(text: string | null | undefined): Schedule | undefined {
   if (!text) return undefined;
   const value = parseForeign(text.slice(text.indexOf(' ') + 1)) as Partial<Schedule> | undefined;
@@ -156,10 +155,10 @@ function parse(text: string | null | undefined): Schedule | undefined {
   return isSchedule ? (value as Schedule) : undefined;
 }
 
-/** Sorts as the time does at which it was made. */
-const placeOf = ({ createdAt, id }: Schedule): string => `${String(createdAt).padStart(15, '0')} ${id}`;
+/** Returns the position of a schedule in the lists, which are sorted by creation time. */
+const positionOf = ({ createdAt, id }: Schedule): string => `${String(createdAt).padStart(15, '0')} ${id}`;
 
-const idAt = (place: string): string => place.slice(place.indexOf(' ') + 1);
+const idIn = (place: string): string => place.slice(place.indexOf(' ') + 1);
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('base64url');
 

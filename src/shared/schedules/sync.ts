@@ -9,7 +9,7 @@ import type { Schedule } from './schedule.js';
 import type { RunCounts, ScheduleStore } from './store.js';
 import { nextDue, upcoming } from './timing.js';
 
-/** How wrong the clock of a process may be, in ms, without ending a schedule too early. */
+/** The tolerated deviation of a process's clock, in ms. It must not end a schedule too early. */
 const CLOCKS_DIFFER_MS = 24 * 3_600_000;
 
 export interface ScheduleSyncOptions {
@@ -19,7 +19,7 @@ export interface ScheduleSyncOptions {
   reconciler: Reconciler;
 }
 
-/** Makes BullMQ agree with a schedule as it is kept here, whatever was left half done. */
+/** Brings BullMQ in sync with a stored schedule, whatever an earlier sync has left unfinished. */
 export type ScheduleSync = (id: string) => Promise<void>;
 
 export function createScheduleSync({
@@ -31,11 +31,11 @@ export function createScheduleSync({
   async function remove({ queue, id }: Schedule, chain: Chain | undefined): Promise<void> {
     if (!chain) return;
     await openQueue(queue).removeJobScheduler(id);
-    // Its next run may have been removed with it.
+    // The next run may have been removed with the scheduler.
     await reconciler.reconcile(chain.jobId);
   }
 
-  /** Finds the time of the next run under which there is no job: one that was cancelled keeps its place. */
+  /** Returns the first due time without a job. A cancelled run keeps its id, so its time is not free. */
   async function freeTime(
     schedule: Schedule,
     runs: RunCounts,
@@ -43,7 +43,7 @@ export function createScheduleSync({
   ): Promise<number | undefined> {
     const { queue, id, cron } = schedule;
     let dueAt = upcoming(schedule, runs.lastDue, serverNow());
-    // For intervals BullMQ does it.
+    // For intervals, BullMQ does this itself.
     while (cron !== undefined && dueAt !== undefined) {
       const job = await readJob(jobIdOf({ queue, id: runId({ schedule: id, dueAt }) }));
       if (!job || job.id === nextRun(chain)?.id) break;
@@ -53,29 +53,29 @@ export function createScheduleSync({
   }
 
   /**
-   * A run that is due and only waits for a worker stays what it is, without a scheduler: a change is for those after it.
-   * @returns whether there was one
+   * Keeps a run that is due and waits for a worker, and removes its scheduler. A change applies to later runs.
+   * @returns whether there was such a run
    */
   async function keepDue({ queue, id }: Schedule, chain: Chain | undefined): Promise<boolean> {
     const waiting = nextRun(chain);
     if (!waiting) return false;
     if (waiting.state === 'delayed') {
       if (chain!.dueAt > serverNow()) return false;
-      // A scheduler that is removed takes along what is still among the delayed.
+      // Removing a scheduler also removes its delayed run.
       const run = await Job.fromId(openQueue(queue), addressOf(waiting.id)!.id);
       await run?.promote().catch((error: unknown) => {
         if (!/is not in the delayed state/.test((error as Error).message)) throw error;
       });
     }
-    await store.ran(id, chain!.dueAt);
+    await store.countRun(id, chain!.dueAt);
     await openQueue(queue).removeJobScheduler(id);
     return true;
   }
 
-  async function tell(schedule: Schedule, runs: RunCounts, present: Chain | undefined): Promise<void> {
+  async function upsert(schedule: Schedule, runs: RunCounts, present: Chain | undefined): Promise<void> {
     const queue = openQueue(schedule.queue);
     let chain = present;
-    // BullMQ keeps the time of a run that it replaces.
+    // BullMQ keeps the due time of a run that it replaces, so after a change of the timing the scheduler is removed first.
     if (chain && chain.version < schedule.timedIn) {
       await remove(schedule, chain);
       chain = undefined;
@@ -86,7 +86,7 @@ export function createScheduleSync({
       ...(schedule.cron === undefined
         ? { every: schedule.everyMs!, startDate: due }
         : { pattern: schedule.cron, tz: schedule.timeZone ?? 'UTC', startDate: due - 1 }),
-      // BullMQ compares it with the clock of each process: it is only there for a schedule that is left without Headway.
+      // BullMQ compares it with the clock of the process. It only matters if Headway no longer runs.
       ...(schedule.endAt === undefined ? {} : { endDate: Date.parse(schedule.endAt) + CLOCKS_DIFFER_MS }),
       ...(schedule.limit === undefined ? {} : { limit: schedule.limit - runs.count }),
     };
@@ -105,7 +105,7 @@ export function createScheduleSync({
     let seen: Schedule | undefined;
     for (;;) {
       const schedule = await store.read(id);
-      // Dropped while we told BullMQ of it.
+      // The schedule was dropped during the sync.
       if (!schedule) return seen && remove(seen, await readChain(openQueue(seen.queue), readJob, id));
       seen = schedule;
       const [chain, counted] = await Promise.all([
@@ -117,9 +117,9 @@ export function createScheduleSync({
       if (off || isEnded(schedule, runs, chain, serverNow())) await remove(schedule, chain);
       else if (!isAlive(chain, schedule)) {
         if (await keepDue(schedule, chain)) continue;
-        await tell(schedule, runs, chain);
+        await upsert(schedule, runs, chain);
       }
-      // Somebody may have changed it, and told BullMQ before we did: then what we told is out of date.
+      // If the schedule has changed meanwhile, this sync may have overwritten a newer one. Repeat it.
       if (await store.markSynced(schedule)) return;
     }
   };

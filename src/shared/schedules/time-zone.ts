@@ -1,4 +1,4 @@
-/** One formatter for each zone: to make one takes longer than to use it a hundred times. */
+/** A formatter for each zone. Creating one takes longer than using it a hundred times. */
 const formatters = new Map<string, Intl.DateTimeFormat>();
 
 function formatterOf(timeZone: string): Intl.DateTimeFormat {
@@ -22,7 +22,7 @@ function formatterOf(timeZone: string): Intl.DateTimeFormat {
   return formatter;
 }
 
-/** How far the clock of a zone is ahead of UTC at a time (ms since 1970), in ms. */
+/** Returns the offset of a zone from UTC at a time (ms since 1970), in ms; positive if the zone is ahead. */
 export function offsetAt(timeZone: string, at: number): number {
   const second = Math.floor(at / 1000) * 1000;
   const part: Record<string, number> = {};
@@ -32,9 +32,9 @@ export function offsetAt(timeZone: string, at: number): number {
 }
 
 /**
- * When the clock of a zone is changed, later than `after` and not after `until`: the first ms of the new offset. Of several
- * changes it finds one; changes that undo one another are not found. So the two times are to be a day or two apart: no zone
- * changes its clock twice in that time.
+ * Returns when the offset of a zone changes after `after` and not later than `until`: the first ms of the new offset. If there
+ * are several changes, it finds one; changes that cancel each other are not found. The two times should therefore be at most
+ * a day or two apart: no zone changes twice within that time.
  */
 export function clockChange(timeZone: string, after: number, until: number): number | undefined {
   const before = offsetAt(timeZone, after);
@@ -48,11 +48,11 @@ export function clockChange(timeZone: string, after: number, until: number): num
   return high;
 }
 
-/** Whether this is a name of the IANA database. */
+/** Returns whether a text is a name of the IANA time zone database. */
 export function isTimeZone(name: string): boolean {
   try {
     formatterOf(name);
-    // An offset is not a zone: it knows no clock change.
+    // Intl also accepts offsets, which have no clock changes.
     return /^[A-Za-z]/.test(name);
   } catch {
     return false;

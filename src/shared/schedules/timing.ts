@@ -2,18 +2,18 @@ import { cronDue, cronError } from './cron.js';
 import type { Timing } from './schedule.js';
 import { isTimeZone } from './time-zone.js';
 
-/** Shortest interval, in ms. */
+/** The minimum interval, in ms. */
 export const MIN_EVERY_MS = 1000;
 
-/** One thing wrong with when a schedule is due. */
+/** An error in the timing of a schedule. */
 export interface TimingError {
   field: 'cron' | 'everyMs' | 'timeZone' | 'endAt';
   detail: string;
 }
 
 /**
- * When a schedule is due next, later than `after` (both ms since 1970); `undefined` when it never is again. How cron goes with
- * changes of the clock: see {@link cronDue}.
+ * Returns the next due time of a schedule after `after` (both ms since 1970); `undefined` if there is none. For cron and
+ * clock changes, see {@link cronDue}.
  */
 export function nextDue(timing: Timing, after: number): number | undefined {
   const due = timing.cron === undefined ? nextInterval(timing, after) : nextCron(timing, after);
@@ -27,31 +27,31 @@ function nextInterval({ everyMs, firstAt }: Timing, after: number): number {
 }
 
 function nextCron({ cron, timeZone = 'UTC', startAt }: Timing, after: number): number | undefined {
-  // A time that is exactly `startAt` counts.
+  // `startAt` itself counts.
   const from = startAt === undefined ? after + 1 : Math.max(after + 1, Date.parse(startAt));
   return cronDue(cron!, timeZone, from);
 }
 
 /**
- * When the run is due that BullMQ is to be told of.
- * @param lastDue when the newest run that has begun was due
+ * Returns the due time of the next run to create in BullMQ.
+ * @param lastDue the due time of the newest run that has started
  */
 export function upcoming(timing: Timing, lastDue: number | undefined, now: number): number | undefined {
   if (timing.everyMs === undefined) return nextDue(timing, now);
   const none = lastDue === undefined || lastDue < timing.firstAt;
-  // The first of all may be a moment late, but it comes.
+  // The first run may be slightly late, but it is never skipped.
   return none ? nextDue(timing, timing.firstAt - 1) : nextDue(timing, now);
 }
 
-/** What is wrong with a timing, in the words of its caller. */
+/** Validates a timing. Each error names a field of the request. */
 export function timingErrors(timing: Timing, now: number): TimingError[] {
   const { cron, everyMs, timeZone, startAt, endAt } = timing;
   if ((cron === undefined) === (everyMs === undefined)) {
-    return [{ field: 'cron', detail: 'give either cron or everyMs' }];
+    return [{ field: 'cron', detail: 'requires either cron or everyMs' }];
   }
   const errors: TimingError[] = [];
   if (timeZone !== undefined && cron === undefined) {
-    errors.push({ field: 'timeZone', detail: 'goes with cron only: an interval has none' });
+    errors.push({ field: 'timeZone', detail: 'is only valid with cron' });
   } else if (timeZone !== undefined && !isTimeZone(timeZone)) {
     const detail = 'is not a time zone: use a name of the IANA database, such as Europe/Berlin or UTC';
     errors.push({ field: 'timeZone', detail });
@@ -62,7 +62,7 @@ export function timingErrors(timing: Timing, now: number): TimingError[] {
     errors.push({ field: 'endAt', detail: 'must be in the future, and after startAt' });
   }
   if (errors.length === 0 && upcoming(timing, undefined, now) === undefined) {
-    const detail = endAt ? 'is not due even once until endAt' : 'is never due: there is no such day';
+    const detail = endAt ? 'is never due before endAt' : 'is never due: there is no such day';
     errors.push({ field: cron === undefined ? 'everyMs' : 'cron', detail });
   }
   return errors;

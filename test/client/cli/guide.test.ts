@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { CliUser } from '../../support/cli.js';
+import { CliUser, capture } from '../../support/cli.js';
 import { block, page } from '../../support/documentation.js';
 import { type Headway, startHeadway } from '../../support/headway.js';
 

@@ -10,7 +10,7 @@ const progress = (jobId: string, value: unknown): BullEntry =>
   entry('progress', jobId, { data: JSON.stringify(value) });
 const read = (...entries: BullEntry[]) => Object.fromEntries(readBullEvents('steps', entries));
 
-it('keeps of each job what still matters at the end of a batch', () => {
+it('keeps for each job what still matters at the end of a batch', () => {
   time = 1000;
   expect(
     read(
@@ -25,16 +25,16 @@ it('keeps of each job what still matters at the end of a batch', () => {
     'steps..7': {
       id: '7',
       changed: true,
-      over: true,
+      ended: true,
       progress: { value: 20, at: 1003 },
       hint: { event: 'completed', result: { a: 1 } },
     },
-    // What it reported was of the attempt before.
-    'steps..8': { id: '8', changed: true, over: false },
+    // The report belongs to the previous attempt.
+    'steps..8': { id: '8', changed: true, ended: false },
   });
 });
 
-it('tells the progress of our own workers from that of others', () => {
+it('distinguishes the progress of our workers from that of others', () => {
   const id = 'steps.one';
   expect(
     read(
@@ -45,11 +45,11 @@ it('tells the progress of our own workers from that of others', () => {
     ),
   ).toEqual({});
   expect(read(progress(id, { jobId: 'steps.two', attempt: 1, percent: 3 }))).toMatchObject({
-    [id]: { changed: false, over: false },
+    [id]: { changed: false, ended: false },
   });
 });
 
-it('knows jobs by whatever ids other tools gave them, and leaves out what is too long to be asked for', () => {
+it('accepts any id of other tools, and skips ids that are too long for a request', () => {
   const news = read(entry('waiting', 'a b'), progress('ü', 3), entry('waiting', 'x'.repeat(2001)));
   expect(news).toMatchObject({
     'steps..a~20b': { id: 'a b' },

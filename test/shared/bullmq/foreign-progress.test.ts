@@ -5,7 +5,7 @@ import { frameBody } from '../../../src/shared/channel/frame.js';
 
 const who = { jobId: 'steps..7', attempt: 2, at: 1000 };
 
-describe('the progress of a worker that knows BullMQ alone', () => {
+describe('the progress of a worker that knows only BullMQ', () => {
   it.each<[string, unknown, Record<string, unknown>]>([
     ['a number', 42, { percent: 42 }],
     ['a number that is not whole', 33.33333, { percent: 33.33 }],
@@ -50,7 +50,7 @@ describe('the progress of a worker that knows BullMQ alone', () => {
     expect(foreignProgress(value, who, 50)).toEqual({ jobId: 'steps..7', attempt: 2, at: 1000, ...expected });
   });
 
-  it('is a sound frame of bounded size, whatever it is made of', () => {
+  it('is a valid frame of bounded size for any value', () => {
     fc.assert(
       fc.property(fc.anything(), fc.option(fc.double({ min: 0, max: 100, noNaN: true })), (value, before) => {
         const data = foreignProgress(value, who, before);
@@ -65,7 +65,7 @@ describe('the progress of a worker that knows BullMQ alone', () => {
     );
   });
 
-  it('is told from that of our own workers', () => {
+  it('is distinguished from that of our workers', () => {
     expect(isHeadwayProgress({ jobId: 'steps.1', attempt: 1, percent: 2 }, 'steps.1')).toBe(true);
     for (const value of [{ jobId: 'steps.2', attempt: 1 }, { jobId: 'steps.1' }, 'steps.1', null, 4]) {
       expect(isHeadwayProgress(value, 'steps.1')).toBe(false);

@@ -15,7 +15,7 @@ afterAll(async () => {
   await server.stop();
 });
 
-it('keeps a bounded number of counters for a minute when each job has another name, and loses no job', async () => {
+it('keeps a bounded number of counters for a minute when each job has a different name, and counts every job', async () => {
   const counter = createOutcomeCounter(redis, 't');
   const end = (name: string) =>
     counter.afterPublish(
@@ -33,7 +33,7 @@ it('keeps a bounded number of counters for a minute when each job has another na
   for (const minute of minutes) expect(Object.keys(minute).length).toBeLessThanOrEqual(2001);
   if (minutes.length === 1)
     expect(minutes[0]).toMatchObject({ 'failed:job 7': '2', 'failed:others': '1000' });
-  // Not a call for all at once.
+  // The counters are split over several calls.
   const [, calls] = /cmdstat_evalsha:calls=(\d+)/.exec(await redis.info('commandstats'))!;
   expect(Number(calls)).toBeGreaterThanOrEqual(8);
 });

@@ -22,7 +22,7 @@ const job = fc.record({
 });
 
 describe('a frame of running jobs', () => {
-  it('carries them as they are', () => {
+  it('preserves the jobs', () => {
     fc.assert(
       fc.property(fc.array(job), (jobs) => {
         const frame = packJobs('worker:1', jobs);
@@ -32,10 +32,10 @@ describe('a frame of running jobs', () => {
   });
 });
 
-describe('the jobs that run in a process', () => {
+describe('the running jobs of a process', () => {
   const begun = { id: 'a', name: 'steps', attempt: 1, startedAt: 5, percent: null };
 
-  it('are as they last reported', () => {
+  it('have their newest progress', () => {
     const running = new RunningJobs();
     running.begin(begun);
     running.progress('a', { percent: 10 });
@@ -48,7 +48,7 @@ describe('the jobs that run in a process', () => {
     expect(running.read()).toEqual([]);
   });
 
-  it('are not ended by a run that has lost its job to a later one here', () => {
+  it('are not ended by a run that has lost its job to a later run in this process', () => {
     const running = new RunningJobs();
     running.begin(begun);
     running.begin({ ...begun, attempt: 2 });

@@ -9,7 +9,7 @@ function histogramOf(times: number[]): Histogram {
 }
 
 describe('a histogram of times', () => {
-  it('gives every share of the times to a tenth', () => {
+  it('returns every quantile with an accuracy of a tenth', () => {
     const times = fc.array(fc.integer({ min: 1, max: 100_000_000 }), { minLength: 1, maxLength: 200 });
     fc.assert(
       fc.property(times, fc.constantFrom(0.5, 0.95, 1), (sample, share) => {
@@ -20,7 +20,7 @@ describe('a histogram of times', () => {
     );
   });
 
-  it('has a bucket for what took no time, and nothing to say of nothing', () => {
+  it('has a bucket for zero, and no quantile when empty', () => {
     expect(quantile(histogramOf([0, 0.4, 5000]), 0.5)).toBe(0);
     expect(quantile(new Map(), 0.5)).toBeUndefined();
   });

@@ -12,8 +12,8 @@ const counted = {
   [counters.run(bucketOf(60_000), 'a: b')]: '1',
 };
 
-describe('what is shown of a minute', () => {
-  it('is the sum over all kinds, whatever they are called', () => {
+describe('the view of a minute', () => {
+  it('is the sum over all kinds, whatever their names are', () => {
     const view = minuteView(7, counted);
     expect(view).toMatchObject({ minute: 7, completed: 5, failed: 1, cancelled: 4 });
     expect(view.run![0]).toBeGreaterThan(900);
@@ -22,7 +22,7 @@ describe('what is shown of a minute', () => {
     expect(namesIn(counted).sort()).toEqual(['a: b', 'render']);
   });
 
-  it('is that of the kinds that are asked for', () => {
+  it('includes only the requested kinds', () => {
     expect(minuteView(7, counted, ['a: b'])).toMatchObject({
       completed: 2,
       failed: 0,

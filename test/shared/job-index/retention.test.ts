@@ -21,7 +21,7 @@ const PREFIX = 't';
 const BULLMQ = '{t}';
 const log = createLogger({ LOG_LEVEL: 'silent' }, 'test');
 
-describe('the keeper of finished jobs', () => {
+describe('the retention of finished jobs', () => {
   let server: TestRedis;
   let redis: Redis;
   let queue: Queue;
@@ -31,7 +31,7 @@ describe('the keeper of finished jobs', () => {
     server = await startRedis();
     redis = openRedis(server.url, { enableAutoPipelining: true });
     queue = new Queue('q', { connection: redis, prefix: BULLMQ });
-    // A worker that knows nothing of Headway.
+    // A worker that knows only BullMQ.
     worker = new Worker('q', async (job) => (job.data.fail ? Promise.reject(new Error('no')) : job.data), {
       connection: { host: '127.0.0.1', port: server.port, maxRetriesPerRequest: null },
       prefix: BULLMQ,
@@ -45,7 +45,7 @@ describe('the keeper of finished jobs', () => {
     await server.stop();
   });
 
-  /** As one process has it. */
+  /** Opens the retention and index of one process. */
   function open({ keepMs = 1, files = store as Parameters<typeof createJobRetention>[0]['store'] } = {}) {
     const keep = createRetentionTimes({ KEEP_JOBS_MS: keepMs, GONE_JOBS_MS: 60_000 });
     const publisher = createPublisher({
@@ -69,7 +69,7 @@ describe('the keeper of finished jobs', () => {
       queuePrefix: BULLMQ,
       readJob: createSnapshotReader(redis, BULLMQ),
     });
-    const keeper = createJobRetention({
+    const retention = createJobRetention({
       redis,
       prefix: PREFIX,
       queuePrefix: BULLMQ,
@@ -78,40 +78,40 @@ describe('the keeper of finished jobs', () => {
       store: files,
       log,
     });
-    return { trackJob, reconciler, keeper, isHeld };
+    return { trackJob, reconciler, retention, isHeld };
   }
   async function finished(jobId: string, data: object = {}): Promise<string> {
     await queue.add('n', data, { jobId });
     await until('it has ended', async () => (await queue.getJob(jobId))?.finishedOn);
     return `q..${jobId}`;
   }
-  /** A file that the job of this id made. */
+  /** Creates a file of a job. */
   const made = (): Promise<{ id: string }> =>
     store.create('a.txt', async (path) => writeFileSync(path, 'made'));
 
-  it('tells the end of a job before it removes it, where nobody has told it yet', async () => {
-    const { keeper, reconciler, trackJob } = open();
+  it('publishes the end of a job before removing it, if no process has published it yet', async () => {
+    const { retention, reconciler, trackJob } = open();
     await queue.pause();
-    await queue.add('n', { rows: 3 }, { jobId: 'untold' });
-    await reconciler.reconcile('q..untold');
+    await queue.add('n', { rows: 3 }, { jobId: 'unpublished' });
+    await reconciler.reconcile('q..unpublished');
     const hub = new Redis(server.url);
     const frames: string[] = [];
     hub.on('smessage', (_channel, frame) => frames.push(frame));
-    await hub.ssubscribe(`${PREFIX}:{job:q..untold}`);
+    await hub.ssubscribe(`${PREFIX}:{job:q..unpublished}`);
     await queue.resume();
-    await until('it has ended', async () => (await queue.getJob('untold'))?.finishedOn);
-    // Indexed by somebody who died right after that.
-    await trackJob('q..untold');
+    await until('it has ended', async () => (await queue.getJob('unpublished'))?.finishedOn);
+    // Indexed by a process that died right afterwards.
+    await trackJob('q..unpublished');
     await until('its time is over', async () => {
-      await keeper.sweep();
-      return (await queue.getJob('untold')) === undefined;
+      await retention.sweep();
+      return (await queue.getJob('unpublished')) === undefined;
     });
-    await until('its end was told', () => frames.at(-1)?.includes('event: completed'));
+    await until('its end was published', () => frames.at(-1)?.includes('event: completed'));
     expect(frames.at(-1)).toContain('"result":{"rows":3}');
     hub.disconnect();
   });
 
-  it('leaves the rest to the next one, when it dies between its two steps', async () => {
+  it('is continued by the next process when it dies between its two steps', async () => {
     const { id: file } = await made();
     const data = JSON.stringify({ fail: false });
     const dying = open({
@@ -122,45 +122,45 @@ describe('the keeper of finished jobs', () => {
       },
     });
     const jobId = await finished('two-steps');
-    // What the job gave back names a file that it was not given.
+    // The result names a file that is not in the data.
     await redis.hset(`${BULLMQ}:q:two-steps`, { returnvalue: JSON.stringify({ a: { id: file } }), data });
     await dying.reconciler.reconcile(jobId);
     await until('the first step is done', async () => {
-      await dying.keeper.sweep();
+      await dying.retention.sweep();
       return redis.hexists(`${BULLMQ}.leftovers`, jobId);
     });
     expect(await queue.getJob('two-steps')).toBeUndefined();
     expect(existsSync(store.path(file))).toBe(true);
     expect(await redis.exists(`${PREFIX}:{job:${jobId}}`)).toBe(1);
-    await open().keeper.sweep();
+    await open().retention.sweep();
     expect(existsSync(store.path(file))).toBe(false);
     expect(await redis.keys(`*${jobId}*`)).toEqual([`${BULLMQ}.gone:${jobId}`]);
     expect(await redis.hlen(`${BULLMQ}.leftovers`)).toBe(0);
   });
 
-  it('leaves a result file that a job which has not ended names', async () => {
+  it('keeps a result file that an unfinished job uses', async () => {
     const { id: file } = await made();
-    const { keeper, reconciler, trackJob } = open();
+    const { retention, reconciler, trackJob } = open();
     const jobId = await finished('maker', { fail: false });
     await redis.hset(`${BULLMQ}:q:maker`, { returnvalue: JSON.stringify({ a: { id: file } }) });
     await queue.add('n', { from: [{ file }] }, { jobId: 'waits', delay: 60_000 });
     await trackJob('q..waits');
     await reconciler.reconcile(jobId);
     await until('the job is gone', async () => {
-      await keeper.sweep();
+      await retention.sweep();
       return (await redis.hlen(`${BULLMQ}.leftovers`)) === 0 && !(await queue.getJob('maker'));
     });
     expect(existsSync(store.path(file))).toBe(true);
   });
 
-  it('keeps a job that runs again or ended again since its time was noted', async () => {
+  it('keeps a job that runs or has ended again since it was scheduled for removal', async () => {
     const short = open({ keepMs: 1 });
     const jobId = await finished('again', { fail: true });
     await short.trackJob(jobId);
     await redis.zadd(`${BULLMQ}.due`, 1, jobId);
     await queue.pause();
     await (await queue.getJob('again'))!.retry();
-    await short.keeper.sweep();
+    await short.retention.sweep();
     expect(await (await queue.getJob('again'))!.getState()).toBe('waiting');
     expect(await redis.zscore(`${BULLMQ}.due`, jobId)).toBeNull();
     await queue.resume();
@@ -168,31 +168,31 @@ describe('the keeper of finished jobs', () => {
     await until('it has ended', async () => (await queue.getJob('again'))?.finishedOn);
     await redis.zadd(`${BULLMQ}.due`, 1, jobId);
     const long = open({ keepMs: 60_000 });
-    await long.keeper.sweep();
+    await long.retention.sweep();
     const { finishedOn } = (await queue.getJob('again'))!;
     expect(Number(await redis.zscore(`${BULLMQ}.due`, jobId))).toBe(finishedOn! + 60_000);
   });
 
-  it('is not held up by a job that it cannot remove', async () => {
-    const { keeper, trackJob } = open();
+  it('is not blocked by a job that it cannot remove', async () => {
+    const { retention, trackJob } = open();
     const [bad, good] = [await finished('bad'), await finished('good')];
     await Promise.all([trackJob(bad), trackJob(good)]);
-    // Something else is where the channel of the job should be.
+    // The key of the job's channel has the wrong type.
     await redis.set(`${PREFIX}:{job:${bad}}`, 'no channel');
     await until('the other is gone', async () => {
-      await keeper.sweep();
+      await retention.sweep();
       return (await queue.getJob('good')) === undefined;
     });
     expect(await queue.getJob('bad')).toMatchObject({ id: 'bad' });
     expect(Number(await redis.zscore(`${BULLMQ}.due`, bad))).toBeGreaterThan(Date.now());
   });
 
-  it('sweeps side by side with others, each job once', async () => {
+  it('removes each job once when processes sweep concurrently', async () => {
     const ids = await Promise.all(Array.from({ length: 450 }, (_, i) => finished(`many-${i}`)));
     const processes = [open(), open(), open()];
     await Promise.all(ids.map((id) => processes[0]!.reconciler.reconcile(id)));
     await until('the time of all is over', async () => {
-      await Promise.all(processes.map(({ keeper }) => keeper.sweep()));
+      await Promise.all(processes.map(({ retention }) => retention.sweep()));
       return (await redis.zcard(`${BULLMQ}.due`)) === 0;
     });
     expect(await redis.keys(`${BULLMQ}:q:many-*`)).toEqual([]);
@@ -201,7 +201,7 @@ describe('the keeper of finished jobs', () => {
     expect(await redis.hlen(`${BULLMQ}.leftovers`)).toBe(0);
   });
 
-  it('hears of the files of jobs that were queued while nobody was there', async () => {
+  it('finds the files of jobs that were queued while no process ran', async () => {
     const { trackJob, isHeld } = open();
     const audit = createAudit({ redis, queuePrefix: BULLMQ, queues: ['q'], trackJob, log });
     const ids = await Promise.all(Array.from({ length: 3 }, async () => (await made()).id));
@@ -216,7 +216,7 @@ describe('the keeper of finished jobs', () => {
     await queue.resume();
   });
 
-  it('holds the files of jobs that a release which held none has indexed, once', async () => {
+  it('holds the files of jobs that were indexed by a release without held files, once', async () => {
     const { trackJob, isHeld } = open();
     const [delayed, failed, completed] = [(await made()).id, (await made()).id, (await made()).id];
     await queue.add('n', { file: delayed }, { jobId: 'later', delay: 60_000 });
@@ -237,7 +237,7 @@ describe('the keeper of finished jobs', () => {
       [`${delayed} q:later`, `${failed} q:bad`].sort(),
     );
     expect(Number(await redis.get(`${BULLMQ}.files-held`))).toBeGreaterThan(0);
-    // Long ago, every process of the release before has been replaced.
+    // By now, every process of the previous release has been replaced.
     await redis.set(`${BULLMQ}.files-held`, 1);
     await upgraded();
     const later = audit();
@@ -245,7 +245,7 @@ describe('the keeper of finished jobs', () => {
     expect(await redis.exists(`${BULLMQ}.index:files`)).toBe(0);
   });
 
-  it('hears of jobs that ended while nobody was there, by looking through all', async () => {
+  it('finds jobs that ended while no process ran, by auditing all jobs', async () => {
     await Promise.all(Array.from({ length: 700 }, (_, i) => finished(`old-${i}`, { fail: i % 2 === 0 })));
     const { trackJob } = open({ keepMs: 60_000 });
     const readPage = createPageReader(redis, BULLMQ);
@@ -260,13 +260,13 @@ describe('the keeper of finished jobs', () => {
     expect(await redis.zcard(`${BULLMQ}.due`)).toBe(700);
   });
 
-  it('finds the files that a job made among tens of thousands of ids, without keeping Redis for it', async () => {
+  it('finds the files that a job created among tens of thousands of ids, without blocking Redis', async () => {
     const id = (i: number): string => `file_${String(i).padStart(27, '0')}`;
     const given = Array.from({ length: 15_000 }, (_, i) => id(i));
     const jobId = await finished('files');
     const made = id(15_000);
     await redis.hset(`${BULLMQ}:q:files`, {
-      // As an address, behind much that only looks like one, and as a string of its own.
+      // As a URL, after text that only resembles an id, and as a whole string.
       data: JSON.stringify([
         ...given.slice(2),
         `/v1/files/${given[0]}`,
@@ -275,21 +275,23 @@ describe('the keeper of finished jobs', () => {
       returnvalue: JSON.stringify([...given, made, made, `not ${id(15_001)}`, 'file_short']),
     });
     const removed: string[] = [];
-    const { keeper, trackJob } = open({ files: { remove: async (file: string) => void removed.push(file) } });
+    const { retention, trackJob } = open({
+      files: { remove: async (file: string) => void removed.push(file) },
+    });
     await trackJob(jobId);
     await redis.config('SET', 'slowlog-log-slower-than', 1000);
     await redis.slowlog('RESET');
     await until('it is removed', async () => {
-      await keeper.sweep();
+      await retention.sweep();
       return (await queue.getJob('files')) === undefined;
     });
     const slow = (await redis.slowlog('GET', -1)) as Array<[number, number, number, string[]]>;
-    // A script that searched the data took hundreds of milliseconds.
+    // A script that searches the data would take hundreds of milliseconds.
     expect(Math.max(0, ...slow.map(([, , micros]) => micros / 1000))).toBeLessThan(100);
     expect(removed).toEqual([made]);
   });
 
-  it('takes no more tags from another tool than the API takes', async () => {
+  it('indexes no more tags from another tool than the API accepts', async () => {
     const tags = Array.from({ length: 5000 }, (_, i) => `t${i}`);
     await queue.pause();
     await queue.add('n', {}, { jobId: 'tags', headway: { tags } } as object);

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { queueOptions } from '../../../src/shared/jobs/options.js';
 import { MAX_PRIORITY } from '../../../src/shared/jobs/settings.js';
 
-describe('what BullMQ is told about a job', () => {
-  it('priorities go as far as its own', () => {
+describe('the BullMQ options of a job', () => {
+  it('allow the priorities that BullMQ allows', () => {
     expect(MAX_PRIORITY).toBe(PRIORITY_LIMIT);
   });
 

@@ -18,7 +18,7 @@ const letters = (alphabet: string, maxLength: number) =>
 const ALPHABET = 'abzABZ019_-';
 const queueName = letters(ALPHABET, 60);
 const foreignId = letters(`${ALPHABET}.:`, 130);
-/** Whatever another tool may name a job. */
+/** Any id that another tool may choose. */
 const anyId = fc.oneof(
   foreignId,
   letters('a.~2F/@ \n%{}', 30),
@@ -26,10 +26,10 @@ const anyId = fc.oneof(
 );
 
 describe('the id of a job', () => {
-  it('leads back to the queue and to the id in BullMQ, whoever made it', () => {
+  it('contains the queue and the id in BullMQ, for jobs of any tool', () => {
     const id = fc.oneof(
       anyId.map((given) => () => given),
-      // What begins as our own ids do.
+      // The same beginning as our ids.
       foreignId.map((given) => (queue: string) => `${queue}.${given}`.slice(0, 130)),
       fc.constant((queue: string) => newJobId(queue)),
     );
@@ -42,7 +42,7 @@ describe('the id of a job', () => {
     );
   });
 
-  it('can stand in a path and name a channel, whatever another tool has made up', () => {
+  it('is valid in a path and as a channel name, for any id of another tool', () => {
     fc.assert(
       fc.property(fc.constantFrom('steps', 'order.events', 'E-Mail senden', 'a'), anyId, (queue, id) => {
         const jobId = jobIdOf({ queue, id });
@@ -72,7 +72,7 @@ describe('the id of a job', () => {
     expect(meantJobId(`steps..${id}`)).toBe(jobId);
   });
 
-  it('is of one job only', () => {
+  it('identifies one job only', () => {
     fc.assert(
       fc.property(fc.constantFrom('a', 'b'), letters('ab.', 6), letters('ab.', 6), (queue, one, other) => {
         fc.pre(one !== other);
@@ -82,13 +82,13 @@ describe('the id of a job', () => {
     );
   });
 
-  it('that we make is the same in BullMQ', () => {
+  it('is the same in BullMQ for our jobs', () => {
     expect(newJobId('media')).toMatch(/^media\.[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/);
     const id = newJobId('media');
     expect(addressOf(id)).toEqual({ queue: 'media', id });
   });
 
-  it('that follows from a seed is always the same, and another for another seed', () => {
+  it('is the same for the same seed, and differs for other seeds', () => {
     expect(derivedJobId('media', 'a 1')).toMatch(
       /^media\.[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
     );
@@ -132,20 +132,20 @@ describe('the plan of queues', () => {
     );
   const names = (definitions: JobDefinition[]): string[] => definitions.map(({ name }) => name);
 
-  it('gives each kind a queue of its own, named like it', () => {
+  it('gives each kind a queue with its name', () => {
     const plan = planQueues(registry({ name: 'a' }, { name: 'b' }), '');
     expect(plan.names).toEqual(['a', 'b']);
     expect(plan.of('b')).toBe('b');
     expect(names(plan.kindsIn('a'))).toEqual(['a']);
   });
 
-  it('follows the definition, also where several name the same queue', () => {
+  it('uses the queue of the definition, also when several name the same', () => {
     const plan = planQueues(registry({ name: 'a', queue: 'media' }, { name: 'b', queue: 'media' }), '');
     expect(plan.names).toEqual(['media']);
     expect(names(plan.kindsIn('media'))).toEqual(['a', 'b']);
   });
 
-  it('puts into a shared queue all that say nothing else and have no limits of their own', () => {
+  it('puts all kinds without a queue and without limits into the shared queue', () => {
     const plan = planQueues(
       registry(
         { name: 'a' },
@@ -158,7 +158,7 @@ describe('the plan of queues', () => {
     expect(['a', 'b', 'c', 'd'].map(plan.of)).toEqual(['all', 'media', 'c', 'd']);
   });
 
-  it('knows where a kind would be that is not here, and of a queue that is not here', () => {
+  it('answers for unknown kinds and unknown queues', () => {
     expect(planQueues(registry({ name: 'a' }), '').of('x')).toBe('x');
     expect(planQueues(registry({ name: 'a' }), 'all').of('x')).toBe('all');
     expect(planQueues(registry({ name: 'a' }), '').kindsIn('x')).toEqual([]);
@@ -173,7 +173,7 @@ describe('the plan of queues', () => {
     expect(() => planQueues(kinds, '')).toThrow(/"b" has a .* shares the queue "media" with a:/);
   });
 
-  it('refuses one whose own queue is the one that another kind is named like', () => {
+  it('rejects a kind with limits in a queue that has the name of another kind', () => {
     expect(() => planQueues(registry({ name: 'a' }, { name: 'b', queue: 'a', concurrency: 1 }), '')).toThrow(
       /"b" .* shares the queue "a" with a/,
     );

@@ -12,7 +12,7 @@ const OWN_JOBS = fileURLToPath(new URL('./own-jobs', import.meta.url));
 const PLAIN = readFileSync(join(OWN_JOBS, 'plain.js'), 'utf8');
 
 describe('the registry', () => {
-  it('reads the built-in jobs', async () => {
+  it('loads the built-in jobs', async () => {
     expect([...(await loadRegistry([builtInJobsDir])).keys()].sort()).toEqual([
       'checksum',
       'csv-import',
@@ -24,7 +24,7 @@ describe('the registry', () => {
     ]);
   });
 
-  it('reads own jobs in TypeScript and JavaScript, and files they import, from any folder', async () => {
+  it('loads jobs in TypeScript and JavaScript, and files that they import, from any folder', async () => {
     // A copy, because a folder outside the repository has no node_modules.
     const dir = temporaryFolder();
     cpSync(OWN_JOBS, dir, { recursive: true });
@@ -57,20 +57,20 @@ describe('the registry', () => {
     expect(error.message).not.toContain('\n');
   });
 
-  it('refuses two jobs of one name, and names both files', async () => {
+  it('rejects a duplicate name, and reports both files', async () => {
     const dir = jobsDir({ file: 'plain', name: 'steps' });
     await expect(loadRegistry([builtInJobsDir, dir])).rejects.toThrow(
       /two jobs are named "steps": .*steps.* and .*steps\.mjs/,
     );
   });
 
-  it('refuses a folder that is not there', async () => {
+  it('rejects a missing folder', async () => {
     await expect(loadRegistry(['/nowhere/at/all'])).rejects.toThrow(
-      /\/nowhere\/at\/all cannot be read: ENOENT/,
+      /cannot read the job folder \/nowhere\/at\/all: ENOENT/,
     );
   });
 
-  it('stops a process that has a broken job with that one line and exit code 78', async () => {
+  it('ends a process with a broken job with one line and exit code 78', async () => {
     const JOBS_DIR = writeJobs({ 'broken.ts': 'throw new Error("no luck")' });
     const error = (await startWorker({ JOBS_DIR }).catch((thrown) => thrown)) as {
       code: number;

@@ -47,8 +47,8 @@ const FIELDS = [
   'of',
 ];
 
-describe('the settings of a job that another tool made', () => {
-  it('keep what is in order', () => {
+describe('the settings of a job of another tool', () => {
+  it('keep valid values', () => {
     const settings = {
       timeoutMs: 1000,
       expiresAt: 1_790_000_000_000,
@@ -69,7 +69,7 @@ describe('the settings of a job that another tool made', () => {
     });
   });
 
-  it('are sane whatever is there', () => {
+  it('are valid for any options', () => {
     for (const opts of ODD) expect(Object.keys(jobSettings(opts))).toEqual([]);
     for (const value of ODD) {
       for (const field of FIELDS) check(jobSettings({ jobId: value, headway: { [field]: value } }));
@@ -105,7 +105,7 @@ describe('the settings of a job that another tool made', () => {
       await server.stop();
     });
 
-    it('let every job be read, indexed and shown, and its script says the same as ours', async () => {
+    it('let every job be read, indexed and shown, and the script agrees with the code', async () => {
       const keep = createRetentionTimes({ KEEP_JOBS_MS: 60_000, GONE_JOBS_MS: 60_000 });
       const trackJob = createTracker({ redis, queuePrefix: '{odd}', keep });
       const readPage = createPageReader(redis, '{odd}');
@@ -117,7 +117,7 @@ describe('the settings of a job that another tool made', () => {
           const opts = JSON.stringify({ jobId: id, headway });
           const finishedOn = Date.now();
           await redis.hset(`{odd}:q:${id}`, { name: 'odd', timestamp: 1, finishedOn, opts });
-          // A finished one has a time to go, which is made of its settings.
+          // The removal time of a finished job follows from its settings.
           await redis.zadd('{odd}:q:completed', finishedOn, id);
           made.push({ id, opts: JSON.parse(opts) });
         }
@@ -138,7 +138,7 @@ describe('the settings of a job that another tool made', () => {
       }
     });
 
-    it('are read though other fields of the job are nonsense too', async () => {
+    it('are read although other fields of the job are invalid too', async () => {
       const trackJob = createTracker({
         redis,
         queuePrefix: '{odd}',

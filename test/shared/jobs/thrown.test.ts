@@ -15,7 +15,7 @@ const trap = (): never => {
 const circular: Record<string, unknown> = { code: 7 };
 circular.self = circular;
 
-describe('what a job throws', () => {
+describe('the error for a thrown value', () => {
   it.each<[unknown, string]>([
     [new Error('plain'), 'plain'],
     [new TypeError('typed'), 'typed'],
@@ -65,7 +65,7 @@ describe('what a job throws', () => {
     expect(String(asError(Object.assign(new Error('x'), { name: Symbol('no'), stack: 7 })))).toBe('Error: x');
   });
 
-  it('survives whatever a proxy does', () => {
+  it('survives a hostile proxy', () => {
     const hostile = new Proxy(new Error('x'), { get: trap, getPrototypeOf: trap, ownKeys: trap, has: trap });
     expect(asError(hostile).message).toBeTypeOf('string');
   });

@@ -14,7 +14,7 @@ afterAll(async () => {
   await server.stop();
 });
 
-it('counts the runs that began after an entry, some hundreds of entries with each call', async () => {
+it('counts the runs that started after an entry, 500 entries for each call', async () => {
   const events = '{t}:q:events';
   const ids: string[] = [];
   const began = new Map<string, number>();

@@ -6,7 +6,7 @@ import { openRedis, startRedis, type TestRedis } from '../../support/redis.js';
 
 const BULLMQ = '{t}';
 const WAIT = `${BULLMQ}:q:wait`;
-/** So many jobs that the one in the middle is far from both ends. */
+/** Enough jobs that the one in the middle is far from both ends. */
 const LONG = 110_000;
 
 /** Makes waiting jobs as BullMQ has them, a millisecond after one another, in Redis itself: they are many. */
@@ -17,7 +17,7 @@ const FILL = `
     redis.call('LPUSH', KEYS[1] .. ':wait', id)
   end`;
 
-describe('withdrawing a job that waits', () => {
+describe('cancelling a waiting job', () => {
   let server: TestRedis;
   let redis: Redis;
   let queue: Queue;
@@ -31,7 +31,7 @@ describe('withdrawing a job that waits', () => {
       openQueue: () => queue,
       queuePrefix: BULLMQ,
       prefix: 't',
-      // What is published of it is for other tests.
+      // Other tests cover what is published.
       reconciler: { reconcile: async () => ({ job: undefined }) } as never,
     });
   });
@@ -51,8 +51,8 @@ describe('withdrawing a job that waits', () => {
   const waiting = (): Promise<string[]> => redis.lrange(WAIT, 0, -1);
 
   it.each([
-    ['each made at another time', 1],
-    ['a thousand made at the same time', 1000],
+    ['each created at a different time', 1],
+    ['a thousand created at the same time', 1000],
   ])(
     'takes it out of a long list, wherever it is, and leaves the others in order: %s',
     async (_how, perMs) => {
@@ -73,7 +73,7 @@ describe('withdrawing a job that waits', () => {
     },
   );
 
-  it('takes one out that is not where its time says: it was delayed, retried, or says no time', async () => {
+  it('finds a job that is not at the position of its creation time: delayed, retried, or without a time', async () => {
     await fill(6000);
     await redis.hset(`${BULLMQ}:q:${idOf(3000)}`, 'timestamp', 1);
     await redis.hset(`${BULLMQ}:q:${idOf(3100)}`, 'timestamp', 2e12);
@@ -86,14 +86,14 @@ describe('withdrawing a job that waits', () => {
     expect(await waiting()).toEqual(before.filter((id) => !cancelled.includes(id)));
   });
 
-  it('does not walk through tens of thousands: the newest job gets the place, all others keep theirs', async () => {
+  it('does not scan tens of thousands: the newest job takes the position and all others keep theirs', async () => {
     await fill(LONG);
     const before = await waiting();
     const id = idOf(LONG / 2);
     await redis.config('RESETSTAT');
     await canceller.cancel(id);
     const stats = await redis.info('commandstats');
-    // One is BullMQ's, in the list of active jobs.
+    // One LREM is from BullMQ, in the active list.
     expect(Number(/cmdstat_lrem:calls=(\d+)/.exec(stats)?.[1])).toBe(1);
     const [newest, ...others] = before;
     others[others.indexOf(id)] = newest!;
@@ -101,9 +101,9 @@ describe('withdrawing a job that waits', () => {
     expect(await redis.zrange(`${BULLMQ}:q:failed`, 0, '-1')).toEqual([id]);
   });
 
-  it('looks for one that came later than its time says in parts of the list, not in a script', async () => {
+  it('searches for a job that was queued later than it was created in steps, not in a script', async () => {
     await fill(LONG);
-    // Retried or promoted. The last one is in no list at all.
+    // Retried or promoted. The last one is in no list.
     const [middle, late, gone] = [idOf(LONG / 2), idOf(LONG - 5000), 'q.gone'];
     for (const id of [middle, late]) await redis.hset(`${BULLMQ}:q:${id}`, 'timestamp', 1);
     await redis.hset(`${BULLMQ}:q:${gone}`, { name: 'n', data: '{}', opts: '{}', timestamp: 1 });
@@ -119,7 +119,7 @@ describe('withdrawing a job that waits', () => {
     expect((await redis.zrange(`${BULLMQ}:q:failed`, 0, '-1')).sort()).toEqual([middle, late].sort());
   });
 
-  it('searches the active list for none that was never begun, nor the wait list for one that is delayed', async () => {
+  it('searches neither the active list for a job that never started nor the wait list for a delayed one', async () => {
     await fill(3000);
     await queue.add('n', {}, { jobId: 'q.later', delay: 1e6 });
     await queue.add('n', {}, { jobId: 'q.first', priority: 1 });

@@ -8,8 +8,8 @@ import { startProxy } from '../../support/proxy.js';
 import { allScripts, startRedis } from '../../support/redis.js';
 import { until } from '../../support/until.js';
 
-describe('the bridge', () => {
-  it('goes on when its connection has fallen silent without being closed', async () => {
+describe('the queue follower', () => {
+  it('resumes after its connection has fallen silent without being closed', async () => {
     const server = await startRedis();
     const proxy = await startProxy(Number(new URL(server.url).port));
     const redis = connectRedis(server.url, 'patient', { scripts: allScripts });
@@ -44,7 +44,7 @@ describe('the bridge', () => {
     await server.stop();
   });
 
-  it('is held up by no job that takes long, and loses none that Redis refused for a while', async () => {
+  it('does not wait for slow jobs, and loses none that Redis refused for a while', async () => {
     const server = await startRedis();
     const redis = connectRedis(server.url, 'patient', { scripts: allScripts });
     const queue = new Queue('steps', { connection: redis, prefix: '{test}' });
@@ -79,7 +79,7 @@ describe('the bridge', () => {
     await queue.add('steps', {}, { jobId: 'steps.2' });
     await until('and those after them', () => seen.includes('steps.2'), 5000);
     expect(seen).not.toContain('steps.slow');
-    // Its place is kept for whoever follows next.
+    // The position is stored for the next leader.
     expect(await redis.hget('test:{bridge}:cursor', 'steps')).toBeNull();
     goOn();
     await until('the slow one is seen to', () => seen.includes('steps.slow'));

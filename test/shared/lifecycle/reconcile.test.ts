@@ -13,7 +13,7 @@ const prefix = 'test';
 const queuePrefix = '{test}';
 const nothing = async (): Promise<void> => {};
 
-describe('a reconcile, and what happens while it is under way', () => {
+describe('a reconciliation, and changes in the meantime', () => {
   let server: TestRedis;
   let redis: Redis;
   let queue: Queue;
@@ -25,7 +25,7 @@ describe('a reconcile, and what happens while it is under way', () => {
     server = await startRedis();
     redis = openRedis(server.url);
     queue = new Queue('steps', { connection: redis, prefix: queuePrefix });
-    // It takes jobs when it is told to, and looks for no stalled ones.
+    // Without a processor it takes jobs on demand, and does not check for stalled ones.
     worker = new Worker('steps', undefined, { connection: redis, prefix: queuePrefix });
     await worker.waitUntilReady();
   });
@@ -42,7 +42,7 @@ describe('a reconcile, and what happens while it is under way', () => {
     await server.stop();
   });
 
-  /** A lifecycle as one process has it. @param meanwhile what happens when it has looked and is about to tell the event */
+  /** The reconciler of one process. @param meanwhile runs before that reconciler publishes `event` for the first time */
   function process(event = '', meanwhile: () => Promise<unknown> = nothing): Reconciler {
     let happened = false;
     return createReconciler({
@@ -63,7 +63,7 @@ describe('a reconcile, and what happens while it is under way', () => {
       keep: createRetentionTimes({ KEEP_JOBS_MS: 60_000, GONE_JOBS_MS: 60_000 }),
     });
   }
-  it('sees a job as active whose lock has run out before another worker has it', async () => {
+  it('publishes a job as active whose lock has expired but that no other worker has taken', async () => {
     await take();
     await process().reconcile(id);
     await redis.del(`${queuePrefix}:steps:${id}:lock`);
@@ -82,7 +82,7 @@ describe('a reconcile, and what happens while it is under way', () => {
     });
   }
 
-  it('tells each thing once, however many look at once', async () => {
+  it('publishes each event once when many processes race', async () => {
     job = (await take())!;
     await Promise.all(Array.from({ length: 20 }, () => process().reconcile(id)));
     await fail();
@@ -90,20 +90,20 @@ describe('a reconcile, and what happens while it is under way', () => {
     expect(await published()).toEqual(['waiting 0', 'active 1', 'failed 1']);
   });
 
-  it('that looked at a run before its end was told takes nothing back', async () => {
+  it('withdraws nothing when it has read an active run before the end was published', async () => {
     job = (await take())!;
     const { end } = await process('active', async () => {
       await job.moveToCompleted('done', 'token', false);
       await job.remove();
-      // Another process hears of it first.
+      // Another process publishes the end first.
       await process().reconcile(id, { event: 'completed', result: 'done' });
     }).reconcile(id);
-    // By the one that knew of no run.
+    // Published by the process that knew of no run.
     expect(await published()).toEqual(['waiting 0', 'completed 0']);
     expect(end).toBe(2);
   });
 
-  it('that looked at a run before the end of the one before was told tells of it all the same', async () => {
+  it('publishes a new run although the end of the previous one was published later', async () => {
     job = (await take())!;
     await process().reconcile(id);
     await fail();
@@ -115,7 +115,7 @@ describe('a reconcile, and what happens while it is under way', () => {
         return new Promise<void>((resolve) => (tell = resolve));
       }).reconcile(id);
     });
-    // It is put back and taken; when the worker has looked at its new run, the other one tells the end of the first.
+    // The job is retried and taken. After the worker has read its new run, the other process publishes the end of the first.
     await job.retry('failed');
     job = (await take())!;
     await process('active', () => {
@@ -128,11 +128,11 @@ describe('a reconcile, and what happens while it is under way', () => {
     expect((await published()).at(-1)).toBe('completed 2');
   });
 
-  it('that finds its end taken back meanwhile tells what holds', async () => {
+  it('publishes the present state when the end is withdrawn meanwhile', async () => {
     job = (await take())!;
     await process().reconcile(id);
     await fail();
-    // Put back, and taken, while somebody is about to tell that it failed; he is the last to come.
+    // The job is retried and taken while the slowest process is about to publish that it failed.
     await process('failed', async () => {
       await process().reconcile(id);
       await job.retry('failed');
@@ -141,7 +141,7 @@ describe('a reconcile, and what happens while it is under way', () => {
     expect(await published()).toEqual(['waiting 1']);
   });
 
-  it('that finds the job removed meanwhile ends it once', async () => {
+  it('publishes one end when the job is removed meanwhile', async () => {
     job = (await take())!;
     await process('active', async () => {
       await redis.del(`${queuePrefix}:steps:${id}:lock`);
@@ -152,7 +152,7 @@ describe('a reconcile, and what happens while it is under way', () => {
     expect((await published()).at(-1)).toMatch(/^cancelled/);
   });
 
-  it('of a job that was cancelled leaves nothing of it, when it is removed meanwhile', async () => {
+  it('leaves no key of a cancelled job that is removed meanwhile', async () => {
     await redis.hset(`${queuePrefix}:steps:${id}`, 'hw:cancel', 'asked');
     job = (await take())!;
     await job.moveToFailed(new UnrecoverableError('cancelled'), 'token', false);
@@ -161,7 +161,7 @@ describe('a reconcile, and what happens while it is under way', () => {
     expect(await redis.exists(`${queuePrefix}:steps:${id}`)).toBe(0);
   });
 
-  it('frees a cancelled job to run again, also when who told its end has died right after', async () => {
+  it('lets a cancelled job run again, also when the process that published its end has died', async () => {
     const key = `${queuePrefix}:steps:${id}`;
     await redis.hset(key, 'hw:cancel', 'asked');
     job = (await take())!;
@@ -172,7 +172,7 @@ describe('a reconcile, and what happens while it is under way', () => {
     expect(await redis.hget(key, 'hw:cancel')).toBe('told');
   });
 
-  it('does not take a second request for the first, which it has met', async () => {
+  it('does not confuse a second cancel request with the first one', async () => {
     const key = `${queuePrefix}:steps:${id}`;
     await redis.hset(key, 'hw:cancel', 'asked');
     job = (await take())!;

@@ -39,11 +39,11 @@ const names = (from: PublishedState | undefined, to: JobSnapshot): string[] =>
 
 const running = published({ attempt: 1, rank: RANK.active });
 
-describe('what is missing on a channel, by what was told and what the job is', () => {
+describe('the events that a channel is missing', () => {
   it.each<[string, PublishedState | undefined, Partial<JobSnapshot>, string[]]>([
     ['a new job', undefined, {}, ['waiting 0']],
     ['a new job that is delayed', undefined, { state: 'delayed', dueAt: 5 }, ['delayed 0']],
-    ['a job that was told to wait, and waits', published({ rank: RANK.waiting }), {}, []],
+    ['a waiting job that was published as waiting', published({ rank: RANK.waiting }), {}, []],
     ['a delayed job that is due', published({ rank: RANK.delayed }), {}, ['waiting 0']],
     [
       'a job that was taken',
@@ -51,14 +51,14 @@ describe('what is missing on a channel, by what was told and what the job is', (
       { state: 'active', attempt: 1 },
       ['active 1'],
     ],
-    ['a job that runs, as told', running, { state: 'active', attempt: 1 }, []],
+    ['a running job that was published as active', running, { state: 'active', attempt: 1 }, []],
     [
       'a job of which nothing was told, and that runs',
       undefined,
       { state: 'active', attempt: 2 },
       ['active 2'],
     ],
-    ['a job that is done', running, { state: 'completed', attempt: 1, failures: 1 }, ['completed 1']],
+    ['a completed job', running, { state: 'completed', attempt: 1, failures: 1 }, ['completed 1']],
     ['a job that failed for good', running, { state: 'failed', attempt: 1, failures: 1 }, ['failed 1']],
     [
       'a job that failed and waits for its delay',
@@ -134,7 +134,12 @@ describe('what is missing on a channel, by what was told and what the job is', (
       { failures: 2 },
       ['waiting 0'],
     ],
-    ['a job that was put back twice, as told', published({ rank: RANK.reopened + 2 }), { failures: 2 }, []],
+    [
+      'a job that was retried twice, as published',
+      published({ rank: RANK.reopened + 2 }),
+      { failures: 2 },
+      [],
+    ],
     [
       'a job that waits as told, and its queue is paused',
       published({ rank: RANK.waiting }),
@@ -159,7 +164,7 @@ describe('what is missing on a channel, by what was told and what the job is', (
       { noWorker: false },
       ['queue 0 resumed'],
     ],
-    ['a job of whose workers nothing is known', published({ rank: RANK.waiting, noWorker: true }), {}, []],
+    ['a job with an unknown number of workers', published({ rank: RANK.waiting, noWorker: true }), {}, []],
     [
       'a paused job without a worker',
       undefined,
@@ -214,7 +219,12 @@ describe('what is missing on a channel, by what was told and what the job is', (
       { attempt: 1, failures: 1 },
       ['waiting 1'],
     ],
-    ['a job whose queue goes on', published({ rank: RANK.waiting, paused: true }), {}, ['queue 0 resumed']],
+    [
+      'a job whose queue was resumed',
+      published({ rank: RANK.waiting, paused: true }),
+      {},
+      ['queue 0 resumed'],
+    ],
     [
       'a job whose queue goes on, and that was taken',
       published({ rank: RANK.waiting, paused: true }),
@@ -355,7 +365,7 @@ describe('what is missing on a channel, by what was told and what the job is', (
     });
   });
 
-  it('marks what ends the channel, and what reopens it', () => {
+  it('marks the event that ends the channel and the one that reopens it', () => {
     expect(transitions(running, job({ state: 'completed', attempt: 1 }))[0]!.event.end).toBe(true);
     const ended = published({ attempt: 1, rank: RANK.ended, end: 9 });
     expect(transitions(ended, job({ attempt: 1 }))[0]!.fence).toMatchObject({ reopens: 9 });

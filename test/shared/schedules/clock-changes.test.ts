@@ -99,7 +99,7 @@ function expectedTimes(
     if (matches(minute) && (everyHour || !again)) out.add(time);
   }
   if (!everyHour) {
-    // The readings that are left out follow those before the change.
+    // The skipped readings follow those before the change.
     const last = readings.find(({ time }) => time === at - MINUTE)!.minute;
     for (let i = 1; i <= by; i++) if (matches((last + i) % 1440)) out.add(at + (i - 1) * MINUTE);
   }
@@ -138,7 +138,7 @@ describe('a cron schedule around the clock changes of 2024 to 2027', () => {
 
   const own = [...new Map(changes.map((change) => [likeness(change), change])).values()];
 
-  it('is due at the right times, wherever it is looked at from', () => {
+  it('is due at the right times, from any starting point', () => {
     for (const change of own) {
       const readings = readingsOf(change);
       for (const [cron, matches, everyHour] of expressions) {
@@ -161,7 +161,7 @@ describe('a cron schedule around the clock changes of 2024 to 2027', () => {
     }
   });
 
-  it('is due once on the day of each change, in every zone: at each reading that the change leaves out or repeats', () => {
+  it('is due once on the day of each change, in every zone, at each local time that the change skips or repeats', () => {
     for (const change of changes) {
       const readings = readingsOf(change);
       const from = change.at - 12 * HOUR;

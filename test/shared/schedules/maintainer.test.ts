@@ -40,13 +40,13 @@ const schedule = (changes: Partial<Schedule> = {}): Schedule => ({
   ...changes,
 });
 
-describe('a schedule and BullMQ that do not agree', () => {
+describe('a schedule that is out of sync with BullMQ', () => {
   let server: TestRedis;
   let registry: Registry;
   let queue: Queue;
   let redis: ReturnType<typeof connectRedis>;
 
-  const keeperOf = (sharedQueue = '') => {
+  const maintainerOf = (sharedQueue = '') => {
     const prefix = 'test';
     const queuePrefix = '{test}';
     const readJob = createSnapshotReader(redis, queuePrefix);
@@ -71,7 +71,7 @@ describe('a schedule and BullMQ that do not agree', () => {
       log: pino({ level: 'silent' }),
     });
   };
-  let keeper: ReturnType<typeof keeperOf>;
+  let keeper: ReturnType<typeof maintainerOf>;
   let now: number;
 
   beforeAll(async () => {
@@ -81,9 +81,9 @@ describe('a schedule and BullMQ that do not agree', () => {
     queue = new Queue('steps', { connection: redis, prefix: '{test}' });
   });
   beforeEach(async () => {
-    keeper = keeperOf();
+    keeper = maintainerOf();
     now = Date.now();
-    await keeper.tend();
+    await keeper.maintain();
   });
   afterEach(() => redis.flushall());
   afterAll(async () => {
@@ -101,35 +101,35 @@ describe('a schedule and BullMQ that do not agree', () => {
     return made;
   };
 
-  it('after a process that died before it told BullMQ: the leader tells it', async () => {
+  it('is synced by the leader when the process that changed it has died', async () => {
     const made = schedule();
     await keeper.store.save(made);
-    await keeper.tend(1000);
+    await keeper.maintain(1000);
     expect(await nextOf(made)).toBeGreaterThan(now);
     expect(await keeper.store.pending()).toEqual([]);
     // The same for a pause, a change, and a deletion.
     await keeper.store.save({ ...made, paused: true, version: 2 });
-    await keeper.tend(2000);
+    await keeper.maintain(2000);
     expect(await nextOf(made)).toBeUndefined();
     await keeper.store.save({ ...made, cron: '0 0 2 1 *', version: 3, timedIn: 3 });
-    await keeper.tend(3000);
+    await keeper.maintain(3000);
     expect(new Date((await nextOf(made))!).toISOString()).toMatch(/-01-02T/);
     await keeper.store.save({ ...made, deletedAt: now, version: 4 });
-    await keeper.tend(4000);
+    await keeper.maintain(4000);
     expect(await nextOf(made)).toBeUndefined();
   });
 
   it.each<[string, (made: Schedule) => Promise<unknown>]>([
-    ['whose scheduler was removed', ({ id }) => queue.removeJobScheduler(id)],
-    ['whose queue was cleared', () => queue.obliterate({ force: true })],
+    ['its scheduler was removed', ({ id }) => queue.removeJobScheduler(id)],
+    ['its queue was cleared', () => queue.obliterate({ force: true })],
     [
-      'whose next run was lost',
+      'its next run was lost',
       async (made) => {
         const id = runId({ schedule: made.id, dueAt: (await nextOf(made))! });
         await redis.multi().del(`{test}:steps:${id}`).zrem('{test}:steps:delayed', id).exec();
       },
     ],
-  ])('one %s is mended', async (_what, harm) => {
+  ])('is repaired after %s', async (_what, harm) => {
     let laterMs = 0;
     for (const timing of [{}, { everyMs: HOUR, firstAt: now + HOUR }] as Partial<Schedule>[]) {
       const made = await make(timing);
@@ -137,7 +137,7 @@ describe('a schedule and BullMQ that do not agree', () => {
       await harm(made);
       await queue.resume();
       laterMs += CHECK;
-      await keeper.tend(laterMs);
+      await keeper.maintain(laterMs);
       const after = await nextOf(made);
       expect(after! - before!).toBeLessThanOrEqual(timing.everyMs ?? 0);
       const run = await queue.getJob(runId({ schedule: made.id, dueAt: after! }));
@@ -145,7 +145,7 @@ describe('a schedule and BullMQ that do not agree', () => {
     }
   });
 
-  it('after somebody who told BullMQ of a version that was no longer true, and died', async () => {
+  it('is repaired after a process has synced an outdated version and died', async () => {
     const made = await make();
     await keeper.store.save({ ...made, paused: true, version: 2 });
     await keeper.sync(made.id);
@@ -154,27 +154,27 @@ describe('a schedule and BullMQ that do not agree', () => {
       { pattern: '0 0 5 5 *' },
       { name: 'steps', opts: made.template as object },
     );
-    await keeper.tend(CHECK);
+    await keeper.maintain(CHECK);
     expect(await nextOf(made)).toBeUndefined();
 
     const gone = await make();
     await keeper.store.save({ ...gone, deletedAt: now, version: 2 });
     await keeper.sync(gone.id);
     await queue.upsertJobScheduler(gone.id, { pattern: '0 0 5 5 *' }, { name: 'steps' });
-    await keeper.tend(2 * CHECK);
+    await keeper.maintain(2 * CHECK);
     expect(await nextOf(gone)).toBeUndefined();
-    // In the end nothing is left of it.
-    await keeper.tend(HOUR);
+    // In the end, no key is left.
+    await keeper.maintain(HOUR);
     expect(await keeper.store.read(gone.id)).toBeUndefined();
     const left = (await redis.keys('*')).filter((key) => key.includes(gone.id));
-    // The channel of a run expires by itself.
+    // The channel of a run expires on its own.
     expect(left.filter((key) => !key.startsWith('test:{job:'))).toEqual([]);
   });
 
-  it('moves with its kind to another queue, and is in one only', async () => {
+  it('moves to the new queue of its kind, and is in one queue only', async () => {
     const made = await make();
-    const moved = keeperOf('shared');
-    await moved.tend(CHECK);
+    const moved = maintainerOf('shared');
+    await moved.maintain(CHECK);
     expect(await nextOf(made)).toBeUndefined();
     const shared = new Queue('shared', { connection: redis, prefix: '{test}' });
     expect((await shared.getJobScheduler(made.id))!.next).toBeGreaterThan(now);
@@ -182,7 +182,7 @@ describe('a schedule and BullMQ that do not agree', () => {
     await shared.close();
   });
 
-  it('changed by many at once: BullMQ ends with the last version', async () => {
+  it('ends with the last version in BullMQ when many change it concurrently', async () => {
     const made = await make();
     await Promise.all(
       Array.from({ length: 20 }, async (_, i) => {
@@ -203,7 +203,7 @@ describe('a schedule and BullMQ that do not agree', () => {
     expect(await queue.getDelayedCount()).toBe(paused ? 0 : 1);
   });
 
-  it('lets a run that is due and waits for a worker be, when it is changed', async () => {
+  it('keeps a run that is due and waits for a worker when it is changed', async () => {
     const made = await make({ everyMs: HOUR, firstAt: now - 1 });
     const due = (await nextOf(made))!;
     const waiting = runId({ schedule: made.id, dueAt: due });
@@ -216,7 +216,7 @@ describe('a schedule and BullMQ that do not agree', () => {
     expect(await keeper.store.runs(made.id)).toEqual({ count: 1, lastDue: due });
   });
 
-  it('whose last run waits, and that may run more often now, goes on after it', async () => {
+  it('continues after its waiting last run when the limit is raised', async () => {
     for (const timing of [{ cron: '* * * * * *' }, { everyMs: HOUR, firstAt: now - 1 }]) {
       const made = await make({ ...timing, limit: 1 } as Partial<Schedule>);
       const due = (await nextOf(made))!;
@@ -230,15 +230,15 @@ describe('a schedule and BullMQ that do not agree', () => {
     }
   });
 
-  it('counts each run once, in whatever order and however often it is told', async () => {
+  it('counts each run once, in any order and with repetitions', async () => {
     const { id } = await make();
     const published = Array.from({ length: 30 }, (_, i) => 1000 * (i + 1));
-    for (const due of [...published, ...published.slice().reverse()]) await keeper.store.ran(id, due);
+    for (const due of [...published, ...published.slice().reverse()]) await keeper.store.countRun(id, due);
     expect(await keeper.store.runs(id)).toEqual({ count: 30, lastDue: 30_000 });
-    expect(await keeper.store.ran(randomUUID(), 1)).toBe(false);
+    expect(await keeper.store.countRun(randomUUID(), 1)).toBe(false);
   });
 
-  it('tells the lifecycle of a run that no call started', async () => {
+  it('publishes the lifecycle of a run that no request started', async () => {
     const made = await make();
     const jobId = jobIdOf({ queue: 'steps', id: runId({ schedule: made.id, dueAt: (await nextOf(made))! }) });
     expect(await redis.hget(`test:{job:${jobId}}`, 'rank')).toBe('1');

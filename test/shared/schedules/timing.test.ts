@@ -86,20 +86,20 @@ describe('when an interval is due', () => {
     expect(nextDue(timing, after)).toBe(expected);
   });
 
-  it('for the first time even when that is over, and then without what was missed', () => {
+  it('is the first time even if that has passed, and then skips missed runs', () => {
     expect(upcoming(timing, undefined, 9000)).toBe(5300);
     expect(upcoming(timing, 5300, 9000)).toBe(9300);
   });
 });
 
-describe('a timing that is none', () => {
+describe('an invalid timing', () => {
   const now = at('2026-06-01T00:00:00Z');
   it.each<[string, Partial<Timing>, string, RegExp]>([
     ['neither', {}, 'cron', /either cron or everyMs/],
     ['both', { cron: '* * * * *', everyMs: 5000 }, 'cron', /either cron or everyMs/],
     ['three fields', { cron: '* * *' }, 'cron', /5 fields .* or 6/],
     ['seven fields', { cron: '* * * * * * *' }, 'cron', /5 fields .* or 6/],
-    ['a minute that there is not', { cron: '60 * * * *' }, 'cron', /not a cron expression: .*60.*0-59/],
+    ['a minute that does not exist', { cron: '60 * * * *' }, 'cron', /not a cron expression: .*60.*0-59/],
     ['words', { cron: 'every day at ten o clock' }, 'cron', /not a cron expression/],
     [
       'a step of more minutes than an hour has',
@@ -109,17 +109,17 @@ describe('a timing that is none', () => {
     ],
     ['a step of more hours than a day has', { cron: '0 */36 * * *' }, 'cron', /step .*too large/],
     ['a step beyond its range', { cron: '1-5/10 * * * *' }, 'cron', /range has only 5/],
-    ['half a range', { cron: '*-5 * * * *' }, 'cron', /"\*-5" is no value for the minute/],
-    ['a range of three', { cron: '5-10-15 * * * *' }, 'cron', /no value for the minute/],
-    ['a number that goes on', { cron: '5? * * * *' }, 'cron', /no value for the minute/],
-    ['any day for the second time', { cron: '0 0 * * ?#2' }, 'cron', /no value for the day of week/],
+    ['half a range', { cron: '*-5 * * * *' }, 'cron', /"\*-5" is not a valid minute/],
+    ['a range of three', { cron: '5-10-15 * * * *' }, 'cron', /not a valid minute/],
+    ['a number with a suffix', { cron: '5? * * * *' }, 'cron', /not a valid minute/],
+    ['the second occurrence of any day', { cron: '0 0 * * ?#2' }, 'cron', /not a valid day of week/],
     ['a random time', { cron: 'H 3 * * *' }, 'cron', /random/],
     ['the 30th of February', { cron: '0 0 30 2 *' }, 'cron', /cron expression|no such day/],
     ['the 31st of short months', { cron: '0 0 31 2,4,6 *' }, 'cron', /no such day/],
-    ['a zone that there is not', { cron: '* * * * *', timeZone: 'Europe/Bonn' }, 'timeZone', /IANA/],
+    ['an unknown zone', { cron: '* * * * *', timeZone: 'Europe/Bonn' }, 'timeZone', /IANA/],
     ['an offset as a zone', { cron: '* * * * *', timeZone: '+02:00' }, 'timeZone', /IANA/],
-    ['a zone for an interval', { everyMs: 5000, timeZone: 'UTC' }, 'timeZone', /cron only/],
-    ['an end that is over', { everyMs: 5000, endAt: '2026-01-01T00:00:00Z' }, 'endAt', /in the future/],
+    ['a zone for an interval', { everyMs: 5000, timeZone: 'UTC' }, 'timeZone', /only valid with cron/],
+    ['an end in the past', { everyMs: 5000, endAt: '2026-01-01T00:00:00Z' }, 'endAt', /in the future/],
     [
       'an end before the start',
       { everyMs: 5000, startAt: '2026-07-02T00:00:00Z', endAt: '2026-07-01T00:00:00Z' },
@@ -130,7 +130,7 @@ describe('a timing that is none', () => {
       'an end before it is due',
       { cron: '0 0 1 1 *', endAt: '2026-07-01T00:00:00Z' },
       'cron',
-      /not due even once/,
+      /never due before endAt/,
     ],
   ])('%s', (_what, timing, field, detail) => {
     const errors = timingErrors({ firstAt: now, ...timing }, now);

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { addressKind } from '../../../src/shared/webhooks/address.js';
 
-describe('what an address is to a webhook', () => {
+describe('the class of an address for webhooks', () => {
   it.each([
     ['8.8.8.8', 'public'],
     ['2001:4860:4860::8888', 'public'],
@@ -55,7 +55,7 @@ describe('what an address is to a webhook', () => {
     expect(addressKind(address)).toBe(kind);
   });
 
-  it('of any IPv4 address is the same in IPv6 clothes', () => {
+  it('is the same for an IPv4 address and its IPv4-mapped IPv6 address', () => {
     fc.assert(
       fc.property(fc.ipV4(), (address) => {
         expect(addressKind(`::ffff:${address}`)).toBe(addressKind(address));
@@ -63,7 +63,7 @@ describe('what an address is to a webhook', () => {
     );
   });
 
-  it('is public for no IPv6 address outside of what is given out for the internet', () => {
+  it('is not public for IPv6 addresses outside of global unicast', () => {
     fc.assert(
       fc.property(fc.ipV6(), (address) => {
         fc.pre(isIPv6(address));

@@ -28,8 +28,8 @@ describe('the queue of webhooks', () => {
     await server.stop();
   });
 
-  /** A lifecycle as one process has it, whose life may end when it is about to tell something. */
-  function lifecycleOf(diesBeforeTelling: boolean) {
+  /** The reconciler of one process, which may die when it is about to publish a terminal event. */
+  function reconcilerOf(diesBeforeEnd: boolean) {
     const publisher = createPublisher({ redis, prefix, logLength: 100, ttlMs: 60_000, sharded: true });
     const dying: Publisher = {
       ...publisher,
@@ -42,7 +42,7 @@ describe('the queue of webhooks', () => {
     const reconciler = createReconciler({
       redis,
       prefix,
-      publisher: diesBeforeTelling ? dying : publisher,
+      publisher: diesBeforeEnd ? dying : publisher,
       readJob: createSnapshotReader(redis, queuePrefix),
       queuePrefix,
       observers: [webhookQueue],
@@ -51,13 +51,13 @@ describe('the queue of webhooks', () => {
     return { store, reconciler };
   }
 
-  it('has the delivery before anybody is told of the end, and once, whoever tells it', async () => {
+  it('queues one delivery before the end is published, also when processes race', async () => {
     server = await startRedis();
     redis = openRedis(server.url);
     queue = new Queue('steps', { connection: redis, prefix: queuePrefix });
     deliveries = new Queue('webhook', { connection: redis, prefix: queuePrefix });
     const id = 'steps.1';
-    const { store, reconciler } = lifecycleOf(false);
+    const { store, reconciler } = reconcilerOf(false);
     const job = { name: 'steps', createdAt: 1 };
     await store.add(id, { url: 'https://a.test/', events: [...TERMINAL_STATES], owner: 'user:ada', job });
     await queue.add('steps', {}, { jobId: id, ...{ headway: { webhook: true } } });
@@ -67,7 +67,7 @@ describe('the queue of webhooks', () => {
     await taken.moveToCompleted('done', 'token', false);
     await worker.close();
 
-    await expect(lifecycleOf(true).reconciler.reconcile(id)).rejects.toThrow('killed');
+    await expect(reconcilerOf(true).reconciler.reconcile(id)).rejects.toThrow('killed');
     const [delivery] = await deliveries.getJobs();
     expect(delivery).toMatchObject({
       id: expect.stringMatching(/^webhook\.[\w-]{43}$/),
@@ -80,7 +80,7 @@ describe('the queue of webhooks', () => {
     const before = await read(jobChannel(id), { epoch: '', offset: 0 });
     expect(before!.frames.filter(({ frame }) => frame.includes('event: completed'))).toEqual([]);
 
-    await Promise.all([reconciler, lifecycleOf(false).reconciler].map((one) => one.reconcile(id)));
+    await Promise.all([reconciler, reconcilerOf(false).reconciler].map((one) => one.reconcile(id)));
     const published = await read(jobChannel(id), { epoch: '', offset: 0 });
     expect(published!.frames.filter(({ frame }) => frame.includes('event: completed'))).toHaveLength(1);
     const all = await deliveries.getJobs();

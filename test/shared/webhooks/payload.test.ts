@@ -10,7 +10,7 @@ const job = {
 };
 
 describe('the body of a webhook', () => {
-  it('says what happened, when, and all of the job', () => {
+  it('contains the event, its time and the whole job', () => {
     expect(JSON.parse(webhookBody('completed', 1795497925640, { ...job, result: { rows: 3 } }))).toEqual({
       type: 'job.completed',
       timestamp: '2026-11-24T05:25:25.640Z',
@@ -18,7 +18,7 @@ describe('the body of a webhook', () => {
     });
   });
 
-  it('stays small: a large result is left out, with a note', () => {
+  it('omits a large result and adds a note', () => {
     const body = webhookBody('completed', 0, { ...job, result: 'ü'.repeat(MAX_BODY_BYTES / 2) });
     expect(Buffer.byteLength(body)).toBeLessThan(2000);
     expect(JSON.parse(body).data).toEqual({
@@ -28,7 +28,7 @@ describe('the body of a webhook', () => {
     });
   });
 
-  it('stays small: a large error is cut, and keeps its code', () => {
+  it('shortens a large error message and keeps its code', () => {
     const error = { message: 'x'.repeat(MAX_BODY_BYTES), code: 'permanent' };
     const body = webhookBody('failed', 0, { ...job, state: 'failed', error });
     expect(JSON.parse(body).data.error).toEqual({ message: 'x'.repeat(10_000), code: 'permanent' });

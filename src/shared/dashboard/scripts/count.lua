@@ -2,11 +2,11 @@
   Adds to the counters of one minute.
 
   KEYS[1]  the minute: a hash, counter -> number
-  ARGV[1]  ms after which it is forgotten
-  ARGV[2]  and further: counter, how much to add, counter, how much to add, ...
+  ARGV[1]  the lifetime of the minute, in ms
+  ARGV[2]  and following: counter, increment, counter, increment, ...
 
-  Cost: O(counters given). A minute has MOST counters: kinds that come later are counted together, as OTHERS. Other tools
-  may name each job differently.
+  Cost: O(given counters). A minute has at most MOST counters. Further kinds of job are counted together as OTHERS, because
+  other tools may give each job a different name.
 ]]
 local MOST, OTHERS = 2000, 'others'
 local room = MOST - redis.call('HLEN', KEYS[1])

@@ -1,21 +1,21 @@
 --[[
-  Says whether a job that has not completed names a file. Entries of jobs that have completed, or that another tool has
-  removed, are dropped on the way.
+  Returns whether a job that has not completed uses a file. Removes the entries of jobs that have completed or were removed
+  by another tool.
 
-  KEYS[1] which job names which file: a sorted set of "<file id> <queue>:<BullMQ's job id>", all of score 0
+  KEYS[1] the files of jobs: a sorted set of "<file id> <queue>:<BullMQ's job id>", all of score 0
   ARGV[1] the file's id
   ARGV[2] the prefix of BullMQ's keys
 
-  Returns 1 when one does, 0 when none does, -1 when more entries remain to be looked at.
+  Returns 1 if a job uses the file, 0 if none does, -1 if more entries remain to be examined.
 
-  Cost: O(log N + the entries of the file that are looked at), a bounded number in a call.
+  Cost: O(log N + examined entries), at most AT_ONCE entries in a call.
 ]]
 local AT_ONCE = 500
 local found = redis.call('ZRANGEBYLEX', KEYS[1], '[' .. ARGV[1] .. ' ', '(' .. ARGV[1] .. '!', 'LIMIT', 0, AT_ONCE)
 for _, member in ipairs(found) do
-  local place = string.sub(member, #ARGV[1] + 2)
-  local queue, id = string.match(place, '^([^:]+):(.+)$')
-  local job = ARGV[2] .. ':' .. place
+  local suffix = string.sub(member, #ARGV[1] + 2)
+  local queue, id = string.match(suffix, '^([^:]+):(.+)$')
+  local job = ARGV[2] .. ':' .. suffix
   if redis.call('TYPE', job).ok == 'hash' and redis.call('HEXISTS', job, 'timestamp') == 1
     and not redis.call('ZSCORE', ARGV[2] .. ':' .. queue .. ':completed', id) then
     return 1

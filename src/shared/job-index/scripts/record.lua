@@ -1,12 +1,12 @@
 --[[
-  Functions that the scripts of the index share; put before each of them (see lua.ts).
+  Functions that scripts of the index share, prepended to each of them (see scripts.ts).
 
-  A record says of a job what the index has to know without BullMQ: msgpack of {state, createdAt, name, owner or "",
-  tag, ...}. A job is in one sorted set, by createdAt, for each of: everybody and its owner, times everything, its name
-  and each of its tags (see MOST_TAGS in track.lua). Each of these is of one state, so that a job moves when its state changes.
+  A record contains what the index knows of a job without BullMQ: msgpack of {state, createdAt, name, owner or "", tag,
+  ...}. A job is in several sorted sets by createdAt: for all owners and for its owner, each without a facet, by name, and
+  by tag (see MOST_TAGS in track.lua). Each set contains jobs in one state, so a job moves when its state changes.
 ]]
 
--- Calls visit with the key of each set that a job of this record is in while it has the state.
+-- Calls visit with the key of each set that contains the job of a record in the given state.
 local function eachSet(base, record, state, visit)
   local scopes = {base .. ':all:' .. state}
   if record[4] ~= '' then scopes[2] = base .. ':' .. redis.sha1hex(record[4]) .. ':' .. state end
@@ -25,22 +25,22 @@ local function putIn(base, record, id)
   eachSet(base, record, record[1], function(key) redis.call('ZADD', key, record[2], id) end)
 end
 
--- A number that a sorted set can take as a score, else nil: Lua reads "nan" and "inf" as numbers too.
+-- Parses a number within bounds, else nil. Lua also parses "nan" and "inf", which are not valid scores.
 local function numberIn(value, min, max)
   local number = tonumber(value)
   if number and number >= min and number <= max then return number end
 end
 
--- A time, ms since 1970, or 0 for what is none.
+-- Parses a time, ms since 1970; 0 for anything else.
 local function timeIn(text) return numberIn(text, 0, 8.64e15) or 0 end
 
 local MAX_TAGS = 20
--- Longer options are not looked at: Headway writes a few hundred bytes.
+-- Longer options are ignored. Headway writes a few hundred bytes.
 local LONGEST_OPTS = 262144
 local KEEP_MIN, KEEP_MAX = 1000, 365 * 24 * 3600000
 
--- What Headway put into a job's BullMQ options (JSON). Another tool's job has nothing there, or anything: what does not
--- have the form of a setting counts as not given, as in job-settings.ts.
+-- Parses Headway's settings in a job's BullMQ options (JSON). Another tool may have written anything there: a value that is
+-- not a valid setting counts as absent, as in jobs/settings.ts.
 local function settingsOf(opts)
   local ok, decoded = pcall(cjson.decode, #opts <= LONGEST_OPTS and opts or '')
   local given = ok and type(decoded) == 'table' and decoded.headway
@@ -57,12 +57,12 @@ local function settingsOf(opts)
   return settings
 end
 
--- For how many ms a finished job is kept: as it says itself, else as its kind does (JSON: name -> ms), else as all.
+-- Returns the retention time in ms: the job's setting, else that of its kind (JSON: name -> ms), else the default.
 local function keepOf(settings, name, kinds, default)
   return settings.keepMs or tonumber(cjson.decode(kinds)[name]) or tonumber(default)
 end
 
--- A record as it was packed; nil where there is none, or another program wrote something else.
+-- Unpacks a record; nil for anything else.
 local function recordIn(packed)
   local ok, record = pcall(cmsgpack.unpack, packed or '')
   if ok and type(record) == 'table' and type(record[2]) == 'number' and record[4] then return record end
@@ -70,13 +70,13 @@ end
 
 local function isFinal(state) return state == 'completed' or state == 'failed' or state == 'cancelled' end
 
--- BullMQ knows no cancelled jobs: to it they have failed.
+-- In BullMQ, a cancelled job is a failed one.
 local function stateOf(state, failedReason, cancel)
   if state == 'failed' and cancel ~= '' and failedReason == 'cancelled' then return 'cancelled' end
   return state
 end
 
--- Leaves word of a job that is not kept any more, for ttl ms.
-local function bury(key, ttl, what)
+-- Stores the tombstone of a removed job, for ttl ms.
+local function writeTombstone(key, ttl, what)
   if tonumber(ttl) > 0 then redis.call('SET', key, cjson.encode(what), 'PX', ttl) end
 end

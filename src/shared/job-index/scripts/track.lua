@@ -1,24 +1,24 @@
 --[[
-  Reads a job as job.lua does (here the function readJob) and brings the index into agreement with it, in one step: so
-  the index cannot be behind what was read, whoever reads, in whatever order.
+  Reads a job like job.lua (here the function readJob) and updates the index atomically. So the index is never behind a
+  reader, whatever the order of the readers.
 
   KEYS[1]  the records: a hash, id -> record (see record.lua)
-  KEYS[2]  when each finished job has to go: a sorted set of ids, by ms since 1970
-  KEYS[3]  what is remembered of this job once it is gone: a string, JSON
-  KEYS[4]  and further: those of job.lua
+  KEYS[2]  the finished jobs by due time: a sorted set of ids, by ms since 1970
+  KEYS[3]  the tombstone of this job: a string, JSON
+  KEYS[4]  and following: the keys of job.lua
   ARGV[1]  the job's id, as clients know it
-  ARGV[2]  how the keys of the index's sets begin
-  ARGV[3]  how long a finished job is kept, in ms
-  ARGV[4]  the kinds of job that are kept for another time: JSON, name -> ms
-  ARGV[5]  how long a job is remembered when it is gone, in ms; 0: not at all
-  ARGV[6]  the state that a job which is missing ended with, where it is known, else ""
-  ARGV[7]  and further: those of job.lua
+  ARGV[2]  the prefix of the index's sets
+  ARGV[3]  the default retention time, in ms
+  ARGV[4]  the retention times by kind of job: JSON, name -> ms
+  ARGV[5]  how long a tombstone is kept, in ms; 0 for none
+  ARGV[6]  the last state of a missing job if it is known, else ""
+  ARGV[7]  and following: the arguments of job.lua
 
   Returns what job.lua returns.
 
-  Cost: that of job.lua, and O(log N) for each of a job's tags, MOST_TAGS at most.
+  Cost: that of job.lua, plus O(log N) for each tag, at most MOST_TAGS.
 ]]
--- The API takes no more. Another tool may have put anything into a job's options.
+-- The API accepts no more, but another tool may have written any number.
 local MOST_TAGS = 20
 
 local id, base = ARGV[1], ARGV[2]
@@ -31,7 +31,7 @@ if not reply then
     redis.call('HDEL', KEYS[1], id)
     redis.call('ZREM', KEYS[2], id)
     local ended = ARGV[6] ~= '' and ARGV[6] or 'cancelled'
-    bury(KEYS[3], ARGV[5], {
+    writeTombstone(KEYS[3], ARGV[5], {
       state = isFinal(known[1]) and known[1] or ended,
       createdAt = known[2],
       name = known[3],
@@ -43,7 +43,7 @@ end
 
 local createdAt = timeIn(reply[FIELD.timestamp])
 if known and known[2] ~= createdAt then
-  -- Another job, under an id that was used before.
+  -- A different job under a reused id.
   takeOut(base, known, id)
   known = nil
 end

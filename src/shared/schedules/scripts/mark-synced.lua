@@ -1,10 +1,10 @@
 --[[
-  Notes that BullMQ agrees with a schedule, unless that has changed in the meantime.
+  Marks a schedule as synced with BullMQ, unless it has changed meanwhile.
 
   KEYS[1] definitions   KEYS[2] pending: as in save.lua
-  ARGV[1] the id        ARGV[2] the version that BullMQ was told
+  ARGV[1] the id        ARGV[2] the version that was synced
 
-  Returns 1, or 0 when it has changed.
+  Returns 1, or 0 if the schedule has changed.
 
   Cost: O(length of the schedule).
 ]]

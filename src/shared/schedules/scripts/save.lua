@@ -1,19 +1,19 @@
 --[[
-  Keeps a schedule, if it is still the one that the caller has seen.
+  Stores a schedule, if it has not changed since the caller read it.
 
   KEYS[1] definitions: a hash, id -> "<version> <JSON>"
-  KEYS[2] all schedules, KEYS[3] those of its owner: sorted sets of places, all with the score 0
-  KEYS[4] keys: a hash, digest of an owner and its key -> id
-  KEYS[5] pending: a set of the ids of which BullMQ has yet to be told
-  ARGV[1] the id          ARGV[2] the version that the caller has seen; 0 for a new one
+  KEYS[2] all schedules, KEYS[3] those of the owner: sorted sets of positions, all with score 0
+  KEYS[4] keys: a hash, digest of owner and key -> id
+  KEYS[5] pending: a set of the ids that are not synced with BullMQ yet
+  ARGV[1] the id          ARGV[2] the version that the caller has read; 0 for a new schedule
   ARGV[3] the new version ARGV[4] the schedule as JSON
-  ARGV[5] its place: when it was made, and its id
+  ARGV[5] its position: creation time and id
   ARGV[6] the digest of its key, or ""
-  ARGV[7] "1" when it is deleted
+  ARGV[7] "1" if it is deleted
 
-  Returns "saved", "changed" (somebody else was faster), or the id of the schedule that has the key already.
+  Returns "saved", "changed" (another caller was faster), or the id of the schedule that already has the key.
 
-  Cost: O(log of all schedules + length of the schedule).
+  Cost: O(log schedules + length of the schedule).
 ]]
 local present = redis.call('HGET', KEYS[1], ARGV[1])
 local version = present and string.match(present, '^%d+') or '0'
