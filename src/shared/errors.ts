@@ -1,16 +1,16 @@
-/** Every code that Headway answers with, its HTTP status and its title. Codes are stable: clients may rely on them. */
+/** All error codes of the API, each with its HTTP status and title. Codes are stable: clients may rely on them. */
 export const errorCodes = {
   'invalid-json': [400, 'The body is not valid JSON'],
-  'invalid-request': [400, 'The request is not valid'],
-  'invalid-data': [422, 'The data does not fit the job'],
-  'unknown-job': [422, 'No worker knows this job'],
-  'unknown-file': [422, 'The file does not exist'],
-  'invalid-idempotency-key': [400, 'The Idempotency-Key is not usable'],
+  'invalid-request': [400, 'Invalid request'],
+  'invalid-data': [422, 'Invalid job data'],
+  'unknown-job': [422, 'Unknown job type'],
+  'unknown-file': [422, 'Unknown file'],
+  'invalid-idempotency-key': [400, 'Invalid Idempotency-Key'],
   'idempotency-conflict': [409, 'The Idempotency-Key was used with another body'],
-  'invalid-token': [401, 'The token is not valid'],
-  'sign-in': [401, 'Sign in first'],
+  'invalid-token': [401, 'Invalid token'],
+  'sign-in': [401, 'Authentication required'],
   forbidden: [403, 'Not allowed'],
-  'cross-site': [403, 'Not from another site'],
+  'cross-site': [403, 'Cross-site request refused'],
   'not-found': [404, 'Not found'],
   'method-not-allowed': [405, 'Method not allowed'],
   'not-acceptable': [406, 'Not acceptable'],
@@ -19,13 +19,13 @@ export const errorCodes = {
   'not-failed': [409, 'The job has not failed'],
   'job-cancelled': [409, 'The job was cancelled and has no result'],
   'job-failed': [409, 'The job failed and has no result'],
-  gone: [410, 'No longer here'],
-  'precondition-failed': [412, 'The file is another one'],
+  gone: [410, 'No longer available'],
+  'precondition-failed': [412, 'Precondition failed'],
   'body-too-large': [413, 'The body is too large'],
   'file-too-large': [413, 'The file is too large'],
   'unsupported-media-type': [415, 'Unsupported media type'],
-  'range-not-satisfiable': [416, 'The file has no such range'],
-  'upload-aborted': [400, 'The upload did not arrive whole'],
+  'range-not-satisfiable': [416, 'Range not satisfiable'],
+  'upload-aborted': [400, 'The upload is incomplete'],
   'upload-stalled': [408, 'The upload has stalled'],
   'disk-full': [507, 'Not enough free disk space'],
   unavailable: [503, 'Temporarily unavailable'],
@@ -34,16 +34,16 @@ export const errorCodes = {
 
 export type ErrorCode = keyof typeof errorCodes;
 
-/** One thing wrong with a request: a JSON Pointer (RFC 6901) to where, and what. */
+/** An invalid part of a request. `pointer` is a JSON Pointer (RFC 6901), `detail` says what is wrong. */
 export interface FieldError {
   pointer: string;
   detail: string;
 }
 
-/** An error with a code from {@link errorCodes}. `detail` is shown to the client: what was wrong and what to do. */
+/** An error of the API. `detail` is sent to the client: it says what went wrong and how to fix it. */
 export class HeadwayError extends Error {
   readonly status: number;
-  /** What else the problem tells (RFC 9457, section 3.2: extension members). */
+  /** Extension members of the problem (RFC 9457, section 3.2). */
   readonly members: Record<string, unknown>;
 
   constructor(
@@ -58,7 +58,7 @@ export class HeadwayError extends Error {
     this.members = options.members ?? {};
   }
 
-  /** The body of an `application/problem+json` answer (RFC 9457, section 3). */
+  /** Returns the body of an `application/problem+json` answer (RFC 9457, section 3). */
   toProblem(instance?: string): Record<string, unknown> {
     const [status, title] = errorCodes[this.code];
     return {

@@ -123,7 +123,7 @@ describe('POST /v1/jobs:batch', () => {
     const problem = (await response.json()) as Problem;
     expect(problem).toMatchObject({ code: 'invalid-data', instance: '/v1/jobs:batch' });
     expect(problem.detail).toMatch(
-      /^Job 1: \/data\/count: .* 4 more jobs have mistakes. Nothing was queued.$/,
+      /^Job 1: \/data\/count: .* 4 more jobs are invalid. Nothing was queued.$/,
     );
     expect(problem.errors.map(({ pointer }) => pointer)).toEqual([
       '/jobs/1/data/count',

@@ -142,7 +142,7 @@ describe('POST /v1/jobs/:id/cancel', () => {
     expect(refused.status).toBe(409);
     expect(await body(refused)).toMatchObject({
       code: 'already-finished',
-      detail: 'The job has already completed; nothing was changed.',
+      detail: 'The job has already completed.',
     });
     expect(await body(await headway.client.get(done))).toMatchObject({ state: 'completed' });
 

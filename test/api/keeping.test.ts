@@ -82,9 +82,9 @@ describe('a finished job', () => {
       expect(response.headers.get('content-type')).toMatch('application/problem+json');
       expect(await response.json()).toEqual({
         type: 'urn:headway:problem:gone',
-        title: 'No longer here',
+        title: 'No longer available',
         status: 410,
-        detail: 'The job has completed and is not kept any more.',
+        detail: 'The job has completed and has been removed.',
         instance: expect.stringMatching(`^${job.links.self}`),
         code: 'gone',
         name: 'maker',

@@ -352,7 +352,7 @@ describe('/v1/schedules', () => {
       '/data/count',
       />=0/,
     ],
-    ['a job that there is not', { everyMs: 1000, name: 'nothing' }, 422, '/name', /no such job/],
+    ['a job that there is not', { everyMs: 1000, name: 'nothing' }, 422, '/name', /unknown job type/],
   ])('refuses %s', async (_what, changes, status, pointer, detail) => {
     const response = await ada.post({ name: 'steps', data: QUICK, ...changes });
     expect(response.status).toBe(status);

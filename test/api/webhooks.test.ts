@@ -266,7 +266,7 @@ describe('options.webhook', () => {
     expect(response.status).toBe(422);
     const problem = (await response.json()) as { code: string; detail: string };
     expect(problem.code).toBe('unknown-job');
-    expect(problem.detail).toMatch(/There are: (?!.*webhook).*steps\.$/);
+    expect(problem.detail).toMatch(/Available: (?!.*webhook).*steps\.$/);
     const { definitions } = (await (await fetch(`${headway.api.url}/v1/definitions`)).json()) as {
       definitions: Array<{ name: string }>;
     };

@@ -241,7 +241,7 @@ describe('the client in a browser', () => {
   it('sends the token of a job where nothing else opens it, but not in the address', async () => {
     const { id, token } = await start(3, 50);
     await context.clearCookies();
-    await expect(first.evaluate(`client.watchJob('${id}').result()`)).rejects.toThrow(/no such job/);
+    await expect(first.evaluate(`client.watchJob('${id}').result()`)).rejects.toThrow(/no such job/i);
     const result = await first.evaluate(`client.watchJob({id: '${id}', token: '${token}'}).result()`);
     expect(result).toEqual({ steps: 3 });
   });

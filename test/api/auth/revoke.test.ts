@@ -157,7 +157,7 @@ describe('what can be revoked', () => {
       await stream.ended;
       expect(stream.events).toEqual([REVOKED]);
       const again = await fetch(`${url}/stream?channel=users.ada&token=${mine}`);
-      expect([again.status, await again.json()]).toMatchObject([401, { detail: 'The token was revoked.' }]);
+      expect([again.status, await again.json()]).toMatchObject([401, { detail: 'The token has been revoked.' }]);
       await call(`${url}/v1/channels/users.ada`, 'POST', ADMIN, { data: 1 });
       await stays.waitFor('message');
       stays.close();

@@ -17,7 +17,7 @@ it('while Redis is away only so many streams wait, and the others are told to co
   await server.kill();
   await until('it is away', () => redis.status !== 'ready');
   const log = createLogger({ LOG_LEVEL: 'silent' }, 'test');
-  const door = new StreamDoor({ redis, heartbeatMs: 1000, mostWaiting: 3, log });
+  const door = new StreamDoor({ redis, heartbeatMs: 1000, maxWaiting: 3, log });
   const app = express().get(
     '/',
     door.handler(async () => void (await redis.ping())),

@@ -72,7 +72,7 @@ describe('headway cancel and retry', () => {
     expect(stdout.trim().split('\n')).toEqual(
       ids.map((id) => expect.stringMatching(`^${id} (is cancelled|was told to stop)$`)),
     );
-    expect(stderr).toMatch(/^error: steps\.none: There is no such job[^\n]*\n$/);
+    expect(stderr).toMatch(/^error: steps\.none: No such job[^\n]*\n$/);
     expect(code).toBe(1);
     const { code: watched, stderr: said } = await user.run(['watch', ids[0]!]);
     expect(said).toMatch(/\nCancelled\n$/);
@@ -235,7 +235,7 @@ describe('headway token', () => {
       const { code: listed } = await user.run(['ls', '--url', own.api.url, '--token', stdout.trim()]);
       expect(listed).toBe(0);
       const expired = await user.run(['ls', '--url', headway.api.url, '--token', stdout.trim()]);
-      expect(expired.stderr).toMatch(/^error: The token was not made for this service[^\n]*\n$/);
+      expect(expired.stderr).toMatch(/^error: Invalid token[^\n]*\n$/);
     } finally {
       await own.stop();
     }
