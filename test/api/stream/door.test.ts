@@ -10,7 +10,7 @@ import { startRedis } from '../../support/redis.js';
 import { openStream, type TestStream } from '../../support/sse.js';
 import { until } from '../../support/until.js';
 
-it('while Redis is away only so many streams wait, and the others are told to come back later', async () => {
+it('limits the streams that wait for Redis, and asks the others to reconnect later', async () => {
   const server = await startRedis();
   const redis = connectRedis(server.url, 'request');
   await until('it is connected', () => redis.status === 'ready');
