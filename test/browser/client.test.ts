@@ -2,7 +2,7 @@ import axe from 'axe-core';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { findProgram } from '../../scripts/lib/command.mjs';
-import { multiplexed } from '../support/bundle.js';
+import { bundle } from '../support/bundle.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { startSite, type TestSite } from '../support/site.js';
 import { until } from '../support/until.js';
@@ -89,10 +89,7 @@ describe('the client in a browser', () => {
 
   beforeAll(async () => {
     const app = '<div id="app"></div>';
-    const [react, vue] = await Promise.all([
-      multiplexed('react-page.js', REACT),
-      multiplexed('vue-page.js', VUE),
-    ]);
+    const [react, vue] = await Promise.all([bundle('react-page.js', REACT), bundle('vue-page.js', VUE)]);
     [headway, browser] = await Promise.all([
       startHeadway({ env: { WORKER_CONCURRENCY: '20' } }),
       chromium.launch({

@@ -3,7 +3,7 @@ import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startBrowser } from '../support/browser.js';
-import { multiplexed } from '../support/bundle.js';
+import { bundle } from '../support/bundle.js';
 import type { StartedJob } from '../support/client.js';
 import { ADMIN_TOKEN } from '../support/dashboard.js';
 import { type Headway, startHeadway } from '../support/headway.js';
@@ -109,7 +109,7 @@ describe('what a person sees of a job', () => {
     site = await startSite(headway.api.url, {
       '/element': page(elements, '<script type="module" src="/client/element/index.js"></script>'),
       '/vue': page('<div id="app"></div>', '<script type="module" src="/vue.js"></script>'),
-      '/vue.js': await multiplexed('vue-states.js', `const JOBS = ${JSON.stringify(known)};${VUE}`),
+      '/vue.js': await bundle('vue-states.js', `const JOBS = ${JSON.stringify(known)};${VUE}`),
     });
     context = await browser.newContext({
       httpCredentials: { username: 'any', password: ADMIN_TOKEN },

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startBrowser } from '../support/browser.js';
-import { openCrowd } from '../support/crowd.js';
 import { commandOf, type RunningCommand, runToEnd, startServer } from '../support/example.js';
 import { type Headway, startHeadway } from '../support/headway.js';
+import { openManyViewers } from '../support/many-viewers.js';
 import { openPage, takePictures } from '../support/page.js';
 import { openToAll } from '../support/rules.js';
 import { until } from '../support/until.js';
@@ -32,7 +32,7 @@ describe('examples/cricket: a score board', () => {
       return number === undefined ? undefined : Number(number);
     };
     const [overview, live] = await Promise.all([
-      openCrowd(`${headway.api.url}/stream?channel=public.cricket`, VIEWERS, numberOf),
+      openManyViewers(`${headway.api.url}/stream?channel=public.cricket`, VIEWERS, numberOf),
       openPage(browser, server.url),
     ]);
     const printed = await runToEnd(commandOf('cricket', 'publish'), {

@@ -1,7 +1,7 @@
 import { rolldown } from 'rolldown';
 
-/** Code of a page with its framework, in one file. It imports as a file of `test/browser` would. */
-export async function multiplexed(name: string, code: string): Promise<string> {
+/** Bundles the code of a page with its framework into one file. Imports resolve as in `test/browser`. */
+export async function bundle(name: string, code: string): Promise<string> {
   const build = await rolldown({
     input: name,
     platform: 'browser',

@@ -1,22 +1,22 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
-/** Many viewers of one stream: plain sockets, so that thousands of them are cheap. */
-export interface OverviewSubject {
-  /** What `pick` took from the data lines that each viewer got, in order. */
+/** Many viewers of one stream. They are plain sockets, so that thousands of them are cheap. */
+export interface ManyViewers {
+  /** What `pick` returned for the lines that each viewer received, in order. */
   seen: unknown[][];
   close(): void;
 }
 
 /**
- * Opens so many streams; resolves when all of them have begun.
- * @param pick takes what is of interest from a line of the stream; `undefined` leaves it out
+ * Opens streams for many viewers. Resolves when all streams have begun.
+ * @param pick returns what is to be recorded of a line; `undefined` to skip it
  */
-export async function openCrowd(
+export async function openManyViewers(
   url: string,
   count: number,
   pick: (line: string) => unknown,
-): Promise<OverviewSubject> {
+): Promise<ManyViewers> {
   const { hostname, port, pathname, search, host } = new URL(url);
   const seen: unknown[][] = [];
   const sockets: Socket[] = [];
