@@ -329,7 +329,7 @@ describe('channels over HTTP', () => {
 
   it('stop a process with invalid rules, with an error of one line', async () => {
     for (const [rules, line] of [
-      ['[{"channel":"a b"}]', /CHANNEL_RULES: rule 0.channel: must be the name/],
+      ['[{"channel":"a b"}]', /CHANNEL_RULES: rule 0.channel: must be a channel name/],
       ['[{"channel":"a","subscribe":"all"}]', /CHANNEL_RULES: rule 0.subscribe/],
       ['/no/such/file', /CHANNEL_RULES: cannot be read: ENOENT/],
     ] as const) {
