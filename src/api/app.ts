@@ -31,32 +31,32 @@ export interface AppOptions
     EventRoutesOptions,
     Omit<DashboardRoutesOptions, 'page'> {
   keys: KeyRoutesOptions;
-  /** Whether it is part of somebody's application, which has its own answer for what is not ours. */
+  /** Whether the API is part of an application, which answers all other paths itself. */
   embedded: boolean;
   log: Logger;
   stopping: () => boolean;
 }
 
-/** The page as Vite built it: beside the compiled code, or in `dist` when run from the source. */
+/** The folder of the pages that Vite built: beside the compiled code, or in `dist` when running from source. */
 const page = ['../web', '../../dist/web']
   .map((path) => fileURLToPath(new URL(path, import.meta.url)))
   .find((path) => existsSync(`${path}/index.html`));
 
-/** A redirect to a folder would not know the base path. */
+/** Serve files only: a redirect to a folder would lack the base path. */
 const FILES_ONLY = { index: false, redirect: false };
 
-/** The client as pages can load it, without a build of their own. */
+/** The folder of the client, which pages can load without a build step. */
 const client = fileURLToPath(
   new URL(import.meta.url.endsWith('.ts') ? '../../dist/client' : '../client', import.meta.url),
 );
 
-/** In place of the client's own module: a client that was loaded from here is of this service unless it is given a `url`. */
+/** Replaces a module of the client, so that a client loaded from this service connects to it by default. */
 function sendDefaultUrl(req: Request, res: Response): void {
   const url = JSON.stringify(`${basePath(req)}/`);
   res.set('Cache-Control', 'no-cache').type('js').send(`export const DEFAULT_URL = ${url};\n`);
 }
 
-/** The Express application: every route of the API, and the page. */
+/** Creates the Express application with all routes of the API, and the pages. */
 export function createApp(options: AppOptions): Express {
   const { config, store, embedded, log, stopping } = options;
   const origins = config.CORS_ORIGINS.split(',').flatMap((origin) => origin.trim() || []);
@@ -100,7 +100,7 @@ export function createApp(options: AppOptions): Express {
       maxAge: 600,
     }),
   );
-  // A proxy may have put another host in the place of the one that the browser asked.
+  // A proxy may have replaced the host of the request.
   const own = config.PUBLIC_URL ? [new URL(config.PUBLIC_URL).origin] : [];
   app.use(refuseCrossSite([...own, ...origins]));
   app.use('/v1/files', filesRoutes({ store, config, stopping }));
@@ -122,7 +122,7 @@ export function createApp(options: AppOptions): Express {
     }
     app.all('/', methods('GET'));
     app.use((req) => {
-      throw new HeadwayError('not-found', `There is nothing at ${req.path.slice(0, 200)}.`);
+      throw new HeadwayError('not-found', `Nothing found at ${req.path.slice(0, 200)}.`);
     });
   }
   app.use(problemHandler(log));

@@ -15,25 +15,25 @@ export { type Channels, connectChannels } from '../shared/runtime/channels.js';
 export { StartError } from '../shared/start-error.js';
 
 export interface HeadwayOptions extends LibraryOptions {
-  /** Decides what rules cannot say about who may do what. */
+  /** Decides what rules and tokens leave open. */
   authorize?: Authorize;
 }
 
-/** Headway's API as a part of somebody's Express application. */
+/** Headway's API as part of an Express application. */
 export interface Headway {
   /**
-   * All routes, under the paths of PROTOCOL.md: `app.use(headway.router)`, before a body parser; or below a path, which is
-   * then in all links: `app.use('/headway', headway.router)`. What is not ours is left to the application, as it was.
-   * Express 5 or 4, or what calls a handler as they do.
+   * Handles all paths of PROTOCOL.md, and leaves every other request to the application. Use it before body parsers:
+   * `app.use(headway.router)`, or under a path, which all links then include: `app.use('/headway', headway.router)`.
+   * Works with Express 4 and 5, and with frameworks that call handlers in the same way.
    */
   router: Handler;
-  /** Ends all streams and lets go of Redis. */
+  /** Ends all streams and disconnects from Redis. */
   close(): Promise<void>;
 }
 
 /**
- * Makes Headway's API a part of an Express application.
- * @throws ConfigError, RegistryError, StartError, UnusableRedisError where it cannot be; the message says why
+ * Creates Headway's API for an Express application.
+ * @throws ConfigError, RegistryError, StartError or UnusableRedisError with the reason when it cannot start
  */
 export async function createHeadway(options: HeadwayOptions): Promise<Headway> {
   const config = librarySettings(options);

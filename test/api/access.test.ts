@@ -8,7 +8,7 @@ import { bearer, signer } from '../support/tokens.js';
 
 const ADMIN = 'the-token-of-the-admin';
 
-describe('who started a job', () => {
+describe('the owner of a job', () => {
   let headway: Headway;
   beforeAll(async () => {
     headway = await startHeadway({ workers: 0, env: { ADMIN_TOKEN: ADMIN } });
@@ -36,7 +36,7 @@ describe('who started a job', () => {
     fetch(`${headway.api.url}${job.links.self}${query}`, { headers });
   const status = async (...args: Parameters<typeof look>): Promise<number> => (await look(...args)).status;
 
-  it('sees it without its token, by the cookie of a visitor, which is made once', async () => {
+  it('has access without the token, by the visitor cookie, which is set once', async () => {
     const { job, visitor } = await start();
     expect(await status(job, visitor)).toBe(200);
     const again = await start(visitor);
@@ -52,20 +52,20 @@ describe('who started a job', () => {
     expect(cancelled.status).toBe(200);
   });
 
-  it('sets that cookie so that neither scripts nor other sites can use it', async () => {
+  it('gets a cookie that neither scripts nor other sites can use', async () => {
     const response = await headway.client.post({ name: 'steps', data: { count: 1, intervalMs: 1 } });
     const cookie = response.headers.getSetCookie().find((text) => text.startsWith('headway_visitor='));
     expect(cookie).toMatch(/^headway_visitor=[\w-]{27}; .*Path=\/;.*HttpOnly.*SameSite=Lax/);
   });
 
-  it('sees it as the same user, by any token that says so', async () => {
+  it('has access with any token of the same user', async () => {
     const { job, visitor } = await start(bearer(await jwt('ada')));
     expect(visitor).toEqual({});
     expect(await status(job, bearer(await jwt('ada', { other: 1 })))).toBe(200);
     expect(await status(job, {}, `?token=${await jwt('ada')}`)).toBe(200);
   });
 
-  it('may have the token of the job in any place of the query, beside another one or a bearer', async () => {
+  it('may send the job token anywhere in the query, next to another token or a bearer token', async () => {
     const { job } = await start();
     const { job: other } = await start();
     const grace = await jwt('grace');
@@ -76,7 +76,7 @@ describe('who started a job', () => {
     expect(await status(job, bearer(grace), '?token=none')).toBe(401);
   });
 
-  it('is asked for nothing more where it is an admin: by Bearer, query, Basic or JWT', async () => {
+  it('needs nothing else as an admin, by Bearer, query, Basic or JWT', async () => {
     for (const { job } of [await start(), await start(bearer(await jwt('ada')))]) {
       expect(await status(job, bearer(ADMIN))).toBe(200);
       expect(await status(job, {}, `?token=${ADMIN}`)).toBe(200);
@@ -85,7 +85,7 @@ describe('who started a job', () => {
     }
   });
 
-  it('is not who comes with nothing, another cookie, another name or another password: 404 to all', async () => {
+  it('is not a caller without credentials, with another cookie, user or password: each gets 404', async () => {
     const visited = await start();
     const signedIn = await start(bearer(await jwt('ada')));
     const other = await start();
@@ -116,7 +116,7 @@ describe('who started a job', () => {
     expect(await status(signedIn.job, { Cookie: 'headway_visitor=user:ada' })).toBe(404);
   });
 
-  it('says nothing to a token of another secret, or one that has expired', async () => {
+  it('refuses a token signed with another secret, and an expired one', async () => {
     const { job } = await start(bearer(await jwt('ada')));
     const forged = await new SignJWT({})
       .setProtectedHeader({ alg: 'HS256' })
@@ -127,7 +127,7 @@ describe('who started a job', () => {
     expect(await status(job, bearer(forged))).toBe(401);
   });
 
-  it('what only an admin may do: 401 to whoever is not known by name, 403 to whoever is', async () => {
+  it('answers admin requests with 401 if unauthenticated, and with 403 to other users', async () => {
     const list = `${headway.api.url}/v1/jobs?owner=user:somebody`;
     const { visitor } = await start();
     for (const headers of [{}, visitor, basic('ada:wrong')]) {

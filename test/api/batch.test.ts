@@ -53,7 +53,7 @@ describe('POST /v1/jobs:batch', () => {
   };
   const queued = async (): Promise<string | null> => headway.connection.get('{headway}:steps:id');
 
-  it('starts a thousand jobs, in order, each with all that a single one has; each is done', async () => {
+  it('starts a thousand jobs in order, each like a single job, and all complete', async () => {
     const response = await post({ jobs: Array.from({ length: 1000 }, (_, i) => steps(i % 3)) });
     expect(response.headers.getSetCookie().map((cookie) => cookie.split('=')[0])).toEqual([
       'headway_visitor',
@@ -83,7 +83,7 @@ describe('POST /v1/jobs:batch', () => {
     });
   });
 
-  it('takes jobs of several kinds and with options, and has no more than one of a deduplication key', async () => {
+  it('accepts several kinds and options, and starts only one job per deduplication key', async () => {
     const deduplicationKey = 'nightly-report-of-ada';
     const file = await headway.client.upload('a.txt', 'hello');
     const jobs = await items(
@@ -110,7 +110,7 @@ describe('POST /v1/jobs:batch', () => {
     expect(expiresIn).toBeLessThanOrEqual(61_000);
   });
 
-  it('starts nothing at all when one has a mistake, and says where each is', async () => {
+  it('starts nothing if one job is invalid, with a pointer to each error', async () => {
     const before = await queued();
     const response = await post({
       jobs: [
@@ -125,9 +125,7 @@ describe('POST /v1/jobs:batch', () => {
     expect(response.status).toBe(422);
     const problem = (await response.json()) as Problem;
     expect(problem).toMatchObject({ code: 'invalid-data', instance: '/v1/jobs:batch' });
-    expect(problem.detail).toMatch(
-      /^Job 1: \/data\/count: .* 4 more jobs have mistakes. Nothing was queued.$/,
-    );
+    expect(problem.detail).toMatch(/^Job 1: \/data\/count: .* 4 more jobs are invalid. Nothing was queued.$/);
     expect(problem.errors.map(({ pointer }) => pointer)).toEqual([
       '/jobs/1/data/count',
       '/jobs/1/data/intervalMs',
@@ -139,7 +137,7 @@ describe('POST /v1/jobs:batch', () => {
     expect(await queued()).toBe(before);
   });
 
-  it('starts those that are in order and tells of the others, each in its place, when asked to', async () => {
+  it('starts the valid jobs with per-item, and reports the others in their places', async () => {
     const before = Number(await queued());
     const jobs = await items(
       await post({
@@ -184,7 +182,7 @@ describe('POST /v1/jobs:batch', () => {
     expect((await post({ jobs: [steps()] }, {}, '/v1/jobs:batches')).status).toBe(404);
   });
 
-  it('gives the same jobs for the same Idempotency-Key and body, at the same time and later', async () => {
+  it('returns the same jobs for the same Idempotency-Key and body, concurrently and later', async () => {
     const headers = { 'Idempotency-Key': 'a-batch-of-ada-and-grace' };
     const deduplicationKey = 'a-job-of-ada-and-grace';
     const [single] = await items(await post({ jobs: [steps(1, { delayMs: 60_000, deduplicationKey })] }));
@@ -216,7 +214,7 @@ describe('POST /v1/jobs:batch', () => {
     expect(await other.json()).toMatchObject({ code: 'idempotency-conflict' });
   });
 
-  it('does not burn an Idempotency-Key on a batch that it refuses', async () => {
+  it('does not use up an Idempotency-Key on a refused batch', async () => {
     const headers = { 'Idempotency-Key': 'a-batch-with-a-mistake' };
     expect((await post({ jobs: [steps(), { name: 'stepz' }] }, headers)).status).toBe(422);
     expect((await post({ jobs: [steps(), steps()] }, headers)).status).toBe(202);
@@ -224,7 +222,7 @@ describe('POST /v1/jobs:batch', () => {
 });
 
 describe('the queuing of a batch', () => {
-  it('is one round trip to Redis, in which each job is told of before it is queued', async () => {
+  it('takes one round trip to Redis, in which each job is published before it is queued', async () => {
     const headway = await startHeadway({ workers: 0 });
     const redis = connectRedis(headway.redis.url, 'request', { scripts: sharedScripts });
     await until('connected', () => redis.status === 'ready');

@@ -32,7 +32,7 @@ describe('POST /v1/jobs/:id/cancel', () => {
   it.each([
     ['delayed', { delayMs: 300_000 }],
     ['delayed with a priority', { delayMs: 300_000, priority: 5 }],
-  ])('ends a %s job at once: it never runs', async (_what, options) => {
+  ])('ends a %s job immediately: it does not run', async (_what, options) => {
     const job = await headway.client.start('stubborn', { polite: true }, options);
     const stream = await watch(job);
     const response = await headway.client.cancel(job);
@@ -62,7 +62,7 @@ describe('POST /v1/jobs/:id/cancel', () => {
     expect(await queue.getActiveCount()).toBe(0);
   });
 
-  it('stops an active job in whichever process, in 250 ms; it may tidy up, and is not retried', async () => {
+  it('stops an active job in any process within 250 ms; the job can clean up, and is not retried', async () => {
     const jobs = await Promise.all(
       Array.from({ length: 6 }, () =>
         headway.client.start('stubborn', { polite: true, tidyMs: 100 }, { attempts: 3 }),
@@ -94,7 +94,7 @@ describe('POST /v1/jobs/:id/cancel', () => {
     expect(await queue.getDelayedCount()).toBe(0);
   });
 
-  it('ends one that ignores its signal after its grace time, and throws away what it still says', async () => {
+  it('ends a job that ignores its signal after its grace time, and drops its later reports', async () => {
     const job = await headway.client.start('stubborn', { polite: false, lastsMs: 1500 });
     const stream = await watch(job);
     await stream.waitFor('progress');
@@ -123,7 +123,7 @@ describe('POST /v1/jobs/:id/cancel', () => {
     expect(again.names().at(-1)).toBe('cancelled');
   });
 
-  it('says so and changes nothing when it comes twice, or after the end', async () => {
+  it('is idempotent, and answers 409 after the end', async () => {
     const job = await headway.client.start('stubborn', { polite: true, tidyMs: 300 });
     const stream = await watch(job);
     await stream.waitFor('progress');
@@ -142,7 +142,7 @@ describe('POST /v1/jobs/:id/cancel', () => {
     expect(refused.status).toBe(409);
     expect(await body(refused)).toMatchObject({
       code: 'already-finished',
-      detail: 'The job has already completed; nothing was changed.',
+      detail: 'The job has already completed.',
     });
     expect(await body(await headway.client.get(done))).toMatchObject({ state: 'completed' });
 
@@ -152,7 +152,7 @@ describe('POST /v1/jobs/:id/cancel', () => {
     expect(await body(await headway.client.get(failed))).toMatchObject({ state: 'failed' });
   });
 
-  it('is 404 for a stranger, and GET is not a way to do it', async () => {
+  it('answers 404 without access to the job, and 405 to GET', async () => {
     const job = await headway.client.start('steps', { count: 1, intervalMs: 1 }, { delayMs: 300_000 });
     const url = `${headway.api.url}${job.links.cancel}`;
     expect((await fetch(url, { method: 'POST' })).status).toBe(404);
@@ -161,7 +161,7 @@ describe('POST /v1/jobs/:id/cancel', () => {
     await headway.client.cancel(job);
   });
 
-  it('ends it also when the worker dies in the middle: the next one does not run it', async () => {
+  it('ends a job whose worker dies meanwhile: the next worker does not run it', async () => {
     const other = await startHeadway({
       env: {
         LOCK_DURATION_MS: '1000',
@@ -182,7 +182,7 @@ describe('POST /v1/jobs/:id/cancel', () => {
     await other.stop();
   });
 
-  it('ends it also when nobody is there to take it after that', async () => {
+  it('ends a job whose worker dies meanwhile, also without another worker', async () => {
     const other = await startHeadway({
       env: {
         LOCK_DURATION_MS: '1000',
@@ -204,7 +204,7 @@ describe('POST /v1/jobs/:id/cancel', () => {
     await other.stop();
   });
 
-  it('ends one of a worker that knows nothing of it, when that has failed and would try again', async () => {
+  it('ends a job of a worker without support for it, when the job fails and would be retried', async () => {
     const other = await startHeadway({ workers: 0 });
     const job = await other.client.start(
       'steps',
@@ -259,7 +259,7 @@ describe('a time limit', () => {
   it.each([
     ['stops a job that takes longer', true],
     ['ends one that ignores its signal', false],
-  ])('%s, with the code timeout', async (_what, polite) => {
+  ])('%s with the code timeout', async (_what, polite) => {
     const job = await headway.client.start('stubborn', { polite }, { timeoutMs: 200, attempts: 3 });
     const stream = await openStream(headway.client.events(job), { token: job.token });
     await stream.ended;
@@ -269,7 +269,7 @@ describe('a time limit', () => {
     expect(await (await headway.client.get(job)).json()).toMatchObject({ state: 'failed', error });
   });
 
-  it('does nothing to one that is quick enough', async () => {
+  it('does not affect a job that is fast enough', async () => {
     const job = await headway.client.start('steps', { count: 2, intervalMs: 1 }, { timeoutMs: 5000 });
     const stream = await openStream(headway.client.events(job), { token: job.token });
     await stream.ended;

@@ -17,7 +17,7 @@ describe('GET /v1/events?job=…', () => {
   const watch = (jobs: StartedJob[], lastEventId?: string, tokens?: string[]): Promise<TestStream> =>
     openStream(`${headway.api.url}/v1/events?${query(jobs, tokens)}`, { lastEventId });
 
-  it('shows many jobs over one connection, each to its end, and ends when all have', async () => {
+  it('streams many jobs over one connection, and ends when all jobs have ended', async () => {
     const jobs = await Promise.all([start(1), start(20), start(40)]);
     const stream = await watch(jobs);
     await stream.ended;
@@ -32,7 +32,7 @@ describe('GET /v1/events?job=…', () => {
     expect((await watch(jobs, stream.lastEventId())).status).toBe(204);
   });
 
-  it('goes on where its viewer was: what ended before is not told again, what was missed is', async () => {
+  it('resumes: sends what the viewer has missed, and nothing of the jobs that it has seen end', async () => {
     const jobs = await Promise.all([start(1), start(100)]);
     const [short, long] = jobs as [StartedJob, StartedJob];
     const stream = await watch(jobs);
@@ -46,7 +46,7 @@ describe('GET /v1/events?job=…', () => {
     expect(again.names()).not.toContain('waiting');
   });
 
-  it('opens for who started the jobs, without their tokens', async () => {
+  it('opens for the owner of the jobs, without their tokens', async () => {
     const post = (cookie?: string): Promise<Response> =>
       headway.client.post(
         { name: 'steps', data: { count: 1, intervalMs: 1 } },
@@ -65,7 +65,7 @@ describe('GET /v1/events?job=…', () => {
     expect(stream.names().filter((name) => name === 'completed')).toHaveLength(2);
   });
 
-  it('opens by the tokens of the jobs in a header, which says nothing of who is calling', async () => {
+  it('opens with the job tokens in a header, which does not identify the caller', async () => {
     const jobs = await Promise.all([start(1), start(1)]);
     const url = `${headway.api.url}/v1/events?${query(jobs, [])}`;
     const tokens = jobs.map(({ token }) => token);
@@ -82,7 +82,7 @@ describe('GET /v1/events?job=…', () => {
     expect(await status(tokens[0]!, 'no-token')).toBe(401);
   });
 
-  it('tells by the place in its id whose the reset is', async () => {
+  it('identifies the job of a reset by its event id', async () => {
     const jobs = await Promise.all([start(1), start(1)]);
     const whole = await watch(jobs);
     await whole.ended;
@@ -93,7 +93,7 @@ describe('GET /v1/events?job=…', () => {
     expect(stream.names().at(-1)).toBe('completed');
   });
 
-  it('is closed as a whole when one of the jobs is not the caller’s', async () => {
+  it('is refused as a whole if the caller has no access to one of the jobs', async () => {
     const jobs = await Promise.all([start(1), start(1)]);
     expect((await watch(jobs, undefined, [jobs[0]!.token])).status).toBe(404);
     expect((await watch(jobs, undefined, [])).status).toBe(404);

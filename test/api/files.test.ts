@@ -33,7 +33,7 @@ describe('files', () => {
   };
   const leftovers = (): string[] => (existsSync(join(folder, 'tmp')) ? readdirSync(join(folder, 'tmp')) : []);
 
-  it('come as the raw body, or as a form, and are kept as they are', async () => {
+  it('are uploaded as a raw body or as a form, and stored unchanged', async () => {
     const content = randomBytes(150_000);
     for (const [target, init] of [
       [`${files}?name=data.bin`, { method: 'POST', body: content }],
@@ -52,7 +52,7 @@ describe('files', () => {
     }
   });
 
-  it('may be empty', async () => {
+  it('can be empty', async () => {
     expect(await headway.client.upload('empty.txt', '')).toMatchObject({ size: 0, sha256: sha256('') });
   });
 
@@ -64,13 +64,13 @@ describe('files', () => {
     ['Übersicht 2026.csv', 'Übersicht 2026.csv'],
     ['\u202egnp.exe', 'gnp.exe'],
     ['.htaccess', '.htaccess'],
-  ])('called %j are called %j, and lie nowhere else', async (name, clean) => {
+  ])('named %j are stored as %j, and nowhere else', async (name, clean) => {
     const file = await headway.client.upload(name, 'x');
     expect(file.name).toBe(clean);
     expect(readdirSync(join(folder, file.id)).sort()).toEqual(['content', 'file.json']);
   });
 
-  it('that are too large are refused, whether the client says so beforehand or not, and nothing stays', async () => {
+  it('that are too large are refused, with and without Content-Length, and nothing is left', async () => {
     const big = randomBytes(MAX + 1);
     const unknownLength = new ReadableStream({
       start(controller) {
@@ -105,13 +105,13 @@ describe('files', () => {
     expect(await response.json()).toMatchObject({ code });
   });
 
-  it('that are two in one form are refused', async () => {
+  it('are refused if a form has two', async () => {
     const body = form('file', 'one', 'one');
     body.append('file', new Blob(['two']), 'two');
     expect((await fetch(files, { method: 'POST', body })).status).toBe(400);
   });
 
-  it('in a form that is broken are refused', async () => {
+  it('in a broken form are refused', async () => {
     for (const [type, body] of [
       ['multipart/form-data', 'x'],
       ['multipart/form-data; boundary=b', 'no boundary in here'],
@@ -140,7 +140,7 @@ describe('files', () => {
       'as a form',
       'POST /v1/files HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\nContent-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nhalf',
     ],
-  ])('whose sender breaks off in the middle (%s) leave nothing behind', async (_how, head) => {
+  ])('leave nothing behind when their upload is cut off (%s)', async (_how, head) => {
     const kept = (): number => readdirSync(folder).filter((name) => name !== 'tmp').length;
     await until('nothing is left of others', () => leftovers().length === 0);
     const before = kept();
@@ -163,7 +163,7 @@ describe('files', () => {
     await full.kill();
   });
 
-  it('are refused when they would fill the disk, however they come', async () => {
+  it('are refused if they would fill the disk, however they are sent', async () => {
     const { bavail, bsize } = await statfs(headway.env.DATA_DIR!);
     // Room for some of the file, and some for what others write meanwhile.
     const full = await startApi({
@@ -194,7 +194,7 @@ describe('files', () => {
     await full.kill();
   });
 
-  it('of a result are downloaded by who may see the job, whole or in part', async () => {
+  it('of a result can be downloaded with access to the job, completely or in ranges', async () => {
     const csv = 'id,name\n1,one\n2,two\nx,three\n4,four\n5,five\n6,six\n7,seven\n8,eight\n9,nine\n10,ten\n';
     const { id } = await headway.client.upload('list.csv', csv);
     const job = await headway.client.start('csv-import', { file: id });
@@ -232,8 +232,8 @@ describe('files', () => {
   });
 });
 
-describe('files that are old', () => {
-  it('are gone, and a job that names one is refused', async () => {
+describe('old files', () => {
+  it('are removed, and a job that names one is refused', async () => {
     const headway = await startHeadway({ workers: 0, env: { FILES_TTL_MS: '1000' } });
     try {
       const { id } = await headway.client.upload('x', 'x');

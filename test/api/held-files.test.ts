@@ -15,7 +15,7 @@ import { until } from '../support/until.js';
 /** So long that no file expires by itself: the test sets the time of their last use back. */
 const TTL_MS = 60_000;
 
-describe('a file whose time is over', () => {
+describe('an expired file', () => {
   let headway: Headway;
   let store: FileStore;
   let worker: TestProcess | undefined;
@@ -75,7 +75,7 @@ describe('a file whose time is over', () => {
       return ['completed', 'failed', 'cancelled'].includes(now.state as string) ? now : undefined;
     });
 
-  it('is there for each job that had to wait: delayed, paused, prioritized, or behind others', async () => {
+  it('is kept for each job that had to wait: delayed, paused, prioritized, or behind others', async () => {
     const texts = ['waiting', 'delayed', 'prioritized', 'array', 'deep', 'behind others'];
     const files = await Promise.all(texts.map(upload));
     const deep = JSON.parse(`${'{"a":'.repeat(150)}"${files[4]}"${'}'.repeat(150)}`);
@@ -103,7 +103,7 @@ describe('a file whose time is over', () => {
     expect(files.filter(isThere)).toEqual([]);
   });
 
-  it('is there for the next run of a schedule', async () => {
+  it('is kept for the next run of a schedule', async () => {
     const file = await upload('scheduled');
     const schedules = schedulesOf(headway, token);
     const schedule = await schedules.make({
@@ -125,7 +125,7 @@ describe('a file whose time is over', () => {
     await schedules.remove(schedule);
   });
 
-  it('is there for a failed job that is retried, by us or by another tool', async () => {
+  it('is kept for a failed job that is retried, by us or by another tool', async () => {
     const file = await upload('again');
     const data = { path: ['file'], in: { file }, failures: 2 };
     const job = await headway.client.start('reader', data);
@@ -142,7 +142,7 @@ describe('a file whose time is over', () => {
     });
   });
 
-  it('can be named by a new job while another holds it', async () => {
+  it('can be used by a new job while another job holds it', async () => {
     const file = await upload('shared');
     const first = await reads(file, { delayMs: 3_600_000 });
     await expire(file);
@@ -155,7 +155,7 @@ describe('a file whose time is over', () => {
     });
   });
 
-  it('goes when the jobs that named it were removed by another tool', async () => {
+  it('is removed after another tool has removed the jobs that used it', async () => {
     const file = await upload('removed');
     const jobs = await Promise.all([1, 2, 3].map(() => reads(file, { delayMs: 3_600_000 })));
     for (const [i, { id }] of jobs.entries()) {
@@ -165,7 +165,7 @@ describe('a file whose time is over', () => {
     }
   });
 
-  it('is there for a job that a BullMQ tool has added', async () => {
+  it('is kept for a job that a BullMQ tool has added', async () => {
     const file = await upload('foreign');
     const job = await readers.add(
       'reader',
@@ -185,7 +185,7 @@ describe('a file whose time is over', () => {
     });
   });
 
-  it('is there at the end of the job that made it', async () => {
+  it('is kept until the end of the job that created it', async () => {
     await withWorker(async () => {
       const job = await headway.client.start('slow-maker', {});
       const file = await until('it has made its file', () => headway.connection.lpop('made'));

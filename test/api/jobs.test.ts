@@ -17,7 +17,7 @@ describe('POST /v1/jobs', () => {
 
   const STEPS = { name: 'steps', data: { count: 1, intervalMs: 1 } };
 
-  it('answers 202 with where everything about the job is', async () => {
+  it('answers 202 with links to everything about the job', async () => {
     const response = await headway.client.post(STEPS);
     expect(response.status).toBe(202);
     const job = (await response.json()) as StartedJob;
@@ -88,7 +88,7 @@ describe('POST /v1/jobs', () => {
       '/data/file',
     ],
     ['too much', { ...STEPS, name: 'x'.repeat(4000) }, 413, 'body-too-large', ''],
-  ])('refuses %s, saying what and where', async (_what, body, status, code, pointer) => {
+  ])('refuses %s with the reason and a pointer', async (_what, body, status, code, pointer) => {
     const response = await headway.client.post(body);
     expect(response.status).toBe(status);
     expect(response.headers.get('content-type')).toMatch(/^application\/problem\+json/);
@@ -103,19 +103,19 @@ describe('POST /v1/jobs', () => {
     if (pointer) expect(problem.errors?.map((error) => error.pointer)).toContain(pointer);
   });
 
-  it('refuses a body that is not said to be JSON', async () => {
+  it('refuses a body that is not declared as JSON', async () => {
     const response = await headway.client.post(STEPS, { 'Content-Type': 'text/plain' });
     expect(response.status).toBe(415);
     expect(await response.json()).toMatchObject({ code: 'unsupported-media-type' });
   });
 
-  it('queues nothing of what it refuses', async () => {
+  it('queues nothing for a refused request', async () => {
     const before = await headway.connection.get('{headway}:steps:id');
     await headway.client.post({ name: 'steps', data: { count: -1, intervalMs: 1 } });
     expect(await headway.connection.get('{headway}:steps:id')).toBe(before);
   });
 
-  it('gives the same job for the same Idempotency-Key and body, in whatever order its fields are', async () => {
+  it('returns the same job for the same Idempotency-Key and body, with fields in any order', async () => {
     const headers = { 'Idempotency-Key': 'key-one-that-is-long' };
     const bodies = [STEPS, { data: { intervalMs: 1, count: 1 }, name: 'steps' }];
     const answers = await Promise.all(
@@ -129,7 +129,7 @@ describe('POST /v1/jobs', () => {
     expect(await other.json()).toMatchObject({ code: 'idempotency-conflict' });
   });
 
-  it('does not burn an Idempotency-Key on a request that it refuses', async () => {
+  it('does not use up an Idempotency-Key on a refused request', async () => {
     const headers = { 'Idempotency-Key': 'key-two-that-is-long' };
     expect((await headway.client.post({ name: 'steps', data: {} }, headers)).status).toBe(422);
     expect((await headway.client.post(STEPS, headers)).status).toBe(202);
@@ -144,7 +144,7 @@ describe('POST /v1/jobs', () => {
     },
   );
 
-  it('shows a job from the state that BullMQ has', async () => {
+  it('shows the state that a job has in BullMQ', async () => {
     const job = await headway.client.start('steps', { count: 2, intervalMs: 1 });
     const stream = await openStream(headway.client.events(job), { token: job.token });
     await stream.ended;
@@ -164,7 +164,7 @@ describe('POST /v1/jobs', () => {
     expect(await (await headway.client.result(job)).json()).toEqual({ steps: 2 });
   });
 
-  it('delays a job when asked to', async () => {
+  it('delays a job', async () => {
     const job = await headway.client.start('steps', STEPS.data, { delayMs: 400 });
     expect(job.state).toBe('delayed');
     const stream = await openStream(headway.client.events(job), { token: job.token });
@@ -176,7 +176,7 @@ describe('POST /v1/jobs', () => {
     ]);
   });
 
-  it('shows why a job failed, and gives no result of it', async () => {
+  it('shows why a job failed, and has no result for it', async () => {
     const job = await headway.client.start('steps', { count: 5, intervalMs: 1, failAt: 3 });
     const stream = await openStream(headway.client.events(job), { token: job.token });
     await stream.ended;
@@ -193,14 +193,14 @@ describe('POST /v1/jobs', () => {
     expect(await result.json()).toMatchObject({ code: 'job-failed' });
   });
 
-  it('answers 409 for the result of a job that still runs', async () => {
+  it('answers 409 for the result of a running job', async () => {
     const job = await headway.client.start('steps', { count: 1, intervalMs: 60_000 });
     const result = await headway.client.result(job);
     expect(result.status).toBe(409);
     expect(await result.json()).toMatchObject({ code: 'not-finished' });
   });
 
-  it('fails a job whose result does not fit its schema, without trying again', async () => {
+  it('fails a job whose result does not match its schema, without a retry', async () => {
     const job = await headway.client.start('bad-result', {}, { attempts: 5 });
     const stream = await openStream(headway.client.events(job), { token: job.token });
     await stream.ended;
@@ -210,7 +210,7 @@ describe('POST /v1/jobs', () => {
     });
   });
 
-  it('keeps BullMQ informed: a tool of BullMQ sees state, progress and result', async () => {
+  it("keeps state, progress and result up to date for BullMQ's tools", async () => {
     const queue = new Queue('steps', {
       prefix: '{headway}',
       connection: { host: '127.0.0.1', port: headway.redis.port },
@@ -234,7 +234,7 @@ describe('POST /v1/jobs', () => {
     }
   });
 
-  it('shows on the stream what a tool of BullMQ does to a job: removed, retried', async () => {
+  it('publishes what a BullMQ tool does to a job: removed, retried', async () => {
     const queue = new Queue('steps', {
       prefix: '{headway}',
       connection: { host: '127.0.0.1', port: headway.redis.port },

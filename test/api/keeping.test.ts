@@ -47,7 +47,7 @@ describe('a finished job', () => {
     return { job, given: result.given, made: result.made.id };
   }
 
-  it('is kept as long as it says, then all of it goes, and 410 tells what is still known', async () => {
+  it('is kept for its own retention time, then removed completely; 410 has what is still known', async () => {
     const { job, given, made } = await make({ keepMs: 1500 });
     expect(await status(job)).toBe(200);
     expect(existsSync(fileOf(made))).toBe(true);
@@ -69,7 +69,7 @@ describe('a finished job', () => {
         type: 'urn:headway:problem:gone',
         title: 'No longer available',
         status: 410,
-        detail: 'The job has completed and is not kept any more.',
+        detail: 'The job has completed and has been removed.',
         instance: expect.stringMatching(`^${job.links.self}`),
         code: 'gone',
         name: 'two-files',
@@ -87,7 +87,7 @@ describe('a finished job', () => {
     expect(await keysOf(job)).toEqual([]);
   });
 
-  it('is kept as long as its kind says, else as all are; not so one that says more', async () => {
+  it('is kept for the retention time of its kind, or the default; a job cannot exceed it', async () => {
     const [long, kind, all] = await Promise.all([
       make({ keepMs: HOUR }),
       make(),
@@ -107,7 +107,7 @@ describe('a finished job', () => {
     expect([download.status, await download.text()]).toEqual([200, 'made']);
   });
 
-  it('begins with its end: one that has been silent for longer has its log', async () => {
+  it('counts its retention time from its end: a job that was silent for longer keeps its log', async () => {
     const job = await headway.client.start('steered', { turns: 'silent' });
     await headway.connection.lpush('silent', 'log still here');
     const first = await openStream(headway.client.events(job), { token: job.token });
@@ -126,7 +126,7 @@ describe('a finished job', () => {
     await gone(job);
   });
 
-  it('leaves its file to another job that was started with it in the meantime', async () => {
+  it('leaves its file to another job that was started with it', async () => {
     const { job, made } = await make({ keepMs: 1000 });
     await headway.client.start('checksum', { file: made }, { delayMs: 600_000 });
     await gone(job);
@@ -136,7 +136,7 @@ describe('a finished job', () => {
     expect(existsSync(fileOf(made))).toBe(true);
   });
 
-  it('that failed or was cancelled goes too, and says so', async () => {
+  it('that failed or was cancelled is removed too, and 410 says so', async () => {
     const failed = await headway.client.start('steps', { ...STEPS, failAt: 1 });
     const cancelled = await headway.client.start('steps', STEPS, { delayMs: 600_000 });
     await ended(failed);
@@ -150,7 +150,7 @@ describe('a finished job', () => {
     }
   });
 
-  it('that runs again is not touched, however long ago its time was over', async () => {
+  it('that runs again is not removed', async () => {
     const job = await headway.client.start('steered', { turns: 'keep' });
     await headway.connection.lpush('keep', 'fail');
     await ended(job);
@@ -166,7 +166,7 @@ describe('a finished job', () => {
     await gone(job);
   });
 
-  it('is remembered to who started it, and to nobody else', async () => {
+  it('is remembered for its owner only', async () => {
     const response = await headway.client.post({ name: 'steps', data: STEPS });
     const visitor = { Cookie: response.headers.getSetCookie()[0]!.split(';')[0]! };
     const job = (await response.json()) as StartedJob;
@@ -184,7 +184,7 @@ describe('a finished job', () => {
     ).toEqual({ jobs: [] });
   });
 
-  it('is not started again by its Idempotency-Key when it is gone', async () => {
+  it('is not started again by its Idempotency-Key after it was removed', async () => {
     const headers = { 'Idempotency-Key': 'a-job-that-is-not-kept-long' };
     const body = { name: 'steps', data: STEPS };
     const job = (await (await headway.client.post(body, headers)).json()) as StartedJob;
@@ -210,8 +210,8 @@ describe('a finished job', () => {
   });
 });
 
-describe('a day of load, squeezed into waves', () => {
-  it('leaves Redis as it was: not a key more, and no more memory, from wave to wave', async () => {
+describe('a day of load, compressed into waves', () => {
+  it('leaves no keys in Redis, and no more memory in use, from wave to wave', async () => {
     const headway = await startHeadway({
       env: { KEEP_JOBS_MS: '1000', GONE_JOBS_MS: '1000', WORKER_CONCURRENCY: '20' },
     });

@@ -75,7 +75,7 @@ describe('GET /v1/jobs', () => {
     expect((await get()).headers.get('cache-control')).toBe('no-store');
   });
 
-  it('shows to each caller their own, to one of whom nothing is known none, and to an admin all', async () => {
+  it('shows callers their own jobs, unidentified callers none, and admins all', async () => {
     const first = await headway.client.post({ name: 'steps', data: STEPS, options: LATER });
     const visitor = { Cookie: first.headers.getSetCookie()[0]!.split(';')[0]! };
     const visited = (await first.json()) as StartedJob;
@@ -103,7 +103,7 @@ describe('GET /v1/jobs', () => {
     expect((await get('?owner=user:grace', visitor)).status).toBe(401);
   });
 
-  it('filters by state, name, tag and time, any one of each', async () => {
+  it('filters by state, name, tag and time, with several values of each', async () => {
     const file = await headway.client.upload('a.txt', 'hello');
     const eu = await start({ ...LATER, tags: ['eu', 'vip'] });
     const us = await start({ ...LATER, tags: ['us'] });
@@ -135,7 +135,7 @@ describe('GET /v1/jobs', () => {
     expect(await ids(`?from=${encodeURIComponent(inTokyo)}&tag=us`)).toEqual([us.id]);
   });
 
-  it('gives pages that no new job shifts', async () => {
+  it('returns pages that new jobs do not shift', async () => {
     const started: string[] = [];
     for (let i = 0; i < 7; i++) started.push((await start(LATER)).id);
     const first = await list('?limit=3');
@@ -165,14 +165,14 @@ describe('GET /v1/jobs', () => {
     [`?${'tag=a&'.repeat(21)}`, '/tag'],
     ['?sort=name', ''],
     ['?states=failed', ''],
-  ])('refuses %s, saying what and where', async (query, pointer) => {
+  ])('refuses %s with the reason and a pointer', async (query, pointer) => {
     const response = await get(query);
     expect(response.status).toBe(400);
     const problem = await response.json();
     expect(problem).toMatchObject({ code: 'invalid-request', errors: [{ pointer }] });
   });
 
-  it('shows the real state, however a tool has just changed it', async () => {
+  it('shows the real state after another tool has changed it', async () => {
     const [promoted, removed, kept] = [await start(LATER), await start(LATER), await start(LATER)];
     await steps.pause();
     try {
@@ -192,7 +192,7 @@ describe('GET /v1/jobs', () => {
     expect(await gone.json()).toMatchObject({ code: 'gone', name: 'steps', state: 'cancelled' });
   });
 
-  it('has the jobs that other tools and schedulers start: with an owner where they name one', async () => {
+  it('includes the jobs that other tools and schedulers start, with the owner they name', async () => {
     const plain = await steps.add('steps', STEPS, { delay: 600_000 });
     const owned = await steps.add('steps', STEPS, {
       jobId: 'by-hand',
@@ -223,7 +223,7 @@ describe('GET /v1/jobs', () => {
     }
   });
 
-  it('no longer has what a tool cleans away', async () => {
+  it('no longer includes jobs that another tool removes', async () => {
     const job = await start();
     await ended(job);
     expect(await ids('?state=completed')).toEqual([job.id]);

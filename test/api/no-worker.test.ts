@@ -8,14 +8,14 @@ import { startWorker } from '../support/processes.js';
 import { openStream } from '../support/sse.js';
 import { call, signer } from '../support/tokens.js';
 
-describe('a job for which no worker runs', () => {
+describe('a job without a worker', () => {
   let headway: Headway;
   beforeAll(async () => {
     headway = await startHeadway({ workers: 0, env: { ADMIN_TOKEN, WORKER_CONCURRENCY: '1' } });
   });
   afterAll(() => headway.stop());
 
-  it('says so, until a worker comes; one that waits for a busy worker does not, until that is killed', async () => {
+  it('shows noWorker until a worker starts; a job behind a busy worker shows it once the worker is killed', async () => {
     const { client, env } = headway;
     const first = await client.start('steps', { count: 600, intervalMs: 100 });
     const second = await client.start('steps', { count: 1, intervalMs: 1 });
@@ -38,7 +38,7 @@ describe('a job for which no worker runs', () => {
     two!.close();
   });
 
-  it('says so to those who follow many jobs, on the dashboard and on the command line', async () => {
+  it('shows noWorker in overviews, on the dashboard and on the command line', async () => {
     const { api, env } = headway;
     const token = await signer(env.TOKEN_SECRET!)({ sub: 'ada' });
     const body = { name: 'steps', data: { count: 1, intervalMs: 1 } };
@@ -69,7 +69,7 @@ describe('a job for which no worker runs', () => {
     board.close();
   });
 
-  it('has one when a program that knows only BullMQ runs it', async () => {
+  it('has a worker if a program that knows only BullMQ serves its queue', async () => {
     const job = await headway.client.start('checksum', { file: (await headway.client.upload('a', 'b')).id });
     const other = await headway.client.start('checksum', {
       file: (await headway.client.upload('c', 'd')).id,

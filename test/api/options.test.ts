@@ -6,7 +6,7 @@ import { jobsDir } from '../support/jobs.js';
 import { openStream, type TestStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
-describe('options of a job', () => {
+describe('job options', () => {
   let headway: Headway;
   beforeAll(async () => {
     headway = await startHeadway({
@@ -50,19 +50,19 @@ describe('options of a job', () => {
     ['a limit beyond all timers', { timeoutMs: 2 ** 31 }, '/options/timeoutMs'],
     ['tags that are none', { tags: ['a b'] }, '/options/tags/0'],
     ['metadata that is too much', { metadata: { a: 'x'.repeat(5000) } }, '/options/metadata'],
-  ])('are refused with where the mistake is: %s', async (_what, options, pointer) => {
+  ])('are refused with a pointer to the invalid field: %s', async (_what, options, pointer) => {
     const response = await headway.client.post({ name: 'steps', data: STEPS, options });
     expect(response.status).toBe(400);
     expect(await response.json()).toMatchObject({ code: 'invalid-request', errors: [{ pointer }] });
   });
 
-  it.each([0, 1, 2_097_151])('priority may be %d', async (priority) => {
+  it.each([0, 1, 2_097_151])('priority can be %d', async (priority) => {
     const job = await headway.client.start('steps', STEPS, { priority });
     await (await watch(job)).ended;
     expect(await view(job)).toMatchObject({ state: 'completed' });
   });
 
-  it('runAt starts a job at a time; one that is over means now', async () => {
+  it('runAt starts a job at that time, or now if the time has passed', async () => {
     const at = Date.now() + 400;
     const later = await headway.client.start('steps', STEPS, { runAt: new Date(at).toISOString() });
     expect(await view(later)).toMatchObject({ state: 'delayed', dueAt: expect.closeTo(at, -2) });
@@ -79,7 +79,7 @@ describe('options of a job', () => {
     await (await watch(past)).waitFor('completed');
   });
 
-  it('priority puts a job before others that wait; 1 is first', async () => {
+  it('priority puts a job ahead of waiting jobs; 1 comes first', async () => {
     const release = await occupy('priority');
     const low = await headway.client.start('steps', STEPS, { priority: 10 });
     const high = await headway.client.start('steps', STEPS, { priority: 1 });
@@ -90,7 +90,7 @@ describe('options of a job', () => {
     await Promise.all([lowStream.ended, highStream.ended]);
   });
 
-  it('deduplicationKey gives the job that has not ended yet, and a new one afterwards', async () => {
+  it('deduplicationKey returns the unfinished job, and starts a new one afterwards', async () => {
     const deduplicationKey = 'invoice-7-0123456789';
     const start = () => headway.client.start('steps', STEPS, { deduplicationKey, delayMs: 60_000 });
     const [first, ...others] = (await Promise.all([start(), start(), start()])).sort((a, b) =>
@@ -107,7 +107,7 @@ describe('options of a job', () => {
     await headway.client.cancel(next);
   });
 
-  it('deduplicationKey leaves nothing of the starts that found another job, alone or in a batch', async () => {
+  it('deduplicationKey leaves nothing of a deduplicated start, alone or in a batch', async () => {
     const options = { deduplicationKey: 'invoice-8-0123456789', delayMs: 60_000, ttlMs: 3_600_000 };
     const first = await headway.client.start('steps', STEPS, options);
     const keys = async (): Promise<string[]> => {
@@ -128,7 +128,7 @@ describe('options of a job', () => {
     await headway.client.cancel(first);
   });
 
-  it('ttlMs fails a job that nobody has begun in time, with the code expired', async () => {
+  it('ttlMs fails a job that has not started in time, with the code expired', async () => {
     const release = await occupy('ttl');
     const [job, quick] = await Promise.all([
       headway.client.start('steps', STEPS, { ttlMs: 300 }),
@@ -143,7 +143,7 @@ describe('options of a job', () => {
     await (await watch(quick)).waitFor('completed');
   });
 
-  it('ttlMs counts from when a delayed job is due, and is kept while no worker runs', async () => {
+  it('ttlMs counts from the due time of a delayed job, also while no worker runs', async () => {
     const other = await startHeadway({ workers: 0 });
     const job = await other.client.start('steps', STEPS, { delayMs: 200, ttlMs: 200 });
     const started = Date.now();
@@ -154,7 +154,7 @@ describe('options of a job', () => {
     await other.stop();
   });
 
-  it('metadata and tags are kept and shown', async () => {
+  it('metadata and tags are stored and shown', async () => {
     // All that Lua's tables, through which BullMQ sends options, cannot tell apart or cannot hold.
     const metadata = {
       invoice: 7,

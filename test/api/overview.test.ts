@@ -44,7 +44,7 @@ describe('GET /v1/events of many jobs', () => {
   const mine = async (sub: string, at = url) =>
     openStream(`${at}/v1/events?jobs=mine`, { token: await sign({ sub }) });
 
-  it('tells of all that are mine, which join and leave while it is open, and of nobody else’s', async () => {
+  it("streams the caller's own jobs as they join and leave, and no other jobs", async () => {
     const before = await start('ada', 'steered', { turns: 'one' });
     const other = await start('eve', 'steered', { turns: 'eve' });
     const second = await startApi(headway.env);
@@ -89,7 +89,7 @@ describe('GET /v1/events of many jobs', () => {
     }
   });
 
-  it('goes on after Redis was away, and ends with its token', async () => {
+  it('continues after a Redis outage, and ends when the token expires', async () => {
     const job = await start('grace', 'steered', { turns: 'three' });
     const token = await sign({ sub: 'grace', jti: 'of-grace' });
     const stream = await openStream(`${url}/v1/events?jobs=mine`, { token });
@@ -102,7 +102,7 @@ describe('GET /v1/events of many jobs', () => {
     expect(stream.events.at(-1)).toMatchObject({ event: 'unauthorized', data: { reason: 'revoked' } });
   });
 
-  it('of a thousand jobs is a stream that a browser can take, and complete', async () => {
+  it('streams a thousand jobs completely, at a rate that a browser can take', async () => {
     const JOBS = 1000;
     const answer = await call(`${url}/v1/jobs:batch`, 'POST', await sign({ sub: 'busy' }), {
       jobs: Array.from({ length: JOBS }, () => ({ name: 'steps', data: { count: 40, intervalMs: 50 } })),
@@ -120,7 +120,7 @@ describe('GET /v1/events of many jobs', () => {
     stream.close();
   }, 120_000);
 
-  it('of a queue is for an admin, and shows everybody’s in it', async () => {
+  it('streams all jobs of a queue to an admin', async () => {
     const job = await start('ada', 'steered', { turns: 'queue' });
     const stream = await openStream(`${url}/v1/events?queue=steered`, { token: ADMIN });
     await stream.waitFor(({ data }) => data.jobId === job.id && data.state === 'active');
@@ -143,7 +143,7 @@ describe('GET /v1/events of many jobs', () => {
     expect(answer.status).toBe(status);
   });
 
-  it('of a queue is not for who is no admin', async () => {
+  it('refuses a queue to a caller who is not an admin', async () => {
     expect((await openStream(`${url}/v1/events?queue=steered`, { token: await sign() })).status).toBe(403);
   });
 });

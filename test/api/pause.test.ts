@@ -24,7 +24,7 @@ const published = ({ events }: TestStream): boolean[] =>
 const reconciler = (stream: TestStream): string[] =>
   stream.names().filter((name) => name !== 'progress' && name !== 'log');
 
-describe('a kind of job that is paused', () => {
+describe('a paused kind of job', () => {
   let headway: Headway;
   let other: TestProcess;
   let queue: Queue;
@@ -40,7 +40,7 @@ describe('a kind of job that is paused', () => {
     await headway.stop();
   });
 
-  it('begins no job until it is resumed; every viewer sees both, whichever API process it is at', async () => {
+  it('starts no job until it is resumed; viewers at all API processes see both', async () => {
     const paused = await call(headway, 'steps', 'pause');
     expect([paused.status, await paused.json()]).toEqual([
       200,
@@ -73,7 +73,7 @@ describe('a kind of job that is paused', () => {
     expect(reconciler(late)).toEqual(['waiting', 'active', 'completed']);
   });
 
-  it('is seen by who watches already and by who comes later, when plain BullMQ pauses it', async () => {
+  it('is shown to present and later viewers when BullMQ itself pauses it', async () => {
     const job = await headway.client.start('steps', QUICK, { delayMs: 120_000 });
     const live = await Promise.all([watch(headway.api.url, job), watch(other.url, job)]);
     await Promise.all(live.map((stream) => stream.waitFor('delayed')));
@@ -90,7 +90,7 @@ describe('a kind of job that is paused', () => {
     await headway.client.cancel(job);
   });
 
-  it('lets running jobs go on, and other kinds', async () => {
+  it('does not stop running jobs or other kinds', async () => {
     const running = await headway.client.start('steps', { count: 10, intervalMs: 30 });
     const stream = await watch(headway.api.url, running);
     await stream.waitFor('progress');
@@ -104,7 +104,7 @@ describe('a kind of job that is paused', () => {
     expect(reconciler(watched)).toEqual(['waiting', 'active', 'completed']);
   });
 
-  it('is shown with the definitions', async () => {
+  it('is marked in the definitions', async () => {
     const shown = async (): Promise<unknown[]> => {
       const { definitions } = (await (await fetch(`${headway.api.url}/v1/definitions`)).json()) as {
         definitions: Array<{ name: string; queue: string; paused: boolean }>;
@@ -123,7 +123,7 @@ describe('a kind of job that is paused', () => {
     expect(await shown()).toContainEqual(['steps', 'steps', false]);
   });
 
-  it("is an admin's to pause", async () => {
+  it('can be paused by admins only', async () => {
     for (const action of ['pause', 'resume']) {
       const stranger = await call(headway, 'steps', action, {});
       expect([stranger.status, await stranger.json()]).toMatchObject([401, { code: 'sign-in' }]);
@@ -136,7 +136,7 @@ describe('a kind of job that is paused', () => {
     );
   });
 
-  it('is not mentioned to viewers of jobs that never waited for it', async () => {
+  it('is not announced to viewers of jobs that did not wait for it', async () => {
     const job = await headway.client.start('steps', QUICK);
     const stream = await watch(headway.api.url, job);
     await stream.ended;
@@ -145,7 +145,7 @@ describe('a kind of job that is paused', () => {
 });
 
 describe('kinds that share a queue', () => {
-  it('are paused together, and the answer names them', async () => {
+  it('are paused together, and the answer lists them', async () => {
     const headway = await startHeadway({ workers: 0, env: { ...ADMIN, QUEUE_NAME: 'all' } });
     const answer = await call(headway, 'steps', 'pause');
     expect(await answer.json()).toEqual({
@@ -157,8 +157,8 @@ describe('kinds that share a queue', () => {
   });
 });
 
-describe('a paused kind and a Redis that goes away', () => {
-  it('stays paused; its viewers see the resume that comes after', async () => {
+describe('a paused kind during a Redis outage', () => {
+  it('stays paused, and its viewers see the later resume', async () => {
     const headway = await startHeadway({ appendOnly: true, env: ADMIN });
     await call(headway, 'steps', 'pause');
     const job = await headway.client.start('steps', QUICK);
@@ -176,7 +176,7 @@ describe('a paused kind and a Redis that goes away', () => {
     await headway.stop();
   });
 
-  it('is paused and resumed with no worker alive: an API process hears it', async () => {
+  it('is paused and resumed without any worker, through an API process', async () => {
     const headway = await startHeadway({ workers: 0, env: ADMIN });
     const job = await headway.client.start('steps', QUICK);
     const stream = await watch(headway.api.url, job);

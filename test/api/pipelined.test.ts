@@ -10,7 +10,7 @@ import { until } from '../support/until.js';
 
 const ADMIN = 'an-admin-of-these-tests';
 
-describe('requests for streams that are pipelined', () => {
+describe('pipelined requests for streams', () => {
   let headway: Headway;
   let job: StartedJob;
   let token: string;
@@ -72,7 +72,7 @@ describe('requests for streams that are pipelined', () => {
     expect(processOutput()).toBe('');
   });
 
-  it.each(kinds)('%s: holds nothing behind a stream that is open', async (_kind, path, begins) => {
+  it.each(kinds)('%s: keeps nothing of the requests after an open stream', async (_kind, path, begins) => {
     const before = '/stream?channel=public.front';
     const { socket, text } = await send(get(before) + get(path()) + get(path()));
     await until('the first is open', () => text().includes('retry: 2000'));
@@ -93,7 +93,7 @@ describe('requests for streams that are pipelined', () => {
     expect(processOutput()).toBe('');
   });
 
-  it('an upload behind a stream is aborted, and leaves nothing behind', async () => {
+  it('an upload after a stream is aborted, and leaves nothing behind', async () => {
     const body = 'x'.repeat(1000);
     const head = `POST /v1/files?name=a HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n${body}`;
     const { socket, text } = await send(get('/stream?channel=public.front') + head);

@@ -7,7 +7,7 @@ import { until } from '../support/until.js';
 
 const WRITE = "return redis.call('SET', KEYS[1], ARGV[1])";
 
-describe('what Redis answers while it cannot serve is answered with 503', () => {
+describe("Redis' errors while it cannot serve are answered with 503", () => {
   let redis: TestRedis;
   afterEach(() => redis.stop());
 
@@ -52,7 +52,7 @@ describe('what Redis answers while it cannot serve is answered with 503', () => 
     }
   });
 
-  it('and so is an aborted call, but no other abort and no mistake of ours', async () => {
+  it('including an aborted command, but no other abort and no error of ours', async () => {
     redis = await startRedis();
     const plain = plainRedis(redis.url);
     // What ioredis says of the rest of a pipeline that was answered in part.

@@ -17,7 +17,7 @@ describe('retries', () => {
   const watch = (job: StartedJob, lastEventId?: string): Promise<TestStream> =>
     openStream(headway.client.events(job), { token: job.token, lastEventId });
 
-  it('are shown, each with the attempt, the error and when the next one starts', async () => {
+  it('are published, each with the attempt, the error and the start of the next attempt', async () => {
     const job = await headway.client.start('flaky', { failures: 2 });
     const stream = await watch(job);
     await stream.ended;
@@ -47,7 +47,7 @@ describe('retries', () => {
     ]);
   });
 
-  it('are seen on a stream that asks to stay; one that does not ends with the job', async () => {
+  it('appear on a stream with ?retries=follow; other streams end with the job', async () => {
     const job = await headway.client.start('flaky', { failures: 1 }, { attempts: 1 });
     const brief = await watch(job);
     const events = `${headway.client.events(job)}?retries=follow`;
@@ -74,7 +74,7 @@ describe('retries', () => {
     expect(await wrong.json()).toMatchObject({ code: 'invalid-request' });
   });
 
-  it('follow what the call says about attempts and back-off', async () => {
+  it('use the attempts and the back-off of the request', async () => {
     const job = await headway.client.start(
       'flaky',
       { failures: 9 },
@@ -86,7 +86,7 @@ describe('retries', () => {
     expect(stream.events.at(-1)).toMatchObject({ event: 'failed', data: { error: { message: 'no luck' } } });
   });
 
-  it('do not come after a permanent error', async () => {
+  it('do not follow a permanent error', async () => {
     const job = await headway.client.start('flaky', { failures: 9, permanent: true });
     const stream = await watch(job);
     await stream.ended;
@@ -94,7 +94,7 @@ describe('retries', () => {
     expect(stream.events.at(-1)!.data.error).toEqual({ message: 'never', code: 'permanent' });
   });
 
-  it('of a failed job by hand show on the same URL, to who was there before and to who is new', async () => {
+  it('by hand appear on the same URL, for viewers of the first run and for new ones', async () => {
     const job = await headway.client.start('flaky', { failures: 1 }, { attempts: 1 });
     const first = await watch(job);
     await first.ended;
@@ -113,7 +113,7 @@ describe('retries', () => {
     expect((await watch(job, third.lastEventId())).status).toBe(204);
   });
 
-  it('by hand begin with no progress, for who asks as for who watches', async () => {
+  it('by hand start without progress, in the job and on its stream', async () => {
     const job = await headway.client.start('flaky', { failures: 1 }, { attempts: 1 });
     await (await watch(job)).ended;
     const queue = new Queue('flaky', { connection: headway.connection, prefix: '{headway}' });
@@ -126,7 +126,7 @@ describe('retries', () => {
     await (await watch(job)).waitFor('completed');
   });
 
-  it('by hand give a job all of its attempts again', async () => {
+  it('by hand give a job all its attempts again', async () => {
     const job = await headway.client.start('flaky', { failures: 4 });
     await (await watch(job)).ended;
     await headway.client.retry(job);
@@ -138,7 +138,7 @@ describe('retries', () => {
   it.each([
     ['has expired', async () => {}],
     ['was cancelled in time', (job: StartedJob) => headway.client.cancel(job)],
-  ])('by hand run a job that %s, though its ttlMs is over', async (_what, end) => {
+  ])('by hand run a job that %s, although its ttlMs has passed', async (_what, end) => {
     const queue = new Queue('flaky', { connection: headway.connection, prefix: '{headway}' });
     await queue.pause();
     const job = await headway.client.start('flaky', { failures: 0 }, { ttlMs: 500 });
@@ -159,7 +159,7 @@ describe('retries', () => {
     await queue.close();
   });
 
-  it('by hand have the deduplication key of the job again, unless another one has it', async () => {
+  it('by hand take the deduplication key again, unless another job has it', async () => {
     const queue = new Queue('flaky', { connection: headway.connection, prefix: '{headway}' });
     const deduplicationKey = 'a-key-that-is-long-enough';
     const start = () => headway.client.start('flaky', { failures: 1 }, { deduplicationKey, attempts: 1 });
@@ -179,7 +179,7 @@ describe('retries', () => {
     await queue.close();
   });
 
-  it('by hand are taken by a process that has just begun, with other calls at the same moment', async () => {
+  it('by hand work in a process that has just started, during other requests', async () => {
     const jobs = await Promise.all(
       Array.from({ length: 10 }, () => headway.client.start('steps', { count: 1, intervalMs: 1, failAt: 1 })),
     );
@@ -253,7 +253,7 @@ describe('retries', () => {
     await other.stop();
   });
 
-  it('by hand of a job that is cancelled again before it runs tell that end too', async () => {
+  it('by hand publish the end of a job that is cancelled again before it runs', async () => {
     const queue = new Queue('steps', { connection: headway.connection, prefix: '{headway}' });
     await queue.pause();
     const job = await headway.client.start('steps', { count: 1, intervalMs: 1 });

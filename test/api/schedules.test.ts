@@ -31,7 +31,7 @@ describe('/v1/schedules', () => {
     await headway.stop();
   });
 
-  it('makes runs at an interval, each a job with its own stream, progress and result', async () => {
+  it('starts runs at an interval, each a job with its own stream, progress and result', async () => {
     const response = await ada.post({ name: 'steps', data: { count: 3, intervalMs: 1 }, everyMs: 1000 });
     expect(response.status).toBe(201);
     const schedule = (await response.json()) as ScheduleView;
@@ -67,14 +67,14 @@ describe('/v1/schedules', () => {
     expect(new Set(due).size).toBe(1);
   });
 
-  it('makes runs by cron, with seconds', async () => {
+  it('starts runs by cron, with seconds', async () => {
     const schedule = await ada.make({ name: 'steps', data: QUICK, cron: ' *  * * * *  * ' });
     expect(schedule).toMatchObject({ cron: '* * * * * *', timeZone: 'UTC' });
     const { lastRun } = await ada.until('the second run', schedule, ({ runs }) => runs >= 2);
     expect(lastRun!.dueAt! % 1000).toBe(0);
   });
 
-  it('says when the next run is due, in the time zone of the schedule', async () => {
+  it('shows when the next run is due, in the time zone of the schedule', async () => {
     const cron = { name: 'steps', data: QUICK, cron: '30 4 1 1 *', timeZone: 'Asia/Kolkata' };
     const { nextRunAt, nextRun } = await ada.make(cron);
     expect(new Date(nextRunAt!).toISOString()).toMatch(/^\d{4}-12-31T23:00:00\.000Z$/);
@@ -96,8 +96,8 @@ describe('/v1/schedules', () => {
   describe.each([
     ['cron', { cron: '0 0 1 1 *' }],
     ['interval', { everyMs: HOUR, startAt: inAnHour() }],
-  ])('a next run that is cancelled (%s)', (_what, timing) => {
-    it('never runs, and the one after it comes in its place', async () => {
+  ])('a cancelled next run (%s)', (_what, timing) => {
+    it('does not run, and the run after it follows', async () => {
       const schedule = await ada.make({ name: 'steps', data: QUICK, ...timing });
       const first = schedule.nextRun!;
       const stream = await ada.watch(first);
@@ -125,7 +125,7 @@ describe('/v1/schedules', () => {
     });
   });
 
-  it('goes on while a run is cancelled in the middle, or fails', async () => {
+  it('continues after a run that is cancelled or fails', async () => {
     const schedule = await ada.make({
       name: 'steps',
       data: { count: 1000, intervalMs: 50 },
@@ -152,7 +152,7 @@ describe('/v1/schedules', () => {
     await until('it has run again', async () => (await ada.job(failed!)).attempt === 2);
   });
 
-  it('pauses: what was to come is withdrawn, and not caught up', async () => {
+  it('pauses: the next run is cancelled and not made up', async () => {
     const schedule = await ada.make({ name: 'steps', data: QUICK, everyMs: HOUR, startAt: inAnHour() });
     const stream = await ada.watch(schedule.nextRun!);
     await stream.waitFor('delayed');
@@ -170,7 +170,7 @@ describe('/v1/schedules', () => {
     expect(await ada.job(resumed.nextRun!)).toMatchObject({ state: 'delayed' });
   });
 
-  it('resumes in step: the next run is one that would have been', async () => {
+  it('resumes with a run of its original series', async () => {
     const startAt = '2026-01-01T00:00:00.123Z';
     const schedule = await ada.make({ name: 'steps', data: QUICK, everyMs: 1500, startAt });
     await ada.until('a run', schedule, ({ runs }) => runs >= 1);
@@ -181,7 +181,7 @@ describe('/v1/schedules', () => {
     await ada.until('another run', schedule, (now) => now.runs > runs);
   });
 
-  it('changes: the data of the runs to come, and when they come', async () => {
+  it('changes the data and the times of the following runs', async () => {
     const schedule = await ada.make({ name: 'steps', data: QUICK, cron: '0 0 1 1 *' });
     const changed = await ada.change(schedule, {
       data: { count: 7, intervalMs: 1 },
@@ -201,7 +201,7 @@ describe('/v1/schedules', () => {
     expect(plain).not.toHaveProperty('options');
   });
 
-  it('ends at its limit, and at its end', async () => {
+  it('ends at its limit, and at endAt', async () => {
     const limited = await ada.make({ name: 'steps', data: QUICK, everyMs: 1000, limit: 2 });
     const ended = await ada.until('its end', limited, ({ state }) => state === 'ended');
     expect(ended).toMatchObject({ runs: 2, nextRunAt: null, nextRun: null });
@@ -217,7 +217,7 @@ describe('/v1/schedules', () => {
     expect((await queue.getDelayed()).filter(({ id }) => id!.includes(over.id))).toEqual([]);
   });
 
-  it('runs at once when told to, as a job of its own', async () => {
+  it('can be run immediately, as a separate job', async () => {
     const schedule = await ada.make({ name: 'steps', data: { count: 4, intervalMs: 1 }, cron: '0 0 1 1 *' });
     const response = await ada.call(schedule.links.run, 'POST');
     expect(response.status).toBe(202);
@@ -232,7 +232,7 @@ describe('/v1/schedules', () => {
     expect(await ada.get(schedule)).toMatchObject({ runs: 0, nextRunAt: schedule.nextRunAt });
   });
 
-  it('is deleted with the run that was to come', async () => {
+  it('is deleted together with its next run', async () => {
     const schedule = await ada.make({ name: 'steps', data: QUICK, cron: '0 0 1 1 *' });
     expect((await ada.remove(schedule)).status).toBe(204);
     expect((await ada.remove(schedule)).status).toBe(404);
@@ -242,7 +242,7 @@ describe('/v1/schedules', () => {
     expect((await ada.list()).schedules).toEqual([]);
   });
 
-  it('with a key is made once and then changed, by as many calls as there are', async () => {
+  it('with a key is created once and then changed, also by concurrent requests', async () => {
     const body = { name: 'steps', data: QUICK, cron: '0 0 1 1 *', key: 'nightly' };
     const answers = await Promise.all(Array.from({ length: 10 }, () => ada.post(body)));
     expect(answers.map(({ status }) => status).sort()).toEqual([...Array(9).fill(200), 201]);
@@ -268,7 +268,7 @@ describe('/v1/schedules', () => {
     expect((await ada.make(body)).id).not.toBe(first!.id);
   });
 
-  it('is shown to who made it and to an admin, and to nobody else', async () => {
+  it('is shown only to its owner and to admins', async () => {
     const grace = schedulesOf(headway, await userToken(headway, 'grace'));
     const schedule = await ada.make({ name: 'steps', data: QUICK, cron: '0 0 1 1 *' });
     for (const [path, method] of [
@@ -295,7 +295,7 @@ describe('/v1/schedules', () => {
     expect(await ada.job((await ada.get(schedule)).nextRun!)).toMatchObject({ state: 'delayed' });
   });
 
-  it("is a visitor's, by its cookie", async () => {
+  it('can belong to a visitor, identified by the cookie', async () => {
     const made = await fetch(`${headway.api.url}/v1/schedules`, {
       method: 'POST',
       headers: { 'Content-Type': 'application/json' },
@@ -309,7 +309,7 @@ describe('/v1/schedules', () => {
     expect(run.status).toBe(200);
   });
 
-  it('is listed in pages, the newest first', async () => {
+  it('is listed in pages, newest first', async () => {
     const made: string[] = [];
     for (let i = 0; i < 5; i++) {
       made.unshift((await ada.make({ name: 'steps', data: QUICK, cron: '0 0 1 1 *' })).id);
@@ -352,7 +352,7 @@ describe('/v1/schedules', () => {
       '/data/count',
       />=0/,
     ],
-    ['a job that there is not', { everyMs: 1000, name: 'nothing' }, 422, '/name', /no such job/],
+    ['a job that there is not', { everyMs: 1000, name: 'nothing' }, 422, '/name', /unknown job type/],
   ])('refuses %s', async (_what, changes, status, pointer, detail) => {
     const response = await ada.post({ name: 'steps', data: QUICK, ...changes });
     expect(response.status).toBe(status);
@@ -361,7 +361,7 @@ describe('/v1/schedules', () => {
     expect((await ada.list()).schedules).toEqual([]);
   });
 
-  it('refuses a change that makes it none, and is as before', async () => {
+  it('refuses an invalid change, and stays unchanged', async () => {
     const schedule = await ada.make({ name: 'steps', data: QUICK, cron: '0 0 1 1 *' });
     for (const change of [{ cron: 'x' }, { cron: null }, { data: {} }, { name: 'checksum' }, { key: 'k' }]) {
       expect((await ada.call(schedule.links.self, 'PATCH', change)).status).toBeGreaterThanOrEqual(400);
@@ -369,14 +369,14 @@ describe('/v1/schedules', () => {
     expect(await ada.get(schedule)).toMatchObject({ updatedAt: schedule.updatedAt });
   });
 
-  it("is no job itself, whatever id BullMQ's scheduler has", async () => {
+  it("is not a job, whatever id BullMQ's scheduler has", async () => {
     const schedule = await ada.make({ name: 'steps', data: QUICK, cron: '0 0 1 1 *' });
     expect((await ada.call(`/v1/jobs/steps..repeat:${schedule.id}`)).status).toBe(404);
   });
 });
 
-describe('a run that nobody begins in time', () => {
-  it('expires, counted from when it was due, and the next one follows', async () => {
+describe('a run that does not start in time', () => {
+  it('expires, counted from its due time, and the next run follows', async () => {
     const headway = await startHeadway({ workers: 0 });
     const ada = schedulesOf(headway, await userToken(headway, 'ada'));
     const schedule = await ada.make({ name: 'steps', data: QUICK, everyMs: 1000, options: { ttlMs: 300 } });
@@ -390,8 +390,8 @@ describe('a run that nobody begins in time', () => {
   });
 });
 
-describe('a file that a schedule names', () => {
-  it('is kept while the schedule lives', async () => {
+describe('a file in the data of a schedule', () => {
+  it('is kept while the schedule exists', async () => {
     const headway = await startHeadway({ env: { FILES_TTL_MS: '8000' } });
     const ada = schedulesOf(headway, await userToken(headway, 'ada'));
     const file = await headway.client.upload('a.txt', 'a');

@@ -53,7 +53,7 @@ describe('options.webhook', () => {
     ...(await view(job)).webhook!,
   });
 
-  it('has it called when the job completes: signed, with the job as it is shown', async () => {
+  it('is called when the job completes: signed, with the job as GET shows it', async () => {
     receiver = await startReceiver();
     const job = await start();
     await ended(job);
@@ -73,7 +73,7 @@ describe('options.webhook', () => {
     expect(call!.headers['webhook-id']).toBe(`msg_${webhook!.id.split('.')[1]}`);
   });
 
-  it('makes a delivery that can be watched with the token of the job', async () => {
+  it('creates a delivery that can be watched with the token of the job', async () => {
     receiver = await startReceiver();
     const job = await start();
     await ended(job);
@@ -97,7 +97,7 @@ describe('options.webhook', () => {
     expect(await view(delivery)).toMatchObject({ name: 'webhook', result: { status: 204 } });
   });
 
-  it('shows a delivery to nobody else', async () => {
+  it('refuses access to a delivery without the token of the job', async () => {
     receiver = await startReceiver();
     const [job, other] = [await start(), await start()];
     await ended(job);
@@ -110,7 +110,7 @@ describe('options.webhook', () => {
     }
   });
 
-  it('tells of a failure, with its own secret, which nobody sees', async () => {
+  it('reports a failure, signed with its own secret, which is never shown', async () => {
     receiver = await startReceiver(500);
     const secret = newSecret();
     const url = `${receiver.url}?key=hush-hush`;
@@ -143,7 +143,7 @@ describe('options.webhook', () => {
     expect(await connection.pttl(kept)).toBeLessThanOrEqual(31 * 24 * 3_600_000);
   });
 
-  it('is tried again with the same id and bytes until it is taken', async () => {
+  it('is retried with the same id and bytes until it is accepted', async () => {
     receiver = await startReceiver(500, (res) => res.socket!.destroy());
     const job = await start();
     await ended(job);
@@ -165,7 +165,7 @@ describe('options.webhook', () => {
     });
   });
 
-  it('is given up when the receiver is gone (410), and can be tried again by hand', async () => {
+  it('is given up when the receiver answers 410, and can be retried by hand', async () => {
     receiver = await startReceiver(410);
     const job = await start();
     await ended(job);
@@ -185,7 +185,7 @@ describe('options.webhook', () => {
     expect(second!.headers['webhook-id']).toBe(first!.headers['webhook-id']);
   });
 
-  it('follows no redirect, and says so', async () => {
+  it('does not follow redirects, and reports them', async () => {
     const inner = await startReceiver();
     receiver = await startReceiver((res) => res.writeHead(302, { Location: inner.url }).end());
     const job = await start();
@@ -198,7 +198,7 @@ describe('options.webhook', () => {
     await inner.stop();
   });
 
-  it('is left alone at an end that it does not ask for', async () => {
+  it('is not called for an event that it does not list', async () => {
     receiver = await startReceiver();
     const job = await start(STEPS, { events: ['failed', 'cancelled'] });
     await ended(job);
@@ -210,7 +210,7 @@ describe('options.webhook', () => {
     expect(receiver.calls.map(({ json }) => json.data.id)).toEqual([failing.id]);
   });
 
-  it('can be called off', async () => {
+  it('can be cancelled', async () => {
     receiver = await startReceiver(500);
     const job = await start();
     await ended(job);
@@ -222,7 +222,7 @@ describe('options.webhook', () => {
     expect(receiver.calls).toHaveLength(1);
   });
 
-  it('of a start that gives an earlier job is not kept', async () => {
+  it('of a deduplicated start is not stored', async () => {
     receiver = await startReceiver();
     const options = { delayMs: 60_000, deduplicationKey: 'the-same-one-long-enough' };
     const webhook = { url: receiver.url };
@@ -252,7 +252,7 @@ describe('options.webhook', () => {
     ['a secret that is none', { url: 'https://a.example.com/', secret: 'hunter2' }, '/secret'],
     ['an event that no job has', { url: 'https://a.example.com/', events: ['progress'] }, '/events/0'],
     ['no event', { url: 'https://a.example.com/', events: [] }, '/events'],
-  ])('refuses %s, saying where and why', async (_what, webhook, field) => {
+  ])('refuses %s with a pointer and the reason', async (_what, webhook, field) => {
     const response = await headway.client.post({ name: 'steps', data: STEPS, options: { webhook } });
     expect(response.status).toBe(400);
     const problem = (await response.json()) as {
@@ -264,12 +264,12 @@ describe('options.webhook', () => {
     expect(JSON.stringify(problem)).not.toContain('hunter2');
   });
 
-  it('is done by a job that nobody can start, and that is not listed', async () => {
+  it('is delivered by a kind of job that cannot be started and is not listed', async () => {
     const response = await headway.client.post({ name: 'webhook', data: { job: 'x', body: '{}' } });
     expect(response.status).toBe(422);
     const problem = (await response.json()) as { code: string; detail: string };
     expect(problem.code).toBe('unknown-job');
-    expect(problem.detail).toMatch(/There are: (?!.*webhook).*steps\.$/);
+    expect(problem.detail).toMatch(/Available: (?!.*webhook).*steps\.$/);
     const { definitions } = (await (await fetch(`${headway.api.url}/v1/definitions`)).json()) as {
       definitions: Array<{ name: string }>;
     };
@@ -277,7 +277,7 @@ describe('options.webhook', () => {
   });
 });
 
-describe('the webhook of a job that no worker of ours ends', () => {
+describe('the webhook of a job that ends outside our workers', () => {
   let headway: Headway;
   let receiver: Receiver;
   let queue: Queue;
@@ -300,7 +300,7 @@ describe('the webhook of a job that no worker of ours ends', () => {
     headway.client.start('steps', STEPS, { webhook: { url: receiver.url } });
   const ids = (): unknown[] => receiver.calls.map(({ headers }) => headers['webhook-id']);
 
-  it('is called when it is cancelled while it waits, and again at each further end', async () => {
+  it('is called when a waiting job is cancelled, and again at each later end', async () => {
     receiver = await startReceiver();
     const job = await start();
     for (let end = 1; end <= 3; end++) {
@@ -339,7 +339,7 @@ describe('the webhook of a job that no worker of ours ends', () => {
     },
   );
 
-  it('is called when it is removed by another tool', async () => {
+  it('is called when another tool removes the job', async () => {
     receiver = await startReceiver();
     const job = await start();
     await (await queue.getJob(job.id))!.remove();
@@ -350,7 +350,7 @@ describe('the webhook of a job that no worker of ours ends', () => {
     });
   });
 
-  it('is called when it was put back by another tool and failed there', async () => {
+  it('is called when another tool puts the job back and it fails', async () => {
     receiver = await startReceiver();
     const job = await start();
     await headway.client.cancel(job);
@@ -368,11 +368,11 @@ describe('the webhook of a job that no worker of ours ends', () => {
   });
 });
 
-describe('an API that may not or cannot call webhooks', () => {
+describe('an API that cannot deliver webhooks', () => {
   let headway: Headway;
   afterEach(() => headway.stop());
 
-  it('says that they are off, and how they are turned on', async () => {
+  it('says that webhooks are disabled, and how to enable them', async () => {
     headway = await startHeadway({ workers: 0 });
     const webhook = { url: 'https://example.com/' };
     const response = await headway.client.post({ name: 'steps', data: STEPS, options: { webhook } });
@@ -383,7 +383,7 @@ describe('an API that may not or cannot call webhooks', () => {
     });
   });
 
-  it('asks for a secret where there is none for all, in production', async () => {
+  it('requires a secret in production if there is no default secret', async () => {
     headway = await startHeadway({
       workers: 0,
       env: { NODE_ENV: 'production', WEBHOOK_HOSTS: 'example.com' },
@@ -396,7 +396,7 @@ describe('an API that may not or cannot call webhooks', () => {
     expect((await post({ url: 'https://example.com/', secret: newSecret() })).status).toBe(202);
   });
 
-  it('is told apart from one whose worker allows less: the delivery fails, and says why', async () => {
+  it('accepts a webhook that its worker refuses: the delivery fails with the reason', async () => {
     headway = await startHeadway({ workers: 0, env: { ...ON, WORKER_JOBS: 'steps,webhook' } });
     headway.workers.push(await startWorker({ ...headway.env, WEBHOOK_ALLOW_PRIVATE: 'false' }));
     const job = await headway.client.start('steps', STEPS, { webhook: { url: 'https://127.0.0.1:9/' } });

@@ -238,7 +238,7 @@ describe('the client in a browser', () => {
   it('sends the token of a job in a header, not in the URL', async () => {
     const { id, token } = await start(3, 50);
     await context.clearCookies();
-    await expect(first.evaluate(`client.watchJob('${id}').result()`)).rejects.toThrow(/no such job/);
+    await expect(first.evaluate(`client.watchJob('${id}').result()`)).rejects.toThrow(/no such job/i);
     const result = await first.evaluate(`client.watchJob({id: '${id}', token: '${token}'}).result()`);
     expect(result).toEqual({ steps: 3 });
   });

@@ -18,40 +18,41 @@ import type { Tokens } from './tokens.js';
 
 const JOB_COOKIE = 'headway_job';
 const VISITOR_COOKIE = 'headway_visitor';
-/** The token of a user, for `EventSource` with credentials. */
+/** The cookie with the token of a user, for `EventSource` with credentials. */
 export const TOKEN_COOKIE = 'headway_token';
 
-/** A right to see a job. */
+/** Permission to access a job. */
 export interface Permit {
   jobId: string;
-  /** What it rests on; nothing that could end before the job for its visitor. */
+  /** What the permission rests on. Absent for a visitor, whose permission does not expire. */
   credential?: Credential | undefined;
 }
 
-/** Who may do what. */
+/** Identifies callers and decides who may access a job. */
 export interface Access {
-  /** Who is calling, as far as the request says. @throws HeadwayError `invalid-token` */
+  /** Returns the caller of a request; `undefined` if unidentified. @throws HeadwayError `invalid-token` */
   principal(req: Request): Promise<Principal | undefined>;
-  /** As {@link principal}; a caller that nothing is known of becomes a visitor, by a cookie. */
+  /** Returns the caller of a request. An unidentified caller becomes a visitor and gets a cookie. */
   admit(req: Request, res: Response): Promise<Principal>;
   /**
-   * Lets a request pass to a job (that of its path unless another is given) that carries the job's token
-   * (`Authorization: Bearer`, `?token=`, or the cookie) or that of the job it serves or of a job above it, or comes from
-   * who started the job, from an admin, or from whom the operator's code lets pass.
-   * @throws HeadwayError `not-found` else, whether the job exists or not; `invalid-token` for a token that is none
+   * Checks that a request may access a job. It may when it carries the token of the job (`Authorization: Bearer`,
+   * `?token=`, or the cookie), of the job that it serves or of one of its ancestors, or when its caller is the owner of
+   * the job, an admin, or allowed by the operator's code.
+   * @param jobId defaults to the job in the path
+   * @throws HeadwayError `not-found` otherwise, whether the job exists or not; `invalid-token` for an invalid token
    */
   authorize(req: Request, jobId?: string): Promise<Permit>;
-  /** @throws HeadwayError `sign-in` for a caller that is not known to be an admin, `forbidden` for one known not to be */
+  /** Returns the caller. @throws HeadwayError `forbidden` for a user who is not an admin, `sign-in` for any other caller */
   requireAdmin(req: Request): Promise<Principal>;
-  /** Makes the token of a job. */
+  /** Signs the token of a job. */
   token(jobId: string): Promise<string>;
-  /** As {@link token}, and sets the cookie that lets pages of the same site use it. */
+  /** Signs the token of a job, and sets it as a cookie for pages of the same site. */
   grant(req: Request, res: Response, jobId: string): Promise<string>;
 }
 
-/** The same answer for a job that does not exist and one that the caller may not see. */
+/** The error for a job that does not exist, and for one that the caller may not access: they look the same. */
 export const jobNotFound = (): HeadwayError =>
-  new HeadwayError('not-found', 'There is no such job, or the token that opens it is missing.');
+  new HeadwayError('not-found', 'No such job, or its token is missing.');
 
 export interface AccessOptions {
   tokens: Tokens;
@@ -59,13 +60,13 @@ export interface AccessOptions {
   revocations: Revocations;
   ask: Ask;
   tokenTtlMs: number;
-  /** Opens everything; `undefined`: nothing does. */
+  /** Grants full access; `undefined` when there is none. */
   adminToken: string | undefined;
   readJob: SnapshotReader;
   readTombstone: TombstoneReader;
 }
 
-/** What a request has shown: a claim that holds, and what it rests on. */
+/** A verified claim of a request, and the credential that it comes from. */
 interface Proof {
   claim: Claim | 'admin';
   credential: Credential;
@@ -77,7 +78,7 @@ export function createAccess(options: AccessOptions): Access {
   const isAdminToken = (given: string | undefined): boolean =>
     given !== undefined && adminToken !== undefined && timingSafeEqual(sha256(given), sha256(adminToken));
 
-  /** What the request's own words say. */
+  /** Verifies the credential that identifies the caller. */
   async function proofOf(req: Request): Promise<Proof | undefined> {
     const inHeader = bearer(req);
     const inQuery = queryTokens(req)[0];
@@ -86,16 +87,17 @@ export function createAccess(options: AccessOptions): Access {
     if (token === undefined) return undefined;
     if (isApiKey(token)) {
       if (token !== inHeader) {
-        const detail = 'An API key is sent as Authorization: Bearer only: it is not for pages and addresses.';
+        const detail =
+          'Send an API key as Authorization: Bearer only. It must not be used in pages and URLs.';
         throw new HeadwayError('invalid-token', detail);
       }
       const claim = await apiKeys.verify(token);
       return { claim, credential: { key: claim.key, expiresAt: claim.expiresAt } };
     }
-    return check(token);
+    return verify(token);
   }
 
-  async function check(token: string): Promise<Proof> {
+  async function verify(token: string): Promise<Proof> {
     const claim = await tokens.verify(token);
     const credential: Credential = { digest: tokenDigest(token), expiresAt: claim.expiresAt };
     if ('subject' in claim) {
@@ -107,16 +109,16 @@ export function createAccess(options: AccessOptions): Access {
     return { claim, credential };
   }
 
-  /** The proofs of `Headway-Job-Tokens`; a request for many jobs has them checked once. */
+  /** The proofs of `Headway-Job-Tokens`, verified once for a request for many jobs. */
   const jobProofsOf = new WeakMap<Request, Promise<Proof[]>>();
   function jobProofs(req: Request): Promise<Proof[]> {
-    const known = jobProofsOf.get(req);
-    if (known) return known;
-    const checked = Promise.all(jobTokens(req).map(check));
-    jobProofsOf.set(req, checked);
-    // A stream that waits for Redis has them checked again.
-    checked.catch(() => jobProofsOf.delete(req));
-    return checked;
+    const pending = jobProofsOf.get(req);
+    if (pending) return pending;
+    const verified = Promise.all(jobTokens(req).map(verify));
+    jobProofsOf.set(req, verified);
+    // A stream that waits for Redis verifies them again.
+    verified.catch(() => jobProofsOf.delete(req));
+    return verified;
   }
 
   function principalOf(req: Request, proof: Proof | undefined): Principal | undefined {
@@ -125,7 +127,7 @@ export function createAccess(options: AccessOptions): Access {
     if (claim && 'subject' in claim) {
       const { subject: sub, tenant, admin, grants, claims } = claim;
       const id = principalId(sub, tenant);
-      // An admin of a tenant is none of the whole service.
+      // An admin of a tenant is not an admin of the service.
       const isAdmin = admin && tenant === undefined;
       const tenantAdmin = admin && tenant !== undefined;
       return { id, signedIn: true, admin: isAdmin, tenantAdmin, sub, tenant, grants, credential, claims };
@@ -134,12 +136,12 @@ export function createAccess(options: AccessOptions): Access {
     return visitor && /^[\w-]{27}$/.test(visitor) ? visitorPrincipal(visitor) : undefined;
   }
 
-  /** Whether a job was made for another one, or is a child of it or a child's child: it is seen by whoever may see that. */
+  /** Whether a job delivers the webhook of another job, or is its descendant. Access to the other job then suffices. */
   const serves = async (jobId: string, other: string): Promise<boolean> => {
     const { of, ancestors } = (await readJob(jobId))?.settings ?? {};
     return of === other || (ancestors?.includes(other) ?? false);
   };
-  /** Who started a job, also one that is not kept any more. */
+  /** The owner of a job, also of one that has been removed. */
   const ownerOf = async (jobId: string): Promise<string | undefined> => {
     const job = await readJob(jobId);
     return job ? job.settings.owner : (await readTombstone(jobId))?.owner;
@@ -178,10 +180,10 @@ export function createAccess(options: AccessOptions): Access {
         if (typeof claim !== 'object' || !('jobId' in claim)) continue;
         if (await serves(jobId, claim.jobId)) return { jobId, credential };
       }
-      // Of those in the query the first is the proof, unless the header has one.
+      // The first token in the query identifies the caller, unless there is a bearer token.
       const inQuery = queryTokens(req).slice(bearer(req) === undefined ? 1 : 0);
       for (const token of proof ? inQuery : cookies(req, JOB_COOKIE)) {
-        const { claim, credential } = await check(token);
+        const { claim, credential } = await verify(token);
         if (opens(claim, jobId)) return { jobId, credential };
         if (!proof || typeof claim !== 'object' || !('jobId' in claim)) continue;
         if (await serves(jobId, claim.jobId)) return { jobId, credential };

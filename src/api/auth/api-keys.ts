@@ -6,10 +6,10 @@ import { serverNow } from '../../shared/redis/server-clock.js';
 import { patternsSchema, tenantSchema, type UserClaim } from './claims.js';
 
 const FORM = /^hwk_([a-z0-9]{12})_([A-Za-z0-9_-]{43})$/;
-/** How exactly it is noted when a key was last used, in ms. */
+/** How often the time of a key's last use is written, in ms. */
 const USED_MS = 60_000;
 
-/** What a new key is to be. */
+/** The body of a request for a new key. */
 export const newKeySchema = z.strictObject({
   name: z.string().min(1).max(100),
   sub: z.string().min(1).max(200).optional(),
@@ -22,52 +22,53 @@ export const newKeySchema = z.strictObject({
 });
 export type NewKey = z.output<typeof newKeySchema>;
 
-/** An API key as it is shown: never with its secret. Times are ms since 1970. */
+/** An API key, without its secret. Times are ms since 1970. */
 export interface ApiKey extends Omit<NewKey, 'sub' | 'expiresAt'> {
   id: string;
-  /** Whose jobs are started with it; the key's name unless said otherwise. */
+  /** The owner of the jobs that are started with the key. Defaults to the key's name. */
   sub: string;
   createdAt: number;
   expiresAt?: number;
-  /** About when it was last used. */
+  /** When it was last used, to the minute. */
   usedAt?: number;
 }
 
 /**
- * Keys for servers: they do not expire unless told to, and are revoked one by one. Redis has only the SHA-256 of the
- * secret, which has 256 random bits: nothing is to be guessed, so no slow hash is needed.
+ * API keys for servers. They do not expire by default, and can be revoked one by one. Redis stores only the SHA-256 of a
+ * secret. A slow hash is not needed, because a secret has 256 random bits and cannot be guessed.
  */
 export interface ApiKeys {
-  /** @returns the key, and the only copy of its secret */
-  make(key: NewKey): Promise<{ key: ApiKey; secret: string }>;
+  /** Creates a key. The returned secret is not stored. */
+  create(key: NewKey): Promise<{ key: ApiKey; secret: string }>;
+  /** Returns all keys, oldest first. */
   list(): Promise<ApiKey[]>;
-  /** @returns whether there was one */
+  /** Removes a key. @returns whether it existed */
   remove(id: string): Promise<boolean>;
-  /** Whether there still is one that is valid. */
+  /** Whether a key with this id exists and has not expired. */
   isValid(id: string): Promise<boolean>;
-  /** @throws HeadwayError `invalid-token` */
+  /** Verifies a secret. @throws HeadwayError `invalid-token` */
   verify(secret: string): Promise<UserClaim & { key: string }>;
 }
 
-type Kept = ApiKey & { hash: string };
+type StoredKey = ApiKey & { hash: string };
 
-/** Whether a text looks like an API key, and not like a JWT, which has dots. */
+/** Whether a token is an API key and not a JWT. */
 export const isApiKey = (token: string): boolean => token.startsWith('hwk_');
 
 export function createApiKeys(redis: Redis, prefix: string): ApiKeys {
   const keys = `${prefix}:{auth}:keys`;
   const used = `${prefix}:{auth}:keys-used`;
-  /** When the last use of a key was noted. */
-  const noted = new Map<string, number>();
+  /** When the last use of each key was written. */
+  const usedAt = new Map<string, number>();
 
-  async function read(id: string): Promise<Kept | undefined> {
+  async function read(id: string): Promise<StoredKey | undefined> {
     const json = await redis.hget(keys, id);
-    const key = json ? (JSON.parse(json) as Kept) : undefined;
+    const key = json ? (JSON.parse(json) as StoredKey) : undefined;
     return key && (key.expiresAt === undefined || key.expiresAt > serverNow()) ? key : undefined;
   }
 
   return {
-    async make({ name, sub = name, expiresAt, ...rest }) {
+    async create({ name, sub = name, expiresAt, ...rest }) {
       const id = randomBytes(20).toString('hex').slice(0, 12);
       const random = randomBytes(32).toString('base64url');
       const key: ApiKey = {
@@ -85,7 +86,7 @@ export function createApiKeys(redis: Redis, prefix: string): ApiKeys {
       const [all, times] = await Promise.all([redis.hgetall(keys), redis.hgetall(used)]);
       return Object.values(all)
         .map((json) => {
-          const { hash: _hash, ...key } = JSON.parse(json) as Kept;
+          const { hash: _hash, ...key } = JSON.parse(json) as StoredKey;
           return times[key.id] ? { ...key, usedAt: Number(times[key.id]) } : key;
         })
         .sort((a, b) => a.createdAt - b.createdAt);
@@ -99,9 +100,9 @@ export function createApiKeys(redis: Redis, prefix: string): ApiKeys {
       const [, id, random] = FORM.exec(secret) ?? [];
       const key = id ? await read(id) : undefined;
       if (!key || !timingSafeEqual(hashOf(random!), Buffer.from(key.hash, 'hex'))) {
-        throw new HeadwayError('invalid-token', 'The API key is not valid: it was revoked, or never made.');
+        throw new HeadwayError('invalid-token', 'Invalid API key. It may have been revoked.');
       }
-      noteUse(key.id);
+      recordUse(key.id);
       const { sub, tenant, admin, subscribe, publish, jobs, expiresAt } = key;
       return {
         key: key.id,
@@ -114,11 +115,11 @@ export function createApiKeys(redis: Redis, prefix: string): ApiKeys {
     },
   };
 
-  /** Only for people who wonder whether a key is still needed. */
-  function noteUse(id: string): void {
+  /** Records that a key was used, for admins who wonder whether it is still needed. Failures are ignored. */
+  function recordUse(id: string): void {
     const now = serverNow();
-    if ((noted.get(id) ?? 0) > now - USED_MS) return;
-    noted.set(id, now);
+    if ((usedAt.get(id) ?? 0) > now - USED_MS) return;
+    usedAt.set(id, now);
     redis.hset(used, id, now).catch(() => {});
   }
 }

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { isPattern } from '../../shared/channel/pattern.js';
 import { type Grants, TENANT } from './principal.js';
 
-/** What the token of a user says, or an API key. Times are ms since 1970. */
+/** The claims of a user token or an API key. Times are ms since 1970. */
 export interface UserClaim {
   subject: string;
   tenant?: string | undefined;
@@ -11,23 +11,23 @@ export interface UserClaim {
   expiresAt?: number | undefined;
   issuedAt?: number | undefined;
   jti?: string | undefined;
-  /** All of it. */
+  /** All claims of the token. */
   claims?: Record<string, unknown> | undefined;
 }
 
-/** What a token says: it opens one job, or it says who somebody is. */
+/** The claims of a token, which gives access to one job or identifies a user. */
 export type Claim = { jobId: string; expiresAt: number } | UserClaim;
 
-/** Schema of patterns of channels, as a token or an API key has them. */
+/** Schema of the channel patterns in a token or an API key. */
 export const patternsSchema = z
-  .array(z.string().refine(isPattern, 'must be a pattern of channels'))
+  .array(z.string().refine(isPattern, 'must be a channel pattern'))
   .max(100)
   .default([]);
 
-/** Schema of a tenant's name. */
+/** Schema of the name of a tenant. */
 export const tenantSchema = z.string().regex(TENANT, 'must be 1 to 100 of A-Z a-z 0-9 . _ ~ @ -');
 
-/** What of a token of a user we look at (RFC 7519, section 4.1, and our own). */
+/** Schema of the claims of a user token (RFC 7519, section 4.1) that are used, and of `headway`. */
 export const userClaims = z.object({
   sub: z.string().min(1).max(200),
   tenant: tenantSchema.optional(),

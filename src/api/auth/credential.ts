@@ -1,27 +1,28 @@
 import { createHash } from 'node:crypto';
 
 /**
- * What a right rests on, so that it can be looked at again while a stream is open. Times are ms since 1970. Each of
- * its names can be revoked.
+ * What a permission rests on, so that it can be checked again while a stream is open. Each of `key`, `digest`, `jti` and
+ * `principal` can be revoked. Times are ms since 1970.
  */
 export interface Credential {
-  /** Until when it is valid. */
+  /** When it expires. */
   expiresAt?: number | undefined;
   /** The id of an API key. */
   key?: string | undefined;
-  /** The digest of a token: see {@link tokenDigest}. */
+  /** The digest of a token; see {@link tokenDigest}. */
   digest?: string | undefined;
   /** The `jti` of a token (RFC 7519, section 4.1.7). */
   jti?: string | undefined;
-  /** Whose token it is, and when it was issued; 0 when it does not say. */
+  /** The principal that a token identifies. */
   principal?: string | undefined;
+  /** When the token was issued; absent when the token does not say. */
   issuedAt?: number | undefined;
 }
 
-/** Names a token without giving it away. */
+/** Returns a name for a token that does not reveal it. */
 export const tokenDigest = (token: string): string => createHash('sha256').update(token).digest('base64url');
 
-/** The same credentials, each once. */
+/** Returns the credentials without duplicates. */
 export const distinct = (credentials: Array<Credential | undefined>): Credential[] => [
   ...new Map(
     credentials.flatMap((credential) =>

@@ -7,9 +7,10 @@ import type { Logger } from '../../shared/process/log.js';
 import { StartError } from '../../shared/start-error.js';
 import type { Principal } from './principal.js';
 
-const PATIENCE_MS = 5000;
+/** How long the operator's code may take, in ms. */
+const TIMEOUT_MS = 5000;
 
-/** Asks the operator's code, which may be slow or wrong. `undefined`: it has no opinion. */
+/** Asks the operator's code whether an action is allowed. Resolves with `undefined` when it does not decide. */
 export type Ask = (
   principal: Principal | undefined,
   action: Action,
@@ -17,8 +18,8 @@ export type Ask = (
 ) => Promise<boolean | undefined>;
 
 /**
- * Loads the code of `AUTHORIZE_MODULE`: a module (TypeScript or JavaScript) whose default export is a function.
- * @throws StartError when there is none
+ * Loads the module of `AUTHORIZE_MODULE` (TypeScript or JavaScript), whose default export is a function.
+ * @throws StartError when it cannot be loaded or exports no function
  */
 export async function loadAuthorize(path: string): Promise<Authorize | undefined> {
   if (path === '') return undefined;
@@ -32,8 +33,8 @@ export async function loadAuthorize(path: string): Promise<Authorize | undefined
 }
 
 /**
- * Makes code safe to ask: nobody gets in because it throws, or hangs because it does.
- * The promise rejects with a HeadwayError: `unavailable` when it takes too long, `internal` when it fails.
+ * Wraps the operator's code. If it throws or times out, access is denied: the promise rejects with a HeadwayError,
+ * `internal` when it throws and `unavailable` when it times out.
  */
 export function askOf(authorize: Authorize | undefined, log: Logger): Ask {
   if (!authorize) return async () => undefined;
@@ -41,16 +42,15 @@ export function askOf(authorize: Authorize | undefined, log: Logger): Ask {
     const { id, sub, tenant, claims } = principal ?? {};
     const asker = id === undefined ? undefined : { id, sub, tenant, claims };
     let timer: NodeJS.Timeout | undefined;
-    const patience = new Promise<never>((_resolve, reject) => {
+    const timeout = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(
-        () =>
-          reject(new HeadwayError('unavailable', 'It takes too long to find out whether you may do this.')),
-        PATIENCE_MS,
+        () => reject(new HeadwayError('unavailable', 'The authorization check timed out.')),
+        TIMEOUT_MS,
       );
     });
     try {
-      const said = await Promise.race([(async () => authorize(asker, action, channel))(), patience]);
-      return typeof said === 'boolean' ? said : undefined;
+      const decision = await Promise.race([(async () => authorize(asker, action, channel))(), timeout]);
+      return typeof decision === 'boolean' ? decision : undefined;
     } catch (error) {
       if (error instanceof HeadwayError) throw error;
       log.error({ err: error, action, channel }, 'authorize() failed');

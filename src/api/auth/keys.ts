@@ -12,23 +12,24 @@ import type { Config } from '../../shared/process/config.js';
 import { decodeText } from '../../shared/process/text-file.js';
 import { StartError } from '../../shared/start-error.js';
 
-/** The algorithms (RFC 7518, RFC 8037) that are taken: one with a shared secret, the others with a public key. */
+/** The accepted algorithms (RFC 7518, RFC 8037): one with a shared secret, the others with a public key. */
 const SECRET_ALGORITHM = 'HS256';
 const PUBLIC_ALGORITHMS = ['RS256', 'ES256', 'EdDSA'];
 
-/** Keys that sign the tokens of users. */
+/** The keys that verify user tokens. */
 export interface UserKeys {
-  /** Those that there are keys for. */
+  /** The algorithms for which there is a key. */
   algorithms: string[];
   /**
-   * The key for a token, by its algorithm: a shared secret is never tried for a public-key signature, or the other
-   * way round.
+   * Returns the key for a token by its algorithm. A shared secret is never used for a public-key signature, and the
+   * other way round.
    */
   keyFor: JWTVerifyGetKey;
 }
 
 /**
- * The keys of the configuration: `JWT_SECRET` (else our own signing secret), `JWT_PUBLIC_KEY`, `JWT_JWKS_URL`.
+ * Reads the keys of the configuration: `JWT_SECRET`, `JWT_PUBLIC_KEY`, `JWT_JWKS_URL`.
+ * @param ownSecret used when `JWT_SECRET` is empty
  * @throws StartError for a key that cannot be read
  */
 export async function userKeys(config: Config, ownSecret: string): Promise<UserKeys> {
@@ -54,9 +55,9 @@ async function readPublicKey(setting: string): Promise<KeyObject> {
 }
 
 /**
- * The keys of a JWKS address (RFC 7517, section 5): fetched when first needed, again after ten minutes or for a key
- * that is not known. While the address does not answer, the keys of the last answer go on being valid.
- * @throws HeadwayError `unavailable` when there was no answer yet
+ * Returns the keys at a JWKS URL (RFC 7517, section 5). They are fetched at first use, and again after ten minutes or
+ * for an unknown key. While the URL does not respond, the keys of the last response stay valid.
+ * The returned function throws a HeadwayError `unavailable` before the first response.
  */
 function remoteKeys(url: URL): JWTVerifyGetKey {
   const remote = createRemoteJWKSet(url, { timeoutDuration: 3000 });
@@ -67,9 +68,14 @@ function remoteKeys(url: URL): JWTVerifyGetKey {
       if (error instanceof errors.JWKSNoMatchingKey) throw error;
       const known = remote.jwks();
       if (known) return createLocalJWKSet(known)(header, token);
-      throw new HeadwayError('unavailable', 'The keys that sign tokens cannot be fetched now.', undefined, {
-        cause: error,
-      });
+      throw new HeadwayError(
+        'unavailable',
+        'The keys that verify tokens cannot be fetched at the moment.',
+        undefined,
+        {
+          cause: error,
+        },
+      );
     }
   };
 }

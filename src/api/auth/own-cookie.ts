@@ -2,10 +2,10 @@ import type { CookieOptions, Request } from 'express';
 import { basePath } from '../http/base-path.js';
 
 /**
- * The names that a cookie of ours may have in a request, the first one that is there counts. Over TLS a prefix keeps plain
- * pages from setting it and, with `__Host-`, other hosts too (RFC 6265bis, section 4.1.3). `__Host-` needs `Path=/`. Below
- * a path the cookie is only for that path, so that it does not reach the other services of the host, and two Headways
- * there do not overwrite each other's.
+ * Returns the names that a cookie may have in a request, in order of precedence. Over TLS, a prefix keeps plain HTTP
+ * pages from setting the cookie, and `__Host-` also keeps other hosts from it (RFC 6265bis, section 4.1.3). `__Host-`
+ * requires `Path=/`. Under a base path the cookie is limited to that path, so that it does not reach other services of
+ * the host, and two instances of Headway do not overwrite each other's cookies.
  */
 export const namesOf = (req: Request, cookie: string): string[] => [
   ...(basePath(req) ? [`__Secure-${cookie}`] : []),
@@ -13,7 +13,7 @@ export const namesOf = (req: Request, cookie: string): string[] => [
   cookie,
 ];
 
-/** The name under which a cookie of ours is set in answer to a request, and for which paths. */
+/** Returns the name and the options with which a cookie is set in the response to a request. */
 export function ownCookie(req: Request, cookie: string): { name: string; options: CookieOptions } {
   const base = basePath(req);
   const prefix = base ? '__Secure-' : '__Host-';

@@ -1,50 +1,50 @@
 import { createHash } from 'node:crypto';
 import type { Credential } from './credential.js';
 
-/** Somebody whose jobs belong together. */
+/** An identified caller, who owns the jobs that they start. */
 export interface Principal {
-  /** See {@link principalId}; `visitor:<digest>` of a cookie, or `admin`. */
+  /** From {@link principalId}, or `visitor:<digest of the cookie>`, or `admin`. */
   id: string;
-  /** Known by name, and not only by a cookie that the first call was given. */
+  /** Whether the caller is identified by a token, and not only by the visitor cookie. */
   signedIn: boolean;
-  /** May see and do everything. */
+  /** Whether the caller has full access. */
   admin: boolean;
-  /** May see and do everything of its tenant. */
+  /** Whether the caller has full access to the caller's tenant. */
   tenantAdmin?: boolean | undefined;
   sub?: string | undefined;
-  /** Whose channels and jobs are apart from those of others. */
+  /** The tenant of the caller. Jobs and channels of tenants are separate. */
   tenant?: string | undefined;
-  /** What its token allows. */
+  /** What the token allows. */
   grants: Grants;
-  /** What it came with; none for a visitor. */
+  /** The credential of the request; absent for a visitor. */
   credential?: Credential | undefined;
-  /** All that its token says (RFC 7519, section 4), for the code that decides what rules cannot say. */
+  /** All claims of the token (RFC 7519, section 4), for the operator's code. */
   claims?: Record<string, unknown> | undefined;
 }
 
-/** What a token allows its bearer beside what everybody may. */
+/** What a token allows in addition to what everybody may do. */
 export interface Grants {
-  /** Patterns of channels. */
+  /** Channel patterns. */
   subscribe: string[];
   publish: string[];
-  /** The kinds of job that it may start; `undefined`: all. */
+  /** The kinds of job that can be started; `undefined` for all. */
   jobs?: string[] | undefined;
 }
 
-/** Nothing beside what everybody may. */
+/** No additional permissions. */
 export const NO_GRANTS: Grants = { subscribe: [], publish: [] };
 
-/** Who may do everything by the one secret of the configuration. */
+/** The bearer of `ADMIN_TOKEN`. */
 export const ADMIN: Principal = { id: 'admin', signedIn: true, admin: true, grants: NO_GRANTS };
 
-/** A tenant's name stands in front of the names of its channels: it has no slash. */
+/** The form of a tenant's name. It has no slash, because it is a prefix of the names of the tenant's channels. */
 export const TENANT = /^[A-Za-z0-9][A-Za-z0-9._~@-]{0,99}$/;
 
-/** Whose jobs somebody's are. The same `sub` in two tenants is two people. */
+/** Returns the id of a user. The same `sub` in two tenants is two users. */
 export const principalId = (sub: string, tenant?: string): string =>
   tenant === undefined ? `user:${sub}` : `tenant:${tenant}/${sub}`;
 
-/** Somebody who is known by a cookie only. */
+/** Returns the principal of a visitor, who is identified by a cookie only. */
 export const visitorPrincipal = (visitor: string): Principal => ({
   id: `visitor:${createHash('sha256').update(visitor).digest('base64url')}`,
   signedIn: false,

@@ -7,10 +7,10 @@ import { tenantSchema } from './claims.js';
 import { type Credential, tokenDigest } from './credential.js';
 import { principalId } from './principal.js';
 
-/** Longer than any token should live: after that its revocation is forgotten. */
+/** How long a revocation is stored, in ms: longer than the lifetime of any token. */
 const KEPT_MS = 400 * 24 * 3_600_000;
 
-/** What is to be revoked: one token, by itself or by its `jti`, or all that somebody has been issued so far. */
+/** Schema of a revocation: of one token, by its text or its `jti`, or of all tokens issued to a user so far. */
 export const revocationSchema = z
   .strictObject({
     token: z.string().min(1).max(10_000).optional(),
@@ -19,25 +19,26 @@ export const revocationSchema = z
     tenant: tenantSchema.optional(),
   })
   .refine(({ token, jti, sub }) => [token, jti, sub].filter((name) => name !== undefined).length === 1, {
-    error: 'give one of token, jti and sub',
+    error: 'must have exactly one of token, jti and sub',
   })
   .refine(({ sub, tenant }) => tenant === undefined || sub !== undefined, {
-    error: 'a tenant goes with a sub',
+    error: 'tenant requires sub',
   });
 export type Revocation = z.output<typeof revocationSchema>;
 
-/** What of a credential was revoked. */
+/** The part of a credential that was revoked. */
 export interface Revoked {
   field: 'key' | 'digest' | 'jti' | 'principal';
   name: string;
 }
 
-/** Tokens that are not valid any more before they expire. */
+/** Revokes tokens before they expire. */
 export interface Revocations {
+  /** Revokes a token, or all tokens of a user. @returns the part of a credential that was revoked */
   revoke(revocation: Revocation): Promise<Revoked>;
-  /** @throws HeadwayError `invalid-token` for a credential that was revoked */
+  /** Checks a token. @throws HeadwayError `invalid-token` when it was revoked */
   check(credential: Credential): Promise<void>;
-  /** Whether a credential that was valid once has been revoked since. */
+  /** Whether a credential that was valid has been revoked since. */
   isRevoked(credential: Credential): Promise<boolean>;
 }
 
@@ -52,7 +53,7 @@ export function createRevocations(redis: Redis, prefix: string, apiKeys: ApiKeys
     const since = await redis.mget(names.map(keyOf));
     return since.some((at, i) => {
       if (at === null) return false;
-      // `iat` has whole seconds: one of the same second is taken for older.
+      // `iat` has whole seconds: a token issued in the same second counts as older.
       return names[i]!.field !== 'principal' || (credential.issuedAt ?? 0) <= Number(at);
     });
   }
@@ -64,7 +65,8 @@ export function createRevocations(redis: Redis, prefix: string, apiKeys: ApiKeys
       return revoked;
     },
     async check(credential) {
-      if (await isTokenRevoked(credential)) throw new HeadwayError('invalid-token', 'The token was revoked.');
+      if (await isTokenRevoked(credential))
+        throw new HeadwayError('invalid-token', 'The token has been revoked.');
     },
     isRevoked: async (credential) =>
       credential.key === undefined ? isTokenRevoked(credential) : !(await apiKeys.isValid(credential.key)),

@@ -12,23 +12,23 @@ import type { UserKeys } from './keys.js';
 const JOB_AUDIENCE = 'headway:job';
 
 /**
- * Signs and checks tokens: JWTs (RFC 7519). The capability token of a job (`aud` is `headway:job`, HS256) says which
- * job may be seen, and nothing else. The token of a user says who its bearer is (`sub`).
+ * Signs and verifies tokens, which are JWTs (RFC 7519). The token of a job (`aud` is `headway:job`, HS256) gives access to
+ * that job and nothing else. The token of a user identifies the user (`sub`).
  */
 export interface Tokens {
-  /** A token for one job. */
+  /** Signs a token for one job. */
   sign(jobId: string): Promise<string>;
-  /** @throws HeadwayError `invalid-token` */
+  /** Verifies a token. @throws HeadwayError `invalid-token` */
   verify(token: string): Promise<Claim>;
 }
 
 export interface TokensOptions {
-  /** Signs the tokens of jobs. */
+  /** Signs and verifies the tokens of jobs. */
   secret: string;
   ttlMs: number;
   keys: UserKeys;
   audience: string;
-  /** Who has to have issued the tokens of users; empty: anybody who has a key. */
+  /** The required issuer (`iss`) of user tokens; empty to accept any. */
   issuer: string;
 }
 
@@ -46,7 +46,7 @@ export function createTokens({ secret, ttlMs, keys, audience, issuer }: TokensOp
     const claims = userClaims.safeParse(payload);
     if (!claims.success) {
       const [issue] = claims.error.issues;
-      throw invalid(`The token's claim ${issue!.path.join('.')}: ${issue!.message}.`);
+      throw invalid(`Invalid token claim ${issue!.path.join('.')}: ${issue!.message}.`);
     }
     const { sub: subject, tenant, iat, jti, headway } = claims.data;
     const { admin, subscribe, publish, jobs } = headway;
@@ -94,7 +94,7 @@ export function createTokens({ secret, ttlMs, keys, audience, issuer }: TokensOp
 
 const invalid = (detail: string): HeadwayError => new HeadwayError('invalid-token', detail);
 
-/** What a token says before it is checked: only to choose the key that it has to be signed with. */
+/** Returns the claims of a token without verifying it, to choose the key that verifies it. */
 function unverified(token: string): JWTPayload | undefined {
   try {
     return decodeJwt(token);
@@ -104,8 +104,8 @@ function unverified(token: string): JWTPayload | undefined {
 }
 
 /**
- * The signing secret: configured, or made once and kept in the data folder.
- * @throws StartError when it is not configured in production, where every API process must have the same
+ * Returns the configured signing secret, or one that is generated once and stored in the data folder.
+ * @throws StartError when none is configured in production, where all API processes need the same secret
  */
 export async function signingSecret(config: Config, production: boolean): Promise<string> {
   if (config.TOKEN_SECRET) return config.TOKEN_SECRET;
@@ -117,7 +117,10 @@ export async function signingSecret(config: Config, production: boolean): Promis
   return keptSecret(config.DATA_DIR, 'token-secret');
 }
 
-/** What opens everything: configured, or made once and kept in the data folder; in production only what is configured. */
+/**
+ * Returns the configured admin token, or one that is generated once and stored in the data folder. In production, only a
+ * configured token is used.
+ */
 export async function adminToken(config: Config, production: boolean): Promise<string | undefined> {
   if (config.ADMIN_TOKEN) return config.ADMIN_TOKEN;
   return production ? undefined : keptSecret(config.DATA_DIR, 'admin-token');

@@ -5,15 +5,15 @@ import type { Ask } from '../auth/hook.js';
 import type { Principal } from '../auth/principal.js';
 import { type ChannelAction, type ChannelRule, isOfTenant, isShared, nameForAll, ruled } from './rules.js';
 
-/** Who may do what on channels that are no job's. */
+/** Decides who may use channels, except the channels of jobs. */
 export interface Permissions {
   /**
-   * Lets a principal do something on a channel: an admin always; else whom the operator's code lets or does not let;
-   * else who has a token that names the channel, and whom a rule allows it.
-   * @param name as the caller calls it
-   * @returns the channel's name among those of all tenants
-   * @throws HeadwayError `invalid-request` for a name that no channel can have; `sign-in` where signing in could help,
-   *   `forbidden` where it does not
+   * Checks that a principal may perform an action on a channel. Admins may. Otherwise the operator's code decides; if it
+   * does not, the grants of the token and the rules do.
+   * @param name the channel's name as the caller uses it
+   * @returns the channel's name among the channels of all tenants
+   * @throws HeadwayError `invalid-request` for an invalid name; `sign-in` for an unidentified caller, `forbidden` for a
+   *   user who is not allowed
    */
   require(principal: Principal | undefined, action: ChannelAction, name: string): Promise<string>;
 }
@@ -26,10 +26,10 @@ export function createPermissions(rules: ChannelRule[], ask: Ask): Permissions {
   ): Promise<boolean> {
     if (principal?.admin) return true;
     if (principal?.tenant !== undefined && !isOfTenant(principal.tenant, name)) return false;
-    const said = await ask(principal, action, name);
-    if (said !== undefined) return said;
+    const decision = await ask(principal, action, name);
+    if (decision !== undefined) return decision;
     if (principal?.tenantAdmin && !isShared(rules, name)) return true;
-    // Whoever publishes may know whether anybody listens.
+    // A publisher may know how many viewers there are.
     const granted = principal?.grants[action === 'presence' ? 'publish' : action];
     if (granted?.some((pattern) => matches(pattern, name, principal))) return true;
     return ruled(rules, principal, action, name);
@@ -40,9 +40,11 @@ export function createPermissions(rules: ChannelRule[], ask: Ask): Permissions {
       checkName(name);
       if (await isAllowed(principal, action, name)) return nameForAll(rules, principal?.tenant, name);
       const what =
-        action === 'presence' ? `know who follows the channel ${name}` : `${action} to the channel ${name}`;
+        action === 'presence'
+          ? `see the number of viewers of the channel ${name}`
+          : `${action} to the channel ${name}`;
       if (!principal?.signedIn) {
-        throw new HeadwayError('sign-in', `To ${what}, send a token that allows it.`);
+        throw new HeadwayError('sign-in', `Send a token that allows you to ${what}.`);
       }
       throw new HeadwayError('forbidden', `Your token does not allow you to ${what}.`);
     },

@@ -24,44 +24,46 @@ export const eventSchema = z.strictObject({
     .string()
     .optional()
     .describe(
-      '1 to 100 characters, not `error`, `open`, `reset` or `unauthorized`; `message` for browsers unless given',
+      '1 to 100 characters, except `error`, `open`, `reset` and `unauthorized`. Browsers default to `message`',
     ),
-  data: jsonValue.describe('A string goes out as it is, line by line; anything else as JSON'),
-  id: z.string().optional().describe('1 to 200 visible ASCII characters, put behind the id of ours'),
+  data: jsonValue.describe('A string is sent unchanged, line by line. Anything else is sent as JSON'),
+  id: z.string().optional().describe('1 to 200 visible ASCII characters, appended to the id of the event'),
   retry: z
     .number()
     .int()
     .min(MIN_RETRY_MS)
     .max(MAX_RETRY_MS)
     .optional()
-    .describe('When viewers come back after their connection broke, in ms'),
+    .describe('How long viewers wait before they reconnect, in ms'),
   kind: z
     .enum(['log', 'state'])
     .optional()
     .describe(
-      '`log` (default): each matters and is kept in order. `state`: only the newest of its `key` matters',
+      '`log` (default): every event is kept, in order. `state`: only the newest event of each `key` is kept',
     ),
   key: z
     .string()
     .regex(/^[\x21-\x7e]{1,100}$/, 'must be 1 to 100 visible ASCII characters')
     .optional()
-    .describe('Of a state: what it is the newest of. The name of the event unless given'),
+    .describe(
+      '`state` only: replaces the previous event with the same key. Defaults to the name of the event',
+    ),
 });
 /** The body of `POST /v1/channels/:name` for several events. */
 export const eventsSchema = z.strictObject({ events: z.array(eventSchema).min(1).max(MAX_EVENTS) });
 
-/** What is to be published: `batch` says whether it came as one event or as several. */
+/** Events to publish. `batch` says whether the request was for several events. */
 export interface Publication {
   events: ChannelEvent[];
   batch: boolean;
 }
 
-/** @throws HeadwayError `invalid-request` that says what is wrong, and where, also for what no frame can carry */
+/** Validates the body of a request. @throws HeadwayError `invalid-request` with what is wrong and where */
 export async function checkPublication(body: unknown): Promise<Publication> {
   const batch = body !== null && typeof body === 'object' && 'events' in body;
   const parsed = await requireValid(batch ? eventsSchema : eventSchema, body);
   const events = ('events' in parsed ? parsed.events : [parsed]) as ChannelEvent[];
-  // Before the first of them goes out: who mends a batch and sends it again publishes nothing twice.
+  // All are checked before the first is published: a corrected batch that is sent again publishes nothing twice.
   for (const [index, event] of events.entries()) checkFrame(event, batch ? `/events/${index}` : '');
   return { events, batch };
 }
@@ -76,18 +78,18 @@ function checkFrame(event: ChannelEvent, pointer: string): void {
   }
 }
 
-/** Whoever sends events again under the same key gets the same ids, and publishes nothing twice. */
+/** Makes a publication safe to repeat: with the same key, the ids are the same and nothing is published twice. */
 export interface PublishOnce {
-  /** The `Idempotency-Key`, made the caller's own. */
+  /** The `Idempotency-Key`, scoped to the caller. */
   key: string;
-  /** The body that came with it. */
+  /** The body of the request. */
   body: unknown;
 }
 
 /**
- * Publishes events one after the other.
+ * Publishes events in order.
  * @returns their ids
- * @throws HeadwayError `idempotency-conflict` for a key that came with another body
+ * @throws HeadwayError `idempotency-conflict` for a key that was used with another body
  */
 export type PublishAll = (channel: string, events: ChannelEvent[], once?: PublishOnce) => Promise<string[]>;
 
@@ -100,7 +102,7 @@ export interface PublishAllOptions {
 }
 
 export function createPublishAll({ redis, prefix, publisher, keyTtlMs }: PublishAllOptions): PublishAll {
-  /** Notes what a key is used for, in the slot of the channel. */
+  /** Records the body that a key is used with. The record has the hash tag of the channel. */
   async function claim(channel: string, { key, body }: PublishOnce): Promise<Numbering['record']> {
     const [channelKey] = channelKeys(prefix, channel);
     const record = `${channelKey}:sent:${sha256(key)}`;
@@ -130,7 +132,7 @@ export function createPublishAll({ redis, prefix, publisher, keyTtlMs }: Publish
       const { first, prepared } = calls[i]!;
       const numbering = record && { source: 'request', first, record };
       const reply = await publisher.publishInRow(channel, prepared, { numbering });
-      // Redis came back without what it had taken of this request before.
+      // Redis was restored without earlier events of this request: they are published again.
       if (reply.state === 'missing') i = calls.findIndex((call) => call.first === reply.last + 1);
       else if (reply.state !== 'taken') throw new Error('the events of a channel have no fence');
       else {
@@ -142,7 +144,7 @@ export function createPublishAll({ redis, prefix, publisher, keyTtlMs }: Publish
   };
 }
 
-/** Divides events into calls that keep Redis for a moment only; the same events always in the same way. */
+/** Divides events into calls that block Redis only briefly. The same events are always divided in the same way. */
 function inCalls(events: PreparedEvent[]): Array<{ first: number; prepared: PreparedEvent[] }> {
   const calls: Array<{ first: number; prepared: PreparedEvent[] }> = [];
   let characters = 0;

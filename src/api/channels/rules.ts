@@ -6,29 +6,27 @@ import { decodeText } from '../../shared/process/text-file.js';
 import { StartError } from '../../shared/start-error.js';
 import type { Principal } from '../auth/principal.js';
 
-const who = z.enum(['anyone', 'signed-in', 'admin']);
+const audience = z.enum(['anyone', 'signed-in', 'admin']);
 
-/** One rule: who may do what on the channels that fit the pattern. What no rule allows is not allowed. */
+/** A rule: who may do what on the channels that match a pattern. Anything that no rule allows is denied. */
 const ruleSchema = z.strictObject({
-  channel: z
-    .string()
-    .refine(isPattern, 'must be the name of a channel, in which *, **, {sub} and {tenant} may stand'),
-  subscribe: who.optional(),
-  publish: who.optional(),
-  /** Who may know how many follow it. */
-  presence: who.optional(),
-  /** It is the same channel for all tenants. */
+  channel: z.string().refine(isPattern, 'must be a channel name, optionally with *, **, {sub} and {tenant}'),
+  subscribe: audience.optional(),
+  publish: audience.optional(),
+  /** Who may see the number of viewers. */
+  presence: audience.optional(),
+  /** Whether all tenants share the channel. */
   shared: z.boolean().optional(),
 });
 
 export type ChannelRule = z.output<typeof ruleSchema>;
 
-/** What can be done on a channel that is no job's. */
+/** An action on a channel that is not the channel of a job. */
 export type ChannelAction = Exclude<Action, 'control'>;
 
 /**
- * Reads the rules of `CHANNEL_RULES`: a JSON array, or the path of a file with one.
- * @throws StartError that says what is wrong, in one line
+ * Reads `CHANNEL_RULES`: a JSON array, or the path of a file that contains one.
+ * @throws StartError with what is wrong, in one line
  */
 export async function readRules(setting: string): Promise<ChannelRule[]> {
   if (setting === '') return [];
@@ -44,7 +42,7 @@ export async function readRules(setting: string): Promise<ChannelRule[]> {
   throw new StartError(`CHANNEL_RULES: rule ${issue!.path.join('.')}: ${issue!.message}`);
 }
 
-/** Whether a rule allows it. */
+/** Whether a rule allows a principal to perform an action on a channel. */
 export function ruled(
   rules: ChannelRule[],
   principal: Principal | undefined,
@@ -59,7 +57,7 @@ export function ruled(
   });
 }
 
-/** Whether a channel is the same for all tenants. */
+/** Whether all tenants share a channel. */
 export const isShared = (rules: ChannelRule[], channel: string): boolean =>
   rules.some((rule) => rule.shared === true && matches(rule.channel, channel));
 

@@ -3,12 +3,13 @@ import type { RequestHandler } from 'express';
 
 const basePaths = new WeakMap<IncomingMessage, string>();
 
-/** What stands before every path of ours in what is given out with the answer to a request: `/headway`, or nothing. */
+/** Returns the prefix of all paths in the response to a request, such as `/headway`; empty for none. */
 export const basePath = (req: IncomingMessage): string => basePaths.get(req) ?? '';
 
 /**
- * Has to come before whatever reads the path of a request. Some proxies take the base path off and some leave it, and a
- * client that joins the service's address and a link has it twice: it is taken off as often as it is there.
+ * Removes the base path from the URL of each request. Must come before any handler that reads the path. Some proxies
+ * remove the base path and some do not, and a client that joins the service's URL and a link sends it twice: it is removed
+ * as often as it occurs.
  * @param publicPath the path of `PUBLIC_URL`
  */
 export function takeBasePath(publicPath: string): RequestHandler {
@@ -19,7 +20,7 @@ export function takeBasePath(publicPath: string): RequestHandler {
   };
 }
 
-/** The target of a request (RFC 9112, section 3.2) without the base path; others as they are. */
+/** Returns a request target (RFC 9112, section 3.2) without the base path. Other targets are returned unchanged. */
 export function withoutBasePath(target: string, base: string): string {
   const start = /^https?:\/\/[^/?#]*/i.exec(target)?.[0].length ?? 0;
   let rest = target.slice(start);
@@ -31,8 +32,8 @@ export function withoutBasePath(target: string, base: string): string {
 }
 
 /**
- * The base path of a router that an application has mounted at a path. Its `PUBLIC_URL` may be that of the application or
- * that of the router.
+ * Returns the base path of a router that an application has mounted at a path. `PUBLIC_URL` may be the URL of the
+ * application or of the router.
  */
 function joined(publicPath: string, mountedAt: string): string {
   if (`${mountedAt}/`.startsWith(`${publicPath}/`)) return mountedAt;

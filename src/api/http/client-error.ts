@@ -2,27 +2,24 @@ import { type Server, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { type ErrorCode, HeadwayError } from '../../shared/errors.js';
 
-/** What Node found wrong with what a client sent, by the code of its error. */
+/** Answers to errors of Node's HTTP parser, by error code. */
 const KNOWN: Record<string, [status: number, code: ErrorCode, detail: string]> = {
-  HPE_INVALID_EOF_STATE: [400, 'invalid-request', 'The connection ended before the request was whole.'],
-  HPE_HEADER_OVERFLOW: [431, 'invalid-request', 'The headers of the request are too large.'],
-  HPE_CHUNK_EXTENSIONS_OVERFLOW: [413, 'invalid-request', 'The extensions of the chunks are too large.'],
+  HPE_INVALID_EOF_STATE: [400, 'invalid-request', 'The connection ended before the request was complete.'],
+  HPE_HEADER_OVERFLOW: [431, 'invalid-request', 'The request headers are too large.'],
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: [413, 'invalid-request', 'The chunk extensions are too large.'],
   ERR_HTTP_REQUEST_TIMEOUT: [408, 'invalid-request', 'The request did not arrive in time.'],
 };
 
-/**
- * Answers a request that is not valid HTTP with a problem (RFC 9457), as other requests that are not valid. Node would
- * answer with a status alone.
- */
+/** Answers requests that are not valid HTTP with a problem (RFC 9457). Node would send only a status. */
 export function answerClientErrors(server: Server): void {
   server.on('clientError', (error: NodeJS.ErrnoException, connection) => {
     const socket = connection as Socket & { _httpMessage?: { headersSent: boolean } | null };
-    // Another answer has begun.
+    // Another response has already started.
     if (!socket.writable || socket._httpMessage?.headersSent) return void socket.destroy(error);
     const [status, code, detail] = KNOWN[error.code ?? ''] ?? [
       400,
       'invalid-request',
-      'The request is not valid HTTP. Its Content-Length may not be that of its body.',
+      'The request is not valid HTTP. Its Content-Length may not match its body.',
     ];
     const body = JSON.stringify({ ...new HeadwayError(code, detail).toProblem(), status });
     const head = [

@@ -3,9 +3,10 @@ import { type FieldError, HeadwayError } from '../../shared/errors.js';
 import { validate } from '../../shared/jobs/schema.js';
 
 /**
- * What a request says, as its schema gives it.
- * @param whole what the value is called where the mistake is not in one of its fields
- * @throws HeadwayError `invalid-request` that says what is wrong, and where
+ * Validates a part of a request.
+ * @param whole the name of the part, for errors that concern no single field. Defaults to `The body`.
+ * @returns the output of the schema
+ * @throws HeadwayError `invalid-request` with what is wrong and where
  */
 export async function requireValid<S extends StandardSchemaV1>(
   schema: S,
@@ -17,7 +18,7 @@ export async function requireValid<S extends StandardSchemaV1>(
   return parsed.value;
 }
 
-/** The answer to a request with these mistakes. */
+/** Returns the error for a request with these invalid fields. */
 export function invalid(errors: FieldError[], whole = 'The body'): HeadwayError {
   const [first] = errors;
   return new HeadwayError('invalid-request', `${first!.pointer || whole}: ${first!.detail}`, errors);

@@ -3,15 +3,15 @@ import { StartError } from '../../shared/start-error.js';
 
 /**
  * Starts listening.
- * @throws StartError when the address cannot be had, saying which variable to change
+ * @throws StartError when the address is not available, with the setting to change
  */
 export async function listen(server: Server, { PORT, HOST }: { PORT: number; HOST: string }): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EADDRINUSE')
-        reject(new StartError(`PORT: ${PORT} is in use on ${HOST}; set PORT to a free one`));
+        reject(new StartError(`PORT: ${PORT} is in use on ${HOST}; set PORT to a free port`));
       else if (error.code === 'EACCES')
-        reject(new StartError(`PORT: not allowed to listen on ${PORT}; set PORT above 1023`));
+        reject(new StartError(`PORT: no permission to listen on ${PORT}; set PORT above 1023`));
       else if (error.code === 'EADDRNOTAVAIL' || error.code === 'ENOTFOUND')
         reject(new StartError(`HOST: ${HOST} is not an address of this machine`));
       else reject(error);

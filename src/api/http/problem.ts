@@ -7,21 +7,21 @@ import { basePath } from './base-path.js';
 /** Errors of Express's body parser, by their `type`. */
 const bodyErrors: Record<string, [ErrorCode, string]> = {
   'entity.parse.failed': ['invalid-json', 'The body is not valid JSON'],
-  'entity.too.large': ['body-too-large', 'The body is larger than this service takes (BODY_MAX_BYTES)'],
+  'entity.too.large': ['body-too-large', 'The body exceeds BODY_MAX_BYTES'],
   'encoding.unsupported': ['unsupported-media-type', 'The Content-Encoding is not supported'],
-  'charset.unsupported': ['unsupported-media-type', 'The charset is not supported: send UTF-8'],
-  'request.aborted': ['invalid-request', 'The body did not arrive whole'],
-  'request.size.invalid': ['invalid-request', 'The body is not as long as its Content-Length says'],
+  'charset.unsupported': ['unsupported-media-type', 'The charset is not supported; send UTF-8'],
+  'request.aborted': ['invalid-request', 'The body is incomplete'],
+  'request.size.invalid': ['invalid-request', 'The body does not match its Content-Length'],
 };
 
-/** Turns whatever was thrown into an `application/problem+json` answer (RFC 9457). The only place that does. */
+/** Answers every error with `application/problem+json` (RFC 9457). */
 export function problemHandler(log: Logger): ErrorRequestHandler {
   return (thrown, req, res, next) => {
     const error = asHeadwayError(thrown);
     if (error.status >= 500) log.error({ err: thrown, method: req.method, path: req.path }, error.message);
     if (res.headersSent) return next(thrown);
     if (error.code === 'unavailable') res.set('Retry-After', '2');
-    // A page for people has its own way of asking.
+    // The board and the dashboard have set another scheme.
     if (!res.get('WWW-Authenticate')) {
       if (error.code === 'sign-in') res.set('WWW-Authenticate', 'Bearer');
       if (error.code === 'invalid-token') res.set('WWW-Authenticate', 'Bearer error="invalid_token"');
@@ -48,22 +48,22 @@ function asHeadwayError(thrown: unknown): HeadwayError {
     );
   if (thrown instanceof URIError || status === 400) return new HeadwayError('invalid-request', message);
   if (isRedisFault(thrown)) {
-    return new HeadwayError('unavailable', 'The service cannot reach Redis. Try again soon.', undefined, {
+    return new HeadwayError('unavailable', 'Redis is unavailable. Try again soon.', undefined, {
       cause: thrown,
     });
   }
-  return new HeadwayError('internal', 'Something went wrong here; it has been logged.', undefined, {
+  return new HeadwayError('internal', 'An internal error occurred. It has been logged.', undefined, {
     cause: thrown,
   });
 }
 
-/** Answers OPTIONS with what a path takes, and any other method that it does not take with 405. */
+/** Answers OPTIONS with the allowed methods of a path, and all other methods that are not allowed with 405. */
 export function methods(...allowed: string[]): RequestHandler {
   const allow = [...allowed, ...(allowed.includes('GET') ? ['HEAD'] : []), 'OPTIONS'].join(', ');
   return (req, res, next) => {
     if (allow.split(', ').includes(req.method) && req.method !== 'OPTIONS') return next();
     res.set('Allow', allow);
     if (req.method === 'OPTIONS') return void res.status(204).end();
-    throw new HeadwayError('method-not-allowed', `${req.method} is not possible here; ${allow} are.`);
+    throw new HeadwayError('method-not-allowed', `${req.method} is not allowed. Allowed: ${allow}.`);
   };
 }

@@ -2,7 +2,7 @@ import type { RequestHandler } from 'express';
 import { pinoHttp } from 'pino-http';
 import type { Logger } from '../../shared/process/log.js';
 
-/** Logs each request when it is answered, at `debug`; failures of ours at `error`. No token ever gets into a log. */
+/** Logs each request when it is answered: at `debug`, and at `error` for a status of 500 or more. Tokens are redacted. */
 export function requestLog(log: Logger): RequestHandler {
   return pinoHttp({
     logger: log,
@@ -16,7 +16,7 @@ export function requestLog(log: Logger): RequestHandler {
   });
 }
 
-/** A URL without the token in its query. */
+/** Returns a URL without the tokens in its query. */
 export function redactUrl(url: string): string {
   const [path, query] = url.split(/\?(.*)/s, 2) as [string, string | undefined];
   if (!query) return url;
@@ -27,7 +27,7 @@ export function redactUrl(url: string): string {
   return `${path}?${shown.join('&')}`;
 }
 
-/** The key may be written with percent signs. */
+/** Whether a key of the query is `token`, also when it is percent-encoded. */
 function isToken(key: string): boolean {
   try {
     return decodeURIComponent(key.replaceAll('+', ' ')).trim().toLowerCase() === 'token';

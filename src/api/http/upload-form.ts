@@ -5,29 +5,29 @@ import { decodeExtended, parse } from 'content-disposition';
 import { HeadwayError } from '../../shared/errors.js';
 import type { FileStore, StoredFile } from '../../shared/files/store.js';
 
-/** Each part costs a stream, however small it is. */
+/** The most parts of a form: each one costs a stream, however small it is. */
 const MAX_PARTS = 100;
 
 export interface FormOptions {
   store: FileStore;
-  /** Aborted, with the error as its reason, when the form takes too long. */
+  /** Aborts the upload, with the error as its reason. */
   signal: AbortSignal;
-  /** The length of the body, when the client said it. */
+  /** The Content-Length of the request, if any. */
   length: number | undefined;
-  /** The body may be this long. */
+  /** The largest body, in bytes. */
   maxBytes: number;
 }
 
 /**
- * Keeps the file in the field `file` of a `multipart/form-data` body (RFC 7578). Other fields are ignored. When the form is
- * broken in any way, nothing is left of it by the time the promise rejects.
- * @throws HeadwayError `invalid-request`, `upload-aborted`, `file-too-large`, and those of the store
+ * Stores the file in the field `file` of a `multipart/form-data` body (RFC 7578). Other fields are ignored. If the form is
+ * invalid, nothing of it is stored when the promise rejects.
+ * @throws HeadwayError `invalid-request`, `upload-aborted`, `file-too-large`, and the errors of the store
  */
 export function readForm(req: IncomingMessage, options: FormOptions): Promise<StoredFile> {
   const { store, signal, length, maxBytes } = options;
   const parser = new Dicer({ boundary: boundaryOf(req) });
   return new Promise<StoredFile>((resolve, reject) => {
-    // A stream of our own between parser and disk: the parser's own says nothing when it is destroyed.
+    // A stream between parser and disk, because the parser's stream emits nothing when it is destroyed.
     const content = new PassThrough();
     content.on('error', () => {});
     let saved: Promise<StoredFile> | undefined;
@@ -38,7 +38,7 @@ export function readForm(req: IncomingMessage, options: FormOptions): Promise<St
     let bodyEnded = false;
 
     parser.on('part', (part) => {
-      // Said of a part that is cut off; the parser says the same.
+      // Emitted for a part that is cut off. The parser reports the same error.
       part.on('error', () => {});
       if (++parts > MAX_PARTS) fail(invalid(`The form has more than ${MAX_PARTS} parts.`));
       part.on('header', (header: object) => {
@@ -49,16 +49,18 @@ export function readForm(req: IncomingMessage, options: FormOptions): Promise<St
           begun = true;
           if (field !== 'file') {
             const given = JSON.stringify(field.slice(0, 80));
-            fail(invalid(`The file belongs into the field "file", not ${given}.`));
+            fail(invalid(`Send the file in the field "file", not ${given}.`));
           } else if (isEncoded(header as Record<string, string[]>)) {
-            fail(invalid('The file has a Content-Transfer-Encoding: send its bytes as they are.'));
-          } else if (saved) fail(invalid('Send one file at a time.'));
+            fail(
+              invalid('Content-Transfer-Encoding is not supported: send the bytes of the file unchanged.'),
+            );
+          } else if (saved) fail(invalid('Send only one file.'));
           else {
             saved = store.save(name || 'file', content, undefined, length);
             saved.catch(fail);
           }
         };
-        // A browser sends an empty part without a name for a field in which no file was chosen.
+        // For a field without a chosen file, a browser sends an empty part with an empty file name.
         if (name !== '') begin();
         part.on('data', (chunk: Buffer | string) => {
           if (!begun) begin();
@@ -73,7 +75,7 @@ export function readForm(req: IncomingMessage, options: FormOptions): Promise<St
     });
     parser.on('finish', () => {
       formEnded = true;
-      // A body may go on after its form. The request would otherwise stop here, and never end.
+      // The body may continue after the form. Without resuming, the request would never end.
       req.unpipe(parser);
       req.resume();
       conclude();
@@ -82,7 +84,7 @@ export function readForm(req: IncomingMessage, options: FormOptions): Promise<St
       fail(
         new HeadwayError(
           'upload-aborted',
-          `The form could not be read: ${parts > 0 ? 'it ends too early' : 'no part of it begins with the boundary that its Content-Type names'}.`,
+          `The form is invalid: ${parts > 0 ? 'it ends too early' : 'no part begins with the boundary of the Content-Type'}.`,
           undefined,
           { cause: error },
         ),
@@ -99,7 +101,7 @@ export function readForm(req: IncomingMessage, options: FormOptions): Promise<St
     });
     req.on('close', () => {
       if (!req.complete)
-        fail(new HeadwayError('upload-aborted', 'The connection ended before the file was whole.'));
+        fail(new HeadwayError('upload-aborted', 'The connection ended before the upload was complete.'));
     });
     signal.addEventListener('abort', () => fail(signal.reason));
     req.pipe(parser);
@@ -117,7 +119,7 @@ export function readForm(req: IncomingMessage, options: FormOptions): Promise<St
       req.unpipe(parser);
       parser.destroy();
       content.destroy();
-      // The file may have been whole already when the form broke.
+      // The file may have been complete before the form turned out to be invalid.
       Promise.resolve(saved)
         .then(
           (file) => file && store.remove(file.id),
@@ -134,25 +136,25 @@ export function readForm(req: IncomingMessage, options: FormOptions): Promise<St
 const invalid = (detail: string): HeadwayError => new HeadwayError('invalid-request', detail);
 
 const tooLarge = (bytes: number): HeadwayError =>
-  new HeadwayError('file-too-large', `The form is larger than the ${bytes} bytes that this service takes.`);
+  new HeadwayError('file-too-large', `The form exceeds the limit of ${bytes} bytes.`);
 
 function boundaryOf(req: IncomingMessage): string {
   const { boundary } = parse(req.headers['content-type'] ?? '').parameters;
-  if (!boundary) throw invalid('The form could not be read: its Content-Type has no boundary.');
-  // RFC 2046, section 5.1.1, says 70; the parser takes no more than 250.
+  if (!boundary) throw invalid('The form is invalid: its Content-Type has no boundary.');
+  // RFC 2046, section 5.1.1, allows 70 characters; the parser takes at most 250.
   if (boundary.length > 200 || !/^[\x20-\x7e]+$/.test(boundary)) {
-    throw invalid('The form could not be read: the boundary in its Content-Type is not valid.');
+    throw invalid('The form is invalid: the boundary in its Content-Type is not valid.');
   }
   return boundary;
 }
 
 /**
- * Which field a part belongs to, and the name of its file: `undefined` for what is no file. RFC 7578 has no `filename*`, but
- * clients send it; where it can be read it says more than `filename` (RFC 6266, section 4.3).
+ * Returns the field that a part belongs to and the name of its file; `undefined` for a part that is not a file. RFC 7578
+ * does not have `filename*`, but clients send it: it takes precedence over `filename` (RFC 6266, section 4.3).
  */
 export function describePart(header: Record<string, string[]>): { field: string; name: string | undefined } {
   const raw = header['content-disposition']?.[0] ?? '';
-  // Browsers write a quote as %22 and mean a backslash as itself; older clients escape the quote.
+  // Browsers encode a quote as %22 and do not escape backslashes; older clients escape quotes with a backslash.
   const { type, parameters } = parse(textOf(raw), { multipart: !raw.includes('\\"') });
   if (type !== 'form-data') return { field: '', name: undefined };
   const extended = parameters['filename*'];
@@ -161,11 +163,11 @@ export function describePart(header: Record<string, string[]>): { field: string;
   return { field: parameters.name ?? '', name: name ?? (extended || isBinary ? '' : undefined) };
 }
 
-/** Whether a part says that its bytes stand for others; RFC 7578, section 4.7, does away with that. */
+/** Whether the bytes of a part are encoded. RFC 7578, section 4.7, deprecates that. */
 const isEncoded = (header: Record<string, string[]>): boolean =>
   !/^\s*(7bit|8bit|binary)?\s*$/i.test(header['content-transfer-encoding']?.[0] ?? '');
 
-/** The parser gives a character for each byte: UTF-8 by RFC 7578, but older clients send Latin-1. */
+/** Decodes a header, which the parser reads as Latin-1. RFC 7578 requires UTF-8, but older clients send Latin-1. */
 function textOf(bytes: string): string {
   const text = Buffer.from(bytes, 'latin1').toString('utf8');
   return text.includes('\ufffd') ? bytes : text;

@@ -4,29 +4,30 @@ import type { Config } from '../../shared/process/config.js';
 
 export interface UploadLimits {
   /**
-   * An upload that sends nothing, or less than 1 KiB per second, for the one is ended; when the process stops, it has the
-   * other to arrive.
+   * An upload that sends less than 1 KiB per second for `STALL_TIMEOUT_MS` is ended. When the process stops, uploads have
+   * `SHUTDOWN_GRACE_MS` to finish.
    */
   config: Pick<Config, 'STALL_TIMEOUT_MS' | 'SHUTDOWN_GRACE_MS'>;
   stopping: () => boolean;
 }
 
-/** An upload that is under way. */
+/** An upload in progress. */
 export interface Upload {
-  /** Aborted, with a HeadwayError as its reason, when the upload has stalled or the process has no more time for it. */
+  /** Aborted with a HeadwayError when the upload has stalled, or when the process cannot wait for it any longer. */
   signal: AbortSignal;
-  /** It has ended, one way or another. */
+  /** Ends the checks. Call it when the upload has ended. */
   end(): void;
 }
 
+/** How often uploads are checked, in ms. */
 const CHECK_MS = 500;
-/** The least average rate, in bytes per second. A client that sends a byte now and then would keep its upload for ever. */
-const LEAST_RATE = 1024;
+/** The lowest average rate, in bytes per second. Without one, a byte now and then would keep an upload open for ever. */
+const MIN_RATE = 1024;
 
 /**
- * Lets the body of a request take as long as it needs while it makes progress. Node's HTTP server gives a whole request five
- * minutes (`requestTimeout`), too little for a large file. That limit holds for all requests of a server, which may be an
- * application's, so this one request is taken out of Node's list; an upload that makes no progress is ended here instead.
+ * Lets an upload take as long as it makes progress. Node's HTTP server limits each request to five minutes
+ * (`requestTimeout`), which is too short for a large file. The limit applies to all requests of the server, which may
+ * belong to an application, so only this request is exempted. An upload without progress is ended here instead.
  */
 export function watchUpload(req: IncomingMessage, { config, stopping }: UploadLimits): Upload {
   const { STALL_TIMEOUT_MS: stallMs, SHUTDOWN_GRACE_MS: graceMs } = config;
@@ -34,18 +35,18 @@ export function watchUpload(req: IncomingMessage, { config, stopping }: UploadLi
   const abort = new AbortController();
   let progressAt = performance.now();
   let stopsAt: number | undefined;
-  // The rate is taken over windows of `stallMs`, one after another.
+  // The rate is measured in consecutive windows of `stallMs`.
   let windowAt = progressAt;
   let windowBytes = 0;
   const onData = (chunk: Buffer): void => {
     progressAt = performance.now();
     windowBytes += chunk.length;
   };
-  /** Whether a window is over in which too little came. */
+  /** Whether a window has ended in which too little arrived. */
   const isTooSlow = (now: number): boolean => {
     const passed = now - windowAt;
     if (passed < stallMs) return false;
-    const slow = windowBytes < (LEAST_RATE * passed) / 1000;
+    const slow = windowBytes < (MIN_RATE * passed) / 1000;
     windowAt = now;
     windowBytes = 0;
     return slow;
@@ -54,7 +55,7 @@ export function watchUpload(req: IncomingMessage, { config, stopping }: UploadLi
   const timer = setInterval(
     () => {
       const now = performance.now();
-      // Paused: the client is waiting for our disk.
+      // The request is paused: the client is waiting for our disk.
       if (req.readableFlowing === false) {
         progressAt = windowAt = now;
         windowBytes = 0;
@@ -76,12 +77,12 @@ export function watchUpload(req: IncomingMessage, { config, stopping }: UploadLi
 }
 
 const stalled = (sent: string, ms: number): HeadwayError =>
-  new HeadwayError('upload-stalled', `The upload sent ${sent} for ${ms / 1000} s. Nothing was kept.`);
+  new HeadwayError('upload-stalled', `The upload sent ${sent} for ${ms / 1000} s. Nothing was stored.`);
 
 const stopped = (): HeadwayError =>
-  new HeadwayError('unavailable', 'This process is stopping. Nothing was kept; upload the file again.');
+  new HeadwayError('unavailable', 'The process is stopping. Nothing was stored. Upload the file again.');
 
-/** Node puts the connection back into its list when the request is complete. */
+/** Removes the request from Node's list of requests with a time limit. Node adds the connection again afterwards. */
 function exemptFromRequestTimeout(req: IncomingMessage): void {
   const { parser } = req.socket as { parser?: { remove?(): void } | null };
   if (!req.complete && typeof parser?.remove === 'function') parser.remove();

@@ -9,18 +9,18 @@ import type { JobRequest, JobStarter } from './start.js';
 
 const MAX_JOBS = 1000;
 
-/** The body of `POST /v1/jobs:batch`. Each of its jobs is checked as that of a `POST /v1/jobs`. */
+/** The body of `POST /v1/jobs:batch`. Each job is validated like the body of `POST /v1/jobs`. */
 export const batchSchema = z.strictObject({
   jobs: z.array(z.unknown()).min(1).max(MAX_JOBS),
   mode: z
     .enum(['all-or-nothing', 'per-item'])
     .optional()
     .describe(
-      '`all-or-nothing` (default): with a mistake in any job nothing is queued. `per-item`: those in order are queued',
+      '`all-or-nothing` (default): if any job is invalid, no job is queued. `per-item`: the valid jobs are queued',
     ),
 });
 
-/** What became of one job of a batch: it was queued, or this is what is wrong with it (a problem, RFC 9457). */
+/** The outcome of one job of a batch: it was queued, or it is invalid (a problem, RFC 9457). */
 export type BatchItem =
   | { id: string; name: string; deduplicated: boolean; error?: undefined }
   | { error: Record<string, unknown> };
@@ -32,14 +32,14 @@ export interface BatchOptions {
 }
 
 /**
- * Starts many jobs at once: one round trip to Redis queues all of them.
- * @param key an `Idempotency-Key`, made the caller's own
- * @throws HeadwayError for what is wrong with the body or, unless asked for each job, with any of its jobs
+ * Starts many jobs with one round trip to Redis.
+ * @param key an `Idempotency-Key`, scoped to the caller
+ * @throws HeadwayError for an invalid body and, in the mode `all-or-nothing`, for an invalid job
  */
 export type StartBatch = (body: unknown, caller: Principal, key: string | undefined) => Promise<BatchItem[]>;
 
-/** What is remembered of an item: an error, the id of another job that it turned out to be, or nothing. */
-type Kept = Record<string, unknown> | string | 0;
+/** What is stored about a job: its error, the id of the job that it duplicates, or 0. */
+type StoredItem = Record<string, unknown> | string | 0;
 
 export function createBatchStarter({ starter, plan, idempotency }: BatchOptions): StartBatch {
   const idOf = (batch: string, name: string, index: number): string =>
@@ -48,17 +48,17 @@ export function createBatchStarter({ starter, plan, idempotency }: BatchOptions)
   return async (body, caller, key) => {
     const { jobs, mode = 'all-or-nothing' } = await requireValid(batchSchema, body);
     const checked = await Promise.all(jobs.map((job, i) => check(starter, job, caller, i)));
-    if (mode === 'all-or-nothing') refuseMistakes(checked);
+    if (mode === 'all-or-nothing') refuseInvalid(checked);
 
     const fresh = `batch:${randomUUID()}`;
     const use = key ? await idempotency.claim(key, body, fresh) : { jobId: fresh, queued: false };
-    // What is kept with the key is the batch, from which the ids of its jobs follow, and what differs from that.
+    // Stored with the key: the id of the batch, from which the ids of its jobs are derived, and the exceptions.
     const [, batch, text] = use.jobId.split(':') as [string, string, string | undefined];
-    let kept: Kept[];
+    let stored: StoredItem[];
     if (use.queued) {
-      kept = JSON.parse(decodeURIComponent(text!)) as Kept[];
+      stored = JSON.parse(decodeURIComponent(text!)) as StoredItem[];
     } else {
-      kept = await Promise.all(
+      stored = await Promise.all(
         checked.map(async (request, i) => {
           if (request instanceof HeadwayError) return request.toProblem();
           const id = idOf(batch, request.definition.name, i);
@@ -66,11 +66,11 @@ export function createBatchStarter({ starter, plan, idempotency }: BatchOptions)
           return started === id ? 0 : started;
         }),
       );
-      if (key) await idempotency.confirm(key, `batch:${batch}:${encodeURIComponent(JSON.stringify(kept))}`);
+      if (key) await idempotency.confirm(key, `batch:${batch}:${encodeURIComponent(JSON.stringify(stored))}`);
     }
-    return kept.map((item, i) => {
+    return stored.map((item, i) => {
       if (typeof item === 'object') return { error: item };
-      // The same body as when it was found in order.
+      // The body is the same as when it was validated.
       const { name } = jobs[i] as { name: string };
       return { id: item === 0 ? idOf(batch, name, i) : item, name, deduplicated: item !== 0 };
     });
@@ -95,15 +95,15 @@ async function check(
   }
 }
 
-/** @throws HeadwayError with the code of the first mistake and the places of all of them */
-function refuseMistakes(checked: Array<JobRequest | HeadwayError>): void {
-  const mistakes = checked.filter((request) => request instanceof HeadwayError);
-  const [first] = mistakes;
+/** @throws HeadwayError with the code of the first invalid job, and the pointers of all errors */
+function refuseInvalid(checked: Array<JobRequest | HeadwayError>): void {
+  const errors = checked.filter((request) => request instanceof HeadwayError);
+  const [first] = errors;
   if (!first) return;
-  const more = mistakes.length > 1 ? ` ${mistakes.length - 1} more jobs have mistakes.` : '';
+  const more = errors.length > 1 ? ` ${errors.length - 1} more jobs are invalid.` : '';
   throw new HeadwayError(
     first.code,
     `${first.detail}${more} Nothing was queued.`,
-    mistakes.flatMap(({ errors }) => errors!),
+    errors.flatMap((error) => error.errors!),
   );
 }

@@ -3,22 +3,22 @@ import type { Redis } from 'ioredis';
 import { HeadwayError } from '../../shared/errors.js';
 import type { Principal } from '../auth/principal.js';
 
-/** What a key was used for. */
+/** The use of a key. */
 interface Use {
   jobId: string;
-  /** Whether the job had been queued for certain when this was written. */
+  /** Whether the job is known to have been queued. */
   queued: boolean;
 }
 
-/** Remembers which `Idempotency-Key` started which job. */
+/** Stores which job each `Idempotency-Key` started. */
 export interface Idempotency {
   /**
-   * Claims a key for a job about to be started.
-   * @returns the use of the key: `jobId` is another than the one given when the key was used before
-   * @throws HeadwayError `idempotency-conflict` when it was used with another body
+   * Claims a key for a job that is about to be started.
+   * @returns the use of the key; `jobId` is another id when the key was used before
+   * @throws HeadwayError `idempotency-conflict` when the key was used with another body
    */
   claim(key: string, body: unknown, jobId: string): Promise<Use>;
-  /** Notes that the job is queued, so that the key never starts it again. */
+  /** Records that the job is queued, so that the key does not start it again. */
   confirm(key: string, jobId: string): Promise<void>;
 }
 
@@ -31,7 +31,7 @@ export function createIdempotency(redis: Redis, prefix: string, ttlMs: number): 
       const claimed = await redis.set(at, `${digest} ${jobId} claimed`, 'PX', ttlMs, 'NX');
       if (claimed) return { jobId, queued: false };
       const found = await redis.get(at);
-      // It expired between the two commands.
+      // The key expired between the two commands.
       if (!found) return this.claim(key, body, jobId);
       const [usedDigest, usedJobId, state] = found.split(' ') as [string, string, string];
       if (usedDigest !== digest) {
@@ -51,8 +51,8 @@ export function createIdempotency(redis: Redis, prefix: string, ttlMs: number): 
 }
 
 /**
- * Checks the header and makes it the caller's own. Whoever is not signed in and knows a key gets the job's token, so
- * there it has to be hard to guess.
+ * Validates an `Idempotency-Key` and scopes it to the caller. An unauthenticated caller who knows a key gets the token of
+ * the job, so the key has to be hard to guess.
  * @throws HeadwayError `invalid-idempotency-key`
  */
 export function scopedKey(key: string, caller: Principal): string {
@@ -60,27 +60,28 @@ export function scopedKey(key: string, caller: Principal): string {
     throw new HeadwayError(
       'invalid-idempotency-key',
       caller.signedIn
-        ? 'An Idempotency-Key needs 1 to 255 visible ASCII characters.'
-        : 'Without signing in, an Idempotency-Key needs 16 to 255 visible ASCII characters: it is a secret. A random UUID will do.',
+        ? 'An Idempotency-Key must have 1 to 255 visible ASCII characters.'
+        : 'If unauthenticated, an Idempotency-Key must have 16 to 255 visible ASCII characters, because it is a secret. Use a random UUID, for example.',
     );
   }
   return `${escapeColons(keyScope(caller))}:${key}`;
 }
 
-/** Whose keys are apart from those of others. A cookie may be lost between two tries, a key is not. */
+/** The scope of a caller's keys. All visitors share one, because a visitor may lose the cookie between two tries. */
 export const keyScope = ({ signedIn, id }: Principal): string => (signedIn ? id : 'anonymous');
 
 /**
- * A name and a key may both have colons: joined as they are, `user:a` with the key `b:c` and `user:a:b` with the key `c`
- * would be one and the same. In the scope only the first colon, which ends the kind of principal, stays as it is; that of
- * a principal without further ones is what it was before, so that its keys outlive an upgrade.
+ * Escapes the colons of a scope, except the first one, which follows the kind of principal. Scopes and keys may both have
+ * colons: without escaping, `user:a` with the key `b:c` would equal `user:a:b` with the key `c`. Scopes without further
+ * colons are unchanged, so that their stored keys survive an upgrade.
  */
 const escapeColons = (scope: string): string =>
   scope.replace(/^([^:]*:)?(.*)$/s, (_, kind = '', name: string) => kind + name.replace(/[\\:]/g, '\\$&'));
 
+/** Returns the SHA-256 digest of a text in hexadecimal. */
 export const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
-/** JSON with sorted keys, so that the same body in another order is the same. */
+/** Returns JSON with sorted keys, so that bodies that differ only in the order of keys are equal. */
 export function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_key, inner: unknown) =>
     inner && typeof inner === 'object' && !Array.isArray(inner)

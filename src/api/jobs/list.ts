@@ -7,7 +7,7 @@ import { jobView, readProgress } from '../../shared/lifecycle/view.js';
 import { formatCursor, type ListQuery } from './list-query.js';
 import type { PageReader } from './page.js';
 
-/** How often the index is asked to fill one page, when what it gives turns out not to fit. */
+/** How often the index is read to fill one page, when jobs turn out not to match. */
 const ROUNDS = 5;
 
 export interface JobListOptions {
@@ -19,7 +19,7 @@ export interface JobListOptions {
   faults: JobFaults;
 }
 
-/** One page of jobs, newest first. */
+/** A page of jobs, newest first. */
 export interface JobPage {
   jobs: Array<Record<string, unknown>>;
   /** The cursor of the next page, if there is one. */
@@ -27,35 +27,35 @@ export interface JobPage {
 }
 
 /**
- * Lists jobs. The index says which; what is shown is what BullMQ says of them at this moment. A job that turns out not
- * to fit (any more) is left out, and the look at it has mended the index.
- * @param owner whose; `undefined`: everybody's
- * @param base the path below which the caller sees the service
+ * Lists jobs. The index selects them, and their current state is read from BullMQ. A job that no longer matches is left
+ * out, and reading it has corrected the index.
+ * @param owner `undefined` for the jobs of all owners
+ * @param base the path under which the caller reaches the service
  */
 export type ListJobs = (query: ListQuery, owner: string | undefined, base: string) => Promise<JobPage>;
 
 export function createJobList(options: JobListOptions): ListJobs {
   const { redis, prefix, readPage, trackJob, reconciler, faults } = options;
 
-  async function look(
+  async function viewIfMatching(
     id: string,
-    fits: (job: JobSnapshot) => boolean,
+    matches: (job: JobSnapshot) => boolean,
     base: string,
   ): Promise<Record<string, unknown> | undefined> {
     const job = await trackJob(id);
     if (!job) {
-      // Somebody has removed it: its viewers have to hear of that too.
+      // The job was removed: reconciling it tells its viewers.
       await reconciler.reconcile(id);
       return undefined;
     }
-    return fits(job) ? jobView(job, await readProgress(redis, prefix, job), base) : undefined;
+    return matches(job) ? jobView(job, await readProgress(redis, prefix, job), base) : undefined;
   }
 
   return async ({ state, name, tag, from, to, limit, cursor }, owner, base) => {
     const states = state.length > 0 ? state : JOB_STATES;
     const any = <T>(wanted: readonly T[], found: readonly T[]): boolean =>
       wanted.length === 0 || wanted.some((value) => found.includes(value));
-    const fits = (job: JobSnapshot): boolean =>
+    const matches = (job: JobSnapshot): boolean =>
       (owner === undefined || job.settings.owner === owner) &&
       states.includes(job.state) &&
       any(name, [job.name]) &&
@@ -74,7 +74,7 @@ export function createJobList(options: JobListOptions): ListJobs {
         after,
         limit: limit - jobs.length,
       });
-      const found = await faults.each('list', page.ids, (id) => look(id, fits, base));
+      const found = await faults.each('list', page.ids, (id) => viewIfMatching(id, matches, base));
       jobs.push(...found.filter((view) => view !== undefined));
       after = page.next;
       if (!after || jobs.length === limit) break;

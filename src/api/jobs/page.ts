@@ -3,15 +3,16 @@ import { indexKeys, type JobFilter, setsFor } from '../../shared/job-index/keys.
 import { scriptsOf } from '../../shared/redis/scripts.js';
 import { apiScripts } from './scripts.js';
 
-/** A place between two jobs of the index: just after (older than) this one. */
+/** A position in the index: just after this job, which means just before the next older one. */
 export interface IndexPosition {
   createdAt: number;
   id: string;
 }
 
 export interface PageRequest extends JobFilter {
-  /** Not before, and before, ms since 1970. */
+  /** Only jobs created at or after this time, in ms since 1970. */
   from?: number | undefined;
+  /** Only jobs created before this time, in ms since 1970. */
   to?: number | undefined;
   after?: IndexPosition | undefined;
   limit: number;
@@ -19,14 +20,14 @@ export interface PageRequest extends JobFilter {
 
 export interface IndexPage {
   ids: string[];
-  /** Where the next page begins; without, there are no more. A page may be short and have one. */
+  /** Where the next page begins; `undefined` on the last page. A page that is not full may have a next one. */
   next: IndexPosition | undefined;
 }
 
 /** Reads pages of the index, newest job first. */
 export type PageReader = (request: PageRequest) => Promise<IndexPage>;
 
-/** Steps of one page at most: Redis does nothing else meanwhile. These are a few milliseconds. */
+/** The most steps of one page. They take a few milliseconds, in which Redis does nothing else. */
 const STEPS = 5000;
 
 /** @param steps see page.lua */
@@ -44,7 +45,7 @@ export function createPageReader(
       keys.records,
       newest(to, after),
       from ?? '-inf',
-      // With a `to` before the position's time, the position says nothing.
+      // A position after `to` has no effect.
       after && (to === undefined || after.createdAt < to) ? after.id : '',
       limit,
       steps,
@@ -58,7 +59,7 @@ export function createPageReader(
   };
 }
 
-/** The newest `createdAt` to give, as ZRANGEBYSCORE takes it. */
+/** Returns the newest `createdAt` of the page, as an argument of ZRANGEBYSCORE. */
 function newest(to: number | undefined, after: IndexPosition | undefined): string | number {
   if (after && (to === undefined || after.createdAt < to)) return after.createdAt;
   return to === undefined ? '+inf' : `(${to}`;

@@ -15,12 +15,12 @@ import { checkWebhook, type WebhookRules } from './webhook.js';
 
 /** The body of `POST /v1/jobs`. */
 export const startSchema = z.strictObject({
-  name: z.string().min(1).describe('Which kind of job: see `GET /v1/definitions`'),
-  data: z.unknown().optional().describe('What the kind of job needs; `{}` unless given'),
+  name: z.string().min(1).describe('The kind of job; see `GET /v1/definitions`'),
+  data: z.unknown().optional().describe('The data of the job, as its kind requires. Defaults to `{}`'),
   options: optionsSchema.optional(),
 });
 
-/** A job that was found in order and is not queued yet. */
+/** A valid request for a job that has not been queued yet. */
 export interface JobRequest {
   definition: JobDefinition;
   data: unknown;
@@ -35,14 +35,14 @@ export interface StartOptions extends EnqueueOptions {
   webhookRules: WebhookRules;
 }
 
-/** Checks requests for jobs and queues them. */
+/** Validates requests for jobs and queues the jobs. */
 export interface JobStarter {
-  /** @throws HeadwayError that says what is wrong, and where */
+  /** Validates a request. @throws HeadwayError with what is wrong and where */
   check(body: unknown, caller: Principal): Promise<JobRequest>;
   /**
-   * Queues a job under an id from `newJobId`. When it returns, Redis has it. A second call with the same id does
-   * nothing.
-   * @returns the job's id: another than the one given when a job with the same deduplication key has not ended
+   * Queues a job with an id from `newJobId`. The job is stored when the promise resolves. A second call with the same id
+   * does nothing.
+   * @returns the id of the job: another id when an unfinished job has the same deduplication key
    */
   start(id: string, request: JobRequest): Promise<string>;
 }
@@ -64,8 +64,8 @@ export function createJobStarter(given: StartOptions): JobStarter {
         .join(', ');
       throw new HeadwayError(
         'unknown-job',
-        `No job is named ${JSON.stringify(name.slice(0, 80))}. There are: ${known}.`,
-        [{ pointer: '/name', detail: 'no such job' }],
+        `Unknown job type ${JSON.stringify(name.slice(0, 80))}. Available: ${known}.`,
+        [{ pointer: '/name', detail: 'unknown job type' }],
       );
     }
     if (caller.grants.jobs && !caller.grants.jobs.includes(name)) {
@@ -80,7 +80,7 @@ export function createJobStarter(given: StartOptions): JobStarter {
     return { definition, data, options, caller };
   }
 
-  /** Files named in the data must be there, and stay for as long as a new upload would. */
+  /** Checks that the files in the data exist, and keeps them for as long as a new upload. */
   async function checkFiles(value: unknown): Promise<void> {
     const missing = (await keepFiles(store, isHeld, value)).map((error) => ({
       ...error,
@@ -103,14 +103,14 @@ export function createJobStarter(given: StartOptions): JobStarter {
   };
 }
 
-/** A deduplication key is a secret of its caller: Redis gets its digest. */
+/** A deduplication key is a secret of the caller: Redis stores only its digest. */
 const secretId = (scope: string, name: string, key: string): string =>
   createHash('sha256').update(`${scope} ${name} ${key}`).digest('base64url');
 
-/** Whoever is not signed in and knows the key gets the job's token: it has to be hard to guess. */
+/** An unauthenticated caller who knows a key gets the token of the job, so the key has to be hard to guess. */
 function checkDeduplicationKey({ deduplicationKey }: JobOptions, { signedIn }: Principal): void {
   if (deduplicationKey === undefined || signedIn || deduplicationKey.length >= 16) return;
   const pointer = '/options/deduplicationKey';
-  const detail = 'must be at least 16 characters without signing in: it is a secret';
+  const detail = 'must have at least 16 characters if unauthenticated, because it is a secret';
   throw invalid([{ pointer, detail }]);
 }

@@ -7,22 +7,22 @@ import { deliveryId } from '../../shared/webhooks/delivery.js';
 import { urlRefusal, type WebhookPolicy } from '../../shared/webhooks/target.js';
 import { invalid } from '../http/invalid.js';
 
-/** What an API process allows of webhooks. */
+/** The rules for webhooks of an API process. */
 export interface WebhookRules extends WebhookPolicy {
-  /** Each webhook has to bring its own secret, since there is none for all. */
+  /** Whether each webhook needs its own secret, because there is no default secret. */
   ownSecret: boolean;
 }
 
-/** @throws HeadwayError `invalid-request` for a webhook that could never be called */
+/** Checks the option `webhook`. @throws HeadwayError `invalid-request` for a webhook that could never be delivered */
 export function checkWebhook(webhook: z.output<typeof webhookSchema> | undefined, rules: WebhookRules): void {
   if (!webhook) return;
   if (rules.hosts.length === 0) {
-    refuse('', 'webhooks are off here: the operator turns them on with the setting WEBHOOK_HOSTS');
+    refuse('', 'webhooks are disabled; the operator enables them with the setting WEBHOOK_HOSTS');
   }
   const refusal = urlRefusal(webhook.url, rules);
   if (refusal) refuse('/url', refusal);
   if (rules.ownSecret && !webhook.secret) {
-    refuse('/secret', `is needed, since the setting WEBHOOK_SECRET is empty; it ${SECRET_FORM}`);
+    refuse('/secret', `is required, because the setting WEBHOOK_SECRET is empty; it ${SECRET_FORM}`);
   }
 }
 
@@ -32,7 +32,7 @@ function refuse(field: string, detail: string): never {
 }
 
 /**
- * The delivery that tells of a job's present end, where there is one: what `GET /v1/jobs/:id` says of it.
+ * Returns the `webhook` member of `GET /v1/jobs/:id`: the delivery that reports the current end of the job, if any.
  * @param base as for {@link jobLinks}
  */
 export async function deliveryView(

@@ -9,7 +9,7 @@ named('JobError', jobErrorSchema);
 
 export const stateSchema = named('JobState', z.enum(JOB_STATES));
 
-/** Where a job's resources are, relative to the service. */
+/** The paths of a job's resources. */
 export const linksSchema = named(
   'JobLinks',
   z.object({
@@ -17,14 +17,14 @@ export const linksSchema = named(
     events: z.string(),
     cancel: z.string(),
     result: z.string(),
-    parent: z.string().optional().describe('Of a child: its parent'),
+    parent: z.string().optional().describe('Children only: the path of the parent'),
   }),
 );
 
 const id = z.string().describe("The job's id");
 const name = z.string().describe('The kind of job');
 
-/** What a start is answered with. */
+/** The answer to a request that starts a job. */
 export const acceptedSchema = named(
   'AcceptedJob',
   z.object({
@@ -34,13 +34,13 @@ export const acceptedSchema = named(
     deduplicated: z
       .literal(true)
       .optional()
-      .describe('It is another job, started before with the same deduplication key'),
+      .describe('This is an existing job with the same deduplication key'),
     links: linksSchema,
-    token: z.string().describe('Opens the job to whoever has it'),
+    token: z.string().describe('Gives access to the job. Keep it secret'),
   }),
 );
 
-/** A job as `GET /v1/jobs/{id}` shows it. */
+/** The answer of `GET /v1/jobs/{id}`. */
 export const jobSchema = named(
   'Job',
   z.object({
@@ -48,13 +48,13 @@ export const jobSchema = named(
     name,
     state: stateSchema,
     progress: progressSchema.nullable(),
-    attempt: z.number().int().describe('Runs begun'),
-    attempts: z.number().int().describe('Runs at most'),
+    attempt: z.number().int().describe('Number of attempts that have started'),
+    attempts: z.number().int().describe('Maximum number of attempts'),
     createdAt: time,
-    dueAt: time.optional().describe('Of a delayed job: when it is due'),
+    dueAt: time.optional().describe('Delayed jobs only: when the job is due'),
     startedAt: time.optional(),
     finishedAt: time.optional(),
-    result: z.unknown().optional().describe('Of a completed job: as its definition says'),
+    result: z.unknown().optional().describe('Completed jobs only: the result, as defined by the kind of job'),
     error: jobErrorSchema.optional(),
     children: z
       .object({
@@ -64,30 +64,36 @@ export const jobSchema = named(
         failed: z.number().int(),
       })
       .optional()
-      .describe('Of a job with children: how many there are'),
-    parent: z.string().optional().describe('Of a child: the id of its parent'),
-    cancelling: z.literal(true).optional().describe('It was asked to stop'),
-    paused: z.literal(true).optional().describe('Its queue is paused, and it has yet to begin'),
-    noWorker: z.literal(true).optional().describe('No worker serves its queue, and it has yet to begin'),
+      .describe('Jobs with children only: the number of children'),
+    parent: z.string().optional().describe('Children only: the id of the parent'),
+    cancelling: z
+      .literal(true)
+      .optional()
+      .describe('Cancellation was requested and the job has not stopped yet'),
+    paused: z.literal(true).optional().describe('The job has not started because its queue is paused'),
+    noWorker: z
+      .literal(true)
+      .optional()
+      .describe('The job has not started because no worker serves its queue'),
     tags: z.array(z.string()).optional(),
     metadata: z.record(z.string(), z.unknown()).optional(),
-    expiresAt: time.optional().describe('Not begun by then, it fails'),
-    schedule: z.string().optional().describe('The id of the schedule that it is a run of'),
+    expiresAt: time.optional().describe('The job fails if it has not started by then'),
+    schedule: z.string().optional().describe('The id of the schedule that started this run'),
     webhook: z
       .object({ id, state: stateSchema, attempt: z.number().int(), links: linksSchema })
       .optional()
-      .describe('The job that tells of this end'),
+      .describe('The delivery that reports the end of this job'),
     links: linksSchema,
   }),
 );
 
-/** A file that was uploaded. */
+/** An uploaded file. */
 export const fileSchema = named(
   'File',
   z.object({
-    id: z.string().describe('A secret: whoever has it may use the file'),
+    id: z.string().describe('Gives access to the file. Keep it secret'),
     name: z.string(),
-    size: z.number().int().describe('In bytes'),
-    sha256: z.string().describe('In hexadecimal'),
+    size: z.number().int().describe('Size in bytes'),
+    sha256: z.string().describe('SHA-256 digest in hexadecimal'),
   }),
 );

@@ -12,30 +12,30 @@ const message = (name: string): { $ref: string } => ({ $ref: `#/components/messa
 const ofJob = [...Object.keys(jobEvents), CUSTOM, ...Object.keys(streamEvents)];
 const ofChannel = [PUBLISHED, ...Object.keys(streamEvents)];
 
-/** The streams: where each is, and which messages it can have. */
+/** The streams: the address and the possible messages of each. */
 const channels = {
   job: {
     address: '/v1/jobs/{id}/events',
-    description: 'The stream of one job.',
+    description: 'Events of one job.',
     parameters: { id: { description: 'The id of the job' } },
     names: ofJob,
   },
   jobs: {
     address: '/v1/events',
-    description: 'The streams of the jobs that `?job=` names, over one connection.',
+    description: 'Events of the jobs named with `?job=`, over one connection.',
     names: ofJob,
   },
   channels: {
     address: '/stream',
-    description: 'The channels that `?channel=` names, over one connection.',
+    description: 'Events of the channels named with `?channel=`, over one connection.',
     names: ofChannel,
   },
 };
 
 /**
- * The reference of the streams (AsyncAPI 3.0.0), from the same schemas as that of the HTTP API.
- * @param schemas those of the OpenAPI document
- * @param base the path below which clients see the service, such as `/headway`; empty for none
+ * Returns the reference of the streams (AsyncAPI 3.0.0). It has the same schemas as the reference of the HTTP API.
+ * @param schemas the schemas of the OpenAPI document
+ * @param base the path under which clients reach the service, such as `/headway`; empty for none
  */
 export function asyncApiDocument(schemas: Record<string, JsonSchema>, base: string): Record<string, unknown> {
   const messages = {
@@ -48,8 +48,8 @@ export function asyncApiDocument(schemas: Record<string, JsonSchema>, base: stri
     [CUSTOM]: { name: CUSTOM, summary: customEvent.about, payload: ref(customEvent.data) },
     [PUBLISHED]: {
       name: PUBLISHED,
-      summary: 'Whatever was published to the channel, under the name that its publisher gave',
-      payload: { description: 'JSON, or text as it was given' },
+      summary: 'An event that was published to the channel, with the name that its publisher chose',
+      payload: { description: 'JSON, or text as it was published' },
     },
   };
   return {
@@ -57,7 +57,7 @@ export function asyncApiDocument(schemas: Record<string, JsonSchema>, base: stri
     info: {
       title: 'Headway: streams',
       version: VERSION,
-      description: `Server-sent events (WHATWG HTML, section 9.2). The name of an event is its \`event:\` line, the payload the JSON of its \`data:\` lines. How to call and to resume a stream: ${base}/openapi.json.`,
+      description: `Server-sent events (WHATWG HTML, section 9.2). The \`event:\` line has the name of the message, the \`data:\` lines its payload as JSON. See ${base}/openapi.json for how to open and resume a stream.`,
       license: { name: 'MIT' },
     },
     defaultContentType: 'application/json',
@@ -81,16 +81,16 @@ export function asyncApiDocument(schemas: Record<string, JsonSchema>, base: stri
   };
 }
 
-/** The schemas that some value refers to, and those that these refer to. */
+/** Collects the schemas that a value refers to, directly or through other schemas. */
 function referredIn(value: unknown, schemas: Record<string, JsonSchema>): Record<string, JsonSchema> {
   const found: Record<string, JsonSchema> = {};
-  const look = (text: string): void => {
+  const collect = (text: string): void => {
     for (const [, name] of text.matchAll(/"#\/components\/schemas\/([^"/]+)/g)) {
       if (found[name!]) continue;
       found[name!] = schemas[name!]!;
-      look(JSON.stringify(schemas[name!]));
+      collect(JSON.stringify(schemas[name!]));
     }
   };
-  look(JSON.stringify(value));
+  collect(JSON.stringify(value));
   return found;
 }

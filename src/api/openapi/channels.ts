@@ -6,7 +6,7 @@ import { inPath } from './parameters.js';
 
 const event = named('ChannelEvent', eventSchema);
 const events = named('ChannelEvents', eventsSchema);
-const id = z.string().describe('The id of the event on the stream');
+const id = z.string().describe('The id of the event in the stream');
 const published = named('Published', z.object({ id }));
 const publishedAll = named('PublishedAll', z.object({ ids: z.array(id) }));
 
@@ -14,23 +14,23 @@ const presence = named(
   'ChannelPresence',
   z.object({ channel: z.string(), watchers: z.number().int(), complete: z.boolean() }),
 );
-const name = inPath('name', 'The name of a channel', 'public.scores');
+const name = inPath('name', 'Channel name', 'public.scores');
 
-/** `/v1/channels/{name}`: what a program can do with a channel, beside following it. */
+/** `/v1/channels/{name}`: publishing to a channel, and counting its viewers. */
 export const channelOperations: Operation[] = [
   {
     method: 'get',
     path: '/v1/channels/{name}',
     id: 'showChannel',
     tag: 'Channels',
-    summary: 'How many follow a channel',
+    summary: 'Count the viewers of a channel',
     description:
-      'Over all API processes, at most a second old. `complete` is false when one of them has not answered in half a second. For who may publish to it, or whom a rule allows it; `job:<id>` for who may see the job.',
+      'Counts viewers in all API processes. The number is at most one second old. `complete` is `false` when a process has not answered within half a second. Requires permission to publish to the channel, or a rule that allows `presence`. For the channel `job:<id>`, requires access to the job.',
     access: 'granted',
     parameters: [name],
     answers: {
       200: {
-        description: 'How many there are now',
+        description: 'The current number of viewers',
         content: json(presence, { channel: 'public.scores', watchers: 1204, complete: true }),
       },
     },
@@ -42,7 +42,7 @@ export const channelOperations: Operation[] = [
     id: 'publish',
     tag: 'Channels',
     summary: 'Publish to a channel',
-    description: 'One event, or up to 1000, one after the other. A channel needs not be made before.',
+    description: 'Publishes one event, or up to 1000 in order. Channels do not have to be created first.',
     access: 'granted',
     parameters: [name, 'idempotencyKey'],
     body: {
@@ -50,7 +50,7 @@ export const channelOperations: Operation[] = [
     },
     answers: {
       200: {
-        description: 'It is published: one `id`, or `ids` where `events` were sent',
+        description: 'Published. Returns `id` for one event, `ids` for `events`',
         content: json({ anyOf: [ref(published), ref(publishedAll)] }, { id: '0f548b34108c-6' }),
       },
     },

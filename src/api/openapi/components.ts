@@ -4,37 +4,37 @@ import type { JsonSchema } from './json-schema.js';
 
 const ROOT = '#/components/schemas/';
 
-/** The schemas that have a name in the document. */
+/** The schemas that are components of the document. */
 const registry = z.registry<{ id: string }>();
 
-/** Gives a schema a name in the document; wherever it is part of another, that refers to it. */
+/** Makes a schema a component of the document. Other schemas then refer to it by name. Returns the schema. */
 export function named<S extends z.ZodType>(name: string, schema: S): S {
   registry.add(schema, { id: name });
   return schema;
 }
 
-/** A reference to a schema of the document. */
+/** Returns a reference to the schema with this name. */
 export const refTo = (name: string): JsonSchema => ({ $ref: ROOT + name });
 
 /**
- * A reference to a schema that has a name.
- * @throws TypeError for one that has none: it would not be in the document
+ * Returns a reference to a named schema.
+ * @throws TypeError for a schema without a name, which would be missing from the document
  */
 export function ref(schema: z.ZodType): JsonSchema {
   const id = registry.get(schema)?.id;
-  if (id === undefined) throw new TypeError('a schema without a name (see `named`) cannot be referred to');
+  if (id === undefined) throw new TypeError('cannot refer to a schema without a name (see `named`)');
   return refTo(id);
 }
 
 named('Json', jsonValue);
 
-/** All schemas that have a name, as JSON Schema. What a request is checked with beyond that (refinements) is not in it. */
+/** Returns all named schemas as JSON Schema. Refinements, which JSON Schema cannot express, are left out. */
 export function namedSchemas(): Record<string, JsonSchema> {
   const { schemas } = z.toJSONSchema(registry, {
     io: 'input',
     unrepresentable: 'any',
     uri: (id) => ROOT + id,
-    override: ({ jsonSchema }) => leaveOutTheObvious(jsonSchema),
+    override: ({ jsonSchema }) => dropRedundant(jsonSchema),
   }) as { schemas: Record<string, JsonSchema> };
   return {
     ...Object.fromEntries(Object.entries(schemas).map(([name, schema]) => [name, placed(schema, name)])),
@@ -42,16 +42,16 @@ export function namedSchemas(): Record<string, JsonSchema> {
   };
 }
 
-/** Bounds that every whole number in JSON has, and patterns that say what the format does. */
-function leaveOutTheObvious(schema: JsonSchema): void {
+/** Drops the bounds that every JSON integer has, and patterns that repeat the format. */
+function dropRedundant(schema: JsonSchema): void {
   if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum;
   if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum;
   if (schema.format === 'date-time') delete schema.pattern;
 }
 
 /**
- * A JSON Schema as it is among the components: without the address that it had by itself, and with its references to
- * its own parts made relative to the document.
+ * Returns a JSON Schema as a component of the document: without `$schema` and `$id`, and with references to its own
+ * parts made relative to the document.
  */
 export function placed(schema: JsonSchema, name: string): JsonSchema {
   const { $schema: _dialect, $id: _address, ...rest } = schema;

@@ -15,9 +15,9 @@ const definitions = named(
         input: z
           .record(z.string(), z.unknown())
           .nullable()
-          .describe('The JSON Schema of its data; `null` where there is none'),
+          .describe('JSON Schema of the data; `null` if unavailable'),
         stages: z.array(z.string()).optional(),
-        queue: z.string().describe('The BullMQ queue that it is in'),
+        queue: z.string().describe('The BullMQ queue of this kind'),
         paused: z.boolean(),
       }),
     ),
@@ -28,7 +28,7 @@ const queue = named(
   z.object({
     queue: z.string(),
     paused: z.boolean(),
-    jobs: z.array(z.string()).describe('All kinds of job that are in it'),
+    jobs: z.array(z.string()).describe('All kinds of job in this queue'),
   }),
 );
 
@@ -41,28 +41,28 @@ function ofKind(verb: 'pause' | 'resume', summary: string): Operation {
     tag: TAG,
     summary,
     description:
-      'No body. While a queue is paused, jobs are accepted and wait; those that run go on. Again: the same answer.',
+      'No request body. While a queue is paused, new jobs are accepted and wait; running jobs continue. Idempotent.',
     access: 'admin',
-    parameters: [inPath('name', 'The name of a kind of job', 'steps')],
+    parameters: [inPath('name', 'The name of the kind of job', 'steps')],
     answers: {
-      200: { description: 'Its queue', content: json(queue, { queue: 'steps', paused, jobs: ['steps'] }) },
+      200: { description: 'The queue', content: json(queue, { queue: 'steps', paused, jobs: ['steps'] }) },
     },
     errors: ['not-found'],
   };
 }
 
-/** `/v1/definitions`: the kinds of job that there are. */
+/** `/v1/definitions`: the available kinds of job. */
 export const definitionOperations: Operation[] = [
   {
     method: 'get',
     path: '/v1/definitions',
     id: 'listDefinitions',
     tag: TAG,
-    summary: 'The kinds of job that can be started',
+    summary: 'List the kinds of job',
     access: 'open',
     answers: {
       200: {
-        description: 'All of them, by name',
+        description: 'All kinds of job, sorted by name',
         content: json(definitions, {
           definitions: [{ name: 'steps', input: { type: 'object' }, queue: 'steps', paused: false }],
         }),
@@ -70,6 +70,6 @@ export const definitionOperations: Operation[] = [
     },
     errors: ['unavailable', 'internal'],
   },
-  ofKind('pause', 'Pause the queue of a kind'),
-  ofKind('resume', 'Resume the queue of a kind'),
+  ofKind('pause', 'Pause the queue of a kind of job'),
+  ofKind('resume', 'Resume the queue of a kind of job'),
 ];

@@ -15,10 +15,10 @@ import { serviceOperations } from './service.js';
 import { streamOperations } from './streams.js';
 import { webhooks } from './webhooks.js';
 
-/** The version of the API, as its paths have it. */
+/** The version of the API, as in its paths. */
 export const VERSION = '1';
 
-/** Every operation, in the order in which the reference shows them. */
+/** All operations, in the order of the reference. */
 const operations: Operation[] = [
   ...jobOperations,
   ...streamOperations,
@@ -30,21 +30,21 @@ const operations: Operation[] = [
   ...serviceOperations,
 ];
 
-const DESCRIPTION = `Starts long jobs and pushes their progress: nobody polls.
+const DESCRIPTION = `Start long-running jobs and follow their progress live, without polling.
 
-Start a job with \`POST /v1/jobs\`, watch it at its \`links.events\` with \`EventSource\`. Bodies are JSON in UTF-8; times are ms since 1970 unless a name says otherwise. \`HEAD\` is answered wherever \`GET\` is, \`OPTIONS\` with 204 and \`Allow\`, another method with 405 (\`method-not-allowed\`). Every error is a problem (RFC 9457) with a stable \`code\`.
+Start a job with \`POST /v1/jobs\`, then watch it at its \`links.events\` with \`EventSource\`. Bodies are JSON in UTF-8. Times are milliseconds since 1970 unless stated otherwise. \`HEAD\` works wherever \`GET\` does. \`OPTIONS\` returns 204 with \`Allow\`, any other method 405 (\`method-not-allowed\`). Every error is a problem (RFC 9457) with a stable \`code\`.
 
-The streams are also described by [/asyncapi.json](/asyncapi.json).`;
+[/asyncapi.json](/asyncapi.json) describes the streams as an AsyncAPI document.`;
 
-/** The schemas of the document: ours, and those of the kinds of job that there are. */
+/** Returns the schemas of the document: those of the API, and those of each kind of job. */
 export const schemasOf = async (registry: Registry): Promise<Record<string, JsonSchema>> => ({
   ...namedSchemas(),
   ...(await kindSchemas(registry)),
 });
 
 /**
- * The reference of the HTTP API (OpenAPI 3.1.1), made from what validates.
- * @param base the path below which clients see the service, such as `/headway`; empty for none
+ * Returns the reference of the HTTP API (OpenAPI 3.1.1), generated from the schemas that validate requests.
+ * @param base the path under which clients reach the service, such as `/headway`; empty for none
  */
 export async function openApiDocument(registry: Registry, base: string): Promise<Record<string, unknown>> {
   const document = {
@@ -71,7 +71,7 @@ export async function openApiDocument(registry: Registry, base: string): Promise
   );
 }
 
-/** The links in an example, below the base path; the schema of links stays as it is. */
+/** Puts the links of an example under the base path. The schema of links is not changed. */
 const linksAt = (value: object, base: string): object =>
   Object.fromEntries(
     Object.entries(value).map(([name, link]) => [name, String(link).startsWith('/v1/') ? base + link : link]),

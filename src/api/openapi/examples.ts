@@ -1,7 +1,7 @@
 import { jobLinks } from '../../shared/lifecycle/view.js';
 import { scheduleLinks } from '../schedules/view.js';
 
-/** What the examples of the document are about: one job, before, during and after its run. */
+/** The examples of the document show one job, before, during and after its run. */
 const id = 'steps.4f1c7f5e-3c0a-4a55-9a43-2f7a1f0f3b1d';
 const at = 1795497925599;
 
@@ -72,7 +72,7 @@ export const schedule = {
   links: scheduleLinks(scheduleId, ''),
 };
 
-/** The beginning of a stream, as it comes. */
+/** The first bytes of a stream. */
 export const frames = [
   'retry: 2000\n\n',
   `id: 0f548b34108c-1\nevent: waiting\ndata: ${JSON.stringify({ jobId: id, name: 'steps', attempt: 0, at })}\n\n`,

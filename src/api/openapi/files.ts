@@ -10,13 +10,13 @@ export const fileOperations: Operation[] = [
     tag: 'Files',
     summary: 'Upload a file',
     description:
-      'As a form with one file in the field `file`, or the bytes themselves as the body with `?name=`. The id then stands in the data of a job.',
+      'Send a form with one file in the field `file`, or send the bytes as the body and name the file with `?name=`. Use the returned `id` in the data of a job.',
     access: 'open',
     parameters: [
       {
         name: 'name',
         in: 'query',
-        description: 'The name of the file; needed unless it is sent as a form',
+        description: 'File name. Required unless a form is sent',
         schema: { type: 'string' },
         example: 'people.csv',
       },
@@ -35,7 +35,7 @@ export const fileOperations: Operation[] = [
     },
     answers: {
       201: {
-        description: 'It is kept',
+        description: 'The file is stored',
         content: json(fileSchema, {
           id: 'file_UWsPppvnkbcgr8aG4rlV7WWDDMQ',
           name: 'people.csv',

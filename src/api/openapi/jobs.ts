@@ -16,7 +16,7 @@ const jobPage = named(
   'JobPage',
   z.object({
     jobs: z.array(jobSchema),
-    next: z.string().optional().describe('The `cursor` of the next page; there is none without'),
+    next: z.string().optional().describe('Cursor of the next page. Absent on the last page'),
   }),
 );
 const batchAnswer = named(
@@ -24,12 +24,12 @@ const batchAnswer = named(
   z.object({
     jobs: z
       .array(z.union([acceptedSchema, z.object({ error: problemSchema })]))
-      .describe('In the order in which they were sent'),
+      .describe('In the order of the request'),
   }),
 );
 const batchBody = named(
   'Batch',
-  batchSchema.extend({ jobs: batchSchema.shape.jobs.describe('Each as the body of `POST /v1/jobs`') }),
+  batchSchema.extend({ jobs: batchSchema.shape.jobs.describe('Each like the body of `POST /v1/jobs`') }),
 );
 
 const time = { type: 'string', examples: ['2026-11-24T09:00:00Z', '1795497925599'] };
@@ -41,7 +41,7 @@ const query = (name: string, description: string, schema: Parameter['schema']): 
 });
 const ofAny = { max: MAX_VALUES };
 
-/** What can be wrong with a start, or with one of many. */
+/** The error codes of a request for a job. */
 const OF_START = [
   'unknown-job',
   'invalid-data',
@@ -51,7 +51,7 @@ const OF_START = [
   'forbidden',
 ] as const;
 
-/** `/v1/jobs` and `/v1/jobs:batch`: starting jobs, and everything about one but its stream. */
+/** `/v1/jobs` and `/v1/jobs:batch`: everything about jobs except their streams. */
 export const jobOperations: Operation[] = [
   {
     method: 'post',
@@ -65,7 +65,7 @@ export const jobOperations: Operation[] = [
     body: { content: json(refTo(ANY_START), { name: 'steps', data, options: { attempts: 3 } }) },
     answers: {
       202: {
-        description: 'It is queued. Watch it at `links.events`.',
+        description: 'The job is queued. Watch it at `links.events`.',
         headers: ['Location', 'Set-Cookie'],
         content: json(acceptedSchema, acceptedExample),
       },
@@ -77,14 +77,15 @@ export const jobOperations: Operation[] = [
     path: '/v1/jobs:batch',
     id: 'startJobs',
     tag: TAG,
-    summary: 'Start up to 1000 jobs at once',
-    description: 'Pointers in `errors` begin with `/jobs/<index>`. No cookie is set for each job.',
+    summary: 'Start up to 1000 jobs',
+    description:
+      'Pointers in `errors` begin with `/jobs/<index>`. Job cookies are not set: use the tokens in the answer.',
     access: 'caller',
     parameters: ['idempotencyKey'],
     body: { content: json(batchBody, { jobs: [{ name: 'steps', data }], mode: 'per-item' }) },
     answers: {
       202: {
-        description: 'They are queued, or with `per-item` this is what is wrong with one.',
+        description: 'The jobs are queued. With `per-item`, an invalid job has an `error` instead.',
         headers: ['Set-Cookie'],
         content: json(batchAnswer, { jobs: [acceptedExample] }),
       },
@@ -96,25 +97,29 @@ export const jobOperations: Operation[] = [
     path: '/v1/jobs',
     id: 'listJobs',
     tag: TAG,
-    summary: "The caller's jobs, newest first",
-    description: "Nobody's to a caller of whom nothing is known; everybody's to an admin.",
+    summary: "List the caller's jobs, newest first",
+    description: 'Returns all jobs to an admin, and an empty list to an unidentified caller.',
     access: 'caller',
     parameters: [
-      several('state', 'Any one of these states', { type: 'string', enum: [...JOB_STATES] }, ofAny),
-      several('name', 'Any one of these kinds', { type: 'string', minLength: 1 }, ofAny),
-      several('tag', 'Any one of these tags', { type: 'string', minLength: 1 }, ofAny),
-      query('from', 'Created not before: ms since 1970, or RFC 3339 with a zone', time),
-      query('to', 'Created before', time),
-      query('owner', 'The jobs of this principal: `me` for the caller, any other one for an admin', {
+      several('state', 'Jobs in any of these states', { type: 'string', enum: [...JOB_STATES] }, ofAny),
+      several('name', 'Jobs of any of these kinds', { type: 'string', minLength: 1 }, ofAny),
+      several('tag', 'Jobs with any of these tags', { type: 'string', minLength: 1 }, ofAny),
+      query(
+        'from',
+        'Jobs created at or after this time: milliseconds since 1970, or RFC 3339 with an offset',
+        time,
+      ),
+      query('to', 'Jobs created before this time', time),
+      query('owner', 'Jobs of this owner. `me` is the caller; other owners require an admin', {
         type: 'string',
       }),
-      query('limit', 'Jobs a page', {
+      query('limit', 'Maximum number of jobs per page', {
         type: 'integer',
         minimum: 1,
         maximum: MAX_LIMIT,
         default: DEFAULT_LIMIT,
       }),
-      query('cursor', '`next` of the page before, with the same filter', { type: 'string' }),
+      query('cursor', 'The `next` of the previous page. Use it with the same filters', { type: 'string' }),
     ],
     answers: { 200: { description: 'A page of jobs', content: json(jobPage, { jobs: [activeJob] }) } },
     errors: ['invalid-request', 'sign-in', 'forbidden'],
@@ -124,7 +129,7 @@ export const jobOperations: Operation[] = [
     path: '/v1/jobs/{id}',
     id: 'showJob',
     tag: TAG,
-    summary: 'A job as it is now',
+    summary: 'Get a job',
     access: 'job',
     parameters: ['jobId'],
     answers: { 200: { description: 'The job', content: json(jobSchema, completedJob) } },
@@ -134,16 +139,16 @@ export const jobOperations: Operation[] = [
     path: '/v1/jobs/{id}/result',
     id: 'showResult',
     tag: TAG,
-    summary: 'The result of a job, or a file in it',
-    description: 'A result that is itself a file is sent as that.',
+    summary: 'Get the result of a job, or a file in the result',
+    description: 'If the result is a file, the file itself is sent.',
     access: 'job',
     parameters: [
       'jobId',
-      query('file', 'One of the files in the result: its id, or its key in the result', { type: 'string' }),
+      query('file', 'A file in the result, named by its id or by its key in the result', { type: 'string' }),
     ],
     answers: {
       200: {
-        description: 'The result, as the definition of the job says (`<name>.result`), or a file',
+        description: 'The result (see the schema `<name>.result`), or a file',
         headers: ['ETag', 'Content-Disposition'],
         content: {
           'application/json': { schema: { description: 'Any JSON value' }, example: { steps: 5 } },
@@ -151,12 +156,12 @@ export const jobOperations: Operation[] = [
         },
       },
       206: {
-        description: 'The part of a file that `Range` asks for',
+        description: 'The requested range of a file',
         headers: ['ETag', 'Content-Disposition', 'Content-Range'],
         content: { 'application/octet-stream': { schema: {} } },
       },
       304: {
-        description: 'The file is the one that `If-None-Match` names',
+        description: 'The file matches `If-None-Match`',
         headers: ['ETag', 'Content-Disposition'],
       },
     },
@@ -168,16 +173,17 @@ export const jobOperations: Operation[] = [
     id: 'cancelJob',
     tag: TAG,
     summary: 'Cancel a job',
-    description: 'No body. Again: the same answer, nothing changes.',
+    description: 'No request body. Idempotent. Returns 409 if the job has completed or failed.',
     access: 'job',
     parameters: ['jobId'],
     answers: {
       200: {
-        description: 'It is cancelled, and never ran to its end',
+        description: 'The job is cancelled',
         content: json(jobSchema, cancelledJob),
       },
       202: {
-        description: 'It runs and was told to stop; it ends as `cancelled` when it has cleaned up',
+        description:
+          'The job is running and was asked to stop. Its state becomes `cancelled` once it has cleaned up',
         content: json(jobSchema, { ...activeJob, progress: null, cancelling: true }),
       },
     },
@@ -188,11 +194,11 @@ export const jobOperations: Operation[] = [
     path: '/v1/jobs/{id}/retry',
     id: 'retryJob',
     tag: TAG,
-    summary: 'Run a failed or cancelled job again',
-    description: 'No body. It keeps its id and its stream, which goes on after the end that it had.',
+    summary: 'Retry a failed or cancelled job',
+    description: 'No request body. The job keeps its id, and its stream continues after the previous end.',
     access: 'job',
     parameters: ['jobId'],
-    answers: { 202: { description: 'It is queued again', content: json(jobSchema, retriedJob) } },
+    answers: { 202: { description: 'The job is queued again', content: json(jobSchema, retriedJob) } },
     errors: ['not-failed'],
   },
 ];

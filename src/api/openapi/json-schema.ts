@@ -5,9 +5,9 @@ import { z } from 'zod';
 export type JsonSchema = Record<string, unknown>;
 
 /**
- * The JSON Schema of what a schema takes (`input`) or gives (`output`), of whatever library it is: zod, or any other
- * that implements Standard JSON Schema.
- * @returns `undefined` where the library has none, or JSON Schema cannot say it (a transform, say)
+ * Returns the JSON Schema of the input or output of a schema, from zod or any library that implements Standard JSON
+ * Schema.
+ * @returns `undefined` when the library does not support it, or JSON Schema cannot express it (a transform, for example)
  */
 export function jsonSchemaOf(schema: StandardSchemaV1, side: 'input' | 'output'): JsonSchema | undefined {
   const standard = schema['~standard'] as StandardSchemaV1.Props & Partial<StandardJSONSchemaV1.Props>;

@@ -7,12 +7,12 @@ import { inPath } from './parameters.js';
 
 const TAG = 'Keys';
 
-const time = z.number().int().describe('ms since 1970');
+const time = z.number().int().describe('Milliseconds since 1970');
 const newKey = named('NewApiKey', newKeySchema);
 const key = z.object({
   id: z.string(),
   name: z.string(),
-  sub: z.string().describe('Whose jobs are started with it'),
+  sub: z.string().describe('The owner of the jobs that are started with this key'),
   tenant: z.string().optional(),
   admin: z.boolean(),
   subscribe: z.array(z.string()),
@@ -20,12 +20,12 @@ const key = z.object({
   jobs: z.array(z.string()).optional(),
   createdAt: time,
   expiresAt: time.optional(),
-  usedAt: time.optional().describe('To the minute'),
+  usedAt: time.optional().describe('Last use, to the minute'),
 });
 const apiKey = named('ApiKey', key);
 const madeKey = named(
   'MadeApiKey',
-  key.extend({ secret: z.string().describe('Sent as `Authorization: Bearer`; never shown again') }),
+  key.extend({ secret: z.string().describe('Send it as `Authorization: Bearer`. It is not shown again') }),
 );
 const apiKeys = named('ApiKeys', z.object({ keys: z.array(apiKey) }));
 const revocation = named('Revocation', revocationSchema);
@@ -33,20 +33,21 @@ const revocation = named('Revocation', revocationSchema);
 const example = { name: 'shop', subscribe: ['orders.*'], publish: ['orders.*'], jobs: ['steps'] };
 const shown = { id: '0f548b34108c', sub: 'shop', admin: false, createdAt: 1795540537911, ...example };
 
-/** `/v1/keys` and `/v1/revocations`: what servers sign in with, and what is to be valid no longer. */
+/** `/v1/keys` and `/v1/revocations`: API keys for servers, and revoking tokens. */
 export const keyOperations: Operation[] = [
   {
     method: 'post',
     path: '/v1/keys',
     id: 'makeKey',
     tag: TAG,
-    summary: 'Make an API key',
-    description: 'For a server. Only its hash is kept: the secret is in this answer and nowhere else.',
+    summary: 'Create an API key',
+    description:
+      'For use by a server. Only a hash of the secret is stored, so this answer is the only one that contains it.',
     access: 'admin',
     body: { content: json(newKey, example) },
     answers: {
       201: {
-        description: 'The key, and its secret',
+        description: 'The key and its secret',
         headers: ['Location'],
         content: json(madeKey, { ...shown, secret: 'hwk_0f548b34108c_…' }),
       },
@@ -57,9 +58,9 @@ export const keyOperations: Operation[] = [
     path: '/v1/keys',
     id: 'listKeys',
     tag: TAG,
-    summary: 'The API keys',
+    summary: 'List API keys',
     access: 'admin',
-    answers: { 200: { description: 'All of them', content: json(apiKeys, { keys: [shown] }) } },
+    answers: { 200: { description: 'All API keys', content: json(apiKeys, { keys: [shown] }) } },
   },
   {
     method: 'delete',
@@ -67,10 +68,10 @@ export const keyOperations: Operation[] = [
     id: 'revokeKey',
     tag: TAG,
     summary: 'Revoke an API key',
-    description: 'At once: streams that rest on it end.',
+    description: 'Takes effect immediately. Open streams that use the key are ended.',
     access: 'admin',
-    parameters: [inPath('id', 'The id of a key')],
-    answers: { 204: { description: 'It is revoked' } },
+    parameters: [inPath('id', 'API key id')],
+    answers: { 204: { description: 'The key is revoked' } },
     errors: ['not-found'],
   },
   {
@@ -80,9 +81,9 @@ export const keyOperations: Operation[] = [
     tag: TAG,
     summary: 'Revoke tokens',
     description:
-      'One by itself or by its `jti`, or all that a principal (`sub`, `tenant`) has been issued so far. Streams that rest on one end at once.',
+      'Revokes one token (by its text or its `jti`), or all tokens issued so far to a user (`sub`, optionally with `tenant`). Open streams that use a revoked token are ended.',
     access: 'admin',
     body: { content: json(revocation, { jti: 'the-lost-phone' }) },
-    answers: { 204: { description: 'They are not valid any more' } },
+    answers: { 204: { description: 'The tokens are revoked' } },
   },
 ];

@@ -7,10 +7,10 @@ import { type JsonSchema, jsonSchemaOf } from './json-schema.js';
 
 export const jobOptionsSchema = named('JobOptions', optionsSchema);
 
-/** The schema of a request for a job of any kind that can be started here. */
+/** The name of the schema of a request for a job of any kind. */
 export const ANY_START = 'StartJob';
 
-/** What the kinds of job add to the document: for each the schemas of its data, its result and a request for it. */
+/** Returns the schemas of each kind of job: of its data, its result and a request that starts it. */
 export async function kindSchemas(registry: Registry): Promise<Record<string, JsonSchema>> {
   const kinds = [...registry.values()]
     .filter(({ internal }) => !internal)
@@ -23,23 +23,23 @@ export async function kindSchemas(registry: Registry): Promise<Record<string, Js
     [ANY_START]:
       starts.length > 0
         ? {
-            description: 'A request for a job. The data is what its kind takes.',
+            description: 'Starts a job. The schema of `data` depends on the kind of job.',
             oneOf: starts,
             discriminator: {
               propertyName: 'name',
               mapping: Object.fromEntries(kinds.map(({ name }) => [name, refTo(`${name}.start`).$ref])),
             },
           }
-        : { description: 'There is no kind of job here.', not: {} },
+        : { description: 'No kinds of job are available.', not: {} },
   };
 }
 
 async function schemasOf({ name, description, input, result }: JobDefinition) {
   const [data, output, start] = [`${name}.data`, `${name}.result`, `${name}.start`] as const;
-  const needsData = !(await takesNothing(input));
+  const needsData = !(await acceptsNoData(input));
   return {
-    [data]: { title: data, ...placed(jsonSchemaOf(input, 'input') ?? FREE, data) },
-    [output]: { title: output, ...placed(jsonSchemaOf(result, 'output') ?? FREE, output) },
+    [data]: { title: data, ...placed(jsonSchemaOf(input, 'input') ?? ANY_DATA, data) },
+    [output]: { title: output, ...placed(jsonSchemaOf(result, 'output') ?? ANY_DATA, output) },
     [start]: {
       title: start,
       type: 'object',
@@ -51,15 +51,15 @@ async function schemasOf({ name, description, input, result }: JobDefinition) {
   };
 }
 
-/** Whether a schema takes `{}`, which is what data is that is not given. */
-async function takesNothing(input: JobDefinition['input']): Promise<boolean> {
+/** Whether a schema accepts `{}`, the default of `data`. */
+async function acceptsNoData(input: JobDefinition['input']): Promise<boolean> {
   try {
     return (await validate(input, {})).errors === undefined;
   } catch {
-    // A check of the job's own that did not expect it.
+    // A refinement of the job threw.
     return false;
   }
 }
 
-/** Of a library that gives no JSON Schema: the service says what is wrong with the data. */
-const FREE: JsonSchema = { description: 'Checked by the service; its form cannot be said here.' };
+/** The schema of data whose library has no JSON Schema. */
+const ANY_DATA: JsonSchema = { description: 'Validated by the service. No JSON Schema is available.' };

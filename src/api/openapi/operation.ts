@@ -6,22 +6,22 @@ import { type Parameter, type ParameterName, parameterRef, type ResponseHeader }
 import { problems } from './problems.js';
 import { type AccessKind, securityOf } from './security.js';
 
-/** What a body is, by its media type. */
+/** The schemas of a body, by media type. */
 export type Content = Record<string, { schema: JsonSchema; example?: unknown }>;
 
-/** One way in which an operation is answered that is no error. */
+/** A successful answer of an operation. */
 export interface Answer {
   description: string;
   content?: Content;
   headers?: ResponseHeader[];
 }
 
-/** One operation of the API. What many have in common (security, errors) is made from `access` and the body. */
+/** An operation of the API. Its security and the common error codes are derived from `access` and the body. */
 export interface Operation {
   method: 'get' | 'post' | 'patch' | 'delete';
   /** As in OpenAPI: `/v1/jobs/{id}`. */
   path: string;
-  /** Unique; generated clients name their functions like it. */
+  /** Unique. Generated clients use it as the name of a function. */
   id: string;
   tag: string;
   summary: string;
@@ -30,13 +30,13 @@ export interface Operation {
   parameters?: Array<ParameterName | Parameter>;
   body?: { content: Content; required?: false };
   answers: Record<number, Answer>;
-  /** Codes that it has beside those of all like it. */
+  /** Further error codes, beyond the common ones. */
   errors?: ErrorCode[];
-  /** Names of events that its stream can have, with their data. */
+  /** The events of its stream, by name, with the schemas of their data. */
   events?: Record<string, JsonSchema>;
 }
 
-/** A JSON body. */
+/** Returns the content of a JSON body. */
 export const json = (schema: z.ZodType | JsonSchema, example?: unknown): Content => ({
   'application/json': {
     schema: schema instanceof z.ZodType ? ref(schema) : schema,
@@ -44,7 +44,7 @@ export const json = (schema: z.ZodType | JsonSchema, example?: unknown): Content
   },
 });
 
-/** The Operation Object of OpenAPI. */
+/** Returns the Operation Object of OpenAPI. */
 export function operationObject(operation: Operation): Record<string, unknown> {
   const { id, tag, summary, description, access, parameters = [], body, answers, events } = operation;
   return {
@@ -86,7 +86,7 @@ const JSON_BODY: ErrorCode[] = [
   'unsupported-media-type',
 ];
 
-/** Every code that an operation can be answered with. */
+/** All error codes of an operation. */
 function codesOf({ method, access, body, errors = [] }: Operation): ErrorCode[] {
   return [
     ...new Set<ErrorCode>([

@@ -11,7 +11,7 @@ export interface Parameter {
   example?: unknown;
 }
 
-/** A part of the path. */
+/** Returns a path parameter. */
 export const inPath = (name: string, description: string, example?: string): Parameter => ({
   name,
   in: 'path',
@@ -21,43 +21,43 @@ export const inPath = (name: string, description: string, example?: string): Par
   ...(example === undefined ? {} : { example }),
 });
 
-/** The parameters that several operations have, by their names in the document. */
+/** The parameters that several operations share, by component name. */
 export const parameters = {
-  jobId: inPath('id', 'The id of a job'),
-  scheduleId: inPath('id', 'The id of a schedule'),
+  jobId: inPath('id', 'Job id'),
+  scheduleId: inPath('id', 'Schedule id'),
   idempotencyKey: {
     name: 'Idempotency-Key',
     in: 'header',
     description:
-      'The same key with the same body gives the same response, and nothing is started or published twice. The key is a secret. At least 16 characters if unauthenticated.',
+      'Makes the request safe to repeat: with the same key and body, the answer is the same, and nothing is started or published twice. Keep the key secret. At least 16 characters if unauthenticated.',
     schema: { type: 'string', pattern: '^[\\x21-\\x7e]{1,255}$' },
   },
   lastEventIdHeader: {
     name: 'Last-Event-ID',
     in: 'header',
-    description: 'The id of the last event that the viewer has seen; `EventSource` sends it by itself.',
+    description: 'The id of the last event received. `EventSource` sends it automatically.',
     schema: { type: 'string' },
   },
   lastEventId: {
     name: 'lastEventId',
     in: 'query',
-    description: 'The same, for clients that cannot send the header.',
+    description: 'Alternative to the header `Last-Event-ID`, for clients that cannot send headers.',
     schema: { type: 'string' },
   },
   retries: {
     name: 'retries',
     in: 'query',
-    description: 'The stream stays open after the end of a job, so that a retry is seen on it.',
+    description: 'Keeps the stream open after a job has ended, to receive the events of a retry.',
     schema: { type: 'string', enum: ['follow'] },
   },
 } as const satisfies Record<string, Parameter>;
 
 export type ParameterName = keyof typeof parameters;
 
-/** The two ways to say what a viewer has seen. */
+/** The two parameters with which a stream is resumed. */
 export const RESUME = ['lastEventIdHeader', 'lastEventId'] as const satisfies ParameterName[];
 
-/** A parameter that may be given several times: `?name=a&name=b`. */
+/** Returns a query parameter that can be repeated: `?name=a&name=b`. */
 export const several = (
   name: string,
   description: string,
@@ -71,7 +71,7 @@ export const several = (
   schema: { type: 'array', items, ...(min > 0 ? { minItems: min } : {}), maxItems: max },
 });
 
-/** A parameter as it is in an operation. */
+/** Returns a parameter as an operation lists it. */
 export const parameterRef = (parameter: ParameterName | Parameter): unknown =>
   typeof parameter === 'string' ? { $ref: `#/components/parameters/${parameter}` } : parameter;
 
@@ -81,15 +81,15 @@ const text = (description: string, required = true) => ({
   schema: { type: 'string' },
 });
 
-/** The headers of answers, by name. */
+/** The response headers, by name. */
 export const responseHeaders = {
-  Location: text('Where what was made is'),
-  'Retry-After': text('When to try again, in seconds'),
-  'WWW-Authenticate': text('How to say who is calling (RFC 6750, RFC 7617)'),
-  'Set-Cookie': text('The cookies of the visitor and of the job, where they are set', false),
-  ETag: text('Changes with the content', false),
-  'Content-Disposition': text('The name of a file', false),
-  'Content-Range': text('Which part it is'),
+  Location: text('The path of the created resource'),
+  'Retry-After': text('Seconds to wait before trying again'),
+  'WWW-Authenticate': text('The accepted authentication scheme (RFC 6750, RFC 7617)'),
+  'Set-Cookie': text('The visitor cookie and the job cookie, if set', false),
+  ETag: text('Changes when the content changes', false),
+  'Content-Disposition': text('The file name', false),
+  'Content-Range': text('The range that is sent, or the size of the file'),
 };
 
 export type ResponseHeader = keyof typeof responseHeaders;

@@ -5,36 +5,36 @@ import { named, ref } from './components.js';
 
 const codes = Object.keys(errorCodes) as [ErrorCode, ...ErrorCode[]];
 
-/** Every answer that is an error. */
+/** The schema of every error. */
 export const problemSchema = named(
   'Problem',
   z
     .object({
-      type: z.string().describe('`urn:headway:problem:` and the code'),
+      type: z.string().describe('`urn:headway:problem:` followed by the code'),
       title: z.string(),
       status: z.number().int(),
-      detail: z.string().describe('What was wrong, and what to do'),
-      instance: z.string().optional().describe('The path that was asked for'),
-      code: z.enum(codes).describe('Stable: programs may rely on it'),
+      detail: z.string().describe('What went wrong and how to fix it'),
+      instance: z.string().optional().describe('The requested path'),
+      code: z.enum(codes).describe('Stable, for use by programs'),
       errors: z
         .array(
           z.object({
-            pointer: z.string().describe('JSON Pointer (RFC 6901) into the body'),
+            pointer: z.string().describe('JSON Pointer (RFC 6901) into the request body'),
             detail: z.string(),
           }),
         )
         .optional()
-        .describe('One entry for each mistake in the body'),
-      state: z.enum(JOB_STATES).optional().describe('With `gone`, of a job: the last state that it had'),
-      createdAt: z.number().optional().describe('With `gone`'),
-      name: z.string().optional().describe('With `gone`'),
-      finishedAt: z.number().optional().describe('With `gone`, unless another tool has removed the job'),
-      attempt: z.number().int().optional().describe('With `gone`, unless another tool has removed the job'),
+        .describe('One entry for each invalid field'),
+      state: z.enum(JOB_STATES).optional().describe('With `gone`: the last state of the job'),
+      createdAt: z.number().optional().describe('With `gone`: when the job was created'),
+      name: z.string().optional().describe('With `gone`: the kind of job'),
+      finishedAt: z.number().optional().describe('With `gone`: when the job ended, if known'),
+      attempt: z.number().int().optional().describe('With `gone`: the number of attempts, if known'),
     })
-    .describe('What went wrong (RFC 9457)'),
+    .describe('An error (RFC 9457)'),
 );
 
-/** The Response Objects of errors, by status: one for all codes that have it. */
+/** Returns the Response Objects of errors, one for each status. */
 export function problems(given: ErrorCode[]): Record<string, unknown> {
   const byStatus = new Map<number, ErrorCode[]>();
   for (const code of given) {

@@ -10,20 +10,20 @@ import { json, type Operation } from './operation.js';
 const TAG = 'Schedules';
 
 const ofJob = {
-  data: scheduleSchema.shape.data.describe('As that of the job'),
+  data: scheduleSchema.shape.data.describe('The data of each job'),
   options: jobOptionsSchema
     .optional()
-    .describe('As those of the job, without `delayMs`, `runAt`, `deduplicationKey` and `webhook`'),
+    .describe('The options of each job, except `delayMs`, `runAt`, `deduplicationKey` and `webhook`'),
 };
 const body = named(
   'NewSchedule',
-  scheduleSchema.extend({ name: z.string().describe('Which kind of job'), ...ofJob }),
+  scheduleSchema.extend({ name: z.string().describe('The kind of job'), ...ofJob }),
 );
 const change = named(
   'ScheduleChange',
   scheduleChangeSchema
     .extend(ofJob)
-    .describe('A field takes the place of what was, as a whole; `null` removes it'),
+    .describe('A field replaces the current value as a whole. `null` removes it'),
 );
 const scheduleAnswer = named(
   'Schedule',
@@ -32,7 +32,7 @@ const scheduleAnswer = named(
     name: z.string().describe('The kind of job'),
     state: z
       .enum(['active', 'paused', 'ended'])
-      .describe('`ended`: the limit is reached, or nothing more is due until `endAt`'),
+      .describe('`ended`: the limit has been reached, or no run is due before `endAt`'),
     data: z.unknown(),
     options: jobOptionsSchema.optional(),
     cron: z.string().optional(),
@@ -44,12 +44,15 @@ const scheduleAnswer = named(
     key: z.string().optional(),
     createdAt: time,
     updatedAt: time,
-    runs: z.number().int().describe('Runs that have begun, or were cancelled or expired before that'),
+    runs: z
+      .number()
+      .int()
+      .describe('Number of runs that have started, or were cancelled or expired before they started'),
     nextRunAt: time.nullable(),
     nextRun: z
       .object({ id: z.string(), state: stateSchema, links: linksSchema })
       .nullable()
-      .describe('The job that is to run next'),
+      .describe('The job of the next run'),
     lastRun: z
       .object({
         id: z.string(),
@@ -65,11 +68,11 @@ const page = named(
   'SchedulePage',
   z.object({
     schedules: z.array(scheduleAnswer),
-    next: z.string().optional().describe('The `cursor` of the next page; there is none without'),
+    next: z.string().optional().describe('Cursor of the next page. Absent on the last page'),
   }),
 );
 
-/** What is wrong with the job of a schedule, or with its times. */
+/** The error codes of a request with the job and the times of a schedule. */
 const OF_BODY = ['unknown-job', 'invalid-data', 'unknown-file', 'forbidden'] as const;
 const one = json(scheduleAnswer, schedule);
 
@@ -80,7 +83,7 @@ function ofSchedule(verb: 'pause' | 'resume', summary: string, description: stri
     id: `${verb}Schedule`,
     tag: TAG,
     summary,
-    description: `No body. ${description} Again: the same answer.`,
+    description: `No request body. ${description} Idempotent.`,
     access: 'caller',
     parameters: ['scheduleId'],
     answers: { 200: { description: 'The schedule', content: one } },
@@ -95,14 +98,14 @@ export const scheduleOperations: Operation[] = [
     path: '/v1/schedules',
     id: 'createSchedule',
     tag: TAG,
-    summary: 'Start a job again and again',
+    summary: 'Create or change a schedule',
     description:
-      'By `cron` or `everyMs`. With a `key` that the caller has used before, that schedule is changed to what the body says.',
+      'Starts a job repeatedly, as given by `cron` or `everyMs`. If the caller already has a schedule with the same `key`, that schedule is replaced.',
     access: 'caller',
     body: { content: json(body, scheduleBody) },
     answers: {
-      200: { description: 'The schedule with this key, changed', headers: ['Location'], content: one },
-      201: { description: 'The schedule', headers: ['Location', 'Set-Cookie'], content: one },
+      200: { description: 'The changed schedule with this key', headers: ['Location'], content: one },
+      201: { description: 'The new schedule', headers: ['Location', 'Set-Cookie'], content: one },
     },
     errors: [...OF_BODY],
   },
@@ -111,17 +114,22 @@ export const scheduleOperations: Operation[] = [
     path: '/v1/schedules',
     id: 'listSchedules',
     tag: TAG,
-    summary: "The caller's schedules, newest first",
-    description: "An admin's: all.",
+    summary: "List the caller's schedules, newest first",
+    description: 'Returns all schedules to an admin.',
     access: 'caller',
     parameters: [
       {
         name: 'limit',
         in: 'query',
-        description: 'Schedules a page',
+        description: 'Maximum number of schedules per page',
         schema: { type: 'integer', minimum: 1, maximum: 200, default: 50 },
       },
-      { name: 'cursor', in: 'query', description: '`next` of the page before', schema: { type: 'string' } },
+      {
+        name: 'cursor',
+        in: 'query',
+        description: 'The `next` of the previous page',
+        schema: { type: 'string' },
+      },
     ],
     answers: { 200: { description: 'A page of schedules', content: json(page, { schedules: [schedule] }) } },
     errors: ['invalid-request'],
@@ -131,7 +139,7 @@ export const scheduleOperations: Operation[] = [
     path: '/v1/schedules/{id}',
     id: 'showSchedule',
     tag: TAG,
-    summary: 'A schedule',
+    summary: 'Get a schedule',
     access: 'caller',
     parameters: ['scheduleId'],
     answers: { 200: { description: 'The schedule', content: one } },
@@ -143,7 +151,7 @@ export const scheduleOperations: Operation[] = [
     id: 'changeSchedule',
     tag: TAG,
     summary: 'Change a schedule',
-    description: '`cron` drives out `everyMs`, and the other way.',
+    description: 'Setting `cron` removes `everyMs`, and the other way round.',
     access: 'caller',
     parameters: ['scheduleId'],
     body: { content: json(change, { cron: '0 10 * * MON-FRI', limit: null }) },
@@ -158,23 +166,27 @@ export const scheduleOperations: Operation[] = [
     summary: 'Delete a schedule',
     access: 'caller',
     parameters: ['scheduleId'],
-    answers: { 204: { description: 'It is gone; the run that was to come is withdrawn' } },
+    answers: { 204: { description: 'The schedule is deleted and its next run is cancelled' } },
     errors: ['not-found'],
   },
-  ofSchedule('pause', 'Pause a schedule', 'The run that was to come is withdrawn.'),
-  ofSchedule('resume', 'Resume a schedule', 'It goes on with the first run that is due from then on.'),
+  ofSchedule('pause', 'Pause a schedule', 'The next run is cancelled.'),
+  ofSchedule(
+    'resume',
+    'Resume a schedule',
+    'The schedule continues with the first run that is due from now on. Missed runs are not made up.',
+  ),
   {
     method: 'post',
     path: '/v1/schedules/{id}/run',
     id: 'runSchedule',
     tag: TAG,
     summary: 'Start the job of a schedule now',
-    description: 'No body. A job of its own, which does not count as a run.',
+    description: 'No request body. The job does not count as a run of the schedule.',
     access: 'caller',
     parameters: ['scheduleId'],
     answers: {
       202: {
-        description: 'It is queued',
+        description: 'The job is queued',
         headers: ['Location', 'Set-Cookie'],
         content: json(acceptedSchema, acceptedExample),
       },

@@ -1,23 +1,27 @@
 /**
- * Who may call an operation. `open`: anybody, and who it is does not matter. `caller`: anybody; what is seen or made is
- * the caller's. `job`: who has the job's token, or started it, or is an admin. `granted`: whom a token or a rule allows
- * it. `admin`: an admin.
+ * The access that an operation requires.
+ * - `open`: none; the caller is not identified
+ * - `caller`: none; the operation works on the caller's own jobs and schedules
+ * - `job`: the token of the job, or the identity of the caller who started it, or an admin
+ * - `granted`: a token or a rule that allows it
+ * - `admin`: an admin
  */
 export type AccessKind = 'open' | 'caller' | 'job' | 'granted' | 'admin';
 
-/** The ways to say who is calling, by their names in the document. */
+/** The ways to authenticate, by component name. */
 export const securitySchemes = {
   bearer: {
     type: 'http',
     scheme: 'bearer',
     description:
-      'The token of a job (from the 202 that started it), a JWT of a user, or `ADMIN_TOKEN`. Of a job also that of a job above it.',
+      'The token of a job (from the 202 that started it) or of its parent, the JWT of a user, an API key, or `ADMIN_TOKEN`.',
   },
   query: {
     type: 'apiKey',
     in: 'query',
     name: 'token',
-    description: 'The same tokens, for `EventSource`, which can send no header. Logs do not have it.',
+    description:
+      'The same tokens, except API keys, for `EventSource`, which cannot send headers. Removed from logs.',
   },
   jobCookie: {
     type: 'apiKey',
@@ -29,18 +33,18 @@ export const securitySchemes = {
     type: 'apiKey',
     in: 'cookie',
     name: 'headway_token',
-    description: 'The JWT of a user; over TLS better `__Host-headway_token`.',
+    description: 'The JWT of a user. Prefer the name `__Host-headway_token` over TLS.',
   },
   visitorCookie: {
     type: 'apiKey',
     in: 'cookie',
     name: 'headway_visitor',
-    description: 'A visitor of whom nothing else is known, set by the first 202.',
+    description: 'Identifies a visitor without a token. Set by the first 202.',
   },
   basic: {
     type: 'http',
     scheme: 'basic',
-    description: 'An admin: any name, and `ADMIN_TOKEN` as the password.',
+    description: 'Admins only: any user name, with `ADMIN_TOKEN` as the password.',
   },
 } as const;
 
@@ -54,9 +58,9 @@ const SCHEMES: Record<AccessKind, Scheme[]> = {
   admin: ['bearer', 'query', 'userCookie', 'basic'],
 };
 
-/** The Security Requirement Objects of an operation: any one of them will do. */
+/** Returns the Security Requirement Objects of an operation. Any one of them is sufficient. */
 export function securityOf(access: AccessKind): Array<Partial<Record<Scheme, string[]>>> {
-  // An empty one says that it also goes without.
+  // An empty object makes authentication optional.
   const without = access === 'caller' || access === 'granted' ? [{}] : [];
   return [...without, ...SCHEMES[access].map((scheme) => ({ [scheme]: [] }))];
 }

@@ -8,7 +8,7 @@ const health = named(
   'Health',
   z.object({
     status: z.enum(['ok', 'ready']),
-    version: z.string().optional().describe('Of `/healthz`: major and minor version of the service'),
+    version: z.string().optional().describe('`/healthz` only: the major and minor version of the service'),
   }),
 );
 
@@ -22,32 +22,34 @@ function documentOperation(path: string, id: string, summary: string): Operation
     access: 'open',
     answers: {
       200: { description: 'The document', headers: ['ETag'], content: json({ type: 'object' }) },
-      304: { description: 'It is the one that `If-None-Match` names', headers: ['ETag'] },
+      304: { description: 'The document matches `If-None-Match`', headers: ['ETag'] },
     },
   };
 }
 
-/** What is about the service itself. */
+/** Operations about the service itself. */
 export const serviceOperations: Operation[] = [
   {
     method: 'get',
     path: '/healthz',
     id: 'health',
     tag: TAG,
-    summary: 'Whether the process runs',
+    summary: 'Check that the process is running',
     access: 'open',
-    answers: { 200: { description: 'It runs', content: json(health, { status: 'ok', version: '0.1' }) } },
+    answers: {
+      200: { description: 'The process is running', content: json(health, { status: 'ok', version: '0.1' }) },
+    },
   },
   {
     method: 'get',
     path: '/readyz',
     id: 'readiness',
     tag: TAG,
-    summary: 'Whether it can serve',
+    summary: 'Check that the service is ready',
     access: 'open',
-    answers: { 200: { description: 'Redis answers', content: json(health, { status: 'ready' }) } },
+    answers: { 200: { description: 'Redis accepts writes', content: json(health, { status: 'ready' }) } },
     errors: ['unavailable'],
   },
   documentOperation('/openapi.json', 'openapi', 'This document'),
-  documentOperation('/asyncapi.json', 'asyncapi', 'The streams, as an AsyncAPI document'),
+  documentOperation('/asyncapi.json', 'asyncapi', 'The AsyncAPI document of the streams'),
 ];

@@ -20,12 +20,12 @@ named('CustomEvent', customEvent.data);
 
 const refs = (events: Record<string, EventSpec>) =>
   Object.fromEntries(Object.entries(events).map(([event, { data }]) => [event, ref(data)]));
-/** What `x-events` says of a stream of jobs; `*` stands for the job's own events. */
+/** The `x-events` of streams of jobs. `*` stands for events that a job defines. */
 const ofJobs = { ...refs(jobEvents), ...refs(streamEvents), '*': ref(customEvent.data) };
 
 const table = (events: Record<string, EventSpec>): string =>
   [
-    '| event | when | data |',
+    '| Event | When | Data |',
     '| --- | --- | --- |',
     ...Object.entries(events).map(
       ([event, { about }]) => `| \`${event}\` | ${about} | \`${componentOf(event)}\` |`,
@@ -39,11 +39,14 @@ const stream: Content = {
   },
 };
 const answers = {
-  200: { description: 'The stream: what the viewer has missed, then what comes', content: stream },
-  204: { description: 'The viewer has seen the end; `EventSource` does not come back' },
+  200: {
+    description: 'The stream: first the events that the viewer has missed, then live events',
+    content: stream,
+  },
+  204: { description: 'The viewer has seen the end. `EventSource` does not reconnect' },
 };
 
-/** `/v1/jobs/{id}/events`, `/v1/events`, `/stream` and the dashboard's: what is pushed. */
+/** The streams: `/v1/jobs/{id}/events`, `/v1/events`, `/stream` and `/v1/dashboard/events`. */
 export const streamOperations: Operation[] = [
   {
     method: 'get',
@@ -51,7 +54,7 @@ export const streamOperations: Operation[] = [
     id: 'watchJob',
     tag: TAG,
     summary: 'Watch a job',
-    description: `To a newcomer every log event that is kept and the newest of each state, to one with \`Last-Event-ID\` what came after; then live. A comment as a heartbeat in between. After the last event the response ends. The data of events is JSON:\n\n${table(jobEvents)}\n| any other | ${customEvent.about} | \`CustomEvent\` |\n\nEvents of the stream itself:\n\n${table(streamEvents)}`,
+    description: `A new viewer first receives all stored log events and the newest event of each state; a viewer with \`Last-Event-ID\` receives what it has missed. Live events follow, with comments as heartbeats in between. The response ends after the last event. The data of events is JSON:\n\n${table(jobEvents)}\n| any other name | ${customEvent.about} | \`CustomEvent\` |\n\nEvents about the stream itself:\n\n${table(streamEvents)}`,
     access: 'job',
     parameters: ['jobId', 'retries', ...RESUME],
     answers,
@@ -65,20 +68,20 @@ export const streamOperations: Operation[] = [
     tag: TAG,
     summary: 'Watch several jobs over one connection',
     description:
-      'With `job`, for who may see all of them: by `token=` once for each, or as who started them. The events are those of `GET /v1/jobs/{id}/events`; the id of each is a list with commas. The response ends when all have. With `jobs` or `queue`: `reset`, then a `job` event whenever one of them joins, moves or leaves, conflated, and `jobs` with their number; without ids.',
+      'With `job`: the events of `GET /v1/jobs/{id}/events` of all named jobs. Requires access to each of them, by a `token=` for each or as their owner. Event ids are comma-separated lists. The response ends when all jobs have ended. With `jobs` or `queue`: a `reset`, then a `job` event whenever a job joins, changes or leaves (only the newest of each job), and `jobs` with the number of unfinished jobs. These events have no ids.',
     access: 'job',
     parameters: [
-      several('job', `Ids of jobs, 1 to ${MAX_CHANNELS}`),
+      several('job', `1 to ${MAX_CHANNELS} job ids`),
       {
         name: 'jobs',
         in: 'query',
-        description: 'In place of `job`: where all jobs of the caller stand',
+        description: 'Instead of `job`: the states of all jobs of the caller',
         schema: { type: 'string', enum: ['mine'] },
       },
       {
         name: 'queue',
         in: 'query',
-        description: 'In place of `job`, for an admin: where all jobs of a queue stand',
+        description: 'Instead of `job`, admins only: the states of all jobs in a queue',
         schema: { type: 'string' },
       },
       'retries',
@@ -94,20 +97,21 @@ export const streamOperations: Operation[] = [
     id: 'watchChannels',
     tag: TAG,
     summary: 'Watch channels',
-    description: `Whatever is published to them; the data is what its publisher gave. \`job:<id>\` is the channel of a job. Of several channels, the id of each event is a list with commas. Events of the stream itself:\n\n${table(streamEvents)}`,
+    description: `Streams the events that are published to the channels, with their data unchanged. \`job:<id>\` is the channel of a job. With several channels, event ids are comma-separated lists. Events about the stream itself:\n\n${table(streamEvents)}`,
     access: 'granted',
     parameters: [
-      several('channel', `Names of channels, ${MAX_CHANNELS} at most; \`sse\` unless given`),
+      several('channel', `Up to ${MAX_CHANNELS} channel names. Defaults to \`sse\``),
       {
         name: 'last',
         in: 'query',
-        description: 'How many of the newest events of the log a newcomer wants',
+        description: 'New viewers only: how many of the newest log events to replay',
         schema: { type: 'integer', minimum: 0, maximum: 10_000, default: 0 },
       },
       {
         name: 'since',
         in: 'query',
-        description: 'In place of `last`: what was published from a time on, ms since 1970 or RFC 3339',
+        description:
+          'Instead of `last`: replay the log events published since this time, in milliseconds since 1970 or RFC 3339',
         schema: { type: 'string' },
       },
       ...RESUME,
@@ -121,9 +125,9 @@ export const streamOperations: Operation[] = [
     path: '/v1/dashboard/events',
     id: 'watchDashboard',
     tag: TAG,
-    summary: 'Watch what the dashboard shows',
+    summary: 'Watch the dashboard',
     description:
-      "Of everybody's jobs for an admin, else of the caller's own. Events are named `dashboard`, twice a second at most: the first has every section, a later one those that have changed. They have no ids. PROTOCOL.md describes the sections.",
+      "Covers all jobs for an admin, otherwise the caller's own jobs. Sends `dashboard` events, at most two a second. The first has all sections, later ones the sections that have changed. The events have no ids. PROTOCOL.md describes the sections.",
     access: 'caller',
     parameters: [
       several('name', 'Only these kinds of job', { type: 'string' }, { max: 20 }),
@@ -131,26 +135,26 @@ export const streamOperations: Operation[] = [
         (name): Parameter => ({
           name,
           in: 'query',
-          description: name === 'q' ? 'Only jobs with these words' : 'Only what this process runs',
+          description: name === 'q' ? 'Only jobs that contain this text' : 'Only jobs that this process runs',
           schema: { type: 'string' },
         }),
       ),
       {
         name: 'sort',
         in: 'query',
-        description: 'Which of the active jobs are first',
+        description: 'Sort order of active jobs',
         schema: { type: 'string', enum: ['oldest', 'newest'], default: 'oldest' },
       },
       {
         name: 'from',
         in: 'query',
-        description: 'The first row of active jobs',
+        description: 'Index of the first active job to return',
         schema: { type: 'integer', minimum: 0, default: 0 },
       },
       {
         name: 'rows',
         in: 'query',
-        description: 'How many rows of active jobs',
+        description: 'Number of active jobs to return',
         schema: { type: 'integer', minimum: 0, maximum: MAX_ROWS, default: 50 },
       },
     ],

@@ -14,7 +14,7 @@ const message = named(
       .omit({ webhook: true })
       .partial({ attempts: true })
       .extend({
-        note: z.string().optional().describe('What was left out, where the body would be too large'),
+        note: z.string().optional().describe('What was left out because the body would be too large'),
       }),
   }),
 );
@@ -27,7 +27,7 @@ const header = (name: string, description: string) => ({
   schema: { type: 'string' },
 });
 
-/** What the service calls, for jobs with the option `webhook`: Standard Webhooks 1.0.0. */
+/** The requests that the service sends for jobs with the option `webhook` (Standard Webhooks 1.0.0). */
 export const webhooks = {
   jobEnded: {
     post: {
@@ -35,15 +35,12 @@ export const webhooks = {
       tags: ['Webhooks'],
       summary: 'A job has ended',
       description:
-        'Sent at least once to the `webhook` of a job. Any status of 200 to 299 is success, 410 ends it, anything else is tried again.',
+        'Sent at least once to the `webhook` of a job. A status of 200 to 299 means success, 410 stops the delivery, and any other status is retried.',
       security: [],
       parameters: [
-        header('webhook-id', 'The same at every attempt'),
-        header('webhook-timestamp', 'When this attempt was made, in seconds since 1970'),
-        header(
-          'webhook-signature',
-          '`v1,` and the base64 of the HMAC-SHA256 of id, full stop, timestamp, full stop, body',
-        ),
+        header('webhook-id', 'The same for every attempt of a delivery'),
+        header('webhook-timestamp', 'The time of this attempt, in seconds since 1970'),
+        header('webhook-signature', '`v1,` followed by the base64 of the HMAC-SHA256 of `id.timestamp.body`'),
       ],
       requestBody: {
         required: true,
@@ -53,7 +50,7 @@ export const webhooks = {
           data: completedJob,
         }),
       },
-      responses: { '2XX': { description: 'It was taken' } },
+      responses: { '2XX': { description: 'The message was accepted' } },
     },
   },
 };

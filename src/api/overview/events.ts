@@ -3,29 +3,32 @@ import type { EventSpec } from '../../shared/jobs/events/job-events.js';
 import { jobErrorSchema, time } from '../../shared/jobs/events/parts.js';
 import { progressSchema } from '../../shared/jobs/events/progress.js';
 
-/** What of its progress is told. */
+/** The members of a job's progress that an overview shows. */
 const shown = progressSchema
   .omit({ jobId: true, attempt: true, at: true, stageIndex: true, stageCount: true })
   .partial().shape;
 
-/** What a stream of all jobs of somebody, or of a queue, tells of them. These have no id. */
+/** The events of an overview: a stream of all jobs of an owner or a queue. They have no ids. */
 export const overviewEvents = {
   job: {
-    about: 'Where one of the jobs stands',
+    about: 'The state of one of the jobs',
     data: z.object({
       jobId: z.string(),
       name: z.string().optional(),
-      state: z.string().describe('A state of a job, or `gone`: nothing more is known of it'),
+      state: z.string().describe('The state of the job, or `gone` when it has been removed'),
       attempt: z.number().int().optional(),
       startedAt: time.optional(),
-      paused: z.literal(true).optional().describe('It has yet to begin, and its queue is paused'),
-      noWorker: z.literal(true).optional().describe('It has yet to begin, and no worker serves its queue'),
+      paused: z.literal(true).optional().describe('The job has not started because its queue is paused'),
+      noWorker: z
+        .literal(true)
+        .optional()
+        .describe('The job has not started because no worker serves its queue'),
       ...shown,
       error: jobErrorSchema.optional(),
     }),
   },
   jobs: {
-    about: 'How many of them have not ended',
+    about: 'The number of unfinished jobs',
     data: z.object({ unfinished: z.number().int(), at: time }),
   },
 } as const satisfies Record<string, EventSpec>;

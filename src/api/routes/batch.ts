@@ -6,7 +6,7 @@ import { createBatchStarter } from '../jobs/batch.js';
 import { createIdempotency, scopedKey } from '../jobs/idempotency.js';
 import type { JobRoutesOptions } from './jobs.js';
 
-/** `/v1/jobs:batch`: start many jobs at once. */
+/** `/v1/jobs:batch`: start many jobs with one request. */
 export function batchRoutes(options: JobRoutesOptions): Router {
   const { config, connection, plan, access, readTombstone, starter } = options;
   const { redis, trackJob } = connection;

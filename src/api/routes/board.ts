@@ -5,12 +5,12 @@ import type { Access } from '../auth/access.js';
 import { basePath } from '../http/base-path.js';
 import { allowInlineStyles } from '../http/pages.js';
 
-/** Where the board is. */
+/** The path of the board. */
 export const BOARD_PATH = '/admin/queues';
 
-/** The browser asks for a name and a password (RFC 7617, sections 2 and 2.1). */
+/** Makes a browser ask for a user name and a password (RFC 7617, sections 2 and 2.1). */
 const CHALLENGE = 'Basic realm="headway", charset="UTF-8"';
-/** The board's page asks another site for its typeface; it has a second choice. */
+/** The link of the board's page to a typeface of another site. It is removed; the page falls back to another one. */
 const FOREIGN_STYLESHEET = /<link\b[^>]*\bhref="https?:[^>]*>/g;
 
 export interface BoardOptions {
@@ -19,12 +19,12 @@ export interface BoardOptions {
   access: Access;
 }
 
-/** What the page of the board is made of, and what Express adds: the locals of its response. */
+/** The parameters of the board's page, with the response's locals, which Express adds. */
 interface BoardParams {
   _locals: { boardPath: string };
 }
 
-/** Bull Board: all queues, for an admin. It is loaded when the first admin asks for it: it is a tenth of the start. */
+/** Bull Board with all queues, for admins. It is loaded at the first request, because it takes a tenth of the start. */
 export function boardRoutes(options: BoardOptions): Router {
   let board: Promise<Express> | undefined;
   const router = Router();
@@ -63,8 +63,8 @@ async function openBoard({ openQueue, plan }: BoardOptions): Promise<Express> {
 }
 
 /**
- * Lets an admin pass; a browser asks anybody else for a password.
- * @throws HeadwayError as `access.requireAdmin` does
+ * Checks that the caller is an admin. A browser asks any other visitor for a password.
+ * @throws HeadwayError like `access.requireAdmin`
  */
 export async function requireBoardAdmin(access: Access, req: Request, res: Response): Promise<void> {
   await access.requireAdmin(req).catch((error: unknown) => {
@@ -73,13 +73,13 @@ export async function requireBoardAdmin(access: Access, req: Request, res: Respo
   });
 }
 
-/** The board has one base for all requests, where each may come by a path of its own. */
+/** Sets the path of the board for each request: the board itself has one for all, but requests can have different bases. */
 function atBasePath(req: Request, res: Response, next: () => void): void {
   res.locals.boardPath = `${basePath(req)}${BOARD_PATH}/`;
   next();
 }
 
-/** The board names its own address as the base of the page's links. */
+/** Allows the board's page to set the base of its links to its own address. */
 function allowOwnBase(_req: Request, res: Response, next: () => void): void {
   const policy = String(res.get('Content-Security-Policy')).replace("base-uri 'none'", "base-uri 'self'");
   res.set('Content-Security-Policy', policy);

@@ -24,7 +24,7 @@ import { type PendingStream, requireStream } from '../stream/pending-stream.js';
 import type { ChannelViewers } from '../stream/viewers.js';
 
 const DEFAULT_CHANNEL = 'sse';
-/** How long the Idempotency-Key of a publication is remembered at most, in ms. */
+/** The longest time for which the Idempotency-Key of a publication is stored, in ms. */
 const KEY_TTL_MS = 10 * 60_000;
 
 export interface ChannelRoutesOptions {
@@ -38,7 +38,7 @@ export interface ChannelRoutesOptions {
   streams: StreamDoor;
 }
 
-/** `/stream`: follow channels. `/v1/channels/:name`: publish to one, and know how many follow it. */
+/** `/stream`: watch channels. `/v1/channels/:name`: publish to a channel, and count its viewers. */
 export function channelRoutes({
   config,
   connection,
@@ -60,7 +60,7 @@ export function channelRoutes({
     redis: connection.redis,
     prefix: config.KEY_PREFIX,
     publisher,
-    // A minute of retries, and much more: a day of them could fill Redis.
+    // Enough for any series of retries. The records of a whole day could fill Redis.
     keyTtlMs: Math.min(config.IDEMPOTENCY_TTL_MS, KEY_TTL_MS),
   });
   const tail = createTail(connection.redis, config.KEY_PREFIX);
@@ -74,7 +74,7 @@ export function channelRoutes({
   return router;
 
   async function follow(req: Request, stream: PendingStream): Promise<void> {
-    const wanted = replayFromOf(req);
+    const replayFrom = replayFromOf(req);
     const principal = await access.principal(req);
     const credentials: Array<Credential | undefined> = [principal?.credential];
     const names: string[] = [];
@@ -91,12 +91,12 @@ export function channelRoutes({
     const channels = await Promise.all(
       names.map(async (name, i): Promise<MultiplexedChannel> => {
         const jobId = jobOfChannel(name);
-        // A job's stream begins with all of it; of a channel that goes on for ever a newcomer gets what it asks for.
+        // The stream of a job begins with its first event. Other channels do not end: a new viewer gets what it asks for.
         if (jobId !== undefined) {
           return openJobChannel({ reconciler: connection.reconciler, readTombstone }, jobId, positions[i]);
         }
         const position = positions[i];
-        if (!position) return { name, after: await tail(name, wanted) };
+        if (!position) return { name, after: await tail(name, replayFrom) };
         return { name, over: await hasSeenEnd(connection.redis, config.KEY_PREFIX, name, position) };
       }),
     );
@@ -107,7 +107,7 @@ export function channelRoutes({
     const name = String(req.params.name);
     const principal = await access.principal(req);
     if (jobOfChannel(name) !== undefined) {
-      throw new HeadwayError('forbidden', 'Only its worker publishes to the channel of a job.');
+      throw new HeadwayError('forbidden', 'Only workers can publish to the channel of a job.');
     }
     const channel = await permissions.require(principal, 'publish', name);
     const publication = await checkPublication(req.body);
@@ -127,25 +127,25 @@ export function channelRoutes({
   }
 }
 
-/** The `Idempotency-Key` of a request, made the caller's own. A caller without a principal is anonymous. */
+/** Returns the `Idempotency-Key` of a request, scoped to the caller. Unidentified callers share one scope. */
 function keyOf(req: Request, principal: Principal | undefined): string | undefined {
   const header = req.get('idempotency-key');
   return header === undefined ? undefined : scopedKey(header, principal ?? visitorPrincipal(''));
 }
 
-/** The channel that a request means: that of a job has the id of the job as we write it. */
+/** Returns the canonical name of a channel: the channel of a job contains the canonical id of the job. */
 function meantChannel(name: string): string {
   const jobId = jobOfChannel(name);
   return jobId === undefined ? name : jobChannel(meantJobId(jobId));
 }
 
-/** The channels that a request names, each once. */
+/** Returns the distinct channels that a request names. */
 function channelNames(req: Request): string[] {
   const { channel = DEFAULT_CHANNEL } = req.query;
   const names = [...new Set([channel].flat().map((name) => meantChannel(String(name))))];
   if (names.length <= MAX_CHANNELS) return names;
   throw new HeadwayError(
     'invalid-request',
-    `${names.length} channels are more than the ${MAX_CHANNELS} that one connection can follow.`,
+    `One connection can watch at most ${MAX_CHANNELS} channels, not ${names.length}.`,
   );
 }

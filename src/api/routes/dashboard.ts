@@ -16,9 +16,9 @@ export interface DashboardRoutesOptions {
   access: Access;
   dashboard: DashboardViewers;
   streams: StreamDoor;
-  /** Makes the token of a signed-in admin. */
+  /** Signs the token of an admin who signs in. */
   adminSession: () => Promise<string>;
-  /** The folder of the built pages; `undefined` where there is none. */
+  /** The folder of the built pages; `undefined` when they are not built. */
   page: string | undefined;
 }
 
@@ -47,10 +47,10 @@ export function dashboardRoutes({
   }
 
   function notBuilt(): never {
-    throw new HeadwayError('not-found', 'The dashboard was not built: npm run build.');
+    throw new HeadwayError('not-found', 'The dashboard is not built. Run npm run build.');
   }
 
-  /** As for the board; the cookie is for the calls of the page, to which a browser sends no password by itself. */
+  /** Signs in like the board. The cookie is for requests of the page, to which a browser does not add the password. */
   async function signIn(req: Request, res: Response): Promise<void> {
     await requireBoardAdmin(access, req, res);
     const { name, options } = ownCookie(req, TOKEN_COOKIE);

@@ -14,8 +14,8 @@ export interface DefinitionRoutesOptions {
 }
 
 /**
- * `/v1/definitions`: the kinds of job there are, with the JSON Schema of their data where the schema library gives one;
- * an admin pauses and resumes them.
+ * `/v1/definitions`: the kinds of job, with the JSON Schema of their data if the schema library supports it. Admins can
+ * pause and resume them.
  */
 export function definitionRoutes({ registry, plan, openQueue, access }: DefinitionRoutesOptions): Router {
   const definitions = [...registry.values()]
@@ -58,7 +58,7 @@ export function definitionRoutes({ registry, plan, openQueue, access }: Definiti
   async function queueOf(req: Request): Promise<string> {
     await access.requireAdmin(req);
     const name = String(req.params.name);
-    if (!registry.has(name)) throw new HeadwayError('not-found', 'No job has that name.');
+    if (!registry.has(name)) throw new HeadwayError('not-found', 'No such kind of job.');
     return plan.of(name);
   }
 

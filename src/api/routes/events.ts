@@ -24,8 +24,8 @@ export interface EventRoutesOptions {
 }
 
 /**
- * `/v1/events`: many jobs over one connection (browsers allow six per host over HTTP/1.1): `?job=…&job=…` all that
- * they say, `?jobs=mine` and `?queue=…` where each of them stands.
+ * `/v1/events`: many jobs over one connection, because browsers allow only six connections to a host over HTTP/1.1.
+ * `?job=…&job=…` streams all events of the named jobs; `?jobs=mine` and `?queue=…` stream the state of each job.
  */
 export function eventRoutes({
   connection,
@@ -44,7 +44,7 @@ export function eventRoutes({
   async function watch(req: Request, stream: PendingStream): Promise<void> {
     const { job, jobs: whose, queue } = req.query;
     if ([job, whose, queue].filter((given) => given !== undefined).length > 1) {
-      throw new HeadwayError('invalid-request', 'Give one of job, jobs and queue.');
+      throw new HeadwayError('invalid-request', 'Use only one of job, jobs and queue.');
     }
     if (whose === undefined && queue === undefined) return watchJobs(req, stream);
     const overview =
@@ -70,7 +70,7 @@ export function eventRoutes({
     name: string,
   ): Promise<OverviewSubject & { credential?: Credential | undefined }> {
     const { credential } = await access.requireAdmin(req);
-    if (!plan.names.includes(name)) throw new HeadwayError('not-found', 'There is no such queue.');
+    if (!plan.names.includes(name)) throw new HeadwayError('not-found', 'No such queue.');
     const kinds = plan.kindsIn(name).map((kind) => kind.name);
     return { owner: undefined, queue: { name, kinds }, credential };
   }
@@ -93,5 +93,5 @@ function jobIdsOf(req: Request): string[] {
   const { job } = req.query;
   const jobIds = [...new Set([job ?? []].flat().map((id) => meantJobId(String(id))))];
   if (jobIds.length > 0 && jobIds.length <= MAX_CHANNELS) return jobIds;
-  throw new HeadwayError('invalid-request', `Name the jobs with ?job=, 1 to ${MAX_CHANNELS} of them.`);
+  throw new HeadwayError('invalid-request', `Name 1 to ${MAX_CHANNELS} jobs with ?job=.`);
 }

@@ -8,9 +8,9 @@ import { methods } from '../http/problem.js';
 import { readForm } from '../http/upload-form.js';
 import { type UploadLimits, watchUpload } from '../http/uploading.js';
 
-/** How long a client that is refused may go on sending, in ms. */
+/** How long a refused client may continue to send, in ms. */
 const LINGER_MS = 5000;
-/** The form around a file may have this many bytes. */
+/** The largest size of the form around a file, in bytes. */
 const FORM_BYTES = 64 * 1024;
 
 export interface FilesRoutesOptions {
@@ -19,7 +19,7 @@ export interface FilesRoutesOptions {
   stopping: () => boolean;
 }
 
-/** `/v1/files`: takes an upload, streamed to disk. */
+/** `/v1/files`: stores uploads, which are streamed to disk. */
 export function filesRoutes({ store, config, stopping }: FilesRoutesOptions): Router {
   const router = Router();
   router.route('/').all(methods('POST')).post(upload);
@@ -53,11 +53,11 @@ export function filesRoutes({ store, config, stopping }: FilesRoutesOptions): Ro
 
   async function multipart(req: Request, signal: AbortSignal): Promise<StoredFile> {
     const length = contentLength(req);
-    // The form around the file is small; a body this much larger cannot hold a file that fits.
+    // The form around the file is small: the file in a body of this size is too large.
     if (length !== undefined && length > config.UPLOAD_MAX_BYTES + FORM_BYTES) {
       throw new HeadwayError(
         'file-too-large',
-        `The file is larger than the ${config.UPLOAD_MAX_BYTES} bytes that this service takes.`,
+        `The file exceeds the limit of ${config.UPLOAD_MAX_BYTES} bytes.`,
       );
     }
     const maxBytes = config.UPLOAD_MAX_BYTES + FORM_BYTES;
@@ -65,7 +65,7 @@ export function filesRoutes({ store, config, stopping }: FilesRoutesOptions): Ro
   }
 }
 
-/** The body as a stream that can be given up without giving up the connection with it. */
+/** Returns the body as a stream that can be destroyed without destroying the connection. */
 function detached(req: Request, signal: AbortSignal): Readable {
   const body = req.pipe(new PassThrough());
   signal.addEventListener('abort', () => body.destroy(signal.reason));
@@ -75,13 +75,13 @@ function detached(req: Request, signal: AbortSignal): Readable {
   return body;
 }
 
-/** @throws HeadwayError `unsupported-media-type` for a compressed body, which would be kept compressed */
+/** @throws HeadwayError `unsupported-media-type` for a compressed body, which would be stored compressed */
 function requirePlain({ headers }: Request): void {
   const coding = headers['content-encoding'] ?? 'identity';
   if (coding.toLowerCase() === 'identity') return;
   throw new HeadwayError(
     'unsupported-media-type',
-    'A file is kept as it comes: send it without Content-Encoding.',
+    'Content-Encoding is not supported: files are stored exactly as sent.',
   );
 }
 
@@ -91,8 +91,8 @@ function contentLength(req: Request): number | undefined {
 }
 
 /**
- * Lets a client that is still sending see the answer: what it sends is thrown away for a while, because a
- * connection that is closed under it would take the answer along.
+ * Discards what a refused client still sends, for a while, so that the client can read the response. Closing the
+ * connection at once could lose the response.
  */
 function refuse(req: Request, res: Response, lingerMs: number): void {
   if (req.complete || req.destroyed) return;

@@ -11,7 +11,7 @@ export interface HealthRoutesOptions {
   stopping: () => boolean;
 }
 
-/** `/healthz`: the process runs. `/readyz`: it can serve, because Redis takes writes. */
+/** `/healthz`: the process is running. `/readyz`: it can serve requests, because Redis accepts writes. */
 export function healthRoutes({ config, connection, stopping }: HealthRoutesOptions): Router {
   const router = Router();
   router
@@ -24,9 +24,9 @@ export function healthRoutes({ config, connection, stopping }: HealthRoutesOptio
     .route('/readyz')
     .all(methods('GET'))
     .get(async (_req, res) => {
-      if (stopping()) throw new HeadwayError('unavailable', 'This process is stopping.');
-      // A server that is read-only, full or cannot save still answers a PING. This is a write like any other, and writes
-      // nothing: a text of no length to a key that is never there.
+      if (stopping()) throw new HeadwayError('unavailable', 'The process is stopping.');
+      // A Redis that is read-only, full or unable to save still answers PING. This command counts as a write, but changes
+      // nothing: it writes an empty string to a key that does not exist.
       await connection.redis.setrange(`${config.KEY_PREFIX}:{ready}`, 0, '');
       res.set('Cache-Control', 'no-store').json({ status: 'ready' });
     });

@@ -41,7 +41,7 @@ export interface JobRoutesOptions {
   readTombstone: TombstoneReader;
 }
 
-/** `/v1/jobs`: start a job, list jobs, look at it, watch it, fetch its result. */
+/** `/v1/jobs`: start, list, show, watch, cancel and retry jobs, and get their results. */
 export function jobRoutes(options: JobRoutesOptions): Router {
   const {
     config,
@@ -85,7 +85,7 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     const newId = newJobId(plan.of(request.definition.name));
     const use = key ? await idempotency.claim(key, req.body, newId) : { jobId: newId, queued: false };
     let id = use.jobId;
-    // A job that has been and gone was queued, even if whoever queued it did not live to note that.
+    // A job that has been removed was queued, even if the process that queued it ended before it recorded that.
     const queued = use.queued || (id !== newId && (await readTombstone(id)) !== undefined);
     if (!queued) {
       id = await starter.start(use.jobId, request);
@@ -111,10 +111,10 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     const owner = query.owner === 'me' ? caller?.id : query.owner;
     const foreign = owner !== undefined && owner !== caller?.id;
     if (foreign) await access.requireAdmin(req);
-    const everybody = caller?.admin && query.owner === undefined;
+    const allOwners = caller?.admin && query.owner === undefined;
     const page =
       caller || foreign
-        ? await listJobs(query, everybody ? undefined : (owner ?? caller?.id), basePath(req))
+        ? await listJobs(query, allOwners ? undefined : (owner ?? caller?.id), basePath(req))
         : { jobs: [] };
     res.set('Cache-Control', 'no-store').json(page);
   }
@@ -146,24 +146,24 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     const job = await canceller.cancel(jobId);
     if (!job) throw await missingJob(readTombstone, jobId);
     if (job.state === 'completed' || job.state === 'failed') {
-      throw new HeadwayError('already-finished', `The job has already ${job.state}; nothing was changed.`);
+      throw new HeadwayError('already-finished', `The job has already ${job.state}.`);
     }
     res.status(job.state === 'cancelled' ? 200 : 202).json(await viewOf(req, job));
   }
 
   async function retryJob(req: Request, res: Response): Promise<void> {
     const { jobId } = await access.authorize(req);
-    // What it came to has to be told before it runs again.
+    // The end of the job has to be published before it runs again.
     const { job } = await reconciler.reconcile(jobId);
     if (!job) throw await missingJob(readTombstone, jobId);
     if (job.state !== 'failed' && job.state !== 'cancelled') {
       const why = isFinished(job) ? 'has completed' : `is ${job.state}`;
-      throw new HeadwayError('not-failed', `The job ${why}; only a failed or cancelled one can be retried.`);
+      throw new HeadwayError('not-failed', `The job ${why}. Only failed and cancelled jobs can be retried.`);
     }
     await retryFailed(openQueue, jobId);
     await holdKey(jobId);
-    const { job: now } = await reconciler.reconcile(jobId);
-    res.status(202).json(await viewOf(req, now ?? job));
+    const { job: retried } = await reconciler.reconcile(jobId);
+    res.status(202).json(await viewOf(req, retried ?? job));
   }
 
   async function watchJob(req: Request, stream: PendingStream): Promise<void> {

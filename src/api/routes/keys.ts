@@ -18,11 +18,11 @@ export interface KeyRoutesOptions {
   prefix: string;
 }
 
-/** `/v1/keys`: keys for servers. `/v1/revocations`: tokens that are to be valid no longer. For admins. */
+/** `/v1/keys`: API keys for servers. `/v1/revocations`: revoking tokens. For admins. */
 export function keyRoutes({ access, apiKeys, revocations, redis, prefix }: KeyRoutesOptions): Router {
   const router = Router();
   const json = jsonBody('64kb');
-  router.route('/keys').all(methods('GET', 'POST'), admin).get(list).post(json, make);
+  router.route('/keys').all(methods('GET', 'POST'), admin).get(list).post(json, create);
   router.route('/keys/:id').all(methods('DELETE'), admin).delete(remove);
   router.route('/revocations').all(methods('POST'), admin).post(json, revoke);
   return router;
@@ -36,8 +36,8 @@ export function keyRoutes({ access, apiKeys, revocations, redis, prefix }: KeyRo
     res.set('Cache-Control', 'no-store').json({ keys: await apiKeys.list() });
   }
 
-  async function make(req: Request, res: Response): Promise<void> {
-    const { key, secret } = await apiKeys.make(await requireValid(newKeySchema, req.body));
+  async function create(req: Request, res: Response): Promise<void> {
+    const { key, secret } = await apiKeys.create(await requireValid(newKeySchema, req.body));
     res
       .status(201)
       .location(`${basePath(req)}/v1/keys/${key.id}`)
@@ -47,7 +47,7 @@ export function keyRoutes({ access, apiKeys, revocations, redis, prefix }: KeyRo
 
   async function remove(req: Request, res: Response): Promise<void> {
     const id = String(req.params.id);
-    if (!(await apiKeys.remove(id))) throw new HeadwayError('not-found', 'There is no such key.');
+    if (!(await apiKeys.remove(id))) throw new HeadwayError('not-found', 'No such API key.');
     await publishRevocation(redis, prefix, { field: 'key', name: id });
     res.status(204).end();
   }

@@ -9,11 +9,11 @@ import { openApiDocument, schemasOf } from '../openapi/document.js';
 
 export interface ReferenceRoutesOptions {
   registry: Registry;
-  /** The folder of the pages; `undefined`: they are not built. */
+  /** The folder of the built pages; `undefined` when they are not built. */
   page: string | undefined;
 }
 
-/** `/openapi.json`, `/asyncapi.json`: what can be called and what is pushed. `/docs`: the same for people. */
+/** `/openapi.json` and `/asyncapi.json`: the reference of the API and the streams. `/docs`: the same as a page. */
 export function referenceRoutes({ registry, page }: ReferenceRoutesOptions): Router {
   const router = Router();
   router
@@ -30,20 +30,20 @@ export function referenceRoutes({ registry, page }: ReferenceRoutesOptions): Rou
   return router;
 }
 
-/** Answers with a document. The last one that was made is kept: nearly always all requests have one base path. */
-function served(make: (base: string) => Promise<unknown>): (req: Request, res: Response) => Promise<void> {
-  let made: { base: string; document: Promise<{ body: string; etag: string }> } | undefined;
+/** Returns a handler that sends a document. The latest document is kept, because requests rarely differ in base path. */
+function served(create: (base: string) => Promise<unknown>): (req: Request, res: Response) => Promise<void> {
+  let latest: { base: string; document: Promise<{ body: string; etag: string }> } | undefined;
   return async (req, res) => {
     const base = basePath(req);
-    if (made?.base !== base) {
-      const document = make(base).then((content) => {
+    if (latest?.base !== base) {
+      const document = create(base).then((content) => {
         const body = JSON.stringify(content);
         return { body, etag: `"${createHash('sha256').update(body).digest('base64url')}"` };
       });
-      made = { base, document };
+      latest = { base, document };
     }
-    const { body, etag } = await made.document;
-    // Express answers a request that has it already with 304.
+    const { body, etag } = await latest.document;
+    // Express answers with 304 when the client has the current document.
     res.set({ ETag: etag, 'Cache-Control': 'no-cache' }).type('application/json').send(body);
   };
 }

@@ -9,8 +9,21 @@ import { NO_GRANTS, type Principal } from '../auth/principal.js';
 import { basePath } from '../http/base-path.js';
 import { invalid } from '../http/invalid.js';
 import { methods } from '../http/problem.js';
-import { changed, parseBody, parseChange, type ScheduleBody, senselessOptions } from '../schedules/body.js';
-import { bodyOf, type Planned, pausedAs, planSchedule, replan, scheduleNotFound } from '../schedules/plan.js';
+import {
+  applyChange,
+  forbiddenOptions,
+  parseBody,
+  parseChange,
+  type ScheduleBody,
+} from '../schedules/body.js';
+import {
+  bodyOf,
+  type Planned,
+  planSchedule,
+  replan,
+  scheduleNotFound,
+  withPaused,
+} from '../schedules/plan.js';
 import { scheduleLinks, scheduleView } from '../schedules/view.js';
 import type { JobRoutesOptions } from './jobs.js';
 
@@ -21,7 +34,7 @@ export interface ScheduleRoutesOptions extends JobRoutesOptions {
   schedules: ScheduleMaintainer;
 }
 
-/** `/v1/schedules`: recurring jobs. Each is seen and changed by who made it, and by an admin. */
+/** `/v1/schedules`: recurring jobs. Only the owner of a schedule and admins have access to it. */
 export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
   const { connection, openQueue, plan, access, schedules, starter } = options;
   const { store, sync } = schedules;
@@ -49,7 +62,7 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
       const present = body.key === undefined ? undefined : await store.byKey(caller.id, body.key);
       if (present) {
         const now = await update(present.id, (schedule) => replan(schedule, planned, serverNow()));
-        // Deleted in the meantime: then it is made anew.
+        // The schedule was deleted in the meantime: a new one is created.
         if (!now) continue;
         res.location(scheduleLinks(now.id, basePath(req)).self).json(await view(now, req));
         return;
@@ -64,7 +77,7 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
         version: 1,
         timedIn: 1,
       };
-      // Another call with the same key was faster.
+      // Another request with the same key was faster.
       if ((await store.save(schedule)) !== 'saved') continue;
       await sync(schedule.id);
       res
@@ -93,9 +106,13 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
 
   async function change(req: Request, res: Response): Promise<void> {
     const { id } = await find(req);
-    const wanted = await parseChange(req.body);
+    const requested = await parseChange(req.body);
     const now = await update(id, async (schedule) =>
-      replan(schedule, await planFor(changed(bodyOf(schedule), wanted), asOwner(schedule)), serverNow()),
+      replan(
+        schedule,
+        await planFor(applyChange(bodyOf(schedule), requested), asOwner(schedule)),
+        serverNow(),
+      ),
     );
     if (!now) throw scheduleNotFound();
     res.json(await view(now, req));
@@ -104,7 +121,7 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
   function setPaused(paused: boolean): (req: Request, res: Response) => Promise<void> {
     return async (req, res) => {
       const { id } = await find(req);
-      const now = await update(id, (schedule) => pausedAs(schedule, paused, serverNow()));
+      const now = await update(id, (schedule) => withPaused(schedule, paused, serverNow()));
       if (!now) throw scheduleNotFound();
       res.json(await view(now, req));
     };
@@ -130,16 +147,16 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
     res.status(204).end();
   }
 
-  /** Checks a body as that of a start is, and its times. */
+  /** Validates the job and the times of a body. */
   async function planFor(body: ScheduleBody, caller: Principal): Promise<Planned> {
     const { name, data, options: jobOptions } = body;
-    const senseless = senselessOptions(jobOptions);
-    if (senseless.length > 0) throw invalid(senseless);
+    const errors = forbiddenOptions(jobOptions);
+    if (errors.length > 0) throw invalid(errors);
     const request = await starter.check({ name, data, options: jobOptions }, caller);
     return planSchedule(body, request, plan, serverNow());
   }
 
-  /** @throws HeadwayError `not-found` for one that is not there, or is not the caller's */
+  /** Returns the schedule in the path. @throws HeadwayError `not-found` when it does not exist, or the caller may not access it */
   async function find(req: Request): Promise<Schedule> {
     const caller = await access.principal(req);
     const schedule = caller && (await store.read(String(req.params.id)));
@@ -149,9 +166,9 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
   }
 
   /**
-   * Changes a schedule, whoever else does at the same time, and tells BullMQ.
-   * @param next gives what it becomes; nothing when it stays as it is
-   * @returns what it is now; `undefined` when it has been deleted
+   * Changes a schedule and updates BullMQ. Starts again when another request changes the schedule at the same time.
+   * @param next returns the changed schedule; `undefined` when nothing changes
+   * @returns the current schedule; `undefined` when it has been deleted
    */
   async function update(
     id: string,
@@ -169,7 +186,7 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
   }
 }
 
-/** A change by an admin leaves a schedule whose it is. */
+/** A schedule keeps its owner when an admin changes it: its jobs are checked with the owner's permissions. */
 const asOwner = ({ owner }: Schedule): Principal => ({
   id: owner,
   signedIn: true,
@@ -185,7 +202,7 @@ function pageOf({ query }: Request): { limit: number; cursor: string | undefined
   if (query.cursor === undefined) return { limit, cursor: undefined };
   const cursor = Buffer.from(String(query.cursor), 'base64url').toString();
   if (!/^\d{15} [\w-]{36}$/.test(cursor)) {
-    throw invalid([{ pointer: '/cursor', detail: 'must be the `next` of the page before' }]);
+    throw invalid([{ pointer: '/cursor', detail: 'must be the `next` of the previous page' }]);
   }
   return { limit, cursor };
 }

@@ -10,17 +10,12 @@ const cron = z
   .max(200)
   .transform((text) => text.trim().split(/\s+/).join(' '))
   .describe('Five fields (minute, hour, day of month, month, day of week), or six with seconds first');
-const everyMs = z
-  .number()
-  .int()
-  .min(MIN_EVERY_MS)
-  .max(YEAR_MS)
-  .describe('Interval in ms, in place of `cron`');
-const timeZone = z.string().max(60).describe('With `cron`: an IANA name; `UTC` unless given');
-const time = z.iso.datetime({ offset: true }).describe('RFC 3339, with a zone');
-const limit = z.number().int().min(1).max(1_000_000_000).describe('Runs at most');
+const everyMs = z.number().int().min(MIN_EVERY_MS).max(YEAR_MS).describe('Interval in ms, instead of `cron`');
+const timeZone = z.string().max(60).describe('`cron` only: an IANA time zone. Defaults to `UTC`');
+const time = z.iso.datetime({ offset: true }).describe('RFC 3339 with an offset');
+const limit = z.number().int().min(1).max(1_000_000_000).describe('Maximum number of runs');
 
-/** The body of `POST /v1/schedules`. `name`, `data` and `options` are looked at as those of a job are. */
+/** The body of `POST /v1/schedules`. `name`, `data` and `options` are validated like those of a job. */
 export const scheduleSchema = z.strictObject({
   name: z.unknown(),
   data: z.unknown().optional(),
@@ -35,10 +30,10 @@ export const scheduleSchema = z.strictObject({
     .string()
     .regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 visible ASCII characters')
     .optional()
-    .describe("The caller's own: the same key again changes that schedule"),
+    .describe("A key of the caller's choice. Using the same key again replaces the schedule"),
 });
 
-/** The body of `PATCH /v1/schedules/:id`: a field that is there takes the place of what was, `null` removes it. */
+/** The body of `PATCH /v1/schedules/:id`. A field replaces the current value; `null` removes it. */
 export const scheduleChangeSchema = z.strictObject({
   data: z.unknown().optional(),
   options: z.unknown().optional(),
@@ -53,15 +48,15 @@ export const scheduleChangeSchema = z.strictObject({
 export type ScheduleBody = z.output<typeof scheduleSchema>;
 export type ScheduleChange = z.output<typeof scheduleChangeSchema>;
 
-/** @throws HeadwayError `invalid-request` */
+/** Validates the body of a new schedule. @throws HeadwayError `invalid-request` */
 export const parseBody = (body: unknown): Promise<ScheduleBody> => requireValid(scheduleSchema, body ?? {});
 
-/** @throws HeadwayError `invalid-request` */
+/** Validates the body of a change. @throws HeadwayError `invalid-request` */
 export const parseChange = (body: unknown): Promise<ScheduleChange> =>
   requireValid(scheduleChangeSchema, body ?? {});
 
-/** What a change makes of a body: one of cron and interval drives out the other. */
-export function changed(body: ScheduleBody, change: ScheduleChange): ScheduleBody {
+/** Applies a change to a body. Setting `cron` removes `everyMs`, and the other way round. */
+export function applyChange(body: ScheduleBody, change: ScheduleChange): ScheduleBody {
   const merged: Record<string, unknown> = { ...body, ...change };
   if (change.cron && change.everyMs === undefined) delete merged.everyMs;
   if (change.everyMs && change.cron === undefined) {
@@ -69,24 +64,24 @@ export function changed(body: ScheduleBody, change: ScheduleChange): ScheduleBod
     if (change.timeZone === undefined) delete merged.timeZone;
   }
   return Object.fromEntries(
-    // `null` is a value where the data is concerned.
+    // As data, `null` is a value.
     Object.entries(merged).filter(
       ([field, value]) => value !== undefined && (value !== null || field === 'data'),
     ),
   ) as ScheduleBody;
 }
 
-const SENSELESS: Record<string, string> = {
-  delayMs: 'has no meaning for a schedule: startAt says from when it runs',
-  runAt: 'has no meaning for a schedule: startAt says from when it runs',
-  deduplicationKey: 'has no meaning for a schedule: give the schedule itself a key',
-  webhook: 'is not possible for a schedule: watch its runs',
+const JOB_ONLY: Record<string, string> = {
+  delayMs: 'is not allowed for a schedule; use startAt',
+  runAt: 'is not allowed for a schedule; use startAt',
+  deduplicationKey: 'is not allowed for a schedule; use key',
+  webhook: 'is not allowed for a schedule; watch its runs',
 };
 
-/** The options that one job may have and a schedule may not. */
-export function senselessOptions(options: unknown): FieldError[] {
+/** Returns an error for each option that a job may have and a schedule may not. */
+export function forbiddenOptions(options: unknown): FieldError[] {
   if (options === null || typeof options !== 'object') return [];
-  return Object.entries(SENSELESS).flatMap(([option, detail]) =>
+  return Object.entries(JOB_ONLY).flatMap(([option, detail]) =>
     option in options ? [{ pointer: `/options/${option}`, detail }] : [],
   );
 }

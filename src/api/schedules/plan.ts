@@ -8,16 +8,16 @@ import { canonicalJson } from '../jobs/idempotency.js';
 import type { JobRequest } from '../jobs/start.js';
 import type { ScheduleBody } from './body.js';
 
-/** What a body says of a schedule, without its history. */
+/** The part of a schedule that its body determines. */
 export type Planned = Omit<
   Schedule,
   'id' | 'paused' | 'createdAt' | 'updatedAt' | 'version' | 'timedIn' | 'deletedAt'
 >;
 
 /**
- * Makes a schedule of a body.
- * @param request the job that it is to start, as checked
- * @throws HeadwayError `invalid-request` for a time that is none
+ * Plans the schedule that a body describes.
+ * @param request the validated job of the schedule
+ * @throws HeadwayError `invalid-request` for invalid times
  */
 export function planSchedule(
   body: ScheduleBody,
@@ -38,7 +38,7 @@ export function planSchedule(
   if (errors.length > 0) throw invalid(errors.map(({ field, detail }) => ({ pointer: `/${field}`, detail })));
   if (everyMs !== undefined && timing.firstAt < now) timing.firstAt = nextDue(timing, now) ?? now;
   const ttlMs = options.ttlMs ?? definition.defaults?.ttlMs;
-  // A run's time is counted from when it is due, which its template does not know.
+  // `ttlMs` counts from the due time of each run, which the template does not know.
   const { ttlMs: _, ...otherOptions } = options;
   const { ttlMs: __, ...otherDefaults } = definition.defaults ?? {};
   const { bullmq } = queueOptions(otherOptions, otherDefaults, caller.id);
@@ -55,7 +55,7 @@ export function planSchedule(
   };
 }
 
-/** The body that would make this schedule. */
+/** Returns the body that describes a schedule. */
 export function bodyOf(schedule: Schedule): ScheduleBody {
   const { name, data, options, cron, everyMs, timeZone, startAt, endAt, limit, key } = schedule;
   const body = { name, data, options, cron, everyMs, timeZone, startAt, endAt, limit, key };
@@ -63,15 +63,15 @@ export function bodyOf(schedule: Schedule): ScheduleBody {
 }
 
 /**
- * What becomes of a schedule that is planned anew; `undefined` when nothing does.
- * @throws HeadwayError `invalid-request` when it is for another kind of job
+ * Applies a new plan to a schedule. Returns `undefined` when nothing changes.
+ * @throws HeadwayError `invalid-request` when the plan is for another kind of job
  */
 export function replan(present: Schedule, planned: Planned, now: number): Schedule | undefined {
   if (planned.name !== present.name) {
     throw invalid([
       {
         pointer: '/name',
-        detail: `the schedule with this key is one of the job ${present.name}: use another key`,
+        detail: `must be ${present.name}, the kind of job of the schedule with this key; use another key`,
       },
     ]);
   }
@@ -79,7 +79,7 @@ export function replan(present: Schedule, planned: Planned, now: number): Schedu
   const next: Schedule = {
     ...planned,
     id: present.id,
-    // Should its kind be in another by now: the leader moves it, so that it is never in two.
+    // If the kind of job has moved to another queue, the leader moves the schedule, so that it is never in two queues.
     queue: present.queue,
     paused: present.paused,
     createdAt: present.createdAt,
@@ -95,13 +95,13 @@ export function replan(present: Schedule, planned: Planned, now: number): Schedu
 
 const timeOf = ({ cron, timeZone, everyMs, startAt }: Timing) => ({ cron, timeZone, everyMs, startAt });
 
-/** A new interval is waited for: it has been running, and the change is no reason to run at once. */
+/** A changed interval counts from now: changing a running schedule does not start a run. */
 function firstAfterChange({ firstAt, everyMs }: Planned, now: number): number {
   return everyMs !== undefined && firstAt <= now ? now + everyMs : firstAt;
 }
 
-/** A schedule that is paused or goes on; `undefined` when it is so already. What it missed is not caught up. */
-export function pausedAs(present: Schedule, paused: boolean, now: number): Schedule | undefined {
+/** Pauses or resumes a schedule. Returns `undefined` when nothing changes. Missed runs are not made up. */
+export function withPaused(present: Schedule, paused: boolean, now: number): Schedule | undefined {
   if (present.paused === paused) return undefined;
   const version = present.version + 1;
   const resumes = !paused && present.everyMs !== undefined && present.firstAt <= now;
@@ -110,6 +110,6 @@ export function pausedAs(present: Schedule, paused: boolean, now: number): Sched
   return { ...present, paused, firstAt, version, updatedAt: now };
 }
 
-/** The same answer for a schedule that does not exist and one that is somebody else's. */
+/** The error for a schedule that does not exist, and for one of another owner: they look the same. */
 export const scheduleNotFound = (): HeadwayError =>
-  new HeadwayError('not-found', 'There is no such schedule, or it is not yours.');
+  new HeadwayError('not-found', 'No such schedule, or it belongs to another owner.');

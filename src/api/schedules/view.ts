@@ -15,8 +15,8 @@ export interface ScheduleViewOptions {
 }
 
 /**
- * Where a schedule's resources are.
- * @param base the path below which clients see the service, such as `/headway`; empty for none
+ * Returns the paths of a schedule's resources.
+ * @param base the path under which clients reach the service, such as `/headway`; empty for none
  */
 export const scheduleLinks = (id: string, base: string) => ({
   self: `${base}/v1/schedules/${id}`,
@@ -26,7 +26,8 @@ export const scheduleLinks = (id: string, base: string) => ({
 });
 
 /**
- * The body of `GET /v1/schedules/:id`. Times that the caller gave are as given; others are ms since the epoch.
+ * Returns the body of `GET /v1/schedules/:id`. `startAt` and `endAt` are as the caller sent them; other times are ms since
+ * 1970.
  * @param base as for {@link scheduleLinks}
  */
 export async function scheduleView(
@@ -43,7 +44,7 @@ export async function scheduleView(
   const last = lastId === undefined ? undefined : await readJob(lastId);
   const next = nextRun(chain);
   const ended = !next && isEnded(schedule, runs, chain, serverNow());
-  // What BullMQ has not been told yet is reckoned.
+  // Computed when BullMQ does not have the next run yet.
   const due = next ? chain!.dueAt : upcoming(schedule, lastDue, serverNow());
   return {
     id,

@@ -1,24 +1,25 @@
 import type { Request, RequestHandler } from 'express';
 import type { Redis } from 'ioredis';
 import { HeadwayError } from '../../shared/errors.js';
+import { singleFlight } from '../../shared/process/every.js';
 import type { Logger } from '../../shared/process/log.js';
 import { isRedisFault } from '../../shared/redis/faults.js';
 import { WAITING } from './frames.js';
 import { endStream, type SinkEvents, type StreamSink } from './handshake.js';
 import { PendingStream } from './pending-stream.js';
 
-/** How often the streams that wait are tried again, in ms. */
+/** How often waiting streams are tried again, in ms. */
 const RETRY_MS = 500;
-/** How many of them are tried at once. */
+/** The most streams that are tried at once. */
 const AT_ONCE = 50;
-/** How many may wait at a time in a process. */
-const MOST_WAITING = 10_000;
-/** A viewer that may not wait comes back after this long, in ms, and up to as long again, so that they do not come together. */
-const LATER_MS = 3000;
+/** The most streams that can wait in a process. */
+const MAX_WAITING = 10_000;
+/** When a viewer that cannot wait reconnects, in ms. A random delay of up to the same length spreads the viewers. */
+const RECONNECT_MS = 3000;
 
 /**
- * Checks what a request for a stream may see, and hands the stream to its audience. Called again while Redis is away, so
- * it changes nothing before the stream is open.
+ * Checks a request for a stream, and opens the stream for its viewer. Called again while Redis does not answer, so it must
+ * not change anything before the stream is open.
  * @throws HeadwayError when the request is refused
  */
 export type Admit = (req: Request, stream: PendingStream) => Promise<void>;
@@ -26,35 +27,36 @@ export type Admit = (req: Request, stream: PendingStream) => Promise<void>;
 export interface StreamDoorOptions {
   redis: Redis;
   heartbeatMs: number;
-  /** How many streams may wait at a time; more are told to come back later. */
-  mostWaiting?: number;
+  /** The most streams that can wait; further viewers reconnect later. Defaults to 10,000. */
+  maxWaiting?: number;
   log: Logger;
 }
 
 /**
- * Where all requests for streams come in. An `EventSource` never comes back after a 503. So a stream that cannot be
- * checked while Redis is away is opened without data and begins when Redis answers; one that comes while this process
- * stops is ended at once and comes back to another process. So does one that would be too many, and one for which the
- * operator's code takes too long: to ask that code again and again would make it slower.
+ * Receives all requests for streams. An `EventSource` does not reconnect after a 503, so other answers are needed:
+ * - While Redis does not answer, a stream is opened without data. It begins when Redis answers.
+ * - While this process stops, a stream is ended at once. The viewer reconnects to another process.
+ * - When too many streams wait, or the operator's code times out, a stream is ended at once, and the viewer reconnects
+ *   later. Asking that code again would slow it down further.
  */
 export class StreamDoor {
   private readonly waiting = new Map<StreamSink, { stream: PendingStream; admit: Admit }>();
   private timer: NodeJS.Timeout | undefined;
-  private trying = false;
   private beatAt = Number.NEGATIVE_INFINITY;
   private closed = false;
-  private readonly events: SinkEvents = { onDrain() {}, onClose: (sink) => this.leave(sink) };
+  private readonly events: SinkEvents = { onDrain() {}, onClose: (sink) => this.remove(sink) };
+  private readonly tryAll = singleFlight(() => this.tryEach());
 
   constructor(private readonly options: StreamDoorOptions) {
     options.redis.on('ready', () => void this.tryAll());
   }
 
-  /** How many streams wait to be checked. */
+  /** How many streams are waiting. */
   get count(): number {
     return this.waiting.size;
   }
 
-  /** The handler of a route that answers with a stream. */
+  /** Returns the handler of a route that answers with a stream. */
   handler(admit: Admit): RequestHandler {
     return async (req, res) => {
       const stream = new PendingStream(req, res);
@@ -65,37 +67,37 @@ export class StreamDoor {
       } catch (error) {
         if (!isStream) throw error;
         if (this.closed) return stream.comeBack();
-        if (isPassing(error)) await this.hold(stream, admit);
-        else if (isUnavailable(error)) stream.comeBack(later());
+        if (isTemporary(error)) await this.wait(stream, admit);
+        else if (isUnavailable(error)) stream.comeBack(reconnectMs());
         else throw error;
       }
     };
   }
 
-  /** Ends the streams that wait, and every later request for one; the viewers reconnect, to another process. */
+  /** Ends the waiting streams, and each one that is requested later. The viewers reconnect, to another process. */
   close(): void {
     this.closed = true;
     for (const sink of [...this.waiting.keys()]) {
-      this.leave(sink);
+      this.remove(sink);
       endStream(sink);
     }
   }
 
   private get full(): boolean {
-    return this.waiting.size >= (this.options.mostWaiting ?? MOST_WAITING);
+    return this.waiting.size >= (this.options.maxWaiting ?? MAX_WAITING);
   }
 
-  private async hold(stream: PendingStream, admit: Admit): Promise<void> {
-    if (this.full) return stream.comeBack(later());
+  private async wait(stream: PendingStream, admit: Admit): Promise<void> {
+    if (this.full) return stream.comeBack(reconnectMs());
     const sink = await stream.wait(this.events);
     if (!sink) return;
-    // Many may have come this far in the same turn.
+    // Many streams may have been opened in the same turn.
     if (this.closed || this.full) return endStream(sink);
     this.waiting.set(sink, { stream, admit });
     this.timer ??= setInterval(() => this.tick(), RETRY_MS);
   }
 
-  private leave(sink: StreamSink): void {
+  private remove(sink: StreamSink): void {
     this.waiting.delete(sink);
     if (this.waiting.size > 0) return;
     clearInterval(this.timer);
@@ -106,16 +108,15 @@ export class StreamDoor {
     const now = performance.now();
     if (now - this.beatAt >= this.options.heartbeatMs) {
       this.beatAt = now;
-      // One that has not read the last of them does not need another.
+      // A viewer that has not read the previous comment does not need another one.
       for (const sink of this.waiting.keys()) if (!sink.writableLength) sink.write(WAITING);
     }
     void this.tryAll();
   }
 
-  private async tryAll(): Promise<void> {
+  private async tryEach(): Promise<void> {
     const { redis, log } = this.options;
-    if (this.trying || this.waiting.size === 0 || redis.status !== 'ready') return;
-    this.trying = true;
+    if (this.waiting.size === 0 || redis.status !== 'ready') return;
     try {
       await redis.ping();
       const all = [...this.waiting.keys()];
@@ -123,9 +124,7 @@ export class StreamDoor {
         await Promise.all(all.slice(i, i + AT_ONCE).map((sink) => this.tryOne(sink)));
       }
     } catch (error) {
-      log.debug({ err: error }, 'streams wait for Redis');
-    } finally {
-      this.trying = false;
+      log.debug({ err: error }, 'streams are waiting for Redis');
     }
   }
 
@@ -135,20 +134,20 @@ export class StreamDoor {
     try {
       await admit(stream.req, stream);
     } catch (error) {
-      if (isPassing(error) && !this.closed) return;
+      if (isTemporary(error) && !this.closed) return;
       if (!(error instanceof HeadwayError)) this.options.log.error({ err: error }, 'could not open a stream');
-      // Its status is 200 already: the next request of this viewer is refused properly.
+      // The status is already 200: the viewer's next request is refused with an error.
       stream.comeBack();
     }
-    this.leave(sink);
+    this.remove(sink);
   }
 }
 
-/** Whether the same request may be admitted soon: Redis, or where the keys of tokens are, does not answer. */
-const isPassing = (error: unknown): boolean =>
+/** Whether the same request may succeed soon: Redis, or the JWKS URL, does not answer. */
+const isTemporary = (error: unknown): boolean =>
   isRedisFault(error) || (isUnavailable(error) && error.cause !== undefined);
 
 const isUnavailable = (error: unknown): error is HeadwayError =>
   error instanceof HeadwayError && error.code === 'unavailable';
 
-const later = (): number => LATER_MS + Math.floor(Math.random() * LATER_MS);
+const reconnectMs = (): number => RECONNECT_MS + Math.floor(Math.random() * RECONNECT_MS);

@@ -3,25 +3,25 @@ import { Socket } from 'node:net';
 import type { Sink } from '../../shared/channel/subscription.js';
 import { boundUnsent } from './socket-bound.js';
 
-/** What a stream is sent over, once the handshake is done. */
+/** The sink of an open stream: a socket, or a response. */
 export interface StreamSink extends Sink {
   readonly destroyed: boolean;
   destroy(): void;
 }
 
-/** The viewer has gone, or its socket takes bytes again. */
+/** Called when the sink takes bytes again, and when the viewer has disconnected. */
 export interface SinkEvents {
   onDrain(sink: StreamSink): void;
   onClose(sink: StreamSink): void;
 }
 
-/** A stream that was ended is closed by force when the viewer has not closed its side after this long, in ms. */
+/** How long a viewer has to close its side of an ended stream before the socket is destroyed, in ms. */
 const END_GRACE_MS = 2000;
 
 const events = Symbol('sink events');
 type OwnSink = StreamSink & { [events]?: SinkEvents };
 
-/** The headers of every event stream, beside those that the response has already. */
+/** The headers of every event stream. */
 export const STREAM_HEADERS = {
   'Content-Type': 'text/event-stream; charset=utf-8',
   'Cache-Control': 'no-cache, no-transform',
@@ -29,17 +29,17 @@ export const STREAM_HEADERS = {
 };
 
 /**
- * Answers a request with the head of an event stream (WHATWG HTML §9.2) and takes its socket out of Node's HTTP
- * server: from here on the stream is a socket and nothing else. The body is delimited by the end of the
- * connection (RFC 9112, section 6.3), so a frame goes out as the bytes it is, without a chunk around it.
+ * Answers a request with the head of an event stream (WHATWG HTML, section 9.2), and detaches the socket from Node's HTTP
+ * server. The body is delimited by the end of the connection (RFC 9112, section 6.3), so frames are written to the socket
+ * unchanged, without chunked encoding.
  *
- * A request that was pipelined behind another one is answered after that one. The requests behind a stream are never
- * answered on its connection (RFC 9112, section 9.6), so the promise of a stream among them stays pending.
+ * A pipelined request is answered after the request before it. Requests after a stream are never answered on its
+ * connection (RFC 9112, section 9.6), so the promise of a stream among them stays pending.
  *
- * Where the socket is not plain HTTP/1 (TLS, HTTP/2, a test double), the response itself is the sink.
- * @param res its headers (CORS and such) are sent along
- * @param head first bytes of the body
- * @returns `undefined` when the viewer has gone
+ * If the connection is not plain HTTP/1 (TLS, HTTP/2, a test double), the response itself is the sink.
+ * @param res its headers (such as those of CORS) are sent as well
+ * @param head the first bytes of the body
+ * @returns `undefined` when the viewer has disconnected
  */
 export async function openStream(
   req: IncomingMessage,
@@ -54,7 +54,7 @@ export async function openStream(
     res.removeHeader('Transfer-Encoding');
   }
   res.writeHead(200);
-  // A response has no socket while an earlier request of the same connection is unanswered.
+  // A response has no socket while an earlier request on the same connection is unanswered.
   if (res.socket || req.httpVersionMajor !== 1) res.write(head);
   else await new Promise((resolve) => res.write(head, resolve));
   const parser = parserOf(req);
@@ -72,18 +72,18 @@ export async function openStream(
   return sink;
 }
 
-/** Changes who is told about a stream. */
+/** Replaces the handlers of a stream's events. */
 export function handOver(sink: StreamSink, on: SinkEvents): void {
   (sink as OwnSink)[events] = on;
 }
 
-/** Ends a stream. A viewer that neither reads the end nor closes its side does not keep the socket. */
+/** Ends a stream. The socket is destroyed if the viewer does not close its side. */
 export function endStream(sink: StreamSink): void {
   sink.end();
   setTimeout(() => sink.destroy(), END_GRACE_MS).unref();
 }
 
-/** The parts of Node's HTTP parser that are needed to let go of one. The same from Node 20 to 24. */
+/** The parts of Node's HTTP parser that are needed to detach it. They are the same in Node 20 to 24. */
 interface Parser {
   incoming: IncomingMessage | null;
   outgoing: unknown;
@@ -103,7 +103,7 @@ function canRelease(parser: Parser | null | undefined): parser is Parser {
   );
 }
 
-/** Does what Node does for an upgraded connection: forgets the parser, the request and the response. */
+/** Detaches the parser, the request and the response from a socket, as Node does for an upgraded connection. */
 function release(req: IncomingMessage, res: ServerResponse, parser: Parser): Socket {
   const { socket } = req;
   res.detachSocket(socket);
@@ -120,20 +120,20 @@ function release(req: IncomingMessage, res: ServerResponse, parser: Parser): Soc
 
   socket.setTimeout(0);
   socket.setNoDelay(true);
-  // One function for all sockets: nothing is made per viewer.
+  // All sockets share these functions, so that a viewer costs no closures.
   socket.on('drain', onDrain);
   socket.on('close', onClose);
   socket.on('error', onError);
-  // What the client still sends is thrown away; its end ends the stream.
+  // Data from the client is discarded. When the client ends, the stream ends.
   socket.on('end', onEnd);
   socket.resume();
   return socket;
 }
 
-/** Aborts a later request of the same connection whose body is still coming: nobody reads the rest of it. */
+/** Aborts a later request on the same connection whose body is incomplete, because the rest is never read. */
 function abandon(incoming: IncomingMessage | null, req: IncomingMessage): void {
   if (!incoming || incoming === req || incoming.complete) return;
-  // Aborting a request destroys its socket, which belongs to the stream now.
+  // Destroying a request destroys its socket, which now belongs to the stream.
   incoming.socket = new Socket();
   incoming.on('error', onError);
   incoming.destroy();
@@ -153,5 +153,5 @@ function onEnd(this: Socket): void {
   this.destroy();
 }
 
-/** A broken connection is an ordinary end; 'close' follows. */
+/** A broken connection is a normal end: 'close' follows. */
 function onError(): void {}

@@ -8,7 +8,7 @@ import { missingJob } from '../jobs/answers.js';
 import type { MultiplexedChannel } from './multiplexed.js';
 
 /**
- * Whether the viewer asks to stay after the end of a job, so that it sees a retry (`?retries=follow`).
+ * Whether the viewer wants the stream to stay open after the end of the job, to see a retry (`?retries=follow`).
  * @throws HeadwayError `invalid-request` for any other value
  */
 export function followsRetries(req: Request): boolean {
@@ -20,9 +20,10 @@ export function followsRetries(req: Request): boolean {
 }
 
 /**
- * The channel of a job, after it has been made to tell the truth, for a viewer that has seen what `position` says.
- * @param stays the viewer stays after the end
- * @throws HeadwayError `gone` for one that is kept no more, `not-found` for one that is not known
+ * Reconciles a job, so that its channel is up to date, and returns the channel for a viewer.
+ * @param position the id of the last event that the viewer has seen
+ * @param stays whether the stream stays open after the end of the job
+ * @throws HeadwayError `gone` for a job that has been removed, `not-found` for an unknown job
  */
 export async function openJobChannel(
   { reconciler, readTombstone }: { reconciler: Reconciler; readTombstone: TombstoneReader },

@@ -11,23 +11,26 @@ import {
   writeTo,
 } from '../../shared/channel/subscription.js';
 
-/** One channel of a bundle, and where its viewer stands. */
+/** One channel of a stream, and the viewer's position in it. */
 export interface MultiplexedChannel {
   name: string;
-  /** A newcomer does not get the log events up to this offset. */
+  /** New viewers only: the log events up to this offset are not sent. */
   after?: number | undefined;
-  /** It has ended, and its viewer has seen the end. */
+  /** Whether the channel has ended and the viewer has seen the end. */
   over?: boolean;
-  /** Its viewer stays after the end: a job may run again. */
+  /** Whether the stream stays open after the end of the channel, because a job may run again. */
   stays?: boolean;
 }
 
-/** More channels than that make the id of each event too long. */
+/** The most channels of a stream. More would make the event ids too long. */
 export const MAX_CHANNELS = 100;
 
-/** What a `Last-Event-ID` says of each of so many channels; empty: nothing. One of another set of channels says nothing of these. */
+/**
+ * Returns the position in each channel from a `Last-Event-ID`; empty for none. The id of a stream with another number of
+ * channels is ignored.
+ */
 export function positionsOf(lastEventId: string | undefined, channels: number): string[] {
-  // The id of one channel may have a comma of its publisher's.
+  // In the stream of a single channel, an id may contain a comma from its publisher.
   if (channels === 1) return [lastEventId ?? ''];
   const positions = lastEventId?.split(',') ?? [];
   return positions.length === channels ? positions : Array<string>(channels).fill('');
@@ -36,16 +39,16 @@ export function positionsOf(lastEventId: string | undefined, channels: number): 
 const LF = 0x0a;
 
 /**
- * Several channels over one connection. Each is a subscription like any other; what is added is one id for all: the
- * ids of the last event of each channel, in the order of the channels, with commas between. Every frame gets it in
- * place of its own, so that whatever frame a viewer saw last, its `Last-Event-ID` resumes all channels.
+ * Several channels over one connection. Each channel has its own subscription. The id of every event is replaced by the
+ * comma-separated ids of the last events of all channels, in the order of the channels. A viewer's `Last-Event-ID`
+ * therefore resumes all channels, whichever event it saw last.
  */
 export class MultiplexedStream {
   beatDue = 0;
   private readonly members: Subscription[] = [];
   private readonly positions: string[];
   private open: number;
-  /** The member that is the first to write when the sink takes frames again: another one each time. */
+  /** Rotates which member writes first when the sink takes frames again. */
   private turn = 0;
 
   constructor(
@@ -69,7 +72,7 @@ export class MultiplexedStream {
     return this.members.some(({ state }) => state === BEHIND) ? BEHIND : LIVE;
   }
 
-  /** When the first of its channels was held back, or the last one ended. */
+  /** When the first member was stalled, or the last one ended. */
   get stalledAt(): number {
     const { state } = this;
     const times = this.members.filter((member) => member.state === state).map(({ stalledAt }) => stalledAt);
@@ -85,7 +88,7 @@ export class MultiplexedStream {
     const members = [...this.members.slice(first), ...this.members.slice(0, first)];
     for (const [index, member] of members.entries()) {
       member.resume();
-      // The sink is full again: the others wait for the next time.
+      // The sink is full again: the other members wait for the next drain.
       if (member.state === STALLED && index < members.length - 1) return;
     }
   }
@@ -95,13 +98,13 @@ export class MultiplexedStream {
   }
 
   private write(index: number, frame: Buffer): boolean {
-    // `reset` has no id of its own: here it has one that says whose it is, by a place that is empty.
+    // `reset` has no id. Here it gets one in which the position of its channel is empty, to identify the channel.
     const reset = frame.toString('latin1', 0, 4) !== 'id: ';
     const { epoch, offset } = reset ? { epoch: '', offset: 0 } : frameId(frame);
     this.positions[index] = reset ? '' : `${epoch}-${offset}`;
     this.sink.write(Buffer.from(`id: ${this.positions.join(',')}\n`, 'latin1'));
     const more = writeTo(this.sink, reset ? frame : frame.subarray(frame.indexOf(LF) + 1));
-    // They share one socket: a full one holds back all of them.
+    // All members share the socket: when it is full, all of them stall.
     if (!more) this.hold(false);
     return more;
   }

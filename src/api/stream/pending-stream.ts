@@ -16,9 +16,9 @@ const RETRY_MS = 2000;
 const retry = (ms: number): string => `retry: ${ms}\n\n`;
 const RETRY = retry(RETRY_MS);
 
-/** A request for a stream until its viewer is admitted or refused. */
+/** A request for a stream whose viewer has not been admitted or refused yet. */
 export class PendingStream {
-  /** Present once the stream has been opened, to wait. */
+  /** Present when the stream has been opened to wait. */
   private sink: StreamSink | undefined;
 
   constructor(
@@ -33,8 +33,8 @@ export class PendingStream {
   }
 
   /**
-   * Answers with a stream that says only that it waits. {@link open} makes it the stream that was asked for.
-   * @returns `undefined` when the viewer has gone
+   * Opens the stream to wait: it sends only `: waiting` until {@link open} is called.
+   * @returns `undefined` when the viewer has disconnected
    */
   async wait(on: SinkEvents): Promise<StreamSink | undefined> {
     this.sink = await this.begin(`${RETRY}${WAITING}`, on);
@@ -43,8 +43,8 @@ export class PendingStream {
 
   /**
    * Opens the stream for an admitted viewer.
-   * @param head first bytes of the body, after the reconnection time
-   * @returns `undefined` when there is no viewer, because it has gone or the request was HEAD: nothing may be registered
+   * @param head the first bytes of the body, after the reconnection time
+   * @returns `undefined` when there is no viewer, because it has disconnected or the request was HEAD
    */
   async open(on: SinkEvents, head = ''): Promise<StreamSink | undefined> {
     const { sink } = this;
@@ -66,16 +66,16 @@ export class PendingStream {
     return sink;
   }
 
-  /** There is nothing to come: 204, which by the standard stops a browser from reconnecting. */
+  /** Answers with 204, which stops a browser from reconnecting (WHATWG HTML, section 9.2.3): nothing will follow. */
   finish(): void {
     if (this.sink) this.comeBack();
     else this.res.status(204).end();
   }
 
   /**
-   * Ends the stream at once with an answer that makes an `EventSource` reconnect. It gives up for good after any status
-   * but 200 (WHATWG HTML §9.2.3). Whatever else there is to say, its next request is told.
-   * @param retryMs when it comes back, unless it was told before
+   * Ends the stream at once, in a way that makes an `EventSource` reconnect: after any status but 200 it would not (WHATWG
+   * HTML, section 9.2.3). Any error is sent in answer to the next request.
+   * @param retryMs when the viewer reconnects, unless the stream was already open
    */
   comeBack(retryMs = RETRY_MS): void {
     if (this.sink) return endStream(this.sink);

@@ -2,10 +2,10 @@ import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { endStream, type StreamSink } from './handshake.js';
 
-/** Streams that are gone are first removed when there are so many, then at each doubling: no viewer costs a listener. */
+/** How many streams trigger the first removal of closed ones; then each doubling does. So no viewer needs a listener. */
 const FIRST_CLEAN = 64;
 
-/** The streams of a server: it does not know of their sockets any more, so they are ended with it here. */
+/** The streams of a server. The server has no reference to their detached sockets, so they are ended here when it closes. */
 class ServerStreams {
   private readonly open = new Set<StreamSink>();
   private closing = false;
@@ -52,8 +52,8 @@ function streamsOf(socket: Socket): ServerStreams | undefined {
   return streams;
 }
 
-/** Notes that a server gets requests for streams: it may be closed before the first of them is open. */
+/** Prepares a server that receives a request for a stream: it may be closed before the stream is open. */
 export const noteServer = (socket: Socket): void => void streamsOf(socket);
 
-/** Ends a stream when the server that its request came to is closed. */
+/** Ends a stream when the server that received its request is closed. */
 export const endWithServer = (socket: Socket, sink: StreamSink): void => streamsOf(socket)?.add(sink);

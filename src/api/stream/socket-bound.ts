@@ -2,35 +2,34 @@ import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import type { Logger } from '../../shared/process/log.js';
 
-/** How many bytes the kernel holds for a viewer beyond those that are on their way to it. */
+/** The most bytes that the kernel buffers for a viewer, beyond those in flight. */
 const UNSENT_BYTES = 32 * 1024;
 
 const IPPROTO_TCP = 6;
-/** The number of TCP_NOTSENT_LOWAT; no other system has it. */
+/** The number of the socket option TCP_NOTSENT_LOWAT. Other systems do not have it. */
 const TCP_NOTSENT_LOWAT = ({ linux: 25, darwin: 0x201 } as Partial<Record<string, number>>)[process.platform];
 
 type SetSocketOption = (fd: number, level: number, option: number, value: number[], length: number) => number;
 
-/** `null` where it cannot be called. */
+/** `undefined` before it is loaded, `null` when it is not available. */
 let setSocketOption: SetSocketOption | undefined | null;
 
-/** Loads what {@link boundUnsent} needs. If it cannot be loaded, that is logged once for the process. */
+/** Loads the system call for {@link boundUnsent}. Logs once when it is not available. */
 export function loadBound(log: Logger): void {
   if (TCP_NOTSENT_LOWAT === undefined || setSocketOption !== undefined) return;
   setSocketOption = loadSetSocketOption();
   if (setSocketOption) return;
   log.info(
-    'the optional package koffi is not available: for a viewer that does not read, the kernel buffers up to its own limit (net.ipv4.tcp_notsent_lowat, or about 4 MiB)',
+    'the optional package koffi is not installed: for each viewer that does not read, the kernel buffers up to its own limit (net.ipv4.tcp_notsent_lowat, or about 4 MiB)',
   );
 }
 
 /**
  * Keeps the kernel from buffering megabytes for a viewer that does not read: a socket counts as full when
- * {@link UNSENT_BYTES} wait behind what the viewer's own system has room for. What is on its way is not limited, so a
- * viewer that reads gets its full rate.
+ * {@link UNSENT_BYTES} are waiting to be sent. Bytes in flight are not limited, so a viewer that reads gets the full rate.
  *
- * Node has no call for socket options. Where the optional package `koffi` is not installed, the kernel's own limit
- * (`net.ipv4.tcp_notsent_lowat`, or about 4 MiB) holds.
+ * Node cannot set this socket option. Without the optional package `koffi`, the kernel's own limit applies
+ * (`net.ipv4.tcp_notsent_lowat`, or about 4 MiB).
  */
 export function boundUnsent(socket: Socket): void {
   if (TCP_NOTSENT_LOWAT === undefined) return;
@@ -38,10 +37,10 @@ export function boundUnsent(socket: Socket): void {
   if (typeof fd !== 'number' || fd < 0) return;
   if (setSocketOption === undefined) setSocketOption = loadSetSocketOption();
   try {
-    // It fails for what is no TCP socket, which has a small buffer of its own.
+    // Fails for sockets other than TCP, which have small buffers anyway.
     setSocketOption?.(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, [UNSENT_BYTES], 4);
   } catch {
-    // The stream works without; the call would throw for the next one too.
+    // The stream works without the option. The call would throw for the next socket too.
     setSocketOption = null;
   }
 }

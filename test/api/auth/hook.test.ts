@@ -9,7 +9,7 @@ import { until } from '../../support/until.js';
 
 const ADMIN = 'an-admin-of-these-tests';
 const GATE = temporaryFolder();
-describe('the code of the operator', () => {
+describe("the operator's code", () => {
   let headway: Headway;
   let url: string;
   let sign: ReturnType<typeof signer>;
@@ -35,7 +35,7 @@ describe('the code of the operator', () => {
   const publish = async (channel: string, token?: string): Promise<number> =>
     (await call(`${url}/v1/channels/${channel}`, 'POST', token, { data: 1 })).status;
 
-  it('lets in by what a token says beside its patterns, and says for each action', async () => {
+  it('allows by the claims of a token, and separately for each action', async () => {
     const token = await sign({ teams: ['red'] });
     expect(await follow('team.red', token)).toBe(200);
     expect(await follow('team.blue', token)).toBe(403);
@@ -45,14 +45,14 @@ describe('the code of the operator', () => {
     expect(await publish('team.red', ADMIN)).toBe(200);
   });
 
-  it('keeps out whom a rule lets in, and leaves to rules and tokens what it has no opinion of', async () => {
+  it('can deny what a rule allows, and leaves to rules and tokens what it does not decide', async () => {
     expect(await follow('public.closed')).toBe(401);
     expect(await follow('public.open')).toBe(200);
     expect(await follow('other', await sign({ headway: { subscribe: ['other'] } }))).toBe(200);
     expect(await follow('other', await sign())).toBe(403);
   });
 
-  it('lets others see a job, and do with it what it says', async () => {
+  it('gives other users access to a job, separately for each action', async () => {
     const job = await headway.client.start('steps', { count: 1000, intervalMs: 100 });
     const colleague = await sign({ sub: 'colleague' });
     expect((await call(`${url}${job.links.self}`, 'GET', colleague)).status).toBe(200);
@@ -62,7 +62,7 @@ describe('the code of the operator', () => {
     expect((await call(`${url}${job.links.cancel}`, 'POST', job.token)).ok).toBe(true);
   });
 
-  it('may take its time: a token that is revoked meanwhile holds no stream open', async () => {
+  it('may be slow: a stream whose token is revoked meanwhile is ended', async () => {
     const token = await sign({ sub: 'ada' });
     const opening = openStream(`${url}/stream?channel=gate`, { token });
     await until('the code is asked', () => existsSync(join(GATE, 'asked')));
@@ -73,14 +73,14 @@ describe('the code of the operator', () => {
     expect(stream.events).toMatchObject([{ event: 'unauthorized', data: { reason: 'revoked' } }]);
   });
 
-  it('lets nobody in by failing', async () => {
+  it('denies access when it throws', async () => {
     const token = await sign({ headway: { subscribe: ['**'] } });
     expect(await follow('broken', token)).toBe(500);
     expect(await publish('slow', token)).toBe(503);
     expect(headway.api.output()).toContain('no database');
   });
 
-  it('ends a stream that it takes too long for, so that an EventSource asks again', async () => {
+  it('ends a stream when it times out, so that an EventSource reconnects', async () => {
     const token = await sign({ headway: { subscribe: ['**'] } });
     const stream = await openStream(`${url}/stream?channel=slow`, { token });
     await stream.ended;

@@ -25,7 +25,7 @@ describe('callers over HTTP', () => {
       body: STEPS,
     });
 
-  it.each(['headway_token', '__Host-headway_token'])('are known by the cookie %s', async (name) => {
+  it.each(['headway_token', '__Host-headway_token'])('are identified by the cookie %s', async (name) => {
     const cookie = `${name}=${await sign()}`;
     const started = await start({ Cookie: cookie });
     expect(started.status).toBe(202);
@@ -38,7 +38,7 @@ describe('callers over HTTP', () => {
     expect(refused.status).toBe(404);
   });
 
-  it('may start only the kinds of job that their token names, where it names any', async () => {
+  it('can start only the kinds of job in their token, if it lists any', async () => {
     const bearer = async (jobs: string[]) => ({
       Authorization: `Bearer ${await sign({ headway: { jobs } })}`,
     });
@@ -56,13 +56,13 @@ describe('callers over HTTP', () => {
     ['a page of an allowed origin', { 'Sec-Fetch-Site': 'cross-site', Origin: FRIEND }, 202],
     ['a page of its own', { 'Sec-Fetch-Site': 'same-origin' }, 202],
     ['no browser', {}, 202],
-  ])('with a cookie may start a job from %s, or not', async (_what, headers, status) => {
+  ])('with a cookie get the expected answer to a start from %s', async (_what, headers, status) => {
     const answer = await start({ Cookie: `headway_token=${await sign()}`, ...headers });
     expect(answer.status).toBe(status);
     if (status === 403) expect(await answer.json()).toMatchObject({ code: 'cross-site' });
   });
 
-  it('get cookies for TLS only, from a proxy that is believed', async () => {
+  it('get Secure cookies behind a trusted TLS proxy', async () => {
     const byTls = { 'X-Forwarded-Proto': 'https' };
     const visitor = (await start(byTls)).headers.getSetCookie().join('\n');
     expect(visitor).toMatch(/^__Host-headway_visitor=[^;]+;.* Path=\/;.* Secure; SameSite=Lax$/m);
@@ -75,7 +75,7 @@ describe('callers over HTTP', () => {
     await wary.stop();
   });
 
-  it('of an allowed origin may read the answers, others not', async () => {
+  it('can read answers only from an allowed origin', async () => {
     const from = (origin: string) => fetch(`${url}/v1/definitions`, { headers: { Origin: origin } });
     const friend = await from(FRIEND);
     expect(friend.headers.get('access-control-allow-origin')).toBe(FRIEND);
@@ -93,7 +93,7 @@ describe('callers over HTTP', () => {
     expect(preflight.headers.get('access-control-allow-methods')).toContain('POST');
   });
 
-  it('of an allowed origin may read streams', async () => {
+  it('can read streams from an allowed origin', async () => {
     const job = (await (await start({})).json()) as { token: string; links: { events: string } };
     const stream = await openStream(`${url}${job.links.events}`, {
       token: job.token,

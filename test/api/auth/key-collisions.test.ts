@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Headway, startHeadway } from '../../support/headway.js';
 import { bearer, signer } from '../../support/tokens.js';
 
-describe('the Idempotency-Keys of two callers', () => {
+describe('Idempotency-Keys of two callers', () => {
   let headway: Headway;
   let sign: ReturnType<typeof signer>;
   beforeAll(async () => {
@@ -19,7 +19,7 @@ describe('the Idempotency-Keys of two callers', () => {
     [{ sub: 'a', tenant: 't' }, 'b:key', { sub: 'a:b', tenant: 't' }, 'key'],
   ];
 
-  it.each(pairs)('are apart: %j with %s, %j with %s', async (one, key, other, otherKey) => {
+  it.each(pairs)('do not collide: %j with %s, %j with %s', async (one, key, other, otherKey) => {
     for (const [path, body] of [
       ['/v1/jobs', { name: 'steps', data: DATA }],
       ['/v1/jobs:batch', { jobs: [{ name: 'steps', data: DATA }] }],

@@ -8,7 +8,7 @@ import { until } from '../../support/until.js';
 const ADMIN = 'an-admin-of-these-tests';
 const REVOKED = { id: undefined, event: 'unauthorized', data: { reason: 'revoked' } };
 
-describe('what can be revoked', () => {
+describe('revocation', () => {
   let headway: Headway;
   let url: string;
   let sign: ReturnType<typeof signer>;
@@ -33,7 +33,7 @@ describe('what can be revoked', () => {
     openStream(`${at}/stream?channel=${channel}`, { token });
 
   describe('an API key', () => {
-    it('starts jobs, follows and publishes, as far as it may', async () => {
+    it('starts jobs, subscribes and publishes within its grants', async () => {
       const { secret, sub } = await makeKey({
         name: 'shop',
         subscribe: ['orders.*'],
@@ -58,7 +58,7 @@ describe('what can be revoked', () => {
       expect((await call(`${url}/v1/keys`, 'GET', secret)).status).toBe(403);
     });
 
-    it('is kept as a hash, and shown without its secret', async () => {
+    it('is stored as a hash, and shown without its secret', async () => {
       const { id, secret } = await makeKey({ name: 'kept', admin: true });
       const { keys } = (await (await call(`${url}/v1/keys`, 'GET', secret)).json()) as {
         keys: Array<Record<string, unknown>>;
@@ -78,7 +78,7 @@ describe('what can be revoked', () => {
       });
     });
 
-    it('ends what it holds open when it is revoked, in whichever API process, and opens nothing more', async () => {
+    it('loses its open streams in all API processes when it is revoked, and opens no more', async () => {
       const second = await startApi(headway.env);
       try {
         const { id, secret } = await makeKey({ name: 'gone', subscribe: ['**'] });
@@ -100,7 +100,7 @@ describe('what can be revoked', () => {
       }
     });
 
-    it('ends at its time', async () => {
+    it('expires', async () => {
       const expiresAt = new Date(Date.now() + 2000).toISOString();
       const { secret } = await makeKey({ name: 'short', subscribe: ['**'], expiresAt });
       const stream = await follow('a', secret);
@@ -109,7 +109,7 @@ describe('what can be revoked', () => {
       expect((await follow('a', secret)).status).toBe(401);
     });
 
-    it('is for headers only', async () => {
+    it('is accepted in the header only', async () => {
       const { secret } = await makeKey({ name: 'header', subscribe: ['**'] });
       const inQuery = await fetch(`${url}/stream?channel=a&token=${secret}`);
       expect([inQuery.status, await inQuery.json()]).toMatchObject([401, { code: 'invalid-token' }]);
@@ -123,11 +123,11 @@ describe('what can be revoked', () => {
       'hwk_',
       'hwk_000000000000_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA',
       `hwk_${'a'.repeat(5000)}`,
-    ])('that is none opens nothing: %.30s', async (secret) => {
+    ])('is refused if malformed: %.30s', async (secret) => {
       expect((await follow('a', secret)).status).toBe(401);
     });
 
-    it('with a wrong secret opens nothing', async () => {
+    it('is refused with a wrong secret', async () => {
       const { secret } = await makeKey({ name: 'right', subscribe: ['**'] });
       const wrong = secret.slice(0, -2) + (secret.endsWith('AA') ? 'BB' : 'AA');
       expect((await follow('a', wrong)).status).toBe(401);
@@ -139,7 +139,7 @@ describe('what can be revoked', () => {
       ['a tenant with a slash', { name: 'x', tenant: 'a/b' }, '/tenant'],
       ['a time that is none', { name: 'x', expiresAt: 'soon' }, '/expiresAt'],
       ['a field that is not known', { name: 'x', scope: 'all' }, ''],
-    ])('is not made of %s', async (_what, body, pointer) => {
+    ])('is not created with %s', async (_what, body, pointer) => {
       const answer = await call(`${url}/v1/keys`, 'POST', ADMIN, body);
       expect(answer.status).toBe(400);
       expect(await answer.json()).toMatchObject({ errors: [{ pointer }] });
@@ -150,27 +150,30 @@ describe('what can be revoked', () => {
     const revoke = async (body: unknown): Promise<number> =>
       (await call(`${url}/v1/revocations`, 'POST', ADMIN, body)).status;
 
-    it('by itself: the stream that it holds open ends, that of another one does not', async () => {
+    it('is revoked by its text: its open stream ends, and other streams do not', async () => {
       const [mine, other] = [await sign({ n: 1 }), await sign({ n: 2 })];
       const [stream, stays] = [await follow('users.ada', mine), await follow('users.ada', other)];
       expect(await revoke({ token: mine })).toBe(204);
       await stream.ended;
       expect(stream.events).toEqual([REVOKED]);
       const again = await fetch(`${url}/stream?channel=users.ada&token=${mine}`);
-      expect([again.status, await again.json()]).toMatchObject([401, { detail: 'The token was revoked.' }]);
+      expect([again.status, await again.json()]).toMatchObject([
+        401,
+        { detail: 'The token has been revoked.' },
+      ]);
       await call(`${url}/v1/channels/users.ada`, 'POST', ADMIN, { data: 1 });
       await stays.waitFor('message');
       stays.close();
     });
 
-    it('by its jti', async () => {
+    it('is revoked by its jti', async () => {
       const stream = await follow('users.ada', await sign({ jti: 'the-lost-phone' }));
       expect(await revoke({ jti: 'the-lost-phone' })).toBe(204);
       await stream.ended;
       expect((await follow('users.ada', await sign({ jti: 'the-lost-phone' }))).status).toBe(401);
     });
 
-    it('with all that its bearer has been issued so far, of that tenant', async () => {
+    it('is revoked with all tokens issued to the user of that tenant so far', async () => {
       const before = Math.floor(Date.now() / 1000) - 10;
       const eve = { sub: 'eve', tenant: 'acme', iat: before };
       const stream = await follow('users.eve', await sign(eve));
@@ -189,7 +192,7 @@ describe('what can be revoked', () => {
       }
     });
 
-    it('of a job', async () => {
+    it('of a job is revoked', async () => {
       const job = await headway.client.start('steps', { count: 1000, intervalMs: 100 });
       const stream = await openStream(headway.client.events(job), { token: job.token });
       await stream.waitFor('active');
@@ -200,7 +203,7 @@ describe('what can be revoked', () => {
       await call(`${url}/v1/jobs/${job.id}/cancel`, 'POST', ADMIN);
     });
 
-    it('while an API process is cut off from Redis: it looks when it is back', async () => {
+    it('loses its streams after a Redis outage during which it was revoked', async () => {
       const token = await sign({ jti: 'missed' });
       const stream = await follow('users.ada', token);
       // Nobody is told: as if the message had been sent while the connection was down.

@@ -50,7 +50,7 @@ describe('the tables of docs/operations/security.md', () => {
   });
   afterAll(() => headway.stop());
 
-  it('are there', () => {
+  it('exist', () => {
     expect(channels.length).toBeGreaterThan(15);
     expect(jobs.length).toBeGreaterThan(10);
   });
@@ -103,7 +103,7 @@ describe('the tables of docs/operations/security.md', () => {
     });
   });
 
-  describe('for a job that ada of acme has started', () => {
+  describe('for a job that was started by ada of acme', () => {
     let other: StartedJob;
     beforeAll(async () => {
       other = await headway.client.start('steps', { count: 1, intervalMs: 1 });

@@ -30,8 +30,8 @@ const sign = (
 const secret = (text: string) => createSecretKey(Buffer.from(text));
 const refused = { code: 'invalid-token' };
 
-describe('tokens of users', () => {
-  it('say who somebody is, of which tenant, and what is allowed', async () => {
+describe('user tokens', () => {
+  it('identify a user, the tenant and the grants', async () => {
     const tokens = await tokensWith({});
     const token = await sign(secret(OWN), {
       claims: {
@@ -54,13 +54,13 @@ describe('tokens of users', () => {
     });
   });
 
-  it('are signed with a shared secret of their own where there is one', async () => {
+  it('can be signed with a separate shared secret', async () => {
     const tokens = await tokensWith({ JWT_SECRET: 'a secret shared with another service' });
     await tokens.verify(await sign(secret('a secret shared with another service')));
     await expect(tokens.verify(await sign(secret(OWN)))).rejects.toMatchObject(refused);
   });
 
-  it.each(['RS256', 'ES256', 'EdDSA'])('are signed with %s and a public key', async (alg) => {
+  it.each(['RS256', 'ES256', 'EdDSA'])('can be signed with %s and a key pair', async (alg) => {
     const { publicKey, privateKey } = await generateKeyPair(alg);
     const tokens = await tokensWith({ JWT_PUBLIC_KEY: await exportSPKI(publicKey) });
     expect(await tokens.verify(await sign(privateKey, { alg }))).toMatchObject({ subject: 'ada' });
@@ -68,14 +68,14 @@ describe('tokens of users', () => {
     await expect(tokens.verify(await sign(other.privateKey, { alg }))).rejects.toMatchObject(refused);
   });
 
-  it('are not signed with a public key taken for a secret', async () => {
+  it('cannot be signed with the public key as a shared secret', async () => {
     const { publicKey } = await generateKeyPair('RS256');
     const pem = await exportSPKI(publicKey);
     const tokens = await tokensWith({ JWT_PUBLIC_KEY: pem });
     await expect(tokens.verify(await sign(secret(pem)))).rejects.toMatchObject(refused);
   });
 
-  it('are for us, and from the issuer that was said', async () => {
+  it('need our audience, and the configured issuer', async () => {
     const tokens = await tokensWith({ JWT_AUDIENCE: 'us', JWT_ISSUER: 'https://login.example' });
     await tokens.verify(await sign(secret(OWN), { aud: 'us', iss: 'https://login.example' }));
     for (const wrong of [
@@ -86,7 +86,7 @@ describe('tokens of users', () => {
     }
   });
 
-  it('do not open a job, and the token of a job says nothing of a user', async () => {
+  it('do not give access to a job, and a job token does not identify a user', async () => {
     const tokens = await tokensWith({ JWT_SECRET: 'a secret shared with another service' });
     const shared = secret('a secret shared with another service');
     await expect(tokens.verify(await sign(shared, { aud: 'headway:job' }))).rejects.toMatchObject(refused);
@@ -94,11 +94,11 @@ describe('tokens of users', () => {
   });
 });
 
-describe('a JWKS address', () => {
+describe('a JWKS URL', () => {
   const stops: Array<() => Promise<void>> = [];
   afterAll(() => Promise.all(stops.map((stop) => stop())));
 
-  it('gives the keys, is asked once for many tokens, and its keys stay valid while it does not answer', async () => {
+  it('is fetched once for many tokens, and its keys stay valid while it does not respond', async () => {
     const server = await startKeyServer();
     stops.push(server.stop);
     const key = await server.rotate('one');
@@ -112,7 +112,7 @@ describe('a JWKS address', () => {
     await expect(tokens.verify(stranger)).rejects.toMatchObject(refused);
   });
 
-  it('gives new keys when they were rotated', async () => {
+  it('provides new keys after a rotation', async () => {
     const server = await startKeyServer();
     stops.push(server.stop);
     const tokens = await tokensWith({ JWT_JWKS_URL: server.url });
@@ -124,7 +124,7 @@ describe('a JWKS address', () => {
     await expect(tokens.verify(unknown)).rejects.toMatchObject(refused);
   });
 
-  it('that has never answered is no fault of the token', async () => {
+  it('answers unavailable, not invalid-token, before its first response', async () => {
     const server = await startKeyServer();
     const key = await server.rotate('one');
     await server.stop();

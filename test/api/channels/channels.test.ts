@@ -39,7 +39,7 @@ describe('channels over HTTP', () => {
       body: typeof body === 'string' ? body : JSON.stringify(body),
     });
 
-  it('carry what is published to whoever listens, with all fields of the standard', async () => {
+  it('deliver published events to their viewers, with all fields of the standard', async () => {
     const stream = await follow('channel=public.fields');
     const answer = await publish('public.fields', {
       event: 'score',
@@ -57,7 +57,7 @@ describe('channels over HTTP', () => {
     stream.close();
   });
 
-  it('are made by first use, and called sse unless said otherwise', async () => {
+  it('are created by first use, and default to the name sse', async () => {
     const token = await sign({ headway: { subscribe: ['sse'], publish: ['sse'] } });
     const stream = await openStream(`${url}/stream`, { token });
     await publish('sse', { data: 1 }, token);
@@ -65,7 +65,7 @@ describe('channels over HTTP', () => {
     stream.close();
   });
 
-  it('give a newcomer the state and what is new, with ?last= as many of the old as it wants, with an id what it missed', async () => {
+  it('send new viewers the state and live events, replay ?last= events, and resume from an id', async () => {
     const ids: string[] = [];
     for (const n of [1, 2, 3, 4]) {
       ids.push(((await (await publish('public.late', { data: n })).json()) as { id: string }).id);
@@ -91,7 +91,7 @@ describe('channels over HTTP', () => {
     stream.close();
   });
 
-  it('give a newcomer with ?since= what was published from a time on', async () => {
+  it('replay the events since ?since= to a new viewer', async () => {
     const publishAll = (from: number, to: number) =>
       publish('public.since', {
         events: Array.from({ length: to - from }, (_, i) => ({ data: from + i })),
@@ -120,7 +120,7 @@ describe('channels over HTTP', () => {
     expect(await seenSince(since + 3_600_000)).toEqual([]);
   });
 
-  it('that have ended are told to their end, and not again to who has seen it', async () => {
+  it('that have ended are streamed to their end, and answer 204 to a viewer that has seen it', async () => {
     const channels = createPublisher({
       redis: headway.connection,
       prefix: 'headway',
@@ -138,7 +138,7 @@ describe('channels over HTTP', () => {
     expect((await follow('channel=public.over', { lastEventId: id!.replace(/2$/, '1') })).status).toBe(200);
   });
 
-  it('take a batch in order, and give an id for each', async () => {
+  it('publish a batch in order, and return an id for each event', async () => {
     const stream = await follow('channel=public.batch');
     const events = Array.from({ length: 500 }, (_, data) => ({ data }));
     const answer = await publish('public.batch', { events });
@@ -149,7 +149,7 @@ describe('channels over HTTP', () => {
     stream.close();
   });
 
-  it('take a batch whole or not at all', async () => {
+  it('publish a batch completely or not at all', async () => {
     const stream = await follow('channel=public.whole');
     const events = [{ data: 1 }, { event: 'error', data: 2 }];
     const answer = await publish('public.whole', { events });
@@ -161,7 +161,7 @@ describe('channels over HTTP', () => {
     stream.close();
   });
 
-  it('share one connection, with an id that resumes all of them', async () => {
+  it('share one connection, with event ids that resume all of them', async () => {
     const query = 'channel=public.one&channel=public.two&last=10';
     const stream = await follow(query);
     await publish('public.one', { data: 'a' });
@@ -193,7 +193,7 @@ describe('channels over HTTP', () => {
     again.close();
   });
 
-  it('of jobs can be followed there too, by who may see the job', async () => {
+  it('of jobs can be watched too, with access to the job', async () => {
     const job = await headway.client.start('steps', { count: 2, intervalMs: 1 });
     const stream = await follow(`channel=job:${job.id}`, { token: job.token });
     await stream.ended;
@@ -234,7 +234,7 @@ describe('channels over HTTP', () => {
     },
   );
 
-  it('are closed to a token that is none, has expired or is another service’s', async () => {
+  it('refuse an invalid or expired token, and one of another service', async () => {
     const forged = await new SignJWT({ headway: { subscribe: ['**'] } })
       .setProtectedHeader({ alg: 'HS256' })
       .setAudience('headway')
@@ -260,7 +260,7 @@ describe('channels over HTTP', () => {
     });
   });
 
-  it('end for a viewer whose token expires in mid-stream, with an event that says so', async () => {
+  it('end for a viewer whose token expires, with an unauthorized event', async () => {
     const token = await sign({ sub: 'ada' }, new Date(Date.now() + 2000));
     const stream = await follow('channel=users.ada', { token });
     await stream.ended;
@@ -286,7 +286,7 @@ describe('channels over HTTP', () => {
     ['a day that is none', '/stream?channel=public.x&since=2026-13-45T00:00:00Z', 400],
     ['both', '/stream?channel=public.x&since=0&last=1', 400],
     ['a last beyond all', '/stream?channel=public.x&last=10001', 400],
-  ])('are not confused by %s', async (_what, path, status) => {
+  ])('handle %s', async (_what, path, status) => {
     const response = await fetch(`${url}${path}`, {
       headers: { Accept: 'text/event-stream', ...bearer('an-admin-of-these-tests') },
     });
@@ -312,13 +312,13 @@ describe('channels over HTTP', () => {
     ['a kind that is none', { kind: 'other', data: 1 }, '/kind'],
     ['an empty batch', { events: [] }, '/events'],
     ['a batch with a mistake', { events: [{ data: 1 }, { data: 1, retry: 'x' }] }, '/events/1/retry'],
-  ])('refuse %s with where it is', async (_what, body, pointer) => {
+  ])('refuse %s with a pointer to it', async (_what, body, pointer) => {
     const response = await publish('public.bad', body);
     expect(response.status).toBe(400);
     expect(await response.json()).toMatchObject({ code: 'invalid-request', errors: [{ pointer }] });
   });
 
-  it('take data of nearly a megabyte, and refuse more', async () => {
+  it('accept data of nearly a megabyte, and refuse more', async () => {
     const stream = await follow('channel=public.big');
     const data = 'x'.repeat(1_000_000);
     expect((await publish('public.big', { data })).status).toBe(200);
@@ -327,9 +327,9 @@ describe('channels over HTTP', () => {
     expect((await publish('public.big', { data: 'x'.repeat(1_100_000) })).status).toBe(413);
   });
 
-  it('stop a process whose rules are none, in one line', async () => {
+  it('stop a process with invalid rules, with an error of one line', async () => {
     for (const [rules, line] of [
-      ['[{"channel":"a b"}]', /CHANNEL_RULES: rule 0.channel: must be the name/],
+      ['[{"channel":"a b"}]', /CHANNEL_RULES: rule 0.channel: must be a channel name/],
       ['[{"channel":"a","subscribe":"all"}]', /CHANNEL_RULES: rule 0.subscribe/],
       ['/no/such/file', /CHANNEL_RULES: cannot be read: ENOENT/],
     ] as const) {

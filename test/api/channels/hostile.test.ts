@@ -48,7 +48,7 @@ describe('hostile input', () => {
     { requiredKeys: ['data'] },
   );
 
-  it('is refused, or read by a conforming parser as what was published and nothing else', async () => {
+  it('is refused, or parsed by a conforming client as exactly what was published', async () => {
     let round = 0;
     await fc.assert(
       fc.asyncProperty(fc.array(event, { minLength: 1, maxLength: 10 }), async (events) => {
@@ -88,7 +88,7 @@ describe('hostile input', () => {
     return lines.map((line) => line.slice('data: '.length)).join('\n');
   }
 
-  it('of names does not get out of their prefix', async () => {
+  it('in channel names does not escape the key prefix', async () => {
     const before = new Set(await headway.connection.keys('*'));
     await fc.assert(
       fc.asyncProperty(text, async (name) => {
@@ -133,7 +133,7 @@ describe('hostile input', () => {
     ],
     ['a query that is an object', {}, '/stream?channel[__proto__]=x', [401]],
     ['brackets', {}, '/stream?channel=public.x&token[]=x&last[]=1', [200]],
-  ])('does no harm: %s', async (_what, headers, path, statuses) => {
+  ])('is harmless: %s', async (_what, headers, path, statuses) => {
     const status = await new Promise<number>((resolve, reject) => {
       const req = request(
         `${url}${path}`,
@@ -150,7 +150,7 @@ describe('hostile input', () => {
     expect((await fetch(`${url}/readyz`)).status).toBe(200);
   });
 
-  it('of half a connection does not keep a stream open', async () => {
+  it('in the form of a half-open connection does not keep a stream open', async () => {
     const { port } = new URL(url);
     const socket = connect(Number(port), '127.0.0.1');
     let got = '';

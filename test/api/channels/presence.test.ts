@@ -11,7 +11,7 @@ const RULES = [
   { channel: 'lobby', subscribe: 'anyone' },
 ];
 
-describe('how many follow a channel', () => {
+describe('the number of viewers of a channel', () => {
   let headway: Headway;
   let second: TestProcess;
   let sign: ReturnType<typeof signer>;
@@ -30,7 +30,7 @@ describe('how many follow a channel', () => {
   const count = async (channel: string, token?: string, at?: string): Promise<unknown> =>
     (await ask(channel, token, at)).json();
 
-  it('is told over all API processes, and follows who comes and goes', async () => {
+  it('counts all API processes, and changes as viewers connect and disconnect', async () => {
     expect(await count('public.room')).toEqual({ channel: 'public.room', watchers: 0, complete: true });
     const streams = await Promise.all(
       [headway.api.url, headway.api.url, second.url, second.url, second.url].map((at, i) =>
@@ -51,7 +51,7 @@ describe('how many follow a channel', () => {
     streams[4]!.close();
   });
 
-  it('does not count for long those of an API process that does not answer', async () => {
+  it('soon excludes the viewers of an API process that does not answer', async () => {
     const third = await startApi(headway.env);
     const stream = await openStream(`${third.url}/stream?channel=public.stuck`);
     // Asked elsewhere: who is asked below must not know the answer already.
@@ -75,7 +75,7 @@ describe('how many follow a channel', () => {
     );
   });
 
-  it('of a job is told to who may see the job', async () => {
+  it('of a job requires access to the job', async () => {
     const job = await headway.client.start('steps', { count: 1000, intervalMs: 100 });
     const stream = await openStream(headway.client.events(job), { token: job.token });
     await stream.waitFor('active');
@@ -85,7 +85,7 @@ describe('how many follow a channel', () => {
     await stream.ended;
   });
 
-  it('is for those who may know', async () => {
+  it('requires permission', async () => {
     expect((await ask('lobby')).status).toBe(401);
     expect((await ask('lobby', await sign())).status).toBe(403);
     expect((await ask('lobby', await sign({ headway: { subscribe: ['lobby'] } }))).status).toBe(403);

@@ -26,7 +26,7 @@ describe('tenants', () => {
   const publish = async (channel: string, data: unknown, token?: string): Promise<number> =>
     (await call(`${url}/v1/channels/${encodeURIComponent(channel)}`, 'POST', token, { data })).status;
 
-  it('have channels of the same name that are not the same', async () => {
+  it('have separate channels of the same name', async () => {
     const [acme, other, none] = [
       await sign({ tenant: 'acme' }),
       await sign({ tenant: 'other' }),
@@ -45,7 +45,7 @@ describe('tenants', () => {
     }
   });
 
-  it('share what a rule says is shared', async () => {
+  it('share the channels that a rule shares', async () => {
     const streams = [
       await follow('public.news', await sign({ tenant: 'acme' })),
       await follow('public.news'),
@@ -57,7 +57,7 @@ describe('tenants', () => {
     }
   });
 
-  it('are reached from outside by their name and a slash, by an admin or a token that says so', async () => {
+  it('have channels that admins and permitted tokens reach by the name of the tenant and a slash', async () => {
     const acme = await follow('users.ada', await sign({ tenant: 'acme' }));
     expect(await publish('acme/users.ada', 'from an admin', ADMIN)).toBe(200);
     const server = await sign({ sub: 'server', headway: { publish: ['acme/**'], subscribe: ['**'] } });
@@ -78,7 +78,7 @@ describe('tenants', () => {
     ['up', '../other/users.ada', 400],
     ['two at once', 'acme/other/users.ada', 400],
     ['another tenant, encoded twice', 'other%2Fusers.ada', 400],
-  ])('cannot be left: %s', async (_what, channel, status) => {
+  ])('cannot be escaped: %s', async (_what, channel, status) => {
     const token = await sign({ tenant: 'acme', headway: { subscribe: ['**', 'other/**'], publish: ['**'] } });
     expect((await follow(channel, token)).status).toBe(status);
     expect(await publish(channel, 1, token)).toBe(status);
@@ -91,7 +91,7 @@ describe('tenants', () => {
     },
   );
 
-  it('are told apart although one’s name and a sub look like another’s sub', async () => {
+  it('are distinguished even if the name of one and a sub look like the sub of another', async () => {
     const job = await call(`${url}/v1/jobs`, 'POST', await sign({ sub: 'ada', tenant: 'acme' }), {
       name: 'steps',
       data: { count: 1, intervalMs: 1 },

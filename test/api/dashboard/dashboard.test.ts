@@ -41,7 +41,7 @@ describe('the dashboard', () => {
   });
   afterAll(() => headway.stop());
 
-  it('counts jobs of each outcome, by state, kind and minute, also those of before it was opened', async () => {
+  it('counts jobs by state, kind and minute, including those from before it was opened', async () => {
     const { client } = headway;
     const start = (failAt?: number) =>
       client.start('steps', { count: 3, intervalMs: 5, ...(failAt ? { failAt } : {}) });
@@ -80,7 +80,7 @@ describe('the dashboard', () => {
     );
   });
 
-  it('moves the bars of jobs, says where they run, and lets them go at their end', async () => {
+  it('shows the progress and the process of running jobs, until they end', async () => {
     const { client, connection } = headway;
     const dashboard = await watch();
     const job = await client.start('steered', { turns: 'bars' });
@@ -122,7 +122,7 @@ describe('the dashboard', () => {
     await dashboard.shows('its end', (state) => state.active.total === 0 && state.states.completed === 1);
   });
 
-  it('publishes what a process runs twice a second at most, and nothing while nobody looks', async () => {
+  it('publishes running jobs at most twice a second, and nothing while no dashboard is open', async () => {
     const { client, connection } = headway;
     const frames: number[] = [];
     const listener = connection.duplicate();
@@ -153,7 +153,7 @@ describe('the dashboard', () => {
     listener.disconnect();
   });
 
-  it('counts a job that a worker runs which knows BullMQ alone, and moves its bar', async () => {
+  it('counts a job of a worker that knows only BullMQ, and shows its progress', async () => {
     const bullmq = plainBullMq(headway);
     const dashboard = await watch();
     let go!: () => void;
@@ -179,7 +179,7 @@ describe('the dashboard', () => {
     await bullmq.close();
   });
 
-  it('shows an admin all, somebody else his own jobs only, and nobody nothing', async () => {
+  it('shows an admin all jobs, a user only their own, and an unidentified caller none', async () => {
     const { client, connection, api } = headway;
     const visitor = async (): Promise<{ Cookie: string }> => {
       const response = await client.post({ name: 'steered', data: { turns: 'mine' } });
@@ -217,7 +217,7 @@ describe('the dashboard', () => {
     expect(wrong.status).toBe(401);
   });
 
-  it('finds and filters, and gives the window that is asked for', async () => {
+  it('searches and filters, and returns the requested rows', async () => {
     const { client, connection } = headway;
     for (let i = 0; i < 3; i++) await client.start('steered', { turns: 'window' });
     await client.start('steps', { count: 1, intervalMs: 1, failAt: 1 });
@@ -243,7 +243,7 @@ describe('the dashboard', () => {
     await all.shows('none', ({ active }) => active.total === 0);
   });
 
-  it('tells of pausing, of Redis, and of the viewers of all API processes', async () => {
+  it('shows paused queues, Redis, and the viewers of all API processes', async () => {
     const dashboard = await watch();
     const other = await startApi(headway.env);
     const elsewhere = await openDashboard(other.url);
@@ -280,7 +280,7 @@ describe('the dashboard', () => {
     await headway.client.cancel(job);
   });
 
-  it('forgets a worker that was killed after a few seconds, and one that stopped at once', async () => {
+  it('drops a killed worker after a few seconds, and a stopped one immediately', async () => {
     const workers = await Promise.all([startWorker(headway.env), startWorker(headway.env)]);
     const dashboard = await watch();
     const has = (state: ReturnType<TestDashboard['state']>, i: number) =>
@@ -293,7 +293,7 @@ describe('the dashboard', () => {
     expect(await headway.connection.hlen('headway:internal:{dashboard}:slots')).toBeLessThanOrEqual(3);
   });
 
-  it('signs an admin in by the password of the board, with a cookie that holds no password', async () => {
+  it('signs an admin in with the password of the board, and a cookie without the password', async () => {
     const { url } = headway.api;
     const asked = await fetch(`${url}/dashboard/sign-in`, { redirect: 'manual' });
     expect(asked.status).toBe(401);
@@ -316,7 +316,7 @@ describe('the dashboard', () => {
     expect(out.headers.getSetCookie()[0]).toMatch(/^headway_token=;.*Expires=Thu, 01 Jan 1970/);
   });
 
-  it('signs an admin in again after all who were so until then were sent away', async () => {
+  it('signs an admin in again after all earlier sessions were revoked', async () => {
     const { url } = headway.api;
     const Authorization = `Basic ${Buffer.from(`any:${ADMIN_TOKEN}`).toString('base64')}`;
     const signIn = async (): Promise<string> => {
@@ -336,7 +336,7 @@ describe('the dashboard', () => {
     await until('a new one holds', async () => (await statusWith(await signIn())) === 200);
   });
 
-  it('has a channel that nobody reaches, whatever a token allows', async () => {
+  it('has a channel that no token can reach', async () => {
     const { api, connection } = headway;
     const dashboard = await watch();
     await dashboard.shows('something', ({ processes }) => processes!.length === 2);
@@ -351,7 +351,7 @@ describe('the dashboard', () => {
     expect(notice ?? '').not.toContain('no JSON');
   });
 
-  it('shows a viewer that had stopped reading the present when it reads again', async () => {
+  it('sends the current state to a viewer that resumes reading', async () => {
     const { client } = headway;
     const dashboard = await watch({ query: '?rows=200' });
     await dashboard.shows('something', ({ at }) => at > 0);

@@ -25,7 +25,7 @@ function pathsIn(value: unknown): string[] {
 const addressesIn = (html: string): string[] =>
   [...html.matchAll(/\s(?:href|src)="([^"#]*)"/g)].map(([, address]) => address!);
 
-describe('a service that a proxy shows below a path', () => {
+describe('a service under a path of a proxy', () => {
   let headway: Headway;
   let strip: PathProxy;
   let keep: PathProxy;
@@ -58,7 +58,7 @@ describe('a service that a proxy shows below a path', () => {
         redirect: 'manual',
       });
 
-    it('gives links that lead back to it: of a job, its files, its list, a batch', async () => {
+    it('returns links that work: of a job, its files, the list, a batch', async () => {
       const client = clientOf(`${proxy().url}${BASE}`);
       const file = await client.upload('people.csv', 'name,age\nAda,36\nAlan,41\nGrace\n');
       const started = await post(`${BASE}/v1/jobs`, { name: 'csv-import', data: { file: file.id } });
@@ -98,7 +98,7 @@ describe('a service that a proxy shows below a path', () => {
       expect(await (await fetch(at(href), { headers: { Cookie } })).text()).toContain('Grace');
     });
 
-    it('gives links to schedules, their runs and keys', async () => {
+    it('returns links to schedules, their runs and API keys', async () => {
       const made = await post(`${BASE}/v1/schedules`, { name: 'steps', data: STEPS, everyMs: 3_600_000 });
       const Cookie = made.headers.getSetCookie()[0]!.split(';')[0]!;
       const self = made.headers.get('location')!;
@@ -127,7 +127,7 @@ describe('a service that a proxy shows below a path', () => {
       expect(key.headers.get('location')).toMatch(/^\/headway\/v1\/keys\//);
     });
 
-    it('signs an admin in with a cookie for its path alone, and out again', async () => {
+    it('signs an admin in with a cookie for its path only, and out again', async () => {
       const tls = { 'X-Forwarded-Proto': 'https' };
       const Authorization = `Basic ${btoa(`admin:${ADMIN_TOKEN}`)}`;
       const signedIn = await fetch(at(`${BASE}/dashboard/sign-in`), {
@@ -155,14 +155,14 @@ describe('a service that a proxy shows below a path', () => {
       ]);
     });
 
-    it('knows a page of its public address as its own, whatever host the proxy names', async () => {
+    it('accepts a page of its public URL, whatever host the proxy sends', async () => {
       const from = (Origin: string): Promise<Response> =>
         post(`${BASE}/v1/jobs`, { name: 'steps', data: STEPS }, { Origin, Cookie: 'a=b' });
       expect((await from('https://example.org')).status).toBe(202);
       expect((await from('https://example.com')).status).toBe(403);
     });
 
-    it('says in its reference where it is', async () => {
+    it('has its base path in the reference', async () => {
       const openApi = (await (await fetch(at(`${BASE}/openapi.json`))).json()) as Record<string, unknown>;
       expect(openApi.servers).toEqual([{ url: BASE }]);
       expect(JSON.stringify(openApi)).toContain(`"self":"${BASE}/v1/jobs/`);
@@ -185,7 +185,7 @@ describe('a service that a proxy shows below a path', () => {
       '/dashboard/jobs/steps.a',
       '/docs',
       '/docs/',
-    ])('has all that the page %s loads and links to', async (path) => {
+    ])('serves everything that the page %s loads and links to', async (path) => {
       const page = await fetch(at(`${BASE}${path}`));
       expect(page.status).toBe(200);
       const html = await page.text();
@@ -198,7 +198,7 @@ describe('a service that a proxy shows below a path', () => {
       }
     });
 
-    it('has a board whose links are relative to its place', async () => {
+    it('has a board with links under its path', async () => {
       const headers = { Authorization: `Bearer ${ADMIN_TOKEN}` };
       const html = await (await fetch(at(`${BASE}/admin/queues`), { headers })).text();
       expect(html).toContain(`<base href="${BASE}/admin/queues/" />`);
@@ -206,7 +206,7 @@ describe('a service that a proxy shows below a path', () => {
       expect((await fetch(at(`${BASE}/admin/queues/${script}`), { headers })).status).toBe(200);
     });
 
-    it('gives out a client that knows where it is', async () => {
+    it('serves a client that connects to it by default', async () => {
       const module = await fetch(at(`${BASE}/client/default-url.js`));
       expect(module.headers.get('content-type')).toContain('javascript');
       expect(await module.text()).toBe(`export const DEFAULT_URL = "${BASE}/";\n`);
@@ -218,7 +218,7 @@ describe('a service that a proxy shows below a path', () => {
     });
   });
 
-  it('is used by the command line, as the same visitor each time', async () => {
+  it('serves the command line, as the same visitor each time', async () => {
     const user = new CliUser(`${strip.url}${BASE}/`);
     const run = await user.run(['run', 'steps', '--json', '--data', JSON.stringify(STEPS)]);
     expect([run.code, run.stderr]).toEqual([0, '']);
@@ -226,7 +226,7 @@ describe('a service that a proxy shows below a path', () => {
     expect(JSON.parse(list.stdout)).toMatchObject({ name: 'steps', state: 'completed' });
   });
 
-  it('answers what is pipelined, a target with an address, and what comes without the path', async () => {
+  it('answers pipelined requests, absolute targets, and requests without the base path', async () => {
     const { host, port } = new URL(headway.api.url);
     const targets = [
       '/headway/healthz',
@@ -277,7 +277,7 @@ describe('the base path of a request', () => {
     // PUBLIC_URL is that of the router.
     ['/m', '/m', '/m/v1', '/m', '/v1'],
     ['/a/m', '/m', '/m/v1', '/a/m', '/v1'],
-  ])('with PUBLIC_URL at %j and mounted at %j, of %s is %j', async (publicPath, mount, path, base, seen) => {
+  ])('with PUBLIC_URL %j, mounted at %j, for %s is %j', async (publicPath, mount, path, base, seen) => {
     const app = express();
     app.use(mount, takeBasePath(publicPath), (req, res) => void res.json([basePath(req), req.url]));
     const server = createServer(app).listen(0, '127.0.0.1');

@@ -7,7 +7,7 @@ import { type Headway, startHeadway } from '../../support/headway.js';
 import { openStream } from '../../support/sse.js';
 import { until } from '../../support/until.js';
 
-describe('the HTTP side', () => {
+describe('the HTTP API', () => {
   let headway: Headway;
   let url: string;
   let running: StartedJob;
@@ -26,7 +26,7 @@ describe('the HTTP side', () => {
 
   const bearer = (token: string) => ({ headers: { Authorization: `Bearer ${token}` } });
 
-  it('streams as the standard wants it, byte by byte', async () => {
+  it('streams as the standard requires, byte by byte', async () => {
     const stream = await openStream(headway.client.events(done), { token: done.token });
     await stream.ended;
     expect(stream.status).toBe(200);
@@ -43,7 +43,7 @@ describe('the HTTP side', () => {
     }
   });
 
-  it('sends a comment now and then on a stream that is silent', async () => {
+  it('sends heartbeats on a silent stream', async () => {
     const stream = await openStream(headway.client.events(running), { token: running.token });
     await until('two heartbeats', () => stream.comments.length >= 2);
     const before = stream.events.length;
@@ -52,7 +52,7 @@ describe('the HTTP side', () => {
     stream.close();
   });
 
-  it('lets a viewer in by Bearer header, by query and by cookie', async () => {
+  it('accepts a job token as bearer token, in the query and as a cookie', async () => {
     for (const [path, init] of [
       [done.links.self, bearer(done.token)],
       [`${done.links.self}?token=${done.token}`, {}],
@@ -67,7 +67,7 @@ describe('the HTTP side', () => {
     await cookieOnStream.ended;
   });
 
-  it('answers 401 to a token that is none, expired or unsigned', async () => {
+  it('answers 401 to an invalid, expired or unsigned token', async () => {
     const unsigned = `${Buffer.from('{"alg":"none"}').toString('base64url')}.${done.token.split('.')[1]}.`;
     for (const token of ['nonsense', unsigned, `${done.token}x`]) {
       const response = await fetch(`${url}${done.links.self}`, bearer(token));
@@ -77,7 +77,7 @@ describe('the HTTP side', () => {
     }
   });
 
-  it('answers 401 to a token whose time is over, and to one without a time', async () => {
+  it('answers 401 to an expired token, and to one without an expiry', async () => {
     const key = Buffer.from(headway.env.TOKEN_SECRET!);
     const token = (expires?: string): Promise<string> => {
       const jwt = new SignJWT().setProtectedHeader({ alg: 'HS256' }).setSubject(done.id);
@@ -91,7 +91,7 @@ describe('the HTTP side', () => {
     expect(await status(await token())).toBe(401);
   });
 
-  it('P9: lets nobody in by the cookies of another job or of another visitor', async () => {
+  it('P9: refuses the cookies of another job and of another visitor', async () => {
     const { client } = headway;
     const cookieOf = async (cookie = ''): Promise<{ job: StartedJob; visitor: string }> => {
       const response = await client.post(
@@ -121,7 +121,7 @@ describe('the HTTP side', () => {
     }
   });
 
-  it('takes the last event id from the query too, and ignores one that is none', async () => {
+  it('accepts the last event id in the query too, and ignores an invalid one', async () => {
     const whole = await openStream(headway.client.events(done), { token: done.token });
     await whole.ended;
     const rest = await openStream(`${headway.client.events(done)}?lastEventId=${whole.events[0]!.id}`, {
@@ -136,7 +136,7 @@ describe('the HTTP side', () => {
     }
   });
 
-  it('answers 204 to who has seen the end', async () => {
+  it('answers 204 to a viewer that has seen the end', async () => {
     const whole = await openStream(headway.client.events(done), { token: done.token });
     await whole.ended;
     const response = await fetch(`${url}${done.links.events}`, {
@@ -169,7 +169,7 @@ describe('the HTTP side', () => {
     ['/v1/files', 'POST, OPTIONS'],
     ['/healthz', 'GET, HEAD, OPTIONS'],
     ['/readyz', 'GET, HEAD, OPTIONS'],
-  ])('says what %s takes', async (path, allow) => {
+  ])('answers OPTIONS and 405 with the methods of %s', async (path, allow) => {
     const options = await fetch(`${url}${path}`, { method: 'OPTIONS' });
     expect(options.status).toBe(204);
     expect(options.headers.get('allow')).toBe(allow);
@@ -179,20 +179,20 @@ describe('the HTTP side', () => {
     expect(await wrong.json()).toMatchObject({ code: 'method-not-allowed' });
   });
 
-  it('answers 406 to who does not take an event stream', async () => {
+  it('answers 406 to a client that does not accept event streams', async () => {
     const response = await fetch(`${url}${done.links.events}`, {
       headers: { Authorization: `Bearer ${done.token}`, Accept: 'application/json' },
     });
     expect(response.status).toBe(406);
   });
 
-  it('answers a problem where there is nothing', async () => {
+  it('answers an unknown path with a problem', async () => {
     const response = await fetch(`${url}/v1/nothing`);
     expect(response.status).toBe(404);
     expect(await response.json()).toMatchObject({ code: 'not-found', status: 404 });
   });
 
-  it('survives what is no HTTP, and paths that no one would ask for', async () => {
+  it('survives invalid HTTP and odd paths', async () => {
     for (const path of [
       '/v1/jobs/%',
       '/v1/jobs/%00',
@@ -211,7 +211,7 @@ describe('the HTTP side', () => {
     expect((await fetch(`${url}/healthz`)).status).toBe(200);
   });
 
-  it('serves the page with a policy that lets nothing foreign in', async () => {
+  it('serves the page with a policy that allows nothing from other origins', async () => {
     const response = await fetch(`${url}/`);
     expect(response.status).toBe(200);
     expect(response.headers.get('content-security-policy')).toMatch("default-src 'self'");
@@ -219,7 +219,7 @@ describe('the HTTP side', () => {
     expect(await response.text()).toMatch('<title>');
   });
 
-  it('tells which jobs there are, with the schema of their data', async () => {
+  it('lists the kinds of job with the schemas of their data', async () => {
     const { definitions } = (await (await fetch(`${url}/v1/definitions`)).json()) as {
       definitions: Array<{ name: string; input: { properties: object } }>;
     };
@@ -234,7 +234,7 @@ describe('the HTTP side', () => {
     expect(definitions.at(-1)!.input.properties).toHaveProperty('count');
   });
 
-  it('ends a stream whose viewer goes away in any manner', async () => {
+  it('releases a stream however its viewer disconnects', async () => {
     const { connection } = headway;
     const key = `headway:{job:${running.id}}`;
     const listening = async (): Promise<unknown> =>

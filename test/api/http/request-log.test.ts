@@ -15,7 +15,7 @@ describe('a URL in a log', () => {
     ['/a?b?token=abc', '/a?b?token=abc'],
     ['/token=1', '/token=1'],
     ['/a?', '/a?'],
-  ])('%s shows no token: %s', (url, shown) => {
+  ])('%s has no token: %s', (url, shown) => {
     expect(redactUrl(url)).toBe(shown);
   });
 });

@@ -80,7 +80,7 @@ async function send(body: string, bytewise = false, { type = 'boundary=b', more 
   return { status: Number(head!.split(' ')[1]), body: JSON.parse(text!) };
 }
 
-describe('a form that is broken', () => {
+describe('a broken form', () => {
   const cases: Array<[string, string]> = [
     ['ends in half a boundary', `${part()}--b`],
     ['ends with one dash', `${part()}--b-`],
@@ -97,7 +97,7 @@ describe('a form that is broken', () => {
     ['has a file in another field', `${part()}${part('form-data; name="o"; filename="o"')}--b--\r\n`],
     ['has too many parts', `${part()}${part('form-data; name="k"', 'v').repeat(100)}--b--\r\n`],
   ];
-  it.each(cases)('leaves nothing behind: it %s', async (_what, body) => {
+  it.each(cases)('leaves nothing behind if it %s', async (_what, body) => {
     const before = kept();
     for (const bytewise of body.length < 500 ? [false, true] : [false]) {
       expect((await send(body, bytewise)).status).toBe(400);
@@ -108,7 +108,7 @@ describe('a form that is broken', () => {
   });
 });
 
-describe('a form that cannot be taken', () => {
+describe('a form that is not accepted', () => {
   const form = `${part()}--b--\r\n`;
   const encoded = 'form-data; name="file"; filename="a.txt"\r\nContent-Transfer-Encoding: base64';
   it.each<[string, string, Parameters<typeof send>[2], number, RegExp]>([
@@ -121,19 +121,19 @@ describe('a form that cannot be taken', () => {
     ],
     ['a boundary that is not ASCII', form, { type: 'boundary=\xe4' }, 400, /boundary .* is not valid/],
     ['an empty boundary', form, { type: 'boundary=""' }, 400, /has no boundary/],
-    ['another boundary', form, { type: 'boundary=c' }, 400, /no part of it begins with the boundary/],
-    ['no parts', '', {}, 400, /no part of it begins with the boundary/],
+    ['another boundary', form, { type: 'boundary=c' }, 400, /no part begins with the boundary/],
+    ['no parts', '', {}, 400, /no part begins with the boundary/],
     ['no end', part(), {}, 400, /ends too early/],
     ['a file in base64', `${part(encoded)}--b--\r\n`, {}, 400, /Content-Transfer-Encoding/],
-    ['a Content-Encoding', form, { more: 'Content-Encoding: gzip\r\n' }, 415, /without Content-Encoding/],
-    ['fewer bytes than its length says', form, { longer: 9 }, 400, /connection ended before/],
     [
-      'more bytes than its length says',
+      'a Content-Encoding',
       form,
-      { longer: -9 },
-      400,
-      /Content-Length may not be that of its body/,
+      { more: 'Content-Encoding: gzip\r\n' },
+      415,
+      /Content-Encoding is not supported/,
     ],
+    ['fewer bytes than its length says', form, { longer: 9 }, 400, /connection ended before/],
+    ['more bytes than its length says', form, { longer: -9 }, 400, /Content-Length may not match its body/],
     ['10,000 parts', `${'--b\r\n\r\n\r\n'.repeat(10_000)}${form}`, {}, 400, /more than 100 parts/],
     [
       'a name that is not closed',
@@ -142,7 +142,7 @@ describe('a form that cannot be taken', () => {
       400,
       /has no file/,
     ],
-  ])('is refused in words that say why: %s', async (_what, body, head, status, detail) => {
+  ])('is refused with the reason: %s', async (_what, body, head, status, detail) => {
     const before = kept();
     const answer = await send(body, false, head);
     expect([answer.status, answer.body.status]).toEqual([status, status]);
@@ -176,18 +176,18 @@ describe('the name of a file in a form', () => {
   });
 });
 
-describe('a field in which no file was chosen', () => {
+describe('a field without a chosen file', () => {
   const empty = part('form-data; name="file"; filename=""\r\nContent-Type: application/octet-stream', '');
-  it('is no file', async () => {
+  it('does not count as a file', async () => {
     const { status, body } = await send(`${empty}--b--\r\n`);
     expect([status, body.detail]).toEqual([400, 'The form has no file in the field "file".']);
     expect((await send(`${part('form-data; name="file"')}--b--\r\n`)).status).toBe(400);
   });
-  it('does not stand in the way of one that was', async () => {
+  it('does not prevent another field with a file', async () => {
     const other = empty.replace('"file"', '"other"');
     expect((await send(`${other}${empty}${part()}${empty}--b--\r\n`)).body).toMatchObject({ size: 5 });
   });
-  it('is told from a file that is empty, or has no name', async () => {
+  it('is distinguished from an empty file and from one without a name', async () => {
     const named = part('form-data; name="file"; filename="a.txt"', '');
     expect((await send(`${named}--b--\r\n`)).body).toMatchObject({ name: 'a.txt', size: 0 });
     const nameless = part('form-data; name="file"; filename=""', 'x');
@@ -201,14 +201,14 @@ it.each([
   ['a form', 'behind-raw', 'multipart/form-data; boundary=b', `${part()}--b--\r\n`],
   ['JSON read as bytes', 'jobs-behind-raw', 'application/json', '{"a":1}'],
   ['JSON read as text', 'jobs-behind-text', 'application/json', '{"a":1}'],
-])('%s whose body the application has read says so', async (_what, path, type, body) => {
+])('%s answers with the reason when the application has read the body', async (_what, path, type, body) => {
   const headers = { 'Content-Type': type };
   const response = await fetch(`http://127.0.0.1:${port}/${path}`, { method: 'POST', headers, body });
   expect(response.status).toBe(500);
   expect(await response.json()).toMatchObject({ detail: expect.stringContaining('before Headway did') });
 });
 
-it('JSON that the application has parsed is taken as it is', async () => {
+it('a JSON body that the application has parsed is accepted', async () => {
   const headers = { 'Content-Type': 'application/json' };
   const init = { method: 'POST', headers, body: '{"a":1}' };
   expect(await (await fetch(`http://127.0.0.1:${port}/jobs-behind-json`, init)).json()).toEqual({ a: 1 });

@@ -47,7 +47,7 @@ function holdsFor(urlOf: () => string, folderOf: () => string): void {
     ['raw', RAW, ''],
     ['as a form', FORM, FORM_END],
   ])(
-    'may take longer than Node gives a request (%s), and leaves the connection as it was',
+    "may take longer than Node's request timeout (%s), and keeps the connection usable",
     async (_how, head, tail) => {
       const { socket, answer } = await send(urlOf(), head(20 * 1024));
       const begun = Date.now();
@@ -96,7 +96,7 @@ function holdsFor(urlOf: () => string, folderOf: () => string): void {
     await done;
   });
 
-  it('is not begun by a head that never ends', async () => {
+  it('does not start with incomplete headers', async () => {
     const { answer, done } = await send(urlOf(), 'POST /v1/files?name=x HTTP/1.1\r\nHost: x\r\nX-Slow: ');
     await done;
     expect(answer()).toMatch(/^HTTP\/1\.1 408 /);
@@ -122,7 +122,7 @@ describe('an upload to an API process', () => {
   );
 
   // The last: the process ends.
-  it('that is under way does not keep a process from ending', async () => {
+  it('does not keep a process from stopping', async () => {
     const { socket, done } = await send(headway.api.url, RAW(1000));
     const drip = setInterval(() => socket.write('x'), 100);
     await until('it has begun', () => readdirSync(join(headway.env.FILES_DIR!, 'tmp')).length > 0);

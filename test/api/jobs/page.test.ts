@@ -64,7 +64,7 @@ describe('the index', () => {
 
   const EVERYTHING = { states: JOB_STATES, names: [], tags: [], limit: 50 };
 
-  it('gives what was asked for, newest first, each once, page by page, whatever the mixture', async () => {
+  it('pages through the matching jobs, newest first, each once, for any combination of filters', async () => {
     const made = fc.record({
       suffix: fc.string({ unit: fc.constantFrom('a', 'b', 'Z', '-'), minLength: 1, maxLength: 6 }),
       // Many at the same time.
@@ -130,7 +130,7 @@ describe('the index', () => {
     );
   });
 
-  it('leaves nothing out and gives nothing twice while jobs come and go', async () => {
+  it('neither skips nor repeats a job while jobs are added and removed', async () => {
     const id = (i: number): string => `q.j${String(i).padStart(4, '0')}`;
     const make = (i: number): Made => ({
       id: id(i),
@@ -163,7 +163,7 @@ describe('the index', () => {
     expect(seen).toEqual(Array.from({ length: 300 }, (_, i) => id(299 - i)));
   });
 
-  it('follows a job through its states, and leaves no trace of one that is removed', async () => {
+  it('follows a job through its states, and leaves nothing of a removed job', async () => {
     const where = async (): Promise<JobState[]> => {
       const found = await Promise.all(
         JOB_STATES.map(async (state) => (await readPage({ ...EVERYTHING, states: [state] })).ids.length),
@@ -188,7 +188,7 @@ describe('the index', () => {
     });
   });
 
-  it('knows a job from another one that had its id before', async () => {
+  it('distinguishes a job from an earlier one with the same id', async () => {
     await add({ id: 'x7', createdAt: 1, name: 'one', state: 'waiting', owner: 'user:ada', tags: [] });
     await track('q..x7');
     await queue.remove('x7');
@@ -199,7 +199,7 @@ describe('the index', () => {
     expect(await walk({ ...EVERYTHING, names: ['one'] })).toEqual([]);
   });
 
-  it('takes what other tools put into the options for what it is', async () => {
+  it('reads the options that other tools write', async () => {
     const odd = { headway: { owner: 7, tags: 'eu', keepMs: 'long' } } as object;
     await queue.add('odd', {}, { jobId: 'odd', timestamp: 3.5, ...odd });
     await queue.add('none', {}, { jobId: 'none', timestamp: 4, headway: null } as object);
@@ -220,7 +220,7 @@ describe('the index', () => {
   }
   const numbered = (i: number): string => `q.j${String(i).padStart(5, '0')}`;
 
-  it('looks at no more than a few hundred jobs at once, and goes on from there', async () => {
+  it('reads at most a few hundred jobs at once, and continues from there', async () => {
     // Of the name half of all, of the tag the other half and one more.
     await addMany(6000, (i) => ({
       id: numbered(i),
@@ -237,7 +237,7 @@ describe('the index', () => {
     expect((await readPage({ ...rare, tags: [], limit: 2 })).ids).toEqual([numbered(5998), numbered(5996)]);
   });
 
-  it('merges the sets with fewer entries, whether those are of the names or of the tags', async () => {
+  it('merges the smaller sets, whether they are of names or of tags', async () => {
     await addMany(3000, (i) => ({
       id: numbered(i),
       createdAt: 1_790_000_000_000 + i,
@@ -250,7 +250,7 @@ describe('the index', () => {
     expect(await found('rare', 'rare')).toEqual({ ids: [], next: undefined });
   });
 
-  describe('under the worst that a caller can ask for', () => {
+  describe('with the most expensive requests', () => {
     const TAGS = Array.from({ length: 20 }, (_, i) => `tag-${i}`);
     const NAMES = Array.from({ length: 20 }, (_, i) => `name-${i}`);
     const WORST = { ...EVERYTHING, owner: 'visitor:x', tags: TAGS, limit: 200 };

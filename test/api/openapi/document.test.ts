@@ -62,7 +62,7 @@ describe('the reference', () => {
     expect(valid).toBe(true);
   });
 
-  it('refers to nothing that it has not, and names each operation once', () => {
+  it('has no dangling references, and names each operation once', () => {
     const pointers = Array.from(JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g), ([, ref]) => ref!);
     expect(pointers.length).toBeGreaterThan(100);
     for (const pointer of pointers) {
@@ -74,7 +74,7 @@ describe('the reference', () => {
     expect(new Set(ids).size).toBe(ids.length);
   });
 
-  it('has examples that fit', () => {
+  it('has examples that match their schemas', () => {
     let examples = 0;
     for (const operation of contract.operations) {
       const bodies = [
@@ -98,13 +98,13 @@ describe('the reference', () => {
     expect(contract.mistakes('#/components/schemas/WebhookMessage', example)).toEqual([]);
   });
 
-  it('has every code of a problem at some operation, but for that of a method that is none', () => {
+  it('lists every error code at some operation, except method-not-allowed', () => {
     const published = new Set(JSON.stringify(document.paths).match(/urn:headway:problem:[a-z-]+/g));
     const codes = Object.keys(errorCodes).filter((code) => code !== 'method-not-allowed');
     expect([...published].sort()).toEqual(codes.map((code) => `urn:headway:problem:${code}`).sort());
   });
 
-  it('has the parameters that the list of jobs is checked with', () => {
+  it('has the parameters that validate the list of jobs', () => {
     const names = contract.byId('listJobs').parameters.map(({ name }) => name);
     expect(names.sort()).toEqual(
       Object.keys(listQuerySchema.shape)
@@ -113,7 +113,7 @@ describe('the reference', () => {
     );
   });
 
-  it('has the schemas of jobs of any library, and a free one where there is none', () => {
+  it('has the schemas of jobs from any library, and a generic one if there is none', () => {
     const fits = (schema: string, value: unknown): boolean =>
       contract.mistakes(`#/components/schemas/${schema}`, value).length === 0;
     expect(document.components.schemas['steps.data'].properties.count.description).toBe('Number of steps');
@@ -130,7 +130,7 @@ describe('the reference', () => {
     expect(document.components.schemas['webhook.start']).toBeUndefined();
   });
 
-  it('is as good with no kind of job', async () => {
+  it('is valid without any kind of job', async () => {
     const { valid } = await new Validator().validate(await openApiDocument(new Map(), ''));
     expect(valid).toBe(true);
   });

@@ -9,7 +9,7 @@ import { startWorker } from '../../support/processes.js';
 import { userToken } from '../../support/schedules.js';
 import { openStream, type ReceivedEvent, type TestStream } from '../../support/sse.js';
 
-describe('the data of every event on a real stream fits its schema', () => {
+describe('the data of every event on a real stream matches its schema', () => {
   let headway: Headway;
   let contract: Contract;
   const seen = new Set<string>();
@@ -43,7 +43,7 @@ describe('the data of every event on a real stream fits its schema', () => {
     }
   }
 
-  it('of a job that says everything, is retried and completes', async () => {
+  it('for a job that reports everything, is retried and completes', async () => {
     const stream = await watch(await headway.client.start('all-events', {}, { delayMs: 300 }));
     await stream.ended;
     check(stream.events);
@@ -53,7 +53,7 @@ describe('the data of every event on a real stream fits its schema', () => {
     );
   });
 
-  it('of jobs that fail, and that are cancelled', async () => {
+  it('for failed and cancelled jobs', async () => {
     const failing = await watch(await headway.client.start('steps', { count: 2, intervalMs: 1, failAt: 1 }));
     const expiring = await watch(
       await headway.client.start('steps', { count: 1, intervalMs: 1 }, { timeoutMs: 1, attempts: 1 }),
@@ -67,7 +67,7 @@ describe('the data of every event on a real stream fits its schema', () => {
     expect(cancelled.names().at(-1)).toBe('cancelled');
   });
 
-  it('of a job whose queue is paused, and that another tool removes', async () => {
+  it('for a job whose queue is paused, and that another tool removes', async () => {
     const asAdmin = { method: 'POST', headers: { Authorization: 'Bearer the-token-of-an-admin' } };
     await fetch(`${headway.api.url}/v1/definitions/checksum/pause`, asAdmin);
     const file = await headway.client.upload('a.txt', 'words');
@@ -84,7 +84,7 @@ describe('the data of every event on a real stream fits its schema', () => {
     await fetch(`${headway.api.url}/v1/definitions/checksum/resume`, asAdmin);
   });
 
-  it('of a job whose worker is lost', async () => {
+  it('for a job whose worker is lost', async () => {
     const stream = await watch(await headway.client.start('holder', {}));
     await stream.waitFor('active');
     await headway.workers[0]!.kill();
@@ -94,7 +94,7 @@ describe('the data of every event on a real stream fits its schema', () => {
     expect(stream.names()).toContain('stalled');
   });
 
-  it('of a channel that is another now, and of a viewer whose token expires', async () => {
+  it('for a channel with a new epoch, and for a viewer whose token expires', async () => {
     const job = await headway.client.start('steps', { count: 1, intervalMs: 1 });
     const first = await watch(job);
     await first.ended;
@@ -109,7 +109,7 @@ describe('the data of every event on a real stream fits its schema', () => {
     check(members.events, 'watchChannels');
   });
 
-  it('which was shown of every event that has one', () => {
+  it('and every event with a schema was checked', () => {
     expect([...seen].sort()).toEqual([...Object.keys({ ...jobEvents, ...streamEvents }), '*'].sort());
   });
 });

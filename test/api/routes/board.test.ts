@@ -30,7 +30,7 @@ describe('/admin/queues', () => {
     }
   });
 
-  it('is forbidden to who holds the token of a job, and to one who is signed in', async () => {
+  it('is forbidden with a job token, and for a user who is not an admin', async () => {
     const job = await headway.client.start('steps', { count: 0, intervalMs: 0 });
     const response = await fetch(board, { headers: { Authorization: `Bearer ${job.token}` } });
     expect(response.status).toBe(401);
@@ -39,7 +39,7 @@ describe('/admin/queues', () => {
   it.each([
     ['as the password', { Authorization: basic(ADMIN_TOKEN) }],
     ['as a bearer', { Authorization: `Bearer ${ADMIN_TOKEN}` }],
-  ])('shows all queues to who has the admin token %s', async (_what, headers) => {
+  ])('shows all queues with the admin token %s', async (_what, headers) => {
     const page = await fetch(board, { headers });
     expect(page.status).toBe(200);
     const html = await page.text();
@@ -57,13 +57,13 @@ describe('/admin/queues', () => {
     );
   });
 
-  it('leaves the policy of every other page as it is', async () => {
+  it('does not change the policy of other pages', async () => {
     const policy = (await fetch(headway.api.url)).headers.get('content-security-policy');
     expect(policy).not.toContain('unsafe-inline');
     expect(policy).toContain("base-uri 'none'");
   });
 
-  it('retries a job for an admin, but not at the bidding of another site', async () => {
+  it('retries a job for an admin, but not for a page of another site', async () => {
     const job = await headway.client.start('flaky', { failures: 1 }, { attempts: 1 });
     const stream = await openStream(headway.client.events(job), { token: job.token });
     await stream.ended;
@@ -94,7 +94,7 @@ describe('/admin/queues', () => {
     expect(again.names().at(-1)).toBe('completed');
   });
 
-  it('is closed in production while no token is configured', async () => {
+  it('is closed in production without a configured token', async () => {
     const other = await startHeadway({ workers: 0, env: { NODE_ENV: 'production' } });
     const response = await fetch(`${other.api.url}/admin/queues`, { headers: { Authorization: basic('') } });
     expect(response.status).toBe(401);

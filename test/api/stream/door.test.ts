@@ -10,14 +10,14 @@ import { startRedis } from '../../support/redis.js';
 import { openStream, type TestStream } from '../../support/sse.js';
 import { until } from '../../support/until.js';
 
-it('while Redis is away only so many streams wait, and the others are told to come back later', async () => {
+it('limits the streams that wait for Redis, and asks the others to reconnect later', async () => {
   const server = await startRedis();
   const redis = connectRedis(server.url, 'request');
   await until('it is connected', () => redis.status === 'ready');
   await server.kill();
   await until('it is away', () => redis.status !== 'ready');
   const log = createLogger({ LOG_LEVEL: 'silent' }, 'test');
-  const door = new StreamDoor({ redis, heartbeatMs: 1000, mostWaiting: 3, log });
+  const door = new StreamDoor({ redis, heartbeatMs: 1000, maxWaiting: 3, log });
   const app = express().get(
     '/',
     door.handler(async () => void (await redis.ping())),

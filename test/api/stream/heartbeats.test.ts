@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createHeartbeats } from '../../../src/api/stream/heartbeats.js';
 
-describe('the heartbeats of a process', () => {
+describe('heartbeats', () => {
   it.each([
     [1, 15_000, 500],
     [1000, 15_000, 1000],
@@ -13,7 +13,7 @@ describe('the heartbeats of a process', () => {
     [1_000_000, 60_000, 60_000],
     [5000, 200, 200],
     [1, 1000, 500],
-  ])('of %i viewers, at most %i ms apart, come about every %i ms', (viewers, heartbeatMs, apartMs) => {
+  ])('of %i viewers, at most %i ms apart, are sent about every %i ms', (viewers, heartbeatMs, apartMs) => {
     const { tickMs, ticksApart, frame } = createHeartbeats(heartbeatMs);
     const ms = ticksApart(viewers) * tickMs;
     expect(ms).toBeLessThanOrEqual(apartMs);

@@ -30,7 +30,7 @@ describe.runIf(process.platform === 'linux')('the bound of what waits for a view
     return import('../../../src/api/stream/socket-bound.js');
   }
 
-  it('is done without when the call throws, and not tried again', async () => {
+  it('is skipped when the call throws, and not tried again', async () => {
     let calls = 0;
     const func = () => () => {
       calls++;

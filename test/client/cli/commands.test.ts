@@ -72,7 +72,7 @@ describe('headway cancel and retry', () => {
     expect(stdout.trim().split('\n')).toEqual(
       ids.map((id) => expect.stringMatching(`^${id}: (cancelled|cancellation requested)$`)),
     );
-    expect(stderr).toMatch(/^error: steps\.none: There is no such job[^\n]*\n$/);
+    expect(stderr).toMatch(/^error: steps\.none: No such job[^\n]*\n$/);
     expect(code).toBe(1);
     const { code: watched, stderr: output } = await user.run(['watch', ids[0]]);
     expect(output).toMatch(/\nCancelled\n$/);
