@@ -4,7 +4,7 @@ import { testJobs } from '../support/jobs.js';
 import { openStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
-/** Logs how many watch whenever that changes, until three have. */
+/** Logs the number of viewers whenever it changes, until there have been three. */
 const job = (name: string, thread: boolean): string => `
 import { setTimeout as wait } from 'node:timers/promises';
 import { defineJob } from 'headway';
@@ -40,9 +40,9 @@ describe('ctx.watchers()', () => {
   });
   afterAll(() => headway.stop());
 
-  it.each(['watched', 'threaded'])('says how many watch a job, and that nobody does (%s)', async (name) => {
+  it.each(['watched', 'threaded'])('returns the number of viewers of a job, also 0 (%s)', async (name) => {
     const started = await headway.client.start(name, {});
-    // Watched by nobody, it says so to whoever comes later.
+    // Without viewers it logs 0, which later viewers see.
     const key = `headway:{job:${started.id}}:log`;
     await until('nobody watches', async () =>
       JSON.stringify(await headway.connection.xrange(key, '-', '+')).includes('watched by 0'),

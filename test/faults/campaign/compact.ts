@@ -4,8 +4,8 @@ import type { WireEvent } from './sse-client.js';
 // biome-ignore lint/suspicious/noExplicitAny: what comes over the wire is looked at field by field
 type Json = Record<string, any>;
 
-/** What today's streams say of log lines that were left out, by words. */
-const LEFT_OUT = /^(\d+) log lines (?:left out|over the limit were left out)/;
+/** Warnings about dropped log lines. */
+const LEFT_OUT = /^(\d+) log lines (?:dropped|over the limit were dropped)/;
 
 /** Keeps of an event what the checker needs; the filling goes, so that a campaign's memory stays small. */
 export function compact({ id, event, data }: WireEvent, at: number): Seen {

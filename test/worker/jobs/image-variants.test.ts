@@ -307,7 +307,7 @@ describe('image-variant', () => {
 
   it('does not reveal the id of an expired file', async () => {
     const gone = runJob(ofOne, { file: `file_${'A'.repeat(27)}`, variants: [{ format: 'png' }] });
-    await expect(gone).rejects.toThrow(/^The file is no longer there; it may have expired\.$/);
+    await expect(gone).rejects.toThrow(/^The file does not exist; it may have expired\.$/);
   });
 
   it('leaves no files behind when it fails or is stopped', async () => {
