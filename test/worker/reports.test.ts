@@ -111,7 +111,7 @@ describe.each([
     await tell(`partial ["${'x'.repeat(900)}"]`, `partial ["${'x'.repeat(90)}", "${'y'.repeat(90)}"]`);
     await stream.ended;
     expect(partialsOf(stream).map(([, , text]) => text.length)).toEqual([900, 90]);
-    expect(errorOf(stream)).toMatch(/at most 1000 bytes \(PARTIAL_MAX_BYTES\)/);
+    expect(errorOf(stream)).toMatch(/limited to 1000 bytes \(PARTIAL_MAX_BYTES\)/);
   });
 
   it('are limited in log lines, which are also in the log of BullMQ', async () => {

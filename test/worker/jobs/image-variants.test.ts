@@ -268,7 +268,7 @@ describe('image-variant', () => {
           ({ message }: Error) => message,
         );
         // Decoders ignore damage after the last pixel.
-        expect(reason).toMatch(/^(made$|damaged \(.{5,}\)$|not an image)/);
+        expect(reason).toMatch(/^(made$|damaged \(.{5,}\)$|not a supported image)/);
         expect(reason).not.toMatch(/[/\\]|file_/);
       }
     },
@@ -280,7 +280,7 @@ describe('image-variant', () => {
     [
       'an SVG',
       Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'),
-      /^not an image/,
+      /^not a supported image/,
     ],
     ['a zip', Buffer.from('PK\x03\x04 and more of it'), /^not a supported image/],
     [

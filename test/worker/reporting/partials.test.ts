@@ -118,7 +118,7 @@ describe('a partial result', () => {
   it('limits all chunks together, and names the setting in the error', () => {
     const { partials } = partialsOf({ maxBytes: 10 });
     partials.add('12345678');
-    expect(() => partials.add('9')).toThrow(/at most 10 bytes \(PARTIAL_MAX_BYTES\)/);
+    expect(() => partials.add('9')).toThrow(/limited to 10 bytes \(PARTIAL_MAX_BYTES\)/);
   });
 
   it('preserves all chunks in events of at most 64 KiB for any timing', async () => {

@@ -126,11 +126,7 @@ describe('a job in a thread', () => {
     ['error', { message: 'too far' }, 2],
     ['permanent', { message: 'it will never work', code: 'permanent' }, 1],
     ['unrecoverable', { message: 'no use' }, 1],
-    [
-      'no such file',
-      { message: expect.stringMatching(/^The file is no longer there/), code: 'permanent' },
-      1,
-    ],
+    ['no such file', { message: expect.stringMatching(/^The file does not exist/), code: 'permanent' }, 1],
     [
       'uncloneable',
       { message: expect.stringMatching(/^the result cannot be sent from its thread: .*cloned/) },
