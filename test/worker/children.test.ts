@@ -301,7 +301,7 @@ describe.each([false, true])('ctx.child of a job with thread: %s', (thread) => {
 
   it.each([
     ['that would wait for its parent', 'twin', /^a child "other-twin" would wait in the queue "twins"/],
-    ['that would wait for its grandparent', 'grandparent', /the queue "elders", in which elders\./],
+    ['that would wait for its grandparent', 'grandparent', /the queue "elders", where its ancestor elders\./],
     [
       'of an unknown job type',
       'stray',
