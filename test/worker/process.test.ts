@@ -311,7 +311,7 @@ describe('a worker process with an invalid configuration', () => {
       'only some job types of a queue',
       media,
       { WORKER_JOBS: 'cut' },
-      /^error: WORKER_JOBS: the queue "media" also has paste: /,
+      /^error: WORKER_JOBS: the queue "media" also contains paste\. /,
     ],
     ['an invalid list', {}, { WORKER_JOBS: 'steps;checksum' }, /^error: WORKER_JOBS: must be names of jobs/],
     [
