@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../shared/process/log.js';
 
-/** How long the end of a process may take: what runs is handed back within it, or found stalled later. */
+/** Time for handing running jobs back. Jobs that take longer are found stalled later. */
 const END_MS = 8000;
 
 /**
- * What a worker process does about an error that belongs to no job: nobody knows what state it is in, so it hands its
- * jobs back and ends, to be started again.
+ * Returns the handler of errors that belong to no job. Such an error leaves the process in an unknown state, so it hands
+ * its jobs back and exits, to be restarted.
  * @param handBack resolves when the jobs are handed back
  */
 export function endAfterCrash(
@@ -15,11 +15,11 @@ export function endAfterCrash(
 ): (error: unknown) => void {
   let ending = false;
   return (error) => {
-    log.fatal({ err: error }, 'an error that nobody caught, and that belongs to no job, ends this worker');
+    log.fatal({ err: error }, 'uncaught error of no known job; this worker exits');
     if (ending) return;
     ending = true;
     const done = Promise.resolve(handBack()).catch((failure) => {
-      log.error({ err: failure }, 'could not hand the running jobs back: they will be found stalled');
+      log.error({ err: failure }, 'could not hand back the running jobs; they will be found stalled');
     });
     void Promise.race([done, sleep(END_MS)]).then(() => process.exit(1));
   };

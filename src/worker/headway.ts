@@ -11,15 +11,18 @@ export { ConfigError } from '../shared/process/config.js';
 export { UnusableRedisError } from '../shared/redis/connect.js';
 export { StartError } from '../shared/start-error.js';
 
-/** A worker in somebody's process. */
+/** A worker inside another program. */
 export interface HeadwayWorker {
-  /** Takes no new job, lets the running ones end within `SHUTDOWN_GRACE_MS`, and hands the rest back. */
+  /** Stops taking jobs, gives running ones `SHUTDOWN_GRACE_MS` to finish, and hands the others back. */
   close(): Promise<void>;
 }
 
 /**
- * Runs jobs in this process, until it is closed.
- * @throws ConfigError, RegistryError, StartError, UnusableRedisError where it cannot; the message says why
+ * Starts a worker in this process.
+ * @throws ConfigError for an invalid setting
+ * @throws RegistryError for an invalid job definition
+ * @throws StartError for another mistake in the configuration
+ * @throws UnusableRedisError when Redis cannot be used
  */
 export async function createWorker(options: LibraryOptions): Promise<HeadwayWorker> {
   const config = librarySettings(options);

@@ -23,8 +23,8 @@ import { startHousekeeping } from '../shared/runtime/leader.js';
 import { createScheduleMaintainer } from '../shared/schedules/maintainer.js';
 import { webhookPolicy } from '../shared/webhooks/target.js';
 import type { ReportingLimits } from './reporting/context.js';
+import { lockLost } from './run/bullmq-job.js';
 import { openChildren } from './run/children/services.js';
-import { lockLost } from './run/hold.js';
 import { createProcessor, type JobProcessor } from './run/processor.js';
 import { type ActiveRuns, cancelled } from './run/run.js';
 import { workerScripts } from './run/scripts.js';
@@ -40,20 +40,20 @@ const SWEEP_MS = 10 * 60_000;
 export interface WorkerServiceOptions {
   config: Config;
   registry: Registry;
-  /** Hears of an error that belongs to no job. Without, such errors are left to the process. */
+  /** Called with an uncaught error of no known job. Without it, such errors are left to the process. */
   onFatal?: (error: unknown) => void;
   log: Logger;
 }
 
-/** What a worker process does. */
+/** A running worker. */
 export interface WorkerService {
-  /** The queues that it serves. */
+  /** Names of the queues that it serves. */
   queues: string[];
-  /** Resolves when all of them are connected. */
+  /** Resolves when all queues are connected. */
   ready: Promise<unknown>;
-  /** Takes no new job, lets the running ones end within `SHUTDOWN_GRACE_MS`, hands the rest back. */
+  /** Stops taking jobs, gives running ones `SHUTDOWN_GRACE_MS` to finish, and hands the others back. */
   close(): Promise<void>;
-  /** For a process that is about to end of an error: hands everything that runs back at once, but for what caused it. */
+  /** Hands running jobs back at once, except the one that caused the crash, if it is known. */
   crash(): Promise<void>;
 }
 
@@ -248,7 +248,7 @@ function openWorkers(
   });
   for (const worker of workers) {
     const jobIdIn = (id: string): string => jobIdOf({ queue: worker.name, id });
-    worker.on('error', (error) => log.error({ err: error }, 'the worker met an error'));
+    worker.on('error', (error) => log.error({ err: error }, 'error of a BullMQ worker'));
     worker.on('lockRenewalFailed', (ids) => {
       for (const id of ids) runs.get(jobIdIn(id))?.lose(lockLost());
     });
@@ -257,7 +257,7 @@ function openWorkers(
       if (id === undefined) return;
       children.reconciler
         .reconcile(jobIdIn(id))
-        .catch((error) => log.warn({ err: error, id }, 'could not reconcile'));
+        .catch((error) => log.warn({ err: error, id }, 'could not publish the end of a job'));
     };
     worker.on('completed', (job) => published(job.id));
     worker.on('failed', (job) => published(job?.id));

@@ -263,7 +263,7 @@ describe('a time limit', () => {
     const job = await headway.client.start('stubborn', { polite }, { timeoutMs: 200, attempts: 3 });
     const stream = await openStream(headway.client.events(job), { token: job.token });
     await stream.ended;
-    const error = { code: 'timeout', message: 'it took longer than its time limit of 200 ms' };
+    const error = { code: 'timeout', message: 'exceeded its time limit of 200 ms' };
     expect(stream.events.at(-1)).toMatchObject({ event: 'failed', data: { error } });
     expect(stream.names().filter((name) => name === 'active')).toHaveLength(1);
     expect(await (await headway.client.get(job)).json()).toMatchObject({ state: 'failed', error });

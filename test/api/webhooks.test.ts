@@ -157,7 +157,7 @@ describe('options.webhook', () => {
     expect(times[2]! - times[0]!).toBeGreaterThanOrEqual(1);
     expect(stream.events.filter(({ event }) => event === 'log').map(({ data }) => data.message)).toEqual([
       'the receiver answered 500',
-      'the receiver could not be reached: ECONNRESET',
+      'could not reach the receiver: ECONNRESET',
       'the receiver answered 204',
     ]);
     expect(stream.events.filter(({ event }) => event === 'retrying')[0]!.data).toMatchObject({

@@ -28,14 +28,14 @@ describe.each([false, true])('ctx.child of a job with thread: %s', (thread) => {
 
   const watch = (job: StartedJob): Promise<TestStream> =>
     openStream(headway.client.events(job), { token: job.token });
-  // biome-ignore lint/suspicious/noExplicitAny: each test knows what it looks at
+  // biome-ignore lint/suspicious/noExplicitAny: each test knows the type of its results
   const view = async (job: StartedJob) => (await headway.client.get(job)).json() as Promise<any>;
   async function plant(data: object, options?: Record<string, unknown>) {
     const job = await headway.client.start('tree', data, options);
     return { job, stream: await watch(job) };
   }
 
-  it('fans out to 1,000: all results are right, the bar too, and its stream is not flooded', async () => {
+  it('starts 1,000 children with correct results and progress, without flooding the stream', async () => {
     const { job, stream } = await plant({ count: 1000 });
     const began = Date.now();
     await stream.ended;
@@ -50,7 +50,7 @@ describe.each([false, true])('ctx.child of a job with thread: %s', (thread) => {
     expect(bar.map(({ percent }) => percent)).toEqual(
       bar.map(({ percent }) => percent).sort((a, b) => a - b),
     );
-    // At most one in 100 ms, the last one apart.
+    // At most one update in 100 ms, plus the last one.
     expect(bar.length).toBeLessThanOrEqual(took / 100 + 2);
     expect(bar.length).toBeGreaterThan(2);
     expect(await headway.connection.hlen('begun')).toBe(1000);
@@ -61,12 +61,12 @@ describe.each([false, true])('ctx.child of a job with thread: %s', (thread) => {
     });
   });
 
-  it('moves the bar of the stage it is started in, unless the job has numbers of its own there', async () => {
+  it('moves the progress of its stage, unless the job reports numbers itself', async () => {
     const job = await headway.client.start('staged', {});
     const stream = await watch(job);
     const at = (percent: number) =>
       stream.waitFor(({ event, data }) => event === 'progress' && data.percent === percent);
-    // The plan is a third; of the other two, each child has done half of its share.
+    // The first stage is a third; in the second, each child has completed half of its share.
     expect((await at(66.67)).data).toMatchObject({
       stage: 'children',
       stageIndex: 2,
@@ -86,12 +86,12 @@ describe.each([false, true])('ctx.child of a job with thread: %s', (thread) => {
       total: 10,
       unit: 'things',
     });
-    // Two calls with one key mean one child.
+    // Two calls with the same key share one child.
     expect(stream.events.at(-1)!.data.result).toEqual({ same: true });
     expect(await headway.connection.hgetall('begun')).toEqual({ 0: '1', 1: '1', 2: '1' });
   });
 
-  it('makes jobs of their own: with a URL, a stream and a parent; the token of the parent opens them', async () => {
+  it('creates a job with its own URL, stream and parent; the token of the parent grants access', async () => {
     const { job, stream } = await plant({ count: 2, gate: 'gate' });
     await stream.waitFor(({ event, data }) => event === 'progress' && data.percent === 50);
     expect(await view(job)).toMatchObject({ state: 'active', children: { total: 2, pending: 2 } });
@@ -110,7 +110,7 @@ describe.each([false, true])('ctx.child of a job with thread: %s', (thread) => {
       headers: { Authorization: `Bearer ${stranger.token}` },
     });
     expect(refused.status).toBe(404);
-    // The child's token does not open its parent.
+    // The token of a child does not grant access to its parent.
     const childStream = await openStream(`${headway.api.url}/v1/jobs/${child!.id}/events`, {
       token: job.token,
     });
@@ -119,13 +119,10 @@ describe.each([false, true])('ctx.child of a job with thread: %s', (thread) => {
     expect(childStream.names().at(-1)).toBe('completed');
   });
 
-  it('shows as a flow to plain BullMQ', async () => {
+  it('appears as a flow in BullMQ', async () => {
     const { job, stream } = await plant({ count: 3, gate: 'gate', fails: 1, choice: 'settled' });
     const parent = (await trees.getJob(job.id))!;
-    await until(
-      'the children are there',
-      async () => (await parent.getDependenciesCount()).unprocessed === 3,
-    );
+    await until('the children exist', async () => (await parent.getDependenciesCount()).unprocessed === 3);
     await headway.connection.lpush('gate', '1', '1', '1');
     await stream.ended;
     const { processed, unprocessed, ignored } = await parent.getDependencies();
@@ -138,7 +135,7 @@ describe.each([false, true])('ctx.child of a job with thread: %s', (thread) => {
     });
   });
 
-  it('that fails rejects, and is told once; the parent may catch it', async () => {
+  it('rejects when the child fails, which is published once; the parent may catch it', async () => {
     const { stream } = await plant({ count: 3, fails: 1, choice: 'settled' });
     await stream.ended;
     const published = stream.events.filter(({ event }) => event === 'child');
@@ -166,17 +163,17 @@ describe.each([false, true])('ctx.child of a job with thread: %s', (thread) => {
         ],
       },
     });
-    // Over is over: a failed child does not hold the bar up.
+    // A failed child counts as ended in the progress.
     expect(stream.events.findLast(({ event }) => event === 'progress')!.data).toMatchObject({
       percent: 100,
       current: 3,
     });
   });
 
-  it('that fails fails a parent that does not catch it, and the others are cancelled', async () => {
+  it('fails a parent that does not catch the error of a child, and cancels its other children', async () => {
     const { job, stream } = await plant({ count: 3, gate: 'gate', fails: 1 });
     await until('all have begun', async () => (await headway.connection.hlen('begun')) === 3);
-    // One of them gets it; in the end it is the one that fails.
+    // Either child may run first; in the end the failing one fails.
     await headway.connection.lpush('gate', ...Array.from({ length: 3 }, () => '1'));
     await stream.ended;
     expect(stream.events.at(-1)).toMatchObject({
@@ -186,19 +183,19 @@ describe.each([false, true])('ctx.child of a job with thread: %s', (thread) => {
     await until('no child is left', async () => (await view(job)).children.pending === 0);
   });
 
-  it('with onFailure: ignore gives undefined', async () => {
+  it('resolves with undefined for a failed child with onFailure: ignore', async () => {
     const { stream } = await plant({ count: 3, fails: 1, choice: 'ignore' });
     await stream.ended;
     expect(stream.events.at(-1)!.data.result).toEqual({ sum: 4, missing: 1 });
     expect(stream.names().filter((name) => name === 'child')).toHaveLength(1);
   });
 
-  it('with onFailure: fail stops a parent that waits for something else; a retry starts it again', async () => {
+  it('stops a parent that waits for something else with onFailure: fail; a retry starts the child again', async () => {
     const { job, stream } = await plant({ count: 3, fails: 1, choice: 'fail' }, { attempts: 2 });
     await stream.waitFor('retrying');
     expect(stream.events.find(({ event }) => event === 'retrying')!.data.error.message).toMatch(/bad apple/);
     await until(
-      'the failed one has begun again',
+      'the failed child has started again',
       async () => (await headway.connection.hget('begun', '1')) === '2',
     );
     await until('all have completed', async () => (await view(job)).children?.completed === 3);
@@ -207,14 +204,14 @@ describe.each([false, true])('ctx.child of a job with thread: %s', (thread) => {
     await stream.ended;
   });
 
-  it('that would fail the same way again keeps the parent from another attempt', async () => {
+  it('does not retry a parent whose child failed permanently', async () => {
     const { stream } = await plant({ count: 2, fails: 9, permanent: true }, { attempts: 3 });
     await stream.ended;
     expect(stream.names()).not.toContain('retrying');
     expect(stream.events.at(-1)!.data.error).toMatchObject({ code: 'permanent' });
   });
 
-  it('is cancelled with its parent, whether it runs or waits', async () => {
+  it('cancels running and waiting children with their parent', async () => {
     const { job, stream } = await plant({ count: 40, gate: 'gate' });
     await until('some run', async () => (await headway.connection.hlen('begun')) >= 8);
     await headway.client.cancel(job);
@@ -236,7 +233,7 @@ describe.each([false, true])('ctx.child of a job with thread: %s', (thread) => {
   it.each([
     ['returns without waiting', false, 'completed'],
     ['fails', true, 'failed'],
-  ])('is cancelled when its parent %s', async (_how, throwAfter, end) => {
+  ])('cancels its children when the parent %s', async (_how, throwAfter, end) => {
     const { job, stream } = await plant({ count: 20, gate: 'gate', choice: 'leave', throwAfter });
     await headway.connection.lpush('gate', '1');
     await stream.ended;
@@ -245,7 +242,7 @@ describe.each([false, true])('ctx.child of a job with thread: %s', (thread) => {
     expect(await leaves.getJobCountByTypes('active', 'waiting')).toBe(0);
   });
 
-  it('that is cancelled by itself rejects', async () => {
+  it('rejects when the child is cancelled', async () => {
     const { job, stream } = await plant({ count: 2, gate: 'gate', choice: 'settled' });
     const child = await until('one runs', async () => (await leaves.getActive())[0]);
     const response = await fetch(`${headway.api.url}/v1/jobs/${child.id}/cancel`, {
@@ -262,7 +259,7 @@ describe.each([false, true])('ctx.child of a job with thread: %s', (thread) => {
     );
   });
 
-  it('of a failed parent that is retried by hand is found again: what completed is not done twice', async () => {
+  it('finds completed children again when a failed parent is retried by hand', async () => {
     const { job, stream } = await plant({ count: 5, fails: 1, choice: 'all' });
     await stream.ended;
     expect(stream.names().at(-1)).toBe('failed');
@@ -279,7 +276,7 @@ describe.each([false, true])('ctx.child of a job with thread: %s', (thread) => {
     expect(repeated).toContain('1');
   });
 
-  it('of a flow that another tool made is not ours to end', async () => {
+  it('does not cancel children of a flow created by another tool', async () => {
     const flows = new FlowProducer({ connection: headway.connection, prefix: '{headway}' });
     const flow = await flows.add({
       name: 'tree',
@@ -304,23 +301,15 @@ describe.each([false, true])('ctx.child of a job with thread: %s', (thread) => {
   });
 
   it.each([
+    ['that would wait for its parent', 'twin', /^a child "other-twin" would wait in the queue "twins"/],
+    ['that would wait for its grandparent', 'grandparent', /the queue "elders", where its ancestor elders\./],
     [
-      'where it would wait for the place of its parent',
-      'twin',
-      /^a child of the kind "other-twin" would wait in the queue "twins"/,
-    ],
-    [
-      'where it would wait for the place of its grandparent',
-      'grandparent',
-      /the queue "elders", in which elders\./,
-    ],
-    [
-      'of a kind that is not there',
+      'of an unknown job type',
       'stray',
-      /^no job is named "nobody", so it cannot be a child; there are: /,
+      /^cannot start a child: unknown job type "nobody"\. Known job types: /,
     ],
-    ['with data that do not fit', 'unfit', /^the data of the child leaf: \/n: Invalid input/],
-  ])('is refused %s', async (_how, name, message) => {
+    ['with invalid data', 'unfit', /^the data of the child leaf: \/n: Invalid input/],
+  ])('rejects a child %s', async (_how, name, message) => {
     const job = await headway.client.start(name, {});
     const stream = await watch(job);
     await stream.ended;

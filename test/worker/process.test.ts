@@ -21,7 +21,7 @@ describe('a worker process', () => {
   const start = (name: string, count: number): Promise<TestStream[]> =>
     Promise.all(Array.from({ length: count }, async () => watch(await headway.client.start(name, {}))));
 
-  describe('of two that work side by side', () => {
+  describe('beside another one', () => {
     beforeAll(async () => {
       headway = await startHeadway({
         workers: 2,
@@ -38,10 +38,10 @@ describe('a worker process', () => {
     beforeEach(() => headway.connection.del('begun', 'tokens'));
     afterAll(() => headway.stop());
 
-    it('runs no more jobs of a kind at a time than its concurrency says', async () => {
+    it('runs at most as many jobs of a type at a time as its concurrency', async () => {
       const streams = await start('narrow', 12);
       await until('all that may have begun', async () => (await begun()).length === 4);
-      // Another kind is not held up by them.
+      // Jobs of another type are not delayed.
       const others = await start('wide', 4);
       await until('the others have begun', async () => (await begun()).length === 8);
       await release(16);
@@ -55,7 +55,7 @@ describe('a worker process', () => {
       expect(Math.max(...runningAtOnce(active))).toBeLessThanOrEqual(4);
     });
 
-    it('begins no more jobs of a kind in a time than its rate limit says, together with the other processes', async () => {
+    it('shares the rate limit of a job type with the other process', async () => {
       const streams = await start('limited', 12);
       for (const count of [4, 8, 12]) {
         await until(`${count} have begun`, async () => (await begun()).length === count);
@@ -66,23 +66,23 @@ describe('a worker process', () => {
         .filter(({ event }) => event === 'active')
         .map(({ at }) => at);
       expect(times).toHaveLength(12);
-      // The times are whole ms, rounded down: 1500 ms can look like 1499.
+      // Times are rounded down to ms, so 1500 ms can appear as 1499.
       expect(times[4]! - times[0]!).toBeGreaterThanOrEqual(1499);
       expect(times[8]! - times[4]!).toBeGreaterThanOrEqual(1499);
       expect(new Set((await begun()).map((line) => line.split(' ')[0])).size).toBe(2);
     });
 
-    /** What BullMQ wrote of a queue's jobs, by Redis's clock. */
+    /** Times that BullMQ recorded for the jobs of a queue, by the clock of Redis. */
     async function activations(queue: string): Promise<Array<{ event: string; at: number }>> {
       const entries = await headway.connection.xrange(`{headway}:${queue}:events`, '-', '+');
       return entries.map(([id, fields]) => ({ event: fields[1]!, at: Number(id.split('-')[0]) }));
     }
   });
 
-  describe('with its own service', () => {
+  describe('alone', () => {
     afterEach(() => headway.stop());
 
-    it('runs the kinds in WORKER_JOBS and no others', async () => {
+    it('runs only the job types in WORKER_JOBS', async () => {
       headway = await startHeadway({ env: { WORKER_JOBS: 'checksum, csv-import' } });
       const left = await headway.client.start('steps', { count: 1, intervalMs: 1 });
       const file = await headway.client.upload('a.txt', 'content');
@@ -96,7 +96,7 @@ describe('a worker process', () => {
       expect(other.names().at(-1)).toBe('completed');
     });
 
-    it('runs two kinds that share a queue', async () => {
+    it('runs two job types that share a queue', async () => {
       headway = await startHeadway({
         env: {
           WORKER_JOBS: 'cut,paste',
@@ -113,7 +113,7 @@ describe('a worker process', () => {
       }
     });
 
-    it('hands a job with a priority back, and an idle worker takes it at once', async () => {
+    it('hands back a job with a priority, which an idle worker takes at once', async () => {
       headway = await startHeadway({
         env: { SHUTDOWN_GRACE_MS: '0', JOBS_DIR: jobsDir('steered') },
       });
@@ -137,7 +137,7 @@ describe('a worker process', () => {
       expect(stream.names().at(-1)).toBe('completed');
     });
 
-    /** Whether so many connections wait for something to do in the queue "steered", whose name BullMQ gives them. */
+    /** Whether this many connections wait for jobs of the queue "steered". BullMQ names connections after the queue. */
     async function blockedClients(count: number): Promise<boolean> {
       const clients = (await headway.connection.client('LIST')) as string;
       const name = `:${Buffer.from('steered').toString('base64')}:w:`;
@@ -148,7 +148,7 @@ describe('a worker process', () => {
     }
 
     describe('that is asked to stop', () => {
-      it('takes no further job, lets the running one end, and exits with 0', async () => {
+      it('takes no new job, lets the running one finish, and exits with 0', async () => {
         headway = await startHeadway({
           env: {
             LOG_LEVEL: 'info',
@@ -163,7 +163,7 @@ describe('a worker process', () => {
         await running.waitFor('progress');
         worker.child.kill('SIGTERM');
         await until('the signal has come', () => worker.output().includes('"stopping"'));
-        // A job that is told to end by itself later: until then this one has every chance to be taken.
+        // The running job ends later; until then this one could be taken.
         const later = await client.start('steered', { turns: 'later' });
         await connection.lpush('running', '20');
         await running.waitFor(({ data }) => data.percent === 20);
@@ -188,7 +188,7 @@ describe('a worker process', () => {
         ['that reacts to its signal', true],
         ['that ignores it', false],
       ])(
-        'hands back a job %s: no attempt is used up, and nothing is heard of the old run',
+        'hands back a job %s without using up an attempt, and publishes nothing more of the old run',
         async (_what, polite) => {
           headway = await startHeadway({
             env: {
@@ -201,7 +201,7 @@ describe('a worker process', () => {
           const job = await client.start('stubborn', { polite, lastsMs: 5000 }, { attempts: 1 });
           const stream = await watch(job);
           await stream.waitFor('progress');
-          // At once: the job ends by itself in a while, and a process may take as long to start.
+          // Started now, because the job ends soon and a process takes time to start.
           const stopped = workers[0]!.stop();
           workers.push(await startWorker(env));
           await stopped;
@@ -230,7 +230,7 @@ describe('a worker process', () => {
         },
       );
 
-      it('hands back what it is given in the very moment', async () => {
+      it('hands back a job that it gets while it is stopping', async () => {
         headway = await startHeadway({
           env: {
             SHUTDOWN_GRACE_MS: '0',
@@ -257,7 +257,7 @@ describe('a worker process', () => {
   });
 });
 
-/** How many jobs ran at each moment. */
+/** Number of running jobs at each start of a job. */
 function runningAtOnce(events: Array<{ event: string }>): number[] {
   let running = 0;
   return events.map(({ event }) => {
@@ -267,34 +267,35 @@ function runningAtOnce(events: Array<{ event: string }>): number[] {
   });
 }
 
-describe('a worker process that cannot run as it is told', () => {
+describe('a worker process with an invalid configuration', () => {
   const limited = [...MEDIA, { file: 'metered', name: 'glue', queue: 'media', concurrency: 1 }];
   it.each<[string, ChangedJob[], Record<string, string>, RegExp]>([
     [
-      'a name that no job has',
+      'an unknown job type',
       [],
       { WORKER_JOBS: 'steps,stpes' },
-      /^error: WORKER_JOBS: no job is named "stpes"; there are: .*steps/,
+      /^error: WORKER_JOBS: unknown job type "stpes"\. Known job types: .*steps/,
     ],
     [
-      'half of a queue',
+      'only some job types of a queue',
       MEDIA,
       { WORKER_JOBS: 'cut' },
-      /^error: WORKER_JOBS: the queue "media" also has paste: /,
+      /^error: WORKER_JOBS: the queue "media" also contains paste\. /,
     ],
+    ['an invalid list', {}, { WORKER_JOBS: 'steps;checksum' }, /^error: WORKER_JOBS: must be names of jobs/],
     [
-      'a list that is none',
+      'an invalid list',
       [],
       { WORKER_JOBS: 'steps;checksum' },
       /^error: WORKER_JOBS: must be a comma-separated list of job names/,
     ],
     [
-      'a limit in a queue that is shared',
+      'a limit in a shared queue',
       limited,
       {},
       /^error: the job "glue" has a concurrency or rateLimit.*"media" with cut, paste/,
     ],
-  ])('says so in one line and ends for good: %s', async (_what, jobs, env, message) => {
+  ])('reports one line and exits for good: %s', async (_what, jobs, env, message) => {
     const settings = { ...env, JOBS_DIR: jobsDir(...jobs), REDIS_URL: 'redis://127.0.0.1:1' };
     const failure = await startWorker(settings).then(
       () => undefined,
@@ -305,7 +306,7 @@ describe('a worker process that cannot run as it is told', () => {
     expect(failure!.output.trim()).not.toContain('\n');
   });
 
-  it('so does the API, for what concerns it too', async () => {
+  it('makes the API exit as well, if the mistake concerns the API', async () => {
     const failure = await startApi({ JOBS_DIR: jobsDir(...limited), REDIS_URL: 'redis://127.0.0.1:1' }).then(
       () => undefined,
       (error: { code: number; output: string }) => error,

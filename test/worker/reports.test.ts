@@ -9,7 +9,7 @@ import { until } from '../support/until.js';
 describe.each([
   ['steered', 'steered'],
   ['steered-thread', inThread('steered')],
-] as const)('what a job tells its viewers (%s)', (name, job) => {
+] as const)('the reports of a job (%s)', (name, job) => {
   let headway: Headway;
   let turns = 0;
   beforeAll(async () => {
@@ -22,7 +22,7 @@ describe.each([
   const watch = (job: StartedJob, lastEventId?: string): Promise<TestStream> =>
     openStream(headway.client.events(job), { token: job.token, lastEventId });
 
-  /** Starts a job that is told what to do, and watches it. */
+  /** Starts a job that follows commands, and watches it. */
   async function start(options?: Record<string, unknown>) {
     const list = `turns:${++turns}`;
     const job = await headway.client.start(name, { turns: list }, options);
@@ -36,7 +36,7 @@ describe.each([
       .map(({ data }) => [data.attempt, data.index, data.text ?? data.chunks]);
   const errorOf = ({ events }: TestStream) => events.at(-1)!.data.error.message;
 
-  it('comes as events of its own kinds, in order, to viewers of every hour', async () => {
+  it('include custom events, in order, also for viewers that join late', async () => {
     const { job, stream, tell } = await start();
     await tell('emit {"type":"row","data":{"n":1}}', 'emit {"type":"row","data":{"n":2}}');
     const first = await stream.waitFor('row');
@@ -59,23 +59,21 @@ describe.each([
     expect(custom(back)).toEqual(expected.slice(1));
   });
 
-  it('cannot be named like what Headway tells itself', async () => {
+  it('cannot use the name of a Headway event', async () => {
     const { stream, tell } = await start();
     await tell('emit {"type":"completed","data":1}');
     await stream.ended;
     expect(stream.names()).toEqual(['waiting', 'active', 'failed']);
-    expect(errorOf(stream)).toBe(
-      'emit(): "completed" is a name that Headway or the browser uses itself; take another',
-    );
+    expect(errorOf(stream)).toBe('emit(): the type "completed" is reserved');
   });
 
-  it('comes as a partial result: joined, in order, before the end, and whole to who comes late or comes back', async () => {
+  it('include a partial result: joined, in order, before the end, and complete for late and returning viewers', async () => {
     const { job, stream, tell } = await start();
     await tell('partial ["a"]');
     const first = await stream.waitFor('partial');
     await tell('partial ["b","c",{"d":1},2,"e"]', 'end');
     await stream.ended;
-    // How much is joined depends on when it comes; what it joins to does not.
+    // How chunks are joined depends on timing; the result does not.
     const flat = (seen: TestStream) => {
       const parts = partialsOf(seen);
       parts.forEach(([, index, content], i) => {
@@ -95,7 +93,7 @@ describe.each([
     expect(partialsOf(back)).toEqual(partialsOf(stream).slice(1));
   });
 
-  it('begins its partial result anew when it is tried again', async () => {
+  it('start the partial result again in the next attempt', async () => {
     const { stream, tell } = await start({ attempts: 2 });
     await tell('partial ["x","y"]', 'fail');
     await stream.waitFor('retrying');
@@ -108,15 +106,15 @@ describe.each([
     ]);
   });
 
-  it('is refused past the limit of a partial result, and the error names the setting', async () => {
+  it('are limited for a partial result, with an error that names the setting', async () => {
     const { stream, tell } = await start();
     await tell(`partial ["${'x'.repeat(900)}"]`, `partial ["${'x'.repeat(90)}", "${'y'.repeat(90)}"]`);
     await stream.ended;
     expect(partialsOf(stream).map(([, , text]) => text.length)).toEqual([900, 90]);
-    expect(errorOf(stream)).toMatch(/at most 1000 bytes \(PARTIAL_MAX_BYTES\)/);
+    expect(errorOf(stream)).toMatch(/limited to 1000 bytes \(PARTIAL_MAX_BYTES\)/);
   });
 
-  it('is limited in log lines, which other tools find in BullMQ too', async () => {
+  it('are limited in log lines, which are also in the log of BullMQ', async () => {
     const { job, stream, tell } = await start({ attempts: 2 });
     for (let i = 1; i <= 8; i++) await tell(`log line ${i}`);
     await tell('fail');
@@ -126,8 +124,8 @@ describe.each([
     const lines = stream.events.filter(({ event }) => event === 'log').map(({ data }) => data);
     expect(lines.map(({ attempt, level, message }) => `${attempt} ${level} ${message}`)).toEqual([
       ...[1, 2, 3, 4, 5].map((i) => `1 info line ${i}`),
-      '1 warn 5 lines written (JOB_LOG_LINES): further ones of this attempt are left out',
-      '1 warn 3 log lines over the limit were left out',
+      '1 warn log limit of 5 lines reached (JOB_LOG_LINES); further lines of this attempt are dropped',
+      '1 warn 3 log lines over the limit were dropped',
       '2 info again',
     ]);
     const queue = new Queue(name, { connection: headway.connection, prefix: '{headway}' });

@@ -6,7 +6,7 @@ import { openStream } from '../support/sse.js';
 
 const ADMIN_TOKEN = 'the-token-of-an-admin';
 
-describe('whatever a job throws', () => {
+describe('any value that a job throws', () => {
   let headway: Headway;
   let plain: PlainBullMq;
   beforeAll(async () => {
@@ -32,7 +32,7 @@ describe('whatever a job throws', () => {
   };
 
   it.each(['thrower', 'threaded'])(
-    'fails its only attempt once, with words of a bounded length: %s',
+    'fails its only attempt once, with a message of limited length: %s',
     async (name) => {
       const runs = Object.keys(expected).flatMap((kind) => [
         { kind, data: { kind } },
@@ -60,7 +60,7 @@ describe('whatever a job throws', () => {
     },
   );
 
-  it('of a worker that bounds nothing is bounded for viewers', async () => {
+  it('is truncated for viewers if the worker does not do it', async () => {
     const queue = plain.queue('elsewhere');
     const job = await queue.add('send', {});
     const worker = plain.worker('elsewhere', async () => {

@@ -12,9 +12,9 @@ describe('ctx.watchers()', () => {
   });
   afterAll(() => headway.stop());
 
-  it.each(['watched', 'threaded'])('says how many watch a job, and that nobody does (%s)', async (name) => {
+  it.each(['watched', 'threaded'])('returns the number of viewers of a job, also 0 (%s)', async (name) => {
     const started = await headway.client.start(name, {});
-    // Watched by nobody, it says so to whoever comes later.
+    // Without viewers it logs 0, which later viewers see.
     const key = `headway:{job:${started.id}}:log`;
     await until('nobody watches', async () =>
       JSON.stringify(await headway.connection.xrange(key, '-', '+')).includes('watched by 0'),

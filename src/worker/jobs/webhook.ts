@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { defineJob, PermanentError } from '../../shared/jobs/definition.js';
-import type { InternalContext } from '../run/internal.js';
+import type { InternalContext } from '../run/execution.js';
 
 const GONE = 410;
 

@@ -1,34 +1,34 @@
-/** What a job says that matters one by one. */
+/** Kinds of reports of which each one must be delivered. */
 export type ReportKind = 'log' | 'event' | 'partial';
 
-/** How much of each kind is missing on a job's stream. */
+/** Number of missing reports on the stream of a job, by kind. */
 export type Missing = Partial<Record<ReportKind | 'other', number>>;
 
-/** From so much on a job that awaits what it says waits. */
+/** Above these limits, jobs that await their reports wait. */
 const WAIT_BYTES = 256 * 1024;
 const WAIT_COUNT = 1000;
-/** More than that is not kept: a job that does not await loses it, and its stream says how much. */
+/** Reports above these limits are dropped, and the stream says how many. This happens to jobs that do not await. */
 const MAX_BYTES = 4 * 1024 * 1024;
 const MAX_COUNT = 10_000;
 
 const ROOM = Promise.resolve();
 
-/** Bounds what one run says that Redis has not taken yet. */
+/** Limits the reports of one run that Redis does not have yet. */
 export class ReportBound {
   private bytes = 0;
   private count = 0;
   private missing: Missing | undefined;
   private waiting: { promise: Promise<void>; resolve: () => void } | undefined;
 
-  /** @param onRoom called when there is room again after something was left out */
+  /** @param onRoom called when there is room again after reports were dropped */
   constructor(private readonly onRoom: () => void) {}
 
-  /** Whether one of that size can be added. */
+  /** Whether a report of this size can be added. */
   fits(bytes: number): boolean {
     return this.bytes + bytes <= MAX_BYTES && this.count < MAX_COUNT;
   }
 
-  /** @returns whether there is room for it; otherwise it is counted as missing */
+  /** @returns whether there is room for the report; otherwise it is counted as missing */
   add(kind: ReportKind, bytes: number): boolean {
     if (!this.fits(bytes)) {
       this.missing ??= {};
@@ -40,7 +40,7 @@ export class ReportBound {
     return true;
   }
 
-  /** Redis has one of that size. */
+  /** Removes a report of this size, because Redis has it. */
   taken(bytes: number): void {
     this.bytes -= bytes;
     this.count--;
@@ -50,7 +50,7 @@ export class ReportBound {
     this.waiting = undefined;
   }
 
-  /** Resolves when there is room: at once while little waits. */
+  /** Resolves when there is room: at once while few reports are pending. */
   room(): Promise<void> {
     if (!this.isFull) return ROOM;
     if (!this.waiting) {
@@ -63,7 +63,7 @@ export class ReportBound {
     return this.waiting.promise;
   }
 
-  /** What was left out since this was last asked. */
+  /** Returns and resets the numbers of dropped reports. */
   takeMissing(): Missing | undefined {
     const { missing } = this;
     this.missing = undefined;

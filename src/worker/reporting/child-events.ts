@@ -3,26 +3,26 @@ import { serverNow } from '../../shared/redis/server-clock.js';
 import { lineTexts, sendLine } from './job-log.js';
 import type { ReportSink } from './sink.js';
 
-/** Of so many children the stream says that they failed, in one attempt. */
+/** Maximum number of `child` events in one attempt. */
 const MAX_PUBLISHED = 100;
 
-/** The data of a `child` event, without what all events of a job have. */
+/** The data of a `child` event, without the fields that all events of a job have. */
 export interface FailedChild {
   childId: string;
   childName: string;
   state: 'failed' | 'cancelled';
   error: JobError;
-  /** The last one that is told: how many more fail is only counted. */
+  /** Set on the last event of the attempt: further failures are only counted. */
   last?: true;
   at: number;
 }
 
-/** Tells the viewers of one attempt what becomes of its children, wherever the attempt itself runs. */
+/** Publishes failed and cancelled children to the viewers of one attempt. */
 export class ChildEvents {
   private published = 0;
 
   constructor(
-    private readonly of: { jobId: string; attempt: number },
+    private readonly origin: { jobId: string; attempt: number },
     private readonly sink: ReportSink,
   ) {}
 
@@ -37,12 +37,12 @@ export class ChildEvents {
       ...(this.published === MAX_PUBLISHED ? { last: true } : {}),
       at: serverNow(),
     };
-    this.sink.event('child', JSON.stringify({ ...this.of, ...data }));
+    this.sink.event('child', JSON.stringify({ ...this.origin, ...data }));
   }
 
-  /** Says in the job's log that so many children are cancelled, because the job comes to its end before them. */
+  /** Logs the number of children that are cancelled because the job ends before them. */
   cancelled(count: number): void {
-    const message = `children that have not ended are cancelled: ${count}`;
-    sendLine(this.sink, lineTexts(this.of, { level: 'warn', message, at: serverNow() }));
+    const message = `cancelling unfinished children: ${count}`;
+    sendLine(this.sink, lineTexts(this.origin, { level: 'warn', message, at: serverNow() }));
   }
 }

@@ -7,7 +7,7 @@ import { ProgressReporter } from './progress-reporter.js';
 import { type AddPart, RollUp } from './roll-up.js';
 import type { ReportSink } from './sink.js';
 
-/** How often and how much a run may say. */
+/** Limits for the reports of a run. */
 export interface ReportingLimits {
   progressIntervalMs: number;
   partialMaxBytes: number;
@@ -23,14 +23,14 @@ export interface ReportingOptions {
   sink: ReportSink;
 }
 
-/** What one run says: the context through which it does, and the way of all of it to the outlet. */
+/** The reports of one run: the context with which it reports, and their way to the sink. */
 export interface Reporting {
   context(signal: AbortSignal): Omit<JobContext, 'child'>;
-  /** The bar of the present stage, in which a child that is started now has its part. */
+  /** Returns the progress bar of the current stage, to which new children are added. */
   bar(): AddPart;
-  /** Ends it: resolves when Redis has everything that was said. What the run still says is thrown away. */
+  /** Ends reporting and resolves when Redis has all reports. Later reports of the run are discarded. */
   flush(): Promise<void>;
-  /** Ends it and forgets what was not sent yet. */
+  /** Ends reporting and discards reports that were not sent yet. */
   drop(): void;
 }
 
@@ -38,7 +38,7 @@ export function createReporting(options: ReportingOptions): Reporting {
   const { jobId, attempt, stages, limits, files, sink } = options;
   const warn = (message: string): void => sink.warn(message);
   let open = true;
-  /** Whether the job has reported numbers of its own in the present stage. */
+  /** Whether the job has reported numbers in the current stage. */
   let ownNumbers = false;
   const reporter = new ProgressReporter({
     jobId,
@@ -49,7 +49,7 @@ export function createReporting(options: ReportingOptions): Reporting {
     updateBullMq: (data) => sink.bullMqProgress(data),
     warn,
   });
-  const bound = new ReportBound(sayMissing);
+  const bound = new ReportBound(publishMissing);
   const lines = new JobLog({
     maxLines: limits.logLines,
     publish(line) {
@@ -63,31 +63,31 @@ export function createReporting(options: ReportingOptions): Reporting {
     attempt,
     intervalMs: limits.progressIntervalMs,
     maxBytes: limits.partialMaxBytes,
-    publish: (json) => say('partial', 'partial', json),
+    publish: (json) => publishEvent('partial', 'partial', json),
   });
-  const events = new CustomEvents({ jobId, attempt }, (type, json) => say('event', type, json));
+  const events = new CustomEvents({ jobId, attempt }, (type, json) => publishEvent('event', type, json));
 
   function hasRoom(kind: ReportKind, bytes: number): boolean {
     if (!bound.fits(bytes)) sink.poll();
     return bound.add(kind, bytes);
   }
-  function say(kind: ReportKind, event: string, json: string): void {
+  function publishEvent(kind: ReportKind, event: string, json: string): void {
     const bytes = json.length;
     if (hasRoom(kind, bytes)) sink.event(event, json, () => bound.taken(bytes));
   }
-  function sayMissing(): void {
+  function publishMissing(): void {
     const missing = bound.takeMissing();
     if (missing) sendLine(sink, lineTexts({ jobId, attempt }, missingLine(missing)));
   }
   let stage: string | undefined;
   let rollUp = openRollUp();
 
-  /** The children of the present stage move its bar, as long as the job says nothing of its own. */
+  /** Children move the progress of their stage as long as the job reports no numbers itself. */
   function openRollUp(): RollUp {
-    const mine: RollUp = new RollUp((state) => {
-      if (open && rollUp === mine && !ownNumbers) reporter.update({ ...state, unit: 'jobs' });
+    const opened: RollUp = new RollUp((state) => {
+      if (open && rollUp === opened && !ownNumbers) reporter.update({ ...state, unit: 'jobs' });
     });
-    return mine;
+    return opened;
   }
 
   return {
@@ -129,16 +129,16 @@ export function createReporting(options: ReportingOptions): Reporting {
       watchers: () => sink.watchers(),
     }),
     bar() {
-      const present = rollUp;
-      return (weight) => present.add(weight);
+      const current = rollUp;
+      return (weight) => current.add(weight);
     },
     async flush() {
       open = false;
-      // All are sent on their way before any is waited for.
+      // Send everything before waiting for anything.
       partials.finish();
       lines.finish();
       await Promise.all([reporter.flush(), sink.landed()]);
-      sayMissing();
+      publishMissing();
       await sink.landed();
     },
     drop() {
@@ -150,7 +150,7 @@ export function createReporting(options: ReportingOptions): Reporting {
   };
 }
 
-/** Whether an update says more than words. */
+/** Whether an update contains numbers, not only texts. */
 function hasNumbers(update: ProgressUpdate | number): boolean {
   if (typeof update !== 'object' || update === null) return true;
   return update.percent !== undefined || update.current !== undefined || update.total !== undefined;

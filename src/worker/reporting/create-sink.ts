@@ -25,9 +25,9 @@ export interface ReportSinkOptions {
   queuePrefix: string;
   jobId: string;
   job: Job;
-  /** Has it published that the attempt has begun, if it has. */
+  /** Publishes that the attempt has begun, if Redis has lost that. */
   begin: () => Promise<unknown>;
-  /** BullMQ's log keeps this many lines. */
+  /** Number of lines that BullMQ's log of the job keeps. */
   logLines: number;
   log: Logger;
 }
@@ -41,7 +41,7 @@ export function createReportSink(options: ReportSinkOptions): ReportSink {
   const attempt = job.attemptsStarted;
   let source: Promise<string> | undefined;
 
-  /** Tells this run from others of the job, and which of two runs of an attempt began later: by the clock of Redis. */
+  /** Identifies this run. Of two runs of an attempt, the time of Redis in the id says which began later. */
   function sourceOf(): Promise<string> {
     source ??= redis.time().then(
       ([seconds, micros]) => `${attempt}.${seconds}${String(micros).padStart(6, '0')}.${newEpoch()}`,
@@ -54,7 +54,7 @@ export function createReportSink(options: ReportSinkOptions): ReportSink {
   }
 
   const warn = (message: string): void => log.warn(message);
-  const later = <T>(call: () => Promise<T>): Promise<T> =>
+  const batched = <T>(call: () => Promise<T>): Promise<T> =>
     new Promise((resolve, reject) => batch(() => void (async () => call())().then(resolve, reject)));
 
   const events = new ReportQueue<PreparedEvent>({
@@ -63,7 +63,7 @@ export function createReportSink(options: ReportSinkOptions): ReportSink {
       return publisher.publishInRow(channel, entries, { numbering, fence: { attempt } });
     },
     begin: options.begin,
-    onMissing: (count) => sayMissing({ other: count }),
+    onMissing: (count) => publishMissing({ other: count }),
     warn,
   });
   const lines = new ReportQueue<string>({
@@ -71,28 +71,28 @@ export function createReportSink(options: ReportSinkOptions): ReportSink {
       const source = await sourceOf();
       const call = () =>
         scripts.logJob(key, `${key}:logs`, logLines, source, first, skip ? '1' : '', ...entries);
-      const last = await later(call);
+      const last = await batched(call);
       if (last === null) return { state: 'refused' };
       return last < first + entries.length - 1 ? { state: 'missing', last } : { state: 'taken' };
     },
     begin: async () => {},
-    // The log of BullMQ is a copy; the stream says what is missing.
+    // BullMQ's log is a copy; the stream reports missing lines.
     onMissing: () => {},
     warn,
   });
-  // With the percent as `progress` too, which is where Bull Board looks.
+  // Bull Board reads the percentage from `progress`.
   const bullMqProgress = new Newest<ProgressData>(
     (data) =>
       untilTaken(() =>
-        later(() => job.updateProgress(data.percent === null ? data : { ...data, progress: data.percent })),
+        batched(() => job.updateProgress(data.percent === null ? data : { ...data, progress: data.percent })),
       ),
-    (error) => warn(`BullMQ's progress could not be updated: ${error}`),
+    (error) => warn(`could not update the progress in BullMQ: ${error}`),
   );
 
   function event(name: string, json: string, onTaken?: () => void): void {
     events.put(prepareEvent({ event: name, data: json, isJson: true }), json.length, onTaken);
   }
-  function sayMissing(missing: Missing): void {
+  function publishMissing(missing: Missing): void {
     event('log', JSON.stringify({ jobId, attempt, ...missingLine(missing) }));
   }
   return {

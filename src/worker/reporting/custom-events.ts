@@ -6,14 +6,14 @@ import { toJson } from './json.js';
 const MAX_BYTES = 64 * 1024;
 const TYPE = /^[A-Za-z0-9._:-]{1,100}$/;
 
-/** The names that Headway, or the browser, uses itself on a stream. */
+/** Event names that Headway or browsers use on a stream. */
 const RESERVED = new Set([
   ...Object.keys(jobEvents),
   ...Object.keys(streamEvents),
   ...['error', 'open', 'message'],
 ]);
 
-/** The events of its own kinds that one attempt sends: each matters, so each goes out at once and in order. */
+/** The custom events of one attempt (`ctx.emit()`). All are published, at once and in order. */
 export class CustomEvents {
   private readonly head: string;
 
@@ -25,8 +25,8 @@ export class CustomEvents {
   }
 
   /**
-   * @throws TypeError for a type that no event can have, or data without a JSON form
-   * @throws RangeError for data that is too large
+   * @throws TypeError if the type is invalid or reserved, or the data cannot be converted to JSON
+   * @throws RangeError if the data is too large
    */
   emit(type: string, data: unknown): void {
     checkType(type);
@@ -37,9 +37,9 @@ export class CustomEvents {
 
 function checkType(type: unknown): void {
   if (typeof type !== 'string' || !TYPE.test(type)) {
-    throw new TypeError('emit(): a type has 1 to 100 of A-Z a-z 0-9 . _ : -');
+    throw new TypeError('emit(): a type must have 1 to 100 characters of A-Z a-z 0-9 . _ : -');
   }
   if (RESERVED.has(type)) {
-    throw new TypeError(`emit(): "${type}" is a name that Headway or the browser uses itself; take another`);
+    throw new TypeError(`emit(): the type "${type}" is reserved`);
   }
 }

@@ -11,33 +11,33 @@ export interface LogLine {
   level: LogLevel;
   message: string;
   fields?: unknown;
-  /** What the stream lacks at this place, by kind. */
+  /** Number of missing reports at this position of the stream, by kind. */
   missing?: Missing;
   at: number;
 }
 
-/** A line as text, for tools that show nothing else. */
+/** Formats a line as text, for tools that show only text. */
 export function lineText({ level, message, fields, at }: LogLine): string {
   const more = fields === undefined ? '' : ` ${JSON.stringify(fields)}`;
   return `${new Date(at).toISOString()} ${level} ${message}${more}`;
 }
 
-/** A line in the two forms in which it is sent. */
+/** A line in both formats in which it is sent. */
 export interface LineTexts {
-  /** For the viewers of the job. */
+  /** Data of the `log` event for viewers. */
   json: string;
-  /** For BullMQ's own log. */
+  /** Text for BullMQ's log. */
   plain: string;
 }
 
-export const lineTexts = (of: { jobId: string; attempt: number }, line: LogLine): LineTexts => ({
-  json: JSON.stringify({ ...of, ...line }),
+export const lineTexts = (origin: { jobId: string; attempt: number }, line: LogLine): LineTexts => ({
+  json: JSON.stringify({ ...origin, ...line }),
   plain: lineText(line),
 });
 
 /**
- * Sends a line to the viewers of a job and, as a copy, to BullMQ's own log of it.
- * @param onTaken called once Redis has both
+ * Sends a line to the viewers of a job and a copy to BullMQ's log.
+ * @param onTaken called when Redis has both
  */
 export function sendLine(sink: ReportSink, { json, plain }: LineTexts, onTaken?: () => void): void {
   let left = 2;
@@ -55,20 +55,20 @@ const NAMES: Record<keyof Missing, string> = {
   other: 'reports',
 };
 
-/** The line that says how much is missing at its place in the stream. */
+/** Creates the line that says how many reports are missing at its position in the stream. */
 export function missingLine(missing: Missing): LogLine {
   const what = Object.entries(missing).map(([kind, count]) => `${count} ${NAMES[kind as keyof Missing]}`);
-  const why = missing.other ? 'Redis has lost or refused them' : 'they came faster than Redis took them';
-  return { level: 'warn', message: `${what.join(', ')} left out: ${why}`, missing, at: serverNow() };
+  const why = missing.other ? 'Redis lost or refused them' : 'the job reported faster than Redis accepts';
+  return { level: 'warn', message: `${what.join(', ')} dropped: ${why}`, missing, at: serverNow() };
 }
 
 export interface JobLogOptions {
-  /** An attempt writes at most this many lines. */
+  /** Maximum number of lines of an attempt. */
   maxLines: number;
   publish: (line: LogLine) => void;
 }
 
-/** The log of one attempt. Lines over the limit are left out; lines of our own say that and how many. */
+/** The log of one attempt. Lines over the limit are dropped; a warning at the limit and one at the end say so. */
 export class JobLog {
   private written = 0;
   private overLimit = 0;
@@ -78,7 +78,9 @@ export class JobLog {
   write(level: LogLevel, message: string, fields?: unknown): void {
     if (this.written >= this.options.maxLines) {
       if (this.overLimit++ === 0) {
-        this.say(`${this.written} lines written (JOB_LOG_LINES): further ones of this attempt are left out`);
+        this.warn(
+          `log limit of ${this.written} lines reached (JOB_LOG_LINES); further lines of this attempt are dropped`,
+        );
       }
       return;
     }
@@ -93,21 +95,21 @@ export class JobLog {
     });
   }
 
-  /** Says how many lines were left out. */
+  /** Logs how many lines were dropped. */
   finish(): void {
-    if (this.overLimit > 0) this.say(`${this.overLimit} log lines over the limit were left out`);
+    if (this.overLimit > 0) this.warn(`${this.overLimit} log lines over the limit were dropped`);
     this.overLimit = 0;
   }
 
-  private say(message: string): void {
+  private warn(message: string): void {
     this.options.publish({ level: 'warn', message, at: serverNow() });
   }
 }
 
-/** Fields as they can be published; a log line is no reason for a job to fail. */
+/** Replaces fields that cannot be published: a log line must not fail a job. */
 function loggable(fields: unknown): unknown {
   try {
-    toJson(fields, 'what the line had', MAX_FIELDS_BYTES);
+    toJson(fields, 'the value of fields', MAX_FIELDS_BYTES);
     return fields;
   } catch (error) {
     return { omitted: (error as Error).message };

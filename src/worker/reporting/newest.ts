@@ -1,4 +1,4 @@
-/** Sends values one after the other; of those that come while one is under way, only the newest. */
+/** Sends values one at a time. Of the values that arrive while one is being sent, only the newest is sent. */
 export class Newest<T> {
   private sending: Promise<void> | undefined;
   private waiting: { value: T } | undefined;
@@ -13,7 +13,7 @@ export class Newest<T> {
     this.sending ??= this.sendAll();
   }
 
-  /** Resolves when the newest value has landed. */
+  /** Resolves when the newest value has been sent. */
   async landed(): Promise<void> {
     await this.sending;
   }

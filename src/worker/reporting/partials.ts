@@ -6,24 +6,24 @@ const MAX_BYTES = 64 * 1024;
 export interface PartialsOptions {
   jobId: string;
   attempt: number;
-  /** Chunks that come within this many ms are joined to one event; 0 joins none. */
+  /** Chunks within this many ms are joined into one event; 0 publishes each chunk. */
   intervalMs: number;
-  /** The chunks of the attempt are at most this long together, as JSON. */
+  /** Maximum size of all chunks of the attempt together, in bytes of JSON. */
   maxBytes: number;
-  /** Publishes one `partial` event, its data as JSON. */
+  /** Publishes one `partial` event with this data (JSON). */
   publish: (json: string) => void;
 }
 
 /**
- * The partial result of one attempt: chunks in order, joined to events on the leading and the trailing edge of each
- * interval. Unlike progress none is ever left out.
+ * The partial result of one attempt: chunks in order, joined into events at the leading and trailing edge of each
+ * interval. Unlike progress updates, no chunk is dropped.
  */
 export class Partials {
   private readonly head: string;
   /** The number of the next chunk. */
   private count = 0;
   private totalBytes = 0;
-  /** Chunks that wait for the end of the interval: all text, or none. */
+  /** Chunks waiting for the end of the interval: either only texts or only other values. */
   private texts: string[] = [];
   private values: string[] = [];
   private waitingBytes = 0;
@@ -35,39 +35,39 @@ export class Partials {
   }
 
   /**
-   * @throws TypeError for a chunk without a JSON form
-   * @throws RangeError for a chunk that is too large, or when the attempt has given too much
+   * @throws TypeError if the chunk cannot be converted to JSON
+   * @throws RangeError if the chunk, or all chunks of the attempt together, are too large
    */
   add(chunk: unknown): void {
     const json = toJson(chunk, 'partial(): the chunk', MAX_BYTES);
     const { maxBytes, intervalMs } = this.options;
     if (this.totalBytes + json.bytes > maxBytes) {
       throw new RangeError(
-        `partial(): the partial result of an attempt has at most ${maxBytes} bytes (PARTIAL_MAX_BYTES)`,
+        `partial(): the partial result of an attempt is limited to ${maxBytes} bytes (PARTIAL_MAX_BYTES)`,
       );
     }
     this.totalBytes += json.bytes;
     const isText = typeof chunk === 'string';
-    const ofOtherKind = isText ? this.values.length > 0 : this.texts.length > 0;
-    // One more for the comma between.
-    if (ofOtherKind || this.waitingBytes + json.bytes + 1 > MAX_BYTES) this.publish();
+    const kindChanges = isText ? this.values.length > 0 : this.texts.length > 0;
+    // One byte more for the comma.
+    if (kindChanges || this.waitingBytes + json.bytes + 1 > MAX_BYTES) this.publish();
     if (isText) this.texts.push(chunk);
     else this.values.push(json.text);
     this.waitingBytes += json.bytes + 1;
     this.count++;
 
     const wait = this.lastPublish + intervalMs - performance.now();
-    // The timer may be late: while a job does not yield, only its own calls tell the time.
+    // The timer may be late: while a job does not yield, only its own calls can check the time.
     if (wait <= 0) this.publish();
     else this.timer ??= setTimeout(this.publish, wait);
   }
 
-  /** Publishes what waits. */
+  /** Publishes the waiting chunks. */
   finish(): void {
     this.publish();
   }
 
-  /** Publishes nothing more. */
+  /** Discards the waiting chunks. */
   stop(): void {
     clearTimeout(this.timer);
     this.texts = [];
@@ -85,7 +85,7 @@ export class Partials {
     this.texts = [];
     this.values = [];
     this.waitingBytes = 0;
-    // Not the wall clock, which may be put back.
+    // Not the system clock, which may be set back.
     this.lastPublish = performance.now();
     const index = this.count - waiting;
     this.options.publish(`{${this.head},"index":${index},${content},"at":${serverNow()}}`);

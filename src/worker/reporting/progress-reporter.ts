@@ -9,19 +9,18 @@ export interface ProgressReporterOptions {
   jobId: string;
   attempt: number;
   stages?: Record<string, number> | undefined;
-  /** At most one publish in this many ms; 0 publishes every update. */
+  /** Minimum time between two updates in ms; 0 publishes every update. */
   intervalMs: number;
-  /** Sends it on its way; nothing comes back when there is no need to wait for it. */
+  /** Publishes an update. Returns a promise only if the caller should wait for it. */
   publish: (data: ProgressData) => Promise<unknown> | undefined;
-  /** Tells BullMQ's own `job.progress`. */
+  /** Updates `job.progress` of BullMQ. */
   updateBullMq: (data: ProgressData) => Promise<unknown> | undefined;
   warn: (message: string) => void;
 }
 
 /**
- * Reports the progress of one attempt: coalesces updates so that a hot loop costs nearly nothing, publishes on
- * the leading and the trailing edge of each interval, and knows when all is out. Intervals are measured by a clock that nobody
- * sets: the wall clock may be put back.
+ * Publishes the progress of one attempt. Coalesces updates, so that reporting in a hot loop is cheap, and publishes at the
+ * leading and trailing edge of each interval. Intervals use a monotonic clock, because the system clock may be set back.
  */
 export class ProgressReporter {
   private readonly progress;
@@ -50,7 +49,7 @@ export class ProgressReporter {
     this.changed(now);
   }
 
-  /** Publishes what has not been published, and resolves when Redis has all of it. */
+  /** Publishes the pending update, and resolves when Redis has all updates. */
   async flush(): Promise<void> {
     clearTimeout(this.timer);
     this.timer = undefined;
@@ -59,7 +58,7 @@ export class ProgressReporter {
     if (this.inFlight > 0) await new Promise<void>((resolve) => (this.onLanded = resolve));
   }
 
-  /** Publishes nothing more. */
+  /** Discards the pending update. */
   stop(): void {
     clearTimeout(this.timer);
     clearTimeout(this.bullMqTimer);
@@ -71,14 +70,14 @@ export class ProgressReporter {
     this.dirty = true;
     const wait = this.lastPublish + this.options.intervalMs - now;
     const room = this.options.intervalMs === 0 ? MAX_IN_FLIGHT : 1;
-    // The timer may be late: while a job does not yield, only its own calls tell the time.
+    // The timer may be late: while a job does not yield, only its own calls can check the time.
     if (wait <= 0 && this.inFlight < room) this.publish(now);
     else this.timer ??= setTimeout(this.onTimer, Math.max(wait, 1));
   }
 
   private readonly onTimer = (): void => {
     this.timer = undefined;
-    // While Redis is slow or away one publish waits, not one per interval.
+    // While Redis is slow or unreachable, only one update waits, not one per interval.
     if (this.dirty) this.changed(performance.now());
   };
 
@@ -115,7 +114,7 @@ export class ProgressReporter {
   };
 
   private readonly lost = (error: unknown): void => {
-    this.options.warn(`progress could not be published: ${error}`);
+    this.options.warn(`could not publish progress: ${error}`);
     this.landed();
   };
 }

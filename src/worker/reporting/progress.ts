@@ -1,12 +1,12 @@
 import type { ProgressUpdate } from '../../shared/jobs/definition.js';
 import type { ProgressData } from '../../shared/jobs/events/progress.js';
 import { Rate } from './rate.js';
-import { isWeight } from './weight.js';
+import { isWeight } from './roll-up.js';
 
 export interface ProgressOptions {
   jobId: string;
   attempt: number;
-  /** Stages in order, each with its share of the whole. */
+  /** Stages in order, each with its weight. */
   stages?: Record<string, number> | undefined;
 }
 
@@ -17,13 +17,13 @@ const MAX_STAGES = 1000;
 const MAX_STAGE_NAME = 100;
 const NUMBERS = ['current', 'total', 'percent'] as const;
 
-/** The progress of one attempt: takes what a processor reports and makes of it what viewers may see. */
+/** The progress of one attempt: turns the reports of a job into what viewers see. */
 export interface Progress {
-  /** Takes an update; numbers that are none are left out, and `warning` says so the first time. */
+  /** Applies an update. Invalid numbers are ignored; `warning` says so the first time. */
   update(update: ProgressUpdate | number, now: number): { changed: boolean; warning?: string };
   /**
-   * Enters a stage; one that is not known is added after the others, with the weight given.
-   * @throws RangeError for a weight that is no positive number, a name that is none, or too many stages
+   * Enters a stage. An undeclared stage is added after the others. `weight` defaults to 1.
+   * @throws RangeError if the name or the weight is invalid, or there are too many stages
    */
   stage(name: string, now: number, weight?: number): void;
   snapshot(now: number): ProgressData;
@@ -34,11 +34,11 @@ export function createProgress({ jobId, attempt, stages }: ProgressOptions): Pro
   const weights = Object.values(stages ?? {});
   let weightSum = sumOf(weights);
   let stageIndex = -1;
-  /** The weights of the stages before the present one. */
+  /** Sum of the weights of the stages before the current one. */
   let before = 0;
-  /** How much of the present stage is done, 0-1. */
+  /** Progress of the current stage, 0 to 1. */
   let fraction: number | undefined;
-  /** The highest overall percent so far: the bar never goes back. */
+  /** The highest overall percentage so far: progress never goes backwards. */
   let percent: number | null = null;
   let current: number | undefined;
   let total: number | undefined;
@@ -68,7 +68,7 @@ export function createProgress({ jobId, attempt, stages }: ProgressOptions): Pro
     update(input, now) {
       const update: ProgressUpdate = typeof input === 'number' ? { percent: input } : input;
       if (update === null || typeof update !== 'object') {
-        const warning = warnOnce('type', 'progress() takes a number or an object; this update is ignored');
+        const warning = warnOnce('type', 'progress(): expected a number or an object; the update is ignored');
         return { changed: false, ...(warning ? { warning } : {}) };
       }
       let warning: string | undefined;
@@ -81,22 +81,22 @@ export function createProgress({ jobId, attempt, stages }: ProgressOptions): Pro
         else
           warning ??= warnOnce(
             key,
-            `progress(): ${key} must be a finite number of 0 or more, not ${String(number)}; ignored`,
+            `progress(): ${key} must be a finite number of 0 or more, not ${String(number)}; the value is ignored`,
           );
       }
       if (value.total !== undefined) total = value.total;
       if (value.current !== undefined) current = Math.max(current ?? 0, value.current);
       if (current !== undefined && total !== undefined && current > total) current = total;
       if (value.percent !== undefined) fraction = Math.max(fraction ?? 0, Math.min(value.percent, 100) / 100);
-      // Nothing of nothing is all there is.
+      // 0 of 0 counts as complete.
       else if (current !== undefined && total !== undefined)
         fraction = Math.max(fraction ?? 0, total === 0 ? 1 : current / total);
       if (typeof update.unit === 'string') unit = update.unit.slice(0, 40);
       if (typeof update.message === 'string') message = update.message.slice(0, MAX_MESSAGE);
       advance(now);
-      const meant =
+      const changed =
         Object.keys(value).length > 0 || update.unit !== undefined || update.message !== undefined;
-      return { changed: meant, ...(warning ? { warning } : {}) };
+      return { changed, ...(warning ? { warning } : {}) };
     },
     stage(name, now, weight = 1) {
       let index = stageNames.indexOf(name);
@@ -139,14 +139,14 @@ export function createProgress({ jobId, attempt, stages }: ProgressOptions): Pro
   };
 }
 
-/** One decimal place, more of them for what is slow. */
+/** Rounds to one decimal place, or to two significant digits below 1. */
 const rounded = (rate: number): number =>
   rate >= 1 ? Math.round(rate * 10) / 10 : Number(rate.toPrecision(2));
 const sumOf = (numbers: number[]): number => numbers.reduce((sum, number) => sum + number, 0);
 
 function checkStage(name: string, weight: number, stages: number): void {
   if (typeof name !== 'string' || name === '' || name.length > MAX_STAGE_NAME) {
-    throw new RangeError(`a stage's name has 1 to ${MAX_STAGE_NAME} characters`);
+    throw new RangeError(`the name of a stage must have 1 to ${MAX_STAGE_NAME} characters`);
   }
   if (!isWeight(weight)) {
     throw new RangeError(
@@ -154,8 +154,6 @@ function checkStage(name: string, weight: number, stages: number): void {
     );
   }
   if (stages >= MAX_STAGES) {
-    throw new RangeError(
-      `more than ${MAX_STAGES} stages: what is that many are counts (ctx.progress) or children`,
-    );
+    throw new RangeError(`more than ${MAX_STAGES} stages; use counts (ctx.progress) or children instead`);
   }
 }

@@ -1,11 +1,11 @@
-/** After this long an old speed counts for 1/e of a new one. */
+/** Time after which an old speed counts 1/e as much as a new one. */
 const TIME_CONSTANT_MS = 5000;
-/** Two reports closer than this say nothing of the speed. */
+/** Reports closer together than this are not used to compute the speed. */
 const MIN_INTERVAL_MS = 50;
 
 /**
- * How fast a growing number grows: an exponentially weighted moving average for samples at irregular
- * intervals (the weight of a sample is 1 - e^(-dt/T)).
+ * The growth rate of a number: an exponentially weighted moving average for samples at irregular intervals (the weight of
+ * a sample is 1 - e^(-dt/T)).
  */
 export class Rate {
   private last: { value: number; at: number } | undefined;
@@ -24,7 +24,7 @@ export class Rate {
     this.last = { value, at: now };
   }
 
-  /** `undefined` until two samples have been seen that are far enough apart. */
+  /** Returns the rate; `undefined` until two samples are far enough apart. */
   perSecond(): number | undefined {
     return this.perMs === undefined ? undefined : this.perMs * 1000;
   }

@@ -3,25 +3,25 @@ import { type Numbered, ROW_CHARACTERS, ROW_EVENTS } from '../../shared/channel/
 import { isRedisFault } from '../../shared/redis/faults.js';
 import { retryWaitMs } from '../../shared/redis/until-taken.js';
 
-/** So much of what Redis has taken is kept, in case that it comes back without its last writes. */
+/** Limits for delivered entries, which are kept in case Redis restarts without its last writes. */
 const HISTORY_ENTRIES = 512;
 const HISTORY_BYTES = 128 * 1024;
 
-/** What became of a call. */
+/** The outcome of a call. */
 export type Sent = Numbered | { state: 'taken' };
 
 export interface ReportQueueOptions<E> {
   /**
-   * Sends entries in a row, one try. Redis takes each number once.
-   * @param first the number of the first of them
-   * @param skip whether the numbers before that are lost for good
+   * Sends consecutive entries, with one try. Redis accepts each number once.
+   * @param first number of the first entry
+   * @param skip whether the numbers before it are lost for good
    */
   send: (entries: readonly E[], first: number, skip: boolean) => Promise<Sent>;
-  /** Has the beginning of the attempt published where Redis has lost it. May fail for the moment. */
+  /** Publishes the beginning of the attempt if Redis has lost it. May fail temporarily. */
   begin: () => Promise<unknown>;
-  /** Hears how many entries are lost, once something gets through again: Redis lost them, or could never take them. */
+  /** Called with the number of lost entries when Redis accepts entries again: it lost them, or could not accept them. */
   onMissing: (count: number) => void;
-  /** Hears why something could not be sent, once for a row of failures. */
+  /** Called with the error of a failed call, once for consecutive failures. */
   warn: (message: string) => void;
 }
 
@@ -32,19 +32,19 @@ interface Waiting<E> {
 }
 
 /**
- * What one run says on its way to Redis: numbered where it is made, kept until Redis has acknowledged it, sent again after
- * whatever can pass, and taken once. One call is under way at a time, so the order is that of `put`.
+ * Delivers the reports of one run to Redis, each once and in order. Entries are numbered, kept until Redis has
+ * acknowledged them, and sent again after temporary errors. Only one call is pending at a time.
  */
 export class ReportQueue<E> {
-  /** What Redis has taken lately, then what it has not. */
+  /** Entries that Redis has accepted recently, followed by those it has not. */
   private entries: Waiting<E>[] = [];
-  /** The number of the first of `entries`. */
+  /** Number of the first entry in `entries`. */
   private base = 1;
   /** How many of `entries` Redis has. */
   private taken = 0;
   private takenBytes = 0;
   private skip = false;
-  /** Entries that are lost, and of which that is still to be said: once something gets through again. */
+  /** Number of lost entries that are not reported yet. */
   private lost = 0;
   private pumping: Promise<void> | undefined;
   private readonly closing = new AbortController();
@@ -61,13 +61,13 @@ export class ReportQueue<E> {
     this.pumping ??= this.pump();
   }
 
-  /** Resolves when Redis has everything that was put, or the queue was closed. */
+  /** Resolves when Redis has all entries, or the queue was closed. */
   async landed(): Promise<void> {
-    // A call that is under way when the queue is closed may not come back for long.
+    // A call that is pending when the queue is closed may take long to return.
     while (this.pumping && !this.closing.signal.aborted) await Promise.race([this.pumping, this.closed]);
   }
 
-  /** Forgets what Redis does not have yet. */
+  /** Discards the entries that Redis does not have yet. */
   close(): void {
     this.closing.abort();
     const left = this.entries.splice(this.taken);
@@ -76,7 +76,7 @@ export class ReportQueue<E> {
 
   private async pump(): Promise<void> {
     let tries = 0;
-    // Entries that are put in the same turn go out together.
+    // Entries that are added in the same turn are sent together.
     await undefined;
     while (this.taken < this.entries.length) {
       const batch = this.nextBatch();
@@ -96,8 +96,8 @@ export class ReportQueue<E> {
         this.applyReply(reply, batch.length);
       } catch (error) {
         if (this.closing.signal.aborted) break;
-        if (tries === 0) this.options.warn(`a report could not be published: ${error}`);
-        // Whatever cannot pass would stop all that follows.
+        if (tries === 0) this.options.warn(`could not publish a report: ${error}`);
+        // A permanent error would block all entries that follow.
         if (!isRedisFault(error)) this.giveUp(batch.length);
         await this.pause(tries++);
       }
@@ -135,21 +135,21 @@ export class ReportQueue<E> {
     this.lost += this.base - next;
   }
 
-  /** Redis has so many more. */
+  /** Marks the next `count` entries as accepted by Redis. */
   private advance(count: number): void {
     for (let i = this.taken; i < this.taken + count; i++) {
-      const one = this.entries[i]!;
-      this.takenBytes += one.bytes;
-      // It may be sent again, after Redis has lost it; it is told once.
-      const { onTaken } = one;
-      one.onTaken = undefined;
+      const entry = this.entries[i]!;
+      this.takenBytes += entry.bytes;
+      // An entry may be sent again after Redis has lost it, but `onTaken` is called once.
+      const { onTaken } = entry;
+      entry.onTaken = undefined;
       onTaken?.();
     }
     this.taken += count;
     this.trimHistory();
   }
 
-  /** Now and then, and not one by one: to shift a long array costs its length. */
+  /** Trims many entries at a time, because shifting a long array is slow. */
   private trimHistory(): void {
     if (this.taken <= 2 * HISTORY_ENTRIES && this.takenBytes <= 2 * HISTORY_BYTES) return;
     let old = 0;
@@ -161,7 +161,7 @@ export class ReportQueue<E> {
     this.taken -= old;
   }
 
-  /** Redis has lost what it had taken: only so many of `entries` are there. */
+  /** Redis has lost entries: only the first `count` of `entries` are left. */
   private goBack(count: number): void {
     this.taken = count;
     this.takenBytes = this.entries.slice(0, count).reduce((sum, { bytes }) => sum + bytes, 0);

@@ -1,33 +1,33 @@
-/** One child's part in the bar of its parent. */
+/** The part of one child in the progress of its parent. */
 export interface Part {
-  /** How far the child is, 0 to 100. A child that is run again begins anew. */
+  /** Sets the progress of the child, 0 to 100. It may go back when the child is retried. */
   percent(percent: number): void;
-  /** It has ended, whatever became of it: its part of the bar is done. */
+  /** Marks the child as ended, successfully or not: its part is complete. */
   over(): void;
 }
 
-/** Makes room for a child in a bar. @param weight its share, a positive number */
+/** Adds a child to the progress of its parent. @param weight a positive number */
 export type AddPart = (weight: number) => Part;
 
-/** What the children of a stage make of its bar: the weighted mean of their percent, and how many have ended. */
+/** Progress of all children of a stage: the weighted mean of their percentages, and how many have ended. */
 export interface RolledUp {
   percent: number;
   current: number;
   total: number;
 }
 
-/** Rolls up the progress of children into one bar. Each change costs the same, however many children there are. */
+/** Combines the progress of children. The cost of a change does not depend on their number. */
 export class RollUp {
   private weights = 0;
-  /** Sum of weight times percent. */
+  /** Sum of weight × percent. */
   private done = 0;
   private ended = 0;
   private children = 0;
 
-  /** @param onChange told the new state after each change, which may come very often */
+  /** @param onChange called with the new state after each change, possibly very often */
   constructor(private readonly onChange: (state: RolledUp) => void) {}
 
-  /** Adds a child. @param weight its share, a positive number */
+  /** Adds a child. @param weight a positive number */
   add(weight: number): Part {
     this.weights += weight;
     this.children++;
@@ -36,9 +36,9 @@ export class RollUp {
     const move = (to: number): void => {
       this.done += weight * (to - percent);
       percent = to;
-      this.tell();
+      this.notify();
     };
-    this.tell();
+    this.notify();
     return {
       percent(now) {
         if (!over && now !== percent) move(Math.min(Math.max(now, 0), 100));
@@ -52,9 +52,13 @@ export class RollUp {
     };
   }
 
-  private tell(): void {
-    // Not the sum, whose last digits may be off: all of them is all.
+  private notify(): void {
+    // Exactly 100 when all have ended: the sum may have rounding errors.
     const percent = this.ended === this.children ? 100 : Math.min(this.done / this.weights, 100);
     this.onChange({ percent, current: this.ended, total: this.children });
   }
 }
+
+/** Whether a value is a valid weight: a positive number. */
+export const isWeight = (value: unknown): value is number =>
+  typeof value === 'number' && value > 0 && value <= Number.MAX_SAFE_INTEGER;

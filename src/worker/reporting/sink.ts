@@ -1,27 +1,27 @@
 import type { ProgressData } from './progress.js';
 
-/** Destination for what one run reports. What is put here is kept until Redis has it, whatever happens in between. */
+/** Destination for the reports of one run. Reports are kept until Redis has them. */
 export interface ReportSink {
-  /** Resolves when Redis has it; nothing comes back where the sender need not wait. */
+  /** Publishes progress. Resolves when Redis has it; returns nothing if the caller need not wait. */
   progress(data: ProgressData): Promise<unknown> | undefined;
-  /** BullMQ's own progress of the job. */
+  /** Updates the progress of the job in BullMQ. */
   bullMqProgress(data: ProgressData): Promise<unknown> | undefined;
   /**
-   * An event that is kept and replayed.
-   * @param json its data
-   * @param onTaken called once Redis has it, or it is given up
+   * Publishes an event that is kept and replayed.
+   * @param json data of the event
+   * @param onTaken called once Redis has the event, or the event is dropped
    */
   event(name: string, json: string, onTaken?: () => void): void;
-  /** A line of BullMQ's own log of the job. */
+  /** Adds a line to the log of the job in BullMQ. */
   bullMqLog(line: string, onTaken?: () => void): void;
-  /** For the log of the worker. */
+  /** Writes a warning to the log of the worker. */
   warn(message: string): void;
-  /** How many watch the job. */
+  /** Returns the number of viewers of the job. */
   watchers(): Promise<number>;
-  /** Hears what was taken meanwhile: for code that does not yield. */
+  /** Handles acknowledgements that have arrived, for code that does not yield. */
   poll(): void;
-  /** Resolves when Redis has all of it. */
+  /** Resolves when Redis has all reports. */
   landed(): Promise<unknown>;
-  /** Forgets what Redis does not have yet: another worker has the job. */
+  /** Discards reports that Redis does not have yet, because another worker has the job. */
   drop(): void;
 }

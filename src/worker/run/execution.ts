@@ -1,30 +1,38 @@
 import type { JobContext, JobDefinition } from '../../shared/jobs/definition.js';
 import { createReporting, type ReportingOptions } from '../reporting/context.js';
+import type { Deliver } from '../webhooks/deliver.js';
 import type { StartChild } from './children/children.js';
 import { checkInput } from './contract.js';
-import type { InternalServices } from './internal.js';
 import type { Run } from './run.js';
 
-/** One attempt at a job, wherever it runs. */
+/** Services for built-in jobs with `internal: true`. */
+export interface InternalServices {
+  deliverWebhook: Deliver;
+}
+
+/** The context of a run of such a job. */
+export type InternalContext = JobContext & { services: InternalServices };
+
+/** One attempt of a job, in the main thread or in a thread of the pool. */
 export interface Execution {
   /**
    * Runs the job's definition.
-   * @param data of the job, as BullMQ has them
-   * @param begin called right before the job's own code begins, which may have to wait for a thread; what it throws keeps
-   *   that from beginning
-   * @param startChild what `ctx.child` does
-   * @returns what the definition's `run` gives
+   * @param data the data of the job in BullMQ
+   * @param begin called right before the code of the job, which may have to wait for a thread. If it throws, the code does
+   *   not run
+   * @param startChild implements `ctx.child`
+   * @returns the return value of the definition's `run`
    */
   run(data: unknown, run: Run, begin: () => Promise<void>, startChild: StartChild): Promise<unknown>;
-  /** Ends it: resolves when Redis has everything that was said. What the run still says is thrown away. */
+  /** Ends reporting and resolves when Redis has all reports. Later reports of the run are discarded. */
   flush(): Promise<void>;
-  /** Ends it and forgets what was not sent yet. */
+  /** Ends reporting and discards reports that were not sent yet. */
   drop(): void;
 }
 
 /**
- * Runs a job in this thread.
- * @param options.services for a job of Headway's own
+ * Creates the execution of a job in this thread.
+ * @param options.services for built-in jobs with `internal: true`
  */
 export function createLocalExecution(
   definition: JobDefinition,

@@ -6,8 +6,8 @@ import type { JobFiles } from '../../shared/jobs/definition.js';
 import { jobLinks } from '../../shared/lifecycle/view.js';
 
 /**
- * Notes that a job has completed, as a use of the files in its data, and keeps the files that its result names until
- * `until` (ms since 1970) at least.
+ * Updates the files of a job that is about to complete: those in its data count as used now, and those in its result are
+ * kept until `until` (ms since 1970) at least.
  */
 export async function keepFilesOfCompleted(
   store: FileStore,
@@ -20,15 +20,15 @@ export async function keepFilesOfCompleted(
 }
 
 /**
- * The files of one job: what its `ctx.files` does.
- * @param base the path below which clients see the service
+ * Creates `ctx.files` of one job.
+ * @param base path prefix of the service in URLs for clients
  */
 export function jobFiles(store: FileStore, jobId: string, base: string): JobFiles {
   return {
     async open(id) {
-      // A file in the job's data stays until the job has ended, however long the job had to wait.
+      // Files in the data of a job are kept until the job has ended, however long it waited.
       const file = await store.find(id);
-      if (!file) throw new HeadwayError('unknown-file', 'The file is no longer there; it may have expired.');
+      if (!file) throw new HeadwayError('unknown-file', 'The file does not exist; it may have expired.');
       await store.touch(id);
       const path = store.path(id);
       return { ...file, path, stream: () => createReadStream(path) };

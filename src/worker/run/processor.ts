@@ -21,52 +21,50 @@ import { ChildEvents } from '../reporting/child-events.js';
 import type { ReportingLimits } from '../reporting/context.js';
 import { createReportSink } from '../reporting/create-sink.js';
 import type { ReportSink } from '../reporting/sink.js';
+import { handBack, isElsewhere, lockLost, requireLock, retryLastStep } from './bullmq-job.js';
 import { type Children, type ChildServices, createChildren } from './children/children.js';
 import { checkResult } from './contract.js';
-import { endPatiently } from './end-patiently.js';
-import { createLocalExecution, type Execution } from './execution.js';
-import { handBack } from './hand-back.js';
-import { isElsewhere, lockLost, requireLock } from './hold.js';
-import type { InternalServices } from './internal.js';
+import { createLocalExecution, type Execution, type InternalServices } from './execution.js';
+import { concealed, isPermanent, readable } from './failure.js';
 import { jobFiles, keepFilesOfCompleted } from './job-files.js';
-import { isPermanent } from './permanent.js';
 import { ActiveRuns, cancelled, Run, StopReason } from './run.js';
 import { createSuspects } from './suspects.js';
 import { createThreadExecution } from './thread/execution.js';
 import type { Threads } from './thread/pool.js';
 
 const DEFAULT_GRACE_MS = 5000;
-/** So long the reports of a run whose lock was lost are still sent, in ms. */
-const LEAVE_MS = 30_000;
+/** How long the reports of a run that has lost its lock are still sent, in ms. */
+const LOST_RUN_MS = 30_000;
 
 export interface ProcessorOptions {
   registry: Registry;
   redis: Redis;
   queuePrefix: string;
-  /** Repeats itself while Redis refuses. */
+  /** Retries while Redis refuses commands. */
   reconciler: Reconciler;
   publisher: Publisher;
   presence: WatcherQuery;
   batch: Batch;
   store: FileStore;
-  /** The path below which clients see the service. */
+  /** Path prefix of the service in URLs for clients. */
   basePath: string;
   keep: RetentionTimes;
   limits: ReportingLimits;
-  /** For definitions with `thread: true`. */
+  /** The threads for definitions with `thread: true`. */
   threads: Threads;
   services: InternalServices;
   children: ChildServices;
-  /** How long a lock lasts, in ms, and how often a job may lose its worker. */
+  /** Duration of a lock in ms. */
   lockMs: number;
+  /** A job that has lost its worker more often than this fails. */
   maxStalls: number;
-  /** Hears of what runs here and how far it is. */
+  /** Records the running jobs and their progress for the dashboard. */
   running: RunningJobs;
   log: Logger;
 }
 
 export interface JobProcessor {
-  /** BullMQ's processor: runs a job's definition and reports what it does on the channel of the job. */
+  /** The processor for BullMQ: runs the definition of a job and publishes its reports on the channel of the job. */
   process: Processor;
   runs: ActiveRuns;
 }
@@ -76,8 +74,8 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
   const runs = new ActiveRuns();
   const suspects = createSuspects(options);
 
-  /** An end that no further attempt may follow, with its code for programs. */
-  async function end(job: Job, message: string, code?: JobErrorCode): Promise<Error> {
+  /** Returns the error with which a job fails without another attempt. @param code stored for programs */
+  async function finalError(job: Job, message: string, code?: JobErrorCode): Promise<Error> {
     if (code) {
       const key = queueKey(queuePrefix, job.queueName, job.id!);
       await untilTaken(() => redis.hset(key, 'hw:code', `${job.attemptsStarted} ${code}`));
@@ -125,7 +123,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     });
   }
 
-  async function work(
+  async function execute(
     job: Job,
     definition: JobDefinition,
     run: Run,
@@ -133,11 +131,11 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     children: Children,
     token: string,
   ): Promise<unknown> {
-    const taken = job.processedOn ?? serverNow();
+    const takenAt = job.processedOn ?? serverNow();
     const settings = jobSettings(job.opts);
     const timeoutMs = settings.timeoutMs ?? definition.defaults?.timeoutMs;
     const begin = async (): Promise<void> => {
-      await requireLock(job, token, options.lockMs, taken);
+      await requireLock(job, token, options.lockMs, takenAt);
       run.signal.throwIfAborted();
       run.begun = true;
       if (timeoutMs !== undefined) run.limit(timeoutMs);
@@ -152,8 +150,11 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     return result;
   }
 
-  /** @param flush resolves when Redis has all that the run and its children said */
-  async function afterFailure(
+  /**
+   * Returns the error to give to BullMQ for what a run threw, and hands the job back if it should run again.
+   * @param flush resolves when Redis has all reports of the run and its children
+   */
+  async function failureOf(
     thrown: unknown,
     job: Job,
     token: string,
@@ -161,9 +162,8 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     execution: Execution,
     flush: () => Promise<unknown>,
   ): Promise<Error> {
-    // A call to Redis that was given up because the run was to stop.
-    if (run.stopped && isRedisFault(thrown))
-      return afterFailure(run.stopped, job, token, run, execution, flush);
+    // Calls to Redis are abandoned when a run is stopped: the reason of the stop is the real error.
+    if (run.stopped && isRedisFault(thrown)) return failureOf(run.stopped, job, token, run, execution, flush);
     const isCause = thrown instanceof StopReason && (thrown.why === 'child' || thrown.why === 'uncaught');
     const error = isCause ? readable(thrown.cause) : thrown;
     if (error instanceof StopReason) {
@@ -173,9 +173,9 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       }
       await flush();
       if (run.lost.aborted) return new WaitingError();
-      if (error.why === 'cancel') return end(job, CANCELLED_REASON);
-      if (error.why === 'timeout') return end(job, error.message, 'timeout');
-      // Left where it is: it is found stalled, which counts.
+      if (error.why === 'cancel') return finalError(job, CANCELLED_REASON);
+      if (error.why === 'timeout') return finalError(job, error.message, 'timeout');
+      // Not handed back: BullMQ finds the job stalled, which counts against it.
       if (runs.guilty === run) return new WaitingError();
       if (runs.crashing && run.begun) await untilTaken(() => suspects.noteCrash(job));
       await untilTaken(() => handBack(job, token, redis, queuePrefix));
@@ -183,22 +183,22 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     }
     await flush();
     if (run.lost.aborted) return new WaitingError();
-    // Viewers get words of ours; what the library or the system said is only here.
+    // Viewers see the message only; the original error of a library or the system is logged here.
     if (error instanceof Error && error.cause !== undefined) {
       log.warn({ err: error, jobId: jobIdOf({ queue: job.queueName, id: job.id! }) }, 'an attempt failed');
     }
-    // BullMQ's own errors are known by their names too.
+    // BullMQ recognises its errors by name too.
     const plain = asError(error);
     return isPermanent(error) && plain.name !== 'UnrecoverableError'
-      ? end(job, plain.message, 'permanent')
+      ? finalError(job, plain.message, 'permanent')
       : plain;
   }
 
   const process: Processor = async (job, token) => {
     const jobId = jobIdOf({ queue: job.queueName, id: job.id! });
     const definition = registry.get(job.name);
-    if (!definition) throw new UnrecoverableError(`no job is named "${job.name}" in this worker`);
-    endPatiently(job, log);
+    if (!definition) throw new UnrecoverableError(`this worker has no job type "${job.name}"`);
+    retryLastStep(job, log);
     const run = new Run(jobId, definition.defaults?.cancelGraceMs ?? DEFAULT_GRACE_MS);
     runs.begin(jobId, run);
     const attempt = job.attemptsStarted;
@@ -212,7 +212,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     });
     const sink = sinkOf(jobId, job);
     const execution = executionOf(jobId, attempt, definition, sink);
-    const news = new ChildEvents({ jobId, attempt }, sink);
+    const childEvents = new ChildEvents({ jobId, attempt }, sink);
     const landed = async (): Promise<void> => {
       await execution.flush();
       await sink.landed();
@@ -220,52 +220,54 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     const lost = new Promise<void>((resolve) => {
       run.lost.addEventListener('abort', () => resolve(), { once: true });
     });
-    // What was said before still arrives, unless another run has begun: the channel knows. Nobody waits for it.
+    // Earlier reports are still sent, without waiting for them. The channel rejects them once another run has begun.
     lost
       .then(() => {
-        setTimeout(() => execution.drop(), LEAVE_MS).unref();
+        setTimeout(() => execution.drop(), LOST_RUN_MS).unref();
         return landed();
       })
-      .catch((error) => log.debug({ err: error, jobId }, 'the reports of a lost run did not arrive'));
+      .catch((error) =>
+        log.debug({ err: error, jobId }, 'could not send the reports of a run that has lost its lock'),
+      );
     const flush = (): Promise<void> => Promise.race([landed(), lost]);
     let children: Children | undefined;
     try {
-      // Before anything else of this attempt: whatever the last one left untold, and that this one is active.
+      // Publish first what the last attempt left unpublished, and that this attempt is active.
       const { job: now } = await reconciler.reconcile(jobId, undefined, undefined, run.signal);
-      // The run is known here since before that look: a request that comes after it finds the run.
+      // The run was registered before this read: a cancel request that arrives later finds it.
       if (isElsewhere(now, jobId, attempt)) run.stop(lockLost());
       else if (now?.cancelAsked) run.stop(cancelled());
-      const family = createChildren(options.children, {
+      const ownChildren = createChildren(options.children, {
         jobId,
         settings: jobSettings(job.opts),
         signal: run.signal,
         hasPending: (now?.children?.pending ?? 0) > 0,
-        news,
+        events: childEvents,
         fail: (error) => run.stop(new StopReason('child', error.message, { cause: error })),
       });
-      children = family;
+      children = ownChildren;
       return await run.do(async () => {
-        if (isLate(now)) throw await end(job, 'not started in time', 'expired');
+        if (isLate(now)) throw await finalError(job, 'not started in time', 'expired');
         const leaveTurn = await suspects.enter(job, run, now?.stalls ?? 0);
         const start: Children['start'] = (...call) => {
-          // The child may be waiting for a turn itself.
+          // The child itself may be waiting for its turn.
           leaveTurn();
-          return family.start(...call);
+          return ownChildren.start(...call);
         };
-        const result = await work(job, definition, run, execution, { ...family, start }, token!);
+        const result = await execute(job, definition, run, execution, { ...ownChildren, start }, token!);
         await flush();
         return result;
       });
     } catch (error) {
-      throw await afterFailure(readable(error), job, token!, run, execution, flush);
+      throw await failureOf(readable(error), job, token!, run, execution, flush);
     } finally {
-      children?.leave();
-      // Another run of the same job may have begun here since this one lost it.
+      children?.detach();
+      // Another run of the same job may have begun here after this one lost its lock.
       if (runs.get(jobId) === run) runs.delete(jobId);
       running.end(jobId, job.attemptsStarted);
     }
   };
-  /** The one way out for the errors of jobs: viewers see their messages. */
+  /** All errors of jobs pass through here, because viewers see their messages. */
   const concealing: Processor = async (job, token) => {
     try {
       return await process(job, token);
@@ -276,29 +278,6 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
   return { process: concealing, runs };
 }
 
-/** An error whose message may be shown. The stack, which only operators see, stays as it is. */
-function concealed(error: Error, store: FileStore): Error {
-  if (typeof error.message !== 'string') return error;
-  const message = store.conceal(error.message);
-  if (message === error.message) return error;
-  // BullMQ knows this one by its class or its name, and no other of its errors has a message of ours.
-  const shown = error.name === 'UnrecoverableError' ? new UnrecoverableError(message) : new Error(message);
-  if (error.stack) shown.stack = error.stack;
-  return shown;
-}
-
-/** What was thrown, or what can be said of it where its properties throw themselves. */
-function readable(thrown: unknown): unknown {
-  try {
-    if (thrown instanceof Error) void [thrown.name, thrown.message, thrown.stack, thrown.cause];
-    isPermanent(thrown);
-    isRedisFault(thrown);
-    return thrown;
-  } catch {
-    return asError(thrown);
-  }
-}
-
-/** It had to be begun before now. */
+/** Whether a job should have started before now. */
 const isLate = (job: JobSnapshot | undefined): boolean =>
   job?.attempt === 1 && serverNow() > (job.settings.expiresAt ?? Number.POSITIVE_INFINITY);

@@ -1,12 +1,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 
 /**
- * The run whose code runs. What a run begins (timers, sockets, promises) has the run as its context, so an error that
- * nobody catches there is known to be the run's own.
+ * The run that the current code belongs to. Timers, sockets and promises that a run creates keep it as their async
+ * context, so an uncaught error can be assigned to its run.
  */
 export const currentRun = new AsyncLocalStorage<Run>();
 
-/** Why a run has to stop; the reason of an aborted `ctx.signal`. */
+/** Why a run must stop: the `reason` of an aborted `ctx.signal`. */
 export class StopReason extends Error {
   constructor(
     readonly why: 'cancel' | 'timeout' | 'shutdown' | 'lock-lost' | 'child' | 'uncaught',
@@ -20,7 +20,7 @@ export class StopReason extends Error {
 
 export const cancelled = (): StopReason => new StopReason('cancel', 'the job was cancelled');
 
-/** One run of a job in this worker: from its beginning to its end it can be told to stop. */
+/** One run of a job in this worker, which can be stopped at any time. */
 export class Run {
   private readonly controller = new AbortController();
   private readonly over = new AbortController();
@@ -28,9 +28,9 @@ export class Run {
   private readonly overdue: Promise<never>;
   private giveUp!: (reason: StopReason) => void;
   private timer: NodeJS.Timeout | undefined;
-  /** Whether the code of the job has begun: before that, the job cannot have done anything. */
+  /** Whether the code of the job has begun. */
   begun = false;
-  /** It was lost with a worker process before, and may be the reason. */
+  /** The job was lost with a worker process before, and may be the cause. */
   suspect = false;
 
   constructor(
@@ -40,7 +40,7 @@ export class Run {
     this.overdue = new Promise((_resolve, reject) => {
       this.giveUp = reject;
     });
-    // Nobody may be waiting for it yet.
+    // There may be no other handler yet.
     this.overdue.catch(() => {});
   }
 
@@ -48,51 +48,51 @@ export class Run {
     return this.controller.signal;
   }
 
-  /** Aborted when the run has ended, and what still goes on for it may be ended by force. */
+  /** Aborted when the run has ended. Code of the run that is still running may then be terminated. */
   get ended(): AbortSignal {
     return this.over.signal;
   }
 
-  /** Aborted when another worker may have the job, whatever the run was told before: nothing it says counts any more. */
+  /** Aborted when another worker may have the job, even after an earlier stop. Its reports no longer count. */
   get lost(): AbortSignal {
     return this.lostLock.signal;
   }
 
-  /** Why it was told to stop, if it was. */
+  /** Why the run was stopped, if it was. */
   get stopped(): StopReason | undefined {
     return this.signal.aborted ? (this.signal.reason as StopReason) : undefined;
   }
 
   /**
-   * Aborts the run's signal; the run has `graceMs` to clean up and is then left alone with whatever it does. The
+   * Aborts the signal of the run. The run gets `graceMs` to clean up and then ends, even if its code goes on. Only the
    * first reason counts.
    */
   stop(reason: StopReason, graceMs = this.graceMs): void {
     if (this.stopped) return;
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.giveUp(reason), graceMs);
-    // What a listener of the job's throws is the job's.
+    // An error thrown by a listener belongs to this run.
     currentRun.run(this, () => this.controller.abort(reason));
   }
 
-  /** Stops it because another worker may have the job. */
+  /** Stops the run because another worker may have the job. */
   lose(reason: StopReason): void {
     this.stop(reason);
     this.lostLock.abort();
   }
 
-  /** Stops it when it takes longer than this. */
+  /** Stops the run after `timeoutMs`. */
   limit(timeoutMs: number): void {
     if (this.stopped) return;
     this.timer = setTimeout(
-      () => this.stop(new StopReason('timeout', `it took longer than its time limit of ${timeoutMs} ms`)),
+      () => this.stop(new StopReason('timeout', `exceeded its time limit of ${timeoutMs} ms`)),
       timeoutMs,
     );
   }
 
   /**
-   * Does the work. A run that was told to stop ends with its {@link StopReason}, whatever the work comes to: at
-   * once when the work does, and after the grace time when it does not.
+   * Runs the work. A stopped run ends with its {@link StopReason}, whatever the work returns or throws: when the work
+   * ends, or after the grace time at the latest.
    */
   async do<T>(work: () => Promise<T>): Promise<T> {
     try {
@@ -109,12 +109,12 @@ export class Run {
   }
 }
 
-/** The runs of this moment in a process, by the ids of their jobs. */
+/** The current runs of a process by job id. */
 export class ActiveRuns extends Map<string, Run> {
   private ending: (() => void) | undefined;
-  /** The process ends of an error that belongs to no run. */
+  /** The process is ending because of an error of no known run. */
   crashing = false;
-  /** The only run that can have caused the error. */
+  /** The only run that can have caused that error. */
   guilty: Run | undefined;
 
   begin(jobId: string, run: Run): void {
@@ -123,8 +123,8 @@ export class ActiveRuns extends Map<string, Run> {
   }
 
   /**
-   * Notes that the process ends of an error that nobody can tell the origin of. Where one job ran alone, or one of those
-   * that ran is a suspect, it was that one.
+   * Records that the process is ending because of an error of unknown origin. If a single job is running, or a single one
+   * of the running jobs is a suspect, that job is the cause.
    */
   crash(): void {
     const begun = [...this.values()].filter((run) => run.begun);
@@ -133,7 +133,7 @@ export class ActiveRuns extends Map<string, Run> {
     if (suspects.length === 1) this.guilty = suspects[0];
   }
 
-  /** Stops all of them, and those that begin from now on: a job may have been on its way here. */
+  /** Stops all runs, and those that begin later: a job may have been about to start. */
   stopAll(reason: StopReason, graceMs: number): void {
     this.ending = () => {
       for (const run of this.values()) run.stop(reason, graceMs);

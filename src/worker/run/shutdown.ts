@@ -2,16 +2,17 @@ import type { Worker } from 'bullmq';
 import type { Logger } from '../../shared/process/log.js';
 import { type ActiveRuns, StopReason } from './run.js';
 
-/** How long a job may take to react to its aborted signal. */
+/** Time for a job to react to its aborted signal. */
 const REACTION_MS = 3000;
-/** How long handing back may take. */
+/** Time for handing jobs back to their queues. */
 const HAND_BACK_MS = 2000;
-const LOOK_MS = 100;
+const POLL_MS = 100;
 
 /**
- * Stops the workers of a process: they take no new job at once; running ones may end within `graceMs`; the rest are aborted and
- * handed back to the queue, also those that ignore their signal: they end with the process.
- * @param redisIsAway while it is, BullMQ's workers do not close, and a process without jobs does not wait for them
+ * Stops the workers of a process. They take no new jobs, and running jobs get `graceMs` to finish. The others are aborted
+ * and handed back to their queues; code that ignores its signal ends with the process.
+ * @param redisIsAway whether Redis is unreachable. BullMQ's workers then do not close, and a process without running jobs
+ *   does not wait for them
  */
 export async function stopWorkers(
   workers: Worker[],
@@ -29,20 +30,20 @@ export async function stopWorkers(
   const late = new Promise<void>((resolve) => {
     giveUp = setTimeout(
       () => {
-        log.warn('some jobs could not be handed back: they will be found stalled');
+        log.warn('could not hand back some jobs; they will be found stalled');
         resolve();
       },
       graceMs + REACTION_MS + HAND_BACK_MS,
     );
   });
-  let look: NodeJS.Timeout | undefined;
+  let poll: NodeJS.Timeout | undefined;
   const idle = new Promise<void>((resolve) => {
-    look = setInterval(() => {
+    poll = setInterval(() => {
       if (runs.size === 0 && redisIsAway()) resolve();
-    }, LOOK_MS);
+    }, POLL_MS);
   });
   await Promise.race([closed, late, idle]);
-  clearInterval(look);
+  clearInterval(poll);
   clearTimeout(abort);
   clearTimeout(giveUp);
 }

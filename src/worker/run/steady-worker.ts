@@ -1,8 +1,8 @@
 import { LockManager, type LockManagerWorkerContext, Worker } from 'bullmq';
 
 /**
- * Renews the locks of all jobs of a worker at even intervals. BullMQ's own manager compares times by the process's clock: when
- * that is put back, it renews nothing until it has caught up, and the jobs are taken for stalled.
+ * Renews the locks of all jobs of a worker at regular intervals. BullMQ's own lock manager compares times of the system
+ * clock: if that is set back, it renews no lock until the clock has caught up, and the jobs count as stalled.
  */
 class SteadyLockManager extends LockManager {
   private renewal: NodeJS.Timeout | undefined;
@@ -10,7 +10,7 @@ class SteadyLockManager extends LockManager {
 
   override start(): void {
     if (this.closed) return;
-    // As often as BullMQ does.
+    // The same interval as in BullMQ.
     this.renewal = setInterval(() => void this.renew(), this.opts.lockRenewTime / 2);
   }
 
@@ -26,11 +26,11 @@ class SteadyLockManager extends LockManager {
 
   private async renew(): Promise<void> {
     const ids = this.getTrackedJobIds();
-    // While Redis is away one call waits.
+    // While Redis is unreachable, only one call waits.
     if (ids.length === 0 || this.renewing) return;
     this.renewing = true;
     try {
-      // It reports its errors as events of the worker.
+      // Reports errors as events of the worker.
       await this.extendLocks(ids);
     } finally {
       this.renewing = false;
@@ -38,7 +38,7 @@ class SteadyLockManager extends LockManager {
   }
 }
 
-/** BullMQ's worker, whose locks do not depend on the clock of its machine. */
+/** A BullMQ worker whose lock renewal does not depend on the system clock. */
 export class SteadyWorker extends Worker {
   protected override createLockManager(): void {
     const { lockRenewTime, lockDuration, name } = this.opts;

@@ -9,9 +9,9 @@ import type { Run } from './run.js';
 import { runScripts } from './scripts.js';
 import { Permits } from './thread/permits.js';
 
-/** A job that has lost its worker this often may be the reason. */
+/** A job that has lost its worker this often may be the cause. */
 const SUSPICIOUS = 2;
-/** A job waits this long for its turn at most: one that goes before it may take hours, and be innocent too. */
+/** Maximum time a job waits for its turn: the one before it may take hours, and may not be the cause either. */
 const MAX_WAIT_MS = 10 * 60_000;
 
 export interface SuspectsOptions {
@@ -23,20 +23,20 @@ export interface SuspectsOptions {
 }
 
 /**
- * Finds out which job ends its worker process, where nothing says so. A job that was lost with a process may have been
- * innocent, so jobs that were lost more than once run one at a time in a process: if it dies again, it was the one that
- * ran. Only that one is counted; those that waited for their turn are not.
+ * Finds the job that crashes its worker process. When a process dies, any of its jobs may be the cause. Jobs that were
+ * lost more than once therefore run one at a time: if the process dies again, the running one was the cause, and only
+ * that loss is counted. Jobs that were waiting for their turn are not affected.
  */
 export interface Suspects {
   /**
-   * Waits until a job may run. Most may at once.
-   * @param stalls how often it was found without its worker
-   * @returns gives up its turn before the end of the run. To be called before it waits for another job, which may be
-   *   waiting for a turn; a second call does nothing
-   * @throws UnrecoverableError for a job that has lost its worker too often
+   * Waits until a job may run. Most jobs may run at once.
+   * @param stalls how often BullMQ found the job stalled
+   * @returns a function that ends the turn before the run ends. Call it before the job waits for another job, which may
+   *   be waiting for its turn. Further calls do nothing
+   * @throws UnrecoverableError if the job has lost its worker too often
    */
   enter(job: Job, run: Run, stalls: number): Promise<() => void>;
-  /** Notes that a job ran in a process that ends of an error which belongs to no job. */
+  /** Records that a job was running in a process that ends because of an error of no known job. */
   noteCrash(job: Job): Promise<void>;
 }
 
@@ -46,20 +46,20 @@ export function createSuspects({ redis, queuePrefix, maxStalls, log }: SuspectsO
   const keyOf = (job: Job): string => queueKey(queuePrefix, job.queueName, job.id!);
   const suspicious = Math.min(SUSPICIOUS, Math.max(maxStalls, 1));
 
-  /** A Redis that refuses for a while is no reason for the job to fail. */
+  /** Retries while Redis refuses commands, so that the job does not fail for that. */
   const patiently = <T>(run: Run, call: () => Promise<T>): Promise<T> =>
     untilTaken(call, { signal: run.signal });
 
   async function takeTurn(run: Run): Promise<() => void> {
     const late = AbortSignal.timeout(MAX_WAIT_MS);
     let held = true;
-    await turns.take(AbortSignal.any([run.signal, late])).catch((error) => {
+    await turns.acquire(AbortSignal.any([run.signal, late])).catch((error) => {
       run.signal.throwIfAborted();
       if (!late.aborted) throw error;
       held = false;
     });
     const leave = (): void => {
-      if (held) turns.giveBack();
+      if (held) turns.release();
       held = false;
     };
     if (run.ended.aborted) leave();
@@ -70,26 +70,26 @@ export function createSuspects({ redis, queuePrefix, maxStalls, log }: SuspectsO
   return {
     async enter(job, run, stalls) {
       const key = keyOf(job);
-      const note = (now: number, most: number): Promise<void> =>
+      const recordLosses = (now: number, most: number): Promise<void> =>
         patiently(run, () => scripts.noteLosses(key, now, most));
-      // The first run of a job has nothing behind it: nothing is asked.
+      // The first run of a job cannot have lost a worker: no call to Redis.
       if (job.attemptsStarted < 2) return () => {};
       const noted = await patiently(run, () => redis.hget(key, 'hw:losses'));
-      // What goes beyond are runs that were lost while they waited for their turn.
+      // Losses beyond that happened while the job waited for its turn.
       const losses = Math.min(stalls, noted === null ? suspicious : Number(noted));
       if (losses > maxStalls) {
-        // Put back by somebody, it may lose its worker once more.
-        await note(maxStalls, maxStalls);
+        // If the job is retried by hand, it may lose its worker once more.
+        await recordLosses(maxStalls, maxStalls);
         throw new UnrecoverableError(STALLED_REASON);
       }
       if (losses < suspicious && noted === null) return () => {};
       log.info(
         { id: job.id, losses },
-        'this job has lost its worker before: it runs apart from others that have',
+        'this job has lost its worker before; it does not run together with other such jobs',
       );
       const leave = await takeTurn(run);
       run.suspect = true;
-      await note(losses, losses + 1);
+      await recordLosses(losses, losses + 1);
       return leave;
     },
     async noteCrash(job) {

@@ -4,8 +4,8 @@ import { currentRun, type Run, StopReason } from './run.js';
 export interface UncaughtOptions {
   log: { warn(about: { err: unknown; jobId: string }, message: string): void };
   /**
-   * What to do about an error that belongs to no run; for a process that is ours alone. Without, such errors are left to
-   * the process or thread, as if nobody listened here.
+   * Called with an error that belongs to no run, in a process that runs only Headway. Without it, such errors are left to
+   * the process or thread as usual.
    */
   onFatal?: ((error: unknown) => void) | undefined;
 }
@@ -13,10 +13,9 @@ export interface UncaughtOptions {
 const listening = new Set<UncaughtOptions>();
 
 /**
- * Gives errors that nobody catches to the runs that they belong to: a rejection that nobody awaits, or an error thrown in
- * a callback, fails the attempt that caused it and not the process with the jobs of others. Each thread has its own
- * errors, and calls this for itself.
- * @returns what ends it
+ * Assigns uncaught errors to the runs that caused them: an unhandled rejection, or an error thrown in a callback, fails
+ * its attempt instead of the process with all its jobs. Each thread has its own errors and calls this for itself.
+ * @returns a function that ends it
  */
 export function claimUncaught(options: UncaughtOptions): () => void {
   if (listening.size === 0) listen();
@@ -42,31 +41,31 @@ const onRejection = (reason: unknown): void => claim(reason, 'unhandledRejection
 
 function claim(error: unknown, event: 'uncaughtException' | 'unhandledRejection'): void {
   const run = currentRun.getStore();
-  if (run) return blame(run, error);
-  const ours = [...listening].flatMap(({ onFatal }) => onFatal ?? []);
-  for (const onFatal of ours) onFatal(error);
-  // In a program that has its own way with such errors, this is one of them.
-  if (ours.length > 0 || process.listenerCount(event) > 1) return;
+  if (run) return failRun(run, error);
+  const handlers = [...listening].flatMap(({ onFatal }) => onFatal ?? []);
+  for (const onFatal of handlers) onFatal(error);
+  // The embedding program has its own handler for such errors.
+  if (handlers.length > 0 || process.listenerCount(event) > 1) return;
   unlisten();
   setImmediate(() => {
     throw error;
   });
 }
 
-function blame(run: Run, thrown: unknown): void {
+function failRun(run: Run, thrown: unknown): void {
   const error = asError(thrown);
   const [{ log } = { log: undefined }] = listening;
   if (run.ended.aborted || run.stopped) {
-    log?.warn({ err: error, jobId: run.jobId }, 'a job that has ended or was stopped left an error behind');
+    log?.warn({ err: error, jobId: run.jobId }, 'uncaught error of a job that has ended or was stopped');
     return;
   }
-  log?.warn({ err: error, jobId: run.jobId }, 'an error that nobody caught fails the attempt of its job');
+  log?.warn({ err: error, jobId: run.jobId }, 'uncaught error; the attempt of the job fails');
   run.stop(new StopReason('uncaught', error.message, { cause: thrown }));
 }
 
 /**
- * Has errors thrown in microtasks keep their context, which Node forgets for `queueMicrotask` alone. For a process or
- * thread that is ours: it replaces a global.
+ * Keeps the run of errors that are thrown in `queueMicrotask` callbacks, the only place where Node loses the async
+ * context. Replaces a global, so only for processes and threads that run nothing but Headway.
  */
 export function keepMicrotaskOwners(): void {
   const queue = globalThis.queueMicrotask;

@@ -35,7 +35,7 @@ function namesToServe(plan: QueuePlan, registry: Registry, workerJobs: string): 
   const unknown = wanted.find((name) => !registry.has(name));
   if (unknown) {
     throw new StartError(
-      `WORKER_JOBS: no job is named "${unknown}"; there are: ${[...registry.keys()].join(', ')}`,
+      `WORKER_JOBS: unknown job type "${unknown}". Known job types: ${[...registry.keys()].join(', ')}`,
     );
   }
   const queues = [...new Set(wanted.map(plan.of))];
@@ -43,7 +43,7 @@ function namesToServe(plan: QueuePlan, registry: Registry, workerJobs: string): 
     const others = plan.kindsIn(queue).filter(({ name }) => !wanted.includes(name));
     if (others.length > 0) {
       throw new StartError(
-        `WORKER_JOBS: the queue "${queue}" also has ${others.map(({ name }) => name).join(', ')}: name all of its jobs, or give them queues of their own`,
+        `WORKER_JOBS: the queue "${queue}" also contains ${others.map(({ name }) => name).join(', ')}. List all job types of the queue, or use separate queues`,
       );
     }
   }
@@ -58,13 +58,13 @@ function concurrencyOf(kinds: JobDefinition[], config: Config): number {
   return threaded ? Math.min(concurrency, threadCount(config)) : concurrency;
 }
 
-/** How many threads a process has for jobs with `thread: true`. */
+/** Number of threads of a process for jobs with `thread: true`. Defaults to the number of CPUs. */
 export const threadCount = (config: Pick<Config, 'WORKER_THREADS'>): number =>
   config.WORKER_THREADS || availableParallelism();
 
 export interface WorkersOptions {
   config: Config;
-  /** A connection in the role `bullmq`. */
+  /** A connection with the role `bullmq`. */
   connection: Redis;
   queuePrefix: string;
   plan: QueuePlan;
@@ -72,7 +72,7 @@ export interface WorkersOptions {
   processor: Processor;
 }
 
-/** One BullMQ worker for each queue that this process serves. */
+/** Creates one BullMQ worker for each queue that this process serves. */
 export function createWorkers(options: WorkersOptions): Worker[] {
   const { config, connection, queuePrefix, plan, queues, processor } = options;
   return queues.map(({ name, concurrency }) => {
@@ -84,13 +84,13 @@ export function createWorkers(options: WorkersOptions): Worker[] {
       settings: { repeatStrategy },
       concurrency,
       ...(rateLimit ? { limiter: { max: rateLimit.max, duration: rateLimit.perMs } } : {}),
-      // How long one call waits for a job, in s: a connection that is dead and says nothing is found after that.
+      // Seconds that one call waits for a job; a dead connection is noticed after that time.
       drainDelay: 2,
-      // BullMQ waits for the end of a rate limit by the clock of the process: not for long, if that is put back.
+      // BullMQ waits for the end of a rate limit by the system clock: limits the wait if the clock is set back.
       maximumRateLimitDelay: 5000,
       lockDuration: config.LOCK_DURATION_MS,
       stalledInterval: config.STALLED_INTERVAL_MS,
-      // Not every loss counts: see `suspects.ts`, which fails a job that has lost its worker more often than MAX_STALLS.
+      // `suspects.ts` enforces MAX_STALLS, because not every lost worker counts against a job.
       maxStalledCount: Number.MAX_SAFE_INTEGER,
     };
     return new SteadyWorker(name, processor, options, serverTimedBackend);

@@ -3,9 +3,9 @@ import type { Config } from '../../shared/process/config.js';
 import { keptSecret } from '../../shared/process/kept-secret.js';
 
 /**
- * The secret of webhooks that bring none of their own: configured, or made once and kept in the data folder; in
- * production, where every worker must have the same, only what is configured.
- * @throws StartError when the folder cannot be written
+ * Returns the secret for webhooks without their own: the configured one, or one that is created once and stored in the data
+ * folder. In production only a configured secret is used, because all workers need the same.
+ * @throws StartError if the folder is not writable
  */
 export async function defaultSecret(
   config: Pick<Config, 'WEBHOOK_HOSTS' | 'WEBHOOK_SECRET' | 'DATA_DIR'>,

@@ -6,24 +6,27 @@ import type { WebhookPolicy } from '../../shared/webhooks/target.js';
 import { post } from './post.js';
 import { signedHeaders } from './signature.js';
 
-/** One delivery: the job that makes it, the job that it tells of, and the body. */
+/** One delivery. */
 export interface Delivery {
+  /** Id of the job that makes the delivery. */
   id: string;
+  /** Id of the finished job. */
   job: string;
   body: string;
 }
 
 /**
  * Calls a job's webhook once.
- * @returns the status of the answer
- * @throws PermanentError when nobody may or can be called; Error when there was no answer
+ * @returns the HTTP status of the response
+ * @throws PermanentError if the webhook is unknown or its address is not allowed
+ * @throws Error if there was no response
  */
 export type Deliver = (delivery: Delivery, signal: AbortSignal) => Promise<number>;
 
 export interface DeliverOptions {
   store: WebhookStore;
   policy: WebhookPolicy;
-  /** Signs where the webhook has no secret of its own. */
+  /** Signs deliveries of webhooks without their own secret. */
   secret: string | undefined;
   timeoutMs: number;
 }
@@ -31,10 +34,10 @@ export interface DeliverOptions {
 export function createDeliver({ store, policy, secret, timeoutMs }: DeliverOptions): Deliver {
   return async ({ id, job, body }, signal) => {
     const webhook = await store.get(job);
-    if (!webhook) throw new PermanentError('nobody knows any more whom to call: it is too long ago');
+    if (!webhook) throw new PermanentError('the webhook has expired');
     const key = webhook.secret ?? secret;
-    // Mended by setting it, so that another attempt helps.
-    if (!key) throw new Error('this worker has nothing to sign with: WEBHOOK_SECRET is not set');
+    // Not permanent: another attempt succeeds once the secret is set.
+    if (!key) throw new Error('cannot sign the call: WEBHOOK_SECRET is not set in this worker');
     const headers = {
       'Content-Type': 'application/json',
       'User-Agent': 'Headway',

@@ -5,7 +5,7 @@ import type { LookupFunction } from 'node:net';
 import { PermanentError } from '../../shared/errors.js';
 import { addressRefusal, urlRefusal, type WebhookPolicy } from '../../shared/webhooks/target.js';
 
-/** How much of an answer is read before its connection is cut, in bytes. All of it is thrown away. */
+/** Maximum number of bytes to read of a response before the connection is closed. The body is discarded. */
 const MAX_ANSWER_BYTES = 64 * 1024;
 
 export interface PostOptions {
@@ -13,18 +13,19 @@ export interface PostOptions {
   headers: Record<string, string>;
   body: string;
   policy: WebhookPolicy;
-  /** From the beginning to the head of the answer, in ms. */
+  /** Time limit until the response headers arrive, in ms. */
   timeoutMs: number;
   signal: AbortSignal;
-  /** Asks for the addresses of a host. Default: that of the system. */
+  /** Looks up the addresses of a host. Defaults to `dns.lookup`. */
   resolve?: typeof lookup;
 }
 
 /**
- * Makes one call that goes nowhere but where the policy allows: the host's addresses are checked when the connection is
- * made, and one of those that were checked is connected to; a redirect is not followed.
- * @returns the status of the answer
- * @throws PermanentError where the policy does not allow it; Error when there is no answer. Messages name no address
+ * Sends one POST request, only to addresses that the policy allows. The addresses of the host are checked when the
+ * connection is made, and the connection goes to one of the checked addresses. Redirects are not followed.
+ * @returns the HTTP status of the response
+ * @throws PermanentError if the policy does not allow the address
+ * @throws Error if there is no response. Messages contain no address
  */
 export async function post(options: PostOptions): Promise<number> {
   const { url: text, headers, body, policy, timeoutMs, signal } = options;
@@ -37,12 +38,12 @@ export async function post(options: PostOptions): Promise<number> {
       method: 'POST',
       headers: { ...headers, 'Content-Length': Buffer.byteLength(body) },
       lookup: checkedLookup(url.protocol, policy, options.resolve ?? lookup),
-      // A connection for each call: one that was kept would be one that is not checked. And no proxy.
+      // A new connection for each call: a reused one would not be checked. Also avoids proxies.
       agent: false,
       rejectUnauthorized: true,
     });
     const late = setTimeout(
-      () => request.destroy(new Error(`there was no answer within ${timeoutMs} ms`)),
+      () => request.destroy(new Error(`no response within ${timeoutMs} ms`)),
       timeoutMs,
     );
     const stop = (): void => void request.destroy(signal.reason);
@@ -50,7 +51,7 @@ export async function post(options: PostOptions): Promise<number> {
     request.once('close', () => {
       clearTimeout(late);
       signal.removeEventListener('abort', stop);
-      reject(new Error('the connection was closed without an answer'));
+      reject(new Error('the connection was closed without a response'));
     });
     request.on('error', (error) => reject(explained(error)));
     request.once('response', (response) => {
@@ -60,14 +61,14 @@ export async function post(options: PostOptions): Promise<number> {
         read += chunk.length;
         if (read > MAX_ANSWER_BYTES) request.destroy();
       });
-      // The status has come: whatever becomes of the rest does not matter.
+      // The status is known; errors in the rest of the response do not matter.
       response.on('error', () => {});
     });
     request.end(body);
   });
 }
 
-/** Asks for a host's addresses and refuses all of them when one is not allowed. */
+/** Looks up the addresses of a host and rejects all of them if one is not allowed. */
 function checkedLookup(protocol: string, policy: WebhookPolicy, resolve: typeof lookup): LookupFunction {
   return (host, options, callback) => {
     resolve(host, { ...options, all: true }, (error, addresses) => {
@@ -83,7 +84,7 @@ function checkedLookup(protocol: string, policy: WebhookPolicy, resolve: typeof 
   };
 }
 
-/** An error of the network by its code: its message may name addresses, which are no business of who started the job. */
+/** Reduces a network error to its code: its message may contain addresses, which the owner of the job must not see. */
 function explained(error: NodeJS.ErrnoException): Error {
-  return error.code ? new Error(`the receiver could not be reached: ${error.code}`) : error;
+  return error.code ? new Error(`could not reach the receiver: ${error.code}`) : error;
 }

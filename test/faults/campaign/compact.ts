@@ -4,8 +4,8 @@ import type { WireEvent } from './sse-client.js';
 // biome-ignore lint/suspicious/noExplicitAny: the data is read field by field
 type Json = Record<string, any>;
 
-/** The text with which streams report omitted log lines. */
-const LEFT_OUT = /^(\d+) log lines (?:left out|over the limit were left out)/;
+/** Warnings about dropped log lines. */
+const LEFT_OUT = /^(\d+) log lines (?:dropped|over the limit were dropped)/;
 
 /** Keeps the parts of an event that the checker needs, without the filling, to save memory. */
 export function compact({ id, event, data }: WireEvent, at: number): Seen {

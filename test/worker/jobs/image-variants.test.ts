@@ -269,7 +269,7 @@ describe('image-variant', () => {
           ({ message }: Error) => message,
         );
         // Decoders ignore damage after the last pixel.
-        expect(reason).toMatch(/^(made$|damaged \(.{5,}\)$|not an image)/);
+        expect(reason).toMatch(/^(made$|damaged \(.{5,}\)$|not a supported image)/);
         expect(reason).not.toMatch(/[/\\]|file_/);
       }
     },
@@ -281,7 +281,7 @@ describe('image-variant', () => {
     [
       'an SVG',
       Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'),
-      /^not an image/,
+      /^not a supported image/,
     ],
     ['a zip', Buffer.from('PK\x03\x04 and more of it'), /^not a supported image/],
     [
@@ -308,7 +308,7 @@ describe('image-variant', () => {
 
   it('does not reveal the id of an expired file', async () => {
     const gone = runJob(ofOne, { file: `file_${'A'.repeat(27)}`, variants: [{ format: 'png' }] });
-    await expect(gone).rejects.toThrow(/^The file is no longer there; it may have expired\.$/);
+    await expect(gone).rejects.toThrow(/^The file does not exist; it may have expired\.$/);
   });
 
   it('leaves no files behind when it fails or is stopped', async () => {

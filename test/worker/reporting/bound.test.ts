@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { ReportBound } from '../../../src/worker/reporting/bound.js';
 
-describe('the bound of what waits for Redis', () => {
+describe('the limit of pending reports', () => {
   it.each([
     ['256 KiB', 64 * 1024, 4],
     ['1000 reports', 1, 1000],
-  ])('has a job wait that awaits, past %s', async (_what, bytes, count) => {
+  ])('makes a job wait above %s', async (_what, bytes, count) => {
     const bound = new ReportBound(() => {});
     for (let i = 0; i < count - 1; i++) bound.add('log', bytes);
     await bound.room();
@@ -24,7 +24,7 @@ describe('the bound of what waits for Redis', () => {
   it.each([
     ['4 MiB', 64 * 1024, 64],
     ['10,000 reports', 1, 10_000],
-  ])('leaves out what is past %s, and says how much once there is room', (_what, bytes, count) => {
+  ])('drops reports above %s, and reports their number once there is room', (_what, bytes, count) => {
     let room = 0;
     const bound = new ReportBound(() => room++);
     for (let i = 0; i < count; i++) expect(bound.add('partial', bytes)).toBe(true);

@@ -9,8 +9,8 @@ function eventsOf() {
   return { events, published };
 }
 
-describe('an event of the job’s own kind', () => {
-  it('goes out at once with what the job gave', () => {
+describe('a custom event', () => {
+  it('is published at once with the data of the job', () => {
     const { events, published } = eventsOf();
     events.emit('row.rejected', { row: 3 });
     events.emit('Stage-2:done', null);
@@ -21,20 +21,20 @@ describe('an event of the job’s own kind', () => {
   });
 
   it.each([
-    ['', /a type has 1 to 100 of/],
-    ['x'.repeat(101), /a type has 1 to 100 of/],
-    ['two words', /a type has 1 to 100 of/],
-    ['line\nbreak', /a type has 1 to 100 of/],
-    [7, /a type has 1 to 100 of/],
-    ['completed', /"completed" is a name that Headway/],
-    ['progress', /"progress" is a name that Headway/],
-    ['partial', /"partial" is a name/],
-    ['queue', /"queue" is a name/],
-    ['child', /"child" is a name/],
-    ['reset', /"reset" is a name/],
-    ['error', /"error" is a name/],
-    ['open', /"open" is a name/],
-    ['message', /"message" is a name/],
+    ['', /a type must have 1 to 100 characters/],
+    ['x'.repeat(101), /a type must have 1 to 100 characters/],
+    ['two words', /a type must have 1 to 100 characters/],
+    ['line\nbreak', /a type must have 1 to 100 characters/],
+    [7, /a type must have 1 to 100 characters/],
+    ['completed', /"completed" is reserved/],
+    ['progress', /"progress" is reserved/],
+    ['partial', /"partial" is reserved/],
+    ['queue', /"queue" is reserved/],
+    ['child', /"child" is reserved/],
+    ['reset', /"reset" is reserved/],
+    ['error', /"error" is reserved/],
+    ['open', /"open" is reserved/],
+    ['message', /"message" is reserved/],
   ])('cannot be named %j', (type, message) => {
     const { events, published } = eventsOf();
     expect(() => events.emit(type as string, 1)).toThrow(TypeError);
@@ -43,9 +43,9 @@ describe('an event of the job’s own kind', () => {
   });
 
   it.each([
-    ['no JSON form', undefined, /the data of "tick" has no JSON form/],
-    ['more than 64 KiB', 'x'.repeat(64 * 1024 - 1), /is 65537 bytes as JSON; at most 65536/],
-  ])('cannot carry data with %s', (_what, data, message) => {
+    ['no JSON form', undefined, /the data of "tick" cannot be converted to JSON/],
+    ['more than 64 KiB', 'x'.repeat(64 * 1024 - 1), /is 65537 bytes as JSON; the limit is 65536/],
+  ])('rejects data with %s', (_what, data, message) => {
     expect(() => eventsOf().events.emit('tick', data)).toThrow(message);
   });
 });

@@ -8,32 +8,32 @@ function logOf({ maxLines = 10_000 } = {}) {
 }
 
 describe('the log of a job', () => {
-  it('keeps the order and cuts what is too long', () => {
+  it('keeps the order and truncates long messages', () => {
     const { log, lines } = logOf();
     log.write('info', 'x'.repeat(20_000));
     for (let i = 0; i < 3; i++) log.write('info', String(i), { i });
     expect(lines.map(({ message }) => message)).toEqual([`${'x'.repeat(10_000)}… (cut)`, '0', '1', '2']);
   });
 
-  it('takes no more than its limit, says so at once, and how many were left out at the end', () => {
+  it('drops lines over its limit, warns at once, and reports their number at the end', () => {
     const { log, lines } = logOf({ maxLines: 3 });
     for (let i = 1; i <= 8; i++) log.write('info', `line ${i}`);
     expect(lines.map(({ level, message }) => `${level} ${message}`)).toEqual([
       'info line 1',
       'info line 2',
       'info line 3',
-      'warn 3 lines written (JOB_LOG_LINES): further ones of this attempt are left out',
+      'warn log limit of 3 lines reached (JOB_LOG_LINES); further lines of this attempt are dropped',
     ]);
     log.finish();
     log.finish();
     expect(lines).toHaveLength(5);
     expect(lines.at(-1)).toMatchObject({
       level: 'warn',
-      message: '5 log lines over the limit were left out',
+      message: '5 log lines over the limit were dropped',
     });
   });
 
-  it('puts a note in the place of fields that it cannot carry', () => {
+  it('replaces fields that cannot be published with a note', () => {
     const { log, lines } = logOf();
     const circle: Record<string, unknown> = {};
     circle.self = circle;
@@ -42,22 +42,22 @@ describe('the log of a job', () => {
     }
     expect(lines.map(({ fields }) => fields)).toEqual([
       { a: 1 },
-      { omitted: expect.stringMatching(/^what the line had has no JSON form: .*circular/i) },
-      { omitted: expect.stringMatching(/^what the line had has no JSON form: .*BigInt/) },
-      { omitted: 'what the line had is 16395 bytes as JSON; at most 16384 are allowed' },
+      { omitted: expect.stringMatching(/^the value of fields cannot be converted to JSON: .*circular/i) },
+      { omitted: expect.stringMatching(/^the value of fields cannot be converted to JSON: .*BigInt/) },
+      { omitted: 'the value of fields is 16395 bytes as JSON; the limit is 16384' },
     ]);
   });
 
-  it('says in one line how much of each kind is missing, and why', () => {
+  it('reports missing entries by kind and reason in one line', () => {
     expect(missingLine({ log: 3, partial: 1 })).toMatchObject({
       level: 'warn',
-      message: '3 log lines, 1 partial results left out: they came faster than Redis took them',
+      message: '3 log lines, 1 partial results dropped: the job reported faster than Redis accepts',
       missing: { log: 3, partial: 1 },
     });
-    expect(missingLine({ other: 7 }).message).toBe('7 reports left out: Redis has lost or refused them');
+    expect(missingLine({ other: 7 }).message).toBe('7 reports dropped: Redis lost or refused them');
   });
 
-  it('has a form in one line for other tools', () => {
+  it('formats a line as text for other tools', () => {
     const line: LogLine = { level: 'warn', message: 'low', fields: { left: 3 }, at: 0 };
     expect(lineText(line)).toBe('1970-01-01T00:00:00.000Z warn low {"left":3}');
   });

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { Newest } from '../../../src/worker/reporting/newest.js';
 
-it('sends one value at a time, and of those that wait only the newest', async () => {
+it('sends one value at a time, and only the newest of the waiting ones', async () => {
   const sent: number[] = [];
   const lost: unknown[] = [];
   let land: () => void = () => {};

@@ -38,7 +38,7 @@ function partialsOf(options: Partial<PartialsOptions> = {}) {
 }
 
 describe('a partial result', () => {
-  it('goes out at the leading and the trailing edge, text joined and other values as a list', async () => {
+  it('is published at the leading and trailing edge of an interval, with texts joined and other values as a list', async () => {
     const { partials, published, chunks } = partialsOf();
     for (const chunk of ['a', 'b', 'c', { d: 1 }, [2], 'e']) partials.add(chunk);
     expect(chunks()).toEqual([
@@ -54,7 +54,7 @@ describe('a partial result', () => {
     expect(chunks().at(-1)).toEqual([6, 'f']);
   });
 
-  it('is published whole at the end, and not at all when it is dropped', async () => {
+  it('publishes waiting chunks at the end, but not after it is stopped', async () => {
     const { partials, chunks } = partialsOf();
     for (let i = 0; i < 5; i++) partials.add(i);
     partials.finish();
@@ -68,7 +68,7 @@ describe('a partial result', () => {
     expect(chunks()).toHaveLength(2);
   });
 
-  it('goes out chunk by chunk when coalescing is off', () => {
+  it('publishes each chunk when coalescing is off', () => {
     const { partials, chunks } = partialsOf({ intervalMs: 0 });
     for (const chunk of ['a', 'b', null]) partials.add(chunk);
     expect(chunks()).toEqual([
@@ -78,7 +78,7 @@ describe('a partial result', () => {
     ]);
   });
 
-  it('does not wait for a timer that is late because the job never yields', () => {
+  it('does not wait for a timer that is late because the job does not yield', () => {
     const { partials, chunks } = partialsOf();
     for (let i = 0; i < 25; i++) {
       partials.add(String(i % 10));
@@ -91,7 +91,7 @@ describe('a partial result', () => {
     ]);
   });
 
-  it('is what was given at that time, whatever becomes of it', () => {
+  it('copies the chunk, so later changes have no effect', () => {
     const { partials, chunks } = partialsOf();
     const chunk = { n: 1 };
     partials.add(chunk);
@@ -105,23 +105,23 @@ describe('a partial result', () => {
   });
 
   it.each([
-    ['nothing', undefined, /^partial\(\): the chunk has no JSON form: it is undefined$/],
-    ['a function', () => {}, /no JSON form: it is function/],
-    ['a bigint', 1n, /no JSON form: .*BigInt/],
-    ['too much', 'é'.repeat(32 * 1024), /is 65538 bytes as JSON; at most 65536 are allowed/],
+    ['undefined', undefined, /^partial\(\): the chunk cannot be converted to JSON: the type is undefined$/],
+    ['a function', () => {}, /cannot be converted to JSON: the type is function/],
+    ['a bigint', 1n, /cannot be converted to JSON: .*BigInt/],
+    ['a text over 64 KiB', 'é'.repeat(32 * 1024), /is 65538 bytes as JSON; the limit is 65536/],
   ])('cannot be %s', (_what, chunk, message) => {
     const { partials, published } = partialsOf();
     expect(() => partials.add(chunk)).toThrow(message);
     expect(published).toEqual([]);
   });
 
-  it('has a limit as a whole, named by its setting', () => {
+  it('limits all chunks together, and names the setting in the error', () => {
     const { partials } = partialsOf({ maxBytes: 10 });
     partials.add('12345678');
-    expect(() => partials.add('9')).toThrow(/at most 10 bytes \(PARTIAL_MAX_BYTES\)/);
+    expect(() => partials.add('9')).toThrow(/limited to 10 bytes \(PARTIAL_MAX_BYTES\)/);
   });
 
-  it('arrives as it was given, in events of at most 64 KiB, whatever comes when', async () => {
+  it('preserves all chunks in events of at most 64 KiB for any timing', async () => {
     const chunk = fc.oneof(
       fc.string({ unit: 'binary' }),
       fc.jsonValue(),

@@ -28,8 +28,8 @@ function reporterOf(options: { intervalMs?: number; publish?: () => Promise<unkn
   return { reporter, published, toBullMq, warnings };
 }
 
-describe('P7: the reporter', () => {
-  it('publishes the first update at once and the newest at the end of each interval', async () => {
+describe('P7: the progress reporter', () => {
+  it('publishes the first update at once and the newest one at the end of each interval', async () => {
     const { reporter, published } = reporterOf();
     for (let percent = 0; percent <= 50; percent++) {
       reporter.update(percent);
@@ -45,7 +45,7 @@ describe('P7: the reporter', () => {
     expect(published).toHaveLength(50);
   });
 
-  it('flushes what was held back, and waits for it', async () => {
+  it('publishes the pending update on flush and waits for it', async () => {
     let arrived = false;
     const { reporter, published, toBullMq } = reporterOf({
       publish: async () => {
@@ -64,7 +64,7 @@ describe('P7: the reporter', () => {
     expect(toBullMq.at(-1)).toMatchObject({ percent: 99 });
   });
 
-  it('tells BullMQ at most once a second', async () => {
+  it('updates BullMQ at most once a second', async () => {
     const { reporter, toBullMq } = reporterOf();
     for (let i = 0; i < 50; i++) {
       reporter.update(i);
@@ -74,7 +74,7 @@ describe('P7: the reporter', () => {
     expect(toBullMq.length).toBeLessThanOrEqual(6);
   });
 
-  it('tells BullMQ within a second, also when the job reports nothing more', async () => {
+  it('updates BullMQ within a second even if the job reports nothing more', async () => {
     const { reporter, toBullMq } = reporterOf();
     reporter.update(10);
     await vi.advanceTimersByTimeAsync(300);
@@ -83,7 +83,7 @@ describe('P7: the reporter', () => {
     expect(toBullMq.map(({ percent }) => percent)).toEqual([10, 60]);
   });
 
-  it('holds one publish while Redis is slow, and none of them is lost that matters', async () => {
+  it('keeps one publish pending while Redis is slow, and does not lose the newest update', async () => {
     let release: () => void = () => {};
     const { reporter, published } = reporterOf({
       publish: () => new Promise<void>((resolve) => (release = resolve)),
@@ -99,7 +99,7 @@ describe('P7: the reporter', () => {
     expect(published.map(({ percent }) => percent)).toEqual([1, 60]);
   });
 
-  it('goes on after a publish that failed, with a warning', async () => {
+  it('continues after a failed publish, with a warning', async () => {
     const { reporter, published, warnings } = reporterOf({
       publish: () => Promise.reject(new Error('away')),
     });
@@ -108,10 +108,10 @@ describe('P7: the reporter', () => {
     reporter.update(2);
     await vi.advanceTimersByTimeAsync(100);
     expect(published).toHaveLength(2);
-    expect(warnings[0]).toMatch(/could not be published: Error: away/);
+    expect(warnings[0]).toMatch(/could not publish progress: Error: away/);
   });
 
-  it('publishes nothing after it was stopped', async () => {
+  it('publishes nothing after it is stopped', async () => {
     const { reporter, published } = reporterOf();
     reporter.update(1);
     reporter.update(2);
@@ -120,7 +120,7 @@ describe('P7: the reporter', () => {
     expect(published).toHaveLength(1);
   });
 
-  it('publishes also while its timer is late because the job never yields', () => {
+  it('publishes even if its timer is late because the job does not yield', () => {
     const sent: unknown[] = [];
     const busy = new ProgressReporter({
       jobId: '1',

@@ -19,7 +19,7 @@ const updates = fc.oneof(
 const stages = { read: 1, write: 3, check: 0.5 };
 
 describe('progress', () => {
-  it('never goes back, leaves 0 to 100 or is no number, whatever a job reports', () => {
+  it('stays a number from 0 to 100 that never goes backwards, for any reports', () => {
     fc.assert(
       fc.property(
         fc.array(
@@ -59,18 +59,18 @@ describe('progress', () => {
     );
   });
 
-  it('warns once of each kind of number that is none', () => {
+  it('warns once for each kind of invalid number', () => {
     const progress = createProgress({ jobId: '1', attempt: 1 });
     expect(progress.update(Number.NaN, 1).warning).toMatch(
       /percent must be a finite number of 0 or more, not NaN/,
     );
     expect(progress.update(-5, 2).warning).toBeUndefined();
     expect(progress.update({ current: -1 }, 3).warning).toMatch(/current/);
-    expect(progress.update(null as never, 4).warning).toMatch(/takes a number or an object/);
+    expect(progress.update(null as never, 4).warning).toMatch(/expected a number or an object/);
     expect(progress.snapshot(5).percent).toBeNull();
   });
 
-  it('makes one percent of the shares of its stages', () => {
+  it('combines weighted stages into one percentage', () => {
     const progress = createProgress({ jobId: '1', attempt: 2, stages: { read: 1, write: 3 } });
     progress.stage('read', 0);
     progress.update({ current: 5, total: 10 }, 1);
@@ -88,7 +88,7 @@ describe('progress', () => {
     expect(progress.snapshot(3).percent).toBe(62.5);
   });
 
-  it('takes a stage that is not declared in after the others, and never back', () => {
+  it('adds an undeclared stage after the others without going backwards', () => {
     const progress = createProgress({ jobId: '1', attempt: 1, stages: { read: 1, write: 3 } });
     progress.stage('read', 0);
     progress.update(100, 1);
@@ -104,23 +104,23 @@ describe('progress', () => {
     progress.stage('write', 4);
     expect(progress.snapshot(4)).toMatchObject({ percent: 70, stage: 'write', stageIndex: 2, stageCount: 3 });
     progress.stage('tidy', 5);
-    // It makes the whole larger: the bar waits for what it says already.
+    // The new stage increases the total, so the percentage stays until the progress catches up.
     expect(progress.snapshot(5)).toMatchObject({ percent: 90.91, stageIndex: 4, stageCount: 4 });
     progress.update(100, 6);
     expect(progress.snapshot(6).percent).toBe(100);
   });
 
   it.each([
-    ['a weight that is none', 'x', 0, /weight of the stage "x" must be a positive number, not 0/],
-    ['a weight that is no number', 'x', '2', /not 2/],
-    ['no name', '', 1, /1 to 100 characters/],
-  ])('refuses a stage with %s', (_what, name, weight, message) => {
+    ['a weight of 0', 'x', 0, /weight of the stage "x" must be a positive number, not 0/],
+    ['a weight that is a string', 'x', '2', /not 2/],
+    ['an empty name', '', 1, /1 to 100 characters/],
+  ])('rejects a stage with %s', (_what, name, weight, message) => {
     const progress = createProgress({ jobId: '1', attempt: 1 });
     expect(() => progress.stage(name, 1, weight as number)).toThrow(message);
     expect(progress.snapshot(1)).not.toHaveProperty('stage');
   });
 
-  it('refuses the 1001st stage', () => {
+  it('rejects the 1001st stage', () => {
     const progress = createProgress({ jobId: '1', attempt: 1 });
     for (let i = 0; i < 1000; i++) progress.stage(`s${i}`, i);
     expect(() => progress.stage('one more', 1001)).toThrow(/more than 1000 stages/);
@@ -128,7 +128,7 @@ describe('progress', () => {
     expect(progress.snapshot(1002)).toMatchObject({ stageIndex: 1, stageCount: 1000 });
   });
 
-  it('is indeterminate while a job gives counts without a total', () => {
+  it('is indeterminate while a job reports counts without a total', () => {
     const progress = createProgress({ jobId: '1', attempt: 1 });
     progress.update({ current: 7, unit: 'rows' }, 1);
     expect(progress.snapshot(1)).toEqual({
@@ -141,13 +141,13 @@ describe('progress', () => {
     });
   });
 
-  it('of nothing out of nothing is all', () => {
+  it('is complete for 0 of 0', () => {
     const progress = createProgress({ jobId: '1', attempt: 1 });
     progress.update({ current: 0, total: 0 }, 1);
     expect(progress.snapshot(1).percent).toBe(100);
   });
 
-  it('tells rate and time left once they can be known', () => {
+  it('includes rate and remaining time once they are known', () => {
     const progress = createProgress({ jobId: '1', attempt: 1 });
     for (let second = 0; second <= 10; second++)
       progress.update({ current: second * 20, total: 1000 }, second * 1000);
@@ -156,7 +156,7 @@ describe('progress', () => {
 });
 
 describe('the rate', () => {
-  it('follows a change of speed within some multiples of its time constant', () => {
+  it('follows a change of speed within a few time constants', () => {
     const rate = new Rate();
     let value = 0;
     for (let at = 0; at <= 60_000; at += 100) {
@@ -167,7 +167,7 @@ describe('the rate', () => {
     expect(rate.perSecond()).toBeLessThan(11);
   });
 
-  it('does not depend on how often it is asked', () => {
+  it('does not depend on how often it is read', () => {
     const [often, seldom] = [new Rate(), new Rate()];
     for (let at = 0; at <= 20_000; at += 10) often.add(at / 2, at);
     for (let at = 0; at <= 20_000; at += 1000) seldom.add(at / 2, at);
@@ -175,7 +175,7 @@ describe('the rate', () => {
     expect(seldom.perSecond()).toBeCloseTo(500);
   });
 
-  it('is unknown after one sample, and after two that are too close', () => {
+  it('is unknown after one sample, and after two that are too close together', () => {
     const rate = new Rate();
     rate.add(1, 0);
     rate.add(2, 1);

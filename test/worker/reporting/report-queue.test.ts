@@ -4,11 +4,11 @@ import { ReportQueue } from '../../../src/worker/reporting/report-queue.js';
 
 const replyError = (message: string): Error => Object.assign(new Error(message), { name: 'ReplyError' });
 
-/** What a Redis does that takes each number once. It can refuse, lose answers, and come back older. */
+/** A fake Redis that accepts each number once. It can refuse calls, lose replies, and lose its last writes. */
 class Taker {
   log: number[] = [];
   calls = 0;
-  /** What becomes of the next calls, in order; then all is well. */
+  /** Outcomes of the next calls, in order. Later calls succeed. */
   fate: Array<'refuse' | 'answer lost' | 'older'> = [];
 
   async send(entries: readonly number[], first: number, skip: boolean) {
@@ -36,8 +36,8 @@ function queueOn(taker: Taker) {
   return { queue, missing };
 }
 
-describe('P11: the queue of what a run says', () => {
-  it('brings each entry once and in order, whatever is refused, unanswered or lost by Redis', async () => {
+describe('P11: the report queue', () => {
+  it('delivers each entry once and in order when Redis refuses calls, loses replies or loses entries', async () => {
     const fates = fc.array(fc.constantFrom('refuse', 'answer lost', 'older'), { maxLength: 4 });
     await fc.assert(
       fc.asyncProperty(fates, fc.array(fc.nat(40), { maxLength: 6 }), async (fate, groups) => {
@@ -59,7 +59,7 @@ describe('P11: the queue of what a run says', () => {
     );
   });
 
-  it('says how many Redis has lost that it does not have itself any more, and goes on', async () => {
+  it('reports the number of lost entries that it no longer has, and continues', async () => {
     const taker = new Taker();
     const { queue, missing } = queueOn(taker);
     for (let i = 1; i <= 3000; i++) queue.put(i, 10);
@@ -78,7 +78,7 @@ describe('P11: the queue of what a run says', () => {
     expect(taker.log.length).toBeGreaterThanOrEqual(512);
   });
 
-  it('sends at most 256 entries or 256 KiB in a call, and a larger one alone', async () => {
+  it('sends at most 256 entries or 256 KiB per call, and a larger entry alone', async () => {
     const calls: number[][] = [];
     const queue = new ReportQueue<number>({
       async send(entries) {
@@ -98,7 +98,7 @@ describe('P11: the queue of what a run says', () => {
     expect(calls.flat()).toEqual(Array.from({ length: 308 }, (_, i) => i));
   });
 
-  it('gives up what can never be taken, says so, and brings the rest', async () => {
+  it('drops entries that Redis cannot accept, reports them, and delivers the rest', async () => {
     const taken: number[] = [];
     const skips: Array<boolean | undefined> = [];
     const missing: number[] = [];
@@ -122,7 +122,7 @@ describe('P11: the queue of what a run says', () => {
     expect(missing).toEqual([1]);
   });
 
-  it('comes to an end, and says nothing more, when nothing can ever be taken', async () => {
+  it('ends without a report when Redis can accept nothing', async () => {
     let taken = 0;
     const missing: number[] = [];
     const queue = new ReportQueue<number>({
@@ -140,7 +140,7 @@ describe('P11: the queue of what a run says', () => {
     expect(missing).toEqual([]);
   });
 
-  it('has the beginning of its attempt published when Redis has lost that, and brings everything after it', async () => {
+  it('publishes the beginning of the attempt again when Redis has lost it, followed by all entries', async () => {
     let begun = 0;
     const taken: number[] = [];
     const queue = new ReportQueue<number>({
@@ -159,7 +159,7 @@ describe('P11: the queue of what a run says', () => {
     expect(taken).toEqual([1, 2, 3]);
   });
 
-  it('keeps nobody waiting once it was closed, whatever is under way', async () => {
+  it('resolves all waits when it is closed during a call', async () => {
     let taken = 0;
     const queue = new ReportQueue<number>({
       send: () => new Promise(() => {}),
@@ -175,7 +175,7 @@ describe('P11: the queue of what a run says', () => {
     expect(taken).toBe(10);
   });
 
-  it('is over when the attempt is: nobody waits for it any more', async () => {
+  it('resolves all waits when the attempt is over', async () => {
     let taken = 0;
     const queue = new ReportQueue<number>({
       send: async () => ({ state: 'refused' }),

@@ -4,7 +4,7 @@ import type { ReportSink } from '../../../src/worker/reporting/sink.js';
 import { jobFiles } from '../../../src/worker/run/job-files.js';
 import { openTestStore } from '../../support/run-job.js';
 
-/** Reporting to an outlet that keeps everything until it is told, or asked, to take it. */
+/** Reporting to a sink that accepts reports only on request. */
 function reportingTo({ takesWhenPolled = false } = {}) {
   const events: Array<[string, Record<string, unknown>]> = [];
   let waiting: Array<() => void> = [];
@@ -38,15 +38,15 @@ function reportingTo({ takesWhenPolled = false } = {}) {
   return { context: reporting.context(new AbortController().signal), reporting, events, take };
 }
 
-describe('P11: what one run says', () => {
-  it('is all sent by a job that never yields, since what Redis took is asked for when the bound is reached', async () => {
+describe('P11: the reports of a run', () => {
+  it('are all sent when the job does not yield, because acknowledgements are polled at the limit', async () => {
     const { context, reporting, events } = reportingTo({ takesWhenPolled: true });
     for (let i = 0; i < 25_000; i++) void context.emit('tick', i);
     await reporting.flush();
     expect(events.map(([, { data }]) => data)).toEqual(Array.from({ length: 25_000 }, (_, i) => i));
   });
 
-  it('says how much is missing of a job that does not wait, in the place where it is', async () => {
+  it('include the number of missing ones at their position when the job does not wait', async () => {
     const { context, reporting, events, take } = reportingTo();
     for (let i = 0; i < 10_003; i++) void context.emit('tick', i);
     void context.log('too late');
@@ -61,23 +61,20 @@ describe('P11: what one run says', () => {
   it.each([
     ['messages', 40, () => ['info', 'x'.repeat(8000)] as const],
     ['fields', 20, () => ['info', 'x', { much: 'x'.repeat(16_000) }] as const],
-  ])(
-    'has a job wait by the bytes of its lines, with all that belongs to them: %s',
-    async (_what, count, line) => {
-      const { context, take } = reportingTo();
-      let waits = false;
-      for (let i = 0; i < count && !waits; i++) {
-        waits = true;
-        const said = context.log(...(line() as [never, string])).then(() => {
-          waits = false;
-        });
-        await new Promise(setImmediate);
-        if (!waits) continue;
-        take();
-        await said;
-        return;
-      }
-      expect.unreachable('it never waited');
-    },
-  );
+  ])('make a job wait by the size of its log lines, including: %s', async (_what, count, line) => {
+    const { context, take } = reportingTo();
+    let waits = false;
+    for (let i = 0; i < count && !waits; i++) {
+      waits = true;
+      const said = context.log(...(line() as [never, string])).then(() => {
+        waits = false;
+      });
+      await new Promise(setImmediate);
+      if (!waits) continue;
+      take();
+      await said;
+      return;
+    }
+    expect.unreachable('it never waited');
+  });
 });

@@ -8,8 +8,8 @@ import { type PostOptions, post } from '../../../src/worker/webhooks/post.js';
 import { type Receiver, silence, startReceiver } from '../../support/receiver.js';
 import { until } from '../../support/until.js';
 
-/** A resolver that knows one answer to everything: what whoever owns a name can make it say. */
-const says = (...addresses: string[]): NonNullable<PostOptions['resolve']> =>
+/** A resolver that returns these addresses for every name, as the owner of a name could. */
+const resolvesTo = (...addresses: string[]): NonNullable<PostOptions['resolve']> =>
   ((_host: string, _options: unknown, callback: (error: null, found: unknown) => void) =>
     callback(
       null,
@@ -36,7 +36,7 @@ describe('the call of a webhook', () => {
   let receiver: Receiver;
   afterEach(() => receiver?.stop());
 
-  it('sends headers and bytes as they are, and gives the status', async () => {
+  it('sends headers and body unchanged, and returns the status', async () => {
     receiver = await startReceiver(201);
     expect(await call(receiver.url)).toBe(201);
     expect(receiver.calls).toMatchObject([
@@ -44,12 +44,12 @@ describe('the call of a webhook', () => {
     ]);
   });
 
-  it('connects to an address that was checked, whatever the name says afterwards', async () => {
+  it('connects to a checked address even if the name resolves differently later', async () => {
     receiver = await startReceiver();
     let asked = 0;
     const resolve = ((host: string, options: object, callback: (...args: unknown[]) => void) => {
       asked++;
-      says(asked === 1 ? '127.0.0.1' : '8.8.8.8')(host, options, callback as never);
+      resolvesTo(asked === 1 ? '127.0.0.1' : '8.8.8.8')(host, options, callback as never);
     }) as never;
     expect(await call(`http://receiver.example:${receiver.port}/`, { resolve })).toBe(204);
     expect(asked).toBe(1);
@@ -58,22 +58,22 @@ describe('the call of a webhook', () => {
 
   it.each([
     ['a private address', ['127.0.0.1']],
-    ['a public and a private one', ['8.8.8.8', '10.0.0.1']],
-    ['a private one in IPv6 clothes', ['::ffff:127.0.0.1']],
+    ['a public and a private address', ['8.8.8.8', '10.0.0.1']],
+    ['an IPv4-mapped private address', ['::ffff:127.0.0.1']],
     ['the metadata service', ['169.254.169.254']],
-    ['unspecified', ['::']],
-  ])('is not made when the name leads to %s', async (_what, addresses) => {
+    ['the unspecified address', ['::']],
+  ])('is not made when the name resolves to %s', async (_what, addresses) => {
     receiver = await startReceiver();
     const url = `https://receiver.example:${receiver.port}/`;
-    const error = await failure(call(url, { resolve: says(...addresses) }, 'receiver.example', false));
+    const error = await failure(call(url, { resolve: resolvesTo(...addresses) }, 'receiver.example', false));
     expect(error).toBeInstanceOf(PermanentError);
     expect(error.message).toMatch(/cannot be called/);
     expect(error.message).not.toContain(addresses[0]!);
     expect(receiver.calls).toEqual([]);
   });
 
-  it('is not made in the clear to a public address', async () => {
-    const error = await failure(call('http://receiver.example/', { resolve: says('8.8.8.8') }));
+  it('is not made over plain HTTP to a public address', async () => {
+    const error = await failure(call('http://receiver.example/', { resolve: resolvesTo('8.8.8.8') }));
     expect(error).toBeInstanceOf(PermanentError);
     expect(error.message).toMatch(/https/);
   });
@@ -89,7 +89,7 @@ describe('the call of a webhook', () => {
     expect(await failure(call(url, {}, '*', false))).toBeInstanceOf(PermanentError);
   });
 
-  it('is not made to a host that is allowed no more', async () => {
+  it('is not made to a host that is no longer allowed', async () => {
     receiver = await startReceiver();
     expect(await failure(call(receiver.url, {}, 'example.com'))).toBeInstanceOf(PermanentError);
     expect(receiver.calls).toEqual([]);
@@ -103,14 +103,14 @@ describe('the call of a webhook', () => {
     await other.stop();
   });
 
-  it('ends when there is no answer in time', async () => {
+  it('fails without a response in time', async () => {
     receiver = await startReceiver(silence);
     expect(await failure(call(receiver.url, { timeoutMs: 100 }))).toMatchObject({
-      message: 'there was no answer within 100 ms',
+      message: 'no response within 100 ms',
     });
   });
 
-  it('ends when the head of the answer never comes to its end', async () => {
+  it('fails when the response headers are not completed in time', async () => {
     const server = createServer((socket) => {
       socket.on('error', () => {});
       const drip = setInterval(() => socket.write('X-Drip: drop\r\n'), 10);
@@ -120,13 +120,13 @@ describe('the call of a webhook', () => {
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
     expect(await failure(call(`http://127.0.0.1:${port}/`, { timeoutMs: 200 }))).toMatchObject({
-      message: 'there was no answer within 200 ms',
+      message: 'no response within 200 ms',
     });
     server.close();
     await once(server, 'close');
   });
 
-  it('ends at once when it is told to', async () => {
+  it('ends at once when its signal is aborted', async () => {
     receiver = await startReceiver(silence);
     const stop = new AbortController();
     const calling = failure(call(receiver.url, { signal: stop.signal }));
@@ -135,7 +135,7 @@ describe('the call of a webhook', () => {
     expect(await calling).toMatchObject({ message: 'told to' });
   });
 
-  it('reads no more of an answer than a little: a status is enough', async () => {
+  it('reads only the beginning of a response', async () => {
     let closed = false;
     receiver = await startReceiver((res) => {
       res.on('close', () => {
@@ -151,31 +151,31 @@ describe('the call of a webhook', () => {
     await until('the connection was cut', () => closed);
   });
 
-  it('says what kept it from an answer, without an address', async () => {
+  it('reports network errors without an address', async () => {
     receiver = await startReceiver((res) => res.socket!.destroy());
     expect(await failure(call(receiver.url))).toMatchObject({
-      message: 'the receiver could not be reached: ECONNRESET',
+      message: 'could not reach the receiver: ECONNRESET',
     });
     const { port } = receiver;
     await receiver.stop();
     expect(await failure(call(`http://127.0.0.1:${port}/`))).toMatchObject({
-      message: 'the receiver could not be reached: ECONNREFUSED',
+      message: 'could not reach the receiver: ECONNREFUSED',
     });
   });
 
-  it('takes no certificate that nobody vouches for', async () => {
+  it('rejects an untrusted certificate', async () => {
     const server = createTlsServer({ key: KEY, cert: CERTIFICATE }, (_req, res) => res.end());
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
-    const error = await failure(call(`https://localhost:${port}/`, { resolve: says('127.0.0.1') }));
+    const error = await failure(call(`https://localhost:${port}/`, { resolve: resolvesTo('127.0.0.1') }));
     expect(error.message).toMatch(/SELF_SIGNED_CERT/);
     server.close();
     await once(server, 'close');
   });
 });
 
-/** A key and a certificate for localhost, signed by itself, for a hundred years. For nothing but this test. */
+/** A key and a self-signed certificate for localhost, valid for a hundred years. Only for this test. */
 const KEY = `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgcjQC3ci3+EBp0P9g
 iu6Okgo46FSVF3jetqt5Kdui+AqhRANCAAT+kgLCD+MKSEm+aVTXjr9GTxnS2XjP

@@ -7,7 +7,7 @@ import { signedHeaders } from '../../../src/worker/webhooks/signature.js';
 const secretOf = (bytes: number): string => `whsec_${randomBytes(bytes).toString('base64')}`;
 
 describe('the signature of a webhook', () => {
-  it('is the one that Standard Webhooks gives as an example', () => {
+  it('matches the example of Standard Webhooks', () => {
     const headers = signedHeaders(
       'msg_p5jXN8AQM9LWM0D4loKWxJek',
       '{"test": 2432232314}',
@@ -22,7 +22,7 @@ describe('the signature of a webhook', () => {
   });
 
   it.each([24, 25, 26, 32, 64])(
-    'with a secret of %i bytes is accepted by a verifier that is not ours',
+    'is accepted by an independent verifier with a secret of %i bytes',
     (bytes) => {
       const secret = secretOf(bytes);
       expect(isWebhookSecret(secret)).toBe(true);
@@ -43,7 +43,7 @@ describe('the signature of a webhook', () => {
     `${secretOf(32)}\n`,
     secretOf(32).slice(6),
     'whsec_$$$$',
-  ])('%j is no secret', (text) => {
+  ])('rejects %j as a secret', (text) => {
     expect(isWebhookSecret(text)).toBe(false);
   });
 });

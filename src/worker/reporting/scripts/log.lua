@@ -1,20 +1,20 @@
 --[[
-  Adds lines to the log that BullMQ keeps of a job, each once, and notes that they need nobody to carry them to the job's
-  channel.
+  Adds lines to BullMQ's log of a job, each once, and records that the lines do not have to be copied to the channel of
+  the job.
 
   KEYS[1] the job's hash
-  KEYS[2] its log (list)
-  ARGV[1] how many lines are kept
-  ARGV[2] the source of the lines, without spaces: each run has its own
-  ARGV[3] the number of the first line below; the lines of a source are numbered from 1
-  ARGV[4] "1" when the lines before that are known to be lost; else nothing is added while some are missing
+  KEYS[2] the log of the job (list)
+  ARGV[1] number of lines to keep
+  ARGV[2] the source of the lines, without spaces; each run has a different one
+  ARGV[3] number of the first line below; the lines of a source are numbered from 1
+  ARGV[4] "1" if the lines before it are known to be lost; otherwise nothing is added while lines are missing
   ARGV[5...] the lines
 
-  The fields of the hash that are ours: "hw:logged", how many of the lines are on the channel by another way;
-  "hw:said" ("<source> <number>"), the last line that was added.
+  Headway's fields of the hash: "hw:logged", the number of lines that are on the channel already; "hw:said"
+  ("<source> <number>"), the last line that was added.
 
-  Returns the number of the last line that the log has of the source; false when there is no such job.
-  Cost: O(lines of the call + lines that are dropped); callers send at most 256 of them.
+  Returns the number of the last line of the source in the log; false if the job does not exist.
+  Cost: O(lines of the call + lines that are trimmed); callers send at most 256 lines.
 ]]
 if redis.call('EXISTS', KEYS[1]) == 0 then return false end
 local name, number = string.match(redis.call('HGET', KEYS[1], 'hw:said') or '', '^(%S+) (%d+)$')

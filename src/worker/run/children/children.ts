@@ -10,39 +10,38 @@ import { isFinished } from '../../../shared/lifecycle/snapshot.js';
 import { untilTaken } from '../../../shared/redis/until-taken.js';
 import type { ChildEvents } from '../../reporting/child-events.js';
 import type { AddPart, Part } from '../../reporting/roll-up.js';
-import { childId } from './identity.js';
-import { type ChildRequest, checkChild, childRequest } from './request.js';
+import { type ChildRequest, checkChild, childId, childRequest } from './request.js';
 import type { ChildStarter } from './starter.js';
 import type { ChildEnd, ChildWatch } from './watch.js';
 
-/** What children need of their process. */
+/** Services that the children of all runs of a process share. */
 export interface ChildServices {
   registry: Registry;
   plan: QueuePlan;
   start: ChildStarter;
   watch: ChildWatch;
   register: ChildRegister;
-  /** One that looks after the children of what has ended. */
+  /** Also cancels or updates the children of jobs that have ended. */
   reconciler: ObservableReconciler;
   canceller: Canceller;
 }
 
-/** The run whose children they are. */
+/** The run that starts the children. */
 export interface ParentRun {
   jobId: string;
   settings: JobSettings;
   signal: AbortSignal;
-  /** Whether children of an earlier attempt have not ended. */
+  /** Whether children of an earlier attempt are still pending. */
   hasPending: boolean;
-  /** Tells the viewers what becomes of children. */
-  news: ChildEvents;
+  /** Publishes failed and cancelled children on the channel of the job. */
+  events: ChildEvents;
   /** Stops the run. */
   fail(error: ChildFailedError): void;
 }
 
 /**
- * What `ctx.child` does.
- * @param addPart called at most once, and before anything is waited for
+ * Implements `ctx.child`.
+ * @param addPart adds the child to the progress of its parent. Called at most once, and synchronously
  */
 export type StartChild = (
   addPart: AddPart,
@@ -55,37 +54,37 @@ export type StartChild = (
 export interface Children {
   start: StartChild;
   /**
-   * The run has come to a result: cancels the children that have not ended, and waits until they have. BullMQ completes
-   * no job before that.
+   * Cancels the children that have not ended and waits for their end. Called when the run has a result: BullMQ does not
+   * complete a job with pending children.
    */
   awaitAll(): Promise<void>;
-  /** The run is over: nobody listens to children any more. What becomes of them is decided by what became of it. */
-  leave(): void;
+  /** Stops following the children when the run is over. The outcome of the run decides what happens to them. */
+  detach(): void;
 }
 
 export function createChildren(services: ChildServices, run: ParentRun): Children {
   const { registry, plan, start, watch, register, reconciler, canceller } = services;
-  const { jobId, settings, signal, news } = run;
+  const { jobId, settings, signal, events } = run;
   const above = [...(settings.ancestors ?? []), jobId];
-  /** What each child comes to; calls that mean the same child share it. */
+  /** The end of each child by id. Calls for the same child share it. */
   const ends = new Map<string, Promise<ChildEnd>>();
-  /** Gives up waiting. */
+  /** Rejects each pending wait. */
   const waiting = new Set<(reason: unknown) => void>();
   let calls = 0;
   let over = false;
 
-  const giveUp = (reason: unknown): void => {
+  const rejectAll = (reason: unknown): void => {
     for (const reject of waiting) reject(reason);
   };
-  const onAbort = (): void => giveUp(signal.reason);
+  const onAbort = (): void => rejectAll(signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });
 
   function checkOpen(): void {
     signal.throwIfAborted();
-    if (over) throw new Error('the run is over: it can have no more children');
+    if (over) throw new Error('the run is over; it cannot start children');
   }
 
-  /** Waits for the end of a child; `undefined` when Redis has lost it. */
+  /** Resolves with the end of a child; `undefined` if Redis has lost the child. */
   async function untilEnd(id: string, part?: Part): Promise<ChildEnd | undefined> {
     signal.throwIfAborted();
     let unfollow: (() => void) | undefined;
@@ -106,7 +105,14 @@ export function createChildren(services: ChildServices, run: ParentRun): Childre
     }
   }
 
-  async function see(id: string, request: ChildRequest, data: unknown, part: Part, given: ChildOptions) {
+  /** Starts a child unless it exists, and resolves with its end. Starts it again if Redis loses it. */
+  async function ensureChild(
+    id: string,
+    request: ChildRequest,
+    data: unknown,
+    part: Part,
+    given: ChildOptions,
+  ) {
     const { definition } = request;
     const options = await checkChild(definition, data, given.options);
     const { owner } = settings;
@@ -117,13 +123,13 @@ export function createChildren(services: ChildServices, run: ParentRun): Childre
         { id, parentId: jobId, definition, data, options, owner, ancestors: above },
         untilEnd,
       );
-      // The run may have ended meanwhile, and the child come too late to be ended with it.
+      // If the run has ended meanwhile, the new child was not cancelled with the others.
       if (!end && (over || signal.aborted)) await reconciler.reconcile(jobId);
       checkOpen();
       end ??= await untilEnd(id, part);
     }
     part.over();
-    if (end.state !== 'completed') news.failed(new ChildFailedError(id, definition.name, end.error));
+    if (end.state !== 'completed') events.failed(new ChildFailedError(id, definition.name, end.error));
     return end;
   }
 
@@ -137,8 +143,8 @@ export function createChildren(services: ChildServices, run: ParentRun): Childre
     checkOpen();
     const request = childRequest(registry, plan, above, name, given);
     const id = childId(request.queue, jobId, name, given.key ?? number);
-    // Here and not later: all children that are started in one go are in the bar from the first moment.
-    if (!ends.has(id)) ends.set(id, see(id, request, data, addPart(request.weight), given));
+    // Added synchronously: children started together all count in the progress from the beginning.
+    if (!ends.has(id)) ends.set(id, ensureChild(id, request, data, addPart(request.weight), given));
     const end = await ends.get(id)!;
     if (end.state === 'completed') return end.result;
     const error = new ChildFailedError(id, name, end.error);
@@ -151,30 +157,30 @@ export function createChildren(services: ChildServices, run: ParentRun): Childre
     start(addPart, name, data, given = {}) {
       const number = given.key === undefined ? calls++ : -1;
       const result = call(addPart, name, data, given, number);
-      // A parent need not wait for its child.
+      // A parent is not required to await its child.
       result.catch(() => {});
       return result;
     },
     async awaitAll() {
       over = true;
       if (ends.size === 0 && !run.hasPending) return;
-      giveUp(new Error('the run is over'));
+      rejectAll(new Error('the run is over'));
       await Promise.allSettled(ends.values());
       for (;;) {
         const pending = await untilTaken(() => register.pending(jobId));
         if (pending.length === 0) return;
-        news.cancelled(pending.length);
-        await Promise.all(pending.map((id) => untilTaken(() => end(id))));
+        events.cancelled(pending.length);
+        await Promise.all(pending.map((id) => untilTaken(() => cancelChild(id))));
       }
     },
-    leave() {
+    detach() {
       over = true;
       signal.removeEventListener('abort', onAbort);
-      giveUp(new Error('the run is over'));
+      rejectAll(new Error('the run is over'));
     },
   };
 
-  async function end(id: string): Promise<void> {
+  async function cancelChild(id: string): Promise<void> {
     const job = await canceller.cancel(id);
     if (job && !isFinished(job)) await untilEnd(id);
     await register.removePending(jobId, id);

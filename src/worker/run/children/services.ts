@@ -29,13 +29,13 @@ export interface ChildServicesOptions {
   log: Logger;
 }
 
-/** Puts together what the children of all runs of this process share. */
+/** Opens the services that the children of all runs of this process share. */
 export function openChildren(options: ChildServicesOptions): ChildServices {
   const { config, connection, registry, plan, openQueue, expiry, store, canceller, log } = options;
   const { redis, queuePrefix, publisher, server, readJob } = connection;
   const register = createChildRegister(redis, queuePrefix, readJob);
   const reconciler = options.reconciler.with(childrenObserver(register, canceller));
-  // A worker's publisher gathers: what it publishes may go out later than what follows.
+  // The publisher of a worker batches events, so they may be sent later than the commands that follow.
   const enqueue = createEnqueue({
     redis,
     prefix: config.KEY_PREFIX,

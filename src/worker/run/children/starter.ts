@@ -20,17 +20,17 @@ export interface ChildStarterOptions {
   store: FileStore;
 }
 
-/** A child that is about to be started: what `enqueue` takes, and whose it is. */
+/** A child to start: the input of `enqueue` with the id of the parent. */
 export interface NewChild extends NewJob {
   parentId: string;
 }
 
 /**
- * Sees to it that a child is there and runs or will run: starts it, or finds what an earlier attempt of its parent
- * started. One that completed is not started again; one that failed or was cancelled is, with the data given now.
- * @param untilEnd waits for the end of one that is being cancelled at this moment
- * @returns how it ended, when it has completed already
- * @throws PermanentError for data that name files which are not there
+ * Makes sure that a child exists: starts it, or finds the one that an earlier attempt of the parent started. A completed
+ * child is not started again; a failed or cancelled one is, with the new data.
+ * @param untilEnd waits for the end of a child that is being cancelled
+ * @returns the end of the child if it has completed already
+ * @throws PermanentError if the data refers to a missing file
  */
 export type ChildStarter = (
   child: NewChild,
@@ -43,17 +43,17 @@ export function createChildStarter(options: ChildStarterOptions): ChildStarter {
   async function find(id: string, untilEnd: (childId: string) => Promise<unknown>) {
     const found = await reconciler.reconcile(id);
     if (!found.job?.cancelAsked || isFinished(found.job)) return found;
-    // Asked to end by the end of an earlier run of the parent.
+    // An earlier run of the parent has ended and cancelled it.
     await untilEnd(id);
     return reconciler.reconcile(id);
   }
 
   async function checkFiles({ definition, data }: NewChild): Promise<void> {
-    // What its parent names or has made stays while the parent runs.
+    // Files that the parent refers to or has created are kept while it runs.
     const [missing] = await keepFiles(store, async () => true, data);
     if (missing) {
       throw new PermanentError(
-        `a file for the child ${definition.name}: ${missing.pointer}: ${missing.detail}`,
+        `the data of the child ${definition.name}: ${missing.pointer}: ${missing.detail}`,
       );
     }
   }
@@ -71,18 +71,18 @@ export function createChildStarter(options: ChildStarterOptions): ChildStarter {
     await checkFiles(child);
     if (job) await retryFailed(openQueue, id, child.data);
     else await enqueue({ ...child, bullmq: bullmqParent(queuePrefix, parentId) });
-    // The channel may still tell of an earlier end: from now on it says that the child runs again.
+    // The channel may still show an earlier end: publish that the child runs again.
     if (epoch !== undefined) await reconciler.reconcile(id);
     return undefined;
   }
 
-  // A child's id is made from the call, so whatever was done before a refusal is found again.
+  // Safe to retry: the id of a child is derived from the call, so a retry finds what was done before.
   return (child, untilEnd) => untilTaken(() => start(child, untilEnd));
 }
 
 const hasFailed = ({ state }: JobSnapshot): boolean => state === 'failed' || state === 'cancelled';
 
-/** The parent as BullMQ knows it. Its run goes on meanwhile, and what becomes of a child is not for BullMQ to act on. */
+/** Options that make the child a child in BullMQ too. BullMQ must not act on its failure, because the parent is running. */
 function bullmqParent(queuePrefix: string, parentId: string) {
   const { queue, id } = addressOf(parentId)!;
   return { parent: { id, queue: `${queuePrefix}:${queue}` }, ignoreDependencyOnFailure: true };

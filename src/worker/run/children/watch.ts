@@ -12,29 +12,29 @@ import type { Logger } from '../../../shared/process/log.js';
 import type { Service } from '../../../shared/process/service.js';
 import { currentRun } from '../run.js';
 
-/** What became of a child. */
+/** How a child ended. */
 export type ChildEnd =
   | { state: 'completed'; result: unknown }
   | { state: 'failed' | 'cancelled'; error: JobError };
 
-/** Who follows a child. */
+/** Callbacks about a child. */
 export interface ChildFollower {
-  /** How far it is, 0 to 100. */
+  /** Called with the progress of the child, 0 to 100. */
   onPercent(percent: number): void;
-  /** Called once. */
+  /** Called once, when the child has ended. */
   onEnd(end: ChildEnd): void;
-  /** Redis knows nothing of it: it came back without its last writes. */
+  /** Called when Redis has lost the child, because it restarted without its last writes. */
   onLost(): void;
 }
 
-/** Follows child jobs the way the API's viewers do: by their channels. */
+/** Follows child jobs by their channels, like viewers of the API. */
 export interface ChildWatch extends Service {
-  /** @returns what ends the following */
+  /** @returns a function that stops following */
   follow(jobId: string, follower: ChildFollower): () => void;
 }
 
 export interface ChildWatchOptions {
-  /** Opens the one connection for all children of this process. */
+  /** Opens the connection for all children of this process. */
   connect: () => Redis;
   redis: Redis;
   read: Reader;
@@ -45,7 +45,7 @@ export interface ChildWatchOptions {
   log: Logger;
 }
 
-/** Nothing is opened before the first child is followed: most workers never do. */
+/** Creates the watch. It opens its connection for the first child, because most workers have none. */
 export function createChildWatch(options: ChildWatchOptions): ChildWatch {
   const { connect, redis, read, prefix, sharded, reconciler, faults, log } = options;
   const followers = new Map<string, Set<ChildFollower>>();
@@ -59,7 +59,7 @@ export function createChildWatch(options: ChildWatchOptions): ChildWatch {
         read,
         prefix,
         sharded,
-        onError: (error) => log.debug({ err: error }, 'could not subscribe; will again when Redis is back'),
+        onError: (error) => log.debug({ err: error }, 'could not subscribe; retrying when Redis is back'),
       });
       const onLost = (jobId: string): void => {
         for (const follower of followers.get(jobId) ?? []) follower.onLost();
@@ -72,7 +72,7 @@ export function createChildWatch(options: ChildWatchOptions): ChildWatch {
 
   return {
     follow(jobId, follower) {
-      // It is for all runs, though one of them is the first to need it.
+      // Outside the current run, because the connection serves all runs.
       const subscription = currentRun.exit(open).subscribe(jobChannel(jobId), new ChildSink(follower));
       const others = followers.get(jobId) ?? new Set();
       followers.set(jobId, others.add(follower));
@@ -92,8 +92,8 @@ export function createChildWatch(options: ChildWatchOptions): ChildWatch {
 const EVENT = /^event: (progress|completed|failed|cancelled)$/m;
 
 /**
- * Reads the frames of a child's channel: its percent, and what became of it. It never throws, whatever a frame holds:
- * an error here would end the process, and with it the jobs of others.
+ * Reads the progress and the end of a child from the frames of its channel. Never throws, whatever a frame contains: an
+ * error here would end the process and all its jobs.
  */
 class ChildSink implements Sink {
   constructor(private readonly follower: ChildFollower) {}
@@ -108,11 +108,11 @@ class ChildSink implements Sink {
     return true;
   }
 
-  /** The terminal frame has told it. */
+  /** The terminal event has been handled in `write`. */
   end(): void {}
 }
 
-/** What is read of the data of a frame. */
+/** The fields that are read from the data of a frame. */
 interface FrameData {
   percent?: unknown;
   result?: unknown;
@@ -125,5 +125,5 @@ function endOf(event: string, data: FrameData): ChildEnd {
   return { state: 'cancelled', error: CANCELLED };
 }
 
-/** The error of a child that was cancelled, whoever did it. */
+/** The error of a cancelled child. */
 export const CANCELLED: JobError = { message: 'was cancelled', code: 'cancelled' };

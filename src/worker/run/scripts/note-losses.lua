@@ -1,16 +1,16 @@
 --[[
-  Notes how often a job has lost its worker, as far as that counts against it.
+  Records how often a job has lost its worker, as far as it counts against the job.
 
   KEYS[1] the job's hash
-  ARGV[1] how often until now: becomes BullMQ's own count, "stc"; "" leaves that as it is
-  ARGV[2] how often at most when the job is looked at next: losses beyond that were of runs that had not begun. "" for as
-          often as until now
+  ARGV[1] number of losses until now, stored in BullMQ's own counter "stc"; "" leaves the counter as it is
+  ARGV[2] highest number that counts at the next check: losses beyond it hit runs that had not begun. "" for the number
+          until now
 
-  The field of the hash that is ours: "hw:losses".
+  Headway's field of the hash: "hw:losses".
 
   Cost: O(1).
 ]]
--- Nothing is written where there is no job any more.
+-- Do not recreate the hash of a removed job.
 if redis.call('EXISTS', KEYS[1]) == 0 then return end
 if ARGV[1] ~= '' then redis.call('HSET', KEYS[1], 'stc', ARGV[1]) end
 local most = ARGV[2]

@@ -3,26 +3,26 @@ import type { AddPart, Part } from '../../reporting/roll-up.js';
 import type { Peer } from './peer.js';
 
 /**
- * The calls of `ctx.child` of a run in this thread. The main thread starts the children and follows them; the bar that
- * they move is here.
+ * The calls of `ctx.child` of a run in this thread. The main thread starts and follows the children; the progress that
+ * they roll up into is in this thread.
  */
 export class ChildCalls {
   private calls = 0;
-  /** Of each call that is under way, the bar of the stage in which it was made. */
+  /** The progress bar of the stage of each pending call. */
   private readonly bars = new Map<number, AddPart>();
   private readonly parts = new Map<number, Part>();
 
-  /** What the main thread says of the children: see {@link remotePart}. */
-  readonly offered = {
+  /** Calls of the main thread about the progress of children: see {@link remotePart}. */
+  readonly handlers = {
     addPart: (call: number, weight: number) => void this.parts.set(call, this.bars.get(call)!(weight)),
     partPercent: (call: number, percent: number) => this.parts.get(call)?.percent(percent),
     partOver: (call: number) => this.parts.get(call)?.over(),
   };
 
   /**
-   * @param bar gives the bar of the present stage
-   * @param signal of the run: when it is aborted, nobody waits for children any more
-   * @returns what `ctx.child` does
+   * @param bar returns the progress bar of the current stage
+   * @param signal signal of the run, which also ends the wait for children
+   * @returns the implementation of `ctx.child`
    */
   start(main: Peer, bar: () => AddPart, signal: AbortSignal): JobContext['child'] {
     const child = async (call: number, args: unknown[]): Promise<unknown> => {
@@ -39,20 +39,20 @@ export class ChildCalls {
       const call = ++this.calls;
       this.bars.set(call, bar());
       const result = child(call, args);
-      // A parent need not wait for its child.
+      // A parent is not required to await its child.
       result.catch(() => {});
       return result;
     }) as JobContext['child'];
   }
 }
 
-/** The part of a child in a bar that is in another thread. @param call the number of the call that the child is of */
+/** Creates the part of a child in a progress bar of another thread. @param call number of the call that started the child */
 export function remotePart(thread: Peer, call: number): AddPart {
   return (weight) => {
-    thread.tell('addPart', call, weight);
+    thread.notify('addPart', call, weight);
     return {
-      percent: (percent) => thread.tell('partPercent', call, percent),
-      over: () => thread.tell('partOver', call),
+      percent: (percent) => thread.notify('partPercent', call, percent),
+      over: () => thread.notify('partOver', call),
     };
   };
 }

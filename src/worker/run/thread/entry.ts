@@ -14,14 +14,14 @@ import { type PackedError, packError, unpackError } from './errors.js';
 import { openPeer, type Peer } from './peer.js';
 import type { Leftover, TaskOutcome, ThreadSetup, ThreadTask } from './task.js';
 
-/** The main thread counts the grace time of a run, and then ends this thread. This is the longest time of a timer. */
+/** The longest timeout. The main thread counts the grace time of a run and then terminates this thread. */
 const GRACE_MS = 2 ** 31 - 1;
 
 const { files, limits, basePath, clock } = workerData as ThreadSetup;
 shareServerClock(clock);
 const store = openFileStore(files);
 
-// A thread works on one job after another: what one has left behind must not fail the next.
+// A thread runs one job after another: an uncaught error of an earlier job must not fail the next one.
 keepMicrotaskOwners();
 claimUncaught({
   log: {
@@ -31,32 +31,32 @@ claimUncaught({
   },
 });
 
-/** What a thread of the pool does: one attempt at a job, with the context that it would have in the main thread. */
+/** Runs one attempt of a job in a thread of the pool, with the same context as in the main thread. */
 export default async function runTask(task: ThreadTask): Promise<void> {
   const run = new Run(task.jobId, GRACE_MS);
   const children = new ChildCalls();
-  const takings = new Takings();
+  const acks = new Acknowledgements();
   const peer = openPeer(task.port, {
     stop(why: StopReason['why'], message: string, cause?: PackedError) {
       run.stop(new StopReason(why, message, cause ? { cause: unpackError(cause) } : {}));
     },
-    ...children.offered,
-    ...takings.offered,
+    ...children.handlers,
+    ...acks.handlers,
   });
-  const main = attentive(peer);
+  const main = receiving(peer);
   run.signal.addEventListener('abort', () => {
     const { why, message, cause } = run.signal.reason as StopReason;
-    if (why === 'uncaught') main.tell('uncaught', message, packError(cause));
+    if (why === 'uncaught') main.notify('uncaught', message, packError(cause));
   });
   const outcome: TaskOutcome = await run
-    .do(() => perform(task, main, { children, takings }, run.signal))
+    .do(() => perform(task, main, { children, acks }, run.signal))
     .then(
       (result) => ({ result }),
       (error) => ({ error: packError(error) }),
     );
   try {
     await main.call('finish', outcome).catch((error) => {
-      const why = new Error(`the result cannot leave its thread: ${error.message}`);
+      const why = new Error(`the result cannot be sent from its thread: ${error.message}`);
       return main.call('finish', { error: packError(why) } satisfies TaskOutcome);
     });
   } finally {
@@ -67,15 +67,15 @@ export default async function runTask(task: ThreadTask): Promise<void> {
 async function perform(
   task: ThreadTask,
   main: Peer,
-  { children, takings }: { children: ChildCalls; takings: Takings },
+  { children, acks }: { children: ChildCalls; acks: Acknowledgements },
   signal: AbortSignal,
 ): Promise<unknown> {
   const { file, jobId, attempt, data } = task;
-  // What a file begins while it is loaded is not of this run alone.
+  // Timers and promises that a job file creates while it is loaded do not belong to this run.
   const definition = await currentRun.exit(() => loadDefinition(file));
   const input = await validate(definition.input, data);
-  if (input.errors) throw new PermanentError(`the data does not fit the job: ${explain(input.errors)}`);
-  // Whether this run is still wanted. From now on this thread may be ended by force.
+  if (input.errors) throw new PermanentError(`invalid job data: ${explain(input.errors)}`);
+  // Throws if the run was stopped. From here on the thread may be terminated.
   await main.call('begin');
   const reporting = createReporting({
     jobId,
@@ -83,7 +83,7 @@ async function perform(
     stages: definition.stages,
     limits,
     files: jobFiles(store, jobId, basePath),
-    sink: sinkTo(main, takings),
+    sink: sinkTo(main, acks),
   });
   try {
     const child = children.start(main, reporting.bar, signal);
@@ -93,12 +93,12 @@ async function perform(
   }
 }
 
-/** With everything that is said we hear too, so that a busy loop learns of its abort. */
-function attentive(peer: Peer): Peer {
+/** Makes a peer handle received messages with every call, so that a busy loop notices its abort. */
+function receiving(peer: Peer): Peer {
   return {
     ...peer,
-    tell(name, ...args) {
-      peer.tell(name, ...args);
+    notify(name, ...args) {
+      peer.notify(name, ...args);
       peer.receive();
     },
     call(name, ...args) {
@@ -109,19 +109,19 @@ function attentive(peer: Peer): Peer {
   };
 }
 
-/** Calls that wait for what they put to be taken, by number. */
-class Takings {
+/** Callbacks to call once Redis has a report, by number. */
+class Acknowledgements {
   private readonly calls = new Map<number, () => void>();
   private last = 0;
 
-  readonly offered = {
+  readonly handlers = {
     taken: (number: number) => {
       this.calls.get(number)?.();
       this.calls.delete(number);
     },
   };
 
-  /** @returns the number under which the other side says that it was taken; 0 for nobody who waits */
+  /** @returns the number with which the other side acknowledges the report; 0 without a callback */
   add(onTaken: (() => void) | undefined): number {
     if (!onTaken) return 0;
     this.calls.set(++this.last, onTaken);
@@ -129,15 +129,15 @@ class Takings {
   }
 }
 
-/** The outlet in the main thread. */
-function sinkTo(main: Peer, takings: Takings): ReportSink {
-  const tell = (name: string, ...args: unknown[]): undefined => void main.tell(name, ...args);
+/** The report sink in the main thread. */
+function sinkTo(main: Peer, acks: Acknowledgements): ReportSink {
+  const notify = (name: string, ...args: unknown[]): undefined => void main.notify(name, ...args);
   return {
-    progress: (data) => tell('progress', data),
-    bullMqProgress: (data) => tell('bullMqProgress', data),
-    event: (name, json, onTaken) => tell('event', takings.add(onTaken), name, json),
-    bullMqLog: (line, onTaken) => tell('bullMqLog', takings.add(onTaken), line),
-    warn: (message) => tell('warn', message),
+    progress: (data) => notify('progress', data),
+    bullMqProgress: (data) => notify('bullMqProgress', data),
+    event: (name, json, onTaken) => notify('event', acks.add(onTaken), name, json),
+    bullMqLog: (line, onTaken) => notify('bullMqLog', acks.add(onTaken), line),
+    warn: (message) => notify('warn', message),
     watchers: () => main.call('watchers') as Promise<number>,
     poll: () => main.receive(),
     landed: () => main.call('landed'),

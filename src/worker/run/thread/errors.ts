@@ -1,15 +1,15 @@
 import { ChildFailedError, type JobError } from '../../../shared/errors.js';
 import { asError } from '../../../shared/jobs/thrown.js';
-import { isPermanent } from '../permanent.js';
+import { isPermanent } from '../failure.js';
 
-/** An error on its way between threads: structured clone would lose what is not of a plain `Error`. */
+/** An error in a form for messages between threads. Structured clone would lose all but the fields of a plain `Error`. */
 export interface PackedError {
   name: string;
   message: string;
   stack?: string | undefined;
   code?: string | number;
   permanent?: true;
-  /** Of a {@link ChildFailedError}. */
+  /** Fields of a {@link ChildFailedError}. */
   child?: { jobId: string; jobName: string; error: JobError };
 }
 
@@ -17,14 +17,14 @@ export function packError(error: unknown): PackedError {
   const { name, message, stack } = asError(error);
   const plain = { name, message, stack };
   try {
-    return { ...plain, ...furtherOf(error) };
+    return { ...plain, ...extraFields(error) };
   } catch {
-    // A property of it throws.
+    // Reading a property of the error throws.
     return plain;
   }
 }
 
-function furtherOf(error: unknown): Partial<PackedError> {
+function extraFields(error: unknown): Partial<PackedError> {
   const { code } = (error ?? {}) as { code?: unknown };
   return {
     ...(typeof code === 'string' || typeof code === 'number' ? { code } : {}),

@@ -13,7 +13,7 @@ import { openPeer, type Peer } from './peer.js';
 import type { Threads } from './pool.js';
 import type { TaskOutcome } from './task.js';
 
-/** What a job gives to `ctx.child`. */
+/** Arguments of `ctx.child`. */
 type ChildArguments = Parameters<StartChild> extends [unknown, ...infer A] ? A : never;
 
 export interface ThreadExecutionOptions {
@@ -24,26 +24,26 @@ export interface ThreadExecutionOptions {
 }
 
 /**
- * Runs a job in a thread of the pool. What it reports is put together there and comes over a port, ready to be
- * published; so does whatever else of its context needs this process.
+ * Creates the execution of a job in a thread of the pool. Reports are prepared in the thread and arrive over a port, ready
+ * to be published. Other methods of the context that need the main thread are calls over the same port.
  */
 export function createThreadExecution(
   definition: JobDefinition,
   { jobId, attempt, sink, threads }: ThreadExecutionOptions,
 ): Execution {
   const { port1, port2 } = new MessageChannel();
-  const onLost = (error: unknown): void => sink.warn(`what a thread said could not be published: ${error}`);
-  // The thread does not wait for its progress to land: it may be too busy to hear of it.
+  const onLost = (error: unknown): void => sink.warn(`could not publish a report of a thread: ${error}`);
+  // The thread does not wait for its progress to be published: it may be too busy to handle the reply.
   const progress = new Newest(sink.progress, onLost);
   const bullMqProgress = new Newest(sink.bullMqProgress, onLost);
   const landed = () => Promise.all([progress.landed(), bullMqProgress.landed(), sink.landed()]);
-  /** Says that what the thread put under a number was taken. */
-  const taken = (number: number) => (number > 0 ? () => peer.tell('taken', number) : undefined);
+  /** Returns a callback that tells the thread that Redis has the report with this number. */
+  const taken = (number: number) => (number > 0 ? () => peer.notify('taken', number) : undefined);
   let outcome: TaskOutcome | undefined;
   let mayBegin!: () => Promise<void>;
   let child!: (call: number, ...args: ChildArguments) => Promise<unknown>;
   let stop!: (reason: StopReason) => void;
-  // What a method of the context needs of this process is offered here, and called in the thread's entry.
+  // Handlers for the context in `entry.ts`.
   const peer: Peer = openPeer(port1, {
     progress: (data: Parameters<ReportSink['progress']>[0]) => progress.put(data),
     bullMqProgress: (data: Parameters<ReportSink['bullMqProgress']>[0]) => bullMqProgress.put(data),
@@ -63,29 +63,29 @@ export function createThreadExecution(
 
   return {
     async run(data, run, begin, startChild) {
-      // The thread does so again, for its own: what a schema makes of data may be more than a message can carry.
+      // The thread validates again, because the output of a schema may not be cloneable.
       await checkInput(definition, data);
       const kill = new AbortController();
-      const place = threads.place(run.signal);
-      child = (call, ...args) => place.leaveFor(startChild(remotePart(peer, call), ...args));
+      const permit = threads.permit(run.signal);
+      child = (call, ...args) => permit.releaseWhile(startChild(remotePart(peer, call), ...args));
       const onStop = (): void => {
         const { why, message, cause } = run.signal.reason as StopReason;
-        peer.tell('stop', why, message, cause && packError(cause));
+        peer.notify('stop', why, message, cause && packError(cause));
       };
       run.signal.addEventListener('abort', onStop, { once: true });
       stop = (reason) => run.stop(reason);
       mayBegin = async () => {
         run.signal.throwIfAborted();
-        // Not before: to end a thread that still loads its modules can end the whole process (Node 20).
+        // Not earlier: terminating a thread that is still loading modules can crash the process (Node 20).
         run.ended.addEventListener('abort', () => kill.abort(), { once: true });
         await begin();
       };
       try {
         const task = { file: definitionFile(definition), jobId, attempt, data, port: port2 };
-        await threads.run(task, place, kill.signal);
+        await threads.run(task, permit, kill.signal);
       } catch (error) {
         run.signal.throwIfAborted();
-        if (!outcome) throw new Error(whyLost(error), { cause: error });
+        if (!outcome) throw new Error(exitReason(error), { cause: error });
       } finally {
         run.signal.removeEventListener('abort', onStop);
       }
@@ -105,11 +105,11 @@ export function createThreadExecution(
   };
 }
 
-/** Why a thread came to its end before its job, in words. */
-function whyLost(error: unknown): string {
+/** Returns why a thread ended before its job. */
+function exitReason(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === 'ERR_WORKER_OUT_OF_MEMORY') return 'the thread of the job ran out of memory';
   const exit = /^worker exited with code: (\d+)/.exec(message)?.[1];
-  if (exit !== undefined) return `the thread of the job was ended in its middle (exit code ${exit})`;
-  return `an error that nobody caught ended the thread of the job: ${message}`;
+  if (exit !== undefined) return `the thread of the job exited with code ${exit}`;
+  return `an uncaught error ended the thread of the job: ${message}`;
 }

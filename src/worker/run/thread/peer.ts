@@ -1,18 +1,18 @@
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { type PackedError, packError, unpackError } from './errors.js';
 
-/** What one side of a port can be asked to do, by name. Arguments and results must survive structured clone. */
-export type Offered = Record<string, (...args: never[]) => unknown>;
+/** The functions that the other side of a port may call, by name. Arguments and results must be cloneable. */
+export type Handlers = Record<string, (...args: never[]) => unknown>;
 
 /** The other side of a port. */
 export interface Peer {
-  /** Asks for something and waits for what comes of it. */
+  /** Calls a handler of the other side and resolves with its result. */
   call(name: string, ...args: unknown[]): Promise<unknown>;
-  /** Asks for something, no matter what comes of it. */
-  tell(name: string, ...args: unknown[]): void;
-  /** Does what has been asked for until now, at once: for code that does not yield. */
+  /** Calls a handler of the other side without waiting for a result. */
+  notify(name: string, ...args: unknown[]): void;
+  /** Handles the messages received so far, at once: for code that does not yield to the event loop. */
   receive(): void;
-  /** Hears and says nothing more; what was still to come of calls is an error. */
+  /** Closes the port. Pending calls reject. */
   close(): void;
 }
 
@@ -21,8 +21,8 @@ type Message =
   | { reply: number; value: unknown }
   | { reply: number; error: PackedError };
 
-/** Connects the two sides of a message channel. Messages are handled in order, each begun when it comes. */
-export function openPeer(port: MessagePort, offered: Offered): Peer {
+/** Opens one side of a message channel. Messages are handled in order of arrival, without waiting for the one before. */
+export function openPeer(port: MessagePort, handlers: Handlers): Peer {
   const calls = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
   let lastId = 0;
   let closed = false;
@@ -36,15 +36,15 @@ export function openPeer(port: MessagePort, offered: Offered): Peer {
       return;
     }
     const { name, args, id } = message;
-    if (id === undefined) offered[name]?.(...args);
+    if (id === undefined) handlers[name]?.(...args);
     else void answer(id, name, args);
   }
 
   async function answer(id: number, name: string, args: never[]): Promise<void> {
     try {
-      const asked = offered[name];
-      if (!asked) throw new Error(`nothing here is named "${name}"`);
-      port.postMessage({ reply: id, value: await asked(...args) } satisfies Message);
+      const handler = handlers[name];
+      if (!handler) throw new Error(`unknown call "${name}"`);
+      port.postMessage({ reply: id, value: await handler(...args) } satisfies Message);
     } catch (error) {
       port.postMessage({ reply: id, error: packError(error) } satisfies Message);
     }
@@ -53,22 +53,22 @@ export function openPeer(port: MessagePort, offered: Offered): Peer {
   port.on('message', handle);
   port.on('close', () => {
     closed = true;
-    for (const { reject } of calls.values()) reject(gone());
+    for (const { reject } of calls.values()) reject(closedError());
     calls.clear();
   });
   return {
     async call(name, ...args) {
-      if (closed) throw gone();
+      if (closed) throw closedError();
       const id = ++lastId;
-      // What cannot be cloned throws here.
+      // Throws if an argument cannot be cloned.
       port.postMessage({ name, args, id });
       return new Promise((resolve, reject) => calls.set(id, { resolve, reject }));
     },
-    tell(name, ...args) {
+    notify(name, ...args) {
       if (!closed) port.postMessage({ name, args });
     },
     receive() {
-      // To read from a port whose close event is being handled ends the process (SIGSEGV, Node 20).
+      // Reading from a port during its close event crashes the process (SIGSEGV, Node 20).
       while (!closed) {
         const received = receiveMessageOnPort(port);
         if (!received) return;
@@ -79,4 +79,4 @@ export function openPeer(port: MessagePort, offered: Offered): Peer {
   };
 }
 
-const gone = (): Error => new Error('the other thread no longer listens');
+const closedError = (): Error => new Error('the other thread has closed its port');

@@ -1,14 +1,14 @@
-/** A number of places, handed out in order of arrival. */
+/** A semaphore: a number of permits, granted in order of arrival. */
 export class Permits {
   private readonly waiting: Array<() => void> = [];
 
   constructor(private free: number) {}
 
   /**
-   * Resolves when there is a place. It must be given back.
-   * @param signal ends the waiting, with its reason
+   * Resolves when a permit is granted. The caller must release it.
+   * @param signal rejects the call with its reason while it waits
    */
-  async take(signal: AbortSignal): Promise<void> {
+  async acquire(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     if (this.free > 0) {
       this.free--;
@@ -28,7 +28,7 @@ export class Permits {
     });
   }
 
-  giveBack(): void {
+  release(): void {
     const next = this.waiting.shift();
     if (next) next();
     else this.free++;
@@ -36,54 +36,54 @@ export class Permits {
 }
 
 /**
- * The place of one who leaves it to others while he waits for them: a parent and its children may need the same few
- * places, and if all were held by parents, none of them would ever come to an end.
+ * A permit that is released while its holder waits for something else. A parent and its children may need the same few
+ * permits: if parents held all of them while waiting, no child could run.
  */
 export class Permit {
   private held = false;
   private ended = false;
-  /** How much he waits for at this moment. */
+  /** Number of promises that the holder is waiting for. */
   private waits = 0;
   private returning: Promise<void> | undefined;
 
-  /** @param signal ends the waiting for a place, with its reason */
+  /** @param signal rejects `acquire` with its reason while it waits */
   constructor(
-    private readonly slots: Permits,
+    private readonly permits: Permits,
     private readonly signal: AbortSignal,
   ) {}
 
-  async take(): Promise<void> {
-    await this.slots.take(this.signal);
+  async acquire(): Promise<void> {
+    await this.permits.acquire(this.signal);
     this.held = true;
   }
 
-  /** Waits for something without the place, and resolves when he has one again, unless he waits for more. */
-  async leaveFor<T>(what: Promise<T>): Promise<T> {
+  /** Waits for a promise without the permit. Acquires it again afterwards, unless the holder waits for another promise. */
+  async releaseWhile<T>(promise: Promise<T>): Promise<T> {
     this.waits++;
-    this.leave();
+    this.release();
     try {
-      return await what;
+      return await promise;
     } finally {
-      if (--this.waits === 0) await this.comeBack();
+      if (--this.waits === 0) await this.reacquire();
     }
   }
 
-  /** He needs it no more. */
+  /** Releases the permit for good. */
   end(): void {
     this.ended = true;
-    this.leave();
+    this.release();
   }
 
-  private leave(): void {
+  private release(): void {
     if (!this.held) return;
     this.held = false;
-    this.slots.giveBack();
+    this.permits.release();
   }
 
-  private comeBack(): Promise<void> {
-    this.returning ??= this.take()
+  private reacquire(): Promise<void> {
+    this.returning ??= this.acquire()
       .then(() => {
-        if (this.ended || this.waits > 0) this.leave();
+        if (this.ended || this.waits > 0) this.release();
       })
       .finally(() => {
         this.returning = undefined;

@@ -5,13 +5,13 @@ import { unpackError } from './errors.js';
 import { Permit, Permits } from './permits.js';
 import type { Leftover, ThreadSetup, ThreadTask } from './task.js';
 
-/** A thread without work is kept for this long: it has its job files loaded. */
+/** How long an idle thread is kept. It has job files loaded already. */
 const IDLE_MS = 60_000;
 
 const entry = fileURLToPath(new URL('./entry.js', import.meta.url));
 
 export interface ThreadsOptions {
-  /** How many jobs have a thread at a time, those that wait for their children apart. */
+  /** Maximum number of jobs that run at a time. Jobs that wait for their children do not count. */
   max: number;
   setup: ThreadSetup;
   log: Logger;
@@ -19,36 +19,36 @@ export interface ThreadsOptions {
 
 /** The threads of a worker process. The first one is started for the first job that needs it. */
 export interface Threads {
-  /** A place for a task. @param stop ends the waiting for it */
-  place(stop: AbortSignal): Permit;
+  /** Creates the permit for a task. @param stop ends the wait for the permit */
+  permit(stop: AbortSignal): Permit;
   /**
-   * Has a thread work on a task, when its place is free. The task's port goes with it.
-   * @param end ends the thread
-   * @throws Error when the thread came to its end first
+   * Runs a task in a thread once the permit is granted. The port of the task moves to the thread.
+   * @param end terminates the thread
+   * @throws Error if the thread ended before the task
    */
-  run(task: ThreadTask, place: Permit, end: AbortSignal): Promise<void>;
+  run(task: ThreadTask, permit: Permit, end: AbortSignal): Promise<void>;
   /** Ends all threads. */
   close(): Promise<void>;
 }
 
 export function createThreads({ max, setup, log }: ThreadsOptions): Threads {
-  // Piscina has a queue too, but starts no thread for what waits there when one is ended by force.
-  const slots = new Permits(max);
+  // Piscina has its own queue, but starts no thread for waiting tasks after it has terminated one.
+  const permits = new Permits(max);
   let opened: Promise<Piscina> | undefined;
 
   async function open(): Promise<Piscina> {
     const { Piscina } = await import('piscina');
     const pool = new Piscina({
       minThreads: 0,
-      // The places say how many work at a time; those that wait for their children are more.
+      // Permits limit the running jobs; jobs that wait for their children keep their threads.
       maxThreads: Number.MAX_SAFE_INTEGER,
       idleTimeout: IDLE_MS,
       workerData: setup,
-      // With Atomics a thread would stand still between two jobs, with all that the first one left behind.
+      // With Atomics the thread would block between two jobs, with timers and promises of the first one pending.
       atomics: 'disabled',
       recordTiming: false,
     });
-    pool.on('error', (error) => log.warn({ err: error }, 'a thread without work came to its end'));
+    pool.on('error', (error) => log.warn({ err: error }, 'an idle thread ended unexpectedly'));
     pool.on('message', ({ jobId, error, message }: Leftover) => {
       log.warn({ err: unpackError(error), jobId }, message);
     });
@@ -56,15 +56,15 @@ export function createThreads({ max, setup, log }: ThreadsOptions): Threads {
   }
 
   return {
-    place: (stop) => new Permit(slots, stop),
-    async run(task, place, end) {
+    permit: (stop) => new Permit(permits, stop),
+    async run(task, permit, end) {
       try {
-        await place.take();
+        await permit.acquire();
         opened ??= open();
         const pool = await opened;
         await pool.run(task, { filename: entry, signal: end, transferList: [task.port] });
       } finally {
-        place.end();
+        permit.end();
       }
     },
     async close() {

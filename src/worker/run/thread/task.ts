@@ -3,17 +3,17 @@ import type { FileStoreOptions } from '../../../shared/files/store.js';
 import type { ReportingLimits } from '../../reporting/context.js';
 import type { PackedError } from './errors.js';
 
-/** What every thread of a pool is given at its start. */
+/** Data that every thread of the pool gets at its start. */
 export interface ThreadSetup {
   files: FileStoreOptions;
   limits: ReportingLimits;
-  /** The path below which clients see the service. */
+  /** Path prefix of the service in URLs for clients. */
   basePath: string;
-  /** Redis' clock, as the main thread keeps it. */
+  /** The clock of Redis, maintained by the main thread. */
   clock: SharedArrayBuffer;
 }
 
-/** One attempt at a job, for a thread to run. */
+/** One attempt of a job to run in a thread. */
 export interface ThreadTask {
   /** The file with the definition. */
   file: string;
@@ -23,10 +23,10 @@ export interface ThreadTask {
   port: MessagePort;
 }
 
-/** What came of it. */
+/** The outcome of a task. */
 export type TaskOutcome = { result: unknown } | { error: PackedError };
 
-/** An error that nobody caught in a thread, with what is to be logged about it. */
+/** An uncaught error in a thread, with the message to log. */
 export interface Leftover {
   jobId: string;
   error: PackedError;

@@ -6,7 +6,7 @@ import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { explained } from '../../../../src/worker/jobs/lib/images/reason.js';
 import { asSystemError } from '../../../../src/worker/jobs/lib/system-error.js';
-import { isPermanent } from '../../../../src/worker/run/permanent.js';
+import { isPermanent } from '../../../../src/worker/run/failure.js';
 
 const thrownBy = async (run: () => unknown): Promise<Error> => {
   try {

@@ -1,15 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type RolledUp, RollUp } from '../../../../src/worker/reporting/roll-up.js';
-import { childId } from '../../../../src/worker/run/children/identity.js';
+import { childId } from '../../../../src/worker/run/children/request.js';
 
-describe('the roll-up of children', () => {
+describe('the combined progress of children', () => {
   const rollUp = () => {
     const seen: RolledUp[] = [];
     return { seen, bar: new RollUp((state) => seen.push(state)) };
   };
 
-  it('is the weighted mean of their percent, one that has ended counting in full', () => {
+  it('is the weighted mean of their percentages; a child that has ended counts in full', () => {
     const { seen, bar } = rollUp();
     const [light, heavy] = [bar.add(1), bar.add(3)];
     light.percent(50);
@@ -18,7 +18,7 @@ describe('the roll-up of children', () => {
     expect(seen.at(-1)!.percent).toBe(50);
     light.over();
     expect(seen.at(-1)).toEqual({ percent: 62.5, current: 1, total: 2 });
-    // What comes late of one that has ended, or again, changes nothing.
+    // Late or repeated reports of a child that has ended have no effect.
     light.percent(10);
     light.over();
     expect(seen.at(-1)).toEqual({ percent: 62.5, current: 1, total: 2 });
@@ -26,7 +26,7 @@ describe('the roll-up of children', () => {
     expect(seen.at(-1)).toEqual({ percent: 100, current: 2, total: 2 });
   });
 
-  it('follows a child that begins anew', () => {
+  it('follows a child that is retried', () => {
     const { seen, bar } = rollUp();
     const child = bar.add(1);
     child.percent(80);
@@ -34,7 +34,7 @@ describe('the roll-up of children', () => {
     expect(seen.at(-1)!.percent).toBe(10);
   });
 
-  it('stays within 0 and 100, and is 100 when all have ended, whatever they say', () => {
+  it('stays within 0 and 100, and is 100 when all have ended, for any reports', () => {
     const steps = fc.array(
       fc.record({ child: fc.nat(9), to: fc.oneof(fc.double({ noNaN: true }), fc.constant('over')) }),
     );
@@ -60,7 +60,7 @@ describe('the roll-up of children', () => {
 });
 
 describe('the id of a child', () => {
-  it('is the same each time, and another for another call, kind or parent', () => {
+  it('is stable, and differs by call, job type and parent', () => {
     const ids = [
       childId('leaf', 'tree.1', 'leaf', 1),
       childId('leaf', 'tree.1', 'leaf', 2),

@@ -5,7 +5,7 @@ import { type Headway, startHeadway } from '../../../support/headway.js';
 import { jobsDir } from '../../../support/jobs.js';
 import { openStream } from '../../../support/sse.js';
 
-describe('a job in a thread and its children', () => {
+describe('the children of a job in a thread', () => {
   let headway: Headway;
   beforeAll(async () => {
     headway = await startHeadway({
@@ -26,14 +26,14 @@ describe('a job in a thread and its children', () => {
     return stream;
   }
 
-  it('share one thread: a parent leaves its place to others while it waits', async () => {
+  it('run in the only thread: a parent releases its permit while it waits', async () => {
     const streams = await Promise.all([1, 2, 3].map(() => run('tree', { count: 3 })));
     for (const stream of streams) {
       expect(stream.events.at(-1)).toMatchObject({ event: 'completed', data: { result: { sum: 6 } } });
     }
   });
 
-  it('move the bar of the stage in which they were started, although it is another one by then', async () => {
+  it('count in the stage in which they were started, even after the stage has changed', async () => {
     const stream = await run('curious', { how: 'stages' });
     const bar = stream.events.filter(({ event }) => event === 'progress').map(({ data }) => data);
     expect(stream.names().at(-1)).toBe('completed');
@@ -41,7 +41,7 @@ describe('a job in a thread and its children', () => {
     expect(bar.filter(({ stage }) => stage === 'second').some(({ unit }) => unit === 'jobs')).toBe(false);
   });
 
-  it('are what its signal tells of, as without a thread', async () => {
+  it('are the reason of the aborted signal when they fail, as without a thread', async () => {
     const stream = await run('curious', { how: 'reason' });
     expect(JSON.parse((await stream.waitFor('log')).data.message)).toEqual({
       why: 'child',
@@ -52,12 +52,12 @@ describe('a job in a thread and its children', () => {
     expect(stream.events.at(-1)!.data.error.message).toMatch(/^child job leaf .* failed: bad apple$/);
   });
 
-  it('get data that can be sent: what cannot is refused', async () => {
+  it('are rejected if their data cannot be cloned', async () => {
     const stream = await run('curious', { how: 'uncloneable' });
     expect(stream.events.at(-1)).toMatchObject({ event: 'completed', data: { result: 'DataCloneError' } });
   });
 
-  it('end when it is cancelled while it waits, and it gives back what it holds', async () => {
+  it('are cancelled with the parent while it waits, and its permit is released', async () => {
     const stream = await run('tree', { count: 2, gate: 'never' }, async (job) => {
       const following = await openStream(headway.client.events(job), { token: job.token });
       await following.waitFor(({ event, data }) => event === 'progress' && data.percent > 0);

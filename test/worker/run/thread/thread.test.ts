@@ -6,7 +6,7 @@ import { openStream, type TestStream } from '../../../support/sse.js';
 
 const JOBS_DIR = jobsDir('burn', 'ends', { file: 'burn', name: 'hasty', defaults: { cancelGraceMs: 0 } });
 
-describe('a job in a thread of its own', () => {
+describe('a job in a thread', () => {
   let headway: Headway;
   beforeAll(async () => {
     headway = await startHeadway({
@@ -23,7 +23,7 @@ describe('a job in a thread of its own', () => {
   }
   const end = ({ events }: TestStream) => events.at(-1)!;
 
-  it('holds up nothing while it never yields: other jobs go on, and no lock runs out', async () => {
+  it('does not block other jobs or lose its lock when it does not yield', async () => {
     const { stream } = await start('burn', { ms: 4000 });
     await stream.waitFor('active');
     const { stream: steps } = await start('steps', { count: 40, intervalMs: 50 });
@@ -33,11 +33,11 @@ describe('a job in a thread of its own', () => {
     const times = steps.events.filter(({ event }) => event === 'progress').map(({ data }) => data.at);
     expect(Math.max(...times.slice(1).map((at, i) => at - times[i]!))).toBeLessThan(1000);
     await stream.ended;
-    // Four times as long as the lock lasts, and begun once.
+    // Runs four times as long as the lock lasts, in one attempt.
     expect(stream.names()).toEqual(['waiting', 'active', 'completed']);
   });
 
-  it('shows its progress as it moves, although it never yields', async () => {
+  it('publishes its progress although it does not yield', async () => {
     const { stream } = await start('burn', { ms: 1500, reports: true });
     await stream.ended;
     const seen = stream.events.filter(({ event }) => event === 'progress').map(({ data }) => data);
@@ -49,7 +49,7 @@ describe('a job in a thread of its own', () => {
     expect(end(stream).data.result.rounds).toBeGreaterThan(100_000);
   });
 
-  it('is ended by force when it ignores that it is cancelled, and the next one gets a thread', async () => {
+  it('is terminated when it ignores a cancel, and the next job gets a thread', async () => {
     const { job, stream } = await start('burn', { ms: 60_000 });
     await stream.waitFor('active');
     const { stream: next } = await start('burn', { ms: 10 });
@@ -63,7 +63,7 @@ describe('a job in a thread of its own', () => {
     expect(end(next)).toMatchObject({ event: 'completed', data: { result: { rounds: expect.any(Number) } } });
   });
 
-  it('may wait for a thread: a cancel ends that at once, and its time limit begins with the thread', async () => {
+  it('stops waiting for a thread when it is cancelled; its time limit starts with the thread', async () => {
     const busy = await start('burn', { ms: 60_000 });
     await busy.stream.waitFor('active');
     const given = await start('ends', { how: 'well' });
@@ -80,17 +80,17 @@ describe('a job in a thread of its own', () => {
     expect(patient.stream.names()).toEqual(['waiting', 'active', 'log', 'partial', 'completed']);
   });
 
-  it('learns of a cancel by reporting, without yielding', async () => {
+  it('notices a cancel when it reports, without yielding', async () => {
     const { job, stream } = await start('burn', { ms: 60_000, reports: true });
     await stream.waitFor('progress');
     await headway.client.cancel(job);
     await stream.ended;
-    // Had it not seen that, it would have been ended by force and said nothing.
+    // Otherwise it would have been terminated without a report.
     expect((await stream.waitFor('log')).data.message).toBe('stopping: cancel');
     expect(end(stream).event).toBe('cancelled');
   });
 
-  it('can be cancelled at any moment, also while its thread starts: the process takes no harm', async () => {
+  it('can be cancelled at any time, also while its thread starts, without harm to the process', async () => {
     for (let i = 0; i < 12; i++) {
       const { job, stream } = await start('hasty', { ms: 60_000 });
       await stream.waitFor('active');
@@ -104,13 +104,13 @@ describe('a job in a thread of its own', () => {
     expect(headway.workers[0]!.child.exitCode).toBeNull();
   });
 
-  it('is ended at its time limit', async () => {
+  it('is stopped at its time limit', async () => {
     const { stream } = await start('burn', { ms: 60_000 }, { timeoutMs: 200 });
     await stream.ended;
     expect(end(stream)).toMatchObject({ event: 'failed', data: { error: { code: 'timeout' } } });
   });
 
-  it('gets its data as its schema makes them, and makes files', async () => {
+  it('gets its data as parsed by the schema, and creates files', async () => {
     const { job, stream } = await start('ends', { how: 'file', at: 'there' });
     await stream.ended;
     expect(end(stream)).toMatchObject({
@@ -124,15 +124,15 @@ describe('a job in a thread of its own', () => {
     ['error', { message: 'too far' }, 2],
     ['permanent', { message: 'it will never work', code: 'permanent' }, 1],
     ['unrecoverable', { message: 'no use' }, 1],
+    ['no such file', { message: expect.stringMatching(/^The file does not exist/), code: 'permanent' }, 1],
     [
-      'no such file',
-      { message: expect.stringMatching(/^The file is no longer there/), code: 'permanent' },
-      1,
+      'uncloneable',
+      { message: expect.stringMatching(/^the result cannot be sent from its thread: .*cloned/) },
+      2,
     ],
-    ['uncloneable', { message: expect.stringMatching(/^the result cannot leave its thread: .*cloned/) }, 2],
-    ['exit', { message: 'the thread of the job was ended in its middle (exit code 3)' }, 2],
+    ['exit', { message: 'the thread of the job exited with code 3' }, 2],
     ['uncaught', { message: 'thrown at nobody' }, 2],
-  ])('that ends with "%s" fails with that, and with what it said before', async (how, error, attempts) => {
+  ])('fails with its error and keeps its reports when it ends with "%s"', async (how, error, attempts) => {
     const { stream } = await start('ends', { how }, { attempts: 2 });
     await stream.ended;
     const one = ['active', 'log', 'partial'];
@@ -143,13 +143,13 @@ describe('a job in a thread of its own', () => {
       'failed',
     ]);
     expect(end(stream).data.error).toEqual(error);
-    // The process has taken no harm.
+    // The process still works.
     expect(headway.workers[0]!.child.exitCode).toBeNull();
   });
 });
 
-describe('a thread that takes too much memory', () => {
-  it('fails its job and nothing else', async () => {
+describe('a thread that runs out of memory', () => {
+  it('fails only its own job', async () => {
     const headway = await startHeadway({ env: { JOBS_DIR, NODE_OPTIONS: '--max-old-space-size=150' } });
     const job = await headway.client.start('ends', { how: 'memory' });
     const stream = await openStream(headway.client.events(job), { token: job.token });
