@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { StartedJob } from './support/client.js';
 import { type Headway, startHeadway } from './support/headway.js';
 import { jobsDir } from './support/jobs.js';
+import { startMonitor } from './support/monitor.js';
 import { startApi, startWorker } from './support/processes.js';
 import { openStream, type ReceivedEvent, type TestStream } from './support/sse.js';
 import { until } from './support/until.js';
@@ -251,9 +252,7 @@ describe('the promises', () => {
     ['completed', false],
     ['failed', true],
   ])('P7: Redis stores the last update before BullMQ records that an attempt has %s', async (end, fail) => {
-    const commands: string[][] = [];
-    const monitor = await headway.connection.monitor();
-    monitor.on('monitor', (_time: string, args: string[]) => void commands.push(args));
+    const { commands, close } = await startMonitor(headway.redis.port);
     try {
       const job = await headway.client.start('hasty', { fail });
       await (await watch(job)).ended;
@@ -271,7 +270,7 @@ describe('the promises', () => {
       expect(kept).toBeGreaterThanOrEqual(0);
       expect(kept).toBeLessThan(at('xadd', '{headway}:hasty:events', end, job.id));
     } finally {
-      monitor.disconnect();
+      close();
     }
   });
 
