@@ -4,8 +4,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startBrowser } from '../support/browser.js';
 import { commandOf, type RunningCommand, runToEnd, startServer } from '../support/example.js';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { openRawViewers } from '../support/raw-viewers.js';
 import { openPage, takePictures } from '../support/page.js';
+import { openRawViewers } from '../support/raw-viewers.js';
 import { openToAll } from '../support/rules.js';
 import { until } from '../support/until.js';
 
