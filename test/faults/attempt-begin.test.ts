@@ -5,6 +5,9 @@ import { jobsDir } from '../support/jobs.js';
 import { watchToEnd } from '../support/sse.js';
 import { until } from '../support/until.js';
 
+const MIN_STRIKES = 10;
+const MAX_STRIKES = 30;
+
 describe('P1: a fault while attempts begin and end', () => {
   let headway: Headway;
   afterEach(() => headway.stop());
@@ -25,8 +28,9 @@ describe('P1: a fault while attempts begin and end', () => {
     const { client, connection } = headway;
     let on = true;
     let strikes = 0;
+    // On a busy machine the processes may need longer than a pause to recover, so the fault strikes a limited number of times.
     const fault = (async () => {
-      while (on) {
+      while (on && strikes < MAX_STRIKES) {
         if (what === 'connections are cut')
           await connection.call('CLIENT', 'KILL', 'TYPE', 'normal').catch(() => {});
         else {
@@ -49,7 +53,7 @@ describe('P1: a fault while attempts begin and end', () => {
         }
       }),
     );
-    await until('the fault has struck ten times', () => strikes >= 10);
+    await until('the fault has struck often enough', () => strikes >= MIN_STRIKES);
     on = false;
     await fault;
     for (const job of jobs) {
