@@ -61,11 +61,11 @@ describe('/docs', () => {
     async (_what, options) => {
       const { page, complaints } = await open(options);
       await page.goto(`${headway.api.url}/docs`);
-      await page.getByText('Starts long jobs and pushes their progress').waitFor();
+      await page.getByText('Start long-running jobs and follow their progress live').waitFor();
       const routes = [
         ['post-/v1/jobs', 'Start a job'],
-        ['get-/v1/jobs/-id-/events', 'An attempt has failed, another follows'],
-        ['cmp--schemas-progress', 'How far a job is'],
+        ['get-/v1/jobs/-id-/events', 'An attempt has failed and another one follows'],
+        ['cmp--schemas-progress', 'The progress of a job'],
       ] as const;
       // On a phone, the renderer has no menu, and shows schemas only with their operations.
       for (const [route, text] of options.viewport!.width < 600 ? routes.slice(0, 2) : routes) {
@@ -86,7 +86,7 @@ describe('/docs', () => {
   it.each(SCREENS)('links to the other pages, and they to it, on %s', async (_what, options) => {
     const { page, complaints } = await open(options);
     await page.goto(`${headway.api.url}/docs`);
-    await page.getByText('Starts long jobs and pushes their progress').waitFor();
+    await page.getByText('Start long-running jobs and follow their progress live').waitFor();
     for (const [link, path] of [
       ['Dashboard', '/dashboard'],
       ['Reference', '/docs'],
@@ -100,7 +100,7 @@ describe('/docs', () => {
       await page.waitForURL(`${headway.api.url}${path}`);
     }
     // The renderer fills the rest of the window, and only its content scrolls.
-    await page.getByText('Starts long jobs and pushes their progress').waitFor();
+    await page.getByText('Start long-running jobs and follow their progress live').waitFor();
     expect(await page.evaluate('document.documentElement.scrollHeight - innerHeight')).toBe(0);
     // The browser logs the 401 for the list of jobs of a visitor without jobs.
     expect(complaints.filter((text) => !text.includes('401'))).toEqual([]);

@@ -67,7 +67,7 @@ describe('an uncaught error', () => {
         expect(stream.events.at(-1)!.data.error).toMatchObject({
           message: how === 'text' ? 'only text' : 'thrown at nobody',
         });
-        expect(headway.workers[0]!.output()).not.toContain('came to its end');
+        expect(headway.workers[0]!.output()).not.toContain('ended unexpectedly');
       },
     );
 
@@ -128,7 +128,7 @@ describe('an uncaught error', () => {
       await guilty.waitFor('log');
       await until('the worker has ended', () => worker!.child.exitCode !== null);
       expect(worker!.child.exitCode).toBe(1);
-      expect(worker!.output()).toContain('belongs to no job');
+      expect(worker!.output()).toContain('uncaught error of no known job');
       await Promise.all(
         [innocent, ...others].map((stream) =>
           stream.waitFor((event) => event.event === 'waiting' && event.data.attempt === 1),
