@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm, stat, statfs, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, stat, statfs, utimes, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -10,6 +10,8 @@ import { serverNow } from '../redis/server-clock.js';
 import { concealFiles } from './conceal.js';
 import { cleanFileName } from './name.js';
 import { isFileId } from './reference.js';
+import { type HeldFiles, sweepFolder } from './sweep.js';
+import { aborted, asUploadError, failAsUpload } from './upload-errors.js';
 
 /** A stored file. `size` is in bytes. */
 export interface StoredFile {
@@ -37,13 +39,6 @@ export const fileStoreOptions = (config: Config): FileStoreOptions => ({
   minFreeBytes: config.FILES_MIN_FREE_BYTES,
   maxBytes: config.UPLOAD_MAX_BYTES,
 });
-
-/**
- * Returns whether an expired file has to be kept: because a job that has not completed refers to it (a failed or cancelled job
- * may be retried), or because the job that made it has not ended.
- * @param madeBy the id of the job that made the file
- */
-export type HeldFiles = (fileId: string, madeBy?: string) => Promise<boolean>;
 
 /**
  * Files on disk, in a folder that API and workers share. Each file has its own folder, named after its id. It is written in
@@ -200,27 +195,6 @@ export function openFileStore({ dir, ttlMs, minFreeBytes, maxBytes }: FileStoreO
     }
   }
 
-  async function sweepFolder(
-    parent: string,
-    marker: string,
-    now: number,
-    holds: (id: string) => Promise<boolean>,
-  ): Promise<number> {
-    const isOver = async (id: string): Promise<boolean> => {
-      const { mtimeMs } = await stat(join(parent, id, marker)).catch(() => ({ mtimeMs: now }));
-      return mtimeMs + ttlMs < now;
-    };
-    let removed = 0;
-    for (const id of (await readdir(parent).catch(() => [])).filter(isFileId)) {
-      if (!(await isOver(id)) || (await holds(id))) continue;
-      // It may have been used while its holders were looked up.
-      if (!(await isOver(id))) continue;
-      await rm(join(parent, id), { recursive: true, force: true });
-      removed++;
-    }
-    return removed;
-  }
-
   return {
     save,
     async create(name, write, madeBy) {
@@ -261,37 +235,10 @@ export function openFileStore({ dir, ttlMs, minFreeBytes, maxBytes }: FileStoreO
         await useAt(id, now);
         return true;
       };
-      const expired = await sweepFolder(root, 'file.json', now, holds);
+      const expired = await sweepFolder(root, 'file.json', ttlMs, now, holds);
       // A partial file whose content has not grown for the lifetime of a file is abandoned.
-      return expired + (await sweepFolder(tmp, 'content', now, async () => false));
+      return expired + (await sweepFolder(tmp, 'content', ttlMs, now, async () => false));
     },
     conceal: (message) => concealFiles(message, root),
   };
-}
-
-const aborted = (): HeadwayError =>
-  new HeadwayError(
-    'upload-aborted',
-    'The connection ended before the file was complete. Nothing was stored.',
-  );
-
-function failAsUpload(error: unknown): never {
-  throw asUploadError(error);
-}
-
-function asUploadError(error: unknown): unknown {
-  if (error instanceof HeadwayError) return error;
-  const { code } = error as NodeJS.ErrnoException;
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
-    return new HeadwayError('disk-full', 'The disk is full. Nothing was stored.', undefined, {
-      cause: error,
-    });
-  }
-  if (code === 'EMFILE' || code === 'ENFILE' || code === 'ENOMEM') {
-    return new HeadwayError('unavailable', 'This process is overloaded. Nothing was stored.', undefined, {
-      cause: error,
-    });
-  }
-  if (code === 'ERR_STREAM_PREMATURE_CLOSE' || code === 'ECONNRESET') return aborted();
-  return error;
 }

@@ -1,5 +1,5 @@
 import type { Cluster, Redis } from 'ioredis';
-import type { HeldFiles } from '../files/store.js';
+import type { HeldFiles } from '../files/sweep.js';
 import { isFinished, type SnapshotReader } from '../lifecycle/snapshot.js';
 import { scriptsOf } from '../redis/scripts.js';
 import { indexKeys } from './keys.js';

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { type BullEntry, isQueueEvent, readBullEvents } from '../bullmq/bull-events.js';
@@ -6,20 +5,16 @@ import type { ForeignProgress } from '../bullmq/foreign-reports.js';
 import { queueKey } from '../jobs/queues.js';
 import type { Logger } from '../process/log.js';
 import type { Service } from '../process/service.js';
-import { scriptsOf } from '../redis/scripts.js';
 import { createAttemptsReader } from './attempts.js';
 import { createJobFaults, type JobFaults } from './job-faults.js';
 import { JobRounds } from './job-rounds.js';
+import { startLease } from './lease.js';
 import { publishQueueChange } from './queue-watch.js';
 import type { Reconciler } from './reconcile.js';
-import { lifecycleScripts } from './scripts.js';
 import type { JobSnapshot } from './snapshot.js';
 
-const LEASE_MS = 3000;
-const RENEW_MS = 1000;
 const BLOCK_MS = 2000;
 const BATCH = 500;
-const STOP_MS = 1000;
 /** The pause between two batches, in ms. Our workers publish their attempts at once; the follower is for the rest. */
 const PAUSE_MS = 100;
 /** How long a batch waits for its jobs, in ms. Slower ones finish in the background. */
@@ -71,34 +66,16 @@ export function startQueueFollower({
   log,
   faults = createJobFaults(log),
 }: QueueFollowerOptions): Service {
-  const holder = `${role}:${randomUUID()}`;
-  const lease = `${prefix}:{bridge}:lease`;
   const cursorKey = `${prefix}:{bridge}:cursor`;
   /** The queue of each event stream, by key. */
   const streams = new Map(queues.map((queue) => [queueKey(queuePrefix, queue, 'events'), queue]));
-  const scripts = scriptsOf(redis, lifecycleScripts);
-
   const attemptsAt = createAttemptsReader(redis, queuePrefix);
 
   let stopped = false;
-  let leader: Promise<void> | undefined;
   let following: Redis | undefined;
-  let heldUntil = 0;
 
-  async function renewLease(): Promise<void> {
-    const asked = performance.now();
-    const held = await scripts.takeLease(lease, holder, LEASE_MS);
-    if (held === 1) heldUntil = asked + LEASE_MS;
-    if (held === 1 && !leader && !stopped) {
-      leader = follow().finally(() => {
-        leader = undefined;
-      });
-    }
-    if (held === 1) await chore();
-    else heldUntil = 0;
-  }
-
-  async function follow(): Promise<void> {
+  async function follow(isHeld: () => boolean): Promise<void> {
+    const leads = (): boolean => !stopped && isHeld();
     log.debug({ queues }, 'following the queues');
     following = connect();
     /** The newest progress of each job, held back until its interval is over. */
@@ -110,7 +87,7 @@ export function startQueueFollower({
       const keys = await readableStreams();
       const until =
         keys.length < streams.size ? performance.now() + RECHECK_STREAMS_MS : Number.POSITIVE_INFINITY;
-      if (keys.length === 0) return await idle(until);
+      if (keys.length === 0) return await idle(leads, until);
       const known = await redis.hmget(cursorKey, ...keys.map((key) => streams.get(key)!));
       const cursors = new Map(keys.map((key, i) => [key, ENTRY_ID.test(known[i] ?? '') ? known[i]! : '0']));
       while (leads() && performance.now() < until) {
@@ -159,8 +136,6 @@ export function startQueueFollower({
     }
   }
 
-  const leads = (): boolean => !stopped && performance.now() < heldUntil;
-
   /** Returns the keys that can be read. XREAD fails for all keys if another program has replaced one of the streams. */
   async function readableStreams(): Promise<string[]> {
     const keys = [...streams.keys()];
@@ -173,7 +148,7 @@ export function startQueueFollower({
   }
 
   /** Leads while no stream can be followed. */
-  async function idle(until: number): Promise<void> {
+  async function idle(leads: () => boolean, until: number): Promise<void> {
     while (leads() && performance.now() < until) await sleep(PAUSE_MS);
   }
 
@@ -219,24 +194,12 @@ export function startQueueFollower({
     }
   }
 
-  const tick = (): void => {
-    renewLease().catch((error) => log.debug({ err: error }, 'could not renew the lease'));
-  };
-  // An API process waits longer, so that a new worker gets the lease first.
-  const timer = setInterval(tick, role === 'worker' ? RENEW_MS : 2 * RENEW_MS);
-  if (role === 'worker') tick();
-
+  const lease = startLease({ role, redis, key: `${prefix}:{bridge}:lease`, lead: follow, chore, log });
   return {
     async stop() {
       stopped = true;
-      clearInterval(timer);
       following?.disconnect();
-      const release = async (): Promise<void> => {
-        await leader;
-        if (performance.now() < heldUntil && (await redis.get(lease)) === holder) await redis.del(lease);
-      };
-      // Commands wait while Redis is unavailable. The lease then expires on its own.
-      await Promise.race([release().catch(() => {}), sleep(STOP_MS, undefined, { ref: false })]);
+      await lease.stop();
     },
   };
 }

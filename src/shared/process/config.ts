@@ -1,33 +1,11 @@
-import { isIP } from 'node:net';
 import { z } from 'zod';
 import { isWebhookSecret, SECRET_FORM } from '../jobs/webhook-option.js';
 import { StartError } from '../start-error.js';
 import { hostPatterns } from '../webhooks/target.js';
+import { accessSettings } from './access-settings.js';
 import { normalPublicUrl, publicUrlMistake } from './public-url.js';
 
 const int = (min: number, max = Number.MAX_SAFE_INTEGER) => z.coerce.number().int().min(min).max(max);
-
-/** Returns whether a text is `none` or a list of proxies as Express accepts it for `trust proxy`. */
-const areProxies = (text: string): boolean =>
-  text === 'none' ||
-  text.split(',').every((part) => {
-    const [address, bits, ...rest] = part.trim().split('/') as [string, ...string[]];
-    if (bits === undefined && /^(loopback|linklocal|uniquelocal)$/.test(address)) return true;
-    const family = isIP(address);
-    if (family === 0 || rest.length > 0) return false;
-    return bits === undefined || (/^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
-  });
-
-/** Returns the mistake in an entry of `CORS_ORIGINS`. Origins are compared as text, and browsers send only one form of each. */
-function originMistake(entry: string): string | undefined {
-  if (/^https?:\/\//i.test(entry) && URL.canParse(entry) && !entry.includes('*')) {
-    const { origin } = new URL(entry);
-    return origin === entry ? undefined : `${entry} never matches: browsers send ${origin}`;
-  }
-  return entry.includes('*')
-    ? `${entry} never matches: wildcards are not supported`
-    : 'must be a comma-separated list of origins such as https://example.com';
-}
 
 const MiB = 1024 * 1024;
 const minute = 60_000;
@@ -174,44 +152,6 @@ export const configSchema = z.object({
     .describe(
       'How long a connection may stall before it is closed, in ms: a stream whose viewer reads nothing, or an upload that sends less than 1 KiB per second.',
     ),
-  TOKEN_SECRET: z
-    .string()
-    .refine((s) => s === '' || Buffer.byteLength(s) >= 32, 'must be at least 32 bytes')
-    .default('')
-    .describe(
-      'Secret for signing job tokens, at least 32 bytes. All API processes need the same one. If empty, a secret is generated and stored in `DATA_DIR`; with `NODE_ENV=production` the secret is required.',
-    ),
-  JWT_SECRET: z
-    .string()
-    .refine((s) => s === '' || Buffer.byteLength(s) >= 32, 'must be at least 32 bytes')
-    .default('')
-    .describe('Shared secret for verifying user tokens (HS256). Defaults to `TOKEN_SECRET`.'),
-  JWT_PUBLIC_KEY: z
-    .string()
-    .default('')
-    .describe(
-      'Public key for verifying user tokens (RS256, ES256, EdDSA), as PEM or as the path of a PEM file.',
-    ),
-  JWT_JWKS_URL: z
-    .union([z.literal(''), z.url({ protocol: /^https?$/ })])
-    .default('')
-    .describe('Address of a JSON Web Key Set for verifying user tokens.'),
-  JWT_ISSUER: z
-    .string()
-    .default('')
-    .describe('Required issuer (`iss`) of user tokens. If empty, the issuer is not checked.'),
-  JWT_AUDIENCE: z.string().min(1).default('headway').describe('Required audience (`aud`) of user tokens.'),
-  CORS_ORIGINS: z
-    .string()
-    .superRefine((text, context) => {
-      if (text === '') return;
-      const mistakes = text.split(',').flatMap((entry) => originMistake(entry.trim()) ?? []);
-      if (mistakes.length > 0) context.addIssue([...new Set(mistakes)].join('; '));
-    })
-    .default('')
-    .describe(
-      'Origins whose pages may call the API with credentials, comma-separated. If empty, only pages of the same origin may.',
-    ),
   PUBLIC_URL: z
     .string()
     .superRefine((text, context) => {
@@ -223,23 +163,7 @@ export const configSchema = z.object({
     .describe(
       'Public address of the service, needed if a proxy serves it below a path: `https://example.org/headway`. Links, cookies and pages use that path; requests are accepted with and without it. All API processes and workers need the same value. If empty, the service is at `/`.',
     ),
-  TRUST_PROXY: z
-    .string()
-    .refine(
-      areProxies,
-      'must be none, or a comma-separated list of addresses, networks such as 10.0.0.0/8, loopback, linklocal and uniquelocal',
-    )
-    .default('loopback')
-    .describe(
-      'Proxies whose `X-Forwarded-Proto` header is trusted, so that cookies are `Secure` behind a proxy that terminates TLS. A comma-separated list of addresses, networks such as `10.0.0.0/8`, `loopback`, `linklocal` and `uniquelocal`, or `none`.',
-    ),
-  ADMIN_TOKEN: z
-    .string()
-    .regex(/^$|^[\x21-\x7e]{16,}$/, 'must be at least 16 visible ASCII characters')
-    .default('')
-    .describe(
-      'Grants full access when sent as a bearer token or as the HTTP Basic password. If empty, a token is generated and stored in `DATA_DIR`; with `NODE_ENV=production` there is no admin token.',
-    ),
+  ...accessSettings,
   TOKEN_TTL_MS: int(1000)
     .default(7 * day)
     .describe('How long a job token is valid, in ms.'),

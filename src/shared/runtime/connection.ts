@@ -3,7 +3,7 @@ import { createWorkerCensus, type WorkerCensus } from '../bullmq/worker-census.j
 import { type Batch, createBatcher } from '../channel/batch.js';
 import { createPublisher, type Publisher } from '../channel/publisher.js';
 import { createOutcomeCounter, type OutcomeCounter } from '../dashboard/counter.js';
-import type { HeldFiles } from '../files/store.js';
+import type { HeldFiles } from '../files/sweep.js';
 import { createHeldFiles } from '../job-index/held-files.js';
 import { createTracker } from '../job-index/tracker.js';
 import type { OpenQueue } from '../jobs/queues.js';

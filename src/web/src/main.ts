@@ -2,6 +2,8 @@ import { createApp } from 'vue';
 import App from './App.vue';
 import { keepFocus } from './keep-focus';
 import './theme.css';
+import './controls.css';
+import './progress-bar.css';
 import './job/job.css';
 import './style.css';
 

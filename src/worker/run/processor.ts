@@ -1,4 +1,4 @@
-import { type Job, type Processor, UnrecoverableError, WaitingError } from 'bullmq';
+import { type Job, type Processor, UnrecoverableError } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Batch } from '../../shared/channel/batch.js';
 import type { Publisher } from '../../shared/channel/publisher.js';
@@ -6,26 +6,24 @@ import type { WatcherQuery } from '../../shared/channel/watchers.js';
 import type { RunningJobs } from '../../shared/dashboard/running.js';
 import type { FileStore } from '../../shared/files/store.js';
 import type { JobDefinition } from '../../shared/jobs/definition.js';
-import { jobIdOf, queueKey } from '../../shared/jobs/queues.js';
+import { jobIdOf } from '../../shared/jobs/queues.js';
 import type { Registry } from '../../shared/jobs/registry.js';
 import type { RetentionTimes } from '../../shared/jobs/retention-times.js';
 import { jobSettings } from '../../shared/jobs/settings.js';
-import { asError } from '../../shared/jobs/thrown.js';
 import type { Reconciler } from '../../shared/lifecycle/reconcile.js';
-import { CANCELLED_REASON, type JobErrorCode, type JobSnapshot } from '../../shared/lifecycle/snapshot.js';
+import type { JobSnapshot } from '../../shared/lifecycle/snapshot.js';
 import type { Logger } from '../../shared/process/log.js';
-import { isRedisFault } from '../../shared/redis/faults.js';
 import { serverNow } from '../../shared/redis/server-clock.js';
-import { untilTaken } from '../../shared/redis/until-taken.js';
 import { ChildEvents } from '../reporting/child-events.js';
 import type { ReportingLimits } from '../reporting/context.js';
 import { createReportSink } from '../reporting/create-sink.js';
 import type { ReportSink } from '../reporting/sink.js';
-import { handBack, isElsewhere, lockLost, requireLock, retryLastStep } from './bullmq-job.js';
+import { createAttemptErrors } from './attempt-errors.js';
+import { isElsewhere, lockLost, requireLock, retryLastStep } from './bullmq-job.js';
 import { type Children, type ChildServices, createChildren } from './children/children.js';
 import { checkResult } from './contract.js';
 import { createLocalExecution, type Execution, type InternalServices } from './execution.js';
-import { concealed, isPermanent, readable } from './failure.js';
+import { concealed, readable } from './failure.js';
 import { jobFiles, keepFilesOfCompleted } from './job-files.js';
 import { ActiveRuns, cancelled, Run, StopReason } from './run.js';
 import { createSuspects } from './suspects.js';
@@ -73,15 +71,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
   const { registry, redis, queuePrefix, reconciler, services, running, log } = options;
   const runs = new ActiveRuns();
   const suspects = createSuspects(options);
-
-  /** Returns the error with which a job fails without another attempt. @param code stored for programs */
-  async function finalError(job: Job, message: string, code?: JobErrorCode): Promise<Error> {
-    if (code) {
-      const key = queueKey(queuePrefix, job.queueName, job.id!);
-      await untilTaken(() => redis.hset(key, 'hw:code', `${job.attemptsStarted} ${code}`));
-    }
-    return new UnrecoverableError(message);
-  }
+  const { finalError, failureOf } = createAttemptErrors({ redis, queuePrefix, runs, suspects, log });
 
   function sinkOf(jobId: string, job: Job): ReportSink {
     const { publisher, presence, batch, limits } = options;
@@ -148,50 +138,6 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       until: serverNow() + options.keep.of(job.name, settings),
     });
     return result;
-  }
-
-  /**
-   * Returns the error to give to BullMQ for what a run threw, and hands the job back if it should run again.
-   * @param flush resolves when Redis has all reports of the run and its children
-   */
-  async function failureOf(
-    thrown: unknown,
-    job: Job,
-    token: string,
-    run: Run,
-    execution: Execution,
-    flush: () => Promise<unknown>,
-  ): Promise<Error> {
-    // Calls to Redis are abandoned when a run is stopped: the reason of the stop is the real error.
-    if (run.stopped && isRedisFault(thrown)) return failureOf(run.stopped, job, token, run, execution, flush);
-    const isCause = thrown instanceof StopReason && (thrown.why === 'child' || thrown.why === 'uncaught');
-    const error = isCause ? readable(thrown.cause) : thrown;
-    if (error instanceof StopReason) {
-      if (error.why === 'lock-lost') {
-        if (!run.lost.aborted) execution.drop();
-        return new WaitingError();
-      }
-      await flush();
-      if (run.lost.aborted) return new WaitingError();
-      if (error.why === 'cancel') return finalError(job, CANCELLED_REASON);
-      if (error.why === 'timeout') return finalError(job, error.message, 'timeout');
-      // Not handed back: BullMQ finds the job stalled, which counts against it.
-      if (runs.guilty === run) return new WaitingError();
-      if (runs.crashing && run.begun) await untilTaken(() => suspects.noteCrash(job));
-      await untilTaken(() => handBack(job, token, redis, queuePrefix));
-      return new WaitingError();
-    }
-    await flush();
-    if (run.lost.aborted) return new WaitingError();
-    // Viewers see the message only; the original error of a library or the system is logged here.
-    if (error instanceof Error && error.cause !== undefined) {
-      log.warn({ err: error, jobId: jobIdOf({ queue: job.queueName, id: job.id! }) }, 'an attempt failed');
-    }
-    // BullMQ recognises its errors by name too.
-    const plain = asError(error);
-    return isPermanent(error) && plain.name !== 'UnrecoverableError'
-      ? finalError(job, plain.message, 'permanent')
-      : plain;
   }
 
   const process: Processor = async (job, token) => {

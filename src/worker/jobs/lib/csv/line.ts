@@ -55,6 +55,26 @@ export function readFields(line: string, rules: LineRules): string[] | LineFault
   }
 }
 
+/**
+ * Reads a line with spaces around its quotes, or with quotes in the middle of fields (`5" pipe`).
+ * @param doubtful whether the line may continue a quoted field that was rejected
+ */
+export function readLoosely(
+  { source, doubled }: { source: string; doubled: string },
+  { delimiter, padded }: { delimiter: string; padded: boolean },
+  doubtful: boolean,
+): string[] | LineFault {
+  const trimmed = readFields(doubled, { delimiter, trim: true });
+  if (typeof trimmed !== 'string') return trimmed;
+  // This may be the end of a quoted field that was rejected, not the fields of a row.
+  if (doubtful) {
+    const tail = new RegExp(`"\\s*(${delimiter.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')}|$)`);
+    if (tail.test(doubled.trimEnd())) return 'misplaced';
+  }
+  const original = doubled === source ? undefined : source;
+  return readFields(doubled, { delimiter, trim: padded, loose: true, source: original });
+}
+
 /** Whether an odd number of backslashes precedes a position. */
 function isEscaped(line: string, at: number): boolean {
   let run = 0;

@@ -1,8 +1,19 @@
-import { isUtf8 } from 'node:buffer';
 import type { CsvError, Options, parse as parseCsv } from 'csv-parse/sync';
-import { type Backslashes, doubleQuotes, readWithBackslashes, unescapeFields } from './backslash.js';
-import { type LineFault, readFields } from './line.js';
+import { type Backslashes, doubleQuotes, unescapeFields } from './backslash.js';
+import { readFields, readLoosely } from './line.js';
 import { afterLineEnd, countLines, isLineEnd, lastLineStart, lineEnd } from './line-ends.js';
+import { lineAt, type Piece } from './piece.js';
+import {
+  byteFault,
+  excerpt,
+  explain,
+  isDamaged,
+  MAX_RECORD_BYTES,
+  MISPLACED,
+  misplacedIn,
+  TOO_LONG,
+} from './record-faults.js';
+import { runCsvParse } from './run-csv-parse.js';
 
 /** One record of a CSV file, or a malformed one with the reason. `line` is its first line, counted from 1. */
 export type CsvRecord =
@@ -22,11 +33,8 @@ export interface Dialect {
   backslashes?: Backslashes | undefined;
 }
 
-/** Maximum size of a record. */
-const MAX_RECORD_BYTES = 1024 * 1024;
 /** A quote without an end within this many bytes is treated as never closed. */
 const LOOK_AHEAD_BYTES = 8 * 1024 * 1024;
-const EXCERPT_BYTES = 400;
 const [CR, QUOTE, BACKSLASH] = [13, 34, 92];
 
 /**
@@ -111,7 +119,7 @@ export class RecordSplitter {
       stop,
       // csv-parse is faster with a single kind of line end.
       options: text.includes(CR) ? this.anyEnd : this.options,
-      suspicious: text.includes(0) || (this.damage !== '' && this.isDamaged(text)),
+      suspicious: text.includes(0) || isDamaged(text, this.damage),
     };
     while (at < stop) {
       const { end, error } = this.readRecords(piece, at, records);
@@ -144,7 +152,7 @@ export class RecordSplitter {
     records: CsvRecord[],
   ) {
     let end = from;
-    const error = this.attempt(doubled.subarray(from, stop), options, (fields, bytes) => {
+    const error = runCsvParse(this.parse, doubled.subarray(from, stop), options, (fields, bytes) => {
       end = this.add(text, end, from + bytes, fields, suspicious, records);
     });
     if (!error) {
@@ -152,27 +160,6 @@ export class RecordSplitter {
       end = stop;
     }
     return { end, error };
-  }
-
-  /** Runs csv-parse. @returns the error if it stopped before the end */
-  private attempt(
-    text: Buffer,
-    options: Options,
-    onRecord: (fields: string[], bytes: number) => void,
-  ): CsvError | undefined {
-    try {
-      this.parse(text, {
-        ...options,
-        on_record: (fields: unknown, { bytes }) => {
-          onRecord(fields as string[], bytes);
-          return null;
-        },
-      });
-      return undefined;
-    } catch (error) {
-      if (typeof (error as CsvError).code !== 'string') throw error;
-      return error as CsvError;
-    }
   }
 
   /** Adds the record between two positions. @returns the position after it */
@@ -195,7 +182,8 @@ export class RecordSplitter {
       return end;
     }
     const bytes = text.subarray(start, end);
-    let error = bytes.length > MAX_RECORD_BYTES ? TOO_LONG : suspicious ? this.faultOf(bytes) : undefined;
+    let error =
+      bytes.length > MAX_RECORD_BYTES ? TOO_LONG : suspicious ? byteFault(bytes, this.damage) : undefined;
     const { backslashes, delimiter } = this.dialect;
     if (!error && backslashes && bytes.includes(BACKSLASH)) {
       error = unescapeFields(fields, bytes, { backslashes, delimiter });
@@ -206,28 +194,18 @@ export class RecordSplitter {
     return end;
   }
 
-  private faultOf(bytes: Buffer): string | undefined {
-    if (bytes.includes(0)) return HAS_NUL;
-    return this.damage !== '' && this.isDamaged(bytes) ? this.damage : undefined;
-  }
-
-  /** In a UTF-8 file U+FFFD is ordinary text; in other encodings the decoder inserts it for invalid bytes. */
-  private isDamaged(bytes: Buffer): boolean {
-    return this.damage === 'not UTF-8' ? !isUtf8(bytes) : bytes.includes('\ufffd');
-  }
-
   /**
    * Reads the first line of a malformed record by itself, or rejects the line.
    * @returns the start of the next line
    */
   private readLine(piece: Piece, from: number, reason: CsvError, records: CsvRecord[]): number {
-    const { text, start, end, line } = this.lineAt(piece, from);
-    const fields = this.dialect.strict ? 'misplaced' : this.readLoosely(line);
+    const { text, start, end, line } = lineAt(piece, from);
+    const fields = this.dialect.strict ? 'misplaced' : readLoosely(line, this.dialect, this.doubtful);
     if (typeof fields !== 'string') return this.add(text, from, end, fields, true, records);
     this.reject(piece, from, explain(reason), records);
     this.doubtful =
       !this.doubtful &&
-      this.attempt(piece.doubled.subarray(start, end), this.anyEnd, () => {})?.code ===
+      runCsvParse(this.parse, piece.doubled.subarray(start, end), this.anyEnd, () => {})?.code ===
         'CSV_QUOTE_NOT_CLOSED';
     return end;
   }
@@ -238,75 +216,25 @@ export class RecordSplitter {
    */
   private tryLine(piece: Piece, from: number, records: CsvRecord[]): number | undefined {
     if (this.dialect.strict || this.doubtful) return undefined;
-    const { text, end, line } = this.lineAt(piece, from);
+    const { text, end, line } = lineAt(piece, from);
     if (line.doubled === '') return undefined;
     const { delimiter, padded } = this.dialect;
     const read = readFields(line.doubled, { delimiter, trim: padded });
-    const fields = read === 'misplaced' ? this.readLoosely(line) : read;
+    const fields = read === 'misplaced' ? readLoosely(line, this.dialect, this.doubtful) : read;
     if (fields === 'unclosed') return undefined;
     if (fields === 'misplaced') this.reject(piece, from, MISPLACED, records);
     else this.add(text, from, end, fields, piece.suspicious, records);
     return end;
   }
 
-  /** Returns the next line that is not empty, without its line end. */
-  private lineAt({ text, doubled, stop }: Piece, from: number) {
-    let start = from;
-    while (start < stop && isLineEnd(text[start])) start++;
-    const end = Math.min(lineEnd(text, start), stop);
-    const source = text.toString('utf8', start, end);
-    const line = { source, doubled: doubled === text ? source : doubled.toString('utf8', start, end) };
-    return { text, start, end: Math.min(afterLineEnd(text, end), stop), line };
-  }
-
   private reject(piece: Piece, from: number, reason: string, records: CsvRecord[]): void {
-    const { text, start, end, line } = this.lineAt(piece, from);
+    const { text, start, end, line } = lineAt(piece, from);
     this.line += countLines(text, from, start);
-    const error = reason === MISPLACED ? this.misplacedIn(line.source) : reason;
+    const error = reason === MISPLACED ? misplacedIn(line.source, this.dialect) : reason;
     records.push({ line: this.line, error, excerpt: excerpt(text, start, end) });
     this.line += countLines(text, start, end);
   }
-
-  private misplacedIn(line: string): string {
-    if (!line.includes('\\"')) return MISPLACED;
-    const { delimiter, backslashes } = this.dialect;
-    const other = backslashes ? readFields(line, { delimiter }) : readWithBackslashes(line, delimiter);
-    if (typeof other === 'string') return MISPLACED;
-    return backslashes ? NOT_ESCAPED_HERE : NOT_DOUBLED_HERE;
-  }
-
-  /** Reads a line with spaces around its quotes, or with quotes in the middle of fields (`5" pipe`). */
-  private readLoosely({ source, doubled }: { source: string; doubled: string }): string[] | LineFault {
-    const { delimiter, padded } = this.dialect;
-    const trimmed = readFields(doubled, { delimiter, trim: true });
-    if (typeof trimmed !== 'string') return trimmed;
-    // This may be the end of a quoted field that was rejected, not the fields of a row.
-    if (this.doubtful) {
-      const tail = new RegExp(`"\\s*(${delimiter.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')}|$)`);
-      if (tail.test(doubled.trimEnd())) return 'misplaced';
-    }
-    const original = doubled === source ? undefined : source;
-    return readFields(doubled, { delimiter, trim: padded, loose: true, source: original });
-  }
 }
-
-/** The part of the text to read at a time. */
-interface Piece {
-  text: Buffer;
-  /** The text with each escaped quote `\"` replaced with `""`. */
-  doubled: Buffer;
-  stop: number;
-  options: Options;
-  suspicious: boolean;
-}
-
-const TOO_LONG = `longer than ${MAX_RECORD_BYTES} bytes`;
-const HAS_NUL = 'contains a NUL character';
-const MISPLACED = 'misplaced quote';
-const NOT_DOUBLED_HERE =
-  'a backslash before a quote, but other rows do not escape quotes that way (ambiguous)';
-const NOT_ESCAPED_HERE =
-  'a quote after a backslash ends its field, but other rows escape quotes with backslashes (ambiguous)';
 
 /** Blank includes a lone Ctrl-Z, with which DOS programs end a text. */
 const isBlank = (fields: string[]): boolean =>
@@ -315,13 +243,3 @@ const isBlank = (fields: string[]): boolean =>
 /** Concatenated files have a byte order mark before each header. It is not part of a value. */
 const isByteOrderMark = (text: Buffer, at: number): boolean =>
   text[at] === 0xef && text[at + 1] === 0xbb && text[at + 2] === 0xbf;
-
-/** All other errors of csv-parse are about the position of a quote. */
-const explain = ({ code }: CsvError): string =>
-  code === 'CSV_QUOTE_NOT_CLOSED' ? 'unclosed quote' : MISPLACED;
-
-const excerpt = (text: Buffer, start: number, end = text.length): string =>
-  text
-    .subarray(start, Math.min(end, start + EXCERPT_BYTES))
-    .toString()
-    .replace(/[\r\n]+$/, '');

@@ -1,0 +1,71 @@
+import { jobChannel } from '../shared/channel/keys.js';
+import { answerWatcherQueries } from '../shared/channel/watchers.js';
+import type { ProcessReporting } from '../shared/dashboard/reporting.js';
+import { cancelObserver } from '../shared/lifecycle/cancel.js';
+import { childrenObserver, createChildRegister } from '../shared/lifecycle/children.js';
+import { watchQueues } from '../shared/lifecycle/queue-watch.js';
+import { startRecheck } from '../shared/lifecycle/recheck.js';
+import type { Service } from '../shared/process/service.js';
+import { startHousekeeping } from '../shared/runtime/leader.js';
+import { watchRevocations } from './auth/revocation-watch.js';
+import { type Core, pubSubOf } from './core.js';
+import type { DashboardFeed } from './live/feed.js';
+import type { Jobs } from './open-jobs.js';
+import type { Streams } from './open-streams.js';
+import { watchPulse } from './stream/redis-pulse.js';
+import { followRemovedJobs } from './stream/removed-jobs.js';
+import type { ViewerSet } from './stream/viewer-set.js';
+import { watchWorkers } from './stream/worker-watch.js';
+
+/** Starts what runs beside the requests. @returns what has to be stopped */
+export function startServices(
+  core: Core,
+  { store, canceller, expiry, schedules }: Jobs,
+  { hub, viewers }: Streams,
+  reporting: ProcessReporting,
+  feed: DashboardFeed,
+  allViewers: Array<ViewerSet<unknown>>,
+): Service[] {
+  const { config, plan, connection, subscriberRedis, log } = core;
+  const { redis, queuePrefix, reconciler, faults } = connection;
+  const register = createChildRegister(redis, queuePrefix, connection.readJob);
+  const housekeeping = startHousekeeping({
+    role: 'api',
+    config,
+    connection,
+    plan,
+    reconciler,
+    following: reconciler.with(
+      schedules.observer,
+      childrenObserver(register, canceller),
+      cancelObserver(canceller),
+    ),
+    onChanged: reporting.changed,
+    schedules,
+    expiry,
+    canceller,
+    store,
+    log,
+  });
+  const endStreams = (jobId: string): void => hub.end(jobChannel(jobId));
+  const recheck = startRecheck(hub, redis, reconciler, log, endStreams, faults);
+  const listening = { redis: subscriberRedis, prefix: config.KEY_PREFIX, log };
+  watchQueues({ ...listening, onChange: recheck.queue, onGap: recheck.all });
+  watchRevocations({ ...listening, streams: allViewers });
+  answerWatcherQueries({ ...pubSubOf(core), count: (channel) => hub.count(channel), log });
+  const channels = () => hub.channels();
+  return [
+    housekeeping,
+    recheck,
+    followRemovedJobs({ channels, redis, queuePrefix, followed: plan.names, reconciler, faults, log }),
+    watchWorkers({ channels, census: connection.census!, onChange: recheck.queue, log }),
+    watchPulse({
+      connections: [redis, subscriberRedis],
+      needed: () => allViewers.some(({ count }) => count > 0),
+      onCheck(away) {
+        viewers.setRedisAway(away);
+        feed.setRedisAway(away);
+      },
+    }),
+  ];
+}

@@ -1,0 +1,46 @@
+import { fileStoreOptions, openFileStore } from '../shared/files/store.js';
+import { createTombstoneReader } from '../shared/job-index/tombstones.js';
+import { createCanceller } from '../shared/lifecycle/cancel.js';
+import { createExpiry } from '../shared/lifecycle/expiry.js';
+import { createScheduleMaintainer } from '../shared/schedules/maintainer.js';
+import { webhookPolicy } from '../shared/webhooks/target.js';
+import type { Core } from './core.js';
+import { createJobStarter } from './jobs/start.js';
+
+export type Jobs = ReturnType<typeof openJobs>;
+
+/** What starts, changes and remembers jobs. */
+export function openJobs({ config, registry, plan, connection, log }: Core, production: boolean) {
+  const { redis, queuePrefix, openQueue, reconciler } = connection;
+  const prefix = config.KEY_PREFIX;
+  const store = openFileStore(fileStoreOptions(config));
+  const canceller = createCanceller({ redis, openQueue, queuePrefix, reconciler, prefix });
+  const expiry = createExpiry(redis, prefix);
+  const schedules = createScheduleMaintainer({
+    redis,
+    prefix,
+    openQueue,
+    plan,
+    readJob: connection.readJob,
+    reconciler,
+    expiry,
+    files: store,
+    filesTtlMs: config.FILES_TTL_MS,
+    log,
+  });
+  const starter = createJobStarter({
+    redis,
+    prefix,
+    openQueue,
+    publisher: connection.publisher,
+    registry,
+    store,
+    isHeld: connection.isHeld,
+    expiry,
+    oneTurn: true,
+    webhooks: connection.webhooks,
+    webhookRules: { ...webhookPolicy(config), ownSecret: production && !config.WEBHOOK_SECRET },
+  });
+  const readTombstone = createTombstoneReader(redis, queuePrefix);
+  return { store, openQueue, canceller, expiry, schedules, starter, readTombstone };
+}

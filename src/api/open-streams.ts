@@ -1,0 +1,33 @@
+import { ChannelHub } from '../shared/channel/hub.js';
+import { createReader } from '../shared/channel/reader.js';
+import type { Core } from './core.js';
+import type { Auth } from './open-auth.js';
+import { StreamDoor } from './stream/door.js';
+import { loadBound } from './stream/socket-bound.js';
+import type { ViewerSetOptions } from './stream/viewer-set.js';
+import { ChannelViewers } from './stream/viewers.js';
+
+export type Streams = ReturnType<typeof openStreams>;
+
+/** The streams of channels: the door, the hub of subscriptions, and the viewers. */
+export function openStreams(
+  { config, connection, subscriberRedis, log }: Core,
+  { revocations }: Pick<Auth, 'revocations'>,
+) {
+  loadBound(log);
+  const hub = new ChannelHub({
+    redis: subscriberRedis,
+    read: createReader(connection.redis, config.KEY_PREFIX),
+    prefix: config.KEY_PREFIX,
+    sharded: connection.server.sharded,
+    onError: (error) => log.debug({ err: error }, 'could not subscribe; retrying when Redis is back'),
+  });
+  const viewerOptions: ViewerSetOptions = {
+    isRevoked: revocations.isRevoked,
+    stallTimeoutMs: config.STALL_TIMEOUT_MS,
+    log,
+  };
+  const viewers = new ChannelViewers({ ...viewerOptions, hub, heartbeatMs: config.HEARTBEAT_MS });
+  const streams = new StreamDoor({ redis: connection.redis, heartbeatMs: config.HEARTBEAT_MS, log });
+  return { hub, viewerOptions, viewers, streams };
+}

@@ -1,0 +1,65 @@
+import { type ProcessReporting, startProcessReporting } from '../shared/dashboard/reporting.js';
+import type { RunningJobs } from '../shared/dashboard/running.js';
+import { cancelObserver } from '../shared/lifecycle/cancel.js';
+import { every } from '../shared/process/every.js';
+import type { Service } from '../shared/process/service.js';
+import type { Connection } from '../shared/runtime/connection.js';
+import { startHousekeeping } from '../shared/runtime/leader.js';
+import type { Core } from './core.js';
+import type { Lifecycle } from './open-lifecycle.js';
+import type { ServedQueue } from './run/workers.js';
+
+const SWEEP_MS = 10 * 60_000;
+
+export function startReporting(
+  { config, connection, log }: Core,
+  queues: ServedQueue[],
+  running: RunningJobs,
+): ProcessReporting {
+  const { redis } = connection;
+  return startProcessReporting({
+    redis,
+    publishing: connection.publishing,
+    prefix: config.KEY_PREFIX,
+    sharded: connection.server.sharded,
+    role: 'worker',
+    describe: () => ({ running: running.size, queues }),
+    jobs: running,
+    log,
+  });
+}
+
+/** While Redis is away its commands wait, and what is counted is not worth waiting for. */
+export async function flushOutcomes({ redis, outcomes }: Connection): Promise<void> {
+  if (redis.status === 'ready') await outcomes.flush();
+}
+
+export function openHousekeeping(
+  { config, connection, plan, store, log }: Core,
+  { schedules, expiry, canceller, reconciler, children }: Lifecycle,
+  reporting: ProcessReporting,
+): Service {
+  return startHousekeeping({
+    role: 'worker',
+    config,
+    connection,
+    plan,
+    reconciler,
+    following: children.reconciler.with(cancelObserver(canceller)),
+    onChanged: reporting.changed,
+    schedules,
+    expiry,
+    canceller,
+    store,
+    log,
+  });
+}
+
+/** Removes expired files now and then. */
+export function startSweeper({ connection, store, log }: Core): Service {
+  return every(
+    SWEEP_MS,
+    () => store.sweep(connection.isHeld),
+    (error) => log.warn({ err: error }, 'could not remove expired files'),
+  );
+}

@@ -1,0 +1,59 @@
+import type { Processor, Worker } from 'bullmq';
+import { jobIdOf } from '../shared/jobs/queues.js';
+import { watchControl } from '../shared/redis/broadcast.js';
+import type { Core } from './core.js';
+import type { Lifecycle } from './open-lifecycle.js';
+import { lockLost } from './run/bullmq-job.js';
+import { type ActiveRuns, cancelled } from './run/run.js';
+import { createWorkers, type ServedQueue } from './run/workers.js';
+
+/** The BullMQ workers. From here on jobs are taken. */
+export function openWorkers(
+  { config, connection, plan, bullmqRedis, log }: Core,
+  { children }: Lifecycle,
+  queues: ServedQueue[],
+  processor: Processor,
+  runs: ActiveRuns,
+): Worker[] {
+  const workers = createWorkers({
+    config,
+    connection: bullmqRedis,
+    queuePrefix: connection.queuePrefix,
+    plan,
+    queues,
+    processor,
+  });
+  for (const worker of workers) {
+    const jobIdIn = (id: string): string => jobIdOf({ queue: worker.name, id });
+    worker.on('error', (error) => log.error({ err: error }, 'error of a BullMQ worker'));
+    worker.on('lockRenewalFailed', (ids) => {
+      for (const id of ids) runs.get(jobIdIn(id))?.lose(lockLost());
+    });
+    // The queue follower publishes the end as well; this is only sooner.
+    const published = (id: string | undefined): void => {
+      if (id === undefined) return;
+      children.reconciler
+        .reconcile(jobIdIn(id))
+        .catch((error) => log.warn({ err: error, id }, 'could not publish the end of a job'));
+    };
+    worker.on('completed', (job) => published(job.id));
+    worker.on('failed', (job) => published(job?.id));
+  }
+  return workers;
+}
+
+/** Stops a run when its job is cancelled. */
+export function watchCancels({ config, connection, commandsRedis, log }: Core, runs: ActiveRuns): void {
+  watchControl({
+    redis: commandsRedis,
+    prefix: config.KEY_PREFIX,
+    verb: 'cancel',
+    onMessage: (jobId) => runs.get(jobId)?.stop(cancelled()),
+    async onGap() {
+      await connection.faults.each('look at', [...runs.keys()], async (jobId) => {
+        if ((await connection.readJob(jobId))?.cancelAsked) runs.get(jobId)?.stop(cancelled());
+      });
+    },
+    log,
+  });
+}
