@@ -100,7 +100,7 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
     access,
     permissions,
     adminSession,
-    keys: { access, ...auth, redis: connection.redis, prefix: config.KEY_PREFIX },
+    keys: { access, ...auth, redis: connection.redis, keyspace: connection.keyspace },
     presence: createWatcherQuery(pubSubOf(core)),
     dashboard,
     overviews,
@@ -134,22 +134,21 @@ type Streams = ReturnType<typeof openStreams>;
 
 const stop = (service: Service): Promise<void> => service.stop();
 
-const pubSubOf = ({ config, connection, subscriberRedis }: Core) => ({
+const pubSubOf = ({ connection, subscriberRedis }: Core) => ({
   redis: connection.redis,
   hub: subscriberRedis,
-  prefix: config.KEY_PREFIX,
+  keyspace: connection.keyspace,
 });
 
 /** What starts, changes and remembers jobs. */
 function openJobs({ config, registry, plan, connection, log }: Core, production: boolean) {
-  const { redis, queuePrefix, openQueue, reconciler } = connection;
-  const prefix = config.KEY_PREFIX;
+  const { redis, keyspace, openQueue, reconciler } = connection;
   const store = openFileStore(fileStoreOptions(config));
-  const canceller = createCanceller({ redis, openQueue, queuePrefix, reconciler, prefix });
-  const expiry = createExpiry(redis, prefix);
+  const canceller = createCanceller({ redis, openQueue, keyspace, reconciler });
+  const expiry = createExpiry(redis, keyspace);
   const schedules = createScheduleMaintainer({
     redis,
-    prefix,
+    keyspace,
     openQueue,
     plan,
     readJob: connection.readJob,
@@ -161,7 +160,7 @@ function openJobs({ config, registry, plan, connection, log }: Core, production:
   });
   const starter = createJobStarter({
     redis,
-    prefix,
+    keyspace,
     openQueue,
     publisher: connection.publisher,
     registry,
@@ -172,7 +171,7 @@ function openJobs({ config, registry, plan, connection, log }: Core, production:
     webhooks: connection.webhooks,
     webhookRules: { ...webhookPolicy(config), ownSecret: production && !config.WEBHOOK_SECRET },
   });
-  const readTombstone = createTombstoneReader(redis, queuePrefix);
+  const readTombstone = createTombstoneReader(redis, keyspace);
   return { store, openQueue, canceller, expiry, schedules, starter, readTombstone };
 }
 
@@ -182,11 +181,12 @@ function openStreams(
   { revocations }: Pick<Auth, 'revocations'>,
 ) {
   loadBound(log);
+  const { redis, keyspace, server } = connection;
   const hub = new ChannelHub({
     redis: subscriberRedis,
-    read: createReader(connection.redis, config.KEY_PREFIX),
-    prefix: config.KEY_PREFIX,
-    sharded: connection.server.sharded,
+    read: createReader(redis, keyspace),
+    keyspace,
+    sharded: server.sharded,
     onError: (error) => log.debug({ err: error }, 'could not subscribe; retrying when Redis is back'),
   });
   const viewerOptions: ViewerSetOptions = {
@@ -195,7 +195,7 @@ function openStreams(
     log,
   };
   const viewers = new ChannelViewers({ ...viewerOptions, hub, heartbeatMs: config.HEARTBEAT_MS });
-  const streams = new StreamDoor({ redis: connection.redis, heartbeatMs: config.HEARTBEAT_MS, log });
+  const streams = new StreamDoor({ redis, heartbeatMs: config.HEARTBEAT_MS, log });
   return { hub, viewerOptions, viewers, streams };
 }
 
@@ -209,8 +209,8 @@ function startServices(
   allViewers: Array<ViewerSet<unknown>>,
 ): Service[] {
   const { config, plan, connection, subscriberRedis, log } = core;
-  const { redis, queuePrefix, reconciler, faults } = connection;
-  const register = createChildRegister(redis, queuePrefix, connection.readJob);
+  const { redis, keyspace, reconciler, faults } = connection;
+  const register = createChildRegister(redis, keyspace, connection.readJob);
   const housekeeping = startHousekeeping({
     role: 'api',
     config,
@@ -231,7 +231,7 @@ function startServices(
   });
   const endStreams = (jobId: string): void => hub.end(jobChannel(jobId));
   const recheck = startRecheck(hub, redis, reconciler, log, endStreams, faults);
-  const listening = { redis: subscriberRedis, prefix: config.KEY_PREFIX, log };
+  const listening = { redis: subscriberRedis, keyspace, log };
   watchQueues({ ...listening, onChange: recheck.queue, onGap: recheck.all });
   watchRevocations({ ...listening, streams: allViewers });
   answerWatcherQueries({ ...pubSubOf(core), count: (channel) => hub.count(channel), log });
@@ -239,7 +239,7 @@ function startServices(
   return [
     housekeeping,
     recheck,
-    followRemovedJobs({ channels, redis, queuePrefix, followed: plan.names, reconciler, faults, log }),
+    followRemovedJobs({ channels, redis, keyspace, followed: plan.names, reconciler, faults, log }),
     watchWorkers({ channels, census: connection.census!, onChange: recheck.queue, log }),
     watchPulse({
       connections: [redis, subscriberRedis],

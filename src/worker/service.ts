@@ -153,11 +153,11 @@ function openThreads({ config, log }: Core): Threads {
 
 /** Queues, schedules, expiry, cancellation and child jobs, with the reconciler that takes all of them into account. */
 function openLifecycle({ config, registry, plan, connection, store, log }: Core) {
-  const { redis, queuePrefix, openQueue, readJob } = connection;
-  const expiry = createExpiry(redis, config.KEY_PREFIX);
+  const { redis, keyspace, openQueue, readJob } = connection;
+  const expiry = createExpiry(redis, keyspace);
   const schedules = createScheduleMaintainer({
     redis,
-    prefix: config.KEY_PREFIX,
+    keyspace,
     openQueue,
     plan,
     readJob,
@@ -175,9 +175,8 @@ function openLifecycle({ config, registry, plan, connection, store, log }: Core)
   const canceller = createCanceller({
     redis,
     openQueue,
-    queuePrefix,
+    keyspace,
     reconciler,
-    prefix: config.KEY_PREFIX,
   });
   const children = openChildren({
     config,
@@ -201,7 +200,7 @@ function openProcessor(
   running: RunningJobs,
   defaultWebhookSecret: string | undefined,
 ): JobProcessor {
-  const { redis, queuePrefix, publisher, batch, keep } = connection;
+  const { redis, keyspace, publisher, batch, keep } = connection;
   const deliverWebhook = createDeliver({
     store: connection.webhooks,
     policy: webhookPolicy(config),
@@ -211,10 +210,10 @@ function openProcessor(
   return createProcessor({
     registry,
     redis,
-    queuePrefix,
+    keyspace,
     reconciler,
     publisher,
-    presence: createWatcherQuery({ redis, hub: commandsRedis, prefix: config.KEY_PREFIX }),
+    presence: createWatcherQuery({ redis, hub: commandsRedis, keyspace }),
     batch,
     store,
     basePath: basePathOf(config.PUBLIC_URL),
@@ -241,7 +240,7 @@ function openWorkers(
   const workers = createWorkers({
     config,
     connection: bullmqRedis,
-    queuePrefix: connection.queuePrefix,
+    keyspace: connection.keyspace,
     plan,
     queues,
     processor,
@@ -266,10 +265,10 @@ function openWorkers(
 }
 
 /** Stops a run when its job is cancelled. */
-function watchCancels({ config, connection, commandsRedis, log }: Core, runs: ActiveRuns): void {
+function watchCancels({ connection, commandsRedis, log }: Core, runs: ActiveRuns): void {
   watchControl({
     redis: commandsRedis,
-    prefix: config.KEY_PREFIX,
+    keyspace: connection.keyspace,
     verb: 'cancel',
     onMessage: (jobId) => runs.get(jobId)?.stop(cancelled()),
     async onGap() {
@@ -282,15 +281,15 @@ function watchCancels({ config, connection, commandsRedis, log }: Core, runs: Ac
 }
 
 function startReporting(
-  { config, connection, log }: Core,
+  { connection, log }: Core,
   queues: ServedQueue[],
   running: RunningJobs,
 ): ProcessReporting {
-  const { redis } = connection;
+  const { redis, keyspace } = connection;
   return startProcessReporting({
     redis,
     publishing: connection.publishing,
-    prefix: config.KEY_PREFIX,
+    keyspace,
     sharded: connection.server.sharded,
     role: 'worker',
     describe: () => ({ running: running.size, queues }),

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { type BullEntry, isQueueEvent, readBullEvents } from '../bullmq/bull-events.js';
 import type { ForeignProgress } from '../bullmq/foreign-reports.js';
-import { queueKey } from '../jobs/queues.js';
+import type { Keyspace } from '../keyspace.js';
 import type { Logger } from '../process/log.js';
 import type { Service } from '../process/service.js';
 import { scriptsOf } from '../redis/scripts.js';
@@ -36,8 +36,7 @@ export interface QueueFollowerOptions {
   redis: Redis;
   /** Opens the connection for the leader's blocking reads. */
   connect: () => Redis;
-  prefix: string;
-  queuePrefix: string;
+  keyspace: Keyspace;
   /** The queues to follow. */
   queues: string[];
   reconciler: Reconciler;
@@ -61,8 +60,7 @@ export function startQueueFollower({
   role,
   redis,
   connect,
-  prefix,
-  queuePrefix,
+  keyspace,
   queues,
   reconciler,
   progressIntervalMs,
@@ -72,13 +70,13 @@ export function startQueueFollower({
   faults = createJobFaults(log),
 }: QueueFollowerOptions): Service {
   const holder = `${role}:${randomUUID()}`;
-  const lease = `${prefix}:{bridge}:lease`;
-  const cursorKey = `${prefix}:{bridge}:cursor`;
+  const lease = `${keyspace.prefix}:{bridge}:lease`;
+  const cursorKey = `${keyspace.prefix}:{bridge}:cursor`;
   /** The queue of each event stream, by key. */
-  const streams = new Map(queues.map((queue) => [queueKey(queuePrefix, queue, 'events'), queue]));
+  const streams = new Map(queues.map((queue) => [keyspace.queueKey(queue, 'events'), queue]));
   const scripts = scriptsOf(redis, lifecycleScripts);
 
-  const attemptsAt = createAttemptsReader(redis, queuePrefix);
+  const attemptsAt = createAttemptsReader(redis, keyspace);
 
   let stopped = false;
   let leader: Promise<void> | undefined;
@@ -185,7 +183,7 @@ export function startQueueFollower({
     rounds: JobRounds,
   ): Promise<void> {
     if (entries.some(([, fields]) => isQueueEvent(fields))) {
-      await publishQueueChange(redis, prefix, queue);
+      await publishQueueChange(redis, keyspace, queue);
       onChanged([]);
     }
     const latest = [...readBullEvents(queue, entries)];

@@ -6,11 +6,12 @@ import type { WatcherQuery } from '../../shared/channel/watchers.js';
 import type { RunningJobs } from '../../shared/dashboard/running.js';
 import type { FileStore } from '../../shared/files/store.js';
 import type { JobDefinition } from '../../shared/jobs/definition.js';
-import { jobIdOf, queueKey } from '../../shared/jobs/queues.js';
+import { jobIdOf } from '../../shared/jobs/queues.js';
 import type { Registry } from '../../shared/jobs/registry.js';
 import type { RetentionTimes } from '../../shared/jobs/retention-times.js';
 import { jobSettings } from '../../shared/jobs/settings.js';
 import { asError } from '../../shared/jobs/thrown.js';
+import type { Keyspace } from '../../shared/keyspace.js';
 import type { Reconciler } from '../../shared/lifecycle/reconcile.js';
 import { CANCELLED_REASON, type JobErrorCode, type JobSnapshot } from '../../shared/lifecycle/snapshot.js';
 import type { Logger } from '../../shared/process/log.js';
@@ -39,7 +40,7 @@ const LOST_RUN_MS = 30_000;
 export interface ProcessorOptions {
   registry: Registry;
   redis: Redis;
-  queuePrefix: string;
+  keyspace: Keyspace;
   /** Retries while Redis refuses commands. */
   reconciler: Reconciler;
   publisher: Publisher;
@@ -70,14 +71,14 @@ export interface JobProcessor {
 }
 
 export function createProcessor(options: ProcessorOptions): JobProcessor {
-  const { registry, redis, queuePrefix, reconciler, services, running, log } = options;
+  const { registry, redis, keyspace, reconciler, services, running, log } = options;
   const runs = new ActiveRuns();
   const suspects = createSuspects(options);
 
   /** Returns the error with which a job fails without another attempt. @param code stored for programs */
   async function finalError(job: Job, message: string, code?: JobErrorCode): Promise<Error> {
     if (code) {
-      const key = queueKey(queuePrefix, job.queueName, job.id!);
+      const key = keyspace.queueKey(job.queueName, job.id!);
       await untilTaken(() => redis.hset(key, 'hw:code', `${job.attemptsStarted} ${code}`));
     }
     return new UnrecoverableError(message);
@@ -90,7 +91,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       presence,
       batch,
       redis,
-      queuePrefix,
+      keyspace,
       jobId,
       job,
       begin: () => reconciler.reconcile(jobId),
@@ -178,7 +179,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       // Not handed back: BullMQ finds the job stalled, which counts against it.
       if (runs.guilty === run) return new WaitingError();
       if (runs.crashing && run.begun) await untilTaken(() => suspects.noteCrash(job));
-      await untilTaken(() => handBack(job, token, redis, queuePrefix));
+      await untilTaken(() => handBack(job, token, redis, keyspace));
       return new WaitingError();
     }
     await flush();
