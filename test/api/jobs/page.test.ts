@@ -10,6 +10,7 @@ import { createKeyspace } from '../../../src/shared/keyspace.js';
 import type { SnapshotReader } from '../../../src/shared/lifecycle/snapshot.js';
 import { openRedis, startRedis, type TestRedis } from '../../support/redis.js';
 
+const keyspace = createKeyspace('t');
 const KEEP = createRetentionTimes({ KEEP_JOBS_MS: 60_000, GONE_JOBS_MS: 60_000 });
 
 /** A job as the test makes it in BullMQ, and as it expects it in the index. */
@@ -22,8 +23,6 @@ interface Made {
   tags: string[];
 }
 
-const keyspace = createKeyspace('t');
-
 describe('the index', () => {
   let server: TestRedis;
   let redis: Redis;
@@ -34,7 +33,7 @@ describe('the index', () => {
     server = await startRedis();
     redis = openRedis(server.url, { enableAutoPipelining: true });
     queue = new Queue('q', { connection: redis, prefix: '{t}' });
-    track = createTracker({ redis, keyspace: keyspace, keep: KEEP });
+    track = createTracker({ redis, keyspace, keep: KEEP });
     readPage = createPageReader(redis, keyspace);
   });
   beforeEach(() => redis.flushall());
