@@ -52,7 +52,7 @@ const ROOMS = {
   },
 };
 
-/** One rule for each room. Shared code may import the files beside its rooms: errors, which need nothing. */
+/** One rule for each room. Shared code may import the files beside its rooms: errors and the keyspace, which need nothing. */
 function roomRules() {
   return Object.entries(ROOMS).flatMap(([base, rooms]) =>
     Object.entries(rooms).map(([room, imports]) => {

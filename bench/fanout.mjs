@@ -1,6 +1,7 @@
 // One channel with many viewers: CPU time per delivered event, and memory per viewer.
 import { createPublisher } from '../dist/shared/channel/publisher.js';
 import { channelScripts } from '../dist/shared/channel/scripts.js';
+import { createKeyspace } from '../dist/shared/keyspace.js';
 import { sleep, startMeasured, startRedis, temporaryFolder } from './lib/processes.mjs';
 import { median, printTable } from './lib/table.mjs';
 
@@ -55,7 +56,7 @@ async function startHeadway(redis) {
   const job = await response.json();
   const publisher = createPublisher({
     redis: redis.client,
-    prefix: 'headway',
+    keyspace: createKeyspace('headway'),
     logLength: 1000,
     ttlMs: 3_600_000,
     sharded: true,

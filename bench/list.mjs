@@ -8,6 +8,7 @@ import { apiScripts } from '../dist/api/jobs/scripts.js';
 import { createPublisher } from '../dist/shared/channel/publisher.js';
 import { createTracker } from '../dist/shared/job-index/tracker.js';
 import { createRetentionTimes } from '../dist/shared/jobs/retention-times.js';
+import { createKeyspace } from '../dist/shared/keyspace.js';
 import { createJobFaults } from '../dist/shared/lifecycle/job-faults.js';
 import { createReconciler } from '../dist/shared/lifecycle/reconcile.js';
 import { connectRedis } from '../dist/shared/redis/connect.js';
@@ -21,8 +22,7 @@ const OWNER = 'user:ada';
 const AT_ONCE = 5000;
 const PEER_CHUNK = 1000;
 const BEGIN = 1_790_000_000_000;
-const PREFIX = 'bench';
-const QUEUE_PREFIX = `{${PREFIX}}`;
+const keyspace = createKeyspace('bench');
 
 const idOf = (i) => `work.${i.toString(16).padStart(8, '0')}-0000-4000-8000-000000000000`;
 const isHers = (i) => i % OWNER_EVERY === 0;
@@ -38,7 +38,7 @@ function settingsOf(i) {
 async function addJobs(redis) {
   await inGroups(async (i) => {
     await Promise.all([
-      redis.hset(`${QUEUE_PREFIX}:work:${idOf(i)}`, {
+      redis.hset(`${keyspace.queuePrefix}:work:${idOf(i)}`, {
         name: 'work',
         data: JSON.stringify({ count: 3, intervalMs: 10 }),
         opts: JSON.stringify({ attempts: 1, jobId: idOf(i), headway: settingsOf(i) }),
@@ -53,7 +53,7 @@ async function addJobs(redis) {
         returnvalue: JSON.stringify({ steps: 3 }),
         progress: JSON.stringify({ percent: 100, current: 3, total: 3 }),
       }),
-      redis.zadd(`${QUEUE_PREFIX}:work:completed`, BEGIN + i + 40, idOf(i)),
+      redis.zadd(`${keyspace.queuePrefix}:work:completed`, BEGIN + i + 40, idOf(i)),
     ]);
   });
 }
@@ -95,7 +95,7 @@ export async function list() {
   const server = await startRedis();
   const redis = connectRedis(server.url, 'patient', { scripts: { ...sharedScripts, ...apiScripts } });
   const keep = createRetentionTimes({ KEEP_JOBS_MS: 1e12, GONE_JOBS_MS: 0 });
-  const options = { redis, prefix: PREFIX, queuePrefix: QUEUE_PREFIX, keep };
+  const options = { redis, keyspace, keep };
   const trackJob = createTracker(options);
   const publisher = createPublisher({ ...options, logLength: 10, ttlMs: 1000, sharded: true });
   const reconciler = createReconciler({ ...options, publisher, readJob: trackJob });
@@ -103,10 +103,10 @@ export async function list() {
     ...options,
     trackJob,
     reconciler,
-    readPage: createPageReader(redis, QUEUE_PREFIX),
+    readPage: createPageReader(redis, keyspace),
     faults: createJobFaults(console),
   });
-  const queue = new Queue('work', { connection: redis, prefix: QUEUE_PREFIX });
+  const queue = new Queue('work', { connection: redis, prefix: keyspace.queuePrefix });
 
   const empty = await usedMemory(redis);
   await addJobs(redis);

@@ -3,6 +3,7 @@
 
 import { startProcessReporting } from '../../dist/shared/dashboard/reporting.js';
 import { RunningJobs } from '../../dist/shared/dashboard/running.js';
+import { createKeyspace } from '../../dist/shared/keyspace.js';
 import { connectRedis } from '../../dist/shared/redis/connect.js';
 import { sharedScripts } from '../../dist/shared/runtime/scripts.js';
 import { createProgress } from '../../dist/worker/reporting/progress.js';
@@ -40,7 +41,7 @@ function report(job, now) {
 
 startProcessReporting({
   redis,
-  prefix: 'headway',
+  keyspace: createKeyspace('headway'),
   sharded: true,
   role: 'worker',
   describe: () => ({ running: running.size, queues: [{ name: 'render', concurrency: jobs.length }] }),

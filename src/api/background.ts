@@ -27,8 +27,8 @@ export function startServices(
   allViewers: Array<ViewerSet<unknown>>,
 ): Service[] {
   const { config, plan, connection, subscriberRedis, log } = core;
-  const { redis, queuePrefix, reconciler, faults } = connection;
-  const register = createChildRegister(redis, queuePrefix, connection.readJob);
+  const { redis, keyspace, reconciler, faults } = connection;
+  const register = createChildRegister(redis, keyspace, connection.readJob);
   const housekeeping = startHousekeeping({
     role: 'api',
     config,
@@ -49,7 +49,7 @@ export function startServices(
   });
   const endStreams = (jobId: string): void => hub.end(jobChannel(jobId));
   const recheck = startRecheck(hub, redis, reconciler, log, endStreams, faults);
-  const listening = { redis: subscriberRedis, prefix: config.KEY_PREFIX, log };
+  const listening = { redis: subscriberRedis, keyspace, log };
   watchQueues({ ...listening, onChange: recheck.queue, onGap: recheck.all });
   watchRevocations({ ...listening, streams: allViewers });
   answerWatcherQueries({ ...pubSubOf(core), count: (channel) => hub.count(channel), log });
@@ -57,7 +57,7 @@ export function startServices(
   return [
     housekeeping,
     recheck,
-    followRemovedJobs({ channels, redis, queuePrefix, followed: plan.names, reconciler, faults, log }),
+    followRemovedJobs({ channels, redis, keyspace, followed: plan.names, reconciler, faults, log }),
     watchWorkers({ channels, census: connection.census!, onChange: recheck.queue, log }),
     watchPulse({
       connections: [redis, subscriberRedis],

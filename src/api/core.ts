@@ -19,5 +19,5 @@ export interface Core {
 export const pubSubOf = ({ config, connection, subscriberRedis }: Core) => ({
   redis: connection.redis,
   hub: subscriberRedis,
-  prefix: config.KEY_PREFIX,
+  keyspace: connection.keyspace,
 });

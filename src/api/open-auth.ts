@@ -43,8 +43,9 @@ export function openAuth(
   secrets: Secrets,
   readTombstone: TombstoneReader,
 ) {
-  const apiKeys = createApiKeys(connection.redis, config.KEY_PREFIX);
-  const revocations = createRevocations(connection.redis, config.KEY_PREFIX, apiKeys);
+  const { redis, keyspace } = connection;
+  const apiKeys = createApiKeys(redis, keyspace);
+  const revocations = createRevocations(redis, keyspace, apiKeys);
   const access = createAccess({
     tokens: createTokens({
       secret: secrets.secret,

@@ -11,14 +11,13 @@ export type Jobs = ReturnType<typeof openJobs>;
 
 /** What starts, changes and remembers jobs. */
 export function openJobs({ config, registry, plan, connection, log }: Core, production: boolean) {
-  const { redis, queuePrefix, openQueue, reconciler } = connection;
-  const prefix = config.KEY_PREFIX;
+  const { redis, keyspace, openQueue, reconciler } = connection;
   const store = openFileStore(fileStoreOptions(config));
-  const canceller = createCanceller({ redis, openQueue, queuePrefix, reconciler, prefix });
-  const expiry = createExpiry(redis, prefix);
+  const canceller = createCanceller({ redis, openQueue, keyspace, reconciler });
+  const expiry = createExpiry(redis, keyspace);
   const schedules = createScheduleMaintainer({
     redis,
-    prefix,
+    keyspace,
     openQueue,
     plan,
     readJob: connection.readJob,
@@ -30,7 +29,7 @@ export function openJobs({ config, registry, plan, connection, log }: Core, prod
   });
   const starter = createJobStarter({
     redis,
-    prefix,
+    keyspace,
     openQueue,
     publisher: connection.publisher,
     registry,
@@ -41,6 +40,6 @@ export function openJobs({ config, registry, plan, connection, log }: Core, prod
     webhooks: connection.webhooks,
     webhookRules: { ...webhookPolicy(config), ownSecret: production && !config.WEBHOOK_SECRET },
   });
-  const readTombstone = createTombstoneReader(redis, queuePrefix);
+  const readTombstone = createTombstoneReader(redis, keyspace);
   return { store, openQueue, canceller, expiry, schedules, starter, readTombstone };
 }

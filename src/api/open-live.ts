@@ -1,11 +1,10 @@
 import type { Redis } from 'ioredis';
 import { ChannelHub } from '../shared/channel/hub.js';
 import { createReader } from '../shared/channel/reader.js';
-import { internalPrefix } from '../shared/dashboard/keys.js';
+import { internalKeyspace } from '../shared/dashboard/keys.js';
 import { type ProcessReporting, startProcessReporting } from '../shared/dashboard/reporting.js';
 import type { QueuePlan } from '../shared/jobs/queues.js';
 import type { Registry } from '../shared/jobs/registry.js';
-import type { Config } from '../shared/process/config.js';
 import type { Logger } from '../shared/process/log.js';
 import type { Connection } from '../shared/runtime/connection.js';
 import { createPageReader } from './jobs/page.js';
@@ -18,7 +17,6 @@ import type { ViewerSetOptions } from './stream/viewer-set.js';
 import type { ChannelViewers } from './stream/viewers.js';
 
 export interface OpenLiveOptions {
-  config: Config;
   connection: Connection;
   /** A connection for Pub/Sub; it may be shared. */
   subscriberRedis: Redis;
@@ -36,35 +34,33 @@ export function openLive(options: OpenLiveOptions): {
   reporting: ProcessReporting;
   feed: DashboardFeed;
 } {
-  const { config, connection, subscriberRedis, plan, registry, viewers, viewerOptions, log } = options;
-  const { redis, server, queuePrefix, trackJob, faults } = connection;
-  const prefix = config.KEY_PREFIX;
+  const { connection, subscriberRedis, plan, registry, viewers, viewerOptions, log } = options;
+  const { redis, server, keyspace, trackJob, faults } = connection;
   const reporting = startProcessReporting({
     redis,
     publishing: connection.publishing,
-    prefix,
+    keyspace,
     sharded: server.sharded,
     role: 'api',
     describe: () => ({ viewers: viewers.count + dashboard.count + overviews.count }),
     log,
   });
-  const readPage = createPageReader(redis, queuePrefix);
+  const readPage = createPageReader(redis, keyspace);
   const feed = new DashboardFeed({
     redis,
-    prefix,
-    queuePrefix,
+    keyspace,
     plan,
     census: connection.census!,
     kinds: [...registry.keys()],
-    counts: createCountReader(redis, queuePrefix),
+    counts: createCountReader(redis, keyspace),
     failed: createFailedReader(readPage, trackJob, faults),
     readPage,
     trackJob,
     faults,
     hub: new ChannelHub({
       redis: subscriberRedis,
-      read: createReader(redis, internalPrefix(prefix)),
-      prefix: internalPrefix(prefix),
+      read: createReader(redis, internalKeyspace(keyspace)),
+      keyspace: internalKeyspace(keyspace),
       sharded: server.sharded,
       onError: (error) => log.debug({ err: error }, 'could not subscribe to the dashboard channel'),
     }),

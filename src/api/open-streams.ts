@@ -17,8 +17,8 @@ export function openStreams(
   loadBound(log);
   const hub = new ChannelHub({
     redis: subscriberRedis,
-    read: createReader(connection.redis, config.KEY_PREFIX),
-    prefix: config.KEY_PREFIX,
+    read: createReader(connection.redis, connection.keyspace),
+    keyspace: connection.keyspace,
     sharded: connection.server.sharded,
     onError: (error) => log.debug({ err: error }, 'could not subscribe; retrying when Redis is back'),
   });

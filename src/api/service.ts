@@ -79,7 +79,7 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
     access,
     permissions,
     adminSession,
-    keys: { access, ...auth, redis: connection.redis, prefix: config.KEY_PREFIX },
+    keys: { access, ...auth, redis: connection.redis, keyspace: connection.keyspace },
     presence: createWatcherQuery(pubSubOf(core)),
     dashboard,
     overviews,

@@ -20,7 +20,7 @@ export function startReporting(
   return startProcessReporting({
     redis,
     publishing: connection.publishing,
-    prefix: config.KEY_PREFIX,
+    keyspace: connection.keyspace,
     sharded: connection.server.sharded,
     role: 'worker',
     describe: () => ({ running: running.size, queues }),

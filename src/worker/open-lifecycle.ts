@@ -8,11 +8,11 @@ export type Lifecycle = ReturnType<typeof openLifecycle>;
 
 /** Queues, schedules, expiry, cancellation and child jobs, with the reconciler that takes all of them into account. */
 export function openLifecycle({ config, registry, plan, connection, store, log }: Core) {
-  const { redis, queuePrefix, openQueue, readJob } = connection;
-  const expiry = createExpiry(redis, config.KEY_PREFIX);
+  const { redis, keyspace, openQueue, readJob } = connection;
+  const expiry = createExpiry(redis, keyspace);
   const schedules = createScheduleMaintainer({
     redis,
-    prefix: config.KEY_PREFIX,
+    keyspace,
     openQueue,
     plan,
     readJob,
@@ -30,9 +30,8 @@ export function openLifecycle({ config, registry, plan, connection, store, log }
   const canceller = createCanceller({
     redis,
     openQueue,
-    queuePrefix,
+    keyspace,
     reconciler,
-    prefix: config.KEY_PREFIX,
   });
   const children = openChildren({
     config,

@@ -39,7 +39,7 @@ export function openProcessor(
   running: RunningJobs,
   defaultWebhookSecret: string | undefined,
 ): JobProcessor {
-  const { redis, queuePrefix, publisher, batch, keep } = connection;
+  const { redis, keyspace, publisher, batch, keep } = connection;
   const deliverWebhook = createDeliver({
     store: connection.webhooks,
     policy: webhookPolicy(config),
@@ -49,10 +49,10 @@ export function openProcessor(
   return createProcessor({
     registry,
     redis,
-    queuePrefix,
+    keyspace,
     reconciler,
     publisher,
-    presence: createWatcherQuery({ redis, hub: commandsRedis, prefix: config.KEY_PREFIX }),
+    presence: createWatcherQuery({ redis, hub: commandsRedis, keyspace }),
     batch,
     store,
     basePath: basePathOf(config.PUBLIC_URL),

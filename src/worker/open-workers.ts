@@ -18,7 +18,7 @@ export function openWorkers(
   const workers = createWorkers({
     config,
     connection: bullmqRedis,
-    queuePrefix: connection.queuePrefix,
+    keyspace: connection.keyspace,
     plan,
     queues,
     processor,
@@ -46,7 +46,7 @@ export function openWorkers(
 export function watchCancels({ config, connection, commandsRedis, log }: Core, runs: ActiveRuns): void {
   watchControl({
     redis: commandsRedis,
-    prefix: config.KEY_PREFIX,
+    keyspace: connection.keyspace,
     verb: 'cancel',
     onMessage: (jobId) => runs.get(jobId)?.stop(cancelled()),
     async onGap() {

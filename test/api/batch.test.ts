@@ -6,6 +6,7 @@ import { createJobStarter } from '../../src/api/jobs/start.js';
 import { createPublisher } from '../../src/shared/channel/publisher.js';
 import { planQueues } from '../../src/shared/jobs/queues.js';
 import { loadRegistry } from '../../src/shared/jobs/registry.js';
+import { createKeyspace } from '../../src/shared/keyspace.js';
 import { createExpiry } from '../../src/shared/lifecycle/expiry.js';
 import { readConfig } from '../../src/shared/process/config.js';
 import { connectRedis } from '../../src/shared/redis/connect.js';
@@ -227,23 +228,24 @@ describe('the queuing of a batch', () => {
     const redis = connectRedis(headway.redis.url, 'request', { scripts: sharedScripts });
     await until('connected', () => redis.status === 'ready');
     const registry = await loadRegistry([builtInJobsDir]);
-    const queues = createQueues(redis, '{other}', () => {});
+    const keyspace = createKeyspace('other');
+    const queues = createQueues(redis, keyspace, () => {});
     const startBatch = createBatchStarter({
       starter: createJobStarter({
         redis,
-        prefix: 'other',
+        keyspace,
         openQueue: queues,
-        publisher: createPublisher({ redis, prefix: 'other', logLength: 10, ttlMs: 60_000, sharded: true }),
+        publisher: createPublisher({ redis, keyspace, logLength: 10, ttlMs: 60_000, sharded: true }),
         registry,
         store: openTestStore(),
         isHeld: async () => false,
-        expiry: createExpiry(redis, 'other'),
+        expiry: createExpiry(redis, keyspace),
         oneTurn: true,
-        webhooks: createWebhookStore(redis, 'other', 60_000),
+        webhooks: createWebhookStore(redis, keyspace, 60_000),
         webhookRules: { ...webhookPolicy(readConfig({})), ownSecret: false },
       }),
       plan: planQueues(registry, ''),
-      idempotency: createIdempotency(redis, 'other', 1000),
+      idempotency: createIdempotency(redis, keyspace, 1000),
     });
     const caller = { id: 'user:ada', signedIn: true, admin: false, grants: NO_GRANTS };
     const jobs = Array.from({ length: 1000 }, (_, i) => steps(i, i % 2 ? { ttlMs: 60_000 } : {}));

@@ -4,6 +4,7 @@ import { Queue } from 'bullmq';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type FileStore, openFileStore } from '../../src/shared/files/store.js';
 import { createHeldFiles } from '../../src/shared/job-index/held-files.js';
+import { createKeyspace } from '../../src/shared/keyspace.js';
 import { createSnapshotReader } from '../../src/shared/lifecycle/snapshot.js';
 import type { StartedJob } from '../support/client.js';
 import { type Headway, startHeadway } from '../support/headway.js';
@@ -51,8 +52,9 @@ describe('an expired file', () => {
   /** Sets the last use of files back by years, and has what nobody holds removed. */
   async function expire(...ids: string[]): Promise<void> {
     for (const id of ids) utimesSync(join(headway.env.DATA_DIR!, 'files', id, 'file.json'), 1, 1);
-    const readJob = createSnapshotReader(headway.connection, '{headway}');
-    await store.sweep(createHeldFiles({ redis: headway.connection, queuePrefix: '{headway}', readJob }));
+    const keyspace = createKeyspace('headway');
+    const readJob = createSnapshotReader(headway.connection, keyspace);
+    await store.sweep(createHeldFiles({ redis: headway.connection, keyspace, readJob }));
     for (const id of ids.filter(isThere)) {
       // As after a time in which no process was there to note that it is held.
       utimesSync(join(headway.env.DATA_DIR!, 'files', id, 'file.json'), 1, 1);

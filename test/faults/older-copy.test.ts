@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { frameId } from '../../src/shared/channel/frame.js';
 import { channelKeys } from '../../src/shared/channel/keys.js';
+import { createKeyspace } from '../../src/shared/keyspace.js';
 import { untilTaken } from '../../src/shared/redis/until-taken.js';
 import { openChannels, plainRedis, Viewer } from '../support/channel.js';
 import { startRedis, type TestRedis } from '../support/redis.js';
@@ -124,7 +125,7 @@ describe('P5: a Redis that restarts on an older copy of its file', () => {
 
   it('keeps the epoch of a channel from a release that stored only the run id of the server', async () => {
     await publish('c', 1, 3);
-    const [channel] = channelKeys('test', 'c');
+    const [channel] = channelKeys(createKeyspace('test'), 'c');
     const epoch = await writer.redis.hget(channel, 'epoch');
     await writer.redis.hdel(channel, 'history');
     await publish('c', 4, 5);

@@ -5,6 +5,7 @@ import { createPublisher } from '../../src/shared/channel/publisher.js';
 import { createReader } from '../../src/shared/channel/reader.js';
 import { channelScripts } from '../../src/shared/channel/scripts.js';
 import type { Sink, Subscription } from '../../src/shared/channel/subscription.js';
+import { createKeyspace } from '../../src/shared/keyspace.js';
 import { type ConnectionRole, connectRedis } from '../../src/shared/redis/connect.js';
 import { parseData } from './sse.js';
 
@@ -22,17 +23,18 @@ export function openChannels(
   const redis = connectRedis(url, role, { scripts: channelScripts });
   const subscriberRedis = connectRedis(url, 'subscriber');
   const reads: string[] = [];
-  const read = createReader(redis, prefix);
+  const keyspace = createKeyspace(prefix);
+  const read = createReader(redis, keyspace);
   const hub = new ChannelHub({
     redis: subscriberRedis,
-    prefix,
+    keyspace,
     sharded,
     read: (channel, since) => {
       reads.push(channel);
       return read(channel, since);
     },
   });
-  const publisher = createPublisher({ redis, prefix, logLength, ttlMs, sharded });
+  const publisher = createPublisher({ redis, keyspace, logLength, ttlMs, sharded });
   return {
     redis,
     reads,

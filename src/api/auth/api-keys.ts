@@ -2,6 +2,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { HeadwayError } from '../../shared/errors.js';
+import type { Keyspace } from '../../shared/keyspace.js';
 import { serverNow } from '../../shared/redis/server-clock.js';
 import { patternsSchema, tenantSchema, type UserClaim } from './claims.js';
 
@@ -55,9 +56,9 @@ type StoredKey = ApiKey & { hash: string };
 /** Whether a token is an API key and not a JWT. */
 export const isApiKey = (token: string): boolean => token.startsWith('hwk_');
 
-export function createApiKeys(redis: Redis, prefix: string): ApiKeys {
-  const keys = `${prefix}:{auth}:keys`;
-  const used = `${prefix}:{auth}:keys-used`;
+export function createApiKeys(redis: Redis, keyspace: Keyspace): ApiKeys {
+  const keys = `${keyspace.prefix}:{auth}:keys`;
+  const used = `${keyspace.prefix}:{auth}:keys-used`;
   /** When the last use of each key was written. */
   const usedAt = new Map<string, number>();
 

@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import type { Keyspace } from '../../shared/keyspace.js';
 import type { Logger } from '../../shared/process/log.js';
 import { broadcast, watchControl } from '../../shared/redis/broadcast.js';
 import type { Revoked } from './revocations.js';
@@ -6,8 +7,8 @@ import type { Revoked } from './revocations.js';
 const VERB = 'revoked';
 
 /** Tells every API process what was revoked, so that it ends the streams that rest on it. */
-export const publishRevocation = (redis: Redis, prefix: string, revoked: Revoked): Promise<void> =>
-  broadcast(redis, prefix, VERB, JSON.stringify(revoked));
+export const publishRevocation = (redis: Redis, keyspace: Keyspace, revoked: Revoked): Promise<void> =>
+  broadcast(redis, keyspace, VERB, JSON.stringify(revoked));
 
 /** Open streams that end when the credentials of their viewers are revoked. */
 export interface RevocableStreams {
@@ -21,13 +22,13 @@ export interface RevocableStreams {
 export interface RevocationWatchOptions {
   /** A connection for Pub/Sub; it may be shared. */
   redis: Redis;
-  prefix: string;
+  keyspace: Keyspace;
   streams: readonly RevocableStreams[];
   log: Logger;
 }
 
 /** Ends streams whose token or API key is revoked while they are open. */
-export function watchRevocations({ redis, prefix, streams, log }: RevocationWatchOptions): void {
+export function watchRevocations({ redis, keyspace, streams, log }: RevocationWatchOptions): void {
   const recheck = (revoked?: Revoked): void => {
     Promise.all(streams.map((each) => each.recheck(revoked)))
       // When Redis is back, all streams are checked.
@@ -35,7 +36,7 @@ export function watchRevocations({ redis, prefix, streams, log }: RevocationWatc
   };
   watchControl({
     redis,
-    prefix,
+    keyspace,
     verb: VERB,
     onMessage: (about) => recheck(JSON.parse(about) as Revoked),
     onGap: () => recheck(),

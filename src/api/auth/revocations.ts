@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { HeadwayError } from '../../shared/errors.js';
+import type { Keyspace } from '../../shared/keyspace.js';
 import { serverNow } from '../../shared/redis/server-clock.js';
 import type { ApiKeys } from './api-keys.js';
 import { tenantSchema } from './claims.js';
@@ -42,8 +43,8 @@ export interface Revocations {
   isRevoked(credential: Credential): Promise<boolean>;
 }
 
-export function createRevocations(redis: Redis, prefix: string, apiKeys: ApiKeys): Revocations {
-  const keyOf = ({ field, name }: Revoked): string => `${prefix}:{auth}:revoked:${field}:${name}`;
+export function createRevocations(redis: Redis, keyspace: Keyspace, apiKeys: ApiKeys): Revocations {
+  const keyOf = ({ field, name }: Revoked): string => `${keyspace.prefix}:{auth}:revoked:${field}:${name}`;
 
   async function isTokenRevoked(credential: Credential): Promise<boolean> {
     const names = (['digest', 'jti', 'principal'] as const).flatMap((field): Revoked[] =>

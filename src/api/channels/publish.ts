@@ -13,6 +13,7 @@ import {
 } from '../../shared/channel/publisher.js';
 import { HeadwayError } from '../../shared/errors.js';
 import { jsonValue } from '../../shared/jobs/schema.js';
+import type { Keyspace } from '../../shared/keyspace.js';
 import { requireValid } from '../http/invalid.js';
 import { canonicalJson, sha256 } from '../jobs/idempotency.js';
 
@@ -95,16 +96,16 @@ export type PublishAll = (channel: string, events: ChannelEvent[], once?: Publis
 
 export interface PublishAllOptions {
   redis: Redis;
-  prefix: string;
+  keyspace: Keyspace;
   publisher: Publisher;
   /** How long a key is remembered, in ms. */
   keyTtlMs: number;
 }
 
-export function createPublishAll({ redis, prefix, publisher, keyTtlMs }: PublishAllOptions): PublishAll {
+export function createPublishAll({ redis, keyspace, publisher, keyTtlMs }: PublishAllOptions): PublishAll {
   /** Records the body that a key is used with. The record has the hash tag of the channel. */
   async function claim(channel: string, { key, body }: PublishOnce): Promise<Numbering['record']> {
-    const [channelKey] = channelKeys(prefix, channel);
+    const [channelKey] = channelKeys(keyspace, channel);
     const record = `${channelKey}:sent:${sha256(key)}`;
     const digest = sha256(canonicalJson(body));
     const replies = await redis

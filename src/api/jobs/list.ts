@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { JOB_STATES } from '../../shared/jobs/states.js';
+import type { Keyspace } from '../../shared/keyspace.js';
 import type { JobFaults } from '../../shared/lifecycle/job-faults.js';
 import type { Reconciler } from '../../shared/lifecycle/reconcile.js';
 import type { JobSnapshot, SnapshotReader } from '../../shared/lifecycle/snapshot.js';
@@ -12,7 +13,7 @@ const ROUNDS = 5;
 
 export interface JobListOptions {
   redis: Redis;
-  prefix: string;
+  keyspace: Keyspace;
   readPage: PageReader;
   trackJob: SnapshotReader;
   reconciler: Reconciler;
@@ -35,7 +36,7 @@ export interface JobPage {
 export type ListJobs = (query: ListQuery, owner: string | undefined, base: string) => Promise<JobPage>;
 
 export function createJobList(options: JobListOptions): ListJobs {
-  const { redis, prefix, readPage, trackJob, reconciler, faults } = options;
+  const { redis, keyspace, readPage, trackJob, reconciler, faults } = options;
 
   async function viewIfMatching(
     id: string,
@@ -48,7 +49,7 @@ export function createJobList(options: JobListOptions): ListJobs {
       await reconciler.reconcile(id);
       return undefined;
     }
-    return matches(job) ? jobView(job, await readProgress(redis, prefix, job), base) : undefined;
+    return matches(job) ? jobView(job, await readProgress(redis, keyspace, job), base) : undefined;
   }
 
   return async ({ state, name, tag, from, to, limit, cursor }, owner, base) => {

@@ -1,5 +1,6 @@
 import type { Cluster, Redis } from 'ioredis';
 import { indexKeys, type JobFilter, setsFor } from '../../shared/job-index/keys.js';
+import type { Keyspace } from '../../shared/keyspace.js';
 import { scriptsOf } from '../../shared/redis/scripts.js';
 import { apiScripts } from './scripts.js';
 
@@ -33,10 +34,10 @@ const STEPS = 5000;
 /** @param steps see page.lua */
 export function createPageReader(
   redis: Redis | Cluster,
-  queuePrefix: string,
+  keyspace: Keyspace,
   steps: number = STEPS,
 ): PageReader {
-  const keys = indexKeys(queuePrefix);
+  const keys = indexKeys(keyspace);
   const scripts = scriptsOf(redis, apiScripts);
   return async (request) => {
     const { names, tags, from, to, after, limit } = request;

@@ -10,7 +10,7 @@ import {
 import { DASHBOARD_CHANNEL } from '../../shared/dashboard/keys.js';
 import { createProcessPresence } from '../../shared/dashboard/presence.js';
 import type { ProcessView } from '../../shared/dashboard/views.js';
-import { type QueuePlan, queueKey } from '../../shared/jobs/queues.js';
+import type { QueuePlan } from '../../shared/jobs/queues.js';
 import { every, type Repeated } from '../../shared/process/every.js';
 import type { Logger } from '../../shared/process/log.js';
 import { type LiveJob, LiveJobs } from './live-jobs.js';
@@ -29,7 +29,6 @@ const REREAD_MS = { all: 5000, own: 30_000 };
 const VIEWS_AT_ONCE = 20;
 
 export interface DashboardFeedOptions extends Omit<OwnerViewReaders, 'live'> {
-  queuePrefix: string;
   plan: QueuePlan;
   census: WorkerCensus;
   /** The hub of internal channels. */
@@ -61,7 +60,7 @@ export class DashboardFeed {
 
   constructor(private readonly options: DashboardFeedOptions) {
     this.active = new ActiveLists(this.live);
-    this.presence = createProcessPresence(options.redis, options.prefix);
+    this.presence = createProcessPresence(options.redis, options.keyspace);
     options.redis.on('ready', () => this.markAllChanged());
   }
 
@@ -157,10 +156,10 @@ export class DashboardFeed {
 
   /** Reads what all viewers share. */
   private async readShared(): Promise<void> {
-    const { self, redis, queuePrefix, plan, census, redisVersion } = this.options;
+    const { self, redis, keyspace, plan, census, redisVersion } = this.options;
     const [processes, paused, served, info] = await Promise.all([
       this.presence.watch(self(), WATCHED_MS),
-      Promise.all(plan.names.map((queue) => redis.hexists(queueKey(queuePrefix, queue, 'meta'), 'paused'))),
+      Promise.all(plan.names.map((queue) => redis.hexists(keyspace.queueKey(queue, 'meta'), 'paused'))),
       Promise.all(plan.names.map((queue) => census.serves(queue))),
       redis.info('memory', 'clients').catch(() => redis.info()),
     ]);

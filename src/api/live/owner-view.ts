@@ -3,6 +3,7 @@ import { dashboardKeys } from '../../shared/dashboard/keys.js';
 import { MINUTES_SHOWN, minuteOf, namesIn } from '../../shared/dashboard/minutes.js';
 import type { FailedJob } from '../../shared/dashboard/views.js';
 import { scopeOf } from '../../shared/job-index/keys.js';
+import type { Keyspace } from '../../shared/keyspace.js';
 import type { JobFaults } from '../../shared/lifecycle/job-faults.js';
 import type { SnapshotReader } from '../../shared/lifecycle/snapshot.js';
 import { readProgress } from '../../shared/lifecycle/view.js';
@@ -22,7 +23,7 @@ const COUNTED_AFTER_MS = 2000;
 
 export interface OwnerViewReaders {
   redis: Redis;
-  prefix: string;
+  keyspace: Keyspace;
   /** The kinds of job that are always counted. */
   kinds: string[];
   counts: CountReader;
@@ -101,7 +102,7 @@ export class OwnerView {
   }
 
   private async readMinutes(): Promise<void> {
-    const { redis, prefix } = this.readers;
+    const { redis, keyspace } = this.readers;
     const now = minuteOf(serverNow());
     const first = now - MINUTES_SHOWN + 1;
     for (const minute of this.minutes.keys()) if (minute < first) this.minutes.delete(minute);
@@ -109,7 +110,7 @@ export class OwnerView {
     await Promise.all(
       Array.from({ length: now - from + 1 }, async (_, i) => {
         const minute = from + i;
-        const counters = await redis.hgetall(dashboardKeys(prefix).minute(scopeOf(this.owner), minute));
+        const counters = await redis.hgetall(dashboardKeys(keyspace).minute(scopeOf(this.owner), minute));
         const known = this.minutes.get(minute);
         if (Object.keys(counters).length === 0) return;
         if (known && JSON.stringify(known) === JSON.stringify(counters)) return;
@@ -119,7 +120,7 @@ export class OwnerView {
   }
 
   private async readUnreported(): Promise<void> {
-    const { redis, prefix, readPage, live, trackJob, faults } = this.readers;
+    const { redis, keyspace, readPage, live, trackJob, faults } = this.readers;
     const { ids } = await readPage({
       owner: this.owner,
       states: ['active'],
@@ -132,7 +133,7 @@ export class OwnerView {
       const job = await trackJob(jobId);
       if (job?.state !== 'active') return undefined;
       const { id, name, attempt, createdAt, startedAt = createdAt, settings } = job;
-      const progress = ((await readProgress(redis, prefix, job)) ?? {}) as Partial<LiveJob>;
+      const progress = ((await readProgress(redis, keyspace, job)) ?? {}) as Partial<LiveJob>;
       const { percent = null, current, total, unit, stage, ratePerSecond, etaMs, message } = progress;
       const shown = { percent, current, total, unit, stage, ratePerSecond, etaMs, message };
       return { id, name, owner: settings.owner, attempt, startedAt, ...shown };

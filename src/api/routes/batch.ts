@@ -9,11 +9,11 @@ import type { JobRoutesOptions } from './jobs.js';
 /** `/v1/jobs:batch`: start many jobs with one request. */
 export function batchRoutes(options: JobRoutesOptions): Router {
   const { config, connection, plan, access, readTombstone, starter } = options;
-  const { redis, trackJob } = connection;
+  const { redis, keyspace, trackJob } = connection;
   const startBatch = createBatchStarter({
     starter,
     plan,
-    idempotency: createIdempotency(redis, config.KEY_PREFIX, config.IDEMPOTENCY_TTL_MS),
+    idempotency: createIdempotency(redis, keyspace, config.IDEMPOTENCY_TTL_MS),
   });
   const router = Router();
   router.route('/').all(methods('POST')).post(start);

@@ -49,21 +49,22 @@ export function channelRoutes({
   viewers,
   streams,
 }: ChannelRoutesOptions): Router {
+  const { redis, keyspace } = connection;
   const publisher = createPublisher({
-    redis: connection.redis,
-    prefix: config.KEY_PREFIX,
+    redis,
+    keyspace,
     logLength: config.CHANNEL_LOG_LENGTH,
     ttlMs: config.CHANNEL_TTL_MS,
     sharded: connection.server.sharded,
   });
   const publishAll = createPublishAll({
-    redis: connection.redis,
-    prefix: config.KEY_PREFIX,
+    redis,
+    keyspace,
     publisher,
     // Enough for any series of retries. The records of a whole day could fill Redis.
     keyTtlMs: Math.min(config.IDEMPOTENCY_TTL_MS, KEY_TTL_MS),
   });
-  const tail = createTail(connection.redis, config.KEY_PREFIX);
+  const tail = createTail(redis, keyspace);
   const router = Router();
   router.route('/stream').all(methods('GET')).get(streams.handler(follow));
   router
@@ -97,7 +98,7 @@ export function channelRoutes({
         }
         const position = positions[i];
         if (!position) return { name, after: await tail(name, replayFrom) };
-        return { name, over: await hasSeenEnd(connection.redis, config.KEY_PREFIX, name, position) };
+        return { name, over: await hasSeenEnd(redis, keyspace, name, position) };
       }),
     );
     await viewers.answer(stream, channels, distinct(credentials));

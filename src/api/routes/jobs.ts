@@ -56,17 +56,17 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     readTombstone,
     starter,
   } = options;
-  const { redis, reconciler, readJob, trackJob, queuePrefix, faults } = connection;
-  const idempotency = createIdempotency(redis, config.KEY_PREFIX, config.IDEMPOTENCY_TTL_MS);
+  const { redis, reconciler, readJob, trackJob, keyspace, faults } = connection;
+  const idempotency = createIdempotency(redis, keyspace, config.IDEMPOTENCY_TTL_MS);
   const listJobs = createJobList({
     redis,
-    prefix: config.KEY_PREFIX,
-    readPage: createPageReader(redis, queuePrefix),
+    keyspace,
+    readPage: createPageReader(redis, keyspace),
     trackJob,
     reconciler,
     faults,
   });
-  const holdKey = createKeyHolder(redis, queuePrefix);
+  const holdKey = createKeyHolder(redis, keyspace);
   const router = Router();
 
   router.route('/').all(methods('GET', 'POST')).get(showJobs).post(startJob);
@@ -128,7 +128,7 @@ export function jobRoutes(options: JobRoutesOptions): Router {
 
   async function viewOf(req: Request, job: JobSnapshot): Promise<Record<string, unknown>> {
     const [progress, delivery] = await Promise.all([
-      readProgress(redis, config.KEY_PREFIX, job),
+      readProgress(redis, keyspace, job),
       deliveryView(job, readJob, basePath(req)),
     ]);
     return { ...jobView(job, progress, basePath(req)), ...delivery };

@@ -1,6 +1,7 @@
 import { type Request, type Response, Router } from 'express';
 import type { Redis } from 'ioredis';
 import { HeadwayError } from '../../shared/errors.js';
+import type { Keyspace } from '../../shared/keyspace.js';
 import type { Access } from '../auth/access.js';
 import { type ApiKeys, newKeySchema } from '../auth/api-keys.js';
 import { publishRevocation } from '../auth/revocation-watch.js';
@@ -15,11 +16,11 @@ export interface KeyRoutesOptions {
   apiKeys: ApiKeys;
   revocations: Revocations;
   redis: Redis;
-  prefix: string;
+  keyspace: Keyspace;
 }
 
 /** `/v1/keys`: API keys for servers. `/v1/revocations`: revoking tokens. For admins. */
-export function keyRoutes({ access, apiKeys, revocations, redis, prefix }: KeyRoutesOptions): Router {
+export function keyRoutes({ access, apiKeys, revocations, redis, keyspace }: KeyRoutesOptions): Router {
   const router = Router();
   const json = jsonBody('64kb');
   router.route('/keys').all(methods('GET', 'POST'), admin).get(list).post(json, create);
@@ -48,13 +49,13 @@ export function keyRoutes({ access, apiKeys, revocations, redis, prefix }: KeyRo
   async function remove(req: Request, res: Response): Promise<void> {
     const id = String(req.params.id);
     if (!(await apiKeys.remove(id))) throw new HeadwayError('not-found', 'No such API key.');
-    await publishRevocation(redis, prefix, { field: 'key', name: id });
+    await publishRevocation(redis, keyspace, { field: 'key', name: id });
     res.status(204).end();
   }
 
   async function revoke(req: Request, res: Response): Promise<void> {
     const revoked = await revocations.revoke(await requireValid(revocationSchema, req.body));
-    await publishRevocation(redis, prefix, revoked);
+    await publishRevocation(redis, keyspace, revoked);
     res.status(204).end();
   }
 }

@@ -1,7 +1,8 @@
 import type { Redis } from 'ioredis';
 import { type LatestJobEvent, latestEvents } from '../../shared/bullmq/bull-events.js';
 import { jobOfChannel } from '../../shared/channel/keys.js';
-import { addressOf, queueKey } from '../../shared/jobs/queues.js';
+import { addressOf } from '../../shared/jobs/queues.js';
+import type { Keyspace } from '../../shared/keyspace.js';
 import { createJobFaults, type JobFaults } from '../../shared/lifecycle/job-faults.js';
 import type { Reconciler } from '../../shared/lifecycle/reconcile.js';
 import { every } from '../../shared/process/every.js';
@@ -18,7 +19,7 @@ export interface RemovedJobsOptions {
   /** The names of the channels that have viewers in this process. */
   channels: () => Iterable<string>;
   redis: Redis;
-  queuePrefix: string;
+  keyspace: Keyspace;
   /** The queues whose events a queue follower reads. Watched jobs in other queues are reconciled at each check. */
   followed?: readonly string[];
   reconciler: Reconciler;
@@ -34,7 +35,7 @@ export interface RemovedJobsOptions {
 export function followRemovedJobs({
   channels,
   redis,
-  queuePrefix,
+  keyspace,
   followed,
   reconciler,
   log,
@@ -64,7 +65,7 @@ export function followRemovedJobs({
   async function reconcileRemoved(jobIds: string[]): Promise<void> {
     const keys = jobIds.map((jobId) => {
       const { queue, id } = addressOf(jobId)!;
-      return queueKey(queuePrefix, queue, id);
+      return keyspace.queueKey(queue, id);
     });
     if ((await redis.exists(...keys)) === keys.length) return;
     const exists = await Promise.all(keys.map((key) => redis.exists(key)));
@@ -85,7 +86,7 @@ export function followRemovedJobs({
   /** The latest event of each job in a queue. Empty when the key of the event stream holds something else. */
   async function latestOf(queue: string): Promise<Map<string, LatestJobEvent>> {
     try {
-      return await latestEvents(redis, queuePrefix, queue);
+      return await latestEvents(redis, keyspace, queue);
     } catch (error) {
       if (isRedisFault(error)) throw error;
       log.debug({ err: error, queue }, 'could not read the events of a queue');

@@ -1,7 +1,8 @@
 import type { Cluster, Redis } from 'ioredis';
 import { parseForeign } from '../jobs/foreign-json.js';
-import { addressOf, jobIdOf, queueKey } from '../jobs/queues.js';
+import { addressOf, jobIdOf } from '../jobs/queues.js';
 import { boundMessage } from '../jobs/thrown.js';
+import type { Keyspace } from '../keyspace.js';
 import { isHeadwayProgress } from './foreign-progress.js';
 
 /** An entry of BullMQ's event stream. */
@@ -72,16 +73,10 @@ export function readBullEvents(queue: string, entries: BullEntry[]): Map<string,
 /** Reads the newest 1,000 events of a queue, including those that were handled. */
 export async function latestEvents(
   redis: Redis | Cluster,
-  queuePrefix: string,
+  keyspace: Keyspace,
   queue: string,
 ): Promise<Map<string, LatestJobEvent>> {
-  const entries = await redis.xrevrange(
-    queueKey(queuePrefix, queue, 'events'),
-    '+',
-    '-',
-    'COUNT',
-    LATEST_COUNT,
-  );
+  const entries = await redis.xrevrange(keyspace.queueKey(queue, 'events'), '+', '-', 'COUNT', LATEST_COUNT);
   return readBullEvents(queue, entries.reverse());
 }
 

@@ -1,7 +1,8 @@
 import type { Cluster, Redis } from 'ioredis';
 import { channelKeys, jobChannel } from '../channel/keys.js';
 import type { Publisher } from '../channel/publisher.js';
-import { addressOf, queueKey } from '../jobs/queues.js';
+import { addressOf } from '../jobs/queues.js';
+import type { Keyspace } from '../keyspace.js';
 import { serverNow } from '../redis/server-clock.js';
 import { foreignProgress } from './foreign-progress.js';
 
@@ -15,8 +16,7 @@ export interface ForeignProgress {
 
 export interface ForeignReportsOptions {
   redis: Redis | Cluster;
-  prefix: string;
-  queuePrefix: string;
+  keyspace: Keyspace;
   publisher: Publisher;
 }
 
@@ -35,20 +35,15 @@ export const LOGGED = 'hw:logged';
 const LINES_AT_ONCE = 500;
 const MAX_LINE = 10_000;
 
-export function createForeignReports({
-  redis,
-  prefix,
-  queuePrefix,
-  publisher,
-}: ForeignReportsOptions): ForeignReports {
+export function createForeignReports({ redis, keyspace, publisher }: ForeignReportsOptions): ForeignReports {
   async function publishLines(jobId: string, attempt: number): Promise<void> {
     const channel = jobChannel(jobId);
     const { queue, id } = addressOf(jobId)!;
-    const job = queueKey(queuePrefix, queue, id);
+    const job = keyspace.queueKey(queue, id);
     const [lines, logged, published] = await Promise.all([
       redis.llen(`${job}:logs`),
       redis.hget(job, LOGGED),
-      redis.hget(channelKeys(prefix, channel)[0], 'lines'),
+      redis.hget(channelKeys(keyspace, channel)[0], 'lines'),
     ]);
     let from: number | string = published ?? '';
     for (let next = Math.max(Number(from), Number(logged ?? 0)); next < lines; ) {
@@ -69,7 +64,7 @@ export function createForeignReports({
 
   async function publishProgress(jobId: string, { value, attempt, at }: ForeignProgress): Promise<void> {
     const channel = jobChannel(jobId);
-    const [key, , slots] = channelKeys(prefix, channel);
+    const [key, , slots] = channelKeys(keyspace, channel);
     const [[publishedAttempt, published], newest] = await Promise.all([
       redis.hmget(key, 'attempt', 'percent'),
       redis.hget(slots, 'progress'),

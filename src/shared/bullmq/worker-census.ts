@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import { dashboardKeys } from '../dashboard/keys.js';
 import type { ProcessView } from '../dashboard/views.js';
+import type { Keyspace } from '../keyspace.js';
 import { isRedisFault } from '../redis/faults.js';
 
 /** The name of our workers in BullMQ, which distinguishes them from those of other programs. */
@@ -19,10 +20,9 @@ export interface WorkerCensus {
 /**
  * Creates a census of workers. One of our workers counts if it sends heartbeats (a frozen one does not) and is connected (a
  * killed one is not). A worker of another program counts if it is connected under the name that BullMQ gives it.
- * @param queuePrefix the prefix of BullMQ's keys
  */
-export function createWorkerCensus(redis: Redis, prefix: string, queuePrefix: string): WorkerCensus {
-  const { processes, deadlines } = dashboardKeys(prefix);
+export function createWorkerCensus(redis: Redis, keyspace: Keyspace): WorkerCensus {
+  const { processes, deadlines } = dashboardKeys(keyspace);
   const seenAt = new Map<string, number>();
   let reading: { at: number; done: Promise<void> } | undefined;
 
@@ -47,8 +47,8 @@ export function createWorkerCensus(redis: Redis, prefix: string, queuePrefix: st
     if (clients === undefined) return announced;
     const served = new Set<string>();
     for (const [, name] of clients.matchAll(/ name=(\S+)/g)) {
-      if (!name?.startsWith(`${queuePrefix}:`)) continue;
-      const [encoded = '', role, worker] = name.slice(queuePrefix.length + 1).split(':');
+      if (!name?.startsWith(`${keyspace.queuePrefix}:`)) continue;
+      const [encoded = '', role, worker] = name.slice(keyspace.queuePrefix.length + 1).split(':');
       const queue = Buffer.from(encoded, 'base64').toString();
       if (role !== undefined && role !== 'w') continue;
       if (worker !== WORKER_NAME || announced.has(queue)) served.add(queue);

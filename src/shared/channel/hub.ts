@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import type { Keyspace } from '../keyspace.js';
 import { Feed } from './feed.js';
 import { type EventId, parseEventId } from './frame.js';
 import { channelKeys, checkChannelName } from './keys.js';
@@ -10,7 +11,7 @@ export interface ChannelHubOptions {
   /** The Pub/Sub connection for all subscriptions of the process, opened with `autoResubscribe: false`. */
   redis: Redis;
   read: Reader;
-  prefix: string;
+  keyspace: Keyspace;
   sharded: boolean;
   onError?: (error: unknown) => void;
 }
@@ -57,7 +58,7 @@ export class ChannelHub {
       stays = false,
     }: { lastEventId?: string | undefined; after?: number | undefined; stays?: boolean | undefined } = {},
   ): Subscription {
-    const key = channelKeys(this.options.prefix, checkChannelName(channel))[0];
+    const key = channelKeys(this.options.keyspace, checkChannelName(channel))[0];
     const since = (lastEventId && parseEventId(lastEventId)) || NOTHING_SEEN;
     let feed = this.feeds.get(key);
     if (!feed) {
@@ -70,7 +71,7 @@ export class ChannelHub {
 
   /** Ends the streams of a removed channel. Viewers that reconnect get an error response. */
   end(channel: string): void {
-    const feed = this.feeds.get(channelKeys(this.options.prefix, channel)[0]);
+    const feed = this.feeds.get(channelKeys(this.options.keyspace, channel)[0]);
     for (const subscription of [...(feed?.subscriptions ?? [])]) {
       subscription.sink.end();
       subscription.close();
@@ -84,7 +85,7 @@ export class ChannelHub {
 
   /** Returns the number of subscriptions of a channel in this process. */
   count(channel: string): number {
-    return this.feeds.get(channelKeys(this.options.prefix, channel)[0])?.subscriptions.size ?? 0;
+    return this.feeds.get(channelKeys(this.options.keyspace, channel)[0])?.subscriptions.size ?? 0;
   }
 
   /** Iterates over the names of the channels with a subscription in this process. */
@@ -115,8 +116,8 @@ export class ChannelHub {
    * assumes that no subscription is left and drops the messages of unsharded ones on this connection.
    */
   private keepSubscribed(): void {
-    const { sharded, prefix, onError } = this.options;
-    if (sharded) this.redis.ssubscribe(`${prefix}:anchor`).catch((error) => onError?.(error));
+    const { sharded, keyspace, onError } = this.options;
+    if (sharded) this.redis.ssubscribe(`${keyspace.prefix}:anchor`).catch((error) => onError?.(error));
   }
 
   private resubscribe(): void {

@@ -1,3 +1,5 @@
+import type { Keyspace } from '../keyspace.js';
+
 /**
  * A valid channel name: 1 to 200 characters that are safe in a Redis key and in a frame. The channels of a tenant are
  * prefixed with the tenant's name and a slash.
@@ -30,13 +32,13 @@ export const jobOfChannel = (channel: string): string | undefined =>
  * Returns the Redis keys of a channel in the order in which the scripts take them. The name is their hash tag: in a Redis
  * Cluster, all of them are in one slot, and so is the sharded Pub/Sub channel, which has the name of the first key.
  */
-export function channelKeys(prefix: string, name: string): [channel: string, log: string, slots: string] {
-  const key = `${prefix}:{${name}}`;
+export function channelKeys(keyspace: Keyspace, name: string): [channel: string, log: string, slots: string] {
+  const key = `${keyspace.prefix}:{${name}}`;
   return [key, `${key}:log`, `${key}:slots`];
 }
 
 /** Returns all keys that a channel may have, for removing it. Only the scripts use `:order`. */
-export function everyChannelKey(prefix: string, name: string): string[] {
-  const keys = channelKeys(prefix, name);
+export function everyChannelKey(keyspace: Keyspace, name: string): string[] {
+  const keys = channelKeys(keyspace, name);
   return [...keys, `${keys[0]}:order`];
 }

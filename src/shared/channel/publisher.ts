@@ -1,4 +1,5 @@
 import type { Cluster, Redis } from 'ioredis';
+import type { Keyspace } from '../keyspace.js';
 import { scriptsOf } from '../redis/scripts.js';
 import { isRun, ServerReplacedError, serverRun } from '../redis/server-run.js';
 import type { Batch } from './batch.js';
@@ -46,7 +47,7 @@ export interface Guard {
 
 export interface PublisherOptions {
   redis: Redis | Cluster;
-  prefix: string;
+  keyspace: Keyspace;
   /** Approximate number of events that a channel's log keeps. */
   logLength: number;
   /** How long a channel is kept after its last event, in ms. */
@@ -133,7 +134,7 @@ export function prepareEvent(event: ChannelEvent): PreparedEvent {
 }
 
 export function createPublisher(options: PublisherOptions): Publisher {
-  const { redis, prefix, logLength, ttlMs, unfinishedTtlMs = ttlMs, sharded } = options;
+  const { redis, keyspace, logLength, ttlMs, unfinishedTtlMs = ttlMs, sharded } = options;
   const { batch = (call) => call() } = options;
   const scripts = scriptsOf(redis, channelScripts);
   const command = sharded ? 'SPUBLISH' : 'PUBLISH';
@@ -144,7 +145,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     events: readonly PreparedEvent[],
     { keepMs = 0, fence, numbering }: { keepMs?: number | undefined } & NumberedOptions,
   ): Promise<PublishReply> {
-    const keys: string[] = channelKeys(prefix, channel);
+    const keys: string[] = channelKeys(keyspace, channel);
     const ttl = Math.max(events.some(({ end }) => end) ? ttlMs : unfinishedTtlMs, keepMs);
     const [first, ...further] = events.map(({ slot, body, end }) => [slot, body, end ? '1' : ''] as const);
     const [slot, body, end] = first!;

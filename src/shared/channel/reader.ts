@@ -1,4 +1,5 @@
 import type { Cluster, Redis } from 'ioredis';
+import type { Keyspace } from '../keyspace.js';
 import { scriptsOf } from '../redis/scripts.js';
 import { type EventId, frameId, sawEnd } from './frame.js';
 import { channelKeys } from './keys.js';
@@ -36,13 +37,13 @@ export type ChannelPosition = EventId & { after?: number | undefined };
 export type Reader = (channel: string, since: ChannelPosition) => Promise<Missed | undefined>;
 
 /** Creates a reader. A position with an empty epoch is that of a viewer that has seen nothing. */
-export function createReader(redis: Redis | Cluster, prefix: string): Reader {
+export function createReader(redis: Redis | Cluster, keyspace: Keyspace): Reader {
   const scripts = scriptsOf(redis, channelScripts);
   return async (channel, since) => {
     // The position may change before the reply arrives.
     const { epoch: knownEpoch, offset: knownOffset, after: unwanted = 0 } = since;
     const reply = await scripts.channelReadBuffer(
-      ...channelKeys(prefix, channel),
+      ...channelKeys(keyspace, channel),
       knownEpoch,
       knownOffset,
       PAGE,
@@ -59,8 +60,8 @@ export function createReader(redis: Redis | Cluster, prefix: string): Reader {
     const limit = slotsUpTo.length > 0 ? Number(slotsUpTo) : until;
     const states = slots
       ? { frames: inOrder(slots).filter((slot) => slot.offset > after && slot.offset <= limit), upTo: limit }
-      : await readSlots(scripts, channelKeys(prefix, channel)[2], after, until);
-    if (!slots && (await redis.hget(channelKeys(prefix, channel)[0], 'epoch')) !== epoch.toString()) {
+      : await readSlots(scripts, channelKeys(keyspace, channel)[2], after, until);
+    if (!slots && (await redis.hget(channelKeys(keyspace, channel)[0], 'epoch')) !== epoch.toString()) {
       throw new Error('the channel was created anew during the read');
     }
     const { frames: newer, upTo } = states;
@@ -128,11 +129,11 @@ const placed = (frame: Buffer, isState: boolean): Frame => ({
 /** Returns whether a viewer at this event id has seen the channel's end. */
 export async function hasSeenEnd(
   redis: Redis | Cluster,
-  prefix: string,
+  keyspace: Keyspace,
   channel: string,
   lastEventId: string,
 ): Promise<boolean> {
-  const [epoch, end] = await redis.hmget(channelKeys(prefix, channel)[0], 'epoch', 'end');
+  const [epoch, end] = await redis.hmget(channelKeys(keyspace, channel)[0], 'epoch', 'end');
   return sawEnd(lastEventId, { epoch: epoch ?? undefined, end: end ? Number(end) : undefined });
 }
 
@@ -145,10 +146,10 @@ export type ReplayFrom = { last: number } | { since: number };
  */
 export type Tail = (channel: string, wanted: ReplayFrom) => Promise<number>;
 
-export function createTail(redis: Redis | Cluster, prefix: string): Tail {
+export function createTail(redis: Redis | Cluster, keyspace: Keyspace): Tail {
   const scripts = scriptsOf(redis, channelScripts);
   return async (channel, wanted) => {
-    const [meta, log] = channelKeys(prefix, channel);
+    const [meta, log] = channelKeys(keyspace, channel);
     if ('since' in wanted) return scripts.channelSince(log, 't', wanted.since);
     const [newest = 0, logs = 0] = (await redis.hmget(meta, 'log', 'logs')).map(Number);
     if (wanted.last === 0) return newest;

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
+import type { Keyspace } from '../keyspace.js';
 import type { Logger } from '../process/log.js';
 import { listenTo } from '../redis/listen.js';
 
@@ -8,7 +9,7 @@ const REPLY_TIMEOUT_MS = 500;
 /** How long a result is reused, in ms. */
 const REUSE_MS = 1000;
 
-const questions = (prefix: string): string => `${prefix}:presence`;
+const questions = (keyspace: Keyspace): string => `${keyspace.prefix}:presence`;
 
 /** The number of viewers of a channel, and whether every API process has reported its share. */
 export interface Watchers {
@@ -29,7 +30,7 @@ export interface WatcherQueryOptions {
   redis: Redis;
   /** A Pub/Sub connection. It may be shared. */
   hub: Redis;
-  prefix: string;
+  keyspace: Keyspace;
 }
 
 interface Question {
@@ -40,9 +41,9 @@ interface Question {
   done: () => void;
 }
 
-export function createWatcherQuery({ redis, hub, prefix }: WatcherQueryOptions): WatcherQuery {
+export function createWatcherQuery({ redis, hub, keyspace }: WatcherQueryOptions): WatcherQuery {
   const own = randomUUID();
-  const replies = `${questions(prefix)}:${own}`;
+  const replies = `${questions(keyspace)}:${own}`;
   const bytes = Buffer.from(replies);
   const open = new Map<string, Question>();
   const recent = new Map<string, { at: number; answer: Promise<Watchers> }>();
@@ -74,7 +75,7 @@ export function createWatcherQuery({ redis, hub, prefix }: WatcherQueryOptions):
         question.done = resolve;
         timer = setTimeout(resolve, REPLY_TIMEOUT_MS);
       });
-      question.expected = await redis.publish(questions(prefix), `${replies} ${id} ${channel}`);
+      question.expected = await redis.publish(questions(keyspace), `${replies} ${id} ${channel}`);
       if (question.answers >= question.expected) question.done();
       await all;
       return { watchers: question.sum, complete: question.answers >= question.expected };
@@ -109,10 +110,10 @@ export interface WatcherAnswerOptions extends WatcherQueryOptions {
 }
 
 /** Answers the queries of other processes with the number of viewers in this process. */
-export function answerWatcherQueries({ redis, hub, prefix, count, log }: WatcherAnswerOptions): void {
+export function answerWatcherQueries({ redis, hub, keyspace, count, log }: WatcherAnswerOptions): void {
   listenTo({
     redis: hub,
-    channel: questions(prefix),
+    channel: questions(keyspace),
     what: 'viewer count queries',
     log,
     onMessage(question) {

@@ -1,6 +1,7 @@
 import type { Cluster, Redis } from 'ioredis';
 import { scopeOf } from '../job-index/keys.js';
 import { isTerminal } from '../jobs/states.js';
+import type { Keyspace } from '../keyspace.js';
 import type { Transition } from '../lifecycle/events.js';
 import { RANK } from '../lifecycle/published.js';
 import type { JobSnapshot } from '../lifecycle/snapshot.js';
@@ -29,8 +30,8 @@ export interface OutcomeCounter {
   flush(): Promise<void>;
 }
 
-export function createOutcomeCounter(redis: Redis | Cluster, prefix: string): OutcomeCounter {
-  const keys = dashboardKeys(prefix);
+export function createOutcomeCounter(redis: Redis | Cluster, keyspace: Keyspace): OutcomeCounter {
+  const keys = dashboardKeys(keyspace);
   const scripts = scriptsOf(redis, dashboardScripts);
   /** The pending counts: key of a minute -> counter -> number. */
   let counted = new Map<string, Map<string, number>>();

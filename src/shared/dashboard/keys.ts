@@ -1,13 +1,11 @@
 import { channelKeys } from '../channel/keys.js';
+import { createKeyspace, type Keyspace } from '../keyspace.js';
 
 /** The channel for the reports of processes. */
 export const DASHBOARD_CHANNEL = 'dashboard';
 
-/**
- * Returns the prefix of internal channels. No request can reach a channel with this prefix, whatever tokens and rules
- * allow.
- */
-export const internalPrefix = (prefix: string): string => `${prefix}:internal`;
+/** Returns the keyspace of internal channels. No request can reach them, whatever tokens and rules allow. */
+export const internalKeyspace = ({ prefix }: Keyspace): Keyspace => createKeyspace(`${prefix}:internal`);
 
 /** The Redis keys of the dashboard. They have the hash tag of its channel, so that one script can access all of them. */
 export interface DashboardKeys {
@@ -23,8 +21,8 @@ export interface DashboardKeys {
   minute(scope: string, minute: number): string;
 }
 
-export function dashboardKeys(prefix: string): DashboardKeys {
-  const [channel, , slots] = channelKeys(internalPrefix(prefix), DASHBOARD_CHANNEL);
+export function dashboardKeys(keyspace: Keyspace): DashboardKeys {
+  const [channel, , slots] = channelKeys(internalKeyspace(keyspace), DASHBOARD_CHANNEL);
   return {
     processes: `${channel}:processes`,
     deadlines: `${channel}:deadlines`,

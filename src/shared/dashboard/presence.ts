@@ -1,4 +1,5 @@
 import type { Cluster, Redis } from 'ioredis';
+import type { Keyspace } from '../keyspace.js';
 import { scriptsOf } from '../redis/scripts.js';
 import { dashboardKeys } from './keys.js';
 import { dashboardScripts } from './scripts.js';
@@ -17,8 +18,8 @@ export interface ProcessPresence {
   leave(id: string): Promise<void>;
 }
 
-export function createProcessPresence(redis: Redis | Cluster, prefix: string): ProcessPresence {
-  const { processes, deadlines, watched, slots } = dashboardKeys(prefix);
+export function createProcessPresence(redis: Redis | Cluster, keyspace: Keyspace): ProcessPresence {
+  const { processes, deadlines, watched, slots } = dashboardKeys(keyspace);
   const scripts = scriptsOf(redis, dashboardScripts);
   const call = (id: string, view: string, watchMs: number): Promise<string[]> =>
     scripts.processBeat(processes, deadlines, watched, slots, id, view, EXPIRES_AFTER_MS, watchMs);

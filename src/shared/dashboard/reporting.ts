@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Redis } from 'ioredis';
 import { createPublisher, type Publisher } from '../channel/publisher.js';
+import type { Keyspace } from '../keyspace.js';
 import type { JobSnapshot } from '../lifecycle/snapshot.js';
 import { every } from '../process/every.js';
 import type { Logger } from '../process/log.js';
@@ -9,7 +10,7 @@ import type { Service } from '../process/service.js';
 import { VERSION } from '../process/version.js';
 import { serverNow } from '../redis/server-clock.js';
 import { CHANGED_EVENT, JOBS_EVENT, packJobs } from './frame.js';
-import { DASHBOARD_CHANNEL, internalPrefix } from './keys.js';
+import { DASHBOARD_CHANNEL, internalKeyspace } from './keys.js';
 import { createProcessPresence } from './presence.js';
 import type { RunningJobs } from './running.js';
 import type { ProcessView } from './views.js';
@@ -27,7 +28,7 @@ export interface ProcessReportingOptions {
   redis: Redis;
   /** The connection for publishing. */
   publishing: Redis;
-  prefix: string;
+  keyspace: Keyspace;
   sharded: boolean;
   role: ProcessView['role'];
   /** Returns the fields of the heartbeat that are specific to this kind of process. */
@@ -50,13 +51,13 @@ export interface ProcessReporting extends Service {
 }
 
 export function startProcessReporting(options: ProcessReportingOptions): ProcessReporting {
-  const { redis, publishing, prefix, sharded, role, describe, jobs, log } = options;
+  const { redis, publishing, keyspace, sharded, role, describe, jobs, log } = options;
   const id = `${role}:${randomUUID()}`;
   const startedAt = serverNow();
-  const presence = createProcessPresence(redis, prefix);
+  const presence = createProcessPresence(redis, keyspace);
   const publisher: Publisher = createPublisher({
     redis: publishing,
-    prefix: internalPrefix(prefix),
+    keyspace: internalKeyspace(keyspace),
     logLength: LOG_LENGTH,
     ttlMs: CHANNEL_TTL_MS,
     sharded,

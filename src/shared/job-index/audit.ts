@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
-import { addressOf, jobIdOf, queueKey } from '../jobs/queues.js';
+import { addressOf, jobIdOf } from '../jobs/queues.js';
+import type { Keyspace } from '../keyspace.js';
 import { createJobFaults, type JobFaults } from '../lifecycle/job-faults.js';
 import type { SnapshotReader } from '../lifecycle/snapshot.js';
 import { singleFlight } from '../process/every.js';
@@ -16,7 +17,7 @@ const PAUSE_MS = 10 * 60_000;
 
 export interface AuditOptions {
   redis: Redis;
-  queuePrefix: string;
+  keyspace: Keyspace;
   /** The queues to audit. */
   queues: string[];
   trackJob: SnapshotReader;
@@ -38,16 +39,16 @@ export interface Audit {
  * second, to keep the load low.
  */
 export function createAudit(options: AuditOptions): Audit {
-  const { redis, queuePrefix, queues, trackJob, log, faults = createJobFaults(log) } = options;
-  const { records } = indexKeys(queuePrefix);
+  const { redis, keyspace, queues, trackJob, log, faults = createJobFaults(log) } = options;
+  const { records } = indexKeys(keyspace);
   const sets = queues.flatMap((queue) =>
     [...SETS, ...LISTS].map((name) => ({
       queue,
-      key: queueKey(queuePrefix, queue, name),
+      key: keyspace.queueKey(queue, name),
       list: LISTS.includes(name),
     })),
   );
-  const holdKnown = createHoldKnown(redis, queuePrefix, faults);
+  const holdKnown = createHoldKnown(redis, keyspace, faults);
   let position = { set: 0, cursor: '0' };
   let pausedUntil = 0;
 

@@ -1,5 +1,6 @@
 import type { Cluster, Redis } from 'ioredis';
 import type { HeldFiles } from '../files/sweep.js';
+import type { Keyspace } from '../keyspace.js';
 import { isFinished, type SnapshotReader } from '../lifecycle/snapshot.js';
 import { scriptsOf } from '../redis/scripts.js';
 import { indexKeys } from './keys.js';
@@ -7,7 +8,7 @@ import { jobIndexScripts } from './scripts.js';
 
 export interface HeldFilesOptions {
   redis: Redis | Cluster;
-  queuePrefix: string;
+  keyspace: Keyspace;
   readJob: SnapshotReader;
 }
 
@@ -15,12 +16,12 @@ export interface HeldFilesOptions {
  * Creates the check for whether a job holds a file: a job that has not completed uses it, or the job that creates it has not
  * ended. The index records the files of jobs (`job-index/scripts/files.lua`).
  */
-export function createHeldFiles({ redis, queuePrefix, readJob }: HeldFilesOptions): HeldFiles {
-  const { files } = indexKeys(queuePrefix);
+export function createHeldFiles({ redis, keyspace, readJob }: HeldFilesOptions): HeldFiles {
+  const { files } = indexKeys(keyspace);
   const scripts = scriptsOf(redis, jobIndexScripts);
   return async (fileId, createdBy) => {
     for (;;) {
-      const held = await scripts.fileIsHeld(files, fileId, queuePrefix);
+      const held = await scripts.fileIsHeld(files, fileId, keyspace.queuePrefix);
       if (held === 1) return true;
       if (held === 0) break;
     }

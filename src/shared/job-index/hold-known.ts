@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
-import { addressOf, queueKey } from '../jobs/queues.js';
+import { addressOf } from '../jobs/queues.js';
+import type { Keyspace } from '../keyspace.js';
 import type { JobFaults } from '../lifecycle/job-faults.js';
 import { scriptsOf } from '../redis/scripts.js';
 import { serverNow } from '../redis/server-clock.js';
@@ -24,8 +25,8 @@ export interface HoldKnown {
   restart(): void;
 }
 
-export function createHoldKnown(redis: Redis, queuePrefix: string, faults: JobFaults): HoldKnown {
-  const { records, sets, filesHeld } = indexKeys(queuePrefix);
+export function createHoldKnown(redis: Redis, keyspace: Keyspace, faults: JobFaults): HoldKnown {
+  const { records, sets, filesHeld } = indexKeys(keyspace);
   const scripts = scriptsOf(redis, jobIndexScripts);
   /** `undefined` until the first step has checked whether a round is due. */
   let cursor: string | 'done' | undefined;
@@ -34,7 +35,7 @@ export function createHoldKnown(redis: Redis, queuePrefix: string, faults: JobFa
     const address = addressOf(jobId);
     if (!address) return;
     const { queue, id } = address;
-    const key = (suffix: string): string => queueKey(queuePrefix, queue, suffix);
+    const key = (suffix: string): string => keyspace.queueKey(queue, suffix);
     await scripts.holdJobFiles(key(id), key('completed'), sets, id);
   }
 

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { JobState } from '../jobs/states.js';
+import type { Keyspace } from '../keyspace.js';
 
 /**
  * The Redis keys of the index. They have BullMQ's hash tag, so that one script can read a job and index it. After the tag
@@ -22,8 +23,7 @@ export interface IndexKeys {
   gone(jobId: string): string;
 }
 
-/** @param queuePrefix the prefix of BullMQ's keys, with braces */
-export const indexKeys = (queuePrefix: string): IndexKeys => ({
+export const indexKeys = ({ queuePrefix }: Keyspace): IndexKeys => ({
   records: `${queuePrefix}.index`,
   due: `${queuePrefix}.due`,
   leftovers: `${queuePrefix}.leftovers`,

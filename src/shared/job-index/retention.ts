@@ -1,8 +1,9 @@
 import type { Cluster, Redis } from 'ioredis';
 import { everyChannelKey, jobChannel } from '../channel/keys.js';
 import type { FileStore } from '../files/store.js';
-import { addressOf, queueKey } from '../jobs/queues.js';
+import { addressOf } from '../jobs/queues.js';
 import type { RetentionTimes } from '../jobs/retention-times.js';
+import type { Keyspace } from '../keyspace.js';
 import { createJobFaults, type JobFaults } from '../lifecycle/job-faults.js';
 import type { Reconciler } from '../lifecycle/reconcile.js';
 import { createSnapshotReader } from '../lifecycle/snapshot.js';
@@ -20,8 +21,7 @@ const RETRY_MS = 60_000;
 
 export interface JobRetentionOptions {
   redis: Redis | Cluster;
-  prefix: string;
-  queuePrefix: string;
+  keyspace: Keyspace;
   keep: RetentionTimes;
   reconciler: Reconciler;
   store: Pick<FileStore, 'remove'>;
@@ -41,9 +41,9 @@ export interface JobRetention {
  * removed, and the record last.
  */
 export function createJobRetention(options: JobRetentionOptions): JobRetention {
-  const { redis, prefix, queuePrefix, keep, reconciler, store, log, faults = createJobFaults(log) } = options;
-  const isHeld = createHeldFiles({ redis, queuePrefix, readJob: createSnapshotReader(redis, queuePrefix) });
-  const keys = indexKeys(queuePrefix);
+  const { redis, keyspace, keep, reconciler, store, log, faults = createJobFaults(log) } = options;
+  const isHeld = createHeldFiles({ redis, keyspace, readJob: createSnapshotReader(redis, keyspace) });
+  const keys = indexKeys(keyspace);
   const scripts = scriptsOf(redis, jobIndexScripts);
 
   async function forget(jobId: string): Promise<void> {
@@ -52,7 +52,7 @@ export function createJobRetention(options: JobRetentionOptions): JobRetention {
     const { queue, id } = address;
     // The end of the job must be published before the job is removed.
     await reconciler.reconcile(jobId);
-    const key = (suffix: string): string => queueKey(queuePrefix, queue, suffix);
+    const key = (suffix: string): string => keyspace.queueKey(queue, suffix);
     const { finishedOn, files } = await madeFiles(redis, key(id));
     await scripts.forgetJob(
       keys.records,
@@ -85,7 +85,7 @@ export function createJobRetention(options: JobRetentionOptions): JobRetention {
         if (!(await isHeld(id))) await store.remove(id, Number(finishedOn));
       }),
     );
-    await redis.unlink(...everyChannelKey(prefix, jobChannel(jobId)));
+    await redis.unlink(...everyChannelKey(keyspace, jobChannel(jobId)));
     await redis.hdel(keys.leftovers, jobId);
   }
 

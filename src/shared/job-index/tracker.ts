@@ -1,6 +1,7 @@
 import type { Cluster, Redis } from 'ioredis';
 import { addressOf } from '../jobs/queues.js';
 import type { RetentionTimes } from '../jobs/retention-times.js';
+import type { Keyspace } from '../keyspace.js';
 import { parseSnapshot, type SnapshotReader, snapshotKeys } from '../lifecycle/snapshot.js';
 import { scriptsOf } from '../redis/scripts.js';
 import { indexKeys } from './keys.js';
@@ -8,7 +9,7 @@ import { jobIndexScripts } from './scripts.js';
 
 export interface TrackerOptions {
   redis: Redis | Cluster;
-  queuePrefix: string;
+  keyspace: Keyspace;
   keep: RetentionTimes;
 }
 
@@ -16,8 +17,8 @@ export interface TrackerOptions {
  * Creates a reader that also updates the job index, atomically with reading: it adds a new job, moves a job whose state has
  * changed, and removes a missing one. So every reader of a job keeps the index correct.
  */
-export function createTracker({ redis, queuePrefix, keep }: TrackerOptions): SnapshotReader {
-  const keys = indexKeys(queuePrefix);
+export function createTracker({ redis, keyspace, keep }: TrackerOptions): SnapshotReader {
+  const keys = indexKeys(keyspace);
   const scripts = scriptsOf(redis, jobIndexScripts);
   return async (jobId, hint) => {
     const address = addressOf(jobId);
@@ -26,7 +27,7 @@ export function createTracker({ redis, queuePrefix, keep }: TrackerOptions): Sna
       keys.records,
       keys.due,
       keys.gone(jobId),
-      ...snapshotKeys(queuePrefix, address),
+      ...snapshotKeys(keyspace, address),
       jobId,
       keys.sets,
       ...keep.args,

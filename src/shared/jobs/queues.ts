@@ -74,10 +74,6 @@ const decode = (text: string): string =>
     'hex',
   ).toString();
 
-/** Returns BullMQ's Redis key of a job, or of a list or set of a queue. */
-export const queueKey = (prefix: string, queue: string, suffix: string): string =>
-  `${prefix}:${queue}:${suffix}`;
-
 /** The assignment of the kinds of job to queues. */
 export interface QueuePlan {
   /** The names of all queues. */

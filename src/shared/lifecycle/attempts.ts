@@ -1,5 +1,5 @@
 import type { Cluster, Redis } from 'ioredis';
-import { queueKey } from '../jobs/queues.js';
+import type { Keyspace } from '../keyspace.js';
 import { scriptsOf } from '../redis/scripts.js';
 import { lifecycleScripts } from './scripts.js';
 
@@ -12,11 +12,11 @@ const ENTRIES_AT_ONCE = 500;
  */
 export type AttemptsReader = (queue: string, entryId: string, ids: string[]) => Promise<number[]>;
 
-export function createAttemptsReader(redis: Redis | Cluster, queuePrefix: string): AttemptsReader {
+export function createAttemptsReader(redis: Redis | Cluster, keyspace: Keyspace): AttemptsReader {
   const scripts = scriptsOf(redis, lifecycleScripts);
   return async (queue, entryId, ids) => {
     if (ids.length === 0) return [];
-    const keys = ['events', ...ids].map((suffix) => queueKey(queuePrefix, queue, suffix));
+    const keys = ['events', ...ids].map((suffix) => keyspace.queueKey(queue, suffix));
     const attempts = ids.map(() => 0);
     let [upTo, from] = ['', entryId];
     do {

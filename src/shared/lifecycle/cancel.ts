@@ -1,8 +1,9 @@
 import { Job, UnrecoverableError } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
 import { makeNextRun } from '../bullmq/next-run.js';
-import { addressOf, type OpenQueue, queueKey } from '../jobs/queues.js';
+import { addressOf, type OpenQueue } from '../jobs/queues.js';
 import type { JobState } from '../jobs/states.js';
+import type { Keyspace } from '../keyspace.js';
 import { controlChannel } from '../redis/broadcast.js';
 import { scriptsOf } from '../redis/scripts.js';
 import type { ReconcileObserver, Reconciler } from './observers.js';
@@ -23,9 +24,8 @@ export interface Canceller {
 export interface CancellerOptions {
   redis: Redis | Cluster;
   openQueue: OpenQueue;
-  queuePrefix: string;
+  keyspace: Keyspace;
   reconciler: Reconciler;
-  prefix: string;
 }
 
 /** The lists in which BullMQ keeps waiting jobs. */
@@ -43,13 +43,7 @@ const OVERLAP = 500;
 /** How many times a job is searched for when it was no longer close to the position where it was found. */
 const MAX_SEARCHES = 5;
 
-export function createCanceller({
-  redis,
-  openQueue,
-  queuePrefix,
-  reconciler,
-  prefix,
-}: CancellerOptions): Canceller {
+export function createCanceller({ redis, openQueue, keyspace, reconciler }: CancellerOptions): Canceller {
   const scripts = scriptsOf(redis, lifecycleScripts);
   const sets = ['active', 'completed', 'failed', 'delayed', 'prioritized', 'waiting-children', ...LISTS];
 
@@ -69,7 +63,7 @@ export function createCanceller({
   async function withdraw(jobId: string, how: 'cancel' | 'expire', reason: string): Promise<void> {
     const address = addressOf(jobId);
     if (!address) return;
-    const key = (suffix: string): string => queueKey(queuePrefix, address.queue, suffix);
+    const key = (suffix: string): string => keyspace.queueKey(address.queue, suffix);
     const call = (list = '', index = ''): Promise<CancelReply> =>
       scripts.cancelJob(
         key(address.id),
@@ -77,7 +71,7 @@ export function createCanceller({
         address.id,
         how,
         reason,
-        controlChannel(prefix),
+        controlChannel(keyspace),
         jobId,
         list,
         index,

@@ -1,5 +1,6 @@
 import type { Cluster, Redis } from 'ioredis';
-import { addressOf, type JobAddress, jobIdOf, queueKey } from '../jobs/queues.js';
+import { addressOf, type JobAddress, jobIdOf } from '../jobs/queues.js';
+import type { Keyspace } from '../keyspace.js';
 import { scanSet } from '../redis/scan-set.js';
 import type { Canceller } from './cancel.js';
 import type { ReconcileObserver } from './observers.js';
@@ -20,18 +21,18 @@ export interface ChildRegister {
 
 export function createChildRegister(
   redis: Redis | Cluster,
-  queuePrefix: string,
+  keyspace: Keyspace,
   readJob: SnapshotReader,
 ): ChildRegister {
   const keyOf = (jobId: string): string => {
     const { queue, id } = addressOf(jobId)!;
-    return queueKey(queuePrefix, queue, id);
+    return keyspace.queueKey(queue, id);
   };
   return {
     async pending(parentId) {
       const keys = await scanSet(redis, `${keyOf(parentId)}:dependencies`);
       const ids = keys.flatMap((key) => {
-        const address = addressIn(key, queuePrefix);
+        const address = addressIn(key, keyspace);
         return address ? [jobIdOf(address)] : [];
       });
       const jobs = await Promise.all(ids.map((id) => readJob(id)));
@@ -46,10 +47,10 @@ export function createChildRegister(
   };
 }
 
-/** Parses the result of `queueKey`; `undefined` for a key with another prefix. */
-function addressIn(key: string, prefix: string): JobAddress | undefined {
-  if (!key.startsWith(`${prefix}:`)) return undefined;
-  const [queue, ...id] = key.slice(prefix.length + 1).split(':');
+/** Parses a queue key of a job; `undefined` for a key with another prefix. */
+function addressIn(key: string, keyspace: Keyspace): JobAddress | undefined {
+  if (!key.startsWith(`${keyspace.queuePrefix}:`)) return undefined;
+  const [queue, ...id] = key.slice(keyspace.queuePrefix.length + 1).split(':');
   return { queue: queue!, id: id.join(':') };
 }
 

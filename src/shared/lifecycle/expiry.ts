@@ -1,4 +1,5 @@
 import type { Cluster, Redis } from 'ioredis';
+import type { Keyspace } from '../keyspace.js';
 import { singleFlight } from '../process/every.js';
 import { serverNow } from '../redis/server-clock.js';
 import type { Canceller } from './cancel.js';
@@ -18,8 +19,8 @@ export interface Expiry {
   sweep(canceller: Canceller, faults: JobFaults): Promise<void>;
 }
 
-export function createExpiry(redis: Redis | Cluster, prefix: string): Expiry {
-  const key = `${prefix}:expiry`;
+export function createExpiry(redis: Redis | Cluster, keyspace: Keyspace): Expiry {
+  const key = `${keyspace.prefix}:expiry`;
 
   async function sweep(canceller: Canceller, faults: JobFaults): Promise<void> {
     for (;;) {

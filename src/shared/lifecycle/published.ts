@@ -1,5 +1,6 @@
 import type { Cluster, Redis } from 'ioredis';
 import { channelKeys, jobChannel } from '../channel/keys.js';
+import type { Keyspace } from '../keyspace.js';
 
 /**
  * The rank of a lifecycle event within its attempt. Attempt and rank identify the event and only increase, so an event
@@ -66,9 +67,9 @@ export type PublishedStateReader = (
   jobId: string,
 ) => Promise<(PublishedState & { epoch: string }) | undefined>;
 
-export function createPublishedStateReader(redis: Redis | Cluster, prefix: string): PublishedStateReader {
+export function createPublishedStateReader(redis: Redis | Cluster, keyspace: Keyspace): PublishedStateReader {
   return async (jobId) => {
-    const [channel] = channelKeys(prefix, jobChannel(jobId));
+    const [channel] = channelKeys(keyspace, jobChannel(jobId));
     const [epoch, attempt, rank, failures, stalls, paused, due, end] = await redis.hmget(
       channel,
       'epoch',

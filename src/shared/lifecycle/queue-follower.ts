@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { type BullEntry, isQueueEvent, readBullEvents } from '../bullmq/bull-events.js';
 import type { ForeignProgress } from '../bullmq/foreign-reports.js';
-import { queueKey } from '../jobs/queues.js';
+import type { Keyspace } from '../keyspace.js';
 import type { Logger } from '../process/log.js';
 import type { Service } from '../process/service.js';
 import { createAttemptsReader } from './attempts.js';
@@ -31,8 +31,7 @@ export interface QueueFollowerOptions {
   redis: Redis;
   /** Opens the connection for the leader's blocking reads. */
   connect: () => Redis;
-  prefix: string;
-  queuePrefix: string;
+  keyspace: Keyspace;
   /** The queues to follow. */
   queues: string[];
   reconciler: Reconciler;
@@ -56,8 +55,7 @@ export function startQueueFollower({
   role,
   redis,
   connect,
-  prefix,
-  queuePrefix,
+  keyspace,
   queues,
   reconciler,
   progressIntervalMs,
@@ -66,10 +64,10 @@ export function startQueueFollower({
   log,
   faults = createJobFaults(log),
 }: QueueFollowerOptions): Service {
-  const cursorKey = `${prefix}:{bridge}:cursor`;
+  const cursorKey = `${keyspace.prefix}:{bridge}:cursor`;
   /** The queue of each event stream, by key. */
-  const streams = new Map(queues.map((queue) => [queueKey(queuePrefix, queue, 'events'), queue]));
-  const attemptsAt = createAttemptsReader(redis, queuePrefix);
+  const streams = new Map(queues.map((queue) => [keyspace.queueKey(queue, 'events'), queue]));
+  const attemptsAt = createAttemptsReader(redis, keyspace);
 
   let stopped = false;
   let following: Redis | undefined;
@@ -160,7 +158,7 @@ export function startQueueFollower({
     rounds: JobRounds,
   ): Promise<void> {
     if (entries.some(([, fields]) => isQueueEvent(fields))) {
-      await publishQueueChange(redis, prefix, queue);
+      await publishQueueChange(redis, keyspace, queue);
       onChanged([]);
     }
     const latest = [...readBullEvents(queue, entries)];
@@ -194,7 +192,14 @@ export function startQueueFollower({
     }
   }
 
-  const lease = startLease({ role, redis, key: `${prefix}:{bridge}:lease`, lead: follow, chore, log });
+  const lease = startLease({
+    role,
+    redis,
+    key: `${keyspace.prefix}:{bridge}:lease`,
+    lead: follow,
+    chore,
+    log,
+  });
   return {
     async stop() {
       stopped = true;

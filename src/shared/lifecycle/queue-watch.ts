@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import type { Keyspace } from '../keyspace.js';
 import { broadcast, type ControlOptions, watchControl } from '../redis/broadcast.js';
 
 export interface QueueWatchOptions extends Omit<ControlOptions, 'verb' | 'onMessage'> {
@@ -9,8 +10,8 @@ export interface QueueWatchOptions extends Omit<ControlOptions, 'verb' | 'onMess
 const VERB = 'queue';
 
 /** Notifies every API process that a queue was paused or resumed, so that it rechecks its watched jobs in that queue. */
-export const publishQueueChange = (redis: Redis, prefix: string, queue: string): Promise<void> =>
-  broadcast(redis, prefix, VERB, queue);
+export const publishQueueChange = (redis: Redis, keyspace: Keyspace, queue: string): Promise<void> =>
+  broadcast(redis, keyspace, VERB, queue);
 
 /** Listens for the notifications of {@link publishQueueChange}. */
 export const watchQueues = ({ onChange, ...options }: QueueWatchOptions): void =>

@@ -5,8 +5,9 @@ import { isHeadwayProgress } from '../bullmq/foreign-progress.js';
 import { createForeignReports, type ForeignProgress } from '../bullmq/foreign-reports.js';
 import { channelKeys, jobChannel } from '../channel/keys.js';
 import type { Publisher } from '../channel/publisher.js';
-import { addressOf, queueKey } from '../jobs/queues.js';
+import { addressOf } from '../jobs/queues.js';
 import type { RetentionTimes } from '../jobs/retention-times.js';
+import type { Keyspace } from '../keyspace.js';
 import { scriptsOf } from '../redis/scripts.js';
 import { serverNow } from '../redis/server-clock.js';
 import { isRun, ServerReplacedError, serverRun } from '../redis/server-run.js';
@@ -26,10 +27,9 @@ export type { Reconciled, Reconciler } from './observers.js';
 
 export interface ReconcilerOptions {
   redis: Redis | Cluster;
-  prefix: string;
+  keyspace: Keyspace;
   publisher: Publisher;
   readJob: SnapshotReader;
-  queuePrefix: string;
   /** Observers of every reconciliation, in order. Defaults to none. */
   observers?: readonly ReconcileObserver[];
   keep: RetentionTimes;
@@ -45,31 +45,30 @@ const MAX_TRIES = 8;
 
 export function createReconciler({
   redis,
-  prefix,
+  keyspace,
   publisher,
   readJob,
-  queuePrefix,
   observers = [],
   keep,
 }: ReconcilerOptions): ObservableReconciler {
   const jobKey = (jobId: string): string => {
     const { queue, id } = addressOf(jobId)!;
-    return queueKey(queuePrefix, queue, id);
+    return keyspace.queueKey(queue, id);
   };
 
-  const foreignReports = createForeignReports({ redis, prefix, queuePrefix, publisher });
-  const readPublished = createPublishedStateReader(redis, prefix);
+  const foreignReports = createForeignReports({ redis, keyspace, publisher });
+  const readPublished = createPublishedStateReader(redis, keyspace);
   const scripts = scriptsOf(redis, lifecycleScripts);
 
   /** Looks up how a removed job ended, in the newest events of its queue. */
   async function hintOf(jobId: string): Promise<EndHint | undefined> {
     const queue = addressOf(jobId)?.queue;
-    return queue ? (await latestEvents(redis, queuePrefix, queue)).get(jobId)?.hint : undefined;
+    return queue ? (await latestEvents(redis, keyspace, queue)).get(jobId)?.hint : undefined;
   }
 
   /** Reads the kind of a removed job from the first event on its channel. */
   async function publishedName(jobId: string): Promise<string | undefined> {
-    const [, log] = channelKeys(prefix, jobChannel(jobId));
+    const [, log] = channelKeys(keyspace, jobChannel(jobId));
     const [first] = await redis.xrange(log, '-', '+', 'COUNT', 1);
     const json = /"name":("(?:[^"\\]|\\.)*")/.exec(first?.[1][1] ?? '')?.[1];
     return json === undefined ? undefined : JSON.parse(json);

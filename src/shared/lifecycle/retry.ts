@@ -1,6 +1,7 @@
 import { Job } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
-import { addressOf, type OpenQueue, queueKey } from '../jobs/queues.js';
+import { addressOf, type OpenQueue } from '../jobs/queues.js';
+import type { Keyspace } from '../keyspace.js';
 import { scriptsOf } from '../redis/scripts.js';
 import { lifecycleScripts } from './scripts.js';
 
@@ -24,11 +25,11 @@ export type KeyHolder = (jobId: string) => Promise<void>;
  * Creates a function that restores the deduplication key of a retried job, so that starts with that key find the job
  * again. Does nothing if another job has taken the key meanwhile.
  */
-export function createKeyHolder(redis: Redis | Cluster, queuePrefix: string): KeyHolder {
+export function createKeyHolder(redis: Redis | Cluster, keyspace: Keyspace): KeyHolder {
   const scripts = scriptsOf(redis, lifecycleScripts);
   return async (jobId) => {
     const { queue, id } = addressOf(jobId)!;
-    const key = (suffix: string): string => queueKey(queuePrefix, queue, suffix);
+    const key = (suffix: string): string => keyspace.queueKey(queue, suffix);
     await scripts.holdKey(key(id), key('completed'), key('failed'), id, key('de:'));
   };
 }

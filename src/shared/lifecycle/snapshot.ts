@@ -2,10 +2,11 @@ import type { Cluster, Redis } from 'ioredis';
 import type { EndHint } from '../bullmq/bull-events.js';
 import type { WorkerCensus } from '../bullmq/worker-census.js';
 import { parseForeign } from '../jobs/foreign-json.js';
-import { addressOf, type JobAddress, queueKey } from '../jobs/queues.js';
+import { addressOf, type JobAddress } from '../jobs/queues.js';
 import { type JobSettings, jobSettings } from '../jobs/settings.js';
 import { isTerminal, type JobState } from '../jobs/states.js';
 import { boundMessage } from '../jobs/thrown.js';
+import type { Keyspace } from '../keyspace.js';
 import { scriptsOf } from '../redis/scripts.js';
 import { lifecycleScripts, REPLY_FIELDS, type ReplyField } from './scripts.js';
 
@@ -69,12 +70,12 @@ export interface JobSnapshot {
 export type SnapshotReader = (jobId: string, hint?: EndHint) => Promise<JobSnapshot | undefined>;
 
 /** Creates a reader that takes the state of a job from BullMQ's keys. */
-export function createSnapshotReader(redis: Redis | Cluster, prefix: string): SnapshotReader {
+export function createSnapshotReader(redis: Redis | Cluster, keyspace: Keyspace): SnapshotReader {
   const scripts = scriptsOf(redis, lifecycleScripts);
   return async (jobId) => {
     const address = addressOf(jobId);
     if (!address) return undefined;
-    const reply = await scripts.readJob(...snapshotKeys(prefix, address), address.id);
+    const reply = await scripts.readJob(...snapshotKeys(keyspace, address), address.id);
     return reply ? parseSnapshot(jobId, reply) : undefined;
   };
 }
@@ -89,9 +90,9 @@ export const withCensus =
   };
 
 /** The keys of `job.lua`, `JOB_KEYS` of them. */
-export function snapshotKeys(prefix: string, { queue, id }: JobAddress): string[] {
+export function snapshotKeys(keyspace: Keyspace, { queue, id }: JobAddress): string[] {
   return [id, 'active', 'completed', 'failed', 'delayed', 'prioritized', 'waiting-children', 'meta'].map(
-    (suffix) => queueKey(prefix, queue, suffix),
+    (suffix) => keyspace.queueKey(queue, suffix),
   );
 }
 

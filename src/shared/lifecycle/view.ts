@@ -1,6 +1,7 @@
 import type { Cluster, Redis } from 'ioredis';
 import { foreignProgress, isHeadwayProgress } from '../bullmq/foreign-progress.js';
 import { channelKeys, jobChannel } from '../channel/keys.js';
+import type { Keyspace } from '../keyspace.js';
 import { errorOf } from './events.js';
 import { isFinished, type JobSnapshot } from './snapshot.js';
 
@@ -50,10 +51,10 @@ export function jobView(job: JobSnapshot, progress: unknown, base: string): Reco
 /** Reads the newest progress that was published on a job's channel; `undefined` when there is none. */
 export async function channelProgress(
   redis: Redis | Cluster,
-  prefix: string,
+  keyspace: Keyspace,
   jobId: string,
 ): Promise<unknown> {
-  const [, , slots] = channelKeys(prefix, jobChannel(jobId));
+  const [, , slots] = channelKeys(keyspace, jobChannel(jobId));
   const frame = await redis.hget(slots, 'progress');
   const data = frame && /^data: (.*)$/m.exec(frame)?.[1];
   return data ? JSON.parse(data) : undefined;
@@ -62,10 +63,10 @@ export async function channelProgress(
 /** Reads the newest progress of a job from its channel, else from BullMQ; `null` when there is none. */
 export async function readProgress(
   redis: Redis | Cluster,
-  prefix: string,
+  keyspace: Keyspace,
   job: JobSnapshot,
 ): Promise<unknown> {
-  const published = await channelProgress(redis, prefix, job.id);
+  const published = await channelProgress(redis, keyspace, job.id);
   if (published !== undefined) return published;
   const { id: jobId, attempt, progress } = job;
   if (progress === undefined) return null;

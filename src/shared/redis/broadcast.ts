@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import type { Keyspace } from '../keyspace.js';
 import type { Logger } from '../process/log.js';
 import { listenTo } from './listen.js';
 
@@ -6,12 +7,12 @@ import { listenTo } from './listen.js';
  * The Pub/Sub channel for messages between processes. A message is a verb and its subject: `cancel` and a job's id for the
  * workers, or `queue` and the name of a paused or resumed queue for the API.
  */
-export const controlChannel = (prefix: string): string => `${prefix}:control`;
+export const controlChannel = (keyspace: Keyspace): string => `${keyspace.prefix}:control`;
 
 export interface ControlOptions {
   /** A Pub/Sub connection. It may be shared. */
   redis: Redis;
-  prefix: string;
+  keyspace: Keyspace;
   /** The first word of the messages to receive. */
   verb: string;
   /** Called with the rest of each message. */
@@ -22,10 +23,10 @@ export interface ControlOptions {
 }
 
 /** Listens for messages of one verb on the control channel. */
-export function watchControl({ prefix, verb, onMessage, ...options }: ControlOptions): void {
+export function watchControl({ keyspace, verb, onMessage, ...options }: ControlOptions): void {
   listenTo({
     ...options,
-    channel: controlChannel(prefix),
+    channel: controlChannel(keyspace),
     what: 'control messages',
     onMessage(message) {
       if (message.startsWith(`${verb} `)) onMessage(message.slice(verb.length + 1));
@@ -34,6 +35,11 @@ export function watchControl({ prefix, verb, onMessage, ...options }: ControlOpt
 }
 
 /** Sends a control message to every process. */
-export async function broadcast(redis: Redis, prefix: string, verb: string, subject: string): Promise<void> {
-  await redis.publish(controlChannel(prefix), `${verb} ${subject}`);
+export async function broadcast(
+  redis: Redis,
+  keyspace: Keyspace,
+  verb: string,
+  subject: string,
+): Promise<void> {
+  await redis.publish(controlChannel(keyspace), `${verb} ${subject}`);
 }

@@ -10,6 +10,7 @@ import {
   ROW_EVENTS,
 } from '../channel/publisher.js';
 import { channelScripts, newEpoch } from '../channel/scripts.js';
+import { createKeyspace } from '../keyspace.js';
 import { configSchema } from '../process/config.js';
 import { checkRedis, connectRedis } from '../redis/connect.js';
 import { untilTaken } from '../redis/until-taken.js';
@@ -67,11 +68,11 @@ export async function connectChannels(options: ChannelsOptions = {}): Promise<Ch
     redis.disconnect();
     throw error;
   });
-  const prefix = options.keyPrefix ?? (setting('KEY_PREFIX') as string);
+  const keyspace = createKeyspace(options.keyPrefix ?? (setting('KEY_PREFIX') as string));
   const publisher = createPublisher({
     redis,
     sharded,
-    prefix,
+    keyspace,
     logLength: options.logLength ?? (setting('CHANNEL_LOG_LENGTH') as number),
     ttlMs: options.ttlMs ?? (setting('CHANNEL_TTL_MS') as number),
   });
@@ -85,7 +86,7 @@ export async function connectChannels(options: ChannelsOptions = {}): Promise<Ch
       const calls = queue.splice(0, fitting(queue));
       const events = calls.map(({ event }) => event);
       // The record makes every attempt return the same ids.
-      const record = { key: `${channelKeys(prefix, channel)[0]}:sent:${newEpoch()}`, ttlMs: REMEMBER_MS };
+      const record = { key: `${channelKeys(keyspace, channel)[0]}:sent:${newEpoch()}`, ttlMs: REMEMBER_MS };
       const numbering = { source: 'row', first: 1, record };
       try {
         const reply = await untilTaken(() => publisher.publishInRow(channel, events, { numbering }));

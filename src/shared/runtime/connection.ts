@@ -9,6 +9,7 @@ import { createTracker } from '../job-index/tracker.js';
 import type { OpenQueue } from '../jobs/queues.js';
 import type { Registry } from '../jobs/registry.js';
 import { createRetentionTimes, type RetentionTimes } from '../jobs/retention-times.js';
+import { createKeyspace, type Keyspace } from '../keyspace.js';
 import { createJobFaults, type JobFaults } from '../lifecycle/job-faults.js';
 import type { ObservableReconciler } from '../lifecycle/observers.js';
 import { createReconciler } from '../lifecycle/reconcile.js';
@@ -37,8 +38,7 @@ export interface Connection {
   /** The connection for publishing. A worker has a separate one, on which only the publisher repeats commands. */
   publishing: Redis;
   server: RedisServer;
-  /** The prefix of BullMQ's keys. */
-  queuePrefix: string;
+  keyspace: Keyspace;
   /** Opens a queue. Every caller of a process gets the same one. */
   openQueue: OpenQueue;
   publisher: Publisher;
@@ -88,7 +88,7 @@ export async function connectHeadway(
   if (server.warning) log.warn(server.warning);
   logOutages(redis, log);
   const dropClock = keepServerClock(redis);
-  const prefix = config.KEY_PREFIX;
+  const keyspace = createKeyspace(config.KEY_PREFIX);
   // In an API process, requests do not wait for a batch.
   const patient = role === 'patient';
   const batch: Batch = patient ? createBatcher(BATCH_MS) : (call) => call();
@@ -105,36 +105,34 @@ export async function connectHeadway(
   }
   const publisher = createPublisher({
     redis: publishing,
-    prefix,
+    keyspace,
     logLength: config.CHANNEL_LOG_LENGTH,
     ttlMs: config.KEEP_JOBS_MS,
     unfinishedTtlMs: Math.max(UNFINISHED_MS, config.KEEP_JOBS_MS),
     sharded: server.sharded,
     batch,
   });
-  // The braces put all of these keys into one slot of a Redis Cluster.
-  const queuePrefix = `{${prefix}}`;
   // Only an API process reports to viewers whether a queue has workers.
-  const census = patient ? undefined : createWorkerCensus(redis, prefix, queuePrefix);
+  const census = patient ? undefined : createWorkerCensus(redis, keyspace);
   const counted = (read: SnapshotReader): SnapshotReader => (census ? withCensus(read, census) : read);
-  const readJob = counted(createSnapshotReader(redis, queuePrefix));
-  const webhooks = createWebhookStore(redis, prefix, config.KEEP_JOBS_MS);
-  const openQueue = createQueues(redis, queuePrefix, (error) => log.debug({ err: error }, 'queue error'));
+  const readJob = counted(createSnapshotReader(redis, keyspace));
+  const webhooks = createWebhookStore(redis, keyspace, config.KEEP_JOBS_MS);
+  const openQueue = createQueues(redis, keyspace, (error) => log.debug({ err: error }, 'queue error'));
   const webhookQueue = createWebhookQueue({
     redis,
-    prefix,
+    keyspace,
     openQueue,
     store: webhooks,
     basePath: basePathOf(config.PUBLIC_URL),
   });
   const keep = createRetentionTimes(config, registry);
-  const outcomes = createOutcomeCounter(redis, prefix);
-  const trackJob = counted(createTracker({ redis, queuePrefix, keep }));
+  const outcomes = createOutcomeCounter(redis, keyspace);
+  const trackJob = counted(createTracker({ redis, keyspace, keep }));
   return {
     redis,
     publishing,
     server,
-    queuePrefix,
+    keyspace,
     openQueue,
     publisher,
     batch,
@@ -142,13 +140,12 @@ export async function connectHeadway(
     trackJob,
     census,
     keep,
-    isHeld: createHeldFiles({ redis, queuePrefix, readJob }),
+    isHeld: createHeldFiles({ redis, keyspace, readJob }),
     reconciler: createReconciler({
       redis,
-      prefix,
+      keyspace,
       publisher,
       readJob: trackJob,
-      queuePrefix,
       keep,
       observers: [webhookQueue, outcomes],
     }),

@@ -5,6 +5,7 @@ import type { Publisher } from '../channel/publisher.js';
 import type { JobDefinition } from '../jobs/definition.js';
 import { type JobOptions, queueOptions } from '../jobs/options.js';
 import { addressOf, type OpenQueue } from '../jobs/queues.js';
+import type { Keyspace } from '../keyspace.js';
 import { accepted } from '../lifecycle/events.js';
 import type { Expiry } from '../lifecycle/expiry.js';
 import { serverNow } from '../redis/server-clock.js';
@@ -34,7 +35,7 @@ export type Enqueue = (job: NewJob) => Promise<string>;
 
 export interface EnqueueOptions {
   redis: Redis;
-  prefix: string;
+  keyspace: Keyspace;
   openQueue: OpenQueue;
   publisher: Publisher;
   expiry: Expiry;
@@ -47,12 +48,12 @@ export interface EnqueueOptions {
 }
 
 export function createEnqueue(options: EnqueueOptions): Enqueue {
-  const { redis, prefix, openQueue, publisher, expiry, webhooks, oneTurn } = options;
+  const { redis, keyspace, openQueue, publisher, expiry, webhooks, oneTurn } = options;
 
   /** Removes everything that was written under an unused id. */
   async function forget(id: string): Promise<void> {
     await Promise.all([
-      redis.unlink(...everyChannelKey(prefix, jobChannel(id))),
+      redis.unlink(...everyChannelKey(keyspace, jobChannel(id))),
       expiry.remove(id),
       webhooks.remove(id),
     ]);

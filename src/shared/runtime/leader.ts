@@ -35,10 +35,9 @@ export interface HousekeepingOptions extends Pick<QueueFollowerOptions, 'role' |
  */
 export function startHousekeeping(options: HousekeepingOptions): Service {
   const { config, connection, plan, reconciler, schedules, expiry, canceller, store, log } = options;
-  const { redis, queuePrefix, keep, trackJob, faults } = connection;
-  const prefix = config.KEY_PREFIX;
-  const retention = createJobRetention({ redis, prefix, queuePrefix, keep, reconciler, store, faults, log });
-  const audit = createAudit({ redis, queuePrefix, queues: plan.names, trackJob, faults, log });
+  const { redis, keyspace, keep, trackJob, faults } = connection;
+  const retention = createJobRetention({ redis, keyspace, keep, reconciler, store, faults, log });
+  const audit = createAudit({ redis, keyspace, queues: plan.names, trackJob, faults, log });
   const failing = new Set<string>();
 
   /** Runs one task. If it fails, the others go on, and it is tried again next time. */
@@ -57,8 +56,7 @@ export function startHousekeeping(options: HousekeepingOptions): Service {
     role: options.role,
     redis,
     connect: () => connectRedis(config.REDIS_URL, 'patient'),
-    prefix,
-    queuePrefix,
+    keyspace,
     queues: plan.names,
     reconciler: options.following,
     progressIntervalMs: config.PROGRESS_INTERVAL_MS,

@@ -1,16 +1,25 @@
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { OpenQueue } from '../jobs/queues.js';
+import type { Keyspace } from '../keyspace.js';
 import { repeatStrategy } from '../schedules/repeat.js';
 import { serverTimedBackend } from './bullmq-backend.js';
 
 /** Returns a function that opens BullMQ queues, each once. */
-export function createQueues(connection: Redis, prefix: string, onError: (error: Error) => void): OpenQueue {
+export function createQueues(
+  connection: Redis,
+  { queuePrefix }: Keyspace,
+  onError: (error: Error) => void,
+): OpenQueue {
   const open = new Map<string, Queue>();
   return (name) => {
     let queue = open.get(name);
     if (!queue) {
-      queue = new Queue(name, { connection, prefix, settings: { repeatStrategy } }, serverTimedBackend);
+      queue = new Queue(
+        name,
+        { connection, prefix: queuePrefix, settings: { repeatStrategy } },
+        serverTimedBackend,
+      );
       queue.on('error', onError);
       open.set(name, queue);
       // A queue that could not be opened, because Redis was unavailable, would never recover: open it again next time.

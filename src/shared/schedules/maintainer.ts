@@ -3,6 +3,7 @@ import { fileIdsIn } from '../files/reference.js';
 import type { FileStore } from '../files/store.js';
 import { addressOf, type OpenQueue, type QueuePlan } from '../jobs/queues.js';
 import { runOf } from '../jobs/scheduled-run.js';
+import type { Keyspace } from '../keyspace.js';
 import type { Expiry } from '../lifecycle/expiry.js';
 import { createJobFaults } from '../lifecycle/job-faults.js';
 import type { ObservableReconciler, ReconcileObserver } from '../lifecycle/observers.js';
@@ -20,7 +21,7 @@ const KEEP_DELETED_MS = 10 * 60_000;
 
 export interface ScheduleMaintainerOptions {
   redis: Redis;
-  prefix: string;
+  keyspace: Keyspace;
   openQueue: OpenQueue;
   plan: QueuePlan;
   readJob: SnapshotReader;
@@ -49,7 +50,7 @@ export interface ScheduleMaintainer {
 
 export function createScheduleMaintainer(options: ScheduleMaintainerOptions): ScheduleMaintainer {
   const { openQueue, plan, readJob, expiry, files, log } = options;
-  const store = createScheduleStore(options.redis, options.prefix);
+  const store = createScheduleStore(options.redis, options.keyspace);
   const observer: ReconcileObserver = { afterReconcile: recordRun };
   const reconciler = options.reconciler.with(observer);
   const sync = createScheduleSync({ store, openQueue, readJob, reconciler });

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Cluster, Redis } from 'ioredis';
 import { parseForeign } from '../jobs/foreign-json.js';
+import type { Keyspace } from '../keyspace.js';
 import { scanSet } from '../redis/scan-set.js';
 import { scriptsOf } from '../redis/scripts.js';
 import type { Schedule } from './schedule.js';
@@ -55,8 +56,8 @@ export interface SchedulePage {
   next?: string;
 }
 
-export function createScheduleStore(redis: Redis | Cluster, prefix: string): ScheduleStore {
-  const key = (name: string): string => `${prefix}:{schedules}:${name}`;
+export function createScheduleStore(redis: Redis | Cluster, keyspace: Keyspace): ScheduleStore {
+  const key = (name: string): string => `${keyspace.prefix}:{schedules}:${name}`;
   const [definitions, everybody, keys, pending, counts] = [
     'definitions',
     'all',

@@ -4,6 +4,7 @@ import type { Cluster, Redis } from 'ioredis';
 import type { OpenQueue } from '../jobs/queues.js';
 import type { JobSettings } from '../jobs/settings.js';
 import type { TerminalState } from '../jobs/states.js';
+import type { Keyspace } from '../keyspace.js';
 import type { Transition } from '../lifecycle/events.js';
 import type { JobSnapshot } from '../lifecycle/snapshot.js';
 import { channelProgress, jobLinks, jobView, readProgress } from '../lifecycle/view.js';
@@ -37,7 +38,7 @@ export interface WebhookQueue {
 
 export interface WebhookQueueOptions {
   redis: Redis | Cluster;
-  prefix: string;
+  keyspace: Keyspace;
   openQueue: OpenQueue;
   store: WebhookStore;
   /** The path under which clients reach the service. */
@@ -45,7 +46,7 @@ export interface WebhookQueueOptions {
 }
 
 export function createWebhookQueue(options: WebhookQueueOptions): WebhookQueue {
-  const { redis, prefix, openQueue, store, basePath } = options;
+  const { redis, keyspace, openQueue, store, basePath } = options;
   async function enqueue(
     jobId: string,
     webhook: Webhook,
@@ -55,8 +56,8 @@ export function createWebhookQueue(options: WebhookQueueOptions): WebhookQueue {
     const end = event.event as TerminalState;
     const { at, ...published } = event.data as { at: number } & Record<string, unknown>;
     const progress = job
-      ? await readProgress(redis, prefix, job)
-      : ((await channelProgress(redis, prefix, jobId)) ?? null);
+      ? await readProgress(redis, keyspace, job)
+      : ((await channelProgress(redis, keyspace, jobId)) ?? null);
     const view = job
       ? jobView(job, progress, basePath)
       : { ...viewOfRemoved(jobId, webhook, end, published, progress, at), links: jobLinks(jobId, basePath) };

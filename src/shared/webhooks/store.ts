@@ -2,6 +2,7 @@ import type { Cluster, Redis } from 'ioredis';
 import { jobChannel } from '../channel/keys.js';
 import { parseForeign } from '../jobs/foreign-json.js';
 import type { TerminalState } from '../jobs/states.js';
+import type { Keyspace } from '../keyspace.js';
 
 /** The webhook of a job. */
 export interface Webhook {
@@ -36,9 +37,9 @@ export interface WebhookStore {
 }
 
 /** @param keepMs how long jobs are kept after their end */
-export function createWebhookStore(redis: Redis | Cluster, prefix: string, keepMs: number): WebhookStore {
+export function createWebhookStore(redis: Redis | Cluster, keyspace: Keyspace, keepMs: number): WebhookStore {
   // The key is in the same slot as the job's channel.
-  const key = (jobId: string): string => `${prefix}:{${jobChannel(jobId)}}:webhook`;
+  const key = (jobId: string): string => `${keyspace.prefix}:{${jobChannel(jobId)}}:webhook`;
   return {
     async add(jobId, webhook, delayMs = 0) {
       await redis.set(key(jobId), JSON.stringify(webhook), 'PX', delayMs + WAIT_MS);

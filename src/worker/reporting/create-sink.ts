@@ -5,7 +5,7 @@ import { jobChannel } from '../../shared/channel/keys.js';
 import { type PreparedEvent, type Publisher, prepareEvent } from '../../shared/channel/publisher.js';
 import { newEpoch } from '../../shared/channel/scripts.js';
 import type { WatcherQuery } from '../../shared/channel/watchers.js';
-import { queueKey } from '../../shared/jobs/queues.js';
+import type { Keyspace } from '../../shared/keyspace.js';
 import type { Logger } from '../../shared/process/log.js';
 import { scriptsOf } from '../../shared/redis/scripts.js';
 import { untilTaken } from '../../shared/redis/until-taken.js';
@@ -22,7 +22,7 @@ export interface ReportSinkOptions {
   presence: WatcherQuery;
   batch: Batch;
   redis: Redis;
-  queuePrefix: string;
+  keyspace: Keyspace;
   jobId: string;
   job: Job;
   /** Publishes that the attempt has begun, if Redis has lost that. */
@@ -34,9 +34,9 @@ export interface ReportSinkOptions {
 
 /** The outlet of a run in this thread: to the channel of the job, and to BullMQ. */
 export function createReportSink(options: ReportSinkOptions): ReportSink {
-  const { publisher, presence, batch, redis, queuePrefix, jobId, job, logLines, log } = options;
+  const { publisher, presence, batch, redis, keyspace, jobId, job, logLines, log } = options;
   const scripts = scriptsOf(redis, reportingScripts);
-  const key = queueKey(queuePrefix, job.queueName, job.id!);
+  const key = keyspace.queueKey(job.queueName, job.id!);
   const channel = jobChannel(jobId);
   const attempt = job.attemptsStarted;
   let source: Promise<string> | undefined;

@@ -10,6 +10,7 @@ import { jobIdOf } from '../../shared/jobs/queues.js';
 import type { Registry } from '../../shared/jobs/registry.js';
 import type { RetentionTimes } from '../../shared/jobs/retention-times.js';
 import { jobSettings } from '../../shared/jobs/settings.js';
+import type { Keyspace } from '../../shared/keyspace.js';
 import type { Reconciler } from '../../shared/lifecycle/reconcile.js';
 import type { JobSnapshot } from '../../shared/lifecycle/snapshot.js';
 import type { Logger } from '../../shared/process/log.js';
@@ -37,7 +38,7 @@ const LOST_RUN_MS = 30_000;
 export interface ProcessorOptions {
   registry: Registry;
   redis: Redis;
-  queuePrefix: string;
+  keyspace: Keyspace;
   /** Retries while Redis refuses commands. */
   reconciler: Reconciler;
   publisher: Publisher;
@@ -68,10 +69,10 @@ export interface JobProcessor {
 }
 
 export function createProcessor(options: ProcessorOptions): JobProcessor {
-  const { registry, redis, queuePrefix, reconciler, services, running, log } = options;
+  const { registry, redis, keyspace, reconciler, services, running, log } = options;
   const runs = new ActiveRuns();
   const suspects = createSuspects(options);
-  const { finalError, failureOf } = createAttemptErrors({ redis, queuePrefix, runs, suspects, log });
+  const { finalError, failureOf } = createAttemptErrors({ redis, keyspace, runs, suspects, log });
 
   function sinkOf(jobId: string, job: Job): ReportSink {
     const { publisher, presence, batch, limits } = options;
@@ -80,7 +81,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       presence,
       batch,
       redis,
-      queuePrefix,
+      keyspace,
       jobId,
       job,
       begin: () => reconciler.reconcile(jobId),

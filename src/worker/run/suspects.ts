@@ -1,6 +1,6 @@
 import { type Job, UnrecoverableError } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { queueKey } from '../../shared/jobs/queues.js';
+import type { Keyspace } from '../../shared/keyspace.js';
 import { STALLED_REASON } from '../../shared/lifecycle/snapshot.js';
 import type { Logger } from '../../shared/process/log.js';
 import { scriptsOf } from '../../shared/redis/scripts.js';
@@ -16,7 +16,7 @@ const MAX_WAIT_MS = 10 * 60_000;
 
 export interface SuspectsOptions {
   redis: Redis;
-  queuePrefix: string;
+  keyspace: Keyspace;
   /** A job that has lost its worker more often than this fails. */
   maxStalls: number;
   log: Logger;
@@ -40,10 +40,10 @@ export interface Suspects {
   noteCrash(job: Job): Promise<void>;
 }
 
-export function createSuspects({ redis, queuePrefix, maxStalls, log }: SuspectsOptions): Suspects {
+export function createSuspects({ redis, keyspace, maxStalls, log }: SuspectsOptions): Suspects {
   const turns = new Permits(1);
   const scripts = scriptsOf(redis, runScripts);
-  const keyOf = (job: Job): string => queueKey(queuePrefix, job.queueName, job.id!);
+  const keyOf = (job: Job): string => keyspace.queueKey(job.queueName, job.id!);
   const suspicious = Math.min(SUSPICIOUS, Math.max(maxStalls, 1));
 
   /** Retries while Redis refuses commands, so that the job does not fail for that. */

@@ -5,6 +5,7 @@ import { WORKER_NAME } from '../../shared/bullmq/worker-census.js';
 import type { JobDefinition } from '../../shared/jobs/definition.js';
 import type { QueuePlan } from '../../shared/jobs/queues.js';
 import type { Registry } from '../../shared/jobs/registry.js';
+import type { Keyspace } from '../../shared/keyspace.js';
 import type { Config } from '../../shared/process/config.js';
 import { serverTimedBackend } from '../../shared/runtime/bullmq-backend.js';
 import { repeatStrategy } from '../../shared/schedules/repeat.js';
@@ -66,7 +67,7 @@ export interface WorkersOptions {
   config: Config;
   /** A connection with the role `bullmq`. */
   connection: Redis;
-  queuePrefix: string;
+  keyspace: Keyspace;
   plan: QueuePlan;
   queues: ServedQueue[];
   processor: Processor;
@@ -74,12 +75,12 @@ export interface WorkersOptions {
 
 /** Creates one BullMQ worker for each queue that this process serves. */
 export function createWorkers(options: WorkersOptions): Worker[] {
-  const { config, connection, queuePrefix, plan, queues, processor } = options;
+  const { config, connection, keyspace, plan, queues, processor } = options;
   return queues.map(({ name, concurrency }) => {
     const rateLimit = plan.kindsIn(name)[0]?.rateLimit;
     const options: WorkerOptions = {
       connection,
-      prefix: queuePrefix,
+      prefix: keyspace.queuePrefix,
       name: WORKER_NAME,
       settings: { repeatStrategy },
       concurrency,

@@ -1,6 +1,7 @@
 import { SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createPublisher } from '../../../src/shared/channel/publisher.js';
+import { createKeyspace } from '../../../src/shared/keyspace.js';
 import { type Headway, startHeadway } from '../../support/headway.js';
 import { startApi } from '../../support/processes.js';
 import { openStream } from '../../support/sse.js';
@@ -123,7 +124,7 @@ describe('channels over HTTP', () => {
   it('that have ended are streamed to their end, and answer 204 to a viewer that has seen it', async () => {
     const channels = createPublisher({
       redis: headway.connection,
-      prefix: 'headway',
+      keyspace: createKeyspace('headway'),
       logLength: 100,
       ttlMs: 60_000,
       sharded: true,

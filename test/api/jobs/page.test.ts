@@ -6,9 +6,11 @@ import { createPageReader, type PageReader, type PageRequest } from '../../../sr
 import { createTracker } from '../../../src/shared/job-index/tracker.js';
 import { createRetentionTimes } from '../../../src/shared/jobs/retention-times.js';
 import { JOB_STATES, type JobState } from '../../../src/shared/jobs/states.js';
+import { createKeyspace } from '../../../src/shared/keyspace.js';
 import type { SnapshotReader } from '../../../src/shared/lifecycle/snapshot.js';
 import { openRedis, startRedis, type TestRedis } from '../../support/redis.js';
 
+const keyspace = createKeyspace('t');
 const KEEP = createRetentionTimes({ KEEP_JOBS_MS: 60_000, GONE_JOBS_MS: 60_000 });
 
 /** A job as the test makes it in BullMQ, and as it expects it in the index. */
@@ -31,8 +33,8 @@ describe('the index', () => {
     server = await startRedis();
     redis = openRedis(server.url, { enableAutoPipelining: true });
     queue = new Queue('q', { connection: redis, prefix: '{t}' });
-    track = createTracker({ redis, queuePrefix: '{t}', keep: KEEP });
-    readPage = createPageReader(redis, '{t}');
+    track = createTracker({ redis, keyspace, keep: KEEP });
+    readPage = createPageReader(redis, keyspace);
   });
   beforeEach(() => redis.flushall());
   afterAll(async () => {
@@ -121,7 +123,7 @@ describe('the index', () => {
             expect(await walk(wanted)).toEqual(expected);
             // A page that has used up its steps is short, and no job is missing.
             for (const steps of [1, 25]) {
-              expect(await walk(wanted, createPageReader(redis, '{t}', steps))).toEqual(expected);
+              expect(await walk(wanted, createPageReader(redis, keyspace, steps))).toEqual(expected);
             }
           }
         },

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Feed } from '../../../src/shared/channel/feed.js';
 import { PageBudget } from '../../../src/shared/channel/page.js';
 import { createReader, createTail } from '../../../src/shared/channel/reader.js';
+import { createKeyspace } from '../../../src/shared/keyspace.js';
 import { openChannels, plainRedis, Viewer } from '../../support/channel.js';
 import { startRedis, type TestRedis } from '../../support/redis.js';
 import { until } from '../../support/until.js';
@@ -41,7 +42,7 @@ describe('a page of a channel', () => {
   }
   /** Reads a channel to its end: the offsets of all events, and the bytes of each page. */
   async function readAll(name: string): Promise<{ offsets: number[]; sizes: number[] }> {
-    const read = createReader(channels.redis, 'test');
+    const read = createReader(channels.redis, createKeyspace('test'));
     const offsets: number[] = [];
     const sizes: number[] = [];
     let since = { epoch: '', offset: 0 };
@@ -205,7 +206,7 @@ describe('a page of a channel', () => {
     const [count, bytes] = [40, 20 * KIB];
     await publish(name, count, bytes);
     let asked = 0;
-    const read = createReader(channels.redis, 'test');
+    const read = createReader(channels.redis, createKeyspace('test'));
     const counted: typeof read = (channel, since) => {
       asked++;
       return read(channel, since);
@@ -232,7 +233,7 @@ describe('a page of a channel', () => {
       const id = (await channels.publisher.publish(name, { event: 'e', data: 'x'.repeat(50 * KIB) }))!;
       offsets.push(Number(id.split('-')[1]));
     }
-    const tail = createTail(channels.redis, 'test');
+    const tail = createTail(channels.redis, createKeyspace('test'));
     const before = await sent();
     for (const last of [1, 2, 50, 299, 300]) expect(await tail(name, { last })).toBe(offsets.at(-last)! - 1);
     expect(await tail(name, { last: 0 })).toBe(offsets.at(-1));

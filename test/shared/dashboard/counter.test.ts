@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createOutcomeCounter } from '../../../src/shared/dashboard/counter.js';
+import { createKeyspace } from '../../../src/shared/keyspace.js';
 import { RANK } from '../../../src/shared/lifecycle/published.js';
 import { openRedis, startRedis, type TestRedis } from '../../support/redis.js';
 
@@ -16,7 +17,7 @@ afterAll(async () => {
 });
 
 it('keeps a bounded number of counters for a minute when each job has a different name, and counts every job', async () => {
-  const counter = createOutcomeCounter(redis, 't');
+  const counter = createOutcomeCounter(redis, createKeyspace('t'));
   const end = (name: string) =>
     counter.afterPublish(
       { event: { event: 'failed', end: true }, fence: { attempt: 1, rank: RANK.active + 1 } } as never,

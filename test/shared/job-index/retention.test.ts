@@ -10,6 +10,7 @@ import { createJobRetention } from '../../../src/shared/job-index/retention.js';
 import { createTracker } from '../../../src/shared/job-index/tracker.js';
 import { createRetentionTimes } from '../../../src/shared/jobs/retention-times.js';
 import { JOB_STATES } from '../../../src/shared/jobs/states.js';
+import { createKeyspace } from '../../../src/shared/keyspace.js';
 import { createReconciler } from '../../../src/shared/lifecycle/reconcile.js';
 import { createSnapshotReader } from '../../../src/shared/lifecycle/snapshot.js';
 import { createLogger } from '../../../src/shared/process/log.js';
@@ -17,8 +18,8 @@ import { openRedis, startRedis, type TestRedis } from '../../support/redis.js';
 import { openTestStore } from '../../support/run-job.js';
 import { until } from '../../support/until.js';
 
-const PREFIX = 't';
-const BULLMQ = '{t}';
+const keyspace = createKeyspace('t');
+const { prefix: PREFIX, queuePrefix: BULLMQ } = keyspace;
 const log = createLogger({ LOG_LEVEL: 'silent' }, 'test');
 
 describe('the retention of finished jobs', () => {
@@ -50,29 +51,27 @@ describe('the retention of finished jobs', () => {
     const keep = createRetentionTimes({ KEEP_JOBS_MS: keepMs, GONE_JOBS_MS: 60_000 });
     const publisher = createPublisher({
       redis,
-      prefix: PREFIX,
+      keyspace,
       logLength: 100,
       ttlMs: 60_000,
       sharded: true,
     });
-    const trackJob = createTracker({ redis, queuePrefix: BULLMQ, keep });
+    const trackJob = createTracker({ redis, keyspace, keep });
     const reconciler = createReconciler({
       redis,
-      prefix: PREFIX,
+      keyspace,
       publisher,
       readJob: trackJob,
-      queuePrefix: BULLMQ,
       keep,
     });
     const isHeld = createHeldFiles({
       redis,
-      queuePrefix: BULLMQ,
-      readJob: createSnapshotReader(redis, BULLMQ),
+      keyspace,
+      readJob: createSnapshotReader(redis, keyspace),
     });
     const retention = createJobRetention({
       redis,
-      prefix: PREFIX,
-      queuePrefix: BULLMQ,
+      keyspace,
       keep,
       reconciler,
       store: files,
@@ -203,7 +202,7 @@ describe('the retention of finished jobs', () => {
 
   it('finds the files of jobs that were queued while no process ran', async () => {
     const { trackJob, isHeld } = open();
-    const audit = createAudit({ redis, queuePrefix: BULLMQ, queues: ['q'], trackJob, log });
+    const audit = createAudit({ redis, keyspace, queues: ['q'], trackJob, log });
     const ids = await Promise.all(Array.from({ length: 3 }, async () => (await made()).id));
     await queue.pause();
     await queue.add('n', { file: ids[0] }, { jobId: 'one' });
@@ -226,7 +225,7 @@ describe('the retention of finished jobs', () => {
       await Promise.all(['later', 'bad', 'good'].map((id) => trackJob(`q..${id}`)));
       await redis.del(`${BULLMQ}.index:files`);
     };
-    const audit = () => createAudit({ redis, queuePrefix: BULLMQ, queues: ['q'], trackJob, log });
+    const audit = () => createAudit({ redis, keyspace, queues: ['q'], trackJob, log });
     await upgraded();
     const first = audit();
     await until('they are held', async () => {
@@ -248,10 +247,10 @@ describe('the retention of finished jobs', () => {
   it('finds jobs that ended while no process ran, by auditing all jobs', async () => {
     await Promise.all(Array.from({ length: 700 }, (_, i) => finished(`old-${i}`, { fail: i % 2 === 0 })));
     const { trackJob } = open({ keepMs: 60_000 });
-    const readPage = createPageReader(redis, BULLMQ);
+    const readPage = createPageReader(redis, keyspace);
     const everything = { states: JOB_STATES, names: [], tags: [], limit: 1000 };
     expect((await readPage(everything)).ids).toEqual([]);
-    const audit = createAudit({ redis, queuePrefix: BULLMQ, queues: ['q'], trackJob, log });
+    const audit = createAudit({ redis, keyspace, queues: ['q'], trackJob, log });
     await until('all are known', async () => {
       await audit.step();
       return (await readPage(everything)).ids.length === 700;

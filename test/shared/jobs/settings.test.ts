@@ -6,6 +6,7 @@ import { createTracker } from '../../../src/shared/job-index/tracker.js';
 import { createRetentionTimes } from '../../../src/shared/jobs/retention-times.js';
 import { jobSettings } from '../../../src/shared/jobs/settings.js';
 import { JOB_STATES } from '../../../src/shared/jobs/states.js';
+import { createKeyspace } from '../../../src/shared/keyspace.js';
 import { jobView } from '../../../src/shared/lifecycle/view.js';
 import { openRedis, startRedis, type TestRedis } from '../../support/redis.js';
 
@@ -107,8 +108,8 @@ describe('the settings of a job of another tool', () => {
 
     it('let every job be read, indexed and shown, and the script agrees with the code', async () => {
       const keep = createRetentionTimes({ KEEP_JOBS_MS: 60_000, GONE_JOBS_MS: 60_000 });
-      const trackJob = createTracker({ redis, queuePrefix: '{odd}', keep });
-      const readPage = createPageReader(redis, '{odd}');
+      const trackJob = createTracker({ redis, keyspace: createKeyspace('odd'), keep });
+      const readPage = createPageReader(redis, createKeyspace('odd'));
       const made: Array<{ id: string; opts: unknown }> = [];
       for (const value of ODD) {
         for (const field of [...FIELDS, '']) {
@@ -141,7 +142,7 @@ describe('the settings of a job of another tool', () => {
     it('are read although other fields of the job are invalid too', async () => {
       const trackJob = createTracker({
         redis,
-        queuePrefix: '{odd}',
+        keyspace: createKeyspace('odd'),
         keep: createRetentionTimes({ KEEP_JOBS_MS: 60_000, GONE_JOBS_MS: 60_000 }),
       });
       const nonsense = ['', 'nan', 'inf', '-1', '1e999', 'x', 'null', '[]', '{', '['.repeat(200_000)];

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createKeyspace } from '../../../src/shared/keyspace.js';
 import { createAttemptsReader } from '../../../src/shared/lifecycle/attempts.js';
 import { openRedis, startRedis, type TestRedis } from '../../support/redis.js';
 
@@ -28,7 +29,7 @@ it('counts the runs that started after an entry, 500 entries for each call', asy
   }
   for (const [job, count] of began) pipeline.hset(`{t}:q:${job}`, 'ats', count);
   await pipeline.exec();
-  const read = createAttemptsReader(redis, '{t}');
+  const read = createAttemptsReader(redis, createKeyspace('t'));
   for (const at of [0, 1, 499, 500, 2000, 3208, 3209]) {
     await redis.config('RESETSTAT');
     const upTo = (job: number): number =>

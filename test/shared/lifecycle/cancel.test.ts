@@ -1,6 +1,7 @@
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createKeyspace } from '../../../src/shared/keyspace.js';
 import { type Canceller, createCanceller } from '../../../src/shared/lifecycle/cancel.js';
 import { openRedis, startRedis, type TestRedis } from '../../support/redis.js';
 
@@ -29,8 +30,7 @@ describe('cancelling a waiting job', () => {
     canceller = createCanceller({
       redis,
       openQueue: () => queue,
-      queuePrefix: BULLMQ,
-      prefix: 't',
+      keyspace: createKeyspace('t'),
       // Other tests cover what is published.
       reconciler: { reconcile: async () => ({ job: undefined }) } as never,
     });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { createKeyspace } from '../../../src/shared/keyspace.js';
 import { cancelObserver } from '../../../src/shared/lifecycle/cancel.js';
 import { childrenObserver } from '../../../src/shared/lifecycle/children.js';
 import { observable, type ReconcileObserver } from '../../../src/shared/lifecycle/observers.js';
@@ -18,7 +19,7 @@ function workerReconciler(refusals: number) {
   });
   const schedules = createScheduleMaintainer({
     redis: openRedis('', { lazyConnect: true }),
-    prefix: 't',
+    keyspace: createKeyspace('t'),
     reconciler: base,
   } as never);
   const none = undefined as never;

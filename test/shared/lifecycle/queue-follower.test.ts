@@ -1,6 +1,7 @@
 import { Queue } from 'bullmq';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
+import { createKeyspace } from '../../../src/shared/keyspace.js';
 import { startQueueFollower } from '../../../src/shared/lifecycle/queue-follower.js';
 import type { Reconciled } from '../../../src/shared/lifecycle/reconcile.js';
 import { connectRedis } from '../../../src/shared/redis/connect.js';
@@ -19,8 +20,7 @@ describe('the queue follower', () => {
       role: 'worker',
       redis,
       connect: () => connectRedis(`redis://127.0.0.1:${proxy.port}`, 'patient'),
-      prefix: 'test',
-      queuePrefix: '{test}',
+      keyspace: createKeyspace('test'),
       queues: ['steps'],
       reconciler: {
         async reconcile(jobId): Promise<Reconciled> {
@@ -57,8 +57,7 @@ describe('the queue follower', () => {
       role: 'worker',
       redis,
       connect: () => connectRedis(server.url, 'patient'),
-      prefix: 'test',
-      queuePrefix: '{test}',
+      keyspace: createKeyspace('test'),
       queues: ['steps'],
       reconciler: {
         async reconcile(jobId): Promise<Reconciled> {

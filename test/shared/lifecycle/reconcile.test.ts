@@ -5,12 +5,13 @@ import { jobChannel } from '../../../src/shared/channel/keys.js';
 import { createPublisher } from '../../../src/shared/channel/publisher.js';
 import { createReader } from '../../../src/shared/channel/reader.js';
 import { createRetentionTimes } from '../../../src/shared/jobs/retention-times.js';
+import { createKeyspace } from '../../../src/shared/keyspace.js';
 import { createReconciler, type Reconciler } from '../../../src/shared/lifecycle/reconcile.js';
 import { createSnapshotReader } from '../../../src/shared/lifecycle/snapshot.js';
 import { openRedis, startRedis, type TestRedis } from '../../support/redis.js';
 
-const prefix = 'test';
-const queuePrefix = '{test}';
+const keyspace = createKeyspace('test');
+const { queuePrefix } = keyspace;
 const nothing = async (): Promise<void> => {};
 
 describe('a reconciliation, and changes in the meantime', () => {
@@ -47,10 +48,9 @@ describe('a reconciliation, and changes in the meantime', () => {
     let happened = false;
     return createReconciler({
       redis,
-      prefix,
-      publisher: createPublisher({ redis, prefix, logLength: 100, ttlMs: 60_000, sharded: true }),
-      readJob: createSnapshotReader(redis, queuePrefix),
-      queuePrefix,
+      keyspace,
+      publisher: createPublisher({ redis, keyspace, logLength: 100, ttlMs: 60_000, sharded: true }),
+      readJob: createSnapshotReader(redis, keyspace),
       observers: [
         {
           async beforePublish(_jobId, transition) {
@@ -75,7 +75,7 @@ describe('a reconciliation, and changes in the meantime', () => {
   const take = (): Promise<Job | undefined> => worker.getNextJob('token');
   const fail = (): Promise<unknown> => job.moveToFailed(new UnrecoverableError('no'), 'token', false);
   async function published(): Promise<string[]> {
-    const missed = await createReader(redis, prefix)(jobChannel(id), { epoch: '', offset: 0 });
+    const missed = await createReader(redis, keyspace)(jobChannel(id), { epoch: '', offset: 0 });
     return missed!.frames.map(({ frame }) => {
       const [, event, attempt] = /event: (\S+)\n.*"attempt":(\d+)/.exec(frame.toString())!;
       return `${event} ${attempt}`;

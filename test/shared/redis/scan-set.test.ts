@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis';
 import { expect, it } from 'vitest';
+import { createKeyspace } from '../../../src/shared/keyspace.js';
 import { createChildRegister } from '../../../src/shared/lifecycle/children.js';
 import { scanSet } from '../../../src/shared/redis/scan-set.js';
 import { startRedis } from '../../support/redis.js';
@@ -11,7 +12,7 @@ it('scanSet and the register of children read ten thousand members in batches, e
   await redis.sadd('{t}:q:q.p:dependencies', ...members);
   const found = await scanSet(redis, '{t}:q:q.p:dependencies');
   expect(found.sort()).toEqual([...members].sort());
-  const register = createChildRegister(redis, '{t}', async () => undefined);
+  const register = createChildRegister(redis, createKeyspace('t'), async () => undefined);
   expect(await register.pending('q.p')).toHaveLength(10_000);
   expect(await redis.info('commandstats')).not.toContain('cmdstat_smembers');
   redis.disconnect();

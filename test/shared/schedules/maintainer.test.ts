@@ -7,6 +7,7 @@ import { jobIdOf, planQueues } from '../../../src/shared/jobs/queues.js';
 import { loadRegistry, type Registry } from '../../../src/shared/jobs/registry.js';
 import { createRetentionTimes } from '../../../src/shared/jobs/retention-times.js';
 import { runId } from '../../../src/shared/jobs/scheduled-run.js';
+import { createKeyspace } from '../../../src/shared/keyspace.js';
 import { createExpiry } from '../../../src/shared/lifecycle/expiry.js';
 import { createReconciler } from '../../../src/shared/lifecycle/reconcile.js';
 import { createSnapshotReader } from '../../../src/shared/lifecycle/snapshot.js';
@@ -47,25 +48,23 @@ describe('a schedule that is out of sync with BullMQ', () => {
   let redis: ReturnType<typeof connectRedis>;
 
   const maintainerOf = (sharedQueue = '') => {
-    const prefix = 'test';
-    const queuePrefix = '{test}';
-    const readJob = createSnapshotReader(redis, queuePrefix);
-    const publisher = createPublisher({ redis, prefix, logLength: 100, ttlMs: 60_000, sharded: true });
+    const keyspace = createKeyspace('test');
+    const readJob = createSnapshotReader(redis, keyspace);
+    const publisher = createPublisher({ redis, keyspace, logLength: 100, ttlMs: 60_000, sharded: true });
     return createScheduleMaintainer({
       redis,
-      prefix,
-      openQueue: createQueues(redis, queuePrefix, () => {}),
+      keyspace,
+      openQueue: createQueues(redis, keyspace, () => {}),
       plan: planQueues(registry, sharedQueue),
       readJob,
       reconciler: createReconciler({
         keep: createRetentionTimes({ KEEP_JOBS_MS: 60_000, GONE_JOBS_MS: 60_000 }),
         redis,
-        prefix,
+        keyspace,
         publisher,
         readJob,
-        queuePrefix,
       }),
-      expiry: createExpiry(redis, prefix),
+      expiry: createExpiry(redis, keyspace),
       files: openTestStore(),
       filesTtlMs: HOUR,
       log: pino({ level: 'silent' }),

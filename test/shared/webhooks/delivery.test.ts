@@ -6,6 +6,7 @@ import { createPublisher, type Publisher } from '../../../src/shared/channel/pub
 import { createReader } from '../../../src/shared/channel/reader.js';
 import { createRetentionTimes } from '../../../src/shared/jobs/retention-times.js';
 import { TERMINAL_STATES } from '../../../src/shared/jobs/states.js';
+import { createKeyspace } from '../../../src/shared/keyspace.js';
 import { createReconciler } from '../../../src/shared/lifecycle/reconcile.js';
 import { createSnapshotReader } from '../../../src/shared/lifecycle/snapshot.js';
 import { createQueues } from '../../../src/shared/runtime/queues.js';
@@ -13,8 +14,8 @@ import { createWebhookQueue } from '../../../src/shared/webhooks/delivery.js';
 import { createWebhookStore } from '../../../src/shared/webhooks/store.js';
 import { openRedis, startRedis, type TestRedis } from '../../support/redis.js';
 
-const prefix = 'test';
-const queuePrefix = '{test}';
+const keyspace = createKeyspace('test');
+const { queuePrefix } = keyspace;
 
 describe('the queue of webhooks', () => {
   let server: TestRedis;
@@ -30,21 +31,20 @@ describe('the queue of webhooks', () => {
 
   /** The reconciler of one process, which may die when it is about to publish a terminal event. */
   function reconcilerOf(diesBeforeEnd: boolean) {
-    const publisher = createPublisher({ redis, prefix, logLength: 100, ttlMs: 60_000, sharded: true });
+    const publisher = createPublisher({ redis, keyspace, logLength: 100, ttlMs: 60_000, sharded: true });
     const dying: Publisher = {
       ...publisher,
       publish: (channel, event, fence) =>
         event.end ? Promise.reject(new Error('killed')) : publisher.publish(channel, event, fence),
     };
-    const store = createWebhookStore(redis, prefix, 60_000);
-    const openQueue = createQueues(redis, queuePrefix, () => {});
-    const webhookQueue = createWebhookQueue({ redis, prefix, openQueue, store, basePath: '/headway' });
+    const store = createWebhookStore(redis, keyspace, 60_000);
+    const openQueue = createQueues(redis, keyspace, () => {});
+    const webhookQueue = createWebhookQueue({ redis, keyspace, openQueue, store, basePath: '/headway' });
     const reconciler = createReconciler({
       redis,
-      prefix,
+      keyspace,
       publisher: diesBeforeEnd ? dying : publisher,
-      readJob: createSnapshotReader(redis, queuePrefix),
-      queuePrefix,
+      readJob: createSnapshotReader(redis, keyspace),
       observers: [webhookQueue],
       keep: createRetentionTimes({ KEEP_JOBS_MS: 60_000, GONE_JOBS_MS: 60_000 }),
     });
@@ -76,7 +76,7 @@ describe('the queue of webhooks', () => {
     expect(JSON.parse(delivery!.data.body)).toMatchObject({
       data: { links: { self: `/headway/v1/jobs/${id}` } },
     });
-    const read = createReader(redis, prefix);
+    const read = createReader(redis, keyspace);
     const before = await read(jobChannel(id), { epoch: '', offset: 0 });
     expect(before!.frames.filter(({ frame }) => frame.includes('event: completed'))).toEqual([]);
 

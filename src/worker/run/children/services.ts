@@ -32,13 +32,13 @@ export interface ChildServicesOptions {
 /** Opens the services that the children of all runs of this process share. */
 export function openChildren(options: ChildServicesOptions): ChildServices {
   const { config, connection, registry, plan, openQueue, expiry, store, canceller, log } = options;
-  const { redis, queuePrefix, publisher, server, readJob } = connection;
-  const register = createChildRegister(redis, queuePrefix, readJob);
+  const { redis, keyspace, publisher, server, readJob } = connection;
+  const register = createChildRegister(redis, keyspace, readJob);
   const reconciler = options.reconciler.with(childrenObserver(register, canceller));
   // The publisher of a worker batches events, so they may be sent later than the commands that follow.
   const enqueue = createEnqueue({
     redis,
-    prefix: config.KEY_PREFIX,
+    keyspace,
     openQueue,
     publisher,
     expiry,
@@ -51,12 +51,12 @@ export function openChildren(options: ChildServicesOptions): ChildServices {
     register,
     reconciler,
     canceller,
-    start: createChildStarter({ openQueue, queuePrefix, reconciler, register, enqueue, store }),
+    start: createChildStarter({ openQueue, keyspace, reconciler, register, enqueue, store }),
     watch: createChildWatch({
       connect: () => connectRedis(config.REDIS_URL, 'subscriber'),
       redis,
-      read: createReader(redis, config.KEY_PREFIX),
-      prefix: config.KEY_PREFIX,
+      read: createReader(redis, keyspace),
+      keyspace,
       sharded: server.sharded,
       reconciler,
       faults: connection.faults,

@@ -3,6 +3,7 @@ import { keepFiles } from '../../../shared/files/keep.js';
 import type { FileStore } from '../../../shared/files/store.js';
 import { parseForeign } from '../../../shared/jobs/foreign-json.js';
 import { addressOf, type OpenQueue } from '../../../shared/jobs/queues.js';
+import type { Keyspace } from '../../../shared/keyspace.js';
 import type { ChildRegister } from '../../../shared/lifecycle/children.js';
 import type { Reconciler } from '../../../shared/lifecycle/reconcile.js';
 import { retryFailed } from '../../../shared/lifecycle/retry.js';
@@ -13,7 +14,7 @@ import type { ChildEnd } from './watch.js';
 
 export interface ChildStarterOptions {
   openQueue: OpenQueue;
-  queuePrefix: string;
+  keyspace: Keyspace;
   reconciler: Reconciler;
   register: ChildRegister;
   enqueue: Enqueue;
@@ -38,7 +39,7 @@ export type ChildStarter = (
 ) => Promise<ChildEnd | undefined>;
 
 export function createChildStarter(options: ChildStarterOptions): ChildStarter {
-  const { openQueue, queuePrefix, reconciler, register, enqueue, store } = options;
+  const { openQueue, keyspace, reconciler, register, enqueue, store } = options;
 
   async function find(id: string, untilEnd: (childId: string) => Promise<unknown>) {
     const found = await reconciler.reconcile(id);
@@ -70,7 +71,7 @@ export function createChildStarter(options: ChildStarterOptions): ChildStarter {
     if (job && !hasFailed(job)) return undefined;
     await checkFiles(child);
     if (job) await retryFailed(openQueue, id, child.data);
-    else await enqueue({ ...child, bullmq: bullmqParent(queuePrefix, parentId) });
+    else await enqueue({ ...child, bullmq: bullmqParent(keyspace, parentId) });
     // The channel may still show an earlier end: publish that the child runs again.
     if (epoch !== undefined) await reconciler.reconcile(id);
     return undefined;
@@ -83,7 +84,7 @@ export function createChildStarter(options: ChildStarterOptions): ChildStarter {
 const hasFailed = ({ state }: JobSnapshot): boolean => state === 'failed' || state === 'cancelled';
 
 /** Options that make the child a child in BullMQ too. BullMQ must not act on its failure, because the parent is running. */
-function bullmqParent(queuePrefix: string, parentId: string) {
+function bullmqParent(keyspace: Keyspace, parentId: string) {
   const { queue, id } = addressOf(parentId)!;
-  return { parent: { id, queue: `${queuePrefix}:${queue}` }, ignoreDependencyOnFailure: true };
+  return { parent: { id, queue: `${keyspace.queuePrefix}:${queue}` }, ignoreDependencyOnFailure: true };
 }

@@ -5,6 +5,7 @@ import type { Reader } from '../../../shared/channel/reader.js';
 import type { Sink } from '../../../shared/channel/subscription.js';
 import type { JobError } from '../../../shared/errors.js';
 import { parseForeign } from '../../../shared/jobs/foreign-json.js';
+import type { Keyspace } from '../../../shared/keyspace.js';
 import type { JobFaults } from '../../../shared/lifecycle/job-faults.js';
 import { startRecheck } from '../../../shared/lifecycle/recheck.js';
 import type { Reconciler } from '../../../shared/lifecycle/reconcile.js';
@@ -38,7 +39,7 @@ export interface ChildWatchOptions {
   connect: () => Redis;
   redis: Redis;
   read: Reader;
-  prefix: string;
+  keyspace: Keyspace;
   sharded: boolean;
   reconciler: Reconciler;
   faults: JobFaults;
@@ -47,7 +48,7 @@ export interface ChildWatchOptions {
 
 /** Creates the watch. It opens its connection for the first child, because most workers have none. */
 export function createChildWatch(options: ChildWatchOptions): ChildWatch {
-  const { connect, redis, read, prefix, sharded, reconciler, faults, log } = options;
+  const { connect, redis, read, keyspace, sharded, reconciler, faults, log } = options;
   const followers = new Map<string, Set<ChildFollower>>();
   let opened: { hub: ChannelHub; connection: Redis; recheck: Service } | undefined;
 
@@ -57,7 +58,7 @@ export function createChildWatch(options: ChildWatchOptions): ChildWatch {
       const hub = new ChannelHub({
         redis: connection,
         read,
-        prefix,
+        keyspace,
         sharded,
         onError: (error) => log.debug({ err: error }, 'could not subscribe; retrying when Redis is back'),
       });
