@@ -54,7 +54,7 @@ export function openLive(options: OpenLiveOptions): {
     prefix,
     queuePrefix,
     plan,
-    census: connection.census!,
+    census: connection.census,
     kinds: [...registry.keys()],
     counts: createCountReader(redis, queuePrefix),
     failed: createFailedReader(readPage, trackJob, faults),

@@ -31,6 +31,6 @@ export function createCountReader(redis: Redis, queuePrefix: string): CountReade
       }),
     );
     const [states = {}, ...byName] = counts;
-    return { states, names: Object.fromEntries(names.map((name, i) => [name, byName[i]!])) };
+    return { states, names: Object.fromEntries(names.map((name, i) => [name, byName[i] ?? {}])) };
   };
 }

@@ -1,7 +1,7 @@
 import type { Cluster, Redis } from 'ioredis';
 import { channelKeys, jobChannel } from '../channel/keys.js';
 import type { Publisher } from '../channel/publisher.js';
-import { addressOf, queueKey } from '../jobs/queues.js';
+import { queueKey, requireAddress } from '../jobs/queues.js';
 import { serverNow } from '../redis/server-clock.js';
 import { foreignProgress } from './foreign-progress.js';
 
@@ -43,7 +43,7 @@ export function createForeignReports({
 }: ForeignReportsOptions): ForeignReports {
   async function publishLines(jobId: string, attempt: number): Promise<void> {
     const channel = jobChannel(jobId);
-    const { queue, id } = addressOf(jobId)!;
+    const { queue, id } = requireAddress(jobId);
     const job = queueKey(queuePrefix, queue, id);
     const [lines, logged, published] = await Promise.all([
       redis.llen(`${job}:logs`),

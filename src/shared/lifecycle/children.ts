@@ -1,5 +1,5 @@
 import type { Cluster, Redis } from 'ioredis';
-import { addressOf, type JobAddress, jobIdOf, queueKey } from '../jobs/queues.js';
+import { type JobAddress, jobIdOf, queueKey, requireAddress } from '../jobs/queues.js';
 import { scanSet } from '../redis/scan-set.js';
 import type { Canceller } from './cancel.js';
 import type { ReconcileObserver } from './observers.js';
@@ -24,7 +24,7 @@ export function createChildRegister(
   readJob: SnapshotReader,
 ): ChildRegister {
   const keyOf = (jobId: string): string => {
-    const { queue, id } = addressOf(jobId)!;
+    const { queue, id } = requireAddress(jobId);
     return queueKey(queuePrefix, queue, id);
   };
   return {
@@ -49,8 +49,8 @@ export function createChildRegister(
 /** Parses the result of `queueKey`; `undefined` for a key with another prefix. */
 function addressIn(key: string, prefix: string): JobAddress | undefined {
   if (!key.startsWith(`${prefix}:`)) return undefined;
-  const [queue, ...id] = key.slice(prefix.length + 1).split(':');
-  return { queue: queue!, id: id.join(':') };
+  const [queue = '', ...id] = key.slice(prefix.length + 1).split(':');
+  return { queue, id: id.join(':') };
 }
 
 /**

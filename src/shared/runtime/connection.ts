@@ -47,8 +47,8 @@ export interface Connection {
   readJob: SnapshotReader;
   /** Reads a job and updates the job index in the same step. */
   trackJob: SnapshotReader;
-  /** Knows which queues have a worker. Only an API process has it. */
-  census: WorkerCensus | undefined;
+  /** Knows which queues have a worker. */
+  census: WorkerCensus;
   keep: RetentionTimes;
   /** Returns whether a job holds a file. */
   isHeld: HeldFiles;
@@ -114,9 +114,9 @@ export async function connectHeadway(
   });
   // The braces put all of these keys into one slot of a Redis Cluster.
   const queuePrefix = `{${prefix}}`;
+  const census = createWorkerCensus(redis, prefix, queuePrefix);
   // Only an API process reports to viewers whether a queue has workers.
-  const census = patient ? undefined : createWorkerCensus(redis, prefix, queuePrefix);
-  const counted = (read: SnapshotReader): SnapshotReader => (census ? withCensus(read, census) : read);
+  const counted = (read: SnapshotReader): SnapshotReader => (patient ? read : withCensus(read, census));
   const readJob = counted(createSnapshotReader(redis, queuePrefix));
   const webhooks = createWebhookStore(redis, prefix, config.KEEP_JOBS_MS);
   const openQueue = createQueues(redis, queuePrefix, (error) => log.debug({ err: error }, 'queue error'));

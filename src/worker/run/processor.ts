@@ -6,7 +6,7 @@ import type { WatcherQuery } from '../../shared/channel/watchers.js';
 import type { RunningJobs } from '../../shared/dashboard/running.js';
 import type { FileStore } from '../../shared/files/store.js';
 import type { JobDefinition } from '../../shared/jobs/definition.js';
-import { jobIdOf, queueKey } from '../../shared/jobs/queues.js';
+import { jobIdOf, queueKey, storedId } from '../../shared/jobs/queues.js';
 import type { Registry } from '../../shared/jobs/registry.js';
 import type { RetentionTimes } from '../../shared/jobs/retention-times.js';
 import { jobSettings } from '../../shared/jobs/settings.js';
@@ -77,7 +77,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
   /** Returns the error with which a job fails without another attempt. @param code stored for programs */
   async function finalError(job: Job, message: string, code?: JobErrorCode): Promise<Error> {
     if (code) {
-      const key = queueKey(queuePrefix, job.queueName, job.id!);
+      const key = queueKey(queuePrefix, job.queueName, storedId(job));
       await untilTaken(() => redis.hset(key, 'hw:code', `${job.attemptsStarted} ${code}`));
     }
     return new UnrecoverableError(message);
@@ -185,7 +185,10 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     if (run.lost.aborted) return new WaitingError();
     // Viewers see the message only; the original error of a library or the system is logged here.
     if (error instanceof Error && error.cause !== undefined) {
-      log.warn({ err: error, jobId: jobIdOf({ queue: job.queueName, id: job.id! }) }, 'an attempt failed');
+      log.warn(
+        { err: error, jobId: jobIdOf({ queue: job.queueName, id: storedId(job) }) },
+        'an attempt failed',
+      );
     }
     // BullMQ recognises its errors by name too.
     const plain = asError(error);
@@ -194,8 +197,8 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       : plain;
   }
 
-  const process: Processor = async (job, token) => {
-    const jobId = jobIdOf({ queue: job.queueName, id: job.id! });
+  const process: Processor = async (job, token = '') => {
+    const jobId = jobIdOf({ queue: job.queueName, id: storedId(job) });
     const definition = registry.get(job.name);
     if (!definition) throw new UnrecoverableError(`this worker has no job type "${job.name}"`);
     retryLastStep(job, log);
@@ -254,12 +257,12 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
           leaveTurn();
           return ownChildren.start(...call);
         };
-        const result = await execute(job, definition, run, execution, { ...ownChildren, start }, token!);
+        const result = await execute(job, definition, run, execution, { ...ownChildren, start }, token);
         await flush();
         return result;
       });
     } catch (error) {
-      throw await failureOf(readable(error), job, token!, run, execution, flush);
+      throw await failureOf(readable(error), job, token, run, execution, flush);
     } finally {
       children?.detach();
       // Another run of the same job may have begun here after this one lost its lock.

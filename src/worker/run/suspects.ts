@@ -1,6 +1,6 @@
 import { type Job, UnrecoverableError } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { queueKey } from '../../shared/jobs/queues.js';
+import { queueKey, storedId } from '../../shared/jobs/queues.js';
 import { STALLED_REASON } from '../../shared/lifecycle/snapshot.js';
 import type { Logger } from '../../shared/process/log.js';
 import { scriptsOf } from '../../shared/redis/scripts.js';
@@ -43,7 +43,7 @@ export interface Suspects {
 export function createSuspects({ redis, queuePrefix, maxStalls, log }: SuspectsOptions): Suspects {
   const turns = new Permits(1);
   const scripts = scriptsOf(redis, runScripts);
-  const keyOf = (job: Job): string => queueKey(queuePrefix, job.queueName, job.id!);
+  const keyOf = (job: Job): string => queueKey(queuePrefix, job.queueName, storedId(job));
   const suspicious = Math.min(SUSPICIOUS, Math.max(maxStalls, 1));
 
   /** Retries while Redis refuses commands, so that the job does not fail for that. */
