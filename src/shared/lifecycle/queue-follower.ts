@@ -173,7 +173,10 @@ export function startQueueFollower({
 
   const leads = (): boolean => !stopped && performance.now() < heldUntil;
 
-  /** Returns the streams that can be read, and their queues. XREAD fails for all keys if another program has replaced one of the streams. */
+  /**
+   * Returns the keys of the streams that can be read, and their queues. XREAD fails for all keys if another program has
+   * replaced one of the streams.
+   */
   async function readableStreams(): Promise<Array<[key: string, queue: string]>> {
     const keys = [...streams.keys()];
     const types = await Promise.all(keys.map((key) => redis.type(key)));
