@@ -6,7 +6,7 @@ import tseslint from 'typescript-eslint';
 const reports = {
   from: 'file',
   path: 'src/shared/jobs/definition.ts',
-  name: ['log', 'progress', 'partial', 'event'],
+  name: ['log', 'progress', 'partial', 'emit', 'stage'],
 };
 
 export default [

@@ -16,7 +16,7 @@ export interface Core {
   subscriberRedis: Redis;
 }
 
-export const pubSubOf = ({ config, connection, subscriberRedis }: Core) => ({
+export const pubSubOf = ({ connection, subscriberRedis }: Core) => ({
   redis: connection.redis,
   hub: subscriberRedis,
   keyspace: connection.keyspace,

@@ -50,7 +50,7 @@ export function openLive(options: OpenLiveOptions): {
     redis,
     keyspace,
     plan,
-    census: connection.census!,
+    census: connection.census,
     kinds: [...registry.keys()],
     counts: createCountReader(redis, keyspace),
     failed: createFailedReader(readPage, trackJob, faults),

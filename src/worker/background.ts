@@ -12,7 +12,7 @@ import type { ServedQueue } from './run/workers.js';
 const SWEEP_MS = 10 * 60_000;
 
 export function startReporting(
-  { config, connection, log }: Core,
+  { connection, log }: Core,
   queues: ServedQueue[],
   running: RunningJobs,
 ): ProcessReporting {

@@ -43,7 +43,7 @@ export function openWorkers(
 }
 
 /** Stops a run when its job is cancelled. */
-export function watchCancels({ config, connection, commandsRedis, log }: Core, runs: ActiveRuns): void {
+export function watchCancels({ connection, commandsRedis, log }: Core, runs: ActiveRuns): void {
   watchControl({
     redis: commandsRedis,
     keyspace: connection.keyspace,

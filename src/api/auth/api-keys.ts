@@ -98,9 +98,9 @@ export function createApiKeys(redis: Redis, keyspace: Keyspace): ApiKeys {
     },
     isValid: async (id) => (await read(id)) !== undefined,
     async verify(secret) {
-      const [, id, random] = FORM.exec(secret) ?? [];
+      const [, id, random = ''] = FORM.exec(secret) ?? [];
       const key = id ? await read(id) : undefined;
-      if (!key || !timingSafeEqual(hashOf(random!), Buffer.from(key.hash, 'hex'))) {
+      if (!key || !timingSafeEqual(hashOf(random), Buffer.from(key.hash, 'hex'))) {
         throw new HeadwayError('invalid-token', 'Invalid API key. It may have been revoked.');
       }
       recordUse(key.id);

@@ -41,7 +41,8 @@ export async function userKeys(config: Config, ownSecret: string): Promise<UserK
     async keyFor(header: JWTHeaderParameters, token) {
       if (header.alg === SECRET_ALGORITHM) return secret;
       if (jwks && (header.kid || !publicKey)) return jwks(header, token);
-      return publicKey!;
+      if (publicKey) return publicKey;
+      throw new TypeError(`no key is configured for the algorithm ${header.alg}`);
     },
   };
 }

@@ -52,10 +52,11 @@ export function createRevocations(redis: Redis, keyspace: Keyspace, apiKeys: Api
     );
     if (names.length === 0) return false;
     const since = await redis.mget(names.map(keyOf));
-    return since.some((at, i) => {
+    return names.some(({ field }, i) => {
+      const at = since[i] ?? null;
       if (at === null) return false;
       // `iat` has whole seconds: a token issued in the same second counts as older.
-      return names[i]!.field !== 'principal' || (credential.issuedAt ?? 0) <= Number(at);
+      return field !== 'principal' || (credential.issuedAt ?? 0) <= Number(at);
     });
   }
 
@@ -77,5 +78,6 @@ export function createRevocations(redis: Redis, keyspace: Keyspace, apiKeys: Api
 function revokedBy({ token, jti, sub, tenant }: Revocation): Revoked {
   if (token !== undefined) return { field: 'digest', name: tokenDigest(token) };
   if (jti !== undefined) return { field: 'jti', name: jti };
-  return { field: 'principal', name: principalId(sub!, tenant) };
+  if (sub !== undefined) return { field: 'principal', name: principalId(sub, tenant) };
+  throw new TypeError('a revocation must have one of token, jti and sub');
 }

@@ -46,16 +46,20 @@ export function createTokens({ secret, ttlMs, keys, audience, issuer }: TokensOp
     const claims = userClaims.safeParse(payload);
     if (!claims.success) {
       const [issue] = claims.error.issues;
-      throw invalid(`Invalid token claim ${issue!.path.join('.')}: ${issue!.message}.`);
+      throw invalid(
+        issue ? `Invalid token claim ${issue.path.join('.')}: ${issue.message}.` : 'Invalid token.',
+      );
     }
     const { sub: subject, tenant, iat, jti, headway } = claims.data;
     const { admin, subscribe, publish, jobs } = headway;
+    // Always present: `jwtVerify` requires it.
+    const { exp = 0 } = payload;
     return {
       subject,
       tenant,
       admin,
       grants: { subscribe, publish, jobs },
-      expiresAt: payload.exp! * 1000,
+      expiresAt: exp * 1000,
       issuedAt: iat === undefined ? undefined : iat * 1000,
       jti,
       claims: payload,
@@ -69,7 +73,9 @@ export function createTokens({ secret, ttlMs, keys, audience, issuer }: TokensOp
       algorithms: ['HS256'],
       requiredClaims: ['sub', 'exp'],
     });
-    return { jobId: payload.sub!, expiresAt: payload.exp! * 1000 };
+    // Always present: `jwtVerify` requires both.
+    const { sub = '', exp = 0 } = payload;
+    return { jobId: sub, expiresAt: exp * 1000 };
   }
 
   return {

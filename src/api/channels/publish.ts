@@ -114,7 +114,7 @@ export function createPublishAll({ redis, keyspace, publisher, keyTtlMs }: Publi
       .pexpire(record, keyTtlMs)
       .hget(record, 'body')
       .exec();
-    const [error, used] = replies!.at(-1)!;
+    const [error, used] = replies?.at(-1) ?? [new Error('Redis discarded the transaction'), undefined];
     if (error) throw error;
     if (used !== digest) {
       throw new HeadwayError(
@@ -130,7 +130,9 @@ export function createPublishAll({ redis, keyspace, publisher, keyTtlMs }: Publi
     const calls = inCalls(events.map(prepareEvent));
     const ids: string[] = [];
     for (let i = 0; i < calls.length; ) {
-      const { first, prepared } = calls[i]!;
+      const call = calls[i];
+      if (!call) throw new Error('the events of this request were divided differently before');
+      const { first, prepared } = call;
       const numbering = record && { source: 'request', first, record };
       const reply = await publisher.publishInRow(channel, prepared, { numbering });
       // Redis was restored without earlier events of this request: they are published again.

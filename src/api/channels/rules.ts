@@ -39,7 +39,7 @@ export async function readRules(setting: string): Promise<ChannelRule[]> {
   const parsed = z.array(ruleSchema).safeParse(json);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  throw new StartError(`CHANNEL_RULES: rule ${issue!.path.join('.')}: ${issue!.message}`);
+  throw new StartError(`CHANNEL_RULES: rule ${issue?.path.join('.')}: ${issue?.message}`);
 }
 
 /** Whether a rule allows a principal to perform an action on a channel. */

@@ -44,7 +44,12 @@ function saveState(req: Request, res: ServerResponse): () => void {
   const [asRequest, asResponse] = [Object.getPrototypeOf(req), Object.getPrototypeOf(res)];
   const { url } = req;
   const query = Object.getOwnPropertyDescriptor(req, 'query');
-  const headers = new Map(res.getHeaderNames().map((name) => [name, res.getHeader(name)!]));
+  const headers = new Map(
+    res.getHeaderNames().flatMap((name) => {
+      const value = res.getHeader(name);
+      return value === undefined ? [] : [[name, value] as const];
+    }),
+  );
   return () => {
     Object.setPrototypeOf(req, asRequest);
     Object.setPrototypeOf(res, asResponse);

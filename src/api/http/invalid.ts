@@ -20,6 +20,10 @@ export async function requireValid<S extends StandardSchemaV1>(
 
 /** Returns the error for a request with these invalid fields. */
 export function invalid(errors: FieldError[], whole = 'The body'): HeadwayError {
-  const [first] = errors;
-  return new HeadwayError('invalid-request', `${first!.pointer || whole}: ${first!.detail}`, errors);
+  return new HeadwayError('invalid-request', firstError(errors, whole), errors);
+}
+
+/** Returns the first error as text. @param whole the name of the whole value, for an error without a pointer */
+export function firstError([first]: FieldError[], whole = ''): string {
+  return first ? `${first.pointer || whole}: ${first.detail}` : `${whole}: is invalid`;
 }

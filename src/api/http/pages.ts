@@ -25,7 +25,7 @@ export function pageFiles(root: string): RequestHandler {
   const pages = new Map(
     ['index.html', 'dashboard.html', 'docs/index.html'].map((file) => [`/${file}`, openPage(root, file)]),
   );
-  pages.set('/', pages.get('/index.html')!);
+  pages.set('/', openPage(root, 'index.html'));
   return (req, res, next) => {
     const send = req.method === 'GET' || req.method === 'HEAD' ? pages.get(req.path) : undefined;
     return send ? send(req, res) : next();

@@ -21,8 +21,8 @@ export function redactUrl(url: string): string {
   const [path, query] = url.split(/\?(.*)/s, 2) as [string, string | undefined];
   if (!query) return url;
   const shown = query.split('&').map((pair) => {
-    const [key] = pair.split('=', 1);
-    return isToken(key!) ? `${key}=[redacted]` : pair;
+    const [key = ''] = pair.split('=', 1);
+    return isToken(key) ? `${key}=[redacted]` : pair;
   });
   return `${path}?${shown.join('&')}`;
 }

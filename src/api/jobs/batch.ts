@@ -53,10 +53,10 @@ export function createBatchStarter({ starter, plan, idempotency }: BatchOptions)
     const fresh = `batch:${randomUUID()}`;
     const use = key ? await idempotency.claim(key, body, fresh) : { jobId: fresh, queued: false };
     // Stored with the key: the id of the batch, from which the ids of its jobs are derived, and the exceptions.
-    const [, batch, text] = use.jobId.split(':') as [string, string, string | undefined];
+    const [, batch, text = ''] = use.jobId.split(':') as [string, string, string | undefined];
     let stored: StoredItem[];
     if (use.queued) {
-      stored = JSON.parse(decodeURIComponent(text!)) as StoredItem[];
+      stored = JSON.parse(decodeURIComponent(text)) as StoredItem[];
     } else {
       stored = await Promise.all(
         checked.map(async (request, i) => {
@@ -104,6 +104,6 @@ function refuseInvalid(checked: Array<JobRequest | HeadwayError>): void {
   throw new HeadwayError(
     first.code,
     `${first.detail}${more} Nothing was queued.`,
-    errors.flatMap((error) => error.errors!),
+    errors.flatMap((error) => error.errors ?? []),
   );
 }

@@ -10,7 +10,7 @@ import type { Registry } from '../../shared/jobs/registry.js';
 import { validate } from '../../shared/jobs/schema.js';
 import { createEnqueue, type EnqueueOptions } from '../../shared/runtime/enqueue.js';
 import type { Principal } from '../auth/principal.js';
-import { invalid, requireValid } from '../http/invalid.js';
+import { firstError, invalid, requireValid } from '../http/invalid.js';
 import { keyScope } from './idempotency.js';
 import { checkWebhook, type WebhookRules } from './webhook.js';
 
@@ -75,7 +75,7 @@ export function createJobStarter(given: StartOptions): JobStarter {
     const input = await validate(definition.input, data);
     if (input.errors) {
       const errors = input.errors.map((error) => ({ ...error, pointer: `/data${error.pointer}` }));
-      throw new HeadwayError('invalid-data', `${errors[0]!.pointer}: ${errors[0]!.detail}`, errors);
+      throw new HeadwayError('invalid-data', firstError(errors), errors);
     }
     await checkFiles(input.value);
     return { definition, data, options, caller };
@@ -88,7 +88,7 @@ export function createJobStarter(given: StartOptions): JobStarter {
       pointer: `/data${error.pointer}`,
     }));
     if (missing.length > 0) {
-      throw new HeadwayError('unknown-file', `${missing[0]!.pointer}: ${missing[0]!.detail}`, missing);
+      throw new HeadwayError('unknown-file', firstError(missing), missing);
     }
   }
 

@@ -32,6 +32,6 @@ export function createCountReader(redis: Redis, keyspace: Keyspace): CountReader
       }),
     );
     const [states = {}, ...byName] = counts;
-    return { states, names: Object.fromEntries(names.map((name, i) => [name, byName[i]!])) };
+    return { states, names: Object.fromEntries(names.map((name, i) => [name, byName[i] ?? {}])) };
   };
 }

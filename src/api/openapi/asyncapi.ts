@@ -85,10 +85,11 @@ export function asyncApiDocument(schemas: Record<string, JsonSchema>, base: stri
 function referredIn(value: unknown, schemas: Record<string, JsonSchema>): Record<string, JsonSchema> {
   const found: Record<string, JsonSchema> = {};
   const collect = (text: string): void => {
-    for (const [, name] of text.matchAll(/"#\/components\/schemas\/([^"/]+)/g)) {
-      if (found[name!]) continue;
-      found[name!] = schemas[name!]!;
-      collect(JSON.stringify(schemas[name!]));
+    for (const [, name = ''] of text.matchAll(/"#\/components\/schemas\/([^"/]+)/g)) {
+      const schema = schemas[name];
+      if (!schema || found[name]) continue;
+      found[name] = schema;
+      collect(JSON.stringify(schema));
     }
   };
   collect(JSON.stringify(value));

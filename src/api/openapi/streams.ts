@@ -14,7 +14,7 @@ const TAG = 'Streams';
 export const allEvents: Record<string, EventSpec> = { ...jobEvents, ...streamEvents, ...overviewEvents };
 
 const componentOf = (event: string): string =>
-  event === 'progress' ? 'Progress' : `${event[0]!.toUpperCase()}${event.slice(1)}Event`;
+  event === 'progress' ? 'Progress' : `${event.charAt(0).toUpperCase()}${event.slice(1)}Event`;
 for (const [event, { data }] of Object.entries(allEvents)) named(componentOf(event), data);
 named('CustomEvent', customEvent.data);
 

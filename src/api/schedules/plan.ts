@@ -2,7 +2,7 @@ import { HeadwayError } from '../../shared/errors.js';
 import { queueOptions } from '../../shared/jobs/options.js';
 import type { QueuePlan } from '../../shared/jobs/queues.js';
 import type { Schedule, Timing } from '../../shared/schedules/schedule.js';
-import { nextDue, timingErrors } from '../../shared/schedules/timing.js';
+import { nextDue, nextInterval, timingErrors } from '../../shared/schedules/timing.js';
 import { invalid } from '../http/invalid.js';
 import { canonicalJson } from '../jobs/idempotency.js';
 import type { JobRequest } from '../jobs/start.js';
@@ -104,9 +104,9 @@ function firstAfterChange({ firstAt, everyMs }: Planned, now: number): number {
 export function withPaused(present: Schedule, paused: boolean, now: number): Schedule | undefined {
   if (present.paused === paused) return undefined;
   const version = present.version + 1;
-  const resumes = !paused && present.everyMs !== undefined && present.firstAt <= now;
-  const { endAt: _, ...endless } = present;
-  const firstAt = resumes ? nextDue(endless, now)! : present.firstAt;
+  const { cron, everyMs } = present;
+  const resumes = !paused && cron === undefined && everyMs !== undefined && present.firstAt <= now;
+  const firstAt = resumes ? nextInterval(everyMs, present.firstAt, now) : present.firstAt;
   return { ...present, paused, firstAt, version, updatedAt: now };
 }
 

@@ -45,7 +45,7 @@ export async function scheduleView(
   const next = nextRun(chain);
   const ended = !next && isEnded(schedule, runs, chain, serverNow());
   // Computed when BullMQ does not have the next run yet.
-  const due = next ? chain!.dueAt : upcoming(schedule, lastDue, serverNow());
+  const due = next && chain ? chain.dueAt : upcoming(schedule, lastDue, serverNow());
   return {
     id,
     name: schedule.name,

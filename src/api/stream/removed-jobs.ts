@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { type LatestJobEvent, latestEvents } from '../../shared/bullmq/bull-events.js';
 import { jobOfChannel } from '../../shared/channel/keys.js';
-import { addressOf } from '../../shared/jobs/queues.js';
+import { addressOf, requireAddress } from '../../shared/jobs/queues.js';
 import type { Keyspace } from '../../shared/keyspace.js';
 import { createJobFaults, type JobFaults } from '../../shared/lifecycle/job-faults.js';
 import type { Reconciler } from '../../shared/lifecycle/reconcile.js';
@@ -60,23 +60,23 @@ export function followRemovedJobs({
   }
 
   const isUnfollowed = (jobId: string): boolean =>
-    followed !== undefined && !followed.includes(addressOf(jobId)!.queue);
+    followed !== undefined && !followed.includes(requireAddress(jobId).queue);
 
   async function reconcileRemoved(jobIds: string[]): Promise<void> {
     const keys = jobIds.map((jobId) => {
-      const { queue, id } = addressOf(jobId)!;
+      const { queue, id } = requireAddress(jobId);
       return keyspace.queueKey(queue, id);
     });
     if ((await redis.exists(...keys)) === keys.length) return;
     const exists = await Promise.all(keys.map((key) => redis.exists(key)));
     const removed = jobIds.filter((_jobId, i) => exists[i] === 0);
-    const queues = [...new Set(removed.map((jobId) => addressOf(jobId)!.queue))];
+    const queues = [...new Set(removed.map((jobId) => requireAddress(jobId).queue))];
     // A job may have ended before it was removed: BullMQ's latest event of the job says how.
     const latest = new Map(
       await Promise.all(queues.map(async (queue) => [queue, await latestOf(queue)] as const)),
     );
     await faults.each('reconcile', removed, (jobId) => {
-      const hint = latest.get(addressOf(jobId)!.queue)?.get(jobId)?.hint;
+      const hint = latest.get(requireAddress(jobId).queue)?.get(jobId)?.hint;
       return reconciler.reconcile(jobId, hint ?? { event: 'removed' });
     });
     // Includes the jobs that failed to reconcile: the recheck of all watched jobs tries them again.

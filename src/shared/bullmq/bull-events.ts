@@ -3,6 +3,7 @@ import { parseForeign } from '../jobs/foreign-json.js';
 import { addressOf, jobIdOf } from '../jobs/queues.js';
 import { boundMessage } from '../jobs/thrown.js';
 import type { Keyspace } from '../keyspace.js';
+import { pairsOf } from '../redis/pairs.js';
 import { isHeadwayProgress } from './foreign-progress.js';
 
 /** An entry of BullMQ's event stream. */
@@ -96,11 +97,7 @@ function foreignProgress(text: string | undefined, jobId: string): unknown {
   return isHeadwayProgress(value, jobId) ? undefined : value;
 }
 
-function fieldsOf(fields: string[]): Record<string, string> {
-  const out: Record<string, string> = {};
-  for (let i = 0; i + 1 < fields.length; i += 2) out[fields[i]!] = fields[i + 1]!;
-  return out;
-}
+const fieldsOf = (fields: string[]): Record<string, string> => Object.fromEntries(pairsOf(fields));
 
 function endHint(event: Record<string, string>): EndHint | undefined {
   if (event.event === 'completed')

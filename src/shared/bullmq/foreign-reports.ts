@@ -1,7 +1,7 @@
 import type { Cluster, Redis } from 'ioredis';
 import { channelKeys, jobChannel } from '../channel/keys.js';
 import type { Publisher } from '../channel/publisher.js';
-import { addressOf } from '../jobs/queues.js';
+import { requireAddress } from '../jobs/queues.js';
 import type { Keyspace } from '../keyspace.js';
 import { serverNow } from '../redis/server-clock.js';
 import { foreignProgress } from './foreign-progress.js';
@@ -38,7 +38,7 @@ const MAX_LINE = 10_000;
 export function createForeignReports({ redis, keyspace, publisher }: ForeignReportsOptions): ForeignReports {
   async function publishLines(jobId: string, attempt: number): Promise<void> {
     const channel = jobChannel(jobId);
-    const { queue, id } = addressOf(jobId)!;
+    const { queue, id } = requireAddress(jobId);
     const job = keyspace.queueKey(queue, id);
     const [lines, logged, published] = await Promise.all([
       redis.llen(`${job}:logs`),

@@ -3,6 +3,7 @@ import { dashboardKeys } from '../dashboard/keys.js';
 import type { ProcessView } from '../dashboard/views.js';
 import type { Keyspace } from '../keyspace.js';
 import { isRedisFault } from '../redis/faults.js';
+import { pairsOf } from '../redis/pairs.js';
 
 /** The name of our workers in BullMQ, which distinguishes them from those of other programs. */
 export const WORKER_NAME = 'headway';
@@ -39,9 +40,9 @@ export function createWorkerCensus(redis: Redis, keyspace: Keyspace): WorkerCens
     ]);
     const now = Number(seconds) * 1000 + Number(micros) / 1000;
     const announced = new Set<string>();
-    for (let i = 0; i < deadlineOf.length; i += 2) {
-      if (Number(deadlineOf[i + 1]) < now) continue;
-      const { queues = [] } = JSON.parse(views[deadlineOf[i]!] ?? '{}') as Partial<ProcessView>;
+    for (const [id, deadline] of pairsOf(deadlineOf)) {
+      if (Number(deadline) < now) continue;
+      const { queues = [] } = JSON.parse(views[id] ?? '{}') as Partial<ProcessView>;
       for (const { name } of queues) announced.add(name);
     }
     if (clients === undefined) return announced;

@@ -154,6 +154,7 @@ export class Feed {
     for (let next = from; next < frames.length; next++) {
       if (subscription.state === CLOSED) return;
       if (subscription.state === STALLED) return subscription.keep(page, next);
+      // biome-ignore lint/style/noNonNullAssertion: `next` is less than the length; this loop writes every missed frame
       const { offset, frame, isState } = frames[next]!;
       if (isOld && isState) {
         subscription.dropRest();
@@ -219,7 +220,7 @@ export class Feed {
       this.recent.length > RECENT_FRAMES ||
       (this.recentBytes > RECENT_BYTES && this.recent.length > 1)
     ) {
-      this.recentBytes -= this.recent.shift()!.frame.length;
+      this.recentBytes -= this.recent.shift()?.frame.length ?? 0;
     }
   }
 

@@ -114,7 +114,9 @@ export function parseEventId(id: string): EventId | undefined {
 
 /** Returns the ids of `count` consecutive events. */
 export function idsInRow(firstId: string, count: number): string[] {
-  const { epoch, offset } = parseEventId(firstId)!;
+  const first = parseEventId(firstId);
+  if (!first) throw new TypeError(`not an event id: ${firstId}`);
+  const { epoch, offset } = first;
   return Array.from({ length: count }, (_, i) => `${epoch}-${offset + i}`);
 }
 
@@ -131,14 +133,17 @@ export function sawEnd(id: string, channel: { epoch: string | undefined; end: nu
 
 const DASH = 0x2d;
 const ZERO = 0x30;
-const NINE = 0x39;
 const ID_START = 'id: '.length;
 
 /** Parses the id at the start of a frame. No other bytes of a live frame are parsed. */
 export function frameId(frame: Buffer): EventId {
   const dash = frame.indexOf(DASH, ID_START);
   let offset = 0;
-  for (let i = dash + 1; frame[i]! >= ZERO && frame[i]! <= NINE; i++) offset = offset * 10 + frame[i]! - ZERO;
+  for (let i = dash + 1; i < frame.length; i++) {
+    const digit = (frame[i] ?? 0) - ZERO;
+    if (digit < 0 || digit > 9) break;
+    offset = offset * 10 + digit;
+  }
   return { epoch: frame.toString('latin1', ID_START, dash), offset };
 }
 

@@ -148,7 +148,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
     const keys: string[] = channelKeys(keyspace, channel);
     const ttl = Math.max(events.some(({ end }) => end) ? ttlMs : unfinishedTtlMs, keepMs);
     const [first, ...further] = events.map(({ slot, body, end }) => [slot, body, end ? '1' : ''] as const);
-    const [slot, body, end] = first!;
+    if (!first) throw new TypeError('there are no events to publish');
+    const [slot, body, end] = first;
     const { record } = numbering ?? {};
     if (record) keys.push(record.key);
     async function call(): Promise<PublishReply> {

@@ -57,5 +57,6 @@ function add(histogram: Histogram, bucket: number, count: number): void {
 
 function shares(histogram: Histogram): [number, number] | null {
   const p50 = quantile(histogram, 0.5);
-  return p50 === undefined ? null : [Math.round(p50), Math.round(quantile(histogram, 0.95)!)];
+  const p95 = quantile(histogram, 0.95);
+  return p50 === undefined || p95 === undefined ? null : [Math.round(p50), Math.round(p95)];
 }

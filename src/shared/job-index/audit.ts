@@ -68,8 +68,10 @@ export function createAudit(options: AuditOptions): Audit {
     if (await holdKnown.step()) return;
     // Most sets are empty. An empty one does not count as a step.
     for (let examined = 0; examined === 0; ) {
-      const { queue } = sets[position.set]!;
-      const [cursor, found] = await read();
+      const set = sets[position.set];
+      if (!set) return;
+      const { queue } = set;
+      const [cursor, found] = await read(set);
       examined = found.length;
       const ids = found.map((id) => jobIdOf({ queue, id }));
       if (ids.length > 0) {
@@ -87,8 +89,7 @@ export function createAudit(options: AuditOptions): Audit {
   }
 
   /** Reads the next part of a set or list; empty if another program has replaced the key. */
-  async function read(): Promise<[next: string, ids: string[]]> {
-    const { key, list } = sets[position.set]!;
+  async function read({ key, list }: (typeof sets)[number]): Promise<[next: string, ids: string[]]> {
     try {
       return await (list ? readList(key, position.cursor) : readSet(key, position.cursor));
     } catch (error) {

@@ -16,7 +16,7 @@ export async function madeFiles(
   jobKey: string,
 ): Promise<{ finishedOn: string; files: string[] }> {
   const [finishedOn, result] = await redis.hmget(jobKey, 'finishedOn', 'returnvalue');
-  const made = new Set(Array.from((result ?? '').matchAll(QUOTED), ([, id]) => id!));
+  const made = new Set(Array.from((result ?? '').matchAll(QUOTED), ([, id = '']) => id));
   if (made.size > 0) {
     const data = (await redis.hget(jobKey, 'data')) ?? '';
     for (const [prefix, rest] of data.matchAll(MENTION)) made.delete(prefix + rest);

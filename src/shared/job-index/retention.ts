@@ -9,6 +9,7 @@ import type { Reconciler } from '../lifecycle/reconcile.js';
 import { createSnapshotReader } from '../lifecycle/snapshot.js';
 import { singleFlight } from '../process/every.js';
 import type { Logger } from '../process/log.js';
+import { pairsOf } from '../redis/pairs.js';
 import { scriptsOf } from '../redis/scripts.js';
 import { serverNow } from '../redis/server-clock.js';
 import { createHeldFiles } from './held-files.js';
@@ -93,10 +94,11 @@ export function createJobRetention(options: JobRetentionOptions): JobRetention {
     let cursor = '0';
     do {
       const [next, found] = await redis.hscan(keys.leftovers, cursor, 'COUNT', AT_ONCE);
-      // HSCAN returns fields and values alternately.
-      const jobIds = found.filter((_, i) => i % 2 === 0);
+      const leftovers = new Map(pairsOf(found));
       // A job that cannot be removed is retried at the next sweep.
-      await faults.each('remove the leftovers of', jobIds, (jobId, i) => clear(jobId, found[2 * i + 1]!));
+      await faults.each('remove the leftovers of', [...leftovers.keys()], (jobId) =>
+        clear(jobId, leftovers.get(jobId) ?? ''),
+      );
       cursor = next;
     } while (cursor !== '0');
   }

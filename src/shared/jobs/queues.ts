@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import type { Queue } from 'bullmq';
+import type { Job, Queue } from 'bullmq';
 import type { JobDefinition } from './definition.js';
 import { type Registry, RegistryError } from './registry.js';
 
@@ -19,8 +19,8 @@ export const newJobId = (queue: string): string => `${queue}.${randomUUID()}`;
 export function derivedJobId(queue: string, seed: string): string {
   const bytes = createHash('sha256').update(seed).digest().subarray(0, 16);
   // A UUID of version 8: "custom" (RFC 9562, section 5.8).
-  bytes[6] = (bytes[6]! & 0x0f) | 0x80;
-  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
+  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x80, 6);
+  bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8);
   const hex = bytes.toString('hex');
   const uuid = [8, 12, 16, 20, 32].map((end, i) => hex.slice([0, 8, 12, 16, 20][i], end)).join('-');
   return `${queue}.${uuid}`;
@@ -43,13 +43,29 @@ export const jobIdOf = ({ queue, id }: JobAddress): string =>
 /** Parses the result of {@link jobIdOf}; `undefined` for text that is not a job id. */
 export function addressOf(jobId: string): JobAddress | undefined {
   if (jobId.length > MAX_ID_LENGTH) return undefined;
-  const plain = PLAIN_ID.exec(jobId);
-  if (plain) return { queue: plain[1]!, id: jobId };
-  const match = ENCODED_ID.exec(jobId);
-  if (!match) return undefined;
-  const address = { queue: decode(match[1]!), id: decode(match[2]!) };
+  const plainQueue = PLAIN_ID.exec(jobId)?.[1];
+  if (plainQueue !== undefined) return { queue: plainQueue, id: jobId };
+  const [, queue, id] = ENCODED_ID.exec(jobId) ?? [];
+  if (queue === undefined || id === undefined) return undefined;
+  const address = { queue: decode(queue), id: decode(id) };
   // Only one spelling of an id is valid, because access is granted by id.
   return jobIdOf(address) === jobId ? address : undefined;
+}
+
+/**
+ * Parses a job id that was checked before, for example one that Headway created.
+ * @throws TypeError for text that is not a job id
+ */
+export function requireAddress(jobId: string): JobAddress {
+  const address = addressOf(jobId);
+  if (!address) throw new TypeError(`not a job id: ${JSON.stringify(jobId)}`);
+  return address;
+}
+
+/** Returns BullMQ's id of a job. BullMQ's types leave it out for a job that is not stored yet. */
+export function storedId({ id }: Pick<Job, 'id'>): string {
+  if (id === undefined) throw new TypeError('the job is not stored yet');
+  return id;
 }
 
 /**

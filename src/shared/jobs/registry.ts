@@ -175,4 +175,4 @@ export async function registryOf(
 }
 
 const firstLine = (error: unknown): string =>
-  String(error instanceof Error ? error.message : error).split('\n')[0]!;
+  String(error instanceof Error ? error.message : error).replace(/\n.*/s, '');

@@ -10,8 +10,8 @@ const RUN_ID = /^repeat:(.+):(\d{1,15})$/;
 
 /** Parses the id of a scheduled run in BullMQ; `undefined` for other jobs. */
 export function runOf(bullmqId: string): ScheduledRun | undefined {
-  const match = RUN_ID.exec(bullmqId);
-  return match ? { schedule: match[1]!, dueAt: Number(match[2]) } : undefined;
+  const [, schedule, dueAt] = RUN_ID.exec(bullmqId) ?? [];
+  return schedule === undefined ? undefined : { schedule, dueAt: Number(dueAt) };
 }
 
 /** Returns the id of a scheduled run in BullMQ. */

@@ -62,9 +62,9 @@ export function jobSettings(opts: unknown): JobSettings {
   const given = recordOf(headway);
   const timeoutMs = numberIn(given.timeoutMs, 1, MAX_TIMER_MS);
   const ttlMs = numberIn(given.ttlMs, 1, MAX_TIME);
-  const run = ttlMs === undefined || typeof jobId !== 'string' ? undefined : runOf(jobId);
+  const run = typeof jobId === 'string' ? runOf(jobId) : undefined;
   // All runs of a schedule are created from one template, which cannot contain the time of each run.
-  const expiresAt = run ? run.dueAt + ttlMs! : numberIn(given.expiresAt, 0, MAX_TIME);
+  const expiresAt = run && ttlMs !== undefined ? run.dueAt + ttlMs : numberIn(given.expiresAt, 0, MAX_TIME);
   const keepMs = numberIn(given.keepMs, KEEP_MS.min, KEEP_MS.max);
   const owner = textIn(given.owner);
   const of = textIn(given.of);

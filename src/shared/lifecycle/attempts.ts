@@ -17,12 +17,12 @@ export function createAttemptsReader(redis: Redis | Cluster, keyspace: Keyspace)
   return async (queue, entryId, ids) => {
     if (ids.length === 0) return [];
     const keys = ['events', ...ids].map((suffix) => keyspace.queueKey(queue, suffix));
-    const attempts = ids.map(() => 0);
+    let attempts = ids.map(() => 0);
     let [upTo, from] = ['', entryId];
     do {
       const reply = await scripts.jobAttempts(keys.length, ...keys, from, upTo, ENTRIES_AT_ONCE, ...ids);
       const [end, last, ...numbers] = reply;
-      for (const [i, number] of numbers.entries()) attempts[i]! += number;
+      attempts = attempts.map((attempt, i) => attempt + (numbers[i] ?? 0));
       [upTo, from] = [end, last];
     } while (from !== '');
     return attempts.map((attempt) => Math.max(attempt, 0));

@@ -88,7 +88,7 @@ export function createCanceller({ redis, openQueue, keyspace, reconciler }: Canc
     const job = await Job.fromId(queue, address.id);
     // A scheduled run creates the next run when a worker takes it, and no worker takes this one. It is done before the
     // job fails: if this process dies in between, the worker that finds the job stalled creates the next run.
-    if (job?.repeatJobKey) await makeNextRun(queue, job);
+    if (job) await makeNextRun(queue, job);
     // "0" is BullMQ's token for callers that need no lock.
     await job?.moveToFailed(new UnrecoverableError(reason), '0', false).catch((error: unknown) => {
       if (!isNoLongerActive(error)) throw error;

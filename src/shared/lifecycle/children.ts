@@ -1,5 +1,5 @@
 import type { Cluster, Redis } from 'ioredis';
-import { addressOf, type JobAddress, jobIdOf } from '../jobs/queues.js';
+import { type JobAddress, jobIdOf, requireAddress } from '../jobs/queues.js';
 import type { Keyspace } from '../keyspace.js';
 import { scanSet } from '../redis/scan-set.js';
 import type { Canceller } from './cancel.js';
@@ -25,7 +25,7 @@ export function createChildRegister(
   readJob: SnapshotReader,
 ): ChildRegister {
   const keyOf = (jobId: string): string => {
-    const { queue, id } = addressOf(jobId)!;
+    const { queue, id } = requireAddress(jobId);
     return keyspace.queueKey(queue, id);
   };
   return {

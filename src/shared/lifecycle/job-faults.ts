@@ -44,7 +44,8 @@ export function createJobFaults(log: Logger, subject: 'job' | 'schedule' = 'job'
   function remember(key: string): boolean {
     if (known.has(key)) return false;
     known.add(key);
-    if (known.size > REMEMBERED) known.delete(known.values().next().value!);
+    const [oldest] = known;
+    if (oldest !== undefined && known.size > REMEMBERED) known.delete(oldest);
     return true;
   }
 

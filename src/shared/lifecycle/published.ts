@@ -60,7 +60,7 @@ export const isReopened = (published: PublishedState | undefined): boolean =>
 
 /** Returns the rank of an end; after the rank of the withdrawal when the job was reopened and has not run since. */
 export const endRank = (published: PublishedState | undefined, attempt: number): number =>
-  isReopened(published) && published!.attempt === attempt ? published!.rank + 1 : RANK.ended;
+  published && isReopened(published) && published.attempt === attempt ? published.rank + 1 : RANK.ended;
 
 /** Reads the newest published state of a job; `undefined` when the job has no channel. */
 export type PublishedStateReader = (

@@ -82,14 +82,19 @@ export function startQueueFollower({
     let publishedAt = 0;
     let moved = false;
     try {
-      const keys = await readableStreams();
+      const readable = await readableStreams();
       const until =
-        keys.length < streams.size ? performance.now() + RECHECK_STREAMS_MS : Number.POSITIVE_INFINITY;
-      if (keys.length === 0) return await idle(leads, until);
-      const known = await redis.hmget(cursorKey, ...keys.map((key) => streams.get(key)!));
-      const cursors = new Map(keys.map((key, i) => [key, ENTRY_ID.test(known[i] ?? '') ? known[i]! : '0']));
+        readable.length < streams.size ? performance.now() + RECHECK_STREAMS_MS : Number.POSITIVE_INFINITY;
+      if (readable.length === 0) return await idle(leads, until);
+      const known = await redis.hmget(cursorKey, ...readable.map(([, queue]) => queue));
+      /** The queue of each stream that is followed, and the last entry that was read. */
+      const cursors = new Map(
+        readable.map(([key, queue], i) => {
+          const saved = known[i] ?? '';
+          return [key, { queue, at: ENTRY_ID.test(saved) ? saved : '0' }];
+        }),
+      );
       while (leads() && performance.now() < until) {
-        const from = keys.map((key) => cursors.get(key)!);
         const wait =
           held.size > 0
             ? Math.max(1, Math.ceil(publishedAt + progressIntervalMs - performance.now()))
@@ -97,11 +102,14 @@ export function startQueueFollower({
         const reply = await following.xread(
           ...(['COUNT', BATCH, 'BLOCK', Math.min(wait, BLOCK_MS)] as const),
           'STREAMS',
-          ...keys,
-          ...from,
+          ...cursors.keys(),
+          ...[...cursors.values()].map(({ at }) => at),
         );
         await Promise.all(
-          (reply ?? []).map(([key, entries]) => handle(streams.get(key)!, entries, held, rounds)),
+          (reply ?? []).map(async ([key, entries]) => {
+            const cursor = cursors.get(key);
+            if (cursor) await handle(cursor.queue, entries, held, rounds);
+          }),
         );
         if (held.size > 0 && performance.now() >= publishedAt + progressIntervalMs) {
           publishedAt = performance.now();
@@ -115,11 +123,15 @@ export function startQueueFollower({
           );
           onChanged([]);
         }
-        for (const [key, entries] of reply ?? []) cursors.set(key, entries.at(-1)![0]);
+        for (const [key, entries] of reply ?? []) {
+          const cursor = cursors.get(key);
+          const last = entries.at(-1);
+          if (cursor && last) cursor.at = last[0];
+        }
         moved ||= reply !== null;
         // Saved only when nothing is pending, so that the next leader starts with what was not published.
         if (moved && held.size === 0 && rounds.idle) {
-          await redis.hset(cursorKey, new Map([...cursors].map(([key, at]) => [streams.get(key)!, at])));
+          await redis.hset(cursorKey, new Map([...cursors.values()].map(({ queue, at }) => [queue, at])));
           moved = false;
         }
         // A full batch means that more entries are waiting.
@@ -134,15 +146,18 @@ export function startQueueFollower({
     }
   }
 
-  /** Returns the keys that can be read. XREAD fails for all keys if another program has replaced one of the streams. */
-  async function readableStreams(): Promise<string[]> {
+  /**
+   * Returns the keys of the streams that can be read, and their queues. XREAD fails for all keys if another program has
+   * replaced one of the streams.
+   */
+  async function readableStreams(): Promise<Array<[key: string, queue: string]>> {
     const keys = [...streams.keys()];
     const types = await Promise.all(keys.map((key) => redis.type(key)));
     const isReadable = (i: number): boolean => types[i] === 'stream' || types[i] === 'none';
     const unreadable = keys.filter((_key, i) => !isReadable(i));
     if (unreadable.length > 0)
       log.warn({ keys: unreadable }, 'not following these keys: they are not event streams');
-    return keys.filter((_key, i) => isReadable(i));
+    return [...streams].filter((_stream, i) => isReadable(i));
   }
 
   /** Leads while no stream can be followed. */
@@ -161,15 +176,19 @@ export function startQueueFollower({
       await publishQueueChange(redis, keyspace, queue);
       onChanged([]);
     }
+    const last = entries.at(-1);
+    if (!last) return;
     const latest = [...readBullEvents(queue, entries)];
-    const reporting = latest.filter(([, { progress }]) => progress !== undefined);
+    const reporting = latest.flatMap(([jobId, { id, progress }]) =>
+      progress ? [{ jobId, id, progress }] : [],
+    );
     const attempts = await attemptsAt(
       queue,
-      entries.at(-1)![0],
-      reporting.map(([, { id }]) => id),
+      last[0],
+      reporting.map(({ id }) => id),
     );
-    for (const [i, [jobId, { progress }]] of reporting.entries()) {
-      held.set(jobId, { ...progress!, attempt: attempts[i]! });
+    for (const [i, { jobId, progress }] of reporting.entries()) {
+      held.set(jobId, { ...progress, attempt: attempts[i] ?? 0 });
     }
     let round: Array<JobSnapshot | undefined> | undefined = [];
     const changed = latest.flatMap(([jobId, { changed, hint, ended }]) => {

@@ -5,7 +5,7 @@ import { isHeadwayProgress } from '../bullmq/foreign-progress.js';
 import { createForeignReports, type ForeignProgress } from '../bullmq/foreign-reports.js';
 import { channelKeys, jobChannel } from '../channel/keys.js';
 import type { Publisher } from '../channel/publisher.js';
-import { addressOf } from '../jobs/queues.js';
+import { addressOf, requireAddress } from '../jobs/queues.js';
 import type { RetentionTimes } from '../jobs/retention-times.js';
 import type { Keyspace } from '../keyspace.js';
 import { scriptsOf } from '../redis/scripts.js';
@@ -52,7 +52,7 @@ export function createReconciler({
   keep,
 }: ReconcilerOptions): ObservableReconciler {
   const jobKey = (jobId: string): string => {
-    const { queue, id } = addressOf(jobId)!;
+    const { queue, id } = requireAddress(jobId);
     return keyspace.queueKey(queue, id);
   };
 
@@ -122,8 +122,8 @@ export function createReconciler({
     }
     if (running !== undefined) await foreignReports.publish(jobId, running, reported);
     // The end is published. A run that starts from now on must not be cancelled any more.
-    if (job?.cancelAsked && isFinished(job))
-      await scripts.markCancelPublished(jobKey(jobId), job.finishedAt!);
+    if (job?.cancelAsked && job.finishedAt !== undefined)
+      await scripts.markCancelPublished(jobKey(jobId), job.finishedAt);
     if (missing.length === 0) return { job, epoch: published?.epoch, end: published?.end };
     // Pauses are not ordered, so the script cannot reject an outdated one. Check again.
     if (pausePublished && triesLeft > 1) return retry();

@@ -1,6 +1,6 @@
 import { Job } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
-import { addressOf, type OpenQueue } from '../jobs/queues.js';
+import { type OpenQueue, requireAddress } from '../jobs/queues.js';
 import type { Keyspace } from '../keyspace.js';
 import { scriptsOf } from '../redis/scripts.js';
 import { lifecycleScripts } from './scripts.js';
@@ -10,7 +10,7 @@ import { lifecycleScripts } from './scripts.js';
  * @param data replaces the job's data, if given
  */
 export async function retryFailed(openQueue: OpenQueue, jobId: string, data?: unknown): Promise<void> {
-  const { queue, id } = addressOf(jobId)!;
+  const { queue, id } = requireAddress(jobId);
   const job = await Job.fromId(openQueue(queue), id);
   if (data !== undefined) await job?.updateData(data);
   await job?.retry('failed', { resetAttemptsMade: true }).catch((error: unknown) => {
@@ -28,7 +28,7 @@ export type KeyHolder = (jobId: string) => Promise<void>;
 export function createKeyHolder(redis: Redis | Cluster, keyspace: Keyspace): KeyHolder {
   const scripts = scriptsOf(redis, lifecycleScripts);
   return async (jobId) => {
-    const { queue, id } = addressOf(jobId)!;
+    const { queue, id } = requireAddress(jobId);
     const key = (suffix: string): string => keyspace.queueKey(queue, suffix);
     await scripts.holdKey(key(id), key('completed'), key('failed'), id, key('de:'));
   };

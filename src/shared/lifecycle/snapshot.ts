@@ -2,7 +2,7 @@ import type { Cluster, Redis } from 'ioredis';
 import type { EndHint } from '../bullmq/bull-events.js';
 import type { WorkerCensus } from '../bullmq/worker-census.js';
 import { parseForeign } from '../jobs/foreign-json.js';
-import { addressOf, type JobAddress } from '../jobs/queues.js';
+import { addressOf, type JobAddress, requireAddress } from '../jobs/queues.js';
 import { type JobSettings, jobSettings } from '../jobs/settings.js';
 import { isTerminal, type JobState } from '../jobs/states.js';
 import { boundMessage } from '../jobs/thrown.js';
@@ -86,7 +86,7 @@ export const withCensus =
   async (jobId, hint) => {
     const job = await read(jobId, hint);
     if (!job || job.state === 'active' || job.state === 'waiting-children' || isFinished(job)) return job;
-    return { ...job, noWorker: !(await census.serves(addressOf(jobId)!.queue)) };
+    return { ...job, noWorker: !(await census.serves(requireAddress(jobId).queue)) };
   };
 
 /** The keys of `job.lua`, `JOB_KEYS` of them. */

@@ -73,7 +73,7 @@ function reopens(published: PublishedState | undefined, job: JobSnapshot): Trans
 
 /** Returns the published state after the event that withdraws the end. */
 function reopened({ failures, stalls }: JobSnapshot, { fence }: Transition): PublishedState {
-  return { attempt: fence.attempt, rank: fence.rank!, failures, stalls, end: undefined };
+  return { attempt: fence.attempt, rank: fence.rank ?? RANK.reopened, failures, stalls, end: undefined };
 }
 
 /** Returns the event that a paused queue no longer holds up the job. */
@@ -96,7 +96,8 @@ function pastRuns(known: PublishedState | undefined, job: JobSnapshot): Transiti
   if (after) past.push(after);
   if (job.attempt > known.attempt && job.state !== 'active' && !finished) {
     past.push(lifecycleTransition(job, { attempt: job.attempt, rank: RANK.active }, 'active'));
-    past.push(afterRun({ ...accountedFor(known, after), attempt: job.attempt }, job)!);
+    const last = afterRun({ ...accountedFor(known, after), attempt: job.attempt }, job);
+    if (last) past.push(last);
   }
   return past;
 }
@@ -156,7 +157,8 @@ function isMoved(published: PublishedState | undefined, job: JobSnapshot): boole
     published.attempt === job.attempt &&
     (published.rank === RANK.delayed || published.rank === RANK.retrying) &&
     job.state === 'delayed' &&
-    Math.abs(published.due - job.dueAt!) > MOVED_MS
+    job.dueAt !== undefined &&
+    Math.abs(published.due - job.dueAt) > MOVED_MS
   );
 }
 

@@ -51,19 +51,19 @@ export const serverTimedBackend: BackendFactory<RedisQueueBackend> = (name, opts
     return marker && { ...marker, score: toLocal(marker.score) };
   };
   backend.addJobScheduler = (id, next, data, template, repeat, run, producer) => {
-    const due = repeat.pattern ? nextDue(run, template.prevMillis) : next;
+    const due = repeat.pattern ? nextDue(run, next, template.prevMillis) : next;
     return addJobScheduler(id, due, data, template, repeat, dueAt(run, due), producer);
   };
   backend.updateJobSchedulerNextMillis = (id, next, data, run, producer) => {
-    const due = repeatOf(run).pattern ? nextDue(run, runOf(producer ?? '')?.dueAt) : next;
+    const due = repeatOf(run).pattern ? nextDue(run, next, runOf(producer ?? '')?.dueAt) : next;
     return updateJobSchedulerNextMillis(id, due, data, dueAt(run, due), producer);
   };
   return backend;
 };
 
-/** Returns when the run after `previous` is due. BullMQ's own value depends on the clock of the process. */
-const nextDue = (run: JobsOptions, previous = 0): number =>
-  repeatStrategy(Math.max(previous, serverNow()), repeatOf(run))!;
+/** Returns when the run after `previous` is due. BullMQ's own value, `next`, depends on the clock of the process. */
+const nextDue = (run: JobsOptions, next: number, previous = 0): number =>
+  repeatStrategy(Math.max(previous, serverNow()), repeatOf(run)) ?? next;
 
 /** Returns the repeat options of a run, which BullMQ's types leave out. */
 const repeatOf = (run: JobsOptions): RepeatOptions => (run as { repeat?: RepeatOptions }).repeat ?? {};

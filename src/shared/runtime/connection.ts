@@ -47,8 +47,8 @@ export interface Connection {
   readJob: SnapshotReader;
   /** Reads a job and updates the job index in the same step. */
   trackJob: SnapshotReader;
-  /** Knows which queues have a worker. Only an API process has it. */
-  census: WorkerCensus | undefined;
+  /** Knows which queues have a worker. */
+  census: WorkerCensus;
   keep: RetentionTimes;
   /** Returns whether a job holds a file. */
   isHeld: HeldFiles;
@@ -113,8 +113,8 @@ export async function connectHeadway(
     batch,
   });
   // Only an API process reports to viewers whether a queue has workers.
-  const census = patient ? undefined : createWorkerCensus(redis, keyspace);
-  const counted = (read: SnapshotReader): SnapshotReader => (census ? withCensus(read, census) : read);
+  const census = createWorkerCensus(redis, keyspace);
+  const counted = (read: SnapshotReader): SnapshotReader => (patient ? read : withCensus(read, census));
   const readJob = counted(createSnapshotReader(redis, keyspace));
   const webhooks = createWebhookStore(redis, keyspace, config.KEEP_JOBS_MS);
   const openQueue = createQueues(redis, keyspace, (error) => log.debug({ err: error }, 'queue error'));

@@ -4,7 +4,7 @@ import { everyChannelKey, jobChannel } from '../channel/keys.js';
 import type { Publisher } from '../channel/publisher.js';
 import type { JobDefinition } from '../jobs/definition.js';
 import { type JobOptions, queueOptions } from '../jobs/options.js';
-import { addressOf, type OpenQueue } from '../jobs/queues.js';
+import { type OpenQueue, requireAddress } from '../jobs/queues.js';
 import type { Keyspace } from '../keyspace.js';
 import { accepted } from '../lifecycle/events.js';
 import type { Expiry } from '../lifecycle/expiry.js';
@@ -63,7 +63,7 @@ export function createEnqueue(options: EnqueueOptions): Enqueue {
     const now = serverNow();
     const { bullmq, dueAt, expiresAt } = queueOptions(jobOptions, definition.defaults, owner, now);
     const { webhook } = jobOptions;
-    const { queue } = addressOf(id)!;
+    const { queue } = requireAddress(id);
     const { event, fence } = accepted({ id, name: definition.name, ...(dueAt ? { dueAt } : {}) });
     const about = { name: definition.name, createdAt: now };
     // `waiting` has to be published before a worker can take the job.

@@ -41,9 +41,12 @@ function dueInPeriod(
   // Earlier local times already occurred before the clock was set back.
   const firstReading = change === undefined ? from + offset : Math.max(from + offset, change + before);
   const reading = nextReading(expression, firstReading);
-  if (reading === undefined || before >= offset) return reading === undefined ? undefined : reading - offset;
-  const skipped = nextReading(expression, from + before)!;
-  return skipped < change! + offset ? Math.min(skipped - before, reading - offset) : reading - offset;
+  if (reading === undefined) return undefined;
+  if (change === undefined || before >= offset) return reading - offset;
+  const skipped = nextReading(expression, from + before);
+  return skipped !== undefined && skipped < change + offset
+    ? Math.min(skipped - before, reading - offset)
+    : reading - offset;
 }
 
 /** Returns the first local time at or after `from` that an expression matches. Both are written as if they were UTC. */
@@ -97,9 +100,9 @@ export function cronError(expression: string): string | undefined {
   }
   if (/(^|[ ,])H/i.test(expression)) return 'must not contain H, which stands for a random time';
   const fields = FIELDS.slice(-texts.length);
-  for (const [i, text] of texts.entries()) {
-    for (const part of text.split(',')) {
-      const detail = partError(fields[i]!, part);
+  for (const [i, field] of fields.entries()) {
+    for (const part of (texts[i] ?? '').split(',')) {
+      const detail = partError(field, part);
       if (detail) return `is not a cron expression: ${detail}`;
     }
   }

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { fileIdsIn } from '../files/reference.js';
 import type { FileStore } from '../files/store.js';
-import { addressOf, type OpenQueue, type QueuePlan } from '../jobs/queues.js';
+import { type OpenQueue, type QueuePlan, requireAddress } from '../jobs/queues.js';
 import { runOf } from '../jobs/scheduled-run.js';
 import type { Keyspace } from '../keyspace.js';
 import type { Expiry } from '../lifecycle/expiry.js';
@@ -62,7 +62,7 @@ export function createScheduleMaintainer(options: ScheduleMaintainerOptions): Sc
 
   /** Does for a scheduled run what `enqueue` does for other jobs, because BullMQ creates the runs itself. Idempotent. */
   async function recordRun(job: JobSnapshot): Promise<void> {
-    const run = runOf(addressOf(job.id)!.id);
+    const run = runOf(requireAddress(job.id).id);
     if (!run || job.settings.schedule?.id !== run.schedule) return;
     const begun = job.attempt > 0 || isFinished(job);
     if (!begun) {

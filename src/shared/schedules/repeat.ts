@@ -10,6 +10,7 @@ export function repeatStrategy(
   millis: number,
   { pattern, tz, startDate }: RepeatOptions,
 ): number | undefined {
+  if (pattern === undefined) return undefined;
   const start = startDate === undefined ? 0 : new Date(startDate).getTime();
-  return cronDue(pattern!, tz ?? 'UTC', Math.max(millis, start) + 1);
+  return cronDue(pattern, tz ?? 'UTC', Math.max(millis, start) + 1);
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Cluster, Redis } from 'ioredis';
 import { parseForeign } from '../jobs/foreign-json.js';
 import type { Keyspace } from '../keyspace.js';
+import { pairsOf } from '../redis/pairs.js';
 import { scanSet } from '../redis/scan-set.js';
 import { scriptsOf } from '../redis/scripts.js';
 import type { Schedule } from './schedule.js';
@@ -120,19 +121,20 @@ export function createScheduleStore(redis: Redis | Cluster, keyspace: Keyspace):
       );
       const shown = positions.slice(0, limit);
       const found = shown.length > 0 ? await redis.hmget(definitions, ...shown.map(idIn)) : [];
+      const next = positions.length > limit ? shown.at(-1) : undefined;
       return {
         schedules: found.flatMap((text) => parse(text) ?? []),
-        ...(positions.length > limit ? { next: shown.at(-1)! } : {}),
+        ...(next === undefined ? {} : { next }),
       };
     },
     async *all(onBroken) {
       let cursor = '0';
       do {
-        const [next, pairs] = await redis.hscan(definitions, cursor, 'COUNT', BATCH);
-        for (let i = 1; i < pairs.length; i += 2) {
-          const schedule = parse(pairs[i]);
+        const [next, found] = await redis.hscan(definitions, cursor, 'COUNT', BATCH);
+        for (const [id, text] of pairsOf(found)) {
+          const schedule = parse(text);
           if (schedule) yield schedule;
-          else onBroken?.(pairs[i - 1]!);
+          else onBroken?.(id);
         }
         cursor = next;
       } while (cursor !== '0');

@@ -1,5 +1,5 @@
 import { Job, type RepeatOptions } from 'bullmq';
-import { addressOf, jobIdOf, type OpenQueue } from '../jobs/queues.js';
+import { jobIdOf, type OpenQueue, requireAddress } from '../jobs/queues.js';
 import { runId } from '../jobs/scheduled-run.js';
 import type { Reconciler } from '../lifecycle/reconcile.js';
 import type { SnapshotReader } from '../lifecycle/snapshot.js';
@@ -58,16 +58,16 @@ export function createScheduleSync({
    */
   async function keepDue({ queue, id }: Schedule, chain: Chain | undefined): Promise<boolean> {
     const waiting = nextRun(chain);
-    if (!waiting) return false;
+    if (!chain || !waiting) return false;
     if (waiting.state === 'delayed') {
-      if (chain!.dueAt > serverNow()) return false;
+      if (chain.dueAt > serverNow()) return false;
       // Removing a scheduler also removes its delayed run.
-      const run = await Job.fromId(openQueue(queue), addressOf(waiting.id)!.id);
+      const run = await Job.fromId(openQueue(queue), requireAddress(waiting.id).id);
       await run?.promote().catch((error: unknown) => {
         if (!/is not in the delayed state/.test((error as Error).message)) throw error;
       });
     }
-    await store.countRun(id, chain!.dueAt);
+    await store.countRun(id, chain.dueAt);
     await openQueue(queue).removeJobScheduler(id);
     return true;
   }
@@ -82,10 +82,10 @@ export function createScheduleSync({
     }
     const due = await freeTime(schedule, runs, chain);
     if (due === undefined) return remove(schedule, chain);
+    const { cron, everyMs, timeZone = 'UTC' } = schedule;
     const repeat: RepeatOptions = {
-      ...(schedule.cron === undefined
-        ? { every: schedule.everyMs!, startDate: due }
-        : { pattern: schedule.cron, tz: schedule.timeZone ?? 'UTC', startDate: due - 1 }),
+      ...(cron === undefined ? {} : { pattern: cron, tz: timeZone, startDate: due - 1 }),
+      ...(cron === undefined && everyMs !== undefined ? { every: everyMs, startDate: due } : {}),
       // BullMQ compares it with the clock of the process. It only matters if Headway no longer runs.
       ...(schedule.endAt === undefined ? {} : { endDate: Date.parse(schedule.endAt) + CLOCKS_DIFFER_MS }),
       ...(schedule.limit === undefined ? {} : { limit: schedule.limit - runs.count }),

@@ -27,8 +27,8 @@ export function offsetAt(timeZone: string, at: number): number {
   const second = Math.floor(at / 1000) * 1000;
   const part: Record<string, number> = {};
   for (const { type, value } of formatterOf(timeZone).formatToParts(second)) part[type] = Number(value);
-  const { year, month, day, hour, minute, second: seconds } = part as Record<string, number>;
-  return Date.UTC(year!, month! - 1, day, hour, minute, seconds) - second;
+  const { year = 0, month = 0, day, hour, minute, second: seconds } = part as Record<string, number>;
+  return Date.UTC(year, month - 1, day, hour, minute, seconds) - second;
 }
 
 /**

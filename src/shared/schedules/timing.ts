@@ -16,20 +16,24 @@ export interface TimingError {
  * clock changes, see {@link cronDue}.
  */
 export function nextDue(timing: Timing, after: number): number | undefined {
-  const due = timing.cron === undefined ? nextInterval(timing, after) : nextCron(timing, after);
+  const { cron, everyMs, firstAt } = timing;
+  let due: number | undefined;
+  if (cron !== undefined) due = nextCron(cron, timing, after);
+  else if (everyMs !== undefined) due = nextInterval(everyMs, firstAt, after);
   if (due === undefined || (timing.endAt !== undefined && due > Date.parse(timing.endAt))) return undefined;
   return due;
 }
 
-function nextInterval({ everyMs, firstAt }: Timing, after: number): number {
-  const passed = Math.floor((after - firstAt) / everyMs!) + 1;
-  return firstAt + Math.max(0, passed) * everyMs!;
+/** Returns the next multiple of an interval after `after`, counted from `firstAt`, which counts itself (all in ms). */
+export function nextInterval(everyMs: number, firstAt: number, after: number): number {
+  const passed = Math.floor((after - firstAt) / everyMs) + 1;
+  return firstAt + Math.max(0, passed) * everyMs;
 }
 
-function nextCron({ cron, timeZone = 'UTC', startAt }: Timing, after: number): number | undefined {
+function nextCron(cron: string, { timeZone = 'UTC', startAt }: Timing, after: number): number | undefined {
   // `startAt` itself counts.
   const from = startAt === undefined ? after + 1 : Math.max(after + 1, Date.parse(startAt));
-  return cronDue(cron!, timeZone, from);
+  return cronDue(cron, timeZone, from);
 }
 
 /**

@@ -70,7 +70,7 @@ export default defineJob({
     let blank = 0;
     let reasons = '';
     const stem = upload.name.replace(/\.[^.]*$/, '');
-    let database: z.infer<typeof resultFile> | undefined;
+    let database!: z.infer<typeof resultFile>;
     const report = await ctx.files.create(`${stem}-rejected.csv`, async (reportPath) => {
       const rejections = new RejectionReport(reportPath);
       database = await ctx.files.create(`${stem}.sqlite`, async (path) => {
@@ -117,6 +117,6 @@ export default defineJob({
       blank,
       grouped,
     });
-    return { rows, ...counts, columns, warnings, database: database!, report };
+    return { rows, ...counts, columns, warnings, database, report };
   },
 });

@@ -5,6 +5,7 @@ import { jobChannel } from '../../shared/channel/keys.js';
 import { type PreparedEvent, type Publisher, prepareEvent } from '../../shared/channel/publisher.js';
 import { newEpoch } from '../../shared/channel/scripts.js';
 import type { WatcherQuery } from '../../shared/channel/watchers.js';
+import { storedId } from '../../shared/jobs/queues.js';
 import type { Keyspace } from '../../shared/keyspace.js';
 import type { Logger } from '../../shared/process/log.js';
 import { scriptsOf } from '../../shared/redis/scripts.js';
@@ -36,7 +37,7 @@ export interface ReportSinkOptions {
 export function createReportSink(options: ReportSinkOptions): ReportSink {
   const { publisher, presence, batch, redis, keyspace, jobId, job, logLines, log } = options;
   const scripts = scriptsOf(redis, reportingScripts);
-  const key = keyspace.queueKey(job.queueName, job.id!);
+  const key = keyspace.queueKey(job.queueName, storedId(job));
   const channel = jobChannel(jobId);
   const attempt = job.attemptsStarted;
   let source: Promise<string> | undefined;

@@ -55,9 +55,9 @@ export function createProgress({ jobId, attempt, stages }: ProgressOptions): Pro
   }
 
   function advance(now: number): void {
-    if (fraction !== undefined || stageIndex >= 0) {
-      const done =
-        stageIndex >= 0 ? (before + weights[stageIndex]! * (fraction ?? 0)) / weightSum : fraction!;
+    const weight = stageIndex >= 0 ? weights[stageIndex] : undefined;
+    const done = weight === undefined ? fraction : (before + weight * (fraction ?? 0)) / weightSum;
+    if (done !== undefined) {
       percent = Math.max(percent ?? 0, Math.min(done, 1) * 100);
       overall.add(percent, now);
     }
@@ -120,6 +120,7 @@ export function createProgress({ jobId, attempt, stages }: ProgressOptions): Pro
         percent !== null && percentPerSecond
           ? Math.round(((100 - percent) / percentPerSecond) * 1000)
           : undefined;
+      const stage = stageIndex >= 0 ? stageNames[stageIndex] : undefined;
       return {
         jobId,
         attempt,
@@ -127,9 +128,7 @@ export function createProgress({ jobId, attempt, stages }: ProgressOptions): Pro
         ...(current !== undefined ? { current } : {}),
         ...(total !== undefined ? { total } : {}),
         ...(unit !== undefined ? { unit } : {}),
-        ...(stageIndex >= 0
-          ? { stage: stageNames[stageIndex]!, stageIndex: stageIndex + 1, stageCount: stageNames.length }
-          : {}),
+        ...(stage !== undefined ? { stage, stageIndex: stageIndex + 1, stageCount: stageNames.length } : {}),
         ...(message !== undefined ? { message } : {}),
         ...(ratePerSecond !== undefined ? { ratePerSecond: rounded(ratePerSecond) } : {}),
         ...(Number.isSafeInteger(etaMs) ? { etaMs } : {}),

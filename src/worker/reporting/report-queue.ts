@@ -110,6 +110,7 @@ export class ReportQueue<E> {
     let to = from;
     let bytes = 0;
     while (to < this.entries.length && to - from < ROW_EVENTS) {
+      // biome-ignore lint/style/noNonNullAssertion: `to` is less than the length
       bytes += this.entries[to]!.bytes;
       if (to > from && bytes > ROW_CHARACTERS) break;
       to++;
@@ -138,6 +139,7 @@ export class ReportQueue<E> {
   /** Marks the next `count` entries as accepted by Redis. */
   private advance(count: number): void {
     for (let i = this.taken; i < this.taken + count; i++) {
+      // biome-ignore lint/style/noNonNullAssertion: Redis accepts only entries that were sent
       const entry = this.entries[i]!;
       this.takenBytes += entry.bytes;
       // An entry may be sent again after Redis has lost it, but `onTaken` is called once.
@@ -154,6 +156,7 @@ export class ReportQueue<E> {
     if (this.taken <= 2 * HISTORY_ENTRIES && this.takenBytes <= 2 * HISTORY_BYTES) return;
     let old = 0;
     while (this.taken - old > HISTORY_ENTRIES || this.takenBytes > HISTORY_BYTES) {
+      // biome-ignore lint/style/noNonNullAssertion: `takenBytes` counts only entries that are still here
       this.takenBytes -= this.entries[old++]!.bytes;
     }
     this.entries.splice(0, old);

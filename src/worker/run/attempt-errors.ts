@@ -1,6 +1,6 @@
 import { type Job, UnrecoverableError, WaitingError } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { jobIdOf } from '../../shared/jobs/queues.js';
+import { jobIdOf, storedId } from '../../shared/jobs/queues.js';
 import { asError } from '../../shared/jobs/thrown.js';
 import type { Keyspace } from '../../shared/keyspace.js';
 import { CANCELLED_REASON, type JobErrorCode } from '../../shared/lifecycle/snapshot.js';
@@ -26,7 +26,7 @@ export function createAttemptErrors({ redis, keyspace, runs, suspects, log }: At
   /** Returns the error with which a job fails without another attempt. @param code stored for programs */
   async function finalError(job: Job, message: string, code?: JobErrorCode): Promise<Error> {
     if (code) {
-      const key = keyspace.queueKey(job.queueName, job.id!);
+      const key = keyspace.queueKey(job.queueName, storedId(job));
       await untilTaken(() => redis.hset(key, 'hw:code', `${job.attemptsStarted} ${code}`));
     }
     return new UnrecoverableError(message);
@@ -67,7 +67,10 @@ export function createAttemptErrors({ redis, keyspace, runs, suspects, log }: At
     if (run.lost.aborted) return new WaitingError();
     // Viewers see the message only; the original error of a library or the system is logged here.
     if (error instanceof Error && error.cause !== undefined) {
-      log.warn({ err: error, jobId: jobIdOf({ queue: job.queueName, id: job.id! }) }, 'an attempt failed');
+      log.warn(
+        { err: error, jobId: jobIdOf({ queue: job.queueName, id: storedId(job) }) },
+        'an attempt failed',
+      );
     }
     // BullMQ recognises its errors by name too.
     const plain = asError(error);

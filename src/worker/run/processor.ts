@@ -6,7 +6,7 @@ import type { WatcherQuery } from '../../shared/channel/watchers.js';
 import type { RunningJobs } from '../../shared/dashboard/running.js';
 import type { FileStore } from '../../shared/files/store.js';
 import type { JobDefinition } from '../../shared/jobs/definition.js';
-import { jobIdOf } from '../../shared/jobs/queues.js';
+import { jobIdOf, storedId } from '../../shared/jobs/queues.js';
 import type { Registry } from '../../shared/jobs/registry.js';
 import type { RetentionTimes } from '../../shared/jobs/retention-times.js';
 import { jobSettings } from '../../shared/jobs/settings.js';
@@ -141,8 +141,8 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     return result;
   }
 
-  const process: Processor = async (job, token) => {
-    const jobId = jobIdOf({ queue: job.queueName, id: job.id! });
+  const process: Processor = async (job, token = '') => {
+    const jobId = jobIdOf({ queue: job.queueName, id: storedId(job) });
     const definition = registry.get(job.name);
     if (!definition) throw new UnrecoverableError(`this worker has no job type "${job.name}"`);
     retryLastStep(job, log);
@@ -201,12 +201,12 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
           leaveTurn();
           return ownChildren.start(...call);
         };
-        const result = await execute(job, definition, run, execution, { ...ownChildren, start }, token!);
+        const result = await execute(job, definition, run, execution, { ...ownChildren, start }, token);
         await flush();
         return result;
       });
     } catch (error) {
-      throw await failureOf(readable(error), job, token!, run, execution, flush);
+      throw await failureOf(readable(error), job, token, run, execution, flush);
     } finally {
       children?.detach();
       // Another run of the same job may have begun here after this one lost its lock.

@@ -41,10 +41,10 @@ class SteadyLockManager extends LockManager {
 /** A BullMQ worker whose lock renewal does not depend on the system clock. */
 export class SteadyWorker extends Worker {
   protected override createLockManager(): void {
-    const { lockRenewTime, lockDuration, name } = this.opts;
+    const { lockDuration = 30_000, lockRenewTime = lockDuration / 2, name } = this.opts;
     this.lockManager = new SteadyLockManager(this as unknown as LockManagerWorkerContext, {
-      lockRenewTime: lockRenewTime!,
-      lockDuration: lockDuration!,
+      lockRenewTime,
+      lockDuration,
       workerId: this.id,
       ...(name === undefined ? {} : { workerName: name }),
     });

@@ -1,5 +1,6 @@
 import { type Job, UnrecoverableError } from 'bullmq';
 import type { Redis } from 'ioredis';
+import { storedId } from '../../shared/jobs/queues.js';
 import type { Keyspace } from '../../shared/keyspace.js';
 import { STALLED_REASON } from '../../shared/lifecycle/snapshot.js';
 import type { Logger } from '../../shared/process/log.js';
@@ -43,7 +44,7 @@ export interface Suspects {
 export function createSuspects({ redis, keyspace, maxStalls, log }: SuspectsOptions): Suspects {
   const turns = new Permits(1);
   const scripts = scriptsOf(redis, runScripts);
-  const keyOf = (job: Job): string => keyspace.queueKey(job.queueName, job.id!);
+  const keyOf = (job: Job): string => keyspace.queueKey(job.queueName, storedId(job));
   const suspicious = Math.min(SUSPICIOUS, Math.max(maxStalls, 1));
 
   /** Retries while Redis refuses commands, so that the job does not fail for that. */

@@ -55,7 +55,7 @@ export async function post(options: PostOptions): Promise<number> {
     });
     request.on('error', (error) => reject(explained(error)));
     request.once('response', (response) => {
-      resolve(response.statusCode!);
+      resolve(response.statusCode ?? 0);
       let read = 0;
       response.on('data', (chunk: Buffer) => {
         read += chunk.length;

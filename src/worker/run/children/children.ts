@@ -144,8 +144,9 @@ export function createChildren(services: ChildServices, run: ParentRun): Childre
     const request = childRequest(registry, plan, above, name, given);
     const id = childId(request.queue, jobId, name, given.key ?? number);
     // Added synchronously: children started together all count in the progress from the beginning.
-    if (!ends.has(id)) ends.set(id, ensureChild(id, request, data, addPart(request.weight), given));
-    const end = await ends.get(id)!;
+    const ending = ends.get(id) ?? ensureChild(id, request, data, addPart(request.weight), given);
+    ends.set(id, ending);
+    const end = await ending;
     if (end.state === 'completed') return end.result;
     const error = new ChildFailedError(id, name, end.error);
     if (request.onFailure === 'ignore') return undefined;

@@ -2,7 +2,7 @@ import { PermanentError } from '../../../shared/errors.js';
 import { keepFiles } from '../../../shared/files/keep.js';
 import type { FileStore } from '../../../shared/files/store.js';
 import { parseForeign } from '../../../shared/jobs/foreign-json.js';
-import { addressOf, type OpenQueue } from '../../../shared/jobs/queues.js';
+import { type OpenQueue, requireAddress } from '../../../shared/jobs/queues.js';
 import type { Keyspace } from '../../../shared/keyspace.js';
 import type { ChildRegister } from '../../../shared/lifecycle/children.js';
 import type { Reconciler } from '../../../shared/lifecycle/reconcile.js';
@@ -85,6 +85,6 @@ const hasFailed = ({ state }: JobSnapshot): boolean => state === 'failed' || sta
 
 /** Options that make the child a child in BullMQ too. BullMQ must not act on its failure, because the parent is running. */
 function bullmqParent(keyspace: Keyspace, parentId: string) {
-  const { queue, id } = addressOf(parentId)!;
+  const { queue, id } = requireAddress(parentId);
   return { parent: { id, queue: `${keyspace.queuePrefix}:${queue}` }, ignoreDependencyOnFailure: true };
 }

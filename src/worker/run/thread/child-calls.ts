@@ -14,7 +14,10 @@ export class ChildCalls {
 
   /** Calls of the main thread about the progress of children: see {@link remotePart}. */
   readonly handlers = {
-    addPart: (call: number, weight: number) => void this.parts.set(call, this.bars.get(call)!(weight)),
+    addPart: (call: number, weight: number) => {
+      const bar = this.bars.get(call);
+      if (bar) this.parts.set(call, bar(weight));
+    },
     partPercent: (call: number, percent: number) => this.parts.get(call)?.percent(percent),
     partOver: (call: number) => this.parts.get(call)?.over(),
   };

@@ -100,9 +100,9 @@ function examine(line: string, delimiter: string, width: number | undefined, see
     if (joined === width && split !== width) seen.delimiters++;
     if (split === width && joined !== width) seen.rfc++;
   }
-  for (const { 0: all, 1: run, 2: after, index } of line.matchAll(/(\\+)([\s\S]?)/g)) {
-    if (run!.length > 1) seen.pairs++;
-    if (run!.length % 2 === 0 || after === '' || after === '"' || after === '0') continue;
+  for (const { 0: all, 1: run = '', 2: after, index } of line.matchAll(/(\\+)([\s\S]?)/g)) {
+    if (run.length > 1) seen.pairs++;
+    if (run.length % 2 === 0 || after === '' || after === '"' || after === '0') continue;
     if (after === delimiter) continue;
     const isNull =
       after === 'N' &&

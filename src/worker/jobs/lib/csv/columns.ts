@@ -48,19 +48,22 @@ export async function detectColumns(
       rows++;
       const isRow = 'fields' in record && !repeatsHeader(record.fields, first);
       const fields = isRow ? fitted(record.fields, named, header.length) : undefined;
-      for (let i = 0; fields && i < fields.length; i++) statistics[i]!.add(fields[i]!);
+      for (let i = 0; fields && i < fields.length; i++) statistics[i]?.add(fields[i] ?? '');
     }
   }
   if (!header) throw new PermanentError('the file has no header line');
   // A delimiter at the end of each line adds a column without a name and without values.
-  while (header.length > named && statistics[header.length - 1]!.isEmpty) header.pop();
+  while (header.length > named && statistics[header.length - 1]?.isEmpty) header.pop();
   const names = uniqueNames(hasHeader ? header : header.map(() => ''));
   // A comma cannot be both the delimiter and the decimal sign.
   const isPointDecimal =
     (delimiter === ',' && header.length > 1) || statistics.some(({ hasDecimals }) => hasDecimals);
-  const isGrouped = (i: number): boolean => !isPointDecimal && statistics[i]!.isGrouped;
+  const isGrouped = (i: number): boolean => !isPointDecimal && statistics[i]?.isGrouped === true;
   return {
-    columns: names.map((name, i) => ({ name, type: isGrouped(i) ? 'text' : statistics[i]!.type() })),
+    columns: names.map((name, i) => ({
+      name,
+      type: isGrouped(i) ? 'text' : (statistics[i]?.type() ?? 'text'),
+    })),
     named,
     rows,
     header: first,
@@ -80,7 +83,7 @@ function headerOf(record: CsvRecord, hasHeader: boolean): string[] {
     throw new PermanentError(`cannot read the ${hasHeader ? 'header line' : 'first line'}: ${record.error}`);
   }
   const header = [...record.fields];
-  while (hasHeader && header.length > MAX_COLUMNS && header.at(-1)!.trim() === '') header.pop();
+  while (hasHeader && header.length > MAX_COLUMNS && header.at(-1)?.trim() === '') header.pop();
   if (header.length > MAX_COLUMNS) {
     throw new PermanentError(`the file has ${header.length} columns; SQLite supports at most ${MAX_COLUMNS}`);
   }
@@ -97,7 +100,7 @@ const usedWidth = (fields: string[]): number =>
 export function fitted(fields: string[], least: number, most: number): string[] | undefined {
   if (fields.length === most) return fields;
   let length = fields.length;
-  while (length > most && fields[length - 1]!.trim() === '') length--;
+  while (length > most && fields[length - 1]?.trim() === '') length--;
   if (length < least || length > most) return undefined;
   return fields.slice(0, length);
 }

@@ -63,8 +63,9 @@ export function findDialect(
 
 /** Reads the first line `sep=;`, which sets the delimiter in Excel. */
 function excelInstruction(text: Buffer): { delimiter: string; bytes: number } | undefined {
-  const match = /^"?sep=([^"\r\n])"?[,;\t]*(\r\n|\r|\n)/i.exec(text.subarray(0, 100).toString());
-  return match ? { delimiter: match[1]!, bytes: Buffer.byteLength(match[0]) } : undefined;
+  const [line = '', delimiter] =
+    /^"?sep=([^"\r\n])"?[,;\t]*(\r\n|\r|\n)/i.exec(text.subarray(0, 100).toString()) ?? [];
+  return delimiter === undefined ? undefined : { delimiter, bytes: Buffer.byteLength(line) };
 }
 
 /** Returns the start of a text, cut after a complete line if there is one. */
@@ -130,7 +131,7 @@ function usualWidth(records: GoodRecord[]): number {
 function findHeader(records: GoodRecord[], width: number): { line: number; index: number; titles: number } {
   const first = { line: records[0]?.line ?? 1, index: 0, titles: 0 };
   const isTitle = ({ fields }: GoodRecord): boolean =>
-    widthOf(fields) < width || (fields[0]!.startsWith('#') && widthOf(fields) !== width);
+    widthOf(fields) < width || ((fields[0] ?? '').startsWith('#') && widthOf(fields) !== width);
   if (width < 2 || !records[0] || !isTitle(records[0])) return first;
   const index = records.findIndex((record) => !isTitle(record));
   const header = records[index];
@@ -149,9 +150,9 @@ function findHeader(records: GoodRecord[], width: number): { line: number; index
 function isPadded(records: GoodRecord[]): boolean {
   let padded = 0;
   for (const { fields } of records) {
-    for (let i = 1; i < fields.length; i++) {
-      if (fields[i] === '') continue;
-      if (!/^ \S|^ {2,}\S|^ +$/.test(fields[i]!)) return false;
+    for (const field of fields.slice(1)) {
+      if (field === '') continue;
+      if (!/^ \S|^ {2,}\S|^ +$/.test(field)) return false;
       padded++;
     }
   }
@@ -166,7 +167,7 @@ function looksLikeRow(records: GoodRecord[], index: number): boolean {
   const kinds = header.map((field) => typeOf(field));
   const typed = kinds.flatMap((kind, i) => (kind === 'text' || kind === 'empty' ? [] : [i]));
   if (typed.length === 0) return false;
-  if (typed.every((i) => /^(19|20)\d\d$/.test(header[i]!.trim()))) return false;
+  if (typed.every((i) => /^(19|20)\d\d$/.test(header[i]?.trim() ?? ''))) return false;
   if (typed.length > 1 && typed.every((i, n) => n === 0 || Number(header[i]) === Number(header[i - 1]) + 1)) {
     return false;
   }

@@ -115,9 +115,13 @@ const hasMark = (sample: Buffer): boolean => sample[0] === 0xef && sample[1] ===
 function wideEncoding(sample: Buffer): Encoding | undefined {
   const mark = utf16Mark(sample);
   if (mark) return mark;
-  const nuls = [0, 0];
-  for (let i = 0; i < sample.length; i++) if (sample[i] === 0) nuls[i % 2]!++;
-  const [even, odd] = nuls as [number, number];
+  let even = 0;
+  let odd = 0;
+  for (let i = 0; i < sample.length; i++) {
+    if (sample[i] !== 0) continue;
+    if (i % 2 === 0) even++;
+    else odd++;
+  }
   // Delimiters and line ends are ASCII in every language, and each ASCII character contains one NUL byte.
   if (Math.max(even, odd) < Math.max(2, sample.length * 0.04) || Math.min(even, odd) > 0) return undefined;
   const encoding = odd > 0 ? 'utf-16le' : 'utf-16be';
@@ -177,7 +181,7 @@ async function checkUtf8(path: string, signal: AbortSignal) {
 /** Returns the number of bytes at the end that belong to a character which continues in the next chunk. */
 function openCharacter(bytes: Buffer): number {
   for (let back = 1; back <= Math.min(3, bytes.length); back++) {
-    const byte = bytes[bytes.length - back]!;
+    const byte = bytes.readUInt8(bytes.length - back);
     if (byte >= 0xc0) return (byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2) > back ? back : 0;
     if (byte < 0x80) return 0;
   }

@@ -176,7 +176,7 @@ export class RecordSplitter {
     this.line += countLines(text, from, start);
     const { line } = this;
     this.line += countLines(text, start, end);
-    if (isByteOrderMark(text, start)) fields[0] = fields[0]!.replace(/^\ufeff/, '');
+    if (isByteOrderMark(text, start)) fields[0] = (fields[0] ?? '').replace(/^\ufeff/, '');
     if (isBlank(fields) && !text.subarray(start, end).includes(QUOTE)) {
       this.blank++;
       return end;

@@ -49,6 +49,7 @@ export async function createTable(
     }
     const row = new Array<string | number | null>(columns.length);
     for (let i = 0; i < columns.length; i++) {
+      // biome-ignore lint/style/noNonNullAssertion: `i` is less than the length; this loop runs for every value
       const { name, type } = columns[i]!;
       const value = toSql(fields[i] ?? '', type);
       if (value === undefined) {

@@ -26,7 +26,9 @@ export function createWesternCheck() {
   return {
     add(chunk: Buffer): void {
       if (!plausible) return;
-      const text = chunk.toString('latin1').replace(/[\x80-\x9f]/g, (byte) => C1[byte.charCodeAt(0) - 0x80]!);
+      const text = chunk
+        .toString('latin1')
+        .replace(/[\x80-\x9f]/g, (byte) => C1[byte.charCodeAt(0) - 0x80] ?? byte);
       for (const { 0: run, index } of text.matchAll(/[^\0-\x7f]+/g)) {
         const characters = [...run];
         if (characters.some((char) => char >= '\x80' && char < '\xa0')) plausible = false;

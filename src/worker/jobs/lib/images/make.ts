@@ -49,11 +49,11 @@ export async function makeVariants(
       ctx.progress({ current: done, total: variants.length, unit: 'variants' });
       const fileName = variantName(name, variant);
       try {
-        let resized: Resized | undefined;
+        let resized!: Resized;
         const file = await ctx.files.create(fileName, async (to) => {
           resized = await resize(source, to, variant);
         });
-        const { width, height, frames } = resized!;
+        const { width, height, frames } = resized;
         made.push({ width, height, ...(frames > 1 ? { frames } : {}), file });
       } catch (error) {
         if (!(error instanceof PermanentError)) throw error;

@@ -25,7 +25,7 @@ export function nameOutputs<File extends { name: string }>(images: ImageOutput<F
   const files: OutputNames<File>['files'] = [];
   const outputs = images.map((image, index) => {
     const named = image.files.map((file) => ({
-      name: names.add([...folders[index]!, file.name].join('/')),
+      name: names.add([...(folders[index] ?? []), file.name].join('/')),
       file,
     }));
     files.push(...named);

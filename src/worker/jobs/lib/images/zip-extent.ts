@@ -85,8 +85,14 @@ async function directory64(file: FileHandle, end: number) {
   for (const position of [end - LOCATOR_BYTES - END64_BYTES, offset]) {
     const record = await readAt(file, position, END64_BYTES);
     if (record.length < END64_BYTES || !begins(record, END64)) continue;
-    const [entries, size, directory] = [32, 40, 48].map((at) => Number(record.readBigUInt64LE(at)));
-    return { base: position - offset, end: position, entries, size: size!, offset: directory! };
+    const numberAt = (at: number): number => Number(record.readBigUInt64LE(at));
+    return {
+      base: position - offset,
+      end: position,
+      entries: numberAt(32),
+      size: numberAt(40),
+      offset: numberAt(48),
+    };
   }
   return undefined;
 }
