@@ -114,7 +114,7 @@ export async function takePages({ root, browser, service, adminToken, folder, la
     const jobs = [
       { label: 'Import of people.csv', style: '', job: await start('steps', { count: 400, intervalMs: 60 }) },
       {
-        label: 'In a colour of your own, and higher',
+        label: 'With another color and height',
         style: '--job-progress-color: mediumpurple; --job-progress-height: 1.25rem',
         job: await start('steps', { count: 250, intervalMs: 60 }),
       },

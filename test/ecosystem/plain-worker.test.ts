@@ -61,7 +61,7 @@ describe.each([
       })
     ).json()) as Record<string, unknown>;
 
-  it('has its progress shown live, and to late viewers', async () => {
+  it('shows its progress live and to late viewers', async () => {
     const [first, second] = [gate(), gate()];
     plain.worker('steps', async (job) => {
       await job.updateProgress(42);

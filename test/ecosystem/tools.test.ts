@@ -67,7 +67,7 @@ describe('P10: a job that another tool changes with BullMQ alone', () => {
   });
 
   it.each(['elsewhere', 'order.events'])(
-    'in a queue of no kind of ours, %s: ends its streams, with what became of it',
+    'in %s, a queue of no known kind: ends its streams with the outcome',
     async (name) => {
       const queue = plain.queue(name);
       const job = await queue.add('Send an e-mail', {});
