@@ -95,7 +95,7 @@ export async function takePages({ root, browser, service, adminToken, folder, la
     await context.close();
   }
 
-  /** The reference, open at the start of a job. */
+  /** The API reference, at the operation that starts a job. */
   async function takeReference() {
     const page = await browser.newPage();
     const sizes = { desk: [1280, 900], phone: [360, 740] };

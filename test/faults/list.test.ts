@@ -103,7 +103,7 @@ describe('lists of jobs after a failure', () => {
     expect(await list('')).toMatchObject([{ id: kept.id }]);
   });
 
-  it('the stream of a job that was removed together with its channel ends', async () => {
+  it('ends the stream of a job that was removed together with its channel', async () => {
     headway = await startHeadway({ env: { ...ADMIN, JOBS_DIR: jobsDir('steered') } });
     const { client, connection, workers } = headway;
     const job = await client.start('steered', { turns: 'turns' });

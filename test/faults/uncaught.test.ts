@@ -38,7 +38,7 @@ describe('an uncaught error', () => {
       'socket',
       'abort listener',
       'text',
-    ])('(%s) fails the attempt, and the process and other jobs go on', async (how) => {
+    ])('(%s) fails the attempt, and the process and other jobs continue', async (how) => {
       const [worker] = headway.workers;
       const innocent = await steered(how);
       const job = await headway.client.start(
@@ -58,7 +58,7 @@ describe('an uncaught error', () => {
     });
 
     it.each(['rejection', 'timer', 'microtask', 'abort listener', 'text'])(
-      'in a thread (%s) fails the attempt, and the thread goes on',
+      'in a thread (%s) fails the attempt, and the thread continues',
       async (how) => {
         const options = { attempts: 2, backoff: { type: 'fixed', delayMs: 10 } } as const;
         const stream = await watch(await headway.client.start('reckless-thread', { how }, options));

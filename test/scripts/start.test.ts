@@ -121,7 +121,7 @@ describe('npm start', () => {
     expect(processesOf(DATA_DIR)).toEqual([]);
   });
 
-  it('prints the address of the board and the file with its password, which open the board', async () => {
+  it('prints the address of the board and the file with its password, and both work', async () => {
     const started = start({ DATA_DIR: temporaryFolder() });
     await ready(started);
     const line = await until('the line is there', () =>

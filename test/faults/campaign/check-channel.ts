@@ -4,7 +4,10 @@ import type { ChannelRecord, Finding, Publication, ViewerRecord } from './record
 import { segmentsOf } from './segments.js';
 import { lossWindows, mayReset, overlaps } from './windows.js';
 
-/** Compares the events that the viewers of a channel got with the published ones. Each event has its number in `run` "channel". */
+/**
+ * Compares the events that the viewers of a channel got with the published ones. Each event has a number, and `channel`
+ * as its `run`.
+ */
 export function checkChannel(channel: ChannelRecord, options: CheckOptions): Finding[] {
   const windows = lossWindows(options.faults);
   const mayBeLost = ({ at, until = Number.POSITIVE_INFINITY }: Publication): boolean =>
