@@ -40,7 +40,7 @@ export function checkChannel(channel: ChannelRecord, options: CheckOptions): Fin
       const more = [...got].filter((n) => !kept.has(n));
       if (more.length > 0) {
         const at = channel.published.find(({ n }) => n === more[0])?.at ?? 0;
-        find('kept-after-loss', `${more.length} events that Redis lost were not taken back by a reset`, at);
+        find('kept-after-loss', `${more.length} events that Redis lost were not withdrawn by a reset`, at);
       }
     }
     checkState(channel, viewer, find);
