@@ -2,7 +2,7 @@
 // methods and types that come from `lib.dom`, so it missed 12 of 28 promises here.
 import tseslint from 'typescript-eslint';
 
-/** What a job reports is sent in order and waited for at the end of its run, so a job need not await it. */
+/** A job's reports are sent in order, and the end of its run waits for them. A job therefore need not await them. */
 const reports = {
   from: 'file',
   path: 'src/shared/jobs/definition.ts',

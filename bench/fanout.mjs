@@ -61,7 +61,7 @@ async function startHeadway(redis) {
     ttlMs: 3_600_000,
     sharded: true,
   });
-  // Log events, because each of them has to be delivered, as by the peers.
+  // Log events, because every one must be delivered. The peers deliver every event too.
   const publish = () =>
     publisher.publish(`job:${job.id}`, { event: 'progress', kind: 'log', data: JSON.parse(MARKED) });
   return { server, url: `${server.url}${job.links.events}?token=${job.token}`, publish };

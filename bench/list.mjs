@@ -163,6 +163,6 @@ export async function list() {
     'list, first page against getJobs + filter': [rows[0].ours / rows[0].peer, 0.02],
     'list, deep page against getJobs + filter': [rows[1].ours / rows[1].peer, 0.02],
     'list, filtered page against getJobs + filter': [rows[2].ours / rows[2].peer, 0.02],
-    'list, memory of the index against the jobs': [perEntry / perJob, 1],
+    'list, memory of the index against that of the jobs': [perEntry / perJob, 1],
   };
 }

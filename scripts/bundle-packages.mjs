@@ -1,8 +1,8 @@
 // npm run build:packages: bundles the packages that API, worker and command line load, each into one file of
-// dist/node_modules, where Node looks for the packages of the code in dist first. Most of a process's start is the loading
-// of about 500 small files; from the bundles it takes half the time. Modules that two packages share stay one module, so
-// BullMQ and our own code use the same ioredis.
-// The published package has no bundles (`files` of package.json): its users load what they install.
+// dist/node_modules, where Node looks for the packages of the code in dist first. A process spends most of its start
+// loading about 500 small files; from the bundles, this takes half the time. Modules that two packages share stay one
+// module, so BullMQ and our own code use the same ioredis.
+// The published package has no bundles (`files` in package.json): its users load the packages that they install.
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -32,7 +32,7 @@ const EXTERNAL = ['msgpackr-extract'];
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const folder = join(root, 'dist', 'node_modules');
 
-/** A module that exports all that Node can import from a package; of CommonJS, a bundler alone would keep the default only. */
+/** Returns a module with every name that Node can import. For a CommonJS package, a bundler keeps only the default export. */
 async function entryOf(name) {
   const names = Object.keys(await import(name)).filter(
     (key) => key !== 'module.exports' && key !== '__esModule',
@@ -48,7 +48,7 @@ const build = await rolldown({
   input: Object.fromEntries(PACKAGES.map((name, index) => [name, [...entries.keys()][index]])),
   platform: 'node',
   external: EXTERNAL,
-  // Optional packages that are not installed stay imports; so they fail when they are asked for, as without a bundle.
+  // Optional packages that are not installed stay imports, so loading them fails as it does without a bundle.
   logLevel: 'silent',
   plugins: [
     {

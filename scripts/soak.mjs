@@ -18,7 +18,7 @@ await tell(async () => {
   await ensureBuild(root);
   const jiti = createJiti(import.meta.url, { interopDefault: true });
   const { soak } = await jiti.import(join(root, 'test/faults/campaign/soak.ts'));
-  // On a signal, exit: the processes of the campaign are killed then.
+  // Exits on a signal; the processes of the campaign are then killed.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(130));
   process.exit((await soak(process.argv.slice(2), say)) === 0 ? 0 : 1);
 });

@@ -46,7 +46,7 @@ async function runChecks(count) {
   }
 }
 
-/** Runs vitest and adds what it counted; a run that did not come to its end counts as a failure. */
+/** Runs vitest and adds what it counted; a run that was cut short counts as a failure. */
 async function runTests(env, count) {
   const folder = mkdtempSync(join(tmpdir(), 'headway-report-'));
   const report = join(folder, 'report.json');

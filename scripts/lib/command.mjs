@@ -57,7 +57,7 @@ function ended(child) {
 }
 
 /**
- * Forwards the signals that ask this process to exit to a child.
+ * Forwards to a child the signals that ask this process to exit.
  * @returns a function that stops forwarding
  */
 export function forwardSignals(child, received = () => {}) {

@@ -60,7 +60,7 @@ async function dropFile(page, rows) {
   );
 }
 
-/** Returns the frames at an even rate: at each moment the newest that was there; frames in a row that are equal are one. */
+/** Returns frames at an even rate: for each moment, the newest one at that time. Equal frames in a row become one. */
 function sample(frames) {
   const out = [];
   const [first, last] = [frames[0].at, frames.at(-1).at];

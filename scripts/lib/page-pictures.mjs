@@ -95,7 +95,7 @@ export async function takePages({ root, browser, service, adminToken, folder, la
     await context.close();
   }
 
-  /** The reference, open at the start of a job. */
+  /** The API reference, at the operation that starts a job. */
   async function takeReference() {
     const page = await browser.newPage();
     const sizes = { desk: [1280, 900], phone: [360, 740] };
@@ -114,7 +114,7 @@ export async function takePages({ root, browser, service, adminToken, folder, la
     const jobs = [
       { label: 'Import of people.csv', style: '', job: await start('steps', { count: 400, intervalMs: 60 }) },
       {
-        label: 'In a colour of your own, and higher',
+        label: 'With another color and height',
         style: '--job-progress-color: mediumpurple; --job-progress-height: 1.25rem',
         job: await start('steps', { count: 250, intervalMs: 60 }),
       },

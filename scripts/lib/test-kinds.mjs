@@ -7,14 +7,14 @@ export const TEST_KINDS = ['unit', 'integration', 'browser', 'faults'];
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const folder = join(root, 'test');
-/** What shows that a test needs Redis, a process or the build. Modules of src may import these too: tests give them fakes. */
+/** Imports of tests that need Redis, a process or the build. Modules of src do not count: tests give them fakes. */
 const SERVICES = /\b(?:from|import)\s*\(?\s*'(?:node:child_process|ioredis|bullmq)'|['"`/]dist[/'"`]/;
 const BROWSER = /\b(?:from|import)\s*\(?\s*'playwright-core'/;
 const RELATIVE_IMPORT = /\b(?:from|import)\s*\(?\s*'(\.{1,2}\/[^']+)'/g;
 
 /**
- * Returns the paths of the test files of a kind, relative to the root. Nobody lists them: a file's kind follows from its
- * folder and from what it imports, itself or through modules of test/ and scripts/.
+ * Returns the paths of the test files of a kind, relative to the root. There is no list: the kind of a file follows from
+ * its folder and from what it imports, directly or through modules of test/ and scripts/.
  *
  * - `browser`: imports Playwright
  * - `faults`: is in test/faults, and not a unit test

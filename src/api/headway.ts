@@ -22,7 +22,7 @@ export interface HeadwayOptions extends LibraryOptions {
 /** Headway's API as part of an Express application. */
 export interface Headway {
   /**
-   * Handles all paths of PROTOCOL.md, and leaves every other request to the application. Use it before body parsers:
+   * Handles all paths of docs/reference/http.md, and leaves every other request to the application. Use it before body parsers:
    * `app.use(headway.router)`, or under a path, which all links then include: `app.use('/headway', headway.router)`.
    * Works with Express 4 and 5, and with frameworks that call handlers in the same way.
    */

@@ -32,7 +32,7 @@ export interface StartOptions<R = unknown> extends JobOptions, JobListeners<R> {
   signal?: AbortSignal | undefined;
 }
 
-/** An event to publish. See `POST /v1/channels/:name` in PROTOCOL.md. */
+/** An event to publish. See `POST /v1/channels/:name` in docs/reference/http.md. */
 export interface Publication {
   data: unknown;
   event?: string;
@@ -84,7 +84,7 @@ export function createClient<J extends Jobs = JobMap>(options: ClientOptions = {
     ): Promise<Job<ResultOf<J, N>>> {
       const { signal, onRetry, idempotencyKey = randomKey(), ...rest } = start;
       const listeners = Object.entries(rest).filter(([, value]) => typeof value === 'function');
-      // Listeners are functions, which have no JSON form, so they are not sent.
+      // Listeners are functions, which JSON cannot contain, so they are not sent.
       const json = { name, data: await uploadAll(options, data, { signal, onRetry }), options: rest };
       const service = baseUrl(options);
       // Check and insert must happen in the same tick.

@@ -1,4 +1,4 @@
-/** A problem as the service describes it (RFC 9457). PROTOCOL.md lists the codes. */
+/** A problem as the service describes it (RFC 9457). docs/reference/errors.md lists the codes. */
 export interface Problem {
   status: number;
   code: string;

@@ -6,7 +6,7 @@ import { page } from '../support/documentation.js';
 const PATH = 'docs/operations/configuration.md';
 
 describe(PATH, () => {
-  it('is as `npm run docs:configuration` writes it', () => {
+  it('is what `npm run docs:configuration` writes', () => {
     expect(page(PATH)).toBe(renderConfigurationPage(page(PATH), configSchema));
   });
 

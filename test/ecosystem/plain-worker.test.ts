@@ -61,7 +61,7 @@ describe.each([
       })
     ).json()) as Record<string, unknown>;
 
-  it('has its progress shown live, and to late viewers', async () => {
+  it('shows its progress live and to late viewers', async () => {
     const [first, second] = [gate(), gate()];
     plain.worker('steps', async (job) => {
       await job.updateProgress(42);
@@ -97,7 +97,7 @@ describe.each([
     expect(stream.events.at(-1)!.data.result).toEqual({ done: true });
   });
 
-  it('has progress that never goes back within an attempt, and begins again in the next', async () => {
+  it('shows progress that never goes back within an attempt, and begins again in the next one', async () => {
     const steps = [30, { percent: 20, message: 'back' }, 60];
     const gates = [...steps, 0].map(gate);
     plain.worker('steps', async (job) => {
@@ -119,7 +119,8 @@ describe.each([
       const opened = await watch(jobId);
       return opened.status === 200 ? opened : undefined;
     });
-    const numberOf = (count: number) => until('the update has come', () => percents(stream).length === count);
+    const numberOf = (count: number) =>
+      until('the update has arrived', () => percents(stream).length === count);
     for (const [i] of steps.entries()) {
       await numberOf(i + 1);
       gates[i]!.open();
@@ -139,7 +140,7 @@ describe.each([
     expectSound(stream);
   });
 
-  it('has a hot loop of updates coalesced, with the last update before the end', async () => {
+  it('has its hot loop of updates coalesced, with the last update before the end', async () => {
     plain.worker('steps', async (job) => {
       for (let i = 1; i <= 2000; i++) await job.updateProgress({ current: i, total: 2000 });
     });
@@ -155,7 +156,7 @@ describe.each([
     expect(stream.names().at(-2)).toBe('progress');
   });
 
-  it('has each of its log lines on the stream once, in order', async () => {
+  it('shows each of its log lines on the stream once, in order', async () => {
     const middle = gate();
     plain.worker('steps', async (job) => {
       for (let i = 0; i < 20; i++) await job.log(`line ${i}`);
@@ -251,7 +252,7 @@ describe.each([
     const job = await headway.client.start('steps', { count: 1, intervalMs: 1 });
     const stream = await openStream(headway.client.events(job), { token: job.token });
     for (const [i] of reports.entries()) {
-      await until('the update has come', () => percents(stream).length === i + 1);
+      await until('the update has arrived', () => percents(stream).length === i + 1);
       gates[i]!.open();
     }
     await stream.ended;
@@ -290,7 +291,7 @@ describe('P10: beside workers of Headway', () => {
     expect(stream.names().filter((name) => name === 'log')).toHaveLength(1);
   });
 
-  it('progress goes on, and never back, when the queue follower is killed and Redis restarts', async () => {
+  it('progress continues, and never goes back, when the queue follower is killed and Redis restarts', async () => {
     const worker = await startWorker({ ...headway.env, WORKER_JOBS: 'checksum' });
     await headway.workers[0]!.kill();
     let percent = 0;

@@ -67,7 +67,7 @@ describe('P10: a job that another tool changes with BullMQ alone', () => {
   });
 
   it.each(['elsewhere', 'order.events'])(
-    'in a queue of no kind of ours, %s: ends its streams, with what became of it',
+    'in %s, a queue of no known kind: ends its streams with the outcome',
     async (name) => {
       const queue = plain.queue(name);
       const job = await queue.add('Send an e-mail', {});
@@ -222,7 +222,7 @@ describe('P10: a job that another tool changes with BullMQ alone', () => {
         await queue.resume();
       },
     ],
-  ])('with its whole queue %s: ends as cancelled within seconds', async (_what, act) => {
+  ])('in a queue that is %s: ends as cancelled within seconds', async (_what, act) => {
     const jobs = await Promise.all([delayed(), delayed(), delayed()]);
     const streams = await Promise.all(jobs.map(({ id }) => watch(id)));
     // A job of another queue is not affected.
@@ -245,7 +245,7 @@ describe('P10: a job that another tool changes with BullMQ alone', () => {
     expect(stream.names().at(-1)).toBe('completed');
   });
 
-  it('with its whole queue obliterated by force: ends for its viewers, even while it runs', async () => {
+  it('in a queue that is obliterated by force: ends for its viewers, even while it runs', async () => {
     const job = await headway.client.start('steered', { turns: 'turns-obliterated' });
     const stream = await watch(job.id);
     await headway.connection.lpush('turns-obliterated', '30');

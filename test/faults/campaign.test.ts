@@ -13,12 +13,12 @@ const SHORT: Pick<CampaignOptions, 'faultMs' | 'calmMs' | 'startEveryMs' | 'jobs
   boundMs: 15_000,
 };
 
-describe(`a campaign of faults (SEED=${seed}), checked against what the jobs wrote down`, () => {
+describe(`a campaign of faults (SEED=${seed}), checked against what the jobs recorded`, () => {
   it.each([
     ['plain', 6, 'after which Redis has all that it acknowledged'],
     ['loss', 2, 'after which Redis has forgotten something'],
   ] as const)(
-    '%s: %i faults %s: everything said arrives once and in order',
+    '%s: %i faults %s: everything reported arrives once and in order',
     async (category, faultCount, _what) => {
       const result = await runCampaign({ ...SHORT, seed, category, faultCount });
       const report = [

@@ -35,7 +35,7 @@ describe('lists of jobs after a failure', () => {
     for (let round = 0; round < 5; round++) {
       const sent = postBatch(body, `${key}-${round}`).catch(() => undefined);
       const before = Number((await connection.get('{headway}:steps:id')) ?? 0);
-      // In the first round as soon as the key is stored, later when the first jobs are queued.
+      // The first round kills the API once the key is stored, the others once the first jobs are queued.
       await until('the batch is being started', async () =>
         round === 0
           ? (await connection.keys('headway:{idempotency:*')).length > 0
@@ -71,7 +71,7 @@ describe('lists of jobs after a failure', () => {
     );
     for (let round = 0; round < 6; round++) {
       const ended = await connection.zcard('{headway}:steps:completed');
-      await until('another job has ended, or all have', async () => {
+      await until('one more job has completed, or all have', async () => {
         const now = await connection.zcard('{headway}:steps:completed');
         return now > ended || now === 15;
       });
@@ -103,7 +103,7 @@ describe('lists of jobs after a failure', () => {
     expect(await list('')).toMatchObject([{ id: kept.id }]);
   });
 
-  it('the stream of a job that was removed together with its channel ends', async () => {
+  it('ends the stream of a job that was removed together with its channel', async () => {
     headway = await startHeadway({ env: { ...ADMIN, JOBS_DIR: jobsDir('steered') } });
     const { client, connection, workers } = headway;
     const job = await client.start('steered', { turns: 'turns' });

@@ -29,7 +29,7 @@ it('a connection is ready soon after Redis has loaded its file, whatever time Re
   await until('it has asked whether Redis is ready', async () =>
     /cmd=info/.test(String(await plain.client('LIST'))),
   );
-  // Redis estimates more than a minute and is done at once. ioredis alone would ask again after 10 s.
+  // Redis estimates more than a minute, but finishes at once. ioredis alone would ask again after 10 s.
   await plain.config('SET', 'key-load-delay', '0');
   await until('Redis has loaded the file', async () => !(await isLoading()));
   const loadedAt = Date.now();

@@ -114,7 +114,7 @@ describe('a job whose data in Redis is broken', () => {
     });
   });
 
-  it('is left out of lists, which show all other jobs', async () => {
+  it('is omitted from lists, which show all other jobs', async () => {
     await start();
     const queue = bullmq.queue('steps');
     const odd: unknown[] = [7, 'x', [], { owner: {}, tags: 'a', ancestors: 'b', metadata: 5, schedule: 3 }];

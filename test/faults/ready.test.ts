@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { until } from '../support/until.js';
 
-describe('/readyz while Redis answers and refuses its work', () => {
+describe('/readyz while Redis answers but refuses commands', () => {
   let headway: Headway;
   let redis: Redis;
   beforeAll(async () => {

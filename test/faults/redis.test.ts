@@ -48,7 +48,7 @@ describe('when Redis goes away', () => {
     expect(workers[0]!.child.signalCode).toBeNull();
   });
 
-  it('a job that runs on is published when Redis is back', async () => {
+  it('a job that continues meanwhile is published when Redis is back', async () => {
     headway = await startHeadway({ appendOnly: true, env: { LOCK_DURATION_MS: '5000' } });
     const { client, redis } = headway;
     const job = await client.start('steps', { count: 40, intervalMs: 50 });

@@ -28,7 +28,7 @@ describe('a rolling restart of the workers under load', () => {
   });
   afterAll(() => headway.stop());
 
-  it('completes every job, without a failure or a stall, for every viewer', async () => {
+  it('completes every job without a failure or a stall, and every viewer sees it complete', async () => {
     const { client, workers, env } = headway;
     const jobs: StartedJob[] = [];
     const streams: TestStream[] = [];

@@ -38,7 +38,7 @@ describe('an uncaught error', () => {
       'socket',
       'abort listener',
       'text',
-    ])('(%s) fails the attempt, and the process and other jobs go on', async (how) => {
+    ])('(%s) fails the attempt, and the process and other jobs continue', async (how) => {
       const [worker] = headway.workers;
       const innocent = await steered(how);
       const job = await headway.client.start(
@@ -58,7 +58,7 @@ describe('an uncaught error', () => {
     });
 
     it.each(['rejection', 'timer', 'microtask', 'abort listener', 'text'])(
-      'in a thread (%s) fails the attempt, and the thread goes on',
+      'in a thread (%s) fails the attempt, and the thread continues',
       async (how) => {
         const options = { attempts: 2, backoff: { type: 'fixed', delayMs: 10 } } as const;
         const stream = await watch(await headway.client.start('reckless-thread', { how }, options));
@@ -117,7 +117,7 @@ describe('an uncaught error', () => {
     };
 
     it('ends the process, after the jobs beside it were handed back without using up an attempt', async () => {
-      // Locks outlast the test, so no job is found stalled: a job that goes on was handed back.
+      // Locks outlast the test, so no job is found stalled: a job that continues was handed back.
       headway = await startHeadway({
         env: { JOBS_DIR, MAX_STALLS: '0', LOCK_DURATION_MS: '60000' },
       });

@@ -146,7 +146,7 @@ describe('when a worker dies', () => {
   it.each([
     ['a new viewer', 'new'],
     ['a viewer that is connected when Redis comes back', 'connected'],
-  ])('after its job has ended and no process follows the queues, %s sees the end', async (_what, kind) => {
+  ])('shows %s the end of a job that ended while no process followed the queues', async (_what, kind) => {
     headway = await startHeadway({ workers: 0, env: QUICK });
     const { client, connection } = headway;
     // The lease belongs to a dead process, so no process follows the queues.

@@ -18,8 +18,8 @@ const ways = {
 };
 
 /**
- * Completes at once, and throws in the way that `how` names when the following job runs in its thread. That job has
- * `how: 'next'`; it completes once the error was thrown.
+ * Completes at once, and later throws in the way that `how` names: while the next job runs in the same thread. The next
+ * job has `how: 'next'` and completes after the error was thrown.
  */
 export default defineJob({
   name: 'leaving',

@@ -18,7 +18,7 @@ describe('the bundled packages of the build', () => {
     expect(namesOf(await bundle(name))).toEqual(namesOf(await import(name)));
   });
 
-  it('give BullMQ the ioredis of our own connections', async () => {
+  it('give BullMQ the same ioredis as our own connections', async () => {
     const redis = await startRedis();
     const [{ RedisConnection }, { Redis }] = await Promise.all([bundle('bullmq'), bundle('ioredis')]);
     const connection = new RedisConnection({ port: redis.port });

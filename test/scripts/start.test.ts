@@ -87,7 +87,7 @@ describe('npm start', () => {
     await (await openStream(clientOf(url).events(job), { token: job.token })).waitFor('progress');
     started.child.kill('SIGINT');
     await until('it prints that it is stopping', () => started.output().includes('Ctrl-C again'));
-    // One within half a second of the first counts as npm's copy of it.
+    // A Ctrl-C within half a second of the first counts as npm's copy of it.
     const again = setInterval(() => started.child.kill('SIGINT'), 100);
     expect(await started.exited).toBe(1);
     clearInterval(again);
@@ -121,7 +121,7 @@ describe('npm start', () => {
     expect(processesOf(DATA_DIR)).toEqual([]);
   });
 
-  it('prints the address of the board and the file with its password, which open the board', async () => {
+  it('prints the address of the board and the file with its password, and both work', async () => {
     const started = start({ DATA_DIR: temporaryFolder() });
     await ready(started);
     const line = await until('the line is there', () =>

@@ -11,7 +11,7 @@ describe('the supervisor', () => {
     return supervisor;
   };
   afterEach(() => supervisor.stop('a', 'b', 'c'));
-  // These programs are one line each, and their one difference is what each test is about.
+  // Each program is one line, and the programs differ only in what each test is about.
   const node = (script: string): [string, string[]] => [process.execPath, ['-e', script]];
   const stays = (onEnd: string): [string, string[]] =>
     node(

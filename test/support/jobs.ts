@@ -12,7 +12,8 @@ const JOBS = join(process.cwd(), 'test', 'jobs');
 
 /**
  * Makes a folder for `JOBS_DIR` with some of the jobs of `test/jobs`. A process runs every job in its folder, so each
- * test has a folder with the jobs that it needs. The files there are one import: a copy would not find its own imports.
+ * test has a folder with the jobs that it needs. Each of its files only imports the original, because a copy would not
+ * find its own imports.
  */
 export function jobsDir(...jobs: Array<string | ChangedJob>): string {
   const sources = jobs.map((job): [string, string] => {

@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type CryptoKey, exportJWK, generateKeyPair, type JWK } from 'jose';
 
-/** A server with a JSON Web Key Set, as an identity provider has it. */
+/** A server with a JSON Web Key Set, like that of an identity provider. */
 export interface KeyServer {
   url: string;
   /** Returns the number of requests so far. */

@@ -10,7 +10,7 @@ const run = promisify(execFile);
 const PEERS = ['react', 'react-dom', 'vue', 'vite', '@vitejs/plugin-vue'];
 const TYPES = ['@types/react', '@types/react-dom', '@types/node', '@types/express'];
 
-/** A project of its own with the packed package installed. */
+/** A separate project with the packed package installed. */
 export interface TestProject {
   folder: string;
   tarball: string;

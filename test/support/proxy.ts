@@ -8,7 +8,7 @@ export interface Proxy {
   freeze(): void;
   /** New connections go to this port from now on; existing ones stay. */
   lead(port: number): void;
-  /** Resolves when a client sends this text. That connection carries nothing from there on, the text not included. */
+  /** Resolves when a client sends this text. That connection then carries nothing more: neither the text nor what follows. */
   holdBefore(text: string): Promise<void>;
   stop(): void;
 }

@@ -3,8 +3,8 @@ import { onTestFailed } from 'vitest';
 import { type Random, seeded } from './random.js';
 
 /**
- * A source for the running test. Its seed is that of the environment variable SEED, or another one each time; a test that
- * fails prints it.
+ * Returns a source of random numbers for the running test. The seed is the environment variable SEED, or a new one for
+ * each run. A test that fails prints its seed.
  */
 export function randomOfTest(): Random {
   const seed = Number(process.env.SEED ?? randomInt(2 ** 31));

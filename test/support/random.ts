@@ -1,13 +1,13 @@
 /** A source of random numbers that gives the same ones for the same seed. */
 export interface Random {
-  /** From 0 up to, and without, 1. */
+  /** A number from 0 (included) to 1 (excluded). */
   next(): number;
   /** A whole number from `low` to `high`, both included. */
   between(low: number, high: number): number;
   chance(share: number): boolean;
   pick<T>(list: readonly T[]): T;
   shuffle<T>(list: readonly T[]): T[];
-  /** A source of its own, so that one consumer's appetite does not change what another one gets. */
+  /** A separate source, so that what one consumer draws does not change what another one gets. */
   fork(): Random;
 }
 

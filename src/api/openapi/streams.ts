@@ -127,7 +127,7 @@ export const streamOperations: Operation[] = [
     tag: TAG,
     summary: 'Watch the dashboard',
     description:
-      "Covers all jobs for an admin, otherwise the caller's own jobs. Sends `dashboard` events, at most two a second. The first has all sections, later ones the sections that have changed. The events have no ids. PROTOCOL.md describes the sections.",
+      "Covers all jobs for an admin, otherwise the caller's own jobs. Sends `dashboard` events, at most two a second. The first has all sections, later ones the sections that have changed. The events have no ids. docs/reference/events.md describes the sections.",
     access: 'caller',
     parameters: [
       several('name', 'Only these kinds of job', { type: 'string' }, { max: 20 }),

@@ -26,7 +26,7 @@ export interface Session {
   /** Sends one request. Fails at once if the service is unreachable. @throws ProblemError */
   request(path: string, options?: Call): Promise<Response>;
   /** Sends one request and parses its JSON response. @throws CliError if the response is not from Headway */
-  // biome-ignore lint/suspicious/noExplicitAny: PROTOCOL.md describes each response
+  // biome-ignore lint/suspicious/noExplicitAny: docs/reference/http.md describes each response
   requestJson(path: string, options?: Call): Promise<any>;
   /** The token for a job: the one on the command line, otherwise the one saved when the job was started here. */
   tokenOf(jobId: string): Promise<string | undefined>;

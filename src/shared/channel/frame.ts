@@ -33,7 +33,7 @@ const END_MARK = Buffer.from('\n:end\n\n');
 
 /**
  * Builds a frame without its position in the channel; the publish script adds that to the id line.
- * @throws TypeError for an invalid name, id or retry time, or data without a JSON form
+ * @throws TypeError for an invalid name, id or retry time, or data that cannot be converted to JSON
  */
 export function frameBody({ event, data, isJson = false, id, retry, end }: FrameInput): string {
   let head = '';
@@ -54,7 +54,7 @@ export function frameBody({ event, data, isJson = false, id, retry, end }: Frame
     head += `retry: ${retry}\n`;
   }
   const text = typeof data === 'string' ? data : jsonOf(data);
-  if (text === undefined) throw new TypeError('data has no JSON form');
+  if (text === undefined) throw new TypeError('data cannot be converted to JSON');
   if (typeof data === 'string' && !isJson && readsAsJson(text)) head += TEXT_MARK;
   const lines = typeof data === 'string' ? text.replace(/\r\n?|\n/g, '\ndata: ') : text;
   return `${head}data: ${lines}\n${end ? ':end\n' : ''}\n`;
@@ -76,7 +76,7 @@ function jsonOf(data: unknown): string | undefined {
     return JSON.stringify(data);
   } catch (error) {
     // It is circular, contains a BigInt, or is nested too deeply.
-    throw new TypeError(`data has no JSON form: ${(error as Error).message}`);
+    throw new TypeError(`data cannot be converted to JSON: ${(error as Error).message}`);
   }
 }
 

@@ -43,7 +43,7 @@ export interface JobContext {
   stage(name: string, options?: { weight?: number }): void;
   /**
    * Adds a line to the job's log, which every viewer sees in order. The level defaults to `info`. An attempt can write
-   * `JOB_LOG_LINES` lines. `fields` without a JSON form, or with more than 16 KiB of it, are omitted.
+   * `JOB_LOG_LINES` lines. `fields` that cannot be converted to JSON, or exceed 16 KiB of it, are omitted.
    *
    * A line arrives exactly once and in order, also after a lost connection to Redis. Await the result only in a job that can
    * write faster than Redis accepts: beyond 4 MiB or 10,000 pending reports, further ones are dropped, and the stream says
@@ -56,7 +56,7 @@ export interface JobContext {
   /**
    * Sends a custom event to the job's viewers. All events are kept in order, also for viewers that connect later.
    * @param type 1 to 100 characters of A-Z a-z 0-9 . _ : -, and not one of Headway's event names
-   * @param data any value with a JSON form of at most 64 KiB
+   * @param data any value that can be converted to JSON, at most 64 KiB of it
    * @returns as for `log`
    * @throws TypeError, RangeError for an invalid type or value
    */
@@ -65,7 +65,7 @@ export interface JobContext {
    * Publishes a piece of the result before the job ends. Viewers get all pieces in order, also those that connect later.
    * Pieces in quick succession are sent as one event: text is joined, other values become a list. A new attempt starts
    * with the first piece again.
-   * @param chunk text or any other value with a JSON form of at most 64 KiB
+   * @param chunk text or any other value that can be converted to JSON, at most 64 KiB of it
    * @returns as for `log`
    * @throws TypeError, RangeError for an invalid chunk, or when the attempt exceeds `PARTIAL_MAX_BYTES`
    */

@@ -22,7 +22,7 @@ function logged(error: unknown): unknown {
     const whole: unknown = pino.stdSerializers.err(error as Error);
     if (JSON.stringify(whole).length <= MAX_LOGGED) return whole;
   } catch {
-    // A property throws, or the error has no JSON form.
+    // A property throws, or the error cannot be converted to JSON.
   }
   const { name: type, message, stack } = asError(error);
   return { type, message, stack };

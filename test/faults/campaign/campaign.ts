@@ -20,7 +20,7 @@ const LOCK_MS = 5000;
 
 export interface CampaignOptions {
   seed: number;
-  /** `plain`: Redis keeps what it acknowledged. `loss`: it forgets some of it. */
+  /** `plain`: Redis keeps what it has acknowledged. `loss`: Redis loses some of that. */
   category: 'plain' | 'loss';
   /** The number of faults. Every kind comes once before any is repeated. */
   faultCount?: number;
@@ -28,7 +28,7 @@ export interface CampaignOptions {
   ms?: number;
   /** The kinds of fault. Defaults to all of the category. */
   kinds?: readonly string[];
-  /** Length of a fault and of the pause after it, in ms: least and most. */
+  /** Length of a fault and of the pause after it, in ms: minimum and maximum. */
   faultMs?: readonly [number, number];
   calmMs?: readonly [number, number];
   apis?: number;

@@ -45,7 +45,7 @@ export async function runChannelCase(stage: Stage, name: string, lastsMs: number
     await publish(1, true);
     await publish(1, false);
   } catch {
-    // The time is over. What was published must have arrived nevertheless.
+    // The time is up. Everything published so far must still arrive.
   }
   await allArrived(viewers, n, stage.overdue);
   viewers.push(view(FINAL));

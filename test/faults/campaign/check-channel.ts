@@ -4,7 +4,10 @@ import type { ChannelRecord, Finding, Publication, ViewerRecord } from './record
 import { segmentsOf } from './segments.js';
 import { lossWindows, mayReset, overlaps } from './windows.js';
 
-/** Compares the events that the viewers of a channel got with the published ones. Each event has its number in `run` "channel". */
+/**
+ * Compares the events that the viewers of a channel got with the published ones. Each event has a number, and `channel`
+ * as its `run`.
+ */
 export function checkChannel(channel: ChannelRecord, options: CheckOptions): Finding[] {
   const windows = lossWindows(options.faults);
   const mayBeLost = ({ at, until = Number.POSITIVE_INFINITY }: Publication): boolean =>
@@ -37,7 +40,7 @@ export function checkChannel(channel: ChannelRecord, options: CheckOptions): Fin
       const more = [...got].filter((n) => !kept.has(n));
       if (more.length > 0) {
         const at = channel.published.find(({ n }) => n === more[0])?.at ?? 0;
-        find('kept-after-loss', `${more.length} events that Redis lost were not taken back by a reset`, at);
+        find('kept-after-loss', `${more.length} events that Redis lost were not withdrawn by a reset`, at);
       }
     }
     checkState(channel, viewer, find);

@@ -157,7 +157,7 @@ const JOB_CHANGES: Array<[name: string, finding: string, change: Change]> = [
     },
   ],
   [
-    'the last progress of a completed job lost',
+    'a completed job without its last progress',
     'stale-progress',
     (viewer, _random, { state }) => {
       if (state !== 'completed') return false;
@@ -229,12 +229,12 @@ const JOB_CHANGES: Array<[name: string, finding: string, change: Change]> = [
       const at = viewer.seen.at(-1)!.at;
       viewer.seen.splice(-1, 0, log({ attempt: job.attempts, missing: { log: 1 } }, at));
       renumber(viewer);
-      // If the two belong to different attempts, one of them is right.
+      // If the two lost lines are of different attempts, the statement is right about one of them.
       return true;
     },
   ],
   [
-    'items stated as missing that are there',
+    'items reported as missing that have arrived',
     'overstated',
     (viewer, _random, { attempts }) => {
       viewer.seen.splice(-1, 0, log({ attempt: attempts, missing: { event: 2 } }, viewer.seen.at(-1)!.at));
@@ -250,7 +250,7 @@ const JOB_CHANGES: Array<[name: string, finding: string, change: Change]> = [
     },
   ],
   [
-    'a viewer answered 503',
+    'a viewer that got a 503',
     'refused',
     (viewer) => {
       viewer.refusals.push({ at: viewer.seen[0]!.at, status: 503 });
@@ -366,7 +366,7 @@ describe(`the checker of the campaign (SEED=${seed})`, () => {
       },
     ],
     [
-      'a viewer answered 503',
+      'a viewer that got a 503',
       'refused',
       (viewer) => {
         viewer.refusals.push({ at: viewer.seen[0]!.at, status: 503 });

@@ -229,7 +229,7 @@ function checkAgainst(final: ViewerRecord, viewer: ViewerRecord, subject: string
     });
   };
   find('missed-after-loss', less, 'events that Redis has never came');
-  find('kept-after-loss', more, 'events that Redis lost were not taken back by a reset');
+  find('kept-after-loss', more, 'events that Redis lost were not withdrawn by a reset');
   return findings;
 }
 

@@ -7,7 +7,7 @@ type Json = Record<string, any>;
 /** Warnings about dropped log lines. */
 const LEFT_OUT = /^(\d+) log lines (?:dropped|over the limit were dropped)/;
 
-/** Keeps the parts of an event that the checker needs, without the filling, to save memory. */
+/** Keeps the parts of an event that the checker needs, without the padding, to save memory. */
 export function compact({ id, event, data }: WireEvent, at: number): Seen {
   const value = parse(data) as Json;
   const seen: Seen = { at, id: id.split(':')[0]!, event };

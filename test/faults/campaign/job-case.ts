@@ -50,7 +50,7 @@ export async function runJobCase(stage: Stage, plan: JobPlan): Promise<void> {
     })(),
   ]);
   await Promise.all(viewers.map(({ done }) => done));
-  // What Redis lost may happen again.
+  // A part of the job that Redis lost may run again.
   if (stage.loses) await stage.calm;
   const common = { acceptedAt, attempts: options.attempts, kind };
   await checkEnd(stage, { ...common, id, ...(cancelledAt ? { cancelledAt } : {}) }, token, viewers, view);

@@ -11,7 +11,7 @@ export const plan = z.strictObject({
   /** Reports of each kind in a round. */
   each: z.strictObject({ log: count.default(0), event: count.default(0), partial: count.default(0) }),
   pauseMs: z.number().int().min(0).max(10_000),
-  /** Length of the filling in each event and chunk. */
+  /** Length of the padding in each event and chunk. */
   pad: z.number().int().min(0).max(62_000).default(0),
   /** How many runs throw. */
   fails: z.number().int().min(0).default(0),

@@ -26,7 +26,7 @@ export interface Item {
   kind: Kind;
   run: string;
   n: number;
-  /** Whether its filling has the stated length. */
+  /** Whether its padding has the stated length. */
   whole: boolean;
 }
 
@@ -40,13 +40,13 @@ export interface Seen {
   items?: Item[];
   /** The number of missing items that the stream states. */
   missing?: Partial<Record<Kind, number>>;
-  /** For `progress`. */
+  /** For `progress`: the percentage. */
   percent?: number | null;
   /** For `progress`: the report and run that it shows. */
   progress?: { run: string; n: number };
   /** For `completed`: the run whose result it has. */
   result?: string;
-  /** For `failed` and `retrying`. */
+  /** For `failed` and `retrying`: the error message. */
   error?: string;
 }
 

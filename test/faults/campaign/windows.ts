@@ -41,7 +41,7 @@ export function mayLoseLock(
   });
 }
 
-/** Whether Redis was restarted, replaced or a replica before that time, so that a viewer may get a reset. */
+/** Returns whether a viewer may get a reset: whether Redis was restarted, was replaced or was a replica before that time. */
 export const mayReset = (at: number, faults: readonly FaultRecord[]): boolean =>
   faults.some(
     ({ kind, from, losesFrom }) =>

@@ -1,7 +1,10 @@
 import { defineJob } from 'headway';
 import { z } from 'zod';
 
-/** A job that starts its child, if it has one, with its own data. The jobs that chain these differ in name and queue. */
+/**
+ * A job that starts its child, if it has one, with its own data. Tests build chains from copies of it with other names
+ * and queues.
+ */
 export const link = (name: string, queue: string, child?: string) =>
   defineJob({
     name,

@@ -1,7 +1,7 @@
 import { defineJob } from 'headway';
 import { z } from 'zod';
 
-/** Has one stage with numbers of its own, one that its children move, and one in which it reports instead of them. */
+/** Reports numbers in its first stage. Its children move the second stage, and in the third its own reports replace theirs. */
 export default defineJob({
   name: 'staged',
   input: z.any(),

@@ -14,7 +14,7 @@ interface TokenOptions {
   expires: number;
 }
 
-/** `headway token`: signs a user token (PROTOCOL.md, "Who is calling"). */
+/** `headway token`: signs a user token (docs/reference/http.md, "User tokens"). */
 export const tokenCommand = (): Command =>
   new Command('token')
     .description('Sign a user token with JWT_SECRET, TOKEN_SECRET or the secret in DATA_DIR')
