@@ -105,14 +105,14 @@ describe('the owner of a job', () => {
       for (const headers of strangers) {
         const response = await look(job, headers);
         expect([response.status, headers]).toEqual([404, headers]);
-        // Not a word more than of a job that does not exist.
+        // The answer is the same as for a job that does not exist.
         const { instance: _instance, ...problem } = (await response.json()) as { instance: string };
         expect(problem).toEqual(expected);
       }
     }
-    // A claim that is none makes the token none.
+    // An invalid claim makes the token invalid.
     expect(await status(signedIn.job, bearer(await jwt('grace', { headway: { admin: 'yes' } })))).toBe(401);
-    // A visitor who calls himself what a user is called inside is no user.
+    // A visitor cookie with the internal id of a user does not identify that user.
     expect(await status(signedIn.job, { Cookie: 'headway_visitor=user:ada' })).toBe(404);
   });
 

@@ -20,7 +20,7 @@ export interface FormOptions {
 
 /**
  * Stores the file in the field `file` of a `multipart/form-data` body (RFC 7578). Other fields are ignored. If the form is
- * invalid, nothing of it is stored when the promise rejects.
+ * invalid, nothing is left in the store when the promise rejects.
  * @throws HeadwayError `invalid-request`, `upload-aborted`, `file-too-large`, and the errors of the store
  */
 export function readForm(req: IncomingMessage, options: FormOptions): Promise<StoredFile> {
@@ -101,7 +101,12 @@ export function readForm(req: IncomingMessage, options: FormOptions): Promise<St
     });
     req.on('close', () => {
       if (!req.complete)
-        fail(new HeadwayError('upload-aborted', 'The connection ended before the upload was complete.'));
+        fail(
+          new HeadwayError(
+            'upload-aborted',
+            'The connection ended before the form was complete. Nothing was stored.',
+          ),
+        );
     });
     signal.addEventListener('abort', () => fail(signal.reason));
     req.pipe(parser);
@@ -136,7 +141,7 @@ export function readForm(req: IncomingMessage, options: FormOptions): Promise<St
 const invalid = (detail: string): HeadwayError => new HeadwayError('invalid-request', detail);
 
 const tooLarge = (bytes: number): HeadwayError =>
-  new HeadwayError('file-too-large', `The form exceeds the limit of ${bytes} bytes.`);
+  new HeadwayError('file-too-large', `The form exceeds the limit of ${bytes} bytes. Nothing was stored.`);
 
 function boundaryOf(req: IncomingMessage): string {
   const { boundary } = parse(req.headers['content-type'] ?? '').parameters;

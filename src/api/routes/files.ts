@@ -57,7 +57,7 @@ export function filesRoutes({ store, config, stopping }: FilesRoutesOptions): Ro
     if (length !== undefined && length > config.UPLOAD_MAX_BYTES + FORM_BYTES) {
       throw new HeadwayError(
         'file-too-large',
-        `The file exceeds the limit of ${config.UPLOAD_MAX_BYTES} bytes.`,
+        `The file exceeds the limit of ${config.UPLOAD_MAX_BYTES} bytes. Nothing was stored.`,
       );
     }
     const maxBytes = config.UPLOAD_MAX_BYTES + FORM_BYTES;

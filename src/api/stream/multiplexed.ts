@@ -79,8 +79,8 @@ export class MultiplexedStream {
     return state === CLOSED ? Math.max(0, ...times) : Math.min(...times);
   }
 
-  hold(more: boolean): void {
-    for (const member of this.members) member.hold(more);
+  noteBackpressure(more: boolean): void {
+    for (const member of this.members) member.noteBackpressure(more);
   }
 
   resume(): void {
@@ -105,7 +105,7 @@ export class MultiplexedStream {
     this.sink.write(Buffer.from(`id: ${this.positions.join(',')}\n`, 'latin1'));
     const more = writeTo(this.sink, reset ? frame : frame.subarray(frame.indexOf(LF) + 1));
     // All members share the socket: when it is full, all of them stall.
-    if (!more) this.hold(false);
+    if (!more) this.noteBackpressure(false);
     return more;
   }
 

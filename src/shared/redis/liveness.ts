@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { serverOf } from './server-of.js';
+import { serverOf } from './server-run.js';
 
 /** How often each connection is checked, in ms. */
 const TICK_MS = 500;

@@ -7,7 +7,7 @@ import type { QueuePlan } from '../../shared/jobs/queues.js';
 import type { Registry } from '../../shared/jobs/registry.js';
 import type { Config } from '../../shared/process/config.js';
 import { serverTimedBackend } from '../../shared/runtime/bullmq-backend.js';
-import { repeatStrategy } from '../../shared/schedules/repeat.js';
+import { repeatStrategy } from '../../shared/schedules/cron.js';
 import { StartError } from '../../shared/start-error.js';
 import { SteadyWorker } from './steady-worker.js';
 

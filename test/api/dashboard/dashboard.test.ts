@@ -74,10 +74,7 @@ describe('the dashboard', () => {
     expect(timed.wait![0]).toBeLessThan(5000);
     expect(state.failed).toMatchObject([{ name: 'steps', error: { message: 'failed at step 2, as asked' } }]);
     await client.cancel(delayed);
-    await before.shows(
-      'that one more was cancelled',
-      ({ states }) => !states.delayed && states.cancelled === 2,
-    );
+    await before.shows('one more cancelled job', ({ states }) => !states.delayed && states.cancelled === 2);
   });
 
   it('shows the progress and the process of running jobs, until they end', async () => {
@@ -115,7 +112,7 @@ describe('the dashboard', () => {
     expect(active.jobs[0]).not.toHaveProperty('owner');
     expect(worker).toMatchObject({ pid: headway.workers[0]!.child.pid, version: '0.1.0' });
     expect(worker.rssBytes).toBeGreaterThan(10_000_000);
-    await dashboard.shows('that the worker runs it', (state) =>
+    await dashboard.shows('that the worker runs the job', (state) =>
       state.processes!.some(({ role, running }) => role === 'worker' && running === 1),
     );
     await connection.lpush('bars', 'end');
@@ -136,8 +133,8 @@ describe('the dashboard', () => {
     const ran = (steps: number) =>
       until(`${steps} steps`, async () => ((await read(jobs[3]!)).progress?.current ?? 0) > steps);
     const { processes, watched, channel } = KEYS;
-    // Of a test before this one a worker may still believe that somebody looks, until its next beat.
-    await until('nobody looks', async () => (await connection.exists(watched)) === 0);
+    // After an earlier test, a worker may assume until its next heartbeat that a dashboard is open.
+    await until('no dashboard is open', async () => (await connection.exists(watched)) === 0);
     await connection.del(processes);
     await until('every process knows', async () => (await connection.hlen(processes)) === 2);
     await ran(100);
@@ -147,7 +144,7 @@ describe('the dashboard', () => {
     const dashboard = await watch();
     await dashboard.shows('all of them', ({ active }) => active.total === 4);
     await until('some frames came', () => frames.length >= 6);
-    // Five gaps of half a second each; timers may be late and then catch up a little.
+    // Five gaps of half a second each. A late timer is followed by a shorter gap.
     expect(frames.at(-1)! - frames.at(-6)!).toBeGreaterThanOrEqual(2300);
     await Promise.all(jobs.map((job) => client.cancel(job)));
     listener.disconnect();
@@ -269,7 +266,7 @@ describe('the dashboard', () => {
     await call('pause');
     await elsewhere.shows('that it is paused', paused);
     await call('resume');
-    await elsewhere.shows('that it goes on', (state) => !paused(state));
+    await elsewhere.shows('that the queue is resumed', (state) => !paused(state));
     await other.stop();
     await elsewhere.ended;
     await dashboard.shows(
@@ -287,7 +284,7 @@ describe('the dashboard', () => {
       state.processes!.some(({ pid }) => pid === workers[i]!.child.pid);
     await dashboard.shows('all workers', (state) => has(state, 0) && has(state, 1));
     await workers[0]!.stop();
-    await dashboard.shows('that one has stopped', (state) => !has(state, 0), 3000);
+    await dashboard.shows('that one worker has stopped', (state) => !has(state, 0), 3000);
     await workers[1]!.kill('SIGKILL');
     await dashboard.shows('that one is gone', (state) => !has(state, 1), 10_000);
     expect(await headway.connection.hlen('headway:internal:{dashboard}:slots')).toBeLessThanOrEqual(3);
@@ -332,8 +329,8 @@ describe('the dashboard', () => {
     expect(await statusWith(before)).toBe(200);
     await call(`${url}/v1/revocations`, 'POST', ADMIN_TOKEN, { sub: 'headway:admin' });
     await until('the session is over', async () => (await statusWith(before)) === 401);
-    // A token says when it was made in whole seconds.
-    await until('a new one holds', async () => (await statusWith(await signIn())) === 200);
+    // The issue time of a token has whole seconds.
+    await until('a new session is valid', async () => (await statusWith(await signIn())) === 200);
   });
 
   it('has a channel that no token can reach', async () => {
@@ -346,7 +343,7 @@ describe('the dashboard', () => {
       body: JSON.stringify({ event: 'changed', data: 'no JSON', kind: 'state' }),
     });
     expect(response.status).toBe(200);
-    // Jobs of other tests may have left a notice of their own there.
+    // Jobs of other tests may have left a notice there.
     const notice = await connection.hget('headway:internal:{dashboard}:slots', 'changed');
     expect(notice ?? '').not.toContain('no JSON');
   });

@@ -85,7 +85,7 @@ describe('the retention of finished jobs', () => {
     await until('it has ended', async () => (await queue.getJob(jobId))?.finishedOn);
     return `q..${jobId}`;
   }
-  /** Creates a file of a job. */
+  /** Creates a file as a job does. */
   const made = (): Promise<{ id: string }> =>
     store.create('a.txt', async (path) => writeFileSync(path, 'made'));
 

@@ -35,19 +35,19 @@ describe('when a cron schedule is due', () => {
       ['2026-10-31T13:00Z', '2026-11-01T14:00Z', '2026-11-02T14:00Z'],
     ],
     [
-      'at a time that the change leaves out: an hour later on that day',
+      'at a time that the change skips: an hour later on that day',
       cron('30 2 * * *', 'Europe/Berlin'),
       '2026-03-28T12:00:00Z',
       ['2026-03-29T01:30Z', '2026-03-30T00:30Z'],
     ],
     [
-      'at a time that comes twice: once',
+      'at a time that occurs twice: once',
       cron('30 2 * * *', 'Europe/Berlin'),
       '2026-10-24T12:00:00Z',
       ['2026-10-25T00:30Z', '2026-10-26T01:30Z'],
     ],
     [
-      'every hour: also in the hour that comes twice',
+      'every hour: also in the hour that occurs twice',
       cron('0 * * * *', 'Europe/Berlin'),
       '2026-10-24T23:30:00Z',
       ['2026-10-25T00:00Z', '2026-10-25T01:00Z', '2026-10-25T02:00Z'],
