@@ -217,7 +217,7 @@ describe('POST /v1/jobs', () => {
     });
     try {
       const started = await headway.client.start('steps', { count: 30, intervalMs: 100 });
-      const progress = await until('BullMQ has more than the first progress', async () => {
+      const progress = await until('BullMQ has the progress of a later step', async () => {
         const job = await queue.getJob(started.id);
         const progress = job?.progress as { current?: number } | undefined;
         return progress?.current && progress.current > 5 ? progress : undefined;

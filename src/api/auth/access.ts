@@ -109,7 +109,7 @@ export function createAccess(options: AccessOptions): Access {
     return { claim, credential };
   }
 
-  /** The proofs of `Headway-Job-Tokens`, verified once for a request for many jobs. */
+  /** The tokens of `Headway-Job-Tokens`, verified once for a request for many jobs. */
   const jobProofsOf = new WeakMap<Request, Promise<Proof[]>>();
   function jobProofs(req: Request): Promise<Proof[]> {
     const pending = jobProofsOf.get(req);

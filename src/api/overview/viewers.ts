@@ -55,7 +55,7 @@ interface OverviewViewer extends FeedViewer {
 }
 
 export interface OverviewViewersOptions extends ViewerSetOptions {
-  /** Running jobs, as workers report them, and which owners' jobs have changed. */
+  /** The running jobs as workers report them, and a notice when the jobs of an owner change. */
   feed: DashboardFeed;
   readPage: PageReader;
   readJob: SnapshotReader;

@@ -28,8 +28,8 @@ export interface RemovedJobsOptions {
 
 /**
  * Checks whether the jobs that are watched in this process are still in BullMQ, and reconciles those that are not.
- * Emptying a queue (`clean`, `drain`, `obliterate`) removes jobs without an event for each of them. Jobs in queues that
- * nobody follows are reconciled too.
+ * Emptying a queue (`clean`, `drain`, `obliterate`) removes jobs without an event for each of them. Jobs in queues
+ * without a queue follower are reconciled too.
  */
 export function followRemovedJobs({
   channels,

@@ -172,7 +172,7 @@ export function startQueueFollower({
     return keys.filter((_key, i) => isReadable(i));
   }
 
-  /** Leads while no stream can be followed. */
+  /** Keeps the lease and does the chores while no stream can be followed. */
   async function idle(until: number): Promise<void> {
     while (leads() && performance.now() < until) await sleep(PAUSE_MS);
   }

@@ -41,7 +41,7 @@ describe('the dashboard', () => {
   });
   afterAll(() => headway.stop());
 
-  it('counts jobs by state, kind and minute, including those from before it was opened', async () => {
+  it('counts jobs by state, kind and minute, including jobs that ended before the dashboard was opened', async () => {
     const { client } = headway;
     const start = (failAt?: number) =>
       client.start('steps', { count: 3, intervalMs: 5, ...(failAt ? { failAt } : {}) });

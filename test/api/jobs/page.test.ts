@@ -277,7 +277,7 @@ describe('the index', () => {
         5000,
       ],
       [
-        'all tags, and names that nearly no job has',
+        'all tags, and names that almost no job has',
         3000,
         (i) => ({
           id: numbered(i),
@@ -290,7 +290,7 @@ describe('the index', () => {
         150,
       ],
       [
-        'all tags of jobs made in the same millisecond, with ids that begin alike',
+        'all tags of jobs created in the same millisecond, with similar ids',
         2000,
         (i) => ({
           id: `q.${'x'.repeat(120)}${numbered(i)}`,
@@ -303,7 +303,7 @@ describe('the index', () => {
         2000,
       ],
     ])(
-      'no page keeps Redis for long, and all of them together are complete: %s',
+      'no page blocks Redis for long, and together the pages are complete: %s',
       { timeout: 60_000 },
       async (_what, count, jobOf, filter, expected) => {
         await addMany(count, jobOf);

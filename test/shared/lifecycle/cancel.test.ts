@@ -101,7 +101,7 @@ describe('cancelling a waiting job', () => {
     expect(await redis.zrange(`${BULLMQ}:q:failed`, 0, '-1')).toEqual([id]);
   });
 
-  it('searches for a job that was queued later than it was created in steps, not in a script', async () => {
+  it('finds a job that was queued long after its creation with several short searches, not in one script', async () => {
     await fill(LONG);
     // Two jobs have the wrong creation time, as after a retry or promotion. The third is in no list.
     const [middle, late, gone] = [idOf(LONG / 2), idOf(LONG - 5000), 'q.gone'];
