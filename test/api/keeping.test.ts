@@ -173,12 +173,12 @@ describe('a finished job', () => {
     const other = await headway.client.start('steps', STEPS);
     await ended(job);
     await gone(job);
-    const look = async (headers: Record<string, string>): Promise<number> =>
+    const statusOf = async (headers: Record<string, string>): Promise<number> =>
       (await fetch(`${headway.api.url}${job.links.self}`, { headers })).status;
-    expect(await look(visitor)).toBe(410);
-    expect(await look({})).toBe(404);
-    expect(await look({ Cookie: 'headway_visitor=somebody-else-of-27-letters' })).toBe(404);
-    expect(await look({ Authorization: `Bearer ${other.token}` })).toBe(404);
+    expect(await statusOf(visitor)).toBe(410);
+    expect(await statusOf({})).toBe(404);
+    expect(await statusOf({ Cookie: 'headway_visitor=somebody-else-of-27-letters' })).toBe(404);
+    expect(await statusOf({ Authorization: `Bearer ${other.token}` })).toBe(404);
     expect(
       (await fetch(`${headway.api.url}/v1/jobs`, { headers: visitor }).then((r) => r.json())) as object,
     ).toEqual({ jobs: [] });

@@ -72,7 +72,7 @@ export class MultiplexedStream {
     return this.members.some(({ state }) => state === BEHIND) ? BEHIND : LIVE;
   }
 
-  /** When the first member was stalled, or the last one ended. */
+  /** The time at which the first member stalled, or at which the last member ended. */
   get stalledAt(): number {
     const { state } = this;
     const times = this.members.filter((member) => member.state === state).map(({ stalledAt }) => stalledAt);

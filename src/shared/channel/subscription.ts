@@ -16,7 +16,7 @@ export interface Sink {
  */
 export const writeTo = (sink: Sink, frame: Buffer): boolean => sink.write(frame) || sink.writableLength === 0;
 
-/** The feed of a subscription, as the subscription uses it. */
+/** The part of a feed that a subscription uses. */
 interface Source {
   catchUp(subscription: Subscription): void;
   leave(subscription: Subscription): void;

@@ -9,7 +9,7 @@ import type { ReconcileObserver, Reconciler } from './observers.js';
 import { type CancelReply, lifecycleScripts } from './scripts.js';
 import { CANCELLED_REASON, type JobSnapshot } from './snapshot.js';
 
-/** Ends jobs before their time: cancels them, or fails those that did not start in time. */
+/** Ends jobs early: cancels them, or fails those that did not start in time. */
 export interface Canceller {
   /**
    * Cancels a job. A waiting job ends at once; for a running job, its worker is asked to stop it. Idempotent.

@@ -47,7 +47,7 @@ export interface QueueFollowerOptions {
   onChanged?: (jobs: Array<JobSnapshot | undefined>) => void;
   /** The work of the leader besides following, every second or two. */
   chore: () => Promise<void>;
-  /** Skips broken jobs. Defaults to an instance of its own. */
+  /** Skips broken jobs. Defaults to a new instance. */
   faults?: JobFaults;
   log: Logger;
 }

@@ -76,7 +76,7 @@ function reopened({ failures, stalls }: JobSnapshot, { fence }: Transition): Pub
   return { attempt: fence.attempt, rank: fence.rank!, failures, stalls, end: undefined };
 }
 
-/** Returns the event that a paused queue no longer holds up the job. */
+/** Returns the event that reports that a paused queue no longer holds up the job. */
 function queueResumed(known: PublishedState | undefined, job: JobSnapshot): Transition[] {
   if (!known?.paused || job.paused || isFinished(job) || isBeingCancelled(known, job)) return [];
   return [queueState(job, known.attempt, factsOf(known), { ...factsOf(known), paused: false })];

@@ -214,7 +214,7 @@ describe('channels over HTTP', () => {
     ['publish', 'analytics', 401, 403, 403, 200],
     ['publish', 'orders.7', 401, 403, 403, 200],
   ])(
-    'to %s to %s: nobody %i, ada %i, a token for orders.* %i, an admin %i',
+    'to %s to %s: unidentified %i, ada %i, a token for orders.* %i, an admin %i',
     async (action, channel, ...expected) => {
       const tokens = [
         undefined,

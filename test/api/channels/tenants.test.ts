@@ -97,14 +97,14 @@ describe('tenants', () => {
       data: { count: 1, intervalMs: 1 },
     });
     const { links } = (await job.json()) as { links: { self: string } };
-    const look = async (claims: Record<string, unknown>): Promise<number> =>
+    const statusOf = async (claims: Record<string, unknown>): Promise<number> =>
       (await call(`${url}${links.self}`, 'GET', await sign(claims))).status;
-    expect(await look({ sub: 'ada', tenant: 'acme' })).toBe(200);
-    expect(await look({ sub: 'acme/ada' })).toBe(404);
-    expect(await look({ sub: 'tenant:acme/ada' })).toBe(404);
-    expect(await look({ sub: 'ada', tenant: 'other' })).toBe(404);
-    expect(await look({ sub: 'boss', tenant: 'acme', headway: { admin: true } })).toBe(200);
-    expect(await look({ sub: 'boss', tenant: 'acm', headway: { admin: true } })).toBe(404);
-    expect(await look({ sub: 'boss', headway: { admin: true } })).toBe(200);
+    expect(await statusOf({ sub: 'ada', tenant: 'acme' })).toBe(200);
+    expect(await statusOf({ sub: 'acme/ada' })).toBe(404);
+    expect(await statusOf({ sub: 'tenant:acme/ada' })).toBe(404);
+    expect(await statusOf({ sub: 'ada', tenant: 'other' })).toBe(404);
+    expect(await statusOf({ sub: 'boss', tenant: 'acme', headway: { admin: true } })).toBe(200);
+    expect(await statusOf({ sub: 'boss', tenant: 'acm', headway: { admin: true } })).toBe(404);
+    expect(await statusOf({ sub: 'boss', headway: { admin: true } })).toBe(200);
   });
 });

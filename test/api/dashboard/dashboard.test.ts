@@ -153,8 +153,8 @@ describe('the dashboard', () => {
   it('counts a job of a worker that knows only BullMQ, and shows its progress', async () => {
     const bullmq = plainBullMq(headway);
     const dashboard = await watch();
-    let go!: () => void;
-    const published = new Promise<void>((resolve) => (go = resolve));
+    let finish!: () => void;
+    const published = new Promise<void>((resolve) => (finish = resolve));
     bullmq.worker('plain', async (job) => {
       await job.updateProgress(30);
       await published;
@@ -162,10 +162,10 @@ describe('the dashboard', () => {
     });
     await bullmq.queue('plain').add('plain', {});
     await dashboard.shows(
-      'its bar',
+      'the progress of the job',
       ({ active }) => active.jobs[0]?.name === 'plain' && active.jobs[0].percent === 30,
     );
-    go();
+    finish();
     await dashboard.shows(
       'its end',
       ({ names, active, minutes }) =>
@@ -185,15 +185,15 @@ describe('the dashboard', () => {
     };
     const [ada, bob] = await Promise.all([visitor(), visitor()]);
     await client.post({ name: 'steps', data: { count: 1, intervalMs: 1, failAt: 1 } }, ada);
-    const [all, hers, his, nobodys] = await Promise.all([
+    const [all, ofAda, ofBob, anonymous] = await Promise.all([
       watch(),
       watch({ headers: ada }),
       watch({ headers: bob }),
       watch({ headers: {} }),
     ]);
-    await all!.shows('everybody’s', ({ active, states }) => active.total === 2 && states.failed === 1);
-    await hers!.shows(
-      'hers',
+    await all!.shows('the jobs of all', ({ active, states }) => active.total === 2 && states.failed === 1);
+    await ofAda!.shows(
+      'the jobs of ada',
       ({ active, states, failed, minutes }) =>
         active.total === 1 &&
         states.active === 1 &&
@@ -201,15 +201,15 @@ describe('the dashboard', () => {
         failed.length === 1 &&
         minutes.size > 0,
     );
-    await his!.shows('his', ({ active, states }) => active.total === 1 && states.active === 1);
-    const { states, active, failed, minutes } = await nobodys!.shows('something', ({ at }) => at > 0);
+    await ofBob!.shows('the jobs of bob', ({ active, states }) => active.total === 1 && states.active === 1);
+    const { states, active, failed, minutes } = await anonymous!.shows('something', ({ at }) => at > 0);
     expect([states, active.total, failed, minutes.size]).toEqual([{}, 0, [], 0]);
-    expect(his!.state()).toMatchObject({ admin: false, failed: [] });
-    for (const dashboard of [hers!, his!, nobodys!]) {
+    expect(ofBob!.state()).toMatchObject({ admin: false, failed: [] });
+    for (const dashboard of [ofAda!, ofBob!, anonymous!]) {
       expect(dashboard.raw()).not.toMatch(/"processes"|"redis"|"viewers"|"owner"/);
     }
     await connection.lpush('mine', 'end', 'end');
-    await his!.shows('his end', ({ states }) => states.completed === 1);
+    await ofBob!.shows('the end of the job of bob', ({ states }) => states.completed === 1);
     const wrong = await fetch(`${api.url}/v1/dashboard/events?token=nonsense`);
     expect(wrong.status).toBe(401);
   });

@@ -46,7 +46,7 @@ describe('the progress of a worker that knows only BullMQ', () => {
     ],
     ['resting', { percent: 50, message: 'resting' }],
     [{ percent: 51 }, { percent: 51 }],
-  ])('does not go back: %j after 50', (value, expected) => {
+  ])('does not decrease: %j after 50', (value, expected) => {
     expect(foreignProgress(value, origin, 50)).toEqual({
       jobId: 'steps..7',
       attempt: 2,

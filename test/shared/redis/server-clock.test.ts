@@ -45,13 +45,13 @@ it.each([
   [3000, 0],
   [0, 3000],
   [2000, 2000],
-])('serverNow does not get worse by a request that took %i ms and a reply that took %i ms', (to, back) => {
+])('serverNow does not get less accurate after a request of %i ms and a reply of %i ms', (to, back) => {
   ask(1, 1);
   ask(to, back);
   expect(error()).toBeLessThanOrEqual(2);
 });
 
-it('serverNow gets better with a faster reply', () => {
+it('serverNow gets more accurate with a faster reply', () => {
   ask(0, 4000);
   expect(error()).toBeGreaterThan(1000);
   ask(1, 1);

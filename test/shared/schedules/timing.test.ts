@@ -127,7 +127,7 @@ describe('an invalid timing', () => {
       /after startAt/,
     ],
     [
-      'an end before it is due',
+      'an end before the first due time',
       { cron: '0 0 1 1 *', endAt: '2026-07-01T00:00:00Z' },
       'cron',
       /never due before endAt/,
