@@ -5,7 +5,7 @@ import { decodeExtended, parse } from 'content-disposition';
 import { HeadwayError } from '../../shared/errors.js';
 import type { FileStore, StoredFile } from '../../shared/files/store.js';
 
-/** The most parts of a form: each one costs a stream, however small it is. */
+/** Maximum number of parts of a form. Each part costs a stream, however small it is. */
 const MAX_PARTS = 100;
 
 export interface FormOptions {
@@ -14,7 +14,7 @@ export interface FormOptions {
   signal: AbortSignal;
   /** The Content-Length of the request, if any. */
   length: number | undefined;
-  /** The largest body, in bytes. */
+  /** Maximum size of the body, in bytes. */
   maxBytes: number;
 }
 

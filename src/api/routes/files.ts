@@ -10,7 +10,7 @@ import { type UploadLimits, watchUpload } from '../http/uploading.js';
 
 /** How long a refused client may continue to send, in ms. */
 const LINGER_MS = 5000;
-/** The largest size of the form around a file, in bytes. */
+/** Maximum size of the form around a file, in bytes. */
 const FORM_BYTES = 64 * 1024;
 
 export interface FilesRoutesOptions {

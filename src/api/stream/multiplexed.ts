@@ -22,7 +22,7 @@ export interface MultiplexedChannel {
   stays?: boolean;
 }
 
-/** The most channels of a stream. More would make the event ids too long. */
+/** Maximum number of channels in a stream. More would make the event ids too long. */
 export const MAX_CHANNELS = 100;
 
 /**

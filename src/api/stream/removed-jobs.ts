@@ -11,7 +11,7 @@ import { isRedisFault } from '../../shared/redis/faults.js';
 
 /** How often the watched jobs are checked, in ms. */
 const CHECK_MS = 2000;
-/** The most jobs that one command asks for. */
+/** Maximum number of jobs that one command asks for. */
 const AT_ONCE = 500;
 
 export interface RemovedJobsOptions {

@@ -7,7 +7,7 @@ import { EXPIRED, REVOKED } from './frames.js';
 import { endStream, type SinkEvents, type StreamSink } from './handshake.js';
 import type { PendingStream } from './pending-stream.js';
 
-/** The most viewers that are checked at once for revoked credentials. */
+/** Maximum number of viewers that are checked at once for revoked credentials. */
 const AT_ONCE = 500;
 
 export interface ViewerSetOptions {

@@ -22,7 +22,7 @@ const RESEND_MS = 1000;
 
 export interface ChannelViewersOptions extends ViewerSetOptions {
   hub: ChannelHub;
-  /** The longest time between two heartbeats, in ms. */
+  /** Maximum time between two heartbeats, in ms. */
   heartbeatMs: number;
 }
 

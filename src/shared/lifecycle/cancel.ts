@@ -40,7 +40,7 @@ const EXPIRED_REASON = 'not started in time';
 /** The number of list entries in a search step. Steps overlap, because jobs are removed from the list meanwhile. */
 const CHUNK = 5000;
 const OVERLAP = 500;
-/** How many times a job is searched for when it was no longer close to the position where it was found. */
+/** How often the search for a job is repeated when the job has moved away from the position where it was found. */
 const MAX_SEARCHES = 5;
 
 export function createCanceller({

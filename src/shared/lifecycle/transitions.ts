@@ -4,7 +4,7 @@ import { dueGuard, lifecycleTransition, queueState, type Transition } from './ev
 import { endRank, isReopened, type PublishedState, type QueueFacts, queueGuard, RANK } from './published.js';
 import { isFinished, type JobSnapshot } from './snapshot.js';
 
-/** A due time that differs from the published one by more than this was changed, in ms. */
+/** Two due times that differ by more than this are different, in ms. */
 const MOVED_MS = 1000;
 
 /**

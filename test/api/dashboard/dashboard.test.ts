@@ -209,7 +209,7 @@ describe('the dashboard', () => {
       expect(dashboard.raw()).not.toMatch(/"processes"|"redis"|"viewers"|"owner"/);
     }
     await connection.lpush('mine', 'end', 'end');
-    await ofBob!.shows('the end of the job of bob', ({ states }) => states.completed === 1);
+    await ofBob!.shows('that the job of bob has ended', ({ states }) => states.completed === 1);
     const wrong = await fetch(`${api.url}/v1/dashboard/events?token=nonsense`);
     expect(wrong.status).toBe(401);
   });

@@ -191,7 +191,7 @@ describe('the retention of finished jobs', () => {
     const ids = await Promise.all(Array.from({ length: 450 }, (_, i) => finished(`many-${i}`)));
     const processes = [open(), open(), open()];
     await Promise.all(ids.map((id) => processes[0]!.reconciler.reconcile(id)));
-    await until('the time of all is over', async () => {
+    await until('the retention time of all jobs is over', async () => {
       await Promise.all(processes.map(({ retention }) => retention.sweep()));
       return (await redis.zcard(`${BULLMQ}.due`)) === 0;
     });
