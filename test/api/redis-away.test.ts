@@ -52,7 +52,7 @@ describe("Redis' errors while it cannot serve are answered with 503", () => {
     }
   });
 
-  it('including an aborted command, but no other abort and no error of ours', async () => {
+  it('including an aborted command, but not other aborts and not our own errors', async () => {
     redis = await startRedis();
     const plain = plainRedis(redis.url);
     // The error of ioredis for the unanswered rest of a pipeline.

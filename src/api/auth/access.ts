@@ -24,7 +24,7 @@ export const TOKEN_COOKIE = 'headway_token';
 /** Permission to access a job. */
 export interface Permit {
   jobId: string;
-  /** What the permission rests on. Absent for a visitor, whose permission does not expire. */
+  /** The basis of the permission. Absent for a visitor, whose permission does not expire. */
   credential?: Credential | undefined;
 }
 

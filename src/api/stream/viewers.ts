@@ -64,7 +64,7 @@ export class ChannelViewers extends ViewerSet<Following> {
   /**
    * Answers a request with the stream of one or several channels. A viewer that has seen the end of all of them gets
    * 204, which stops a browser from reconnecting (WHATWG HTML, section 9.2.3).
-   * @param credentials what the viewer's permission rests on: the stream ends when one of them expires or is revoked
+   * @param credentials the basis of the viewer's permission: the stream ends when one of them expires or is revoked
    */
   async answer(
     stream: PendingStream,

@@ -88,7 +88,7 @@ export const withCensus =
     return { ...job, noWorker: !(await census.serves(addressOf(jobId)!.queue)) };
   };
 
-/** The keys of `job.lua`, `JOB_KEYS` of them. */
+/** Returns the `JOB_KEYS` keys of `job.lua`. */
 export function snapshotKeys(prefix: string, { queue, id }: JobAddress): string[] {
   return [id, 'active', 'completed', 'failed', 'delayed', 'prioritized', 'waiting-children', 'meta'].map(
     (suffix) => queueKey(prefix, queue, suffix),

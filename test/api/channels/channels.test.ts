@@ -57,7 +57,7 @@ describe('channels over HTTP', () => {
     stream.close();
   });
 
-  it('are created by first use, and default to the name sse', async () => {
+  it('are created by their first event, and `/stream` without a channel follows `sse`', async () => {
     const token = await sign({ headway: { subscribe: ['sse'], publish: ['sse'] } });
     const stream = await openStream(`${url}/stream`, { token });
     await publish('sse', { data: 1 }, token);
@@ -327,7 +327,7 @@ describe('channels over HTTP', () => {
     expect((await publish('public.big', { data: 'x'.repeat(1_100_000) })).status).toBe(413);
   });
 
-  it('stop a process with invalid rules, with an error of one line', async () => {
+  it('keep a process from starting if the rules are invalid, with an error of one line', async () => {
     for (const [rules, line] of [
       ['[{"channel":"a b"}]', /CHANNEL_RULES: rule 0.channel: must be a channel name/],
       ['[{"channel":"a","subscribe":"all"}]', /CHANNEL_RULES: rule 0.subscribe/],

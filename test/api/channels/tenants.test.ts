@@ -57,7 +57,7 @@ describe('tenants', () => {
     }
   });
 
-  it('have channels that admins and permitted tokens reach by the name of the tenant and a slash', async () => {
+  it('have channels that admins and permitted tokens can address as tenant/channel', async () => {
     const acme = await follow('users.ada', await sign({ tenant: 'acme' }));
     expect(await publish('acme/users.ada', 'from an admin', ADMIN)).toBe(200);
     const server = await sign({ sub: 'server', headway: { publish: ['acme/**'], subscribe: ['**'] } });

@@ -80,7 +80,7 @@ describe('the events that a channel is missing', () => {
       ['stalled 1', 'active 2'],
     ],
     [
-      'a job whose worker died once too often',
+      'a job that failed because its worker died too often',
       running,
       { state: 'failed', attempt: 1, stalls: 1 },
       ['failed 1'],

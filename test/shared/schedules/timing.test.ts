@@ -86,7 +86,7 @@ describe('when an interval is due', () => {
     expect(nextDue(timing, after)).toBe(expected);
   });
 
-  it('is the first time even if that has passed, and then skips missed runs', () => {
+  it('is the start first, even if the start has passed, and later skips missed runs', () => {
     expect(upcoming(timing, undefined, 9000)).toBe(5300);
     expect(upcoming(timing, 5300, 9000)).toBe(9300);
   });
