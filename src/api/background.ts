@@ -58,7 +58,7 @@ export function startServices(
     housekeeping,
     recheck,
     followRemovedJobs({ channels, redis, keyspace, followed: plan.names, reconciler, faults, log }),
-    watchWorkers({ channels, census: connection.census!, onChange: recheck.queue, log }),
+    watchWorkers({ channels, census: connection.census, onChange: recheck.queue, log }),
     watchPulse({
       connections: [redis, subscriberRedis],
       needed: () => allViewers.some(({ count }) => count > 0),

@@ -37,7 +37,7 @@ export async function readSecrets({ config, authorize, log }: SecretsOptions, pr
 type Secrets = Awaited<ReturnType<typeof readSecrets>>;
 export type Auth = ReturnType<typeof openAuth>;
 
-/** What decides who may do what. */
+/** The parts that decide what a caller may do. */
 export function openAuth(
   { config, connection }: { config: Config; connection: Connection },
   secrets: Secrets,

@@ -32,9 +32,10 @@ describe('the owner of a job', () => {
       visitor: cookie ? { Cookie: cookie.split(';')[0]! } : {},
     };
   }
-  const look = (job: { links: { self: string } }, headers: Headers = {}, query = ''): Promise<Response> =>
+  const getJob = (job: { links: { self: string } }, headers: Headers = {}, query = ''): Promise<Response> =>
     fetch(`${headway.api.url}${job.links.self}${query}`, { headers });
-  const status = async (...args: Parameters<typeof look>): Promise<number> => (await look(...args)).status;
+  const status = async (...args: Parameters<typeof getJob>): Promise<number> =>
+    (await getJob(...args)).status;
 
   it('has access without the token, by the visitor cookie, which is set once', async () => {
     const { job, visitor } = await start();
@@ -100,19 +101,21 @@ describe('the owner of a job', () => {
       basic(ADMIN),
     ];
     const nowhere = { links: { self: '/v1/jobs/steps.00000000-0000-4000-8000-000000000000' } };
-    const { instance: _nowhere, ...expected } = (await (await look(nowhere)).json()) as { instance: string };
+    const { instance: _nowhere, ...expected } = (await (await getJob(nowhere)).json()) as {
+      instance: string;
+    };
     for (const { job } of [visited, signedIn]) {
       for (const headers of strangers) {
-        const response = await look(job, headers);
+        const response = await getJob(job, headers);
         expect([response.status, headers]).toEqual([404, headers]);
-        // Not a word more than of a job that does not exist.
+        // The answer is the same as for a job that does not exist.
         const { instance: _instance, ...problem } = (await response.json()) as { instance: string };
         expect(problem).toEqual(expected);
       }
     }
-    // A claim that is none makes the token none.
+    // An invalid claim makes the token invalid.
     expect(await status(signedIn.job, bearer(await jwt('grace', { headway: { admin: 'yes' } })))).toBe(401);
-    // A visitor who calls himself what a user is called inside is no user.
+    // A visitor cookie with the internal id of a user does not identify that user.
     expect(await status(signedIn.job, { Cookie: 'headway_visitor=user:ada' })).toBe(404);
   });
 

@@ -160,12 +160,12 @@ describe('POST /v1/jobs:batch', () => {
   });
 
   it.each([
-    ['nothing', undefined, '/jobs'],
+    ['no body', undefined, '/jobs'],
     ['no jobs', {}, '/jobs'],
-    ['none', { jobs: [] }, '/jobs'],
+    ['an empty list', { jobs: [] }, '/jobs'],
     ['too many', { jobs: Array.from({ length: 1001 }, () => 1) }, '/jobs'],
-    ['jobs that are no list', { jobs: steps() }, '/jobs'],
-    ['a mode that is none', { jobs: [steps()], mode: 'some' }, '/mode'],
+    ['jobs that are not a list', { jobs: steps() }, '/jobs'],
+    ['an unknown mode', { jobs: [steps()], mode: 'some' }, '/mode'],
     ['an unknown field', { jobs: [steps()], options: {} }, ''],
   ])('refuses %s', async (_what, body, pointer) => {
     const response = await post(body);
@@ -196,7 +196,7 @@ describe('POST /v1/jobs:batch', () => {
     const answers = await Promise.all([1, 2, 3].map(async () => items(await post(body, headers))));
     const identity = (jobs: Item[]) =>
       jobs.map(({ id, name, deduplicated, error }) => ({ id, name, deduplicated, error }));
-    // The other job has ended by the time of the last call: it must not be started again.
+    // The other job has ended before the last call, and must not be started again.
     await headway.client.cancel(single!);
     answers.push(await items(await post({ jobs: body.jobs, mode: body.mode }, headers)));
     for (const answer of answers) expect(identity(answer)).toEqual(identity(answers[0]!));

@@ -77,7 +77,7 @@ describe('POST /v1/jobs/:id/cancel', () => {
       expect(await body(response)).toMatchObject({ state: 'active', cancelling: true });
       const { data } = await streams[i]!.waitFor('log');
       expect(data.message).toBe('stopping: cancel');
-      // The time at which the worker said so: both clocks are this machine's.
+      // The time of the worker's log line; both times come from this machine's clock.
       expect(data.at - called).toBeLessThan(250);
     }
     for (const stream of streams) {
@@ -108,12 +108,12 @@ describe('POST /v1/jobs/:id/cancel', () => {
       cancelling: true,
       at: expect.any(Number),
     });
-    // A viewer that comes now hears of it too.
+    // A viewer that connects now gets the event too.
     const late = await watch(job);
     await late.waitFor(({ event, data }) => event === 'queue' && data.cancelling);
     await stream.ended;
     expect(stream.names().at(-1)).toBe('cancelled');
-    // Its zombie comes to an end before the next job of that worker does.
+    // The abandoned run ends before the worker's next job does.
     const next = await headway.client.start('steps', { count: 10, intervalMs: 150 });
     await (await watch(next)).ended;
     expect(await body(await headway.client.get(job))).toMatchObject({ state: 'cancelled' });
@@ -129,7 +129,7 @@ describe('POST /v1/jobs/:id/cancel', () => {
     await stream.waitFor('progress');
     const answers = await Promise.all(Array.from({ length: 5 }, () => headway.client.cancel(job)));
     expect(answers.map(({ status }) => status)).toEqual([202, 202, 202, 202, 202]);
-    // As GET shows it.
+    // The answer has the same form as that of GET.
     expect(await body(answers[0]!)).toMatchObject({ cancelling: true, progress: { attempt: 1 } });
     await stream.ended;
     const late = await headway.client.cancel(job);
@@ -240,7 +240,7 @@ describe('POST /v1/jobs/:id/cancel', () => {
     const job = await other.client.start('stubborn', { polite: true });
     const stream = await openStream(other.client.events(job), { token: job.token });
     await stream.waitFor('progress');
-    // The worker listens no more when the request comes.
+    // The worker has lost its subscription when the request arrives.
     await other.connection.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
     await other.client.cancel(job);
     await stream.ended;
@@ -258,7 +258,7 @@ describe('a time limit', () => {
 
   it.each([
     ['stops a job that takes longer', true],
-    ['ends one that ignores its signal', false],
+    ['ends a job that ignores its signal', false],
   ])('%s with the code timeout', async (_what, polite) => {
     const job = await headway.client.start('stubborn', { polite }, { timeoutMs: 200, attempts: 3 });
     const stream = await openStream(headway.client.events(job), { token: job.token });

@@ -32,7 +32,7 @@ describe('GET /v1/events?job=…', () => {
     expect((await watch(jobs, stream.lastEventId())).status).toBe(204);
   });
 
-  it('resumes: sends what the viewer has missed, and nothing of the jobs that it has seen end', async () => {
+  it('resumes: sends the missed events, and nothing of jobs that had ended before', async () => {
     const jobs = await Promise.all([start(1), start(100)]);
     const [short, long] = jobs as [StartedJob, StartedJob];
     const stream = await watch(jobs);

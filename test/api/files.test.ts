@@ -142,7 +142,7 @@ describe('files', () => {
     ],
   ])('leave nothing behind when their upload is cut off (%s)', async (_how, head) => {
     const kept = (): number => readdirSync(folder).filter((name) => name !== 'tmp').length;
-    await until('nothing is left of others', () => leftovers().length === 0);
+    await until('nothing is left of other uploads', () => leftovers().length === 0);
     const before = kept();
     const socket = connect(Number(new URL(files).port), '127.0.0.1');
     socket.on('error', () => {});
@@ -165,7 +165,7 @@ describe('files', () => {
 
   it('are refused if they would fill the disk, however they are sent', async () => {
     const { bavail, bsize } = await statfs(headway.env.DATA_DIR!);
-    // Room for some of the file, and some for what others write meanwhile.
+    // Leaves room for part of the file, and for what other programs write meanwhile.
     const full = await startApi({
       ...headway.env,
       FILES_MIN_FREE_BYTES: String(bavail * bsize - 100 * 1024 * 1024),
@@ -177,7 +177,7 @@ describe('files', () => {
     for (const send of [
       () => fetch(`${full.url}/v1/files?name=x`, { method: 'POST', body: file }),
       () => fetch(`${full.url}/v1/files`, { method: 'POST', body: form }),
-      // Of a length that nobody knows.
+      // A body of unknown length.
       () =>
         fetch(`${full.url}/v1/files?name=x`, {
           method: 'POST',
@@ -225,7 +225,7 @@ describe('files', () => {
       expect((await part.arrayBuffer()).byteLength).toBe(4);
       expect((await fetch(`${headway.api.url}${file.href}`)).status).toBe(404);
     }
-    // The uploaded file is none of the result's.
+    // The uploaded file is not in the result.
     for (const query of [`?file=${id}`, '?file=..%2f..%2fetc%2fpasswd', '?file=', '?file=rows']) {
       expect((await headway.client.result(job, query)).status).toBe(404);
     }

@@ -13,7 +13,7 @@ import { startWorker, type TestProcess } from '../support/processes.js';
 import { schedulesOf, userToken } from '../support/schedules.js';
 import { until } from '../support/until.js';
 
-/** So long that no file expires by itself: the test sets the time of their last use back. */
+/** So long that no file expires during the test: the test sets the time of their last use back. */
 const TTL_MS = 60_000;
 
 describe('an expired file', () => {
@@ -49,14 +49,14 @@ describe('an expired file', () => {
     headway.client.start('reader', { path: ['file'], in: { file } }, options);
   const isThere = (id: string): boolean => existsSync(join(headway.env.DATA_DIR!, 'files', id, 'content'));
 
-  /** Sets the last use of files back by years, and has what nobody holds removed. */
+  /** Sets the last use of files back by years, and removes those that no job holds. */
   async function expire(...ids: string[]): Promise<void> {
     for (const id of ids) utimesSync(join(headway.env.DATA_DIR!, 'files', id, 'file.json'), 1, 1);
     const keyspace = createKeyspace('headway');
     const readJob = createSnapshotReader(headway.connection, keyspace);
     await store.sweep(createHeldFiles({ redis: headway.connection, keyspace, readJob }));
     for (const id of ids.filter(isThere)) {
-      // As after a time in which no process was there to note that it is held.
+      // As if no process had run since, to renew the files that are held.
       utimesSync(join(headway.env.DATA_DIR!, 'files', id, 'file.json'), 1, 1);
     }
   }
@@ -100,7 +100,7 @@ describe('an expired file', () => {
         expect(await end(job)).toMatchObject({ state: 'completed', result: { text: texts[i] } });
       }
     });
-    // Now nobody needs them any more.
+    // No job holds the files any more.
     await expire(...files);
     expect(files.filter(isThere)).toEqual([]);
   });

@@ -46,7 +46,7 @@ describe('POST /v1/jobs', () => {
     ['an array', '[]', 400, 'invalid-request', ''],
     ['a string', '"steps"', 400, 'invalid-json', ''],
     ['no name', { data: {} }, 400, 'invalid-request', '/name'],
-    ['a name that is none', { name: 7 }, 400, 'invalid-request', '/name'],
+    ['a name that is not text', { name: 7 }, 400, 'invalid-request', '/name'],
     ['an unknown field', { ...STEPS, datum: 1 }, 400, 'invalid-request', ''],
     ['an unknown option', { ...STEPS, options: { attempt: 1 } }, 400, 'invalid-request', '/options'],
     [
@@ -56,11 +56,11 @@ describe('POST /v1/jobs', () => {
       'invalid-request',
       '/options/attempts',
     ],
-    ['a job nobody knows', { name: 'stepz', data: {} }, 422, 'unknown-job', '/name'],
-    ['a name of the prototype', { name: 'constructor', data: {} }, 422, 'unknown-job', '/name'],
-    ['data that is missing', { name: 'steps' }, 422, 'invalid-data', '/data/count'],
+    ['an unknown kind of job', { name: 'stepz', data: {} }, 422, 'unknown-job', '/name'],
+    ['the name of an inherited property', { name: 'constructor', data: {} }, 422, 'unknown-job', '/name'],
+    ['missing data', { name: 'steps' }, 422, 'invalid-data', '/data/count'],
     [
-      'data of a wrong type',
+      'data of the wrong type',
       { name: 'steps', data: { count: '1', intervalMs: 1 } },
       422,
       'invalid-data',
@@ -74,7 +74,7 @@ describe('POST /v1/jobs', () => {
       '/data',
     ],
     [
-      'a file that is none',
+      'an invalid file id',
       { name: 'checksum', data: { file: '../../etc/passwd' } },
       422,
       'invalid-data',
@@ -87,7 +87,7 @@ describe('POST /v1/jobs', () => {
       'unknown-file',
       '/data/file',
     ],
-    ['too much', { ...STEPS, name: 'x'.repeat(4000) }, 413, 'body-too-large', ''],
+    ['a body that is too large', { ...STEPS, name: 'x'.repeat(4000) }, 413, 'body-too-large', ''],
   ])('refuses %s with the reason and a pointer', async (_what, body, status, code, pointer) => {
     const response = await headway.client.post(body);
     expect(response.status).toBe(status);
@@ -135,7 +135,7 @@ describe('POST /v1/jobs', () => {
     expect((await headway.client.post(STEPS, headers)).status).toBe(202);
   });
 
-  it.each(['short', 'fifteen-chars-x', 'with spaces in it, long', 'x'.repeat(256)])(
+  it.each(['short', 'fifteen-chars-x', 'a long key with spaces', 'x'.repeat(256)])(
     'refuses the Idempotency-Key %j',
     async (key) => {
       const response = await headway.client.post(STEPS, { 'Idempotency-Key': key });
@@ -217,7 +217,7 @@ describe('POST /v1/jobs', () => {
     });
     try {
       const started = await headway.client.start('steps', { count: 30, intervalMs: 100 });
-      const progress = await until('BullMQ has progress beyond the first', async () => {
+      const progress = await until('BullMQ has the progress of a later step', async () => {
         const job = await queue.getJob(started.id);
         const progress = job?.progress as { current?: number } | undefined;
         return progress?.current && progress.current > 5 ? progress : undefined;
@@ -252,7 +252,7 @@ describe('POST /v1/jobs', () => {
       await first.ended;
       await (await queue.getJob(failed.id))!.retry();
       await until('it has failed again', async () => (await queue.getJob(failed.id))?.attemptsStarted === 2);
-      await until('the channel tells it', async () => {
+      await until('the channel has it', async () => {
         const again = await openStream(headway.client.events(failed), {
           token: failed.token,
           lastEventId: first.lastEventId(),

@@ -23,7 +23,7 @@ describe('a finished job', () => {
       env: {
         JOBS_DIR: jobsDir('two-files', 'steered', 'flaky'),
         GONE_JOBS_MS: '4000',
-        // Shorter than some jobs are kept.
+        // Shorter than the retention time of some jobs.
         FILES_TTL_MS: String(FILES_TTL_MS),
         KEEP_JOBS_MS: '1000',
       },
@@ -80,7 +80,7 @@ describe('a finished job', () => {
       });
     }
     await until('its file is gone', () => !existsSync(fileOf(made)));
-    // What it was given is not its own.
+    // A file in the job's data is not removed with the job.
     expect(existsSync(fileOf(given))).toBe(true);
     expect(await keysOf(job)).toEqual([`{headway}.gone:${job.id}`]);
     await until('it is forgotten', async () => (await status(job)) === 404);
@@ -100,7 +100,7 @@ describe('a finished job', () => {
     for (const key of [channel, `${channel}:log`]) {
       expect(await headway.connection.pttl(key)).toBeGreaterThan(HOUR - 60_000);
     }
-    // Its file outlives what uploads are kept for.
+    // The job's file is kept longer than an upload.
     const { mtimeMs } = statSync(join(fileOf(long.made), 'file.json'));
     expect(mtimeMs + FILES_TTL_MS).toBeGreaterThan(Date.now() + HOUR - 60_000);
     const download = await headway.client.result(long.job, '?file=made');
@@ -112,7 +112,7 @@ describe('a finished job', () => {
     await headway.connection.lpush('silent', 'log still here');
     const first = await openStream(headway.client.events(job), { token: job.token });
     await first.waitFor('log');
-    // A job that ended after that event is kept just as long from its end.
+    // A job that ended after that event is kept as long, counted from its end.
     const other = await headway.client.start('steps', STEPS);
     await ended(other);
     await gone(other);
@@ -173,12 +173,12 @@ describe('a finished job', () => {
     const other = await headway.client.start('steps', STEPS);
     await ended(job);
     await gone(job);
-    const look = async (headers: Record<string, string>): Promise<number> =>
+    const statusOf = async (headers: Record<string, string>): Promise<number> =>
       (await fetch(`${headway.api.url}${job.links.self}`, { headers })).status;
-    expect(await look(visitor)).toBe(410);
-    expect(await look({})).toBe(404);
-    expect(await look({ Cookie: 'headway_visitor=somebody-else-of-27-letters' })).toBe(404);
-    expect(await look({ Authorization: `Bearer ${other.token}` })).toBe(404);
+    expect(await statusOf(visitor)).toBe(410);
+    expect(await statusOf({})).toBe(404);
+    expect(await statusOf({ Cookie: 'headway_visitor=somebody-else-of-27-letters' })).toBe(404);
+    expect(await statusOf({ Authorization: `Bearer ${other.token}` })).toBe(404);
     expect(
       (await fetch(`${headway.api.url}/v1/jobs`, { headers: visitor }).then((r) => r.json())) as object,
     ).toEqual({ jobs: [] });
@@ -191,7 +191,7 @@ describe('a finished job', () => {
     await ended(job);
     await gone(job);
     const key = (await headway.connection.keys('headway:{idempotency:*'))[0]!;
-    // As if the API had died between queuing the job and noting that it had.
+    // As if the API had died after queuing the job and before recording that.
     await headway.connection.set(key, (await headway.connection.get(key))!.replace(/queued$/, 'claimed'));
     const again = await headway.client.post(body, headers);
     expect(again.status).toBe(202);
@@ -232,19 +232,19 @@ describe('a day of load, compressed into waves', () => {
       expect(response.status).toBe(202);
       const started = ((await response.json()) as { jobs: StartedJob[] }).jobs;
       await until(
-        'all have been and gone',
+        'all jobs have ended and been removed',
         async () => {
           return (await connection.keys('*')).every((key) => !started.some(({ id }) => key.includes(id)));
         },
         60_000,
       );
     }
-    /** BullMQ's event stream has a length of its own (10,000), which a test does not reach; the rest must not grow. */
+    /** Measures everything but BullMQ's event stream, which is limited to 10,000 entries and still grows during the test. */
     async function measure() {
       const memory = Number(/^used_memory:(\d+)/m.exec(await connection.info('memory'))![1]);
       const stream = (await connection.call('MEMORY', 'USAGE', events, 'SAMPLES', '0')) as number;
       const keys = (await connection.keys('*')).filter(
-        // Nor do the dashboard's counters: one hash for each minute, kept for an hour.
+        // Leaves out the dashboard's counters too: one hash for each minute, kept for an hour.
         (key) => !/:stalled(-check)?$|:marker$|:minute:/.test(key),
       );
       return { memory: memory - stream, keys: keys.sort() };
@@ -256,7 +256,7 @@ describe('a day of load, compressed into waves', () => {
       const WAVES = 3;
       for (let i = 0; i < WAVES; i++) await wave();
       expect((await measure()).keys).toEqual(before.keys);
-      // A job that stayed behind would be about 2 KB. Buffers of connections come and go, and Redis frees a moment later.
+      // A leftover job would take about 2 KB. The buffers of connections vary, and Redis frees memory with a delay.
       const room = WAVES * JOBS * 200;
       await until('the memory is free again', async () => (await measure()).memory - before.memory < room);
       expect(before.keys.length).toBeLessThan(20);

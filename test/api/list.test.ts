@@ -27,7 +27,7 @@ describe('GET /v1/jobs', () => {
     await headway.stop();
   });
 
-  /** A caller of the test's own: nobody else's jobs are in the way. */
+  /** A new caller for each test, who has no other jobs. */
   let ada: Record<string, string>;
   let callers = 0;
   beforeEach(async () => {
@@ -50,10 +50,10 @@ describe('GET /v1/jobs', () => {
     await nextMs();
     return (await response.json()) as StartedJob;
   }
-  /** Of two jobs of the same millisecond nobody can say which is newer. */
+  /** Waits for the next millisecond: the order of two jobs created in the same one is undefined. */
   const nextMs = async (): Promise<void> => {
     const now = Date.now();
-    await until('the clock goes on', () => Date.now() > now);
+    await until('the next millisecond has begun', () => Date.now() > now);
   };
   const ended = async (job: StartedJob): Promise<void> =>
     (await openStream(headway.client.events(job), { token: job.token })).ended;
@@ -81,23 +81,23 @@ describe('GET /v1/jobs', () => {
     const visited = (await first.json()) as StartedJob;
     await nextMs();
     const grace = await user('grace');
-    const [mine, hers] = [await start(LATER), await start(LATER, grace)];
+    const [mine, ofGrace] = [await start(LATER), await start(LATER, grace)];
     expect(await ids()).toEqual([mine.id]);
-    expect(await ids('', grace)).toEqual([hers.id]);
+    expect(await ids('', grace)).toEqual([ofGrace.id]);
     expect(await ids('', visitor)).toEqual([visited.id]);
     expect(await list('', {})).toEqual({ jobs: [] });
     expect(await list('', { Cookie: 'headway_visitor=somebody-else-of-27-letters' })).toEqual({ jobs: [] });
-    // The token of a job says nothing of who sends it.
+    // The token of a job does not identify the caller.
     expect(await list('', { Authorization: `Bearer ${mine.token}` })).toEqual({ jobs: [] });
-    expect(await ids('?limit=3', ADMIN)).toEqual([hers.id, mine.id, visited.id]);
-    expect(await ids('?owner=user:grace', ADMIN)).toEqual([hers.id]);
-    expect(await ids('?owner=user:grace', grace)).toEqual([hers.id]);
+    expect(await ids('?limit=3', ADMIN)).toEqual([ofGrace.id, mine.id, visited.id]);
+    expect(await ids('?owner=user:grace', ADMIN)).toEqual([ofGrace.id]);
+    expect(await ids('?owner=user:grace', grace)).toEqual([ofGrace.id]);
     expect(await list('?owner=user:nobody', ADMIN)).toEqual({ jobs: [] });
     expect(await ids('?owner=me', visitor)).toEqual([visited.id]);
     expect(await list('?owner=me', {})).toEqual({ jobs: [] });
     expect(await list('?owner=me', ADMIN)).toEqual({ jobs: [] });
-    const his = await start(LATER, ADMIN);
-    expect(await ids('?owner=me', ADMIN)).toEqual([his.id]);
+    const ofAdmin = await start(LATER, ADMIN);
+    expect(await ids('?owner=me', ADMIN)).toEqual([ofAdmin.id]);
     const others = await get('?owner=user:grace');
     expect(others.status).toBe(403);
     expect((await get('?owner=user:grace', visitor)).status).toBe(401);
@@ -146,7 +146,7 @@ describe('GET /v1/jobs', () => {
     const seen = [first, second, third].flatMap(({ jobs }) => jobs.map(({ id }) => id));
     expect(seen.sort()).toEqual(started.sort());
     expect((await ids('?limit=2')).sort()).toEqual(newer.sort());
-    // As many as there are is not fewer than there are.
+    // A page with exactly all jobs has no next page.
     expect(await list('?limit=9')).not.toHaveProperty('next');
   });
 
@@ -209,13 +209,13 @@ describe('GET /v1/jobs', () => {
       },
     );
     try {
-      await until('the index has heard of them', async () => (await list()).jobs.length >= 2);
+      await until('the index has them', async () => (await list()).jobs.length >= 2);
       expect(await ids('?tag=scheduled')).toEqual([`steps..${owned.id}`]);
-      await until('the scheduled one is there', async () =>
+      await until('the scheduled job is listed', async () =>
         (await ids()).includes(`steps..${scheduled!.id}`),
       );
       expect(await ids()).not.toContain(`steps..${plain.id}`);
-      await until('an admin sees the other', async () =>
+      await until('an admin sees the other job', async () =>
         (await ids('?limit=200', ADMIN)).includes(`steps..${plain.id}`),
       );
     } finally {

@@ -24,7 +24,7 @@ describe('job options', () => {
     openStream(headway.client.events(job), { token: job.token });
   const view = async (job: StartedJob) =>
     (await (await headway.client.get(job)).json()) as Record<string, unknown>;
-  /** Keeps the only worker busy until it is let go. */
+  /** Keeps the only worker busy until the returned function is called. */
   async function occupy(turns: string): Promise<() => Promise<void>> {
     const job = await headway.client.start('steered', { turns });
     const stream = await watch(job);
@@ -36,20 +36,20 @@ describe('job options', () => {
   }
 
   it.each([
-    ['an option that is none', { retries: 3 }, '/options'],
+    ['an unknown option', { retries: 3 }, '/options'],
     ['no attempts', { attempts: 0 }, '/options/attempts'],
     ['a back-off of another kind', { backoff: { type: 'linear', delayMs: 1 } }, '/options/backoff/type'],
     ['a negative delay', { delayMs: -1 }, '/options/delayMs'],
-    ['a time that is none', { runAt: 'tomorrow' }, '/options/runAt'],
+    ['an invalid time', { runAt: 'tomorrow' }, '/options/runAt'],
     ['a time without a zone', { runAt: '2026-11-24T10:00:00' }, '/options/runAt'],
-    ['a time after a year', { runAt: '2050-01-01T00:00:00Z' }, '/options/runAt'],
-    ['delay and time', { delayMs: 1, runAt: '2026-11-24T10:00:00Z' }, '/options/runAt'],
-    ['a priority beyond the last', { priority: 2_097_152 }, '/options/priority'],
+    ['a time more than a year ahead', { runAt: '2050-01-01T00:00:00Z' }, '/options/runAt'],
+    ['a delay and a time', { delayMs: 1, runAt: '2026-11-24T10:00:00Z' }, '/options/runAt'],
+    ['a priority over the limit', { priority: 2_097_152 }, '/options/priority'],
     ['a key that can be guessed', { deduplicationKey: 'invoice-7' }, '/options/deduplicationKey'],
-    ['a life of no time', { ttlMs: 0 }, '/options/ttlMs'],
-    ['a limit beyond all timers', { timeoutMs: 2 ** 31 }, '/options/timeoutMs'],
-    ['tags that are none', { tags: ['a b'] }, '/options/tags/0'],
-    ['metadata that is too much', { metadata: { a: 'x'.repeat(5000) } }, '/options/metadata'],
+    ['a ttlMs of 0', { ttlMs: 0 }, '/options/ttlMs'],
+    ['a time limit that exceeds any timer', { timeoutMs: 2 ** 31 }, '/options/timeoutMs'],
+    ['an invalid tag', { tags: ['a b'] }, '/options/tags/0'],
+    ['metadata that is too large', { metadata: { a: 'x'.repeat(5000) } }, '/options/metadata'],
   ])('are refused with a pointer to the invalid field: %s', async (_what, options, pointer) => {
     const response = await headway.client.post({ name: 'steps', data: STEPS, options });
     expect(response.status).toBe(400);
@@ -155,7 +155,7 @@ describe('job options', () => {
   });
 
   it('metadata and tags are stored and shown', async () => {
-    // All that Lua's tables, through which BullMQ sends options, cannot tell apart or cannot hold.
+    // Values that BullMQ's Lua scripts would change: empty lists, `null` and large numbers.
     const metadata = {
       invoice: 7,
       customer: { name: 'Ada', notes: {}, lists: [[], {}, null, 1] },

@@ -9,7 +9,7 @@ import { until } from '../support/until.js';
 
 const ADMIN = 'an-admin-of-these-tests';
 
-/** What a viewer knows of the jobs at the end. */
+/** Returns the last received state of each job. */
 function known(stream: TestStream): Record<string, string> {
   const states: Record<string, string> = {};
   for (const { event, data } of stream.events) if (event === 'job') states[data.jobId] = data.state;
@@ -60,7 +60,7 @@ describe('GET /v1/events of many jobs', () => {
         await stream.waitFor(({ data }) => data.jobId === later.id && data.state === 'active');
         await stream.waitFor(({ data }) => data.jobId === delayed.id && data.state === 'delayed');
       }
-      // The job of another user ends first, so what the streams get of it would be there before what they wait for.
+      // The other user's job ends first: an update of it would arrive before the updates that the streams wait for.
       await headway.connection.lpush('eve', 'end');
       await until('the other job has completed', async () => {
         const view = await (await call(`${url}${other.links.self}`, 'GET', other.token)).json();
@@ -114,7 +114,7 @@ describe('GET /v1/events of many jobs', () => {
     const ends = (): number => Object.values(known(stream)).filter((state) => state === 'completed').length;
     while (ends() < JOBS) await stream.waitFor(() => ends() === JOBS);
     expect(Object.keys(known(stream)).sort()).toEqual(jobs.map(({ id }) => id).sort());
-    // 40,000 updates: what comes is bounded by time, not by what happens.
+    // Of 40,000 updates, the number that is sent depends on the time only.
     const published = stream.events.filter(({ event }) => event === 'job').length;
     expect(published).toBeLessThan(JOBS * 20);
     stream.close();

@@ -18,10 +18,10 @@ const call = async (
 ) => fetch(`${headway.api.url}/v1/definitions/${name}/${action}`, { method: 'POST', headers });
 const watch = (url: string, job: StartedJob): Promise<TestStream> =>
   openStream(clientOf(url).events(job), { token: job.token });
-/** What a stream says of the queue. */
-const published = ({ events }: TestStream): boolean[] =>
+/** Returns whether the queue was paused, from each `queue` event of a stream. */
+const pausedIn = ({ events }: TestStream): boolean[] =>
   events.flatMap(({ event, data }) => (event === 'queue' ? [data.paused] : []));
-const reconciler = (stream: TestStream): string[] =>
+const eventNames = (stream: TestStream): string[] =>
   stream.names().filter((name) => name !== 'progress' && name !== 'log');
 
 describe('a paused kind of job', () => {
@@ -63,14 +63,14 @@ describe('a paused kind of job', () => {
     expect(await resumed.json()).toEqual({ queue: 'steps', paused: false, jobs: ['steps'] });
     for (const stream of streams) {
       await stream.ended;
-      expect(reconciler(stream)).toEqual(['waiting', 'queue', 'queue', 'active', 'completed']);
-      expect(published(stream)).toEqual([true, false]);
+      expect(eventNames(stream)).toEqual(['waiting', 'queue', 'queue', 'active', 'completed']);
+      expect(pausedIn(stream)).toEqual([true, false]);
     }
     expect(await (await headway.client.get(job)).json()).not.toHaveProperty('paused');
-    // It begins anew with the attempt: who comes later has no need to know.
+    // The state of the queue is reset when the attempt starts, so a later viewer gets no `queue` event.
     const late = await watch(other.url, job);
     await late.ended;
-    expect(reconciler(late)).toEqual(['waiting', 'active', 'completed']);
+    expect(eventNames(late)).toEqual(['waiting', 'active', 'completed']);
   });
 
   it('is shown to present and later viewers when BullMQ itself pauses it', async () => {
@@ -84,7 +84,7 @@ describe('a paused kind of job', () => {
     await queue.resume();
     for (const stream of [...live, late]) {
       await stream.waitFor(({ event, data }) => event === 'queue' && !data.paused);
-      expect(published(stream)).toEqual([true, false]);
+      expect(pausedIn(stream)).toEqual([true, false]);
       stream.close();
     }
     await headway.client.cancel(job);
@@ -96,12 +96,12 @@ describe('a paused kind of job', () => {
     await stream.waitFor('progress');
     await queue.pause();
     await stream.ended;
-    expect(reconciler(stream)).toEqual(['waiting', 'active', 'completed']);
+    expect(eventNames(stream)).toEqual(['waiting', 'active', 'completed']);
     const file = await headway.client.upload('a.txt', 'a');
     const unaffected = await headway.client.start('checksum', { file: file.id });
     const watched = await watch(headway.api.url, unaffected);
     await watched.ended;
-    expect(reconciler(watched)).toEqual(['waiting', 'active', 'completed']);
+    expect(eventNames(watched)).toEqual(['waiting', 'active', 'completed']);
   });
 
   it('is marked in the definitions', async () => {
@@ -170,9 +170,9 @@ describe('a paused kind during a Redis outage', () => {
     expect(await (await headway.client.get(job)).json()).toMatchObject({ paused: true });
     expect((await call(headway, 'steps', 'resume')).status).toBe(200);
     await stream.ended;
-    // The resume may be conflated with the run that follows at once, for a viewer that is being caught up.
-    expect(reconciler(stream).filter((name) => name !== 'queue')).toEqual(['waiting', 'active', 'completed']);
-    expect([[true], [true, false]]).toContainEqual(published(stream));
+    // For a viewer that is catching up, the resume may be conflated with the run that follows at once.
+    expect(eventNames(stream).filter((name) => name !== 'queue')).toEqual(['waiting', 'active', 'completed']);
+    expect([[true], [true, false]]).toContainEqual(pausedIn(stream));
     await headway.stop();
   });
 
@@ -184,9 +184,9 @@ describe('a paused kind during a Redis outage', () => {
     await call(headway, 'steps', 'pause');
     await stream.waitFor(({ event, data }) => event === 'queue' && data.paused);
     await call(headway, 'steps', 'resume');
-    await until('the resume is seen', () => published(stream).at(-1) === false);
-    // First that no worker runs.
-    expect(published(stream)).toEqual([false, true, false]);
+    await until('the resume is seen', () => pausedIn(stream).at(-1) === false);
+    // The first event says that there is no worker.
+    expect(pausedIn(stream)).toEqual([false, true, false]);
     await headway.stop();
   });
 });

@@ -39,7 +39,7 @@ describe('pipelined requests for streams', () => {
   const get = (path: string): string =>
     `GET ${path} HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream, */*\r\n\r\n`;
 
-  /** Sends all of it in one packet, and keeps what comes. */
+  /** Sends requests in one packet, and collects the response. */
   async function send(requests: string) {
     const socket = connect(Number(new URL(headway.api.url).port), '127.0.0.1');
     socket.setNoDelay(true);
@@ -57,7 +57,7 @@ describe('pipelined requests for streams', () => {
     return { socket, text: () => text, ended: () => ended };
   }
   const watched = (): Promise<number> => headway.connection.exists('headway:internal:{dashboard}:watched');
-  const nobodyWatches = () => until('nobody watches the dashboard', async () => (await watched()) === 0);
+  const noDashboard = () => until('no dashboard is open', async () => (await watched()) === 0);
   const processOutput = (): string => headway.api.output();
 
   it.each(kinds)('%s: is answered after the request before it', async (_kind, path, begins) => {
@@ -68,7 +68,7 @@ describe('pipelined requests for streams', () => {
     );
     expect(ended()).toBe(false);
     socket.destroy();
-    await nobodyWatches();
+    await noDashboard();
     expect(processOutput()).toBe('');
   });
 
@@ -77,7 +77,7 @@ describe('pipelined requests for streams', () => {
     const { socket, text } = await send(get(before) + get(path()) + get(path()));
     await until('the first is open', () => text().includes('retry: 2000'));
     await until('it is followed', async () => (await watchersOf('public.front')) === 1);
-    // What is published comes on the first; nothing of the others is before it.
+    // A published event arrives on the first stream, and nothing of the other streams arrives before it.
     const answer = await call(`${headway.api.url}/v1/channels/public.front`, 'POST', undefined, {
       data: 'front',
     });
@@ -88,8 +88,8 @@ describe('pipelined requests for streams', () => {
     expect(await watched()).toBe(0);
     expect(await watchersOf('public.score')).toBe(0);
     socket.destroy();
-    await until('nobody follows it', async () => (await watchersOf('public.front')) === 0);
-    await nobodyWatches();
+    await until('it has no viewer', async () => (await watchersOf('public.front')) === 0);
+    await noDashboard();
     expect(processOutput()).toBe('');
   });
 

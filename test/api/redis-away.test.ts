@@ -11,7 +11,7 @@ describe("Redis' errors while it cannot serve are answered with 503", () => {
   let redis: TestRedis;
   afterEach(() => redis.stop());
 
-  /** Sends calls of every kind, cuts them off, and gives what they were rejected with. */
+  /** Sends calls of every kind, interrupts them, and returns the errors. */
   async function rejections(
     during: (plain: ReturnType<typeof plainRedis>) => Promise<unknown>,
   ): Promise<Error[]> {
@@ -26,7 +26,7 @@ describe("Redis' errors while it cannot serve are answered with 503", () => {
       connection.eval(WRITE, 1, 'a', 'x'),
       connection.hset('h', 'a', 1),
     ]);
-    // Sent, and not yet answered.
+    // Now the calls are sent and not answered yet.
     await new Promise(setImmediate);
     if (during === frozen) await redis.kill();
     const results = await settled;
@@ -41,7 +41,7 @@ describe("Redis' errors while it cannot serve are answered with 503", () => {
     ['full', (plain: ReturnType<typeof plainRedis>) => plain.config('SET', 'maxmemory', '1')],
     ['a replica now', (plain: ReturnType<typeof plainRedis>) => plain.replicaof('127.0.0.1', 1)],
     [
-      'in need of replicas',
+      'without enough replicas',
       (plain: ReturnType<typeof plainRedis>) => plain.config('SET', 'min-replicas-to-write', '1'),
     ],
   ])('%s', async (_what, during) => {
@@ -52,10 +52,10 @@ describe("Redis' errors while it cannot serve are answered with 503", () => {
     }
   });
 
-  it('including an aborted command, but no other abort and no error of ours', async () => {
+  it('including an aborted command, but not other aborts and not our own errors', async () => {
     redis = await startRedis();
     const plain = plainRedis(redis.url);
-    // What ioredis says of the rest of a pipeline that was answered in part.
+    // The error of ioredis for the unanswered rest of a pipeline.
     const aborted = Object.assign(new Error('Command aborted due to connection close'), {
       name: 'AbortError',
     });

@@ -57,7 +57,7 @@ describe('retries', () => {
     });
     await brief.ended;
     await staying.waitFor('failed');
-    // The id of the end is no reason to go.
+    // A viewer with the id of the end may stay too.
     const late = await openStream(events, { token: job.token, lastEventId: brief.lastEventId() });
     expect(late.status).toBe(200);
     expect((await headway.client.retry(job)).status).toBe(202);
@@ -146,10 +146,10 @@ describe('retries', () => {
     await end(job);
     const first = await watch(job);
     await first.ended;
-    await until('its time is over', () => Date.now() > expiresAt);
+    await until('its deadline has passed', () => Date.now() > expiresAt);
     expect(await (await headway.client.retry(job)).json()).not.toHaveProperty('expiresAt');
     await until(
-      'nobody looks at its time any more',
+      'its deadline is no longer stored',
       async () => !(await headway.connection.zcard('headway:expiry')),
     );
     await queue.resume();
@@ -233,7 +233,7 @@ describe('retries', () => {
     const other = await startHeadway({ workers: 0 });
     const job = await other.client.start('steps', { count: 1, intervalMs: 1 });
     const stream = await openStream(other.client.events(job), { token: job.token });
-    // A worker that knows nothing of our cancelling.
+    // A worker that does not support cancelling.
     let fail!: (error: Error) => void;
     const plain = new Worker('steps', () => new Promise((_resolve, reject) => (fail = reject)), {
       connection: { host: '127.0.0.1', port: other.redis.port },

@@ -8,7 +8,7 @@ import { until } from '../support/until.js';
 
 const QUICK = { count: 1, intervalMs: 1 };
 const HOUR = 3_600_000;
-const reconciler = (stream: TestStream): string[] =>
+const eventNames = (stream: TestStream): string[] =>
   stream.names().filter((name) => name !== 'progress' && name !== 'log');
 const inAnHour = (): string => new Date(Date.now() + HOUR).toISOString();
 
@@ -43,7 +43,7 @@ describe('/v1/schedules', () => {
     const { nextRun } = await ada.until('another is due', schedule, (now) => now.nextRun);
     const stream = await ada.watch(nextRun!);
     await stream.ended;
-    expect(reconciler(stream).filter((name) => name !== 'waiting')).toEqual([
+    expect(eventNames(stream).filter((name) => name !== 'waiting')).toEqual([
       'delayed',
       'active',
       'completed',
@@ -60,7 +60,7 @@ describe('/v1/schedules', () => {
     });
     const result = await ada.call(nextRun!.links.result);
     expect(await result.json()).toEqual({ steps: 3 });
-    // In step: a second apart, give or take nothing.
+    // The due times are exactly a second apart.
     const jobs = (await queue.getCompleted()).flatMap(({ id }) => (id!.includes(schedule.id) ? [id!] : []));
     const due = jobs.map((id) => Number(id.split(':').at(-1)) % 1000);
     expect(jobs.length).toBeGreaterThanOrEqual(4);
@@ -82,7 +82,7 @@ describe('/v1/schedules', () => {
     const startAt = inAnHour();
     const interval = await ada.make({ name: 'steps', data: QUICK, everyMs: 60_000, startAt });
     expect(interval.nextRunAt).toBe(Date.parse(startAt));
-    // One that began long ago goes on in its step.
+    // A schedule with a start long ago keeps its phase.
     const began = await ada.make({
       name: 'steps',
       data: QUICK,
@@ -114,11 +114,11 @@ describe('/v1/schedules', () => {
       expect(after.nextRunAt!).toBeGreaterThan(schedule.nextRunAt!);
       expect(after.nextRun).toMatchObject({ state: 'delayed' });
 
-      // A change leaves the cancelled one what it is.
+      // A change does not affect the cancelled run.
       const changed = await ada.change(schedule, { data: { count: 2, intervalMs: 1 } });
       expect(changed.nextRunAt).toBe(after.nextRunAt);
       expect(await ada.job(first)).toMatchObject({ state: 'cancelled' });
-      // It can still be run by hand, as any other, and that is no other run.
+      // The cancelled run can still be retried by hand, which does not count as another run.
       expect((await ada.call(`${first.links.self}/retry`, 'POST')).status).toBe(202);
       await until('it has run', async () => (await ada.job(first)).state === 'completed');
       expect((await ada.get(schedule)).nextRunAt).toBe(after.nextRunAt);
@@ -134,7 +134,7 @@ describe('/v1/schedules', () => {
     const { lastRun } = await ada.until('a run', schedule, (now) => now.lastRun);
     const stream = await ada.watch(lastRun!);
     await stream.waitFor('progress');
-    // 202, or 200 when it has stopped already.
+    // The status is 202, or 200 when the job has already stopped.
     expect((await ada.call(lastRun!.links.cancel, 'POST')).ok).toBe(true);
     await stream.ended;
     expect(stream.names().at(-1)).toBe('cancelled');
@@ -147,7 +147,7 @@ describe('/v1/schedules', () => {
     expect(await ada.job(failed!)).toMatchObject({ error: { message: 'failed at step 2, as asked' } });
     const { runs } = await ada.get(schedule);
     await ada.until('another run', schedule, (now) => now.runs > runs);
-    // By hand once more: the same job, another attempt.
+    // A retry by hand is another attempt of the same job.
     expect((await ada.call(`${failed!.links.self}/retry`, 'POST')).status).toBe(202);
     await until('it has run again', async () => (await ada.job(failed!)).attempt === 2);
   });
@@ -162,7 +162,7 @@ describe('/v1/schedules', () => {
     expect(stream.events.at(-1)).toMatchObject({ event: 'cancelled', data: { reason: 'removed' } });
     expect(await queue.getJobScheduler(schedule.id)).toBeUndefined();
     expect(await ada.pause(schedule)).toMatchObject({ updatedAt: paused.updatedAt });
-    // A change does not wake it.
+    // A change does not resume the schedule.
     expect(await ada.change(schedule, { everyMs: 2 * HOUR })).toMatchObject({ state: 'paused' });
     expect(await queue.getJobScheduler(schedule.id)).toBeUndefined();
     const resumed = await ada.resume(schedule);
@@ -252,7 +252,7 @@ describe('/v1/schedules', () => {
     await ada.pause(first!);
     const same = await ada.post(body);
     expect(same.headers.get('location')).toBe(first!.links.self);
-    // Whoever repeats it on each start does not wake what somebody has paused.
+    // Repeating the request, as a program may do at each start, does not resume a paused schedule.
     expect(await same.json()).toMatchObject({ id: first!.id, state: 'paused' });
     const changed = await ada.post({ ...body, cron: '0 0 2 1 *', limit: 5 });
     expect([changed.status, await changed.json()]).toMatchObject([
@@ -289,7 +289,7 @@ describe('/v1/schedules', () => {
       schedules: [],
     });
     expect((await admin.list()).schedules.map(({ id }) => id)).toEqual([schedule.id]);
-    // What an admin changes stays its owner's.
+    // A schedule keeps its owner when an admin changes it.
     await admin.change(schedule, { cron: '0 0 3 1 *' });
     expect(await ada.get(schedule)).toMatchObject({ cron: '0 0 3 1 *' });
     expect(await ada.job((await ada.get(schedule)).nextRun!)).toMatchObject({ state: 'delayed' });
@@ -333,7 +333,7 @@ describe('/v1/schedules', () => {
     ['a bad zone', { cron: '* * * * *', timeZone: 'Mars/Olympus' }, 400, '/timeZone', /IANA/],
     ['too short an interval', { everyMs: 999 }, 400, '/everyMs', />=1000/],
     ['a time without a zone', { everyMs: 1000, startAt: '2027-01-01T00:00:00' }, 400, '/startAt', /ISO/],
-    ['a limit of none', { everyMs: 1000, limit: 0 }, 400, '/limit', />=1/],
+    ['a limit of 0', { everyMs: 1000, limit: 0 }, 400, '/limit', />=1/],
     ['an unknown field', { everyMs: 1000, every: 5 }, 400, '', /every/],
     ['a delay', { everyMs: 1000, options: { delayMs: 5 } }, 400, '/options/delayMs', /startAt/],
     ['a time to run', { everyMs: 1000, options: { runAt: 'x' } }, 400, '/options/runAt', /startAt/],
@@ -345,14 +345,8 @@ describe('/v1/schedules', () => {
       /key/,
     ],
     ['a bad option', { everyMs: 1000, options: { attempts: 0 } }, 400, '/options/attempts', />=1/],
-    [
-      'data that does not fit',
-      { everyMs: 1000, data: { count: -1, intervalMs: 1 } },
-      422,
-      '/data/count',
-      />=0/,
-    ],
-    ['a job that there is not', { everyMs: 1000, name: 'nothing' }, 422, '/name', /unknown job type/],
+    ['invalid data', { everyMs: 1000, data: { count: -1, intervalMs: 1 } }, 422, '/data/count', />=0/],
+    ['an unknown kind of job', { everyMs: 1000, name: 'nothing' }, 422, '/name', /unknown job type/],
   ])('refuses %s', async (_what, changes, status, pointer, detail) => {
     const response = await ada.post({ name: 'steps', data: QUICK, ...changes });
     expect(response.status).toBe(status);

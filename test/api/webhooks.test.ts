@@ -19,7 +19,7 @@ const ON = {
 };
 const STEPS = { count: 1, intervalMs: 1 };
 
-/** The delivery in a job's view, as if it had been started by hand. */
+/** The fields of a job's view that the tests use. */
 interface JobView {
   state: string;
   webhook?: { id: string; state: string; attempt: number; links: StartedJob['links'] };
@@ -79,7 +79,7 @@ describe('options.webhook', () => {
     await ended(job);
     const delivery = await deliveryOf(job);
     const stream = await ended(delivery);
-    // It may have been taken before anybody could tell that it waits.
+    // A worker may take the delivery before `waiting` is published.
     expect(stream.names().slice(-3)).toEqual(['active', 'log', 'completed']);
     expect(stream.events.at(-2)!.data).toMatchObject({
       level: 'info',
@@ -113,7 +113,7 @@ describe('options.webhook', () => {
   it('reports a failure, signed with its own secret, which is never shown', async () => {
     receiver = await startReceiver(500);
     const secret = newSecret();
-    const url = `${receiver.url}?key=hush-hush`;
+    const url = `${receiver.url}?key=query-secret`;
     const job = await start({ ...STEPS, failAt: 1 }, { secret, url });
     await ended(job);
     const delivery = await deliveryOf(job);
@@ -125,7 +125,7 @@ describe('options.webhook', () => {
         data: { state: 'failed', error: { message: 'failed at step 1, as asked' } },
       },
     );
-    expect(second!.path).toBe('/hook?key=hush-hush');
+    expect(second!.path).toBe('/hook?key=query-secret');
     const { connection, api, workers } = headway;
     const keys = await connection.keys('*');
     const seen = [api.output(), workers[0]!.output(), published.raw(), JSON.stringify(await view(job))];
@@ -136,8 +136,8 @@ describe('options.webhook', () => {
       }
     }
     expect(seen.join()).toContain(job.id);
-    for (const hidden of [secret, secret.slice(6), 'hush-hush']) expect(seen.join()).not.toContain(hidden);
-    // It is where SECURITY.md says, and only until it is of no more use.
+    for (const hidden of [secret, secret.slice(6), 'query-secret']) expect(seen.join()).not.toContain(hidden);
+    // The secret is stored only where SECURITY.md says, and only as long as it is needed.
     const kept = `headway:{job:${job.id}}:webhook`;
     expect(await connection.get(kept)).toContain(secret);
     expect(await connection.pttl(kept)).toBeLessThanOrEqual(31 * 24 * 3_600_000);
@@ -202,7 +202,7 @@ describe('options.webhook', () => {
     receiver = await startReceiver();
     const job = await start(STEPS, { events: ['failed', 'cancelled'] });
     await ended(job);
-    // A delivery is queued before the end is told.
+    // A delivery is queued before the end of the job is published.
     expect(await view(job)).not.toHaveProperty('webhook');
     const failing = await start({ ...STEPS, failAt: 1 }, { events: ['failed'] });
     await ended(failing);
@@ -240,18 +240,18 @@ describe('options.webhook', () => {
   });
 
   it.each<[string, unknown, string]>([
-    ['a webhook that is none', 'https://a.example.com/', ''],
-    ['one without an address', {}, '/url'],
+    ['a webhook that is not an object', 'https://a.example.com/', ''],
+    ['a webhook without a URL', {}, '/url'],
     ['an unknown field', { url: 'https://a.example.com/', method: 'GET' }, ''],
-    ['no URL', { url: 'a.example.com/hook' }, '/url'],
+    ['a URL without a scheme', { url: 'a.example.com/hook' }, '/url'],
     ['another scheme', { url: 'ftp://a.example.com/' }, '/url'],
     ['a password in the URL', { url: 'https://u:p@a.example.com/' }, '/url'],
     ['a host that is not allowed', { url: 'https://evil.test/' }, '/url'],
     ['the metadata service', { url: 'http://169.254.169.254/' }, '/url'],
     ['a URL that is too long', { url: `https://a.example.com/${'x'.repeat(2048)}` }, '/url'],
-    ['a secret that is none', { url: 'https://a.example.com/', secret: 'hunter2' }, '/secret'],
-    ['an event that no job has', { url: 'https://a.example.com/', events: ['progress'] }, '/events/0'],
-    ['no event', { url: 'https://a.example.com/', events: [] }, '/events'],
+    ['an invalid secret', { url: 'https://a.example.com/', secret: 'hunter2' }, '/secret'],
+    ['an event that is not terminal', { url: 'https://a.example.com/', events: ['progress'] }, '/events/0'],
+    ['an empty list of events', { url: 'https://a.example.com/', events: [] }, '/events'],
   ])('refuses %s with a pointer and the reason', async (_what, webhook, field) => {
     const response = await headway.client.post({ name: 'steps', data: STEPS, options: { webhook } });
     expect(response.status).toBe(400);
@@ -318,10 +318,10 @@ describe('the webhook of a job that ends outside our workers', () => {
   });
 
   it.each([
-    ['and kept', false],
-    ['and removed at once', true],
+    ['and the job is kept', false],
+    ['and the job is removed at once', true],
   ])(
-    'is called when a worker that does not know of Headway has done it, %s',
+    'is called when a worker that knows only BullMQ has completed the job, %s',
     async (_what, removeOnComplete) => {
       receiver = await startReceiver();
       const job = await start();

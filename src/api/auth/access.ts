@@ -24,7 +24,7 @@ export const TOKEN_COOKIE = 'headway_token';
 /** Permission to access a job. */
 export interface Permit {
   jobId: string;
-  /** What the permission rests on. Absent for a visitor, whose permission does not expire. */
+  /** The basis of the permission. Absent for a visitor, whose permission does not expire. */
   credential?: Credential | undefined;
 }
 
@@ -109,7 +109,7 @@ export function createAccess(options: AccessOptions): Access {
     return { claim, credential };
   }
 
-  /** The proofs of `Headway-Job-Tokens`, verified once for a request for many jobs. */
+  /** The tokens of `Headway-Job-Tokens`, verified once for a request for many jobs. */
   const jobProofsOf = new WeakMap<Request, Promise<Proof[]>>();
   function jobProofs(req: Request): Promise<Proof[]> {
     const pending = jobProofsOf.get(req);

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 
 /**
- * What a permission rests on, so that it can be checked again while a stream is open. Each of `key`, `digest`, `jti` and
+ * The basis of a permission, so that it can be checked again while a stream is open. Each of `key`, `digest`, `jti` and
  * `principal` can be revoked. Times are ms since 1970.
  */
 export interface Credential {

@@ -6,7 +6,7 @@ import type { Revoked } from './revocations.js';
 
 const VERB = 'revoked';
 
-/** Tells every API process what was revoked, so that it ends the streams that rest on it. */
+/** Notifies every API process of a revocation, so that it ends the streams of revoked credentials. */
 export const publishRevocation = (redis: Redis, keyspace: Keyspace, revoked: Revoked): Promise<void> =>
   broadcast(redis, keyspace, VERB, JSON.stringify(revoked));
 

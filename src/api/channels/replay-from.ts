@@ -2,7 +2,7 @@ import type { Request } from 'express';
 import type { ReplayFrom } from '../../shared/channel/reader.js';
 import { HeadwayError } from '../../shared/errors.js';
 
-/** The most events that `?last=` can ask for. */
+/** Maximum number of events that `?last=` can ask for. */
 const MAX_LAST = 10_000;
 
 /**

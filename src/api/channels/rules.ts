@@ -62,14 +62,14 @@ export const isShared = (rules: ChannelRule[], channel: string): boolean =>
   rules.some((rule) => rule.shared === true && matches(rule.channel, channel));
 
 /**
- * The name of a tenant's channel among the channels of all tenants: the channel that callers of the tenant `acme` name
- * `news` is `acme/news`. No name that a caller of a tenant gives leads to the channel of another tenant.
+ * Returns the full name of a channel: callers of the tenant `acme` may write `news` for `acme/news`. A caller of a tenant
+ * cannot name a channel of another tenant.
  */
 export function nameForAll(rules: ChannelRule[], tenant: string | undefined, name: string): string {
   if (tenant === undefined || name.startsWith(`${tenant}/`) || isShared(rules, name)) return name;
   return `${tenant}/${name}`;
 }
 
-/** Whether a name that a caller of a tenant gives can be the name of one of its channels. */
+/** Whether a channel name that a caller of a tenant uses stays within the tenant. */
 export const isOfTenant = (tenant: string, name: string): boolean =>
   !name.includes('/') || name.startsWith(`${tenant}/`);

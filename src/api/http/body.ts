@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import express, { type NextFunction, type Request, type RequestHandler, type Response } from 'express';
 import { HeadwayError } from '../../shared/errors.js';
 
-/** The deepest nesting of a JSON body: schemas and `JSON.stringify` recurse into each level. */
+/** Maximum nesting of a JSON body. Schemas and `JSON.stringify` recurse into each level. */
 const MAX_DEPTH = 256;
 
 /**

@@ -39,7 +39,7 @@ function copyTrustProxy(app: Express, parent: Express | undefined): void {
   if (trust && app.get('trust proxy fn') !== trust) app.set('trust proxy fn', trust);
 }
 
-/** Saves the state of a request. @returns restores it, except for a body that was read */
+/** Saves the state of a request. @returns a function that restores it, except for a body that was read */
 function saveState(req: Request, res: ServerResponse): () => void {
   const [asRequest, asResponse] = [Object.getPrototypeOf(req), Object.getPrototypeOf(res)];
   const { url } = req;

@@ -5,7 +5,7 @@ import { decodeExtended, parse } from 'content-disposition';
 import { HeadwayError } from '../../shared/errors.js';
 import type { FileStore, StoredFile } from '../../shared/files/store.js';
 
-/** The most parts of a form: each one costs a stream, however small it is. */
+/** Maximum number of parts of a form. Each part costs a stream, however small it is. */
 const MAX_PARTS = 100;
 
 export interface FormOptions {
@@ -14,13 +14,13 @@ export interface FormOptions {
   signal: AbortSignal;
   /** The Content-Length of the request, if any. */
   length: number | undefined;
-  /** The largest body, in bytes. */
+  /** Maximum size of the body, in bytes. */
   maxBytes: number;
 }
 
 /**
  * Stores the file in the field `file` of a `multipart/form-data` body (RFC 7578). Other fields are ignored. If the form is
- * invalid, nothing of it is stored when the promise rejects.
+ * invalid, nothing is left in the store when the promise rejects.
  * @throws HeadwayError `invalid-request`, `upload-aborted`, `file-too-large`, and the errors of the store
  */
 export function readForm(req: IncomingMessage, options: FormOptions): Promise<StoredFile> {
@@ -101,7 +101,12 @@ export function readForm(req: IncomingMessage, options: FormOptions): Promise<St
     });
     req.on('close', () => {
       if (!req.complete)
-        fail(new HeadwayError('upload-aborted', 'The connection ended before the upload was complete.'));
+        fail(
+          new HeadwayError(
+            'upload-aborted',
+            'The connection ended before the form was complete. Nothing was stored.',
+          ),
+        );
     });
     signal.addEventListener('abort', () => fail(signal.reason));
     req.pipe(parser);
@@ -136,7 +141,7 @@ export function readForm(req: IncomingMessage, options: FormOptions): Promise<St
 const invalid = (detail: string): HeadwayError => new HeadwayError('invalid-request', detail);
 
 const tooLarge = (bytes: number): HeadwayError =>
-  new HeadwayError('file-too-large', `The form exceeds the limit of ${bytes} bytes.`);
+  new HeadwayError('file-too-large', `The form exceeds the limit of ${bytes} bytes. Nothing was stored.`);
 
 function boundaryOf(req: IncomingMessage): string {
   const { boundary } = parse(req.headers['content-type'] ?? '').parameters;

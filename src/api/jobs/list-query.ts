@@ -4,7 +4,7 @@ import { JOB_STATES } from '../../shared/jobs/states.js';
 import { requireValid } from '../http/invalid.js';
 import type { IndexPosition } from './page.js';
 
-/** The most jobs per page, the default, and how often a filter can be repeated. */
+/** Maximum and default number of jobs per page, and how often a filter can be repeated. */
 export const MAX_LIMIT = 200;
 export const DEFAULT_LIMIT = 50;
 export const MAX_VALUES = 20;

@@ -45,7 +45,7 @@ export function createJobList(options: JobListOptions): ListJobs {
   ): Promise<Record<string, unknown> | undefined> {
     const job = await trackJob(id);
     if (!job) {
-      // The job was removed: reconciling it tells its viewers.
+      // The job was removed: reconciling it publishes that to its viewers.
       await reconciler.reconcile(id);
       return undefined;
     }

@@ -81,7 +81,7 @@ export function createJobStarter(given: StartOptions): JobStarter {
     return { definition, data, options, caller };
   }
 
-  /** Checks that the files in the data exist, and keeps them for as long as a new upload. */
+  /** Checks that the files in the data exist, and renews their lifetime. */
   async function checkFiles(value: unknown): Promise<void> {
     const missing = (await keepFiles(store, isHeld, value)).map((error) => ({
       ...error,

@@ -9,7 +9,7 @@ import type { DashboardQuery } from './query.js';
 import { failedKey, minutesOf, sectionsOf } from './sections.js';
 import { type FeedViewer, FeedViewers } from './viewers.js';
 
-/** The longest time between two frames, in ms. Without one for longer, a client shows that it is disconnected. */
+/** Maximum time between two frames, in ms. A client that receives none for longer shows that it is disconnected. */
 const QUIET_MS = 900;
 /** The owner of an unidentified caller. No job has it. */
 const NO_OWNER = 'nobody';

@@ -5,11 +5,11 @@ import type { SnapshotReader } from '../../shared/lifecycle/snapshot.js';
 import type { PageReader } from '../jobs/page.js';
 import type { DashboardQuery } from './query.js';
 
-/** The most failed jobs in a list. */
+/** Maximum number of failed jobs in a list. */
 const SHOWN = 50;
 /** How many of the newest failed jobs are searched when the filter has a text. */
 const SEARCHED = 200;
-/** The longest error message that is shown, in characters. */
+/** Maximum length of a shown error message, in characters. */
 const MAX_MESSAGE = 500;
 
 export type FailedFilter = Pick<DashboardQuery, 'name' | 'q'>;

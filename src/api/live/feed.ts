@@ -25,7 +25,7 @@ const WATCHED_MS = 5000;
 const STALE_MS = 3000;
 /** How often a view is read although no change was reported, in ms: of all jobs, and of one owner's. */
 const REREAD_MS = { all: 5000, own: 30_000 };
-/** The most views that one refresh reads. */
+/** Maximum number of views that one refresh reads. */
 const VIEWS_AT_ONCE = 20;
 
 export interface DashboardFeedOptions extends Omit<OwnerViewReaders, 'live'> {

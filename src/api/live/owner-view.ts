@@ -14,7 +14,7 @@ import type { FailedFilter, FailedReader } from './failed-jobs.js';
 import type { CountReader, OwnerCounts } from './index-counts.js';
 import type { LiveJob, LiveJobs } from './live-jobs.js';
 
-/** The most running jobs that are shown of workers that do not report them; the newest ones. */
+/** Maximum number of running jobs to show for workers without reports. The newest jobs are shown. */
 const MAX_UNREPORTED = 200;
 /** How many of the newest minutes may still change: a process sends its counts up to a second late. */
 const OPEN_MINUTES = 2;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { requireValid } from '../http/invalid.js';
 
-/** The most active jobs that a viewer can ask for. */
+/** Maximum number of active jobs that a viewer can ask for. */
 export const MAX_ROWS = 200;
 const MAX_NAMES = 20;
 

@@ -15,13 +15,13 @@ import type { PendingStream } from '../stream/pending-stream.js';
 import type { ViewerSetOptions } from '../stream/viewer-set.js';
 import { ofLive, ofSnapshot, PendingUpdates } from './pending-updates.js';
 
-/** The most `job` events that a viewer gets twice a second: as many as a browser can take. */
+/** Maximum number of `job` events that a viewer gets twice a second: as many as a browser can take. */
 const JOBS_PER_TICK = 250;
-/** The most jobs that an overview shows; the newest of each state. */
+/** Maximum number of jobs that an overview shows. The newest jobs of each state are shown. */
 const MAX_JOBS = 10_000;
 /** How many jobs a page of the index has. */
 const PAGE = 1000;
-/** The most jobs that are read at once. */
+/** Maximum number of jobs that are read at once. */
 const AT_ONCE = 200;
 /** A viewer that has received nothing for this long gets a heartbeat, in ms. */
 const QUIET_MS = 10_000;
@@ -55,7 +55,7 @@ interface OverviewViewer extends FeedViewer {
 }
 
 export interface OverviewViewersOptions extends ViewerSetOptions {
-  /** Running jobs, as workers report them, and which owners' jobs have changed. */
+  /** The running jobs as workers report them, and a notice when the jobs of an owner change. */
   feed: DashboardFeed;
   readPage: PageReader;
   readJob: SnapshotReader;

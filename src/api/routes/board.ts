@@ -24,7 +24,7 @@ interface BoardParams {
   _locals: { boardPath: string };
 }
 
-/** Bull Board with all queues, for admins. It is loaded at the first request, because it takes a tenth of the start. */
+/** Bull Board with all queues, for admins. It is loaded at the first request, because loading it takes a tenth of the start-up time. */
 export function boardRoutes(options: BoardOptions): Router {
   let board: Promise<Express> | undefined;
   const router = Router();

@@ -24,7 +24,7 @@ import { type PendingStream, requireStream } from '../stream/pending-stream.js';
 import type { ChannelViewers } from '../stream/viewers.js';
 
 const DEFAULT_CHANNEL = 'sse';
-/** The longest time for which the Idempotency-Key of a publication is stored, in ms. */
+/** Maximum time for which the Idempotency-Key of a publication is stored, in ms. */
 const KEY_TTL_MS = 10 * 60_000;
 
 export interface ChannelRoutesOptions {

@@ -42,22 +42,22 @@ export function eventRoutes({
   return router;
 
   async function watch(req: Request, stream: PendingStream): Promise<void> {
-    const { job, jobs: whose, queue } = req.query;
-    if ([job, whose, queue].filter((given) => given !== undefined).length > 1) {
+    const { job, jobs: jobsOf, queue } = req.query;
+    if ([job, jobsOf, queue].filter((given) => given !== undefined).length > 1) {
       throw new HeadwayError('invalid-request', 'Use only one of job, jobs and queue.');
     }
-    if (whose === undefined && queue === undefined) return watchJobs(req, stream);
+    if (jobsOf === undefined && queue === undefined) return watchJobs(req, stream);
     const overview =
-      whose === undefined ? await queueOf(req, String(queue)) : await mineOf(req, String(whose));
+      jobsOf === undefined ? await queueOf(req, String(queue)) : await mineOf(req, String(jobsOf));
     requireStream(req);
     await overviews.answer(stream, overview, overview.credential);
   }
 
   async function mineOf(
     req: Request,
-    whose: string,
+    jobsOf: string,
   ): Promise<OverviewSubject & { credential?: Credential | undefined }> {
-    if (whose !== 'mine') throw new HeadwayError('invalid-request', 'jobs must be mine.');
+    if (jobsOf !== 'mine') throw new HeadwayError('invalid-request', 'jobs must be mine.');
     const principal = await access.principal(req);
     if (!principal) {
       throw new HeadwayError('sign-in', 'Sign in, or start a job first.');

@@ -10,7 +10,7 @@ import { type UploadLimits, watchUpload } from '../http/uploading.js';
 
 /** How long a refused client may continue to send, in ms. */
 const LINGER_MS = 5000;
-/** The largest size of the form around a file, in bytes. */
+/** Maximum size of the form around a file, in bytes. */
 const FORM_BYTES = 64 * 1024;
 
 export interface FilesRoutesOptions {
@@ -57,7 +57,7 @@ export function filesRoutes({ store, config, stopping }: FilesRoutesOptions): Ro
     if (length !== undefined && length > config.UPLOAD_MAX_BYTES + FORM_BYTES) {
       throw new HeadwayError(
         'file-too-large',
-        `The file exceeds the limit of ${config.UPLOAD_MAX_BYTES} bytes.`,
+        `The file exceeds the limit of ${config.UPLOAD_MAX_BYTES} bytes. Nothing was stored.`,
       );
     }
     const maxBytes = config.UPLOAD_MAX_BYTES + FORM_BYTES;

@@ -10,9 +10,9 @@ import { PendingStream } from './pending-stream.js';
 
 /** How often waiting streams are tried again, in ms. */
 const RETRY_MS = 500;
-/** The most streams that are tried at once. */
+/** Maximum number of streams that are tried at once. */
 const AT_ONCE = 50;
-/** The most streams that can wait in a process. */
+/** Maximum number of streams that wait in a process. */
 const MAX_WAITING = 10_000;
 /** When a viewer that cannot wait reconnects, in ms. A random delay of up to the same length spreads the viewers. */
 const RECONNECT_MS = 3000;
@@ -27,7 +27,7 @@ export type Admit = (req: Request, stream: PendingStream) => Promise<void>;
 export interface StreamDoorOptions {
   redis: Redis;
   heartbeatMs: number;
-  /** The most streams that can wait; further viewers reconnect later. Defaults to 10,000. */
+  /** Maximum number of streams that wait; further viewers reconnect later. Defaults to 10,000. */
   maxWaiting?: number;
   log: Logger;
 }

@@ -1,8 +1,8 @@
-/** The shortest time between two heartbeats of a viewer, in ms. */
+/** Minimum time between two heartbeats of a viewer, in ms. */
 const MIN_MS = 500;
-/** The most heartbeats that a process sends per second. With more viewers, each viewer gets fewer. */
+/** Maximum number of heartbeats that a process sends per second. With more viewers, each viewer gets fewer. */
 const PER_SECOND = 1000;
-/** The fewest ticks in the longest time between two heartbeats. Viewers are spread over the ticks. */
+/** Minimum number of ticks in the maximum time between two heartbeats. Viewers are spread over the ticks. */
 const TICKS = 32;
 
 /** Decides when the viewers of a process get their heartbeats. Times are counted in ticks. */

@@ -22,7 +22,7 @@ export interface MultiplexedChannel {
   stays?: boolean;
 }
 
-/** The most channels of a stream. More would make the event ids too long. */
+/** Maximum number of channels in a stream. More would make the event ids too long. */
 export const MAX_CHANNELS = 100;
 
 /**
@@ -72,15 +72,15 @@ export class MultiplexedStream {
     return this.members.some(({ state }) => state === BEHIND) ? BEHIND : LIVE;
   }
 
-  /** When the first member was stalled, or the last one ended. */
+  /** The time at which the first member stalled, or at which the last member ended. */
   get stalledAt(): number {
     const { state } = this;
     const times = this.members.filter((member) => member.state === state).map(({ stalledAt }) => stalledAt);
     return state === CLOSED ? Math.max(0, ...times) : Math.min(...times);
   }
 
-  hold(more: boolean): void {
-    for (const member of this.members) member.hold(more);
+  noteBackpressure(more: boolean): void {
+    for (const member of this.members) member.noteBackpressure(more);
   }
 
   resume(): void {
@@ -105,7 +105,7 @@ export class MultiplexedStream {
     this.sink.write(Buffer.from(`id: ${this.positions.join(',')}\n`, 'latin1'));
     const more = writeTo(this.sink, reset ? frame : frame.subarray(frame.indexOf(LF) + 1));
     // All members share the socket: when it is full, all of them stall.
-    if (!more) this.hold(false);
+    if (!more) this.noteBackpressure(false);
     return more;
   }
 

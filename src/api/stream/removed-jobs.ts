@@ -12,7 +12,7 @@ import { isRedisFault } from '../../shared/redis/faults.js';
 
 /** How often the watched jobs are checked, in ms. */
 const CHECK_MS = 2000;
-/** The most jobs that one command asks for. */
+/** Maximum number of jobs that one command asks for. */
 const AT_ONCE = 500;
 
 export interface RemovedJobsOptions {
@@ -29,8 +29,8 @@ export interface RemovedJobsOptions {
 
 /**
  * Checks whether the jobs that are watched in this process are still in BullMQ, and reconciles those that are not.
- * Emptying a queue (`clean`, `drain`, `obliterate`) removes jobs without an event for each of them. Jobs in queues that
- * nobody follows are reconciled too.
+ * Emptying a queue (`clean`, `drain`, `obliterate`) removes jobs without an event for each of them. Jobs in queues
+ * without a queue follower are reconciled too.
  */
 export function followRemovedJobs({
   channels,

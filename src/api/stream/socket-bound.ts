@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import type { Logger } from '../../shared/process/log.js';
 
-/** The most bytes that the kernel buffers for a viewer, beyond those in flight. */
+/** Maximum number of bytes that the kernel buffers for a viewer, beyond those in flight. */
 const UNSENT_BYTES = 32 * 1024;
 
 const IPPROTO_TCP = 6;

@@ -7,7 +7,7 @@ import { EXPIRED, REVOKED } from './frames.js';
 import { endStream, type SinkEvents, type StreamSink } from './handshake.js';
 import type { PendingStream } from './pending-stream.js';
 
-/** The most viewers that are checked at once for revoked credentials. */
+/** Maximum number of viewers that are checked at once for revoked credentials. */
 const AT_ONCE = 500;
 
 export interface ViewerSetOptions {
@@ -25,7 +25,7 @@ export interface ViewerSetOptions {
  */
 export abstract class ViewerSet<V> implements RevocableStreams {
   protected readonly viewers = new Map<StreamSink, V>();
-  /** The credentials that each viewer's permission rests on. Viewers without any are not in it. */
+  /** The credentials of each viewer. Viewers without credentials are not in the map. */
   private readonly credentials = new Map<StreamSink, Credential[]>();
   private timer: NodeJS.Timeout | undefined;
   protected closed = false;
@@ -65,7 +65,7 @@ export abstract class ViewerSet<V> implements RevocableStreams {
 
   /**
    * Opens the stream of an admitted viewer.
-   * @param credentials what the viewer's permission rests on: the stream ends when one of them expires or is revoked
+   * @param credentials the basis of the viewer's permission: the stream ends when one of them expires or is revoked
    * @param head the first bytes of the body, after the reconnection time
    * @param create called when the stream is open
    * @returns `undefined` when no stream was opened, because the viewer has gone, asked with HEAD, or the process stops

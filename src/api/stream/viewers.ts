@@ -22,7 +22,7 @@ const RESEND_MS = 1000;
 
 export interface ChannelViewersOptions extends ViewerSetOptions {
   hub: ChannelHub;
-  /** The longest time between two heartbeats, in ms. */
+  /** Maximum time between two heartbeats, in ms. */
   heartbeatMs: number;
 }
 
@@ -32,7 +32,7 @@ interface Following {
   readonly stalledAt: number;
   /** The tick of its next heartbeat. */
   beatDue: number;
-  hold(more: boolean): void;
+  noteBackpressure(more: boolean): void;
   resume(): void;
   close(): void;
 }
@@ -64,7 +64,7 @@ export class ChannelViewers extends ViewerSet<Following> {
   /**
    * Answers a request with the stream of one or several channels. A viewer that has seen the end of all of them gets
    * 204, which stops a browser from reconnecting (WHATWG HTML, section 9.2.3).
-   * @param credentials what the viewer's permission rests on: the stream ends when one of them expires or is revoked
+   * @param credentials the basis of the viewer's permission: the stream ends when one of them expires or is revoked
    */
   async answer(
     stream: PendingStream,
@@ -93,7 +93,7 @@ export class ChannelViewers extends ViewerSet<Following> {
         const following = this.viewers.get(sink);
         if (following?.state === BEHIND) continue;
         this.waiting.delete(sink);
-        if (following?.state === LIVE) following.hold(writeTo(sink, HEARTBEAT));
+        if (following?.state === LIVE) following.noteBackpressure(writeTo(sink, HEARTBEAT));
       }
       return;
     }
@@ -105,7 +105,7 @@ export class ChannelViewers extends ViewerSet<Following> {
       if ((this.waiting.has(sink) && !again) || following.state === STALLED || following.state === CLOSED)
         continue;
       this.waiting.add(sink);
-      following.hold(writeTo(sink, WAITING));
+      following.noteBackpressure(writeTo(sink, WAITING));
     }
   }
 
@@ -129,7 +129,7 @@ export class ChannelViewers extends ViewerSet<Following> {
   protected serve(sink: StreamSink, following: Following): void {
     if (following.beatDue > this.ticks || following.state !== LIVE) return;
     following.beatDue = this.ticks + this.ticksApart;
-    following.hold(writeTo(sink, this.waiting.has(sink) ? WAITING : this.heartbeat));
+    following.noteBackpressure(writeTo(sink, this.waiting.has(sink) ? WAITING : this.heartbeat));
   }
 
   /** A stream that has ended waits for its viewer to close it, like one whose viewer does not read. */

@@ -41,7 +41,7 @@ export function readBullEvents(queue: string, entries: BullEntry[]): Map<string,
     const event = fieldsOf(fields);
     if (!event.jobId) continue;
     const jobId = jobIdOf({ queue, id: event.jobId });
-    // Nobody can follow a job whose id is too long for a request.
+    // A job whose id is too long for a request cannot be watched.
     if (!addressOf(jobId)) continue;
     if (event.event === 'progress') {
       const value = foreignProgress(event.data, jobId);

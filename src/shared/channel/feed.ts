@@ -133,7 +133,7 @@ export class Feed {
     const hasSeenEvents = subscription.epoch !== '' || subscription.offset > 0;
     const reset = missed ? missed.reset : hasSeenEvents ? 'expired' : '';
     // For a viewer that has seen nothing, a trimmed log is simply the current state.
-    if (reset && hasSeenEvents) subscription.hold(writeTo(subscription.sink, resetFrame(reset)));
+    if (reset && hasSeenEvents) subscription.noteBackpressure(writeTo(subscription.sink, resetFrame(reset)));
     if (!page || !missed) {
       subscription.epoch = '';
       subscription.offset = 0;

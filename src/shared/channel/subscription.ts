@@ -16,7 +16,7 @@ export interface Sink {
  */
 export const writeTo = (sink: Sink, frame: Buffer): boolean => sink.write(frame) || sink.writableLength === 0;
 
-/** The feed of a subscription, as the subscription uses it. */
+/** The part of a feed that a subscription uses. */
 interface Source {
   catchUp(subscription: Subscription): void;
   leave(subscription: Subscription): void;
@@ -61,11 +61,11 @@ export class Subscription {
   /** Writes one frame and advances to its offset. The subscription stalls if the sink accepts no more. */
   writeFrame(frame: Buffer, offset: number): void {
     this.offset = offset;
-    this.hold(writeTo(this.sink, frame));
+    this.noteBackpressure(writeTo(this.sink, frame));
   }
 
   /** Records whether the sink accepts more after a write. */
-  hold(more: boolean): void {
+  noteBackpressure(more: boolean): void {
     if (!more && this.state !== CLOSED && this.state !== STALLED) {
       this.state = STALLED;
       this.stalledAt = performance.now();

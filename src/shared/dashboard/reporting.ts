@@ -105,7 +105,7 @@ export function startProcessReporting(options: ProcessReportingOptions): Process
   // While Redis is away, a single heartbeat waits for it, not one a second.
   const beats = every(BEAT_MS, beat, onError);
   const frames = every(FRAME_MS, send, onError);
-  // Not in this turn: a pipeline of ioredis does not know commands that are defined after it was begun.
+  // In the next turn, because `describe` uses objects that the caller creates after this call.
   setImmediate(() => void beats.run());
   // Redis may have lost the newest frame.
   const onReady = (): void => {

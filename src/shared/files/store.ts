@@ -137,7 +137,10 @@ export function openFileStore({ dir, ttlMs, minFreeBytes, maxBytes }: FileStoreO
     await mkdir(root, { recursive: true, mode: 0o700 });
     const { bavail, bsize } = await statfs(root);
     if (bavail * bsize - bytes < minFreeBytes) {
-      throw new HeadwayError('disk-full', 'Not enough free disk space for this file. Try again later.');
+      throw new HeadwayError(
+        'disk-full',
+        'Not enough free disk space for this file. Nothing was stored. Try again later.',
+      );
     }
   }
 
@@ -150,7 +153,7 @@ export function openFileStore({ dir, ttlMs, minFreeBytes, maxBytes }: FileStoreO
     const tooLarge = (): HeadwayError =>
       new HeadwayError(
         'file-too-large',
-        `The file is larger than ${maxBytes} bytes, the maximum of this service.`,
+        `The file exceeds the limit of ${maxBytes} bytes. Nothing was stored.`,
       );
     if (expectedBytes !== undefined && expectedBytes > maxBytes) throw tooLarge();
     const { id, work } = await checkSpace(atMostBytes).then(begin).catch(failAsUpload);

@@ -48,7 +48,7 @@ export const scopeOf = (owner: string | undefined): string =>
 
 /**
  * Returns the sets that contain the matching jobs: the sets by name and the sets by tag, if the filter has any. A matching
- * job is in one of each. Without names and tags, `byName` has the sets by state alone.
+ * job is in at least one set of each group. Without names and tags, `byName` has the sets by state alone.
  */
 export function setsFor(
   sets: string,

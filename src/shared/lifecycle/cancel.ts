@@ -10,7 +10,7 @@ import type { ReconcileObserver, Reconciler } from './observers.js';
 import { type CancelReply, lifecycleScripts } from './scripts.js';
 import { CANCELLED_REASON, type JobSnapshot } from './snapshot.js';
 
-/** Ends jobs before their time: cancels them, or fails those that did not start in time. */
+/** Ends jobs early: cancels them, or fails those that did not start in time. */
 export interface Canceller {
   /**
    * Cancels a job. A waiting job ends at once; for a running job, its worker is asked to stop it. Idempotent.
@@ -40,7 +40,7 @@ const EXPIRED_REASON = 'not started in time';
 /** The number of list entries in a search step. Steps overlap, because jobs are removed from the list meanwhile. */
 const CHUNK = 5000;
 const OVERLAP = 500;
-/** How many times a job is searched for when it was no longer close to the position where it was found. */
+/** How often the search for a job is repeated when the job has moved away from the position where it was found. */
 const MAX_SEARCHES = 5;
 
 export function createCanceller({ redis, openQueue, keyspace, reconciler }: CancellerOptions): Canceller {

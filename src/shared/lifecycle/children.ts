@@ -9,7 +9,7 @@ import { isFinished, type SnapshotReader } from './snapshot.js';
 /** Access to the children that BullMQ stores with a parent. */
 export interface ChildRegister {
   /**
-   * Returns the ids of the children that have not ended or were removed. Only children of `ctx.child` are returned: the
+   * Returns the ids of the children that BullMQ still counts as pending: running, waiting, or removed before they ended. Only children of `ctx.child` are returned: the
    * children in a flow of another tool must not be cancelled.
    */
   pending(parentId: string): Promise<string[]>;
@@ -50,8 +50,8 @@ export function createChildRegister(
 /** Parses a queue key of a job; `undefined` for a key with another prefix. */
 function addressIn(key: string, keyspace: Keyspace): JobAddress | undefined {
   if (!key.startsWith(`${keyspace.queuePrefix}:`)) return undefined;
-  const [queue, ...id] = key.slice(keyspace.queuePrefix.length + 1).split(':');
-  return { queue: queue!, id: id.join(':') };
+  const [queue = '', ...id] = key.slice(keyspace.queuePrefix.length + 1).split(':');
+  return { queue, id: id.join(':') };
 }
 
 /**

@@ -41,7 +41,7 @@ export interface QueueFollowerOptions {
   onChanged?: (jobs: Array<JobSnapshot | undefined>) => void;
   /** The work of the leader besides following, every second or two. */
   chore: () => Promise<void>;
-  /** Skips broken jobs. Defaults to an instance of its own. */
+  /** Skips broken jobs. Defaults to a new instance. */
   faults?: JobFaults;
   log: Logger;
 }
@@ -160,7 +160,7 @@ export function startQueueFollower({
     return [...streams].filter((_stream, i) => isReadable(i));
   }
 
-  /** Leads while no stream can be followed. */
+  /** Keeps the lease and does the chores while no stream can be followed. */
   async function idle(leads: () => boolean, until: number): Promise<void> {
     while (leads() && performance.now() < until) await sleep(PAUSE_MS);
   }

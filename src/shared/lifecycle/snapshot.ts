@@ -89,7 +89,7 @@ export const withCensus =
     return { ...job, noWorker: !(await census.serves(requireAddress(jobId).queue)) };
   };
 
-/** The keys of `job.lua`, `JOB_KEYS` of them. */
+/** Returns the `JOB_KEYS` keys of `job.lua`. */
 export function snapshotKeys(keyspace: Keyspace, { queue, id }: JobAddress): string[] {
   return [id, 'active', 'completed', 'failed', 'delayed', 'prioritized', 'waiting-children', 'meta'].map(
     (suffix) => keyspace.queueKey(queue, suffix),

@@ -4,7 +4,7 @@ import { dueGuard, lifecycleTransition, queueState, type Transition } from './ev
 import { endRank, isReopened, type PublishedState, type QueueFacts, queueGuard, RANK } from './published.js';
 import { isFinished, type JobSnapshot } from './snapshot.js';
 
-/** A due time that differs from the published one by more than this was changed, in ms. */
+/** Two due times that differ by more than this are different, in ms. */
 const MOVED_MS = 1000;
 
 /**
@@ -76,7 +76,7 @@ function reopened({ failures, stalls }: JobSnapshot, { fence }: Transition): Pub
   return { attempt: fence.attempt, rank: fence.rank ?? RANK.reopened, failures, stalls, end: undefined };
 }
 
-/** Returns the event that a paused queue no longer holds up the job. */
+/** Returns the event that reports that a paused queue no longer holds up the job. */
 function queueResumed(known: PublishedState | undefined, job: JobSnapshot): Transition[] {
   if (!known?.paused || job.paused || isFinished(job) || isBeingCancelled(known, job)) return [];
   return [queueState(job, known.attempt, factsOf(known), { ...factsOf(known), paused: false })];

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { serverOf } from './server-of.js';
+import { serverOf } from './server-run.js';
 
 /** How often each connection is checked, in ms. */
 const TICK_MS = 500;
@@ -65,7 +65,7 @@ export function watchLiveness(redis: Redis, { listens }: { listens: boolean }): 
     seenAt = performance.now();
     internals.stream?.destroy(new Error(`Redis did not answer for ${Math.round(silent)} ms`));
   }
-  /** Called when another connection is dead since `since`. This one is dead too if it waits and has received nothing since. */
+  /** Called when another connection has been dead since `since`. This one is dead too if it waits and has received nothing since. */
   function suspect(since: number): void {
     const bytes = internals.stream?.bytesRead ?? -1;
     if (internals.commandQueue.length > 0 && bytes === seenBytes && seenAt <= since + TICK_MS) replace();

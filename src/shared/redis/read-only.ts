@@ -1,7 +1,6 @@
 import { Redis } from 'ioredis';
 import { isReadOnly } from './faults.js';
-import { serverOf } from './server-of.js';
-import { runIn, serverRun } from './server-run.js';
+import { runIn, serverOf, serverRun } from './server-run.js';
 
 /** The wait between two probes of an address, in ms. It doubles after each probe. */
 const FIRST_WAIT_MS = 1000;

@@ -5,6 +5,12 @@ const runs = new WeakMap<object, string>();
 /** Connections through a proxy that spreads them over several servers: their run ids are not comparable. */
 const ignored = new WeakSet<object>();
 
+/** Returns the address of a connection. Connections to one address usually reach the same server. */
+export function serverOf(redis: Redis): string {
+  const { host, port, path } = redis.options;
+  return path ?? `${host}:${port}`;
+}
+
 /** Returns the first characters of `run_id` in a reply to `INFO`; empty if it is missing. */
 export const runIn = (info: string): string => /^run_id:(\w{1,12})/m.exec(info)?.[1] ?? '';
 

@@ -7,7 +7,7 @@ import {
 } from 'bullmq';
 import { runOf } from '../jobs/scheduled-run.js';
 import { serverNow } from '../redis/server-clock.js';
-import { repeatStrategy } from '../schedules/repeat.js';
+import { repeatStrategy } from '../schedules/cron.js';
 
 /** The index of the current time among the keys and arguments of each BullMQ script. BullMQ passes the process's time. */
 export const NOW_AT: Readonly<Record<string, number>> = {

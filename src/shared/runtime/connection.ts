@@ -39,7 +39,7 @@ export interface Connection {
   publishing: Redis;
   server: RedisServer;
   keyspace: Keyspace;
-  /** Opens a queue. Every caller of a process gets the same one. */
+  /** Opens a queue. All callers in a process get the same queue object. */
   openQueue: OpenQueue;
   publisher: Publisher;
   /** Makes the calls to Redis that report progress. A worker batches them. */

@@ -40,7 +40,7 @@ export function startHousekeeping(options: HousekeepingOptions): Service {
   const audit = createAudit({ redis, keyspace, queues: plan.names, trackJob, faults, log });
   const failing = new Set<string>();
 
-  /** Runs one task. If it fails, the others go on, and it is tried again next time. */
+  /** Runs one task. A failure does not stop the other tasks, and the task is tried again next time. */
   async function run(task: string, work: () => Promise<void>): Promise<void> {
     try {
       await work();

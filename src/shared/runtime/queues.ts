@@ -2,7 +2,7 @@ import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { OpenQueue } from '../jobs/queues.js';
 import type { Keyspace } from '../keyspace.js';
-import { repeatStrategy } from '../schedules/repeat.js';
+import { repeatStrategy } from '../schedules/cron.js';
 import { serverTimedBackend } from './bullmq-backend.js';
 
 /** Returns a function that opens BullMQ queues, each once. */

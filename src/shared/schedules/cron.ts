@@ -1,3 +1,4 @@
+import type { RepeatOptions } from 'bullmq';
 import { CronExpressionParser } from 'cron-parser';
 import { clockChange, offsetAt } from './time-zone.js';
 
@@ -26,6 +27,20 @@ export function cronDue(expression: string, timeZone: string, from: number): num
     // No local time in between matches, whatever clock changes there are.
     else start = Math.max(start, due - 2 * CHANGE_MS) + CHANGE_MS;
   }
+}
+
+/**
+ * Returns the due time of the next run for BullMQ's job scheduler. Replaces BullMQ's own strategy, which skips runs at clock
+ * changes. Queues and workers both need it, because the worker that takes a run creates the next one.
+ * @param millis the run is due after this time
+ */
+export function repeatStrategy(
+  millis: number,
+  { pattern, tz, startDate }: RepeatOptions,
+): number | undefined {
+  if (pattern === undefined) return undefined;
+  const start = startDate === undefined ? 0 : new Date(startDate).getTime();
+  return cronDue(pattern, tz ?? 'UTC', Math.max(millis, start) + 1);
 }
 
 /** Returns the same as `cronDue`, but assumes no clock change after `from`. */

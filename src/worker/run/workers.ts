@@ -8,7 +8,7 @@ import type { Registry } from '../../shared/jobs/registry.js';
 import type { Keyspace } from '../../shared/keyspace.js';
 import type { Config } from '../../shared/process/config.js';
 import { serverTimedBackend } from '../../shared/runtime/bullmq-backend.js';
-import { repeatStrategy } from '../../shared/schedules/repeat.js';
+import { repeatStrategy } from '../../shared/schedules/cron.js';
 import { StartError } from '../../shared/start-error.js';
 import { SteadyWorker } from './steady-worker.js';
 

@@ -50,12 +50,16 @@ describe('callers over HTTP', () => {
 
   it.each([
     ['a page of another site', { 'Sec-Fetch-Site': 'cross-site', Origin: 'https://evil.example' }, 403],
-    ['a page of a neighbour', { 'Sec-Fetch-Site': 'same-site', Origin: 'https://evil.app.example' }, 403],
+    [
+      'a page of another subdomain',
+      { 'Sec-Fetch-Site': 'same-site', Origin: 'https://evil.app.example' },
+      403,
+    ],
     ['an old browser on another site', { Origin: 'https://evil.example' }, 403],
     ['a page without an origin', { Origin: 'null' }, 403],
     ['a page of an allowed origin', { 'Sec-Fetch-Site': 'cross-site', Origin: FRIEND }, 202],
-    ['a page of its own', { 'Sec-Fetch-Site': 'same-origin' }, 202],
-    ['no browser', {}, 202],
+    ['a page of the same origin', { 'Sec-Fetch-Site': 'same-origin' }, 202],
+    ['a client other than a browser', {}, 202],
   ])('with a cookie get the expected answer to a start from %s', async (_what, headers, status) => {
     const answer = await start({ Cookie: `headway_token=${await sign()}`, ...headers });
     expect(answer.status).toBe(status);

@@ -12,7 +12,7 @@ describe('Idempotency-Keys of two callers', () => {
   afterAll(() => headway.stop());
 
   const DATA = { count: 1, intervalMs: 1 };
-  /** Of each pair the second used to be given the first one's jobs, with their tokens. */
+  /** In an earlier version, the second caller of each pair got the first one's jobs, with their tokens. */
   const pairs: Array<[Record<string, string>, string, Record<string, string>, string]> = [
     [{ sub: 'a' }, 'b:key', { sub: 'a:b' }, 'key'],
     [{ sub: 'a' }, '\\b:key', { sub: 'a\\:b' }, 'key'],
@@ -30,7 +30,7 @@ describe('Idempotency-Keys of two callers', () => {
           headers: {
             ...bearer(await sign(claims)),
             'Content-Type': 'application/json',
-            // One key for each path: their bodies differ.
+            // Each path needs a separate key, because the bodies differ.
             'Idempotency-Key': `${idempotencyKey}${path}`,
           },
           body: JSON.stringify(body),

@@ -46,7 +46,7 @@ describe('revocation', () => {
       expect(started.status).toBe(202);
       const { links } = (await started.json()) as { links: { self: string } };
       expect((await call(`${url}${links.self}`, 'GET', secret)).status).toBe(200);
-      // As the same principal, a token sees it too.
+      // A token of the same principal has access too.
       expect((await call(`${url}${links.self}`, 'GET', await sign({ sub: 'shop' }))).status).toBe(200);
       const other = { name: 'checksum', data: {} };
       expect((await call(`${url}/v1/jobs`, 'POST', secret, other)).status).toBe(403);
@@ -135,10 +135,10 @@ describe('revocation', () => {
 
     it.each([
       ['no name', {}, '/name'],
-      ['a pattern that is none', { name: 'x', subscribe: ['a b'] }, '/subscribe/0'],
+      ['an invalid pattern', { name: 'x', subscribe: ['a b'] }, '/subscribe/0'],
       ['a tenant with a slash', { name: 'x', tenant: 'a/b' }, '/tenant'],
-      ['a time that is none', { name: 'x', expiresAt: 'soon' }, '/expiresAt'],
-      ['a field that is not known', { name: 'x', scope: 'all' }, ''],
+      ['an invalid time', { name: 'x', expiresAt: 'soon' }, '/expiresAt'],
+      ['an unknown field', { name: 'x', scope: 'all' }, ''],
     ])('is not created with %s', async (_what, body, pointer) => {
       const answer = await call(`${url}/v1/keys`, 'POST', ADMIN, body);
       expect(answer.status).toBe(400);
@@ -182,7 +182,7 @@ describe('revocation', () => {
       await stream.ended;
       expect(stream.events).toEqual([REVOKED]);
       expect((await follow('users.eve', await sign(eve))).status).toBe(401);
-      // One that does not say when it was issued may be older.
+      // A token without an issue time may be older than the revocation.
       expect((await follow('users.eve', await sign({ sub: 'eve', tenant: 'acme' }))).status).toBe(401);
       const later = await follow('users.eve', await sign({ ...eve, iat: before + 3600 }));
       expect(later.status).toBe(200);
@@ -206,7 +206,7 @@ describe('revocation', () => {
     it('loses its streams after a Redis outage during which it was revoked', async () => {
       const token = await sign({ jti: 'missed' });
       const stream = await follow('users.ada', token);
-      // Nobody is told: as if the message had been sent while the connection was down.
+      // Nothing is broadcast, as if the message had been sent while the connection was down.
       await headway.connection.set('headway:{auth}:revoked:jti:missed', Date.now());
       await headway.connection.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
       await stream.ended;
@@ -217,7 +217,7 @@ describe('revocation', () => {
       ['nothing', {}],
       ['two things', { jti: 'a', sub: 'b' }],
       ['a tenant alone', { tenant: 'acme' }],
-      ['a jti that is none', { jti: 7 }],
+      ['an invalid jti', { jti: 7 }],
     ])('is not revoked by %s', async (_what, body) => {
       expect(await revoke(body)).toBe(400);
     });

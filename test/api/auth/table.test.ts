@@ -55,7 +55,7 @@ describe('the tables of docs/operations/security.md', () => {
     expect(jobs.length).toBeGreaterThan(10);
   });
 
-  /** The status of a call; the body of a stream is not waited for. */
+  /** Returns the status of a call, without waiting for the body. */
   async function statusOf(method: string, path: string, headers: Record<string, string>, body?: unknown) {
     const abort = new AbortController();
     const response = await fetch(`${url}${path}`, {
@@ -128,7 +128,7 @@ describe('the tables of docs/operations/security.md', () => {
       'its starter': async () => authorization(await sign({ tenant: 'acme' })),
       'its token': async (job) => authorization(job.token),
       "another job's token": async () => authorization(other.token),
-      'another of the tenant': async () => authorization(await sign({ sub: 'bob', tenant: 'acme' })),
+      'another user of the tenant': async () => authorization(await sign({ sub: 'bob', tenant: 'acme' })),
       'ada of no tenant': async () => authorization(await sign()),
       "the tenant's admin": async () =>
         authorization(await sign({ sub: 'boss', tenant: 'acme', headway: { admin: true } })),
@@ -146,10 +146,10 @@ describe('the tables of docs/operations/security.md', () => {
         data: { count: 100_000, intervalMs: 100 },
       });
       const job = (await started.json()) as StartedJob;
-      // What becomes of it is to be the same each time: it runs, or waits behind those that do.
+      // The job must be in the same state each time: running, or waiting behind running jobs.
       try {
         const got = await actions[action]!(job, await callers[who]!(job));
-        // One that has not begun is cancelled at once.
+        // A job that has not started is cancelled at once.
         expect(action === 'cancel' && got === 200 ? 202 : got).toBe(status);
       } finally {
         await call(`${url}${job.links.cancel}`, 'POST', ADMIN);

@@ -58,7 +58,7 @@ describe('channels over HTTP', () => {
     stream.close();
   });
 
-  it('are created by first use, and default to the name sse', async () => {
+  it('are created by their first event, and `/stream` without a channel follows `sse`', async () => {
     const token = await sign({ headway: { subscribe: ['sse'], publish: ['sse'] } });
     const stream = await openStream(`${url}/stream`, { token });
     await publish('sse', { data: 1 }, token);
@@ -98,7 +98,7 @@ describe('channels over HTTP', () => {
         events: Array.from({ length: to - from }, (_, i) => ({ data: from + i })),
       });
     await publishAll(0, 700);
-    // Redis has a clock of its own; it is this machine's.
+    // `since` is compared with Redis' clock.
     const [seconds, micros] = await headway.connection.time();
     const since = Number(seconds) * 1000 + Math.ceil(Number(micros) / 1000) + 1;
     await until('a later millisecond', async () => {
@@ -177,7 +177,7 @@ describe('channels over HTTP', () => {
     await again.waitFor(({ data }) => data === 'c');
     await again.waitFor(({ data }) => data === 'd');
     expect(again.events.map(({ data }) => data).sort()).toEqual(['c', 'd']);
-    // Live, and in one piece, however the frames of two channels fall together.
+    // Live frames of two channels are not interleaved.
     await Promise.all(
       ['one', 'two'].map((name) =>
         publish(`public.${name}`, {
@@ -215,7 +215,7 @@ describe('channels over HTTP', () => {
     ['publish', 'analytics', 401, 403, 403, 200],
     ['publish', 'orders.7', 401, 403, 403, 200],
   ])(
-    'to %s to %s: nobody %i, ada %i, a token for orders.* %i, an admin %i',
+    'to %s to %s: unidentified %i, ada %i, a token for orders.* %i, an admin %i',
     async (action, channel, ...expected) => {
       const tokens = [
         undefined,
@@ -270,7 +270,7 @@ describe('channels over HTTP', () => {
   });
 
   it.each([
-    ['a name that leaves its key', '/stream?channel=a%7Db', 400],
+    ['a name that would escape its key', '/stream?channel=a%7Db', 400],
     ['a name with a line break', '/stream?channel=a%0Ab', 400],
     ['a name with U+2028', '/stream?channel=a%E2%80%A8', 400],
     ['a name with NUL', '/stream?channel=a%00', 400],
@@ -282,11 +282,11 @@ describe('channels over HTTP', () => {
       `/stream?${Array.from({ length: 101 }, (_, i) => `channel=public.${i}`).join('&')}`,
       400,
     ],
-    ['a last that is none', '/stream?channel=public.x&last=-1', 400],
-    ['a time that is none', '/stream?channel=public.x&since=yesterday', 400],
-    ['a day that is none', '/stream?channel=public.x&since=2026-13-45T00:00:00Z', 400],
-    ['both', '/stream?channel=public.x&since=0&last=1', 400],
-    ['a last beyond all', '/stream?channel=public.x&last=10001', 400],
+    ['an invalid last', '/stream?channel=public.x&last=-1', 400],
+    ['an invalid time', '/stream?channel=public.x&since=yesterday', 400],
+    ['a day that does not exist', '/stream?channel=public.x&since=2026-13-45T00:00:00Z', 400],
+    ['both since and last', '/stream?channel=public.x&since=0&last=1', 400],
+    ['a last over the limit', '/stream?channel=public.x&last=10001', 400],
   ])('handle %s', async (_what, path, status) => {
     const response = await fetch(`${url}${path}`, {
       headers: { Accept: 'text/event-stream', ...bearer('an-admin-of-these-tests') },
@@ -305,14 +305,14 @@ describe('channels over HTTP', () => {
     ['the name error', { event: 'error', data: 1 }, ''],
     ['the name open', { event: 'open', data: 1 }, ''],
     ['an id with a line break', { id: 'a\nb', data: 1 }, ''],
-    ['a retry that is none', { retry: -1, data: 1 }, '/retry'],
-    ['a retry that makes viewers spin', { retry: 0, data: 1 }, '/retry'],
-    ['a retry that keeps viewers away', { retry: 86_400_000, data: 1 }, '/retry'],
-    ["a reset that is not the service's", { event: 'reset', data: { reason: 'epoch' } }, ''],
-    ["an end that is not the service's", { event: 'unauthorized', data: 1 }, ''],
-    ['a kind that is none', { kind: 'other', data: 1 }, '/kind'],
+    ['a negative retry', { retry: -1, data: 1 }, '/retry'],
+    ['a retry that is too short', { retry: 0, data: 1 }, '/retry'],
+    ['a retry that is too long', { retry: 86_400_000, data: 1 }, '/retry'],
+    ['the reserved name reset', { event: 'reset', data: { reason: 'epoch' } }, ''],
+    ['the reserved name unauthorized', { event: 'unauthorized', data: 1 }, ''],
+    ['an unknown kind', { kind: 'other', data: 1 }, '/kind'],
     ['an empty batch', { events: [] }, '/events'],
-    ['a batch with a mistake', { events: [{ data: 1 }, { data: 1, retry: 'x' }] }, '/events/1/retry'],
+    ['a batch with an invalid event', { events: [{ data: 1 }, { data: 1, retry: 'x' }] }, '/events/1/retry'],
   ])('refuse %s with a pointer to it', async (_what, body, pointer) => {
     const response = await publish('public.bad', body);
     expect(response.status).toBe(400);
@@ -328,7 +328,7 @@ describe('channels over HTTP', () => {
     expect((await publish('public.big', { data: 'x'.repeat(1_100_000) })).status).toBe(413);
   });
 
-  it('stop a process with invalid rules, with an error of one line', async () => {
+  it('keep a process from starting if the rules are invalid, with an error of one line', async () => {
     for (const [rules, line] of [
       ['[{"channel":"a b"}]', /CHANNEL_RULES: rule 0.channel: must be a channel name/],
       ['[{"channel":"a","subscribe":"all"}]', /CHANNEL_RULES: rule 0.subscribe/],

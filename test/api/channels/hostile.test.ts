@@ -60,7 +60,7 @@ describe('hostile input', () => {
           if (answer.status === 400) continue;
           expect(answer.status).toBe(200);
           const { id } = (await answer.json()) as { id: string };
-          // Through JSON, as it was sent.
+          // Converted as JSON does, because it was sent as JSON.
           const { data, event: name = 'message', id: own } = JSON.parse(JSON.stringify(one)) as typeof one;
           const lines = typeof data === 'string' ? data.replace(/\r\n?/g, '\n') : data;
           expected.push({ id: own === undefined ? id : `${id}:${own}`, event: name, data: lines });
@@ -69,7 +69,7 @@ describe('hostile input', () => {
         await stream.waitFor('the-end');
         stream.close();
         const seen = stream.events.slice(0, -1).map((received, i) => {
-          // The test's own reading of JSON aside: a string goes out as it is.
+          // The test client parses JSON, but a string is sent unchanged: compare with the raw data.
           const wanted = (expected[i] as { data: unknown } | undefined)?.data;
           return typeof wanted === 'string' && typeof received.data !== 'string'
             ? { ...received, data: rawData(stream.raw(), i) }
@@ -81,7 +81,7 @@ describe('hostile input', () => {
     );
   }, 60_000);
 
-  /** The data of the n-th event, as it came. */
+  /** Returns the data of the n-th event as received. */
   function rawData(raw: string, n: number): string {
     const frames = raw.split('\n\n').filter((frame) => /^(id|data|event):/m.test(frame));
     const lines = frames[n]!.split('\n').filter((line) => line.startsWith('data: '));
@@ -126,7 +126,7 @@ describe('hostile input', () => {
       [400, 431],
     ],
     [
-      'a thousand channels of one letter',
+      'a thousand channels with short names',
       {},
       `/stream?${Array.from({ length: 1000 }, (_, i) => `channel=${String.fromCharCode(97 + (i % 26))}${i}`).join('&')}`,
       [400],
@@ -158,7 +158,7 @@ describe('hostile input', () => {
     socket.write('GET /stream?channel=public.half HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n');
     await new Promise<void>((resolve) => socket.once('data', () => resolve()));
     expect(got).toContain('200 OK');
-    // It says that it will send nothing more: a browser never does.
+    // The client half-closes the connection, which a browser never does.
     const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
     socket.end();
     await closed;

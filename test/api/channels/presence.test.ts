@@ -34,7 +34,7 @@ describe('the number of viewers of a channel', () => {
     expect(await count('public.room')).toEqual({ channel: 'public.room', watchers: 0, complete: true });
     const streams = await Promise.all(
       [headway.api.url, headway.api.url, second.url, second.url, second.url].map((at, i) =>
-        // One of them follows others too.
+        // One of them follows another channel too.
         openStream(`${at}/stream?channel=public.room${i === 4 ? '&channel=lobby' : ''}`),
       ),
     );
@@ -45,7 +45,7 @@ describe('the number of viewers of a channel', () => {
     expect(await count('lobby', ADMIN)).toMatchObject({ watchers: 1 });
     for (const stream of streams.slice(0, 4)) stream.close();
     await until(
-      'those that left are not',
+      'those that left are not counted',
       async () => ((await count('public.room')) as { watchers: number }).watchers === 1,
     );
     streams[4]!.close();
@@ -54,7 +54,7 @@ describe('the number of viewers of a channel', () => {
   it('soon excludes the viewers of an API process that does not answer', async () => {
     const third = await startApi(headway.env);
     const stream = await openStream(`${third.url}/stream?channel=public.stuck`);
-    // Asked elsewhere: who is asked below must not know the answer already.
+    // Ask another process: the one asked below must not have a cached answer.
     await until(
       'it is counted',
       async () =>
@@ -70,7 +70,7 @@ describe('the number of viewers of a channel', () => {
     stream.close();
     await third.kill();
     await until(
-      'it is not waited for any more',
+      'the process is no longer waited for',
       async () => ((await count('public.stuck')) as { complete: boolean }).complete,
     );
   });
@@ -89,7 +89,7 @@ describe('the number of viewers of a channel', () => {
     expect((await ask('lobby')).status).toBe(401);
     expect((await ask('lobby', await sign())).status).toBe(403);
     expect((await ask('lobby', await sign({ headway: { subscribe: ['lobby'] } }))).status).toBe(403);
-    // Whoever publishes may know whether anybody listens.
+    // A publisher may see the number of viewers.
     expect((await ask('lobby', await sign({ headway: { publish: ['lobby'] } }))).status).toBe(200);
     expect((await ask('a%7Db', ADMIN)).status).toBe(400);
   });

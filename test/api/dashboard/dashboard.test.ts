@@ -41,7 +41,7 @@ describe('the dashboard', () => {
   });
   afterAll(() => headway.stop());
 
-  it('counts jobs by state, kind and minute, including those from before it was opened', async () => {
+  it('counts jobs by state, kind and minute, including jobs that ended before the dashboard was opened', async () => {
     const { client } = headway;
     const start = (failAt?: number) =>
       client.start('steps', { count: 3, intervalMs: 5, ...(failAt ? { failAt } : {}) });
@@ -74,10 +74,7 @@ describe('the dashboard', () => {
     expect(timed.wait![0]).toBeLessThan(5000);
     expect(state.failed).toMatchObject([{ name: 'steps', error: { message: 'failed at step 2, as asked' } }]);
     await client.cancel(delayed);
-    await before.shows(
-      'that one more was cancelled',
-      ({ states }) => !states.delayed && states.cancelled === 2,
-    );
+    await before.shows('one more cancelled job', ({ states }) => !states.delayed && states.cancelled === 2);
   });
 
   it('shows the progress and the process of running jobs, until they end', async () => {
@@ -115,7 +112,7 @@ describe('the dashboard', () => {
     expect(active.jobs[0]).not.toHaveProperty('owner');
     expect(worker).toMatchObject({ pid: headway.workers[0]!.child.pid, version: '0.1.0' });
     expect(worker.rssBytes).toBeGreaterThan(10_000_000);
-    await dashboard.shows('that the worker runs it', (state) =>
+    await dashboard.shows('that the worker runs the job', (state) =>
       state.processes!.some(({ role, running }) => role === 'worker' && running === 1),
     );
     await connection.lpush('bars', 'end');
@@ -136,8 +133,8 @@ describe('the dashboard', () => {
     const ran = (steps: number) =>
       until(`${steps} steps`, async () => ((await read(jobs[3]!)).progress?.current ?? 0) > steps);
     const { processes, watched, channel } = KEYS;
-    // Of a test before this one a worker may still believe that somebody looks, until its next beat.
-    await until('nobody looks', async () => (await connection.exists(watched)) === 0);
+    // After an earlier test, a worker may assume until its next heartbeat that a dashboard is open.
+    await until('no dashboard is open', async () => (await connection.exists(watched)) === 0);
     await connection.del(processes);
     await until('every process knows', async () => (await connection.hlen(processes)) === 2);
     await ran(100);
@@ -147,7 +144,7 @@ describe('the dashboard', () => {
     const dashboard = await watch();
     await dashboard.shows('all of them', ({ active }) => active.total === 4);
     await until('some frames came', () => frames.length >= 6);
-    // Five gaps of half a second each; timers may be late and then catch up a little.
+    // Five gaps of half a second each. A late timer is followed by a shorter gap.
     expect(frames.at(-1)! - frames.at(-6)!).toBeGreaterThanOrEqual(2300);
     await Promise.all(jobs.map((job) => client.cancel(job)));
     listener.disconnect();
@@ -156,8 +153,8 @@ describe('the dashboard', () => {
   it('counts a job of a worker that knows only BullMQ, and shows its progress', async () => {
     const bullmq = plainBullMq(headway);
     const dashboard = await watch();
-    let go!: () => void;
-    const published = new Promise<void>((resolve) => (go = resolve));
+    let finish!: () => void;
+    const published = new Promise<void>((resolve) => (finish = resolve));
     bullmq.worker('plain', async (job) => {
       await job.updateProgress(30);
       await published;
@@ -165,10 +162,10 @@ describe('the dashboard', () => {
     });
     await bullmq.queue('plain').add('plain', {});
     await dashboard.shows(
-      'its bar',
+      'the progress of the job',
       ({ active }) => active.jobs[0]?.name === 'plain' && active.jobs[0].percent === 30,
     );
-    go();
+    finish();
     await dashboard.shows(
       'its end',
       ({ names, active, minutes }) =>
@@ -188,15 +185,15 @@ describe('the dashboard', () => {
     };
     const [ada, bob] = await Promise.all([visitor(), visitor()]);
     await client.post({ name: 'steps', data: { count: 1, intervalMs: 1, failAt: 1 } }, ada);
-    const [all, hers, his, nobodys] = await Promise.all([
+    const [all, ofAda, ofBob, anonymous] = await Promise.all([
       watch(),
       watch({ headers: ada }),
       watch({ headers: bob }),
       watch({ headers: {} }),
     ]);
-    await all!.shows('everybody’s', ({ active, states }) => active.total === 2 && states.failed === 1);
-    await hers!.shows(
-      'hers',
+    await all!.shows('the jobs of all', ({ active, states }) => active.total === 2 && states.failed === 1);
+    await ofAda!.shows(
+      'the jobs of ada',
       ({ active, states, failed, minutes }) =>
         active.total === 1 &&
         states.active === 1 &&
@@ -204,15 +201,15 @@ describe('the dashboard', () => {
         failed.length === 1 &&
         minutes.size > 0,
     );
-    await his!.shows('his', ({ active, states }) => active.total === 1 && states.active === 1);
-    const { states, active, failed, minutes } = await nobodys!.shows('something', ({ at }) => at > 0);
+    await ofBob!.shows('the jobs of bob', ({ active, states }) => active.total === 1 && states.active === 1);
+    const { states, active, failed, minutes } = await anonymous!.shows('something', ({ at }) => at > 0);
     expect([states, active.total, failed, minutes.size]).toEqual([{}, 0, [], 0]);
-    expect(his!.state()).toMatchObject({ admin: false, failed: [] });
-    for (const dashboard of [hers!, his!, nobodys!]) {
+    expect(ofBob!.state()).toMatchObject({ admin: false, failed: [] });
+    for (const dashboard of [ofAda!, ofBob!, anonymous!]) {
       expect(dashboard.raw()).not.toMatch(/"processes"|"redis"|"viewers"|"owner"/);
     }
     await connection.lpush('mine', 'end', 'end');
-    await his!.shows('his end', ({ states }) => states.completed === 1);
+    await ofBob!.shows('that the job of bob has ended', ({ states }) => states.completed === 1);
     const wrong = await fetch(`${api.url}/v1/dashboard/events?token=nonsense`);
     expect(wrong.status).toBe(401);
   });
@@ -269,7 +266,7 @@ describe('the dashboard', () => {
     await call('pause');
     await elsewhere.shows('that it is paused', paused);
     await call('resume');
-    await elsewhere.shows('that it goes on', (state) => !paused(state));
+    await elsewhere.shows('that the queue is resumed', (state) => !paused(state));
     await other.stop();
     await elsewhere.ended;
     await dashboard.shows(
@@ -287,7 +284,7 @@ describe('the dashboard', () => {
       state.processes!.some(({ pid }) => pid === workers[i]!.child.pid);
     await dashboard.shows('all workers', (state) => has(state, 0) && has(state, 1));
     await workers[0]!.stop();
-    await dashboard.shows('that one has stopped', (state) => !has(state, 0), 3000);
+    await dashboard.shows('that one worker has stopped', (state) => !has(state, 0), 3000);
     await workers[1]!.kill('SIGKILL');
     await dashboard.shows('that one is gone', (state) => !has(state, 1), 10_000);
     expect(await headway.connection.hlen('headway:internal:{dashboard}:slots')).toBeLessThanOrEqual(3);
@@ -332,8 +329,8 @@ describe('the dashboard', () => {
     expect(await statusWith(before)).toBe(200);
     await call(`${url}/v1/revocations`, 'POST', ADMIN_TOKEN, { sub: 'headway:admin' });
     await until('the session is over', async () => (await statusWith(before)) === 401);
-    // A token says when it was made in whole seconds.
-    await until('a new one holds', async () => (await statusWith(await signIn())) === 200);
+    // The issue time of a token has whole seconds.
+    await until('a new session is valid', async () => (await statusWith(await signIn())) === 200);
   });
 
   it('has a channel that no token can reach', async () => {
@@ -346,7 +343,7 @@ describe('the dashboard', () => {
       body: JSON.stringify({ event: 'changed', data: 'no JSON', kind: 'state' }),
     });
     expect(response.status).toBe(200);
-    // Jobs of other tests may have left a notice of their own there.
+    // Jobs of other tests may have left a notice there.
     const notice = await connection.hget('headway:internal:{dashboard}:slots', 'changed');
     expect(notice ?? '').not.toContain('no JSON');
   });

@@ -15,13 +15,13 @@ const ADMIN_TOKEN = 'the-token-of-an-admin';
 const BASE = '/headway';
 const STEPS = { count: 1, intervalMs: 1 };
 
-/** All texts in a value that look like the path of something of the service. */
+/** Returns all texts in a value that look like a path of the service. */
 function pathsIn(value: unknown): string[] {
   if (typeof value === 'string') return /^\/(?!\/)\S*\/v1\/|^\/v1\//.test(value) ? [value] : [];
   return value !== null && typeof value === 'object' ? Object.values(value).flatMap(pathsIn) : [];
 }
 
-/** What a browser would load for a page, and where its links lead. */
+/** Returns the addresses that a page loads or links to. */
 const addressesIn = (html: string): string[] =>
   [...html.matchAll(/\s(?:href|src)="([^"#]*)"/g)].map(([, address]) => address!);
 
@@ -46,7 +46,7 @@ describe('a service under a path of a proxy', () => {
   });
 
   describe.each([
-    ['takes the path off', () => strip],
+    ['removes the path', () => strip],
     ['leaves the path', () => keep],
   ])('and %s', (_kind, proxy) => {
     const at = (path: string): string => `${proxy().url}${path}`;
@@ -83,7 +83,7 @@ describe('a service under a path of a proxy', () => {
         await post(`${BASE}/v1/jobs:batch`, { jobs: [{ name: 'steps', data: STEPS }] })
       ).json();
       const view = await (await fetch(at(job.links.self), { headers: { Cookie } })).json();
-      // Two files of the result, and four links each.
+      // Two files in the result, and four links in each answer.
       for (const [body, count] of [
         [stream.events.at(-1)!.data, 2],
         [view, 6],
@@ -211,7 +211,7 @@ describe('a service under a path of a proxy', () => {
       expect(module.headers.get('content-type')).toContain('javascript');
       expect(await module.text()).toBe(`export const DEFAULT_URL = "${BASE}/";\n`);
       expect((await fetch(at(`${BASE}/client/http.js`))).status).toBe(200);
-      // It is a folder: no redirect that would lead out of the path.
+      // A folder is not redirected, because the redirect would lack the base path.
       const folder = await fetch(at(`${BASE}/client/element`), { redirect: 'manual' });
       expect(folder.status).toBe(404);
       expect(await folder.json()).toMatchObject({ instance: `${BASE}/client/element` });
@@ -257,7 +257,7 @@ describe('a service under a path of a proxy', () => {
 
 describe('the base path of a request', () => {
   it.each([
-    // [PUBLIC_URL's path, where the router is mounted, request, base path, what the routes see]
+    // [PUBLIC_URL's path, where the router is mounted, request, base path, path that the routes get]
     ['', '/', '/v1/jobs?a', '', '/v1/jobs?a'],
     ['/a', '/', '/v1/jobs?a', '/a', '/v1/jobs?a'],
     ['/a', '/', '/a/v1/jobs?a=/a/', '/a', '/v1/jobs?a=/a/'],
@@ -271,10 +271,10 @@ describe('the base path of a request', () => {
     ['/a/b', '/', '/a/v1', '/a/b', '/a/v1'],
     ['', '/m', '/m/v1', '/m', '/v1'],
     ['', '/m/n', '/m/n/', '/m/n', '/'],
-    // PUBLIC_URL is that of the application.
+    // PUBLIC_URL is the URL of the application.
     ['/a', '/m', '/m/v1', '/a/m', '/v1'],
     ['/a', '/a/m', '/a/m/v1', '/a/m', '/v1'],
-    // PUBLIC_URL is that of the router.
+    // PUBLIC_URL is the URL of the router.
     ['/m', '/m', '/m/v1', '/m', '/v1'],
     ['/a/m', '/m', '/m/v1', '/a/m', '/v1'],
   ])('with PUBLIC_URL %j, mounted at %j, for %s is %j', async (publicPath, mount, path, base, seen) => {

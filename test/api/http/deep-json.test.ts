@@ -30,7 +30,7 @@ describe('nested JSON', () => {
     ['POST', '/v1/revocations', (inner: string) => `{"sub":${inner}}`],
     ['POST', '/v1/jobs', (inner: string) => inner],
   ])('is refused at 5,000 and 100,000 levels, with the reason: %s %s', async (method, path, bodyOf) => {
-    // What an API key may be has 64 kB.
+    // These bodies are limited to 64 kB.
     const levels = /keys|revocations/.test(path) ? [5000, 30_000] : [5000, 100_000];
     for (const depth of levels) {
       for (const [open, close] of [

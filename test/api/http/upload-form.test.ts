@@ -57,7 +57,7 @@ const open = (): string[] =>
 const part = (disposition = 'form-data; name="file"; filename="a.txt"', content = 'hello'): string =>
   `--b\r\nContent-Disposition: ${disposition}\r\n\r\n${content}\r\n`;
 
-/** Sends a form, whole or byte by byte, so that the parser meets its ends in every place. */
+/** Sends a form, whole or byte by byte, so that a chunk ends at every position. */
 async function send(body: string, bytewise = false, { type = 'boundary=b', more = '', longer = 0 } = {}) {
   const socket = connect(port, '127.0.0.1');
   const closed = once(socket, 'close');
@@ -73,7 +73,7 @@ async function send(body: string, bytewise = false, { type = 'boundary=b', more 
     await new Promise(setImmediate);
   }
   if (!bytewise) socket.write(body);
-  // Says that no more comes, and still reads.
+  // Half-closes the connection, and still reads.
   if (longer > 0) socket.end();
   await closed;
   const [head, text] = answer.split('\r\n\r\n');
@@ -85,7 +85,7 @@ describe('a broken form', () => {
     ['ends in half a boundary', `${part()}--b`],
     ['ends with one dash', `${part()}--b-`],
     ['ends with one dash and a line end', `${part()}--b-\r\n`],
-    ['goes on after the boundary', `${part()}--b\r\n`],
+    ['continues after the boundary', `${part()}--b\r\n`],
     ['ends with another boundary', `${part()}--bx--\r\n`],
     ['has no end', part()],
     ['has a second part without a head', `${part()}--b\r\nnonsense`],
@@ -101,7 +101,7 @@ describe('a broken form', () => {
     const before = kept();
     for (const bytewise of body.length < 500 ? [false, true] : [false]) {
       expect((await send(body, bytewise)).status).toBe(400);
-      // At the time of the answer already.
+      // Nothing may be left at the time of the answer.
       expect([kept(), begun()]).toEqual([before, []]);
       await until('nothing is open', () => open().length === 0);
     }
@@ -132,11 +132,17 @@ describe('a form that is not accepted', () => {
       415,
       /Content-Encoding is not supported/,
     ],
-    ['fewer bytes than its length says', form, { longer: 9 }, 400, /connection ended before/],
-    ['more bytes than its length says', form, { longer: -9 }, 400, /Content-Length may not match its body/],
+    ['a body shorter than its Content-Length', form, { longer: 9 }, 400, /connection ended before/],
+    [
+      'a body longer than its Content-Length',
+      form,
+      { longer: -9 },
+      400,
+      /Content-Length may not match its body/,
+    ],
     ['10,000 parts', `${'--b\r\n\r\n\r\n'.repeat(10_000)}${form}`, {}, 400, /more than 100 parts/],
     [
-      'a name that is not closed',
+      'a file name without a closing quote',
       `${part('form-data; name="file"; filename="a')}--b--\r\n`,
       {},
       400,

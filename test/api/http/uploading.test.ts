@@ -12,10 +12,10 @@ import { startRedis, type TestRedis } from '../../support/redis.js';
 import { until } from '../../support/until.js';
 
 const STALL_MS = 1500;
-/** Node's own limit for a request, as the tests set it. */
+/** Node's request timeout, as set in the tests. */
 const REQUEST_MS = 1000;
 
-/** A request that is sent bit by bit. */
+/** Sends a request piece by piece. */
 async function send(
   url: string,
   head: string,
@@ -36,8 +36,8 @@ const FORM_END = '\r\n--b--\r\n';
 const FORM = (bytes: number): string =>
   `POST /v1/files HTTP/1.1\r\nHost: x\r\nContent-Length: ${FORM_START.length + bytes + FORM_END.length}\r\nContent-Type: multipart/form-data; boundary=b\r\n\r\n${FORM_START}`;
 
-/** What holds of uploads, whosever the HTTP server is. */
-function holdsFor(urlOf: () => string, folderOf: () => string): void {
+/** Tests uploads to any HTTP server: our own, or that of an application. */
+function testUploads(urlOf: () => string, folderOf: () => string): void {
   const leftovers = (): string[] => {
     const tmp = join(folderOf(), 'tmp');
     return existsSync(tmp) ? readdirSync(tmp) : [];
@@ -59,7 +59,7 @@ function holdsFor(urlOf: () => string, folderOf: () => string): void {
       await until('it is answered', () => answer().includes('"sha256"'));
       expect(Date.now() - begun).toBeGreaterThan(3 * REQUEST_MS);
       expect(answer()).toMatch(/^HTTP\/1\.1 201 /);
-      // Another request on it is under Node's limit again.
+      // Node's limit applies again to the next request on the connection.
       socket.write(
         'POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{',
       );
@@ -116,12 +116,12 @@ describe('an upload to an API process', () => {
     headway = await startHeadway({ workers: 0, env });
   });
   afterAll(() => headway.stop());
-  holdsFor(
+  testUploads(
     () => headway.api.url,
     () => headway.env.FILES_DIR!,
   );
 
-  // The last: the process ends.
+  // This test is the last one, because it ends the process.
   it('does not keep a process from stopping', async () => {
     const { socket, done } = await send(headway.api.url, RAW(1000));
     const drip = setInterval(() => socket.write('x'), 100);
@@ -156,7 +156,7 @@ describe("an upload to an application's server", () => {
     server.close();
     await redis.stop();
   });
-  holdsFor(
+  testUploads(
     () => `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     () => folder,
   );

@@ -13,7 +13,7 @@ import { openRedis, startRedis, type TestRedis } from '../../support/redis.js';
 const keyspace = createKeyspace('t');
 const KEEP = createRetentionTimes({ KEEP_JOBS_MS: 60_000, GONE_JOBS_MS: 60_000 });
 
-/** A job as the test makes it in BullMQ, and as it expects it in the index. */
+/** A job that the test creates in BullMQ and expects in the index. */
 interface Made {
   id: string;
   createdAt: number;
@@ -51,7 +51,7 @@ describe('the index', () => {
     } as object);
   }
 
-  /** All pages of a request, one after the other. */
+  /** Returns the ids on all pages of a request. */
   async function walk(request: Omit<PageRequest, 'after'>, read = readPage): Promise<string[]> {
     const ids: string[] = [];
     let after: PageRequest['after'];
@@ -69,7 +69,7 @@ describe('the index', () => {
   it('pages through the matching jobs, newest first, each once, for any combination of filters', async () => {
     const made = fc.record({
       suffix: fc.string({ unit: fc.constantFrom('a', 'b', 'Z', '-'), minLength: 1, maxLength: 6 }),
-      // Many at the same time.
+      // Many jobs are created in the same millisecond.
       createdAt: fc.integer({ min: 1_790_000_000_000, max: 1_790_000_000_003 }),
       name: fc.constantFrom('one', 'two', 'name:x'),
       state: fc.constantFrom<JobState>('waiting', 'delayed', 'prioritized'),
@@ -121,7 +121,7 @@ describe('the index', () => {
               )
               .map(({ id }) => id);
             expect(await walk(wanted)).toEqual(expected);
-            // A page that has used up its steps is short, and no job is missing.
+            // With few steps, pages are short, but no job is missing.
             for (const steps of [1, 25]) {
               expect(await walk(wanted, createPageReader(redis, keyspace, steps))).toEqual(expected);
             }
@@ -152,7 +152,7 @@ describe('the index', () => {
       const page = await readPage({ ...EVERYTHING, limit: 20, after });
       seen.push(...page.ids);
       after = page.next;
-      // More come, and the very job at which the next page begins goes.
+      // Jobs are added, and the job at which the next page begins is removed.
       for (let i = 0; i < 15; i++, next++) {
         await add(make(next));
         await track(id(next));
@@ -209,7 +209,7 @@ describe('the index', () => {
     expect(await walk({ ...EVERYTHING, limit: 1 })).toEqual(['q..none', 'q..odd']);
   });
 
-  /** Makes jobs in BullMQ as nobody else would, fast, and indexes them. */
+  /** Writes jobs directly into BullMQ's keys, which is fast, and indexes them. */
   async function addMany(count: number, jobOf: (i: number) => Omit<Made, 'state'>): Promise<void> {
     const jobs = Array.from({ length: count }, (_, i) => jobOf(i));
     const pipeline = redis.pipeline();
@@ -223,7 +223,7 @@ describe('the index', () => {
   const numbered = (i: number): string => `q.j${String(i).padStart(5, '0')}`;
 
   it('reads at most a few hundred jobs at once, and continues from there', async () => {
-    // Of the name half of all, of the tag the other half and one more.
+    // Half of the jobs have the name; the other half, and one more, have the tag.
     await addMany(6000, (i) => ({
       id: numbered(i),
       createdAt: 1_790_000_000_000 + i,
@@ -235,7 +235,7 @@ describe('the index', () => {
     expect(first.ids).toEqual([]);
     expect(first.next).toMatchObject({ id: expect.stringMatching(/^q\.j\d{5}$/) });
     expect(await walk(rare)).toEqual([numbered(10)]);
-    // Without a tag there is a set of the name, and nothing else to look at.
+    // Without a tag, the set of the name contains exactly the matching jobs.
     expect((await readPage({ ...rare, tags: [], limit: 2 })).ids).toEqual([numbered(5998), numbered(5996)]);
   });
 
@@ -256,10 +256,10 @@ describe('the index', () => {
     const TAGS = Array.from({ length: 20 }, (_, i) => `tag-${i}`);
     const NAMES = Array.from({ length: 20 }, (_, i) => `name-${i}`);
     const WORST = { ...EVERYTHING, owner: 'visitor:x', tags: TAGS, limit: 200 };
-    /** Generous, for a machine that is busy with other tests: it took 9 s, and takes less than 10 ms. */
+    /** Generous, for a machine that is busy with other tests: it used to take 9 s, and now takes less than 10 ms. */
     const LONGEST_MS = 300;
 
-    /** Runs requests and gives the longest of Redis' commands meanwhile, in ms. */
+    /** Runs requests and returns the time of the longest Redis command meanwhile, in ms. */
     async function longest(work: () => Promise<unknown>): Promise<number> {
       await redis.config('SET', 'slowlog-log-slower-than', 1000);
       await redis.config('SET', 'slowlog-max-len', 10_000);
@@ -279,7 +279,7 @@ describe('the index', () => {
         5000,
       ],
       [
-        'all tags, and names that nearly no job has',
+        'all tags, and names that almost no job has',
         3000,
         (i) => ({
           id: numbered(i),
@@ -292,7 +292,7 @@ describe('the index', () => {
         150,
       ],
       [
-        'all tags of jobs made in the same millisecond, with ids that begin alike',
+        'all tags of jobs created in the same millisecond, with similar ids',
         2000,
         (i) => ({
           id: `q.${'x'.repeat(120)}${numbered(i)}`,
@@ -305,7 +305,7 @@ describe('the index', () => {
         2000,
       ],
     ])(
-      'no page keeps Redis for long, and all of them together are complete: %s',
+      'no page blocks Redis for long, and together the pages are complete: %s',
       { timeout: 60_000 },
       async (_what, count, jobOf, filter, expected) => {
         await addMany(count, jobOf);

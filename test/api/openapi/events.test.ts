@@ -31,7 +31,7 @@ describe('the data of every event on a real stream matches its schema', () => {
   const watch = (job: StartedJob, lastEventId?: string): Promise<TestStream> =>
     openStream(headway.client.events(job), { token: job.token, lastEventId });
 
-  /** Checks all that has come with the schemas that the document has for the operation. */
+  /** Checks received events with the schemas that the document has for the operation. */
   function check(events: ReceivedEvent[], operationId = 'watchJob'): void {
     const { events: known } = contract.byId(operationId);
     expect(events).not.toEqual([]);
@@ -74,7 +74,7 @@ describe('the data of every event on a real stream matches its schema', () => {
     const job = await headway.client.start('checksum', { file: file.id });
     const stream = await watch(job);
     await stream.waitFor(({ event, data }) => event === 'queue' && data.paused);
-    // As BullMQ's `drain` does: without a word.
+    // Removes the job as BullMQ's `drain` does, without an event.
     await headway.connection.del(`{headway}:checksum:${job.id}`);
     await headway.connection.lrem('{headway}:checksum:paused', 0, job.id);
     await headway.connection.lrem('{headway}:checksum:wait', 0, job.id);

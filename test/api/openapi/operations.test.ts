@@ -16,9 +16,9 @@ const cases: Record<string, OperationCases> = {
   ...scheduleCases,
   ...otherCases,
 };
-/** What can only be called rightly: there is nothing to send, and nobody who may not. */
+/** Operations without invalid requests: they have no input and are open to everybody. */
 const NEVER_WRONG = ['listDefinitions', 'health', 'readiness', 'openapi', 'asyncapi'];
-/** What is not the API: the page and its reference. */
+/** Paths outside of the API: the page and the reference. */
 const PAGES = ['/', '/docs'];
 
 describe('every operation of /openapi.json', () => {
@@ -79,6 +79,6 @@ describe('every operation of /openapi.json', () => {
   });
 });
 
-/** What a problem says, for whoever reads of a failed test. */
+/** Returns the problem in an error response, for the message of a failed test. */
 const explained = async (response: Response): Promise<string> =>
   response.status < 400 ? '' : response.clone().text();

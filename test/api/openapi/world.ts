@@ -10,7 +10,7 @@ import { until } from '../../support/until.js';
 
 export const ADMIN_TOKEN = 'the-token-of-an-admin';
 
-/** A request of a test: what of it the document has a place for. */
+/** The parts of a request that the document describes. */
 export interface Call {
   path?: Record<string, string>;
   query?: Record<string, string | string[]>;
@@ -18,7 +18,7 @@ export interface Call {
   body?: unknown;
 }
 
-/** One case of an operation: what it shows, the status that it is answered with, and the request. */
+/** A case of an operation: its label, the expected status, and the request. */
 export type Case = [what: string, status: number, call: (world: World) => Call | Promise<Call>];
 
 export interface OperationCases {
@@ -26,7 +26,7 @@ export interface OperationCases {
   bad: Case[];
 }
 
-/** A running service, and what the cases need of it. */
+/** A running service, with helpers for the cases. */
 export class World {
   private constructor(
     readonly headway: Headway,
@@ -41,7 +41,7 @@ export class World {
         JOBS_DIR: jobsDir('whole-file', { file: 'stubborn', defaults: { cancelGraceMs: 3000 } }),
         UPLOAD_MAX_BYTES: '100000',
         BODY_MAX_BYTES: '20000',
-        // Some of the jobs go on to the end of the tests.
+        // Some of the jobs run until the end of the tests.
         WORKER_CONCURRENCY: '50',
       },
     });
@@ -56,7 +56,7 @@ export class World {
     return this.headway.client.upload('table.csv', content);
   }
 
-  /** A job that has ended, and how. */
+  /** Starts a job and waits for its end. */
   async ended(name?: string, data?: unknown): Promise<StartedJob> {
     const job = await this.start(name, data);
     const stream = await openStream(this.headway.client.events(job), { token: job.token });
@@ -66,7 +66,7 @@ export class World {
 
   failed = (): Promise<StartedJob> => this.ended('steps', { count: 2, intervalMs: 1, failAt: 1 });
 
-  /** A job that has begun and goes on for a while. */
+  /** Starts a job that runs for a long time, and waits until it is active. */
   async running(): Promise<StartedJob> {
     const job = await this.start('steps', { count: 1000, intervalMs: 1000 });
     const stream = await openStream(this.headway.client.events(job), { token: job.token });
@@ -75,7 +75,7 @@ export class World {
     return job;
   }
 
-  /** A job that has begun, and does not end when it is told to. */
+  /** Starts a job that ignores its abort signal, and waits until it is active. */
   async stubborn(): Promise<StartedJob> {
     const job = await this.start('stubborn', { polite: false });
     const stream = await openStream(this.headway.client.events(job), { token: job.token });
@@ -90,12 +90,12 @@ export class World {
     return stream.lastEventId()!;
   }
 
-  /** Waits until a job is not kept any more. */
+  /** Waits until a job has been removed. */
   async gone(job: StartedJob): Promise<void> {
     await until('the job is gone', async () => (await this.headway.client.get(job)).status === 410);
   }
 
-  /** A schedule of the user that has run. */
+  /** Creates a schedule of the user and waits until it has run. */
   async runningSchedule(): Promise<ScheduleView> {
     const { name, data } = yearly;
     const { id } = await this.schedule(undefined, { name, data, everyMs: 60_000 });
@@ -111,7 +111,7 @@ export class World {
     });
   }
 
-  /** A schedule of the user that is due in a month at the earliest. */
+  /** Creates a schedule of the user that is due in a month at the earliest. */
   async schedule(key?: string, body: Record<string, unknown> = yearly): Promise<ScheduleView> {
     const response = await fetch(`${this.headway.api.url}/v1/schedules`, {
       method: 'POST',
@@ -121,7 +121,7 @@ export class World {
     return (await response.json()) as ScheduleView;
   }
 
-  /** Makes a request as the document says it has to be made. */
+  /** Sends a request for an operation, as the document describes it. */
   async send(operation: ContractOperation, call: Call): Promise<Response> {
     const path = operation.path.replace(/\{(\w+)\}/g, (_all, name: string) =>
       encodeURIComponent(call.path?.[name] ?? 'missing'),
@@ -146,10 +146,10 @@ export class World {
 export { bearer };
 export const admin = bearer(ADMIN_TOKEN);
 
-/** A time so many days from now. */
+/** Returns the time a number of days from now. */
 export const inDays = (days: number): string => new Date(Date.now() + days * 86_400_000).toISOString();
 
-/** A job, as its token opens it. */
+/** Returns a request for a job with the job's token. */
 export const ofJob = ({ id, token }: StartedJob): Call => ({ path: { id }, headers: bearer(token) });
 
 export const yearly = {
@@ -162,7 +162,7 @@ export const yearly = {
 const isRaw = (body: unknown): boolean =>
   typeof body === 'string' || body instanceof FormData || body instanceof Uint8Array;
 
-/** Checks that a request is one that the document knows. */
+/** Checks that the document describes a request. */
 export function checkRequest(contract: Contract, operation: ContractOperation, call: Call): void {
   for (const [kind, given] of [
     ['path', call.path],
@@ -201,7 +201,7 @@ const HEADERS = [
   'content-range',
 ];
 
-/** Checks that an answer is one that the document knows: status, headers, media type and body. */
+/** Checks that the document describes an answer: status, headers, media type and body. */
 export async function checkAnswer(
   contract: Contract,
   operation: ContractOperation,

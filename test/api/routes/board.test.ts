@@ -18,7 +18,7 @@ describe('/admin/queues', () => {
   afterAll(() => headway.stop());
 
   it.each([
-    ['nobody', {}],
+    ['no credentials', {}],
     ['a wrong password', { Authorization: basic('guess') }],
     ['no password', { Authorization: `Basic ${Buffer.from('admin').toString('base64')}` }],
   ])('asks the browser for a password, given %s, on every path', async (_what, headers) => {

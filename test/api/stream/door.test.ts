@@ -48,14 +48,14 @@ it('limits the streams that wait for Redis, and asks the others to reconnect lat
   expect(tooMany.status).toBe(200);
   expect(tooMany.raw()).toMatch(/^retry: [3-5]\d{3}\n\n$/);
 
-  // One leaves, and another may wait.
+  // When viewers leave, another one may wait.
   for (const stream of first) stream.close();
   await until('they have left', () => door.count === 0);
   const next = await open();
   await until('it waits', () => next.comments.includes('waiting'));
 });
 
-/** How many of these streams are over. */
+/** Returns how many of the streams have ended. */
 async function ended(streams: TestStream[]): Promise<number> {
   const states = streams.map((stream) =>
     Promise.race([stream.ended.then(() => true), new Promise((done) => setImmediate(done, false))]),

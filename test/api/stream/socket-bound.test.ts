@@ -6,7 +6,7 @@ import type { Logger } from '../../../src/shared/process/log.js';
 
 const require = createRequire(import.meta.url);
 
-describe.runIf(process.platform === 'linux')('the bound of what waits for a viewer', () => {
+describe.runIf(process.platform === 'linux')('the limit of unsent bytes for a viewer', () => {
   const path = require.resolve('koffi');
   require('koffi');
   const { exports } = require.cache[path]!;
@@ -24,7 +24,7 @@ describe.runIf(process.platform === 'linux')('the bound of what waits for a view
     socket.destroy();
   });
 
-  /** Loads the module anew, with a koffi that does this. */
+  /** Loads the module again with this replacement of koffi. */
   async function withKoffi(koffi: object): Promise<typeof import('../../../src/api/stream/socket-bound.js')> {
     require.cache[path]!.exports = koffi;
     return import('../../../src/api/stream/socket-bound.js');
@@ -53,6 +53,6 @@ describe.runIf(process.platform === 'linux')('the bound of what waits for a view
     loadBound(log);
     boundUnsent(socket);
     loadBound(log);
-    expect(lines).toEqual([expect.stringContaining('koffi is not available')]);
+    expect(lines).toEqual([expect.stringContaining('the optional package koffi is not installed')]);
   });
 });

@@ -3,29 +3,29 @@ import { describe, expect, it } from 'vitest';
 import { foreignProgress, isHeadwayProgress } from '../../../src/shared/bullmq/foreign-progress.js';
 import { frameBody } from '../../../src/shared/channel/frame.js';
 
-const who = { jobId: 'steps..7', attempt: 2, at: 1000 };
+const origin = { jobId: 'steps..7', attempt: 2, at: 1000 };
 
 describe('the progress of a worker that knows only BullMQ', () => {
   it.each<[string, unknown, Record<string, unknown>]>([
     ['a number', 42, { percent: 42 }],
-    ['a number that is not whole', 33.33333, { percent: 33.33 }],
+    ['a number with a fraction', 33.33333, { percent: 33.33 }],
     ['a number over 100', 140, { percent: 100 }],
     ['a number below 0', -3, { percent: 0 }],
     ['a percent', { percent: 12.5 }, { percent: 12.5 }],
     ['a percent as text', { percent: '12.5 %' }, { percent: 12.5 }],
-    ['a share', { progress: 0.4 }, { percent: 40 }],
+    ['a fraction', { progress: 0.4 }, { percent: 40 }],
     ['a percent named progress', { progress: 40 }, { percent: 40 }],
     ['counts', { current: 1, total: 8 }, { percent: 12.5, current: 1, total: 8 }],
     ['counts beyond their total', { current: 9, total: 8 }, { percent: 100, current: 9, total: 8 }],
-    ['nothing of nothing', { current: 0, total: 0 }, { percent: 100, current: 0, total: 0 }],
+    ['a total of 0', { current: 0, total: 0 }, { percent: 100, current: 0, total: 0 }],
     ['a count without a total', { current: 9 }, { percent: null, current: 9 }],
     [
-      'our names and others',
+      'known and unknown fields',
       { percent: 1, stage: 'read', stageIndex: 1, unit: 'rows', message: 'Go', jobId: 'x', colour: 'red' },
       { percent: 1, stage: 'read', stageIndex: 1, unit: 'rows', message: 'Go' },
     ],
     [
-      'our names with what does not belong there',
+      'known fields with invalid values',
       { percent: {}, unit: 4, current: '1', total: -1, etaMs: Number.NaN, message: '' },
       { percent: null },
     ],
@@ -35,7 +35,7 @@ describe('the progress of a worker that knows only BullMQ', () => {
     ['nothing', null, { percent: null }],
     ['yes', true, { percent: null }],
   ])('is understood: %s', (_what, value, expected) => {
-    expect(foreignProgress(value, who)).toEqual({ jobId: 'steps..7', attempt: 2, at: 1000, ...expected });
+    expect(foreignProgress(value, origin)).toEqual({ jobId: 'steps..7', attempt: 2, at: 1000, ...expected });
   });
 
   it.each<[unknown, Record<string, unknown>]>([
@@ -46,14 +46,19 @@ describe('the progress of a worker that knows only BullMQ', () => {
     ],
     ['resting', { percent: 50, message: 'resting' }],
     [{ percent: 51 }, { percent: 51 }],
-  ])('does not go back: %j after 50', (value, expected) => {
-    expect(foreignProgress(value, who, 50)).toEqual({ jobId: 'steps..7', attempt: 2, at: 1000, ...expected });
+  ])('does not decrease: %j after 50', (value, expected) => {
+    expect(foreignProgress(value, origin, 50)).toEqual({
+      jobId: 'steps..7',
+      attempt: 2,
+      at: 1000,
+      ...expected,
+    });
   });
 
   it('is a valid frame of bounded size for any value', () => {
     fc.assert(
       fc.property(fc.anything(), fc.option(fc.double({ min: 0, max: 100, noNaN: true })), (value, before) => {
-        const data = foreignProgress(value, who, before);
+        const data = foreignProgress(value, origin, before);
         if (data.percent !== null) {
           expect(data.percent).toBeGreaterThanOrEqual(before ?? 0);
           expect(data.percent).toBeLessThanOrEqual(100);

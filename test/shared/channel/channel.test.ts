@@ -114,15 +114,15 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
     const name = newChannel();
     const viewer = watch(name, new Viewer(() => false));
     await channels.publisher.publish(name, { event: 'progress', kind: 'state', data: 1 });
-    await until('the first is there', () => viewer.frames.length === 1);
+    await until('the first event has arrived', () => viewer.frames.length === 1);
     for (let i = 2; i <= 500; i++)
       await channels.publisher.publish(name, { event: 'progress', kind: 'state', data: i });
     await channels.publisher.publish(name, { event: 'log', data: 'x' });
     expect(viewer.frames).toHaveLength(1);
     viewer.subscription.resume();
-    await until('the newest state is there', () => viewer.offsets.includes(500));
+    await until('the newest state has arrived', () => viewer.offsets.includes(500));
     viewer.subscription.resume();
-    await until('the log event is there', () => viewer.offsets.includes(501));
+    await until('the log event has arrived', () => viewer.offsets.includes(501));
     expect(viewer.offsets).toEqual([1, 500, 501]);
   });
 
@@ -221,7 +221,7 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
       for (const [i, key] of keys.entries()) {
         if (saved[i]) await channels.redis.restore(key, 0, saved[i], 'REPLACE');
       }
-      // A restarted server has another run id.
+      // After a restart, the server has another run id.
       await channels.redis.hset(keys[0]!, 'run', 'before');
     };
   }

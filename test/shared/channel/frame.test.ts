@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { endsChannel, frameBody, frameId, parseEventId } from '../../../src/shared/channel/frame.js';
 
-/** What a conforming parser, not ours, makes of a frame. */
+/** Parses a frame with a conforming parser of another project. */
 function parse(frame: string): EventSourceMessage[] {
   const events: EventSourceMessage[] = [];
   createParser({ onEvent: (event) => events.push(event) }).feed(frame);
@@ -82,7 +82,7 @@ describe('a frame', () => {
     for (const event of ['reset', 'unauthorized']) {
       expect(() => frameBody({ data: 1, event })).toThrow(TypeError);
     }
-    // Other names to whoever listens.
+    // Browsers treat these as different names.
     for (const event of ['Reset', ' reset', 'constructor']) {
       expect(frameBody({ data: 1, event })).toBe(`event: ${event}\ndata: 1\n\n`);
     }

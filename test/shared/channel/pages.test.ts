@@ -33,7 +33,7 @@ describe('a page of a channel', () => {
     viewer.subscription = channels.hub.subscribe(name, viewer, { lastEventId });
     return viewer;
   };
-  /** How many bytes Redis has sent so far. */
+  /** Returns the number of bytes that Redis has sent so far. */
   async function sent(): Promise<number> {
     const client = looker();
     const info = await client.info('stats');
@@ -112,7 +112,7 @@ describe('a page of a channel', () => {
     viewer.subscription.close();
   });
 
-  /** The number of slots that Redis has read so far, in scripts too. */
+  /** Returns the number of slots that Redis has read so far, including those read by scripts. */
   async function slotsRead(): Promise<number> {
     const info = await channels.redis.info('commandstats');
     const calls = (name: string): number =>
@@ -132,7 +132,7 @@ describe('a page of a channel', () => {
       await channels.publisher.publish(name, { kind: 'state', event: 's', key: `small${n}`, data: n });
     }
     await publish(name, count, bytes, state);
-    // Half of them are newer than the rest: they are last, and once.
+    // Half of the slots are newer than the rest: each comes last, and only once.
     await publish(name, count / 2, bytes, state);
     const before = await slotsRead();
     const { offsets, sizes } = await readAll(name);
@@ -159,7 +159,7 @@ describe('a page of a channel', () => {
       }))!;
       latest.set(key, Number(id.split('-')[1]));
     };
-    /** Publishes as that release does: without maintaining the order. */
+    /** Publishes as the earlier release does, without maintaining the order. */
     const putAsBefore = async (key: string): Promise<void> => {
       const offset = await channels.redis.hincrby(meta, 'offset', 1);
       const epoch = await channels.redis.hget(meta, 'epoch');

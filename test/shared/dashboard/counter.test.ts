@@ -30,7 +30,7 @@ it('keeps a bounded number of counters for a minute when each job has a differen
   const minutes = await Promise.all((await redis.keys('*')).map((key) => redis.hgetall(key)));
   const counts = minutes.flatMap((minute) => Object.values(minute).map(Number));
   expect(counts.reduce((sum, count) => sum + count, 0)).toBe(4500);
-  // The minute may have changed meanwhile.
+  // A new minute may have begun during the test.
   for (const minute of minutes) expect(Object.keys(minute).length).toBeLessThanOrEqual(2001);
   if (minutes.length === 1)
     expect(minutes[0]).toMatchObject({ 'failed:job 7': '2', 'failed:others': '1000' });

@@ -5,21 +5,25 @@ import { concealFiles } from '../../../src/shared/files/conceal.js';
 const ROOT = '/srv/head way/data/files';
 const ID = `file_${'aB3-_'.repeat(5)}xy`;
 
-/** What an error of this Node says. */
-function said(call: () => unknown): string {
+/** Returns the message of the error that a call throws in this version of Node. */
+function messageOf(call: () => unknown): string {
   try {
     call();
   } catch (error) {
     return (error as Error).message;
   }
-  throw new Error('it did not fail');
+  throw new Error('the call did not fail');
 }
 
 describe('an error message that viewers see', () => {
   it.each([
-    ['ENOENT', said(() => readFileSync(`${ROOT}/${ID}/content`)), 'ENOENT: no such file or directory'],
-    ['a path with a quote', said(() => readFileSync("/srv/it's/here")), 'ENOENT: no such file or directory'],
-    ['two paths', said(() => renameSync('/srv/a b/c', '/srv/d')), 'ENOENT: no such file or directory'],
+    ['ENOENT', messageOf(() => readFileSync(`${ROOT}/${ID}/content`)), 'ENOENT: no such file or directory'],
+    [
+      'a path with a quote',
+      messageOf(() => readFileSync("/srv/it's/here")),
+      'ENOENT: no such file or directory',
+    ],
+    ['two paths', messageOf(() => renameSync('/srv/a b/c', '/srv/d')), 'ENOENT: no such file or directory'],
     ['EACCES', `EACCES: permission denied, mkdir '/srv'`, 'EACCES: permission denied'],
     [
       'one inside another',
@@ -49,7 +53,7 @@ describe('an error message that viewers see', () => {
     ['a module', "Cannot find module '/srv/jobs/x.js' imported from /srv/jobs/y.js", 'Cannot find module'],
     ['a package', "Cannot find package 'left-pad' imported from /srv/y.js", "Cannot find package 'left-pad'"],
     [
-      'a module that is required',
+      'a required module',
       "Cannot find module './x'\nRequire stack:\n- /srv/a.js\n- /srv/b.js",
       'Cannot find module',
     ],
@@ -63,7 +67,7 @@ describe('an error message that viewers see', () => {
     `spawn ffmpeg ENOENT`,
     'the file_name of a profile_that_has_a_very_long_name_indeed is missing',
     `${ROOT}-old is full`,
-    'E2E: it said, "no \'way\'"',
+    'E2E: the answer was, "no \'way\'"',
     "Cannot find module 'sharp'",
     '',
   ])('is otherwise unchanged: %s', (message) => {

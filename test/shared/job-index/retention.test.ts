@@ -84,7 +84,7 @@ describe('the retention of finished jobs', () => {
     await until('it has ended', async () => (await queue.getJob(jobId))?.finishedOn);
     return `q..${jobId}`;
   }
-  /** Creates a file of a job. */
+  /** Creates a file as a job does. */
   const made = (): Promise<{ id: string }> =>
     store.create('a.txt', async (path) => writeFileSync(path, 'made'));
 
@@ -190,7 +190,7 @@ describe('the retention of finished jobs', () => {
     const ids = await Promise.all(Array.from({ length: 450 }, (_, i) => finished(`many-${i}`)));
     const processes = [open(), open(), open()];
     await Promise.all(ids.map((id) => processes[0]!.reconciler.reconcile(id)));
-    await until('the time of all is over', async () => {
+    await until('the retention time of all jobs is over', async () => {
       await Promise.all(processes.map(({ retention }) => retention.sweep()));
       return (await redis.zcard(`${BULLMQ}.due`)) === 0;
     });

@@ -9,23 +9,28 @@ describe('the BullMQ options of a job', () => {
   });
 
   it.each([
-    ['none', {}, {}, { attempts: 1 }],
-    ["the definition's", {}, { attempts: 3 }, { attempts: 3 }],
-    ["the call's, before the definition's", { attempts: 2 }, { attempts: 3 }, { attempts: 2 }],
+    ['one attempt by default', {}, {}, { attempts: 1 }],
+    ["the definition's attempts", {}, { attempts: 3 }, { attempts: 3 }],
     [
-      'a fixed wait is what it says',
+      "the request's attempts, which take precedence over the definition's",
+      { attempts: 2 },
+      { attempts: 3 },
+      { attempts: 2 },
+    ],
+    [
+      'a fixed wait without jitter',
       { backoff: { type: 'fixed', delayMs: 7 } },
       {},
       { backoff: { type: 'fixed', delay: 7, jitter: 0 } },
     ],
     [
-      'a growing wait is partly random, so that what failed together does not come back together',
+      'a growing wait with jitter by default',
       {},
       { backoff: { type: 'exponential', delayMs: 7 } },
       { backoff: { type: 'exponential', delay: 7, jitter: 0.5 } },
     ],
     [
-      'unless it says how much',
+      'a growing wait with the requested jitter',
       { backoff: { type: 'exponential', delayMs: 7, jitter: 0.1 } },
       { backoff: { type: 'fixed', delayMs: 1 } },
       { backoff: { type: 'exponential', delay: 7, jitter: 0.1 } },

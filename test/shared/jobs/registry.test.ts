@@ -39,7 +39,7 @@ describe('the registry', () => {
     ['does not parse', 'export default {', /cannot load the job file/],
     ['throws', 'throw new Error("no luck")', /cannot load the job file .*: no luck/],
     [
-      'imports what is not there',
+      'imports a missing package',
       "import 'nowhere'; export default {}",
       /cannot load the job file .*nowhere/,
     ],
@@ -47,7 +47,11 @@ describe('the registry', () => {
     ['has no schema', PLAIN.replace('input: anything', 'input: {}'), /input: must be a schema/],
     ['has a bad name', PLAIN.replace("'plain'", "'Plain Job'"), /name: must be 1 to 60 lower-case/],
     ['has no run', PLAIN.replace('run: async', 'runs: async'), /run/],
-    ['has a typing error in defaults', PLAIN.replace('run:', 'defaults: { attempt: 3 }, run:'), /defaults/],
+    [
+      'has a misspelt option in defaults',
+      PLAIN.replace('run:', 'defaults: { attempt: 3 }, run:'),
+      /defaults/,
+    ],
   ])('refuses a file that %s, and names it', async (_what, content, message) => {
     const dir = writeJobs({ 'broken.mjs': content });
     const error = (await loadRegistry([dir]).catch((thrown) => thrown)) as RegistryError;

@@ -10,7 +10,7 @@ const WAIT = `${BULLMQ}:q:wait`;
 /** Enough jobs that the one in the middle is far from both ends. */
 const LONG = 110_000;
 
-/** Makes waiting jobs as BullMQ has them, a millisecond after one another, in Redis itself: they are many. */
+/** Writes waiting jobs directly into Redis, in BullMQ's form, created a millisecond apart. */
 const FILL = `
   for i = tonumber(ARGV[1]), tonumber(ARGV[2]) do
     local id = 'q.j' .. string.format('%07d', i)
@@ -78,7 +78,7 @@ describe('cancelling a waiting job', () => {
     await redis.hset(`${BULLMQ}:q:${idOf(3000)}`, 'timestamp', 1);
     await redis.hset(`${BULLMQ}:q:${idOf(3100)}`, 'timestamp', 2e12);
     await redis.hdel(`${BULLMQ}:q:${idOf(2900)}`, 'timestamp');
-    // One that its neighbours are measured by has gone.
+    // A neighbour, by which positions are found, is missing.
     await redis.del(`${BULLMQ}:q:${idOf(2999)}`);
     const before = await waiting();
     const cancelled = [3000, 3100, 2900, 2998].map(idOf);
@@ -93,7 +93,7 @@ describe('cancelling a waiting job', () => {
     await redis.config('RESETSTAT');
     await canceller.cancel(id);
     const stats = await redis.info('commandstats');
-    // One LREM is from BullMQ, in the active list.
+    // BullMQ calls LREM once, on the active list.
     expect(Number(/cmdstat_lrem:calls=(\d+)/.exec(stats)?.[1])).toBe(1);
     const [newest, ...others] = before;
     others[others.indexOf(id)] = newest!;
@@ -101,9 +101,9 @@ describe('cancelling a waiting job', () => {
     expect(await redis.zrange(`${BULLMQ}:q:failed`, 0, '-1')).toEqual([id]);
   });
 
-  it('searches for a job that was queued later than it was created in steps, not in a script', async () => {
+  it('finds a job that was queued long after its creation with several short searches, not in one script', async () => {
     await fill(LONG);
-    // Retried or promoted. The last one is in no list.
+    // Two jobs have the wrong creation time, as after a retry or promotion. The third is in no list.
     const [middle, late, gone] = [idOf(LONG / 2), idOf(LONG - 5000), 'q.gone'];
     for (const id of [middle, late]) await redis.hset(`${BULLMQ}:q:${id}`, 'timestamp', 1);
     await redis.hset(`${BULLMQ}:q:${gone}`, { name: 'n', data: '{}', opts: '{}', timestamp: 1 });
@@ -111,7 +111,7 @@ describe('cancelling a waiting job', () => {
     await redis.config('RESETSTAT');
     await Promise.all([middle, late, gone].map(canceller.cancel));
     const stats = await redis.info('commandstats');
-    // One that begins close to the second, and two of BullMQ's, in the list of active jobs.
+    // One LREM near the second job, and two of BullMQ on the active list.
     expect(Number(/cmdstat_lrem:calls=(\d+)/.exec(stats)?.[1])).toBe(3);
     const [newest, ...others] = before.filter((id) => id !== late);
     others[others.indexOf(middle)] = newest!;

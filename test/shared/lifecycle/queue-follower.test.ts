@@ -33,10 +33,10 @@ describe('the queue follower', () => {
       log: pino({ level: 'silent' }),
     });
     await queue.add('steps', {}, { jobId: 'steps.1' });
-    await until('the first event is seen to', () => seen.has('steps.1'));
+    await until('the first event is handled', () => seen.has('steps.1'));
     proxy.freeze();
     await queue.add('steps', {}, { jobId: 'steps.2' });
-    await until('the second one too', () => seen.has('steps.2'));
+    await until('the second event is handled', () => seen.has('steps.2'));
     await queueFollower.stop();
     await queue.close();
     redis.disconnect();
@@ -49,9 +49,9 @@ describe('the queue follower', () => {
     const redis = connectRedis(server.url, 'patient', { scripts: allScripts });
     const queue = new Queue('steps', { connection: redis, prefix: '{test}' });
     const seen: string[] = [];
-    let goOn = (): void => {};
+    let finishSlow = (): void => {};
     const slow = new Promise<void>((resolve) => {
-      goOn = resolve;
+      finishSlow = resolve;
     });
     const queueFollower = startQueueFollower({
       role: 'worker',
@@ -62,7 +62,7 @@ describe('the queue follower', () => {
       reconciler: {
         async reconcile(jobId): Promise<Reconciled> {
           if (jobId === 'steps.slow') await slow;
-          // Refused while Redis is a replica, as every other call.
+          // While Redis is a replica, it refuses this call like any other.
           await redis.set(`seen:${jobId}`, 'yes');
           seen.push(jobId);
           return { job: undefined, epoch: undefined, end: undefined };
@@ -74,16 +74,16 @@ describe('the queue follower', () => {
     });
     await queue.add('steps', {}, { jobId: 'steps.slow' });
     await queue.add('steps', {}, { jobId: 'steps.1' });
-    await until('the others are seen to', () => seen.includes('steps.1'), 5000);
+    await until('the other jobs are handled', () => seen.includes('steps.1'), 5000);
     await queue.add('steps', {}, { jobId: 'steps.2' });
-    await until('and those after them', () => seen.includes('steps.2'), 5000);
+    await until('later jobs are handled too', () => seen.includes('steps.2'), 5000);
     expect(seen).not.toContain('steps.slow');
     // The position is stored for the next leader.
     expect(await redis.hget('test:{bridge}:cursor', 'steps')).toBeNull();
-    goOn();
-    await until('the slow one is seen to', () => seen.includes('steps.slow'));
+    finishSlow();
+    await until('the slow job is handled', () => seen.includes('steps.slow'));
 
-    // BullMQ writes the event and Redis refuses what comes of it, for longer than the lease lasts.
+    // BullMQ writes the event, but Redis refuses the follower's writes for longer than the lease lasts.
     await redis
       .multi()
       .xadd('{test}:steps:events', '*', 'event', 'waiting', 'jobId', 'steps.3')
@@ -91,7 +91,7 @@ describe('the queue follower', () => {
       .exec();
     await until('it was refused', async () => /(?:rejected|failed)_calls=[1-9]/.test(await stats()), 5000);
     await redis.replicaof('NO', 'ONE');
-    await until('it is seen to after all', () => seen.includes('steps.3'));
+    await until('the job is handled in the end', () => seen.includes('steps.3'));
     await queueFollower.stop();
     await queue.close();
     redis.disconnect();

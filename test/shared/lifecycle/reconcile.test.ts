@@ -63,7 +63,7 @@ describe('a reconciliation, and changes in the meantime', () => {
       keep: createRetentionTimes({ KEEP_JOBS_MS: 60_000, GONE_JOBS_MS: 60_000 }),
     });
   }
-  it('publishes a job as active whose lock has expired but that no other worker has taken', async () => {
+  it('publishes a job as active when its lock has expired and no other worker has taken it', async () => {
     await take();
     await process().reconcile(id);
     await redis.del(`${queuePrefix}:steps:${id}:lock`);

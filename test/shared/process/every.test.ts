@@ -35,7 +35,7 @@ describe('every', () => {
     await repeated.stop();
   });
 
-  test('goes on after a round that failed, and reports the failure', async () => {
+  test('continues after a round that failed, and reports the failure', async () => {
     const errors: unknown[] = [];
     const repeated = every(
       1,

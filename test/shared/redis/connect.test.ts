@@ -4,7 +4,7 @@ import { checkRedis, connectRedis, redactRedisUrl } from '../../../src/shared/re
 import { startApi, temporaryFolder } from '../../support/processes.js';
 import { freePort, startRedis } from '../../support/redis.js';
 
-/** Answers INFO as an old server does; nothing else of it is needed to be turned away. */
+/** A server that answers INFO like an old Redis, and no other command. */
 function oldRedis(version: string): Promise<{ server: Server; url: string }> {
   const info = `# Server\r\nredis_version:${version}\r\n`;
   const server = createServer((socket) => {

@@ -35,7 +35,7 @@ describe('an error of a call to Redis', () => {
     for (const error of await Promise.all(calls.map(errorOf))) expect(isRedisFault(error)).toBe(false);
   });
 
-  // The second is what Redis 6 says.
+  // The second message is that of Redis 6.
   it.each([
     ["READONLY You can't write against a read only replica. script: 1f, on @user_script:1.", true],
     [

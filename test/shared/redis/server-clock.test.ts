@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 
 const HOUR = 3_600_000;
-/** By Redis' clock, which is five minutes behind this machine's. */
+/** Returns the time by Redis' clock, which is five minutes behind this machine's. */
 const redisTime = (): number => performance.now() + 1_699_999_700_000;
 
 let clock: typeof import('../../../src/shared/redis/server-clock.js');
@@ -16,7 +16,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** Asks Redis, whose answer is on its way for so long after and before it is made. */
+/** Asks Redis for its time. The request takes `toMs`, and the reply takes `backMs`. */
 function ask(toMs: number, backMs: number, drift = 0): void {
   const answered = clock.askingServerTime();
   vi.advanceTimersByTime(toMs);
@@ -45,13 +45,13 @@ it.each([
   [3000, 0],
   [0, 3000],
   [2000, 2000],
-])('serverNow does not get worse by a request that took %i ms and a reply that took %i ms', (to, back) => {
+])('serverNow does not get less accurate after a request of %i ms and a reply of %i ms', (to, back) => {
   ask(1, 1);
   ask(to, back);
   expect(error()).toBeLessThanOrEqual(2);
 });
 
-it('serverNow gets better with a faster reply', () => {
+it('serverNow gets more accurate with a faster reply', () => {
   ask(0, 4000);
   expect(error()).toBeGreaterThan(1000);
   ask(1, 1);
@@ -70,7 +70,7 @@ it('serverNow ignores a reply that is not a time', () => {
   expect(error()).toBeLessThanOrEqual(2);
 });
 
-/** Files that need the machine's clock: before Redis has answered, and for BullMQ. */
+/** Files that need the machine's clock, because Redis has not answered yet or BullMQ uses it. */
 const USE_MACHINE_CLOCK = ['src/shared/redis/server-clock.ts', 'src/shared/runtime/bullmq-backend.ts'];
 
 it('no other file uses the clock of the machine', () => {

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { NOW_AT } from '../../../src/shared/runtime/bullmq-backend.js';
 
 const commands = join(dirname(new URL(import.meta.resolve('bullmq')).pathname), 'commands');
-/** For these a time is not the present one, or they belong to a part of BullMQ that Headway does not use. */
+/** Scripts whose time argument is not the current time, or that Headway does not use. */
 const OTHERS = ['cleanJobsInSet', 'moveJobsToWait', 'relayPublish', 'releaseParentIfNoPendingDependencies'];
 
 it('knows which argument of each BullMQ script is the current time', () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { nextDue } from '../../../src/shared/schedules/timing.js';
 
 /*
- * The expected times are found without anything of src: each minute around a clock change is shown by Node's ICU, and the
+ * The expected times do not come from src: Node's ICU shows the local time of each minute around a clock change, and the
  * readings are compared with the hour and minute that an expression names.
  */
 const MINUTE = 60_000;
@@ -10,13 +10,13 @@ const HOUR = 60 * MINUTE;
 const FROM = Date.UTC(2024, 0, 1);
 const UNTIL = Date.UTC(2028, 0, 1);
 
-/** What a clock shows: a day and a minute of that day, such as `31/03/2024` and 150 for 02:30. */
+/** A reading of a clock: a day and a minute of that day, such as `31/03/2024` and 150 for 02:30. */
 interface Reading {
   day: string;
   minute: number;
 }
 
-/** Shows the clock of a zone at a time in ms. */
+/** Returns the clock of a zone: a function that reads it at a time in ms. */
 function clockOf(timeZone: string): (at: number) => Reading {
   const format = new Intl.DateTimeFormat('en-GB', {
     timeZone,
@@ -40,7 +40,7 @@ interface Change {
 
 function changesOf(zone: string): Change[] {
   const clock = clockOf(zone);
-  // Minutes that the clock is ahead of UTC, but for whole days.
+  // The minutes by which the clock is ahead of UTC, without whole days.
   const ahead = (at: number): number => (clock(at).minute - Math.floor(at / MINUTE) + 1440 * 1e6) % 1440;
   const out: Change[] = [];
   let before = ahead(FROM);
@@ -61,20 +61,20 @@ const changes = Intl.supportedValuesOf('timeZone').flatMap(changesOf);
 type Readings = Array<{ time: number; minute: number; again: boolean }>;
 
 const inUtc = clockOf('UTC');
-/** What tells a change from those of other zones: zones that change alike at the same time show nothing new. */
-const likeness = ({ zone, at, by }: Change): string =>
+/** Returns a key for a change: the same for zones that make the same change at the same time. */
+const changeKey = ({ zone, at, by }: Change): string =>
   `${at} ${by} ${clockOf(zone)(at - MINUTE).minute - inUtc(at).minute}`;
 
-/** What the clock shows around each change, see {@link read}; the same for zones that change alike. */
+/** The readings around each change, by its key; see {@link read}. */
 const known = new Map<string, Readings>();
 function readingsOf(change: Change): Readings {
-  const key = likeness(change);
+  const key = changeKey(change);
   const readings = known.get(key) ?? read(change);
   known.set(key, readings);
   return readings;
 }
 
-/** What the clock shows in each minute from 14 hours before a change to 5 hours after it, and whether it comes again. */
+/** Reads the clock each minute from 14 hours before a change to 5 hours after it. `again` marks a repeated reading. */
 function read({ zone, at }: Change): Readings {
   const clock = clockOf(zone);
   const seen = new Set<string>();
@@ -87,7 +87,7 @@ function read({ zone, at }: Change): Readings {
   return out;
 }
 
-/** All times up to 4 hours after a change that an hour and a minute of a clock stand for. */
+/** Returns the times up to 4 hours after a change at which an expression is due. */
 function expectedTimes(
   { at, by }: Change,
   readings: Readings,
@@ -126,7 +126,7 @@ const expressions: Array<[cron: string, matches: (minute: number) => boolean, ev
 ];
 
 describe('a cron schedule around the clock changes of 2024 to 2027', () => {
-  it('knows zones that change by an hour, by half an hour, by two, and at midnight', () => {
+  it('covers changes by half an hour, one hour and two hours, and changes at midnight', () => {
     expect(changes.length).toBeGreaterThan(800);
     const bys = new Set(changes.map(({ by }) => Math.abs(by)));
     expect([...bys]).toEqual(expect.arrayContaining([30, 60, 120]));
@@ -136,7 +136,7 @@ describe('a cron schedule around the clock changes of 2024 to 2027', () => {
     }
   });
 
-  const own = [...new Map(changes.map((change) => [likeness(change), change])).values()];
+  const own = [...new Map(changes.map((change) => [changeKey(change), change])).values()];
 
   it('is due at the right times, from any starting point', () => {
     for (const change of own) {
@@ -148,7 +148,7 @@ describe('a cron schedule around the clock changes of 2024 to 2027', () => {
         expect(show(actualTimes(cron, change, begin)), where).toEqual(
           show(expected.filter((time) => time >= begin)),
         );
-        // From shortly before, in what is left out or comes twice, and after. What follows was found above.
+        // Also starts shortly before, during and after the skipped or repeated time, and checks the first due time.
         for (const minutes of [-1, 0, 17, 61, 130]) {
           const from = change.at + minutes * MINUTE;
           const due = nextDue({ cron, timeZone: change.zone, firstAt: 0 }, from - 1);

@@ -106,7 +106,7 @@ describe('a schedule that is out of sync with BullMQ', () => {
     await keeper.maintain(1000);
     expect(await nextOf(made)).toBeGreaterThan(now);
     expect(await keeper.store.pending()).toEqual([]);
-    // The same for a pause, a change, and a deletion.
+    // A pause, a change and a deletion are synced in the same way.
     await keeper.store.save({ ...made, paused: true, version: 2 });
     await keeper.maintain(2000);
     expect(await nextOf(made)).toBeUndefined();

@@ -35,19 +35,19 @@ describe('when a cron schedule is due', () => {
       ['2026-10-31T13:00Z', '2026-11-01T14:00Z', '2026-11-02T14:00Z'],
     ],
     [
-      'at a time that the change leaves out: an hour later on that day',
+      'at a time that the change skips: an hour later on that day',
       cron('30 2 * * *', 'Europe/Berlin'),
       '2026-03-28T12:00:00Z',
       ['2026-03-29T01:30Z', '2026-03-30T00:30Z'],
     ],
     [
-      'at a time that comes twice: once',
+      'at a time that occurs twice: once',
       cron('30 2 * * *', 'Europe/Berlin'),
       '2026-10-24T12:00:00Z',
       ['2026-10-25T00:30Z', '2026-10-26T01:30Z'],
     ],
     [
-      'every hour: also in the hour that comes twice',
+      'every hour: also in the hour that occurs twice',
       cron('0 * * * *', 'Europe/Berlin'),
       '2026-10-24T23:30:00Z',
       ['2026-10-25T00:00Z', '2026-10-25T01:00Z', '2026-10-25T02:00Z'],
@@ -86,7 +86,7 @@ describe('when an interval is due', () => {
     expect(nextDue(timing, after)).toBe(expected);
   });
 
-  it('is the first time even if that has passed, and then skips missed runs', () => {
+  it('is the start first, even if the start has passed, and later skips missed runs', () => {
     expect(upcoming(timing, undefined, 9000)).toBe(5300);
     expect(upcoming(timing, 5300, 9000)).toBe(9300);
   });
@@ -127,7 +127,7 @@ describe('an invalid timing', () => {
       /after startAt/,
     ],
     [
-      'an end before it is due',
+      'an end before the first due time',
       { cron: '0 0 1 1 *', endAt: '2026-07-01T00:00:00Z' },
       'cron',
       /never due before endAt/,

@@ -1,33 +1,33 @@
 --[[
-  Reads one page of the index, newest first: the sets are merged, a job that is in several of them comes once.
+  Reads one page of the index, newest job first. Merges the sets; a job that is in several sets is returned once.
 
   KEYS[1]  the records (see record.lua); the sets have the same hash tag
-  ARGV[1]  newest createdAt to give: a number, "(" and a number for those before it, or "+inf"
-  ARGV[2]  oldest createdAt to give: a number, or "-inf"
-  ARGV[3]  ids from this one on have been given already, of those with the newest createdAt; "" for none
-  ARGV[4]  how many jobs at most
-  ARGV[5]  how many steps the merge may take
-  ARGV[6]  the names that a job may have, ARGV[7] the tags of which it must have one: JSON arrays, looked at when both are
-           asked for
-  ARGV[8]  how many of the sets are those of the names
-  ARGV[9]  and further: the keys of the sets, first those of the names, then those of the tags. Where there are both, the
-           ones with fewer entries are merged, and of each job found there the other is looked up in its record
+  ARGV[1]  newest createdAt to return: a number, "(" and a number to exclude it, or "+inf"
+  ARGV[2]  oldest createdAt to return: a number, or "-inf"
+  ARGV[3]  the last id that the previous page examined, if it has the newest createdAt; else ""
+  ARGV[4]  maximum number of jobs
+  ARGV[5]  maximum number of steps of the merge
+  ARGV[6]  the names of which a job must have one, ARGV[7] the tags of which it must have one: JSON arrays, used only if both
+           are given
+  ARGV[8]  number of sets by name
+  ARGV[9]  and further: the keys of the sets, first those by name, then those by tag. If there are both, the group with
+           fewer entries is merged, and the other condition is checked in the record of each job
 
-  Returns {createdAt, id} of the last job that was looked at, both "" when there are no more, and then the ids. When the
-  steps are used up the page is short, and the next one goes on behind that job.
+  Returns {createdAt, id} of the last examined job, both "" when there are no more jobs, and then the ids. When the
+  steps are used up, the page is short, and the next page continues after that job.
 
-  Cost: O(sets * log(jobs)) to find where the page begins, then the steps. A step is an entry taken, a comparison, or a
-  part of the look at a job's record. It takes less than a microsecond.
+  Cost: O(sets * log(jobs)) to find where the page begins, then the steps. A step is reading an entry, comparing two
+  entries, or a part of checking a job's record. It takes less than a microsecond.
 ]]
 local limit, steps = tonumber(ARGV[4]), tonumber(ARGV[5])
 local RECORD_STEPS = 4
--- Of each set so many entries are read first, then twice as many each time, up to LONGEST_READ.
+-- The number of entries in the first read of a set. Each further read is twice as long, up to LONGEST_READ.
 local FIRST_READ, LONGEST_READ = 8, 256
 
 local FIRST = 9
 local first, last = FIRST, #ARGV
 local namesEnd = FIRST + tonumber(ARGV[8]) - 1
--- Which part of a record remains to be looked at: from, to, and the values that will do.
+-- The part of a record to check: its first and last index, and the accepted values.
 local checkFrom, checkTo, wanted
 if namesEnd >= FIRST and namesEnd < #ARGV then
   local function entries(from, to)
@@ -58,10 +58,10 @@ end
 
 local oldest = ARGV[2] == '-inf' and -math.huge or tonumber(ARGV[2])
 
--- As Redis orders members of the same score: by bytes. Lua's own comparison follows the locale of the server.
+-- Compares ids by bytes, as Redis orders members of the same score. Lua's own comparison depends on the server's locale.
 local function comesBefore(a, b)
   local at = 1
-  -- Ids of one queue begin alike.
+  -- Ids of one queue have the same beginning.
   while at <= #a and string.sub(a, at, at + 15) == string.sub(b, at, at + 15) do
     at = at + 16
     steps = steps - 2
@@ -73,7 +73,7 @@ local function comesBefore(a, b)
   return #a > #b
 end
 
--- The rank in a set of the first job that is wanted.
+-- Returns the rank of the first job of the page in a set.
 local function firstRank(key)
   if ARGV[1] == '+inf' then return 0 end
   if string.sub(ARGV[1], 1, 1) == '(' then return redis.call('ZCOUNT', key, string.sub(ARGV[1], 2), '+inf') end
@@ -88,18 +88,18 @@ local function firstRank(key)
   return low
 end
 
--- A place in one set: what was read of it, and how far that has been used. At its end, id is nil.
-local function look(place)
-  if place.at > #place.read then
-    place.read = redis.call('ZREVRANGE', place.key, place.next, place.next + place.size - 1, 'WITHSCORES')
-    place.next = place.next + place.size
-    place.size = math.min(place.size * 2, LONGEST_READ)
-    place.at = 1
+-- Loads the entry at a cursor of a set, reading more entries if needed. At the end of the set, id is nil.
+local function loadEntry(cursor)
+  if cursor.at > #cursor.read then
+    cursor.read = redis.call('ZREVRANGE', cursor.key, cursor.next, cursor.next + cursor.size - 1, 'WITHSCORES')
+    cursor.next = cursor.next + cursor.size
+    cursor.size = math.min(cursor.size * 2, LONGEST_READ)
+    cursor.at = 1
   end
-  place.id = place.read[place.at]
-  place.createdAt = place.read[place.at + 1]
-  place.score = tonumber(place.createdAt)
-  if place.id and place.score < oldest then place.id = nil end
+  cursor.id = cursor.read[cursor.at]
+  cursor.createdAt = cursor.read[cursor.at + 1]
+  cursor.score = tonumber(cursor.createdAt)
+  if cursor.id and cursor.score < oldest then cursor.id = nil end
 end
 
 local function isBefore(a, b)
@@ -108,42 +108,42 @@ local function isBefore(a, b)
   return a.id ~= b.id and comesBefore(a.id, b.id)
 end
 
--- The places as a heap: the one with the newest job is the first.
+-- A heap of cursors: the one at the newest job comes first.
 local heap = {}
 local function sink(i)
-  local place = heap[i]
+  local cursor = heap[i]
   while true do
     local child = 2 * i
     if child > #heap then break end
     if child < #heap and isBefore(heap[child + 1], heap[child]) then child = child + 1 end
-    if not isBefore(heap[child], place) then break end
+    if not isBefore(heap[child], cursor) then break end
     heap[i] = heap[child]
     i = child
   end
-  heap[i] = place
+  heap[i] = cursor
 end
 for i = first, last do
-  local place = {key = ARGV[i], next = firstRank(ARGV[i]), size = FIRST_READ, read = {}, at = 1}
-  look(place)
-  if place.id then heap[#heap + 1] = place end
+  local cursor = {key = ARGV[i], next = firstRank(ARGV[i]), size = FIRST_READ, read = {}, at = 1}
+  loadEntry(cursor)
+  if cursor.id then heap[#heap + 1] = cursor end
 end
 for i = math.floor(#heap / 2), 1, -1 do sink(i) end
 
--- However long it took to find the beginning: each page gets further than the one before.
+-- Finding the beginning does not count, so each page gets further than the one before.
 steps = tonumber(ARGV[5])
 local ids, lastId, lastCreatedAt = {}, '', ''
 while #heap > 0 do
-  local place = heap[1]
-  if place.id ~= lastId then
-    -- There is more than fits.
+  local cursor = heap[1]
+  if cursor.id ~= lastId then
+    -- There are more jobs than fit into the page.
     if lastId ~= '' and (#ids == limit or steps <= 0) then return {lastCreatedAt, lastId, unpack(ids)} end
-    lastId, lastCreatedAt = place.id, place.createdAt
+    lastId, lastCreatedAt = cursor.id, cursor.createdAt
     if fits(lastId) then ids[#ids + 1] = lastId end
   end
   steps = steps - 1
-  place.at = place.at + 2
-  look(place)
-  if not place.id then
+  cursor.at = cursor.at + 2
+  loadEntry(cursor)
+  if not cursor.id then
     heap[1] = heap[#heap]
     heap[#heap] = nil
   end

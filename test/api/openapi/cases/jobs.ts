@@ -30,7 +30,7 @@ export const jobCases: Record<string, OperationCases> = {
         },
       ],
       [
-        'a job that is there already',
+        'a deduplicated job',
         202,
         async (world) => {
           const data = { count: 1000, intervalMs: 1000 };
@@ -42,13 +42,13 @@ export const jobCases: Record<string, OperationCases> = {
       ['a kind whose schema has no JSON Schema', 202, () => ({ body: { name: 'whole-file' } })],
     ],
     bad: [
-      ['a job that nobody knows', 422, () => ({ body: { name: 'nothing' } })],
-      ['data that does not fit', 422, () => ({ body: { name: 'steps', data: { count: 'many' } } })],
-      ['no JSON', 400, () => ({ body: '{', headers: { 'Content-Type': 'application/json' } })],
+      ['an unknown kind of job', 422, () => ({ body: { name: 'nothing' } })],
+      ['invalid data', 422, () => ({ body: { name: 'steps', data: { count: 'many' } } })],
+      ['invalid JSON', 400, () => ({ body: '{', headers: { 'Content-Type': 'application/json' } })],
       ['another type', 415, () => ({ body: 'x', headers: { 'Content-Type': 'text/plain' } })],
       ['a short key', 400, () => ({ body: steps, headers: { 'Idempotency-Key': 'short' } })],
-      ['too much', 413, () => ({ body: { ...steps, data: 'x'.repeat(30_000) } })],
-      ['a token that is none', 401, () => ({ body: steps, headers: bearer('x.y.z') })],
+      ['a body that is too large', 413, () => ({ body: { ...steps, data: 'x'.repeat(30_000) } })],
+      ['an invalid token', 401, () => ({ body: steps, headers: bearer('x.y.z') })],
       [
         'another site',
         403,
@@ -69,7 +69,7 @@ export const jobCases: Record<string, OperationCases> = {
   listJobs: {
     good: [
       [
-        'jobs in every state that there is',
+        'jobs in every state',
         200,
         async (world) => {
           await Promise.all([world.ended(), world.failed(), world.start('steps', steps.data, options)]);
@@ -86,11 +86,11 @@ export const jobCases: Record<string, OperationCases> = {
           query: { state: ['completed', 'failed'], name: 'steps', tag: 'eu', from: '0', limit: '1' },
         }),
       ],
-      ['nobody', 200, () => ({})],
+      ['an unidentified caller', 200, () => ({})],
     ],
     bad: [
-      ['a state that is none', 400, () => ({ query: { state: 'lost' } })],
-      ["somebody's jobs", 401, () => ({ query: { owner: 'user:ada' } })],
+      ['an unknown state', 400, () => ({ query: { state: 'lost' } })],
+      ['the jobs of another owner', 401, () => ({ query: { owner: 'user:ada' } })],
     ],
   },
   showJob: {
@@ -104,7 +104,7 @@ export const jobCases: Record<string, OperationCases> = {
         async (world) => ofJob(await world.start('steps', steps.data, { ...options, delayMs: 60_000 })),
       ],
       [
-        'by the token in the query',
+        'with the token in the query',
         200,
         async (world) => {
           const { id, token } = await world.ended();
@@ -112,7 +112,7 @@ export const jobCases: Record<string, OperationCases> = {
         },
       ],
       [
-        'by the cookie',
+        'with the cookie',
         200,
         async (world) => {
           const { id, token } = await world.ended();
@@ -121,9 +121,9 @@ export const jobCases: Record<string, OperationCases> = {
       ],
     ],
     bad: [
-      ['one that is not there', 404, () => nobody],
+      ['an unknown job', 404, () => nobody],
       [
-        'one that is gone',
+        'a removed job',
         410,
         async (world) => {
           const job = await world.start('steps', steps.data, { keepMs: 1000 });
@@ -146,14 +146,14 @@ export const jobCases: Record<string, OperationCases> = {
         },
       ],
       [
-        'a file that is known',
+        'a file that the client has',
         304,
         async (world) => {
           const call = ofJob(await world.ended('whole-file', {}));
           const known = await fetch(`${world.headway.api.url}/v1/jobs/${call.path!.id}/result`, {
             headers: call.headers!,
           });
-          // What fetch would add to a conditional request of ours keeps Express from answering it.
+          // Without it, fetch would add `no-cache`, and Express would not answer with 304.
           return {
             ...call,
             headers: {
@@ -166,18 +166,18 @@ export const jobCases: Record<string, OperationCases> = {
       ],
     ],
     bad: [
-      ['of a job that runs', 409, async (world) => ofJob(await world.running())],
-      ['of a job that failed', 409, async (world) => ofJob(await world.failed())],
+      ['the result of a running job', 409, async (world) => ofJob(await world.running())],
+      ['the result of a failed job', 409, async (world) => ofJob(await world.failed())],
       [
-        'a file that is not in it',
+        'a file that is not in the result',
         404,
         async (world) => ({ ...ofJob(await world.ended()), query: { file: 'other' } }),
       ],
       ...(
         [
-          ['a range beyond its end', 416, { Range: 'bytes=100-' }],
-          ['a file that is no longer the one', 412, { 'If-Match': '"another"' }],
-          ['a file that was changed since', 412, { 'If-Unmodified-Since': 'Mon, 01 Jan 2024 00:00:00 GMT' }],
+          ['a range beyond the end of the file', 416, { Range: 'bytes=100-' }],
+          ['a file that does not match If-Match', 412, { 'If-Match': '"another"' }],
+          ['a file that was modified since', 412, { 'If-Unmodified-Since': 'Mon, 01 Jan 2024 00:00:00 GMT' }],
         ] as const
       ).map(
         ([what, status, headers]): Case => [
@@ -194,16 +194,16 @@ export const jobCases: Record<string, OperationCases> = {
   cancelJob: {
     good: [
       [
-        'one that waits',
+        'a waiting job',
         200,
         async (world) => ofJob(await world.start('steps', steps.data, { delayMs: 60_000 })),
       ],
-      ['one that does not end at once', 202, async (world) => ofJob(await world.stubborn())],
+      ['a job that does not end at once', 202, async (world) => ofJob(await world.stubborn())],
     ],
-    bad: [['one that has ended', 409, async (world) => ofJob(await world.ended())]],
+    bad: [['a completed job', 409, async (world) => ofJob(await world.ended())]],
   },
   retryJob: {
-    good: [['one that failed', 202, async (world) => ofJob(await world.failed())]],
-    bad: [['one that has completed', 409, async (world) => ofJob(await world.ended())]],
+    good: [['a failed job', 202, async (world) => ofJob(await world.failed())]],
+    bad: [['a completed job', 409, async (world) => ofJob(await world.ended())]],
   },
 };

@@ -52,7 +52,7 @@ export const otherCases: Record<string, OperationCases> = {
         () => ({ path: { name: 'public.a' }, body: { data: 1 }, headers: { 'Idempotency-Key': 'short' } }),
       ],
       [
-        'a key with another body',
+        'a key that was used with another body',
         409,
         async (world) => {
           const call = { path: { name: 'public.a' }, headers: { 'Idempotency-Key': randomUUID() } };
@@ -62,9 +62,9 @@ export const otherCases: Record<string, OperationCases> = {
           return { ...call, body: { data: 2 } };
         },
       ],
-      ['a channel that is not open', 401, () => ({ path: { name: 'private.a' }, body: { data: 1 } })],
+      ['a channel that requires a token', 401, () => ({ path: { name: 'private.a' }, body: { data: 1 } })],
       [
-        'a channel that is not open to the token',
+        'a channel that the token does not allow',
         403,
         (world) => ({ path: { name: 'private.a' }, body: { data: 1 }, headers: bearer(world.user) }),
       ],
@@ -73,9 +73,13 @@ export const otherCases: Record<string, OperationCases> = {
   showChannel: {
     good: [['a channel', 200, () => ({ path: { name: 'public.a' }, headers: admin })]],
     bad: [
-      ['one that is not open', 401, () => ({ path: { name: 'private.a' } })],
-      ['by a user who may not know', 403, (world) => ({ path: { name: 'a' }, headers: bearer(world.user) })],
-      ['a name that is none', 400, () => ({ path: { name: 'a b' }, headers: admin })],
+      ['a channel that requires a token', 401, () => ({ path: { name: 'private.a' } })],
+      [
+        'by a user without permission',
+        403,
+        (world) => ({ path: { name: 'a' }, headers: bearer(world.user) }),
+      ],
+      ['an invalid name', 400, () => ({ path: { name: 'a b' }, headers: admin })],
     ],
   },
   makeKey: {
@@ -101,7 +105,7 @@ export const otherCases: Record<string, OperationCases> = {
     ],
     bad: [
       ['no name', 400, () => ({ headers: admin, body: {} })],
-      ['by nobody', 401, () => ({ body: { name: 'shop' } })],
+      ['by an unidentified caller', 401, () => ({ body: { name: 'shop' } })],
     ],
   },
   listKeys: {
@@ -124,7 +128,7 @@ export const otherCases: Record<string, OperationCases> = {
         },
       ],
     ],
-    bad: [['one that there is not', 404, () => ({ path: { id: 'nothing' }, headers: admin })]],
+    bad: [['an unknown key', 404, () => ({ path: { id: 'nothing' }, headers: admin })]],
   },
   revokeTokens: {
     good: [['by a name', 204, () => ({ headers: admin, body: { jti: 'the-lost-phone' } })]],
@@ -140,14 +144,14 @@ export const otherCases: Record<string, OperationCases> = {
   pauseKind: {
     good: [['a kind', 200, () => ({ path: { name: 'checksum' }, headers: admin })]],
     bad: [
-      ['by nobody', 401, () => ({ path: { name: 'checksum' } })],
+      ['by an unidentified caller', 401, () => ({ path: { name: 'checksum' } })],
       ['by a user', 403, (world) => ({ path: { name: 'checksum' }, headers: bearer(world.user) })],
-      ['one that there is not', 404, () => ({ path: { name: 'nothing' }, headers: admin })],
+      ['an unknown kind', 404, () => ({ path: { name: 'nothing' }, headers: admin })],
     ],
   },
   resumeKind: {
     good: [['a kind', 200, () => ({ path: { name: 'checksum' }, headers: admin })]],
-    bad: [['by nobody', 401, () => ({ path: { name: 'checksum' } })]],
+    bad: [['by an unidentified caller', 401, () => ({ path: { name: 'checksum' } })]],
   },
   health: { good: [['it', 200, () => ({})]], bad: [] },
   readiness: { good: [['it', 200, () => ({})]], bad: [] },

@@ -9,7 +9,7 @@ const ofSchedule = async (world: World): Promise<Call> => ({
 
 const one = (status: number): OperationCases => ({
   good: [['a schedule', status, ofSchedule]],
-  bad: [['one that is not there', 404, missing]],
+  bad: [['an unknown schedule', 404, missing]],
 });
 
 export const scheduleCases: Record<string, OperationCases> = {
@@ -40,7 +40,7 @@ export const scheduleCases: Record<string, OperationCases> = {
     ],
     bad: [
       ['no time', 400, () => ({ body: { name: 'steps', data: yearly.data } })],
-      ['a job that nobody knows', 422, () => ({ body: { ...yearly, name: 'nothing' } })],
+      ['an unknown kind of job', 422, () => ({ body: { ...yearly, name: 'nothing' } })],
     ],
   },
   listSchedules: {
@@ -68,7 +68,7 @@ export const scheduleCases: Record<string, OperationCases> = {
         },
       ],
     ],
-    bad: [['one that is not there', 404, missing]],
+    bad: [['an unknown schedule', 404, missing]],
   },
   changeSchedule: {
     good: [
@@ -82,9 +82,9 @@ export const scheduleCases: Record<string, OperationCases> = {
       ],
     ],
     bad: [
-      ['one that is not there', 404, (world) => ({ ...missing(world), body: {} })],
+      ['an unknown schedule', 404, (world) => ({ ...missing(world), body: {} })],
       [
-        'to a time that is none',
+        'an invalid cron expression',
         400,
         async (world) => ({ ...(await ofSchedule(world)), body: { cron: 'at noon' } }),
       ],

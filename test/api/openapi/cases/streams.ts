@@ -5,7 +5,7 @@ export const streamCases: Record<string, OperationCases> = {
     good: [
       ['a job', 200, async (world) => ofJob(await world.ended())],
       [
-        'a job whose end was seen',
+        'a job after its end',
         204,
         async (world) => {
           const job = await world.ended();
@@ -14,9 +14,9 @@ export const streamCases: Record<string, OperationCases> = {
       ],
     ],
     bad: [
-      ['one that is not there', 404, () => ({ path: { id: 'steps.none' } })],
+      ['an unknown job', 404, () => ({ path: { id: 'steps.none' } })],
       [
-        'as something else',
+        'with another Accept header',
         406,
         async (world) => {
           const call = ofJob(await world.ended());
@@ -35,10 +35,10 @@ export const streamCases: Record<string, OperationCases> = {
           return { query: { job: jobs.map(({ id }) => id), token: jobs.map(({ token }) => token) } };
         },
       ],
-      ['all of mine', 200, (world) => ({ query: { jobs: 'mine' }, headers: bearer(world.user) })],
-      ['those of a queue', 200, () => ({ query: { queue: 'steps' }, headers: admin })],
+      ["the caller's jobs", 200, (world) => ({ query: { jobs: 'mine' }, headers: bearer(world.user) })],
+      ['the jobs of a queue', 200, () => ({ query: { queue: 'steps' }, headers: admin })],
       [
-        'jobs whose ends were seen',
+        'jobs after their ends',
         204,
         async (world) => {
           const job = await world.ended();
@@ -49,22 +49,22 @@ export const streamCases: Record<string, OperationCases> = {
     ],
     bad: [
       ['no job', 400, () => ({})],
-      ['two ways to say which', 400, () => ({ query: { job: 'steps.1', jobs: 'mine' } })],
-      ['those of nobody', 401, () => ({ query: { jobs: 'mine' } })],
+      ['two selections at once', 400, () => ({ query: { job: 'steps.1', jobs: 'mine' } })],
+      ['the jobs of an unidentified caller', 401, () => ({ query: { jobs: 'mine' } })],
       ['a queue, by a user', 403, (world) => ({ query: { queue: 'steps' }, headers: bearer(world.user) })],
-      ['one that is not there', 404, () => ({ query: { job: 'steps.none' } })],
+      ['an unknown job', 404, () => ({ query: { job: 'steps.none' } })],
     ],
   },
   watchChannels: {
     good: [
       [
-        'what is newer than a time',
+        'events since a time',
         200,
         () => ({ query: { channel: ['public.a'], since: '2026-01-01T00:00:00Z' } }),
       ],
       ['two channels', 200, () => ({ query: { channel: ['public.a', 'public.b'], last: '3' } })],
       [
-        'the channel of a job whose end was seen',
+        'the channel of a job after its end',
         204,
         async (world) => {
           const job = await world.ended();
@@ -74,8 +74,8 @@ export const streamCases: Record<string, OperationCases> = {
       ],
     ],
     bad: [
-      ['one that is not open', 401, () => ({ query: { channel: 'private.a' } })],
-      ['too much of it', 400, () => ({ query: { channel: 'public.a', last: 'all' } })],
+      ['a channel that requires a token', 401, () => ({ query: { channel: 'private.a' } })],
+      ['an invalid last', 400, () => ({ query: { channel: 'public.a', last: 'all' } })],
     ],
   },
   watchDashboard: {
