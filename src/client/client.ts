@@ -11,7 +11,7 @@ import { type ReadEvent, type WatchOptions, watchTopic } from './watch.js';
 export interface ClientOptions extends ServiceOptions {
   /**
    * Shares one connection between all tabs, in browsers that have `SharedWorker`. `false` gives each tab its own
-   * connection. So does `fetch`, and a function for `token` or `headers`, which another tab could not call.
+   * connection. So does `fetch`, or a function as `token` or `headers`, because another tab could not call it.
    * Defaults to `true`.
    */
   shared?: boolean;

@@ -15,7 +15,9 @@ export type ToWorker =
   /** The name of a lock that this page holds while it is open. */
   | { lock: string }
   | { follow: Topic; n: number }
-  /** `seen`: whether this page is visible. Sent with an unused number, so that older versions of the worker ignore it. */
+  /**
+   * `seen`: whether this page is visible. Sent with an unused number, so that older versions of the worker ignore it.
+   */
   | { leave: number; seen?: boolean }
   | { bye: true };
 
@@ -74,7 +76,7 @@ function connect(service: ServiceOptions, silenceMs: number): Pool {
     port.onmessage = ({ data }) => handleMessage(data);
     send({ hello: { service, silenceMs } });
     const lock = `headway-${Math.random()}`;
-    // Held until this page closes, however it closes. (Without locks, the page says `bye`.)
+    // Held until this page closes, however it closes. (Without locks, the page sends `bye`.)
     void navigator.locks?.request(lock, () => {
       send({ lock });
       return new Promise(() => {});

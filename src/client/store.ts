@@ -12,14 +12,19 @@ import {
   withStatus,
 } from './view.js';
 
-/** A value that changes, with listeners. The value is replaced, never mutated, so that it can be compared by identity. */
+/**
+ * A value that changes, with listeners. The value is replaced, never mutated, so that it can be compared by identity.
+ */
 export interface Store<T> {
   get(): T;
-  /** Adds a listener. The store follows its source while it has listeners. @returns a function that removes the listener */
+  /**
+   * Adds a listener. The store follows its source while it has listeners.
+   * @returns a function that removes the listener
+   */
   subscribe(listener: () => void): () => void;
 }
 
-/** A client, whatever kinds of job it knows. */
+/** A client for any kinds of job. */
 // biome-ignore lint/suspicious/noExplicitAny: stores do not depend on the types of jobs
 export type AnyClient = Client<any>;
 
@@ -27,7 +32,7 @@ export type AnyClient = Client<any>;
 const clients = new Map<string, AnyClient>();
 
 /**
- * Returns the client for callers that were given none.
+ * Returns the default client.
  * @param link a job's link; an address or path before `/v1/jobs` selects the service
  */
 export function defaultClient(link = ''): AnyClient {
@@ -163,7 +168,7 @@ export function createJobStore<R = unknown>(
 }
 
 export interface ChannelStoreOptions {
-  /** How many of the newest log events of the channel come first, 0 to 10000. Defaults to 0. */
+  /** How many of the newest log events of the channel to replay first, 0 to 10000. Defaults to 0. */
   last?: number | undefined;
   /** How many events the store keeps. Defaults to 100. */
   keep?: number | undefined;

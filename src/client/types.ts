@@ -80,7 +80,7 @@ export interface JobEventData<R = unknown> {
   completed: About & { name: string; result: R };
   failed: About & { name: string; error: JobError };
   cancelled: About & { name: string; reason: string };
-  /** What was known is outdated. The current state follows. */
+  /** Earlier events are outdated. The current state follows. */
   reset: { reason: string; at?: number };
 }
 
@@ -161,7 +161,7 @@ export interface JobNow extends Partial<Omit<Progress, 'jobId' | 'at' | 'stageIn
 export type OwnJobEvent =
   | { event: 'job'; data: JobNow }
   | { event: 'jobs'; data: { unfinished: number; at: number } }
-  /** What was known is outdated. The current state follows. */
+  /** Earlier events are outdated. The current state follows. */
   | { event: 'reset'; data: { reason: string; at?: number } };
 
 /** The paths of a job's resources, relative to the service. */

@@ -40,7 +40,9 @@ const SWEEP_MS = 10 * 60_000;
 export interface WorkerServiceOptions {
   config: Config;
   registry: Registry;
-  /** Called with an uncaught error of no known job. Without it, such errors are left to the process. */
+  /**
+   * Called with an uncaught error that cannot be assigned to a job. Without it, such errors are left to the process.
+   */
   onFatal?: (error: unknown) => void;
   log: Logger;
 }
@@ -94,7 +96,7 @@ export async function openWorker({
   const housekeeping = openHousekeeping(core, lifecycle, reporting);
   opened.defer(() => Promise.all([housekeeping.stop(), lifecycle.children.watch.stop()]));
   const sweeper = startSweeper(core);
-  // A sweep may be waiting for Redis: it is not waited for.
+  // Do not wait for a sweep: it may itself be waiting for Redis.
   opened.defer(() => void sweeper.stop());
   const workers = openWorkers(core, lifecycle, queues, processor, runs);
 
@@ -252,7 +254,7 @@ function openWorkers(
     worker.on('lockRenewalFailed', (ids) => {
       for (const id of ids) runs.get(jobIdIn(id))?.lose(lockLost());
     });
-    // The queue follower publishes the end as well; this is only sooner.
+    // The queue follower also publishes the end, but later.
     const published = (id: string | undefined): void => {
       if (id === undefined) return;
       children.reconciler
@@ -299,7 +301,7 @@ function startReporting(
   });
 }
 
-/** While Redis is away its commands wait, and what is counted is not worth waiting for. */
+/** Sends the counts of outcomes, unless Redis is unreachable: they are not worth waiting for. */
 async function flushOutcomes({ redis, outcomes }: Connection): Promise<void> {
   if (redis.status === 'ready') await outcomes.flush();
 }
@@ -325,7 +327,7 @@ function openHousekeeping(
   });
 }
 
-/** Removes expired files now and then. */
+/** Removes expired files periodically. */
 function startSweeper({ connection, store, log }: Core): Service {
   return every(
     SWEEP_MS,

@@ -183,7 +183,7 @@ describe('the dashboard', () => {
   });
 
   it.each([...SCREENS, ['light', 3840] as const])(
-    'is without a finding of axe and without a sideways scroll, %s at %i px',
+    'has no axe findings and no horizontal scrolling, %s at %i px',
     async (colorScheme, width) => {
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
       await page.setViewportSize({ width, height: 800 });

@@ -167,7 +167,7 @@ describe('the page with several jobs', () => {
     await page.reload();
     await page.getByRole('radio', { name: /^checksum/ }).waitFor();
     const cdp = await context.newCDPSession(page);
-    /** As the desktop does: the browser itself receives the drag. */
+    /** The browser itself receives the drag, as from the desktop. */
     const drag = async (types: Array<'dragEnter' | 'dragOver' | 'dragCancel' | 'drop'>, files: string[]) => {
       for (const type of types) {
         const data = { items: [], files, dragOperationsMask: 1 };
@@ -296,7 +296,7 @@ describe('the page with several jobs', () => {
   });
 
   it.each(SCREENS)(
-    'is without a finding of axe and without a sideways scroll, %s at %i px',
+    'has no axe findings and no horizontal scrolling, %s at %i px',
     async (colorScheme, width) => {
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
       await page.setViewportSize({ width, height: 800 });

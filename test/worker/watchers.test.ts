@@ -16,7 +16,7 @@ describe('ctx.watchers()', () => {
     const started = await headway.client.start(name, {});
     // Without viewers it logs 0, which later viewers see.
     const key = `headway:{job:${started.id}}:log`;
-    await until('nobody watches', async () =>
+    await until('the job has logged 0 viewers', async () =>
       JSON.stringify(await headway.connection.xrange(key, '-', '+')).includes('watched by 0'),
     );
     const watch = () => openStream(headway.client.events(started), { token: started.token });

@@ -43,7 +43,7 @@ interface Parts {
 export class JobProgressElement extends Base {
   static readonly observedAttributes = ['src', 'token', 'label'];
 
-  /** Replaces the client that is created for `src`, for example with one that has a user's token. */
+  /** Replaces the client that is created for `src`, for example to use a user's token. */
   client: AnyClient | undefined;
   private store: TimedJobStore | undefined;
   private stop: (() => void) | undefined;

@@ -137,9 +137,9 @@ export function createReporting(options: ReportingOptions): Reporting {
       // Send everything before waiting for anything.
       partials.finish();
       lines.finish();
-      await Promise.all([reporter.flush(), sink.landed()]);
+      await Promise.all([reporter.flush(), sink.delivered()]);
       publishMissing();
-      await sink.landed();
+      await sink.delivered();
     },
     drop() {
       open = false;

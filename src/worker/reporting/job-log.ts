@@ -37,12 +37,12 @@ export const lineTexts = (origin: { jobId: string; attempt: number }, line: LogL
 
 /**
  * Sends a line to the viewers of a job and a copy to BullMQ's log.
- * @param onTaken called when Redis has both
+ * @param onDone called when Redis has both
  */
-export function sendLine(sink: ReportSink, { json, plain }: LineTexts, onTaken?: () => void): void {
+export function sendLine(sink: ReportSink, { json, plain }: LineTexts, onDone?: () => void): void {
   let left = 2;
   const one = (): void => {
-    if (--left === 0) onTaken?.();
+    if (--left === 0) onDone?.();
   };
   sink.event('log', json, one);
   sink.bullMqLog(plain, one);

@@ -36,7 +36,7 @@ export interface Suspects {
    * @throws UnrecoverableError if the job has lost its worker too often
    */
   enter(job: Job, run: Run, stalls: number): Promise<() => void>;
-  /** Records that a job was running in a process that ends because of an error of no known job. */
+  /** Records that a job was running in a process that ends because of an error that cannot be assigned to a job. */
   noteCrash(job: Job): Promise<void>;
 }
 

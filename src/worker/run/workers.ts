@@ -86,7 +86,7 @@ export function createWorkers(options: WorkersOptions): Worker[] {
       ...(rateLimit ? { limiter: { max: rateLimit.max, duration: rateLimit.perMs } } : {}),
       // Seconds that one call waits for a job; a dead connection is noticed after that time.
       drainDelay: 2,
-      // BullMQ waits for the end of a rate limit by the system clock: limits the wait if the clock is set back.
+      // BullMQ waits out a rate limit by the system clock. This limits the wait if the clock is set back.
       maximumRateLimitDelay: 5000,
       lockDuration: config.LOCK_DURATION_MS,
       stalledInterval: config.STALLED_INTERVAL_MS,

@@ -16,15 +16,15 @@ function reportingTo({ takesWhenPolled = false } = {}) {
   const sink: ReportSink = {
     progress: () => undefined,
     bullMqProgress: () => undefined,
-    event(name, json, onTaken) {
+    event(name, json, onDone) {
       events.push([name, JSON.parse(json)]);
-      if (onTaken) waiting.push(onTaken);
+      if (onDone) waiting.push(onDone);
     },
-    bullMqLog: (_line, onTaken) => void (onTaken && waiting.push(onTaken)),
+    bullMqLog: (_line, onDone) => void (onDone && waiting.push(onDone)),
     warn: () => {},
     watchers: async () => 0,
     poll: () => takesWhenPolled && take(),
-    landed: async () => take(),
+    delivered: async () => take(),
     drop: () => {},
   };
   const reporting = createReporting({

@@ -56,7 +56,8 @@ export const publishCommand = (): Command =>
     });
 
 /**
- * Parses typed JSON, unless that would change it: `1.10`, a number with too many digits and a quoted text remain text.
+ * Parses the data as JSON, unless that would change what was typed: `1.10`, a number with too many digits and a quoted
+ * text remain text.
  */
 function dataIn(text: string): unknown {
   let value: unknown;

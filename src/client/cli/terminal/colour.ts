@@ -1,4 +1,4 @@
-/** An output stream, as far as its colours are concerned. */
+/** The properties of an output stream that determine its colours. */
 export interface Surface {
   isTTY?: boolean | undefined;
 }

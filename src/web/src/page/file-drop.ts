@@ -1,6 +1,6 @@
 import { onScopeDispose, ref } from 'vue';
 
-/** What was dropped: a file, or the reason why there is none. */
+/** What was dropped: a file, or the reason why there is no file. */
 export type Dropped = { file: File; note?: string } | { problem: string };
 
 /** Returns the file of a drop. */
