@@ -1,4 +1,6 @@
-/** Options of a start (`options` of `POST /v1/jobs`). Each takes precedence over the default of the job's definition. */
+/**
+ * Options of a start (`options` of `POST /v1/jobs`). Each takes precedence over the default of the job's definition.
+ */
 export interface JobOptions {
   /** Maximum number of attempts, 1 to 100. */
   attempts?: number;
@@ -113,7 +115,7 @@ export interface ChannelEvent<T = unknown> {
   data: T;
 }
 
-/** A job as `GET /v1/jobs/:id` shows it. Times are ms since 1970. */
+/** A job as `GET /v1/jobs/:id` returns it. Times are ms since 1970. */
 export interface JobView<R = unknown> {
   id: string;
   name: string;

@@ -167,8 +167,8 @@ describe('the client in a browser', () => {
   });
 
   it('watches jobs on separate connections if each needs its own cookie', async () => {
-    // Three starts at once without a visitor cookie: two of them lose the cookie that makes them the owner of their
-    // job.
+    // Three starts at once without a visitor cookie: two of them lose the cookie that proves ownership of their job.
+    //
     const jobs = await first.evaluate<Array<{ id: string }>>(
       `Promise.all([1, 2, 3].map(() => fetch('/v1/jobs', {
         method: 'POST',

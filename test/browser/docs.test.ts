@@ -83,7 +83,7 @@ describe('/docs', () => {
     },
   );
 
-  it.each(SCREENS)('links to the other pages, and they to it, on %s', async (_what, options) => {
+  it.each(SCREENS)('links to the other pages and is linked from them, on %s', async (_what, options) => {
     const { page, complaints } = await open(options);
     await page.goto(`${headway.api.url}/docs`);
     await page.getByText('Starts long jobs and pushes their progress').waitFor();

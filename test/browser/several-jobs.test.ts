@@ -159,7 +159,7 @@ describe('the page with several jobs', () => {
     await stranger.context().close();
   });
 
-  it('takes a file dropped anywhere, for the kind of job that fits it', async () => {
+  it('accepts a file dropped anywhere, and chooses the kind of job that fits it', async () => {
     const folder = temporaryFolder();
     const file = join(folder, 'people.csv');
     writeFileSync(file, 'name,age\nAda,36\nGrace,45\n');
@@ -282,7 +282,7 @@ describe('the page with several jobs', () => {
     }
   });
 
-  it('works without notifications if the browser denies them or has none', async () => {
+  it('works without notifications if the browser denies them or does not support them', async () => {
     await startSteps(300, 50);
     // In a fresh context, a headless browser denies permission.
     await page.getByRole('button', { name: 'Notify me when done' }).click();

@@ -108,7 +108,7 @@ describe('the times of a job', () => {
     ['five minutes behind', -300_000],
     ['an hour ahead', 3_600_000],
     ['a year behind', -31_536_000_000],
-  ])('is right for a viewer whose clock is %s, as soon as the job moves', (_what, skew) => {
+  ])('is correct for a viewer whose clock is %s, as soon as the job reports progress', (_what, skew) => {
     const { timer, at } = watch(skew);
     at(0, event('active', 0, { attempts: 1 }));
     for (let ms = 100; ms <= 4000; ms += 100) at(ms, progress(ms / 100, ms, { etaMs: 6000 }));

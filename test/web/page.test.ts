@@ -217,7 +217,7 @@ describe('the address and the history', () => {
   });
 });
 
-describe('a row of the history after an update that its job', () => {
+describe('a row of the history', () => {
   const row: OwnJob = {
     id: 'a',
     name: 'steps',
@@ -244,7 +244,7 @@ describe('a row of the history after an update that its job', () => {
     ['was cancelled', { state: 'cancelled' }, { state: 'cancelled' }],
     ['has completed', { state: 'completed' }, { state: 'completed', percent: 100 }],
     ['no longer exists', { state: 'gone' }, undefined],
-  ])('%s', (_what, update, changed) => {
+  ])('is updated when its job %s', (_what, update, changed) => {
     expect(updatedJob(row, { jobId: 'a', ...update } as JobNow)).toEqual(changed && { ...row, ...changed });
   });
 });

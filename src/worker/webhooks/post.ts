@@ -38,7 +38,7 @@ export async function post(options: PostOptions): Promise<number> {
       method: 'POST',
       headers: { ...headers, 'Content-Length': Buffer.byteLength(body) },
       lookup: checkedLookup(url.protocol, policy, options.resolve ?? lookup),
-      // A new connection for each call: a reused one would not be checked. Also avoids proxies.
+      // A new connection for each call: the address of a reused one would not be checked. Also avoids proxies.
       agent: false,
       rejectUnauthorized: true,
     });

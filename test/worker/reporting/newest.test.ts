@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { Newest } from '../../../src/worker/reporting/newest.js';
 
-it('sends one value at a time, and only the newest of the waiting ones', async () => {
+it('sends one value at a time, and only the newest of the waiting values', async () => {
   const sent: number[] = [];
   const lost: unknown[] = [];
   let land: () => void = () => {};

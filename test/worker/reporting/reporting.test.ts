@@ -46,7 +46,7 @@ describe('P11: the reports of a run', () => {
     expect(events.map(([, { data }]) => data)).toEqual(Array.from({ length: 25_000 }, (_, i) => i));
   });
 
-  it('include the number of missing ones at their position when the job does not wait', async () => {
+  it('include the number of missing reports at their position when the job does not wait', async () => {
     const { context, reporting, events, take } = reportingTo();
     for (let i = 0; i < 10_003; i++) void context.emit('tick', i);
     void context.log('too late');
