@@ -118,7 +118,7 @@ describe('/docs', () => {
     await page.close();
   });
 
-  it('loads scripts and images, and sends requests, only from and to the same origin', async () => {
+  it('loads scripts and images only from the same origin, and sends requests only to it', async () => {
     const answer = await fetch(`${headway.api.url}/docs`);
     expect(answer.status).toBe(200);
     expect(answer.headers.get('content-type')).toMatch(/^text\/html/);

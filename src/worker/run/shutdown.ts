@@ -9,10 +9,10 @@ const HAND_BACK_MS = 2000;
 const POLL_MS = 100;
 
 /**
- * Stops the workers of a process. They take no new jobs, and running jobs get `graceMs` to finish. The others are aborted
- * and handed back to their queues; code that ignores its signal ends with the process.
- * @param redisIsAway whether Redis is unreachable. BullMQ's workers then do not close, and a process without running jobs
- *   does not wait for them
+ * Stops the workers of a process. They take no new jobs, and running jobs get `graceMs` to finish. The others are
+ * aborted and handed back to their queues; code that ignores its signal ends with the process.
+ * @param redisIsAway whether Redis is unreachable. In that case BullMQ's workers do not close, and a process without
+ * running jobs does not wait for them
  */
 export async function stopWorkers(
   workers: Worker[],

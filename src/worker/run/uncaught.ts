@@ -4,8 +4,8 @@ import { currentRun, type Run, StopReason } from './run.js';
 export interface UncaughtOptions {
   log: { warn(about: { err: unknown; jobId: string }, message: string): void };
   /**
-   * Called with an error that belongs to no run, in a process that runs only Headway. Without it, such errors are left to
-   * the process or thread as usual.
+   * Called with an error that cannot be assigned to a run, in a process that runs only Headway. Without it, such errors
+   * are left to the process or thread as usual.
    */
   onFatal?: ((error: unknown) => void) | undefined;
 }

@@ -21,7 +21,7 @@ const REASONS: Array<[reason: string, codes: string[], libvips: RegExp]> = [
     /permission denied|read-only file system|operation not permitted/i,
   ],
   ['disk I/O error', ['EIO', 'ENXIO', 'ENODEV'], /input\/output error/i],
-  // libvips sometimes omits the reason of the operating system.
+  // libvips sometimes omits the reason given by the operating system.
   ['the file cannot be read or written', [], /unable to open for (?:read|write)|write error/i],
 ];
 

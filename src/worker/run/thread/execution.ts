@@ -37,7 +37,7 @@ export function createThreadExecution(
   const progress = new Newest(sink.progress, onLost);
   const bullMqProgress = new Newest(sink.bullMqProgress, onLost);
   const delivered = () => Promise.all([progress.delivered(), bullMqProgress.delivered(), sink.delivered()]);
-  /** Returns a callback that tells the thread that Redis has the report with this number. */
+  /** Returns a callback that acknowledges a report to the thread, by its number. */
   const taken = (number: number) => (number > 0 ? () => peer.notify('taken', number) : undefined);
   let outcome: TaskOutcome | undefined;
   let mayBegin!: () => Promise<void>;
