@@ -42,10 +42,10 @@ export interface Publication {
   key?: string;
 }
 
-/** Options of a publication. */
+/** Options for publishing an event. */
 export interface PublishOptions {
   signal?: AbortSignal;
-  /** Publications with the same key and event publish once. Defaults to a random key. */
+  /** Calls with the same key and event publish once. Defaults to a random key. */
   idempotencyKey?: string;
   onRetry?: RetryListener;
 }

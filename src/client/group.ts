@@ -119,16 +119,16 @@ export function createGroup(connect: Connect, silenceMs: number, onEmpty: () => 
 
   function deliverToMember(member: Member, event: StreamEvent, position: string): void {
     const { topic, followers } = member;
-    const over = topic.kind === 'job' && !topic.stays && isTerminal(event.event);
+    const hasEnded = topic.kind === 'job' && !topic.stays && isTerminal(event.event);
     for (const follower of [...followers]) {
       deliver(follower, event, position);
-      if (over && follower.active) {
+      if (hasEnded && follower.active) {
         followers.delete(follower);
         follower.onEnd();
       }
     }
     // The service ends this topic's part of the stream. The connection stays open for the others.
-    if (over && followers.size === 0) remove(member);
+    if (hasEnded && followers.size === 0) remove(member);
   }
 
   /**

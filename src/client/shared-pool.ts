@@ -62,7 +62,7 @@ function connect(service: ServiceOptions, silenceMs: number): Pool {
   const followed = new Map<number, Following>();
   let count = 0;
   let port: MessagePort | undefined;
-  let own: Pool | undefined;
+  let ownPool: Pool | undefined;
   const send = (message: ToWorker): void => port?.postMessage(message);
   const timer = setTimeout(fallBack, READY_TIMEOUT_MS);
 
@@ -114,12 +114,12 @@ function connect(service: ServiceOptions, silenceMs: number): Pool {
   }
 
   function fallBack(): void {
-    if (own) return;
+    if (ownPool) return;
     clearTimeout(timer);
     send({ bye: true });
     port?.close();
     const pool = createLazyPool(service, silenceMs);
-    own = pool;
+    ownPool = pool;
     for (const following of followed.values()) {
       following.leave = pool.follow(following.topic, following.listener);
     }
@@ -127,7 +127,7 @@ function connect(service: ServiceOptions, silenceMs: number): Pool {
 
   return {
     follow(given, listener) {
-      if (own) return own.follow(given, listener);
+      if (ownPool) return ownPool.follow(given, listener);
       const topic = { ...given };
       const n = count++;
       const following: Following = { topic, listener };

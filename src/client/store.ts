@@ -98,7 +98,7 @@ export function createJobStore<R = unknown>(
   const client =
     given === defaultClient() && typeof reference === 'string' ? defaultClient(reference) : given;
   let lastEventId: string | undefined;
-  let over = false;
+  let hasEnded = false;
   let follow: (() => void) | undefined;
   /** With retries, so that every viewer of the job sees it run again. */
   const job = (): Job<R> =>
@@ -110,7 +110,7 @@ export function createJobStore<R = unknown>(
     /** The job cannot be watched at all. The component that shows it must not fail because of that. */
     const refuse = (error: unknown): void => {
       const problem = notFound(error instanceof Error ? error.message : String(error));
-      over = true;
+      hasEnded = true;
       change((now) => ({ ...now, status: 'ended', problem }));
     };
     const watch = (): void => {
@@ -132,14 +132,14 @@ export function createJobStore<R = unknown>(
         },
         onEnd: (problem) => {
           // Without listeners the watching stops, although the job has not ended.
-          over = listening;
+          hasEnded = listening;
           // A job that ended before it was removed keeps its last state.
           if (problem) change((now) => (isTerminal(now.state) ? now : { ...now, problem }));
         },
       });
     };
     follow = () => {
-      if (reference == null || over) return;
+      if (reference == null || hasEnded) return;
       try {
         watch();
       } catch (error) {
@@ -160,8 +160,8 @@ export function createJobStore<R = unknown>(
     },
     async retry() {
       await job().retry();
-      if (!over) return;
-      over = false;
+      if (!hasEnded) return;
+      hasEnded = false;
       follow?.();
     },
   };

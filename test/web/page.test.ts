@@ -41,7 +41,7 @@ describe('the title of the tab', () => {
       '37 % · 3 jobs',
     ],
     [
-      'a finished job before a running one',
+      'a finished job that is newer than a running one',
       [job('a', { state: 'completed', percent: 100 }), job('b', { state: 'active', percent: 5 })],
       '5 % · b',
     ],

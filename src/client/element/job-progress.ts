@@ -94,9 +94,9 @@ export class JobProgressElement extends Base {
       () => {
         this.show();
         this.dispatchEvent(new CustomEvent('job-progress', { detail: store.get() }));
-        const over = store.get().status === 'ended';
-        if (over && !ended) this.dispatchEvent(new CustomEvent('job-end', { detail: store.get() }));
-        ended = over;
+        const isEnded = store.get().status === 'ended';
+        if (isEnded && !ended) this.dispatchEvent(new CustomEvent('job-end', { detail: store.get() }));
+        ended = isEnded;
       },
       () => this.show(),
     );

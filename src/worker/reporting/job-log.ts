@@ -40,12 +40,12 @@ export const lineTexts = (origin: { jobId: string; attempt: number }, line: LogL
  * @param onDone called when Redis has both
  */
 export function sendLine(sink: ReportSink, { json, plain }: LineTexts, onDone?: () => void): void {
-  let left = 2;
-  const one = (): void => {
-    if (--left === 0) onDone?.();
+  let pending = 2;
+  const acknowledge = (): void => {
+    if (--pending === 0) onDone?.();
   };
-  sink.event('log', json, one);
-  sink.bullMqLog(plain, one);
+  sink.event('log', json, acknowledge);
+  sink.bullMqLog(plain, acknowledge);
 }
 
 const NAMES: Record<keyof Missing, string> = {

@@ -23,7 +23,7 @@ export const cancelled = (): StopReason => new StopReason('cancel', 'the job was
 /** One run of a job in this worker, which can be stopped at any time. */
 export class Run {
   private readonly controller = new AbortController();
-  private readonly over = new AbortController();
+  private readonly end = new AbortController();
   private readonly lostLock = new AbortController();
   private readonly overdue: Promise<never>;
   private giveUp!: (reason: StopReason) => void;
@@ -50,7 +50,7 @@ export class Run {
 
   /** Aborted when the run has ended. Code of the run that is still running may then be terminated. */
   get ended(): AbortSignal {
-    return this.over.signal;
+    return this.end.signal;
   }
 
   /** Aborted when another worker may have the job, even after an earlier stop. Its reports no longer count. */
@@ -104,7 +104,7 @@ export class Run {
       throw this.stopped ?? error;
     } finally {
       clearTimeout(this.timer);
-      this.over.abort();
+      this.end.abort();
     }
   }
 }

@@ -27,7 +27,7 @@ export async function stopWorkers(
     runs.stopAll(new StopReason('shutdown', 'the worker is shutting down'), REACTION_MS);
   }, graceMs);
   let giveUp: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
+  const deadline = new Promise<void>((resolve) => {
     giveUp = setTimeout(
       () => {
         log.warn('could not hand back some jobs; they will be found stalled');
@@ -42,7 +42,7 @@ export async function stopWorkers(
       if (runs.size === 0 && redisIsAway()) resolve();
     }, POLL_MS);
   });
-  await Promise.race([closed, late, idle]);
+  await Promise.race([closed, deadline, idle]);
   clearInterval(poll);
   clearTimeout(abort);
   clearTimeout(giveUp);

@@ -51,11 +51,11 @@ export function createSuspects({ redis, queuePrefix, maxStalls, log }: SuspectsO
     untilTaken(call, { signal: run.signal });
 
   async function takeTurn(run: Run): Promise<() => void> {
-    const late = AbortSignal.timeout(MAX_WAIT_MS);
+    const timeout = AbortSignal.timeout(MAX_WAIT_MS);
     let held = true;
-    await turns.acquire(AbortSignal.any([run.signal, late])).catch((error) => {
+    await turns.acquire(AbortSignal.any([run.signal, timeout])).catch((error) => {
       run.signal.throwIfAborted();
-      if (!late.aborted) throw error;
+      if (!timeout.aborted) throw error;
       held = false;
     });
     const leave = (): void => {

@@ -42,14 +42,14 @@ export async function post(options: PostOptions): Promise<number> {
       agent: false,
       rejectUnauthorized: true,
     });
-    const late = setTimeout(
+    const timer = setTimeout(
       () => request.destroy(new Error(`no response within ${timeoutMs} ms`)),
       timeoutMs,
     );
     const stop = (): void => void request.destroy(signal.reason);
     signal.addEventListener('abort', stop, { once: true });
     request.once('close', () => {
-      clearTimeout(late);
+      clearTimeout(timer);
       signal.removeEventListener('abort', stop);
       reject(new Error('the connection was closed without a response'));
     });
