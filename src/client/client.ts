@@ -137,7 +137,10 @@ export function createClient<J extends Jobs = JobMap>(options: ClientOptions = {
       return (await (await answer).json()).id;
     },
 
-    /** Uploads a file. Its id goes into the data of a job. @param how.name the file's name, if the content has none */
+    /**
+     * Uploads a file. Its id goes into the data of a job.
+     * @param how.name the file's name, if the content has no name
+     */
     upload: (content: Upload, how?: { name?: string; signal?: AbortSignal }): Promise<UploadedFile> =>
       upload(options, content, how),
   };

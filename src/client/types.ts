@@ -108,7 +108,7 @@ export type JobState =
 /** An event of a channel. */
 export interface ChannelEvent<T = unknown> {
   channel: string;
-  /** `message` if the publisher named none. */
+  /** `message` if the publisher set no name. */
   event: string;
   id: string | undefined;
   /** What was published: text as a string, anything else as parsed JSON. */

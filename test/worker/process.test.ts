@@ -38,7 +38,7 @@ describe('a worker process', () => {
     beforeEach(() => headway.connection.del('begun', 'tokens'));
     afterAll(() => headway.stop());
 
-    it('runs at most as many jobs of a type at a time as its concurrency', async () => {
+    it('runs no more jobs of a type at a time than its concurrency allows', async () => {
       const streams = await start('narrow', 12);
       await until('as many jobs as allowed have begun', async () => (await begun()).length === 4);
       // Jobs of another type are not delayed.

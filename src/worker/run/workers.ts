@@ -20,7 +20,7 @@ export interface ServedQueue {
 
 /**
  * The queues that a process serves: those of the job types in `WORKER_JOBS`, or all.
- * @throws StartError for an unknown job type, or a queue of which only some job types are named
+ * @throws StartError for an unknown job type, or if only some job types of a queue are named
  */
 export function queuesToServe(plan: QueuePlan, registry: Registry, config: Config): ServedQueue[] {
   return namesToServe(plan, registry, config.WORKER_JOBS).map((name) => ({

@@ -75,7 +75,7 @@ export class World {
     return job;
   }
 
-  /** A job that has begun, and does not end when it is told to. */
+  /** A running job that ignores a request to cancel it. */
   async stubborn(): Promise<StartedJob> {
     const job = await this.start('stubborn', { polite: false });
     const stream = await openStream(this.headway.client.events(job), { token: job.token });

@@ -24,7 +24,7 @@ export const publishCommand = (): Command =>
     .option('-e, --event <name>', 'name of the event')
     .option(
       '--state [key]',
-      'publish a state: only the newest of a key is kept (default: the name of the event)',
+      'publish a state under a key (default: the name of the event); only the newest state of each key is kept',
     )
     .addOption(new Option('--id <id>', "your own id, appended to Headway's").conflicts('lines'))
     .option('--retry <time>', 'time after which viewers reconnect', duration)

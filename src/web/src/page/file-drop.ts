@@ -3,7 +3,7 @@ import { onScopeDispose, ref } from 'vue';
 /** What was dropped: a file, or the reason why there is no file. */
 export type Dropped = { file: File; note?: string } | { problem: string };
 
-/** Returns the file of a drop. */
+/** Returns the dropped file. */
 export function droppedFile({ files, items }: Pick<DataTransfer, 'files' | 'items'>): Dropped {
   const [file] = files;
   if (!file) return { problem: 'What you dropped contains no file.' };
