@@ -157,7 +157,9 @@ function parseLink(link: string, base: () => string): { id: string; token?: stri
     throw new TypeError(`${link} is not a link to a job: it has no /v1/jobs/<id>`);
   // A token or cookie of this service must not be sent to another one.
   if (/^(\w+:)?\/\//.test(root) && new URL(`${root}/`, base()).href !== base()) {
-    throw new TypeError(`${link} belongs to another service than ${base()}: createClient({url: '${root}'})`);
+    throw new TypeError(
+      `${link} belongs to another service, not to ${base()}: createClient({url: '${root}'})`,
+    );
   }
   return { id: decodeURIComponent(id), token: new URLSearchParams(query).get('token') ?? undefined };
 }

@@ -87,7 +87,7 @@ export interface JobEventData<R = unknown> {
 }
 
 /**
- * An event of a job, discriminated by `event`. Events that a job names itself (`ctx.emit`) come too, under their own
+ * An event of a job, discriminated by `event`. Events that a job names itself (`ctx.emit`) are included under their own
  * names, which this type does not list. The job's value is in `data.data`.
  */
 export type JobEvent<R = unknown> = {

@@ -4,7 +4,7 @@ export type ReportKind = 'log' | 'event' | 'partial';
 /** Number of missing reports on the stream of a job, by kind. */
 export type Missing = Partial<Record<ReportKind | 'other', number>>;
 
-/** Above these limits, jobs that await their reports wait. */
+/** Above these limits, jobs that await their reports have to wait. */
 const WAIT_BYTES = 256 * 1024;
 const WAIT_COUNT = 1000;
 /**

@@ -15,7 +15,7 @@ const listening = new Set<UncaughtOptions>();
 /**
  * Assigns uncaught errors to the runs that caused them: an unhandled rejection, or an error thrown in a callback, fails
  * its attempt instead of the process with all its jobs. Each thread has its own errors and calls this for itself.
- * @returns a function that ends it
+ * @returns a function that turns this off
  */
 export function claimUncaught(options: UncaughtOptions): () => void {
   if (listening.size === 0) listen();
