@@ -9,7 +9,7 @@ export interface ChannelOptions<T = unknown> {
   /** Called when the state of the connection changes, once for each channel. */
   onStatus?(status: Status, channel: string): void;
   onEnd?(error: ProblemError | undefined, channel: string): void;
-  /** How many of the newest log events of the channel come first, 0 to 10000. Defaults to 0. */
+  /** How many of the newest log events of the channel to replay first, 0 to 10000. Defaults to 0. */
   last?: number | undefined;
   /** The id of the last event received, to resume after it. Only for a single channel. */
   lastEventId?: string | undefined;

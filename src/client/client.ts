@@ -11,7 +11,7 @@ import { type ReadEvent, type WatchOptions, watchTopic } from './watch.js';
 export interface ClientOptions extends ServiceOptions {
   /**
    * Shares one connection between all tabs, in browsers that have `SharedWorker`. `false` gives each tab its own
-   * connection. So does `fetch`, and a function for `token` or `headers`, which another tab could not call.
+   * connection. So does `fetch`, or a function as `token` or `headers`, because another tab could not call it.
    * Defaults to `true`.
    */
   shared?: boolean;
@@ -42,10 +42,10 @@ export interface Publication {
   key?: string;
 }
 
-/** Options of a publication. */
+/** Options for publishing an event. */
 export interface PublishOptions {
   signal?: AbortSignal;
-  /** Publications with the same key and event publish once. Defaults to a random key. */
+  /** Calls with the same key and event publish once. Defaults to a random key. */
   idempotencyKey?: string;
   onRetry?: RetryListener;
 }
@@ -137,7 +137,10 @@ export function createClient<J extends Jobs = JobMap>(options: ClientOptions = {
       return (await (await answer).json()).id;
     },
 
-    /** Uploads a file. Its id goes into the data of a job. @param how.name the file's name, if the content has none */
+    /**
+     * Uploads a file. Its id goes into the data of a job.
+     * @param how.name the file's name, if the content has no name
+     */
     upload: (content: Upload, how?: { name?: string; signal?: AbortSignal }): Promise<UploadedFile> =>
       upload(options, content, how),
   };
@@ -154,7 +157,9 @@ function parseLink(link: string, base: () => string): { id: string; token?: stri
     throw new TypeError(`${link} is not a link to a job: it has no /v1/jobs/<id>`);
   // A token or cookie of this service must not be sent to another one.
   if (/^(\w+:)?\/\//.test(root) && new URL(`${root}/`, base()).href !== base()) {
-    throw new TypeError(`${link} belongs to another service than ${base()}: createClient({url: '${root}'})`);
+    throw new TypeError(
+      `${link} belongs to another service, not to ${base()}: createClient({url: '${root}'})`,
+    );
   }
   return { id: decodeURIComponent(id), token: new URLSearchParams(query).get('token') ?? undefined };
 }

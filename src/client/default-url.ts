@@ -1,5 +1,5 @@
 /**
  * The address of the service for clients created without a `url`. The service replaces this file
- * (`/client/default-url.js`) with one that contains its own path behind a proxy.
+ * (`/client/default-url.js`) with its own path behind a proxy.
  */
 export const DEFAULT_URL: string = '/';

@@ -5,7 +5,9 @@ import type { Listener } from './topic.js';
 export interface Follower extends Listener {
   /** The id of the last event delivered; empty if there was none. */
   position: string;
-  /** Whether the open connection was requested with this follower. If not, its events are not for it yet. */
+  /**
+   * Whether the open connection was requested with this follower. If not, that connection delivers nothing to it yet.
+   */
   active: boolean;
 }
 
@@ -32,7 +34,7 @@ export function deliver(follower: Follower, event: StreamEvent, position: string
   follower.onEvent({ ...event, id: position || undefined });
 }
 
-/** Sends a follower a `reset`: what it knows may be outdated, and the current state follows. */
+/** Sends a follower a `reset`: its earlier events may be outdated, and the current state follows. */
 export function sendReset(follower: Follower): void {
   follower.position = '';
   follower.onEvent({ id: undefined, event: 'reset', data: '{"reason":"rejoined"}' });

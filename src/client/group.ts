@@ -34,7 +34,7 @@ interface Member {
 /** @param onEmpty called when the last topic has left */
 export function createGroup(connect: Connect, silenceMs: number, onEmpty: () => void): Group {
   const members = new Map<string, Member>();
-  /** The topics that the open connection was requested with, in order, and the position of each. */
+  /** The topics in the request of the open connection, in order, each with its position. */
   let requested: Member[] = [];
   let positions: string[] = [];
   let status: Status = 'connecting';
@@ -107,7 +107,8 @@ export function createGroup(connect: Connect, silenceMs: number, onEmpty: () => 
   function handleEvent(event: StreamEvent): void {
     const parts = requested.length > 1 ? (event.id?.split(',') ?? []) : [event.id ?? ''];
     const index = parts.findIndex((part, i) => part !== positions[i]);
-    // Events without an id: events of many jobs, a reset of a single topic, and `unauthorized`, after which the service closes.
+    // Events without an id: events of many jobs, a reset of a single topic, and `unauthorized`, after which the service
+    // closes the connection.
     const moved = parts.length === requested.length && index >= 0;
     if (!moved && event.event !== 'reset' && requested[0]?.topic.kind !== 'jobs') return;
     for (const [i, member] of requested.entries()) {
@@ -118,19 +119,21 @@ export function createGroup(connect: Connect, silenceMs: number, onEmpty: () => 
 
   function deliverToMember(member: Member, event: StreamEvent, position: string): void {
     const { topic, followers } = member;
-    const over = topic.kind === 'job' && !topic.stays && isTerminal(event.event);
+    const hasEnded = topic.kind === 'job' && !topic.stays && isTerminal(event.event);
     for (const follower of [...followers]) {
       deliver(follower, event, position);
-      if (over && follower.active) {
+      if (hasEnded && follower.active) {
         followers.delete(follower);
         follower.onEnd();
       }
     }
     // The service ends this topic's part of the stream. The connection stays open for the others.
-    if (over && followers.size === 0) remove(member);
+    if (hasEnded && followers.size === 0) remove(member);
   }
 
-  /** A refusal does not name the refused topic, so each topic is requested alone. Refused ones may succeed on their own. */
+  /**
+   * A refusal does not name the refused topic, so each topic is requested alone. Refused ones may succeed on their own.
+   */
   async function findRefused(): Promise<boolean> {
     if (requested.length === 1) return false;
     let found = false;
@@ -161,7 +164,7 @@ export function createGroup(connect: Connect, silenceMs: number, onEmpty: () => 
 
   function remove(member: Member): void {
     const { name } = member.topic;
-    // The topic may have been added again since: a job that runs again.
+    // The topic may have been added again since, for example because its job runs again.
     if (members.get(name) !== member) return;
     members.delete(name);
     if (members.size > 0) return;
@@ -176,7 +179,7 @@ export function createGroup(connect: Connect, silenceMs: number, onEmpty: () => 
     members,
     join(topic, listener) {
       const member = members.get(topic.name) ?? { topic, followers: new Set() };
-      // A later listener may bring the token that opens the topic.
+      // A later listener may have a token that grants access to the topic.
       member.topic = { ...topic, token: topic.token ?? member.topic.token };
       members.set(topic.name, member);
       const follower: Follower = { ...listener, position: topic.lastEventId ?? '', active: false };

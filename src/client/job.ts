@@ -45,7 +45,10 @@ export class Job<R = unknown> implements AsyncIterable<JobEvent<R>> {
     private readonly pool: Pool,
     readonly id: string,
     private readonly options: WatchJobOptions<R> = {},
-    /** From the 202 response: the job's kind, its links, and whether an existing job with the same deduplication key was returned. */
+    /**
+     * From the 202 response: the job's kind, its links, and whether an existing job with the same deduplication key was
+     * returned.
+     */
     readonly started: { name?: string; deduplicated?: boolean; links?: JobLinks } = {},
   ) {
     const self = `${rootPath(service)}v1/jobs/${id}`;
@@ -62,7 +65,7 @@ export class Job<R = unknown> implements AsyncIterable<JobEvent<R>> {
     return this.options.token;
   }
 
-  /** Calls the listeners, first with past events, then live. @returns a function that stops that */
+  /** Calls the listeners, first with past events, then live. @returns a function that removes the listeners */
   watch(listeners: JobListeners<R>): () => void {
     const { onProgress, onState, onEvent, onStatus, onEnd } = listeners;
     return watchTopic(this.pool, this.topic(), {
@@ -88,7 +91,8 @@ export class Job<R = unknown> implements AsyncIterable<JobEvent<R>> {
 
   /**
    * Waits for the job's end and returns its result.
-   * @throws JobFailedError; JobCancelledError; ProblemError when the job cannot be watched; the reason of an aborted signal
+   * @throws JobFailedError; JobCancelledError; ProblemError when the job cannot be watched; the reason of an aborted
+   * signal
    */
   async result({ signal = this.options.signal }: { signal?: AbortSignal | undefined } = {}): Promise<R> {
     const topic = { ...this.topic(), lastEventId: undefined, stays: false };
@@ -114,7 +118,10 @@ export class Job<R = unknown> implements AsyncIterable<JobEvent<R>> {
     return this.call('/cancel', { ...options, method: 'POST', tries: 3 });
   }
 
-  /** Runs a failed or cancelled job again, under the same id. Watch it again afterwards. @throws ProblemError `not-failed` */
+  /**
+   * Runs a failed or cancelled job again, under the same id. Watch it again afterwards.
+   * @throws ProblemError `not-failed`
+   */
   retry(options: { signal?: AbortSignal | undefined } = {}): Promise<JobView<R>> {
     return this.call('/retry', { ...options, method: 'POST' });
   }

@@ -42,7 +42,7 @@ type Encoding =
 /**
  * The kinds of job that a client knows by default: the built-in ones. Add yours by declaration merging, or pass
  * `createClient<typeof jobs>()`. The built-in types are copied here so that a page needs neither their schemas nor the
- * schema library. A test keeps both in agreement.
+ * schema library. A test checks that both agree.
  */
 export interface JobMap {
   checksum: {

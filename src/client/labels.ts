@@ -45,7 +45,7 @@ const STEP = 25;
 
 /**
  * The text to announce to a screen reader: the job's state, each quarter of its progress, and its end. In between the
- * text does not change, so an element of the role `status` with this text speaks only when there is something new.
+ * text does not change, so an element with the role `status` is announced only when there is something new.
  */
 export function announcement(job: WatchedJob, label: string): string {
   const state = stateLabel(job);

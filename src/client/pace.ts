@@ -61,7 +61,7 @@ export interface Timing {
   /** The remaining time as of now. Absent once the estimate has passed. */
   etaMs?: number;
   ratePerSecond?: number;
-  /** How long a running job's numbers have not changed. There is no rate or estimate then. */
+  /** How long a running job's numbers have not changed. Meanwhile, there is no rate or estimate. */
   stalledMs?: number;
 }
 

@@ -1,8 +1,8 @@
 /** One event of a stream, as received. */
 export interface StreamEvent {
-  /** The event's own id line; `undefined` if it had none. */
+  /** The event's own id line; `undefined` if it has no id line. */
   id: string | undefined;
-  /** `message` if the stream named none. */
+  /** `message` if the stream contains no name. */
   event: string;
   data: string;
   /** The service marked the data as text, although it could be parsed as JSON. */
@@ -14,7 +14,8 @@ const TEXT_MARK = 'text';
 
 /**
  * Creates a parser for an event stream (WHATWG HTML, section 9.2.6) that arrives in arbitrary pieces.
- * @param onEvent called with each complete event; an event cut off by the end of the stream is dropped, as the standard requires
+ * @param onEvent called with each complete event; an event cut off by the end of the stream is dropped, as the standard
+ * requires
  * @param onRetry called with the reconnection time, in ms
  * @param onComment called with the text of each comment
  * @returns a function that parses the next piece of text

@@ -10,7 +10,7 @@ export interface Queue<T> {
 export function createQueue<T>(): Queue<T> {
   const entries: Array<{ value: T }> = [];
   let wake: (() => void) | undefined;
-  let over = false;
+  let closed = false;
   let failure: unknown;
   return {
     push(value, replaces) {
@@ -20,8 +20,8 @@ export function createQueue<T>(): Queue<T> {
       wake?.();
     },
     end(error) {
-      if (over) return;
-      over = true;
+      if (closed) return;
+      closed = true;
       failure = error;
       wake?.();
     },
@@ -29,7 +29,7 @@ export function createQueue<T>(): Queue<T> {
       for (;;) {
         for (let entry = entries.shift(); entry; entry = entries.shift()) yield entry.value;
         if (failure) throw failure;
-        if (over) return;
+        if (closed) return;
         await new Promise<void>((resolve) => {
           wake = resolve;
         });

@@ -15,7 +15,9 @@ export type ToWorker =
   /** The name of a lock that this page holds while it is open. */
   | { lock: string }
   | { follow: Topic; n: number }
-  /** `seen`: whether this page is visible. Sent with an unused number, so that older versions of the worker ignore it. */
+  /**
+   * `seen`: whether this page is visible. Sent with an unused number, so that older versions of the worker ignore it.
+   */
   | { leave: number; seen?: boolean }
   | { bye: true };
 
@@ -60,7 +62,7 @@ function connect(service: ServiceOptions, silenceMs: number): Pool {
   const followed = new Map<number, Following>();
   let count = 0;
   let port: MessagePort | undefined;
-  let own: Pool | undefined;
+  let ownPool: Pool | undefined;
   const send = (message: ToWorker): void => port?.postMessage(message);
   const timer = setTimeout(fallBack, READY_TIMEOUT_MS);
 
@@ -74,7 +76,7 @@ function connect(service: ServiceOptions, silenceMs: number): Pool {
     port.onmessage = ({ data }) => handleMessage(data);
     send({ hello: { service, silenceMs } });
     const lock = `headway-${Math.random()}`;
-    // Held until this page closes, however it closes. (Without locks, the page says `bye`.)
+    // Held until this page closes, however it closes. (Without locks, the page sends `bye`.)
     void navigator.locks?.request(lock, () => {
       send({ lock });
       return new Promise(() => {});
@@ -112,12 +114,12 @@ function connect(service: ServiceOptions, silenceMs: number): Pool {
   }
 
   function fallBack(): void {
-    if (own) return;
+    if (ownPool) return;
     clearTimeout(timer);
     send({ bye: true });
     port?.close();
     const pool = createLazyPool(service, silenceMs);
-    own = pool;
+    ownPool = pool;
     for (const following of followed.values()) {
       following.leave = pool.follow(following.topic, following.listener);
     }
@@ -125,7 +127,7 @@ function connect(service: ServiceOptions, silenceMs: number): Pool {
 
   return {
     follow(given, listener) {
-      if (own) return own.follow(given, listener);
+      if (ownPool) return ownPool.follow(given, listener);
       const topic = { ...given };
       const n = count++;
       const following: Following = { topic, listener };

@@ -12,14 +12,19 @@ import {
   withStatus,
 } from './view.js';
 
-/** A value that changes, with listeners. The value is replaced, never mutated, so that it can be compared by identity. */
+/**
+ * A value that changes, with listeners. The value is replaced, never mutated, so that it can be compared by identity.
+ */
 export interface Store<T> {
   get(): T;
-  /** Adds a listener. The store follows its source while it has listeners. @returns a function that removes the listener */
+  /**
+   * Adds a listener. The store follows its source while it has listeners.
+   * @returns a function that removes the listener
+   */
   subscribe(listener: () => void): () => void;
 }
 
-/** A client, whatever kinds of job it knows. */
+/** A client for any kinds of job. */
 // biome-ignore lint/suspicious/noExplicitAny: stores do not depend on the types of jobs
 export type AnyClient = Client<any>;
 
@@ -27,7 +32,7 @@ export type AnyClient = Client<any>;
 const clients = new Map<string, AnyClient>();
 
 /**
- * Returns the client for callers that were given none.
+ * Returns the default client.
  * @param link a job's link; an address or path before `/v1/jobs` selects the service
  */
 export function defaultClient(link = ''): AnyClient {
@@ -93,7 +98,7 @@ export function createJobStore<R = unknown>(
   const client =
     given === defaultClient() && typeof reference === 'string' ? defaultClient(reference) : given;
   let lastEventId: string | undefined;
-  let over = false;
+  let hasEnded = false;
   let follow: (() => void) | undefined;
   /** With retries, so that every viewer of the job sees it run again. */
   const job = (): Job<R> =>
@@ -105,7 +110,7 @@ export function createJobStore<R = unknown>(
     /** The job cannot be watched at all. The component that shows it must not fail because of that. */
     const refuse = (error: unknown): void => {
       const problem = notFound(error instanceof Error ? error.message : String(error));
-      over = true;
+      hasEnded = true;
       change((now) => ({ ...now, status: 'ended', problem }));
     };
     const watch = (): void => {
@@ -127,14 +132,14 @@ export function createJobStore<R = unknown>(
         },
         onEnd: (problem) => {
           // Without listeners the watching stops, although the job has not ended.
-          over = listening;
+          hasEnded = listening;
           // A job that ended before it was removed keeps its last state.
           if (problem) change((now) => (isTerminal(now.state) ? now : { ...now, problem }));
         },
       });
     };
     follow = () => {
-      if (reference == null || over) return;
+      if (reference == null || hasEnded) return;
       try {
         watch();
       } catch (error) {
@@ -155,15 +160,15 @@ export function createJobStore<R = unknown>(
     },
     async retry() {
       await job().retry();
-      if (!over) return;
-      over = false;
+      if (!hasEnded) return;
+      hasEnded = false;
       follow?.();
     },
   };
 }
 
 export interface ChannelStoreOptions {
-  /** How many of the newest log events of the channel come first, 0 to 10000. Defaults to 0. */
+  /** How many of the newest log events of the channel to replay first, 0 to 10000. Defaults to 0. */
   last?: number | undefined;
   /** How many events the store keeps. Defaults to 100. */
   keep?: number | undefined;

@@ -9,7 +9,7 @@ export interface Topic {
   name: string;
   /** The job's token, for callers without other access. */
   token?: string | undefined;
-  /** How many of a channel's newest events come first. */
+  /** How many of a channel's newest events to replay first. */
   last?: number | undefined;
   /** The id of the last event received, to resume after it. */
   lastEventId?: string | undefined;
@@ -23,7 +23,10 @@ export interface Listener {
   onStatus(status: Status): void;
   /** Called when no more events follow. */
   onEnd(error?: ProblemError): void;
-  /** Called when the topic was refused together with others, and must be followed alone. @param lastEventId its position */
+  /**
+   * Called when the topic was refused together with others, and must be followed alone.
+   * @param lastEventId its position
+   */
   onIsolate?(lastEventId: string): void;
 }
 

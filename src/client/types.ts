@@ -1,4 +1,6 @@
-/** Options of a start (`options` of `POST /v1/jobs`). Each takes precedence over the default of the job's definition. */
+/**
+ * Options of a start (`options` of `POST /v1/jobs`). Each takes precedence over the default of the job's definition.
+ */
 export interface JobOptions {
   /** Maximum number of attempts, 1 to 100. */
   attempts?: number;
@@ -80,12 +82,12 @@ export interface JobEventData<R = unknown> {
   completed: About & { name: string; result: R };
   failed: About & { name: string; error: JobError };
   cancelled: About & { name: string; reason: string };
-  /** What was known is outdated. The current state follows. */
+  /** Earlier events are outdated. The current state follows. */
   reset: { reason: string; at?: number };
 }
 
 /**
- * An event of a job, discriminated by `event`. Events that a job names itself (`ctx.emit`) come too, under their own
+ * An event of a job, discriminated by `event`. Events that a job names itself (`ctx.emit`) are included under their own
  * names, which this type does not list. The job's value is in `data.data`.
  */
 export type JobEvent<R = unknown> = {
@@ -106,14 +108,14 @@ export type JobState =
 /** An event of a channel. */
 export interface ChannelEvent<T = unknown> {
   channel: string;
-  /** `message` if the publisher named none. */
+  /** `message` if the publisher set no name. */
   event: string;
   id: string | undefined;
   /** What was published: text as a string, anything else as parsed JSON. */
   data: T;
 }
 
-/** A job as `GET /v1/jobs/:id` shows it. Times are ms since 1970. */
+/** A job as `GET /v1/jobs/:id` returns it. Times are ms since 1970. */
 export interface JobView<R = unknown> {
   id: string;
   name: string;
@@ -161,7 +163,7 @@ export interface JobNow extends Partial<Omit<Progress, 'jobId' | 'at' | 'stageIn
 export type OwnJobEvent =
   | { event: 'job'; data: JobNow }
   | { event: 'jobs'; data: { unfinished: number; at: number } }
-  /** What was known is outdated. The current state follows. */
+  /** Earlier events are outdated. The current state follows. */
   | { event: 'reset'; data: { reason: string; at?: number } };
 
 /** The paths of a job's resources, relative to the service. */

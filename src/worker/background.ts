@@ -29,7 +29,7 @@ export function startReporting(
   });
 }
 
-/** While Redis is away its commands wait, and what is counted is not worth waiting for. */
+/** Sends the counts of outcomes, unless Redis is unreachable: they are not worth waiting for. */
 export async function flushOutcomes({ redis, outcomes }: Connection): Promise<void> {
   if (redis.status === 'ready') await outcomes.flush();
 }
@@ -55,7 +55,7 @@ export function openHousekeeping(
   });
 }
 
-/** Removes expired files now and then. */
+/** Removes expired files periodically. */
 export function startSweeper({ connection, store, log }: Core): Service {
   return every(
     SWEEP_MS,

@@ -5,8 +5,8 @@ import type { Logger } from '../shared/process/log.js';
 const END_MS = 8000;
 
 /**
- * Returns the handler of errors that belong to no job. Such an error leaves the process in an unknown state, so it hands
- * its jobs back and exits, to be restarted.
+ * Returns the handler for uncaught errors that cannot be assigned to a job. Such an error leaves the process in an
+ * unknown state, so it hands its jobs back and exits, to be restarted.
  * @param handBack resolves when the jobs are handed back
  */
 export function endAfterCrash(
@@ -15,7 +15,7 @@ export function endAfterCrash(
 ): (error: unknown) => void {
   let ending = false;
   return (error) => {
-    log.fatal({ err: error }, 'uncaught error of no known job; this worker exits');
+    log.fatal({ err: error }, 'uncaught error outside of any known job; this worker exits');
     if (ending) return;
     ending = true;
     const done = Promise.resolve(handBack()).catch((failure) => {

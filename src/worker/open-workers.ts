@@ -29,7 +29,7 @@ export function openWorkers(
     worker.on('lockRenewalFailed', (ids) => {
       for (const id of ids) runs.get(jobIdIn(id))?.lose(lockLost());
     });
-    // The queue follower publishes the end as well; this is only sooner.
+    // The queue follower also publishes the end, but later.
     const published = (id: string | undefined): void => {
       if (id === undefined) return;
       children.reconciler

@@ -20,7 +20,9 @@ import { defaultSecret } from './webhooks/default-secret.js';
 export interface WorkerServiceOptions {
   config: Config;
   registry: Registry;
-  /** Called with an uncaught error of no known job. Without it, such errors are left to the process. */
+  /**
+   * Called with an uncaught error that cannot be assigned to a job. Without it, such errors are left to the process.
+   */
   onFatal?: (error: unknown) => void;
   log: Logger;
 }
@@ -74,7 +76,7 @@ export async function openWorker({
   const housekeeping = openHousekeeping(core, lifecycle, reporting);
   opened.defer(() => Promise.all([housekeeping.stop(), lifecycle.children.watch.stop()]));
   const sweeper = startSweeper(core);
-  // A sweep may be waiting for Redis: it is not waited for.
+  // Do not wait for a sweep: it may itself be waiting for Redis.
   opened.defer(() => void sweeper.stop());
   const workers = openWorkers(core, lifecycle, queues, processor, runs);
 

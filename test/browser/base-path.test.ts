@@ -86,7 +86,7 @@ describe('the pages of a service below a path behind a proxy', () => {
     expect(states).toEqual(['completed', 'completed', 'completed', `${BASE}/v1/jobs/`]);
   });
 
-  it('link to each other: the reference and a call from it, the dashboard, sign-in, a job, the board, and back', async () => {
+  it('link to the reference (which can call the API), the dashboard, sign-in, a job, the board, and back', async () => {
     const failing = await headway.client.start('steps', { count: 3, intervalMs: 1, failAt: 2 });
     await page.goto(`${proxy.url}${BASE}/`);
     await page.getByRole('link', { name: 'Reference' }).click();

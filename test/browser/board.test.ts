@@ -38,7 +38,7 @@ describe('P10: Bull Board', () => {
     await page.getByText('50%').first().waitFor();
     await page.getByText('Logs', { exact: true }).first().click();
     await page.getByText('10 steps of 5 ms').waitFor();
-    // As its button does, with the headers that the browser sets about the origin of the request.
+    // Sends the request of the board's button; the browser adds the headers about its origin.
     const retry = `fetch('/admin/queues/api/queues/steps/${job.id}/retry', { method: 'PUT' }).then((r) => r.status)`;
     expect(await page.evaluate(retry)).toBe(204);
     const again = await openStream(headway.client.events(job), {

@@ -152,7 +152,7 @@ describe('the client in a browser', () => {
     );
     const at = await Promise.all(tabs.map(value));
     await Promise.all(tabs.map((tab, i) => until('the bar moves', async () => (await value(tab)) > at[i]!)));
-    // Closed tabs are no longer followed.
+    // The jobs of closed tabs are no longer followed.
     await tabs[0]!.close();
     await until(
       'only the remaining jobs are followed',
@@ -167,7 +167,8 @@ describe('the client in a browser', () => {
   });
 
   it('watches jobs on separate connections if each needs its own cookie', async () => {
-    // Three starts at once without a visitor cookie: two of them lose the cookie that makes them the owner of their job.
+    // Three starts at once without a visitor cookie: two of them lose the cookie that proves ownership of their job.
+    //
     const jobs = await first.evaluate<Array<{ id: string }>>(
       `Promise.all([1, 2, 3].map(() => fetch('/v1/jobs', {
         method: 'POST',
@@ -289,7 +290,7 @@ describe('the client in a browser', () => {
     ['dark', 1280],
     ['light', 360],
     ['dark', 360],
-  ] as const)('has an element without a finding of axe, %s at %i px', async (colorScheme, width) => {
+  ] as const)('has no axe findings in the element, %s at %i px', async (colorScheme, width) => {
     const { id } = await start(10, 10, 6);
     const page = await open(`/element#${id}`);
     await page.emulateMedia({ colorScheme });

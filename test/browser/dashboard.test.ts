@@ -81,7 +81,7 @@ describe('the dashboard', () => {
     await until('one job has completed', async () => (await tile('Completed').innerText()) === '1');
     await until('one job has failed', async () => (await tile('Failed').innerText()) === '1');
     await page.getByText('failed at step 2, as asked').waitFor();
-    await until('the bars have moved for seconds', async () => (await value()) >= before + 25);
+    await until('the bars have moved repeatedly', async () => (await value()) >= before + 25);
     expect(requests).toEqual(['GET /dashboard/sign-in', 'GET /dashboard', 'GET /v1/dashboard/events']);
     await Promise.all(jobs.map((job) => headway.client.cancel(job)));
     await until('the bars are removed', async () => (await bars().count()) === 0);
@@ -183,7 +183,7 @@ describe('the dashboard', () => {
   });
 
   it.each([...SCREENS, ['light', 3840] as const])(
-    'is without a finding of axe and without a sideways scroll, %s at %i px',
+    'has no axe findings and no horizontal scrolling, %s at %i px',
     async (colorScheme, width) => {
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
       await page.setViewportSize({ width, height: 800 });

@@ -83,7 +83,7 @@ describe('/docs', () => {
     },
   );
 
-  it.each(SCREENS)('links to the other pages, and they to it, on %s', async (_what, options) => {
+  it.each(SCREENS)('links to the other pages and is linked from them, on %s', async (_what, options) => {
     const { page, complaints } = await open(options);
     await page.goto(`${headway.api.url}/docs`);
     await page.getByText('Start long-running jobs and follow their progress live').waitFor();
@@ -118,7 +118,7 @@ describe('/docs', () => {
     await page.close();
   });
 
-  it('loads scripts and images, and sends requests, only from and to the same origin', async () => {
+  it('loads scripts and images only from the same origin, and sends requests only to it', async () => {
     const answer = await fetch(`${headway.api.url}/docs`);
     expect(answer.status).toBe(200);
     expect(answer.headers.get('content-type')).toMatch(/^text\/html/);

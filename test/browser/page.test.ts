@@ -85,7 +85,7 @@ describe('the page', () => {
     expect(await download.failure()).toBeNull();
   });
 
-  it('draws a picture while it is computed, across a reload, and has it complete at the end', async () => {
+  it('draws a picture while it is computed, also after a reload, until it is complete', async () => {
     await choose('mandelbrot');
     await page.getByLabel(/^Width/).fill('320');
     await page.getByLabel(/^Height/).fill('240');
@@ -191,7 +191,7 @@ describe('the page', () => {
   });
 
   it.each(SCREENS)(
-    'is without a finding of axe and without a sideways scroll, %s at %i px',
+    'has no axe findings and no horizontal scrolling, %s at %i px',
     async (colorScheme, width) => {
       await page.emulateMedia({ colorScheme });
       await page.setViewportSize({ width, height: 800 });

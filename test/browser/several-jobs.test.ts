@@ -159,7 +159,7 @@ describe('the page with several jobs', () => {
     await stranger.context().close();
   });
 
-  it('takes a file dropped anywhere, for the kind of job that fits it', async () => {
+  it('accepts a file dropped anywhere, and chooses the kind of job that fits it', async () => {
     const folder = temporaryFolder();
     const file = join(folder, 'people.csv');
     writeFileSync(file, 'name,age\nAda,36\nGrace,45\n');
@@ -167,7 +167,7 @@ describe('the page with several jobs', () => {
     await page.reload();
     await page.getByRole('radio', { name: /^checksum/ }).waitFor();
     const cdp = await context.newCDPSession(page);
-    /** As the desktop does: the browser itself receives the drag. */
+    /** The browser itself receives the drag, as from the desktop. */
     const drag = async (types: Array<'dragEnter' | 'dragOver' | 'dragCancel' | 'drop'>, files: string[]) => {
       for (const type of types) {
         const data = { items: [], files, dragOperationsMask: 1 };
@@ -282,7 +282,7 @@ describe('the page with several jobs', () => {
     }
   });
 
-  it('works without notifications if the browser denies them or has none', async () => {
+  it('works without notifications if the browser denies them or does not support them', async () => {
     await startSteps(300, 50);
     // In a fresh context, a headless browser denies permission.
     await page.getByRole('button', { name: 'Notify me when done' }).click();
@@ -296,7 +296,7 @@ describe('the page with several jobs', () => {
   });
 
   it.each(SCREENS)(
-    'is without a finding of axe and without a sideways scroll, %s at %i px',
+    'has no axe findings and no horizontal scrolling, %s at %i px',
     async (colorScheme, width) => {
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
       await page.setViewportSize({ width, height: 800 });

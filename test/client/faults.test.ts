@@ -346,7 +346,7 @@ describe('a connection', () => {
     });
   });
 
-  it.each([401, 403, 404, 410])('ends with the problem of a %i', async (status) => {
+  it.each([401, 403, 404, 410])('ends with the problem of a %i response', async (status) => {
     const { url, requests } = await answering((res) =>
       res
         .writeHead(status, { 'Content-Type': 'application/problem+json' })

@@ -19,12 +19,12 @@ function at(position: string): Follower & { got: Array<string | undefined> } {
 }
 
 it.each([
-  ['of one epoch begins where the last of them is', [`${BEFORE}-7`, `${BEFORE}-5`], `${BEFORE}-5`],
-  ['with a newcomer begins at the start', [`${BEFORE}-7`, ''], ''],
-  ['of different lives begins at the start', [`${BEFORE}-7`, 'zzzzzzzzzzzz0000-5'], ''],
+  ['of one epoch starts at the oldest position', [`${BEFORE}-7`, `${BEFORE}-5`], `${BEFORE}-5`],
+  ['including a new one starts at the beginning', [`${BEFORE}-7`, ''], ''],
+  ['of unrelated epochs starts at the beginning', [`${BEFORE}-7`, 'zzzzzzzzzzzz0000-5'], ''],
   // Redis may have lost 4 to 7, so offsets of the two epochs cannot be compared.
-  ['on either side of a rewind begins at the start', [`${BEFORE}-7`, `${AFTER}-5`], ''],
-  ['on either side of a rewind, the other way round', [`${BEFORE}-5`, `${AFTER}-7`], ''],
+  ['before and after a rewind starts at the beginning', [`${BEFORE}-7`, `${AFTER}-5`], ''],
+  ['after and before a rewind starts at the beginning', [`${BEFORE}-5`, `${AFTER}-7`], ''],
 ])('a connection for followers %s', (_what, positions, common) => {
   expect(commonPosition(positions.map(at))).toBe(common);
 });

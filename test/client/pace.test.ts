@@ -70,10 +70,10 @@ describe('the times of a job', () => {
   });
 
   it.each([
-    ['no numbers', progress(null, 1000, { message: 'still there' })],
+    ['progress without numbers', progress(null, 1000, { message: 'still there' })],
     ['a retry', event('retrying', 1000, { error: { message: 'no' }, attempts: 3 })],
     ['a lost worker', event('stalled', 1000)],
-  ])('says nothing of standing still with %s', (_what, last) => {
+  ])('does not count a job as stalled after %s', (_what, last) => {
     const { timer, at } = watch();
     at(0, event('active', 0, { attempts: 3 }));
     at(1000, last);
@@ -108,7 +108,7 @@ describe('the times of a job', () => {
     ['five minutes behind', -300_000],
     ['an hour ahead', 3_600_000],
     ['a year behind', -31_536_000_000],
-  ])('is right for a viewer whose clock is %s, as soon as the job moves', (_what, skew) => {
+  ])('is correct for a viewer whose clock is %s, as soon as the job reports progress', (_what, skew) => {
     const { timer, at } = watch(skew);
     at(0, event('active', 0, { attempts: 1 }));
     for (let ms = 100; ms <= 4000; ms += 100) at(ms, progress(ms / 100, ms, { etaMs: 6000 }));
@@ -141,7 +141,7 @@ describe('the bar', () => {
     ['cancelled', null, false, 0],
     ['completed', 100, false, 1],
   ] as const)(
-    'of a job that is %s with %s percent: indeterminate %s, filled %s',
+    'of a job in the state %s at %s percent: indeterminate %s, filled %s',
     (state, percent, moves, fill) => {
       expect(isIndeterminate({ state, percent })).toBe(moves);
       expect(fillOf({ percent })).toBe(fill);

@@ -64,7 +64,7 @@ describe('an invalid job id', () => {
     }
   });
 
-  it.each(IDS)('%j ends the watching without a request', async (id) => {
+  it.each(IDS)('%j ends watching without a request', async (id) => {
     const job = client().watchJob(id);
     await expect(job.result()).rejects.toMatchObject(end);
     await expect(job.get()).rejects.toMatchObject(end);
@@ -77,8 +77,8 @@ describe('an invalid job id', () => {
   });
 
   it('is not reported while there is no job yet', () => {
-    for (const none of [undefined, null]) {
-      const store = createJobStore(client(), none as undefined);
+    for (const noJob of [undefined, null]) {
+      const store = createJobStore(client(), noJob as undefined);
       store.subscribe(() => {})();
       expect(store.get()).toMatchObject({ status: 'connecting', problem: undefined });
     }
@@ -87,7 +87,7 @@ describe('an invalid job id', () => {
 
 describe('a service below a path', () => {
   it.each(['/app', '/app/', '/app//'])(
-    'at %s is asked below it, and its jobs have links below it',
+    'at %s gets requests below that path, and its jobs have links below it',
     async (path) => {
       const job = createClient({ url: service.url + path }).watchJob('a.1');
       expect(job.links).toEqual({

@@ -124,8 +124,8 @@ describe('an uncaught error', () => {
       const innocent = await steered('innocent');
       const others = await Promise.all(['one', 'two'].map(steered));
       const [worker] = headway.workers;
-      const guilty = await watch(await headway.client.start('reckless', { how: 'foreign context' }));
-      await guilty.waitFor('log');
+      const cause = await watch(await headway.client.start('reckless', { how: 'foreign context' }));
+      await cause.waitFor('log');
       await until('the worker has ended', () => worker!.child.exitCode !== null);
       expect(worker!.child.exitCode).toBe(1);
       expect(worker!.output()).toContain('uncaught error of no known job');
@@ -144,7 +144,7 @@ describe('an uncaught error', () => {
       }
 
       async function supervised(): Promise<void> {
-        // The guilty job would end this worker too.
+        // The job that caused the crash would end this worker too.
         headway.workers = [await startWorker({ ...headway.env, WORKER_JOBS: 'steered' })];
       }
     });
@@ -156,12 +156,12 @@ describe('an uncaught error', () => {
       });
       const ends = await superviseWorker(headway.env);
       const innocent = await Promise.all(['a', 'b', 'c', 'd'].map(steered));
-      const guilty = await watch(await headway.client.start('reckless', { how: 'foreign context' }));
+      const cause = await watch(await headway.client.start('reckless', { how: 'foreign context' }));
       // Jobs that were lost run one at a time, each until it has ended.
       await until('the worker was restarted', () => ends.length > 0);
       for (const turns of ['a', 'b', 'c', 'd']) await headway.connection.lpush(turns, 'end');
-      await Promise.all([guilty, ...innocent].map(({ ended }) => ended));
-      expect(guilty.events.at(-1)).toMatchObject({ event: 'failed', data: { error: { code: 'stalled' } } });
+      await Promise.all([cause, ...innocent].map(({ ended }) => ended));
+      expect(cause.events.at(-1)).toMatchObject({ event: 'failed', data: { error: { code: 'stalled' } } });
       for (const { names } of innocent) expect(names().at(-1)).toBe('completed');
     });
 
@@ -176,11 +176,11 @@ describe('an uncaught error', () => {
       );
       const innocent = await Promise.all(jobs.map(watch));
       await Promise.all(innocent.map((stream) => stream.waitFor('active')));
-      const guilty = await watch(await headway.client.start('reckless', { how: 'abort' }));
-      await Promise.all([guilty, ...innocent].map(({ ended }) => ended));
-      expect(guilty.events.at(-1)).toMatchObject({ event: 'failed', data: { error: { code: 'stalled' } } });
+      const cause = await watch(await headway.client.start('reckless', { how: 'abort' }));
+      await Promise.all([cause, ...innocent].map(({ ended }) => ended));
+      expect(cause.events.at(-1)).toMatchObject({ event: 'failed', data: { error: { code: 'stalled' } } });
       for (const { names } of innocent) expect(names().at(-1)).toBe('completed');
-      // The first crash lost all jobs together; in the second, the guilty job ran alone.
+      // The first crash lost all jobs together; in the second, the cause ran alone.
       expect(ends).toHaveLength(2);
     });
   });

@@ -45,7 +45,7 @@ describe('the state of the dashboard', () => {
     [1500, '1.5 s'],
     [90_000, '1.5 min'],
     [5_400_000, '1.5 h'],
-  ])('says %f ms as %s', (ms, text) => expect(shortSpan(ms)).toBe(text));
+  ])('formats %f ms as %s', (ms, text) => expect(shortSpan(ms)).toBe(text));
 });
 
 describe('the window of rows', () => {

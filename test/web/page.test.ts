@@ -41,7 +41,7 @@ describe('the title of the tab', () => {
       '37 % · 3 jobs',
     ],
     [
-      'a running job behind a finished one',
+      'a finished job that is newer than a running one',
       [job('a', { state: 'completed', percent: 100 }), job('b', { state: 'active', percent: 5 })],
       '5 % · b',
     ],
@@ -171,7 +171,7 @@ describe('the kind of job for a file', () => {
     kind('checksum', 'Computes the digest of a file.'),
     kind('csv-import', 'Loads a CSV file.'),
     kind('image-variants', 'Makes smaller variants of an image, or of each image of a zip.'),
-    kind('steps', 'Has csv in its words, but takes none.', false),
+    kind('steps', 'Mentions csv, but takes no file.', false),
   ];
   it.each([
     ['list.CSV', 'text/csv', undefined, 'csv-import'],
@@ -193,7 +193,7 @@ describe('the address and the history', () => {
   it('contain the open jobs, each once, up to the maximum', () => {
     expect(idsIn('#job=steps.a,csv-import.b,steps.a')).toEqual(['steps.a', 'csv-import.b']);
     expect(idsIn(hashOf(['steps.a', 'x.b']))).toEqual(['steps.a', 'x.b']);
-    for (const none of ['', '#', '#job=', '#other', '#job=<script>']) expect(idsIn(none)).toEqual([]);
+    for (const hash of ['', '#', '#job=', '#other', '#job=<script>']) expect(idsIn(hash)).toEqual([]);
     expect(idsIn(`#job=${Array.from({ length: 40 }, (_, i) => `a.${i}`)}`)).toHaveLength(MAX_OPEN);
     expect(hashOf([])).toBe('');
   });
@@ -217,7 +217,7 @@ describe('the address and the history', () => {
   });
 });
 
-describe('a row of the history after an update that its job', () => {
+describe('a row of the history', () => {
   const row: OwnJob = {
     id: 'a',
     name: 'steps',
@@ -230,7 +230,7 @@ describe('a row of the history after an update that its job', () => {
   it.each<[string, Partial<JobNow>, Partial<OwnJob> | undefined]>([
     ['was retried elsewhere', { state: 'waiting' }, { state: 'waiting', percent: null }],
     [
-      'was retried without a worker',
+      'was retried while no worker is running',
       { state: 'prioritized', noWorker: true },
       { state: 'prioritized', percent: null, noWorker: true },
     ],
@@ -244,7 +244,7 @@ describe('a row of the history after an update that its job', () => {
     ['was cancelled', { state: 'cancelled' }, { state: 'cancelled' }],
     ['has completed', { state: 'completed' }, { state: 'completed', percent: 100 }],
     ['no longer exists', { state: 'gone' }, undefined],
-  ])('%s', (_what, update, changed) => {
+  ])('is updated when its job %s', (_what, update, changed) => {
     expect(updatedJob(row, { jobId: 'a', ...update } as JobNow)).toEqual(changed && { ...row, ...changed });
   });
 });
@@ -293,7 +293,7 @@ describe('the log of a job', () => {
     );
     expect(logText(log.get())).toMatch(/^# The log is too long/);
     log.add({ event: 'reset', id: undefined, data: { reason: 'trimmed' } } as JobEvent);
-    log.add(line('the oldest that is left'));
+    log.add(line('the oldest remaining line'));
     expect(missingLinesNote(log.get())).toBe('The service no longer has the beginning of this log.');
     const wide = createLog({ lines: 1000, text: 100_000 });
     for (let i = 0; i < 50; i++) wide.add(line('x'.repeat(10_000)));

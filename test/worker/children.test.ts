@@ -173,7 +173,7 @@ describe.each([false, true])('ctx.child of a job with thread: %s', (thread) => {
   it('fails a parent that does not catch the error of a child, and cancels its other children', async () => {
     const { job, stream } = await plant({ count: 3, gate: 'gate', fails: 1 });
     await until('all have begun', async () => (await headway.connection.hlen('begun')) === 3);
-    // Either child may run first; in the end the failing one fails.
+    // Either child may run first; in the end, the failing child fails.
     await headway.connection.lpush('gate', ...Array.from({ length: 3 }, () => '1'));
     await stream.ended;
     expect(stream.events.at(-1)).toMatchObject({

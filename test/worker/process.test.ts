@@ -38,9 +38,9 @@ describe('a worker process', () => {
     beforeEach(() => headway.connection.del('begun', 'tokens'));
     afterAll(() => headway.stop());
 
-    it('runs at most as many jobs of a type at a time as its concurrency', async () => {
+    it('runs no more jobs of a type at a time than its concurrency allows', async () => {
       const streams = await start('narrow', 12);
-      await until('all that may have begun', async () => (await begun()).length === 4);
+      await until('as many jobs as allowed have begun', async () => (await begun()).length === 4);
       // Jobs of another type are not delayed.
       const others = await start('wide', 4);
       await until('the others have begun', async () => (await begun()).length === 8);
@@ -162,7 +162,7 @@ describe('a worker process', () => {
         await connection.lpush('running', '10');
         await running.waitFor('progress');
         worker.child.kill('SIGTERM');
-        await until('the signal has come', () => worker.output().includes('"stopping"'));
+        await until('the signal has arrived', () => worker.output().includes('"stopping"'));
         // The running job ends later; until then this one could be taken.
         const later = await client.start('steered', { turns: 'later' });
         await connection.lpush('running', '20');
@@ -185,7 +185,7 @@ describe('a worker process', () => {
       });
 
       it.each([
-        ['that reacts to its signal', true],
+        ['that reacts to its aborted signal', true],
         ['that ignores it', false],
       ])(
         'hands back a job %s without using up an attempt, and publishes nothing more of the old run',
@@ -294,7 +294,7 @@ describe('a worker process with an invalid configuration', () => {
       {},
       /^error: the job "glue" has a concurrency or rateLimit.*"media" with cut, paste/,
     ],
-  ])('reports one line and exits for good: %s', async (_what, jobs, env, message) => {
+  ])('prints one line and exits with code 78: %s', async (_what, jobs, env, message) => {
     const settings = { ...env, JOBS_DIR: jobsDir(...jobs), REDIS_URL: 'redis://127.0.0.1:1' };
     const failure = await startWorker(settings).then(
       () => undefined,

@@ -60,7 +60,7 @@ describe('any value that a job throws', () => {
     },
   );
 
-  it('is truncated for viewers if the worker does not do it', async () => {
+  it('is truncated for viewers if the worker did not truncate it', async () => {
     const queue = plain.queue('elsewhere');
     const job = await queue.add('send', {});
     const worker = plain.worker('elsewhere', async () => {

@@ -12,18 +12,21 @@ describe('ctx.watchers()', () => {
   });
   afterAll(() => headway.stop());
 
-  it.each(['watched', 'threaded'])('returns the number of viewers of a job, also 0 (%s)', async (name) => {
-    const started = await headway.client.start(name, {});
-    // Without viewers it logs 0, which later viewers see.
-    const key = `headway:{job:${started.id}}:log`;
-    await until('nobody watches', async () =>
-      JSON.stringify(await headway.connection.xrange(key, '-', '+')).includes('watched by 0'),
-    );
-    const watch = () => openStream(headway.client.events(started), { token: started.token });
-    const first = await watch();
-    await first.waitFor(({ data }) => data.message === 'watched by 1');
-    const second = await watch();
-    await Promise.all([first.ended, second.ended]);
-    expect(first.events.at(-1)).toMatchObject({ event: 'completed', data: { result: [0, 1, 2] } });
-  });
+  it.each(['watched', 'threaded'])(
+    'returns the number of viewers of a job, including 0 (%s)',
+    async (name) => {
+      const started = await headway.client.start(name, {});
+      // Without viewers it logs 0, which later viewers see.
+      const key = `headway:{job:${started.id}}:log`;
+      await until('the job has logged 0 viewers', async () =>
+        JSON.stringify(await headway.connection.xrange(key, '-', '+')).includes('watched by 0'),
+      );
+      const watch = () => openStream(headway.client.events(started), { token: started.token });
+      const first = await watch();
+      await first.waitFor(({ data }) => data.message === 'watched by 1');
+      const second = await watch();
+      await Promise.all([first.ended, second.ended]);
+      expect(first.events.at(-1)).toMatchObject({ event: 'completed', data: { result: [0, 1, 2] } });
+    },
+  );
 });

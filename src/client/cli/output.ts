@@ -12,7 +12,7 @@ export const print = (line: string): void => void process.stdout.write(`${line}\
 /** Prints a message for the user to standard error. */
 export const printMessage = (line: string): void => void process.stderr.write(`${line}\n`);
 
-/** Exits silently when the reader of standard output has closed it (`| head`). Unread messages are dropped. */
+/** Exits silently when the reader of standard output closes it (`| head`). Unread messages are dropped. */
 export function quietPipes(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     process.exit(error.code === 'EPIPE' ? EXIT.brokenPipe : EXIT.failed);

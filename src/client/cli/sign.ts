@@ -15,7 +15,7 @@ export async function signUser(user: TokenUser, env = process.env): Promise<stri
 
 /**
  * Returns the secret that signs user tokens: `JWT_SECRET`, `TOKEN_SECRET`, or the one that the service generated in its
- * data folder. Never generates one: the service would not accept its tokens.
+ * data folder. Never generates one: the service would not accept tokens signed with it.
  * @throws CliError when there is no secret; it names the places that were searched
  */
 async function userSecret(config: Config): Promise<string> {

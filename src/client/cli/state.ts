@@ -19,7 +19,7 @@ export interface KeptJob {
 
 /**
  * What the command line remembers for this user between calls: the tokens of started jobs, and the visitor that started
- * them. Each is a file of its own (mode 0600, with its expiry in its name), so that concurrent calls do not conflict.
+ * them. Each is a separate file (mode 0600, with its expiry in its name), so that concurrent calls do not conflict.
  */
 export interface State {
   keepJob(job: KeptJob): Promise<void>;
@@ -30,7 +30,9 @@ export interface State {
   keepVisitor(url: string, cookie: string): Promise<void>;
 }
 
-/** The folder of the XDG Base Directory Specification: `$XDG_STATE_HOME/headway`, otherwise `~/.local/state/headway`. */
+/**
+ * The folder of the XDG Base Directory Specification: `$XDG_STATE_HOME/headway`, otherwise `~/.local/state/headway`.
+ */
 export const stateFolder = (env: Record<string, string | undefined> = process.env): string =>
   join(
     env.XDG_STATE_HOME?.startsWith('/') ? env.XDG_STATE_HOME : join(homedir(), '.local', 'state'),

@@ -87,11 +87,14 @@ export const isFile = (path: string): Promise<boolean> =>
     () => false,
   );
 
-/** Checks a pattern of channels by the rules of the service, to refuse it before the first call. @throws InvalidArgumentError */
+/**
+ * Checks a channel pattern by the rules of the service, so that an invalid one fails before the first call.
+ * @throws InvalidArgumentError
+ */
 export function pattern(value: string, before?: string[]): string[] {
   if (!isPattern(value)) {
     throw new InvalidArgumentError(
-      'It must be a channel name, in which *, **, {sub} and {tenant} may stand, with at most three wildcards.',
+      'It must be a channel name, optionally with {sub}, {tenant} and up to three wildcards (* or **).',
     );
   }
   return several(value, before);

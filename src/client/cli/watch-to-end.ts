@@ -13,7 +13,7 @@ export interface WatchToEndOptions {
   view?: View;
   /** Where to save the result. Without it, the result is printed. */
   output?: string | undefined;
-  /** Whether Ctrl-C asks if the job is to be cancelled. */
+  /** Whether Ctrl-C asks whether to cancel the job. */
   mayCancel?: boolean;
 }
 

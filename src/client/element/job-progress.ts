@@ -43,7 +43,7 @@ interface Parts {
 export class JobProgressElement extends Base {
   static readonly observedAttributes = ['src', 'token', 'label'];
 
-  /** Replaces the client that is created for `src`, for example with one that has a user's token. */
+  /** Replaces the client that is created for `src`, for example to use a user's token. */
   client: AnyClient | undefined;
   private store: TimedJobStore | undefined;
   private stop: (() => void) | undefined;
@@ -94,9 +94,9 @@ export class JobProgressElement extends Base {
       () => {
         this.show();
         this.dispatchEvent(new CustomEvent('job-progress', { detail: store.get() }));
-        const over = store.get().status === 'ended';
-        if (over && !ended) this.dispatchEvent(new CustomEvent('job-end', { detail: store.get() }));
-        ended = over;
+        const isEnded = store.get().status === 'ended';
+        if (isEnded && !ended) this.dispatchEvent(new CustomEvent('job-end', { detail: store.get() }));
+        ended = isEnded;
       },
       () => this.show(),
     );

@@ -12,7 +12,7 @@ export type { Sse, SseClient, SseConfig, SseFormat } from './sse.js';
 export { type UsedChannel, type UsedJob, useChannel, useHeadway, useJob } from './use.js';
 
 export interface HeadwayPluginOptions extends ClientOptions {
-  /** An existing client. Replaces the one that is created from the other options. */
+  /** An existing client, to use instead of creating one from the other options. */
   client?: AnyClient;
   /**
    * Adds `this.$sse.create(…)` to components, as vue-sse does. The streams of a component with `sse: {cleanup: true}`

@@ -5,7 +5,7 @@ const REFUGE = 'h1[tabindex], h2[tabindex], h3[tabindex], a[href], button, input
  * Preserves the position of keyboard users. When the focused element is removed (the button of a job that has ended, a
  * closed panel), the nearest remaining part of the page gets the focus. Without this, the focus moves to `body` and the
  * next Tab starts at the top of the page.
- * @returns a function that stops this
+ * @returns a function that turns this off
  */
 export function keepFocus(root: HTMLElement = document.body): () => void {
   /** The focused element and its ancestors, from the inside out. */

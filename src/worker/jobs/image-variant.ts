@@ -4,13 +4,15 @@ import { defineJob } from '../../shared/jobs/definition.js';
 import { madeOfImage, makeVariants } from './lib/images/make.js';
 import { variantsField } from './lib/images/variant.js';
 
-/** Processes one image as a child of `image-variants`. Fails if no variant can be made; the parent reports the failure. */
+/**
+ * Processes one image as a child of `image-variants`. Fails if no variant can be made; the parent reports the failure.
+ */
 export default defineJob({
   name: 'image-variant',
   description: 'Creates resized variants of one image.',
   input: z.strictObject({ file: fileId(), variants: variantsField() }),
   result: madeOfImage,
-  // A queue of its own, because a child cannot share its parent's queue. Few run at a time: images need much memory.
+  // A separate queue, because a child cannot share its parent's queue. Few jobs run at a time: images need much memory.
   queue: 'image-variant',
   concurrency: 2,
   async run({ file, variants }, ctx) {

@@ -113,7 +113,7 @@ function noImagesMessage([first, ...others]: FailedImage[]): string {
   return `none of the ${others.length + 1} files could be used; ${first.name}: ${first.reason}`;
 }
 
-/** Whether the run was stopped and no other run follows. */
+/** Whether the run was stopped for good, so no other run follows. */
 const isEnded = ({ aborted, reason }: AbortSignal): boolean =>
   aborted && !['shutdown', 'lock-lost'].includes(reason?.why);
 

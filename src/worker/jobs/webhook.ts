@@ -8,7 +8,7 @@ export default defineJob({
   name: 'webhook',
   description: 'Calls the webhook of a finished job.',
   internal: true,
-  // A delivery mostly waits for the receiver; one that does not answer must not delay the others.
+  // A delivery mostly waits for the receiver. A receiver that does not respond must not delay other deliveries.
   concurrency: 50,
   input: z.strictObject({ job: z.string(), body: z.string() }),
   result: z.object({ status: z.number().int(), ms: z.number() }),
@@ -30,7 +30,10 @@ export default defineJob({
   },
 });
 
-/** Any status other than 2xx is retried, because receivers fail temporarily in many ways; 410 says that the webhook is gone for good. */
+/**
+ * Any status other than 2xx is retried, because receivers fail temporarily in many ways; 410 means that the webhook no
+ * longer exists.
+ */
 function statusError(status: number): Error {
   if (status === GONE) return new PermanentError('the receiver no longer accepts calls (410)');
   const redirects = status >= 300 && status <= 399 ? '; redirects are not followed' : '';

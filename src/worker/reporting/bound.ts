@@ -1,13 +1,16 @@
-/** Kinds of reports of which each one must be delivered. */
+/** Kinds of reports that must all be delivered, unlike progress updates. */
 export type ReportKind = 'log' | 'event' | 'partial';
 
 /** Number of missing reports on the stream of a job, by kind. */
 export type Missing = Partial<Record<ReportKind | 'other', number>>;
 
-/** Above these limits, jobs that await their reports wait. */
+/** Above these limits, jobs that await their reports have to wait. */
 const WAIT_BYTES = 256 * 1024;
 const WAIT_COUNT = 1000;
-/** Reports above these limits are dropped, and the stream says how many. This happens to jobs that do not await. */
+/**
+ * Reports above these limits are dropped, and the stream says how many. This happens to jobs that do not await their
+ * reports.
+ */
 const MAX_BYTES = 4 * 1024 * 1024;
 const MAX_COUNT = 10_000;
 

@@ -23,7 +23,7 @@ export interface ReportingOptions {
   sink: ReportSink;
 }
 
-/** The reports of one run: the context with which it reports, and their way to the sink. */
+/** The reports of one run: the context with which the job reports, and their delivery to the sink. */
 export interface Reporting {
   context(signal: AbortSignal): Omit<JobContext, 'child'>;
   /** Returns the progress bar of the current stage, to which new children are added. */
@@ -137,9 +137,9 @@ export function createReporting(options: ReportingOptions): Reporting {
       // Send everything before waiting for anything.
       partials.finish();
       lines.finish();
-      await Promise.all([reporter.flush(), sink.landed()]);
+      await Promise.all([reporter.flush(), sink.delivered()]);
       publishMissing();
-      await sink.landed();
+      await sink.delivered();
     },
     drop() {
       open = false;

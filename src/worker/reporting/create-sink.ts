@@ -26,14 +26,14 @@ export interface ReportSinkOptions {
   keyspace: Keyspace;
   jobId: string;
   job: Job;
-  /** Publishes that the attempt has begun, if Redis has lost that. */
+  /** Publishes that the attempt has begun, if Redis has lost that event. */
   begin: () => Promise<unknown>;
   /** Number of lines that BullMQ's log of the job keeps. */
   logLines: number;
   log: Logger;
 }
 
-/** The outlet of a run in this thread: to the channel of the job, and to BullMQ. */
+/** Creates the report sink of a run in this thread, which publishes to the channel of the job and to BullMQ. */
 export function createReportSink(options: ReportSinkOptions): ReportSink {
   const { publisher, presence, batch, redis, keyspace, jobId, job, logLines, log } = options;
   const scripts = scriptsOf(redis, reportingScripts);
@@ -42,7 +42,7 @@ export function createReportSink(options: ReportSinkOptions): ReportSink {
   const attempt = job.attemptsStarted;
   let source: Promise<string> | undefined;
 
-  /** Identifies this run. Of two runs of an attempt, the time of Redis in the id says which began later. */
+  /** Identifies this run. The id contains the time of Redis, to tell which of two runs of an attempt began later. */
   function sourceOf(): Promise<string> {
     source ??= redis.time().then(
       ([seconds, micros]) => `${attempt}.${seconds}${String(micros).padStart(6, '0')}.${newEpoch()}`,
@@ -90,8 +90,8 @@ export function createReportSink(options: ReportSinkOptions): ReportSink {
     (error) => warn(`could not update the progress in BullMQ: ${error}`),
   );
 
-  function event(name: string, json: string, onTaken?: () => void): void {
-    events.put(prepareEvent({ event: name, data: json, isJson: true }), json.length, onTaken);
+  function event(name: string, json: string, onDone?: () => void): void {
+    events.put(prepareEvent({ event: name, data: json, isJson: true }), json.length, onDone);
   }
   function publishMissing(missing: Missing): void {
     event('log', JSON.stringify({ jobId, attempt, ...missingLine(missing) }));
@@ -103,14 +103,14 @@ export function createReportSink(options: ReportSinkOptions): ReportSink {
     },
     bullMqProgress(data) {
       bullMqProgress.put(data);
-      return bullMqProgress.landed();
+      return bullMqProgress.delivered();
     },
     event,
-    bullMqLog: (line, onTaken) => lines.put(line, line.length, onTaken),
+    bullMqLog: (line, onDone) => lines.put(line, line.length, onDone),
     warn,
     watchers: async () => (await untilTaken(() => presence.watchers(channel))).watchers,
     poll: () => {},
-    landed: () => Promise.all([events.landed(), lines.landed(), bullMqProgress.landed()]),
+    delivered: () => Promise.all([events.delivered(), lines.delivered(), bullMqProgress.delivered()]),
     drop() {
       events.close();
       lines.close();

@@ -37,15 +37,15 @@ export const lineTexts = (origin: { jobId: string; attempt: number }, line: LogL
 
 /**
  * Sends a line to the viewers of a job and a copy to BullMQ's log.
- * @param onTaken called when Redis has both
+ * @param onDone called when Redis has both
  */
-export function sendLine(sink: ReportSink, { json, plain }: LineTexts, onTaken?: () => void): void {
-  let left = 2;
-  const one = (): void => {
-    if (--left === 0) onTaken?.();
+export function sendLine(sink: ReportSink, { json, plain }: LineTexts, onDone?: () => void): void {
+  let pending = 2;
+  const acknowledge = (): void => {
+    if (--pending === 0) onDone?.();
   };
-  sink.event('log', json, one);
-  sink.bullMqLog(plain, one);
+  sink.event('log', json, acknowledge);
+  sink.bullMqLog(plain, acknowledge);
 }
 
 const NAMES: Record<keyof Missing, string> = {

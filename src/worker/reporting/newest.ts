@@ -14,7 +14,7 @@ export class Newest<T> {
   }
 
   /** Resolves when the newest value has been sent. */
-  async landed(): Promise<void> {
+  async delivered(): Promise<void> {
     await this.sending;
   }
 

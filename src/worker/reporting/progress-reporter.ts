@@ -19,8 +19,9 @@ export interface ProgressReporterOptions {
 }
 
 /**
- * Publishes the progress of one attempt. Coalesces updates, so that reporting in a hot loop is cheap, and publishes at the
- * leading and trailing edge of each interval. Intervals use a monotonic clock, because the system clock may be set back.
+ * Publishes the progress of one attempt. Coalesces updates, so that reporting in a hot loop is cheap, and publishes at
+ * the leading and trailing edge of each interval. Intervals use a monotonic clock, because the system clock may be set
+ * back.
  */
 export class ProgressReporter {
   private readonly progress;
@@ -30,7 +31,7 @@ export class ProgressReporter {
   private lastBullMq = Number.NEGATIVE_INFINITY;
   private bullMqTimer: NodeJS.Timeout | undefined;
   private inFlight = 0;
-  private onLanded: (() => void) | undefined;
+  private onAllSent: (() => void) | undefined;
 
   constructor(private readonly options: ProgressReporterOptions) {
     this.progress = createProgress(options);
@@ -55,7 +56,7 @@ export class ProgressReporter {
     this.timer = undefined;
     if (this.dirty) this.publish(performance.now());
     if (this.bullMqTimer) this.updateBullMq();
-    if (this.inFlight > 0) await new Promise<void>((resolve) => (this.onLanded = resolve));
+    if (this.inFlight > 0) await new Promise<void>((resolve) => (this.onAllSent = resolve));
   }
 
   /** Discards the pending update. */
@@ -106,15 +107,15 @@ export class ProgressReporter {
   private track(sent: Promise<unknown> | undefined): void {
     if (!sent) return;
     this.inFlight++;
-    sent.then(this.landed, this.lost);
+    sent.then(this.onSent, this.lost);
   }
 
-  private readonly landed = (): void => {
-    if (--this.inFlight === 0) this.onLanded?.();
+  private readonly onSent = (): void => {
+    if (--this.inFlight === 0) this.onAllSent?.();
   };
 
   private readonly lost = (error: unknown): void => {
     this.options.warn(`could not publish progress: ${error}`);
-    this.landed();
+    this.onSent();
   };
 }

@@ -12,14 +12,16 @@ export type Sent = Numbered | { state: 'taken' };
 
 export interface ReportQueueOptions<E> {
   /**
-   * Sends consecutive entries, with one try. Redis accepts each number once.
+   * Sends consecutive entries, without retries. Redis accepts each number once.
    * @param first number of the first entry
    * @param skip whether the numbers before it are lost for good
    */
   send: (entries: readonly E[], first: number, skip: boolean) => Promise<Sent>;
   /** Publishes the beginning of the attempt if Redis has lost it. May fail temporarily. */
   begin: () => Promise<unknown>;
-  /** Called with the number of lost entries when Redis accepts entries again: it lost them, or could not accept them. */
+  /**
+   * Called with the number of lost entries when Redis accepts entries again: it lost them, or could not accept them.
+   */
   onMissing: (count: number) => void;
   /** Called with the error of a failed call, once for consecutive failures. */
   warn: (message: string) => void;
@@ -28,7 +30,7 @@ export interface ReportQueueOptions<E> {
 interface Waiting<E> {
   entry: E;
   bytes: number;
-  onTaken: (() => void) | undefined;
+  onDone: (() => void) | undefined;
 }
 
 /**
@@ -54,15 +56,15 @@ export class ReportQueue<E> {
 
   constructor(private readonly options: ReportQueueOptions<E>) {}
 
-  /** @param onTaken called once Redis has the entry, or the queue was closed */
-  put(entry: E, bytes: number, onTaken?: () => void): void {
-    if (this.closing.signal.aborted) return onTaken?.();
-    this.entries.push({ entry, bytes, onTaken });
+  /** @param onDone called once Redis has the entry, or the queue was closed */
+  put(entry: E, bytes: number, onDone?: () => void): void {
+    if (this.closing.signal.aborted) return onDone?.();
+    this.entries.push({ entry, bytes, onDone });
     this.pumping ??= this.pump();
   }
 
   /** Resolves when Redis has all entries, or the queue was closed. */
-  async landed(): Promise<void> {
+  async delivered(): Promise<void> {
     // A call that is pending when the queue is closed may take long to return.
     while (this.pumping && !this.closing.signal.aborted) await Promise.race([this.pumping, this.closed]);
   }
@@ -71,7 +73,7 @@ export class ReportQueue<E> {
   close(): void {
     this.closing.abort();
     const left = this.entries.splice(this.taken);
-    for (const { onTaken } of left) onTaken?.();
+    for (const { onDone } of left) onDone?.();
   }
 
   private async pump(): Promise<void> {
@@ -142,10 +144,10 @@ export class ReportQueue<E> {
       // biome-ignore lint/style/noNonNullAssertion: Redis accepts only entries that were sent
       const entry = this.entries[i]!;
       this.takenBytes += entry.bytes;
-      // An entry may be sent again after Redis has lost it, but `onTaken` is called once.
-      const { onTaken } = entry;
-      entry.onTaken = undefined;
-      onTaken?.();
+      // An entry may be sent again after Redis has lost it, but `onDone` is called once.
+      const { onDone } = entry;
+      entry.onDone = undefined;
+      onDone?.();
     }
     this.taken += count;
     this.trimHistory();

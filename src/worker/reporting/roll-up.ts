@@ -3,7 +3,7 @@ export interface Part {
   /** Sets the progress of the child, 0 to 100. It may go back when the child is retried. */
   percent(percent: number): void;
   /** Marks the child as ended, successfully or not: its part is complete. */
-  over(): void;
+  end(): void;
 }
 
 /** Adds a child to the progress of its parent. @param weight a positive number */
@@ -32,7 +32,7 @@ export class RollUp {
     this.weights += weight;
     this.children++;
     let percent = 0;
-    let over = false;
+    let ended = false;
     const move = (to: number): void => {
       this.done += weight * (to - percent);
       percent = to;
@@ -41,11 +41,11 @@ export class RollUp {
     this.notify();
     return {
       percent(now) {
-        if (!over && now !== percent) move(Math.min(Math.max(now, 0), 100));
+        if (!ended && now !== percent) move(Math.min(Math.max(now, 0), 100));
       },
-      over: () => {
-        if (over) return;
-        over = true;
+      end: () => {
+        if (ended) return;
+        ended = true;
         this.ended++;
         move(100);
       },

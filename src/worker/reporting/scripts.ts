@@ -1,6 +1,6 @@
 import { defineScripts, luaBeside } from '../../shared/redis/scripts.js';
 
-/** The command of the reports' script. Arguments and reply are described at the top of the Lua file. */
+/** The commands of the scripts in this folder. The Lua files describe arguments and replies at the top. */
 export interface ReportingCommands {
   logJob(...args: Array<string | number>): Promise<number | null>;
 }

@@ -9,11 +9,11 @@ export interface ReportSink {
   /**
    * Publishes an event that is kept and replayed.
    * @param json data of the event
-   * @param onTaken called once Redis has the event, or the event is dropped
+   * @param onDone called once Redis has the event, or the event is dropped
    */
-  event(name: string, json: string, onTaken?: () => void): void;
+  event(name: string, json: string, onDone?: () => void): void;
   /** Adds a line to the log of the job in BullMQ. */
-  bullMqLog(line: string, onTaken?: () => void): void;
+  bullMqLog(line: string, onDone?: () => void): void;
   /** Writes a warning to the log of the worker. */
   warn(message: string): void;
   /** Returns the number of viewers of the job. */
@@ -21,7 +21,7 @@ export interface ReportSink {
   /** Handles acknowledgements that have arrived, for code that does not yield. */
   poll(): void;
   /** Resolves when Redis has all reports. */
-  landed(): Promise<unknown>;
+  delivered(): Promise<unknown>;
   /** Discards reports that Redis does not have yet, because another worker has the job. */
   drop(): void;
 }

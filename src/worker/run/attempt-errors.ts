@@ -58,7 +58,7 @@ export function createAttemptErrors({ redis, keyspace, runs, suspects, log }: At
       if (error.why === 'cancel') return finalError(job, CANCELLED_REASON);
       if (error.why === 'timeout') return finalError(job, error.message, 'timeout');
       // Not handed back: BullMQ finds the job stalled, which counts against it.
-      if (runs.guilty === run) return new WaitingError();
+      if (runs.crashCause === run) return new WaitingError();
       if (runs.crashing && run.begun) await untilTaken(() => suspects.noteCrash(job));
       await untilTaken(() => handBack(job, token, redis, keyspace));
       return new WaitingError();

@@ -160,9 +160,9 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     const sink = sinkOf(jobId, job);
     const execution = executionOf(jobId, attempt, definition, sink);
     const childEvents = new ChildEvents({ jobId, attempt }, sink);
-    const landed = async (): Promise<void> => {
+    const delivered = async (): Promise<void> => {
       await execution.flush();
-      await sink.landed();
+      await sink.delivered();
     };
     const lost = new Promise<void>((resolve) => {
       run.lost.addEventListener('abort', () => resolve(), { once: true });
@@ -171,12 +171,12 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     lost
       .then(() => {
         setTimeout(() => execution.drop(), LOST_RUN_MS).unref();
-        return landed();
+        return delivered();
       })
       .catch((error) =>
         log.debug({ err: error, jobId }, 'could not send the reports of a run that has lost its lock'),
       );
-    const flush = (): Promise<void> => Promise.race([landed(), lost]);
+    const flush = (): Promise<void> => Promise.race([delivered(), lost]);
     let children: Children | undefined;
     try {
       // Publish first what the last attempt left unpublished, and that this attempt is active.

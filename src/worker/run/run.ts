@@ -23,7 +23,7 @@ export const cancelled = (): StopReason => new StopReason('cancel', 'the job was
 /** One run of a job in this worker, which can be stopped at any time. */
 export class Run {
   private readonly controller = new AbortController();
-  private readonly over = new AbortController();
+  private readonly end = new AbortController();
   private readonly lostLock = new AbortController();
   private readonly overdue: Promise<never>;
   private giveUp!: (reason: StopReason) => void;
@@ -50,7 +50,7 @@ export class Run {
 
   /** Aborted when the run has ended. Code of the run that is still running may then be terminated. */
   get ended(): AbortSignal {
-    return this.over.signal;
+    return this.end.signal;
   }
 
   /** Aborted when another worker may have the job, even after an earlier stop. Its reports no longer count. */
@@ -64,8 +64,8 @@ export class Run {
   }
 
   /**
-   * Aborts the signal of the run. The run gets `graceMs` to clean up and then ends, even if its code goes on. Only the
-   * first reason counts.
+   * Aborts the signal of the run. The run gets `graceMs` to clean up and then ends, even if its code continues. Only
+   * the first reason counts.
    */
   stop(reason: StopReason, graceMs = this.graceMs): void {
     if (this.stopped) return;
@@ -104,7 +104,7 @@ export class Run {
       throw this.stopped ?? error;
     } finally {
       clearTimeout(this.timer);
-      this.over.abort();
+      this.end.abort();
     }
   }
 }
@@ -112,10 +112,10 @@ export class Run {
 /** The current runs of a process by job id. */
 export class ActiveRuns extends Map<string, Run> {
   private ending: (() => void) | undefined;
-  /** The process is ending because of an error of no known run. */
+  /** The process is ending because of an error that cannot be assigned to a run. */
   crashing = false;
   /** The only run that can have caused that error. */
-  guilty: Run | undefined;
+  crashCause: Run | undefined;
 
   begin(jobId: string, run: Run): void {
     this.set(jobId, run);
@@ -123,14 +123,14 @@ export class ActiveRuns extends Map<string, Run> {
   }
 
   /**
-   * Records that the process is ending because of an error of unknown origin. If a single job is running, or a single one
-   * of the running jobs is a suspect, that job is the cause.
+   * Records that the process is ending because of an error of unknown origin. If a single job is running, or a single
+   * one of the running jobs is a suspect, that job is the cause.
    */
   crash(): void {
     const begun = [...this.values()].filter((run) => run.begun);
     const suspects = begun.length === 1 ? begun : begun.filter((run) => run.suspect);
     this.crashing = true;
-    if (suspects.length === 1) this.guilty = suspects[0];
+    if (suspects.length === 1) this.crashCause = suspects[0];
   }
 
   /** Stops all runs, and those that begin later: a job may have been about to start. */

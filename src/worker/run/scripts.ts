@@ -1,7 +1,7 @@
 import { defineScripts, type LuaScript, luaBeside } from '../../shared/redis/scripts.js';
 import { reportingScripts } from '../reporting/scripts.js';
 
-/** The command of the runs' script. Arguments are described at the top of the Lua file. */
+/** The commands of the scripts in this folder. The Lua files describe the arguments at the top. */
 export interface RunCommands {
   noteLosses(key: string, now: number | '', most: number | ''): Promise<void>;
 }
@@ -12,5 +12,5 @@ export const runScripts = defineScripts<RunCommands>({
   noteLosses: { numberOfKeys: 1, lua: lua('note-losses') },
 });
 
-/** The scripts that a worker's connections know beside the shared ones. */
+/** The scripts of a worker's connections, in addition to the shared scripts. */
 export const workerScripts: Record<string, LuaScript> = { ...reportingScripts, ...runScripts };

@@ -9,10 +9,10 @@ const HAND_BACK_MS = 2000;
 const POLL_MS = 100;
 
 /**
- * Stops the workers of a process. They take no new jobs, and running jobs get `graceMs` to finish. The others are aborted
- * and handed back to their queues; code that ignores its signal ends with the process.
- * @param redisIsAway whether Redis is unreachable. BullMQ's workers then do not close, and a process without running jobs
- *   does not wait for them
+ * Stops the workers of a process. They take no new jobs, and running jobs get `graceMs` to finish. The others are
+ * aborted and handed back to their queues; code that ignores its signal ends with the process.
+ * @param redisIsAway whether Redis is unreachable. In that case BullMQ's workers do not close, and a process without
+ * running jobs does not wait for them
  */
 export async function stopWorkers(
   workers: Worker[],
@@ -27,7 +27,7 @@ export async function stopWorkers(
     runs.stopAll(new StopReason('shutdown', 'the worker is shutting down'), REACTION_MS);
   }, graceMs);
   let giveUp: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
+  const deadline = new Promise<void>((resolve) => {
     giveUp = setTimeout(
       () => {
         log.warn('could not hand back some jobs; they will be found stalled');
@@ -42,7 +42,7 @@ export async function stopWorkers(
       if (runs.size === 0 && redisIsAway()) resolve();
     }, POLL_MS);
   });
-  await Promise.race([closed, late, idle]);
+  await Promise.race([closed, deadline, idle]);
   clearInterval(poll);
   clearTimeout(abort);
   clearTimeout(giveUp);

@@ -37,7 +37,7 @@ export interface Suspects {
    * @throws UnrecoverableError if the job has lost its worker too often
    */
   enter(job: Job, run: Run, stalls: number): Promise<() => void>;
-  /** Records that a job was running in a process that ends because of an error of no known job. */
+  /** Records that a job was running in a process that ends because of an error that cannot be assigned to a job. */
   noteCrash(job: Job): Promise<void>;
 }
 
@@ -52,11 +52,11 @@ export function createSuspects({ redis, keyspace, maxStalls, log }: SuspectsOpti
     untilTaken(call, { signal: run.signal });
 
   async function takeTurn(run: Run): Promise<() => void> {
-    const late = AbortSignal.timeout(MAX_WAIT_MS);
+    const timeout = AbortSignal.timeout(MAX_WAIT_MS);
     let held = true;
-    await turns.acquire(AbortSignal.any([run.signal, late])).catch((error) => {
+    await turns.acquire(AbortSignal.any([run.signal, timeout])).catch((error) => {
       run.signal.throwIfAborted();
-      if (!late.aborted) throw error;
+      if (!timeout.aborted) throw error;
       held = false;
     });
     const leave = (): void => {

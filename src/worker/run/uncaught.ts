@@ -4,8 +4,8 @@ import { currentRun, type Run, StopReason } from './run.js';
 export interface UncaughtOptions {
   log: { warn(about: { err: unknown; jobId: string }, message: string): void };
   /**
-   * Called with an error that belongs to no run, in a process that runs only Headway. Without it, such errors are left to
-   * the process or thread as usual.
+   * Called with an error that cannot be assigned to a run, in a process that runs only Headway. Without it, such errors
+   * are left to the process or thread as usual.
    */
   onFatal?: ((error: unknown) => void) | undefined;
 }
@@ -15,7 +15,7 @@ const listening = new Set<UncaughtOptions>();
 /**
  * Assigns uncaught errors to the runs that caused them: an unhandled rejection, or an error thrown in a callback, fails
  * its attempt instead of the process with all its jobs. Each thread has its own errors and calls this for itself.
- * @returns a function that ends it
+ * @returns a function that turns this off
  */
 export function claimUncaught(options: UncaughtOptions): () => void {
   if (listening.size === 0) listen();

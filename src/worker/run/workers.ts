@@ -21,7 +21,7 @@ export interface ServedQueue {
 
 /**
  * The queues that a process serves: those of the job types in `WORKER_JOBS`, or all.
- * @throws StartError for an unknown job type, or a queue of which only some job types are named
+ * @throws StartError for an unknown job type, or if only some job types of a queue are named
  */
 export function queuesToServe(plan: QueuePlan, registry: Registry, config: Config): ServedQueue[] {
   return namesToServe(plan, registry, config.WORKER_JOBS).map((name) => ({
@@ -87,7 +87,7 @@ export function createWorkers(options: WorkersOptions): Worker[] {
       ...(rateLimit ? { limiter: { max: rateLimit.max, duration: rateLimit.perMs } } : {}),
       // Seconds that one call waits for a job; a dead connection is noticed after that time.
       drainDelay: 2,
-      // BullMQ waits for the end of a rate limit by the system clock: limits the wait if the clock is set back.
+      // BullMQ waits out a rate limit by the system clock. This limits the wait if the clock is set back.
       maximumRateLimitDelay: 5000,
       lockDuration: config.LOCK_DURATION_MS,
       stalledInterval: config.STALLED_INTERVAL_MS,

@@ -38,18 +38,18 @@ export async function post(options: PostOptions): Promise<number> {
       method: 'POST',
       headers: { ...headers, 'Content-Length': Buffer.byteLength(body) },
       lookup: checkedLookup(url.protocol, policy, options.resolve ?? lookup),
-      // A new connection for each call: a reused one would not be checked. Also avoids proxies.
+      // A new connection for each call: the address of a reused one would not be checked. Also avoids proxies.
       agent: false,
       rejectUnauthorized: true,
     });
-    const late = setTimeout(
+    const timer = setTimeout(
       () => request.destroy(new Error(`no response within ${timeoutMs} ms`)),
       timeoutMs,
     );
     const stop = (): void => void request.destroy(signal.reason);
     signal.addEventListener('abort', stop, { once: true });
     request.once('close', () => {
-      clearTimeout(late);
+      clearTimeout(timer);
       signal.removeEventListener('abort', stop);
       reject(new Error('the connection was closed without a response'));
     });

@@ -60,8 +60,8 @@ describe('headway doctor', () => {
     expect(code).toBe(1);
     expect(levels(stdout)).toMatchObject({ node: 'ok', api: 'problem', redis: 'problem' });
     expect(stdout).not.toContain('secret');
-    const none = await user.run(['doctor', '--json'], { env: { REDIS_URL: '' } });
-    expect(levels(none.stdout)).toMatchObject({ api: 'ok', redis: 'skipped' });
+    const withoutRedis = await user.run(['doctor', '--json'], { env: { REDIS_URL: '' } });
+    expect(levels(withoutRedis.stdout)).toMatchObject({ api: 'ok', redis: 'skipped' });
     const token = await user.run(['doctor', '--json', '--token', 'wrong']);
     expect(token.code).toBe(1);
     expect(levels(token.stdout).token).toBe('problem');

@@ -173,7 +173,7 @@ describe('image-variant', () => {
       'sequence.avif',
       (content: Buffer) => Buffer.concat([content.subarray(0, 8), Buffer.from('avif'), content.subarray(12)]),
     ],
-  ])('shows the first frame of %s, and says how many it has', async (_what, name, change) => {
+  ])('shows the first frame of %s, and reports how many it has', async (_what, name, change) => {
     // Written by Pillow 12.3 with three frames of 8 × 6 pixels, red, green and blue.
     const content = change(readFileSync(new URL(`./lib/images/files/${name}`, import.meta.url)));
     const made = await run(content, [{ format: 'webp' }, { format: 'png' }]);
@@ -190,7 +190,7 @@ describe('image-variant', () => {
     ['PNG', 'png'],
     ['AVIF', 'avif'],
     ['GIF of one frame', 'gif'],
-  ] as const)('says nothing of frames of a plain %s', async (_what, format) => {
+  ] as const)('does not mention frames for a plain %s', async (_what, format) => {
     const still = await sharp(await image(8, 6, 'png'))
       .toFormat(format)
       .toBuffer();
@@ -307,8 +307,8 @@ describe('image-variant', () => {
   });
 
   it('does not reveal the id of an expired file', async () => {
-    const gone = runJob(ofOne, { file: `file_${'A'.repeat(27)}`, variants: [{ format: 'png' }] });
-    await expect(gone).rejects.toThrow(/^The file does not exist; it may have expired\.$/);
+    const running = runJob(ofOne, { file: `file_${'A'.repeat(27)}`, variants: [{ format: 'png' }] });
+    await expect(running).rejects.toThrow(/^The file does not exist; it may have expired\.$/);
   });
 
   it('leaves no files behind when it fails or is stopped', async () => {

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { Newest } from '../../../src/worker/reporting/newest.js';
 
-it('sends one value at a time, and only the newest of the waiting ones', async () => {
+it('sends one value at a time, and only the newest of the waiting values', async () => {
   const sent: number[] = [];
   const lost: unknown[] = [];
   let land: () => void = () => {};
@@ -15,9 +15,9 @@ it('sends one value at a time, and only the newest of the waiting ones', async (
   );
   for (let i = 0; i <= 3; i++) newest.put(i);
   expect(sent).toEqual([0]);
-  const landed = newest.landed();
+  const delivered = newest.delivered();
   land();
-  await landed;
+  await delivered;
   expect(sent).toEqual([0, 3]);
   expect(lost).toEqual([new Error('away')]);
   newest.put(4);

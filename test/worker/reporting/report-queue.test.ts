@@ -50,7 +50,7 @@ describe('P11: the report queue', () => {
           for (let i = 0; i < count; i++) queue.put(++given, 10, () => taken++);
           await new Promise(setImmediate);
         }
-        await queue.landed();
+        await queue.delivered();
         expect(taker.log).toEqual(Array.from({ length: given }, (_, i) => i + 1));
         expect(taken).toBe(given);
         expect(missing).toEqual([]);
@@ -63,7 +63,7 @@ describe('P11: the report queue', () => {
     const taker = new Taker();
     const { queue, missing } = queueOn(taker);
     for (let i = 1; i <= 3000; i++) queue.put(i, 10);
-    await queue.landed();
+    await queue.delivered();
     taker.log = [];
     taker.send = async function (entries, first, skip) {
       if (first > 1 && this.log.length === 0 && !skip) return { state: 'missing', last: 0 };
@@ -71,7 +71,7 @@ describe('P11: the report queue', () => {
       return { state: 'taken' };
     };
     queue.put(3001, 10);
-    await queue.landed();
+    await queue.delivered();
     expect(missing).toHaveLength(1);
     expect(taker.log[0]).toBe(missing[0]! + 1);
     expect(taker.log).toEqual(Array.from({ length: 3001 - missing[0]! }, (_, i) => missing[0]! + 1 + i));
@@ -93,7 +93,7 @@ describe('P11: the report queue', () => {
     for (let i = 300; i < 306; i++) queue.put(i, 100 * 1024);
     queue.put(306, 1e6);
     queue.put(307, 10);
-    await queue.landed();
+    await queue.delivered();
     expect(calls.map(({ length }) => length)).toEqual([256, 46, 2, 2, 1, 1]);
     expect(calls.flat()).toEqual(Array.from({ length: 308 }, (_, i) => i));
   });
@@ -115,7 +115,7 @@ describe('P11: the report queue', () => {
     });
     for (const i of [1, 2, 3]) {
       queue.put(i, 10);
-      await queue.landed();
+      await queue.delivered();
     }
     expect(taken).toEqual([1, 3]);
     expect(skips.map(Boolean)).toEqual([false, true]);
@@ -135,7 +135,7 @@ describe('P11: the report queue', () => {
       warn: () => {},
     });
     for (let i = 0; i < 300; i++) queue.put(i, 10, () => taken++);
-    await queue.landed();
+    await queue.delivered();
     expect(taken).toBe(300);
     expect(missing).toEqual([]);
   });
@@ -154,7 +154,7 @@ describe('P11: the report queue', () => {
       warn: () => {},
     });
     for (const i of [1, 2, 3]) queue.put(i, 10);
-    await queue.landed();
+    await queue.delivered();
     expect(begun).toBe(2);
     expect(taken).toEqual([1, 2, 3]);
   });
@@ -168,10 +168,10 @@ describe('P11: the report queue', () => {
       warn: () => {},
     });
     for (let i = 0; i < 10; i++) queue.put(i, 10, () => taken++);
-    const landed = queue.landed();
+    const delivered = queue.delivered();
     await new Promise(setImmediate);
     queue.close();
-    await landed;
+    await delivered;
     expect(taken).toBe(10);
   });
 
@@ -184,9 +184,9 @@ describe('P11: the report queue', () => {
       warn: () => {},
     });
     for (let i = 0; i < 500; i++) queue.put(i, 10, () => taken++);
-    await queue.landed();
+    await queue.delivered();
     queue.put(500, 10, () => taken++);
-    await queue.landed();
+    await queue.delivered();
     expect(taken).toBe(501);
   });
 });

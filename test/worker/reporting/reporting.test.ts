@@ -16,15 +16,15 @@ function reportingTo({ takesWhenPolled = false } = {}) {
   const sink: ReportSink = {
     progress: () => undefined,
     bullMqProgress: () => undefined,
-    event(name, json, onTaken) {
+    event(name, json, onDone) {
       events.push([name, JSON.parse(json)]);
-      if (onTaken) waiting.push(onTaken);
+      if (onDone) waiting.push(onDone);
     },
-    bullMqLog: (_line, onTaken) => void (onTaken && waiting.push(onTaken)),
+    bullMqLog: (_line, onDone) => void (onDone && waiting.push(onDone)),
     warn: () => {},
     watchers: async () => 0,
     poll: () => takesWhenPolled && take(),
-    landed: async () => take(),
+    delivered: async () => take(),
     drop: () => {},
   };
   const reporting = createReporting({
@@ -46,7 +46,7 @@ describe('P11: the reports of a run', () => {
     expect(events.map(([, { data }]) => data)).toEqual(Array.from({ length: 25_000 }, (_, i) => i));
   });
 
-  it('include the number of missing ones at their position when the job does not wait', async () => {
+  it('include the number of missing reports at their position when the job does not wait', async () => {
     const { context, reporting, events, take } = reportingTo();
     for (let i = 0; i < 10_003; i++) void context.emit('tick', i);
     void context.log('too late');

@@ -131,8 +131,8 @@ describe('the call of a webhook', () => {
     const stop = new AbortController();
     const calling = failure(call(receiver.url, { signal: stop.signal }));
     await receiver.called(1);
-    stop.abort(new Error('told to'));
-    expect(await calling).toMatchObject({ message: 'told to' });
+    stop.abort(new Error('stopped'));
+    expect(await calling).toMatchObject({ message: 'stopped' });
   });
 
   it('reads only the beginning of a response', async () => {

@@ -28,7 +28,7 @@ interface Key {
   expiresAt?: number;
 }
 
-/** `headway keys`: manages API keys of servers. Requires an admin token. */
+/** `headway keys`: manages API keys for servers. Requires an admin token. */
 export const keysCommand = (): Command => {
   const keys = new Command('keys').description('Manage API keys for servers (requires an admin token)');
   keys.addCommand(makeCommand()).addCommand(listCommand()).addCommand(revokeCommand());

@@ -83,7 +83,7 @@ function queryOf(values: Record<string, unknown>): URLSearchParams {
   return query;
 }
 
-/** Prints jobs as rows of a table. The column widths are fixed, so that no row has to wait for the last job. */
+/** Prints jobs as rows of a table. The column widths are fixed, so that each row can be printed at once. */
 function createTable(): (job: JobView) => void {
   const paint = createPaint(hasColours(process.stdout));
   const columns = process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY;

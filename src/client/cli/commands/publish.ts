@@ -24,7 +24,7 @@ export const publishCommand = (): Command =>
     .option('-e, --event <name>', 'name of the event')
     .option(
       '--state [key]',
-      'publish a state: only the newest of a key is kept (default: the name of the event)',
+      'publish a state under a key (default: the name of the event); only the newest state of each key is kept',
     )
     .addOption(new Option('--id <id>', "your own id, appended to Headway's").conflicts('lines'))
     .option('--retry <time>', 'time after which viewers reconnect', duration)
@@ -56,7 +56,8 @@ export const publishCommand = (): Command =>
     });
 
 /**
- * Parses typed JSON, unless that would change it: `1.10`, a number with too many digits and a quoted text remain text.
+ * Parses the data as JSON, unless that would change what was typed: `1.10`, a number with too many digits and a quoted
+ * text remain text.
  */
 function dataIn(text: string): unknown {
   let value: unknown;

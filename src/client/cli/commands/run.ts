@@ -86,7 +86,7 @@ async function prepare(session: Session, name: string, options: RunOptions): Pro
   return { job, data: data as Record<string, unknown>, files };
 }
 
-/** Parses `FIELD=PATH`, unless a file has that whole name. Without a field, uses the one that takes a file. */
+/** Parses `FIELD=PATH`, unless a file has that whole name. Without a field, uses the field that takes a file. */
 async function fieldAndPath(typed: string, kind: Kind): Promise<{ field: string; path: string }> {
   const [, named, rest] = /^([A-Za-z_]\w*)=(.+)$/s.exec(typed) ?? [];
   if (named && rest && !(await isFile(typed))) return { field: named, path: rest };

@@ -5,7 +5,7 @@ import type { Paint } from './colour.js';
 import { columnsOf, cut, safeLine } from './text.js';
 import { clock } from './units.js';
 
-/** A progress, with the times to show with it. */
+/** Progress, and the times to show with it. */
 export type ShownProgress = Progress & Pick<Timing, 'elapsedMs' | 'stalledMs'>;
 
 const MAX_BAR = 30;
@@ -35,7 +35,7 @@ function pieces(progress: ShownProgress): string[] {
   ];
 }
 
-/** Returns a progress as one line of text without a bar. */
+/** Returns progress as one line of text without a bar. */
 export function progressText(progress: ShownProgress, columns = Number.POSITIVE_INFINITY): string {
   const [percent = '', eta = '', stage = '', counts = '', rate = '', elapsed = ''] = fitting(
     pieces(progress),
@@ -48,7 +48,7 @@ export function progressText(progress: ShownProgress, columns = Number.POSITIVE_
 }
 
 /**
- * Returns a progress as one line with a bar, at most `columns` wide. In a narrow terminal, the less important parts are
+ * Returns progress as one line with a bar, at most `columns` wide. In a narrow terminal, the less important parts are
  * dropped first, then the bar.
  * @param now moves the bar of a job with unknown progress, in ms; `undefined` after the job's end
  */
@@ -74,7 +74,7 @@ function drawBar(percent: number | null, width: number, paint: Paint, now: numbe
   return paint(percent === 100 ? 'green' : 'cyan', '█'.repeat(done)) + paint('dim', '░'.repeat(width - done));
 }
 
-/** Keeps the parts that fit, the first ones first. The others become empty. */
+/** Keeps each part that still fits beside the earlier ones. The others become empty. */
 function fitting(all: string[], columns: number): string[] {
   let used = 0;
   return all.map((piece) => {

@@ -1,4 +1,4 @@
-/** An output stream, as far as its colours are concerned. */
+/** The properties of an output stream that determine its colours. */
 export interface Surface {
   isTTY?: boolean | undefined;
 }
@@ -12,7 +12,7 @@ export type Paint = (style: keyof typeof CODES, text: string) => string;
 
 /**
  * Whether to use colours. `FORCE_COLOR` (`0` and `false` disable them) takes precedence over `NO_COLOR`
- * (https://no-color.org), and that over the kind of stream.
+ * (https://no-color.org), which takes precedence over the kind of stream.
  */
 export function hasColours(stream: Surface, env: Env = process.env): boolean {
   const forced = env.FORCE_COLOR;

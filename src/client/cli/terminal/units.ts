@@ -6,7 +6,7 @@ export function clock(ms: number): string {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`;
 }
 
-/** A duration in ms, to its leading unit: `340 ms`, `12.5 s`, `3 min`, `2 h`, `5 d`. */
+/** A duration in ms, in its largest unit: `340 ms`, `12.5 s`, `3 min`, `2 h`, `5 d`. */
 export function span(ms: number): string {
   if (ms < 1000) return `${Math.max(0, Math.round(ms))} ms`;
   if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;

@@ -33,7 +33,7 @@ export function createLiveView(stream: WriteStream, paint: Paint): View {
     const elapsed = elapsedMs === undefined ? '' : `  ${clock(elapsedMs)} elapsed`;
     return front + cut(`${dots} ${state}${elapsed}`, room);
   }
-  /** A progress with the current times in place of those at the time of the report. */
+  /** Progress with the current times in place of those at the time of the report. */
   const timed = ({ etaMs: _eta, ratePerSecond: _rate, ...reached }: Progress): ShownProgress => ({
     ...reached,
     ...timer.timing(),

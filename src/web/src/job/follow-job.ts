@@ -8,7 +8,7 @@ import { client } from '../service';
 import { createLog, type JobLog } from './log';
 import { applyEvent, emptyState, type PageJobState } from './page-job-state';
 
-/** A job, with what the page shows in addition to other viewers. */
+/** A job, with what this page shows and other viewers do not. */
 export interface PageJob extends WatchedJob, PageJobState {
   /** All lines of the log; `logs` has only the newest. */
   log: JobLog;

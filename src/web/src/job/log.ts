@@ -6,7 +6,7 @@ export interface LogLine {
   line: JobEventData['log'];
 }
 
-/** The log of a job, as far as the page holds it. Immutable, except that the list of lines is shared and grows. */
+/** The part of a job's log that the page holds. Immutable, except that the list of lines is shared and grows. */
 export interface JobLog {
   readonly lines: ReadonlyArray<LogLine>;
   /** The number of lines in this log. The list may have grown since. */

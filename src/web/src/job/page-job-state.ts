@@ -8,7 +8,7 @@ export interface FailedPart {
   reason: string;
 }
 
-/** What the page knows of a job in addition to other viewers. Immutable. */
+/** What the page knows about a job and other viewers do not. Immutable. */
 export interface PageJobState {
   /** The tiles of the picture that the current attempt is drawing. */
   tiles: ReadonlyArray<PictureTile>;

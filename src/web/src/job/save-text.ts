@@ -14,7 +14,7 @@ export async function copyText(text: string): Promise<boolean> {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    // Without TLS, a page from another machine has no such clipboard. The old way still works.
+    // Without TLS, a page from another machine has no `navigator.clipboard`. The deprecated command still works.
     const area = document.createElement('textarea');
     area.value = text;
     const focused = document.activeElement as HTMLElement | null;

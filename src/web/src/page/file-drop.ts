@@ -1,9 +1,9 @@
 import { onScopeDispose, ref } from 'vue';
 
-/** What was dropped: a file, or the reason why there is none. */
+/** What was dropped: a file, or the reason why there is no file. */
 export type Dropped = { file: File; note?: string } | { problem: string };
 
-/** Returns the file of a drop. */
+/** Returns the dropped file. */
 export function droppedFile({ files, items }: Pick<DataTransfer, 'files' | 'items'>): Dropped {
   const [file] = files;
   if (!file) return { problem: 'What you dropped contains no file.' };
@@ -23,10 +23,10 @@ const hasFiles = (event: DragEvent): boolean => event.dataTransfer?.types.includ
  * @returns whether a file is being dragged over the page
  */
 export function useFileDrop(take: (dropped: Dropped) => void) {
-  const over = ref(false);
+  const isDragging = ref(false);
   let timer: ReturnType<typeof setTimeout> | undefined;
   function hold(held: boolean): void {
-    over.value = held;
+    isDragging.value = held;
     clearTimeout(timer);
     if (held) timer = setTimeout(() => hold(false), HELD_MS);
   }
@@ -54,5 +54,5 @@ export function useFileDrop(take: (dropped: Dropped) => void) {
     clearTimeout(timer);
     for (const [name, listener] of on) removeEventListener(name, listener);
   });
-  return over;
+  return isDragging;
 }

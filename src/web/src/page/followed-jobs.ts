@@ -7,20 +7,20 @@ export function useFollowedJobs(wanted: () => string[], onLongEnd: (job: PageJob
   const followed = shallowReactive(new Map<string, FollowedJob>());
 
   function begin(id: string): void {
-    const one = followJob(id);
+    const entry = followJob(id);
     const endedNow = createLongEndDetector();
     const unwatch = watch(
-      one.job,
+      entry.job,
       (job) => {
         if (endedNow(job)) onLongEnd(job);
       },
       { flush: 'sync' },
     );
     followed.set(id, {
-      ...one,
+      ...entry,
       stop() {
         unwatch();
-        one.stop();
+        entry.stop();
       },
     });
   }
@@ -28,9 +28,9 @@ export function useFollowedJobs(wanted: () => string[], onLongEnd: (job: PageJob
   watch(
     wanted,
     (ids) => {
-      for (const [id, one] of followed) {
+      for (const [id, entry] of followed) {
         if (ids.includes(id)) continue;
-        one.stop();
+        entry.stop();
         followed.delete(id);
       }
       for (const id of ids) if (!followed.has(id)) begin(id);
@@ -38,7 +38,7 @@ export function useFollowedJobs(wanted: () => string[], onLongEnd: (job: PageJob
     { immediate: true },
   );
   onScopeDispose(() => {
-    for (const one of followed.values()) one.stop();
+    for (const entry of followed.values()) entry.stop();
   });
   return followed as ReadonlyMap<string, FollowedJob>;
 }

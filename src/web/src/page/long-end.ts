@@ -2,7 +2,7 @@ import { isEnded, isUnderWay, type PageJob } from '../job/follow-job';
 
 /** The shortest time from a job's request to its end that is worth a notification, in ms. */
 const LONG_MS = 10_000;
-/** An end that arrives sooner than this after the job was first seen is an old one that the stream replayed, in ms. */
+/** An end that arrives within this time after the job was first seen counts as replayed, not new, in ms. */
 const SEEN_MS = 1000;
 
 /**

@@ -26,7 +26,7 @@ export function useOpenJobs() {
   onScopeDispose(() => removeEventListener('hashchange', read));
   return {
     ids,
-    /** Opens a job, before the others. An open job keeps its place. */
+    /** Opens a job, listed before the others. An open job keeps its place. */
     open(id: string): void {
       if (!ids.value.includes(id)) show([id, ...ids.value]);
     },

@@ -17,7 +17,7 @@ export const isUnfinished = ({ state }: OwnJob): boolean => !isTerminal(state);
 
 /** How many rows are added at a time. */
 const ROWS = 10;
-/** How many jobs are requested at a time. Children among them have no rows. */
+/** How many jobs are requested at a time. This includes children, which have no rows. */
 const LIMIT = 50;
 
 const ownJob = (job: JobView): OwnJob => ({
@@ -51,8 +51,8 @@ export function mergeJobs(known: OwnJob[], others: OwnJob[]): OwnJob[] {
 }
 
 /**
- * The visitor's jobs, as the service reports them: in every tab and after every reload. They are updated live, also when
- * a job is retried elsewhere.
+ * The visitor's jobs, as the service reports them: in every tab and after every reload. They are updated live, also
+ * when a job is retried elsewhere.
  * @param isFollowed whether a job's own stream is followed, which reports the job's end sooner and in more detail
  */
 export function useOwnJobs(isFollowed: (id: string) => boolean) {

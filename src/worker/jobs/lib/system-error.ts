@@ -1,4 +1,7 @@
-/** Reasons for viewers why the server could not use a file. The input is not at fault, so another attempt may succeed. */
+/**
+ * Reasons why the server could not use a file, as shown to viewers. The input is not at fault, so another attempt may
+ * succeed.
+ */
 const REASONS: Array<[reason: string, codes: string[], libvips: RegExp]> = [
   ['the disk is full', ['ENOSPC', 'EDQUOT'], /no space left on device|disk quota exceeded/i],
   ['too many files are open', ['EMFILE', 'ENFILE'], /too many open files/i],
@@ -18,7 +21,7 @@ const REASONS: Array<[reason: string, codes: string[], libvips: RegExp]> = [
     /permission denied|read-only file system|operation not permitted/i,
   ],
   ['disk I/O error', ['EIO', 'ENXIO', 'ENODEV'], /input\/output error/i],
-  // libvips sometimes omits the reason of the operating system.
+  // libvips sometimes omits the reason given by the operating system.
   ['the file cannot be read or written', [], /unable to open for (?:read|write)|write error/i],
 ];
 
@@ -34,7 +37,7 @@ export function asSystemError(error: unknown): Error | undefined {
   return isSystem ? systemError(known?.[0] ?? String(code), error) : undefined;
 }
 
-/** Does the same for an error of libvips, which has no code but a text. */
+/** Does the same for an error of libvips, which has a text but no code. */
 export function asVipsSystemError(error: Error): Error | undefined {
   const known = REASONS.find(([, , libvips]) => libvips.test(error.message));
   return known && systemError(known[0], error);

@@ -128,7 +128,7 @@ export function createChildren(services: ChildServices, run: ParentRun): Childre
       checkOpen();
       end ??= await untilEnd(id, part);
     }
-    part.over();
+    part.end();
     if (end.state !== 'completed') events.failed(new ChildFailedError(id, definition.name, end.error));
     return end;
   }

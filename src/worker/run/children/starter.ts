@@ -27,8 +27,8 @@ export interface NewChild extends NewJob {
 }
 
 /**
- * Makes sure that a child exists: starts it, or finds the one that an earlier attempt of the parent started. A completed
- * child is not started again; a failed or cancelled one is, with the new data.
+ * Makes sure that a child exists: starts it, or finds the child that an earlier attempt of the parent started. A
+ * completed child is not started again; a failed or cancelled one is, with the new data.
  * @param untilEnd waits for the end of a child that is being cancelled
  * @returns the end of the child if it has completed already
  * @throws PermanentError if the data refers to a missing file
@@ -83,7 +83,9 @@ export function createChildStarter(options: ChildStarterOptions): ChildStarter {
 
 const hasFailed = ({ state }: JobSnapshot): boolean => state === 'failed' || state === 'cancelled';
 
-/** Options that make the child a child in BullMQ too. BullMQ must not act on its failure, because the parent is running. */
+/**
+ * Options that make the child a child in BullMQ too. BullMQ must not act on its failure, because the parent is running.
+ */
 function bullmqParent(keyspace: Keyspace, parentId: string) {
   const { queue, id } = requireAddress(parentId);
   return { parent: { id, queue: `${keyspace.queuePrefix}:${queue}` }, ignoreDependencyOnFailure: true };

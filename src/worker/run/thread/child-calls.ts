@@ -19,7 +19,7 @@ export class ChildCalls {
       if (bar) this.parts.set(call, bar(weight));
     },
     partPercent: (call: number, percent: number) => this.parts.get(call)?.percent(percent),
-    partOver: (call: number) => this.parts.get(call)?.over(),
+    partEnded: (call: number) => this.parts.get(call)?.end(),
   };
 
   /**
@@ -49,13 +49,16 @@ export class ChildCalls {
   }
 }
 
-/** Creates the part of a child in a progress bar of another thread. @param call number of the call that started the child */
+/**
+ * Creates the part of a child in a progress bar of another thread.
+ * @param call number of the call that started the child
+ */
 export function remotePart(thread: Peer, call: number): AddPart {
   return (weight) => {
     thread.notify('addPart', call, weight);
     return {
       percent: (percent) => thread.notify('partPercent', call, percent),
-      over: () => thread.notify('partOver', call),
+      end: () => thread.notify('partEnded', call),
     };
   };
 }

@@ -122,9 +122,9 @@ class Acknowledgements {
   };
 
   /** @returns the number with which the other side acknowledges the report; 0 without a callback */
-  add(onTaken: (() => void) | undefined): number {
-    if (!onTaken) return 0;
-    this.calls.set(++this.last, onTaken);
+  add(onDone: (() => void) | undefined): number {
+    if (!onDone) return 0;
+    this.calls.set(++this.last, onDone);
     return this.last;
   }
 }
@@ -135,12 +135,12 @@ function sinkTo(main: Peer, acks: Acknowledgements): ReportSink {
   return {
     progress: (data) => notify('progress', data),
     bullMqProgress: (data) => notify('bullMqProgress', data),
-    event: (name, json, onTaken) => notify('event', acks.add(onTaken), name, json),
-    bullMqLog: (line, onTaken) => notify('bullMqLog', acks.add(onTaken), line),
+    event: (name, json, onDone) => notify('event', acks.add(onDone), name, json),
+    bullMqLog: (line, onDone) => notify('bullMqLog', acks.add(onDone), line),
     warn: (message) => notify('warn', message),
     watchers: () => main.call('watchers') as Promise<number>,
     poll: () => main.receive(),
-    landed: () => main.call('landed'),
+    delivered: () => main.call('delivered'),
     drop: () => {},
   };
 }

@@ -2,7 +2,7 @@ import { ChildFailedError, type JobError } from '../../../shared/errors.js';
 import { asError } from '../../../shared/jobs/thrown.js';
 import { isPermanent } from '../failure.js';
 
-/** An error in a form for messages between threads. Structured clone would lose all but the fields of a plain `Error`. */
+/** An error as it is sent between threads. Structured clone would lose all but the fields of a plain `Error`. */
 export interface PackedError {
   name: string;
   message: string;

@@ -24,8 +24,8 @@ export interface ThreadExecutionOptions {
 }
 
 /**
- * Creates the execution of a job in a thread of the pool. Reports are prepared in the thread and arrive over a port, ready
- * to be published. Other methods of the context that need the main thread are calls over the same port.
+ * Creates the execution of a job in a thread of the pool. Reports are prepared in the thread and arrive over a port,
+ * ready to be published. Other methods of the context that need the main thread are calls over the same port.
  */
 export function createThreadExecution(
   definition: JobDefinition,
@@ -36,8 +36,8 @@ export function createThreadExecution(
   // The thread does not wait for its progress to be published: it may be too busy to handle the reply.
   const progress = new Newest(sink.progress, onLost);
   const bullMqProgress = new Newest(sink.bullMqProgress, onLost);
-  const landed = () => Promise.all([progress.landed(), bullMqProgress.landed(), sink.landed()]);
-  /** Returns a callback that tells the thread that Redis has the report with this number. */
+  const delivered = () => Promise.all([progress.delivered(), bullMqProgress.delivered(), sink.delivered()]);
+  /** Returns a callback that acknowledges a report to the thread, by its number. */
   const taken = (number: number) => (number > 0 ? () => peer.notify('taken', number) : undefined);
   let outcome: TaskOutcome | undefined;
   let mayBegin!: () => Promise<void>;
@@ -49,7 +49,7 @@ export function createThreadExecution(
     bullMqProgress: (data: Parameters<ReportSink['bullMqProgress']>[0]) => bullMqProgress.put(data),
     event: (number: number, name: string, json: string) => sink.event(name, json, taken(number)),
     bullMqLog: (number: number, line: string) => sink.bullMqLog(line, taken(number)),
-    landed,
+    delivered,
     warn: (message: string) => sink.warn(message),
     watchers: () => sink.watchers(),
     begin: () => mayBegin(),
@@ -96,7 +96,7 @@ export function createThreadExecution(
     async flush() {
       peer.receive();
       peer.close();
-      await landed();
+      await delivered();
     },
     drop() {
       peer.close();

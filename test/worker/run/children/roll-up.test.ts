@@ -16,13 +16,13 @@ describe('the combined progress of children', () => {
     expect(seen.at(-1)).toEqual({ percent: 12.5, current: 0, total: 2 });
     heavy.percent(50);
     expect(seen.at(-1)!.percent).toBe(50);
-    light.over();
+    light.end();
     expect(seen.at(-1)).toEqual({ percent: 62.5, current: 1, total: 2 });
     // Late or repeated reports of a child that has ended have no effect.
     light.percent(10);
-    light.over();
+    light.end();
     expect(seen.at(-1)).toEqual({ percent: 62.5, current: 1, total: 2 });
-    heavy.over();
+    heavy.end();
     expect(seen.at(-1)).toEqual({ percent: 100, current: 2, total: 2 });
   });
 
@@ -36,7 +36,7 @@ describe('the combined progress of children', () => {
 
   it('stays within 0 and 100, and is 100 when all have ended, for any reports', () => {
     const steps = fc.array(
-      fc.record({ child: fc.nat(9), to: fc.oneof(fc.double({ noNaN: true }), fc.constant('over')) }),
+      fc.record({ child: fc.nat(9), to: fc.oneof(fc.double({ noNaN: true }), fc.constant('end')) }),
     );
     const weights = fc.array(fc.double({ min: 1e-3, max: 1e6, noNaN: true }), {
       minLength: 10,
@@ -48,11 +48,11 @@ describe('the combined progress of children', () => {
         const parts = shares.map((share) => bar.add(share));
         for (const { child, to } of moves) {
           if (typeof to === 'number') parts[child]!.percent(to);
-          else parts[child]!.over();
+          else parts[child]!.end();
           expect(seen.at(-1)!.percent).toBeGreaterThanOrEqual(-1e-9);
           expect(seen.at(-1)!.percent).toBeLessThanOrEqual(100);
         }
-        for (const part of parts) part.over();
+        for (const part of parts) part.end();
         expect(seen.at(-1)).toEqual({ percent: 100, current: 10, total: 10 });
       }),
     );

@@ -41,7 +41,7 @@ describe('the children of a job in a thread', () => {
     expect(bar.filter(({ stage }) => stage === 'second').some(({ unit }) => unit === 'jobs')).toBe(false);
   });
 
-  it('are the reason of the aborted signal when they fail, as without a thread', async () => {
+  it('abort the signal with their failure as the reason, as without a thread', async () => {
     const stream = await run('curious', { how: 'reason' });
     expect(JSON.parse((await stream.waitFor('log')).data.message)).toEqual({
       why: 'child',

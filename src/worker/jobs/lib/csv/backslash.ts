@@ -16,7 +16,7 @@ export interface BackslashFinding {
   backslashesDoubtful: boolean;
 }
 
-/** Counts of what speaks for each convention. */
+/** Counts of the evidence for each convention. */
 interface Evidence {
   /** Lines that fit quotes escaped with backslashes better. */
   backslash: number;
@@ -39,9 +39,10 @@ const [LF, CR, QUOTE, BACKSLASH] = [10, 13, 34, 92];
 const ESCAPED_QUOTE = Buffer.from('\\"');
 
 /**
- * Detects whether a file escapes quotes with backslashes. Each line with backslashes or doubled quotes is read both ways,
- * and the majority of the lines that fit only one way decides. A tie means RFC 4180, with one exception: if no line speaks
- * for RFC 4180, `\N` is used for NULL, and every other backslash escapes something, then MySQL has written the file.
+ * Detects whether a file escapes quotes with backslashes. Each line with backslashes or doubled quotes is read both
+ * ways, and the majority of the lines that fit only one way decides. A tie means RFC 4180, with one exception: if no
+ * line supports RFC 4180, `\N` is used for NULL, and every other backslash escapes something, then MySQL has written
+ * the file.
  */
 export async function findBackslashes(
   path: string,

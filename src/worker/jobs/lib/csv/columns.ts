@@ -105,7 +105,7 @@ export function fitted(fields: string[], least: number, most: number): string[] 
   return fields.slice(0, length);
 }
 
-/** Makes names of columns: trimmed, without control characters, not empty, and unique (SQLite ignores case). */
+/** Makes column names: trimmed, without control characters, not empty, and unique (SQLite ignores case). */
 export function uniqueNames(header: string[]): string[] {
   const taken = new Set<string>();
   return header.map((field, index) => {

@@ -19,7 +19,7 @@ export interface FileDialect extends Dialect {
   headerLine: number;
   /** Number of lines with titles before the header. */
   titles: number;
-  /** The header looks like a row, not like names of columns. */
+  /** The header looks like a row, not like column names. */
   headerDoubtful: boolean;
 }
 
@@ -92,7 +92,7 @@ function isProse([first, ...rows]: GoodRecord[], headerIndex: number): boolean {
 
 type GoodRecord = Extract<CsvRecord, { fields: string[] }>;
 
-/** Scores a delimiter, 0 to 1. A good one gives most records the same number of fields, and more than one. */
+/** Scores a delimiter, 0 to 1. The right delimiter gives most records the same number of fields, more than one. */
 function examine(
   parse: typeof parseCsv,
   sample: Buffer,
@@ -125,8 +125,8 @@ function usualWidth(records: GoodRecord[]): number {
 }
 
 /**
- * Finds the header: the first record, unless it is narrower than the rows and a later record has all the names. With two
- * columns of text, a title looks like a header; a later header then counts only if numbers or dates follow it.
+ * Finds the header: the first record, unless it is narrower than the rows and a later record has all the names. With
+ * two columns of text, a title looks like a header; a later header then counts only if numbers or dates follow it.
  */
 function findHeader(records: GoodRecord[], width: number): { line: number; index: number; titles: number } {
   const first = { line: records[0]?.line ?? 1, index: 0, titles: 0 };
@@ -159,7 +159,7 @@ function isPadded(records: GoodRecord[]): boolean {
   return padded > 0;
 }
 
-/** Whether a header has dates or numbers like the rows below it. Years and consecutive numbers may be names of columns. */
+/** Whether a header has dates or numbers like the rows below it. Years and consecutive numbers may be column names. */
 function looksLikeRow(records: GoodRecord[], index: number): boolean {
   const header = records[index]?.fields ?? [];
   const rows = records.slice(index + 1, index + 21);

@@ -99,8 +99,8 @@ export class ColumnStatistics {
   }
 
   /**
-   * Returns the narrowest type that fits the column. One value in ten (one value, in a column of three to nine) may not
-   * fit; its row is rejected later. Without such a type, or with a code, the column is text.
+   * Returns the narrowest type that fits the column. Up to one value in ten (one value, in a column of three to nine)
+   * need not fit; its row is rejected later. Without such a type, or with a code, the column is text.
    */
   type(): ColumnType {
     const { integer, number, boolean, date, text, code } = this.counts;
@@ -125,8 +125,8 @@ export const sqlType: Record<ColumnType, string> = {
 };
 
 /**
- * Converts a value for SQLite; returns `undefined` if the value does not fit the column. Empty values and `\N` become NULL.
- * In a text column the word NULL is kept, because it may be a name, and so are spaces around the text.
+ * Converts a value for SQLite; returns `undefined` if the value does not fit the column. Empty values and `\N` become
+ * NULL. In a text column the word NULL is kept, because it may be a name, and so are spaces around the text.
  */
 export function toSql(value: string, type: ColumnType): string | number | null | undefined {
   if (value === '' || value === '\\N') return null;

@@ -30,8 +30,8 @@ export const madeOfImage = z.object({
 export type MadeOfImage = z.output<typeof madeOfImage>;
 
 /**
- * Creates the variants of one image as files of the job, and reports progress in variants. A variant that cannot be made
- * is listed in `failed`. If the job fails or is stopped, the files are removed.
+ * Creates the variants of one image as files of the job, and reports progress by the number of variants. A variant that
+ * cannot be made is listed in `failed`. If the job fails or is stopped, the files are removed.
  * @throws PermanentError with the reason, if no variant could be made
  */
 export async function makeVariants(

@@ -16,7 +16,7 @@ export interface OutputNames<File> {
   outputs: ImageOutput<string>[];
 }
 
-/** Gives the files of an archive names: in the folders of their images, and unique also where case is ignored. */
+/** Names the files of an archive: in the folders of their images, and unique even if case is ignored. */
 export function nameOutputs<File extends { name: string }>(images: ImageOutput<File>[]): OutputNames<File> {
   const names = new UniqueNames();
   const folders = images.map(({ image }) => foldersOf(image));

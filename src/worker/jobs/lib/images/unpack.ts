@@ -27,8 +27,8 @@ export interface FailedImage {
 }
 
 /**
- * Extracts the images of a zip as files of the job, and reports progress in files. If the job is stopped, the files are
- * removed.
+ * Extracts the images of a zip as files of the job, and reports progress by the number of files. If the job is stopped,
+ * the files are removed.
  * @throws PermanentError if the zip as a whole cannot be used
  */
 export async function unpackImages(

@@ -38,7 +38,7 @@ export const variantsField = () =>
     .min(1)
     .max(20)
     .default(DEFAULT)
-    .describe('1 to 20 of width, height, fit, format, quality, suffix');
+    .describe('A list of 1 to 20 variants, each with any of width, height, fit, format, quality, suffix');
 
 /** Returns the file name of a variant: name of the image, suffix or size, and the extension of the format. */
 export function variantName(image: string, { width, height, format, suffix }: Variant): string {

@@ -28,8 +28,8 @@ const DIRECTORY = Buffer.from('PK\x01\x02', 'latin1');
 const HEADER = Buffer.from('PK\x03\x04', 'latin1');
 
 /**
- * Finds the zip in a file, searching for its end record from the end of the file. A zip inside another one (as an entry,
- * in the comment, or after it) is not mistaken for the zip of the file.
+ * Finds the zip in a file, searching for its end record from the end of the file. A zip inside another one (as an
+ * entry, in the comment, or after it) is not mistaken for the zip of the file.
  * @returns `undefined` if there is no complete zip; `'ambiguous'` for two zips in a row
  */
 export async function findZip(file: FileHandle): Promise<ZipExtent | 'ambiguous' | undefined> {
@@ -99,7 +99,7 @@ async function directory64(file: FileHandle, end: number) {
 
 /**
  * Whether a zip with bytes before it is part of another zip: the file begins like a zip, or the header of an entry ends
- * where this zip begins. The outer zip then is truncated, or an earlier end record leads to it.
+ * where this zip begins. In that case the outer zip is truncated, or an earlier end record leads to it.
  */
 async function isInner(file: FileHandle, { start }: ZipExtent): Promise<boolean> {
   if (start === 0) return false;

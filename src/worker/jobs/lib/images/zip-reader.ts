@@ -41,7 +41,9 @@ export async function openExtent(yauzl: Yauzl, path: string, options: Options): 
 }
 
 function readerOf(yauzl: Yauzl, path: string, file: FileHandle, { start, end }: ZipExtent) {
-  /** Position of the comment length, the last two bytes of the end record. Read as zero: the comment is cut off. */
+  /**
+   * Position of the comment length, the last two bytes of the end record. Read as zero, because the comment is cut off.
+   */
   const commentLengthAt = end - start - 2;
   class ExtentReader extends yauzl.RandomAccessReader {
     override _readStreamForRange(from: number, to: number): Readable {

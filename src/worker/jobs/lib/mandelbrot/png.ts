@@ -7,7 +7,7 @@ export interface RgbImage {
   height: number;
 }
 
-/** Number of pixels that a preview has at most. */
+/** Maximum number of pixels in a preview. */
 const PREVIEW_PIXELS = 500_000;
 
 /** Returns the factor by which tiles are scaled down for the preview: 1 or less. */

@@ -128,8 +128,8 @@ describe('openZip', () => {
   });
 
   it('does not report a disk error as an invalid zip', async () => {
-    for (const gone of [join(folder, 'gone'), folder]) {
-      const error = await openZip(gone).catch((thrown) => thrown);
+    for (const path of [join(folder, 'gone'), folder]) {
+      const error = await openZip(path).catch((thrown) => thrown);
       expect(error.message).toMatch(
         /^a file on the server could not be used: (the file does not exist|EISDIR)$/,
       );
