@@ -229,7 +229,7 @@ describe('retries', () => {
     await queue.close();
   });
 
-  it('by hand are not undone by a cancel that came too late for the run before', async () => {
+  it('by hand are not undone by a cancel request that the previous run did not obey', async () => {
     const other = await startHeadway({ workers: 0 });
     const job = await other.client.start('steps', { count: 1, intervalMs: 1 });
     const stream = await openStream(other.client.events(job), { token: job.token });

@@ -2,7 +2,7 @@ import type { RepeatOptions } from 'bullmq';
 import { CronExpressionParser } from 'cron-parser';
 import { clockChange, offsetAt } from './time-zone.js';
 
-/** More than any clock change shifts a clock. Moving across the date line skips a day. */
+/** Longer than the shift of any clock change. Moving across the date line skips a day. */
 const CHANGE_MS = 30 * 3_600_000;
 
 /**

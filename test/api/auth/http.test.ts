@@ -60,7 +60,7 @@ describe('callers over HTTP', () => {
     ['a page of an allowed origin', { 'Sec-Fetch-Site': 'cross-site', Origin: FRIEND }, 202],
     ['a page of the same origin', { 'Sec-Fetch-Site': 'same-origin' }, 202],
     ['a client other than a browser', {}, 202],
-  ])('with a cookie get the expected answer to a start from %s', async (_what, headers, status) => {
+  ])('with a cookie may start a job only from a trusted origin: %s', async (_what, headers, status) => {
     const answer = await start({ Cookie: `headway_token=${await sign()}`, ...headers });
     expect(answer.status).toBe(status);
     if (status === 403) expect(await answer.json()).toMatchObject({ code: 'cross-site' });

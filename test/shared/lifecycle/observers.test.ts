@@ -84,7 +84,7 @@ describe('the observers of a reconciler', () => {
     ]);
   });
 
-  it('are not called by the reconciler that they were not added to', async () => {
+  it('are not called by the original reconciler', async () => {
     calls.length = 0;
     const first = base.with(observer('a'));
     first.with(observer('b'));
