@@ -206,7 +206,7 @@ describe('POST /v1/jobs', () => {
     await stream.ended;
     expect(stream.events.at(-1)).toMatchObject({
       event: 'failed',
-      data: { attempt: 1, error: { message: expect.stringMatching(/result does not fit.*\/rows/) } },
+      data: { attempt: 1, error: { message: expect.stringMatching(/invalid job result.*\/rows/) } },
     });
   });
 

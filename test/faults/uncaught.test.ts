@@ -128,7 +128,7 @@ describe('an uncaught error', () => {
       await cause.waitFor('log');
       await until('the worker has ended', () => worker!.child.exitCode !== null);
       expect(worker!.child.exitCode).toBe(1);
-      expect(worker!.output()).toContain('uncaught error of no known job');
+      expect(worker!.output()).toContain('uncaught error outside of any known job');
       await Promise.all(
         [innocent, ...others].map((stream) =>
           stream.waitFor((event) => event.event === 'waiting' && event.data.attempt === 1),
