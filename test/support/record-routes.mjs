@@ -2,7 +2,12 @@
 // begins to listen. Express does not keep the path of a mounted router, so it is recorded when the router is mounted.
 import { writeFileSync } from 'node:fs';
 import { Server } from 'node:http';
-import express from 'express';
+import { createRequire } from 'node:module';
+import { pathToFileURL } from 'node:url';
+
+// The express that the processes load, which is bundled.
+const { resolve } = createRequire(new URL('../../dist/api/main.js', import.meta.url));
+const { default: express } = await import(pathToFileURL(resolve('express')).href);
 
 const roots = new Set();
 const mounts = new Map();
