@@ -58,7 +58,10 @@ export function readQueueGuard(guard: string | null | undefined): QueueFacts {
 export const isReopened = (published: PublishedState | undefined): boolean =>
   published !== undefined && published.end === undefined && published.rank >= RANK.reopened;
 
-/** Returns the rank of an end; after the rank of the withdrawal when the job was reopened and has not run since. */
+/**
+ * Returns the rank of the event that ends an attempt. If the job was reopened and has not run since, it is the next rank
+ * after the reopening; otherwise `RANK.ended`.
+ */
 export const endRank = (published: PublishedState | undefined, attempt: number): number =>
   published && isReopened(published) && published.attempt === attempt ? published.rank + 1 : RANK.ended;
 
