@@ -26,14 +26,12 @@ export function startServices(
   feed: DashboardFeed,
   allViewers: Array<ViewerSet<unknown>>,
 ): Service[] {
-  const { config, plan, connection, subscriberRedis, log } = core;
+  const { plan, connection, subscriberRedis, log } = core;
   const { redis, keyspace, reconciler, faults } = connection;
   const register = createChildRegister(redis, keyspace, connection.readJob);
   const housekeeping = startHousekeeping({
+    ...core,
     role: 'api',
-    config,
-    connection,
-    plan,
     reconciler,
     following: reconciler.with(
       schedules.observer,
@@ -45,7 +43,6 @@ export function startServices(
     expiry,
     canceller,
     store,
-    log,
   });
   const endStreams = (jobId: string): void => hub.end(jobChannel(jobId));
   const recheck = startRecheck(hub, redis, reconciler, log, endStreams, faults);

@@ -1,17 +1,8 @@
 import type { Redis } from 'ioredis';
-import type { QueuePlan } from '../shared/jobs/queues.js';
-import type { Registry } from '../shared/jobs/registry.js';
-import type { Config } from '../shared/process/config.js';
-import type { Logger } from '../shared/process/log.js';
-import type { Connection } from '../shared/runtime/connection.js';
+import type { ProcessCore } from '../shared/runtime/core.js';
 
 /** What most parts of the API need. */
-export interface Core {
-  config: Config;
-  registry: Registry;
-  log: Logger;
-  plan: QueuePlan;
-  connection: Connection;
+export interface Core extends ProcessCore {
   /** The connection for subscriptions. */
   subscriberRedis: Redis;
 }

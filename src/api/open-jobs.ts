@@ -1,8 +1,7 @@
 import { fileStoreOptions, openFileStore } from '../shared/files/store.js';
 import { createTombstoneReader } from '../shared/job-index/tombstones.js';
 import { createCanceller } from '../shared/lifecycle/cancel.js';
-import { createExpiry } from '../shared/lifecycle/expiry.js';
-import { createScheduleMaintainer } from '../shared/schedules/maintainer.js';
+import { openSchedules } from '../shared/runtime/schedules.js';
 import { webhookPolicy } from '../shared/webhooks/target.js';
 import type { Core } from './core.js';
 import { createJobStarter } from './jobs/start.js';
@@ -10,23 +9,12 @@ import { createJobStarter } from './jobs/start.js';
 export type Jobs = ReturnType<typeof openJobs>;
 
 /** What starts, changes and remembers jobs. */
-export function openJobs({ config, registry, plan, connection, log }: Core, production: boolean) {
+export function openJobs(core: Core, production: boolean) {
+  const { config, registry, connection } = core;
   const { redis, keyspace, openQueue, reconciler } = connection;
   const store = openFileStore(fileStoreOptions(config));
   const canceller = createCanceller({ redis, openQueue, keyspace, reconciler });
-  const expiry = createExpiry(redis, keyspace);
-  const schedules = createScheduleMaintainer({
-    redis,
-    keyspace,
-    openQueue,
-    plan,
-    readJob: connection.readJob,
-    reconciler,
-    expiry,
-    files: store,
-    filesTtlMs: config.FILES_TTL_MS,
-    log,
-  });
+  const { expiry, schedules } = openSchedules(core, store);
   const starter = createJobStarter({
     redis,
     keyspace,

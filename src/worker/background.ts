@@ -35,23 +35,19 @@ export async function flushOutcomes({ redis, outcomes }: Connection): Promise<vo
 }
 
 export function openHousekeeping(
-  { config, connection, plan, store, log }: Core,
+  core: Core,
   { schedules, expiry, canceller, reconciler, children }: Lifecycle,
   reporting: ProcessReporting,
 ): Service {
   return startHousekeeping({
+    ...core,
     role: 'worker',
-    config,
-    connection,
-    plan,
     reconciler,
     following: children.reconciler.with(cancelObserver(canceller)),
     onChanged: reporting.changed,
     schedules,
     expiry,
     canceller,
-    store,
-    log,
   });
 }
 

@@ -1,19 +1,11 @@
 import { mkdir } from 'node:fs/promises';
 import type { Redis } from 'ioredis';
 import { type FileStore, fileStoreOptions, openFileStore } from '../shared/files/store.js';
-import type { QueuePlan } from '../shared/jobs/queues.js';
-import type { Registry } from '../shared/jobs/registry.js';
 import type { Config } from '../shared/process/config.js';
-import type { Logger } from '../shared/process/log.js';
-import type { Connection } from '../shared/runtime/connection.js';
+import type { ProcessCore } from '../shared/runtime/core.js';
 
 /** What most parts of a worker need. */
-export interface Core {
-  config: Config;
-  registry: Registry;
-  log: Logger;
-  plan: QueuePlan;
-  connection: Connection;
+export interface Core extends ProcessCore {
   /** The connection of BullMQ's workers and queues. */
   bullmqRedis: Redis;
   /** The connection on which requests to cancel arrive. */

@@ -1,23 +1,17 @@
 import type { FileStore } from '../files/store.js';
 import { createAudit } from '../job-index/audit.js';
 import { createJobRetention } from '../job-index/retention.js';
-import type { QueuePlan } from '../jobs/queues.js';
 import type { Canceller } from '../lifecycle/cancel.js';
 import type { Expiry } from '../lifecycle/expiry.js';
 import { type QueueFollowerOptions, startQueueFollower } from '../lifecycle/queue-follower.js';
 import type { Reconciler } from '../lifecycle/reconcile.js';
-import type { Config } from '../process/config.js';
-import type { Logger } from '../process/log.js';
 import type { Service } from '../process/service.js';
 import { connectRedis } from '../redis/connect.js';
 import { isRedisFault } from '../redis/faults.js';
 import type { ScheduleMaintainer } from '../schedules/maintainer.js';
-import type { Connection } from './connection.js';
+import type { ProcessCore } from './core.js';
 
-export interface HousekeepingOptions extends Pick<QueueFollowerOptions, 'role' | 'onChanged'> {
-  config: Config;
-  connection: Connection;
-  plan: QueuePlan;
+export interface HousekeepingOptions extends ProcessCore, Pick<QueueFollowerOptions, 'role' | 'onChanged'> {
   /** Publishes a job's final event before the job is removed. */
   reconciler: Reconciler;
   /** The reconciler with all observers, for the queue follower. */
@@ -26,7 +20,6 @@ export interface HousekeepingOptions extends Pick<QueueFollowerOptions, 'role' |
   expiry: Expiry;
   canceller: Canceller;
   store: FileStore;
-  log: Logger;
 }
 
 /**

@@ -8,6 +8,7 @@ import type { Expiry } from '../lifecycle/expiry.js';
 import { createJobFaults } from '../lifecycle/job-faults.js';
 import type { ObservableReconciler, ReconcileObserver } from '../lifecycle/observers.js';
 import { isFinished, type JobSnapshot, type SnapshotReader } from '../lifecycle/snapshot.js';
+import { singleFlight } from '../process/every.js';
 import type { Logger } from '../process/log.js';
 import { serverNow } from '../redis/server-clock.js';
 import { allRuns, isAlive, isEnded, readChain } from './chain.js';
@@ -58,7 +59,6 @@ export function createScheduleMaintainer(options: ScheduleMaintainerOptions): Sc
   const broken = new Set<string>();
   let checkedAt = Number.NEGATIVE_INFINITY;
   let touchedAt = Number.NEGATIVE_INFINITY;
-  let maintaining: Promise<void> | undefined;
 
   /** Does for a scheduled run what `enqueue` does for other jobs, because BullMQ creates the runs itself. Idempotent. */
   async function recordRun(job: JobSnapshot): Promise<void> {
@@ -133,11 +133,6 @@ export function createScheduleMaintainer(options: ScheduleMaintainerOptions): Sc
     store,
     sync,
     observer,
-    async maintain(aheadMs = 0) {
-      maintaining ??= maintainAll(aheadMs).finally(() => {
-        maintaining = undefined;
-      });
-      await maintaining;
-    },
+    maintain: singleFlight((aheadMs = 0) => maintainAll(aheadMs)),
   };
 }
