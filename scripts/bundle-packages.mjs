@@ -40,12 +40,12 @@ async function entryOf(name) {
   return `export { ${names.join(', ')} } from '${name}';`;
 }
 
+const entryFile = (name) => join(root, `${name.replace('/', '+')}.entry.mjs`);
 const entries = new Map();
-for (const name of PACKAGES)
-  entries.set(join(root, `${name.replace('/', '+')}.entry.mjs`), await entryOf(name));
+for (const name of PACKAGES) entries.set(entryFile(name), await entryOf(name));
 
 const build = await rolldown({
-  input: Object.fromEntries(PACKAGES.map((name, index) => [name, [...entries.keys()][index]])),
+  input: Object.fromEntries(PACKAGES.map((name) => [name, entryFile(name)])),
   platform: 'node',
   external: EXTERNAL,
   // Optional packages that are not installed stay imports, so loading them fails as it does without a bundle.

@@ -1,3 +1,4 @@
+import { isTerminal } from '../../../client/topic.js';
 import { when } from '../format';
 
 /** Something that happened to a job. */
@@ -17,8 +18,6 @@ export interface Span {
   to?: number;
   label: string;
 }
-
-const ENDS = ['completed', 'failed', 'cancelled'];
 
 /** Returns the moment of an event; `undefined` for events that do not change the state. */
 export function momentOf(event: string, data: Record<string, unknown>): Moment | undefined {
@@ -51,7 +50,7 @@ export function momentOf(event: string, data: Record<string, unknown>): Moment |
 export function spansOf(moments: Moment[]): Span[] {
   const spans: Span[] = [];
   for (const [i, { event, attempt, at }] of moments.entries()) {
-    if (ENDS.includes(event)) continue;
+    if (isTerminal(event)) continue;
     const next = moments[i + 1];
     const ran = event === 'active';
     const label = ran
