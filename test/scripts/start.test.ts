@@ -91,7 +91,7 @@ describe('npm start', () => {
     const again = setInterval(() => started.child.kill('SIGINT'), 100);
     expect(await started.exited).toBe(1);
     clearInterval(again);
-    await until('no process is left', () => processesOf(DATA_DIR).length === 0, 2000);
+    await until('no process is left', () => processesOf(DATA_DIR).length === 0);
   });
 
   it('serves the page, runs a job, and on Ctrl-C stops worker, API and Redis in that order', async () => {

@@ -74,9 +74,9 @@ describe('the queue follower', () => {
     });
     await queue.add('steps', {}, { jobId: 'steps.slow' });
     await queue.add('steps', {}, { jobId: 'steps.1' });
-    await until('the other jobs are handled', () => seen.includes('steps.1'), 5000);
+    await until('the other jobs are handled', () => seen.includes('steps.1'));
     await queue.add('steps', {}, { jobId: 'steps.2' });
-    await until('later jobs are handled too', () => seen.includes('steps.2'), 5000);
+    await until('later jobs are handled too', () => seen.includes('steps.2'));
     expect(seen).not.toContain('steps.slow');
     // The position is stored for the next leader.
     expect(await redis.hget('test:{bridge}:cursor', 'steps')).toBeNull();
@@ -89,7 +89,7 @@ describe('the queue follower', () => {
       .xadd('{test}:steps:events', '*', 'event', 'waiting', 'jobId', 'steps.3')
       .replicaof('127.0.0.1', '1')
       .exec();
-    await until('it was refused', async () => /(?:rejected|failed)_calls=[1-9]/.test(await stats()), 5000);
+    await until('it was refused', async () => /(?:rejected|failed)_calls=[1-9]/.test(await stats()));
     await redis.replicaof('NO', 'ONE');
     await until('the job is handled in the end', () => seen.includes('steps.3'));
     await queueFollower.stop();
