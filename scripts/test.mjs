@@ -9,7 +9,13 @@ import { ensureBuild } from './lib/build.mjs';
 import { capture, run } from './lib/command.mjs';
 import { checkNode, ensurePackages } from './lib/packages.mjs';
 import { say, tell } from './lib/say.mjs';
-import { ensureCelery, ensureChromium, ensureCurl, ensureRedisServer } from './lib/system.mjs';
+import {
+  ensureCelery,
+  ensureChromium,
+  ensureCurl,
+  ensureHeadlessShell,
+  ensureRedisServer,
+} from './lib/system.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const CHECKS = ['typecheck', 'lint', 'dependencies'];
@@ -24,6 +30,7 @@ await tell(async () => {
   if (needs('integration')) await ensureCurl();
   if (needs('browser')) {
     env.CHROMIUM_PATH = await ensureChromium();
+    env.HEADLESS_SHELL_PATH = await ensureHeadlessShell();
     if (!(await ensureCelery())) env.WITHOUT_CELERY = '1';
   }
   const count = { passed: 0, failed: 0 };

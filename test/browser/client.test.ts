@@ -1,14 +1,11 @@
 import axe from 'axe-core';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { findProgram } from '../../scripts/lib/command.mjs';
+import { startBrowser } from '../support/browser.js';
 import { bundle } from '../support/bundle.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { startSite, type TestSite } from '../support/site.js';
 import { until } from '../support/until.js';
-
-const executablePath =
-  process.env.CHROMIUM_PATH ?? findProgram('chromium', 'chromium-browser', 'google-chrome') ?? 'chromium';
 
 const html = (body: string, head = ''): string =>
   `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark"><link rel="icon" href="data:,"><title>A site</title>${head}</head><body><main><h1>A site</h1>${body}</main></body></html>`;
@@ -92,10 +89,7 @@ describe('the client in a browser', () => {
     const [react, vue] = await Promise.all([bundle('react-page.js', REACT), bundle('vue-page.js', VUE)]);
     [headway, browser] = await Promise.all([
       startHeadway({ env: { WORKER_CONCURRENCY: '20' } }),
-      chromium.launch({
-        executablePath,
-        args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-sync'],
-      }),
+      startBrowser(),
     ]);
     site = await startSite(headway.api.url, {
       '/start': START,
@@ -147,7 +141,7 @@ describe('the client in a browser', () => {
     const tabs = await Promise.all(jobs.map(({ id }) => open(`/element#${id}`)));
     await Promise.all(tabs.map((tab) => until('the bar moves', async () => (await value(tab)) > 0)));
     await until(
-      'one connection follows all jobs',
+      () => `one connection follows all jobs; open are ${site.open.join(' ')}`,
       () => site.open.length === 1 && jobs.every(({ id }) => site.open[0]?.includes(id)),
     );
     const at = await Promise.all(tabs.map(value));

@@ -1,14 +1,11 @@
 import axe from 'axe-core';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { findProgram } from '../../scripts/lib/command.mjs';
+import { startBrowser } from '../support/browser.js';
 import { ADMIN_TOKEN } from '../support/dashboard.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { SCREENS } from '../support/page.js';
 import { until } from '../support/until.js';
-
-const executablePath =
-  process.env.CHROMIUM_PATH ?? findProgram('chromium', 'chromium-browser', 'google-chrome') ?? 'chromium';
 
 describe('the dashboard', () => {
   let headway: Headway;
@@ -21,10 +18,7 @@ describe('the dashboard', () => {
   beforeAll(async () => {
     [headway, browser] = await Promise.all([
       startHeadway({ env: { ADMIN_TOKEN, WORKER_CONCURRENCY: '70' } }),
-      chromium.launch({
-        executablePath,
-        args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-sync'],
-      }),
+      startBrowser(),
     ]);
   });
   beforeEach(async () => {

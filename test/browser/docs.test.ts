@@ -1,11 +1,8 @@
 import axe from 'axe-core';
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { findProgram } from '../../scripts/lib/command.mjs';
+import { startBrowser } from '../support/browser.js';
 import { type Headway, startHeadway } from '../support/headway.js';
-
-const executablePath =
-  process.env.CHROMIUM_PATH ?? findProgram('chromium', 'chromium-browser', 'google-chrome') ?? 'chromium';
 
 const SCREENS: Array<[string, BrowserContextOptions]> = [
   ['a desktop, light', { viewport: { width: 1280, height: 900 }, colorScheme: 'light' }],
@@ -18,13 +15,7 @@ describe('/docs', () => {
   let headway: Headway;
   let browser: Browser;
   beforeAll(async () => {
-    [headway, browser] = await Promise.all([
-      startHeadway(),
-      chromium.launch({
-        executablePath,
-        args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-sync'],
-      }),
-    ]);
+    [headway, browser] = await Promise.all([startHeadway(), startBrowser()]);
   });
   afterAll(async () => {
     await browser.close();

@@ -283,16 +283,22 @@ describe('the page with several jobs', () => {
   });
 
   it('works without notifications if the browser denies them or does not support them', async () => {
-    await startSteps(300, 50);
-    // In a fresh context, a headless browser denies permission.
-    await page.getByRole('button', { name: 'Notify me when done' }).click();
-    await page.getByText('This browser blocks notifications from this page.').waitFor();
-    await page.addInitScript('delete globalThis.Notification');
-    await page.reload();
-    await status(panels().first(), 'Running');
-    expect(await page.getByRole('button', { name: 'Notify me when done' }).count()).toBe(0);
-    await page.getByRole('button', { name: 'Cancel steps' }).click();
-    await status(panels().first(), 'Cancelled');
+    const chromium = await startBrowserWithTabs();
+    try {
+      page = await open(chromium.context);
+      await startSteps(300, 50);
+      // Without a window, Chromium denies permission at once.
+      await page.getByRole('button', { name: 'Notify me when done' }).click();
+      await page.getByText('This browser blocks notifications from this page.').waitFor();
+      await page.addInitScript('delete globalThis.Notification');
+      await page.reload();
+      await status(panels().first(), 'Running');
+      expect(await page.getByRole('button', { name: 'Notify me when done' }).count()).toBe(0);
+      await page.getByRole('button', { name: 'Cancel steps' }).click();
+      await status(panels().first(), 'Cancelled');
+    } finally {
+      await chromium.stop();
+    }
   });
 
   it.each(SCREENS)(
