@@ -85,12 +85,12 @@ describe('a rolling restart of the workers under load', () => {
     for (const { output } of workers) expect(output()).not.toMatch(/"level":(50|60)/);
   });
 
-  /** Resolves when every worker runs as many jobs as it can. */
+  /** Resolves when the workers run several jobs each, also if starting jobs takes longer than running them. */
   async function workersAreBusy(): Promise<void> {
     const { connection } = headway;
     await until(
-      'all workers are busy',
-      async () => (await connection.llen('{headway}:steps:active')) >= WORKERS * 10,
+      'the workers are busy',
+      async () => (await connection.llen('{headway}:steps:active')) >= WORKERS * 3,
     );
   }
 });
