@@ -11,7 +11,7 @@ const FURTHER_VIEWERS = 5000;
 const EVENTS = 400;
 const EVENT_EVERY_MS = 10;
 const ROUNDS = 3;
-/** A process is idle after this many probes in a row, half a second apart, that find no less memory. */
+/** A process is idle when its memory has not decreased for this many probes, half a second apart. */
 const CALM_PROBES = 10;
 const DATA = {
   mark: 'mark',
@@ -67,7 +67,7 @@ async function startHeadway(redis) {
   return { server, url: `${server.url}${job.links.events}?token=${job.token}`, publish };
 }
 
-/** Starts a contestant, and calls `body` with it and a function that opens viewers. Each viewer has received frames. */
+/** Starts a contestant, and calls `body` with it and a function that opens viewers and sends them the first frames. */
 async function withContestant(start, body) {
   const redis = await startRedis({ scripts: channelScripts });
   const { server, url, publish } = await start(redis);
@@ -117,7 +117,7 @@ async function settled(server) {
   return now;
 }
 
-/** Returns the memory of a further viewer, without one-time costs such as compiled code. */
+/** Returns the memory per additional viewer, without one-time costs such as compiled code. */
 const weightOfViewer = (start) =>
   withContestant(start, async ({ server, openViewers }) => {
     await openViewers(FIRST_VIEWERS);
@@ -140,7 +140,7 @@ export async function fanout() {
   console.log(
     `\nfan-out: 1 channel, ${VIEWERS} viewers, ${EVENTS} events, median of ${ROUNDS} rounds in turn;`,
   );
-  console.log(`memory of ${FURTHER_VIEWERS} viewers beside the first ${FIRST_VIEWERS}`);
+  console.log(`memory of ${FURTHER_VIEWERS} viewers after the first ${FIRST_VIEWERS}`);
   const results = new Map(contestants.map(([name]) => [name, []]));
   for (let round = 0; round < ROUNDS; round++) {
     for (const [name, start] of contestants) results.get(name).push(await cpuPerEvent(start));

@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
 
-// Not here: packages with native code or threads, which look for files beside their own (sharp, libsql, koffi, pino,
+// Not bundled: packages with native code or threads, which look for files beside their own (sharp, libsql, koffi, pino,
 // piscina), and packages that few processes load.
 const PACKAGES = [
   '@fastify/busboy',

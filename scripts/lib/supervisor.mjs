@@ -100,7 +100,7 @@ export class Supervisor {
       if (!entry?.child) continue;
       entry.child.kill('SIGTERM');
       const kill = setTimeout(() => {
-        this.write(name, `did not end in ${entry.graceMs} ms; killed`);
+        this.write(name, `did not exit within ${entry.graceMs} ms; killed`);
         killGroup(entry.child);
       }, entry.graceMs);
       await entry.exited;

@@ -15,7 +15,6 @@ export interface Follower extends Listener {
 const PREFIX_LENGTH = 12;
 
 /** Parses an id `epoch-offset`. The publisher's own part, after a colon, is ignored. */
-
 function parse(position: string): [prefix: string, offset: number] {
   const [epoch = '', offset = ''] = position.split('-');
   return [epoch.slice(0, PREFIX_LENGTH), Number.parseInt(offset, 10)];

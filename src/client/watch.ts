@@ -63,7 +63,7 @@ export function watchTopic(pool: Pool, topic: Topic, options: WatchOptions<ReadE
   };
   const problem = topic.kind === 'job' ? invalidIdProblem(topic.name) : undefined;
   if (problem) {
-    // Asynchronously, like every other refusal: by then the caller has the function that stops it.
+    // Asynchronously, like every other refusal: by then the caller has the function that stops following.
     queueMicrotask(() => end(problem));
     return () => end();
   }

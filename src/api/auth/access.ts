@@ -35,9 +35,9 @@ export interface Access {
   /** Returns the caller of a request. An unidentified caller becomes a visitor and gets a cookie. */
   admit(req: Request, res: Response): Promise<Principal>;
   /**
-   * Checks that a request may access a job. It may when it carries the token of the job (`Authorization: Bearer`,
-   * `?token=`, or the cookie), of the job that it serves or of one of its ancestors, or when its caller is the owner of
-   * the job, an admin, or allowed by the operator's code.
+   * Checks that a request may access a job. Access requires the token (`Authorization: Bearer`, `?token=`, or the
+   * cookie) of the job, of the job that it serves, or of one of its ancestors. Otherwise the caller must be the owner of
+   * the job or an admin, or be allowed by the operator's code.
    * @param jobId defaults to the job in the path
    * @throws HeadwayError `not-found` otherwise, whether the job exists or not; `invalid-token` for an invalid token
    */

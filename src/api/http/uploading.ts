@@ -21,7 +21,7 @@ export interface Upload {
 
 /** How often uploads are checked, in ms. */
 const CHECK_MS = 500;
-/** The lowest average rate, in bytes per second. Without one, a byte now and then would keep an upload open for ever. */
+/** The lowest average rate, in bytes per second. Without one, a byte now and then would keep an upload open forever. */
 const MIN_RATE = 1024;
 
 /**

@@ -4,7 +4,7 @@ import type { Keyspace } from '../../shared/keyspace.js';
 import { scriptsOf } from '../../shared/redis/scripts.js';
 import { apiScripts } from './scripts.js';
 
-/** A position in the index: just after this job, which means just before the next older one. */
+/** A position in the index: between this job and the next older one. */
 export interface IndexPosition {
   createdAt: number;
   id: string;

@@ -52,7 +52,7 @@ export abstract class ViewerSet<V> implements RevocableStreams {
   /** Called when the viewer's socket takes bytes again. */
   protected abstract resume(viewer: V): void;
 
-  /** Releases what a viewer used, when it has left. */
+  /** Releases the resources of a viewer that has left. */
   protected abstract release(sink: StreamSink, viewer: V): void;
 
   /** Called at each tick, before the viewers are served. */

@@ -20,7 +20,7 @@ export class Feed {
   private offset = 0;
   /** Whether Redis has confirmed the subscription. Until then, events may be missing from both a read and the live feed. */
   private connected = false;
-  /** How often Redis has confirmed it. */
+  /** How many times Redis has confirmed it. */
   private generation = 0;
   /** Pending reads by the position they start from. Subscriptions at the same position share one. */
   private reads = new Map<string, Set<Subscription>>();

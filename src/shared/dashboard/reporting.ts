@@ -76,8 +76,7 @@ export function startProcessReporting(options: ProcessReportingOptions): Process
   async function beat(): Promise<void> {
     const before = watched;
     watched = await presence.beat(view());
-    // A dashboard that opens needs the unchanged jobs too, and the slot must not expire. Changes before that were not
-    // published.
+    // A newly opened dashboard needs all jobs, because earlier changes were not published. The slot must not expire.
     if (watched && !before) all = true;
     if (jobs && (!before || ++beatCount % REFRESH_BEATS === 0)) jobs.changed = true;
   }

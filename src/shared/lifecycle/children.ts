@@ -9,8 +9,8 @@ import { isFinished, type SnapshotReader } from './snapshot.js';
 /** Access to the children that BullMQ stores with a parent. */
 export interface ChildRegister {
   /**
-   * Returns the ids of the children that BullMQ still counts as pending: running, waiting, or removed before they ended. Only children of `ctx.child` are returned: the
-   * children in a flow of another tool must not be cancelled.
+   * Returns the ids of the children that BullMQ still counts as pending: running, waiting, or removed before they ended.
+   * Only children of `ctx.child` are returned: the children in a flow of another tool must not be cancelled.
    */
   pending(parentId: string): Promise<string[]>;
   /** Returns the result of a completed child, as JSON. It is kept as long as the parent, also when the child is removed. */

@@ -42,7 +42,6 @@ export interface ReconcilerOptions {
 const MAX_TRIES = 8;
 
 /** Creates the reconciler of a process. It keeps no state: each reconciliation reads the job and its channel from Redis. */
-
 export function createReconciler({
   redis,
   keyspace,

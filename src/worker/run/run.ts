@@ -30,7 +30,7 @@ export class Run {
   private timer: NodeJS.Timeout | undefined;
   /** Whether the code of the job has begun. */
   begun = false;
-  /** The job was lost with a worker process before, and may be the cause. */
+  /** The job was lost with a worker process before, and may have crashed it. */
   suspect = false;
 
   constructor(

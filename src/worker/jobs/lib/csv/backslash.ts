@@ -3,8 +3,8 @@ import { type LineFault, readFields } from './line.js';
 import { readText } from './text.js';
 
 /**
- * How a file that escapes quotes with backslashes (`"a \"b\""`) treats other backslashes: `escaped` as `\\` (MySQL and
- * phpMyAdmin), or `kept` as they are (Spark).
+ * The form of the other backslashes in a file that escapes quotes with backslashes (`"a \"b\""`). `escaped`: written as
+ * `\\` (MySQL and phpMyAdmin). `kept`: written once (Spark).
  */
 export type Backslashes = 'escaped' | 'kept';
 
@@ -32,7 +32,7 @@ interface Evidence {
   lone: number;
 }
 
-/** Number of lines to examine at most. */
+/** Maximum number of lines to examine. */
 const MAX_LINES = 10_000;
 const MAX_LINE_BYTES = 1024 * 1024;
 const [LF, CR, QUOTE, BACKSLASH] = [10, 13, 34, 92];
