@@ -105,7 +105,7 @@ const cpuPerEvent = (start) =>
     return (after.cpuUs - before.cpuUs) / (EVENTS * VIEWERS);
   });
 
-/** Returns the memory of an idle process. V8 returns the memory of a burst of requests some seconds later. */
+/** Returns the memory of an idle process. V8 frees the memory of a burst of requests some seconds later. */
 async function settled(server) {
   let now = await server.probe({ gc: true });
   for (let calm = 0; calm < CALM_PROBES; ) {

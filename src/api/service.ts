@@ -92,7 +92,7 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
     redis: connection.server.version,
     retire() {
       stopping = true;
-      // The door closes first, so that it asks viewers to reconnect whose streams a closed set refuses.
+      // Close the door first: it makes viewers reconnect if a closed set refuses their streams.
       streams.streams.close();
       for (const viewers of allViewers) viewers.close();
     },

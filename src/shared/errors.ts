@@ -40,7 +40,7 @@ export interface FieldError {
   detail: string;
 }
 
-/** An error with a code from {@link errorCodes}. `detail` tells the client what is wrong and what to do about it. */
+/** An error with a code from {@link errorCodes}. `detail` says what is wrong and how to fix it. */
 export class HeadwayError extends Error {
   readonly status: number;
   /** Extension members of the problem (RFC 9457, section 3.2). */

@@ -141,7 +141,7 @@ export function createAccess(options: AccessOptions): Access {
     const { of, ancestors } = (await readJob(jobId))?.settings ?? {};
     return of === other || (ancestors?.includes(other) ?? false);
   };
-  /** The owner of a job, also of one that has been removed. */
+  /** The owner of a job, even if the job has been removed. */
   const ownerOf = async (jobId: string): Promise<string | undefined> => {
     const job = await readJob(jobId);
     return job ? job.settings.owner : (await readTombstone(jobId))?.owner;

@@ -64,7 +64,7 @@ export class DashboardViewers extends FeedViewers<DashboardViewer> {
     super.prepare();
   }
 
-  /** Tells each view which lists of failed jobs its viewers show. */
+  /** Requests, for each view, the lists of failed jobs that its viewers show. */
   private requestFailedJobs(): void {
     const requested = new Map<OwnerView, Map<string, FailedFilter>>();
     for (const { view, query } of this.viewers.values()) {

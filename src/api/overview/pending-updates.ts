@@ -3,7 +3,7 @@ import { errorOf } from '../../shared/lifecycle/events.js';
 import type { JobSnapshot } from '../../shared/lifecycle/snapshot.js';
 import type { LiveJob } from '../live/live-jobs.js';
 
-/** The data of a `job` event: the present state of a job. */
+/** The data of a `job` event: the current state of a job. */
 export type JobUpdate = Record<string, unknown> & { jobId: string; state: JobState | 'gone' };
 
 /** The updates still to be sent to one viewer of an overview: the newest of each job. */

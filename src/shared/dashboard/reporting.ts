@@ -40,12 +40,12 @@ export interface ProcessReportingOptions {
 
 /** Reports a process to the dashboard: a heartbeat once a second; its running jobs only while a dashboard is open. */
 export interface ProcessReporting extends Service {
-  /** Returns the present heartbeat. */
+  /** Returns the current heartbeat. */
   view(): ProcessView;
   /**
    * Notifies open dashboards that jobs have changed their state, so that they read the job index again. Called by the queue
    * follower.
-   * @param jobs the jobs, as far as they are known
+   * @param jobs the jobs; `undefined` for an unknown job
    */
   changed(jobs: Array<Pick<JobSnapshot, 'settings'> | undefined>): void;
 }

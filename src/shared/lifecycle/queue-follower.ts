@@ -37,7 +37,7 @@ export interface QueueFollowerOptions {
   reconciler: Reconciler;
   /** The minimum time between two `progress` events of a job whose worker knows only BullMQ, in ms. */
   progressIntervalMs: number;
-  /** Called with the jobs whose state has changed; with none when a queue was paused or resumed, or progress was made. */
+  /** Called with the jobs whose state has changed. The list is empty after a pause, a resume or progress. */
   onChanged?: (jobs: Array<JobSnapshot | undefined>) => void;
   /** The work of the leader besides following, every second or two. */
   chore: () => Promise<void>;

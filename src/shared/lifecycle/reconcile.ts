@@ -140,7 +140,7 @@ export function createReconciler({
 
 /**
  * Returns the newest progress of a worker that knows only BullMQ. The job may have newer progress than the event that led
- * to this call. BullMQ keeps progress across attempts: it belongs to the present attempt if that is the first one, or if
+ * to this call. BullMQ keeps progress across attempts: it belongs to the current attempt if that is the first one, or if
  * the event says that this attempt has reported.
  */
 function newestProgress(

@@ -87,7 +87,7 @@ export function createWebhookQueue(options: WebhookQueueOptions): WebhookQueue {
   };
 }
 
-/** Returns the id of the delivery for the present end of a job. */
+/** Returns the id of the delivery for the current end of a job. */
 export const deliveryId = (job: Pick<JobSnapshot, 'id' | 'finishedAt'>): string =>
   idOf(job.id, String(job.finishedAt));
 

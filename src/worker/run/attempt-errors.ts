@@ -65,7 +65,7 @@ export function createAttemptErrors({ redis, keyspace, runs, suspects, log }: At
     }
     await flush();
     if (run.lost.aborted) return new WaitingError();
-    // Viewers see the message only; the original error of a library or the system is logged here.
+    // Viewers see only the message; the original error of a library or the system is logged here.
     if (error instanceof Error && error.cause !== undefined) {
       log.warn(
         { err: error, jobId: jobIdOf({ queue: job.queueName, id: storedId(job) }) },

@@ -73,7 +73,7 @@ export function createSuspects({ redis, keyspace, maxStalls, log }: SuspectsOpti
       const key = keyOf(job);
       const recordLosses = (now: number, most: number): Promise<void> =>
         patiently(run, () => scripts.noteLosses(key, now, most));
-      // The first run of a job cannot have lost a worker: no call to Redis.
+      // The first run of a job cannot have lost a worker, so Redis is not asked.
       if (job.attemptsStarted < 2) return () => {};
       const noted = await patiently(run, () => redis.hget(key, 'hw:losses'));
       // Losses beyond that happened while the job waited for its turn.

@@ -51,7 +51,7 @@ export const logsCommand = (): Command =>
  * ends and the other begins. Only the newest progress is stored, so a second one is live. Otherwise the stored events
  * count as complete after a moment of silence.
  * @param over called after that silence
- * @returns checks an event: whether it comes after the stored events
+ * @returns a function that checks whether an event comes after the stored ones
  */
 function createHistoryEnd(over: () => void): (event?: JobEvent) => boolean {
   let progresses = 0;

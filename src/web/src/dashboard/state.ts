@@ -47,7 +47,7 @@ export type DashboardFrame = Partial<Omit<DashboardState, 'minutes'>> & {
   minutes?: MinuteView[];
 };
 
-/** Returns the state after a frame. */
+/** Applies a frame to a state and returns the changed state. */
 export function applyFrame(
   state: DashboardState,
   { minutes = [], ...sections }: DashboardFrame,

@@ -82,12 +82,12 @@ export class ColumnStatistics {
     if (type === 'number' && GROUPED.test(value.trim())) this.grouped++;
   }
 
-  /** Whether every decimal number may be an integer with a point between thousands. */
+  /** Whether the point may separate thousands in every decimal number of the column. */
   get isGrouped(): boolean {
     return this.grouped > 0 && this.grouped === this.counts.number;
   }
 
-  /** Whether some decimal number cannot be such an integer. */
+  /** Whether the point cannot separate thousands in at least one decimal number of the column. */
   get hasDecimals(): boolean {
     return this.counts.number > this.grouped;
   }
