@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { run } from './command.mjs';
 import { Stop, say } from './say.mjs';
 
-// The lock file is one of them: dist/node_modules has the packages as they were installed.
+// Includes the lock file, because dist/node_modules contains the installed packages.
 const SOURCES = [
   'src',
   'package-lock.json',

@@ -5,7 +5,7 @@ import { Stop } from './say.mjs';
 /**
  * Opens the data folder for one supervisor at a time.
  * @returns the path, and a function that releases the folder
- * @throws Stop if the folder cannot be written or another supervisor uses it
+ * @throws Stop if the folder is not writable or another supervisor uses it
  */
 export function openDataFolder(dir) {
   const path = resolve(dir);

@@ -231,7 +231,7 @@ export async function takeStates({ root, browser, folder, sheet }) {
   }
 }
 
-/** Joins the small pictures into one, with the name above each state: light left to right, dark right to left. */
+/** Joins the small pictures into one, with its name above each state: light left to right, dark right to left. */
 async function writeSheet(taken, file) {
   const [width, columns, gap, title] = [260, 6, 12, 20];
   const cells = await Promise.all(

@@ -115,7 +115,7 @@ export function createJobStore<R = unknown>(
     };
     const watch = (): void => {
       const { id } = job();
-      /** The state of the connection. It outlasts the job's end, after which the store shows `ended`. */
+      /** The actual state of the connection. After the job's end, the store shows `ended` instead. */
       let status: Status = 'connecting';
       const show = (now: WatchedJob<R>): WatchedJob<R> =>
         withStatus(now, isTerminal(now.state) ? 'ended' : status);

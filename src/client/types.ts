@@ -87,8 +87,8 @@ export interface JobEventData<R = unknown> {
 }
 
 /**
- * An event of a job, discriminated by `event`. Events that a job names itself (`ctx.emit`) are included under their own
- * names, which this type does not list. The job's value is in `data.data`.
+ * An event of a job, discriminated by `event`. Custom events (`ctx.emit`) are included under their own names, which this
+ * type does not list. The job's value is in `data.data`.
  */
 export type JobEvent<R = unknown> = {
   [Name in keyof JobEventData<R>]: { event: Name; id: string | undefined; data: JobEventData<R>[Name] };

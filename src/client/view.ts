@@ -19,7 +19,7 @@ export interface WatchedJob<R = unknown> {
   attempts: number;
   /** The newest lines of the job's log, at most 500. */
   logs: ReadonlyArray<JobEventData['log']>;
-  /** The text that the job published in this attempt, before its end. */
+  /** The text of the partial result of this attempt. */
   text: string;
   result: R | undefined;
   /** Why the job failed, or why its last attempt did. */

@@ -16,7 +16,7 @@ export interface ReadEvent {
 export interface WatchOptions<E> {
   onEvent?: ((event: E) => void) | undefined;
   onStatus?: ((status: Status) => void) | undefined;
-  /** Called when the watching has ended, by itself or through its signal. */
+  /** Called when watching has ended, on its own or because of `signal`. */
   onEnd?: ((error?: ProblemError) => void) | undefined;
   /** Stops watching. */
   signal?: AbortSignal | undefined;

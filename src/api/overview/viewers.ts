@@ -65,8 +65,8 @@ export interface OverviewViewersOptions extends ViewerSetOptions {
 /**
  * Viewers that follow many jobs over one connection: all jobs of an owner, or all of a queue. Jobs join and leave while
  * the stream is open. Updates are conflated twice: workers report all their jobs together twice a second, and a viewer
- * gets only the newest update of each job, a limited number at a time. The stream of ten thousand jobs is therefore one
- * that a browser can handle.
+ * gets only the newest update of each job, a limited number at a time. A browser can therefore handle the stream of ten
+ * thousand jobs.
  */
 export class OverviewViewers extends FeedViewers<OverviewViewer> {
   constructor(private readonly options: OverviewViewersOptions) {
@@ -111,7 +111,7 @@ export class OverviewViewers extends FeedViewers<OverviewViewer> {
       const live = new Set<string>();
       for (const job of this.running(viewer)) live.add(job.id);
       const readAll = viewer.queues !== queues || performance.now() - viewer.readAllAt > REREAD_MS;
-      // The index has the state of each job: only jobs in another state than the recorded one have to be read.
+      // The index has the state of each job: only jobs in a state other than the recorded one have to be read.
       const moved = [...unfinished].filter(
         ([id, state]) => !live.has(id) && (readAll || updates.stateOf(id) !== state),
       );

@@ -106,7 +106,7 @@ export class Feed {
     const forEachWaiting = (next: (member: Subscription) => void): void => {
       if (reads !== this.reads) return;
       reads.delete(position);
-      // A subscription that has moved on meanwhile has another read, or needs none.
+      // A subscription that has moved on is served by another read, or needs none.
       for (const member of group)
         if (member.rest === undefined && positionOf(member) === position) next(member);
       if (reads.size === 0) this.forget();

@@ -19,7 +19,7 @@ import type { ProcessView } from './views.js';
 const FRAME_MS = 500;
 const BEAT_MS = 1000;
 const REFRESH_BEATS = 10;
-/** The maximum number of owners in a notice. With more, it is for all owners. */
+/** The maximum number of owners in a notice. With more owners, the notice is for all. */
 const MAX_OWNERS = 100;
 const LOG_LENGTH = 10;
 const CHANNEL_TTL_MS = 3_600_000;

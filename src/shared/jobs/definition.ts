@@ -48,7 +48,7 @@ export interface JobContext {
    * A line arrives exactly once and in order, even after a lost connection to Redis. Await the result only in a job that can
    * write faster than Redis accepts: beyond 4 MiB or 10,000 pending reports, further ones are dropped, and the stream says
    * how many.
-   * @returns a promise that resolves at once; while more than 256 KiB or 1,000 reports are pending, when there is room
+   * @returns a promise that resolves at once or, while more than 256 KiB or 1,000 reports are pending, when there is room
    *   again. It never rejects.
    */
   log(message: string): Promise<void>;

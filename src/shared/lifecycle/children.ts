@@ -15,7 +15,7 @@ export interface ChildRegister {
   pending(parentId: string): Promise<string[]>;
   /** Returns the result of a completed child, as JSON. It is kept as long as the parent, even if the child is removed. */
   result(parentId: string, childId: string): Promise<string | undefined>;
-  /** Removes a child that has ended, or was removed, from the pending ones. BullMQ completes no parent that has any. */
+  /** Removes a child that has ended, or was removed, from the pending ones. BullMQ does not complete a parent with pending children. */
   removePending(parentId: string, childId: string): Promise<void>;
 }
 

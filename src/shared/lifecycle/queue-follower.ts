@@ -19,7 +19,7 @@ const BATCH = 500;
 const PAUSE_MS = 100;
 /** How long a batch waits for its jobs, in ms. Slower ones finish in the background. */
 const ROUND_WAIT_MS = 1000;
-/** How long until a key that is not an event stream is checked again, in ms. */
+/** Time until a key that is not an event stream is checked again, in ms. */
 const RECHECK_STREAMS_MS = 60_000;
 /** The form of a stream entry's id. */
 const ENTRY_ID = /^\d{1,15}(-\d{1,15})?$/;

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { EventSpec } from './job-events.js';
 import { time } from './parts.js';
 
-/** The events of any stream, of a job or of another channel, about the stream itself. They have no id. */
+/** The events about a stream itself, in the streams of jobs and of other channels. They have no id. */
 export const streamEvents = {
   reset: {
     about: 'The state known to the viewer is outdated; the current state follows',

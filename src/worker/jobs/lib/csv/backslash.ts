@@ -4,7 +4,7 @@ import { readText } from './text.js';
 
 /**
  * The form of the other backslashes in a file that escapes quotes with backslashes (`"a \"b\""`). `escaped`: written as
- * `\\` (MySQL and phpMyAdmin). `kept`: written once (Spark).
+ * `\\` (MySQL and phpMyAdmin). `kept`: not escaped (Spark).
  */
 export type Backslashes = 'escaped' | 'kept';
 
