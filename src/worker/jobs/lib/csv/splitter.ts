@@ -47,7 +47,7 @@ export class RecordSplitter {
   private rest: Buffer = Buffer.alloc(0);
   /** Length at which the rest is parsed again: otherwise each chunk of a long field would parse it anew. */
   private enough = 0;
-  /** Line number at the start of the rest. */
+  /** Line number at which the rest begins. */
   private line = 1;
   /** Inside a line that is too long. */
   private skipping = false;
