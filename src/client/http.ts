@@ -41,7 +41,7 @@ export interface Call {
  */
 export type RetryListener = (error: ProblemError, inMs: number) => void;
 
-/** How many times a call without a response is repeated: for up to seven seconds, in which a service can restart. */
+/** How many times a call without a response is repeated: for up to seven seconds, enough for a service to restart. */
 const UNANSWERED_TRIES = 3;
 
 /** Returns the root URL of the service, with a slash at its end. @throws TypeError outside of a browser if `url` is missing */

@@ -8,7 +8,7 @@ const MAX_DEPTH = 256;
 /**
  * Parses a JSON body.
  * @param limit the largest body, in bytes or as `64kb`
- * @throws HeadwayError `unsupported-media-type` for another content type, `invalid-request` for a body that is nested too
+ * @throws HeadwayError `unsupported-media-type` for any other content type, `invalid-request` for a body that is nested too
  *   deeply
  */
 export const jsonBody = (limit: number | string): RequestHandler[] => [

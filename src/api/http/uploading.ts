@@ -42,7 +42,7 @@ export function watchUpload(req: IncomingMessage, { config, stopping }: UploadLi
     progressAt = performance.now();
     windowBytes += chunk.length;
   };
-  /** Whether a window has ended in which too little arrived. */
+  /** Whether a window has ended and too little has arrived in it. */
   const isTooSlow = (now: number): boolean => {
     const passed = now - windowAt;
     if (passed < stallMs) return false;

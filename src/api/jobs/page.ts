@@ -28,7 +28,7 @@ export interface IndexPage {
 /** Reads pages of the index, newest job first. */
 export type PageReader = (request: PageRequest) => Promise<IndexPage>;
 
-/** Maximum number of steps of one page. They take a few milliseconds, in which Redis does nothing else. */
+/** Maximum number of steps of one page. They take a few milliseconds, during which Redis does nothing else. */
 const STEPS = 5000;
 
 /** @param steps see page.lua */

@@ -34,7 +34,7 @@ export interface Fence {
   guard?: Guard;
   /** With `rank` and `guard`: allows a rank that was already published, because the guard's field has changed. */
   again?: boolean;
-  /** The run of the server that the decision to publish is based on. On another run the event is not published. */
+  /** The run of the server that the decision to publish is based on. On a different run the event is not published. */
   run?: string;
 }
 
