@@ -1,6 +1,6 @@
 // npm run build:packages: bundles the packages that API, worker and command line load, each into one file of
 // dist/node_modules, which Node searches first for imports of the code in dist. A process spends most of its start
-// loading about 500 small files; bundles halve that time. Modules that two packages share stay one module, so BullMQ and
+// loading about 500 small files; bundles halve that time. A module that two packages share is bundled once, so BullMQ and
 // our own code use the same ioredis.
 // The published package has no bundles (`files` in package.json): its users load the packages that they install.
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';

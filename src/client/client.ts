@@ -22,7 +22,7 @@ export interface ClientOptions extends ServiceOptions {
 /** Options of a start: `options` of `POST /v1/jobs`, and listeners for the job's events. */
 export interface StartOptions<R = unknown> extends JobOptions, JobListeners<R> {
   /**
-   * Starts with the same key and data create one job. Defaults to a random key for each call, so that a start can be
+   * Calls with the same key and data start one job. Defaults to a random key for each call, so that a start can be
    * repeated when its response was lost. At least 16 characters if unauthenticated.
    */
   idempotencyKey?: string;

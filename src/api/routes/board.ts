@@ -73,7 +73,7 @@ export async function requireBoardAdmin(access: Access, req: Request, res: Respo
   });
 }
 
-/** Sets the path of the board for each request: the board has a single path, but requests can have different bases. */
+/** Sets the path of the board for each request: the board has one path, but requests can have different base paths. */
 function atBasePath(req: Request, res: Response, next: () => void): void {
   res.locals.boardPath = `${basePath(req)}${BOARD_PATH}/`;
   next();

@@ -79,7 +79,7 @@ export function followRemovedJobs({
       const hint = latest.get(requireAddress(jobId).queue)?.get(jobId)?.hint;
       return reconciler.reconcile(jobId, hint ?? { event: 'removed' });
     });
-    // Includes the jobs that failed to reconcile: the recheck of all watched jobs tries them again.
+    // Includes the jobs that could not be reconciled: the recheck of all watched jobs tries them again.
     for (const jobId of removed) handled.add(jobId);
   }
 

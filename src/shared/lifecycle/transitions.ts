@@ -82,7 +82,7 @@ function queueResumed(known: PublishedState | undefined, job: JobSnapshot): Tran
   return [queueState(job, known.attempt, factsOf(known), { ...factsOf(known), paused: false })];
 }
 
-/** Whether the job was taken out of its queue by a canceller that is about to fail it. It waits for nothing then. */
+/** Whether the job was taken out of its queue by a canceller that is about to fail it. Such a job waits for nothing. */
 const isBeingCancelled = (published: PublishedState, job: JobSnapshot): boolean =>
   job.state === 'active' && job.attempt === published.attempt && published.rank !== RANK.active;
 

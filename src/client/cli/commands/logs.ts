@@ -48,8 +48,8 @@ export const logsCommand = (): Command =>
 
 /**
  * Detects the end of the stored events. The stream sends them first and then continues live, without marking where one
- * ends and the other begins. Only the newest progress is stored, so a second one is live. Otherwise the stored events
- * count as complete after a moment of silence.
+ * ends and the other begins. Only the newest progress is stored, so a second progress event is live. Otherwise the
+ * stored events count as complete after a moment of silence.
  * @param over called after that silence
  * @returns a function that checks whether an event comes after the stored ones
  */

@@ -76,7 +76,7 @@ if attempt then
     if ended ~= reopens then return false end
     fresh = true
   elseif rank then
-    -- The publisher does not know of the end: it has read the channel before that.
+    -- The publisher does not know of the end: it read the channel before the end was published.
     if ended then return false end
     if attempt < nowAttempt or (attempt == nowAttempt and rank < nowRank) then return false end
     if attempt == nowAttempt and rank == nowRank and ARGV[16] ~= '1' then return false end
