@@ -36,7 +36,7 @@ async function startBetterSse(redis) {
   return { server, url: server.url, publish: () => redis.client.publish('bench', MARKED) };
 }
 
-/** The real API, with viewers of the channel of one job. */
+/** The real API, with viewers of one job's channel. */
 async function startHeadway(redis) {
   const server = await startMeasured('dist/api/main.js', {
     REDIS_URL: redis.url,

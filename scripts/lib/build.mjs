@@ -29,6 +29,6 @@ export async function ensureBuild(root) {
 function newestIn(path) {
   const stats = statSync(path);
   if (!stats.isDirectory()) return stats.mtimeMs;
-  // The time of the folder counts too: it changes when a file is removed.
+  // The folder's own modification time counts too: it changes when a file is removed.
   return Math.max(stats.mtimeMs, ...readdirSync(path).map((name) => newestIn(join(path, name))));
 }

@@ -109,7 +109,7 @@ export async function takePages({ root, browser, service, adminToken, folder, la
     await page.context().close();
   }
 
-  /** A page of another site that has only the element. */
+  /** A page on another site that has only the element. */
   async function takeElement() {
     const jobs = [
       { label: 'Import of people.csv', style: '', job: await start('steps', { count: 400, intervalMs: 60 }) },

@@ -76,7 +76,7 @@ export class HeadwayError extends Error {
 
 /** Thrown by a job to fail without a retry, because another attempt would fail in the same way. */
 export class PermanentError extends Error {
-  /** Marks the class even if two copies of this module are loaded, as a job file in `JOBS_DIR` may do. */
+  /** Identifies the class even if two copies of this module are loaded, for example by a job file in `JOBS_DIR`. */
   readonly permanent = true;
 
   constructor(message: string, options?: ErrorOptions) {
@@ -95,7 +95,7 @@ export interface JobError {
 
 /** A child job failed or was cancelled. `ctx.child()` rejects with this error. */
 export class ChildFailedError extends Error {
-  /** Marks the class even if two copies of this module are loaded, as a job file in `JOBS_DIR` may do. */
+  /** Identifies the class even if two copies of this module are loaded, for example by a job file in `JOBS_DIR`. */
   readonly childFailed = true;
   /** Whether the parent is not retried either: a retry would start the child again, and it would fail in the same way. */
   readonly permanent: boolean;

@@ -46,7 +46,7 @@ export interface Access {
   requireAdmin(req: Request): Promise<Principal>;
   /** Signs the token of a job. */
   token(jobId: string): Promise<string>;
-  /** Signs the token of a job, and sets it as a cookie for pages of the same site. */
+  /** Signs the token of a job, and sets it as a cookie for pages on the same site. */
   grant(req: Request, res: Response, jobId: string): Promise<string>;
 }
 

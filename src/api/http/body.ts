@@ -45,7 +45,7 @@ function isDeeperThan(body: unknown, max: number): boolean {
 const isObject = (value: unknown): value is object => value !== null && typeof value === 'object';
 
 /**
- * Refuses a body that is not declared to be JSON. A page of another site can send JSON only after a CORS preflight.
+ * Refuses a body that is not declared to be JSON. A page on another site can send JSON only after a CORS preflight.
  * @throws HeadwayError `unsupported-media-type`
  */
 function requireJson(req: Request, _res: Response, next: NextFunction): void {

@@ -18,7 +18,7 @@ const SLOW_MS = 10;
 const CONNECT_MS = 3000;
 
 /**
- * Checks the Redis of the service: the configured one, or the private one of `npm start`.
+ * Checks the Redis server that the service uses: the configured one, or the private one of `npm start`.
  * @param kinds the kinds of job that need workers
  * @throws ConfigError
  */
