@@ -45,7 +45,7 @@ export interface Publication {
 /** Options for publishing an event. */
 export interface PublishOptions {
   signal?: AbortSignal;
-  /** Calls with the same key and event publish once. Defaults to a random key. */
+  /** Calls with the same key and event publish it once. Defaults to a random key. */
   idempotencyKey?: string;
   onRetry?: RetryListener;
 }
