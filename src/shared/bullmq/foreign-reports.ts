@@ -27,8 +27,8 @@ export interface ForeignReports {
 }
 
 /**
- * A field of the job's hash, written by our workers: the number of lines in BullMQ's log of the job that the worker has
- * published itself.
+ * A field of the job's hash, written by our workers. It counts the lines in BullMQ's log of the job that were published
+ * by the worker.
  */
 export const LOGGED = 'hw:logged';
 

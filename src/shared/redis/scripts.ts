@@ -8,7 +8,7 @@ export interface LuaScript {
   numberOfKeys?: number;
 }
 
-/** ioredis makes two commands of a script: `name` and `nameBuffer`, which replies with Buffers. */
+/** ioredis creates two commands for each script: `name` and `nameBuffer`, which replies with Buffers. */
 type ScriptName<Command> = Command extends `${infer Name}Buffer` ? Name : Command;
 
 declare const commands: unique symbol;

@@ -15,7 +15,7 @@ export interface DashboardState {
   /** When the newest frame was created, by the server's clock; 0 before the first frame. */
   at: number;
   admin: boolean;
-  /** Whether the server reaches Redis. */
+  /** Whether the server can reach Redis. */
   live: boolean;
   states: StateCounts;
   names: Record<string, StateCounts>;

@@ -82,12 +82,12 @@ export class ColumnStatistics {
     if (type === 'number' && GROUPED.test(value.trim())) this.grouped++;
   }
 
-  /** Whether the point may separate thousands in every decimal number of the column. */
+  /** Whether the column has decimal numbers and their points may all separate thousands. */
   get isGrouped(): boolean {
     return this.grouped > 0 && this.grouped === this.counts.number;
   }
 
-  /** Whether the point cannot separate thousands in at least one decimal number of the column. */
+  /** Whether the column has a decimal number whose point cannot separate thousands. */
   get hasDecimals(): boolean {
     return this.counts.number > this.grouped;
   }
