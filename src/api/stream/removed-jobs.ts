@@ -29,7 +29,7 @@ export interface RemovedJobsOptions {
 
 /**
  * Checks whether the jobs that are watched in this process are still in BullMQ, and reconciles those that are not.
- * Emptying a queue (`clean`, `drain`, `obliterate`) removes jobs without an event for each of them. Jobs in queues
+ * Emptying a queue (`clean`, `drain`, `obliterate`) removes jobs without an event for each job. Jobs in queues
  * without a queue follower are reconciled too.
  */
 export function followRemovedJobs({
