@@ -43,7 +43,7 @@ interface OverviewViewer extends FeedViewer {
   updates: PendingUpdates;
   /** The version of the view that the updates were last compared with. */
   version: number;
-  /** The queues at that time. When they change, jobs may wait for another reason. */
+  /** The queues at the last comparison. When they change, jobs may wait for another reason. */
   queues: QueueState[];
   /** A comparison is in progress. */
   comparing: boolean;
