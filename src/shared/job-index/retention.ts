@@ -82,7 +82,7 @@ export function createJobRetention(options: JobRetentionOptions): JobRetention {
     const [finishedOn, ...files] = left.split(' ');
     await Promise.all(
       files.map(async (id) => {
-        // A file that another job uses is removed later, by its own retention time.
+        // A file that another job uses is removed later, when its own lifetime is over.
         if (!(await isHeld(id))) await store.remove(id, Number(finishedOn));
       }),
     );
