@@ -15,7 +15,7 @@ interface Findings {
   grouped: string[];
 }
 
-/** Lists what was not imported as it is in the file, or was guessed. */
+/** Lists what was guessed, skipped or imported with changes. */
 export function warningsOf(found: Findings): string[] {
   const { encoding, source, hasHeader, rows, rejected, reasons, blank, grouped } = found;
   const warnings: string[] = [];
