@@ -40,9 +40,8 @@ const ESCAPED_QUOTE = Buffer.from('\\"');
 
 /**
  * Detects whether a file escapes quotes with backslashes. Each line with backslashes or doubled quotes is read both
- * ways, and the majority of the lines that fit only one way decides. A tie means RFC 4180, with one exception: if no
- * line supports RFC 4180, `\N` is used for NULL, and every other backslash escapes something, then MySQL has written
- * the file.
+ * ways, and the majority of the lines that fit only one way decides. A tie means RFC 4180, except for a file that
+ * MySQL has written: no line supports RFC 4180, `\N` stands for NULL, and every other backslash escapes something.
  */
 export async function findBackslashes(
   path: string,
