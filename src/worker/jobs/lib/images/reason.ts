@@ -15,7 +15,7 @@ const LONGEST_SIDE: Record<string, { name: string; pixels: number }> = {
 };
 
 /**
- * Converts an error of sharp into one with a message for viewers: the messages of the library contain paths of files on
+ * Converts an error from sharp into one with a message for viewers: the library's messages contain paths of files on
  * the server.
  * @returns a `PermanentError`, unless the operating system is the cause
  */
