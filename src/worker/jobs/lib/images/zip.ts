@@ -69,7 +69,7 @@ function zipFault(message: string): string {
   return 'its directory is damaged';
 }
 
-/** Returns why an entry cannot be extracted, from an error from yauzl or zlib. */
+/** Returns why an entry cannot be extracted, given an error from yauzl or zlib. */
 export function entryFault(error: Error): string {
   if (/bytes in the stream/.test(error.message)) return 'the size differs from the directory';
   return 'the content is damaged';
