@@ -59,8 +59,8 @@ const randomKey = (): string =>
   );
 
 /**
- * The first start of this page at each service, and whether it succeeded. Its response sets the cookie that identifies
- * the visitor. Without it, starts made at the same time would each get another visitor's cookie, and the browser would
+ * The first start of this page at each service, and whether it succeeded. Other starts wait for it, because its response
+ * sets the cookie that identifies the visitor. Concurrent starts would each get a different cookie, and the browser would
  * keep only the last. A failed start is removed.
  */
 const firsts = new Map<string, Promise<boolean>>();
