@@ -14,7 +14,9 @@ const SILENCE_MS = 700;
 /** `headway logs ID`: prints a job's log. */
 export const logsCommand = (): Command =>
   new Command('logs')
-    .description("Print a job's log; with -f, follow it to the job's end and exit with 1 unless it completed")
+    .description(
+      "Print a job's log; with -f, follow the log until the job ends, and exit with 1 unless the job completed",
+    )
     .argument('<id>', 'job id')
     .option('-f, --follow', 'print new lines until the job ends')
     .action(async (id: string, { follow = false }: { follow?: boolean }, command: Command) => {
