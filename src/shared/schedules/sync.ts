@@ -75,7 +75,7 @@ export function createScheduleSync({
   async function upsert(schedule: Schedule, runs: RunCounts, present: Chain | undefined): Promise<void> {
     const queue = openQueue(schedule.queue);
     let chain = present;
-    // BullMQ keeps the due time of a run that it replaces, so after a change of the timing the scheduler is removed first.
+    // BullMQ keeps the due time of a run that it replaces, so after a change to the timing the scheduler is removed first.
     if (chain && chain.version < schedule.timedIn) {
       await remove(schedule, chain);
       chain = undefined;

@@ -27,7 +27,7 @@ export function warningsOf(found: Findings): string[] {
   }
   if (source.backslashesDoubtful) {
     warnings.push(
-      'Quotes are escaped with backslashes, but not all backslashes are. Backslashes that do not precede a quote were kept',
+      'Quotes are escaped with backslashes, but some backslashes are not escaped. Backslashes that do not precede a quote were kept',
     );
   }
   if (source.titles > 0) {
