@@ -91,6 +91,6 @@ export async function overview() {
   return {
     'crowd, share of the main thread': [resting.main, 0.2],
     'crowd, KiB a second on the stream': [rate('received') / 1024, 250],
-    'crowd, seconds until all jobs are there': [complete, 30],
+    'crowd, seconds until all jobs are shown': [complete, 30],
   };
 }

@@ -11,7 +11,7 @@ const FURTHER_VIEWERS = 5000;
 const EVENTS = 400;
 const EVENT_EVERY_MS = 10;
 const ROUNDS = 3;
-/** A process is idle after this many probes in a row, half a second apart, that find no less memory. */
+/** A process is idle when its memory has not decreased for this many probes, half a second apart. */
 const CALM_PROBES = 10;
 const DATA = {
   mark: 'mark',
@@ -36,7 +36,7 @@ async function startBetterSse(redis) {
   return { server, url: server.url, publish: () => redis.client.publish('bench', MARKED) };
 }
 
-/** The real API, with viewers of the channel of one job. */
+/** The real API, with viewers of one job's channel. */
 async function startHeadway(redis) {
   const server = await startMeasured('dist/api/main.js', {
     REDIS_URL: redis.url,
@@ -67,7 +67,7 @@ async function startHeadway(redis) {
   return { server, url: `${server.url}${job.links.events}?token=${job.token}`, publish };
 }
 
-/** Starts a contestant, and calls `body` with it and a function that opens viewers. Each viewer has received frames. */
+/** Starts a contestant, and calls `body` with it and a function that opens viewers and sends them the first frames. */
 async function withContestant(start, body) {
   const redis = await startRedis({ scripts: channelScripts });
   const { server, url, publish } = await start(redis);
@@ -105,7 +105,7 @@ const cpuPerEvent = (start) =>
     return (after.cpuUs - before.cpuUs) / (EVENTS * VIEWERS);
   });
 
-/** Returns the memory of an idle process. V8 returns the memory of a burst of requests some seconds later. */
+/** Returns the memory of an idle process. V8 frees the memory of a burst of requests some seconds later. */
 async function settled(server) {
   let now = await server.probe({ gc: true });
   for (let calm = 0; calm < CALM_PROBES; ) {
@@ -117,7 +117,7 @@ async function settled(server) {
   return now;
 }
 
-/** Returns the memory of a further viewer, without one-time costs such as compiled code. */
+/** Returns the memory per additional viewer, without one-time costs such as compiled code. */
 const weightOfViewer = (start) =>
   withContestant(start, async ({ server, openViewers }) => {
     await openViewers(FIRST_VIEWERS);
@@ -140,7 +140,7 @@ export async function fanout() {
   console.log(
     `\nfan-out: 1 channel, ${VIEWERS} viewers, ${EVENTS} events, median of ${ROUNDS} rounds in turn;`,
   );
-  console.log(`memory of ${FURTHER_VIEWERS} viewers beside the first ${FIRST_VIEWERS}`);
+  console.log(`memory of ${FURTHER_VIEWERS} viewers after the first ${FIRST_VIEWERS}`);
   const results = new Map(contestants.map(([name]) => [name, []]));
   for (let round = 0; round < ROUNDS; round++) {
     for (const [name, start] of contestants) results.get(name).push(await cpuPerEvent(start));

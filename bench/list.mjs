@@ -79,7 +79,7 @@ async function timed(work, rounds) {
   return { ms: median(times), result };
 }
 
-/** Reads one page with BullMQ: the newest first, from the position that the client has. */
+/** Reads one page with BullMQ: the newest jobs first, from the client's position. */
 async function peerPage(queue, start, limit, fits) {
   const ids = [];
   for (let from = start; from < JOBS && ids.length < limit; from += PEER_CHUNK) {
@@ -142,7 +142,7 @@ export async function list() {
     const peer = await timed(() => peerPage(queue, start, limit, fits), 1);
     const shown = ours.result.jobs.map(({ id }) => id);
     if (shown.length !== limit || shown.join() !== peer.result.join()) {
-      throw new Error(`${name}: the two do not show the same jobs`);
+      throw new Error(`${name}: the index and BullMQ return different jobs`);
     }
     rows.push({ name, ours: ours.ms, peer: peer.ms });
   }

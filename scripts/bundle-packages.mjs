@@ -1,14 +1,14 @@
 // npm run build:packages: bundles the packages that API, worker and command line load, each into one file of
-// dist/node_modules, where Node looks for the packages of the code in dist first. A process spends most of its start
-// loading about 500 small files; from the bundles, this takes half the time. Modules that two packages share stay one
-// module, so BullMQ and our own code use the same ioredis.
+// dist/node_modules, which Node searches first for imports of the code in dist. A process spends most of its start
+// loading about 500 small files; bundles halve that time. A module that two packages share is bundled once, so BullMQ and
+// our own code use the same ioredis.
 // The published package has no bundles (`files` in package.json): its users load the packages that they install.
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
 
-// Not here: packages with native code or threads, which look for files beside their own (sharp, libsql, koffi, pino,
+// Not bundled: packages with native code or threads, which look for files beside their own (sharp, libsql, koffi, pino,
 // piscina), and packages that few processes load.
 const PACKAGES = [
   '@fastify/busboy',

@@ -1,4 +1,4 @@
-// npm run docs: builds the site of the documentation in docs/.vitepress/dist. `npm run docs -- dev` serves it while it is
+// npm run docs: builds the documentation site in docs/.vitepress/dist. `npm run docs -- dev` serves it while it is
 // edited, `npm run docs -- preview` serves what was built. The packages of the site are installed in docs/, so that
 // nothing else has to install them.
 import { readdirSync, readFileSync } from 'node:fs';

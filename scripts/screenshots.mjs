@@ -1,7 +1,7 @@
 // npm run screenshots: makes all pictures of the documentation in docs/images, with the real service and a real browser.
 // `npm run screenshots -- pages demo states` makes some of them:
-//   pages [ms]       each page on a desk and on a phone, light and dark; jobs run for so many ms before the first (150000)
-//   demo             the moving picture of the README
+//   pages [ms]       each page on a desk and on a phone, light and dark; jobs run for this many ms before the first (150000)
+//   demo             the animation in the README
 //   states [folder]  a sheet of the page in each state of a job; the full pictures go to the folder (data/states)
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

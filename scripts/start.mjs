@@ -29,12 +29,14 @@ await tell(async () => {
     if (stoppingSince) {
       // npm forwards a Ctrl-C that the terminal has also sent to this process.
       if (Date.now() - stoppingSince < SAME_SIGNAL_MS) return;
-      // The second request: running jobs will be found stalled later and begin again.
+      // A second request: running jobs will be found stalled later, and start again.
       service.kill();
       process.exit(1);
     }
     stoppingSince = Date.now();
-    say('Stopping. Running jobs may still end, or return to the queue. Press Ctrl-C again to exit at once.');
+    say(
+      'Stopping. Running jobs can still finish, or return to the queue. Press Ctrl-C again to exit at once.',
+    );
     await stop();
     process.exit(code);
   };

@@ -55,7 +55,7 @@ export async function startMeasured(script, env, args = []) {
 }
 
 /**
- * Runs a private Redis. `client` knows the scripts; `cpuUs` returns the CPU time that the server has used. Linux only.
+ * Runs a private Redis. `client` is a connection with the scripts; `cpuUs` returns the CPU time of the server. Linux only.
  */
 export async function startRedis({ scripts } = {}) {
   const server = createServer().listen(0, '127.0.0.1');

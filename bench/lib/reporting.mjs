@@ -1,4 +1,4 @@
-// Running jobs as the index and worker processes show them, without a queue.
+// Simulates running jobs in the index and in worker processes, without a queue.
 import { startMeasured } from './processes.mjs';
 
 const idOf = (i) => `render.${i.toString(16).padStart(8, '0')}-0000-4000-8000-000000000000`;

@@ -1,5 +1,5 @@
 // A process that holds many event streams and counts frames. It answers the message {open: [url, ...]} when every
-// stream has received its first bytes, and {expect: n} when n marked frames have arrived in all.
+// stream has received its first bytes, and {expect: n} when n marked frames have arrived in total.
 import { connect } from 'node:net';
 
 const MARK = Buffer.from('"mark');

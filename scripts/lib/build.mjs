@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { run } from './command.mjs';
 import { Stop, say } from './say.mjs';
 
-// The lock file is one of them: dist/node_modules has the packages as they were installed.
+// Includes the lock file, because dist/node_modules contains the installed packages.
 const SOURCES = [
   'src',
   'package-lock.json',
@@ -29,6 +29,6 @@ export async function ensureBuild(root) {
 function newestIn(path) {
   const stats = statSync(path);
   if (!stats.isDirectory()) return stats.mtimeMs;
-  // The time of the folder counts too: it changes when a file is removed.
+  // The folder's own modification time counts too: it changes when a file is removed.
   return Math.max(stats.mtimeMs, ...readdirSync(path).map((name) => newestIn(join(path, name))));
 }

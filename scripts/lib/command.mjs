@@ -5,7 +5,7 @@ import { delimiter, join } from 'node:path';
 /** The signals that ask a process to exit. */
 export const ENDING_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
-/** Returns the path of the first program that is in the PATH, or undefined. */
+/** Returns the path of the first of these programs that is in the PATH, or undefined. */
 export function findProgram(...names) {
   for (const name of names) {
     for (const dir of (process.env.PATH ?? '').split(delimiter)) {

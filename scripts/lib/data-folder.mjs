@@ -5,7 +5,7 @@ import { Stop } from './say.mjs';
 /**
  * Opens the data folder for one supervisor at a time.
  * @returns the path, and a function that releases the folder
- * @throws Stop if the folder cannot be written or another supervisor uses it
+ * @throws Stop if the folder is not writable or another supervisor uses it
  */
 export function openDataFolder(dir) {
   const path = resolve(dir);
@@ -13,7 +13,7 @@ export function openDataFolder(dir) {
     mkdirSync(path, { recursive: true, mode: 0o700 });
     accessSync(path, constants.W_OK);
   } catch (error) {
-    throw new Stop(`DATA_DIR: the data folder ${path} cannot be written (${error.code})`);
+    throw new Stop(`DATA_DIR: the data folder ${path} is not writable (${error.code})`);
   }
   const lock = join(path, 'supervisor.pid');
   for (;;) {
@@ -22,7 +22,7 @@ export function openDataFolder(dir) {
       return { path, release: () => rmSync(lock, { force: true }) };
     } catch (error) {
       if (error.code !== 'EEXIST')
-        throw new Stop(`DATA_DIR: the data folder ${path} cannot be written (${error.code})`);
+        throw new Stop(`DATA_DIR: the data folder ${path} is not writable (${error.code})`);
       const holder = Number(readFileSync(lock, 'utf8'));
       if (isSupervisor(holder)) {
         throw new Stop(

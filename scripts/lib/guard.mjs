@@ -1,4 +1,4 @@
-// node guard.mjs <options> <program> <arguments>: runs a program, and ends it when the supervisor was killed. Options
+// node guard.mjs <options> <program> <arguments>: runs a program, and ends it when the supervisor is killed. Options
 // (JSON): with "socket", the socket of a Redis, the guard first waits until its clients have disconnected, for at most
 // "graceMs".
 import { spawn } from 'node:child_process';

@@ -1,4 +1,4 @@
-// What GitHub makes of Markdown: the tests of the documentation and the site agree with it through this file.
+// Interprets Markdown as GitHub does, for the documentation site and its tests.
 
 /** Returns the anchor that GitHub gives to a heading. @param text the heading without its `#` */
 export function headingAnchor(text) {

@@ -1,9 +1,9 @@
-// The moving picture of the README: a file is dropped on the page, its import starts, the bar moves, the result appears.
+// The animation in the README: a file is dropped on the page, its import starts, the bar moves, the result appears.
 import sharp from 'sharp';
 
 const SIZE = { width: 760, height: 620 };
 const ROWS = 250_000;
-/** Frames a second of the picture. */
+/** Frames per second of the animation. */
 const RATE = 10;
 /** How long the last frame is shown, in ms. */
 const LAST_MS = 2500;
@@ -25,7 +25,7 @@ async function record(page) {
   };
 }
 
-/** Carries a file over the page, as a hand with a mouse does: its icon is drawn by us, the events are the browser's. */
+/** Drags a file over the page. This script draws its icon; the browser sends the events. */
 async function dropFile(page, rows) {
   await page.evaluate(
     async ({ rows, width, height }) => {
@@ -60,7 +60,7 @@ async function dropFile(page, rows) {
   );
 }
 
-/** Returns frames at an even rate: for each moment, the newest one at that time. Equal frames in a row become one. */
+/** Returns frames at a constant rate: at each moment, the newest frame so far. Consecutive equal frames are merged. */
 function sample(frames) {
   const out = [];
   const [first, last] = [frames[0].at, frames.at(-1).at];
@@ -90,7 +90,7 @@ export async function takeMovingPicture({ browser, url, file }) {
   const panel = page.getByRole('article').first();
   await panel.waitFor();
   await panel.evaluate((element) => element.scrollIntoView({ block: 'center', behavior: 'smooth' }));
-  // The links to its files are there when it has ended.
+  // The links to the job's files appear when it has ended.
   await panel.getByRole('link').first().waitFor({ timeout: 120_000 });
   await panel.evaluate((element) => element.scrollIntoView({ block: 'center', behavior: 'smooth' }));
   await pause(1200);

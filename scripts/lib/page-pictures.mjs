@@ -13,7 +13,7 @@ const DEVICES = [
 /**
  * Takes the pictures of every page of a running service.
  * @param folder where the pictures go
- * @param lastsMs how long jobs run before the first picture: the charts need more than the present minute to show a line
+ * @param lastsMs how long jobs run before the first picture: the charts need more than the current minute to show a line
  */
 export async function takePages({ root, browser, service, adminToken, folder, lastsMs }) {
   async function start(name, data, options) {
@@ -100,7 +100,7 @@ export async function takePages({ root, browser, service, adminToken, folder, la
     const page = await browser.newPage();
     const sizes = { desk: [1280, 900], phone: [360, 740] };
     await take(page, 'reference', sizes, async () => {
-      // It chooses its colours when it is loaded.
+      // The page chooses its colours when it is loaded.
       await page.goto('about:blank');
       await page.goto(`${service.url}/docs#?route=post-/v1/jobs`);
       await page.getByText('POST').first().waitFor({ state: 'attached' });
@@ -109,7 +109,7 @@ export async function takePages({ root, browser, service, adminToken, folder, la
     await page.context().close();
   }
 
-  /** A page of another site that has only the element. */
+  /** A page on another site that has only the element. */
   async function takeElement() {
     const jobs = [
       { label: 'Import of people.csv', style: '', job: await start('steps', { count: 400, intervalMs: 60 }) },

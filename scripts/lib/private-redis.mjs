@@ -25,7 +25,7 @@ export async function startPrivateRedis(supervisor, program, dataDir, graceMs) {
   // A killed supervisor may have left its Redis: save and stop it before the new one opens the same files.
   if (existsSync(socket) && (await ask(socket, 'PING'))) {
     await ask(socket, 'SHUTDOWN');
-    await until(async () => !(await ask(socket, 'PING')), 'the Redis of an earlier run does not end');
+    await until(async () => !(await ask(socket, 'PING')), 'the Redis of an earlier run does not exit');
   }
   const settings = {
     port: '0',

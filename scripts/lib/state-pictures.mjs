@@ -190,7 +190,7 @@ export async function takeStates({ root, browser, folder, sheet }) {
     await pause(1500);
     await take('completed', completed);
     await take('gone', 'import-people..0123456789abcdef');
-    // The worker of the first job is lost. The next worker already runs the second job when it finds that out.
+    // The worker of the first job is lost. By the time the next worker detects this, it already runs the second job.
     await parts.end(worker, 'SIGKILL');
     worker = await parts.worker();
     await pause(9000);
@@ -231,7 +231,7 @@ export async function takeStates({ root, browser, folder, sheet }) {
   }
 }
 
-/** Joins the small pictures into one, with the name above each state: light left to right, dark right to left. */
+/** Joins the small pictures into one, with its name above each state: light left to right, dark right to left. */
 async function writeSheet(taken, file) {
   const [width, columns, gap, title] = [260, 6, 12, 20];
   const cells = await Promise.all(

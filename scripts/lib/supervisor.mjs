@@ -8,7 +8,7 @@ const EXIT_CONFIG = 78;
 export const GUARD = fileURLToPath(new URL('./guard.mjs', import.meta.url));
 const FIRST_DELAY_MS = 250;
 const LONGEST_DELAY_MS = 10_000;
-/** A child that ran this long is healthy: after its next crash, the delay is the shortest again. */
+/** A child that ran this long is healthy: after its next crash, it is restarted after the shortest delay. */
 const HEALTHY_MS = 30_000;
 
 /**
@@ -100,7 +100,7 @@ export class Supervisor {
       if (!entry?.child) continue;
       entry.child.kill('SIGTERM');
       const kill = setTimeout(() => {
-        this.write(name, `did not end in ${entry.graceMs} ms; killed`);
+        this.write(name, `did not exit within ${entry.graceMs} ms; killed`);
         killGroup(entry.child);
       }, entry.graceMs);
       await entry.exited;

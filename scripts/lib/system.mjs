@@ -4,8 +4,8 @@ import { Stop, say } from './say.mjs';
 let aptUpdated = false;
 
 /**
- * Finds a Redis server, and installs one if there is none. Resolves to its path. `REDIS_SERVER` can name another server
- * than the first one in the PATH.
+ * Finds a Redis server, and installs one if there is none. Resolves to its path. `REDIS_SERVER` takes precedence over
+ * the servers in the PATH.
  */
 export async function ensureRedisServer() {
   const find = () => process.env.REDIS_SERVER || findProgram('redis-server', 'valkey-server');
@@ -70,7 +70,7 @@ async function install(what, { apt, brew }) {
   if (!by) {
     throw new Stop(
       `${what} is needed and cannot be installed from here. Type: sudo apt-get install ${apt} (Debian, Ubuntu), or brew install ${brew} (Mac)${
-        apt === 'redis-server' ? '; or set REDIS_URL to one that runs' : ''
+        apt === 'redis-server' ? '; or set REDIS_URL to a running server' : ''
       }`,
     );
   }

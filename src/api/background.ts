@@ -17,7 +17,7 @@ import { followRemovedJobs } from './stream/removed-jobs.js';
 import type { ViewerSet } from './stream/viewer-set.js';
 import { watchWorkers } from './stream/worker-watch.js';
 
-/** Starts what runs beside the requests. @returns what has to be stopped */
+/** Starts the background work of an API process. @returns the services to stop */
 export function startServices(
   core: Core,
   { store, canceller, expiry, schedules }: Jobs,

@@ -15,7 +15,7 @@ export { type Channels, connectChannels } from '../shared/runtime/channels.js';
 export { StartError } from '../shared/start-error.js';
 
 export interface HeadwayOptions extends LibraryOptions {
-  /** Decides what rules and tokens leave open. */
+  /** The authorization hook. It is asked before tokens and rules decide. */
   authorize?: Authorize;
 }
 

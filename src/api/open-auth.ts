@@ -14,7 +14,7 @@ import { readRules } from './channels/rules.js';
 
 export interface SecretsOptions {
   config: Config;
-  /** Decides what rules and tokens leave open. Defaults to the code of `AUTHORIZE_MODULE`. */
+  /** The authorization hook. Defaults to the code of `AUTHORIZE_MODULE`. */
   authorize?: Authorize | undefined;
   log: Logger;
 }
@@ -37,7 +37,7 @@ export async function readSecrets({ config, authorize, log }: SecretsOptions, pr
 type Secrets = Awaited<ReturnType<typeof readSecrets>>;
 export type Auth = ReturnType<typeof openAuth>;
 
-/** The parts that decide what a caller may do. */
+/** Opens the parts that decide what a caller may do. */
 export function openAuth(
   { config, connection }: { config: Config; connection: Connection },
   secrets: Secrets,

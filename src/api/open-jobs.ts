@@ -8,7 +8,7 @@ import { createJobStarter } from './jobs/start.js';
 
 export type Jobs = ReturnType<typeof openJobs>;
 
-/** What starts, changes and remembers jobs. */
+/** Opens the parts that start, change and store jobs. */
 export function openJobs(core: Core, production: boolean) {
   const { config, registry, connection } = core;
   const { redis, keyspace, openQueue, reconciler } = connection;

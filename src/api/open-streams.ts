@@ -9,7 +9,7 @@ import { ChannelViewers } from './stream/viewers.js';
 
 export type Streams = ReturnType<typeof openStreams>;
 
-/** The streams of channels: the door, the hub of subscriptions, and the viewers. */
+/** Opens the parts that serve streams of channels: the door, the hub of subscriptions, and the viewers. */
 export function openStreams(
   { config, connection, subscriberRedis, log }: Core,
   { revocations }: Pick<Auth, 'revocations'>,

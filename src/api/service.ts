@@ -22,7 +22,7 @@ import { openStreams } from './open-streams.js';
 export interface ServiceOptions {
   config: Config;
   registry: Registry;
-  /** Decides what rules and tokens leave open. Defaults to the code of `AUTHORIZE_MODULE`. */
+  /** The authorization hook. Defaults to the code of `AUTHORIZE_MODULE`. */
   authorize?: Authorize | undefined;
   /** Whether the API is part of an application, which answers all other paths itself. Defaults to `false`. */
   embedded?: boolean;
@@ -92,7 +92,7 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
     redis: connection.server.version,
     retire() {
       stopping = true;
-      // The door first, so that a viewer whose stream is refused by a closed set is asked to reconnect.
+      // Close the door first: it makes viewers reconnect if a closed set refuses their streams.
       streams.streams.close();
       for (const viewers of allViewers) viewers.close();
     },

@@ -22,7 +22,7 @@ export interface ClientOptions extends ServiceOptions {
 /** Options of a start: `options` of `POST /v1/jobs`, and listeners for the job's events. */
 export interface StartOptions<R = unknown> extends JobOptions, JobListeners<R> {
   /**
-   * Starts with the same key and data create one job. Defaults to a random key for each call, so that a start can be
+   * Calls with the same key and data start one job. Defaults to a random key for each call, so that a start can be
    * repeated when its response was lost. At least 16 characters if unauthenticated.
    */
   idempotencyKey?: string;
@@ -45,7 +45,7 @@ export interface Publication {
 /** Options for publishing an event. */
 export interface PublishOptions {
   signal?: AbortSignal;
-  /** Calls with the same key and event publish once. Defaults to a random key. */
+  /** Calls with the same key and event publish it once. Defaults to a random key. */
   idempotencyKey?: string;
   onRetry?: RetryListener;
 }
@@ -59,8 +59,8 @@ const randomKey = (): string =>
   );
 
 /**
- * The first start of this page at each service, and whether it succeeded. Its response sets the cookie that identifies
- * the visitor. Without it, starts made at the same time would each get another visitor's cookie, and the browser would
+ * The first start of this page at each service, and whether it succeeded. Other starts wait for it, because its response
+ * sets the cookie that identifies the visitor. Concurrent starts would each get a different cookie, and the browser would
  * keep only the last. A failed start is removed.
  */
 const firsts = new Map<string, Promise<boolean>>();

@@ -28,7 +28,7 @@ export class ProblemError extends Error {
   }
 }
 
-/** The job failed. The problem is the response of its `/result`; `error` is the job's own error. */
+/** The job failed. The problem is the response from its `/result`; `error` is the job's own error. */
 export class JobFailedError extends ProblemError {
   constructor(
     readonly jobId: string,

@@ -15,7 +15,6 @@ export interface Follower extends Listener {
 const PREFIX_LENGTH = 12;
 
 /** Parses an id `epoch-offset`. The publisher's own part, after a colon, is ignored. */
-
 function parse(position: string): [prefix: string, offset: number] {
   const [epoch = '', offset = ''] = position.split('-');
   return [epoch.slice(0, PREFIX_LENGTH), Number.parseInt(offset, 10)];
@@ -42,8 +41,8 @@ export function sendReset(follower: Follower): void {
 
 /**
  * Returns the position from which one connection serves all followers. It is empty if a follower has no position or if
- * their epochs differ. Epochs of one channel differ after Redis restarted, which may have lost the newest events: an
- * offset of one epoch then has no meaning in the other.
+ * their epochs differ. A channel gets another epoch when Redis restarts, because the newest events may be lost: an offset
+ * in one epoch has no meaning in another.
  */
 export function commonPosition(followers: Iterable<Follower>): string {
   const positions = Array.from(followers, ({ position }) => position);

@@ -41,10 +41,10 @@ export interface Call {
  */
 export type RetryListener = (error: ProblemError, inMs: number) => void;
 
-/** How often a call without a response is repeated: for up to seven seconds, in which a service can restart. */
+/** How many times a call without a response is repeated: for up to seven seconds, enough for a service to restart. */
 const UNANSWERED_TRIES = 3;
 
-/** Returns the root URL of the service, with a slash at its end. @throws TypeError outside of a browser if `url` is missing */
+/** Returns the root URL of the service, with a trailing slash. @throws TypeError outside of a browser if `url` is missing */
 export function baseUrl({ url = DEFAULT_URL }: ServiceOptions): string {
   const page = (globalThis as { location?: { href: string } }).location?.href;
   try {
@@ -56,7 +56,7 @@ export function baseUrl({ url = DEFAULT_URL }: ServiceOptions): string {
   }
 }
 
-/** Returns the path of the service, with a slash at its end; `/` if the address of the service is unknown. */
+/** Returns the path of the service, with a trailing slash; `/` if the address of the service is unknown. */
 export function rootPath(service: ServiceOptions): string {
   try {
     return new URL(baseUrl(service)).pathname;

@@ -2,7 +2,7 @@ import { unreachable } from './errors.js';
 import type { ServiceOptions } from './http.js';
 import type { Pool } from './topic.js';
 
-/** A pool in this thread. Its code is loaded on first use, which a page with a shared worker never needs. */
+/** A pool in this thread. Its code is loaded on first use; a page with a shared worker never needs it. */
 export function createLazyPool(service: ServiceOptions, silenceMs: number): Pool {
   let loading: Promise<Pool> | undefined;
   return {

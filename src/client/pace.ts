@@ -29,7 +29,7 @@ const STALLED_MS = 5000;
 /** A job whose numbers rarely change counts as stalled after this many of its usual gaps. */
 const STALLED_GAPS = 3;
 
-/** Returns the pace after an event. Pure. */
+/** Applies an event to a pace and returns the changed pace. Pure. */
 export function addToPace(pace: Pace, { event, data }: Pick<JobEvent, 'event' | 'data'>): Pace {
   if (event === 'reset') return emptyPace;
   if (event === 'progress') return addProgress(pace, data as Progress);

@@ -25,7 +25,7 @@ export function createPool(service: ServiceOptions, silenceMs: number): Pool {
 
   return {
     follow(topic, listener) {
-      // A stream with topics that stay open would not end for listeners that wait for the end.
+      // Topics that stay open keep their stream open, so they do not share it with topics that end.
       const kind = topic.kind + (topic.last ?? '') + (topic.stays ? '+' : '');
       let leave = groupFor(topic, kind).join(topic, {
         ...listener,

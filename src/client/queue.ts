@@ -1,6 +1,6 @@
 /** Passes values from a producer to a `for await` loop, which may be slower. */
 export interface Queue<T> {
-  /** @param replaces selects an earlier value, not read yet, that this value makes obsolete */
+  /** @param replaces selects an unread earlier value that this value makes obsolete */
   push(value: T, replaces?: (earlier: T) => boolean): void;
   /** No more values follow. Those in the queue are still read. */
   end(error?: unknown): void;

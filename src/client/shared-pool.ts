@@ -54,7 +54,7 @@ export function createSharedPool(
 interface Following {
   topic: Topic;
   listener: Listener;
-  /** Stops following, once this tab uses its own connection. */
+  /** Stops following on this tab's own connection. Set once the tab uses one. */
   leave?: () => void;
 }
 

@@ -107,7 +107,7 @@ export function createJobStore<R = unknown>(
   const store = createStore(emptyJob<R>(''), (change) => {
     let stop: (() => void) | undefined;
     let listening = true;
-    /** The job cannot be watched at all. The component that shows it must not fail because of that. */
+    /** Shows that the job cannot be watched. The component that shows the job must not fail because of that. */
     const refuse = (error: unknown): void => {
       const problem = notFound(error instanceof Error ? error.message : String(error));
       hasEnded = true;
@@ -115,7 +115,7 @@ export function createJobStore<R = unknown>(
     };
     const watch = (): void => {
       const { id } = job();
-      /** The state of the connection. It outlasts the job's end, after which the store shows `ended`. */
+      /** The actual state of the connection. After the job's end, the store shows `ended` instead. */
       let status: Status = 'connecting';
       const show = (now: WatchedJob<R>): WatchedJob<R> =>
         withStatus(now, isTerminal(now.state) ? 'ended' : status);

@@ -10,7 +10,7 @@ export type Status = 'connecting' | 'live' | 'stale' | 'ended';
 
 /** How late a promised heartbeat may arrive while the service is live, in ms. */
 const LATE_MS = 900;
-/** How long a thread that was busy may read buffered data before the silence counts as the service's, in ms. */
+/** Extra time before a late heartbeat counts as missing, in ms: a busy thread may not have read it yet. */
 const READ_MS = 100;
 /** How long a connection may stay silent before it is replaced, in ms. */
 const GIVE_UP_MS = 10_000;

@@ -3,7 +3,7 @@ import { createJobTimer } from './job-timer.js';
 import { stalledLabel } from './labels.js';
 import { type AnyClient, createJobStore, type JobStore } from './store.js';
 
-/** How often a job's times are shown again, in ms: they change without an event. */
+/** How often a job's times are updated, in ms. They change without an event. */
 const TICK_MS = 1000;
 
 /** A job store that also measures how long the job has made no progress. */

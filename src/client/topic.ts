@@ -48,6 +48,6 @@ export function invalidIdProblem(id: string): ProblemError | undefined {
   return NO_SEGMENT.test(id) ? notFound(`${JSON.stringify(id)} is not a job id.`) : undefined;
 }
 
-/** The problem with which the service responds for an unknown job, created without asking it. */
+/** The problem that the service would return for an unknown job, created without a request. */
 export const notFound = (detail: string): ProblemError =>
   new ProblemError({ status: 404, code: 'not-found', title: 'Not found', detail });

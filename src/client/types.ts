@@ -13,7 +13,7 @@ export interface JobOptions {
   priority?: number;
   /** Fails the job with the code `expired` if it has not started within this time, in ms. */
   ttlMs?: number;
-  /** Stops an attempt that takes longer, in ms, and fails the job with the code `timeout`. */
+  /** The maximum time of an attempt, in ms. An attempt that takes longer fails with the code `timeout`. */
   timeoutMs?: number;
   /** While a job of the same kind and key is unfinished, a start returns that job. */
   deduplicationKey?: string;
@@ -87,8 +87,8 @@ export interface JobEventData<R = unknown> {
 }
 
 /**
- * An event of a job, discriminated by `event`. Events that a job names itself (`ctx.emit`) are included under their own
- * names, which this type does not list. The job's value is in `data.data`.
+ * An event of a job, discriminated by `event`. Custom events (`ctx.emit`) are included under their own names, which this
+ * type does not list. The job's value is in `data.data`.
  */
 export type JobEvent<R = unknown> = {
   [Name in keyof JobEventData<R>]: { event: Name; id: string | undefined; data: JobEventData<R>[Name] };

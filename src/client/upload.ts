@@ -1,7 +1,7 @@
 import { call, type RetryListener, type ServiceOptions } from './http.js';
 import type { UploadedFile } from './types.js';
 
-/** Content that can be uploaded: a file of a form field, a `Buffer` or stream of Node, or any bytes. */
+/** Content that can be uploaded: a file from a form field, a Node `Buffer` or stream, or any bytes. */
 export type Upload = Blob | Uint8Array | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
 
 /** Data in which each file id may be replaced by the file itself. */
@@ -25,7 +25,7 @@ const isUpload = (value: object): value is Upload =>
   Symbol.asyncIterator in value ||
   'getReader' in value;
 
-/** The name of a file: its own (`File`), or the end of its path (a stream of Node). */
+/** The name of a file: its own (`File`), or the end of its path (a Node stream). */
 const nameOf = (content: Upload): string => {
   const { name, path } = content as { name?: unknown; path?: unknown };
   return String(name || path || 'file').replace(/.*[/\\]/, '') || 'file';

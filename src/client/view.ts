@@ -19,7 +19,7 @@ export interface WatchedJob<R = unknown> {
   attempts: number;
   /** The newest lines of the job's log, at most 500. */
   logs: ReadonlyArray<JobEventData['log']>;
-  /** The text that the job published in this attempt, before its end. */
+  /** The text of the partial result of this attempt. */
   text: string;
   result: R | undefined;
   /** Why the job failed, or why its last attempt did. */
@@ -72,7 +72,7 @@ const FRESH = {
 
 const NOT_WAITING = { paused: false, noWorker: false, cancelling: false };
 
-/** Returns a job after an event. Pure. */
+/** Applies an event to a job and returns the changed job. Pure. */
 export function applyJobEvent<R>(job: WatchedJob<R>, { event, data }: JobEvent<R>): WatchedJob<R> {
   if (event === 'reset') return { ...emptyJob<R>(job.id), name: job.name, status: job.status };
   const known = { ...job, attempt: data.attempt, name: 'name' in data ? data.name : job.name };
@@ -124,7 +124,7 @@ export function applyJobEvent<R>(job: WatchedJob<R>, { event, data }: JobEvent<R
   }
 }
 
-/** Returns a job with another connection state. Without a live connection there is no remaining time. */
+/** Returns the job with a new connection state. Without a live connection there is no remaining time. */
 export function withStatus<R>(job: WatchedJob<R>, status: Status): WatchedJob<R> {
   if (status !== 'stale' || job.progress?.etaMs === undefined) return { ...job, status };
   const { etaMs: _old, ...progress } = job.progress;

@@ -16,7 +16,7 @@ export interface ReadEvent {
 export interface WatchOptions<E> {
   onEvent?: ((event: E) => void) | undefined;
   onStatus?: ((status: Status) => void) | undefined;
-  /** Called when the watching has ended, by itself or through its signal. */
+  /** Called when watching has ended, on its own or because of `signal`. */
   onEnd?: ((error?: ProblemError) => void) | undefined;
   /** Stops watching. */
   signal?: AbortSignal | undefined;
@@ -63,7 +63,7 @@ export function watchTopic(pool: Pool, topic: Topic, options: WatchOptions<ReadE
   };
   const problem = topic.kind === 'job' ? invalidIdProblem(topic.name) : undefined;
   if (problem) {
-    // Asynchronously, like every other refusal: by then the caller has the function that stops it.
+    // Asynchronously, like every other refusal: by then the caller has the function that stops following.
     queueMicrotask(() => end(problem));
     return () => end();
   }

@@ -40,7 +40,7 @@ export interface FieldError {
   detail: string;
 }
 
-/** An error with a code from {@link errorCodes}. `detail` tells the client what is wrong and what to do about it. */
+/** An error with a code from {@link errorCodes}. `detail` says what is wrong and how to fix it. */
 export class HeadwayError extends Error {
   readonly status: number;
   /** Extension members of the problem (RFC 9457, section 3.2). */
@@ -76,7 +76,7 @@ export class HeadwayError extends Error {
 
 /** Thrown by a job to fail without a retry, because another attempt would fail in the same way. */
 export class PermanentError extends Error {
-  /** Marks the class even if two copies of this module are loaded, as a job file in `JOBS_DIR` may do. */
+  /** Identifies the class even if two copies of this module are loaded, for example by a job file in `JOBS_DIR`. */
   readonly permanent = true;
 
   constructor(message: string, options?: ErrorOptions) {
@@ -95,7 +95,7 @@ export interface JobError {
 
 /** A child job failed or was cancelled. `ctx.child()` rejects with this error. */
 export class ChildFailedError extends Error {
-  /** Marks the class even if two copies of this module are loaded, as a job file in `JOBS_DIR` may do. */
+  /** Identifies the class even if two copies of this module are loaded, for example by a job file in `JOBS_DIR`. */
   readonly childFailed = true;
   /** Whether the parent is not retried either: a retry would start the child again, and it would fail in the same way. */
   readonly permanent: boolean;

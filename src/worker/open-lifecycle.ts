@@ -5,7 +5,7 @@ import { openChildren } from './run/children/services.js';
 
 export type Lifecycle = ReturnType<typeof openLifecycle>;
 
-/** Queues, schedules, expiry, cancellation and child jobs, with the reconciler that takes all of them into account. */
+/** Opens queues, schedules, expiry, cancellation and child jobs, and the reconciler that they share. */
 export function openLifecycle(core: Core) {
   const { config, registry, plan, connection, store, log } = core;
   const { redis, keyspace, openQueue } = connection;

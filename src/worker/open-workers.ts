@@ -25,7 +25,7 @@ export function openWorkers(
   });
   for (const worker of workers) {
     const jobIdIn = (id: string): string => jobIdOf({ queue: worker.name, id });
-    worker.on('error', (error) => log.error({ err: error }, 'error of a BullMQ worker'));
+    worker.on('error', (error) => log.error({ err: error }, 'a BullMQ worker reported an error'));
     worker.on('lockRenewalFailed', (ids) => {
       for (const id of ids) runs.get(jobIdIn(id))?.lose(lockLost());
     });

@@ -225,13 +225,13 @@ describe('npm start', () => {
       },
     ],
     [
-      'the data folder cannot be written',
+      'the data folder is not writable',
       async () => {
         const file = join(temporaryFolder(), 'file');
         writeFileSync(file, '');
         return {
           env: { DATA_DIR: join(file, 'data') },
-          says: /DATA_DIR: the data folder .* cannot be written/,
+          says: /DATA_DIR: the data folder .* is not writable/,
         };
       },
     ],

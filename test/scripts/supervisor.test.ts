@@ -66,7 +66,7 @@ describe('the supervisor', () => {
     await create().start('a', ...stays(''), { ipc: true, graceMs: 100 });
     const pid = supervisor.pid('a')!;
     await supervisor.stop('a');
-    expect(lines).toContain('a: did not end in 100 ms; killed');
+    expect(lines).toContain('a: did not exit within 100 ms; killed');
     expect(() => process.kill(pid, 0)).toThrow('ESRCH');
   });
 });

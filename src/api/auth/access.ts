@@ -35,9 +35,9 @@ export interface Access {
   /** Returns the caller of a request. An unidentified caller becomes a visitor and gets a cookie. */
   admit(req: Request, res: Response): Promise<Principal>;
   /**
-   * Checks that a request may access a job. It may when it carries the token of the job (`Authorization: Bearer`,
-   * `?token=`, or the cookie), of the job that it serves or of one of its ancestors, or when its caller is the owner of
-   * the job, an admin, or allowed by the operator's code.
+   * Checks that a request may access a job. Access requires the token (`Authorization: Bearer`, `?token=`, or the
+   * cookie) of the job, of the job that it serves, or of one of its ancestors. Otherwise the caller must be the owner of
+   * the job or an admin, or be allowed by the operator's code.
    * @param jobId defaults to the job in the path
    * @throws HeadwayError `not-found` otherwise, whether the job exists or not; `invalid-token` for an invalid token
    */
@@ -46,7 +46,7 @@ export interface Access {
   requireAdmin(req: Request): Promise<Principal>;
   /** Signs the token of a job. */
   token(jobId: string): Promise<string>;
-  /** Signs the token of a job, and sets it as a cookie for pages of the same site. */
+  /** Signs the token of a job, and sets it as a cookie for pages on the same site. */
   grant(req: Request, res: Response, jobId: string): Promise<string>;
 }
 
@@ -141,7 +141,7 @@ export function createAccess(options: AccessOptions): Access {
     const { of, ancestors } = (await readJob(jobId))?.settings ?? {};
     return of === other || (ancestors?.includes(other) ?? false);
   };
-  /** The owner of a job, also of one that has been removed. */
+  /** The owner of a job, even if the job has been removed. */
   const ownerOf = async (jobId: string): Promise<string | undefined> => {
     const job = await readJob(jobId);
     return job ? job.settings.owner : (await readTombstone(jobId))?.owner;

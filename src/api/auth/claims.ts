@@ -27,7 +27,7 @@ export const patternsSchema = z
 /** Schema of the name of a tenant. */
 export const tenantSchema = z.string().regex(TENANT, 'must be 1 to 100 of A-Z a-z 0-9 . _ ~ @ -');
 
-/** Schema of the claims of a user token (RFC 7519, section 4.1) that are used, and of `headway`. */
+/** Schema of the claims that Headway uses in a user token: registered ones (RFC 7519, section 4.1), and `headway`. */
 export const userClaims = z.object({
   sub: z.string().min(1).max(200),
   tenant: tenantSchema.optional(),

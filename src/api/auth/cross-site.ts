@@ -4,7 +4,7 @@ import { HeadwayError } from '../../shared/errors.js';
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /**
- * Refuses requests that change something and come from a page of another site with the visitor's cookie or password,
+ * Refuses requests that change something and come from a page on another site with the visitor's cookie or password,
  * which a browser sends automatically (cross-site request forgery). Pages of the allowed origins are accepted.
  */
 export function refuseCrossSite(allowedOrigins: string[]): RequestHandler {
@@ -15,7 +15,7 @@ export function refuseCrossSite(allowedOrigins: string[]): RequestHandler {
     const origin = req.get('origin');
     if (origin !== undefined && allowedOrigins.includes(origin)) return next();
     if (isOwn(req.get('sec-fetch-site'), origin, req.get('host'))) return next();
-    throw new HeadwayError('cross-site', 'Pages of other sites cannot use your cookies for this request.');
+    throw new HeadwayError('cross-site', 'Pages on other sites cannot use your cookies for this request.');
   };
 }
 

@@ -21,8 +21,7 @@ export interface UserKeys {
   /** The algorithms for which there is a key. */
   algorithms: string[];
   /**
-   * Returns the key for a token by its algorithm. A shared secret is never used for a public-key signature, and the
-   * other way round.
+   * Returns the key for a token by its algorithm. A shared secret never verifies a public-key signature, or vice versa.
    */
   keyFor: JWTVerifyGetKey;
 }

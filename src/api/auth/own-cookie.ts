@@ -4,7 +4,7 @@ import { basePath } from '../http/base-path.js';
 /**
  * Returns the names that a cookie may have in a request, in order of precedence. Over TLS, a prefix keeps plain HTTP
  * pages from setting the cookie, and `__Host-` also keeps other hosts from it (RFC 6265bis, section 4.1.3). `__Host-`
- * requires `Path=/`. Under a base path the cookie is limited to that path, so that it does not reach other services of
+ * requires `Path=/`. Under a base path the cookie is limited to that path, so that it does not reach other services on
  * the host, and two instances of Headway do not overwrite each other's cookies.
  */
 export const namesOf = (req: Request, cookie: string): string[] => [

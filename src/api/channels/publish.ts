@@ -90,7 +90,7 @@ export interface PublishOnce {
 /**
  * Publishes events in order.
  * @returns their ids
- * @throws HeadwayError `idempotency-conflict` for a key that was used with another body
+ * @throws HeadwayError `idempotency-conflict` for a key that was used with a different body
  */
 export type PublishAll = (channel: string, events: ChannelEvent[], once?: PublishOnce) => Promise<string[]>;
 
@@ -119,7 +119,7 @@ export function createPublishAll({ redis, keyspace, publisher, keyTtlMs }: Publi
     if (used !== digest) {
       throw new HeadwayError(
         'idempotency-conflict',
-        'This Idempotency-Key was used with another body. Use a new key for other events.',
+        'This Idempotency-Key was used with a different body. Use a new key for other events.',
       );
     }
     return { key: record, ttlMs: keyTtlMs };

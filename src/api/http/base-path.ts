@@ -8,8 +8,8 @@ export const basePath = (req: IncomingMessage): string => basePaths.get(req) ?? 
 
 /**
  * Removes the base path from the URL of each request. Must come before any handler that reads the path. Some proxies
- * remove the base path and some do not, and a client that joins the service's URL and a link sends it twice: it is removed
- * as often as it occurs.
+ * remove the base path and some do not, and a client that joins the service's URL and a link sends it twice: every
+ * occurrence is removed.
  * @param publicPath the path of `PUBLIC_URL`
  */
 export function takeBasePath(publicPath: string): RequestHandler {

@@ -8,7 +8,7 @@ const MAX_DEPTH = 256;
 /**
  * Parses a JSON body.
  * @param limit the largest body, in bytes or as `64kb`
- * @throws HeadwayError `unsupported-media-type` for another content type, `invalid-request` for a body that is nested too
+ * @throws HeadwayError `unsupported-media-type` for any other content type, `invalid-request` for a body that is nested too
  *   deeply
  */
 export const jsonBody = (limit: number | string): RequestHandler[] => [
@@ -45,7 +45,7 @@ function isDeeperThan(body: unknown, max: number): boolean {
 const isObject = (value: unknown): value is object => value !== null && typeof value === 'object';
 
 /**
- * Refuses a body that is not declared to be JSON. A page of another site can send JSON only after a CORS preflight.
+ * Refuses a body that is not declared to be JSON. A page on another site can send JSON only after a CORS preflight.
  * @throws HeadwayError `unsupported-media-type`
  */
 function requireJson(req: Request, _res: Response, next: NextFunction): void {

@@ -21,7 +21,7 @@ export function problemHandler(log: Logger): ErrorRequestHandler {
     if (error.status >= 500) log.error({ err: thrown, method: req.method, path: req.path }, error.message);
     if (res.headersSent) return next(thrown);
     if (error.code === 'unavailable') res.set('Retry-After', '2');
-    // The board and the dashboard have set another scheme.
+    // The board and the dashboard have set a different scheme.
     if (!res.get('WWW-Authenticate')) {
       if (error.code === 'sign-in') res.set('WWW-Authenticate', 'Bearer');
       if (error.code === 'invalid-token') res.set('WWW-Authenticate', 'Bearer error="invalid_token"');

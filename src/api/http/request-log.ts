@@ -27,7 +27,7 @@ export function redactUrl(url: string): string {
   return `${path}?${shown.join('&')}`;
 }
 
-/** Whether a key of the query is `token`, also when it is percent-encoded. */
+/** Whether a key of the query is `token`, even if it is percent-encoded. */
 function isToken(key: string): boolean {
   try {
     return decodeURIComponent(key.replaceAll('+', ' ')).trim().toLowerCase() === 'token';

@@ -21,7 +21,7 @@ export interface Upload {
 
 /** How often uploads are checked, in ms. */
 const CHECK_MS = 500;
-/** The lowest average rate, in bytes per second. Without one, a byte now and then would keep an upload open for ever. */
+/** The lowest average rate, in bytes per second. Without one, a byte now and then would keep an upload open forever. */
 const MIN_RATE = 1024;
 
 /**
@@ -42,7 +42,7 @@ export function watchUpload(req: IncomingMessage, { config, stopping }: UploadLi
     progressAt = performance.now();
     windowBytes += chunk.length;
   };
-  /** Whether a window has ended in which too little arrived. */
+  /** Whether a window has ended and too little has arrived in it. */
   const isTooSlow = (now: number): boolean => {
     const passed = now - windowAt;
     if (passed < stallMs) return false;

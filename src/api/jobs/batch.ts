@@ -38,7 +38,7 @@ export interface BatchOptions {
  */
 export type StartBatch = (body: unknown, caller: Principal, key: string | undefined) => Promise<BatchItem[]>;
 
-/** What is stored about a job: its error, the id of the job that it duplicates, or 0. */
+/** What is stored about a job: its error, the id of the job that it duplicates, or 0 for a new job. */
 type StoredItem = Record<string, unknown> | string | 0;
 
 export function createBatchStarter({ starter, plan, idempotency }: BatchOptions): StartBatch {
@@ -52,7 +52,7 @@ export function createBatchStarter({ starter, plan, idempotency }: BatchOptions)
 
     const fresh = `batch:${randomUUID()}`;
     const use = key ? await idempotency.claim(key, body, fresh) : { jobId: fresh, queued: false };
-    // Stored with the key: the id of the batch, from which the ids of its jobs are derived, and the exceptions.
+    // Stored with the key: the id of the batch, from which the ids of new jobs are derived, and its `StoredItem`s.
     const [, batch, text = ''] = use.jobId.split(':') as [string, string, string | undefined];
     let stored: StoredItem[];
     if (use.queued) {

@@ -16,7 +16,7 @@ export interface Idempotency {
   /**
    * Claims a key for a job that is about to be started.
    * @returns the use of the key; `jobId` is another id when the key was used before
-   * @throws HeadwayError `idempotency-conflict` when the key was used with another body
+   * @throws HeadwayError `idempotency-conflict` when the key was used with a different body
    */
   claim(key: string, body: unknown, jobId: string): Promise<Use>;
   /** Records that the job is queued, so that the key does not start it again. */
@@ -38,7 +38,7 @@ export function createIdempotency(redis: Redis, keyspace: Keyspace, ttlMs: numbe
       if (usedDigest !== digest) {
         throw new HeadwayError(
           'idempotency-conflict',
-          'This Idempotency-Key was used with another body. Use a new key for a new job.',
+          'This Idempotency-Key was used with a different body. Use a new key for a new job.',
         );
       }
       return { jobId: usedJobId, queued: state === 'queued' };

@@ -4,7 +4,7 @@ import { JOB_STATES } from '../../shared/jobs/states.js';
 import { requireValid } from '../http/invalid.js';
 import type { IndexPosition } from './page.js';
 
-/** Maximum and default number of jobs per page, and how often a filter can be repeated. */
+/** Maximum and default number of jobs per page, and the maximum number of values of a filter. */
 export const MAX_LIMIT = 200;
 export const DEFAULT_LIMIT = 50;
 export const MAX_VALUES = 20;

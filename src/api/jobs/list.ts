@@ -8,7 +8,7 @@ import { jobView, readProgress } from '../../shared/lifecycle/view.js';
 import { formatCursor, type ListQuery } from './list-query.js';
 import type { PageReader } from './page.js';
 
-/** How often the index is read to fill one page, when jobs turn out not to match. */
+/** Maximum number of reads of the index for one page. More than one is needed when jobs turn out not to match. */
 const ROUNDS = 5;
 
 export interface JobListOptions {

@@ -4,7 +4,7 @@ import type { Keyspace } from '../../shared/keyspace.js';
 import { scriptsOf } from '../../shared/redis/scripts.js';
 import { apiScripts } from './scripts.js';
 
-/** A position in the index: just after this job, which means just before the next older one. */
+/** A position in the index: between this job and the next older one. */
 export interface IndexPosition {
   createdAt: number;
   id: string;
@@ -28,7 +28,7 @@ export interface IndexPage {
 /** Reads pages of the index, newest job first. */
 export type PageReader = (request: PageRequest) => Promise<IndexPage>;
 
-/** Maximum number of steps of one page. They take a few milliseconds, in which Redis does nothing else. */
+/** Maximum number of steps of one page. They take a few milliseconds, during which Redis does nothing else. */
 const STEPS = 5000;
 
 /** @param steps see page.lua */

@@ -7,7 +7,7 @@ export interface JobListCommands {
 
 const lua = luaBeside(import.meta.url);
 
-/** The scripts that an API process's connection knows beside the shared ones. */
+/** The scripts that the connections of an API process know in addition to the shared ones. */
 export const apiScripts = defineScripts<JobListCommands>({
   indexPage: { numberOfKeys: 1, lua: lua('page') },
 });

@@ -21,13 +21,13 @@ interface DashboardViewer extends FeedViewer {
   sections: Map<string, string>;
   /** What was last sent of each minute, as JSON. */
   minutes: Map<number, string>;
-  /** The version key of what was last compared; see {@link DashboardFeed.versionKey}. */
+  /** The version key at the last comparison; see {@link DashboardFeed.versionKey}. */
   versionKey: string;
 }
 
 /**
- * The viewers of the dashboard in this process. Each gets, at most twice a second, what differs from what it was last
- * sent. A viewer that reads slowly therefore gets fewer frames with newer state, and no frames queue up in memory.
+ * The viewers of the dashboard in this process. At most twice a second, each gets what has changed since its last frame.
+ * A viewer that reads slowly therefore gets fewer frames with newer state, and no frames queue up in memory.
  */
 export class DashboardViewers extends FeedViewers<DashboardViewer> {
   /**
@@ -64,7 +64,7 @@ export class DashboardViewers extends FeedViewers<DashboardViewer> {
     super.prepare();
   }
 
-  /** Tells each view which lists of failed jobs its viewers show. */
+  /** Requests, for each view, the lists of failed jobs that its viewers show. */
   private requestFailedJobs(): void {
     const requested = new Map<OwnerView, Map<string, FailedFilter>>();
     for (const { view, query } of this.viewers.values()) {

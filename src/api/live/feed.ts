@@ -23,7 +23,7 @@ const READ_MS = 1000;
 const WATCHED_MS = 5000;
 /** How long after Redis' last answer the state counts as old, in ms. */
 const STALE_MS = 3000;
-/** How often a view is read although no change was reported, in ms: of all jobs, and of one owner's. */
+/** How often a view is read even if no change was reported, in ms: the view of all jobs, and that of one owner. */
 const REREAD_MS = { all: 5000, own: 30_000 };
 /** Maximum number of views that one refresh reads. */
 const VIEWS_AT_ONCE = 20;

@@ -18,7 +18,7 @@ import type { LiveJob, LiveJobs } from './live-jobs.js';
 const MAX_UNREPORTED = 200;
 /** How many of the newest minutes may still change: a process sends its counts up to a second late. */
 const OPEN_MINUTES = 2;
-/** How long after a change the counts of a minute include it, in ms. */
+/** Maximum time until the counts of a minute include a change, in ms. */
 const COUNTED_AFTER_MS = 2000;
 
 export interface OwnerViewReaders {
@@ -42,13 +42,13 @@ export class OwnerView {
   /** Running jobs that no worker reports. */
   unreported: LiveJob[] = [];
   readonly failed = new Map<string, { filter: FailedFilter; jobs: FailedJob[] }>();
-  /** How often the view has been read; 0 before the first time. */
+  /** The number of reads so far. */
   version = 0;
   /** Whether something has changed since the last read began. */
   outdated = true;
   /** When the last read began, in ms of the monotonic clock. */
   readAt = Number.NEGATIVE_INFINITY;
-  /** When the view is to be read once more, in ms of the monotonic clock: counts follow a change a moment later. */
+  /** When to read the view again after a change, because counts are late, in ms of the monotonic clock. */
   rereadAt = Number.POSITIVE_INFINITY;
   /** Whether no minute was missed, so that only the newest ones have to be read. */
   private complete = false;

@@ -67,7 +67,7 @@ export class ActiveLists {
     const versions = `${this.live.version} ${view.version}`;
     const list = this.lists.get(key);
     if (list?.versions === versions) return list.jobs;
-    // Permanent: once a worker has reported a job, the job ends when the worker says so.
+    // Removed for good: the reports of the worker also say when the job ends.
     view.unreported = view.unreported.filter(({ id }) => !this.live.has(id));
     const jobs = [...this.live.of(view.owner), ...view.unreported];
     jobs.sort((a, b) => a.startedAt - b.startedAt || (a.id < b.id ? -1 : 1));

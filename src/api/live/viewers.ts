@@ -40,7 +40,7 @@ export abstract class FeedViewers<V extends FeedViewer> extends ViewerSet<V> {
     head: string,
     create: (view: OwnerView) => V,
   ): Promise<{ sink: StreamSink; viewer: V } | undefined> {
-    // The view is opened after the stream: workers report for as long as there is a view.
+    // The view is opened after the stream, because workers report as long as there is a view.
     return this.add(stream, credential ? [credential] : [], head, () => create(this.feed.open(owner)));
   }
 

@@ -61,5 +61,5 @@ async function acceptsNoData(input: JobDefinition['input']): Promise<boolean> {
   }
 }
 
-/** The schema of data whose library has no JSON Schema. */
+/** The schema of data if its schema library does not provide a JSON Schema. */
 const ANY_DATA: JsonSchema = { description: 'Validated by the service. No JSON Schema is available.' };

@@ -54,7 +54,7 @@ export const parameters = {
 
 export type ParameterName = keyof typeof parameters;
 
-/** The two parameters with which a stream is resumed. */
+/** The two parameters that resume a stream. */
 export const RESUME = ['lastEventIdHeader', 'lastEventId'] as const satisfies ParameterName[];
 
 /** Returns a query parameter that can be repeated: `?name=a&name=b`. */

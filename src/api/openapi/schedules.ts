@@ -151,7 +151,7 @@ export const scheduleOperations: Operation[] = [
     id: 'changeSchedule',
     tag: TAG,
     summary: 'Change a schedule',
-    description: 'Setting `cron` removes `everyMs`, and the other way round.',
+    description: 'Setting `cron` removes `everyMs`, and vice versa.',
     access: 'caller',
     parameters: ['scheduleId'],
     body: { content: json(change, { cron: '0 10 * * MON-FRI', limit: null }) },

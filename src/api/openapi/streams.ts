@@ -20,7 +20,7 @@ named('CustomEvent', customEvent.data);
 
 const refs = (events: Record<string, EventSpec>) =>
   Object.fromEntries(Object.entries(events).map(([event, { data }]) => [event, ref(data)]));
-/** The `x-events` of streams of jobs. `*` stands for events that a job defines. */
+/** The `x-events` of streams of jobs. `*` stands for custom events. */
 const ofJobs = { ...refs(jobEvents), ...refs(streamEvents), '*': ref(customEvent.data) };
 
 const table = (events: Record<string, EventSpec>): string =>

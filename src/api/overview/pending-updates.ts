@@ -3,10 +3,10 @@ import { errorOf } from '../../shared/lifecycle/events.js';
 import type { JobSnapshot } from '../../shared/lifecycle/snapshot.js';
 import type { LiveJob } from '../live/live-jobs.js';
 
-/** The data of a `job` event: the present state of a job. */
+/** The data of a `job` event: the current state of a job. */
 export type JobUpdate = Record<string, unknown> & { jobId: string; state: JobState | 'gone' };
 
-/** The updates that one viewer of an overview has still to get: the newest of each job. */
+/** The updates still to be sent to one viewer of an overview: the newest of each job. */
 export class PendingUpdates {
   /** The newest update of each job that has not ended, by job id. */
   private readonly recorded = new Map<string, { state: JobUpdate['state']; json: string }>();

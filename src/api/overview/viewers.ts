@@ -15,11 +15,11 @@ import type { PendingStream } from '../stream/pending-stream.js';
 import type { ViewerSetOptions } from '../stream/viewer-set.js';
 import { ofLive, ofSnapshot, PendingUpdates } from './pending-updates.js';
 
-/** Maximum number of `job` events that a viewer gets twice a second: as many as a browser can take. */
+/** Maximum number of `job` events per tick and viewer: as many as a browser can handle. There are two ticks a second. */
 const JOBS_PER_TICK = 250;
 /** Maximum number of jobs that an overview shows. The newest jobs of each state are shown. */
 const MAX_JOBS = 10_000;
-/** How many jobs a page of the index has. */
+/** Number of jobs in a page of the index. */
 const PAGE = 1000;
 /** Maximum number of jobs that are read at once. */
 const AT_ONCE = 200;
@@ -43,7 +43,7 @@ interface OverviewViewer extends FeedViewer {
   updates: PendingUpdates;
   /** The version of the view that the updates were last compared with. */
   version: number;
-  /** The queues as they were then: when those change, jobs wait for another reason. */
+  /** The queues at the last comparison. When they change, jobs may wait for another reason. */
   queues: QueueState[];
   /** A comparison is in progress. */
   comparing: boolean;
@@ -65,8 +65,8 @@ export interface OverviewViewersOptions extends ViewerSetOptions {
 /**
  * Viewers that follow many jobs over one connection: all jobs of an owner, or all of a queue. Jobs join and leave while
  * the stream is open. Updates are conflated twice: workers report all their jobs together twice a second, and a viewer
- * gets only the newest update of each job, a limited number at a time. Ten thousand jobs therefore make a stream that a
- * browser can take.
+ * gets only the newest update of each job, a limited number at a time. A browser can therefore handle the stream of ten
+ * thousand jobs.
  */
 export class OverviewViewers extends FeedViewers<OverviewViewer> {
   constructor(private readonly options: OverviewViewersOptions) {
@@ -111,7 +111,7 @@ export class OverviewViewers extends FeedViewers<OverviewViewer> {
       const live = new Set<string>();
       for (const job of this.running(viewer)) live.add(job.id);
       const readAll = viewer.queues !== queues || performance.now() - viewer.readAllAt > REREAD_MS;
-      // The index has the state of each job: only jobs in another state than the recorded one have to be read.
+      // The index has the state of each job: only jobs in a state other than the recorded one have to be read.
       const moved = [...unfinished].filter(
         ([id, state]) => !live.has(id) && (readAll || updates.stateOf(id) !== state),
       );

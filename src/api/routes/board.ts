@@ -10,7 +10,7 @@ export const BOARD_PATH = '/admin/queues';
 
 /** Makes a browser ask for a user name and a password (RFC 7617, sections 2 and 2.1). */
 const CHALLENGE = 'Basic realm="headway", charset="UTF-8"';
-/** The link of the board's page to a typeface of another site. It is removed; the page falls back to another one. */
+/** The link in the board's page to a typeface on another site. It is removed, and the page uses another typeface. */
 const FOREIGN_STYLESHEET = /<link\b[^>]*\bhref="https?:[^>]*>/g;
 
 export interface BoardOptions {
@@ -73,7 +73,7 @@ export async function requireBoardAdmin(access: Access, req: Request, res: Respo
   });
 }
 
-/** Sets the path of the board for each request: the board itself has one for all, but requests can have different bases. */
+/** Sets the path of the board for each request: the board has one path, but requests can have different base paths. */
 function atBasePath(req: Request, res: Response, next: () => void): void {
   res.locals.boardPath = `${basePath(req)}${BOARD_PATH}/`;
   next();

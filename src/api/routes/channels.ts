@@ -134,7 +134,7 @@ function keyOf(req: Request, principal: Principal | undefined): string | undefin
   return header === undefined ? undefined : scopedKey(header, principal ?? visitorPrincipal(''));
 }
 
-/** Returns the canonical name of a channel: the channel of a job contains the canonical id of the job. */
+/** Returns the canonical name of a channel. The name of a job's channel contains the canonical id of the job. */
 function meantChannel(name: string): string {
   const jobId = jobOfChannel(name);
   return jobId === undefined ? name : jobChannel(meantJobId(jobId));

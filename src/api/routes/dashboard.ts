@@ -50,7 +50,7 @@ export function dashboardRoutes({
     throw new HeadwayError('not-found', 'The dashboard is not built. Run npm run build.');
   }
 
-  /** Signs in like the board. The cookie is for requests of the page, to which a browser does not add the password. */
+  /** Signs in like the board. The cookie is for requests from the page, because browsers do not add the password to them. */
   async function signIn(req: Request, res: Response): Promise<void> {
     await requireBoardAdmin(access, req, res);
     const { name, options } = ownCookie(req, TOKEN_COOKIE);

@@ -85,7 +85,7 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     const newId = newJobId(plan.of(request.definition.name));
     const use = key ? await idempotency.claim(key, req.body, newId) : { jobId: newId, queued: false };
     let id = use.jobId;
-    // A job that has been removed was queued, even if the process that queued it ended before it recorded that.
+    // A removed job must have been queued, even if the process that queued it ended before recording that.
     const queued = use.queued || (id !== newId && (await readTombstone(id)) !== undefined);
     if (!queued) {
       id = await starter.start(use.jobId, request);

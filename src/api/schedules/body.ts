@@ -55,7 +55,7 @@ export const parseBody = (body: unknown): Promise<ScheduleBody> => requireValid(
 export const parseChange = (body: unknown): Promise<ScheduleChange> =>
   requireValid(scheduleChangeSchema, body ?? {});
 
-/** Applies a change to a body. Setting `cron` removes `everyMs`, and the other way round. */
+/** Applies a change to a body. Setting `cron` removes `everyMs`, and vice versa. */
 export function applyChange(body: ScheduleBody, change: ScheduleChange): ScheduleBody {
   const merged: Record<string, unknown> = { ...body, ...change };
   if (change.cron && change.everyMs === undefined) delete merged.everyMs;

@@ -14,7 +14,7 @@ const RETRY_MS = 500;
 const AT_ONCE = 50;
 /** Maximum number of streams that wait in a process. */
 const MAX_WAITING = 10_000;
-/** When a viewer that cannot wait reconnects, in ms. A random delay of up to the same length spreads the viewers. */
+/** Minimum delay until a viewer that cannot wait reconnects, in ms. A random delay of up to the same length is added. */
 const RECONNECT_MS = 3000;
 
 /**

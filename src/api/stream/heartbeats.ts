@@ -8,7 +8,7 @@ const TICKS = 32;
 /** Decides when the viewers of a process get their heartbeats. Times are counted in ticks. */
 export interface Heartbeats {
   tickMs: number;
-  /** The number of ticks between two heartbeats of a viewer, for a number of viewers. */
+  /** The number of ticks between two heartbeats of a viewer, if a process has this many viewers. */
   ticksApart(viewers: number): number;
   /** Returns a heartbeat that announces the next one in a number of ticks. */
   frame(ticks: number): Buffer;

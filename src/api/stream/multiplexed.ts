@@ -26,8 +26,8 @@ export interface MultiplexedChannel {
 export const MAX_CHANNELS = 100;
 
 /**
- * Returns the position in each channel from a `Last-Event-ID`; empty for none. The id of a stream with another number of
- * channels is ignored.
+ * Returns the position in each channel from a `Last-Event-ID`; empty for none. The id of a stream with a different number
+ * of channels is ignored.
  */
 export function positionsOf(lastEventId: string | undefined, channels: number): string[] {
   // In the stream of a single channel, an id may contain a comma from its publisher.
@@ -72,7 +72,7 @@ export class MultiplexedStream {
     return this.members.some(({ state }) => state === BEHIND) ? BEHIND : LIVE;
   }
 
-  /** The time at which the first member stalled, or at which the last member ended. */
+  /** When the first member stalled, or when the last member ended. */
   get stalledAt(): number {
     const { state } = this;
     const times = this.members.filter((member) => member.state === state).map(({ stalledAt }) => stalledAt);

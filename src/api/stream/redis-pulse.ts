@@ -16,8 +16,8 @@ export interface RedisPulseOptions {
 }
 
 /**
- * Checks whether Redis answers, also on connections that stay open although nothing arrives any more. Viewers have to
- * learn within two seconds that what they see may be old.
+ * Checks whether Redis answers. Also detects connections that stay open although nothing arrives on them any more.
+ * Viewers have to learn within two seconds that what they see may be old.
  */
 export function watchPulse({ connections, needed, onCheck }: RedisPulseOptions): Service {
   const answeredAt = new Map(connections.map((redis) => [redis, performance.now()]));

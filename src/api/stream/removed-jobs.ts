@@ -29,7 +29,7 @@ export interface RemovedJobsOptions {
 
 /**
  * Checks whether the jobs that are watched in this process are still in BullMQ, and reconciles those that are not.
- * Emptying a queue (`clean`, `drain`, `obliterate`) removes jobs without an event for each of them. Jobs in queues
+ * Emptying a queue (`clean`, `drain`, `obliterate`) removes jobs without an event for each job. Jobs in queues
  * without a queue follower are reconciled too.
  */
 export function followRemovedJobs({
@@ -79,7 +79,7 @@ export function followRemovedJobs({
       const hint = latest.get(requireAddress(jobId).queue)?.get(jobId)?.hint;
       return reconciler.reconcile(jobId, hint ?? { event: 'removed' });
     });
-    // Includes the jobs that failed to reconcile: the recheck of all watched jobs tries them again.
+    // Includes the jobs that could not be reconciled: the recheck of all watched jobs tries them again.
     for (const jobId of removed) handled.add(jobId);
   }
 

@@ -2,7 +2,7 @@ import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { endStream, type StreamSink } from './handshake.js';
 
-/** How many streams trigger the first removal of closed ones; then each doubling does. So no viewer needs a listener. */
+/** Closed streams are removed at this number of streams and at each doubling, so that streams need no listeners. */
 const FIRST_CLEAN = 64;
 
 /** The streams of a server. The server has no reference to their detached sockets, so they are ended here when it closes. */

@@ -52,7 +52,7 @@ export abstract class ViewerSet<V> implements RevocableStreams {
   /** Called when the viewer's socket takes bytes again. */
   protected abstract resume(viewer: V): void;
 
-  /** Releases what a viewer used, when it has left. */
+  /** Releases the resources of a viewer that has left. */
   protected abstract release(sink: StreamSink, viewer: V): void;
 
   /** Called at each tick, before the viewers are served. */
@@ -91,7 +91,7 @@ export abstract class ViewerSet<V> implements RevocableStreams {
     this.timer ??= setInterval(() => this.tick(), this.tickMs).unref();
     if (credentials.length > 0) {
       this.credentials.set(sink, credentials);
-      // A revocation between the check of the credential and this moment was not announced to this viewer.
+      // The credential may have been revoked after its check and before the viewer was added.
       this.dismissIfRevoked(sink, credentials).catch((error) =>
         // When Redis is back, all viewers are checked again.
         this.base.log.debug({ err: error }, 'could not check whether a credential was revoked'),

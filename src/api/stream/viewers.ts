@@ -44,11 +44,11 @@ export class ChannelViewers extends ViewerSet<Following> {
   private readonly heartbeats: Heartbeats;
   /** The number of the current tick. */
   private ticks = 0;
-  /** Ticks between two heartbeats of a viewer, and the heartbeat that says so. */
+  /** Ticks between two heartbeats of a viewer, and the heartbeat that announces this. */
   private ticksApart = 1;
   private heartbeat: Buffer = HEARTBEAT;
   private added = 0;
-  /** The viewers that know that Redis does not answer, and not yet that they are live again. */
+  /** The viewers that were sent `: waiting` and no heartbeat since. */
   private readonly waiting = new Set<StreamSink>();
   /** When they were last reminded, in ms of the monotonic clock. */
   private waitingSentAt = 0;
@@ -97,11 +97,11 @@ export class ChannelViewers extends ViewerSet<Following> {
       }
       return;
     }
-    // Repeated, because an event from a moment in which Redis answered would make the stream look live.
+    // Repeated, because an event that arrived before the outage would make the stream look live.
     const again = performance.now() - this.waitingSentAt > RESEND_MS;
     if (again) this.waitingSentAt = performance.now();
     for (const [sink, following] of this.viewers) {
-      // A viewer that does not read is not written to: the bytes that it reads next are old anyway.
+      // Nothing is written to a viewer that does not read: the bytes that it reads next are old anyway.
       if ((this.waiting.has(sink) && !again) || following.state === STALLED || following.state === CLOSED)
         continue;
       this.waiting.add(sink);
@@ -132,7 +132,7 @@ export class ChannelViewers extends ViewerSet<Following> {
     following.noteBackpressure(writeTo(sink, this.waiting.has(sink) ? WAITING : this.heartbeat));
   }
 
-  /** A stream that has ended waits for its viewer to close it, like one whose viewer does not read. */
+  /** A stream that has ended counts as stalled until its viewer closes it. */
   protected stalledSince({ state, stalledAt }: Following): number | undefined {
     return state === STALLED || state === CLOSED ? stalledAt : undefined;
   }

@@ -2,7 +2,7 @@ import type { ReadStream } from 'node:tty';
 import { STOP_SIGNALS, type StopSignal } from './output.js';
 
 export interface InterruptOptions {
-  /** The terminal for the answer. `undefined` if there is none: then there is no question. */
+  /** The terminal for the answer; without one, no question is asked. */
   keyboard: ReadStream | undefined;
   /** Shows the question; `undefined` hides it. */
   question(text: string | undefined): void;

@@ -35,7 +35,7 @@ export const withJobOptions = (command: Command): Command =>
     .option('--tag <tag>', 'tag; repeatable', several)
     .option('--metadata <json>', 'object shown with the job: JSON, @FILE or -')
     .option('--webhook <url>', 'URL to call when the job ends')
-    .option('--idempotency-key <key>', 'starts with the same key and data create one job', visible)
+    .option('--idempotency-key <key>', 'calls with the same key and data start one job', visible)
     .option('--deduplication-key <key>', 'return the unfinished job with this key, if there is one', visible);
 
 /** @throws UsageError */

@@ -1,7 +1,7 @@
 import { UsageError } from './problem.js';
 import type { Session } from './session.js';
 
-/** A kind of job of the service. */
+/** A kind of job that the service offers. */
 export interface Kind {
   name: string;
   /** The fields of the job's data that take an uploaded file. */

@@ -1,12 +1,12 @@
 import { ProblemError } from '../errors.js';
 import { safeLine } from './terminal/text.js';
 
-/** Invalid input: one line, and exit code 2. */
+/** Invalid input. It is reported in one line, and the exit code is 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-/** Any other error that one line explains: exit code 1. */
+/** Any other expected error. It is reported in one line, and the exit code is 1. */
 export class CliError extends Error {
   override readonly name = 'CliError';
 }

@@ -19,7 +19,7 @@ export async function checkOutput(path: string | undefined): Promise<void> {
 }
 
 /**
- * Prints the result of a job, or saves it at a path. An existing folder, or a path with a slash at its end, gets
+ * Prints the result of a job, or saves it at a path. An existing folder, or a path that ends with a slash, gets
  * `result.json` and all files of the result. Any other path becomes the only file of the result. It becomes the JSON of
  * the result if there are no files or the path ends with `.json`, and a folder if there are several files.
  */

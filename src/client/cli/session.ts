@@ -30,7 +30,7 @@ export interface Session {
   requestJson(path: string, options?: Call): Promise<any>;
   /** The token for a job: the one on the command line, otherwise the one saved when the job was started here. */
   tokenOf(jobId: string): Promise<string | undefined>;
-  /** Saves the token of a job that was started, for later calls as well. @throws Error when it cannot be saved for those */
+  /** Keeps the token of a started job for this call and later ones. @throws Error when it cannot be saved for later calls */
   keepToken(job: Omit<KeptJob, 'url'>): Promise<void>;
 }
 

@@ -67,7 +67,7 @@ export interface UsedJob<R = unknown> extends Pick<JobStore<R>, 'cancel' | 'retr
 
 /**
  * Watches a job while the component (or scope) is active.
- * @param job the job's id, a link to it, or the result of `startJob`, also as a ref or getter; `undefined` or `null` if
+ * @param job the job's id, a link to it, or the result of `startJob`, or a ref or getter of these; `undefined` or `null` if
  * there is none yet
  * @param options.token the job's token, if nothing else grants access
  */
@@ -141,7 +141,7 @@ export interface UsedChannel<T = unknown> {
   problem: ComputedRef<WatchedChannel<T>['problem']>;
 }
 
-/** Watches channels while the component (or scope) is active. @param channels one name or several, also as a ref or getter */
+/** Watches channels while the component (or scope) is active. @param channels one name or several, or a ref or getter of these */
 export function useChannel<T = unknown>(
   channels: MaybeRefOrGetter<string | string[]>,
   options: ChannelStoreOptions = {},

@@ -1,4 +1,4 @@
-/** The caller, as far as it is known. */
+/** What is known about the caller. */
 export interface Asker {
   /** The owner of the caller's jobs: `user:<sub>`, `tenant:<tenant>/<sub>`, or `visitor:<digest of a cookie>`. */
   id: string;

@@ -33,7 +33,7 @@ export interface LatestJobEvent {
 
 /**
  * Reduces a batch of a queue's events to what still matters for each job at the end of the batch.
- * @returns by job id (Headway's)
+ * @returns the result for each job, by Headway's job id
  */
 export function readBullEvents(queue: string, entries: BullEntry[]): Map<string, LatestJobEvent> {
   const latest = new Map<string, LatestJobEvent>();

@@ -12,9 +12,9 @@ const NUMBERS = ['current', 'total', 'stageIndex', 'stageCount', 'ratePerSecond'
 
 /**
  * Creates the data of a `progress` event from the argument of BullMQ's `updateProgress`, for a worker that knows only
- * BullMQ. A number is a percentage. Text is a percentage if it is a number, else the message. Of an object, the fields of
- * a `progress` event are kept; its percentage is `percent`, or `progress` (a fraction if less than 1), or computed from
- * `current` and `total`.
+ * BullMQ. A number is a percentage. Text is a percentage if it is a number, else the message. An object keeps the fields of
+ * a `progress` event; its percentage is `percent`, or `progress` (a fraction if less than 1), or computed from `current`
+ * and `total`.
  * @param before the newest published percentage of this attempt; the percentage never decreases
  */
 export function foreignProgress(

@@ -27,8 +27,8 @@ export interface ForeignReports {
 }
 
 /**
- * A field of the job's hash, written by our workers: the number of lines in BullMQ's log of the job that the worker has
- * published itself.
+ * A field of the job's hash, written by our workers. It counts the lines in BullMQ's log of the job that were published
+ * by the worker.
  */
 export const LOGGED = 'hw:logged';
 
@@ -74,7 +74,7 @@ export function createForeignReports({ redis, keyspace, publisher }: ForeignRepo
     if (begun && newest && published == null) return;
     const before = begun && published ? parsePercent(published) : null;
     const data = foreignProgress(value, { jobId, attempt, at }, before);
-    // Another process has just published the same.
+    // Another process has just published the same progress.
     if (begun && newest && isSame(newest, data)) return;
     const guard = { field: 'percent' as const, from: published ?? '', to: String(data.percent) };
     await publisher.publish(channel, { event: 'progress', kind: 'state', data }, { attempt, guard });

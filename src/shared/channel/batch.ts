@@ -6,7 +6,7 @@ export type Batch = (call: () => void) => void;
  * then made in the same turn of the event loop, so that they share a pipeline to Redis. In a busy worker this saves most
  * system calls, at the cost of a delay of at most `windowMs`.
  *
- * An error in one call does not prevent the others of its batch: the first error is thrown after all of them.
+ * An error in one call does not prevent the other calls in its batch. The first error is thrown after all of them.
  */
 export function createBatcher(windowMs: number): Batch {
   let waiting: Array<() => void> = [];

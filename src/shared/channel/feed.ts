@@ -20,7 +20,7 @@ export class Feed {
   private offset = 0;
   /** Whether Redis has confirmed the subscription. Until then, events may be missing from both a read and the live feed. */
   private connected = false;
-  /** How often Redis has confirmed it. */
+  /** How many times Redis has confirmed it. */
   private generation = 0;
   /** Pending reads by the position they start from. Subscriptions at the same position share one. */
   private reads = new Map<string, Set<Subscription>>();
@@ -106,7 +106,7 @@ export class Feed {
     const forEachWaiting = (next: (member: Subscription) => void): void => {
       if (reads !== this.reads) return;
       reads.delete(position);
-      // A subscription that has moved on meanwhile has another read, or needs none.
+      // A subscription that has moved on is served by another read, or needs none.
       for (const member of group)
         if (member.rest === undefined && positionOf(member) === position) next(member);
       if (reads.size === 0) this.forget();

@@ -25,7 +25,7 @@ export interface Fence {
   attempt: number;
   /** The position of a lifecycle event within its attempt. Absent for events of a running attempt. */
   rank?: number;
-  /** With `rank`: the job's failed attempts and stalls until then. */
+  /** With `rank`: the numbers of the job's failed attempts and of its stalls so far. */
   failures?: number;
   stalls?: number;
   /** With `rank`: the offset of the channel's end that this event revokes, because a finished job runs again. */
@@ -34,7 +34,7 @@ export interface Fence {
   guard?: Guard;
   /** With `rank` and `guard`: allows a rank that was already published, because the guard's field has changed. */
   again?: boolean;
-  /** The run of the server that the decision to publish is based on. On another run the event is not published. */
+  /** The run of the server that the decision to publish is based on. On a different run the event is not published. */
   run?: string;
 }
 

@@ -36,7 +36,7 @@ export interface WatcherQueryOptions {
 interface Question {
   sum: number;
   answers: number;
-  /** The number of expected answers; unknown until the question is published. */
+  /** The number of expected replies; unknown until the query is published. */
   expected: number;
   done: () => void;
 }

@@ -2,7 +2,7 @@ import type { TerminalState } from '../jobs/states.js';
 import { type Histogram, quantile } from './histogram.js';
 
 export const MINUTE_MS = 60_000;
-/** The number of minutes that the dashboard shows, including the present one. */
+/** The number of minutes that the dashboard shows, including the current one. */
 export const MINUTES_SHOWN = 60;
 
 /** Returns the minute of a time, in minutes since 1970. */

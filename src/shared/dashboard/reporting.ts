@@ -19,7 +19,7 @@ import type { ProcessView } from './views.js';
 const FRAME_MS = 500;
 const BEAT_MS = 1000;
 const REFRESH_BEATS = 10;
-/** The maximum number of owners in a notice. With more, it is for all owners. */
+/** The maximum number of owners in a notice. With more owners, the notice is for all. */
 const MAX_OWNERS = 100;
 const LOG_LENGTH = 10;
 const CHANNEL_TTL_MS = 3_600_000;
@@ -40,12 +40,12 @@ export interface ProcessReportingOptions {
 
 /** Reports a process to the dashboard: a heartbeat once a second; its running jobs only while a dashboard is open. */
 export interface ProcessReporting extends Service {
-  /** Returns the present heartbeat. */
+  /** Returns the current heartbeat. */
   view(): ProcessView;
   /**
    * Notifies open dashboards that jobs have changed their state, so that they read the job index again. Called by the queue
    * follower.
-   * @param jobs the jobs, as far as they are known
+   * @param jobs the jobs; `undefined` for an unknown job
    */
   changed(jobs: Array<Pick<JobSnapshot, 'settings'> | undefined>): void;
 }
@@ -76,8 +76,7 @@ export function startProcessReporting(options: ProcessReportingOptions): Process
   async function beat(): Promise<void> {
     const before = watched;
     watched = await presence.beat(view());
-    // A dashboard that opens needs the unchanged jobs too, and the slot must not expire. Changes before that were not
-    // published.
+    // A newly opened dashboard needs all jobs, because earlier changes were not published. The slot must not expire.
     if (watched && !before) all = true;
     if (jobs && (!before || ++beatCount % REFRESH_BEATS === 0)) jobs.changed = true;
   }

@@ -5,7 +5,7 @@ const FILE = new RegExp(
   `(?:(?:\\b[A-Za-z]:)?[/\\\\][^\\s'"]{0,${LONGEST}}?)?(?<![A-Za-z0-9])file_[A-Za-z0-9_-]{27}(?![A-Za-z0-9_-])(?:[/\\\\][\\w./\\\\-]*)?`,
   'g',
 );
-/** An error of Node's file system, such as `ENOENT: no such file or directory, open '/a'`. */
+/** An error from Node's file system, such as `ENOENT: no such file or directory, open '/a'`. */
 const SYSTEM_ERROR = /\b(E[A-Z0-9]{2,}: [^\n']{1,200}?), \w+ '[^\n]*'/g;
 /** A program that could not be started. Its name is kept, its folder is removed. */
 const SPAWN = new RegExp(`\\bspawn [^\\n]{0,${LONGEST}}?[/\\\\](?=[^/\\\\\\n]{1,200} E[A-Z]{2,}\\b)`, 'g');

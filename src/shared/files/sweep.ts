@@ -11,7 +11,7 @@ export type HeldFiles = (fileId: string, madeBy?: string) => Promise<boolean>;
 
 /**
  * Removes the expired files of a folder that are not held.
- * @param marker the file in a file's folder whose time of change starts its lifetime
+ * @param marker the name of a file in each stored file's folder; the lifetime starts when it was last changed
  * @returns the number of removed files
  */
 export async function sweepFolder(

@@ -26,7 +26,8 @@ export interface AuditOptions {
 }
 
 /**
- * Finds jobs that are missing in the index. Otherwise finished ones would be kept forever, and others would lose their files.
+ * Finds jobs that are missing from the index. Without it, finished jobs could be kept forever, and others could lose their
+ * files.
  */
 export interface Audit {
   /** Examines the next part of BullMQ's jobs. Pauses for ten minutes after the last one. */

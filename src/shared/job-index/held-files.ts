@@ -13,8 +13,8 @@ export interface HeldFilesOptions {
 }
 
 /**
- * Creates the check for whether a job holds a file: a job that has not completed uses it, or the job that creates it has not
- * ended. The index records the files of jobs (`job-index/scripts/files.lua`).
+ * Creates the function that checks whether a job holds a file: a job that has not completed uses it, or the job that creates
+ * it has not ended. The index records the files of jobs (`job-index/scripts/files.lua`).
  */
 export function createHeldFiles({ redis, keyspace, readJob }: HeldFilesOptions): HeldFiles {
   const { files } = indexKeys(keyspace);

@@ -15,8 +15,8 @@ const AT_ONCE = 500;
 const ROUNDS_FOR_MS = 60 * 60_000;
 
 /**
- * Holds the files of jobs that are already in the index. Jobs that were indexed by a release without held files hold none
- * until their state changes.
+ * Holds the files of jobs that are already in the index. Jobs that were indexed by an earlier release hold no files until
+ * their state changes.
  */
 export interface HoldKnown {
   /** Handles the next part of the index. @returns false when this round has nothing left to do */

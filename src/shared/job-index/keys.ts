@@ -11,7 +11,7 @@ export interface IndexKeys {
   records: string;
   /** A sorted set: finished jobs by the time at which they are removed. */
   due: string;
-  /** A hash: what is left to remove of removed jobs, outside of this slot. */
+  /** A hash: for each removed job, what still has to be removed outside of this slot. */
   leftovers: string;
   /** The prefix of the sets by state. */
   sets: string;

@@ -1,6 +1,6 @@
 import type { Cluster, Redis } from 'ioredis';
 
-/** The id of a file, also one that starts within text that only resembles an id. */
+/** The id of a file, even if it starts within text that only resembles an id. */
 const MENTION = /file_(?=([\w-]{27}))/g;
 /** A file id as a whole JSON string, which is how results name files. */
 const QUOTED = /"(file_[\w-]{27})"/g;

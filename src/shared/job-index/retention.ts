@@ -39,7 +39,7 @@ export interface JobRetention {
 /**
  * Creates the retention of a process. A job is removed in two steps, so that the next sweep can finish what a dead process
  * has begun. First, a script removes everything in one Redis slot and records the rest as leftovers. Then the leftovers are
- * removed, and the record last.
+ * removed, and finally their record.
  */
 export function createJobRetention(options: JobRetentionOptions): JobRetention {
   const { redis, keyspace, keep, reconciler, store, log, faults = createJobFaults(log) } = options;
@@ -82,7 +82,7 @@ export function createJobRetention(options: JobRetentionOptions): JobRetention {
     const [finishedOn, ...files] = left.split(' ');
     await Promise.all(
       files.map(async (id) => {
-        // A file that another job uses is removed later, by its own retention time.
+        // A file that another job uses is removed later, when its own lifetime is over.
         if (!(await isHeld(id))) await store.remove(id, Number(finishedOn));
       }),
     );

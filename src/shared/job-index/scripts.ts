@@ -10,7 +10,7 @@ export interface JobIndexCommands {
 }
 
 const lua = luaBeside(import.meta.url);
-/** Redis has no `require`: a script that shares functions with others has them before it. */
+/** Redis has no `require`, so shared functions are prepended to each script that uses them. */
 const [record, files] = [lua('record'), lua('files')];
 const readJob = `local function readJob(KEYS, ARGV)\n${snapshotLua}\nend`;
 

@@ -45,16 +45,16 @@ export interface JobContext {
    * Adds a line to the job's log, which every viewer sees in order. The level defaults to `info`. An attempt can write
    * `JOB_LOG_LINES` lines. `fields` that cannot be converted to JSON, or exceed 16 KiB of it, are omitted.
    *
-   * A line arrives exactly once and in order, also after a lost connection to Redis. Await the result only in a job that can
+   * A line arrives exactly once and in order, even after a lost connection to Redis. Await the result only in a job that can
    * write faster than Redis accepts: beyond 4 MiB or 10,000 pending reports, further ones are dropped, and the stream says
    * how many.
-   * @returns a promise that resolves at once; while more than 256 KiB or 1,000 reports are pending, when there is room
+   * @returns a promise that resolves at once or, while more than 256 KiB or 1,000 reports are pending, when there is room
    *   again. It never rejects.
    */
   log(message: string): Promise<void>;
   log(level: LogLevel, message: string, fields?: Record<string, unknown>): Promise<void>;
   /**
-   * Sends a custom event to the job's viewers. All events are kept in order, also for viewers that connect later.
+   * Sends a custom event to the job's viewers. All events are kept in order, including for viewers that connect later.
    * @param type 1 to 100 characters of A-Z a-z 0-9 . _ : -, and not one of Headway's event names
    * @param data any value that can be converted to JSON, at most 64 KiB of it
    * @returns as for `log`
@@ -62,7 +62,7 @@ export interface JobContext {
    */
   emit(type: string, data: unknown): Promise<void>;
   /**
-   * Publishes a piece of the result before the job ends. Viewers get all pieces in order, also those that connect later.
+   * Publishes a piece of the result before the job ends. All viewers get all pieces in order, even if they connect later.
    * Pieces in quick succession are sent as one event: text is joined, other values become a list. A new attempt starts
    * with the first piece again.
    * @param chunk text or any other value that can be converted to JSON, at most 64 KiB of it

@@ -84,7 +84,7 @@ export const optionsSchema = z
       .array(z.string().regex(TAG, 'must be 1 to 60 letters, digits and . : @ / _ -'))
       .max(MAX_TAGS)
       .optional()
-      .describe('Shown with the job; jobs can be listed by them'),
+      .describe('Shown with the job; the list of jobs can be filtered by tag'),
   })
   .refine(({ delayMs, runAt }) => delayMs === undefined || runAt === undefined, {
     error: 'delayMs and runAt cannot be combined',

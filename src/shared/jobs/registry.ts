@@ -62,7 +62,7 @@ const ours = fileURLToPath(new URL(`./definition${extname(import.meta.url)}`, im
 
 let jiti: Jiti | undefined;
 
-/** Returns the loader of the operator's TypeScript and JavaScript files. It is itself loaded on first use: most processes need none. */
+/** Returns the loader of the operator's TypeScript and JavaScript files. It is loaded on first use, because most processes do not need it. */
 export async function operatorFiles(): Promise<Jiti> {
   const { createJiti } = await import('jiti');
   jiti ??= createJiti(import.meta.url, {

@@ -27,7 +27,7 @@ export async function validate<S extends StandardSchemaV1>(
   };
 }
 
-/** Joins errors to one line. */
+/** Joins errors into one line. */
 export const explain = (errors: FieldError[]): string =>
   errors.map(({ pointer, detail }) => `${pointer || '/'}: ${detail}`).join('; ');
 

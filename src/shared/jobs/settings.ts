@@ -7,7 +7,7 @@ export const MAX_TIMER_MS = 2 ** 31 - 1;
 /** The lowest priority that BullMQ accepts, which is the highest number. */
 export const MAX_PRIORITY = 2 ** 21 - 1;
 
-/** The limits of how long a job can be kept after its end, in ms. */
+/** The shortest and longest time for which a job can be kept after its end, in ms. */
 export const KEEP_MS = { min: 1000, max: 365 * 24 * 3_600_000 };
 
 /** The settings of one job that BullMQ's options do not cover. */

@@ -40,7 +40,7 @@ const EXPIRED_REASON = 'not started in time';
 /** The number of list entries in a search step. Steps overlap, because jobs are removed from the list meanwhile. */
 const CHUNK = 5000;
 const OVERLAP = 500;
-/** How often the search for a job is repeated when the job has moved away from the position where it was found. */
+/** Maximum number of repeated searches for a job that has moved away from the position where it was found. */
 const MAX_SEARCHES = 5;
 
 export function createCanceller({ redis, openQueue, keyspace, reconciler }: CancellerOptions): Canceller {
@@ -86,8 +86,8 @@ export function createCanceller({ redis, openQueue, keyspace, reconciler }: Canc
     if (answer !== 'taken') return;
     const queue = openQueue(address.queue);
     const job = await Job.fromId(queue, address.id);
-    // A scheduled run creates the next run when a worker takes it, and no worker takes this one. It is done before the
-    // job fails: if this process dies in between, the worker that finds the job stalled creates the next run.
+    // The worker that takes a scheduled run creates the next run, but no worker takes this one. Create it before the job
+    // fails: if this process dies in between, the worker that finds the job stalled creates it.
     if (job) await makeNextRun(queue, job);
     // "0" is BullMQ's token for callers that need no lock.
     await job?.moveToFailed(new UnrecoverableError(reason), '0', false).catch((error: unknown) => {
@@ -111,7 +111,7 @@ const WAITING: readonly JobState[] = ['waiting', 'prioritized', 'delayed'];
 
 /**
  * Cancels a job that waits again although it was asked to stop while it ran: its worker died before it could stop the
- * job, or knows only BullMQ and failed. Without this, the job would first have to be given to another worker.
+ * job, or knows only BullMQ and its attempt failed. Without this, another worker would have to take the job first.
  */
 export const cancelObserver = (canceller: Canceller): ReconcileObserver => ({
   async afterReconcile(job) {

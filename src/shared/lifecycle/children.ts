@@ -9,13 +9,13 @@ import { isFinished, type SnapshotReader } from './snapshot.js';
 /** Access to the children that BullMQ stores with a parent. */
 export interface ChildRegister {
   /**
-   * Returns the ids of the children that BullMQ still counts as pending: running, waiting, or removed before they ended. Only children of `ctx.child` are returned: the
-   * children in a flow of another tool must not be cancelled.
+   * Returns the ids of the children that BullMQ still counts as pending: running, waiting, or removed before they ended.
+   * Only children of `ctx.child` are returned: the children in a flow of another tool must not be cancelled.
    */
   pending(parentId: string): Promise<string[]>;
-  /** Returns the result of a completed child, as JSON. It is kept as long as the parent, also when the child is removed. */
+  /** Returns the result of a completed child, as JSON. It is kept as long as the parent, even if the child is removed. */
   result(parentId: string, childId: string): Promise<string | undefined>;
-  /** Removes a child that has ended, or was removed, from the pending ones. BullMQ completes no parent that has any. */
+  /** Removes a child that has ended, or was removed, from the pending ones. BullMQ does not complete a parent with pending children. */
   removePending(parentId: string, childId: string): Promise<void>;
 }
 

@@ -6,7 +6,7 @@ import type { Canceller } from './cancel.js';
 import type { JobFaults } from './job-faults.js';
 
 const AT_ONCE = 200;
-/** How long until the next try to fail a job that could not be failed, in ms. */
+/** Delay before the next try to fail a job that could not be failed, in ms. */
 const RETRY_MS = 60_000;
 
 /** The jobs that must start in time: a sorted set of job ids by deadline. */

@@ -30,7 +30,7 @@ export class JobRounds {
 
   /**
    * Starts a round of tasks. Resolves when they have ended, or after the maximum time.
-   * @throws the error of a task, also of an earlier round, if it means that Redis is unavailable
+   * @throws the error of a task, even one of an earlier round, if it means that Redis is unavailable
    */
   async run(tasks: readonly JobTask[]): Promise<void> {
     const started = tasks.map(({ jobId, work }) => this.start(jobId, work));

@@ -17,7 +17,7 @@ export interface LeaseOptions {
   key: string;
   /** The work of the leader. It returns soon after `isHeld` has become false; it is called again while the lease is held. */
   lead: (isHeld: () => boolean) => Promise<void>;
-  /** Further work of the leader, each time that the lease is renewed. */
+  /** Further work of the leader, done each time the lease is renewed. */
   chore: () => Promise<void>;
   log: Logger;
 }

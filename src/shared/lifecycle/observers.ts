@@ -18,7 +18,7 @@ export interface Reconciled {
 export interface Reconciler {
   /**
    * Compares what a job's channel has published with the job's state in BullMQ, and publishes the missing events. Any
-   * process may call it at any time, also concurrently for the same job.
+   * process may call it at any time, even concurrently for the same job.
    * @param hint how the job ended, from BullMQ's event, for a job that may be removed
    * @param progress the newest progress of a worker that knows only BullMQ; ignored when its attempt is over
    * @param signal aborted when the result is no longer needed; ends the repetition of a `retrying` reconciler
@@ -60,7 +60,7 @@ export interface ReconcileObserver {
  * Requests and streams of the API only publish. The canceller must not have the observers that cancel jobs: they call it.
  */
 export interface ObservableReconciler extends Reconciler {
-  /** Returns the same reconciler with further observers, which run after the present ones. */
+  /** Returns the same reconciler with further observers, which run after the existing ones. */
   with(...observers: ReconcileObserver[]): ObservableReconciler;
   /**
    * Returns a reconciler that repeats a reconciliation, including the observers it has now, while Redis refuses

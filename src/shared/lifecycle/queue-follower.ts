@@ -19,7 +19,7 @@ const BATCH = 500;
 const PAUSE_MS = 100;
 /** How long a batch waits for its jobs, in ms. Slower ones finish in the background. */
 const ROUND_WAIT_MS = 1000;
-/** How long until a key that is not an event stream is checked again, in ms. */
+/** Time until a key that is not an event stream is checked again, in ms. */
 const RECHECK_STREAMS_MS = 60_000;
 /** The form of a stream entry's id. */
 const ENTRY_ID = /^\d{1,15}(-\d{1,15})?$/;
@@ -37,7 +37,7 @@ export interface QueueFollowerOptions {
   reconciler: Reconciler;
   /** The minimum time between two `progress` events of a job whose worker knows only BullMQ, in ms. */
   progressIntervalMs: number;
-  /** Called with the jobs whose state has changed; with none when a queue was paused or resumed, or progress was made. */
+  /** Called with the jobs whose state has changed. The list is empty after a pause, a resume or progress. */
   onChanged?: (jobs: Array<JobSnapshot | undefined>) => void;
   /** The work of the leader besides following, every second or two. */
   chore: () => Promise<void>;

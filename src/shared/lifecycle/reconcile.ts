@@ -42,7 +42,6 @@ export interface ReconcilerOptions {
 const MAX_TRIES = 8;
 
 /** Creates the reconciler of a process. It keeps no state: each reconciliation reads the job and its channel from Redis. */
-
 export function createReconciler({
   redis,
   keyspace,
@@ -141,7 +140,7 @@ export function createReconciler({
 
 /**
  * Returns the newest progress of a worker that knows only BullMQ. The job may have newer progress than the event that led
- * to this call. BullMQ keeps progress across attempts: it belongs to the present attempt if that is the first one, or if
+ * to this call. BullMQ keeps progress across attempts: it belongs to the current attempt if that is the first one, or if
  * the event says that this attempt has reported.
  */
 function newestProgress(

@@ -22,8 +22,8 @@ export async function retryFailed(openQueue: OpenQueue, jobId: string, data?: un
 export type KeyHolder = (jobId: string) => Promise<void>;
 
 /**
- * Creates a function that restores the deduplication key of a retried job, so that starts with that key find the job
- * again. Does nothing if another job has taken the key meanwhile.
+ * Creates a function that restores the deduplication key of a retried job, so that a start with that key finds the
+ * job again. Does nothing if another job has taken the key meanwhile.
  */
 export function createKeyHolder(redis: Redis | Cluster, keyspace: Keyspace): KeyHolder {
   const scripts = scriptsOf(redis, lifecycleScripts);

@@ -97,8 +97,8 @@ export function snapshotKeys(keyspace: Keyspace, { queue, id }: JobAddress): str
 }
 
 /**
- * What the reply of `job.lua` says. Another tool may have written any of it: a field that is not what BullMQ
- * writes there counts as empty.
+ * Parses the reply of `job.lua`. Another tool may have written any of it: a field that is not what BullMQ writes there
+ * counts as empty.
  */
 export function parseSnapshot(id: string, reply: string[]): JobSnapshot {
   const fields = Object.fromEntries(REPLY_FIELDS.map((name, i) => [name, reply[i] ?? ''])) as Record<

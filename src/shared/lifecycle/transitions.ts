@@ -4,7 +4,7 @@ import { dueGuard, lifecycleTransition, queueState, type Transition } from './ev
 import { endRank, isReopened, type PublishedState, type QueueFacts, queueGuard, RANK } from './published.js';
 import { isFinished, type JobSnapshot } from './snapshot.js';
 
-/** Two due times that differ by more than this are different, in ms. */
+/** Due times that differ by no more than this count as equal, in ms. */
 const MOVED_MS = 1000;
 
 /**
@@ -82,7 +82,7 @@ function queueResumed(known: PublishedState | undefined, job: JobSnapshot): Tran
   return [queueState(job, known.attempt, factsOf(known), { ...factsOf(known), paused: false })];
 }
 
-/** Whether the job was taken out of its queue by a canceller that is about to fail it. It waits for nothing then. */
+/** Whether the job was taken out of its queue by a canceller that is about to fail it. Such a job waits for nothing. */
 const isBeingCancelled = (published: PublishedState, job: JobSnapshot): boolean =>
   job.state === 'active' && job.attempt === published.attempt && published.rank !== RANK.active;
 
@@ -105,7 +105,7 @@ function pastRuns(known: PublishedState | undefined, job: JobSnapshot): Transiti
 /** Whether the newest published event is the start of a run. */
 const hasRun = (known: PublishedState): boolean => known.attempt > 0 && known.rank === RANK.active;
 
-/** Returns the published state with the outcome of the run that is about to be published. */
+/** Adds the outcome of a run, which is about to be published, to the published state. */
 function accountedFor(published: PublishedState, after: Transition | undefined): PublishedState {
   const { event } = after?.event ?? {};
   return {

@@ -19,7 +19,7 @@ export class CloseStack {
 
   /**
    * Closes everything, once. Each resource waits until those that were opened after it are closed; if closing one fails,
-   * the others are closed all the same.
+   * the others are closed anyway.
    * @throws the first error
    */
   close(): Promise<void> {

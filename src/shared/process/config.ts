@@ -106,7 +106,7 @@ export const configSchema = z.object({
     .describe('How often workers check for jobs with an expired lock, in ms.'),
   MAX_STALLS: int(0, 1000)
     .default(3)
-    .describe('How often a job may lose its worker. It fails when that happens once more.'),
+    .describe('How many times a job may lose its worker. The job fails the next time.'),
   SHUTDOWN_GRACE_MS: int(0)
     .default(10_000)
     .describe(
@@ -181,7 +181,7 @@ export const configSchema = z.object({
   WEBHOOK_ALLOW_PRIVATE: z
     .stringbool()
     .default(false)
-    .describe('Whether webhooks may call private and loopback addresses, also over `http://`.'),
+    .describe('Whether webhooks may call private and loopback addresses, including over `http://`.'),
   WEBHOOK_SECRET: z
     .string()
     .refine((s) => s === '' || isWebhookSecret(s), SECRET_FORM)

@@ -16,7 +16,7 @@ export function singleFlight<A extends unknown[], T>(
   };
 }
 
-/** Work that is done again and again: see {@link every}. */
+/** Work that is repeated: see {@link every}. */
 export interface Repeated extends Service {
   /** Does the work now. During a round, it waits for that round; after `stop`, it does nothing. Never rejects. */
   run(): Promise<void>;
@@ -25,7 +25,7 @@ export interface Repeated extends Service {
 /**
  * Does some work every `ms` milliseconds, the first time after `ms`. Rounds do not overlap: a turn that comes during a
  * round is skipped.
- * @param onError called with what a round threw; the next round comes at its time
+ * @param onError called with the error of a failed round; the next round starts as planned
  */
 export function every(ms: number, work: () => Promise<unknown>, onError: (error: unknown) => void): Repeated {
   let stopped = false;

@@ -16,7 +16,7 @@ export async function keptSecret(
   const file = join(dataDir, name);
   try {
     await mkdir(dataDir, { recursive: true });
-    // Linking a finished file is atomic: of two processes that start together, both read the same, complete secret.
+    // Linking a finished file is atomic: two processes that start together read the same, complete secret.
     const draft = `${file}.${randomBytes(6).toString('hex')}`;
     await writeFile(draft, make(), { flag: 'wx', mode: 0o600 });
     await link(draft, file).finally(() => rm(draft));

@@ -57,7 +57,7 @@ export function onShutdown(log: Logger, graceMs: number, stop: () => Promise<voi
   onLost = (reason) => void shutdown(reason);
 }
 
-/** Sends a message to the supervisor, if there is one, that this process is up. */
+/** Reports to the supervisor, if there is one, that this process is up. */
 export function announce(message: { type: 'listening'; url: string } | { type: 'ready' }): void {
   if (process.connected) process.send?.(message);
 }

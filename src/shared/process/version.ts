@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-/** The full version of this package. Only admins see it: the patch level tells which fixes are missing. */
+/** The full version of this package. Only admins see it: the patch level reveals which fixes are missing. */
 export const { version: VERSION } = JSON.parse(
   readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'),
 ) as { version: string };

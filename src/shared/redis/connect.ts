@@ -53,7 +53,7 @@ export function connectRedis(url: string, role: ConnectionRole, extra: Options =
     ...roleOptions[role],
     retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 6), 2000),
     connectTimeout: 3000,
-    // A Redis that loads its data estimates the remaining time far too high, so it is asked again twice a second.
+    // While Redis loads its data, its estimate of the remaining time is far too high. Ask again twice a second.
     maxLoadingRetryTime: 500,
     ...extra,
   };

@@ -8,17 +8,17 @@ export interface LuaScript {
   numberOfKeys?: number;
 }
 
-/** ioredis makes two commands of a script: `name` and `nameBuffer`, which replies with Buffers. */
+/** ioredis creates two commands for each script: `name` and `nameBuffer`, which replies with Buffers. */
 type ScriptName<Command> = Command extends `${infer Name}Buffer` ? Name : Command;
 
 declare const commands: unique symbol;
 
-/** The scripts of one room by name. `Commands` types the calls. */
+/** The scripts of one folder by name. `Commands` types the calls. */
 export type ScriptTable<Commands> = Record<ScriptName<keyof Commands & string>, LuaScript> & {
   readonly [commands]?: Commands;
 };
 
-/** Makes the script table of a room. A connection is opened with the tables of all rooms that use it. */
+/** Creates the script table of a folder. A connection is opened with the tables of all folders that use it. */
 export const defineScripts = <Commands>(
   scripts: Record<ScriptName<keyof Commands & string>, LuaScript>,
 ): ScriptTable<Commands> => scripts;

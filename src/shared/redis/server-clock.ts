@@ -35,8 +35,8 @@ export function shareServerClock(buffer: SharedArrayBuffer): void {
 
 /**
  * Starts a measurement of Redis' clock: call it before asking Redis for its time.
- * @returns a function to call with the answer, in ms since 1970. The answer was correct at some moment in between; an estimate
- * that is consistent with it stays, so a late answer does not make the clock worse.
+ * @returns a function to call with the answer, in ms since 1970. The answer was correct at some moment between the two calls. An
+ * estimate that is consistent with it is kept, so a late answer does not make the clock less accurate.
  */
 export function askingServerTime(): (serverMs: number) => void {
   const asked = monotonic();

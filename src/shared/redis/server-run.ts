@@ -53,7 +53,7 @@ export const serverRun = (redis: Redis | Cluster): string => runs.get(redis) ?? 
 /**
  * Compares the run ids of connections to one address. If they differ, a proxy spreads the connections over several servers and
  * a change of the id means nothing: from then on the ids of these connections count as unknown.
- * @returns whether they are the same
+ * @returns whether the ids are the same
  */
 export function haveSameRun(...connections: Redis[]): boolean {
   const [first, ...others] = connections.map((redis) => serverRun(redis));

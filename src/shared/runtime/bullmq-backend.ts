@@ -21,7 +21,7 @@ export const NOW_AT: Readonly<Record<string, number>> = {
   addJobScheduler: 17,
   updateJobScheduler: 16,
 };
-/** The scripts whose reply contains when the next delayed job is due. */
+/** The scripts whose reply contains the due time of the next delayed job. */
 const SAYS_NEXT_DUE = new Set(['moveToActive', 'moveToDelayed', 'moveToFinished']);
 const NEXT_DUE = 3;
 

@@ -52,7 +52,7 @@ export interface Connection {
   keep: RetentionTimes;
   /** Returns whether a job holds a file. */
   isHeld: HeldFiles;
-  /** Publishes the events of jobs, calls webhooks and counts. The services add further observers to it. */
+  /** Publishes the events of jobs, queues webhooks and counts ended jobs. The services add further observers to it. */
   reconciler: ObservableReconciler;
   /** Counts finished jobs for the dashboard. */
   outcomes: OutcomeCounter;

@@ -41,7 +41,7 @@ export interface EnqueueOptions {
   expiry: Expiry;
   webhooks: WebhookStore;
   /**
-   * Whether the publisher sends at once instead of in batches. Then the whole call is one round trip, also for many jobs,
+   * Whether the publisher sends at once instead of in batches. Then the whole call is one round trip, even for many jobs,
    * because Redis processes commands in the order in which they are sent.
    */
   oneTurn: boolean;

@@ -3,7 +3,7 @@ import { createExpiry } from '../lifecycle/expiry.js';
 import { createScheduleMaintainer } from '../schedules/maintainer.js';
 import type { ProcessCore } from './core.js';
 
-/** Opens the expiry of jobs and the schedules, which record the expiry of their runs. */
+/** Opens the expiry of jobs, and the schedules. Schedules record when their runs expire. */
 export function openSchedules({ config, plan, connection, log }: ProcessCore, files: FileStore) {
   const { redis, keyspace, openQueue, readJob, reconciler } = connection;
   const expiry = createExpiry(redis, keyspace);

@@ -86,7 +86,7 @@ interface Field {
   name: string;
   size: number;
   names?: string;
-  /** Special forms of one value. */
+  /** Matches the further forms of a value, such as `L`. */
   special?: RegExp;
 }
 

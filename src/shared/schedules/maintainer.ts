@@ -17,7 +17,7 @@ import { createScheduleStore, type ScheduleStore } from './store.js';
 import { createScheduleSync, type ScheduleSync } from './sync.js';
 
 const CHECK_MS = 30_000;
-/** How long a deleted schedule is kept, in ms. No process keeps a version that it has read for longer. */
+/** How long a deleted schedule is kept, in ms. After this time, no process still works with a version that it has read. */
 const KEEP_DELETED_MS = 10 * 60_000;
 
 export interface ScheduleMaintainerOptions {
@@ -44,7 +44,7 @@ export interface ScheduleMaintainer {
   /**
    * The leader's work every second or two: syncs schedules whose process died before it had synced them. From time to time,
    * it also checks all schedules and touches the files that they use.
-   * @param aheadMs for tests: shifts the present time
+   * @param aheadMs for tests: shifts the current time
    */
   maintain(aheadMs?: number): Promise<void>;
 }

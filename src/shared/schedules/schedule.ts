@@ -39,7 +39,7 @@ export interface Schedule extends Timing {
   deletedAt?: number;
   createdAt: number;
   updatedAt: number;
-  /** The number of the present version. */
+  /** The number of the current version. */
   version: number;
   /** The version in which the timing was last changed. */
   timedIn: number;

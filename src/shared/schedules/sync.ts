@@ -9,7 +9,7 @@ import type { Schedule } from './schedule.js';
 import type { RunCounts, ScheduleStore } from './store.js';
 import { nextDue, upcoming } from './timing.js';
 
-/** The tolerated deviation of a process's clock, in ms. It must not end a schedule too early. */
+/** The tolerated deviation of a process's clock, in ms. A wrong clock must not end a schedule too early. */
 const CLOCKS_DIFFER_MS = 24 * 3_600_000;
 
 export interface ScheduleSyncOptions {
@@ -75,7 +75,7 @@ export function createScheduleSync({
   async function upsert(schedule: Schedule, runs: RunCounts, present: Chain | undefined): Promise<void> {
     const queue = openQueue(schedule.queue);
     let chain = present;
-    // BullMQ keeps the due time of a run that it replaces, so after a change of the timing the scheduler is removed first.
+    // BullMQ keeps the due time of a run that it replaces, so after a change to the timing the scheduler is removed first.
     if (chain && chain.version < schedule.timedIn) {
       await remove(schedule, chain);
       chain = undefined;
@@ -86,7 +86,7 @@ export function createScheduleSync({
     const repeat: RepeatOptions = {
       ...(cron === undefined ? {} : { pattern: cron, tz: timeZone, startDate: due - 1 }),
       ...(cron === undefined && everyMs !== undefined ? { every: everyMs, startDate: due } : {}),
-      // BullMQ compares it with the clock of the process. It only matters if Headway no longer runs.
+      // BullMQ compares `endDate` with the clock of the process. It only matters if Headway no longer runs.
       ...(schedule.endAt === undefined ? {} : { endDate: Date.parse(schedule.endAt) + CLOCKS_DIFFER_MS }),
       ...(schedule.limit === undefined ? {} : { limit: schedule.limit - runs.count }),
     };

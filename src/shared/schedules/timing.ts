@@ -24,7 +24,7 @@ export function nextDue(timing: Timing, after: number): number | undefined {
   return due;
 }
 
-/** Returns the next multiple of an interval after `after`, counted from `firstAt`, which counts itself (all in ms). */
+/** Returns the first of the times `firstAt`, `firstAt + everyMs` and so on that is after `after` (all in ms). */
 export function nextInterval(everyMs: number, firstAt: number, after: number): number {
   const passed = Math.floor((after - firstAt) / everyMs) + 1;
   return firstAt + Math.max(0, passed) * everyMs;

@@ -30,8 +30,8 @@ export interface DeliveryData {
 /** Queues the deliveries of webhooks. */
 export interface WebhookQueue {
   /**
-   * Queues the delivery of a job's end before that end is published. Idempotent: processes that race to publish the
-   * same end queue one delivery. The queue is an observer of the reconciler.
+   * Queues the delivery of a job's end before that end is published. Idempotent: if several processes race to publish the
+   * same end, one delivery is queued. The queue is an observer of the reconciler.
    */
   beforePublish(jobId: string, transition: Transition, job: JobSnapshot | undefined): Promise<void>;
 }
@@ -87,7 +87,7 @@ export function createWebhookQueue(options: WebhookQueueOptions): WebhookQueue {
   };
 }
 
-/** Returns the id of the delivery for the present end of a job. */
+/** Returns the id of the delivery for the current end of a job. */
 export const deliveryId = (job: Pick<JobSnapshot, 'id' | 'finishedAt'>): string =>
   idOf(job.id, String(job.finishedAt));
 

@@ -68,7 +68,7 @@ export function addressRefusal(address: string, protocol: string, policy: Webhoo
   return undefined;
 }
 
-/** Returns the address of a URL whose host needs no resolver. */
+/** Returns the IP address of a URL's host if it is known without a resolver. */
 function literalAddress(url: URL): string | undefined {
   const host = hostOf(url);
   if (host === 'localhost' || host.endsWith('.localhost')) return '127.0.0.1';

@@ -1,7 +1,7 @@
 import { createClient } from '../../client/client.js';
 
 /**
- * The root path of the service, with a slash at its end. The service writes it into its pages. (Tests without a browser
+ * The root path of the service, with a trailing slash. The service writes it into its pages. (Tests without a browser
  * have no document.)
  */
 export const ROOT =

@@ -29,7 +29,7 @@ interface Outcome {
   stills: StillImage[];
 }
 
-/** An image with several frames, some variants of which show only the first frame. */
+/** An image with several frames. Some of its variants show only the first frame. */
 const stillImage = z.object({ name: z.string(), frames: z.number().int(), variants: z.number().int() });
 
 type StillImage = z.output<typeof stillImage>;

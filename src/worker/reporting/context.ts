@@ -23,7 +23,7 @@ export interface ReportingOptions {
   sink: ReportSink;
 }
 
-/** The reports of one run: the context with which the job reports, and their delivery to the sink. */
+/** The reports of one run: the context that the job reports through, and the delivery of the reports to the sink. */
 export interface Reporting {
   context(signal: AbortSignal): Omit<JobContext, 'child'>;
   /** Returns the progress bar of the current stage, to which new children are added. */

@@ -22,7 +22,7 @@ export function lineText({ level, message, fields, at }: LogLine): string {
   return `${new Date(at).toISOString()} ${level} ${message}${more}`;
 }
 
-/** A line in both formats in which it is sent. */
+/** A line in the two formats that are sent. */
 export interface LineTexts {
   /** Data of the `log` event for viewers. */
   json: string;

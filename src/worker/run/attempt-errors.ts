@@ -44,7 +44,7 @@ export function createAttemptErrors({ redis, keyspace, runs, suspects, log }: At
     execution: Execution,
     flush: () => Promise<unknown>,
   ): Promise<Error> {
-    // Calls to Redis are abandoned when a run is stopped: the reason of the stop is the real error.
+    // Calls to Redis are abandoned when a run is stopped: the reason for the stop is the real error.
     if (run.stopped && isRedisFault(thrown)) return failureOf(run.stopped, job, token, run, execution, flush);
     const isCause = thrown instanceof StopReason && (thrown.why === 'child' || thrown.why === 'uncaught');
     const error = isCause ? readable(thrown.cause) : thrown;
@@ -65,7 +65,7 @@ export function createAttemptErrors({ redis, keyspace, runs, suspects, log }: At
     }
     await flush();
     if (run.lost.aborted) return new WaitingError();
-    // Viewers see the message only; the original error of a library or the system is logged here.
+    // Viewers see only the message; the original error from a library or the system is logged here.
     if (error instanceof Error && error.cause !== undefined) {
       log.warn(
         { err: error, jobId: jobIdOf({ queue: job.queueName, id: storedId(job) }) },

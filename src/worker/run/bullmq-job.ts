@@ -23,7 +23,7 @@ export function isElsewhere(now: JobSnapshot | undefined, jobId: string, attempt
 /**
  * Makes sure that this worker still holds the lock of a job. Asks Redis only if the lock may have expired since it was
  * acquired, so a worker that was not blocked makes no call.
- * @param since when the lock was valid, in ms since 1970 by the clock of Redis
+ * @param since a time at which the lock was valid, in ms since 1970 by the clock of Redis
  * @throws StopReason if the lock is lost
  */
 export async function requireLock(job: Job, token: string, lockMs: number, since: number): Promise<void> {

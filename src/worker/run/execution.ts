@@ -18,7 +18,7 @@ export interface Execution {
   /**
    * Runs the job's definition.
    * @param data the data of the job in BullMQ
-   * @param begin called right before the code of the job, which may have to wait for a thread. If it throws, the code does
+   * @param begin called right before the code of the job runs, after any wait for a thread. If it throws, the code does
    *   not run
    * @param startChild implements `ctx.child`
    * @returns the return value of the definition's `run`

@@ -30,7 +30,7 @@ export class Run {
   private timer: NodeJS.Timeout | undefined;
   /** Whether the code of the job has begun. */
   begun = false;
-  /** The job was lost with a worker process before, and may be the cause. */
+  /** The job was lost with a worker process before, and may have crashed it. */
   suspect = false;
 
   constructor(
@@ -123,8 +123,8 @@ export class ActiveRuns extends Map<string, Run> {
   }
 
   /**
-   * Records that the process is ending because of an error of unknown origin. If a single job is running, or a single
-   * one of the running jobs is a suspect, that job is the cause.
+   * Records that the process is ending because of an error of unknown origin. If only one job is running, or only one
+   * of the running jobs is a suspect, that job is the cause.
    */
   crash(): void {
     const begun = [...this.values()].filter((run) => run.begun);

@@ -10,7 +10,7 @@ import type { Run } from './run.js';
 import { runScripts } from './scripts.js';
 import { Permits } from './thread/permits.js';
 
-/** A job that has lost its worker this often may be the cause. */
+/** A job that has lost its worker this many times may be the cause. */
 const SUSPICIOUS = 2;
 /** Maximum time a job waits for its turn: the one before it may take hours, and may not be the cause either. */
 const MAX_WAIT_MS = 10 * 60_000;
@@ -31,7 +31,7 @@ export interface SuspectsOptions {
 export interface Suspects {
   /**
    * Waits until a job may run. Most jobs may run at once.
-   * @param stalls how often BullMQ found the job stalled
+   * @param stalls how many times BullMQ found the job stalled
    * @returns a function that ends the turn before the run ends. Call it before the job waits for another job, which may
    *   be waiting for its turn. Further calls do nothing
    * @throws UnrecoverableError if the job has lost its worker too often
@@ -73,7 +73,7 @@ export function createSuspects({ redis, keyspace, maxStalls, log }: SuspectsOpti
       const key = keyOf(job);
       const recordLosses = (now: number, most: number): Promise<void> =>
         patiently(run, () => scripts.noteLosses(key, now, most));
-      // The first run of a job cannot have lost a worker: no call to Redis.
+      // The first run of a job cannot have lost a worker, so Redis is not asked.
       if (job.attemptsStarted < 2) return () => {};
       const noted = await patiently(run, () => redis.hget(key, 'hw:losses'));
       // Losses beyond that happened while the job waited for its turn.

@@ -56,7 +56,7 @@ function failRun(run: Run, thrown: unknown): void {
   const error = asError(thrown);
   const [{ log } = { log: undefined }] = listening;
   if (run.ended.aborted || run.stopped) {
-    log?.warn({ err: error, jobId: run.jobId }, 'uncaught error of a job that has ended or was stopped');
+    log?.warn({ err: error, jobId: run.jobId }, 'uncaught error from a job that has ended or was stopped');
     return;
   }
   log?.warn({ err: error, jobId: run.jobId }, 'uncaught error; the attempt of the job fails');

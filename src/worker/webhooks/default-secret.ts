@@ -4,7 +4,7 @@ import { keptSecret } from '../../shared/process/kept-secret.js';
 
 /**
  * Returns the secret for webhooks without their own: the configured one, or one that is created once and stored in the data
- * folder. In production only a configured secret is used, because all workers need the same.
+ * folder. In production only a configured secret is used, because all workers need the same one.
  * @throws StartError if the folder is not writable
  */
 export async function defaultSecret(

@@ -46,9 +46,9 @@ describe('headway doctor', () => {
     await headway.connection.config('SET', 'maxmemory-policy', 'noeviction');
     expect(code).toBe(1);
     expect(stdout).toMatch(
-      /problem +redis eviction +allkeys-lru[^\n]*\n +CONFIG SET maxmemory-policy noeviction/,
+      /problem +redis eviction +allkeys-lru[^\n]*\n +Run CONFIG SET maxmemory-policy noeviction/,
     );
-    expect(stdout).toMatch(/warning +redis persistence[^\n]*\n +CONFIG SET appendonly yes/);
+    expect(stdout).toMatch(/warning +redis persistence[^\n]*\n +Run CONFIG SET appendonly yes/);
     expect(stdout).toMatch(/problem +workers +no worker for [^\n]*steps[^\n]*\n +Start a worker/);
   });
 

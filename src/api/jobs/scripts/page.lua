@@ -129,7 +129,7 @@ for i = first, last do
 end
 for i = math.floor(#heap / 2), 1, -1 do sink(i) end
 
--- Finding the beginning does not count, so each page gets further than the one before.
+-- The steps that found the beginning do not count, so each page gets further than the one before.
 steps = tonumber(ARGV[5])
 local ids, lastId, lastCreatedAt = {}, '', ''
 while #heap > 0 do

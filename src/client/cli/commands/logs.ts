@@ -14,7 +14,9 @@ const SILENCE_MS = 700;
 /** `headway logs ID`: prints a job's log. */
 export const logsCommand = (): Command =>
   new Command('logs')
-    .description("Print a job's log; with -f, follow it to the job's end and exit with 1 unless it completed")
+    .description(
+      "Print a job's log; with -f, follow the log until the job ends, and exit with 1 unless the job completed",
+    )
     .argument('<id>', 'job id')
     .option('-f, --follow', 'print new lines until the job ends')
     .action(async (id: string, { follow = false }: { follow?: boolean }, command: Command) => {
@@ -48,10 +50,10 @@ export const logsCommand = (): Command =>
 
 /**
  * Detects the end of the stored events. The stream sends them first and then continues live, without marking where one
- * ends and the other begins. Only the newest progress is stored, so a second one is live. Otherwise the stored events
- * count as complete after a moment of silence.
+ * ends and the other begins. Only the newest progress is stored, so a second progress event is live. Otherwise the
+ * stored events count as complete after a moment of silence.
  * @param over called after that silence
- * @returns checks an event: whether it comes after the stored events
+ * @returns a function that checks whether an event comes after the stored ones
  */
 function createHistoryEnd(over: () => void): (event?: JobEvent) => boolean {
   let progresses = 0;

@@ -46,8 +46,11 @@ export const lsCommand = (): Command =>
     )
     .option('-n, --name <name>', 'only jobs of this kind; repeatable', several)
     .option('-t, --tag <tag>', 'only jobs with this tag; repeatable', several)
-    .option('--from <time>', 'only jobs created at or after: RFC 3339 with a time zone, or ms since 1970')
-    .option('--to <time>', 'only jobs created before')
+    .option(
+      '--from <time>',
+      'only jobs created at or after this time: RFC 3339 with a time zone, or ms since 1970',
+    )
+    .option('--to <time>', 'only jobs created before this time')
     .option('--owner <principal>', 'only jobs of this owner (requires an admin token): user:SUB')
     .option('-l, --limit <n>', 'maximum number of jobs', whole(1, 1_000_000), 50)
     .action(async (options: ListOptions, command: Command) => {

@@ -27,7 +27,7 @@ export function checkRelease(own: string, service: unknown): Finding {
   }
   if (significant(own) === significant(service)) return ok(check, service);
   const advice =
-    "Use the service's own command line: npx headway in its folder, or the package of the same version.";
+    "Use the service's own command line: npx headway in the service's folder, or the package of the same version.";
   return warning(check, `${service}; this command line is ${own}`, advice);
 }
 

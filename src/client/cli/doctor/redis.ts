@@ -18,7 +18,7 @@ const SLOW_MS = 10;
 const CONNECT_MS = 3000;
 
 /**
- * Checks the Redis of the service: the configured one, or the private one of `npm start`.
+ * Checks the Redis server that the service uses: the configured one, or the private one of `npm start`.
  * @param kinds the kinds of job that need workers
  * @throws ConfigError
  */
@@ -82,7 +82,7 @@ export function checkInfo(info: Map<string, string>): Finding[] {
       : problem(
           'redis eviction',
           `${policy}: may evict jobs`,
-          'CONFIG SET maxmemory-policy noeviction, and the same in redis.conf.',
+          'Run CONFIG SET maxmemory-policy noeviction, and set the same in redis.conf.',
         ),
     persistence(info),
   ];
@@ -112,7 +112,7 @@ function persistence(info: Map<string, string>): Finding {
     return warning(
       check,
       'no append-only file: a crash of Redis loses accepted jobs',
-      'CONFIG SET appendonly yes, and the same in redis.conf.',
+      'Run CONFIG SET appendonly yes, and set the same in redis.conf.',
     );
   }
   if (info.get('aof_last_write_status') === 'err') {

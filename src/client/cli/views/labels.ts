@@ -61,7 +61,7 @@ export function logLines(
     : painted;
 }
 
-/** The line for an event that the job named itself. */
+/** The line for a custom event of the job. */
 const customEventLine = (event: { event: string; data: unknown }): string =>
   `${safeLine(event.event)}: ${safeJson((event.data as { data?: unknown }).data)}`;
 

@@ -26,7 +26,7 @@ export function createProgressFilter(): (progress: Progress, now: number) => boo
   };
 }
 
-/** The view without a terminal: lines, few enough for the log of a build. */
+/** The view for output that is not a terminal. It prints few lines, for the logs of builds. */
 export function createPlainView(write: (line: string) => void, paint: Paint): View {
   const passes = createProgressFilter();
   let state = '';

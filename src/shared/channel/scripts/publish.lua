@@ -34,8 +34,8 @@
   The fence of a job's event; absent or "" for other events:
   ARGV[8]  the attempt of the job that this event belongs to
   ARGV[9]  the rank of a lifecycle event within its attempt; absent for an event of a running attempt
-  ARGV[10] with a rank: the number of the job's failed attempts until then
-  ARGV[11] with a rank: the number of its stalls until then
+  ARGV[10] with a rank: the number of the job's failed attempts so far
+  ARGV[11] with a rank: the number of its stalls so far
   ARGV[12] with a rank: the offset of the end that this event revokes; "" rejects the event if the channel has ended
   ARGV[13] a guard field of KEYS[1], or ""
   ARGV[14] the value that the guard field must have ("" if it is not set). With another value the event is rejected, because
@@ -76,7 +76,7 @@ if attempt then
     if ended ~= reopens then return false end
     fresh = true
   elseif rank then
-    -- The publisher does not know of the end: it has read the channel before that.
+    -- The publisher does not know of the end: it read the channel before the end was published.
     if ended then return false end
     if attempt < nowAttempt or (attempt == nowAttempt and rank < nowRank) then return false end
     if attempt == nowAttempt and rank == nowRank and ARGV[16] ~= '1' then return false end

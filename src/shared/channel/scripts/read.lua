@@ -21,7 +21,7 @@
 local MAX_BYTES, MAX_SLOTS = 262144, 512
 -- Number of entries to read at a time: the size of an entry is unknown until it is read.
 local STEP = 4
--- With more slots than that, their sizes are not added up.
+-- With more slots than this, their sizes are not added up.
 local FEW_SLOTS = 64
 
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'offset', 'end', 'log', 'start', 'past', 'ordered')

@@ -21,7 +21,7 @@ local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
 local expired = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0, MOST_EXPIRED)
 if ARGV[2] == '' then expired[#expired + 1] = ARGV[1] end
--- The order of slots, which exists if the channel has many slots or large ones: see publish.lua.
+-- The key with the order of the slots. It exists if the channel has many slots or large ones: see publish.lua.
 local order = string.gsub(KEYS[4], ':slots$', ':order')
 for _, id in ipairs(expired) do
   redis.call('ZREM', order, id)

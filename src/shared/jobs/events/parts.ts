@@ -6,7 +6,7 @@ export const time = z.number().describe('ms since 1970');
 /** The fields that the data of every job event has. */
 export const head = {
   jobId: z.string().describe("The job's id"),
-  attempt: z.number().int().min(0).describe('The number of runs started at that time; 0 before the first'),
+  attempt: z.number().int().min(0).describe('The number of runs started so far; 0 before the first'),
   at: time,
 };
 

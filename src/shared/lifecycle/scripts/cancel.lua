@@ -39,8 +39,8 @@
     instead, which delays no other job.
 ]]
 local NEAR, FAR = 1000, 50000
--- The number of entries to search around a position: jobs of the same millisecond, differing clocks, and jobs that were
--- added or removed since.
+-- The number of entries to search around a position. It allows for jobs of the same millisecond, differing clocks, and
+-- jobs that were added or removed since.
 local BEFORE, BEHIND = 300, 1200
 if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then return 'missing' end
 local job = redis.call('HMGET', KEYS[1], 'name', 'ats', 'hw:cancel', 'hw:code', 'processedOn', 'defa', 'timestamp')

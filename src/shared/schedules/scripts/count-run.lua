@@ -12,7 +12,7 @@
 ]]
 if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return 0 end
 local kept = tonumber(ARGV[3])
--- A run that is older than all kept ones counts as counted.
+-- A run that is older than all kept runs was counted earlier.
 if redis.call('ZCARD', KEYS[2]) >= kept then
   local oldest = redis.call('ZRANGE', KEYS[2], 0, 0)[1]
   if tonumber(ARGV[2]) < tonumber(oldest) then return 0 end

@@ -20,7 +20,7 @@ const isSameReport = (a: ActiveJob, b: ActiveJob): boolean =>
   a.ratePerSecond === b.ratePerSecond &&
   a.message === b.message;
 
-/** Returns the paces after a frame. Pure. @param at when the frame was created */
+/** Updates the paces of all rows from a frame and returns them. Pure. @param at when the frame was created */
 export function nextPaces(before: RowPaces, jobs: ReadonlyArray<ActiveJob>, at: number): RowPaces {
   return new Map(
     jobs.map((job) => {

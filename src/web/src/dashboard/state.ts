@@ -15,7 +15,7 @@ export interface DashboardState {
   /** When the newest frame was created, by the server's clock; 0 before the first frame. */
   at: number;
   admin: boolean;
-  /** Whether the server reaches Redis. */
+  /** Whether the server can reach Redis. */
   live: boolean;
   states: StateCounts;
   names: Record<string, StateCounts>;
@@ -47,7 +47,7 @@ export type DashboardFrame = Partial<Omit<DashboardState, 'minutes'>> & {
   minutes?: MinuteView[];
 };
 
-/** Returns the state after a frame. */
+/** Applies a frame to a state and returns the changed state. */
 export function applyFrame(
   state: DashboardState,
   { minutes = [], ...sections }: DashboardFrame,

@@ -25,7 +25,7 @@ const EMPTY_ATTEMPT = { tiles: [], parts: undefined, failedParts: [] };
 export const emptyState: PageJobState = { ...EMPTY_ATTEMPT, since: undefined, endedAt: undefined };
 
 /**
- * Returns the state after an event. Pure.
+ * Applies an event to a state and returns the changed state. Pure.
  * @param attempt the job's attempt before the event
  */
 export function applyEvent(state: PageJobState, { event, data }: JobEvent, attempt: number): PageJobState {

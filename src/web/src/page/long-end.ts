@@ -8,7 +8,7 @@ const SEEN_MS = 1000;
 /**
  * Detects the end of a long job, once for each end, while the job is watched.
  * @param now a monotonic clock, in ms
- * @returns checks the job after each change: whether a long run has just ended
+ * @returns a function to call after each change of the job; it returns whether a long run has just ended
  */
 export function createLongEndDetector(
   now: () => number = () => performance.now(),

@@ -30,7 +30,7 @@ const ownJob = (job: JobView): OwnJob => ({
   noWorker: job.noWorker ?? false,
 });
 
-/** Returns a row after an update; `undefined` if the job no longer exists. Pure. */
+/** Applies an update to a row. Returns the changed row; `undefined` if the job no longer exists. Pure. */
 export function updatedJob(job: OwnJob, { state, percent, paused, noWorker }: JobNow): OwnJob | undefined {
   if (state === 'gone') return undefined;
   // A failed job keeps its progress; a waiting job has none.
@@ -51,7 +51,7 @@ export function mergeJobs(known: OwnJob[], others: OwnJob[]): OwnJob[] {
 }
 
 /**
- * The visitor's jobs, as the service reports them: in every tab and after every reload. They are updated live, also
+ * The visitor's jobs, as the service reports them: in every tab and after every reload. They are updated live, even
  * when a job is retried elsewhere.
  * @param isFollowed whether a job's own stream is followed, which reports the job's end sooner and in more detail
  */

@@ -26,7 +26,7 @@ const REASONS: Array<[reason: string, codes: string[], libvips: RegExp]> = [
 ];
 
 /**
- * Returns an error for viewers if an error of Node comes from the operating system and not from the input. The original
+ * Returns an error for viewers if an error in Node comes from the operating system and not from the input. The original
  * error is its `cause`.
  * @returns `undefined` for any other error
  */
@@ -37,7 +37,7 @@ export function asSystemError(error: unknown): Error | undefined {
   return isSystem ? systemError(known?.[0] ?? String(code), error) : undefined;
 }
 
-/** Does the same for an error of libvips, which has a text but no code. */
+/** Does the same for an error from libvips, which has a text but no code. */
 export function asVipsSystemError(error: Error): Error | undefined {
   const known = REASONS.find(([, , libvips]) => libvips.test(error.message));
   return known && systemError(known[0], error);

@@ -1,5 +1,5 @@
 --[[
-  Records how often a job has lost its worker, as far as it counts against the job.
+  Records how many lost workers count against a job.
 
   KEYS[1] the job's hash
   ARGV[1] number of losses until now, stored in BullMQ's own counter "stc"; "" leaves the counter as it is

@@ -3,8 +3,8 @@ import { type LineFault, readFields } from './line.js';
 import { readText } from './text.js';
 
 /**
- * How a file that escapes quotes with backslashes (`"a \"b\""`) treats other backslashes: `escaped` as `\\` (MySQL and
- * phpMyAdmin), or `kept` as they are (Spark).
+ * The form of the other backslashes in a file that escapes quotes with backslashes (`"a \"b\""`). `escaped`: written as
+ * `\\` (MySQL and phpMyAdmin). `kept`: not escaped (Spark).
  */
 export type Backslashes = 'escaped' | 'kept';
 
@@ -32,7 +32,7 @@ interface Evidence {
   lone: number;
 }
 
-/** Number of lines to examine at most. */
+/** Maximum number of lines to examine. */
 const MAX_LINES = 10_000;
 const MAX_LINE_BYTES = 1024 * 1024;
 const [LF, CR, QUOTE, BACKSLASH] = [10, 13, 34, 92];
@@ -40,9 +40,8 @@ const ESCAPED_QUOTE = Buffer.from('\\"');
 
 /**
  * Detects whether a file escapes quotes with backslashes. Each line with backslashes or doubled quotes is read both
- * ways, and the majority of the lines that fit only one way decides. A tie means RFC 4180, with one exception: if no
- * line supports RFC 4180, `\N` is used for NULL, and every other backslash escapes something, then MySQL has written
- * the file.
+ * ways, and the majority of the lines that fit only one way decides. A tie means RFC 4180, except for a file that
+ * MySQL has written: no line supports RFC 4180, `\N` stands for NULL, and every other backslash escapes something.
  */
 export async function findBackslashes(
   path: string,

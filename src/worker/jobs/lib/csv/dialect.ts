@@ -8,7 +8,7 @@ const DELIMITERS = ['\t', '|', ';', ','];
 /** For a file with a single column, which may contain all other delimiters. */
 const NO_DELIMITER = '\x1f';
 const SAMPLE_BYTES = 64 * 1024;
-/** A limit in lines too: with a wrong delimiter every line may be malformed, which is slow to parse. */
+/** Maximum number of lines in the sample: with a wrong delimiter every line may be malformed, which is slow to parse. */
 const SAMPLE_LINES = 200;
 /** Number of records that may precede the header. */
 const MAX_TITLES = 40;

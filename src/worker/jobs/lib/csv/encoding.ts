@@ -134,7 +134,7 @@ function wideEncoding(sample: Buffer): Encoding | undefined {
   }
 }
 
-/** Text has hardly any control characters. A block of NUL bytes, as some loggers leave it, does not make a file binary. */
+/** Text has hardly any control characters. A block of NUL bytes, such as some loggers leave, does not make a file binary. */
 function isBinary(sample: Buffer, delimiter: string | undefined): boolean {
   if (hasMark(sample)) return false;
   let controls = 0;

@@ -45,9 +45,9 @@ export class RecordSplitter {
   /** Number of blank records (only delimiters and spaces), which are skipped. */
   blank = 0;
   private rest: Buffer = Buffer.alloc(0);
-  /** Length at which the rest is parsed again: otherwise each chunk of a long field would parse it anew. */
+  /** Length at which the rest is parsed again. Without it, a long field would be parsed again with each chunk. */
   private enough = 0;
-  /** Line number at the start of the rest. */
+  /** Line number at which the rest begins. */
   private line = 1;
   /** Inside a line that is too long. */
   private skipping = false;

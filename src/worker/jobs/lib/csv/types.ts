@@ -82,12 +82,12 @@ export class ColumnStatistics {
     if (type === 'number' && GROUPED.test(value.trim())) this.grouped++;
   }
 
-  /** Whether every decimal number may be an integer with a point between thousands. */
+  /** Whether the column has decimal numbers and their points may all separate thousands. */
   get isGrouped(): boolean {
     return this.grouped > 0 && this.grouped === this.counts.number;
   }
 
-  /** Whether some decimal number cannot be such an integer. */
+  /** Whether the column has a decimal number whose point cannot separate thousands. */
   get hasDecimals(): boolean {
     return this.counts.number > this.grouped;
   }

@@ -15,7 +15,7 @@ interface Findings {
   grouped: string[];
 }
 
-/** Lists what was not imported as it is in the file, or was guessed. */
+/** Lists what was guessed, skipped or imported with changes. */
 export function warningsOf(found: Findings): string[] {
   const { encoding, source, hasHeader, rows, rejected, reasons, blank, grouped } = found;
   const warnings: string[] = [];
@@ -27,7 +27,7 @@ export function warningsOf(found: Findings): string[] {
   }
   if (source.backslashesDoubtful) {
     warnings.push(
-      'Quotes are escaped with backslashes, but not all backslashes are. Backslashes that do not precede a quote were kept',
+      'Quotes are escaped with backslashes, but some backslashes are not escaped. Backslashes that do not precede a quote were kept',
     );
   }
   if (source.titles > 0) {

@@ -1,9 +1,9 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { readAt } from './read-bytes.js';
 
-/** Chunks or boxes to read at most. Valid files need few; a damaged file may seem to have any number. */
+/** Maximum number of chunks or boxes to read. Valid files have few; a damaged file may seem to have any number. */
 const MAX_PARTS = 1000;
-/** Bytes to read of the movie box, which describes an image sequence with a few bytes for each frame. */
+/** Maximum number of bytes to read of the movie box, which has a few bytes for each frame of a sequence. */
 const MAX_MOVIE_BYTES = 16 * 1024 * 1024;
 
 /**

@@ -2,7 +2,7 @@ import { PermanentError } from '../../../../shared/errors.js';
 import { asVipsSystemError } from '../system-error.js';
 import { READABLE } from './kind.js';
 
-/** Limit for the pixels of an image in all frames together: 100 million pixels need about 400 MB of memory. */
+/** Maximum number of pixels of an image, over all its frames: 100 million pixels need about 400 MB of memory. */
 export const MAX_PIXELS = 100_000_000;
 /** Time limit for one variant, in seconds. */
 export const MAX_SECONDS = 120;
@@ -15,7 +15,7 @@ const LONGEST_SIDE: Record<string, { name: string; pixels: number }> = {
 };
 
 /**
- * Converts an error of sharp into one with a message for viewers: the messages of the library contain paths of files on
+ * Converts an error from sharp into one with a message for viewers: the library's messages contain paths of files on
  * the server.
  * @returns a `PermanentError`, unless the operating system is the cause
  */

@@ -62,7 +62,7 @@ export async function inspect(path: string): Promise<Source> {
 }
 
 /**
- * Returns what sharp reads. libvips does not recognise the brand of AVIF sequences, `avis`. Such a file is usually an AVIF
+ * Returns the input for sharp. libvips does not recognise the brand of AVIF sequences, `avis`. Such a file is usually an AVIF
  * image as well (its first frame), so the brand is replaced by `avif`.
  */
 async function inputOf(path: string): Promise<string | Buffer> {

@@ -81,7 +81,7 @@ async function extract(
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof HeadwayError) throw error;
-    // An error of the disk, not of the image.
+    // The disk may have caused the error, not the image.
     const system = asSystemError(error);
     if (system) throw system;
     return { reason: `cannot be extracted: ${entryFault(error as Error)}` };

@@ -11,7 +11,7 @@ export interface ZipExtent {
 
 /** Only this many bytes at the end of a file are searched for the end record of a zip. */
 const MAX_TAIL = 1024 * 1024;
-/** Number of possible end records to check at most: each costs a read. */
+/** Maximum number of possible end records to check: each costs a read. */
 const MAX_CANDIDATES = 100;
 /** Size of an end record without its comment (APPNOTE 4.3.16). */
 const END_BYTES = 22;

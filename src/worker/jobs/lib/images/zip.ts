@@ -62,14 +62,14 @@ function unreadable(error: unknown): never {
   throw asSystemError(error) ?? new PermanentError(`cannot read the zip: ${reason}`, { cause: error });
 }
 
-/** Describes an error of yauzl for viewers: its own messages are for programmers. */
+/** Describes an error from yauzl for viewers: its own messages are for programmers. */
 function zipFault(message: string): string {
   if (/multi-disk/.test(message)) return 'it is one part of a multi-part zip';
   if (/encrypt/.test(message)) return 'its directory is encrypted';
   return 'its directory is damaged';
 }
 
-/** Returns why an entry cannot be extracted, from an error of yauzl or zlib. */
+/** Returns why an entry cannot be extracted, given an error from yauzl or zlib. */
 export function entryFault(error: Error): string {
   if (/bytes in the stream/.test(error.message)) return 'the size differs from the directory';
   return 'the content is damaged';
