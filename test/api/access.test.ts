@@ -86,7 +86,7 @@ describe('the owner of a job', () => {
     }
   });
 
-  it('is not a caller without credentials, with another cookie, user or password: each gets 404', async () => {
+  it('is not recognised without credentials, or by another cookie, user or password: each gets 404', async () => {
     const visited = await start();
     const signedIn = await start(bearer(await jwt('ada')));
     const other = await start();

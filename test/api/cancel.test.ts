@@ -50,7 +50,7 @@ describe('POST /v1/jobs/:id/cancel', () => {
   it.each([
     ['waiting', {}],
     ['prioritized', { priority: 3 }],
-  ])('ends a %s job, also while its queue is paused', async (state, options) => {
+  ])('ends a %s job, even while its queue is paused', async (state, options) => {
     await queue.pause();
     const job = await headway.client.start('stubborn', { polite: true }, options);
     expect((await body(await headway.client.get(job))).state).toBe(state);
@@ -182,7 +182,7 @@ describe('POST /v1/jobs/:id/cancel', () => {
     await other.stop();
   });
 
-  it('ends a job whose worker dies meanwhile, also without another worker', async () => {
+  it('ends a job whose worker dies meanwhile, even without another worker', async () => {
     const other = await startHeadway({
       env: {
         LOCK_DURATION_MS: '1000',
@@ -235,7 +235,7 @@ describe('POST /v1/jobs/:id/cancel', () => {
     await other.stop();
   });
 
-  it('reaches a worker although Redis was away when it was published', async () => {
+  it('reaches a worker although Redis was unavailable when it was published', async () => {
     const other = await startHeadway({ env: { JOBS_DIR: jobsDir('stubborn') } });
     const job = await other.client.start('stubborn', { polite: true });
     const stream = await openStream(other.client.events(job), { token: job.token });

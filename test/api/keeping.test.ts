@@ -87,7 +87,7 @@ describe('a finished job', () => {
     expect(await keysOf(job)).toEqual([]);
   });
 
-  it('is kept for the retention time of its kind, or the default; a job cannot exceed it', async () => {
+  it('is kept for the retention time of its options, its kind or the default, with its log and file', async () => {
     const [long, kind, all] = await Promise.all([
       make({ keepMs: HOUR }),
       make(),

@@ -143,7 +143,7 @@ describe('job options', () => {
     await (await watch(quick)).waitFor('completed');
   });
 
-  it('ttlMs counts from the due time of a delayed job, also while no worker runs', async () => {
+  it('ttlMs counts from the due time of a delayed job, even while no worker runs', async () => {
     const other = await startHeadway({ workers: 0 });
     const job = await other.client.start('steps', STEPS, { delayMs: 200, ttlMs: 200 });
     const started = Date.now();

@@ -211,7 +211,7 @@ describe('retries', () => {
     expect((await headway.client.retry(waiting)).status).toBe(409);
   });
 
-  it('by hand work for a cancelled job, also by plain BullMQ', async () => {
+  it('by hand work for a cancelled job, even with plain BullMQ', async () => {
     const queue = new Queue('steps', { connection: headway.connection, prefix: '{headway}' });
     const start = (): Promise<StartedJob> =>
       headway.client.start('steps', { count: 1, intervalMs: 1 }, { delayMs: 60_000 });

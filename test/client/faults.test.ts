@@ -183,7 +183,7 @@ describe('a watching client', () => {
     await saw('completed');
   });
 
-  it('reports each repetition when the service is unreachable, and gives up within seconds', async () => {
+  it('reports each retry when the service is unreachable, and gives up within seconds', async () => {
     headway = await startHeadway({ workers: 0 });
     const { url } = headway.api;
     await headway.api.kill('SIGKILL');
@@ -317,7 +317,7 @@ describe('a connection', () => {
     await until('the client is stale', () => statuses.at(-1) === 'stale');
     answers[0]!.write(': next 50\n\n');
     await until('the client is live again', () => statuses.at(-1) === 'live');
-    // The connection is replaced after the silence, and then by a third one to a service that promises nothing.
+    // Two silences in a row: the third connection is to a service that promises no heartbeats.
     await until('a third connection is opened', () => requests.length === 3);
     await until('the stream has ended', () => statuses.at(-1) === 'ended');
     expect(statuses).toEqual(['live', 'stale', 'live', 'stale', 'live', 'stale', 'live', 'ended']);

@@ -26,7 +26,7 @@ function addresses(url: string, jobId: string, token: string, jobToken: string):
   };
 }
 
-describe('an EventSource while Redis is away', () => {
+describe('an EventSource while Redis is unavailable', () => {
   let headway: Headway;
   beforeEach(async () => {
     headway = await startHeadway({

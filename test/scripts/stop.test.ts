@@ -7,7 +7,7 @@ import { freePort, startRedis, type TestRedis } from '../support/redis.js';
 import { until } from '../support/until.js';
 
 const GRACE_MS = 500;
-/** Longer than any process needs to exit after its grace time, also on a busy machine. */
+/** Longer than any process needs to exit after its grace time, even on a busy machine. */
 const CLOSE_MS = 15_000;
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGKILL'] as const;
 

@@ -23,7 +23,7 @@ it('each Lua script states its cost in its header, and reads nothing of unbounde
   }
 });
 
-it('each Lua script is in the script table of its room', () => {
+it('each Lua script is in the script table next to its folder', () => {
   const isCode = (file: string): boolean => file.endsWith('.ts');
   const tables = files.filter((file) => isCode(file) && basename(file) === 'scripts.ts');
   for (const file of files.filter((file) => file.endsWith('.lua'))) {

@@ -181,7 +181,7 @@ export const configSchema = z.object({
   WEBHOOK_ALLOW_PRIVATE: z
     .stringbool()
     .default(false)
-    .describe('Whether webhooks may call private and loopback addresses, also over `http://`.'),
+    .describe('Whether webhooks may call private and loopback addresses, including over `http://`.'),
   WEBHOOK_SECRET: z
     .string()
     .refine((s) => s === '' || isWebhookSecret(s), SECRET_FORM)

@@ -146,7 +146,7 @@ describe('the HTTP API', () => {
     expect(await response.text()).toBe('');
   });
 
-  it('answers HEAD without a body, also on a stream', async () => {
+  it('answers HEAD without a body, even on a stream', async () => {
     for (const path of [done.links.self, running.links.events, '/healthz', '/']) {
       const response = await fetch(`${url}${path}`, {
         method: 'HEAD',

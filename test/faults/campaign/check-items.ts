@@ -7,7 +7,7 @@ export interface Run {
   run: string;
   attempt: number;
   from: number;
-  /** Time of its last report. */
+  /** When it made its last report. */
   until: number;
   /** How the run ended; `undefined` if its worker died first. */
   ending: Said | undefined;

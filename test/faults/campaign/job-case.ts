@@ -57,7 +57,7 @@ export async function runJobCase(stage: Stage, plan: JobPlan): Promise<void> {
   if (kind === 'family') await checkChildren(stage, id, token);
 }
 
-/** Finds the children of a job by their records. They have no viewer but the last one. */
+/** Finds the children of a job by their records. Their only viewer is the one that reads them after the end. */
 async function checkChildren(stage: Stage, parent: string, token: string): Promise<void> {
   for (const id of stage.truth.jobs()) {
     if (!id.startsWith('member.')) continue;

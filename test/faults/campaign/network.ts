@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
-/** The direction of bytes: `calls` from client to server, `answers` back. */
+/** The direction of bytes: `calls` from client to server, `answers` from server to client. */
 export type Direction = 'calls' | 'answers';
 
 /** A proxy between clients and servers that imitates a bad network. */

@@ -60,7 +60,7 @@ export interface ViewerRecord {
   name: string;
   seen: Seen[];
   refusals: Refusal[];
-  /** Time of the 204; without it, the viewer did not reach the end. */
+  /** When the viewer got the 204. Without it, the viewer did not reach the end. */
   doneAt?: number;
 }
 
@@ -69,7 +69,7 @@ export interface JobRecord {
   id: string;
   kind: string;
   attempts: number;
-  /** Time of the 202. */
+  /** When the start was answered with 202. */
   acceptedAt: number;
   /** Time of the request to cancel it. */
   cancelledAt?: number;
@@ -85,7 +85,7 @@ export interface JobRecord {
 export interface Publication {
   n: number;
   at: number;
-  /** Time of the 200. The call may have been repeated before. */
+  /** When the call was answered with 200; it may have been repeated before. */
   until?: number;
   /** Whether the event is a state. */
   state: boolean;
@@ -97,13 +97,13 @@ export interface ChannelRecord {
   viewers: ViewerRecord[];
 }
 
-/** One fault: its target and its time. */
+/** One fault, with its target and times. */
 export interface FaultRecord {
   kind: string;
   target: string;
   from: number;
   to: number;
-  /** For a fault that loses acknowledged data: the time since when it may be lost. */
+  /** For a fault that loses acknowledged data: the time from which on it may be lost. */
   losesFrom?: number;
 }
 

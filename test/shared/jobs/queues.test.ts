@@ -139,7 +139,7 @@ describe('the plan of queues', () => {
     expect(names(plan.kindsIn('a'))).toEqual(['a']);
   });
 
-  it('uses the queue of the definition, also when several definitions share a queue', () => {
+  it('uses the queue of the definition, even when several definitions share a queue', () => {
     const plan = planQueues(registry({ name: 'a', queue: 'media' }, { name: 'b', queue: 'media' }), '');
     expect(plan.names).toEqual(['media']);
     expect(names(plan.kindsIn('media'))).toEqual(['a', 'b']);

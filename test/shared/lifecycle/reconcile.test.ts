@@ -161,7 +161,7 @@ describe('a reconciliation, and changes in the meantime', () => {
     expect(await redis.exists(`${queuePrefix}:steps:${id}`)).toBe(0);
   });
 
-  it('lets a cancelled job run again, also when the process that published its end has died', async () => {
+  it('lets a cancelled job run again, even when the process that published its end has died', async () => {
     const key = `${queuePrefix}:steps:${id}`;
     await redis.hset(key, 'hw:cancel', 'asked');
     job = (await take())!;

@@ -90,7 +90,7 @@ describe('a job in a thread', () => {
     expect(end(stream).event).toBe('cancelled');
   });
 
-  it('can be cancelled at any time, also while its thread starts, without harm to the process', async () => {
+  it('can be cancelled at any time, even while its thread starts, without harm to the process', async () => {
     for (let i = 0; i < 12; i++) {
       const { job, stream } = await start('hasty', { ms: 60_000 });
       await stream.waitFor('active');
