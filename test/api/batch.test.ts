@@ -196,7 +196,7 @@ describe('POST /v1/jobs:batch', () => {
     const answers = await Promise.all([1, 2, 3].map(async () => items(await post(body, headers))));
     const identity = (jobs: Item[]) =>
       jobs.map(({ id, name, deduplicated, error }) => ({ id, name, deduplicated, error }));
-    // The other job has ended before the last call, and must not be started again.
+    // One job has ended before the last call, and must not be started again.
     await headway.client.cancel(single!);
     answers.push(await items(await post({ jobs: body.jobs, mode: body.mode }, headers)));
     for (const answer of answers) expect(identity(answer)).toEqual(identity(answers[0]!));

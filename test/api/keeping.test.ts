@@ -191,7 +191,7 @@ describe('a finished job', () => {
     await ended(job);
     await gone(job);
     const key = (await headway.connection.keys('headway:{idempotency:*'))[0]!;
-    // As if the API had died after queuing the job and before recording that.
+    // As if the API had died after queuing the job and before recording this under the key.
     await headway.connection.set(key, (await headway.connection.get(key))!.replace(/queued$/, 'claimed'));
     const again = await headway.client.post(body, headers);
     expect(again.status).toBe(202);

@@ -233,7 +233,7 @@ describe('retries', () => {
     const other = await startHeadway({ workers: 0 });
     const job = await other.client.start('steps', { count: 1, intervalMs: 1 });
     const stream = await openStream(other.client.events(job), { token: job.token });
-    // A worker that does not support cancelling.
+    // This worker does not support cancelling.
     let fail!: (error: Error) => void;
     const plain = new Worker('steps', () => new Promise((_resolve, reject) => (fail = reject)), {
       connection: { host: '127.0.0.1', port: other.redis.port },

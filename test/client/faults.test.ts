@@ -170,7 +170,7 @@ describe('a watching client', () => {
     const [{ id }] = (await headway.connection
       .keys('headway:{job:*}')
       .then((keys) => keys.map((key) => ({ id: key })))) as [{ id: string }];
-    // One channel is lost. The other one is unchanged.
+    // One channel is lost, and the other is unchanged.
     await headway.connection.del(id, `${id}:log`, `${id}:slots`);
     const { port } = new URL(headway.api.url);
     await headway.api.kill('SIGKILL');

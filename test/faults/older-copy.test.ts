@@ -130,7 +130,7 @@ describe('P5: a Redis that restarts on an older copy of its file', () => {
     await writer.redis.hdel(channel, 'history');
     await publish('c', 4, 5);
     expect(await writer.redis.hmget(channel, 'epoch', 'past')).toEqual([epoch, null]);
-    // A new run id still starts a new epoch, as in that release.
+    // A new run id still starts a new epoch, as in the earlier release.
     await writer.redis.hdel(channel, 'history');
     await writer.redis.hset(channel, 'run', 'another');
     await publish('c', 6, 6);

@@ -105,7 +105,7 @@ describe('processes that another program has started', () => {
     await until('it is up', () => /Headway is ready/.test(tree.output()), 40_000);
     const ended = once(tree.outermost, 'exit');
     process.kill(-tree.outermost.pid!, 'SIGINT');
-    // A second one would end it with exit code 1 and kill its children.
+    // A second Ctrl-C would end npm start with exit code 1 and kill its children.
     expect((await ended)[0]).toBe(0);
     expect(tree.output()).toMatch(/worker +\| .*"msg":"stopping"|worker +\| .*stopping/);
     await nothingIsLeft(tree);

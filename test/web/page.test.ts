@@ -133,7 +133,7 @@ describe('the page state of a job', () => {
 
   it('counts parts and lists failed ones', () => {
     const counted = applyEvent(emptyState, event('progress', { unit: 'jobs', current: 2, total: 5 }), 1);
-    // Progress in other units does not change them.
+    // Progress in other units does not change the parts.
     expect(applyEvent(counted, event('progress', { unit: 'rows', current: 1, total: 9 }), 1).parts).toEqual({
       ended: 2,
       total: 5,

@@ -163,7 +163,7 @@ describe('a worker process', () => {
         await running.waitFor('progress');
         worker.child.kill('SIGTERM');
         await until('the signal has arrived', () => worker.output().includes('"stopping"'));
-        // The running job ends later; until then this one could be taken.
+        // The running job ends after this one is queued: the worker could take it meanwhile.
         const later = await client.start('steered', { turns: 'later' });
         await connection.lpush('running', '20');
         await running.waitFor(({ data }) => data.percent === 20);

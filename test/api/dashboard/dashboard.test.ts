@@ -343,7 +343,7 @@ describe('the dashboard', () => {
       body: JSON.stringify({ event: 'changed', data: 'no JSON', kind: 'state' }),
     });
     expect(response.status).toBe(200);
-    // Jobs of other tests may have left a notice there.
+    // Jobs of other tests may have left a `changed` event there.
     const notice = await connection.hget('headway:internal:{dashboard}:slots', 'changed');
     expect(notice ?? '').not.toContain('no JSON');
   });

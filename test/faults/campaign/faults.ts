@@ -120,7 +120,7 @@ const redisFaults: Fault[] = [
       service.redis.admin.eval('while true do end', 0).catch(() => {});
     },
     async ({ redis }) => {
-      // This connection waits for the script, so SCRIPT KILL needs another one.
+      // This connection waits for the script, so SCRIPT KILL needs another connection.
       const other = redis.admin.duplicate({ enableReadyCheck: false });
       other.on('error', () => {});
       await until('the script has ended', async () => {

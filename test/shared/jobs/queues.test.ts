@@ -29,7 +29,7 @@ describe('the id of a job', () => {
   it('contains the queue and the id in BullMQ, for jobs of any tool', () => {
     const id = fc.oneof(
       anyId.map((given) => () => given),
-      // Ids that begin like ours.
+      // Ids that begin like those of Headway.
       foreignId.map((given) => (queue: string) => `${queue}.${given}`.slice(0, 130)),
       fc.constant((queue: string) => newJobId(queue)),
     );

@@ -85,7 +85,7 @@ describe('a job in a thread', () => {
     await stream.waitFor('progress');
     await headway.client.cancel(job);
     await stream.ended;
-    // Otherwise it would have been terminated without a report.
+    // A thread that did not notice the cancel would be terminated without this report.
     expect((await stream.waitFor('log')).data.message).toBe('stopping: cancel');
     expect(end(stream).event).toBe('cancelled');
   });
