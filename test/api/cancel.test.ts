@@ -123,13 +123,13 @@ describe('POST /v1/jobs/:id/cancel', () => {
     expect(again.names().at(-1)).toBe('cancelled');
   });
 
-  it('is idempotent, and answers 409 after the end', async () => {
+  it('is idempotent, and returns 409 after the end', async () => {
     const job = await headway.client.start('stubborn', { polite: true, tidyMs: 300 });
     const stream = await watch(job);
     await stream.waitFor('progress');
     const answers = await Promise.all(Array.from({ length: 5 }, () => headway.client.cancel(job)));
     expect(answers.map(({ status }) => status)).toEqual([202, 202, 202, 202, 202]);
-    // The answer has the same form as that of GET.
+    // The response has the same form as that of GET.
     expect(await body(answers[0]!)).toMatchObject({ cancelling: true, progress: { attempt: 1 } });
     await stream.ended;
     const late = await headway.client.cancel(job);
@@ -152,7 +152,7 @@ describe('POST /v1/jobs/:id/cancel', () => {
     expect(await body(await headway.client.get(failed))).toMatchObject({ state: 'failed' });
   });
 
-  it('answers 404 without access to the job, and 405 to GET', async () => {
+  it('returns 404 without access to the job, and 405 for GET', async () => {
     const job = await headway.client.start('steps', { count: 1, intervalMs: 1 }, { delayMs: 300_000 });
     const url = `${headway.api.url}${job.links.cancel}`;
     expect((await fetch(url, { method: 'POST' })).status).toBe(404);

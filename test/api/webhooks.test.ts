@@ -165,7 +165,7 @@ describe('options.webhook', () => {
     });
   });
 
-  it('is given up when the receiver answers 410, and can be retried by hand', async () => {
+  it('is given up when the receiver returns 410, and can be retried by hand', async () => {
     receiver = await startReceiver(410);
     const job = await start();
     await ended(job);

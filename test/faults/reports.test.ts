@@ -39,7 +39,7 @@ const FAULTS: Record<string, (redis: Redis, headway: Headway) => Promise<() => P
     await redis.config('SET', 'busy-reply-threshold', '20');
     const slow = redis.eval('while true do end', 0).catch(() => {});
     return async () => {
-      // A new connection would wait for the answer to INFO first.
+      // A new connection would wait for the reply to INFO first.
       const killer = redis.duplicate({ enableReadyCheck: false });
       await killer.script('KILL');
       killer.disconnect();

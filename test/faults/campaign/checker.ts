@@ -163,7 +163,7 @@ function checkPromptness(
 
 type Find = (kind: string, text: string, at: number) => void;
 
-/** Checks answers: an EventSource gives up after any answer but 200. After the end, 204 is intended. */
+/** Checks responses: an EventSource gives up after any status but 200. After the end, 204 is expected. */
 export function checkRefusals({ refusals }: ViewerRecord, endedAt: number | undefined, find: Find): void {
   const early = refusals.filter(({ at }) => endedAt === undefined || at < endedAt);
   for (const status of new Set(early.map((refusal) => refusal.status))) {

@@ -50,7 +50,7 @@ export interface Seen {
   error?: string;
 }
 
-/** An answer after which an EventSource gives up. */
+/** A response after which an EventSource gives up. */
 export interface Refusal {
   at: number;
   status: number;
@@ -60,7 +60,7 @@ export interface ViewerRecord {
   name: string;
   seen: Seen[];
   refusals: Refusal[];
-  /** When the viewer got the 204. Without it, the viewer did not reach the end. */
+  /** When the 204 response arrived; without it, the viewer did not reach the end. */
   doneAt?: number;
 }
 
@@ -69,7 +69,7 @@ export interface JobRecord {
   id: string;
   kind: string;
   attempts: number;
-  /** When the start was answered with 202. */
+  /** When the 202 response to the start arrived. */
   acceptedAt: number;
   /** Time of the request to cancel it. */
   cancelledAt?: number;
@@ -85,7 +85,7 @@ export interface JobRecord {
 export interface Publication {
   n: number;
   at: number;
-  /** When the call was answered with 200; it may have been repeated before. */
+  /** When the 200 response arrived; the call may have been repeated before. */
   until?: number;
   /** Whether the event is a state. */
   state: boolean;
