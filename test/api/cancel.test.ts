@@ -235,7 +235,7 @@ describe('POST /v1/jobs/:id/cancel', () => {
     await other.stop();
   });
 
-  it('reaches a worker although Redis was unavailable when it was published', async () => {
+  it('reaches a worker that had lost its connection to Redis when the request arrived', async () => {
     const other = await startHeadway({ env: { JOBS_DIR: jobsDir('stubborn') } });
     const job = await other.client.start('stubborn', { polite: true });
     const stream = await openStream(other.client.events(job), { token: job.token });

@@ -5,7 +5,7 @@ import { randomOfTest } from '../support/random-of-test.js';
 import { openStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
-describe('when Redis goes away', () => {
+describe('when Redis becomes unavailable', () => {
   let headway: Headway;
   afterEach(() => headway.stop());
 

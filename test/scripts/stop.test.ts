@@ -111,7 +111,7 @@ describe('processes that another program has started', () => {
     await nothingIsLeft(tree);
   });
 
-  it('a worker stops when its parent ended before it started', async () => {
+  it('a worker stops if its parent has ended before the worker starts', async () => {
     redis = await startRedis();
     const ended = spawn(process.execPath, ['-e', '']);
     await once(ended, 'exit');
