@@ -145,7 +145,7 @@ function statedMissing(segment: readonly Seen[]): Map<string, number> {
   return stated;
 }
 
-/** Joins the findings of one kind about one run in one line. */
+/** Merges the findings of one kind about one run into one. */
 class Tally {
   private readonly found = new Map<string, { key: string; numbers: number[]; at: number }>();
   add(key: string, n: number, at: number): void {

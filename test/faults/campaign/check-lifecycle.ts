@@ -9,7 +9,7 @@ export interface LifecycleQuestion {
   runs: ReadonlyMap<string, Run>;
   /** Whether a worker may have been lost between two times. */
   mayBeStalled: (since: number, at: number) => boolean;
-  /** Whether Redis lost data during this attempt, and with it perhaps its begin or end. */
+  /** Whether Redis lost data during this attempt, which may include its start or end. */
   isTorn: (attempt: number) => boolean;
   mayChangeEpoch: (at: number) => boolean;
   mayBeHandedBack: (at: number) => boolean;

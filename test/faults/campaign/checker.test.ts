@@ -18,7 +18,7 @@ const jobFindings = (job: JobRecord, faults: FaultRecord[] = []): string[] =>
 const channelFindings = (channel: ChannelRecord, faults: FaultRecord[] = []): string[] =>
   checkChannel(channel, { faults, lockMs: LOCK_MS, finalViewer: 'final' }).map(({ kind }) => kind);
 
-/** Draws a record from the seed and a number, and a source of random numbers for its change. */
+/** Draws records from the seed, each with a source of random numbers for the change to it. */
 function* records<T>(draw: (random: Random) => T): Generator<[T, Random]> {
   const random = seeded(seed);
   for (let i = 0; i < RECORDS; i++) yield [draw(random), random.fork()];
@@ -33,7 +33,7 @@ const isItem = ({ items }: Seen): boolean => items !== undefined;
 const indexesOf = (seen: readonly Seen[], what: (event: Seen) => boolean): number[] =>
   seen.flatMap((event, i) => (what(event) ? [i] : []));
 
-/** Changes the events of one viewer. Returns false if the record has nothing to change in this way. */
+/** Changes the events of one viewer. Returns false if they cannot be changed in this way. */
 type Change = (viewer: ViewerRecord, random: Random, job: JobRecord) => boolean | undefined;
 
 /** Removes one event of a kind. */
@@ -229,7 +229,7 @@ const JOB_CHANGES: Array<[name: string, finding: string, change: Change]> = [
       const at = viewer.seen.at(-1)!.at;
       viewer.seen.splice(-1, 0, log({ attempt: job.attempts, missing: { log: 1 } }, at));
       renumber(viewer);
-      // If the two lost lines are of different attempts, the statement is right about one of them.
+      // If the two lost lines are of different attempts, the number is right for one of them.
       return true;
     },
   ],
@@ -416,7 +416,7 @@ describe(`the checker of the campaign (SEED=${seed})`, () => {
         1,
       );
       renumber(first);
-      // In a run with one or two lines, the lost one may count as its tail.
+      // In a run with one or two lines, the lost line may count as one of the last reports.
       const said = job.said.filter(({ what, attempt }) => what === 'log' && attempt === 1).length;
       if (said > 2) expect(jobFindings(job, faults)).toContain('lost');
     }
@@ -434,7 +434,7 @@ describe(`the checker of the campaign (SEED=${seed})`, () => {
   });
 
   describe('after Redis lost data', () => {
-    /** Removes an event from Redis, with a fault that explains it. */
+    /** Removes an event from Redis, and adds a fault that explains this. */
     function forget(job: JobRecord, random: Random): FaultRecord[] {
       const final = job.viewers.find(({ name }) => name === 'final')!;
       const place = random.pick(indexesOf(final.seen, ({ items }) => items?.length === 1));

@@ -71,7 +71,7 @@ async function checkChildren(stage: Stage, parent: string, token: string): Promi
   }
 }
 
-/** Waits for the job's end, lets one more viewer read all of it, and checks. */
+/** Waits for the job's end, lets one more viewer read its whole stream, and checks all viewers. */
 async function checkEnd(
   stage: Stage,
   known: Omit<JobRecord, 'said' | 'viewers' | 'state'>,
@@ -96,7 +96,7 @@ async function checkEnd(
   stage.truth.forget(known.id);
 }
 
-/** Returns the final state of a job, its state when the time is over, or `gone`. */
+/** Returns the final state of a job, its state when time is up, or `gone`. */
 async function endState(stage: Stage, id: string, token: string): Promise<string> {
   let state = 'unknown';
   const url = `${stage.url}/v1/jobs/${encodeURIComponent(id)}`;

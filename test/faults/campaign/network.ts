@@ -11,12 +11,12 @@ export interface Network {
   cut(): void;
   /** Cuts each connection in the middle of its next answer. */
   cutInAnswer(): void;
-  /** Delays the bytes in this direction; 0 ms ends that. */
+  /** Delays the bytes in this direction; 0 ms ends the delay. */
   delay(direction: Direction, ms: number): void;
   /** Holds the bytes in this direction until `release`. */
   withhold(direction: Direction): void;
   release(): void;
-  /** Open connections carry nothing from now on and are not closed; new ones work. */
+  /** From now on, open connections carry nothing but stay open; new connections work. */
   abandon(): void;
   stop(): Promise<void>;
 }

@@ -103,7 +103,7 @@ export interface FaultRecord {
   target: string;
   from: number;
   to: number;
-  /** For a fault that loses acknowledged data: the time from which on it may be lost. */
+  /** For a fault that loses acknowledged data: the time from which it may be lost. */
   losesFrom?: number;
 }
 

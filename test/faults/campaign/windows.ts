@@ -8,7 +8,7 @@ export interface LossWindow {
 
 /** Maximum time between a job's report and its arrival in Redis, in ms. */
 const ON_THE_WAY_MS = 1500;
-/** Time after a fault in which its effects may show, in ms. */
+/** How long after a fault its effects may show, in ms. */
 const AFTERMATH_MS = 10_000;
 
 export const lossWindows = (faults: readonly FaultRecord[]): LossWindow[] =>
