@@ -211,7 +211,7 @@ describe('a finished job', () => {
 });
 
 describe('a day of load, compressed into waves', () => {
-  it('leaves no keys in Redis, and no more memory in use, from wave to wave', async () => {
+  it('leaves no keys in Redis and uses no more memory after each wave', async () => {
     const headway = await startHeadway({
       env: { KEEP_JOBS_MS: '1000', GONE_JOBS_MS: '1000', WORKER_CONCURRENCY: '20' },
     });

@@ -64,7 +64,7 @@ describe('processes that another program has started', () => {
     it.each([
       ['up', false],
       ['down', true],
-    ])('leaves no process when its outermost process ends while Redis is %s', async (_where, away) => {
+    ])('leaves no process behind when its outermost process ends while Redis is %s', async (_where, away) => {
       redis = await startRedis();
       const { url } = redis;
       const running = await Promise.all(

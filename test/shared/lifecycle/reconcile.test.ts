@@ -152,7 +152,7 @@ describe('a reconciliation, and changes in the meantime', () => {
     expect((await published()).at(-1)).toMatch(/^cancelled/);
   });
 
-  it('leaves no key of a cancelled job that is removed meanwhile', async () => {
+  it('leaves no key behind of a cancelled job that is removed meanwhile', async () => {
     await redis.hset(`${queuePrefix}:steps:${id}`, 'hw:cancel', 'asked');
     job = (await take())!;
     await job.moveToFailed(new UnrecoverableError('cancelled'), 'token', false);
