@@ -229,7 +229,7 @@ describe('a schedule that is out of sync with BullMQ', () => {
     }
   });
 
-  it('counts each run once, in any order and with repetitions', async () => {
+  it('counts each run once, whatever the order and repetitions', async () => {
     const { id } = await make();
     const published = Array.from({ length: 30 }, (_, i) => 1000 * (i + 1));
     for (const due of [...published, ...published.slice().reverse()]) await keeper.store.countRun(id, due);
