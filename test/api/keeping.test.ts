@@ -112,7 +112,7 @@ describe('a finished job', () => {
     await headway.connection.lpush('silent', 'log still here');
     const first = await openStream(headway.client.events(job), { token: job.token });
     await first.waitFor('log');
-    // A job that ended after that event is kept as long, counted from its end.
+    // Another job, which ends after that event, is removed once its retention time is over.
     const other = await headway.client.start('steps', STEPS);
     await ended(other);
     await gone(other);
@@ -130,7 +130,7 @@ describe('a finished job', () => {
     const { job, made } = await make({ keepMs: 1000 });
     await headway.client.start('checksum', { file: made }, { delayMs: 600_000 });
     await gone(job);
-    await until('what was left of it is gone', async () => {
+    await until('all leftovers of the job are gone', async () => {
       return (await headway.connection.hlen('{headway}.leftovers')) === 0;
     });
     expect(existsSync(fileOf(made))).toBe(true);
@@ -258,7 +258,7 @@ describe('a day of load, compressed into waves', () => {
       expect((await measure()).keys).toEqual(before.keys);
       // A leftover job would take about 2 KB. The buffers of connections vary, and Redis frees memory with a delay.
       const room = WAVES * JOBS * 200;
-      await until('the memory is free again', async () => (await measure()).memory - before.memory < room);
+      await until('the memory is released', async () => (await measure()).memory - before.memory < room);
       expect(before.keys.length).toBeLessThan(20);
     } finally {
       await headway.stop();
