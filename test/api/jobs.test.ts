@@ -252,7 +252,7 @@ describe('POST /v1/jobs', () => {
       await first.ended;
       await (await queue.getJob(failed.id))!.retry();
       await until('it has failed again', async () => (await queue.getJob(failed.id))?.attemptsStarted === 2);
-      await until('the channel has it', async () => {
+      await until('the channel has the failure', async () => {
         const again = await openStream(headway.client.events(failed), {
           token: failed.token,
           lastEventId: first.lastEventId(),

@@ -122,7 +122,7 @@ describe('P10: a job that another tool changes with BullMQ alone', () => {
   });
 
   it('delayed by its worker while it runs: shows the new time, and begins again', async () => {
-    // On a queue that no worker of Headway serves.
+    // The job is in a queue that no Headway worker serves.
     const other = await startHeadway({ env: { ADMIN_TOKEN, WORKER_JOBS: 'checksum' } });
     const bullmq = plainBullMq(other);
     bullmq.worker('steps', async (job, token) => {

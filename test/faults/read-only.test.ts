@@ -97,7 +97,7 @@ describe('a connection to a server that became a replica', () => {
     }
     expect(refused).toBeGreaterThan(100);
     expect(closed).toEqual([]);
-    // At once and after 1 s. The next check would be 2 s later.
+    // One check at once and one after 1 s. The next check would be 2 s later.
     expect((await received(here)) - before).toBe(2);
     redis.disconnect();
   });

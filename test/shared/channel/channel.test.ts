@@ -172,7 +172,7 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
       if (i % 60 === 0) await client.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
     }
     client.disconnect();
-    await until('all have all', () => viewers.every(({ offsets }) => offsets.length >= 300));
+    await until('all viewers have all events', () => viewers.every(({ offsets }) => offsets.length >= 300));
     for (const { offsets } of viewers) expect(offsets).toEqual(Array.from({ length: 300 }, (_, i) => i + 1));
   });
 

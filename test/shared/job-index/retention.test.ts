@@ -101,7 +101,7 @@ describe('the retention of finished jobs', () => {
     await until('it has ended', async () => (await queue.getJob('unpublished'))?.finishedOn);
     // Indexed by a process that died right afterwards.
     await trackJob('q..unpublished');
-    await until('its time is over', async () => {
+    await until('its retention time is over', async () => {
       await retention.sweep();
       return (await queue.getJob('unpublished')) === undefined;
     });
