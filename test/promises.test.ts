@@ -40,7 +40,7 @@ describe('the promises', () => {
     return stream;
   }
 
-  /** Starts a job that the test steers, and returns it with a function that gives it its next turn. */
+  /** Starts a job that the test steers. Returns the job with a function that sends it the next instruction. */
   async function steered(options?: Record<string, unknown>) {
     const list = `turns:${++turns}`;
     const job = await headway.client.start('steered', { turns: list }, options);

@@ -107,7 +107,7 @@ describe('job options', () => {
     await headway.client.cancel(next);
   });
 
-  it('deduplicationKey leaves nothing of a deduplicated start, alone or in a batch', async () => {
+  it('deduplicationKey: a deduplicated start leaves nothing behind, alone or in a batch', async () => {
     const options = { deduplicationKey: 'invoice-8-0123456789', delayMs: 60_000, ttlMs: 3_600_000 };
     const first = await headway.client.start('steps', STEPS, options);
     const keys = async (): Promise<string[]> => {

@@ -218,7 +218,7 @@ describe('the page with several jobs', () => {
     expect(await stages.allTextContents()).toEqual(['unpack (done)', 'variants (done)', 'archive (done)']);
     await panel.getByRole('heading', { name: 'Parts 3 of 3 ended' }).waitFor();
     expect(await panel.locator('.failed-parts').innerText()).toMatch(/^image-variant .+/);
-    // Its children are not listed as jobs.
+    // The children of the job are not listed as jobs.
     await page.reload();
     await until('there is one row', async () => (await history().locator('li').count()) === 1);
   });

@@ -206,7 +206,7 @@ describe('a watching client', () => {
     headway = await startHeadway({ workers: 0 });
     const { url } = headway.api;
     let cookie: string | undefined;
-    // Like a browser, it keeps the last cookie.
+    // Like a browser, this fetch keeps the last cookie.
     const browser: typeof fetch = async (input, init) => {
       const headers = new Headers(init?.headers);
       if (cookie) headers.set('Cookie', cookie);
@@ -284,7 +284,7 @@ describe('a connection', () => {
     expect(await createClient({ url }).watchJob('x.1').result()).toBe(1);
     random.mockRestore();
     expect(requests).toHaveLength(6);
-    // Five times half of 500 ms.
+    // Five waits of 250 ms each, because Math.random returns 0.5.
     expect(Date.now() - begun).toBeGreaterThan(1000);
   });
 

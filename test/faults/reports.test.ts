@@ -25,7 +25,7 @@ function reportsOf({ events }: TestStream) {
 }
 const all = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
-/** Temporary faults. Each begins at once and returns a function that ends it. */
+/** Temporary faults. Each function causes its fault and returns a function that ends the fault. */
 const FAULTS: Record<string, (redis: Redis, headway: Headway) => Promise<() => Promise<unknown>>> = {
   'refuses writes (READONLY)': async (redis) => {
     await redis.replicaof('127.0.0.1', 1);

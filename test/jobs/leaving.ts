@@ -18,7 +18,7 @@ const ways = {
 };
 
 /**
- * Completes at once, and later throws in the way that `how` names: while the next job runs in the same thread. The next
+ * Completes at once. Later, while the next job runs in the same thread, it throws in the way that `how` names. The next
  * job has `how: 'next'` and completes after the error was thrown.
  */
 export default defineJob({

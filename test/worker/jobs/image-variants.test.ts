@@ -407,7 +407,7 @@ describe('image-variants', () => {
       { name: 'broken.jpg', reason: expect.stringMatching(/^damaged \(/) },
       { name: 'notes.txt', reason: expect.stringMatching(/^not a supported image/) },
       { name: 'secret.jpg', reason: 'encrypted' },
-      { name: 'short.png', reason: 'cannot be extracted: the size differs from the directory' },
+      { name: 'short.png', reason: 'cannot be extracted: its size differs from the size in the directory' },
     ]);
     const content = await archive();
     expect(Object.keys(content)).toEqual([
