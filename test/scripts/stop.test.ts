@@ -131,7 +131,7 @@ describe('processes that another program has started', () => {
     tree.outermost.kill('SIGKILL');
     await until('its parent has ended', () => processesOf(tree.dataDir).length === 1);
     const [worker] = processesOf(tree.dataDir);
-    // A second worker, with --stop-with-parent, stops: by then the first one would have stopped too.
+    // When a second worker with --stop-with-parent has stopped, the first one has had enough time to stop too.
     const other = run(['sh', '-c', 'exec node dist/worker/main.js --stop-with-parent=999999999'], {
       REDIS_URL: redis.url,
     });

@@ -90,7 +90,7 @@ const log = (event: Partial<Seen>, at: number): Seen => ({ at, id: '', event: 'l
 const JOB_CHANGES: Array<[name: string, finding: string, change: Change]> = [
   ['one item lost', 'lost', without(isItem)],
   [
-    'one chunk lost of several',
+    'one of several chunks lost',
     'lost',
     (viewer, random) => {
       const places = indexesOf(viewer.seen, ({ items }) => (items?.length ?? 0) > 1);
@@ -111,7 +111,7 @@ const JOB_CHANGES: Array<[name: string, finding: string, change: Change]> = [
   ],
   ['one item doubled', 'doubled', twice(isItem)],
   [
-    'one frame doubled with its id',
+    'a frame duplicated with its id',
     'id-order',
     (viewer, random) => {
       const place = random.pick(indexesOf(viewer.seen, isItem));
@@ -198,7 +198,7 @@ const JOB_CHANGES: Array<[name: string, finding: string, change: Change]> = [
     },
   ],
   [
-    'a reset without the log after it',
+    'a reset that is not followed by the log',
     'lost',
     (viewer, random) => {
       const place = random.between(Math.floor(viewer.seen.length / 2), viewer.seen.length - 1);
@@ -206,7 +206,7 @@ const JOB_CHANGES: Array<[name: string, finding: string, change: Change]> = [
     },
   ],
   [
-    'a reset after the end, and nothing more',
+    'a reset after the end, without a new end',
     'no-end',
     (viewer) => {
       viewer.seen.push(log({ event: 'reset' }, viewer.seen.at(-1)!.at));
@@ -221,7 +221,7 @@ const JOB_CHANGES: Array<[name: string, finding: string, change: Change]> = [
     },
   ],
   [
-    'too few items stated as missing',
+    'too few items reported as missing',
     'lost',
     (viewer, random, job) => {
       without(({ items }) => items?.[0]?.kind === 'log')(viewer, random, job);
@@ -234,7 +234,7 @@ const JOB_CHANGES: Array<[name: string, finding: string, change: Change]> = [
     },
   ],
   [
-    'items reported as missing that have arrived',
+    'items that have arrived reported as missing',
     'overstated',
     (viewer, _random, { attempts }) => {
       viewer.seen.splice(-1, 0, log({ attempt: attempts, missing: { event: 2 } }, viewer.seen.at(-1)!.at));
