@@ -386,7 +386,7 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
     expect(late.data()).toEqual([1, 2, 'last']);
   });
 
-  it('P3: publishes a lifecycle event once, even if a second process knows when the job is due', async () => {
+  it('P3: publishes a lifecycle event once, even if only a second process knows when the job is due', async () => {
     const name = newChannel();
     const viewer = watch(name);
     const { publisher } = channels;

@@ -215,7 +215,7 @@ describe('the retention of finished jobs', () => {
     await queue.resume();
   });
 
-  it('holds the files of jobs that were indexed by a release without held files, once', async () => {
+  it('records the files of jobs that an earlier release indexed without them, until the upgrade is over', async () => {
     const { trackJob, isHeld } = open();
     const [delayed, failed, completed] = [(await made()).id, (await made()).id, (await made()).id];
     await queue.add('n', { file: delayed }, { jobId: 'later', delay: 60_000 });
