@@ -47,7 +47,7 @@ describe('an EventSource while Redis is unavailable', () => {
     await until('the API has noticed', async () => (await fetch(`${url}/readyz`)).status === 503);
   };
 
-  it('gets every kind of stream without events, which begins when Redis is back', async () => {
+  it('gets an empty stream of every kind, which begins when Redis is back', async () => {
     const { api, client, connection, env, redis } = headway;
     const token = await signer(env.TOKEN_SECRET!)({ sub: 'ada' });
     const job = await client.start('steered', { turns: 'turns' });
