@@ -120,7 +120,7 @@ describe('when a worker dies', () => {
     expect(stream.names()).toEqual(['waiting', 'active', 'progress', 'waiting', 'active', 'completed']);
   });
 
-  it('after its job has ended and before it publishes that, viewers still get the end', async () => {
+  it('after its job has ended and before it publishes the end, viewers still get it', async () => {
     headway = await startHeadway({ workers: 0, env: QUICK });
     const { client, connection } = headway;
     const job = await client.start('steps', { count: 1, intervalMs: 1 });

@@ -155,7 +155,7 @@ describe('a service below a path of its host', () => {
       ]);
     });
 
-    it('accepts a page of its public URL, whatever host the proxy sends', async () => {
+    it('accepts requests from a page of its public URL, whatever host the proxy sends', async () => {
       const from = (Origin: string): Promise<Response> =>
         post(`${BASE}/v1/jobs`, { name: 'steps', data: STEPS }, { Origin, Cookie: 'a=b' });
       expect((await from('https://example.org')).status).toBe(202);
