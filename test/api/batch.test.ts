@@ -250,7 +250,7 @@ describe('the queuing of a batch', () => {
     const caller = { id: 'user:ada', signedIn: true, admin: false, grants: NO_GRANTS };
     const jobs = Array.from({ length: 1000 }, (_, i) => steps(i, i % 2 ? { ttlMs: 60_000 } : {}));
     try {
-      // The scripts are sent once for each connection, and the queue is opened.
+      // The first call on a connection also sends the scripts and opens the queue.
       await startBatch({ jobs: jobs.slice(0, 2) }, caller, undefined);
       const { stream } = redis as unknown as { stream: NodeJS.WritableStream };
       const { write } = stream;
