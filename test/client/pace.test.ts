@@ -81,7 +81,7 @@ describe('the times of a job', () => {
     expect(timer.timing()).toEqual({ elapsedMs: 60_000 });
   });
 
-  it('measures the whole run over its attempts, and starts again after its end', () => {
+  it('measures the whole run over all its attempts, and starts again after its end', () => {
     const { timer, at } = watch();
     at(0, event('waiting', 0, { attempt: 0 }));
     at(2000);
