@@ -174,7 +174,7 @@ describe('a process that is stopping', () => {
     behave(socket);
     const healthy = await openStream(`${api.url}/stream?channel=public.flood`);
     const data = 'x'.repeat(900_000);
-    // More than the socket buffers of both sides hold.
+    // Send more than the socket buffers of both sides hold.
     for (let n = 0; n < 12; n++) {
       await call(`${api.url}/v1/channels/public.flood`, 'POST', undefined, {
         event: 'n',

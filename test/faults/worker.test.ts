@@ -136,7 +136,7 @@ describe('when a worker dies', () => {
     const taken = await until('the job can be taken', () => worker.getNextJob(token));
     await taken.moveToCompleted({ steps: 1 }, token, false);
     await worker.close();
-    // From BullMQ's events: the recheck of watched jobs, every 30 s, would be later.
+    // The end comes from BullMQ's events: the recheck of watched jobs, every 30 s, would be later.
     await stream.waitFor('completed', 15_000);
     await stream.ended;
     expect(stream.events.at(-1)).toMatchObject({ event: 'completed', data: { result: { steps: 1 } } });

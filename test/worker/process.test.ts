@@ -201,7 +201,7 @@ describe('a worker process', () => {
           const job = await client.start('stubborn', { polite, lastsMs: 5000 }, { attempts: 1 });
           const stream = await watch(job);
           await stream.waitFor('progress');
-          // Started now, because the job ends soon and a process takes time to start.
+          // Start the other worker now, because the job ends soon and a process takes time to start.
           const stopped = workers[0]!.stop();
           workers.push(await startWorker(env));
           await stopped;

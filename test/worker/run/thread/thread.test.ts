@@ -57,7 +57,7 @@ describe('a job in a thread', () => {
     await headway.client.cancel(job);
     await stream.ended;
     expect(end(stream).event).toBe('cancelled');
-    // Its grace time is 400 ms.
+    // The grace time of the job is 400 ms.
     expect(end(stream).data.at - called).toBeLessThan(2000);
     await next.ended;
     expect(end(next)).toMatchObject({ event: 'completed', data: { result: { rounds: expect.any(Number) } } });
