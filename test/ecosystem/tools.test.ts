@@ -86,7 +86,7 @@ describe('P10: a job that another tool changes with BullMQ alone', () => {
     const id = `steps..${job.id}`;
     await until('it runs', async () => (await show(id)).state === 'active');
     const stream = await watch(id);
-    // 200 if the worker stopped before the response was sent.
+    // The status is 200 if the worker stopped before the response was sent.
     expect([200, 202]).toContain((await fetch(url(id, '/cancel'), { method: 'POST', headers })).status);
     await stream.ended;
     expect(stream.names().at(-1)).toBe('cancelled');

@@ -61,7 +61,7 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
             channels.publisher.publish(name, { event: 'log', data: ++published }),
           ),
         );
-        // Thousands of viewers that subscribe at random moments.
+        // Thousands of viewers subscribe at random moments.
         for (let i = random.between(10, 19); i > 0; i--) watchAfterTurns(random.between(0, 4));
       }
     })();
