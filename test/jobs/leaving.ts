@@ -34,7 +34,7 @@ export default defineJob({
     }
     state.next = true;
     while (!state.thrown) await sleep(10);
-    // Time for the thread to end, if the error ends it.
+    // If the error ends the thread, it does so within this time.
     await sleep(50);
     return { threadId };
   },
