@@ -126,7 +126,7 @@ describe('when a worker dies', () => {
     const job = await client.start('steps', { count: 1, intervalMs: 1 });
     const stream = await watch(job);
     await stream.waitFor('waiting');
-    // A plain BullMQ worker completes the job, publishes nothing and is gone.
+    // A plain BullMQ worker completes the job, publishes nothing and stops.
     const { Worker } = await import('bullmq');
     const worker = new Worker('steps', undefined, {
       connection: { host: '127.0.0.1', port: headway.redis.port },
