@@ -181,7 +181,7 @@ describe('a schedule that is out of sync with BullMQ', () => {
     await shared.close();
   });
 
-  it('ends with the last version in BullMQ when many change it concurrently', async () => {
+  it('ends with the last version in BullMQ when many processes change it concurrently', async () => {
     const made = await make();
     await Promise.all(
       Array.from({ length: 20 }, async (_, i) => {
