@@ -126,7 +126,7 @@ describe('a finished job', () => {
     await gone(job);
   });
 
-  it('leaves its file to another job that was started with it', async () => {
+  it('leaves its file for another job that uses the file', async () => {
     const { job, made } = await make({ keepMs: 1000 });
     await headway.client.start('checksum', { file: made }, { delayMs: 600_000 });
     await gone(job);

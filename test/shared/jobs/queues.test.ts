@@ -167,7 +167,7 @@ describe('the plan of queues', () => {
   it.each([
     ['concurrency', { concurrency: 2 }],
     ['rateLimit', { rateLimit: { max: 1, perMs: 1000 } }],
-  ])('refuses a kind with a %s in a queue with others, and names all of them', (_what, limit) => {
+  ])('refuses a kind with a %s in a queue with other kinds, and names all kinds there', (_what, limit) => {
     const kinds = registry({ name: 'a', queue: 'media' }, { name: 'b', queue: 'media', ...limit });
     expect(() => planQueues(kinds, '')).toThrow(RegistryError);
     expect(() => planQueues(kinds, '')).toThrow(/"b" has a .* shares the queue "media" with a:/);
