@@ -202,7 +202,7 @@ describe('a schedule that is out of sync with BullMQ', () => {
     expect(await queue.getDelayedCount()).toBe(paused ? 0 : 1);
   });
 
-  it('keeps a run that is due and waits for a worker when it is changed', async () => {
+  it('keeps a run that is due and waits for a worker when the schedule is changed', async () => {
     const made = await make({ everyMs: HOUR, firstAt: now - 1 });
     const due = (await nextOf(made))!;
     const waiting = runId({ schedule: made.id, dueAt: due });
