@@ -40,7 +40,7 @@ describe('the promises', () => {
     return stream;
   }
 
-  /** Starts a job that the test steers, and returns it with a function that gives it its next turn. */
+  /** Starts a job that the test steers. Returns the job with a function that sends it the next instruction. */
   async function steered(options?: Record<string, unknown>) {
     const list = `turns:${++turns}`;
     const job = await headway.client.start('steered', { turns: list }, options);
@@ -189,7 +189,7 @@ describe('the promises', () => {
     }
   });
 
-  it('P6: stalled viewers cost little memory, delay no other viewer, lose no log line, and are dropped in the end', async () => {
+  it('P6: stalled viewers cost little memory, delay no other viewer, lose no log line, and are eventually dropped', async () => {
     const lines = 900;
     const length = 9000;
     const { pid } = headway.api.child;
@@ -242,7 +242,7 @@ describe('the promises', () => {
     await stream.ended;
     const progress = stream.events.filter(({ event }) => event === 'progress');
     const { ms } = stream.events.at(-1)!.data.result;
-    // One for each interval of 100 ms, one at the leading edge and one at the end.
+    // One event for each interval of 100 ms, one at the start and one at the end.
     expect(progress.length).toBeLessThanOrEqual(ms / 100 + 2);
     expect(progress.at(-1)!.data).toMatchObject({ percent: 100, current: 1_000_000 });
     expect(stream.events.at(-2)).toBe(progress.at(-1));

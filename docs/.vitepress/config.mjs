@@ -8,7 +8,7 @@ const docs = fileURLToPath(new URL('..', import.meta.url));
 
 const link = (text, path) => ({ text, link: `/${path}` });
 
-/** Pages of architecture, in the order in which they are best read. */
+/** The architecture pages, in the best order to read them. */
 const ARCHITECTURE = [
   ['The path of an update', 'update-path'],
   ['Channels', 'channels'],
@@ -110,7 +110,7 @@ function isOutside(href, page) {
   return !file.startsWith(docs) || !existsSync(file);
 }
 
-/** Hands diagrams to the component that draws them in the browser, with the Mermaid of this site. */
+/** Passes diagrams to the component that draws them in the browser with the site's own Mermaid. */
 function mermaidDiagrams(md) {
   const fence = md.renderer.rules.fence;
   md.renderer.rules.fence = (tokens, index, ...rest) => {
@@ -146,7 +146,7 @@ export default defineConfig({
     },
   },
   vite: {
-    // Mermaid is one large part of its own, loaded by pages with a diagram only.
+    // Mermaid is a large chunk of its own, which only pages with a diagram load.
     build: { chunkSizeWarningLimit: 3000 },
   },
 });

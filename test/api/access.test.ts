@@ -86,7 +86,7 @@ describe('the owner of a job', () => {
     }
   });
 
-  it('is not a caller without credentials, with another cookie, user or password: each gets 404', async () => {
+  it('is not recognised without credentials, or by another cookie, user or password: each gets 404', async () => {
     const visited = await start();
     const signedIn = await start(bearer(await jwt('ada')));
     const other = await start();
@@ -108,7 +108,7 @@ describe('the owner of a job', () => {
       for (const headers of strangers) {
         const response = await getJob(job, headers);
         expect([response.status, headers]).toEqual([404, headers]);
-        // The answer is the same as for a job that does not exist.
+        // The response is the same as for a job that does not exist.
         const { instance: _instance, ...problem } = (await response.json()) as { instance: string };
         expect(problem).toEqual(expected);
       }
@@ -130,7 +130,7 @@ describe('the owner of a job', () => {
     expect(await status(job, bearer(forged))).toBe(401);
   });
 
-  it('answers admin requests with 401 if unauthenticated, and with 403 to other users', async () => {
+  it('returns 401 for admin requests if unauthenticated, and 403 to other users', async () => {
     const list = `${headway.api.url}/v1/jobs?owner=user:somebody`;
     const { visitor } = await start();
     for (const headers of [{}, visitor, basic('ada:wrong')]) {

@@ -196,7 +196,7 @@ describe('POST /v1/jobs:batch', () => {
     const answers = await Promise.all([1, 2, 3].map(async () => items(await post(body, headers))));
     const identity = (jobs: Item[]) =>
       jobs.map(({ id, name, deduplicated, error }) => ({ id, name, deduplicated, error }));
-    // The other job has ended before the last call, and must not be started again.
+    // One job has ended before the last call, and must not be started again.
     await headway.client.cancel(single!);
     answers.push(await items(await post({ jobs: body.jobs, mode: body.mode }, headers)));
     for (const answer of answers) expect(identity(answer)).toEqual(identity(answers[0]!));
@@ -250,7 +250,7 @@ describe('the queuing of a batch', () => {
     const caller = { id: 'user:ada', signedIn: true, admin: false, grants: NO_GRANTS };
     const jobs = Array.from({ length: 1000 }, (_, i) => steps(i, i % 2 ? { ttlMs: 60_000 } : {}));
     try {
-      // The scripts are sent once for each connection, and the queue is opened.
+      // The first call on a connection also sends the scripts and opens the queue.
       await startBatch({ jobs: jobs.slice(0, 2) }, caller, undefined);
       const { stream } = redis as unknown as { stream: NodeJS.WritableStream };
       const { write } = stream;

@@ -50,7 +50,7 @@ describe('POST /v1/jobs/:id/cancel', () => {
   it.each([
     ['waiting', {}],
     ['prioritized', { priority: 3 }],
-  ])('ends a %s job, also while its queue is paused', async (state, options) => {
+  ])('ends a %s job, even while its queue is paused', async (state, options) => {
     await queue.pause();
     const job = await headway.client.start('stubborn', { polite: true }, options);
     expect((await body(await headway.client.get(job))).state).toBe(state);
@@ -123,13 +123,13 @@ describe('POST /v1/jobs/:id/cancel', () => {
     expect(again.names().at(-1)).toBe('cancelled');
   });
 
-  it('is idempotent, and answers 409 after the end', async () => {
+  it('is idempotent, and returns 409 after the end', async () => {
     const job = await headway.client.start('stubborn', { polite: true, tidyMs: 300 });
     const stream = await watch(job);
     await stream.waitFor('progress');
     const answers = await Promise.all(Array.from({ length: 5 }, () => headway.client.cancel(job)));
     expect(answers.map(({ status }) => status)).toEqual([202, 202, 202, 202, 202]);
-    // The answer has the same form as that of GET.
+    // The response has the same form as that of GET.
     expect(await body(answers[0]!)).toMatchObject({ cancelling: true, progress: { attempt: 1 } });
     await stream.ended;
     const late = await headway.client.cancel(job);
@@ -152,7 +152,7 @@ describe('POST /v1/jobs/:id/cancel', () => {
     expect(await body(await headway.client.get(failed))).toMatchObject({ state: 'failed' });
   });
 
-  it('answers 404 without access to the job, and 405 to GET', async () => {
+  it('returns 404 without access to the job, and 405 for GET', async () => {
     const job = await headway.client.start('steps', { count: 1, intervalMs: 1 }, { delayMs: 300_000 });
     const url = `${headway.api.url}${job.links.cancel}`;
     expect((await fetch(url, { method: 'POST' })).status).toBe(404);
@@ -182,7 +182,7 @@ describe('POST /v1/jobs/:id/cancel', () => {
     await other.stop();
   });
 
-  it('ends a job whose worker dies meanwhile, also without another worker', async () => {
+  it('ends a job whose worker dies meanwhile, even without another worker', async () => {
     const other = await startHeadway({
       env: {
         LOCK_DURATION_MS: '1000',
@@ -235,7 +235,7 @@ describe('POST /v1/jobs/:id/cancel', () => {
     await other.stop();
   });
 
-  it('reaches a worker although Redis was away when it was published', async () => {
+  it('reaches a worker that had lost its connection to Redis when the request arrived', async () => {
     const other = await startHeadway({ env: { JOBS_DIR: jobsDir('stubborn') } });
     const job = await other.client.start('stubborn', { polite: true });
     const stream = await openStream(other.client.events(job), { token: job.token });

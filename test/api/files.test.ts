@@ -165,7 +165,7 @@ describe('files', () => {
 
   it('are refused if they would fill the disk, however they are sent', async () => {
     const { bavail, bsize } = await statfs(headway.env.DATA_DIR!);
-    // Leaves room for part of the file, and for what other programs write meanwhile.
+    // The disk has room for part of the file, and for what other programs write meanwhile.
     const full = await startApi({
       ...headway.env,
       FILES_MIN_FREE_BYTES: String(bavail * bsize - 100 * 1024 * 1024),
@@ -177,7 +177,7 @@ describe('files', () => {
     for (const send of [
       () => fetch(`${full.url}/v1/files?name=x`, { method: 'POST', body: file }),
       () => fetch(`${full.url}/v1/files`, { method: 'POST', body: form }),
-      // A body of unknown length.
+      // This body has an unknown length.
       () =>
         fetch(`${full.url}/v1/files?name=x`, {
           method: 'POST',

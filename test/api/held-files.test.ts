@@ -13,7 +13,7 @@ import { startWorker, type TestProcess } from '../support/processes.js';
 import { schedulesOf, userToken } from '../support/schedules.js';
 import { until } from '../support/until.js';
 
-/** So long that no file expires during the test: the test sets the time of their last use back. */
+/** So long that no file expires by itself: the test sets back the time of its last use. */
 const TTL_MS = 60_000;
 
 describe('an expired file', () => {
@@ -56,7 +56,7 @@ describe('an expired file', () => {
     const readJob = createSnapshotReader(headway.connection, keyspace);
     await store.sweep(createHeldFiles({ redis: headway.connection, keyspace, readJob }));
     for (const id of ids.filter(isThere)) {
-      // As if no process had run since, to renew the files that are held.
+      // As if no process had renewed the held files since then.
       utimesSync(join(headway.env.DATA_DIR!, 'files', id, 'file.json'), 1, 1);
     }
   }

@@ -17,7 +17,7 @@ describe('POST /v1/jobs', () => {
 
   const STEPS = { name: 'steps', data: { count: 1, intervalMs: 1 } };
 
-  it('answers 202 with links to everything about the job', async () => {
+  it('returns 202 with links to everything about the job', async () => {
     const response = await headway.client.post(STEPS);
     expect(response.status).toBe(202);
     const job = (await response.json()) as StartedJob;
@@ -193,7 +193,7 @@ describe('POST /v1/jobs', () => {
     expect(await result.json()).toMatchObject({ code: 'job-failed' });
   });
 
-  it('answers 409 for the result of a running job', async () => {
+  it('returns 409 for the result of a running job', async () => {
     const job = await headway.client.start('steps', { count: 1, intervalMs: 60_000 });
     const result = await headway.client.result(job);
     expect(result.status).toBe(409);
@@ -252,7 +252,7 @@ describe('POST /v1/jobs', () => {
       await first.ended;
       await (await queue.getJob(failed.id))!.retry();
       await until('it has failed again', async () => (await queue.getJob(failed.id))?.attemptsStarted === 2);
-      await until('the channel has it', async () => {
+      await until('the channel has the failure', async () => {
         const again = await openStream(headway.client.events(failed), {
           token: failed.token,
           lastEventId: first.lastEventId(),

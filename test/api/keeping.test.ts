@@ -87,7 +87,7 @@ describe('a finished job', () => {
     expect(await keysOf(job)).toEqual([]);
   });
 
-  it('is kept for the retention time of its kind, or the default; a job cannot exceed it', async () => {
+  it('is kept for the retention time of its options, its kind or the default, with its log and file', async () => {
     const [long, kind, all] = await Promise.all([
       make({ keepMs: HOUR }),
       make(),
@@ -112,7 +112,7 @@ describe('a finished job', () => {
     await headway.connection.lpush('silent', 'log still here');
     const first = await openStream(headway.client.events(job), { token: job.token });
     await first.waitFor('log');
-    // A job that ended after that event is kept as long, counted from its end.
+    // Another job, which ends after that event, is removed once its retention time is over.
     const other = await headway.client.start('steps', STEPS);
     await ended(other);
     await gone(other);
@@ -126,11 +126,11 @@ describe('a finished job', () => {
     await gone(job);
   });
 
-  it('leaves its file to another job that was started with it', async () => {
+  it('leaves its file for another job that uses the file', async () => {
     const { job, made } = await make({ keepMs: 1000 });
     await headway.client.start('checksum', { file: made }, { delayMs: 600_000 });
     await gone(job);
-    await until('what was left of it is gone', async () => {
+    await until('all leftovers of the job are gone', async () => {
       return (await headway.connection.hlen('{headway}.leftovers')) === 0;
     });
     expect(existsSync(fileOf(made))).toBe(true);
@@ -191,7 +191,7 @@ describe('a finished job', () => {
     await ended(job);
     await gone(job);
     const key = (await headway.connection.keys('headway:{idempotency:*'))[0]!;
-    // As if the API had died after queuing the job and before recording that.
+    // As if the API had died after queuing the job and before recording this under the key.
     await headway.connection.set(key, (await headway.connection.get(key))!.replace(/queued$/, 'claimed'));
     const again = await headway.client.post(body, headers);
     expect(again.status).toBe(202);
@@ -211,7 +211,7 @@ describe('a finished job', () => {
 });
 
 describe('a day of load, compressed into waves', () => {
-  it('leaves no keys in Redis, and no more memory in use, from wave to wave', async () => {
+  it('leaves no keys in Redis and uses no more memory after each wave', async () => {
     const headway = await startHeadway({
       env: { KEEP_JOBS_MS: '1000', GONE_JOBS_MS: '1000', WORKER_CONCURRENCY: '20' },
     });
@@ -258,7 +258,7 @@ describe('a day of load, compressed into waves', () => {
       expect((await measure()).keys).toEqual(before.keys);
       // A leftover job would take about 2 KB. The buffers of connections vary, and Redis frees memory with a delay.
       const room = WAVES * JOBS * 200;
-      await until('the memory is free again', async () => (await measure()).memory - before.memory < room);
+      await until('the memory is released', async () => (await measure()).memory - before.memory < room);
       expect(before.keys.length).toBeLessThan(20);
     } finally {
       await headway.stop();

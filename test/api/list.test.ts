@@ -58,7 +58,7 @@ describe('GET /v1/jobs', () => {
   const ended = async (job: StartedJob): Promise<void> =>
     (await openStream(headway.client.events(job), { token: job.token })).ended;
 
-  it("shows the caller's jobs as GET of each does, from the moment of the 202", async () => {
+  it("lists the caller's jobs in the form that GET of each returns, as soon as they are accepted", async () => {
     const jobs = [await start(), await start(LATER), await start({}, ada, { ...STEPS, failAt: 1 })];
     expect((await ids()).sort()).toEqual(jobs.map(({ id }) => id).sort());
     await Promise.all([ended(jobs[0]!), ended(jobs[2]!)]);

@@ -107,7 +107,7 @@ describe('job options', () => {
     await headway.client.cancel(next);
   });
 
-  it('deduplicationKey leaves nothing of a deduplicated start, alone or in a batch', async () => {
+  it('deduplicationKey: a deduplicated start leaves nothing behind, alone or in a batch', async () => {
     const options = { deduplicationKey: 'invoice-8-0123456789', delayMs: 60_000, ttlMs: 3_600_000 };
     const first = await headway.client.start('steps', STEPS, options);
     const keys = async (): Promise<string[]> => {
@@ -143,7 +143,7 @@ describe('job options', () => {
     await (await watch(quick)).waitFor('completed');
   });
 
-  it('ttlMs counts from the due time of a delayed job, also while no worker runs', async () => {
+  it('ttlMs counts from the due time of a delayed job, even while no worker runs', async () => {
     const other = await startHeadway({ workers: 0 });
     const job = await other.client.start('steps', STEPS, { delayMs: 200, ttlMs: 200 });
     const started = Date.now();

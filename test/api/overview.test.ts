@@ -114,7 +114,7 @@ describe('GET /v1/events of many jobs', () => {
     const ends = (): number => Object.values(known(stream)).filter((state) => state === 'completed').length;
     while (ends() < JOBS) await stream.waitFor(() => ends() === JOBS);
     expect(Object.keys(known(stream)).sort()).toEqual(jobs.map(({ id }) => id).sort());
-    // Of 40,000 updates, the number that is sent depends on the time only.
+    // How many of the 40,000 updates are sent depends only on the time.
     const published = stream.events.filter(({ event }) => event === 'job').length;
     expect(published).toBeLessThan(JOBS * 20);
     stream.close();

@@ -145,7 +145,7 @@ describe('a paused kind of job', () => {
 });
 
 describe('kinds that share a queue', () => {
-  it('are paused together, and the answer lists them', async () => {
+  it('are paused together, and the response lists them', async () => {
     const headway = await startHeadway({ workers: 0, env: { ...ADMIN, QUEUE_NAME: 'all' } });
     const answer = await call(headway, 'steps', 'pause');
     expect(await answer.json()).toEqual({

@@ -55,7 +55,7 @@ describe("Redis' errors while it cannot serve are answered with 503", () => {
   it('including an aborted command, but not other aborts and not our own errors', async () => {
     redis = await startRedis();
     const plain = plainRedis(redis.url);
-    // The error of ioredis for the unanswered rest of a pipeline.
+    // ioredis throws this error for the unanswered rest of a pipeline.
     const aborted = Object.assign(new Error('Command aborted due to connection close'), {
       name: 'AbortError',
     });

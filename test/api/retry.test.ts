@@ -211,7 +211,7 @@ describe('retries', () => {
     expect((await headway.client.retry(waiting)).status).toBe(409);
   });
 
-  it('by hand work for a cancelled job, also by plain BullMQ', async () => {
+  it('by hand work for a cancelled job, even with plain BullMQ', async () => {
     const queue = new Queue('steps', { connection: headway.connection, prefix: '{headway}' });
     const start = (): Promise<StartedJob> =>
       headway.client.start('steps', { count: 1, intervalMs: 1 }, { delayMs: 60_000 });
@@ -233,7 +233,7 @@ describe('retries', () => {
     const other = await startHeadway({ workers: 0 });
     const job = await other.client.start('steps', { count: 1, intervalMs: 1 });
     const stream = await openStream(other.client.events(job), { token: job.token });
-    // A worker that does not support cancelling.
+    // This worker does not support cancelling.
     let fail!: (error: Error) => void;
     const plain = new Worker('steps', () => new Promise((_resolve, reject) => (fail = reject)), {
       connection: { host: '127.0.0.1', port: other.redis.port },

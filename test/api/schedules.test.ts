@@ -242,7 +242,7 @@ describe('/v1/schedules', () => {
     expect((await ada.list()).schedules).toEqual([]);
   });
 
-  it('with a key is created once and then changed, also by concurrent requests', async () => {
+  it('with a key is created once and then changed, even by concurrent requests', async () => {
     const body = { name: 'steps', data: QUICK, cron: '0 0 1 1 *', key: 'nightly' };
     const answers = await Promise.all(Array.from({ length: 10 }, () => ada.post(body)));
     expect(answers.map(({ status }) => status).sort()).toEqual([...Array(9).fill(200), 201]);

@@ -137,7 +137,7 @@ describe('options.webhook', () => {
     }
     expect(seen.join()).toContain(job.id);
     for (const hidden of [secret, secret.slice(6), 'query-secret']) expect(seen.join()).not.toContain(hidden);
-    // The secret is stored only where SECURITY.md says, and only as long as it is needed.
+    // The secret is stored only where docs/operations/security.md says, and only as long as it is needed.
     const kept = `headway:{job:${job.id}}:webhook`;
     expect(await connection.get(kept)).toContain(secret);
     expect(await connection.pttl(kept)).toBeLessThanOrEqual(31 * 24 * 3_600_000);
@@ -165,7 +165,7 @@ describe('options.webhook', () => {
     });
   });
 
-  it('is given up when the receiver answers 410, and can be retried by hand', async () => {
+  it('is given up when the receiver returns 410, and can be retried by hand', async () => {
     receiver = await startReceiver(410);
     const job = await start();
     await ended(job);

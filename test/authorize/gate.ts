@@ -5,13 +5,13 @@ import type { Authorize } from 'headway';
 
 const inGate = (name: string): string => join(process.env.GATE!, name);
 
-/** Takes its time: creates the file `asked` in the folder `GATE`, and resolves when the file `open` is there. */
+/** Creates the file `asked` in the folder `GATE`, and resolves when the test has created the file `open`. */
 export async function passGate(): Promise<void> {
   writeFileSync(inGate('asked'), '');
   while (!existsSync(inGate('open'))) await sleep(10);
 }
 
-/** Has an opinion of the channel `gate` alone, and only once the test opens it. */
+/** Allows the channel `gate` once the test opens it, and decides about no other channel. */
 const authorize: Authorize = async (_principal, _action, channel) => {
   if (channel !== 'gate') return undefined;
   await passGate();

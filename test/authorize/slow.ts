@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Authorize } from 'headway';
 
-/** Takes half a second to allow the channel `slow`, and has no opinion of the others. */
+/** Allows the channel `slow` after half a second, and decides about no other channel. */
 const authorize: Authorize = async (_principal, _action, channel) => {
   if (channel !== 'slow') return undefined;
   await sleep(500);

@@ -1,7 +1,7 @@
 import type { Authorize } from 'headway';
 import { passGate } from './gate.js';
 
-/** An operator's hook that knows teams, and channels for which it fails or takes its time. */
+/** An operator's hook that knows teams. For some channels, it throws or is slow. */
 const authorize: Authorize = async (principal, action, channel) => {
   if (channel === 'broken') throw new Error('no database');
   if (channel === 'gate') {
@@ -14,7 +14,7 @@ const authorize: Authorize = async (principal, action, channel) => {
     const teams = (principal?.claims?.teams ?? []) as string[];
     return teams.includes(channel.slice(5)) && action !== 'publish';
   }
-  // A colleague of the job's owner may watch the job, and not cancel it.
+  // A colleague of the job's owner may watch the job, but not cancel it.
   if (channel.startsWith('job:')) return action === 'subscribe' && principal?.sub === 'colleague';
   return undefined;
 };

@@ -7,7 +7,7 @@ import { startApi, startWorker } from '../support/processes.js';
 import { freePort } from '../support/redis.js';
 import { until } from '../support/until.js';
 
-/** What a viewer sees while the page lacks something it needs, and after that has returned. */
+/** What a viewer sees while something that the page needs is missing, and after it has returned. */
 describe('the page', () => {
   let headway: Headway;
   let browser: Browser;
@@ -82,7 +82,7 @@ describe('the page', () => {
       tab.locator('.own li', { hasText: state }).filter({ has: tab.locator(`a[href="#job=${job.id}"]`) });
     for (const tab of tabs) {
       await tab.goto('about:blank');
-      // Another job is open, so that this one appears only as a row.
+      // Another job is open, so that the failed job appears only as a row.
       await tab.goto(`${headway.api.url}/#job=${running?.slice('job-'.length)}`);
       await row(tab, 'Failed').waitFor();
     }

@@ -67,7 +67,7 @@ describe('the pages of a service below a path behind a proxy', () => {
 
   it('let the client and the element, loaded from there, find the service', async () => {
     const job = await headway.client.start('steps', { count: 2, intervalMs: 1 });
-    // As text, because Vitest rewrites `import()` in its own code.
+    // The script is a string, because Vitest rewrites `import()` in code.
     const states = await page.evaluate(`(async () => {
       const { createClient } = await import('${BASE}/client/index.js');
       const started = await createClient().startJob('steps', { count: 1, intervalMs: 1 });

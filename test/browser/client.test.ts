@@ -257,7 +257,7 @@ describe('the client in a browser', () => {
     expect(await percent()).toBe(100);
     if (framework === 'vue') {
       expect(await page.locator('.events').innerText()).toContain('active 1');
-      // Another viewer of the same job has seen the same.
+      // Another viewer of the same job has seen the end too.
       await page.locator('.headway-job[data-state=completed]').waitFor();
     }
   });

@@ -45,7 +45,7 @@ describe('a page of another site, opened by a visitor of Headway', () => {
     ]);
     const page = await context.newPage();
     await page.goto(headway.api.url);
-    // From Headway's own page, all of it works.
+    // From Headway's own page, the same requests work.
     job = (await page.evaluate(
       async (body) => {
         const post = (url: string, data: unknown) =>

@@ -85,7 +85,7 @@ describe('the page', () => {
     expect(await download.failure()).toBeNull();
   });
 
-  it('draws a picture while it is computed, also after a reload, until it is complete', async () => {
+  it('draws a picture while it is computed, even after a reload, until it is complete', async () => {
     await choose('mandelbrot');
     await page.getByLabel(/^Width/).fill('320');
     await page.getByLabel(/^Height/).fill('240');

@@ -167,7 +167,7 @@ describe('the page with several jobs', () => {
     await page.reload();
     await page.getByRole('radio', { name: /^checksum/ }).waitFor();
     const cdp = await context.newCDPSession(page);
-    /** The browser itself receives the drag, as from the desktop. */
+    /** The browser itself receives the drag, as if it came from the desktop. */
     const drag = async (types: Array<'dragEnter' | 'dragOver' | 'dragCancel' | 'drop'>, files: string[]) => {
       for (const type of types) {
         const data = { items: [], files, dragOperationsMask: 1 };
@@ -204,7 +204,7 @@ describe('the page with several jobs', () => {
     const zip = await zipOf({
       'a.png': await image('teal'),
       'b.png': await image('navy'),
-      // The first events of a job.
+      // These are the first events of a job.
       'c.png': (await image('red')).subarray(0, 60),
     });
     await page.getByRole('radio', { name: /^image-variants/ }).check();
@@ -218,7 +218,7 @@ describe('the page with several jobs', () => {
     expect(await stages.allTextContents()).toEqual(['unpack (done)', 'variants (done)', 'archive (done)']);
     await panel.getByRole('heading', { name: 'Parts 3 of 3 ended' }).waitFor();
     expect(await panel.locator('.failed-parts').innerText()).toMatch(/^image-variant .+/);
-    // Its children are not listed as jobs.
+    // The children of the job are not listed as jobs.
     await page.reload();
     await until('there is one row', async () => (await history().locator('li').count()) === 1);
   });

@@ -126,7 +126,7 @@ describe('the visible state of a job', () => {
       .raw()
       .toBuffer({ resolveWithObject: true });
     const row = Math.floor(info.height / 2) * info.width;
-    // Without the rounded ends.
+    // Leave out the rounded ends.
     return Array.from({ length: info.width - 8 }, (_, i) => data[(row + i + 4) * info.channels]! < 150);
   }
   const share = (columns: boolean[]): number => columns.filter(Boolean).length / columns.length;
@@ -257,7 +257,7 @@ describe('the visible state of a job', () => {
       const panel = page.getByRole('article');
       const lines = panel.getByRole('log').locator('bdi:not(.log-fields)');
       await until('all lines are shown', async () => (await lines.count()) === 3);
-      // In reading order: the first of two parts is on the side where its text begins.
+      // For each pair in reading order, the first part is on the side where its text begins.
       await expectOrder(lines.nth(0), 'rtl', 'שורה', 'imported');
       await expectOrder(lines.nth(0), 'ltr', 'imported', 'people.csv');
       await expectOrder(lines.nth(0), 'rtl', 'imported people.csv', '!');

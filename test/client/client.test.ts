@@ -37,7 +37,7 @@ describe('the client', () => {
     const { steps } = await job.result();
     expect(steps).toBe(3);
     expect((await job.get()).state).toBe('completed');
-    // Later calls get it, too.
+    // Later calls get the result too.
     expect(await client().watchJob(job).result()).toEqual({ steps: 3 });
   });
 

@@ -170,7 +170,7 @@ describe('a watching client', () => {
     const [{ id }] = (await headway.connection
       .keys('headway:{job:*}')
       .then((keys) => keys.map((key) => ({ id: key })))) as [{ id: string }];
-    // One channel is lost. The other one is unchanged.
+    // One channel is lost, and the other is unchanged.
     await headway.connection.del(id, `${id}:log`, `${id}:slots`);
     const { port } = new URL(headway.api.url);
     await headway.api.kill('SIGKILL');
@@ -183,7 +183,7 @@ describe('a watching client', () => {
     await saw('completed');
   });
 
-  it('reports each repetition when the service is unreachable, and gives up within seconds', async () => {
+  it('reports each retry when the service is unreachable, and gives up within seconds', async () => {
     headway = await startHeadway({ workers: 0 });
     const { url } = headway.api;
     await headway.api.kill('SIGKILL');
@@ -206,7 +206,7 @@ describe('a watching client', () => {
     headway = await startHeadway({ workers: 0 });
     const { url } = headway.api;
     let cookie: string | undefined;
-    // Like a browser, it keeps the last cookie.
+    // Like a browser, this fetch keeps the last cookie.
     const browser: typeof fetch = async (input, init) => {
       const headers = new Headers(init?.headers);
       if (cookie) headers.set('Cookie', cookie);
@@ -284,7 +284,7 @@ describe('a connection', () => {
     expect(await createClient({ url }).watchJob('x.1').result()).toBe(1);
     random.mockRestore();
     expect(requests).toHaveLength(6);
-    // Five times half of 500 ms.
+    // Five waits of 250 ms each, because Math.random returns 0.5.
     expect(Date.now() - begun).toBeGreaterThan(1000);
   });
 
@@ -317,7 +317,7 @@ describe('a connection', () => {
     await until('the client is stale', () => statuses.at(-1) === 'stale');
     answers[0]!.write(': next 50\n\n');
     await until('the client is live again', () => statuses.at(-1) === 'live');
-    // The connection is replaced after the silence, and then by a third one to a service that promises nothing.
+    // Two silences in a row: the third connection is to a service that promises no heartbeats.
     await until('a third connection is opened', () => requests.length === 3);
     await until('the stream has ended', () => statuses.at(-1) === 'ended');
     expect(statuses).toEqual(['live', 'stale', 'live', 'stale', 'live', 'stale', 'live', 'ended']);

@@ -22,7 +22,7 @@ it.each([
   ['of one epoch starts at the oldest position', [`${BEFORE}-7`, `${BEFORE}-5`], `${BEFORE}-5`],
   ['including a new one starts at the beginning', [`${BEFORE}-7`, ''], ''],
   ['of unrelated epochs starts at the beginning', [`${BEFORE}-7`, 'zzzzzzzzzzzz0000-5'], ''],
-  // Redis may have lost 4 to 7, so offsets of the two epochs cannot be compared.
+  // Redis may have lost the offsets 4 to 7, so offsets of the two epochs cannot be compared.
   ['before and after a rewind starts at the beginning', [`${BEFORE}-7`, `${AFTER}-5`], ''],
   ['after and before a rewind starts at the beginning', [`${BEFORE}-5`, `${AFTER}-7`], ''],
 ])('a connection for followers %s', (_what, positions, common) => {

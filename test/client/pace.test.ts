@@ -62,7 +62,7 @@ describe('the times of a job', () => {
     expect(timer.timing().stalledMs).toBeUndefined();
     at(61_000);
     expect(timer.timing().stalledMs).toBe(31_000);
-    // A viewer with only one report uses the rate.
+    // A viewer that has seen only one report uses the rate in it.
     const late = watch();
     late.at(0, event('active', 0, { attempts: 1 }), progress(3, 0, { current: 3, ratePerSecond: 0.1 }));
     late.at(20_000);
@@ -81,7 +81,7 @@ describe('the times of a job', () => {
     expect(timer.timing()).toEqual({ elapsedMs: 60_000 });
   });
 
-  it('measures the whole run over its attempts, and starts again after its end', () => {
+  it('measures the whole run over all its attempts, and starts again after its end', () => {
     const { timer, at } = watch();
     at(0, event('waiting', 0, { attempt: 0 }));
     at(2000);

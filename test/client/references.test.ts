@@ -151,7 +151,7 @@ describe('$sse.create', () => {
     expect(other.requests.map(({ url }) => url)).toEqual(['/news?since=1']);
     expect(other.requests[0]!.headers).not.toHaveProperty('authorization');
     expect(other.requests[0]!.headers).not.toHaveProperty('x-own');
-    // On the same host, beside the service.
+    // The URL is on the same host, but outside the service's path.
     await create(`${service.url}/elsewhere`, { url: `${service.url}/app` }).connect();
     expect(service.requests[0]).not.toHaveProperty('headers.authorization');
   });

@@ -30,7 +30,7 @@ describe('a retry', () => {
         }),
       );
     await show('failed', 1);
-    // As Bull Board does.
+    // Retry the job as Bull Board does.
     const queue = new Queue('flaky', { connection: { url: headway.redis.url }, prefix: '{headway}' });
     await (await queue.getJob(job.id))!.retry('failed');
     await queue.close();

@@ -65,7 +65,7 @@ describe('the types of the client', () => {
     expectTypeOf<ReturnType<typeof client.startJob<'greet'>>>().toEqualTypeOf<
       Promise<Job<{ greeted: number }>>
     >();
-    // A kind without a type can be started, too.
+    // A kind of job without a declared type can be started too.
     expectTypeOf<ReturnType<typeof client.startJob<'other'>>>().toEqualTypeOf<Promise<Job<unknown>>>();
     expect(client.startJob).toBeTypeOf('function');
   });

@@ -43,7 +43,7 @@ describe('the code blocks of the guides', () => {
     const withPort = (name: string): string => block(name).replaceAll('4000', port);
     const file = join(temporaryFolder(), 'receiver.mjs');
     writeFileSync(file, withPort('receiver'));
-    // No secret is configured, so the worker has generated one.
+    // No secret is configured, so the worker has generated a secret.
     const WEBHOOK_SECRET = readFileSync(join(headway.env.DATA_DIR!, 'webhook-secret'), 'utf8');
     const receiver = spawn(process.execPath, [file], {
       env: { WEBHOOK_SECRET },

@@ -8,7 +8,7 @@ describe('README.md', () => {
     expect(readme.split(/\s+/).filter(Boolean).length).toBeLessThanOrEqual(1200);
   });
 
-  it('shows lines of the Express example that are in its files', () => {
+  it('shows only lines of the Express example that its files contain', () => {
     const [, section] = /^## Add it to your Express app\n([\s\S]*?)^## /m.exec(readme)!;
     const shown = Array.from(
       section!.matchAll(/^((?:const|app)\b.*?);? *(?:\/\/.*)?$/gm),

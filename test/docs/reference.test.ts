@@ -14,7 +14,7 @@ describe('the reference', () => {
     );
   });
 
-  it('lists every event of a job that has a schema', () => {
+  it('lists every job event that has a schema', () => {
     const [, section] = /^## Events\n([\s\S]*?)^### /m.exec(page('docs/reference/events.md'))!;
     const listed = Array.from(section!.matchAll(/^\| `([a-z]+)` \|/gm), ([, event]) => event);
     expect(listed.sort()).toEqual([...Object.keys(jobEvents), 'reset'].sort());

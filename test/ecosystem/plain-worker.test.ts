@@ -151,7 +151,7 @@ describe.each([
     const progress = stream.events.filter(({ event }) => event === 'progress');
     expect(progress.at(-1)!.data).toMatchObject({ percent: 100, current: 2000, total: 2000 });
     const [began, ended] = [stream.events.find(({ event }) => event === 'active')!, stream.events.at(-1)!];
-    // One for each interval of 100 ms, and one at the end.
+    // One event for each interval of 100 ms, and one at the end.
     expect(progress.length).toBeLessThanOrEqual((ended.data.at - began.data.at) / 100 + 2);
     expect(stream.names().at(-2)).toBe('progress');
   });

@@ -86,7 +86,7 @@ describe('P10: a job that another tool changes with BullMQ alone', () => {
     const id = `steps..${job.id}`;
     await until('it runs', async () => (await show(id)).state === 'active');
     const stream = await watch(id);
-    // 200 if the worker stopped before the response was sent.
+    // The status is 200 if the worker stopped before the response was sent.
     expect([200, 202]).toContain((await fetch(url(id, '/cancel'), { method: 'POST', headers })).status);
     await stream.ended;
     expect(stream.names().at(-1)).toBe('cancelled');
@@ -122,7 +122,7 @@ describe('P10: a job that another tool changes with BullMQ alone', () => {
   });
 
   it('delayed by its worker while it runs: shows the new time, and begins again', async () => {
-    // On a queue that no worker of Headway serves.
+    // The job is in a queue that no Headway worker serves.
     const other = await startHeadway({ env: { ADMIN_TOKEN, WORKER_JOBS: 'checksum' } });
     const bullmq = plainBullMq(other);
     bullmq.worker('steps', async (job, token) => {

@@ -23,7 +23,7 @@ describe.skipIf(process.env.WITHOUT_CELERY)('examples/celery: the progress of a 
   const workers: RunningCommand[] = [];
   const folder = temporaryFolder();
   beforeAll(async () => {
-    // Packing these takes a few seconds.
+    // Packing these files takes a few seconds.
     for (let i = 0; i < 20; i++)
       writeFileSync(join(folder, `${i}.txt`), randomBytes(100_000).toString('hex'));
     [headway, browser] = await Promise.all([startHeadway({ env: openToAll, workers: 0 }), startBrowser()]);

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { type CampaignOptions, runCampaign } from './campaign/campaign.js';
 
-/** The same faults each time; `npm run soak` takes other seeds, and longer. */
+/** The default seed gives the same faults each time; `npm run soak` uses other seeds and runs longer. */
 const seed = Number(process.env.SEED ?? 1);
 
-/** What a short campaign can afford: six of the many kinds of fault, chosen by the seed, each for a second. */
+/** Limits of a short campaign: the seed chooses a few of the many kinds of fault, each for a second. */
 const SHORT: Pick<CampaignOptions, 'faultMs' | 'calmMs' | 'startEveryMs' | 'jobsAtOnce' | 'boundMs'> = {
   faultMs: [800, 1200],
   calmMs: [300, 700],

@@ -91,7 +91,7 @@ describe('with wrong clocks', () => {
 
     const last = await schedules.until('three runs', schedule, ({ runs }) => runs === 3);
     const { dueAt } = last.lastRun!;
-    // The first run may have started while the schedule was created; the response then has the time of the second.
+    // The first run may have started while the schedule was created; the response then has the time of the second run.
     expect([dueAt! - 4000, dueAt! - 2000]).toContain(schedule.nextRunAt);
     expect(Math.abs(dueAt! - 4000 - at - 1000)).toBeLessThan(LATE_MS);
     for (const due of [dueAt! - 4000, dueAt! - 2000, dueAt!]) {
@@ -99,7 +99,7 @@ describe('with wrong clocks', () => {
       expect(late).toBeGreaterThanOrEqual(0);
       expect(late).toBeLessThan(LATE_MS);
     }
-    // The times in a job's view are those of the same clock.
+    // The times in a job's view come from the same clock.
     const shown = (await (await client.get(delayed)).json()) as Record<string, number>;
     for (const time of ['createdAt', 'startedAt', 'finishedAt']) {
       expect(Math.abs(shown[time]! - at - 2000)).toBeLessThan(2000 + LATE_MS);

@@ -7,7 +7,7 @@ describe('the dashboard after a failure', () => {
   let headway: Headway;
   afterEach(() => headway.stop());
 
-  it('says that it is not live while Redis is away, and catches up on the same stream', async () => {
+  it('says that it is not live while Redis is unavailable, and catches up on the same stream', async () => {
     headway = await startHeadway({
       appendOnly: true,
       env: { ADMIN_TOKEN, JOBS_DIR: jobsDir('steered') },

@@ -38,7 +38,7 @@ it.each([
     await connection.set('gate', 'open');
     const before = frozen.output();
     frozen.child.kill('SIGCONT');
-    // When it has completed its next job, it is done with this one.
+    // Once the frozen worker has completed another job, it has finished with the first job.
     await other.kill();
     const next = await client.start('gated', {});
     const after = await openStream(client.events(next), { token: next.token });

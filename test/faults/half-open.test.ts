@@ -5,7 +5,7 @@ import { startApi, startWorker, type TestProcess } from '../support/processes.js
 import { startProxy, type Proxy as TcpProxy } from '../support/proxy.js';
 import { openStream } from '../support/sse.js';
 
-/** Far above the 5 s that it may take, and far below the minutes after which TCP gives up. */
+/** Far above the 5 s that a replacement may take, and far below the minutes after which TCP gives up. */
 const SOON_MS = 12_000;
 
 describe('a dead connection to Redis that was not closed', () => {

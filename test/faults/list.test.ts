@@ -26,7 +26,7 @@ describe('lists of jobs after a failure', () => {
       body,
     });
 
-  it('repeating a batch whose API was killed half-way starts each job once', async () => {
+  it('repeating a batch during which the API was killed starts each job once', async () => {
     headway = await startHeadway({ env: ADMIN });
     const { connection, env } = headway;
     const jobs = Array.from({ length: 150 }, () => ({ name: 'steps', data: { count: 1, intervalMs: 0 } }));

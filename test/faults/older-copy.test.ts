@@ -35,7 +35,7 @@ describe('P5: a Redis that restarts on an older copy of its file', () => {
   const range = (from: number, to: number): number[] =>
     Array.from({ length: to - from + 1 }, (_, i) => from + i);
 
-  // With these, the channel is before, at and beyond the viewer's offset when the viewer reads again.
+  // These numbers of events leave the channel before, at and beyond the viewer's offset when the viewer reads again.
   it.each([5, 10, 11, 50])(
     'sends a reset and the whole log when %i events were written before the viewer reads again',
     async (written) => {
@@ -130,7 +130,7 @@ describe('P5: a Redis that restarts on an older copy of its file', () => {
     await writer.redis.hdel(channel, 'history');
     await publish('c', 4, 5);
     expect(await writer.redis.hmget(channel, 'epoch', 'past')).toEqual([epoch, null]);
-    // A new run id still starts a new epoch, as in that release.
+    // A new run id still starts a new epoch, as in the earlier release.
     await writer.redis.hdel(channel, 'history');
     await writer.redis.hset(channel, 'run', 'another');
     await publish('c', 6, 6);

@@ -44,7 +44,7 @@ describe('a connection to a server that became a replica', () => {
     const url = `redis://127.0.0.1:${balancer.port}`;
     const writer = openChannels(url, { role: 'report' });
     const reader = openChannels(url, { role: 'request' });
-    // BullMQ opens its second connection this way.
+    // BullMQ opens its second connection by `duplicate()`.
     const copy = writer.redis.duplicate();
     try {
       const viewer = new Viewer();
@@ -56,7 +56,7 @@ describe('a connection to a server that became a replica', () => {
       await until('the viewer has the event', () => viewer.data().at(-1) === 1);
       await failOver();
       await expect(writer.publisher.publish('c', { event: 'log', data: 0 })).rejects.toThrow(REFUSED);
-      // By now it has looked for another server once, without success.
+      // By now the connection has looked for another server once, without success.
       balancer.lead(next.port);
       await publish(2);
       await until('the viewer has the event', () => viewer.data().at(-1) === 2);
@@ -97,7 +97,7 @@ describe('a connection to a server that became a replica', () => {
     }
     expect(refused).toBeGreaterThan(100);
     expect(closed).toEqual([]);
-    // At once and after 1 s. The next check would be 2 s later.
+    // One check at once and one after 1 s. The next check would be 2 s later.
     expect((await received(here)) - before).toBe(2);
     redis.disconnect();
   });

@@ -64,7 +64,7 @@ describe('/readyz while Redis answers but refuses commands', () => {
     ],
     ['MISCONF', saveFails, () => redis.config('SET', 'save', '')],
     ['BUSY', isBusy, () => redis.script('KILL')],
-  ])('answers 503 while Redis answers with %s, as other calls do', async (_what, breaks, mends) => {
+  ])('returns 503, as other calls do, while Redis replies with %s', async (_what, breaks, mends) => {
     expect(await ready()).toBe(200);
     await breaks();
     expect(await ready()).toBe(503);

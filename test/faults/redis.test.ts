@@ -5,7 +5,7 @@ import { randomOfTest } from '../support/random-of-test.js';
 import { openStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
-describe('when Redis goes away', () => {
+describe('when Redis becomes unavailable', () => {
   let headway: Headway;
   afterEach(() => headway.stop());
 
@@ -43,7 +43,7 @@ describe('when Redis goes away', () => {
     await redis.kill('SIGKILL');
     const asked = Date.now();
     await workers[0]!.stop();
-    // Enough time to try to hand jobs back and to give up.
+    // In this time, the worker tries to hand jobs back and gives up.
     expect(Date.now() - asked).toBeLessThan(10_000);
     expect(workers[0]!.child.signalCode).toBeNull();
   });
@@ -55,7 +55,7 @@ describe('when Redis goes away', () => {
     const stream = await openStream(client.events(job), { token: job.token });
     await stream.waitFor(({ data }) => data.current >= 5);
     await redis.kill('SIGKILL');
-    // Long enough for the job to reach its end without Redis.
+    // Wait until the job has reached its end without Redis.
     await new Promise((resolve) => setTimeout(resolve, 2500));
     await redis.restart();
     await stream.ended;

@@ -25,7 +25,7 @@ function reportsOf({ events }: TestStream) {
 }
 const all = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
-/** Temporary faults. Each begins at once and returns a function that ends it. */
+/** Temporary faults. Each function causes its fault and returns a function that ends the fault. */
 const FAULTS: Record<string, (redis: Redis, headway: Headway) => Promise<() => Promise<unknown>>> = {
   'refuses writes (READONLY)': async (redis) => {
     await redis.replicaof('127.0.0.1', 1);
@@ -39,7 +39,7 @@ const FAULTS: Record<string, (redis: Redis, headway: Headway) => Promise<() => P
     await redis.config('SET', 'busy-reply-threshold', '20');
     const slow = redis.eval('while true do end', 0).catch(() => {});
     return async () => {
-      // A new connection would wait for the answer to INFO first.
+      // A new connection would wait for the reply to INFO first.
       const killer = redis.duplicate({ enableReadyCheck: false });
       await killer.script('KILL');
       killer.disconnect();

@@ -34,7 +34,7 @@ describe('a schedule', () => {
     expect(stream.events.at(-1)).toMatchObject({ event: 'completed', data: { attempt: 2 } });
   });
 
-  it('starts one late run, and not every missed one, after a time without workers', async () => {
+  it('starts one late run instead of every missed run after a time without workers', async () => {
     headway = await startHeadway({ workers: 0 });
     const ada = schedulesOf(headway, await userToken(headway, 'ada'));
     const schedule = await ada.make({ name: 'steps', data: QUICK, everyMs: 1000 });

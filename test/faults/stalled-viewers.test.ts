@@ -63,7 +63,7 @@ describe('viewers that do not read', () => {
     await start();
     await stall(VIEWERS, '');
     const healthy = await openStream(`${headway.api.url}/stream?channel=public.flood`);
-    // 8 MB in all.
+    // These events have 8 MB in total.
     await publish('x'.repeat(10_000), 800);
     await publish('the last');
     await healthy.waitFor(({ data }) => data === 'the last');
@@ -102,7 +102,7 @@ describe('viewers that do not read', () => {
     );
     let events = 0;
     let got = 0;
-    // 64 KiB every 10 ms: a few megabytes a second.
+    // The viewer reads 64 KiB every 10 ms: a few megabytes a second.
     const timer = setInterval(() => {
       const data: Buffer | null = socket.read(Math.min(64 * KIB, socket.readableLength));
       if (!data) return;

@@ -26,7 +26,7 @@ function addresses(url: string, jobId: string, token: string, jobToken: string):
   };
 }
 
-describe('an EventSource while Redis is away', () => {
+describe('an EventSource while Redis is unavailable', () => {
   let headway: Headway;
   beforeEach(async () => {
     headway = await startHeadway({
@@ -47,7 +47,7 @@ describe('an EventSource while Redis is away', () => {
     await until('the API has noticed', async () => (await fetch(`${url}/readyz`)).status === 503);
   };
 
-  it('gets every kind of stream without events, which begins when Redis is back', async () => {
+  it('gets an empty stream of every kind, which begins when Redis is back', async () => {
     const { api, client, connection, env, redis } = headway;
     const token = await signer(env.TOKEN_SECRET!)({ sub: 'ada' });
     const job = await client.start('steered', { turns: 'turns' });
@@ -174,7 +174,7 @@ describe('a process that is stopping', () => {
     behave(socket);
     const healthy = await openStream(`${api.url}/stream?channel=public.flood`);
     const data = 'x'.repeat(900_000);
-    // More than the socket buffers of both sides hold.
+    // Send more than the socket buffers of both sides hold.
     for (let n = 0; n < 12; n++) {
       await call(`${api.url}/v1/channels/public.flood`, 'POST', undefined, {
         event: 'n',

@@ -116,7 +116,7 @@ describe('an uncaught error', () => {
       return ends;
     };
 
-    it('ends the process, after the jobs beside it were handed back without using up an attempt', async () => {
+    it('ends the process, after the running jobs were handed back without using up an attempt', async () => {
       // Locks outlast the test, so no job is found stalled: a job that continues was handed back.
       headway = await startHeadway({
         env: { JOBS_DIR, MAX_STALLS: '0', LOCK_DURATION_MS: '60000' },

@@ -120,13 +120,13 @@ describe('when a worker dies', () => {
     expect(stream.names()).toEqual(['waiting', 'active', 'progress', 'waiting', 'active', 'completed']);
   });
 
-  it('after its job has ended and before it publishes that, viewers still get the end', async () => {
+  it('after its job has ended and before it publishes the end, viewers still get it', async () => {
     headway = await startHeadway({ workers: 0, env: QUICK });
     const { client, connection } = headway;
     const job = await client.start('steps', { count: 1, intervalMs: 1 });
     const stream = await watch(job);
     await stream.waitFor('waiting');
-    // A plain BullMQ worker completes the job, publishes nothing and is gone.
+    // A plain BullMQ worker completes the job, publishes nothing and stops.
     const { Worker } = await import('bullmq');
     const worker = new Worker('steps', undefined, {
       connection: { host: '127.0.0.1', port: headway.redis.port },
@@ -136,7 +136,7 @@ describe('when a worker dies', () => {
     const taken = await until('the job can be taken', () => worker.getNextJob(token));
     await taken.moveToCompleted({ steps: 1 }, token, false);
     await worker.close();
-    // From BullMQ's events: the recheck of watched jobs, every 30 s, would be later.
+    // The end comes from BullMQ's events: the recheck of watched jobs, every 30 s, would be later.
     await stream.waitFor('completed', 15_000);
     await stream.ended;
     expect(stream.events.at(-1)).toMatchObject({ event: 'completed', data: { result: { steps: 1 } } });

@@ -2,7 +2,7 @@ import { defineJob } from 'headway';
 import { z } from 'zod';
 
 /**
- * Computes for `ms` in a thread without ever yielding. With `reports` it also reports progress all the time and stops
+ * Computes for `ms` in a thread without ever yielding. With `reports` it also reports progress continuously and stops
  * when it is aborted.
  */
 export default defineJob({

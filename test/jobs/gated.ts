@@ -10,7 +10,7 @@ const note = async (list: string): Promise<void> => {
 
 /**
  * Appends its process to the Redis list `checking` while its data is validated, and to `bodies` when `run` is called.
- * In a process with `GATED`, the validation takes until the key `gate` exists.
+ * In a process with `GATED`, the validation waits until the key `gate` exists.
  */
 export default defineJob({
   name: 'gated',

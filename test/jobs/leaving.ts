@@ -18,7 +18,7 @@ const ways = {
 };
 
 /**
- * Completes at once, and later throws in the way that `how` names: while the next job runs in the same thread. The next
+ * Completes at once. Later, while the next job runs in the same thread, it throws in the way that `how` names. The next
  * job has `how: 'next'` and completes after the error was thrown.
  */
 export default defineJob({
@@ -34,7 +34,7 @@ export default defineJob({
     }
     state.next = true;
     while (!state.thrown) await sleep(10);
-    // Time for the thread to end, if the error ends it.
+    // If the error ends the thread, it does so within this time.
     await sleep(50);
     return { threadId };
   },

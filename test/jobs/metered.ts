@@ -3,7 +3,7 @@ import { Redis } from 'ioredis';
 import { z } from 'zod';
 
 /**
- * Appends its process and the number of such jobs running there to the Redis list `begun`, and completes when it has
+ * Appends its process, and how many of these jobs that process runs, to the Redis list `begun`. Completes when it has
  * taken an item from the list `tokens`. Tests give it other names and limits.
  */
 export default defineJob({

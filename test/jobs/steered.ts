@@ -3,9 +3,10 @@ import { Redis } from 'ioredis';
 import { z } from 'zod';
 
 /**
- * A job that a test steers: it takes one instruction after another from the Redis list `turns` (`lpush`). A number is a
- * percentage and an object a progress update; `log <line>`, `emit {"type", "data"}` and `partial [chunk, …]` report
- * those; `end` completes the job and `fail` fails the attempt. `TURNS_REDIS_URL` names another Redis for the list.
+ * A job that a test steers: it takes one instruction after another from the Redis list `turns` (`lpush`). A number
+ * reports a percentage, an object a progress update. `log <line>`, `emit {"type", "data"}` and `partial [chunk, …]` make
+ * the other reports. `end` completes the job and `fail` fails the attempt. `TURNS_REDIS_URL` names another Redis for the
+ * list.
  */
 export default defineJob({
   name: 'steered',

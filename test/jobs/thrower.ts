@@ -16,7 +16,7 @@ const thrown = {
   permanent: () => ({ permanent: true, message: { detail: 'never' } }),
 };
 
-/** Throws the value that `kind` names, from `run` or `later` from a timer. */
+/** Throws the value that `kind` names: from `run`, or with `later` from a timer. */
 export default defineJob({
   name: 'thrower',
   input: z.strictObject({

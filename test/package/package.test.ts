@@ -12,8 +12,8 @@ import { packedProject } from '../support/project.js';
 
 const run = promisify(execFile);
 /**
- * The programs of these tests are strings: they are written into the project that installs the package, where
- * `headway` is the packed one, and some contain type errors on purpose.
+ * The programs of these tests are strings. They are written into a project with the packed package, and some contain
+ * type errors on purpose.
  */
 const EXPORTS = ['client', 'vue', 'react', 'element'];
 describe('the package', () => {

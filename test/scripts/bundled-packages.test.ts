@@ -7,7 +7,7 @@ import { startRedis } from '../support/redis.js';
 const folder = resolve('dist/node_modules');
 const packages = readdirSync(folder).filter((name) => !/^[.@]/.test(name));
 const bundle = (name: string) => import(pathToFileURL(join(folder, name, 'lib/index.mjs')).href);
-/** The names that can be imported, without those that depend on how the module that imports CommonJS is loaded. */
+/** The names that can be imported, without those that Node adds to a CommonJS module. */
 const namesOf = (module: object) =>
   Object.keys(module)
     .filter((name) => !['default', 'module.exports', '__esModule'].includes(name))

@@ -70,7 +70,7 @@ describe('npm start', () => {
   it.each([
     ['while it starts', (dataDir: string) => processesOf(dataDir).some(isRedis)],
     ['while its job runs', (_dataDir: string, output: string) => output.includes('Started csv-import')],
-  ])('leaves no process when the demo is ended with Ctrl-C %s', async (_when, reached) => {
+  ])('leaves no process behind when the demo is ended with Ctrl-C %s', async (_when, reached) => {
     const DATA_DIR = join(temporaryFolder(), 'data');
     const started = start({ DATA_DIR }, '--demo');
     await until('the demo has reached that point', () => reached(DATA_DIR, started.output()));

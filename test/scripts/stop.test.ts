@@ -7,7 +7,7 @@ import { freePort, startRedis, type TestRedis } from '../support/redis.js';
 import { until } from '../support/until.js';
 
 const GRACE_MS = 500;
-/** Longer than any process needs to exit after its grace time, also on a busy machine. */
+/** Longer than any process needs to exit after its grace time, even on a busy machine. */
 const CLOSE_MS = 15_000;
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGKILL'] as const;
 
@@ -64,7 +64,7 @@ describe('processes that another program has started', () => {
     it.each([
       ['up', false],
       ['down', true],
-    ])('leaves no process when its outermost process ends while Redis is %s', async (_where, away) => {
+    ])('leaves no process behind when its outermost process ends while Redis is %s', async (_where, away) => {
       redis = await startRedis();
       const { url } = redis;
       const running = await Promise.all(
@@ -105,13 +105,13 @@ describe('processes that another program has started', () => {
     await until('it is up', () => /Headway is ready/.test(tree.output()), 40_000);
     const ended = once(tree.outermost, 'exit');
     process.kill(-tree.outermost.pid!, 'SIGINT');
-    // A second one would end it with exit code 1 and kill its children.
+    // A second Ctrl-C would end npm start with exit code 1 and kill its children.
     expect((await ended)[0]).toBe(0);
     expect(tree.output()).toMatch(/worker +\| .*"msg":"stopping"|worker +\| .*stopping/);
     await nothingIsLeft(tree);
   });
 
-  it('a worker stops when its parent ended before it started', async () => {
+  it('a worker stops if its parent has ended before the worker starts', async () => {
     redis = await startRedis();
     const ended = spawn(process.execPath, ['-e', '']);
     await once(ended, 'exit');
@@ -131,7 +131,7 @@ describe('processes that another program has started', () => {
     tree.outermost.kill('SIGKILL');
     await until('its parent has ended', () => processesOf(tree.dataDir).length === 1);
     const [worker] = processesOf(tree.dataDir);
-    // A second worker, with --stop-with-parent, stops: by then the first one would have stopped too.
+    // When a second worker with --stop-with-parent has stopped, the first one has had enough time to stop too.
     const other = run(['sh', '-c', 'exec node dist/worker/main.js --stop-with-parent=999999999'], {
       REDIS_URL: redis.url,
     });

@@ -13,7 +13,7 @@ it('each Lua script states its cost in its header, and reads nothing of unbounde
   for (const { file, text } of scripts) {
     const [header = '', body = ''] = text.split('\n]]\n');
     expect(header, file).toMatch(/\n *Cost: \S/);
-    // These scripts check the number and the size of the slots first.
+    // The scripts read.lua and publish.lua check the number and the size of the slots first.
     const checksSize = /channel\/scripts\/(read|publish)\.lua$/.test(file);
     expect(body, file).not.toMatch(/call\('(KEYS|SMEMBERS|DEL|SORT)'/);
     if (!checksSize) expect(body, file).not.toMatch(/call\('(HVALS|HKEYS)'/);
@@ -23,7 +23,7 @@ it('each Lua script states its cost in its header, and reads nothing of unbounde
   }
 });
 
-it('each Lua script is in the script table of its room', () => {
+it('each Lua script is in the script table next to its folder', () => {
   const isCode = (file: string): boolean => file.endsWith('.ts');
   const tables = files.filter((file) => isCode(file) && basename(file) === 'scripts.ts');
   for (const file of files.filter((file) => file.endsWith('.lua'))) {
@@ -31,7 +31,7 @@ it('each Lua script is in the script table of its room', () => {
     expect(tables).toContain(table);
     expect(readFileSync(join(SOURCE, table), 'utf8'), file).toContain(`lua('${basename(file, '.lua')}')`);
   }
-  // A pipeline that is open when a script is defined does not know it.
+  // A pipeline that is open while a script is defined lacks the script.
   for (const file of files.filter(isCode)) {
     expect(readFileSync(join(SOURCE, file), 'utf8'), file).not.toMatch(/defineCommand/);
   }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { JobDefinition } from '../../src/shared/jobs/definition.js';
 import { temporaryFolder } from './folder.js';
 
-/** A job file of `test/jobs`, named by its path there without `.ts`, with other settings than in the file. */
+/** A job of `test/jobs` with changed settings. `file` is its path there, without `.ts`. */
 export interface ChangedJob extends Partial<Omit<JobDefinition, 'input' | 'result' | 'run'>> {
   file: string;
 }

@@ -28,7 +28,7 @@ export async function openPage(
 
 /**
  * Saves screenshots of a page, phone and desktop, light and dark, in the folder that `SCREENSHOTS` names. Does nothing
- * without it.
+ * if it is unset.
  */
 export async function takePictures(page: Page, name: string): Promise<void> {
   const folder = process.env.SCREENSHOTS;

@@ -4,7 +4,7 @@ import { Transform } from 'node:stream';
 /** A TCP proxy that can go silent without closing its connections, as a network does. */
 export interface Proxy {
   port: number;
-  /** Existing connections carry nothing from now on; new ones do. */
+  /** From now on, existing connections carry nothing; new connections work. */
   freeze(): void;
   /** New connections go to this port from now on; existing ones stay. */
   lead(port: number): void;

@@ -3,8 +3,8 @@ import { onTestFailed } from 'vitest';
 import { type Random, seeded } from './random.js';
 
 /**
- * Returns a source of random numbers for the running test. The seed is the environment variable SEED, or a new one for
- * each run. A test that fails prints its seed.
+ * Returns a source of random numbers for the running test. The seed comes from the environment variable SEED; otherwise,
+ * each run has a new seed. A test that fails prints its seed.
  */
 export function randomOfTest(): Random {
   const seed = Number(process.env.SEED ?? randomInt(2 ** 31));

@@ -13,7 +13,7 @@ export interface ReceivedCall {
   json: any;
 }
 
-/** A receiver's answer to a call: a status, or a function that answers. */
+/** A receiver's response to a call: a status, or a function that responds. */
 export type Answer = number | ((res: ServerResponse) => void);
 
 export interface Receiver {

@@ -29,7 +29,7 @@ export interface TestRedis {
 /** Every script that a process of Headway calls. */
 export const allScripts = { ...sharedScripts, ...workerScripts, ...apiScripts };
 
-/** Opens a connection that knows every script and that waits while Redis is away. */
+/** Opens a connection that knows every script and that waits while Redis is unavailable. */
 export const openRedis = (url: string, options: Omit<RedisOptions, 'replyMapping'> = {}): Redis =>
   new Redis(url, { maxRetriesPerRequest: null, scripts: allScripts, ...options });
 

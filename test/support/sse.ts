@@ -101,7 +101,7 @@ export async function openStream(
   return stream;
 }
 
-/** Whether an event is not a `queue` event, or says that the queue was paused or resumed. */
+/** Whether an event is independent of workers: any except a `queue` event without a pause or resume. */
 const isIndependentOfWorkers = (event: ReceivedEvent, index: number, all: ReceivedEvent[]): boolean => {
   if (event.event !== 'queue') return true;
   const before = all.slice(0, index).findLast((other) => other.event === 'queue');

@@ -72,7 +72,7 @@ describe('the label of a job', () => {
     ['tomorrow', noon + DAY, `tomorrow at ${time(noon)}`],
     ['tomorrow, in less than a day', noon + DAY / 2 + 1, /^tomorrow at /],
     ['in three days', noon + 3 * DAY, /^on .*30.* /],
-    ['at this time of next year', new Date(2027, 10, 27, 12).getTime(), /^on .*2027/],
+    ['at this time next year', new Date(2027, 10, 27, 12).getTime(), /^on .*2027/],
     ['yesterday', noon - DAY, /^on .*26/],
   ])('includes the day of a start unless it is today: %s', (_what, at, text) =>
     expect(when(at, noon)).toMatch(text),
@@ -133,7 +133,7 @@ describe('the page state of a job', () => {
 
   it('counts parts and lists failed ones', () => {
     const counted = applyEvent(emptyState, event('progress', { unit: 'jobs', current: 2, total: 5 }), 1);
-    // Progress in other units does not change them.
+    // Progress in other units does not change the parts.
     expect(applyEvent(counted, event('progress', { unit: 'rows', current: 1, total: 9 }), 1).parts).toEqual({
       ended: 2,
       total: 5,

@@ -50,7 +50,7 @@ describe.each([false, true])('ctx.child of a job with thread: %s', (thread) => {
     expect(bar.map(({ percent }) => percent)).toEqual(
       bar.map(({ percent }) => percent).sort((a, b) => a - b),
     );
-    // At most one update in 100 ms, plus the last one.
+    // At most one update in 100 ms, plus the last update.
     expect(bar.length).toBeLessThanOrEqual(took / 100 + 2);
     expect(bar.length).toBeGreaterThan(2);
     expect(await headway.connection.hlen('begun')).toBe(1000);

@@ -163,7 +163,7 @@ describe('a worker process', () => {
         await running.waitFor('progress');
         worker.child.kill('SIGTERM');
         await until('the signal has arrived', () => worker.output().includes('"stopping"'));
-        // The running job ends later; until then this one could be taken.
+        // The running job ends after this one is queued: the worker could take it meanwhile.
         const later = await client.start('steered', { turns: 'later' });
         await connection.lpush('running', '20');
         await running.waitFor(({ data }) => data.percent === 20);
@@ -201,7 +201,7 @@ describe('a worker process', () => {
           const job = await client.start('stubborn', { polite, lastsMs: 5000 }, { attempts: 1 });
           const stream = await watch(job);
           await stream.waitFor('progress');
-          // Started now, because the job ends soon and a process takes time to start.
+          // Start the other worker now, because the job ends soon and a process takes time to start.
           const stopped = workers[0]!.stop();
           workers.push(await startWorker(env));
           await stopped;

@@ -36,7 +36,7 @@ describe.each([
       .map(({ data }) => [data.attempt, data.index, data.text ?? data.chunks]);
   const errorOf = ({ events }: TestStream) => events.at(-1)!.data.error.message;
 
-  it('include custom events, in order, also for viewers that join late', async () => {
+  it('include custom events, in order, even for viewers that join late', async () => {
     const { job, stream, tell } = await start();
     await tell('emit {"type":"row","data":{"n":1}}', 'emit {"type":"row","data":{"n":2}}');
     const first = await stream.waitFor('row');

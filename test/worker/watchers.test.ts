@@ -16,7 +16,7 @@ describe('ctx.watchers()', () => {
     'returns the number of viewers of a job, including 0 (%s)',
     async (name) => {
       const started = await headway.client.start(name, {});
-      // Without viewers it logs 0, which later viewers see.
+      // The job logs 0 while it has no viewers; later viewers see that line.
       const key = `headway:{job:${started.id}}:log`;
       await until('the job has logged 0 viewers', async () =>
         JSON.stringify(await headway.connection.xrange(key, '-', '+')).includes('watched by 0'),

@@ -1,4 +1,4 @@
-// The theme without web fonts: the site asks no other host for anything.
+// The theme without web fonts, so that the site loads nothing from other hosts.
 import DefaultTheme from 'vitepress/theme-without-fonts';
 import MermaidDiagram from './MermaidDiagram.vue';
 import './style.css';

@@ -120,7 +120,7 @@ export const configSchema = z.object({
   GONE_JOBS_MS: int(0)
     .default(7 * day)
     .describe(
-      'How long a removed job is remembered, in ms. Until then, requests for it return 410 instead of 404.',
+      'How long a removed job is remembered, in ms. During this time, requests for it return 410 instead of 404.',
     ),
   CHANNEL_LOG_LENGTH: int(10, 1_000_000)
     .default(10_000)

@@ -79,7 +79,7 @@ describe('callers over HTTP', () => {
     await wary.stop();
   });
 
-  it('can read answers only from an allowed origin', async () => {
+  it('can read responses only from an allowed origin', async () => {
     const from = (origin: string) => fetch(`${url}/v1/definitions`, { headers: { Origin: origin } });
     const friend = await from(FRIEND);
     expect(friend.headers.get('access-control-allow-origin')).toBe(FRIEND);

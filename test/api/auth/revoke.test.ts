@@ -222,7 +222,7 @@ describe('revocation', () => {
       expect(await revoke(body)).toBe(400);
     });
 
-    it('is revoked by an admin only', async () => {
+    it('can be revoked only by an admin', async () => {
       for (const [token, status] of [
         [undefined, 401],
         [await sign(), 403],

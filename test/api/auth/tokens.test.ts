@@ -124,7 +124,7 @@ describe('a JWKS URL', () => {
     await expect(tokens.verify(unknown)).rejects.toMatchObject(refused);
   });
 
-  it('answers unavailable, not invalid-token, before its first response', async () => {
+  it('causes the error unavailable, not invalid-token, before its first response', async () => {
     const server = await startKeyServer();
     const key = await server.rotate('one');
     await server.stop();

@@ -121,7 +121,7 @@ describe('channels over HTTP', () => {
     expect(await seenSince(since + 3_600_000)).toEqual([]);
   });
 
-  it('that have ended are streamed to their end, and answer 204 to a viewer that has seen it', async () => {
+  it('that have ended are streamed to their end, and return 204 to a viewer that has seen it', async () => {
     const channels = createPublisher({
       redis: headway.connection,
       keyspace: createKeyspace('headway'),

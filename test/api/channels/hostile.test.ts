@@ -60,7 +60,7 @@ describe('hostile input', () => {
           if (answer.status === 400) continue;
           expect(answer.status).toBe(200);
           const { id } = (await answer.json()) as { id: string };
-          // Converted as JSON does, because it was sent as JSON.
+          // Compare with the event after conversion to JSON, because it was sent as JSON.
           const { data, event: name = 'message', id: own } = JSON.parse(JSON.stringify(one)) as typeof one;
           const lines = typeof data === 'string' ? data.replace(/\r\n?/g, '\n') : data;
           expected.push({ id: own === undefined ? id : `${id}:${own}`, event: name, data: lines });

@@ -34,7 +34,7 @@ describe('publishing with an Idempotency-Key', () => {
     ['one state', { event: 'n', kind: 'state', data: 0 }, 1],
     ['a batch of 1000', batchOf(1000), 1000],
     ['a batch of large events', batchOf(20, (i) => `${i} ${'x'.repeat(40_000)}`), 20],
-  ])('publishes %s once, with the same answer each time', async (what, body, count) => {
+  ])('publishes %s once, with the same response each time', async (what, body, count) => {
     const channel = `public.${what.replaceAll(' ', '-')}`;
     const stream = await follow(channel);
     const key = randomUUID();
@@ -86,7 +86,7 @@ describe('publishing with an Idempotency-Key', () => {
     stream.close();
   });
 
-  it('refuses a key that was used with another body, and separates channels and callers', async () => {
+  it('refuses a key that was used with another body; each channel and caller has separate keys', async () => {
     const key = randomUUID();
     const sign = signer(headway.env.TOKEN_SECRET!);
     const [ada, bob] = await Promise.all(

@@ -34,7 +34,7 @@ describe('the number of viewers of a channel', () => {
     expect(await count('public.room')).toEqual({ channel: 'public.room', watchers: 0, complete: true });
     const streams = await Promise.all(
       [headway.api.url, headway.api.url, second.url, second.url, second.url].map((at, i) =>
-        // One of them follows another channel too.
+        // One of the viewers follows another channel too.
         openStream(`${at}/stream?channel=public.room${i === 4 ? '&channel=lobby' : ''}`),
       ),
     );
@@ -45,7 +45,7 @@ describe('the number of viewers of a channel', () => {
     expect(await count('lobby', ADMIN)).toMatchObject({ watchers: 1 });
     for (const stream of streams.slice(0, 4)) stream.close();
     await until(
-      'those that left are not counted',
+      'viewers that left are not counted',
       async () => ((await count('public.room')) as { watchers: number }).watchers === 1,
     );
     streams[4]!.close();
@@ -54,7 +54,7 @@ describe('the number of viewers of a channel', () => {
   it('soon excludes the viewers of an API process that does not answer', async () => {
     const third = await startApi(headway.env);
     const stream = await openStream(`${third.url}/stream?channel=public.stuck`);
-    // Ask another process: the one asked below must not have a cached answer.
+    // Ask the second process: the first one, asked below, must not have a cached count.
     await until(
       'it is counted',
       async () =>

@@ -144,7 +144,7 @@ describe('the dashboard', () => {
     const dashboard = await watch();
     await dashboard.shows('all of them', ({ active }) => active.total === 4);
     await until('some frames came', () => frames.length >= 6);
-    // Five gaps of half a second each. A late timer is followed by a shorter gap.
+    // There are five gaps of half a second each. A late timer is followed by a shorter gap.
     expect(frames.at(-1)! - frames.at(-6)!).toBeGreaterThanOrEqual(2300);
     await Promise.all(jobs.map((job) => client.cancel(job)));
     listener.disconnect();
@@ -343,7 +343,7 @@ describe('the dashboard', () => {
       body: JSON.stringify({ event: 'changed', data: 'no JSON', kind: 'state' }),
     });
     expect(response.status).toBe(200);
-    // Jobs of other tests may have left a notice there.
+    // Jobs of other tests may have left a `changed` event there.
     const notice = await connection.hget('headway:internal:{dashboard}:slots', 'changed');
     expect(notice ?? '').not.toContain('no JSON');
   });

@@ -25,7 +25,7 @@ function pathsIn(value: unknown): string[] {
 const addressesIn = (html: string): string[] =>
   [...html.matchAll(/\s(?:href|src)="([^"#]*)"/g)].map(([, address]) => address!);
 
-describe('a service under a path of a proxy', () => {
+describe('a service below a path of its host', () => {
   let headway: Headway;
   let strip: PathProxy;
   let keep: PathProxy;
@@ -83,7 +83,7 @@ describe('a service under a path of a proxy', () => {
         await post(`${BASE}/v1/jobs:batch`, { jobs: [{ name: 'steps', data: STEPS }] })
       ).json();
       const view = await (await fetch(at(job.links.self), { headers: { Cookie } })).json();
-      // Two files in the result, and four links in each answer.
+      // Two files in the result, and four links in each response.
       for (const [body, count] of [
         [stream.events.at(-1)!.data, 2],
         [view, 6],
@@ -155,7 +155,7 @@ describe('a service under a path of a proxy', () => {
       ]);
     });
 
-    it('accepts a page of its public URL, whatever host the proxy sends', async () => {
+    it('accepts requests from a page of its public URL, whatever host the proxy sends', async () => {
       const from = (Origin: string): Promise<Response> =>
         post(`${BASE}/v1/jobs`, { name: 'steps', data: STEPS }, { Origin, Cookie: 'a=b' });
       expect((await from('https://example.org')).status).toBe(202);

@@ -67,7 +67,7 @@ describe('the HTTP API', () => {
     await cookieOnStream.ended;
   });
 
-  it('answers 401 to an invalid, expired or unsigned token', async () => {
+  it('returns 401 for an invalid, unsigned or changed token', async () => {
     const unsigned = `${Buffer.from('{"alg":"none"}').toString('base64url')}.${done.token.split('.')[1]}.`;
     for (const token of ['nonsense', unsigned, `${done.token}x`]) {
       const response = await fetch(`${url}${done.links.self}`, bearer(token));
@@ -77,7 +77,7 @@ describe('the HTTP API', () => {
     }
   });
 
-  it('answers 401 to an expired token, and to one without an expiry', async () => {
+  it('returns 401 for an expired token, and for one without an expiry', async () => {
     const key = Buffer.from(headway.env.TOKEN_SECRET!);
     const token = (expires?: string): Promise<string> => {
       const jwt = new SignJWT().setProtectedHeader({ alg: 'HS256' }).setSubject(done.id);
@@ -136,7 +136,7 @@ describe('the HTTP API', () => {
     }
   });
 
-  it('answers 204 to a viewer that has seen the end', async () => {
+  it('returns 204 to a viewer that has seen the end', async () => {
     const whole = await openStream(headway.client.events(done), { token: done.token });
     await whole.ended;
     const response = await fetch(`${url}${done.links.events}`, {
@@ -146,7 +146,7 @@ describe('the HTTP API', () => {
     expect(await response.text()).toBe('');
   });
 
-  it('answers HEAD without a body, also on a stream', async () => {
+  it('returns no body for HEAD, even on a stream', async () => {
     for (const path of [done.links.self, running.links.events, '/healthz', '/']) {
       const response = await fetch(`${url}${path}`, {
         method: 'HEAD',
@@ -169,7 +169,7 @@ describe('the HTTP API', () => {
     ['/v1/files', 'POST, OPTIONS'],
     ['/healthz', 'GET, HEAD, OPTIONS'],
     ['/readyz', 'GET, HEAD, OPTIONS'],
-  ])('answers OPTIONS and 405 with the methods of %s', async (path, allow) => {
+  ])('lists the methods of %s in responses to OPTIONS and in 405 responses', async (path, allow) => {
     const options = await fetch(`${url}${path}`, { method: 'OPTIONS' });
     expect(options.status).toBe(204);
     expect(options.headers.get('allow')).toBe(allow);
@@ -179,14 +179,14 @@ describe('the HTTP API', () => {
     expect(await wrong.json()).toMatchObject({ code: 'method-not-allowed' });
   });
 
-  it('answers 406 to a client that does not accept event streams', async () => {
+  it('returns 406 to a client that does not accept event streams', async () => {
     const response = await fetch(`${url}${done.links.events}`, {
       headers: { Authorization: `Bearer ${done.token}`, Accept: 'application/json' },
     });
     expect(response.status).toBe(406);
   });
 
-  it('answers an unknown path with a problem', async () => {
+  it('returns a problem for an unknown path', async () => {
     const response = await fetch(`${url}/v1/nothing`);
     expect(response.status).toBe(404);
     expect(await response.json()).toMatchObject({ code: 'not-found', status: 404 });

@@ -101,7 +101,7 @@ describe('a broken form', () => {
     const before = kept();
     for (const bytewise of body.length < 500 ? [false, true] : [false]) {
       expect((await send(body, bytewise)).status).toBe(400);
-      // Nothing may be left at the time of the answer.
+      // Nothing may be left when the response arrives.
       expect([kept(), begun()]).toEqual([before, []]);
       await until('nothing is open', () => open().length === 0);
     }
@@ -207,7 +207,7 @@ it.each([
   ['a form', 'behind-raw', 'multipart/form-data; boundary=b', `${part()}--b--\r\n`],
   ['JSON read as bytes', 'jobs-behind-raw', 'application/json', '{"a":1}'],
   ['JSON read as text', 'jobs-behind-text', 'application/json', '{"a":1}'],
-])('%s answers with the reason when the application has read the body', async (_what, path, type, body) => {
+])('%s returns the reason when the application has read the body', async (_what, path, type, body) => {
   const headers = { 'Content-Type': type };
   const response = await fetch(`http://127.0.0.1:${port}/${path}`, { method: 'POST', headers, body });
   expect(response.status).toBe(500);

@@ -256,7 +256,7 @@ describe('the index', () => {
     const TAGS = Array.from({ length: 20 }, (_, i) => `tag-${i}`);
     const NAMES = Array.from({ length: 20 }, (_, i) => `name-${i}`);
     const WORST = { ...EVERYTHING, owner: 'visitor:x', tags: TAGS, limit: 200 };
-    /** Generous, for a machine that is busy with other tests: it used to take 9 s, and now takes less than 10 ms. */
+    /** A generous limit, for a busy machine: the longest command used to take 9 s, and now takes less than 10 ms. */
     const LONGEST_MS = 300;
 
     /** Runs requests and returns the time of the longest Redis command meanwhile, in ms. */

@@ -138,7 +138,7 @@ describe('the reference', () => {
   it('describes the streams as valid AsyncAPI 3, with the schemas of the same events', async () => {
     const asyncApi: Any = JSON.parse(JSON.stringify(asyncApiDocument(await schemasOf(registry), '')));
     const path = createRequire(import.meta.url).resolve('@asyncapi/specs/schemas/3.0.0.json');
-    // The schema names the draft that it is written in.
+    // The AsyncAPI schema names its own JSON Schema draft.
     const ajv = new Ajv({ strict: false, allErrors: true, meta: false, validateSchema: false });
     addFormats.default(ajv);
     const validate = ajv.compile(JSON.parse(readFileSync(path, 'utf8')));

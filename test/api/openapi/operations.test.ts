@@ -30,7 +30,7 @@ describe('every operation of /openapi.json', () => {
   });
   afterAll(() => world.headway.stop());
 
-  it('has cases, with one for every successful answer', () => {
+  it('has cases, with one for every successful response', () => {
     const documented = contract.operations.map(({ id }) => id).sort();
     expect(Object.keys(cases).sort()).toEqual(documented);
     for (const { id, responses } of contract.operations) {
@@ -60,7 +60,7 @@ describe('every operation of /openapi.json', () => {
   });
 
   describe.each(Object.entries(cases))('%s', (id, { good, bad }) => {
-    it.each(good)('answers a valid request: %s, %i', async (_what, status, call) => {
+    it.each(good)('responds to a valid request as described: %s, %i', async (_what, status, call) => {
       const operation = contract.byId(id);
       const request = await call(world);
       checkRequest(contract, operation, request);
@@ -69,7 +69,7 @@ describe('every operation of /openapi.json', () => {
       await checkAnswer(contract, operation, response);
     });
 
-    it.each(bad)('answers an invalid request: %s, %i', async (_what, status, call) => {
+    it.each(bad)('responds to an invalid request as described: %s, %i', async (_what, status, call) => {
       const operation = contract.byId(id);
       const response = await world.send(operation, await call(world));
       expect(response.status).toBe(status);

@@ -201,7 +201,7 @@ const HEADERS = [
   'content-range',
 ];
 
-/** Checks that the document describes an answer: status, headers, media type and body. */
+/** Checks that the document describes a response: status, headers, media type and body. */
 export async function checkAnswer(
   contract: Contract,
   operation: ContractOperation,

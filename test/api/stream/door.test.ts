@@ -48,7 +48,7 @@ it('limits the streams that wait for Redis, and asks the others to reconnect lat
   expect(tooMany.status).toBe(200);
   expect(tooMany.raw()).toMatch(/^retry: [3-5]\d{3}\n\n$/);
 
-  // When viewers leave, another one may wait.
+  // When viewers have left, another viewer may wait.
   for (const stream of first) stream.close();
   await until('they have left', () => door.count === 0);
   const next = await open();

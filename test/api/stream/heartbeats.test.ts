@@ -13,11 +13,14 @@ describe('heartbeats', () => {
     [1_000_000, 60_000, 60_000],
     [5000, 200, 200],
     [1, 1000, 500],
-  ])('of %i viewers, at most %i ms apart, are sent about every %i ms', (viewers, heartbeatMs, apartMs) => {
-    const { tickMs, ticksApart, frame } = createHeartbeats(heartbeatMs);
-    const ms = ticksApart(viewers) * tickMs;
-    expect(ms).toBeLessThanOrEqual(apartMs);
-    expect(ms).toBeGreaterThan(0.85 * apartMs);
-    expect(frame(ticksApart(viewers)).toString()).toBe(`: next ${Math.round(ms)}\n\n`);
-  });
+  ])(
+    'to each of %i viewers, with an interval of at most %i ms, are sent about every %i ms',
+    (viewers, heartbeatMs, apartMs) => {
+      const { tickMs, ticksApart, frame } = createHeartbeats(heartbeatMs);
+      const ms = ticksApart(viewers) * tickMs;
+      expect(ms).toBeLessThanOrEqual(apartMs);
+      expect(ms).toBeGreaterThan(0.85 * apartMs);
+      expect(frame(ticksApart(viewers)).toString()).toBe(`: next ${Math.round(ms)}\n\n`);
+    },
+  );
 });

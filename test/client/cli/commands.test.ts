@@ -43,7 +43,7 @@ describe('headway ls', () => {
       'failed',
     ]);
     expect(jsonLines(steps)).toMatchObject([{ name: 'steps', state: 'completed' }]);
-    // Another user sees none of them, an admin all.
+    // Another user sees none of these jobs, an admin all of them.
     const stranger = new CliUser(headway.api.url);
     expect((await stranger.run(['ls'])).stdout).toBe('');
     const { stdout: all } = await stranger.run(['ls', '--json', '--token', 'the-token-of-an-admin']);

@@ -60,7 +60,7 @@ describe('completion', () => {
     expect(stdout).toMatch(/^#compdef headway\n/);
     expect(stdout).toContain("'*--attempts[maximum attempts]:value: '");
     expect(stdout).toMatch(/\n {4}watch\) _arguments .*'\*:job:_headway_jobs' ;;/);
-    // Bash can parse the script as well, if all quotes are in pairs.
+    // If all quotes are in pairs, bash can parse the script too.
     expect(stdout.replaceAll("'\\''", '').split("'").length % 2).toBe(1);
   });
 });

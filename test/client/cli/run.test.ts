@@ -91,7 +91,7 @@ describe('headway run', () => {
     expect(JSON.parse(other)).toEqual({ steps: 1 });
   });
 
-  it('protects the terminal from control sequences, and files outside of the folder', async () => {
+  it('keeps control sequences from the terminal, and writes nothing outside the folder', async () => {
     const folder = join(user.home, 'safe');
     mkdirSync(folder);
     const { code, stderr, stdout } = await user.run(['run', 'hostile', '-o', 'safe/']);

@@ -48,7 +48,7 @@ describe('the state of the command line', () => {
     expect(await state.jobToken(URL, 'a')).toBe(tokenUntil(30_000));
     const files = readdirSync(join(folder, 'jobs')).sort();
     expect(files).toHaveLength(1000);
-    // The oldest job is removed, and the older token of the other job.
+    // The oldest job and the older token of job a are removed.
     expect(files[0]).toMatch(/^000000000010004-/);
     expect(files.filter((file) => !/-0{30}/.test(file))).toHaveLength(1);
   });

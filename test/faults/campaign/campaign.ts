@@ -22,9 +22,9 @@ export interface CampaignOptions {
   seed: number;
   /** `plain`: Redis keeps what it has acknowledged. `loss`: Redis loses some of that. */
   category: 'plain' | 'loss';
-  /** The number of faults. Every kind comes once before any is repeated. */
+  /** The number of faults. Every kind occurs once before any is repeated. */
   faultCount?: number;
-  /** Instead of `faultCount`: the time in which there are faults, in ms. */
+  /** How long faults are caused, in ms, instead of `faultCount`. */
   ms?: number;
   /** The kinds of fault. Defaults to all of the category. */
   kinds?: readonly string[];
@@ -36,7 +36,7 @@ export interface CampaignOptions {
   /** Time between the starts of jobs, in ms, while fewer than `jobsAtOnce` run. */
   startEveryMs?: number;
   jobsAtOnce?: number;
-  /** Time in which everything has to end after the last fault, in ms. */
+  /** Maximum time until everything ends after the last fault, in ms. */
   boundMs?: number;
   /** Called at each fault. */
   onFault?: (line: string) => void;
@@ -151,7 +151,7 @@ async function startCases(
   if (failures.length > 0) throw failures[0];
 }
 
-/** Causes one fault after the other, with pauses between. */
+/** Causes one fault after another, with pauses in between. */
 async function breakThings(
   service: Service,
   faults: FaultRecord[],
@@ -178,10 +178,10 @@ async function breakThings(
     };
     faults.push(record);
     onFault?.(fault.kind);
-    // From here on, the checker has to expect that Redis loses data.
+    // From here on, the checker expects that Redis may lose data.
     if (category === 'loss') record.losesFrom = record.from - 2000;
     const outcome = await fault.run(service, lasts, random).catch((error: unknown) => {
-      // A fault that could not be caused or undone is reported, and the campaign goes on.
+      // A fault that could not be caused or undone is reported, and the campaign continues.
       find({ kind: 'fault-failed', subject: fault.kind, text: String(error), at: record.from });
       return 'failed';
     });

@@ -33,7 +33,7 @@ export async function runChannelCase(stage: Stage, name: string, lastsMs: number
     isCalm = true;
   });
   try {
-    // While Redis may lose data, publishing never stops, so that every viewer reconnects after further events.
+    // If Redis may lose data, publishing continues, so that every viewer reconnects after further events.
     while (n < 5 || (!isCalm && (stage.loses || Date.now() < until))) {
       // The last viewers ask for the newest 10,000 events: all of them.
       const many = n < 5000 && random.chance(0.15);
@@ -82,7 +82,7 @@ export async function runChannelCase(stage: Stage, name: string, lastsMs: number
   }
 }
 
-/** Waits until the viewers have the last event, or until the time is over. */
+/** Waits until the viewers have the last event, or until time is up. */
 async function allArrived(viewers: readonly Viewer[], n: number, overdue: AbortSignal): Promise<void> {
   // A lost event never comes, so the wait is bounded.
   const patience = Date.now() + 15_000;

@@ -5,8 +5,8 @@ import { segmentsOf } from './segments.js';
 import { lossWindows, mayReset, overlaps } from './windows.js';
 
 /**
- * Compares the events that the viewers of a channel got with the published ones. Each event has a number, and `channel`
- * as its `run`.
+ * Compares the events that the viewers of a channel got with the published events. Each event has a number, and its
+ * `run` is `channel`.
  */
 export function checkChannel(channel: ChannelRecord, options: CheckOptions): Finding[] {
   const windows = lossWindows(options.faults);

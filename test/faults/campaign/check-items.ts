@@ -7,7 +7,7 @@ export interface Run {
   run: string;
   attempt: number;
   from: number;
-  /** Time of its last report. */
+  /** When it made its last report. */
   until: number;
   /** How the run ended; `undefined` if its worker died first. */
   ending: Said | undefined;
@@ -145,7 +145,7 @@ function statedMissing(segment: readonly Seen[]): Map<string, number> {
   return stated;
 }
 
-/** Joins the findings of one kind about one run in one line. */
+/** Merges the findings of one kind about one run into one. */
 class Tally {
   private readonly found = new Map<string, { key: string; numbers: number[]; at: number }>();
   add(key: string, n: number, at: number): void {

@@ -9,7 +9,7 @@ export interface LifecycleQuestion {
   runs: ReadonlyMap<string, Run>;
   /** Whether a worker may have been lost between two times. */
   mayBeStalled: (since: number, at: number) => boolean;
-  /** Whether Redis lost data during this attempt, and with it perhaps its begin or end. */
+  /** Whether Redis lost data during this attempt, which may include its start or end. */
   isTorn: (attempt: number) => boolean;
   mayChangeEpoch: (at: number) => boolean;
   mayBeHandedBack: (at: number) => boolean;
@@ -47,7 +47,7 @@ export function checkLifecycle(question: LifecycleQuestion): Finding[] {
       if (event === 'completed') checkResult(seen, runs, find);
     } else if (event === 'active') {
       if (question.isTorn(attempt) || (open !== undefined && question.isTorn(open))) {
-        // Redis may have lost the events before it, and it may be published again.
+        // Redis may have lost the events before this one, which may also be published again.
       } else if (attempt <= last) {
         find('doubled-active', `active of attempt ${attempt} after that of ${last}`, at);
       } else if (open !== undefined) {
@@ -58,7 +58,7 @@ export function checkLifecycle(question: LifecycleQuestion): Finding[] {
       percent = 0;
     } else if (event === 'retrying' || event === 'stalled' || (event === 'waiting' && attempt > 0)) {
       if (question.isTorn(attempt)) {
-        // Its end may be lost as well.
+        // Redis may have lost the end of the attempt as well.
       } else if (open !== attempt) {
         find(`doubled-${event}`, `${event} of attempt ${attempt}, which was not active`, at);
       } else checkEnding(event, attempt, at);

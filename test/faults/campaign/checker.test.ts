@@ -18,7 +18,7 @@ const jobFindings = (job: JobRecord, faults: FaultRecord[] = []): string[] =>
 const channelFindings = (channel: ChannelRecord, faults: FaultRecord[] = []): string[] =>
   checkChannel(channel, { faults, lockMs: LOCK_MS, finalViewer: 'final' }).map(({ kind }) => kind);
 
-/** Draws a record from the seed and a number, and a source of random numbers for its change. */
+/** Draws records from the seed, each with a source of random numbers for the change to it. */
 function* records<T>(draw: (random: Random) => T): Generator<[T, Random]> {
   const random = seeded(seed);
   for (let i = 0; i < RECORDS; i++) yield [draw(random), random.fork()];
@@ -33,7 +33,7 @@ const isItem = ({ items }: Seen): boolean => items !== undefined;
 const indexesOf = (seen: readonly Seen[], what: (event: Seen) => boolean): number[] =>
   seen.flatMap((event, i) => (what(event) ? [i] : []));
 
-/** Changes the events of one viewer. Returns false if the record has nothing to change in this way. */
+/** Changes the events of one viewer. Returns false if they cannot be changed in this way. */
 type Change = (viewer: ViewerRecord, random: Random, job: JobRecord) => boolean | undefined;
 
 /** Removes one event of a kind. */
@@ -90,7 +90,7 @@ const log = (event: Partial<Seen>, at: number): Seen => ({ at, id: '', event: 'l
 const JOB_CHANGES: Array<[name: string, finding: string, change: Change]> = [
   ['one item lost', 'lost', without(isItem)],
   [
-    'one chunk lost of several',
+    'one of several chunks lost',
     'lost',
     (viewer, random) => {
       const places = indexesOf(viewer.seen, ({ items }) => (items?.length ?? 0) > 1);
@@ -111,7 +111,7 @@ const JOB_CHANGES: Array<[name: string, finding: string, change: Change]> = [
   ],
   ['one item doubled', 'doubled', twice(isItem)],
   [
-    'one frame doubled with its id',
+    'a frame duplicated with its id',
     'id-order',
     (viewer, random) => {
       const place = random.pick(indexesOf(viewer.seen, isItem));
@@ -198,7 +198,7 @@ const JOB_CHANGES: Array<[name: string, finding: string, change: Change]> = [
     },
   ],
   [
-    'a reset without the log after it',
+    'a reset that is not followed by the log',
     'lost',
     (viewer, random) => {
       const place = random.between(Math.floor(viewer.seen.length / 2), viewer.seen.length - 1);
@@ -206,7 +206,7 @@ const JOB_CHANGES: Array<[name: string, finding: string, change: Change]> = [
     },
   ],
   [
-    'a reset after the end, and nothing more',
+    'a reset after the end, without a new end',
     'no-end',
     (viewer) => {
       viewer.seen.push(log({ event: 'reset' }, viewer.seen.at(-1)!.at));
@@ -221,7 +221,7 @@ const JOB_CHANGES: Array<[name: string, finding: string, change: Change]> = [
     },
   ],
   [
-    'too few items stated as missing',
+    'too few items reported as missing',
     'lost',
     (viewer, random, job) => {
       without(({ items }) => items?.[0]?.kind === 'log')(viewer, random, job);
@@ -229,12 +229,12 @@ const JOB_CHANGES: Array<[name: string, finding: string, change: Change]> = [
       const at = viewer.seen.at(-1)!.at;
       viewer.seen.splice(-1, 0, log({ attempt: job.attempts, missing: { log: 1 } }, at));
       renumber(viewer);
-      // If the two lost lines are of different attempts, the statement is right about one of them.
+      // If the two lost lines are of different attempts, the number is right for one of them.
       return true;
     },
   ],
   [
-    'items reported as missing that have arrived',
+    'items that have arrived reported as missing',
     'overstated',
     (viewer, _random, { attempts }) => {
       viewer.seen.splice(-1, 0, log({ attempt: attempts, missing: { event: 2 } }, viewer.seen.at(-1)!.at));
@@ -416,7 +416,7 @@ describe(`the checker of the campaign (SEED=${seed})`, () => {
         1,
       );
       renumber(first);
-      // In a run with one or two lines, the lost one may count as its tail.
+      // In a run with one or two lines, the lost line may count as one of the last reports.
       const said = job.said.filter(({ what, attempt }) => what === 'log' && attempt === 1).length;
       if (said > 2) expect(jobFindings(job, faults)).toContain('lost');
     }
@@ -434,7 +434,7 @@ describe(`the checker of the campaign (SEED=${seed})`, () => {
   });
 
   describe('after Redis lost data', () => {
-    /** Removes an event from Redis, with a fault that explains it. */
+    /** Removes an event from Redis, and adds a fault that explains this. */
     function forget(job: JobRecord, random: Random): FaultRecord[] {
       const final = job.viewers.find(({ name }) => name === 'final')!;
       const place = random.pick(indexesOf(final.seen, ({ items }) => items?.length === 1));

@@ -8,11 +8,11 @@ export interface CheckOptions {
   faults: readonly FaultRecord[];
   /** How long a lock is held, in ms. */
   lockMs: number;
-  /** The name of the viewer that came after the end, which has what Redis has. */
+  /** The name of the viewer that connected after the end, and so received what Redis has. */
   finalViewer?: string;
 }
 
-/** A viewer that left by this time after a loss, in ms, may not have noticed it. */
+/** Time that a viewer may need to notice a loss, in ms. */
 const NOTICE_MS = 500;
 
 /** Compares the events that the viewers of a job got with the job's own record. */
@@ -138,7 +138,7 @@ function checkViewer(
   return findings;
 }
 
-/** Time in which a connected viewer gets an event, in ms: a fault takes 5 s, and replacing a broken connection 5 s more. */
+/** Maximum time until a connected viewer gets an event, in ms: 5 s for a fault, and 5 s to replace a broken connection. */
 const LATE_MS = 20_000;
 
 /** Checks that connected viewers got events in time. */
@@ -163,7 +163,7 @@ function checkPromptness(
 
 type Find = (kind: string, text: string, at: number) => void;
 
-/** Checks answers: an EventSource gives up after any answer but 200. After the end, 204 is intended. */
+/** Checks responses: an EventSource gives up after any status but 200. After the end, 204 is expected. */
 export function checkRefusals({ refusals }: ViewerRecord, endedAt: number | undefined, find: Find): void {
   const early = refusals.filter(({ at }) => endedAt === undefined || at < endedAt);
   for (const status of new Set(early.map((refusal) => refusal.status))) {
@@ -198,18 +198,18 @@ function checkLastProgress(
 const lostAttempts = (segment: readonly Seen[]): Set<number | undefined> =>
   new Set(segment.filter(({ event }) => event === 'stalled').map(({ attempt }) => attempt));
 
-/** Whether a later run has replaced this one in the same attempt, because Redis lost its begin. */
+/** Whether a later run has replaced this one in the same attempt, because Redis lost its start. */
 const isReplaced = (run: Run, runs: ReadonlyMap<string, Run>): boolean =>
   [...runs.values()].some((other) => other.attempt === run.attempt && other.from > run.from);
 
-/** Whether the viewer had the end, and had left, before Redis lost it. */
+/** Whether the viewer received the end and left before Redis lost data. */
 export const leftBefore = ({ doneAt, seen }: ViewerRecord, windows: readonly LossWindow[]): boolean => {
   const left = doneAt ?? seen.find(({ event }) => isEnd(event))?.at;
   return left !== undefined && windows.some(({ to }) => left <= to + NOTICE_MS);
 };
 
 /**
- * Checks viewers after Redis lost data: they must have what Redis has, no less, and no more without a reset.
+ * Checks viewers after Redis lost data: they must have all that Redis has, and nothing else unless they got a reset.
  */
 function checkAgainst(final: ViewerRecord, viewer: ViewerRecord, subject: string): Finding[] {
   const reference = contents(segmentsOf(final.seen).at(-1)!);
@@ -233,7 +233,7 @@ function checkAgainst(final: ViewerRecord, viewer: ViewerRecord, subject: string
   return findings;
 }
 
-/** The items and events of a segment, except states, by name with their time. */
+/** The times of the items and events of a segment, except states, by name. */
 function contents(segment: readonly Seen[]): Map<string, number> {
   const out = new Map<string, number>();
   for (const { event, attempt, items, at } of segment) {

@@ -57,7 +57,7 @@ const restart = (role: Role): Fault => ({
   },
 });
 
-/** Ends Redis and restarts it on its append-only file. */
+/** Stops Redis and restarts it on its append-only file. */
 const redisEnds = (kind: string, signal: NodeJS.Signals): Fault => ({
   kind,
   async run({ redis }, ms) {
@@ -107,7 +107,7 @@ const redisFaults: Fault[] = [
     async ({ redis }) => redis.signal('SIGSTOP'),
     async ({ redis }) => redis.signal('SIGCONT'),
   ),
-  // No master listens at that port, so the data stays, but Redis takes no writes.
+  // No master listens at that port, so Redis keeps its data, but refuses writes.
   redis(
     'redis-readonly',
     async ({ redis }) => redis.admin.replicaof('127.0.0.1', await freePort()),
@@ -120,7 +120,7 @@ const redisFaults: Fault[] = [
       service.redis.admin.eval('while true do end', 0).catch(() => {});
     },
     async ({ redis }) => {
-      // This connection waits for the script, so SCRIPT KILL needs another one.
+      // This connection waits for the script, so SCRIPT KILL needs another connection.
       const other = redis.admin.duplicate({ enableReadyCheck: false });
       other.on('error', () => {});
       await until('the script has ended', async () => {
@@ -139,7 +139,7 @@ const redisFaults: Fault[] = [
   redis(
     'redis-misconf',
     async (service) => {
-      // A folder with the name of the file makes the save fail, and then Redis takes no writes.
+      // A folder with the name of the file makes saving fail, and Redis then refuses writes.
       mkdirSync(join(service.redis.folder, 'dump.rdb', 'full'), { recursive: true });
       await set(service, ['save', '86400 100000000']);
       await service.redis.admin.bgsave();
@@ -259,7 +259,7 @@ export const PLAIN_FAULTS: readonly Fault[] = [
   ...viewerFaults,
 ];
 
-/** No fault: a finding is then an error of the checker, or of Headway without faults. */
+/** No fault. A finding then shows a defect of the checker, or of Headway in normal operation. */
 export const NO_FAULT: Fault = {
   kind: 'nothing',
   async run(_service, ms) {

@@ -57,7 +57,7 @@ export function goodJob(random: Random): JobRecord {
   };
 }
 
-/** Coalesces some of the progress for each viewer, but never the last of an attempt. */
+/** Coalesces some of the progress for each viewer, but never the last progress of an attempt. */
 function viewerOf(name: string, log: readonly Seen[], random: Random): ViewerRecord {
   const seen = log.filter(
     (event, i) =>

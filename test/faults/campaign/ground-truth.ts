@@ -12,7 +12,7 @@ export class GroundTruth {
     return join(this.folder, encodeURIComponent(jobId) + SUFFIX);
   }
 
-  /** Returns the reports of a job, none if it never ran. An incomplete last line of a killed process is skipped. */
+  /** Returns the reports of a job; none if it never ran. The incomplete last line of a killed process is skipped. */
   of(jobId: string): Said[] {
     let text: string;
     try {

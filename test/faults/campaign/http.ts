@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface Answer {
   status: number;
-  // biome-ignore lint/suspicious/noExplicitAny: the answers are typed where they are read
+  // biome-ignore lint/suspicious/noExplicitAny: the responses are typed where they are read
   body: any;
 }
 
@@ -50,12 +50,12 @@ export function call(
   });
 }
 
-/** Whether a call should be repeated after this answer. One of them is 409 for a key that is in use at this moment. */
+/** Whether a call should be repeated after this response, such as a 409 for a key that is in use at this moment. */
 const isPassing = ({ status, body }: Answer): boolean =>
   status >= 500 || status === 429 || (status === 409 && body?.code === 'idempotency-in-progress');
 
 /**
- * Repeats a call, with the same body and key, until there is a final answer.
+ * Repeats a call, with the same body and key, until there is a final response.
  * @throws Error if the signal is aborted first
  */
 export async function callUntilAnswered(

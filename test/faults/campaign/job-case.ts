@@ -57,7 +57,7 @@ export async function runJobCase(stage: Stage, plan: JobPlan): Promise<void> {
   if (kind === 'family') await checkChildren(stage, id, token);
 }
 
-/** Finds the children of a job by their records. They have no viewer but the last one. */
+/** Finds the children of a job by their records. Their only viewer is the one that reads them after the end. */
 async function checkChildren(stage: Stage, parent: string, token: string): Promise<void> {
   for (const id of stage.truth.jobs()) {
     if (!id.startsWith('member.')) continue;
@@ -71,7 +71,7 @@ async function checkChildren(stage: Stage, parent: string, token: string): Promi
   }
 }
 
-/** Waits for the job's end, lets one more viewer read all of it, and checks. */
+/** Waits for the job's end, lets one more viewer read its whole stream, and checks all viewers. */
 async function checkEnd(
   stage: Stage,
   known: Omit<JobRecord, 'said' | 'viewers' | 'state'>,
@@ -96,7 +96,7 @@ async function checkEnd(
   stage.truth.forget(known.id);
 }
 
-/** Returns the final state of a job, its state when the time is over, or `gone`. */
+/** Returns the final state of a job, its state when time is up, or `gone`. */
 async function endState(stage: Stage, id: string, token: string): Promise<string> {
   let state = 'unknown';
   const url = `${stage.url}/v1/jobs/${encodeURIComponent(id)}`;

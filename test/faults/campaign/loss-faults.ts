@@ -9,7 +9,7 @@ import type { Service } from './service.js';
 /** A fault after which Redis has lost data that it had acknowledged. */
 export interface LossFault {
   kind: string;
-  /** @returns the target, and the time since when data may be lost */
+  /** @returns the target, and the time from which data may be lost */
   run(service: Service, ms: number): Promise<{ target: string; losesFrom: number }>;
 }
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
-/** The direction of bytes: `calls` from client to server, `answers` back. */
+/** The direction of bytes: `calls` from client to server, `answers` from server to client. */
 export type Direction = 'calls' | 'answers';
 
 /** A proxy between clients and servers that imitates a bad network. */
@@ -11,12 +11,12 @@ export interface Network {
   cut(): void;
   /** Cuts each connection in the middle of its next answer. */
   cutInAnswer(): void;
-  /** Delays the bytes in this direction; 0 ms ends that. */
+  /** Delays the bytes in this direction; 0 ms ends the delay. */
   delay(direction: Direction, ms: number): void;
   /** Holds the bytes in this direction until `release`. */
   withhold(direction: Direction): void;
   release(): void;
-  /** Open connections carry nothing from now on and are not closed; new ones work. */
+  /** From now on, open connections carry nothing but stay open; new connections work. */
   abandon(): void;
   stop(): Promise<void>;
 }

@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 const count = z.number().int().min(0).max(5000);
 
-/** The data of the campaign's jobs: what `runPlan` does. */
+/** The data of the campaign's jobs, which determines what `runPlan` does. */
 export const plan = z.strictObject({
   label: z.string(),
   /** The id of the job that started this one. */

@@ -1,11 +1,11 @@
 import type { Random } from '../../support/random.js';
 
-/** What one job does, with which options it is started, and whether it is cancelled. */
+/** What one job does, its options, and when it is cancelled, if at all. */
 export interface JobPlan {
   kind: string;
   data: Record<string, unknown>;
   options: { attempts: number; backoff?: { type: 'fixed'; delayMs: number } };
-  /** Time after the start at which the job is cancelled, in ms. */
+  /** How long after its start the job is cancelled, in ms. */
   cancelAfterMs?: number;
 }
 

@@ -50,7 +50,7 @@ export interface Seen {
   error?: string;
 }
 
-/** An answer after which an EventSource gives up. */
+/** A response after which an EventSource gives up. */
 export interface Refusal {
   at: number;
   status: number;
@@ -60,7 +60,7 @@ export interface ViewerRecord {
   name: string;
   seen: Seen[];
   refusals: Refusal[];
-  /** Time of the 204; without it, the viewer did not reach the end. */
+  /** When the 204 response arrived; without it, the viewer did not reach the end. */
   doneAt?: number;
 }
 
@@ -69,7 +69,7 @@ export interface JobRecord {
   id: string;
   kind: string;
   attempts: number;
-  /** Time of the 202. */
+  /** When the 202 response to the start arrived. */
   acceptedAt: number;
   /** Time of the request to cancel it. */
   cancelledAt?: number;
@@ -85,7 +85,7 @@ export interface JobRecord {
 export interface Publication {
   n: number;
   at: number;
-  /** Time of the 200. The call may have been repeated before. */
+  /** When the 200 response arrived; the call may have been repeated before. */
   until?: number;
   /** Whether the event is a state. */
   state: boolean;
@@ -97,13 +97,13 @@ export interface ChannelRecord {
   viewers: ViewerRecord[];
 }
 
-/** One fault: its target and its time. */
+/** One fault, with its target and times. */
 export interface FaultRecord {
   kind: string;
   target: string;
   from: number;
   to: number;
-  /** For a fault that loses acknowledged data: the time since when it may be lost. */
+  /** For a fault that loses acknowledged data: the time from which it may be lost. */
   losesFrom?: number;
 }
 

@@ -73,7 +73,7 @@ export async function startRedisNode(folder: string): Promise<RedisNode> {
     async copyFiles(to) {
       // A rewrite must not change the files while they are copied.
       await admin.config('SET', 'auto-aof-rewrite-percentage', '0');
-      await until('no rewrite goes on', async () =>
+      await until('no rewrite is running', async () =>
         /aof_rewrite_in_progress:0[\s\S]*aof_rewrite_scheduled:0/.test(await admin.info('persistence')),
       );
       cpSync(files, to, { recursive: true });

@@ -4,7 +4,7 @@ import type { FaultRecord, Finding } from './records.js';
 
 const MAX_FINDINGS = 5000;
 const MAX_RECORDS = 50;
-/** Time after a fault in which a finding is attributed to it, in ms. */
+/** A finding is attributed to a fault until this long after it, in ms. */
 const BLAME_MS = 8000;
 
 /** Returns the fault at a time, or shortly before it. */
@@ -76,7 +76,7 @@ export class Report {
       rmSync(this.folder, { recursive: true, force: true });
       return;
     }
-    // The data folders of the processes are large and of no use.
+    // The data folders of the processes are large and not needed.
     for (const name of ['redis', 'data', 'truth'])
       rmSync(join(this.folder, name), { recursive: true, force: true });
     const lines = this.findings.map((finding) => this.line(finding, faults));

@@ -1,5 +1,5 @@
-// What the jobs of the campaign have in common. A job writes each report to a file of its own before it makes it, so
-// there is a record that no part of Headway has touched.
+// Code that the jobs of the campaign share. A job writes each report to its own file before it makes the report, so
+// there is a record that does not depend on Headway.
 import { randomBytes } from 'node:crypto';
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';

@@ -104,7 +104,7 @@ export async function startService({ folder, apis, workers, lockMs }: ServiceOpt
       network,
       port: 0,
       async start() {
-        // A process that still runs is replaced.
+        // A process that is still running is replaced.
         if (child) await end(child, 'SIGKILL');
         const log = openSync(join(folder, `${name}.log`), 'a');
         child = spawn(process.execPath, [join(root, 'dist', role, 'main.js')], {

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { type CampaignOptions, type CampaignResult, runCampaign } from './campaign.js';
 
-/** The share of the time with faults that lose data. */
+/** The share of the time that goes to faults that lose data. */
 const LOSS_SHARE = 0.2;
 
 /**

@@ -18,7 +18,7 @@ export interface SseOptions {
   onBytes?(response: IncomingMessage, length: number): void;
 }
 
-/** How a connection ended: with an answer that is not a stream, or `undefined` if either side closed it. */
+/** How a connection ended: with a response that is not a stream, or `undefined` if either side closed it. */
 export interface Closed {
   status: number | undefined;
 }

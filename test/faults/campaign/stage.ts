@@ -14,7 +14,7 @@ export interface Stage {
   checkOptions(): CheckOptions;
   /** Resolves when the last fault is over. */
   calm: Promise<void>;
-  /** Aborted when the time after the last fault is over. */
+  /** Aborted when time is up after the last fault. */
   overdue: AbortSignal;
   /** Whether faults of this campaign lose data. */
   loses: boolean;
@@ -23,7 +23,7 @@ export interface Stage {
   count(what: 'jobs' | 'viewers' | 'events', by?: number): void;
 }
 
-/** The name of the viewer that comes after the end. */
+/** The name of the viewer that connects after the end. */
 export const FINAL = 'final';
 
 /** Returns the records of viewers that have ended. */

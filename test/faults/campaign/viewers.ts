@@ -29,7 +29,7 @@ export interface Viewer {
 const EAGER_MS = 150;
 /** Bytes that a slow viewer reads at a time. */
 const SLOW_BYTES = 8 * 1024;
-/** Answers after which an `EventSource` gives up. This viewer goes on, so that the rest is checked too. */
+/** Responses after which an `EventSource` gives up. This viewer continues, so that the rest is checked too. */
 const REFUSED_MS = 400;
 
 export function startViewer(options: ViewerOptions): Viewer {

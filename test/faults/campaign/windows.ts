@@ -6,9 +6,9 @@ export interface LossWindow {
   to: number;
 }
 
-/** Time between a job's report and its arrival in Redis, in ms, at most. */
+/** Maximum time between a job's report and its arrival in Redis, in ms. */
 const ON_THE_WAY_MS = 1500;
-/** Time after a fault in which its effects may show, in ms. */
+/** How long after a fault its effects may show, in ms. */
 const AFTERMATH_MS = 10_000;
 
 export const lossWindows = (faults: readonly FaultRecord[]): LossWindow[] =>
@@ -41,7 +41,7 @@ export function mayLoseLock(
   });
 }
 
-/** Returns whether a viewer may get a reset: whether Redis was restarted, was replaced or was a replica before that time. */
+/** Whether a viewer may get a reset, because Redis was restarted or replaced, or was a replica, before that time. */
 export const mayReset = (at: number, faults: readonly FaultRecord[]): boolean =>
   faults.some(
     ({ kind, from, losesFrom }) =>

@@ -6,8 +6,8 @@ const redis = new Redis(process.env.REDIS_URL!, { maxRetriesPerRequest: null });
 redis.on('error', () => {});
 
 /**
- * A child. It counts its runs in the Redis hash `begun`, by `n`, and completes at once or, with `gate`, when it has
- * taken an item from that Redis list. Its first `fails` runs fail.
+ * A child. It counts its runs in the Redis hash `begun`, by `n`. It completes at once or, with `gate`, when it has taken
+ * an item from the Redis list of that name. Its first `fails` runs fail.
  */
 export default defineJob({
   name: 'leaf',

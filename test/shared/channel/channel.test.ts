@@ -61,7 +61,7 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
             channels.publisher.publish(name, { event: 'log', data: ++published }),
           ),
         );
-        // Thousands of viewers that subscribe at random moments.
+        // Thousands of viewers subscribe at random moments.
         for (let i = random.between(10, 19); i > 0; i--) watchAfterTurns(random.between(0, 4));
       }
     })();
@@ -172,7 +172,7 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
       if (i % 60 === 0) await client.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
     }
     client.disconnect();
-    await until('all have all', () => viewers.every(({ offsets }) => offsets.length >= 300));
+    await until('all viewers have all events', () => viewers.every(({ offsets }) => offsets.length >= 300));
     for (const { offsets } of viewers) expect(offsets).toEqual(Array.from({ length: 300 }, (_, i) => i + 1));
   });
 
@@ -386,7 +386,7 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
     expect(late.data()).toEqual([1, 2, 'last']);
   });
 
-  it('P3: publishes a lifecycle event once, even if a second process knows when the job is due', async () => {
+  it('P3: publishes a lifecycle event once, even if only a second process knows when the job is due', async () => {
     const name = newChannel();
     const viewer = watch(name);
     const { publisher } = channels;

@@ -40,7 +40,7 @@ describe('a page of a channel', () => {
     client.disconnect();
     return Number(/^total_net_output_bytes:(\d+)/m.exec(info)![1]);
   }
-  /** Reads a channel to its end: the offsets of all events, and the bytes of each page. */
+  /** Reads a channel to its end. Returns the offsets of all events, and the size of each page in bytes. */
   async function readAll(name: string): Promise<{ offsets: number[]; sizes: number[] }> {
     const read = createReader(channels.redis, createKeyspace('test'));
     const offsets: number[] = [];

@@ -48,7 +48,7 @@ describe('the running jobs of a process', () => {
     expect(running.read()).toEqual([]);
   });
 
-  it('are not ended by a run that has lost its job to a later run in this process', () => {
+  it('keep a job that a later run in this process has taken over when the earlier run ends', () => {
     const running = new RunningJobs();
     running.begin(begun);
     running.begin({ ...begun, attempt: 2 });

@@ -99,9 +99,9 @@ describe('the retention of finished jobs', () => {
     await hub.ssubscribe(`${PREFIX}:{job:q..unpublished}`);
     await queue.resume();
     await until('it has ended', async () => (await queue.getJob('unpublished'))?.finishedOn);
-    // Indexed by a process that died right afterwards.
+    // A process indexed the job and died right afterwards.
     await trackJob('q..unpublished');
-    await until('its time is over', async () => {
+    await until('its retention time is over', async () => {
       await retention.sweep();
       return (await queue.getJob('unpublished')) === undefined;
     });
@@ -215,7 +215,7 @@ describe('the retention of finished jobs', () => {
     await queue.resume();
   });
 
-  it('holds the files of jobs that were indexed by a release without held files, once', async () => {
+  it('records the files of jobs that an earlier release indexed without them, until the upgrade is over', async () => {
     const { trackJob, isHeld } = open();
     const [delayed, failed, completed] = [(await made()).id, (await made()).id, (await made()).id];
     await queue.add('n', { file: delayed }, { jobId: 'later', delay: 60_000 });
@@ -265,7 +265,7 @@ describe('the retention of finished jobs', () => {
     const jobId = await finished('files');
     const made = id(15_000);
     await redis.hset(`${BULLMQ}:q:files`, {
-      // As a URL, after text that only resembles an id, and as a whole string.
+      // The ids are whole strings, except for one in a URL and one after text that only resembles an id.
       data: JSON.stringify([
         ...given.slice(2),
         `/v1/files/${given[0]}`,

@@ -29,7 +29,7 @@ describe('the id of a job', () => {
   it('contains the queue and the id in BullMQ, for jobs of any tool', () => {
     const id = fc.oneof(
       anyId.map((given) => () => given),
-      // Ids that begin like ours.
+      // Ids that begin like those of Headway.
       foreignId.map((given) => (queue: string) => `${queue}.${given}`.slice(0, 130)),
       fc.constant((queue: string) => newJobId(queue)),
     );
@@ -139,7 +139,7 @@ describe('the plan of queues', () => {
     expect(names(plan.kindsIn('a'))).toEqual(['a']);
   });
 
-  it('uses the queue of the definition, also when several definitions share a queue', () => {
+  it('uses the queue of the definition, even when several definitions share a queue', () => {
     const plan = planQueues(registry({ name: 'a', queue: 'media' }, { name: 'b', queue: 'media' }), '');
     expect(plan.names).toEqual(['media']);
     expect(names(plan.kindsIn('media'))).toEqual(['a', 'b']);
@@ -167,7 +167,7 @@ describe('the plan of queues', () => {
   it.each([
     ['concurrency', { concurrency: 2 }],
     ['rateLimit', { rateLimit: { max: 1, perMs: 1000 } }],
-  ])('refuses a kind with a %s in a queue with others, and names all of them', (_what, limit) => {
+  ])('refuses a kind with a %s in a queue with other kinds, and names all kinds there', (_what, limit) => {
     const kinds = registry({ name: 'a', queue: 'media' }, { name: 'b', queue: 'media', ...limit });
     expect(() => planQueues(kinds, '')).toThrow(RegistryError);
     expect(() => planQueues(kinds, '')).toThrow(/"b" has a .* shares the queue "media" with a:/);

@@ -74,7 +74,7 @@ describe('the registry', () => {
     );
   });
 
-  it('ends a process with a broken job with one line and exit code 78', async () => {
+  it('makes a process with a broken job exit with code 78 and one line', async () => {
     const JOBS_DIR = writeJobs({ 'broken.ts': 'throw new Error("no luck")' });
     const error = (await startWorker({ JOBS_DIR }).catch((thrown) => thrown)) as {
       code: number;

@@ -13,7 +13,7 @@ it('returns errors with a JSON Pointer whose special characters are escaped', as
   });
 });
 
-it('accepts a schema of any Standard Schema library, also an asynchronous one', async () => {
+it('accepts a schema of any Standard Schema library, including an asynchronous one', async () => {
   const schema = {
     '~standard': {
       version: 1 as const,

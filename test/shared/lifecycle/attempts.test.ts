@@ -35,7 +35,7 @@ it('counts the runs that started after an entry, 500 entries for each call', asy
     const upTo = (job: number): number =>
       Array.from({ length: at + 1 }, (_, i) => i).filter((i) => i % 5 === 0 && i % 3 === job).length;
     expect(await read('q', ids[at]!, ['j0', 'j1', 'j2', 'gone'])).toEqual([upTo(0), upTo(1), upTo(2), 0]);
-    // A call for each 500 entries after it.
+    // One XRANGE for each 500 entries after this entry.
     const [, calls] = /cmdstat_xrange:calls=(\d+)/.exec(await redis.info('commandstats'))!;
     expect(Number(calls)).toBe(Math.floor((3209 - at) / 500) + 1);
   }

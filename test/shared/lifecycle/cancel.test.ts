@@ -78,7 +78,7 @@ describe('cancelling a waiting job', () => {
     await redis.hset(`${BULLMQ}:q:${idOf(3000)}`, 'timestamp', 1);
     await redis.hset(`${BULLMQ}:q:${idOf(3100)}`, 'timestamp', 2e12);
     await redis.hdel(`${BULLMQ}:q:${idOf(2900)}`, 'timestamp');
-    // A neighbour, by which positions are found, is missing.
+    // A neighbouring job, which the search uses, is missing.
     await redis.del(`${BULLMQ}:q:${idOf(2999)}`);
     const before = await waiting();
     const cancelled = [3000, 3100, 2900, 2998].map(idOf);

@@ -26,7 +26,7 @@ describe('a reconciliation, and changes in the meantime', () => {
     server = await startRedis();
     redis = openRedis(server.url);
     queue = new Queue('steps', { connection: redis, prefix: queuePrefix });
-    // Without a processor it takes jobs on demand, and does not check for stalled ones.
+    // Without a processor, the worker takes jobs on demand, and does not check for stalled jobs.
     worker = new Worker('steps', undefined, { connection: redis, prefix: queuePrefix });
     await worker.waitUntilReady();
   });
@@ -98,7 +98,7 @@ describe('a reconciliation, and changes in the meantime', () => {
       // Another process publishes the end first.
       await process().reconcile(id, { event: 'completed', result: 'done' });
     }).reconcile(id);
-    // Published by the process that knew of no run.
+    // The end was published by the process that had read no active run.
     expect(await published()).toEqual(['waiting 0', 'completed 0']);
     expect(end).toBe(2);
   });
@@ -132,7 +132,7 @@ describe('a reconciliation, and changes in the meantime', () => {
     job = (await take())!;
     await process().reconcile(id);
     await fail();
-    // The job is retried and taken while the slowest process is about to publish that it failed.
+    // The job is retried and taken while the slowest process is about to publish its failure.
     await process('failed', async () => {
       await process().reconcile(id);
       await job.retry('failed');
@@ -152,7 +152,7 @@ describe('a reconciliation, and changes in the meantime', () => {
     expect((await published()).at(-1)).toMatch(/^cancelled/);
   });
 
-  it('leaves no key of a cancelled job that is removed meanwhile', async () => {
+  it('leaves no key behind of a cancelled job that is removed meanwhile', async () => {
     await redis.hset(`${queuePrefix}:steps:${id}`, 'hw:cancel', 'asked');
     job = (await take())!;
     await job.moveToFailed(new UnrecoverableError('cancelled'), 'token', false);
@@ -161,7 +161,7 @@ describe('a reconciliation, and changes in the meantime', () => {
     expect(await redis.exists(`${queuePrefix}:steps:${id}`)).toBe(0);
   });
 
-  it('lets a cancelled job run again, also when the process that published its end has died', async () => {
+  it('lets a cancelled job run again, even when the process that published its end has died', async () => {
     const key = `${queuePrefix}:steps:${id}`;
     await redis.hset(key, 'hw:cancel', 'asked');
     job = (await take())!;

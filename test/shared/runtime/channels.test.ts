@@ -24,7 +24,7 @@ describe('connectChannels', () => {
       token: 'an-admin-of-these-tests',
     });
 
-  it('publishes in order, also to the channels of a tenant', async () => {
+  it('publishes in order, including to the channels of a tenant', async () => {
     const [score, acme] = await Promise.all([follow('score'), follow('acme/score')]);
     const ids = await Promise.all(
       Array.from({ length: 100 }, (_, data) => channels.publish('score', { event: 'ball', data })),

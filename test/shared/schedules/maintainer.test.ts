@@ -181,7 +181,7 @@ describe('a schedule that is out of sync with BullMQ', () => {
     await shared.close();
   });
 
-  it('ends with the last version in BullMQ when many change it concurrently', async () => {
+  it('ends with the last version in BullMQ when many processes change it concurrently', async () => {
     const made = await make();
     await Promise.all(
       Array.from({ length: 20 }, async (_, i) => {
@@ -202,7 +202,7 @@ describe('a schedule that is out of sync with BullMQ', () => {
     expect(await queue.getDelayedCount()).toBe(paused ? 0 : 1);
   });
 
-  it('keeps a run that is due and waits for a worker when it is changed', async () => {
+  it('keeps a run that is due and waits for a worker when the schedule is changed', async () => {
     const made = await make({ everyMs: HOUR, firstAt: now - 1 });
     const due = (await nextOf(made))!;
     const waiting = runId({ schedule: made.id, dueAt: due });
@@ -229,7 +229,7 @@ describe('a schedule that is out of sync with BullMQ', () => {
     }
   });
 
-  it('counts each run once, in any order and with repetitions', async () => {
+  it('counts each run once, whatever the order and repetitions', async () => {
     const { id } = await make();
     const published = Array.from({ length: 30 }, (_, i) => 1000 * (i + 1));
     for (const due of [...published, ...published.slice().reverse()]) await keeper.store.countRun(id, due);

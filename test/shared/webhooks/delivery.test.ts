@@ -51,7 +51,7 @@ describe('the queue of webhooks', () => {
     return { store, reconciler };
   }
 
-  it('queues one delivery before the end is published, also when processes race', async () => {
+  it('queues one delivery before the end is published, even when processes race', async () => {
     server = await startRedis();
     redis = openRedis(server.url);
     queue = new Queue('steps', { connection: redis, prefix: queuePrefix });

@@ -46,7 +46,7 @@ describe('the URL of a webhook', () => {
     ['http://127.0.0.1:3000/', policy('127.0.0.1', true)],
     ['http://localhost/', policy('localhost', true)],
     ['https://[::1]/', policy('[::1]', true)],
-    // Its addresses are checked when the connection is made.
+    // The addresses of this host are checked when the connection is made.
     ['http://example.com/', policy('*', true)],
   ])('%s may be called', (url, rules) => {
     expect(urlRefusal(url, rules)).toBeUndefined();

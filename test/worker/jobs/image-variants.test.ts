@@ -98,7 +98,7 @@ describe('image-variant', () => {
     const made = content(result.variants[0].file.id);
     expect(await sharp(made).metadata()).toMatchObject({ width: 40, height: 60 });
     expect(await sharp(made).metadata()).not.toHaveProperty('exif');
-    // Rotated clockwise by 90 degrees: the left side is on top.
+    // The photo is rotated clockwise by 90 degrees: the left side is on top.
     const pixel = async (left: number, top: number) => [
       ...(await sharp(made).extract({ left, top, width: 1, height: 1 }).raw().toBuffer()),
     ];
@@ -174,7 +174,7 @@ describe('image-variant', () => {
       (content: Buffer) => Buffer.concat([content.subarray(0, 8), Buffer.from('avif'), content.subarray(12)]),
     ],
   ])('shows the first frame of %s, and reports how many it has', async (_what, name, change) => {
-    // Written by Pillow 12.3 with three frames of 8 × 6 pixels, red, green and blue.
+    // Pillow 12.3 wrote the file, with three frames of 8 × 6 pixels, red, green and blue.
     const content = change(readFileSync(new URL(`./lib/images/files/${name}`, import.meta.url)));
     const made = await run(content, [{ format: 'webp' }, { format: 'png' }]);
     expect(made.result).toMatchObject({ frames: 3, failed: [] });
@@ -407,7 +407,7 @@ describe('image-variants', () => {
       { name: 'broken.jpg', reason: expect.stringMatching(/^damaged \(/) },
       { name: 'notes.txt', reason: expect.stringMatching(/^not a supported image/) },
       { name: 'secret.jpg', reason: 'encrypted' },
-      { name: 'short.png', reason: 'cannot be extracted: the size differs from the directory' },
+      { name: 'short.png', reason: 'cannot be extracted: its size differs from the size in the directory' },
     ]);
     const content = await archive();
     expect(Object.keys(content)).toEqual([

@@ -153,7 +153,7 @@ export const jobCases: Record<string, OperationCases> = {
           const known = await fetch(`${world.headway.api.url}/v1/jobs/${call.path!.id}/result`, {
             headers: call.headers!,
           });
-          // Without it, fetch would add `no-cache`, and Express would not answer with 304.
+          // Without this header, fetch would add `no-cache`, and Express would not return 304.
           return {
             ...call,
             headers: {

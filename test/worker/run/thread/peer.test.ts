@@ -40,7 +40,7 @@ describe('the two sides of a port', () => {
     await expect(caller.call('give', () => {})).rejects.toThrow(/could not be cloned/);
   });
 
-  it('handle messages in order, also without yielding to the event loop', () => {
+  it('handle messages in order, even without yielding to the event loop', () => {
     const heard: number[] = [];
     const { caller, callee } = pair({ note: (n: number) => void heard.push(n) });
     for (let i = 0; i < 5; i++) caller.notify('note', i);

@@ -57,7 +57,7 @@ describe('a job in a thread', () => {
     await headway.client.cancel(job);
     await stream.ended;
     expect(end(stream).event).toBe('cancelled');
-    // Its grace time is 400 ms.
+    // The grace time of the job is 400 ms.
     expect(end(stream).data.at - called).toBeLessThan(2000);
     await next.ended;
     expect(end(next)).toMatchObject({ event: 'completed', data: { result: { rounds: expect.any(Number) } } });
@@ -85,12 +85,12 @@ describe('a job in a thread', () => {
     await stream.waitFor('progress');
     await headway.client.cancel(job);
     await stream.ended;
-    // Otherwise it would have been terminated without a report.
+    // A thread that did not notice the cancel would be terminated without this report.
     expect((await stream.waitFor('log')).data.message).toBe('stopping: cancel');
     expect(end(stream).event).toBe('cancelled');
   });
 
-  it('can be cancelled at any time, also while its thread starts, without harm to the process', async () => {
+  it('can be cancelled at any time, even while its thread starts, without harm to the process', async () => {
     for (let i = 0; i < 12; i++) {
       const { job, stream } = await start('hasty', { ms: 60_000 });
       await stream.waitFor('active');

@@ -71,7 +71,7 @@ function zipFault(message: string): string {
 
 /** Returns why an entry cannot be extracted, given an error from yauzl or zlib. */
 export function entryFault(error: Error): string {
-  if (/bytes in the stream/.test(error.message)) return 'the size differs from the directory';
+  if (/bytes in the stream/.test(error.message)) return 'its size differs from the size in the directory';
   return 'the content is damaged';
 }
 

@@ -9,7 +9,7 @@ import { temporaryFolder } from '../../../../support/folder.js';
 const path = join(temporaryFolder(), 'file.csv');
 const { signal } = new AbortController();
 
-/** Reads a file with these lines. Each row is its fields, or the reason why it is rejected. */
+/** Reads a file with these lines. Each row is returned as its fields, or as the reason why it is rejected. */
 async function read(...lines: string[]) {
   writeFileSync(path, `${lines.join('\n')}\n`);
   const encoding = { encoding: 'utf-8', damaged: false, guessed: false } as const;
