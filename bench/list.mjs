@@ -13,6 +13,7 @@ import { createJobFaults } from '../dist/shared/lifecycle/job-faults.js';
 import { createReconciler } from '../dist/shared/lifecycle/reconcile.js';
 import { connectRedis } from '../dist/shared/redis/connect.js';
 import { sharedScripts } from '../dist/shared/runtime/scripts.js';
+import { row } from './lib/goals.mjs';
 import { startRedis } from './lib/processes.mjs';
 import { median, printTable } from './lib/table.mjs';
 
@@ -64,10 +65,6 @@ async function inGroups(work) {
   }
 }
 
-async function usedMemory(redis) {
-  return Number(/^used_memory:(\d+)/m.exec(await redis.info('memory'))[1]);
-}
-
 async function timed(work, rounds) {
   const times = [];
   let result;
@@ -108,11 +105,11 @@ export async function list() {
   });
   const queue = new Queue('work', { connection: redis, prefix: keyspace.queuePrefix });
 
-  const empty = await usedMemory(redis);
+  const empty = await server.usedMemory();
   await addJobs(redis);
-  const withJobs = await usedMemory(redis);
+  const withJobs = await server.usedMemory();
   await inGroups((i) => trackJob(idOf(i)));
-  const withIndex = await usedMemory(redis);
+  const withIndex = await server.usedMemory();
 
   // The deep page begins after 900 of the caller's jobs, newest first.
   const deep = 900;
@@ -159,10 +156,15 @@ export async function list() {
   console.log(
     `memory of Redis: ${perJob.toFixed(0)} bytes a job in BullMQ, ${perEntry.toFixed(0)} more in the index`,
   );
-  return {
-    'list, first page against getJobs + filter': [rows[0].ours / rows[0].peer, 0.02],
-    'list, deep page against getJobs + filter': [rows[1].ours / rows[1].peer, 0.02],
-    'list, filtered page against getJobs + filter': [rows[2].ours / rows[2].peer, 0.02],
-    'list, memory of the index against that of the jobs': [perEntry / perJob, 1],
-  };
+  return [
+    ...rows.map(({ name, ours, peer }) =>
+      row(`a million jobs, ${name}`, { unit: 'ms', peer, headway: ours, atMost: 0.02 }),
+    ),
+    row('a million jobs, index beside BullMQ', {
+      unit: 'bytes/job',
+      peer: perJob,
+      headway: perEntry,
+      atMost: 1,
+    }),
+  ];
 }

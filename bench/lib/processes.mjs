@@ -55,7 +55,8 @@ export async function startMeasured(script, env, args = []) {
 }
 
 /**
- * Runs a private Redis. `client` knows the scripts; `cpuUs` returns the CPU time that the server has used. Linux only.
+ * Runs a private Redis. `client` knows the scripts; `cpuUs` returns the CPU time that the server has used (Linux only),
+ * `usedMemory` its memory in bytes.
  */
 export async function startRedis({ scripts } = {}) {
   const server = createServer().listen(0, '127.0.0.1');
@@ -87,6 +88,9 @@ export async function startRedis({ scripts } = {}) {
       const stat = readFileSync(`/proc/${child.pid}/stat`, 'utf8');
       const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
       return (Number(fields[11]) + Number(fields[12])) * 10_000;
+    },
+    async usedMemory() {
+      return Number(/^used_memory:(\d+)/m.exec(await client.info('memory'))[1]);
     },
     async stop() {
       client.disconnect();
