@@ -17,7 +17,7 @@ export function row(
     what,
     peer: peer === undefined ? '' : withUnit(peer, unit),
     headway: withUnit(headway, unit),
-    ratio: ratio === undefined ? '' : rounded(ratio),
+    ratio: ratio === undefined ? '' : ratio.toFixed(2),
     goal:
       goal === undefined
         ? ''
