@@ -4,7 +4,17 @@ import { COLUMNS, cellsOf } from './lib/goals.mjs';
 import { root } from './lib/processes.mjs';
 import { printTable } from './lib/table.mjs';
 
-const BENCHMARKS = ['lifecycle', 'start', 'batch', 'updates', 'fanout', 'list', 'dashboard', 'crowd'];
+const BENCHMARKS = [
+  'lifecycle',
+  'start',
+  'batch',
+  'updates',
+  'connect',
+  'fanout',
+  'list',
+  'dashboard',
+  'crowd',
+];
 
 await ensureBuild(root);
 const wanted = process.argv.slice(2);

@@ -1,5 +1,5 @@
 // A process that holds many event streams and counts frames with marks. It answers the message {open: [url, ...]} when
-// every stream has received its first bytes, {expect: n} when n marks have arrived in all, {count: true} with the
+// every stream has received the text `opened`, {expect: n} when n marks have arrived in all, {count: true} with the
 // marks so far and their ages since the last such answer, and {close: true} when all streams are closed.
 import { connect } from 'node:net';
 import { eachMark } from './stamp.mjs';
@@ -16,7 +16,7 @@ function countMark(age) {
   if (age !== undefined) ages.push(age);
 }
 
-function open(url) {
+function open(url, opened) {
   const { port, pathname, search } = new URL(url);
   return new Promise((resolve, reject) => {
     const socket = connect(Number(port), '127.0.0.1');
@@ -26,8 +26,12 @@ function open(url) {
     socket.write(
       `GET ${pathname}${search} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\nConnection: keep-alive\r\n\r\n`,
     );
+    let isOpen = false;
     socket.on('data', (data) => {
-      resolve();
+      if (!isOpen && data.includes(opened)) {
+        isOpen = true;
+        resolve();
+      }
       eachMark(data, countMark);
       if (frames >= expected) {
         expected = Number.POSITIVE_INFINITY;
@@ -38,12 +42,12 @@ function open(url) {
 }
 
 /** Opens all, at most `AT_ONCE` at the same time. */
-async function openAll(urls) {
+async function openAll(urls, opened) {
   const begun = performance.now();
   let next = 0;
   await Promise.all(
     Array.from({ length: Math.min(AT_ONCE, urls.length) }, async () => {
-      while (next < urls.length) await open(urls[next++]);
+      while (next < urls.length) await open(urls[next++], opened);
     }),
   );
   return performance.now() - begun;
@@ -51,7 +55,7 @@ async function openAll(urls) {
 
 process.on('message', async (message) => {
   if (message.open) {
-    const ms = await openAll(message.open);
+    const ms = await openAll(message.open, message.opened ?? '\n\n');
     process.send({ type: 'opened', open: sockets.size, ms });
   }
   if (message.expect) {
@@ -66,7 +70,8 @@ process.on('message', async (message) => {
   if (message.close) {
     await Promise.all(
       [...sockets].map((socket) => {
-        socket.destroy();
+        // With a reset, because closed connections would occupy the machine's ports for a minute.
+        socket.resetAndDestroy();
         return new Promise((resolve) => socket.once('close', resolve));
       }),
     );
