@@ -17,8 +17,17 @@ const REST = {
 };
 const dataOf = (message) => ({ message, ...REST });
 
-/** The peer. With a message that ends in the number of the event, viewers see what they missed. */
-export async function startBetterSse(script = 'bench/peers/better-sse.mjs') {
+export const startBetterSse = () =>
+  startExpress('bench/peers/better-sse.mjs', (redis, data) => redis.publish('bench', JSON.stringify(data)));
+
+/** better-sse with the least that lets viewers return. */
+export const startBetterSseReplay = () =>
+  startExpress('bench/peers/better-sse-replay.mjs', async (redis, data) => {
+    const id = await redis.xadd('log', '*', 'data', JSON.stringify(data));
+    await redis.publish('bench', JSON.stringify({ id, data }));
+  });
+
+async function startExpress(script, publish) {
   const redis = await startRedis();
   const start = (env) => startMeasured(script, { REDIS_URL: redis.url, ...env });
   return channel({
@@ -28,7 +37,7 @@ export async function startBetterSse(script = 'bench/peers/better-sse.mjs') {
     api: await start({ PORT: '0' }),
     path: '/',
     opened: '\n\n',
-    publish: (message = 'mark') => redis.client.publish('bench', JSON.stringify(dataOf(message))),
+    publish: (message = 'mark') => publish(redis.client, dataOf(message)),
   });
 }
 

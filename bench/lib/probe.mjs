@@ -11,5 +11,6 @@ process.on('message', (message) => {
     cpuUs: user + system,
     heapBytes: heapUsed + external,
     rssBytes: rss,
+    peakBytes: process.resourceUsage().maxRSS * 1024,
   });
 });

@@ -26,7 +26,7 @@ export function temporaryFolder() {
 
 /**
  * Runs a script as a process that can be measured. Resolves with the first message of the process. `probe` returns the
- * CPU time so far in µs, and the heap and resident memory in bytes.
+ * CPU time so far in µs, and the heap, the resident memory and its peak in bytes.
  */
 export async function startMeasured(script, env, args = []) {
   const child = fork(join(root, script), args, {
@@ -88,6 +88,14 @@ export async function startRedis({ scripts } = {}) {
       const stat = readFileSync(`/proc/${child.pid}/stat`, 'utf8');
       const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
       return (Number(fields[11]) + Number(fields[12])) * 10_000;
+    },
+    /** The scripts that have been called since `client.config('RESETSTAT')`. */
+    async scriptCalls() {
+      const stats = await client.info('commandstats');
+      return [...stats.matchAll(/^cmdstat_(?:eval|fcall)\w*:calls=(\d+)/gm)].reduce(
+        (sum, [, calls]) => sum + Number(calls),
+        0,
+      );
     },
     async usedMemory() {
       return Number(/^used_memory:(\d+)/m.exec(await client.info('memory'))[1]);

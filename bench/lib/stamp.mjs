@@ -4,8 +4,8 @@
 const MARK = '"mark';
 const markBytes = Buffer.from(MARK);
 
-/** Microseconds. */
-const now = () => Number(process.hrtime.bigint() / 1000n);
+/** The time in microseconds. */
+export const now = () => Number(process.hrtime.bigint() / 1000n);
 
 /** Returns a mark with the present time. */
 export const stamp = () => `mark${now()}.`;
