@@ -57,6 +57,8 @@ export async function lifecycle() {
     ]),
   ]);
   const [peer, ours] = sides;
+  const ofProcess = (name, process) =>
+    row(`the same, ${name}`, { unit: 'µs CPU', peer: peer.warm[process], headway: ours.warm[process] });
   return [
     row('a tiny job from POST to its end, warm', {
       unit: 'µs CPU',
@@ -64,6 +66,9 @@ export async function lifecycle() {
       headway: ours.warm.sum,
       atMost: 1.5,
     }),
+    ofProcess('API', 'api'),
+    ofProcess('worker', 'worker'),
+    ofProcess('Redis', 'redis'),
     row('the same, cold', { unit: 'µs CPU', peer: peer.cold.sum, headway: ours.cold.sum }),
     row('tiny jobs ended, warm', {
       unit: 'jobs/s',

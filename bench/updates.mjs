@@ -92,6 +92,9 @@ export async function updates() {
     row(what, { unit, peer: peer[phase][figure], headway: ours[phase][figure], ...goal });
   return [
     compared('an update of 200 watched jobs, warm', 'warm', 'sum', 'µs CPU', { atMost: 0.5 }),
+    compared('the same, API', 'warm', 'api', 'µs CPU'),
+    compared('the same, worker', 'warm', 'worker', 'µs CPU'),
+    compared('the same, Redis', 'warm', 'redis', 'µs CPU'),
     compared('the same, cold', 'cold', 'sum', 'µs CPU'),
     compared('the same, without viewers', 'unwatched', 'sum', 'µs CPU'),
     compared('ctx.progress() to the socket, p50, warm', 'warm', 'p50', 'ms', { of: 'value', atMost: 2 }),

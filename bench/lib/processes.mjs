@@ -13,6 +13,7 @@ const probe = new URL('./probe.mjs', import.meta.url).href;
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 const children = new Set();
 const folders = new Set();
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1));
 process.on('exit', () => {
   for (const child of children) child.kill('SIGKILL');
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
