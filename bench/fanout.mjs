@@ -7,12 +7,11 @@ import { median, printTable } from './lib/table.mjs';
 
 const VIEWERS = 1000;
 const EVENTS = scaled(400);
-const FIRST_EVENTS = 50;
-const EVENT_EVERY_MS = 10;
 const ROUNDS = 3;
+const LOAD = { viewers: VIEWERS, first: 50, events: EVENTS, everyMs: 10 };
 
-/** Returns the CPU time of the API per delivered event, in µs. */
-export async function cpuPerEvent(start, viewerCount, events, everyMs) {
+/** Returns the CPU time of the API per delivered event, in µs. @param load the viewers, and the events before and while measuring */
+export async function cpuPerEvent(start, { viewers: viewerCount, first, events, everyMs }) {
   const side = await start();
   const viewers = await openViewers(side, viewerCount);
   const deliver = async (count) => {
@@ -29,7 +28,7 @@ export async function cpuPerEvent(start, viewerCount, events, everyMs) {
     const after = await side.api.probe();
     return (after.cpuUs - before.cpuUs) / (count * viewerCount);
   };
-  await deliver(FIRST_EVENTS);
+  await deliver(first);
   const cpu = await deliver(events);
   await viewers.stop();
   await side.stop();
@@ -49,7 +48,7 @@ export async function fanout() {
   const results = new Map(contestants.map(([name]) => [name, []]));
   for (let round = 0; round < ROUNDS; round++) {
     for (const [name, start] of contestants) {
-      results.get(name).push(await cpuPerEvent(start, VIEWERS, EVENTS, EVENT_EVERY_MS));
+      results.get(name).push(await cpuPerEvent(start, LOAD));
     }
   }
   const [loop, headway, betterSse] = [...results.values()].map(median);

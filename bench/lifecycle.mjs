@@ -16,7 +16,7 @@ const POLL_MS = 20;
 const AFTERWARDS_MS = 1000;
 
 /** Starts `count` jobs and waits for their end. Resolves to the cost of one and the rate. */
-async function runJobs(side, poster, count) {
+export async function runJobs(side, poster, count) {
   const done = (await side.countCompleted('tiny')) + count;
   const before = await cpuOf(side);
   poster.send({

@@ -13,6 +13,7 @@ import { createJobFaults } from '../dist/shared/lifecycle/job-faults.js';
 import { createReconciler } from '../dist/shared/lifecycle/reconcile.js';
 import { connectRedis } from '../dist/shared/redis/connect.js';
 import { sharedScripts } from '../dist/shared/runtime/scripts.js';
+import { inGroups, writeFinishedJob } from './lib/finished-jobs.mjs';
 import { row } from './lib/goals.mjs';
 import { startRedis } from './lib/processes.mjs';
 import { median, printTable } from './lib/table.mjs';
@@ -20,7 +21,6 @@ import { median, printTable } from './lib/table.mjs';
 const JOBS = 1_000_000;
 const OWNER_EVERY = 1000;
 const OWNER = 'user:ada';
-const AT_ONCE = 5000;
 const PEER_CHUNK = 1000;
 const BEGIN = 1_790_000_000_000;
 const keyspace = createKeyspace('bench');
@@ -35,35 +35,10 @@ function settingsOf(i) {
     : { owner: `user:${i % 10_000}`, tags: ['load'] };
 }
 
-/** Writes the keys of finished jobs as BullMQ does, without running a million jobs. */
-async function addJobs(redis) {
-  await inGroups(async (i) => {
-    await Promise.all([
-      redis.hset(`${keyspace.queuePrefix}:work:${idOf(i)}`, {
-        name: 'work',
-        data: JSON.stringify({ count: 3, intervalMs: 10 }),
-        opts: JSON.stringify({ attempts: 1, jobId: idOf(i), headway: settingsOf(i) }),
-        timestamp: BEGIN + i,
-        delay: 0,
-        priority: 0,
-        processedOn: BEGIN + i + 5,
-        finishedOn: BEGIN + i + 40,
-        ats: 1,
-        atm: 1,
-        stc: 0,
-        returnvalue: JSON.stringify({ steps: 3 }),
-        progress: JSON.stringify({ percent: 100, current: 3, total: 3 }),
-      }),
-      redis.zadd(`${keyspace.queuePrefix}:work:completed`, BEGIN + i + 40, idOf(i)),
-    ]);
-  });
-}
-
-async function inGroups(work) {
-  for (let from = 0; from < JOBS; from += AT_ONCE) {
-    await Promise.all(Array.from({ length: AT_ONCE }, (_, i) => work(from + i)));
-  }
-}
+const addJobs = (redis) =>
+  inGroups(0, JOBS, (i) =>
+    writeFinishedJob(redis, keyspace.queueKey('work', ''), idOf(i), BEGIN + i, settingsOf(i)),
+  );
 
 async function timed(work, rounds) {
   const times = [];
@@ -108,7 +83,7 @@ export async function list() {
   const empty = await server.usedMemory();
   await addJobs(redis);
   const withJobs = await server.usedMemory();
-  await inGroups((i) => trackJob(idOf(i)));
+  await inGroups(0, JOBS, (i) => trackJob(idOf(i)));
   const withIndex = await server.usedMemory();
 
   // The deep page begins after 900 of the caller's jobs, newest first.

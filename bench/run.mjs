@@ -21,6 +21,7 @@ const BENCHMARKS = {
   list: 'A page of a million finished jobs; the peer filters what `getJobs` returns.',
   dashboard: 'The dashboard with 10,000 active jobs in Chromium.',
   crowd: 'One stream of 10,000 active jobs in Chromium.',
+  curves: 'How costs grow; the jobs of the second picture report 1,000 times a second together.',
 };
 
 await ensureBuild(root);
@@ -30,7 +31,8 @@ console.log(`load of the machine: ${loadavg()[0].toFixed(1)}`);
 const sections = [];
 for (const name of names.length > 0 ? names : Object.keys(BENCHMARKS)) {
   const benchmark = await import(`./${name}.mjs`);
-  sections.push({ name, about: BENCHMARKS[name], rows: await benchmark[name]() });
+  const rows = await benchmark[name]();
+  sections.push({ name, about: BENCHMARKS[name], rows, pictures: benchmark.PICTURES ?? [] });
 }
 const rows = sections.flatMap((section) => section.rows);
 console.log();

@@ -59,7 +59,7 @@ export async function startLoop() {
 
 /** The real API, with viewers of the channel of one job. */
 export async function startHeadwayChannel() {
-  const { redis, api, settings } = await startHeadway({ workers: false, redis: { scripts: channelScripts } });
+  const { redis, api, settings } = await startHeadway({ workers: 0, redis: { scripts: channelScripts } });
   const response = await fetch(`${api.url}/v1/jobs`, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },

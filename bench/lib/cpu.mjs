@@ -1,11 +1,11 @@
 // CPU time of the processes of an installation.
 
 /** Returns the CPU time so far, in µs by process, and the time of the look in ms. */
-export async function cpuOf({ api, worker, redis }) {
-  const [{ cpuUs: apiUs }, workerUs] = await Promise.all([
-    api.probe(),
-    worker ? worker.probe().then(({ cpuUs }) => cpuUs) : 0,
-  ]);
+export async function cpuOf({ api, workers = [], redis }) {
+  const [apiUs, ...workersUs] = await Promise.all(
+    [api, ...workers].map(async (process) => (await process.probe()).cpuUs),
+  );
+  const workerUs = workersUs.reduce((sum, us) => sum + us, 0);
   const redisUs = redis.cpuUs();
   return {
     at: performance.now(),

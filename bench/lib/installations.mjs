@@ -6,11 +6,11 @@ const jobsDir = fileURLToPath(new URL('../job-files', import.meta.url));
 
 /**
  * Starts Headway with the jobs of `bench/job-files`.
- * @param options.workers false for an API without a worker
+ * @param options.workers the number of worker processes
  * @param options.concurrency of the worker
  * @param options.env further settings
  */
-export async function startHeadway({ workers = true, concurrency = 32, env = {}, redis: options } = {}) {
+export async function startHeadway({ workers = 1, concurrency = 32, env = {}, redis: options } = {}) {
   const redis = await startRedis(options);
   const settings = {
     REDIS_URL: redis.url,
@@ -25,7 +25,7 @@ export async function startHeadway({ workers = true, concurrency = 32, env = {},
     name: 'Headway',
     redis,
     api: await startMeasured('dist/api/main.js', settings),
-    worker: workers ? await startMeasured('dist/worker/main.js', settings) : undefined,
+    workers: await startWorkers(workers, 'dist/worker/main.js', settings),
     settings,
     jobsPath: '/v1/jobs',
     batchPath: '/v1/jobs:batch',
@@ -34,14 +34,14 @@ export async function startHeadway({ workers = true, concurrency = 32, env = {},
 }
 
 /** Starts the plain peer. Takes the same options. */
-export async function startPlain({ workers = true, concurrency = 32 } = {}) {
+export async function startPlain({ workers = 1, concurrency = 32 } = {}) {
   const redis = await startRedis();
   const settings = { REDIS_URL: redis.url, CONCURRENCY: String(concurrency) };
   return installation({
     name: 'plain BullMQ',
     redis,
     api: await startMeasured('bench/peers/bullmq-api.mjs', settings),
-    worker: workers ? await startMeasured('bench/peers/bullmq-worker.mjs', settings) : undefined,
+    workers: await startWorkers(workers, 'bench/peers/bullmq-worker.mjs', settings),
     settings,
     jobsPath: '/jobs',
     batchPath: '/batch',
@@ -49,14 +49,16 @@ export async function startPlain({ workers = true, concurrency = 32 } = {}) {
   });
 }
 
+const startWorkers = (count, script, settings) =>
+  Promise.all(Array.from({ length: count }, () => startMeasured(script, settings)));
+
 function installation(parts) {
-  const processes = [parts.api, parts.worker].filter(Boolean);
   return {
     ...parts,
     /** The number of jobs of a kind that BullMQ has completed. */
     countCompleted: (kind) => parts.redis.client.zcard(parts.completedKey(kind)),
     async stop() {
-      await Promise.all(processes.map((process) => process.stop()));
+      await Promise.all([parts.api, ...parts.workers].map((process) => process.stop()));
       await parts.redis.stop();
     },
   };

@@ -15,7 +15,7 @@ const INTRODUCTION = `# Performance
 The plain peer consists of Express, BullMQ (\`queue.add\`, \`Worker\`, \`QueueEvents\`) and better-sse. It sends and stores only what the jobs report. CPU is that of all processes together, unless one is named. *Cold* are the first seconds of new processes, *warm* is after some seconds of the same load.
 `;
 
-/** Replaces the sections of the benchmarks that were run. @param sections {name, about, rows} of each */
+/** Replaces the sections of the benchmarks that were run. @param sections {name, about, rows, pictures} of each */
 export async function writePage(order, sections) {
   const old = existsSync(PAGE) ? readFileSync(PAGE, 'utf8') : '';
   const texts = new Map(
@@ -30,14 +30,18 @@ export async function writePage(order, sections) {
   writeFileSync(PAGE, `${[INTRODUCTION.trimEnd(), ...parts].join('\n\n')}\n`);
 }
 
-const sectionText = ({ name, about, rows }, machine) =>
+const sectionText = ({ name, about, rows, pictures }, machine) =>
   [
     `## \`${name}\``,
     `${about} Measured with \`npm run bench -- ${name}\` on ${machine}.`,
-    [COLUMNS.map((column) => column || 'reached'), COLUMNS.map(() => '---'), ...rows.map(cellsOf)]
-      .map((cells) => `| ${cells.join(' | ')} |`)
-      .join('\n'),
+    ...pictures.map(([alternative, file]) => `![${alternative}](../images/${file})`),
+    ...(rows.length > 0 ? [tableOf(rows)] : []),
   ].join('\n\n');
+
+const tableOf = (rows) =>
+  [COLUMNS.map((column) => column || 'reached'), COLUMNS.map(() => '---'), ...rows.map(cellsOf)]
+    .map((cells) => `| ${cells.join(' | ')} |`)
+    .join('\n');
 
 async function describeMachine() {
   const redis = execFileSync(await ensureRedisServer(), ['--version'], { encoding: 'utf8' });

@@ -21,7 +21,7 @@ async function postFor(side, poster, { path, body, connections, jobs, ms }) {
  * @param load returns the path, the body, the connections and the jobs of a request for an installation
  */
 export async function measurePosting(start, load) {
-  const side = await start({ workers: false });
+  const side = await start({ workers: 0 });
   const poster = await startMeasured('bench/lib/poster.mjs', {});
   const posting = (ms) => postFor(side, poster, { ...load(side), ms });
   const cold = await posting(COLD_MS);
