@@ -3,6 +3,7 @@
 import { signUserToken } from '../dist/shared/auth/user-token.js';
 import { scopeOf } from '../dist/shared/job-index/keys.js';
 import { measure, openMeasuredPage, percent } from './lib/browser.mjs';
+import { row } from './lib/goals.mjs';
 import { sleep, startMeasured, startRedis, temporaryFolder } from './lib/processes.mjs';
 import { indexJobs, startReporting } from './lib/reporting.mjs';
 import { printTable } from './lib/table.mjs';
@@ -30,7 +31,7 @@ function follow(address) {
   });
 }
 
-export async function overview() {
+export async function crowd() {
   console.log(
     `\ncrowd: ${JOBS} active jobs of one principal, ${1000 / INTERVAL_MS} updates a second each, in one stream`,
   );
@@ -88,9 +89,9 @@ export async function overview() {
   await close();
   await Promise.all([api, ...workers].map((process) => process.stop()));
   await redis.stop();
-  return {
-    'crowd, share of the main thread': [resting.main, 0.2],
-    'crowd, KiB a second on the stream': [rate('received') / 1024, 250],
-    'crowd, seconds until all jobs are shown': [complete, 30],
-  };
+  return [
+    row('crowd, share of the main thread', { headway: resting.main, atMost: 0.2 }),
+    row('crowd, on the stream', { unit: 'KiB/s', headway: rate('received') / 1024, atMost: 250 }),
+    row('crowd, until all jobs are there', { unit: 's', headway: complete, atMost: 30 }),
+  ];
 }

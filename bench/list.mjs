@@ -13,13 +13,14 @@ import { createJobFaults } from '../dist/shared/lifecycle/job-faults.js';
 import { createReconciler } from '../dist/shared/lifecycle/reconcile.js';
 import { connectRedis } from '../dist/shared/redis/connect.js';
 import { sharedScripts } from '../dist/shared/runtime/scripts.js';
+import { inGroups, writeFinishedJob } from './lib/finished-jobs.mjs';
+import { row } from './lib/goals.mjs';
 import { startRedis } from './lib/processes.mjs';
 import { median, printTable } from './lib/table.mjs';
 
 const JOBS = 1_000_000;
 const OWNER_EVERY = 1000;
 const OWNER = 'user:ada';
-const AT_ONCE = 5000;
 const PEER_CHUNK = 1000;
 const BEGIN = 1_790_000_000_000;
 const keyspace = createKeyspace('bench');
@@ -34,39 +35,10 @@ function settingsOf(i) {
     : { owner: `user:${i % 10_000}`, tags: ['load'] };
 }
 
-/** Writes the keys of finished jobs as BullMQ does, without running a million jobs. */
-async function addJobs(redis) {
-  await inGroups(async (i) => {
-    await Promise.all([
-      redis.hset(`${keyspace.queuePrefix}:work:${idOf(i)}`, {
-        name: 'work',
-        data: JSON.stringify({ count: 3, intervalMs: 10 }),
-        opts: JSON.stringify({ attempts: 1, jobId: idOf(i), headway: settingsOf(i) }),
-        timestamp: BEGIN + i,
-        delay: 0,
-        priority: 0,
-        processedOn: BEGIN + i + 5,
-        finishedOn: BEGIN + i + 40,
-        ats: 1,
-        atm: 1,
-        stc: 0,
-        returnvalue: JSON.stringify({ steps: 3 }),
-        progress: JSON.stringify({ percent: 100, current: 3, total: 3 }),
-      }),
-      redis.zadd(`${keyspace.queuePrefix}:work:completed`, BEGIN + i + 40, idOf(i)),
-    ]);
-  });
-}
-
-async function inGroups(work) {
-  for (let from = 0; from < JOBS; from += AT_ONCE) {
-    await Promise.all(Array.from({ length: AT_ONCE }, (_, i) => work(from + i)));
-  }
-}
-
-async function usedMemory(redis) {
-  return Number(/^used_memory:(\d+)/m.exec(await redis.info('memory'))[1]);
-}
+const addJobs = (redis) =>
+  inGroups(0, JOBS, (i) =>
+    writeFinishedJob(redis, keyspace.queueKey('work', ''), idOf(i), BEGIN + i, settingsOf(i)),
+  );
 
 async function timed(work, rounds) {
   const times = [];
@@ -108,11 +80,11 @@ export async function list() {
   });
   const queue = new Queue('work', { connection: redis, prefix: keyspace.queuePrefix });
 
-  const empty = await usedMemory(redis);
+  const empty = await server.usedMemory();
   await addJobs(redis);
-  const withJobs = await usedMemory(redis);
-  await inGroups((i) => trackJob(idOf(i)));
-  const withIndex = await usedMemory(redis);
+  const withJobs = await server.usedMemory();
+  await inGroups(0, JOBS, (i) => trackJob(idOf(i)));
+  const withIndex = await server.usedMemory();
 
   // The deep page begins after 900 of the caller's jobs, newest first.
   const deep = 900;
@@ -159,10 +131,15 @@ export async function list() {
   console.log(
     `memory of Redis: ${perJob.toFixed(0)} bytes a job in BullMQ, ${perEntry.toFixed(0)} more in the index`,
   );
-  return {
-    'list, first page against getJobs + filter': [rows[0].ours / rows[0].peer, 0.02],
-    'list, deep page against getJobs + filter': [rows[1].ours / rows[1].peer, 0.02],
-    'list, filtered page against getJobs + filter': [rows[2].ours / rows[2].peer, 0.02],
-    'list, memory of the index against that of the jobs': [perEntry / perJob, 1],
-  };
+  return [
+    ...rows.map(({ name, ours, peer }) =>
+      row(`a million jobs, ${name}`, { unit: 'ms', peer, headway: ours, atMost: 0.02 }),
+    ),
+    row('a million jobs, index beside BullMQ', {
+      unit: 'bytes/job',
+      peer: perJob,
+      headway: perEntry,
+      atMost: 1,
+    }),
+  ];
 }

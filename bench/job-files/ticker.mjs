@@ -1,8 +1,9 @@
 import { defineJob } from 'headway';
 import { z } from 'zod';
 import { paceOf } from '../lib/pace.mjs';
+import { stamp } from '../lib/stamp.mjs';
 
-/** Reports progress at a fixed pace until it is aborted. Viewers count the updates by their message. */
+/** Reports progress at a fixed pace until it is aborted. The message says when it was reported. */
 export default defineJob({
   name: 'ticker',
   input: z.strictObject({ intervalMs: z.number() }),
@@ -11,7 +12,7 @@ export default defineJob({
     const beat = paceOf(intervalMs);
     for (let current = 1; !ctx.signal.aborted; current++) {
       await beat();
-      ctx.progress({ current, total: 1_000_000, unit: 'rows', message: '"mark"' });
+      ctx.progress({ current, total: 1_000_000, unit: 'rows', message: stamp() });
     }
     return null;
   },

@@ -1,4 +1,6 @@
-// Loaded into a measured process (node --expose-gc --import). It reports the CPU time and memory on request.
+// Loaded into a measured process (node --expose-gc --import). It reports the CPU time and memory on request,
+// and ends when the benchmark is gone.
+process.on('disconnect', () => process.exit());
 process.on('message', (message) => {
   if (message?.type !== 'probe') return;
   if (message.gc) globalThis.gc();
@@ -11,5 +13,6 @@ process.on('message', (message) => {
     cpuUs: user + system,
     heapBytes: heapUsed + external,
     rssBytes: rss,
+    peakBytes: process.resourceUsage().maxRSS * 1024,
   });
 });

@@ -13,6 +13,7 @@ const probe = new URL('./probe.mjs', import.meta.url).href;
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 const children = new Set();
 const folders = new Set();
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1));
 process.on('exit', () => {
   for (const child of children) child.kill('SIGKILL');
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
@@ -26,7 +27,7 @@ export function temporaryFolder() {
 
 /**
  * Runs a script as a process that can be measured. Resolves with the first message of the process. `probe` returns the
- * CPU time so far in µs, and the heap and resident memory in bytes.
+ * CPU time so far in µs, and the heap, the resident memory and its peak in bytes.
  */
 export async function startMeasured(script, env, args = []) {
   const child = fork(join(root, script), args, {
@@ -55,7 +56,8 @@ export async function startMeasured(script, env, args = []) {
 }
 
 /**
- * Runs a private Redis. `client` is a connection with the scripts; `cpuUs` returns the CPU time of the server. Linux only.
+ * Runs a private Redis. `client` knows the scripts; `cpuUs` returns the CPU time that the server has used (Linux only),
+ * `usedMemory` its memory in bytes.
  */
 export async function startRedis({ scripts } = {}) {
   const server = createServer().listen(0, '127.0.0.1');
@@ -87,6 +89,17 @@ export async function startRedis({ scripts } = {}) {
       const stat = readFileSync(`/proc/${child.pid}/stat`, 'utf8');
       const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
       return (Number(fields[11]) + Number(fields[12])) * 10_000;
+    },
+    /** The scripts that have been called since `client.config('RESETSTAT')`. */
+    async scriptCalls() {
+      const stats = await client.info('commandstats');
+      return [...stats.matchAll(/^cmdstat_(?:eval|fcall)\w*:calls=(\d+)/gm)].reduce(
+        (sum, [, calls]) => sum + Number(calls),
+        0,
+      );
+    },
+    async usedMemory() {
+      return Number(/^used_memory:(\d+)/m.exec(await client.info('memory'))[1]);
     },
     async stop() {
       client.disconnect();

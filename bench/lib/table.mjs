@@ -10,4 +10,8 @@ export function printTable(rows) {
   }
 }
 
-export const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
+/** Returns the number that the given share of the numbers do not exceed. */
+export const percentile = (numbers, share) =>
+  numbers.toSorted((a, b) => a - b)[Math.min(numbers.length - 1, Math.floor(numbers.length * share))];
+
+export const median = (numbers) => percentile(numbers, 0.5);

@@ -1,13 +1,22 @@
-// A process that holds many event streams and counts frames. It answers the message {open: [url, ...]} when every
-// stream has received its first bytes, and {expect: n} when n marked frames have arrived in total.
+// A process that holds many event streams and counts frames with marks. It answers the message {open: [url, ...]} when
+// every stream has received the text `opened`, {expect: n} when n marks have arrived in all, {count: true} with the
+// marks so far and their ages since the last such answer, and {close: true} when all streams are closed.
 import { connect } from 'node:net';
+import { eachMark } from './stamp.mjs';
+import { percentile } from './table.mjs';
 
-const MARK = Buffer.from('"mark');
+const AT_ONCE = 100;
 let frames = 0;
+let ages = [];
 let expected = Number.POSITIVE_INFINITY;
 const sockets = new Set();
 
-function open(url) {
+function countMark(age) {
+  frames++;
+  if (age !== undefined) ages.push(age);
+}
+
+function open(url, opened) {
   const { port, pathname, search } = new URL(url);
   return new Promise((resolve, reject) => {
     const socket = connect(Number(port), '127.0.0.1');
@@ -17,9 +26,13 @@ function open(url) {
     socket.write(
       `GET ${pathname}${search} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\nConnection: keep-alive\r\n\r\n`,
     );
+    let isOpen = false;
     socket.on('data', (data) => {
-      resolve();
-      for (let at = data.indexOf(MARK); at >= 0; at = data.indexOf(MARK, at + MARK.length)) frames++;
+      if (!isOpen && data.includes(opened)) {
+        isOpen = true;
+        resolve();
+      }
+      eachMark(data, countMark);
       if (frames >= expected) {
         expected = Number.POSITIVE_INFINITY;
         process.send({ type: 'arrived', frames });
@@ -28,17 +41,41 @@ function open(url) {
   });
 }
 
+/** Opens all, at most `AT_ONCE` at the same time. */
+async function openAll(urls, opened) {
+  const begun = performance.now();
+  let next = 0;
+  await Promise.all(
+    Array.from({ length: Math.min(AT_ONCE, urls.length) }, async () => {
+      while (next < urls.length) await open(urls[next++], opened);
+    }),
+  );
+  return performance.now() - begun;
+}
+
 process.on('message', async (message) => {
   if (message.open) {
-    for (let from = 0; from < message.open.length; from += 100) {
-      await Promise.all(message.open.slice(from, from + 100).map(open));
-    }
-    process.send({ type: 'opened', open: sockets.size });
+    const ms = await openAll(message.open, message.opened ?? '\n\n');
+    process.send({ type: 'opened', open: sockets.size, ms });
   }
   if (message.expect) {
     expected = message.expect;
     if (frames >= expected) process.send({ type: 'arrived', frames });
   }
-  if (message.count) process.send({ type: 'count', frames });
+  if (message.count) {
+    const [p50, p99] = ages.length > 0 ? [0.5, 0.99].map((share) => percentile(ages, share)) : [];
+    process.send({ type: 'count', frames, p50, p99 });
+    ages = [];
+  }
+  if (message.close) {
+    await Promise.all(
+      [...sockets].map((socket) => {
+        // With a reset, because closed connections would occupy the machine's ports for a minute.
+        socket.resetAndDestroy();
+        return new Promise((resolve) => socket.once('close', resolve));
+      }),
+    );
+    process.send({ type: 'closed' });
+  }
 });
 process.send({ type: 'ready' });

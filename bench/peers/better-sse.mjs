@@ -11,6 +11,6 @@ app.get('/', async (req, res) => {
 const redis = new Redis(process.env.REDIS_URL);
 await redis.subscribe('bench');
 redis.on('message', (_channel, data) => channel.broadcast(JSON.parse(data), 'progress'));
-const server = app.listen(0, '127.0.0.1', () => {
+const server = app.listen(Number(process.env.PORT ?? 0), '127.0.0.1', () => {
   process.send({ type: 'listening', url: `http://127.0.0.1:${server.address().port}/` });
 });

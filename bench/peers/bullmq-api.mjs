@@ -1,4 +1,4 @@
-// BullMQ and better-sse without Headway: QueueEvents in the API, and a session for each viewer.
+// The API of the plain peer: BullMQ's Queue and QueueEvents, and a better-sse session for each viewer.
 import { createSession } from 'better-sse';
 import { Queue, QueueEvents } from 'bullmq';
 import express from 'express';
@@ -8,17 +8,24 @@ const connection = { host, port: Number(port), maxRetriesPerRequest: null };
 const queue = new Queue('peer', { connection });
 const events = new QueueEvents('peer', { connection });
 const sessions = new Map();
-events.on('progress', ({ jobId, data }) => {
-  for (const session of sessions.get(jobId) ?? []) session.push(data, 'progress');
-});
+const push = (jobId, data, event) => {
+  for (const session of sessions.get(jobId) ?? []) session.push(data, event);
+};
+events.on('progress', ({ jobId, data }) => push(jobId, data, 'progress'));
+events.on('completed', ({ jobId, returnvalue }) => push(jobId, returnvalue, 'completed'));
+events.on('failed', ({ jobId, failedReason }) => push(jobId, failedReason, 'failed'));
+
 const app = express();
-app.post('/jobs', async (_req, res) => {
-  const jobs = await queue.addBulk(
-    Array.from({ length: Number(process.env.JOBS) }, () => ({ name: 'ticker', data: {} })),
-  );
-  res.json(jobs.map(({ id }) => id));
+app.use(express.json({ limit: '1mb' }));
+app.post('/jobs', async (req, res) => {
+  const job = await queue.add(req.body.name, req.body.data);
+  res.status(202).json({ id: job.id });
 });
-app.get('/jobs/:id', async (req, res) => {
+app.post('/batch', async (req, res) => {
+  const jobs = await queue.addBulk(req.body.jobs);
+  res.status(202).json({ jobs: jobs.map(({ id }) => ({ id })) });
+});
+app.get('/jobs/:id/events', async (req, res) => {
   const session = await createSession(req, res);
   const { id } = req.params;
   if (!sessions.has(id)) sessions.set(id, new Set());

@@ -1,30 +1,25 @@
-// A BullMQ worker that reports the same progress with BullMQ's updateProgress.
+// The worker of the plain peer. Its jobs do what those in bench/job-files do, and report with BullMQ's updateProgress.
 import { Worker } from 'bullmq';
 import { paceOf } from '../lib/pace.mjs';
+import { stamp } from '../lib/stamp.mjs';
 
 const { hostname: host, port } = new URL(process.env.REDIS_URL);
 const connection = { host, port: Number(port), maxRetriesPerRequest: null };
-const worker = new Worker(
-  'peer',
-  async (job) => {
-    const beat = paceOf(Number(process.env.INTERVAL_MS));
+
+const jobs = {
+  tiny: async () => null,
+  async ticker(job) {
+    const beat = paceOf(job.data.intervalMs);
     for (let current = 1; ; current++) {
       await beat();
-      await job.updateProgress({
-        jobId: job.id,
-        attempt: 1,
-        percent: current / 10_000,
-        current,
-        total: 1_000_000,
-        unit: 'rows',
-        message: '"mark"',
-        ratePerSecond: 10,
-        etaMs: 99_000_000,
-        at: Date.now(),
-      });
+      await job.updateProgress({ current, total: 1_000_000, unit: 'rows', message: stamp() });
     }
   },
-  { connection, concurrency: Number(process.env.JOBS) },
-);
+};
+
+const worker = new Worker('peer', (job) => jobs[job.name](job), {
+  connection,
+  concurrency: Number(process.env.CONCURRENCY),
+});
 await worker.waitUntilReady();
 process.send({ type: 'ready' });

@@ -78,6 +78,7 @@ const SIDEBAR = [
       link('Stream events', 'reference/events'),
       link('Redis keys', 'reference/redis-keys'),
       link('Errors', 'reference/errors'),
+      link('Performance', 'reference/performance'),
     ],
   },
   {

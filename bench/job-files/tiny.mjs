@@ -1,0 +1,10 @@
+import { defineJob } from 'headway';
+import { z } from 'zod';
+
+/** Ends at once and reports nothing. */
+export default defineJob({
+  name: 'tiny',
+  input: z.strictObject({}),
+  result: z.null(),
+  run: async () => null,
+});
