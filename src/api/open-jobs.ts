@@ -24,6 +24,7 @@ export function openJobs(core: Core, production: boolean) {
     store,
     isHeld: connection.isHeld,
     expiry,
+    trackJob: connection.trackJob,
     oneTurn: true,
     webhooks: connection.webhooks,
     webhookRules: { ...webhookPolicy(config), ownSecret: production && !config.WEBHOOK_SECRET },

@@ -28,8 +28,9 @@ export function batchRoutes(options: JobRoutesOptions): Router {
       items.map(async (item) => {
         if (item.error) return item;
         const { id, name, deduplicated } = item;
-        const job = await acceptedJob({ trackJob, readTombstone }, id, name, basePath(req), deduplicated);
-        return { ...job, token: await access.token(id) };
+        const known = item.job ?? (await trackJob(id)) ?? (await readTombstone(id));
+        const job = acceptedJob(id, name, known, basePath(req), deduplicated);
+        return { ...job, token: access.token(id) };
       }),
     );
     res.status(202).json({ jobs });

@@ -10,6 +10,7 @@ import { isFinished, type JobSnapshot } from '../../shared/lifecycle/snapshot.js
 import { jobView, readProgress } from '../../shared/lifecycle/view.js';
 import type { Config } from '../../shared/process/config.js';
 import type { Connection } from '../../shared/runtime/connection.js';
+import type { Enqueued } from '../../shared/runtime/enqueue.js';
 import type { Access } from '../auth/access.js';
 import { basePath } from '../http/base-path.js';
 import { methods } from '../http/problem.js';
@@ -84,21 +85,17 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     const request = await starter.check(req.body, caller);
     const newId = newJobId(plan.of(request.definition.name));
     const use = key ? await idempotency.claim(key, req.body, newId) : { jobId: newId, queued: false };
-    let id = use.jobId;
+    let started: Enqueued = { id: use.jobId, job: undefined };
     // A job that has been removed was queued, even if the process that queued it ended before it recorded that.
-    const queued = use.queued || (id !== newId && (await readTombstone(id)) !== undefined);
+    const queued = use.queued || (use.jobId !== newId && (await readTombstone(use.jobId)) !== undefined);
     if (!queued) {
-      id = await starter.start(use.jobId, request);
-      if (key) await idempotency.confirm(key, id);
+      started = await starter.start(use.jobId, request);
+      if (key) await idempotency.confirm(key, started.id);
     }
-    const job = await acceptedJob(
-      { trackJob, readTombstone },
-      id,
-      request.definition.name,
-      basePath(req),
-      id !== use.jobId,
-    );
-    const token = await access.grant(req, res, id);
+    const { id } = started;
+    const known = started.job ?? (await trackJob(id)) ?? (await readTombstone(id));
+    const job = acceptedJob(id, request.definition.name, known, basePath(req), id !== use.jobId);
+    const token = access.grant(req, res, id);
     res
       .status(202)
       .location(job.links.self)

@@ -131,11 +131,13 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
     const schedule = await find(req);
     const { name, data, options: jobOptions } = schedule;
     const request = await starter.check({ name, data, options: jobOptions }, asOwner(schedule));
-    const id = await starter.start(newJobId(plan.of(name)), request);
+    const { id, job } = await starter.start(newJobId(plan.of(name)), request);
     const links = jobLinks(id, basePath(req));
-    const token = await access.grant(req, res, id);
-    const state = (await connection.trackJob(id))?.state ?? 'waiting';
-    res.status(202).location(links.self).json({ id, name, state, links, token });
+    const token = access.grant(req, res, id);
+    res
+      .status(202)
+      .location(links.self)
+      .json({ id, name, state: job?.state ?? 'waiting', links, token });
   }
 
   async function remove(req: Request, res: Response): Promise<void> {
