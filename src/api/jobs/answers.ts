@@ -1,24 +1,34 @@
 import { HeadwayError } from '../../shared/errors.js';
 import type { Tombstone, TombstoneReader } from '../../shared/job-index/tombstones.js';
+import type { SnapshotReader } from '../../shared/lifecycle/snapshot.js';
 import { jobLinks } from '../../shared/lifecycle/view.js';
 import { jobNotFound } from '../auth/access.js';
 
+/** Reads the state of a job that was started earlier. */
+export type StateReader = (jobId: string) => Promise<string | undefined>;
+
+/** Creates a reader that also knows jobs that have been removed, and adds a job to the index that is missing there. */
+export const createStateReader =
+  (trackJob: SnapshotReader, readTombstone: TombstoneReader): StateReader =>
+  async (jobId) =>
+    ((await trackJob(jobId)) ?? (await readTombstone(jobId)))?.state;
+
 /**
  * Returns the body of a 202, without the token of the job.
- * @param job what is known of the job; `undefined` when it was removed and forgotten
+ * @param state `undefined` for a job that was removed and forgotten
  * @param base as for {@link jobLinks}
  * @param deduplicated whether this is another job, started earlier with the same deduplication key
  */
 export const acceptedJob = (
   id: string,
   name: string,
-  job: { state: string } | undefined,
+  state: string | undefined,
   base: string,
   deduplicated: boolean,
 ) => ({
   id,
   name,
-  state: job?.state ?? 'waiting',
+  state: state ?? 'waiting',
   ...(deduplicated ? { deduplicated: true } : {}),
   links: jobLinks(id, base),
 });

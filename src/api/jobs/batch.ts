@@ -76,7 +76,7 @@ export function createBatchStarter({ starter, plan, idempotency }: BatchOptions)
       // The body is the same as when it was validated.
       const { name } = jobs[i] as { name: string };
       const id = item === 0 ? idOf(batch, name, i) : item;
-      return { id, job: started.get(id)?.job, name, deduplicated: item !== 0 };
+      return { id, state: started.get(id)?.state, name, deduplicated: item !== 0 };
     });
   };
 }

@@ -14,7 +14,7 @@ import type { Enqueued } from '../../shared/runtime/enqueue.js';
 import type { Access } from '../auth/access.js';
 import { basePath } from '../http/base-path.js';
 import { methods } from '../http/problem.js';
-import { acceptedJob, missingJob } from '../jobs/answers.js';
+import { acceptedJob, createStateReader, missingJob } from '../jobs/answers.js';
 import { createIdempotency, scopedKey } from '../jobs/idempotency.js';
 import { createJobList } from '../jobs/list.js';
 import { parseListQuery } from '../jobs/list-query.js';
@@ -67,6 +67,7 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     reconciler,
     faults,
   });
+  const readState = createStateReader(trackJob, readTombstone);
   const holdKey = createKeyHolder(redis, keyspace);
   const router = Router();
 
@@ -85,7 +86,7 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     const request = await starter.check(req.body, caller);
     const newId = newJobId(plan.of(request.definition.name));
     const use = key ? await idempotency.claim(key, req.body, newId) : { jobId: newId, queued: false };
-    let started: Enqueued = { id: use.jobId, job: undefined };
+    let started: Enqueued = { id: use.jobId, state: undefined };
     // A job that has been removed was queued, even if the process that queued it ended before it recorded that.
     const queued = use.queued || (use.jobId !== newId && (await readTombstone(use.jobId)) !== undefined);
     if (!queued) {
@@ -93,8 +94,8 @@ export function jobRoutes(options: JobRoutesOptions): Router {
       if (key) await idempotency.confirm(key, started.id);
     }
     const { id } = started;
-    const known = started.job ?? (await trackJob(id)) ?? (await readTombstone(id));
-    const job = acceptedJob(id, request.definition.name, known, basePath(req), id !== use.jobId);
+    const state = started.state ?? (await readState(id));
+    const job = acceptedJob(id, request.definition.name, state, basePath(req), id !== use.jobId);
     const token = access.grant(req, res, id);
     res
       .status(202)

@@ -2,13 +2,14 @@ import { Job, type JobsOptions } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { everyChannelKey, jobChannel } from '../channel/keys.js';
 import type { Publisher } from '../channel/publisher.js';
+import type { NewJobIndexer } from '../job-index/new-jobs.js';
 import type { JobDefinition } from '../jobs/definition.js';
 import { type JobOptions, queueOptions } from '../jobs/options.js';
 import { type OpenQueue, requireAddress } from '../jobs/queues.js';
+import type { JobState } from '../jobs/states.js';
 import type { Keyspace } from '../keyspace.js';
 import { accepted } from '../lifecycle/events.js';
 import type { Expiry } from '../lifecycle/expiry.js';
-import type { JobSnapshot, SnapshotReader } from '../lifecycle/snapshot.js';
 import { serverNow } from '../redis/server-clock.js';
 import { untilTaken } from '../redis/until-taken.js';
 import type { WebhookStore } from '../webhooks/store.js';
@@ -32,8 +33,8 @@ export interface NewJob {
 export interface Enqueued {
   /** The job's id: that of another job if BullMQ found this one to be a duplicate. */
   id: string;
-  /** The job as it is now; absent if it was removed already, or without `EnqueueOptions.trackJob`. */
-  job: JobSnapshot | undefined;
+  /** The state of a new job; `undefined` for a job that was there before, or without `EnqueueOptions.indexNew`. */
+  state: JobState | undefined;
 }
 
 /** Enqueues a job. Resolves when Redis has stored it. A second call with the same id does nothing. */
@@ -47,7 +48,7 @@ export interface EnqueueOptions {
   expiry: Expiry;
   webhooks: WebhookStore;
   /** Adds the job to the index. Absent in a worker, where the start of the run does it. */
-  trackJob?: SnapshotReader;
+  indexNew?: NewJobIndexer;
   /**
    * Whether the publisher sends at once instead of in batches. Then the whole call is one round trip, also for many jobs,
    * because Redis processes commands in the order in which they are sent.
@@ -56,7 +57,7 @@ export interface EnqueueOptions {
 }
 
 export function createEnqueue(options: EnqueueOptions): Enqueue {
-  const { redis, keyspace, openQueue, publisher, expiry, webhooks, trackJob, oneTurn } = options;
+  const { redis, keyspace, openQueue, publisher, expiry, webhooks, indexNew, oneTurn } = options;
 
   /** Removes everything that was written under an unused id. */
   async function forget(id: string): Promise<void> {
@@ -78,11 +79,11 @@ export function createEnqueue(options: EnqueueOptions): Enqueue {
     const parent = added.parentKey
       ? { parentKey: added.parentKey, parentDependenciesKey: `${added.parentKey}:dependencies` }
       : {};
-    const [storedAs, job] = await Promise.all([
+    const [storedAs, state] = await Promise.all([
       queue.backend.addJobToTransaction(client, added.asJSON(), id, parent),
-      trackJob?.(id),
+      indexNew?.(id),
     ]);
-    return { id: storedAs, job };
+    return { id: storedAs, state };
   }
 
   return async ({ id, definition, data, options: jobOptions, owner = '', ancestors, bullmq: further }) => {
@@ -108,6 +109,6 @@ export function createEnqueue(options: EnqueueOptions): Enqueue {
     if (enqueued.id === id) return enqueued;
     // An unfinished job has the same deduplication key: the caller gets that job, and this id stays unused.
     await forget(id);
-    return { id: enqueued.id, job: await trackJob?.(enqueued.id) };
+    return { id: enqueued.id, state: undefined };
   };
 }
