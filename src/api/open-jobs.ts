@@ -1,4 +1,5 @@
 import { fileStoreOptions, openFileStore } from '../shared/files/store.js';
+import { createNewJobIndexer } from '../shared/job-index/new-jobs.js';
 import { createTombstoneReader } from '../shared/job-index/tombstones.js';
 import { createCanceller } from '../shared/lifecycle/cancel.js';
 import { openSchedules } from '../shared/runtime/schedules.js';
@@ -24,6 +25,7 @@ export function openJobs(core: Core, production: boolean) {
     store,
     isHeld: connection.isHeld,
     expiry,
+    indexNew: createNewJobIndexer(redis, keyspace),
     oneTurn: true,
     webhooks: connection.webhooks,
     webhookRules: { ...webhookPolicy(config), ownSecret: production && !config.WEBHOOK_SECRET },

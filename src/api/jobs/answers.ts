@@ -4,34 +4,34 @@ import type { SnapshotReader } from '../../shared/lifecycle/snapshot.js';
 import { jobLinks } from '../../shared/lifecycle/view.js';
 import { jobNotFound } from '../auth/access.js';
 
-export interface AcceptedOptions {
-  /** Reads a job and adds it to the index of jobs. */
-  trackJob: SnapshotReader;
-  readTombstone: TombstoneReader;
-}
+/** Reads the state of a job that was started earlier. */
+export type StateReader = (jobId: string) => Promise<string | undefined>;
+
+/** Creates a reader that also knows jobs that have been removed, and adds a job to the index that is missing there. */
+export const createStateReader =
+  (trackJob: SnapshotReader, readTombstone: TombstoneReader): StateReader =>
+  async (jobId) =>
+    ((await trackJob(jobId)) ?? (await readTombstone(jobId)))?.state;
 
 /**
- * Returns the body of a 202, without the token of the job. A job that was started earlier with the same
- * `Idempotency-Key` may have been removed.
+ * Returns the body of a 202, without the token of the job.
+ * @param state `undefined` for a job that was removed and forgotten
  * @param base as for {@link jobLinks}
  * @param deduplicated whether this is another job, started earlier with the same deduplication key
  */
-export async function acceptedJob(
-  { trackJob, readTombstone }: AcceptedOptions,
+export const acceptedJob = (
   id: string,
   name: string,
+  state: string | undefined,
   base: string,
   deduplicated: boolean,
-) {
-  const job = (await trackJob(id)) ?? (await readTombstone(id));
-  return {
-    id,
-    name,
-    state: job?.state ?? 'waiting',
-    ...(deduplicated ? { deduplicated: true } : {}),
-    links: jobLinks(id, base),
-  };
-}
+) => ({
+  id,
+  name,
+  state: state ?? 'waiting',
+  ...(deduplicated ? { deduplicated: true } : {}),
+  links: jobLinks(id, base),
+});
 
 /**
  * Returns the error for a job that the caller may see and that does not exist: `gone` with what is still known when the

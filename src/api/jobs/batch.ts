@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { HeadwayError } from '../../shared/errors.js';
 import { derivedJobId, type QueuePlan } from '../../shared/jobs/queues.js';
+import type { Enqueued } from '../../shared/runtime/enqueue.js';
 import type { Principal } from '../auth/principal.js';
 import { requireValid } from '../http/invalid.js';
 import type { Idempotency } from './idempotency.js';
@@ -22,7 +23,7 @@ export const batchSchema = z.strictObject({
 
 /** The outcome of one job of a batch: it was queued, or it is invalid (a problem, RFC 9457). */
 export type BatchItem =
-  | { id: string; name: string; deduplicated: boolean; error?: undefined }
+  | (Enqueued & { name: string; deduplicated: boolean; error?: undefined })
   | { error: Record<string, unknown> };
 
 export interface BatchOptions {
@@ -54,6 +55,7 @@ export function createBatchStarter({ starter, plan, idempotency }: BatchOptions)
     const use = key ? await idempotency.claim(key, body, fresh) : { jobId: fresh, queued: false };
     // Stored with the key: the id of the batch, from which the ids of new jobs are derived, and its `StoredItem`s.
     const [, batch, text = ''] = use.jobId.split(':') as [string, string, string | undefined];
+    const started = new Map<string, Enqueued>();
     let stored: StoredItem[];
     if (use.queued) {
       stored = JSON.parse(decodeURIComponent(text)) as StoredItem[];
@@ -62,8 +64,9 @@ export function createBatchStarter({ starter, plan, idempotency }: BatchOptions)
         checked.map(async (request, i) => {
           if (request instanceof HeadwayError) return request.toProblem();
           const id = idOf(batch, request.definition.name, i);
-          const started = await starter.start(id, request);
-          return started === id ? 0 : started;
+          const job = await starter.start(id, request);
+          started.set(job.id, job);
+          return job.id === id ? 0 : job.id;
         }),
       );
       if (key) await idempotency.confirm(key, `batch:${batch}:${encodeURIComponent(JSON.stringify(stored))}`);
@@ -72,7 +75,8 @@ export function createBatchStarter({ starter, plan, idempotency }: BatchOptions)
       if (typeof item === 'object') return { error: item };
       // The body is the same as when it was validated.
       const { name } = jobs[i] as { name: string };
-      return { id: item === 0 ? idOf(batch, name, i) : item, name, deduplicated: item !== 0 };
+      const id = item === 0 ? idOf(batch, name, i) : item;
+      return { id, state: started.get(id)?.state, name, deduplicated: item !== 0 };
     });
   };
 }

@@ -8,7 +8,7 @@ import type { JobDefinition } from '../../shared/jobs/definition.js';
 import { type JobOptions, optionsSchema } from '../../shared/jobs/options.js';
 import type { Registry } from '../../shared/jobs/registry.js';
 import { validate } from '../../shared/jobs/schema.js';
-import { createEnqueue, type EnqueueOptions } from '../../shared/runtime/enqueue.js';
+import { createEnqueue, type Enqueued, type EnqueueOptions } from '../../shared/runtime/enqueue.js';
 import type { Principal } from '../auth/principal.js';
 import { firstError, invalid, requireValid } from '../http/invalid.js';
 import { keyScope } from './idempotency.js';
@@ -43,9 +43,9 @@ export interface JobStarter {
   /**
    * Queues a job with an id from `newJobId`. The job is stored when the promise resolves. A second call with the same id
    * does nothing.
-   * @returns the id of the job: another id when an unfinished job has the same deduplication key
+   * @returns the job: another one when an unfinished job has the same deduplication key
    */
-  start(id: string, request: JobRequest): Promise<string>;
+  start(id: string, request: JobRequest): Promise<Enqueued>;
 }
 
 export function createJobStarter(given: StartOptions): JobStarter {

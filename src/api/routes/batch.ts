@@ -1,7 +1,7 @@
 import { type Request, type Response, Router } from 'express';
 import { basePath } from '../http/base-path.js';
 import { methods } from '../http/problem.js';
-import { acceptedJob } from '../jobs/answers.js';
+import { acceptedJob, createStateReader } from '../jobs/answers.js';
 import { createBatchStarter } from '../jobs/batch.js';
 import { createIdempotency, scopedKey } from '../jobs/idempotency.js';
 import type { JobRoutesOptions } from './jobs.js';
@@ -10,6 +10,7 @@ import type { JobRoutesOptions } from './jobs.js';
 export function batchRoutes(options: JobRoutesOptions): Router {
   const { config, connection, plan, access, readTombstone, starter } = options;
   const { redis, keyspace, trackJob } = connection;
+  const readState = createStateReader(trackJob, readTombstone);
   const startBatch = createBatchStarter({
     starter,
     plan,
@@ -28,8 +29,9 @@ export function batchRoutes(options: JobRoutesOptions): Router {
       items.map(async (item) => {
         if (item.error) return item;
         const { id, name, deduplicated } = item;
-        const job = await acceptedJob({ trackJob, readTombstone }, id, name, basePath(req), deduplicated);
-        return { ...job, token: await access.token(id) };
+        const state = item.state ?? (await readState(id));
+        const job = acceptedJob(id, name, state, basePath(req), deduplicated);
+        return { ...job, token: access.token(id) };
       }),
     );
     res.status(202).json({ jobs });

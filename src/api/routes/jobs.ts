@@ -10,10 +10,11 @@ import { isFinished, type JobSnapshot } from '../../shared/lifecycle/snapshot.js
 import { jobView, readProgress } from '../../shared/lifecycle/view.js';
 import type { Config } from '../../shared/process/config.js';
 import type { Connection } from '../../shared/runtime/connection.js';
+import type { Enqueued } from '../../shared/runtime/enqueue.js';
 import type { Access } from '../auth/access.js';
 import { basePath } from '../http/base-path.js';
 import { methods } from '../http/problem.js';
-import { acceptedJob, missingJob } from '../jobs/answers.js';
+import { acceptedJob, createStateReader, missingJob } from '../jobs/answers.js';
 import { createIdempotency, scopedKey } from '../jobs/idempotency.js';
 import { createJobList } from '../jobs/list.js';
 import { parseListQuery } from '../jobs/list-query.js';
@@ -66,6 +67,7 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     reconciler,
     faults,
   });
+  const readState = createStateReader(trackJob, readTombstone);
   const holdKey = createKeyHolder(redis, keyspace);
   const router = Router();
 
@@ -84,21 +86,17 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     const request = await starter.check(req.body, caller);
     const newId = newJobId(plan.of(request.definition.name));
     const use = key ? await idempotency.claim(key, req.body, newId) : { jobId: newId, queued: false };
-    let id = use.jobId;
+    let started: Enqueued = { id: use.jobId, state: undefined };
     // A removed job must have been queued, even if the process that queued it ended before recording that.
-    const queued = use.queued || (id !== newId && (await readTombstone(id)) !== undefined);
+    const queued = use.queued || (use.jobId !== newId && (await readTombstone(use.jobId)) !== undefined);
     if (!queued) {
-      id = await starter.start(use.jobId, request);
-      if (key) await idempotency.confirm(key, id);
+      started = await starter.start(use.jobId, request);
+      if (key) await idempotency.confirm(key, started.id);
     }
-    const job = await acceptedJob(
-      { trackJob, readTombstone },
-      id,
-      request.definition.name,
-      basePath(req),
-      id !== use.jobId,
-    );
-    const token = await access.grant(req, res, id);
+    const { id } = started;
+    const state = started.state ?? (await readState(id));
+    const job = acceptedJob(id, request.definition.name, state, basePath(req), id !== use.jobId);
+    const token = access.grant(req, res, id);
     res
       .status(202)
       .location(job.links.self)

@@ -131,10 +131,10 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
     const schedule = await find(req);
     const { name, data, options: jobOptions } = schedule;
     const request = await starter.check({ name, data, options: jobOptions }, asOwner(schedule));
-    const id = await starter.start(newJobId(plan.of(name)), request);
+    const { id, state: newState } = await starter.start(newJobId(plan.of(name)), request);
+    const state = newState ?? (await connection.trackJob(id))?.state ?? 'waiting';
     const links = jobLinks(id, basePath(req));
-    const token = await access.grant(req, res, id);
-    const state = (await connection.trackJob(id))?.state ?? 'waiting';
+    const token = access.grant(req, res, id);
     res.status(202).location(links.self).json({ id, name, state, links, token });
   }
 

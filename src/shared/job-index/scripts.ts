@@ -4,6 +4,7 @@ import { defineScripts, luaBeside } from '../redis/scripts.js';
 /** The commands of the job index's scripts. Arguments and replies are described at the top of each Lua file. */
 export interface JobIndexCommands {
   trackJob(...args: Array<string | number>): Promise<string[] | null>;
+  indexNewJobs(keys: number, ...args: string[]): Promise<string[]>;
   holdJobFiles(...args: string[]): Promise<null>;
   fileIsHeld(...args: string[]): Promise<number>;
   forgetJob(...args: Array<string | number>): Promise<number>;
@@ -19,6 +20,7 @@ export const jobIndexScripts = defineScripts<JobIndexCommands>({
     numberOfKeys: 3 + JOB_KEYS,
     lua: [record, files, replyFieldsLua, readJob, lua('track')].join('\n'),
   },
+  indexNewJobs: { lua: [record, files, lua('new')].join('\n') },
   holdJobFiles: { numberOfKeys: 2, lua: [files, lua('hold')].join('\n') },
   fileIsHeld: { numberOfKeys: 1, lua: lua('held') },
   forgetJob: { numberOfKeys: 7, lua: [record, files, lua('forget')].join('\n') },

@@ -1,10 +1,12 @@
-import type { JobsOptions } from 'bullmq';
+import { Job, type JobsOptions } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { everyChannelKey, jobChannel } from '../channel/keys.js';
 import type { Publisher } from '../channel/publisher.js';
+import type { NewJobIndexer } from '../job-index/new-jobs.js';
 import type { JobDefinition } from '../jobs/definition.js';
 import { type JobOptions, queueOptions } from '../jobs/options.js';
 import { type OpenQueue, requireAddress } from '../jobs/queues.js';
+import type { JobState } from '../jobs/states.js';
 import type { Keyspace } from '../keyspace.js';
 import { accepted } from '../lifecycle/events.js';
 import type { Expiry } from '../lifecycle/expiry.js';
@@ -27,11 +29,16 @@ export interface NewJob {
   bullmq?: JobsOptions;
 }
 
-/**
- * Enqueues a job. Resolves when Redis has stored it. A second call with the same id does nothing.
- * @returns the job's id: that of another job if BullMQ found this one to be a duplicate
- */
-export type Enqueue = (job: NewJob) => Promise<string>;
+/** An enqueued job. */
+export interface Enqueued {
+  /** The job's id: that of another job if BullMQ found this one to be a duplicate. */
+  id: string;
+  /** The state of a new job; `undefined` for a job that was there before, or without `EnqueueOptions.indexNew`. */
+  state: JobState | undefined;
+}
+
+/** Enqueues a job. Resolves when Redis has stored it. A second call with the same id does nothing. */
+export type Enqueue = (job: NewJob) => Promise<Enqueued>;
 
 export interface EnqueueOptions {
   redis: Redis;
@@ -40,6 +47,8 @@ export interface EnqueueOptions {
   publisher: Publisher;
   expiry: Expiry;
   webhooks: WebhookStore;
+  /** Adds the job to the index. Absent in a worker, where the start of the run does it. */
+  indexNew?: NewJobIndexer;
   /**
    * Whether the publisher sends at once instead of in batches. Then the whole call is one round trip, even for many jobs,
    * because Redis processes commands in the order in which they are sent.
@@ -48,7 +57,7 @@ export interface EnqueueOptions {
 }
 
 export function createEnqueue(options: EnqueueOptions): Enqueue {
-  const { redis, keyspace, openQueue, publisher, expiry, webhooks, oneTurn } = options;
+  const { redis, keyspace, openQueue, publisher, expiry, webhooks, indexNew, oneTurn } = options;
 
   /** Removes everything that was written under an unused id. */
   async function forget(id: string): Promise<void> {
@@ -59,29 +68,47 @@ export function createEnqueue(options: EnqueueOptions): Enqueue {
     ]);
   }
 
+  /**
+   * Adds a job as BullMQ's `Queue.add` does, and to the index. Both are sent in one turn, so that no other command to Redis
+   * comes between them.
+   */
+  async function add(id: string, name: string, data: unknown, opts: JobsOptions): Promise<Enqueued> {
+    const queue = openQueue(requireAddress(id).queue);
+    const client = await queue.backend.client;
+    const added = new Job(queue, name, data, opts, id);
+    const parent = added.parentKey
+      ? { parentKey: added.parentKey, parentDependenciesKey: `${added.parentKey}:dependencies` }
+      : {};
+    const [storedAs, state] = await Promise.all([
+      queue.backend.addJobToTransaction(client, added.asJSON(), id, parent),
+      indexNew?.(id),
+    ]);
+    return { id: storedAs, state };
+  }
+
   return async ({ id, definition, data, options: jobOptions, owner = '', ancestors, bullmq: further }) => {
     const now = serverNow();
     const { bullmq, dueAt, expiresAt } = queueOptions(jobOptions, definition.defaults, owner, now);
     const { webhook } = jobOptions;
-    const { queue } = requireAddress(id);
     const { event, fence } = accepted({ id, name: definition.name, ...(dueAt ? { dueAt } : {}) });
     const about = { name: definition.name, createdAt: now };
     // `waiting` has to be published before a worker can take the job.
     const publish = () => publisher.publish(jobChannel(id), event, fence);
     const published = oneTurn ? publish() : await untilTaken(publish);
-    const [, , , job] = await Promise.all([
+    const [, , , enqueued] = await Promise.all([
       published,
       expiresAt === undefined ? undefined : expiry.add(id, expiresAt),
       webhook && webhooks.add(id, { ...webhook, owner, job: about }, bullmq.delay),
-      openQueue(queue).add(definition.name, data, {
+      add(id, definition.name, data, {
         ...bullmq,
         ...further,
         jobId: id,
         headway: { ...bullmq.headway, ...(ancestors ? { ancestors } : {}) },
       } as JobsOptions),
     ]);
+    if (enqueued.id === id) return enqueued;
     // An unfinished job has the same deduplication key: the caller gets that job, and this id stays unused.
-    if (job.id !== id) await forget(id);
-    return job.id ?? id;
+    await forget(id);
+    return { id: enqueued.id, state: undefined };
   };
 }

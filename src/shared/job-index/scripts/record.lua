@@ -3,7 +3,7 @@
 
   A record contains what the index knows of a job without BullMQ: msgpack of {state, createdAt, name, owner or "", tag,
   ...}. A job is in several sorted sets by createdAt: for all owners and for its owner, each without a facet, by name, and
-  by tag (see MOST_TAGS in track.lua). Each set contains jobs in one state, so a job moves when its state changes.
+  by tag (see MAX_TAGS). Each set contains jobs in one state, so a job moves when its state changes.
 ]]
 
 -- Calls visit with the key of each set that contains the job of a record in the given state.
@@ -79,4 +79,9 @@ end
 -- Stores the tombstone of a removed job, for ttl ms.
 local function writeTombstone(key, ttl, what)
   if tonumber(ttl) > 0 then redis.call('SET', key, cjson.encode(what), 'PX', ttl) end
+end
+
+-- Returns the record of a job. createdAt is a text, settings is what settingsOf returns.
+local function newRecord(state, createdAt, name, settings)
+  return {state, timeIn(createdAt), name, settings.owner or '', unpack(settings.tags)}
 end

@@ -16,11 +16,8 @@
 
   Returns what job.lua returns.
 
-  Cost: that of job.lua, plus O(log N) for each tag, at most MOST_TAGS.
+  Cost: that of job.lua, plus O(log N) for each tag, at most MAX_TAGS (record.lua).
 ]]
--- The API accepts no more, but another tool may have written any number.
-local MOST_TAGS = 20
-
 local id, base = ARGV[1], ARGV[2]
 local reply = readJob({unpack(KEYS, 4)}, {unpack(ARGV, 7)})
 local known = recordIn(redis.call('HGET', KEYS[1], id))
@@ -68,10 +65,7 @@ if known then
   takeOut(base, known, id)
 else
   settings = settings or settingsOf(reply[FIELD.opts])
-  record = {'', createdAt, reply[FIELD.name], settings.owner or ''}
-  for i, tag in ipairs(settings.tags) do
-    if i <= MOST_TAGS then record[#record + 1] = tag end
-  end
+  record = newRecord(state, reply[FIELD.timestamp], reply[FIELD.name], settings)
 end
 record[1] = state
 putIn(base, record, id)
