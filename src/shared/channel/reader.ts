@@ -12,8 +12,8 @@ export interface Missed {
   offset: number;
   /** The offset of the event that ended the channel, if it has ended. */
   end: number | undefined;
-  /** Why the reader has to discard its state; empty if it does not. */
-  reset: '' | 'epoch' | 'rewound' | 'trimmed';
+  /** Why the reader has to discard its state; empty if it does not. `expired`: the channel does not exist. */
+  reset: '' | 'epoch' | 'rewound' | 'trimmed' | 'expired';
   /** Whether there is more to read, from `offset` on. */
   more: boolean;
   frames: Frame[];
