@@ -1,7 +1,8 @@
 import { type Request, type Response, Router } from 'express';
+import type { ChannelHub } from '../../shared/channel/hub.js';
 import { jobChannel, jobOfChannel } from '../../shared/channel/keys.js';
 import { createPublisher } from '../../shared/channel/publisher.js';
-import { createTail, hasSeenEnd } from '../../shared/channel/reader.js';
+import { createTail, hasSeenEnd, isNone } from '../../shared/channel/reader.js';
 import type { WatcherQuery } from '../../shared/channel/watchers.js';
 import { HeadwayError } from '../../shared/errors.js';
 import type { TombstoneReader } from '../../shared/job-index/tombstones.js';
@@ -34,6 +35,7 @@ export interface ChannelRoutesOptions {
   permissions: Permissions;
   presence: WatcherQuery;
   readTombstone: TombstoneReader;
+  hub: ChannelHub;
   viewers: ChannelViewers;
   streams: StreamDoor;
 }
@@ -46,6 +48,7 @@ export function channelRoutes({
   permissions,
   presence,
   readTombstone,
+  hub,
   viewers,
   streams,
 }: ChannelRoutesOptions): Router {
@@ -97,8 +100,12 @@ export function channelRoutes({
           return openJobChannel({ reconciler: connection.reconciler, readTombstone }, jobId, positions[i]);
         }
         const position = positions[i];
-        if (!position) return { name, after: await tail(name, replayFrom) };
-        return { name, over: await hasSeenEnd(redis, keyspace, name, position) };
+        const known = hub.known(name);
+        if (position) return { name, over: !known && (await hasSeenEnd(redis, keyspace, name, position)) };
+        return {
+          name,
+          after: (isNone(replayFrom) ? known?.after : undefined) ?? (await tail(name, replayFrom)),
+        };
       }),
     );
     await viewers.answer(stream, channels, distinct(credentials));

@@ -16,6 +16,12 @@ const NO_CHANNEL: Missed = {
   frames: [],
 };
 
+/** What a process knows about a channel that has not ended, without a call to Redis. */
+export interface KnownChannel {
+  /** Where the last new viewer started, if nothing was published since; see {@link ChannelPosition}. */
+  after: number | undefined;
+}
+
 /** A pending read and the subscriptions that wait for it. */
 interface PendingRead {
   start: ChannelPosition;
@@ -102,6 +108,11 @@ export class Feed {
       subscription.writeFrame(frame, offset);
       if (last && !subscription.stays) this.finish(subscription);
     }
+  }
+
+  /** See {@link ChannelHub.known}. */
+  get known(): KnownChannel | undefined {
+    return this.latest && { after: this.latest.start.after };
   }
 
   /**

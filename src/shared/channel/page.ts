@@ -32,7 +32,7 @@ export class Page {
 
   constructor(
     /** Where the read started. */
-    private readonly start: ChannelPosition,
+    readonly start: ChannelPosition,
     readonly missed: Missed,
     /** The generation of the feed at the start of the read. */
     readonly generation: number,

@@ -140,6 +140,9 @@ export async function hasSeenEnd(
 /** The log events that a new viewer gets: the newest `last`, or those since a time (ms since 1970). */
 export type ReplayFrom = { last: number } | { since: number };
 
+/** Whether a new viewer gets no earlier log events. */
+export const isNone = (wanted: ReplayFrom): boolean => 'last' in wanted && wanted.last === 0;
+
 /**
  * Returns the offset before the first log event that a new viewer gets. It has to be called before the stream opens, so that
  * the viewer gets everything that is published from then on.

@@ -204,6 +204,23 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
     expect(subscribed.offsets).toEqual([]);
   });
 
+  it('knows where a new viewer starts until something is published', async () => {
+    const name = newChannel();
+    const after = Number((await channels.publisher.publish(name, { data: 1 }))!.split('-')[1]);
+    expect(channels.hub.known(name)).toBeUndefined();
+    const viewer = new Viewer();
+    viewer.subscription = channels.hub.subscribe(name, viewer, { after });
+    await until('read', () => channels.hub.known(name) !== undefined);
+    expect(channels.hub.known(name)).toEqual({ after });
+    await channels.publisher.publish(name, { data: 2 });
+    await until('live', () => viewer.offsets.length === 1);
+    expect(channels.hub.known(name)).toBeUndefined();
+    await channels.publisher.publish(name, { data: 3, end: true });
+    const late = watch(name);
+    await until('ended', () => late.ended);
+    expect(channels.hub.known(name)).toBeUndefined();
+  });
+
   it('loses and repeats nothing when its connections break', async () => {
     const own = open();
     const name = newChannel();
