@@ -5,7 +5,6 @@ import { createPublisher } from '../../shared/channel/publisher.js';
 import { createTail, hasSeenEnd, isNone } from '../../shared/channel/reader.js';
 import type { WatcherQuery } from '../../shared/channel/watchers.js';
 import { HeadwayError } from '../../shared/errors.js';
-import type { TombstoneReader } from '../../shared/job-index/tombstones.js';
 import { meantJobId } from '../../shared/jobs/queues.js';
 import type { Config } from '../../shared/process/config.js';
 import type { Connection } from '../../shared/runtime/connection.js';
@@ -19,7 +18,7 @@ import { jsonBody } from '../http/body.js';
 import { methods } from '../http/problem.js';
 import { scopedKey } from '../jobs/idempotency.js';
 import type { StreamDoor } from '../stream/door.js';
-import { openJobChannel } from '../stream/job-channel.js';
+import type { OpenJobChannel } from '../stream/job-channel.js';
 import { MAX_CHANNELS, type MultiplexedChannel, positionsOf } from '../stream/multiplexed.js';
 import { type PendingStream, requireStream } from '../stream/pending-stream.js';
 import type { ChannelViewers } from '../stream/viewers.js';
@@ -34,10 +33,10 @@ export interface ChannelRoutesOptions {
   access: Access;
   permissions: Permissions;
   presence: WatcherQuery;
-  readTombstone: TombstoneReader;
   hub: ChannelHub;
   viewers: ChannelViewers;
   streams: StreamDoor;
+  openJobChannel: OpenJobChannel;
 }
 
 /** `/stream`: watch channels. `/v1/channels/:name`: publish to a channel, and count its viewers. */
@@ -47,10 +46,10 @@ export function channelRoutes({
   access,
   permissions,
   presence,
-  readTombstone,
   hub,
   viewers,
   streams,
+  openJobChannel,
 }: ChannelRoutesOptions): Router {
   const { redis, keyspace } = connection;
   const publisher = createPublisher({
@@ -97,7 +96,7 @@ export function channelRoutes({
         const jobId = jobOfChannel(name);
         // The stream of a job begins with its first event. Other channels do not end: a new viewer gets what it asks for.
         if (jobId !== undefined) {
-          return openJobChannel({ reconciler: connection.reconciler, readTombstone }, jobId, positions[i]);
+          return openJobChannel(jobId, positions[i]);
         }
         const position = positions[i];
         const known = hub.known(name);
