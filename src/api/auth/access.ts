@@ -45,9 +45,9 @@ export interface Access {
   /** Returns the caller. @throws HeadwayError `forbidden` for a user who is not an admin, `sign-in` for any other caller */
   requireAdmin(req: Request): Promise<Principal>;
   /** Signs the token of a job. */
-  token(jobId: string): Promise<string>;
+  token(jobId: string): string;
   /** Signs the token of a job, and sets it as a cookie for pages of the same site. */
-  grant(req: Request, res: Response, jobId: string): Promise<string>;
+  grant(req: Request, res: Response, jobId: string): string;
 }
 
 /** The error for a job that does not exist, and for one that the caller may not access: they look the same. */
@@ -199,8 +199,8 @@ export function createAccess(options: AccessOptions): Access {
       throw new HeadwayError('sign-in', 'Admin token required.');
     },
     token: (jobId) => tokens.sign(jobId),
-    async grant(req, res, jobId) {
-      const token = await tokens.sign(jobId);
+    grant(req, res, jobId) {
+      const token = tokens.sign(jobId);
       res.cookie(JOB_COOKIE, token, {
         httpOnly: true,
         sameSite: 'lax',

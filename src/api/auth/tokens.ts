@@ -1,5 +1,5 @@
-import { createSecretKey } from 'node:crypto';
-import { decodeJwt, errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
+import { createHmac, createSecretKey } from 'node:crypto';
+import { decodeJwt, errors, type JWTPayload, jwtVerify } from 'jose';
 import { signUserToken } from '../../shared/auth/user-token.js';
 import { HeadwayError } from '../../shared/errors.js';
 import type { Config } from '../../shared/process/config.js';
@@ -10,6 +10,8 @@ import { type Claim, userClaims } from './claims.js';
 import type { UserKeys } from './keys.js';
 
 const JOB_AUDIENCE = 'headway:job';
+/** The first part of the token of every job. */
+const JOB_HEADER = encoded({ alg: 'HS256', typ: 'JWT' });
 
 /**
  * Signs and verifies tokens, which are JWTs (RFC 7519). The token of a job (`aud` is `headway:job`, HS256) gives access to
@@ -17,7 +19,7 @@ const JOB_AUDIENCE = 'headway:job';
  */
 export interface Tokens {
   /** Signs a token for one job. */
-  sign(jobId: string): Promise<string>;
+  sign(jobId: string): string;
   /** Verifies a token. @throws HeadwayError `invalid-token` */
   verify(token: string): Promise<Claim>;
 }
@@ -79,13 +81,11 @@ export function createTokens({ secret, ttlMs, keys, audience, issuer }: TokensOp
   }
 
   return {
+    // Every started job gets a token. An HMAC in this thread takes a tenth of the time that WebCrypto takes in another.
     sign(jobId) {
-      return new SignJWT()
-        .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
-        .setSubject(jobId)
-        .setAudience(JOB_AUDIENCE)
-        .setExpirationTime(new Date(serverNow() + ttlMs))
-        .sign(jobKey);
+      const exp = Math.floor((serverNow() + ttlMs) / 1000);
+      const content = `${JOB_HEADER}.${encoded({ sub: jobId, aud: JOB_AUDIENCE, exp })}`;
+      return `${content}.${createHmac('sha256', jobKey).update(content).digest('base64url')}`;
     },
     async verify(token) {
       try {
@@ -96,6 +96,11 @@ export function createTokens({ secret, ttlMs, keys, audience, issuer }: TokensOp
       }
     },
   };
+}
+
+/** Returns a part of a JWT (RFC 7515, section 3.1). */
+function encoded(part: object): string {
+  return Buffer.from(JSON.stringify(part)).toString('base64url');
 }
 
 const invalid = (detail: string): HeadwayError => new HeadwayError('invalid-token', detail);

@@ -1,19 +1,21 @@
 import type { RequestHandler } from 'express';
-import { pinoHttp } from 'pino-http';
 import type { Logger } from '../../shared/process/log.js';
 
 /** Logs each request when it is answered: at `debug`, and at `error` for a status of 500 or more. Tokens are redacted. */
 export function requestLog(log: Logger): RequestHandler {
-  return pinoHttp({
-    logger: log,
-    quietReqLogger: true,
-    customLogLevel: (_req, res, error) => (error || res.statusCode >= 500 ? 'error' : 'debug'),
-    serializers: {
-      req: (req: { method: string; url: string }) => ({ method: req.method, url: redactUrl(req.url) }),
-      res: (res: { statusCode: number }) => ({ status: res.statusCode }),
-      err: (error: Error) => ({ message: error.message }),
-    },
-  });
+  return (req, res, next) => {
+    const { method, url } = req;
+    const startedAt = performance.now();
+    res.once('close', () => {
+      const { statusCode: status } = res;
+      const level = status >= 500 ? 'error' : 'debug';
+      if (!log.isLevelEnabled(level)) return;
+      const how = status >= 500 ? 'errored' : res.writableEnded ? 'completed' : 'aborted';
+      const responseTime = Math.round(performance.now() - startedAt);
+      log[level]({ req: { method, url: redactUrl(url) }, res: { status }, responseTime }, `request ${how}`);
+    });
+    next();
+  };
 }
 
 /** Returns a URL without the tokens in its query. */
