@@ -2,7 +2,9 @@ import { ChannelHub } from '../shared/channel/hub.js';
 import { createReader } from '../shared/channel/reader.js';
 import type { Core } from './core.js';
 import type { Auth } from './open-auth.js';
+import type { Jobs } from './open-jobs.js';
 import { StreamDoor } from './stream/door.js';
+import { createJobChannelOpener } from './stream/job-channel.js';
 import { loadBound } from './stream/socket-bound.js';
 import type { ViewerSetOptions } from './stream/viewer-set.js';
 import { ChannelViewers } from './stream/viewers.js';
@@ -12,6 +14,7 @@ export type Streams = ReturnType<typeof openStreams>;
 /** Opens the parts that serve streams of channels: the door, the hub of subscriptions, and the viewers. */
 export function openStreams(
   { config, connection, subscriberRedis, log }: Core,
+  { readTombstone }: Jobs,
   { revocations }: Pick<Auth, 'revocations'>,
 ) {
   loadBound(log);
@@ -29,5 +32,6 @@ export function openStreams(
   };
   const viewers = new ChannelViewers({ ...viewerOptions, hub, heartbeatMs: config.HEARTBEAT_MS });
   const streams = new StreamDoor({ redis: connection.redis, heartbeatMs: config.HEARTBEAT_MS, log });
-  return { hub, viewerOptions, viewers, streams };
+  const openJobChannel = createJobChannelOpener(connection.reconciler, readTombstone);
+  return { hub, viewerOptions, viewers, streams, openJobChannel };
 }

@@ -63,7 +63,7 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
 
   const jobs = openJobs(core, production);
   const { access, permissions, adminSession, ...auth } = openAuth(core, secrets, jobs.readTombstone);
-  const streams = openStreams(core, auth);
+  const streams = openStreams(core, jobs, auth);
   const { reporting, feed, dashboard, overviews } = openLive({ ...core, ...streams });
   opened.adopt(reporting, stop);
   opened.defer(() => connection.outcomes.flush());

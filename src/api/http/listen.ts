@@ -1,6 +1,9 @@
 import type { Server } from 'node:http';
 import { StartError } from '../../shared/start-error.js';
 
+/** How many connections may wait to be accepted. When an API process is replaced, all its viewers reconnect at once. */
+const BACKLOG = 4096;
+
 /**
  * Starts listening.
  * @throws StartError when the address is not available, with the setting to change
@@ -16,6 +19,6 @@ export async function listen(server: Server, { PORT, HOST }: { PORT: number; HOS
         reject(new StartError(`HOST: ${HOST} is not an address of this machine`));
       else reject(error);
     });
-    server.listen(PORT, HOST, resolve);
+    server.listen(PORT, HOST, BACKLOG, resolve);
   });
 }

@@ -1,10 +1,10 @@
 import { type Request, type Response, Router } from 'express';
+import type { ChannelHub } from '../../shared/channel/hub.js';
 import { jobChannel, jobOfChannel } from '../../shared/channel/keys.js';
 import { createPublisher } from '../../shared/channel/publisher.js';
-import { createTail, hasSeenEnd } from '../../shared/channel/reader.js';
+import { createTail, hasSeenEnd, isNone } from '../../shared/channel/reader.js';
 import type { WatcherQuery } from '../../shared/channel/watchers.js';
 import { HeadwayError } from '../../shared/errors.js';
-import type { TombstoneReader } from '../../shared/job-index/tombstones.js';
 import { meantJobId } from '../../shared/jobs/queues.js';
 import type { Config } from '../../shared/process/config.js';
 import type { Connection } from '../../shared/runtime/connection.js';
@@ -18,7 +18,7 @@ import { jsonBody } from '../http/body.js';
 import { methods } from '../http/problem.js';
 import { scopedKey } from '../jobs/idempotency.js';
 import type { StreamDoor } from '../stream/door.js';
-import { openJobChannel } from '../stream/job-channel.js';
+import type { OpenJobChannel } from '../stream/job-channel.js';
 import { MAX_CHANNELS, type MultiplexedChannel, positionsOf } from '../stream/multiplexed.js';
 import { type PendingStream, requireStream } from '../stream/pending-stream.js';
 import type { ChannelViewers } from '../stream/viewers.js';
@@ -33,9 +33,10 @@ export interface ChannelRoutesOptions {
   access: Access;
   permissions: Permissions;
   presence: WatcherQuery;
-  readTombstone: TombstoneReader;
+  hub: ChannelHub;
   viewers: ChannelViewers;
   streams: StreamDoor;
+  openJobChannel: OpenJobChannel;
 }
 
 /** `/stream`: watch channels. `/v1/channels/:name`: publish to a channel, and count its viewers. */
@@ -45,9 +46,10 @@ export function channelRoutes({
   access,
   permissions,
   presence,
-  readTombstone,
+  hub,
   viewers,
   streams,
+  openJobChannel,
 }: ChannelRoutesOptions): Router {
   const { redis, keyspace } = connection;
   const publisher = createPublisher({
@@ -94,11 +96,15 @@ export function channelRoutes({
         const jobId = jobOfChannel(name);
         // The stream of a job begins with its first event. Other channels do not end: a new viewer gets what it asks for.
         if (jobId !== undefined) {
-          return openJobChannel({ reconciler: connection.reconciler, readTombstone }, jobId, positions[i]);
+          return openJobChannel(jobId, positions[i]);
         }
         const position = positions[i];
-        if (!position) return { name, after: await tail(name, replayFrom) };
-        return { name, over: await hasSeenEnd(redis, keyspace, name, position) };
+        const known = hub.known(name);
+        if (position) return { name, over: !known && (await hasSeenEnd(redis, keyspace, name, position)) };
+        return {
+          name,
+          after: (isNone(replayFrom) ? known?.after : undefined) ?? (await tail(name, replayFrom)),
+        };
       }),
     );
     await viewers.answer(stream, channels, distinct(credentials));

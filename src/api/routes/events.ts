@@ -1,24 +1,21 @@
 import { type Request, Router } from 'express';
 import { HeadwayError } from '../../shared/errors.js';
-import type { TombstoneReader } from '../../shared/job-index/tombstones.js';
 import { meantJobId, type QueuePlan } from '../../shared/jobs/queues.js';
-import type { Connection } from '../../shared/runtime/connection.js';
 import type { Access } from '../auth/access.js';
 import { type Credential, distinct } from '../auth/credential.js';
 import { methods } from '../http/problem.js';
 import type { OverviewSubject, OverviewViewers } from '../overview/viewers.js';
 import type { StreamDoor } from '../stream/door.js';
-import { followsRetries, openJobChannel } from '../stream/job-channel.js';
+import { followsRetries, type OpenJobChannel } from '../stream/job-channel.js';
 import { MAX_CHANNELS, positionsOf } from '../stream/multiplexed.js';
 import { type PendingStream, requireStream } from '../stream/pending-stream.js';
 import type { ChannelViewers } from '../stream/viewers.js';
 
 export interface EventRoutesOptions {
-  connection: Connection;
   access: Access;
-  readTombstone: TombstoneReader;
   viewers: ChannelViewers;
   streams: StreamDoor;
+  openJobChannel: OpenJobChannel;
   overviews: OverviewViewers;
   plan: QueuePlan;
 }
@@ -28,15 +25,13 @@ export interface EventRoutesOptions {
  * `?job=…&job=…` streams all events of the named jobs; `?jobs=mine` and `?queue=…` stream the state of each job.
  */
 export function eventRoutes({
-  connection,
   access,
-  readTombstone,
   viewers,
   streams,
+  openJobChannel,
   overviews,
   plan,
 }: EventRoutesOptions): Router {
-  const jobs = { reconciler: connection.reconciler, readTombstone };
   const router = Router();
   router.route('/').all(methods('GET')).get(streams.handler(watch));
   return router;
@@ -82,9 +77,7 @@ export function eventRoutes({
     requireStream(req);
     const stays = followsRetries(req);
     const positions = positionsOf(stream.lastEventId, jobIds.length);
-    const channels = await Promise.all(
-      jobIds.map((jobId, i) => openJobChannel(jobs, jobId, positions[i], stays)),
-    );
+    const channels = await Promise.all(jobIds.map((jobId, i) => openJobChannel(jobId, positions[i], stays)));
     await viewers.answer(stream, channels, distinct(credentials));
   }
 }

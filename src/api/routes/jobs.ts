@@ -23,7 +23,7 @@ import { sendResult } from '../jobs/result.js';
 import type { JobStarter } from '../jobs/start.js';
 import { deliveryView } from '../jobs/webhook.js';
 import type { StreamDoor } from '../stream/door.js';
-import { followsRetries, openJobChannel } from '../stream/job-channel.js';
+import { followsRetries, type OpenJobChannel } from '../stream/job-channel.js';
 import { type PendingStream, requireStream } from '../stream/pending-stream.js';
 import type { ChannelViewers } from '../stream/viewers.js';
 
@@ -37,6 +37,7 @@ export interface JobRoutesOptions {
   access: Access;
   viewers: ChannelViewers;
   streams: StreamDoor;
+  openJobChannel: OpenJobChannel;
   canceller: Canceller;
   starter: JobStarter;
   readTombstone: TombstoneReader;
@@ -53,6 +54,7 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     access,
     viewers,
     streams,
+    openJobChannel,
     canceller,
     readTombstone,
     starter,
@@ -168,7 +170,7 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     const { jobId, credential } = await access.authorize(req);
     requireStream(req);
     const stays = followsRetries(req);
-    const channel = await openJobChannel({ reconciler, readTombstone }, jobId, stream.lastEventId, stays);
+    const channel = await openJobChannel(jobId, stream.lastEventId, stays);
     await viewers.answer(stream, [channel], credential ? [credential] : []);
   }
 }

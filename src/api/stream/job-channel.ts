@@ -6,6 +6,7 @@ import type { TombstoneReader } from '../../shared/job-index/tombstones.js';
 import type { Reconciler } from '../../shared/lifecycle/reconcile.js';
 import { missingJob } from '../jobs/answers.js';
 import type { MultiplexedChannel } from './multiplexed.js';
+import { shareCalls } from './shared-calls.js';
 
 /**
  * Whether the viewer wants the stream to stay open after the end of the job, to see a retry (`?retries=follow`).
@@ -22,16 +23,24 @@ export function followsRetries(req: Request): boolean {
 /**
  * Reconciles a job, so that its channel is up to date, and returns the channel for a viewer.
  * @param position the id of the last event that the viewer has seen
- * @param stays whether the stream stays open after the end of the job
+ * @param stays whether the stream stays open after the end of the job; defaults to false
  * @throws HeadwayError `gone` for a job that has been removed, `not-found` for an unknown job
  */
-export async function openJobChannel(
-  { reconciler, readTombstone }: { reconciler: Reconciler; readTombstone: TombstoneReader },
+export type OpenJobChannel = (
   jobId: string,
   position: string | undefined,
-  stays = false,
-): Promise<MultiplexedChannel> {
-  const { job, epoch, end } = await reconciler.reconcile(jobId);
-  if (!job && !epoch) throw await missingJob(readTombstone, jobId);
-  return { name: jobChannel(jobId), over: !stays && sawEnd(position ?? '', { epoch, end }), stays };
+  stays?: boolean,
+) => Promise<MultiplexedChannel>;
+
+/** Viewers that open the channel of a job at the same time share a reconciliation. */
+export function createJobChannelOpener(
+  reconciler: Reconciler,
+  readTombstone: TombstoneReader,
+): OpenJobChannel {
+  const reconcile = shareCalls((jobId) => reconciler.reconcile(jobId));
+  return async (jobId, position, stays = false) => {
+    const { job, epoch, end } = await reconcile(jobId);
+    if (!job && !epoch) throw await missingJob(readTombstone, jobId);
+    return { name: jobChannel(jobId), over: !stays && sawEnd(position ?? '', { epoch, end }), stays };
+  };
 }

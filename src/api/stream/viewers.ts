@@ -79,7 +79,7 @@ export class ChannelViewers extends ViewerSet<Following> {
       following.beatDue = this.ticks + 1 + spread;
       return following;
     });
-    if (!added) return;
+    if (!added || !this.log.isLevelEnabled('debug')) return;
     this.log.debug({ url: redactUrl(stream.req.originalUrl), channels: channels.length }, 'stream opened');
   }
 

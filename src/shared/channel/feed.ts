@@ -1,13 +1,32 @@
 import { endsChannel, frameId, resetFrame } from './frame.js';
-import { Page, type PageBudget } from './page.js';
-import type { ChannelPosition, Reader } from './reader.js';
+import { FRESH_MS, mayCover, Page, type PageBudget } from './page.js';
+import type { ChannelPosition, Missed, Reader } from './reader.js';
 import { BEHIND, CLOSED, LIVE, type Sink, STALLED, Subscription, writeTo } from './subscription.js';
 
 const RECENT_FRAMES = 256;
 const RECENT_BYTES = 256 * 1024;
 const RETRY_MS = 250;
-/** A state event that was read longer ago than this is read again before it is written, because there may be a newer one. */
-const FRESH_MS = 1000;
+/** The result of a read from a channel that does not exist. */
+const NO_CHANNEL: Missed = {
+  epoch: '',
+  offset: 0,
+  end: undefined,
+  reset: 'expired',
+  more: false,
+  frames: [],
+};
+
+/** What a process knows about a channel that has not ended, without a call to Redis. */
+export interface KnownChannel {
+  /** Where the last new viewer started, if nothing was published since; see {@link ChannelPosition}. */
+  after: number | undefined;
+}
+
+/** A pending read and the subscriptions that wait for it. */
+interface PendingRead {
+  start: ChannelPosition;
+  waiting: Set<Subscription>;
+}
 
 /**
  * One channel within this process. Writes each live frame to every subscription that is up to date, and brings the others
@@ -22,8 +41,11 @@ export class Feed {
   private connected = false;
   /** How many times Redis has confirmed it. */
   private generation = 0;
-  /** Pending reads by the position they start from. Subscriptions at the same position share one. */
-  private reads = new Map<string, Set<Subscription>>();
+  /** Pending reads. Subscriptions at the same position, or at a later one, share one. */
+  private reads = new Set<PendingRead>();
+  /** The last page, if it is up to date: no live frame has arrived since. */
+  private latest: Page | undefined;
+  private latestTimer: NodeJS.Timeout | undefined;
   /** Live frames that arrived during a read, so that the two can be joined. */
   private recent: Array<{ offset: number; frame: Buffer }> = [];
   private recentBytes = 0;
@@ -44,7 +66,9 @@ export class Feed {
 
   leave(subscription: Subscription): void {
     this.subscriptions.delete(subscription);
-    if (this.subscriptions.size === 0) this.onEmpty(this);
+    if (this.subscriptions.size > 0) return;
+    this.dropLatest();
+    this.onEmpty(this);
   }
 
   /** Redis has confirmed the subscription: everything that was published before has to be read. */
@@ -52,7 +76,7 @@ export class Feed {
     this.connected = true;
     this.generation++;
     // The last live frame and pending reads are from before this moment: they may be behind the channel.
-    this.reads = new Map();
+    this.reads = new Set();
     this.moveTo('');
     for (const subscription of this.subscriptions) {
       if (subscription.state === LIVE) subscription.state = BEHIND;
@@ -70,6 +94,7 @@ export class Feed {
     const { epoch, offset } = frameId(frame);
     if (epoch !== this.epoch) this.startEpoch(epoch);
     this.offset = offset;
+    if (this.latest && offset > this.latest.missed.offset) this.dropLatest();
     if (this.reads.size > 0) this.remember(offset, frame);
     const last = endsChannel(frame);
     for (const subscription of this.subscriptions) {
@@ -85,8 +110,16 @@ export class Feed {
     }
   }
 
-  /** Brings a subscription up to date, then makes it live. */
-  catchUp(subscription: Subscription): void {
+  /** See {@link ChannelHub.known}. */
+  get known(): KnownChannel | undefined {
+    return this.latest && { after: this.latest.start.after };
+  }
+
+  /**
+   * Brings a subscription up to date, then makes it live.
+   * @param alone whether it needs a read from its own position
+   */
+  catchUp(subscription: Subscription, alone = false): void {
     if (subscription.rest)
       return this.writePage(subscription, subscription.rest.page, subscription.rest.next);
     if (!this.connected) return;
@@ -94,63 +127,79 @@ export class Feed {
       subscription.state = LIVE;
       return;
     }
-    const position = positionOf(subscription);
-    const waiting = this.reads.get(position);
-    if (waiting) {
+    if (this.latest && !this.latest.isOld && this.serve(subscription, this.latest)) return;
+    for (const { start, waiting } of this.reads) {
+      if (!mayCover(start, subscription) || (alone && start.offset !== subscription.offset)) continue;
       waiting.add(subscription);
       return;
     }
-    const { reads, generation } = this;
-    const group = new Set([subscription]);
-    reads.set(position, group);
-    const forEachWaiting = (next: (member: Subscription) => void): void => {
-      if (reads !== this.reads) return;
-      reads.delete(position);
-      // A subscription that has moved on is served by another read, or needs none.
-      for (const member of group)
-        if (member.rest === undefined && positionOf(member) === position) next(member);
-      if (reads.size === 0) this.forget();
-    };
-    this.read(this.name, subscription).then(
-      (missed) => {
-        const page = missed && new Page(missed, generation, this.budget);
-        forEachWaiting((member) => {
-          if (member.state === BEHIND || member.state === STALLED) this.serve(member, page);
-        });
-      },
-      // Redis is unavailable or slow: try again.
-      () =>
-        setTimeout(forEachWaiting, RETRY_MS, (member: Subscription) => {
-          if (member.state === BEHIND) this.catchUp(member);
-        }),
-    );
+    void this.readFor(subscription);
   }
 
-  private serve(subscription: Subscription, page: Page | undefined): void {
-    const missed = page?.missed;
+  /** Reads what a subscription has missed, and serves it with those that have joined meanwhile. */
+  private async readFor(first: Subscription): Promise<void> {
+    const { epoch, offset, after } = first;
+    const { reads, generation } = this;
+    const pending: PendingRead = { start: { epoch, offset, after }, waiting: new Set([first]) };
+    reads.add(pending);
+    let page: Page | undefined;
+    try {
+      const missed = (await this.read(this.name, pending.start)) ?? NO_CHANNEL;
+      page = new Page(pending.start, missed, generation, this.budget);
+    } catch {
+      // Redis is unavailable or slow: try again.
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
+    if (reads !== this.reads) return;
+    reads.delete(pending);
+    if (page) this.keepLatest(page);
+    for (const member of pending.waiting) {
+      // A subscription that has moved on is served by another read, or needs none.
+      if (member.rest || member.state === LIVE || member.state === CLOSED) continue;
+      if (page && this.serve(member, page)) continue;
+      if (member.state === BEHIND) this.catchUp(member, page !== undefined);
+    }
+    if (reads.size === 0) this.forget();
+  }
+
+  /** Keeps a page that is up to date for further subscriptions. A channel that has ended may be reopened at any moment. */
+  private keepLatest(page: Page): void {
+    const { epoch, offset, end, more } = page.missed;
+    const isUpToDate = !more && (this.epoch === '' || this.epoch === epoch) && offset >= this.offset;
+    if (!isUpToDate || page.missed === NO_CHANNEL || end !== undefined || !page.hold()) return;
+    this.dropLatest();
+    this.latest = page;
+    this.latestTimer = setTimeout(() => this.dropLatest(), FRESH_MS).unref();
+  }
+
+  private dropLatest(): void {
+    this.latest?.release();
+    this.latest = undefined;
+    clearTimeout(this.latestTimer);
+  }
+
+  /** Writes what a subscription has missed. @returns false if the page does not have it */
+  private serve(subscription: Subscription, page: Page): boolean {
+    const first = page.firstMissedAt(subscription);
+    if (first === undefined) return false;
+    const { epoch, reset } = page.missed;
     // `after` applies to the first read only.
     subscription.after = undefined;
     const hasSeenEvents = subscription.epoch !== '' || subscription.offset > 0;
-    const reset = missed ? missed.reset : hasSeenEvents ? 'expired' : '';
     // For a viewer that has seen nothing, a trimmed log is simply the current state.
     if (reset && hasSeenEvents) subscription.noteBackpressure(writeTo(subscription.sink, resetFrame(reset)));
-    if (!page || !missed) {
-      subscription.epoch = '';
-      subscription.offset = 0;
-      if (subscription.state === BEHIND) this.goLive(subscription);
-      return;
-    }
-    if (missed.epoch !== subscription.epoch) {
-      subscription.epoch = missed.epoch;
+    if (epoch !== subscription.epoch) {
+      subscription.epoch = epoch;
       subscription.offset = 0;
     }
-    this.writePage(subscription, page, 0);
+    this.writePage(subscription, page, first);
+    return true;
   }
 
   /** Writes the frames of a page from index `from` on, and keeps those that the sink does not accept yet. */
   private writePage(subscription: Subscription, page: Page, from: number): void {
     const { frames, end, offset: last, more } = page.missed;
-    const isOld = from > 0 && performance.now() - page.readAt > FRESH_MS;
+    const isOld = from > 0 && page.isOld;
     for (let next = from; next < frames.length; next++) {
       if (subscription.state === CLOSED) return;
       if (subscription.state === STALLED) return subscription.keep(page, next);
@@ -208,6 +257,7 @@ export class Feed {
   }
 
   private moveTo(epoch: string): void {
+    this.dropLatest();
     this.epoch = epoch;
     this.offset = 0;
     this.forget();
@@ -229,5 +279,3 @@ export class Feed {
     this.recentBytes = 0;
   }
 }
-
-const positionOf = ({ epoch, offset, after }: Subscription): string => `${epoch}-${offset}-${after}`;

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import type { Keyspace } from '../keyspace.js';
-import { Feed } from './feed.js';
+import { Feed, type KnownChannel } from './feed.js';
 import { type EventId, parseEventId } from './frame.js';
 import { channelKeys, checkChannelName } from './keys.js';
 import { PageBudget } from './page.js';
@@ -67,6 +67,11 @@ export class ChannelHub {
       this.follow(key, feed);
     }
     return feed.join(sink, since === NOTHING_SEEN ? { ...since, after } : since, stays);
+  }
+
+  /** Returns what is known about a channel without a call to Redis; `undefined` if it has no viewers, or may have ended. */
+  known(channel: string): KnownChannel | undefined {
+    return this.feeds.get(channelKeys(this.options.keyspace, channel)[0])?.known;
   }
 
   /** Ends the streams of a removed channel. Viewers that reconnect get an error response. */

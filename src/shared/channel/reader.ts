@@ -12,8 +12,8 @@ export interface Missed {
   offset: number;
   /** The offset of the event that ended the channel, if it has ended. */
   end: number | undefined;
-  /** Why the reader has to discard its state; empty if it does not. */
-  reset: '' | 'epoch' | 'rewound' | 'trimmed';
+  /** Why the reader has to discard its state; empty if it does not. `expired`: the channel does not exist. */
+  reset: '' | 'epoch' | 'rewound' | 'trimmed' | 'expired';
   /** Whether there is more to read, from `offset` on. */
   more: boolean;
   frames: Frame[];
@@ -139,6 +139,9 @@ export async function hasSeenEnd(
 
 /** The log events that a new viewer gets: the newest `last`, or those since a time (ms since 1970). */
 export type ReplayFrom = { last: number } | { since: number };
+
+/** Whether a new viewer gets no earlier log events. */
+export const isNone = (wanted: ReplayFrom): boolean => 'last' in wanted && wanted.last === 0;
 
 /**
  * Returns the offset before the first log event that a new viewer gets. It has to be called before the stream opens, so that

@@ -162,6 +162,65 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
     expect(channels.reads.filter((read) => read === name).length).toBeLessThanOrEqual(2);
   });
 
+  it('shares reads among viewers that return to different positions, at once or one after another', async () => {
+    const name = newChannel();
+    const ids: string[] = [];
+    for (let i = 1; i <= 100; i++) ids.push((await channels.publisher.publish(name, { data: i }))!);
+    const own = open();
+    const viewers: Array<{ viewer: Viewer; seen: number }> = [];
+    for (let turn = 0; turn < 10; turn++) {
+      for (let i = 0; i < 100; i++) {
+        const seen = ((turn * 37 + i * 13) % 100) + 1;
+        viewers.push({ viewer: watch(name, new Viewer(), ids[seen - 1], own), seen });
+      }
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    await until('all have all', () =>
+      viewers.every(({ viewer, seen }) => viewer.offsets.length === 100 - seen),
+    );
+    for (const { viewer, seen } of viewers) {
+      expect(viewer.offsets).toEqual(Array.from({ length: 100 - seen }, (_, i) => seen + 1 + i));
+    }
+    expect(own.reads.length).toBeLessThanOrEqual(10);
+    await channels.publisher.publish(name, { data: 'live' });
+    await until('all are live', () => viewers.every(({ viewer }) => viewer.offsets.at(-1) === 101));
+  });
+
+  it('reads alone for a viewer whose events are not in the page of an earlier position', async () => {
+    const own = open();
+    const name = newChannel();
+    const ids: string[] = [];
+    for (let i = 1; i <= 600; i++) ids.push((await channels.publisher.publish(name, { data: i }))!);
+    const subscribed = watch(name, new Viewer(), ids[599], own);
+    await until('subscribed', async () => (await listeners(name)) === 1);
+    const first = watch(name, new Viewer(), ids[0], own);
+    const others = [300, 500, 590].map((seen) => watch(name, new Viewer(), ids[seen - 1], own));
+    const foreign = watch(name, new Viewer(), 'unknown-1', own);
+    await until('all have all', () => [first, ...others].every(({ offsets }) => offsets.at(-1) === 600));
+    expect(first.offsets).toEqual(Array.from({ length: 599 }, (_, i) => i + 2));
+    expect(others.map(({ offsets }) => offsets.length)).toEqual([300, 100, 10]);
+    await until('it has all', () => foreign.offsets.at(-1) === 600);
+    expect(foreign.offsets).toHaveLength(600);
+    expect(subscribed.offsets).toEqual([]);
+  });
+
+  it('knows where a new viewer starts until something is published', async () => {
+    const name = newChannel();
+    const after = Number((await channels.publisher.publish(name, { data: 1 }))!.split('-')[1]);
+    expect(channels.hub.known(name)).toBeUndefined();
+    const viewer = new Viewer();
+    viewer.subscription = channels.hub.subscribe(name, viewer, { after });
+    await until('read', () => channels.hub.known(name) !== undefined);
+    expect(channels.hub.known(name)).toEqual({ after });
+    await channels.publisher.publish(name, { data: 2 });
+    await until('live', () => viewer.offsets.length === 1);
+    expect(channels.hub.known(name)).toBeUndefined();
+    await channels.publisher.publish(name, { data: 3, end: true });
+    const late = watch(name);
+    await until('ended', () => late.ended);
+    expect(channels.hub.known(name)).toBeUndefined();
+  });
+
   it('loses and repeats nothing when its connections break', async () => {
     const own = open();
     const name = newChannel();
