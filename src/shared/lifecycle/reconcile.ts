@@ -3,6 +3,7 @@ import type { EndHint } from '../bullmq/bull-events.js';
 import { latestEvents } from '../bullmq/bull-events.js';
 import { isHeadwayProgress } from '../bullmq/foreign-progress.js';
 import { createForeignReports, type ForeignProgress } from '../bullmq/foreign-reports.js';
+import { type EventId, parseEventId } from '../channel/frame.js';
 import { channelKeys, jobChannel } from '../channel/keys.js';
 import type { Publisher } from '../channel/publisher.js';
 import { addressOf, requireAddress } from '../jobs/queues.js';
@@ -96,21 +97,23 @@ export function createReconciler({
     const retry = (reported?: ForeignProgress): Promise<Reconciled> =>
       reconcile(observers, jobId, hint, reported, triesLeft - 1);
     const run = serverRun(redis);
-    // The order matters, see `transitions`.
-    const published = await readPublished(jobId);
-    const job = await readJob(jobId, hint);
+    // The order matters, see `transitions`. Redis keeps it: both commands are sent on one connection, in one turn.
+    const [published, job] = await Promise.all([readPublished(jobId), readJob(jobId, hint)]);
     if (!isRun(redis, run)) throw new ServerReplacedError();
     const missing = await missingOf(jobId, published, job, hint);
     // What the running attempt has reported through BullMQ comes before the event that ends the attempt.
     let running =
       published?.rank === RANK.active && published.end === undefined ? published.attempt : undefined;
     const reported = progress || missing.length > 0 ? newestProgress(job, progress) : undefined;
+    const hasReports = reported !== undefined || (job?.foreignLines ?? 0) > (published?.lines ?? 0);
     // A job's channel is kept as long as the job.
     const keepMs = job ? keep.of(job.name, job.settings) : 0;
     let pausePublished = false;
+    let rejected = false;
+    let newest: EventId | undefined;
     for (const transition of missing) {
       const { event, fence } = transition;
-      if (running !== undefined) await foreignReports.publish(jobId, running, reported);
+      if (hasReports && running !== undefined) await foreignReports.publish(jobId, running, reported);
       for (const observer of observers) await observer.beforePublish?.(jobId, transition, job);
       const id = await publisher.publish(jobChannel(jobId), { ...event, keepMs }, { ...fence, run });
       if (id !== undefined) for (const observer of observers) observer.afterPublish?.(transition, job);
@@ -118,15 +121,20 @@ export function createReconciler({
       // Another process published a different time meanwhile. Compare again to find out which one is right.
       if (id === undefined && fence.guard && !ofQueue && triesLeft > 1) return retry(progress);
       if (id !== undefined && ofQueue) pausePublished = true;
+      if (id === undefined) rejected = true;
+      else newest = parseEventId(id);
       if (fence.rank !== undefined) running = fence.rank === RANK.active ? fence.attempt : undefined;
     }
-    if (running !== undefined) await foreignReports.publish(jobId, running, reported);
+    if (hasReports && running !== undefined) await foreignReports.publish(jobId, running, reported);
     // The end is published. A run that starts from now on must not be cancelled any more.
     if (job?.cancelAsked && job.finishedAt !== undefined)
       await scripts.markCancelPublished(jobKey(jobId), job.finishedAt);
     if (missing.length === 0) return { job, epoch: published?.epoch, end: published?.end };
     // Pauses are not ordered, so the script cannot reject an outdated one. Check again.
     if (pausePublished && triesLeft > 1) return retry();
+    // The channel has all events up to this state of the job. A terminal event is the last one.
+    if (!rejected && newest)
+      return { job, epoch: newest.epoch, end: missing.at(-1)?.event.end ? newest.offset : undefined };
     const now = await readPublished(jobId);
     // Another process published meanwhile and our event was rejected. Compare again to find out which one is right.
     const isUnfinished = job !== undefined && !isFinished(job);

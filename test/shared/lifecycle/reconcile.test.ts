@@ -1,6 +1,6 @@
 import { type Job, Queue, UnrecoverableError, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { jobChannel } from '../../../src/shared/channel/keys.js';
 import { createPublisher } from '../../../src/shared/channel/publisher.js';
 import { createReader } from '../../../src/shared/channel/reader.js';
@@ -81,6 +81,20 @@ describe('a reconciliation, and changes in the meantime', () => {
       return `${event} ${attempt}`;
     });
   }
+
+  it('reads the channel once, and no log of BullMQ, for a job of our own worker', async () => {
+    job = (await take())!;
+    const reads = [vi.spyOn(redis, 'hmget'), vi.spyOn(redis, 'llen')];
+    const { epoch, end } = await process().reconcile(id);
+    await job.moveToCompleted('done', 'token', false);
+    const ended = await process().reconcile(id);
+    expect(reads.map(({ mock }) => mock.calls.length)).toEqual([2, 0]);
+    vi.restoreAllMocks();
+    expect({ epoch, end }).toEqual({ epoch: expect.stringMatching(/^\w{12}$/), end: undefined });
+    const { job: _, ...now } = await process().reconcile(id);
+    expect(ended).toMatchObject(now);
+    expect(now).toEqual({ epoch, end: 3 });
+  });
 
   it('publishes each event once when many processes race', async () => {
     job = (await take())!;
