@@ -5,6 +5,10 @@ import { defineScripts, luaBeside } from '../redis/scripts.js';
 export interface JobIndexCommands {
   trackJob(...args: Array<string | number>): Promise<string[] | null>;
   holdJobFiles(...args: string[]): Promise<null>;
+  jobsUpToDate(
+    keys: number,
+    ...args: string[]
+  ): Promise<Array<[state: 'active' | 'completed', attempt: number, owner: string] | null>>;
   fileIsHeld(...args: string[]): Promise<number>;
   forgetJob(...args: Array<string | number>): Promise<number>;
 }
@@ -20,6 +24,7 @@ export const jobIndexScripts = defineScripts<JobIndexCommands>({
     lua: [record, files, replyFieldsLua, readJob, lua('track')].join('\n'),
   },
   holdJobFiles: { numberOfKeys: 2, lua: [files, lua('hold')].join('\n') },
+  jobsUpToDate: { lua: [record, lua('up-to-date')].join('\n') },
   fileIsHeld: { numberOfKeys: 1, lua: lua('held') },
   forgetJob: { numberOfKeys: 7, lua: [record, files, lua('forget')].join('\n') },
 });
