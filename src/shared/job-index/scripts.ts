@@ -5,10 +5,7 @@ import { defineScripts, luaBeside } from '../redis/scripts.js';
 export interface JobIndexCommands {
   trackJob(...args: Array<string | number>): Promise<string[] | null>;
   holdJobFiles(...args: string[]): Promise<null>;
-  jobsUpToDate(
-    keys: number,
-    ...args: string[]
-  ): Promise<Array<[state: 'active' | 'completed', attempt: number, owner: string] | null>>;
+  jobsUpToDate(keys: number, ...args: string[]): Promise<Array<string | null>>;
   fileIsHeld(...args: string[]): Promise<number>;
   forgetJob(...args: Array<string | number>): Promise<number>;
 }

@@ -1,53 +1,51 @@
 import type { Redis } from 'ioredis';
+import { channelKeys, jobChannel } from '../channel/keys.js';
 import { requireAddress } from '../jobs/queues.js';
 import { runOf } from '../jobs/scheduled-run.js';
 import type { Keyspace } from '../keyspace.js';
-import { createPublishedStateReader, type PublishedState, RANK } from '../lifecycle/published.js';
 import type { UpToDateCheck } from '../lifecycle/queue-follower.js';
 import { scriptsOf } from '../redis/scripts.js';
 import { indexKeys } from './keys.js';
 import { jobIndexScripts } from './scripts.js';
 
+/** How many jobs one call examines. Redis does nothing else during a script. */
+const AT_ONCE = 100;
+
+/** The keys of a queue that the script reads. */
+const QUEUE_KEYS = ['completed', 'failed', 'delayed', 'prioritized', 'waiting-children', 'meta'];
+
 /**
- * Creates a check that finds jobs that run or have completed, if both their channel and the index say so: a worker of ours
- * has reconciled them. It costs a fraction of the reconciliations that it saves.
+ * Creates a check that finds jobs that wait for their first run, run, or have completed, if both their channel and the index
+ * say so: a process of ours has published and indexed that. It costs a fraction of the reconciliations that it saves.
+ * @param hasCensus whether this process also publishes that a waiting job has no worker. Then it finds no waiting jobs
  */
-export function createUpToDateCheck(redis: Redis, keyspace: Keyspace): UpToDateCheck {
+export function createUpToDateCheck(redis: Redis, keyspace: Keyspace, hasCensus: boolean): UpToDateCheck {
   const { records } = indexKeys(keyspace);
   const scripts = scriptsOf(redis, jobIndexScripts);
-  const readPublished = createPublishedStateReader(redis, keyspace);
+
+  async function examine(
+    queue: string,
+    jobs: Array<{ jobId: string; id: string }>,
+  ): Promise<Array<[jobId: string, owner: string]>> {
+    const key = (suffix: string): string => keyspace.queueKey(queue, suffix);
+    const keys = [records, ...QUEUE_KEYS.map(key)];
+    for (const { jobId, id } of jobs) keys.push(key(id), channelKeys(keyspace, jobChannel(jobId))[0]);
+    const ids = jobs.flatMap(({ jobId, id }) => [jobId, id]);
+    const owners = await scripts.jobsUpToDate(keys.length, ...keys, hasCensus ? '' : '1', ...ids);
+    return jobs.flatMap(({ jobId }, i): Array<[string, string]> => {
+      const owner = owners[i];
+      return owner == null ? [] : [[jobId, owner]];
+    });
+  }
 
   return async (queue, jobIds) => {
     const jobs = jobIds
       .map((jobId) => ({ jobId, id: requireAddress(jobId).id }))
       // The runs of a schedule are counted.
       .filter(({ id }) => !runOf(id));
-    if (jobs.length === 0) return new Map();
-    const [completed, failed, ...hashes] = ['completed', 'failed', ...jobs.map(({ id }) => id)].map(
-      (suffix) => keyspace.queueKey(queue, suffix),
+    const parts = Array.from({ length: Math.ceil(jobs.length / AT_ONCE) }, (_, i) =>
+      jobs.slice(i * AT_ONCE, (i + 1) * AT_ONCE),
     );
-    const keys = [records, completed, failed, ...hashes] as string[];
-    const ids = jobs.flatMap(({ jobId, id }) => [jobId, id]);
-    const found = await scripts.jobsUpToDate(keys.length, ...keys, ...ids);
-    const owners = await Promise.all(
-      jobs.map(async ({ jobId }, i): Promise<Array<[jobId: string, owner: string]>> => {
-        const job = found[i];
-        if (!job) return [];
-        const [state, attempt, owner] = job;
-        // A key that another tool has replaced is for the reconciliation to report.
-        const published = await readPublished(jobId).catch(() => undefined);
-        return published && isPublished(published, state, attempt) ? [[jobId, owner]] : [];
-      }),
-    );
-    return new Map(owners.flat());
+    return new Map((await Promise.all(parts.map((part) => examine(queue, part)))).flat());
   };
 }
-
-/** Whether `transitions` would return nothing for a job in this state that was not asked to stop. */
-const isPublished = (published: PublishedState, state: 'active' | 'completed', attempt: number): boolean =>
-  state === 'completed'
-    ? published.end !== undefined && published.attempt >= attempt
-    : published.end === undefined &&
-      published.attempt === attempt &&
-      published.rank === RANK.active &&
-      !published.paused;

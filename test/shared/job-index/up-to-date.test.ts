@@ -45,7 +45,11 @@ describe('the check for jobs that need no reconciliation', () => {
       keep,
     }).reconcile(jobIdOf({ queue: 'q', id }));
   const check = async (...ids: string[]): Promise<string[]> => {
-    const found = await createUpToDateCheck(redis, keyspace)(
+    const found = await createUpToDateCheck(
+      redis,
+      keyspace,
+      false,
+    )(
       'q',
       ids.map((id) => jobIdOf({ queue: 'q', id })),
     );
@@ -77,13 +81,36 @@ describe('the check for jobs that need no reconciliation', () => {
     await queue.add('n', {}, { jobId: 'a', headway: { owner: 'user:1' } } as never);
     await worker.getNextJob('token');
     await reconcile('a');
-    expect(await createUpToDateCheck(redis, keyspace)('q', ['q..a'])).toEqual(new Map([['q..a', 'user:1']]));
+    expect(await createUpToDateCheck(redis, keyspace, false)('q', ['q..a'])).toEqual(
+      new Map([['q..a', 'user:1']]),
+    );
   });
 
-  it('finds no job that waits, was retried, or has run again', async () => {
+  it('finds a waiting job, unless its queue is paused or the process also reports missing workers', async () => {
     await queue.add('n', {}, { jobId: 'a' });
-    await reconcile('a');
     expect(await check('a')).toEqual([]);
+    await reconcile('a');
+    expect(await check('a')).toEqual(['a']);
+    expect(await createUpToDateCheck(redis, keyspace, true)('q', ['q..a'])).toEqual(new Map());
+    await queue.pause();
+    expect(await check('a')).toEqual([]);
+    await reconcile('a');
+    await queue.resume();
+    expect(await check('a')).toEqual([]);
+    await reconcile('a');
+    expect(await check('a')).toEqual(['a']);
+  });
+
+  it('finds no job that waits for something else than its first run', async () => {
+    await queue.add('n', {}, { jobId: 'later', delay: 60_000 });
+    await queue.add('n', {}, { jobId: 'first', priority: 1 });
+    const ids = ['later', 'first'];
+    for (const id of ids) await reconcile(id);
+    expect(await check(...ids)).toEqual([]);
+  });
+
+  it('finds no job that was retried or has run again', async () => {
+    await queue.add('n', {}, { jobId: 'a' });
     const job = (await worker.getNextJob('token'))!;
     await complete(job);
     await reconcile('a');
