@@ -96,6 +96,31 @@ describe('a reconciliation, and changes in the meantime', () => {
     expect(now).toEqual({ epoch, end: 3 });
   });
 
+  it('publishes what is missing when the state that the caller knows is outdated', async () => {
+    job = (await take())!;
+    const { known } = await process().reconcile(id);
+    const later = (): Promise<unknown> => process().reconcile(id, undefined, undefined, undefined, known);
+    const reads = vi.spyOn(redis, 'hmget');
+    await fail();
+    await later();
+    expect(reads).not.toHaveBeenCalled();
+    vi.restoreAllMocks();
+    // The job is retried and runs again. The known state is that of the first run.
+    await job.retry('failed');
+    await later();
+    expect(await published()).toEqual(['waiting 1']);
+    job = (await take())!;
+    await process().reconcile(id);
+    await later();
+    await job.moveToCompleted('done', 'token', false);
+    await later();
+    expect(await published()).toEqual(['waiting 1', 'active 2', 'completed 2']);
+    // The channel was lost.
+    await redis.del(`test:{job:${id}}`);
+    await later();
+    expect((await published()).at(-1)).toBe('completed 2');
+  });
+
   it('publishes each event once when many processes race', async () => {
     job = (await take())!;
     await Promise.all(Array.from({ length: 20 }, () => process().reconcile(id)));
