@@ -1,9 +1,10 @@
-import type { Processor, Worker } from 'bullmq';
+import type { Job, Worker } from 'bullmq';
 import { jobIdOf } from '../shared/jobs/queues.js';
 import { watchControl } from '../shared/redis/broadcast.js';
 import type { Core } from './core.js';
 import type { Lifecycle } from './open-lifecycle.js';
 import { lockLost } from './run/bullmq-job.js';
+import type { JobProcessor } from './run/processor.js';
 import { type ActiveRuns, cancelled } from './run/run.js';
 import { createWorkers, type ServedQueue } from './run/workers.js';
 
@@ -12,8 +13,7 @@ export function openWorkers(
   { config, connection, plan, bullmqRedis, log }: Core,
   { children }: Lifecycle,
   queues: ServedQueue[],
-  processor: Processor,
-  runs: ActiveRuns,
+  { process: processor, runs, begun }: JobProcessor,
 ): Worker[] {
   const workers = createWorkers({
     config,
@@ -30,14 +30,14 @@ export function openWorkers(
       for (const id of ids) runs.get(jobIdIn(id))?.lose(lockLost());
     });
     // The queue follower also publishes the end, but later.
-    const published = (id: string | undefined): void => {
-      if (id === undefined) return;
+    const publishEnd = (job: Job | undefined): void => {
+      if (job?.id === undefined) return;
       children.reconciler
-        .reconcile(jobIdIn(id))
-        .catch((error) => log.warn({ err: error, id }, 'could not publish the end of a job'));
+        .reconcile(jobIdIn(job.id), undefined, undefined, undefined, begun.get(job))
+        .catch((error) => log.warn({ err: error, id: job.id }, 'could not publish the end of a job'));
     };
-    worker.on('completed', (job) => published(job.id));
-    worker.on('failed', (job) => published(job?.id));
+    worker.on('completed', publishEnd);
+    worker.on('failed', publishEnd);
   }
   return workers;
 }

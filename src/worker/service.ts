@@ -71,14 +71,15 @@ export async function openWorker({
   const lifecycle = openLifecycle(core);
   const threads = openThreads(core);
   opened.defer(() => threads.close());
-  const { process: processor, runs } = openProcessor(core, lifecycle, threads, running, defaultWebhookSecret);
+  const processor = openProcessor(core, lifecycle, threads, running, defaultWebhookSecret);
+  const { runs } = processor;
   watchCancels(core, runs);
   const housekeeping = openHousekeeping(core, lifecycle, reporting);
   opened.defer(() => Promise.all([housekeeping.stop(), lifecycle.children.watch.stop()]));
   const sweeper = startSweeper(core);
   // Do not wait for a sweep: it may itself be waiting for Redis.
   opened.defer(() => void sweeper.stop());
-  const workers = openWorkers(core, lifecycle, queues, processor, runs);
+  const workers = openWorkers(core, lifecycle, queues, processor);
 
   /** Running jobs get `graceMs` to finish; the others are handed back. Everything else is closed afterwards. */
   async function stopWithin(graceMs: number): Promise<void> {

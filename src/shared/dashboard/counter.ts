@@ -55,17 +55,20 @@ export function createOutcomeCounter(redis: Redis | Cluster, keyspace: Keyspace)
   async function flush(): Promise<void> {
     clearTimeout(timer);
     timer = undefined;
-    const sending = counted;
+    const sending = [...counted].flatMap(([key, minute]) =>
+      Array.from(minute, ([counter, count]) => ({ key, counter, count })),
+    );
     counted = new Map();
     await Promise.all(
-      [...sending].flatMap(([key, minute]) =>
-        parts([...minute]).map((part) =>
-          scripts.countMinute(key, KEEP_MS, ...part.flat()).catch(() => {
-            for (const [counter, count] of part) addTo(key, counter, count);
-            timer ??= setTimeout(() => void flush(), FLUSH_MS).unref();
-          }),
-        ),
-      ),
+      parts(sending).map((part) => {
+        const keys = [...new Set(part.map(({ key }) => key))];
+        const places = new Map(keys.map((key, i) => [key, i + 1]));
+        const counts = part.flatMap(({ key, counter, count }) => [places.get(key) ?? 0, counter, count]);
+        return scripts.countMinutes(keys.length, ...keys, KEEP_MS, ...counts).catch(() => {
+          for (const { key, counter, count } of part) addTo(key, counter, count);
+          timer ??= setTimeout(() => void flush(), FLUSH_MS).unref();
+        });
+      }),
     );
   }
 

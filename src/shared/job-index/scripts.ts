@@ -6,6 +6,7 @@ export interface JobIndexCommands {
   trackJob(...args: Array<string | number>): Promise<string[] | null>;
   indexNewJobs(keys: number, ...args: string[]): Promise<string[]>;
   holdJobFiles(...args: string[]): Promise<null>;
+  jobsUpToDate(keys: number, ...args: string[]): Promise<Array<string | null>>;
   fileIsHeld(...args: string[]): Promise<number>;
   forgetJob(...args: Array<string | number>): Promise<number>;
 }
@@ -22,6 +23,7 @@ export const jobIndexScripts = defineScripts<JobIndexCommands>({
   },
   indexNewJobs: { lua: [record, files, lua('new')].join('\n') },
   holdJobFiles: { numberOfKeys: 2, lua: [files, lua('hold')].join('\n') },
+  jobsUpToDate: { lua: [record, lua('up-to-date')].join('\n') },
   fileIsHeld: { numberOfKeys: 1, lua: lua('held') },
   forgetJob: { numberOfKeys: 7, lua: [record, files, lua('forget')].join('\n') },
 });

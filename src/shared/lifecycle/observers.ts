@@ -2,6 +2,7 @@ import type { EndHint } from '../bullmq/bull-events.js';
 import type { ForeignProgress } from '../bullmq/foreign-reports.js';
 import { untilTaken } from '../redis/until-taken.js';
 import type { Transition } from './events.js';
+import type { PublishedState } from './published.js';
 import type { JobSnapshot } from './snapshot.js';
 
 /** The state of a job in BullMQ and on its channel, after the two were reconciled. */
@@ -12,6 +13,15 @@ export interface Reconciled {
   epoch: string | undefined;
   /** The offset of the terminal event; `undefined` while the job has not ended. */
   end: number | undefined;
+  /** What was published, if this reconciliation has published all that was missing. */
+  known?: KnownState;
+}
+
+/** What a reconciliation has published. A later one of the same job does not have to read it again. */
+export interface KnownState {
+  published: PublishedState & { epoch: string };
+  /** The run of the Redis server, see `server-run.ts`. */
+  run: string;
 }
 
 /** Keeps the channel of each job up to date with the state of the job in BullMQ. */
@@ -22,12 +32,14 @@ export interface Reconciler {
    * @param hint how the job ended, from BullMQ's event, for a job that may be removed
    * @param progress the newest progress of a worker that knows only BullMQ; ignored when its attempt is over
    * @param signal aborted when the result is no longer needed; ends the repetition of a `retrying` reconciler
+   * @param known what an earlier reconciliation has published. It may be outdated, like everything that was read
    */
   reconcile(
     jobId: string,
     hint?: EndHint,
     progress?: ForeignProgress,
     signal?: AbortSignal,
+    known?: KnownState,
   ): Promise<Reconciled>;
 }
 

@@ -32,6 +32,8 @@ export interface PublishedState {
   cancelling?: boolean;
   /** The due time in the newest published `delayed` or `retrying` event, ms since 1970. */
   due?: number;
+  /** How many lines of BullMQ's log of the job were published, for a worker that knows only BullMQ. */
+  lines?: number;
   /** The offset of the terminal event, if that is the newest lifecycle event. */
   end: number | undefined;
 }
@@ -73,7 +75,7 @@ export type PublishedStateReader = (
 export function createPublishedStateReader(redis: Redis | Cluster, keyspace: Keyspace): PublishedStateReader {
   return async (jobId) => {
     const [channel] = channelKeys(keyspace, jobChannel(jobId));
-    const [epoch, attempt, rank, failures, stalls, paused, due, end] = await redis.hmget(
+    const [epoch, attempt, rank, failures, stalls, paused, due, lines, end] = await redis.hmget(
       channel,
       'epoch',
       'attempt',
@@ -82,6 +84,7 @@ export function createPublishedStateReader(redis: Redis | Cluster, keyspace: Key
       'stalls',
       'paused',
       'due',
+      'lines',
       'end',
     );
     if (!epoch) return undefined;
@@ -93,6 +96,7 @@ export function createPublishedStateReader(redis: Redis | Cluster, keyspace: Key
       stalls: Number(stalls ?? 0),
       ...readQueueGuard(paused),
       ...(due ? { due: Number(due) } : {}),
+      ...(lines ? { lines: Number(lines) } : {}),
       end: end ? Number(end) : undefined,
     };
   };

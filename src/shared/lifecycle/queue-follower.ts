@@ -5,6 +5,7 @@ import type { ForeignProgress } from '../bullmq/foreign-reports.js';
 import type { Keyspace } from '../keyspace.js';
 import type { Logger } from '../process/log.js';
 import type { Service } from '../process/service.js';
+import { serverNow } from '../redis/server-clock.js';
 import { createAttemptsReader } from './attempts.js';
 import { createJobFaults, type JobFaults } from './job-faults.js';
 import { JobRounds } from './job-rounds.js';
@@ -15,14 +16,23 @@ import type { JobSnapshot } from './snapshot.js';
 
 const BLOCK_MS = 2000;
 const BATCH = 500;
-/** The pause between two batches, in ms. Our workers publish their attempts at once; the follower is for the rest. */
-const PAUSE_MS = 100;
+/**
+ * How old an entry is before it is handled, in ms. By then our workers have published what it says themselves; the follower
+ * is for the rest.
+ */
+const AGE_MS = 100;
 /** How long a batch waits for its jobs, in ms. Slower ones finish in the background. */
 const ROUND_WAIT_MS = 1000;
 /** Time until a key that is not an event stream is checked again, in ms. */
 const RECHECK_STREAMS_MS = 60_000;
 /** The form of a stream entry's id. */
 const ENTRY_ID = /^\d{1,15}(-\d{1,15})?$/;
+
+/**
+ * Finds the jobs of a queue for which a reconciliation would change nothing. A job that is not found may be up to date, too.
+ * @returns the owner of each job that was found; empty for a job without one
+ */
+export type UpToDateCheck = (queue: string, jobIds: readonly string[]) => Promise<Map<string, string>>;
 
 export interface QueueFollowerOptions {
   /** Workers have precedence: an API process leads only while no worker holds the lease. */
@@ -35,10 +45,12 @@ export interface QueueFollowerOptions {
   /** The queues to follow. */
   queues: string[];
   reconciler: Reconciler;
+  /** Finds the jobs that need no reconciliation. Defaults to none. */
+  upToDate?: UpToDateCheck;
   /** The minimum time between two `progress` events of a job whose worker knows only BullMQ, in ms. */
   progressIntervalMs: number;
   /** Called with the jobs whose state has changed. The list is empty after a pause, a resume or progress. */
-  onChanged?: (jobs: Array<JobSnapshot | undefined>) => void;
+  onChanged?: (jobs: Array<Pick<JobSnapshot, 'settings'> | undefined>) => void;
   /** The work of the leader besides following, every second or two. */
   chore: () => Promise<void>;
   /** Skips broken jobs. Defaults to a new instance. */
@@ -47,7 +59,7 @@ export interface QueueFollowerOptions {
 }
 
 /**
- * Follows the event streams of the queues and reconciles every job that they name. BullMQ writes an event atomically with
+ * Follows the event streams of the queues and reconciles every job that they name and that is not up to date. BullMQ writes an event atomically with
  * each change of state. One process at a time follows, elected by a lease; its position is stored in Redis for the next
  * leader. Handling an event twice, or only the newest event of a job, changes nothing, because `reconcile` compares states.
  */
@@ -58,6 +70,7 @@ export function startQueueFollower({
   keyspace,
   queues,
   reconciler,
+  upToDate = async () => new Map(),
   progressIntervalMs,
   onChanged = () => {},
   chore,
@@ -105,6 +118,7 @@ export function startQueueFollower({
           ...cursors.keys(),
           ...[...cursors.values()].map(({ at }) => at),
         );
+        if (reply) await sleep(waitFor(reply));
         await Promise.all(
           (reply ?? []).map(async ([key, entries]) => {
             const cursor = cursors.get(key);
@@ -134,8 +148,6 @@ export function startQueueFollower({
           await redis.hset(cursorKey, new Map([...cursors.values()].map(({ queue, at }) => [queue, at])));
           moved = false;
         }
-        // A full batch means that more entries are waiting.
-        if (reply?.every(([, entries]) => entries.length < BATCH)) await sleep(PAUSE_MS);
       }
     } catch (error) {
       if (!stopped)
@@ -162,7 +174,7 @@ export function startQueueFollower({
 
   /** Keeps the lease and does the chores while no stream can be followed. */
   async function idle(leads: () => boolean, until: number): Promise<void> {
-    while (leads() && performance.now() < until) await sleep(PAUSE_MS);
+    while (leads() && performance.now() < until) await sleep(AGE_MS);
   }
 
   /** Handles a batch of a queue's events. Progress without a change of state is held back for the next interval. */
@@ -190,9 +202,16 @@ export function startQueueFollower({
     for (const [i, { jobId, progress }] of reporting.entries()) {
       held.set(jobId, { ...progress, attempt: attempts[i] ?? 0 });
     }
-    let round: Array<JobSnapshot | undefined> | undefined = [];
+    const owners = await upToDate(
+      queue,
+      latest.flatMap(([jobId, { changed }]) => (changed && !held.has(jobId) ? [jobId] : [])),
+    );
+    let round: Array<Pick<JobSnapshot, 'settings'> | undefined> | undefined = Array.from(
+      owners.values(),
+      (owner) => ({ settings: { owner } }),
+    );
     const changed = latest.flatMap(([jobId, { changed, hint, ended }]) => {
-      if (!changed) return [];
+      if (!changed || owners.has(jobId)) return [];
       const progress = ended ? remove(held, jobId) : undefined;
       const work = async (): Promise<void> => {
         const { job } = await reconciler.reconcile(jobId, hint, progress);
@@ -226,6 +245,12 @@ export function startQueueFollower({
       await lease.stop();
     },
   };
+}
+
+/** Returns how long to wait until the newest entries are old enough. Never longer than that, whatever the clocks say. */
+function waitFor(streams: Array<[key: string, entries: BullEntry[]]>): number {
+  const newest = Math.max(...streams.map(([, entries]) => Number(entries.at(-1)?.[0].split('-')[0])));
+  return Math.min(Math.max(newest + AGE_MS - serverNow(), 0), AGE_MS);
 }
 
 function remove<K, V>(map: Map<K, V>, key: K): V | undefined {

@@ -3,6 +3,7 @@ import type { EndHint } from '../bullmq/bull-events.js';
 import { latestEvents } from '../bullmq/bull-events.js';
 import { isHeadwayProgress } from '../bullmq/foreign-progress.js';
 import { createForeignReports, type ForeignProgress } from '../bullmq/foreign-reports.js';
+import { parseEventId } from '../channel/frame.js';
 import { channelKeys, jobChannel } from '../channel/keys.js';
 import type { Publisher } from '../channel/publisher.js';
 import { addressOf, requireAddress } from '../jobs/queues.js';
@@ -13,6 +14,7 @@ import { serverNow } from '../redis/server-clock.js';
 import { isRun, ServerReplacedError, serverRun } from '../redis/server-run.js';
 import { ended, type Transition } from './events.js';
 import {
+  type KnownState,
   type ObservableReconciler,
   observable,
   type Reconciled,
@@ -90,26 +92,30 @@ export function createReconciler({
     jobId: string,
     hint?: EndHint,
     progress?: ForeignProgress,
+    known?: KnownState,
     triesLeft = MAX_TRIES,
   ): Promise<Reconciled> {
     const retry = (reported?: ForeignProgress): Promise<Reconciled> =>
-      reconcile(observers, jobId, hint, reported, triesLeft - 1);
+      reconcile(observers, jobId, hint, reported, undefined, triesLeft - 1);
     const run = serverRun(redis);
-    // The order matters, see `transitions`.
-    const published = await readPublished(jobId);
-    const job = await readJob(jobId, hint);
+    const given = known?.run === run ? known.published : undefined;
+    // The order matters, see `transitions`. Redis keeps it: both commands are sent on one connection, in one turn.
+    const [published, job] = await Promise.all([given ?? readPublished(jobId), readJob(jobId, hint)]);
     if (!isRun(redis, run)) throw new ServerReplacedError();
     const missing = await missingOf(jobId, published, job, hint);
     // What the running attempt has reported through BullMQ comes before the event that ends the attempt.
     let running =
       published?.rank === RANK.active && published.end === undefined ? published.attempt : undefined;
     const reported = progress || missing.length > 0 ? newestProgress(job, progress) : undefined;
+    const hasReports = reported !== undefined || (job?.foreignLines ?? 0) > (published?.lines ?? 0);
     // A job's channel is kept as long as the job.
     const keepMs = job ? keep.of(job.name, job.settings) : 0;
     let pausePublished = false;
+    let rejected = false;
+    let newest: KnownState['published'] | undefined;
     for (const transition of missing) {
       const { event, fence } = transition;
-      if (running !== undefined) await foreignReports.publish(jobId, running, reported);
+      if (hasReports && running !== undefined) await foreignReports.publish(jobId, running, reported);
       for (const observer of observers) await observer.beforePublish?.(jobId, transition, job);
       const id = await publisher.publish(jobChannel(jobId), { ...event, keepMs }, { ...fence, run });
       if (id !== undefined) for (const observer of observers) observer.afterPublish?.(transition, job);
@@ -117,15 +123,21 @@ export function createReconciler({
       // Another process published a different time meanwhile. Compare again to find out which one is right.
       if (id === undefined && fence.guard && !ofQueue && triesLeft > 1) return retry(progress);
       if (id !== undefined && ofQueue) pausePublished = true;
+      if (id === undefined) rejected = true;
+      else if (fence.rank !== undefined) newest = afterEvent(published, transition, id);
       if (fence.rank !== undefined) running = fence.rank === RANK.active ? fence.attempt : undefined;
     }
-    if (running !== undefined) await foreignReports.publish(jobId, running, reported);
+    if (hasReports && running !== undefined) await foreignReports.publish(jobId, running, reported);
     // The end is published. A run that starts from now on must not be cancelled any more.
     if (job?.cancelAsked && job.finishedAt !== undefined)
       await scripts.markCancelPublished(jobKey(jobId), job.finishedAt);
     if (missing.length === 0) return { job, epoch: published?.epoch, end: published?.end };
     // Pauses are not ordered, so the script cannot reject an outdated one. Check again.
     if (pausePublished && triesLeft > 1) return retry();
+    // The channel has all events up to this state of the job.
+    if (!rejected && newest)
+      return { job, epoch: newest.epoch, end: newest.end, known: { published: newest, run } };
+    if (given && triesLeft > 1) return retry(progress);
     const now = await readPublished(jobId);
     // Another process published meanwhile and our event was rejected. Compare again to find out which one is right.
     const isUnfinished = job !== undefined && !isFinished(job);
@@ -133,9 +145,29 @@ export function createReconciler({
     return { job, epoch: now?.epoch, end: now?.end };
   }
 
-  return observable(([jobId, hint, progress], all) => reconcile(all, jobId, hint, progress)).with(
-    ...observers,
-  );
+  return observable(([jobId, hint, progress, _signal, known], all) =>
+    reconcile(all, jobId, hint, progress, known),
+  ).with(...observers);
+}
+
+/** Returns what the channel has published after an event that Redis has accepted. */
+function afterEvent(
+  before: PublishedState | undefined,
+  { event, fence }: Transition,
+  id: string,
+): KnownState['published'] {
+  const { epoch, offset } = parseEventId(id) ?? { epoch: '', offset: 0 };
+  const { attempt, rank = 0, failures = 0, stalls = 0, guard } = fence;
+  const due = guard?.field === 'due' ? Number(guard.to) : before?.due;
+  return {
+    epoch,
+    attempt,
+    rank,
+    failures,
+    stalls,
+    ...(due === undefined ? {} : { due }),
+    end: event.end ? offset : undefined,
+  };
 }
 
 /**

@@ -39,6 +39,7 @@ export const REPLY_FIELDS = [
   'pendingChildren',
   'completedChildren',
   'failedChildren',
+  'foreignLines',
 ] as const;
 
 export type ReplyField = (typeof REPLY_FIELDS)[number];

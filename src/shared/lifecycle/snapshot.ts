@@ -61,6 +61,8 @@ export interface JobSnapshot {
   settings: JobSettings;
   /** The value of the newest call of BullMQ's `updateProgress`. */
   progress?: unknown;
+  /** The length of BullMQ's log of the job, if a worker that knows only BullMQ has written to it. */
+  foreignLines?: number;
 }
 
 /**
@@ -110,6 +112,7 @@ export function parseSnapshot(id: string, reply: string[]): JobSnapshot {
   const completed = Number(fields.completedChildren);
   const failed = Number(fields.failedChildren);
   const total = pending + completed + failed;
+  const foreignLines = Number(fields.foreignLines);
   const options = (parseForeign(opts) ?? {}) as { attempts?: unknown; delay?: unknown };
   const finished = state === 'completed' || state === 'failed';
   const cancelled = state === 'failed' && cancel !== '' && failedReason === CANCELLED_REASON;
@@ -139,6 +142,7 @@ export function parseSnapshot(id: string, reply: string[]): JobSnapshot {
     ...(total > 0 ? { children: { total, pending, completed, failed } } : {}),
     settings: { ...settings, ...(expiresAt === undefined || putBack ? {} : { expiresAt }) },
     ...(progress ? { progress: parseForeign(progress) } : {}),
+    ...(foreignLines ? { foreignLines } : {}),
   };
 }
 

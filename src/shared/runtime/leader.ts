@@ -1,6 +1,7 @@
 import type { FileStore } from '../files/store.js';
 import { createAudit } from '../job-index/audit.js';
 import { createJobRetention } from '../job-index/retention.js';
+import { createUpToDateCheck } from '../job-index/up-to-date.js';
 import type { Canceller } from '../lifecycle/cancel.js';
 import type { Expiry } from '../lifecycle/expiry.js';
 import { type QueueFollowerOptions, startQueueFollower } from '../lifecycle/queue-follower.js';
@@ -52,6 +53,7 @@ export function startHousekeeping(options: HousekeepingOptions): Service {
     keyspace,
     queues: plan.names,
     reconciler: options.following,
+    upToDate: createUpToDateCheck(redis, keyspace, options.role === 'api'),
     progressIntervalMs: config.PROGRESS_INTERVAL_MS,
     ...(options.onChanged ? { onChanged: options.onChanged } : {}),
     async chore() {

@@ -11,6 +11,7 @@ import type { Registry } from '../../shared/jobs/registry.js';
 import type { RetentionTimes } from '../../shared/jobs/retention-times.js';
 import { jobSettings } from '../../shared/jobs/settings.js';
 import type { Keyspace } from '../../shared/keyspace.js';
+import type { KnownState } from '../../shared/lifecycle/observers.js';
 import type { Reconciler } from '../../shared/lifecycle/reconcile.js';
 import type { JobSnapshot } from '../../shared/lifecycle/snapshot.js';
 import type { Logger } from '../../shared/process/log.js';
@@ -66,11 +67,14 @@ export interface JobProcessor {
   /** The processor for BullMQ: runs the definition of a job and publishes its reports on the channel of the job. */
   process: Processor;
   runs: ActiveRuns;
+  /** What the channel of a job had published when its run began. */
+  begun: WeakMap<Job, KnownState>;
 }
 
 export function createProcessor(options: ProcessorOptions): JobProcessor {
   const { registry, redis, keyspace, reconciler, services, running, log } = options;
   const runs = new ActiveRuns();
+  const begun: JobProcessor['begun'] = new WeakMap();
   const suspects = createSuspects(options);
   const { finalError, failureOf } = createAttemptErrors({ redis, keyspace, runs, suspects, log });
 
@@ -180,7 +184,8 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     let children: Children | undefined;
     try {
       // Publish first what the last attempt left unpublished, and that this attempt is active.
-      const { job: now } = await reconciler.reconcile(jobId, undefined, undefined, run.signal);
+      const { job: now, known } = await reconciler.reconcile(jobId, undefined, undefined, run.signal);
+      if (known) begun.set(job, known);
       // The run was registered before this read: a cancel request that arrives later finds it.
       if (isElsewhere(now, jobId, attempt)) run.stop(lockLost());
       else if (now?.cancelAsked) run.stop(cancelled());
@@ -222,7 +227,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       throw concealed(error as Error, options.store);
     }
   };
-  return { process: concealing, runs };
+  return { process: concealing, runs, begun };
 }
 
 /** Whether a job should have started before now. */

@@ -1,6 +1,6 @@
 import { type Job, Queue, UnrecoverableError, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { jobChannel } from '../../../src/shared/channel/keys.js';
 import { createPublisher } from '../../../src/shared/channel/publisher.js';
 import { createReader } from '../../../src/shared/channel/reader.js';
@@ -81,6 +81,45 @@ describe('a reconciliation, and changes in the meantime', () => {
       return `${event} ${attempt}`;
     });
   }
+
+  it('reads the channel once, and no log of BullMQ, for a job of our own worker', async () => {
+    job = (await take())!;
+    const reads = [vi.spyOn(redis, 'hmget'), vi.spyOn(redis, 'llen')];
+    const { epoch, end } = await process().reconcile(id);
+    await job.moveToCompleted('done', 'token', false);
+    const ended = await process().reconcile(id);
+    expect(reads.map(({ mock }) => mock.calls.length)).toEqual([2, 0]);
+    vi.restoreAllMocks();
+    expect({ epoch, end }).toEqual({ epoch: expect.stringMatching(/^\w{12}$/), end: undefined });
+    const { job: _, ...now } = await process().reconcile(id);
+    expect(ended).toMatchObject(now);
+    expect(now).toEqual({ epoch, end: 3 });
+  });
+
+  it('publishes what is missing when the state that the caller knows is outdated', async () => {
+    job = (await take())!;
+    const { known } = await process().reconcile(id);
+    const later = (): Promise<unknown> => process().reconcile(id, undefined, undefined, undefined, known);
+    const reads = vi.spyOn(redis, 'hmget');
+    await fail();
+    await later();
+    expect(reads).not.toHaveBeenCalled();
+    vi.restoreAllMocks();
+    // The job is retried and runs again. The known state is that of the first run.
+    await job.retry('failed');
+    await later();
+    expect(await published()).toEqual(['waiting 1']);
+    job = (await take())!;
+    await process().reconcile(id);
+    await later();
+    await job.moveToCompleted('done', 'token', false);
+    await later();
+    expect(await published()).toEqual(['waiting 1', 'active 2', 'completed 2']);
+    // The channel was lost.
+    await redis.del(`test:{job:${id}}`);
+    await later();
+    expect((await published()).at(-1)).toBe('completed 2');
+  });
 
   it('publishes each event once when many processes race', async () => {
     job = (await take())!;

@@ -1,21 +1,23 @@
 --[[
-  Adds to the counters of one minute.
+  Adds to the counters of minutes.
 
-  KEYS[1]  the minute: a hash, counter -> number
-  ARGV[1]  the lifetime of the minute, in ms
-  ARGV[2]  and following: counter, increment, counter, increment, ...
+  KEYS     the minutes: hashes, counter -> number
+  ARGV[1]  the lifetime of a minute, in ms
+  ARGV[2]  and following: for each counter the position of its minute in KEYS, its name, and its increment
 
   Cost: O(given counters). A minute has at most MOST counters. Further kinds of job are counted together as OTHERS, because
   other tools may give each job a different name.
 ]]
 local MOST, OTHERS = 2000, 'others'
-local room = MOST - redis.call('HLEN', KEYS[1])
+local room = {}
+for i, key in ipairs(KEYS) do room[i] = MOST - redis.call('HLEN', key) end
 
-for i = 2, #ARGV, 2 do
-  local counter = ARGV[i]
-  if room <= 0 and redis.call('HEXISTS', KEYS[1], counter) == 0 then
+for i = 2, #ARGV, 3 do
+  local minute, counter, count = tonumber(ARGV[i]), ARGV[i + 1], ARGV[i + 2]
+  local key = KEYS[minute]
+  if room[minute] <= 0 and redis.call('HEXISTS', key, counter) == 0 then
     counter = string.match(counter, '^[^:]*:') .. OTHERS
   end
-  if redis.call('HINCRBY', KEYS[1], counter, ARGV[i + 1]) == tonumber(ARGV[i + 1]) then room = room - 1 end
+  if redis.call('HINCRBY', key, counter, count) == tonumber(count) then room[minute] = room[minute] - 1 end
 end
-redis.call('PEXPIRE', KEYS[1], ARGV[1])
+for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[1]) end

@@ -7,14 +7,16 @@
   ARGV[1] the job's id
 
   Returns false when there is no such job, else the fields that REPLY_FIELDS in lifecycle/scripts.ts names, in that order,
-  as strings. FIELD has the position of each. `due` is "" unless the job is delayed; `paused` is "1" or "".
+  as strings. FIELD has the position of each. `due` is "" unless the job is delayed; `paused` is "1" or "". `foreignLines` is
+  the length of BullMQ's log of the job if it has lines that Headway's workers did not write (see hw:logged in log.lua),
+  else "0".
 
   Cost: O(log N), and O(active jobs) for a job that has started and has no lock.
 ]]
 -- BullMQ's keys of a queue share one namespace with its jobs. A job scheduler even has a name, but no timestamp.
 if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then return false end
 local hashFields = {'name', 'ats', 'atm', 'stc', 'timestamp', 'processedOn', 'finishedOn', 'failedReason', 'returnvalue',
-  'progress', 'opts', 'hw:cancel', 'hw:code', 'defa'}
+  'progress', 'opts', 'hw:cancel', 'hw:code', 'defa', 'hw:logged'}
 local job = {}
 for i, value in ipairs(redis.call('HMGET', KEYS[1], unpack(hashFields))) do job[hashFields[i]] = value end
 if not job.name or not job.timestamp then return false end
@@ -59,4 +61,6 @@ end
 reply[FIELD.pendingChildren] = tostring(size('SCARD', ':dependencies'))
 reply[FIELD.completedChildren] = tostring(size('HLEN', ':processed'))
 reply[FIELD.failedChildren] = tostring(size('HLEN', ':failed') + size('ZCARD', ':unsuccessful'))
+local lines = size('LLEN', ':logs')
+reply[FIELD.foreignLines] = tostring(lines > (tonumber(job['hw:logged']) or 0) and lines or 0)
 return reply

@@ -1,0 +1,53 @@
+--[[
+  Finds those of several jobs that wait for their first run, run, or have completed, and that a reconciliation would not
+  change: the channel has published this state, the index has it, and there is no cancel request, no line in BullMQ's log from
+  a worker that knows only BullMQ, and after the end no child to cancel. Uses functions of record.lua. Not for a Cluster,
+  because each channel is in another slot.
+
+  KEYS[1]  the records    KEYS[2] completed    KEYS[3] failed    KEYS[4] delayed    KEYS[5] prioritized
+  KEYS[6]  waiting-children (sorted sets)      KEYS[7] the queue's meta (hash)
+  KEYS[8]  and following: for each job its hash and its channel
+  ARGV[1]  "1" to find waiting jobs, too
+  ARGV[2]  and following: for each job its id as clients know it and its id in BullMQ
+
+  Returns for each job its owner or "", or false if it is not such a job.
+
+  Cost: O(log N) for each job.
+]]
+-- pcall: another tool may have replaced the keys of a job, which must not fail the call for the other jobs.
+local function fields(key, ...)
+  local found = redis.pcall('HMGET', key, ...)
+  if not found.err then return found end
+end
+
+local function isIn(set, id) return redis.call('ZSCORE', KEYS[set], id) end
+
+local function ownerIfUpToDate(key, channelKey, id, bullmqId)
+  local record = recordIn(redis.call('HGET', KEYS[1], id))
+  local job = fields(key, 'timestamp', 'ats', 'hw:cancel', 'hw:logged', 'processedOn', 'defa')
+  local channel = fields(channelKey, 'attempt', 'rank', 'end', 'paused')
+  if not (record and job and channel) or record[2] ~= timeIn(job[1]) or job[3] == 'asked' then return false end
+  local attempt, published, rank, ended, paused = timeIn(job[2]), tonumber(channel[1]), unpack(channel, 2)
+  if not published then return false end
+
+  -- What is compared here is what makes `transitions` return nothing.
+  if isIn(2, bullmqId) then
+    return record[1] == 'completed' and ended and published >= attempt
+      and redis.call('EXISTS', key .. ':dependencies') == 0 and record[4]
+  end
+  if isIn(3, bullmqId) or published ~= attempt or ended or (paused or '') ~= '' then return false end
+  if redis.call('EXISTS', key .. ':lock') == 1 then
+    local lines = redis.pcall('LLEN', key .. ':logs')
+    return record[1] == 'active' and rank == '0'
+      and (type(lines) ~= 'number' or lines <= (tonumber(job[4]) or 0)) and record[4]
+  end
+  return ARGV[1] == '1' and record[1] == 'waiting' and rank == '2' and attempt == 0 and not (job[5] or job[6])
+    and not (isIn(4, bullmqId) or isIn(5, bullmqId) or isIn(6, bullmqId))
+    and redis.call('HEXISTS', KEYS[7], 'paused') == 0 and record[4]
+end
+
+local reply = {}
+for i = 2, #ARGV, 2 do
+  reply[i / 2] = ownerIfUpToDate(KEYS[i + 6], KEYS[i + 7], ARGV[i], ARGV[i + 1])
+end
+return reply
