@@ -1,4 +1,6 @@
-import { writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, renameSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { JobDefinition } from '../../src/shared/jobs/definition.js';
 import { temporaryFolder } from './folder.js';
@@ -25,7 +27,21 @@ export function jobsDir(...jobs: Array<string | ChangedJob>): string {
       `import job from ${path};\nexport default { ...job, ...${JSON.stringify(changes)} };\n`,
     ];
   });
-  return writeJobs(Object.fromEntries(sources));
+  return keepJobs(Object.fromEntries(sources));
+}
+
+/** Writes files to a folder whose name depends on their content, so that each of them is compiled only once. */
+function keepJobs(files: Record<string, string>): string {
+  const hash = createHash('sha256').update(JSON.stringify(files)).digest('hex').slice(0, 32);
+  const dir = join(tmpdir(), `headway-test-jobs-${hash}`);
+  if (existsSync(dir)) return dir;
+  try {
+    renameSync(writeJobs(files), dir);
+  } catch (error) {
+    // Another test has just made the same folder.
+    if (!existsSync(dir)) throw error;
+  }
+  return dir;
 }
 
 /**

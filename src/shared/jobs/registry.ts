@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { extname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -67,9 +68,18 @@ export async function operatorFiles(): Promise<Jiti> {
   const { createJiti } = await import('jiti');
   jiti ??= createJiti(import.meta.url, {
     alias: { headway: ours, zod: fileURLToPath(import.meta.resolve('zod')) },
-    fsCache: false,
+    fsCache: compiledFiles(),
   });
   return jiti;
+}
+
+/**
+ * Returns the folder for compiled job files, so that a restart and each thread need not compile them again; `false` if the
+ * working directory has no `node_modules`. A folder that others may write to, such as `/tmp`, must not be used.
+ */
+function compiledFiles(): string | false {
+  const modules = resolve('node_modules');
+  return existsSync(modules) && join(modules, '.cache', 'headway');
 }
 
 /** The folder of Headway's own code. */

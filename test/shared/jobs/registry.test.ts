@@ -1,5 +1,5 @@
-import { cpSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { loadRegistry, RegistryError } from '../../../src/shared/jobs/registry.js';
@@ -74,13 +74,22 @@ describe('the registry', () => {
     );
   });
 
-  it('makes a process with a broken job exit with code 78 and one line', async () => {
-    const JOBS_DIR = writeJobs({ 'broken.ts': 'throw new Error("no luck")' });
-    const error = (await startWorker({ JOBS_DIR }).catch((thrown) => thrown)) as {
-      code: number;
-      output: string;
-    };
-    expect(error.code).toBe(78);
-    expect(error.output.trim()).toBe(`error: cannot load the job file ${JOBS_DIR}/broken.ts: no luck`);
+  it('makes a process with a broken job exit with code 78 and one line, also after the file was edited', async () => {
+    const JOBS_DIR = writeJobs({});
+    for (const reason of ['no luck', 'again no luck']) {
+      const file = join(JOBS_DIR, 'broken.ts');
+      writeFileSync(file, `throw new Error("${reason}")`);
+      const error = (await startWorker({ JOBS_DIR }).catch((thrown) => thrown)) as {
+        code: number;
+        output: string;
+      };
+      expect(error.code).toBe(78);
+      expect(error.output.trim()).toBe(`error: cannot load the job file ${file}: ${reason}`);
+      // The compiled file is kept, so the second process had an older one.
+      const compiled = readdirSync('node_modules/.cache/headway').filter((name) =>
+        name.startsWith(`${basename(JOBS_DIR)}-broken.`),
+      );
+      expect(compiled).toHaveLength(1);
+    }
   });
 });
