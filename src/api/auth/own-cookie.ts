@@ -17,8 +17,10 @@ export const namesOf = (req: Request, cookie: string): string[] => [
 export function ownCookie(req: Request, cookie: string): { name: string; options: CookieOptions } {
   const base = basePath(req);
   const prefix = base ? '__Secure-' : '__Host-';
+  // Express looks at the proxies each time.
+  const { secure } = req;
   return {
-    name: req.secure ? prefix + cookie : cookie,
-    options: { httpOnly: true, sameSite: 'lax', secure: req.secure, path: base || '/' },
+    name: secure ? prefix + cookie : cookie,
+    options: { httpOnly: true, sameSite: 'lax', secure, path: base || '/' },
   };
 }

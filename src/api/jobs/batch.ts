@@ -55,7 +55,7 @@ export function createBatchStarter({ starter, plan, idempotency }: BatchOptions)
     const use = key ? await idempotency.claim(key, body, fresh) : { jobId: fresh, queued: false };
     // Stored with the key: the id of the batch, from which the ids of new jobs are derived, and its `StoredItem`s.
     const [, batch, text = ''] = use.jobId.split(':') as [string, string, string | undefined];
-    const started = new Map<string, Enqueued>();
+    const started: Enqueued[] = [];
     let stored: StoredItem[];
     if (use.queued) {
       stored = JSON.parse(decodeURIComponent(text)) as StoredItem[];
@@ -65,7 +65,7 @@ export function createBatchStarter({ starter, plan, idempotency }: BatchOptions)
           if (request instanceof HeadwayError) return request.toProblem();
           const id = idOf(batch, request.definition.name, i);
           const job = await starter.start(id, request);
-          started.set(job.id, job);
+          started[i] = job;
           return job.id === id ? 0 : job.id;
         }),
       );
@@ -75,8 +75,8 @@ export function createBatchStarter({ starter, plan, idempotency }: BatchOptions)
       if (typeof item === 'object') return { error: item };
       // The body is the same as when it was validated.
       const { name } = jobs[i] as { name: string };
-      const id = item === 0 ? idOf(batch, name, i) : item;
-      return { id, state: started.get(id)?.state, name, deduplicated: item !== 0 };
+      const job = started[i] ?? { id: item === 0 ? idOf(batch, name, i) : item, state: undefined };
+      return { ...job, name, deduplicated: item !== 0 };
     });
   };
 }

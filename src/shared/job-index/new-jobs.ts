@@ -10,29 +10,35 @@ import { jobIndexScripts } from './scripts.js';
 const AT_ONCE = 100;
 
 /**
- * Adds a job to the index that was just queued.
- * @returns its state; `undefined` if the job has been indexed already, or does not exist
+ * Adds a job to the index that is being queued in this turn of the event loop. The call to Redis is made at the end of the
+ * turn, behind those that queue the jobs.
+ * @returns its state; `undefined` if the job has been indexed already, or does not exist (yet)
  */
 export type NewJobIndexer = (jobId: string) => Promise<JobState | undefined>;
 
-/** Creates an indexer of new jobs. The jobs of one turn, such as those of a batch, share a call to Redis. */
+/** Creates an indexer of new jobs. The jobs of one turn, of a batch or of several requests, share a call to Redis. */
 export function createNewJobIndexer(redis: Redis, keyspace: Keyspace): NewJobIndexer {
   const { records, sets } = indexKeys(keyspace);
   const scripts = scriptsOf(redis, jobIndexScripts);
-  let group: { ids: string[]; states: Promise<string[]> } | undefined;
+  let group: Group | undefined;
 
-  function openGroup(): { ids: string[]; states: Promise<string[]> } {
+  function openGroup(): Group {
     const ids: string[] = [];
-    // Sent when this turn has added all its jobs.
-    const states = Promise.resolve().then(() => {
-      group = undefined;
-      const hashes = ids.map((jobId) => {
-        const { queue, id } = requireAddress(jobId);
-        return keyspace.queueKey(queue, id);
+    const states = new Promise<string[]>((resolve, reject) => {
+      setImmediate(() => {
+        group = undefined;
+        send(ids).then(resolve, reject);
       });
-      return scripts.indexNewJobs(1 + hashes.length, records, ...hashes, sets, ...ids);
     });
     return { ids, states };
+  }
+
+  function send(ids: string[]): Promise<string[]> {
+    const hashes = ids.map((jobId) => {
+      const { queue, id } = requireAddress(jobId);
+      return keyspace.queueKey(queue, id);
+    });
+    return scripts.indexNewJobs(1 + hashes.length, records, ...hashes, sets, ...ids);
   }
 
   return async (jobId) => {
@@ -41,4 +47,10 @@ export function createNewJobIndexer(redis: Redis, keyspace: Keyspace): NewJobInd
     const index = ids.push(jobId) - 1;
     return ((await states)[index] || undefined) as JobState | undefined;
   };
+}
+
+/** The jobs of one call. */
+interface Group {
+  ids: string[];
+  states: Promise<string[]>;
 }

@@ -69,21 +69,17 @@ export function createEnqueue(options: EnqueueOptions): Enqueue {
   }
 
   /**
-   * Adds a job as BullMQ's `Queue.add` does, and to the index. Both are sent in one turn, so that no other command to Redis
-   * comes between them.
+   * Adds a job as BullMQ's `Queue.add` does, but sends the command in this turn of the event loop.
+   * @returns the id of the job, or of the one that it duplicates
    */
-  async function add(id: string, name: string, data: unknown, opts: JobsOptions): Promise<Enqueued> {
+  async function add(id: string, name: string, data: unknown, opts: JobsOptions): Promise<string> {
     const queue = openQueue(requireAddress(id).queue);
     const client = await queue.backend.client;
-    const added = new Job(queue, name, data, opts, id);
-    const parent = added.parentKey
-      ? { parentKey: added.parentKey, parentDependenciesKey: `${added.parentKey}:dependencies` }
+    const job = new Job(queue, name, data, opts, id);
+    const parent = job.parentKey
+      ? { parentKey: job.parentKey, parentDependenciesKey: `${job.parentKey}:dependencies` }
       : {};
-    const [storedAs, state] = await Promise.all([
-      queue.backend.addJobToTransaction(client, added.asJSON(), id, parent),
-      indexNew?.(id),
-    ]);
-    return { id: storedAs, state };
+    return queue.backend.addJobToTransaction(client, job.asJSON(), id, parent);
   }
 
   return async ({ id, definition, data, options: jobOptions, owner = '', ancestors, bullmq: further }) => {
@@ -94,21 +90,24 @@ export function createEnqueue(options: EnqueueOptions): Enqueue {
     const about = { name: definition.name, createdAt: now };
     // `waiting` has to be published before a worker can take the job.
     const publish = () => publisher.publish(jobChannel(id), event, fence);
+    // Before the first command, because all are sent at the end of this turn: then this one is sent with them.
+    const indexed = indexNew?.(id);
     const published = oneTurn ? publish() : await untilTaken(publish);
-    const [, , , enqueued] = await Promise.all([
-      published,
-      expiresAt === undefined ? undefined : expiry.add(id, expiresAt),
-      webhook && webhooks.add(id, { ...webhook, owner, job: about }, bullmq.delay),
+    const [state, added] = await Promise.all([
+      indexed,
       add(id, definition.name, data, {
         ...bullmq,
         ...further,
         jobId: id,
         headway: { ...bullmq.headway, ...(ancestors ? { ancestors } : {}) },
       } as JobsOptions),
+      published,
+      expiresAt === undefined ? undefined : expiry.add(id, expiresAt),
+      webhook && webhooks.add(id, { ...webhook, owner, job: about }, bullmq.delay),
     ]);
-    if (enqueued.id === id) return enqueued;
+    if (added === id) return { id, state };
     // An unfinished job has the same deduplication key: the caller gets that job, and this id stays unused.
     await forget(id);
-    return { id: enqueued.id, state: undefined };
+    return { id: added, state: undefined };
   };
 }

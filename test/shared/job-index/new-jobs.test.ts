@@ -1,10 +1,17 @@
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { z } from 'zod';
+import { createPublisher } from '../../../src/shared/channel/publisher.js';
 import { createNewJobIndexer } from '../../../src/shared/job-index/new-jobs.js';
 import { createTracker } from '../../../src/shared/job-index/tracker.js';
+import { defineJob } from '../../../src/shared/jobs/definition.js';
 import { createRetentionTimes } from '../../../src/shared/jobs/retention-times.js';
 import { createKeyspace } from '../../../src/shared/keyspace.js';
+import { createExpiry } from '../../../src/shared/lifecycle/expiry.js';
+import { createEnqueue } from '../../../src/shared/runtime/enqueue.js';
+import { createQueues } from '../../../src/shared/runtime/queues.js';
+import { createWebhookStore } from '../../../src/shared/webhooks/store.js';
 import { openRedis, startRedis, type TestRedis } from '../../support/redis.js';
 
 const keyspace = createKeyspace('t');
@@ -88,5 +95,31 @@ describe('the index of new jobs', () => {
     expect(states).toEqual(ids.map(() => 'waiting'));
     expect(await redis.info('commandstats')).toMatch(/cmdstat_evalsha:calls=3,/);
     expect(await redis.zcard(`${BULLMQ}.index:all:waiting`)).toBe(250);
+  });
+
+  it('is updated in the round trip that queues the jobs', async () => {
+    const enqueue = createEnqueue({
+      redis,
+      keyspace,
+      openQueue: createQueues(redis, keyspace, () => {}),
+      publisher: createPublisher({ redis, keyspace, logLength: 10, ttlMs: 60_000, sharded: true }),
+      expiry: createExpiry(redis, keyspace),
+      webhooks: createWebhookStore(redis, keyspace, 60_000),
+      indexNew: createNewJobIndexer(redis, keyspace),
+      oneTurn: true,
+    });
+    const definition = defineJob({ name: 'n', input: z.object({}), result: z.null(), run: async () => null });
+    const start = (id: string) => enqueue({ id, definition, data: {}, options: {} });
+    // The scripts are sent once for each connection, and the queue is opened.
+    await start('n.first');
+    const { stream } = redis as unknown as { stream: NodeJS.WritableStream };
+    const write = vi.spyOn(stream, 'write');
+    try {
+      const ids = ['n.1', 'n.2', 'n.3'];
+      expect(await Promise.all(ids.map(start))).toEqual(ids.map((id) => ({ id, state: 'waiting' })));
+      expect(write).toHaveBeenCalledTimes(1);
+    } finally {
+      write.mockRestore();
+    }
   });
 });
