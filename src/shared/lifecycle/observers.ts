@@ -2,7 +2,7 @@ import type { EndHint } from '../bullmq/bull-events.js';
 import type { ForeignProgress } from '../bullmq/foreign-reports.js';
 import { untilTaken } from '../redis/until-taken.js';
 import type { Transition } from './events.js';
-import type { PublishedState } from './published.js';
+import { type PublishedState, RANK } from './published.js';
 import type { JobSnapshot } from './snapshot.js';
 
 /** The state of a job in BullMQ and on its channel, after the two were reconciled. */
@@ -22,7 +22,16 @@ export interface KnownState {
   published: PublishedState & { epoch: string };
   /** The run of the Redis server, see `server-run.ts`. */
   run: string;
+  /** Nothing was read: a job in its first run is assumed to be published as waiting. Redis rejects the event otherwise. */
+  assumed?: true;
 }
+
+/** What is most likely published of a job whose first run begins. */
+export const assumeWaiting = (run: string): KnownState => ({
+  published: { epoch: '', attempt: 0, rank: RANK.waiting, failures: 0, stalls: 0, end: undefined },
+  run,
+  assumed: true,
+});
 
 /** Keeps the channel of each job up to date with the state of the job in BullMQ. */
 export interface Reconciler {

@@ -5,7 +5,7 @@ import { isHeadwayProgress } from '../bullmq/foreign-progress.js';
 import { createForeignReports, type ForeignProgress } from '../bullmq/foreign-reports.js';
 import { parseEventId } from '../channel/frame.js';
 import { channelKeys, jobChannel } from '../channel/keys.js';
-import type { Publisher } from '../channel/publisher.js';
+import type { Guard, Publisher } from '../channel/publisher.js';
 import { addressOf, requireAddress } from '../jobs/queues.js';
 import type { RetentionTimes } from '../jobs/retention-times.js';
 import type { Keyspace } from '../keyspace.js';
@@ -102,6 +102,7 @@ export function createReconciler({
     // The order matters, see `transitions`. Redis keeps it: both commands are sent on one connection, in one turn.
     const [published, job] = await Promise.all([given ?? readPublished(jobId), readJob(jobId, hint)]);
     if (!isRun(redis, run)) throw new ServerReplacedError();
+    if (given && known?.assumed && !(job && isFirstRun(job))) return retry(progress);
     const missing = await missingOf(jobId, published, job, hint);
     // What the running attempt has reported through BullMQ comes before the event that ends the attempt.
     let running =
@@ -117,9 +118,14 @@ export function createReconciler({
       const { event, fence } = transition;
       if (hasReports && running !== undefined) await foreignReports.publish(jobId, running, reported);
       for (const observer of observers) await observer.beforePublish?.(jobId, transition, job);
-      const id = await publisher.publish(jobChannel(jobId), { ...event, keepMs }, { ...fence, run });
+      const guard = given && known?.assumed ? { guard: NEVER_HELD_UP } : {};
+      const id = await publisher.publish(
+        jobChannel(jobId),
+        { ...event, keepMs },
+        { ...fence, ...guard, run },
+      );
       if (id !== undefined) for (const observer of observers) observer.afterPublish?.(transition, job);
-      const ofQueue = fence.guard?.field === 'paused';
+      const ofQueue = event.event === 'queue';
       // Another process published a different time meanwhile. Compare again to find out which one is right.
       if (id === undefined && fence.guard && !ofQueue && triesLeft > 1) return retry(progress);
       if (id !== undefined && ofQueue) pausePublished = true;
@@ -131,7 +137,7 @@ export function createReconciler({
     // The end is published. A run that starts from now on must not be cancelled any more.
     if (job?.cancelAsked && job.finishedAt !== undefined)
       await scripts.markCancelPublished(jobKey(jobId), job.finishedAt);
-    if (missing.length === 0) return { job, epoch: published?.epoch, end: published?.end };
+    if (missing.length === 0 && !given) return { job, epoch: published?.epoch, end: published?.end };
     // Pauses are not ordered, so the script cannot reject an outdated one. Check again.
     if (pausePublished && triesLeft > 1) return retry();
     // The channel has all events up to this state of the job.
@@ -149,6 +155,13 @@ export function createReconciler({
     reconcile(all, jobId, hint, progress, known),
   ).with(...observers);
 }
+
+/** Whether a job is in its first run, and nothing else has to be published of it than that. */
+const isFirstRun = ({ state, attempt, failures, stalls, cancelAsked }: JobSnapshot): boolean =>
+  state === 'active' && attempt === 1 && failures === 0 && stalls === 0 && !cancelAsked;
+
+/** The guard of an event that assumes that nothing was published to hold up the job. */
+const NEVER_HELD_UP: Guard = { field: 'paused', from: '', to: '' };
 
 /** Returns what the channel has published after an event that Redis has accepted. */
 function afterEvent(

@@ -11,11 +11,12 @@ import type { Registry } from '../../shared/jobs/registry.js';
 import type { RetentionTimes } from '../../shared/jobs/retention-times.js';
 import { jobSettings } from '../../shared/jobs/settings.js';
 import type { Keyspace } from '../../shared/keyspace.js';
-import type { KnownState } from '../../shared/lifecycle/observers.js';
+import { assumeWaiting, type KnownState } from '../../shared/lifecycle/observers.js';
 import type { Reconciler } from '../../shared/lifecycle/reconcile.js';
 import type { JobSnapshot } from '../../shared/lifecycle/snapshot.js';
 import type { Logger } from '../../shared/process/log.js';
 import { serverNow } from '../../shared/redis/server-clock.js';
+import { serverRun } from '../../shared/redis/server-run.js';
 import { ChildEvents } from '../reporting/child-events.js';
 import type { ReportingLimits } from '../reporting/context.js';
 import { createReportSink } from '../reporting/create-sink.js';
@@ -184,7 +185,14 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     let children: Children | undefined;
     try {
       // Publish first what the last attempt left unpublished, and that this attempt is active.
-      const { job: now, known } = await reconciler.reconcile(jobId, undefined, undefined, run.signal);
+      const assumed = attempt === 1 ? assumeWaiting(serverRun(redis)) : undefined;
+      const { job: now, known } = await reconciler.reconcile(
+        jobId,
+        undefined,
+        undefined,
+        run.signal,
+        assumed,
+      );
       if (known) begun.set(job, known);
       // The run was registered before this read: a cancel request that arrives later finds it.
       if (isElsewhere(now, jobId, attempt)) run.stop(lockLost());

@@ -20,6 +20,9 @@ export class StopReason extends Error {
 
 export const cancelled = (): StopReason => new StopReason('cancel', 'the job was cancelled');
 
+/** The reason of {@link Run.ended}. Without one, Node would create an error for each run. */
+const OVER = 'the run is over';
+
 /** One run of a job in this worker, which can be stopped at any time. */
 export class Run {
   private readonly controller = new AbortController();
@@ -104,7 +107,7 @@ export class Run {
       throw this.stopped ?? error;
     } finally {
       clearTimeout(this.timer);
-      this.end.abort();
+      this.end.abort(OVER);
     }
   }
 }

@@ -6,6 +6,7 @@ import { createPublisher } from '../../../src/shared/channel/publisher.js';
 import { createReader } from '../../../src/shared/channel/reader.js';
 import { createRetentionTimes } from '../../../src/shared/jobs/retention-times.js';
 import { createKeyspace } from '../../../src/shared/keyspace.js';
+import { assumeWaiting } from '../../../src/shared/lifecycle/observers.js';
 import { createReconciler, type Reconciler } from '../../../src/shared/lifecycle/reconcile.js';
 import { createSnapshotReader } from '../../../src/shared/lifecycle/snapshot.js';
 import { openRedis, startRedis, type TestRedis } from '../../support/redis.js';
@@ -94,6 +95,46 @@ describe('a reconciliation, and changes in the meantime', () => {
     const { job: _, ...now } = await process().reconcile(id);
     expect(ended).toMatchObject(now);
     expect(now).toEqual({ epoch, end: 3 });
+  });
+
+  const begin = (): Promise<unknown> =>
+    process().reconcile(id, undefined, undefined, undefined, assumeWaiting(''));
+
+  it('begins the first run of a waiting job without reading its channel', async () => {
+    const channel = `test:{job:${id}}`;
+    const before = Object.keys(await redis.hgetall(channel));
+    job = (await take())!;
+    const reads = vi.spyOn(redis, 'hmget');
+    await begin();
+    expect(reads).not.toHaveBeenCalled();
+    vi.restoreAllMocks();
+    expect(await published()).toEqual(['waiting 0', 'active 1']);
+    expect(Object.keys(await redis.hgetall(channel))).toEqual(before);
+  });
+
+  it('begins the first run of a job that is not published as waiting like any other run', async () => {
+    // Held up by its queue: the event that ends this comes first.
+    await queue.pause();
+    await process().reconcile(id);
+    await queue.resume();
+    job = (await take())!;
+    await begin();
+    expect(await published()).toEqual(['waiting 0', 'active 1']);
+    expect(await redis.hmget(`test:{job:${id}}`, 'offset', 'paused')).toEqual(['4', null]);
+    // Another run than the one that the caller assumes.
+    await fail();
+    await job.retry('failed');
+    job = (await take())!;
+    await begin();
+    expect(await published()).toEqual(['waiting 0', 'active 1', 'retrying 1', 'active 2']);
+    // A new job under the id of one that has ended.
+    await fail();
+    await process().reconcile(id);
+    await job.remove();
+    await queue.add('steps', {}, { jobId: id });
+    job = (await take())!;
+    await begin();
+    expect((await published()).at(-1)).toBe('active 1');
   });
 
   it('publishes what is missing when the state that the caller knows is outdated', async () => {

@@ -193,7 +193,7 @@ if fresh then
   dropSlots()
   redis.call('HDEL', KEYS[1], 'percent', 'paused')
 end
-if guard ~= '' then redis.call('HSET', KEYS[1], guard, ARGV[15]) end
+if guard ~= '' and ARGV[15] ~= ARGV[14] then redis.call('HSET', KEYS[1], guard, ARGV[15]) end
 
 local offset = tonumber(meta[2] or '0')
 local logs, firstId, endAt, ms = tonumber(meta[9] or '0'), nil, nil, nil

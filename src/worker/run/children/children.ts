@@ -73,10 +73,11 @@ export function createChildren(services: ChildServices, run: ParentRun): Childre
   let calls = 0;
   let over = false;
 
-  const rejectAll = (reason: unknown): void => {
-    for (const reject of waiting) reject(reason);
+  const rejectAll = (reason: () => unknown): void => {
+    for (const reject of waiting) reject(reason());
   };
-  const onAbort = (): void => rejectAll(signal.reason);
+  const isOver = (): Error => new Error('the run is over');
+  const onAbort = (): void => rejectAll(() => signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });
 
   function checkOpen(): void {
@@ -165,7 +166,7 @@ export function createChildren(services: ChildServices, run: ParentRun): Childre
     async awaitAll() {
       over = true;
       if (ends.size === 0 && !run.hasPending) return;
-      rejectAll(new Error('the run is over'));
+      rejectAll(isOver);
       await Promise.allSettled(ends.values());
       for (;;) {
         const pending = await untilTaken(() => register.pending(jobId));
@@ -177,7 +178,7 @@ export function createChildren(services: ChildServices, run: ParentRun): Childre
     detach() {
       over = true;
       signal.removeEventListener('abort', onAbort);
-      rejectAll(new Error('the run is over'));
+      rejectAll(isOver);
     },
   };
 
