@@ -91,8 +91,9 @@ export function createAccess(options: AccessOptions): Access {
           'Send an API key as Authorization: Bearer only. It must not be used in pages and URLs.';
         throw new HeadwayError('invalid-token', detail);
       }
+      const checkedAt = performance.now();
       const claim = await apiKeys.verify(token);
-      return { claim, credential: { key: claim.key, expiresAt: claim.expiresAt } };
+      return { claim, credential: { key: claim.key, expiresAt: claim.expiresAt, checkedAt } };
     }
     return verify(token);
   }
@@ -105,6 +106,7 @@ export function createAccess(options: AccessOptions): Access {
       credential.principal = principalId(claim.subject, claim.tenant);
       credential.issuedAt = claim.issuedAt;
     }
+    credential.checkedAt = performance.now();
     await revocations.check(credential);
     return { claim, credential };
   }

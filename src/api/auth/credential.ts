@@ -7,6 +7,8 @@ import { createHash } from 'node:crypto';
 export interface Credential {
   /** When it expires. */
   expiresAt?: number | undefined;
+  /** When the check whether it was revoked began, in ms of the monotonic clock. Without it, it was not checked. */
+  checkedAt?: number | undefined;
   /** The id of an API key. */
   key?: string | undefined;
   /** The digest of a token; see {@link tokenDigest}. */

@@ -1,5 +1,5 @@
-import { createHmac, createSecretKey } from 'node:crypto';
-import { decodeJwt, errors, type JWTPayload, jwtVerify } from 'jose';
+import { createHmac, createSecretKey, timingSafeEqual } from 'node:crypto';
+import { decodeJwt, decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from 'jose';
 import { signUserToken } from '../../shared/auth/user-token.js';
 import { HeadwayError } from '../../shared/errors.js';
 import type { Config } from '../../shared/process/config.js';
@@ -68,28 +68,39 @@ export function createTokens({ secret, ttlMs, keys, audience, issuer }: TokensOp
     };
   }
 
-  async function verifyJob(token: string): Promise<Claim> {
-    const { payload } = await jwtVerify(token, jobKey, {
-      currentDate: new Date(serverNow()),
-      audience: JOB_AUDIENCE,
-      algorithms: ['HS256'],
-      requiredClaims: ['sub', 'exp'],
-    });
-    // Always present: `jwtVerify` requires both.
-    const { sub = '', exp = 0 } = payload;
+  // Every started job gets a token, and most viewers send one. An HMAC in this thread takes a tenth of the time that
+  // WebCrypto takes in another.
+  const signatureOf = (content: string): string =>
+    createHmac('sha256', jobKey).update(content).digest('base64url');
+
+  /** Compares the signature as text, so that a revoked token has no other spelling. */
+  function isSigned(token: string): boolean {
+    const end = token.lastIndexOf('.');
+    const given = Buffer.from(token.slice(end + 1));
+    const expected = Buffer.from(signatureOf(token.slice(0, end)));
+    return given.length === expected.length && timingSafeEqual(given, expected);
+  }
+
+  function verifyJob(token: string, { sub, exp, nbf = 0 }: JWTPayload): Claim {
+    const { alg, crit } = decodeProtectedHeader(token);
+    const now = Math.floor(serverNow() / 1000);
+    const isValid = alg === 'HS256' && crit === undefined && isSigned(token);
+    if (!isValid || typeof sub !== 'string' || typeof exp !== 'number' || !(nbf <= now))
+      throw invalid('Invalid token.');
+    if (exp <= now) throw invalid('The token has expired.');
     return { jobId: sub, expiresAt: exp * 1000 };
   }
 
   return {
-    // Every started job gets a token. An HMAC in this thread takes a tenth of the time that WebCrypto takes in another.
     sign(jobId) {
       const exp = Math.floor((serverNow() + ttlMs) / 1000);
       const content = `${JOB_HEADER}.${encoded({ sub: jobId, aud: JOB_AUDIENCE, exp })}`;
-      return `${content}.${createHmac('sha256', jobKey).update(content).digest('base64url')}`;
+      return `${content}.${signatureOf(content)}`;
     },
     async verify(token) {
       try {
-        return await (unverified(token)?.aud === JOB_AUDIENCE ? verifyJob(token) : verifyUser(token));
+        const payload = unverified(token);
+        return payload?.aud === JOB_AUDIENCE ? verifyJob(token, payload) : await verifyUser(token);
       } catch (error) {
         if (error instanceof HeadwayError) throw error;
         throw invalid(error instanceof errors.JWTExpired ? 'The token has expired.' : 'Invalid token.');

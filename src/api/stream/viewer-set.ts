@@ -27,6 +27,8 @@ export abstract class ViewerSet<V> implements RevocableStreams {
   protected readonly viewers = new Map<StreamSink, V>();
   /** The credentials of each viewer. Viewers without credentials are not in the map. */
   private readonly credentials = new Map<StreamSink, Credential[]>();
+  /** When a revocation was last announced, or may have been missed, in ms of the monotonic clock. */
+  private announcedAt = Number.POSITIVE_INFINITY;
   private timer: NodeJS.Timeout | undefined;
   protected closed = false;
   private readonly events: SinkEvents = {
@@ -91,11 +93,13 @@ export abstract class ViewerSet<V> implements RevocableStreams {
     this.timer ??= setInterval(() => this.tick(), this.tickMs).unref();
     if (credentials.length > 0) {
       this.credentials.set(sink, credentials);
-      // The credential may have been revoked after its check and before the viewer was added.
-      this.dismissIfRevoked(sink, credentials).catch((error) =>
-        // When Redis is back, all viewers are checked again.
-        this.base.log.debug({ err: error }, 'could not check whether a credential was revoked'),
-      );
+      // A revocation that was announced after the check of the credential was not announced to this viewer.
+      if (credentials.some(({ checkedAt = 0 }) => checkedAt <= this.announcedAt)) {
+        this.dismissIfRevoked(sink, credentials).catch((error) =>
+          // When Redis is back, all viewers are checked again.
+          this.base.log.debug({ err: error }, 'could not check whether a credential was revoked'),
+        );
+      }
     }
     return { sink, viewer };
   }
@@ -114,6 +118,7 @@ export abstract class ViewerSet<V> implements RevocableStreams {
    * @param revoked checks only the viewers with this credential; all viewers by default
    */
   async recheck(revoked?: Revoked): Promise<void> {
+    this.announcedAt = performance.now();
     const isConcerned = (credential: Credential): boolean =>
       revoked === undefined || credential[revoked.field] === revoked.name;
     const concerned = [...this.credentials].filter(([, credentials]) => credentials.some(isConcerned));

@@ -94,6 +94,49 @@ describe('user tokens', () => {
   });
 });
 
+describe('the token of a job', () => {
+  const claims = { sub: 'steps.1', aud: 'headway:job', exp: 4_000_000_000 };
+  const mint = (key: Key, header: object, payload: object) =>
+    new SignJWT({ ...payload }).setProtectedHeader({ alg: 'HS256', ...header }).sign(key);
+
+  it('is valid with any header of its algorithm', async () => {
+    const tokens = await tokensWith({});
+    const claim = { jobId: 'steps.1', expiresAt: 4_000_000_000_000 };
+    expect(await tokens.verify(await mint(secret(OWN), { typ: 'JWT' }, claims))).toEqual(claim);
+    expect(await tokens.verify(await mint(secret(OWN), { kid: 'one' }, claims))).toEqual(claim);
+  });
+
+  it.each([
+    ['another secret', 'another secret that is long enough', {}, claims],
+    ['another algorithm', OWN, { alg: 'HS512' }, claims],
+    ['no expiry', OWN, {}, { ...claims, exp: undefined }],
+    ['a past expiry', OWN, {}, { ...claims, exp: 1_700_000_000 }],
+    ['no job', OWN, {}, { ...claims, sub: undefined }],
+    ['a later start', OWN, {}, { ...claims, nbf: 3_900_000_000 }],
+  ])('is refused with %s', async (_what, text, header, payload) => {
+    const tokens = await tokensWith({});
+    await expect(tokens.verify(await mint(secret(text), header, payload))).rejects.toMatchObject(refused);
+  });
+
+  it('has no other spelling, which would not be revoked with it', async () => {
+    const tokens = await tokensWith({});
+    const token = await tokens.sign('steps.1');
+    expect(await tokens.verify(token)).toMatchObject({ jobId: 'steps.1' });
+    const [header, payload, signature] = token.split('.') as [string, string, string];
+    for (const other of [
+      `${token}=`,
+      `${token}.`,
+      `${token}!`,
+      `${header}.${payload}`,
+      `${header}.${payload}.`,
+      `${header}=.${payload}.${signature}`,
+      `${header}.${payload}=.${signature}`,
+    ]) {
+      await expect(tokens.verify(other), other).rejects.toMatchObject(refused);
+    }
+  });
+});
+
 describe('a JWKS URL', () => {
   const stops: Array<() => Promise<void>> = [];
   afterAll(() => Promise.all(stops.map((stop) => stop())));
