@@ -1,6 +1,7 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import { StartError } from '../start-error.js';
 import { watchLiveness } from './liveness.js';
+import { shareScripts } from './pipelines.js';
 import { followMaster } from './read-only.js';
 import { noteServerRun } from './server-run.js';
 
@@ -74,6 +75,7 @@ export function connectRedis(url: string, role: ConnectionRole, extra: Options =
 }
 
 function watch(redis: Redis, listens: boolean): void {
+  shareScripts(redis);
   noteServerRun(redis);
   watchLiveness(redis, { listens });
   followMaster(redis);
