@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { nameOutputs } from '../../../../../src/worker/jobs/lib/images/outputs.js';
 import { UniqueNames } from '../../../../../src/worker/jobs/lib/images/variant.js';
+import { cpuTimeOf } from '../../../../support/cpu-time.js';
 
 /** The images of the report, each with the names of its variants. */
 const outputs = (...images: [string, ...string[]][]): string[][] =>
@@ -87,10 +88,12 @@ describe('UniqueNames', () => {
 
   it('names the variants of 300 files with the same name without blocking the event loop', () => {
     const names = new UniqueNames();
-    const began = performance.now();
-    const added = new Set(Array.from({ length: 300 * 20 }, () => names.add('photo.webp')));
+    const added = new Set<string>();
+    const spent = cpuTimeOf(() => {
+      for (let i = 0; i < 300 * 20; i++) added.add(names.add('photo.webp'));
+    });
     // Searching from 2 for each name would take more than 18 million lookups.
-    expect(performance.now() - began).toBeLessThan(1000);
+    expect(spent).toBeLessThan(1000);
     expect(added.size).toBe(6000);
   });
 });
