@@ -1,4 +1,5 @@
 import { Redis } from 'ioredis';
+import type { Batch } from '../../src/shared/channel/batch.js';
 import { frameId } from '../../src/shared/channel/frame.js';
 import { ChannelHub } from '../../src/shared/channel/hub.js';
 import { createPublisher } from '../../src/shared/channel/publisher.js';
@@ -18,6 +19,7 @@ export function openChannels(
     ttlMs = 60_000,
     prefix = 'test',
     role = 'patient' as ConnectionRole,
+    batch = undefined as Batch | undefined,
   } = {},
 ) {
   const redis = connectRedis(url, role, { scripts: channelScripts });
@@ -34,7 +36,7 @@ export function openChannels(
       return read(channel, since);
     },
   });
-  const publisher = createPublisher({ redis, keyspace, logLength, ttlMs, sharded });
+  const publisher = createPublisher({ redis, keyspace, logLength, ttlMs, sharded, batch });
   return {
     redis,
     reads,

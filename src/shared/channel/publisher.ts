@@ -56,13 +56,19 @@ export interface PublisherOptions {
   unfinishedTtlMs?: number;
   /** Whether the server has sharded Pub/Sub (Redis 7). */
   sharded: boolean;
-  /** Batches the calls to Redis. By default, each call is made at once. */
-  batch?: Batch;
+  /**
+   * Publishes to several channels in one call, with this batch. What comes while a call is pending goes with the next one. Not
+   * for a Cluster. By default, events are published at once, with one call for each channel.
+   */
+  batch?: Batch | undefined;
 }
 
 /** Limits of one call, because Redis does nothing else during a script. */
 export const ROW_EVENTS = 256;
 export const ROW_CHARACTERS = 256 * 1024;
+/** Limits of a call for several channels. A channel whose events exceed them has its own call. */
+const GROUP_EVENTS = 64;
+const GROUP_CHARACTERS = 64 * 1024;
 
 /** An event as it is sent to Redis. */
 export interface PreparedEvent {
@@ -133,34 +139,94 @@ export function prepareEvent(event: ChannelEvent): PreparedEvent {
   };
 }
 
+/** Consecutive events of one channel on their way to Redis. */
+interface Row extends NumberedOptions {
+  channel: string;
+  events: readonly PreparedEvent[];
+  ttl: number;
+  resolve: (reply: PublishReply) => void;
+  reject: (error: unknown) => void;
+}
+
 export function createPublisher(options: PublisherOptions): Publisher {
-  const { redis, keyspace, logLength, ttlMs, unfinishedTtlMs = ttlMs, sharded } = options;
-  const { batch = (call) => call() } = options;
+  const { redis, keyspace, logLength, ttlMs, unfinishedTtlMs = ttlMs, sharded, batch } = options;
   const scripts = scriptsOf(redis, channelScripts);
   const command = sharded ? 'SPUBLISH' : 'PUBLISH';
+  /** The rows for the next call, and whether a call is pending. */
+  let waiting: Row[] = [];
+  let pending = false;
 
-  /** Calls the script, now or with the next batch. The run of the server is read when the call is made. */
   function send(
     channel: string,
     events: readonly PreparedEvent[],
     { keepMs = 0, fence, numbering }: { keepMs?: number | undefined } & NumberedOptions,
   ): Promise<PublishReply> {
-    const keys: string[] = channelKeys(keyspace, channel);
+    if (events.length === 0) throw new TypeError('there are no events to publish');
     const ttl = Math.max(events.some(({ end }) => end) ? ttlMs : unfinishedTtlMs, keepMs);
-    const [first, ...further] = events.map(({ slot, body, end }) => [slot, body, end ? '1' : ''] as const);
-    if (!first) throw new TypeError('there are no events to publish');
-    const [slot, body, end] = first;
-    const { record } = numbering ?? {};
+    return new Promise((resolve, reject) => {
+      const row: Row = { channel, events, ttl, fence, numbering, resolve, reject };
+      if (!batch || numbering?.record) return sendOne(row);
+      waiting.push(row);
+      if (!pending) sendWaiting(batch);
+    });
+  }
+
+  /** Whether the decision to publish a row is still valid. Otherwise the row is rejected. */
+  function isCurrent({ fence, reject }: Row): boolean {
+    if (!fence?.run || isRun(redis, fence.run)) return true;
+    reject(new ServerReplacedError());
+    return false;
+  }
+
+  function sendOne(row: Row): void {
+    if (!isCurrent(row)) return;
+    const keys: string[] = channelKeys(keyspace, row.channel);
+    const { record } = row.numbering ?? {};
     if (record) keys.push(record.key);
-    async function call(): Promise<PublishReply> {
-      if (fence?.run && !isRun(redis, fence.run)) throw new ServerReplacedError();
-      const head = [command, newEpoch(), slot, body, logLength, ttl, end];
-      const rest = [...fenceArguments(fence), serverRun(redis)];
-      // Unused arguments at the end are left out.
-      if (numbering || further.length > 0) rest.push(...numberingArguments(numbering));
-      return scripts.channelPublish(keys.length, ...keys, ...head, ...rest, ...further.flat());
+    scripts.channelPublish(keys.length, ...keys, ...argumentsOf(row)).then(row.resolve, row.reject);
+  }
+
+  /** Sends the rows that wait, at the end of a turn: the events of a turn go together. */
+  function sendWaiting(batch: Batch): void {
+    pending = waiting.length > 0;
+    if (!pending) return;
+    async function sendAll(): Promise<void> {
+      const rows = waiting.filter(isCurrent);
+      waiting = [];
+      await Promise.all(groupsOf(rows).map(sendMany));
     }
-    return new Promise((resolve, reject) => batch(() => void call().then(resolve, reject)));
+    batch(() => setImmediate(() => void sendAll().then(() => sendWaiting(batch))));
+  }
+
+  async function sendMany(rows: Row[]): Promise<void> {
+    const keys: string[] = [];
+    const args: Array<string | number> = [];
+    for (const row of rows) {
+      keys.push(channelKeys(keyspace, row.channel)[0]);
+      const own = argumentsOf(row);
+      args.push(own.length, ...own);
+    }
+    try {
+      const replies = await scripts.channelPublishMany(keys.length, ...keys, ...args);
+      for (const [i, { resolve, reject }] of rows.entries()) {
+        const reply = replies[i] as PublishReply | Error;
+        if (reply instanceof Error) reject(reply);
+        else resolve(reply);
+      }
+    } catch (error) {
+      for (const { reject } of rows) reject(error);
+    }
+  }
+
+  /** Returns the arguments of `publish.lua`. Unused ones at the end are left out. */
+  function argumentsOf({ events, ttl, fence, numbering }: Row): Array<string | number> {
+    const [first, ...further] = events;
+    if (!first) throw new TypeError('there are no events to publish');
+    const args = [command, newEpoch(), first.slot, first.body, logLength, ttl, first.end ? '1' : ''];
+    args.push(...fenceArguments(fence), serverRun(redis));
+    if (numbering || further.length > 0) args.push(...numberingArguments(numbering));
+    for (const { slot, body, end } of further) args.push(slot, body, end ? '1' : '');
+    return args;
   }
 
   return {
@@ -177,6 +243,24 @@ export function createPublisher(options: PublisherOptions): Publisher {
       return typeof reply === 'string' ? { state: 'taken', id: reply } : { state: 'missing', last: reply };
     },
   };
+}
+
+/** Splits rows into calls within the limits, in order. */
+function groupsOf(rows: readonly Row[]): Row[][] {
+  const groups: Row[][] = [];
+  let events = Number.POSITIVE_INFINITY;
+  let characters = 0;
+  for (const row of rows) {
+    events += row.events.length;
+    for (const { body } of row.events) characters += body.length;
+    if (events <= GROUP_EVENTS && characters <= GROUP_CHARACTERS) groups.at(-1)?.push(row);
+    else {
+      groups.push([row]);
+      events = row.events.length;
+      characters = row.events.reduce((sum, { body }) => sum + body.length, 0);
+    }
+  }
+  return groups;
 }
 
 function fenceArguments(fence: Fence | undefined): Array<string | number> {

@@ -6,6 +6,7 @@ type Keys = [string, string, string];
 /** The commands of the channel's scripts. Arguments and replies are described at the top of each Lua file. */
 export interface ChannelCommands {
   channelPublish(keys: number, ...args: Array<string | number>): Promise<PublishReply>;
+  channelPublishMany(keys: number, ...args: Array<string | number>): Promise<Array<PublishReply | Error>>;
   channelReadBuffer(...args: [...Keys, ...Array<string | number>]): Promise<ReadReply | null>;
   channelSlotsBuffer(
     slots: string,
@@ -34,6 +35,9 @@ const lua = luaBeside(import.meta.url);
 
 export const channelScripts = defineScripts<ChannelCommands>({
   channelPublish: { lua: lua('publish') },
+  channelPublishMany: {
+    lua: `local function publish(KEYS, ARGV)\n${lua('publish')}\nend\n${lua('publish-many')}`,
+  },
   channelRead: { numberOfKeys: 3, lua: lua('read') },
   channelSlots: { numberOfKeys: 1, lua: lua('slots') },
   channelSince: { numberOfKeys: 1, lua: lua('since') },

@@ -63,7 +63,7 @@ export interface Connection {
 }
 
 /** The time between two batches of a worker's reports, in ms. */
-const BATCH_MS = 10;
+const BATCH_MS = 3;
 /** How long the channel of an unfinished job is kept without new events, in ms. */
 const UNFINISHED_MS = 30 * 24 * 3_600_000;
 
@@ -92,7 +92,10 @@ export async function connectHeadway(
   // In an API process, requests do not wait for a batch.
   const patient = role === 'patient';
   const batch: Batch = patient ? createBatcher(BATCH_MS) : (call) => call();
-  const publishing = patient ? connectRedis(config.REDIS_URL, 'report', { scripts }) : redis;
+  // The publisher groups what it sends, so a pipeline around it would only cost time.
+  const publishing = patient
+    ? connectRedis(config.REDIS_URL, 'report', { scripts, enableAutoPipelining: false })
+    : redis;
   // The server has been checked already: this connection only has to be ready.
   await waitUntilReady(publishing, config.REDIS_URL).catch((error) => {
     dropClock();
@@ -110,7 +113,7 @@ export async function connectHeadway(
     ttlMs: config.KEEP_JOBS_MS,
     unfinishedTtlMs: Math.max(UNFINISHED_MS, config.KEEP_JOBS_MS),
     sharded: server.sharded,
-    batch,
+    batch: patient ? batch : undefined,
   });
   // Only an API process reports to viewers whether a queue has workers.
   const census = createWorkerCensus(redis, keyspace);

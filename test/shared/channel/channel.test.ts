@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { createBatcher } from '../../../src/shared/channel/batch.js';
 import { prepareEvent } from '../../../src/shared/channel/publisher.js';
 import { openChannels, plainRedis, Viewer } from '../../support/channel.js';
 import { randomOfTest } from '../../support/random-of-test.js';
@@ -8,16 +9,17 @@ import { until } from '../../support/until.js';
 const backings = [
   { name: 'a Redis with sharded Pub/Sub', sharded: true, args: [] as string[] },
   { name: 'a Redis without sharded Pub/Sub', sharded: false, args: ['--rename-command', 'SPUBLISH', ''] },
+  { name: 'a Redis that gets the events in groups', sharded: true, args: [], batch: createBatcher(1) },
 ];
 
-describe.each(backings)('a channel on $name', ({ sharded, args }) => {
+describe.each(backings)('a channel on $name', ({ sharded, args, batch }) => {
   let redis: TestRedis;
   let channels: ReturnType<typeof openChannels>;
   let counter = 0;
   const opened: Array<ReturnType<typeof openChannels>> = [];
   const newChannel = (): string => `c${++counter}`;
   const open = (options: Parameters<typeof openChannels>[1] = {}): ReturnType<typeof openChannels> => {
-    const channels = openChannels(redis.url, { sharded, ...options });
+    const channels = openChannels(redis.url, { sharded, batch, ...options });
     opened.push(channels);
     return channels;
   };
@@ -34,7 +36,7 @@ describe.each(backings)('a channel on $name', ({ sharded, args }) => {
 
   beforeAll(async () => {
     redis = await startRedis({ args });
-    channels = openChannels(redis.url, { sharded });
+    channels = openChannels(redis.url, { sharded, batch });
   });
   afterEach(() => {
     for (const one of opened.splice(0)) one.close();

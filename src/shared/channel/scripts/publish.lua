@@ -117,14 +117,18 @@ if source ~= '' then
 end
 
 -- A server that was demoted and promoted again keeps its run id and its connections, but may have another server's data.
--- Only the replication id shows that, so it is read with each call.
-local history, isOther = '', false
+-- Only the replication id shows that, so it is read with each call. publish-many.lua gives all channels of a call the same
+-- table, so that it is read once.
+local server, history, isOther = ARGV.server or {}, '', false
 if run ~= '' then
-  local info = redis.pcall('INFO', 'replication')
-  local _, at = string.find(type(info) == 'string' and info or '', 'master_replid:', 1, true)
-  if at then history = string.sub(info, at + 1, at + 12) end
+  if not server.history then
+    local info = redis.pcall('INFO', 'replication')
+    local _, at = string.find(type(info) == 'string' and info or '', 'master_replid:', 1, true)
+    server.history = at and string.sub(info, at + 1, at + 12) or ''
+  end
+  history = server.history
   -- Earlier releases store only the run.
-  isOther = meta[7] ~= run or (at and meta[10] and meta[10] ~= history)
+  isOther = meta[7] ~= run or (history ~= '' and meta[10] and meta[10] ~= history)
 end
 local function noteServer()
   redis.call('HSET', KEYS[1], 'epoch', epoch, 'run', run)
@@ -235,10 +239,14 @@ for i = math.max(1, taken - first + 2), count do
   redis.call(ARGV[1], KEYS[1], frame)
 end
 
-local fields = {'offset', string.format('%.0f', offset), 'log', lastLog, 'logs', logs}
+local fields = {'offset', string.format('%.0f', offset)}
 local function set(name, value)
   fields[#fields + 1] = name
   fields[#fields + 1] = value
+end
+if ms or not meta[3] then
+  set('log', lastLog)
+  set('logs', logs)
 end
 if rank then
   set('attempt', ARGV[8])
