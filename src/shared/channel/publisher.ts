@@ -67,7 +67,7 @@ export interface PublisherOptions {
 export const ROW_EVENTS = 256;
 export const ROW_CHARACTERS = 256 * 1024;
 /** Limits of a call for several channels. A channel whose events exceed them has its own call. */
-const GROUP_EVENTS = 64;
+const GROUP_EVENTS = 48;
 const GROUP_CHARACTERS = 64 * 1024;
 
 /** An event as it is sent to Redis. */
