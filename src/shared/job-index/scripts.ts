@@ -1,9 +1,9 @@
-import { JOB_KEYS, replyFieldsLua, snapshotLua } from '../lifecycle/scripts.js';
+import { type JobReply, readJobLua } from '../lifecycle/scripts.js';
 import { defineScripts, luaBeside } from '../redis/scripts.js';
 
 /** The commands of the job index's scripts. Arguments and replies are described at the top of each Lua file. */
 export interface JobIndexCommands {
-  trackJob(...args: Array<string | number>): Promise<string[] | null>;
+  trackJob(...args: Array<string | number>): Promise<JobReply | null>;
   indexNewJobs(keys: number, ...args: string[]): Promise<string[]>;
   holdJobFiles(...args: string[]): Promise<null>;
   jobsUpToDate(keys: number, ...args: string[]): Promise<Array<string | null>>;
@@ -14,12 +14,11 @@ export interface JobIndexCommands {
 const lua = luaBeside(import.meta.url);
 /** Redis has no `require`, so shared functions are prepended to each script that uses them. */
 const [record, files] = [lua('record'), lua('files')];
-const readJob = `local function readJob(KEYS, ARGV)\n${snapshotLua}\nend`;
 
 export const jobIndexScripts = defineScripts<JobIndexCommands>({
   trackJob: {
-    numberOfKeys: 3 + JOB_KEYS,
-    lua: [record, files, replyFieldsLua, readJob, lua('track')].join('\n'),
+    numberOfKeys: 4,
+    lua: [record, files, readJobLua, lua('track')].join('\n'),
   },
   indexNewJobs: { lua: [record, files, lua('new')].join('\n') },
   holdJobFiles: { numberOfKeys: 2, lua: [files, lua('hold')].join('\n') },

@@ -2,7 +2,7 @@ import type { Cluster, Redis } from 'ioredis';
 import { addressOf } from '../jobs/queues.js';
 import type { RetentionTimes } from '../jobs/retention-times.js';
 import type { Keyspace } from '../keyspace.js';
-import { parseSnapshot, type SnapshotReader, snapshotKeys } from '../lifecycle/snapshot.js';
+import { parseSnapshot, type SnapshotReader } from '../lifecycle/snapshot.js';
 import { scriptsOf } from '../redis/scripts.js';
 import { indexKeys } from './keys.js';
 import { jobIndexScripts } from './scripts.js';
@@ -27,7 +27,7 @@ export function createTracker({ redis, keyspace, keep }: TrackerOptions): Snapsh
       keys.records,
       keys.due,
       keys.gone(jobId),
-      ...snapshotKeys(keyspace, address),
+      keyspace.queueKey(address.queue, address.id),
       jobId,
       keys.sets,
       ...keep.args,

@@ -4,7 +4,7 @@ export type CancelReply = 'missing' | 'ended' | 'taken' | 'notified' | 'parent' 
 
 /** The commands of the lifecycle's scripts. Arguments and replies are described at the top of each Lua file. */
 export interface LifecycleCommands {
-  readJob(...args: string[]): Promise<string[] | null>;
+  readJob(...args: string[]): Promise<JobReply | null>;
   jobAttempts(
     keys: number,
     ...args: Array<string | number>
@@ -15,11 +15,14 @@ export interface LifecycleCommands {
   takeLease(key: string, holder: string, ms: number): Promise<number>;
 }
 
+/** Fields that may be long. They come last. */
+const LONG_FIELDS = ['failedReason', 'returnvalue', 'progress', 'opts'] as const;
+
 /**
- * The fields of the reply of `job.lua`, in order. `parseSnapshot` and the scripts find each by its name here. Those
- * from `name` to `hw:code` are named as in the job's hash.
+ * The fields of the reply of `job.lua`, in order. `parseReply` and the scripts find each by its name here. All except
+ * `state`, `due`, `paused` and the counts are named as in the job's hash.
  */
-export const REPLY_FIELDS = [
+const REPLY_FIELDS = [
   'state',
   'due',
   'name',
@@ -29,10 +32,6 @@ export const REPLY_FIELDS = [
   'timestamp',
   'processedOn',
   'finishedOn',
-  'failedReason',
-  'returnvalue',
-  'progress',
-  'opts',
   'hw:cancel',
   'hw:code',
   'paused',
@@ -40,23 +39,42 @@ export const REPLY_FIELDS = [
   'completedChildren',
   'failedChildren',
   'foreignLines',
+  ...LONG_FIELDS,
 ] as const;
 
-export type ReplyField = (typeof REPLY_FIELDS)[number];
+type ReplyField = (typeof REPLY_FIELDS)[number];
 
-/** Defines `FIELD`, the position of each field in the reply, for scripts that make or read one. */
-export const replyFieldsLua = `local FIELD = {${REPLY_FIELDS.map((field, i) => `['${field}']=${i + 1}`).join(',')}}`;
+/** A reply as it is sent: the short fields as a JSON array, then the long ones. Few parts are cheaper to send and to parse. */
+export type JobReply = [json: string, ...long: string[]];
 
-/** The number of keys of `job.lua`. */
-export const JOB_KEYS = 8;
+export function parseReply([json, ...long]: JobReply): Record<ReplyField, string> {
+  const values = [...(JSON.parse(json) as string[]), ...long];
+  const fields = {} as Record<ReplyField, string>;
+  for (const [i, name] of REPLY_FIELDS.entries()) fields[name] = values[i] ?? '';
+  return fields;
+}
 
 const lua = luaBeside(import.meta.url);
 
-/** The body of `job.lua`; {@link replyFieldsLua} has to come before it. */
-export const snapshotLua = lua('job');
+/**
+ * Lua that scripts have before them which read jobs: `FIELD`, the position of each field, `readJob`, which does what
+ * `job.lua` says, and `packed`, which makes a {@link JobReply} of what it returns.
+ */
+export const readJobLua = `
+local FIELD = {${REPLY_FIELDS.map((field, i) => `['${field}']=${i + 1}`).join(',')}}
+local function readJob(KEYS, ARGV)
+${lua('job')}
+end
+local function packed(reply)
+  local short = #reply - ${LONG_FIELDS.length}
+  return {cjson.encode({unpack(reply, 1, short)}), unpack(reply, short + 1)}
+end`;
 
 export const lifecycleScripts = defineScripts<LifecycleCommands>({
-  readJob: { numberOfKeys: JOB_KEYS, lua: `${replyFieldsLua}\n${snapshotLua}` },
+  readJob: {
+    numberOfKeys: 1,
+    lua: `${readJobLua}\nlocal reply = readJob(KEYS, ARGV)\nreturn reply and packed(reply)`,
+  },
   jobAttempts: { lua: lua('attempts') },
   cancelJob: { numberOfKeys: 9, lua: lua('cancel') },
   markCancelPublished: { numberOfKeys: 1, lua: lua('cancel-published') },

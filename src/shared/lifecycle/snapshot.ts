@@ -2,13 +2,13 @@ import type { Cluster, Redis } from 'ioredis';
 import type { EndHint } from '../bullmq/bull-events.js';
 import type { WorkerCensus } from '../bullmq/worker-census.js';
 import { parseForeign } from '../jobs/foreign-json.js';
-import { addressOf, type JobAddress, requireAddress } from '../jobs/queues.js';
+import { addressOf, requireAddress } from '../jobs/queues.js';
 import { type JobSettings, jobSettings } from '../jobs/settings.js';
 import { isTerminal, type JobState } from '../jobs/states.js';
 import { boundMessage } from '../jobs/thrown.js';
 import type { Keyspace } from '../keyspace.js';
 import { scriptsOf } from '../redis/scripts.js';
-import { lifecycleScripts, REPLY_FIELDS, type ReplyField } from './scripts.js';
+import { type JobReply, lifecycleScripts, parseReply } from './scripts.js';
 
 /** Why Headway failed a job, when the job did not throw an ordinary error. The codes are stable. */
 export type JobErrorCode = 'timeout' | 'expired' | 'permanent' | 'stalled';
@@ -77,7 +77,7 @@ export function createSnapshotReader(redis: Redis | Cluster, keyspace: Keyspace)
   return async (jobId) => {
     const address = addressOf(jobId);
     if (!address) return undefined;
-    const reply = await scripts.readJob(...snapshotKeys(keyspace, address), address.id);
+    const reply = await scripts.readJob(keyspace.queueKey(address.queue, address.id), address.id);
     return reply ? parseSnapshot(jobId, reply) : undefined;
   };
 }
@@ -91,22 +91,12 @@ export const withCensus =
     return { ...job, noWorker: !(await census.serves(requireAddress(jobId).queue)) };
   };
 
-/** Returns the `JOB_KEYS` keys of `job.lua`. */
-export function snapshotKeys(keyspace: Keyspace, { queue, id }: JobAddress): string[] {
-  return [id, 'active', 'completed', 'failed', 'delayed', 'prioritized', 'waiting-children', 'meta'].map(
-    (suffix) => keyspace.queueKey(queue, suffix),
-  );
-}
-
 /**
  * Parses the reply of `job.lua`. Another tool may have written any of it: a field that is not what BullMQ writes there
  * counts as empty.
  */
-export function parseSnapshot(id: string, reply: string[]): JobSnapshot {
-  const fields = Object.fromEntries(REPLY_FIELDS.map((name, i) => [name, reply[i] ?? ''])) as Record<
-    ReplyField,
-    string
-  >;
+export function parseSnapshot(id: string, reply: JobReply): JobSnapshot {
+  const fields = parseReply(reply);
   const { state, due, name, failedReason, opts, progress, 'hw:cancel': cancel } = fields;
   const pending = Number(fields.pendingChildren);
   const completed = Number(fields.completedChildren);

@@ -47,7 +47,7 @@ describe('a publisher that groups its calls', () => {
     viewer.subscription.close();
   });
 
-  it('sends at most 64 events or 64 KiB per call, and more of one channel alone', async () => {
+  it('sends at most 48 events or 64 KiB per call, and more of one channel alone', async () => {
     const before = await calls();
     const events = (count: number, size: number) =>
       Array.from({ length: count }, () => prepareEvent({ event: 'log', data: 'x'.repeat(size) }));

@@ -5,21 +5,21 @@
   KEYS[1]  the records: a hash, id -> record (see record.lua)
   KEYS[2]  the finished jobs by due time: a sorted set of ids, by ms since 1970
   KEYS[3]  the tombstone of this job: a string, JSON
-  KEYS[4]  and following: the keys of job.lua
+  KEYS[4]  the job's hash
   ARGV[1]  the job's id, as clients know it
   ARGV[2]  the prefix of the index's sets
   ARGV[3]  the default retention time, in ms
   ARGV[4]  the retention times by kind of job: JSON, name -> ms
   ARGV[5]  how long a tombstone is kept, in ms; 0 for none
   ARGV[6]  the last state of a missing job if it is known, else ""
-  ARGV[7]  and following: the arguments of job.lua
+  ARGV[7]  the job's id in BullMQ
 
-  Returns what job.lua returns.
+  Returns what job.lua returns, packed.
 
   Cost: that of job.lua, plus O(log N) for each tag, at most MAX_TAGS (record.lua).
 ]]
 local id, base = ARGV[1], ARGV[2]
-local reply = readJob({unpack(KEYS, 4)}, {unpack(ARGV, 7)})
+local reply = readJob({KEYS[4]}, {ARGV[7]})
 local known = recordIn(redis.call('HGET', KEYS[1], id))
 
 if not reply then
@@ -53,7 +53,7 @@ if isFinal(state) then
 elseif known and isFinal(known[1]) then
   redis.call('ZREM', KEYS[2], id)
 end
-if known and known[1] == state then return reply end
+if known and known[1] == state then return packed(reply) end
 
 local record = known
 if state == 'completed' then
@@ -70,4 +70,4 @@ end
 record[1] = state
 putIn(base, record, id)
 redis.call('HSET', KEYS[1], id, cmsgpack.pack(record))
-return reply
+return packed(reply)

@@ -1,41 +1,42 @@
 --[[
-  Reads the state of a BullMQ job atomically.
+  Reads the state of a BullMQ job atomically. The other keys of its queue are in the same slot.
 
-  KEYS[1] the job's hash    KEYS[2] active (list)     KEYS[3] completed   KEYS[4] failed
-  KEYS[5] delayed           KEYS[6] prioritized       KEYS[7] waiting-children (sorted sets)
-  KEYS[8] the queue's meta (hash)
+  KEYS[1] the job's hash
   ARGV[1] the job's id
 
   Returns false when there is no such job, else the fields that REPLY_FIELDS in lifecycle/scripts.ts names, in that order,
-  as strings. FIELD has the position of each. `due` is "" unless the job is delayed; `paused` is "1" or "". `foreignLines` is
-  the length of BullMQ's log of the job if it has lines that Headway's workers did not write (see hw:logged in log.lua),
-  else "0".
+  as strings. FIELD has the position of each. `due` is "" unless the job is delayed; `paused` is "1" for a job that waits in
+  a paused queue, else "". `foreignLines` is the length of BullMQ's log of the job if it has lines that Headway's workers did
+  not write (see hw:logged in log.lua), else "0".
 
   Cost: O(log N), and O(active jobs) for a job that has started and has no lock.
 ]]
 -- BullMQ's keys of a queue share one namespace with its jobs. A job scheduler even has a name, but no timestamp.
-if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then return false end
 local hashFields = {'name', 'ats', 'atm', 'stc', 'timestamp', 'processedOn', 'finishedOn', 'failedReason', 'returnvalue',
   'progress', 'opts', 'hw:cancel', 'hw:code', 'defa', 'hw:logged'}
-local job = {}
-for i, value in ipairs(redis.call('HMGET', KEYS[1], unpack(hashFields))) do job[hashFields[i]] = value end
+local values, job = redis.pcall('HMGET', KEYS[1], unpack(hashFields)), {}
+if values.err then return false end
+for i, value in ipairs(values) do job[hashFields[i]] = value end
 if not job.name or not job.timestamp then return false end
 
+local queue = string.sub(KEYS[1], 1, -#ARGV[1] - 1)
+local function scoreIn(set) return redis.call('ZSCORE', queue .. set, ARGV[1]) end
+
 local state, due = 'waiting', ''
-if redis.call('ZSCORE', KEYS[3], ARGV[1]) then
+if scoreIn('completed') then
   state = 'completed'
-elseif redis.call('ZSCORE', KEYS[4], ARGV[1]) then
+elseif scoreIn('failed') then
   state = 'failed'
 elseif redis.call('EXISTS', KEYS[1] .. ':lock') == 1
   -- A job in the active list has one of these: processedOn from a worker, or defa from cancel.lua.
-  or ((job.processedOn or job.defa) and redis.call('LPOS', KEYS[2], ARGV[1])) then
+  or ((job.processedOn or job.defa) and redis.call('LPOS', queue .. 'active', ARGV[1])) then
   state = 'active'
-elseif redis.call('ZSCORE', KEYS[6], ARGV[1]) then
+elseif scoreIn('prioritized') then
   state = 'prioritized'
-elseif redis.call('ZSCORE', KEYS[7], ARGV[1]) then
+elseif scoreIn('waiting-children') then
   state = 'waiting-children'
 else
-  local score = redis.call('ZSCORE', KEYS[5], ARGV[1])
+  local score = scoreIn('delayed')
   if score then
     state = 'delayed'
     -- BullMQ stores the time in the upper bits of the score and the order of arrival in the lower twelve.
@@ -51,11 +52,17 @@ reply[FIELD.state], reply[FIELD.due] = state, due
 if #reply[FIELD.failedReason] > 40000 then
   reply[FIELD.failedReason] = string.sub(reply[FIELD.failedReason], 1, 40000)
 end
-reply[FIELD.paused] = redis.call('HEXISTS', KEYS[8], 'paused') == 1 and '1' or ''
+local waits = state ~= 'active' and state ~= 'completed' and state ~= 'failed'
+reply[FIELD.paused] = waits and redis.call('HEXISTS', queue .. 'meta', 'paused') == 1 and '1' or ''
 -- BullMQ stores the children in keys next to the parent's: a set of pending ones, a hash of results, a hash of reasons. A
--- key of another type, written by another tool, counts as empty.
+-- key of another type, written by another tool, counts as empty. Most jobs have none of these keys.
+local others = {}
+for i, suffix in ipairs({':dependencies', ':processed', ':failed', ':unsuccessful', ':logs'}) do
+  others[i] = KEYS[1] .. suffix
+end
+local hasOthers = redis.call('EXISTS', unpack(others)) > 0
 local function size(command, suffix)
-  local count = redis.pcall(command, KEYS[1] .. suffix)
+  local count = hasOthers and redis.pcall(command, KEYS[1] .. suffix)
   return type(count) == 'number' and count or 0
 end
 reply[FIELD.pendingChildren] = tostring(size('SCARD', ':dependencies'))
