@@ -1,8 +1,9 @@
 import { type Request, type Response, Router } from 'express';
+import { sawEnd } from '../../shared/channel/frame.js';
 import type { ChannelHub } from '../../shared/channel/hub.js';
 import { jobChannel, jobOfChannel } from '../../shared/channel/keys.js';
 import { createPublisher } from '../../shared/channel/publisher.js';
-import { createTail, hasSeenEnd, isNone } from '../../shared/channel/reader.js';
+import { createTail, readEnd } from '../../shared/channel/reader.js';
 import type { WatcherQuery } from '../../shared/channel/watchers.js';
 import { HeadwayError } from '../../shared/errors.js';
 import { meantJobId } from '../../shared/jobs/queues.js';
@@ -21,6 +22,7 @@ import type { StreamDoor } from '../stream/door.js';
 import type { OpenJobChannel } from '../stream/job-channel.js';
 import { MAX_CHANNELS, type MultiplexedChannel, positionsOf } from '../stream/multiplexed.js';
 import { type PendingStream, requireStream } from '../stream/pending-stream.js';
+import { shareCalls } from '../stream/shared-calls.js';
 import type { ChannelViewers } from '../stream/viewers.js';
 
 const DEFAULT_CHANNEL = 'sse';
@@ -67,6 +69,8 @@ export function channelRoutes({
     keyTtlMs: Math.min(config.IDEMPOTENCY_TTL_MS, KEY_TTL_MS),
   });
   const tail = createTail(redis, keyspace);
+  const newestIn = shareCalls((name) => tail(name, { last: 0 }));
+  const endOf = shareCalls((name) => readEnd(redis, keyspace, name));
   const router = Router();
   router.route('/stream').all(methods('GET')).get(streams.handler(follow));
   router
@@ -100,11 +104,10 @@ export function channelRoutes({
         }
         const position = positions[i];
         const known = hub.known(name);
-        if (position) return { name, over: !known && (await hasSeenEnd(redis, keyspace, name, position)) };
-        return {
-          name,
-          after: (isNone(replayFrom) ? known?.after : undefined) ?? (await tail(name, replayFrom)),
-        };
+        if (position) return { name, over: !known && sawEnd(position, await endOf(name)) };
+        const wantsHistory = !('last' in replayFrom) || replayFrom.last > 0;
+        if (wantsHistory) return { name, after: await tail(name, replayFrom) };
+        return { name, after: known?.after ?? (await newestIn(name)) };
       }),
     );
     await viewers.answer(stream, channels, distinct(credentials));

@@ -1,7 +1,7 @@
 import type { Cluster, Redis } from 'ioredis';
 import type { Keyspace } from '../keyspace.js';
 import { scriptsOf } from '../redis/scripts.js';
-import { type EventId, frameId, sawEnd } from './frame.js';
+import { type EventId, frameId } from './frame.js';
 import { channelKeys } from './keys.js';
 import { type ChannelCommands, channelScripts } from './scripts.js';
 
@@ -126,22 +126,18 @@ const placed = (frame: Buffer, isState: boolean): Frame => ({
   isState,
 });
 
-/** Returns whether a viewer at this event id has seen the channel's end. */
-export async function hasSeenEnd(
+/** Returns the epoch of a channel, and the offset of its end if it has ended; see {@link sawEnd}. */
+export async function readEnd(
   redis: Redis | Cluster,
   keyspace: Keyspace,
   channel: string,
-  lastEventId: string,
-): Promise<boolean> {
+): Promise<{ epoch: string | undefined; end: number | undefined }> {
   const [epoch, end] = await redis.hmget(channelKeys(keyspace, channel)[0], 'epoch', 'end');
-  return sawEnd(lastEventId, { epoch: epoch ?? undefined, end: end ? Number(end) : undefined });
+  return { epoch: epoch ?? undefined, end: end ? Number(end) : undefined };
 }
 
 /** The log events that a new viewer gets: the newest `last`, or those since a time (ms since 1970). */
 export type ReplayFrom = { last: number } | { since: number };
-
-/** Whether a new viewer gets no earlier log events. */
-export const isNone = (wanted: ReplayFrom): boolean => 'last' in wanted && wanted.last === 0;
 
 /**
  * Returns the offset before the first log event that a new viewer gets. It has to be called before the stream opens, so that
