@@ -8,8 +8,8 @@ import { scaled } from './lib/sizes.mjs';
 import { median, printTable } from './lib/table.mjs';
 
 const VIEWERS = scaled(5000);
-const WARM_ROUNDS = 3;
-const ROUNDS = 5;
+const WARM_ROUNDS = 2;
+const ROUNDS = 3;
 /** The time between two rounds, for the end of the streams. */
 const PAUSE_MS = 1000;
 

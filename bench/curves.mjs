@@ -1,5 +1,6 @@
 // How costs grow: of an event with the viewers, of an update with the jobs, of a job with the finished jobs kept.
 // Draws them to docs/images.
+import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,7 +25,9 @@ const points = (...numbers) => [
   ...new Set(numbers.map((number) => Math.min(number, scaled(numbers.at(-1))))),
 ];
 
-const VIEWERS = points(100, 1000, 5000, 20_000);
+/** A process needs a file descriptor for each viewer, and some more. */
+const DESCRIPTORS = Number(execFileSync('sh', ['-c', 'ulimit -n'], { encoding: 'utf8' })) - 500;
+const VIEWERS = points(100, 1000, 5000, Math.min(20_000, DESCRIPTORS || 20_000));
 const DELIVERIES = 100_000;
 const JOBS = points(10, 50, 200, 1000, 2000);
 const JOBS_PER_WORKER = 1000;

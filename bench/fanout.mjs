@@ -6,7 +6,7 @@ import { scaled } from './lib/sizes.mjs';
 import { median, printTable } from './lib/table.mjs';
 
 const VIEWERS = 1000;
-const EVENTS = scaled(400);
+const EVENTS = scaled(250);
 const ROUNDS = 3;
 const LOAD = { viewers: VIEWERS, first: 50, events: EVENTS, everyMs: 10 };
 

@@ -16,9 +16,10 @@ import { sharedScripts } from '../dist/shared/runtime/scripts.js';
 import { inGroups, writeFinishedJob } from './lib/finished-jobs.mjs';
 import { row } from './lib/goals.mjs';
 import { startRedis } from './lib/processes.mjs';
+import { scaled } from './lib/sizes.mjs';
 import { median, printTable } from './lib/table.mjs';
 
-const JOBS = 1_000_000;
+const JOBS = scaled(1_000_000);
 const OWNER_EVERY = 1000;
 const OWNER = 'user:ada';
 const PEER_CHUNK = 1000;
@@ -86,14 +87,14 @@ export async function list() {
   await inGroups(0, JOBS, (i) => trackJob(idOf(i)));
   const withIndex = await server.usedMemory();
 
-  // The deep page begins after 900 of the caller's jobs, newest first.
-  const deep = 900;
+  // The deep page begins before the last hundred of the caller's jobs, newest first.
+  const deep = JOBS / OWNER_EVERY - 100;
   const deepCursor = Buffer.from(`${BEGIN + (JOBS - deep * OWNER_EVERY)} ${idOf(JOBS - deep * OWNER_EVERY)}`);
   const isOwner = ({ owner }) => owner === OWNER;
   const pages = [
     ['first page of 50', { limit: '50' }, 0, 50, isOwner],
     [
-      'deep page of 50, after 900',
+      `deep page of 50, after ${deep}`,
       { limit: '50', cursor: deepCursor.toString('base64url') },
       deep * OWNER_EVERY,
       50,

@@ -17,7 +17,7 @@ export function row(
     what,
     peer: peer === undefined ? '' : withUnit(peer, unit),
     headway: withUnit(headway, unit),
-    ratio: ratio === undefined ? '' : ratio.toFixed(2),
+    ratio: ratio === undefined ? '' : ratio < 0.1 ? Number(ratio.toPrecision(2)) : ratio.toFixed(2),
     goal:
       goal === undefined
         ? ''

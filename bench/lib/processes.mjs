@@ -35,7 +35,10 @@ export async function startMeasured(script, env, args = []) {
     execArgv: ['--expose-gc', '--import', probe],
   });
   children.add(child);
-  const [said] = await once(child, 'message');
+  const ended = once(child, 'exit').then(([code]) => {
+    throw new Error(`${script} ended with ${code}`);
+  });
+  const [said] = await Promise.race([once(child, 'message'), ended]);
   return {
     ...said,
     send: (message) => child.send(message),

@@ -41,6 +41,7 @@ function report(job, now) {
 
 startProcessReporting({
   redis,
+  publishing: redis,
   keyspace: createKeyspace('headway'),
   sharded: true,
   role: 'worker',
