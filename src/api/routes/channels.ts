@@ -103,11 +103,9 @@ export function channelRoutes({
           return openJobChannel(jobId, positions[i]);
         }
         const position = positions[i];
-        const known = hub.known(name);
-        if (position) return { name, over: !known && sawEnd(position, await endOf(name)) };
+        if (position) return { name, over: !hub.isKnownOpen(name) && sawEnd(position, await endOf(name)) };
         const wantsHistory = !('last' in replayFrom) || replayFrom.last > 0;
-        if (wantsHistory) return { name, after: await tail(name, replayFrom) };
-        return { name, after: known?.after ?? (await newestIn(name)) };
+        return { name, after: await (wantsHistory ? tail(name, replayFrom) : newestIn(name)) };
       }),
     );
     await viewers.answer(stream, channels, distinct(credentials));

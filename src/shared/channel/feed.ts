@@ -16,12 +16,6 @@ const NO_CHANNEL: Missed = {
   frames: [],
 };
 
-/** What a process knows about a channel that has not ended, without a call to Redis. */
-export interface KnownChannel {
-  /** Where the last new viewer started, if nothing was published since; see {@link ChannelPosition}. */
-  after: number | undefined;
-}
-
 /** A pending read and the subscriptions that wait for it. */
 interface PendingRead {
   start: ChannelPosition;
@@ -110,9 +104,9 @@ export class Feed {
     }
   }
 
-  /** See {@link ChannelHub.known}. */
-  get known(): KnownChannel | undefined {
-    return this.latest && { after: this.latest.start.after };
+  /** See {@link ChannelHub.isKnownOpen}. */
+  get isKnownOpen(): boolean {
+    return this.connected && this.latest !== undefined;
   }
 
   /**

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import type { Keyspace } from '../keyspace.js';
-import { Feed, type KnownChannel } from './feed.js';
+import { Feed } from './feed.js';
 import { type EventId, parseEventId } from './frame.js';
 import { channelKeys, checkChannelName } from './keys.js';
 import { PageBudget } from './page.js';
@@ -69,9 +69,9 @@ export class ChannelHub {
     return feed.join(sink, since === NOTHING_SEEN ? { ...since, after } : since, stays);
   }
 
-  /** Returns what is known about a channel without a call to Redis; `undefined` if it has no viewers, or may have ended. */
-  known(channel: string): KnownChannel | undefined {
-    return this.feeds.get(channelKeys(this.options.keyspace, channel)[0])?.known;
+  /** Returns whether it is known without a call to Redis that a channel has not ended. Only a channel with viewers is. */
+  isKnownOpen(channel: string): boolean {
+    return this.feeds.get(channelKeys(this.options.keyspace, channel)[0])?.isKnownOpen ?? false;
   }
 
   /** Ends the streams of a removed channel. Viewers that reconnect get an error response. */

@@ -40,7 +40,7 @@ export interface Fence {
 
 /** A compare-and-set on a field of the channel, for events without a rank. An empty `from` means that it is not set. */
 export interface Guard {
-  field: 'due' | 'percent' | 'lines' | 'paused';
+  field: 'due' | 'percent' | 'lines' | 'paused' | 'attempt';
   from: string | number;
   to: string | number;
 }

@@ -104,6 +104,8 @@ export function createReconciler({
     if (!isRun(redis, run)) throw new ServerReplacedError();
     if (given && known?.assumed && !(job && isFirstRun(job))) return retry(progress);
     const missing = await missingOf(jobId, published, job, hint);
+    // An event can have one guard only, and this one needs its own.
+    if (given && missing[0]?.fence.guard) return retry(progress);
     // What the running attempt has reported through BullMQ comes before the event that ends the attempt.
     let running =
       published?.rank === RANK.active && published.end === undefined ? published.attempt : undefined;
@@ -118,7 +120,11 @@ export function createReconciler({
       const { event, fence } = transition;
       if (hasReports && running !== undefined) await foreignReports.publish(jobId, running, reported);
       for (const observer of observers) await observer.beforePublish?.(jobId, transition, job);
-      const guard = given && known?.assumed ? { guard: NEVER_HELD_UP } : {};
+      // Redis may have lost what is known to be published, without a new run.
+      const guard =
+        given && transition === missing[0]
+          ? { guard: known?.assumed ? NEVER_HELD_UP : unchanged('attempt', given.attempt) }
+          : {};
       const id = await publisher.publish(
         jobChannel(jobId),
         { ...event, keepMs },
@@ -160,8 +166,15 @@ export function createReconciler({
 const isFirstRun = ({ state, attempt, failures, stalls, cancelAsked }: JobSnapshot): boolean =>
   state === 'active' && attempt === 1 && failures === 0 && stalls === 0 && !cancelAsked;
 
+/** The guard of an event that requires a field of the channel to have a value, and leaves it as it is. */
+const unchanged = (field: Guard['field'], value: string | number): Guard => ({
+  field,
+  from: value,
+  to: value,
+});
+
 /** The guard of an event that assumes that nothing was published to hold up the job. */
-const NEVER_HELD_UP: Guard = { field: 'paused', from: '', to: '' };
+const NEVER_HELD_UP = unchanged('paused', '');
 
 /** Returns what the channel has published after an event that Redis has accepted. */
 function afterEvent(

@@ -92,6 +92,18 @@ describe('channels over HTTP', () => {
     stream.close();
   });
 
+  it('send no history to a viewer that comes just after one that asked for it', async () => {
+    for (const n of [1, 2, 3, 4]) await publish('public.shared', { data: n });
+    await publish('public.shared', { event: 'table', data: 5, kind: 'state' });
+    const first = await follow('channel=public.shared&last=3');
+    await first.waitFor('table');
+    const second = await follow('channel=public.shared');
+    await second.waitFor('table');
+    expect(first.events.map(({ data }) => data)).toEqual([2, 3, 4, 5]);
+    expect(second.events.map(({ data }) => data)).toEqual([5]);
+    for (const stream of [first, second]) stream.close();
+  });
+
   it('replay the events since ?since= to a new viewer', async () => {
     const publishAll = (from: number, to: number) =>
       publish('public.since', {

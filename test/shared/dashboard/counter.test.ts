@@ -1,8 +1,10 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createOutcomeCounter } from '../../../src/shared/dashboard/counter.js';
+import { dashboardScripts } from '../../../src/shared/dashboard/scripts.js';
 import { createKeyspace } from '../../../src/shared/keyspace.js';
 import { RANK } from '../../../src/shared/lifecycle/published.js';
+import { scriptsOf } from '../../../src/shared/redis/scripts.js';
 import { openRedis, startRedis, type TestRedis } from '../../support/redis.js';
 
 let server: TestRedis;
@@ -37,4 +39,16 @@ it('keeps a bounded number of counters for a minute when each job has a differen
   // The counters are split over several calls.
   const [, calls] = /cmdstat_evalsha:calls=(\d+)/.exec(await redis.info('commandstats'))!;
   expect(Number(calls)).toBeGreaterThanOrEqual(8);
+});
+
+it('counts each job once when another tool has replaced a minute or a counter', async () => {
+  await redis.flushall();
+  await redis.set('replaced', 'text');
+  await redis.hset('spoilt', 'failed:a', 'text');
+  const minutes = ['good', 'replaced', 'spoilt'];
+  const counts = [1, 'failed:a', 1, 2, 'failed:a', 1, 3, 'failed:a', 1, 3, 'failed:b', 1];
+  await scriptsOf(redis, dashboardScripts).countMinutes(minutes.length, ...minutes, 60_000, ...counts);
+  expect(await redis.hgetall('good')).toEqual({ 'failed:a': '1' });
+  expect(await redis.get('replaced')).toBe('text');
+  expect(await redis.hgetall('spoilt')).toEqual({ 'failed:a': 'text', 'failed:b': '1' });
 });

@@ -166,6 +166,9 @@ describe('the check for jobs that need no reconciliation', () => {
     await redis.set(keyspace.queueKey('q', 'a'), 'text');
     await redis.set(`${keyspace.queueKey('q', 'b')}:logs`, 'text');
     await redis.set('t:{job:q..c}', 'text');
-    expect(await check('a', 'b', 'c', 'd')).toEqual(['b', 'd']);
+    expect(await check('a', 'b', 'c', 'd')).toEqual(['d']);
+    // Then no job of the queue can be checked.
+    await redis.set(keyspace.queueKey('q', 'completed'), 'text');
+    expect(await check('a', 'd')).toEqual([]);
   });
 });

@@ -162,6 +162,22 @@ describe('a reconciliation, and changes in the meantime', () => {
     expect((await published()).at(-1)).toBe('completed 2');
   });
 
+  it.each([
+    ['with a retry to come', () => job.moveToFailed(new Error('no'), 'token', false), 'retrying 1'],
+    ['with a result', () => job.moveToCompleted('done', 'token', false), 'completed 1'],
+  ])('publishes `active` again before the end of a run %s if Redis has lost it', async (_how, end, last) => {
+    const keys = [`test:{job:${id}}`, `test:{job:${id}}:log`];
+    const copies = await Promise.all(keys.map((key) => redis.dumpBuffer(key)));
+    await job.remove();
+    job = await queue.add('steps', {}, { jobId: job.id!, attempts: 2, backoff: 1000 });
+    job = (await take())!;
+    const { known } = await process().reconcile(id);
+    await Promise.all(keys.map((key, i) => redis.restore(key, 0, copies[i]!, 'REPLACE')));
+    await end();
+    await process().reconcile(id, undefined, undefined, undefined, known);
+    expect(await published()).toEqual(['waiting 0', 'active 1', last]);
+  });
+
   it('publishes each event once when many processes race', async () => {
     job = (await take())!;
     await Promise.all(Array.from({ length: 20 }, () => process().reconcile(id)));

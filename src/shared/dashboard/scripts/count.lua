@@ -10,14 +10,31 @@
 ]]
 local MOST, OTHERS = 2000, 'others'
 local room = {}
-for i, key in ipairs(KEYS) do room[i] = MOST - redis.call('HLEN', key) end
+
+-- Another tool may have replaced a minute or a counter. That must not fail the call, because the caller would repeat it and
+-- count the other minutes twice.
+local function attempt(...)
+  local result = redis.pcall(...)
+  if type(result) ~= 'table' then return result end
+  if string.find(result.err, 'WRONGTYPE') or string.find(result.err, 'not an integer') then return nil end
+  error(result.err)
+end
+
+for i, key in ipairs(KEYS) do
+  local size = attempt('HLEN', key)
+  room[i] = size and MOST - size
+end
 
 for i = 2, #ARGV, 3 do
   local minute, counter, count = tonumber(ARGV[i]), ARGV[i + 1], ARGV[i + 2]
   local key = KEYS[minute]
-  if room[minute] <= 0 and redis.call('HEXISTS', key, counter) == 0 then
-    counter = string.match(counter, '^[^:]*:') .. OTHERS
+  if room[minute] then
+    if room[minute] <= 0 and redis.call('HEXISTS', key, counter) == 0 then
+      counter = string.match(counter, '^[^:]*:') .. OTHERS
+    end
+    if attempt('HINCRBY', key, counter, count) == tonumber(count) then room[minute] = room[minute] - 1 end
   end
-  if redis.call('HINCRBY', key, counter, count) == tonumber(count) then room[minute] = room[minute] - 1 end
 end
-for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[1]) end
+for i, key in ipairs(KEYS) do
+  if room[i] then redis.call('PEXPIRE', key, ARGV[1]) end
+end

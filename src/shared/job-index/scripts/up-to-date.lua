@@ -14,19 +14,13 @@
 
   Cost: O(log N) for each job.
 ]]
--- pcall: another tool may have replaced the keys of a job, which must not fail the call for the other jobs.
-local function fields(key, ...)
-  local found = redis.pcall('HMGET', key, ...)
-  if not found.err then return found end
-end
-
 local function isIn(set, id) return redis.call('ZSCORE', KEYS[set], id) end
 
 local function ownerIfUpToDate(key, channelKey, id, bullmqId)
   local record = recordIn(redis.call('HGET', KEYS[1], id))
-  local job = fields(key, 'timestamp', 'ats', 'hw:cancel', 'hw:logged', 'processedOn', 'defa')
-  local channel = fields(channelKey, 'attempt', 'rank', 'end', 'paused')
-  if not (record and job and channel) or record[2] ~= timeIn(job[1]) or job[3] == 'asked' then return false end
+  local job = redis.call('HMGET', key, 'timestamp', 'ats', 'hw:cancel', 'hw:logged', 'processedOn', 'defa')
+  local channel = redis.call('HMGET', channelKey, 'attempt', 'rank', 'end', 'paused')
+  if not record or record[2] ~= timeIn(job[1]) or job[3] == 'asked' then return false end
   local attempt, published, rank, ended, paused = timeIn(job[2]), tonumber(channel[1]), unpack(channel, 2)
   if not published then return false end
 
@@ -37,9 +31,8 @@ local function ownerIfUpToDate(key, channelKey, id, bullmqId)
   end
   if isIn(3, bullmqId) or published ~= attempt or ended or (paused or '') ~= '' then return false end
   if redis.call('EXISTS', key .. ':lock') == 1 then
-    local lines = redis.pcall('LLEN', key .. ':logs')
     return record[1] == 'active' and rank == '0'
-      and (type(lines) ~= 'number' or lines <= (tonumber(job[4]) or 0)) and record[4]
+      and redis.call('LLEN', key .. ':logs') <= (tonumber(job[4]) or 0) and record[4]
   end
   return ARGV[1] == '1' and record[1] == 'waiting' and rank == '2' and attempt == 0 and not (job[5] or job[6])
     and not (isIn(4, bullmqId) or isIn(5, bullmqId) or isIn(6, bullmqId))
@@ -48,6 +41,8 @@ end
 
 local reply = {}
 for i = 2, #ARGV, 2 do
-  reply[i / 2] = ownerIfUpToDate(KEYS[i + 6], KEYS[i + 7], ARGV[i], ARGV[i + 1])
+  -- pcall: another tool may have replaced a key of a job or of the queue. Such jobs are reconciled, one by one.
+  local ok, owner = pcall(ownerIfUpToDate, KEYS[i + 6], KEYS[i + 7], ARGV[i], ARGV[i + 1])
+  reply[i / 2] = ok and owner
 end
 return reply
