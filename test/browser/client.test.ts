@@ -1,9 +1,9 @@
-import axe from 'axe-core';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startBrowser } from '../support/browser.js';
 import { bundle } from '../support/bundle.js';
 import { type Headway, startHeadway } from '../support/headway.js';
+import { findingsOf } from '../support/page.js';
 import { startSite, type TestSite } from '../support/site.js';
 import { until } from '../support/until.js';
 
@@ -290,12 +290,7 @@ describe('the client in a browser', () => {
     await page.emulateMedia({ colorScheme });
     await page.setViewportSize({ width, height: 400 });
     await page.getByText('failed at step 6, as asked').first().waitFor();
-    await page.evaluate(axe.source);
-    const findings = await page.evaluate(
-      `axe.run().then(({violations}) => violations.map(({id, nodes}) => id + ': ' + nodes[0].html))`,
-    );
-    expect(findings).toEqual([]);
-    expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0);
+    expect(await findingsOf(page)).toEqual([]);
     if (process.env.SHOTS)
       await page.screenshot({ path: `${process.env.SHOTS}/${colorScheme}-${width}.png` });
   });

@@ -1,10 +1,9 @@
-import axe from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startBrowser } from '../support/browser.js';
 import { ADMIN_TOKEN } from '../support/dashboard.js';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { SCREENS } from '../support/page.js';
+import { findingsOf, SCREENS } from '../support/page.js';
 import { until } from '../support/until.js';
 
 describe('the dashboard', () => {
@@ -191,17 +190,7 @@ describe('the dashboard', () => {
           await page.goto(`${headway.api.url}/dashboard${address}`);
           await page.getByText('Failed: failed at step 2, as asked', { exact: true }).waitFor();
         }
-        await page.evaluate(axe.source);
-        const findings = await page.evaluate(async () => {
-          // biome-ignore lint/suspicious/noExplicitAny: loaded in the line above
-          const { violations } = await (globalThis as any).axe.run();
-          return violations.map(
-            ({ id, nodes }: { id: string; nodes: Array<{ html: string }> }) => `${id}: ${nodes[0]?.html}`,
-          );
-        });
-        expect(findings).toEqual([]);
-        const overflow = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
-        expect(overflow).toBeLessThanOrEqual(0);
+        expect(await findingsOf(page)).toEqual([]);
       }
       await headway.client.cancel(job);
     },

@@ -1,8 +1,8 @@
-import axe from 'axe-core';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startBrowser } from '../support/browser.js';
 import { type Headway, startHeadway } from '../support/headway.js';
+import { findingsOf } from '../support/page.js';
 
 const SCREENS: Array<[string, BrowserContextOptions]> = [
   ['a desktop, light', { viewport: { width: 1280, height: 900 }, colorScheme: 'light' }],
@@ -37,16 +37,6 @@ describe('/docs', () => {
     return { page, complaints };
   }
 
-  const seriousFindings = async (page: Page): Promise<unknown[]> => {
-    await page.evaluate(axe.source);
-    const { violations } = await page.evaluate(() =>
-      (globalThis as unknown as { axe: { run(): Promise<axe.AxeResults> } }).axe.run(),
-    );
-    return violations
-      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-      .map(({ id, nodes }) => [id, nodes.map(({ target }) => target)]);
-  };
-
   it.each(SCREENS)(
     'shows every part on %s, with resources of the same origin only',
     async (_what, options) => {
@@ -65,10 +55,8 @@ describe('/docs', () => {
         }, `?route=${route}`);
         // Collapsed parts can contain the same text.
         await page.getByText(text).filter({ visible: true }).first().waitFor();
-        expect(await seriousFindings(page), route).toEqual([]);
+        expect(await findingsOf(page, ['serious', 'critical']), route).toEqual([]);
       }
-      const width = await page.evaluate('document.documentElement.scrollWidth');
-      expect(width).toBeLessThanOrEqual(options.viewport!.width);
       expect(complaints).toEqual([]);
       await page.close();
     },

@@ -45,16 +45,18 @@ export async function takePictures(page: Page, name: string): Promise<void> {
   }
 }
 
-/** Returns the accessibility problems that axe finds in a page, and whether the page is wider than the window. */
-export async function findingsOf(page: Page): Promise<string[]> {
-  await page.evaluate(axe.source);
-  const findings: string[] = await page.evaluate(async () => {
-    // biome-ignore lint/suspicious/noExplicitAny: axe was loaded into the page above
-    const { violations } = await (globalThis as any).axe.run();
-    return violations.map(
-      ({ id, nodes }: { id: string; nodes: Array<{ html: string }> }) => `${id}: ${nodes[0]!.html}`,
-    );
+/**
+ * Returns the accessibility problems that axe finds in a page, and whether the page is wider than the window.
+ * @param impacts the impacts of the problems to return. Defaults to all
+ */
+export async function findingsOf(page: Page, impacts?: axe.ImpactValue[]): Promise<string[]> {
+  if (!(await page.evaluate('globalThis.axe'))) await page.evaluate(axe.source);
+  const violations = await page.evaluate(async () => {
+    const { run } = (globalThis as unknown as { axe: typeof axe }).axe;
+    const found = await run({ resultTypes: ['violations'] });
+    return found.violations.map(({ id, impact, nodes }) => ({ impact, text: `${id}: ${nodes[0]?.html}` }));
   });
-  const overflow = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
-  return Number(overflow) > 0 ? [...findings, `${overflow} px too wide`] : findings;
+  const findings = violations.filter(({ impact }) => !impacts || (impact && impacts.includes(impact)));
+  const overflow = Number(await page.evaluate('document.documentElement.scrollWidth - innerWidth'));
+  return [...findings.map(({ text }) => text), ...(overflow > 0 ? [`${overflow} px too wide`] : [])];
 }
