@@ -34,23 +34,27 @@ await tell(async () => {
     if (!(await ensureCelery())) env.WITHOUT_CELERY = '1';
   }
   const count = { passed: 0, failed: 0 };
-  // The checks need no build: they fill the second core while it runs.
-  const checks = mode === undefined ? runChecks(count) : undefined;
+  // The checks need no build. They use what build and tests leave of the processor.
+  const checks = mode === undefined ? runChecks() : undefined;
   if (mode !== 'unit') await ensureBuild(root);
-  await checks;
   say('\ntests');
   await runTests(env, count);
+  for (const { check, code, output } of (await checks) ?? []) {
+    say(`\n${check}\n${output.trimEnd()}`);
+    count[code === 0 ? 'passed' : 'failed']++;
+  }
   console.log(`\n${count.passed} passed, ${count.failed} failed`);
   process.exit(count.failed === 0 ? 0 : 1);
 });
 
-/** Runs the checks one after the other, and prints the output of each when it has ended. */
-async function runChecks(count) {
+/** Runs the checks one after the other, at a low priority. Resolves to the exit code and the output of each. */
+async function runChecks() {
+  const results = [];
   for (const check of CHECKS) {
-    const { code, output } = await capture('npm', ['run', '--silent', check], { cwd: root });
-    say(`\n${check}\n${output.trimEnd()}`);
-    count[code === 0 ? 'passed' : 'failed']++;
+    const result = await capture('nice', ['-n', '19', 'npm', 'run', '--silent', check], { cwd: root });
+    results.push({ check, ...result });
   }
+  return results;
 }
 
 /** Runs vitest and adds what it counted; a run that was cut short counts as a failure. */

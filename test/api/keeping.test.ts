@@ -52,6 +52,8 @@ describe('a finished job', () => {
     expect(await status(job)).toBe(200);
     expect(existsSync(fileOf(made))).toBe(true);
     await gone(job);
+    // A moment after the job, its channel is removed.
+    await until('only what is still known is left', async () => (await keysOf(job)).length === 1);
     const calls = [
       headway.client.get(job),
       headway.client.result(job),
