@@ -118,7 +118,7 @@ describe('the page with several jobs', () => {
     expect(await other.getByRole('article').count()).toBe(1);
     await page.getByRole('button', { name: 'Run again steps' }).click();
     await panels().first().getByText('failed at step 2, as asked').waitFor();
-    await page.getByRole('button', { name: 'Cancel steps' }).click();
+    await panels().nth(1).getByRole('button', { name: 'Cancel steps' }).click();
     await status(panels().nth(1), 'Cancelled');
   });
 
