@@ -10,6 +10,7 @@ const SOURCES = [
   'tsconfig.json',
   'tsconfig.build.json',
   'scripts/bundle-packages.mjs',
+  'scripts/bundle-programs.mjs',
 ];
 
 /** Builds if anything has changed since the last build. */

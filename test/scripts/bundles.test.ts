@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -25,5 +25,13 @@ describe('the bundled packages of the build', () => {
     expect(await connection.client).toBeInstanceOf(Redis);
     await connection.close();
     await redis.stop();
+  });
+});
+
+describe('the bundled programs of the build', () => {
+  it.each(['api/main.js', 'worker/main.js', 'client/cli/main.js'])('are what dist/%s loads', (main) => {
+    expect(readFileSync(join('dist', main), 'utf8')).toMatch(
+      /^#!\/usr\/bin\/env node\nimport '(\.\.\/)+programs\/\w+\.js';\n$/,
+    );
   });
 });
