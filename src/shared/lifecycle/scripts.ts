@@ -34,6 +34,8 @@ const REPLY_FIELDS = [
   'finishedOn',
   'hw:cancel',
   'hw:code',
+  'hw:logged',
+  'defa',
   'paused',
   'pendingChildren',
   'completedChildren',
@@ -45,22 +47,23 @@ const REPLY_FIELDS = [
 type ReplyField = (typeof REPLY_FIELDS)[number];
 
 /** A reply as it is sent: the short fields as a JSON array, then the long ones. Few parts are cheaper to send and to parse. */
-export type JobReply = [json: string, ...long: string[]];
+export type JobReply = [json: string, ...long: Array<string | null>];
 
 export function parseReply([json, ...long]: JobReply): Record<ReplyField, string> {
-  const values = [...(JSON.parse(json) as string[]), ...long];
+  const values = [...(JSON.parse(json) as Array<string | false>), ...long];
   const fields = {} as Record<ReplyField, string>;
-  for (const [i, name] of REPLY_FIELDS.entries()) fields[name] = values[i] ?? '';
+  for (const [i, name] of REPLY_FIELDS.entries()) fields[name] = values[i] || '';
   return fields;
 }
 
 const lua = luaBeside(import.meta.url);
 
 /**
- * Lua that scripts have before them which read jobs: `FIELD`, the position of each field, `readJob`, which does what
- * `job.lua` says, and `packed`, which makes a {@link JobReply} of what it returns.
+ * Lua that scripts have before them which read jobs: `FIELDS`, the {@link REPLY_FIELDS}, `FIELD`, the position of each,
+ * `readJob`, which does what `job.lua` says, and `packed`, which makes a {@link JobReply} of what it returns.
  */
 export const readJobLua = `
+local FIELDS = {${REPLY_FIELDS.map((field) => `'${field}'`).join(',')}}
 local FIELD = {${REPLY_FIELDS.map((field, i) => `['${field}']=${i + 1}`).join(',')}}
 local function readJob(KEYS, ARGV)
 ${lua('job')}

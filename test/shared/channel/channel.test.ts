@@ -397,6 +397,49 @@ describe.each(backings)('a channel on $name', ({ sharded, args, batch }) => {
     await until('ended', () => again.ended && returned.ended);
   });
 
+  it('stores a short log without spare space once it has ended, and continues it when it is reopened', async () => {
+    const name = newChannel();
+    const { redis, publisher } = channels;
+    const log = `test:{${name}}:log`;
+    const run = async (attempt: number, events: number): Promise<void> => {
+      await publisher.publish(name, { event: 'active', data: attempt }, { attempt, rank: 0 });
+      for (let i = 0; i < events; i++) await publisher.publish(name, { event: 'log', data: i }, { attempt });
+      await publisher.publish(name, { event: 'failed', data: attempt, end: true }, { attempt, rank: 8 });
+    };
+    const live = watch(name);
+    await run(1, 1);
+    await until('ended', () => live.ended);
+    expect(await redis.memory('USAGE', log)).toBeLessThan(2000);
+    expect(await redis.pttl(log)).toBeGreaterThan(0);
+    const [, end] = live.lastId!.split('-');
+    await publisher.publish(
+      name,
+      { event: 'waiting', data: 0 },
+      { attempt: 1, rank: 9, reopens: Number(end) },
+    );
+    const returned = watch(name, new Viewer(), live.lastId);
+    await run(2, 200);
+    await until('ended', () => returned.ended);
+    expect(returned.events()).toEqual(['waiting', 'active', ...Array(200).fill('log'), 'failed']);
+    const entries = await redis.xrange(log, '-', '+');
+    expect(entries.map(([id]) => id)).toEqual(entries.map((_, i) => `${i + 1}-0`));
+    expect(entries.map(([, fields]) => fields[fields.indexOf('n') + 1])).toEqual(
+      entries.map((_, i) => `${i + 1}`),
+    );
+    expect(await redis.pttl(log)).toBeGreaterThan(0);
+    expect(await redis.keys(`test:{${name}}*`)).toHaveLength(2);
+  });
+
+  it('keeps the bound of a log that has ended', async () => {
+    const own = open({ logLength: 10 });
+    const name = newChannel();
+    const end = (data: number) => own.publisher.publish(name, { event: 'over', data, end: true });
+    for (let i = 0; i < 300; i++) await end(i);
+    const length = await own.redis.xlen(`test:{${name}}:log`);
+    expect(length).toBeGreaterThanOrEqual(10);
+    expect(length).toBeLessThan(150);
+  });
+
   it.each([
     ['an event of the running attempt', { attempt: 2 }, true],
     ['an event of a finished attempt', { attempt: 1 }, false],

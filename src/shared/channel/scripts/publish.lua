@@ -60,7 +60,8 @@
     events are consecutive. With KEYS[4], it is the id of the first event of the call, published now or before.
 
   Cost: O(number and size of the events). A call has at most 256 events or 256 KiB, or one larger event. When a channel gets
-  its first large slot or more than 32 slots, the existing slots are read once, if they are at most 33 and 256 KiB.
+  its first large slot or more than 32 slots, the existing slots are read once, if they are at most 33 and 256 KiB. At the
+  end of a channel, a log of at most 64 KiB is copied.
 ]]
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'offset', 'log', 'attempt', 'rank', 'end', 'run', 'said', 'logs',
   'history', 'ordered')
@@ -268,6 +269,17 @@ if KEYS[4] then
   redis.call('HSET', KEYS[4], 'number', last, ARGV[19], firstId)
   redis.call('PEXPIRE', KEYS[4], ARGV[21])
 end
+
+local SMALL_LOG = 65536
+-- Redis allocates 4 KiB in advance for the end of a stream, more than the log of most jobs needs. A copy of it has the exact
+-- size and the same expiry. BullMQ needs RENAME too; a server without COPY keeps the space.
+local function releaseSpareSpace()
+  local size, copy = redis.pcall('MEMORY', 'USAGE', KEYS[2]), KEYS[2] .. ':copy'
+  if type(size) == 'number' and size <= SMALL_LOG and redis.pcall('COPY', KEYS[2], copy, 'REPLACE') == 1 then
+    redis.call('RENAME', copy, KEYS[2])
+  end
+end
+if endAt then releaseSpareSpace() end
 
 -- Every event renews the channel's expiry, rounded to a sixteenth, so that most events only read it.
 local ttl, left = tonumber(ARGV[6]), redis.call('PTTL', KEYS[1])

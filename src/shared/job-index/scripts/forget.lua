@@ -35,7 +35,7 @@ end
 if (finishedOn or '') ~= ARGV[8] then return 0 end
 
 local record = recordIn(redis.call('HGET', KEYS[1], id))
-if record then takeOut(base, record, id) end
+if record then move(base, record, id, record[1]) end
 redis.call('HDEL', KEYS[1], id)
 redis.call('ZREM', KEYS[2], id)
 writeTombstone(KEYS[3], ARGV[5], {

@@ -24,7 +24,7 @@ for i = 2, #KEYS do
     elseif (tonumber(priority) or 0) > 0 then state = 'prioritized' end
     local record = newRecord(state, createdAt, name, settingsOf(opts or ''))
     holdFiles(base, key)
-    putIn(base, record, id)
+    move(base, record, id, nil, state)
     redis.call('HSET', KEYS[1], id, cmsgpack.pack(record))
   end
   states[i - 1] = state

@@ -6,23 +6,20 @@
   by tag (see MAX_TAGS). Each set contains jobs in one state, so a job moves when its state changes.
 ]]
 
--- Calls visit with the key of each set that contains the job of a record in the given state.
-local function eachSet(base, record, state, visit)
-  local scopes = {base .. ':all:' .. state}
-  if record[4] ~= '' then scopes[2] = base .. ':' .. redis.sha1hex(record[4]) .. ':' .. state end
+-- Moves a job from its sets in one state to those in another. Without a state to move from it is added, without one to move
+-- to it is removed.
+local function move(base, record, id, from, to)
+  local scopes, facets = {base .. ':all:'}, {'', ':name:' .. record[3]}
+  if record[4] ~= '' then scopes[2] = base .. ':' .. redis.sha1hex(record[4]) .. ':' end
+  for i = 5, #record do facets[i - 2] = ':tag:' .. record[i] end
+  -- Redis converts numbers to text for each call.
+  local createdAt = string.format('%.17g', record[2])
   for _, scope in ipairs(scopes) do
-    visit(scope)
-    visit(scope .. ':name:' .. record[3])
-    for i = 5, #record do visit(scope .. ':tag:' .. record[i]) end
+    for _, facet in ipairs(facets) do
+      if from then redis.call('ZREM', scope .. from .. facet, id) end
+      if to then redis.call('ZADD', scope .. to .. facet, createdAt, id) end
+    end
   end
-end
-
-local function takeOut(base, record, id)
-  eachSet(base, record, record[1], function(key) redis.call('ZREM', key, id) end)
-end
-
-local function putIn(base, record, id)
-  eachSet(base, record, record[1], function(key) redis.call('ZADD', key, record[2], id) end)
 end
 
 -- Parses a number within bounds, else nil. Lua also parses "nan" and "inf", which are not valid scores.

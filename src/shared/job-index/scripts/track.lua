@@ -24,7 +24,7 @@ local known = recordIn(redis.call('HGET', KEYS[1], id))
 
 if not reply then
   if known then
-    takeOut(base, known, id)
+    move(base, known, id, known[1])
     redis.call('HDEL', KEYS[1], id)
     redis.call('ZREM', KEYS[2], id)
     local ended = ARGV[6] ~= '' and ARGV[6] or 'cancelled'
@@ -41,13 +41,14 @@ end
 local createdAt = timeIn(reply[FIELD.timestamp])
 if known and known[2] ~= createdAt then
   -- A different job under a reused id.
-  takeOut(base, known, id)
+  move(base, known, id, known[1])
   known = nil
 end
-local state = stateOf(reply[FIELD.state], reply[FIELD.failedReason], reply[FIELD['hw:cancel']])
+local state = stateOf(reply[FIELD.state], reply[FIELD.failedReason], reply[FIELD['hw:cancel']] or '')
+local opts = reply[FIELD.opts] or ''
 local settings
 if isFinal(state) then
-  settings = settingsOf(reply[FIELD.opts])
+  settings = settingsOf(opts)
   local keep = keepOf(settings, reply[FIELD.name], ARGV[4], ARGV[3])
   redis.call('ZADD', KEYS[2], timeIn(reply[FIELD.finishedOn]) + keep, id)
 elseif known and isFinal(known[1]) then
@@ -61,13 +62,10 @@ if state == 'completed' then
 elseif not known or isFinal(known[1]) then
   holdFiles(base, KEYS[4])
 end
-if known then
-  takeOut(base, known, id)
-else
-  settings = settings or settingsOf(reply[FIELD.opts])
-  record = newRecord(state, reply[FIELD.timestamp], reply[FIELD.name], settings)
+if not known then
+  record = newRecord(state, reply[FIELD.timestamp], reply[FIELD.name], settings or settingsOf(opts))
 end
+move(base, record, id, known and known[1], state)
 record[1] = state
-putIn(base, record, id)
 redis.call('HSET', KEYS[1], id, cmsgpack.pack(record))
 return packed(reply)
