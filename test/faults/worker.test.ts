@@ -102,6 +102,32 @@ describe('when a worker dies', () => {
     }
   });
 
+  it('while its jobs end at once, each start is published before its end, and both once', async () => {
+    headway = await startHeadway({
+      workers: 2,
+      env: { ...QUICK, MAX_STALLS: '1000', JOBS_DIR: jobsDir('plain') },
+    });
+    const { client, workers, env } = headway;
+    const random = randomOfTest();
+    const streams: TestStream[] = [];
+    for (let round = 0; round < 6; round++) {
+      const jobs = await Promise.all(Array.from({ length: 20 }, () => client.start('plain', {})));
+      await new Promise((resolve) => setTimeout(resolve, random.between(0, 30)));
+      await workers[round % 2]!.kill('SIGKILL');
+      streams.push(...(await Promise.all(jobs.map(watch))));
+      workers[round % 2] = await startWorker(env);
+    }
+    await Promise.all(streams.map(({ ended }) => ended));
+    for (const { events, names } of streams) {
+      const [last, before] = events.filter(({ event }) => event !== 'queue').reverse();
+      expect(last).toMatchObject({ event: 'completed' });
+      expect(before).toMatchObject({ event: 'active', data: { attempt: last!.data.attempt } });
+      expect(names().filter((name) => name === 'completed')).toHaveLength(1);
+      const starts = events.flatMap(({ event, data }) => (event === 'active' ? [data.attempt] : []));
+      expect(starts).toEqual([...new Set(starts)]);
+    }
+  });
+
   it('after it was asked to stop, the next worker takes its jobs at once', async () => {
     headway = await startHeadway({
       env: { SHUTDOWN_GRACE_MS: '0', JOBS_DIR: jobsDir('steered') },

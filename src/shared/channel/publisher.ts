@@ -94,6 +94,8 @@ export interface Numbering {
 export interface NumberedOptions {
   numbering?: Numbering | undefined;
   fence?: Fence | undefined;
+  /** Minimum time for which the channel is kept after these events, in ms. */
+  keepMs?: number | undefined;
 }
 
 /** The outcome of publishing consecutive events. */
@@ -159,7 +161,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
   function send(
     channel: string,
     events: readonly PreparedEvent[],
-    { keepMs = 0, fence, numbering }: { keepMs?: number | undefined } & NumberedOptions,
+    { keepMs = 0, fence, numbering }: NumberedOptions,
   ): Promise<PublishReply> {
     if (events.length === 0) throw new TypeError('there are no events to publish');
     const ttl = Math.max(events.some(({ end }) => end) ? ttlMs : unfinishedTtlMs, keepMs);

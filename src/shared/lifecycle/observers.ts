@@ -26,7 +26,7 @@ export interface KnownState {
   assumed?: true;
 }
 
-/** What is most likely published of a job whose first run begins. */
+/** What is most likely published of a job whose first run begins, or has completed with its start held back. */
 export const assumeWaiting = (run: string): KnownState => ({
   published: { epoch: '', attempt: 0, rank: RANK.waiting, failures: 0, stalls: 0, end: undefined },
   run,

@@ -3,9 +3,9 @@ import type { EndHint } from '../bullmq/bull-events.js';
 import { latestEvents } from '../bullmq/bull-events.js';
 import { isHeadwayProgress } from '../bullmq/foreign-progress.js';
 import { createForeignReports, type ForeignProgress } from '../bullmq/foreign-reports.js';
-import { parseEventId } from '../channel/frame.js';
+import { idsInRow, parseEventId } from '../channel/frame.js';
 import { channelKeys, jobChannel } from '../channel/keys.js';
-import type { Guard, Publisher } from '../channel/publisher.js';
+import { type Guard, type Publisher, prepareEvent } from '../channel/publisher.js';
 import { addressOf, requireAddress } from '../jobs/queues.js';
 import type { RetentionTimes } from '../jobs/retention-times.js';
 import type { Keyspace } from '../keyspace.js';
@@ -87,6 +87,37 @@ export function createReconciler({
     return [ended(published, jobId, await publishedName(jobId), endOfRemoved(hint ?? (await hintOf(jobId))))];
   }
 
+  /**
+   * Publishes the start and the end of a job's first run in one call.
+   * @returns what was published; `undefined` if the channel has published more than `before`
+   */
+  async function publishFirstRun(
+    observers: readonly ReconcileObserver[],
+    job: JobSnapshot,
+    missing: Transition[],
+    before: KnownState['published'],
+    run: string,
+  ): Promise<KnownState['published'] | undefined> {
+    const end = missing.at(-1);
+    if (!end) return undefined;
+    for (const transition of missing) {
+      for (const observer of observers) await observer.beforePublish?.(job.id, transition, job);
+    }
+    const published = await publisher.publishInRow(
+      jobChannel(job.id),
+      missing.map(({ event }) => prepareEvent(event)),
+      {
+        keepMs: keep.of(job.name, job.settings),
+        fence: { ...end.fence, guard: unchanged('attempt', before.attempt), run },
+      },
+    );
+    if (published.state !== 'taken') return undefined;
+    for (const transition of missing) {
+      for (const observer of observers) observer.afterPublish?.(transition, job);
+    }
+    return afterEvent(before, end, idsInRow(published.id, missing.length).at(-1) ?? '');
+  }
+
   async function reconcile(
     observers: readonly ReconcileObserver[],
     jobId: string,
@@ -104,6 +135,10 @@ export function createReconciler({
     if (!isRun(redis, run)) throw new ServerReplacedError();
     if (given && known?.assumed && !(job && isFirstRun(job))) return retry(progress);
     const missing = await missingOf(jobId, published, job, hint);
+    if (given && known?.assumed && job && isFinished(job)) {
+      const newest = await publishFirstRun(observers, job, missing, given, run);
+      return newest ? { job, ...stateOf(newest, run) } : retry(progress);
+    }
     // An event can have one guard only, and this one needs its own.
     if (given && missing[0]?.fence.guard) return retry(progress);
     // What the running attempt has reported through BullMQ comes before the event that ends the attempt.
@@ -147,8 +182,7 @@ export function createReconciler({
     // Pauses are not ordered, so the script cannot reject an outdated one. Check again.
     if (pausePublished && triesLeft > 1) return retry();
     // The channel has all events up to this state of the job.
-    if (!rejected && newest)
-      return { job, epoch: newest.epoch, end: newest.end, known: { published: newest, run } };
+    if (!rejected && newest) return { job, ...stateOf(newest, run) };
     if (given && triesLeft > 1) return retry(progress);
     const now = await readPublished(jobId);
     // Another process published meanwhile and our event was rejected. Compare again to find out which one is right.
@@ -162,9 +196,19 @@ export function createReconciler({
   ).with(...observers);
 }
 
-/** Whether a job is in its first run, and nothing else has to be published of it than that. */
-const isFirstRun = ({ state, attempt, failures, stalls, cancelAsked }: JobSnapshot): boolean =>
-  state === 'active' && attempt === 1 && failures === 0 && stalls === 0 && !cancelAsked;
+const stateOf = (published: KnownState['published'], run: string): Omit<Reconciled, 'job'> => ({
+  epoch: published.epoch,
+  end: published.end,
+  known: { published, run },
+});
+
+/** Whether a job is in its first run or has completed with it, and nothing else has to be published of it than that. */
+function isFirstRun(job: JobSnapshot): boolean {
+  const { state, attempt, failures, stalls, cancelAsked } = job;
+  if (attempt !== 1 || stalls > 0 || cancelAsked) return false;
+  if (state === 'completed') return !job.foreignLines && newestProgress(job, undefined) === undefined;
+  return state === 'active' && failures === 0;
+}
 
 /** The guard of an event that requires a field of the channel to have a value, and leaves it as it is. */
 const unchanged = (field: Guard['field'], value: string | number): Guard => ({

@@ -29,6 +29,7 @@ import { createLocalExecution, type Execution, type InternalServices } from './e
 import { concealed, readable } from './failure.js';
 import { jobFiles, keepFilesOfCompleted } from './job-files.js';
 import { ActiveRuns, cancelled, Run, StopReason } from './run.js';
+import { RunStart } from './run-start.js';
 import { createSuspects } from './suspects.js';
 import { createThreadExecution } from './thread/execution.js';
 import type { Threads } from './thread/pool.js';
@@ -68,7 +69,7 @@ export interface JobProcessor {
   /** The processor for BullMQ: runs the definition of a job and publishes its reports on the channel of the job. */
   process: Processor;
   runs: ActiveRuns;
-  /** What the channel of a job had published when its run began. */
+  /** What the channel of a job has published of its run so far. */
   begun: WeakMap<Job, KnownState>;
 }
 
@@ -79,10 +80,10 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
   const suspects = createSuspects(options);
   const { finalError, failureOf } = createAttemptErrors({ redis, keyspace, runs, suspects, log });
 
-  function sinkOf(jobId: string, job: Job): ReportSink {
+  function sinkOf(jobId: string, job: Job, start: RunStart): ReportSink {
     const { publisher, presence, batch, limits } = options;
     const sink = createReportSink({
-      publisher,
+      publisher: start.before(publisher),
       presence,
       batch,
       redis,
@@ -154,15 +155,33 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     const run = new Run(jobId, definition.defaults?.cancelGraceMs ?? DEFAULT_GRACE_MS);
     runs.begin(jobId, run);
     const attempt = job.attemptsStarted;
+    const settings = jobSettings(job.opts);
     running.begin({
       id: jobId,
       name: job.name,
-      owner: jobSettings(job.opts).owner,
+      owner: settings.owner,
       attempt,
       startedAt: job.processedOn ?? serverNow(),
       percent: null,
     });
-    const sink = sinkOf(jobId, job);
+    const isFirst = attempt === 1;
+    const start = new RunStart(async () => {
+      const assumed = isFirst ? assumeWaiting(serverRun(redis)) : undefined;
+      const { job: now, known } = await reconciler.reconcile(
+        jobId,
+        undefined,
+        undefined,
+        run.signal,
+        assumed,
+      );
+      if (known) begun.set(job, known);
+      else begun.delete(job);
+      // The run was registered before this read: a cancel request that arrives later finds it.
+      if (isElsewhere(now, jobId, attempt)) run.stop(lockLost());
+      else if (now?.cancelAsked) run.stop(cancelled());
+      return now;
+    });
+    const sink = sinkOf(jobId, job, start);
     const execution = executionOf(jobId, attempt, definition, sink);
     const childEvents = new ChildEvents({ jobId, attempt }, sink);
     const delivered = async (): Promise<void> => {
@@ -182,24 +201,28 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
         log.debug({ err: error, jobId }, 'could not send the reports of a run that has lost its lock'),
       );
     const flush = (): Promise<void> => Promise.race([delivered(), lost]);
+    /** The outcome of a failed run follows its start. If the start cannot be published, the cause is already known. */
+    const flushFailed = (): Promise<void> =>
+      Promise.race([
+        start
+          .publish()
+          .catch(() => {})
+          .then(delivered),
+        lost,
+      ]);
     let children: Children | undefined;
     try {
-      // Publish first what the last attempt left unpublished, and that this attempt is active.
-      const assumed = attempt === 1 ? assumeWaiting(serverRun(redis)) : undefined;
-      const { job: now, known } = await reconciler.reconcile(
-        jobId,
-        undefined,
-        undefined,
-        run.signal,
-        assumed,
-      );
-      if (known) begun.set(job, known);
-      // The run was registered before this read: a cancel request that arrives later finds it.
-      if (isElsewhere(now, jobId, attempt)) run.stop(lockLost());
-      else if (now?.cancelAsked) run.stop(cancelled());
+      let now: JobSnapshot | undefined;
+      if (isFirst && settings.expiresAt === undefined && isFresh(job, options.lockMs)) {
+        begun.set(job, assumeWaiting(serverRun(redis)));
+        start.hold();
+      } else {
+        // Publishes also what the last attempt left unpublished.
+        now = await start.publish();
+      }
       const ownChildren = createChildren(options.children, {
         jobId,
-        settings: jobSettings(job.opts),
+        settings,
         signal: run.signal,
         hasPending: (now?.children?.pending ?? 0) > 0,
         events: childEvents,
@@ -209,17 +232,25 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       return await run.do(async () => {
         if (isLate(now)) throw await finalError(job, 'not started in time', 'expired');
         const leaveTurn = await suspects.enter(job, run, now?.stalls ?? 0);
-        const start: Children['start'] = (...call) => {
+        const startChild: Children['start'] = (...call) => {
           // The child itself may be waiting for its turn.
           leaveTurn();
           return ownChildren.start(...call);
         };
-        const result = await execute(job, definition, run, execution, { ...ownChildren, start }, token);
+        const result = await execute(
+          job,
+          definition,
+          run,
+          execution,
+          { ...ownChildren, start: startChild },
+          token,
+        );
         await flush();
+        await start.settled();
         return result;
       });
     } catch (error) {
-      throw await failureOf(readable(error), job, token, run, execution, flush);
+      throw await failureOf(readable(error), job, token, run, execution, flushFailed);
     } finally {
       children?.detach();
       // Another run of the same job may have begun here after this one lost its lock.
@@ -237,6 +268,10 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
   };
   return { process: concealing, runs, begun };
 }
+
+/** Whether a worker has just taken a job, so that it surely holds its lock. */
+const isFresh = (job: Job, lockMs: number): boolean =>
+  job.processedOn !== undefined && serverNow() - job.processedOn < lockMs / 2;
 
 /** Whether a job should have started before now. */
 const isLate = (job: JobSnapshot | undefined): boolean =>

@@ -7,7 +7,11 @@ import { createReader } from '../../../src/shared/channel/reader.js';
 import { createRetentionTimes } from '../../../src/shared/jobs/retention-times.js';
 import { createKeyspace } from '../../../src/shared/keyspace.js';
 import { assumeWaiting } from '../../../src/shared/lifecycle/observers.js';
-import { createReconciler, type Reconciler } from '../../../src/shared/lifecycle/reconcile.js';
+import {
+  createReconciler,
+  type Reconciled,
+  type Reconciler,
+} from '../../../src/shared/lifecycle/reconcile.js';
 import { createSnapshotReader } from '../../../src/shared/lifecycle/snapshot.js';
 import { openRedis, startRedis, type TestRedis } from '../../support/redis.js';
 
@@ -135,6 +139,51 @@ describe('a reconciliation, and changes in the meantime', () => {
     job = (await take())!;
     await begin();
     expect((await published()).at(-1)).toBe('active 1');
+  });
+
+  it('publishes the start and the end of a first run in one call, as in two', async () => {
+    const keys = [`test:{job:${id}}`, `test:{job:${id}}:log`];
+    const copies = await Promise.all(keys.map((key) => redis.dumpBuffer(key)));
+    job = (await take())!;
+    const read = async () => ({
+      channel: await redis.hgetall(keys[0]!),
+      frames: (await redis.xrange(keys[1]!, '-', '+')).map(([, [, frame]]) => frame),
+    });
+    await job.moveToCompleted('done', 'token', false);
+    await process().reconcile(id);
+    const inTwo = await read();
+    await Promise.all(keys.map((key, i) => redis.restore(key, 0, copies[i]!, 'REPLACE')));
+    const reads = vi.spyOn(redis, 'hmget');
+    const calls = vi.spyOn(redis as unknown as { channelPublish(): unknown }, 'channelPublish');
+    const { end, known } = (await begin()) as Reconciled;
+    expect(reads).not.toHaveBeenCalled();
+    expect(calls).toHaveBeenCalledOnce();
+    vi.restoreAllMocks();
+    expect(await read()).toEqual(inTwo);
+    expect(end).toBe(3);
+    expect(known!.published).toMatchObject({ attempt: 1, rank: 8, end: 3 });
+  });
+
+  it.each([
+    ['as active', async () => void (await process().reconcile(id))],
+    ['completely', async () => {}],
+  ])(
+    'publishes each event of a first run once if another process has published it %s',
+    async (_how, before) => {
+      job = (await take())!;
+      await before();
+      await job.moveToCompleted('done', 'token', false);
+      await Promise.all([begin(), process().reconcile(id), begin()]);
+      expect(await published()).toEqual(['waiting 0', 'active 1', 'completed 1']);
+    },
+  );
+
+  it('publishes what a worker that knows only BullMQ has reported before the end of a first run', async () => {
+    job = (await take())!;
+    await job.log('a line');
+    await job.moveToCompleted('done', 'token', false);
+    await begin();
+    expect(await published()).toEqual(['waiting 0', 'active 1', 'log 1', 'completed 1']);
   });
 
   it('publishes what is missing when the state that the caller knows is outdated', async () => {

@@ -1,0 +1,51 @@
+import type { Publisher } from '../../shared/channel/publisher.js';
+import type { JobSnapshot } from '../../shared/lifecycle/snapshot.js';
+
+/** How long the start of a run is held back, in ms. */
+const HOLD_MS = 10;
+
+/**
+ * The event that says that a run has started. It can be held back for a moment: a job that reports nothing and completes by
+ * then has its start published together with its end, in a single call.
+ */
+export class RunStart {
+  private timer: NodeJS.Timeout | undefined;
+  private publishing: Promise<JobSnapshot | undefined> | undefined;
+
+  /** @param begin publishes the start, and returns the job */
+  constructor(private readonly begin: () => Promise<JobSnapshot | undefined>) {}
+
+  /** Publishes the start a moment later, unless something else does before. */
+  hold(): void {
+    this.timer = setTimeout(() => this.publish(), HOLD_MS);
+  }
+
+  /** Publishes the start, unless that has been done. */
+  publish(): Promise<JobSnapshot | undefined> {
+    clearTimeout(this.timer);
+    if (!this.publishing) {
+      this.publishing = this.begin();
+      // Nobody waits for it when the timer has called this.
+      this.publishing.catch(() => {});
+    }
+    return this.publishing;
+  }
+
+  /** Resolves when a start that is no longer held back is published. A start that is held back goes with the end. */
+  async settled(): Promise<void> {
+    clearTimeout(this.timer);
+    await this.publishing;
+  }
+
+  /** Returns a publisher for the reports of the run, which come after its start. */
+  before(publisher: Publisher): Publisher {
+    return {
+      ...publisher,
+      publishInRow: async (...args) => {
+        // If it fails, Redis answers that the run has not begun.
+        await this.publish().catch(() => {});
+        return publisher.publishInRow(...args);
+      },
+    };
+  }
+}
