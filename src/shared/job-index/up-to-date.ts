@@ -17,9 +17,9 @@ const QUEUE_KEYS = ['completed', 'failed', 'delayed', 'prioritized', 'waiting-ch
 /**
  * Creates a check that finds jobs that wait for their first run, run, or have completed, if both their channel and the index
  * say so: a process of ours has published and indexed that. It costs a fraction of the reconciliations that it saves.
- * @param hasCensus whether this process also publishes that a waiting job has no worker. Then it finds no waiting jobs
+ * Whether a waiting job has a worker is not compared: the API processes in which the job is watched publish that.
  */
-export function createUpToDateCheck(redis: Redis, keyspace: Keyspace, hasCensus: boolean): UpToDateCheck {
+export function createUpToDateCheck(redis: Redis, keyspace: Keyspace): UpToDateCheck {
   const { records } = indexKeys(keyspace);
   const scripts = scriptsOf(redis, jobIndexScripts);
 
@@ -31,7 +31,7 @@ export function createUpToDateCheck(redis: Redis, keyspace: Keyspace, hasCensus:
     const keys = [records, ...QUEUE_KEYS.map(key)];
     for (const { jobId, id } of jobs) keys.push(key(id), channelKeys(keyspace, jobChannel(jobId))[0]);
     const ids = jobs.flatMap(({ jobId, id }) => [jobId, id]);
-    const owners = await scripts.jobsUpToDate(keys.length, ...keys, hasCensus ? '' : '1', ...ids);
+    const owners = await scripts.jobsUpToDate(keys.length, ...keys, ...ids);
     return jobs.flatMap(({ jobId }, i): Array<[string, string]> => {
       const owner = owners[i];
       return owner == null ? [] : [[jobId, owner]];

@@ -53,7 +53,7 @@ export function startHousekeeping(options: HousekeepingOptions): Service {
     keyspace,
     queues: plan.names,
     reconciler: options.following,
-    upToDate: createUpToDateCheck(redis, keyspace, options.role === 'api'),
+    upToDate: createUpToDateCheck(redis, keyspace),
     progressIntervalMs: config.PROGRESS_INTERVAL_MS,
     ...(options.onChanged ? { onChanged: options.onChanged } : {}),
     async chore() {

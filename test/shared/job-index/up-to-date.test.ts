@@ -45,11 +45,7 @@ describe('the check for jobs that need no reconciliation', () => {
       keep,
     }).reconcile(jobIdOf({ queue: 'q', id }));
   const check = async (...ids: string[]): Promise<string[]> => {
-    const found = await createUpToDateCheck(
-      redis,
-      keyspace,
-      false,
-    )(
+    const found = await createUpToDateCheck(redis, keyspace)(
       'q',
       ids.map((id) => jobIdOf({ queue: 'q', id })),
     );
@@ -81,17 +77,14 @@ describe('the check for jobs that need no reconciliation', () => {
     await queue.add('n', {}, { jobId: 'a', headway: { owner: 'user:1' } } as never);
     await worker.getNextJob('token');
     await reconcile('a');
-    expect(await createUpToDateCheck(redis, keyspace, false)('q', ['q..a'])).toEqual(
-      new Map([['q..a', 'user:1']]),
-    );
+    expect(await createUpToDateCheck(redis, keyspace)('q', ['q..a'])).toEqual(new Map([['q..a', 'user:1']]));
   });
 
-  it('finds a waiting job, unless its queue is paused or the process also reports missing workers', async () => {
+  it('finds a waiting job, unless its queue is paused', async () => {
     await queue.add('n', {}, { jobId: 'a' });
     expect(await check('a')).toEqual([]);
     await reconcile('a');
     expect(await check('a')).toEqual(['a']);
-    expect(await createUpToDateCheck(redis, keyspace, true)('q', ['q..a'])).toEqual(new Map());
     await queue.pause();
     expect(await check('a')).toEqual([]);
     await reconcile('a');

@@ -7,8 +7,7 @@
   KEYS[1]  the records    KEYS[2] completed    KEYS[3] failed    KEYS[4] delayed    KEYS[5] prioritized
   KEYS[6]  waiting-children (sorted sets)      KEYS[7] the queue's meta (hash)
   KEYS[8]  and following: for each job its hash and its channel
-  ARGV[1]  "1" to find waiting jobs, too
-  ARGV[2]  and following: for each job its id as clients know it and its id in BullMQ
+  ARGV     for each job its id as clients know it and its id in BullMQ
 
   Returns for each job its owner or "", or false if it is not such a job.
 
@@ -34,15 +33,15 @@ local function ownerIfUpToDate(key, channelKey, id, bullmqId)
     return record[1] == 'active' and rank == '0'
       and redis.call('LLEN', key .. ':logs') <= (tonumber(job[4]) or 0) and record[4]
   end
-  return ARGV[1] == '1' and record[1] == 'waiting' and rank == '2' and attempt == 0 and not (job[5] or job[6])
+  return record[1] == 'waiting' and rank == '2' and attempt == 0 and not (job[5] or job[6])
     and not (isIn(4, bullmqId) or isIn(5, bullmqId) or isIn(6, bullmqId))
     and redis.call('HEXISTS', KEYS[7], 'paused') == 0 and record[4]
 end
 
 local reply = {}
-for i = 2, #ARGV, 2 do
+for i = 1, #ARGV, 2 do
   -- pcall: another tool may have replaced a key of a job or of the queue. Such jobs are reconciled, one by one.
-  local ok, owner = pcall(ownerIfUpToDate, KEYS[i + 6], KEYS[i + 7], ARGV[i], ARGV[i + 1])
-  reply[i / 2] = ok and owner
+  local ok, owner = pcall(ownerIfUpToDate, KEYS[i + 7], KEYS[i + 8], ARGV[i], ARGV[i + 1])
+  reply[(i + 1) / 2] = ok and owner
 end
 return reply
