@@ -2,16 +2,16 @@ import { createSecretKey } from 'node:crypto';
 import { SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StartedJob } from '../support/client.js';
-import { type Headway, startHeadway } from '../support/headway.js';
+import { ADMIN_TOKEN } from '../support/dashboard.js';
+import type { Headway } from '../support/headway.js';
+import { borrowHeadway } from '../support/shared-headway.js';
 import { openStream } from '../support/sse.js';
 import { bearer, signer } from '../support/tokens.js';
-
-const ADMIN = 'the-token-of-the-admin';
 
 describe('the owner of a job', () => {
   let headway: Headway;
   beforeAll(async () => {
-    headway = await startHeadway({ workers: 0, env: { ADMIN_TOKEN: ADMIN } });
+    headway = await borrowHeadway();
   });
   afterAll(() => headway.stop());
 
@@ -79,9 +79,9 @@ describe('the owner of a job', () => {
 
   it('needs nothing else as an admin, by Bearer, query, Basic or JWT', async () => {
     for (const { job } of [await start(), await start(bearer(await jwt('ada')))]) {
-      expect(await status(job, bearer(ADMIN))).toBe(200);
-      expect(await status(job, {}, `?token=${ADMIN}`)).toBe(200);
-      expect(await status(job, basic(`anybody:${ADMIN}`))).toBe(200);
+      expect(await status(job, bearer(ADMIN_TOKEN))).toBe(200);
+      expect(await status(job, {}, `?token=${ADMIN_TOKEN}`)).toBe(200);
+      expect(await status(job, basic(`anybody:${ADMIN_TOKEN}`))).toBe(200);
       expect(await status(job, bearer(await jwt('grace', { headway: { admin: true } })))).toBe(200);
     }
   });
@@ -98,7 +98,7 @@ describe('the owner of a job', () => {
       bearer(await jwt('grace')),
       bearer(await jwt('ada2')),
       basic('ada:not the password'),
-      basic(ADMIN),
+      basic(ADMIN_TOKEN),
     ];
     const nowhere = { links: { self: '/v1/jobs/steps.00000000-0000-4000-8000-000000000000' } };
     const { instance: _nowhere, ...expected } = (await (await getJob(nowhere)).json()) as {
@@ -142,6 +142,6 @@ describe('the owner of a job', () => {
     const known = await fetch(list, { headers: bearer(await jwt('ada')) });
     expect(known.status).toBe(403);
     expect(await known.json()).toMatchObject({ code: 'forbidden' });
-    expect((await fetch(list, { headers: basic(`:${ADMIN}`) })).status).toBe(200);
+    expect((await fetch(list, { headers: basic(`:${ADMIN_TOKEN}`) })).status).toBe(200);
   });
 });

@@ -1,12 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StartedJob } from '../support/client.js';
-import { type Headway, startHeadway } from '../support/headway.js';
+import type { Headway } from '../support/headway.js';
+import { borrowHeadway } from '../support/shared-headway.js';
 import { openStream, type TestStream } from '../support/sse.js';
 
 describe('GET /v1/events?job=…', () => {
   let headway: Headway;
   beforeAll(async () => {
-    headway = await startHeadway();
+    headway = await borrowHeadway();
   });
   afterAll(() => headway.stop());
 

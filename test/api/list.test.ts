@@ -1,7 +1,9 @@
 import { Queue } from 'bullmq';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { StartedJob } from '../support/client.js';
-import { type Headway, startHeadway } from '../support/headway.js';
+import { ADMIN_TOKEN } from '../support/dashboard.js';
+import type { Headway } from '../support/headway.js';
+import { borrowHeadway } from '../support/shared-headway.js';
 import { openStream } from '../support/sse.js';
 import { bearer, signer } from '../support/tokens.js';
 import { until } from '../support/until.js';
@@ -11,7 +13,7 @@ interface Page {
   jobs: View[];
   next?: string;
 }
-const ADMIN = { Authorization: 'Bearer the-token-of-the-admin' };
+const ADMIN = bearer(ADMIN_TOKEN);
 const STEPS = { count: 1, intervalMs: 0 };
 const LATER = { delayMs: 600_000 };
 
@@ -19,7 +21,7 @@ describe('GET /v1/jobs', () => {
   let headway: Headway;
   let steps: Queue;
   beforeAll(async () => {
-    headway = await startHeadway({ env: { ADMIN_TOKEN: 'the-token-of-the-admin' } });
+    headway = await borrowHeadway();
     steps = new Queue('steps', { connection: headway.connection, prefix: '{headway}' });
   });
   afterAll(async () => {

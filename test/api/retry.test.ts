@@ -2,15 +2,15 @@ import { Queue, Worker } from 'bullmq';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { clientOf, type StartedJob } from '../support/client.js';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { jobsDir } from '../support/jobs.js';
 import { startApi, startWorker } from '../support/processes.js';
+import { borrowHeadway } from '../support/shared-headway.js';
 import { openStream, type TestStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
 describe('retries', () => {
   let headway: Headway;
   beforeAll(async () => {
-    headway = await startHeadway({ env: { JOBS_DIR: jobsDir('flaky') } });
+    headway = await borrowHeadway();
   });
   afterAll(() => headway.stop());
 

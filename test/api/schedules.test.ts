@@ -1,8 +1,10 @@
 import { statSync } from 'node:fs';
 import { Queue } from 'bullmq';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { ADMIN_TOKEN } from '../support/dashboard.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { type ScheduleView, schedulesOf, userToken } from '../support/schedules.js';
+import { borrowHeadway } from '../support/shared-headway.js';
 import type { TestStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
@@ -18,10 +20,10 @@ describe('/v1/schedules', () => {
   let ada: ReturnType<typeof schedulesOf>;
   let admin: ReturnType<typeof schedulesOf>;
   beforeAll(async () => {
-    headway = await startHeadway({ env: { ADMIN_TOKEN: 'the-admin-of-these-tests' } });
+    headway = await borrowHeadway();
     queue = new Queue('steps', { connection: headway.connection, prefix: '{headway}' });
     ada = schedulesOf(headway, await userToken(headway, 'ada'));
-    admin = schedulesOf(headway, 'the-admin-of-these-tests');
+    admin = schedulesOf(headway, ADMIN_TOKEN);
   });
   afterEach(async () => {
     for (const schedule of (await admin.list('?limit=200')).schedules) await admin.remove(schedule);

@@ -1,16 +1,16 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startBrowser } from '../support/browser.js';
-import { type Headway, startHeadway } from '../support/headway.js';
+import { ADMIN_TOKEN } from '../support/dashboard.js';
+import type { Headway } from '../support/headway.js';
+import { borrowHeadway } from '../support/shared-headway.js';
 import { openStream } from '../support/sse.js';
-
-const ADMIN_TOKEN = 'the-token-of-an-admin';
 
 describe('P10: Bull Board', () => {
   let headway: Headway;
   let browser: Browser;
   beforeAll(async () => {
-    [headway, browser] = await Promise.all([startHeadway({ env: { ADMIN_TOKEN } }), startBrowser()]);
+    [headway, browser] = await Promise.all([borrowHeadway(), startBrowser()]);
   });
   afterAll(async () => {
     await browser.close();

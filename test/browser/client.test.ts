@@ -2,8 +2,9 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startBrowser } from '../support/browser.js';
 import { bundle } from '../support/bundle.js';
-import { type Headway, startHeadway } from '../support/headway.js';
+import type { Headway } from '../support/headway.js';
 import { findingsOf } from '../support/page.js';
+import { borrowHeadway } from '../support/shared-headway.js';
 import { startSite, type TestSite } from '../support/site.js';
 import { until } from '../support/until.js';
 
@@ -87,10 +88,7 @@ describe('the client in a browser', () => {
   beforeAll(async () => {
     const app = '<div id="app"></div>';
     const [react, vue] = await Promise.all([bundle('react-page.js', REACT), bundle('vue-page.js', VUE)]);
-    [headway, browser] = await Promise.all([
-      startHeadway({ env: { WORKER_CONCURRENCY: '20' } }),
-      startBrowser(),
-    ]);
+    [headway, browser] = await Promise.all([borrowHeadway(), startBrowser()]);
     site = await startSite(headway.api.url, {
       '/start': START,
       '/element': ELEMENT,

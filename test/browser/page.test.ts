@@ -3,9 +3,9 @@ import type { Browser, Page } from 'playwright-core';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startBrowser } from '../support/browser.js';
-import { type Headway, startHeadway } from '../support/headway.js';
-import { jobsDir } from '../support/jobs.js';
+import type { Headway } from '../support/headway.js';
 import { findingsOf, SCREENS } from '../support/page.js';
+import { borrowHeadway } from '../support/shared-headway.js';
 import { until } from '../support/until.js';
 
 describe('the page', () => {
@@ -15,10 +15,7 @@ describe('the page', () => {
   let complaints: string[];
 
   beforeAll(async () => {
-    [headway, browser] = await Promise.all([
-      startHeadway({ env: { JOBS_DIR: jobsDir('poem') } }),
-      startBrowser(),
-    ]);
+    [headway, browser] = await Promise.all([borrowHeadway(), startBrowser()]);
   });
   beforeEach(async () => {
     page = await browser.newPage({ acceptDownloads: true });

@@ -4,9 +4,10 @@ import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startBrowser, startBrowserWithTabs } from '../support/browser.js';
-import { type Headway, startHeadway } from '../support/headway.js';
+import type { Headway } from '../support/headway.js';
 import { findingsOf, SCREENS } from '../support/page.js';
 import { temporaryFolder } from '../support/processes.js';
+import { borrowHeadway } from '../support/shared-headway.js';
 import { startSite, type TestSite } from '../support/site.js';
 import { until } from '../support/until.js';
 import { zipOf } from '../support/zip.js';
@@ -21,10 +22,7 @@ describe('the page with several jobs', () => {
   let complaints: string[];
 
   beforeAll(async () => {
-    [headway, browser] = await Promise.all([
-      startHeadway({ env: { WORKER_CONCURRENCY: '20' } }),
-      startBrowser(),
-    ]);
+    [headway, browser] = await Promise.all([borrowHeadway(), startBrowser()]);
     site = await startSite(headway.api.url, {});
   });
   beforeEach(async () => {

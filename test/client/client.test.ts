@@ -9,25 +9,17 @@ import {
   ProblemError,
   type Status,
 } from '../../src/client/index.js';
-import { type Headway, startHeadway } from '../support/headway.js';
-import { jobsDir } from '../support/jobs.js';
+import { ADMIN_TOKEN } from '../support/dashboard.js';
+import type { Headway } from '../support/headway.js';
 import { temporaryFolder } from '../support/processes.js';
+import { borrowHeadway } from '../support/shared-headway.js';
 import { until } from '../support/until.js';
-
-const ADMIN = 'an-admin-token-that-is-long-enough';
 
 describe('the client', () => {
   let headway: Headway;
   const client = () => createClient({ url: headway.api.url });
   beforeAll(async () => {
-    headway = await startHeadway({
-      env: {
-        ADMIN_TOKEN: ADMIN,
-        JOBS_DIR: jobsDir('steered', 'flaky'),
-        CHANNEL_RULES: '[{"channel":"news.**","subscribe":"anyone"}]',
-        WORKER_CONCURRENCY: '100',
-      },
-    });
+    headway = await borrowHeadway();
   });
   afterAll(() => headway.stop());
 
@@ -197,7 +189,7 @@ describe('the client', () => {
 
   it('watches one or several channels over one connection', async () => {
     const one = client();
-    const admin = createClient({ url: headway.api.url, token: ADMIN });
+    const admin = createClient({ url: headway.api.url, token: ADMIN_TOKEN });
     await admin.publish('news.a', { event: 'old', data: 'before' });
     const seen: unknown[] = [];
     let live = 0;

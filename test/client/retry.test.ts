@@ -3,15 +3,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createClient } from '../../src/client/index.js';
 import { createJobStore } from '../../src/client/store.js';
 import { clientOf } from '../support/client.js';
-import { type Headway, startHeadway } from '../support/headway.js';
-import { jobsDir } from '../support/jobs.js';
+import type { Headway } from '../support/headway.js';
 import { startApi } from '../support/processes.js';
+import { borrowHeadway } from '../support/shared-headway.js';
 import { until } from '../support/until.js';
 
 describe('a retry', () => {
   let headway: Headway;
   beforeAll(async () => {
-    headway = await startHeadway({ env: { JOBS_DIR: jobsDir('flaky') } });
+    headway = await borrowHeadway();
   });
   afterAll(() => headway.stop());
 

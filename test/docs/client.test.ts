@@ -3,14 +3,15 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { block } from '../support/documentation.js';
-import { type Headway, startHeadway } from '../support/headway.js';
+import type { Headway } from '../support/headway.js';
 import { packedProject, type TestProject } from '../support/project.js';
+import { borrowHeadway } from '../support/shared-headway.js';
 
 describe('the guide to the client', () => {
   let headway: Headway;
   let project: TestProject;
   beforeAll(async () => {
-    [headway, project] = await Promise.all([startHeadway(), packedProject()]);
+    [headway, project] = await Promise.all([borrowHeadway(), packedProject()]);
   });
   afterAll(() => headway.stop());
 

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RANK } from '../../src/shared/lifecycle/published.js';
 import { block, page } from '../support/documentation.js';
 import { runToEnd } from '../support/example.js';
-import { type Headway, startHeadway } from '../support/headway.js';
-import { openToAll } from '../support/rules.js';
+import type { Headway } from '../support/headway.js';
+import { borrowHeadway } from '../support/shared-headway.js';
 import { openStream } from '../support/sse.js';
 
 const protocol = page('docs/reference/redis-keys.md');
@@ -11,7 +11,7 @@ const protocol = page('docs/reference/redis-keys.md');
 describe('publishing, as the reference describes it', () => {
   let headway: Headway;
   beforeAll(async () => {
-    headway = await startHeadway({ env: openToAll, workers: 0 });
+    headway = await borrowHeadway();
   });
   afterAll(() => headway.stop());
 

@@ -1,7 +1,8 @@
 import type { Queue, QueueEvents } from 'bullmq';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type PlainBullMq, plainBullMq } from '../support/bullmq.js';
-import { type Headway, startHeadway } from '../support/headway.js';
+import type { Headway } from '../support/headway.js';
+import { borrowHeadway } from '../support/shared-headway.js';
 import { openStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
@@ -11,7 +12,7 @@ describe('P10: a program that reads a job with BullMQ alone', () => {
   let queue: Queue;
   let events: QueueEvents;
   beforeAll(async () => {
-    headway = await startHeadway();
+    headway = await borrowHeadway();
     plain = plainBullMq(headway);
     queue = plain.queue('steps');
     events = await plain.queueEvents('steps');

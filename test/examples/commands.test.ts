@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startCutter } from '../support/cutter.js';
 import { commandOf, runCommand, runToEnd } from '../support/example.js';
-import { type Headway, startHeadway } from '../support/headway.js';
-import { openToAll } from '../support/rules.js';
+import type { Headway } from '../support/headway.js';
+import { borrowHeadway } from '../support/shared-headway.js';
 import { until } from '../support/until.js';
 
 describe('examples for the terminal', () => {
   let headway: Headway;
   beforeAll(async () => {
-    headway = await startHeadway({ env: openToAll });
+    headway = await borrowHeadway();
   });
   afterAll(() => headway.stop());
 

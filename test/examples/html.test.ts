@@ -2,9 +2,9 @@ import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startBrowser } from '../support/browser.js';
 import { commandOf, type RunningCommand, startServer } from '../support/example.js';
-import { type Headway, startHeadway } from '../support/headway.js';
+import type { Headway } from '../support/headway.js';
 import { openPage, takePictures } from '../support/page.js';
-import { openToAll } from '../support/rules.js';
+import { borrowHeadway } from '../support/shared-headway.js';
 import { until } from '../support/until.js';
 
 describe('examples/html: plain EventSource', () => {
@@ -12,7 +12,7 @@ describe('examples/html: plain EventSource', () => {
   let browser: Browser;
   let server: RunningCommand & { url: string };
   beforeAll(async () => {
-    [headway, browser] = await Promise.all([startHeadway({ env: openToAll }), startBrowser()]);
+    [headway, browser] = await Promise.all([borrowHeadway(), startBrowser()]);
     server = await startServer(commandOf('html', 'serve'), { HEADWAY_URL: headway.api.url });
   });
   afterAll(async () => {

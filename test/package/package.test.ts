@@ -7,8 +7,9 @@ import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { block } from '../support/documentation.js';
-import { type Headway, startHeadway } from '../support/headway.js';
+import type { Headway } from '../support/headway.js';
 import { packedProject } from '../support/project.js';
+import { borrowHeadway } from '../support/shared-headway.js';
 
 const run = promisify(execFile);
 /**
@@ -22,7 +23,7 @@ describe('the package', () => {
   let project: string;
 
   beforeAll(async () => {
-    headway = await startHeadway();
+    headway = await borrowHeadway();
     const packed = await packedProject();
     tarball = packed.tarball;
     project = packed.folder;

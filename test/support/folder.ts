@@ -1,9 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { atExit } from './at-exit.js';
 
 const folders = new Set<string>();
-process.on('exit', () => {
+atExit(() => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });
 

@@ -22,11 +22,13 @@ export interface HeadwayOptions {
   workers?: number;
   /** Arguments for redis-server. */
   redisArgs?: string[];
+  /** Arguments for the API and the workers. */
+  args?: string[];
   appendOnly?: boolean;
 }
 
 export async function startHeadway(options: HeadwayOptions = {}): Promise<Headway> {
-  const { workers = 1, redisArgs = [], appendOnly = false } = options;
+  const { workers = 1, redisArgs = [], args = [], appendOnly = false } = options;
   const redis = await startRedis({ args: redisArgs, appendOnly });
   const env = {
     REDIS_URL: redis.url,
@@ -35,8 +37,8 @@ export async function startHeadway(options: HeadwayOptions = {}): Promise<Headwa
     ...options.env,
   };
   const [api, ...workerProcesses] = await Promise.all([
-    startApi(env),
-    ...Array.from({ length: workers }, () => startWorker(env)),
+    startApi(env, args),
+    ...Array.from({ length: workers }, () => startWorker(env, args)),
   ]);
   const connection = openRedis(redis.url);
   connection.on('error', () => {});

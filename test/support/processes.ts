@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { atExit } from './at-exit.js';
 import { temporaryFolder } from './folder.js';
 
 export { temporaryFolder };
@@ -20,13 +21,14 @@ export interface TestProcess {
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const running = new Set<ChildProcess>();
-process.on('exit', () => {
+atExit(() => {
   for (const child of running) child.kill('SIGKILL');
 });
 
-export const startApi = (env: Record<string, string>): Promise<TestProcess> =>
-  start('api', { PORT: '0', HOST: '127.0.0.1', ...env });
-export const startWorker = (env: Record<string, string>): Promise<TestProcess> => start('worker', env);
+export const startApi = (env: Record<string, string>, args?: string[]): Promise<TestProcess> =>
+  start('api', { PORT: '0', HOST: '127.0.0.1', ...env }, args);
+export const startWorker = (env: Record<string, string>, args?: string[]): Promise<TestProcess> =>
+  start('worker', env, args);
 
 /** Returns the other processes whose command line or environment names the data folder. Zombies are not among them. */
 export function processesOf(dataDir: string): number[] {
@@ -46,8 +48,12 @@ export function processesOf(dataDir: string): number[] {
 }
 
 /** Starts a built process without our environment, except for PATH. Resolves when the process reports that it is ready. */
-async function start(name: 'api' | 'worker', env: Record<string, string>): Promise<TestProcess> {
-  const child = spawn(process.execPath, [join(root, 'dist', name, 'main.js')], {
+async function start(
+  name: 'api' | 'worker',
+  env: Record<string, string>,
+  args: string[] = [],
+): Promise<TestProcess> {
+  const child = spawn(process.execPath, [join(root, 'dist', name, 'main.js'), ...args], {
     cwd: root,
     env: { PATH: process.env.PATH, LOG_LEVEL: 'warn', DATA_DIR: env.DATA_DIR ?? temporaryFolder(), ...env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],

@@ -9,6 +9,8 @@ import { findProgram } from '../../scripts/lib/command.mjs';
 import { apiScripts } from '../../src/api/jobs/scripts.js';
 import { sharedScripts } from '../../src/shared/runtime/scripts.js';
 import { workerScripts } from '../../src/worker/run/scripts.js';
+import { atExit } from './at-exit.js';
+import { temporaryFolder } from './folder.js';
 import { until } from './until.js';
 
 export interface TestRedis {
@@ -34,7 +36,7 @@ export const openRedis = (url: string, options: Omit<RedisOptions, 'replyMapping
   new Redis(url, { maxRetriesPerRequest: null, scripts: allScripts, ...options });
 
 const running = new Set<ChildProcess>();
-process.on('exit', () => {
+atExit(() => {
   for (const child of running) child.kill('SIGKILL');
 });
 
@@ -55,7 +57,7 @@ export async function freePort(): Promise<number> {
  * @param args further arguments for redis-server
  */
 export async function startRedis({ args = [] as string[], appendOnly = false } = {}): Promise<TestRedis> {
-  const dir = mkdtempSync(join(tmpdir(), 'headway-test-redis-'));
+  const dir = temporaryFolder();
   const port = await freePort();
   let child: ChildProcess;
 

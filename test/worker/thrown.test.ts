@@ -1,17 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type PlainBullMq, plainBullMq } from '../support/bullmq.js';
-import { type Headway, startHeadway } from '../support/headway.js';
-import { jobsDir } from '../support/jobs.js';
+import { ADMIN_TOKEN } from '../support/dashboard.js';
+import type { Headway } from '../support/headway.js';
+import { borrowHeadway } from '../support/shared-headway.js';
 import { openStream } from '../support/sse.js';
-
-const ADMIN_TOKEN = 'the-token-of-an-admin';
 
 describe('any value that a job throws', () => {
   let headway: Headway;
   let plain: PlainBullMq;
   beforeAll(async () => {
-    const JOBS_DIR = jobsDir('thrower', { file: 'thrower', name: 'threaded', thread: true });
-    headway = await startHeadway({ env: { ADMIN_TOKEN, JOBS_DIR, WORKER_CONCURRENCY: '20' } });
+    headway = await borrowHeadway();
     plain = plainBullMq(headway);
   });
   afterAll(async () => {
@@ -31,7 +29,7 @@ describe('any value that a job throws', () => {
     permanent: /^\{ detail: 'never' \}$/,
   };
 
-  it.each(['thrower', 'threaded'])(
+  it.each(['thrower', 'thrower-thread'])(
     'fails its only attempt once, with a message of limited length: %s',
     async (name) => {
       const runs = Object.keys(expected).flatMap((kind) => [

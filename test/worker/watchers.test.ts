@@ -1,18 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Headway, startHeadway } from '../support/headway.js';
-import { jobsDir } from '../support/jobs.js';
+import type { Headway } from '../support/headway.js';
+import { borrowHeadway } from '../support/shared-headway.js';
 import { openStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
 describe('ctx.watchers()', () => {
   let headway: Headway;
   beforeAll(async () => {
-    const JOBS_DIR = jobsDir('watched', { file: 'watched', name: 'threaded', thread: true });
-    headway = await startHeadway({ env: { JOBS_DIR } });
+    headway = await borrowHeadway();
   });
   afterAll(() => headway.stop());
 
-  it.each(['watched', 'threaded'])(
+  it.each(['watched', 'watched-thread'])(
     'returns the number of viewers of a job, including 0 (%s)',
     async (name) => {
       const started = await headway.client.start(name, {});

@@ -1,17 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Headway, startHeadway } from '../../support/headway.js';
+import type { Headway } from '../../support/headway.js';
 import { startApi } from '../../support/processes.js';
+import { borrowHeadway, FRIEND } from '../../support/shared-headway.js';
 import { openStream } from '../../support/sse.js';
 import { signer } from '../../support/tokens.js';
-
-const FRIEND = 'https://app.example';
 
 describe('callers over HTTP', () => {
   let headway: Headway;
   let url: string;
   let sign: ReturnType<typeof signer>;
   beforeAll(async () => {
-    headway = await startHeadway({ env: { CORS_ORIGINS: `${FRIEND}, http://localhost:5173` } });
+    headway = await borrowHeadway();
     url = headway.api.url;
     sign = signer(headway.env.TOKEN_SECRET!);
   });

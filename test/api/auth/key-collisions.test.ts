@@ -1,12 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Headway, startHeadway } from '../../support/headway.js';
+import type { Headway } from '../../support/headway.js';
+import { borrowHeadway } from '../../support/shared-headway.js';
 import { bearer, signer } from '../../support/tokens.js';
 
 describe('Idempotency-Keys of two callers', () => {
   let headway: Headway;
   let sign: ReturnType<typeof signer>;
   beforeAll(async () => {
-    headway = await startHeadway({ workers: 0 });
+    headway = await borrowHeadway();
     sign = signer(headway.env.TOKEN_SECRET!);
   });
   afterAll(() => headway.stop());

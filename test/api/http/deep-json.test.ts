@@ -1,19 +1,19 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Headway, startHeadway } from '../../support/headway.js';
-
-const TOKEN = 'an-admin-of-these-tests';
+import { ADMIN_TOKEN } from '../../support/dashboard.js';
+import type { Headway } from '../../support/headway.js';
+import { borrowHeadway } from '../../support/shared-headway.js';
 
 describe('nested JSON', () => {
   let headway: Headway;
   beforeAll(async () => {
-    headway = await startHeadway({ workers: 0, env: { ADMIN_TOKEN: TOKEN } });
+    headway = await borrowHeadway();
   });
   afterAll(() => headway.stop());
 
   const send = (method: string, path: string, body: string, headers: Record<string, string> = {}) =>
     fetch(`${headway.api.url}${path}`, {
       method,
-      headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${TOKEN}`, ...headers },
+      headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${ADMIN_TOKEN}`, ...headers },
       body,
     });
   const nested = (levels: number, open: string, close: string): string =>

@@ -1,18 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CliUser, jsonLines } from '../../support/cli.js';
+import { ADMIN_TOKEN } from '../../support/dashboard.js';
 import { type Headway, startHeadway } from '../../support/headway.js';
-import { jobsDir } from '../../support/jobs.js';
+import { borrowHeadway } from '../../support/shared-headway.js';
 
 let headway: Headway;
 let user: CliUser;
 beforeAll(async () => {
-  headway = await startHeadway({
-    env: {
-      JOBS_DIR: jobsDir('steered', 'flaky'),
-      ADMIN_TOKEN: 'the-token-of-an-admin',
-      CHANNEL_RULES: '[{"channel":"public.**","subscribe":"anyone","publish":"anyone"}]',
-    },
-  });
+  headway = await borrowHeadway();
   user = new CliUser(headway.api.url);
 });
 afterAll(() => headway.stop());
@@ -46,7 +41,7 @@ describe('headway ls', () => {
     // Another user sees none of these jobs, an admin all of them.
     const stranger = new CliUser(headway.api.url);
     expect((await stranger.run(['ls'])).stdout).toBe('');
-    const { stdout: all } = await stranger.run(['ls', '--json', '--token', 'the-token-of-an-admin']);
+    const { stdout: all } = await stranger.run(['ls', '--json', '--token', ADMIN_TOKEN]);
     expect(all).toContain(id);
     await headway.connection.lpush('ls', 'end');
   });
@@ -241,7 +236,7 @@ describe('headway token', () => {
 });
 
 describe('headway keys', () => {
-  const admin = (...args: string[]) => user.run(['keys', ...args, '--token', 'the-token-of-an-admin']);
+  const admin = (...args: string[]) => user.run(['keys', ...args, '--token', ADMIN_TOKEN]);
 
   it('creates a working key, lists it without its secret, and revokes it', async () => {
     const made = await admin(

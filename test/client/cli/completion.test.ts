@@ -4,12 +4,13 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findProgram } from '../../../scripts/lib/command.mjs';
 import { CliUser } from '../../support/cli.js';
-import { type Headway, startHeadway } from '../../support/headway.js';
+import type { Headway } from '../../support/headway.js';
+import { borrowHeadway } from '../../support/shared-headway.js';
 
 let headway: Headway;
 let user: CliUser;
 beforeAll(async () => {
-  headway = await startHeadway({ workers: 0 });
+  headway = await borrowHeadway();
   user = new CliUser(headway.api.url);
 });
 afterAll(() => headway.stop());

@@ -3,18 +3,14 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createProgressFilter } from '../../../src/client/cli/views/plain.js';
 import { CliUser, capture, jsonLines } from '../../support/cli.js';
-import { type Headway, startHeadway } from '../../support/headway.js';
-import { jobsDir } from '../../support/jobs.js';
+import type { Headway } from '../../support/headway.js';
 import { startApi } from '../../support/processes.js';
+import { borrowHeadway } from '../../support/shared-headway.js';
 
 let headway: Headway;
 let user: CliUser;
 beforeAll(async () => {
-  headway = await startHeadway({
-    env: {
-      JOBS_DIR: jobsDir('hostile', 'flaky', 'steered'),
-    },
-  });
+  headway = await borrowHeadway();
   user = new CliUser(headway.api.url);
 });
 afterAll(() => headway.stop());

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CliUser, capture, jsonLines, screenOf } from '../../support/cli.js';
-import { type Headway, startHeadway } from '../../support/headway.js';
-import { jobsDir } from '../../support/jobs.js';
+import type { Headway } from '../../support/headway.js';
+import { borrowHeadway } from '../../support/shared-headway.js';
 
 let headway: Headway;
 let user: CliUser;
 beforeAll(async () => {
-  headway = await startHeadway({ env: { JOBS_DIR: jobsDir('steered') } });
+  headway = await borrowHeadway();
   user = new CliUser(headway.api.url);
 });
 afterAll(() => headway.stop());

@@ -4,13 +4,14 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CliUser } from '../../support/cli.js';
-import { type Headway, startHeadway } from '../../support/headway.js';
+import type { Headway } from '../../support/headway.js';
 import { freePort } from '../../support/redis.js';
+import { borrowHeadway } from '../../support/shared-headway.js';
 
 let headway: Headway;
 let user: CliUser;
 beforeAll(async () => {
-  headway = await startHeadway({ workers: 0 });
+  headway = await borrowHeadway();
   user = new CliUser(headway.api.url);
   writeFileSync(join(user.home, 'broken.json'), '{"count":');
   writeFileSync(join(user.home, 'latin.json'), Buffer.from('{"name":"M\xfcller"}', 'latin1'));
