@@ -36,6 +36,8 @@ export async function startPrivateRedis(supervisor, program, dataDir, graceMs) {
     appendfsync: 'everysec',
     save: '',
     'maxmemory-policy': 'noeviction',
+    // Stores the hash of most jobs compactly. Redis before 7 knows only this name; later ones know it, too.
+    'hash-max-ziplist-value': '512',
     loglevel: 'warning',
     daemonize: 'no',
   };
