@@ -9,6 +9,9 @@ export const SCREENS = [
   ['dark', 360],
 ] as const;
 
+/** The rules of axe that look at colours. */
+export const COLOR_RULES = ['color-contrast', 'link-in-text-block'] as const;
+
 /** Opens a page, and collects the errors and warnings of its console. */
 export async function openPage(
   browser: Browser,
@@ -48,14 +51,19 @@ export async function takePictures(page: Page, name: string): Promise<void> {
 /**
  * Returns the accessibility problems that axe finds in a page, and whether the page is wider than the window.
  * @param impacts the impacts of the problems to return. Defaults to all
+ * @param rules the rules to check: {@link COLOR_RULES} if nothing but colours has changed since the last call. Defaults
+ *   to all that axe enables
  */
-export async function findingsOf(page: Page, impacts?: axe.ImpactValue[]): Promise<string[]> {
+export async function findingsOf(
+  page: Page,
+  { impacts, rules }: { impacts?: axe.ImpactValue[]; rules?: readonly string[] | undefined } = {},
+): Promise<string[]> {
   if (!(await page.evaluate('globalThis.axe'))) await page.evaluate(axe.source);
-  const violations = await page.evaluate(async () => {
+  const violations = await page.evaluate(async (names) => {
     const { run } = (globalThis as unknown as { axe: typeof axe }).axe;
-    const found = await run({ resultTypes: ['violations'] });
+    const found = await run({ resultTypes: ['violations'], ...(names ? { runOnly: [...names] } : {}) });
     return found.violations.map(({ id, impact, nodes }) => ({ impact, text: `${id}: ${nodes[0]?.html}` }));
-  });
+  }, rules);
   const findings = violations.filter(({ impact }) => !impacts || (impact && impacts.includes(impact)));
   const overflow = Number(await page.evaluate('document.documentElement.scrollWidth - innerWidth'));
   return [...findings.map(({ text }) => text), ...(overflow > 0 ? [`${overflow} px too wide`] : [])];
