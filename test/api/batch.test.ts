@@ -223,6 +223,23 @@ describe('POST /v1/jobs:batch', () => {
 });
 
 describe('the queuing of a batch', () => {
+  it('can be the first work of a process', async () => {
+    const headway = await startHeadway({ workers: 0 });
+    const start = () =>
+      fetch(`${headway.api.url}/v1/jobs:batch`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify({ jobs: Array(500).fill(steps()) }),
+      });
+    try {
+      const responses = await Promise.all([start(), start(), start(), start()]);
+      expect(responses.map(({ status }) => status)).toEqual([202, 202, 202, 202]);
+      expect(await headway.connection.llen('{headway}:steps:wait')).toBe(2000);
+    } finally {
+      await headway.stop();
+    }
+  });
+
   it('takes one round trip to Redis, in which each job is published before it is queued', async () => {
     const headway = await startHeadway({ workers: 0 });
     const redis = connectRedis(headway.redis.url, 'request', { scripts: sharedScripts });
@@ -264,7 +281,7 @@ describe('the queuing of a batch', () => {
       const [sent] = writes;
       for (const item of started) {
         const { id } = item as { id: string };
-        const published = sent!.indexOf(`{job:${id}}:log`);
+        const published = sent!.indexOf(`{job:${id}}`);
         const added = sent!.indexOf(id, sent!.indexOf('{other}:steps:wait', published));
         expect(published).toBeGreaterThan(0);
         expect(added).toBeGreaterThan(published);

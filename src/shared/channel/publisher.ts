@@ -109,6 +109,13 @@ export type Numbered =
   /** Nothing was published: the fence rejected the events, because their attempt is over. */
   | { state: 'refused' };
 
+/** An event for a channel, see `Publisher.publish`. */
+export interface Publication {
+  channel: string;
+  event: ChannelEvent;
+  fence?: Fence | undefined;
+}
+
 /** Publishes to channels. */
 export interface Publisher {
   /**
@@ -117,6 +124,11 @@ export interface Publisher {
    * @throws TypeError for an invalid channel name or event
    */
   publish(channel: string, event: ChannelEvent, fence?: Fence): Promise<string | undefined>;
+  /**
+   * Publishes events as `publish` does, but to several channels in one call, which is sent at once. Not for a Cluster.
+   * @returns for each event what `publish` would return
+   */
+  publishTogether(publications: readonly Publication[]): Array<Promise<string | undefined>>;
   /**
    * Publishes consecutive events atomically: one script, one attempt, all or none. With a numbering, events that were already
    * published are skipped.
@@ -162,15 +174,19 @@ export function createPublisher(options: PublisherOptions): Publisher {
     channel: string,
     events: readonly PreparedEvent[],
     { keepMs = 0, fence, numbering }: NumberedOptions,
+    pass: (row: Row) => void = sendRow,
   ): Promise<PublishReply> {
     if (events.length === 0) throw new TypeError('there are no events to publish');
     const ttl = Math.max(events.some(({ end }) => end) ? ttlMs : unfinishedTtlMs, keepMs);
     return new Promise((resolve, reject) => {
-      const row: Row = { channel, events, ttl, fence, numbering, resolve, reject };
-      if (!batch || numbering?.record) return sendOne(row);
-      waiting.push(row);
-      if (!pending) sendWaiting(batch);
+      pass({ channel, events, ttl, fence, numbering, resolve, reject });
     });
+  }
+
+  function sendRow(row: Row): void {
+    if (!batch || row.numbering?.record) return sendOne(row);
+    waiting.push(row);
+    if (!pending) sendWaiting(batch);
   }
 
   /** Whether the decision to publish a row is still valid. Otherwise the row is rejected. */
@@ -231,12 +247,22 @@ export function createPublisher(options: PublisherOptions): Publisher {
     return args;
   }
 
+  async function publish(
+    { channel, event, fence }: Publication,
+    pass?: (row: Row) => void,
+  ): Promise<string | undefined> {
+    checkChannelName(channel);
+    const reply = await send(channel, [prepareEvent(event)], { keepMs: event.keepMs, fence }, pass);
+    return typeof reply === 'string' ? reply : undefined;
+  }
+
   return {
-    async publish(channel, event, fence) {
-      checkChannelName(channel);
-      const events = [prepareEvent(event)];
-      const reply = await send(channel, events, { keepMs: event.keepMs, fence });
-      return typeof reply === 'string' ? reply : undefined;
+    publish: (channel, event, fence) => publish({ channel, event, fence }),
+    publishTogether(publications) {
+      const rows: Row[] = [];
+      const replies = publications.map((publication) => publish(publication, (row) => rows.push(row)));
+      for (const group of groupsOf(rows.filter(isCurrent))) void sendMany(group);
+      return replies;
     },
     async publishInRow(channel, events, options) {
       const reply = await send(checkChannelName(channel), events, options);

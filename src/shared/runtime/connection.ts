@@ -6,7 +6,7 @@ import { createOutcomeCounter, type OutcomeCounter } from '../dashboard/counter.
 import type { HeldFiles } from '../files/sweep.js';
 import { createHeldFiles } from '../job-index/held-files.js';
 import { createTracker } from '../job-index/tracker.js';
-import type { OpenQueue } from '../jobs/queues.js';
+import { type OpenQueue, planQueues } from '../jobs/queues.js';
 import type { Registry } from '../jobs/registry.js';
 import { createRetentionTimes, type RetentionTimes } from '../jobs/retention-times.js';
 import { createKeyspace, type Keyspace } from '../keyspace.js';
@@ -121,6 +121,9 @@ export async function connectHeadway(
   const readJob = counted(createSnapshotReader(redis, keyspace));
   const webhooks = createWebhookStore(redis, keyspace, config.KEEP_JOBS_MS);
   const openQueue = createQueues(redis, keyspace, (error) => log.debug({ err: error }, 'queue error'));
+  const [firstQueue] = planQueues(registry, config.QUEUE_NAME).names;
+  // With its first queue, BullMQ adds its scripts to the connection. A pipeline that is open then would not know them.
+  if (firstQueue !== undefined) await openQueue(firstQueue).waitUntilReady();
   const webhookQueue = createWebhookQueue({
     redis,
     keyspace,

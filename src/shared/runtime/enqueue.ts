@@ -1,7 +1,7 @@
 import { Job, type JobsOptions } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { everyChannelKey, jobChannel } from '../channel/keys.js';
-import type { Publisher } from '../channel/publisher.js';
+import type { Publication, Publisher } from '../channel/publisher.js';
 import type { NewJobIndexer } from '../job-index/new-jobs.js';
 import type { JobDefinition } from '../jobs/definition.js';
 import { type JobOptions, queueOptions } from '../jobs/options.js';
@@ -10,9 +10,10 @@ import type { JobState } from '../jobs/states.js';
 import type { Keyspace } from '../keyspace.js';
 import { accepted } from '../lifecycle/events.js';
 import type { Expiry } from '../lifecycle/expiry.js';
+import { oncePerTurn } from '../process/once-per-turn.js';
 import { serverNow } from '../redis/server-clock.js';
 import { untilTaken } from '../redis/until-taken.js';
-import type { WebhookStore } from '../webhooks/store.js';
+import type { Webhook, WebhookStore } from '../webhooks/store.js';
 
 /** A job to enqueue. Its data and options are valid. */
 export interface NewJob {
@@ -50,8 +51,8 @@ export interface EnqueueOptions {
   /** Adds the job to the index. Absent in a worker, where the start of the run does it. */
   indexNew?: NewJobIndexer;
   /**
-   * Whether the publisher sends at once instead of in batches. Then the whole call is one round trip, even for many jobs,
-   * because Redis processes commands in the order in which they are sent.
+   * Whether the jobs of one turn of the event loop, of a batch or of several requests, take one round trip. Redis processes
+   * commands in the order in which they are sent. Otherwise a job is queued when its first event has been published.
    */
   oneTurn: boolean;
 }
@@ -82,32 +83,74 @@ export function createEnqueue(options: EnqueueOptions): Enqueue {
     return queue.backend.addJobToTransaction(client, job.asJSON(), id, parent);
   }
 
-  return async ({ id, definition, data, options: jobOptions, owner = '', ancestors, bullmq: further }) => {
-    const now = serverNow();
-    const { bullmq, dueAt, expiresAt } = queueOptions(jobOptions, definition.defaults, owner, now);
-    const { webhook } = jobOptions;
-    const { event, fence } = accepted({ id, name: definition.name, ...(dueAt ? { dueAt } : {}) });
-    const about = { name: definition.name, createdAt: now };
-    // `waiting` has to be published before a worker can take the job.
-    const publish = () => publisher.publish(jobChannel(id), event, fence);
-    // Before the first command, because all are sent at the end of this turn: then this one is sent with them.
-    const indexed = indexNew?.(id);
-    const published = oneTurn ? publish() : await untilTaken(publish);
+  /** Sends all commands for a job, except the one that publishes it. */
+  async function store(start: Start, published: Published, indexed?: Promise<JobState | undefined>) {
+    const { id, name, data, opts, expiresAt, webhook } = start;
     const [state, added] = await Promise.all([
       indexed,
-      add(id, definition.name, data, {
-        ...bullmq,
-        ...further,
-        jobId: id,
-        headway: { ...bullmq.headway, ...(ancestors ? { ancestors } : {}) },
-      } as JobsOptions),
+      add(id, name, data, opts),
       published,
       expiresAt === undefined ? undefined : expiry.add(id, expiresAt),
-      webhook && webhooks.add(id, { ...webhook, owner, job: about }, bullmq.delay),
+      webhook && webhooks.add(id, webhook, opts.delay),
     ]);
     if (added === id) return { id, state };
     // An unfinished job has the same deduplication key: the caller gets that job, and this id stays unused.
     await forget(id);
     return { id: added, state: undefined };
+  }
+
+  // `waiting` has to be published before a worker can take the job.
+  if (!oneTurn) {
+    return async (job) => {
+      const start = startOf(job);
+      const { channel, event, fence } = start.waiting;
+      return store(start, await untilTaken(() => publisher.publish(channel, event, fence)));
+    };
+  }
+  const sendTogether = oncePerTurn((starts: Array<[Start, (enqueued: Promise<Enqueued>) => void]>) => {
+    // Before the first command, because all are sent at the end of this turn: then this one is sent with them.
+    const indexed = starts.map(([{ id }]) => indexNew?.(id));
+    const published = publisher.publishTogether(starts.map(([{ waiting }]) => waiting));
+    for (const [i, [start, resolve]] of starts.entries()) resolve(store(start, published[i], indexed[i]));
+  });
+  return async (job) => {
+    const start = startOf(job);
+    return new Promise((resolve) => sendTogether([start, resolve]));
+  };
+}
+
+type Published = Promise<string | undefined> | string | undefined;
+
+/** What is sent to Redis for a job. */
+interface Start {
+  id: string;
+  name: string;
+  data: unknown;
+  /** BullMQ's options. */
+  opts: JobsOptions;
+  /** The first event on the job's channel. */
+  waiting: Publication;
+  expiresAt: number | undefined;
+  webhook: Webhook | undefined;
+}
+
+function startOf({ id, definition, data, options, owner = '', ancestors, bullmq: further }: NewJob): Start {
+  const now = serverNow();
+  const { name, defaults } = definition;
+  const { bullmq, dueAt, expiresAt } = queueOptions(options, defaults, owner, now);
+  const { webhook } = options;
+  return {
+    id,
+    name,
+    data,
+    opts: {
+      ...bullmq,
+      ...further,
+      jobId: id,
+      headway: { ...bullmq.headway, ...(ancestors ? { ancestors } : {}) },
+    } as JobsOptions,
+    waiting: { channel: jobChannel(id), ...accepted({ id, name, ...(dueAt ? { dueAt } : {}) }) },
+    expiresAt,
+    webhook: webhook && { ...webhook, owner, job: { name, createdAt: now } },
   };
 }
