@@ -32,6 +32,6 @@ export function openStreams(
   };
   const viewers = new ChannelViewers({ ...viewerOptions, hub, heartbeatMs: config.HEARTBEAT_MS });
   const streams = new StreamDoor({ redis: connection.redis, heartbeatMs: config.HEARTBEAT_MS, log });
-  const openJobChannel = createJobChannelOpener(connection.reconciler, readTombstone);
+  const openJobChannel = createJobChannelOpener(connection.reconciler, readTombstone, hub);
   return { hub, viewerOptions, viewers, streams, openJobChannel };
 }

@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { HeadwayError } from '../../shared/errors.js';
 import type { Keyspace } from '../../shared/keyspace.js';
+import { shareCalls } from '../../shared/process/shared-calls.js';
 import { serverNow } from '../../shared/redis/server-clock.js';
 import type { ApiKeys } from './api-keys.js';
 import { tenantSchema } from './claims.js';
@@ -46,12 +47,15 @@ export interface Revocations {
 export function createRevocations(redis: Redis, keyspace: Keyspace, apiKeys: ApiKeys): Revocations {
   const keyOf = ({ field, name }: Revoked): string => `${keyspace.prefix}:{auth}:revoked:${field}:${name}`;
 
+  /** When each name was revoked; `null` for one that was not. Requests with the same token share a call. */
+  const readRevoked = shareCalls((keys) => redis.mget(keys.split('\n')));
+
   async function isTokenRevoked(credential: Credential): Promise<boolean> {
     const names = (['digest', 'jti', 'principal'] as const).flatMap((field): Revoked[] =>
       credential[field] === undefined ? [] : [{ field, name: credential[field] }],
     );
     if (names.length === 0) return false;
-    const since = await redis.mget(names.map(keyOf));
+    const since = await readRevoked(names.map(keyOf).join('\n'));
     return names.some(({ field }, i) => {
       const at = since[i] ?? null;
       if (at === null) return false;

@@ -8,6 +8,7 @@ import type { WatcherQuery } from '../../shared/channel/watchers.js';
 import { HeadwayError } from '../../shared/errors.js';
 import { meantJobId } from '../../shared/jobs/queues.js';
 import type { Config } from '../../shared/process/config.js';
+import { shareCalls } from '../../shared/process/shared-calls.js';
 import type { Connection } from '../../shared/runtime/connection.js';
 import type { Access } from '../auth/access.js';
 import { type Credential, distinct } from '../auth/credential.js';
@@ -22,7 +23,6 @@ import type { StreamDoor } from '../stream/door.js';
 import type { OpenJobChannel } from '../stream/job-channel.js';
 import { MAX_CHANNELS, type MultiplexedChannel, positionsOf } from '../stream/multiplexed.js';
 import { type PendingStream, requireStream } from '../stream/pending-stream.js';
-import { shareCalls } from '../stream/shared-calls.js';
 import type { ChannelViewers } from '../stream/viewers.js';
 
 const DEFAULT_CHANNEL = 'sse';

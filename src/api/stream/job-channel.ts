@@ -1,12 +1,13 @@
 import type { Request } from 'express';
 import { sawEnd } from '../../shared/channel/frame.js';
+import type { ChannelHub } from '../../shared/channel/hub.js';
 import { jobChannel } from '../../shared/channel/keys.js';
 import { HeadwayError } from '../../shared/errors.js';
 import type { TombstoneReader } from '../../shared/job-index/tombstones.js';
 import type { Reconciler } from '../../shared/lifecycle/reconcile.js';
+import { shareCalls } from '../../shared/process/shared-calls.js';
 import { missingJob } from '../jobs/answers.js';
 import type { MultiplexedChannel } from './multiplexed.js';
-import { shareCalls } from './shared-calls.js';
 
 /**
  * Whether the viewer wants the stream to stay open after the end of the job, to see a retry (`?retries=follow`).
@@ -32,15 +33,21 @@ export type OpenJobChannel = (
   stays?: boolean,
 ) => Promise<MultiplexedChannel>;
 
-/** Viewers that open the channel of a job at the same time share a reconciliation. */
+/**
+ * Viewers that open the channel of a job at the same time share a reconciliation. A viewer that joins others on an open
+ * channel needs none: the jobs of those viewers are kept up to date.
+ */
 export function createJobChannelOpener(
   reconciler: Reconciler,
   readTombstone: TombstoneReader,
+  hub: Pick<ChannelHub, 'isKnownOpen'>,
 ): OpenJobChannel {
   const reconcile = shareCalls((jobId) => reconciler.reconcile(jobId));
   return async (jobId, position, stays = false) => {
+    const name = jobChannel(jobId);
+    if (hub.isKnownOpen(name)) return { name, stays };
     const { job, epoch, end } = await reconcile(jobId);
     if (!job && !epoch) throw await missingJob(readTombstone, jobId);
-    return { name: jobChannel(jobId), over: !stays && sawEnd(position ?? '', { epoch, end }), stays };
+    return { name, over: !stays && sawEnd(position ?? '', { epoch, end }), stays };
   };
 }

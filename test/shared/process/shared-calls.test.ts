@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { shareCalls } from '../../../src/api/stream/shared-calls.js';
+import { shareCalls } from '../../../src/shared/process/shared-calls.js';
 
 describe('shared calls', () => {
   /** Each run waits for `finish`, and its result is its number. */
