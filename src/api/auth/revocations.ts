@@ -48,14 +48,14 @@ export function createRevocations(redis: Redis, keyspace: Keyspace, apiKeys: Api
   const keyOf = ({ field, name }: Revoked): string => `${keyspace.prefix}:{auth}:revoked:${field}:${name}`;
 
   /** When each name was revoked; `null` for one that was not. Requests with the same token share a call. */
-  const readRevoked = shareCalls((keys) => redis.mget(keys.split('\n')));
+  const readRevoked = shareCalls((keys) => redis.mget(JSON.parse(keys) as string[]));
 
   async function isTokenRevoked(credential: Credential): Promise<boolean> {
     const names = (['digest', 'jti', 'principal'] as const).flatMap((field): Revoked[] =>
       credential[field] === undefined ? [] : [{ field, name: credential[field] }],
     );
     if (names.length === 0) return false;
-    const since = await readRevoked(names.map(keyOf).join('\n'));
+    const since = await readRevoked(JSON.stringify(names.map(keyOf)));
     return names.some(({ field }, i) => {
       const at = since[i] ?? null;
       if (at === null) return false;
