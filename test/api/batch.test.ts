@@ -247,6 +247,8 @@ describe('the queuing of a batch', () => {
     const registry = await loadRegistry([builtInJobsDir]);
     const keyspace = createKeyspace('other');
     const queues = createQueues(redis, keyspace, () => {});
+    // As a process does when it connects.
+    await queues('steps').waitUntilReady();
     const startBatch = createBatchStarter({
       starter: createJobStarter({
         redis,
@@ -267,7 +269,7 @@ describe('the queuing of a batch', () => {
     const caller = { id: 'user:ada', signedIn: true, admin: false, grants: NO_GRANTS };
     const jobs = Array.from({ length: 1000 }, (_, i) => steps(i, i % 2 ? { ttlMs: 60_000 } : {}));
     try {
-      // The first call on a connection also sends the scripts and opens the queue.
+      // The first call on a connection also sends the scripts.
       await startBatch({ jobs: jobs.slice(0, 2) }, caller, undefined);
       const { stream } = redis as unknown as { stream: NodeJS.WritableStream };
       const { write } = stream;
