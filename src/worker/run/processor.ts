@@ -29,7 +29,7 @@ import { createLocalExecution, type Execution, type InternalServices } from './e
 import { concealed, readable } from './failure.js';
 import { jobFiles, keepFilesOfCompleted } from './job-files.js';
 import { ActiveRuns, cancelled, Run, StopReason } from './run.js';
-import { RunStart } from './run-start.js';
+import { BriefKinds, RunStart } from './run-start.js';
 import { createSuspects } from './suspects.js';
 import { createThreadExecution } from './thread/execution.js';
 import type { Threads } from './thread/pool.js';
@@ -77,6 +77,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
   const { registry, redis, keyspace, reconciler, services, running, log } = options;
   const runs = new ActiveRuns();
   const begun: JobProcessor['begun'] = new WeakMap();
+  const brief = new BriefKinds();
   const suspects = createSuspects(options);
   const { finalError, failureOf } = createAttemptErrors({ redis, keyspace, runs, suspects, log });
 
@@ -165,6 +166,8 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       percent: null,
     });
     const isFirst = attempt === 1;
+    const isHeld =
+      isFirst && brief.has(job.name) && settings.expiresAt === undefined && isFresh(job, options.lockMs);
     const start = new RunStart(async () => {
       const assumed = isFirst ? assumeWaiting(serverRun(redis)) : undefined;
       const { job: now, known } = await reconciler.reconcile(
@@ -211,14 +214,19 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
         lost,
       ]);
     let children: Children | undefined;
+    let beganAt = performance.now();
     try {
       let now: JobSnapshot | undefined;
-      if (isFirst && settings.expiresAt === undefined && isFresh(job, options.lockMs)) {
+      if (isHeld) {
         begun.set(job, assumeWaiting(serverRun(redis)));
-        start.hold();
+        start.hold((error) => {
+          // The run would fail for that at its end, after all its work.
+          if (!run.ended.aborted) run.stop(unpublished(error));
+        });
       } else {
         // Publishes also what the last attempt left unpublished.
         now = await start.publish();
+        beganAt = performance.now();
       }
       const ownChildren = createChildren(options.children, {
         jobId,
@@ -252,6 +260,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     } catch (error) {
       throw await failureOf(readable(error), job, token, run, execution, flushFailed);
     } finally {
+      brief.note(job.name, performance.now() - beganAt);
       children?.detach();
       // Another run of the same job may have begun here after this one lost its lock.
       if (runs.get(jobId) === run) runs.delete(jobId);
@@ -268,6 +277,10 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
   };
   return { process: concealing, runs, begun };
 }
+
+/** Why a run stops when its start, which was held back, cannot be published. The attempt fails with the cause. */
+const unpublished = (cause: unknown): StopReason =>
+  new StopReason('uncaught', 'the start of the run could not be published', { cause });
 
 /** Whether a worker has just taken a job, so that it surely holds its lock. */
 const isFresh = (job: Job, lockMs: number): boolean =>

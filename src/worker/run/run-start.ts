@@ -3,6 +3,26 @@ import type { JobSnapshot } from '../../shared/lifecycle/snapshot.js';
 
 /** How long the start of a run is held back, in ms. */
 const HOLD_MS = 10;
+/** A run that takes longer is not brief, in ms. */
+const BRIEF_MS = 100;
+
+/**
+ * The kinds of jobs whose newest run in this process was brief. Only their starts are held back: a run that keeps the
+ * process busy also keeps the timer from publishing its start.
+ */
+export class BriefKinds {
+  private readonly names = new Set<string>();
+
+  has(name: string): boolean {
+    return this.names.has(name);
+  }
+
+  /** Records how long a run of a job has taken, in ms. */
+  note(name: string, ms: number): void {
+    if (ms < BRIEF_MS) this.names.add(name);
+    else this.names.delete(name);
+  }
+}
 
 /**
  * The event that says that a run has started. It can be held back for a moment: a job that reports nothing and completes by
@@ -11,12 +31,17 @@ const HOLD_MS = 10;
 export class RunStart {
   private timer: NodeJS.Timeout | undefined;
   private publishing: Promise<JobSnapshot | undefined> | undefined;
+  private onFailure = (_error: unknown): void => {};
 
   /** @param begin publishes the start, and returns the job */
   constructor(private readonly begin: () => Promise<JobSnapshot | undefined>) {}
 
-  /** Publishes the start a moment later, unless something else does before. */
-  hold(): void {
+  /**
+   * Publishes the start a moment later, unless something else does before.
+   * @param onFailure called if it cannot be published
+   */
+  hold(onFailure = this.onFailure): void {
+    this.onFailure = onFailure;
     this.timer = setTimeout(() => this.publish(), HOLD_MS);
   }
 
@@ -26,7 +51,7 @@ export class RunStart {
     if (!this.publishing) {
       this.publishing = this.begin();
       // Nobody waits for it when the timer has called this.
-      this.publishing.catch(() => {});
+      this.publishing.catch(this.onFailure);
     }
     return this.publishing;
   }

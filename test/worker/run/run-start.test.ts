@@ -51,8 +51,10 @@ describe('the start of a run', () => {
 
   it('does not hold up reports if it fails, but fails the end', async () => {
     const { seen, start, report } = observed(() => Promise.reject(new Error('WRONGTYPE')));
-    start.hold();
+    const failures: unknown[] = [];
+    start.hold((error) => failures.push(error));
     await report();
+    expect(failures).toEqual([new Error('WRONGTYPE')]);
     expect(seen).toEqual(['start', 'report']);
     await expect(start.settled()).rejects.toThrow('WRONGTYPE');
   });
