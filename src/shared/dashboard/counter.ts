@@ -1,5 +1,6 @@
 import type { Cluster, Redis } from 'ioredis';
 import { scopeOf } from '../job-index/keys.js';
+import type { JobSettings } from '../jobs/settings.js';
 import { isTerminal } from '../jobs/states.js';
 import type { Keyspace } from '../keyspace.js';
 import type { Transition } from '../lifecycle/events.js';
@@ -37,12 +38,18 @@ export function createOutcomeCounter(redis: Redis | Cluster, keyspace: Keyspace)
   let counted = new Map<string, Map<string, number>>();
   let timer: NodeJS.Timeout | undefined;
 
+  /** The scope of the owner of the last job: the counters of one job follow one another. */
+  let last: { owner: string; scope: string } | undefined;
+
+  function scopesOf({ owner }: JobSettings): string[] {
+    if (owner === undefined) return [scopeOf(undefined)];
+    if (last?.owner !== owner) last = { owner, scope: scopeOf(owner) };
+    return [scopeOf(undefined), last.scope];
+  }
+
   function add(job: JobSnapshot, counter: string): void {
     const minute = minuteOf(serverNow());
-    const { owner } = job.settings;
-    for (const scope of owner === undefined ? [scopeOf(undefined)] : [scopeOf(undefined), scopeOf(owner)]) {
-      addTo(keys.minute(scope, minute), counter, 1);
-    }
+    for (const scope of scopesOf(job.settings)) addTo(keys.minute(scope, minute), counter, 1);
     timer ??= setTimeout(() => void flush(), FLUSH_MS).unref();
   }
 

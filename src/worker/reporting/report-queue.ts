@@ -49,16 +49,17 @@ export class ReportQueue<E> {
   /** Number of lost entries that are not reported yet. */
   private lost = 0;
   private pumping: Promise<void> | undefined;
-  private readonly closing = new AbortController();
+  private isClosed = false;
+  private onClose!: () => void;
   private readonly closed = new Promise<void>((resolve) => {
-    this.closing.signal.addEventListener('abort', () => resolve(), { once: true });
+    this.onClose = resolve;
   });
 
   constructor(private readonly options: ReportQueueOptions<E>) {}
 
   /** @param onDone called once Redis has the entry, or the queue was closed */
   put(entry: E, bytes: number, onDone?: () => void): void {
-    if (this.closing.signal.aborted) return onDone?.();
+    if (this.isClosed) return onDone?.();
     this.entries.push({ entry, bytes, onDone });
     this.pumping ??= this.pump();
   }
@@ -66,12 +67,13 @@ export class ReportQueue<E> {
   /** Resolves when Redis has all entries, or the queue was closed. */
   async delivered(): Promise<void> {
     // A call that is pending when the queue is closed may take long to return.
-    while (this.pumping && !this.closing.signal.aborted) await Promise.race([this.pumping, this.closed]);
+    while (this.pumping && !this.isClosed) await Promise.race([this.pumping, this.closed]);
   }
 
   /** Discards the entries that Redis does not have yet. */
   close(): void {
-    this.closing.abort();
+    this.isClosed = true;
+    this.onClose();
     const left = this.entries.splice(this.taken);
     for (const { onDone } of left) onDone?.();
   }
@@ -97,7 +99,7 @@ export class ReportQueue<E> {
         tries = 0;
         this.applyReply(reply, batch.length);
       } catch (error) {
-        if (this.closing.signal.aborted) break;
+        if (this.isClosed) break;
         if (tries === 0) this.options.warn(`could not publish a report: ${error}`);
         // A permanent error would block all entries that follow.
         if (!isRedisFault(error)) this.giveUp(batch.length);
@@ -121,7 +123,7 @@ export class ReportQueue<E> {
   }
 
   private applyReply(reply: Exclude<Sent, { state: 'unbegun' }>, sent: number): void {
-    if (this.closing.signal.aborted) return;
+    if (this.isClosed) return;
     if (reply.state === 'refused') return this.close();
     if (reply.state === 'taken') {
       this.skip = false;
@@ -179,7 +181,6 @@ export class ReportQueue<E> {
   }
 
   private async pause(tries: number): Promise<void> {
-    const { signal } = this.closing;
-    await sleep(retryWaitMs(tries), undefined, { signal, ref: false }).catch(() => {});
+    await sleep(retryWaitMs(tries), undefined, { ref: false });
   }
 }

@@ -50,11 +50,11 @@ export function createAttemptErrors({ redis, keyspace, runs, suspects, log }: At
     const error = isCause ? readable(thrown.cause) : thrown;
     if (error instanceof StopReason) {
       if (error.why === 'lock-lost') {
-        if (!run.lost.aborted) execution.drop();
+        if (!run.isLost) execution.drop();
         return new WaitingError();
       }
       await flush();
-      if (run.lost.aborted) return new WaitingError();
+      if (run.isLost) return new WaitingError();
       if (error.why === 'cancel') return finalError(job, CANCELLED_REASON);
       if (error.why === 'timeout') return finalError(job, error.message, 'timeout');
       // Not handed back: BullMQ finds the job stalled, which counts against it.
@@ -64,7 +64,7 @@ export function createAttemptErrors({ redis, keyspace, runs, suspects, log }: At
       return new WaitingError();
     }
     await flush();
-    if (run.lost.aborted) return new WaitingError();
+    if (run.isLost) return new WaitingError();
     // Viewers see only the message; the original error from a library or the system is logged here.
     if (error instanceof Error && error.cause !== undefined) {
       log.warn(

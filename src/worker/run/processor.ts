@@ -191,11 +191,8 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       await execution.flush();
       await sink.delivered();
     };
-    const lost = new Promise<void>((resolve) => {
-      run.lost.addEventListener('abort', () => resolve(), { once: true });
-    });
     // Earlier reports are still sent, without waiting for them. The channel rejects them once another run has begun.
-    lost
+    run.lost
       .then(() => {
         setTimeout(() => execution.drop(), LOST_RUN_MS).unref();
         return delivered();
@@ -203,7 +200,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       .catch((error) =>
         log.debug({ err: error, jobId }, 'could not send the reports of a run that has lost its lock'),
       );
-    const flush = (): Promise<void> => Promise.race([delivered(), lost]);
+    const flush = (): Promise<void> => Promise.race([delivered(), run.lost]);
     /** The outcome of a failed run follows its start. If the start cannot be published, the cause is already known. */
     const flushFailed = (): Promise<void> =>
       Promise.race([
@@ -211,7 +208,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
           .publish()
           .catch(() => {})
           .then(delivered),
-        lost,
+        run.lost,
       ]);
     let children: Children | undefined;
     let beganAt = performance.now();

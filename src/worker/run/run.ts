@@ -20,14 +20,18 @@ export class StopReason extends Error {
 
 export const cancelled = (): StopReason => new StopReason('cancel', 'the job was cancelled');
 
-/** The reason of {@link Run.ended}. Without one, Node would create an error for each run. */
-const OVER = 'the run is over';
-
 /** One run of a job in this worker, which can be stopped at any time. */
 export class Run {
   private readonly controller = new AbortController();
-  private readonly end = new AbortController();
-  private readonly lostLock = new AbortController();
+  /** Created on demand: most runs never use it. */
+  private end: AbortController | undefined;
+  private over = false;
+  private markLost!: () => void;
+  /** Resolves when another worker may have the job, even after an earlier stop. Reports of the run no longer count then. */
+  readonly lost = new Promise<void>((resolve) => {
+    this.markLost = resolve;
+  });
+  isLost = false;
   private readonly overdue: Promise<never>;
   private giveUp!: (reason: StopReason) => void;
   private timer: NodeJS.Timeout | undefined;
@@ -53,12 +57,9 @@ export class Run {
 
   /** Aborted when the run has ended. Code of the run that is still running may then be terminated. */
   get ended(): AbortSignal {
+    this.end ??= new AbortController();
+    if (this.over) this.end.abort();
     return this.end.signal;
-  }
-
-  /** Aborted when another worker may have the job, even after an earlier stop. Its reports no longer count. */
-  get lost(): AbortSignal {
-    return this.lostLock.signal;
   }
 
   /** Why the run was stopped, if it was. */
@@ -81,7 +82,8 @@ export class Run {
   /** Stops the run because another worker may have the job. */
   lose(reason: StopReason): void {
     this.stop(reason);
-    this.lostLock.abort();
+    this.isLost = true;
+    this.markLost();
   }
 
   /** Stops the run after `timeoutMs`. */
@@ -107,7 +109,8 @@ export class Run {
       throw this.stopped ?? error;
     } finally {
       clearTimeout(this.timer);
-      this.end.abort(OVER);
+      this.over = true;
+      this.end?.abort();
     }
   }
 }

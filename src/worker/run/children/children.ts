@@ -78,7 +78,6 @@ export function createChildren(services: ChildServices, run: ParentRun): Childre
   };
   const isOver = (): Error => new Error('the run is over');
   const onAbort = (): void => rejectAll(() => signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
 
   function checkOpen(): void {
     signal.throwIfAborted();
@@ -88,6 +87,8 @@ export function createChildren(services: ChildServices, run: ParentRun): Childre
   /** Resolves with the end of a child; `undefined` if Redis has lost the child. */
   async function untilEnd(id: string, part?: Part): Promise<ChildEnd | undefined> {
     signal.throwIfAborted();
+    // Adding the same listener again changes nothing.
+    signal.addEventListener('abort', onAbort, { once: true });
     let unfollow: (() => void) | undefined;
     let reject: (reason: unknown) => void = () => {};
     try {
