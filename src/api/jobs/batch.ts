@@ -75,8 +75,8 @@ export function createBatchStarter({ starter, plan, idempotency }: BatchOptions)
       if (typeof item === 'object') return { error: item };
       // The body is the same as when it was validated.
       const { name } = jobs[i] as { name: string };
-      const job = started[i] ?? { id: item === 0 ? idOf(batch, name, i) : item, state: undefined };
-      return { ...job, name, deduplicated: item !== 0 };
+      const { id, state } = started[i] ?? { id: item === 0 ? idOf(batch, name, i) : item, state: undefined };
+      return { id, state, name, deduplicated: item !== 0 };
     });
   };
 }

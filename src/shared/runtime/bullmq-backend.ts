@@ -44,8 +44,10 @@ export const serverTimedBackend: BackendFactory<RedisQueueBackend> = (name, opts
     const answer = execCommand(client, command, args);
     return SAYS_NEXT_DUE.has(command) ? answer.then(withLocalDue) : answer;
   };
-  backend.addJobToTransaction = (client, job, ...rest) =>
-    addJob(client, job.opts.timestamp ? job : { ...job, timestamp: serverNow() }, ...rest);
+  backend.addJobToTransaction = (client, job, ...rest) => {
+    if (!job.opts.timestamp) job.timestamp = serverNow();
+    return addJob(client, job, ...rest);
+  };
   backend.waitForJob = async (timeout) => {
     const marker = await waitForJob(timeout);
     return marker && { ...marker, score: toLocal(marker.score) };

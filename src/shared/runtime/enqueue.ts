@@ -144,10 +144,10 @@ function startOf({ id, definition, data, options, owner = '', ancestors, bullmq:
     name,
     data,
     opts: {
+      jobId: id,
       ...bullmq,
       ...further,
-      jobId: id,
-      headway: { ...bullmq.headway, ...(ancestors ? { ancestors } : {}) },
+      ...(ancestors ? { headway: { ...bullmq.headway, ancestors } } : {}),
     } as JobsOptions,
     waiting: { channel: jobChannel(id), ...accepted({ id, name, ...(dueAt ? { dueAt } : {}) }) },
     expiresAt,
