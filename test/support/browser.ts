@@ -27,9 +27,16 @@ export async function startBrowser(): Promise<Browser> {
   const close = async (): Promise<void> => {
     await Promise.all(browser.contexts().map((context) => context.close()));
   };
+  // Moving bars would be painted sixty times a second. A test of the movement itself asks for it.
+  const still = { reducedMotion: 'reduce' } as const;
+  const changed: Partial<Browser> = {
+    close,
+    newContext: (options) => browser.newContext({ ...still, ...options }),
+    newPage: (options) => browser.newPage({ ...still, ...options }),
+  };
   return new Proxy(browser, {
     get(target, key) {
-      if (key === 'close') return close;
+      if (key in changed) return changed[key as keyof Browser];
       const value = Reflect.get(target, key, target);
       return typeof value === 'function' ? value.bind(target) : value;
     },

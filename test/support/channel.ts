@@ -51,6 +51,19 @@ export function openChannels(
 
 const ID_LINE = 'i'.charCodeAt(0);
 
+type Position = ReturnType<typeof frameId>;
+
+const positions = new WeakMap<Buffer, Position>();
+/** Returns a frame's position, which is read once for all viewers that get the frame. */
+function positionOf(frame: Buffer): Position {
+  let position = positions.get(frame);
+  if (!position) {
+    position = frameId(frame);
+    positions.set(frame, position);
+  }
+  return position;
+}
+
 /** A viewer that keeps the frames it was sent. */
 export class Viewer implements Sink {
   /** The frames as sent. The buffers are shared, so thousands of viewers are cheap. */
@@ -58,7 +71,7 @@ export class Viewer implements Sink {
   offsets: number[] = [];
   ended = false;
   subscription!: Subscription;
-  lastId: string | undefined;
+  private last: Position | undefined;
 
   /** @param accept what the next `write` returns: false for a full socket */
   constructor(private readonly accept: () => boolean = () => true) {}
@@ -66,11 +79,15 @@ export class Viewer implements Sink {
   write(frame: Buffer): boolean {
     this.received.push(frame);
     if (frame[0] === ID_LINE) {
-      const { epoch, offset } = frameId(frame);
-      this.offsets.push(offset);
-      this.lastId = `${epoch}-${offset}`;
+      this.last = positionOf(frame);
+      this.offsets.push(this.last.offset);
     }
     return this.accept();
+  }
+
+  /** The id of the last event. */
+  get lastId(): string | undefined {
+    return this.last && `${this.last.epoch}-${this.last.offset}`;
   }
 
   end(): void {

@@ -63,8 +63,15 @@ function viewerOf(name: string, log: readonly Seen[], random: Random): ViewerRec
     (event, i) =>
       event.event !== 'progress' || i + 2 >= log.length || log[i + 1]!.event !== 'log' || random.chance(0.5),
   );
-  return { name, seen: structuredClone(seen), refusals: [], doneAt: log.at(-1)!.at + 10 };
+  return { name, seen: seen.map(copyOf), refusals: [], doneAt: log.at(-1)!.at + 10 };
 }
+
+/** Copies an event, so that a test can change it. `structuredClone` takes ten times as long. */
+const copyOf = (event: Seen): Seen => ({
+  ...event,
+  ...(event.items && { items: event.items.map((item) => ({ ...item })) }),
+  ...(event.progress && { progress: { ...event.progress } }),
+});
 
 /** Draws a correct record of a channel. */
 export function goodChannel(random: Random): ChannelRecord {
@@ -83,6 +90,6 @@ export function goodChannel(random: Random): ChannelRecord {
         : { items: [{ kind: 'event', run: 'channel', n, whole: true }] }),
     }),
   );
-  const viewers = ['early', 'final'].map((name) => ({ name, seen: structuredClone(seen), refusals: [] }));
+  const viewers = ['early', 'final'].map((name) => ({ name, seen: seen.map(copyOf), refusals: [] }));
   return { name: 'public.drawn', published, viewers };
 }

@@ -16,8 +16,17 @@ interface Reading {
   minute: number;
 }
 
-/** Returns the clock of a zone: a function that reads it at a time in ms. */
-function clockOf(timeZone: string): (at: number) => Reading {
+/** A function that reads the clock of a zone at a time in ms. */
+type Clock = (at: number) => Reading;
+
+const clocks = new Map<string, Clock>();
+function clockOf(timeZone: string): Clock {
+  const clock = clocks.get(timeZone) ?? makeClock(timeZone);
+  clocks.set(timeZone, clock);
+  return clock;
+}
+
+function makeClock(timeZone: string): Clock {
   const format = new Intl.DateTimeFormat('en-GB', {
     timeZone,
     dateStyle: 'short',
@@ -48,9 +57,15 @@ function changesOf(zone: string): Change[] {
     const after = ahead(day + 24 * HOUR);
     if (after === before) continue;
     before = after;
-    for (let at = day + MINUTE; at <= day + 24 * HOUR; at += MINUTE) {
-      const by = ((ahead(at) - ahead(at - MINUTE) + 1440 + 720) % 1440) - 720;
-      if (by !== 0) out.push({ zone, at, by });
+    for (let hour = day; hour < day + 24 * HOUR; hour += HOUR) {
+      let last = ahead(hour);
+      if (ahead(hour + HOUR) === last) continue;
+      for (let at = hour + MINUTE; at <= hour + HOUR; at += MINUTE) {
+        const now = ahead(at);
+        const by = ((now - last + 1440 + 720) % 1440) - 720;
+        if (by !== 0) out.push({ zone, at, by });
+        last = now;
+      }
     }
   }
   return out;
