@@ -9,6 +9,7 @@ import { basePathOf } from '../shared/process/public-url.js';
 import { refuseCrossSite } from './auth/cross-site.js';
 import { basePath, takeBasePath } from './http/base-path.js';
 import { jsonBody } from './http/body.js';
+import { inOneLayer } from './http/fixed-headers.js';
 import { pageFiles } from './http/pages.js';
 import { methods, problemHandler } from './http/problem.js';
 import { requestLog } from './http/request-log.js';
@@ -69,20 +70,22 @@ export function createApp(options: AppOptions): Express {
   app.use(healthRoutes(options));
   app.use(requestLog(log));
   app.use(
-    helmet({
-      contentSecurityPolicy: {
-        useDefaults: false,
-        directives: {
-          'default-src': "'self'",
-          'img-src': ["'self'", 'data:'],
-          'frame-ancestors': "'none'",
-          'base-uri': "'none'",
-          'form-action': "'self'",
+    inOneLayer(
+      helmet({
+        contentSecurityPolicy: {
+          useDefaults: false,
+          directives: {
+            'default-src': "'self'",
+            'img-src': ["'self'", 'data:'],
+            'frame-ancestors': "'none'",
+            'base-uri': "'none'",
+            'form-action': "'self'",
+          },
         },
-      },
-      strictTransportSecurity: false,
-      referrerPolicy: { policy: 'no-referrer' },
-    }),
+        strictTransportSecurity: false,
+        referrerPolicy: { policy: 'no-referrer' },
+      }),
+    ),
   );
   app.use(
     cors({
@@ -104,7 +107,7 @@ export function createApp(options: AppOptions): Express {
   const own = config.PUBLIC_URL ? [new URL(config.PUBLIC_URL).origin] : [];
   app.use(refuseCrossSite([...own, ...origins]));
   app.use('/v1/files', filesRoutes({ store, config, stopping }));
-  app.use('/v1/jobs', jsonBody(config.BODY_MAX_BYTES), jobRoutes(options));
+  app.use('/v1/jobs', jobRoutes(options));
   app.use('/v1/jobs\\:batch', jsonBody(config.BODY_MAX_BYTES), batchRoutes(options));
   app.use(channelRoutes(options));
   app.use('/v1/events', eventRoutes(options));

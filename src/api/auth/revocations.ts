@@ -12,6 +12,9 @@ import { principalId } from './principal.js';
 /** How long a revocation is stored, in ms: longer than the lifetime of any token. */
 const KEPT_MS = 400 * 24 * 3_600_000;
 
+/** How long a call to Redis waits for further requests while many come at once, in ms. */
+const GATHER_MS = 1;
+
 /** Schema of a revocation: of one token, by its text or its `jti`, or of all tokens issued to a user so far. */
 export const revocationSchema = z
   .strictObject({
@@ -47,20 +50,28 @@ export interface Revocations {
 export function createRevocations(redis: Redis, keyspace: Keyspace, apiKeys: ApiKeys): Revocations {
   const keyOf = ({ field, name }: Revoked): string => `${keyspace.prefix}:{auth}:revoked:${field}:${name}`;
 
-  /** When each name was revoked; `null` for one that was not. Requests with the same token share a call. */
-  const readRevoked = shareCalls((keys) => redis.mget(JSON.parse(keys) as string[]));
+  /** The keys of the next call to Redis. */
+  let asked = new Set<string>();
+  /** Reads all of them. Requests that come while a call is under way share the next one. */
+  const readAsked = shareCalls(async () => {
+    const keys = [...asked];
+    asked = new Set();
+    const values = await redis.mget(keys);
+    return new Map(keys.map((key, i) => [key, values[i] ?? null]));
+  }, GATHER_MS);
 
   async function isTokenRevoked(credential: Credential): Promise<boolean> {
     const names = (['digest', 'jti', 'principal'] as const).flatMap((field): Revoked[] =>
       credential[field] === undefined ? [] : [{ field, name: credential[field] }],
     );
     if (names.length === 0) return false;
-    const since = await readRevoked(JSON.stringify(names.map(keyOf)));
-    return names.some(({ field }, i) => {
-      const at = since[i] ?? null;
+    for (const name of names) asked.add(keyOf(name));
+    const since = await readAsked('');
+    return names.some((name) => {
+      const at = since.get(keyOf(name)) ?? null;
       if (at === null) return false;
       // `iat` has whole seconds: a token issued in the same second counts as older.
-      return field !== 'principal' || (credential.issuedAt ?? 0) <= Number(at);
+      return name.field !== 'principal' || (credential.issuedAt ?? 0) <= Number(at);
     });
   }
 

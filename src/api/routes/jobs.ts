@@ -13,6 +13,7 @@ import type { Connection } from '../../shared/runtime/connection.js';
 import type { Enqueued } from '../../shared/runtime/enqueue.js';
 import type { Access } from '../auth/access.js';
 import { basePath } from '../http/base-path.js';
+import { jsonBody } from '../http/body.js';
 import { methods } from '../http/problem.js';
 import { acceptedJob, createStateReader, missingJob } from '../jobs/answers.js';
 import { createIdempotency, scopedKey } from '../jobs/idempotency.js';
@@ -73,9 +74,11 @@ export function jobRoutes(options: JobRoutesOptions): Router {
   const holdKey = createKeyHolder(redis, keyspace);
   const router = Router();
 
+  // The other routes have bodies. Streams come first, because thousands of viewers may connect at once.
+  router.route('/:id/events').all(methods('GET')).get(streams.handler(watchJob));
+  router.use(jsonBody(config.BODY_MAX_BYTES));
   router.route('/').all(methods('GET', 'POST')).get(showJobs).post(startJob);
   router.route('/:id').all(methods('GET')).get(showJob);
-  router.route('/:id/events').all(methods('GET')).get(streams.handler(watchJob));
   router.route('/:id/result').all(methods('GET')).get(showResult);
   router.route('/:id/cancel').all(methods('POST')).post(cancelJob);
   router.route('/:id/retry').all(methods('POST')).post(retryJob);

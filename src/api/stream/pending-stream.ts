@@ -20,16 +20,15 @@ const RETRY = retry(RETRY_MS);
 export class PendingStream {
   /** Present when the stream has been opened to wait. */
   private sink: StreamSink | undefined;
+  /** The id of the last event that the viewer has seen. */
+  readonly lastEventId: string | undefined;
 
   constructor(
     readonly req: Request,
     private readonly res: Response,
   ) {
+    this.lastEventId = lastEventIdOf(req);
     noteServer(req.socket);
-  }
-
-  get lastEventId(): string | undefined {
-    return lastEventIdOf(this.req);
   }
 
   /**
