@@ -217,12 +217,13 @@ export function createPublisher(options: PublisherOptions): Publisher {
   }
 
   async function sendMany(rows: Row[]): Promise<void> {
-    const keys: string[] = [];
-    const args: Array<string | number> = [];
-    for (const row of rows) {
-      keys.push(channelKeys(keyspace, row.channel)[0]);
-      const own = argumentsOf(row);
-      args.push(own.length, ...own);
+    const keys = rows.map(({ channel }) => channelKeys(keyspace, channel)[0]);
+    const args = [command, newEpoch().slice(2), logLength, serverRun(redis)];
+    for (const { events, ttl, fence, numbering } of rows) {
+      const [attempt = '', ...further] = fenceArguments(fence);
+      const [source = '', first = '', skip = ''] = numberingArguments(numbering);
+      args.push(ttl, attempt, further.join(' '), source, first, skip, events.length);
+      for (const event of events) args.push(...eventArguments(event));
     }
     try {
       const replies = await scripts.channelPublishMany(keys.length, ...keys, ...args);
@@ -240,10 +241,11 @@ export function createPublisher(options: PublisherOptions): Publisher {
   function argumentsOf({ events, ttl, fence, numbering }: Row): Array<string | number> {
     const [first, ...further] = events;
     if (!first) throw new TypeError('there are no events to publish');
-    const args = [command, newEpoch(), first.slot, first.body, logLength, ttl, first.end ? '1' : ''];
-    args.push(...fenceArguments(fence), serverRun(redis));
-    if (numbering || further.length > 0) args.push(...numberingArguments(numbering));
-    for (const { slot, body, end } of further) args.push(slot, body, end ? '1' : '');
+    const [slot, body, end] = eventArguments(first);
+    const args = [command, newEpoch(), slot, body, logLength, ttl, end];
+    args.push(...padded(fenceArguments(fence), 9), serverRun(redis));
+    if (numbering || further.length > 0) args.push(...padded(numberingArguments(numbering), 4));
+    for (const event of further) args.push(...eventArguments(event));
     return args;
   }
 
@@ -291,15 +293,28 @@ function groupsOf(rows: readonly Row[]): Row[][] {
   return groups;
 }
 
+const eventArguments = ({ slot, body, end }: PreparedEvent): [string, string, string] => [
+  slot,
+  body,
+  end ? '1' : '',
+];
+
 function fenceArguments(fence: Fence | undefined): Array<string | number> {
-  if (!fence) return ['', '', '', '', '', '', '', '', ''];
-  const { attempt, rank = '', failures = 0, stalls = 0, reopens = '', again = false } = fence;
-  const { field = '', from = '', to = '' } = fence.guard ?? {};
-  return [attempt, rank, failures, stalls, reopens, field, from, to, again ? '1' : ''];
+  if (!fence) return [];
+  const { attempt, rank, failures = 0, stalls = 0, reopens = '', again = false, guard } = fence;
+  if (rank === undefined && !guard) return [attempt];
+  const { field = '', from = '', to = '' } = guard ?? {};
+  return [attempt, rank ?? '', failures, stalls, reopens, field, from, to, again ? '1' : ''];
 }
 
 function numberingArguments(numbering: Numbering | undefined): Array<string | number> {
-  if (!numbering) return ['', '', '', ''];
+  if (!numbering) return [];
   const { source, first, skip = false, record } = numbering;
-  return [source, first, skip ? '1' : '', record?.ttlMs ?? ''];
+  return record ? [source, first, skip ? '1' : '', record.ttlMs] : [source, first, skip ? '1' : ''];
 }
+
+/** Fills up a list of arguments with empty ones. */
+const padded = (args: Array<string | number>, length: number): Array<string | number> => [
+  ...args,
+  ...Array<string>(length - args.length).fill(''),
+];

@@ -93,7 +93,8 @@ if attempt then
 end
 
 local FURTHER = 22
-local count = 1 + math.max(0, (#ARGV - FURTHER + 1) / 3)
+-- publish-many.lua sets the number of events.
+local count = ARGV.count or 1 + math.max(0, (#ARGV - FURTHER + 1) / 3)
 local source, first, taken = ARGV[18] or '', tonumber(ARGV[19] or '') or 1, 0
 local begunAgain = false
 if source ~= '' then
@@ -131,26 +132,14 @@ if run ~= '' then
   -- Earlier releases store only the run.
   isOther = meta[7] ~= run or (history ~= '' and meta[10] and meta[10] ~= history)
 end
-local function noteServer()
-  redis.call('HSET', KEYS[1], 'epoch', epoch, 'run', run)
-  if history ~= '' then redis.call('HSET', KEYS[1], 'history', history) end
-end
 
 -- With many or large slots, a sorted set finds those that are newer than an offset without reading all of them.
 local MANY_SLOTS, LARGE_FRAME, FEW_BYTES = 32, 8192, 262144
-local order, ordered = KEYS[1] .. ':order', meta[11] == meta[2] and meta[11]
-local function dropOrder()
-  if meta[11] then redis.call('HDEL', KEYS[1], 'ordered') end
-  redis.call('UNLINK', order)
-  ordered = false
-end
-local function dropSlots()
-  redis.call('UNLINK', KEYS[3])
-  dropOrder()
-end
+local ordered = meta[11] == meta[2] and meta[11]
 -- Existing slots are added only if they are few and small. Otherwise each is added when it changes next.
 local function beginOrder(changing)
-  dropOrder()
+  local order = KEYS[1] .. ':order'
+  redis.call('UNLINK', order)
   ordered = true
   if redis.call('HLEN', KEYS[3]) > MANY_SLOTS + 1 then return end
   local keys, bytes = redis.call('HKEYS', KEYS[3]), 0
@@ -164,52 +153,43 @@ local function beginOrder(changing)
     if place then redis.call('ZADD', order, place, key) end
   end
 end
-if meta[11] and not ordered then dropOrder() end
 
-if not epoch then
+local isNew, past = not epoch, nil
+if isNew or begunAgain then
+  -- If the attempt has started again, the new epoch makes viewers discard its earlier progress.
   epoch = ARGV[2]
-  redis.call('UNLINK', KEYS[2])
-  dropSlots()
-  noteServer()
-elseif begunAgain then
-  -- The attempt has started again: the new epoch makes viewers discard its earlier progress.
-  epoch = ARGV[2]
-  dropSlots()
-  redis.call('HDEL', KEYS[1], 'past', 'percent')
-  noteServer()
-elseif isOther then
+elseif isOther and meta[7] and meta[7] ~= '' then
   -- Another server, or the same one after a restart or promotion: it may have lost its last writes. A new epoch makes readers
   -- beyond this offset recognizable.
-  if meta[7] and meta[7] ~= '' then
-    local past = {epoch .. ':' .. (meta[2] or '0')}
-    for one in string.gmatch(redis.call('HGET', KEYS[1], 'past') or '', '%S+') do
-      if #past < 16 then past[#past + 1] = one end
-    end
-    epoch = string.sub(epoch, 1, 12) .. string.sub(ARGV[2], 1, 4)
-    redis.call('HSET', KEYS[1], 'past', table.concat(past, ' '))
+  past = {epoch .. ':' .. (meta[2] or '0')}
+  for one in string.gmatch(redis.call('HGET', KEYS[1], 'past') or '', '%S+') do
+    if #past < 16 then past[#past + 1] = one end
   end
-  noteServer()
-elseif history ~= '' and not meta[10] then
-  noteServer()
+  epoch = string.sub(epoch, 1, 12) .. string.sub(ARGV[2], 1, 4)
 end
 
--- The slots belong to the previous attempt.
-if fresh then
-  dropSlots()
-  redis.call('HDEL', KEYS[1], 'percent', 'paused')
+if isNew then
+  redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[1] .. ':order')
+elseif fresh or begunAgain then
+  -- The slots belong to the previous attempt.
+  redis.call('UNLINK', KEYS[3], KEYS[1] .. ':order')
+  redis.call('HDEL', KEYS[1], 'percent', 'ordered', fresh and 'paused' or 'past')
+  ordered = false
+elseif meta[11] and not ordered then
+  redis.call('UNLINK', KEYS[1] .. ':order')
+  redis.call('HDEL', KEYS[1], 'ordered')
 end
-if guard ~= '' and ARGV[15] ~= ARGV[14] then redis.call('HSET', KEYS[1], guard, ARGV[15]) end
 
 local offset = tonumber(meta[2] or '0')
 local logs, firstId, endAt, ms = tonumber(meta[9] or '0'), nil, nil, nil
 -- New keys have no expiry yet.
-local newKeys = fresh or offset == 0
+local newKeys = isNew
 for i = math.max(1, taken - first + 2), count do
   local at = FURTHER + (i - 2) * 3
   local slot, body, ends = ARGV[at], ARGV[at + 1], ARGV[at + 2]
   if i == 1 then slot, body, ends = ARGV[3], ARGV[4], ARGV[7] end
   offset = offset + 1
-  local place = string.format('%.0f', offset)
+  local place = string.format('%d', offset)
   local id = epoch .. '-' .. place
   firstId = firstId or id
   local frame
@@ -221,30 +201,40 @@ for i = math.max(1, taken - first + 2), count do
   if slot == '' then
     if not ms then
       local time = redis.call('TIME')
-      ms = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+      ms = string.format('%d', time[1] * 1000 + math.floor(time[2] / 1000))
     end
     if lastLog == '0' then newKeys = true end
     logs = logs + 1
     redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], place .. '-0', 'f', frame, 'p', lastLog, 't', ms, 'n', logs)
     lastLog = place
   else
-    local isNew = redis.call('HSET', KEYS[3], slot, frame) == 1
-    if not ordered and (#frame > LARGE_FRAME or (isNew and redis.call('HLEN', KEYS[3]) > MANY_SLOTS)) then
+    local isNewSlot = redis.call('HSET', KEYS[3], slot, frame) == 1
+    if not ordered and (#frame > LARGE_FRAME or (isNewSlot and redis.call('HLEN', KEYS[3]) > MANY_SLOTS)) then
       beginOrder(slot)
-      isNew = true
+      isNewSlot = true
     end
-    newKeys = newKeys or isNew
-    if ordered then redis.call('ZADD', order, place, slot) end
+    newKeys = newKeys or isNewSlot
+    if ordered then redis.call('ZADD', KEYS[1] .. ':order', place, slot) end
   end
   if ends == '1' then endAt = place end
   redis.call(ARGV[1], KEYS[1], frame)
 end
 
-local fields = {'offset', string.format('%.0f', offset)}
+-- One call for all fields. It has the fields of most events at once, because a table that grows is copied.
+local newest, last = string.format('%d', offset), string.format('%d', first + count - 1)
+local fields = {'offset', newest, 'said', source .. ' ' .. last}
+if source == '' or KEYS[4] then fields = {'offset', newest} end
 local function set(name, value)
   fields[#fields + 1] = name
   fields[#fields + 1] = value
 end
+if epoch ~= meta[1] or isOther or (history ~= '' and not meta[10]) then
+  set('epoch', epoch)
+  set('run', run)
+  if history ~= '' then set('history', history) end
+end
+if past then set('past', table.concat(past, ' ')) end
+if guard ~= '' and ARGV[15] ~= ARGV[14] then set(guard, ARGV[15]) end
 if ms or not meta[3] then
   set('log', lastLog)
   set('logs', logs)
@@ -258,12 +248,10 @@ end
 if ended and attempt then
   -- The job runs again: new viewers start with this run, not with the end of the last one.
   redis.call('HDEL', KEYS[1], 'end')
-  set('start', string.format('%.0f', offset - 1))
+  set('start', string.format('%d', offset - 1))
 end
 if endAt then set('end', endAt) end
-if ordered then set('ordered', fields[2]) end
-local last = string.format('%.0f', first + count - 1)
-if source ~= '' and not KEYS[4] then set('said', source .. ' ' .. last) end
+if ordered then set('ordered', newest) end
 redis.call('HSET', KEYS[1], unpack(fields))
 if KEYS[4] then
   redis.call('HSET', KEYS[4], 'number', last, ARGV[19], firstId)
@@ -282,9 +270,9 @@ end
 if endAt then releaseSpareSpace() end
 
 -- Every event renews the channel's expiry, rounded to a sixteenth, so that most events only read it.
-local ttl, left = tonumber(ARGV[6]), redis.call('PTTL', KEYS[1])
+local ttl, left = tonumber(ARGV[6]), not newKeys and redis.call('PTTL', KEYS[1])
 if newKeys or left > ttl or left < ttl - ttl / 16 then
   for i = 1, 3 do redis.call('PEXPIRE', KEYS[i], ARGV[6]) end
-  if ordered then redis.call('PEXPIRE', order, ARGV[6]) end
+  if ordered then redis.call('PEXPIRE', KEYS[1] .. ':order', ARGV[6]) end
 end
 return firstId
