@@ -57,8 +57,8 @@ export interface PublisherOptions {
   /** Whether the server has sharded Pub/Sub (Redis 7). */
   sharded: boolean;
   /**
-   * Publishes to several channels in one call, with this batch. What comes while a call is pending goes with the next one. Not
-   * for a Cluster. By default, events are published at once, with one call for each channel.
+   * Publishes to several channels in one call, when this batch makes it. Not for a Cluster. By default, events are published
+   * at once, with one call for each channel.
    */
   batch?: Batch | undefined;
 }
@@ -166,9 +166,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
   const { redis, keyspace, logLength, ttlMs, unfinishedTtlMs = ttlMs, sharded, batch } = options;
   const scripts = scriptsOf(redis, channelScripts);
   const command = sharded ? 'SPUBLISH' : 'PUBLISH';
-  /** The rows for the next call, and whether a call is pending. */
+  /** The rows for the next call of several channels. */
   let waiting: Row[] = [];
-  let pending = false;
 
   function send(
     channel: string,
@@ -185,8 +184,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
 
   function sendRow(row: Row): void {
     if (!batch || row.numbering?.record) return sendOne(row);
-    waiting.push(row);
-    if (!pending) sendWaiting(batch);
+    if (waiting.push(row) === 1) batch(sendWaiting);
   }
 
   /** Whether the decision to publish a row is still valid. Otherwise the row is rejected. */
@@ -205,15 +203,11 @@ export function createPublisher(options: PublisherOptions): Publisher {
   }
 
   /** Sends the rows that wait, at the end of a turn: the events of a turn go together. */
-  function sendWaiting(batch: Batch): void {
-    pending = waiting.length > 0;
-    if (!pending) return;
-    async function sendAll(): Promise<void> {
-      const rows = waiting.filter(isCurrent);
-      waiting = [];
-      await Promise.all(groupsOf(rows).map(sendMany));
-    }
-    batch(() => setImmediate(() => void sendAll().then(() => sendWaiting(batch))));
+  async function sendWaiting(): Promise<void> {
+    await new Promise(setImmediate);
+    const rows = waiting.filter(isCurrent);
+    waiting = [];
+    await Promise.all(groupsOf(rows).map(sendMany));
   }
 
   async function sendMany(rows: Row[]): Promise<void> {

@@ -40,17 +40,12 @@ export function createReportSink(options: ReportSinkOptions): ReportSink {
   const key = keyspace.queueKey(job.queueName, storedId(job));
   const channel = jobChannel(jobId);
   const attempt = job.attemptsStarted;
-  let source: Promise<string> | undefined;
+  let source: string | undefined;
 
   /** Identifies this run. The id contains the time of Redis, to tell which of two runs of an attempt began later. */
-  function sourceOf(): Promise<string> {
-    source ??= redis.time().then(
-      ([seconds, micros]) => `${attempt}.${seconds}${String(micros).padStart(6, '0')}.${newEpoch()}`,
-      (error) => {
-        source = undefined;
-        throw error;
-      },
-    );
+  async function readSource(): Promise<string> {
+    const [seconds, micros] = await redis.time();
+    source ??= `${attempt}.${seconds}${String(micros).padStart(6, '0')}.${newEpoch()}`;
     return source;
   }
 
@@ -59,9 +54,14 @@ export function createReportSink(options: ReportSinkOptions): ReportSink {
     new Promise((resolve, reject) => batch(() => void (async () => call())().then(resolve, reject)));
 
   const events = new ReportQueue<PreparedEvent>({
-    async send(entries, first, skip) {
-      const numbering = { source: await sourceOf(), first, skip };
-      return publisher.publishInRow(channel, entries, { numbering, fence: { attempt } });
+    send(entries, first, skip) {
+      const call = (source: string) =>
+        publisher.publishInRow(channel, entries, {
+          numbering: { source, first, skip },
+          fence: { attempt },
+        });
+      // Not async: this is called for each update.
+      return source === undefined ? readSource().then(call) : call(source);
     },
     begin: options.begin,
     onMissing: (count) => publishMissing({ other: count }),
@@ -69,9 +69,9 @@ export function createReportSink(options: ReportSinkOptions): ReportSink {
   });
   const lines = new ReportQueue<string>({
     async send(entries, first, skip) {
-      const source = await sourceOf();
+      const from = source ?? (await readSource());
       const call = () =>
-        scripts.logJob(key, `${key}:logs`, logLines, source, first, skip ? '1' : '', ...entries);
+        scripts.logJob(key, `${key}:logs`, logLines, from, first, skip ? '1' : '', ...entries);
       const last = await batched(call);
       if (last === null) return { state: 'refused' };
       return last < first + entries.length - 1 ? { state: 'missing', last } : { state: 'taken' };

@@ -120,20 +120,24 @@ export function createProgress({ jobId, attempt, stages }: ProgressOptions): Pro
         percent !== null && percentPerSecond
           ? Math.round(((100 - percent) / percentPerSecond) * 1000)
           : undefined;
-      const stage = stageIndex >= 0 ? stageNames[stageIndex] : undefined;
-      return {
+      const stage = stageNames[stageIndex];
+      const data: Omit<ProgressData, 'at'> = {
         jobId,
         attempt,
         percent: percent === null ? null : Math.round(percent * 100) / 100,
-        ...(current !== undefined ? { current } : {}),
-        ...(total !== undefined ? { total } : {}),
-        ...(unit !== undefined ? { unit } : {}),
-        ...(stage !== undefined ? { stage, stageIndex: stageIndex + 1, stageCount: stageNames.length } : {}),
-        ...(message !== undefined ? { message } : {}),
-        ...(ratePerSecond !== undefined ? { ratePerSecond: rounded(ratePerSecond) } : {}),
-        ...(Number.isSafeInteger(etaMs) ? { etaMs } : {}),
-        at: now,
       };
+      if (current !== undefined) data.current = current;
+      if (total !== undefined) data.total = total;
+      if (unit !== undefined) data.unit = unit;
+      if (stage !== undefined) {
+        data.stage = stage;
+        data.stageIndex = stageIndex + 1;
+        data.stageCount = stageNames.length;
+      }
+      if (message !== undefined) data.message = message;
+      if (ratePerSecond !== undefined) data.ratePerSecond = rounded(ratePerSecond);
+      if (Number.isSafeInteger(etaMs)) data.etaMs = etaMs;
+      return { ...data, at: now };
     },
   };
 }

@@ -39,6 +39,22 @@ describe('createBatcher', () => {
     expect(made).toEqual([1, 2, 3, 4]);
   });
 
+  it('waits for a call that is not done, however long it takes', async () => {
+    const batch = createBatcher(10);
+    const made: string[] = [];
+    let finish: () => void = () => {};
+    batch(() => new Promise<void>((resolve) => (finish = resolve)));
+    batch(() => void made.push('second'));
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(made).toEqual([]);
+    finish();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(made).toEqual(['second']);
+    await vi.advanceTimersByTimeAsync(10);
+    batch(() => void made.push('third'));
+    expect(made).toEqual(['second', 'third']);
+  });
+
   it('makes all calls of a batch even if one throws', () => {
     const batch = createBatcher(10);
     const made: number[] = [];
