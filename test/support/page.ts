@@ -9,6 +9,19 @@ export const SCREENS = [
   ['dark', 360],
 ] as const;
 
+/** Changes the colour scheme and the width of a page to each of {@link SCREENS} in turn, and calls a function there. */
+export async function onEachScreen(
+  page: Page,
+  check: (screen: string) => Promise<void>,
+  screens: ReadonlyArray<readonly ['light' | 'dark', number]> = SCREENS,
+): Promise<void> {
+  for (const [colorScheme, width] of screens) {
+    await page.emulateMedia({ colorScheme });
+    await page.setViewportSize({ width, height: 800 });
+    await check(`${colorScheme} at ${width} px`);
+  }
+}
+
 /** The rules of axe that look at colours. */
 export const COLOR_RULES = ['color-contrast', 'link-in-text-block'] as const;
 

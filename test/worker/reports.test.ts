@@ -6,19 +6,15 @@ import { inThread, jobsDir } from '../support/jobs.js';
 import { openStream, type ReceivedEvent, type TestStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
-describe.each([
-  ['steered', 'steered'],
-  ['steered-thread', inThread('steered')],
-] as const)('the reports of a job (%s)', (name, job) => {
-  let headway: Headway;
-  let turns = 0;
-  beforeAll(async () => {
-    headway = await startHeadway({
-      env: { JOB_LOG_LINES: '5', PARTIAL_MAX_BYTES: '1000', JOBS_DIR: jobsDir(job) },
-    });
-  });
-  afterAll(() => headway.stop());
+let headway: Headway;
+let turns = 0;
+beforeAll(async () => {
+  const JOBS_DIR = jobsDir('steered', inThread('steered'));
+  headway = await startHeadway({ env: { JOB_LOG_LINES: '5', PARTIAL_MAX_BYTES: '1000', JOBS_DIR } });
+});
+afterAll(() => headway.stop());
 
+describe.each(['steered', 'steered-thread'])('the reports of a job (%s)', (name) => {
   const watch = (job: StartedJob, lastEventId?: string): Promise<TestStream> =>
     openStream(headway.client.events(job), { token: job.token, lastEventId });
 
