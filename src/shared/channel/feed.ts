@@ -209,6 +209,8 @@ export class Feed {
     if (subscription.state === CLOSED) return;
     subscription.dropRest();
     subscription.offset = last;
+    // A viewer that has seen the end elsewhere would otherwise wait for nothing.
+    if (end !== undefined && last >= end && !more && !subscription.stays) return this.finish(subscription);
     if (subscription.state === STALLED) return;
     // A page that was read before a reconnect misses what was published meanwhile.
     if (more || page.generation !== this.generation) this.catchUp(subscription);

@@ -18,7 +18,7 @@ it('asks Redis once for all requests that come while it answers another one', as
   };
   const { check } = createRevocations(redis as unknown as Redis, createKeyspace('test'), {} as ApiKeys);
 
-  const first = check({ digest: 'one', principal: 'user:ann' });
+  const first = check({ digest: 'one', principal: 'user:ann\nb' });
   const same = check({ digest: 'one', principal: 'user:ann' });
   const other = check({ digest: 'two', principal: 'user:ann' });
   const revoked = check({ digest: 'three' }).catch(String);

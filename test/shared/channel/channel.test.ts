@@ -238,6 +238,21 @@ describe.each(backings)('a channel on $name', ({ sharded, args, batch }) => {
     expect(channels.hub.isKnownOpen(name)).toBe(false);
   });
 
+  it('ends for a viewer that has seen its end elsewhere', async () => {
+    const name = newChannel();
+    await channels.publisher.publish(name, { data: 1 });
+    const last = await channels.publisher.publish(name, { data: 2, end: true });
+    const viewer = watch(name, new Viewer(), last);
+    await until('ended', () => viewer.ended);
+    expect(viewer.offsets).toEqual([]);
+    const staying = new Viewer();
+    staying.subscription = channels.hub.subscribe(name, staying, { lastEventId: last, stays: true });
+    await channels.publisher.publish(name, { data: 3 });
+    await until('more', () => staying.offsets.length > 0);
+    expect(staying.ended).toBe(false);
+    staying.subscription.close();
+  });
+
   it('loses and repeats nothing when its connections break', async () => {
     const own = open();
     const name = newChannel();
