@@ -60,8 +60,7 @@
     events are consecutive. With KEYS[4], it is the id of the first event of the call, published now or before.
 
   Cost: O(number and size of the events). A call has at most 256 events or 256 KiB, or one larger event. When a channel gets
-  its first large slot or more than 32 slots, the existing slots are read once, if they are at most 33 and 256 KiB. At the
-  end of a channel, a log of at most 64 KiB is copied.
+  its first large slot or more than 32 slots, the existing slots are read once, if they are at most 33 and 256 KiB.
 ]]
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'offset', 'log', 'attempt', 'rank', 'end', 'run', 'said', 'logs',
   'history', 'ordered')
@@ -183,7 +182,7 @@ end
 local offset = tonumber(meta[2] or '0')
 local logs, firstId, endAt, ms = tonumber(meta[9] or '0'), nil, nil, nil
 -- New keys have no expiry yet.
-local newKeys = isNew
+local newLog, newKeys = false, isNew
 for i = math.max(1, taken - first + 2), count do
   local at = FURTHER + (i - 2) * 3
   local slot, body, ends = ARGV[at], ARGV[at + 1], ARGV[at + 2]
@@ -203,7 +202,7 @@ for i = math.max(1, taken - first + 2), count do
       local time = redis.call('TIME')
       ms = string.format('%d', time[1] * 1000 + math.floor(time[2] / 1000))
     end
-    if lastLog == '0' then newKeys = true end
+    if lastLog == '0' then newLog, newKeys = true, true end
     logs = logs + 1
     redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], place .. '-0', 'f', frame, 'p', lastLog, 't', ms, 'n', logs)
     lastLog = place
@@ -258,16 +257,12 @@ if KEYS[4] then
   redis.call('PEXPIRE', KEYS[4], ARGV[21])
 end
 
-local SMALL_LOG = 65536
--- Redis allocates 4 KiB in advance for the end of a stream, more than the log of most jobs needs. A copy of it has the exact
--- size and the same expiry. BullMQ needs RENAME too; a server without COPY keeps the space.
-local function releaseSpareSpace()
-  local size, copy = redis.pcall('MEMORY', 'USAGE', KEYS[2]), KEYS[2] .. ':copy'
-  if type(size) == 'number' and size <= SMALL_LOG and redis.pcall('COPY', KEYS[2], copy, 'REPLACE') == 1 then
-    redis.call('RENAME', copy, KEYS[2])
-  end
+-- Redis allocates 4 KiB in advance for the first entries of a stream, more than the log of most jobs needs. A copy has the
+-- exact size. BullMQ needs RENAME too; a server without COPY keeps the space.
+if newLog then
+  local copy = KEYS[2] .. ':copy'
+  if redis.pcall('COPY', KEYS[2], copy, 'REPLACE') == 1 then redis.call('RENAME', copy, KEYS[2]) end
 end
-if endAt then releaseSpareSpace() end
 
 -- Every event renews the channel's expiry, rounded to a sixteenth, so that most events only read it.
 local ttl, left = tonumber(ARGV[6]), not newKeys and redis.call('PTTL', KEYS[1])
