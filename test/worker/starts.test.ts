@@ -11,7 +11,7 @@ describe('the start of a run', () => {
   let headway: Headway;
   let plain: PlainBullMq;
   beforeAll(async () => {
-    headway = await startHeadway({ env: { JOBS_DIR: jobsDir({ file: 'burn', thread: false }) } });
+    headway = await startHeadway({ env: { JOBS_DIR: jobsDir('plain', { file: 'burn', thread: false }) } });
     plain = plainBullMq(headway);
   });
   afterAll(async () => {
@@ -39,19 +39,36 @@ describe('the start of a run', () => {
     expect(performance.now() - seenAt).toBeGreaterThan(BUSY_MS / 3);
   });
 
+  it.each([true, false])(
+    'is published of each job with the same id, however brief (removed by BullMQ: %s)',
+    async (removeOnComplete) => {
+      const queue = plain.queue('plain');
+      const jobId = `again-${removeOnComplete}`;
+      for (let i = 1; i <= 3; i++) {
+        const job = await queue.add('plain', {}, { jobId, removeOnComplete });
+        await until(`the end of job ${i} is published`, async () => {
+          const log = JSON.stringify(
+            await headway.connection.xrange(`headway:{job:plain..${jobId}}:log`, '-', '+'),
+          );
+          return log.split('event: active').length > i && log.split('event: completed').length > i;
+        });
+        await job.remove();
+      }
+    },
+  );
+
   it('fails the run at once if it cannot be published', async () => {
     const { connection } = headway;
     // The start of a job is held back if the job before was brief.
     await runToEnd('steps', { count: 0, intervalMs: 1 });
     const queue = plain.queue('steps');
     await queue.pause();
-    const job = await queue.add('steps', { count: 1, intervalMs: 60_000 }, { jobId: 'broken' });
-    await until('the job is published', () => connection.exists('headway:{job:steps..broken}:log'));
-    for (const key of ['headway:{job:steps..broken}', 'headway:{job:steps..broken}:log']) {
+    const { id } = await headway.client.start('steps', { count: 1, intervalMs: 60_000 });
+    for (const key of [`headway:{job:${id}}`, `headway:{job:${id}}:log`]) {
       await connection.multi().del(key).set(key, 'of another tool').exec();
     }
     await queue.resume();
-    await until('the job has failed', () => job.isFailed());
-    expect((await queue.getJob('broken'))!.failedReason).toMatch(/WRONGTYPE/);
+    await until('the job has failed', async () => (await queue.getJob(id))?.isFailed());
+    expect((await queue.getJob(id))!.failedReason).toMatch(/WRONGTYPE/);
   });
 });

@@ -15,6 +15,12 @@ export interface JobAddress {
  */
 export const newJobId = (queue: string): string => `${queue}.${randomUUID()}`;
 
+/** The form of {@link newJobId}: the UUID has version 4. */
+const RANDOM_ID = /^[A-Za-z0-9_-]{1,60}\.[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/** Whether a job id was made by {@link newJobId}, so that no job had it before. Other ids may be used again. */
+export const isRandomId = (jobId: string): boolean => RANDOM_ID.test(jobId);
+
 /** Creates a job id from a seed. The same seed gives the same id. */
 export function derivedJobId(queue: string, seed: string): string {
   const bytes = createHash('sha256').update(seed).digest().subarray(0, 16);

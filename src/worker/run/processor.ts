@@ -6,7 +6,7 @@ import type { WatcherQuery } from '../../shared/channel/watchers.js';
 import type { RunningJobs } from '../../shared/dashboard/running.js';
 import type { FileStore } from '../../shared/files/store.js';
 import type { JobDefinition } from '../../shared/jobs/definition.js';
-import { jobIdOf, storedId } from '../../shared/jobs/queues.js';
+import { isRandomId, jobIdOf, storedId } from '../../shared/jobs/queues.js';
 import type { Registry } from '../../shared/jobs/registry.js';
 import type { RetentionTimes } from '../../shared/jobs/retention-times.js';
 import { jobSettings } from '../../shared/jobs/settings.js';
@@ -166,8 +166,13 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       percent: null,
     });
     const isFirst = attempt === 1;
+    // A job with the id of an earlier one is published after its end. That is found by comparing while the job runs.
     const isHeld =
-      isFirst && brief.has(job.name) && settings.expiresAt === undefined && isFresh(job, options.lockMs);
+      isFirst &&
+      isRandomId(jobId) &&
+      brief.has(job.name) &&
+      settings.expiresAt === undefined &&
+      isFresh(job, options.lockMs);
     const start = new RunStart(async () => {
       const assumed = isFirst ? assumeWaiting(serverRun(redis)) : undefined;
       const { job: now, known } = await reconciler.reconcile(

@@ -546,6 +546,21 @@ describe('image-variants', () => {
     expect(await pointers(undefined)).toBeUndefined();
   });
 
+  it('fails, and blames no picture, when the disk of its worker is full', async () => {
+    const other = await startHeadway({ workers: 0 });
+    const full = { ...other.env, FILES_MIN_FREE_BYTES: String(Number.MAX_SAFE_INTEGER) };
+    other.workers.push(await startWorker(full));
+    const { id } = await other.client.upload('a.zip', await zipOf({ 'a.png': await image(10, 10, 'png') }));
+    const job = await other.client.start('image-variants', { file: id }, { attempts: 1 });
+    const stream = await openStream(other.client.events(job), { token: job.token });
+    await stream.ended;
+    expect(stream.events.at(-1)).toMatchObject({
+      event: 'failed',
+      data: { error: { message: expect.stringMatching(/^Not enough free disk space/) } },
+    });
+    await other.stop();
+  });
+
   it('continues after its worker is killed, and cancels its children when it is cancelled', async () => {
     const env = { LOCK_DURATION_MS: '1000', STALLED_INTERVAL_MS: '500' };
     const other = await startHeadway({ workers: 0, env });
