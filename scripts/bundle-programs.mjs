@@ -2,7 +2,7 @@
 // makes their main files load the bundle. Loading about 250 small files takes a quarter of an API's start.
 // `npm run dev` and `npm run build:server` compile main files that load no bundle, so that changes are seen.
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
 
@@ -15,6 +15,8 @@ const MAINS = {
   worker: join(dist, 'worker', 'main.js'),
   headway: join(dist, 'client', 'cli', 'main.js'),
 };
+/** Job files, which are not bundled, throw and catch these errors: there must be one copy of each class. */
+const ERRORS = join(dist, 'shared', 'errors.js');
 
 for (const main of Object.values(MAINS)) {
   if (readFileSync(main, 'utf8').includes('/programs/')) {
@@ -31,6 +33,10 @@ const build = await rolldown({
   plugins: [
     {
       name: 'own-place',
+      resolveId: (id, importer) =>
+        id.endsWith('/errors.js') && resolve(dirname(importer), id) === ERRORS
+          ? { id: relative(folder, ERRORS), external: true }
+          : null,
       // A module finds the files beside it, such as Lua scripts, from the place where it was before.
       transform: (code, id) =>
         code.replaceAll(

@@ -58,11 +58,6 @@ export class HeadwayError extends Error {
     this.members = options.members ?? {};
   }
 
-  /** The built-in jobs load another copy of this module than the bundled worker, which throws the errors of `ctx.files`. */
-  static override [Symbol.hasInstance](value: unknown): boolean {
-    return (value as Partial<HeadwayError> | null | undefined)?.name === 'HeadwayError';
-  }
-
   /** Returns the body of an `application/problem+json` response (RFC 9457, section 3). */
   toProblem(instance?: string): Record<string, unknown> {
     const [status, title] = errorCodes[this.code];
