@@ -110,7 +110,7 @@ describe('when a worker dies', () => {
     const { client, workers, env } = headway;
     const random = randomOfTest();
     const streams: TestStream[] = [];
-    for (let round = 0; round < 6; round++) {
+    for (let round = 0; round < 4; round++) {
       const jobs = await Promise.all(Array.from({ length: 20 }, () => client.start('plain', {})));
       await new Promise((resolve) => setTimeout(resolve, random.between(0, 30)));
       await workers[round % 2]!.kill('SIGKILL');

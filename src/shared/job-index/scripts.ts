@@ -3,7 +3,7 @@ import { defineScripts, luaBeside } from '../redis/scripts.js';
 
 /** The commands of the job index's scripts. Arguments and replies are described at the top of each Lua file. */
 export interface JobIndexCommands {
-  trackJob(...args: Array<string | number>): Promise<JobReply | null>;
+  trackJobs(keys: number, ...args: Array<string | number>): Promise<Array<JobReply | Error | null>>;
   indexNewJobs(keys: number, ...args: string[]): Promise<string[]>;
   holdJobFiles(...args: string[]): Promise<null>;
   jobsUpToDate(keys: number, ...args: string[]): Promise<Array<string | null>>;
@@ -16,9 +16,11 @@ const lua = luaBeside(import.meta.url);
 const [record, files] = [lua('record'), lua('files')];
 
 export const jobIndexScripts = defineScripts<JobIndexCommands>({
-  trackJob: {
-    numberOfKeys: 4,
-    lua: [record, files, readJobLua, lua('track')].join('\n'),
+  trackJobs: {
+    lua: [
+      ...[record, files, readJobLua],
+      ...['local function track(KEYS, ARGV)', lua('track'), 'end', lua('track-many')],
+    ].join('\n'),
   },
   indexNewJobs: { lua: [record, files, lua('new')].join('\n') },
   holdJobFiles: { numberOfKeys: 2, lua: [files, lua('hold')].join('\n') },

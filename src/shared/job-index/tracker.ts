@@ -1,7 +1,8 @@
 import type { Cluster, Redis } from 'ioredis';
-import { addressOf } from '../jobs/queues.js';
+import { addressOf, type JobAddress } from '../jobs/queues.js';
 import type { RetentionTimes } from '../jobs/retention-times.js';
 import type { Keyspace } from '../keyspace.js';
+import type { JobReply } from '../lifecycle/scripts.js';
 import { parseSnapshot, type SnapshotReader } from '../lifecycle/snapshot.js';
 import { scriptsOf } from '../redis/scripts.js';
 import { indexKeys } from './keys.js';
@@ -13,27 +14,67 @@ export interface TrackerOptions {
   keep: RetentionTimes;
 }
 
+/** How many jobs one call reads. Redis does nothing else during a script. */
+const AT_ONCE = 50;
+
+/** A read that goes with the next call. */
+interface PendingRead {
+  jobId: string;
+  address: JobAddress;
+  hint: Parameters<SnapshotReader>[1];
+  resolve: (reply: JobReply | null) => void;
+  reject: (error: unknown) => void;
+}
+
 /**
  * Creates a reader that also updates the job index, atomically with reading: it adds a new job, moves a job whose state has
- * changed, and removes a missing one. So every reader of a job keeps the index correct.
+ * changed, and removes a missing one. So every reader of a job keeps the index correct. What is read in one turn of the event
+ * loop goes in one call.
  */
 export function createTracker({ redis, keyspace, keep }: TrackerOptions): SnapshotReader {
   const keys = indexKeys(keyspace);
   const scripts = scriptsOf(redis, jobIndexScripts);
+  let pending: PendingRead[] = [];
+
+  function sendAll(): void {
+    const reads = pending;
+    pending = [];
+    for (let i = 0; i < reads.length; i += AT_ONCE) void send(reads.slice(i, i + AT_ONCE));
+  }
+
+  async function send(reads: PendingRead[]): Promise<void> {
+    const ofJobs = reads.flatMap(({ jobId, address: { queue, id } }) => [
+      keys.gone(jobId),
+      keyspace.queueKey(queue, id),
+    ]);
+    const args = reads.flatMap(({ jobId, address, hint }) => [
+      jobId,
+      hint && hint.event !== 'removed' ? hint.event : '',
+      address.id,
+    ]);
+    try {
+      const replies = await scripts.trackJobs(
+        2 + ofJobs.length,
+        ...[keys.records, keys.due, ...ofJobs],
+        ...[keys.sets, ...keep.args, ...args],
+      );
+      for (const [i, { resolve, reject }] of reads.entries()) {
+        const reply = replies[i] ?? null;
+        if (reply instanceof Error) reject(reply);
+        else resolve(reply);
+      }
+    } catch (error) {
+      for (const { reject } of reads) reject(error);
+    }
+  }
+
   return async (jobId, hint) => {
     const address = addressOf(jobId);
     if (!address) return undefined;
-    const reply = await scripts.trackJob(
-      keys.records,
-      keys.due,
-      keys.gone(jobId),
-      keyspace.queueKey(address.queue, address.id),
-      jobId,
-      keys.sets,
-      ...keep.args,
-      hint && hint.event !== 'removed' ? hint.event : '',
-      address.id,
-    );
+    const reply = await new Promise<JobReply | null>((resolve, reject) => {
+      if (pending.length === 0) process.nextTick(sendAll);
+      pending.push({ jobId, address, hint, resolve, reject });
+    });
     return reply ? parseSnapshot(jobId, reply) : undefined;
   };
 }
