@@ -267,7 +267,8 @@ describe('the queuing of a batch', () => {
     const caller = { id: 'user:ada', signedIn: true, admin: false, grants: NO_GRANTS };
     const jobs = Array.from({ length: 1000 }, (_, i) => steps(i, i % 2 ? { ttlMs: 60_000 } : {}));
     try {
-      // The first call on a connection also sends the scripts and opens the queue.
+      // As in a process, the queue is open before the first job. The first call on a connection also sends the scripts.
+      await queues('steps').getVersion();
       await startBatch({ jobs: jobs.slice(0, 2) }, caller, undefined);
       const { stream } = redis as unknown as { stream: NodeJS.WritableStream };
       const { write } = stream;
