@@ -247,8 +247,6 @@ describe('the queuing of a batch', () => {
     const registry = await loadRegistry([builtInJobsDir]);
     const keyspace = createKeyspace('other');
     const queues = createQueues(redis, keyspace, () => {});
-    // As a process does when it connects.
-    await queues('steps').waitUntilReady();
     const startBatch = createBatchStarter({
       starter: createJobStarter({
         redis,
@@ -269,7 +267,8 @@ describe('the queuing of a batch', () => {
     const caller = { id: 'user:ada', signedIn: true, admin: false, grants: NO_GRANTS };
     const jobs = Array.from({ length: 1000 }, (_, i) => steps(i, i % 2 ? { ttlMs: 60_000 } : {}));
     try {
-      // The first call on a connection also sends the scripts.
+      // As in a process, the queue is open before the first job. The first call on a connection also sends the scripts.
+      await queues('steps').getVersion();
       await startBatch({ jobs: jobs.slice(0, 2) }, caller, undefined);
       const { stream } = redis as unknown as { stream: NodeJS.WritableStream };
       const { write } = stream;

@@ -98,10 +98,13 @@ describe('the index of new jobs', () => {
   });
 
   it('is updated in the round trip that queues the jobs', async () => {
+    const openQueue = createQueues(redis, keyspace, () => {});
+    // Its result comes when the queue has been opened, and has written its own settings.
+    await openQueue('n').getVersion();
     const enqueue = createEnqueue({
       redis,
       keyspace,
-      openQueue: createQueues(redis, keyspace, () => {}),
+      openQueue,
       publisher: createPublisher({ redis, keyspace, logLength: 10, ttlMs: 60_000, sharded: true }),
       expiry: createExpiry(redis, keyspace),
       webhooks: createWebhookStore(redis, keyspace, 60_000),
@@ -110,7 +113,7 @@ describe('the index of new jobs', () => {
     });
     const definition = defineJob({ name: 'n', input: z.object({}), result: z.null(), run: async () => null });
     const start = (id: string) => enqueue({ id, definition, data: {}, options: {} });
-    // The scripts are sent once for each connection, and the queue is opened.
+    // The scripts are sent once for each connection.
     await start('n.first');
     const { stream } = redis as unknown as { stream: NodeJS.WritableStream };
     const write = vi.spyOn(stream, 'write');
