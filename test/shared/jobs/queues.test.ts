@@ -6,6 +6,7 @@ import { defineJob, type JobDefinition } from '../../../src/shared/jobs/definiti
 import {
   addressOf,
   derivedJobId,
+  isRandomId,
   jobIdOf,
   meantJobId,
   newJobId,
@@ -86,6 +87,13 @@ describe('the id of a job', () => {
     expect(newJobId('media')).toMatch(/^media\.[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/);
     const id = newJobId('media');
     expect(addressOf(id)).toEqual({ queue: 'media', id });
+  });
+
+  it('is known to be new only if it is random', () => {
+    const id = newJobId('media');
+    expect(isRandomId(id)).toBe(true);
+    const others = [derivedJobId('media', 'a 1'), 'media..1', id.slice('media.'.length), `media..${id}`];
+    expect(others.filter(isRandomId)).toEqual([]);
   });
 
   it('is the same for the same seed, and differs for other seeds', () => {
