@@ -63,7 +63,7 @@ export interface Connection {
 }
 
 /** The time between two batches of a worker's reports, in ms. */
-const BATCH_MS = 10;
+const BATCH_MS = 2;
 /** How long the channel of an unfinished job is kept without new events, in ms. */
 const UNFINISHED_MS = 30 * 24 * 3_600_000;
 
