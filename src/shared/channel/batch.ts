@@ -25,7 +25,7 @@ export function createBatcher(windowMs: number): Batch {
         const done = call();
         if (!done) continue;
         pending++;
-        void done.finally(onDone);
+        void done.then(onDone, onDone);
       } catch (error) {
         errors.push(error);
       }
