@@ -39,6 +39,7 @@ export function drawCurves({ title, across, unit, xs, curves }) {
   });
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12">`,
+    `<title>${title}, ${unit}</title>`,
     `<rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>`,
     text(LEFT, 24, `${title}, ${unit}`, 'start', '#111827'),
     ...lines,
