@@ -218,10 +218,17 @@ describe('the promises', () => {
 
     returning.resume();
     await returning.ended;
+    const { events } = returning;
+    // On a busy machine, this viewer has stalled for so long that it was dropped, too. Then it comes back, as a client does.
+    if (events.at(-1)!.event !== 'completed') {
+      const resumed = await watch(job, returning.lastEventId());
+      await resumed.ended;
+      events.push(...resumed.events);
+    }
     expect(
-      returning.events.filter(({ event }) => event === 'log').map(({ data }) => parseInt(data.message, 10)),
+      events.filter(({ event }) => event === 'log').map(({ data }) => parseInt(data.message, 10)),
     ).toEqual(Array.from({ length: lines }, (_, i) => i + 1));
-    expect(returning.events.at(-1)!.event).toBe('completed');
+    expect(events.at(-1)!.event).toBe('completed');
     const sockets = (): string => readFileSync(`/proc/${pid}/net/tcp`, 'utf8');
     const port = Number(new URL(headway.api.url).port).toString(16).toUpperCase().padStart(4, '0');
     const open = (): number =>
