@@ -161,6 +161,8 @@ describe('a worker process', () => {
         const running = await watch(await client.start('steered', { turns: 'running' }));
         await connection.lpush('running', '10');
         await running.waitFor('progress');
+        // Otherwise a call that takes a job may be under way.
+        await until('it waits for work', async () => await blockedClients(1));
         worker.child.kill('SIGTERM');
         await until('the signal has arrived', () => worker.output().includes('"stopping"'));
         // The running job ends after this one is queued: the worker could take it meanwhile.
