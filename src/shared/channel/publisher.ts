@@ -1,5 +1,6 @@
 import type { Cluster, Redis } from 'ioredis';
 import type { Keyspace } from '../keyspace.js';
+import { passReplies, type Waiting } from '../redis/replies.js';
 import { scriptsOf } from '../redis/scripts.js';
 import { isRun, ServerReplacedError, serverRun } from '../redis/server-run.js';
 import type { Batch } from './batch.js';
@@ -154,12 +155,10 @@ export function prepareEvent(event: ChannelEvent): PreparedEvent {
 }
 
 /** Consecutive events of one channel on their way to Redis. */
-interface Row extends NumberedOptions {
+interface Row extends NumberedOptions, Waiting<PublishReply> {
   channel: string;
   events: readonly PreparedEvent[];
   ttl: number;
-  resolve: (reply: PublishReply) => void;
-  reject: (error: unknown) => void;
 }
 
 export function createPublisher(options: PublisherOptions): Publisher {
@@ -219,16 +218,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
       args.push(ttl, attempt, further.join(' '), source, first, skip, events.length);
       for (const event of events) args.push(...eventArguments(event));
     }
-    try {
-      const replies = await scripts.channelPublishMany(keys.length, ...keys, ...args);
-      for (const [i, { resolve, reject }] of rows.entries()) {
-        const reply = replies[i] as PublishReply | Error;
-        if (reply instanceof Error) reject(reply);
-        else resolve(reply);
-      }
-    } catch (error) {
-      for (const { reject } of rows) reject(error);
-    }
+    await passReplies(rows, () => scripts.channelPublishMany(keys.length, ...keys, ...args));
   }
 
   /** Returns the arguments of `publish.lua`. Unused ones at the end are left out. */

@@ -1,7 +1,9 @@
 import type { Redis } from 'ioredis';
-import { requireAddress } from '../jobs/queues.js';
+import { type JobAddress, requireAddress } from '../jobs/queues.js';
 import type { JobState } from '../jobs/states.js';
 import type { Keyspace } from '../keyspace.js';
+import { oncePerTurn } from '../process/once-per-turn.js';
+import { passReplies, type Waiting } from '../redis/replies.js';
 import { scriptsOf } from '../redis/scripts.js';
 import { indexKeys } from './keys.js';
 import { jobIndexScripts } from './scripts.js';
@@ -20,37 +22,25 @@ export type NewJobIndexer = (jobId: string) => Promise<JobState | undefined>;
 export function createNewJobIndexer(redis: Redis, keyspace: Keyspace): NewJobIndexer {
   const { records, sets } = indexKeys(keyspace);
   const scripts = scriptsOf(redis, jobIndexScripts);
-  let group: Group | undefined;
+  const index = oncePerTurn((jobs: NewJob[]) => {
+    for (let i = 0; i < jobs.length; i += AT_ONCE) void send(jobs.slice(i, i + AT_ONCE));
+  });
 
-  function openGroup(): Group {
-    const ids: string[] = [];
-    const states = new Promise<string[]>((resolve, reject) => {
-      setImmediate(() => {
-        group = undefined;
-        send(ids).then(resolve, reject);
-      });
-    });
-    return { ids, states };
-  }
-
-  function send(ids: string[]): Promise<string[]> {
-    const hashes = ids.map((jobId) => {
-      const { queue, id } = requireAddress(jobId);
-      return keyspace.queueKey(queue, id);
-    });
-    return scripts.indexNewJobs(1 + hashes.length, records, ...hashes, sets, ...ids);
+  async function send(jobs: NewJob[]): Promise<void> {
+    const hashes = jobs.map(({ address: { queue, id } }) => keyspace.queueKey(queue, id));
+    const ids = jobs.map(({ jobId }) => jobId);
+    await passReplies(jobs, () => scripts.indexNewJobs(1 + hashes.length, records, ...hashes, sets, ...ids));
   }
 
   return async (jobId) => {
-    if (!group || group.ids.length === AT_ONCE) group = openGroup();
-    const { ids, states } = group;
-    const index = ids.push(jobId) - 1;
-    return ((await states)[index] || undefined) as JobState | undefined;
+    const address = requireAddress(jobId);
+    const state = await new Promise<string>((resolve, reject) => index({ jobId, address, resolve, reject }));
+    return (state || undefined) as JobState | undefined;
   };
 }
 
-/** The jobs of one call. */
-interface Group {
-  ids: string[];
-  states: Promise<string[]>;
+/** A job that goes with the next call. */
+interface NewJob extends Waiting<string> {
+  jobId: string;
+  address: JobAddress;
 }

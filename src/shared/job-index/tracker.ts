@@ -4,6 +4,7 @@ import type { RetentionTimes } from '../jobs/retention-times.js';
 import type { Keyspace } from '../keyspace.js';
 import type { JobReply } from '../lifecycle/scripts.js';
 import { parseSnapshot, type SnapshotReader } from '../lifecycle/snapshot.js';
+import { passReplies, type Waiting } from '../redis/replies.js';
 import { scriptsOf } from '../redis/scripts.js';
 import { indexKeys } from './keys.js';
 import { jobIndexScripts } from './scripts.js';
@@ -18,12 +19,10 @@ export interface TrackerOptions {
 const AT_ONCE = 50;
 
 /** A read that goes with the next call. */
-interface PendingRead {
+interface PendingRead extends Waiting<JobReply | null> {
   jobId: string;
   address: JobAddress;
   hint: Parameters<SnapshotReader>[1];
-  resolve: (reply: JobReply | null) => void;
-  reject: (error: unknown) => void;
 }
 
 /**
@@ -52,20 +51,13 @@ export function createTracker({ redis, keyspace, keep }: TrackerOptions): Snapsh
       hint && hint.event !== 'removed' ? hint.event : '',
       address.id,
     ]);
-    try {
-      const replies = await scripts.trackJobs(
+    await passReplies(reads, () =>
+      scripts.trackJobs(
         2 + ofJobs.length,
         ...[keys.records, keys.due, ...ofJobs],
         ...[keys.sets, ...keep.args, ...args],
-      );
-      for (const [i, { resolve, reject }] of reads.entries()) {
-        const reply = replies[i] ?? null;
-        if (reply instanceof Error) reject(reply);
-        else resolve(reply);
-      }
-    } catch (error) {
-      for (const { reject } of reads) reject(error);
-    }
+      ),
+    );
   }
 
   return async (jobId, hint) => {
