@@ -31,6 +31,8 @@ export class BriefKinds {
 export class RunStart {
   private timer: NodeJS.Timeout | undefined;
   private publishing: Promise<JobSnapshot | undefined> | undefined;
+  /** Whether the start has been published, or could not be. */
+  private isOver = false;
   private onFailure = (_error: unknown): void => {};
 
   /** @param begin publishes the start, and returns the job */
@@ -66,10 +68,15 @@ export class RunStart {
   before(publisher: Publisher): Publisher {
     return {
       ...publisher,
-      publishInRow: async (...args) => {
+      publishInRow: (...args) => {
+        // Not async: this is called for each update.
+        if (this.isOver) return publisher.publishInRow(...args);
+        const report = () => {
+          this.isOver = true;
+          return publisher.publishInRow(...args);
+        };
         // If it fails, Redis answers that the run has not begun.
-        await this.publish().catch(() => {});
-        return publisher.publishInRow(...args);
+        return this.publish().then(report, report);
       },
     };
   }
