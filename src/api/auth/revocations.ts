@@ -61,17 +61,18 @@ export function createRevocations(redis: Redis, keyspace: Keyspace, apiKeys: Api
   }, GATHER_MS);
 
   async function isTokenRevoked(credential: Credential): Promise<boolean> {
-    const names = (['digest', 'jti', 'principal'] as const).flatMap((field): Revoked[] =>
-      credential[field] === undefined ? [] : [{ field, name: credential[field] }],
-    );
-    if (names.length === 0) return false;
-    for (const name of names) asked.add(keyOf(name));
+    const fields = (['digest', 'jti', 'principal'] as const).flatMap((field) => {
+      const name = credential[field];
+      return name === undefined ? [] : [{ field, key: keyOf({ field, name }) }];
+    });
+    if (fields.length === 0) return false;
+    for (const { key } of fields) asked.add(key);
     const since = await readAsked('');
-    return names.some((name) => {
-      const at = since.get(keyOf(name)) ?? null;
+    return fields.some(({ field, key }) => {
+      const at = since.get(key) ?? null;
       if (at === null) return false;
       // `iat` has whole seconds: a token issued in the same second counts as older.
-      return name.field !== 'principal' || (credential.issuedAt ?? 0) <= Number(at);
+      return field !== 'principal' || (credential.issuedAt ?? 0) <= Number(at);
     });
   }
 
