@@ -13,6 +13,8 @@ import { inOneLayer } from './http/fixed-headers.js';
 import { pageFiles } from './http/pages.js';
 import { methods, problemHandler } from './http/problem.js';
 import { requestLog } from './http/request-log.js';
+import type { Limiter } from './limits/limiter.js';
+import { countRequests } from './limits/requests.js';
 import { batchRoutes } from './routes/batch.js';
 import { BOARD_PATH, boardRoutes } from './routes/board.js';
 import { type ChannelRoutesOptions, channelRoutes } from './routes/channels.js';
@@ -32,6 +34,7 @@ export interface AppOptions
     EventRoutesOptions,
     Omit<DashboardRoutesOptions, 'page'> {
   keys: KeyRoutesOptions;
+  limiter: Limiter;
   /** Whether the API is part of an application, which answers all other paths itself. */
   embedded: boolean;
   log: Logger;
@@ -106,6 +109,11 @@ export function createApp(options: AppOptions): Express {
   // A proxy may have replaced the host of the request.
   const own = config.PUBLIC_URL ? [new URL(config.PUBLIC_URL).origin] : [];
   app.use(refuseCrossSite([...own, ...origins]));
+  const limited = ['/v1', BOARD_PATH, '/dashboard/sign-in'];
+  app.use(
+    limited,
+    countRequests({ limiter: options.limiter, identify: (req) => options.access.identify(req) }),
+  );
   app.use('/v1/files', filesRoutes({ store, config, stopping }));
   app.use('/v1/jobs', jobRoutes(options));
   app.use('/v1/jobs\\:batch', jsonBody(config.BODY_MAX_BYTES), batchRoutes(options));

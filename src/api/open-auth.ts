@@ -11,6 +11,8 @@ import { createRevocations } from './auth/revocations.js';
 import { adminToken, createAdminSession, createTokens, signingSecret } from './auth/tokens.js';
 import { createPermissions } from './channels/permission.js';
 import { readRules } from './channels/rules.js';
+import { createCredentialLimits } from './limits/credentials.js';
+import type { Limiter } from './limits/limiter.js';
 
 export interface SecretsOptions {
   config: Config;
@@ -39,7 +41,7 @@ export type Auth = ReturnType<typeof openAuth>;
 
 /** Opens the parts that decide what a caller may do. */
 export function openAuth(
-  { config, connection }: { config: Config; connection: Connection },
+  { config, connection, limiter }: { config: Config; connection: Connection; limiter: Limiter },
   secrets: Secrets,
   readTombstone: TombstoneReader,
 ) {
@@ -59,6 +61,7 @@ export function openAuth(
     ask: secrets.ask,
     tokenTtlMs: config.TOKEN_TTL_MS,
     adminToken: secrets.adminToken,
+    limits: createCredentialLimits(limiter, config),
     readJob: connection.readJob,
     readTombstone,
   });

@@ -6,6 +6,7 @@ import type { TombstoneReader } from '../../shared/job-index/tombstones.js';
 import { meantJobId } from '../../shared/jobs/queues.js';
 import type { SnapshotReader } from '../../shared/lifecycle/snapshot.js';
 import { basePath } from '../http/base-path.js';
+import type { CredentialLimits, Guess } from '../limits/credentials.js';
 import { type ApiKeys, isApiKey } from './api-keys.js';
 import type { Claim } from './claims.js';
 import { type Credential, tokenDigest } from './credential.js';
@@ -32,6 +33,8 @@ export interface Permit {
 export interface Access {
   /** Returns the caller of a request; `undefined` if unidentified. @throws HeadwayError `invalid-token` */
   principal(req: Request): Promise<Principal | undefined>;
+  /** Like `principal`, and remembers the result for the rest of the request, so that nothing is verified twice. */
+  identify(req: Request): Promise<Principal | undefined>;
   /** Returns the caller of a request. An unidentified caller becomes a visitor and gets a cookie. */
   admit(req: Request, res: Response): Promise<Principal>;
   /**
@@ -62,6 +65,8 @@ export interface AccessOptions {
   tokenTtlMs: number;
   /** Grants full access; `undefined` when there is none. */
   adminToken: string | undefined;
+  /** Limits how many credentials can be tried. */
+  limits: CredentialLimits;
   readJob: SnapshotReader;
   readTombstone: TombstoneReader;
 }
@@ -73,17 +78,44 @@ interface Proof {
 }
 
 export function createAccess(options: AccessOptions): Access {
-  const { tokens, apiKeys, revocations, ask, tokenTtlMs, adminToken, readJob, readTombstone } = options;
+  const { tokens, apiKeys, revocations, ask, tokenTtlMs, adminToken, limits, readJob, readTombstone } =
+    options;
 
   const isAdminToken = (given: string | undefined): boolean =>
     given !== undefined && adminToken !== undefined && timingSafeEqual(sha256(given), sha256(adminToken));
 
+  /** What `identify` has verified. */
+  const identified = new WeakMap<Request, Promise<Proof | undefined>>();
+  /** Wrong passwords. They matter only where an admin is required: a proxy may use passwords of its own. */
+  const wrongPasswords = new WeakMap<Request, Guess>();
+
+  const proofOf = (req: Request): Promise<Proof | undefined> => identified.get(req) ?? verifyCaller(req);
+
+  /** Compares a credential with the admin token. @throws HeadwayError `rate-limited` */
+  async function isFromAdmin(
+    req: Request,
+    token: string | undefined,
+    password: string | undefined,
+  ): Promise<boolean> {
+    const isGuess = token !== undefined && !isApiKey(token) && !isJwt(token);
+    if (!isGuess && isAdminToken(token)) return true;
+    const guessed = isGuess ? token : undefined;
+    for (const given of [guessed, password]) {
+      if (given === undefined) continue;
+      const guess = await limits.guess(req, () => isAdminToken(given));
+      if (guess.correct) return true;
+      if (given === guessed) await guess.answer();
+      else wrongPasswords.set(req, guess);
+    }
+    return false;
+  }
+
   /** Verifies the credential that identifies the caller. */
-  async function proofOf(req: Request): Promise<Proof | undefined> {
+  async function verifyCaller(req: Request): Promise<Proof | undefined> {
     const inHeader = bearer(req);
     const inQuery = queryTokens(req)[0];
     const token = inHeader ?? inQuery ?? namesOf(req, TOKEN_COOKIE).flatMap((name) => cookies(req, name))[0];
-    if (isAdminToken(token) || isAdminToken(basicPassword(req))) return { claim: 'admin', credential: {} };
+    if (await isFromAdmin(req, token, basicPassword(req))) return { claim: 'admin', credential: {} };
     if (token === undefined) return undefined;
     if (isApiKey(token)) {
       if (token !== inHeader) {
@@ -92,13 +124,22 @@ export function createAccess(options: AccessOptions): Access {
         throw new HeadwayError('invalid-token', detail);
       }
       const checkedAt = performance.now();
-      const claim = await apiKeys.verify(token);
+      if (!apiKeys.wasUsed(token)) limits.refuseKnown(req);
+      const claim = await apiKeys.verify(token).catch((error) => refuseInvalid(req, error));
       return { claim, credential: { key: claim.key, expiresAt: claim.expiresAt, checkedAt } };
     }
-    return verify(token);
+    return verify(req, token);
   }
 
-  async function verify(token: string): Promise<Proof> {
+  /** Counts an invalid token, and throws the error of the request. */
+  async function refuseInvalid(req: Request, error: unknown): Promise<never> {
+    throw await limits.afterInvalid(req, error);
+  }
+
+  const verify = (req: Request, token: string): Promise<Proof> =>
+    verifyToken(token).catch((error) => refuseInvalid(req, error));
+
+  async function verifyToken(token: string): Promise<Proof> {
     const claim = await tokens.verify(token);
     const credential: Credential = { digest: tokenDigest(token), expiresAt: claim.expiresAt };
     if ('subject' in claim) {
@@ -116,7 +157,7 @@ export function createAccess(options: AccessOptions): Access {
   function jobProofs(req: Request): Promise<Proof[]> {
     const pending = jobProofsOf.get(req);
     if (pending) return pending;
-    const verified = Promise.all(jobTokens(req).map(verify));
+    const verified = Promise.all(jobTokens(req).map((token) => verify(req, token)));
     jobProofsOf.set(req, verified);
     // A stream that waits for Redis verifies them again.
     verified.catch(() => jobProofsOf.delete(req));
@@ -127,12 +168,23 @@ export function createAccess(options: AccessOptions): Access {
     const { claim, credential } = proof ?? {};
     if (claim === 'admin') return ADMIN;
     if (claim && 'subject' in claim) {
-      const { subject: sub, tenant, admin, grants, claims } = claim;
+      const { subject: sub, tenant, admin, grants, claims, limits: own } = claim;
       const id = principalId(sub, tenant);
       // An admin of a tenant is not an admin of the service.
       const isAdmin = admin && tenant === undefined;
       const tenantAdmin = admin && tenant !== undefined;
-      return { id, signedIn: true, admin: isAdmin, tenantAdmin, sub, tenant, grants, credential, claims };
+      return {
+        id,
+        signedIn: true,
+        admin: isAdmin,
+        tenantAdmin,
+        sub,
+        tenant,
+        grants,
+        credential,
+        claims,
+        limits: own,
+      };
     }
     const [visitor] = namesOf(req, VISITOR_COOKIE).flatMap((name) => cookies(req, name));
     return visitor && /^[\w-]{27}$/.test(visitor) ? visitorPrincipal(visitor) : undefined;
@@ -164,6 +216,11 @@ export function createAccess(options: AccessOptions): Access {
 
   return {
     principal,
+    async identify(req) {
+      const proof = verifyCaller(req);
+      identified.set(req, proof);
+      return principalOf(req, await proof);
+    },
     async admit(req, res) {
       const known = await principal(req);
       if (known) return known;
@@ -185,7 +242,7 @@ export function createAccess(options: AccessOptions): Access {
       // The first token in the query identifies the caller, unless there is a bearer token.
       const inQuery = queryTokens(req).slice(bearer(req) === undefined ? 1 : 0);
       for (const token of proof ? inQuery : cookies(req, JOB_COOKIE)) {
-        const { claim, credential } = await verify(token);
+        const { claim, credential } = await verify(req, token);
         if (opens(claim, jobId)) return { jobId, credential };
         if (!proof || typeof claim !== 'object' || !('jobId' in claim)) continue;
         if (await serves(jobId, claim.jobId)) return { jobId, credential };
@@ -197,6 +254,7 @@ export function createAccess(options: AccessOptions): Access {
     async requireAdmin(req) {
       const caller = await principal(req);
       if (caller?.admin) return caller;
+      await wrongPasswords.get(req)?.answer();
       if (caller?.signedIn) throw new HeadwayError('forbidden', 'Admin access required.');
       throw new HeadwayError('sign-in', 'Admin token required.');
     },
@@ -217,5 +275,8 @@ export function createAccess(options: AccessOptions): Access {
 
 const opens = (claim: Claim | 'admin', jobId: string): boolean =>
   typeof claim === 'object' && 'jobId' in claim && claim.jobId === jobId;
+
+/** Whether a token has the form of a JWT (RFC 7519), so that it is not a guess of the admin token. */
+const isJwt = (token: string): boolean => /^eyJ[\w-]*\.[\w-]+\.[\w-]*$/.test(token);
 
 const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();
