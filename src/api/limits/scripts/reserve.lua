@@ -18,8 +18,9 @@
   Returns for each reservation the number of unfinished jobs before it, that of active ones, and for each job a "1" if it may be
   queued else a "0", as one text.
 
-  Cost: O(jobs of the reservations + entries of the sets). A set has at most as many entries as the caller may have unfinished
-  jobs, or LONGEST_READ.
+  Cost: O(jobs of the reservations + entries of the sets that are read). Each set is read at most once. That of an address is
+  read if it may have reached a limit, and has as many entries as the address may have unfinished jobs; that of an owner has
+  the jobs of the last moments.
 ]]
 local LONGEST_READ = 10000
 -- How long a job may be in the set and not in the index, in ms: its process has died, or it is a duplicate.
@@ -65,10 +66,27 @@ local function count(set, owner)
   return unfinished, active
 end
 
+-- The counts of this call: set -> {unfinished, active}.
+local counted = {}
+
+-- Returns what the caller has. An address that cannot have reached a limit is not counted: each entry counts as unfinished.
+local function countsOf(set, owner, jobs, maxJobs, maxActive)
+  if counted[set] then return counted[set] end
+  if owner == '' then
+    local size = redis.call('ZCARD', set)
+    if (maxJobs == 0 or size + jobs <= maxJobs) and (maxActive == 0 or size < maxActive) then
+      return {size, 0}
+    end
+  end
+  counted[set] = {count(set, owner)}
+  return counted[set]
+end
+
 local function reserve(set, first, last)
   local owner, maxJobs, maxActive = ARGV[first], tonumber(ARGV[first + 1]), tonumber(ARGV[first + 2])
   local all, retry = ARGV[first + 3] == 'all', ARGV[first + 4] == 'retry'
-  local unfinished, active = count(set, owner)
+  local counts = countsOf(set, owner, (last - first - 4) / 2, maxJobs, maxActive)
+  local unfinished, active = counts[1], counts[2]
   local room = maxJobs > 0 and math.max(0, maxJobs - unfinished) or math.huge
   if maxActive > 0 and active >= maxActive then room = 0 end
   local allowed, added = {}, {}
@@ -92,6 +110,7 @@ local function reserve(set, first, last)
     return answer
   end
   for _, id in ipairs(added) do redis.call('ZADD', set, now + (retry and RETRIED_WITHIN or 0), id) end
+  counts[1] = counts[1] + #added
   if #added > 0 then redis.call('PEXPIRE', set, owner == '' and KEPT_FOR_ADDRESS or KEPT_FOR_OWNER) end
   return answer
 end
