@@ -20,6 +20,7 @@ export const SUBJECTS = {
     'FILES_DIR',
     'FILES_TTL_MS',
     'FILES_MIN_FREE_BYTES',
+    'FILES_MIN_FREE_INODES',
     'UPLOAD_MAX_BYTES',
     'BODY_MAX_BYTES',
   ],

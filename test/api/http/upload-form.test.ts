@@ -43,7 +43,7 @@ afterAll(() => {
 });
 
 /** The files in the store, and those that this process holds open there. */
-const kept = (): string[] => readdirSync(folder).filter((name) => name !== 'tmp');
+const kept = (): string[] => readdirSync(folder).filter((name) => name.startsWith('file_'));
 const begun = (): string[] => (readdirSync(folder).includes('tmp') ? readdirSync(join(folder, 'tmp')) : []);
 const open = (): string[] =>
   readdirSync('/proc/self/fd').filter((fd) => {
