@@ -99,7 +99,7 @@ export function createApp(options: AppOptions): Express {
         'Idempotency-Key',
         'Last-Event-ID',
       ],
-      exposedHeaders: ['Location', 'Retry-After'],
+      exposedHeaders: ['Location', 'RateLimit', 'RateLimit-Policy', 'Retry-After'],
       maxAge: 600,
     }),
   );

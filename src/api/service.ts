@@ -14,6 +14,8 @@ import { createApp } from './app.js';
 import { startServices } from './background.js';
 import { type Core, pubSubOf } from './core.js';
 import { apiScripts } from './jobs/scripts.js';
+import { createLimiter } from './limits/limiter.js';
+import { limitScripts } from './limits/scripts.js';
 import { openAuth, readSecrets } from './open-auth.js';
 import { openJobs } from './open-jobs.js';
 import { openLive } from './open-live.js';
@@ -55,11 +57,15 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
   const secrets = await readSecrets(options, production);
   const opened = new CloseStack();
 
-  const connection = await connectHeadway(config, 'request', log, registry, apiScripts);
+  const connection = await connectHeadway(config, 'request', log, registry, {
+    ...apiScripts,
+    ...limitScripts,
+  });
   opened.defer(() => connection.disconnect());
   const subscriberRedis = connectRedis(config.REDIS_URL, 'subscriber');
   opened.defer(() => subscriberRedis.disconnect());
-  const core: Core = { config, registry, plan, connection, subscriberRedis, log };
+  const limiter = createLimiter(connection.redis, connection.keyspace, config, production);
+  const core: Core = { config, registry, plan, connection, subscriberRedis, limiter, log };
 
   const jobs = openJobs(core, production);
   const { access, permissions, adminSession, ...auth } = openAuth(core, secrets, jobs.readTombstone);

@@ -3,6 +3,7 @@ import { isWebhookSecret, SECRET_FORM } from '../jobs/webhook-option.js';
 import { StartError } from '../start-error.js';
 import { hostPatterns } from '../webhooks/target.js';
 import { accessSettings } from './access-settings.js';
+import { limitSettings } from './limit-settings.js';
 import { normalPublicUrl, publicUrlMistake } from './public-url.js';
 import { storageSettings } from './storage-settings.js';
 
@@ -168,6 +169,7 @@ export const configSchema = z.object({
     ),
   ...accessSettings,
   ...storageSettings,
+  ...limitSettings,
   TOKEN_TTL_MS: int(1000)
     .default(7 * day)
     .describe('How long a job token is valid, in ms.'),
