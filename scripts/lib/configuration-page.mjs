@@ -32,6 +32,7 @@ export const SUBJECTS = {
     'CHANNEL_RULES',
   ],
   'Authentication and browsers': [
+    'ANONYMOUS',
     'TOKEN_SECRET',
     'TOKEN_TTL_MS',
     'ADMIN_TOKEN',

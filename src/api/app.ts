@@ -106,7 +106,7 @@ export function createApp(options: AppOptions): Express {
   // A proxy may have replaced the host of the request.
   const own = config.PUBLIC_URL ? [new URL(config.PUBLIC_URL).origin] : [];
   app.use(refuseCrossSite([...own, ...origins]));
-  app.use('/v1/files', filesRoutes({ store, config, stopping }));
+  app.use('/v1/files', filesRoutes({ access: options.access, store, config, stopping }));
   app.use('/v1/jobs', jobRoutes(options));
   app.use('/v1/jobs\\:batch', jsonBody(config.BODY_MAX_BYTES), batchRoutes(options));
   app.use(channelRoutes(options));

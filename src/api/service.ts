@@ -11,6 +11,7 @@ import type { Service } from '../shared/process/service.js';
 import { connectRedis } from '../shared/redis/connect.js';
 import { connectHeadway } from '../shared/runtime/connection.js';
 import { createApp } from './app.js';
+import { chooseAnonymous, logAnonymous } from './auth/anonymous.js';
 import { startServices } from './background.js';
 import { type Core, pubSubOf } from './core.js';
 import { apiScripts } from './jobs/scripts.js';
@@ -54,6 +55,8 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
   const { config, registry, log, embedded = false } = options;
   const plan = planQueues(registry, config.QUEUE_NAME);
   const production = process.env.NODE_ENV === 'production';
+  const exposure = { production, embedded };
+  const anonymous = chooseAnonymous(config, exposure);
   const secrets = await readSecrets(options, production);
   const opened = new CloseStack();
 
@@ -68,7 +71,12 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
   const core: Core = { config, registry, plan, connection, subscriberRedis, limiter, log };
 
   const jobs = openJobs(core, production);
-  const { access, permissions, adminSession, ...auth } = openAuth(core, secrets, jobs.readTombstone);
+  const { access, permissions, adminSession, ...auth } = openAuth(
+    core,
+    secrets,
+    jobs.readTombstone,
+    anonymous.mode,
+  );
   const streams = openStreams(core, jobs, auth);
   const { reporting, feed, dashboard, overviews } = openLive({ ...core, ...streams });
   opened.adopt(reporting, stop);
@@ -93,6 +101,7 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
     stopping: () => stopping,
   });
 
+  logAnonymous(anonymous, config, exposure, log);
   return {
     app,
     redis: connection.server.version,

@@ -3,6 +3,7 @@ import { type Request, type Response, Router } from 'express';
 import { HeadwayError } from '../../shared/errors.js';
 import type { FileStore, StoredFile } from '../../shared/files/store.js';
 import type { Config } from '../../shared/process/config.js';
+import type { Access } from '../auth/access.js';
 import { requireUnread } from '../http/body.js';
 import { methods } from '../http/problem.js';
 import { readForm } from '../http/upload-form.js';
@@ -14,19 +15,25 @@ const LINGER_MS = 5000;
 const FORM_BYTES = 64 * 1024;
 
 export interface FilesRoutesOptions {
+  access: Pick<Access, 'requireStarter'>;
   store: FileStore;
   config: Pick<Config, 'UPLOAD_MAX_BYTES'> & UploadLimits['config'];
   stopping: () => boolean;
 }
 
 /** `/v1/files`: stores uploads, which are streamed to disk. */
-export function filesRoutes({ store, config, stopping }: FilesRoutesOptions): Router {
+export function filesRoutes({ access, store, config, stopping }: FilesRoutesOptions): Router {
   const router = Router();
   router.route('/').all(methods('POST')).post(upload);
   return router;
 
   async function upload(req: Request, res: Response): Promise<void> {
     requireUnread(req);
+    // Before anything reads the body.
+    await access.requireStarter(req).catch((error: unknown) => {
+      refuse(req, res, LINGER_MS);
+      throw error;
+    });
     const { signal, end } = watchUpload(req, { config, stopping });
     try {
       requirePlain(req);

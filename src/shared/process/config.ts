@@ -4,6 +4,7 @@ import { StartError } from '../start-error.js';
 import { hostPatterns } from '../webhooks/target.js';
 import { accessSettings } from './access-settings.js';
 import { limitSettings } from './limit-settings.js';
+import { anonymousSettings } from './anonymous-settings.js';
 import { normalPublicUrl, publicUrlMistake } from './public-url.js';
 import { storageSettings } from './storage-settings.js';
 
@@ -170,6 +171,7 @@ export const configSchema = z.object({
   ...accessSettings,
   ...storageSettings,
   ...limitSettings,
+  ...anonymousSettings,
   TOKEN_TTL_MS: int(1000)
     .default(7 * day)
     .describe('How long a job token is valid, in ms.'),
