@@ -16,6 +16,7 @@ import { startServices } from './background.js';
 import { type Core, pubSubOf } from './core.js';
 import { apiScripts } from './jobs/scripts.js';
 import { createLimiter } from './limits/limiter.js';
+import { startOpenCounts } from './limits/open-counts.js';
 import { limitScripts } from './limits/scripts.js';
 import { openAuth, readSecrets } from './open-auth.js';
 import { openJobs } from './open-jobs.js';
@@ -67,7 +68,9 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
   opened.defer(() => connection.disconnect());
   const subscriberRedis = connectRedis(config.REDIS_URL, 'subscriber');
   opened.defer(() => subscriberRedis.disconnect());
-  const limiter = createLimiter(connection.redis, connection.keyspace, config, production);
+  const openCounts = startOpenCounts(connection.redis, connection.keyspace, log);
+  opened.adopt(openCounts, stop);
+  const limiter = createLimiter(connection.redis, connection.keyspace, config, production, openCounts);
   const core: Core = { config, registry, plan, connection, subscriberRedis, limiter, log };
 
   const jobs = openJobs(core, production);
@@ -77,7 +80,7 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
     jobs.readTombstone,
     anonymous.mode,
   );
-  const streams = openStreams(core, jobs, auth);
+  const streams = openStreams(core, jobs, { access, ...auth });
   const { reporting, feed, dashboard, overviews } = openLive({ ...core, ...streams });
   opened.adopt(reporting, stop);
   opened.defer(() => connection.outcomes.flush());

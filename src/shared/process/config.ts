@@ -3,8 +3,8 @@ import { isWebhookSecret, SECRET_FORM } from '../jobs/webhook-option.js';
 import { StartError } from '../start-error.js';
 import { hostPatterns } from '../webhooks/target.js';
 import { accessSettings } from './access-settings.js';
-import { limitSettings } from './limit-settings.js';
 import { anonymousSettings } from './anonymous-settings.js';
+import { limitSettings } from './limit-settings.js';
 import { normalPublicUrl, publicUrlMistake } from './public-url.js';
 import { storageSettings } from './storage-settings.js';
 
