@@ -13,6 +13,7 @@ import { inOneLayer } from './http/fixed-headers.js';
 import { pageFiles } from './http/pages.js';
 import { methods, problemHandler } from './http/problem.js';
 import { requestLog } from './http/request-log.js';
+import type { Serving } from './http/serving.js';
 import type { Limiter } from './limits/limiter.js';
 import { batchRoutes } from './routes/batch.js';
 import { BOARD_PATH, boardRoutes } from './routes/board.js';
@@ -37,7 +38,7 @@ export interface AppOptions
   embedded: boolean;
   limiter: Limiter;
   log: Logger;
-  stopping: () => boolean;
+  serving: Serving;
 }
 
 /** The folder of the pages that Vite built: beside the compiled code, or in `dist` when running from source. */
@@ -61,13 +62,14 @@ function sendDefaultUrl(req: Request, res: Response): void {
 
 /** Creates the Express application with all routes of the API, and the pages. */
 export function createApp(options: AppOptions): Express {
-  const { config, limiter, store, embedded, log, stopping } = options;
+  const { config, limiter, store, embedded, log, serving } = options;
   const origins = config.CORS_ORIGINS.split(',').flatMap((origin) => origin.trim() || []);
   const app = express();
   app.disable('x-powered-by');
   app.set('query parser', 'simple');
   app.set('etag', false);
   app.set('trust proxy', config.TRUST_PROXY !== 'none' && config.TRUST_PROXY);
+  app.use(serving.handler);
   app.use(takeBasePath(basePathOf(config.PUBLIC_URL)));
   app.use(healthRoutes(options));
   app.use(requestLog(log));
@@ -108,6 +110,7 @@ export function createApp(options: AppOptions): Express {
   // A proxy may have replaced the host of the request.
   const own = config.PUBLIC_URL ? [new URL(config.PUBLIC_URL).origin] : [];
   app.use(refuseCrossSite([...own, ...origins]));
+  const stopping = (): boolean => serving.stopping;
   app.use('/v1/files', filesRoutes({ access: options.access, limiter, store, config, stopping }));
   app.use('/v1/jobs', jobRoutes(options));
   app.use('/v1/jobs\\:batch', jsonBody(config.BODY_MAX_BYTES), batchRoutes(options));

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { Sink } from '../../shared/channel/subscription.js';
+import { leaveInFlight } from '../http/serving.js';
 import { releaseLeases } from './lease.js';
 import { boundUnsent } from './socket-bound.js';
 
@@ -108,6 +109,7 @@ function canRelease(parser: Parser | null | undefined): parser is Parser {
 function release(req: IncomingMessage, res: ServerResponse, parser: Parser): Socket {
   const { socket } = req;
   res.detachSocket(socket);
+  leaveInFlight(res);
   for (const event of ['data', 'end', 'close', 'drain', 'error', 'timeout', 'pause', 'resume']) {
     socket.removeAllListeners(event);
   }
