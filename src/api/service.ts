@@ -26,6 +26,8 @@ export interface ServiceOptions {
   authorize?: Authorize | undefined;
   /** Whether the API is part of an application, which answers all other paths itself. Defaults to `false`. */
   embedded?: boolean;
+  /** Called when a newer release has changed the data in Redis. Without it, the service closes itself. */
+  onUnusable?: () => void;
   log: Logger;
 }
 
@@ -55,7 +57,8 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
   const secrets = await readSecrets(options, production);
   const opened = new CloseStack();
 
-  const connection = await connectHeadway(config, 'request', log, registry, apiScripts);
+  const onUnusable = options.onUnusable ?? (() => void opened.close());
+  const connection = await connectHeadway(config, 'request', log, registry, apiScripts, onUnusable);
   opened.defer(() => connection.disconnect());
   const subscriberRedis = connectRedis(config.REDIS_URL, 'subscriber');
   opened.defer(() => subscriberRedis.disconnect());
@@ -87,17 +90,14 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
     stopping: () => stopping,
   });
 
-  return {
-    app,
-    redis: connection.server.version,
-    retire() {
-      stopping = true;
-      // Close the door first: it makes viewers reconnect if a closed set refuses their streams.
-      streams.streams.close();
-      for (const viewers of allViewers) viewers.close();
-    },
-    close: () => opened.close(),
-  };
+  function retire(): void {
+    stopping = true;
+    // Close the door first: it makes viewers reconnect if a closed set refuses their streams.
+    streams.streams.close();
+    for (const viewers of allViewers) viewers.close();
+  }
+  opened.defer(retire);
+  return { app, redis: connection.server.version, retire, close: () => opened.close() };
 }
 
 const stop = (service: Service): Promise<void> => service.stop();
