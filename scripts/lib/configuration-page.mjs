@@ -43,6 +43,7 @@ export const SUBJECTS = {
     'CORS_ORIGINS',
     'TRUST_PROXY',
   ],
+  Metrics: ['METRICS_PORT', 'METRICS_HOST'],
   Webhooks: ['WEBHOOK_HOSTS', 'WEBHOOK_ALLOW_PRIVATE', 'WEBHOOK_SECRET', 'WEBHOOK_TIMEOUT_MS'],
 };
 

@@ -3,6 +3,7 @@ import { isWebhookSecret, SECRET_FORM } from '../jobs/webhook-option.js';
 import { StartError } from '../start-error.js';
 import { hostPatterns } from '../webhooks/target.js';
 import { accessSettings } from './access-settings.js';
+import { metricsSettings } from './metrics-settings.js';
 import { normalPublicUrl, publicUrlMistake } from './public-url.js';
 
 const int = (min: number, max = Number.MAX_SAFE_INTEGER) => z.coerce.number().int().min(min).max(max);
@@ -164,6 +165,7 @@ export const configSchema = z.object({
       'Public address of the service, needed if a proxy serves it below a path: `https://example.org/headway`. Links, cookies and pages use that path; requests are accepted with and without it. All API processes and workers need the same value. If empty, the service is at `/`.',
     ),
   ...accessSettings,
+  ...metricsSettings,
   TOKEN_TTL_MS: int(1000)
     .default(7 * day)
     .describe('How long a job token is valid, in ms.'),
