@@ -10,6 +10,7 @@ import type { Logger } from '../shared/process/log.js';
 import type { Service } from '../shared/process/service.js';
 import { connectRedis } from '../shared/redis/connect.js';
 import { connectHeadway } from '../shared/runtime/connection.js';
+import { openMetrics } from '../shared/runtime/metrics.js';
 import { createApp } from './app.js';
 import { startServices } from './background.js';
 import { type Core, pubSubOf } from './core.js';
@@ -18,6 +19,7 @@ import { openAuth, readSecrets } from './open-auth.js';
 import { openJobs } from './open-jobs.js';
 import { openLive } from './open-live.js';
 import { openStreams } from './open-streams.js';
+import { observeStreams } from './stream/observe.js';
 
 export interface ServiceOptions {
   config: Config;
@@ -34,6 +36,8 @@ export interface ApiService {
   app: Express;
   /** The version of the connected Redis server. */
   redis: string;
+  /** The address of the metrics, if they have a port of their own. */
+  metrics: string | undefined;
   /** Ends all streams. Requests are still answered, but `/readyz` reports that the process is not ready. */
   retire(): void;
   /** Closes everything that was opened. Call it when all requests have been answered. */
@@ -70,6 +74,9 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
   const allViewers = [streams.viewers, dashboard, overviews];
   const services = startServices(core, jobs, streams, reporting, feed, allViewers);
   opened.defer(() => Promise.all(services.map(stop)));
+  opened.defer(observeStreams(streams, allViewers));
+  const metrics = await openMetrics(core, { role: 'api', embedded });
+  opened.defer(metrics.close);
 
   let stopping = false;
   const app = createApp({
@@ -90,6 +97,7 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
   return {
     app,
     redis: connection.server.version,
+    metrics: metrics.url,
     retire() {
       stopping = true;
       // Close the door first: it makes viewers reconnect if a closed set refuses their streams.

@@ -1,4 +1,5 @@
 import type { Request, Response } from 'express';
+import { writeTo } from '../../shared/channel/subscription.js';
 import { HeadwayError } from '../../shared/errors.js';
 import { HEARTBEAT, WAITING } from './frames.js';
 import {
@@ -54,7 +55,7 @@ export class PendingStream {
     if (!sink) return this.begin(RETRY + head, on);
     if (sink.destroyed) return undefined;
     handOver(sink, on);
-    sink.write(head === '' ? HEARTBEAT : Buffer.from(head));
+    writeTo(sink, head === '' ? HEARTBEAT : Buffer.from(head));
     return sink;
   }
 
