@@ -116,4 +116,19 @@ export class Gauge implements Definition {
   }
 }
 
+const refreshers = new Set<() => Promise<unknown>>();
+
+/**
+ * Registers work that brings the sources of gauges up to date. It runs before they are read, often several times at once, and
+ * must neither fail nor wait for long.
+ * @returns a function that removes it
+ */
+export function beforeReading(work: () => Promise<unknown>): () => void {
+  refreshers.add(work);
+  return () => void refreshers.delete(work);
+}
+
+/** Brings the sources of gauges up to date. */
+export const refreshGauges = (): Promise<unknown> => Promise.all(Array.from(refreshers, (work) => work()));
+
 export type AnyInstrument = Counter | Histogram | Gauge;

@@ -1,6 +1,12 @@
-import type { Metric, Registry } from 'prom-client';
+import type { Metric, OpenMetricsContentType, Registry, RegistryContentType } from 'prom-client';
 import { instruments } from './all.js';
-import type { AnyInstrument, Distribution, Histogram, Sample } from './instruments.js';
+import {
+  type AnyInstrument,
+  type Distribution,
+  type Histogram,
+  refreshGauges,
+  type Sample,
+} from './instruments.js';
 
 /** What prom-client reads of a metric when it is scraped. */
 interface Exported {
@@ -14,7 +20,7 @@ type PromClient = typeof import('prom-client');
 /** The same metrics, for the two formats. */
 interface Registries {
   prometheus: Registry;
-  openMetrics: Registry;
+  openMetrics: Registry<OpenMetricsContentType>;
 }
 
 let loaded: Promise<PromClient> | undefined;
@@ -62,7 +68,12 @@ async function createRegistries(): Promise<Registries> {
   const prometheus = new Registry();
   for (const instrument of instruments) register(prometheus, exporter(instrument));
   collectDefaultMetrics({ register: prometheus });
-  const openMetrics = new Registry();
+  // Reading them takes time for each open socket, and they are not named as Prometheus demands.
+  for (const what of ['handles', 'requests', 'resources']) {
+    prometheus.removeSingleMetric(`nodejs_active_${what}`);
+    prometheus.removeSingleMetric(`nodejs_active_${what}_total`);
+  }
+  const openMetrics = new Registry<OpenMetricsContentType>();
   openMetrics.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
   for (const metric of prometheus.getMetricsAsArray())
     register(openMetrics, inOpenMetrics(metric as unknown as Source));
@@ -75,12 +86,19 @@ interface Source {
   type: string;
   get(): Promise<Exported>;
 }
-const register = (registry: Registry, source: Source): void =>
+const register = <T extends RegistryContentType>(registry: Registry<T>, source: Source): void =>
   registry.registerMetric(source as unknown as Metric);
 
 function exporter(instrument: AnyInstrument): Source {
   const { name, help, type } = instrument;
-  return { name, type, get: async () => ({ name, help, type, values: valuesOf(instrument) }) };
+  return {
+    name,
+    type,
+    async get() {
+      if (type === 'gauge') await refreshGauges();
+      return { name, help, type, values: valuesOf(instrument) };
+    },
+  };
 }
 
 /** A registry in OpenMetrics renames counters, which must not be seen by the other registry. */

@@ -23,6 +23,8 @@ interface Log {
 
 /** Serves `GET /metrics` on a port of its own. */
 export interface MetricsServer {
+  /** The address of the metrics; `undefined` if the port could not be opened. */
+  url: string | undefined;
   close(): void;
 }
 
@@ -39,6 +41,7 @@ export async function serveMetrics({ host, port, log }: MetricsServerOptions): P
     refusal = await listen(server, host, each);
     if (refusal?.code !== 'EADDRINUSE') break;
   }
+  let url: string | undefined;
   if (refusal) {
     const where = port ?? `${FIRST_PORT} to ${FIRST_PORT + PORTS - 1}`;
     log.warn(
@@ -48,10 +51,11 @@ export async function serveMetrics({ host, port, log }: MetricsServerOptions): P
   } else {
     server.unref();
     const { port: bound } = server.address() as AddressInfo;
-    const url = `http://${host.includes(':') ? `[${host}]` : host}:${bound}/metrics`;
+    url = `http://${host.includes(':') ? `[${host}]` : host}:${bound}/metrics`;
     log.info({ url }, 'serving metrics');
   }
   return {
+    url,
     close() {
       server.close();
       server.closeAllConnections();
