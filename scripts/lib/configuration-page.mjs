@@ -3,6 +3,7 @@
 /** The subjects of the page and the settings of each, in the order of the page. */
 export const SUBJECTS = {
   'Service and Redis': ['PORT', 'HOST', 'PUBLIC_URL', 'REDIS_URL', 'KEY_PREFIX', 'DATA_DIR', 'LOG_LEVEL'],
+  Stopping: ['DRAIN_DELAY_MS', 'SHUTDOWN_GRACE_MS'],
   'Jobs and workers': [
     'JOBS_DIR',
     'QUEUE_NAME',
@@ -12,7 +13,6 @@ export const SUBJECTS = {
     'LOCK_DURATION_MS',
     'STALLED_INTERVAL_MS',
     'MAX_STALLS',
-    'SHUTDOWN_GRACE_MS',
   ],
   'Progress and logs': ['PROGRESS_INTERVAL_MS', 'PARTIAL_MAX_BYTES', 'JOB_LOG_LINES'],
   Retention: ['KEEP_JOBS_MS', 'GONE_JOBS_MS', 'IDEMPOTENCY_TTL_MS'],
@@ -20,6 +20,7 @@ export const SUBJECTS = {
     'FILES_DIR',
     'FILES_TTL_MS',
     'FILES_MIN_FREE_BYTES',
+    'FILES_MIN_FREE_INODES',
     'UPLOAD_MAX_BYTES',
     'BODY_MAX_BYTES',
   ],
@@ -31,6 +32,7 @@ export const SUBJECTS = {
     'CHANNEL_RULES',
   ],
   'Authentication and browsers': [
+    'ANONYMOUS',
     'TOKEN_SECRET',
     'TOKEN_TTL_MS',
     'ADMIN_TOKEN',
@@ -58,9 +60,24 @@ export const SUBJECTS = {
     'LIMIT_SCHEDULES_USER',
     'LIMIT_SCHEDULES_KEY',
     'LIMIT_INTERVAL_ANONYMOUS_MS',
+    'LIMIT_STREAMS_ANONYMOUS',
+    'LIMIT_STREAMS_USER',
+    'LIMIT_STREAMS_KEY',
+    'LIMIT_STREAMS_ADDRESS',
+    'LIMIT_STREAMS_PROCESS',
+    'LIMIT_DASHBOARDS_ANONYMOUS',
+    'LIMIT_DASHBOARDS_USER',
+    'LIMIT_DASHBOARDS_KEY',
+    'LIMIT_UPLOADS_ANONYMOUS',
+    'LIMIT_UPLOADS_USER',
+    'LIMIT_UPLOADS_KEY',
+    'LIMIT_UPLOAD_BYTES_ANONYMOUS',
+    'LIMIT_UPLOAD_BYTES_USER',
+    'LIMIT_UPLOAD_BYTES_KEY',
     'LIMIT_SIGN_INS',
     'LIMIT_BAD_TOKENS',
   ],
+  Metrics: ['METRICS_PORT', 'METRICS_HOST'],
   Webhooks: ['WEBHOOK_HOSTS', 'WEBHOOK_ALLOW_PRIVATE', 'WEBHOOK_SECRET', 'WEBHOOK_TIMEOUT_MS'],
 };
 

@@ -4,6 +4,7 @@ import type { Config } from '../shared/process/config.js';
 import type { Logger } from '../shared/process/log.js';
 import type { Connection } from '../shared/runtime/connection.js';
 import { createAccess } from './auth/access.js';
+import type { AnonymousMode } from './auth/anonymous.js';
 import { createApiKeys } from './auth/api-keys.js';
 import { askOf, loadAuthorize } from './auth/hook.js';
 import { userKeys } from './auth/keys.js';
@@ -44,6 +45,7 @@ export function openAuth(
   { config, connection, limiter }: { config: Config; connection: Connection; limiter: Limiter },
   secrets: Secrets,
   readTombstone: TombstoneReader,
+  anonymous: AnonymousMode,
 ) {
   const { redis, keyspace } = connection;
   const apiKeys = createApiKeys(redis, keyspace);
@@ -60,6 +62,7 @@ export function openAuth(
     revocations,
     ask: secrets.ask,
     tokenTtlMs: config.TOKEN_TTL_MS,
+    anonymous,
     adminToken: secrets.adminToken,
     limits: createCredentialLimits(limiter, config),
     readJob: connection.readJob,

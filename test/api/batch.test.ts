@@ -5,8 +5,8 @@ import { createBatchStarter } from '../../src/api/jobs/batch.js';
 import { createIdempotency } from '../../src/api/jobs/idempotency.js';
 import { createJobStarter } from '../../src/api/jobs/start.js';
 import { createLimitedStarter } from '../../src/api/jobs/start-limited.js';
+import { createCallers } from '../../src/api/limits/caller.js';
 import { createJobLimits } from '../../src/api/limits/jobs.js';
-import { createLimiter } from '../../src/api/limits/limiter.js';
 import { createPublisher } from '../../src/shared/channel/publisher.js';
 import { planQueues } from '../../src/shared/jobs/queues.js';
 import { loadRegistry } from '../../src/shared/jobs/registry.js';
@@ -265,15 +265,15 @@ describe('the queuing of a batch', () => {
       webhooks: createWebhookStore(redis, keyspace, 60_000),
       webhookRules: { ...webhookPolicy(readConfig({})), ownSecret: false },
     });
-    const limiter = createLimiter(redis, keyspace, readConfig({}), false);
+    const limits = createJobLimits(redis, keyspace, { max: () => undefined });
     const startBatch = createBatchStarter({
       starter,
-      limitedStarter: createLimitedStarter(starter, createJobLimits(redis, keyspace, limiter)),
+      limitedStarter: createLimitedStarter(starter, limits),
       plan: planQueues(registry, ''),
       idempotency: createIdempotency(redis, keyspace, 1000),
     });
     const caller = { id: 'user:ada', signedIn: true, admin: false, grants: NO_GRANTS };
-    const limited = limiter.caller({ ip: '127.0.0.1' } as Request, caller);
+    const limited = createCallers(false).caller({ ip: '127.0.0.1' } as Request, caller);
     const jobs = Array.from({ length: 1000 }, (_, i) => steps(i, i % 2 ? { ttlMs: 60_000 } : {}));
     try {
       // As in a process, the queue is open before the first job. The first call on a connection also sends the scripts.

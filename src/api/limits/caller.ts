@@ -36,7 +36,15 @@ export type Maxima = Record<CallerLimit, Record<Exclude<CallerKind, 'admin'>, nu
 /** Returns the maxima in the configuration. */
 export function maximaOf(config: Config): Maxima {
   const of = (limit: CallerLimit) => {
-    const name = limit.toUpperCase().replace('-', '_') as 'REQUESTS' | 'JOBS' | 'ACTIVE_JOBS' | 'SCHEDULES';
+    const name = limit.toUpperCase().replace('-', '_') as
+      | 'REQUESTS'
+      | 'JOBS'
+      | 'ACTIVE_JOBS'
+      | 'SCHEDULES'
+      | 'STREAMS'
+      | 'DASHBOARDS'
+      | 'UPLOADS'
+      | 'UPLOAD_BYTES';
     return {
       anonymous: config[`LIMIT_${name}_ANONYMOUS`],
       user: config[`LIMIT_${name}_USER`],

@@ -48,7 +48,7 @@ interface Pending extends Waiting<[unfinished: number, active: number, allowed: 
   args: Array<string | number>;
 }
 
-export function createJobLimits(redis: Redis, keyspace: Keyspace, limiter: Limiter): JobLimits {
+export function createJobLimits(redis: Redis, keyspace: Keyspace, limiter: Pick<Limiter, 'max'>): JobLimits {
   const { records, sets } = indexKeys(keyspace);
   const scripts = scriptsOf(redis, limitScripts);
 

@@ -2,8 +2,10 @@ import type { Response } from 'express';
 import type { Redis } from 'ioredis';
 import type { Keyspace } from '../../shared/keyspace.js';
 import type { Config } from '../../shared/process/config.js';
+import { type AtOnce, createAtOnce } from './at-once.js';
 import { type Callers, createCallers, type LimitedCaller, type Maxima, maxFor, maximaOf } from './caller.js';
 import type { CallerLimit, RateName } from './names.js';
+import type { OpenCounts } from './open-counts.js';
 import { createRates, type Rates, type RateTaking } from './rates.js';
 import { refusal, setLimitHeaders } from './refusal.js';
 
@@ -19,6 +21,8 @@ export interface Limiter extends Callers {
   /** Throws if this process remembers that a caller was refused, without asking Redis. @throws HeadwayError `rate-limited` */
   refuseKnown(taking: RateTaking): void;
   rates: Rates;
+  /** Limits how much callers have open at once. */
+  atOnce: AtOnce;
 }
 
 /** @param production whether the process runs with `NODE_ENV=production` */
@@ -27,6 +31,7 @@ export function createLimiter(
   keyspace: Keyspace,
   config: Config,
   production: boolean,
+  counts: OpenCounts,
 ): Limiter {
   const { LIMIT_LOOPBACK } = config;
   const callers = createCallers(LIMIT_LOOPBACK === 'auto' ? production : LIMIT_LOOPBACK === 'on');
@@ -34,9 +39,11 @@ export function createLimiter(
   const maxima: Maxima = maximaOf(config);
   const refuse = (limit: RateName, max: number, retryAfterMs: number) =>
     refusal({ limit, max, retryAfterMs });
+  const max: Limiter['max'] = (limit, of) => maxFor(maxima, limit, of);
   return {
     ...callers,
-    max: (limit, of) => maxFor(maxima, limit, of),
+    max,
+    atOnce: createAtOnce({ counts, max, maxStreamsOfAddress: config.LIMIT_STREAMS_ADDRESS }),
     async take(taking, res) {
       const { limit, max } = taking;
       const { allowed, remaining, retryAfterMs, resetMs } = await rates.take(taking);

@@ -1,4 +1,5 @@
 const MINUTE_MS = 60_000;
+const DAY_MS = 24 * 60 * MINUTE_MS;
 
 /** What a limit counts. A rate has a window, in ms; without one, the limit is on how much there is at a time. */
 interface LimitKind {
@@ -13,6 +14,10 @@ export const LIMITS = {
   jobs: { of: 'unfinished jobs' },
   'active-jobs': { of: 'active jobs' },
   schedules: { of: 'schedules' },
+  streams: { of: 'open streams' },
+  dashboards: { of: 'open dashboards and overviews' },
+  uploads: { of: 'uploads at once' },
+  'upload-bytes': { of: 'bytes of uploads', windowMs: DAY_MS },
   'sign-ins': { of: 'failed sign-ins', windowMs: 15 * MINUTE_MS },
   'bad-tokens': { of: 'requests with an invalid token', windowMs: MINUTE_MS },
 } as const satisfies Record<string, LimitKind>;
@@ -25,5 +30,14 @@ export type RateName = {
 }[LimitName];
 
 /** The limits that differ between callers without a token, users and API keys. An API key may have its own. */
-export const CALLER_LIMITS = ['requests', 'jobs', 'active-jobs', 'schedules'] as const;
+export const CALLER_LIMITS = [
+  'requests',
+  'jobs',
+  'active-jobs',
+  'schedules',
+  'streams',
+  'dashboards',
+  'uploads',
+  'upload-bytes',
+] as const;
 export type CallerLimit = (typeof CALLER_LIMITS)[number];

@@ -9,7 +9,7 @@ export interface Refusal {
   /** When the same request may succeed, in ms from now. */
   retryAfterMs: number;
   /** What is wrong and what to do. Defaults to a sentence about the limit. */
-  detail?: string;
+  detail?: string | undefined;
 }
 
 /**

@@ -3,6 +3,7 @@ import { defineScripts, luaBeside } from '../../shared/redis/scripts.js';
 
 /** The commands of the scripts of limits. Arguments and replies are described at the top of each Lua file. */
 export interface LimitCommands {
+  shareOpen(keys: number, ...args: Array<string | number>): Promise<string[]>;
   takeUnits(keys: number, ...args: Array<string | number>): Promise<number[]>;
   reserveJobs(
     keys: number,
@@ -13,6 +14,7 @@ export interface LimitCommands {
 const lua = luaBeside(import.meta.url);
 
 export const limitScripts = defineScripts<LimitCommands>({
+  shareOpen: { lua: lua('share-open') },
   takeUnits: { lua: lua('take') },
   reserveJobs: { lua: [recordLua, lua('reserve')].join('\n') },
 });

@@ -2,7 +2,6 @@ import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { CallerKind, LimitedCaller } from '../../../src/api/limits/caller.js';
 import { createJobLimits, type JobLimits } from '../../../src/api/limits/jobs.js';
-import type { Limiter } from '../../../src/api/limits/limiter.js';
 import { limitScripts } from '../../../src/api/limits/scripts.js';
 import { createKeyspace } from '../../../src/shared/keyspace.js';
 import { connectRedis, waitUntilReady } from '../../../src/shared/redis/connect.js';
@@ -10,7 +9,7 @@ import { serverNow } from '../../../src/shared/redis/server-clock.js';
 import { startRedis, type TestRedis } from '../../support/redis.js';
 
 const MAX = 10;
-const limiter = { max: (limit: string) => (limit === 'jobs' ? MAX : undefined) } as unknown as Limiter;
+const limiter = { max: (limit: string) => (limit === 'jobs' ? MAX : undefined) };
 
 let server: TestRedis;
 let connections: Redis[];
