@@ -10,7 +10,7 @@ export type { Action, Asker, Authorize } from '../shared/auth/authorize.js';
 export { defineJob } from '../shared/jobs/definition.js';
 export { RegistryError } from '../shared/jobs/registry.js';
 export { ConfigError } from '../shared/process/config.js';
-export { UnusableRedisError } from '../shared/redis/connect.js';
+export { UnusableRedisError } from '../shared/redis/unusable.js';
 export { type Channels, connectChannels } from '../shared/runtime/channels.js';
 export { StartError } from '../shared/start-error.js';
 
@@ -38,13 +38,21 @@ export interface Headway {
 
 /**
  * Creates Headway's API for an Express application.
+ * Resolves when Redis answers.
  * @throws ConfigError, RegistryError, StartError or UnusableRedisError with the reason when it cannot start
  */
 export async function createHeadway(options: HeadwayOptions): Promise<Headway> {
   const config = librarySettings(options);
   const registry = await registryOf(options.jobs, builtInJobsDir);
   const log = createLogger(config, 'headway');
-  const service = await openService({ config, registry, authorize: options.authorize, embedded: true, log });
+  const service = await openService({
+    config,
+    registry,
+    authorize: options.authorize,
+    embedded: true,
+    log,
+    waiting: { signal: options.signal },
+  });
   return {
     router: embed(service.app, basePathOf(config.PUBLIC_URL)),
     close: () => service.stop({ drainMs: config.DRAIN_DELAY_MS || 0 }),

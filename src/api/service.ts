@@ -11,7 +11,7 @@ import type { Config } from '../shared/process/config.js';
 import type { Logger } from '../shared/process/log.js';
 import type { Service } from '../shared/process/service.js';
 import { connectRedis } from '../shared/redis/connect.js';
-import { connectHeadway } from '../shared/runtime/connection.js';
+import { connectHeadway, type Waiting } from '../shared/runtime/connection.js';
 import { createApp } from './app.js';
 import { startServices } from './background.js';
 import { type Core, pubSubOf } from './core.js';
@@ -30,6 +30,7 @@ export interface ServiceOptions {
   authorize?: Authorize | undefined;
   /** Whether the API is part of an application, which answers all other paths itself. Defaults to `false`. */
   embedded?: boolean;
+  waiting?: Waiting;
   log: Logger;
 }
 
@@ -70,7 +71,7 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
   const secrets = await readSecrets(options, production);
   const opened = new CloseStack();
 
-  const connection = await connectHeadway(config, 'request', log, registry, apiScripts);
+  const connection = await connectHeadway(config, 'request', log, registry, apiScripts, options.waiting);
   opened.defer(() => connection.disconnect());
   const subscriberRedis = connectRedis(config.REDIS_URL, 'subscriber');
   opened.defer(() => subscriberRedis.disconnect());

@@ -8,7 +8,7 @@ export { ChildFailedError, PermanentError } from '../shared/errors.js';
 export { defineJob } from '../shared/jobs/definition.js';
 export { RegistryError } from '../shared/jobs/registry.js';
 export { ConfigError } from '../shared/process/config.js';
-export { UnusableRedisError } from '../shared/redis/connect.js';
+export { UnusableRedisError } from '../shared/redis/unusable.js';
 export { StartError } from '../shared/start-error.js';
 
 /** A worker inside another program. */
@@ -18,7 +18,7 @@ export interface HeadwayWorker {
 }
 
 /**
- * Starts a worker in this process.
+ * Starts a worker in this process. Resolves when Redis answers.
  * @throws ConfigError for an invalid setting
  * @throws RegistryError for an invalid job definition
  * @throws StartError for another mistake in the configuration
@@ -27,7 +27,12 @@ export interface HeadwayWorker {
 export async function createWorker(options: LibraryOptions): Promise<HeadwayWorker> {
   const config = librarySettings(options);
   const registry = await registryOf(options.jobs, builtInJobsDir);
-  const worker = await openWorker({ config, registry, log: createLogger(config, 'headway-worker') });
+  const worker = await openWorker({
+    config,
+    registry,
+    log: createLogger(config, 'headway-worker'),
+    waiting: { signal: options.signal },
+  });
   await worker.ready;
   return { close: worker.close };
 }

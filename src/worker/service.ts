@@ -5,7 +5,7 @@ import { CloseStack } from '../shared/process/close-stack.js';
 import type { Config } from '../shared/process/config.js';
 import type { Logger } from '../shared/process/log.js';
 import { connectRedis } from '../shared/redis/connect.js';
-import { connectHeadway } from '../shared/runtime/connection.js';
+import { connectHeadway, type Waiting } from '../shared/runtime/connection.js';
 import { flushOutcomes, openHousekeeping, startReporting, startSweeper } from './background.js';
 import { type Core, openFiles } from './core.js';
 import { openLifecycle } from './open-lifecycle.js';
@@ -24,6 +24,7 @@ export interface WorkerServiceOptions {
    * Called with an uncaught error that cannot be assigned to a job. Without it, such errors are left to the process.
    */
   onFatal?: (error: unknown) => void;
+  waiting?: Waiting;
   log: Logger;
 }
 
@@ -49,12 +50,13 @@ export async function openWorker({
   registry,
   log,
   onFatal,
+  waiting,
 }: WorkerServiceOptions): Promise<WorkerService> {
   const plan = planQueues(registry, config.QUEUE_NAME);
   const queues = queuesToServe(plan, registry, config);
   const opened = new CloseStack();
 
-  const connection = await connectHeadway(config, 'patient', log, registry, workerScripts);
+  const connection = await connectHeadway(config, 'patient', log, registry, workerScripts, waiting);
   opened.defer(() => connection.disconnect());
   const bullmqRedis = connectRedis(config.REDIS_URL, 'bullmq');
   opened.defer(() => bullmqRedis.disconnect());

@@ -11,12 +11,14 @@ import {
 } from '../channel/publisher.js';
 import { channelScripts, newEpoch } from '../channel/scripts.js';
 import { createKeyspace } from '../keyspace.js';
-import { configSchema } from '../process/config.js';
-import { checkRedis, connectRedis } from '../redis/connect.js';
+import { type Config, configSchema } from '../process/config.js';
+import { createLogger } from '../process/log.js';
+import { checkRedis } from '../redis/await.js';
+import { connectRedis } from '../redis/connect.js';
 import { untilTaken } from '../redis/until-taken.js';
 
 export type { ChannelEvent } from '../channel/publisher.js';
-export { UnusableRedisError } from '../redis/connect.js';
+export { UnusableRedisError } from '../redis/unusable.js';
 
 /** Options for {@link connectChannels}. Each defaults to the setting that is named with it. */
 export interface ChannelsOptions {
@@ -28,6 +30,8 @@ export interface ChannelsOptions {
   logLength?: number;
   /** How long a channel is kept after its last event, in ms. Defaults to `CHANNEL_TTL_MS`. */
   ttlMs?: number;
+  /** Ends the wait for Redis, such as `AbortSignal.timeout(10_000)`. By default, the wait has no limit. */
+  signal?: AbortSignal;
 }
 
 /** Publishes to channels from a program with access to Redis. */
@@ -55,8 +59,8 @@ interface Waiting {
 }
 
 /**
- * Connects to the channels of a Headway service.
- * @throws UnusableRedisError if Redis is too old or does not answer within ten seconds
+ * Connects to the channels of a Headway service. A Redis that is away is waited for, with a warning every few seconds.
+ * @throws UnusableRedisError if Headway cannot use Redis, or when `signal` is aborted
  */
 export async function connectChannels(options: ChannelsOptions = {}): Promise<Channels> {
   const { env } = process;
@@ -64,7 +68,15 @@ export async function connectChannels(options: ChannelsOptions = {}): Promise<Ch
     configSchema.shape[name].parse(env[name] || undefined);
   const redisUrl = options.redisUrl ?? (setting('REDIS_URL') as string);
   const redis: Redis = connectRedis(redisUrl, 'report', { scripts: channelScripts });
-  const { sharded } = await checkRedis(redis, redisUrl).catch((error) => {
+  const log = createLogger(
+    { LOG_LEVEL: (env.LOG_LEVEL as Config['LOG_LEVEL']) || 'warn' },
+    'headway-channels',
+  );
+  const { sharded } = await checkRedis(redis, {
+    url: redisUrl,
+    onWait: (line) => log.warn(line),
+    signal: options.signal,
+  }).catch((error) => {
     redis.disconnect();
     throw error;
   });

@@ -17,13 +17,8 @@ import { createSnapshotReader, type SnapshotReader, withCensus } from '../lifecy
 import type { Config } from '../process/config.js';
 import type { Logger } from '../process/log.js';
 import { basePathOf } from '../process/public-url.js';
-import {
-  type ConnectionRole,
-  checkRedis,
-  connectRedis,
-  type RedisServer,
-  waitUntilReady,
-} from '../redis/connect.js';
+import { type AwaitOptions, awaitRedis, checkRedis, type RedisServer } from '../redis/await.js';
+import { type ConnectionRole, connectRedis } from '../redis/connect.js';
 import type { LuaScript } from '../redis/scripts.js';
 import { keepServerClock } from '../redis/server-clock.js';
 import { haveSameRun } from '../redis/server-run.js';
@@ -62,15 +57,19 @@ export interface Connection {
   faults: JobFaults;
 }
 
+/** What to do while Redis is away at the start: see {@link AwaitOptions}. */
+export type Waiting = Pick<AwaitOptions, 'onWait' | 'signal'>;
+
 /** The time between two batches of a worker's reports, in ms. */
 const BATCH_MS = 2;
 /** How long the channel of an unfinished job is kept without new events, in ms. */
 const UNFINISHED_MS = 30 * 24 * 3_600_000;
 
 /**
- * Connects to Redis and checks that Headway can use it.
+ * Connects to Redis and checks that Headway can use it. A server that is away is waited for, with a warning every few seconds.
  * @param ownScripts the scripts that only this kind of process calls
- * @throws UnusableRedisError if Headway cannot use it
+ * @param waiting how a server that is away is waited for
+ * @throws UnusableRedisError if Headway cannot use it, or when the wait is ended
  */
 export async function connectHeadway(
   config: Config,
@@ -78,10 +77,19 @@ export async function connectHeadway(
   log: Logger,
   registry: Registry,
   ownScripts: Record<string, LuaScript>,
+  waiting: Waiting = {},
 ): Promise<Connection> {
   const scripts = { ...sharedScripts, ...ownScripts };
   const redis = connectRedis(config.REDIS_URL, role, { scripts });
-  const server = await checkRedis(redis, config.REDIS_URL).catch((error) => {
+  const patience: AwaitOptions = {
+    url: config.REDIS_URL,
+    onWait(line) {
+      log.warn(line);
+      waiting.onWait?.(line);
+    },
+    signal: waiting.signal,
+  };
+  const server = await checkRedis(redis, patience).catch((error) => {
     redis.disconnect();
     throw error;
   });
@@ -97,7 +105,7 @@ export async function connectHeadway(
     ? connectRedis(config.REDIS_URL, 'report', { scripts, enableAutoPipelining: false })
     : redis;
   // The server has been checked already: this connection only has to be ready.
-  await waitUntilReady(publishing, config.REDIS_URL).catch((error) => {
+  await awaitRedis(publishing, patience).catch((error) => {
     dropClock();
     redis.disconnect();
     publishing.disconnect();
