@@ -40,7 +40,7 @@ export type Auth = ReturnType<typeof openAuth>;
 
 /** Opens the parts that decide what a caller may do. */
 export function openAuth(
-  { config, connection }: { config: Config; connection: Connection },
+  { config, connection, log }: { config: Config; connection: Connection; log: Logger },
   secrets: Secrets,
   readTombstone: TombstoneReader,
   anonymous: AnonymousMode,
@@ -61,6 +61,7 @@ export function openAuth(
     ask: secrets.ask,
     tokenTtlMs: config.TOKEN_TTL_MS,
     anonymous,
+    log,
     adminToken: secrets.adminToken,
     readJob: connection.readJob,
     readTombstone,

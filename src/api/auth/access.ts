@@ -5,6 +5,7 @@ import { HeadwayError } from '../../shared/errors.js';
 import type { TombstoneReader } from '../../shared/job-index/tombstones.js';
 import { meantJobId } from '../../shared/jobs/queues.js';
 import type { SnapshotReader } from '../../shared/lifecycle/snapshot.js';
+import type { Logger } from '../../shared/process/log.js';
 import { basePath } from '../http/base-path.js';
 import type { AnonymousMode } from './anonymous.js';
 import { type ApiKeys, isApiKey } from './api-keys.js';
@@ -36,6 +37,8 @@ export interface Access {
    * @throws HeadwayError `invalid-token`; `sign-in` for a request without a valid token if `ANONYMOUS` is `deny`
    */
   principal(req: Request): Promise<Principal | undefined>;
+  /** Whether a caller may start jobs, upload files and make schedules at all. */
+  mayStart(caller: Principal | undefined): boolean;
   /**
    * Returns the caller of a request that starts jobs, uploads a file, or makes or changes a schedule; `undefined` if
    * unidentified.
@@ -80,6 +83,7 @@ export interface AccessOptions {
   tokenTtlMs: number;
   /** What callers without a token may do. */
   anonymous: AnonymousMode;
+  log: Logger;
   /** Grants full access; `undefined` when there is none. */
   adminToken: string | undefined;
   readJob: SnapshotReader;
@@ -93,11 +97,31 @@ interface Proof {
 }
 
 export function createAccess(options: AccessOptions): Access {
-  const { tokens, apiKeys, revocations, ask, tokenTtlMs, anonymous, adminToken, readJob, readTombstone } =
-    options;
+  const {
+    tokens,
+    apiKeys,
+    revocations,
+    ask,
+    tokenTtlMs,
+    anonymous,
+    log,
+    adminToken,
+    readJob,
+    readTombstone,
+  } = options;
 
   const isAdminToken = (given: string | undefined): boolean =>
     given !== undefined && adminToken !== undefined && timingSafeEqual(sha256(given), sha256(adminToken));
+
+  let notedRestricted = false;
+  /** Warns once that a restricted token is in use and limits nobody. */
+  function noteRestricted(): void {
+    if (anonymous !== 'allow' || notedRestricted) return;
+    notedRestricted = true;
+    log.warn(
+      'a token that is restricted to kinds of job was used, but with ANONYMOUS=allow its bearer can start other kinds without it; set ANONYMOUS=watch or deny',
+    );
+  }
 
   /** Verifies the credential that identifies the caller. */
   async function proofOf(req: Request): Promise<Proof | undefined> {
@@ -164,8 +188,10 @@ export function createAccess(options: AccessOptions): Access {
     if (claim && 'subject' in claim) {
       const { subject: sub, tenant, admin, grants, claims } = claim;
       const id = principalId(sub, tenant);
-      // An admin of a tenant is not an admin of the service.
-      const isAdmin = admin && tenant === undefined;
+      if (grants.jobs) noteRestricted();
+      // An admin of a tenant is not an admin of the service. Nor is a caller who may start only some kinds of job: an admin
+      // can get any other permission, for example with a new API key.
+      const isAdmin = admin && tenant === undefined && grants.jobs === undefined;
       const tenantAdmin = admin && tenant !== undefined;
       return { id, signedIn: true, admin: isAdmin, tenantAdmin, sub, tenant, grants, credential, claims };
     }
@@ -187,13 +213,20 @@ export function createAccess(options: AccessOptions): Access {
 
   async function principal(req: Request): Promise<Principal | undefined> {
     const proof = await proofOf(req);
-    if (anonymous === 'deny' && !proof && (await jobProofs(req)).length === 0) throw tokenRequired();
+    if (anonymous === 'deny' && !proof && !(await hasJobToken(req))) throw tokenRequired();
     return principalOf(req, await identityOf(req, proof));
   }
 
+  /** Whether a request that has no other token has the token of a job. */
+  const hasJobToken = async (req: Request): Promise<boolean> =>
+    (await jobProofs(req)).length > 0 || (await Promise.all(cookies(req, JOB_COOKIE).map(verify))).length > 0;
+
+  const mayStart = (caller: Principal | undefined): boolean =>
+    anonymous === 'allow' || caller?.signedIn === true;
+
   async function requireStarter(req: Request): Promise<Principal | undefined> {
     const caller = await principal(req);
-    if (anonymous !== 'allow' && !caller?.signedIn) throw tokenRequired();
+    if (!mayStart(caller)) throw tokenRequired();
     return caller;
   }
 
@@ -209,6 +242,7 @@ export function createAccess(options: AccessOptions): Access {
 
   return {
     principal,
+    mayStart,
     requireStarter,
     async admit(req, res) {
       const known = await requireStarter(req);

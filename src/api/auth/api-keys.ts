@@ -11,16 +11,21 @@ const FORM = /^hwk_([a-z0-9]{12})_([A-Za-z0-9_-]{43})$/;
 const USED_MS = 60_000;
 
 /** The body of a request for a new key. */
-export const newKeySchema = z.strictObject({
-  name: z.string().min(1).max(100),
-  sub: z.string().min(1).max(200).optional(),
-  tenant: tenantSchema.optional(),
-  admin: z.boolean().default(false),
-  subscribe: patternsSchema,
-  publish: patternsSchema,
-  jobs: z.array(z.string().max(100)).max(100).optional(),
-  expiresAt: z.iso.datetime({ offset: true }).optional(),
-});
+export const newKeySchema = z
+  .strictObject({
+    name: z.string().min(1).max(100),
+    sub: z.string().min(1).max(200).optional(),
+    tenant: tenantSchema.optional(),
+    admin: z.boolean().default(false),
+    subscribe: patternsSchema,
+    publish: patternsSchema,
+    jobs: z.array(z.string().max(100)).max(100).optional(),
+    expiresAt: z.iso.datetime({ offset: true }).optional(),
+  })
+  .refine(({ admin, jobs }) => !admin || jobs === undefined, {
+    path: ['jobs'],
+    error: 'cannot restrict an admin, who can create other keys',
+  });
 export type NewKey = z.output<typeof newKeySchema>;
 
 /** An API key, without its secret. Times are ms since 1970. */

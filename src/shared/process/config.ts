@@ -4,6 +4,7 @@ import { StartError } from '../start-error.js';
 import { hostPatterns } from '../webhooks/target.js';
 import { accessSettings } from './access-settings.js';
 import { anonymousSettings } from './anonymous-settings.js';
+import { jobLimitSettings } from './job-limit-settings.js';
 import { normalPublicUrl, publicUrlMistake } from './public-url.js';
 
 const int = (min: number, max = Number.MAX_SAFE_INTEGER) => z.coerce.number().int().min(min).max(max);
@@ -166,6 +167,7 @@ export const configSchema = z.object({
     ),
   ...accessSettings,
   ...anonymousSettings,
+  ...jobLimitSettings,
   TOKEN_TTL_MS: int(1000)
     .default(7 * day)
     .describe('How long a job token is valid, in ms.'),
