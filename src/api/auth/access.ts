@@ -5,6 +5,7 @@ import { HeadwayError } from '../../shared/errors.js';
 import type { TombstoneReader } from '../../shared/job-index/tombstones.js';
 import { meantJobId } from '../../shared/jobs/queues.js';
 import type { SnapshotReader } from '../../shared/lifecycle/snapshot.js';
+import type { Logger } from '../../shared/process/log.js';
 import { basePath } from '../http/base-path.js';
 import type { CredentialLimits, Guess } from '../limits/credentials.js';
 import type { AnonymousMode } from './anonymous.js';
@@ -39,6 +40,8 @@ export interface Access {
   principal(req: Request): Promise<Principal | undefined>;
   /** Like `principal`, and remembers the result for the rest of the request, so that nothing is verified twice. */
   identify(req: Request): Promise<Principal | undefined>;
+  /** Whether a caller may start jobs, upload files and make schedules at all. */
+  mayStart(caller: Principal | undefined): boolean;
   /**
    * Returns the caller of a request that starts jobs, uploads a file, or makes or changes a schedule; `undefined` if
    * unidentified.
@@ -88,6 +91,7 @@ export interface AccessOptions {
   tokenTtlMs: number;
   /** What callers without a token may do. */
   anonymous: AnonymousMode;
+  log: Logger;
   /** Grants full access; `undefined` when there is none. */
   adminToken: string | undefined;
   /** Limits how many credentials can be tried. */
@@ -110,6 +114,7 @@ export function createAccess(options: AccessOptions): Access {
     ask,
     tokenTtlMs,
     anonymous,
+    log,
     adminToken,
     limits,
     readJob,
@@ -132,6 +137,15 @@ export function createAccess(options: AccessOptions): Access {
   const wrongPasswords = new WeakMap<Request, Guess>();
 
   const proofOf = (req: Request): Promise<Proof | undefined> => identified.get(req) ?? verifyCaller(req);
+  let notedRestricted = false;
+  /** Warns once that a restricted token is in use and limits nobody. */
+  function noteRestricted(): void {
+    if (anonymous !== 'allow' || notedRestricted) return;
+    notedRestricted = true;
+    log.warn(
+      'a token that is restricted to kinds of job was used, but with ANONYMOUS=allow its bearer can start other kinds without it; set ANONYMOUS=watch or deny',
+    );
+  }
 
   /** Verifies the credential that identifies the caller. */
   const verifyCaller = async (req: Request): Promise<Proof | undefined> =>
@@ -230,8 +244,10 @@ export function createAccess(options: AccessOptions): Access {
     if (claim && 'subject' in claim) {
       const { subject: sub, tenant, admin, grants, claims, limits: own } = claim;
       const id = principalId(sub, tenant);
-      // An admin of a tenant is not an admin of the service.
-      const isAdmin = admin && tenant === undefined;
+      if (grants.jobs) noteRestricted();
+      // An admin of a tenant is not an admin of the service. Nor is a caller who may start only some kinds of job: an admin
+      // can get any other permission, for example with a new API key.
+      const isAdmin = admin && tenant === undefined && grants.jobs === undefined;
       const tenantAdmin = admin && tenant !== undefined;
       return {
         id,
@@ -264,13 +280,21 @@ export function createAccess(options: AccessOptions): Access {
 
   async function principal(req: Request): Promise<Principal | undefined> {
     const proof = await proofOf(req);
-    if (anonymous === 'deny' && !proof && (await jobProofs(req)).length === 0) throw tokenRequired();
+    if (anonymous === 'deny' && !proof && !(await hasJobToken(req))) throw tokenRequired();
     return principalOf(req, await identityOf(req, proof));
   }
 
+  /** Whether a request that has no other token has the token of a job. */
+  const hasJobToken = async (req: Request): Promise<boolean> =>
+    (await jobProofs(req)).length > 0 ||
+    (await Promise.all(cookies(req, JOB_COOKIE).map((token) => verify(req, token)))).length > 0;
+
+  const mayStart = (caller: Principal | undefined): boolean =>
+    anonymous === 'allow' || caller?.signedIn === true;
+
   async function requireStarter(req: Request): Promise<Principal | undefined> {
     const caller = await principal(req);
-    if (anonymous !== 'allow' && !caller?.signedIn) throw tokenRequired();
+    if (!mayStart(caller)) throw tokenRequired();
     return caller;
   }
 
@@ -286,6 +310,7 @@ export function createAccess(options: AccessOptions): Access {
 
   return {
     principal,
+    mayStart,
     requireStarter,
     identify(req) {
       identified.set(req, verifyCaller(req));
