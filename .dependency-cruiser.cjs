@@ -12,7 +12,7 @@ const ROOMS = {
     'job-index': ['channel', 'files', 'jobs', 'lifecycle', 'process', 'redis'],
     jobs: ['auth', 'files', 'redis'],
     lifecycle: ['bullmq', 'channel', 'jobs', 'process', 'redis'],
-    process: ['jobs', 'webhooks'],
+    process: ['jobs'],
     redis: ['process'],
     runtime: [
       'bullmq',

@@ -28,7 +28,7 @@ export function openJobs(core: Core, production: boolean) {
     indexNew: createNewJobIndexer(redis, keyspace),
     oneTurn: true,
     webhooks: connection.webhooks,
-    webhookRules: { ...webhookPolicy(config), ownSecret: production && !config.WEBHOOK_SECRET },
+    webhookRules: { ...webhookPolicy(config), ownSecret: production && config.WEBHOOK_SECRET.length === 0 },
   });
   const readTombstone = createTombstoneReader(redis, keyspace);
   return { store, openQueue, canceller, expiry, schedules, starter, readTombstone };

@@ -5,21 +5,18 @@ import { HeadwayError } from '../../shared/errors.js';
 import type { TombstoneReader } from '../../shared/job-index/tombstones.js';
 import { meantJobId } from '../../shared/jobs/queues.js';
 import type { SnapshotReader } from '../../shared/lifecycle/snapshot.js';
-import { basePath } from '../http/base-path.js';
+import type { Logger } from '../../shared/process/log.js';
 import { type ApiKeys, isApiKey } from './api-keys.js';
 import type { Claim } from './claims.js';
 import { type Credential, tokenDigest } from './credential.js';
 import type { Ask } from './hook.js';
-import { namesOf, ownCookie } from './own-cookie.js';
+import { ignoredCookieHint, ownCookie, ownCookieOf, TOKEN_COOKIE } from './own-cookie.js';
 import { ADMIN, type Principal, principalId, visitorPrincipal } from './principal.js';
-import { basicPassword, bearer, cookies, jobTokens, queryTokens } from './request-credentials.js';
+import { basicPassword, bearer, jobTokens, queryTokens } from './request-credentials.js';
 import type { Revocations } from './revocations.js';
 import type { Tokens } from './tokens.js';
 
-const JOB_COOKIE = 'headway_job';
 const VISITOR_COOKIE = 'headway_visitor';
-/** The cookie with the token of a user, for `EventSource` with credentials. */
-export const TOKEN_COOKIE = 'headway_token';
 
 /** Permission to access a job. */
 export interface Permit {
@@ -35,9 +32,9 @@ export interface Access {
   /** Returns the caller of a request. An unidentified caller becomes a visitor and gets a cookie. */
   admit(req: Request, res: Response): Promise<Principal>;
   /**
-   * Checks that a request may access a job. Access requires the token (`Authorization: Bearer`, `?token=`, or the
-   * cookie) of the job, of the job that it serves, or of one of its ancestors. Otherwise the caller must be the owner of
-   * the job or an admin, or be allowed by the operator's code.
+   * Checks that a request may access a job. Access requires the token (`Authorization: Bearer` or `?token=`) of the job,
+   * of the job that it serves, or of one of its ancestors. Otherwise the caller must be the owner of the job or an admin,
+   * or be allowed by the operator's code.
    * @param jobId defaults to the job in the path
    * @throws HeadwayError `not-found` otherwise, whether the job exists or not; `invalid-token` for an invalid token
    */
@@ -46,8 +43,6 @@ export interface Access {
   requireAdmin(req: Request): Promise<Principal>;
   /** Signs the token of a job. */
   token(jobId: string): string;
-  /** Signs the token of a job, and sets it as a cookie for pages on the same site. */
-  grant(req: Request, res: Response, jobId: string): string;
 }
 
 /** The error for a job that does not exist, and for one that the caller may not access: they look the same. */
@@ -59,11 +54,11 @@ export interface AccessOptions {
   apiKeys: ApiKeys;
   revocations: Revocations;
   ask: Ask;
-  tokenTtlMs: number;
-  /** Grants full access; `undefined` when there is none. */
-  adminToken: string | undefined;
+  /** Each grants full access; empty when there is none. */
+  adminTokens: readonly string[];
   readJob: SnapshotReader;
   readTombstone: TombstoneReader;
+  log: Logger;
 }
 
 /** A verified claim of a request, and the credential that it comes from. */
@@ -73,29 +68,42 @@ interface Proof {
 }
 
 export function createAccess(options: AccessOptions): Access {
-  const { tokens, apiKeys, revocations, ask, tokenTtlMs, adminToken, readJob, readTombstone } = options;
+  const { tokens, apiKeys, revocations, ask, adminTokens, readJob, readTombstone, log } = options;
 
-  const isAdminToken = (given: string | undefined): boolean =>
-    given !== undefined && adminToken !== undefined && timingSafeEqual(sha256(given), sha256(adminToken));
+  const adminDigests = adminTokens.map(sha256);
+  const isAdminToken = (given: string | undefined): boolean => {
+    if (given === undefined || adminDigests.length === 0) return false;
+    const digest = sha256(given);
+    return adminDigests.some((admin) => timingSafeEqual(digest, admin));
+  };
 
   /** Verifies the credential that identifies the caller. */
   async function proofOf(req: Request): Promise<Proof | undefined> {
     const inHeader = bearer(req);
-    const inQuery = queryTokens(req)[0];
-    const token = inHeader ?? inQuery ?? namesOf(req, TOKEN_COOKIE).flatMap((name) => cookies(req, name))[0];
-    if (isAdminToken(token) || isAdminToken(basicPassword(req))) return { claim: 'admin', credential: {} };
-    if (token === undefined) return undefined;
+    const token = inHeader ?? queryTokens(req)[0] ?? ownCookieOf(req, TOKEN_COOKIE);
+    const isAdmin = isAdminToken(token);
+    if (token !== undefined && token !== inHeader) {
+      if (isAdmin)
+        throw misplaced('the admin token', 'Authorization: Bearer or as the password of HTTP Basic');
+      if (isApiKey(token)) throw misplaced('an API key', 'Authorization: Bearer');
+    }
+    if (isAdmin || isAdminToken(basicPassword(req))) return { claim: 'admin', credential: {} };
+    if (token === undefined) return void warnOfIgnoredCookie(req);
     if (isApiKey(token)) {
-      if (token !== inHeader) {
-        const detail =
-          'Send an API key as Authorization: Bearer only. It must not be used in pages and URLs.';
-        throw new HeadwayError('invalid-token', detail);
-      }
       const checkedAt = performance.now();
       const claim = await apiKeys.verify(token);
       return { claim, credential: { key: claim.key, expiresAt: claim.expiresAt, checkedAt } };
     }
     return verify(token);
+  }
+
+  let warned = false;
+  /** Tells the operator once that an application sets the cookie of its users under a name that is ignored. */
+  function warnOfIgnoredCookie(req: Request): void {
+    const hint = warned ? undefined : ignoredCookieHint(req);
+    if (hint === undefined) return;
+    warned = true;
+    log.warn(hint);
   }
 
   async function verify(token: string): Promise<Proof> {
@@ -134,7 +142,7 @@ export function createAccess(options: AccessOptions): Access {
       const tenantAdmin = admin && tenant !== undefined;
       return { id, signedIn: true, admin: isAdmin, tenantAdmin, sub, tenant, grants, credential, claims };
     }
-    const [visitor] = namesOf(req, VISITOR_COOKIE).flatMap((name) => cookies(req, name));
+    const visitor = ownCookieOf(req, VISITOR_COOKIE);
     return visitor && /^[\w-]{27}$/.test(visitor) ? visitorPrincipal(visitor) : undefined;
   }
 
@@ -183,11 +191,10 @@ export function createAccess(options: AccessOptions): Access {
         if (await serves(jobId, claim.jobId)) return { jobId, credential };
       }
       // The first token in the query identifies the caller, unless there is a bearer token.
-      const inQuery = queryTokens(req).slice(bearer(req) === undefined ? 1 : 0);
-      for (const token of proof ? inQuery : cookies(req, JOB_COOKIE)) {
+      for (const token of queryTokens(req).slice(bearer(req) === undefined ? 1 : 0)) {
         const { claim, credential } = await verify(token);
         if (opens(claim, jobId)) return { jobId, credential };
-        if (!proof || typeof claim !== 'object' || !('jobId' in claim)) continue;
+        if (typeof claim !== 'object' || !('jobId' in claim)) continue;
         if (await serves(jobId, claim.jobId)) return { jobId, credential };
       }
       const caller = principalOf(req, proof);
@@ -201,17 +208,6 @@ export function createAccess(options: AccessOptions): Access {
       throw new HeadwayError('sign-in', 'Admin token required.');
     },
     token: (jobId) => tokens.sign(jobId),
-    grant(req, res, jobId) {
-      const token = tokens.sign(jobId);
-      res.cookie(JOB_COOKIE, token, {
-        httpOnly: true,
-        sameSite: 'lax',
-        secure: req.secure,
-        path: `${basePath(req)}/v1/jobs/${jobId}`,
-        maxAge: tokenTtlMs,
-      });
-      return token;
-    },
   };
 }
 
@@ -219,3 +215,10 @@ const opens = (claim: Claim | 'admin', jobId: string): boolean =>
   typeof claim === 'object' && 'jobId' in claim && claim.jobId === jobId;
 
 const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();
+
+/** The error for a secret in a URL or a cookie. URLs are logged and shared. */
+const misplaced = (secret: string, where: string): HeadwayError =>
+  new HeadwayError(
+    'invalid-token',
+    `Send ${secret} as ${where} only. It must not be used in pages and URLs.`,
+  );

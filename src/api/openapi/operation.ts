@@ -86,8 +86,11 @@ const JSON_BODY: ErrorCode[] = [
   'unsupported-media-type',
 ];
 
+/** The paths that accept any `Host`. */
+const ANY_HOST = ['/healthz', '/readyz'];
+
 /** All error codes of an operation. */
-function codesOf({ method, access, body, errors = [] }: Operation): ErrorCode[] {
+function codesOf({ method, path, access, body, errors = [] }: Operation): ErrorCode[] {
   return [
     ...new Set<ErrorCode>([
       ...errors,
@@ -96,6 +99,7 @@ function codesOf({ method, access, body, errors = [] }: Operation): ErrorCode[] 
       ...(access === 'admin' ? ADMIN : []),
       ...(access === 'job' ? JOB : []),
       ...(method === 'get' ? [] : (['cross-site'] as const)),
+      ...(ANY_HOST.includes(path) ? [] : (['unknown-host'] as const)),
     ]),
   ];
 }
