@@ -4,6 +4,7 @@ import type { Config } from '../shared/process/config.js';
 import type { Logger } from '../shared/process/log.js';
 import type { Connection } from '../shared/runtime/connection.js';
 import { createAccess } from './auth/access.js';
+import type { AnonymousMode } from './auth/anonymous.js';
 import { createApiKeys } from './auth/api-keys.js';
 import { askOf, loadAuthorize } from './auth/hook.js';
 import { userKeys } from './auth/keys.js';
@@ -43,6 +44,7 @@ export function openAuth(
   { config, connection, log }: { config: Config; connection: Connection; log: Logger },
   secrets: Secrets,
   readTombstone: TombstoneReader,
+  anonymous: AnonymousMode,
 ) {
   const { redis, keyspace } = connection;
   const apiKeys = createApiKeys(redis, keyspace);
@@ -58,6 +60,7 @@ export function openAuth(
     apiKeys,
     revocations,
     ask: secrets.ask,
+    anonymous,
     adminTokens: secrets.adminTokens,
     readJob: connection.readJob,
     readTombstone,

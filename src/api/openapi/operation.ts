@@ -96,6 +96,7 @@ function codesOf({ method, path, access, body, errors = [] }: Operation): ErrorC
       ...errors,
       ...(body?.content['application/json'] ? JSON_BODY : []),
       ...(access === 'open' ? [] : (['invalid-token', 'unavailable', 'internal'] as const)),
+      ...(path.startsWith('/v1/') || access !== 'open' ? (['rate-limited'] as const) : []),
       ...(access === 'admin' ? ADMIN : []),
       ...(access === 'job' ? JOB : []),
       ...(method === 'get' ? [] : (['cross-site'] as const)),

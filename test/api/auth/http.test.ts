@@ -4,6 +4,7 @@ import { startApi } from '../../support/processes.js';
 import { borrowHeadway, FRIEND } from '../../support/shared-headway.js';
 import { openStream } from '../../support/sse.js';
 import { signer } from '../../support/tokens.js';
+import { until } from '../../support/until.js';
 
 describe('callers over HTTP', () => {
   let headway: Headway;
@@ -146,7 +147,9 @@ describe('callers over HTTP', () => {
         detail: expect.stringContaining('ignored over TLS. Set it with the name __Host-headway_token.'),
       },
     ]);
-    expect(headway.api.output()).toContain('The cookie headway_token is ignored over TLS.');
+    await until('the log says so', () =>
+      headway.api.output().includes('The cookie headway_token is ignored over TLS.'),
+    );
     // Below no base path, another host of the domain can set this one.
     expect((await list(`__Secure-headway_token=${token}`)).status).toBe(401);
     // What another host has set cannot replace what we set.
