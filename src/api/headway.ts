@@ -9,6 +9,7 @@ import { builtInJobsDir, openService } from './service.js';
 export type { Action, Asker, Authorize } from '../shared/auth/authorize.js';
 export { defineJob } from '../shared/jobs/definition.js';
 export { RegistryError } from '../shared/jobs/registry.js';
+export { metricsRegistry } from '../shared/metrics/registry.js';
 export { ConfigError } from '../shared/process/config.js';
 export { UnusableRedisError } from '../shared/redis/connect.js';
 export { DataFormatError } from '../shared/redis/format.js';

@@ -30,5 +30,5 @@ await runMain(async () => {
   const host = config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST;
   const url = `http://${host}:${port}`;
   log.info({ url, redis: service.redis }, 'listening');
-  announce({ type: 'listening', url });
+  announce({ type: 'listening', url, metrics: service.metrics });
 });

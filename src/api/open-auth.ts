@@ -13,6 +13,8 @@ import { adminTokens, signingSecrets, userSecrets } from './auth/secrets.js';
 import { createAdminSession, createTokens } from './auth/tokens.js';
 import { createPermissions } from './channels/permission.js';
 import { readRules } from './channels/rules.js';
+import { createCredentialLimits } from './limits/credentials.js';
+import type { Limiter } from './limits/limiter.js';
 
 export interface SecretsOptions {
   config: Config;
@@ -41,7 +43,12 @@ export type Auth = ReturnType<typeof openAuth>;
 
 /** Opens the parts that decide what a caller may do. */
 export function openAuth(
-  { config, connection, log }: { config: Config; connection: Connection; log: Logger },
+  {
+    config,
+    connection,
+    limiter,
+    log,
+  }: { config: Config; connection: Connection; limiter: Limiter; log: Logger },
   secrets: Secrets,
   readTombstone: TombstoneReader,
   anonymous: AnonymousMode,
@@ -62,6 +69,7 @@ export function openAuth(
     ask: secrets.ask,
     anonymous,
     adminTokens: secrets.adminTokens,
+    limits: createCredentialLimits(limiter, config),
     readJob: connection.readJob,
     readTombstone,
     log,

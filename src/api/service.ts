@@ -12,6 +12,7 @@ import type { Logger } from '../shared/process/log.js';
 import type { Service } from '../shared/process/service.js';
 import { connectRedis } from '../shared/redis/connect.js';
 import { connectHeadway } from '../shared/runtime/connection.js';
+import { openMetrics } from '../shared/runtime/metrics.js';
 import { createApp } from './app.js';
 import { chooseAnonymous, logAnonymous } from './auth/anonymous.js';
 import { startServices } from './background.js';
@@ -25,6 +26,7 @@ import { openAuth, readSecrets } from './open-auth.js';
 import { openJobs } from './open-jobs.js';
 import { openLive } from './open-live.js';
 import { openStreams } from './open-streams.js';
+import { observeStreams } from './stream/observe.js';
 import { planWaves } from './stream/waves.js';
 
 export interface ServiceOptions {
@@ -50,6 +52,8 @@ export interface ApiService {
    * finish. After that, `closeConnections` is called, and everything that was opened is closed. Later calls do nothing more.
    */
   stop(options: StopOptions): Promise<void>;
+  /** The address of the metrics, if they have a port of their own. */
+  metrics: string | undefined;
 }
 
 /** How an API stops. The listener may belong to an application. */
@@ -103,6 +107,9 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
   const allViewers = [streams.viewers, dashboard, overviews];
   const services = startServices(core, jobs, streams, reporting, feed, allViewers);
   opened.defer(() => Promise.all(services.map(stop)));
+  opened.defer(observeStreams(streams, allViewers));
+  const metrics = await openMetrics(core, { role: 'api', embedded });
+  opened.defer(metrics.close);
 
   const serving = new Serving();
   const app = createApp({
@@ -148,7 +155,7 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
   }
 
   logAnonymous(anonymous, config, exposure, log);
-  return { app, redis: connection.server.version, stop: stopOnce };
+  return { app, redis: connection.server.version, metrics: metrics.url, stop: stopOnce };
 }
 
 const stop = (service: Service): Promise<void> => service.stop();

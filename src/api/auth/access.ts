@@ -6,6 +6,7 @@ import type { TombstoneReader } from '../../shared/job-index/tombstones.js';
 import { meantJobId } from '../../shared/jobs/queues.js';
 import type { SnapshotReader } from '../../shared/lifecycle/snapshot.js';
 import type { Logger } from '../../shared/process/log.js';
+import type { CredentialLimits, Guess } from '../limits/credentials.js';
 import type { AnonymousMode } from './anonymous.js';
 import { type ApiKeys, isApiKey } from './api-keys.js';
 import type { Claim } from './claims.js';
@@ -33,6 +34,8 @@ export interface Access {
    * @throws HeadwayError `invalid-token`; `sign-in` for a request without a valid token if `ANONYMOUS` is `deny`
    */
   principal(req: Request): Promise<Principal | undefined>;
+  /** Like `principal`, and remembers the result for the rest of the request, so that nothing is verified twice. */
+  identify(req: Request): Promise<Principal | undefined>;
   /**
    * Returns the caller of a request that starts jobs, uploads a file, or makes or changes a schedule; `undefined` if
    * unidentified.
@@ -81,6 +84,8 @@ export interface AccessOptions {
   anonymous: AnonymousMode;
   /** Each grants full access; empty when there is none. */
   adminTokens: readonly string[];
+  /** Limits how many credentials can be tried. */
+  limits: CredentialLimits;
   readJob: SnapshotReader;
   readTombstone: TombstoneReader;
   log: Logger;
@@ -93,7 +98,8 @@ interface Proof {
 }
 
 export function createAccess(options: AccessOptions): Access {
-  const { tokens, apiKeys, revocations, ask, anonymous, adminTokens, readJob, readTombstone, log } = options;
+  const { tokens, apiKeys, revocations, ask, anonymous, adminTokens, limits, readJob, readTombstone, log } =
+    options;
 
   const adminDigests = adminTokens.map(sha256);
   const isAdminToken = (given: string | undefined): boolean => {
@@ -109,26 +115,55 @@ export function createAccess(options: AccessOptions): Access {
     return proof;
   };
 
+  /** What `identify` has verified. */
+  const identified = new WeakMap<Request, Promise<Proof | undefined>>();
+  /** Wrong passwords. They matter only where an admin is required: a proxy may use passwords of its own. */
+  const wrongPasswords = new WeakMap<Request, Guess>();
+
+  const proofOf = (req: Request): Promise<Proof | undefined> => identified.get(req) ?? verifyCaller(req);
+
   /** Verifies the credential that identifies the caller. */
-  const proofOf = async (req: Request): Promise<Proof | undefined> => remember(req, await findProof(req));
+  const verifyCaller = async (req: Request): Promise<Proof | undefined> =>
+    remember(req, await findProof(req));
+
+  /** Compares a credential with the admin token. @throws HeadwayError `rate-limited` */
+  async function isFromAdmin(
+    req: Request,
+    token: string | undefined,
+    password: string | undefined,
+  ): Promise<boolean> {
+    const isGuess = token !== undefined && !isApiKey(token) && !isJwt(token);
+    if (!isGuess && isAdminToken(token)) return true;
+    const guessed = isGuess ? token : undefined;
+    for (const given of [guessed, password]) {
+      if (given === undefined) continue;
+      const guess = await limits.guess(req, () => isAdminToken(given));
+      if (guess.correct) return true;
+      if (given === guessed) await guess.answer();
+      else wrongPasswords.set(req, guess);
+    }
+    return false;
+  }
 
   async function findProof(req: Request): Promise<Proof | undefined> {
     const inHeader = bearer(req);
     const token = inHeader ?? queryTokens(req)[0] ?? tokenCookie(req);
-    const isAdmin = isAdminToken(token);
-    if (token !== undefined && token !== inHeader) {
-      if (isAdmin)
-        throw misplaced('the admin token', 'Authorization: Bearer or as the password of HTTP Basic');
-      if (isApiKey(token)) throw misplaced('an API key', 'Authorization: Bearer');
+    const isMisplaced = token !== undefined && token !== inHeader;
+    if (isMisplaced && isApiKey(token)) throw misplaced('an API key', 'Authorization: Bearer');
+    if (isMisplaced && (await isFromAdmin(req, token, undefined))) {
+      throw misplaced('the admin token', 'Authorization: Bearer or as the password of HTTP Basic');
     }
-    if (isAdmin || isAdminToken(basicPassword(req))) return { claim: 'admin', credential: {} };
+    if (await isFromAdmin(req, isMisplaced ? undefined : token, basicPassword(req))) {
+      return { claim: 'admin', credential: {} };
+    }
     if (token === undefined) return void warnOfIgnoredCookie(req);
     if (isApiKey(token)) {
       const checkedAt = performance.now();
-      const claim = await apiKeys.verify(token);
+      if (!apiKeys.wasUsed(token)) limits.refuseKnown(req);
+      const claim = await apiKeys.verify(token).catch((error) => refuseInvalid(req, error));
       return { claim, credential: { key: claim.key, expiresAt: claim.expiresAt, checkedAt } };
     }
-    return verify(token);
+    return verify(req, token);
   }
 
   let warned = false;
@@ -140,7 +175,15 @@ export function createAccess(options: AccessOptions): Access {
     log.warn(hint);
   }
 
-  async function verify(token: string): Promise<Proof> {
+  /** Counts an invalid token, and throws the error of the request. */
+  async function refuseInvalid(req: Request, error: unknown): Promise<never> {
+    throw await limits.afterInvalid(req, error);
+  }
+
+  const verify = (req: Request, token: string): Promise<Proof> =>
+    verifyToken(token).catch((error) => refuseInvalid(req, error));
+
+  async function verifyToken(token: string): Promise<Proof> {
     const claim = await tokens.verify(token);
     const credential: Credential = { digest: tokenDigest(token), expiresAt: claim.expiresAt };
     if ('subject' in claim) {
@@ -160,8 +203,8 @@ export function createAccess(options: AccessOptions): Access {
   async function identityOf(req: Request, proof: Proof | undefined): Promise<Proof | undefined> {
     const token = isJobProof(proof) ? tokenCookie(req) : undefined;
     if (token === undefined) return proof;
-    const identified = verify(token).then((found) => remember(req, found));
-    return identified.catch((error) => {
+    const found = verify(req, token).then((verified) => remember(req, verified));
+    return found.catch((error) => {
       if (error instanceof HeadwayError && error.code === 'invalid-token') return proof;
       throw error;
     });
@@ -172,7 +215,7 @@ export function createAccess(options: AccessOptions): Access {
   function jobProofs(req: Request): Promise<Proof[]> {
     const pending = jobProofsOf.get(req);
     if (pending) return pending;
-    const verified = Promise.all(jobTokens(req).map(verify));
+    const verified = Promise.all(jobTokens(req).map((token) => verify(req, token)));
     jobProofsOf.set(req, verified);
     // A stream that waits for Redis verifies them again.
     verified.catch(() => jobProofsOf.delete(req));
@@ -183,12 +226,23 @@ export function createAccess(options: AccessOptions): Access {
     const { claim, credential } = proof ?? {};
     if (claim === 'admin') return ADMIN;
     if (claim && 'subject' in claim) {
-      const { subject: sub, tenant, admin, grants, claims } = claim;
+      const { subject: sub, tenant, admin, grants, claims, limits: own } = claim;
       const id = principalId(sub, tenant);
       // An admin of a tenant is not an admin of the service.
       const isAdmin = admin && tenant === undefined;
       const tenantAdmin = admin && tenant !== undefined;
-      return { id, signedIn: true, admin: isAdmin, tenantAdmin, sub, tenant, grants, credential, claims };
+      return {
+        id,
+        signedIn: true,
+        admin: isAdmin,
+        tenantAdmin,
+        sub,
+        tenant,
+        grants,
+        credential,
+        claims,
+        limits: own,
+      };
     }
     if (anonymous === 'deny') return undefined;
     const visitor = ownCookieOf(req, VISITOR_COOKIE);
@@ -231,6 +285,10 @@ export function createAccess(options: AccessOptions): Access {
   return {
     principal,
     requireStarter,
+    identify(req) {
+      identified.set(req, verifyCaller(req));
+      return principal(req);
+    },
     async admit(req, res) {
       const known = await requireStarter(req);
       if (known) return known;
@@ -252,7 +310,7 @@ export function createAccess(options: AccessOptions): Access {
       // The first token in the query identifies the caller, unless there is a bearer token.
       let hasToken = proofs.length > 0;
       for (const token of queryTokens(req).slice(bearer(req) === undefined ? 1 : 0)) {
-        const { claim, credential } = await verify(token);
+        const { claim, credential } = await verify(req, token);
         hasToken = true;
         if (opens(claim, jobId)) return { jobId, credential };
         if (typeof claim !== 'object' || !('jobId' in claim)) continue;
@@ -270,6 +328,7 @@ export function createAccess(options: AccessOptions): Access {
     async requireAdmin(req) {
       const caller = await principal(req);
       if (caller?.admin) return caller;
+      await wrongPasswords.get(req)?.answer();
       if (caller?.signedIn) throw new HeadwayError('forbidden', 'Admin access required.');
       throw new HeadwayError('sign-in', 'Admin token required.');
     },
@@ -285,6 +344,9 @@ const isJobProof = (proof: Proof | undefined): boolean =>
 
 const opens = (claim: Claim | 'admin', jobId: string): boolean =>
   typeof claim === 'object' && 'jobId' in claim && claim.jobId === jobId;
+
+/** Whether a token has the form of a JWT (RFC 7519), so that it is not a guess of the admin token. */
+const isJwt = (token: string): boolean => /^eyJ[\w-]*\.[\w-]+\.[\w-]*$/.test(token);
 
 const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();
 

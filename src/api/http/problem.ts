@@ -4,6 +4,7 @@ import type { Logger } from '../../shared/process/log.js';
 import { isRedisFault } from '../../shared/redis/faults.js';
 import { setRefusalHeaders } from '../limits/refusal.js';
 import { basePath } from './base-path.js';
+import { countError } from './request-metrics.js';
 
 /** Errors of Express's body parser, by their `type`. */
 const bodyErrors: Record<string, [ErrorCode, string]> = {
@@ -27,6 +28,7 @@ export function problemHandler(
     const error = asHeadwayError(thrown);
     const hint = error.code === 'sign-in' ? signInHint(req) : undefined;
     const explained = hint ? new HeadwayError(error.code, `${error.detail} ${hint}`) : error;
+    countError(error);
     if (error.status >= 500) log.error({ err: thrown, method: req.method, path: req.path }, error.message);
     if (res.headersSent) return next(thrown);
     if (error.code === 'unavailable') res.set('Retry-After', '2');

@@ -1,5 +1,6 @@
 import type { Request, RequestHandler } from 'express';
 import type { Redis } from 'ioredis';
+import { writeTo } from '../../shared/channel/subscription.js';
 import { HeadwayError } from '../../shared/errors.js';
 import { singleFlight } from '../../shared/process/every.js';
 import type { Logger } from '../../shared/process/log.js';
@@ -114,7 +115,7 @@ export class StreamDoor {
     if (now - this.beatAt >= this.options.heartbeatMs) {
       this.beatAt = now;
       // A viewer that has not read the previous comment does not need another one.
-      for (const sink of this.waiting.keys()) if (!sink.writableLength) sink.write(WAITING);
+      for (const sink of this.waiting.keys()) if (!sink.writableLength) writeTo(sink, WAITING);
     }
     void this.tryAll();
   }

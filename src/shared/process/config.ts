@@ -5,6 +5,7 @@ import { StartError } from '../start-error.js';
 import { accessSettings } from './access-settings.js';
 import { anonymousSettings } from './anonymous-settings.js';
 import { limitSettings } from './limit-settings.js';
+import { metricsSettings } from './metrics-settings.js';
 import { normalPublicUrl, publicUrlMistake } from './public-url.js';
 import { readSecretFiles } from './secret-files.js';
 import { secretList } from './secret-list.js';
@@ -171,6 +172,7 @@ export const configSchema = z.object({
   ...storageSettings,
   ...limitSettings,
   ...anonymousSettings,
+  ...metricsSettings,
   TOKEN_TTL_MS: int(1000)
     .default(7 * day)
     .describe('How long a job token is valid, in ms.'),

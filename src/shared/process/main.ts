@@ -73,6 +73,8 @@ export function onShutdown(log: Logger, graceMs: number, close: () => Promise<vo
 }
 
 /** Reports to the supervisor, if there is one, that this process is up. */
-export function announce(message: { type: 'listening'; url: string } | { type: 'ready' }): void {
+export function announce(
+  message: { metrics?: string | undefined } & ({ type: 'listening'; url: string } | { type: 'ready' }),
+): void {
   if (process.connected) process.send?.(message);
 }
