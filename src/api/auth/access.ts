@@ -56,6 +56,11 @@ export interface Access {
    *   `sign-in` for a request without a valid token if `ANONYMOUS` is `deny`
    */
   authorize(req: Request, jobId?: string): Promise<Permit>;
+  /**
+   * Returns the caller whom the credential of a request identified when it was checked; `undefined` for a visitor, and before
+   * a check.
+   */
+  knownCaller(req: Request): Principal | undefined;
   /** Returns the caller. @throws HeadwayError `forbidden` for a user who is not an admin, `sign-in` for any other caller */
   requireAdmin(req: Request): Promise<Principal>;
   /** Signs the token of a job. */
@@ -123,8 +128,17 @@ export function createAccess(options: AccessOptions): Access {
     );
   }
 
+  /** The proof of each request that identifies its caller. */
+  const known = new WeakMap<Request, Proof>();
+  const remember = <P extends Proof | undefined>(req: Request, proof: P): P => {
+    if (proof && !isJobProof(proof)) known.set(req, proof);
+    return proof;
+  };
+
   /** Verifies the credential that identifies the caller. */
-  async function proofOf(req: Request): Promise<Proof | undefined> {
+  const proofOf = async (req: Request): Promise<Proof | undefined> => remember(req, await findProof(req));
+
+  async function findProof(req: Request): Promise<Proof | undefined> {
     const inHeader = bearer(req);
     const inQuery = queryTokens(req)[0];
     const token = inHeader ?? inQuery ?? tokenCookie(req);
@@ -163,8 +177,9 @@ export function createAccess(options: AccessOptions): Access {
   async function identityOf(req: Request, proof: Proof | undefined): Promise<Proof | undefined> {
     const token = isJobProof(proof) ? tokenCookie(req) : undefined;
     if (token === undefined) return proof;
-    if (isAdminToken(token)) return { claim: 'admin', credential: {} };
-    return verify(token).catch((error) => {
+    if (isAdminToken(token)) return remember(req, { claim: 'admin', credential: {} });
+    const identified = verify(token).then((found) => remember(req, found));
+    return identified.catch((error) => {
       if (error instanceof HeadwayError && error.code === 'invalid-token') return proof;
       throw error;
     });
@@ -276,6 +291,10 @@ export function createAccess(options: AccessOptions): Access {
       const caller = principalOf(req, await identityOf(req, proof));
       if (await isPermitted(req, jobId, caller)) return { jobId, credential: caller?.credential };
       throw jobNotFound();
+    },
+    knownCaller(req) {
+      const proof = known.get(req);
+      return proof && principalOf(req, proof);
     },
     async requireAdmin(req) {
       const caller = await principal(req);
