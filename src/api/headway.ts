@@ -9,7 +9,9 @@ import { builtInJobsDir, openService } from './service.js';
 export type { Action, Asker, Authorize } from '../shared/auth/authorize.js';
 export { defineJob } from '../shared/jobs/definition.js';
 export { RegistryError } from '../shared/jobs/registry.js';
+export { metricsRegistry } from '../shared/metrics/registry.js';
 export { ConfigError } from '../shared/process/config.js';
+export { DataFormatError } from '../shared/redis/format.js';
 export { UnusableRedisError } from '../shared/redis/unusable.js';
 export { type Channels, connectChannels } from '../shared/runtime/channels.js';
 export { StartError } from '../shared/start-error.js';
@@ -39,7 +41,7 @@ export interface Headway {
 /**
  * Creates Headway's API for an Express application.
  * Resolves when Redis answers.
- * @throws ConfigError, RegistryError, StartError or UnusableRedisError with the reason when it cannot start
+ * @throws ConfigError, RegistryError, StartError, UnusableRedisError or DataFormatError with the reason when it cannot start
  */
 export async function createHeadway(options: HeadwayOptions): Promise<Headway> {
   const config = librarySettings(options);

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { loadRegistry } from '../shared/jobs/registry.js';
 import { readConfig } from '../shared/process/config.js';
 import { createLogger } from '../shared/process/log.js';
-import { announce, onShutdown, runMain } from '../shared/process/main.js';
+import { announce, exitUnusable, onShutdown, runMain } from '../shared/process/main.js';
 import { basePathOf } from '../shared/process/public-url.js';
 import { drainDelayOf } from '../shared/process/stop-settings.js';
 import { answerClientErrors } from './http/client-error.js';
@@ -26,7 +26,10 @@ await runMain(async () => {
   // Without the wait, the process listens only when it can serve: some load balancers look at nothing else.
   const service = await new Promise<ApiService>((resolve, reject) => {
     const onWait = (): void => void open().catch(reject);
-    openService({ config, registry, log, waiting: { onWait } }).then(resolve, reject);
+    openService({ config, registry, onUnusable: exitUnusable, log, waiting: { onWait } }).then(
+      resolve,
+      reject,
+    );
   });
   server.off('request', starting).on('request', service.app);
   await open();
@@ -43,5 +46,5 @@ await runMain(async () => {
   const host = config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST;
   const url = `http://${host}:${port}`;
   log.info({ url, redis: service.redis }, 'listening');
-  announce({ type: 'listening', url });
+  announce({ type: 'listening', url, metrics: service.metrics });
 });

@@ -12,15 +12,21 @@ import type { Logger } from '../shared/process/log.js';
 import type { Service } from '../shared/process/service.js';
 import { connectRedis } from '../shared/redis/connect.js';
 import { connectHeadway, type Waiting } from '../shared/runtime/connection.js';
+import { openMetrics } from '../shared/runtime/metrics.js';
 import { createApp } from './app.js';
+import { chooseAnonymous, logAnonymous } from './auth/anonymous.js';
 import { startServices } from './background.js';
 import { type Core, pubSubOf } from './core.js';
 import { Serving } from './http/serving.js';
 import { apiScripts } from './jobs/scripts.js';
+import { createLimiter } from './limits/limiter.js';
+import { startOpenCounts } from './limits/open-counts.js';
+import { limitScripts } from './limits/scripts.js';
 import { openAuth, readSecrets } from './open-auth.js';
 import { openJobs } from './open-jobs.js';
 import { openLive } from './open-live.js';
 import { openStreams } from './open-streams.js';
+import { observeStreams } from './stream/observe.js';
 import { planWaves } from './stream/waves.js';
 
 export interface ServiceOptions {
@@ -30,6 +36,8 @@ export interface ServiceOptions {
   authorize?: Authorize | undefined;
   /** Whether the API is part of an application, which answers all other paths itself. Defaults to `false`. */
   embedded?: boolean;
+  /** Called when a newer release has changed the data in Redis. Without it, the service closes itself. */
+  onUnusable?: () => void;
   waiting?: Waiting;
   log: Logger;
 }
@@ -45,6 +53,8 @@ export interface ApiService {
    * finish. After that, `closeConnections` is called, and everything that was opened is closed. Later calls do nothing more.
    */
   stop(options: StopOptions): Promise<void>;
+  /** The address of the metrics, if they have a port of their own. */
+  metrics: string | undefined;
 }
 
 /** How an API stops. The listener may belong to an application. */
@@ -68,24 +78,42 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
   const { config, registry, log, embedded = false } = options;
   const plan = planQueues(registry, config.QUEUE_NAME);
   const production = process.env.NODE_ENV === 'production';
+  const exposure = { production, embedded };
+  const anonymous = chooseAnonymous(config, exposure);
   const secrets = await readSecrets(options, production);
   const opened = new CloseStack();
 
-  const connection = await connectHeadway(config, 'request', log, registry, apiScripts, options.waiting);
+  const onUnusable = options.onUnusable ?? (() => void stopOnce({ drainMs: 0 }));
+  const scripts = { ...apiScripts, ...limitScripts };
+  const connection = await connectHeadway(config, 'request', log, registry, scripts, {
+    ...options.waiting,
+    onUnusable,
+  });
   opened.defer(() => connection.disconnect());
   const subscriberRedis = connectRedis(config.REDIS_URL, 'subscriber');
   opened.defer(() => subscriberRedis.disconnect());
-  const core: Core = { config, registry, plan, connection, subscriberRedis, log };
+  const openCounts = startOpenCounts(connection.redis, connection.keyspace, log);
+  opened.adopt(openCounts, stop);
+  const limiter = createLimiter(connection.redis, connection.keyspace, config, production, openCounts);
+  const core: Core = { config, registry, plan, connection, subscriberRedis, limiter, log };
 
   const jobs = openJobs(core, production);
-  const { access, permissions, adminSession, ...auth } = openAuth(core, secrets, jobs.readTombstone);
-  const streams = openStreams(core, jobs, auth);
+  const { access, permissions, adminSession, ...auth } = openAuth(
+    core,
+    secrets,
+    jobs.readTombstone,
+    anonymous.mode,
+  );
+  const streams = openStreams(core, jobs, { access, ...auth });
   const { reporting, feed, dashboard, overviews } = openLive({ ...core, ...streams });
   opened.adopt(reporting, stop);
   opened.defer(() => connection.outcomes.flush());
   const allViewers = [streams.viewers, dashboard, overviews];
   const services = startServices(core, jobs, streams, reporting, feed, allViewers);
   opened.defer(() => Promise.all(services.map(stop)));
+  opened.defer(observeStreams(streams, allViewers));
+  const metrics = await openMetrics(core, { role: 'api', embedded });
+  opened.defer(metrics.close);
 
   const serving = new Serving();
   const app = createApp({
@@ -125,15 +153,13 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
     await opened.close();
   }
   let stopped: Promise<void> | undefined;
+  function stopOnce(options: StopOptions): Promise<void> {
+    stopped ??= stopInSteps(options);
+    return stopped;
+  }
 
-  return {
-    app,
-    redis: connection.server.version,
-    stop(options) {
-      stopped ??= stopInSteps(options);
-      return stopped;
-    },
-  };
+  logAnonymous(anonymous, config, exposure, log);
+  return { app, redis: connection.server.version, metrics: metrics.url, stop: stopOnce };
 }
 
 const stop = (service: Service): Promise<void> => service.stop();

@@ -7,7 +7,9 @@ import { openWorker } from './service.js';
 export { ChildFailedError, PermanentError } from '../shared/errors.js';
 export { defineJob } from '../shared/jobs/definition.js';
 export { RegistryError } from '../shared/jobs/registry.js';
+export { metricsRegistry } from '../shared/metrics/registry.js';
 export { ConfigError } from '../shared/process/config.js';
+export { DataFormatError } from '../shared/redis/format.js';
 export { UnusableRedisError } from '../shared/redis/unusable.js';
 export { StartError } from '../shared/start-error.js';
 
@@ -23,6 +25,7 @@ export interface HeadwayWorker {
  * @throws RegistryError for an invalid job definition
  * @throws StartError for another mistake in the configuration
  * @throws UnusableRedisError when Redis cannot be used
+ * @throws DataFormatError when a newer release has changed the format of the data in Redis
  */
 export async function createWorker(options: LibraryOptions): Promise<HeadwayWorker> {
   const config = librarySettings(options);
@@ -30,6 +33,7 @@ export async function createWorker(options: LibraryOptions): Promise<HeadwayWork
   const worker = await openWorker({
     config,
     registry,
+    embedded: true,
     log: createLogger(config, 'headway-worker'),
     waiting: { signal: options.signal },
   });

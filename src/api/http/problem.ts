@@ -2,7 +2,9 @@ import type { ErrorRequestHandler, RequestHandler } from 'express';
 import { type ErrorCode, HeadwayError } from '../../shared/errors.js';
 import type { Logger } from '../../shared/process/log.js';
 import { isRedisFault } from '../../shared/redis/faults.js';
+import { setRefusalHeaders } from '../limits/refusal.js';
 import { basePath } from './base-path.js';
+import { countError } from './request-metrics.js';
 
 /** Errors of Express's body parser, by their `type`. */
 const bodyErrors: Record<string, [ErrorCode, string]> = {
@@ -18,9 +20,11 @@ const bodyErrors: Record<string, [ErrorCode, string]> = {
 export function problemHandler(log: Logger): ErrorRequestHandler {
   return (thrown, req, res, next) => {
     const error = asHeadwayError(thrown);
+    countError(error);
     if (error.status >= 500) log.error({ err: thrown, method: req.method, path: req.path }, error.message);
     if (res.headersSent) return next(thrown);
     if (error.code === 'unavailable') res.set('Retry-After', '2');
+    setRefusalHeaders(res, error);
     // The board and the dashboard have set a different scheme.
     if (!res.get('WWW-Authenticate')) {
       if (error.code === 'sign-in') res.set('WWW-Authenticate', 'Bearer');

@@ -1,9 +1,11 @@
 import type { Request, RequestHandler } from 'express';
 import type { Redis } from 'ioredis';
+import { writeTo } from '../../shared/channel/subscription.js';
 import { HeadwayError } from '../../shared/errors.js';
 import { singleFlight } from '../../shared/process/every.js';
 import type { Logger } from '../../shared/process/log.js';
 import { isRedisFault } from '../../shared/redis/faults.js';
+import type { StreamAdmission } from './admission.js';
 import { WAITING } from './frames.js';
 import type { SinkEvents, StreamSink } from './handshake.js';
 import { PendingStream } from './pending-stream.js';
@@ -30,6 +32,8 @@ export interface StreamDoorOptions {
   heartbeatMs: number;
   /** Maximum number of streams that wait; further viewers reconnect later. Defaults to 10,000. */
   maxWaiting?: number;
+  /** Limits the streams. By default, they are not limited. */
+  admission?: StreamAdmission;
   log: Logger;
 }
 
@@ -60,8 +64,9 @@ export class StreamDoor {
   /** Returns the handler of a route that answers with a stream. */
   handler(admit: Admit): RequestHandler {
     return async (req, res) => {
-      const stream = new PendingStream(req, res);
       const isStream = req.method === 'GET' && Boolean(req.accepts('text/event-stream'));
+      const admitted = isStream && !this.closed ? this.options.admission?.accept(req, res) : undefined;
+      const stream = new PendingStream(req, res, admitted);
       if (isStream && this.closed) return stream.comeBack(leavingRetryMs(this.count));
       try {
         await admit(req, stream);
@@ -110,7 +115,7 @@ export class StreamDoor {
     if (now - this.beatAt >= this.options.heartbeatMs) {
       this.beatAt = now;
       // A viewer that has not read the previous comment does not need another one.
-      for (const sink of this.waiting.keys()) if (!sink.writableLength) sink.write(WAITING);
+      for (const sink of this.waiting.keys()) if (!sink.writableLength) writeTo(sink, WAITING);
     }
     void this.tryAll();
   }

@@ -1,7 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { Sink } from '../../shared/channel/subscription.js';
+import { streamBytes } from '../../shared/metrics/stream-metrics.js';
+import { countRequest } from '../http/request-metrics.js';
 import { leaveInFlight } from '../http/serving.js';
+import { releaseLeases } from './lease.js';
 import { boundUnsent } from './socket-bound.js';
 
 /** The sink of an open stream: a socket, or a response. */
@@ -67,7 +70,9 @@ export async function openStream(
     res.on('drain', onDrain);
     res.on('close', onClose);
   }
+  countRequest(res);
   if (sink.destroyed || req.socket.destroyed) return undefined;
+  streamBytes.only.value += Buffer.byteLength(head);
   boundUnsent(req.socket);
   handOver(sink, on);
   return sink;
@@ -149,6 +154,8 @@ function onDrain(this: OwnSink): void {
 
 function onClose(this: OwnSink): void {
   this[events]?.onClose(this);
+  // The response, which is the sink of other connections than plain HTTP/1, ends its lease itself.
+  if (this instanceof Socket) releaseLeases(this);
 }
 
 function onEnd(this: Socket): void {

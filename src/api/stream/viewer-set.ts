@@ -1,3 +1,5 @@
+import { writeTo } from '../../shared/channel/subscription.js';
+import { streamConnects, streamReconnects, streamStalls } from '../../shared/metrics/stream-metrics.js';
 import type { Logger } from '../../shared/process/log.js';
 import { serverNow } from '../../shared/redis/server-clock.js';
 import type { Credential } from '../auth/credential.js';
@@ -39,6 +41,9 @@ export abstract class ViewerSet<V> implements RevocableStreams {
     },
     onClose: (sink) => this.remove(sink),
   };
+
+  /** The kind of these streams, a label of their metrics. */
+  abstract readonly kind: 'channel' | 'overview' | 'dashboard';
 
   /** @param tickMs how often each viewer is served */
   constructor(
@@ -91,6 +96,8 @@ export abstract class ViewerSet<V> implements RevocableStreams {
     }
     const viewer = create(sink);
     this.viewers.set(sink, viewer);
+    streamConnects.at(this.kind).value++;
+    if (stream.lastEventId !== undefined) streamReconnects.at(this.kind).value++;
     this.timer ??= setInterval(() => this.tick(), this.tickMs).unref();
     if (credentials.length > 0) {
       this.credentials.set(sink, credentials);
@@ -149,7 +156,7 @@ export abstract class ViewerSet<V> implements RevocableStreams {
     this.remove(sink);
     // A viewer that does not read would not get the event, and would keep its socket open.
     if (stalled) return void sink.destroy();
-    sink.write(last);
+    writeTo(sink, last);
     endStream(sink);
   }
 
@@ -171,7 +178,10 @@ export abstract class ViewerSet<V> implements RevocableStreams {
     for (const [sink, viewer] of this.viewers) {
       const since = this.stalledSince(viewer);
       if (since === undefined) this.serve(sink, viewer);
-      else if (since < droppable) sink.destroy();
+      else if (since < droppable) {
+        streamStalls.only.value++;
+        sink.destroy();
+      }
     }
   }
 }

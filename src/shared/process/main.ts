@@ -35,6 +35,12 @@ export async function runMain(main: () => Promise<void>): Promise<void> {
 }
 
 /**
+ * Ends the process at once because it can no longer use the data in Redis. Running jobs are not handed back, which would
+ * write to that data: another worker finds them stalled.
+ */
+export const exitUnusable = (): never => process.exit(EXIT_CONFIG);
+
+/**
  * Calls `close` once when the process gets SIGTERM or SIGINT or has lost its supervisor or parent, then exits with 0. If
  * `close` takes longer than `graceMs` and {@link CLOSE_MS}, the process exits with 0 anyway: what hangs (Redis, code of the
  * operator) cannot be closed later either. A second signal exits at once, with 1.
@@ -67,6 +73,8 @@ export function onShutdown(log: Logger, graceMs: number, close: () => Promise<vo
 }
 
 /** Reports to the supervisor, if there is one, that this process is up. */
-export function announce(message: { type: 'listening'; url: string } | { type: 'ready' }): void {
+export function announce(
+  message: { metrics?: string | undefined } & ({ type: 'listening'; url: string } | { type: 'ready' }),
+): void {
   if (process.connected) process.send?.(message);
 }

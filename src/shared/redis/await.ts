@@ -29,10 +29,15 @@ export interface RedisServer {
 
 /**
  * Waits until the server answers, however long it is away, and checks that Headway can use it.
+ * @param more a further check
  * @throws UnusableRedisError for what waiting does not mend (a wrong password, a version before 6.2, a Redis Cluster, a
  * failed TLS handshake), and when `signal` is aborted
  */
-export const checkRedis = (redis: Redis, options: AwaitOptions): Promise<RedisServer> =>
+export const checkRedis = (
+  redis: Redis,
+  options: AwaitOptions,
+  more: () => Promise<void> = async () => {},
+): Promise<RedisServer> =>
   whileAway(redis, options, async () => {
     const info = await redis.info('server');
     const version = /^redis_version:(.*)$/m.exec(info)?.[1]?.trim() ?? '0';
@@ -49,6 +54,7 @@ export const checkRedis = (redis: Redis, options: AwaitOptions): Promise<RedisSe
     }
     const [known] = (await redis.command('INFO', 'SPUBLISH')) as unknown[];
     const policy = /^maxmemory_policy:(.*)$/m.exec(await redis.info('memory'))?.[1]?.trim();
+    await more();
     return {
       version,
       sharded: known != null,

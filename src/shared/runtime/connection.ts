@@ -10,6 +10,7 @@ import { type OpenQueue, planQueues } from '../jobs/queues.js';
 import type { Registry } from '../jobs/registry.js';
 import { createRetentionTimes, type RetentionTimes } from '../jobs/retention-times.js';
 import { createKeyspace, type Keyspace } from '../keyspace.js';
+import { createJobCounter } from '../lifecycle/job-counter.js';
 import { createJobFaults, type JobFaults } from '../lifecycle/job-faults.js';
 import type { ObservableReconciler } from '../lifecycle/observers.js';
 import { createReconciler } from '../lifecycle/reconcile.js';
@@ -17,8 +18,9 @@ import { createSnapshotReader, type SnapshotReader, withCensus } from '../lifecy
 import type { Config } from '../process/config.js';
 import type { Logger } from '../process/log.js';
 import { basePathOf } from '../process/public-url.js';
-import { type AwaitOptions, awaitRedis, checkRedis, type RedisServer } from '../redis/await.js';
+import { type AwaitOptions, awaitRedis, type RedisServer } from '../redis/await.js';
 import { type ConnectionRole, connectRedis } from '../redis/connect.js';
+import { checkInstallation, watchFormat } from '../redis/format.js';
 import type { LuaScript } from '../redis/scripts.js';
 import { keepServerClock } from '../redis/server-clock.js';
 import { haveSameRun } from '../redis/server-run.js';
@@ -60,6 +62,14 @@ export interface Connection {
 /** What to do while Redis is away at the start: see {@link AwaitOptions}. */
 export type Waiting = Pick<AwaitOptions, 'onWait' | 'signal'>;
 
+interface ConnectOptions extends Waiting {
+  /**
+   * Called after a fatal log line when this release can no longer use the data in Redis, because a newer release has changed
+   * it.
+   */
+  onUnusable: () => void;
+}
+
 /** The time between two batches of a worker's reports, in ms. */
 const BATCH_MS = 2;
 /** How long the channel of an unfinished job is kept without new events, in ms. */
@@ -68,8 +78,7 @@ const UNFINISHED_MS = 30 * 24 * 3_600_000;
 /**
  * Connects to Redis and checks that Headway can use it. A server that is away is waited for, with a warning every few seconds.
  * @param ownScripts the scripts that only this kind of process calls
- * @param waiting how a server that is away is waited for
- * @throws UnusableRedisError if Headway cannot use it, or when the wait is ended
+ * @throws UnusableRedisError or DataFormatError if Headway cannot use it, or when the wait is ended
  */
 export async function connectHeadway(
   config: Config,
@@ -77,9 +86,10 @@ export async function connectHeadway(
   log: Logger,
   registry: Registry,
   ownScripts: Record<string, LuaScript>,
-  waiting: Waiting = {},
+  { onUnusable, ...waiting }: ConnectOptions,
 ): Promise<Connection> {
   const scripts = { ...sharedScripts, ...ownScripts };
+  const keyspace = createKeyspace(config.KEY_PREFIX);
   const redis = connectRedis(config.REDIS_URL, role, { scripts });
   const patience: AwaitOptions = {
     url: config.REDIS_URL,
@@ -89,14 +99,13 @@ export async function connectHeadway(
     },
     signal: waiting.signal,
   };
-  const server = await checkRedis(redis, patience).catch((error) => {
+  const server = await checkInstallation(redis, patience, keyspace).catch((error) => {
     redis.disconnect();
     throw error;
   });
   if (server.warning) log.warn(server.warning);
   logOutages(redis, log);
   const dropClock = keepServerClock(redis);
-  const keyspace = createKeyspace(config.KEY_PREFIX);
   // In an API process, requests do not wait for a batch.
   const patient = role === 'patient';
   const batch: Batch = patient ? createBatcher(BATCH_MS) : (call) => call();
@@ -114,6 +123,10 @@ export async function connectHeadway(
   if (!haveSameRun(redis, publishing)) {
     log.warn('Connections to Redis reach different servers: lost writes cannot be detected');
   }
+  const formatWatch = watchFormat(redis, keyspace, (error) => {
+    log.fatal(error.message);
+    onUnusable();
+  });
   const publisher = createPublisher({
     redis: publishing,
     keyspace,
@@ -161,11 +174,12 @@ export async function connectHeadway(
       publisher,
       readJob: trackJob,
       keep,
-      observers: [webhookQueue, outcomes],
+      observers: [webhookQueue, outcomes, createJobCounter(registry)],
     }),
     outcomes,
     webhooks,
     disconnect() {
+      void formatWatch.stop();
       dropClock();
       redis.disconnect();
       publishing.disconnect();
