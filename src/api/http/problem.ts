@@ -21,9 +21,12 @@ export function problemHandler(log: Logger): ErrorRequestHandler {
   return (thrown, req, res, next) => {
     const error = asHeadwayError(thrown);
     countError(error);
-    if (error.status >= 500) log.error({ err: thrown, method: req.method, path: req.path }, error.message);
+    // Refusals are frequent under load, and the change to them is logged.
+    if (error.status >= 500 && error.code !== 'overloaded')
+      log.error({ err: thrown, method: req.method, path: req.path }, error.message);
     if (res.headersSent) return next(thrown);
     if (error.code === 'unavailable') res.set('Retry-After', '2');
+    if (error.code === 'overloaded') res.set('Retry-After', '5');
     setRefusalHeaders(res, error);
     // The board and the dashboard have set a different scheme.
     if (!res.get('WWW-Authenticate')) {

@@ -7,6 +7,7 @@ import { anonymousSettings } from './anonymous-settings.js';
 import { limitSettings } from './limit-settings.js';
 import { metricsSettings } from './metrics-settings.js';
 import { normalPublicUrl, publicUrlMistake } from './public-url.js';
+import { shedSettings } from './shed-settings.js';
 import { stopSettings } from './stop-settings.js';
 import { storageSettings } from './storage-settings.js';
 
@@ -115,6 +116,7 @@ export const configSchema = z.object({
     .default(3)
     .describe('How many times a job may lose its worker. The job fails the next time.'),
   ...stopSettings,
+  ...shedSettings,
   KEEP_JOBS_MS: int(1000)
     .default(day)
     .describe(
