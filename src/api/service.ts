@@ -84,11 +84,14 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
   const secrets = await readSecrets(options, production);
   const opened = new CloseStack();
 
-  const onUnusable = options.onUnusable ?? (() => void stopOnce({ drainMs: 0 }));
-  const scripts = { ...apiScripts, ...limitScripts };
-  const connection = await connectHeadway(config, 'request', log, registry, scripts, {
-    ...options.waiting,
-    onUnusable,
+  const connection = await connectHeadway({
+    config,
+    role: 'request',
+    log,
+    registry,
+    ownScripts: { ...apiScripts, ...limitScripts },
+    onUnusable: options.onUnusable ?? (() => void stopOnce({ drainMs: 0 })),
+    waiting: options.waiting,
   });
   opened.defer(() => connection.disconnect());
   const subscriberRedis = connectRedis(config.REDIS_URL, 'subscriber');

@@ -30,13 +30,9 @@ export interface HeadwayWorker {
 export async function createWorker(options: LibraryOptions): Promise<HeadwayWorker> {
   const config = librarySettings(options);
   const registry = await registryOf(options.jobs, builtInJobsDir);
-  const worker = await openWorker({
-    config,
-    registry,
-    embedded: true,
-    log: createLogger(config, 'headway-worker'),
-    waiting: { signal: options.signal },
-  });
+  const log = createLogger(config, 'headway-worker');
+  const waiting = { signal: options.signal };
+  const worker = await openWorker({ config, registry, embedded: true, waiting, log });
   await worker.ready;
   return { close: worker.close };
 }

@@ -77,7 +77,7 @@ function response({ description, content, headers }: Answer): Record<string, unk
   };
 }
 
-const ADMIN: ErrorCode[] = ['sign-in', 'forbidden'];
+const ADMIN: ErrorCode[] = ['forbidden'];
 const JOB: ErrorCode[] = ['not-found', 'gone'];
 const JSON_BODY: ErrorCode[] = [
   'invalid-json',
@@ -89,13 +89,16 @@ const JSON_BODY: ErrorCode[] = [
 /** The operations that an overloaded process refuses, besides streams. */
 const NEW_WORK = /^\/v1\/(jobs|jobs:batch|files|schedules|schedules\/\{[^/]+\}\/run)$/;
 
+/** The paths that accept any `Host`. */
+const ANY_HOST = ['/healthz', '/readyz'];
+
 /** All error codes of an operation. */
 function codesOf({ method, path, access, body, events, errors = [] }: Operation): ErrorCode[] {
   return [
     ...new Set<ErrorCode>([
       ...errors,
       ...(body?.content['application/json'] ? JSON_BODY : []),
-      ...(access === 'open' ? [] : (['invalid-token', 'unavailable', 'internal'] as const)),
+      ...(access === 'open' ? [] : (['invalid-token', 'sign-in', 'unavailable', 'internal'] as const)),
       ...(path.startsWith('/v1/') || access !== 'open' ? (['rate-limited'] as const) : []),
       ...(events || path === '/readyz' || (method === 'post' && NEW_WORK.test(path))
         ? (['overloaded'] as const)
@@ -103,6 +106,7 @@ function codesOf({ method, path, access, body, events, errors = [] }: Operation)
       ...(access === 'admin' ? ADMIN : []),
       ...(access === 'job' ? JOB : []),
       ...(method === 'get' ? [] : (['cross-site'] as const)),
+      ...(ANY_HOST.includes(path) ? [] : (['unknown-host'] as const)),
     ]),
   ];
 }

@@ -29,15 +29,10 @@ export interface RedisServer {
 
 /**
  * Waits until the server answers, however long it is away, and checks that Headway can use it.
- * @param more a further check
  * @throws UnusableRedisError for what waiting does not mend (a wrong password, a version before 6.2, a Redis Cluster, a
  * failed TLS handshake), and when `signal` is aborted
  */
-export const checkRedis = (
-  redis: Redis,
-  options: AwaitOptions,
-  more: () => Promise<void> = async () => {},
-): Promise<RedisServer> =>
+export const checkRedis = (redis: Redis, options: AwaitOptions): Promise<RedisServer> =>
   whileAway(redis, options, async () => {
     const info = await redis.info('server');
     const version = /^redis_version:(.*)$/m.exec(info)?.[1]?.trim() ?? '0';
@@ -54,7 +49,6 @@ export const checkRedis = (
     }
     const [known] = (await redis.command('INFO', 'SPUBLISH')) as unknown[];
     const policy = /^maxmemory_policy:(.*)$/m.exec(await redis.info('memory'))?.[1]?.trim();
-    await more();
     return {
       version,
       sharded: known != null,
@@ -74,7 +68,7 @@ export const awaitRedis = (redis: Redis, options: AwaitOptions): Promise<void> =
   whileAway(redis, options, async () => {});
 
 /** Does something with Redis as soon as it is there, and again if it goes away meanwhile. */
-async function whileAway<T>(redis: Redis, options: AwaitOptions, work: () => Promise<T>): Promise<T> {
+export async function whileAway<T>(redis: Redis, options: AwaitOptions, work: () => Promise<T>): Promise<T> {
   const { url, onWait = () => {}, signal } = options;
   const place = redactRedisUrl(url);
   let reason: string | undefined;

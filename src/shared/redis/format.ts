@@ -4,7 +4,7 @@ import { every, type Repeated } from '../process/every.js';
 import type { Service } from '../process/service.js';
 import { VERSION } from '../process/version.js';
 import { StartError } from '../start-error.js';
-import { type AwaitOptions, checkRedis, type RedisServer } from './await.js';
+import { type AwaitOptions, checkRedis, type RedisServer, whileAway } from './await.js';
 import { defineScripts, luaBeside, scriptsOf } from './scripts.js';
 
 /**
@@ -67,15 +67,19 @@ const foreignKey = (key: string, content: string): DataFormatError =>
   );
 
 /**
- * Waits for a server, and checks that Headway can use it and the data of an installation on it.
+ * Waits until a server answers, and checks that Headway can use it and the data of an installation on it.
  * @returns the properties of the server
  * @throws UnusableRedisError, DataFormatError
  */
-export const checkInstallation = (
+export async function checkInstallation(
   redis: Redis,
   options: AwaitOptions,
   keyspace: Keyspace,
-): Promise<RedisServer> => checkRedis(redis, options, () => checkFormat(redis, keyspace));
+): Promise<RedisServer> {
+  const server = await checkRedis(redis, options);
+  await whileAway(redis, options, () => checkFormat(redis, keyspace));
+  return server;
+}
 
 /**
  * Checks the format again after each reconnect, because another copy of the data may have been restored, and every

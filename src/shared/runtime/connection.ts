@@ -62,32 +62,32 @@ export interface Connection {
 /** What to do while Redis is away at the start: see {@link AwaitOptions}. */
 export type Waiting = Pick<AwaitOptions, 'onWait' | 'signal'>;
 
-interface ConnectOptions extends Waiting {
-  /**
-   * Called after a fatal log line when this release can no longer use the data in Redis, because a newer release has changed
-   * it.
-   */
-  onUnusable: () => void;
-}
-
 /** The time between two batches of a worker's reports, in ms. */
 const BATCH_MS = 2;
 /** How long the channel of an unfinished job is kept without new events, in ms. */
 const UNFINISHED_MS = 30 * 24 * 3_600_000;
 
+export interface ConnectionOptions {
+  config: Config;
+  role: ConnectionRole;
+  log: Logger;
+  registry: Registry;
+  /** The scripts that only this kind of process calls. */
+  ownScripts: Record<string, LuaScript>;
+  /**
+   * Called after a fatal log line when this release can no longer use the data in Redis, because a newer release has
+   * changed it.
+   */
+  onUnusable: () => void;
+  waiting?: Waiting | undefined;
+}
+
 /**
  * Connects to Redis and checks that Headway can use it. A server that is away is waited for, with a warning every few seconds.
- * @param ownScripts the scripts that only this kind of process calls
  * @throws UnusableRedisError or DataFormatError if Headway cannot use it, or when the wait is ended
  */
-export async function connectHeadway(
-  config: Config,
-  role: ConnectionRole,
-  log: Logger,
-  registry: Registry,
-  ownScripts: Record<string, LuaScript>,
-  { onUnusable, ...waiting }: ConnectOptions,
-): Promise<Connection> {
+export async function connectHeadway(options: ConnectionOptions): Promise<Connection> {
+  const { config, role, log, registry, ownScripts, onUnusable, waiting = {} } = options;
   const scripts = { ...sharedScripts, ...ownScripts };
   const keyspace = createKeyspace(config.KEY_PREFIX);
   const redis = connectRedis(config.REDIS_URL, role, { scripts });
