@@ -12,6 +12,7 @@ import { allowedHosts, refuseUnknownHosts } from './http/allowed-hosts.js';
 import { basePath, takeBasePath } from './http/base-path.js';
 import { jsonBody } from './http/body.js';
 import { inOneLayer } from './http/fixed-headers.js';
+import type { Overload } from './http/overload.js';
 import { pageFiles } from './http/pages.js';
 import { methods, problemHandler } from './http/problem.js';
 import { requestLog } from './http/request-log.js';
@@ -46,6 +47,7 @@ export interface AppOptions
   limiter: Limiter;
   log: Logger;
   serving: Serving;
+  overload: Overload;
 }
 
 /** The folder of the pages that Vite built: beside the compiled code, or in `dist` when running from source. */
@@ -72,7 +74,7 @@ function sendDefaultUrl(req: Request, res: Response): void {
 
 /** Creates the Express application with all routes of the API, and the pages. */
 export function createApp(options: AppOptions): Express {
-  const { config, limiter, store, embedded, log, serving } = options;
+  const { config, limiter, store, embedded, log, serving, overload } = options;
   const origins = config.CORS_ORIGINS.split(',').flatMap((origin) => origin.trim() || []);
   const app = express();
   app.disable('x-powered-by');
@@ -125,6 +127,7 @@ export function createApp(options: AppOptions): Express {
   const limited = ['/v1', BOARD_PATH, '/dashboard/sign-in'];
   app.use(limited, countRequests({ limiter, identify: (req) => options.access.identify(req) }));
   const stopping = (): boolean => serving.stopping;
+  app.use(overload.handler);
   app.use('/v1/files', filesRoutes({ access: options.access, limiter, store, config, stopping }));
   app.use('/v1/jobs', jobRoutes(options));
   app.use('/v1/jobs\\:batch', jsonBody(config.BODY_MAX_BYTES), batchRoutes(options));

@@ -17,6 +17,7 @@ import { createApp } from './app.js';
 import { chooseAnonymous, logAnonymous } from './auth/anonymous.js';
 import { startServices } from './background.js';
 import { type Core, pubSubOf } from './core.js';
+import { Overload } from './http/overload.js';
 import { Serving } from './http/serving.js';
 import { apiScripts } from './jobs/scripts.js';
 import { createLimiter } from './limits/limiter.js';
@@ -107,7 +108,8 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
     jobs.readTombstone,
     anonymous.mode,
   );
-  const streams = openStreams(core, jobs, { access, ...auth });
+  const overload = opened.adopt(new Overload(config, log), stop);
+  const streams = openStreams(core, jobs, { access, ...auth }, overload);
   const { reporting, feed, dashboard, overviews } = openLive({ ...core, ...streams });
   opened.adopt(reporting, stop);
   opened.defer(() => connection.outcomes.flush());
@@ -132,6 +134,7 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
     overviews,
     embedded,
     serving,
+    overload,
   });
 
   /** The waves end with the first half of the grace period: a viewer has the rest to close its side. */

@@ -33,6 +33,7 @@ export const errorCodes = {
   'quota-exceeded': [429, 'Quota exceeded'],
   'disk-full': [507, 'Not enough free disk space'],
   unavailable: [503, 'Temporarily unavailable'],
+  overloaded: [503, 'Overloaded'],
   internal: [500, 'Internal error'],
 } as const satisfies Record<string, readonly [status: number, title: string]>;
 
