@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import { idsInRow } from '../channel/frame.js';
 import { channelKeys, checkChannelName, jobOfChannel } from '../channel/keys.js';
+import { channelLimits } from '../channel/limits.js';
 import {
   type ChannelEvent,
   createPublisher,
@@ -55,7 +56,7 @@ interface Waiting {
 }
 
 /**
- * Connects to the channels of a Headway service.
+ * Connects to the channels of a Headway service. The limits of channels are those of the environment.
  * @throws UnusableRedisError if Redis is too old or does not answer within ten seconds
  */
 export async function connectChannels(options: ChannelsOptions = {}): Promise<Channels> {
@@ -69,12 +70,18 @@ export async function connectChannels(options: ChannelsOptions = {}): Promise<Ch
     throw error;
   });
   const keyspace = createKeyspace(options.keyPrefix ?? (setting('KEY_PREFIX') as string));
+  const limits = channelLimits({
+    CHANNEL_LOG_MAX_BYTES: setting('CHANNEL_LOG_MAX_BYTES') as number,
+    CHANNEL_MAX_SLOTS: setting('CHANNEL_MAX_SLOTS') as number,
+    CHANNEL_SLOTS_MAX_BYTES: setting('CHANNEL_SLOTS_MAX_BYTES') as number,
+  });
   const publisher = createPublisher({
     redis,
     sharded,
     keyspace,
     logLength: options.logLength ?? (setting('CHANNEL_LOG_LENGTH') as number),
     ttlMs: options.ttlMs ?? (setting('CHANNEL_TTL_MS') as number),
+    limits,
   });
   /** Unsent events, for each channel with a pending call. */
   const waiting = new Map<string, Waiting[]>();
