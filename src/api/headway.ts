@@ -9,8 +9,10 @@ import { builtInJobsDir, openService } from './service.js';
 export type { Action, Asker, Authorize } from '../shared/auth/authorize.js';
 export { defineJob } from '../shared/jobs/definition.js';
 export { RegistryError } from '../shared/jobs/registry.js';
+export { metricsRegistry } from '../shared/metrics/registry.js';
 export { ConfigError } from '../shared/process/config.js';
 export { UnusableRedisError } from '../shared/redis/connect.js';
+export { DataFormatError } from '../shared/redis/format.js';
 export { type Channels, connectChannels } from '../shared/runtime/channels.js';
 export { StartError } from '../shared/start-error.js';
 
@@ -27,13 +29,18 @@ export interface Headway {
    * Works with Express 4 and 5, and with frameworks that call handlers in the same way.
    */
   router: Handler;
-  /** Ends all streams and disconnects from Redis. */
+  /**
+   * Stops Headway's part of the application. From the call on, `/readyz` returns 503 and responses close their connection;
+   * everything is still served for `DRAIN_DELAY_MS` (0 if unset). Then viewers are disconnected in waves, open requests and
+   * uploads have `SHUTDOWN_GRACE_MS` to finish, and the connections to Redis are closed. The listener belongs to the
+   * application: close it when the promise resolves.
+   */
   close(): Promise<void>;
 }
 
 /**
  * Creates Headway's API for an Express application.
- * @throws ConfigError, RegistryError, StartError or UnusableRedisError with the reason when it cannot start
+ * @throws ConfigError, RegistryError, StartError, UnusableRedisError or DataFormatError with the reason when it cannot start
  */
 export async function createHeadway(options: HeadwayOptions): Promise<Headway> {
   const config = librarySettings(options);
@@ -42,9 +49,6 @@ export async function createHeadway(options: HeadwayOptions): Promise<Headway> {
   const service = await openService({ config, registry, authorize: options.authorize, embedded: true, log });
   return {
     router: embed(service.app, basePathOf(config.PUBLIC_URL)),
-    async close() {
-      service.retire();
-      await service.close();
-    },
+    close: () => service.stop({ drainMs: config.DRAIN_DELAY_MS || 0 }),
   };
 }

@@ -3,32 +3,32 @@ import type { AddressInfo } from 'node:net';
 import { loadRegistry } from '../shared/jobs/registry.js';
 import { readConfig } from '../shared/process/config.js';
 import { createLogger } from '../shared/process/log.js';
-import { announce, onShutdown, runMain } from '../shared/process/main.js';
+import { announce, exitUnusable, onShutdown, runMain } from '../shared/process/main.js';
+import { drainDelayOf } from '../shared/process/stop-settings.js';
 import { answerClientErrors } from './http/client-error.js';
-import { listen } from './http/listen.js';
+import { closeListener, listen } from './http/listen.js';
 import { builtInJobsDir, openService } from './service.js';
 
 await runMain(async () => {
   const config = readConfig(process.env);
   const log = createLogger(config, 'api');
   const registry = await loadRegistry([builtInJobsDir, ...(config.JOBS_DIR ? [config.JOBS_DIR] : [])]);
-  const service = await openService({ config, registry, log });
+  const service = await openService({ config, registry, onUnusable: exitUnusable, log });
   const server = createServer(service.app);
   answerClientErrors(server);
   await listen(server, config);
 
-  onShutdown(log, config.SHUTDOWN_GRACE_MS, async () => {
-    service.retire();
-    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-    server.closeIdleConnections();
-    const impatient = setTimeout(() => server.closeAllConnections(), config.SHUTDOWN_GRACE_MS);
-    await closed;
-    clearTimeout(impatient);
-    await service.close();
-  });
+  const drainMs = drainDelayOf(config);
+  onShutdown(log, drainMs + config.SHUTDOWN_GRACE_MS, () =>
+    service.stop({
+      drainMs,
+      closeListener: () => closeListener(server),
+      closeConnections: () => server.closeAllConnections(),
+    }),
+  );
   const { port } = server.address() as AddressInfo;
   const host = config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST;
   const url = `http://${host}:${port}`;
   log.info({ url, redis: service.redis }, 'listening');
-  announce({ type: 'listening', url });
+  announce({ type: 'listening', url, metrics: service.metrics });
 });

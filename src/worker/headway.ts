@@ -7,8 +7,10 @@ import { openWorker } from './service.js';
 export { ChildFailedError, PermanentError } from '../shared/errors.js';
 export { defineJob } from '../shared/jobs/definition.js';
 export { RegistryError } from '../shared/jobs/registry.js';
+export { metricsRegistry } from '../shared/metrics/registry.js';
 export { ConfigError } from '../shared/process/config.js';
 export { UnusableRedisError } from '../shared/redis/connect.js';
+export { DataFormatError } from '../shared/redis/format.js';
 export { StartError } from '../shared/start-error.js';
 
 /** A worker inside another program. */
@@ -23,11 +25,13 @@ export interface HeadwayWorker {
  * @throws RegistryError for an invalid job definition
  * @throws StartError for another mistake in the configuration
  * @throws UnusableRedisError when Redis cannot be used
+ * @throws DataFormatError when a newer release has changed the format of the data in Redis
  */
 export async function createWorker(options: LibraryOptions): Promise<HeadwayWorker> {
   const config = librarySettings(options);
   const registry = await registryOf(options.jobs, builtInJobsDir);
-  const worker = await openWorker({ config, registry, log: createLogger(config, 'headway-worker') });
+  const log = createLogger(config, 'headway-worker');
+  const worker = await openWorker({ config, registry, embedded: true, log });
   await worker.ready;
   return { close: worker.close };
 }

@@ -4,6 +4,7 @@ import type { Logger } from '../../shared/process/log.js';
 import { isRedisFault } from '../../shared/redis/faults.js';
 import { setRefusalHeaders } from '../limits/refusal.js';
 import { basePath } from './base-path.js';
+import { countError } from './request-metrics.js';
 
 /** Errors of Express's body parser, by their `type`. */
 const bodyErrors: Record<string, [ErrorCode, string]> = {
@@ -19,6 +20,7 @@ const bodyErrors: Record<string, [ErrorCode, string]> = {
 export function problemHandler(log: Logger): ErrorRequestHandler {
   return (thrown, req, res, next) => {
     const error = asHeadwayError(thrown);
+    countError(error);
     if (error.status >= 500) log.error({ err: thrown, method: req.method, path: req.path }, error.message);
     if (res.headersSent) return next(thrown);
     if (error.code === 'unavailable') res.set('Retry-After', '2');

@@ -96,9 +96,9 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       log: log.child({ jobId, job: job.name, attempt: job.attemptsStarted }),
     });
     const { progress } = sink;
-    sink.progress = (data) => {
+    sink.progress = (data, reports) => {
       running.progress(jobId, data);
-      return progress(data);
+      return progress(data, reports);
     };
     return sink;
   }
