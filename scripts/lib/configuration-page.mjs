@@ -23,6 +23,7 @@ export const SUBJECTS = {
     'FILES_MIN_FREE_INODES',
     'UPLOAD_MAX_BYTES',
     'BODY_MAX_BYTES',
+    'LIST_MAX_VALUES',
   ],
   'Streams and channels': [
     'HEARTBEAT_MS',

@@ -31,6 +31,11 @@ export const storageSettings = {
     .describe(
       'Maximum size of the newest `state` events of a channel, in bytes. An event that exceeds it is refused with 413. Does not apply to the channels of jobs.',
     ),
+  LIST_MAX_VALUES: int(1, 40)
+    .default(10)
+    .describe(
+      'Maximum number of names and tags in the query of `GET /v1/jobs`. A query with more is refused with 400.',
+    ),
   LIMIT_STREAMS_ANONYMOUS: limit(500, 'Maximum number of open streams without a token from one address.'),
   LIMIT_STREAMS_USER: limit(500, 'Maximum number of open streams of one user.'),
   LIMIT_STREAMS_KEY: limit(10_000, 'Maximum number of open streams with one API key.'),
