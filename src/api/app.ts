@@ -17,6 +17,7 @@ import { requestMetrics } from './http/request-metrics.js';
 import { createRouteFinder } from './http/route-finder.js';
 import type { Serving } from './http/serving.js';
 import type { Limiter } from './limits/limiter.js';
+import { countRequests } from './limits/requests.js';
 import { PATHS } from './openapi/document.js';
 import { batchRoutes } from './routes/batch.js';
 import { BOARD_PATH, boardRoutes } from './routes/board.js';
@@ -118,6 +119,8 @@ export function createApp(options: AppOptions): Express {
   // A proxy may have replaced the host of the request.
   const own = config.PUBLIC_URL ? [new URL(config.PUBLIC_URL).origin] : [];
   app.use(refuseCrossSite([...own, ...origins]));
+  const limited = ['/v1', BOARD_PATH, '/dashboard/sign-in'];
+  app.use(limited, countRequests({ limiter, identify: (req) => options.access.identify(req) }));
   const stopping = (): boolean => serving.stopping;
   app.use('/v1/files', filesRoutes({ access: options.access, limiter, store, config, stopping }));
   app.use('/v1/jobs', jobRoutes(options));
