@@ -126,7 +126,7 @@ export function jobRoutes(options: JobRoutesOptions): Router {
   }
 
   async function showJobs(req: Request, res: Response): Promise<void> {
-    const query = await parseListQuery(req.query);
+    const query = await parseListQuery(req.query, config.LIST_MAX_VALUES);
     const caller = await access.principal(req);
     const owner = query.owner === 'me' ? caller?.id : query.owner;
     const foreign = owner !== undefined && owner !== caller?.id;
