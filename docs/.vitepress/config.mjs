@@ -68,6 +68,7 @@ const SIDEBAR = [
       link('Deployment', 'operations/deployment'),
       link('Scaling', 'operations/scaling'),
       link('Monitoring', 'operations/monitoring'),
+      link('Tracing', 'operations/tracing'),
       link('Failures', 'operations/failures'),
       link('Security', 'operations/security'),
     ],

@@ -27,6 +27,7 @@ import type { StreamDoor } from '../stream/door.js';
 import { followsRetries, type OpenJobChannel } from '../stream/job-channel.js';
 import { type PendingStream, requireStream } from '../stream/pending-stream.js';
 import type { ChannelViewers } from '../stream/viewers.js';
+import { createWatchTracer } from '../stream/watch-trace.js';
 
 export interface JobRoutesOptions {
   config: Config;
@@ -72,6 +73,7 @@ export function jobRoutes(options: JobRoutesOptions): Router {
   });
   const readState = createStateReader(trackJob, readTombstone);
   const holdKey = createKeyHolder(redis, keyspace);
+  const traceWatch = createWatchTracer(redis, keyspace);
   const router = Router();
 
   // The other routes have bodies. Streams come first, because thousands of viewers may connect at once.
@@ -175,5 +177,6 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     const stays = followsRetries(req);
     const channel = await openJobChannel(jobId, stream.lastEventId, stays);
     await viewers.answer(stream, [channel], credential ? [credential] : []);
+    traceWatch(stream, [jobId]);
   }
 }

@@ -26,7 +26,7 @@ export class PendingStream {
 
   constructor(
     readonly req: Request,
-    private readonly res: Response,
+    readonly res: Response,
   ) {
     this.lastEventId = lastEventIdOf(req);
     noteServer(req.socket);

@@ -99,6 +99,8 @@ function end(
   contentType = 'text/plain; charset=utf-8',
 ): void {
   res.statusCode = status;
+  // The next scrape comes long after an idle connection would be closed.
+  res.setHeader('Connection', 'close');
   res.setHeader('Content-Type', contentType);
   res.setHeader('Content-Length', Buffer.byteLength(body));
   res.end(res.req.method === 'HEAD' ? undefined : body);
