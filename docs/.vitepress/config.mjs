@@ -67,6 +67,7 @@ const SIDEBAR = [
       link('Configuration', 'operations/configuration'),
       link('Deployment', 'operations/deployment'),
       link('Scaling', 'operations/scaling'),
+      link('Limits', 'operations/limits'),
       link('Monitoring', 'operations/monitoring'),
       link('Tracing', 'operations/tracing'),
       link('Failures', 'operations/failures'),

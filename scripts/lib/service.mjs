@@ -5,8 +5,8 @@ import { Stop } from './say.mjs';
 import { Supervisor } from './supervisor.mjs';
 import { ensureRedisServer } from './system.mjs';
 
-/** A stopping process exits at most 7 s after its grace time. */
-const REACTION_MS = 8000;
+/** A process that has not exited this long after its own deadline is killed, in ms. */
+const REACTION_MS = 1000;
 
 /** Public channels to try out. By default, the service listens on its own machine only. */
 const PUBLIC_CHANNELS = JSON.stringify([
@@ -17,13 +17,14 @@ const PUBLIC_CHANNELS = JSON.stringify([
  * Runs a private Redis (unless `REDIS_URL` names one), the API and a worker.
  * @param write receives the output of the children: (name, line) => void
  * @param nodeArgs arguments for node before the script's path
+ * @param cancelled a promise that ends the start: the children may be waiting for a Redis that is away
  * @returns the address of the page, the file with the admin password (if there is one), functions that stop or kill
  *   everything, and a promise for the name of a child that cannot run
  */
-export async function startService({ root, env, write, nodeArgs = [] }) {
+export async function startService({ root, env, write, nodeArgs = [], cancelled = new Promise(() => {}) }) {
   const data = openDataFolder(env.DATA_DIR || join(root, 'data'));
   const supervisor = new Supervisor(write);
-  const graceMs = Number(env.SHUTDOWN_GRACE_MS || 10_000) + REACTION_MS;
+  const graceMs = (await stopMs(env)) + REACTION_MS;
   const stop = async () => {
     await supervisor.stop('worker', 'api', 'redis');
     data.release();
@@ -46,7 +47,7 @@ export async function startService({ root, env, write, nodeArgs = [] }) {
         ...(nodeArgs.length > 0 ? { guard: {} } : {}),
       });
     const up = Promise.all([child('api'), child('worker')]);
-    const failed = await Promise.race([up.then(() => undefined), supervisor.failed]);
+    const failed = await Promise.race([up.then(() => undefined), supervisor.failed, cancelled]);
     if (failed) throw new Stop(`the ${failed} process cannot run; its output above says why`);
     const [{ url }] = await up;
     const made = env.NODE_ENV === 'production' ? undefined : join(data.path, 'admin-token');
@@ -56,4 +57,12 @@ export async function startService({ root, env, write, nodeArgs = [] }) {
     await stop();
     throw error;
   }
+}
+
+/** How long a process takes to stop at most, in ms. The processes themselves check the settings. */
+async function stopMs(env) {
+  const { CLOSE_MS, drainDelayOf, stopSettings } = await import('../../dist/shared/process/stop-settings.js');
+  const setting = (name) => stopSettings[name].safeParse(env[name] || undefined).data ?? 0;
+  const drainMs = drainDelayOf({ DRAIN_DELAY_MS: setting('DRAIN_DELAY_MS'), HOST: env.HOST || '127.0.0.1' });
+  return drainMs + setting('SHUTDOWN_GRACE_MS') + CLOSE_MS;
 }

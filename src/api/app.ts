@@ -17,6 +17,9 @@ import { requestLog } from './http/request-log.js';
 import { requestMetrics } from './http/request-metrics.js';
 import { requestTrace } from './http/request-trace.js';
 import { createRouteFinder } from './http/route-finder.js';
+import type { Serving } from './http/serving.js';
+import type { Limiter } from './limits/limiter.js';
+import { countRequests } from './limits/requests.js';
 import { PATHS } from './openapi/document.js';
 import { batchRoutes } from './routes/batch.js';
 import { BOARD_PATH, boardRoutes } from './routes/board.js';
@@ -40,8 +43,9 @@ export interface AppOptions
   keys: KeyRoutesOptions;
   /** Whether the API is part of an application, which answers all other paths itself. */
   embedded: boolean;
+  limiter: Limiter;
   log: Logger;
-  stopping: () => boolean;
+  serving: Serving;
 }
 
 /** The folder of the pages that Vite built: beside the compiled code, or in `dist` when running from source. */
@@ -68,13 +72,14 @@ function sendDefaultUrl(req: Request, res: Response): void {
 
 /** Creates the Express application with all routes of the API, and the pages. */
 export function createApp(options: AppOptions): Express {
-  const { config, store, embedded, log, stopping } = options;
+  const { config, limiter, store, embedded, log, serving } = options;
   const origins = config.CORS_ORIGINS.split(',').flatMap((origin) => origin.trim() || []);
   const app = express();
   app.disable('x-powered-by');
   app.set('query parser', 'simple');
   app.set('etag', false);
   app.set('trust proxy', config.TRUST_PROXY !== 'none' && config.TRUST_PROXY);
+  app.use(serving.handler);
   app.use(takeBasePath(basePathOf(config.PUBLIC_URL)));
   const routeOf = createRouteFinder([...PATHS, ...PAGE_PATHS]);
   app.use(requestMetrics(routeOf));
@@ -112,14 +117,17 @@ export function createApp(options: AppOptions): Express {
         'Idempotency-Key',
         'Last-Event-ID',
       ],
-      exposedHeaders: ['Location', 'Retry-After'],
+      exposedHeaders: ['Location', 'RateLimit', 'RateLimit-Policy', 'Retry-After'],
       maxAge: 600,
     }),
   );
   // A proxy may have replaced the host of the request.
   const own = config.PUBLIC_URL ? [new URL(config.PUBLIC_URL).origin] : [];
   app.use(refuseCrossSite([...own, ...origins]));
-  app.use('/v1/files', filesRoutes({ store, config, stopping }));
+  const limited = ['/v1', BOARD_PATH, '/dashboard/sign-in'];
+  app.use(limited, countRequests({ limiter, identify: (req) => options.access.identify(req) }));
+  const stopping = (): boolean => serving.stopping;
+  app.use('/v1/files', filesRoutes({ access: options.access, limiter, store, config, stopping }));
   app.use('/v1/jobs', jobRoutes(options));
   app.use('/v1/jobs\\:batch', jsonBody(config.BODY_MAX_BYTES), batchRoutes(options));
   app.use(channelRoutes(options));

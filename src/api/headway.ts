@@ -11,7 +11,8 @@ export { defineJob } from '../shared/jobs/definition.js';
 export { RegistryError } from '../shared/jobs/registry.js';
 export { metricsRegistry } from '../shared/metrics/registry.js';
 export { ConfigError } from '../shared/process/config.js';
-export { UnusableRedisError } from '../shared/redis/connect.js';
+export { DataFormatError } from '../shared/redis/format.js';
+export { UnusableRedisError } from '../shared/redis/unusable.js';
 export { type Channels, connectChannels } from '../shared/runtime/channels.js';
 export { StartError } from '../shared/start-error.js';
 
@@ -28,24 +29,34 @@ export interface Headway {
    * Works with Express 4 and 5, and with frameworks that call handlers in the same way.
    */
   router: Handler;
-  /** Ends all streams and disconnects from Redis. */
+  /**
+   * Stops Headway's part of the application. From the call on, `/readyz` returns 503 and responses close their connection;
+   * everything is still served for `DRAIN_DELAY_MS` (0 if unset). Then viewers are disconnected in waves, open requests and
+   * uploads have `SHUTDOWN_GRACE_MS` to finish, and the connections to Redis are closed. The listener belongs to the
+   * application: close it when the promise resolves.
+   */
   close(): Promise<void>;
 }
 
 /**
  * Creates Headway's API for an Express application.
- * @throws ConfigError, RegistryError, StartError or UnusableRedisError with the reason when it cannot start
+ * Resolves when Redis answers.
+ * @throws ConfigError, RegistryError, StartError, UnusableRedisError or DataFormatError with the reason when it cannot start
  */
 export async function createHeadway(options: HeadwayOptions): Promise<Headway> {
   const config = librarySettings(options);
   const registry = await registryOf(options.jobs, builtInJobsDir);
   const log = createLogger(config, 'headway');
-  const service = await openService({ config, registry, authorize: options.authorize, embedded: true, log });
+  const service = await openService({
+    config,
+    registry,
+    authorize: options.authorize,
+    embedded: true,
+    log,
+    waiting: { signal: options.signal },
+  });
   return {
     router: embed(service.app, basePathOf(config.PUBLIC_URL)),
-    async close() {
-      service.retire();
-      await service.close();
-    },
+    close: () => service.stop({ drainMs: config.DRAIN_DELAY_MS || 0 }),
   };
 }

@@ -3,29 +3,45 @@ import type { AddressInfo } from 'node:net';
 import { loadRegistry } from '../shared/jobs/registry.js';
 import { readConfig } from '../shared/process/config.js';
 import { createLogger } from '../shared/process/log.js';
-import { announce, onShutdown, runMain } from '../shared/process/main.js';
+import { announce, exitUnusable, onShutdown, runMain } from '../shared/process/main.js';
+import { basePathOf } from '../shared/process/public-url.js';
+import { drainDelayOf } from '../shared/process/stop-settings.js';
 import { answerClientErrors } from './http/client-error.js';
-import { listen } from './http/listen.js';
-import { builtInJobsDir, openService } from './service.js';
+import { closeListener, listen } from './http/listen.js';
+import { type ApiService, builtInJobsDir, openService } from './service.js';
+import { answerWhileStarting } from './starting.js';
 
 await runMain(async () => {
   const config = readConfig(process.env);
   const log = createLogger(config, 'api');
   const registry = await loadRegistry([builtInJobsDir, ...(config.JOBS_DIR ? [config.JOBS_DIR] : [])]);
-  const service = await openService({ config, registry, log });
-  const server = createServer(service.app);
+  const starting = answerWhileStarting(basePathOf(config.PUBLIC_URL));
+  const server = createServer(starting);
   answerClientErrors(server);
-  await listen(server, config);
-
-  onShutdown(log, config.SHUTDOWN_GRACE_MS, async () => {
-    service.retire();
-    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-    server.closeIdleConnections();
-    const impatient = setTimeout(() => server.closeAllConnections(), config.SHUTDOWN_GRACE_MS);
-    await closed;
-    clearTimeout(impatient);
-    await service.close();
+  let listening: Promise<void> | undefined;
+  const open = (): Promise<void> => {
+    listening ??= listen(server, config);
+    return listening;
+  };
+  // Without the wait, the process listens only when it can serve: some load balancers look at nothing else.
+  const service = await new Promise<ApiService>((resolve, reject) => {
+    const onWait = (): void => void open().catch(reject);
+    openService({ config, registry, onUnusable: exitUnusable, log, waiting: { onWait } }).then(
+      resolve,
+      reject,
+    );
   });
+  server.off('request', starting).on('request', service.app);
+  await open();
+
+  const drainMs = drainDelayOf(config);
+  onShutdown(log, drainMs + config.SHUTDOWN_GRACE_MS, () =>
+    service.stop({
+      drainMs,
+      closeListener: () => closeListener(server),
+      closeConnections: () => server.closeAllConnections(),
+    }),
+  );
   const { port } = server.address() as AddressInfo;
   const host = config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST;
   const url = `http://${host}:${port}`;

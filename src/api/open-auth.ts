@@ -2,8 +2,8 @@ import type { Authorize } from '../shared/auth/authorize.js';
 import type { TombstoneReader } from '../shared/job-index/tombstones.js';
 import type { Config } from '../shared/process/config.js';
 import type { Logger } from '../shared/process/log.js';
-import type { Connection } from '../shared/runtime/connection.js';
 import { createAccess } from './auth/access.js';
+import type { AnonymousMode } from './auth/anonymous.js';
 import { createApiKeys } from './auth/api-keys.js';
 import { askOf, loadAuthorize } from './auth/hook.js';
 import { userKeys } from './auth/keys.js';
@@ -11,6 +11,8 @@ import { createRevocations } from './auth/revocations.js';
 import { adminToken, createAdminSession, createTokens, signingSecret } from './auth/tokens.js';
 import { createPermissions } from './channels/permission.js';
 import { readRules } from './channels/rules.js';
+import type { Core } from './core.js';
+import { createCredentialLimits } from './limits/credentials.js';
 
 export interface SecretsOptions {
   config: Config;
@@ -39,9 +41,10 @@ export type Auth = ReturnType<typeof openAuth>;
 
 /** Opens the parts that decide what a caller may do. */
 export function openAuth(
-  { config, connection }: { config: Config; connection: Connection },
+  { config, connection, limiter, log }: Pick<Core, 'config' | 'connection' | 'limiter' | 'log'>,
   secrets: Secrets,
   readTombstone: TombstoneReader,
+  anonymous: AnonymousMode,
 ) {
   const { redis, keyspace } = connection;
   const apiKeys = createApiKeys(redis, keyspace);
@@ -58,7 +61,10 @@ export function openAuth(
     revocations,
     ask: secrets.ask,
     tokenTtlMs: config.TOKEN_TTL_MS,
+    anonymous,
+    log,
     adminToken: secrets.adminToken,
+    limits: createCredentialLimits(limiter, config),
     readJob: connection.readJob,
     readTombstone,
   });

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Express } from 'express';
 import type { Authorize } from '../shared/auth/authorize.js';
@@ -10,18 +12,24 @@ import type { Logger } from '../shared/process/log.js';
 import type { Service } from '../shared/process/service.js';
 import { VERSION } from '../shared/process/version.js';
 import { connectRedis } from '../shared/redis/connect.js';
-import { connectHeadway } from '../shared/runtime/connection.js';
+import { connectHeadway, type Waiting } from '../shared/runtime/connection.js';
 import { openMetrics } from '../shared/runtime/metrics.js';
 import { startTracing } from '../shared/tracing/start.js';
 import { createApp } from './app.js';
+import { chooseAnonymous, logAnonymous } from './auth/anonymous.js';
 import { startServices } from './background.js';
 import { type Core, pubSubOf } from './core.js';
+import { Serving } from './http/serving.js';
 import { apiScripts } from './jobs/scripts.js';
+import { createLimiter } from './limits/limiter.js';
+import { startOpenCounts } from './limits/open-counts.js';
+import { limitScripts } from './limits/scripts.js';
 import { openAuth, readSecrets } from './open-auth.js';
 import { openJobs } from './open-jobs.js';
 import { openLive } from './open-live.js';
 import { openStreams } from './open-streams.js';
 import { observeStreams } from './stream/observe.js';
+import { planWaves } from './stream/waves.js';
 
 export interface ServiceOptions {
   config: Config;
@@ -30,6 +38,9 @@ export interface ServiceOptions {
   authorize?: Authorize | undefined;
   /** Whether the API is part of an application, which answers all other paths itself. Defaults to `false`. */
   embedded?: boolean;
+  /** Called when a newer release has changed the data in Redis. Without it, the service closes itself. */
+  onUnusable?: () => void;
+  waiting?: Waiting;
   log: Logger;
 }
 
@@ -38,12 +49,23 @@ export interface ApiService {
   app: Express;
   /** The version of the connected Redis server. */
   redis: string;
+  /**
+   * Stops in steps. `/readyz` reports at once that the process is not ready; everything is served for `drainMs` more. Then
+   * `closeListener` is called, viewers are disconnected in waves, and open requests and uploads have `SHUTDOWN_GRACE_MS` to
+   * finish. After that, `closeConnections` is called, and everything that was opened is closed. Later calls do nothing more.
+   */
+  stop(options: StopOptions): Promise<void>;
   /** The address of the metrics, if they have a port of their own. */
   metrics: string | undefined;
-  /** Ends all streams. Requests are still answered, but `/readyz` reports that the process is not ready. */
-  retire(): void;
-  /** Closes everything that was opened. Call it when all requests have been answered. */
-  close(): Promise<void>;
+}
+
+/** How an API stops. The listener may belong to an application. */
+export interface StopOptions {
+  drainMs: number;
+  /** Stops accepting connections. */
+  closeListener?: () => void;
+  /** Destroys the connections that are still open. */
+  closeConnections?: () => void;
 }
 
 /** The folder of the built-in jobs. */
@@ -58,19 +80,37 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
   const { config, registry, log, embedded = false } = options;
   const plan = planQueues(registry, config.QUEUE_NAME);
   const production = process.env.NODE_ENV === 'production';
+  const exposure = { production, embedded };
+  const anonymous = chooseAnonymous(config, exposure);
   const secrets = await readSecrets(options, production);
   const opened = new CloseStack();
   opened.defer(await startTracing({ role: 'api', embedded, version: VERSION, log }));
 
-  const connection = await connectHeadway(config, 'request', log, registry, apiScripts);
+  const connection = await connectHeadway({
+    config,
+    role: 'request',
+    log,
+    registry,
+    ownScripts: { ...apiScripts, ...limitScripts },
+    onUnusable: options.onUnusable ?? (() => void stopOnce({ drainMs: 0 })),
+    waiting: options.waiting,
+  });
   opened.defer(() => connection.disconnect());
   const subscriberRedis = connectRedis(config.REDIS_URL, 'subscriber');
   opened.defer(() => subscriberRedis.disconnect());
-  const core: Core = { config, registry, plan, connection, subscriberRedis, log };
+  const openCounts = startOpenCounts(connection.redis, connection.keyspace, log);
+  opened.adopt(openCounts, stop);
+  const limiter = createLimiter(connection.redis, connection.keyspace, config, production, openCounts);
+  const core: Core = { config, registry, plan, connection, subscriberRedis, limiter, log };
 
   const jobs = openJobs(core, production);
-  const { access, permissions, adminSession, ...auth } = openAuth(core, secrets, jobs.readTombstone);
-  const streams = openStreams(core, jobs, auth);
+  const { access, permissions, adminSession, ...auth } = openAuth(
+    core,
+    secrets,
+    jobs.readTombstone,
+    anonymous.mode,
+  );
+  const streams = openStreams(core, jobs, { access, ...auth });
   const { reporting, feed, dashboard, overviews } = openLive({ ...core, ...streams });
   opened.adopt(reporting, stop);
   opened.defer(() => connection.outcomes.flush());
@@ -81,7 +121,7 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
   const metrics = await openMetrics(core, { role: 'api', embedded });
   opened.defer(metrics.close);
 
-  let stopping = false;
+  const serving = new Serving();
   const app = createApp({
     ...core,
     ...jobs,
@@ -94,21 +134,38 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
     dashboard,
     overviews,
     embedded,
-    stopping: () => stopping,
+    serving,
   });
 
-  return {
-    app,
-    redis: connection.server.version,
-    metrics: metrics.url,
-    retire() {
-      stopping = true;
-      // Close the door first: it makes viewers reconnect if a closed set refuses their streams.
-      streams.streams.close();
-      for (const viewers of allViewers) viewers.close();
-    },
-    close: () => opened.close(),
-  };
+  /** The waves end with the first half of the grace period: a viewer has the rest to close its side. */
+  function disconnectViewers(): Promise<unknown> {
+    const viewers = allViewers.reduce((sum, { count }) => sum + count, streams.streams.count);
+    const waves = planWaves(viewers, config.SHUTDOWN_GRACE_MS / 2);
+    // The door first: it makes viewers reconnect if a closed set refuses their streams.
+    return Promise.all([streams.streams, ...allViewers].map((open) => open.close(waves)));
+  }
+
+  async function stopInSteps({ drainMs, closeListener, closeConnections }: StopOptions): Promise<void> {
+    serving.drain();
+    if (drainMs > 0) await sleep(drainMs);
+    serving.stopping = true;
+    closeListener?.();
+    const grace = new AbortController();
+    const timer = setTimeout(() => grace.abort(), config.SHUTDOWN_GRACE_MS);
+    const over = once(grace.signal, 'abort');
+    await Promise.race([Promise.all([disconnectViewers(), serving.idle(grace.signal)]), over]);
+    clearTimeout(timer);
+    closeConnections?.();
+    await opened.close();
+  }
+  let stopped: Promise<void> | undefined;
+  function stopOnce(options: StopOptions): Promise<void> {
+    stopped ??= stopInSteps(options);
+    return stopped;
+  }
+
+  logAnonymous(anonymous, config, exposure, log);
+  return { app, redis: connection.server.version, metrics: metrics.url, stop: stopOnce };
 }
 
 const stop = (service: Service): Promise<void> => service.stop();

@@ -7,7 +7,7 @@ import type { Config } from '../shared/process/config.js';
 import type { Logger } from '../shared/process/log.js';
 import { VERSION } from '../shared/process/version.js';
 import { connectRedis } from '../shared/redis/connect.js';
-import { connectHeadway } from '../shared/runtime/connection.js';
+import { connectHeadway, type Waiting } from '../shared/runtime/connection.js';
 import { openMetrics } from '../shared/runtime/metrics.js';
 import { startTracing } from '../shared/tracing/start.js';
 import { flushOutcomes, openHousekeeping, startReporting, startSweeper } from './background.js';
@@ -28,8 +28,11 @@ export interface WorkerServiceOptions {
    * Called with an uncaught error that cannot be assigned to a job. Without it, such errors are left to the process.
    */
   onFatal?: (error: unknown) => void;
+  /** Called when a newer release has changed the data in Redis. Without it, the worker hands its jobs back and closes. */
+  onUnusable?: () => void;
   /** Whether the worker is part of another program, which serves its own metrics. Defaults to `false`. */
   embedded?: boolean;
+  waiting?: Waiting;
   log: Logger;
 }
 
@@ -57,14 +60,24 @@ export async function openWorker({
   registry,
   log,
   onFatal,
+  onUnusable,
   embedded = false,
+  waiting,
 }: WorkerServiceOptions): Promise<WorkerService> {
   const plan = planQueues(registry, config.QUEUE_NAME);
   const queues = queuesToServe(plan, registry, config);
   const opened = new CloseStack();
   opened.defer(await startTracing({ role: 'worker', embedded, version: VERSION, log }));
 
-  const connection = await connectHeadway(config, 'patient', log, registry, workerScripts);
+  const connection = await connectHeadway({
+    config,
+    role: 'patient',
+    log,
+    registry,
+    ownScripts: workerScripts,
+    onUnusable: onUnusable ?? ((): void => void stopWithin(0)),
+    waiting,
+  });
   opened.defer(() => connection.disconnect());
   const bullmqRedis = connectRedis(config.REDIS_URL, 'bullmq');
   opened.defer(() => bullmqRedis.disconnect());

@@ -5,7 +5,10 @@ import { HeadwayError } from '../../shared/errors.js';
 import type { TombstoneReader } from '../../shared/job-index/tombstones.js';
 import { meantJobId } from '../../shared/jobs/queues.js';
 import type { SnapshotReader } from '../../shared/lifecycle/snapshot.js';
+import type { Logger } from '../../shared/process/log.js';
 import { basePath } from '../http/base-path.js';
+import type { CredentialLimits, Guess } from '../limits/credentials.js';
+import type { AnonymousMode } from './anonymous.js';
 import { type ApiKeys, isApiKey } from './api-keys.js';
 import type { Claim } from './claims.js';
 import { type Credential, tokenDigest } from './credential.js';
@@ -30,18 +33,37 @@ export interface Permit {
 
 /** Identifies callers and decides who may access a job. */
 export interface Access {
-  /** Returns the caller of a request; `undefined` if unidentified. @throws HeadwayError `invalid-token` */
+  /**
+   * Returns the caller of a request; `undefined` if unidentified.
+   * @throws HeadwayError `invalid-token`; `sign-in` for a request without a valid token if `ANONYMOUS` is `deny`
+   */
   principal(req: Request): Promise<Principal | undefined>;
-  /** Returns the caller of a request. An unidentified caller becomes a visitor and gets a cookie. */
+  /** Like `principal`, and remembers the result for the rest of the request, so that nothing is verified twice. */
+  identify(req: Request): Promise<Principal | undefined>;
+  /** Whether a caller may start jobs, upload files and make schedules at all. */
+  mayStart(caller: Principal | undefined): boolean;
+  /**
+   * Returns the caller of a request that starts jobs, uploads a file, or makes or changes a schedule; `undefined` if
+   * unidentified.
+   * @throws HeadwayError like `principal`; `sign-in` for a caller who is not signed in, unless `ANONYMOUS` is `allow`
+   */
+  requireStarter(req: Request): Promise<Principal | undefined>;
+  /** Like `requireStarter`, but an unidentified caller becomes a visitor and gets a cookie. */
   admit(req: Request, res: Response): Promise<Principal>;
   /**
    * Checks that a request may access a job. Access requires the token (`Authorization: Bearer`, `?token=`, or the
    * cookie) of the job, of the job that it serves, or of one of its ancestors. Otherwise the caller must be the owner of
    * the job or an admin, or be allowed by the operator's code.
    * @param jobId defaults to the job in the path
-   * @throws HeadwayError `not-found` otherwise, whether the job exists or not; `invalid-token` for an invalid token
+   * @throws HeadwayError `not-found` otherwise, whether the job exists or not; `invalid-token` for an invalid token;
+   *   `sign-in` for a request without a valid token if `ANONYMOUS` is `deny`
    */
   authorize(req: Request, jobId?: string): Promise<Permit>;
+  /**
+   * Returns the caller whom the credential of a request identified when it was checked; `undefined` for a visitor, and before
+   * a check.
+   */
+  knownCaller(req: Request): Principal | undefined;
   /** Returns the caller. @throws HeadwayError `forbidden` for a user who is not an admin, `sign-in` for any other caller */
   requireAdmin(req: Request): Promise<Principal>;
   /** Signs the token of a job. */
@@ -54,14 +76,26 @@ export interface Access {
 export const jobNotFound = (): HeadwayError =>
   new HeadwayError('not-found', 'No such job, or its token is missing.');
 
+/** The error for a caller without a token. */
+const tokenRequired = (): HeadwayError =>
+  new HeadwayError(
+    'sign-in',
+    'Sign in: this service requires a token. Send a user token or an API key as Authorization: Bearer.',
+  );
+
 export interface AccessOptions {
   tokens: Tokens;
   apiKeys: ApiKeys;
   revocations: Revocations;
   ask: Ask;
   tokenTtlMs: number;
+  /** What callers without a token may do. */
+  anonymous: AnonymousMode;
+  log: Logger;
   /** Grants full access; `undefined` when there is none. */
   adminToken: string | undefined;
+  /** Limits how many credentials can be tried. */
+  limits: CredentialLimits;
   readJob: SnapshotReader;
   readTombstone: TombstoneReader;
 }
@@ -73,17 +107,74 @@ interface Proof {
 }
 
 export function createAccess(options: AccessOptions): Access {
-  const { tokens, apiKeys, revocations, ask, tokenTtlMs, adminToken, readJob, readTombstone } = options;
+  const {
+    tokens,
+    apiKeys,
+    revocations,
+    ask,
+    tokenTtlMs,
+    anonymous,
+    log,
+    adminToken,
+    limits,
+    readJob,
+    readTombstone,
+  } = options;
 
   const isAdminToken = (given: string | undefined): boolean =>
     given !== undefined && adminToken !== undefined && timingSafeEqual(sha256(given), sha256(adminToken));
 
+  /** The proof of each request that identifies its caller. */
+  const known = new WeakMap<Request, Proof>();
+  const remember = <P extends Proof | undefined>(req: Request, proof: P): P => {
+    if (proof && !isJobProof(proof)) known.set(req, proof);
+    return proof;
+  };
+
+  /** What `identify` has verified. */
+  const identified = new WeakMap<Request, Promise<Proof | undefined>>();
+  /** Wrong passwords. They matter only where an admin is required: a proxy may use passwords of its own. */
+  const wrongPasswords = new WeakMap<Request, Guess>();
+
+  const proofOf = (req: Request): Promise<Proof | undefined> => identified.get(req) ?? verifyCaller(req);
+  let notedRestricted = false;
+  /** Warns once that a restricted token is in use and limits nobody. */
+  function noteRestricted(): void {
+    if (anonymous !== 'allow' || notedRestricted) return;
+    notedRestricted = true;
+    log.warn(
+      'a token that is restricted to kinds of job was used, but with ANONYMOUS=allow its bearer can start other kinds without it; set ANONYMOUS=watch or deny',
+    );
+  }
+
   /** Verifies the credential that identifies the caller. */
-  async function proofOf(req: Request): Promise<Proof | undefined> {
+  const verifyCaller = async (req: Request): Promise<Proof | undefined> =>
+    remember(req, await findProof(req));
+
+  /** Compares a credential with the admin token. @throws HeadwayError `rate-limited` */
+  async function isFromAdmin(
+    req: Request,
+    token: string | undefined,
+    password: string | undefined,
+  ): Promise<boolean> {
+    const isGuess = token !== undefined && !isApiKey(token) && !isJwt(token);
+    if (!isGuess && isAdminToken(token)) return true;
+    const guessed = isGuess ? token : undefined;
+    for (const given of [guessed, password]) {
+      if (given === undefined) continue;
+      const guess = await limits.guess(req, () => isAdminToken(given));
+      if (guess.correct) return true;
+      if (given === guessed) await guess.answer();
+      else wrongPasswords.set(req, guess);
+    }
+    return false;
+  }
+
+  async function findProof(req: Request): Promise<Proof | undefined> {
     const inHeader = bearer(req);
     const inQuery = queryTokens(req)[0];
-    const token = inHeader ?? inQuery ?? namesOf(req, TOKEN_COOKIE).flatMap((name) => cookies(req, name))[0];
-    if (isAdminToken(token) || isAdminToken(basicPassword(req))) return { claim: 'admin', credential: {} };
+    const token = inHeader ?? inQuery ?? tokenCookie(req);
+    if (await isFromAdmin(req, token, basicPassword(req))) return { claim: 'admin', credential: {} };
     if (token === undefined) return undefined;
     if (isApiKey(token)) {
       if (token !== inHeader) {
@@ -92,13 +183,22 @@ export function createAccess(options: AccessOptions): Access {
         throw new HeadwayError('invalid-token', detail);
       }
       const checkedAt = performance.now();
-      const claim = await apiKeys.verify(token);
+      if (!apiKeys.wasUsed(token)) limits.refuseKnown(req);
+      const claim = await apiKeys.verify(token).catch((error) => refuseInvalid(req, error));
       return { claim, credential: { key: claim.key, expiresAt: claim.expiresAt, checkedAt } };
     }
-    return verify(token);
+    return verify(req, token);
   }
 
-  async function verify(token: string): Promise<Proof> {
+  /** Counts an invalid token, and throws the error of the request. */
+  async function refuseInvalid(req: Request, error: unknown): Promise<never> {
+    throw await limits.afterInvalid(req, error);
+  }
+
+  const verify = (req: Request, token: string): Promise<Proof> =>
+    verifyToken(token).catch((error) => refuseInvalid(req, error));
+
+  async function verifyToken(token: string): Promise<Proof> {
     const claim = await tokens.verify(token);
     const credential: Credential = { digest: tokenDigest(token), expiresAt: claim.expiresAt };
     if ('subject' in claim) {
@@ -111,12 +211,27 @@ export function createAccess(options: AccessOptions): Access {
     return { claim, credential };
   }
 
+  /**
+   * Returns the proof that identifies the caller. A job token does not: a user token in the cookie still does, unless it is
+   * invalid.
+   */
+  async function identityOf(req: Request, proof: Proof | undefined): Promise<Proof | undefined> {
+    const token = isJobProof(proof) ? tokenCookie(req) : undefined;
+    if (token === undefined) return proof;
+    if (await isFromAdmin(req, token, undefined)) return remember(req, { claim: 'admin', credential: {} });
+    const found = verify(req, token).then((verified) => remember(req, verified));
+    return found.catch((error) => {
+      if (error instanceof HeadwayError && error.code === 'invalid-token') return proof;
+      throw error;
+    });
+  }
+
   /** The tokens of `Headway-Job-Tokens`, verified once for a request for many jobs. */
   const jobProofsOf = new WeakMap<Request, Promise<Proof[]>>();
   function jobProofs(req: Request): Promise<Proof[]> {
     const pending = jobProofsOf.get(req);
     if (pending) return pending;
-    const verified = Promise.all(jobTokens(req).map(verify));
+    const verified = Promise.all(jobTokens(req).map((token) => verify(req, token)));
     jobProofsOf.set(req, verified);
     // A stream that waits for Redis verifies them again.
     verified.catch(() => jobProofsOf.delete(req));
@@ -127,13 +242,27 @@ export function createAccess(options: AccessOptions): Access {
     const { claim, credential } = proof ?? {};
     if (claim === 'admin') return ADMIN;
     if (claim && 'subject' in claim) {
-      const { subject: sub, tenant, admin, grants, claims } = claim;
+      const { subject: sub, tenant, admin, grants, claims, limits: own } = claim;
       const id = principalId(sub, tenant);
-      // An admin of a tenant is not an admin of the service.
-      const isAdmin = admin && tenant === undefined;
+      if (grants.jobs) noteRestricted();
+      // An admin of a tenant is not an admin of the service. Nor is a caller who may start only some kinds of job: an admin
+      // can get any other permission, for example with a new API key.
+      const isAdmin = admin && tenant === undefined && grants.jobs === undefined;
       const tenantAdmin = admin && tenant !== undefined;
-      return { id, signedIn: true, admin: isAdmin, tenantAdmin, sub, tenant, grants, credential, claims };
+      return {
+        id,
+        signedIn: true,
+        admin: isAdmin,
+        tenantAdmin,
+        sub,
+        tenant,
+        grants,
+        credential,
+        claims,
+        limits: own,
+      };
     }
+    if (anonymous === 'deny') return undefined;
     const [visitor] = namesOf(req, VISITOR_COOKIE).flatMap((name) => cookies(req, name));
     return visitor && /^[\w-]{27}$/.test(visitor) ? visitorPrincipal(visitor) : undefined;
   }
@@ -149,8 +278,25 @@ export function createAccess(options: AccessOptions): Access {
     return job ? job.settings.owner : (await readTombstone(jobId))?.owner;
   };
 
-  const principal = async (req: Request): Promise<Principal | undefined> =>
-    principalOf(req, await proofOf(req));
+  async function principal(req: Request): Promise<Principal | undefined> {
+    const proof = await proofOf(req);
+    if (anonymous === 'deny' && !proof && !(await hasJobToken(req))) throw tokenRequired();
+    return principalOf(req, await identityOf(req, proof));
+  }
+
+  /** Whether a request that has no other token has the token of a job. */
+  const hasJobToken = async (req: Request): Promise<boolean> =>
+    (await jobProofs(req)).length > 0 ||
+    (await Promise.all(cookies(req, JOB_COOKIE).map((token) => verify(req, token)))).length > 0;
+
+  const mayStart = (caller: Principal | undefined): boolean =>
+    anonymous === 'allow' || caller?.signedIn === true;
+
+  async function requireStarter(req: Request): Promise<Principal | undefined> {
+    const caller = await principal(req);
+    if (!mayStart(caller)) throw tokenRequired();
+    return caller;
+  }
 
   async function isPermitted(req: Request, jobId: string, caller: Principal | undefined): Promise<boolean> {
     if (caller?.admin) return true;
@@ -164,8 +310,14 @@ export function createAccess(options: AccessOptions): Access {
 
   return {
     principal,
+    mayStart,
+    requireStarter,
+    identify(req) {
+      identified.set(req, verifyCaller(req));
+      return principal(req);
+    },
     async admit(req, res) {
-      const known = await principal(req);
+      const known = await requireStarter(req);
       if (known) return known;
       const visitor = randomBytes(20).toString('base64url');
       const { name, options } = ownCookie(req, VISITOR_COOKIE);
@@ -184,19 +336,27 @@ export function createAccess(options: AccessOptions): Access {
       }
       // The first token in the query identifies the caller, unless there is a bearer token.
       const inQuery = queryTokens(req).slice(bearer(req) === undefined ? 1 : 0);
+      let hasToken = proofs.length > 0;
       for (const token of proof ? inQuery : cookies(req, JOB_COOKIE)) {
-        const { claim, credential } = await verify(token);
+        const { claim, credential } = await verify(req, token);
+        hasToken = true;
         if (opens(claim, jobId)) return { jobId, credential };
         if (!proof || typeof claim !== 'object' || !('jobId' in claim)) continue;
         if (await serves(jobId, claim.jobId)) return { jobId, credential };
       }
-      const caller = principalOf(req, proof);
+      if (anonymous === 'deny' && !hasToken) throw tokenRequired();
+      const caller = principalOf(req, await identityOf(req, proof));
       if (await isPermitted(req, jobId, caller)) return { jobId, credential: caller?.credential };
       throw jobNotFound();
+    },
+    knownCaller(req) {
+      const proof = known.get(req);
+      return proof && principalOf(req, proof);
     },
     async requireAdmin(req) {
       const caller = await principal(req);
       if (caller?.admin) return caller;
+      await wrongPasswords.get(req)?.answer();
       if (caller?.signedIn) throw new HeadwayError('forbidden', 'Admin access required.');
       throw new HeadwayError('sign-in', 'Admin token required.');
     },
@@ -215,7 +375,17 @@ export function createAccess(options: AccessOptions): Access {
   };
 }
 
+/** Returns the user token in the cookie. */
+const tokenCookie = (req: Request): string | undefined =>
+  namesOf(req, TOKEN_COOKIE).flatMap((name) => cookies(req, name))[0];
+
+const isJobProof = (proof: Proof | undefined): boolean =>
+  typeof proof?.claim === 'object' && 'jobId' in proof.claim;
+
 const opens = (claim: Claim | 'admin', jobId: string): boolean =>
   typeof claim === 'object' && 'jobId' in claim && claim.jobId === jobId;
+
+/** Whether a token has the form of a JWT (RFC 7519), so that it is not a guess of the admin token. */
+const isJwt = (token: string): boolean => /^eyJ[\w-]*\.[\w-]+\.[\w-]*$/.test(token);
 
 const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { VISITOR } from '../../shared/jobs/limits.js';
 import type { Credential } from './credential.js';
 
 /** An identified caller, who owns the jobs that they start. */
@@ -20,6 +21,8 @@ export interface Principal {
   credential?: Credential | undefined;
   /** All claims of the token (RFC 7519, section 4), for the operator's code. */
   claims?: Record<string, unknown> | undefined;
+  /** The limits of the caller's API key, by the name of the limit. They replace those of the settings. */
+  limits?: Partial<Record<string, number>> | undefined;
 }
 
 /** What a token allows in addition to what everybody may do. */
@@ -46,7 +49,7 @@ export const principalId = (sub: string, tenant?: string): string =>
 
 /** Returns the principal of a visitor, who is identified by a cookie only. */
 export const visitorPrincipal = (visitor: string): Principal => ({
-  id: `visitor:${createHash('sha256').update(visitor).digest('base64url')}`,
+  id: `${VISITOR}${createHash('sha256').update(visitor).digest('base64url')}`,
   signedIn: false,
   admin: false,
   grants: NO_GRANTS,

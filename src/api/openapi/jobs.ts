@@ -45,10 +45,12 @@ const ofAny = { max: MAX_VALUES };
 const OF_START = [
   'unknown-job',
   'invalid-data',
+  'limit-exceeded',
   'unknown-file',
   'invalid-idempotency-key',
   'idempotency-conflict',
   'forbidden',
+  'quota-exceeded',
 ] as const;
 
 /** `/v1/jobs` and `/v1/jobs:batch`: everything about jobs except their streams. */
@@ -122,7 +124,7 @@ export const jobOperations: Operation[] = [
       query('cursor', 'The `next` of the previous page. Use it with the same filters', { type: 'string' }),
     ],
     answers: { 200: { description: 'A page of jobs', content: json(jobPage, { jobs: [activeJob] }) } },
-    errors: ['invalid-request', 'sign-in', 'forbidden'],
+    errors: ['invalid-request', 'forbidden'],
   },
   {
     method: 'get',
@@ -199,6 +201,6 @@ export const jobOperations: Operation[] = [
     access: 'job',
     parameters: ['jobId'],
     answers: { 202: { description: 'The job is queued again', content: json(jobSchema, retriedJob) } },
-    errors: ['not-failed'],
+    errors: ['not-failed', 'forbidden', 'limit-exceeded', 'quota-exceeded'],
   },
 ];

@@ -5,9 +5,11 @@ import { HeadwayError } from '../../shared/errors.js';
 import { singleFlight } from '../../shared/process/every.js';
 import type { Logger } from '../../shared/process/log.js';
 import { isRedisFault } from '../../shared/redis/faults.js';
+import type { StreamAdmission } from './admission.js';
 import { WAITING } from './frames.js';
-import { endStream, type SinkEvents, type StreamSink } from './handshake.js';
+import type { SinkEvents, StreamSink } from './handshake.js';
 import { PendingStream } from './pending-stream.js';
+import { dismissStream, endInWaves, leavingRetryMs, type Waves } from './waves.js';
 
 /** How often waiting streams are tried again, in ms. */
 const RETRY_MS = 500;
@@ -30,6 +32,8 @@ export interface StreamDoorOptions {
   heartbeatMs: number;
   /** Maximum number of streams that wait; further viewers reconnect later. Defaults to 10,000. */
   maxWaiting?: number;
+  /** Limits the streams. By default, they are not limited. */
+  admission?: StreamAdmission;
   log: Logger;
 }
 
@@ -60,14 +64,15 @@ export class StreamDoor {
   /** Returns the handler of a route that answers with a stream. */
   handler(admit: Admit): RequestHandler {
     return async (req, res) => {
-      const stream = new PendingStream(req, res);
       const isStream = req.method === 'GET' && Boolean(req.accepts('text/event-stream'));
-      if (isStream && this.closed) return stream.comeBack();
+      const admitted = isStream && !this.closed ? this.options.admission?.accept(req, res) : undefined;
+      const stream = new PendingStream(req, res, admitted);
+      if (isStream && this.closed) return stream.comeBack(leavingRetryMs(this.count));
       try {
         await admit(req, stream);
       } catch (error) {
         if (!isStream) throw error;
-        if (this.closed) return stream.comeBack();
+        if (this.closed) return stream.comeBack(leavingRetryMs(this.count));
         if (isTemporary(error)) await this.wait(stream, admit);
         else if (isUnavailable(error)) stream.comeBack(reconnectMs());
         else throw error;
@@ -75,13 +80,13 @@ export class StreamDoor {
     };
   }
 
-  /** Ends the waiting streams, and each one that is requested later. The viewers reconnect, to another process. */
-  close(): void {
+  /**
+   * Ends the waiting streams in waves, and each one that is requested later at once. The viewers reconnect, to another process.
+   * Resolves when all have been ended.
+   */
+  close(waves: Waves): Promise<void> {
     this.closed = true;
-    for (const sink of [...this.waiting.keys()]) {
-      this.remove(sink);
-      endStream(sink);
-    }
+    return endInWaves([...this.waiting.keys()], waves, (sink) => this.remove(sink));
   }
 
   private get full(): boolean {
@@ -93,7 +98,7 @@ export class StreamDoor {
     const sink = await stream.wait(this.events);
     if (!sink) return;
     // Many streams may have been opened in the same turn.
-    if (this.closed || this.full) return endStream(sink);
+    if (this.closed || this.full) return dismissStream(sink, this.count);
     this.waiting.set(sink, { stream, admit });
     this.timer ??= setInterval(() => this.tick(), RETRY_MS);
   }

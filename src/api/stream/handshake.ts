@@ -3,6 +3,8 @@ import { Socket } from 'node:net';
 import type { Sink } from '../../shared/channel/subscription.js';
 import { streamBytes } from '../../shared/metrics/stream-metrics.js';
 import { noteAnswered } from '../http/answered.js';
+import { leaveInFlight } from '../http/serving.js';
+import { releaseLeases } from './lease.js';
 import { boundUnsent } from './socket-bound.js';
 
 /** The sink of an open stream: a socket, or a response. */
@@ -111,6 +113,7 @@ function canRelease(parser: Parser | null | undefined): parser is Parser {
 function release(req: IncomingMessage, res: ServerResponse, parser: Parser): Socket {
   const { socket } = req;
   res.detachSocket(socket);
+  leaveInFlight(res);
   for (const event of ['data', 'end', 'close', 'drain', 'error', 'timeout', 'pause', 'resume']) {
     socket.removeAllListeners(event);
   }
@@ -151,6 +154,8 @@ function onDrain(this: OwnSink): void {
 
 function onClose(this: OwnSink): void {
   this[events]?.onClose(this);
+  // The response, which is the sink of other connections than plain HTTP/1, ends its lease itself.
+  if (this instanceof Socket) releaseLeases(this);
 }
 
 function onEnd(this: Socket): void {

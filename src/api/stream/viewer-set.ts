@@ -8,6 +8,7 @@ import type { Revoked } from '../auth/revocations.js';
 import { EXPIRED, REVOKED } from './frames.js';
 import { endStream, type SinkEvents, type StreamSink } from './handshake.js';
 import type { PendingStream } from './pending-stream.js';
+import { dismissStream, endInWaves, leavingRetryMs, type Waves } from './waves.js';
 
 /** Maximum number of viewers that are checked at once for revoked credentials. */
 const AT_ONCE = 500;
@@ -84,13 +85,13 @@ export abstract class ViewerSet<V> implements RevocableStreams {
     create: (sink: StreamSink) => V,
   ): Promise<{ sink: StreamSink; viewer: V } | undefined> {
     if (this.closed) {
-      stream.comeBack();
+      stream.comeBack(leavingRetryMs(this.count));
       return undefined;
     }
     const sink = await stream.open(this.events, head);
     if (!sink) return undefined;
     if (this.closed) {
-      endStream(sink);
+      dismissStream(sink, this.count);
       return undefined;
     }
     const viewer = create(sink);
@@ -111,13 +112,13 @@ export abstract class ViewerSet<V> implements RevocableStreams {
     return { sink, viewer };
   }
 
-  /** Ends every stream, and each one that is opened later. The viewers reconnect, to another process. */
-  close(): void {
+  /**
+   * Ends every stream in its wave, and each one that is opened later at once. The viewers reconnect, to another process. Until
+   * its wave, a stream goes on. Resolves when all have been ended.
+   */
+  close(waves: Waves): Promise<void> {
     this.closed = true;
-    for (const sink of this.viewers.keys()) {
-      this.remove(sink);
-      endStream(sink);
-    }
+    return endInWaves([...this.viewers.keys()], waves, (sink) => this.remove(sink));
   }
 
   /**

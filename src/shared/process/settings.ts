@@ -9,6 +9,11 @@ export interface LibraryOptions {
   jobs: ReadonlyArray<JobDefinition | string>;
   /** Settings by name. They take precedence over environment variables. */
   settings?: Partial<Record<keyof Config, string | number | boolean>>;
+  /**
+   * Ends the wait for a Redis that is away at the start, such as `AbortSignal.timeout(10_000)`. By default, the wait has no
+   * limit, and a warning is logged every few seconds.
+   */
+  signal?: AbortSignal;
 }
 
 /**
