@@ -44,6 +44,7 @@ export const SUBJECTS = {
     'JWT_ISSUER',
     'JWT_AUDIENCE',
     'AUTHORIZE_MODULE',
+    'ALLOWED_HOSTS',
     'CORS_ORIGINS',
     'TRUST_PROXY',
   ],

@@ -51,7 +51,7 @@ export async function startService({ root, env, write, nodeArgs = [], cancelled 
     if (failed) throw new Stop(`the ${failed} process cannot run; its output above says why`);
     const [{ url }] = await up;
     const made = env.NODE_ENV === 'production' ? undefined : join(data.path, 'admin-token');
-    const adminToken = env.ADMIN_TOKEN ? 'ADMIN_TOKEN' : made;
+    const adminToken = env.ADMIN_TOKEN ? 'ADMIN_TOKEN' : env.ADMIN_TOKEN_FILE || made;
     return { url, adminToken, stop, kill: () => supervisor.kill(), failed: supervisor.failed };
   } catch (error) {
     await stop();

@@ -8,7 +8,8 @@ import { createApiKeys } from './auth/api-keys.js';
 import { askOf, loadAuthorize } from './auth/hook.js';
 import { userKeys } from './auth/keys.js';
 import { createRevocations } from './auth/revocations.js';
-import { adminToken, createAdminSession, createTokens, signingSecret } from './auth/tokens.js';
+import { adminTokens, signingSecrets, userSecrets } from './auth/secrets.js';
+import { createAdminSession, createTokens } from './auth/tokens.js';
 import { createPermissions } from './channels/permission.js';
 import { readRules } from './channels/rules.js';
 import type { Core } from './core.js';
@@ -26,11 +27,11 @@ export interface SecretsOptions {
  * @throws StartError for one that is missing or cannot be read
  */
 export async function readSecrets({ config, authorize, log }: SecretsOptions, production: boolean) {
-  const secret = await signingSecret(config, production);
+  const signing = await signingSecrets(config, production);
   return {
-    secret,
-    adminToken: await adminToken(config, production),
-    keys: await userKeys(config, secret),
+    signing,
+    adminTokens: await adminTokens(config, production),
+    keys: await userKeys(config, signing),
     rules: await readRules(config.CHANNEL_RULES),
     ask: askOf(authorize ?? (await loadAuthorize(config.AUTHORIZE_MODULE)), log),
   };
@@ -51,7 +52,7 @@ export function openAuth(
   const revocations = createRevocations(redis, keyspace, apiKeys);
   const access = createAccess({
     tokens: createTokens({
-      secret: secrets.secret,
+      secrets: secrets.signing,
       ttlMs: config.TOKEN_TTL_MS,
       keys: secrets.keys,
       audience: config.JWT_AUDIENCE,
@@ -60,19 +61,18 @@ export function openAuth(
     apiKeys,
     revocations,
     ask: secrets.ask,
-    tokenTtlMs: config.TOKEN_TTL_MS,
     anonymous,
-    log,
-    adminToken: secrets.adminToken,
+    adminTokens: secrets.adminTokens,
     limits: createCredentialLimits(limiter, config),
     readJob: connection.readJob,
     readTombstone,
+    log,
   });
   return {
     access,
     apiKeys,
     revocations,
     permissions: createPermissions(secrets.rules, secrets.ask),
-    adminSession: createAdminSession(config, secrets.secret),
+    adminSession: createAdminSession(config, userSecrets(config, secrets.signing)),
   };
 }

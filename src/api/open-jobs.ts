@@ -31,7 +31,7 @@ export function openJobs(core: Core, production: boolean) {
     oneTurn: true,
     webhooks: connection.webhooks,
     defaultTimeoutMs: config.JOB_TIMEOUT_MS,
-    webhookRules: { ...webhookPolicy(config), ownSecret: production && !config.WEBHOOK_SECRET },
+    webhookRules: { ...webhookPolicy(config), ownSecret: production && config.WEBHOOK_SECRET.length === 0 },
   });
   const jobLimits = createJobLimits(redis, keyspace, limiter);
   const limitedStarter = createLimitedStarter(starter, jobLimits);

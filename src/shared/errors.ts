@@ -12,6 +12,7 @@ export const errorCodes = {
   'sign-in': [401, 'Sign-in required'],
   forbidden: [403, 'Not allowed'],
   'cross-site': [403, 'Cross-site request refused'],
+  'unknown-host': [421, 'Unknown host'],
   'not-found': [404, 'Not found'],
   'method-not-allowed': [405, 'Method not allowed'],
   'not-acceptable': [406, 'Not acceptable'],

@@ -37,13 +37,13 @@ export function openProcessor(
   { reconciler, children }: Lifecycle,
   threads: Threads,
   running: RunningJobs,
-  defaultWebhookSecret: string | undefined,
+  webhookSecrets: readonly string[],
 ): JobProcessor {
   const { redis, keyspace, publisher, batch, keep } = connection;
   const deliverWebhook = createDeliver({
     store: connection.webhooks,
     policy: webhookPolicy(config),
-    secret: defaultWebhookSecret,
+    secrets: webhookSecrets,
     timeoutMs: config.WEBHOOK_TIMEOUT_MS,
   });
   return createProcessor({

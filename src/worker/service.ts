@@ -19,7 +19,7 @@ import { workerScripts } from './run/scripts.js';
 import { stopWorkers } from './run/shutdown.js';
 import { claimUncaught } from './run/uncaught.js';
 import { queuesToServe } from './run/workers.js';
-import { defaultSecret } from './webhooks/default-secret.js';
+import { defaultSecrets } from './webhooks/default-secret.js';
 
 export interface WorkerServiceOptions {
   config: Config;
@@ -83,7 +83,7 @@ export async function openWorker({
   opened.defer(() => bullmqRedis.disconnect());
   const commandsRedis = connectRedis(config.REDIS_URL, 'subscriber');
   opened.defer(() => commandsRedis.disconnect());
-  const defaultWebhookSecret = await defaultSecret(config, process.env.NODE_ENV === 'production');
+  const webhookSecrets = await defaultSecrets(config, process.env.NODE_ENV === 'production');
   const store = await openFiles(config);
   const core: Core = { config, registry, plan, connection, bullmqRedis, commandsRedis, store, log };
   opened.defer(claimUncaught({ log, onFatal }));
@@ -94,7 +94,7 @@ export async function openWorker({
   const lifecycle = openLifecycle(core);
   const threads = openThreads(core);
   opened.defer(() => threads.close());
-  const processor = openProcessor(core, lifecycle, threads, running, defaultWebhookSecret);
+  const processor = openProcessor(core, lifecycle, threads, running, webhookSecrets);
   const { runs } = processor;
   watchCancels(core, runs);
   const housekeeping = openHousekeeping(core, lifecycle, reporting);

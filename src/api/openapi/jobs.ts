@@ -80,8 +80,7 @@ export const jobOperations: Operation[] = [
     id: 'startJobs',
     tag: TAG,
     summary: 'Start up to 1000 jobs',
-    description:
-      'Pointers in `errors` begin with `/jobs/<index>`. Job cookies are not set: use the tokens in the answer.',
+    description: 'Pointers in `errors` begin with `/jobs/<index>`.',
     access: 'caller',
     parameters: ['idempotencyKey'],
     body: { content: json(batchBody, { jobs: [{ name: 'steps', data }], mode: 'per-item' }) },

@@ -86,6 +86,9 @@ const JSON_BODY: ErrorCode[] = [
   'unsupported-media-type',
 ];
 
+/** The paths that accept any `Host`. */
+const ANY_HOST = ['/healthz', '/readyz'];
+
 /** All error codes of an operation. */
 function codesOf({ method, path, access, body, errors = [] }: Operation): ErrorCode[] {
   return [
@@ -97,6 +100,7 @@ function codesOf({ method, path, access, body, errors = [] }: Operation): ErrorC
       ...(access === 'admin' ? ADMIN : []),
       ...(access === 'job' ? JOB : []),
       ...(method === 'get' ? [] : (['cross-site'] as const)),
+      ...(ANY_HOST.includes(path) ? [] : (['unknown-host'] as const)),
     ]),
   ];
 }

@@ -194,7 +194,7 @@ export const scheduleOperations: Operation[] = [
     answers: {
       202: {
         description: 'The job is queued',
-        headers: ['Location', 'Set-Cookie'],
+        headers: ['Location'],
         content: json(acceptedSchema, acceptedExample),
       },
     },

@@ -121,11 +121,10 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     const { id } = started;
     const state = started.state ?? (await readState(id));
     const job = acceptedJob(id, request.definition.name, state, basePath(req), id !== use.jobId);
-    const token = access.grant(req, res, id);
     res
       .status(202)
       .location(job.links.self)
-      .json({ ...job, token });
+      .json({ ...job, token: access.token(id) });
   }
 
   async function showJobs(req: Request, res: Response): Promise<void> {

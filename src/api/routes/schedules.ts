@@ -154,7 +154,7 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
     );
     const state = newState ?? (await connection.trackJob(id))?.state ?? 'waiting';
     const links = jobLinks(id, basePath(req));
-    const token = access.grant(req, res, id);
+    const token = access.token(id);
     res.status(202).location(links.self).json({ id, name, state, links, token });
   }
 
