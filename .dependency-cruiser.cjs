@@ -38,10 +38,11 @@ const ROOMS = {
     webhooks: [],
   },
   'src/api': {
-    '(top)': ['auth', 'channels', 'http', 'jobs', 'live', 'overview', 'routes', 'stream'],
+    '(top)': ['audit', 'auth', 'channels', 'http', 'jobs', 'live', 'overview', 'routes', 'stream'],
+    audit: [],
     auth: ['http'],
     channels: ['auth', 'http', 'jobs'],
-    http: [],
+    http: ['audit'],
     jobs: ['auth', 'http'],
     live: ['auth', 'http', 'jobs', 'stream'],
     openapi: ['auth', 'channels', 'jobs', 'live', 'overview', 'schedules', 'stream'],

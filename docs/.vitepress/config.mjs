@@ -68,6 +68,7 @@ const SIDEBAR = [
       link('Deployment', 'operations/deployment'),
       link('Scaling', 'operations/scaling'),
       link('Failures', 'operations/failures'),
+      link('Logs', 'operations/logging'),
       link('Security', 'operations/security'),
     ],
   },

@@ -2,7 +2,7 @@
 
 /** The subjects of the page and the settings of each, in the order of the page. */
 export const SUBJECTS = {
-  'Service and Redis': ['PORT', 'HOST', 'PUBLIC_URL', 'REDIS_URL', 'KEY_PREFIX', 'DATA_DIR', 'LOG_LEVEL'],
+  'Service and Redis': ['PORT', 'HOST', 'PUBLIC_URL', 'REDIS_URL', 'KEY_PREFIX', 'DATA_DIR'],
   'Jobs and workers': [
     'JOBS_DIR',
     'QUEUE_NAME',
@@ -14,6 +14,7 @@ export const SUBJECTS = {
     'MAX_STALLS',
     'SHUTDOWN_GRACE_MS',
   ],
+  'Logs of the service': ['LOG_LEVEL', 'LOG_REQUESTS', 'AUDIT_LOG'],
   'Progress and logs': ['PROGRESS_INTERVAL_MS', 'PARTIAL_MAX_BYTES', 'JOB_LOG_LINES'],
   Retention: ['KEEP_JOBS_MS', 'GONE_JOBS_MS', 'IDEMPOTENCY_TTL_MS'],
   'Files and requests': [

@@ -6,6 +6,7 @@ import helmet from 'helmet';
 import { HeadwayError } from '../shared/errors.js';
 import type { Logger } from '../shared/process/log.js';
 import { basePathOf } from '../shared/process/public-url.js';
+import type { AuditLog } from './audit/audit-log.js';
 import { refuseCrossSite } from './auth/cross-site.js';
 import { basePath, takeBasePath } from './http/base-path.js';
 import { jsonBody } from './http/body.js';
@@ -35,6 +36,7 @@ export interface AppOptions
   /** Whether the API is part of an application, which answers all other paths itself. */
   embedded: boolean;
   log: Logger;
+  audit: AuditLog;
   stopping: () => boolean;
 }
 
@@ -68,7 +70,7 @@ export function createApp(options: AppOptions): Express {
   app.set('trust proxy', config.TRUST_PROXY !== 'none' && config.TRUST_PROXY);
   app.use(takeBasePath(basePathOf(config.PUBLIC_URL)));
   app.use(healthRoutes(options));
-  app.use(requestLog(log));
+  app.use(requestLog(options));
   app.use(
     inOneLayer(
       helmet({
@@ -98,8 +100,10 @@ export function createApp(options: AppOptions): Express {
         'Headway-Job-Tokens',
         'Idempotency-Key',
         'Last-Event-ID',
+        'X-Request-Id',
+        'Traceparent',
       ],
-      exposedHeaders: ['Location', 'Retry-After'],
+      exposedHeaders: ['Location', 'Retry-After', 'X-Request-Id'],
       maxAge: 600,
     }),
   );

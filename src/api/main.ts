@@ -14,7 +14,7 @@ await runMain(async () => {
   const registry = await loadRegistry([builtInJobsDir, ...(config.JOBS_DIR ? [config.JOBS_DIR] : [])]);
   const service = await openService({ config, registry, log });
   const server = createServer(service.app);
-  answerClientErrors(server);
+  answerClientErrors(server, log);
   await listen(server, config);
 
   onShutdown(log, config.SHUTDOWN_GRACE_MS, async () => {

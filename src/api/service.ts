@@ -11,6 +11,7 @@ import type { Service } from '../shared/process/service.js';
 import { connectRedis } from '../shared/redis/connect.js';
 import { connectHeadway } from '../shared/runtime/connection.js';
 import { createApp } from './app.js';
+import { openAuditLog } from './audit/audit-log.js';
 import { startServices } from './background.js';
 import { type Core, pubSubOf } from './core.js';
 import { apiScripts } from './jobs/scripts.js';
@@ -54,6 +55,7 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
   const production = process.env.NODE_ENV === 'production';
   const secrets = await readSecrets(options, production);
   const opened = new CloseStack();
+  const audit = opened.adopt(openAuditLog(config, log), (it) => it.close());
 
   const connection = await connectHeadway(config, 'request', log, registry, apiScripts);
   opened.defer(() => connection.disconnect());
@@ -84,6 +86,7 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
     dashboard,
     overviews,
     embedded,
+    audit,
     stopping: () => stopping,
   });
 

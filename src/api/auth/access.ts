@@ -6,6 +6,7 @@ import type { TombstoneReader } from '../../shared/job-index/tombstones.js';
 import { meantJobId } from '../../shared/jobs/queues.js';
 import type { SnapshotReader } from '../../shared/lifecycle/snapshot.js';
 import { basePath } from '../http/base-path.js';
+import { noteInEntry } from '../http/request-entry.js';
 import { type ApiKeys, isApiKey } from './api-keys.js';
 import type { Claim } from './claims.js';
 import { type Credential, tokenDigest } from './credential.js';
@@ -78,8 +79,14 @@ export function createAccess(options: AccessOptions): Access {
   const isAdminToken = (given: string | undefined): boolean =>
     given !== undefined && adminToken !== undefined && timingSafeEqual(sha256(given), sha256(adminToken));
 
-  /** Verifies the credential that identifies the caller. */
+  /** Verifies the credential that identifies the caller, and notes the caller for the logs. */
   async function proofOf(req: Request): Promise<Proof | undefined> {
+    const proof = await readProof(req);
+    if (proof) noteInEntry(req, { caller: callerOf(proof.claim) });
+    return proof;
+  }
+
+  async function readProof(req: Request): Promise<Proof | undefined> {
     const inHeader = bearer(req);
     const inQuery = queryTokens(req)[0];
     const token = inHeader ?? inQuery ?? namesOf(req, TOKEN_COOKIE).flatMap((name) => cookies(req, name))[0];
@@ -135,7 +142,10 @@ export function createAccess(options: AccessOptions): Access {
       return { id, signedIn: true, admin: isAdmin, tenantAdmin, sub, tenant, grants, credential, claims };
     }
     const [visitor] = namesOf(req, VISITOR_COOKIE).flatMap((name) => cookies(req, name));
-    return visitor && /^[\w-]{27}$/.test(visitor) ? visitorPrincipal(visitor) : undefined;
+    if (!visitor || !/^[\w-]{27}$/.test(visitor)) return undefined;
+    const caller = visitorPrincipal(visitor);
+    if (!proof) noteInEntry(req, { caller: caller.id });
+    return caller;
   }
 
   /** Whether a job delivers the webhook of another job, or is its descendant. Access to the other job then suffices. */
@@ -170,7 +180,9 @@ export function createAccess(options: AccessOptions): Access {
       const visitor = randomBytes(20).toString('base64url');
       const { name, options } = ownCookie(req, VISITOR_COOKIE);
       res.cookie(name, visitor, { ...options, maxAge: 365 * 24 * 3_600_000 });
-      return visitorPrincipal(visitor);
+      const caller = visitorPrincipal(visitor);
+      noteInEntry(req, { caller: caller.id });
+      return caller;
     },
     async authorize(req, given = String(req.params.id)) {
       const jobId = meantJobId(given);
@@ -186,7 +198,10 @@ export function createAccess(options: AccessOptions): Access {
       const inQuery = queryTokens(req).slice(bearer(req) === undefined ? 1 : 0);
       for (const token of proof ? inQuery : cookies(req, JOB_COOKIE)) {
         const { claim, credential } = await verify(token);
-        if (opens(claim, jobId)) return { jobId, credential };
+        if (opens(claim, jobId)) {
+          if (!proof) noteInEntry(req, { caller: callerOf(claim) });
+          return { jobId, credential };
+        }
         if (!proof || typeof claim !== 'object' || !('jobId' in claim)) continue;
         if (await serves(jobId, claim.jobId)) return { jobId, credential };
       }
@@ -213,6 +228,12 @@ export function createAccess(options: AccessOptions): Access {
       return token;
     },
   };
+}
+
+/** The name of the bearer of a token in the logs. */
+function callerOf(claim: Claim | 'admin'): string {
+  if (claim === 'admin') return ADMIN.id;
+  return 'subject' in claim ? principalId(claim.subject, claim.tenant) : `job:${claim.jobId}`;
 }
 
 const opens = (claim: Claim | 'admin', jobId: string): boolean =>

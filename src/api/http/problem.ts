@@ -3,6 +3,7 @@ import { type ErrorCode, HeadwayError } from '../../shared/errors.js';
 import type { Logger } from '../../shared/process/log.js';
 import { isRedisFault } from '../../shared/redis/faults.js';
 import { basePath } from './base-path.js';
+import { logOf, noteInEntry, requestIdOf } from './request-entry.js';
 
 /** Errors of Express's body parser, by their `type`. */
 const bodyErrors: Record<string, [ErrorCode, string]> = {
@@ -18,7 +19,10 @@ const bodyErrors: Record<string, [ErrorCode, string]> = {
 export function problemHandler(log: Logger): ErrorRequestHandler {
   return (thrown, req, res, next) => {
     const error = asHeadwayError(thrown);
-    if (error.status >= 500) log.error({ err: thrown, method: req.method, path: req.path }, error.message);
+    noteInEntry(req, { code: error.code });
+    if (error.status >= 500) {
+      logOf(log, req).error({ err: thrown, method: req.method, path: req.path }, error.message);
+    }
     if (res.headersSent) return next(thrown);
     if (error.code === 'unavailable') res.set('Retry-After', '2');
     // The board and the dashboard have set a different scheme.
@@ -29,7 +33,7 @@ export function problemHandler(log: Logger): ErrorRequestHandler {
     res
       .status(error.status)
       .type('application/problem+json')
-      .send(JSON.stringify(error.toProblem(basePath(req) + req.path)));
+      .send(JSON.stringify({ ...error.toProblem(basePath(req) + req.path), requestId: requestIdOf(req) }));
   };
 }
 

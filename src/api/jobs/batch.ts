@@ -37,7 +37,12 @@ export interface BatchOptions {
  * @param key an `Idempotency-Key`, scoped to the caller
  * @throws HeadwayError for an invalid body and, in the mode `all-or-nothing`, for an invalid job
  */
-export type StartBatch = (body: unknown, caller: Principal, key: string | undefined) => Promise<BatchItem[]>;
+export type StartBatch = (
+  body: unknown,
+  caller: Principal,
+  key: string | undefined,
+  requestId?: string,
+) => Promise<BatchItem[]>;
 
 /** What is stored about a job: its error, the id of the job that it duplicates, or 0 for a new job. */
 type StoredItem = Record<string, unknown> | string | 0;
@@ -46,7 +51,7 @@ export function createBatchStarter({ starter, plan, idempotency }: BatchOptions)
   const idOf = (batch: string, name: string, index: number): string =>
     derivedJobId(plan.of(name), `${batch} ${index}`);
 
-  return async (body, caller, key) => {
+  return async (body, caller, key, requestId) => {
     const { jobs, mode = 'all-or-nothing' } = await requireValid(batchSchema, body);
     const checked = await Promise.all(jobs.map((job, i) => check(starter, job, caller, i)));
     if (mode === 'all-or-nothing') refuseInvalid(checked);
@@ -64,7 +69,7 @@ export function createBatchStarter({ starter, plan, idempotency }: BatchOptions)
         checked.map(async (request, i) => {
           if (request instanceof HeadwayError) return request.toProblem();
           const id = idOf(batch, request.definition.name, i);
-          const job = await starter.start(id, request);
+          const job = await starter.start(id, { ...request, requestId });
           started[i] = job;
           return job.id === id ? 0 : job.id;
         }),

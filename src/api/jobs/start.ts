@@ -27,6 +27,8 @@ export interface JobRequest {
   data: unknown;
   options: JobOptions;
   caller: Principal;
+  /** The id of the HTTP request. */
+  requestId?: string | undefined;
 }
 
 export interface StartOptions extends EnqueueOptions {
@@ -94,12 +96,12 @@ export function createJobStarter(given: StartOptions): JobStarter {
 
   return {
     check,
-    start(id, { definition, data, options, caller }) {
+    start(id, { definition, data, options, caller, requestId }) {
       const { deduplicationKey } = options;
       const bullmq = deduplicationKey
         ? { deduplication: { id: secretId(keyScope(caller), definition.name, deduplicationKey) } }
         : {};
-      return enqueue({ id, definition, data, options, owner: caller.id, bullmq });
+      return enqueue({ id, definition, data, options, owner: caller.id, requestId, bullmq });
     },
   };
 }

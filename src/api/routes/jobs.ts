@@ -15,6 +15,7 @@ import type { Access } from '../auth/access.js';
 import { basePath } from '../http/base-path.js';
 import { jsonBody } from '../http/body.js';
 import { methods } from '../http/problem.js';
+import { noteInEntry, requestIdOf } from '../http/request-entry.js';
 import { acceptedJob, createStateReader, missingJob } from '../jobs/answers.js';
 import { createIdempotency, scopedKey } from '../jobs/idempotency.js';
 import { createJobList } from '../jobs/list.js';
@@ -95,10 +96,11 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     // A removed job must have been queued, even if the process that queued it ended before recording that.
     const queued = use.queued || (use.jobId !== newId && (await readTombstone(use.jobId)) !== undefined);
     if (!queued) {
-      started = await starter.start(use.jobId, request);
+      started = await starter.start(use.jobId, { ...request, requestId: requestIdOf(req) });
       if (key) await idempotency.confirm(key, started.id);
     }
     const { id } = started;
+    noteInEntry(req, { jobId: id });
     const state = started.state ?? (await readState(id));
     const job = acceptedJob(id, request.definition.name, state, basePath(req), id !== use.jobId);
     const token = access.grant(req, res, id);

@@ -9,6 +9,7 @@ import { NO_GRANTS, type Principal } from '../auth/principal.js';
 import { basePath } from '../http/base-path.js';
 import { invalid } from '../http/invalid.js';
 import { methods } from '../http/problem.js';
+import { noteInEntry, requestIdOf } from '../http/request-entry.js';
 import {
   applyChange,
   forbiddenOptions,
@@ -64,6 +65,7 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
         const now = await update(present.id, (schedule) => replan(schedule, planned, serverNow()));
         // The schedule was deleted in the meantime: a new one is created.
         if (!now) continue;
+        noteInEntry(req, { target: `schedule:${now.id}` });
         res.location(scheduleLinks(now.id, basePath(req)).self).json(await view(now, req));
         return;
       }
@@ -80,6 +82,7 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
       // Another request with the same key was faster.
       if ((await store.save(schedule)) !== 'saved') continue;
       await sync(schedule.id);
+      noteInEntry(req, { target: `schedule:${schedule.id}` });
       res
         .status(201)
         .location(scheduleLinks(schedule.id, basePath(req)).self)
@@ -131,7 +134,9 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
     const schedule = await find(req);
     const { name, data, options: jobOptions } = schedule;
     const request = await starter.check({ name, data, options: jobOptions }, asOwner(schedule));
-    const { id, state: newState } = await starter.start(newJobId(plan.of(name)), request);
+    const traced = { ...request, requestId: requestIdOf(req) };
+    const { id, state: newState } = await starter.start(newJobId(plan.of(name)), traced);
+    noteInEntry(req, { jobId: id });
     const state = newState ?? (await connection.trackJob(id))?.state ?? 'waiting';
     const links = jobLinks(id, basePath(req));
     const token = access.grant(req, res, id);

@@ -1,9 +1,11 @@
 import type { Request, Response } from 'express';
 import { HeadwayError } from '../../shared/errors.js';
+import { entryOf } from '../http/request-entry.js';
 import { HEARTBEAT, WAITING } from './frames.js';
 import {
   endStream,
   handOver,
+  onStreamEnd,
   openStream,
   type SinkEvents,
   STREAM_HEADERS,
@@ -62,6 +64,8 @@ export class PendingStream {
     const { socket } = this.req;
     const sink = await openStream(this.req, this.res, head, on);
     if (sink) endWithServer(socket, sink);
+    const end = entryOf(this.req)?.endStream;
+    if (sink && end) onStreamEnd(sink, end);
     return sink;
   }
 

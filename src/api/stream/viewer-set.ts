@@ -4,7 +4,7 @@ import type { Credential } from '../auth/credential.js';
 import type { RevocableStreams } from '../auth/revocation-watch.js';
 import type { Revoked } from '../auth/revocations.js';
 import { EXPIRED, REVOKED } from './frames.js';
-import { endStream, type SinkEvents, type StreamSink } from './handshake.js';
+import { endStream, noteEnd, type SinkEvents, type StreamSink } from './handshake.js';
 import type { PendingStream } from './pending-stream.js';
 
 /** Maximum number of viewers that are checked at once for revoked credentials. */
@@ -109,6 +109,7 @@ export abstract class ViewerSet<V> implements RevocableStreams {
     this.closed = true;
     for (const sink of this.viewers.keys()) {
       this.remove(sink);
+      noteEnd(sink, 'stopping');
       endStream(sink);
     }
   }
@@ -146,6 +147,7 @@ export abstract class ViewerSet<V> implements RevocableStreams {
     if (viewer === undefined) return;
     const stalled = this.stalledSince(viewer) !== undefined;
     this.remove(sink);
+    noteEnd(sink, last === EXPIRED ? 'expired' : 'revoked');
     // A viewer that does not read would not get the event, and would keep its socket open.
     if (stalled) return void sink.destroy();
     sink.write(last);
@@ -170,7 +172,10 @@ export abstract class ViewerSet<V> implements RevocableStreams {
     for (const [sink, viewer] of this.viewers) {
       const since = this.stalledSince(viewer);
       if (since === undefined) this.serve(sink, viewer);
-      else if (since < droppable) sink.destroy();
+      else if (since < droppable) {
+        noteEnd(sink, 'stalled');
+        sink.destroy();
+      }
     }
   }
 }

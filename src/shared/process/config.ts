@@ -3,7 +3,9 @@ import { isWebhookSecret, SECRET_FORM } from '../jobs/webhook-option.js';
 import { StartError } from '../start-error.js';
 import { hostPatterns } from '../webhooks/target.js';
 import { accessSettings } from './access-settings.js';
+import { logSettings } from './log-settings.js';
 import { normalPublicUrl, publicUrlMistake } from './public-url.js';
+import { isSecretSetting } from './redact.js';
 
 const int = (min: number, max = Number.MAX_SAFE_INTEGER) => z.coerce.number().int().min(min).max(max);
 
@@ -194,10 +196,7 @@ export const configSchema = z.object({
     .describe(
       'How long a webhook receiver has to respond, in ms. After that, the delivery is retried later.',
     ),
-  LOG_LEVEL: z
-    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
-    .default('info')
-    .describe('Minimum log level.'),
+  ...logSettings,
 });
 
 /** The validated configuration. Times are in ms, sizes in bytes. */
@@ -225,7 +224,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     throw new ConfigError(
       parsed.error.issues.map((issue) => {
         const name = String(issue.path[0]);
-        const shown = /SECRET|TOKEN$/.test(name) ? '' : ` (got ${JSON.stringify(env[name])})`;
+        const shown = isSecretSetting(name) ? '' : ` (got ${JSON.stringify(env[name])})`;
         return `${name}: ${issue.message}${shown}`;
       }),
     );

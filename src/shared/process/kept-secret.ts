@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StartError } from '../start-error.js';
+import { hideInLogs } from './redact.js';
 
 /**
  * Returns a secret that is generated once and stored in the data folder.
@@ -30,5 +31,6 @@ export async function keptSecret(
     throw new StartError(
       `${file} is damaged: delete it to generate a new secret; everything signed with the old one becomes invalid`,
     );
+  hideInLogs(secret);
   return secret;
 }

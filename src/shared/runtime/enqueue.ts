@@ -24,6 +24,8 @@ export interface NewJob {
   options: JobOptions;
   /** The owner of the job. */
   owner?: string | undefined;
+  /** The id of the request that the job goes back to. */
+  requestId?: string | undefined;
   /** The ids of its ancestors, from the root to the parent. */
   ancestors?: string[];
   /** Further options for BullMQ. */
@@ -134,7 +136,8 @@ interface Start {
   webhook: Webhook | undefined;
 }
 
-function startOf({ id, definition, data, options, owner = '', ancestors, bullmq: further }: NewJob): Start {
+function startOf(job: NewJob): Start {
+  const { id, definition, data, options, owner = '', requestId, ancestors, bullmq: further } = job;
   const now = serverNow();
   const { name, defaults } = definition;
   const { bullmq, dueAt, expiresAt } = queueOptions(options, defaults, owner, now);
@@ -147,10 +150,19 @@ function startOf({ id, definition, data, options, owner = '', ancestors, bullmq:
       jobId: id,
       ...bullmq,
       ...further,
-      ...(ancestors ? { headway: { ...bullmq.headway, ancestors } } : {}),
+      headway: {
+        ...bullmq.headway,
+        ...(requestId ? { requestId } : {}),
+        ...(ancestors ? { ancestors } : {}),
+      },
     } as JobsOptions,
     waiting: { channel: jobChannel(id), ...accepted({ id, name, ...(dueAt ? { dueAt } : {}) }) },
     expiresAt,
-    webhook: webhook && { ...webhook, owner, job: { name, createdAt: now } },
+    webhook: webhook && {
+      ...webhook,
+      owner,
+      ...(requestId ? { requestId } : {}),
+      job: { name, createdAt: now },
+    },
   };
 }

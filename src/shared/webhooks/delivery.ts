@@ -66,7 +66,11 @@ export function createWebhookQueue(options: WebhookQueueOptions): WebhookQueue {
       ...RETRIES,
       // BullMQ ignores a job whose id exists.
       jobId: job ? deliveryId(job) : idOf(jobId, `removed ${fence.attempt} ${fence.rank}`),
-      headway: { owner: webhook.owner, of: jobId },
+      headway: {
+        owner: webhook.owner,
+        of: jobId,
+        ...(webhook.requestId ? { requestId: webhook.requestId } : {}),
+      },
     };
     await openQueue(WEBHOOK_JOB).add(WEBHOOK_JOB, data, options);
   }

@@ -41,6 +41,7 @@ export function createDeliver({ store, policy, secret, timeoutMs }: DeliverOptio
     const headers = {
       'Content-Type': 'application/json',
       'User-Agent': 'Headway',
+      ...(webhook.requestId ? { 'X-Request-Id': webhook.requestId } : {}),
       ...signedHeaders(messageId(id), body, key, serverNow()),
     };
     return post({ url: webhook.url, headers, body, policy, timeoutMs, signal });
