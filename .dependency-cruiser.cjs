@@ -4,6 +4,7 @@
 const ROOMS = {
   'src/shared': {
     '(top)': [],
+    alerts: ['bullmq', 'dashboard', 'job-index', 'jobs', 'process', 'redis', 'webhooks'],
     auth: ['process', 'redis'],
     bullmq: ['channel', 'dashboard', 'jobs', 'redis'],
     channel: ['jobs', 'process', 'redis'],
@@ -15,6 +16,7 @@ const ROOMS = {
     process: ['jobs', 'webhooks'],
     redis: ['process'],
     runtime: [
+      'alerts',
       'bullmq',
       'channel',
       'dashboard',

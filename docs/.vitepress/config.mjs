@@ -69,6 +69,8 @@ const SIDEBAR = [
       link('Scaling', 'operations/scaling'),
       link('Failures', 'operations/failures'),
       link('Logs', 'operations/logging'),
+      link('Alerts', 'operations/alerts'),
+      link('On call', 'operations/on-call'),
       link('Security', 'operations/security'),
     ],
   },

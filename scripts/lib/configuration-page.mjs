@@ -15,6 +15,18 @@ export const SUBJECTS = {
     'SHUTDOWN_GRACE_MS',
   ],
   'Logs of the service': ['LOG_LEVEL', 'LOG_REQUESTS', 'AUDIT_LOG'],
+  Alerts: [
+    'ALERT_WEBHOOK_URL',
+    'ALERT_WEBHOOK_SECRET',
+    'ALERT_REPEAT_MS',
+    'ALERT_FAILED_PERCENT',
+    'ALERT_FAILED_MIN_JOBS',
+    'ALERT_FAILED_WINDOW_MS',
+    'ALERT_WAIT_MS',
+    'ALERT_NO_WORKER_MS',
+    'ALERT_MEMORY_PERCENT',
+    'ALERT_CHECK_MS',
+  ],
   'Progress and logs': ['PROGRESS_INTERVAL_MS', 'PARTIAL_MAX_BYTES', 'JOB_LOG_LINES'],
   Retention: ['KEEP_JOBS_MS', 'GONE_JOBS_MS', 'IDEMPOTENCY_TTL_MS'],
   'Files and requests': [

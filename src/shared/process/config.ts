@@ -3,6 +3,7 @@ import { isWebhookSecret, SECRET_FORM } from '../jobs/webhook-option.js';
 import { StartError } from '../start-error.js';
 import { hostPatterns } from '../webhooks/target.js';
 import { accessSettings } from './access-settings.js';
+import { alertSettings } from './alert-settings.js';
 import { logSettings } from './log-settings.js';
 import { normalPublicUrl, publicUrlMistake } from './public-url.js';
 import { isSecretSetting } from './redact.js';
@@ -197,6 +198,7 @@ export const configSchema = z.object({
       'How long a webhook receiver has to respond, in ms. After that, the delivery is retried later.',
     ),
   ...logSettings,
+  ...alertSettings,
 });
 
 /** The validated configuration. Times are in ms, sizes in bytes. */

@@ -1,3 +1,4 @@
+import { createAlerts } from '../alerts/alerts.js';
 import type { FileStore } from '../files/store.js';
 import { createAudit } from '../job-index/audit.js';
 import { createJobRetention } from '../job-index/retention.js';
@@ -32,6 +33,8 @@ export function startHousekeeping(options: HousekeepingOptions): Service {
   const { redis, keyspace, keep, trackJob, faults } = connection;
   const retention = createJobRetention({ redis, keyspace, keep, reconciler, store, faults, log });
   const audit = createAudit({ redis, keyspace, queues: plan.names, trackJob, faults, log });
+  const { census } = connection;
+  const alerts = createAlerts({ redis, keyspace, queues: plan.names, census, config, log });
   const failing = new Set<string>();
 
   /** Runs one task. A failure does not stop the other tasks, and the task is tried again next time. */
@@ -62,6 +65,7 @@ export function startHousekeeping(options: HousekeepingOptions): Service {
         run('maintain schedules', () => schedules.maintain()),
         run('remove old jobs', () => retention.sweep()),
         run('audit the job index', () => audit.step()),
+        run('check the alerts', async () => alerts?.check()),
       ]);
     },
     faults,

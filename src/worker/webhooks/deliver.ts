@@ -1,10 +1,10 @@
 import { PermanentError } from '../../shared/errors.js';
 import { serverNow } from '../../shared/redis/server-clock.js';
 import { messageId } from '../../shared/webhooks/delivery.js';
+import { signedHeaders } from '../../shared/webhooks/signature.js';
 import type { WebhookStore } from '../../shared/webhooks/store.js';
 import type { WebhookPolicy } from '../../shared/webhooks/target.js';
 import { post } from './post.js';
-import { signedHeaders } from './signature.js';
 
 /** One delivery. */
 export interface Delivery {
