@@ -67,6 +67,7 @@ const SIDEBAR = [
       link('Configuration', 'operations/configuration'),
       link('Deployment', 'operations/deployment'),
       link('Scaling', 'operations/scaling'),
+      link('Limits', 'operations/limits'),
       link('Failures', 'operations/failures'),
       link('Logs', 'operations/logging'),
       link('Alerts', 'operations/alerts'),

@@ -14,6 +14,7 @@ import { inOneLayer } from './http/fixed-headers.js';
 import { pageFiles } from './http/pages.js';
 import { methods, problemHandler } from './http/problem.js';
 import { requestLog } from './http/request-log.js';
+import type { Limiter } from './limits/limiter.js';
 import { batchRoutes } from './routes/batch.js';
 import { BOARD_PATH, boardRoutes } from './routes/board.js';
 import { type ChannelRoutesOptions, channelRoutes } from './routes/channels.js';
@@ -35,6 +36,7 @@ export interface AppOptions
   keys: KeyRoutesOptions;
   /** Whether the API is part of an application, which answers all other paths itself. */
   embedded: boolean;
+  limiter: Limiter;
   log: Logger;
   audit: AuditLog;
   stopping: () => boolean;
@@ -61,7 +63,7 @@ function sendDefaultUrl(req: Request, res: Response): void {
 
 /** Creates the Express application with all routes of the API, and the pages. */
 export function createApp(options: AppOptions): Express {
-  const { config, store, embedded, log, stopping } = options;
+  const { config, limiter, store, embedded, log, stopping } = options;
   const origins = config.CORS_ORIGINS.split(',').flatMap((origin) => origin.trim() || []);
   const app = express();
   app.disable('x-powered-by');
@@ -103,14 +105,14 @@ export function createApp(options: AppOptions): Express {
         'X-Request-Id',
         'Traceparent',
       ],
-      exposedHeaders: ['Location', 'Retry-After', 'X-Request-Id'],
+      exposedHeaders: ['Location', 'RateLimit', 'RateLimit-Policy', 'Retry-After', 'X-Request-Id'],
       maxAge: 600,
     }),
   );
   // A proxy may have replaced the host of the request.
   const own = config.PUBLIC_URL ? [new URL(config.PUBLIC_URL).origin] : [];
   app.use(refuseCrossSite([...own, ...origins]));
-  app.use('/v1/files', filesRoutes({ store, config, stopping }));
+  app.use('/v1/files', filesRoutes({ access: options.access, limiter, store, config, stopping }));
   app.use('/v1/jobs', jobRoutes(options));
   app.use('/v1/jobs\\:batch', jsonBody(config.BODY_MAX_BYTES), batchRoutes(options));
   app.use(channelRoutes(options));

@@ -1,10 +1,12 @@
 import type { Redis } from 'ioredis';
 import type { ProcessCore } from '../shared/runtime/core.js';
+import type { Limiter } from './limits/limiter.js';
 
 /** What most parts of the API need. */
 export interface Core extends ProcessCore {
   /** The connection for subscriptions. */
   subscriberRedis: Redis;
+  limiter: Limiter;
 }
 
 export const pubSubOf = ({ connection, subscriberRedis }: Core) => ({

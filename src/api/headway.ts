@@ -11,6 +11,7 @@ export { defineJob } from '../shared/jobs/definition.js';
 export { RegistryError } from '../shared/jobs/registry.js';
 export { ConfigError } from '../shared/process/config.js';
 export { UnusableRedisError } from '../shared/redis/connect.js';
+export { DataFormatError } from '../shared/redis/format.js';
 export { type Channels, connectChannels } from '../shared/runtime/channels.js';
 export { StartError } from '../shared/start-error.js';
 
@@ -33,7 +34,7 @@ export interface Headway {
 
 /**
  * Creates Headway's API for an Express application.
- * @throws ConfigError, RegistryError, StartError or UnusableRedisError with the reason when it cannot start
+ * @throws ConfigError, RegistryError, StartError, UnusableRedisError or DataFormatError with the reason when it cannot start
  */
 export async function createHeadway(options: HeadwayOptions): Promise<Headway> {
   const config = librarySettings(options);

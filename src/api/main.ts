@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { loadRegistry } from '../shared/jobs/registry.js';
 import { readConfig } from '../shared/process/config.js';
 import { createLogger } from '../shared/process/log.js';
-import { announce, onShutdown, runMain } from '../shared/process/main.js';
+import { announce, exitUnusable, onShutdown, runMain } from '../shared/process/main.js';
 import { answerClientErrors } from './http/client-error.js';
 import { listen } from './http/listen.js';
 import { builtInJobsDir, openService } from './service.js';
@@ -12,7 +12,7 @@ await runMain(async () => {
   const config = readConfig(process.env);
   const log = createLogger(config, 'api');
   const registry = await loadRegistry([builtInJobsDir, ...(config.JOBS_DIR ? [config.JOBS_DIR] : [])]);
-  const service = await openService({ config, registry, log });
+  const service = await openService({ config, registry, onUnusable: exitUnusable, log });
   const server = createServer(service.app);
   answerClientErrors(server, log);
   await listen(server, config);

@@ -4,6 +4,7 @@ import type { Config } from '../shared/process/config.js';
 import type { Logger } from '../shared/process/log.js';
 import type { Connection } from '../shared/runtime/connection.js';
 import { createAccess } from './auth/access.js';
+import type { AnonymousMode } from './auth/anonymous.js';
 import { createApiKeys } from './auth/api-keys.js';
 import { askOf, loadAuthorize } from './auth/hook.js';
 import { userKeys } from './auth/keys.js';
@@ -42,6 +43,7 @@ export function openAuth(
   { config, connection }: { config: Config; connection: Connection },
   secrets: Secrets,
   readTombstone: TombstoneReader,
+  anonymous: AnonymousMode,
 ) {
   const { redis, keyspace } = connection;
   const apiKeys = createApiKeys(redis, keyspace);
@@ -58,6 +60,7 @@ export function openAuth(
     revocations,
     ask: secrets.ask,
     tokenTtlMs: config.TOKEN_TTL_MS,
+    anonymous,
     adminToken: secrets.adminToken,
     readJob: connection.readJob,
     readTombstone,

@@ -3,6 +3,7 @@ import { createReader } from '../shared/channel/reader.js';
 import type { Core } from './core.js';
 import type { Auth } from './open-auth.js';
 import type { Jobs } from './open-jobs.js';
+import { maxStreamsOfProcess, StreamAdmission } from './stream/admission.js';
 import { StreamDoor } from './stream/door.js';
 import { createJobChannelOpener } from './stream/job-channel.js';
 import { loadBound } from './stream/socket-bound.js';
@@ -13,9 +14,9 @@ export type Streams = ReturnType<typeof openStreams>;
 
 /** Opens the parts that serve streams of channels: the door, the hub of subscriptions, and the viewers. */
 export function openStreams(
-  { config, connection, subscriberRedis, log }: Core,
+  { config, connection, subscriberRedis, limiter, log }: Core,
   { readTombstone }: Jobs,
-  { revocations }: Pick<Auth, 'revocations'>,
+  { access, revocations }: Pick<Auth, 'access' | 'revocations'>,
 ) {
   loadBound(log);
   const hub = new ChannelHub({
@@ -31,7 +32,18 @@ export function openStreams(
     log,
   };
   const viewers = new ChannelViewers({ ...viewerOptions, hub, heartbeatMs: config.HEARTBEAT_MS });
-  const streams = new StreamDoor({ redis: connection.redis, heartbeatMs: config.HEARTBEAT_MS, log });
+  const admission = new StreamAdmission({
+    access,
+    callers: limiter,
+    atOnce: limiter.atOnce,
+    maxStreams: maxStreamsOfProcess(config.LIMIT_STREAMS_PROCESS),
+  });
+  const streams = new StreamDoor({
+    redis: connection.redis,
+    heartbeatMs: config.HEARTBEAT_MS,
+    admission,
+    log,
+  });
   const openJobChannel = createJobChannelOpener(connection.reconciler, readTombstone, hub);
   return { hub, viewerOptions, viewers, streams, openJobChannel };
 }

@@ -12,9 +12,13 @@ import { connectRedis } from '../shared/redis/connect.js';
 import { connectHeadway } from '../shared/runtime/connection.js';
 import { createApp } from './app.js';
 import { openAuditLog } from './audit/audit-log.js';
+import { chooseAnonymous, logAnonymous } from './auth/anonymous.js';
 import { startServices } from './background.js';
 import { type Core, pubSubOf } from './core.js';
 import { apiScripts } from './jobs/scripts.js';
+import { createLimiter } from './limits/limiter.js';
+import { startOpenCounts } from './limits/open-counts.js';
+import { limitScripts } from './limits/scripts.js';
 import { openAuth, readSecrets } from './open-auth.js';
 import { openJobs } from './open-jobs.js';
 import { openLive } from './open-live.js';
@@ -27,6 +31,8 @@ export interface ServiceOptions {
   authorize?: Authorize | undefined;
   /** Whether the API is part of an application, which answers all other paths itself. Defaults to `false`. */
   embedded?: boolean;
+  /** Called when a newer release has changed the data in Redis. Without it, the service closes itself. */
+  onUnusable?: () => void;
   log: Logger;
 }
 
@@ -53,19 +59,31 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
   const { config, registry, log, embedded = false } = options;
   const plan = planQueues(registry, config.QUEUE_NAME);
   const production = process.env.NODE_ENV === 'production';
+  const exposure = { production, embedded };
+  const anonymous = chooseAnonymous(config, exposure);
   const secrets = await readSecrets(options, production);
   const opened = new CloseStack();
   const audit = opened.adopt(openAuditLog(config, log), (it) => it.close());
 
-  const connection = await connectHeadway(config, 'request', log, registry, apiScripts);
+  const onUnusable = options.onUnusable ?? (() => void opened.close());
+  const scripts = { ...apiScripts, ...limitScripts };
+  const connection = await connectHeadway(config, 'request', log, registry, scripts, onUnusable);
   opened.defer(() => connection.disconnect());
   const subscriberRedis = connectRedis(config.REDIS_URL, 'subscriber');
   opened.defer(() => subscriberRedis.disconnect());
-  const core: Core = { config, registry, plan, connection, subscriberRedis, log };
+  const openCounts = startOpenCounts(connection.redis, connection.keyspace, log);
+  opened.adopt(openCounts, stop);
+  const limiter = createLimiter(connection.redis, connection.keyspace, config, production, openCounts);
+  const core: Core = { config, registry, plan, connection, subscriberRedis, limiter, log };
 
   const jobs = openJobs(core, production);
-  const { access, permissions, adminSession, ...auth } = openAuth(core, secrets, jobs.readTombstone);
-  const streams = openStreams(core, jobs, auth);
+  const { access, permissions, adminSession, ...auth } = openAuth(
+    core,
+    secrets,
+    jobs.readTombstone,
+    anonymous.mode,
+  );
+  const streams = openStreams(core, jobs, { access, ...auth });
   const { reporting, feed, dashboard, overviews } = openLive({ ...core, ...streams });
   opened.adopt(reporting, stop);
   opened.defer(() => connection.outcomes.flush());
@@ -90,17 +108,15 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
     stopping: () => stopping,
   });
 
-  return {
-    app,
-    redis: connection.server.version,
-    retire() {
-      stopping = true;
-      // Close the door first: it makes viewers reconnect if a closed set refuses their streams.
-      streams.streams.close();
-      for (const viewers of allViewers) viewers.close();
-    },
-    close: () => opened.close(),
-  };
+  function retire(): void {
+    stopping = true;
+    // Close the door first: it makes viewers reconnect if a closed set refuses their streams.
+    streams.streams.close();
+    for (const viewers of allViewers) viewers.close();
+  }
+  opened.defer(retire);
+  logAnonymous(anonymous, config, exposure, log);
+  return { app, redis: connection.server.version, retire, close: () => opened.close() };
 }
 
 const stop = (service: Service): Promise<void> => service.stop();

@@ -27,6 +27,8 @@ export const errorCodes = {
   'range-not-satisfiable': [416, 'Range not satisfiable'],
   'upload-aborted': [400, 'Incomplete upload'],
   'upload-stalled': [408, 'Upload stalled'],
+  'rate-limited': [429, 'Too many requests'],
+  'quota-exceeded': [429, 'Quota exceeded'],
   'disk-full': [507, 'Not enough free disk space'],
   unavailable: [503, 'Temporarily unavailable'],
   internal: [500, 'Internal error'],

@@ -9,6 +9,7 @@ export { defineJob } from '../shared/jobs/definition.js';
 export { RegistryError } from '../shared/jobs/registry.js';
 export { ConfigError } from '../shared/process/config.js';
 export { UnusableRedisError } from '../shared/redis/connect.js';
+export { DataFormatError } from '../shared/redis/format.js';
 export { StartError } from '../shared/start-error.js';
 
 /** A worker inside another program. */
@@ -23,6 +24,7 @@ export interface HeadwayWorker {
  * @throws RegistryError for an invalid job definition
  * @throws StartError for another mistake in the configuration
  * @throws UnusableRedisError when Redis cannot be used
+ * @throws DataFormatError when a newer release has changed the format of the data in Redis
  */
 export async function createWorker(options: LibraryOptions): Promise<HeadwayWorker> {
   const config = librarySettings(options);

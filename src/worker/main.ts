@@ -1,7 +1,7 @@
 import { loadRegistry } from '../shared/jobs/registry.js';
 import { readConfig } from '../shared/process/config.js';
 import { createLogger } from '../shared/process/log.js';
-import { announce, onShutdown, runMain } from '../shared/process/main.js';
+import { announce, exitUnusable, onShutdown, runMain } from '../shared/process/main.js';
 import { builtInJobsDir } from './built-in-jobs.js';
 import { endAfterCrash } from './crash.js';
 import { keepMicrotaskOwners } from './run/uncaught.js';
@@ -14,7 +14,7 @@ await runMain(async () => {
   const registry = await loadRegistry([builtInJobsDir, ...(config.JOBS_DIR ? [config.JOBS_DIR] : [])]);
   const onFatal = endAfterCrash(log, () => worker?.crash());
   let worker: Awaited<ReturnType<typeof openWorker>> | undefined;
-  worker = await openWorker({ config, registry, onFatal, log });
+  worker = await openWorker({ config, registry, onFatal, onUnusable: exitUnusable, log });
   onShutdown(log, config.SHUTDOWN_GRACE_MS, worker.close);
   await worker.ready;
   log.info({ queues: worker.queues }, 'ready');

@@ -24,6 +24,8 @@ export interface WorkerServiceOptions {
    * Called with an uncaught error that cannot be assigned to a job. Without it, such errors are left to the process.
    */
   onFatal?: (error: unknown) => void;
+  /** Called when a newer release has changed the data in Redis. Without it, the worker hands its jobs back and closes. */
+  onUnusable?: () => void;
   log: Logger;
 }
 
@@ -49,12 +51,14 @@ export async function openWorker({
   registry,
   log,
   onFatal,
+  onUnusable,
 }: WorkerServiceOptions): Promise<WorkerService> {
   const plan = planQueues(registry, config.QUEUE_NAME);
   const queues = queuesToServe(plan, registry, config);
   const opened = new CloseStack();
 
-  const connection = await connectHeadway(config, 'patient', log, registry, workerScripts);
+  const endUnusable = onUnusable ?? ((): void => void stopWithin(0));
+  const connection = await connectHeadway(config, 'patient', log, registry, workerScripts, endUnusable);
   opened.defer(() => connection.disconnect());
   const bullmqRedis = connectRedis(config.REDIS_URL, 'bullmq');
   opened.defer(() => bullmqRedis.disconnect());

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { Redis, type RedisOptions } from 'ioredis';
 import { findProgram } from '../../scripts/lib/command.mjs';
 import { apiScripts } from '../../src/api/jobs/scripts.js';
+import { limitScripts } from '../../src/api/limits/scripts.js';
 import { sharedScripts } from '../../src/shared/runtime/scripts.js';
 import { workerScripts } from '../../src/worker/run/scripts.js';
 import { atExit } from './at-exit.js';
@@ -29,7 +30,7 @@ export interface TestRedis {
 }
 
 /** Every script that a process of Headway calls. */
-export const allScripts = { ...sharedScripts, ...workerScripts, ...apiScripts };
+export const allScripts = { ...sharedScripts, ...workerScripts, ...apiScripts, ...limitScripts };
 
 /** Opens a connection that knows every script and that waits while Redis is unavailable. */
 export const openRedis = (url: string, options: Omit<RedisOptions, 'replyMapping'> = {}): Redis =>

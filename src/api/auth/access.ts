@@ -7,6 +7,7 @@ import { meantJobId } from '../../shared/jobs/queues.js';
 import type { SnapshotReader } from '../../shared/lifecycle/snapshot.js';
 import { basePath } from '../http/base-path.js';
 import { noteInEntry } from '../http/request-entry.js';
+import type { AnonymousMode } from './anonymous.js';
 import { type ApiKeys, isApiKey } from './api-keys.js';
 import type { Claim } from './claims.js';
 import { type Credential, tokenDigest } from './credential.js';
@@ -31,18 +32,33 @@ export interface Permit {
 
 /** Identifies callers and decides who may access a job. */
 export interface Access {
-  /** Returns the caller of a request; `undefined` if unidentified. @throws HeadwayError `invalid-token` */
+  /**
+   * Returns the caller of a request; `undefined` if unidentified.
+   * @throws HeadwayError `invalid-token`; `sign-in` for a request without a valid token if `ANONYMOUS` is `deny`
+   */
   principal(req: Request): Promise<Principal | undefined>;
-  /** Returns the caller of a request. An unidentified caller becomes a visitor and gets a cookie. */
+  /**
+   * Returns the caller of a request that starts jobs, uploads a file, or makes or changes a schedule; `undefined` if
+   * unidentified.
+   * @throws HeadwayError like `principal`; `sign-in` for a caller who is not signed in, unless `ANONYMOUS` is `allow`
+   */
+  requireStarter(req: Request): Promise<Principal | undefined>;
+  /** Like `requireStarter`, but an unidentified caller becomes a visitor and gets a cookie. */
   admit(req: Request, res: Response): Promise<Principal>;
   /**
    * Checks that a request may access a job. Access requires the token (`Authorization: Bearer`, `?token=`, or the
    * cookie) of the job, of the job that it serves, or of one of its ancestors. Otherwise the caller must be the owner of
    * the job or an admin, or be allowed by the operator's code.
    * @param jobId defaults to the job in the path
-   * @throws HeadwayError `not-found` otherwise, whether the job exists or not; `invalid-token` for an invalid token
+   * @throws HeadwayError `not-found` otherwise, whether the job exists or not; `invalid-token` for an invalid token;
+   *   `sign-in` for a request without a valid token if `ANONYMOUS` is `deny`
    */
   authorize(req: Request, jobId?: string): Promise<Permit>;
+  /**
+   * Returns the caller whom the credential of a request identified when it was checked; `undefined` for a visitor, and before
+   * a check.
+   */
+  knownCaller(req: Request): Principal | undefined;
   /** Returns the caller. @throws HeadwayError `forbidden` for a user who is not an admin, `sign-in` for any other caller */
   requireAdmin(req: Request): Promise<Principal>;
   /** Signs the token of a job. */
@@ -55,12 +71,21 @@ export interface Access {
 export const jobNotFound = (): HeadwayError =>
   new HeadwayError('not-found', 'No such job, or its token is missing.');
 
+/** The error for a caller without a token. */
+const tokenRequired = (): HeadwayError =>
+  new HeadwayError(
+    'sign-in',
+    'Sign in: this service requires a token. Send a user token or an API key as Authorization: Bearer.',
+  );
+
 export interface AccessOptions {
   tokens: Tokens;
   apiKeys: ApiKeys;
   revocations: Revocations;
   ask: Ask;
   tokenTtlMs: number;
+  /** What callers without a token may do. */
+  anonymous: AnonymousMode;
   /** Grants full access; `undefined` when there is none. */
   adminToken: string | undefined;
   readJob: SnapshotReader;
@@ -74,22 +99,27 @@ interface Proof {
 }
 
 export function createAccess(options: AccessOptions): Access {
-  const { tokens, apiKeys, revocations, ask, tokenTtlMs, adminToken, readJob, readTombstone } = options;
+  const { tokens, apiKeys, revocations, ask, tokenTtlMs, anonymous, adminToken, readJob, readTombstone } =
+    options;
 
   const isAdminToken = (given: string | undefined): boolean =>
     given !== undefined && adminToken !== undefined && timingSafeEqual(sha256(given), sha256(adminToken));
 
-  /** Verifies the credential that identifies the caller, and notes the caller for the logs. */
-  async function proofOf(req: Request): Promise<Proof | undefined> {
-    const proof = await readProof(req);
+  /** The proof of each request that identifies its caller. */
+  const known = new WeakMap<Request, Proof>();
+  const remember = <P extends Proof | undefined>(req: Request, proof: P): P => {
     if (proof) noteInEntry(req, { caller: callerOf(proof.claim) });
+    if (proof && !isJobProof(proof)) known.set(req, proof);
     return proof;
-  }
+  };
 
-  async function readProof(req: Request): Promise<Proof | undefined> {
+  /** Verifies the credential that identifies the caller. */
+  const proofOf = async (req: Request): Promise<Proof | undefined> => remember(req, await findProof(req));
+
+  async function findProof(req: Request): Promise<Proof | undefined> {
     const inHeader = bearer(req);
     const inQuery = queryTokens(req)[0];
-    const token = inHeader ?? inQuery ?? namesOf(req, TOKEN_COOKIE).flatMap((name) => cookies(req, name))[0];
+    const token = inHeader ?? inQuery ?? tokenCookie(req);
     if (isAdminToken(token) || isAdminToken(basicPassword(req))) return { claim: 'admin', credential: {} };
     if (token === undefined) return undefined;
     if (isApiKey(token)) {
@@ -118,6 +148,21 @@ export function createAccess(options: AccessOptions): Access {
     return { claim, credential };
   }
 
+  /**
+   * Returns the proof that identifies the caller. A job token does not: a user token in the cookie still does, unless it is
+   * invalid.
+   */
+  async function identityOf(req: Request, proof: Proof | undefined): Promise<Proof | undefined> {
+    const token = isJobProof(proof) ? tokenCookie(req) : undefined;
+    if (token === undefined) return proof;
+    if (isAdminToken(token)) return remember(req, { claim: 'admin', credential: {} });
+    const identified = verify(token).then((found) => remember(req, found));
+    return identified.catch((error) => {
+      if (error instanceof HeadwayError && error.code === 'invalid-token') return proof;
+      throw error;
+    });
+  }
+
   /** The tokens of `Headway-Job-Tokens`, verified once for a request for many jobs. */
   const jobProofsOf = new WeakMap<Request, Promise<Proof[]>>();
   function jobProofs(req: Request): Promise<Proof[]> {
@@ -141,6 +186,7 @@ export function createAccess(options: AccessOptions): Access {
       const tenantAdmin = admin && tenant !== undefined;
       return { id, signedIn: true, admin: isAdmin, tenantAdmin, sub, tenant, grants, credential, claims };
     }
+    if (anonymous === 'deny') return undefined;
     const [visitor] = namesOf(req, VISITOR_COOKIE).flatMap((name) => cookies(req, name));
     if (!visitor || !/^[\w-]{27}$/.test(visitor)) return undefined;
     const caller = visitorPrincipal(visitor);
@@ -159,8 +205,17 @@ export function createAccess(options: AccessOptions): Access {
     return job ? job.settings.owner : (await readTombstone(jobId))?.owner;
   };
 
-  const principal = async (req: Request): Promise<Principal | undefined> =>
-    principalOf(req, await proofOf(req));
+  async function principal(req: Request): Promise<Principal | undefined> {
+    const proof = await proofOf(req);
+    if (anonymous === 'deny' && !proof && (await jobProofs(req)).length === 0) throw tokenRequired();
+    return principalOf(req, await identityOf(req, proof));
+  }
+
+  async function requireStarter(req: Request): Promise<Principal | undefined> {
+    const caller = await principal(req);
+    if (anonymous !== 'allow' && !caller?.signedIn) throw tokenRequired();
+    return caller;
+  }
 
   async function isPermitted(req: Request, jobId: string, caller: Principal | undefined): Promise<boolean> {
     if (caller?.admin) return true;
@@ -174,8 +229,9 @@ export function createAccess(options: AccessOptions): Access {
 
   return {
     principal,
+    requireStarter,
     async admit(req, res) {
-      const known = await principal(req);
+      const known = await requireStarter(req);
       if (known) return known;
       const visitor = randomBytes(20).toString('base64url');
       const { name, options } = ownCookie(req, VISITOR_COOKIE);
@@ -196,8 +252,10 @@ export function createAccess(options: AccessOptions): Access {
       }
       // The first token in the query identifies the caller, unless there is a bearer token.
       const inQuery = queryTokens(req).slice(bearer(req) === undefined ? 1 : 0);
+      let hasToken = proofs.length > 0;
       for (const token of proof ? inQuery : cookies(req, JOB_COOKIE)) {
         const { claim, credential } = await verify(token);
+        hasToken = true;
         if (opens(claim, jobId)) {
           if (!proof) noteInEntry(req, { caller: callerOf(claim) });
           return { jobId, credential };
@@ -205,9 +263,14 @@ export function createAccess(options: AccessOptions): Access {
         if (!proof || typeof claim !== 'object' || !('jobId' in claim)) continue;
         if (await serves(jobId, claim.jobId)) return { jobId, credential };
       }
-      const caller = principalOf(req, proof);
+      if (anonymous === 'deny' && !hasToken) throw tokenRequired();
+      const caller = principalOf(req, await identityOf(req, proof));
       if (await isPermitted(req, jobId, caller)) return { jobId, credential: caller?.credential };
       throw jobNotFound();
+    },
+    knownCaller(req) {
+      const proof = known.get(req);
+      return proof && principalOf(req, proof);
     },
     async requireAdmin(req) {
       const caller = await principal(req);
@@ -235,6 +298,13 @@ function callerOf(claim: Claim | 'admin'): string {
   if (claim === 'admin') return ADMIN.id;
   return 'subject' in claim ? principalId(claim.subject, claim.tenant) : `job:${claim.jobId}`;
 }
+
+/** Returns the user token in the cookie. */
+const tokenCookie = (req: Request): string | undefined =>
+  namesOf(req, TOKEN_COOKIE).flatMap((name) => cookies(req, name))[0];
+
+const isJobProof = (proof: Proof | undefined): boolean =>
+  typeof proof?.claim === 'object' && 'jobId' in proof.claim;
 
 const opens = (claim: Claim | 'admin', jobId: string): boolean =>
   typeof claim === 'object' && 'jobId' in claim && claim.jobId === jobId;

@@ -20,6 +20,8 @@ export interface Principal {
   credential?: Credential | undefined;
   /** All claims of the token (RFC 7519, section 4), for the operator's code. */
   claims?: Record<string, unknown> | undefined;
+  /** The limits of the caller's API key, by the name of the limit. They replace those of the settings. */
+  limits?: Partial<Record<string, number>> | undefined;
 }
 
 /** What a token allows in addition to what everybody may do. */

@@ -2,6 +2,7 @@ import type { ErrorRequestHandler, RequestHandler } from 'express';
 import { type ErrorCode, HeadwayError } from '../../shared/errors.js';
 import type { Logger } from '../../shared/process/log.js';
 import { isRedisFault } from '../../shared/redis/faults.js';
+import { setRefusalHeaders } from '../limits/refusal.js';
 import { basePath } from './base-path.js';
 import { logOf, noteInEntry, requestIdOf } from './request-entry.js';
 
@@ -25,6 +26,7 @@ export function problemHandler(log: Logger): ErrorRequestHandler {
     }
     if (res.headersSent) return next(thrown);
     if (error.code === 'unavailable') res.set('Retry-After', '2');
+    setRefusalHeaders(res, error);
     // The board and the dashboard have set a different scheme.
     if (!res.get('WWW-Authenticate')) {
       if (error.code === 'sign-in') res.set('WWW-Authenticate', 'Bearer');

@@ -41,6 +41,7 @@ export class DashboardViewers extends FeedViewers<DashboardViewer> {
   ): Promise<void> {
     const admin = principal?.admin ?? false;
     const owner = admin ? undefined : (principal?.id ?? NO_OWNER);
+    stream.countFor('dashboards');
     const added = await this.addFeedViewer(stream, owner, principal?.credential, '', (view) => ({
       view,
       query,

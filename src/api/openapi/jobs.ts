@@ -49,6 +49,7 @@ const OF_START = [
   'invalid-idempotency-key',
   'idempotency-conflict',
   'forbidden',
+  'quota-exceeded',
 ] as const;
 
 /** `/v1/jobs` and `/v1/jobs:batch`: everything about jobs except their streams. */
@@ -199,6 +200,6 @@ export const jobOperations: Operation[] = [
     access: 'job',
     parameters: ['jobId'],
     answers: { 202: { description: 'The job is queued again', content: json(jobSchema, retriedJob) } },
-    errors: ['not-failed'],
+    errors: ['not-failed', 'quota-exceeded'],
   },
 ];

@@ -87,12 +87,13 @@ const JSON_BODY: ErrorCode[] = [
 ];
 
 /** All error codes of an operation. */
-function codesOf({ method, access, body, errors = [] }: Operation): ErrorCode[] {
+function codesOf({ method, path, access, body, errors = [] }: Operation): ErrorCode[] {
   return [
     ...new Set<ErrorCode>([
       ...errors,
       ...(body?.content['application/json'] ? JSON_BODY : []),
       ...(access === 'open' ? [] : (['invalid-token', 'unavailable', 'internal'] as const)),
+      ...(path.startsWith('/v1/') || access !== 'open' ? (['rate-limited'] as const) : []),
       ...(access === 'admin' ? ADMIN : []),
       ...(access === 'job' ? JOB : []),
       ...(method === 'get' ? [] : (['cross-site'] as const)),

@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import { type ErrorCode, errorCodes, HeadwayError } from '../../shared/errors.js';
 import { JOB_STATES } from '../../shared/jobs/states.js';
+import { LIMITS, type LimitName } from '../limits/names.js';
 import { named, ref } from './components.js';
 
+const limitNames = Object.keys(LIMITS) as [LimitName, ...LimitName[]];
 const codes = Object.keys(errorCodes) as [ErrorCode, ...ErrorCode[]];
 
 /** The schema of every error. */
@@ -29,6 +31,9 @@ export const problemSchema = named(
         )
         .optional()
         .describe('One entry for each invalid field'),
+      limit: z.enum(limitNames).optional().describe('With 429: the name of the limit'),
+      max: z.number().int().optional().describe('With 429: the maximum'),
+      retryAfterMs: z.number().int().optional().describe('With 429: when to try again, in ms from now'),
       state: z.enum(JOB_STATES).optional().describe('With `gone`: the last state of the job'),
       createdAt: z.number().optional().describe('With `gone`: when the job was created'),
       name: z.string().optional().describe('With `gone`: the kind of job'),
@@ -54,7 +59,9 @@ function problemResponse(status: number, of: ErrorCode[]): Record<string, unknow
     ...(status === 416
       ? { headers: { 'Content-Range': { $ref: '#/components/headers/Content-Range' } } }
       : {}),
-    ...(status === 503 ? { headers: { 'Retry-After': { $ref: '#/components/headers/Retry-After' } } } : {}),
+    ...(status === 429 || status === 503
+      ? { headers: { 'Retry-After': { $ref: '#/components/headers/Retry-After' } } }
+      : {}),
     ...(status === 401
       ? { headers: { 'WWW-Authenticate': { $ref: '#/components/headers/WWW-Authenticate' } } }
       : {}),

@@ -73,7 +73,7 @@ const page = named(
 );
 
 /** The error codes of a request with the job and the times of a schedule. */
-const OF_BODY = ['unknown-job', 'invalid-data', 'unknown-file', 'forbidden'] as const;
+const OF_BODY = ['unknown-job', 'invalid-data', 'unknown-file', 'forbidden', 'quota-exceeded'] as const;
 const one = json(scheduleAnswer, schedule);
 
 function ofSchedule(verb: 'pause' | 'resume', summary: string, description: string): Operation {

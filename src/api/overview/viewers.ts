@@ -76,6 +76,7 @@ export class OverviewViewers extends FeedViewers<OverviewViewer> {
   /** Answers a request with the stream of an overview. */
   async answer(stream: PendingStream, overview: OverviewSubject, credential?: Credential): Promise<void> {
     const head = `event: reset\ndata: {"reason":"snapshot","at":${serverNow()}}\n\n`;
+    stream.countFor('dashboards');
     const added = await this.addFeedViewer(stream, overview.owner, credential, head, (view) => ({
       overview,
       view,

@@ -34,7 +34,8 @@ export function definitionRoutes({ registry, plan, openQueue, access }: Definiti
   router.route('/:name/resume').all(methods('POST')).post(resumeKind);
   return router;
 
-  async function list(_req: Request, res: Response): Promise<void> {
+  async function list(req: Request, res: Response): Promise<void> {
+    await access.principal(req);
     const paused = new Map(
       await Promise.all(plan.names.map(async (queue) => [queue, await openQueue(queue).isPaused()] as const)),
     );

@@ -3,10 +3,12 @@ import { type Request, type Response, Router } from 'express';
 import { HeadwayError } from '../../shared/errors.js';
 import type { FileStore, StoredFile } from '../../shared/files/store.js';
 import type { Config } from '../../shared/process/config.js';
+import type { Access } from '../auth/access.js';
 import { requireUnread } from '../http/body.js';
 import { methods } from '../http/problem.js';
 import { readForm } from '../http/upload-form.js';
-import { type UploadLimits, watchUpload } from '../http/uploading.js';
+import { type CountedUpload, countUpload, type UploadLimiter } from '../http/upload-quota.js';
+import { type Upload, type UploadLimits, watchUpload } from '../http/uploading.js';
 
 /** How long a refused client may continue to send, in ms. */
 const LINGER_MS = 5000;
@@ -14,29 +16,39 @@ const LINGER_MS = 5000;
 const FORM_BYTES = 64 * 1024;
 
 export interface FilesRoutesOptions {
+  access: Pick<Access, 'requireStarter'>;
+  limiter: UploadLimiter;
   store: FileStore;
   config: Pick<Config, 'UPLOAD_MAX_BYTES'> & UploadLimits['config'];
   stopping: () => boolean;
 }
 
 /** `/v1/files`: stores uploads, which are streamed to disk. */
-export function filesRoutes({ store, config, stopping }: FilesRoutesOptions): Router {
+export function filesRoutes({ access, limiter, store, config, stopping }: FilesRoutesOptions): Router {
   const router = Router();
   router.route('/').all(methods('POST')).post(upload);
   return router;
 
   async function upload(req: Request, res: Response): Promise<void> {
     requireUnread(req);
-    const { signal, end } = watchUpload(req, { config, stopping });
+    let counted: CountedUpload | undefined;
+    let watched: Upload | undefined;
     try {
+      // Before anything reads the body.
+      const caller = await access.requireStarter(req);
       requirePlain(req);
+      counted = await countUpload(limiter, req, res, caller, contentLength(req));
+      watched = watchUpload(req, { config, stopping });
+      counted.watch();
+      const signal = AbortSignal.any([watched.signal, counted.signal]);
       const file = req.is('multipart/form-data') ? await multipart(req, signal) : await raw(req, signal);
       res.status(201).json(file);
     } catch (error) {
       refuse(req, res, stopping() ? 0 : LINGER_MS);
       throw error;
     } finally {
-      end();
+      watched?.end();
+      counted?.end();
     }
   }
 

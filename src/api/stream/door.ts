@@ -5,6 +5,7 @@ import { singleFlight } from '../../shared/process/every.js';
 import type { Logger } from '../../shared/process/log.js';
 import { isRedisFault } from '../../shared/redis/faults.js';
 import { logOf } from '../http/request-entry.js';
+import type { StreamAdmission } from './admission.js';
 import { WAITING } from './frames.js';
 import { endStream, type SinkEvents, type StreamSink } from './handshake.js';
 import { PendingStream } from './pending-stream.js';
@@ -30,6 +31,8 @@ export interface StreamDoorOptions {
   heartbeatMs: number;
   /** Maximum number of streams that wait; further viewers reconnect later. Defaults to 10,000. */
   maxWaiting?: number;
+  /** Limits the streams. By default, they are not limited. */
+  admission?: StreamAdmission;
   log: Logger;
 }
 
@@ -60,8 +63,9 @@ export class StreamDoor {
   /** Returns the handler of a route that answers with a stream. */
   handler(admit: Admit): RequestHandler {
     return async (req, res) => {
-      const stream = new PendingStream(req, res);
       const isStream = req.method === 'GET' && Boolean(req.accepts('text/event-stream'));
+      const admitted = isStream && !this.closed ? this.options.admission?.accept(req, res) : undefined;
+      const stream = new PendingStream(req, res, admitted);
       if (isStream && this.closed) return stream.comeBack();
       try {
         await admit(req, stream);

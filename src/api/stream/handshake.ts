@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { Sink } from '../../shared/channel/subscription.js';
+import { releaseLeases } from './lease.js';
 import { boundUnsent } from './socket-bound.js';
 
 /** The sink of an open stream: a socket, or a response. */
@@ -169,6 +170,8 @@ function onDrain(this: OwnSink): void {
 
 function onClose(this: OwnSink): void {
   this[events]?.onClose(this);
+  // The response, which is the sink of other connections than plain HTTP/1, ends its lease itself.
+  if (this instanceof Socket) releaseLeases(this);
   const own = this[record];
   if (!own) return;
   const { writableEnded } = this as unknown as { writableEnded: boolean };

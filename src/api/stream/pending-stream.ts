@@ -1,6 +1,8 @@
 import type { Request, Response } from 'express';
 import { HeadwayError } from '../../shared/errors.js';
 import { entryOf } from '../http/request-entry.js';
+import type { AtOnceLimit } from '../limits/at-once.js';
+import type { AdmittedStream } from './admission.js';
 import { HEARTBEAT, WAITING } from './frames.js';
 import {
   endStream,
@@ -28,6 +30,8 @@ export class PendingStream {
   constructor(
     readonly req: Request,
     private readonly res: Response,
+    /** Counts the stream for the limits; absent for one that is not counted. */
+    private readonly admitted?: AdmittedStream,
   ) {
     this.lastEventId = lastEventIdOf(req);
     noteServer(req.socket);
@@ -43,8 +47,17 @@ export class PendingStream {
   }
 
   /**
+   * Counts the stream for its caller.
+   * @throws HeadwayError `quota-exceeded` if the caller has as many as it may
+   */
+  countFor(limit: AtOnceLimit): void {
+    this.admitted?.countFor(limit);
+  }
+
+  /**
    * Opens the stream for an admitted viewer.
    * @param head the first bytes of the body, after the reconnection time
+   * @throws HeadwayError `quota-exceeded` if the caller has as many streams as it may
    * @returns `undefined` when there is no viewer, because it has disconnected or the request was HEAD
    */
   async open(on: SinkEvents, head = ''): Promise<StreamSink | undefined> {
@@ -53,8 +66,9 @@ export class PendingStream {
       this.res.set(STREAM_HEADERS).end();
       return undefined;
     }
+    if (sink?.destroyed) return undefined;
+    this.countFor('streams');
     if (!sink) return this.begin(RETRY + head, on);
-    if (sink.destroyed) return undefined;
     handOver(sink, on);
     sink.write(head === '' ? HEARTBEAT : Buffer.from(head));
     return sink;

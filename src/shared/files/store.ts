@@ -1,15 +1,17 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdir, readFile, rename, rm, stat, statfs, utimes, writeFile } from 'node:fs/promises';
+import { createReadStream, createWriteStream, type WriteStream } from 'node:fs';
+import { mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { HeadwayError } from '../errors.js';
 import type { Config } from '../process/config.js';
+import { every, type Repeated } from '../process/every.js';
 import { serverNow } from '../redis/server-clock.js';
 import { concealFiles } from './conceal.js';
 import { cleanFileName } from './name.js';
 import { isFileId } from './reference.js';
+import { openDiskRoom } from './room.js';
 import { type HeldFiles, sweepFolder } from './sweep.js';
 import { aborted, asUploadError, failAsUpload } from './upload-errors.js';
 
@@ -28,33 +30,48 @@ export interface FileStoreOptions {
   dir: string;
   /** How long a file is kept after its last use, in ms. */
   ttlMs: number;
+  /** Disk space that files leave free, in bytes. */
   minFreeBytes: number;
+  /** Inodes that files leave free. Defaults to 0. */
+  minFreeInodes?: number;
+  /** Maximum size of an upload, in bytes. */
   maxBytes: number;
+  /** After this time without a write, a partial upload is abandoned, in ms. Defaults to `ttlMs`. */
+  abandonedMs?: number;
 }
+
+/** A partial upload of a process that died is kept at least this long, in ms. */
+const MIN_ABANDONED_MS = 15 * 60_000;
 
 /** Returns the options of the file store from the configuration. */
 export const fileStoreOptions = (config: Config): FileStoreOptions => ({
   dir: config.FILES_DIR,
   ttlMs: config.FILES_TTL_MS,
   minFreeBytes: config.FILES_MIN_FREE_BYTES,
+  minFreeInodes: config.FILES_MIN_FREE_INODES,
   maxBytes: config.UPLOAD_MAX_BYTES,
+  // An upload that sends nothing is ended after STALL_TIMEOUT_MS.
+  abandonedMs: Math.max(MIN_ABANDONED_MS, 2 * config.STALL_TIMEOUT_MS),
 });
 
 /**
  * Files on disk, in a folder that API and workers share. Each file has its own folder, named after its id. It is written in
- * `tmp` and moved to its place atomically when it is complete.
+ * `tmp` (an upload) or `making` (a file of a job) and moved to its place atomically when it is complete. Room on the disk is
+ * reserved before anything is written.
  */
 export interface FileStore {
   /**
    * Stores the content of a stream.
    * @param expectedBytes the length, if known. A file that is too large is refused before anything is read.
-   * @param atMostBytes an upper bound of the length, such as that of the whole form, for the check of free disk space
+   * @param atMostBytes an upper bound of the length, such as that of the whole form. This much room is reserved at once. Without
+   *   a bound, room is reserved in steps as the file grows
    * @throws HeadwayError `file-too-large`, `disk-full`, `upload-aborted`, `unavailable`
    */
   save(name: string, content: Readable, expectedBytes?: number, atMostBytes?: number): Promise<StoredFile>;
   /**
-   * Stores a file that `write` creates at the given path.
+   * Stores a file that `write` creates at the given path. Room is reserved as the file grows.
    * @param madeBy the id of the job that makes the file
+   * @throws HeadwayError `disk-full`, perhaps only after `write`
    */
   create(name: string, write: (path: string) => Promise<void>, madeBy?: string): Promise<StoredFile>;
   /** Returns a file; `undefined` if it does not exist or has expired. */
@@ -88,12 +105,26 @@ interface KeptFile {
   expired: boolean;
 }
 
-/** How many bytes of a file are written between two checks of free disk space. */
+/** How many bytes of an upload are written between two checks of free disk space: other programs write to the disk too. */
 const CHECK_EVERY_BYTES = 16 * 1024 * 1024;
+/** How often the size of a file that a job makes is looked up, in ms. */
+const MEASURE_MS = 200;
 
-export function openFileStore({ dir, ttlMs, minFreeBytes, maxBytes }: FileStoreOptions): FileStore {
+/** Returns how much room to reserve for a file of unknown length that has grown to `size`: twice as much, within bounds. */
+const stepAfter = (size: number): number => size + Math.min(Math.max(size, 1024 * 1024), CHECK_EVERY_BYTES);
+
+export function openFileStore({
+  dir,
+  ttlMs,
+  minFreeBytes,
+  minFreeInodes = 0,
+  maxBytes,
+  abandonedMs = ttlMs,
+}: FileStoreOptions): FileStore {
   const root = resolve(dir);
-  const tmp = join(root, 'tmp');
+  const uploads = join(root, 'tmp');
+  const making = join(root, 'making');
+  const room = openDiskRoom({ root, minFreeBytes, minFreeInodes });
   const folder = (id: string): string => {
     if (!isFileId(id)) throw new HeadwayError('unknown-file', 'This is not the id of a file.');
     return join(root, id);
@@ -116,9 +147,9 @@ export function openFileStore({ dir, ttlMs, minFreeBytes, maxBytes }: FileStoreO
     }
   }
 
-  async function begin(): Promise<{ id: string; work: string }> {
+  async function begin(parent: string): Promise<{ id: string; work: string }> {
     const id = `file_${randomBytes(20).toString('base64url')}`;
-    const work = join(tmp, id);
+    const work = join(parent, id);
     await mkdir(work, { recursive: true, mode: 0o700 });
     return { id, work };
   }
@@ -133,22 +164,11 @@ export function openFileStore({ dir, ttlMs, minFreeBytes, maxBytes }: FileStoreO
     return file;
   }
 
-  async function checkSpace(bytes: number): Promise<void> {
-    await mkdir(root, { recursive: true, mode: 0o700 });
-    const { bavail, bsize } = await statfs(root);
-    if (bavail * bsize - bytes < minFreeBytes) {
-      throw new HeadwayError(
-        'disk-full',
-        'Not enough free disk space for this file. Nothing was stored. Try again later.',
-      );
-    }
-  }
-
   async function save(
     name: string,
     content: Readable,
     expectedBytes?: number,
-    atMostBytes = expectedBytes ?? 0,
+    atMostBytes = expectedBytes,
   ): Promise<StoredFile> {
     const tooLarge = (): HeadwayError =>
       new HeadwayError(
@@ -156,30 +176,80 @@ export function openFileStore({ dir, ttlMs, minFreeBytes, maxBytes }: FileStoreO
         `The file exceeds the limit of ${maxBytes} bytes. Nothing was stored.`,
       );
     if (expectedBytes !== undefined && expectedBytes > maxBytes) throw tooLarge();
-    const { id, work } = await checkSpace(atMostBytes).then(begin).catch(failAsUpload);
-    const hash = createHash('sha256');
-    let size = 0;
-    let nextCheck = CHECK_EVERY_BYTES;
-    const measure = new Transform({
-      transform(chunk: Buffer, _encoding, done) {
-        size += chunk.length;
-        hash.update(chunk);
-        if (size > maxBytes) return done(tooLarge());
-        if (size < nextCheck) return done(null, chunk);
-        // The length may be unknown, and other processes write to the disk too.
-        nextCheck = size + CHECK_EVERY_BYTES;
-        checkSpace(0).then(() => done(null, chunk), done);
-      },
-    });
+    let target: WriteStream | undefined;
+    const reserved = await room
+      .reserve(Math.min(maxBytes, atMostBytes ?? stepAfter(0)), () => target?.bytesWritten ?? 0)
+      .catch(failAsUpload);
+    let work: string | undefined;
     try {
+      const begun = await begin(uploads);
+      work = begun.work;
+      const hash = createHash('sha256');
+      let size = 0;
+      let nextCheck = CHECK_EVERY_BYTES;
+      const measure = new Transform({
+        transform(chunk: Buffer, _encoding, done) {
+          size += chunk.length;
+          hash.update(chunk);
+          if (size > maxBytes) return done(tooLarge());
+          if (size <= reserved.bytes && size < nextCheck) return done(null, chunk);
+          nextCheck = size + CHECK_EVERY_BYTES;
+          const needed = size > reserved.bytes ? Math.min(maxBytes, stepAfter(size)) : reserved.bytes;
+          reserved.extend(needed).then(() => done(null, chunk), done);
+        },
+      });
       // The upload may have been aborted meanwhile. A pipeline from a destroyed stream would never end.
       if (content.destroyed) throw content.errored ?? aborted();
-      await pipeline(content, measure, createWriteStream(join(work, 'content'), { mode: 0o600 }));
+      target = createWriteStream(join(work, 'content'), { mode: 0o600 });
+      await pipeline(content, measure, target);
       if (expectedBytes !== undefined && size !== expectedBytes) throw aborted();
-      return await finish(work, { id, name: cleanFileName(name), size, sha256: hash.digest('hex') });
+      const sha256 = hash.digest('hex');
+      return await finish(work, { id: begun.id, name: cleanFileName(name), size, sha256 });
     } catch (error) {
-      await rm(work, { recursive: true, force: true });
+      if (work) await rm(work, { recursive: true, force: true });
       throw asUploadError(error);
+    } finally {
+      reserved.release();
+    }
+  }
+
+  async function create(
+    name: string,
+    write: (path: string) => Promise<void>,
+    madeBy?: string,
+  ): Promise<StoredFile> {
+    let written = 0;
+    const reserved = await room.reserve(stepAfter(0), () => written);
+    let work: string | undefined;
+    let measuring: Repeated | undefined;
+    try {
+      const begun = await begin(making);
+      work = begun.work;
+      const path = join(work, 'content');
+      measuring = every(
+        MEASURE_MS,
+        async () => {
+          written = (await stat(path)).size;
+          if (written > reserved.bytes / 2) await reserved.extend(stepAfter(written));
+        },
+        // There may be no file yet. If the disk is full, that is said when the file is complete.
+        () => {},
+      );
+      await write(path);
+      await measuring.stop();
+      const hash = createHash('sha256');
+      await pipeline(createReadStream(path), hash);
+      const { size } = await stat(path);
+      written = size;
+      await reserved.extend(size);
+      const sha256 = hash.digest('hex');
+      return await finish(work, { id: begun.id, name: cleanFileName(name), size, sha256 }, madeBy);
+    } catch (error) {
+      await measuring?.stop();
+      if (work) await rm(work, { recursive: true, force: true });
+      throw error;
+    } finally {
+      reserved.release();
     }
   }
 
@@ -200,22 +270,7 @@ export function openFileStore({ dir, ttlMs, minFreeBytes, maxBytes }: FileStoreO
 
   return {
     save,
-    async create(name, write, madeBy) {
-      await checkSpace(0);
-      const { id, work } = await begin();
-      const path = join(work, 'content');
-      try {
-        await write(path);
-        const hash = createHash('sha256');
-        await pipeline(createReadStream(path), hash);
-        const { size } = await stat(path);
-        const sha256 = hash.digest('hex');
-        return await finish(work, { id, name: cleanFileName(name), size, sha256 }, madeBy);
-      } catch (error) {
-        await rm(work, { recursive: true, force: true });
-        throw error;
-      }
-    },
+    create,
     async stat(id) {
       const kept = await read(id);
       return kept?.expired ? undefined : kept?.file;
@@ -239,8 +294,10 @@ export function openFileStore({ dir, ttlMs, minFreeBytes, maxBytes }: FileStoreO
         return true;
       };
       const expired = await sweepFolder(root, 'file.json', ttlMs, now, holds);
-      // A partial file whose content has not grown for the lifetime of a file is abandoned.
-      return expired + (await sweepFolder(tmp, 'content', ttlMs, now, async () => false));
+      // A partial file that has not grown for long is abandoned. A job may take long before it writes.
+      const unused = async () => false;
+      const partial = await sweepFolder(uploads, 'content', Math.min(abandonedMs, ttlMs), now, unused);
+      return expired + partial + (await sweepFolder(making, 'content', ttlMs, now, unused));
     },
     conceal: (message) => concealFiles(message, root),
   };

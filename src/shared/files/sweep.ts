@@ -22,7 +22,10 @@ export async function sweepFolder(
   holds: (id: string) => Promise<boolean>,
 ): Promise<number> {
   const isOver = async (id: string): Promise<boolean> => {
-    const { mtimeMs } = await stat(join(parent, id, marker)).catch(() => ({ mtimeMs: now }));
+    // A process may have ended before it made the marker.
+    const { mtimeMs } = await stat(join(parent, id, marker))
+      .catch(() => stat(join(parent, id)))
+      .catch(() => ({ mtimeMs: now }));
     return mtimeMs + ttlMs < now;
   };
   let removed = 0;

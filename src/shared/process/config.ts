@@ -4,9 +4,12 @@ import { StartError } from '../start-error.js';
 import { hostPatterns } from '../webhooks/target.js';
 import { accessSettings } from './access-settings.js';
 import { alertSettings } from './alert-settings.js';
+import { anonymousSettings } from './anonymous-settings.js';
+import { limitSettings } from './limit-settings.js';
 import { logSettings } from './log-settings.js';
 import { normalPublicUrl, publicUrlMistake } from './public-url.js';
 import { isSecretSetting } from './redact.js';
+import { storageSettings } from './storage-settings.js';
 
 const int = (min: number, max = Number.MAX_SAFE_INTEGER) => z.coerce.number().int().min(min).max(max);
 
@@ -66,7 +69,9 @@ export const configSchema = z.object({
     .describe('Maximum size of an upload, in bytes.'),
   FILES_MIN_FREE_BYTES: int(0)
     .default(256 * MiB)
-    .describe('Disk space to keep free, in bytes. Uploads that would leave less are refused with 507.'),
+    .describe(
+      'Space to keep free on the disk of `FILES_DIR`, in bytes. Uploads that would leave less are refused with 507. Room is reserved when an upload begins.',
+    ),
   FILES_TTL_MS: int(1000)
     .default(day)
     .describe(
@@ -167,6 +172,9 @@ export const configSchema = z.object({
       'Public address of the service, needed if a proxy serves it below a path: `https://example.org/headway`. Links, cookies and pages use that path; requests are accepted with and without it. All API processes and workers need the same value. If empty, the service is at `/`.',
     ),
   ...accessSettings,
+  ...storageSettings,
+  ...limitSettings,
+  ...anonymousSettings,
   TOKEN_TTL_MS: int(1000)
     .default(7 * day)
     .describe('How long a job token is valid, in ms.'),

@@ -28,6 +28,12 @@ export async function runMain(main: () => Promise<void>): Promise<void> {
   }
 }
 
+/**
+ * Ends the process at once because it can no longer use the data in Redis. Running jobs are not handed back, which would
+ * write to that data: another worker finds them stalled.
+ */
+export const exitUnusable = (): never => process.exit(EXIT_CONFIG);
+
 /** How long a process may take to close its connections after the grace period, in ms. */
 const CLOSE_MS = 7000;
 

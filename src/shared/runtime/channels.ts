@@ -12,11 +12,13 @@ import {
 import { channelScripts, newEpoch } from '../channel/scripts.js';
 import { createKeyspace } from '../keyspace.js';
 import { configSchema } from '../process/config.js';
-import { checkRedis, connectRedis } from '../redis/connect.js';
+import { connectRedis } from '../redis/connect.js';
+import { checkInstallation, formatScripts } from '../redis/format.js';
 import { untilTaken } from '../redis/until-taken.js';
 
 export type { ChannelEvent } from '../channel/publisher.js';
 export { UnusableRedisError } from '../redis/connect.js';
+export { DataFormatError } from '../redis/format.js';
 
 /** Options for {@link connectChannels}. Each defaults to the setting that is named with it. */
 export interface ChannelsOptions {
@@ -57,18 +59,20 @@ interface Waiting {
 /**
  * Connects to the channels of a Headway service.
  * @throws UnusableRedisError if Redis is too old or does not answer within ten seconds
+ * @throws DataFormatError if a newer release has changed the format of the data in Redis
  */
 export async function connectChannels(options: ChannelsOptions = {}): Promise<Channels> {
   const { env } = process;
   const setting = <K extends keyof typeof configSchema.shape>(name: K) =>
     configSchema.shape[name].parse(env[name] || undefined);
   const redisUrl = options.redisUrl ?? (setting('REDIS_URL') as string);
-  const redis: Redis = connectRedis(redisUrl, 'report', { scripts: channelScripts });
-  const { sharded } = await checkRedis(redis, redisUrl).catch((error) => {
+  const keyspace = createKeyspace(options.keyPrefix ?? (setting('KEY_PREFIX') as string));
+  const scripts = { ...channelScripts, ...formatScripts };
+  const redis: Redis = connectRedis(redisUrl, 'report', { scripts });
+  const { sharded } = await checkInstallation(redis, redisUrl, keyspace).catch((error) => {
     redis.disconnect();
     throw error;
   });
-  const keyspace = createKeyspace(options.keyPrefix ?? (setting('KEY_PREFIX') as string));
   const publisher = createPublisher({
     redis,
     sharded,

@@ -17,13 +17,8 @@ import { createSnapshotReader, type SnapshotReader, withCensus } from '../lifecy
 import type { Config } from '../process/config.js';
 import type { Logger } from '../process/log.js';
 import { basePathOf } from '../process/public-url.js';
-import {
-  type ConnectionRole,
-  checkRedis,
-  connectRedis,
-  type RedisServer,
-  waitUntilReady,
-} from '../redis/connect.js';
+import { type ConnectionRole, connectRedis, type RedisServer, waitUntilReady } from '../redis/connect.js';
+import { checkInstallation, watchFormat } from '../redis/format.js';
 import type { LuaScript } from '../redis/scripts.js';
 import { keepServerClock } from '../redis/server-clock.js';
 import { haveSameRun } from '../redis/server-run.js';
@@ -70,7 +65,9 @@ const UNFINISHED_MS = 30 * 24 * 3_600_000;
 /**
  * Connects to Redis and checks that Headway can use it.
  * @param ownScripts the scripts that only this kind of process calls
- * @throws UnusableRedisError if Headway cannot use it
+ * @param onUnusable called after a fatal log line when this release can no longer use the data in Redis, because a newer
+ *   release has changed it
+ * @throws UnusableRedisError or DataFormatError if Headway cannot use it
  */
 export async function connectHeadway(
   config: Config,
@@ -78,17 +75,18 @@ export async function connectHeadway(
   log: Logger,
   registry: Registry,
   ownScripts: Record<string, LuaScript>,
+  onUnusable: () => void,
 ): Promise<Connection> {
   const scripts = { ...sharedScripts, ...ownScripts };
+  const keyspace = createKeyspace(config.KEY_PREFIX);
   const redis = connectRedis(config.REDIS_URL, role, { scripts });
-  const server = await checkRedis(redis, config.REDIS_URL).catch((error) => {
+  const server = await checkInstallation(redis, config.REDIS_URL, keyspace).catch((error) => {
     redis.disconnect();
     throw error;
   });
   if (server.warning) log.warn(server.warning);
   logOutages(redis, log);
   const dropClock = keepServerClock(redis);
-  const keyspace = createKeyspace(config.KEY_PREFIX);
   // In an API process, requests do not wait for a batch.
   const patient = role === 'patient';
   const batch: Batch = patient ? createBatcher(BATCH_MS) : (call) => call();
@@ -106,6 +104,10 @@ export async function connectHeadway(
   if (!haveSameRun(redis, publishing)) {
     log.warn('Connections to Redis reach different servers: lost writes cannot be detected');
   }
+  const formatWatch = watchFormat(redis, keyspace, (error) => {
+    log.fatal(error.message);
+    onUnusable();
+  });
   const publisher = createPublisher({
     redis: publishing,
     keyspace,
@@ -158,6 +160,7 @@ export async function connectHeadway(
     outcomes,
     webhooks,
     disconnect() {
+      void formatWatch.stop();
       dropClock();
       redis.disconnect();
       publishing.disconnect();

@@ -2,6 +2,7 @@ import { channelScripts } from '../channel/scripts.js';
 import { dashboardScripts } from '../dashboard/scripts.js';
 import { jobIndexScripts } from '../job-index/scripts.js';
 import { lifecycleScripts } from '../lifecycle/scripts.js';
+import { formatScripts } from '../redis/format.js';
 import type { LuaScript } from '../redis/scripts.js';
 import { scheduleScripts } from '../schedules/scripts.js';
 
@@ -9,6 +10,7 @@ import { scheduleScripts } from '../schedules/scripts.js';
 export const sharedScripts: Record<string, LuaScript> = {
   ...channelScripts,
   ...dashboardScripts,
+  ...formatScripts,
   ...jobIndexScripts,
   ...lifecycleScripts,
   ...scheduleScripts,

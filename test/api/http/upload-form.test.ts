@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { jsonBody } from '../../../src/api/http/body.js';
 import { answerClientErrors } from '../../../src/api/http/client-error.js';
 import { problemHandler } from '../../../src/api/http/problem.js';
+import type { UploadLimiter } from '../../../src/api/http/upload-quota.js';
 import { filesRoutes } from '../../../src/api/routes/files.js';
 import { openFileStore } from '../../../src/shared/files/store.js';
 import { createLogger } from '../../../src/shared/process/log.js';
@@ -18,7 +19,10 @@ const MAX = 200_000;
 const folder = temporaryFolder();
 const store = openFileStore({ dir: folder, ttlMs: 60_000, minFreeBytes: 0, maxBytes: MAX });
 const config = { UPLOAD_MAX_BYTES: MAX, STALL_TIMEOUT_MS: 5000, SHUTDOWN_GRACE_MS: 500 };
-const routes = filesRoutes({ store, config, stopping: () => false });
+const access = { requireStarter: async () => undefined };
+/** No caller is limited, as from this machine. */
+const limiter = { caller: () => ({ exempt: true }), max: () => undefined } as unknown as UploadLimiter;
+const routes = filesRoutes({ access, limiter, store, config, stopping: () => false });
 const echo: RequestHandler = (req, res) => void res.json(req.body);
 const problems = problemHandler({ error() {} } as never);
 let server: Server;
@@ -44,7 +48,7 @@ afterAll(() => {
 });
 
 /** The files in the store, and those that this process holds open there. */
-const kept = (): string[] => readdirSync(folder).filter((name) => name !== 'tmp');
+const kept = (): string[] => readdirSync(folder).filter((name) => name.startsWith('file_'));
 const begun = (): string[] => (readdirSync(folder).includes('tmp') ? readdirSync(join(folder, 'tmp')) : []);
 const open = (): string[] =>
   readdirSync('/proc/self/fd').filter((fd) => {

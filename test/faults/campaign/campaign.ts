@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Random, seeded } from '../../support/random.js';
 import { runChannelCase } from './channel-case.js';
-import { NO_FAULT, PLAIN_FAULTS } from './faults.js';
+import { type Fault, NO_FAULT, PLAIN_FAULTS } from './faults.js';
 import { GroundTruth } from './ground-truth.js';
 import { runJobCase } from './job-case.js';
 import { LOSS_FAULTS } from './loss-faults.js';
@@ -28,6 +28,10 @@ export interface CampaignOptions {
   ms?: number;
   /** The kinds of fault. Defaults to all of the category. */
   kinds?: readonly string[];
+  /** These faults in this order, instead of `kinds`, `faultCount` and `ms`. */
+  sequence?: readonly Fault[];
+  /** The folder of the release that the processes run at first. Defaults to the checkout. */
+  release?: string;
   /** Length of a fault and of the pause after it, in ms: minimum and maximum. */
   faultMs?: readonly [number, number];
   calmMs?: readonly [number, number];
@@ -60,7 +64,7 @@ export interface CampaignResult {
 
 /** Runs jobs and channels under faults, and checks that every report arrived. */
 export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
-  const { seed, category, apis = 2, workers = 2, boundMs = 25_000 } = options;
+  const { seed, category, apis = 2, workers = 2, boundMs = 25_000, release } = options;
   const random = seeded(seed);
   const folder = mkdtempSync(join(tmpdir(), `headway-campaign-${seed}-${category}-`));
   const report = new Report(folder);
@@ -73,7 +77,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
   let setCalm = (): void => {};
   let service: Service | undefined;
   try {
-    service = await startService({ folder, apis, workers, lockMs: LOCK_MS });
+    service = await startService({ folder, apis, workers, lockMs: LOCK_MS, release });
     const stage: Stage = {
       url: service.url,
       truth: new GroundTruth(service.truth),
@@ -159,15 +163,15 @@ async function breakThings(
   random: Random,
   find: (finding: Finding) => void,
 ): Promise<void> {
-  const { category, kinds, faultCount, ms = 0, onFault } = options;
+  const { category, kinds, sequence, faultCount = sequence?.length, ms = 0, onFault } = options;
   const { faultMs = [1000, 5000], calmMs = [1500, 4000] } = options;
-  const all = faultsOf(category, kinds);
+  const all = sequence ?? faultsOf(category, kinds);
   if (all.length === 0) throw new Error(`no such faults: ${kinds}`);
   const until = Date.now() + ms;
   let queue: Array<(typeof all)[number]> = [];
   for (let i = 0; faultCount === undefined ? Date.now() < until : i < faultCount; i++) {
     await sleep(random.between(...calmMs));
-    if (queue.length === 0) queue = random.shuffle(all);
+    if (queue.length === 0) queue = sequence ? [...sequence] : random.shuffle(all);
     const fault = queue.shift()!;
     const lasts = random.between(...faultMs);
     const record: FaultRecord = {

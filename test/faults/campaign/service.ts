@@ -7,7 +7,8 @@ import { adopt, end, isRunning } from './children.js';
 import { type Network, startNetwork } from './network.js';
 import { type RedisNode, startRedisNode } from './redis-node.js';
 
-const root = fileURLToPath(new URL('../../..', import.meta.url));
+/** The checkout, whose build the processes run by default. */
+export const root = fileURLToPath(new URL('../../..', import.meta.url));
 const here = fileURLToPath(new URL('.', import.meta.url));
 
 export type Role = 'api' | 'worker';
@@ -20,6 +21,8 @@ export interface Member {
   network: Network;
   /** The port of the API; 0 while the process does not run. */
   port: number;
+  /** The folder of the release that it runs when it is started the next time. */
+  release: string;
   start(): Promise<void>;
   /** Ends the process. Resolves to whether it exited in time. */
   end(signal: NodeJS.Signals): Promise<boolean>;
@@ -47,9 +50,12 @@ export interface ServiceOptions {
   apis: number;
   workers: number;
   lockMs: number;
+  /** The folder of the release that the processes run at first. Defaults to the checkout. */
+  release?: string | undefined;
 }
 
-export async function startService({ folder, apis, workers, lockMs }: ServiceOptions): Promise<Service> {
+export async function startService(options: ServiceOptions): Promise<Service> {
+  const { folder, apis, workers, lockMs, release = root } = options;
   const truth = join(folder, 'truth');
   mkdirSync(truth, { recursive: true });
   const redis = await startRedisNode(join(folder, 'redis'));
@@ -103,12 +109,13 @@ export async function startService({ folder, apis, workers, lockMs }: ServiceOpt
       role,
       network,
       port: 0,
+      release,
       async start() {
         // A process that is still running is replaced.
         if (child) await end(child, 'SIGKILL');
         const log = openSync(join(folder, `${name}.log`), 'a');
-        child = spawn(process.execPath, [join(root, 'dist', role, 'main.js')], {
-          cwd: root,
+        child = spawn(process.execPath, [join(member.release, 'dist', role, 'main.js')], {
+          cwd: member.release,
           env: { ...env, REDIS_URL: `redis://127.0.0.1:${network.port}` },
           stdio: ['ignore', log, log, 'ipc'],
         });

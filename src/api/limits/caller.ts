@@ -1,0 +1,109 @@
+import { createHash } from 'node:crypto';
+import type { Request } from 'express';
+import type { Config } from '../../shared/process/config.js';
+import { isLoopback, networkOf } from './address.js';
+import { CALLER_LIMITS, type CallerLimit } from './names.js';
+
+/** How limits see a caller. A visitor is anonymous: a new cookie makes a new visitor, so only the address counts. */
+export type CallerKind = 'anonymous' | 'user' | 'key' | 'admin';
+
+/** The parts of a principal that matter for limits. */
+export interface PrincipalToLimit {
+  id: string;
+  signedIn: boolean;
+  admin: boolean;
+  credential?: { key?: string | undefined } | undefined;
+  /** The limits of the API key itself, by the name of the limit. */
+  limits?: Partial<Record<string, number>> | undefined;
+}
+
+/** A caller as limits count it. */
+export interface LimitedCaller {
+  kind: CallerKind;
+  /** Whose units are counted: `user:<digest>`, `key:<id>`, or `address:<digest>` for an anonymous caller. */
+  who: string;
+  /** `address:<digest>`, for limits that count every caller of an address. */
+  address: string;
+  /** Whether nothing is limited: an admin, or a caller from this machine (see `LIMIT_LOOPBACK`). */
+  exempt: boolean;
+  /** The limits of the API key itself, which replace those of the settings. */
+  own: Partial<Record<CallerLimit, number>>;
+}
+
+/** The maximum of each limit by kind of caller; 0 if there is none. */
+export type Maxima = Record<CallerLimit, Record<Exclude<CallerKind, 'admin'>, number>>;
+
+/** Returns the maxima in the configuration. */
+export function maximaOf(config: Config): Maxima {
+  const of = (limit: CallerLimit) => {
+    const name = limit.toUpperCase().replace('-', '_') as
+      | 'REQUESTS'
+      | 'JOBS'
+      | 'ACTIVE_JOBS'
+      | 'SCHEDULES'
+      | 'STREAMS'
+      | 'DASHBOARDS'
+      | 'UPLOADS'
+      | 'UPLOAD_BYTES';
+    return {
+      anonymous: config[`LIMIT_${name}_ANONYMOUS`],
+      user: config[`LIMIT_${name}_USER`],
+      key: config[`LIMIT_${name}_KEY`],
+    };
+  };
+  return Object.fromEntries(CALLER_LIMITS.map((limit) => [limit, of(limit)])) as Maxima;
+}
+
+/** Identifies callers for limits. */
+export interface Callers {
+  /** Returns a caller as limits count it. @param principal `undefined` for an unidentified caller */
+  caller(req: Request, principal: PrincipalToLimit | undefined): LimitedCaller;
+  /** Returns `address:<digest>` for the address of a request; `undefined` if it is not limited (see `LIMIT_LOOPBACK`). */
+  address(req: Request): string | undefined;
+}
+
+/** @param limitLoopback whether callers from this machine are limited too */
+export function createCallers(limitLoopback: boolean): Callers {
+  function address(req: Request): string | undefined {
+    // There is no address if the client has disconnected.
+    const ip = req.ip ?? '';
+    return limitLoopback || !isLoopback(ip) ? `address:${digest(networkOf(ip))}` : undefined;
+  }
+
+  return {
+    address,
+    caller(req, principal) {
+      const kind = kindOf(principal);
+      const from = kind === 'admin' ? undefined : address(req);
+      if (from === undefined) return { kind, who: '', address: '', exempt: true, own: {} };
+      return {
+        kind,
+        who: whoOf(kind, principal, from),
+        address: from,
+        exempt: false,
+        own: principal?.limits ?? {},
+      };
+    },
+  };
+}
+
+function whoOf(kind: CallerKind, principal: PrincipalToLimit | undefined, address: string): string {
+  if (!principal || kind === 'anonymous') return address;
+  return kind === 'key' ? `key:${principal.credential?.key}` : `user:${digest(principal.id)}`;
+}
+
+function kindOf(principal: PrincipalToLimit | undefined): CallerKind {
+  if (principal?.admin) return 'admin';
+  if (!principal?.signedIn) return 'anonymous';
+  return principal.credential?.key === undefined ? 'user' : 'key';
+}
+
+/** Returns a short name for a principal or an address, which is safe in a Redis key. */
+const digest = (name: string): string => createHash('sha256').update(name).digest('base64url').slice(0, 22);
+
+/** Returns the maximum that applies to a caller; `undefined` if there is none. */
+export function maxFor(maxima: Maxima, limit: CallerLimit, caller: LimitedCaller): number | undefined {
+  if (caller.exempt || caller.kind === 'admin') return undefined;
+  const max = caller.own[limit] ?? maxima[limit][caller.kind];
+  return max > 0 ? max : undefined;
+}

@@ -1,0 +1,59 @@
+import type { Response } from 'express';
+import type { Redis } from 'ioredis';
+import type { Keyspace } from '../../shared/keyspace.js';
+import type { Config } from '../../shared/process/config.js';
+import { type AtOnce, createAtOnce } from './at-once.js';
+import { type Callers, createCallers, type LimitedCaller, type Maxima, maxFor, maximaOf } from './caller.js';
+import type { CallerLimit, RateName } from './names.js';
+import type { OpenCounts } from './open-counts.js';
+import { createRates, type Rates, type RateTaking } from './rates.js';
+import { refusal, setLimitHeaders } from './refusal.js';
+
+/** Limits what callers use. */
+export interface Limiter extends Callers {
+  /** Returns the maximum of a limit for a caller; `undefined` if there is none. */
+  max(limit: CallerLimit, caller: LimitedCaller): number | undefined;
+  /**
+   * Takes units of a rate, and adds the rate to the headers of the response.
+   * @throws HeadwayError `rate-limited` if there are not enough units left
+   */
+  take(taking: RateTaking, res?: Response): Promise<void>;
+  /** Throws if this process remembers that a caller was refused, without asking Redis. @throws HeadwayError `rate-limited` */
+  refuseKnown(taking: RateTaking): void;
+  rates: Rates;
+  /** Limits how much callers have open at once. */
+  atOnce: AtOnce;
+}
+
+/** @param production whether the process runs with `NODE_ENV=production` */
+export function createLimiter(
+  redis: Redis,
+  keyspace: Keyspace,
+  config: Config,
+  production: boolean,
+  counts: OpenCounts,
+): Limiter {
+  const { LIMIT_LOOPBACK } = config;
+  const callers = createCallers(LIMIT_LOOPBACK === 'auto' ? production : LIMIT_LOOPBACK === 'on');
+  const rates = createRates(redis, keyspace);
+  const maxima: Maxima = maximaOf(config);
+  const refuse = (limit: RateName, max: number, retryAfterMs: number) =>
+    refusal({ limit, max, retryAfterMs });
+  const max: Limiter['max'] = (limit, of) => maxFor(maxima, limit, of);
+  return {
+    ...callers,
+    max,
+    atOnce: createAtOnce({ counts, max, maxStreamsOfAddress: config.LIMIT_STREAMS_ADDRESS }),
+    async take(taking, res) {
+      const { limit, max } = taking;
+      const { allowed, remaining, retryAfterMs, resetMs } = await rates.take(taking);
+      if (!allowed) throw refuse(limit, max, retryAfterMs);
+      if (res && !res.headersSent) setLimitHeaders(res, { limit, max, remaining, resetMs });
+    },
+    refuseKnown({ limit, who, max, units }) {
+      const refused = rates.refused(limit, who, units);
+      if (refused) throw refuse(limit, max, refused.retryAfterMs);
+    },
+    rates,
+  };
+}

@@ -1,0 +1,14 @@
+import { defineScripts, luaBeside } from '../../shared/redis/scripts.js';
+
+/** The commands of the scripts of limits. Arguments and replies are described at the top of each Lua file. */
+export interface LimitCommands {
+  shareOpen(keys: number, ...args: Array<string | number>): Promise<string[]>;
+  takeUnits(keys: number, ...args: Array<string | number>): Promise<number[]>;
+}
+
+const lua = luaBeside(import.meta.url);
+
+export const limitScripts = defineScripts<LimitCommands>({
+  shareOpen: { lua: lua('share-open') },
+  takeUnits: { lua: lua('take') },
+});

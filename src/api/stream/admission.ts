@@ -1,0 +1,92 @@
+import { readFileSync } from 'node:fs';
+import type { Request, Response } from 'express';
+import { HeadwayError } from '../../shared/errors.js';
+import type { Access } from '../auth/access.js';
+import type { AtOnce, AtOnceLimit } from '../limits/at-once.js';
+import type { Callers } from '../limits/caller.js';
+import { leaseFor, type StreamLease } from './lease.js';
+
+/** When to try again while a process has as many streams as it may, in ms. */
+const RETRY_AFTER_MS = 5000;
+/** The share of a process's open files that may be streams. */
+const STREAM_SHARE = 0.75;
+
+export interface AdmissionOptions {
+  access: Pick<Access, 'knownCaller'>;
+  callers: Callers;
+  atOnce: AtOnce;
+  /** Maximum number of streams in this process; 0 for none. */
+  maxStreams: number;
+}
+
+/** A request for a stream that counts, also while it waits and until its connection is closed. */
+export interface AdmittedStream {
+  /**
+   * Counts the stream as one of its caller, who has been identified.
+   * @throws HeadwayError `quota-exceeded` if the caller has as many as it may
+   */
+  countFor(limit: AtOnceLimit): void;
+}
+
+/** Limits the streams of this process, of each address and of each caller. Needs no round trip. */
+export class StreamAdmission {
+  private open = 0;
+
+  constructor(private readonly options: AdmissionOptions) {}
+
+  /**
+   * Counts a new request for a stream.
+   * @throws HeadwayError `unavailable` if this process, `quota-exceeded` if the address has as many as it may
+   */
+  accept(req: Request, res: Response): AdmittedStream {
+    const { callers, atOnce, maxStreams } = this.options;
+    if (maxStreams > 0 && this.open >= maxStreams) {
+      throw new HeadwayError(
+        'unavailable',
+        `This process has as many open streams as it may: ${maxStreams}. Try again in ${RETRY_AFTER_MS / 1000} seconds.`,
+        undefined,
+        { members: { max: maxStreams, retryAfterMs: RETRY_AFTER_MS } },
+      );
+    }
+    const address = callers.address(req);
+    const giveBack = address === undefined ? undefined : atOnce.holdStreamOf(address);
+    const lease = leaseFor(req.socket, res);
+    this.open++;
+    lease.add(() => this.open--);
+    if (giveBack) lease.add(giveBack);
+    const counted = new Set<AtOnceLimit>();
+    return {
+      countFor: (limit) => {
+        // A stream that waited for Redis is admitted again.
+        if (!counted.has(limit)) this.countFor(limit, req, lease);
+        counted.add(limit);
+      },
+    };
+  }
+
+  private countFor(limit: AtOnceLimit, req: Request, lease: StreamLease): void {
+    const { access, callers, atOnce } = this.options;
+    const caller = callers.caller(req, access.knownCaller(req));
+    if (!caller.exempt) lease.add(atOnce.hold(limit, caller));
+  }
+}
+
+/**
+ * Returns how many streams a process may have: each takes a file, and others are needed for Redis, uploads and requests.
+ * @param configured `LIMIT_STREAMS_PROCESS`
+ */
+export function maxStreamsOfProcess(configured: number): number {
+  if (configured === 0) return 0;
+  const files = openFilesLimit();
+  return files === undefined ? configured : Math.min(configured, Math.floor(files * STREAM_SHARE));
+}
+
+/** Reads the limit of open files (`ulimit -n`); `undefined` if it is unknown, as on systems other than Linux. */
+function openFilesLimit(): number | undefined {
+  try {
+    const [, soft] = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
+    return soft === undefined ? undefined : Number(soft);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,47 @@
+import { z } from 'zod';
+
+const int = (min: number, max = Number.MAX_SAFE_INTEGER) => z.coerce.number().int().min(min).max(max);
+
+const GiB = 1024 ** 3;
+
+/** A limit on callers: a whole number; `0` turns it off. */
+const limit = (preset: number, description: string) =>
+  int(0).default(preset).describe(`${description} \`0\` turns the limit off.`);
+
+/** The settings that limit what is stored and what is open. docs/operations/limits.md explains those of callers. */
+export const storageSettings = {
+  FILES_MIN_FREE_INODES: int(0)
+    .default(1000)
+    .describe(
+      'Inodes to keep free on the disk of `FILES_DIR`: each file needs three. Uploads that would leave fewer are refused with 507. Ignored on file systems that do not count inodes.',
+    ),
+  LIMIT_STREAMS_ANONYMOUS: limit(500, 'Maximum number of open streams without a token from one address.'),
+  LIMIT_STREAMS_USER: limit(500, 'Maximum number of open streams of one user.'),
+  LIMIT_STREAMS_KEY: limit(10_000, 'Maximum number of open streams with one API key.'),
+  LIMIT_STREAMS_ADDRESS: limit(
+    2000,
+    'Maximum number of open streams from one address (IPv6: one /64 network), of all its callers.',
+  ),
+  LIMIT_STREAMS_PROCESS: limit(
+    30_000,
+    'Maximum number of open streams in one API process, but at most three quarters of the files that it may open (`ulimit -n`). Further ones are refused with 503.',
+  ),
+  LIMIT_DASHBOARDS_ANONYMOUS: limit(
+    5,
+    'Maximum number of open dashboards and overviews (`?jobs=mine`) without a token from one address.',
+  ),
+  LIMIT_DASHBOARDS_USER: limit(20, 'Maximum number of open dashboards and overviews of one user.'),
+  LIMIT_DASHBOARDS_KEY: limit(100, 'Maximum number of open dashboards and overviews with one API key.'),
+  LIMIT_UPLOADS_ANONYMOUS: limit(20, 'Maximum number of uploads at once without a token from one address.'),
+  LIMIT_UPLOADS_USER: limit(50, 'Maximum number of uploads at once of one user.'),
+  LIMIT_UPLOADS_KEY: limit(500, 'Maximum number of uploads at once with one API key.'),
+  LIMIT_UPLOAD_BYTES_ANONYMOUS: limit(
+    5 * GiB,
+    'Maximum number of bytes that are uploaded in a day without a token from one address. Each file counts as 1 MiB or more.',
+  ),
+  LIMIT_UPLOAD_BYTES_USER: limit(50 * GiB, 'Maximum number of bytes that one user uploads in a day.'),
+  LIMIT_UPLOAD_BYTES_KEY: limit(
+    1000 * GiB,
+    'Maximum number of bytes that are uploaded in a day with one API key.',
+  ),
+};
