@@ -84,7 +84,7 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
     anonymous.mode,
   );
   const streams = openStreams(core, jobs, { access, ...auth });
-  const { reporting, feed, dashboard, overviews } = openLive({ ...core, ...streams });
+  const { reporting, feed, dashboard, overviews, history } = openLive({ ...core, ...streams });
   opened.adopt(reporting, stop);
   opened.defer(() => connection.outcomes.flush());
   const allViewers = [streams.viewers, dashboard, overviews];
@@ -102,6 +102,7 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
     keys: { access, ...auth, redis: connection.redis, keyspace: connection.keyspace },
     presence: createWatcherQuery(pubSubOf(core)),
     dashboard,
+    history,
     overviews,
     embedded,
     audit,
