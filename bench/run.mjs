@@ -21,6 +21,7 @@ const BENCHMARKS = {
   list: 'A page of a million finished jobs; the peer filters what `getJobs` returns.',
   dashboard: 'The dashboard with 10,000 active jobs in Chromium.',
   crowd: 'One stream of 10,000 active jobs in Chromium.',
+  attack: 'An anonymous attacker from one address, and a signed-in user; the peer is the same user before.',
   curves: 'How costs grow; the jobs of the second picture report 1,000 times a second together.',
 };
 

@@ -1,4 +1,4 @@
-// npm run soak [-- --seeds 10 --minutes 5 --seed 1]: injects faults into a running Headway and checks that every report
+// npm run soak [-- --seeds 1 --minutes 30 --seed 7]: injects faults into a running Headway and checks that every report
 // arrived. Prints a line for each seed and a total; exits with 1 if there was a finding.
 //   --kinds a,b         only these kinds of fault
 //   --category plain    only faults after which Redis keeps what it acknowledged; `loss` for the others

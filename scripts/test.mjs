@@ -1,6 +1,7 @@
 // npm test: installs what is missing, builds, and runs the checks and all tests. The last line of its output is
 // "N passed, N failed"; each check counts as one. Arguments go to vitest: npm test -- test/faults
 // npm run test:<kind>: only the tests of one kind (--mode=<kind>), without the checks. Unit tests need no build and no Redis.
+// npm run test:deploy installs the programs that the files in deploy/ are for, and runs the slow tests with them too.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -13,12 +14,14 @@ import {
   ensureCelery,
   ensureChromium,
   ensureCurl,
+  ensureDeployPrograms,
   ensureHeadlessShell,
   ensureRedisServer,
+  missingDeployPrograms,
 } from './lib/system.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const CHECKS = ['typecheck', 'lint', 'dependencies'];
+const CHECKS = ['typecheck', 'lint', 'dependencies', 'licences', 'audit'];
 const mode = process.argv.find((arg) => arg.startsWith('--mode='))?.slice('--mode='.length);
 const needs = (...kinds) => mode === undefined || kinds.includes(mode);
 
@@ -26,13 +29,18 @@ await tell(async () => {
   checkNode();
   await ensurePackages(root);
   const env = { ...process.env };
-  if (needs('integration', 'browser', 'faults')) env.REDIS_SERVER = await ensureRedisServer();
+  if (needs('integration', 'browser', 'faults', 'deploy')) env.REDIS_SERVER = await ensureRedisServer();
   if (needs('integration')) await ensureCurl();
   if (needs('browser')) {
     env.CHROMIUM_PATH = await ensureChromium();
     env.HEADLESS_SHELL_PATH = await ensureHeadlessShell();
     if (!(await ensureCelery())) env.WITHOUT_CELERY = '1';
   }
+  if (mode === 'deploy') {
+    await ensureDeployPrograms();
+    env.TEST_DEPLOY = '1';
+  }
+  if (needs('deploy')) tellMissingPrograms(mode);
   const count = { passed: 0, failed: 0 };
   // The checks need no build. They use what build and tests leave of the processor.
   const checks = mode === undefined ? runChecks() : undefined;
@@ -46,6 +54,17 @@ await tell(async () => {
   console.log(`\n${count.passed} passed, ${count.failed} failed`);
   process.exit(count.failed === 0 ? 0 : 1);
 });
+
+/** Says which programs are missing whose tests are skipped, and why others are not run. */
+function tellMissingPrograms(mode) {
+  const missing = missingDeployPrograms();
+  if (missing.length > 0) {
+    say(`Skipped: the tests of deploy/ that need ${missing.join(', ')}. npm run test:deploy installs them.`);
+  }
+  if (mode === undefined) {
+    say('Skipped: the image and the Helm chart are built by npm run test:deploy only, which takes minutes.');
+  }
+}
 
 /** Runs the checks one after the other, at a low priority. Resolves to the exit code and the output of each. */
 async function runChecks() {

@@ -3,6 +3,7 @@
 /** The subjects of the page and the settings of each, in the order of the page. */
 export const SUBJECTS = {
   'Service and Redis': ['PORT', 'HOST', 'PUBLIC_URL', 'REDIS_URL', 'KEY_PREFIX', 'DATA_DIR'],
+  Stopping: ['DRAIN_DELAY_MS', 'SHUTDOWN_GRACE_MS'],
   'Jobs and workers': [
     'JOBS_DIR',
     'QUEUE_NAME',
@@ -12,7 +13,6 @@ export const SUBJECTS = {
     'LOCK_DURATION_MS',
     'STALLED_INTERVAL_MS',
     'MAX_STALLS',
-    'SHUTDOWN_GRACE_MS',
   ],
   'Logs of the service': ['LOG_LEVEL', 'LOG_REQUESTS', 'AUDIT_LOG'],
   Alerts: [
@@ -90,6 +90,7 @@ export const SUBJECTS = {
     'LIMIT_SIGN_INS',
     'LIMIT_BAD_TOKENS',
   ],
+  Metrics: ['METRICS_PORT', 'METRICS_HOST'],
   Webhooks: ['WEBHOOK_HOSTS', 'WEBHOOK_ALLOW_PRIVATE', 'WEBHOOK_SECRET', 'WEBHOOK_TIMEOUT_MS'],
 };
 

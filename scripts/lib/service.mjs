@@ -5,8 +5,8 @@ import { Stop } from './say.mjs';
 import { Supervisor } from './supervisor.mjs';
 import { ensureRedisServer } from './system.mjs';
 
-/** A stopping process exits at most 7 s after its grace time. */
-const REACTION_MS = 8000;
+/** A process that has not exited this long after its own deadline is killed, in ms. */
+const REACTION_MS = 1000;
 
 /** Public channels to try out. By default, the service listens on its own machine only. */
 const PUBLIC_CHANNELS = JSON.stringify([
@@ -23,7 +23,7 @@ const PUBLIC_CHANNELS = JSON.stringify([
 export async function startService({ root, env, write, nodeArgs = [] }) {
   const data = openDataFolder(env.DATA_DIR || join(root, 'data'));
   const supervisor = new Supervisor(write);
-  const graceMs = Number(env.SHUTDOWN_GRACE_MS || 10_000) + REACTION_MS;
+  const graceMs = (await stopMs(env)) + REACTION_MS;
   const stop = async () => {
     await supervisor.stop('worker', 'api', 'redis');
     data.release();
@@ -58,4 +58,12 @@ export async function startService({ root, env, write, nodeArgs = [] }) {
     await stop();
     throw error;
   }
+}
+
+/** How long a process takes to stop at most, in ms. The processes themselves check the settings. */
+async function stopMs(env) {
+  const { CLOSE_MS, drainDelayOf, stopSettings } = await import('../../dist/shared/process/stop-settings.js');
+  const setting = (name) => stopSettings[name].safeParse(env[name] || undefined).data ?? 0;
+  const drainMs = drainDelayOf({ DRAIN_DELAY_MS: setting('DRAIN_DELAY_MS'), HOST: env.HOST || '127.0.0.1' });
+  return drainMs + setting('SHUTDOWN_GRACE_MS') + CLOSE_MS;
 }

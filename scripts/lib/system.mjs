@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { capture, findProgram, run } from './command.mjs';
 import { Stop, say } from './say.mjs';
 
@@ -63,6 +64,30 @@ export async function ensureCelery() {
   }
   say('Celery is not installed and there is no apt-get: the tests of the Celery example are skipped.');
   return false;
+}
+
+/** Programs that the files in deploy/ are for, or that check them, with the Debian packages that have them. */
+const DEPLOY_PROGRAMS = {
+  nginx: 'nginx-light',
+  caddy: 'caddy',
+  haproxy: 'haproxy',
+  prometheus: 'prometheus',
+  promtool: 'prometheus',
+  'systemd-analyze': 'systemd',
+  debootstrap: 'debootstrap',
+  go: 'golang-go golang-github-masterminds-sprig-dev golang-github-ghodss-yaml-dev',
+};
+
+/** Returns the names of the programs for the tests of deploy/ that are not installed. */
+export const missingDeployPrograms = () =>
+  Object.keys(DEPLOY_PROGRAMS).filter((name) => !findProgram(name) && !existsSync(`/usr/sbin/${name}`));
+
+/** Installs the programs for the tests of deploy/ where apt-get can be used. Elsewhere, the tests without a program are skipped. */
+export async function ensureDeployPrograms() {
+  const missing = missingDeployPrograms();
+  if (missing.length === 0 || installer()?.kind !== 'apt') return;
+  const packages = [...new Set(missing.map((name) => DEPLOY_PROGRAMS[name]))];
+  await install(missing.join(', '), { apt: packages.join(' ') });
 }
 
 async function install(what, { apt, brew }) {

@@ -3,7 +3,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The kinds of test files, in the order in which `npm run test:<kind>` is documented. */
-export const TEST_KINDS = ['unit', 'integration', 'browser', 'faults'];
+export const TEST_KINDS = ['unit', 'integration', 'browser', 'faults', 'deploy'];
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const folder = join(root, 'test');
@@ -16,6 +16,7 @@ const RELATIVE_IMPORT = /\b(?:from|import)\s*\(?\s*'(\.{1,2}\/[^']+)'/g;
  * Returns the paths of the test files of a kind, relative to the root. There is no list: the kind of a file follows from
  * its folder and from what it imports, directly or through modules of test/ and scripts/.
  *
+ * - `deploy`: is in test/deploy
  * - `browser`: imports Playwright
  * - `faults`: is in test/faults, and not a unit test
  * - `unit`: needs no Redis, no other process and no build
@@ -31,6 +32,7 @@ export function testFiles(kind) {
 }
 
 function kindOf(path) {
+  if (path.startsWith(join(folder, 'deploy', '/'))) return 'deploy';
   const texts = [...closureOf(path)].map(codeOf);
   if (texts.some((text) => BROWSER.test(text))) return 'browser';
   if (!texts.some((text) => SERVICES.test(text))) return 'unit';

@@ -14,7 +14,12 @@ import { inOneLayer } from './http/fixed-headers.js';
 import { pageFiles } from './http/pages.js';
 import { methods, problemHandler } from './http/problem.js';
 import { requestLog } from './http/request-log.js';
+import { requestMetrics } from './http/request-metrics.js';
+import { createRouteFinder } from './http/route-finder.js';
+import type { Serving } from './http/serving.js';
 import type { Limiter } from './limits/limiter.js';
+import { countRequests } from './limits/requests.js';
+import { PATHS } from './openapi/document.js';
 import { batchRoutes } from './routes/batch.js';
 import { BOARD_PATH, boardRoutes } from './routes/board.js';
 import { type ChannelRoutesOptions, channelRoutes } from './routes/channels.js';
@@ -25,6 +30,7 @@ import { filesRoutes } from './routes/files.js';
 import { healthRoutes } from './routes/health.js';
 import { jobRoutes } from './routes/jobs.js';
 import { type KeyRoutesOptions, keyRoutes } from './routes/keys.js';
+import { metricsRoutes } from './routes/metrics.js';
 import { referenceRoutes } from './routes/reference.js';
 import { type ScheduleRoutesOptions, scheduleRoutes } from './routes/schedules.js';
 
@@ -39,7 +45,7 @@ export interface AppOptions
   limiter: Limiter;
   log: Logger;
   audit: AuditLog;
-  stopping: () => boolean;
+  serving: Serving;
 }
 
 /** The folder of the pages that Vite built: beside the compiled code, or in `dist` when running from source. */
@@ -55,6 +61,9 @@ const client = fileURLToPath(
   new URL(import.meta.url.endsWith('.ts') ? '../../dist/client' : '../client', import.meta.url),
 );
 
+/** The paths outside of the API, for the metrics of requests. */
+const PAGE_PATHS = ['/', '/docs', '/dashboard', '/dashboard/*', `${BOARD_PATH}/*`, '/client/*', '/assets/*'];
+
 /** Replaces a module of the client, so that a client loaded from this service connects to it by default. */
 function sendDefaultUrl(req: Request, res: Response): void {
   const url = JSON.stringify(`${basePath(req)}/`);
@@ -63,14 +72,16 @@ function sendDefaultUrl(req: Request, res: Response): void {
 
 /** Creates the Express application with all routes of the API, and the pages. */
 export function createApp(options: AppOptions): Express {
-  const { config, limiter, store, embedded, log, stopping } = options;
+  const { config, limiter, store, embedded, log, serving } = options;
   const origins = config.CORS_ORIGINS.split(',').flatMap((origin) => origin.trim() || []);
   const app = express();
   app.disable('x-powered-by');
   app.set('query parser', 'simple');
   app.set('etag', false);
   app.set('trust proxy', config.TRUST_PROXY !== 'none' && config.TRUST_PROXY);
+  app.use(serving.handler);
   app.use(takeBasePath(basePathOf(config.PUBLIC_URL)));
+  app.use(requestMetrics(createRouteFinder([...PATHS, ...PAGE_PATHS])));
   app.use(healthRoutes(options));
   app.use(requestLog(options));
   app.use(
@@ -112,6 +123,9 @@ export function createApp(options: AppOptions): Express {
   // A proxy may have replaced the host of the request.
   const own = config.PUBLIC_URL ? [new URL(config.PUBLIC_URL).origin] : [];
   app.use(refuseCrossSite([...own, ...origins]));
+  const limited = ['/v1', BOARD_PATH, '/dashboard/sign-in'];
+  app.use(limited, countRequests({ limiter, identify: (req) => options.access.identify(req) }));
+  const stopping = (): boolean => serving.stopping;
   app.use('/v1/files', filesRoutes({ access: options.access, limiter, store, config, stopping }));
   app.use('/v1/jobs', jobRoutes(options));
   app.use('/v1/jobs\\:batch', jsonBody(config.BODY_MAX_BYTES), batchRoutes(options));
@@ -121,6 +135,7 @@ export function createApp(options: AppOptions): Express {
   app.use('/v1/schedules', jsonBody(config.BODY_MAX_BYTES), scheduleRoutes(options));
   app.use('/v1/definitions', definitionRoutes(options));
   app.use(BOARD_PATH, boardRoutes(options));
+  app.use(metricsRoutes(options));
   app.use(dashboardRoutes({ ...options, page: embedded ? undefined : page }));
   app.use('/client/default-url.js', methods('GET'), sendDefaultUrl);
   app.use('/client', express.static(client, FILES_ONLY));

@@ -9,6 +9,7 @@ import { builtInJobsDir, openService } from './service.js';
 export type { Action, Asker, Authorize } from '../shared/auth/authorize.js';
 export { defineJob } from '../shared/jobs/definition.js';
 export { RegistryError } from '../shared/jobs/registry.js';
+export { metricsRegistry } from '../shared/metrics/registry.js';
 export { ConfigError } from '../shared/process/config.js';
 export { UnusableRedisError } from '../shared/redis/connect.js';
 export { DataFormatError } from '../shared/redis/format.js';
@@ -28,7 +29,12 @@ export interface Headway {
    * Works with Express 4 and 5, and with frameworks that call handlers in the same way.
    */
   router: Handler;
-  /** Ends all streams and disconnects from Redis. */
+  /**
+   * Stops Headway's part of the application. From the call on, `/readyz` returns 503 and responses close their connection;
+   * everything is still served for `DRAIN_DELAY_MS` (0 if unset). Then viewers are disconnected in waves, open requests and
+   * uploads have `SHUTDOWN_GRACE_MS` to finish, and the connections to Redis are closed. The listener belongs to the
+   * application: close it when the promise resolves.
+   */
   close(): Promise<void>;
 }
 
@@ -43,9 +49,6 @@ export async function createHeadway(options: HeadwayOptions): Promise<Headway> {
   const service = await openService({ config, registry, authorize: options.authorize, embedded: true, log });
   return {
     router: embed(service.app, basePathOf(config.PUBLIC_URL)),
-    async close() {
-      service.retire();
-      await service.close();
-    },
+    close: () => service.stop({ drainMs: config.DRAIN_DELAY_MS || 0 }),
   };
 }

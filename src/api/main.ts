@@ -4,8 +4,9 @@ import { loadRegistry } from '../shared/jobs/registry.js';
 import { readConfig } from '../shared/process/config.js';
 import { createLogger } from '../shared/process/log.js';
 import { announce, exitUnusable, onShutdown, runMain } from '../shared/process/main.js';
+import { drainDelayOf } from '../shared/process/stop-settings.js';
 import { answerClientErrors } from './http/client-error.js';
-import { listen } from './http/listen.js';
+import { closeListener, listen } from './http/listen.js';
 import { builtInJobsDir, openService } from './service.js';
 
 await runMain(async () => {
@@ -17,18 +18,17 @@ await runMain(async () => {
   answerClientErrors(server, log);
   await listen(server, config);
 
-  onShutdown(log, config.SHUTDOWN_GRACE_MS, async () => {
-    service.retire();
-    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-    server.closeIdleConnections();
-    const impatient = setTimeout(() => server.closeAllConnections(), config.SHUTDOWN_GRACE_MS);
-    await closed;
-    clearTimeout(impatient);
-    await service.close();
-  });
+  const drainMs = drainDelayOf(config);
+  onShutdown(log, drainMs + config.SHUTDOWN_GRACE_MS, () =>
+    service.stop({
+      drainMs,
+      closeListener: () => closeListener(server),
+      closeConnections: () => server.closeAllConnections(),
+    }),
+  );
   const { port } = server.address() as AddressInfo;
   const host = config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST;
   const url = `http://${host}:${port}`;
   log.info({ url, redis: service.redis }, 'listening');
-  announce({ type: 'listening', url });
+  announce({ type: 'listening', url, metrics: service.metrics });
 });

@@ -12,6 +12,8 @@ import { createRevocations } from './auth/revocations.js';
 import { adminToken, createAdminSession, createTokens, signingSecret } from './auth/tokens.js';
 import { createPermissions } from './channels/permission.js';
 import { readRules } from './channels/rules.js';
+import { createCredentialLimits } from './limits/credentials.js';
+import type { Limiter } from './limits/limiter.js';
 
 export interface SecretsOptions {
   config: Config;
@@ -40,7 +42,7 @@ export type Auth = ReturnType<typeof openAuth>;
 
 /** Opens the parts that decide what a caller may do. */
 export function openAuth(
-  { config, connection }: { config: Config; connection: Connection },
+  { config, connection, limiter }: { config: Config; connection: Connection; limiter: Limiter },
   secrets: Secrets,
   readTombstone: TombstoneReader,
   anonymous: AnonymousMode,
@@ -62,6 +64,7 @@ export function openAuth(
     tokenTtlMs: config.TOKEN_TTL_MS,
     anonymous,
     adminToken: secrets.adminToken,
+    limits: createCredentialLimits(limiter, config),
     readJob: connection.readJob,
     readTombstone,
   });

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Express } from 'express';
 import type { Authorize } from '../shared/auth/authorize.js';
@@ -10,11 +12,13 @@ import type { Logger } from '../shared/process/log.js';
 import type { Service } from '../shared/process/service.js';
 import { connectRedis } from '../shared/redis/connect.js';
 import { connectHeadway } from '../shared/runtime/connection.js';
+import { openMetrics } from '../shared/runtime/metrics.js';
 import { createApp } from './app.js';
 import { openAuditLog } from './audit/audit-log.js';
 import { chooseAnonymous, logAnonymous } from './auth/anonymous.js';
 import { startServices } from './background.js';
 import { type Core, pubSubOf } from './core.js';
+import { Serving } from './http/serving.js';
 import { apiScripts } from './jobs/scripts.js';
 import { createLimiter } from './limits/limiter.js';
 import { startOpenCounts } from './limits/open-counts.js';
@@ -23,6 +27,8 @@ import { openAuth, readSecrets } from './open-auth.js';
 import { openJobs } from './open-jobs.js';
 import { openLive } from './open-live.js';
 import { openStreams } from './open-streams.js';
+import { observeStreams } from './stream/observe.js';
+import { planWaves } from './stream/waves.js';
 
 export interface ServiceOptions {
   config: Config;
@@ -41,10 +47,23 @@ export interface ApiService {
   app: Express;
   /** The version of the connected Redis server. */
   redis: string;
-  /** Ends all streams. Requests are still answered, but `/readyz` reports that the process is not ready. */
-  retire(): void;
-  /** Closes everything that was opened. Call it when all requests have been answered. */
-  close(): Promise<void>;
+  /**
+   * Stops in steps. `/readyz` reports at once that the process is not ready; everything is served for `drainMs` more. Then
+   * `closeListener` is called, viewers are disconnected in waves, and open requests and uploads have `SHUTDOWN_GRACE_MS` to
+   * finish. After that, `closeConnections` is called, and everything that was opened is closed. Later calls do nothing more.
+   */
+  stop(options: StopOptions): Promise<void>;
+  /** The address of the metrics, if they have a port of their own. */
+  metrics: string | undefined;
+}
+
+/** How an API stops. The listener may belong to an application. */
+export interface StopOptions {
+  drainMs: number;
+  /** Stops accepting connections. */
+  closeListener?: () => void;
+  /** Destroys the connections that are still open. */
+  closeConnections?: () => void;
 }
 
 /** The folder of the built-in jobs. */
@@ -65,7 +84,7 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
   const opened = new CloseStack();
   const audit = opened.adopt(openAuditLog(config, log), (it) => it.close());
 
-  const onUnusable = options.onUnusable ?? (() => void opened.close());
+  const onUnusable = options.onUnusable ?? (() => void stopOnce({ drainMs: 0 }));
   const scripts = { ...apiScripts, ...limitScripts };
   const connection = await connectHeadway(config, 'request', log, registry, scripts, onUnusable);
   opened.defer(() => connection.disconnect());
@@ -90,8 +109,11 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
   const allViewers = [streams.viewers, dashboard, overviews];
   const services = startServices(core, jobs, streams, reporting, feed, allViewers);
   opened.defer(() => Promise.all(services.map(stop)));
+  opened.defer(observeStreams(streams, allViewers));
+  const metrics = await openMetrics(core, { role: 'api', embedded });
+  opened.defer(metrics.close);
 
-  let stopping = false;
+  const serving = new Serving();
   const app = createApp({
     ...core,
     ...jobs,
@@ -106,18 +128,38 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
     overviews,
     embedded,
     audit,
-    stopping: () => stopping,
+    serving,
   });
 
-  function retire(): void {
-    stopping = true;
-    // Close the door first: it makes viewers reconnect if a closed set refuses their streams.
-    streams.streams.close();
-    for (const viewers of allViewers) viewers.close();
+  /** The waves end with the first half of the grace period: a viewer has the rest to close its side. */
+  function disconnectViewers(): Promise<unknown> {
+    const viewers = allViewers.reduce((sum, { count }) => sum + count, streams.streams.count);
+    const waves = planWaves(viewers, config.SHUTDOWN_GRACE_MS / 2);
+    // The door first: it makes viewers reconnect if a closed set refuses their streams.
+    return Promise.all([streams.streams, ...allViewers].map((open) => open.close(waves)));
   }
-  opened.defer(retire);
+
+  async function stopInSteps({ drainMs, closeListener, closeConnections }: StopOptions): Promise<void> {
+    serving.drain();
+    if (drainMs > 0) await sleep(drainMs);
+    serving.stopping = true;
+    closeListener?.();
+    const grace = new AbortController();
+    const timer = setTimeout(() => grace.abort(), config.SHUTDOWN_GRACE_MS);
+    const over = once(grace.signal, 'abort');
+    await Promise.race([Promise.all([disconnectViewers(), serving.idle(grace.signal)]), over]);
+    clearTimeout(timer);
+    closeConnections?.();
+    await opened.close();
+  }
+  let stopped: Promise<void> | undefined;
+  function stopOnce(options: StopOptions): Promise<void> {
+    stopped ??= stopInSteps(options);
+    return stopped;
+  }
+
   logAnonymous(anonymous, config, exposure, log);
-  return { app, redis: connection.server.version, retire, close: () => opened.close() };
+  return { app, redis: connection.server.version, metrics: metrics.url, stop: stopOnce };
 }
 
 const stop = (service: Service): Promise<void> => service.stop();

@@ -7,6 +7,7 @@ import { openWorker } from './service.js';
 export { ChildFailedError, PermanentError } from '../shared/errors.js';
 export { defineJob } from '../shared/jobs/definition.js';
 export { RegistryError } from '../shared/jobs/registry.js';
+export { metricsRegistry } from '../shared/metrics/registry.js';
 export { ConfigError } from '../shared/process/config.js';
 export { UnusableRedisError } from '../shared/redis/connect.js';
 export { DataFormatError } from '../shared/redis/format.js';
@@ -29,7 +30,8 @@ export interface HeadwayWorker {
 export async function createWorker(options: LibraryOptions): Promise<HeadwayWorker> {
   const config = librarySettings(options);
   const registry = await registryOf(options.jobs, builtInJobsDir);
-  const worker = await openWorker({ config, registry, log: createLogger(config, 'headway-worker') });
+  const log = createLogger(config, 'headway-worker');
+  const worker = await openWorker({ config, registry, embedded: true, log });
   await worker.ready;
   return { close: worker.close };
 }

@@ -18,5 +18,5 @@ await runMain(async () => {
   onShutdown(log, config.SHUTDOWN_GRACE_MS, worker.close);
   await worker.ready;
   log.info({ queues: worker.queues }, 'ready');
-  announce({ type: 'ready' });
+  announce({ type: 'ready', metrics: worker.metrics });
 });

@@ -1,11 +1,13 @@
 import { RunningJobs } from '../shared/dashboard/running.js';
 import { planQueues } from '../shared/jobs/queues.js';
 import type { Registry } from '../shared/jobs/registry.js';
+import { workerActiveJobs } from '../shared/metrics/job-metrics.js';
 import { CloseStack } from '../shared/process/close-stack.js';
 import type { Config } from '../shared/process/config.js';
 import type { Logger } from '../shared/process/log.js';
 import { connectRedis } from '../shared/redis/connect.js';
 import { connectHeadway } from '../shared/runtime/connection.js';
+import { openMetrics } from '../shared/runtime/metrics.js';
 import { flushOutcomes, openHousekeeping, startReporting, startSweeper } from './background.js';
 import { type Core, openFiles } from './core.js';
 import { openLifecycle } from './open-lifecycle.js';
@@ -26,6 +28,8 @@ export interface WorkerServiceOptions {
   onFatal?: (error: unknown) => void;
   /** Called when a newer release has changed the data in Redis. Without it, the worker hands its jobs back and closes. */
   onUnusable?: () => void;
+  /** Whether the worker is part of another program, which serves its own metrics. Defaults to `false`. */
+  embedded?: boolean;
   log: Logger;
 }
 
@@ -33,6 +37,8 @@ export interface WorkerServiceOptions {
 export interface WorkerService {
   /** Names of the queues that it serves. */
   queues: string[];
+  /** The address of the metrics, if they have a port of their own. */
+  metrics: string | undefined;
   /** Resolves when all queues are connected. */
   ready: Promise<unknown>;
   /** Stops taking jobs, gives running ones `SHUTDOWN_GRACE_MS` to finish, and hands the others back. */
@@ -52,6 +58,7 @@ export async function openWorker({
   log,
   onFatal,
   onUnusable,
+  embedded = false,
 }: WorkerServiceOptions): Promise<WorkerService> {
   const plan = planQueues(registry, config.QUEUE_NAME);
   const queues = queuesToServe(plan, registry, config);
@@ -83,6 +90,9 @@ export async function openWorker({
   const sweeper = startSweeper(core);
   // Do not wait for a sweep: it may itself be waiting for Redis.
   opened.defer(() => void sweeper.stop());
+  opened.defer(workerActiveJobs.from(() => [{ labels: [], value: running.size }]));
+  const metrics = await openMetrics(core, { role: 'worker', embedded });
+  opened.defer(metrics.close);
   const workers = openWorkers(core, lifecycle, queues, processor);
 
   /** Running jobs get `graceMs` to finish; the others are handed back. Everything else is closed afterwards. */
@@ -92,6 +102,7 @@ export async function openWorker({
   }
   return {
     queues: queues.map(({ name }) => name),
+    metrics: metrics.url,
     ready: Promise.all(workers.map((worker) => worker.waitUntilReady())),
     close: () => stopWithin(config.SHUTDOWN_GRACE_MS),
     async crash() {

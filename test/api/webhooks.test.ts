@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { StartedJob } from '../support/client.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { startWorker } from '../support/processes.js';
+import { Scrape } from '../support/prometheus.js';
 import { type Receiver, startReceiver } from '../support/receiver.js';
 import { openStream, type TestStream } from '../support/sse.js';
 import { until } from '../support/until.js';
@@ -145,10 +146,21 @@ describe('options.webhook', () => {
 
   it('is retried with the same id and bytes until it is accepted', async () => {
     receiver = await startReceiver(500, (res) => res.socket!.destroy());
+    const { metrics } = headway.workers[0]!;
+    const counted = async (): Promise<number[]> => {
+      const scrape = await Scrape.of(metrics);
+      const outcomes = ['delivered', 'rejected', 'failed'];
+      return [
+        ...outcomes.map((outcome) => scrape.value('headway_webhook_calls_total', { outcome })),
+        scrape.value('headway_webhook_call_duration_seconds'),
+      ];
+    };
+    const before = await counted();
     const job = await start();
     await ended(job);
     const stream = await ended(await deliveryOf(job));
     const calls = await receiver.called(3);
+    expect((await counted()).map((value, i) => value - before[i]!)).toEqual([1, 1, 1, 3]);
     expect(new Set(calls.map(({ body }) => body)).size).toBe(1);
     expect(new Set(calls.map(({ headers }) => headers['webhook-id'])).size).toBe(1);
     for (const { body, headers } of calls)

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Headway, startHeadway } from '../support/headway.js';
+import { Scrape } from '../support/prometheus.js';
 import { until } from '../support/until.js';
 
 describe('/readyz while Redis answers but refuses commands', () => {
@@ -74,5 +75,24 @@ describe('/readyz while Redis answers but refuses commands', () => {
     await until('the API is ready', async () => (await ready()) === 200);
     expect((await start()).status).toBe(202);
     expect(await redis.exists('headway:{ready}')).toBe(0);
+  });
+
+  it('the metrics are served without waiting for a Redis that does not answer, with the last known values', async () => {
+    const scrape = (): Promise<Scrape> => Scrape.of(headway.api.metrics);
+    const isUp = async (): Promise<boolean> => (await scrape()).value('headway_redis_up') === 1;
+    expect((await start()).status).toBe(202);
+    const waiting = await until('the job is counted', async () =>
+      (await scrape()).value('headway_jobs', { kind: 'steps', state: 'waiting' }),
+    );
+    headway.redis.signal('SIGSTOP');
+    try {
+      await until('Redis counts as away', async () => !(await isUp()));
+      const known = await scrape();
+      expect(known.value('headway_jobs', { kind: 'steps', state: 'waiting' })).toBe(waiting);
+      expect(known.value('headway_queue_jobs', { queue: 'steps', state: 'waiting' })).toBe(waiting);
+    } finally {
+      headway.redis.signal('SIGCONT');
+    }
+    await until('Redis is back', isUp);
   });
 });

@@ -1,8 +1,15 @@
+import { once } from 'node:events';
+import { Agent, type IncomingMessage, request } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Queue } from 'bullmq';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { CLOSE_MS } from '../../src/shared/process/stop-settings.js';
+import { startBalancer } from '../support/balancer.js';
 import type { StartedJob } from '../support/client.js';
+import { CountingViewer } from '../support/counting-viewer.js';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { startWorker } from '../support/processes.js';
+import { startApi, startWorker } from '../support/processes.js';
 import { openStream, type TestStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
@@ -94,3 +101,128 @@ describe('a rolling restart of the workers under load', () => {
     );
   }
 });
+
+describe('a rolling restart of the APIs under load', () => {
+  const VIEWERS = 1000;
+  const APIS = 3;
+  const DRAIN_MS = 500;
+  const GRACE_MS = 1500;
+  const CHANNEL = 'public.count';
+  /** The pause between two requests of one client. */
+  const PAUSE_MS = 250;
+
+  it('loses no event, fails no request, and ends each process before its deadline', async () => {
+    const headway = await startHeadway({
+      env: {
+        DRAIN_DELAY_MS: String(DRAIN_MS),
+        SHUTDOWN_GRACE_MS: String(GRACE_MS),
+        CHANNEL_RULES: JSON.stringify([
+          { channel: 'public.**', subscribe: 'anyone', publish: 'anyone', shared: true },
+        ]),
+      },
+    });
+    const balancer = await startBalancer();
+    const apis = [
+      headway.api,
+      ...(await Promise.all(Array.from({ length: APIS - 1 }, () => startApi(headway.env)))),
+    ];
+    await Promise.all(apis.map(({ url }) => balancer.add(url)));
+    const stream = new URL(`${balancer.url}/stream?channel=${CHANNEL}`);
+    const viewers = Array.from({ length: VIEWERS }, () => new CountingViewer(stream));
+    let loading = true;
+    const failed: unknown[] = [];
+    const loops: Array<Promise<number>> = [];
+    onTestFinished(async () => {
+      loading = false;
+      await Promise.allSettled(loops);
+      for (const viewer of viewers) viewer.close();
+      balancer.stop();
+      await Promise.all(apis.map((api) => api.kill()));
+      await headway.stop();
+    });
+    await until('all viewers are there', () => viewers.every(({ connections }) => connections === 1));
+
+    /** Sends requests one after another on one kept connection. Resolves to their number when the load ends. */
+    async function load(path: string, body: (n: number) => unknown, status: number): Promise<number> {
+      const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+      let n = 0;
+      while (loading) {
+        const answer = await post(agent, `${balancer.url}${path}`, body(++n));
+        if (answer !== status) failed.push([path, answer]);
+        await sleep(PAUSE_MS);
+      }
+      agent.destroy();
+      return n;
+    }
+    const publishing = load(`/v1/channels/${CHANNEL}`, (n) => ({ data: { n } }), 200);
+    const job = { name: 'steps', data: { count: 2, intervalMs: 20 } };
+    loops.push(publishing, ...Array.from({ length: 3 }, () => load('/v1/jobs', () => job, 202)));
+    await until('all viewers see the numbers', () => viewers.every(({ last }) => last > 0));
+
+    for (let i = 0; i < APIS; i++) {
+      const old = apis[i]!;
+      const next = await startApi(headway.env);
+      apis.push(next);
+      await balancer.add(next.url);
+      // A viewer that reads nothing and a request that never ends must not keep the process.
+      const stuck = await Promise.all([
+        holdOpen(
+          old.url,
+          `GET /stream?channel=${CHANNEL} HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n`,
+        ),
+        holdOpen(
+          old.url,
+          'POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{',
+        ),
+      ]);
+      const askedAt = performance.now();
+      old.child.kill('SIGTERM');
+      await until('it is not ready, but serves', async () => {
+        const [ready, healthy] = await Promise.all(
+          ['/readyz', '/healthz'].map((path) => fetch(`${old.url}${path}`)),
+        );
+        return (
+          ready!.status === 503 && healthy!.status === 200 && healthy!.headers.get('connection') === 'close'
+        );
+      });
+      await old.stop();
+      expect(old.child.exitCode).toBe(0);
+      expect(performance.now() - askedAt).toBeLessThan(DRAIN_MS + GRACE_MS + CLOSE_MS);
+      expect(old.output()).not.toMatch(/"level":(50|60)|timed out/);
+      balancer.remove(old.url);
+      for (const socket of stuck) socket.destroy();
+    }
+    await until('all viewers have come back', () => viewers.every(({ connections }) => connections > 1));
+    loading = false;
+    const published = await publishing;
+    await Promise.all(loops);
+    expect(failed).toEqual([]);
+    await until('all viewers have the last number', () => viewers.every(({ last }) => last === published));
+    expect(viewers.flatMap(({ faults }) => faults)).toEqual([]);
+    // On a busy machine, starting the processes alone takes a while.
+  }, 180_000);
+});
+
+/** Sends a JSON body. Resolves to the status of the answer, or to the error's code. */
+async function post(agent: Agent, url: string, body: unknown): Promise<number | string> {
+  const sent = request(url, { agent, method: 'POST', headers: { 'Content-Type': 'application/json' } });
+  sent.end(JSON.stringify(body));
+  try {
+    const [answer] = (await once(sent, 'response')) as [IncomingMessage];
+    answer.resume();
+    await once(answer, 'end');
+    return answer.statusCode!;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? String(error);
+  }
+}
+
+/** Sends some bytes on a new connection, from which nothing is read. */
+async function holdOpen(url: string, text: string): Promise<Socket> {
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname).pause();
+  socket.on('error', () => {});
+  await once(socket, 'connect');
+  await new Promise((resolve) => socket.write(text, resolve));
+  return socket;
+}

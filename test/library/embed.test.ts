@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express from 'express';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
 import { createHeadway, defineJob, type Headway } from '../../src/api/headway.js';
 import { isHeadwayPath } from '../../src/api/http/embed.js';
@@ -121,6 +121,32 @@ describe('Headway embedded in an Express application', () => {
       const answer = await fetch(`${url}${path}`);
       expect([answer.status, await answer.text()]).toEqual([404, 'their own answer']);
     }
+  });
+
+  it('still serves while it drains, and tells its viewers when to reconnect', async () => {
+    const own = await createHeadway({
+      redis: redis.url,
+      jobs: [greet],
+      settings: { ...settings, DRAIN_DELAY_MS: 3000 },
+    });
+    const app = express().use(own.router);
+    const ownServer = createServer(app).listen(0, '127.0.0.1');
+    onTestFinished(() => {
+      ownServer.closeAllConnections();
+      ownServer.close();
+    });
+    await once(ownServer, 'listening');
+    const at = `http://127.0.0.1:${(ownServer.address() as AddressInfo).port}`;
+    const job = await clientOf(at).start('greet', { names: ['Ada'] }, { delayMs: 60_000 });
+    const stream = await openStream(`${at}/v1/jobs/${job.id}/events`, { token: job.token });
+    const closed = own.close();
+    const [ready, served] = await Promise.all([fetch(`${at}/readyz`), clientOf(at).get(job)]);
+    expect([ready.status, served.status]).toEqual([503, 200]);
+    expect(served.headers.get('connection')).toBe('close');
+    await closed;
+    await stream.ended;
+    expect(stream.retry).not.toBe(2000);
+    expect((await clientOf(at).get(job)).status).toBe(503);
   });
 
   it('can be mounted at a path, which all of its links contain', async () => {

@@ -20,6 +20,7 @@ describe('the kinds of tests', () => {
     ['browser', 'test/browser/page.test.ts'],
     ['browser', 'test/examples/html.test.ts'],
     ['faults', 'test/faults/worker.test.ts'],
+    ['deploy', 'test/deploy/proxies.test.ts'],
   ])('are found by what a file needs: %s for %s', (kind, file) => {
     expect(testFiles(kind)).toContain(file);
   });

@@ -12,6 +12,8 @@ export interface TestProcess {
   child: ChildProcess;
   /** The API's address; empty for a worker. */
   url: string;
+  /** The address of its metrics. */
+  metrics: string;
   /** Returns the output so far. */
   output(): string;
   kill(signal?: NodeJS.Signals): Promise<void>;
@@ -55,7 +57,13 @@ async function start(
 ): Promise<TestProcess> {
   const child = spawn(process.execPath, [join(root, 'dist', name, 'main.js'), ...args], {
     cwd: root,
-    env: { PATH: process.env.PATH, LOG_LEVEL: 'warn', DATA_DIR: env.DATA_DIR ?? temporaryFolder(), ...env },
+    env: {
+      PATH: process.env.PATH,
+      LOG_LEVEL: 'warn',
+      DATA_DIR: env.DATA_DIR ?? temporaryFolder(),
+      METRICS_PORT: '0',
+      ...env,
+    },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
   running.add(child);
@@ -63,7 +71,7 @@ async function start(
   let output = '';
   for (const stream of [child.stdout!, child.stderr!]) stream.on('data', (data) => (output += data));
   const first = await Promise.race([
-    once(child, 'message').then(([message]) => message as { url?: string }),
+    once(child, 'message').then(([message]) => message as { url?: string; metrics?: string }),
     once(child, 'close').then(([code]) => {
       throw Object.assign(new Error(`${name} ended with ${code}: ${output}`), { code, output });
     }),
@@ -72,5 +80,6 @@ async function start(
     if (child.exitCode === null && child.signalCode === null) child.kill(signal);
     await exited;
   };
-  return { child, url: first.url ?? '', output: () => output, kill, stop: () => kill('SIGTERM') };
+  const { url = '', metrics = '' } = first;
+  return { child, url, metrics, output: () => output, kill, stop: () => kill('SIGTERM') };
 }

@@ -10,6 +10,8 @@ export interface Proxy {
   lead(port: number): void;
   /** Resolves when a client sends this text. That connection then carries nothing more: neither the text nor what follows. */
   holdBefore(text: string): Promise<void>;
+  /** Sends what is held back, and everything that follows it. */
+  release(): void;
   stop(): void;
 }
 
@@ -17,6 +19,7 @@ export async function startProxy(port: number): Promise<Proxy> {
   const sockets = new Set<Socket>();
   let to = port;
   let held: { text: string; resolve: () => void } | undefined;
+  const waiting: Array<() => void> = [];
   const server = createServer((client) => {
     const upstream = createConnection(to, '127.0.0.1');
     for (const socket of [client, upstream]) {
@@ -29,8 +32,9 @@ export async function startProxy(port: number): Promise<Proxy> {
     }
     const gate = new Transform({
       transform(chunk: Buffer, _encoding, done) {
-        if (held && chunk.includes(held.text)) held.resolve();
-        else done(null, chunk);
+        if (!held || !chunk.includes(held.text)) return done(null, chunk);
+        waiting.push(() => done(null, chunk));
+        held.resolve();
       },
     });
     client.pipe(gate).pipe(upstream);
@@ -49,6 +53,10 @@ export async function startProxy(port: number): Promise<Proxy> {
       new Promise((resolve) => {
         held = { text, resolve };
       }),
+    release() {
+      held = undefined;
+      for (const send of waiting.splice(0)) send();
+    },
     stop() {
       server.close();
       for (const socket of sockets) socket.destroy();

@@ -7,6 +7,7 @@ import { meantJobId } from '../../shared/jobs/queues.js';
 import type { SnapshotReader } from '../../shared/lifecycle/snapshot.js';
 import { basePath } from '../http/base-path.js';
 import { noteInEntry } from '../http/request-entry.js';
+import type { CredentialLimits, Guess } from '../limits/credentials.js';
 import type { AnonymousMode } from './anonymous.js';
 import { type ApiKeys, isApiKey } from './api-keys.js';
 import type { Claim } from './claims.js';
@@ -37,6 +38,8 @@ export interface Access {
    * @throws HeadwayError `invalid-token`; `sign-in` for a request without a valid token if `ANONYMOUS` is `deny`
    */
   principal(req: Request): Promise<Principal | undefined>;
+  /** Like `principal`, and remembers the result for the rest of the request, so that nothing is verified twice. */
+  identify(req: Request): Promise<Principal | undefined>;
   /**
    * Returns the caller of a request that starts jobs, uploads a file, or makes or changes a schedule; `undefined` if
    * unidentified.
@@ -88,6 +91,8 @@ export interface AccessOptions {
   anonymous: AnonymousMode;
   /** Grants full access; `undefined` when there is none. */
   adminToken: string | undefined;
+  /** Limits how many credentials can be tried. */
+  limits: CredentialLimits;
   readJob: SnapshotReader;
   readTombstone: TombstoneReader;
 }
@@ -99,8 +104,18 @@ interface Proof {
 }
 
 export function createAccess(options: AccessOptions): Access {
-  const { tokens, apiKeys, revocations, ask, tokenTtlMs, anonymous, adminToken, readJob, readTombstone } =
-    options;
+  const {
+    tokens,
+    apiKeys,
+    revocations,
+    ask,
+    tokenTtlMs,
+    anonymous,
+    adminToken,
+    limits,
+    readJob,
+    readTombstone,
+  } = options;
 
   const isAdminToken = (given: string | undefined): boolean =>
     given !== undefined && adminToken !== undefined && timingSafeEqual(sha256(given), sha256(adminToken));
@@ -113,14 +128,41 @@ export function createAccess(options: AccessOptions): Access {
     return proof;
   };
 
+  /** What `identify` has verified. */
+  const identified = new WeakMap<Request, Promise<Proof | undefined>>();
+  /** Wrong passwords. They matter only where an admin is required: a proxy may use passwords of its own. */
+  const wrongPasswords = new WeakMap<Request, Guess>();
+
+  const proofOf = (req: Request): Promise<Proof | undefined> => identified.get(req) ?? verifyCaller(req);
+
   /** Verifies the credential that identifies the caller. */
-  const proofOf = async (req: Request): Promise<Proof | undefined> => remember(req, await findProof(req));
+  const verifyCaller = async (req: Request): Promise<Proof | undefined> =>
+    remember(req, await findProof(req));
+
+  /** Compares a credential with the admin token. @throws HeadwayError `rate-limited` */
+  async function isFromAdmin(
+    req: Request,
+    token: string | undefined,
+    password: string | undefined,
+  ): Promise<boolean> {
+    const isGuess = token !== undefined && !isApiKey(token) && !isJwt(token);
+    if (!isGuess && isAdminToken(token)) return true;
+    const guessed = isGuess ? token : undefined;
+    for (const given of [guessed, password]) {
+      if (given === undefined) continue;
+      const guess = await limits.guess(req, () => isAdminToken(given));
+      if (guess.correct) return true;
+      if (given === guessed) await guess.answer();
+      else wrongPasswords.set(req, guess);
+    }
+    return false;
+  }
 
   async function findProof(req: Request): Promise<Proof | undefined> {
     const inHeader = bearer(req);
     const inQuery = queryTokens(req)[0];
     const token = inHeader ?? inQuery ?? tokenCookie(req);
-    if (isAdminToken(token) || isAdminToken(basicPassword(req))) return { claim: 'admin', credential: {} };
+    if (await isFromAdmin(req, token, basicPassword(req))) return { claim: 'admin', credential: {} };
     if (token === undefined) return undefined;
     if (isApiKey(token)) {
       if (token !== inHeader) {
@@ -129,13 +171,22 @@ export function createAccess(options: AccessOptions): Access {
         throw new HeadwayError('invalid-token', detail);
       }
       const checkedAt = performance.now();
-      const claim = await apiKeys.verify(token);
+      if (!apiKeys.wasUsed(token)) limits.refuseKnown(req);
+      const claim = await apiKeys.verify(token).catch((error) => refuseInvalid(req, error));
       return { claim, credential: { key: claim.key, expiresAt: claim.expiresAt, checkedAt } };
     }
-    return verify(token);
+    return verify(req, token);
   }
 
-  async function verify(token: string): Promise<Proof> {
+  /** Counts an invalid token, and throws the error of the request. */
+  async function refuseInvalid(req: Request, error: unknown): Promise<never> {
+    throw await limits.afterInvalid(req, error);
+  }
+
+  const verify = (req: Request, token: string): Promise<Proof> =>
+    verifyToken(token).catch((error) => refuseInvalid(req, error));
+
+  async function verifyToken(token: string): Promise<Proof> {
     const claim = await tokens.verify(token);
     const credential: Credential = { digest: tokenDigest(token), expiresAt: claim.expiresAt };
     if ('subject' in claim) {
@@ -155,9 +206,9 @@ export function createAccess(options: AccessOptions): Access {
   async function identityOf(req: Request, proof: Proof | undefined): Promise<Proof | undefined> {
     const token = isJobProof(proof) ? tokenCookie(req) : undefined;
     if (token === undefined) return proof;
-    if (isAdminToken(token)) return remember(req, { claim: 'admin', credential: {} });
-    const identified = verify(token).then((found) => remember(req, found));
-    return identified.catch((error) => {
+    if (await isFromAdmin(req, token, undefined)) return remember(req, { claim: 'admin', credential: {} });
+    const found = verify(req, token).then((verified) => remember(req, verified));
+    return found.catch((error) => {
       if (error instanceof HeadwayError && error.code === 'invalid-token') return proof;
       throw error;
     });
@@ -168,7 +219,7 @@ export function createAccess(options: AccessOptions): Access {
   function jobProofs(req: Request): Promise<Proof[]> {
     const pending = jobProofsOf.get(req);
     if (pending) return pending;
-    const verified = Promise.all(jobTokens(req).map(verify));
+    const verified = Promise.all(jobTokens(req).map((token) => verify(req, token)));
     jobProofsOf.set(req, verified);
     // A stream that waits for Redis verifies them again.
     verified.catch(() => jobProofsOf.delete(req));
@@ -179,12 +230,23 @@ export function createAccess(options: AccessOptions): Access {
     const { claim, credential } = proof ?? {};
     if (claim === 'admin') return ADMIN;
     if (claim && 'subject' in claim) {
-      const { subject: sub, tenant, admin, grants, claims } = claim;
+      const { subject: sub, tenant, admin, grants, claims, limits: own } = claim;
       const id = principalId(sub, tenant);
       // An admin of a tenant is not an admin of the service.
       const isAdmin = admin && tenant === undefined;
       const tenantAdmin = admin && tenant !== undefined;
-      return { id, signedIn: true, admin: isAdmin, tenantAdmin, sub, tenant, grants, credential, claims };
+      return {
+        id,
+        signedIn: true,
+        admin: isAdmin,
+        tenantAdmin,
+        sub,
+        tenant,
+        grants,
+        credential,
+        claims,
+        limits: own,
+      };
     }
     if (anonymous === 'deny') return undefined;
     const [visitor] = namesOf(req, VISITOR_COOKIE).flatMap((name) => cookies(req, name));
@@ -230,6 +292,10 @@ export function createAccess(options: AccessOptions): Access {
   return {
     principal,
     requireStarter,
+    identify(req) {
+      identified.set(req, verifyCaller(req));
+      return principal(req);
+    },
     async admit(req, res) {
       const known = await requireStarter(req);
       if (known) return known;
@@ -254,7 +320,7 @@ export function createAccess(options: AccessOptions): Access {
       const inQuery = queryTokens(req).slice(bearer(req) === undefined ? 1 : 0);
       let hasToken = proofs.length > 0;
       for (const token of proof ? inQuery : cookies(req, JOB_COOKIE)) {
-        const { claim, credential } = await verify(token);
+        const { claim, credential } = await verify(req, token);
         hasToken = true;
         if (opens(claim, jobId)) {
           if (!proof) noteInEntry(req, { caller: callerOf(claim) });
@@ -275,6 +341,7 @@ export function createAccess(options: AccessOptions): Access {
     async requireAdmin(req) {
       const caller = await principal(req);
       if (caller?.admin) return caller;
+      await wrongPasswords.get(req)?.answer();
       if (caller?.signedIn) throw new HeadwayError('forbidden', 'Admin access required.');
       throw new HeadwayError('sign-in', 'Admin token required.');
     },
@@ -308,5 +375,8 @@ const isJobProof = (proof: Proof | undefined): boolean =>
 
 const opens = (claim: Claim | 'admin', jobId: string): boolean =>
   typeof claim === 'object' && 'jobId' in claim && claim.jobId === jobId;
+
+/** Whether a token has the form of a JWT (RFC 7519), so that it is not a guess of the admin token. */
+const isJwt = (token: string): boolean => /^eyJ[\w-]*\.[\w-]+\.[\w-]*$/.test(token);
 
 const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();

@@ -1,4 +1,5 @@
 import type { Server } from 'node:http';
+import { Server as NetServer } from 'node:net';
 import { StartError } from '../../shared/start-error.js';
 
 /** How many connections may wait to be accepted. When an API process is replaced, all its viewers reconnect at once. */
@@ -21,4 +22,12 @@ export async function listen(server: Server, { PORT, HOST }: { PORT: number; HOS
     });
     server.listen(PORT, HOST, BACKLOG, resolve);
   });
+}
+
+/**
+ * Stops accepting connections, and leaves open ones alone. `server.close()` also destroys connections that count as idle:
+ * one whose response is still being sent, because the client reads slowly, is among them.
+ */
+export function closeListener(server: Server): void {
+  NetServer.prototype.close.call(server);
 }

@@ -5,6 +5,7 @@ import { isRedisFault } from '../../shared/redis/faults.js';
 import { setRefusalHeaders } from '../limits/refusal.js';
 import { basePath } from './base-path.js';
 import { logOf, noteInEntry, requestIdOf } from './request-entry.js';
+import { countError } from './request-metrics.js';
 
 /** Errors of Express's body parser, by their `type`. */
 const bodyErrors: Record<string, [ErrorCode, string]> = {
@@ -24,6 +25,7 @@ export function problemHandler(log: Logger): ErrorRequestHandler {
     if (error.status >= 500) {
       logOf(log, req).error({ err: thrown, method: req.method, path: req.path }, error.message);
     }
+    countError(error);
     if (res.headersSent) return next(thrown);
     if (error.code === 'unavailable') res.set('Retry-After', '2');
     setRefusalHeaders(res, error);

@@ -6,6 +6,7 @@ import type { FileStore } from '../../shared/files/store.js';
 import type { HeldFiles } from '../../shared/files/sweep.js';
 import type { JobDefinition } from '../../shared/jobs/definition.js';
 import { type JobOptions, optionsSchema } from '../../shared/jobs/options.js';
+import { requireAddress } from '../../shared/jobs/queues.js';
 import type { Registry } from '../../shared/jobs/registry.js';
 import { validate } from '../../shared/jobs/schema.js';
 import { createEnqueue, type Enqueued, type EnqueueOptions } from '../../shared/runtime/enqueue.js';
@@ -48,6 +49,8 @@ export interface JobStarter {
    * @returns the job: another one when an unfinished job has the same deduplication key
    */
   start(id: string, request: JobRequest): Promise<Enqueued>;
+  /** Returns the key of BullMQ's that exists if a job is a duplicate of an unfinished one; `undefined` if it cannot be. */
+  duplicateKey(id: string, request: JobRequest): string | undefined;
 }
 
 export function createJobStarter(given: StartOptions): JobStarter {
@@ -94,13 +97,19 @@ export function createJobStarter(given: StartOptions): JobStarter {
     }
   }
 
+  const deduplicationId = ({ definition, options: { deduplicationKey }, caller }: JobRequest) =>
+    deduplicationKey ? secretId(keyScope(caller), definition.name, deduplicationKey) : undefined;
+
   return {
     check,
-    start(id, { definition, data, options, caller, requestId }) {
-      const { deduplicationKey } = options;
-      const bullmq = deduplicationKey
-        ? { deduplication: { id: secretId(keyScope(caller), definition.name, deduplicationKey) } }
-        : {};
+    duplicateKey(id, request) {
+      const duplicate = deduplicationId(request);
+      return duplicate && given.keyspace.queueKey(requireAddress(id).queue, `de:${duplicate}`);
+    },
+    start(id, request) {
+      const { definition, data, options, caller, requestId } = request;
+      const duplicate = deduplicationId(request);
+      const bullmq = duplicate ? { deduplication: { id: duplicate } } : {};
       return enqueue({ id, definition, data, options, owner: caller.id, requestId, bullmq });
     },
   };

@@ -30,6 +30,8 @@ interface DashboardViewer extends FeedViewer {
  * A viewer that reads slowly therefore gets fewer frames with newer state, and no frames queue up in memory.
  */
 export class DashboardViewers extends FeedViewers<DashboardViewer> {
+  readonly kind = 'dashboard';
+
   /**
    * Answers a request with the stream of a dashboard.
    * @param principal sees its own jobs; an admin sees all jobs; `undefined` sees none

@@ -30,6 +30,9 @@ const operations: Operation[] = [
   ...serviceOperations,
 ];
 
+/** The path templates of all operations, such as `/v1/jobs/{id}`. */
+export const PATHS: readonly string[] = [...new Set(operations.map(({ path }) => path))];
+
 const DESCRIPTION = `Start long-running jobs and follow their progress live, without polling.
 
 Start a job with \`POST /v1/jobs\`, then watch it at its \`links.events\` with \`EventSource\`. Bodies are JSON in UTF-8. Times are milliseconds since 1970 unless stated otherwise. \`HEAD\` works wherever \`GET\` does. \`OPTIONS\` returns 204 with \`Allow\`, any other method 405 (\`method-not-allowed\`). Every error is a problem (RFC 9457) with a stable \`code\`.

@@ -91,6 +91,25 @@ export const serviceOperations: Operation[] = [
     answers: { 200: { description: 'The history', content: json(history) } },
     errors: ['invalid-request'],
   },
+  {
+    method: 'get',
+    path: '/metrics',
+    id: 'metrics',
+    tag: TAG,
+    summary: 'Read the metrics of the process',
+    description:
+      'In the text format of Prometheus 0.0.4, or OpenMetrics 1.0.0 if the client accepts it. The port of the metrics serves the same without authentication.',
+    access: 'admin',
+    answers: {
+      200: {
+        description: 'The metrics',
+        content: {
+          'text/plain': { schema: { type: 'string' } },
+          'application/openmetrics-text': { schema: { type: 'string' } },
+        },
+      },
+    },
+  },
   documentOperation('/openapi.json', 'openapi', 'This document'),
   documentOperation('/asyncapi.json', 'asyncapi', 'The AsyncAPI document of the streams'),
 ];

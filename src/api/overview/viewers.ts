@@ -69,6 +69,8 @@ export interface OverviewViewersOptions extends ViewerSetOptions {
  * thousand jobs.
  */
 export class OverviewViewers extends FeedViewers<OverviewViewer> {
+  readonly kind = 'overview';
+
   constructor(private readonly options: OverviewViewersOptions) {
     super(options.feed, options);
   }

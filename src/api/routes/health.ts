@@ -1,16 +1,18 @@
-import { Router } from 'express';
+import { type Request, type Response, Router } from 'express';
 import { HeadwayError } from '../../shared/errors.js';
 import { RELEASE } from '../../shared/process/version.js';
 import type { Connection } from '../../shared/runtime/connection.js';
+import { basePath } from '../http/base-path.js';
 import { methods } from '../http/problem.js';
+import type { Serving } from '../http/serving.js';
 
 export interface HealthRoutesOptions {
   connection: Connection;
-  stopping: () => boolean;
+  serving: Serving;
 }
 
 /** `/healthz`: the process is running. `/readyz`: it can serve requests, because Redis accepts writes. */
-export function healthRoutes({ connection, stopping }: HealthRoutesOptions): Router {
+export function healthRoutes({ connection, serving }: HealthRoutesOptions): Router {
   const router = Router();
   router
     .route('/healthz')
@@ -21,12 +23,21 @@ export function healthRoutes({ connection, stopping }: HealthRoutesOptions): Rou
   router
     .route('/readyz')
     .all(methods('GET'))
-    .get(async (_req, res) => {
-      if (stopping()) throw new HeadwayError('unavailable', 'The process is stopping.');
+    .get(async (req, res) => {
+      if (serving.draining) return notReady(req, res, 'The process is stopping.');
       // A Redis that is read-only, full or unable to save still answers PING. This command counts as a write, but changes
       // nothing: it writes an empty string to a key that does not exist.
       await connection.redis.setrange(`${connection.keyspace.prefix}:{ready}`, 0, '');
       res.set('Cache-Control', 'no-store').json({ status: 'ready' });
     });
   return router;
+}
+
+/** Answers with 503. Nothing has failed, so nothing is logged: a load balancer asks several times. */
+function notReady(req: Request, res: Response, detail: string): void {
+  res
+    .status(503)
+    .set({ 'Cache-Control': 'no-store', 'Retry-After': '2' })
+    .type('application/problem+json')
+    .send(JSON.stringify(new HeadwayError('unavailable', detail).toProblem(basePath(req) + req.path)));
 }

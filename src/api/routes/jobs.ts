@@ -23,7 +23,10 @@ import { parseListQuery } from '../jobs/list-query.js';
 import { createPageReader } from '../jobs/page.js';
 import { sendResult } from '../jobs/result.js';
 import type { JobStarter } from '../jobs/start.js';
+import type { LimitedStarter } from '../jobs/start-limited.js';
 import { deliveryView } from '../jobs/webhook.js';
+import type { JobLimits } from '../limits/jobs.js';
+import type { Limiter } from '../limits/limiter.js';
 import type { StreamDoor } from '../stream/door.js';
 import { followsRetries, type OpenJobChannel } from '../stream/job-channel.js';
 import { type PendingStream, requireStream } from '../stream/pending-stream.js';
@@ -42,6 +45,9 @@ export interface JobRoutesOptions {
   openJobChannel: OpenJobChannel;
   canceller: Canceller;
   starter: JobStarter;
+  limitedStarter: LimitedStarter;
+  limiter: Limiter;
+  jobLimits: JobLimits;
   readTombstone: TombstoneReader;
 }
 
@@ -60,6 +66,9 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     canceller,
     readTombstone,
     starter,
+    limitedStarter,
+    limiter,
+    jobLimits,
   } = options;
   const { redis, reconciler, readJob, trackJob, keyspace, faults } = connection;
   const idempotency = createIdempotency(redis, keyspace, config.IDEMPOTENCY_TTL_MS);
@@ -96,7 +105,10 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     // A removed job must have been queued, even if the process that queued it ended before recording that.
     const queued = use.queued || (use.jobId !== newId && (await readTombstone(use.jobId)) !== undefined);
     if (!queued) {
-      started = await starter.start(use.jobId, { ...request, requestId: requestIdOf(req) });
+      const limited = limiter.caller(req, caller);
+      [started = started] = await limitedStarter.startAll(limited, [
+        { id: use.jobId, request: { ...request, requestId: requestIdOf(req) } },
+      ]);
       if (key) await idempotency.confirm(key, started.id);
     }
     const { id } = started;
@@ -165,6 +177,10 @@ export function jobRoutes(options: JobRoutesOptions): Router {
       const why = isFinished(job) ? 'has completed' : `is ${job.state}`;
       throw new HeadwayError('not-failed', `The job ${why}. Only failed and cancelled jobs can be retried.`);
     }
+    const principal = await access.principal(req);
+    const caller = limiter.caller(req, principal);
+    const owner = principal?.id ?? '';
+    await jobLimits.reserve({ caller, owner, jobs: [{ id: jobId }], retry: true });
     await retryFailed(openQueue, jobId);
     await holdKey(jobId);
     const { job: retried } = await reconciler.reconcile(jobId);

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type Request, type Response, Router } from 'express';
+import type { HeadwayError } from '../../shared/errors.js';
 import { newJobId } from '../../shared/jobs/queues.js';
 import { jobLinks } from '../../shared/lifecycle/view.js';
 import { serverNow } from '../../shared/redis/server-clock.js';
@@ -10,6 +11,8 @@ import { basePath } from '../http/base-path.js';
 import { invalid } from '../http/invalid.js';
 import { methods } from '../http/problem.js';
 import { noteInEntry, requestIdOf } from '../http/request-entry.js';
+import type { LimitedCaller } from '../limits/caller.js';
+import { refusal } from '../limits/refusal.js';
 import {
   applyChange,
   forbiddenOptions,
@@ -25,11 +28,14 @@ import {
   scheduleNotFound,
   withPaused,
 } from '../schedules/plan.js';
+import { hasShorterGap } from '../schedules/shortest-gap.js';
 import { scheduleLinks, scheduleView } from '../schedules/view.js';
 import type { JobRoutesOptions } from './jobs.js';
 
 const PAGE = 50;
 const MAX_PAGE = 200;
+/** When a caller with too many schedules should try again, in ms. A schedule stays until it is deleted. */
+const RETRY_AFTER_MS = 60_000;
 
 export interface ScheduleRoutesOptions extends JobRoutesOptions {
   schedules: ScheduleMaintainer;
@@ -37,7 +43,8 @@ export interface ScheduleRoutesOptions extends JobRoutesOptions {
 
 /** `/v1/schedules`: recurring jobs. Only the owner of a schedule and admins have access to it. */
 export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
-  const { connection, openQueue, plan, access, schedules, starter } = options;
+  const { config, connection, openQueue, plan, access, schedules, starter, limitedStarter, limiter } =
+    options;
   const { store, sync } = schedules;
   const view = (schedule: Schedule, req: Request): Promise<Record<string, unknown>> =>
     scheduleView(schedule, { store, openQueue, readJob: connection.readJob }, basePath(req));
@@ -59,6 +66,8 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
     const caller = await access.admit(req, res);
     const body = await parseBody(req.body);
     const planned = await planFor(body, caller);
+    const limited = limiter.caller(req, caller);
+    requireInterval(planned, limited);
     for (;;) {
       const present = body.key === undefined ? undefined : await store.byKey(caller.id, body.key);
       if (present) {
@@ -73,14 +82,18 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
       const schedule: Schedule = {
         ...planned,
         id: randomUUID(),
+        ...(limited.kind === 'anonymous' && !limited.exempt ? { origin: limited.address } : {}),
         paused: false,
         createdAt: now,
         updatedAt: now,
         version: 1,
         timedIn: 1,
       };
+      const max = limiter.max('schedules', limited);
+      const saved = await store.save(schedule, max);
+      if (saved === 'full') throw tooManySchedules(max ?? 0);
       // Another request with the same key was faster.
-      if ((await store.save(schedule)) !== 'saved') continue;
+      if (saved !== 'saved') continue;
       await sync(schedule.id);
       noteInEntry(req, { target: `schedule:${schedule.id}` });
       res
@@ -110,13 +123,12 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
   async function change(req: Request, res: Response): Promise<void> {
     const { id } = await find(req);
     const requested = await parseChange(req.body);
-    const now = await update(id, async (schedule) =>
-      replan(
-        schedule,
-        await planFor(applyChange(bodyOf(schedule), requested), asOwner(schedule)),
-        serverNow(),
-      ),
-    );
+    const limited = limiter.caller(req, await access.principal(req));
+    const now = await update(id, async (schedule) => {
+      const planned = await planFor(applyChange(bodyOf(schedule), requested), asOwner(schedule));
+      requireInterval(planned, limited);
+      return replan(schedule, planned, serverNow());
+    });
     if (!now) throw scheduleNotFound();
     res.json(await view(now, req));
   }
@@ -134,8 +146,12 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
     const schedule = await find(req);
     const { name, data, options: jobOptions } = schedule;
     const request = await starter.check({ name, data, options: jobOptions }, asOwner(schedule));
-    const traced = { ...request, requestId: requestIdOf(req) };
-    const { id, state: newState } = await starter.start(newJobId(plan.of(name)), traced);
+    const caller = limiter.caller(req, await access.principal(req));
+    const newId = newJobId(plan.of(name));
+    const [{ id, state: newState } = { id: newId, state: undefined }] = await limitedStarter.startAll(
+      caller,
+      [{ id: newId, request: { ...request, requestId: requestIdOf(req) } }],
+    );
     noteInEntry(req, { jobId: id });
     const state = newState ?? (await connection.trackJob(id))?.state ?? 'waiting';
     const links = jobLinks(id, basePath(req));
@@ -150,6 +166,16 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
       return { ...schedule, deletedAt: now, updatedAt: now, version: schedule.version + 1 };
     });
     res.status(204).end();
+  }
+
+  /** Checks the time between the runs of an anonymous caller's schedule. @throws HeadwayError `invalid-request` */
+  function requireInterval(planned: Planned, { kind, exempt }: LimitedCaller): void {
+    const minMs = config.LIMIT_INTERVAL_ANONYMOUS_MS;
+    if (kind !== 'anonymous' || exempt || minMs === 0 || !hasShorterGap(planned, minMs, serverNow())) return;
+    const pointer = planned.cron === undefined ? '/everyMs' : '/cron';
+    throw invalid([
+      { pointer, detail: `must leave at least ${minMs} ms between two runs; sign in for less` },
+    ]);
   }
 
   /** Validates the job and the times of a body. */
@@ -189,6 +215,11 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
       return after;
     }
   }
+}
+
+function tooManySchedules(max: number): HeadwayError {
+  const detail = `You have as many schedules as the limit of ${max} allows. Delete one first.`;
+  return refusal({ limit: 'schedules', max, retryAfterMs: RETRY_AFTER_MS, detail });
 }
 
 /** A schedule keeps its owner when an admin changes it: its jobs are checked with the owner's permissions. */

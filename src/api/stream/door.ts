@@ -1,5 +1,6 @@
 import type { Request, RequestHandler } from 'express';
 import type { Redis } from 'ioredis';
+import { writeTo } from '../../shared/channel/subscription.js';
 import { HeadwayError } from '../../shared/errors.js';
 import { singleFlight } from '../../shared/process/every.js';
 import type { Logger } from '../../shared/process/log.js';
@@ -7,8 +8,9 @@ import { isRedisFault } from '../../shared/redis/faults.js';
 import { logOf } from '../http/request-entry.js';
 import type { StreamAdmission } from './admission.js';
 import { WAITING } from './frames.js';
-import { endStream, type SinkEvents, type StreamSink } from './handshake.js';
+import type { SinkEvents, StreamSink } from './handshake.js';
 import { PendingStream } from './pending-stream.js';
+import { dismissStream, endInWaves, leavingRetryMs, type Waves } from './waves.js';
 
 /** How often waiting streams are tried again, in ms. */
 const RETRY_MS = 500;
@@ -66,12 +68,12 @@ export class StreamDoor {
       const isStream = req.method === 'GET' && Boolean(req.accepts('text/event-stream'));
       const admitted = isStream && !this.closed ? this.options.admission?.accept(req, res) : undefined;
       const stream = new PendingStream(req, res, admitted);
-      if (isStream && this.closed) return stream.comeBack();
+      if (isStream && this.closed) return stream.comeBack(leavingRetryMs(this.count));
       try {
         await admit(req, stream);
       } catch (error) {
         if (!isStream) throw error;
-        if (this.closed) return stream.comeBack();
+        if (this.closed) return stream.comeBack(leavingRetryMs(this.count));
         if (isTemporary(error)) await this.wait(stream, admit);
         else if (isUnavailable(error)) stream.comeBack(reconnectMs());
         else throw error;
@@ -79,13 +81,13 @@ export class StreamDoor {
     };
   }
 
-  /** Ends the waiting streams, and each one that is requested later. The viewers reconnect, to another process. */
-  close(): void {
+  /**
+   * Ends the waiting streams in waves, and each one that is requested later at once. The viewers reconnect, to another process.
+   * Resolves when all have been ended.
+   */
+  close(waves: Waves): Promise<void> {
     this.closed = true;
-    for (const sink of [...this.waiting.keys()]) {
-      this.remove(sink);
-      endStream(sink);
-    }
+    return endInWaves([...this.waiting.keys()], waves, (sink) => this.remove(sink));
   }
 
   private get full(): boolean {
@@ -97,7 +99,7 @@ export class StreamDoor {
     const sink = await stream.wait(this.events);
     if (!sink) return;
     // Many streams may have been opened in the same turn.
-    if (this.closed || this.full) return endStream(sink);
+    if (this.closed || this.full) return dismissStream(sink, this.count);
     this.waiting.set(sink, { stream, admit });
     this.timer ??= setInterval(() => this.tick(), RETRY_MS);
   }
@@ -114,7 +116,7 @@ export class StreamDoor {
     if (now - this.beatAt >= this.options.heartbeatMs) {
       this.beatAt = now;
       // A viewer that has not read the previous comment does not need another one.
-      for (const sink of this.waiting.keys()) if (!sink.writableLength) sink.write(WAITING);
+      for (const sink of this.waiting.keys()) if (!sink.writableLength) writeTo(sink, WAITING);
     }
     void this.tryAll();
   }

@@ -1,6 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { Sink } from '../../shared/channel/subscription.js';
+import { streamBytes } from '../../shared/metrics/stream-metrics.js';
+import { countRequest } from '../http/request-metrics.js';
+import { leaveInFlight } from '../http/serving.js';
 import { releaseLeases } from './lease.js';
 import { boundUnsent } from './socket-bound.js';
 
@@ -77,7 +80,9 @@ export async function openStream(
     res.on('drain', onDrain);
     res.on('close', onClose);
   }
+  countRequest(res);
   if (sink.destroyed || req.socket.destroyed) return undefined;
+  streamBytes.only.value += Buffer.byteLength(head);
   boundUnsent(req.socket);
   handOver(sink, on);
   return sink;
@@ -130,6 +135,7 @@ function canRelease(parser: Parser | null | undefined): parser is Parser {
 function release(req: IncomingMessage, res: ServerResponse, parser: Parser): Socket {
   const { socket } = req;
   res.detachSocket(socket);
+  leaveInFlight(res);
   for (const event of ['data', 'end', 'close', 'drain', 'error', 'timeout', 'pause', 'resume']) {
     socket.removeAllListeners(event);
   }

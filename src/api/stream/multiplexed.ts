@@ -8,8 +8,8 @@ import {
   STALLED,
   type Subscription,
   type SubscriptionState,
-  writeTo,
 } from '../../shared/channel/subscription.js';
+import { streamBytes } from '../../shared/metrics/stream-metrics.js';
 
 /** One channel of a stream, and the viewer's position in it. */
 export interface MultiplexedChannel {
@@ -102,8 +102,12 @@ export class MultiplexedStream {
     const reset = frame.toString('latin1', 0, 4) !== 'id: ';
     const { epoch, offset } = reset ? { epoch: '', offset: 0 } : frameId(frame);
     this.positions[index] = reset ? '' : `${epoch}-${offset}`;
-    this.sink.write(Buffer.from(`id: ${this.positions.join(',')}\n`, 'latin1'));
-    const more = writeTo(this.sink, reset ? frame : frame.subarray(frame.indexOf(LF) + 1));
+    const id = Buffer.from(`id: ${this.positions.join(',')}\n`, 'latin1');
+    const rest = reset ? frame : frame.subarray(frame.indexOf(LF) + 1);
+    // The caller has counted the bytes of the frame with its own id.
+    streamBytes.only.value += id.length + rest.length - frame.length;
+    this.sink.write(id);
+    const more = this.sink.write(rest) || this.sink.writableLength === 0;
     // All members share the socket: when it is full, all of them stall.
     if (!more) this.noteBackpressure(false);
     return more;

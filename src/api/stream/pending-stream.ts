@@ -1,4 +1,5 @@
 import type { Request, Response } from 'express';
+import { writeTo } from '../../shared/channel/subscription.js';
 import { HeadwayError } from '../../shared/errors.js';
 import { entryOf } from '../http/request-entry.js';
 import type { AtOnceLimit } from '../limits/at-once.js';
@@ -70,7 +71,7 @@ export class PendingStream {
     this.countFor('streams');
     if (!sink) return this.begin(RETRY + head, on);
     handOver(sink, on);
-    sink.write(head === '' ? HEARTBEAT : Buffer.from(head));
+    writeTo(sink, head === '' ? HEARTBEAT : Buffer.from(head));
     return sink;
   }
 

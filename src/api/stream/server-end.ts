@@ -1,6 +1,7 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
-import { endStream, type StreamSink } from './handshake.js';
+import type { StreamSink } from './handshake.js';
+import { dismissStream } from './waves.js';
 
 /** Closed streams are removed at this number of streams and at each doubling, so that streams need no listeners. */
 const FIRST_CLEAN = 64;
@@ -15,7 +16,7 @@ class ServerStreams {
     const { close, closeAllConnections } = server;
     server.close = (...args) => {
       this.closing = true;
-      for (const sink of this.open) endStream(sink);
+      for (const sink of this.open) dismissStream(sink, this.open.size);
       return close.apply(server, args);
     };
     server.closeAllConnections = () => {
@@ -28,7 +29,7 @@ class ServerStreams {
   }
 
   add(sink: StreamSink): void {
-    if (this.closing) return endStream(sink);
+    if (this.closing) return dismissStream(sink, this.open.size);
     this.open.add(sink);
     if (this.open.size >= this.cleanAt) this.clean();
   }

@@ -1,3 +1,5 @@
+import { writeTo } from '../../shared/channel/subscription.js';
+import { streamConnects, streamReconnects, streamStalls } from '../../shared/metrics/stream-metrics.js';
 import type { Logger } from '../../shared/process/log.js';
 import { serverNow } from '../../shared/redis/server-clock.js';
 import type { Credential } from '../auth/credential.js';
@@ -6,6 +8,7 @@ import type { Revoked } from '../auth/revocations.js';
 import { EXPIRED, REVOKED } from './frames.js';
 import { endStream, noteEnd, type SinkEvents, type StreamSink } from './handshake.js';
 import type { PendingStream } from './pending-stream.js';
+import { dismissStream, endInWaves, leavingRetryMs, type Waves } from './waves.js';
 
 /** Maximum number of viewers that are checked at once for revoked credentials. */
 const AT_ONCE = 500;
@@ -38,6 +41,9 @@ export abstract class ViewerSet<V> implements RevocableStreams {
     },
     onClose: (sink) => this.remove(sink),
   };
+
+  /** The kind of these streams, a label of their metrics. */
+  abstract readonly kind: 'channel' | 'overview' | 'dashboard';
 
   /** @param tickMs how often each viewer is served */
   constructor(
@@ -79,17 +85,19 @@ export abstract class ViewerSet<V> implements RevocableStreams {
     create: (sink: StreamSink) => V,
   ): Promise<{ sink: StreamSink; viewer: V } | undefined> {
     if (this.closed) {
-      stream.comeBack();
+      stream.comeBack(leavingRetryMs(this.count));
       return undefined;
     }
     const sink = await stream.open(this.events, head);
     if (!sink) return undefined;
     if (this.closed) {
-      endStream(sink);
+      dismissStream(sink, this.count);
       return undefined;
     }
     const viewer = create(sink);
     this.viewers.set(sink, viewer);
+    streamConnects.at(this.kind).value++;
+    if (stream.lastEventId !== undefined) streamReconnects.at(this.kind).value++;
     this.timer ??= setInterval(() => this.tick(), this.tickMs).unref();
     if (credentials.length > 0) {
       this.credentials.set(sink, credentials);
@@ -104,14 +112,16 @@ export abstract class ViewerSet<V> implements RevocableStreams {
     return { sink, viewer };
   }
 
-  /** Ends every stream, and each one that is opened later. The viewers reconnect, to another process. */
-  close(): void {
+  /**
+   * Ends every stream in its wave, and each one that is opened later at once. The viewers reconnect, to another process. Until
+   * its wave, a stream goes on. Resolves when all have been ended.
+   */
+  close(waves: Waves): Promise<void> {
     this.closed = true;
-    for (const sink of this.viewers.keys()) {
+    return endInWaves([...this.viewers.keys()], waves, (sink) => {
       this.remove(sink);
       noteEnd(sink, 'stopping');
-      endStream(sink);
-    }
+    });
   }
 
   /**
@@ -150,7 +160,7 @@ export abstract class ViewerSet<V> implements RevocableStreams {
     noteEnd(sink, last === EXPIRED ? 'expired' : 'revoked');
     // A viewer that does not read would not get the event, and would keep its socket open.
     if (stalled) return void sink.destroy();
-    sink.write(last);
+    writeTo(sink, last);
     endStream(sink);
   }
 
@@ -174,6 +184,7 @@ export abstract class ViewerSet<V> implements RevocableStreams {
       if (since === undefined) this.serve(sink, viewer);
       else if (since < droppable) {
         noteEnd(sink, 'stalled');
+        streamStalls.only.value++;
         sink.destroy();
       }
     }

@@ -40,6 +40,7 @@ interface Following {
 
 /** The viewers of channels in this process: of jobs, and of channels that applications publish to. */
 export class ChannelViewers extends ViewerSet<Following> {
+  readonly kind = 'channel';
   private readonly hub: ChannelHub;
   private readonly log: Logger;
   private readonly heartbeats: Heartbeats;

@@ -1,4 +1,13 @@
-import { endsChannel, frameId, resetFrame } from './frame.js';
+import {
+  conflatedEvents,
+  liveEvents,
+  replayedEvents,
+  streamLag,
+  streamResets,
+} from '../metrics/stream-metrics.js';
+import { serverNow } from '../redis/server-clock.js';
+import { endsChannel, frameId, happenedAt, resetFrame } from './frame.js';
+import { jobOfChannel } from './keys.js';
 import { FRESH_MS, mayCover, Page, type PageBudget } from './page.js';
 import type { ChannelPosition, Missed, Reader } from './reader.js';
 import { BEHIND, CLOSED, LIVE, type Sink, STALLED, Subscription, writeTo } from './subscription.js';
@@ -43,13 +52,16 @@ export class Feed {
   /** Live frames that arrived during a read, so that the two can be joined. */
   private recent: Array<{ offset: number; frame: Buffer }> = [];
   private recentBytes = 0;
+  private readonly ofJob: boolean;
 
   constructor(
     readonly name: string,
     private readonly read: Reader,
     private readonly budget: PageBudget,
     private readonly onEmpty: (feed: Feed) => void,
-  ) {}
+  ) {
+    this.ofJob = jobOfChannel(name) !== undefined;
+  }
 
   join(sink: Sink, since: ChannelPosition, stays = false): Subscription {
     const subscription = new Subscription(this, sink, since.epoch, since.offset, since.after, stays);
@@ -91,6 +103,7 @@ export class Feed {
     if (this.latest && offset > this.latest.missed.offset) this.dropLatest();
     if (this.reads.size > 0) this.remember(offset, frame);
     const last = endsChannel(frame);
+    let written = 0;
     for (const subscription of this.subscriptions) {
       if (subscription.state !== LIVE || offset <= subscription.offset) continue;
       if (offset > subscription.offset + 1) {
@@ -100,8 +113,17 @@ export class Feed {
       }
       subscription.epoch = epoch;
       subscription.writeFrame(frame, offset);
+      written++;
       if (last && !subscription.stays) this.finish(subscription);
     }
+    if (written > 0) this.countLive(frame, written);
+  }
+
+  /** Counts a frame that was written to `written` subscriptions. Once for all of them, because fan-out is the hottest path. */
+  private countLive(frame: Buffer, written: number): void {
+    liveEvents.value += written;
+    const at = this.ofJob ? happenedAt(frame) : undefined;
+    if (at !== undefined) streamLag.only.observe(Math.max(0, serverNow() - at) / 1000);
   }
 
   /** See {@link ChannelHub.isKnownOpen}. */
@@ -181,7 +203,11 @@ export class Feed {
     subscription.after = undefined;
     const hasSeenEvents = subscription.epoch !== '' || subscription.offset > 0;
     // For a viewer that has seen nothing, a trimmed log is simply the current state.
-    if (reset && hasSeenEvents) subscription.noteBackpressure(writeTo(subscription.sink, resetFrame(reset)));
+    if (reset && hasSeenEvents) {
+      streamResets.at(reset).value++;
+      subscription.noteBackpressure(writeTo(subscription.sink, resetFrame(reset)));
+    }
+    subscription.follows = hasSeenEvents && !reset && epoch === subscription.epoch;
     if (epoch !== subscription.epoch) {
       subscription.epoch = epoch;
       subscription.offset = 0;
@@ -203,11 +229,14 @@ export class Feed {
         subscription.dropRest();
         return this.catchUp(subscription);
       }
+      if (subscription.follows) conflatedEvents.only.value += offset - subscription.offset - 1;
+      replayedEvents.value++;
       subscription.writeFrame(frame, offset);
       if (offset === end && !subscription.stays) return this.finish(subscription);
     }
     if (subscription.state === CLOSED) return;
     subscription.dropRest();
+    if (subscription.follows) conflatedEvents.only.value += Math.max(0, last - subscription.offset);
     subscription.offset = last;
     // A viewer that has seen the end elsewhere would otherwise wait for nothing.
     if (end !== undefined && last >= end && !more && !subscription.stays) return this.finish(subscription);
@@ -227,11 +256,13 @@ export class Feed {
     for (const { offset, frame } of this.recent) {
       if (offset <= subscription.offset) continue;
       if (offset > subscription.offset + 1) break;
+      liveEvents.value++;
       subscription.writeFrame(frame, offset);
       if (endsChannel(frame) && !subscription.stays) return this.finish(subscription);
       if (subscription.state !== BEHIND) return;
     }
     if (subscription.offset < this.offset) return this.catchUp(subscription);
+    subscription.follows = true;
     subscription.state = LIVE;
   }
 

@@ -153,6 +153,31 @@ export function endsChannel(frame: Buffer): boolean {
   return at > 0 && frame[at + 1] === 0x3a && frame.subarray(at).equals(END_MARK);
 }
 
+const QUOTE = 0x22;
+const BRACE = 0x7d;
+/** The end of the data of a job's event: `"at":1790000000000}`. A time has 13 digits until the year 2286. */
+const AT = Buffer.from('"at":');
+const AT_DIGITS = 13;
+
+/**
+ * Returns when an event of a job happened, ms since 1970 by Redis' clock: the last member of its data. `undefined` for data
+ * without it. Only the last bytes of the frame are read.
+ */
+export function happenedAt(frame: Buffer): number | undefined {
+  const end = frame.length - (endsChannel(frame) ? END_MARK.length : 2) - 1;
+  const digits = end - AT_DIGITS;
+  const from = digits - AT.length;
+  if (frame[end] !== BRACE || frame[from] !== QUOTE || AT.compare(frame, from, digits) !== 0)
+    return undefined;
+  let at = 0;
+  for (let i = digits; i < end; i++) {
+    const digit = (frame[i] ?? 0) - ZERO;
+    if (digit < 0 || digit > 9) return undefined;
+    at = at * 10 + digit;
+  }
+  return at;
+}
+
 /** Returns the frame of a `reset` event: the viewer has to discard its state, and the current state follows. It has no id. */
 export function resetFrame(reason: string): Buffer {
   return Buffer.from(`event: reset\ndata: ${JSON.stringify({ reason, at: serverNow() })}\n\n`);

@@ -93,6 +93,11 @@ export class ChannelHub {
     return this.feeds.get(channelKeys(this.options.keyspace, channel)[0])?.subscriptions.size ?? 0;
   }
 
+  /** The number of channels with a subscription in this process. */
+  get size(): number {
+    return this.feeds.size;
+  }
+
   /** Iterates over the names of the channels with a subscription in this process. */
   *channels(): Generator<string> {
     for (const feed of this.feeds.values()) yield feed.name;

@@ -1,5 +1,6 @@
 import type { Cluster, Redis } from 'ioredis';
 import type { Keyspace } from '../keyspace.js';
+import { eventsPublished } from '../metrics/job-metrics.js';
 import { passReplies, type Waiting } from '../redis/replies.js';
 import { scriptsOf } from '../redis/scripts.js';
 import { isRun, ServerReplacedError, serverRun } from '../redis/server-run.js';
@@ -175,6 +176,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     pass: (row: Row) => void = sendRow,
   ): Promise<PublishReply> {
     if (events.length === 0) throw new TypeError('there are no events to publish');
+    eventsPublished.only.value += events.length;
     const ttl = Math.max(events.some(({ end }) => end) ? ttlMs : unfinishedTtlMs, keepMs);
     return new Promise((resolve, reject) => {
       pass({ channel, events, ttl, fence, numbering, resolve, reject });

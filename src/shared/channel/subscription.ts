@@ -1,4 +1,7 @@
+import { streamBytes } from '../metrics/stream-metrics.js';
 import type { Page } from './page.js';
+
+const bytes = streamBytes.only;
 
 /** The destination of frames, such as a `net.Socket`. */
 export interface Sink {
@@ -11,10 +14,13 @@ export interface Sink {
 }
 
 /**
- * Writes a frame to a sink.
+ * Writes a frame to a sink, and counts its bytes.
  * @returns whether more may be written. A Node stream returns false for a large write even if the system accepted all of it.
  */
-export const writeTo = (sink: Sink, frame: Buffer): boolean => sink.write(frame) || sink.writableLength === 0;
+export function writeTo(sink: Sink, frame: Buffer): boolean {
+  bytes.value += frame.length;
+  return sink.write(frame) || sink.writableLength === 0;
+}
 
 /** The part of a feed that a subscription uses. */
 interface Source {
@@ -46,6 +52,8 @@ export class Subscription {
   beatDue = 0;
   /** Frames that were read but not written yet. */
   rest: Rest | undefined;
+  /** Whether it has followed the channel so far: what it skips from now on was conflated. */
+  follows = false;
 
   constructor(
     private readonly source: Source,

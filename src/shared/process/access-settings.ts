@@ -71,7 +71,7 @@ export const accessSettings = {
     )
     .default('loopback')
     .describe(
-      'Proxies whose `X-Forwarded-Proto` header is trusted, so that cookies are `Secure` behind a proxy that terminates TLS. A comma-separated list of addresses, networks such as `10.0.0.0/8`, `loopback`, `linklocal` and `uniquelocal`, or `none`.',
+      'Proxies whose `X-Forwarded-Proto` and `X-Forwarded-For` headers are trusted, so that cookies are `Secure` behind a proxy that terminates TLS, and limits count the addresses of its clients. A comma-separated list of addresses, networks such as `10.0.0.0/8`, `loopback`, `linklocal` and `uniquelocal`, or `none`.',
     ),
   ADMIN_TOKEN: z
     .string()

@@ -7,8 +7,10 @@ import { alertSettings } from './alert-settings.js';
 import { anonymousSettings } from './anonymous-settings.js';
 import { limitSettings } from './limit-settings.js';
 import { logSettings } from './log-settings.js';
+import { metricsSettings } from './metrics-settings.js';
 import { normalPublicUrl, publicUrlMistake } from './public-url.js';
 import { isSecretSetting } from './redact.js';
+import { stopSettings } from './stop-settings.js';
 import { storageSettings } from './storage-settings.js';
 
 const int = (min: number, max = Number.MAX_SAFE_INTEGER) => z.coerce.number().int().min(min).max(max);
@@ -115,11 +117,7 @@ export const configSchema = z.object({
   MAX_STALLS: int(0, 1000)
     .default(3)
     .describe('How many times a job may lose its worker. The job fails the next time.'),
-  SHUTDOWN_GRACE_MS: int(0)
-    .default(10_000)
-    .describe(
-      'Grace period after SIGTERM, in ms. A worker hands back the jobs that are still running then; the API waits this long for open requests.',
-    ),
+  ...stopSettings,
   KEEP_JOBS_MS: int(1000)
     .default(day)
     .describe(
@@ -175,6 +173,7 @@ export const configSchema = z.object({
   ...storageSettings,
   ...limitSettings,
   ...anonymousSettings,
+  ...metricsSettings,
   TOKEN_TTL_MS: int(1000)
     .default(7 * day)
     .describe('How long a job token is valid, in ms.'),

@@ -1,21 +1,27 @@
 import { StartError } from '../start-error.js';
 import type { Logger } from './log.js';
 import { onParentGone } from './parent.js';
+import { CLOSE_MS } from './stop-settings.js';
 
 /** Exit code for a configuration error (EX_CONFIG). A supervisor should not restart the process: it would fail again. */
 export const EXIT_CONFIG = 78;
 
-/** Called when the program that started this process has ended. Until `onShutdown` there is nothing to close. */
-let onLost = (_reason: string): void => process.exit(1);
+/** A second signal within this time counts as the same request, in ms: a terminal and npm both send Ctrl-C to a process. */
+const SAME_REQUEST_MS = 1000;
+
+/** Stops the process. Until `onShutdown` there is nothing to close, also while the process waits for Redis. */
+let stop = (_reason: string, _isSignal: boolean): void => process.exit(0);
 
 /**
  * Runs the main function of a process. A {@link StartError} ends the process with one line per mistake on standard error.
+ * SIGTERM, SIGINT and the end of the supervisor or parent stop the process: see {@link onShutdown}.
  */
 export async function runMain(main: () => Promise<void>): Promise<void> {
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop(signal, true));
   // The supervisor may have ended while the modules were loaded.
-  if (process.send && !process.connected) onLost('supervisor gone');
-  process.on('disconnect', () => onLost('supervisor gone'));
-  onParentGone(() => onLost('parent gone'));
+  if (process.send && !process.connected) stop('supervisor gone', false);
+  process.on('disconnect', () => stop('supervisor gone', false));
+  onParentGone(() => stop('parent gone', false));
   try {
     await main();
   } catch (error) {
@@ -34,36 +40,41 @@ export async function runMain(main: () => Promise<void>): Promise<void> {
  */
 export const exitUnusable = (): never => process.exit(EXIT_CONFIG);
 
-/** How long a process may take to close its connections after the grace period, in ms. */
-const CLOSE_MS = 7000;
-
 /**
- * Calls `stop` once when the process gets SIGTERM or SIGINT or has lost its supervisor or parent, then exits. If `stop`
- * takes longer than `graceMs` and {@link CLOSE_MS}, the process exits anyway.
+ * Calls `close` once when the process gets SIGTERM or SIGINT or has lost its supervisor or parent, then exits with 0. If
+ * `close` takes longer than `graceMs` and {@link CLOSE_MS}, the process exits with 0 anyway: what hangs (Redis, code of the
+ * operator) cannot be closed later either. A second signal exits at once, with 1.
  */
-export function onShutdown(log: Logger, graceMs: number, stop: () => Promise<void>): void {
-  let stopping = false;
-  const shutdown = async (reason: string): Promise<void> => {
-    if (stopping) return;
-    stopping = true;
-    log.info({ reason }, 'stopping');
-    setTimeout(() => {
-      log.error('shutdown timed out, exiting');
-      process.exit(1);
-    }, graceMs + CLOSE_MS);
-    try {
-      await stop();
-      process.exit(0);
-    } catch (error) {
-      log.error({ err: error }, 'shutdown failed');
+export function onShutdown(log: Logger, graceMs: number, close: () => Promise<void>): void {
+  let askedAt: number | undefined;
+  stop = (reason, isSignal) => {
+    const now = performance.now();
+    if (askedAt === undefined) {
+      askedAt = now;
+      log.info({ reason }, 'stopping');
+      void shutDown();
+    } else if (isSignal && now - askedAt > SAME_REQUEST_MS) {
+      log.warn({ reason }, 'asked to stop again: exiting at once');
       process.exit(1);
     }
   };
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void shutdown(signal));
-  onLost = (reason) => void shutdown(reason);
+  async function shutDown(): Promise<void> {
+    setTimeout(() => {
+      log.warn('shutdown timed out: exiting with open connections');
+      process.exit(0);
+    }, graceMs + CLOSE_MS);
+    try {
+      await close();
+    } catch (error) {
+      log.error({ err: error }, 'an error occurred while stopping');
+    }
+    process.exit(0);
+  }
 }
 
 /** Reports to the supervisor, if there is one, that this process is up. */
-export function announce(message: { type: 'listening'; url: string } | { type: 'ready' }): void {
+export function announce(
+  message: { metrics?: string | undefined } & ({ type: 'listening'; url: string } | { type: 'ready' }),
+): void {
   if (process.connected) process.send?.(message);
 }

@@ -4,6 +4,7 @@ const OWN_PATHS = [
   '/asyncapi.json',
   '/healthz',
   '/readyz',
+  '/metrics',
   '/favicon.svg',
   '/index.html',
   '/dashboard.html',

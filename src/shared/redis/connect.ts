@@ -1,5 +1,6 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import { StartError } from '../start-error.js';
+import { countCommands } from './command-metrics.js';
 import { watchLiveness } from './liveness.js';
 import { shareScripts } from './pipelines.js';
 import { followMaster } from './read-only.js';
@@ -63,21 +64,22 @@ export function connectRedis(url: string, role: ConnectionRole, extra: Options =
     : new Redis(url, options);
   // Without a listener, ioredis prints every failed attempt. The caller may add one that logs.
   redis.on('error', () => {});
-  watch(redis, role === 'subscriber');
+  watch(redis, role);
   // BullMQ duplicates the connection to wait for jobs on the copy.
   const { duplicate } = redis;
   redis.duplicate = (...args) => {
     const copy = duplicate.apply(redis, args);
-    watch(copy, false);
+    watch(copy, role);
     return copy;
   };
   return redis;
 }
 
-function watch(redis: Redis, listens: boolean): void {
+function watch(redis: Redis, role: ConnectionRole): void {
   shareScripts(redis);
   noteServerRun(redis);
-  watchLiveness(redis, { listens });
+  countCommands(redis, role);
+  watchLiveness(redis, { listens: role === 'subscriber' });
   followMaster(redis);
 }
 

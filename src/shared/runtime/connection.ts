@@ -10,6 +10,7 @@ import { type OpenQueue, planQueues } from '../jobs/queues.js';
 import type { Registry } from '../jobs/registry.js';
 import { createRetentionTimes, type RetentionTimes } from '../jobs/retention-times.js';
 import { createKeyspace, type Keyspace } from '../keyspace.js';
+import { createJobCounter } from '../lifecycle/job-counter.js';
 import { createJobFaults, type JobFaults } from '../lifecycle/job-faults.js';
 import type { ObservableReconciler } from '../lifecycle/observers.js';
 import { createReconciler } from '../lifecycle/reconcile.js';
@@ -155,7 +156,7 @@ export async function connectHeadway(
       publisher,
       readJob: trackJob,
       keep,
-      observers: [webhookQueue, outcomes],
+      observers: [webhookQueue, outcomes, createJobCounter(registry)],
     }),
     outcomes,
     webhooks,

@@ -10,6 +10,7 @@ import type { JobState } from '../jobs/states.js';
 import type { Keyspace } from '../keyspace.js';
 import { accepted } from '../lifecycle/events.js';
 import type { Expiry } from '../lifecycle/expiry.js';
+import { jobsQueued } from '../metrics/job-metrics.js';
 import { oncePerTurn } from '../process/once-per-turn.js';
 import { serverNow } from '../redis/server-clock.js';
 import { untilTaken } from '../redis/until-taken.js';
@@ -95,7 +96,10 @@ export function createEnqueue(options: EnqueueOptions): Enqueue {
       expiresAt === undefined ? undefined : expiry.add(id, expiresAt),
       webhook && webhooks.add(id, webhook, opts.delay),
     ]);
-    if (added === id) return { id, state };
+    if (added === id) {
+      jobsQueued.at(name).value++;
+      return { id, state };
+    }
     // An unfinished job has the same deduplication key: the caller gets that job, and this id stays unused.
     await forget(id);
     return { id: added, state: undefined };

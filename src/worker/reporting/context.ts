@@ -45,7 +45,7 @@ export function createReporting(options: ReportingOptions): Reporting {
     attempt,
     stages,
     intervalMs: limits.progressIntervalMs,
-    publish: (data) => sink.progress(data),
+    publish: (data, reports) => sink.progress(data, reports),
     updateBullMq: (data) => sink.bullMqProgress(data),
     warn,
   });
@@ -77,7 +77,9 @@ export function createReporting(options: ReportingOptions): Reporting {
   }
   function publishMissing(): void {
     const missing = bound.takeMissing();
-    if (missing) sendLine(sink, lineTexts({ jobId, attempt }, missingLine(missing)));
+    if (!missing) return;
+    sink.lost(Object.values(missing).reduce((sum, count) => sum + count, 0));
+    sendLine(sink, lineTexts({ jobId, attempt }, missingLine(missing)));
   }
   let stage: string | undefined;
   let rollUp = openRollUp();

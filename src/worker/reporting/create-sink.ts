@@ -7,6 +7,7 @@ import { newEpoch } from '../../shared/channel/scripts.js';
 import type { WatcherQuery } from '../../shared/channel/watchers.js';
 import { storedId } from '../../shared/jobs/queues.js';
 import type { Keyspace } from '../../shared/keyspace.js';
+import { progressCoalesced, progressPublished, reportsLost } from '../../shared/metrics/job-metrics.js';
 import type { Logger } from '../../shared/process/log.js';
 import { scriptsOf } from '../../shared/redis/scripts.js';
 import { untilTaken } from '../../shared/redis/until-taken.js';
@@ -64,7 +65,10 @@ export function createReportSink(options: ReportSinkOptions): ReportSink {
       return source === undefined ? readSource().then(call) : call(source);
     },
     begin: options.begin,
-    onMissing: (count) => publishMissing({ other: count }),
+    onMissing(count) {
+      lost(count);
+      publishMissing({ other: count });
+    },
     warn,
   });
   const lines = new ReportQueue<string>({
@@ -90,6 +94,9 @@ export function createReportSink(options: ReportSinkOptions): ReportSink {
     (error) => warn(`could not update the progress in BullMQ: ${error}`),
   );
 
+  function lost(count: number): void {
+    reportsLost.only.value += count;
+  }
   function event(name: string, json: string, onDone?: () => void): void {
     events.put(prepareEvent({ event: name, data: json, isJson: true }), json.length, onDone);
   }
@@ -97,7 +104,9 @@ export function createReportSink(options: ReportSinkOptions): ReportSink {
     event('log', JSON.stringify({ jobId, attempt, ...missingLine(missing) }));
   }
   return {
-    progress(data) {
+    progress(data, reports) {
+      progressPublished.only.value++;
+      progressCoalesced.only.value += reports - 1;
       const prepared = prepareEvent({ event: 'progress', kind: 'state', data });
       return new Promise<void>((resolve) => events.put(prepared, prepared.body.length, resolve));
     },
@@ -106,6 +115,7 @@ export function createReportSink(options: ReportSinkOptions): ReportSink {
       return bullMqProgress.delivered();
     },
     event,
+    lost,
     bullMqLog: (line, onDone) => lines.put(line, line.length, onDone),
     warn,
     watchers: async () => (await untilTaken(() => presence.watchers(channel))).watchers,

@@ -11,8 +11,11 @@ export interface ProgressReporterOptions {
   stages?: Record<string, number> | undefined;
   /** Minimum time between two updates in ms; 0 publishes every update. */
   intervalMs: number;
-  /** Publishes an update. Returns a promise only if the caller should wait for it. */
-  publish: (data: ProgressData) => Promise<unknown> | undefined;
+  /**
+   * Publishes an update. Returns a promise only if the caller should wait for it.
+   * @param reports how many reports of the job have led to it
+   */
+  publish: (data: ProgressData, reports: number) => Promise<unknown> | undefined;
   /** Updates `job.progress` of BullMQ. */
   updateBullMq: (data: ProgressData) => Promise<unknown> | undefined;
   warn: (message: string) => void;
@@ -27,6 +30,8 @@ export class ProgressReporter {
   private readonly progress;
   private timer: NodeJS.Timeout | undefined;
   private dirty = false;
+  /** Reports since the last published update. */
+  private reports = 0;
   private lastPublish = Number.NEGATIVE_INFINITY;
   private lastBullMq = Number.NEGATIVE_INFINITY;
   private bullMqTimer: NodeJS.Timeout | undefined;
@@ -39,6 +44,7 @@ export class ProgressReporter {
 
   update(update: ProgressUpdate | number): void {
     const now = performance.now();
+    this.reports++;
     const { changed, warning } = this.progress.update(update, now);
     if (warning) this.options.warn(warning);
     if (changed) this.changed(now);
@@ -46,6 +52,7 @@ export class ProgressReporter {
 
   stage(name: string, weight?: number): void {
     const now = performance.now();
+    this.reports++;
     this.progress.stage(name, now, weight);
     this.changed(now);
   }
@@ -88,7 +95,9 @@ export class ProgressReporter {
     this.dirty = false;
     this.lastPublish = now;
     const data = this.progress.snapshot(serverNow());
-    this.track(this.options.publish(data));
+    const { reports } = this;
+    this.reports = 0;
+    this.track(this.options.publish(data, reports));
     if (this.bullMqTimer) return;
     const wait = this.lastBullMq + BULLMQ_INTERVAL_MS - now;
     if (wait <= 0) this.updateBullMq(data);

@@ -2,8 +2,11 @@ import type { ProgressData } from './progress.js';
 
 /** Destination for the reports of one run. Reports are kept until Redis has them. */
 export interface ReportSink {
-  /** Publishes progress. Resolves when Redis has it; returns nothing if the caller need not wait. */
-  progress(data: ProgressData): Promise<unknown> | undefined;
+  /**
+   * Publishes progress. Resolves when Redis has it; returns nothing if the caller need not wait.
+   * @param reports how many reports of the job have led to it, for the metrics
+   */
+  progress(data: ProgressData, reports: number): Promise<unknown> | undefined;
   /** Updates the progress of the job in BullMQ. */
   bullMqProgress(data: ProgressData): Promise<unknown> | undefined;
   /**
@@ -14,6 +17,8 @@ export interface ReportSink {
   event(name: string, json: string, onDone?: () => void): void;
   /** Adds a line to the log of the job in BullMQ. */
   bullMqLog(line: string, onDone?: () => void): void;
+  /** Counts reports that were dropped. */
+  lost(count: number): void;
   /** Writes a warning to the log of the worker. */
   warn(message: string): void;
   /** Returns the number of viewers of the job. */

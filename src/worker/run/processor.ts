@@ -97,9 +97,9 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       log: attemptLog,
     });
     const { progress } = sink;
-    sink.progress = (data) => {
+    sink.progress = (data, reports) => {
       running.progress(jobId, data);
-      return progress(data);
+      return progress(data, reports);
     };
     return sink;
   }

@@ -118,6 +118,7 @@ export class Run {
 /** The current runs of a process by job id. */
 export class ActiveRuns extends Map<string, Run> {
   private ending: (() => void) | undefined;
+  private refusal: StopReason | undefined;
   /** The process is ending because of an error that cannot be assigned to a run. */
   crashing = false;
   /** The only run that can have caused that error. */
@@ -125,7 +126,16 @@ export class ActiveRuns extends Map<string, Run> {
 
   begin(jobId: string, run: Run): void {
     this.set(jobId, run);
+    if (this.refusal) run.stop(this.refusal, 0);
     this.ending?.();
+  }
+
+  /**
+   * Stops runs that begin from now on, so that their jobs are handed back at once. A call that takes a job may be under way
+   * when the process is asked to stop, and BullMQ runs what it returns.
+   */
+  refuseNew(reason: StopReason): void {
+    this.refusal = reason;
   }
 
   /**

@@ -21,10 +21,12 @@ export async function stopWorkers(
   redisIsAway: () => boolean,
   log: Logger,
 ): Promise<void> {
+  const shutdown = new StopReason('shutdown', 'the worker is shutting down');
+  runs.refuseNew(shutdown);
   const closed = Promise.all(workers.map((worker) => worker.close()));
   const abort = setTimeout(() => {
     log.info('handing the running jobs back');
-    runs.stopAll(new StopReason('shutdown', 'the worker is shutting down'), REACTION_MS);
+    runs.stopAll(shutdown, REACTION_MS);
   }, graceMs);
   let giveUp: NodeJS.Timeout | undefined;
   const deadline = new Promise<void>((resolve) => {

@@ -1,4 +1,5 @@
 import { PermanentError } from '../../shared/errors.js';
+import { webhookCalls, webhookDuration } from '../../shared/metrics/job-metrics.js';
 import { serverNow } from '../../shared/redis/server-clock.js';
 import { messageId } from '../../shared/webhooks/delivery.js';
 import { signedHeaders } from '../../shared/webhooks/signature.js';
@@ -44,6 +45,20 @@ export function createDeliver({ store, policy, secret, timeoutMs }: DeliverOptio
       ...(webhook.requestId ? { 'X-Request-Id': webhook.requestId } : {}),
       ...signedHeaders(messageId(id), body, key, serverNow()),
     };
-    return post({ url: webhook.url, headers, body, policy, timeoutMs, signal });
+    return counted(() => post({ url: webhook.url, headers, body, policy, timeoutMs, signal }));
   };
+}
+
+/** Makes a call, and counts its outcome and duration. */
+async function counted(call: () => Promise<number>): Promise<number> {
+  const began = performance.now();
+  let outcome = 'failed';
+  try {
+    const status = await call();
+    outcome = status >= 200 && status <= 299 ? 'delivered' : 'rejected';
+    return status;
+  } finally {
+    webhookCalls.at(outcome).value++;
+    webhookDuration.only.observe((performance.now() - began) / 1000);
+  }
 }

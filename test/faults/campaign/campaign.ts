@@ -6,17 +6,24 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Random, seeded } from '../../support/random.js';
 import { runChannelCase } from './channel-case.js';
 import { type Fault, NO_FAULT, PLAIN_FAULTS } from './faults.js';
+import { runFileCase } from './file-case.js';
 import { GroundTruth } from './ground-truth.js';
+import { type Hooks, startHooks } from './hooks.js';
 import { runJobCase } from './job-case.js';
 import { LOSS_FAULTS } from './loss-faults.js';
+import { checkMemory, type MemorySeries, watchMemory } from './memory.js';
 import { drawPlan } from './plans.js';
 import type { FaultRecord, Finding } from './records.js';
+import { checkRemains } from './remains.js';
 import { Report } from './report.js';
-import { type Service, startService } from './service.js';
+import { KEEP_MS, type Service, startService } from './service.js';
 import { FINAL, type Stage } from './stage.js';
 
 /** Short, so that jobs of killed workers run again soon, and long enough for a busy machine. */
 const LOCK_MS = 5000;
+
+/** How many other jobs there are for each job with a file. */
+const FILE_EVERY = 5;
 
 export interface CampaignOptions {
   seed: number;
@@ -30,6 +37,10 @@ export interface CampaignOptions {
   kinds?: readonly string[];
   /** These faults in this order, instead of `kinds`, `faultCount` and `ms`. */
   sequence?: readonly Fault[];
+  /** Whether one API process and one worker are spared by the faults that stop processes, and their memory is checked. */
+  checksMemory?: boolean;
+  /** Whether to wait until Redis should have removed every job, and check that nothing is left. */
+  checksRemains?: boolean;
   /** The folder of the release that the processes run at first. Defaults to the checkout. */
   release?: string;
   /** Length of a fault and of the pause after it, in ms: minimum and maximum. */
@@ -58,6 +69,7 @@ export interface CampaignResult {
   viewers: number;
   events: number;
   faults: number;
+  memory: MemorySeries[];
   /** The folder with records, findings and timeline. It is removed if there was no finding. */
   folder: string;
 }
@@ -65,6 +77,7 @@ export interface CampaignResult {
 /** Runs jobs and channels under faults, and checks that every report arrived. */
 export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
   const { seed, category, apis = 2, workers = 2, boundMs = 25_000, release } = options;
+  const { checksMemory = false, checksRemains = false } = options;
   const random = seeded(seed);
   const folder = mkdtempSync(join(tmpdir(), `headway-campaign-${seed}-${category}-`));
   const report = new Report(folder);
@@ -75,11 +88,16 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
   // Each viewer waits for the last fault, so there are many listeners.
   setMaxListeners(0, overdue.signal, stopped.signal);
   let setCalm = (): void => {};
+  let memory: MemorySeries[] = [];
   let service: Service | undefined;
+  let hooks: Hooks | undefined;
   try {
-    service = await startService({ folder, apis, workers, lockMs: LOCK_MS, release });
+    service = await startService({ folder, apis, workers, lockMs: LOCK_MS, release, lasting: checksMemory });
+    hooks = await startHooks(random.fork());
+    const watch = checksMemory ? watchMemory(service) : undefined;
     const stage: Stage = {
       url: service.url,
+      hooks,
       truth: new GroundTruth(service.truth),
       random: random.fork(),
       faults: () => faults,
@@ -96,15 +114,20 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     };
     const cases = startCases(stage, options, stopped.signal);
     await breakThings(service, faults, options, random.fork(), (finding) => report.add([finding], finding));
+    // Before the load ends: afterwards, memory is no longer needed.
+    memory = watch?.stop() ?? [];
+    report.add(checkMemory(memory), memory);
     setCalm();
     stopped.abort();
     const timer = setTimeout(() => overdue.abort(), boundMs);
     await cases;
     clearTimeout(timer);
+    report.add(await checkRemains(service.redis.admin, checksRemains ? KEEP_MS : 0), {});
   } finally {
     setCalm();
     stopped.abort();
     overdue.abort();
+    hooks?.stop();
     await service?.stop();
     report.close(faults);
   }
@@ -116,6 +139,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     byFault: report.byFault(faults),
     ...counts,
     faults: faults.length,
+    memory,
     folder,
   };
 }
@@ -148,6 +172,8 @@ async function startCases(
   while (!stopped.aborted) {
     if (running.size < atOnce) {
       start(runJobCase(stage, drawPlan(stage.random, `job ${++label}`)));
+      // A Redis that loses data forgets the jobs of files.
+      if (label % FILE_EVERY === 0 && !stage.loses) start(runFileCase(stage));
     }
     await sleep(everyMs, undefined, { signal: stopped }).catch(() => {});
   }

@@ -20,11 +20,15 @@ export interface Fault {
 const membersOf = (service: Service, role: Role): Member[] =>
   role === 'api' ? service.apis : service.workers;
 
+/** The processes that may be stopped or killed. */
+const mortals = (service: Service, role: Role): Member[] =>
+  membersOf(service, role).filter(({ lasting }) => !lasting);
+
 /** Kills a process and starts it again after a while. */
 const kill = (role: Role): Fault => ({
   kind: `${role}-kill`,
   async run(service, ms, random) {
-    const member = random.pick(membersOf(service, role));
+    const member = random.pick(mortals(service, role));
     await member.end('SIGKILL');
     await sleep(ms);
     await member.start();
@@ -48,7 +52,7 @@ const freeze = (role: Role): Fault => ({
 const restart = (role: Role): Fault => ({
   kind: `${role}-term`,
   async run(service, ms, random) {
-    const member = random.pick(membersOf(service, role));
+    const member = random.pick(mortals(service, role));
     const obeyed = await member.end('SIGTERM');
     await sleep(Math.min(ms, 1000));
     await member.start();

@@ -8,26 +8,26 @@ export interface Answer {
   body: any;
 }
 
-/** Makes one HTTP call on a new connection. */
+/** Makes one HTTP call on a new connection. @param options.content the bytes to send instead of a JSON body */
 export function call(
   url: string,
   {
     method = 'GET',
     token,
     body,
+    content,
     key,
-  }: { method?: string; token?: string; body?: unknown; key?: string } = {},
+  }: { method?: string; token?: string; body?: unknown; content?: Buffer; key?: string } = {},
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const text = body === undefined ? undefined : JSON.stringify(body);
+    const sent = content ?? (body === undefined ? undefined : Buffer.from(JSON.stringify(body)));
+    const type = content ? 'application/octet-stream' : 'application/json';
     const req = request(url, {
       method,
       agent: false,
       timeout: 15_000,
       headers: {
-        ...(text === undefined
-          ? {}
-          : { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(text) }),
+        ...(sent === undefined ? {} : { 'Content-Type': type, 'Content-Length': sent.length }),
         ...(token ? { Authorization: `Bearer ${token}` } : {}),
         ...(key ? { 'Idempotency-Key': key } : {}),
       },
@@ -46,7 +46,7 @@ export function call(
         }
       });
     });
-    req.end(text);
+    req.end(sent);
   });
 }
 

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checkJob } from './checker.js';
+import { checkHook } from './hooks.js';
 import { callUntilAnswered, newKey } from './http.js';
 import type { JobPlan } from './plans.js';
 import type { JobRecord } from './records.js';
@@ -11,10 +12,18 @@ import { startViewer, type Viewer, type ViewerOptions } from './viewers.js';
 export async function runJobCase(stage: Stage, plan: JobPlan): Promise<void> {
   const { overdue, random } = stage;
   const own = random.fork();
-  const { kind, data, options } = plan;
+  const { kind, data, options, hasHook } = plan;
+  const label = String(data.label);
+  const { hooks } = stage;
+  // A Redis that loses data may forget a webhook, or deliver it again.
+  const webhook = hasHook && !stage.loses ? { url: hooks.url(label), secret: hooks.secret } : undefined;
   const answer = await callUntilAnswered(
     `${stage.url}/v1/jobs`,
-    { method: 'POST', body: { name: kind, data, options }, key: newKey() },
+    {
+      method: 'POST',
+      body: { name: kind, data, options: { ...options, ...(webhook ? { webhook } : {}) } },
+      key: newKey(),
+    },
     overdue,
   );
   const acceptedAt = Date.now();
@@ -53,7 +62,9 @@ export async function runJobCase(stage: Stage, plan: JobPlan): Promise<void> {
   // A part of the job that Redis lost may run again.
   if (stage.loses) await stage.calm;
   const common = { acceptedAt, attempts: options.attempts, kind };
-  await checkEnd(stage, { ...common, id, ...(cancelledAt ? { cancelledAt } : {}) }, token, viewers, view);
+  const known = { ...common, id, ...(cancelledAt ? { cancelledAt } : {}) };
+  const state = await checkEnd(stage, known, token, viewers, view);
+  if (webhook && isEnd(state)) await checkWebhook(stage, id, state, label);
   if (kind === 'family') await checkChildren(stage, id, token);
 }
 
@@ -71,14 +82,17 @@ async function checkChildren(stage: Stage, parent: string, token: string): Promi
   }
 }
 
-/** Waits for the job's end, lets one more viewer read its whole stream, and checks all viewers. */
+/**
+ * Waits for the job's end, lets one more viewer read its whole stream, and checks all viewers.
+ * @returns the state of the job
+ */
 async function checkEnd(
   stage: Stage,
   known: Omit<JobRecord, 'said' | 'viewers' | 'state'>,
   token: string,
   viewers: Viewer[],
   view: (name: string) => Viewer,
-): Promise<void> {
+): Promise<string> {
   const state = await endState(stage, known.id, token);
   if (isEnd(state)) {
     const final = view(FINAL);
@@ -94,6 +108,20 @@ async function checkEnd(
   for (const { seen } of record.viewers) stage.count('events', seen.length);
   stage.report(checkJob(record, stage.checkOptions()), record);
   stage.truth.forget(known.id);
+  return state;
+}
+
+/** Waits until the receiver has accepted the webhook of an ended job, and checks its calls. */
+async function checkWebhook(stage: Stage, id: string, state: string, label: string): Promise<void> {
+  const { hooks, overdue } = stage;
+  while (!hooks.of(label).some(({ accepted }) => accepted) && !overdue.aborted) await sleep(100);
+  const calls = hooks.of(label);
+  const at = Date.now();
+  stage.report(
+    checkHook(id, state, calls, hooks.secret).map((finding) => ({ ...finding, at })),
+    { id, calls },
+  );
+  hooks.forget(label);
 }
 
 /** Returns the final state of a job, its state when time is up, or `gone`. */

@@ -7,6 +7,8 @@ export interface JobPlan {
   options: { attempts: number; backoff?: { type: 'fixed'; delayMs: number } };
   /** How long after its start the job is cancelled, in ms. */
   cancelAfterMs?: number;
+  /** Whether it has a webhook. */
+  hasHook: boolean;
 }
 
 /** Draws the plan of a job. */
@@ -31,6 +33,7 @@ export function drawPlan(random: Random, label: string): JobPlan {
       attempts,
       ...(attempts > 1 ? { backoff: { type: 'fixed', delayMs: random.pick([0, 100, 600]) } } : {}),
     },
+    hasHook: random.chance(0.3),
   };
   if (random.chance(0.1)) plan.cancelAfterMs = random.between(300, 3000);
   return plan;

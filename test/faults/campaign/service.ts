@@ -11,6 +11,9 @@ import { type RedisNode, startRedisNode } from './redis-node.js';
 export const root = fileURLToPath(new URL('../../..', import.meta.url));
 const here = fileURLToPath(new URL('.', import.meta.url));
 
+/** How long the processes keep a finished job, in ms. */
+export const KEEP_MS = 120_000;
+
 export type Role = 'api' | 'worker';
 
 /** A process of Headway that can be stopped and restarted, with its own proxy to Redis. */
@@ -21,6 +24,10 @@ export interface Member {
   network: Network;
   /** The port of the API; 0 while the process does not run. */
   port: number;
+  /** Whether no fault stops or kills it, so that its memory can be observed. */
+  lasting: boolean;
+  /** The id of the running process. */
+  pid(): number | undefined;
   /** The folder of the release that it runs when it is started the next time. */
   release: string;
   start(): Promise<void>;
@@ -50,12 +57,14 @@ export interface ServiceOptions {
   apis: number;
   workers: number;
   lockMs: number;
+  /** Whether the first API process and the first worker last: see {@link Member.lasting}. */
+  lasting?: boolean | undefined;
   /** The folder of the release that the processes run at first. Defaults to the checkout. */
   release?: string | undefined;
 }
 
 export async function startService(options: ServiceOptions): Promise<Service> {
-  const { folder, apis, workers, lockMs, release = root } = options;
+  const { folder, apis, workers, lockMs, lasting = false, release = root } = options;
   const truth = join(folder, 'truth');
   mkdirSync(truth, { recursive: true });
   const redis = await startRedisNode(join(folder, 'redis'));
@@ -78,7 +87,12 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     SHUTDOWN_GRACE_MS: '500',
     HEARTBEAT_MS: '1000',
     WORKER_THREADS: '2',
-    KEEP_JOBS_MS: '120000',
+    KEEP_JOBS_MS: String(KEEP_MS),
+    // Short, so that the memory of Redis stays the same.
+    GONE_JOBS_MS: String(KEEP_MS),
+    IDEMPOTENCY_TTL_MS: String(KEEP_MS),
+    WEBHOOK_HOSTS: '127.0.0.1',
+    WEBHOOK_ALLOW_PRIVATE: 'true',
   };
   const service: Service = {
     folder,
@@ -109,6 +123,8 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       role,
       network,
       port: 0,
+      lasting: lasting && index === 0,
+      pid: () => child?.pid,
       release,
       async start() {
         // A process that is still running is replaced.

@@ -1,5 +1,7 @@
+import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { type CampaignOptions, type CampaignResult, runCampaign } from './campaign.js';
+import { memoryLine } from './memory.js';
 
 /** The share of the time that goes to faults that lose data. */
 const LOSS_SHARE = 0.2;
@@ -12,9 +14,9 @@ export async function soak(argv: string[], say: (line: string) => void): Promise
   const { values } = parseArgs({
     args: argv,
     options: {
-      seeds: { type: 'string', default: '10' },
-      minutes: { type: 'string', default: '5' },
-      seed: { type: 'string', default: process.env.SEED ?? '1' },
+      seeds: { type: 'string', default: '1' },
+      minutes: { type: 'string', default: '30' },
+      seed: { type: 'string', default: process.env.SEED ?? String(randomInt(1, 1_000_000)) },
       kinds: { type: 'string' },
       category: { type: 'string' },
       'start-every': { type: 'string', default: '500' },
@@ -29,6 +31,8 @@ export async function soak(argv: string[], say: (line: string) => void): Promise
     workers: 3,
     startEveryMs: Number(values['start-every']),
     jobsAtOnce: Number(values.jobs),
+    checksMemory: true,
+    checksRemains: true,
     ...(values.kinds ? { kinds: values.kinds.split(',') } : {}),
     ...(values.verbose ? { onFault: (kind: string) => say(`  ${kind}`) } : {}),
   };
@@ -44,12 +48,14 @@ export async function soak(argv: string[], say: (line: string) => void): Promise
       total.findings += result.total;
       for (const key of ['jobs', 'viewers', 'events', 'faults'] as const) total[key] += result[key];
       parts.push(`${category}: ${lineOf(result)}`);
+      for (const one of result.memory) say(`  memory of ${memoryLine(one)}`);
       if (result.total > 0) print(result, values.verbose, say);
     }
     summary.push(`seed ${seed}: ${parts.join('; ')}`);
   }
   say('');
   for (const line of summary) say(line);
+  say(`repeat with: npm run soak -- --seed ${first} --seeds ${values.seeds} --minutes ${values.minutes}`);
   say(
     `total: ${total.findings} findings in ${total.jobs} jobs, ${total.viewers} viewers, ${total.events} events, ${total.faults} faults`,
   );

@@ -1,6 +1,7 @@
 import type { Random } from '../../support/random.js';
 import type { CheckOptions } from './checker.js';
 import type { GroundTruth } from './ground-truth.js';
+import type { Hooks } from './hooks.js';
 import type { FaultRecord, Finding, ViewerRecord } from './records.js';
 import type { Viewer } from './viewers.js';
 
@@ -8,6 +9,7 @@ import type { Viewer } from './viewers.js';
 export interface Stage {
   url: string;
   truth: GroundTruth;
+  hooks: Hooks;
   random: Random;
   /** The faults so far. The current one has no end yet. */
   faults(): FaultRecord[];

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createBatcher } from '../../../src/shared/channel/batch.js';
 import { prepareEvent } from '../../../src/shared/channel/publisher.js';
 import type { Sink } from '../../../src/shared/channel/subscription.js';
+import { conflatedEvents, streamBytes } from '../../../src/shared/metrics/stream-metrics.js';
 import { openChannels, plainRedis, Viewer } from '../../support/channel.js';
 import { randomOfTest } from '../../support/random-of-test.js';
 import { startRedis, type TestRedis } from '../../support/redis.js';
@@ -130,6 +131,8 @@ describe.each(backings)('a channel on $name', ({ sharded, args, batch }) => {
 
   it('P6: conflates states for a stalled viewer and buffers nothing for it', async () => {
     const name = newChannel();
+    const counted = (): number[] => [conflatedEvents.only, streamBytes.only].map(({ value }) => value);
+    const before = counted();
     const viewer = watch(name, new Viewer(() => false));
     await channels.publisher.publish(name, { event: 'progress', kind: 'state', data: 1 });
     await until('the first event has arrived', () => viewer.frames.length === 1);
@@ -142,6 +145,8 @@ describe.each(backings)('a channel on $name', ({ sharded, args, batch }) => {
     viewer.subscription.resume();
     await until('the log event has arrived', () => viewer.offsets.includes(501));
     expect(viewer.offsets).toEqual([1, 500, 501]);
+    const bytes = viewer.frames.join('').length;
+    expect(counted().map((value, i) => value - before[i]!)).toEqual([498, bytes]);
   });
 
   it('is subscribed to once for all viewers, and unsubscribed when the last one leaves', async () => {

@@ -21,6 +21,7 @@ function reportingTo({ takesWhenPolled = false } = {}) {
       if (onDone) waiting.push(onDone);
     },
     bullMqLog: (_line, onDone) => void (onDone && waiting.push(onDone)),
+    lost: () => {},
     warn: () => {},
     watchers: async () => 0,
     poll: () => takesWhenPolled && take(),

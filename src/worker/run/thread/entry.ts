@@ -133,10 +133,11 @@ class Acknowledgements {
 function sinkTo(main: Peer, acks: Acknowledgements): ReportSink {
   const notify = (name: string, ...args: unknown[]): undefined => void main.notify(name, ...args);
   return {
-    progress: (data) => notify('progress', data),
+    progress: (data, reports) => notify('progress', data, reports),
     bullMqProgress: (data) => notify('bullMqProgress', data),
     event: (name, json, onDone) => notify('event', acks.add(onDone), name, json),
     bullMqLog: (line, onDone) => notify('bullMqLog', acks.add(onDone), line),
+    lost: (count) => notify('lost', count),
     warn: (message) => notify('warn', message),
     watchers: () => main.call('watchers') as Promise<number>,
     poll: () => main.receive(),

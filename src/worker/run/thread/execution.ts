@@ -16,6 +16,8 @@ import type { TaskOutcome } from './task.js';
 /** Arguments of `ctx.child`. */
 type ChildArguments = Parameters<StartChild> extends [unknown, ...infer A] ? A : never;
 
+type Progress = Parameters<ReportSink['progress']>[0];
+
 export interface ThreadExecutionOptions {
   jobId: string;
   attempt: number;
@@ -34,7 +36,13 @@ export function createThreadExecution(
   const { port1, port2 } = new MessageChannel();
   const onLost = (error: unknown): void => sink.warn(`could not publish a report of a thread: ${error}`);
   // The thread does not wait for its progress to be published: it may be too busy to handle the reply.
-  const progress = new Newest(sink.progress, onLost);
+  /** Reports of the thread since the last progress that was published, for the metrics. */
+  let reports = 0;
+  const progress = new Newest<Progress>((data) => {
+    const all = reports;
+    reports = 0;
+    return sink.progress(data, all);
+  }, onLost);
   const bullMqProgress = new Newest(sink.bullMqProgress, onLost);
   const delivered = () => Promise.all([progress.delivered(), bullMqProgress.delivered(), sink.delivered()]);
   /** Returns a callback that acknowledges a report to the thread, by its number. */
@@ -45,7 +53,11 @@ export function createThreadExecution(
   let stop!: (reason: StopReason) => void;
   // Handlers for the context in `entry.ts`.
   const peer: Peer = openPeer(port1, {
-    progress: (data: Parameters<ReportSink['progress']>[0]) => progress.put(data),
+    progress(data: Progress, count: number) {
+      reports += count;
+      progress.put(data);
+    },
+    lost: (count: number) => sink.lost(count),
     bullMqProgress: (data: Parameters<ReportSink['bullMqProgress']>[0]) => bullMqProgress.put(data),
     event: (number: number, name: string, json: string) => sink.event(name, json, taken(number)),
     bullMqLog: (number: number, line: string) => sink.bullMqLog(line, taken(number)),

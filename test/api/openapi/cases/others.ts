@@ -166,6 +166,16 @@ export const otherCases: Record<string, OperationCases> = {
   },
   health: { good: [['it', 200, () => ({})]], bad: [] },
   readiness: { good: [['it', 200, () => ({})]], bad: [] },
+  metrics: {
+    good: [
+      ['for Prometheus', 200, () => ({ headers: admin })],
+      ['in OpenMetrics', 200, () => ({ headers: { ...admin, Accept: 'application/openmetrics-text' } })],
+    ],
+    bad: [
+      ['by an unidentified caller', 401, () => ({})],
+      ['by a user', 403, (world) => ({ headers: bearer(world.user) })],
+    ],
+  },
   openapi: { good: documents('/openapi.json'), bad: [] },
   asyncapi: { good: documents('/asyncapi.json'), bad: [] },
 };

@@ -1,0 +1,2 @@
+export function licenceProblems(root: string): string[];
+export function satisfies(expression: string, isAccepted: (id: string) => boolean): boolean;

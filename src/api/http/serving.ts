@@ -1,0 +1,56 @@
+import type { ServerResponse } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { RequestHandler } from 'express';
+
+/** How often requests in progress are counted, in ms. */
+const LOOK_MS = 50;
+
+const serving = Symbol('serving');
+type Tracked = ServerResponse & { [serving]?: Serving };
+
+/** Whether an API serves requests, and the requests that it is answering. */
+export class Serving {
+  /** `/readyz` reports that the process is not ready, and responses close their connection. Everything is still served. */
+  draining = false;
+  /** No new stream is opened, and uploads have a limited time to finish. */
+  stopping = false;
+  private readonly inFlight = new Set<Tracked>();
+
+  /** Counts each request until its response has been sent, and closes connections after their response while draining. */
+  readonly handler: RequestHandler = (_req, res: Tracked, next) => {
+    this.inFlight.add(res);
+    res[serving] = this;
+    res.on('close', onClose);
+    if (this.draining) res.setHeader('Connection', 'close');
+    next();
+  };
+
+  /** Begins to drain. */
+  drain(): void {
+    this.draining = true;
+    for (const res of this.inFlight) if (!res.headersSent) res.setHeader('Connection', 'close');
+  }
+
+  /** Stops counting a response. */
+  leave(res: ServerResponse): void {
+    this.inFlight.delete(res);
+  }
+
+  /**
+   * Resolves when no request is being answered. One that has just arrived counts too, so the count must be 0 twice.
+   * @param signal ends the wait
+   */
+  async idle(signal: AbortSignal): Promise<void> {
+    for (let quiet = 0; quiet < 2 && !signal.aborted; ) {
+      await sleep(LOOK_MS);
+      quiet = this.inFlight.size === 0 ? quiet + 1 : 0;
+    }
+  }
+}
+
+/** The response has become a stream: its socket was detached, so it never emits 'close'. */
+export const leaveInFlight = (res: ServerResponse): void => void (res as Tracked)[serving]?.leave(res);
+
+function onClose(this: Tracked): void {
+  this[serving]?.leave(this);
+}

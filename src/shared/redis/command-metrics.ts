@@ -1,0 +1,63 @@
+import type { Redis } from 'ioredis';
+import { redisCommands, redisLatency, redisOutageSeconds, redisOutages } from '../metrics/process-metrics.js';
+
+/** Commands that wait for something to happen. Their duration says nothing about Redis. */
+const BLOCKING = new Set([
+  'bzpopmin',
+  'blpop',
+  'brpop',
+  'brpoplpush',
+  'blmove',
+  'xread',
+  'xreadgroup',
+  'wait',
+]);
+
+/** The part of ioredis' commands that is used. */
+interface Command {
+  name: string;
+  promise: Promise<unknown>;
+}
+
+/**
+ * Counts the commands of a connection, how long Redis takes to answer, and how often and how long the connection is lost.
+ * @param purpose the value of the label `connection`
+ */
+export function countCommands(redis: Redis, purpose: string): void {
+  const commands = redisCommands.at(purpose);
+  const latency = redisLatency.at(purpose);
+  const outages = redisOutages.at(purpose);
+  const outageSeconds = redisOutageSeconds.at(purpose);
+  const connection = redis as unknown as { sendCommand(command: Command, ...rest: unknown[]): unknown };
+  const { sendCommand } = connection;
+  let measuring = false;
+  connection.sendCommand = function (this: unknown, command, ...rest) {
+    commands.value++;
+    // One at a time: a promise for each command would cost more than all other counters together.
+    if (!measuring && !BLOCKING.has(command.name)) {
+      measuring = true;
+      const sentAt = performance.now();
+      const measured = (): void => {
+        measuring = false;
+        latency.observe((performance.now() - sentAt) / 1000);
+      };
+      const failed = (): void => {
+        measuring = false;
+      };
+      command.promise.then(measured, failed);
+    }
+    return sendCommand.call(this, command, ...rest);
+  };
+  let lostAt: number | undefined;
+  // Not 'close', which also happens when this process closes the connection. It repeats with each attempt to connect.
+  redis.on('reconnecting', () => {
+    if (lostAt !== undefined) return;
+    lostAt = performance.now();
+    outages.value++;
+  });
+  redis.on('ready', () => {
+    if (lostAt === undefined) return;
+    outageSeconds.value += (performance.now() - lostAt) / 1000;
+    lostAt = undefined;
+  });
+}
