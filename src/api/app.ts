@@ -8,6 +8,8 @@ import type { Logger } from '../shared/process/log.js';
 import { basePathOf } from '../shared/process/public-url.js';
 import type { AuditLog } from './audit/audit-log.js';
 import { refuseCrossSite } from './auth/cross-site.js';
+import { ignoredCookieHint } from './auth/own-cookie.js';
+import { allowedHosts, refuseUnknownHosts } from './http/allowed-hosts.js';
 import { basePath, takeBasePath } from './http/base-path.js';
 import { jsonBody } from './http/body.js';
 import { inOneLayer } from './http/fixed-headers.js';
@@ -102,6 +104,7 @@ export function createApp(options: AppOptions): Express {
       }),
     ),
   );
+  app.use(refuseUnknownHosts(allowedHosts(config, embedded)));
   app.use(
     cors({
       origin: origins.length > 0 ? origins : false,
@@ -149,6 +152,6 @@ export function createApp(options: AppOptions): Express {
       throw new HeadwayError('not-found', `Nothing found at ${req.path.slice(0, 200)}.`);
     });
   }
-  app.use(problemHandler(log));
+  app.use(problemHandler(log, ignoredCookieHint));
   return app;
 }

@@ -30,7 +30,8 @@ export function openJobs(core: Core, production: boolean) {
     indexNew: createNewJobIndexer(redis, keyspace),
     oneTurn: true,
     webhooks: connection.webhooks,
-    webhookRules: { ...webhookPolicy(config), ownSecret: production && !config.WEBHOOK_SECRET },
+    defaultTimeoutMs: config.JOB_TIMEOUT_MS,
+    webhookRules: { ...webhookPolicy(config), ownSecret: production && config.WEBHOOK_SECRET.length === 0 },
   });
   const jobLimits = createJobLimits(redis, keyspace, limiter);
   const limitedStarter = createLimitedStarter(starter, jobLimits);

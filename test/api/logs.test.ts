@@ -18,7 +18,7 @@ type Line = Record<string, any>;
 const SECRETS = {
   admin: 'adm"in\\of/this+service%41',
   token: 'a secret that signs the tokens of jobs',
-  jwt: 'another secret, which signs those of users',
+  jwt: 'another secret that signs those of users',
   webhook: `whsec_${Buffer.from('the default secret of webhooks').toString('base64')}`,
   ownWebhook: `whsec_${Buffer.from('the secret of one single webhook').toString('base64')}`,
   redis: 'p@ss/word:of redis',

@@ -5,7 +5,7 @@ import { HeadwayError } from '../../shared/errors.js';
 import type { TombstoneReader } from '../../shared/job-index/tombstones.js';
 import { meantJobId } from '../../shared/jobs/queues.js';
 import type { SnapshotReader } from '../../shared/lifecycle/snapshot.js';
-import { basePath } from '../http/base-path.js';
+import type { Logger } from '../../shared/process/log.js';
 import { noteInEntry } from '../http/request-entry.js';
 import type { CredentialLimits, Guess } from '../limits/credentials.js';
 import type { AnonymousMode } from './anonymous.js';
@@ -13,16 +13,13 @@ import { type ApiKeys, isApiKey } from './api-keys.js';
 import type { Claim } from './claims.js';
 import { type Credential, tokenDigest } from './credential.js';
 import type { Ask } from './hook.js';
-import { namesOf, ownCookie } from './own-cookie.js';
+import { ignoredCookieHint, ownCookie, ownCookieOf, TOKEN_COOKIE } from './own-cookie.js';
 import { ADMIN, type Principal, principalId, visitorPrincipal } from './principal.js';
-import { basicPassword, bearer, cookies, jobTokens, queryTokens } from './request-credentials.js';
+import { basicPassword, bearer, jobTokens, queryTokens } from './request-credentials.js';
 import type { Revocations } from './revocations.js';
 import type { Tokens } from './tokens.js';
 
-const JOB_COOKIE = 'headway_job';
 const VISITOR_COOKIE = 'headway_visitor';
-/** The cookie with the token of a user, for `EventSource` with credentials. */
-export const TOKEN_COOKIE = 'headway_token';
 
 /** Permission to access a job. */
 export interface Permit {
@@ -40,6 +37,8 @@ export interface Access {
   principal(req: Request): Promise<Principal | undefined>;
   /** Like `principal`, and remembers the result for the rest of the request, so that nothing is verified twice. */
   identify(req: Request): Promise<Principal | undefined>;
+  /** Whether a caller may start jobs, upload files and make schedules at all. */
+  mayStart(caller: Principal | undefined): boolean;
   /**
    * Returns the caller of a request that starts jobs, uploads a file, or makes or changes a schedule; `undefined` if
    * unidentified.
@@ -49,9 +48,9 @@ export interface Access {
   /** Like `requireStarter`, but an unidentified caller becomes a visitor and gets a cookie. */
   admit(req: Request, res: Response): Promise<Principal>;
   /**
-   * Checks that a request may access a job. Access requires the token (`Authorization: Bearer`, `?token=`, or the
-   * cookie) of the job, of the job that it serves, or of one of its ancestors. Otherwise the caller must be the owner of
-   * the job or an admin, or be allowed by the operator's code.
+   * Checks that a request may access a job. Access requires the token (`Authorization: Bearer` or `?token=`) of the job,
+   * of the job that it serves, or of one of its ancestors. Otherwise the caller must be the owner of the job or an admin,
+   * or be allowed by the operator's code.
    * @param jobId defaults to the job in the path
    * @throws HeadwayError `not-found` otherwise, whether the job exists or not; `invalid-token` for an invalid token;
    *   `sign-in` for a request without a valid token if `ANONYMOUS` is `deny`
@@ -66,8 +65,6 @@ export interface Access {
   requireAdmin(req: Request): Promise<Principal>;
   /** Signs the token of a job. */
   token(jobId: string): string;
-  /** Signs the token of a job, and sets it as a cookie for pages on the same site. */
-  grant(req: Request, res: Response, jobId: string): string;
 }
 
 /** The error for a job that does not exist, and for one that the caller may not access: they look the same. */
@@ -86,15 +83,15 @@ export interface AccessOptions {
   apiKeys: ApiKeys;
   revocations: Revocations;
   ask: Ask;
-  tokenTtlMs: number;
   /** What callers without a token may do. */
   anonymous: AnonymousMode;
-  /** Grants full access; `undefined` when there is none. */
-  adminToken: string | undefined;
+  /** Each grants full access; empty when there is none. */
+  adminTokens: readonly string[];
   /** Limits how many credentials can be tried. */
   limits: CredentialLimits;
   readJob: SnapshotReader;
   readTombstone: TombstoneReader;
+  log: Logger;
 }
 
 /** A verified claim of a request, and the credential that it comes from. */
@@ -104,21 +101,15 @@ interface Proof {
 }
 
 export function createAccess(options: AccessOptions): Access {
-  const {
-    tokens,
-    apiKeys,
-    revocations,
-    ask,
-    tokenTtlMs,
-    anonymous,
-    adminToken,
-    limits,
-    readJob,
-    readTombstone,
-  } = options;
+  const { tokens, apiKeys, revocations, ask, anonymous, adminTokens, limits, readJob, readTombstone, log } =
+    options;
 
-  const isAdminToken = (given: string | undefined): boolean =>
-    given !== undefined && adminToken !== undefined && timingSafeEqual(sha256(given), sha256(adminToken));
+  const adminDigests = adminTokens.map(sha256);
+  const isAdminToken = (given: string | undefined): boolean => {
+    if (given === undefined || adminDigests.length === 0) return false;
+    const digest = sha256(given);
+    return adminDigests.some((admin) => timingSafeEqual(digest, admin));
+  };
 
   /** The proof of each request that identifies its caller. */
   const known = new WeakMap<Request, Proof>();
@@ -134,6 +125,15 @@ export function createAccess(options: AccessOptions): Access {
   const wrongPasswords = new WeakMap<Request, Guess>();
 
   const proofOf = (req: Request): Promise<Proof | undefined> => identified.get(req) ?? verifyCaller(req);
+  let notedRestricted = false;
+  /** Warns once that a restricted token is in use and limits nobody. */
+  function noteRestricted(): void {
+    if (anonymous !== 'allow' || notedRestricted) return;
+    notedRestricted = true;
+    log.warn(
+      'a token that is restricted to kinds of job was used, but with ANONYMOUS=allow its bearer can start other kinds without it; set ANONYMOUS=watch or deny',
+    );
+  }
 
   /** Verifies the credential that identifies the caller. */
   const verifyCaller = async (req: Request): Promise<Proof | undefined> =>
@@ -160,22 +160,32 @@ export function createAccess(options: AccessOptions): Access {
 
   async function findProof(req: Request): Promise<Proof | undefined> {
     const inHeader = bearer(req);
-    const inQuery = queryTokens(req)[0];
-    const token = inHeader ?? inQuery ?? tokenCookie(req);
-    if (await isFromAdmin(req, token, basicPassword(req))) return { claim: 'admin', credential: {} };
-    if (token === undefined) return undefined;
+    const token = inHeader ?? queryTokens(req)[0] ?? tokenCookie(req);
+    const isMisplaced = token !== undefined && token !== inHeader;
+    if (isMisplaced && isApiKey(token)) throw misplaced('an API key', 'Authorization: Bearer');
+    if (isMisplaced && (await isFromAdmin(req, token, undefined))) {
+      throw misplaced('the admin token', 'Authorization: Bearer or as the password of HTTP Basic');
+    }
+    if (await isFromAdmin(req, isMisplaced ? undefined : token, basicPassword(req))) {
+      return { claim: 'admin', credential: {} };
+    }
+    if (token === undefined) return void warnOfIgnoredCookie(req);
     if (isApiKey(token)) {
-      if (token !== inHeader) {
-        const detail =
-          'Send an API key as Authorization: Bearer only. It must not be used in pages and URLs.';
-        throw new HeadwayError('invalid-token', detail);
-      }
       const checkedAt = performance.now();
       if (!apiKeys.wasUsed(token)) limits.refuseKnown(req);
       const claim = await apiKeys.verify(token).catch((error) => refuseInvalid(req, error));
       return { claim, credential: { key: claim.key, expiresAt: claim.expiresAt, checkedAt } };
     }
     return verify(req, token);
+  }
+
+  let warned = false;
+  /** Tells the operator once that an application sets the cookie of its users under a name that is ignored. */
+  function warnOfIgnoredCookie(req: Request): void {
+    const hint = warned ? undefined : ignoredCookieHint(req);
+    if (hint === undefined) return;
+    warned = true;
+    log.warn(hint);
   }
 
   /** Counts an invalid token, and throws the error of the request. */
@@ -206,7 +216,6 @@ export function createAccess(options: AccessOptions): Access {
   async function identityOf(req: Request, proof: Proof | undefined): Promise<Proof | undefined> {
     const token = isJobProof(proof) ? tokenCookie(req) : undefined;
     if (token === undefined) return proof;
-    if (await isFromAdmin(req, token, undefined)) return remember(req, { claim: 'admin', credential: {} });
     const found = verify(req, token).then((verified) => remember(req, verified));
     return found.catch((error) => {
       if (error instanceof HeadwayError && error.code === 'invalid-token') return proof;
@@ -232,8 +241,10 @@ export function createAccess(options: AccessOptions): Access {
     if (claim && 'subject' in claim) {
       const { subject: sub, tenant, admin, grants, claims, limits: own } = claim;
       const id = principalId(sub, tenant);
-      // An admin of a tenant is not an admin of the service.
-      const isAdmin = admin && tenant === undefined;
+      if (grants.jobs) noteRestricted();
+      // An admin of a tenant is not an admin of the service. Nor is a caller who may start only some kinds of job: an admin
+      // can get any other permission, for example with a new API key.
+      const isAdmin = admin && tenant === undefined && grants.jobs === undefined;
       const tenantAdmin = admin && tenant !== undefined;
       return {
         id,
@@ -249,7 +260,7 @@ export function createAccess(options: AccessOptions): Access {
       };
     }
     if (anonymous === 'deny') return undefined;
-    const [visitor] = namesOf(req, VISITOR_COOKIE).flatMap((name) => cookies(req, name));
+    const visitor = ownCookieOf(req, VISITOR_COOKIE);
     if (!visitor || !/^[\w-]{27}$/.test(visitor)) return undefined;
     const caller = visitorPrincipal(visitor);
     if (!proof) noteInEntry(req, { caller: caller.id });
@@ -269,13 +280,19 @@ export function createAccess(options: AccessOptions): Access {
 
   async function principal(req: Request): Promise<Principal | undefined> {
     const proof = await proofOf(req);
-    if (anonymous === 'deny' && !proof && (await jobProofs(req)).length === 0) throw tokenRequired();
+    if (anonymous === 'deny' && !proof && !(await hasJobToken(req))) throw tokenRequired();
     return principalOf(req, await identityOf(req, proof));
   }
 
+  /** Whether a request that has no other token has the token of a job. */
+  const hasJobToken = async (req: Request): Promise<boolean> => (await jobProofs(req)).length > 0;
+
+  const mayStart = (caller: Principal | undefined): boolean =>
+    anonymous === 'allow' || caller?.signedIn === true;
+
   async function requireStarter(req: Request): Promise<Principal | undefined> {
     const caller = await principal(req);
-    if (anonymous !== 'allow' && !caller?.signedIn) throw tokenRequired();
+    if (!mayStart(caller)) throw tokenRequired();
     return caller;
   }
 
@@ -291,6 +308,7 @@ export function createAccess(options: AccessOptions): Access {
 
   return {
     principal,
+    mayStart,
     requireStarter,
     identify(req) {
       identified.set(req, verifyCaller(req));
@@ -317,16 +335,15 @@ export function createAccess(options: AccessOptions): Access {
         if (await serves(jobId, claim.jobId)) return { jobId, credential };
       }
       // The first token in the query identifies the caller, unless there is a bearer token.
-      const inQuery = queryTokens(req).slice(bearer(req) === undefined ? 1 : 0);
       let hasToken = proofs.length > 0;
-      for (const token of proof ? inQuery : cookies(req, JOB_COOKIE)) {
+      for (const token of queryTokens(req).slice(bearer(req) === undefined ? 1 : 0)) {
         const { claim, credential } = await verify(req, token);
         hasToken = true;
         if (opens(claim, jobId)) {
           if (!proof) noteInEntry(req, { caller: callerOf(claim) });
           return { jobId, credential };
         }
-        if (!proof || typeof claim !== 'object' || !('jobId' in claim)) continue;
+        if (typeof claim !== 'object' || !('jobId' in claim)) continue;
         if (await serves(jobId, claim.jobId)) return { jobId, credential };
       }
       if (anonymous === 'deny' && !hasToken) throw tokenRequired();
@@ -346,17 +363,6 @@ export function createAccess(options: AccessOptions): Access {
       throw new HeadwayError('sign-in', 'Admin token required.');
     },
     token: (jobId) => tokens.sign(jobId),
-    grant(req, res, jobId) {
-      const token = tokens.sign(jobId);
-      res.cookie(JOB_COOKIE, token, {
-        httpOnly: true,
-        sameSite: 'lax',
-        secure: req.secure,
-        path: `${basePath(req)}/v1/jobs/${jobId}`,
-        maxAge: tokenTtlMs,
-      });
-      return token;
-    },
   };
 }
 
@@ -367,8 +373,7 @@ function callerOf(claim: Claim | 'admin'): string {
 }
 
 /** Returns the user token in the cookie. */
-const tokenCookie = (req: Request): string | undefined =>
-  namesOf(req, TOKEN_COOKIE).flatMap((name) => cookies(req, name))[0];
+const tokenCookie = (req: Request): string | undefined => ownCookieOf(req, TOKEN_COOKIE);
 
 const isJobProof = (proof: Proof | undefined): boolean =>
   typeof proof?.claim === 'object' && 'jobId' in proof.claim;
@@ -380,3 +385,10 @@ const opens = (claim: Claim | 'admin', jobId: string): boolean =>
 const isJwt = (token: string): boolean => /^eyJ[\w-]*\.[\w-]+\.[\w-]*$/.test(token);
 
 const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();
+
+/** The error for a secret in a URL or a cookie. URLs are logged and shared. */
+const misplaced = (secret: string, where: string): HeadwayError =>
+  new HeadwayError(
+    'invalid-token',
+    `Send ${secret} as ${where} only. It must not be used in pages and URLs.`,
+  );

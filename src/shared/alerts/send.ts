@@ -15,7 +15,7 @@ export function createSend({
   ALERT_WEBHOOK_SECRET,
   WEBHOOK_SECRET,
 }: Pick<Config, 'ALERT_WEBHOOK_URL' | 'ALERT_WEBHOOK_SECRET' | 'WEBHOOK_SECRET'>) {
-  const secret = ALERT_WEBHOOK_SECRET || WEBHOOK_SECRET;
+  const secrets = ALERT_WEBHOOK_SECRET.length > 0 ? ALERT_WEBHOOK_SECRET : WEBHOOK_SECRET;
   const url = new URL(text);
   const { username, password } = url;
   // `fetch` refuses a URL with credentials.
@@ -29,7 +29,7 @@ export function createSend({
       'Content-Type': 'application/json',
       'User-Agent': 'Headway',
       ...authorization,
-      ...(secret ? signedHeaders(id, body, secret, serverNow()) : {}),
+      ...(secrets.length > 0 ? signedHeaders(id, body, secrets, serverNow()) : {}),
     };
     const signal = AbortSignal.timeout(TIMEOUT_MS);
     const response = await fetch(url, { method: 'POST', headers, body, redirect: 'manual', signal }).catch(

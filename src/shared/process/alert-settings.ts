@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { isWebhookSecret, SECRET_FORM } from '../jobs/webhook-option.js';
+import { secretList } from './secret-list.js';
 
 const minute = 60_000;
 const int = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
@@ -12,13 +13,9 @@ export const alertSettings = {
     .describe(
       'URL that alerts are posted to, as JSON that Slack and compatible services accept. All API processes and workers need the same one. `WEBHOOK_HOSTS` does not apply to it. If empty, there are no alerts.',
     ),
-  ALERT_WEBHOOK_SECRET: z
-    .string()
-    .refine((s) => s === '' || isWebhookSecret(s), SECRET_FORM)
-    .default('')
-    .describe(
-      'Secret for signing alerts: `whsec_` and 24 to 64 bytes in base64. Defaults to `WEBHOOK_SECRET`; without either, alerts are not signed.',
-    ),
+  ALERT_WEBHOOK_SECRET: secretList((secret) => (isWebhookSecret(secret) ? undefined : SECRET_FORM)).describe(
+    'Secret for signing alerts: `whsec_` and 24 to 64 bytes in base64, or several of them, comma-separated. Defaults to `WEBHOOK_SECRET`; without either, alerts are not signed.',
+  ),
   ALERT_REPEAT_MS: int(minute, 30 * 24 * 60 * minute)
     .default(60 * minute)
     .describe('Minimum time between two messages that the same alert is firing, in ms.'),

@@ -63,9 +63,9 @@ export const isSecretSetting = (name: string): boolean => SECRET_SETTING.test(na
 /** Returns the secrets in a configuration. */
 export function secretsOf(config: Readonly<Record<string, unknown>>): string[] {
   return Object.entries(config).flatMap(([name, value]) => {
-    if (typeof value !== 'string' || value === '') return [];
-    if (SECRET_SETTING.test(name)) return [value, ...value.split(',').map((part) => part.trim())];
-    return SECRET_URL.test(name) ? secretsInUrl(name, value) : [];
+    // A setting can have several secrets, while they are replaced.
+    if (SECRET_SETTING.test(name)) return [value].flat().filter((secret) => typeof secret === 'string');
+    return SECRET_URL.test(name) && typeof value === 'string' ? secretsInUrl(name, value) : [];
   });
 }
 
