@@ -90,7 +90,7 @@ describe('limits on what callers have open', () => {
 
   it('count requests that are pipelined, or whose client has gone before the answer', async () => {
     const { hostname, port } = new URL(headway.api.url);
-    const head = `GET ${STREAM} HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: ${REMOTE}\r\n\r\n`;
+    const head = `GET ${STREAM} HTTP/1.1\r\nHost: ${hostname}:${port}\r\nX-Forwarded-For: ${REMOTE}\r\n\r\n`;
     const sockets: Socket[] = [];
     for (let i = 0; i < 4; i++) {
       const socket = connect(Number(port), hostname);
@@ -100,7 +100,11 @@ describe('limits on what callers have open', () => {
       if (i === 3) socket.destroy();
       sockets.push(socket);
     }
-    await until('the limit is reached', async () => (await open()).status === 429);
+    await until('the limit is reached', async () => {
+      const stream = await open();
+      stream.close();
+      return stream.status === 429;
+    });
     for (const socket of sockets) socket.destroy();
     // All of them are given back: as many as before are allowed.
     await openMany(3);
@@ -139,7 +143,7 @@ describe('limits on what callers have open', () => {
     const half = connect(Number(port), hostname);
     half.on('error', () => {});
     half.write(
-      `POST /v1/files?name=x HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: ${REMOTE}\r\nContent-Length: ${2 * MiB}\r\n\r\nx`,
+      `POST /v1/files?name=x HTTP/1.1\r\nHost: ${hostname}:${port}\r\nX-Forwarded-For: ${REMOTE}\r\nContent-Length: ${2 * MiB}\r\n\r\nx`,
     );
     const partial = join(headway.env.DATA_DIR!, 'files', 'tmp');
     await until('it has begun', () => existsSync(partial) && readdirSync(partial).length > 0);
