@@ -2,7 +2,6 @@ import type { Authorize } from '../shared/auth/authorize.js';
 import type { TombstoneReader } from '../shared/job-index/tombstones.js';
 import type { Config } from '../shared/process/config.js';
 import type { Logger } from '../shared/process/log.js';
-import type { Connection } from '../shared/runtime/connection.js';
 import { createAccess } from './auth/access.js';
 import type { AnonymousMode } from './auth/anonymous.js';
 import { createApiKeys } from './auth/api-keys.js';
@@ -13,8 +12,8 @@ import { adminTokens, signingSecrets, userSecrets } from './auth/secrets.js';
 import { createAdminSession, createTokens } from './auth/tokens.js';
 import { createPermissions } from './channels/permission.js';
 import { readRules } from './channels/rules.js';
+import type { Core } from './core.js';
 import { createCredentialLimits } from './limits/credentials.js';
-import type { Limiter } from './limits/limiter.js';
 
 export interface SecretsOptions {
   config: Config;
@@ -43,12 +42,7 @@ export type Auth = ReturnType<typeof openAuth>;
 
 /** Opens the parts that decide what a caller may do. */
 export function openAuth(
-  {
-    config,
-    connection,
-    limiter,
-    log,
-  }: { config: Config; connection: Connection; limiter: Limiter; log: Logger },
+  { config, connection, limiter, log }: Pick<Core, 'config' | 'connection' | 'limiter' | 'log'>,
   secrets: Secrets,
   readTombstone: TombstoneReader,
   anonymous: AnonymousMode,
@@ -68,11 +62,11 @@ export function openAuth(
     revocations,
     ask: secrets.ask,
     anonymous,
+    log,
     adminTokens: secrets.adminTokens,
     limits: createCredentialLimits(limiter, config),
     readJob: connection.readJob,
     readTombstone,
-    log,
   });
   return {
     access,

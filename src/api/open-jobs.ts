@@ -30,6 +30,7 @@ export function openJobs(core: Core, production: boolean) {
     indexNew: createNewJobIndexer(redis, keyspace),
     oneTurn: true,
     webhooks: connection.webhooks,
+    defaultTimeoutMs: config.JOB_TIMEOUT_MS,
     webhookRules: { ...webhookPolicy(config), ownSecret: production && config.WEBHOOK_SECRET.length === 0 },
   });
   const jobLimits = createJobLimits(redis, keyspace, limiter);

@@ -3,6 +3,7 @@ export const errorCodes = {
   'invalid-json': [400, 'Body is not valid JSON'],
   'invalid-request': [400, 'Invalid request'],
   'invalid-data': [422, 'Invalid job data'],
+  'limit-exceeded': [422, 'Limit exceeded'],
   'unknown-job': [422, 'Unknown job type'],
   'unknown-file': [422, 'File not found'],
   'invalid-idempotency-key': [400, 'Invalid Idempotency-Key'],

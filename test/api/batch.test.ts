@@ -263,6 +263,7 @@ describe('the queuing of a batch', () => {
       expiry: createExpiry(redis, keyspace),
       oneTurn: true,
       webhooks: createWebhookStore(redis, keyspace, 60_000),
+      defaultTimeoutMs: 0,
       webhookRules: { ...webhookPolicy(readConfig({})), ownSecret: false },
     });
     const limits = createJobLimits(redis, keyspace, { max: () => undefined });

@@ -36,6 +36,8 @@ export interface Access {
   principal(req: Request): Promise<Principal | undefined>;
   /** Like `principal`, and remembers the result for the rest of the request, so that nothing is verified twice. */
   identify(req: Request): Promise<Principal | undefined>;
+  /** Whether a caller may start jobs, upload files and make schedules at all. */
+  mayStart(caller: Principal | undefined): boolean;
   /**
    * Returns the caller of a request that starts jobs, uploads a file, or makes or changes a schedule; `undefined` if
    * unidentified.
@@ -82,13 +84,13 @@ export interface AccessOptions {
   ask: Ask;
   /** What callers without a token may do. */
   anonymous: AnonymousMode;
+  log: Logger;
   /** Each grants full access; empty when there is none. */
   adminTokens: readonly string[];
   /** Limits how many credentials can be tried. */
   limits: CredentialLimits;
   readJob: SnapshotReader;
   readTombstone: TombstoneReader;
-  log: Logger;
 }
 
 /** A verified claim of a request, and the credential that it comes from. */
@@ -121,6 +123,15 @@ export function createAccess(options: AccessOptions): Access {
   const wrongPasswords = new WeakMap<Request, Guess>();
 
   const proofOf = (req: Request): Promise<Proof | undefined> => identified.get(req) ?? verifyCaller(req);
+  let notedRestricted = false;
+  /** Warns once that a restricted token is in use and limits nobody. */
+  function noteRestricted(): void {
+    if (anonymous !== 'allow' || notedRestricted) return;
+    notedRestricted = true;
+    log.warn(
+      'a token that is restricted to kinds of job was used, but with ANONYMOUS=allow its bearer can start other kinds without it; set ANONYMOUS=watch or deny',
+    );
+  }
 
   /** Verifies the credential that identifies the caller. */
   const verifyCaller = async (req: Request): Promise<Proof | undefined> =>
@@ -228,8 +239,10 @@ export function createAccess(options: AccessOptions): Access {
     if (claim && 'subject' in claim) {
       const { subject: sub, tenant, admin, grants, claims, limits: own } = claim;
       const id = principalId(sub, tenant);
-      // An admin of a tenant is not an admin of the service.
-      const isAdmin = admin && tenant === undefined;
+      if (grants.jobs) noteRestricted();
+      // An admin of a tenant is not an admin of the service. Nor is a caller who may start only some kinds of job: an admin
+      // can get any other permission, for example with a new API key.
+      const isAdmin = admin && tenant === undefined && grants.jobs === undefined;
       const tenantAdmin = admin && tenant !== undefined;
       return {
         id,
@@ -266,9 +279,12 @@ export function createAccess(options: AccessOptions): Access {
     return principalOf(req, await identityOf(req, proof));
   }
 
+  const mayStart = (caller: Principal | undefined): boolean =>
+    anonymous === 'allow' || caller?.signedIn === true;
+
   async function requireStarter(req: Request): Promise<Principal | undefined> {
     const caller = await principal(req);
-    if (anonymous !== 'allow' && !caller?.signedIn) throw tokenRequired();
+    if (!mayStart(caller)) throw tokenRequired();
     return caller;
   }
 
@@ -284,6 +300,7 @@ export function createAccess(options: AccessOptions): Access {
 
   return {
     principal,
+    mayStart,
     requireStarter,
     identify(req) {
       identified.set(req, verifyCaller(req));

@@ -15,19 +15,24 @@ const USED_MS = 60_000;
 const ownLimitsSchema = z.partialRecord(z.enum(CALLER_LIMITS), z.number().int().min(0));
 
 /** The body of a request for a new key. */
-export const newKeySchema = z.strictObject({
-  name: z.string().min(1).max(100),
-  sub: z.string().min(1).max(200).optional(),
-  tenant: tenantSchema.optional(),
-  admin: z.boolean().default(false),
-  subscribe: patternsSchema,
-  publish: patternsSchema,
-  jobs: z.array(z.string().max(100)).max(100).optional(),
-  expiresAt: z.iso.datetime({ offset: true }).optional(),
-  limits: ownLimitsSchema
-    .optional()
-    .describe('Limits of this key, instead of those of the settings; `0` for none'),
-});
+export const newKeySchema = z
+  .strictObject({
+    name: z.string().min(1).max(100),
+    sub: z.string().min(1).max(200).optional(),
+    tenant: tenantSchema.optional(),
+    admin: z.boolean().default(false),
+    subscribe: patternsSchema,
+    publish: patternsSchema,
+    jobs: z.array(z.string().max(100)).max(100).optional(),
+    expiresAt: z.iso.datetime({ offset: true }).optional(),
+    limits: ownLimitsSchema
+      .optional()
+      .describe('Limits of this key, instead of those of the settings; `0` for none'),
+  })
+  .refine(({ admin, jobs }) => !admin || jobs === undefined, {
+    path: ['jobs'],
+    error: 'cannot restrict an admin, who can create other keys',
+  });
 export type NewKey = z.output<typeof newKeySchema>;
 
 /** An API key, without its secret. Times are ms since 1970. */

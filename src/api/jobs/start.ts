@@ -13,6 +13,7 @@ import { createEnqueue, type Enqueued, type EnqueueOptions } from '../../shared/
 import type { Principal } from '../auth/principal.js';
 import { firstError, invalid, requireValid } from '../http/invalid.js';
 import { keyScope } from './idempotency.js';
+import { requireKind, requireWithinLimits } from './permission.js';
 import { checkWebhook, type WebhookRules } from './webhook.js';
 
 /** The body of `POST /v1/jobs`. */
@@ -35,6 +36,8 @@ export interface StartOptions extends EnqueueOptions {
   store: FileStore;
   isHeld: HeldFiles;
   webhookRules: WebhookRules;
+  /** The time limit of kinds that have none, in ms; 0 for no limit. */
+  defaultTimeoutMs: number;
 }
 
 /** Validates requests for jobs and queues the jobs. */
@@ -52,7 +55,7 @@ export interface JobStarter {
 }
 
 export function createJobStarter(given: StartOptions): JobStarter {
-  const { registry, store, isHeld, webhookRules } = given;
+  const { registry, store, isHeld, webhookRules, defaultTimeoutMs } = given;
   const enqueue = createEnqueue(given);
 
   async function check(body: unknown, caller: Principal): Promise<JobRequest> {
@@ -72,14 +75,13 @@ export function createJobStarter(given: StartOptions): JobStarter {
         [{ pointer: '/name', detail: 'unknown job type' }],
       );
     }
-    if (caller.grants.jobs && !caller.grants.jobs.includes(name)) {
-      throw new HeadwayError('forbidden', `Your token does not allow you to start ${name}.`);
-    }
+    requireKind(caller, name);
     const input = await validate(definition.input, data);
     if (input.errors) {
       const errors = input.errors.map((error) => ({ ...error, pointer: `/data${error.pointer}` }));
       throw new HeadwayError('invalid-data', firstError(errors), errors);
     }
+    await requireWithinLimits({ definition, data, options }, caller, defaultTimeoutMs);
     await checkFiles(input.value);
     return { definition, data, options, caller };
   }

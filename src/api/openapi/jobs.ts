@@ -45,6 +45,7 @@ const ofAny = { max: MAX_VALUES };
 const OF_START = [
   'unknown-job',
   'invalid-data',
+  'limit-exceeded',
   'unknown-file',
   'invalid-idempotency-key',
   'idempotency-conflict',
@@ -122,7 +123,7 @@ export const jobOperations: Operation[] = [
       query('cursor', 'The `next` of the previous page. Use it with the same filters', { type: 'string' }),
     ],
     answers: { 200: { description: 'A page of jobs', content: json(jobPage, { jobs: [activeJob] }) } },
-    errors: ['invalid-request', 'sign-in', 'forbidden'],
+    errors: ['invalid-request', 'forbidden'],
   },
   {
     method: 'get',
@@ -199,6 +200,6 @@ export const jobOperations: Operation[] = [
     access: 'job',
     parameters: ['jobId'],
     answers: { 202: { description: 'The job is queued again', content: json(jobSchema, retriedJob) } },
-    errors: ['not-failed', 'quota-exceeded'],
+    errors: ['not-failed', 'forbidden', 'limit-exceeded', 'quota-exceeded'],
   },
 ];

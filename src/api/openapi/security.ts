@@ -1,7 +1,7 @@
 /**
  * The access that an operation requires.
  * - `open`: none; the caller is not identified
- * - `caller`: none; the operation works on the caller's own jobs and schedules
+ * - `caller`: none, as far as `ANONYMOUS` allows that; the caller is identified by any of them
  * - `job`: the token of the job, or the identity of the caller who started it, or an admin
  * - `granted`: a token or a rule that allows it
  * - `admin`: an admin

@@ -2,6 +2,7 @@ import { type Request, type Response, Router } from 'express';
 import { HeadwayError } from '../../shared/errors.js';
 import type { FileStore } from '../../shared/files/store.js';
 import type { TombstoneReader } from '../../shared/job-index/tombstones.js';
+import { isVisitor } from '../../shared/jobs/limits.js';
 import { newJobId, type OpenQueue, type QueuePlan } from '../../shared/jobs/queues.js';
 import type { Registry } from '../../shared/jobs/registry.js';
 import type { Canceller } from '../../shared/lifecycle/cancel.js';
@@ -21,6 +22,7 @@ import { createJobList } from '../jobs/list.js';
 import { parseListQuery } from '../jobs/list-query.js';
 import { createPageReader } from '../jobs/page.js';
 import { sendResult } from '../jobs/result.js';
+import { createRetryCheck } from '../jobs/retry.js';
 import type { JobStarter } from '../jobs/start.js';
 import type { LimitedStarter } from '../jobs/start-limited.js';
 import { deliveryView } from '../jobs/webhook.js';
@@ -80,6 +82,12 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     faults,
   });
   const readState = createStateReader(trackJob, readTombstone);
+  const checkRetry = createRetryCheck({
+    registry: options.registry,
+    readJob,
+    openQueue,
+    defaultTimeoutMs: config.JOB_TIMEOUT_MS,
+  });
   const holdKey = createKeyHolder(redis, keyspace);
   const router = Router();
 
@@ -168,6 +176,9 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     // The end of the job has to be published before it runs again.
     const { job } = await reconciler.reconcile(jobId);
     if (!job) throw await missingJob(readTombstone, jobId);
+    // A visitor's job runs again only for callers who may start jobs. The token of another job is permission enough.
+    const mayRun = isVisitor(job.settings.owner) ? access.requireStarter : access.principal;
+    await checkRetry(job, await mayRun(req));
     if (job.state !== 'failed' && job.state !== 'cancelled') {
       const why = isFinished(job) ? 'has completed' : `is ${job.state}`;
       throw new HeadwayError('not-failed', `The job ${why}. Only failed and cancelled jobs can be retried.`);

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Request, type Response, Router } from 'express';
 import type { HeadwayError } from '../../shared/errors.js';
+import { ANONYMOUS_CALLER, isVisitor } from '../../shared/jobs/limits.js';
 import { newJobId } from '../../shared/jobs/queues.js';
 import { jobLinks } from '../../shared/lifecycle/view.js';
 import { serverNow } from '../../shared/redis/server-clock.js';
@@ -10,6 +11,7 @@ import { NO_GRANTS, type Principal } from '../auth/principal.js';
 import { basePath } from '../http/base-path.js';
 import { invalid } from '../http/invalid.js';
 import { methods } from '../http/problem.js';
+import { requireKind } from '../jobs/permission.js';
 import type { LimitedCaller } from '../limits/caller.js';
 import { refusal } from '../limits/refusal.js';
 import {
@@ -114,15 +116,16 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
   }
 
   async function show(req: Request, res: Response): Promise<void> {
-    res.set('Cache-Control', 'no-store').json(await view(await find(req), req));
+    const { schedule } = await find(req);
+    res.set('Cache-Control', 'no-store').json(await view(schedule, req));
   }
 
   async function change(req: Request, res: Response): Promise<void> {
-    const { id } = await find(req);
+    const { schedule: found, caller } = await findToRun(req);
     const requested = await parseChange(req.body);
-    const limited = limiter.caller(req, await access.principal(req));
-    const now = await update(id, async (schedule) => {
-      const planned = await planFor(applyChange(bodyOf(schedule), requested), asOwner(schedule));
+    const limited = limiter.caller(req, caller);
+    const now = await update(found.id, async (schedule) => {
+      const planned = await planFor(applyChange(bodyOf(schedule), requested), onBehalf(schedule, caller));
       requireInterval(planned, limited);
       return replan(schedule, planned, serverNow());
     });
@@ -132,21 +135,21 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
 
   function setPaused(paused: boolean): (req: Request, res: Response) => Promise<void> {
     return async (req, res) => {
-      const { id } = await find(req);
-      const now = await update(id, (schedule) => withPaused(schedule, paused, serverNow()));
+      // A schedule can be paused by its owner, whatever that caller may start.
+      const { schedule: found } = await (paused ? find(req) : findToRun(req));
+      const now = await update(found.id, (schedule) => withPaused(schedule, paused, serverNow()));
       if (!now) throw scheduleNotFound();
       res.json(await view(now, req));
     };
   }
 
   async function runNow(req: Request, res: Response): Promise<void> {
-    const schedule = await find(req);
+    const { schedule, caller } = await findToRun(req);
     const { name, data, options: jobOptions } = schedule;
-    const request = await starter.check({ name, data, options: jobOptions }, asOwner(schedule));
-    const caller = limiter.caller(req, await access.principal(req));
+    const request = await starter.check({ name, data, options: jobOptions }, onBehalf(schedule, caller));
     const newId = newJobId(plan.of(name));
     const [{ id, state: newState } = { id: newId, state: undefined }] = await limitedStarter.startAll(
-      caller,
+      limiter.caller(req, caller),
       [{ id: newId, request }],
     );
     const state = newState ?? (await connection.trackJob(id))?.state ?? 'waiting';
@@ -156,8 +159,8 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
   }
 
   async function remove(req: Request, res: Response): Promise<void> {
-    const { id } = await find(req);
-    await update(id, (schedule) => {
+    const { schedule: found } = await find(req);
+    await update(found.id, (schedule) => {
       const now = serverNow();
       return { ...schedule, deletedAt: now, updatedAt: now, version: schedule.version + 1 };
     });
@@ -183,13 +186,23 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
     return planSchedule(body, request, plan, serverNow());
   }
 
-  /** Returns the schedule in the path. @throws HeadwayError `not-found` when it does not exist, or the caller may not access it */
-  async function find(req: Request): Promise<Schedule> {
-    const caller = await access.principal(req);
+  /** Returns the schedule in the path, and the caller. @throws HeadwayError `not-found` when it does not exist, or the caller may not access it */
+  async function find(
+    req: Request,
+    identify = access.principal,
+  ): Promise<{ schedule: Schedule; caller: Principal }> {
+    const caller = await identify(req);
     const schedule = caller && (await store.read(String(req.params.id)));
     if (!schedule || schedule.deletedAt !== undefined) throw scheduleNotFound();
     if (!caller.admin && caller.id !== schedule.owner) throw scheduleNotFound();
-    return schedule;
+    return { schedule, caller };
+  }
+
+  /** Like `find`, for a request that has jobs started. @throws HeadwayError also when the caller may not start such jobs */
+  async function findToRun(req: Request): Promise<{ schedule: Schedule; caller: Principal }> {
+    const found = await find(req, access.requireStarter);
+    requireKind(found.caller, found.schedule.name);
+    return found;
   }
 
   /**
@@ -218,13 +231,15 @@ function tooManySchedules(max: number): HeadwayError {
   return refusal({ limit: 'schedules', max, retryAfterMs: RETRY_AFTER_MS, detail });
 }
 
-/** A schedule keeps its owner when an admin changes it: its jobs are checked with the owner's permissions. */
-const asOwner = ({ owner }: Schedule): Principal => ({
-  id: owner,
-  signedIn: true,
-  admin: false,
-  grants: NO_GRANTS,
-});
+/**
+ * Returns the principal that a schedule's jobs are checked for. A schedule keeps its owner when an admin changes it. The
+ * limits are those of the caller, except that a visitor's schedule keeps those of visitors.
+ */
+function onBehalf({ owner }: Schedule, caller: Principal): Principal {
+  if (caller.id === owner) return caller;
+  const limits = isVisitor(owner) ? ANONYMOUS_CALLER : { admin: caller.admin, signedIn: true };
+  return { id: owner, ...limits, grants: NO_GRANTS };
+}
 
 function pageOf({ query }: Request): { limit: number; cursor: string | undefined } {
   const limit = query.limit === undefined ? PAGE : Number(query.limit);

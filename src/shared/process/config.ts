@@ -4,6 +4,7 @@ import { isWebhookSecret, SECRET_FORM } from '../jobs/webhook-option.js';
 import { StartError } from '../start-error.js';
 import { accessSettings } from './access-settings.js';
 import { anonymousSettings } from './anonymous-settings.js';
+import { jobLimitSettings } from './job-limit-settings.js';
 import { limitSettings } from './limit-settings.js';
 import { metricsSettings } from './metrics-settings.js';
 import { normalPublicUrl, publicUrlMistake } from './public-url.js';
@@ -173,6 +174,7 @@ export const configSchema = z.object({
   ...limitSettings,
   ...anonymousSettings,
   ...metricsSettings,
+  ...jobLimitSettings,
   TOKEN_TTL_MS: int(1000)
     .default(7 * day)
     .describe('How long a job token is valid, in ms.'),

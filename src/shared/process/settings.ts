@@ -12,6 +12,11 @@ export interface LibraryOptions {
   settings?: Partial<
     Record<keyof Config | `${(typeof SECRET_SETTINGS)[number]}_FILE`, string | number | boolean>
   >;
+  /**
+   * Ends the wait for a Redis that is away at the start, such as `AbortSignal.timeout(10_000)`. By default, the wait has no
+   * limit, and a warning is logged every few seconds.
+   */
+  signal?: AbortSignal;
 }
 
 /**

@@ -4,7 +4,8 @@ import type { CallerKind, LimitedCaller } from '../../../src/api/limits/caller.j
 import { createJobLimits, type JobLimits } from '../../../src/api/limits/jobs.js';
 import { limitScripts } from '../../../src/api/limits/scripts.js';
 import { createKeyspace } from '../../../src/shared/keyspace.js';
-import { connectRedis, waitUntilReady } from '../../../src/shared/redis/connect.js';
+import { awaitRedis } from '../../../src/shared/redis/await.js';
+import { connectRedis } from '../../../src/shared/redis/connect.js';
 import { serverNow } from '../../../src/shared/redis/server-clock.js';
 import { startRedis, type TestRedis } from '../../support/redis.js';
 
@@ -19,7 +20,7 @@ let nextId = 1;
 beforeAll(async () => {
   server = await startRedis();
   connections = [1, 2].map(() => connectRedis(server.url, 'request', { scripts: limitScripts }));
-  for (const connection of connections) await waitUntilReady(connection, server.url);
+  for (const connection of connections) await awaitRedis(connection, { url: server.url });
   const of = (redis: Redis): JobLimits => createJobLimits(redis, createKeyspace('t'), limiter);
   limits = [of(connections[0]!), of(connections[1]!)];
 });
