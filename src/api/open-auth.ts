@@ -62,11 +62,11 @@ export function openAuth(
     revocations,
     ask: secrets.ask,
     anonymous,
-    log,
     adminTokens: secrets.adminTokens,
     limits: createCredentialLimits(limiter, config),
     readJob: connection.readJob,
     readTombstone,
+    log,
   });
   return {
     access,

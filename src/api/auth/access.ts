@@ -84,13 +84,13 @@ export interface AccessOptions {
   ask: Ask;
   /** What callers without a token may do. */
   anonymous: AnonymousMode;
-  log: Logger;
   /** Each grants full access; empty when there is none. */
   adminTokens: readonly string[];
   /** Limits how many credentials can be tried. */
   limits: CredentialLimits;
   readJob: SnapshotReader;
   readTombstone: TombstoneReader;
+  log: Logger;
 }
 
 /** A verified claim of a request, and the credential that it comes from. */
@@ -275,9 +275,12 @@ export function createAccess(options: AccessOptions): Access {
 
   async function principal(req: Request): Promise<Principal | undefined> {
     const proof = await proofOf(req);
-    if (anonymous === 'deny' && !proof && (await jobProofs(req)).length === 0) throw tokenRequired();
+    if (anonymous === 'deny' && !proof && !(await hasJobToken(req))) throw tokenRequired();
     return principalOf(req, await identityOf(req, proof));
   }
+
+  /** Whether a request that has no other token has the token of a job. */
+  const hasJobToken = async (req: Request): Promise<boolean> => (await jobProofs(req)).length > 0;
 
   const mayStart = (caller: Principal | undefined): boolean =>
     anonymous === 'allow' || caller?.signedIn === true;
@@ -325,15 +328,13 @@ export function createAccess(options: AccessOptions): Access {
         if (await serves(jobId, claim.jobId)) return { jobId, credential };
       }
       // The first token in the query identifies the caller, unless there is a bearer token.
-      let hasToken = proofs.length > 0;
       for (const token of queryTokens(req).slice(bearer(req) === undefined ? 1 : 0)) {
         const { claim, credential } = await verify(req, token);
-        hasToken = true;
         if (opens(claim, jobId)) return { jobId, credential };
         if (typeof claim !== 'object' || !('jobId' in claim)) continue;
         if (await serves(jobId, claim.jobId)) return { jobId, credential };
       }
-      if (anonymous === 'deny' && !hasToken) throw tokenRequired();
+      if (anonymous === 'deny' && proofs.length === 0) throw tokenRequired();
       const caller = principalOf(req, await identityOf(req, proof));
       if (await isPermitted(req, jobId, caller)) return { jobId, credential: caller?.credential };
       throw jobNotFound();
