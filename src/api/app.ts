@@ -6,6 +6,7 @@ import helmet from 'helmet';
 import { HeadwayError } from '../shared/errors.js';
 import type { Logger } from '../shared/process/log.js';
 import { basePathOf } from '../shared/process/public-url.js';
+import { tracing } from '../shared/tracing/tracing.js';
 import { refuseCrossSite } from './auth/cross-site.js';
 import { ignoredCookieHint } from './auth/own-cookie.js';
 import { allowedHosts, refuseUnknownHosts } from './http/allowed-hosts.js';
@@ -17,6 +18,7 @@ import { pageFiles } from './http/pages.js';
 import { methods, problemHandler } from './http/problem.js';
 import { requestLog } from './http/request-log.js';
 import { requestMetrics } from './http/request-metrics.js';
+import { requestTrace } from './http/request-trace.js';
 import { createRouteFinder } from './http/route-finder.js';
 import type { Serving } from './http/serving.js';
 import type { Limiter } from './limits/limiter.js';
@@ -83,7 +85,10 @@ export function createApp(options: AppOptions): Express {
   app.set('trust proxy', config.TRUST_PROXY !== 'none' && config.TRUST_PROXY);
   app.use(serving.handler);
   app.use(takeBasePath(basePathOf(config.PUBLIC_URL)));
-  app.use(requestMetrics(createRouteFinder([...PATHS, ...PAGE_PATHS])));
+  const routeOf = createRouteFinder([...PATHS, ...PAGE_PATHS]);
+  app.use(requestMetrics(routeOf));
+  const traces = tracing();
+  if (traces) app.use(requestTrace(traces, routeOf));
   app.use(healthRoutes(options));
   app.use(requestLog(log));
   app.use(

@@ -10,9 +10,11 @@ import { CloseStack } from '../shared/process/close-stack.js';
 import type { Config } from '../shared/process/config.js';
 import type { Logger } from '../shared/process/log.js';
 import type { Service } from '../shared/process/service.js';
+import { VERSION } from '../shared/process/version.js';
 import { connectRedis } from '../shared/redis/connect.js';
 import { connectHeadway, type Waiting } from '../shared/runtime/connection.js';
 import { openMetrics } from '../shared/runtime/metrics.js';
+import { startTracing } from '../shared/tracing/start.js';
 import { createApp } from './app.js';
 import { chooseAnonymous, logAnonymous } from './auth/anonymous.js';
 import { startServices } from './background.js';
@@ -83,6 +85,7 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
   const anonymous = chooseAnonymous(config, exposure);
   const secrets = await readSecrets(options, production);
   const opened = new CloseStack();
+  opened.defer(await startTracing({ role: 'api', embedded, version: VERSION, log }));
 
   const connection = await connectHeadway({
     config,

@@ -23,6 +23,7 @@ export const errorCodes = {
   'job-failed': [409, 'Job failed and has no result'],
   gone: [410, 'No longer available'],
   'precondition-failed': [412, 'File has changed'],
+  'channel-full': [413, 'Channel full'],
   'body-too-large': [413, 'Body too large'],
   'file-too-large': [413, 'File too large'],
   'unsupported-media-type': [415, 'Unsupported media type'],

@@ -28,7 +28,7 @@ export class PendingStream {
 
   constructor(
     readonly req: Request,
-    private readonly res: Response,
+    readonly res: Response,
     /** Counts the stream for the limits; absent for one that is not counted. */
     private readonly admitted?: AdmittedStream,
   ) {
