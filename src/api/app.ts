@@ -146,7 +146,7 @@ export function createApp(options: AppOptions): Express {
   app.use('/v1/schedules', jsonBody(config.BODY_MAX_BYTES), scheduleRoutes(options));
   app.use('/v1/definitions', definitionRoutes(options));
   app.use(BOARD_PATH, boardRoutes(options));
-  app.use(metricsRoutes(options));
+  if (!embedded) app.use(metricsRoutes(options));
   app.use(dashboardRoutes({ ...options, page: embedded ? undefined : page }));
   app.use('/client/default-url.js', methods('GET'), sendDefaultUrl);
   app.use('/client', express.static(client, FILES_ONLY));

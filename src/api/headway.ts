@@ -7,11 +7,11 @@ import { embed, type Handler } from './http/embed.js';
 import { builtInJobsDir, openService } from './service.js';
 
 export type { Action, Asker, Authorize } from '../shared/auth/authorize.js';
+export { DataFormatError } from '../shared/format/format.js';
 export { defineJob } from '../shared/jobs/definition.js';
 export { RegistryError } from '../shared/jobs/registry.js';
 export { metricsRegistry } from '../shared/metrics/registry.js';
 export { ConfigError } from '../shared/process/config.js';
-export { DataFormatError } from '../shared/redis/format.js';
 export { UnusableRedisError } from '../shared/redis/unusable.js';
 export { type Channels, connectChannels } from '../shared/runtime/channels.js';
 export { StartError } from '../shared/start-error.js';

@@ -5,11 +5,11 @@ import { builtInJobsDir } from './built-in-jobs.js';
 import { openWorker } from './service.js';
 
 export { ChildFailedError, PermanentError } from '../shared/errors.js';
+export { DataFormatError } from '../shared/format/format.js';
 export { defineJob } from '../shared/jobs/definition.js';
 export { RegistryError } from '../shared/jobs/registry.js';
 export { metricsRegistry } from '../shared/metrics/registry.js';
 export { ConfigError } from '../shared/process/config.js';
-export { DataFormatError } from '../shared/redis/format.js';
 export { UnusableRedisError } from '../shared/redis/unusable.js';
 export { StartError } from '../shared/start-error.js';
 

@@ -274,7 +274,7 @@ describe('the queuing of a batch', () => {
       idempotency: createIdempotency(redis, keyspace, 1000),
     });
     const caller = { id: 'user:ada', signedIn: true, admin: false, grants: NO_GRANTS };
-    const limited = createCallers(false).caller({ ip: '127.0.0.1' } as Request, caller);
+    const limited = createCallers('off').caller({ ip: '127.0.0.1' } as Request, caller);
     const jobs = Array.from({ length: 1000 }, (_, i) => steps(i, i % 2 ? { ttlMs: 60_000 } : {}));
     try {
       // As in a process, the queue is open before the first job. The first call on a connection also sends the scripts.

@@ -60,6 +60,7 @@ async function start(
     env: {
       PATH: process.env.PATH,
       LOG_LEVEL: 'warn',
+      LIMIT_LOOPBACK: 'off',
       DATA_DIR: env.DATA_DIR ?? temporaryFolder(),
       METRICS_PORT: '0',
       ...env,

@@ -1,5 +1,6 @@
 import type { Config } from '../../shared/process/config.js';
 import type { Logger } from '../../shared/process/log.js';
+import { isLoopback } from '../../shared/process/loopback.js';
 
 /** What callers without a token may do: start jobs, only watch, or nothing. */
 export type AnonymousMode = Exclude<Config['ANONYMOUS'], ''>;
@@ -50,7 +51,3 @@ export function logAnonymous(
   const isUnclear = config.ANONYMOUS === '' && isExposed && (mode === 'allow' || embedded);
   log[isUnclear ? 'warn' : 'info']({ anonymous: mode }, text);
 }
-
-/** Whether an address to listen on reaches this machine only. */
-export const isLoopback = (host: string): boolean =>
-  /^(localhost|::1|\[::1\]|(::ffff:)?127(\.\d{1,3}){3})$/i.test(host);

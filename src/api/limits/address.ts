@@ -35,7 +35,3 @@ function groupsOf(address: string): number[] {
     .map((part) => part.split(':').flatMap((group) => (group ? Number.parseInt(group, 16) : [])));
   return [...head, ...Array<number>(8 - head.length - tail.length).fill(0), ...tail];
 }
-
-/** Whether an address belongs to this machine. */
-export const isLoopback = (ip: string): boolean =>
-  /^127\.|^(::1|localhost)$/.test(ip.replace(/^::ffff:/i, ''));

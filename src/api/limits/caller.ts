@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Request } from 'express';
 import type { Config } from '../../shared/process/config.js';
-import { isLoopback, networkOf } from './address.js';
+import { isLoopback } from '../../shared/process/loopback.js';
+import { networkOf } from './address.js';
 import { CALLER_LIMITS, type CallerLimit } from './names.js';
 
 /** How limits see a caller. A visitor is anonymous: a new cookie makes a new visitor, so only the address counts. */
@@ -20,6 +21,8 @@ export interface PrincipalToLimit {
 /** A caller as limits count it. */
 export interface LimitedCaller {
   kind: CallerKind;
+  /** The kind of caller whose limits apply: an anonymous caller on this machine may have those of a user. */
+  tier: CallerKind;
   /** Whose units are counted: `user:<digest>`, `key:<id>`, or `address:<digest>` for an anonymous caller. */
   who: string;
   /** `address:<digest>`, for limits that count every caller of an address. */
@@ -62,12 +65,15 @@ export interface Callers {
   address(req: Request): string | undefined;
 }
 
-/** @param limitLoopback whether callers from this machine are limited too */
-export function createCallers(limitLoopback: boolean): Callers {
+/** How callers from this machine are limited: like all others; like users, even if they are anonymous; not at all. */
+export type LoopbackRule = 'on' | 'as-users' | 'off';
+
+export function createCallers(loopback: LoopbackRule): Callers {
+  // There is no address if the client has disconnected.
+  const isOwn = ({ ip = '' }: Request): boolean => isLoopback(ip);
+
   function address(req: Request): string | undefined {
-    // There is no address if the client has disconnected.
-    const ip = req.ip ?? '';
-    return limitLoopback || !isLoopback(ip) ? `address:${digest(networkOf(ip))}` : undefined;
+    return loopback === 'off' && isOwn(req) ? undefined : `address:${digest(networkOf(req.ip ?? ''))}`;
   }
 
   return {
@@ -75,9 +81,11 @@ export function createCallers(limitLoopback: boolean): Callers {
     caller(req, principal) {
       const kind = kindOf(principal);
       const from = kind === 'admin' ? undefined : address(req);
-      if (from === undefined) return { kind, who: '', address: '', exempt: true, own: {} };
+      if (from === undefined) return { kind, tier: kind, who: '', address: '', exempt: true, own: {} };
+      const isLocal = kind === 'anonymous' && loopback === 'as-users' && isOwn(req);
       return {
         kind,
+        tier: isLocal ? 'user' : kind,
         who: whoOf(kind, principal, from),
         address: from,
         exempt: false,
@@ -103,7 +111,7 @@ const digest = (name: string): string => createHash('sha256').update(name).diges
 
 /** Returns the maximum that applies to a caller; `undefined` if there is none. */
 export function maxFor(maxima: Maxima, limit: CallerLimit, caller: LimitedCaller): number | undefined {
-  if (caller.exempt || caller.kind === 'admin') return undefined;
-  const max = caller.own[limit] ?? maxima[limit][caller.kind];
+  if (caller.exempt || caller.tier === 'admin') return undefined;
+  const max = caller.own[limit] ?? maxima[limit][caller.tier];
   return max > 0 ? max : undefined;
 }

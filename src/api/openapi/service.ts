@@ -98,7 +98,7 @@ export const serviceOperations: Operation[] = [
     tag: TAG,
     summary: 'Read the metrics of the process',
     description:
-      'In the text format of Prometheus 0.0.4, or OpenMetrics 1.0.0 if the client accepts it. The port of the metrics serves the same without authentication.',
+      'In the text format of Prometheus 0.0.4, or OpenMetrics 1.0.0 if the client accepts it. The port of the metrics serves the same without authentication. An embedded API does not handle this path.',
     access: 'admin',
     answers: {
       200: {

@@ -172,9 +172,9 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
   }
 
   /** Checks the time between the runs of an anonymous caller's schedule. @throws HeadwayError `invalid-request` */
-  function requireInterval(planned: Planned, { kind, exempt }: LimitedCaller): void {
+  function requireInterval(planned: Planned, { tier, exempt }: LimitedCaller): void {
     const minMs = config.LIMIT_INTERVAL_ANONYMOUS_MS;
-    if (kind !== 'anonymous' || exempt || minMs === 0 || !hasShorterGap(planned, minMs, serverNow())) return;
+    if (tier !== 'anonymous' || exempt || minMs === 0 || !hasShorterGap(planned, minMs, serverNow())) return;
     const pointer = planned.cron === undefined ? '/everyMs' : '/cron';
     throw invalid([
       { pointer, detail: `must leave at least ${minMs} ms between two runs; sign in for less` },

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isLoopback } from './loopback.js';
 
 const ms = () => z.coerce.number().int().min(0);
 
@@ -32,7 +33,3 @@ export function drainDelayOf({ DRAIN_DELAY_MS, HOST }: DrainSettings): number {
   if (DRAIN_DELAY_MS !== '') return DRAIN_DELAY_MS;
   return isLoopback(HOST) ? 0 : DRAIN_MS;
 }
-
-/** Whether only this machine can reach an address. */
-const isLoopback = (host: string): boolean =>
-  /^(localhost|127\.\d+\.\d+\.\d+|::1|(.*\.)?localhost)$/i.test(host);

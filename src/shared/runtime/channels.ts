@@ -11,15 +11,16 @@ import {
   ROW_EVENTS,
 } from '../channel/publisher.js';
 import { channelScripts, newEpoch } from '../channel/scripts.js';
+import { checkInstallation } from '../format/format.js';
+import { formatScripts } from '../format/scripts.js';
 import { createKeyspace } from '../keyspace.js';
 import { type Config, configSchema } from '../process/config.js';
 import { createLogger } from '../process/log.js';
 import { connectRedis } from '../redis/connect.js';
-import { checkInstallation, formatScripts } from '../redis/format.js';
 import { untilTaken } from '../redis/until-taken.js';
 
 export type { ChannelEvent } from '../channel/publisher.js';
-export { DataFormatError } from '../redis/format.js';
+export { DataFormatError } from '../format/format.js';
 export { UnusableRedisError } from '../redis/unusable.js';
 
 /** Options for {@link connectChannels}. Each defaults to the setting that is named with it. */

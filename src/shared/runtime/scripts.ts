@@ -1,8 +1,8 @@
 import { channelScripts } from '../channel/scripts.js';
 import { dashboardScripts } from '../dashboard/scripts.js';
+import { formatScripts } from '../format/scripts.js';
 import { jobIndexScripts } from '../job-index/scripts.js';
 import { lifecycleScripts } from '../lifecycle/scripts.js';
-import { formatScripts } from '../redis/format.js';
 import type { LuaScript } from '../redis/scripts.js';
 import { scheduleScripts } from '../schedules/scripts.js';
 

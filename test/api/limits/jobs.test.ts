@@ -31,7 +31,7 @@ afterAll(async () => {
 
 function reservation(kind: CallerKind, name: string, count = 1) {
   const who = `${kind === 'anonymous' ? 'address' : kind}:${name}`;
-  const caller: LimitedCaller = { kind, who, address: who, exempt: false, own: {} };
+  const caller: LimitedCaller = { kind, tier: kind, who, address: who, exempt: false, own: {} };
   return {
     caller,
     owner: `user:${name}`,

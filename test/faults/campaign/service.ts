@@ -91,6 +91,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     // Short, so that the memory of Redis stays the same.
     GONE_JOBS_MS: String(KEEP_MS),
     IDEMPOTENCY_TTL_MS: String(KEEP_MS),
+    LIMIT_LOOPBACK: 'off',
     WEBHOOK_HOSTS: '127.0.0.1',
     WEBHOOK_ALLOW_PRIVATE: 'true',
   };

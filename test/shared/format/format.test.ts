@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { checkInstallation, formatKey } from '../../../src/shared/format/format.js';
 import { createKeyspace } from '../../../src/shared/keyspace.js';
-import { checkInstallation, formatKey } from '../../../src/shared/redis/format.js';
 import { connectChannels } from '../../../src/shared/runtime/channels.js';
 import { openRedis, startRedis, type TestRedis } from '../../support/redis.js';
 

@@ -3,9 +3,10 @@ import type { Keyspace } from '../keyspace.js';
 import { every, type Repeated } from '../process/every.js';
 import type { Service } from '../process/service.js';
 import { VERSION } from '../process/version.js';
+import { type AwaitOptions, checkRedis, type RedisServer, whileAway } from '../redis/await.js';
+import { scriptsOf } from '../redis/scripts.js';
 import { StartError } from '../start-error.js';
-import { type AwaitOptions, checkRedis, type RedisServer, whileAway } from './await.js';
-import { defineScripts, luaBeside, scriptsOf } from './scripts.js';
+import { formatScripts } from './scripts.js';
 
 /**
  * The format of what this release stores in Redis. A release raises it when processes of older releases would misread or
@@ -16,14 +17,6 @@ const FORMAT = 1;
 const OLDEST_FORMAT = 0;
 /** How often a running process looks for a newer format, in ms. */
 const CHECK_MS = 10_000;
-
-interface FormatCommands {
-  recordFormat(key: string, own: number, oldest: number): Promise<string | null>;
-}
-
-export const formatScripts = defineScripts<FormatCommands>({
-  recordFormat: { numberOfKeys: 1, lua: luaBeside(import.meta.url)('format') },
-});
 
 /** The data in Redis has a format that this release cannot use. The message says what to do. */
 export class DataFormatError extends StartError {
