@@ -69,6 +69,7 @@ const SIDEBAR = [
       link('Scaling', 'operations/scaling'),
       link('Limits', 'operations/limits'),
       link('Monitoring', 'operations/monitoring'),
+      link('Tracing', 'operations/tracing'),
       link('Failures', 'operations/failures'),
       link('Logs', 'operations/logging'),
       link('Alerts', 'operations/alerts'),

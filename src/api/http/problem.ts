@@ -28,7 +28,8 @@ export function problemHandler(
   return (thrown, req, res, next) => {
     const error = asHeadwayError(thrown);
     noteInEntry(req, { code: error.code });
-    if (error.status >= 500) {
+    // Refusals are frequent under load, and the change to them is logged.
+    if (error.status >= 500 && error.code !== 'overloaded') {
       logOf(log, req).error({ err: thrown, method: req.method, path: req.path }, error.message);
     }
     const hint = error.code === 'sign-in' ? signInHint(req) : undefined;
@@ -36,6 +37,7 @@ export function problemHandler(
     countError(error);
     if (res.headersSent) return next(thrown);
     if (error.code === 'unavailable') res.set('Retry-After', '2');
+    if (error.code === 'overloaded') res.set('Retry-After', '5');
     setRefusalHeaders(res, error);
     // The board and the dashboard have set a different scheme.
     if (!res.get('WWW-Authenticate')) {

@@ -77,7 +77,8 @@ function createLine(
       const { act, audit } = audited;
       audit.record(act, { requestId, caller, address, status, code, target: entry.target, how });
     }
-    const at = status >= 500 ? 'error' : level;
+    // Refusals are frequent under load.
+    const at = status >= 500 && code !== 'overloaded' ? 'error' : level;
     if (!at || !log.isLevelEnabled(at)) return;
     const { route, jobId = entry.jobId } = routeOf(url);
     const ms = Math.round(performance.now() - startedAt);

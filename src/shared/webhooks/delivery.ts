@@ -8,6 +8,7 @@ import type { Keyspace } from '../keyspace.js';
 import type { Transition } from '../lifecycle/events.js';
 import type { JobSnapshot } from '../lifecycle/snapshot.js';
 import { channelProgress, jobLinks, jobView, readProgress } from '../lifecycle/view.js';
+import { telemetryOption } from '../tracing/tracing.js';
 import { type EndedJobView, webhookBody } from './payload.js';
 import type { Webhook, WebhookStore } from './store.js';
 
@@ -71,6 +72,8 @@ export function createWebhookQueue(options: WebhookQueueOptions): WebhookQueue {
         of: jobId,
         ...(webhook.requestId ? { requestId: webhook.requestId } : {}),
       },
+      // Each try is part of the job's trace, whichever process has queued the delivery.
+      ...telemetryOption(job?.trace),
     };
     await openQueue(WEBHOOK_JOB).add(WEBHOOK_JOB, data, options);
   }
