@@ -57,6 +57,13 @@ describe('alerts', () => {
     }
   };
 
+  /** Waits until Redis knows that an alert was delivered. A process or a Redis that is killed before sends it again. */
+  const isRecorded = (key: string): Promise<unknown> =>
+    until(`${key} is recorded as sent`, async () => {
+      const state = await headway.connection.hget('headway:{alerts}:states', key);
+      return JSON.parse(state ?? '{}').sentAt;
+    });
+
   it('are signed, tried again with the same id while the receiver refuses, and name the page with what to do', async () => {
     const [first, second, third] = await receives('no-worker', 'firing', 3);
     expect([first, second, third].map((call) => call!.headers['webhook-id'])).toEqual(
@@ -77,12 +84,14 @@ describe('alerts', () => {
   it('are not repeated by the next leader, nor after a restart of Redis', async () => {
     const job = await headway.client.start('steered', { turns: 'turns' });
     const second = await startApi(headway.env);
+    await isRecorded('no-worker');
     others.push(second);
     await headway.api.kill();
     const [late] = await receives('waiting-jobs:steered', 'firing');
     expect(late!.json.text).toMatch(
       /^Headway alert: The oldest of 1 waiting jobs in the queue steered has waited/,
     );
+    await isRecorded('waiting-jobs:steered');
     const { redis } = headway;
     await redis.kill();
     await redis.restart();
