@@ -69,6 +69,8 @@ const SIDEBAR = [
       link('Scaling', 'operations/scaling'),
       link('Limits', 'operations/limits'),
       link('Monitoring', 'operations/monitoring'),
+      link('On call', 'operations/on-call'),
+      link('Backup and restore', 'operations/backup'),
       link('Failures', 'operations/failures'),
       link('Security', 'operations/security'),
     ],
