@@ -13,7 +13,7 @@ const ROOMS = {
     jobs: ['auth', 'files', 'redis'],
     lifecycle: ['bullmq', 'channel', 'jobs', 'metrics', 'process', 'redis'],
     metrics: [],
-    process: ['jobs', 'webhooks'],
+    process: ['jobs'],
     redis: ['metrics', 'process'],
     runtime: [
       'bullmq',

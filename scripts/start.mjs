@@ -8,7 +8,7 @@ import { runDemo } from './lib/demo.mjs';
 import { startDevelopment } from './lib/development.mjs';
 import { linePrinter } from './lib/log-lines.mjs';
 import { checkNode, ensurePackages } from './lib/packages.mjs';
-import { say, tell } from './lib/say.mjs';
+import { Stop, say, tell } from './lib/say.mjs';
 import { startService } from './lib/service.mjs';
 
 const SAME_SIGNAL_MS = 500;
@@ -41,9 +41,15 @@ await tell(async () => {
     process.exit(code);
   };
   let asked = false;
+  let cancel;
+  const cancelled = new Promise((_resolve, reject) => {
+    cancel = () => reject(new Stop('stopped before it was ready'));
+  });
+  cancelled.catch(() => {});
   const ask = () => {
+    if (service) return void end(0);
     asked = true;
-    if (service) void end(0);
+    cancel();
   };
   for (const signal of ENDING_SIGNALS) process.on(signal, ask);
   onParentGone(ask);
@@ -55,6 +61,11 @@ await tell(async () => {
     env: process.env,
     write: linePrinter(process.stdout),
     nodeArgs: development?.nodeArgs ?? [],
+    cancelled,
+  }).catch(async (error) => {
+    if (!asked) throw error;
+    await development?.stop();
+    process.exit(0);
   });
   stop = async () => {
     await development?.stop();

@@ -201,7 +201,7 @@ describe('the promises', () => {
         const socket = connect(Number(new URL(headway.api.url).port), '127.0.0.1');
         socket.on('error', () => {});
         await once(socket, 'connect');
-        socket.write(`GET ${job.links.events}?token=${job.token} HTTP/1.1\r\nHost: test\r\n\r\n`);
+        socket.write(`GET ${job.links.events}?token=${job.token} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
         await once(socket, 'readable');
         return socket;
       }),

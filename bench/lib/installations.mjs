@@ -19,6 +19,8 @@ export async function startHeadway({ workers = 1, concurrency = 32, env = {}, re
     TOKEN_SECRET: 'x'.repeat(32),
     JOBS_DIR: jobsDir,
     WORKER_CONCURRENCY: String(concurrency),
+    // Every benchmark would reach a limit.
+    LIMIT_LOOPBACK: 'off',
     ...env,
   };
   return installation({

@@ -17,10 +17,11 @@ const PUBLIC_CHANNELS = JSON.stringify([
  * Runs a private Redis (unless `REDIS_URL` names one), the API and a worker.
  * @param write receives the output of the children: (name, line) => void
  * @param nodeArgs arguments for node before the script's path
+ * @param cancelled a promise that ends the start: the children may be waiting for a Redis that is away
  * @returns the address of the page, the file with the admin password (if there is one), functions that stop or kill
  *   everything, and a promise for the name of a child that cannot run
  */
-export async function startService({ root, env, write, nodeArgs = [] }) {
+export async function startService({ root, env, write, nodeArgs = [], cancelled = new Promise(() => {}) }) {
   const data = openDataFolder(env.DATA_DIR || join(root, 'data'));
   const supervisor = new Supervisor(write);
   const graceMs = (await stopMs(env)) + REACTION_MS;
@@ -46,11 +47,11 @@ export async function startService({ root, env, write, nodeArgs = [] }) {
         ...(nodeArgs.length > 0 ? { guard: {} } : {}),
       });
     const up = Promise.all([child('api'), child('worker')]);
-    const failed = await Promise.race([up.then(() => undefined), supervisor.failed]);
+    const failed = await Promise.race([up.then(() => undefined), supervisor.failed, cancelled]);
     if (failed) throw new Stop(`the ${failed} process cannot run; its output above says why`);
     const [{ url }] = await up;
     const made = env.NODE_ENV === 'production' ? undefined : join(data.path, 'admin-token');
-    const adminToken = env.ADMIN_TOKEN ? 'ADMIN_TOKEN' : made;
+    const adminToken = env.ADMIN_TOKEN ? 'ADMIN_TOKEN' : env.ADMIN_TOKEN_FILE || made;
     return { url, adminToken, stop, kill: () => supervisor.kill(), failed: supervisor.failed };
   } catch (error) {
     await stop();

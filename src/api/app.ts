@@ -7,6 +7,8 @@ import { HeadwayError } from '../shared/errors.js';
 import type { Logger } from '../shared/process/log.js';
 import { basePathOf } from '../shared/process/public-url.js';
 import { refuseCrossSite } from './auth/cross-site.js';
+import { ignoredCookieHint } from './auth/own-cookie.js';
+import { allowedHosts, refuseUnknownHosts } from './http/allowed-hosts.js';
 import { basePath, takeBasePath } from './http/base-path.js';
 import { jsonBody } from './http/body.js';
 import { inOneLayer } from './http/fixed-headers.js';
@@ -17,6 +19,7 @@ import { requestMetrics } from './http/request-metrics.js';
 import { createRouteFinder } from './http/route-finder.js';
 import type { Serving } from './http/serving.js';
 import type { Limiter } from './limits/limiter.js';
+import { countRequests } from './limits/requests.js';
 import { PATHS } from './openapi/document.js';
 import { batchRoutes } from './routes/batch.js';
 import { BOARD_PATH, boardRoutes } from './routes/board.js';
@@ -99,6 +102,7 @@ export function createApp(options: AppOptions): Express {
       }),
     ),
   );
+  app.use(refuseUnknownHosts(allowedHosts(config, embedded)));
   app.use(
     cors({
       origin: origins.length > 0 ? origins : false,
@@ -118,6 +122,8 @@ export function createApp(options: AppOptions): Express {
   // A proxy may have replaced the host of the request.
   const own = config.PUBLIC_URL ? [new URL(config.PUBLIC_URL).origin] : [];
   app.use(refuseCrossSite([...own, ...origins]));
+  const limited = ['/v1', BOARD_PATH, '/dashboard/sign-in'];
+  app.use(limited, countRequests({ limiter, identify: (req) => options.access.identify(req) }));
   const stopping = (): boolean => serving.stopping;
   app.use('/v1/files', filesRoutes({ access: options.access, limiter, store, config, stopping }));
   app.use('/v1/jobs', jobRoutes(options));
@@ -142,6 +148,6 @@ export function createApp(options: AppOptions): Express {
       throw new HeadwayError('not-found', `Nothing found at ${req.path.slice(0, 200)}.`);
     });
   }
-  app.use(problemHandler(log));
+  app.use(problemHandler(log, ignoredCookieHint));
   return app;
 }

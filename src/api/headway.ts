@@ -11,8 +11,8 @@ export { defineJob } from '../shared/jobs/definition.js';
 export { RegistryError } from '../shared/jobs/registry.js';
 export { metricsRegistry } from '../shared/metrics/registry.js';
 export { ConfigError } from '../shared/process/config.js';
-export { UnusableRedisError } from '../shared/redis/connect.js';
 export { DataFormatError } from '../shared/redis/format.js';
+export { UnusableRedisError } from '../shared/redis/unusable.js';
 export { type Channels, connectChannels } from '../shared/runtime/channels.js';
 export { StartError } from '../shared/start-error.js';
 
@@ -40,13 +40,21 @@ export interface Headway {
 
 /**
  * Creates Headway's API for an Express application.
+ * Resolves when Redis answers.
  * @throws ConfigError, RegistryError, StartError, UnusableRedisError or DataFormatError with the reason when it cannot start
  */
 export async function createHeadway(options: HeadwayOptions): Promise<Headway> {
   const config = librarySettings(options);
   const registry = await registryOf(options.jobs, builtInJobsDir);
   const log = createLogger(config, 'headway');
-  const service = await openService({ config, registry, authorize: options.authorize, embedded: true, log });
+  const service = await openService({
+    config,
+    registry,
+    authorize: options.authorize,
+    embedded: true,
+    log,
+    waiting: { signal: options.signal },
+  });
   return {
     router: embed(service.app, basePathOf(config.PUBLIC_URL)),
     close: () => service.stop({ drainMs: config.DRAIN_DELAY_MS || 0 }),

@@ -4,19 +4,35 @@ import { loadRegistry } from '../shared/jobs/registry.js';
 import { readConfig } from '../shared/process/config.js';
 import { createLogger } from '../shared/process/log.js';
 import { announce, exitUnusable, onShutdown, runMain } from '../shared/process/main.js';
+import { basePathOf } from '../shared/process/public-url.js';
 import { drainDelayOf } from '../shared/process/stop-settings.js';
 import { answerClientErrors } from './http/client-error.js';
 import { closeListener, listen } from './http/listen.js';
-import { builtInJobsDir, openService } from './service.js';
+import { type ApiService, builtInJobsDir, openService } from './service.js';
+import { answerWhileStarting } from './starting.js';
 
 await runMain(async () => {
   const config = readConfig(process.env);
   const log = createLogger(config, 'api');
   const registry = await loadRegistry([builtInJobsDir, ...(config.JOBS_DIR ? [config.JOBS_DIR] : [])]);
-  const service = await openService({ config, registry, onUnusable: exitUnusable, log });
-  const server = createServer(service.app);
+  const starting = answerWhileStarting(basePathOf(config.PUBLIC_URL));
+  const server = createServer(starting);
   answerClientErrors(server);
-  await listen(server, config);
+  let listening: Promise<void> | undefined;
+  const open = (): Promise<void> => {
+    listening ??= listen(server, config);
+    return listening;
+  };
+  // Without the wait, the process listens only when it can serve: some load balancers look at nothing else.
+  const service = await new Promise<ApiService>((resolve, reject) => {
+    const onWait = (): void => void open().catch(reject);
+    openService({ config, registry, onUnusable: exitUnusable, log, waiting: { onWait } }).then(
+      resolve,
+      reject,
+    );
+  });
+  server.off('request', starting).on('request', service.app);
+  await open();
 
   const drainMs = drainDelayOf(config);
   onShutdown(log, drainMs + config.SHUTDOWN_GRACE_MS, () =>

@@ -2,16 +2,18 @@ import type { Authorize } from '../shared/auth/authorize.js';
 import type { TombstoneReader } from '../shared/job-index/tombstones.js';
 import type { Config } from '../shared/process/config.js';
 import type { Logger } from '../shared/process/log.js';
-import type { Connection } from '../shared/runtime/connection.js';
 import { createAccess } from './auth/access.js';
 import type { AnonymousMode } from './auth/anonymous.js';
 import { createApiKeys } from './auth/api-keys.js';
 import { askOf, loadAuthorize } from './auth/hook.js';
 import { userKeys } from './auth/keys.js';
 import { createRevocations } from './auth/revocations.js';
-import { adminToken, createAdminSession, createTokens, signingSecret } from './auth/tokens.js';
+import { adminTokens, signingSecrets, userSecrets } from './auth/secrets.js';
+import { createAdminSession, createTokens } from './auth/tokens.js';
 import { createPermissions } from './channels/permission.js';
 import { readRules } from './channels/rules.js';
+import type { Core } from './core.js';
+import { createCredentialLimits } from './limits/credentials.js';
 
 export interface SecretsOptions {
   config: Config;
@@ -25,11 +27,11 @@ export interface SecretsOptions {
  * @throws StartError for one that is missing or cannot be read
  */
 export async function readSecrets({ config, authorize, log }: SecretsOptions, production: boolean) {
-  const secret = await signingSecret(config, production);
+  const signing = await signingSecrets(config, production);
   return {
-    secret,
-    adminToken: await adminToken(config, production),
-    keys: await userKeys(config, secret),
+    signing,
+    adminTokens: await adminTokens(config, production),
+    keys: await userKeys(config, signing),
     rules: await readRules(config.CHANNEL_RULES),
     ask: askOf(authorize ?? (await loadAuthorize(config.AUTHORIZE_MODULE)), log),
   };
@@ -40,7 +42,7 @@ export type Auth = ReturnType<typeof openAuth>;
 
 /** Opens the parts that decide what a caller may do. */
 export function openAuth(
-  { config, connection }: { config: Config; connection: Connection },
+  { config, connection, limiter, log }: Pick<Core, 'config' | 'connection' | 'limiter' | 'log'>,
   secrets: Secrets,
   readTombstone: TombstoneReader,
   anonymous: AnonymousMode,
@@ -50,7 +52,7 @@ export function openAuth(
   const revocations = createRevocations(redis, keyspace, apiKeys);
   const access = createAccess({
     tokens: createTokens({
-      secret: secrets.secret,
+      secrets: secrets.signing,
       ttlMs: config.TOKEN_TTL_MS,
       keys: secrets.keys,
       audience: config.JWT_AUDIENCE,
@@ -59,17 +61,18 @@ export function openAuth(
     apiKeys,
     revocations,
     ask: secrets.ask,
-    tokenTtlMs: config.TOKEN_TTL_MS,
     anonymous,
-    adminToken: secrets.adminToken,
+    adminTokens: secrets.adminTokens,
+    limits: createCredentialLimits(limiter, config),
     readJob: connection.readJob,
     readTombstone,
+    log,
   });
   return {
     access,
     apiKeys,
     revocations,
     permissions: createPermissions(secrets.rules, secrets.ask),
-    adminSession: createAdminSession(config, secrets.secret),
+    adminSession: createAdminSession(config, userSecrets(config, secrets.signing)),
   };
 }

@@ -6,12 +6,14 @@ import { openSchedules } from '../shared/runtime/schedules.js';
 import { webhookPolicy } from '../shared/webhooks/target.js';
 import type { Core } from './core.js';
 import { createJobStarter } from './jobs/start.js';
+import { createLimitedStarter } from './jobs/start-limited.js';
+import { createJobLimits } from './limits/jobs.js';
 
 export type Jobs = ReturnType<typeof openJobs>;
 
 /** Opens the parts that start, change and store jobs. */
 export function openJobs(core: Core, production: boolean) {
-  const { config, registry, connection } = core;
+  const { config, registry, connection, limiter } = core;
   const { redis, keyspace, openQueue, reconciler } = connection;
   const store = openFileStore(fileStoreOptions(config));
   const canceller = createCanceller({ redis, openQueue, keyspace, reconciler });
@@ -28,8 +30,21 @@ export function openJobs(core: Core, production: boolean) {
     indexNew: createNewJobIndexer(redis, keyspace),
     oneTurn: true,
     webhooks: connection.webhooks,
-    webhookRules: { ...webhookPolicy(config), ownSecret: production && !config.WEBHOOK_SECRET },
+    defaultTimeoutMs: config.JOB_TIMEOUT_MS,
+    webhookRules: { ...webhookPolicy(config), ownSecret: production && config.WEBHOOK_SECRET.length === 0 },
   });
+  const jobLimits = createJobLimits(redis, keyspace, limiter);
+  const limitedStarter = createLimitedStarter(starter, jobLimits);
   const readTombstone = createTombstoneReader(redis, keyspace);
-  return { store, openQueue, canceller, expiry, schedules, starter, readTombstone };
+  return {
+    store,
+    openQueue,
+    canceller,
+    expiry,
+    schedules,
+    starter,
+    limitedStarter,
+    jobLimits,
+    readTombstone,
+  };
 }

@@ -11,7 +11,7 @@ import type { Config } from '../shared/process/config.js';
 import type { Logger } from '../shared/process/log.js';
 import type { Service } from '../shared/process/service.js';
 import { connectRedis } from '../shared/redis/connect.js';
-import { connectHeadway } from '../shared/runtime/connection.js';
+import { connectHeadway, type Waiting } from '../shared/runtime/connection.js';
 import { openMetrics } from '../shared/runtime/metrics.js';
 import { createApp } from './app.js';
 import { chooseAnonymous, logAnonymous } from './auth/anonymous.js';
@@ -38,6 +38,7 @@ export interface ServiceOptions {
   embedded?: boolean;
   /** Called when a newer release has changed the data in Redis. Without it, the service closes itself. */
   onUnusable?: () => void;
+  waiting?: Waiting;
   log: Logger;
 }
 
@@ -82,9 +83,15 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
   const secrets = await readSecrets(options, production);
   const opened = new CloseStack();
 
-  const onUnusable = options.onUnusable ?? (() => void stopOnce({ drainMs: 0 }));
-  const scripts = { ...apiScripts, ...limitScripts };
-  const connection = await connectHeadway(config, 'request', log, registry, scripts, onUnusable);
+  const connection = await connectHeadway({
+    config,
+    role: 'request',
+    log,
+    registry,
+    ownScripts: { ...apiScripts, ...limitScripts },
+    onUnusable: options.onUnusable ?? (() => void stopOnce({ drainMs: 0 })),
+    waiting: options.waiting,
+  });
   opened.defer(() => connection.disconnect());
   const subscriberRedis = connectRedis(config.REDIS_URL, 'subscriber');
   opened.defer(() => subscriberRedis.disconnect());

@@ -8,7 +8,7 @@ const MAX_TOPICS = 30;
 const query = (key: string, topics: Topic[]): string =>
   topics.map(({ name }) => `${key}=${encodeURIComponent(name)}`).join('&');
 
-/** The path of the stream for topics of one kind. A single job has its own path, which the job's own cookie covers. */
+/** The path of the stream for topics of one kind. A single job has its own path. */
 function pathOf(topics: Topic[], together: boolean): string {
   const [first] = topics;
   if (!first) throw new RangeError('No topics to follow');

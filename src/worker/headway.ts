@@ -9,8 +9,8 @@ export { defineJob } from '../shared/jobs/definition.js';
 export { RegistryError } from '../shared/jobs/registry.js';
 export { metricsRegistry } from '../shared/metrics/registry.js';
 export { ConfigError } from '../shared/process/config.js';
-export { UnusableRedisError } from '../shared/redis/connect.js';
 export { DataFormatError } from '../shared/redis/format.js';
+export { UnusableRedisError } from '../shared/redis/unusable.js';
 export { StartError } from '../shared/start-error.js';
 
 /** A worker inside another program. */
@@ -20,7 +20,7 @@ export interface HeadwayWorker {
 }
 
 /**
- * Starts a worker in this process.
+ * Starts a worker in this process. Resolves when Redis answers.
  * @throws ConfigError for an invalid setting
  * @throws RegistryError for an invalid job definition
  * @throws StartError for another mistake in the configuration
@@ -31,7 +31,8 @@ export async function createWorker(options: LibraryOptions): Promise<HeadwayWork
   const config = librarySettings(options);
   const registry = await registryOf(options.jobs, builtInJobsDir);
   const log = createLogger(config, 'headway-worker');
-  const worker = await openWorker({ config, registry, embedded: true, log });
+  const waiting = { signal: options.signal };
+  const worker = await openWorker({ config, registry, embedded: true, waiting, log });
   await worker.ready;
   return { close: worker.close };
 }

@@ -37,13 +37,13 @@ export function openProcessor(
   { reconciler, children }: Lifecycle,
   threads: Threads,
   running: RunningJobs,
-  defaultWebhookSecret: string | undefined,
+  webhookSecrets: readonly string[],
 ): JobProcessor {
   const { redis, keyspace, publisher, batch, keep } = connection;
   const deliverWebhook = createDeliver({
     store: connection.webhooks,
     policy: webhookPolicy(config),
-    secret: defaultWebhookSecret,
+    secrets: webhookSecrets,
     timeoutMs: config.WEBHOOK_TIMEOUT_MS,
   });
   return createProcessor({
@@ -58,10 +58,12 @@ export function openProcessor(
     basePath: basePathOf(config.PUBLIC_URL),
     keep,
     limits: limitsOf(config),
+    memoryMb: config.THREAD_MEMORY_MB,
     threads,
     services: { deliverWebhook },
     children,
     lockMs: config.LOCK_DURATION_MS,
+    timeoutMs: config.JOB_TIMEOUT_MS,
     maxStalls: config.MAX_STALLS,
     running,
     log,

@@ -6,7 +6,7 @@ import { CloseStack } from '../shared/process/close-stack.js';
 import type { Config } from '../shared/process/config.js';
 import type { Logger } from '../shared/process/log.js';
 import { connectRedis } from '../shared/redis/connect.js';
-import { connectHeadway } from '../shared/runtime/connection.js';
+import { connectHeadway, type Waiting } from '../shared/runtime/connection.js';
 import { openMetrics } from '../shared/runtime/metrics.js';
 import { flushOutcomes, openHousekeeping, startReporting, startSweeper } from './background.js';
 import { type Core, openFiles } from './core.js';
@@ -17,7 +17,7 @@ import { workerScripts } from './run/scripts.js';
 import { stopWorkers } from './run/shutdown.js';
 import { claimUncaught } from './run/uncaught.js';
 import { queuesToServe } from './run/workers.js';
-import { defaultSecret } from './webhooks/default-secret.js';
+import { defaultSecrets } from './webhooks/default-secret.js';
 
 export interface WorkerServiceOptions {
   config: Config;
@@ -30,6 +30,7 @@ export interface WorkerServiceOptions {
   onUnusable?: () => void;
   /** Whether the worker is part of another program, which serves its own metrics. Defaults to `false`. */
   embedded?: boolean;
+  waiting?: Waiting;
   log: Logger;
 }
 
@@ -59,19 +60,27 @@ export async function openWorker({
   onFatal,
   onUnusable,
   embedded = false,
+  waiting,
 }: WorkerServiceOptions): Promise<WorkerService> {
   const plan = planQueues(registry, config.QUEUE_NAME);
   const queues = queuesToServe(plan, registry, config);
   const opened = new CloseStack();
 
-  const endUnusable = onUnusable ?? ((): void => void stopWithin(0));
-  const connection = await connectHeadway(config, 'patient', log, registry, workerScripts, endUnusable);
+  const connection = await connectHeadway({
+    config,
+    role: 'patient',
+    log,
+    registry,
+    ownScripts: workerScripts,
+    onUnusable: onUnusable ?? ((): void => void stopWithin(0)),
+    waiting,
+  });
   opened.defer(() => connection.disconnect());
   const bullmqRedis = connectRedis(config.REDIS_URL, 'bullmq');
   opened.defer(() => bullmqRedis.disconnect());
   const commandsRedis = connectRedis(config.REDIS_URL, 'subscriber');
   opened.defer(() => commandsRedis.disconnect());
-  const defaultWebhookSecret = await defaultSecret(config, process.env.NODE_ENV === 'production');
+  const webhookSecrets = await defaultSecrets(config, process.env.NODE_ENV === 'production');
   const store = await openFiles(config);
   const core: Core = { config, registry, plan, connection, bullmqRedis, commandsRedis, store, log };
   opened.defer(claimUncaught({ log, onFatal }));
@@ -82,7 +91,7 @@ export async function openWorker({
   const lifecycle = openLifecycle(core);
   const threads = openThreads(core);
   opened.defer(() => threads.close());
-  const processor = openProcessor(core, lifecycle, threads, running, defaultWebhookSecret);
+  const processor = openProcessor(core, lifecycle, threads, running, webhookSecrets);
   const { runs } = processor;
   watchCancels(core, runs);
   const housekeeping = openHousekeeping(core, lifecycle, reporting);

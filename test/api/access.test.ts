@@ -77,13 +77,43 @@ describe('the owner of a job', () => {
     expect(await status(job, bearer(grace), '?token=none')).toBe(401);
   });
 
-  it('needs nothing else as an admin, by Bearer, query, Basic or JWT', async () => {
+  it('needs nothing else as an admin, by Bearer, Basic or JWT', async () => {
     for (const { job } of [await start(), await start(bearer(await jwt('ada')))]) {
       expect(await status(job, bearer(ADMIN_TOKEN))).toBe(200);
-      expect(await status(job, {}, `?token=${ADMIN_TOKEN}`)).toBe(200);
       expect(await status(job, basic(`anybody:${ADMIN_TOKEN}`))).toBe(200);
       expect(await status(job, bearer(await jwt('grace', { headway: { admin: true } })))).toBe(200);
     }
+  });
+
+  it.each([
+    ['the query', {}, `?token=${ADMIN_TOKEN}`],
+    ['the query, next to the password', basic(`:${ADMIN_TOKEN}`), `?token=${ADMIN_TOKEN}`],
+    ['a cookie', { Cookie: `headway_token=${ADMIN_TOKEN}` }, ''],
+  ])('cannot send the admin token in %s', async (_where, headers: Headers, query) => {
+    const { api, client } = headway;
+    const { id, links } = (await start()).job;
+    for (const path of [
+      links.self,
+      links.events,
+      links.result,
+      '/v1/jobs',
+      `/v1/events?job=${id}`,
+      '/stream?channel=news.x',
+      '/v1/dashboard/events',
+      '/v1/keys',
+      '/admin/queues',
+      '/admin/queues/api/queues',
+      '/dashboard/sign-in',
+    ]) {
+      const target = path.includes('?') ? `${path}${query.replace('?', '&')}` : `${path}${query}`;
+      const response = await fetch(`${api.url}${target}`, { headers, redirect: 'manual' });
+      expect([path, response.status]).toEqual([path, 401]);
+      expect(await response.json()).toMatchObject({
+        code: 'invalid-token',
+        detail: expect.stringContaining('Send the admin token as Authorization: Bearer'),
+      });
+    }
+    expect((await client.post({ name: 'steps', data: {} }, headers)).status).toBe(query ? 422 : 401);
   });
 
   it('is not recognised without credentials, or by another cookie, user or password: each gets 404', async () => {

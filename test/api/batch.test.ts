@@ -1,8 +1,12 @@
+import type { Request } from 'express';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NO_GRANTS } from '../../src/api/auth/principal.js';
 import { createBatchStarter } from '../../src/api/jobs/batch.js';
 import { createIdempotency } from '../../src/api/jobs/idempotency.js';
 import { createJobStarter } from '../../src/api/jobs/start.js';
+import { createLimitedStarter } from '../../src/api/jobs/start-limited.js';
+import { createCallers } from '../../src/api/limits/caller.js';
+import { createJobLimits } from '../../src/api/limits/jobs.js';
 import { createPublisher } from '../../src/shared/channel/publisher.js';
 import { planQueues } from '../../src/shared/jobs/queues.js';
 import { loadRegistry } from '../../src/shared/jobs/registry.js';
@@ -11,12 +15,13 @@ import { createExpiry } from '../../src/shared/lifecycle/expiry.js';
 import { readConfig } from '../../src/shared/process/config.js';
 import { connectRedis } from '../../src/shared/redis/connect.js';
 import { createQueues } from '../../src/shared/runtime/queues.js';
-import { sharedScripts } from '../../src/shared/runtime/scripts.js';
+
 import { createWebhookStore } from '../../src/shared/webhooks/store.js';
 import { webhookPolicy } from '../../src/shared/webhooks/target.js';
 import { builtInJobsDir } from '../../src/worker/built-in-jobs.js';
 import type { StartedJob } from '../support/client.js';
 import { type Headway, startHeadway } from '../support/headway.js';
+import { allScripts } from '../support/redis.js';
 import { openTestStore } from '../support/run-job.js';
 import { openStream } from '../support/sse.js';
 import { until } from '../support/until.js';
@@ -242,34 +247,39 @@ describe('the queuing of a batch', () => {
 
   it('takes one round trip to Redis, in which each job is published before it is queued', async () => {
     const headway = await startHeadway({ workers: 0 });
-    const redis = connectRedis(headway.redis.url, 'request', { scripts: sharedScripts });
+    const redis = connectRedis(headway.redis.url, 'request', { scripts: allScripts });
     await until('connected', () => redis.status === 'ready');
     const registry = await loadRegistry([builtInJobsDir]);
     const keyspace = createKeyspace('other');
     const queues = createQueues(redis, keyspace, () => {});
+    const starter = createJobStarter({
+      redis,
+      keyspace,
+      openQueue: queues,
+      publisher: createPublisher({ redis, keyspace, logLength: 10, ttlMs: 60_000, sharded: true }),
+      registry,
+      store: openTestStore(),
+      isHeld: async () => false,
+      expiry: createExpiry(redis, keyspace),
+      oneTurn: true,
+      webhooks: createWebhookStore(redis, keyspace, 60_000),
+      defaultTimeoutMs: 0,
+      webhookRules: { ...webhookPolicy(readConfig({})), ownSecret: false },
+    });
+    const limits = createJobLimits(redis, keyspace, { max: () => undefined });
     const startBatch = createBatchStarter({
-      starter: createJobStarter({
-        redis,
-        keyspace,
-        openQueue: queues,
-        publisher: createPublisher({ redis, keyspace, logLength: 10, ttlMs: 60_000, sharded: true }),
-        registry,
-        store: openTestStore(),
-        isHeld: async () => false,
-        expiry: createExpiry(redis, keyspace),
-        oneTurn: true,
-        webhooks: createWebhookStore(redis, keyspace, 60_000),
-        webhookRules: { ...webhookPolicy(readConfig({})), ownSecret: false },
-      }),
+      starter,
+      limitedStarter: createLimitedStarter(starter, limits),
       plan: planQueues(registry, ''),
       idempotency: createIdempotency(redis, keyspace, 1000),
     });
     const caller = { id: 'user:ada', signedIn: true, admin: false, grants: NO_GRANTS };
+    const limited = createCallers(false).caller({ ip: '127.0.0.1' } as Request, caller);
     const jobs = Array.from({ length: 1000 }, (_, i) => steps(i, i % 2 ? { ttlMs: 60_000 } : {}));
     try {
       // As in a process, the queue is open before the first job. The first call on a connection also sends the scripts.
       await queues('steps').getVersion();
-      await startBatch({ jobs: jobs.slice(0, 2) }, caller, undefined);
+      await startBatch({ jobs: jobs.slice(0, 2) }, caller, limited, undefined);
       const { stream } = redis as unknown as { stream: NodeJS.WritableStream };
       const { write } = stream;
       const writes: string[] = [];
@@ -277,7 +287,7 @@ describe('the queuing of a batch', () => {
         writes.push(String(args[0]));
         return Reflect.apply(write, stream, args) as boolean;
       } as typeof write;
-      const started = await startBatch({ jobs }, caller, undefined);
+      const started = await startBatch({ jobs }, caller, limited, undefined);
       expect(writes).toHaveLength(1);
       const [sent] = writes;
       for (const item of started) {

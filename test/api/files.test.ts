@@ -131,14 +131,14 @@ describe('files', () => {
   });
 
   it.each([
-    ['raw', 'POST /v1/files?name=x HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\nhalf'],
+    ['raw', 'POST /v1/files?name=x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\nhalf'],
     [
       'chunked',
-      'POST /v1/files?name=x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n',
+      'POST /v1/files?name=x HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n',
     ],
     [
       'as a form',
-      'POST /v1/files HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\nContent-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nhalf',
+      'POST /v1/files HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\nContent-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nhalf',
     ],
   ])('leave nothing behind when their upload is cut off (%s)', async (_how, head) => {
     const kept = (): number => readdirSync(folder).filter((name) => name.startsWith('file_')).length;

@@ -14,6 +14,7 @@ describe('pipelined requests for streams', () => {
   let headway: Headway;
   let job: StartedJob;
   let token: string;
+  let admin: string;
   beforeAll(async () => {
     headway = await startHeadway({
       env: {
@@ -24,6 +25,7 @@ describe('pipelined requests for streams', () => {
       },
     });
     token = await signer(headway.env.TOKEN_SECRET!)({ sub: 'ada' });
+    admin = await signer(headway.env.TOKEN_SECRET!)({ headway: { admin: true } });
     job = await headway.client.start('steps', { count: 1000, intervalMs: 1000 });
   });
   afterAll(() => headway.stop());
@@ -32,12 +34,12 @@ describe('pipelined requests for streams', () => {
     ['a job', () => `${job.links.events}?token=${job.token}`, 'event: waiting'],
     ['several jobs', () => `/v1/events?job=${job.id}&token=${job.token}`, 'event: waiting'],
     ['all of mine', () => `/v1/events?jobs=mine&token=${token}`, 'event: reset'],
-    ['a queue', () => `/v1/events?queue=steps&token=${ADMIN}`, 'event: reset'],
+    ['a queue', () => `/v1/events?queue=steps&token=${admin}`, 'event: reset'],
     ['a channel', () => '/stream?channel=public.score', 'retry: 2000'],
     ['the dashboard', () => `/v1/dashboard/events?token=${token}`, 'event: dashboard'],
   ];
   const get = (path: string): string =>
-    `GET ${path} HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream, */*\r\n\r\n`;
+    `GET ${path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream, */*\r\n\r\n`;
 
   /** Sends requests in one packet, and collects the response. */
   async function send(requests: string) {
@@ -95,7 +97,7 @@ describe('pipelined requests for streams', () => {
 
   it('an upload after a stream is aborted, and leaves nothing behind', async () => {
     const body = 'x'.repeat(1000);
-    const head = `POST /v1/files?name=a HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n${body}`;
+    const head = `POST /v1/files?name=a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n${body}`;
     const { socket, text } = await send(get('/stream?channel=public.front') + head);
     await until('the stream is open', () => text().includes('retry: 2000'));
     await call(`${headway.api.url}/v1/channels/public.front`, 'POST', undefined, { data: 'on' });

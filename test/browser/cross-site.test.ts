@@ -1,9 +1,11 @@
 import { once } from 'node:events';
+import { readdir } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import type { Browser, BrowserContext } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startBrowser } from '../support/browser.js';
+import { startBrowser, startBrowserWithNames } from '../support/browser.js';
 import type { StartedJob } from '../support/client.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { call, signer } from '../support/tokens.js';
@@ -61,6 +63,8 @@ describe('a page of another site, opened by a visitor of Headway', () => {
       { name: 'steps', data: { count: 100_000, intervalMs: 100 } },
     )) as StartedJob;
     expect(job.id).toMatch(/^steps\./);
+    // One cookie for all jobs of the visitor: here, the user's own cookie is enough.
+    expect((await context.cookies()).map(({ name }) => name)).toEqual(['headway_token']);
     await page.close();
   });
   afterAll(async () => {
@@ -138,6 +142,57 @@ describe('a page of another site, opened by a visitor of Headway', () => {
     }
     expect(await jobs()).toMatchObject([{ id: job.id, state: 'active' }]);
     expect(await published()).toBe(1);
+  });
+
+  it('cannot upload a file by script, with or without cookies', async () => {
+    const stored = async (): Promise<number> =>
+      (await readdir(join(headway.env.DATA_DIR!, 'files'), { recursive: true }).catch(() => [])).length;
+    const before = await stored();
+    const uploadFrom = async (address: string): Promise<void> => {
+      const page = await context.newPage();
+      await page.goto(address);
+      await page.evaluate(async (url) => {
+        const form = new FormData();
+        form.set('file', new File(['from a page'], 'a.txt'));
+        for (const body of ['from a page', form]) {
+          for (const credentials of ['include', 'omit'] as const) {
+            // The page of another site cannot see whether the request was refused.
+            await fetch(url, { method: 'POST', mode: 'no-cors', credentials, body }).catch(() => {});
+          }
+        }
+      }, `${headway.api.url}/v1/files?name=a.txt`);
+      await page.close();
+    };
+    await uploadFrom(evil.url);
+    expect(await stored()).toBe(before);
+    await uploadFrom(headway.api.url);
+    expect(await stored()).toBeGreaterThan(before);
+  });
+
+  it('gets nothing if its name points to Headway (DNS rebinding)', async () => {
+    const { port } = new URL(headway.api.url);
+    const rebound = await startBrowserWithNames('evil.example 127.0.0.1');
+    try {
+      const page = await rebound.newPage();
+      for (const path of ['/', '/v1/jobs', '/docs', '/healthz']) {
+        const answer = await page.goto(`http://evil.example:${port}${path}`);
+        expect([path, answer!.status()]).toEqual([path, path === '/healthz' ? 200 : 421]);
+      }
+      // For the browser, the health check and the jobs now have the origin of the page.
+      const posted = await page.evaluate(
+        async (body) => {
+          const headers = { 'Content-Type': 'application/json' };
+          return (await fetch('/v1/jobs', { method: 'POST', headers, body })).json();
+        },
+        JSON.stringify({ name: 'steps', data: { count: 1, intervalMs: 1 } }),
+      );
+      expect(posted).toMatchObject({
+        code: 'unknown-host',
+        detail: expect.stringContaining('ALLOWED_HOSTS'),
+      });
+    } finally {
+      await rebound.close();
+    }
   });
 
   it("cannot read the visitor's jobs, lists or streams", async () => {

@@ -168,11 +168,11 @@ describe('a rolling restart of the APIs under load', () => {
       const stuck = await Promise.all([
         holdOpen(
           old.url,
-          `GET /stream?channel=${CHANNEL} HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n`,
+          `GET /stream?channel=${CHANNEL} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n`,
         ),
         holdOpen(
           old.url,
-          'POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{',
+          'POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{',
         ),
       ]);
       const askedAt = performance.now();

@@ -45,7 +45,7 @@ describe('viewers that do not read', () => {
   /** Opens streams on raw sockets that read only the first bytes. */
   async function stall(count: number, query: string): Promise<void> {
     const { port } = new URL(headway.api.url);
-    const head = `GET /stream?channel=public.flood${query} HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n`;
+    const head = `GET /stream?channel=public.flood${query} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n`;
     const opened = Array.from({ length: count }, () => {
       const socket = connect(Number(port), '127.0.0.1');
       socket.on('error', () => {});
@@ -98,7 +98,7 @@ describe('viewers that do not read', () => {
     const socket = connect(Number(port), '127.0.0.1');
     sockets.push(socket);
     socket.write(
-      `GET /stream?channel=public.flood&last=${count} HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n`,
+      `GET /stream?channel=public.flood&last=${count} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n`,
     );
     let events = 0;
     let got = 0;

@@ -89,7 +89,7 @@ describe('a process that is asked to stop', () => {
     const upload = connect(Number(port), hostname);
     let answer = '';
     upload.setEncoding('utf8').on('data', (text: string) => (answer += text));
-    upload.write('POST /v1/files?name=a.txt HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nab');
+    upload.write('POST /v1/files?name=a.txt HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nab');
     // A connection that sends nothing does not keep the process.
     const silent = connect(Number(port), hostname);
     silent.on('error', () => {});

@@ -13,13 +13,13 @@ import { until } from '../support/until.js';
 const ADMIN = 'an-admin-of-these-tests';
 const RULES = '[{"channel":"public.**","subscribe":"anyone","publish":"anyone"}]';
 
-/** Every kind of stream, with the token of `ada` or of the job in its address. */
+/** Every kind of stream, with the token of the admin `ada` or of the job in its address. */
 function addresses(url: string, jobId: string, token: string, jobToken: string): Record<string, string> {
   return {
     'a job': `${url}/v1/jobs/${jobId}/events?token=${jobToken}`,
     'several jobs': `${url}/v1/events?job=${jobId}&token=${jobToken}`,
     'all of mine': `${url}/v1/events?jobs=mine&token=${token}`,
-    'a queue': `${url}/v1/events?queue=steered&token=${ADMIN}`,
+    'a queue': `${url}/v1/events?queue=steered&token=${token}`,
     'a channel': `${url}/stream?channel=public.score`,
     'several channels': `${url}/stream?channel=public.score&channel=public.other`,
     'the dashboard': `${url}/v1/dashboard/events?token=${token}`,
@@ -49,7 +49,7 @@ describe('an EventSource while Redis is unavailable', () => {
 
   it('gets an empty stream of every kind, which begins when Redis is back', async () => {
     const { api, client, connection, env, redis } = headway;
-    const token = await signer(env.TOKEN_SECRET!)({ sub: 'ada' });
+    const token = await signer(env.TOKEN_SECRET!)({ sub: 'ada', headway: { admin: true } });
     const job = await client.start('steered', { turns: 'turns' });
     await away();
     const opened = await Promise.all(
@@ -169,7 +169,9 @@ describe('a process that is stopping', () => {
     const { port } = new URL(api.url);
     const socket = connect({ port: Number(port), host: '127.0.0.1', allowHalfOpen: true });
     socket.on('error', () => {});
-    socket.write('GET /stream?channel=public.flood HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n');
+    socket.write(
+      'GET /stream?channel=public.flood HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n',
+    );
     await until('it is open', () => socket.bytesRead > 0);
     behave(socket);
     const healthy = await openStream(`${api.url}/stream?channel=public.flood`);

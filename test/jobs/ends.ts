@@ -1,6 +1,13 @@
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { defineJob, PermanentError } from 'headway';
 import { z } from 'zod';
+
+const untilAborted = async (signal: AbortSignal): Promise<never> => {
+  await once(signal, 'abort');
+  throw signal.reason;
+};
 
 /** Ends in the way that its data names, in a thread. */
 export default defineJob({
@@ -14,6 +21,8 @@ export default defineJob({
   }),
   result: z.unknown(),
   thread: true,
+  memoryMb: 48,
+  defaults: { attempts: 3, timeoutMs: 60_000 },
   async run({ how, at }, ctx) {
     ctx.log('before the end');
     ctx.partial('so far');
@@ -25,6 +34,12 @@ export default defineJob({
       await new Promise(() => {});
     }
     if (how === 'memory') for (const kept: number[][] = []; ; ) kept.push(new Array(1e5).fill(kept.length));
+    if (how === 'wait') await untilAborted(ctx.signal);
+    if (how === 'buffers') {
+      for (const kept: Buffer[] = []; ; await nextTurn()) kept.push(Buffer.alloc(1 << 20, 1));
+    }
+    // Neither yields nor calls `ctx`.
+    if (how === 'busy buffers') for (const kept: Buffer[] = []; ; ) kept.push(Buffer.alloc(1 << 20, 1));
     if (how === 'permanent') throw new PermanentError('it will never work');
     if (how === 'unrecoverable') throw Object.assign(new Error('no use'), { name: 'UnrecoverableError' });
     if (how === 'error') throw Object.assign(new RangeError('too far'), { code: 'E_FAR' });

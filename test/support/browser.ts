@@ -44,6 +44,13 @@ export async function startBrowser(): Promise<Browser> {
 }
 
 /**
+ * Starts a browser that resolves a name as an attacker's DNS server does.
+ * @param rule a name and an address, with a space between them
+ */
+export const startBrowserWithNames = (rule: string): Promise<Browser> =>
+  launch(headlessShellPath(), [`--host-resolver-rules=MAP ${rule}`]);
+
+/**
  * Starts Chromium with hidden background tabs and prompts for permissions, as users have them. By default, Playwright makes
  * every page visible and focused.
  */

@@ -5,22 +5,20 @@ import { HeadwayError } from '../../shared/errors.js';
 import type { TombstoneReader } from '../../shared/job-index/tombstones.js';
 import { meantJobId } from '../../shared/jobs/queues.js';
 import type { SnapshotReader } from '../../shared/lifecycle/snapshot.js';
-import { basePath } from '../http/base-path.js';
+import type { Logger } from '../../shared/process/log.js';
+import type { CredentialLimits, Guess } from '../limits/credentials.js';
 import type { AnonymousMode } from './anonymous.js';
 import { type ApiKeys, isApiKey } from './api-keys.js';
 import type { Claim } from './claims.js';
 import { type Credential, tokenDigest } from './credential.js';
 import type { Ask } from './hook.js';
-import { namesOf, ownCookie } from './own-cookie.js';
+import { ignoredCookieHint, ownCookie, ownCookieOf, TOKEN_COOKIE } from './own-cookie.js';
 import { ADMIN, type Principal, principalId, visitorPrincipal } from './principal.js';
-import { basicPassword, bearer, cookies, jobTokens, queryTokens } from './request-credentials.js';
+import { basicPassword, bearer, jobTokens, queryTokens } from './request-credentials.js';
 import type { Revocations } from './revocations.js';
 import type { Tokens } from './tokens.js';
 
-const JOB_COOKIE = 'headway_job';
 const VISITOR_COOKIE = 'headway_visitor';
-/** The cookie with the token of a user, for `EventSource` with credentials. */
-export const TOKEN_COOKIE = 'headway_token';
 
 /** Permission to access a job. */
 export interface Permit {
@@ -36,6 +34,10 @@ export interface Access {
    * @throws HeadwayError `invalid-token`; `sign-in` for a request without a valid token if `ANONYMOUS` is `deny`
    */
   principal(req: Request): Promise<Principal | undefined>;
+  /** Like `principal`, and remembers the result for the rest of the request, so that nothing is verified twice. */
+  identify(req: Request): Promise<Principal | undefined>;
+  /** Whether a caller may start jobs, upload files and make schedules at all. */
+  mayStart(caller: Principal | undefined): boolean;
   /**
    * Returns the caller of a request that starts jobs, uploads a file, or makes or changes a schedule; `undefined` if
    * unidentified.
@@ -45,9 +47,9 @@ export interface Access {
   /** Like `requireStarter`, but an unidentified caller becomes a visitor and gets a cookie. */
   admit(req: Request, res: Response): Promise<Principal>;
   /**
-   * Checks that a request may access a job. Access requires the token (`Authorization: Bearer`, `?token=`, or the
-   * cookie) of the job, of the job that it serves, or of one of its ancestors. Otherwise the caller must be the owner of
-   * the job or an admin, or be allowed by the operator's code.
+   * Checks that a request may access a job. Access requires the token (`Authorization: Bearer` or `?token=`) of the job,
+   * of the job that it serves, or of one of its ancestors. Otherwise the caller must be the owner of the job or an admin,
+   * or be allowed by the operator's code.
    * @param jobId defaults to the job in the path
    * @throws HeadwayError `not-found` otherwise, whether the job exists or not; `invalid-token` for an invalid token;
    *   `sign-in` for a request without a valid token if `ANONYMOUS` is `deny`
@@ -62,8 +64,6 @@ export interface Access {
   requireAdmin(req: Request): Promise<Principal>;
   /** Signs the token of a job. */
   token(jobId: string): string;
-  /** Signs the token of a job, and sets it as a cookie for pages on the same site. */
-  grant(req: Request, res: Response, jobId: string): string;
 }
 
 /** The error for a job that does not exist, and for one that the caller may not access: they look the same. */
@@ -82,13 +82,15 @@ export interface AccessOptions {
   apiKeys: ApiKeys;
   revocations: Revocations;
   ask: Ask;
-  tokenTtlMs: number;
   /** What callers without a token may do. */
   anonymous: AnonymousMode;
-  /** Grants full access; `undefined` when there is none. */
-  adminToken: string | undefined;
+  /** Each grants full access; empty when there is none. */
+  adminTokens: readonly string[];
+  /** Limits how many credentials can be tried. */
+  limits: CredentialLimits;
   readJob: SnapshotReader;
   readTombstone: TombstoneReader;
+  log: Logger;
 }
 
 /** A verified claim of a request, and the credential that it comes from. */
@@ -98,11 +100,15 @@ interface Proof {
 }
 
 export function createAccess(options: AccessOptions): Access {
-  const { tokens, apiKeys, revocations, ask, tokenTtlMs, anonymous, adminToken, readJob, readTombstone } =
+  const { tokens, apiKeys, revocations, ask, anonymous, adminTokens, limits, readJob, readTombstone, log } =
     options;
 
-  const isAdminToken = (given: string | undefined): boolean =>
-    given !== undefined && adminToken !== undefined && timingSafeEqual(sha256(given), sha256(adminToken));
+  const adminDigests = adminTokens.map(sha256);
+  const isAdminToken = (given: string | undefined): boolean => {
+    if (given === undefined || adminDigests.length === 0) return false;
+    const digest = sha256(given);
+    return adminDigests.some((admin) => timingSafeEqual(digest, admin));
+  };
 
   /** The proof of each request that identifies its caller. */
   const known = new WeakMap<Request, Proof>();
@@ -111,29 +117,84 @@ export function createAccess(options: AccessOptions): Access {
     return proof;
   };
 
+  /** What `identify` has verified. */
+  const identified = new WeakMap<Request, Promise<Proof | undefined>>();
+  /** Wrong passwords. They matter only where an admin is required: a proxy may use passwords of its own. */
+  const wrongPasswords = new WeakMap<Request, Guess>();
+
+  const proofOf = (req: Request): Promise<Proof | undefined> => identified.get(req) ?? verifyCaller(req);
+  let notedRestricted = false;
+  /** Warns once that a restricted token is in use and limits nobody. */
+  function noteRestricted(): void {
+    if (anonymous !== 'allow' || notedRestricted) return;
+    notedRestricted = true;
+    log.warn(
+      'a token that is restricted to kinds of job was used, but with ANONYMOUS=allow its bearer can start other kinds without it; set ANONYMOUS=watch or deny',
+    );
+  }
+
   /** Verifies the credential that identifies the caller. */
-  const proofOf = async (req: Request): Promise<Proof | undefined> => remember(req, await findProof(req));
+  const verifyCaller = async (req: Request): Promise<Proof | undefined> =>
+    remember(req, await findProof(req));
+
+  /** Compares a credential with the admin token. @throws HeadwayError `rate-limited` */
+  async function isFromAdmin(
+    req: Request,
+    token: string | undefined,
+    password: string | undefined,
+  ): Promise<boolean> {
+    const isGuess = token !== undefined && !isApiKey(token) && !isJwt(token);
+    if (!isGuess && isAdminToken(token)) return true;
+    const guessed = isGuess ? token : undefined;
+    for (const given of [guessed, password]) {
+      if (given === undefined) continue;
+      const guess = await limits.guess(req, () => isAdminToken(given));
+      if (guess.correct) return true;
+      if (given === guessed) await guess.answer();
+      else wrongPasswords.set(req, guess);
+    }
+    return false;
+  }
 
   async function findProof(req: Request): Promise<Proof | undefined> {
     const inHeader = bearer(req);
-    const inQuery = queryTokens(req)[0];
-    const token = inHeader ?? inQuery ?? tokenCookie(req);
-    if (isAdminToken(token) || isAdminToken(basicPassword(req))) return { claim: 'admin', credential: {} };
-    if (token === undefined) return undefined;
+    const token = inHeader ?? queryTokens(req)[0] ?? tokenCookie(req);
+    const isMisplaced = token !== undefined && token !== inHeader;
+    if (isMisplaced && isApiKey(token)) throw misplaced('an API key', 'Authorization: Bearer');
+    if (isMisplaced && (await isFromAdmin(req, token, undefined))) {
+      throw misplaced('the admin token', 'Authorization: Bearer or as the password of HTTP Basic');
+    }
+    if (await isFromAdmin(req, isMisplaced ? undefined : token, basicPassword(req))) {
+      return { claim: 'admin', credential: {} };
+    }
+    if (token === undefined) return void warnOfIgnoredCookie(req);
     if (isApiKey(token)) {
-      if (token !== inHeader) {
-        const detail =
-          'Send an API key as Authorization: Bearer only. It must not be used in pages and URLs.';
-        throw new HeadwayError('invalid-token', detail);
-      }
       const checkedAt = performance.now();
-      const claim = await apiKeys.verify(token);
+      if (!apiKeys.wasUsed(token)) limits.refuseKnown(req);
+      const claim = await apiKeys.verify(token).catch((error) => refuseInvalid(req, error));
       return { claim, credential: { key: claim.key, expiresAt: claim.expiresAt, checkedAt } };
     }
-    return verify(token);
+    return verify(req, token);
   }
 
-  async function verify(token: string): Promise<Proof> {
+  let warned = false;
+  /** Tells the operator once that an application sets the cookie of its users under a name that is ignored. */
+  function warnOfIgnoredCookie(req: Request): void {
+    const hint = warned ? undefined : ignoredCookieHint(req);
+    if (hint === undefined) return;
+    warned = true;
+    log.warn(hint);
+  }
+
+  /** Counts an invalid token, and throws the error of the request. */
+  async function refuseInvalid(req: Request, error: unknown): Promise<never> {
+    throw await limits.afterInvalid(req, error);
+  }
+
+  const verify = (req: Request, token: string): Promise<Proof> =>
+    verifyToken(token).catch((error) => refuseInvalid(req, error));
+
+  async function verifyToken(token: string): Promise<Proof> {
     const claim = await tokens.verify(token);
     const credential: Credential = { digest: tokenDigest(token), expiresAt: claim.expiresAt };
     if ('subject' in claim) {
@@ -153,9 +214,8 @@ export function createAccess(options: AccessOptions): Access {
   async function identityOf(req: Request, proof: Proof | undefined): Promise<Proof | undefined> {
     const token = isJobProof(proof) ? tokenCookie(req) : undefined;
     if (token === undefined) return proof;
-    if (isAdminToken(token)) return remember(req, { claim: 'admin', credential: {} });
-    const identified = verify(token).then((found) => remember(req, found));
-    return identified.catch((error) => {
+    const found = verify(req, token).then((verified) => remember(req, verified));
+    return found.catch((error) => {
       if (error instanceof HeadwayError && error.code === 'invalid-token') return proof;
       throw error;
     });
@@ -166,7 +226,7 @@ export function createAccess(options: AccessOptions): Access {
   function jobProofs(req: Request): Promise<Proof[]> {
     const pending = jobProofsOf.get(req);
     if (pending) return pending;
-    const verified = Promise.all(jobTokens(req).map(verify));
+    const verified = Promise.all(jobTokens(req).map((token) => verify(req, token)));
     jobProofsOf.set(req, verified);
     // A stream that waits for Redis verifies them again.
     verified.catch(() => jobProofsOf.delete(req));
@@ -177,15 +237,28 @@ export function createAccess(options: AccessOptions): Access {
     const { claim, credential } = proof ?? {};
     if (claim === 'admin') return ADMIN;
     if (claim && 'subject' in claim) {
-      const { subject: sub, tenant, admin, grants, claims } = claim;
+      const { subject: sub, tenant, admin, grants, claims, limits: own } = claim;
       const id = principalId(sub, tenant);
-      // An admin of a tenant is not an admin of the service.
-      const isAdmin = admin && tenant === undefined;
+      if (grants.jobs) noteRestricted();
+      // An admin of a tenant is not an admin of the service. Nor is a caller who may start only some kinds of job: an admin
+      // can get any other permission, for example with a new API key.
+      const isAdmin = admin && tenant === undefined && grants.jobs === undefined;
       const tenantAdmin = admin && tenant !== undefined;
-      return { id, signedIn: true, admin: isAdmin, tenantAdmin, sub, tenant, grants, credential, claims };
+      return {
+        id,
+        signedIn: true,
+        admin: isAdmin,
+        tenantAdmin,
+        sub,
+        tenant,
+        grants,
+        credential,
+        claims,
+        limits: own,
+      };
     }
     if (anonymous === 'deny') return undefined;
-    const [visitor] = namesOf(req, VISITOR_COOKIE).flatMap((name) => cookies(req, name));
+    const visitor = ownCookieOf(req, VISITOR_COOKIE);
     return visitor && /^[\w-]{27}$/.test(visitor) ? visitorPrincipal(visitor) : undefined;
   }
 
@@ -202,13 +275,19 @@ export function createAccess(options: AccessOptions): Access {
 
   async function principal(req: Request): Promise<Principal | undefined> {
     const proof = await proofOf(req);
-    if (anonymous === 'deny' && !proof && (await jobProofs(req)).length === 0) throw tokenRequired();
+    if (anonymous === 'deny' && !proof && !(await hasJobToken(req))) throw tokenRequired();
     return principalOf(req, await identityOf(req, proof));
   }
 
+  /** Whether a request that has no other token has the token of a job. */
+  const hasJobToken = async (req: Request): Promise<boolean> => (await jobProofs(req)).length > 0;
+
+  const mayStart = (caller: Principal | undefined): boolean =>
+    anonymous === 'allow' || caller?.signedIn === true;
+
   async function requireStarter(req: Request): Promise<Principal | undefined> {
     const caller = await principal(req);
-    if (anonymous !== 'allow' && !caller?.signedIn) throw tokenRequired();
+    if (!mayStart(caller)) throw tokenRequired();
     return caller;
   }
 
@@ -224,7 +303,12 @@ export function createAccess(options: AccessOptions): Access {
 
   return {
     principal,
+    mayStart,
     requireStarter,
+    identify(req) {
+      identified.set(req, verifyCaller(req));
+      return principal(req);
+    },
     async admit(req, res) {
       const known = await requireStarter(req);
       if (known) return known;
@@ -244,13 +328,12 @@ export function createAccess(options: AccessOptions): Access {
         if (await serves(jobId, claim.jobId)) return { jobId, credential };
       }
       // The first token in the query identifies the caller, unless there is a bearer token.
-      const inQuery = queryTokens(req).slice(bearer(req) === undefined ? 1 : 0);
       let hasToken = proofs.length > 0;
-      for (const token of proof ? inQuery : cookies(req, JOB_COOKIE)) {
-        const { claim, credential } = await verify(token);
+      for (const token of queryTokens(req).slice(bearer(req) === undefined ? 1 : 0)) {
+        const { claim, credential } = await verify(req, token);
         hasToken = true;
         if (opens(claim, jobId)) return { jobId, credential };
-        if (!proof || typeof claim !== 'object' || !('jobId' in claim)) continue;
+        if (typeof claim !== 'object' || !('jobId' in claim)) continue;
         if (await serves(jobId, claim.jobId)) return { jobId, credential };
       }
       if (anonymous === 'deny' && !hasToken) throw tokenRequired();
@@ -265,27 +348,16 @@ export function createAccess(options: AccessOptions): Access {
     async requireAdmin(req) {
       const caller = await principal(req);
       if (caller?.admin) return caller;
+      await wrongPasswords.get(req)?.answer();
       if (caller?.signedIn) throw new HeadwayError('forbidden', 'Admin access required.');
       throw new HeadwayError('sign-in', 'Admin token required.');
     },
     token: (jobId) => tokens.sign(jobId),
-    grant(req, res, jobId) {
-      const token = tokens.sign(jobId);
-      res.cookie(JOB_COOKIE, token, {
-        httpOnly: true,
-        sameSite: 'lax',
-        secure: req.secure,
-        path: `${basePath(req)}/v1/jobs/${jobId}`,
-        maxAge: tokenTtlMs,
-      });
-      return token;
-    },
   };
 }
 
 /** Returns the user token in the cookie. */
-const tokenCookie = (req: Request): string | undefined =>
-  namesOf(req, TOKEN_COOKIE).flatMap((name) => cookies(req, name))[0];
+const tokenCookie = (req: Request): string | undefined => ownCookieOf(req, TOKEN_COOKIE);
 
 const isJobProof = (proof: Proof | undefined): boolean =>
   typeof proof?.claim === 'object' && 'jobId' in proof.claim;
@@ -293,4 +365,14 @@ const isJobProof = (proof: Proof | undefined): boolean =>
 const opens = (claim: Claim | 'admin', jobId: string): boolean =>
   typeof claim === 'object' && 'jobId' in claim && claim.jobId === jobId;
 
+/** Whether a token has the form of a JWT (RFC 7519), so that it is not a guess of the admin token. */
+const isJwt = (token: string): boolean => /^eyJ[\w-]*\.[\w-]+\.[\w-]*$/.test(token);
+
 const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();
+
+/** The error for a secret in a URL or a cookie. URLs are logged and shared. */
+const misplaced = (secret: string, where: string): HeadwayError =>
+  new HeadwayError(
+    'invalid-token',
+    `Send ${secret} as ${where} only. It must not be used in pages and URLs.`,
+  );

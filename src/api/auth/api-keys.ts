@@ -4,23 +4,35 @@ import { z } from 'zod';
 import { HeadwayError } from '../../shared/errors.js';
 import type { Keyspace } from '../../shared/keyspace.js';
 import { serverNow } from '../../shared/redis/server-clock.js';
+import { CALLER_LIMITS } from '../limits/names.js';
 import { patternsSchema, tenantSchema, type UserClaim } from './claims.js';
 
 const FORM = /^hwk_([a-z0-9]{12})_([A-Za-z0-9_-]{43})$/;
 /** How often the time of a key's last use is written, in ms. */
 const USED_MS = 60_000;
 
+/** Schema of the limits of a key, by the name of the limit. */
+const ownLimitsSchema = z.partialRecord(z.enum(CALLER_LIMITS), z.number().int().min(0));
+
 /** The body of a request for a new key. */
-export const newKeySchema = z.strictObject({
-  name: z.string().min(1).max(100),
-  sub: z.string().min(1).max(200).optional(),
-  tenant: tenantSchema.optional(),
-  admin: z.boolean().default(false),
-  subscribe: patternsSchema,
-  publish: patternsSchema,
-  jobs: z.array(z.string().max(100)).max(100).optional(),
-  expiresAt: z.iso.datetime({ offset: true }).optional(),
-});
+export const newKeySchema = z
+  .strictObject({
+    name: z.string().min(1).max(100),
+    sub: z.string().min(1).max(200).optional(),
+    tenant: tenantSchema.optional(),
+    admin: z.boolean().default(false),
+    subscribe: patternsSchema,
+    publish: patternsSchema,
+    jobs: z.array(z.string().max(100)).max(100).optional(),
+    expiresAt: z.iso.datetime({ offset: true }).optional(),
+    limits: ownLimitsSchema
+      .optional()
+      .describe('Limits of this key, instead of those of the settings; `0` for none'),
+  })
+  .refine(({ admin, jobs }) => !admin || jobs === undefined, {
+    path: ['jobs'],
+    error: 'cannot restrict an admin, who can create other keys',
+  });
 export type NewKey = z.output<typeof newKeySchema>;
 
 /** An API key, without its secret. Times are ms since 1970. */
@@ -47,6 +59,8 @@ export interface ApiKeys {
   remove(id: string): Promise<boolean>;
   /** Whether a key with this id exists and has not expired. */
   isValid(id: string): Promise<boolean>;
+  /** Whether the key with the id in a secret was used in this process, so that the secret is probably valid. */
+  wasUsed(secret: string): boolean;
   /** Verifies a secret. @throws HeadwayError `invalid-token` */
   verify(secret: string): Promise<UserClaim & { key: string }>;
 }
@@ -96,6 +110,7 @@ export function createApiKeys(redis: Redis, keyspace: Keyspace): ApiKeys {
       const [removed] = await Promise.all([redis.hdel(keys, id), redis.hdel(used, id)]);
       return removed === 1;
     },
+    wasUsed: (secret) => usedAt.has(FORM.exec(secret)?.[1] ?? ''),
     isValid: async (id) => (await read(id)) !== undefined,
     async verify(secret) {
       const [, id, random = ''] = FORM.exec(secret) ?? [];
@@ -104,7 +119,7 @@ export function createApiKeys(redis: Redis, keyspace: Keyspace): ApiKeys {
         throw new HeadwayError('invalid-token', 'Invalid API key. It may have been revoked.');
       }
       recordUse(key.id);
-      const { sub, tenant, admin, subscribe, publish, jobs, expiresAt } = key;
+      const { sub, tenant, admin, subscribe, publish, jobs, expiresAt, limits } = key;
       return {
         key: key.id,
         subject: sub,
@@ -112,6 +127,7 @@ export function createApiKeys(redis: Redis, keyspace: Keyspace): ApiKeys {
         admin,
         grants: { subscribe, publish, jobs },
         expiresAt,
+        limits,
       };
     },
   };

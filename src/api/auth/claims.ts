@@ -13,6 +13,8 @@ export interface UserClaim {
   jti?: string | undefined;
   /** All claims of the token. */
   claims?: Record<string, unknown> | undefined;
+  /** The limits of an API key; by the name of the limit. */
+  limits?: Partial<Record<string, number>> | undefined;
 }
 
 /** The claims of a token, which gives access to one job or identifies a user. */

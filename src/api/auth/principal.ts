@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { VISITOR } from '../../shared/jobs/limits.js';
 import type { Credential } from './credential.js';
 
 /** An identified caller, who owns the jobs that they start. */
@@ -48,7 +49,7 @@ export const principalId = (sub: string, tenant?: string): string =>
 
 /** Returns the principal of a visitor, who is identified by a cookie only. */
 export const visitorPrincipal = (visitor: string): Principal => ({
-  id: `visitor:${createHash('sha256').update(visitor).digest('base64url')}`,
+  id: `${VISITOR}${createHash('sha256').update(visitor).digest('base64url')}`,
   signedIn: false,
   admin: false,
   grants: NO_GRANTS,

@@ -1,17 +1,14 @@
-import { createHmac, createSecretKey, timingSafeEqual } from 'node:crypto';
 import { decodeJwt, decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from 'jose';
+import { createKeyRing } from '../../shared/auth/key-ring.js';
 import { signUserToken } from '../../shared/auth/user-token.js';
 import { HeadwayError } from '../../shared/errors.js';
 import type { Config } from '../../shared/process/config.js';
-import { keptSecret } from '../../shared/process/kept-secret.js';
+import type { Secrets } from '../../shared/process/secret-list.js';
 import { serverNow } from '../../shared/redis/server-clock.js';
-import { StartError } from '../../shared/start-error.js';
 import { type Claim, userClaims } from './claims.js';
 import type { UserKeys } from './keys.js';
 
 const JOB_AUDIENCE = 'headway:job';
-/** The first part of the token of every job. */
-const JOB_HEADER = encoded({ alg: 'HS256', typ: 'JWT' });
 
 /**
  * Signs and verifies tokens, which are JWTs (RFC 7519). The token of a job (`aud` is `headway:job`, HS256) gives access to
@@ -25,8 +22,8 @@ export interface Tokens {
 }
 
 export interface TokensOptions {
-  /** Signs and verifies the tokens of jobs. */
-  secret: string;
+  /** The first one signs the tokens of jobs, all verify them. */
+  secrets: Secrets;
   ttlMs: number;
   keys: UserKeys;
   audience: string;
@@ -34,8 +31,10 @@ export interface TokensOptions {
   issuer: string;
 }
 
-export function createTokens({ secret, ttlMs, keys, audience, issuer }: TokensOptions): Tokens {
-  const jobKey = createSecretKey(Buffer.from(secret));
+export function createTokens({ secrets, ttlMs, keys, audience, issuer }: TokensOptions): Tokens {
+  const ring = createKeyRing(secrets);
+  /** The first part of the token of every job. */
+  const header = encoded({ alg: 'HS256', typ: 'JWT', kid: ring.kid });
 
   async function verifyUser(token: string): Promise<Claim> {
     const { payload } = await jwtVerify(token, keys.keyFor, {
@@ -68,23 +67,12 @@ export function createTokens({ secret, ttlMs, keys, audience, issuer }: TokensOp
     };
   }
 
-  // Every started job gets a token, and most viewers send one. An HMAC in this thread takes a tenth of the time that
-  // WebCrypto takes in another.
-  const signatureOf = (content: string): string =>
-    createHmac('sha256', jobKey).update(content).digest('base64url');
-
-  /** Compares the signature as text, so that a revoked token has no other spelling. */
-  function isSigned(token: string): boolean {
-    const end = token.lastIndexOf('.');
-    const given = Buffer.from(token.slice(end + 1));
-    const expected = Buffer.from(signatureOf(token.slice(0, end)));
-    return given.length === expected.length && timingSafeEqual(given, expected);
-  }
-
   function verifyJob(token: string, { sub, exp, nbf = 0 }: JWTPayload): Claim {
-    const { alg, crit } = decodeProtectedHeader(token);
+    const { alg, crit, kid } = decodeProtectedHeader(token);
     const now = Math.floor(serverNow() / 1000);
-    const isValid = alg === 'HS256' && crit === undefined && isSigned(token);
+    const end = token.lastIndexOf('.');
+    const isSigned = (): boolean => ring.verify(token.slice(0, end), token.slice(end + 1), kid);
+    const isValid = alg === 'HS256' && crit === undefined && isSigned();
     if (!isValid || typeof sub !== 'string' || typeof exp !== 'number' || !(nbf <= now))
       throw invalid('Invalid token.');
     if (exp <= now) throw invalid('The token has expired.');
@@ -94,8 +82,8 @@ export function createTokens({ secret, ttlMs, keys, audience, issuer }: TokensOp
   return {
     sign(jobId) {
       const exp = Math.floor((serverNow() + ttlMs) / 1000);
-      const content = `${JOB_HEADER}.${encoded({ sub: jobId, aud: JOB_AUDIENCE, exp })}`;
-      return `${content}.${signatureOf(content)}`;
+      const content = `${header}.${encoded({ sub: jobId, aud: JOB_AUDIENCE, exp })}`;
+      return `${content}.${ring.sign(content)}`;
     },
     async verify(token) {
       try {
@@ -125,36 +113,16 @@ function unverified(token: string): JWTPayload | undefined {
   }
 }
 
-/**
- * Returns the configured signing secret, or one that is generated once and stored in the data folder.
- * @throws StartError when none is configured in production, where all API processes need the same secret
- */
-export async function signingSecret(config: Config, production: boolean): Promise<string> {
-  if (config.TOKEN_SECRET) return config.TOKEN_SECRET;
-  if (production) {
-    throw new StartError(
-      'TOKEN_SECRET: must be set with NODE_ENV=production (32 bytes or more, e.g. openssl rand -hex 32)',
-    );
-  }
-  return keptSecret(config.DATA_DIR, 'token-secret');
-}
-
-/**
- * Returns the configured admin token, or one that is generated once and stored in the data folder. In production, only a
- * configured token is used.
- */
-export async function adminToken(config: Config, production: boolean): Promise<string | undefined> {
-  if (config.ADMIN_TOKEN) return config.ADMIN_TOKEN;
-  return production ? undefined : keptSecret(config.DATA_DIR, 'admin-token');
-}
-
 /** How long an admin who signed in with a browser stays signed in, in ms. */
 export const ADMIN_SESSION_MS = 12 * 3_600_000;
 /** The owner of jobs that such an admin starts. */
 const ADMIN_SUBJECT = 'headway:admin';
 
-/** Signs the tokens of admins who sign in with a browser: user tokens with `admin` rights, without the admin token itself. */
-export function createAdminSession(config: Config, ownSecret: string): () => Promise<string> {
+/**
+ * Signs the tokens of admins who sign in with a browser: user tokens with `admin` rights, without the admin token itself.
+ * @param secrets those that verify user tokens
+ */
+export function createAdminSession(config: Config, [newest]: Secrets): () => Promise<string> {
   const user = { sub: ADMIN_SUBJECT, rights: { admin: true }, expiresMs: ADMIN_SESSION_MS };
-  return () => signUserToken(config.JWT_SECRET || ownSecret, config, user);
+  return () => signUserToken(newest, config, user);
 }

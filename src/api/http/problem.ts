@@ -1,4 +1,4 @@
-import type { ErrorRequestHandler, RequestHandler } from 'express';
+import type { ErrorRequestHandler, Request, RequestHandler } from 'express';
 import { type ErrorCode, HeadwayError } from '../../shared/errors.js';
 import type { Logger } from '../../shared/process/log.js';
 import { isRedisFault } from '../../shared/redis/faults.js';
@@ -16,10 +16,18 @@ const bodyErrors: Record<string, [ErrorCode, string]> = {
   'request.size.invalid': ['invalid-request', 'The body does not match its Content-Length'],
 };
 
-/** Answers every error with `application/problem+json` (RFC 9457). */
-export function problemHandler(log: Logger): ErrorRequestHandler {
+/**
+ * Answers every error with `application/problem+json` (RFC 9457).
+ * @param signInHint returns why a caller who has signed in may not be recognized, for the detail of `sign-in`
+ */
+export function problemHandler(
+  log: Logger,
+  signInHint: (req: Request) => string | undefined = () => undefined,
+): ErrorRequestHandler {
   return (thrown, req, res, next) => {
     const error = asHeadwayError(thrown);
+    const hint = error.code === 'sign-in' ? signInHint(req) : undefined;
+    const explained = hint ? new HeadwayError(error.code, `${error.detail} ${hint}`) : error;
     countError(error);
     if (error.status >= 500) log.error({ err: thrown, method: req.method, path: req.path }, error.message);
     if (res.headersSent) return next(thrown);
@@ -33,7 +41,7 @@ export function problemHandler(log: Logger): ErrorRequestHandler {
     res
       .status(error.status)
       .type('application/problem+json')
-      .send(JSON.stringify(error.toProblem(basePath(req) + req.path)));
+      .send(JSON.stringify(explained.toProblem(basePath(req) + req.path)));
   };
 }
 

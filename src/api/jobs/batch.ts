@@ -5,8 +5,10 @@ import { derivedJobId, type QueuePlan } from '../../shared/jobs/queues.js';
 import type { Enqueued } from '../../shared/runtime/enqueue.js';
 import type { Principal } from '../auth/principal.js';
 import { requireValid } from '../http/invalid.js';
+import type { LimitedCaller } from '../limits/caller.js';
 import type { Idempotency } from './idempotency.js';
 import type { JobRequest, JobStarter } from './start.js';
+import type { LimitedStarter } from './start-limited.js';
 
 const MAX_JOBS = 1000;
 
@@ -28,6 +30,7 @@ export type BatchItem =
 
 export interface BatchOptions {
   starter: JobStarter;
+  limitedStarter: LimitedStarter;
   plan: QueuePlan;
   idempotency: Idempotency;
 }
@@ -35,18 +38,25 @@ export interface BatchOptions {
 /**
  * Starts many jobs with one round trip to Redis.
  * @param key an `Idempotency-Key`, scoped to the caller
- * @throws HeadwayError for an invalid body and, in the mode `all-or-nothing`, for an invalid job
+ * @param limited the caller as limits count it
+ * @throws HeadwayError for an invalid body and, in the mode `all-or-nothing`, for an invalid job or if the limits of the
+ *   caller do not allow all of them
  */
-export type StartBatch = (body: unknown, caller: Principal, key: string | undefined) => Promise<BatchItem[]>;
+export type StartBatch = (
+  body: unknown,
+  caller: Principal,
+  limited: LimitedCaller,
+  key: string | undefined,
+) => Promise<BatchItem[]>;
 
 /** What is stored about a job: its error, the id of the job that it duplicates, or 0 for a new job. */
 type StoredItem = Record<string, unknown> | string | 0;
 
-export function createBatchStarter({ starter, plan, idempotency }: BatchOptions): StartBatch {
+export function createBatchStarter({ starter, limitedStarter, plan, idempotency }: BatchOptions): StartBatch {
   const idOf = (batch: string, name: string, index: number): string =>
     derivedJobId(plan.of(name), `${batch} ${index}`);
 
-  return async (body, caller, key) => {
+  return async (body, caller, limited, key) => {
     const { jobs, mode = 'all-or-nothing' } = await requireValid(batchSchema, body);
     const checked = await Promise.all(jobs.map((job, i) => check(starter, job, caller, i)));
     if (mode === 'all-or-nothing') refuseInvalid(checked);
@@ -60,15 +70,21 @@ export function createBatchStarter({ starter, plan, idempotency }: BatchOptions)
     if (use.queued) {
       stored = JSON.parse(decodeURIComponent(text)) as StoredItem[];
     } else {
-      stored = await Promise.all(
-        checked.map(async (request, i) => {
-          if (request instanceof HeadwayError) return request.toProblem();
-          const id = idOf(batch, request.definition.name, i);
-          const job = await starter.start(id, request);
-          started[i] = job;
-          return job.id === id ? 0 : job.id;
-        }),
+      const valid = checked.flatMap((request, i) =>
+        request instanceof HeadwayError ? [] : [{ id: idOf(batch, request.definition.name, i), request, i }],
       );
+      const start = mode === 'per-item' ? limitedStarter.startEach : limitedStarter.startAll;
+      const jobs = await start(limited, valid);
+      stored = checked.map((request) => (request instanceof HeadwayError ? request.toProblem() : 0));
+      for (const [n, { id, i }] of valid.entries()) {
+        const job = jobs[n] as Enqueued | HeadwayError;
+        if (job instanceof HeadwayError) {
+          stored[i] = job.toProblem();
+        } else {
+          started[i] = job;
+          stored[i] = job.id === id ? 0 : job.id;
+        }
+      }
       if (key) await idempotency.confirm(key, `batch:${batch}:${encodeURIComponent(JSON.stringify(stored))}`);
     }
     return stored.map((item, i) => {

@@ -6,12 +6,14 @@ import type { FileStore } from '../../shared/files/store.js';
 import type { HeldFiles } from '../../shared/files/sweep.js';
 import type { JobDefinition } from '../../shared/jobs/definition.js';
 import { type JobOptions, optionsSchema } from '../../shared/jobs/options.js';
+import { requireAddress } from '../../shared/jobs/queues.js';
 import type { Registry } from '../../shared/jobs/registry.js';
 import { validate } from '../../shared/jobs/schema.js';
 import { createEnqueue, type Enqueued, type EnqueueOptions } from '../../shared/runtime/enqueue.js';
 import type { Principal } from '../auth/principal.js';
 import { firstError, invalid, requireValid } from '../http/invalid.js';
 import { keyScope } from './idempotency.js';
+import { requireKind, requireWithinLimits } from './permission.js';
 import { checkWebhook, type WebhookRules } from './webhook.js';
 
 /** The body of `POST /v1/jobs`. */
@@ -34,6 +36,8 @@ export interface StartOptions extends EnqueueOptions {
   store: FileStore;
   isHeld: HeldFiles;
   webhookRules: WebhookRules;
+  /** The time limit of kinds that have none, in ms; 0 for no limit. */
+  defaultTimeoutMs: number;
 }
 
 /** Validates requests for jobs and queues the jobs. */
@@ -46,10 +50,12 @@ export interface JobStarter {
    * @returns the job: another one when an unfinished job has the same deduplication key
    */
   start(id: string, request: JobRequest): Promise<Enqueued>;
+  /** Returns the key of BullMQ's that exists if a job is a duplicate of an unfinished one; `undefined` if it cannot be. */
+  duplicateKey(id: string, request: JobRequest): string | undefined;
 }
 
 export function createJobStarter(given: StartOptions): JobStarter {
-  const { registry, store, isHeld, webhookRules } = given;
+  const { registry, store, isHeld, webhookRules, defaultTimeoutMs } = given;
   const enqueue = createEnqueue(given);
 
   async function check(body: unknown, caller: Principal): Promise<JobRequest> {
@@ -69,14 +75,13 @@ export function createJobStarter(given: StartOptions): JobStarter {
         [{ pointer: '/name', detail: 'unknown job type' }],
       );
     }
-    if (caller.grants.jobs && !caller.grants.jobs.includes(name)) {
-      throw new HeadwayError('forbidden', `Your token does not allow you to start ${name}.`);
-    }
+    requireKind(caller, name);
     const input = await validate(definition.input, data);
     if (input.errors) {
       const errors = input.errors.map((error) => ({ ...error, pointer: `/data${error.pointer}` }));
       throw new HeadwayError('invalid-data', firstError(errors), errors);
     }
+    await requireWithinLimits({ definition, data, options }, caller, defaultTimeoutMs);
     await checkFiles(input.value);
     return { definition, data, options, caller };
   }
@@ -92,13 +97,19 @@ export function createJobStarter(given: StartOptions): JobStarter {
     }
   }
 
+  const deduplicationId = ({ definition, options: { deduplicationKey }, caller }: JobRequest) =>
+    deduplicationKey ? secretId(keyScope(caller), definition.name, deduplicationKey) : undefined;
+
   return {
     check,
-    start(id, { definition, data, options, caller }) {
-      const { deduplicationKey } = options;
-      const bullmq = deduplicationKey
-        ? { deduplication: { id: secretId(keyScope(caller), definition.name, deduplicationKey) } }
-        : {};
+    duplicateKey(id, request) {
+      const duplicate = deduplicationId(request);
+      return duplicate && given.keyspace.queueKey(requireAddress(id).queue, `de:${duplicate}`);
+    },
+    start(id, request) {
+      const { definition, data, options, caller } = request;
+      const duplicate = deduplicationId(request);
+      const bullmq = duplicate ? { deduplication: { id: duplicate } } : {};
       return enqueue({ id, definition, data, options, owner: caller.id, bullmq });
     },
   };

@@ -34,7 +34,7 @@ export const channelOperations: Operation[] = [
         content: json(presence, { channel: 'public.scores', watchers: 1204, complete: true }),
       },
     },
-    errors: ['invalid-request', 'sign-in', 'forbidden', 'not-found'],
+    errors: ['invalid-request', 'forbidden', 'not-found'],
   },
   {
     method: 'post',
@@ -54,6 +54,6 @@ export const channelOperations: Operation[] = [
         content: json({ anyOf: [ref(published), ref(publishedAll)] }, { id: '0f548b34108c-6' }),
       },
     },
-    errors: ['sign-in', 'forbidden', 'invalid-idempotency-key', 'idempotency-conflict'],
+    errors: ['forbidden', 'invalid-idempotency-key', 'idempotency-conflict'],
   },
 ];

@@ -16,9 +16,19 @@ const definitions = named(
           .record(z.string(), z.unknown())
           .nullable()
           .describe('JSON Schema of the data; `null` if unavailable'),
+        limits: z
+          .object({
+            anonymous: z.record(z.string(), z.unknown()).nullable().optional(),
+            signedIn: z.record(z.string(), z.unknown()).nullable().optional(),
+          })
+          .optional()
+          .describe(
+            'JSON Schemas that the data must match too: of callers who are not signed in (defaults to `signedIn`), and of signed-in callers who are not admins',
+          ),
         stages: z.array(z.string()).optional(),
         queue: z.string().describe('The BullMQ queue of this kind'),
         paused: z.boolean(),
+        startable: z.boolean().describe('Whether the caller may start jobs of this kind'),
       }),
     ),
   }),
@@ -59,16 +69,17 @@ export const definitionOperations: Operation[] = [
     id: 'listDefinitions',
     tag: TAG,
     summary: 'List the kinds of job',
-    access: 'open',
+    access: 'caller',
     answers: {
       200: {
         description: 'All kinds of job, sorted by name',
         content: json(definitions, {
-          definitions: [{ name: 'steps', input: { type: 'object' }, queue: 'steps', paused: false }],
+          definitions: [
+            { name: 'steps', input: { type: 'object' }, queue: 'steps', paused: false, startable: true },
+          ],
         }),
       },
     },
-    errors: ['unavailable', 'internal'],
   },
   ofKind('pause', 'Pause the queue of a kind of job'),
   ofKind('resume', 'Resume the queue of a kind of job'),

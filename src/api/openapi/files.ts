@@ -11,7 +11,7 @@ export const fileOperations: Operation[] = [
     summary: 'Upload a file',
     description:
       'Send a form with one file in the field `file`, or send the bytes as the body and name the file with `?name=`. Use the returned `id` in the data of a job.',
-    access: 'open',
+    access: 'caller',
     parameters: [
       {
         name: 'name',

@@ -45,6 +45,7 @@ const ofAny = { max: MAX_VALUES };
 const OF_START = [
   'unknown-job',
   'invalid-data',
+  'limit-exceeded',
   'unknown-file',
   'invalid-idempotency-key',
   'idempotency-conflict',
@@ -79,8 +80,7 @@ export const jobOperations: Operation[] = [
     id: 'startJobs',
     tag: TAG,
     summary: 'Start up to 1000 jobs',
-    description:
-      'Pointers in `errors` begin with `/jobs/<index>`. Job cookies are not set: use the tokens in the answer.',
+    description: 'Pointers in `errors` begin with `/jobs/<index>`.',
     access: 'caller',
     parameters: ['idempotencyKey'],
     body: { content: json(batchBody, { jobs: [{ name: 'steps', data }], mode: 'per-item' }) },
@@ -123,7 +123,7 @@ export const jobOperations: Operation[] = [
       query('cursor', 'The `next` of the previous page. Use it with the same filters', { type: 'string' }),
     ],
     answers: { 200: { description: 'A page of jobs', content: json(jobPage, { jobs: [activeJob] }) } },
-    errors: ['invalid-request', 'sign-in', 'forbidden'],
+    errors: ['invalid-request', 'forbidden'],
   },
   {
     method: 'get',
@@ -200,6 +200,6 @@ export const jobOperations: Operation[] = [
     access: 'job',
     parameters: ['jobId'],
     answers: { 202: { description: 'The job is queued again', content: json(jobSchema, retriedJob) } },
-    errors: ['not-failed', 'quota-exceeded'],
+    errors: ['not-failed', 'forbidden', 'limit-exceeded', 'quota-exceeded'],
   },
 ];

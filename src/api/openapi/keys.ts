@@ -18,6 +18,7 @@ const key = z.object({
   subscribe: z.array(z.string()),
   publish: z.array(z.string()),
   jobs: z.array(z.string()).optional(),
+  limits: newKeySchema.shape.limits,
   createdAt: time,
   expiresAt: time.optional(),
   usedAt: time.optional().describe('Last use, to the minute'),

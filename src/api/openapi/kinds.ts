@@ -34,16 +34,29 @@ export async function kindSchemas(registry: Registry): Promise<Record<string, Js
   };
 }
 
-async function schemasOf({ name, description, input, result }: JobDefinition) {
+async function schemasOf({ name, description, input, limits = {}, result }: JobDefinition) {
   const [data, output, start] = [`${name}.data`, `${name}.result`, `${name}.start`] as const;
+  const limited = Object.entries(limits).map(([who, schema]) => {
+    const title = `${name}.data.${who}`;
+    return [title, { title, ...placed(jsonSchemaOf(schema, 'input') ?? ANY_DATA, title) }] as const;
+  });
   const needsData = !(await acceptsNoData(input));
   return {
     [data]: { title: data, ...placed(jsonSchemaOf(input, 'input') ?? ANY_DATA, data) },
+    ...Object.fromEntries(limited),
     [output]: { title: output, ...placed(jsonSchemaOf(result, 'output') ?? ANY_DATA, output) },
     [start]: {
       title: start,
       type: 'object',
       ...(description ? { description } : {}),
+      // What callers who are not admins may send: schemas that are stricter than that of `data`.
+      ...(limited.length > 0
+        ? {
+            'x-limits': Object.fromEntries(
+              Object.keys(limits).map((who) => [who, refTo(`${name}.data.${who}`)]),
+            ),
+          }
+        : {}),
       properties: { name: { const: name }, data: refTo(data), options: ref(jobOptionsSchema) },
       required: ['name', ...(needsData ? ['data'] : [])],
       additionalProperties: false,

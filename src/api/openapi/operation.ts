@@ -77,7 +77,7 @@ function response({ description, content, headers }: Answer): Record<string, unk
   };
 }
 
-const ADMIN: ErrorCode[] = ['sign-in', 'forbidden'];
+const ADMIN: ErrorCode[] = ['forbidden'];
 const JOB: ErrorCode[] = ['not-found', 'gone'];
 const JSON_BODY: ErrorCode[] = [
   'invalid-json',
@@ -86,17 +86,21 @@ const JSON_BODY: ErrorCode[] = [
   'unsupported-media-type',
 ];
 
+/** The paths that accept any `Host`. */
+const ANY_HOST = ['/healthz', '/readyz'];
+
 /** All error codes of an operation. */
 function codesOf({ method, path, access, body, errors = [] }: Operation): ErrorCode[] {
   return [
     ...new Set<ErrorCode>([
       ...errors,
       ...(body?.content['application/json'] ? JSON_BODY : []),
-      ...(access === 'open' ? [] : (['invalid-token', 'unavailable', 'internal'] as const)),
+      ...(access === 'open' ? [] : (['invalid-token', 'sign-in', 'unavailable', 'internal'] as const)),
       ...(path.startsWith('/v1/') || access !== 'open' ? (['rate-limited'] as const) : []),
       ...(access === 'admin' ? ADMIN : []),
       ...(access === 'job' ? JOB : []),
       ...(method === 'get' ? [] : (['cross-site'] as const)),
+      ...(ANY_HOST.includes(path) ? [] : (['unknown-host'] as const)),
     ]),
   ];
 }

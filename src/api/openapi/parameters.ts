@@ -86,7 +86,7 @@ export const responseHeaders = {
   Location: text('The path of the created resource'),
   'Retry-After': text('Seconds to wait before trying again'),
   'WWW-Authenticate': text('The accepted authentication scheme (RFC 6750, RFC 7617)'),
-  'Set-Cookie': text('The visitor cookie and the job cookie, if set', false),
+  'Set-Cookie': text('The visitor cookie, if the caller was unidentified', false),
   ETag: text('Changes when the content changes', false),
   'Content-Disposition': text('The file name', false),
   'Content-Range': text('The range that is sent, or the size of the file'),

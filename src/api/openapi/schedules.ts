@@ -73,7 +73,14 @@ const page = named(
 );
 
 /** The error codes of a request with the job and the times of a schedule. */
-const OF_BODY = ['unknown-job', 'invalid-data', 'unknown-file', 'forbidden', 'quota-exceeded'] as const;
+const OF_BODY = [
+  'unknown-job',
+  'invalid-data',
+  'limit-exceeded',
+  'unknown-file',
+  'forbidden',
+  'quota-exceeded',
+] as const;
 const one = json(scheduleAnswer, schedule);
 
 function ofSchedule(verb: 'pause' | 'resume', summary: string, description: string): Operation {
@@ -87,7 +94,7 @@ function ofSchedule(verb: 'pause' | 'resume', summary: string, description: stri
     access: 'caller',
     parameters: ['scheduleId'],
     answers: { 200: { description: 'The schedule', content: one } },
-    errors: ['not-found'],
+    errors: ['not-found', ...(verb === 'resume' ? (['forbidden'] as const) : [])],
   };
 }
 
@@ -187,7 +194,7 @@ export const scheduleOperations: Operation[] = [
     answers: {
       202: {
         description: 'The job is queued',
-        headers: ['Location', 'Set-Cookie'],
+        headers: ['Location'],
         content: json(acceptedSchema, acceptedExample),
       },
     },

@@ -1,7 +1,7 @@
 /**
  * The access that an operation requires.
  * - `open`: none; the caller is not identified
- * - `caller`: none; the operation works on the caller's own jobs and schedules
+ * - `caller`: none, as far as `ANONYMOUS` allows that; the caller is identified by any of them
  * - `job`: the token of the job, or the identity of the caller who started it, or an admin
  * - `granted`: a token or a rule that allows it
  * - `admin`: an admin
@@ -21,25 +21,21 @@ export const securitySchemes = {
     in: 'query',
     name: 'token',
     description:
-      'The same tokens, except API keys, for `EventSource`, which cannot send headers. Removed from logs.',
-  },
-  jobCookie: {
-    type: 'apiKey',
-    in: 'cookie',
-    name: 'headway_job',
-    description: 'The token of a job, set by the 202 that started it.',
+      'The same tokens, except API keys and `ADMIN_TOKEN`, for `EventSource`, which cannot send headers. Removed from logs.',
   },
   userCookie: {
     type: 'apiKey',
     in: 'cookie',
     name: 'headway_token',
-    description: 'The JWT of a user. Prefer the name `__Host-headway_token` over TLS.',
+    description:
+      'The JWT of a user. Over TLS, the name must be `__Host-headway_token`, or `__Secure-headway_token` below a path.',
   },
   visitorCookie: {
     type: 'apiKey',
     in: 'cookie',
     name: 'headway_visitor',
-    description: 'Identifies a visitor without a token. Set by the first 202.',
+    description:
+      'Identifies a visitor without a token, who may access the jobs that the visitor started. Set by the first 202. Over TLS, the name is `__Host-headway_visitor`, or `__Secure-headway_visitor` below a path.',
   },
   basic: {
     type: 'http',
@@ -53,7 +49,7 @@ type Scheme = keyof typeof securitySchemes;
 const SCHEMES: Record<AccessKind, Scheme[]> = {
   open: [],
   caller: ['bearer', 'query', 'userCookie', 'visitorCookie', 'basic'],
-  job: ['bearer', 'query', 'jobCookie', 'userCookie', 'visitorCookie', 'basic'],
+  job: ['bearer', 'query', 'userCookie', 'visitorCookie', 'basic'],
   granted: ['bearer', 'query', 'userCookie', 'basic'],
   admin: ['bearer', 'query', 'userCookie', 'basic'],
 };

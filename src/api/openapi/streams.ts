@@ -88,7 +88,7 @@ export const streamOperations: Operation[] = [
       ...RESUME,
     ],
     answers,
-    errors: ['invalid-request', 'sign-in', 'forbidden', 'not-acceptable'],
+    errors: ['invalid-request', 'forbidden', 'not-acceptable'],
     events: { ...ofJobs, ...refs(overviewEvents) },
   },
   {
@@ -117,7 +117,7 @@ export const streamOperations: Operation[] = [
       ...RESUME,
     ],
     answers,
-    errors: ['invalid-request', 'sign-in', 'forbidden', 'not-found', 'gone', 'not-acceptable'],
+    errors: ['invalid-request', 'forbidden', 'not-found', 'gone', 'not-acceptable'],
     events: refs(streamEvents),
   },
   {

@@ -8,11 +8,12 @@ import type { JobRoutesOptions } from './jobs.js';
 
 /** `/v1/jobs:batch`: start many jobs with one request. */
 export function batchRoutes(options: JobRoutesOptions): Router {
-  const { config, connection, plan, access, readTombstone, starter } = options;
+  const { config, connection, plan, access, readTombstone, starter, limitedStarter, limiter } = options;
   const { redis, keyspace, trackJob } = connection;
   const readState = createStateReader(trackJob, readTombstone);
   const startBatch = createBatchStarter({
     starter,
+    limitedStarter,
     plan,
     idempotency: createIdempotency(redis, keyspace, config.IDEMPOTENCY_TTL_MS),
   });
@@ -24,7 +25,7 @@ export function batchRoutes(options: JobRoutesOptions): Router {
     const header = req.get('idempotency-key');
     const caller = await access.admit(req, res);
     const key = header === undefined ? undefined : scopedKey(header, caller);
-    const items = await startBatch(req.body, caller, key);
+    const items = await startBatch(req.body, caller, limiter.caller(req, caller), key);
     const jobs = await Promise.all(
       items.map(async (item) => {
         if (item.error) return item;

@@ -1,7 +1,7 @@
 import { type Request, type Response, Router } from 'express';
 import { HeadwayError } from '../../shared/errors.js';
-import { type Access, TOKEN_COOKIE } from '../auth/access.js';
-import { ownCookie } from '../auth/own-cookie.js';
+import type { Access } from '../auth/access.js';
+import { ownCookie, TOKEN_COOKIE } from '../auth/own-cookie.js';
 import { ADMIN_SESSION_MS } from '../auth/tokens.js';
 import { basePath } from '../http/base-path.js';
 import { openPage } from '../http/pages.js';

@@ -1,10 +1,16 @@
 import { type Request, type Response, Router } from 'express';
 import { HeadwayError } from '../../shared/errors.js';
+import type { JobLimits } from '../../shared/jobs/definition.js';
 import type { OpenQueue, QueuePlan } from '../../shared/jobs/queues.js';
 import type { Registry } from '../../shared/jobs/registry.js';
 import type { Access } from '../auth/access.js';
 import { methods } from '../http/problem.js';
 import { jsonSchemaOf } from '../openapi/json-schema.js';
+
+const limitSchemas = (limits: JobLimits): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(limits).map(([who, schema]) => [who, jsonSchemaOf(schema, 'input') ?? null]),
+  );
 
 export interface DefinitionRoutesOptions {
   registry: Registry;
@@ -20,10 +26,11 @@ export interface DefinitionRoutesOptions {
 export function definitionRoutes({ registry, plan, openQueue, access }: DefinitionRoutesOptions): Router {
   const definitions = [...registry.values()]
     .filter(({ internal }) => !internal)
-    .map(({ name, description, input, stages }) => ({
+    .map(({ name, description, input, limits, stages }) => ({
       name,
       ...(description ? { description } : {}),
       input: jsonSchemaOf(input, 'input') ?? null,
+      ...(limits ? { limits: limitSchemas(limits) } : {}),
       ...(stages ? { stages: Object.keys(stages) } : {}),
       queue: plan.of(name),
     }))
@@ -35,12 +42,18 @@ export function definitionRoutes({ registry, plan, openQueue, access }: Definiti
   return router;
 
   async function list(req: Request, res: Response): Promise<void> {
-    await access.principal(req);
+    const caller = await access.principal(req);
+    const isStartable = (name: string): boolean =>
+      access.mayStart(caller) && (caller?.grants.jobs?.includes(name) ?? true);
     const paused = new Map(
       await Promise.all(plan.names.map(async (queue) => [queue, await openQueue(queue).isPaused()] as const)),
     );
-    res.json({
-      definitions: definitions.map((kind) => ({ ...kind, paused: paused.get(kind.queue) ?? false })),
+    res.set('Cache-Control', 'no-store').json({
+      definitions: definitions.map((kind) => ({
+        ...kind,
+        paused: paused.get(kind.queue) ?? false,
+        startable: isStartable(kind.name),
+      })),
     });
   }
 

@@ -2,6 +2,7 @@ import { type Request, type Response, Router } from 'express';
 import { HeadwayError } from '../../shared/errors.js';
 import type { FileStore } from '../../shared/files/store.js';
 import type { TombstoneReader } from '../../shared/job-index/tombstones.js';
+import { isVisitor } from '../../shared/jobs/limits.js';
 import { newJobId, type OpenQueue, type QueuePlan } from '../../shared/jobs/queues.js';
 import type { Registry } from '../../shared/jobs/registry.js';
 import type { Canceller } from '../../shared/lifecycle/cancel.js';
@@ -21,8 +22,12 @@ import { createJobList } from '../jobs/list.js';
 import { parseListQuery } from '../jobs/list-query.js';
 import { createPageReader } from '../jobs/page.js';
 import { sendResult } from '../jobs/result.js';
+import { createRetryCheck } from '../jobs/retry.js';
 import type { JobStarter } from '../jobs/start.js';
+import type { LimitedStarter } from '../jobs/start-limited.js';
 import { deliveryView } from '../jobs/webhook.js';
+import type { JobLimits } from '../limits/jobs.js';
+import type { Limiter } from '../limits/limiter.js';
 import type { StreamDoor } from '../stream/door.js';
 import { followsRetries, type OpenJobChannel } from '../stream/job-channel.js';
 import { type PendingStream, requireStream } from '../stream/pending-stream.js';
@@ -41,6 +46,9 @@ export interface JobRoutesOptions {
   openJobChannel: OpenJobChannel;
   canceller: Canceller;
   starter: JobStarter;
+  limitedStarter: LimitedStarter;
+  limiter: Limiter;
+  jobLimits: JobLimits;
   readTombstone: TombstoneReader;
 }
 
@@ -59,6 +67,9 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     canceller,
     readTombstone,
     starter,
+    limitedStarter,
+    limiter,
+    jobLimits,
   } = options;
   const { redis, reconciler, readJob, trackJob, keyspace, faults } = connection;
   const idempotency = createIdempotency(redis, keyspace, config.IDEMPOTENCY_TTL_MS);
@@ -71,6 +82,12 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     faults,
   });
   const readState = createStateReader(trackJob, readTombstone);
+  const checkRetry = createRetryCheck({
+    registry: options.registry,
+    readJob,
+    openQueue,
+    defaultTimeoutMs: config.JOB_TIMEOUT_MS,
+  });
   const holdKey = createKeyHolder(redis, keyspace);
   const router = Router();
 
@@ -95,17 +112,17 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     // A removed job must have been queued, even if the process that queued it ended before recording that.
     const queued = use.queued || (use.jobId !== newId && (await readTombstone(use.jobId)) !== undefined);
     if (!queued) {
-      started = await starter.start(use.jobId, request);
+      const limited = limiter.caller(req, caller);
+      [started = started] = await limitedStarter.startAll(limited, [{ id: use.jobId, request }]);
       if (key) await idempotency.confirm(key, started.id);
     }
     const { id } = started;
     const state = started.state ?? (await readState(id));
     const job = acceptedJob(id, request.definition.name, state, basePath(req), id !== use.jobId);
-    const token = access.grant(req, res, id);
     res
       .status(202)
       .location(job.links.self)
-      .json({ ...job, token });
+      .json({ ...job, token: access.token(id) });
   }
 
   async function showJobs(req: Request, res: Response): Promise<void> {
@@ -159,10 +176,17 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     // The end of the job has to be published before it runs again.
     const { job } = await reconciler.reconcile(jobId);
     if (!job) throw await missingJob(readTombstone, jobId);
+    // A visitor's job runs again only for callers who may start jobs. The token of another job is permission enough.
+    const mayRun = isVisitor(job.settings.owner) ? access.requireStarter : access.principal;
+    await checkRetry(job, await mayRun(req));
     if (job.state !== 'failed' && job.state !== 'cancelled') {
       const why = isFinished(job) ? 'has completed' : `is ${job.state}`;
       throw new HeadwayError('not-failed', `The job ${why}. Only failed and cancelled jobs can be retried.`);
     }
+    const principal = await access.principal(req);
+    const caller = limiter.caller(req, principal);
+    const owner = principal?.id ?? '';
+    await jobLimits.reserve({ caller, owner, jobs: [{ id: jobId }], retry: true });
     await retryFailed(openQueue, jobId);
     await holdKey(jobId);
     const { job: retried } = await reconciler.reconcile(jobId);

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Request, type Response, Router } from 'express';
+import type { HeadwayError } from '../../shared/errors.js';
+import { ANONYMOUS_CALLER, isVisitor } from '../../shared/jobs/limits.js';
 import { newJobId } from '../../shared/jobs/queues.js';
 import { jobLinks } from '../../shared/lifecycle/view.js';
 import { serverNow } from '../../shared/redis/server-clock.js';
@@ -9,6 +11,9 @@ import { NO_GRANTS, type Principal } from '../auth/principal.js';
 import { basePath } from '../http/base-path.js';
 import { invalid } from '../http/invalid.js';
 import { methods } from '../http/problem.js';
+import { requireKind } from '../jobs/permission.js';
+import type { LimitedCaller } from '../limits/caller.js';
+import { refusal } from '../limits/refusal.js';
 import {
   applyChange,
   forbiddenOptions,
@@ -24,11 +29,14 @@ import {
   scheduleNotFound,
   withPaused,
 } from '../schedules/plan.js';
+import { hasShorterGap } from '../schedules/shortest-gap.js';
 import { scheduleLinks, scheduleView } from '../schedules/view.js';
 import type { JobRoutesOptions } from './jobs.js';
 
 const PAGE = 50;
 const MAX_PAGE = 200;
+/** When a caller with too many schedules should try again, in ms. A schedule stays until it is deleted. */
+const RETRY_AFTER_MS = 60_000;
 
 export interface ScheduleRoutesOptions extends JobRoutesOptions {
   schedules: ScheduleMaintainer;
@@ -36,7 +44,8 @@ export interface ScheduleRoutesOptions extends JobRoutesOptions {
 
 /** `/v1/schedules`: recurring jobs. Only the owner of a schedule and admins have access to it. */
 export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
-  const { connection, openQueue, plan, access, schedules, starter } = options;
+  const { config, connection, openQueue, plan, access, schedules, starter, limitedStarter, limiter } =
+    options;
   const { store, sync } = schedules;
   const view = (schedule: Schedule, req: Request): Promise<Record<string, unknown>> =>
     scheduleView(schedule, { store, openQueue, readJob: connection.readJob }, basePath(req));
@@ -58,6 +67,8 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
     const caller = await access.admit(req, res);
     const body = await parseBody(req.body);
     const planned = await planFor(body, caller);
+    const limited = limiter.caller(req, caller);
+    requireInterval(planned, limited);
     for (;;) {
       const present = body.key === undefined ? undefined : await store.byKey(caller.id, body.key);
       if (present) {
@@ -71,14 +82,18 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
       const schedule: Schedule = {
         ...planned,
         id: randomUUID(),
+        ...(limited.kind === 'anonymous' && !limited.exempt ? { origin: limited.address } : {}),
         paused: false,
         createdAt: now,
         updatedAt: now,
         version: 1,
         timedIn: 1,
       };
+      const max = limiter.max('schedules', limited);
+      const saved = await store.save(schedule, max);
+      if (saved === 'full') throw tooManySchedules(max ?? 0);
       // Another request with the same key was faster.
-      if ((await store.save(schedule)) !== 'saved') continue;
+      if (saved !== 'saved') continue;
       await sync(schedule.id);
       res
         .status(201)
@@ -101,50 +116,65 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
   }
 
   async function show(req: Request, res: Response): Promise<void> {
-    res.set('Cache-Control', 'no-store').json(await view(await find(req), req));
+    const { schedule } = await find(req);
+    res.set('Cache-Control', 'no-store').json(await view(schedule, req));
   }
 
   async function change(req: Request, res: Response): Promise<void> {
-    const { id } = await find(req);
+    const { schedule: found, caller } = await findToRun(req);
     const requested = await parseChange(req.body);
-    const now = await update(id, async (schedule) =>
-      replan(
-        schedule,
-        await planFor(applyChange(bodyOf(schedule), requested), asOwner(schedule)),
-        serverNow(),
-      ),
-    );
+    const limited = limiter.caller(req, caller);
+    const now = await update(found.id, async (schedule) => {
+      const planned = await planFor(applyChange(bodyOf(schedule), requested), onBehalf(schedule, caller));
+      requireInterval(planned, limited);
+      return replan(schedule, planned, serverNow());
+    });
     if (!now) throw scheduleNotFound();
     res.json(await view(now, req));
   }
 
   function setPaused(paused: boolean): (req: Request, res: Response) => Promise<void> {
     return async (req, res) => {
-      const { id } = await find(req);
-      const now = await update(id, (schedule) => withPaused(schedule, paused, serverNow()));
+      // A schedule can be paused by its owner, whatever that caller may start.
+      const { schedule: found } = await (paused ? find(req) : findToRun(req));
+      const now = await update(found.id, (schedule) => withPaused(schedule, paused, serverNow()));
       if (!now) throw scheduleNotFound();
       res.json(await view(now, req));
     };
   }
 
   async function runNow(req: Request, res: Response): Promise<void> {
-    const schedule = await find(req);
+    const { schedule, caller } = await findToRun(req);
     const { name, data, options: jobOptions } = schedule;
-    const request = await starter.check({ name, data, options: jobOptions }, asOwner(schedule));
-    const { id, state: newState } = await starter.start(newJobId(plan.of(name)), request);
+    const request = await starter.check({ name, data, options: jobOptions }, onBehalf(schedule, caller));
+    const newId = newJobId(plan.of(name));
+    const [{ id, state: newState } = { id: newId, state: undefined }] = await limitedStarter.startAll(
+      limiter.caller(req, caller),
+      [{ id: newId, request }],
+    );
     const state = newState ?? (await connection.trackJob(id))?.state ?? 'waiting';
     const links = jobLinks(id, basePath(req));
-    const token = access.grant(req, res, id);
+    const token = access.token(id);
     res.status(202).location(links.self).json({ id, name, state, links, token });
   }
 
   async function remove(req: Request, res: Response): Promise<void> {
-    const { id } = await find(req);
-    await update(id, (schedule) => {
+    const { schedule: found } = await find(req);
+    await update(found.id, (schedule) => {
       const now = serverNow();
       return { ...schedule, deletedAt: now, updatedAt: now, version: schedule.version + 1 };
     });
     res.status(204).end();
+  }
+
+  /** Checks the time between the runs of an anonymous caller's schedule. @throws HeadwayError `invalid-request` */
+  function requireInterval(planned: Planned, { kind, exempt }: LimitedCaller): void {
+    const minMs = config.LIMIT_INTERVAL_ANONYMOUS_MS;
+    if (kind !== 'anonymous' || exempt || minMs === 0 || !hasShorterGap(planned, minMs, serverNow())) return;
+    const pointer = planned.cron === undefined ? '/everyMs' : '/cron';
+    throw invalid([
+      { pointer, detail: `must leave at least ${minMs} ms between two runs; sign in for less` },
+    ]);
   }
 
   /** Validates the job and the times of a body. */
@@ -156,13 +186,23 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
     return planSchedule(body, request, plan, serverNow());
   }
 
-  /** Returns the schedule in the path. @throws HeadwayError `not-found` when it does not exist, or the caller may not access it */
-  async function find(req: Request): Promise<Schedule> {
-    const caller = await access.principal(req);
+  /** Returns the schedule in the path, and the caller. @throws HeadwayError `not-found` when it does not exist, or the caller may not access it */
+  async function find(
+    req: Request,
+    identify = access.principal,
+  ): Promise<{ schedule: Schedule; caller: Principal }> {
+    const caller = await identify(req);
     const schedule = caller && (await store.read(String(req.params.id)));
     if (!schedule || schedule.deletedAt !== undefined) throw scheduleNotFound();
     if (!caller.admin && caller.id !== schedule.owner) throw scheduleNotFound();
-    return schedule;
+    return { schedule, caller };
+  }
+
+  /** Like `find`, for a request that has jobs started. @throws HeadwayError also when the caller may not start such jobs */
+  async function findToRun(req: Request): Promise<{ schedule: Schedule; caller: Principal }> {
+    const found = await find(req, access.requireStarter);
+    requireKind(found.caller, found.schedule.name);
+    return found;
   }
 
   /**
@@ -186,13 +226,20 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
   }
 }
 
-/** A schedule keeps its owner when an admin changes it: its jobs are checked with the owner's permissions. */
-const asOwner = ({ owner }: Schedule): Principal => ({
-  id: owner,
-  signedIn: true,
-  admin: false,
-  grants: NO_GRANTS,
-});
+function tooManySchedules(max: number): HeadwayError {
+  const detail = `You have as many schedules as the limit of ${max} allows. Delete one first.`;
+  return refusal({ limit: 'schedules', max, retryAfterMs: RETRY_AFTER_MS, detail });
+}
+
+/**
+ * Returns the principal that a schedule's jobs are checked for. A schedule keeps its owner when an admin changes it. The
+ * limits are those of the caller, except that a visitor's schedule keeps those of visitors.
+ */
+function onBehalf({ owner }: Schedule, caller: Principal): Principal {
+  if (caller.id === owner) return caller;
+  const limits = isVisitor(owner) ? ANONYMOUS_CALLER : { admin: caller.admin, signedIn: true };
+  return { id: owner, ...limits, grants: NO_GRANTS };
+}
 
 function pageOf({ query }: Request): { limit: number; cursor: string | undefined } {
   const limit = query.limit === undefined ? PAGE : Number(query.limit);

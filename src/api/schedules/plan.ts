@@ -11,7 +11,7 @@ import type { ScheduleBody } from './body.js';
 /** The part of a schedule that its body determines. */
 export type Planned = Omit<
   Schedule,
-  'id' | 'paused' | 'createdAt' | 'updatedAt' | 'version' | 'timedIn' | 'deletedAt'
+  'id' | 'origin' | 'paused' | 'createdAt' | 'updatedAt' | 'version' | 'timedIn' | 'deletedAt'
 >;
 
 /**
@@ -79,6 +79,7 @@ export function replan(present: Schedule, planned: Planned, now: number): Schedu
   const next: Schedule = {
     ...planned,
     id: present.id,
+    ...(present.origin === undefined ? {} : { origin: present.origin }),
     // If the kind of job has moved to another queue, the leader moves the schedule, so that it is never in two queues.
     queue: present.queue,
     paused: present.paused,

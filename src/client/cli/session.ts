@@ -9,6 +9,8 @@ import { type KeptJob, openState, type State } from './state.js';
 visibility.isVisible = () => true;
 
 const VISITOR_COOKIE = 'headway_visitor';
+/** The name of the cookie depends on whether the service sees TLS and has a base path. It ignores the other names. */
+const VISITOR_COOKIES = ['__Host-', '__Secure-', ''].map((prefix) => prefix + VISITOR_COOKIE);
 
 /** The options that each command has. */
 export interface GlobalOptions {
@@ -67,7 +69,9 @@ function visitingFetch(url: string, state: State): typeof fetch {
     cookie ??= state.visitor(url);
     const known = await cookie;
     const headers = new Headers(init.headers);
-    if (known && !headers.has('cookie')) headers.set('Cookie', `${VISITOR_COOKIE}=${known}`);
+    if (known && !headers.has('cookie')) {
+      headers.set('Cookie', VISITOR_COOKIES.map((name) => `${name}=${known}`).join('; '));
+    }
     const response = await fetch(input, { ...init, headers });
     for (const line of response.headers.getSetCookie()) {
       const [, value] = new RegExp(`^(?:__(?:Host|Secure)-)?${VISITOR_COOKIE}=([\\w-]+)`).exec(line) ?? [];

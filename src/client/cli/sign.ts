@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { signUserToken, type TokenUser } from '../../shared/auth/user-token.js';
 import { type Config, readConfig } from '../../shared/process/config.js';
+import { secretLines } from '../../shared/process/secret-files.js';
 import { CliError } from './problem.js';
 
 /**
@@ -19,11 +20,12 @@ export async function signUser(user: TokenUser, env = process.env): Promise<stri
  * @throws CliError when there is no secret; it names the places that were searched
  */
 async function userSecret(config: Config): Promise<string> {
-  const configured = config.JWT_SECRET || config.TOKEN_SECRET;
-  if (configured) return configured;
+  const [configured] = [...config.JWT_SECRET, ...config.TOKEN_SECRET];
+  if (configured !== undefined) return configured;
   const file = join(config.DATA_DIR, 'token-secret');
   try {
-    return (await readFile(file, 'utf8')).trim();
+    const [newest = ''] = secretLines(await readFile(file));
+    return newest;
   } catch (error) {
     throw new CliError(
       `no secret to sign with: set JWT_SECRET or TOKEN_SECRET as for the service, or DATA_DIR to its data folder (${file}: ${(error as NodeJS.ErrnoException).code})`,

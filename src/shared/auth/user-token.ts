@@ -2,6 +2,7 @@ import { createSecretKey } from 'node:crypto';
 import { SignJWT } from 'jose';
 import type { Config } from '../process/config.js';
 import { serverNow } from '../redis/server-clock.js';
+import { keyIdOf } from './key-ring.js';
 
 /** The rights in a user token: its claim `headway`. */
 export interface UserRights {
@@ -33,7 +34,7 @@ export function signUserToken(
 ): Promise<string> {
   const hasRights = Object.values(rights).some((value) => value !== undefined);
   const token = new SignJWT({ ...(tenant ? { tenant } : {}), ...(hasRights ? { headway: rights } : {}) })
-    .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
+    .setProtectedHeader({ alg: 'HS256', typ: 'JWT', kid: keyIdOf(secret) })
     .setSubject(sub)
     .setAudience(JWT_AUDIENCE)
     .setIssuedAt(new Date(serverNow()))

@@ -14,6 +14,8 @@ export interface JobIndexCommands {
 const lua = luaBeside(import.meta.url);
 /** Redis has no `require`, so shared functions are prepended to each script that uses them. */
 const [record, files] = [lua('record'), lua('files')];
+/** The functions that read a record, for scripts of other folders. */
+export const recordLua = record;
 
 export const jobIndexScripts = defineScripts<JobIndexCommands>({
   trackJobs: {

@@ -162,7 +162,7 @@ export interface JobDefaults {
   attempts?: number;
   /** The wait before the next attempt. Defaults to none. */
   backoff?: Backoff;
-  /** The maximum time of a run, in ms. A run that takes longer fails with the code `timeout`. Defaults to no limit. */
+  /** The maximum time of a run, in ms. A run that takes longer fails with the code `timeout`. Defaults to `JOB_TIMEOUT_MS`. */
   timeoutMs?: number;
   /** How long a run may take to clean up after it was asked to stop, in ms. Then it is abandoned. Defaults to 5000. */
   cancelGraceMs?: number;
@@ -170,6 +170,14 @@ export interface JobDefaults {
   ttlMs?: number;
   /** How long the job, its log, files and channel are kept after its end, in ms. Defaults to `KEEP_JOBS_MS`. */
   keepMs?: number;
+}
+
+/** Schemas of the data of a kind of job that are stricter than its `input`. */
+export interface JobLimits {
+  /** For callers who are not signed in. Defaults to `signedIn`. */
+  anonymous?: StandardSchemaV1;
+  /** For signed-in callers who are not admins. Defaults to no limit. */
+  signedIn?: StandardSchemaV1;
 }
 
 /** The definition of a kind of job: the default export of a file in `src/worker/jobs` or in `JOBS_DIR`. */
@@ -183,6 +191,12 @@ export interface JobDefinition<
   description?: string;
   /** The schema of the data, from any Standard Schema library. The API validates the data before it queues a job. */
   input: I;
+  /**
+   * Stricter schemas of the data, for callers who are not admins. The data must match `input` too, and `run` gets what
+   * `input` makes of it. They apply to every way of starting a job, except `ctx.child`: the parent decides what its children
+   * get.
+   */
+  limits?: JobLimits;
   /** The schema of the result. An invalid result fails the attempt. */
   result: O;
   /** The stages in order, each with its weight, a positive number. */
@@ -202,6 +216,11 @@ export interface JobDefinition<
    * thread is terminated.
    */
   thread?: boolean;
+  /**
+   * The maximum memory of a run with `thread`, in MiB: JavaScript objects and buffers together. A run that exceeds it fails
+   * with the code `memory`. Defaults to `THREAD_MEMORY_MB`.
+   */
+  memoryMb?: number;
   run(
     data: StandardSchemaV1.InferOutput<I>,
     ctx: JobContext,

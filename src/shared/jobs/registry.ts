@@ -21,42 +21,56 @@ const standardSchema = z.custom<JobDefinition['input']>(
   'must be a schema (Standard Schema: zod, valibot, arktype, …)',
 );
 
-const definitionSchema = z.strictObject({
-  name: z
-    .string()
-    .regex(/^[a-z0-9][a-z0-9-]{0,59}$/, 'must be 1 to 60 lower-case letters, digits and dashes'),
-  description: z.string().max(300).optional(),
-  input: standardSchema,
-  result: standardSchema,
-  stages: z.record(z.string().min(1), z.number().positive()).optional(),
-  defaults: z
-    .strictObject({
-      attempts: z.number().int().min(1).max(1000).optional(),
-      backoff: z
-        .strictObject({
-          type: z.enum(['fixed', 'exponential']),
-          delayMs: z.number().int().nonnegative(),
-          jitter: z.number().min(0).max(1).optional(),
-        })
-        .optional(),
-      timeoutMs: z.number().int().positive().max(MAX_TIMER_MS).optional(),
-      cancelGraceMs: z.number().int().nonnegative().max(MAX_TIMER_MS).optional(),
-      ttlMs: z.number().int().positive().optional(),
-      keepMs: z.number().int().min(KEEP_MS.min).max(KEEP_MS.max).optional(),
-    })
-    .optional(),
-  internal: z.boolean().optional(),
-  queue: z
-    .string()
-    .regex(/^[A-Za-z0-9_-]{1,60}$/, 'must be 1 to 60 letters, digits, "_" or "-"')
-    .optional(),
-  concurrency: z.number().int().min(1).max(1000).optional(),
-  rateLimit: z
-    .strictObject({ max: z.number().int().positive(), perMs: z.number().int().positive() })
-    .optional(),
-  thread: z.boolean().optional(),
-  run: z.custom<JobDefinition['run']>((value) => typeof value === 'function', 'must be a function'),
-});
+const definitionSchema = z
+  .strictObject({
+    name: z
+      .string()
+      .regex(/^[a-z0-9][a-z0-9-]{0,59}$/, 'must be 1 to 60 lower-case letters, digits and dashes'),
+    description: z.string().max(300).optional(),
+    input: standardSchema,
+    limits: z
+      .strictObject({ anonymous: standardSchema.optional(), signedIn: standardSchema.optional() })
+      .optional(),
+    result: standardSchema,
+    stages: z.record(z.string().min(1), z.number().positive()).optional(),
+    defaults: z
+      .strictObject({
+        attempts: z.number().int().min(1).max(1000).optional(),
+        backoff: z
+          .strictObject({
+            type: z.enum(['fixed', 'exponential']),
+            delayMs: z.number().int().nonnegative(),
+            jitter: z.number().min(0).max(1).optional(),
+          })
+          .optional(),
+        timeoutMs: z.number().int().positive().max(MAX_TIMER_MS).optional(),
+        cancelGraceMs: z.number().int().nonnegative().max(MAX_TIMER_MS).optional(),
+        ttlMs: z.number().int().positive().optional(),
+        keepMs: z.number().int().min(KEEP_MS.min).max(KEEP_MS.max).optional(),
+      })
+      .optional(),
+    internal: z.boolean().optional(),
+    queue: z
+      .string()
+      .regex(/^[A-Za-z0-9_-]{1,60}$/, 'must be 1 to 60 letters, digits, "_" or "-"')
+      .optional(),
+    concurrency: z.number().int().min(1).max(1000).optional(),
+    rateLimit: z
+      .strictObject({ max: z.number().int().positive(), perMs: z.number().int().positive() })
+      .optional(),
+    thread: z.boolean().optional(),
+    memoryMb: z
+      .number()
+      .int()
+      .min(16)
+      .max(1024 * 1024)
+      .optional(),
+    run: z.custom<JobDefinition['run']>((value) => typeof value === 'function', 'must be a function'),
+  })
+  .refine(({ memoryMb, thread }) => memoryMb === undefined || thread, {
+    path: ['memoryMb'],
+    error: 'requires thread: true, because the memory of other jobs cannot be limited',
+  });
 
 /** The module that job files import as `headway`, wherever they are. */
 const ours = fileURLToPath(new URL(`./definition${extname(import.meta.url)}`, import.meta.url));

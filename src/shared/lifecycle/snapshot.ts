@@ -11,7 +11,7 @@ import { scriptsOf } from '../redis/scripts.js';
 import { type JobReply, lifecycleScripts, parseReply } from './scripts.js';
 
 /** Why Headway failed a job, when the job did not throw an ordinary error. The codes are stable. */
-export type JobErrorCode = 'timeout' | 'expired' | 'permanent' | 'stalled';
+export type JobErrorCode = 'timeout' | 'expired' | 'permanent' | 'stalled' | 'memory';
 
 /** BullMQ's `failedReason` of a job that was cancelled. */
 export const CANCELLED_REASON = 'cancelled';

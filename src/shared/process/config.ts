@@ -1,12 +1,15 @@
 import { z } from 'zod';
+import { HOSTS_FORM, hostPatterns } from '../host-patterns.js';
 import { isWebhookSecret, SECRET_FORM } from '../jobs/webhook-option.js';
 import { StartError } from '../start-error.js';
-import { hostPatterns } from '../webhooks/target.js';
 import { accessSettings } from './access-settings.js';
 import { anonymousSettings } from './anonymous-settings.js';
+import { jobLimitSettings } from './job-limit-settings.js';
 import { limitSettings } from './limit-settings.js';
 import { metricsSettings } from './metrics-settings.js';
 import { normalPublicUrl, publicUrlMistake } from './public-url.js';
+import { readSecretFiles } from './secret-files.js';
+import { secretList } from './secret-list.js';
 import { stopSettings } from './stop-settings.js';
 import { storageSettings } from './storage-settings.js';
 
@@ -171,16 +174,14 @@ export const configSchema = z.object({
   ...limitSettings,
   ...anonymousSettings,
   ...metricsSettings,
+  ...jobLimitSettings,
   TOKEN_TTL_MS: int(1000)
     .default(7 * day)
     .describe('How long a job token is valid, in ms.'),
   IDEMPOTENCY_TTL_MS: int(1000).default(day).describe('How long an `Idempotency-Key` is remembered, in ms.'),
   WEBHOOK_HOSTS: z
     .string()
-    .refine(
-      (s) => hostPatterns(s) !== undefined,
-      'must be a comma-separated list of host names without scheme and port: example.com, *.example.com, or * for all',
-    )
+    .refine((s) => hostPatterns(s) !== undefined, HOSTS_FORM)
     .default('')
     .describe(
       'Hosts that webhooks may call, comma-separated: `example.com`, `*.example.com`, or `*` for all. If empty, webhooks are off.',
@@ -189,13 +190,9 @@ export const configSchema = z.object({
     .stringbool()
     .default(false)
     .describe('Whether webhooks may call private and loopback addresses, including over `http://`.'),
-  WEBHOOK_SECRET: z
-    .string()
-    .refine((s) => s === '' || isWebhookSecret(s), SECRET_FORM)
-    .default('')
-    .describe(
-      'Default secret for signing webhooks: `whsec_` and 24 to 64 bytes in base64. All API processes and workers need the same one. If empty, the worker generates a secret and stores it in `DATA_DIR`; with `NODE_ENV=production` every webhook needs its own secret.',
-    ),
+  WEBHOOK_SECRET: secretList((secret) => (isWebhookSecret(secret) ? undefined : SECRET_FORM)).describe(
+    'Default secret for signing webhooks: `whsec_` and 24 to 64 bytes in base64. Several secrets, comma-separated, all sign. All API processes and workers need the same ones. If empty, the worker generates a secret and stores it in `DATA_DIR`; with `NODE_ENV=production` every webhook needs its own secret.',
+  ),
   WEBHOOK_TIMEOUT_MS: int(100, 10 * minute)
     .default(10_000)
     .describe(
@@ -227,16 +224,15 @@ export function readConfig(env: Record<string, string | undefined>): Config {
   const present = Object.fromEntries(
     Object.keys(configSchema.shape).flatMap((name) => (env[name] ? [[name, env[name]]] : [])),
   );
-  const parsed = configSchema.safeParse(present);
-  if (!parsed.success) {
-    throw new ConfigError(
-      parsed.error.issues.map((issue) => {
-        const name = String(issue.path[0]);
-        const shown = /SECRET|TOKEN$/.test(name) ? '' : ` (got ${JSON.stringify(env[name])})`;
-        return `${name}: ${issue.message}${shown}`;
-      }),
-    );
-  }
+  const files = readSecretFiles(env);
+  const parsed = configSchema.safeParse({ ...present, ...files.secrets });
+  const mistakes = (parsed.error?.issues ?? []).map((issue) => {
+    const name = String(issue.path[0]);
+    if (name in files.secrets) return `${name}_FILE: ${issue.message}`;
+    const shown = /SECRET|TOKEN$/.test(name) ? '' : ` (got ${JSON.stringify(env[name])})`;
+    return `${name}: ${issue.message}${shown}`;
+  });
+  if (!parsed.success || files.problems.length > 0) throw new ConfigError([...files.problems, ...mistakes]);
   const config = parsed.data;
   return { ...config, FILES_DIR: config.FILES_DIR || `${config.DATA_DIR}/files` };
 }

@@ -2,17 +2,20 @@ import { randomBytes } from 'node:crypto';
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StartError } from '../start-error.js';
+import { secretLines } from './secret-files.js';
+import type { Secrets } from './secret-list.js';
 
 /**
- * Returns a secret that is generated once and stored in the data folder.
+ * Returns the secrets in a file of the data folder, one per line: a secret that is generated once, after which an operator
+ * may have added others.
  * @param make generates a secret of at least 32 characters. Defaults to 64 hexadecimal digits.
  * @throws StartError if the folder is not writable or the file is damaged
  */
-export async function keptSecret(
+export async function keptSecrets(
   dataDir: string,
   name: string,
   make: () => string = () => randomBytes(32).toString('hex'),
-): Promise<string> {
+): Promise<Secrets> {
   const file = join(dataDir, name);
   try {
     await mkdir(dataDir, { recursive: true });
@@ -25,10 +28,11 @@ export async function keptSecret(
       throw new StartError(`DATA_DIR: cannot write ${file} (${(error as NodeJS.ErrnoException).code})`);
     }
   }
-  const secret = (await readFile(file, 'utf8')).trim();
-  if (Buffer.byteLength(secret) < 32)
+  const secrets = secretLines(await readFile(file));
+  const [newest, ...others] = secrets;
+  if (newest === undefined || secrets.some((secret) => Buffer.byteLength(secret) < 32))
     throw new StartError(
       `${file} is damaged: delete it to generate a new secret; everything signed with the old one becomes invalid`,
     );
-  return secret;
+  return [newest, ...others];
 }

@@ -1,8 +1,14 @@
 import { z } from 'zod';
 
 /** A limit: a whole number; `0` turns it off. */
-const limit = (preset: number, description: string) =>
-  z.coerce.number().int().min(0).default(preset).describe(`${description} \`0\` turns the limit off.`);
+const limit = (preset: number, description: string, max = Number.MAX_SAFE_INTEGER) =>
+  z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(max)
+    .default(preset)
+    .describe(`${description} \`0\` turns the limit off.`);
 
 /** The settings that limit what one caller may use. docs/operations/limits.md explains them. */
 export const limitSettings = {
@@ -20,7 +26,8 @@ export const limitSettings = {
   LIMIT_REQUESTS_KEY: limit(60_000, 'Maximum number of requests per minute with one API key.'),
   LIMIT_JOBS_ANONYMOUS: limit(
     100,
-    'Maximum number of unfinished jobs (waiting, delayed or active) started without a token from one address.',
+    'Maximum number of unfinished jobs (waiting, delayed or active) started without a token from one address, at most 10,000.',
+    10_000,
   ),
   LIMIT_JOBS_USER: limit(5000, 'Maximum number of unfinished jobs of one user.'),
   LIMIT_JOBS_KEY: limit(1_000_000, 'Maximum number of unfinished jobs of the owner of an API key.'),

@@ -1,5 +1,6 @@
 import type { JobDefinition } from '../jobs/definition.js';
 import { type Config, readConfig } from './config.js';
+import { SECRET_SETTINGS } from './secret-files.js';
 
 /** Options of a program that uses Headway as a library. */
 export interface LibraryOptions {
@@ -8,7 +9,14 @@ export interface LibraryOptions {
   /** Job definitions, and folders of job files (as in `JOBS_DIR`). */
   jobs: ReadonlyArray<JobDefinition | string>;
   /** Settings by name. They take precedence over environment variables. */
-  settings?: Partial<Record<keyof Config, string | number | boolean>>;
+  settings?: Partial<
+    Record<keyof Config | `${(typeof SECRET_SETTINGS)[number]}_FILE`, string | number | boolean>
+  >;
+  /**
+   * Ends the wait for a Redis that is away at the start, such as `AbortSignal.timeout(10_000)`. By default, the wait has no
+   * limit, and a warning is logged every few seconds.
+   */
+  signal?: AbortSignal;
 }
 
 /**
@@ -17,8 +25,15 @@ export interface LibraryOptions {
  */
 export function librarySettings({ redis, settings = {} }: LibraryOptions): Config {
   const given = Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, String(value)]));
+  const replaced = SECRET_SETTINGS.filter((name) => name in settings || `${name}_FILE` in settings);
   return readConfig({
     ...process.env,
+    ...Object.fromEntries(
+      replaced.flatMap((name) => [
+        [name, undefined],
+        [`${name}_FILE`, undefined],
+      ]),
+    ),
     // The log belongs to the embedding program, so Headway stays quiet by default.
     LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn',
     ...given,

@@ -1,5 +1,4 @@
 import { Redis, type RedisOptions } from 'ioredis';
-import { StartError } from '../start-error.js';
 import { countCommands } from './command-metrics.js';
 import { watchLiveness } from './liveness.js';
 import { shareScripts } from './pipelines.js';
@@ -81,72 +80,4 @@ function watch(redis: Redis, role: ConnectionRole): void {
   countCommands(redis, role);
   watchLiveness(redis, { listens: role === 'subscriber' });
   followMaster(redis);
-}
-
-/** Returns a Redis URL without its credentials, for logs. */
-export const redactRedisUrl = (url: string): string => url.replace(/\/\/[^@/]*@/, '//***@');
-
-/** Properties of a Redis server. */
-export interface RedisServer {
-  version: string;
-  /** Whether the server has sharded Pub/Sub (Redis 7 and Valkey have it). */
-  sharded: boolean;
-  /** A setting of the server that should be changed, in one line. */
-  warning?: string;
-}
-
-/** The Redis server cannot be used. The message says why in one line. */
-export class UnusableRedisError extends StartError {
-  override name = 'UnusableRedisError';
-}
-
-/**
- * Waits until the server answers and checks that Headway can use it.
- * @throws UnusableRedisError if it is older than 6.2 or does not answer within `timeoutMs`
- */
-export async function checkRedis(redis: Redis, url: string, timeoutMs = 10_000): Promise<RedisServer> {
-  await waitUntilReady(redis, url, timeoutMs);
-  const info = await redis.info('server');
-  const version = /^redis_version:(.*)$/m.exec(info)?.[1]?.trim() ?? '0';
-  const [major = 0, minor = 0] = version.split('.').map(Number);
-  if (major < 6 || (major === 6 && minor < 2)) {
-    throw new UnusableRedisError(`Redis ${version} is too old: Headway needs Redis 6.2 or newer, or Valkey`);
-  }
-  const [known] = (await redis.command('INFO', 'SPUBLISH')) as unknown[];
-  const policy = /^maxmemory_policy:(.*)$/m.exec(await redis.info('memory'))?.[1]?.trim();
-  return {
-    version,
-    sharded: known != null,
-    ...(policy && policy !== 'noeviction'
-      ? {
-          warning: `Redis may evict jobs because its maxmemory-policy is "${policy}". Run: CONFIG SET maxmemory-policy noeviction`,
-        }
-      : {}),
-  };
-}
-
-/**
- * Waits until a connection is ready.
- * @throws UnusableRedisError if the server does not answer within `timeoutMs`
- */
-export async function waitUntilReady(redis: Redis, url: string, timeoutMs = 10_000): Promise<void> {
-  if (redis.status === 'ready') return;
-  let lastError: Error | undefined;
-  const onError = (error: Error): void => {
-    lastError = error;
-  };
-  let timer: NodeJS.Timeout | undefined;
-  redis.on('error', onError);
-  try {
-    await new Promise<void>((resolve, reject) => {
-      redis.once('ready', resolve);
-      timer = setTimeout(() => {
-        const why = lastError ? `: ${lastError.message}` : '';
-        reject(new UnusableRedisError(`no Redis responds at ${redactRedisUrl(url)}${why}`));
-      }, timeoutMs);
-    });
-  } finally {
-    clearTimeout(timer);
-    redis.off('error', onError);
-  }
 }

@@ -4,7 +4,7 @@ import { every, type Repeated } from '../process/every.js';
 import type { Service } from '../process/service.js';
 import { VERSION } from '../process/version.js';
 import { StartError } from '../start-error.js';
-import { checkRedis, type RedisServer } from './connect.js';
+import { type AwaitOptions, checkRedis, type RedisServer, whileAway } from './await.js';
 import { defineScripts, luaBeside, scriptsOf } from './scripts.js';
 
 /**
@@ -67,13 +67,17 @@ const foreignKey = (key: string, content: string): DataFormatError =>
   );
 
 /**
- * Checks that Headway can use a server and the data of an installation on it.
+ * Waits until a server answers, and checks that Headway can use it and the data of an installation on it.
  * @returns the properties of the server
  * @throws UnusableRedisError, DataFormatError
  */
-export async function checkInstallation(redis: Redis, url: string, keyspace: Keyspace): Promise<RedisServer> {
-  const server = await checkRedis(redis, url);
-  await checkFormat(redis, keyspace);
+export async function checkInstallation(
+  redis: Redis,
+  options: AwaitOptions,
+  keyspace: Keyspace,
+): Promise<RedisServer> {
+  const server = await checkRedis(redis, options);
+  await whileAway(redis, options, () => checkFormat(redis, keyspace));
   return server;
 }
 

@@ -11,14 +11,15 @@ import {
 } from '../channel/publisher.js';
 import { channelScripts, newEpoch } from '../channel/scripts.js';
 import { createKeyspace } from '../keyspace.js';
-import { configSchema } from '../process/config.js';
+import { type Config, configSchema } from '../process/config.js';
+import { createLogger } from '../process/log.js';
 import { connectRedis } from '../redis/connect.js';
 import { checkInstallation, formatScripts } from '../redis/format.js';
 import { untilTaken } from '../redis/until-taken.js';
 
 export type { ChannelEvent } from '../channel/publisher.js';
-export { UnusableRedisError } from '../redis/connect.js';
 export { DataFormatError } from '../redis/format.js';
+export { UnusableRedisError } from '../redis/unusable.js';
 
 /** Options for {@link connectChannels}. Each defaults to the setting that is named with it. */
 export interface ChannelsOptions {
@@ -30,6 +31,8 @@ export interface ChannelsOptions {
   logLength?: number;
   /** How long a channel is kept after its last event, in ms. Defaults to `CHANNEL_TTL_MS`. */
   ttlMs?: number;
+  /** Ends the wait for Redis, such as `AbortSignal.timeout(10_000)`. By default, the wait has no limit. */
+  signal?: AbortSignal;
 }
 
 /** Publishes to channels from a program with access to Redis. */
@@ -57,8 +60,8 @@ interface Waiting {
 }
 
 /**
- * Connects to the channels of a Headway service.
- * @throws UnusableRedisError if Redis is too old or does not answer within ten seconds
+ * Connects to the channels of a Headway service. A Redis that is away is waited for, with a warning every few seconds.
+ * @throws UnusableRedisError if Headway cannot use Redis, or when `signal` is aborted
  * @throws DataFormatError if a newer release has changed the format of the data in Redis
  */
 export async function connectChannels(options: ChannelsOptions = {}): Promise<Channels> {
@@ -69,7 +72,12 @@ export async function connectChannels(options: ChannelsOptions = {}): Promise<Ch
   const keyspace = createKeyspace(options.keyPrefix ?? (setting('KEY_PREFIX') as string));
   const scripts = { ...channelScripts, ...formatScripts };
   const redis: Redis = connectRedis(redisUrl, 'report', { scripts });
-  const { sharded } = await checkInstallation(redis, redisUrl, keyspace).catch((error) => {
+  const log = createLogger(
+    { LOG_LEVEL: (env.LOG_LEVEL as Config['LOG_LEVEL']) || 'warn' },
+    'headway-channels',
+  );
+  const patience = { url: redisUrl, onWait: (line: string) => log.warn(line), signal: options.signal };
+  const { sharded } = await checkInstallation(redis, patience, keyspace).catch((error) => {
     redis.disconnect();
     throw error;
   });

@@ -18,7 +18,8 @@ import { createSnapshotReader, type SnapshotReader, withCensus } from '../lifecy
 import type { Config } from '../process/config.js';
 import type { Logger } from '../process/log.js';
 import { basePathOf } from '../process/public-url.js';
-import { type ConnectionRole, connectRedis, type RedisServer, waitUntilReady } from '../redis/connect.js';
+import { type AwaitOptions, awaitRedis, type RedisServer } from '../redis/await.js';
+import { type ConnectionRole, connectRedis } from '../redis/connect.js';
 import { checkInstallation, watchFormat } from '../redis/format.js';
 import type { LuaScript } from '../redis/scripts.js';
 import { keepServerClock } from '../redis/server-clock.js';
@@ -58,30 +59,47 @@ export interface Connection {
   faults: JobFaults;
 }
 
+/** What to do while Redis is away at the start: see {@link AwaitOptions}. */
+export type Waiting = Pick<AwaitOptions, 'onWait' | 'signal'>;
+
 /** The time between two batches of a worker's reports, in ms. */
 const BATCH_MS = 2;
 /** How long the channel of an unfinished job is kept without new events, in ms. */
 const UNFINISHED_MS = 30 * 24 * 3_600_000;
 
+export interface ConnectionOptions {
+  config: Config;
+  role: ConnectionRole;
+  log: Logger;
+  registry: Registry;
+  /** The scripts that only this kind of process calls. */
+  ownScripts: Record<string, LuaScript>;
+  /**
+   * Called after a fatal log line when this release can no longer use the data in Redis, because a newer release has
+   * changed it.
+   */
+  onUnusable: () => void;
+  waiting?: Waiting | undefined;
+}
+
 /**
- * Connects to Redis and checks that Headway can use it.
- * @param ownScripts the scripts that only this kind of process calls
- * @param onUnusable called after a fatal log line when this release can no longer use the data in Redis, because a newer
- *   release has changed it
- * @throws UnusableRedisError or DataFormatError if Headway cannot use it
+ * Connects to Redis and checks that Headway can use it. A server that is away is waited for, with a warning every few seconds.
+ * @throws UnusableRedisError or DataFormatError if Headway cannot use it, or when the wait is ended
  */
-export async function connectHeadway(
-  config: Config,
-  role: ConnectionRole,
-  log: Logger,
-  registry: Registry,
-  ownScripts: Record<string, LuaScript>,
-  onUnusable: () => void,
-): Promise<Connection> {
+export async function connectHeadway(options: ConnectionOptions): Promise<Connection> {
+  const { config, role, log, registry, ownScripts, onUnusable, waiting = {} } = options;
   const scripts = { ...sharedScripts, ...ownScripts };
   const keyspace = createKeyspace(config.KEY_PREFIX);
   const redis = connectRedis(config.REDIS_URL, role, { scripts });
-  const server = await checkInstallation(redis, config.REDIS_URL, keyspace).catch((error) => {
+  const patience: AwaitOptions = {
+    url: config.REDIS_URL,
+    onWait(line) {
+      log.warn(line);
+      waiting.onWait?.(line);
+    },
+    signal: waiting.signal,
+  };
+  const server = await checkInstallation(redis, patience, keyspace).catch((error) => {
     redis.disconnect();
     throw error;
   });
@@ -96,7 +114,7 @@ export async function connectHeadway(
     ? connectRedis(config.REDIS_URL, 'report', { scripts, enableAutoPipelining: false })
     : redis;
   // The server has been checked already: this connection only has to be ready.
-  await waitUntilReady(publishing, config.REDIS_URL).catch((error) => {
+  await awaitRedis(publishing, patience).catch((error) => {
     dropClock();
     redis.disconnect();
     publishing.disconnect();

@@ -25,6 +25,8 @@ export interface Schedule extends Timing {
   queue: string;
   /** The principal that created the schedule. */
   owner: string;
+  /** The digest of the address from which it was made without a token. The schedules of an address count together. */
+  origin?: string;
   /** The key that the owner has chosen. */
   key?: string;
   data: unknown;

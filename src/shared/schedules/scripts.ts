@@ -10,7 +10,7 @@ export interface ScheduleCommands {
 const lua = luaBeside(import.meta.url);
 
 export const scheduleScripts = defineScripts<ScheduleCommands>({
-  scheduleSave: { numberOfKeys: 5, lua: lua('save') },
+  scheduleSave: { numberOfKeys: 6, lua: lua('save') },
   scheduleMarkSynced: { numberOfKeys: 2, lua: lua('mark-synced') },
   scheduleCountRun: { numberOfKeys: 3, lua: lua('count-run') },
 });

@@ -24,9 +24,11 @@ export interface ScheduleStore {
   read(id: string): Promise<Schedule | undefined>;
   /**
    * Stores a new version of a schedule, if its `version` is one more than the stored one, and marks the schedule as pending.
-   * @returns `changed` if another version is stored, or the id of another schedule with the same key
+   * @param max a new schedule is not stored if this many count with it: those of its owner, or of its `origin`; 0 for any
+   * @returns `changed` if another version is stored, `full` if there are too many, or the id of another schedule with the same
+   *   key
    */
-  save(schedule: Schedule): Promise<'saved' | 'changed' | { id: string }>;
+  save(schedule: Schedule, max?: number): Promise<'saved' | 'changed' | 'full' | { id: string }>;
   /** Marks a version as synced with BullMQ. Returns false if there is a newer version. */
   markSynced(schedule: Schedule): Promise<boolean>;
   /** Returns the ids of the schedules that are not synced with BullMQ yet. */
@@ -73,13 +75,15 @@ export function createScheduleStore(redis: Redis | Cluster, keyspace: Keyspace):
 
   return {
     read,
-    async save(schedule) {
+    async save(schedule, max = 0) {
+      const ofCaller = ofOwner(schedule.owner);
       const answer = await scripts.scheduleSave(
         definitions,
         everybody,
-        ofOwner(schedule.owner),
+        ofCaller,
         keys,
         pending,
+        schedule.origin === undefined ? ofCaller : key(`from:${schedule.origin}`),
         schedule.id,
         schedule.version - 1,
         schedule.version,
@@ -87,8 +91,9 @@ export function createScheduleStore(redis: Redis | Cluster, keyspace: Keyspace):
         positionOf(schedule),
         schedule.key === undefined ? '' : keyDigest(schedule.owner, schedule.key),
         schedule.deletedAt === undefined ? '' : '1',
+        max,
       );
-      return answer === 'saved' || answer === 'changed' ? answer : { id: answer };
+      return answer === 'saved' || answer === 'changed' || answer === 'full' ? answer : { id: answer };
     },
     async markSynced({ id, version }) {
       return (await scripts.scheduleMarkSynced(definitions, pending, id, version)) === 1;

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { hostOf, hostPatterns, matchesHost } from '../host-patterns.js';
 import { addressKind } from './address.js';
 
 /** Which addresses webhooks may call. */
@@ -6,21 +7,6 @@ export interface WebhookPolicy {
   /** Host names as in `URL.hostname`; `*.` before a name for its subdomains, `*` for all. Empty: webhooks are disabled. */
   hosts: string[];
   allowPrivate: boolean;
-}
-
-/**
- * Parses `WEBHOOK_HOSTS`, a comma-separated list of host names.
- * @returns `undefined` if one of them is invalid
- */
-export function hostPatterns(text: string): string[] | undefined {
-  const patterns: string[] = [];
-  for (const part of text.split(',').flatMap((entry) => entry.trim() || [])) {
-    const [, wildcard = '', name = ''] = /^(\*\.)?([^\s/?#@\\*:]+|\[[0-9A-Fa-f:.]+\])$/.exec(part) ?? [];
-    if (part === '*') patterns.push('*');
-    else if (URL.canParse(`http://${name}`)) patterns.push(wildcard + hostOf(new URL(`http://${name}`)));
-    else return undefined;
-  }
-  return patterns;
 }
 
 /** Returns the policy of a configuration. */
@@ -50,7 +36,7 @@ export function urlRefusal(text: string, policy: WebhookPolicy): string | undefi
     return 'must not contain a user name or password: receivers authenticate a call by its signature';
   }
   const host = hostOf(url);
-  if (!policy.hosts.some((pattern) => matches(host, pattern))) {
+  if (!matchesHost(host, policy.hosts)) {
     return `the host ${host.slice(0, 100)} is not allowed by WEBHOOK_HOSTS`;
   }
   const address = literalAddress(url);
@@ -74,12 +60,4 @@ function literalAddress(url: URL): string | undefined {
   if (host === 'localhost' || host.endsWith('.localhost')) return '127.0.0.1';
   const bare = host.replace(/^\[|\]$/g, '');
   return isIP(bare) ? bare : undefined;
-}
-
-/** Returns the host without the trailing dot of a fully qualified name. */
-const hostOf = ({ hostname }: URL): string => hostname.replace(/\.$/, '');
-
-function matches(host: string, pattern: string): boolean {
-  if (pattern === '*') return true;
-  return pattern.startsWith('*.') ? host.endsWith(pattern.slice(1)) : host === pattern;
 }

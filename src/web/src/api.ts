@@ -9,6 +9,8 @@ export interface Definition {
   description?: string;
   input: JsonSchema | null;
   stages?: string[];
+  /** Whether the caller may start it. Releases before `ANONYMOUS` do not say. */
+  startable?: boolean;
 }
 
 /** The part of JSON Schema that the form supports. */
@@ -50,6 +52,10 @@ export function problemMessage(error: unknown): string {
   if (error instanceof SyntaxError) return `Invalid JSON: ${error.message}`;
   return error instanceof Error ? error.message : String(error);
 }
+
+/** Whether a call was refused because the caller has to sign in. */
+export const needsSignIn = (error: unknown): boolean =>
+  error instanceof ProblemError && error.code === 'sign-in';
 
 /** The messages for single fields of the body, by JSON Pointer. */
 export const problemFields = (error: unknown): Record<string, string> =>

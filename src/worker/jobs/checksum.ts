@@ -21,6 +21,7 @@ export default defineJob({
     file: fileId(),
     algorithm: z.enum(algorithms).default('sha256').describe('Hash algorithm'),
   }),
+  defaults: { timeoutMs: 3 * 3_600_000 },
   result: z.object({ algorithm: z.enum(algorithms), digest: z.string(), bytes: z.number().int() }),
   async run({ file, algorithm }, ctx) {
     const source = await ctx.files.open(file);

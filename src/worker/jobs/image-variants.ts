@@ -13,7 +13,7 @@ import {
 } from './lib/images/make.js';
 import { type ImageOutput, nameOutputs } from './lib/images/outputs.js';
 import { type FailedImage, type UnpackedImage, unpackImages } from './lib/images/unpack.js';
-import { type Variant, variantsField } from './lib/images/variant.js';
+import { modestVariantsField, type Variant, variantsField } from './lib/images/variant.js';
 import { hasZip } from './lib/images/zip-reader.js';
 
 /** The result lists at most this many failures. The report in the archive lists all of them. */
@@ -51,6 +51,7 @@ export default defineJob({
   name: 'image-variants',
   description: 'Creates resized variants of an image, or of every image in a zip.',
   input: z.strictObject({ file: fileId(), variants: variantsField() }),
+  limits: { anonymous: z.strictObject({ file: fileId(), variants: modestVariantsField() }) },
   result: z.object({
     images: z.number().int(),
     variants: z.number().int(),

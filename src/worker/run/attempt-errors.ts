@@ -56,7 +56,8 @@ export function createAttemptErrors({ redis, keyspace, runs, suspects, log }: At
       await flush();
       if (run.isLost) return new WaitingError();
       if (error.why === 'cancel') return finalError(job, CANCELLED_REASON);
-      if (error.why === 'timeout') return finalError(job, error.message, 'timeout');
+      // Another attempt would take as long, or as much.
+      if (error.why === 'timeout' || error.why === 'memory') return finalError(job, error.message, error.why);
       // Not handed back: BullMQ finds the job stalled, which counts against it.
       if (runs.crashCause === run) return new WaitingError();
       if (runs.crashing && run.begun) await untilTaken(() => suspects.noteCrash(job));

@@ -1,6 +1,8 @@
 import { UnrecoverableError } from 'bullmq';
 import type { JobDefinition } from '../../shared/jobs/definition.js';
+import { ANONYMOUS_CALLER, isVisitor, limitErrors } from '../../shared/jobs/limits.js';
 import { explain, validate } from '../../shared/jobs/schema.js';
+import type { JobSettings } from '../../shared/jobs/settings.js';
 
 /**
  * Validates the data of a job and returns the input for its `run`.
@@ -12,6 +14,21 @@ export async function checkInput(definition: JobDefinition, data: unknown): Prom
     throw new UnrecoverableError(`invalid job data: ${explain(input.errors)}`);
   }
   return input.value;
+}
+
+/**
+ * Checks the data of a visitor's scheduled run against the limits of its kind. The API checked the schedule when it was
+ * made, but the limits may have become stricter since.
+ * @throws UnrecoverableError if the data exceeds a limit
+ */
+export async function checkScheduledData(
+  definition: JobDefinition,
+  data: unknown,
+  { schedule, owner }: JobSettings,
+): Promise<void> {
+  if (!schedule || !definition.limits || !isVisitor(owner)) return;
+  const errors = await limitErrors(definition, data, ANONYMOUS_CALLER);
+  if (errors.length > 0) throw new UnrecoverableError(`the job exceeds a limit: ${explain(errors)}`);
 }
 
 /**

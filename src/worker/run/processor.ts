@@ -24,7 +24,7 @@ import type { ReportSink } from '../reporting/sink.js';
 import { createAttemptErrors } from './attempt-errors.js';
 import { isElsewhere, lockLost, requireLock, retryLastStep } from './bullmq-job.js';
 import { type Children, type ChildServices, createChildren } from './children/children.js';
-import { checkResult } from './contract.js';
+import { checkResult, checkScheduledData } from './contract.js';
 import { createLocalExecution, type Execution, type InternalServices } from './execution.js';
 import { concealed, readable } from './failure.js';
 import { jobFiles, keepFilesOfCompleted } from './job-files.js';
@@ -52,12 +52,16 @@ export interface ProcessorOptions {
   basePath: string;
   keep: RetentionTimes;
   limits: ReportingLimits;
+  /** The memory of a job in a thread whose definition sets none, in MiB. */
+  memoryMb: number;
   /** The threads for definitions with `thread: true`. */
   threads: Threads;
   services: InternalServices;
   children: ChildServices;
   /** Duration of a lock in ms. */
   lockMs: number;
+  /** The time limit of jobs that have none, in ms; 0 for no limit. */
+  timeoutMs: number;
   /** A job that has lost its worker more often than this fails. */
   maxStalls: number;
   /** Records the running jobs and their progress for the dashboard. */
@@ -109,8 +113,9 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     definition: JobDefinition,
     sink: ReportSink,
   ): Execution {
-    const { store, basePath, limits, threads } = options;
-    if (definition.thread) return createThreadExecution(definition, { jobId, attempt, sink, threads });
+    const { store, basePath, limits, threads, memoryMb } = options;
+    if (definition.thread)
+      return createThreadExecution(definition, { jobId, attempt, memoryMb, sink, threads });
     return createLocalExecution(definition, {
       jobId,
       attempt,
@@ -131,12 +136,13 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
   ): Promise<unknown> {
     const takenAt = job.processedOn ?? serverNow();
     const settings = jobSettings(job.opts);
-    const timeoutMs = settings.timeoutMs ?? definition.defaults?.timeoutMs;
+    const timeoutMs = settings.timeoutMs ?? definition.defaults?.timeoutMs ?? options.timeoutMs;
+    await checkScheduledData(definition, job.data, settings);
     const begin = async (): Promise<void> => {
       await requireLock(job, token, options.lockMs, takenAt);
       run.signal.throwIfAborted();
       run.begun = true;
-      if (timeoutMs !== undefined) run.limit(timeoutMs);
+      if (timeoutMs > 0) run.limit(timeoutMs);
     };
     const result = await checkResult(definition, await execution.run(job.data, run, begin, children.start));
     await children.awaitAll();

@@ -9,7 +9,7 @@ export const currentRun = new AsyncLocalStorage<Run>();
 /** Why a run must stop: the `reason` of an aborted `ctx.signal`. */
 export class StopReason extends Error {
   constructor(
-    readonly why: 'cancel' | 'timeout' | 'shutdown' | 'lock-lost' | 'child' | 'uncaught',
+    readonly why: 'cancel' | 'timeout' | 'memory' | 'shutdown' | 'lock-lost' | 'child' | 'uncaught',
     message: string,
     options?: ErrorOptions,
   ) {

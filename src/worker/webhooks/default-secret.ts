@@ -1,17 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import type { Config } from '../../shared/process/config.js';
-import { keptSecret } from '../../shared/process/kept-secret.js';
+import { keptSecrets } from '../../shared/process/kept-secret.js';
 
 /**
- * Returns the secret for webhooks without their own: the configured one, or one that is created once and stored in the data
- * folder. In production only a configured secret is used, because all workers need the same one.
+ * Returns the secrets for webhooks without their own: the configured ones, or one that is created once and stored in the
+ * data folder; none if webhooks are off. In production only configured secrets are used, because all workers need the same
+ * ones.
  * @throws StartError if the folder is not writable
  */
-export async function defaultSecret(
+export async function defaultSecrets(
   config: Pick<Config, 'WEBHOOK_HOSTS' | 'WEBHOOK_SECRET' | 'DATA_DIR'>,
   production: boolean,
-): Promise<string | undefined> {
-  if (config.WEBHOOK_SECRET) return config.WEBHOOK_SECRET;
-  if (production || !config.WEBHOOK_HOSTS) return undefined;
-  return keptSecret(config.DATA_DIR, 'webhook-secret', () => `whsec_${randomBytes(32).toString('base64')}`);
+): Promise<readonly string[]> {
+  if (config.WEBHOOK_SECRET.length > 0) return config.WEBHOOK_SECRET;
+  if (production || !config.WEBHOOK_HOSTS) return [];
+  return keptSecrets(config.DATA_DIR, 'webhook-secret', () => `whsec_${randomBytes(32).toString('base64')}`);
 }

@@ -27,22 +27,23 @@ export type Deliver = (delivery: Delivery, signal: AbortSignal) => Promise<numbe
 export interface DeliverOptions {
   store: WebhookStore;
   policy: WebhookPolicy;
-  /** Signs deliveries of webhooks without their own secret. */
-  secret: string | undefined;
+  /** Each of them signs deliveries of webhooks without their own secret. */
+  secrets: readonly string[];
   timeoutMs: number;
 }
 
-export function createDeliver({ store, policy, secret, timeoutMs }: DeliverOptions): Deliver {
+export function createDeliver({ store, policy, secrets, timeoutMs }: DeliverOptions): Deliver {
   return async ({ id, job, body }, signal) => {
     const webhook = await store.get(job);
     if (!webhook) throw new PermanentError('the webhook has expired');
-    const key = webhook.secret ?? secret;
+    const signing = webhook.secret ? [webhook.secret] : secrets;
     // Not permanent: another attempt succeeds once the secret is set.
-    if (!key) throw new Error('cannot sign the call: WEBHOOK_SECRET is not set in this worker');
+    if (signing.length === 0)
+      throw new Error('cannot sign the call: WEBHOOK_SECRET is not set in this worker');
     const headers = {
       'Content-Type': 'application/json',
       'User-Agent': 'Headway',
-      ...signedHeaders(messageId(id), body, key, serverNow()),
+      ...signedHeaders(messageId(id), body, signing, serverNow()),
     };
     return counted(() => post({ url: webhook.url, headers, body, policy, timeoutMs, signal }));
   };

@@ -1,18 +1,20 @@
 import { createSecretKey } from 'node:crypto';
-import { exportSPKI, generateKeyPair, SignJWT } from 'jose';
+import { decodeProtectedHeader, exportSPKI, generateKeyPair, SignJWT } from 'jose';
 import { afterAll, describe, expect, it } from 'vitest';
 import { userKeys } from '../../../src/api/auth/keys.js';
 import { createTokens, type Tokens } from '../../../src/api/auth/tokens.js';
+import { keyIdOf } from '../../../src/shared/auth/key-ring.js';
 import { readConfig } from '../../../src/shared/process/config.js';
+import type { Secrets } from '../../../src/shared/process/secret-list.js';
 import { startKeyServer } from '../../support/key-server.js';
 
 const OWN = 'our own secret that is long enough';
 
-async function tokensWith(env: Record<string, string>): Promise<Tokens> {
+async function tokensWith(env: Record<string, string>, secrets: Secrets = [OWN]): Promise<Tokens> {
   const config = readConfig(env);
-  const keys = await userKeys(config, OWN);
+  const keys = await userKeys(config, secrets);
   const { JWT_AUDIENCE: audience, JWT_ISSUER: issuer } = config;
-  return createTokens({ secret: OWN, ttlMs: 60_000, keys, audience, issuer });
+  return createTokens({ secrets, ttlMs: 60_000, keys, audience, issuer });
 }
 
 type Key = Parameters<SignJWT['sign']>[0];
@@ -68,6 +70,41 @@ describe('user tokens', () => {
     await expect(tokens.verify(await sign(other.privateKey, { alg }))).rejects.toMatchObject(refused);
   });
 
+  it('can be signed with any of several key pairs', async () => {
+    const pairs = await Promise.all(
+      ['RS256', 'ES256', 'EdDSA', 'ES256', 'EdDSA'].map(async (alg) => ({
+        alg,
+        ...(await generateKeyPair(alg)),
+      })),
+    );
+    const pems = await Promise.all(pairs.map(({ publicKey }) => exportSPKI(publicKey)));
+    const tokens = await tokensWith({ JWT_PUBLIC_KEY: pems.join('\nbetween the keys\n') });
+    for (const { alg, privateKey } of pairs) {
+      expect(await tokens.verify(await sign(privateKey, { alg, kid: 'theirs' }))).toMatchObject({
+        subject: 'ada',
+      });
+      const other = await generateKeyPair(alg);
+      await expect(tokens.verify(await sign(other.privateKey, { alg }))).rejects.toMatchObject(refused);
+    }
+    const broken = [pems[0], pems[1]!.replace(/[A-Za-z]{8}/g, 'AAAAAAAA')].join('\n');
+    await expect(tokensWith({ JWT_PUBLIC_KEY: broken })).rejects.toThrow(/^JWT_PUBLIC_KEY: cannot be read/);
+  });
+
+  it('can be signed with any of several shared secrets, with and without the id of one', async () => {
+    const [first, second] = ['a'.repeat(32), 'b'.repeat(32)] as const;
+    const tokens = await tokensWith({ JWT_SECRET: `${first},${second}` });
+    for (const kid of [undefined, 'theirs', keyIdOf(first), keyIdOf(second)]) {
+      for (const text of [first, second]) {
+        const token = sign(secret(text), { kid });
+        // A token that names a secret is checked with that one only.
+        if (kid === keyIdOf(text === first ? second : first)) {
+          await expect(tokens.verify(await token)).rejects.toMatchObject(refused);
+        } else expect(await tokens.verify(await token)).toMatchObject({ subject: 'ada' });
+      }
+      await expect(tokens.verify(await sign(secret(OWN), { kid }))).rejects.toMatchObject(refused);
+    }
+  });
+
   it('cannot be signed with the public key as a shared secret', async () => {
     const { publicKey } = await generateKeyPair('RS256');
     const pem = await exportSPKI(publicKey);
@@ -98,6 +135,27 @@ describe('the token of a job', () => {
   const claims = { sub: 'steps.1', aud: 'headway:job', exp: 4_000_000_000 };
   const mint = (key: Key, header: object, payload: object) =>
     new SignJWT({ ...payload }).setProtectedHeader({ alg: 'HS256', ...header }).sign(key);
+
+  it('is signed with the first secret and valid with each, also without the id of one', async () => {
+    const next = 'the next secret, which is long enough';
+    const [before, during, after] = await Promise.all(
+      ([[OWN], [next, OWN], [next]] as const).map((secrets) => tokensWith({}, secrets)),
+    );
+    const [old, fresh] = [before!.sign('steps.1'), during!.sign('steps.1')];
+    expect(decodeProtectedHeader(old)).toEqual({ alg: 'HS256', typ: 'JWT', kid: keyIdOf(OWN) });
+    expect(decodeProtectedHeader(fresh).kid).toBe(keyIdOf(next));
+    const ofOlderRelease = await mint(secret(OWN), { typ: 'JWT' }, claims);
+    for (const token of [old, fresh, ofOlderRelease]) {
+      expect(await during!.verify(token)).toMatchObject({ jobId: 'steps.1' });
+    }
+    expect(await after!.verify(fresh)).toMatchObject({ jobId: 'steps.1' });
+    for (const token of [old, ofOlderRelease]) {
+      await expect(after!.verify(token)).rejects.toMatchObject(refused);
+    }
+    await expect(before!.verify(fresh)).rejects.toMatchObject(refused);
+    const misnamed = await mint(secret(OWN), { kid: keyIdOf(next) }, claims);
+    await expect(during!.verify(misnamed)).rejects.toMatchObject(refused);
+  });
 
   it('is valid with any header of its algorithm', async () => {
     const tokens = await tokensWith({});

@@ -155,7 +155,9 @@ describe('hostile input', () => {
     const socket = connect(Number(port), '127.0.0.1');
     let got = '';
     socket.setEncoding('utf8').on('data', (chunk) => (got += chunk));
-    socket.write('GET /stream?channel=public.half HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n');
+    socket.write(
+      'GET /stream?channel=public.half HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n',
+    );
     await new Promise<void>((resolve) => socket.once('data', () => resolve()));
     expect(got).toContain('200 OK');
     // The client half-closes the connection, which a browser never does.

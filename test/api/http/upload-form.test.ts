@@ -69,7 +69,7 @@ async function send(body: string, bytewise = false, { type = 'boundary=b', more 
   socket.setEncoding('utf8').on('data', (chunk) => (answer += chunk));
   socket.setNoDelay(true);
   socket.write(
-    `POST /v1/files HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: multipart/form-data; ${type}\r\n${more}Content-Length: ${Buffer.byteLength(body) + longer}\r\n\r\n`,
+    `POST /v1/files HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: multipart/form-data; ${type}\r\n${more}Content-Length: ${Buffer.byteLength(body) + longer}\r\n\r\n`,
     'latin1',
   );
   for (const piece of bytewise ? Buffer.from(body).map((byte) => byte) : []) {

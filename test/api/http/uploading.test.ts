@@ -30,11 +30,11 @@ async function send(
 }
 
 const RAW = (bytes: number): string =>
-  `POST /v1/files?name=x HTTP/1.1\r\nHost: x\r\nContent-Length: ${bytes}\r\n\r\n`;
+  `POST /v1/files?name=x HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${bytes}\r\n\r\n`;
 const FORM_START = '--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n';
 const FORM_END = '\r\n--b--\r\n';
 const FORM = (bytes: number): string =>
-  `POST /v1/files HTTP/1.1\r\nHost: x\r\nContent-Length: ${FORM_START.length + bytes + FORM_END.length}\r\nContent-Type: multipart/form-data; boundary=b\r\n\r\n${FORM_START}`;
+  `POST /v1/files HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${FORM_START.length + bytes + FORM_END.length}\r\nContent-Type: multipart/form-data; boundary=b\r\n\r\n${FORM_START}`;
 
 /** Tests uploads to any HTTP server: our own, or that of an application. */
 function testUploads(urlOf: () => string, folderOf: () => string): void {
@@ -61,7 +61,7 @@ function testUploads(urlOf: () => string, folderOf: () => string): void {
       expect(answer()).toMatch(/^HTTP\/1\.1 201 /);
       // Node's limit applies again to the next request on the connection.
       socket.write(
-        'POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{',
+        'POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{',
       );
       await until('it is ended', () => socket.destroyed);
       expect(answer().match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 201', 'HTTP/1.1 408']);
@@ -97,7 +97,10 @@ function testUploads(urlOf: () => string, folderOf: () => string): void {
   });
 
   it('does not start with incomplete headers', async () => {
-    const { answer, done } = await send(urlOf(), 'POST /v1/files?name=x HTTP/1.1\r\nHost: x\r\nX-Slow: ');
+    const { answer, done } = await send(
+      urlOf(),
+      'POST /v1/files?name=x HTTP/1.1\r\nHost: localhost\r\nX-Slow: ',
+    );
     await done;
     expect(answer()).toMatch(/^HTTP\/1\.1 408 /);
   });

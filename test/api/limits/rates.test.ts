@@ -6,7 +6,8 @@ import { LIMITS, type RateName } from '../../../src/api/limits/names.js';
 import { createRates } from '../../../src/api/limits/rates.js';
 import { limitScripts } from '../../../src/api/limits/scripts.js';
 import { createKeyspace } from '../../../src/shared/keyspace.js';
-import { connectRedis, waitUntilReady } from '../../../src/shared/redis/connect.js';
+import { awaitRedis } from '../../../src/shared/redis/await.js';
+import { connectRedis } from '../../../src/shared/redis/connect.js';
 import { startRedis, type TestRedis } from '../../support/redis.js';
 import { until } from '../../support/until.js';
 
@@ -19,7 +20,7 @@ let connections: Redis[];
 beforeAll(async () => {
   server = await startRedis();
   connections = [1, 2].map(() => connectRedis(server.url, 'request', { scripts: limitScripts }));
-  for (const connection of connections) await waitUntilReady(connection, server.url);
+  for (const connection of connections) await awaitRedis(connection, { url: server.url });
 });
 afterAll(async () => {
   for (const connection of connections) connection.disconnect();

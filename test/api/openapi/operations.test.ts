@@ -17,7 +17,7 @@ const cases: Record<string, OperationCases> = {
   ...otherCases,
 };
 /** Operations without invalid requests: they have no input and are open to everybody. */
-const NEVER_WRONG = ['listDefinitions', 'health', 'readiness', 'openapi', 'asyncapi'];
+const NEVER_WRONG = ['health', 'readiness', 'openapi', 'asyncapi'];
 /** Paths outside of the API: the page and the reference. */
 const PAGES = ['/', '/docs'];
 

@@ -1,8 +1,13 @@
-import { createServer, type Server } from 'node:net';
+import { once } from 'node:events';
+import { createServer as createHttpServer } from 'node:http';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { checkRedis, connectRedis, redactRedisUrl } from '../../../src/shared/redis/connect.js';
+import { checkRedis } from '../../../src/shared/redis/await.js';
+import { connectRedis } from '../../../src/shared/redis/connect.js';
+import { redactRedisUrl } from '../../../src/shared/redis/unusable.js';
 import { startApi, temporaryFolder } from '../../support/processes.js';
-import { freePort, startRedis } from '../../support/redis.js';
+import { openRedis, startRedis } from '../../support/redis.js';
+import { until } from '../../support/until.js';
 
 /** A server that answers INFO like an old Redis, and no other command. */
 function oldRedis(version: string): Promise<{ server: Server; url: string }> {
@@ -37,23 +42,70 @@ describe('a Redis', () => {
       () => redis.disconnect(),
       () => server.close(),
     );
-    await expect(checkRedis(redis, url)).rejects.toThrow(
+    await expect(checkRedis(redis, { url })).rejects.toThrow(
       'Redis 6.0.16 is too old: Headway needs Redis 6.2 or newer, or Valkey',
     );
   });
 
-  it('that does not respond ends a process with a one-line message without the password, and exit code 78', async () => {
-    const port = await freePort();
-    const error = (await startApi({ REDIS_URL: `redis://me:secret@127.0.0.1:${port}` }).catch((e) => e)) as {
+  it('that waiting does not mend is rejected, with what to change and without the password', async () => {
+    const [server, cluster] = await Promise.all([
+      startRedis({ args: ['--databases', '2'] }),
+      startRedis({ args: ['--cluster-enabled', 'yes'] }),
+    ]);
+    const http = createHttpServer((_req, res) => void res.end('no Redis')).listen(0, '127.0.0.1');
+    await once(http, 'listening');
+    ends.push(
+      () => server.stop(),
+      () => cluster.stop(),
+      () => http.close(),
+    );
+    const web = `127.0.0.1:${(http.address() as AddressInfo).port}`;
+    const admin = openRedis(server.url);
+    await admin.config('SET', 'requirepass', 'sesame');
+    await admin.call('ACL', 'SETUSER', 'reader', 'on', '>secret', '+@connection');
+    admin.disconnect();
+    const at = `127.0.0.1:${server.port}`;
+    const hidden = `redis://***@${at}`;
+    const cases: Array<[url: string, message: string]> = [
+      [`redis://${at}`, `Redis at redis://${at} requires a password`],
+      [`redis://:secret@${at}`, `Redis at ${hidden} rejects the user name or password`],
+      [`redis://nobody:secret@${at}`, `Redis at ${hidden} rejects the user name or password`],
+      [`redis://reader:secret@${at}`, `the user of Redis at ${hidden} lacks a permission: NOPERM`],
+      [`redis://:sesame@${at}/7`, `Redis at ${hidden}/7 has no such database`],
+      [cluster.url, `Redis at ${cluster.url} is part of a Redis Cluster`],
+      [`redis://${web}`, `the server at redis://${web} is not a Redis server`],
+      [`rediss://${web}`, `TLS with Redis at rediss://${web} failed`],
+    ];
+    for (const [url, message] of cases) {
+      const redis = connectRedis(url, 'request');
+      const error = await checkRedis(redis, { url }).catch((error: Error) => error);
+      redis.disconnect();
+      expect([url, String(error)]).toEqual([url, expect.stringContaining(message)]);
+      expect(String(error)).not.toMatch(/secret|sesame/);
+    }
+    const failed = (await startApi({ REDIS_URL: `redis://:secret@${at}` }).catch((e) => e)) as {
       code: number;
       output: string;
     };
-    expect(error.code).toBe(78);
-    expect(error.output).toMatch(
-      `error: no Redis responds at redis://***@127.0.0.1:${port}: connect ECONNREFUSED`,
-    );
-    expect(error.output).not.toContain('secret');
+    expect([failed.code, failed.output.trim()]).toEqual([
+      78,
+      `error: Redis at ${hidden} rejects the user name or password of its URL (WRONGPASS)`,
+    ]);
     expect(redactRedisUrl('redis://:p@h:1/0')).toBe('redis://***@h:1/0');
+  });
+
+  it('that goes away between two commands of the check is waited for', async () => {
+    const server = await startRedis();
+    const redis = connectRedis(server.url, 'request');
+    ends.push(
+      () => redis.disconnect(),
+      () => server.stop(),
+    );
+    await until('it is connected', () => redis.status === 'ready');
+    await server.kill();
+    const checked = checkRedis(redis, { url: server.url });
+    await server.restart();
+    expect(await checked).toMatchObject({ sharded: true });
   });
 
   it('that may evict keys causes a warning', async () => {
@@ -74,6 +126,6 @@ describe('a Redis', () => {
       () => redis.disconnect(),
       () => server.stop(),
     );
-    expect(await checkRedis(redis, `unix:${socket}`)).toMatchObject({ sharded: true });
+    expect(await checkRedis(redis, { url: `unix:${socket}` })).toMatchObject({ sharded: true });
   });
 });

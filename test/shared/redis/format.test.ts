@@ -19,7 +19,7 @@ describe('the format of the data in Redis', () => {
     redis.disconnect();
     await server.stop();
   });
-  const check = () => checkInstallation(redis, server.url, keyspace);
+  const check = () => checkInstallation(redis, { url: server.url }, keyspace);
 
   it('is recorded in an empty Redis and in one without a format, and again when it was older', async () => {
     await check();

@@ -1,10 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import {
-  addressRefusal,
-  hostPatterns,
-  urlRefusal,
-  type WebhookPolicy,
-} from '../../../src/shared/webhooks/target.js';
+import { hostPatterns } from '../../../src/shared/host-patterns.js';
+import { addressRefusal, urlRefusal, type WebhookPolicy } from '../../../src/shared/webhooks/target.js';
 
 const policy = (hosts: string, allowPrivate = false): WebhookPolicy => ({
   hosts: hostPatterns(hosts)!,

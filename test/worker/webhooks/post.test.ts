@@ -3,7 +3,7 @@ import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, createServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { PermanentError } from '../../../src/shared/errors.js';
-import { hostPatterns } from '../../../src/shared/webhooks/target.js';
+import { hostPatterns } from '../../../src/shared/host-patterns.js';
 import { type PostOptions, post } from '../../../src/worker/webhooks/post.js';
 import { type Receiver, silence, startReceiver } from '../../support/receiver.js';
 import { until } from '../../support/until.js';

@@ -11,7 +11,7 @@ describe('the signature of a webhook', () => {
     const headers = signedHeaders(
       'msg_p5jXN8AQM9LWM0D4loKWxJek',
       '{"test": 2432232314}',
-      'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw',
+      ['whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'],
       1614265330_999,
     );
     expect(headers).toEqual({
@@ -27,12 +27,21 @@ describe('the signature of a webhook', () => {
       const secret = secretOf(bytes);
       expect(isWebhookSecret(secret)).toBe(true);
       const body = JSON.stringify({ text: 'ü\u2028' });
-      const headers = signedHeaders('msg_1', body, secret, Date.now());
+      const headers = signedHeaders('msg_1', body, [secret], Date.now());
       expect(new Webhook(secret).verify(body, headers)).toEqual({ text: 'ü\u2028' });
       expect(() => new Webhook(secret).verify(`${body} `, headers)).toThrow();
       expect(() => new Webhook(secretOf(bytes)).verify(body, headers)).toThrow();
     },
   );
+
+  it('is made with each secret, so that receivers with either one accept the call', () => {
+    const [next, old] = [secretOf(32), secretOf(32)];
+    const headers = signedHeaders('msg_1', '{"a":1}', [next, old], Date.now());
+    expect(headers['webhook-signature']).toMatch(/^v1,\S+ v1,\S+$/);
+    for (const secret of [next, old])
+      expect(new Webhook(secret).verify('{"a":1}', headers)).toEqual({ a: 1 });
+    expect(() => new Webhook(secretOf(32)).verify('{"a":1}', headers)).toThrow();
+  });
 
   it.each([
     '',

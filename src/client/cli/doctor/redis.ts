@@ -2,12 +2,9 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Redis } from 'ioredis';
 import { readConfig } from '../../../shared/process/config.js';
-import {
-  checkRedis,
-  connectRedis,
-  redactRedisUrl,
-  UnusableRedisError,
-} from '../../../shared/redis/connect.js';
+import { checkRedis } from '../../../shared/redis/await.js';
+import { connectRedis } from '../../../shared/redis/connect.js';
+import { redactRedisUrl, UnusableRedisError } from '../../../shared/redis/unusable.js';
 import { bytes } from '../../format.js';
 import type { Kind } from '../kinds.js';
 import { compareClock } from './clock.js';
@@ -33,7 +30,7 @@ export async function checkRedisServer(env: NodeJS.ProcessEnv, kinds?: Kind[]): 
 async function checkServer(url: string, prefix: string, kinds?: Kind[]): Promise<Finding[]> {
   const redis = connectRedis(url, 'request');
   try {
-    const { version } = await checkRedis(redis, url, CONNECT_MS);
+    const { version } = await checkRedis(redis, { url, signal: AbortSignal.timeout(CONNECT_MS) });
     const info = parseInfo(await redis.info());
     return [
       versionOf(version, redactRedisUrl(url)),

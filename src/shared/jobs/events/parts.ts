@@ -18,7 +18,7 @@ export const jobErrorSchema = z
       .string()
       .optional()
       .describe(
-        'A stable code: `timeout`, `expired`, `permanent` or `stalled`; `cancelled` for a child that was cancelled',
+        'A stable code: `timeout`, `memory`, `expired`, `permanent` or `stalled`; `cancelled` for a child that was cancelled',
       ),
   })
   .describe('Why the job or attempt failed');

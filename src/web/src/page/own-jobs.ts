@@ -1,7 +1,7 @@
 import { onScopeDispose, ref, shallowRef, watch } from 'vue';
 import { isTerminal } from '../../../client/topic.js';
 import type { JobNow, JobView, OwnJobEvent } from '../../../client/types.js';
-import { fetchOwnJobs, problemMessage, type StartedJob } from '../api';
+import { fetchOwnJobs, needsSignIn, problemMessage, type StartedJob } from '../api';
 import { client } from '../service';
 import { untilAvailable } from './until-available';
 
@@ -82,7 +82,8 @@ export function useOwnJobs(isFollowed: (id: string) => boolean) {
     busy.value = true;
     problem.value = '';
     await work().catch((error) => {
-      problem.value = problemMessage(error);
+      // The page says that already.
+      if (!needsSignIn(error)) problem.value = problemMessage(error);
     });
     busy.value = false;
   }

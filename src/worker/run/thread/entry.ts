@@ -1,4 +1,4 @@
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort, threadId, workerData } from 'node:worker_threads';
 import { PermanentError } from '../../../shared/errors.js';
 import { openFileStore } from '../../../shared/files/store.js';
 import { loadDefinition } from '../../../shared/jobs/registry.js';
@@ -11,6 +11,7 @@ import { currentRun, Run, StopReason } from '../run.js';
 import { claimUncaught, keepMicrotaskOwners } from '../uncaught.js';
 import { ChildCalls } from './child-calls.js';
 import { type PackedError, packError, unpackError } from './errors.js';
+import { MemoryWatch } from './memory.js';
 import { openPeer, type Peer } from './peer.js';
 import type { Leftover, TaskOutcome, ThreadSetup, ThreadTask } from './task.js';
 
@@ -70,25 +71,27 @@ async function perform(
   { children, acks }: { children: ChildCalls; acks: Acknowledgements },
   signal: AbortSignal,
 ): Promise<unknown> {
-  const { file, jobId, attempt, data } = task;
+  const { file, jobId, attempt, data, memoryMb } = task;
   // Timers and promises that a job file creates while it is loaded do not belong to this run.
   const definition = await currentRun.exit(() => loadDefinition(file));
   const input = await validate(definition.input, data);
   if (input.errors) throw new PermanentError(`invalid job data: ${explain(input.errors)}`);
   // Throws if the run was stopped. From here on the thread may be terminated.
-  await main.call('begin');
+  await main.call('begin', threadId);
+  const memory = new MemoryWatch(memoryMb, () => main.notify('outOfMemory'));
   const reporting = createReporting({
     jobId,
     attempt,
     stages: definition.stages,
     limits,
     files: jobFiles(store, jobId, basePath),
-    sink: sinkTo(main, acks),
+    sink: sinkTo(main, acks, memory),
   });
   try {
     const child = children.start(main, reporting.bar, signal);
     return await definition.run(input.value as never, { ...reporting.context(signal), child });
   } finally {
+    memory.end();
     await reporting.flush();
   }
 }
@@ -130,8 +133,11 @@ class Acknowledgements {
 }
 
 /** The report sink in the main thread. */
-function sinkTo(main: Peer, acks: Acknowledgements): ReportSink {
-  const notify = (name: string, ...args: unknown[]): undefined => void main.notify(name, ...args);
+function sinkTo(main: Peer, acks: Acknowledgements, memory: MemoryWatch): ReportSink {
+  function notify(name: string, ...args: unknown[]): undefined {
+    memory.check();
+    main.notify(name, ...args);
+  }
   return {
     progress: (data, reports) => notify('progress', data, reports),
     bullMqProgress: (data) => notify('bullMqProgress', data),
@@ -140,7 +146,10 @@ function sinkTo(main: Peer, acks: Acknowledgements): ReportSink {
     lost: (count) => notify('lost', count),
     warn: (message) => notify('warn', message),
     watchers: () => main.call('watchers') as Promise<number>,
-    poll: () => main.receive(),
+    poll() {
+      memory.check();
+      main.receive();
+    },
     delivered: () => main.call('delivered'),
     drop: () => {},
   };

@@ -9,6 +9,7 @@ import type { Execution } from '../execution.js';
 import { StopReason } from '../run.js';
 import { remotePart } from './child-calls.js';
 import { type PackedError, packError, unpackError } from './errors.js';
+import { watchThread } from './memory.js';
 import { openPeer, type Peer } from './peer.js';
 import type { Threads } from './pool.js';
 import type { TaskOutcome } from './task.js';
@@ -21,6 +22,8 @@ type Progress = Parameters<ReportSink['progress']>[0];
 export interface ThreadExecutionOptions {
   jobId: string;
   attempt: number;
+  /** The memory of kinds that set none, in MiB. */
+  memoryMb: number;
   sink: ReportSink;
   threads: Threads;
 }
@@ -31,9 +34,12 @@ export interface ThreadExecutionOptions {
  */
 export function createThreadExecution(
   definition: JobDefinition,
-  { jobId, attempt, sink, threads }: ThreadExecutionOptions,
+  { jobId, attempt, memoryMb: defaultMemoryMb, sink, threads }: ThreadExecutionOptions,
 ): Execution {
   const { port1, port2 } = new MessageChannel();
+  const { memoryMb = defaultMemoryMb } = definition;
+  const outOfMemory = (): StopReason =>
+    new StopReason('memory', `exceeded its memory limit of ${memoryMb} MiB`);
   const onLost = (error: unknown): void => sink.warn(`could not publish a report of a thread: ${error}`);
   // The thread does not wait for its progress to be published: it may be too busy to handle the reply.
   /** Reports of the thread since the last progress that was published, for the metrics. */
@@ -48,9 +54,15 @@ export function createThreadExecution(
   /** Returns a callback that acknowledges a report to the thread, by its number. */
   const taken = (number: number) => (number > 0 ? () => peer.notify('taken', number) : undefined);
   let outcome: TaskOutcome | undefined;
-  let mayBegin!: () => Promise<void>;
+  let mayBegin!: (threadId: number) => Promise<void>;
   let child!: (call: number, ...args: ChildArguments) => Promise<unknown>;
   let stop!: (reason: StopReason) => void;
+  const kill = new AbortController();
+  const endOutOfMemory = (): void => {
+    stop(outOfMemory());
+    // At once: with the time to clean up, it could exhaust the memory of the machine.
+    kill.abort();
+  };
   // Handlers for the context in `entry.ts`.
   const peer: Peer = openPeer(port1, {
     progress(data: Progress, count: number) {
@@ -64,10 +76,11 @@ export function createThreadExecution(
     delivered,
     warn: (message: string) => sink.warn(message),
     watchers: () => sink.watchers(),
-    begin: () => mayBegin(),
+    begin: (threadId: number) => mayBegin(threadId),
     child: (call: number, ...args: ChildArguments) => child(call, ...args),
     uncaught: (message: string, cause: PackedError) =>
       stop(new StopReason('uncaught', message, { cause: unpackError(cause) })),
+    outOfMemory: () => endOutOfMemory(),
     finish(what: TaskOutcome) {
       outcome = what;
     },
@@ -77,7 +90,6 @@ export function createThreadExecution(
     async run(data, run, begin, startChild) {
       // The thread validates again, because the output of a schema may not be cloneable.
       await checkInput(definition, data);
-      const kill = new AbortController();
       const permit = threads.permit(run.signal);
       child = (call, ...args) => permit.releaseWhile(startChild(remotePart(peer, call), ...args));
       const onStop = (): void => {
@@ -86,19 +98,23 @@ export function createThreadExecution(
       };
       run.signal.addEventListener('abort', onStop, { once: true });
       stop = (reason) => run.stop(reason);
-      mayBegin = async () => {
+      let endWatch = (): void => {};
+      mayBegin = async (threadId) => {
         run.signal.throwIfAborted();
         // Not earlier: terminating a thread that is still loading modules can crash the process (Node 20).
         run.ended.addEventListener('abort', () => kill.abort(), { once: true });
+        endWatch = watchThread(() => threads.buffersOf(threadId), memoryMb, endOutOfMemory);
         await begin();
       };
       try {
-        const task = { file: definitionFile(definition), jobId, attempt, data, port: port2 };
+        const task = { file: definitionFile(definition), jobId, attempt, data, memoryMb, port: port2 };
         await threads.run(task, permit, kill.signal);
       } catch (error) {
         run.signal.throwIfAborted();
+        if (isOutOfMemory(error)) throw outOfMemory();
         if (!outcome) throw new Error(exitReason(error), { cause: error });
       } finally {
+        endWatch();
         run.signal.removeEventListener('abort', onStop);
       }
       if (!outcome) throw new Error('the thread of the job ended without a result');
@@ -117,10 +133,13 @@ export function createThreadExecution(
   };
 }
 
+/** Whether a thread ended because its JavaScript objects exceeded the limit. */
+const isOutOfMemory = (error: unknown): boolean =>
+  (error as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY';
+
 /** Returns why a thread ended before its job. */
 function exitReason(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (code === 'ERR_WORKER_OUT_OF_MEMORY') return 'the thread of the job ran out of memory';
+  const { message } = error as Error;
   const exit = /^worker exited with code: (\d+)/.exec(message)?.[1];
   if (exit !== undefined) return `the thread of the job exited with code ${exit}`;
   return `an uncaught error ended the thread of the job: ${message}`;

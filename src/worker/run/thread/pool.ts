@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import type { Worker } from 'node:worker_threads';
 import type { Piscina } from 'piscina';
 import type { Logger } from '../../../shared/process/log.js';
 import { unpackError } from './errors.js';
@@ -27,16 +28,24 @@ export interface Threads {
    * @throws Error if the thread ended before the task
    */
   run(task: ThreadTask, permit: Permit, end: AbortSignal): Promise<void>;
+  /** Returns the size of a thread's buffers in bytes, even while it computes; `undefined` before Node 22.16. */
+  buffersOf(threadId: number): Promise<number | undefined>;
   /** Ends all threads. */
   close(): Promise<void>;
 }
 
+/** A thread whose memory can be read from outside (Node 22.16). */
+type Observable = Partial<Pick<Worker, 'threadId'>> & {
+  getHeapStatistics?(): Promise<{ external_memory: number }>;
+};
+
 export function createThreads({ max, setup, log }: ThreadsOptions): Threads {
   // Piscina has its own queue, but starts no thread for waiting tasks after it has terminated one.
   const permits = new Permits(max);
-  let opened: Promise<Piscina> | undefined;
+  /** By the memory that their threads may use, which is fixed when a thread starts. */
+  const pools = new Map<number, Promise<Piscina>>();
 
-  async function open(): Promise<Piscina> {
+  async function open(memoryMb: number): Promise<Piscina> {
     const { Piscina } = await import('piscina');
     const pool = new Piscina({
       minThreads: 0,
@@ -44,6 +53,8 @@ export function createThreads({ max, setup, log }: ThreadsOptions): Threads {
       maxThreads: Number.MAX_SAFE_INTEGER,
       idleTimeout: IDLE_MS,
       workerData: setup,
+      // Beyond that, Node ends the thread and not the process. It does not count buffers: see `MemoryWatch`.
+      resourceLimits: { maxOldGenerationSizeMb: memoryMb },
       // With Atomics the thread would block between two jobs, with timers and promises of the first one pending.
       atomics: 'disabled',
       recordTiming: false,
@@ -60,15 +71,21 @@ export function createThreads({ max, setup, log }: ThreadsOptions): Threads {
     async run(task, permit, end) {
       try {
         await permit.acquire();
-        opened ??= open();
+        const opened = pools.get(task.memoryMb) ?? open(task.memoryMb);
+        pools.set(task.memoryMb, opened);
         const pool = await opened;
         await pool.run(task, { filename: entry, signal: end, transferList: [task.port] });
       } finally {
         permit.end();
       }
     },
+    async buffersOf(threadId) {
+      const threads = (await Promise.all(pools.values())).flatMap((pool) => pool.threads);
+      const thread: Observable | undefined = threads.find((each) => each.threadId === threadId);
+      return (await thread?.getHeapStatistics?.())?.external_memory;
+    },
     async close() {
-      await (await opened)?.destroy();
+      await Promise.all([...pools.values()].map(async (pool) => (await pool).destroy()));
     },
   };
 }

@@ -20,6 +20,8 @@ export interface ThreadTask {
   jobId: string;
   attempt: number;
   data: unknown;
+  /** The maximum memory in MiB, of JavaScript objects and of buffers. */
+  memoryMb: number;
   port: MessagePort;
 }
 

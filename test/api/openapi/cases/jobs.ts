@@ -111,14 +111,6 @@ export const jobCases: Record<string, OperationCases> = {
           return { path: { id }, query: { token } };
         },
       ],
-      [
-        'with the cookie',
-        200,
-        async (world) => {
-          const { id, token } = await world.ended();
-          return { path: { id }, headers: { Cookie: `headway_job=${token}` } };
-        },
-      ],
     ],
     bad: [
       ['an unknown job', 404, () => nobody],

@@ -139,7 +139,7 @@ export const otherCases: Record<string, OperationCases> = {
   },
   listDefinitions: {
     good: [['all', 200, () => ({})]],
-    bad: [],
+    bad: [['an invalid token', 401, () => ({ headers: bearer('x.y.z') })]],
   },
   pauseKind: {
     good: [['a kind', 200, () => ({ path: { name: 'checksum' }, headers: admin })]],

@@ -31,14 +31,22 @@ const DEFAULT: Variant[] = [
   { width: 320, height: 320, fit: 'cover', format: 'jpeg', suffix: 'thumb' },
 ];
 
-/** Schema of the input field with the requested variants. */
-export const variantsField = () =>
+const variantsOf = (variant: typeof variantSchema, max: number) =>
   z
-    .array(variantSchema)
+    .array(variant)
     .min(1)
-    .max(20)
+    .max(max)
     .default(DEFAULT)
-    .describe('A list of 1 to 20 variants, each with any of width, height, fit, format, quality, suffix');
+    .describe(`A list of 1 to ${max} variants, each with any of width, height, fit, format, quality, suffix`);
+
+/** Schema of the input field with the requested variants. */
+export const variantsField = () => variantsOf(variantSchema, 20);
+
+const modestSide = z.number().int().min(1).max(4096).optional();
+
+/** Schema of the same field for callers who are not signed in. */
+export const modestVariantsField = () =>
+  variantsOf(variantSchema.extend({ width: modestSide, height: modestSide }), 10);
 
 /** Returns the file name of a variant: name of the image, suffix or size, and the extension of the format. */
 export function variantName(image: string, { width, height, format, suffix }: Variant): string {

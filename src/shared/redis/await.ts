@@ -1,0 +1,126 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
+import { isRedisFault } from './faults.js';
+import { mistakeIn, reasonOf, redactRedisUrl, UnusableRedisError } from './unusable.js';
+
+/** The first line about waiting comes after this long, and then one at each interval, in ms. */
+const FIRST_LINE_MS = 1000;
+const LINE_MS = 5000;
+/** How long to wait before a server that refused a command is asked again, in ms. */
+const AGAIN_MS = 500;
+
+export interface AwaitOptions {
+  /** The address, for messages. Its credentials are not shown. */
+  url: string;
+  /** Called every few seconds with one line that says what is waited for and why. */
+  onWait?: (line: string) => void;
+  /** Ends the wait. Without it, the wait has no limit. */
+  signal?: AbortSignal | undefined;
+}
+
+/** Properties of a Redis server. */
+export interface RedisServer {
+  version: string;
+  /** Whether the server has sharded Pub/Sub (Redis 7 and Valkey have it). */
+  sharded: boolean;
+  /** A setting of the server that should be changed, in one line. */
+  warning?: string;
+}
+
+/**
+ * Waits until the server answers, however long it is away, and checks that Headway can use it.
+ * @throws UnusableRedisError for what waiting does not mend (a wrong password, a version before 6.2, a Redis Cluster, a
+ * failed TLS handshake), and when `signal` is aborted
+ */
+export const checkRedis = (redis: Redis, options: AwaitOptions): Promise<RedisServer> =>
+  whileAway(redis, options, async () => {
+    const info = await redis.info('server');
+    const version = /^redis_version:(.*)$/m.exec(info)?.[1]?.trim() ?? '0';
+    const [major = 0, minor = 0] = version.split('.').map(Number);
+    if (major < 6 || (major === 6 && minor < 2)) {
+      throw new UnusableRedisError(
+        `Redis ${version} is too old: Headway needs Redis 6.2 or newer, or Valkey`,
+      );
+    }
+    if (/^redis_mode:cluster/m.test(info)) {
+      throw new UnusableRedisError(
+        `Redis at ${redactRedisUrl(options.url)} is part of a Redis Cluster: Headway needs one master that has all keys`,
+      );
+    }
+    const [known] = (await redis.command('INFO', 'SPUBLISH')) as unknown[];
+    const policy = /^maxmemory_policy:(.*)$/m.exec(await redis.info('memory'))?.[1]?.trim();
+    return {
+      version,
+      sharded: known != null,
+      ...(policy && policy !== 'noeviction'
+        ? {
+            warning: `Redis may evict jobs because its maxmemory-policy is "${policy}". Run: CONFIG SET maxmemory-policy noeviction`,
+          }
+        : {}),
+    };
+  });
+
+/**
+ * Waits until a connection is ready.
+ * @throws UnusableRedisError as {@link checkRedis} does
+ */
+export const awaitRedis = (redis: Redis, options: AwaitOptions): Promise<void> =>
+  whileAway(redis, options, async () => {});
+
+/** Does something with Redis as soon as it is there, and again if it goes away meanwhile. */
+export async function whileAway<T>(redis: Redis, options: AwaitOptions, work: () => Promise<T>): Promise<T> {
+  const { url, onWait = () => {}, signal } = options;
+  const place = redactRedisUrl(url);
+  let reason: string | undefined;
+  const withReason = (text: string): string => (reason === undefined ? text : `${text}: ${reason}`);
+  const tell = (): void => {
+    if (reason === undefined && redis.status === 'connect') {
+      onWait(
+        `waiting for Redis at ${place}: it accepted the connection, but is not ready (it may be loading its data)`,
+      );
+    } else onWait(withReason(`waiting for Redis at ${place}`));
+  };
+  const first = setTimeout(tell, FIRST_LINE_MS);
+  const timer = setInterval(tell, LINE_MS);
+  let fail: (error: Error) => void = () => {};
+  const failed = new Promise<never>((_resolve, reject) => {
+    fail = reject;
+  });
+  // It may fail before anything waits for it.
+  failed.catch(() => {});
+  const note = (error: Error): void => {
+    const mistake = mistakeIn(error, place);
+    if (mistake) fail(new UnusableRedisError(mistake));
+    else reason = reasonOf(error, url);
+  };
+  const onAbort = (): void => fail(new UnusableRedisError(withReason(`no Redis responds at ${place}`)));
+  let onReady = (): void => {};
+  redis.on('error', note);
+  signal?.addEventListener('abort', onAbort);
+  if (signal?.aborted) onAbort();
+  try {
+    for (;;) {
+      if (redis.status !== 'ready') {
+        const ready = new Promise<void>((resolve) => {
+          onReady = resolve;
+          redis.once('ready', onReady);
+        });
+        await Promise.race([ready, failed]);
+      }
+      try {
+        return await Promise.race([work(), failed]);
+      } catch (error) {
+        if (error instanceof UnusableRedisError) throw error;
+        note(error as Error);
+        if (!isRedisFault(error)) throw error;
+        await Promise.race([sleep(AGAIN_MS), failed]);
+      }
+    }
+  } finally {
+    clearTimeout(first);
+    clearInterval(timer);
+    redis.off('error', note);
+    redis.off('ready', onReady);
+    signal?.removeEventListener('abort', onAbort);
+  }
+}
