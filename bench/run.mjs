@@ -22,6 +22,7 @@ const BENCHMARKS = {
   dashboard: 'The dashboard with 10,000 active jobs in Chromium.',
   crowd: 'One stream of 10,000 active jobs in Chromium.',
   attack: 'An anonymous attacker from one address, and a signed-in user; the peer is the same user before.',
+  slow: '500 viewers while 10,000 slow clients and a flood of connects attack; the peer is the same without them.',
   curves: 'How costs grow; the jobs of the second picture report 1,000 times a second together.',
 };
 

@@ -71,6 +71,7 @@ const SIDEBAR = [
       link('Monitoring', 'operations/monitoring'),
       link('On call', 'operations/on-call'),
       link('Backup and restore', 'operations/backup'),
+      link('Tracing', 'operations/tracing'),
       link('Failures', 'operations/failures'),
       link('Security', 'operations/security'),
     ],

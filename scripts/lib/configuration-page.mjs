@@ -3,7 +3,12 @@
 /** The subjects of the page and the settings of each, in the order of the page. */
 export const SUBJECTS = {
   'Service and Redis': ['PORT', 'HOST', 'PUBLIC_URL', 'REDIS_URL', 'KEY_PREFIX', 'DATA_DIR', 'LOG_LEVEL'],
-  Stopping: ['DRAIN_DELAY_MS', 'SHUTDOWN_GRACE_MS'],
+  'Stopping and overload': [
+    'DRAIN_DELAY_MS',
+    'SHUTDOWN_GRACE_MS',
+    'SHED_LOOP_DELAY_MS',
+    'SHED_MEMORY_PERCENT',
+  ],
   'Jobs and workers': [
     'JOBS_DIR',
     'QUEUE_NAME',
@@ -25,11 +30,15 @@ export const SUBJECTS = {
     'FILES_MIN_FREE_INODES',
     'UPLOAD_MAX_BYTES',
     'BODY_MAX_BYTES',
+    'LIST_MAX_VALUES',
   ],
   'Streams and channels': [
     'HEARTBEAT_MS',
     'STALL_TIMEOUT_MS',
     'CHANNEL_LOG_LENGTH',
+    'CHANNEL_LOG_MAX_BYTES',
+    'CHANNEL_MAX_SLOTS',
+    'CHANNEL_SLOTS_MAX_BYTES',
     'CHANNEL_TTL_MS',
     'CHANNEL_RULES',
   ],

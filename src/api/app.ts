@@ -6,16 +6,19 @@ import helmet from 'helmet';
 import { HeadwayError } from '../shared/errors.js';
 import type { Logger } from '../shared/process/log.js';
 import { basePathOf } from '../shared/process/public-url.js';
+import { tracing } from '../shared/tracing/tracing.js';
 import { refuseCrossSite } from './auth/cross-site.js';
 import { ignoredCookieHint } from './auth/own-cookie.js';
 import { allowedHosts, refuseUnknownHosts } from './http/allowed-hosts.js';
 import { basePath, takeBasePath } from './http/base-path.js';
 import { jsonBody } from './http/body.js';
 import { inOneLayer } from './http/fixed-headers.js';
+import type { Overload } from './http/overload.js';
 import { pageFiles } from './http/pages.js';
 import { methods, problemHandler } from './http/problem.js';
 import { requestLog } from './http/request-log.js';
 import { requestMetrics } from './http/request-metrics.js';
+import { requestTrace } from './http/request-trace.js';
 import { createRouteFinder } from './http/route-finder.js';
 import type { Serving } from './http/serving.js';
 import type { Limiter } from './limits/limiter.js';
@@ -46,6 +49,7 @@ export interface AppOptions
   limiter: Limiter;
   log: Logger;
   serving: Serving;
+  overload: Overload;
 }
 
 /** The folder of the pages that Vite built: beside the compiled code, or in `dist` when running from source. */
@@ -72,7 +76,7 @@ function sendDefaultUrl(req: Request, res: Response): void {
 
 /** Creates the Express application with all routes of the API, and the pages. */
 export function createApp(options: AppOptions): Express {
-  const { config, limiter, store, embedded, log, serving } = options;
+  const { config, limiter, store, embedded, log, serving, overload } = options;
   const origins = config.CORS_ORIGINS.split(',').flatMap((origin) => origin.trim() || []);
   const app = express();
   app.disable('x-powered-by');
@@ -81,7 +85,10 @@ export function createApp(options: AppOptions): Express {
   app.set('trust proxy', config.TRUST_PROXY !== 'none' && config.TRUST_PROXY);
   app.use(serving.handler);
   app.use(takeBasePath(basePathOf(config.PUBLIC_URL)));
-  app.use(requestMetrics(createRouteFinder([...PATHS, ...PAGE_PATHS])));
+  const routeOf = createRouteFinder([...PATHS, ...PAGE_PATHS]);
+  app.use(requestMetrics(routeOf));
+  const traces = tracing();
+  if (traces) app.use(requestTrace(traces, routeOf));
   app.use(healthRoutes(options));
   app.use(requestLog(log));
   app.use(
@@ -125,6 +132,7 @@ export function createApp(options: AppOptions): Express {
   const limited = ['/v1', BOARD_PATH, '/dashboard/sign-in'];
   app.use(limited, countRequests({ limiter, identify: (req) => options.access.identify(req) }));
   const stopping = (): boolean => serving.stopping;
+  app.use(overload.handler);
   app.use('/v1/files', filesRoutes({ access: options.access, limiter, store, config, stopping }));
   app.use('/v1/jobs', jobRoutes(options));
   app.use('/v1/jobs\\:batch', jsonBody(config.BODY_MAX_BYTES), batchRoutes(options));

@@ -7,7 +7,7 @@ import { announce, exitUnusable, onShutdown, runMain } from '../shared/process/m
 import { basePathOf } from '../shared/process/public-url.js';
 import { drainDelayOf } from '../shared/process/stop-settings.js';
 import { answerClientErrors } from './http/client-error.js';
-import { closeListener, listen } from './http/listen.js';
+import { closeListener, listen, SLOW_CLIENTS } from './http/listen.js';
 import { type ApiService, builtInJobsDir, openService } from './service.js';
 import { answerWhileStarting } from './starting.js';
 
@@ -16,7 +16,7 @@ await runMain(async () => {
   const log = createLogger(config, 'api');
   const registry = await loadRegistry([builtInJobsDir, ...(config.JOBS_DIR ? [config.JOBS_DIR] : [])]);
   const starting = answerWhileStarting(basePathOf(config.PUBLIC_URL));
-  const server = createServer(starting);
+  const server = createServer(SLOW_CLIENTS, starting);
   answerClientErrors(server);
   let listening: Promise<void> | undefined;
   const open = (): Promise<void> => {

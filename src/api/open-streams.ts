@@ -1,6 +1,7 @@
 import { ChannelHub } from '../shared/channel/hub.js';
 import { createReader } from '../shared/channel/reader.js';
 import type { Core } from './core.js';
+import type { Overload } from './http/overload.js';
 import type { Auth } from './open-auth.js';
 import type { Jobs } from './open-jobs.js';
 import { maxStreamsOfProcess, StreamAdmission } from './stream/admission.js';
@@ -17,6 +18,7 @@ export function openStreams(
   { config, connection, subscriberRedis, limiter, log }: Core,
   { readTombstone }: Jobs,
   { access, revocations }: Pick<Auth, 'access' | 'revocations'>,
+  overload: Overload,
 ) {
   loadBound(log);
   const hub = new ChannelHub({
@@ -42,6 +44,7 @@ export function openStreams(
     redis: connection.redis,
     heartbeatMs: config.HEARTBEAT_MS,
     admission,
+    overload,
     log,
   });
   const openJobChannel = createJobChannelOpener(connection.reconciler, readTombstone, hub);

@@ -10,13 +10,16 @@ import { CloseStack } from '../shared/process/close-stack.js';
 import type { Config } from '../shared/process/config.js';
 import type { Logger } from '../shared/process/log.js';
 import type { Service } from '../shared/process/service.js';
+import { VERSION } from '../shared/process/version.js';
 import { connectRedis } from '../shared/redis/connect.js';
 import { connectHeadway, type Waiting } from '../shared/runtime/connection.js';
 import { openMetrics } from '../shared/runtime/metrics.js';
+import { startTracing } from '../shared/tracing/start.js';
 import { createApp } from './app.js';
 import { chooseAnonymous, logAnonymous } from './auth/anonymous.js';
 import { startServices } from './background.js';
 import { type Core, pubSubOf } from './core.js';
+import { Overload } from './http/overload.js';
 import { Serving } from './http/serving.js';
 import { apiScripts } from './jobs/scripts.js';
 import { createLimiter } from './limits/limiter.js';
@@ -82,6 +85,7 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
   const anonymous = chooseAnonymous(config, exposure);
   const secrets = await readSecrets(options, production);
   const opened = new CloseStack();
+  opened.defer(await startTracing({ role: 'api', embedded, version: VERSION, log }));
 
   const connection = await connectHeadway({
     config,
@@ -107,7 +111,8 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
     jobs.readTombstone,
     anonymous.mode,
   );
-  const streams = openStreams(core, jobs, { access, ...auth });
+  const overload = opened.adopt(new Overload(config, log), stop);
+  const streams = openStreams(core, jobs, { access, ...auth }, overload);
   const { reporting, feed, dashboard, overviews } = openLive({ ...core, ...streams });
   opened.adopt(reporting, stop);
   opened.defer(() => connection.outcomes.flush());
@@ -132,6 +137,7 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
     overviews,
     embedded,
     serving,
+    overload,
   });
 
   /** The waves end with the first half of the grace period: a viewer has the rest to close its side. */

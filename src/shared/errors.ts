@@ -23,6 +23,7 @@ export const errorCodes = {
   'job-failed': [409, 'Job failed and has no result'],
   gone: [410, 'No longer available'],
   'precondition-failed': [412, 'File has changed'],
+  'channel-full': [413, 'Channel full'],
   'body-too-large': [413, 'Body too large'],
   'file-too-large': [413, 'File too large'],
   'unsupported-media-type': [415, 'Unsupported media type'],
@@ -33,6 +34,7 @@ export const errorCodes = {
   'quota-exceeded': [429, 'Quota exceeded'],
   'disk-full': [507, 'Not enough free disk space'],
   unavailable: [503, 'Temporarily unavailable'],
+  overloaded: [503, 'Overloaded'],
   internal: [500, 'Internal error'],
 } as const satisfies Record<string, readonly [status: number, title: string]>;
 

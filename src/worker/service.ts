@@ -5,9 +5,11 @@ import { workerActiveJobs } from '../shared/metrics/job-metrics.js';
 import { CloseStack } from '../shared/process/close-stack.js';
 import type { Config } from '../shared/process/config.js';
 import type { Logger } from '../shared/process/log.js';
+import { VERSION } from '../shared/process/version.js';
 import { connectRedis } from '../shared/redis/connect.js';
 import { connectHeadway, type Waiting } from '../shared/runtime/connection.js';
 import { openMetrics } from '../shared/runtime/metrics.js';
+import { startTracing } from '../shared/tracing/start.js';
 import { flushOutcomes, openHousekeeping, startReporting, startSweeper } from './background.js';
 import { type Core, openFiles } from './core.js';
 import { openLifecycle } from './open-lifecycle.js';
@@ -65,6 +67,7 @@ export async function openWorker({
   const plan = planQueues(registry, config.QUEUE_NAME);
   const queues = queuesToServe(plan, registry, config);
   const opened = new CloseStack();
+  opened.defer(await startTracing({ role: 'worker', embedded, version: VERSION, log }));
 
   const connection = await connectHeadway({
     config,

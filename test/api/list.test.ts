@@ -165,6 +165,7 @@ describe('GET /v1/jobs', () => {
     ['?cursor=nonsense', '/cursor'],
     [`?cursor=${Buffer.from('1 ../x').toString('base64url')}`, '/cursor'],
     [`?${'tag=a&'.repeat(21)}`, '/tag'],
+    [`?name=steps&${Array.from({ length: 10 }, (_, i) => `tag=t${i}`).join('&')}`, '/tag'],
     ['?sort=name', ''],
     ['?states=failed', ''],
   ])('refuses %s with the reason and a pointer', async (query, pointer) => {

@@ -12,7 +12,7 @@ it('a caller who may not start jobs is asked to sign in, on every page', async (
   const expected = [
     [watch!, '/', 'Without signing in, you can only watch jobs.'],
     [deny!, '/', 'This service is for signed-in users.'],
-    [deny!, '/dashboard', 'Sign in'],
+    [deny!, '/dashboard', 'Sign in to see the dashboard.'],
   ] as const;
   for (const [api, path, text] of expected) {
     const { page, complaints } = await openPage(browser, `${api.url}${path}`);

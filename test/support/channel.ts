@@ -2,6 +2,7 @@ import { Redis } from 'ioredis';
 import type { Batch } from '../../src/shared/channel/batch.js';
 import { frameId } from '../../src/shared/channel/frame.js';
 import { ChannelHub } from '../../src/shared/channel/hub.js';
+import type { ChannelLimits } from '../../src/shared/channel/limits.js';
 import { createPublisher } from '../../src/shared/channel/publisher.js';
 import { createReader } from '../../src/shared/channel/reader.js';
 import { channelScripts } from '../../src/shared/channel/scripts.js';
@@ -20,6 +21,7 @@ export function openChannels(
     prefix = 'test',
     role = 'patient' as ConnectionRole,
     batch = undefined as Batch | undefined,
+    limits = undefined as ChannelLimits | undefined,
   } = {},
 ) {
   const redis = connectRedis(url, role, { scripts: channelScripts });
@@ -36,7 +38,7 @@ export function openChannels(
       return read(channel, since);
     },
   });
-  const publisher = createPublisher({ redis, keyspace, logLength, ttlMs, sharded, batch });
+  const publisher = createPublisher({ redis, keyspace, logLength, ttlMs, sharded, batch, limits });
   return {
     redis,
     reads,

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { ProblemError } from '../../src/client/errors.js';
 import type { JobEvent, JobEventData, JobNow } from '../../src/client/types.js';
 import { emptyJob } from '../../src/client/view.js';
-import type { Definition } from '../../src/web/src/api';
+import { type Definition, problemMessage } from '../../src/web/src/api';
 import { kindForFile } from '../../src/web/src/form/kind-for-file';
 import { when } from '../../src/web/src/format';
 import type { PageJob } from '../../src/web/src/job/follow-job';
@@ -20,6 +21,12 @@ const job = (name: string, known: Partial<PageJob> = {}): PageJob => ({
   log: emptyLog,
   name,
   ...known,
+});
+
+it('the message of a refusal names the limit, and that of an outage does not blame the visitor', () => {
+  const detail = 'You have 100 unfinished jobs, and the limit is 100.';
+  expect(problemMessage(new ProblemError({ status: 429, code: 'quota-exceeded', detail }))).toBe(detail);
+  expect(problemMessage(new ProblemError({ status: 503, code: 'unavailable' }))).toContain('unreachable');
 });
 
 describe('the title of the tab', () => {

@@ -328,15 +328,13 @@ export function createAccess(options: AccessOptions): Access {
         if (await serves(jobId, claim.jobId)) return { jobId, credential };
       }
       // The first token in the query identifies the caller, unless there is a bearer token.
-      let hasToken = proofs.length > 0;
       for (const token of queryTokens(req).slice(bearer(req) === undefined ? 1 : 0)) {
         const { claim, credential } = await verify(req, token);
-        hasToken = true;
         if (opens(claim, jobId)) return { jobId, credential };
         if (typeof claim !== 'object' || !('jobId' in claim)) continue;
         if (await serves(jobId, claim.jobId)) return { jobId, credential };
       }
-      if (anonymous === 'deny' && !hasToken) throw tokenRequired();
+      if (anonymous === 'deny' && proofs.length === 0) throw tokenRequired();
       const caller = principalOf(req, await identityOf(req, proof));
       if (await isPermitted(req, jobId, caller)) return { jobId, credential: caller?.credential };
       throw jobNotFound();

@@ -90,7 +90,8 @@ export interface PublishOnce {
 /**
  * Publishes events in order.
  * @returns their ids
- * @throws HeadwayError `idempotency-conflict` for a key that was used with a different body
+ * @throws HeadwayError `idempotency-conflict` for a key that was used with a different body; `channel-full` if the channel has no
+ *   room for a state event. Earlier events of the request may have been published
  */
 export type PublishAll = (channel: string, events: ChannelEvent[], once?: PublishOnce) => Promise<string[]>;
 

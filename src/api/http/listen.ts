@@ -2,6 +2,16 @@ import type { Server } from 'node:http';
 import { Server as NetServer } from 'node:net';
 import { StartError } from '../../shared/start-error.js';
 
+/**
+ * Limits for clients that send slowly or nothing, in ms: they hold a socket each. Uploads are exempt from the limit of a
+ * request (see `watchUpload`), and open streams from all of them.
+ */
+export const SLOW_CLIENTS = {
+  headersTimeout: 15_000,
+  requestTimeout: 60_000,
+  connectionsCheckingInterval: 5000,
+};
+
 /** How many connections may wait to be accepted. When an API process is replaced, all its viewers reconnect at once. */
 const BACKLOG = 4096;
 

@@ -29,9 +29,12 @@ export function problemHandler(
     const hint = error.code === 'sign-in' ? signInHint(req) : undefined;
     const explained = hint ? new HeadwayError(error.code, `${error.detail} ${hint}`) : error;
     countError(error);
-    if (error.status >= 500) log.error({ err: thrown, method: req.method, path: req.path }, error.message);
+    // Refusals are frequent under load, and the change to them is logged.
+    if (error.status >= 500 && error.code !== 'overloaded')
+      log.error({ err: thrown, method: req.method, path: req.path }, error.message);
     if (res.headersSent) return next(thrown);
     if (error.code === 'unavailable') res.set('Retry-After', '2');
+    if (error.code === 'overloaded') res.set('Retry-After', '5');
     setRefusalHeaders(res, error);
     // The board and the dashboard have set a different scheme.
     if (!res.get('WWW-Authenticate')) {

@@ -1,4 +1,3 @@
-import type { ServerResponse } from 'node:http';
 import type { RequestHandler } from 'express';
 import type { HeadwayError } from '../../shared/errors.js';
 import {
@@ -7,13 +6,11 @@ import {
   httpRequests,
   limitRefusals,
 } from '../../shared/metrics/process-metrics.js';
+import { onAnswered } from './answered.js';
 
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PATCH', 'DELETE', 'OPTIONS']);
 /** The label of everything that is not known: values come from callers, and must not become series without bound. */
 const OTHER = 'other';
-
-const count = Symbol('count of a request');
-type Counted = ServerResponse & { [count]?: (() => void) | undefined };
 
 /**
  * Counts each request when it is answered, by method, path template and status, and measures how long that takes. A stream is
@@ -24,27 +21,15 @@ export function requestMetrics(routeOf: (path: string) => string | undefined): R
   return (req, res, next) => {
     const { method, url } = req;
     const startedAt = performance.now();
-    const response: Counted = res;
-    response[count] = () => {
-      response[count] = undefined;
+    onAnswered(res, () => {
       const route = routeOf(url.split('?', 1)[0] as string) ?? OTHER;
       const verb = METHODS.has(method) ? method : OTHER;
       const status = res.headersSent ? String(res.statusCode) : 'aborted';
       httpRequests.at(verb, route, status).value++;
       httpDuration.at(verb, route).observe((performance.now() - startedAt) / 1000);
-    };
-    res.once('close', onClose);
+    });
     next();
   };
-}
-
-function onClose(this: ServerResponse): void {
-  countRequest(this);
-}
-
-/** Counts a request now, unless it has been counted. */
-export function countRequest(res: ServerResponse): void {
-  (res as Counted)[count]?.();
 }
 
 /** Limits are named by the code of the service. A mistake there must not make series without bound either. */

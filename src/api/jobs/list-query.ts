@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { addressOf } from '../../shared/jobs/queues.js';
 import { JOB_STATES } from '../../shared/jobs/states.js';
-import { requireValid } from '../http/invalid.js';
+import { invalid, requireValid } from '../http/invalid.js';
 import type { IndexPosition } from './page.js';
 
 /** Maximum and default number of jobs per page, and the maximum number of values of a filter. */
@@ -47,9 +47,20 @@ export const listQuerySchema = z.strictObject({
 
 export type ListQuery = z.output<typeof listQuerySchema>;
 
-/** Validates the query. @throws HeadwayError `invalid-request` for an unknown parameter or an invalid value */
-export const parseListQuery = (query: unknown): Promise<ListQuery> =>
-  requireValid(listQuerySchema, query, 'The query');
+/**
+ * Validates the query.
+ * @param maxValues maximum number of names and tags together: each is another set to merge, for each state
+ * @throws HeadwayError `invalid-request` for an unknown parameter, an invalid value, or too many values
+ */
+export async function parseListQuery(query: unknown, maxValues: number): Promise<ListQuery> {
+  const parsed = await requireValid(listQuerySchema, query, 'The query');
+  const values = new Set(parsed.name).size + new Set(parsed.tag).size;
+  if (values > maxValues) {
+    const pointer = parsed.tag.length > parsed.name.length ? '/tag' : '/name';
+    throw invalid([{ pointer, detail: `the query may have at most ${maxValues} names and tags` }]);
+  }
+  return parsed;
+}
 
 /** Returns the opaque cursor of a position in the list. */
 export const formatCursor = ({ createdAt, id }: IndexPosition): string =>

@@ -65,6 +65,7 @@ export function createJobList(options: JobListOptions): ListJobs {
     const jobs: JobPage['jobs'] = [];
     let after = cursor;
     for (let round = 0; round < ROUNDS; round++) {
+      const wanted = limit - jobs.length;
       const page = await readPage({
         owner,
         states,
@@ -73,12 +74,13 @@ export function createJobList(options: JobListOptions): ListJobs {
         from,
         to,
         after,
-        limit: limit - jobs.length,
+        limit: wanted,
       });
       const found = await faults.each('list', page.ids, (id) => viewIfMatching(id, matches, base));
       jobs.push(...found.filter((view) => view !== undefined));
       after = page.next;
-      if (!after || jobs.length === limit) break;
+      // A short page with a next one has used up its steps. Another would occupy Redis for as long again: the caller asks for it.
+      if (!after || jobs.length === limit || page.ids.length < wanted) break;
     }
     return { jobs, ...(after ? { next: formatCursor(after) } : {}) };
   };

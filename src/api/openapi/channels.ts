@@ -54,6 +54,6 @@ export const channelOperations: Operation[] = [
         content: json({ anyOf: [ref(published), ref(publishedAll)] }, { id: '0f548b34108c-6' }),
       },
     },
-    errors: ['forbidden', 'invalid-idempotency-key', 'idempotency-conflict'],
+    errors: ['forbidden', 'invalid-idempotency-key', 'idempotency-conflict', 'channel-full'],
   },
 ];

@@ -2,6 +2,7 @@ import { type Request, type Response, Router } from 'express';
 import { sawEnd } from '../../shared/channel/frame.js';
 import type { ChannelHub } from '../../shared/channel/hub.js';
 import { jobChannel, jobOfChannel } from '../../shared/channel/keys.js';
+import { channelLimits } from '../../shared/channel/limits.js';
 import { createPublisher } from '../../shared/channel/publisher.js';
 import { createTail, readEnd } from '../../shared/channel/reader.js';
 import type { WatcherQuery } from '../../shared/channel/watchers.js';
@@ -58,6 +59,7 @@ export function channelRoutes({
     redis,
     keyspace,
     logLength: config.CHANNEL_LOG_LENGTH,
+    limits: channelLimits(config),
     ttlMs: config.CHANNEL_TTL_MS,
     sharded: connection.server.sharded,
   });

@@ -1,6 +1,7 @@
 import { type Request, Router } from 'express';
 import { HeadwayError } from '../../shared/errors.js';
 import { meantJobId, type QueuePlan } from '../../shared/jobs/queues.js';
+import type { Connection } from '../../shared/runtime/connection.js';
 import type { Access } from '../auth/access.js';
 import { type Credential, distinct } from '../auth/credential.js';
 import { methods } from '../http/problem.js';
@@ -10,6 +11,7 @@ import { followsRetries, type OpenJobChannel } from '../stream/job-channel.js';
 import { MAX_CHANNELS, positionsOf } from '../stream/multiplexed.js';
 import { type PendingStream, requireStream } from '../stream/pending-stream.js';
 import type { ChannelViewers } from '../stream/viewers.js';
+import { createWatchTracer } from '../stream/watch-trace.js';
 
 export interface EventRoutesOptions {
   access: Access;
@@ -18,6 +20,7 @@ export interface EventRoutesOptions {
   openJobChannel: OpenJobChannel;
   overviews: OverviewViewers;
   plan: QueuePlan;
+  connection: Connection;
 }
 
 /**
@@ -31,7 +34,9 @@ export function eventRoutes({
   openJobChannel,
   overviews,
   plan,
+  connection,
 }: EventRoutesOptions): Router {
+  const traceWatch = createWatchTracer(connection.redis, connection.keyspace);
   const router = Router();
   router.route('/').all(methods('GET')).get(streams.handler(watch));
   return router;
@@ -79,6 +84,7 @@ export function eventRoutes({
     const positions = positionsOf(stream.lastEventId, jobIds.length);
     const channels = await Promise.all(jobIds.map((jobId, i) => openJobChannel(jobId, positions[i], stays)));
     await viewers.answer(stream, channels, distinct(credentials));
+    traceWatch(stream, jobIds);
   }
 }
 

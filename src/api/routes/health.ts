@@ -3,16 +3,18 @@ import { HeadwayError } from '../../shared/errors.js';
 import { RELEASE } from '../../shared/process/version.js';
 import type { Connection } from '../../shared/runtime/connection.js';
 import { basePath } from '../http/base-path.js';
+import { type Overload, overloaded } from '../http/overload.js';
 import { methods } from '../http/problem.js';
 import type { Serving } from '../http/serving.js';
 
 export interface HealthRoutesOptions {
   connection: Connection;
   serving: Serving;
+  overload: Overload;
 }
 
 /** `/healthz`: the process is running. `/readyz`: it can serve requests, because Redis accepts writes. */
-export function healthRoutes({ connection, serving }: HealthRoutesOptions): Router {
+export function healthRoutes({ connection, serving, overload }: HealthRoutesOptions): Router {
   const router = Router();
   router
     .route('/healthz')
@@ -24,7 +26,10 @@ export function healthRoutes({ connection, serving }: HealthRoutesOptions): Rout
     .route('/readyz')
     .all(methods('GET'))
     .get(async (req, res) => {
-      if (serving.draining) return notReady(req, res, 'The process is stopping.');
+      if (serving.draining) {
+        return notReady(req, res, new HeadwayError('unavailable', 'The process is stopping.'));
+      }
+      if (overload.streams) return notReady(req, res, overloaded('new streams'));
       // A Redis that is read-only, full or unable to save still answers PING. This command counts as a write, but changes
       // nothing: it writes an empty string to a key that does not exist.
       await connection.redis.setrange(`${connection.keyspace.prefix}:{ready}`, 0, '');
@@ -34,10 +39,10 @@ export function healthRoutes({ connection, serving }: HealthRoutesOptions): Rout
 }
 
 /** Answers with 503. Nothing has failed, so nothing is logged: a load balancer asks several times. */
-function notReady(req: Request, res: Response, detail: string): void {
+function notReady(req: Request, res: Response, error: HeadwayError): void {
   res
     .status(503)
     .set({ 'Cache-Control': 'no-store', 'Retry-After': '2' })
     .type('application/problem+json')
-    .send(JSON.stringify(new HeadwayError('unavailable', detail).toProblem(basePath(req) + req.path)));
+    .send(JSON.stringify(error.toProblem(basePath(req) + req.path)));
 }

@@ -32,6 +32,7 @@ import type { StreamDoor } from '../stream/door.js';
 import { followsRetries, type OpenJobChannel } from '../stream/job-channel.js';
 import { type PendingStream, requireStream } from '../stream/pending-stream.js';
 import type { ChannelViewers } from '../stream/viewers.js';
+import { createWatchTracer } from '../stream/watch-trace.js';
 
 export interface JobRoutesOptions {
   config: Config;
@@ -89,6 +90,7 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     defaultTimeoutMs: config.JOB_TIMEOUT_MS,
   });
   const holdKey = createKeyHolder(redis, keyspace);
+  const traceWatch = createWatchTracer(redis, keyspace);
   const router = Router();
 
   // The other routes have bodies. Streams come first, because thousands of viewers may connect at once.
@@ -126,7 +128,7 @@ export function jobRoutes(options: JobRoutesOptions): Router {
   }
 
   async function showJobs(req: Request, res: Response): Promise<void> {
-    const query = await parseListQuery(req.query);
+    const query = await parseListQuery(req.query, config.LIST_MAX_VALUES);
     const caller = await access.principal(req);
     const owner = query.owner === 'me' ? caller?.id : query.owner;
     const foreign = owner !== undefined && owner !== caller?.id;
@@ -199,5 +201,6 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     const stays = followsRetries(req);
     const channel = await openJobChannel(jobId, stream.lastEventId, stays);
     await viewers.answer(stream, [channel], credential ? [credential] : []);
+    traceWatch(stream, [jobId]);
   }
 }

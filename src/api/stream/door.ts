@@ -5,10 +5,11 @@ import { HeadwayError } from '../../shared/errors.js';
 import { singleFlight } from '../../shared/process/every.js';
 import type { Logger } from '../../shared/process/log.js';
 import { isRedisFault } from '../../shared/redis/faults.js';
+import { type Overload, overloaded } from '../http/overload.js';
 import type { StreamAdmission } from './admission.js';
 import { WAITING } from './frames.js';
 import type { SinkEvents, StreamSink } from './handshake.js';
-import { PendingStream } from './pending-stream.js';
+import { lastEventIdOf, PendingStream } from './pending-stream.js';
 import { dismissStream, endInWaves, leavingRetryMs, type Waves } from './waves.js';
 
 /** How often waiting streams are tried again, in ms. */
@@ -30,6 +31,8 @@ export type Admit = (req: Request, stream: PendingStream) => Promise<void>;
 export interface StreamDoorOptions {
   redis: Redis;
   heartbeatMs: number;
+  /** Whether the process refuses new streams. By default, it never does. */
+  overload?: Pick<Overload, 'streams'>;
   /** Maximum number of streams that wait; further viewers reconnect later. Defaults to 10,000. */
   maxWaiting?: number;
   /** Limits the streams. By default, they are not limited. */
@@ -41,6 +44,7 @@ export interface StreamDoorOptions {
  * Receives all requests for streams. An `EventSource` does not reconnect after a 503, so other answers are needed:
  * - While Redis does not answer, a stream is opened without data. It begins when Redis answers.
  * - While this process stops, a stream is ended at once. The viewer reconnects to another process.
+ * - While this process is overloaded, a new stream is refused with 503. A viewer that returns is told to come back later.
  * - When too many streams wait, or the operator's code times out, a stream is ended at once, and the viewer reconnects
  *   later. Asking that code again would slow it down further.
  */
@@ -65,6 +69,11 @@ export class StreamDoor {
   handler(admit: Admit): RequestHandler {
     return async (req, res) => {
       const isStream = req.method === 'GET' && Boolean(req.accepts('text/event-stream'));
+      if (isStream && this.options.overload?.streams) {
+        // A viewer that returns is not new, and an `EventSource` does not come back after a 503.
+        if (lastEventIdOf(req) === undefined) throw overloaded('new streams');
+        return new PendingStream(req, res).comeBack(reconnectMs());
+      }
       const admitted = isStream && !this.closed ? this.options.admission?.accept(req, res) : undefined;
       const stream = new PendingStream(req, res, admitted);
       if (isStream && this.closed) return stream.comeBack(leavingRetryMs(this.count));

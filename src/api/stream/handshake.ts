@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { Sink } from '../../shared/channel/subscription.js';
 import { streamBytes } from '../../shared/metrics/stream-metrics.js';
-import { countRequest } from '../http/request-metrics.js';
+import { noteAnswered } from '../http/answered.js';
 import { leaveInFlight } from '../http/serving.js';
 import { releaseLeases } from './lease.js';
 import { boundUnsent } from './socket-bound.js';
@@ -70,7 +70,7 @@ export async function openStream(
     res.on('drain', onDrain);
     res.on('close', onClose);
   }
-  countRequest(res);
+  noteAnswered(res);
   if (sink.destroyed || req.socket.destroyed) return undefined;
   streamBytes.only.value += Buffer.byteLength(head);
   boundUnsent(req.socket);

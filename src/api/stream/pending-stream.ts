@@ -28,7 +28,7 @@ export class PendingStream {
 
   constructor(
     readonly req: Request,
-    private readonly res: Response,
+    readonly res: Response,
     /** Counts the stream for the limits; absent for one that is not counted. */
     private readonly admitted?: AdmittedStream,
   ) {
@@ -106,7 +106,7 @@ export function requireStream(req: Request): void {
 }
 
 /** The id of the last event that the viewer has seen, from the header, or from the query for clients without headers. */
-function lastEventIdOf(req: Request): string | undefined {
+export function lastEventIdOf(req: Request): string | undefined {
   const id = req.get('last-event-id') || req.query.lastEventId;
   return typeof id === 'string' && id !== '' ? id : undefined;
 }

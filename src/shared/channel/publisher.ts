@@ -7,6 +7,7 @@ import { isRun, ServerReplacedError, serverRun } from '../redis/server-run.js';
 import type { Batch } from './batch.js';
 import { type FrameInput, frameBody } from './frame.js';
 import { channelKeys, checkChannelName } from './keys.js';
+import { type ChannelLimits, channelFull } from './limits.js';
 import { channelScripts, newEpoch, type PublishReply } from './scripts.js';
 
 /** An event to publish to a channel. */
@@ -56,6 +57,8 @@ export interface PublisherOptions {
   ttlMs: number;
   /** How long a channel is kept after an event that does not end it, in ms. Defaults to `ttlMs`. */
   unfinishedTtlMs?: number;
+  /** Limits of each channel; by default, there are none. Not together with `batch`. */
+  limits?: ChannelLimits | undefined;
   /** Whether the server has sharded Pub/Sub (Redis 7). */
   sharded: boolean;
   /**
@@ -123,7 +126,7 @@ export interface Publisher {
   /**
    * Publishes an event in one round trip.
    * @returns the event's id, or `undefined` if the fence rejected the event
-   * @throws TypeError for an invalid channel name or event
+   * @throws TypeError for an invalid channel name or event; HeadwayError `channel-full` if the channel has no room for the state
    */
   publish(channel: string, event: ChannelEvent, fence?: Fence): Promise<string | undefined>;
   /**
@@ -135,6 +138,7 @@ export interface Publisher {
    * Publishes consecutive events atomically: one script, one attempt, all or none. With a numbering, events that were already
    * published are skipped.
    * @param events 1 to 256 events of at most 256 KiB together; a single event may be larger
+   * @throws HeadwayError `channel-full` if the channel has no room for the states among them. Nothing was published
    */
   publishInRow(
     channel: string,
@@ -163,13 +167,13 @@ interface Row extends NumberedOptions, Waiting<PublishReply> {
 }
 
 export function createPublisher(options: PublisherOptions): Publisher {
-  const { redis, keyspace, logLength, ttlMs, unfinishedTtlMs = ttlMs, sharded, batch } = options;
+  const { redis, keyspace, logLength, ttlMs, unfinishedTtlMs = ttlMs, limits, sharded, batch } = options;
   const scripts = scriptsOf(redis, channelScripts);
   const command = sharded ? 'SPUBLISH' : 'PUBLISH';
   /** The rows for the next call of several channels. */
   let waiting: Row[] = [];
 
-  function send(
+  async function send(
     channel: string,
     events: readonly PreparedEvent[],
     { keepMs = 0, fence, numbering }: NumberedOptions,
@@ -178,9 +182,13 @@ export function createPublisher(options: PublisherOptions): Publisher {
     if (events.length === 0) throw new TypeError('there are no events to publish');
     eventsPublished.only.value += events.length;
     const ttl = Math.max(events.some(({ end }) => end) ? ttlMs : unfinishedTtlMs, keepMs);
-    return new Promise((resolve, reject) => {
+    const reply = await new Promise<PublishReply>((resolve, reject) => {
       pass({ channel, events, ttl, fence, numbering, resolve, reject });
     });
+    if (limits && (reply === -2 || reply === -3)) {
+      throw channelFull(channel, reply === -2 ? 'slots' : 'slotBytes', limits);
+    }
+    return reply;
   }
 
   function sendRow(row: Row): void {
@@ -230,7 +238,9 @@ export function createPublisher(options: PublisherOptions): Publisher {
     const [slot, body, end] = eventArguments(first);
     const args = [command, newEpoch(), slot, body, logLength, ttl, end];
     args.push(...padded(fenceArguments(fence), 9), serverRun(redis));
-    if (numbering || further.length > 0) args.push(...padded(numberingArguments(numbering), 4));
+    if (numbering || limits || further.length > 0) args.push(...padded(numberingArguments(numbering), 4));
+    if (limits) args.push(limits.logBytes, limits.slots, limits.slotBytes);
+    else if (further.length > 0) args.push('', '', '');
     for (const event of further) args.push(...eventArguments(event));
     return args;
   }

@@ -17,7 +17,7 @@ export interface ChannelCommands {
   channelSince(log: string, field: 't' | 'n', value: number): Promise<number>;
 }
 
-/** `null`: the fence rejected the events. A number: events before them are missing. A string: the id of the first event. */
+/** `null`: the fence rejected the events. A number: events before them are missing, or see publish.lua. A string: the id of the first event. */
 export type PublishReply = null | number | string;
 
 export type ReadReply = [

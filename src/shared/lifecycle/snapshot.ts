@@ -8,6 +8,7 @@ import { isTerminal, type JobState } from '../jobs/states.js';
 import { boundMessage } from '../jobs/thrown.js';
 import type { Keyspace } from '../keyspace.js';
 import { scriptsOf } from '../redis/scripts.js';
+import { traceOf } from '../tracing/tracing.js';
 import { type JobReply, lifecycleScripts, parseReply } from './scripts.js';
 
 /** Why Headway failed a job, when the job did not throw an ordinary error. The codes are stable. */
@@ -59,6 +60,8 @@ export interface JobSnapshot {
   /** The numbers of its children, if it has any. */
   children?: ChildCounts;
   settings: JobSettings;
+  /** The trace of the job, as `bullmq-otel` stores it. */
+  trace?: string;
   /** The value of the newest call of BullMQ's `updateProgress`. */
   progress?: unknown;
   /** The length of BullMQ's log of the job, if a worker that knows only BullMQ has written to it. */
@@ -104,6 +107,7 @@ export function parseSnapshot(id: string, reply: JobReply): JobSnapshot {
   const total = pending + completed + failed;
   const foreignLines = Number(fields.foreignLines);
   const options = (parseForeign(opts) ?? {}) as { attempts?: unknown; delay?: unknown };
+  const trace = traceOf(options);
   const finished = state === 'completed' || state === 'failed';
   const cancelled = state === 'failed' && cancel !== '' && failedReason === CANCELLED_REASON;
   const errorCode =
@@ -131,6 +135,7 @@ export function parseSnapshot(id: string, reply: JobReply): JobSnapshot {
     ...(state === 'completed' ? { result: parseForeign(fields.returnvalue) ?? null } : {}),
     ...(total > 0 ? { children: { total, pending, completed, failed } } : {}),
     settings: { ...settings, ...(expiresAt === undefined || putBack ? {} : { expiresAt }) },
+    ...(trace === undefined ? {} : { trace }),
     ...(progress ? { progress: parseForeign(progress) } : {}),
     ...(foreignLines ? { foreignLines } : {}),
   };

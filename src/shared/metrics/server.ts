@@ -33,7 +33,9 @@ export interface MetricsServer {
  * and the process runs without the port.
  */
 export async function serveMetrics({ host, port, log }: MetricsServerOptions): Promise<MetricsServer> {
-  const server = createServer({ requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS }, answer);
+  const server = createServer(answer);
+  server.requestTimeout = REQUEST_MS;
+  server.headersTimeout = REQUEST_MS;
   server.maxConnections = 50;
   const ports = port === undefined ? Array.from({ length: PORTS }, (_, i) => FIRST_PORT + i) : [port];
   let refusal: NodeJS.ErrnoException | undefined;
@@ -99,6 +101,8 @@ function end(
   contentType = 'text/plain; charset=utf-8',
 ): void {
   res.statusCode = status;
+  // The next scrape comes long after an idle connection would be closed.
+  res.setHeader('Connection', 'close');
   res.setHeader('Content-Type', contentType);
   res.setHeader('Content-Length', Buffer.byteLength(body));
   res.end(res.req.method === 'HEAD' ? undefined : body);

@@ -10,6 +10,7 @@ import { metricsSettings } from './metrics-settings.js';
 import { normalPublicUrl, publicUrlMistake } from './public-url.js';
 import { readSecretFiles } from './secret-files.js';
 import { secretList } from './secret-list.js';
+import { shedSettings } from './shed-settings.js';
 import { stopSettings } from './stop-settings.js';
 import { storageSettings } from './storage-settings.js';
 
@@ -118,6 +119,7 @@ export const configSchema = z.object({
     .default(3)
     .describe('How many times a job may lose its worker. The job fails the next time.'),
   ...stopSettings,
+  ...shedSettings,
   KEEP_JOBS_MS: int(1000)
     .default(day)
     .describe(

@@ -2,6 +2,7 @@ import { z } from 'zod';
 
 const int = (min: number, max = Number.MAX_SAFE_INTEGER) => z.coerce.number().int().min(min).max(max);
 
+const MiB = 1024 ** 2;
 const GiB = 1024 ** 3;
 
 /** A limit on callers: a whole number; `0` turns it off. */
@@ -14,6 +15,26 @@ export const storageSettings = {
     .default(1000)
     .describe(
       'Inodes to keep free on the disk of `FILES_DIR`: each file needs three. Uploads that would leave fewer are refused with 507. Ignored on file systems that do not count inodes.',
+    ),
+  CHANNEL_LOG_MAX_BYTES: int(MiB)
+    .default(16 * MiB)
+    .describe(
+      'Maximum size of the log of a channel, in bytes. Beyond it, the oldest events are removed, as with `CHANNEL_LOG_LENGTH`. Does not apply to the channels of jobs.',
+    ),
+  CHANNEL_MAX_SLOTS: int(100)
+    .default(5000)
+    .describe(
+      'Maximum number of keys of `state` events of a channel. An event with another key is refused with 413. Does not apply to the channels of jobs.',
+    ),
+  CHANNEL_SLOTS_MAX_BYTES: int(MiB)
+    .default(8 * MiB)
+    .describe(
+      'Maximum size of the newest `state` events of a channel, in bytes. An event that exceeds it is refused with 413. Does not apply to the channels of jobs.',
+    ),
+  LIST_MAX_VALUES: int(1, 40)
+    .default(10)
+    .describe(
+      'Maximum number of names and tags in the query of `GET /v1/jobs`. A query with more is refused with 400.',
     ),
   LIMIT_STREAMS_ANONYMOUS: limit(500, 'Maximum number of open streams without a token from one address.'),
   LIMIT_STREAMS_USER: limit(500, 'Maximum number of open streams of one user.'),

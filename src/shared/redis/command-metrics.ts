@@ -28,10 +28,10 @@ export function countCommands(redis: Redis, purpose: string): void {
   const latency = redisLatency.at(purpose);
   const outages = redisOutages.at(purpose);
   const outageSeconds = redisOutageSeconds.at(purpose);
-  const connection = redis as unknown as { sendCommand(command: Command, ...rest: unknown[]): unknown };
+  const connection = redis as unknown as { sendCommand(command: Command, stream?: unknown, node?: unknown): unknown };
   const { sendCommand } = connection;
   let measuring = false;
-  connection.sendCommand = function (this: unknown, command, ...rest) {
+  connection.sendCommand = function (this: unknown, command, stream, node) {
     commands.value++;
     // One at a time: a promise for each command would cost more than all other counters together.
     if (!measuring && !BLOCKING.has(command.name)) {
@@ -46,7 +46,7 @@ export function countCommands(redis: Redis, purpose: string): void {
       };
       command.promise.then(measured, failed);
     }
-    return sendCommand.call(this, command, ...rest);
+    return sendCommand.call(this, command, stream, node);
   };
   let lostAt: number | undefined;
   // Not 'close', which also happens when this process closes the connection. It repeats with each attempt to connect.

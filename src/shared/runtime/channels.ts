@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import { idsInRow } from '../channel/frame.js';
 import { channelKeys, checkChannelName, jobOfChannel } from '../channel/keys.js';
+import { channelLimits } from '../channel/limits.js';
 import {
   type ChannelEvent,
   createPublisher,
@@ -60,7 +61,8 @@ interface Waiting {
 }
 
 /**
- * Connects to the channels of a Headway service. A Redis that is away is waited for, with a warning every few seconds.
+ * Connects to the channels of a Headway service. A Redis that is away is waited for, with a warning every few seconds. The
+ * limits of channels are those of the environment.
  * @throws UnusableRedisError if Headway cannot use Redis, or when `signal` is aborted
  * @throws DataFormatError if a newer release has changed the format of the data in Redis
  */
@@ -81,12 +83,18 @@ export async function connectChannels(options: ChannelsOptions = {}): Promise<Ch
     redis.disconnect();
     throw error;
   });
+  const limits = channelLimits({
+    CHANNEL_LOG_MAX_BYTES: setting('CHANNEL_LOG_MAX_BYTES') as number,
+    CHANNEL_MAX_SLOTS: setting('CHANNEL_MAX_SLOTS') as number,
+    CHANNEL_SLOTS_MAX_BYTES: setting('CHANNEL_SLOTS_MAX_BYTES') as number,
+  });
   const publisher = createPublisher({
     redis,
     sharded,
     keyspace,
     logLength: options.logLength ?? (setting('CHANNEL_LOG_LENGTH') as number),
     ttlMs: options.ttlMs ?? (setting('CHANNEL_TTL_MS') as number),
+    limits,
   });
   /** Unsent events, for each channel with a pending call. */
   const waiting = new Map<string, Waiting[]>();

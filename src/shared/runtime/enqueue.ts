@@ -14,6 +14,7 @@ import { jobsQueued } from '../metrics/job-metrics.js';
 import { oncePerTurn } from '../process/once-per-turn.js';
 import { serverNow } from '../redis/server-clock.js';
 import { untilTaken } from '../redis/until-taken.js';
+import { type SendSpan, telemetryOption, tracing } from '../tracing/tracing.js';
 import type { Webhook, WebhookStore } from '../webhooks/store.js';
 
 /** A job to enqueue. Its data and options are valid. */
@@ -85,7 +86,28 @@ export function createEnqueue(options: EnqueueOptions): Enqueue {
   }
 
   /** Sends all commands for a job, except the one that publishes it. */
-  async function store(start: Start, published: Published, indexed?: Promise<JobState | undefined>) {
+  async function store(
+    start: Start,
+    published: Published,
+    indexed?: Promise<JobState | undefined>,
+  ): Promise<Enqueued> {
+    const { span } = start;
+    if (!span) return storeAll(start, published, indexed);
+    try {
+      const enqueued = await storeAll(start, published, indexed);
+      span.end();
+      return enqueued;
+    } catch (error) {
+      span.end(error);
+      throw error;
+    }
+  }
+
+  async function storeAll(
+    start: Start,
+    published: Published,
+    indexed?: Promise<JobState | undefined>,
+  ): Promise<Enqueued> {
     const { id, name, data, opts, expiresAt, webhook } = start;
     const [state, added] = await Promise.all([
       indexed,
@@ -136,6 +158,8 @@ interface Start {
   waiting: Publication;
   expiresAt: number | undefined;
   webhook: Webhook | undefined;
+  /** Absent while tracing is off. */
+  span: SendSpan | undefined;
 }
 
 function startOf({ id, definition, data, options, owner = '', ancestors, bullmq: further }: NewJob): Start {
@@ -143,6 +167,7 @@ function startOf({ id, definition, data, options, owner = '', ancestors, bullmq:
   const { name, defaults } = definition;
   const { bullmq, dueAt, expiresAt } = queueOptions(options, defaults, owner, now);
   const { webhook } = options;
+  const span = tracing()?.send({ id, kind: name, queue: requireAddress(id).queue });
   return {
     id,
     name,
@@ -151,10 +176,12 @@ function startOf({ id, definition, data, options, owner = '', ancestors, bullmq:
       jobId: id,
       ...bullmq,
       ...further,
+      ...telemetryOption(span?.metadata),
       ...(ancestors ? { headway: { ...bullmq.headway, ancestors } } : {}),
     } as JobsOptions,
     waiting: { channel: jobChannel(id), ...accepted({ id, name, ...(dueAt ? { dueAt } : {}) }) },
     expiresAt,
     webhook: webhook && { ...webhook, owner, job: { name, createdAt: now } },
+    span,
   };
 }

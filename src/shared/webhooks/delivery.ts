@@ -8,6 +8,7 @@ import type { Keyspace } from '../keyspace.js';
 import type { Transition } from '../lifecycle/events.js';
 import type { JobSnapshot } from '../lifecycle/snapshot.js';
 import { channelProgress, jobLinks, jobView, readProgress } from '../lifecycle/view.js';
+import { telemetryOption } from '../tracing/tracing.js';
 import { type EndedJobView, webhookBody } from './payload.js';
 import type { Webhook, WebhookStore } from './store.js';
 
@@ -67,6 +68,8 @@ export function createWebhookQueue(options: WebhookQueueOptions): WebhookQueue {
       // BullMQ ignores a job whose id exists.
       jobId: job ? deliveryId(job) : idOf(jobId, `removed ${fence.attempt} ${fence.rank}`),
       headway: { owner: webhook.owner, of: jobId },
+      // Each try is part of the job's trace, whichever process has queued the delivery.
+      ...telemetryOption(job?.trace),
     };
     await openQueue(WEBHOOK_JOB).add(WEBHOOK_JOB, data, options);
   }

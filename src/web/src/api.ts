@@ -48,6 +48,8 @@ export const isUnavailable = (error: unknown): boolean =>
 
 /** Returns the message to show for an error. */
 export function problemMessage(error: unknown): string {
+  // The caller has reached a limit: the message says which one.
+  if (error instanceof ProblemError && error.status === 429) return error.message;
   if (isUnavailable(error)) return 'The service is unreachable. Nothing was lost. Try again in a moment.';
   if (error instanceof SyntaxError) return `Invalid JSON: ${error.message}`;
   return error instanceof Error ? error.message : String(error);

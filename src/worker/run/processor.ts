@@ -17,6 +17,7 @@ import type { JobSnapshot } from '../../shared/lifecycle/snapshot.js';
 import type { Logger } from '../../shared/process/log.js';
 import { serverNow } from '../../shared/redis/server-clock.js';
 import { serverRun } from '../../shared/redis/server-run.js';
+import { tracing } from '../../shared/tracing/tracing.js';
 import { ChildEvents } from '../reporting/child-events.js';
 import type { ReportingLimits } from '../reporting/context.js';
 import { createReportSink } from '../reporting/create-sink.js';
@@ -283,7 +284,14 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       throw concealed(error as Error, options.store);
     }
   };
-  return { process: concealing, runs, begun };
+  const traced: Processor = (job, token) => {
+    const active = tracing();
+    if (!active) return concealing(job, token);
+    const id = jobIdOf({ queue: job.queueName, id: storedId(job) });
+    const attempt = { id, kind: job.name, queue: job.queueName, attempt: job.attemptsStarted };
+    return active.attempt(attempt, job.opts.telemetry?.metadata, () => concealing(job, token));
+  };
+  return { process: traced, runs, begun };
 }
 
 /** Why a run stops when its start, which was held back, cannot be published. The attempt fails with the cause. */

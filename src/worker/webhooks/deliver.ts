@@ -1,6 +1,7 @@
 import { PermanentError } from '../../shared/errors.js';
 import { webhookCalls, webhookDuration } from '../../shared/metrics/job-metrics.js';
 import { serverNow } from '../../shared/redis/server-clock.js';
+import { tracing } from '../../shared/tracing/tracing.js';
 import { messageId } from '../../shared/webhooks/delivery.js';
 import type { WebhookStore } from '../../shared/webhooks/store.js';
 import type { WebhookPolicy } from '../../shared/webhooks/target.js';
@@ -45,9 +46,14 @@ export function createDeliver({ store, policy, secrets, timeoutMs }: DeliverOpti
       'User-Agent': 'Headway',
       ...signedHeaders(messageId(id), body, signing, serverNow()),
     };
-    return counted(() => post({ url: webhook.url, headers, body, policy, timeoutMs, signal }));
+    const send = (traced: Record<string, string>): Promise<number> =>
+      post({ url: webhook.url, headers: { ...headers, ...traced }, body, policy, timeoutMs, signal });
+    const active = tracing();
+    return counted(() => (active ? active.call({ 'server.address': hostOf(webhook.url) }, send) : send({})));
   };
 }
+
+const hostOf = (url: string): string => (URL.canParse(url) ? new URL(url).hostname : '');
 
 /** Makes a call, and counts its outcome and duration. */
 async function counted(call: () => Promise<number>): Promise<number> {

@@ -187,7 +187,6 @@ describe('without a token', () => {
       const sent: Array<[string, Record<string, string>]> = [
         ['', bearer(token)],
         [`?token=${token}`, {}],
-        ['', { Cookie: `headway_job=${token}` }],
         ['', { 'Headway-Job-Tokens': token }],
       ];
       for (const [query, headers] of sent) {

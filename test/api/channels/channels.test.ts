@@ -151,6 +151,19 @@ describe('channels over HTTP', () => {
     expect((await follow('channel=public.over', { lastEventId: id!.replace(/2$/, '1') })).status).toBe(200);
   });
 
+  it('refuse states of more keys than CHANNEL_MAX_SLOTS, and keep those that they have', async () => {
+    const states = (from: number, count: number) => ({
+      events: Array.from({ length: count }, (_, i) => ({ kind: 'state', key: `k${from + i}`, data: i })),
+    });
+    for (let from = 0; from < 5000; from += 1000) {
+      expect((await publish('public.keys', states(from, 1000))).status).toBe(200);
+    }
+    const refused = await publish('public.keys', states(5000, 1));
+    expect(refused.status).toBe(413);
+    expect(await refused.json()).toMatchObject({ code: 'channel-full', max: 5000 });
+    expect((await publish('public.keys', states(4999, 1))).status).toBe(200);
+  });
+
   it('publish a batch in order, and return an id for each event', async () => {
     const stream = await follow('channel=public.batch');
     const events = Array.from({ length: 500 }, (_, data) => ({ data }));

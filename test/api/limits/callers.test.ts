@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StartedJob } from '../../support/client.js';
 import { ADMIN_TOKEN } from '../../support/dashboard.js';
 import { type Headway, startHeadway } from '../../support/headway.js';
+import { startMonitor } from '../../support/monitor.js';
 import { startApi, type TestProcess } from '../../support/processes.js';
 import { signer } from '../../support/tokens.js';
 import { until } from '../../support/until.js';
@@ -132,6 +133,17 @@ describe('requests', () => {
     expect(answers.map(({ status }) => status)).toEqual([202, 429, 429, 429]);
     await expectRefused(answers[1]!, 'jobs', 1, 'quota-exceeded');
     await expectRefused(answers[3]!, 'requests', 3, 'rate-limited');
+    // A refused caller is neither counted nor verified again.
+    const monitor = await startMonitor(headway.redis.port);
+    const flood = await Promise.all(Array.from({ length: 50 }, () => send(key, 'GET', '/v1/jobs')));
+    expect(new Set(statuses(flood))).toEqual(new Set([429]));
+    expect((await send(caller(), 'GET', '/v1/jobs')).status).toBe(200);
+    // The commands that a script calls are monitored too.
+    const isOurs = ([command = '', ...words]: string[]) =>
+      /^(eval|evalsha|hget|mget)$/i.test(command) && words.some((word) => /\{(limits|auth)\}/.test(word));
+    await until('the last request is monitored', () => monitor.commands.some(isOurs));
+    expect(monitor.commands.filter(isOurs)).toHaveLength(1);
+    monitor.close();
     const wrong = await send(admin, 'POST', '/v1/keys', { name: 'ci', limits: { speed: 3 } });
     expect(wrong.status).toBe(400);
   });

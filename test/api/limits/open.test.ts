@@ -139,7 +139,7 @@ describe('limits on what callers have open', () => {
     const half = connect(Number(port), hostname);
     half.on('error', () => {});
     half.write(
-      `POST /v1/files?name=x HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: ${REMOTE}\r\nContent-Length: ${2 * MiB}\r\n\r\nx`,
+      `POST /v1/files?name=x HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: ${REMOTE}\r\nContent-Length: ${2 * MiB}\r\n\r\nx`,
     );
     const partial = join(headway.env.DATA_DIR!, 'files', 'tmp');
     await until('it has begun', () => existsSync(partial) && readdirSync(partial).length > 0);

@@ -31,7 +31,8 @@ for i, channel in ipairs(KEYS) do
     count = tonumber(count), server = server,
   }
   at = at + 10
-  for k = 22, count * 3 + 18 do
+  -- Such channels have no limits: [22] to [24] are absent.
+  for k = 25, count * 3 + 21 do
     args[k] = ARGV[at]
     at = at + 1
   end

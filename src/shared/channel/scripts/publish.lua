@@ -11,10 +11,12 @@
            said ("<source> <number>": the last event of a source that numbers its events. The source of a run is
            "<attempt>.<start of the run by Redis' clock>.<random>", with times of equal length),
            ordered (the offset up to which ":order" is correct),
-           and for jobs the fence (attempt, rank, failures, stalls) and the guard fields: due, percent (of the attempt),
+           and for channels with limits: bytes (of all log events so far), trimmed (how many of them the log no longer has, at
+           least), held (bytes of all slots); and for jobs the fence (attempt, rank, failures, stalls) and the guard fields: due, percent (of the attempt),
            lines, paused (the sum of what was published: 1 queue paused, 2 queue without a worker, 4 job asked to stop)
   KEYS[2]  its log: a stream, entry id "<offset>-0", fields f = frame, p = offset of the log event before,
-           t = time of publishing in ms since 1970, n = number among the log events, from 1
+           t = time of publishing in ms since 1970, n = number among the log events, from 1,
+           b = with limits: the field `bytes` of KEYS[1] after this event
   KEYS[3]  its state slots: a hash, slot key -> frame
   KEYS[1] .. ":order"  only for channels with many or large slots: a sorted set, slot key -> offset of its frame. It is
            correct only while `ordered` in KEYS[1] equals `offset` (releases before 0.2 do not maintain it), and complete only
@@ -50,17 +52,23 @@
   ARGV[19] the number of the event above; the further events follow
   ARGV[20] "1" if the events before it are known to be lost. Otherwise nothing is published while some are missing
   ARGV[21] with KEYS[4]: how long the record is kept, in ms
+  The limits of a channel that callers publish to; absent or "" for none:
+  ARGV[22] the maximum number of bytes in the log. Beyond it, the oldest events are removed, but not the newest one
+  ARGV[23] the maximum number of slots
+  ARGV[24] the maximum number of bytes in all slots
   Further events, three arguments each: as ARGV[3], ARGV[4] and ARGV[7]
 
   Returns
     false if the fence rejected the events;
     the number of the source's last published event (an integer) if the following ones are missing;
     -1 if the start of the source's attempt was not published yet, or Redis has lost it;
+    -2 if the channel would have too many slots, -3 if they would have too many bytes. Nothing was published;
     else the id "<epoch>-<offset>" of the first event published now, or "" if all were published before. The ids of several
     events are consecutive. With KEYS[4], it is the id of the first event of the call, published now or before.
 
   Cost: O(number and size of the events). A call has at most 256 events or 256 KiB, or one larger event. When a channel gets
-  its first large slot or more than 32 slots, the existing slots are read once, if they are at most 33 and 256 KiB.
+  its first large slot or more than 32 slots, the existing slots are read once, if they are at most 33 and 256 KiB. With limits, also the slots of the call and, when the
+  log has too many bytes, its removed events.
 ]]
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'offset', 'log', 'attempt', 'rank', 'end', 'run', 'said', 'logs',
   'history', 'ordered')
@@ -91,7 +99,7 @@ if attempt then
   end
 end
 
-local FURTHER = 22
+local FURTHER = 25
 -- publish-many.lua sets the number of events.
 local count = ARGV.count or 1 + math.max(0, (#ARGV - FURTHER + 1) / 3)
 local source, first, taken = ARGV[18] or '', tonumber(ARGV[19] or '') or 1, 0
@@ -153,6 +161,33 @@ local function beginOrder(changing)
   end
 end
 
+-- The sizes of a channel with limits are counted as it changes. Those of a channel without counts begin at zero.
+local maxLogBytes, maxSlots, maxHeld = tonumber(ARGV[22] or ''), tonumber(ARGV[23] or ''), tonumber(ARGV[24] or '')
+local logBytes, trimmed, held = 0, 0, 0
+if maxLogBytes and epoch then
+  local sizes = redis.call('HMGET', KEYS[1], 'bytes', 'trimmed', 'held')
+  logBytes, trimmed, held = tonumber(sizes[1] or '0'), tonumber(sizes[2] or '0'), tonumber(sizes[3] or '0')
+end
+-- What the "id" line adds to a body at most.
+local ID_LINE = 48
+if maxSlots then
+  local sizes, slots, bytes = {}, epoch and redis.call('HLEN', KEYS[3]) or 0, held
+  for i = math.max(1, taken - first + 2), count do
+    local at = FURTHER + (i - 2) * 3
+    local slot, body = ARGV[at], ARGV[at + 1]
+    if i == 1 then slot, body = ARGV[3], ARGV[4] end
+    if slot ~= '' then
+      local before = sizes[slot] or (epoch and redis.call('HSTRLEN', KEYS[3], slot) or 0)
+      if before == 0 then slots = slots + 1 end
+      sizes[slot] = #body + ID_LINE
+      bytes = bytes + sizes[slot] - before
+      -- An event that takes no more than the one before it is accepted even if the limits were lowered.
+      if before == 0 and slots > maxSlots then return -2 end
+      if #body > before and bytes > maxHeld then return -3 end
+    end
+  end
+end
+
 local isNew, past = not epoch, nil
 if isNew or begunAgain then
   -- If the attempt has started again, the new epoch makes viewers discard its earlier progress.
@@ -204,9 +239,16 @@ for i = math.max(1, taken - first + 2), count do
     end
     if lastLog == '0' then newLog, newKeys = true, true end
     logs = logs + 1
-    redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], place .. '-0', 'f', frame, 'p', lastLog, 't', ms, 'n', logs)
+    if maxLogBytes then
+      logBytes = logBytes + #frame
+      redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], place .. '-0', 'f', frame, 'p', lastLog, 't', ms, 'n', logs, 'b',
+        string.format('%d', logBytes))
+    else
+      redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], place .. '-0', 'f', frame, 'p', lastLog, 't', ms, 'n', logs)
+    end
     lastLog = place
   else
+    if maxSlots then held = held + #frame - redis.call('HSTRLEN', KEYS[3], slot) end
     local isNewSlot = redis.call('HSET', KEYS[3], slot, frame) == 1
     if not ordered and (#frame > LARGE_FRAME or (isNewSlot and redis.call('HLEN', KEYS[3]) > MANY_SLOTS)) then
       beginOrder(slot)
@@ -217,6 +259,16 @@ for i = math.max(1, taken - first + 2), count do
   end
   if ends == '1' then endAt = place end
   redis.call(ARGV[1], KEYS[1], frame)
+end
+
+-- Removes the oldest log events while the log has too many bytes: a quarter at a time, so that it happens rarely.
+while ms and maxLogBytes and logBytes - trimmed > maxLogBytes do
+  local oldest = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1]
+  -- An entry of an earlier release has no count.
+  trimmed = math.max(trimmed, tonumber(oldest[2][10] or '0') - #oldest[2][2])
+  local length = redis.call('XLEN', KEYS[2])
+  if logBytes - trimmed <= maxLogBytes or length == 1 then break end
+  redis.call('XTRIM', KEYS[2], 'MAXLEN', math.max(1, math.floor(length * 3 / 4)))
 end
 
 -- One call for all fields. It has the fields of most events at once, because a table that grows is copied.
@@ -250,6 +302,11 @@ if ended and attempt then
   set('start', string.format('%d', offset - 1))
 end
 if endAt then set('end', endAt) end
+if maxLogBytes and ms then
+  set('bytes', string.format('%d', logBytes))
+  set('trimmed', string.format('%d', trimmed))
+end
+if maxSlots and held ~= 0 then set('held', string.format('%d', math.max(0, held))) end
 if ordered then set('ordered', newest) end
 redis.call('HSET', KEYS[1], unpack(fields))
 if KEYS[4] then

@@ -1,4 +1,5 @@
 import { backoff, pause } from '../../../client/backoff';
+import { ProblemError } from '../../../client/errors';
 import { isUnavailable } from '../api';
 
 /** The limit of the first delay, and the longest delay, in ms. */
@@ -16,7 +17,12 @@ export async function untilAvailable<T>(work: () => Promise<T>, onAway: () => vo
     } catch (error) {
       if (!isUnavailable(error)) throw error;
       onAway();
-      await pause(Math.min(WAIT_MS.most, 250 + backoff(failures, WAIT_MS.first)));
+      const wait = Math.min(WAIT_MS.most, 250 + backoff(failures, WAIT_MS.first));
+      await pause(wait + retryAfterMs(error));
     }
   }
 }
+
+/** How long the service asks to wait. */
+const retryAfterMs = (error: unknown): number =>
+  error instanceof ProblemError ? Number(error.problem.retryAfterMs ?? 0) : 0;

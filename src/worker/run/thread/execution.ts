@@ -1,6 +1,7 @@
 import { MessageChannel } from 'node:worker_threads';
 import type { JobDefinition } from '../../../shared/jobs/definition.js';
 import { definitionFile } from '../../../shared/jobs/registry.js';
+import { tracing } from '../../../shared/tracing/tracing.js';
 import { Newest } from '../../reporting/newest.js';
 import type { ReportSink } from '../../reporting/sink.js';
 import type { StartChild } from '../children/children.js';
@@ -91,7 +92,10 @@ export function createThreadExecution(
       // The thread validates again, because the output of a schema may not be cloneable.
       await checkInput(definition, data);
       const permit = threads.permit(run.signal);
-      child = (call, ...args) => permit.releaseWhile(startChild(remotePart(peer, call), ...args));
+      const start: typeof child = (call, ...args) =>
+        permit.releaseWhile(startChild(remotePart(peer, call), ...args));
+      // Whether the messages of a port keep the context of the attempt depends on the version of Node.
+      child = tracing()?.bind(start) ?? start;
       const onStop = (): void => {
         const { why, message, cause } = run.signal.reason as StopReason;
         peer.notify('stop', why, message, cause && packError(cause));
