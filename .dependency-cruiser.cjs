@@ -4,6 +4,7 @@
 const ROOMS = {
   'src/shared': {
     '(top)': [],
+    alerts: ['bullmq', 'dashboard', 'job-index', 'jobs', 'process', 'redis', 'webhooks'],
     auth: ['process', 'redis'],
     bullmq: ['channel', 'dashboard', 'jobs', 'redis'],
     channel: ['jobs', 'metrics', 'process', 'redis'],
@@ -16,6 +17,7 @@ const ROOMS = {
     process: ['jobs'],
     redis: ['metrics', 'process'],
     runtime: [
+      'alerts',
       'bullmq',
       'channel',
       'dashboard',
@@ -43,6 +45,7 @@ const ROOMS = {
   },
   'src/api': {
     '(top)': [
+      'audit',
       'auth',
       'channels',
       'http',
@@ -54,9 +57,10 @@ const ROOMS = {
       'routes',
       'stream',
     ],
+    audit: [],
     auth: ['http', 'limits'],
     channels: ['auth', 'http', 'jobs', 'limits'],
-    http: ['limits'],
+    http: ['audit', 'limits'],
     jobs: ['auth', 'http', 'limits'],
     limits: [],
     live: ['auth', 'http', 'jobs', 'limits', 'stream'],

@@ -357,7 +357,8 @@ describe('the promises', () => {
         `${headway.api.url}${path}`,
         token ? { headers: { Authorization: `Bearer ${token}` } } : {},
       );
-      const { instance, ...body } = (await response.json()) as Record<string, unknown>;
+      const { instance, requestId, ...body } = (await response.json()) as Record<string, unknown>;
+      expect(requestId).toBe(response.headers.get('x-request-id'));
       expect(instance).toBe(path);
       return { status: response.status, body };
     };

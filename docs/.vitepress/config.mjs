@@ -73,6 +73,8 @@ const SIDEBAR = [
       link('Backup and restore', 'operations/backup'),
       link('Tracing', 'operations/tracing'),
       link('Failures', 'operations/failures'),
+      link('Logs', 'operations/logging'),
+      link('Alerts', 'operations/alerts'),
       link('Security', 'operations/security'),
     ],
   },

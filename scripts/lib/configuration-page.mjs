@@ -2,7 +2,7 @@
 
 /** The subjects of the page and the settings of each, in the order of the page. */
 export const SUBJECTS = {
-  'Service and Redis': ['PORT', 'HOST', 'PUBLIC_URL', 'REDIS_URL', 'KEY_PREFIX', 'DATA_DIR', 'LOG_LEVEL'],
+  'Service and Redis': ['PORT', 'HOST', 'PUBLIC_URL', 'REDIS_URL', 'KEY_PREFIX', 'DATA_DIR'],
   'Stopping and overload': [
     'DRAIN_DELAY_MS',
     'SHUTDOWN_GRACE_MS',
@@ -20,6 +20,19 @@ export const SUBJECTS = {
     'LOCK_DURATION_MS',
     'STALLED_INTERVAL_MS',
     'MAX_STALLS',
+  ],
+  'Logs of the service': ['LOG_LEVEL', 'LOG_REQUESTS', 'AUDIT_LOG'],
+  Alerts: [
+    'ALERT_WEBHOOK_URL',
+    'ALERT_WEBHOOK_SECRET',
+    'ALERT_REPEAT_MS',
+    'ALERT_FAILED_PERCENT',
+    'ALERT_FAILED_MIN_JOBS',
+    'ALERT_FAILED_WINDOW_MS',
+    'ALERT_WAIT_MS',
+    'ALERT_NO_WORKER_MS',
+    'ALERT_MEMORY_PERCENT',
+    'ALERT_CHECK_MS',
   ],
   'Progress and logs': ['PROGRESS_INTERVAL_MS', 'PARTIAL_MAX_BYTES', 'JOB_LOG_LINES'],
   Retention: ['KEEP_JOBS_MS', 'GONE_JOBS_MS', 'IDEMPOTENCY_TTL_MS'],

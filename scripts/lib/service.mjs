@@ -37,6 +37,8 @@ export async function startService({ root, env, write, nodeArgs = [], cancelled 
       DATA_DIR: data.path,
       REDIS_URL: redisUrl,
       CHANNEL_RULES: env.CHANNEL_RULES || PUBLIC_CHANNELS,
+      // A page asks for a dozen files.
+      LOG_REQUESTS: env.LOG_REQUESTS || 'debug',
     };
     const child = (name) =>
       supervisor.start(name, process.execPath, [...nodeArgs, join(root, 'dist', name, 'main.js')], {

@@ -7,6 +7,7 @@ import { HeadwayError } from '../shared/errors.js';
 import type { Logger } from '../shared/process/log.js';
 import { basePathOf } from '../shared/process/public-url.js';
 import { tracing } from '../shared/tracing/tracing.js';
+import type { AuditLog } from './audit/audit-log.js';
 import { refuseCrossSite } from './auth/cross-site.js';
 import { ignoredCookieHint } from './auth/own-cookie.js';
 import { allowedHosts, refuseUnknownHosts } from './http/allowed-hosts.js';
@@ -48,6 +49,7 @@ export interface AppOptions
   embedded: boolean;
   limiter: Limiter;
   log: Logger;
+  audit: AuditLog;
   serving: Serving;
   overload: Overload;
 }
@@ -90,7 +92,7 @@ export function createApp(options: AppOptions): Express {
   const traces = tracing();
   if (traces) app.use(requestTrace(traces, routeOf));
   app.use(healthRoutes(options));
-  app.use(requestLog(log));
+  app.use(requestLog(options));
   app.use(
     inOneLayer(
       helmet({
@@ -121,8 +123,10 @@ export function createApp(options: AppOptions): Express {
         'Headway-Job-Tokens',
         'Idempotency-Key',
         'Last-Event-ID',
+        'X-Request-Id',
+        'Traceparent',
       ],
-      exposedHeaders: ['Location', 'RateLimit', 'RateLimit-Policy', 'Retry-After'],
+      exposedHeaders: ['Location', 'RateLimit', 'RateLimit-Policy', 'Retry-After', 'X-Request-Id'],
       maxAge: 600,
     }),
   );

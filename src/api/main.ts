@@ -17,7 +17,7 @@ await runMain(async () => {
   const registry = await loadRegistry([builtInJobsDir, ...(config.JOBS_DIR ? [config.JOBS_DIR] : [])]);
   const starting = answerWhileStarting(basePathOf(config.PUBLIC_URL));
   const server = createServer(SLOW_CLIENTS, starting);
-  answerClientErrors(server);
+  answerClientErrors(server, log);
   let listening: Promise<void> | undefined;
   const open = (): Promise<void> => {
     listening ??= listen(server, config);

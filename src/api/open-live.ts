@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import { ChannelHub } from '../shared/channel/hub.js';
 import { createReader } from '../shared/channel/reader.js';
+import { createHistory, type History } from '../shared/dashboard/history.js';
 import { internalKeyspace } from '../shared/dashboard/keys.js';
 import { type ProcessReporting, startProcessReporting } from '../shared/dashboard/reporting.js';
 import type { QueuePlan } from '../shared/jobs/queues.js';
@@ -33,6 +34,7 @@ export function openLive(options: OpenLiveOptions): {
   overviews: OverviewViewers;
   reporting: ProcessReporting;
   feed: DashboardFeed;
+  history: History;
 } {
   const { connection, subscriberRedis, plan, registry, viewers, viewerOptions, log } = options;
   const { redis, server, keyspace, trackJob, faults } = connection;
@@ -76,5 +78,5 @@ export function openLive(options: OpenLiveOptions): {
     readJob: trackJob,
     faults,
   });
-  return { dashboard, overviews, reporting, feed };
+  return { dashboard, overviews, reporting, feed, history: createHistory(redis, keyspace) };
 }

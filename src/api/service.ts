@@ -16,6 +16,7 @@ import { connectHeadway, type Waiting } from '../shared/runtime/connection.js';
 import { openMetrics } from '../shared/runtime/metrics.js';
 import { startTracing } from '../shared/tracing/start.js';
 import { createApp } from './app.js';
+import { openAuditLog } from './audit/audit-log.js';
 import { chooseAnonymous, logAnonymous } from './auth/anonymous.js';
 import { startServices } from './background.js';
 import { type Core, pubSubOf } from './core.js';
@@ -86,6 +87,7 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
   const secrets = await readSecrets(options, production);
   const opened = new CloseStack();
   opened.defer(await startTracing({ role: 'api', embedded, version: VERSION, log }));
+  const audit = opened.adopt(openAuditLog(config, log), (it) => it.close());
 
   const connection = await connectHeadway({
     config,
@@ -113,7 +115,7 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
   );
   const overload = opened.adopt(new Overload(config, log), stop);
   const streams = openStreams(core, jobs, { access, ...auth }, overload);
-  const { reporting, feed, dashboard, overviews } = openLive({ ...core, ...streams });
+  const { reporting, feed, dashboard, overviews, history } = openLive({ ...core, ...streams });
   opened.adopt(reporting, stop);
   opened.defer(() => connection.outcomes.flush());
   const allViewers = [streams.viewers, dashboard, overviews];
@@ -134,8 +136,10 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
     keys: { access, ...auth, redis: connection.redis, keyspace: connection.keyspace },
     presence: createWatcherQuery(pubSubOf(core)),
     dashboard,
+    history,
     overviews,
     embedded,
+    audit,
     serving,
     overload,
   });

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { startBrowser } from '../support/browser.js';
 import { ADMIN_TOKEN } from '../support/dashboard.js';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { findingsOf, onEachScreen, SCREENS } from '../support/page.js';
+import { findingsOf, onEachScreen, SCREENS, takePictures } from '../support/page.js';
 import { until } from '../support/until.js';
 
 describe('the dashboard', () => {
@@ -165,6 +165,7 @@ describe('the dashboard', () => {
     await visitor.goto(`${headway.api.url}/dashboard`);
     await visitor.getByRole('heading', { name: /^Active jobs 1/ }).waitFor();
     await visitor.getByText('Jobs started from this browser.').waitFor();
+    expect(await visitor.getByRole('radio').count()).toBe(0);
     expect(await visitor.getByRole('button', { name: /^Pause/ }).count()).toBe(0);
     expect(await visitor.getByRole('heading', { name: /^Workers/ }).count()).toBe(0);
     await visitor.getByRole('link', { name: 'Sign in as admin to see all jobs' }).waitFor();
@@ -175,12 +176,44 @@ describe('the dashboard', () => {
     await page.getByRole('heading', { name: /^Active jobs 0/ }).waitFor();
   });
 
+  /** Stores a history with a gap and an alert, and shows the last seven days with the keyboard alone. */
+  async function showHistory(): Promise<void> {
+    const hour = Math.floor(Date.now() / 3_600_000);
+    const entries = Array.from({ length: 150 }, (_, i): [string, string] => {
+      const counts = [100 + i, i % 7, 1, 40, 90, 1000 + 10 * i, 4000];
+      return [String(hour - i), JSON.stringify(i > 40 && i < 70 ? {} : { '': counts, steps: counts })];
+    }).filter((_, i) => i < 80 || i > 110);
+    await headway.connection.hset('headway:internal:{dashboard}:hours', Object.fromEntries(entries));
+    const key = 'waiting-jobs:steps';
+    const text = 'The oldest of 12 waiting jobs in the queue steps has waited 12 min (limit 5 min).';
+    const alert = { key, kind: 'waiting-jobs', subject: 'steps', text, firing: true, since: Date.now() };
+    await headway.connection.hset('headway:{alerts}:states', key, JSON.stringify(alert));
+    await page.getByText(text).waitFor();
+    await page.getByRole('radio', { name: '1 hour' }).focus();
+    await page.keyboard.press('ArrowRight');
+    await page.keyboard.press('ArrowRight');
+    expect(await page.getByRole('radio', { name: '7 days' }).isChecked()).toBe(true);
+    await page
+      .getByRole('img', {
+        name: /^Finished per hour, the last 7 days\. Newest: Completed 1\d\d, Failed \d, Cancelled 1$/,
+      })
+      .waitFor();
+    await page
+      .getByRole('img', { name: /^Wait time, the last 7 days\. Newest: p50 40 ms, p95 90 ms$/ })
+      .waitFor();
+    expect(requests.filter((request) => request === 'GET /v1/dashboard/history').length).toBeLessThanOrEqual(
+      2,
+    );
+  }
+
   it('has no axe findings and no horizontal scrolling on any screen', async () => {
     const job = await start(5000, 20);
     const failed = await start(3, 10, 2);
     await signIn();
     await page.getByText('failed at step 2, as asked').waitFor();
     await bars().first().waitFor();
+    await showHistory();
+    await takePictures(page, 'dashboard-history');
     for (const address of ['', `/jobs/${failed.id}`]) {
       if (address) {
         await page.goto(`${headway.api.url}/dashboard${address}`);

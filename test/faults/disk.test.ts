@@ -57,7 +57,9 @@ describe.runIf(disk.mounted)('a small disk that two API processes and a worker s
     socket.on('error', () => {});
     await once(socket, 'connect');
     const before = partial();
-    socket.write(`POST /v1/files?name=x HTTP/1.1\r\nHost: a\r\nContent-Length: ${bytes}\r\n\r\nx`);
+    socket.write(
+      `POST /v1/files?name=x HTTP/1.1\r\nHost: ${hostname}:${port}\r\nContent-Length: ${bytes}\r\n\r\nx`,
+    );
     await until('it has room', () => partial() > before);
     return socket;
   }

@@ -4,6 +4,9 @@ import http from 'node:http';
 import { syncBuiltinESMExports } from 'node:module';
 
 const { createServer } = http;
-http.createServer = (listener) =>
-  createServer({ headersTimeout: 1000, requestTimeout: 1000, connectionsCheckingInterval: 50 }, listener);
+http.createServer = (options, listener) =>
+  createServer(
+    { ...options, headersTimeout: 1000, requestTimeout: 1000, connectionsCheckingInterval: 50 },
+    listener,
+  );
 syncBuiltinESMExports();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { MinuteView } from '../../src/shared/dashboard/minutes.js';
-import { columnsOf, shortSpan } from '../../src/web/src/dashboard/series.js';
+import { columnsOf, historyColumns, shortSpan } from '../../src/web/src/dashboard/series.js';
 import { applyFrame, initialState } from '../../src/web/src/dashboard/state.js';
 import { type Moment, momentOf, spansOf } from '../../src/web/src/dashboard/time-line.js';
 import { firstView, streamOf, windowFor } from '../../src/web/src/dashboard/view.js';
@@ -35,6 +35,25 @@ describe('the state of the dashboard', () => {
     expect(x).toHaveLength(60);
     expect(x.at(-1)).toBe(6000);
     expect(done?.slice(-2)).toEqual([0, 4]);
+  });
+
+  it('converts a history to columns, with a gap where no hour was counted', () => {
+    const none = [0, 0, 0, null, null, null, null] as const;
+    const [x, done, waited] = historyColumns(
+      {
+        range: '24h',
+        at: 3_600_000 * 100.5,
+        hours: [
+          [98, 7, 0, 0, 5, 9, null, null],
+          [100, ...none],
+        ],
+      },
+      [(hour) => hour[1], (hour) => hour[4]],
+    );
+    expect(x).toHaveLength(24);
+    expect(x.at(-1)).toBe(360_000);
+    expect(done?.slice(-4)).toEqual([null, 7, null, 0]);
+    expect(waited?.slice(-4)).toEqual([null, 5, null, null]);
   });
 
   it.each([

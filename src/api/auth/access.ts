@@ -6,6 +6,7 @@ import type { TombstoneReader } from '../../shared/job-index/tombstones.js';
 import { meantJobId } from '../../shared/jobs/queues.js';
 import type { SnapshotReader } from '../../shared/lifecycle/snapshot.js';
 import type { Logger } from '../../shared/process/log.js';
+import { noteInEntry } from '../http/request-entry.js';
 import type { CredentialLimits, Guess } from '../limits/credentials.js';
 import type { AnonymousMode } from './anonymous.js';
 import { type ApiKeys, isApiKey } from './api-keys.js';
@@ -113,6 +114,7 @@ export function createAccess(options: AccessOptions): Access {
   /** The proof of each request that identifies its caller. */
   const known = new WeakMap<Request, Proof>();
   const remember = <P extends Proof | undefined>(req: Request, proof: P): P => {
+    if (proof) noteInEntry(req, { caller: callerOf(proof.claim) });
     if (proof && !isJobProof(proof)) known.set(req, proof);
     return proof;
   };
@@ -259,7 +261,10 @@ export function createAccess(options: AccessOptions): Access {
     }
     if (anonymous === 'deny') return undefined;
     const visitor = ownCookieOf(req, VISITOR_COOKIE);
-    return visitor && /^[\w-]{27}$/.test(visitor) ? visitorPrincipal(visitor) : undefined;
+    if (!visitor || !/^[\w-]{27}$/.test(visitor)) return undefined;
+    const caller = visitorPrincipal(visitor);
+    if (!proof) noteInEntry(req, { caller: caller.id });
+    return caller;
   }
 
   /** Whether a job delivers the webhook of another job, or is its descendant. Access to the other job then suffices. */
@@ -315,7 +320,9 @@ export function createAccess(options: AccessOptions): Access {
       const visitor = randomBytes(20).toString('base64url');
       const { name, options } = ownCookie(req, VISITOR_COOKIE);
       res.cookie(name, visitor, { ...options, maxAge: 365 * 24 * 3_600_000 });
-      return visitorPrincipal(visitor);
+      const caller = visitorPrincipal(visitor);
+      noteInEntry(req, { caller: caller.id });
+      return caller;
     },
     async authorize(req, given = String(req.params.id)) {
       const jobId = meantJobId(given);
@@ -330,7 +337,10 @@ export function createAccess(options: AccessOptions): Access {
       // The first token in the query identifies the caller, unless there is a bearer token.
       for (const token of queryTokens(req).slice(bearer(req) === undefined ? 1 : 0)) {
         const { claim, credential } = await verify(req, token);
-        if (opens(claim, jobId)) return { jobId, credential };
+        if (opens(claim, jobId)) {
+          if (!proof) noteInEntry(req, { caller: callerOf(claim) });
+          return { jobId, credential };
+        }
         if (typeof claim !== 'object' || !('jobId' in claim)) continue;
         if (await serves(jobId, claim.jobId)) return { jobId, credential };
       }
@@ -352,6 +362,12 @@ export function createAccess(options: AccessOptions): Access {
     },
     token: (jobId) => tokens.sign(jobId),
   };
+}
+
+/** The name of the bearer of a token in the logs. */
+function callerOf(claim: Claim | 'admin'): string {
+  if (claim === 'admin') return ADMIN.id;
+  return 'subject' in claim ? principalId(claim.subject, claim.tenant) : `job:${claim.jobId}`;
 }
 
 /** Returns the user token in the cookie. */

@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { type Server, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { type ErrorCode, HeadwayError } from '../../shared/errors.js';
+import type { Logger } from '../../shared/process/log.js';
 
 /** Answers to errors of Node's HTTP parser, by error code. */
 const KNOWN: Record<string, [status: number, code: ErrorCode, detail: string]> = {
@@ -11,7 +13,7 @@ const KNOWN: Record<string, [status: number, code: ErrorCode, detail: string]> =
 };
 
 /** Answers requests that are not valid HTTP with a problem (RFC 9457). Node would send only a status. */
-export function answerClientErrors(server: Server): void {
+export function answerClientErrors(server: Server, log: Logger): void {
   server.on('clientError', (error: NodeJS.ErrnoException, connection) => {
     const socket = connection as Socket & { _httpMessage?: { headersSent: boolean } | null };
     // Another response has already started.
@@ -21,10 +23,13 @@ export function answerClientErrors(server: Server): void {
       'invalid-request',
       'The request is not valid HTTP. Its Content-Length may not match its body.',
     ];
-    const body = JSON.stringify({ ...new HeadwayError(code, detail).toProblem(), status });
+    const requestId = randomUUID();
+    log.debug({ requestId, status, code: error.code, address: socket.remoteAddress }, 'invalid HTTP request');
+    const body = JSON.stringify({ ...new HeadwayError(code, detail).toProblem(), status, requestId });
     const head = [
       `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
       'Connection: close',
+      `X-Request-Id: ${requestId}`,
       'Content-Type: application/problem+json',
       `Content-Length: ${Buffer.byteLength(body)}`,
     ];

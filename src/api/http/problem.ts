@@ -4,6 +4,7 @@ import type { Logger } from '../../shared/process/log.js';
 import { isRedisFault } from '../../shared/redis/faults.js';
 import { setRefusalHeaders } from '../limits/refusal.js';
 import { basePath } from './base-path.js';
+import { logOf, noteInEntry, requestIdOf } from './request-entry.js';
 import { countError } from './request-metrics.js';
 
 /** Errors of Express's body parser, by their `type`. */
@@ -26,12 +27,14 @@ export function problemHandler(
 ): ErrorRequestHandler {
   return (thrown, req, res, next) => {
     const error = asHeadwayError(thrown);
+    noteInEntry(req, { code: error.code });
+    // Refusals are frequent under load, and the change to them is logged.
+    if (error.status >= 500 && error.code !== 'overloaded') {
+      logOf(log, req).error({ err: thrown, method: req.method, path: req.path }, error.message);
+    }
     const hint = error.code === 'sign-in' ? signInHint(req) : undefined;
     const explained = hint ? new HeadwayError(error.code, `${error.detail} ${hint}`) : error;
     countError(error);
-    // Refusals are frequent under load, and the change to them is logged.
-    if (error.status >= 500 && error.code !== 'overloaded')
-      log.error({ err: thrown, method: req.method, path: req.path }, error.message);
     if (res.headersSent) return next(thrown);
     if (error.code === 'unavailable') res.set('Retry-After', '2');
     if (error.code === 'overloaded') res.set('Retry-After', '5');
@@ -44,7 +47,9 @@ export function problemHandler(
     res
       .status(error.status)
       .type('application/problem+json')
-      .send(JSON.stringify(explained.toProblem(basePath(req) + req.path)));
+      .send(
+        JSON.stringify({ ...explained.toProblem(basePath(req) + req.path), requestId: requestIdOf(req) }),
+      );
   };
 }
 

@@ -1,39 +1,131 @@
-import type { RequestHandler } from 'express';
+import { isIP } from 'node:net';
+import type { Request, RequestHandler } from 'express';
+import type { Config } from '../../shared/process/config.js';
 import type { Logger } from '../../shared/process/log.js';
+import { type Act, actOf } from '../audit/acts.js';
+import type { AuditLog } from '../audit/audit-log.js';
+import { beginEntry, type RequestEntry } from './request-entry.js';
+import { routeOf } from './route.js';
 
-/** Logs each request when it is answered: at `debug`, and at `error` for a status of 500 or more. Tokens are redacted. */
-export function requestLog(log: Logger): RequestHandler {
+/** Maximum length of a URL in the log, in characters. */
+const MAX_URL = 1000;
+
+export interface RequestLogOptions {
+  log: Logger;
+  config: Pick<Config, 'LOG_REQUESTS'>;
+  audit: AuditLog;
+}
+
+/** How a request ended. */
+interface End {
+  status: number;
+  /** Sent bytes, including the head of the response. */
+  bytes: number;
+  how: string;
+  /** Why a stream ended. */
+  reason?: string;
+}
+
+/**
+ * Gives each request an id, and logs one line when it has been answered or its stream has ended; at `error` for a status
+ * of 500 or more, otherwise at `LOG_REQUESTS`. Also writes the audit log.
+ */
+export function requestLog({ log, config, audit }: RequestLogOptions): RequestHandler {
+  const level =
+    config.LOG_REQUESTS !== 'off' && log.isLevelEnabled(config.LOG_REQUESTS)
+      ? config.LOG_REQUESTS
+      : undefined;
   return (req, res, next) => {
-    const { method, url } = req;
-    const startedAt = performance.now();
+    const entry = beginEntry(req);
+    res.setHeader('X-Request-Id', entry.id);
+    const act = audit.enabled ? actOf(req) : undefined;
+    // Without a line to write, an open stream keeps nothing for it.
+    const end = createLine(req, entry, log, level, act && { act, audit });
+    const { socket } = req;
+    const sentBefore = socket.bytesWritten;
     res.once('close', () => {
-      const { statusCode: status } = res;
-      const level = status >= 500 ? 'error' : 'debug';
-      if (!log.isLevelEnabled(level)) return;
-      const how = status >= 500 ? 'errored' : res.writableEnded ? 'completed' : 'aborted';
-      const responseTime = Math.round(performance.now() - startedAt);
-      log[level]({ req: { method, url: redactUrl(url) }, res: { status }, responseTime }, `request ${how}`);
+      const { statusCode: status, writableEnded } = res;
+      const how = status >= 500 ? 'errored' : writableEnded ? 'completed' : 'aborted';
+      end({ status, bytes: socket.bytesWritten - sentBefore, how: `request ${how}` });
     });
+    // The response of a stream is detached from its socket, and does not notice its end.
+    if (level)
+      entry.endStream = (reason) =>
+        end({ status: 200, bytes: socket.bytesWritten - sentBefore, how: 'stream ended', reason });
     next();
   };
 }
 
-/** Returns a URL without the tokens in its query. */
+/** Returns the function that writes the lines of a request. It does not keep the request in memory. */
+function createLine(
+  req: Request,
+  entry: RequestEntry,
+  log: Logger,
+  level: 'info' | 'debug' | undefined,
+  audited: { act: Act; audit: AuditLog } | undefined,
+): (end: End) => void {
+  const { method } = req;
+  const url = req.url.length > MAX_URL ? `${req.url.slice(0, MAX_URL)}…` : req.url;
+  const address = level || audited ? addressOf(req) : undefined;
+  const startedAt = performance.now();
+  let written = false;
+  return ({ status, bytes, how, reason }) => {
+    if (written) return;
+    written = true;
+    const { id: requestId, caller, code } = entry;
+    if (audited) {
+      const { act, audit } = audited;
+      audit.record(act, { requestId, caller, address, status, code, target: entry.target, how });
+    }
+    // Refusals are frequent under load, and the change to them is logged.
+    const at = status >= 500 && code !== 'overloaded' ? 'error' : level;
+    if (!at || !log.isLevelEnabled(at)) return;
+    const { route, jobId = entry.jobId } = routeOf(url);
+    const ms = Math.round(performance.now() - startedAt);
+    log[at](
+      {
+        requestId,
+        method,
+        route,
+        url: redactUrl(url),
+        status,
+        code,
+        ms,
+        bytes,
+        caller,
+        address,
+        jobId,
+        reason,
+      },
+      how,
+    );
+  };
+}
+
+/** Returns the caller's address. `X-Forwarded-For` can contain any text, even from a trusted proxy. */
+export function addressOf(req: Request): string | undefined {
+  const { ip } = req;
+  return ip && isIP(ip) > 0 ? ip : req.socket.remoteAddress;
+}
+
+/** Returns a URL without the values of parameters that may be secret. */
 export function redactUrl(url: string): string {
   const [path, query] = url.split(/\?(.*)/s, 2) as [string, string | undefined];
   if (!query) return url;
   const shown = query.split('&').map((pair) => {
     const [key = ''] = pair.split('=', 1);
-    return isToken(key) ? `${key}=[redacted]` : pair;
+    return isSecret(key) ? `${key}=[redacted]` : pair;
   });
   return `${path}?${shown.join('&')}`;
 }
 
-/** Whether a key of the query is `token`, even if it is percent-encoded. */
-function isToken(key: string): boolean {
+/** Whether a key of the query names a secret, even if it is percent-encoded: `token`, `api_key`, `password`, … */
+function isSecret(key: string): boolean {
   try {
-    return decodeURIComponent(key.replaceAll('+', ' ')).trim().toLowerCase() === 'token';
+    return SECRET.test(decodeURIComponent(key.replaceAll('+', ' ')));
   } catch {
-    return /token/i.test(key);
+    return SECRET.test(key);
   }
 }
+
+const SECRET = /token|secret|passw|key|auth|signature/i;

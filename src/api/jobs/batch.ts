@@ -47,6 +47,7 @@ export type StartBatch = (
   caller: Principal,
   limited: LimitedCaller,
   key: string | undefined,
+  requestId?: string,
 ) => Promise<BatchItem[]>;
 
 /** What is stored about a job: its error, the id of the job that it duplicates, or 0 for a new job. */
@@ -56,7 +57,7 @@ export function createBatchStarter({ starter, limitedStarter, plan, idempotency 
   const idOf = (batch: string, name: string, index: number): string =>
     derivedJobId(plan.of(name), `${batch} ${index}`);
 
-  return async (body, caller, limited, key) => {
+  return async (body, caller, limited, key, requestId) => {
     const { jobs, mode = 'all-or-nothing' } = await requireValid(batchSchema, body);
     const checked = await Promise.all(jobs.map((job, i) => check(starter, job, caller, i)));
     if (mode === 'all-or-nothing') refuseInvalid(checked);
@@ -71,7 +72,9 @@ export function createBatchStarter({ starter, limitedStarter, plan, idempotency 
       stored = JSON.parse(decodeURIComponent(text)) as StoredItem[];
     } else {
       const valid = checked.flatMap((request, i) =>
-        request instanceof HeadwayError ? [] : [{ id: idOf(batch, request.definition.name, i), request, i }],
+        request instanceof HeadwayError
+          ? []
+          : [{ id: idOf(batch, request.definition.name, i), request: { ...request, requestId }, i }],
       );
       const start = mode === 'per-item' ? limitedStarter.startEach : limitedStarter.startAll;
       const jobs = await start(limited, valid);

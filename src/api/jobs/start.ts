@@ -29,6 +29,8 @@ export interface JobRequest {
   data: unknown;
   options: JobOptions;
   caller: Principal;
+  /** The id of the HTTP request. */
+  requestId?: string | undefined;
 }
 
 export interface StartOptions extends EnqueueOptions {
@@ -107,10 +109,10 @@ export function createJobStarter(given: StartOptions): JobStarter {
       return duplicate && given.keyspace.queueKey(requireAddress(id).queue, `de:${duplicate}`);
     },
     start(id, request) {
-      const { definition, data, options, caller } = request;
+      const { definition, data, options, caller, requestId } = request;
       const duplicate = deduplicationId(request);
       const bullmq = duplicate ? { deduplication: { id: duplicate } } : {};
-      return enqueue({ id, definition, data, options, owner: caller.id, bullmq });
+      return enqueue({ id, definition, data, options, owner: caller.id, requestId, bullmq });
     },
   };
 }

@@ -1,3 +1,5 @@
+import type { AlertState } from '../../shared/alerts/alert.js';
+import { readAlerts } from '../../shared/alerts/alerts.js';
 import type { WorkerCensus } from '../../shared/bullmq/worker-census.js';
 import type { ChannelHub } from '../../shared/channel/hub.js';
 import type { Sink, Subscription } from '../../shared/channel/subscription.js';
@@ -25,6 +27,8 @@ const WATCHED_MS = 5000;
 const STALE_MS = 3000;
 /** How often a view is read even if no change was reported, in ms: the view of all jobs, and that of one owner. */
 const REREAD_MS = { all: 5000, own: 30_000 };
+/** Maximum number of alerts on a dashboard. */
+const MAX_ALERTS = 20;
 /** Maximum number of views that one refresh reads. */
 const VIEWS_AT_ONCE = 20;
 
@@ -46,6 +50,7 @@ export class DashboardFeed {
     processes: [],
     queues: [],
     redis: null,
+    alerts: [],
     versions: { all: 0, admin: 0 },
   };
   readonly active: ActiveLists;
@@ -157,11 +162,13 @@ export class DashboardFeed {
   /** Reads what all viewers share. */
   private async readShared(): Promise<void> {
     const { self, redis, keyspace, plan, census, redisVersion } = this.options;
-    const [processes, paused, served, info] = await Promise.all([
+    const [processes, paused, served, info, alerts] = await Promise.all([
       this.presence.watch(self(), WATCHED_MS),
       Promise.all(plan.names.map((queue) => redis.hexists(keyspace.queueKey(queue, 'meta'), 'paused'))),
       Promise.all(plan.names.map((queue) => census.serves(queue))),
       redis.info('memory', 'clients').catch(() => redis.info()),
+      // Another tool may have replaced the key. The other reads notice an outage.
+      readAlerts(redis, keyspace).catch(() => new Map<string, AlertState>()),
     ]);
     this.shared.processes = processes.sort((a, b) => a.startedAt - b.startedAt || (a.id < b.id ? -1 : 1));
     this.live.keep(new Set(processes.map(({ id }) => id)));
@@ -184,6 +191,11 @@ export class DashboardFeed {
       maxBytes: numberIn(info, 'maxmemory'),
       clients: numberIn(info, 'connected_clients'),
     };
+    this.shared.alerts = [...alerts.values()]
+      .filter(({ firing }) => firing)
+      .sort((a, b) => a.since - b.since || (a.key < b.key ? -1 : 1))
+      .slice(0, MAX_ALERTS)
+      .map(({ kind, text, since }) => ({ kind, text, since }));
     this.answeredAt = performance.now();
     this.updateLive(this.answeredAt);
   }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { RANGES, type Range } from '../../shared/dashboard/hours.js';
 import { requireValid } from '../http/invalid.js';
 
 /** Maximum number of active jobs that a viewer can ask for. */
@@ -30,4 +31,18 @@ export type DashboardQuery = Omit<z.output<typeof querySchema>, 'token'>;
 export async function parseDashboardQuery(query: unknown): Promise<DashboardQuery> {
   const { token: _token, ...parsed } = await requireValid(querySchema, query, 'The query');
   return { ...parsed, q: parsed.q.trim().toLowerCase() };
+}
+
+/** The parameters of `GET /v1/dashboard/history`. */
+const historySchema = z.strictObject({
+  range: z.enum(Object.keys(RANGES) as [Range, ...Range[]]).default('24h'),
+  /** Only this kind of job; empty for all. */
+  name: z.string().max(200).default(''),
+  token: z.string().optional(),
+});
+
+/** @throws HeadwayError `invalid-request` for an unknown parameter or a wrong value */
+export async function parseHistoryQuery(query: unknown): Promise<{ range: Range; name: string }> {
+  const { range, name } = await requireValid(historySchema, query, 'The query');
+  return { range, name };
 }

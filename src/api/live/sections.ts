@@ -1,5 +1,5 @@
 import { type MinuteView, minuteView } from '../../shared/dashboard/minutes.js';
-import type { ProcessView, QueueState, RedisState } from '../../shared/dashboard/views.js';
+import type { FiringAlert, ProcessView, QueueState, RedisState } from '../../shared/dashboard/views.js';
 import type { FailedFilter } from './failed-jobs.js';
 import type { LiveJob, LiveJobs } from './live-jobs.js';
 import type { OwnerView } from './owner-view.js';
@@ -12,6 +12,7 @@ export interface SharedState {
   processes: ProcessView[];
   queues: QueueState[];
   redis: RedisState | null;
+  alerts: FiringAlert[];
   /** `all` grows when `live` or `queues` change; `admin` grows with each read of the rest. */
   versions: { all: number; admin: number };
 }
@@ -30,7 +31,7 @@ export function sectionsOf(
   query: DashboardQuery,
   admin: boolean,
 ): Record<string, unknown> {
-  const { live, processes, queues, redis } = shared;
+  const { live, processes, queues, redis, alerts } = shared;
   const matching = active.filter((job) => matches(job, query));
   return {
     live,
@@ -44,7 +45,7 @@ export function sectionsOf(
     failed: view.failed.get(failedKey(query))?.jobs ?? [],
     queues,
     ...(admin
-      ? { processes, redis, viewers: processes.reduce((sum, { viewers = 0 }) => sum + viewers, 0) }
+      ? { alerts, processes, redis, viewers: processes.reduce((sum, { viewers = 0 }) => sum + viewers, 0) }
       : {}),
   };
 }

@@ -18,6 +18,10 @@ export const problemSchema = named(
       detail: z.string().describe('What went wrong and how to fix it'),
       instance: z.string().optional().describe('The requested path'),
       code: z.enum(codes).describe('Stable, for use by programs'),
+      requestId: z
+        .string()
+        .optional()
+        .describe('The id of the request, as in the header `X-Request-Id` and in the logs of the service'),
       errors: z
         .array(
           z.object({

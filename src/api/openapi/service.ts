@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { RANGES } from '../../shared/dashboard/hours.js';
 import { named } from './components.js';
 import { json, type Operation } from './operation.js';
 
@@ -9,6 +10,22 @@ const health = named(
   z.object({
     status: z.enum(['ok', 'ready']),
     version: z.string().optional().describe('`/healthz` only: the major and minor version of the service'),
+  }),
+);
+
+const count = z.number().int();
+const quantile = z.number().int().nullable();
+
+const history = named(
+  'History',
+  z.object({
+    range: z.enum(Object.keys(RANGES)),
+    at: z.number().describe('When it was read, ms since 1970'),
+    hours: z
+      .array(z.tuple([count, count, count, count, quantile, quantile, quantile, quantile]))
+      .describe(
+        'Each hour that was counted, oldest first: the hour (hours since 1970), completed, failed, cancelled, p50 and p95 of the wait time, p50 and p95 of the run time (ms; `null` without jobs). A missing hour was not counted.',
+      ),
   }),
 );
 
@@ -49,6 +66,30 @@ export const serviceOperations: Operation[] = [
     access: 'open',
     answers: { 200: { description: 'Redis accepts writes', content: json(health, { status: 'ready' }) } },
     errors: ['unavailable'],
+  },
+  {
+    method: 'get',
+    path: '/v1/dashboard/history',
+    id: 'dashboardHistory',
+    tag: TAG,
+    summary: 'Get the ended jobs of each hour',
+    access: 'admin',
+    parameters: [
+      {
+        name: 'range',
+        in: 'query',
+        description: 'How far back',
+        schema: { type: 'string', enum: Object.keys(RANGES), default: '24h' },
+      },
+      {
+        name: 'name',
+        in: 'query',
+        description: 'Only this kind of job',
+        schema: { type: 'string', maxLength: 200 },
+      },
+    ],
+    answers: { 200: { description: 'The history', content: json(history) } },
+    errors: ['invalid-request'],
   },
   {
     method: 'get',

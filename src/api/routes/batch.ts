@@ -1,6 +1,7 @@
 import { type Request, type Response, Router } from 'express';
 import { basePath } from '../http/base-path.js';
 import { methods } from '../http/problem.js';
+import { requestIdOf } from '../http/request-entry.js';
 import { acceptedJob, createStateReader } from '../jobs/answers.js';
 import { createBatchStarter } from '../jobs/batch.js';
 import { createIdempotency, scopedKey } from '../jobs/idempotency.js';
@@ -25,7 +26,8 @@ export function batchRoutes(options: JobRoutesOptions): Router {
     const header = req.get('idempotency-key');
     const caller = await access.admit(req, res);
     const key = header === undefined ? undefined : scopedKey(header, caller);
-    const items = await startBatch(req.body, caller, limiter.caller(req, caller), key);
+    const limited = limiter.caller(req, caller);
+    const items = await startBatch(req.body, caller, limited, key, requestIdOf(req));
     const jobs = await Promise.all(
       items.map(async (item) => {
         if (item.error) return item;

@@ -1,4 +1,5 @@
 import { type Request, type Response, Router } from 'express';
+import type { History } from '../../shared/dashboard/history.js';
 import { HeadwayError } from '../../shared/errors.js';
 import type { Access } from '../auth/access.js';
 import { ownCookie, TOKEN_COOKIE } from '../auth/own-cookie.js';
@@ -7,7 +8,7 @@ import { basePath } from '../http/base-path.js';
 import { openPage } from '../http/pages.js';
 import { methods } from '../http/problem.js';
 import type { DashboardViewers } from '../live/dashboard-viewers.js';
-import { parseDashboardQuery } from '../live/query.js';
+import { parseDashboardQuery, parseHistoryQuery } from '../live/query.js';
 import type { StreamDoor } from '../stream/door.js';
 import { type PendingStream, requireStream } from '../stream/pending-stream.js';
 import { requireBoardAdmin } from './board.js';
@@ -15,6 +16,7 @@ import { requireBoardAdmin } from './board.js';
 export interface DashboardRoutesOptions {
   access: Access;
   dashboard: DashboardViewers;
+  history: History;
   streams: StreamDoor;
   /** Signs the token of an admin who signs in. */
   adminSession: () => Promise<string>;
@@ -26,12 +28,14 @@ export interface DashboardRoutesOptions {
 export function dashboardRoutes({
   access,
   dashboard,
+  history,
   streams,
   adminSession,
   page,
 }: DashboardRoutesOptions): Router {
   const router = Router();
   router.route('/v1/dashboard/events').all(methods('GET')).get(streams.handler(watch));
+  router.route('/v1/dashboard/history').all(methods('GET')).get(showHistory);
   const showPage = page === undefined ? notBuilt : openPage(page, 'dashboard.html');
   router.route('/dashboard').all(methods('GET')).get(showPage);
   router.route('/dashboard/jobs/:id').all(methods('GET')).get(showPage);
@@ -44,6 +48,12 @@ export function dashboardRoutes({
     const principal = await access.principal(req);
     requireStream(req);
     await dashboard.answer(stream, query, principal);
+  }
+
+  async function showHistory(req: Request, res: Response): Promise<void> {
+    const { range, name } = await parseHistoryQuery(req.query);
+    await access.requireAdmin(req);
+    res.set('Cache-Control', 'no-store').json(await history.read(range, name));
   }
 
   function notBuilt(): never {

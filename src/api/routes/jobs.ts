@@ -16,6 +16,7 @@ import type { Access } from '../auth/access.js';
 import { basePath } from '../http/base-path.js';
 import { jsonBody } from '../http/body.js';
 import { methods } from '../http/problem.js';
+import { noteInEntry, requestIdOf } from '../http/request-entry.js';
 import { acceptedJob, createStateReader, missingJob } from '../jobs/answers.js';
 import { createIdempotency, scopedKey } from '../jobs/idempotency.js';
 import { createJobList } from '../jobs/list.js';
@@ -115,10 +116,13 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     const queued = use.queued || (use.jobId !== newId && (await readTombstone(use.jobId)) !== undefined);
     if (!queued) {
       const limited = limiter.caller(req, caller);
-      [started = started] = await limitedStarter.startAll(limited, [{ id: use.jobId, request }]);
+      [started = started] = await limitedStarter.startAll(limited, [
+        { id: use.jobId, request: { ...request, requestId: requestIdOf(req) } },
+      ]);
       if (key) await idempotency.confirm(key, started.id);
     }
     const { id } = started;
+    noteInEntry(req, { jobId: id });
     const state = started.state ?? (await readState(id));
     const job = acceptedJob(id, request.definition.name, state, basePath(req), id !== use.jobId);
     res

@@ -10,6 +10,7 @@ import { basePath } from '../http/base-path.js';
 import { jsonBody } from '../http/body.js';
 import { requireValid } from '../http/invalid.js';
 import { methods } from '../http/problem.js';
+import { noteInEntry } from '../http/request-entry.js';
 
 export interface KeyRoutesOptions {
   access: Access;
@@ -39,6 +40,7 @@ export function keyRoutes({ access, apiKeys, revocations, redis, keyspace }: Key
 
   async function create(req: Request, res: Response): Promise<void> {
     const { key, secret } = await apiKeys.create(await requireValid(newKeySchema, req.body));
+    noteInEntry(req, { target: `key:${key.id}` });
     res
       .status(201)
       .location(`${basePath(req)}/v1/keys/${key.id}`)
@@ -55,6 +57,7 @@ export function keyRoutes({ access, apiKeys, revocations, redis, keyspace }: Key
 
   async function revoke(req: Request, res: Response): Promise<void> {
     const revoked = await revocations.revoke(await requireValid(revocationSchema, req.body));
+    noteInEntry(req, { target: `${revoked.field}:${revoked.name}` });
     await publishRevocation(redis, keyspace, revoked);
     res.status(204).end();
   }

@@ -11,6 +11,7 @@ import { NO_GRANTS, type Principal } from '../auth/principal.js';
 import { basePath } from '../http/base-path.js';
 import { invalid } from '../http/invalid.js';
 import { methods } from '../http/problem.js';
+import { noteInEntry, requestIdOf } from '../http/request-entry.js';
 import { requireKind } from '../jobs/permission.js';
 import type { LimitedCaller } from '../limits/caller.js';
 import { refusal } from '../limits/refusal.js';
@@ -75,6 +76,7 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
         const now = await update(present.id, (schedule) => replan(schedule, planned, serverNow()));
         // The schedule was deleted in the meantime: a new one is created.
         if (!now) continue;
+        noteInEntry(req, { target: `schedule:${now.id}` });
         res.location(scheduleLinks(now.id, basePath(req)).self).json(await view(now, req));
         return;
       }
@@ -95,6 +97,7 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
       // Another request with the same key was faster.
       if (saved !== 'saved') continue;
       await sync(schedule.id);
+      noteInEntry(req, { target: `schedule:${schedule.id}` });
       res
         .status(201)
         .location(scheduleLinks(schedule.id, basePath(req)).self)
@@ -150,8 +153,9 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
     const newId = newJobId(plan.of(name));
     const [{ id, state: newState } = { id: newId, state: undefined }] = await limitedStarter.startAll(
       limiter.caller(req, caller),
-      [{ id: newId, request }],
+      [{ id: newId, request: { ...request, requestId: requestIdOf(req) } }],
     );
+    noteInEntry(req, { jobId: id });
     const state = newState ?? (await connection.trackJob(id))?.state ?? 'waiting';
     const links = jobLinks(id, basePath(req));
     const token = access.token(id);

@@ -6,6 +6,7 @@ import { singleFlight } from '../../shared/process/every.js';
 import type { Logger } from '../../shared/process/log.js';
 import { isRedisFault } from '../../shared/redis/faults.js';
 import { type Overload, overloaded } from '../http/overload.js';
+import { logOf } from '../http/request-entry.js';
 import type { StreamAdmission } from './admission.js';
 import { WAITING } from './frames.js';
 import type { SinkEvents, StreamSink } from './handshake.js';
@@ -150,7 +151,9 @@ export class StreamDoor {
       await admit(stream.req, stream);
     } catch (error) {
       if (isTemporary(error) && !this.closed) return;
-      if (!(error instanceof HeadwayError)) this.options.log.error({ err: error }, 'could not open a stream');
+      if (!(error instanceof HeadwayError)) {
+        logOf(this.options.log, stream.req).error({ err: error }, 'could not open a stream');
+      }
       // The status is already 200: the viewer's next request is refused with an error.
       stream.comeBack();
     }

@@ -23,7 +23,17 @@ export interface SinkEvents {
 const END_GRACE_MS = 2000;
 
 const events = Symbol('sink events');
-type OwnSink = StreamSink & { [events]?: SinkEvents };
+const record = Symbol('record');
+type OwnSink = StreamSink & { [events]?: SinkEvents; [record]?: StreamRecord };
+
+/** What is kept of a stream until its end, for the log. */
+interface StreamRecord {
+  end(reason: string): void;
+  reason?: string;
+}
+
+/** Why the service ends a stream. Otherwise it has `completed`, or its viewer has disconnected. */
+export type EndReason = 'expired' | 'revoked' | 'stalled' | 'stopping' | 'ended';
 
 /** The headers of every event stream. */
 export const STREAM_HEADERS = {
@@ -83,8 +93,20 @@ export function handOver(sink: StreamSink, on: SinkEvents): void {
   (sink as OwnSink)[events] = on;
 }
 
+/** Calls a function at the end of a stream, with the reason. */
+export function onStreamEnd(sink: StreamSink, end: (reason: string) => void): void {
+  (sink as OwnSink)[record] = { end };
+}
+
+/** Records why a stream is about to end. The first reason counts. */
+export function noteEnd(sink: StreamSink, reason: EndReason): void {
+  const own = (sink as OwnSink)[record];
+  if (own) own.reason ??= reason;
+}
+
 /** Ends a stream. The socket is destroyed if the viewer does not close its side. */
 export function endStream(sink: StreamSink): void {
+  noteEnd(sink, 'ended');
   sink.end();
   setTimeout(() => sink.destroy(), END_GRACE_MS).unref();
 }
@@ -156,6 +178,10 @@ function onClose(this: OwnSink): void {
   this[events]?.onClose(this);
   // The response, which is the sink of other connections than plain HTTP/1, ends its lease itself.
   if (this instanceof Socket) releaseLeases(this);
+  const own = this[record];
+  if (!own) return;
+  const { writableEnded } = this as unknown as { writableEnded: boolean };
+  own.end(own.reason ?? (writableEnded ? 'completed' : 'disconnected'));
 }
 
 function onEnd(this: Socket): void {

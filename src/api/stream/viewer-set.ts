@@ -6,7 +6,7 @@ import type { Credential } from '../auth/credential.js';
 import type { RevocableStreams } from '../auth/revocation-watch.js';
 import type { Revoked } from '../auth/revocations.js';
 import { EXPIRED, REVOKED } from './frames.js';
-import { endStream, type SinkEvents, type StreamSink } from './handshake.js';
+import { endStream, noteEnd, type SinkEvents, type StreamSink } from './handshake.js';
 import type { PendingStream } from './pending-stream.js';
 import { dismissStream, endInWaves, leavingRetryMs, type Waves } from './waves.js';
 
@@ -118,7 +118,10 @@ export abstract class ViewerSet<V> implements RevocableStreams {
    */
   close(waves: Waves): Promise<void> {
     this.closed = true;
-    return endInWaves([...this.viewers.keys()], waves, (sink) => this.remove(sink));
+    return endInWaves([...this.viewers.keys()], waves, (sink) => {
+      this.remove(sink);
+      noteEnd(sink, 'stopping');
+    });
   }
 
   /**
@@ -154,6 +157,7 @@ export abstract class ViewerSet<V> implements RevocableStreams {
     if (viewer === undefined) return;
     const stalled = this.stalledSince(viewer) !== undefined;
     this.remove(sink);
+    noteEnd(sink, last === EXPIRED ? 'expired' : 'revoked');
     // A viewer that does not read would not get the event, and would keep its socket open.
     if (stalled) return void sink.destroy();
     writeTo(sink, last);
@@ -179,6 +183,7 @@ export abstract class ViewerSet<V> implements RevocableStreams {
       const since = this.stalledSince(viewer);
       if (since === undefined) this.serve(sink, viewer);
       else if (since < droppable) {
+        noteEnd(sink, 'stalled');
         streamStalls.only.value++;
         sink.destroy();
       }

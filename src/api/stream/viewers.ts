@@ -9,6 +9,7 @@ import {
 } from '../../shared/channel/subscription.js';
 import type { Logger } from '../../shared/process/log.js';
 import type { Credential } from '../auth/credential.js';
+import { logOf } from '../http/request-entry.js';
 import { redactUrl } from '../http/request-log.js';
 import { HEARTBEAT, WAITING } from './frames.js';
 import type { StreamSink } from './handshake.js';
@@ -81,7 +82,10 @@ export class ChannelViewers extends ViewerSet<Following> {
       return following;
     });
     if (!added || !this.log.isLevelEnabled('debug')) return;
-    this.log.debug({ url: redactUrl(stream.req.originalUrl), channels: channels.length }, 'stream opened');
+    logOf(this.log, stream.req).debug(
+      { url: redactUrl(stream.req.originalUrl), channels: channels.length },
+      'stream opened',
+    );
   }
 
   /**

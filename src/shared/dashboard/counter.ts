@@ -10,11 +10,14 @@ import { scriptsOf } from '../redis/scripts.js';
 import { serverNow } from '../redis/server-clock.js';
 import { bucketOf } from './histogram.js';
 import { dashboardKeys } from './keys.js';
-import { counters, MINUTE_MS, MINUTES_SHOWN, minuteOf } from './minutes.js';
+import { counters, HOUR_MINUTES, MINUTE_MS, MINUTES_SHOWN, minuteOf } from './minutes.js';
 import { dashboardScripts } from './scripts.js';
 
 const FLUSH_MS = 1000;
+/** How long a minute of one owner is kept, in ms. */
 const KEEP_MS = (MINUTES_SHOWN + 5) * MINUTE_MS;
+/** How long a minute of all owners is kept, in ms: long enough for the history, even if no process led for a while. */
+const KEEP_ALL_MS = (3 * HOUR_MINUTES + 5) * MINUTE_MS;
 const MAX_NAME = 100;
 /** The maximum number of counters in one command. */
 const AT_ONCE = 500;
@@ -37,6 +40,9 @@ export function createOutcomeCounter(redis: Redis | Cluster, keyspace: Keyspace)
   /** The pending counts: key of a minute -> counter -> number. */
   let counted = new Map<string, Map<string, number>>();
   let timer: NodeJS.Timeout | undefined;
+
+  const all = keys.minute(scopeOf(undefined), 0).slice(0, -1);
+  const lifetimeOf = (key: string): number => (key.startsWith(all) ? KEEP_ALL_MS : KEEP_MS);
 
   /** The scope of the owner of the last job: the counters of one job follow one another. */
   let last: { owner: string; scope: string } | undefined;
@@ -71,7 +77,7 @@ export function createOutcomeCounter(redis: Redis | Cluster, keyspace: Keyspace)
         const keys = [...new Set(part.map(({ key }) => key))];
         const places = new Map(keys.map((key, i) => [key, i + 1]));
         const counts = part.flatMap(({ key, counter, count }) => [places.get(key) ?? 0, counter, count]);
-        return scripts.countMinutes(keys.length, ...keys, KEEP_MS, ...counts).catch(() => {
+        return scripts.countMinutes(keys.length, ...keys, ...keys.map(lifetimeOf), ...counts).catch(() => {
           for (const { key, counter, count } of part) addTo(key, counter, count);
           timer ??= setTimeout(() => void flush(), FLUSH_MS).unref();
         });

@@ -19,6 +19,8 @@ export interface DashboardKeys {
   slots: string;
   /** A hash: the counters of one minute. */
   minute(scope: string, minute: number): string;
+  /** A hash: the history of all jobs, hour -> counts by kind, JSON. */
+  hours: string;
 }
 
 export function dashboardKeys(keyspace: Keyspace): DashboardKeys {
@@ -28,6 +30,7 @@ export function dashboardKeys(keyspace: Keyspace): DashboardKeys {
     deadlines: `${channel}:deadlines`,
     watched: `${channel}:watched`,
     slots,
+    hours: `${channel}:hours`,
     minute: (scope, minute) => `${channel}:minute:${scope}:${minute}`,
   };
 }

@@ -4,6 +4,8 @@ import { type Histogram, quantile } from './histogram.js';
 export const MINUTE_MS = 60_000;
 /** The number of minutes that the dashboard shows, including the current one. */
 export const MINUTES_SHOWN = 60;
+/** The number of minutes in an hour of the history. */
+export const HOUR_MINUTES = 60;
 
 /** Returns the minute of a time, in minutes since 1970. */
 export const minuteOf = (at: number): number => Math.floor(at / MINUTE_MS);

@@ -43,6 +43,15 @@ export interface QueueState {
   noWorker: boolean;
 }
 
+/** An alert that is firing. */
+export interface FiringAlert {
+  kind: string;
+  /** What is wrong, in one sentence. */
+  text: string;
+  /** ms since 1970 */
+  since: number;
+}
+
 /** The state of Redis. */
 export interface RedisState {
   version: string;

@@ -32,6 +32,8 @@ export interface JobSettings {
   webhook?: true;
   /** The job that this one works for. Access to that job includes access to this one. */
   of?: string;
+  /** The id of the HTTP request that started the job, or the job's root ancestor. */
+  requestId?: string;
 }
 
 /**
@@ -50,6 +52,7 @@ export const TAG = /^[\w.:@/-]{1,60}$/;
 /** The maximum number of tags of a job. */
 export const MAX_TAGS = 20;
 const MAX_ANCESTORS = 1000;
+const MAX_REQUEST_ID = 100;
 /** The latest time that a `Date` can represent, ms since 1970. */
 const MAX_TIME = 8.64e15;
 
@@ -68,6 +71,7 @@ export function jobSettings(opts: unknown): JobSettings {
   const keepMs = numberIn(given.keepMs, KEEP_MS.min, KEEP_MS.max);
   const owner = textIn(given.owner);
   const of = textIn(given.of);
+  const requestId = textIn(given.requestId)?.slice(0, MAX_REQUEST_ID);
   const ancestors = textsIn(given.ancestors).slice(-MAX_ANCESTORS);
   const tags = textsIn(given.tags)
     .filter((tag) => TAG.test(tag))
@@ -86,6 +90,7 @@ export function jobSettings(opts: unknown): JobSettings {
     ...(tags.length > 0 ? { tags } : {}),
     ...(given.webhook === true ? { webhook: true } : {}),
     ...(of ? { of } : {}),
+    ...(requestId ? { requestId } : {}),
   };
 }
 

@@ -3,11 +3,14 @@ import { HOSTS_FORM, hostPatterns } from '../host-patterns.js';
 import { isWebhookSecret, SECRET_FORM } from '../jobs/webhook-option.js';
 import { StartError } from '../start-error.js';
 import { accessSettings } from './access-settings.js';
+import { alertSettings } from './alert-settings.js';
 import { anonymousSettings } from './anonymous-settings.js';
 import { jobLimitSettings } from './job-limit-settings.js';
 import { limitSettings } from './limit-settings.js';
+import { logSettings } from './log-settings.js';
 import { metricsSettings } from './metrics-settings.js';
 import { normalPublicUrl, publicUrlMistake } from './public-url.js';
+import { isSecretSetting } from './redact.js';
 import { readSecretFiles } from './secret-files.js';
 import { secretList } from './secret-list.js';
 import { shedSettings } from './shed-settings.js';
@@ -200,10 +203,8 @@ export const configSchema = z.object({
     .describe(
       'How long a webhook receiver has to respond, in ms. After that, the delivery is retried later.',
     ),
-  LOG_LEVEL: z
-    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
-    .default('info')
-    .describe('Minimum log level.'),
+  ...logSettings,
+  ...alertSettings,
 });
 
 /** The validated configuration. Times are in ms, sizes in bytes. */
@@ -231,7 +232,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
   const mistakes = (parsed.error?.issues ?? []).map((issue) => {
     const name = String(issue.path[0]);
     if (name in files.secrets) return `${name}_FILE: ${issue.message}`;
-    const shown = /SECRET|TOKEN$/.test(name) ? '' : ` (got ${JSON.stringify(env[name])})`;
+    const shown = isSecretSetting(name) ? '' : ` (got ${JSON.stringify(env[name])})`;
     return `${name}: ${issue.message}${shown}`;
   });
   if (!parsed.success || files.problems.length > 0) throw new ConfigError([...files.problems, ...mistakes]);

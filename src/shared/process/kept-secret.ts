@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StartError } from '../start-error.js';
+import { hideInLogs } from './redact.js';
 import { secretLines } from './secret-files.js';
 import type { Secrets } from './secret-list.js';
 
@@ -34,5 +35,6 @@ export async function keptSecrets(
     throw new StartError(
       `${file} is damaged: delete it to generate a new secret; everything signed with the old one becomes invalid`,
     );
+  hideInLogs(newest, ...others);
   return [newest, ...others];
 }

@@ -1,16 +1,22 @@
 import { pino } from 'pino';
 import { asError } from '../jobs/thrown.js';
 import type { Config } from './config.js';
+import { hideInLogs, redact, secretsOf } from './redact.js';
 
 export type Logger = pino.Logger;
 
-/** Returns the logger of a process. It writes JSON lines to standard output. */
-export function createLogger(config: Pick<Config, 'LOG_LEVEL'>, name: string): Logger {
+/**
+ * Returns the logger of a process. It writes JSON lines to standard output, without the secrets of the configuration and
+ * without texts in the form of a token, a key or a URL with a password.
+ */
+export function createLogger(config: Pick<Config, 'LOG_LEVEL'> & Partial<Config>, name: string): Logger {
+  hideInLogs(...secretsOf(config));
   return pino({
     name,
     level: config.LOG_LEVEL,
     base: { name, pid: process.pid },
     serializers: { err: logged },
+    hooks: { streamWrite: redact },
   });
 }
 
@@ -19,11 +25,15 @@ const MAX_LOGGED = 32 * 1024;
 
 function logged(error: unknown): unknown {
   try {
-    const whole: unknown = pino.stdSerializers.err(error as Error);
-    if (JSON.stringify(whole).length <= MAX_LOGGED) return whole;
+    const whole = JSON.stringify(pino.stdSerializers.err(error as Error), withoutArguments);
+    if (whole.length <= MAX_LOGGED) return JSON.parse(whole);
   } catch {
     // A property throws, or the error cannot be converted to JSON.
   }
   const { name: type, message, stack } = asError(error);
   return { type, message, stack };
 }
+
+/** Reduces the command in an error of ioredis to its name: its arguments contain data, URLs and secrets of callers. */
+const withoutArguments = (key: string, value: unknown): unknown =>
+  key === 'command' && typeof value === 'object' && value !== null && 'name' in value ? value.name : value;

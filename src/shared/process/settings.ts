@@ -36,6 +36,7 @@ export function librarySettings({ redis, settings = {} }: LibraryOptions): Confi
     ),
     // The log belongs to the embedding program, so Headway stays quiet by default.
     LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn',
+    AUDIT_LOG: process.env.AUDIT_LOG ?? 'off',
     ...given,
     ...(redis === undefined ? {} : { REDIS_URL: redis }),
   });

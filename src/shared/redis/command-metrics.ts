@@ -28,7 +28,9 @@ export function countCommands(redis: Redis, purpose: string): void {
   const latency = redisLatency.at(purpose);
   const outages = redisOutages.at(purpose);
   const outageSeconds = redisOutageSeconds.at(purpose);
-  const connection = redis as unknown as { sendCommand(command: Command, stream?: unknown, node?: unknown): unknown };
+  const connection = redis as unknown as {
+    sendCommand(command: Command, stream?: unknown, node?: unknown): unknown;
+  };
   const { sendCommand } = connection;
   let measuring = false;
   connection.sendCommand = function (this: unknown, command, stream, node) {

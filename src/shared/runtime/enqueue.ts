@@ -26,6 +26,8 @@ export interface NewJob {
   options: JobOptions;
   /** The owner of the job. */
   owner?: string | undefined;
+  /** The id of the request that the job goes back to. */
+  requestId?: string | undefined;
   /** The ids of its ancestors, from the root to the parent. */
   ancestors?: string[];
   /** Further options for BullMQ. */
@@ -162,7 +164,8 @@ interface Start {
   span: SendSpan | undefined;
 }
 
-function startOf({ id, definition, data, options, owner = '', ancestors, bullmq: further }: NewJob): Start {
+function startOf(job: NewJob): Start {
+  const { id, definition, data, options, owner = '', requestId, ancestors, bullmq: further } = job;
   const now = serverNow();
   const { name, defaults } = definition;
   const { bullmq, dueAt, expiresAt } = queueOptions(options, defaults, owner, now);
@@ -177,11 +180,20 @@ function startOf({ id, definition, data, options, owner = '', ancestors, bullmq:
       ...bullmq,
       ...further,
       ...telemetryOption(span?.metadata),
-      ...(ancestors ? { headway: { ...bullmq.headway, ancestors } } : {}),
+      headway: {
+        ...bullmq.headway,
+        ...(requestId ? { requestId } : {}),
+        ...(ancestors ? { ancestors } : {}),
+      },
     } as JobsOptions,
     waiting: { channel: jobChannel(id), ...accepted({ id, name, ...(dueAt ? { dueAt } : {}) }) },
     expiresAt,
-    webhook: webhook && { ...webhook, owner, job: { name, createdAt: now } },
+    webhook: webhook && {
+      ...webhook,
+      owner,
+      ...(requestId ? { requestId } : {}),
+      job: { name, createdAt: now },
+    },
     span,
   };
 }

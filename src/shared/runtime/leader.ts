@@ -1,3 +1,5 @@
+import { createAlerts } from '../alerts/alerts.js';
+import { createHistory } from '../dashboard/history.js';
 import type { FileStore } from '../files/store.js';
 import { createAudit } from '../job-index/audit.js';
 import { createJobRetention } from '../job-index/retention.js';
@@ -32,6 +34,9 @@ export function startHousekeeping(options: HousekeepingOptions): Service {
   const { redis, keyspace, keep, trackJob, faults } = connection;
   const retention = createJobRetention({ redis, keyspace, keep, reconciler, store, faults, log });
   const audit = createAudit({ redis, keyspace, queues: plan.names, trackJob, faults, log });
+  const { census } = connection;
+  const alerts = createAlerts({ redis, keyspace, queues: plan.names, census, config, log });
+  const history = createHistory(redis, keyspace);
   const failing = new Set<string>();
 
   /** Runs one task. A failure does not stop the other tasks, and the task is tried again next time. */
@@ -62,6 +67,8 @@ export function startHousekeeping(options: HousekeepingOptions): Service {
         run('maintain schedules', () => schedules.maintain()),
         run('remove old jobs', () => retention.sweep()),
         run('audit the job index', () => audit.step()),
+        run('roll up the history', () => history.rollUp()),
+        run('check the alerts', async () => alerts?.check()),
       ]);
     },
     faults,

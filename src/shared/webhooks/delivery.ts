@@ -67,7 +67,11 @@ export function createWebhookQueue(options: WebhookQueueOptions): WebhookQueue {
       ...RETRIES,
       // BullMQ ignores a job whose id exists.
       jobId: job ? deliveryId(job) : idOf(jobId, `removed ${fence.attempt} ${fence.rank}`),
-      headway: { owner: webhook.owner, of: jobId },
+      headway: {
+        owner: webhook.owner,
+        of: jobId,
+        ...(webhook.requestId ? { requestId: webhook.requestId } : {}),
+      },
       // Each try is part of the job's trace, whichever process has queued the delivery.
       ...telemetryOption(job?.trace),
     };

@@ -12,6 +12,8 @@ export interface Webhook {
   events: TerminalState[];
   /** The principal that started the job. */
   owner: string;
+  /** The id of the request that the job goes back to. */
+  requestId?: string | undefined;
   /** The fields of the job to send when BullMQ has removed it. */
   job: { name: string; createdAt: number };
 }

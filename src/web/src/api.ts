@@ -1,6 +1,7 @@
 import { isPassing, ProblemError } from '../../client/errors.js';
 import { type Call, call } from '../../client/http.js';
 import type { JobView, UploadedFile } from '../../client/types.js';
+import type { HistoryView, Range } from '../../shared/dashboard/hours.js';
 import { ROOT, service } from './service';
 
 /** A kind of job, as `GET /v1/definitions` lists it. */
@@ -64,6 +65,12 @@ export const problemFields = (error: unknown): Record<string, string> =>
   error instanceof ProblemError
     ? Object.fromEntries((error.problem.errors ?? []).map(({ pointer, detail }) => [pointer, detail]))
     : {};
+
+/** Requests the ended jobs of each hour. @param name only this kind of job; empty for all. @throws ProblemError */
+export function fetchHistory(range: Range, name: string, signal: AbortSignal): Promise<HistoryView> {
+  const query = new URLSearchParams({ range, ...(name ? { name } : {}) });
+  return request<HistoryView>(`v1/dashboard/history?${query}`, { signal });
+}
 
 export async function fetchDefinitions(): Promise<Definition[]> {
   const { definitions } = await request<{ definitions: Definition[] }>('v1/definitions');

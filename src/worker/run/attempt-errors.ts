@@ -1,6 +1,6 @@
 import { type Job, UnrecoverableError, WaitingError } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { jobIdOf, storedId } from '../../shared/jobs/queues.js';
+import { storedId } from '../../shared/jobs/queues.js';
 import { asError } from '../../shared/jobs/thrown.js';
 import type { Keyspace } from '../../shared/keyspace.js';
 import { CANCELLED_REASON, type JobErrorCode } from '../../shared/lifecycle/snapshot.js';
@@ -10,6 +10,7 @@ import { untilTaken } from '../../shared/redis/until-taken.js';
 import { handBack } from './bullmq-job.js';
 import type { Execution } from './execution.js';
 import { isPermanent, readable } from './failure.js';
+import { attemptFields } from './log-fields.js';
 import { type ActiveRuns, type Run, StopReason } from './run.js';
 import type { Suspects } from './suspects.js';
 
@@ -68,10 +69,7 @@ export function createAttemptErrors({ redis, keyspace, runs, suspects, log }: At
     if (run.isLost) return new WaitingError();
     // Viewers see only the message; the original error from a library or the system is logged here.
     if (error instanceof Error && error.cause !== undefined) {
-      log.warn(
-        { err: error, jobId: jobIdOf({ queue: job.queueName, id: storedId(job) }) },
-        'an attempt failed',
-      );
+      log.warn({ err: error, ...attemptFields(job) }, 'an attempt failed');
     }
     // BullMQ recognises its errors by name too.
     const plain = asError(error);

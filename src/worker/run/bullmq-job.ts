@@ -51,7 +51,7 @@ export async function handBack(job: Job, token: string, redis: Redis, keyspace: 
  */
 export function retryLastStep(job: Job, log: Logger): void {
   const onRefused = (error: unknown): void =>
-    log.warn({ err: error, id: job.id }, 'Redis refused the final state of a job; retrying');
+    log.warn({ err: error }, 'Redis refused the final state of a job; retrying');
   const { moveToCompleted, moveToFailed } = job;
   job.moveToCompleted = (...args) => untilTaken(() => moveToCompleted.apply(job, args), { onRefused });
   job.moveToFailed = ((...args: Parameters<typeof moveToFailed>) =>

@@ -29,6 +29,7 @@ import { checkResult, checkScheduledData } from './contract.js';
 import { createLocalExecution, type Execution, type InternalServices } from './execution.js';
 import { concealed, readable } from './failure.js';
 import { jobFiles, keepFilesOfCompleted } from './job-files.js';
+import { attemptFields } from './log-fields.js';
 import { ActiveRuns, cancelled, Run, StopReason } from './run.js';
 import { BriefKinds, RunStart } from './run-start.js';
 import { createSuspects } from './suspects.js';
@@ -86,7 +87,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
   const suspects = createSuspects(options);
   const { finalError, failureOf } = createAttemptErrors({ redis, keyspace, runs, suspects, log });
 
-  function sinkOf(jobId: string, job: Job, start: RunStart): ReportSink {
+  function sinkOf(jobId: string, job: Job, start: RunStart, attemptLog: Logger): ReportSink {
     const { publisher, presence, batch, limits } = options;
     const sink = createReportSink({
       publisher: start.before(publisher),
@@ -98,7 +99,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       job,
       begin: () => reconciler.reconcile(jobId),
       logLines: limits.logLines,
-      log: log.child({ jobId, job: job.name, attempt: job.attemptsStarted }),
+      log: attemptLog,
     });
     const { progress } = sink;
     sink.progress = (data, reports) => {
@@ -159,11 +160,12 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     const jobId = jobIdOf({ queue: job.queueName, id: storedId(job) });
     const definition = registry.get(job.name);
     if (!definition) throw new UnrecoverableError(`this worker has no job type "${job.name}"`);
-    retryLastStep(job, log);
+    const settings = jobSettings(job.opts);
+    const attemptLog = log.child(attemptFields(job, jobId, settings));
+    retryLastStep(job, attemptLog);
     const run = new Run(jobId, definition.defaults?.cancelGraceMs ?? DEFAULT_GRACE_MS);
     runs.begin(jobId, run);
     const attempt = job.attemptsStarted;
-    const settings = jobSettings(job.opts);
     running.begin({
       id: jobId,
       name: job.name,
@@ -196,7 +198,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       else if (now?.cancelAsked) run.stop(cancelled());
       return now;
     });
-    const sink = sinkOf(jobId, job, start);
+    const sink = sinkOf(jobId, job, start, attemptLog);
     const execution = executionOf(jobId, attempt, definition, sink);
     const childEvents = new ChildEvents({ jobId, attempt }, sink);
     const delivered = async (): Promise<void> => {
@@ -210,7 +212,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
         return delivered();
       })
       .catch((error) =>
-        log.debug({ err: error, jobId }, 'could not send the reports of a run that has lost its lock'),
+        attemptLog.debug({ err: error }, 'could not send the reports of a run that has lost its lock'),
       );
     const flush = (): Promise<void> => Promise.race([delivered(), run.lost]);
     /** The outcome of a failed run follows its start. If the start cannot be published, the cause is already known. */
@@ -246,7 +248,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
         fail: (error) => run.stop(new StopReason('child', error.message, { cause: error })),
       });
       children = ownChildren;
-      return await run.do(async () => {
+      const result = await run.do(async () => {
         if (isLate(now)) throw await finalError(job, 'not started in time', 'expired');
         const leaveTurn = await suspects.enter(job, run, now?.stalls ?? 0);
         const startChild: Children['start'] = (...call) => {
@@ -266,7 +268,10 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
         await start.settled();
         return result;
       });
+      logEnd(attemptLog, 'an attempt has completed', beganAt);
+      return result;
     } catch (error) {
+      logEnd(attemptLog, 'an attempt has ended early', beganAt);
       throw await failureOf(readable(error), job, token, run, execution, flushFailed);
     } finally {
       brief.note(job.name, performance.now() - beganAt);
@@ -292,6 +297,11 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     return active.attempt(attempt, job.opts.telemetry?.metadata, () => concealing(job, token));
   };
   return { process: traced, runs, begun };
+}
+
+/** Logs the end of an attempt. At `debug`, because a worker may end thousands a second. */
+function logEnd(log: Logger, message: string, beganAt: number): void {
+  if (log.isLevelEnabled('debug')) log.debug({ ms: Math.round(performance.now() - beganAt) }, message);
 }
 
 /** Why a run stops when its start, which was held back, cannot be published. The attempt fails with the cause. */

@@ -6,6 +6,7 @@ import { STALLED_REASON } from '../../shared/lifecycle/snapshot.js';
 import type { Logger } from '../../shared/process/log.js';
 import { scriptsOf } from '../../shared/redis/scripts.js';
 import { untilTaken } from '../../shared/redis/until-taken.js';
+import { attemptFields } from './log-fields.js';
 import type { Run } from './run.js';
 import { runScripts } from './scripts.js';
 import { Permits } from './thread/permits.js';
@@ -85,7 +86,7 @@ export function createSuspects({ redis, keyspace, maxStalls, log }: SuspectsOpti
       }
       if (losses < suspicious && noted === null) return () => {};
       log.info(
-        { id: job.id, losses },
+        { ...attemptFields(job), losses },
         'this job has lost its worker before; it does not run together with other such jobs',
       );
       const leave = await takeTurn(run);

@@ -3,10 +3,10 @@ import { webhookCalls, webhookDuration } from '../../shared/metrics/job-metrics.
 import { serverNow } from '../../shared/redis/server-clock.js';
 import { tracing } from '../../shared/tracing/tracing.js';
 import { messageId } from '../../shared/webhooks/delivery.js';
+import { signedHeaders } from '../../shared/webhooks/signature.js';
 import type { WebhookStore } from '../../shared/webhooks/store.js';
 import type { WebhookPolicy } from '../../shared/webhooks/target.js';
 import { post } from './post.js';
-import { signedHeaders } from './signature.js';
 
 /** One delivery. */
 export interface Delivery {
@@ -44,6 +44,7 @@ export function createDeliver({ store, policy, secrets, timeoutMs }: DeliverOpti
     const headers = {
       'Content-Type': 'application/json',
       'User-Agent': 'Headway',
+      ...(webhook.requestId ? { 'X-Request-Id': webhook.requestId } : {}),
       ...signedHeaders(messageId(id), body, signing, serverNow()),
     };
     const send = (traced: Record<string, string>): Promise<number> =>

@@ -12,7 +12,11 @@ describe('a URL in a log', () => {
     ['/a?+token=abc', '/a?+token=[redacted]'],
     ['/a?%zztoken=abc', '/a?%zztoken=[redacted]'],
     ['/a?x=token', '/a?x=token'],
-    ['/a?b?token=abc', '/a?b?token=abc'],
+    ['/a?b?token=abc', '/a?b?token=[redacted]'],
+    [
+      '/a?access_token=abc&Api-Key=d&password=e&%73ecret=f',
+      '/a?access_token=[redacted]&Api-Key=[redacted]&password=[redacted]&%73ecret=[redacted]',
+    ],
     ['/token=1', '/token=1'],
     ['/a?', '/a?'],
   ])('%s has no token: %s', (url, shown) => {

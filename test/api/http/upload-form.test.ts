@@ -11,6 +11,7 @@ import { problemHandler } from '../../../src/api/http/problem.js';
 import type { UploadLimiter } from '../../../src/api/http/upload-quota.js';
 import { filesRoutes } from '../../../src/api/routes/files.js';
 import { openFileStore } from '../../../src/shared/files/store.js';
+import { createLogger } from '../../../src/shared/process/log.js';
 import { temporaryFolder } from '../../support/processes.js';
 import { until } from '../../support/until.js';
 
@@ -37,7 +38,7 @@ beforeAll(async () => {
   app.use('/jobs-behind-json', express.json(), jsonBody('1mb'), echo);
   app.use(problems);
   server = createServer(app).listen(0, '127.0.0.1');
-  answerClientErrors(server);
+  answerClientErrors(server, createLogger({ LOG_LEVEL: 'silent' }, 'test'));
   await once(server, 'listening');
   port = (server.address() as AddressInfo).port;
 });

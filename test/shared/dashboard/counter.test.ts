@@ -47,7 +47,12 @@ it('counts each job once when another tool has replaced a minute or a counter', 
   await redis.hset('spoilt', 'failed:a', 'text');
   const minutes = ['good', 'replaced', 'spoilt'];
   const counts = [1, 'failed:a', 1, 2, 'failed:a', 1, 3, 'failed:a', 1, 3, 'failed:b', 1];
-  await scriptsOf(redis, dashboardScripts).countMinutes(minutes.length, ...minutes, 60_000, ...counts);
+  await scriptsOf(redis, dashboardScripts).countMinutes(
+    minutes.length,
+    ...minutes,
+    ...minutes.map(() => 60_000),
+    ...counts,
+  );
   expect(await redis.hgetall('good')).toEqual({ 'failed:a': '1' });
   expect(await redis.get('replaced')).toBe('text');
   expect(await redis.hgetall('spoilt')).toEqual({ 'failed:a': 'text', 'failed:b': '1' });

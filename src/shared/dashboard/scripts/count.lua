@@ -2,8 +2,8 @@
   Adds to the counters of minutes.
 
   KEYS     the minutes: hashes, counter -> number
-  ARGV[1]  the lifetime of a minute, in ms
-  ARGV[2]  and following: for each counter the position of its minute in KEYS, its name, and its increment
+  ARGV[1]  to ARGV[#KEYS]: the lifetime of each minute, in ms
+  ARGV[#KEYS + 1]  and following: for each counter the position of its minute in KEYS, its name, and its increment
 
   Cost: O(given counters). A minute has at most MOST counters. Further kinds of job are counted together as OTHERS, because
   other tools may give each job a different name.
@@ -25,7 +25,7 @@ for i, key in ipairs(KEYS) do
   room[i] = size and MOST - size
 end
 
-for i = 2, #ARGV, 3 do
+for i = #KEYS + 1, #ARGV, 3 do
   local minute, counter, count = tonumber(ARGV[i]), ARGV[i + 1], ARGV[i + 2]
   local key = KEYS[minute]
   if room[minute] then
@@ -36,5 +36,5 @@ for i = 2, #ARGV, 3 do
   end
 end
 for i, key in ipairs(KEYS) do
-  if room[i] then redis.call('PEXPIRE', key, ARGV[1]) end
+  if room[i] then redis.call('PEXPIRE', key, ARGV[i]) end
 end

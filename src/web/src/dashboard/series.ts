@@ -1,3 +1,4 @@
+import { type HistoryView, RANGES } from '../../../shared/dashboard/hours.js';
 import { MINUTES_SHOWN, type MinuteView } from '../../../shared/dashboard/minutes.js';
 
 /** The columns of a chart: times in seconds, then one column per line. */
@@ -15,6 +16,28 @@ export function columnsOf(
     shown.map((minute) => minute * 60),
     ...pick.map((one) => shown.map((minute) => one(minutes.get(minute)))),
   ];
+}
+
+/** The entry of an hour: see {@link HistoryView}. */
+type Hour = HistoryView['hours'][number];
+
+/**
+ * Returns one column for each function in `pick`, over the hours of a history. An hour that was not counted is empty in
+ * all of them, which is a gap in the chart.
+ */
+export function historyColumns(
+  { range, at, hours }: HistoryView,
+  pick: Array<(hour: Hour) => number | null>,
+): Columns {
+  const last = Math.floor(at / 3_600_000);
+  const shown = Array.from({ length: RANGES[range] }, (_, i) => last - RANGES[range] + 1 + i);
+  const known = new Map(hours.map((hour) => [hour[0], hour]));
+  const values = (one: (hour: Hour) => number | null): Array<number | null> =>
+    shown.map((at) => {
+      const hour = known.get(at);
+      return hour ? one(hour) : null;
+    });
+  return [shown.map((hour) => hour * 3600), ...pick.map(values)];
 }
 
 /** Formats a duration in ms, short enough for an axis. */

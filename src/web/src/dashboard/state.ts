@@ -2,6 +2,7 @@ import { MINUTES_SHOWN, type MinuteView, minuteOf } from '../../../shared/dashbo
 import type {
   ActiveJob,
   FailedJob,
+  FiringAlert,
   ProcessView,
   QueueState,
   RedisState,
@@ -25,6 +26,7 @@ export interface DashboardState {
   queues: QueueState[];
   processes?: ProcessView[];
   redis?: RedisState | null;
+  alerts?: FiringAlert[];
   viewers?: number;
   minutes: Map<number, MinuteView>;
 }

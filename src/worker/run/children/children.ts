@@ -117,12 +117,12 @@ export function createChildren(services: ChildServices, run: ParentRun): Childre
   ) {
     const { definition } = request;
     const options = await checkChild(definition, data, given.options);
-    const { owner } = settings;
+    const { owner, requestId } = settings;
     let end: ChildEnd | undefined;
     while (!end) {
       checkOpen();
       end = await start(
-        { id, parentId: jobId, definition, data, options, owner, ancestors: above },
+        { id, parentId: jobId, definition, data, options, owner, requestId, ancestors: above },
         untilEnd,
       );
       // If the run has ended meanwhile, the new child was not cancelled with the others.

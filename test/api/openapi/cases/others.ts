@@ -20,6 +20,17 @@ export const otherCases: Record<string, OperationCases> = {
       ['too much', 413, () => ({ query: { name: 'a.txt' }, body: Buffer.alloc(200_000) })],
     ],
   },
+  dashboardHistory: {
+    good: [
+      ['of all jobs', 200, () => ({ headers: admin })],
+      ['of one kind', 200, () => ({ headers: admin, query: { range: '30d', name: 'steps' } })],
+    ],
+    bad: [
+      ['by a user', 403, (world) => ({ headers: bearer(world.user) })],
+      ['by nobody', 401, () => ({})],
+      ['an unknown range', 400, () => ({ headers: admin, query: { range: '1y' } })],
+    ],
+  },
   publish: {
     good: [
       ['text', 200, () => ({ path: { name: 'public.a' }, body: { data: 'words' } })],

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { secretKey } from '../../shared/jobs/webhook-option.js';
+import { secretKey } from '../jobs/webhook-option.js';
 
 /**
  * Returns the headers with which a receiver verifies a call (Standard Webhooks 1.0.0, "Signature scheme" and "Webhook

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Webhook } from 'standardwebhooks';
 import { describe, expect, it } from 'vitest';
 import { isWebhookSecret } from '../../../src/shared/jobs/webhook-option.js';
-import { signedHeaders } from '../../../src/worker/webhooks/signature.js';
+import { signedHeaders } from '../../../src/shared/webhooks/signature.js';
 
 const secretOf = (bytes: number): string => `whsec_${randomBytes(bytes).toString('base64')}`;
 
