@@ -9,6 +9,8 @@ const LONG = [
   'browser/several-jobs',
   'client/faults',
   'api/keeping',
+  'deploy/proxies',
+  'deploy/backup',
   'browser/client',
   'package/package',
   'browser/page',

@@ -74,6 +74,7 @@ const DEPLOY_PROGRAMS = {
   prometheus: 'prometheus',
   promtool: 'prometheus',
   'systemd-analyze': 'systemd',
+  'docker-compose': 'docker-compose',
   debootstrap: 'debootstrap',
   go: 'golang-go golang-github-masterminds-sprig-dev golang-github-ghodss-yaml-dev',
 };

@@ -1,0 +1,102 @@
+import { once } from 'node:events';
+import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from 'node:http2';
+import { createParser } from 'eventsource-parser';
+import { until } from './until.js';
+
+/** Opens an HTTP/2 connection to a proxy whose certificate is its own. Resolves when both sides have agreed on HTTP/2. */
+export async function connectH2(url: string): Promise<ClientHttp2Session> {
+  const session = connect(url, { rejectUnauthorized: false });
+  session.on('error', () => {});
+  await once(session, 'connect');
+  return session;
+}
+
+export interface H2Response {
+  status: number;
+  headers: Record<string, unknown>;
+  text: string;
+}
+
+/** Makes a request of an HTTP/2 connection. */
+export async function requestH2(
+  session: ClientHttp2Session,
+  method: string,
+  path: string,
+  body = '',
+  headers: Record<string, string> = {},
+): Promise<H2Response> {
+  const stream = session.request(
+    { ':method': method, ':path': path, ...headers },
+    { endStream: body === '' },
+  );
+  if (body !== '') stream.end(body);
+  return responseOf(stream);
+}
+
+/** Resolves to the whole response of a request. */
+export async function responseOf(stream: ClientHttp2Stream): Promise<H2Response> {
+  let text = '';
+  stream.setEncoding('utf8').on('data', (chunk) => (text += chunk));
+  const ended = once(stream, 'end');
+  const [headers] = (await once(stream, 'response')) as [Record<string, unknown>];
+  await ended;
+  return { status: Number(headers[constants.HTTP2_HEADER_STATUS]), headers, text };
+}
+
+export interface H2Viewer {
+  /** The data of all events, in the order in which they came. */
+  data: string[];
+  /** How many times the stream has been opened. */
+  opened(): number;
+  close(): void;
+}
+
+/** Watches a stream over HTTP/2. Opens it again with Last-Event-ID when it ends, as a browser does. */
+export function watchH2(url: string, path: string): H2Viewer {
+  const data: string[] = [];
+  let closed = false;
+  let opened = 0;
+  let lastEventId: string | undefined;
+  let session: ClientHttp2Session | undefined;
+
+  async function open(): Promise<void> {
+    session = await connectH2(url);
+    const headers = lastEventId === undefined ? {} : { 'last-event-id': lastEventId };
+    const stream = session.request({ ':path': path, accept: 'text/event-stream', ...headers });
+    const parser = createParser({
+      onEvent: (event) => {
+        lastEventId = event.id ?? lastEventId;
+        data.push(event.data);
+      },
+    });
+    stream.setEncoding('utf8').on('data', (chunk) => parser.feed(chunk));
+    stream.on('error', () => {});
+    const ended = once(stream, 'close');
+    const [head] = (await once(stream, 'response')) as [Record<string, unknown>];
+    if (head[constants.HTTP2_HEADER_STATUS] === 200) opened++;
+    await ended;
+  }
+  const follow = async (): Promise<void> => {
+    while (!closed) {
+      await open().catch(() => {});
+      session?.destroy();
+      if (!closed) await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  };
+  void follow();
+  return {
+    data,
+    opened: () => opened,
+    close() {
+      closed = true;
+      session?.destroy();
+    },
+  };
+}
+
+/** Waits until a viewer has got an event. */
+export const seen = (viewer: H2Viewer, what: string): Promise<boolean> =>
+  until(
+    () => `the viewer gets ${what}; it has ${viewer.data.slice(-3).join(', ')}`,
+    () => viewer.data.includes(what),
+  );
