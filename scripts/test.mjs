@@ -21,7 +21,7 @@ import {
 } from './lib/system.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const CHECKS = ['typecheck', 'lint', 'dependencies', 'licences', 'audit'];
+const CHECKS = ['typecheck', 'lint', 'imports', 'licences', 'audit'];
 const mode = process.argv.find((arg) => arg.startsWith('--mode='))?.slice('--mode='.length);
 const needs = (...kinds) => mode === undefined || kinds.includes(mode);
 
