@@ -34,6 +34,8 @@ export function countCommands(redis: Redis, purpose: string): void {
   const { sendCommand } = connection;
   let measuring = false;
   connection.sendCommand = function (this: unknown, command, stream, node) {
+    // A command that waits for the connection comes here again when it is sent, which is when it counts.
+    if (redis.status !== 'ready') return sendCommand.call(this, command, stream, node);
     commands.value++;
     // One at a time: a promise for each command would cost more than all other counters together.
     if (!measuring && !BLOCKING.has(command.name)) {
@@ -50,14 +52,17 @@ export function countCommands(redis: Redis, purpose: string): void {
     }
     return sendCommand.call(this, command, stream, node);
   };
+  let wasReady = false;
   let lostAt: number | undefined;
   // Not 'close', which also happens when this process closes the connection. It repeats with each attempt to connect.
   redis.on('reconnecting', () => {
-    if (lostAt !== undefined) return;
+    // A Redis that is away at the start is waited for: no connection was lost.
+    if (!wasReady || lostAt !== undefined) return;
     lostAt = performance.now();
     outages.value++;
   });
   redis.on('ready', () => {
+    wasReady = true;
     if (lostAt === undefined) return;
     outageSeconds.value += (performance.now() - lostAt) / 1000;
     lostAt = undefined;
