@@ -70,6 +70,9 @@ export interface StopOptions {
   closeConnections?: () => void;
 }
 
+/** How long requests that were cut off have to end, in ms: uploads are refused, and others write their lines in the log. */
+const CUT_OFF_MS = 1000;
+
 /** The folder of the built-in jobs. */
 export const builtInJobsDir = fileURLToPath(new URL('../worker/jobs', import.meta.url));
 
@@ -163,6 +166,7 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
     await Promise.race([Promise.all([disconnectViewers(), serving.idle(grace.signal)]), over]);
     clearTimeout(timer);
     closeConnections?.();
+    if (grace.signal.aborted) await serving.idle(AbortSignal.timeout(CUT_OFF_MS));
     await opened.close();
   }
   let stopped: Promise<void> | undefined;

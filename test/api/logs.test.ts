@@ -162,6 +162,23 @@ describe('the logs', () => {
     expect(linesIn(whole(api.output())).filter(ofLeft)).toHaveLength(1);
   });
 
+  it('say of a request whose client left before the answer that it was aborted, not that it succeeded', async () => {
+    const { port, hostname } = new URL(api.url);
+    const socket = connect(Number(port), hostname);
+    socket.on('error', () => {});
+    socket.write(
+      'POST /v1/files?name=a HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: left-1\r\nContent-Length: 4\r\n\r\nab',
+    );
+    await until('the upload has begun', async () => (await fetch(`${api.url}/healthz`)).ok);
+    socket.destroy();
+    const line = await findLine(
+      api,
+      ({ requestId, route }) => requestId === 'left-1' && route === '/v1/files',
+    );
+    expect(line).toMatchObject({ msg: 'request aborted', level: 30 });
+    expect(line).not.toHaveProperty('status');
+  });
+
   it('record who changed what, who was refused, and who failed to sign in', async () => {
     const ada = await signer(SECRETS.jwt)({ sub: 'ada' });
     const password = (text: string) => ({

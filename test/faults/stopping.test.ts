@@ -109,6 +109,20 @@ describe('a process that is asked to stop', () => {
     expect(api.child.exitCode).toBe(0);
   });
 
+  it('tells an upload that has not finished within the grace period to come again', async () => {
+    const api = await startApi({ ...headway.env, SHUTDOWN_GRACE_MS: '100' });
+    onTestFinished(() => api.kill());
+    const { port, hostname } = new URL(api.url);
+    const upload = connect(Number(port), hostname);
+    let answer = '';
+    upload.setEncoding('utf8').on('data', (text: string) => (answer += text));
+    upload.on('error', () => {});
+    upload.write('POST /v1/files?name=a.txt HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nab');
+    await until('the upload has begun', async () => (await fetch(`${api.url}/healthz`)).ok);
+    await api.stop();
+    expect(answer).toMatch(/^HTTP\/1\.1 503 .*"code":"unavailable"/s);
+  });
+
   it('exits with 0 while Redis hangs and code of the operator never answers', async () => {
     const { redis, env } = headway;
     const dir = writeJobs({ 'hook.mjs': 'export default () => new Promise(() => {});\n' });

@@ -10,7 +10,8 @@ export interface AuditedRequest {
   requestId: string;
   caller?: string | undefined;
   address?: string | undefined;
-  status: number;
+  /** Absent if the caller left before the answer. */
+  status: number | undefined;
   code?: string | undefined;
   /** What the request has created or changed, if the path does not say it. */
   target?: string | undefined;
@@ -71,9 +72,9 @@ export function openAuditLog({ AUDIT_LOG }: Pick<Config, 'AUDIT_LOG'>, log: Logg
   };
 }
 
-function outcomeOf(status: number, how: string): string {
+function outcomeOf(status: number | undefined, how: string): string {
   // The caller has left before the answer. What it asked for may have been done.
-  if (how === 'request aborted') return 'unknown';
+  if (status === undefined || how === 'request aborted') return 'unknown';
   if (status < 400) return 'done';
   return REFUSALS.includes(status) ? 'refused' : 'failed';
 }

@@ -18,7 +18,8 @@ export interface RequestLogOptions {
 
 /** How a request ended. */
 interface End {
-  status: number;
+  /** Absent if the client left, or was cut off, before the answer. */
+  status?: number | undefined;
   /** Sent bytes, including the head of the response. */
   bytes: number;
   how: string;
@@ -44,8 +45,9 @@ export function requestLog({ log, config, audit }: RequestLogOptions): RequestHa
     const { socket } = req;
     const sentBefore = socket.bytesWritten;
     res.once('close', () => {
-      const { statusCode: status, writableEnded } = res;
-      const how = status >= 500 ? 'errored' : writableEnded ? 'completed' : 'aborted';
+      const { headersSent, statusCode, writableEnded } = res;
+      const status = headersSent ? statusCode : undefined;
+      const how = statusCode >= 500 ? 'errored' : writableEnded ? 'completed' : 'aborted';
       end({ status, bytes: socket.bytesWritten - sentBefore, how: `request ${how}` });
     });
     // The response of a stream is detached from its socket, and does not notice its end.
@@ -78,7 +80,7 @@ function createLine(
       audit.record(act, { requestId, caller, address, status, code, target: entry.target, how });
     }
     // Refusals are frequent under load, and the change to them is logged.
-    const at = status >= 500 && code !== 'overloaded' ? 'error' : level;
+    const at = status !== undefined && status >= 500 && code !== 'overloaded' ? 'error' : level;
     if (!at || !log.isLevelEnabled(at)) return;
     const { route, jobId = entry.jobId } = routeOf(url);
     const ms = Math.round(performance.now() - startedAt);

@@ -21,6 +21,8 @@ export interface Upload {
 
 /** How often uploads are checked, in ms. */
 const CHECK_MS = 500;
+/** An upload is refused this long before the end of the grace period, in ms: its client has to get the answer. */
+const LEAVE_MS = 2 * CHECK_MS;
 /** The lowest average rate, in bytes per second. Without one, a byte now and then would keep an upload open forever. */
 const MIN_RATE = 1024;
 
@@ -60,7 +62,7 @@ export function watchUpload(req: IncomingMessage, { config, stopping }: UploadLi
         progressAt = windowAt = now;
         windowBytes = 0;
       }
-      if (stopping()) stopsAt ??= now + graceMs;
+      if (stopping()) stopsAt ??= now + graceMs - LEAVE_MS;
       if (now - progressAt > stallMs) abort.abort(stalled('nothing', stallMs));
       else if (isTooSlow(now)) abort.abort(stalled('less than 1 KiB per second', stallMs));
       else if (stopsAt !== undefined && now >= stopsAt) abort.abort(stopped());
