@@ -1,5 +1,5 @@
 import type { Registry } from '../jobs/registry.js';
-import { isTerminal } from '../jobs/states.js';
+import { isTerminal, TERMINAL_STATES } from '../jobs/states.js';
 import { jobAttempts, jobRetries, jobRun, jobStalls, jobsFinished, jobWait } from '../metrics/job-metrics.js';
 import type { ReconcileObserver } from './observers.js';
 
@@ -11,6 +11,7 @@ export const OTHER_KIND = 'other';
  * event is published by one process, which counts it.
  */
 export function createJobCounter(registry: Registry): ReconcileObserver {
+  beginAtZero([...registry.keys(), OTHER_KIND]);
   return {
     afterPublish({ event: { event, end }, fence }, job) {
       if (fence.rank === undefined) return;
@@ -36,6 +37,14 @@ export function createJobCounter(registry: Registry): ReconcileObserver {
       }
     },
   };
+}
+
+/** Creates the series of each kind. One that began with its first events would hide them from `increase()` of Prometheus. */
+function beginAtZero(kinds: string[]): void {
+  for (const kind of kinds) {
+    for (const counter of [jobAttempts, jobRetries, jobStalls]) counter.at(kind);
+    for (const state of TERMINAL_STATES) jobsFinished.at(kind, state);
+  }
 }
 
 const seconds = (from: number, to: number): number => Math.max(0, to - from) / 1000;

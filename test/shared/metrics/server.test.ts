@@ -127,7 +127,9 @@ it('names that others choose do not become series', () => {
     countError(new HeadwayError('unavailable', 'too much', undefined, { members: { limit: `limit-${i}` } }));
   }
   expect(jobsFinished.samples().map(({ labels, value }) => [...labels, value.value])).toEqual([
+    ['other', 'completed', 0],
     ['other', 'failed', 200],
+    ['other', 'cancelled', 0],
   ]);
   expect(limitRefusals.samples().length).toBe(101);
   expect(limitRefusals.at('other').value).toBe(100);
