@@ -67,7 +67,7 @@ const client = fileURLToPath(
   new URL(import.meta.url.endsWith('.ts') ? '../../dist/client' : '../client', import.meta.url),
 );
 
-/** The paths outside of the API, for the metrics of requests. */
+/** The paths outside of the API, for the metrics, traces and log lines of requests. */
 const PAGE_PATHS = ['/', '/docs', '/dashboard', '/dashboard/*', `${BOARD_PATH}/*`, '/client/*', '/assets/*'];
 
 /** Replaces a module of the client, so that a client loaded from this service connects to it by default. */
@@ -92,7 +92,7 @@ export function createApp(options: AppOptions): Express {
   const traces = tracing();
   if (traces) app.use(requestTrace(traces, routeOf));
   app.use(healthRoutes(options));
-  app.use(requestLog(options));
+  app.use(requestLog({ ...options, routeOf }));
   app.use(
     inOneLayer(
       helmet({

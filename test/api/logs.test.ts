@@ -143,7 +143,7 @@ describe('the logs', () => {
       ({ requestId, msg }) => requestId === 'stream-1' && msg === 'stream ended',
     );
     expect(line).toMatchObject({
-      route: '/v1/jobs/:id/events',
+      route: '/v1/jobs/{id}/events',
       status: 200,
       reason: 'completed',
       jobId: job.id,

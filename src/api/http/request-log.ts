@@ -4,16 +4,20 @@ import type { Config } from '../../shared/process/config.js';
 import type { Logger } from '../../shared/process/log.js';
 import { type Act, actOf } from '../audit/acts.js';
 import type { AuditLog } from '../audit/audit-log.js';
+import { jobIdInPath } from './job-in-path.js';
 import { beginEntry, type RequestEntry } from './request-entry.js';
-import { routeOf } from './route.js';
 
 /** Maximum length of a URL in the log, in characters. */
 const MAX_URL = 1000;
+/** Maximum length of an unknown path as a route, in characters. */
+const MAX_ROUTE = 100;
 
 export interface RequestLogOptions {
   log: Logger;
   config: Pick<Config, 'LOG_REQUESTS'>;
   audit: AuditLog;
+  /** Returns the path template of a path; `undefined` for an unknown path. */
+  routeOf: (path: string) => string | undefined;
 }
 
 /** How a request ended. */
@@ -31,7 +35,7 @@ interface End {
  * Gives each request an id, and logs one line when it has been answered or its stream has ended; at `error` for a status
  * of 500 or more, otherwise at `LOG_REQUESTS`. Also writes the audit log.
  */
-export function requestLog({ log, config, audit }: RequestLogOptions): RequestHandler {
+export function requestLog({ log, config, audit, routeOf }: RequestLogOptions): RequestHandler {
   const level =
     config.LOG_REQUESTS !== 'off' && log.isLevelEnabled(config.LOG_REQUESTS)
       ? config.LOG_REQUESTS
@@ -41,7 +45,7 @@ export function requestLog({ log, config, audit }: RequestLogOptions): RequestHa
     res.setHeader('X-Request-Id', entry.id);
     const act = audit.enabled ? actOf(req) : undefined;
     // Without a line to write, an open stream keeps nothing for it.
-    const end = createLine(req, entry, log, level, act && { act, audit });
+    const end = createLine(req, entry, log, level, routeOf, act && { act, audit });
     const { socket } = req;
     const sentBefore = socket.bytesWritten;
     res.once('close', () => {
@@ -64,6 +68,7 @@ function createLine(
   entry: RequestEntry,
   log: Logger,
   level: 'info' | 'debug' | undefined,
+  routeOf: RequestLogOptions['routeOf'],
   audited: { act: Act; audit: AuditLog } | undefined,
 ): (end: End) => void {
   const { method } = req;
@@ -82,13 +87,13 @@ function createLine(
     // Refusals are frequent under load, and the change to them is logged.
     const at = status !== undefined && status >= 500 && code !== 'overloaded' ? 'error' : level;
     if (!at || !log.isLevelEnabled(at)) return;
-    const { route, jobId = entry.jobId } = routeOf(url);
+    const [path = ''] = url.split('?', 1);
     const ms = Math.round(performance.now() - startedAt);
     log[at](
       {
         requestId,
         method,
-        route,
+        route: routeOf(path) ?? path.slice(0, MAX_ROUTE),
         url: redactUrl(url),
         status,
         code,
@@ -96,7 +101,7 @@ function createLine(
         bytes,
         caller,
         address,
-        jobId,
+        jobId: jobIdInPath(path) ?? entry.jobId,
         reason,
       },
       how,
