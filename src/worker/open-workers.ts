@@ -1,6 +1,7 @@
 import type { Job, Worker } from 'bullmq';
 import { jobIdOf } from '../shared/jobs/queues.js';
 import { watchControl } from '../shared/redis/broadcast.js';
+import { isRedisFault } from '../shared/redis/faults.js';
 import type { Core } from './core.js';
 import type { Lifecycle } from './open-lifecycle.js';
 import { lockLost } from './run/bullmq-job.js';
@@ -25,7 +26,11 @@ export function openWorkers(
   });
   for (const worker of workers) {
     const jobIdIn = (id: string): string => jobIdOf({ queue: worker.name, id });
-    worker.on('error', (error) => log.error({ err: error }, 'a BullMQ worker reported an error'));
+    worker.on('error', (error) => {
+      // While Redis is away, each queue has an error a second. The outage has a line of its own.
+      const level = connection.redis.status !== 'ready' && isRedisFault(error) ? 'debug' : 'error';
+      log[level]({ err: error }, 'a BullMQ worker reported an error');
+    });
     worker.on('lockRenewalFailed', (ids) => {
       for (const id of ids) runs.get(jobIdIn(id))?.lose(lockLost());
     });

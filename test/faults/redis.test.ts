@@ -49,8 +49,8 @@ describe('when Redis becomes unavailable', () => {
   });
 
   it('a job that continues meanwhile is published when Redis is back', async () => {
-    headway = await startHeadway({ appendOnly: true, env: { LOCK_DURATION_MS: '5000' } });
-    const { client, redis } = headway;
+    headway = await startHeadway({ appendOnly: true, env: { LOCK_DURATION_MS: '5000', LOG_LEVEL: 'warn' } });
+    const { client, redis, workers } = headway;
     const job = await client.start('steps', { count: 40, intervalMs: 50 });
     const stream = await openStream(client.events(job), { token: job.token });
     await stream.waitFor(({ data }) => data.current >= 5);
@@ -65,6 +65,10 @@ describe('when Redis becomes unavailable', () => {
       'completed',
     ]);
     expect(stream.events.at(-2)!.data).toMatchObject({ percent: 100, attempt: 1 });
+    // The outage has one line, not one for each queue and second.
+    const output = workers[0]!.output();
+    expect(output).toContain('Redis is unavailable');
+    expect(output.split('a BullMQ worker reported an error').length - 1).toBeLessThan(7);
   });
 
   it('under load and repeatedly, every job ends once and no viewer hangs', async () => {

@@ -22,7 +22,7 @@ const RESOLUTION_MS = 20;
 type Level = 0 | 1 | 2;
 
 /** The paths that start new work with POST. Retries and cancels belong to jobs that exist. */
-const NEW_WORK = /^\/v1\/(jobs|jobs:batch|files|schedules|schedules\/[^/]+\/run)\/?$/;
+const NEW_WORK = /^\/v1\/(jobs|jobs:batch|files|schedules|schedules\/[^/]+\/run)\/?$/i;
 
 /** The load of a process. Shares are from 0 to 1. */
 export interface Load {
