@@ -1,7 +1,8 @@
 // An anonymous attacker from one address, next to a signed-in user: how much slower do the user's calls and events become?
+import { join } from 'node:path';
 import { row } from './lib/goals.mjs';
 import { startHeadway } from './lib/installations.mjs';
-import { sleep, startMeasured } from './lib/processes.mjs';
+import { sleep, startMeasured, temporaryFolder } from './lib/processes.mjs';
 import { scaled } from './lib/sizes.mjs';
 import { userToken } from './lib/token.mjs';
 
@@ -14,7 +15,13 @@ export async function attack() {
     `\nattack: a signed-in user for ${QUIET_MS / 1000} s alone, and for ${ATTACK_MS / 1000} s under attack`,
   );
   const rules = [{ channel: 'public.**', subscribe: 'anyone', publish: 'anyone' }];
-  const headway = await startHeadway({ env: { LIMITS: 'on', CHANNEL_RULES: JSON.stringify(rules) } });
+  const headway = await startHeadway({
+    env: {
+      LIMIT_LOOPBACK: 'on',
+      AUDIT_LOG: join(temporaryFolder(), 'audit.log'),
+      CHANNEL_RULES: JSON.stringify(rules),
+    },
+  });
   const { url } = headway.api;
   const token = userToken(headway.settings.TOKEN_SECRET, 'user', {
     subscribe: ['user.**'],

@@ -64,7 +64,7 @@ const ACTIONS = {
       body: upload,
     }),
   passwords: (url, i) =>
-    call(`${url}/v1/dashboard`, { headers: { Authorization: `Bearer wrong-admin-token-${i}` } }),
+    call(`${url}/v1/keys`, { headers: { Authorization: `Bearer wrong-admin-token-${i}` } }),
   lists: (url) => call(`${url}/v1/jobs?${tags}`),
 };
 

@@ -110,6 +110,7 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
   const core: Core = { config, registry, plan, connection, subscriberRedis, limiter, log };
 
   const jobs = openJobs(core, production);
+  opened.defer(() => jobs.store.idle());
   const { access, permissions, adminSession, ...auth } = openAuth(
     core,
     secrets,

@@ -34,10 +34,12 @@ describe('POST /v1/jobs', () => {
       },
       token: expect.stringMatching(/^[\w-]+\.[\w-]+\.[\w-]+$/),
     });
-    const cookie = response.headers.get('set-cookie')!;
-    expect(cookie).toMatch(/HttpOnly/);
-    expect(cookie).toMatch(/SameSite=Lax/);
-    expect(cookie).toMatch(`Path=/v1/jobs/${job.id}`);
+    // One cookie for all jobs of the visitor.
+    const cookies = response.headers.getSetCookie();
+    expect(cookies).toHaveLength(1);
+    expect(cookies[0]).toMatch(
+      /^headway_visitor=[\w-]{27}; Max-Age=31536000; Path=\/; .*HttpOnly; SameSite=Lax$/,
+    );
   });
 
   it.each([

@@ -79,6 +79,7 @@ describe('a finished job', () => {
         createdAt: expect.any(Number),
         finishedAt: expect.any(Number),
         attempt: 1,
+        requestId: response.headers.get('x-request-id'),
       });
     }
     await until('its file is gone', () => !existsSync(fileOf(made)));

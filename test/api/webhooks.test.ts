@@ -109,6 +109,9 @@ describe('options.webhook', () => {
       });
       expect(response.status).toBe(404);
     }
+    // Otherwise the deliveries would be repeated during the next tests.
+    await ended(other);
+    await Promise.all([ended(delivery), deliveryOf(other).then(ended)]);
   });
 
   it('reports a failure, signed with its own secret, which is never shown', async () => {

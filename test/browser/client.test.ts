@@ -163,20 +163,6 @@ describe('the client in a browser', () => {
     await until('all connections are closed', () => site.open.length === 0);
   });
 
-  it('watches jobs on separate connections if each needs its own cookie', async () => {
-    // Three starts at once without a visitor cookie: two of them lose the cookie that proves ownership of their job.
-    //
-    const jobs = await first.evaluate<Array<{ id: string }>>(
-      `Promise.all([1, 2, 3].map(() => fetch('/v1/jobs', {
-        method: 'POST',
-        headers: { 'Content-Type': 'application/json' },
-        body: JSON.stringify({ name: 'steps', data: { count: 30, intervalMs: 100 } }),
-      }).then((response) => response.json())))`,
-    );
-    const tabs = await Promise.all(jobs.map(({ id }) => open(`/element#${id}`)));
-    await Promise.all(tabs.map((tab) => until('the bar is full', async () => (await value(tab)) === 100)));
-  });
-
   it('shows past events in a second tab of the same job', async () => {
     const { id } = await start(40, 100);
     const one = await open(`/react#${id}`);

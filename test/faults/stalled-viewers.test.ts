@@ -91,7 +91,7 @@ describe('viewers that do not read', () => {
 
   it('cost Redis about one read of each large event when a viewer reads slowly', async () => {
     await start();
-    const [count, bytes] = [100, 200_000];
+    const [count, bytes] = [70, 200_000];
     await publish('x'.repeat(bytes), count);
     const before = await outputOf();
     const { port } = new URL(headway.api.url);

@@ -45,7 +45,9 @@ describe('a process that is started while Redis is away', () => {
     const others = [run('api', { ...env, PORT: '0' }), run('worker', env)];
     for (const { output } of [...processes, ...others]) {
       await until('it says what it waits for', () =>
-        output().includes(`waiting for Redis at redis://***@127.0.0.1:${redis.port}: connect ECONNREFUSED`),
+        output().includes(
+          `waiting for Redis at redis://[redacted]@127.0.0.1:${redis.port}: connect ECONNREFUSED`,
+        ),
       );
       expect(output()).not.toContain('secret');
     }

@@ -22,7 +22,10 @@ it('the Procfile runs with foreman from npm', async () => {
   let output = '';
   for (const stream of [runner.stdout, runner.stderr]) stream.on('data', (data) => (output += data));
   const exited = once(runner, 'close');
-  const url = await until('the API listens', () => /"url":"(http:[^"]+)"/.exec(output)?.[1]);
+  const url = await until(
+    'the API listens',
+    () => /"url":"(http:[^"]+)".*"msg":"listening"/.exec(output)?.[1],
+  );
   const client = clientOf(url);
   const job = await client.start('steps', { count: 2, intervalMs: 1 });
   await (await openStream(client.events(job), { token: job.token })).waitFor('completed');

@@ -35,6 +35,8 @@ export interface AuditLog {
 const MAX_WAITING = 4 * 1024 * 1024;
 /** The statuses with which an act is refused. A stranger's job or schedule is answered with 404. */
 const REFUSALS = [401, 403, 404, 429];
+/** Errors of requests that were not even looked at. Whoever sends too many must not fill the log. */
+const FLOOD = ['rate-limited', 'overloaded'];
 
 /**
  * Opens the audit log.
@@ -54,6 +56,7 @@ export function openAuditLog({ AUDIT_LOG }: Pick<Config, 'AUDIT_LOG'>, log: Logg
   return {
     enabled: true,
     record({ action, target, onlyRefused }, { caller, address, requestId, status, code, how, ...created }) {
+      if (code !== undefined && FLOOD.includes(code)) return;
       const outcome = outcomeOf(status, how);
       if (onlyRefused && outcome !== 'refused') return;
       const actor = caller ?? 'unidentified';

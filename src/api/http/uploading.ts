@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { HeadwayError } from '../../shared/errors.js';
 import type { Config } from '../../shared/process/config.js';
+import { exemptFromRequestTimeout } from './request-timeout.js';
 
 export interface UploadLimits {
   /**
@@ -27,13 +28,12 @@ const LEAVE_MS = 2 * CHECK_MS;
 const MIN_RATE = 1024;
 
 /**
- * Lets an upload take as long as it makes progress. Node's HTTP server limits each request to five minutes
- * (`requestTimeout`), which is too short for a large file. The limit applies to all requests of the server, which may
- * belong to an application, so only this request is exempted. An upload without progress is ended here instead.
+ * Lets an upload take as long as it makes progress: Node's limit for requests is too short for a large file. An upload
+ * without progress is ended here instead.
  */
 export function watchUpload(req: IncomingMessage, { config, stopping }: UploadLimits): Upload {
   const { STALL_TIMEOUT_MS: stallMs, SHUTDOWN_GRACE_MS: graceMs } = config;
-  exemptFromRequestTimeout(req);
+  const endExemption = exemptFromRequestTimeout(req);
   const abort = new AbortController();
   let progressAt = performance.now();
   let stopsAt: number | undefined;
@@ -72,6 +72,7 @@ export function watchUpload(req: IncomingMessage, { config, stopping }: UploadLi
   return {
     signal: abort.signal,
     end() {
+      endExemption();
       clearInterval(timer);
       req.off('data', onData);
     },
@@ -83,9 +84,3 @@ const stalled = (sent: string, ms: number): HeadwayError =>
 
 const stopped = (): HeadwayError =>
   new HeadwayError('unavailable', 'The process is stopping. Nothing was stored. Upload the file again.');
-
-/** Removes the request from Node's list of requests with a time limit. Node adds the connection again afterwards. */
-function exemptFromRequestTimeout(req: IncomingMessage): void {
-  const { parser } = req.socket as { parser?: { remove?(): void } | null };
-  if (!req.complete && typeof parser?.remove === 'function') parser.remove();
-}

@@ -8,6 +8,9 @@ import { CALLER_LIMITS, type CallerLimit } from './names.js';
 /** How limits see a caller. A visitor is anonymous: a new cookie makes a new visitor, so only the address counts. */
 export type CallerKind = 'anonymous' | 'user' | 'key' | 'admin';
 
+/** A kind of caller with limits of its own. */
+export type LimitTier = CallerKind | 'local';
+
 /** The parts of a principal that matter for limits. */
 export interface PrincipalToLimit {
   id: string;
@@ -21,8 +24,8 @@ export interface PrincipalToLimit {
 /** A caller as limits count it. */
 export interface LimitedCaller {
   kind: CallerKind;
-  /** The kind of caller whose limits apply: an anonymous caller on this machine may have those of a user. */
-  tier: CallerKind;
+  /** Whose limits apply: for an anonymous caller on this machine, perhaps those of `local`. */
+  tier: LimitTier;
   /** Whose units are counted: `user:<digest>`, `key:<id>`, or `address:<digest>` for an anonymous caller. */
   who: string;
   /** `address:<digest>`, for limits that count every caller of an address. */
@@ -33,8 +36,8 @@ export interface LimitedCaller {
   own: Partial<Record<CallerLimit, number>>;
 }
 
-/** The maximum of each limit by kind of caller; 0 if there is none. */
-export type Maxima = Record<CallerLimit, Record<Exclude<CallerKind, 'admin'>, number>>;
+/** The maximum of each limit by kind of caller; 0 if there is none. `local` has the larger one of `anonymous` and `user`. */
+export type Maxima = Record<CallerLimit, Record<LimitTier, number>>;
 
 /** Returns the maxima in the configuration. */
 export function maximaOf(config: Config): Maxima {
@@ -48,11 +51,10 @@ export function maximaOf(config: Config): Maxima {
       | 'DASHBOARDS'
       | 'UPLOADS'
       | 'UPLOAD_BYTES';
-    return {
-      anonymous: config[`LIMIT_${name}_ANONYMOUS`],
-      user: config[`LIMIT_${name}_USER`],
-      key: config[`LIMIT_${name}_KEY`],
-    };
+    const anonymous = config[`LIMIT_${name}_ANONYMOUS`];
+    const user = config[`LIMIT_${name}_USER`];
+    const local = anonymous === 0 || user === 0 ? 0 : Math.max(anonymous, user);
+    return { anonymous, user, local, key: config[`LIMIT_${name}_KEY`], admin: 0 };
   };
   return Object.fromEntries(CALLER_LIMITS.map((limit) => [limit, of(limit)])) as Maxima;
 }
@@ -65,8 +67,10 @@ export interface Callers {
   address(req: Request): string | undefined;
 }
 
-/** How callers from this machine are limited: like all others; like users, even if they are anonymous; not at all. */
-export type LoopbackRule = 'on' | 'as-users' | 'off';
+/**
+ * How callers from this machine are limited: like all others; with the limits of users at
+ * least, even if they are anonymous; not at all. */
+export type LoopbackRule = 'on' | 'generous' | 'off';
 
 export function createCallers(loopback: LoopbackRule): Callers {
   // There is no address if the client has disconnected.
@@ -82,10 +86,10 @@ export function createCallers(loopback: LoopbackRule): Callers {
       const kind = kindOf(principal);
       const from = kind === 'admin' ? undefined : address(req);
       if (from === undefined) return { kind, tier: kind, who: '', address: '', exempt: true, own: {} };
-      const isLocal = kind === 'anonymous' && loopback === 'as-users' && isOwn(req);
+      const isLocal = kind === 'anonymous' && loopback === 'generous' && isOwn(req);
       return {
         kind,
-        tier: isLocal ? 'user' : kind,
+        tier: isLocal ? 'local' : kind,
         who: whoOf(kind, principal, from),
         address: from,
         exempt: false,
@@ -111,7 +115,7 @@ const digest = (name: string): string => createHash('sha256').update(name).diges
 
 /** Returns the maximum that applies to a caller; `undefined` if there is none. */
 export function maxFor(maxima: Maxima, limit: CallerLimit, caller: LimitedCaller): number | undefined {
-  if (caller.exempt || caller.tier === 'admin') return undefined;
+  if (caller.exempt) return undefined;
   const max = caller.own[limit] ?? maxima[limit][caller.tier];
   return max > 0 ? max : undefined;
 }

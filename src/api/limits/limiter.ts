@@ -34,7 +34,7 @@ export function createLimiter(
   counts: OpenCounts,
 ): Limiter {
   const { LIMIT_LOOPBACK } = config;
-  const callers = createCallers(LIMIT_LOOPBACK !== 'auto' ? LIMIT_LOOPBACK : production ? 'on' : 'as-users');
+  const callers = createCallers(LIMIT_LOOPBACK !== 'auto' ? LIMIT_LOOPBACK : production ? 'on' : 'generous');
   const rates = createRates(redis, keyspace);
   const maxima: Maxima = maximaOf(config);
   const refuse = (limit: RateName, max: number, retryAfterMs: number) =>

@@ -94,6 +94,8 @@ export interface FileStore {
    * @returns the number of removed files
    */
   sweep(isHeld: HeldFiles, now?: number): Promise<number>;
+  /** Resolves when no upload is being written, or removed because it failed. */
+  idle(): Promise<void>;
   /** Removes paths and file ids from an error message. */
   conceal(message: string): string;
 }
@@ -268,8 +270,15 @@ export function openFileStore({
     }
   }
 
+  const writing = new Set<Promise<unknown>>();
+  function untilWritten<T>(file: Promise<T>): Promise<T> {
+    const settled: Promise<unknown> = file.catch(() => {}).finally(() => writing.delete(settled));
+    writing.add(settled);
+    return file;
+  }
+
   return {
-    save,
+    save: (...args) => untilWritten(save(...args)),
     create,
     async stat(id) {
       const kept = await read(id);
@@ -298,6 +307,9 @@ export function openFileStore({
       const unused = async () => false;
       const partial = await sweepFolder(uploads, 'content', Math.min(abandonedMs, ttlMs), now, unused);
       return expired + partial + (await sweepFolder(making, 'content', ttlMs, now, unused));
+    },
+    async idle() {
+      await Promise.all(writing);
     },
     conceal: (message) => concealFiles(message, root),
   };

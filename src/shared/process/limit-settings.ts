@@ -16,7 +16,7 @@ export const limitSettings = {
     .enum(['auto', 'on', 'off'])
     .default('auto')
     .describe(
-      'How callers from this machine (loopback addresses) are limited. `on`: like all others. `off`: not at all. `auto`: like all others with `NODE_ENV=production`; otherwise those without a token have the limits of a user. Set `off` behind a proxy on this machine only if it sends `X-Forwarded-For`.',
+      'How callers from this machine (loopback addresses) are limited. `on`: like all others. `off`: not at all. `auto`: like all others with `NODE_ENV=production`; otherwise those without a token have the limits of a user, where these are higher. Set `off` behind a proxy on this machine only if it sends `X-Forwarded-For`.',
     ),
   LIMIT_REQUESTS_ANONYMOUS: limit(
     600,

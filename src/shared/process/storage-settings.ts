@@ -36,11 +36,11 @@ export const storageSettings = {
     .describe(
       'Maximum number of names and tags in the query of `GET /v1/jobs`. A query with more is refused with 400.',
     ),
-  LIMIT_STREAMS_ANONYMOUS: limit(500, 'Maximum number of open streams without a token from one address.'),
+  LIMIT_STREAMS_ANONYMOUS: limit(2000, 'Maximum number of open streams without a token from one address.'),
   LIMIT_STREAMS_USER: limit(500, 'Maximum number of open streams of one user.'),
   LIMIT_STREAMS_KEY: limit(10_000, 'Maximum number of open streams with one API key.'),
   LIMIT_STREAMS_ADDRESS: limit(
-    2000,
+    5000,
     'Maximum number of open streams from one address (IPv6: one /64 network), of all its callers.',
   ),
   LIMIT_STREAMS_PROCESS: limit(
