@@ -70,7 +70,7 @@ export interface StopOptions {
   closeConnections?: () => void;
 }
 
-/** How long requests that were cut off have to end, in ms: uploads are refused, and others write their lines in the log. */
+/** How long requests that were cut off have to end and to write their lines in the log, in ms. */
 const CUT_OFF_MS = 1000;
 
 /** The folder of the built-in jobs. */

@@ -110,7 +110,7 @@ describe('a process that is asked to stop', () => {
   });
 
   it('tells an upload that has not finished within the grace period to come again', async () => {
-    const api = await startApi({ ...headway.env, SHUTDOWN_GRACE_MS: '100' });
+    const api = await startApi({ ...headway.env, SHUTDOWN_GRACE_MS: '1000' });
     onTestFinished(() => api.kill());
     const { port, hostname } = new URL(api.url);
     const upload = connect(Number(port), hostname);

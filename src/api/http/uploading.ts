@@ -23,7 +23,7 @@ export interface Upload {
 /** How often uploads are checked, in ms. */
 const CHECK_MS = 500;
 /** An upload is refused this long before the end of the grace period, in ms: its client has to get the answer. */
-const LEAVE_MS = 2 * CHECK_MS;
+const LEAVE_MS = 3 * CHECK_MS;
 /** The lowest average rate, in bytes per second. Without one, a byte now and then would keep an upload open forever. */
 const MIN_RATE = 1024;
 

@@ -14,7 +14,7 @@ export const stopSettings = {
   SHUTDOWN_GRACE_MS: ms()
     .default(10_000)
     .describe(
-      'Grace period after SIGTERM, in ms; for an API process, it begins after `DRAIN_DELAY_MS`. A worker hands back the jobs that are still running then. An API process disconnects its viewers in the first half of the period, and waits until its end for open requests and uploads.',
+      'Grace period after SIGTERM, in ms; for an API process, it begins after `DRAIN_DELAY_MS`. A worker hands back the jobs that are still running then. An API process disconnects its viewers in the first half of the period, and waits until its end for open requests. Uploads that have not finished 1.5 s before that are refused with 503.',
     ),
 };
 
