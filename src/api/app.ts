@@ -133,7 +133,7 @@ export function createApp(options: AppOptions): Express {
   // A proxy may have replaced the host of the request.
   const own = config.PUBLIC_URL ? [new URL(config.PUBLIC_URL).origin] : [];
   app.use(refuseCrossSite([...own, ...origins]));
-  const limited = ['/v1', BOARD_PATH, '/dashboard/sign-in'];
+  const limited = ['/v1', '/stream', BOARD_PATH, '/dashboard/sign-in'];
   app.use(limited, countRequests({ limiter, identify: (req) => options.access.identify(req) }));
   const stopping = (): boolean => serving.stopping;
   app.use(overload.handler);

@@ -21,7 +21,7 @@ const RESOLUTION_MS = 20;
 /** What is refused: nothing, new streams, or new streams and new jobs. */
 type Level = 0 | 1 | 2;
 
-/** The paths that start new work with POST. Retries and cancels belong to jobs that exist. */
+/** The paths that start new work with POST. Retries and cancels belong to jobs that exist. Express ignores case. */
 const NEW_WORK = /^\/v1\/(jobs|jobs:batch|files|schedules|schedules\/[^/]+\/run)\/?$/i;
 
 /** The load of a process. Shares are from 0 to 1. */

@@ -6,6 +6,8 @@ interface LimitKind {
   /** The noun in messages: "Too many requests". */
   of: string;
   windowMs?: number;
+  /** Whether units are given back, so that a refused caller may be allowed before its time has come. */
+  givenBack?: boolean;
 }
 
 /** Every limit by its name: the `limit` of a refusal, the policy in `RateLimit-Policy`, and the label of a metric. */
@@ -17,7 +19,7 @@ export const LIMITS = {
   streams: { of: 'open streams' },
   dashboards: { of: 'open dashboards and overviews' },
   uploads: { of: 'uploads at once' },
-  'upload-bytes': { of: 'bytes of uploads', windowMs: DAY_MS },
+  'upload-bytes': { of: 'bytes of uploads', windowMs: DAY_MS, givenBack: true },
   'sign-ins': { of: 'failed sign-ins', windowMs: 15 * MINUTE_MS },
   'bad-tokens': { of: 'requests with an invalid token', windowMs: MINUTE_MS },
 } as const satisfies Record<string, LimitKind>;

@@ -13,6 +13,8 @@ import { limitScripts } from './scripts.js';
 const AT_ONCE = 200;
 /** How long Redis has to answer, in ms. After that, the process limits on its own. */
 const PATIENCE_MS = 500;
+/** How long a process remembers a refusal if another process may have given units back, in ms. */
+const DOUBTFUL_MS = 1000;
 /** How many callers a process remembers. */
 const REMEMBERED = 20_000;
 
@@ -30,7 +32,7 @@ export interface RateTaking {
 export interface Rates {
   /**
    * Takes units from a rate. The takings of one turn of the event loop share a call to Redis. A caller that was refused is
-   * refused by this process without asking Redis, until its time has come. While Redis does not answer, each process counts on
+   * refused by this process without asking Redis, until its time has come or units may have been given back. While Redis does not answer, each process counts on
    * its own, so the limit holds for each process. Never rejects because of Redis.
    */
   take(taking: RateTaking): Promise<Taken>;
@@ -45,8 +47,13 @@ interface Pending extends Waiting<Taken> {
 
 export function createRates(redis: Redis, keyspace: Keyspace): Rates {
   const scripts = scriptsOf(redis, limitScripts);
-  /** The newest refusals: until when, in ms of the monotonic clock, and of how many units. */
-  const refusals = new BoundedMap<{ until: number; units: number; resetAt: number }>(REMEMBERED);
+  /**
+   * The newest refusals: until when they are in force, and until when Redis need not be asked again, in ms of the monotonic clock;
+   * and of how many units.
+   */
+  const refusals = new BoundedMap<{ until: number; askAt: number; units: number; resetAt: number }>(
+    REMEMBERED,
+  );
   /** The buckets of this process, for the time in which Redis does not answer: when they are full again. */
   const local = new BoundedMap<number>(REMEMBERED);
 
@@ -89,7 +96,7 @@ export function createRates(redis: Redis, keyspace: Keyspace): Rates {
     const known = refusals.get(key);
     if (!known) return undefined;
     const now = performance.now();
-    if (known.until <= now) refusals.delete(key);
+    if (known.askAt <= now) refusals.delete(key);
     else if (units >= known.units) {
       const retryAfterMs = Math.ceil(known.until - now);
       return { allowed: false, remaining: 0, retryAfterMs, resetMs: Math.ceil(known.resetAt - now) };
@@ -102,10 +109,14 @@ export function createRates(redis: Redis, keyspace: Keyspace): Rates {
       const key = keyOf(limit, who);
       const remembered = refusedKey(key, units);
       if (remembered) return remembered;
-      const taken = await takeFromRedis(key, { units, max, windowMs: LIMITS[limit].windowMs });
+      const { windowMs, givenBack }: { windowMs: number; givenBack?: boolean } = LIMITS[limit];
+      const taken = await takeFromRedis(key, { units, max, windowMs });
+      if (units < 0) refusals.delete(key);
       if (!taken.allowed) {
         const now = performance.now();
-        refusals.set(key, { until: now + taken.retryAfterMs, units, resetAt: now + taken.resetMs });
+        const until = now + taken.retryAfterMs;
+        const askAt = givenBack ? Math.min(until, now + DOUBTFUL_MS) : until;
+        refusals.set(key, { until, askAt, units, resetAt: now + taken.resetMs });
       }
       return taken;
     },

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Request, RequestHandler } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import { BoundedMap } from './bounded-map.js';
 import type { PrincipalToLimit } from './caller.js';
 import type { Limiter } from './limiter.js';
@@ -16,7 +16,8 @@ export interface CountRequestsOptions {
 
 /**
  * Counts requests against the caller's `requests`. Requests for event streams do not count, because the number of streams has
- * its own limits, and a viewer that reconnects must not be refused.
+ * its own limits, and a viewer that reconnects must not be refused. Those that fail do count, apart from the others, for their
+ * address: otherwise a caller could guess jobs and tokens without a limit.
  */
 export function countRequests({ limiter, identify }: CountRequestsOptions): RequestHandler {
   /** What was taken for refused credentials, by their digest, so that they are refused without being verified. */
@@ -27,7 +28,11 @@ export function countRequests({ limiter, identify }: CountRequestsOptions): Requ
     identify(req).catch(() => undefined);
 
   return async (req, res, next) => {
-    if (limiter.address(req) === undefined || isStream(req)) return next();
+    if (limiter.address(req) === undefined) return next();
+    if (isStream(req)) {
+      countFailedStream(limiter, req, res);
+      return next();
+    }
     const credential = credentialOf(req);
     const known = credential === undefined ? undefined : refused.get(credential);
     if (known) limiter.refuseKnown(known);
@@ -45,8 +50,29 @@ export function countRequests({ limiter, identify }: CountRequestsOptions): Requ
   };
 }
 
+/** The ends of the paths of streams; an application may have a prefix. Others end with `/events` too: that of a schedule with this id. */
+const STREAMS = /(\/v1\/(jobs\/[^/]+\/|dashboard\/)?events|\/stream)\/?$/i;
+
 const isStream = (req: Request): boolean =>
-  req.method === 'GET' && req.path.endsWith('/events') && Boolean(req.accepts('text/event-stream'));
+  req.method === 'GET' &&
+  STREAMS.test(req.baseUrl + req.path.replace(/^\/$/, '')) &&
+  Boolean(req.accepts('text/event-stream'));
+
+/** Counts a request for a stream if it fails. @throws HeadwayError `rate-limited` if too many from its address have failed */
+function countFailedStream(limiter: Limiter, req: Request, res: Response): void {
+  const caller = limiter.caller(req, undefined);
+  const max = limiter.max('requests', caller);
+  if (max === undefined) return;
+  const taking: RateTaking = { limit: 'requests', who: `streams:${caller.who}`, max };
+  limiter.refuseKnown(taking);
+  // An open stream is detached from its response, which does not close.
+  res.once('close', () => {
+    const { statusCode: status, headersSent } = res;
+    const failed = !headersSent || (status >= 400 && status < 500 && status !== 429);
+    // Not awaited: the number may be exceeded by what arrives meanwhile.
+    if (failed) limiter.rates.take(taking).catch(() => {});
+  });
+}
 
 /** Returns a digest of everything in a request that may identify the caller; `undefined` if there is nothing. */
 function credentialOf(req: Request): string | undefined {

@@ -2,6 +2,7 @@ import { PassThrough, type Readable } from 'node:stream';
 import { type Request, type Response, Router } from 'express';
 import { HeadwayError } from '../../shared/errors.js';
 import type { FileStore, StoredFile } from '../../shared/files/store.js';
+import { aborted } from '../../shared/files/upload-errors.js';
 import type { Config } from '../../shared/process/config.js';
 import type { Access } from '../auth/access.js';
 import { requireUnread } from '../http/body.js';
@@ -38,6 +39,8 @@ export function filesRoutes({ access, limiter, store, config, stopping }: FilesR
       const caller = await access.requireStarter(req);
       requirePlain(req);
       counted = await countUpload(limiter, req, res, caller, contentLength(req));
+      // The client may have left meanwhile, and no event would tell.
+      if (req.destroyed && !req.complete) throw aborted();
       watched = watchUpload(req, { config, stopping });
       counted.watch();
       const signal = AbortSignal.any([watched.signal, counted.signal]);

@@ -52,13 +52,13 @@ describe('an overloaded API', () => {
     await until('new jobs are refused', () => api.output().includes('refusing new streams and new jobs'));
     writeFileSync(load, '0');
     // The state stays for some seconds, although the process answers quickly again.
-    const [refusedStream, refusedJob, otherCase, ready] = await Promise.all([
+    const [refusedStream, refusedJob, refusedRun, ready] = await Promise.all([
       fetch(url, { headers: { Accept: 'text/event-stream' } }),
       client.post({ name: 'steps', data: { count: 1, intervalMs: 1 } }),
-      fetch(`${api.url}/V1/Jobs`, { method: 'POST' }),
+      fetch(`${api.url}/V1/Schedules/none/run`, { method: 'POST' }),
       fetch(`${api.url}/readyz`),
     ]);
-    for (const refused of [refusedStream, refusedJob, otherCase, ready]) {
+    for (const refused of [refusedStream, refusedJob, refusedRun, ready]) {
       expect([refused.status, await refused.json()]).toMatchObject([503, { code: 'overloaded' }]);
       expect(refused.headers.has('retry-after')).toBe(true);
     }

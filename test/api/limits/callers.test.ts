@@ -108,6 +108,23 @@ describe('requests', () => {
     await stream.body?.cancel();
   });
 
+  it('for streams that fail count apart, so that jobs cannot be guessed without a limit', async () => {
+    const by = caller();
+    const guess = (path = '/v1/jobs/steps_none/events') => send(by, 'GET', path);
+    const found = new Set<number>();
+    await until('too many have failed', async () => {
+      const answers = await Promise.all(Array.from({ length: LIMITS.requests }, () => guess()));
+      for (const { status } of answers) found.add(status);
+      return found.has(429);
+    });
+    expect(found).toEqual(new Set([404, 429]));
+    await expectRefused(await guess(), 'requests', LIMITS.requests, 'rate-limited');
+    await expectRefused(await guess('/stream?channel=none'), 'requests', LIMITS.requests, 'rate-limited');
+    // This is no stream.
+    const other = await guess('/v1/schedules/events');
+    expect([other.status, other.headers.get('ratelimit')]).toEqual([404, expect.stringContaining('r=29;')]);
+  });
+
   it('do not count for an admin, for this machine, and for others', async () => {
     const network = '2001:db8:7:7';
     const flood = await Promise.all(

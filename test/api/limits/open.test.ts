@@ -90,7 +90,7 @@ describe('limits on what callers have open', () => {
 
   it('count requests that are pipelined, or whose client has gone before the answer', async () => {
     const { hostname, port } = new URL(headway.api.url);
-    const head = `GET ${STREAM} HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: ${REMOTE}\r\n\r\n`;
+    const head = `GET ${STREAM} HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: ${REMOTE}\r\n\r\n`;
     const sockets: Socket[] = [];
     for (let i = 0; i < 4; i++) {
       const socket = connect(Number(port), hostname);

@@ -82,6 +82,19 @@ it('gives units back, takes all units or none, and leaves no key for a full buck
   expect(await connections[0]?.exists(key)).toBe(0);
 });
 
+it('a refused caller is asked about again when units have been given back, here or by another process', async () => {
+  const [rates, others] = twoRates();
+  // The window is a day: the time of a refusal is not worth waiting for.
+  const day = { limit: 'upload-bytes', who: 'patient', max: 10 } as const;
+  await rates.take({ ...day, units: 10 });
+  const refusals = await Promise.all([rates, others].map((each) => each.take(day)));
+  expect(refusals).toMatchObject([{ allowed: false }, { allowed: false }]);
+  expect(others.refused('upload-bytes', 'patient')?.retryAfterMs).toBeGreaterThan(3_600_000);
+  await rates.take({ ...day, units: -5 });
+  expect(await rates.take(day)).toMatchObject({ allowed: true, remaining: 4 });
+  await until('the other process allows it too', async () => (await others.take(day)).allowed);
+});
+
 it('Redis counts like the process', async () => {
   const [redis] = connections as [Redis];
   const call = redis as unknown as { takeUnits(...args: Array<string | number>): Promise<number[]> };
