@@ -167,9 +167,10 @@ describe('the logs', () => {
     const socket = connect(Number(port), hostname);
     socket.on('error', () => {});
     socket.write(
-      'POST /v1/files?name=a HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: left-1\r\nContent-Length: 4\r\n\r\nab',
+      'POST /v1/files?name=a HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: left-1\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\nab',
     );
-    await until('the upload has begun', async () => (await fetch(`${api.url}/healthz`)).ok);
+    // 100 Continue: the request has arrived.
+    await new Promise((resolve) => socket.once('data', resolve));
     socket.destroy();
     const line = await findLine(
       api,
