@@ -86,7 +86,9 @@ describe.skipIf(present.length === 0)('the configurations of proxies', () => {
     session.destroy();
   });
 
-  it('lose no event and no request while they and the API restart', { timeout: 120_000 }, async () => {
+  // Not in npm test: a proxy has a second for each step, which a machine that runs other tests may not give it.
+  const restarts = it.skipIf(process.env.TEST_DEPLOY !== '1');
+  restarts('lose no event and no request while they and the API restart', { timeout: 120_000 }, async () => {
     const loads = [...proxies].map(([name, { url }]) => startLoad(name, url));
     const all = (step: (load: Load) => unknown): Promise<unknown> => Promise.all(loads.map(step));
     await all((load) => load.proceed());
