@@ -157,6 +157,8 @@ describe('limits on what callers have open', () => {
   });
 
   it('are shared by all processes, and forget a process that was killed', async () => {
+    // A process asks for the counts of the others while it has streams itself.
+    await openWhenAllowed(STREAM, {}, other.url);
     await openMany(3);
     await until('the other process knows', async () => {
       const there = await open(STREAM, {}, other.url);
