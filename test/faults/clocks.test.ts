@@ -90,9 +90,12 @@ describe('with wrong clocks', () => {
     await beganAt('completed', inTime.id);
 
     await schedules.until('three runs', schedule, ({ runs }) => runs === 3);
+    // BullMQ may have created a fourth run, which is removed with its scheduler.
+    await until('no run follows', async () => (await connection.zcard('{headway}:steps:repeat')) === 0);
     const prefix = `repeat:${schedule.id}:`;
     const events = await connection.xrange('{headway}:steps:events', '-', '+');
-    const ids = events.flatMap(([, fields]) => fields.filter((value) => value.startsWith(prefix)));
+    const started = events.filter(([, fields]) => fields.includes('active'));
+    const ids = started.flatMap(([, fields]) => fields.filter((value) => value.startsWith(prefix)));
     const dues = [...new Set(ids)].map((id) => Number(id.slice(prefix.length))).sort((a, b) => a - b);
     expect(dues).toHaveLength(3);
     // The first run may have started while the schedule was created; the response then has the time of the second run.

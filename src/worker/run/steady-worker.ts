@@ -1,4 +1,5 @@
-import { LockManager, type LockManagerWorkerContext, Worker } from 'bullmq';
+import { type Job, LockManager, type LockManagerWorkerContext, Worker } from 'bullmq';
+import type { Redis } from 'ioredis';
 
 /**
  * Renews the locks of all jobs of a worker at regular intervals. BullMQ's own lock manager compares times of the system
@@ -38,8 +39,18 @@ class SteadyLockManager extends LockManager {
   }
 }
 
-/** A BullMQ worker whose lock renewal does not depend on the system clock. */
+/** A BullMQ worker whose lock renewal does not depend on the system clock, and that takes no job while it is being closed. */
 export class SteadyWorker extends Worker {
+  /**
+   * BullMQ takes a job whose arrival ended the wait for work, even if the worker is being closed. Here the job stays in its
+   * queue, and another worker that waits is woken for it.
+   */
+  protected override async moveToActive(token: string, name?: string): Promise<Job> {
+    if (!this.closing) return super.moveToActive(token, name);
+    await (this.opts.connection as Redis).zadd(this.toKey('marker'), 0, '0');
+    return undefined as unknown as Job;
+  }
+
   protected override createLockManager(): void {
     const { lockDuration = 30_000, lockRenewTime = lockDuration / 2, name } = this.opts;
     this.lockManager = new SteadyLockManager(this as unknown as LockManagerWorkerContext, {
