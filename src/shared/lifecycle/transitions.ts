@@ -91,7 +91,9 @@ function pastRuns(known: PublishedState | undefined, job: JobSnapshot): Transiti
   if (!known) return [];
   const finished = isFinished(job);
   const past: Transition[] = [];
-  const over = job.attempt > known.attempt || (job.state !== 'active' && !finished);
+  // The end of a job that was cancelled says nothing of a worker that was lost before; other ends do.
+  const lost = job.state === 'cancelled' && job.stalls > known.stalls;
+  const over = job.attempt > known.attempt || (job.state !== 'active' && !finished) || lost;
   const after = hasRun(known) && over ? afterRun(known, job) : undefined;
   if (after) past.push(after);
   if (job.attempt > known.attempt && job.state !== 'active' && !finished) {

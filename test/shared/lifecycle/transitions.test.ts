@@ -85,6 +85,12 @@ describe('the events that a channel is missing', () => {
       { state: 'failed', attempt: 1, stalls: 1 },
       ['failed 1'],
     ],
+    [
+      'a job whose worker died, and that was cancelled before it ran again',
+      running,
+      { state: 'cancelled', attempt: 1, failures: 1, stalls: 1 },
+      ['stalled 1', 'cancelled 1'],
+    ],
     ['a job that was handed back', running, { attempt: 1 }, ['waiting 1']],
     [
       'a job that was published as handed back',
