@@ -8,6 +8,7 @@ import { runChannelCase } from './channel-case.js';
 import { type Fault, NO_FAULT, PLAIN_FAULTS } from './faults.js';
 import { runFileCase } from './file-case.js';
 import { GroundTruth } from './ground-truth.js';
+import { type Holding, holdings } from './holdings.js';
 import { type Hooks, startHooks } from './hooks.js';
 import { runJobCase } from './job-case.js';
 import { LOSS_FAULTS } from './loss-faults.js';
@@ -16,11 +17,14 @@ import { drawPlan } from './plans.js';
 import type { FaultRecord, Finding } from './records.js';
 import { checkRemains } from './remains.js';
 import { Report } from './report.js';
-import { KEEP_MS, type Service, startService } from './service.js';
+import { type Service, startService } from './service.js';
 import { FINAL, type Stage } from './stage.js';
 
 /** Short, so that jobs of killed workers run again soon, and long enough for a busy machine. */
 const LOCK_MS = 5000;
+
+/** Short, so that the memory of Redis stays the same. */
+const KEEP_MS = 120_000;
 
 /** How many other jobs there are for each job with a file. */
 const FILE_EVERY = 5;
@@ -37,9 +41,12 @@ export interface CampaignOptions {
   kinds?: readonly string[];
   /** These faults in this order, instead of `kinds`, `faultCount` and `ms`. */
   sequence?: readonly Fault[];
-  /** Whether one API process and one worker are spared by the faults that stop processes, and their memory is checked. */
+  /**
+   * Whether one API process and one worker are spared by the faults that stop processes, and their memory is checked. With
+   * `loss` it is only recorded.
+   */
   checksMemory?: boolean;
-  /** Whether to wait until Redis should have removed every job, and check that nothing is left. */
+  /** Whether to wait until Redis should have removed every job, and check that nothing is left. Only with `plain`. */
   checksRemains?: boolean;
   /** The folder of the release that the processes run at first. Defaults to the checkout. */
   release?: string;
@@ -70,6 +77,8 @@ export interface CampaignResult {
   events: number;
   faults: number;
   memory: MemorySeries[];
+  /** What Redis held while the load lasted; none without `checksMemory`. */
+  held: Holding[];
   /** The folder with records, findings and timeline. It is removed if there was no finding. */
   folder: string;
 }
@@ -89,10 +98,21 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
   setMaxListeners(0, overdue.signal, stopped.signal);
   let setCalm = (): void => {};
   let memory: MemorySeries[] = [];
+  let held: Holding[] = [];
   let service: Service | undefined;
   let hooks: Hooks | undefined;
   try {
-    service = await startService({ folder, apis, workers, lockMs: LOCK_MS, release, lasting: checksMemory });
+    // The jobs of a Redis that loses data are checked at the end.
+    const keepMs = category === 'loss' ? 24 * 60 * 60_000 : KEEP_MS;
+    service = await startService({
+      folder,
+      apis,
+      workers,
+      lockMs: LOCK_MS,
+      keepMs,
+      release,
+      lasting: checksMemory,
+    });
     hooks = await startHooks(random.fork());
     const watch = checksMemory ? watchMemory(service) : undefined;
     const stage: Stage = {
@@ -116,13 +136,16 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     await breakThings(service, faults, options, random.fork(), (finding) => report.add([finding], finding));
     // Before the load ends: afterwards, memory is no longer needed.
     memory = watch?.stop() ?? [];
-    report.add(checkMemory(memory), memory);
+    if (watch) held = await holdings(service.redis.admin);
+    // A Redis that keeps everything until the end grows.
+    if (category === 'plain') report.add(checkMemory(memory), { memory, held });
     setCalm();
     stopped.abort();
     const timer = setTimeout(() => overdue.abort(), boundMs);
     await cases;
     clearTimeout(timer);
-    report.add(await checkRemains(service.redis.admin, checksRemains ? KEEP_MS : 0), {});
+    const waits = checksRemains && category === 'plain';
+    report.add(await checkRemains(service.redis.admin, waits ? KEEP_MS : 0), {});
   } finally {
     setCalm();
     stopped.abort();
@@ -140,6 +163,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     ...counts,
     faults: faults.length,
     memory,
+    held,
     folder,
   };
 }

@@ -11,9 +11,6 @@ import { type RedisNode, startRedisNode } from './redis-node.js';
 export const root = fileURLToPath(new URL('../../..', import.meta.url));
 const here = fileURLToPath(new URL('.', import.meta.url));
 
-/** How long the processes keep a finished job, in ms. */
-export const KEEP_MS = 120_000;
-
 export type Role = 'api' | 'worker';
 
 /** A process of Headway that can be stopped and restarted, with its own proxy to Redis. */
@@ -57,6 +54,8 @@ export interface ServiceOptions {
   apis: number;
   workers: number;
   lockMs: number;
+  /** How long the processes keep a finished job, a removed one's trace and a silent channel, in ms. */
+  keepMs: number;
   /** Whether the first API process and the first worker last: see {@link Member.lasting}. */
   lasting?: boolean | undefined;
   /** The folder of the release that the processes run at first. Defaults to the checkout. */
@@ -64,7 +63,7 @@ export interface ServiceOptions {
 }
 
 export async function startService(options: ServiceOptions): Promise<Service> {
-  const { folder, apis, workers, lockMs, lasting = false, release = root } = options;
+  const { folder, apis, workers, lockMs, keepMs, lasting = false, release = root } = options;
   const truth = join(folder, 'truth');
   mkdirSync(truth, { recursive: true });
   const redis = await startRedisNode(join(folder, 'redis'));
@@ -87,10 +86,10 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     SHUTDOWN_GRACE_MS: '500',
     HEARTBEAT_MS: '1000',
     WORKER_THREADS: '2',
-    KEEP_JOBS_MS: String(KEEP_MS),
-    // Short, so that the memory of Redis stays the same.
-    GONE_JOBS_MS: String(KEEP_MS),
-    IDEMPOTENCY_TTL_MS: String(KEEP_MS),
+    KEEP_JOBS_MS: String(keepMs),
+    GONE_JOBS_MS: String(keepMs),
+    IDEMPOTENCY_TTL_MS: String(keepMs),
+    CHANNEL_TTL_MS: String(keepMs),
     LIMIT_LOOPBACK: 'off',
     WEBHOOK_HOSTS: '127.0.0.1',
     WEBHOOK_ALLOW_PRIVATE: 'true',

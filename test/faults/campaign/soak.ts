@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { type CampaignOptions, type CampaignResult, runCampaign } from './campaign.js';
+import { holdingLine } from './holdings.js';
 import { memoryLine } from './memory.js';
 
 /** The share of the time that goes to faults that lose data. */
@@ -49,6 +50,7 @@ export async function soak(argv: string[], say: (line: string) => void): Promise
       for (const key of ['jobs', 'viewers', 'events', 'faults'] as const) total[key] += result[key];
       parts.push(`${category}: ${lineOf(result)}`);
       for (const one of result.memory) say(`  memory of ${memoryLine(one)}`);
+      for (const one of result.held.slice(0, LARGEST)) say(`  redis held ${holdingLine(one)}`);
       if (result.total > 0) print(result, values.verbose, say);
     }
     summary.push(`seed ${seed}: ${parts.join('; ')}`);
@@ -65,6 +67,8 @@ export async function soak(argv: string[], say: (line: string) => void): Promise
 const lineOf = ({ total, jobs, viewers, events, faults }: CampaignResult): string =>
   `${total === 0 ? 'no finding' : `${total} findings`} in ${jobs} jobs, ${viewers} viewers, ${events} events, ${faults} faults`;
 
+/** How many kinds of keys are printed, the largest first. */
+const LARGEST = 6;
 /** The number of findings that are printed without --verbose. */
 const SHOWN = 20;
 
