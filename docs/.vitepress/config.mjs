@@ -67,6 +67,7 @@ const SIDEBAR = [
       link('Configuration', 'operations/configuration'),
       link('Deployment', 'operations/deployment'),
       link('Scaling', 'operations/scaling'),
+      link('Files', 'operations/files'),
       link('Limits', 'operations/limits'),
       link('Monitoring', 'operations/monitoring'),
       link('On call', 'operations/on-call'),

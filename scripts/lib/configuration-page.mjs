@@ -38,6 +38,7 @@ export const SUBJECTS = {
   Retention: ['KEEP_JOBS_MS', 'GONE_JOBS_MS', 'IDEMPOTENCY_TTL_MS'],
   'Files and requests': [
     'FILES_DIR',
+    'FILES_URL',
     'FILES_TTL_MS',
     'FILES_MIN_FREE_BYTES',
     'FILES_MIN_FREE_INODES',

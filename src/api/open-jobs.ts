@@ -1,4 +1,4 @@
-import { fileStoreOptions, openFileStore } from '../shared/files/store.js';
+import type { FileStore } from '../shared/files/store.js';
 import { createNewJobIndexer } from '../shared/job-index/new-jobs.js';
 import { createTombstoneReader } from '../shared/job-index/tombstones.js';
 import { createCanceller } from '../shared/lifecycle/cancel.js';
@@ -12,10 +12,9 @@ import { createJobLimits } from './limits/jobs.js';
 export type Jobs = ReturnType<typeof openJobs>;
 
 /** Opens the parts that start, change and store jobs. */
-export function openJobs(core: Core, production: boolean) {
+export function openJobs(core: Core, store: FileStore, production: boolean) {
   const { config, registry, connection, limiter } = core;
   const { redis, keyspace, openQueue, reconciler } = connection;
-  const store = openFileStore(fileStoreOptions(config));
   const canceller = createCanceller({ redis, openQueue, keyspace, reconciler });
   const { expiry, schedules } = openSchedules(core, store);
   const starter = createJobStarter({

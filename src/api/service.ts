@@ -13,6 +13,7 @@ import type { Service } from '../shared/process/service.js';
 import { VERSION } from '../shared/process/version.js';
 import { connectRedis } from '../shared/redis/connect.js';
 import { connectHeadway, type Waiting } from '../shared/runtime/connection.js';
+import { openFiles } from '../shared/runtime/files.js';
 import { openMetrics } from '../shared/runtime/metrics.js';
 import { startTracing } from '../shared/tracing/start.js';
 import { createApp } from './app.js';
@@ -109,7 +110,8 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
   const limiter = createLimiter(connection.redis, connection.keyspace, config, production, openCounts);
   const core: Core = { config, registry, plan, connection, subscriberRedis, limiter, log };
 
-  const jobs = openJobs(core, production);
+  const store = await openFiles(config, { patient: false, log, waiting: options.waiting });
+  const jobs = openJobs(core, store, production);
   opened.defer(() => jobs.store.idle());
   const { access, permissions, adminSession, ...auth } = openAuth(
     core,

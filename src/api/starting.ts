@@ -7,7 +7,7 @@ import { leavingRetryMs } from './stream/waves.js';
 const JSON_TYPE = 'application/json; charset=utf-8';
 
 /**
- * Returns the answers of a process that waits for Redis: `/healthz` says that it runs, so that nobody restarts it. A stream is
+ * Returns the answers of a process that waits for Redis or the file storage: `/healthz` says that it runs, so that nobody restarts it. A stream is
  * ended at once with the time to reconnect, because an `EventSource` does not come back after a 503. Everything else, `/readyz`
  * included, is 503.
  * @param publicPath the path of `PUBLIC_URL`
@@ -32,7 +32,10 @@ export function answerWhileStarting(publicPath: string): RequestListener {
     if (req.method === 'GET' && req.headers.accept?.includes('text/event-stream')) {
       return send(200, 'text/event-stream; charset=utf-8', `retry: ${leavingRetryMs(0)}\n\n`);
     }
-    const problem = new HeadwayError('unavailable', 'The process is waiting for Redis.').toProblem(path);
+    const problem = new HeadwayError(
+      'unavailable',
+      'The process is waiting for Redis or the file storage.',
+    ).toProblem(path);
     send(503, 'application/problem+json', JSON.stringify(problem), { 'Retry-After': '2' });
   };
 }

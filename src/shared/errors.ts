@@ -33,6 +33,7 @@ export const errorCodes = {
   'rate-limited': [429, 'Too many requests'],
   'quota-exceeded': [429, 'Quota exceeded'],
   'disk-full': [507, 'Not enough free disk space'],
+  'file-damaged': [500, 'Stored file is damaged'],
   unavailable: [503, 'Temporarily unavailable'],
   overloaded: [503, 'Overloaded'],
   internal: [500, 'Internal error'],

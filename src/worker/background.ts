@@ -51,11 +51,20 @@ export function openHousekeeping(
   });
 }
 
-/** Removes expired files periodically. */
+/**
+ * Removes expired files periodically. Of all processes, one at a time does so: it may have to list a whole bucket. What dead
+ * processes have left on a machine is removed by each process.
+ */
 export function startSweeper({ connection, store, log }: Core): Service {
+  const { redis, keyspace, isHeld } = connection;
   return every(
     SWEEP_MS,
-    () => store.sweep(connection.isHeld),
+    async () => {
+      await store.tidy();
+      // Expires before the next round of this process, which is then not refused by its own claim.
+      const claimed = await redis.set(`${keyspace.prefix}:{files}:sweep`, '1', 'PX', SWEEP_MS * 0.9, 'NX');
+      if (claimed) await store.sweep(isHeld);
+    },
     (error) => log.warn({ err: error }, 'could not remove expired files'),
   );
 }

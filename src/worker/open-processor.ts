@@ -23,7 +23,7 @@ export function openThreads({ config, log }: Core): Threads {
   return createThreads({
     max: threadCount(config),
     setup: {
-      files: fileStoreOptions(config),
+      files: { ...fileStoreOptions(config), patient: true },
       limits: limitsOf(config),
       basePath: basePathOf(config.PUBLIC_URL),
       clock: serverClockCell(),

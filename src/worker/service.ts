@@ -8,10 +8,11 @@ import type { Logger } from '../shared/process/log.js';
 import { VERSION } from '../shared/process/version.js';
 import { connectRedis } from '../shared/redis/connect.js';
 import { connectHeadway, type Waiting } from '../shared/runtime/connection.js';
+import { openFiles } from '../shared/runtime/files.js';
 import { openMetrics } from '../shared/runtime/metrics.js';
 import { startTracing } from '../shared/tracing/start.js';
 import { flushOutcomes, openHousekeeping, startReporting, startSweeper } from './background.js';
-import { type Core, openFiles } from './core.js';
+import type { Core } from './core.js';
 import { openLifecycle } from './open-lifecycle.js';
 import { openProcessor, openThreads } from './open-processor.js';
 import { openWorkers, watchCancels } from './open-workers.js';
@@ -84,7 +85,7 @@ export async function openWorker({
   const commandsRedis = connectRedis(config.REDIS_URL, 'subscriber');
   opened.defer(() => commandsRedis.disconnect());
   const webhookSecrets = await defaultSecrets(config, process.env.NODE_ENV === 'production');
-  const store = await openFiles(config);
+  const store = await openFiles(config, { patient: true, log, waiting });
   const core: Core = { config, registry, plan, connection, bullmqRedis, commandsRedis, store, log };
   opened.defer(claimUncaught({ log, onFatal }));
 

@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
-import { type FileStore, openFileStore } from '../../src/shared/files/store.js';
+import { type FolderStore, openFolderStore } from '../../src/shared/files/folder-store.js';
 import type { JobContext, JobDefinition } from '../../src/shared/jobs/definition.js';
 import { createProgress, type ProgressData } from '../../src/worker/reporting/progress.js';
 import { jobFiles } from '../../src/worker/run/job-files.js';
 import { temporaryFolder } from './folder.js';
 
 /** Opens a file store in a temporary folder. */
-export const openTestStore = (): FileStore =>
-  openFileStore({ dir: temporaryFolder(), ttlMs: 60_000, minFreeBytes: 0, maxBytes: 1e9 });
+export const openTestStore = (): FolderStore =>
+  openFolderStore({ dir: temporaryFolder(), ttlMs: 60_000, minFreeBytes: 0, maxBytes: 1e9 });
 
 /** Runs one built-in job without a queue and Redis, and returns its result and its reports. */
 export async function runJob(

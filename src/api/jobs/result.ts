@@ -3,12 +3,13 @@ import { HeadwayError } from '../../shared/errors.js';
 import { fileIdsIn } from '../../shared/files/reference.js';
 import type { FileStore } from '../../shared/files/store.js';
 import type { JobSnapshot } from '../../shared/lifecycle/snapshot.js';
+import { sendFile } from './download.js';
 
 /**
  * Answers with the result of a job as JSON. With `?file=`, answers with a file in the result, named by its id or by its key
  * in the result. A result that is itself a file is sent as that file.
  * @throws HeadwayError `not-finished`, `job-failed`, `job-cancelled`, `not-found` (the result has no such file), `gone`
- *   (the file has expired), `range-not-satisfiable`, `precondition-failed`
+ *   (the file has expired), and those of {@link sendFile}
  */
 export async function sendResult(
   req: Request,
@@ -42,28 +43,5 @@ export async function sendResult(
   }
   const stored = await store.stat(file.id);
   if (!stored) throw new HeadwayError('gone', 'The file has expired.');
-  res.set({ ETag: `"${stored.sha256}"`, 'Content-Type': 'application/octet-stream' });
-  await new Promise<void>((resolve, reject) => {
-    res.download(store.path(file.id), stored.name, { dotfiles: 'allow', cacheControl: false }, (error) => {
-      // A client that disconnects during the download is not an error.
-      if (error && !res.headersSent) reject(refusalOf(error, res, stored.size));
-      else resolve();
-    });
-  });
-}
-
-/** Returns the error for a condition or range that Express refused (RFC 9110, sections 13.2 and 14). */
-function refusalOf(error: Error & { status?: number }, res: Response, size: number): Error {
-  // These headers describe the file, which is not sent.
-  for (const name of ['ETag', 'Last-Modified', 'Accept-Ranges', 'Content-Disposition'])
-    res.removeHeader(name);
-  if (error.status === 412) {
-    return new HeadwayError(
-      'precondition-failed',
-      'The file does not match If-Match or If-Unmodified-Since. Try again without the header.',
-    );
-  }
-  if (error.status !== 416) return error;
-  res.set('Content-Range', `bytes */${size}`);
-  return new HeadwayError('range-not-satisfiable', `The range is outside the file, which has ${size} bytes.`);
+  await sendFile(req, res, stored, store);
 }

@@ -166,7 +166,14 @@ export const jobOperations: Operation[] = [
         headers: ['ETag', 'Content-Disposition'],
       },
     },
-    errors: ['not-finished', 'job-failed', 'job-cancelled', 'precondition-failed', 'range-not-satisfiable'],
+    errors: [
+      'not-finished',
+      'job-failed',
+      'job-cancelled',
+      'precondition-failed',
+      'range-not-satisfiable',
+      'file-damaged',
+    ],
   },
   {
     method: 'post',

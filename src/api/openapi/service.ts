@@ -10,6 +10,10 @@ const health = named(
   z.object({
     status: z.enum(['ok', 'ready']),
     version: z.string().optional().describe('`/healthz` only: the major and minor version of the service'),
+    files: z
+      .enum(['ok', 'unavailable'])
+      .optional()
+      .describe('`/readyz` only, with `FILES_URL`: whether the file storage answers'),
   }),
 );
 

@@ -1,6 +1,6 @@
 import { type FieldError, HeadwayError } from '../errors.js';
+import type { FileStore } from './contract.js';
 import { fileIdsIn } from './reference.js';
-import type { FileStore } from './store.js';
 import type { HeldFiles } from './sweep.js';
 
 /** Maximum number of files per job, the same as in `job-index/scripts/files.lua`. */

@@ -51,6 +51,13 @@ const TRY_AGAIN_MS = 250;
 /** How long two processes that want the same room may take to agree, in ms. */
 const AGREE_MS = 2000;
 
+/** How many bytes of a file are written between two checks of free disk space: other programs write to the disk too. */
+export const CHECK_EVERY_BYTES = 16 * 1024 * 1024;
+
+/** Returns how much room to reserve for a file of unknown length that has grown to `size`: twice as much, within bounds. */
+export const stepAfter = (size: number): number =>
+  size + Math.min(Math.max(size, 1024 * 1024), CHECK_EVERY_BYTES);
+
 interface Held {
   bytes: number;
   written: () => number;

@@ -11,7 +11,8 @@ export type HeldFiles = (fileId: string, madeBy?: string) => Promise<boolean>;
 
 /**
  * Removes the expired files of a folder that are not held.
- * @param marker the name of a file in each stored file's folder; the lifetime starts when it was last changed
+ * @param marker the name of a file in each stored file's folder; the lifetime starts when it was last changed. If there is no
+ *   such file, when the folder was
  * @returns the number of removed files
  */
 export async function sweepFolder(

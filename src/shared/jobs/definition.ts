@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import type { ResultFile, StoredFile } from '../files/store.js';
+import type { ResultFile, StoredFile } from '../files/contract.js';
 
 export type { Action, Asker, Authorize } from '../auth/authorize.js';
 
@@ -131,10 +131,17 @@ export interface ChildOptions {
 /** Access to the files that a job reads and creates. */
 export interface JobFiles {
   /**
-   * Opens a file for reading.
-   * @throws HeadwayError `unknown-file`
+   * Opens a file on this machine: `path` can be given to any library, and stays valid until the attempt ends. If files are in a
+   * bucket (`FILES_URL`), the whole file is copied to the disk first.
+   * @throws HeadwayError `unknown-file`, `file-damaged`, `disk-full`, `unavailable`
    */
   open(id: string): Promise<StoredFile & { path: string; stream(): Readable }>;
+  /**
+   * Opens a file for reading from its beginning to its end, without a copy on the disk. The stream emits an error instead of the
+   * last bytes if the content does not match the size and SHA-256 of the file.
+   * @throws HeadwayError `unknown-file`, `unavailable`
+   */
+  read(id: string): Promise<StoredFile & { stream(): Readable }>;
   /**
    * Creates a result file. `write` is called with a path that does not exist yet, and creates the file there. No other
    * process sees the file before that is done. Put the returned reference into the job's result: then viewers of the job can

@@ -53,3 +53,15 @@ export const limitRefusals = new Counter(
   'Requests that were refused because of a limit.',
   ['limit'],
 );
+
+export const storageRequests = new Counter(
+  'headway_file_storage_requests_total',
+  'Calls to the S3-compatible storage of `FILES_URL`, with all their tries.',
+  ['operation', 'outcome'],
+);
+export const storageDuration = new Histogram(
+  'headway_file_storage_request_duration_seconds',
+  'Time until the file storage has answered a call, with all its tries. For a download, until its first byte; for an upload, until its end.',
+  ['operation'],
+  [0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+);

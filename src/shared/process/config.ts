@@ -68,7 +68,7 @@ export const configSchema = z.object({
     .string()
     .default('')
     .describe(
-      'Folder for uploads and result files, shared by API and workers. Defaults to `files` in `DATA_DIR`.',
+      'Folder for uploads and result files, shared by API and workers. With `FILES_URL`, the folder of a machine for temporary copies. Defaults to `files` in `DATA_DIR`.',
     ),
   UPLOAD_MAX_BYTES: int(1)
     .default(2048 * MiB)

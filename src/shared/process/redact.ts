@@ -55,7 +55,7 @@ const escapedAsPattern = (text: string): string => text.replace(/[\\^$.*+?()[\]{
 /** Settings whose whole value is secret. Several values may be separated by commas. */
 const SECRET_SETTING = /(SECRET|TOKEN)$/;
 /** Settings with a URL that may contain a password, or is itself a secret. */
-const SECRET_URL = /^(REDIS_URL|JWT_JWKS_URL|ALERT_WEBHOOK_URL)$/;
+const SECRET_URL = /^(REDIS_URL|FILES_URL|JWT_JWKS_URL|ALERT_WEBHOOK_URL)$/;
 
 /** Returns whether the value of a setting must not be shown. */
 export const isSecretSetting = (name: string): boolean => SECRET_SETTING.test(name) || SECRET_URL.test(name);

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { filesUrlMistake } from './files-url.js';
 
 const int = (min: number, max = Number.MAX_SAFE_INTEGER) => z.coerce.number().int().min(min).max(max);
 
@@ -11,6 +12,16 @@ const limit = (preset: number, description: string) =>
 
 /** The settings that limit what is stored and what is open. docs/operations/limits.md explains those of callers. */
 export const storageSettings = {
+  FILES_URL: z
+    .string()
+    .superRefine((text, context) => {
+      const mistake = text === '' ? undefined : filesUrlMistake(text);
+      if (mistake) context.addIssue(mistake);
+    })
+    .default('')
+    .describe(
+      'Bucket of an S3-compatible storage for uploads and result files: `s3://bucket/prefix?endpoint=https://host&region=name`, see [Files](files.md). Credentials are those of the AWS SDK. If empty, files are in `FILES_DIR`.',
+    ),
   FILES_MIN_FREE_INODES: int(0)
     .default(1000)
     .describe(

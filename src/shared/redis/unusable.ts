@@ -27,7 +27,9 @@ const REPLIES: ReadonlyArray<[RegExp, (place: string, reply: string) => string]>
 ];
 /** A reply that is not in the protocol of Redis. */
 const NOT_REDIS = /^(Unknown RESP type|Protocol error)/;
-const TLS_CODE = /^(ERR_TLS_|ERR_SSL_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|EPROTO$)/;
+/** The codes of Node for a failed TLS handshake. */
+export const TLS_CODE =
+  /^(ERR_TLS_|ERR_SSL_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|EPROTO$)/;
 
 /**
  * Returns why a server cannot be used, in one line, if waiting does not help: the same process would get the same error until

@@ -24,7 +24,7 @@ export default defineJob({
   defaults: { timeoutMs: 3 * 3_600_000 },
   result: z.object({ algorithm: z.enum(algorithms), digest: z.string(), bytes: z.number().int() }),
   async run({ file, algorithm }, ctx) {
-    const source = await ctx.files.open(file);
+    const source = await ctx.files.read(file);
     const hash = createHash(algorithm);
     let bytes = 0;
     ctx.progress({ current: 0, total: source.size, unit: 'bytes' });

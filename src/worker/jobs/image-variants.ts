@@ -194,7 +194,7 @@ async function processInChild(
 
 async function exist(made: MadeVariant[], { files }: JobContext): Promise<boolean> {
   for (const { file } of made) {
-    const found = await files.open(file.id).catch(() => undefined);
+    const found = await files.read(file.id).catch(() => undefined);
     if (!found) return false;
   }
   return true;
@@ -217,8 +217,8 @@ async function pack(
   const content = await Promise.all(
     named.files.map(async ({ name, file }) => ({
       name,
-      path: (await files.open(file.id)).path,
       size: file.size,
+      stream: (await files.read(file.id)).stream,
     })),
   );
   const total = content.reduce((sum, { size }) => sum + size, 0);

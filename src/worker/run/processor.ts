@@ -4,7 +4,7 @@ import type { Batch } from '../../shared/channel/batch.js';
 import type { Publisher } from '../../shared/channel/publisher.js';
 import type { WatcherQuery } from '../../shared/channel/watchers.js';
 import type { RunningJobs } from '../../shared/dashboard/running.js';
-import type { FileStore } from '../../shared/files/store.js';
+import type { FileStore, Workspace } from '../../shared/files/store.js';
 import type { JobDefinition } from '../../shared/jobs/definition.js';
 import { isRandomId, jobIdOf, storedId } from '../../shared/jobs/queues.js';
 import type { Registry } from '../../shared/jobs/registry.js';
@@ -114,15 +114,18 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     attempt: number,
     definition: JobDefinition,
     sink: ReportSink,
+    workspace: Workspace | undefined,
   ): Execution {
     const { store, basePath, limits, threads, memoryMb } = options;
-    if (definition.thread)
-      return createThreadExecution(definition, { jobId, attempt, memoryMb, sink, threads });
+    if (definition.thread) {
+      const { path } = workspace ?? {};
+      return createThreadExecution(definition, { jobId, attempt, memoryMb, sink, workspace: path, threads });
+    }
     return createLocalExecution(definition, {
       jobId,
       attempt,
       limits,
-      files: jobFiles(store, jobId, basePath),
+      files: jobFiles(store, jobId, basePath, workspace),
       sink,
       services: definition.internal ? services : undefined,
     });
@@ -199,7 +202,8 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       return now;
     });
     const sink = sinkOf(jobId, job, start, attemptLog);
-    const execution = executionOf(jobId, attempt, definition, sink);
+    const workspace = options.store.workspace();
+    const execution = executionOf(jobId, attempt, definition, sink, workspace);
     const childEvents = new ChildEvents({ jobId, attempt }, sink);
     const delivered = async (): Promise<void> => {
       await execution.flush();
@@ -279,6 +283,8 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       // Another run of the same job may have begun here after this one lost its lock.
       if (runs.get(jobId) === run) runs.delete(jobId);
       running.end(jobId, job.attemptsStarted);
+      // Also if the run goes on after its time to clean up, or its thread was terminated.
+      await workspace?.remove();
     }
   };
   /** All errors of jobs pass through here, because viewers see their messages. */

@@ -36,5 +36,7 @@ export const doctorCommand = (): Command =>
       report(findings);
       const { checkRedisServer } = await import('../doctor/redis.js');
       report(redis ? await checkRedisServer(process.env, kinds) : []);
+      const { checkFiles } = await import('../doctor/files.js');
+      report(await checkFiles(process.env));
       if (problems > 0) process.exitCode = EXIT.failed;
     });

@@ -55,7 +55,16 @@ export async function checkService(session: Session): Promise<{ findings: Findin
 
 const isReady = ({ request }: Session): Promise<Finding> =>
   request('readyz').then(
-    () => ok('api ready', 'Redis is reachable'),
+    async (answer) => {
+      const { files } = await answer.json().catch(() => ({}));
+      return files === 'unavailable'
+        ? problem(
+            'api ready',
+            'Redis is reachable, but the file storage is not',
+            'Check FILES_URL and the storage: uploads, downloads and jobs with files fail.',
+          )
+        : ok('api ready', `Redis ${files ? 'and the file storage are' : 'is'} reachable`);
+    },
     (error) =>
       problem(
         'api ready',

@@ -71,7 +71,7 @@ async function perform(
   { children, acks }: { children: ChildCalls; acks: Acknowledgements },
   signal: AbortSignal,
 ): Promise<unknown> {
-  const { file, jobId, attempt, data, memoryMb } = task;
+  const { file, jobId, attempt, data, memoryMb, workspace } = task;
   // Timers and promises that a job file creates while it is loaded do not belong to this run.
   const definition = await currentRun.exit(() => loadDefinition(file));
   const input = await validate(definition.input, data);
@@ -84,7 +84,7 @@ async function perform(
     attempt,
     stages: definition.stages,
     limits,
-    files: jobFiles(store, jobId, basePath),
+    files: jobFiles(store, jobId, basePath, workspace === undefined ? undefined : { path: workspace }),
     sink: sinkTo(main, acks, memory),
   });
   try {

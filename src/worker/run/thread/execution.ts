@@ -26,6 +26,8 @@ export interface ThreadExecutionOptions {
   /** The memory of kinds that set none, in MiB. */
   memoryMb: number;
   sink: ReportSink;
+  /** The folder for copies of files. `undefined` if none are needed. */
+  workspace?: string | undefined;
   threads: Threads;
 }
 
@@ -35,7 +37,7 @@ export interface ThreadExecutionOptions {
  */
 export function createThreadExecution(
   definition: JobDefinition,
-  { jobId, attempt, memoryMb: defaultMemoryMb, sink, threads }: ThreadExecutionOptions,
+  { jobId, attempt, memoryMb: defaultMemoryMb, sink, workspace, threads }: ThreadExecutionOptions,
 ): Execution {
   const { port1, port2 } = new MessageChannel();
   const { memoryMb = defaultMemoryMb } = definition;
@@ -111,7 +113,15 @@ export function createThreadExecution(
         await begin();
       };
       try {
-        const task = { file: definitionFile(definition), jobId, attempt, data, memoryMb, port: port2 };
+        const task = {
+          file: definitionFile(definition),
+          jobId,
+          attempt,
+          data,
+          memoryMb,
+          workspace,
+          port: port2,
+        };
         await threads.run(task, permit, kill.signal);
       } catch (error) {
         run.signal.throwIfAborted();

@@ -22,6 +22,8 @@ export interface ThreadTask {
   data: unknown;
   /** The maximum memory in MiB, of JavaScript objects and of buffers. */
   memoryMb: number;
+  /** The folder for copies of files, which the main thread removes. `undefined` if none are needed. */
+  workspace: string | undefined;
   port: MessagePort;
 }
 

@@ -6,8 +6,9 @@ import { pipeline } from 'node:stream/promises';
 export interface ArchiveFile {
   /** Name in the archive. */
   name: string;
-  path: string;
   size: number;
+  /** Opens the content. It is called when the archive has come to this file. */
+  stream: () => Readable;
 }
 
 /**
@@ -25,22 +26,33 @@ export async function writeArchive(
   const { ZipFile } = await import('yazl');
   const zip = new ZipFile();
   const output = zip.outputStream as Readable;
-  // If a file cannot be read, yazl emits the error on the zip and not on its output.
+  // yazl emits its errors on the zip and not on its output.
   zip.on('error', (error: Error) => output.destroy(error));
-  for (const { name, path } of files) zip.addFile(path, name, { compress: false });
+  let reading: Readable | undefined;
+  for (const { name, size, stream } of files) {
+    zip.addReadStreamLazy(name, { compress: false, size }, (begin) => {
+      reading = stream().on('error', (error) => output.destroy(error));
+      begin(null, reading);
+    });
+  }
   zip.addBuffer(Buffer.from(report.content), report.name);
   zip.end();
   let bytes = 0;
-  await pipeline(
-    output,
-    async function* count(chunks: AsyncIterable<Buffer>) {
-      for await (const chunk of chunks) {
-        bytes += chunk.length;
-        onBytes(bytes);
-        yield chunk;
-      }
-    },
-    createWriteStream(to, { mode: 0o600 }),
-    { signal },
-  );
+  try {
+    await pipeline(
+      output,
+      async function* count(chunks: AsyncIterable<Buffer>) {
+        for await (const chunk of chunks) {
+          bytes += chunk.length;
+          onBytes(bytes);
+          yield chunk;
+        }
+      },
+      createWriteStream(to, { mode: 0o600 }),
+      { signal },
+    );
+  } finally {
+    // yazl leaves the file open that it was reading.
+    reading?.destroy();
+  }
 }
