@@ -22,6 +22,7 @@ import { requestMetrics } from './http/request-metrics.js';
 import { requestTrace } from './http/request-trace.js';
 import { createRouteFinder } from './http/route-finder.js';
 import type { Serving } from './http/serving.js';
+import { boundUnreadBody } from './http/unread-body.js';
 import type { Limiter } from './limits/limiter.js';
 import { countRequests } from './limits/requests.js';
 import { PATHS } from './openapi/document.js';
@@ -87,6 +88,8 @@ export function createApp(options: AppOptions): Express {
   app.set('trust proxy', config.TRUST_PROXY !== 'none' && config.TRUST_PROXY);
   app.use(serving.handler);
   app.use(takeBasePath(basePathOf(config.PUBLIC_URL)));
+  // Requests for other paths of an application are not ours.
+  app.use(embedded ? ['/v1', '/stream'] : '/', boundUnreadBody);
   const routeOf = createRouteFinder([...PATHS, ...PAGE_PATHS]);
   app.use(requestMetrics(routeOf));
   const traces = tracing();
