@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import type { Request, Response } from 'express';
 import { HeadwayError } from '../../shared/errors.js';
 import type { Access } from '../auth/access.js';
+import { onEnded } from '../exchange/exchange.js';
 import type { AtOnce, AtOnceLimit } from '../limits/at-once.js';
 import type { Callers } from '../limits/caller.js';
-import { leaseFor, type StreamLease } from './lease.js';
 
 /** When to try again while a process has as many streams as it may, in ms. */
 const RETRY_AFTER_MS = 5000;
@@ -31,6 +31,10 @@ export interface AdmittedStream {
 /** Limits the streams of this process, of each address and of each caller. Needs no round trip. */
 export class StreamAdmission {
   private open = 0;
+  /** Shared by all streams: a closure in `accept` would keep each request in memory as long as its stream. */
+  private readonly leave = (): void => {
+    this.open--;
+  };
 
   constructor(private readonly options: AdmissionOptions) {}
 
@@ -50,24 +54,23 @@ export class StreamAdmission {
     }
     const address = callers.address(req);
     const giveBack = address === undefined ? undefined : atOnce.holdStreamOf(address);
-    const lease = leaseFor(req.socket, res);
     this.open++;
-    lease.add(() => this.open--);
-    if (giveBack) lease.add(giveBack);
+    onEnded(res, this.leave);
+    if (giveBack) onEnded(res, giveBack);
     const counted = new Set<AtOnceLimit>();
     return {
       countFor: (limit) => {
         // A stream that waited for Redis is admitted again.
-        if (!counted.has(limit)) this.countFor(limit, req, lease);
+        if (!counted.has(limit)) this.countFor(limit, req, res);
         counted.add(limit);
       },
     };
   }
 
-  private countFor(limit: AtOnceLimit, req: Request, lease: StreamLease): void {
+  private countFor(limit: AtOnceLimit, req: Request, res: Response): void {
     const { access, callers, atOnce } = this.options;
     const caller = callers.caller(req, access.knownCaller(req));
-    if (!caller.exempt) lease.add(atOnce.hold(limit, caller));
+    if (!caller.exempt) onEnded(res, atOnce.hold(limit, caller));
   }
 }
 

@@ -107,7 +107,11 @@ export function openFolderStore({
     if (expectedBytes !== undefined && expectedBytes > maxBytes) throw tooLarge(maxBytes);
     let target: WriteStream | undefined;
     const reserved = await room
-      .reserve(Math.min(maxBytes, atMostBytes ?? stepAfter(0)), () => target?.bytesWritten ?? 0)
+      .reserve(
+        Math.min(maxBytes, atMostBytes ?? stepAfter(0)),
+        () => target?.bytesWritten ?? 0,
+        atMostBytes === undefined ? 0 : undefined,
+      )
       .catch(failAsUpload);
     let work: string | undefined;
     try {
@@ -121,6 +125,7 @@ export function openFolderStore({
           nextCheck = size + CHECK_EVERY_BYTES;
           return reserved.extend(
             size > reserved.bytes ? Math.min(maxBytes, stepAfter(size)) : reserved.bytes,
+            size,
           );
         },
       });

@@ -18,13 +18,13 @@ export async function makeFile<T>(
   store: (size: number) => Promise<T>,
 ): Promise<T> {
   let written = 0;
-  const reserved = await room.reserve(stepAfter(0), () => written);
+  const reserved = await room.reserve(stepAfter(0), () => written, 0);
   try {
     const measuring = every(
       MEASURE_MS,
       async () => {
         written = (await stat(path)).size;
-        if (written > reserved.bytes / 2) await reserved.extend(stepAfter(written));
+        if (written > reserved.bytes / 2) await reserved.extend(stepAfter(written), written);
       },
       // There may be no file yet. If the disk is full, that is said when the file is complete.
       () => {},
