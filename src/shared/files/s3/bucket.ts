@@ -72,6 +72,9 @@ const PATIENT_TRIES = 10;
 /** How often reading goes on after a lost connection without a byte in between. */
 const READ_TRIES = 4;
 
+/** The names of the calls in the metrics, whose series begin at 0. */
+const OPERATIONS = ['list', 'get', 'put', 'upload', 'delete', 'list-uploads'];
+
 /** An upload keeps two parts in memory while the next one is read. S3 takes at most 10,000 parts, of 5 MiB or more. */
 const MIN_PART_BYTES = 8 * 1024 * 1024;
 const MAX_PARTS = 10_000;
@@ -84,6 +87,9 @@ export const partBytes = (maxBytes: number): number =>
 /** Opens a bucket. The SDK is loaded for the first call: most installations do without. */
 export function openBucket(place: S3Place, { patient }: { patient: boolean }): Bucket {
   const { bucket: Bucket, prefix } = place;
+  for (const operation of OPERATIONS) {
+    for (const outcome of ['ok', 'failed']) storageRequests.at(operation, outcome);
+  }
   let opened: Promise<{ sdk: Sdk; client: S3Client }> | undefined;
   /** By how much the clock of the storage differs from that of Redis, in ms. */
   let ahead = 0;
