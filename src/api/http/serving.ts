@@ -10,8 +10,10 @@ type Tracked = ServerResponse & { [serving]?: Serving };
 
 /** Whether an API serves requests, and the requests that it is answering. */
 export class Serving {
-  /** `/readyz` reports that the process is not ready, and responses close their connection. Everything is still served. */
+  /** `/readyz` reports that the process is not ready. Everything is still served. */
   draining = false;
+  /** Responses close their connection. */
+  private closing = false;
   /** No new stream is opened, and uploads have a limited time to finish. */
   stopping = false;
   private readonly inFlight = new Set<Tracked>();
@@ -21,13 +23,22 @@ export class Serving {
     this.inFlight.add(res);
     res[serving] = this;
     res.on('close', onClose);
-    if (this.draining) res.setHeader('Connection', 'close');
+    if (this.closing) res.setHeader('Connection', 'close');
     next();
   };
 
-  /** Begins to drain. */
-  drain(): void {
-    this.draining = true;
+  /** How many requests are being answered. */
+  get open(): number {
+    return this.inFlight.size;
+  }
+
+  /**
+   * Makes responses close their connection.
+   * @param ready whether other processes accept connections on the same port: then `/readyz` does not change
+   */
+  drain(ready = false): void {
+    this.draining = !ready;
+    this.closing = true;
     for (const res of this.inFlight) if (!res.headersSent) res.setHeader('Connection', 'close');
   }
 
