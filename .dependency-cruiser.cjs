@@ -35,6 +35,7 @@ const ROOMS = {
       'webhooks',
     ],
     schedules: ['files', 'jobs', 'lifecycle', 'process', 'redis'],
+    supervisor: ['metrics', 'process'],
     tracing: [],
     webhooks: ['channel', 'jobs', 'lifecycle', 'tracing'],
   },

@@ -22,6 +22,7 @@ const LONG = [
   'scripts/start',
   'worker/run/thread/thread',
   'faults/campaign',
+  'faults/processes',
   'faults/worker',
   'api/overview',
   'package/paths',

@@ -3,6 +3,7 @@
 /** The subjects of the page and the settings of each, in the order of the page. */
 export const SUBJECTS = {
   'Service and Redis': ['PORT', 'HOST', 'PUBLIC_URL', 'REDIS_URL', 'KEY_PREFIX', 'DATA_DIR'],
+  'Several cores': ['API_PROCESSES', 'WORKER_PROCESSES'],
   'Stopping and overload': [
     'DRAIN_DELAY_MS',
     'SHUTDOWN_GRACE_MS',

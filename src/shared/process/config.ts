@@ -9,6 +9,7 @@ import { jobLimitSettings } from './job-limit-settings.js';
 import { limitSettings } from './limit-settings.js';
 import { logSettings } from './log-settings.js';
 import { metricsSettings } from './metrics-settings.js';
+import { processSettings } from './process-settings.js';
 import { normalPublicUrl, publicUrlMistake } from './public-url.js';
 import { isSecretSetting } from './redact.js';
 import { readSecretFiles } from './secret-files.js';
@@ -97,7 +98,7 @@ export const configSchema = z.object({
   WORKER_THREADS: int(0, 1000)
     .default(0)
     .describe(
-      'Maximum number of jobs with `thread: true` that a worker process runs at the same time. Jobs that wait for their children do not count. `0` means one per CPU core.',
+      'Maximum number of jobs with `thread: true` that a worker process runs at the same time. Jobs that wait for their children do not count. `0` means one per CPU core, shared by the processes of `WORKER_PROCESSES`.',
     ),
   PROGRESS_INTERVAL_MS: int(0, minute)
     .default(100)
@@ -121,6 +122,7 @@ export const configSchema = z.object({
   MAX_STALLS: int(0, 1000)
     .default(3)
     .describe('How many times a job may lose its worker. The job fails the next time.'),
+  ...processSettings,
   ...stopSettings,
   ...shedSettings,
   KEEP_JOBS_MS: int(1000)

@@ -1,5 +1,6 @@
 import type { JobDefinition } from '../jobs/definition.js';
 import { type Config, readConfig } from './config.js';
+import type { Logger } from './log.js';
 import { SECRET_SETTINGS } from './secret-files.js';
 
 /** Options of a program that uses Headway as a library. */
@@ -40,4 +41,18 @@ export function librarySettings({ redis, settings = {} }: LibraryOptions): Confi
     ...given,
     ...(redis === undefined ? {} : { REDIS_URL: redis }),
   });
+}
+
+/**
+ * Returns the configuration of an embedded service, which is one process: its application decides how many there are. Warns of
+ * a setting that asks for more.
+ */
+export function inOneProcess(
+  config: Config,
+  setting: 'API_PROCESSES' | 'WORKER_PROCESSES',
+  log: Logger,
+): Config {
+  if (config[setting] !== 1)
+    log.warn(`${setting} is ignored: the application decides how many processes run`);
+  return { ...config, API_PROCESSES: 1, WORKER_PROCESSES: 1 };
 }
