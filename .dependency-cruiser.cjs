@@ -15,6 +15,7 @@ const ROOMS = {
     jobs: ['auth', 'files', 'redis'],
     lifecycle: ['bullmq', 'channel', 'jobs', 'metrics', 'process', 'redis', 'tracing'],
     metrics: [],
+    permissions: ['redis'],
     process: ['jobs'],
     redis: ['metrics', 'process'],
     runtime: [
@@ -27,6 +28,7 @@ const ROOMS = {
       'jobs',
       'lifecycle',
       'metrics',
+      'permissions',
       'process',
       'format',
       'redis',

@@ -11,6 +11,7 @@ const LONG = [
   'api/keeping',
   'faults/rolling-restart',
   'faults/upgrade',
+  'faults/sentinel',
   'browser/client',
   'package/package',
   'browser/page',

@@ -112,7 +112,7 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
     waiting: options.waiting,
   });
   opened.defer(() => connection.disconnect());
-  const subscriberRedis = connectRedis(config.REDIS_URL, 'subscriber');
+  const subscriberRedis = connectRedis(config, 'subscriber');
   opened.defer(() => subscriberRedis.disconnect());
   const openCounts = startOpenCounts(connection.redis, connection.keyspace, log);
   opened.adopt(openCounts, stop);
