@@ -46,10 +46,15 @@ export function healthRoutes({ config, connection, store, serving, overload }: H
       if (overload.streams) return notReady(req, res, overloaded('new streams'));
       // A Redis that is read-only, full or unable to save still answers PING. This command counts as a write, but changes
       // nothing: it writes an empty string to a key that does not exist.
-      const [state] = await Promise.all([
-        files(),
-        connection.redis.setrange(`${connection.keyspace.prefix}:{ready}`, 0, ''),
-      ]);
+      const { redis, keyspace } = connection;
+      const accepted = redis.setrange(`${keyspace.prefix}:{ready}`, 0, '').catch((error) => {
+        if (redis.status !== 'connect') throw error;
+        throw new HeadwayError(
+          'unavailable',
+          'Redis accepts connections, but is still loading its data (LOADING).',
+        );
+      });
+      const [state] = await Promise.all([files(), accepted]);
       res.set('Cache-Control', 'no-store').json({ status: 'ready', ...(state ? { files: state } : {}) });
     });
   return router;

@@ -2,13 +2,24 @@ import { readFileSync } from 'node:fs';
 import { decodeText } from './text-file.js';
 
 /** The settings that can also be read from a file, which is named by the same setting with `_FILE`. */
-export const SECRET_SETTINGS = ['TOKEN_SECRET', 'ADMIN_TOKEN', 'JWT_SECRET', 'WEBHOOK_SECRET'] as const;
+export const SECRET_SETTINGS = [
+  'TOKEN_SECRET',
+  'ADMIN_TOKEN',
+  'JWT_SECRET',
+  'WEBHOOK_SECRET',
+  'REDIS_PASSWORD',
+  'REDIS_SENTINEL_PASSWORD',
+] as const;
 
 /**
  * Reads the secrets whose files the environment names, as Docker and Kubernetes provide them.
+ * @param settings names of the settings that are read; others are left out
  * @returns the secrets by setting, and one line per mistake
  */
-export function readSecretFiles(env: Record<string, string | undefined>): {
+export function readSecretFiles(
+  env: Record<string, string | undefined>,
+  settings: readonly string[],
+): {
   secrets: Record<string, string[]>;
   problems: string[];
 } {
@@ -17,7 +28,7 @@ export function readSecretFiles(env: Record<string, string | undefined>): {
   for (const name of SECRET_SETTINGS) {
     const setting = `${name}_FILE`;
     const path = env[setting];
-    if (!path) continue;
+    if (!path || !settings.includes(name)) continue;
     if (env[name]) problems.push(`${setting}: must not be set together with ${name}`);
     try {
       secrets[name] = secretLines(readFileSync(path));

@@ -14,7 +14,7 @@ import { channelScripts, newEpoch } from '../channel/scripts.js';
 import { checkInstallation } from '../format/format.js';
 import { formatScripts } from '../format/scripts.js';
 import { createKeyspace } from '../keyspace.js';
-import { type Config, configSchema } from '../process/config.js';
+import { type Config, configSchema, readRedisSettings } from '../process/config.js';
 import { createLogger } from '../process/log.js';
 import { connectRedis } from '../redis/connect.js';
 import { untilTaken } from '../redis/until-taken.js';
@@ -25,7 +25,10 @@ export { UnusableRedisError } from '../redis/unusable.js';
 
 /** Options for {@link connectChannels}. Each defaults to the setting that is named with it. */
 export interface ChannelsOptions {
-  /** `redis://`, `rediss://` or `unix:`. Defaults to `REDIS_URL`. */
+  /**
+   * `redis://`, `rediss://`, `unix:` or `redis+sentinel://`. Defaults to `REDIS_URL`, with the other `REDIS_…` settings of the
+   * environment.
+   */
   redisUrl?: string;
   /** The prefix of all Redis keys. Defaults to `KEY_PREFIX`. */
   keyPrefix?: string;
@@ -64,6 +67,7 @@ interface Waiting {
 /**
  * Connects to the channels of a Headway service. A Redis that is away is waited for, with a warning every few seconds. The
  * limits of channels are those of the environment.
+ * @throws ConfigError for settings of Redis that are not valid
  * @throws UnusableRedisError if Headway cannot use Redis, or when `signal` is aborted
  * @throws DataFormatError if a newer release has changed the format of the data in Redis
  */
@@ -71,15 +75,19 @@ export async function connectChannels(options: ChannelsOptions = {}): Promise<Ch
   const { env } = process;
   const setting = <K extends keyof typeof configSchema.shape>(name: K) =>
     configSchema.shape[name].parse(env[name] || undefined);
-  const redisUrl = options.redisUrl ?? (setting('REDIS_URL') as string);
+  const settings = options.redisUrl === undefined ? readRedisSettings(env) : { REDIS_URL: options.redisUrl };
   const keyspace = createKeyspace(options.keyPrefix ?? (setting('KEY_PREFIX') as string));
   const scripts = { ...channelScripts, ...formatScripts };
-  const redis: Redis = connectRedis(redisUrl, 'report', { scripts });
+  const redis: Redis = connectRedis(settings, 'report', { scripts });
   const log = createLogger(
     { LOG_LEVEL: (env.LOG_LEVEL as Config['LOG_LEVEL']) || 'warn' },
     'headway-channels',
   );
-  const patience = { url: redisUrl, onWait: (line: string) => log.warn(line), signal: options.signal };
+  const patience = {
+    url: settings.REDIS_URL,
+    onWait: (line: string) => log.warn(line),
+    signal: options.signal,
+  };
   const { sharded } = await checkInstallation(redis, patience, keyspace).catch((error) => {
     redis.disconnect();
     throw error;
