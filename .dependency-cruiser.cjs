@@ -35,7 +35,7 @@ const ROOMS = {
       'webhooks',
     ],
     schedules: ['files', 'jobs', 'lifecycle', 'process', 'redis'],
-    tracing: [],
+    tracing: ['process'],
     webhooks: ['channel', 'jobs', 'lifecycle', 'tracing'],
   },
   'src/worker': {

@@ -22,7 +22,7 @@ const CONNECT_MS = 3000;
 export async function checkRedisServer(env: NodeJS.ProcessEnv, kinds?: Kind[]): Promise<Finding[]> {
   const { REDIS_URL, DATA_DIR, KEY_PREFIX } = readConfig(env);
   const socket = join(DATA_DIR, 'redis', 'redis.sock');
-  if (env.REDIS_URL) return checkServer(REDIS_URL, KEY_PREFIX, kinds);
+  if (env.REDIS_URL || env.REDIS_URL_FILE) return checkServer(REDIS_URL, KEY_PREFIX, kinds);
   if (existsSync(socket)) return checkServer(`unix:${socket}`, KEY_PREFIX, kinds);
   return [skipped('redis', 'not checked', 'Set REDIS_URL to the value that the API and the workers use.')];
 }
