@@ -89,8 +89,8 @@ const JSON_BODY: ErrorCode[] = [
 /** The operations that an overloaded process refuses, besides streams. */
 const NEW_WORK = /^\/v1\/(jobs|jobs:batch|files|schedules|schedules\/\{[^/]+\}\/run)$/;
 
-/** The paths that accept any `Host`. */
-const ANY_HOST = ['/healthz', '/readyz'];
+/** The health checks. They accept any `Host`, and have no limit. */
+const HEALTH = ['/healthz', '/readyz'];
 
 /** All error codes of an operation. */
 function codesOf({ method, path, access, body, events, errors = [] }: Operation): ErrorCode[] {
@@ -99,14 +99,13 @@ function codesOf({ method, path, access, body, events, errors = [] }: Operation)
       ...errors,
       ...(body?.content['application/json'] ? JSON_BODY : []),
       ...(access === 'open' ? [] : (['invalid-token', 'sign-in', 'unavailable', 'internal'] as const)),
-      ...(path.startsWith('/v1/') || access !== 'open' ? (['rate-limited'] as const) : []),
       ...(events || path === '/readyz' || (method === 'post' && NEW_WORK.test(path))
         ? (['overloaded'] as const)
         : []),
       ...(access === 'admin' ? ADMIN : []),
       ...(access === 'job' ? JOB : []),
       ...(method === 'get' ? [] : (['cross-site'] as const)),
-      ...(ANY_HOST.includes(path) ? [] : (['unknown-host'] as const)),
+      ...(HEALTH.includes(path) ? [] : (['unknown-host', 'rate-limited'] as const)),
     ]),
   ];
 }
