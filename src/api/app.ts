@@ -10,6 +10,8 @@ import { tracing } from '../shared/tracing/tracing.js';
 import type { AuditLog } from './audit/audit-log.js';
 import { refuseCrossSite } from './auth/cross-site.js';
 import { ignoredCookieHint } from './auth/own-cookie.js';
+import { identifyRoute } from './exchange/route.js';
+import { createRouteFinder } from './exchange/route-finder.js';
 import { allowedHosts, refuseUnknownHosts } from './http/allowed-hosts.js';
 import { basePath, takeBasePath } from './http/base-path.js';
 import { jsonBody } from './http/body.js';
@@ -20,11 +22,10 @@ import { methods, problemHandler } from './http/problem.js';
 import { requestLog } from './http/request-log.js';
 import { requestMetrics } from './http/request-metrics.js';
 import { requestTrace } from './http/request-trace.js';
-import { createRouteFinder } from './http/route-finder.js';
 import type { Serving } from './http/serving.js';
+import { boundUnreadBody } from './http/unread-body.js';
 import type { Limiter } from './limits/limiter.js';
 import { countPages, countRequests } from './limits/requests.js';
-import { PATHS } from './openapi/document.js';
 import { batchRoutes } from './routes/batch.js';
 import { BOARD_PATH, boardRoutes } from './routes/board.js';
 import { type ChannelRoutesOptions, channelRoutes } from './routes/channels.js';
@@ -38,6 +39,7 @@ import { type KeyRoutesOptions, keyRoutes } from './routes/keys.js';
 import { metricsRoutes } from './routes/metrics.js';
 import { referenceRoutes } from './routes/reference.js';
 import { type ScheduleRoutesOptions, scheduleRoutes } from './routes/schedules.js';
+import { routeTable } from './routes/table.js';
 
 export interface AppOptions
   extends ScheduleRoutesOptions,
@@ -70,9 +72,6 @@ const client = fileURLToPath(
   new URL(import.meta.url.endsWith('.ts') ? '../../dist/client' : '../client', import.meta.url),
 );
 
-/** The paths outside of the API, for the metrics, traces and log lines of requests. */
-const PAGE_PATHS = ['/', '/docs', '/dashboard', '/dashboard/*', `${BOARD_PATH}/*`, '/client/*', '/assets/*'];
-
 /** Replaces a module of the client, so that a client loaded from this service connects to it by default. */
 function sendDefaultUrl(req: Request, res: Response): void {
   const url = JSON.stringify(`${basePath(req)}/`);
@@ -90,12 +89,14 @@ export function createApp(options: AppOptions): Express {
   app.set('trust proxy', config.TRUST_PROXY !== 'none' && config.TRUST_PROXY);
   app.use(serving.handler);
   app.use(takeBasePath(basePathOf(config.PUBLIC_URL)));
-  const routeOf = createRouteFinder([...PATHS, ...PAGE_PATHS]);
-  app.use(requestMetrics(routeOf));
+  // Requests for other paths of an application are not ours.
+  app.use(embedded ? ['/v1', '/stream'] : '/', boundUnreadBody);
+  app.use(identifyRoute(createRouteFinder(routeTable())));
+  app.use(requestMetrics());
   const traces = tracing();
-  if (traces) app.use(requestTrace(traces, routeOf));
+  if (traces) app.use(requestTrace(traces));
   app.use(healthRoutes(options));
-  app.use(requestLog({ ...options, routeOf }));
+  app.use(requestLog(options));
   app.use(
     inOneLayer(
       helmet({

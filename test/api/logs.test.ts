@@ -150,6 +150,7 @@ describe('the logs', () => {
       caller: `job:${job.id}`,
     });
     expect(line.bytes).toBeGreaterThan(seen.raw().length);
+    expect(line.events).toBe(seen.events.length);
     const long = await client.start('steps', { count: 1, intervalMs: 600_000 });
     const left = await openStream(client.events(long), {
       headers: { ...bearer(long.token), 'X-Request-Id': 'stream-2' },
@@ -158,6 +159,26 @@ describe('the logs', () => {
     left.close();
     const ofLeft = ({ requestId, msg }: Line): boolean => requestId === 'stream-2' && msg !== 'stream opened';
     expect(await findLine(api, ofLeft)).toMatchObject({ msg: 'stream ended', reason: 'disconnected' });
+    // Several jobs over one connection, a viewer that gets a reset, and streams that are not of channels.
+    for (const [requestId, path] of [
+      ['stream-3', `/v1/events?job=${job.id}&job=${long.id}&token=${job.token}&token=${long.token}`],
+      ['stream-4', `${long.links.events}?lastEventId=another-1&token=${long.token}`],
+      ['stream-5', `/v1/events?queue=steps`],
+      ['stream-6', `/v1/dashboard/events`],
+    ]) {
+      const stream = await openStream(`${api.url}${path}`, {
+        headers: { 'X-Request-Id': requestId!, ...(path!.includes('token=') ? {} : bearer(SECRETS.admin)) },
+      });
+      await until('it has begun', () => stream.events.length > 1);
+      stream.close();
+      const ended = await findLine(
+        api,
+        ({ requestId: id, msg }) => id === requestId && msg === 'stream ended',
+      );
+      expect(ended.events, path).toBeGreaterThanOrEqual(stream.events.length);
+      // It may have sent one more of each kind before it noticed that the viewer has left.
+      expect(ended.events, path).toBeLessThanOrEqual(stream.events.length + 3);
+    }
     await client.cancel(long);
     expect(linesIn(whole(api.output())).filter(ofLeft)).toHaveLength(1);
   });

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { PassThrough } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { openFileStore } from '../../src/shared/files/store.js';
 import { type Headway, startHeadway } from '../support/headway.js';
@@ -93,6 +93,24 @@ describe.runIf(disk.mounted)('a small disk that two API processes and a worker s
     expect(partial()).toBe(0);
     expect(least).toBeGreaterThanOrEqual(MIN_FREE);
     await until('nothing is reserved', () => list('reserved').length === 0);
+  });
+
+  it('takes files of unknown length as long as they fit, when less than a step is left', async () => {
+    const store = openFileStore(options);
+    const left = async (): Promise<number> => (await free()).bytes - MIN_FREE;
+    writeFileSync(join(path, 'log'), new Uint8Array((await left()) - 600 * 1024));
+    const save = (bytes: number) =>
+      store.save('x', Readable.from(Array(bytes / 1024).fill(new Uint8Array(1024))));
+    await Promise.all([save(100 * 1024), save(100 * 1024)]);
+    // More than half of what is left.
+    await save(300 * 1024);
+    await expect(save(100 * 1024)).rejects.toMatchObject({ code: 'disk-full' });
+    await store.create('result', async (to) => writeFileSync(to, new Uint8Array(20 * 1024)));
+    await expect(
+      store.create('result', async (to) => writeFileSync(to, new Uint8Array(100 * 1024))),
+    ).rejects.toMatchObject({ code: 'disk-full' });
+    expect(stored()).toHaveLength(4);
+    expect(await left()).toBeGreaterThanOrEqual(0);
   });
 
   it('keeps inodes free', async () => {

@@ -80,12 +80,26 @@ describe('a process that is asked to stop', () => {
 
   it('tells each viewer when to reconnect, and lets an upload finish', async () => {
     const { client, env } = headway;
-    const api = await startApi({ ...env, SHUTDOWN_GRACE_MS: '20000' });
+    const api = await startApi(env);
     onTestFinished(() => api.kill());
     const job = await client.start('steered', { turns: 'watched' });
     const watch = async () => openStream(`${api.url}${job.links.events}`, { token: job.token });
     const streams = await Promise.all(Array.from({ length: 20 }, watch));
     const { port, hostname } = new URL(api.url);
+    // Requests that wait for one before them on their connection are forgotten with it, or with the stream before them.
+    const pipelined = [
+      '/v1/files?name=a HTTP/1.1\r\nContent-Length: 1',
+      `${job.links.events}?token=${job.token} HTTP/1.1`,
+    ];
+    for (const [i, first] of pipelined.entries()) {
+      const socket = connect(Number(port), hostname);
+      socket.on('error', () => {});
+      socket.write(`${i === 0 ? 'POST' : 'GET'} ${first}\r\nHost: localhost\r\n\r\n`);
+      socket.write('GET /v1/definitions HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(3));
+      if (i === 0) await once(socket, 'connect').then(() => socket.destroy());
+      else await once(socket, 'data');
+      onTestFinished(() => void socket.destroy());
+    }
     const upload = connect(Number(port), hostname);
     let answer = '';
     upload.setEncoding('utf8').on('data', (text: string) => (answer += text));

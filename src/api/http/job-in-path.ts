@@ -1,4 +1,4 @@
-const JOB = /^\/(?:v1|dashboard)\/jobs\/([^/]+)/;
+const JOB = /^\/(?:v1|dashboard)\/jobs\/([^/]+)/i;
 /** Maximum length of an id in the log, in characters. */
 const MAX_ID = 200;
 

@@ -6,6 +6,7 @@ import { HeadwayError } from '../../shared/errors.js';
 import type { Config } from '../../shared/process/config.js';
 import type { Logger } from '../../shared/process/log.js';
 import type { Service } from '../../shared/process/service.js';
+import { traitsOf } from '../exchange/route.js';
 
 /** How often the load is measured, in ms. */
 const CHECK_MS = 500;
@@ -20,9 +21,6 @@ const RESOLUTION_MS = 20;
 
 /** What is refused: nothing, new streams, or new streams and new jobs. */
 type Level = 0 | 1 | 2;
-
-/** The paths that start new work with POST. Retries and cancels belong to jobs that exist. Express ignores case. */
-const NEW_WORK = /^\/v1\/(jobs|jobs:batch|files|schedules|schedules\/[^/]+\/run)\/?$/i;
 
 /** The load of a process. Shares are from 0 to 1. */
 export interface Load {
@@ -69,7 +67,7 @@ export class Overload implements Service {
 
   /** Refuses requests that start new work. */
   readonly handler: RequestHandler = (req, _res, next) => {
-    if (this.jobs && req.method === 'POST' && NEW_WORK.test(req.path)) throw overloaded('new jobs');
+    if (this.jobs && traitsOf(req).startsWork) throw overloaded('new jobs');
     next();
   };
 

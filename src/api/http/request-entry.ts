@@ -14,8 +14,6 @@ export interface RequestEntry {
   target?: string;
   /** The code of the problem with which it is answered. */
   code?: string;
-  /** Writes the line of the request when its stream has ended. Absent if no line is wanted. */
-  endStream?: (reason: string) => void;
 }
 
 const entries = new WeakMap<IncomingMessage, RequestEntry>();

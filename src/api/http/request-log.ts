@@ -2,8 +2,10 @@ import { isIP } from 'node:net';
 import type { Request, RequestHandler } from 'express';
 import type { Config } from '../../shared/process/config.js';
 import type { Logger } from '../../shared/process/log.js';
-import { type Act, actOf } from '../audit/acts.js';
+import type { Act } from '../audit/acts.js';
 import type { AuditLog } from '../audit/audit-log.js';
+import { type Outcome, onAnswered, onEnded } from '../exchange/exchange.js';
+import { auditedAct, templateOf } from '../exchange/route.js';
 import { jobIdInPath } from './job-in-path.js';
 import { beginEntry, type RequestEntry } from './request-entry.js';
 
@@ -16,26 +18,13 @@ export interface RequestLogOptions {
   log: Logger;
   config: Pick<Config, 'LOG_REQUESTS'>;
   audit: AuditLog;
-  /** Returns the path template of a path; `undefined` for an unknown path. */
-  routeOf: (path: string) => string | undefined;
-}
-
-/** How a request ended. */
-interface End {
-  /** Absent if the client left, or was cut off, before the answer. */
-  status?: number | undefined;
-  /** Sent bytes, including the head of the response. */
-  bytes: number;
-  how: string;
-  /** Why a stream ended. */
-  reason?: string;
 }
 
 /**
  * Gives each request an id, and logs one line when it has been answered or its stream has ended; at `error` for a status
  * of 500 or more, otherwise at `LOG_REQUESTS`. Also writes the audit log.
  */
-export function requestLog({ log, config, audit, routeOf }: RequestLogOptions): RequestHandler {
+export function requestLog({ log, config, audit }: RequestLogOptions): RequestHandler {
   const level =
     config.LOG_REQUESTS !== 'off' && log.isLevelEnabled(config.LOG_REQUESTS)
       ? config.LOG_REQUESTS
@@ -43,21 +32,10 @@ export function requestLog({ log, config, audit, routeOf }: RequestLogOptions): 
   return (req, res, next) => {
     const entry = beginEntry(req);
     res.setHeader('X-Request-Id', entry.id);
-    const act = audit.enabled ? actOf(req) : undefined;
+    const act = audit.enabled ? auditedAct(req) : undefined;
+    const writeLine = createLine(req, entry, log, level, act && { act, audit });
     // Without a line to write, an open stream keeps nothing for it.
-    const end = createLine(req, entry, log, level, routeOf, act && { act, audit });
-    const { socket } = req;
-    const sentBefore = socket.bytesWritten;
-    res.once('close', () => {
-      const { headersSent, statusCode, writableEnded } = res;
-      const status = headersSent ? statusCode : undefined;
-      const how = statusCode >= 500 ? 'errored' : writableEnded ? 'completed' : 'aborted';
-      end({ status, bytes: socket.bytesWritten - sentBefore, how: `request ${how}` });
-    });
-    // The response of a stream is detached from its socket, and does not notice its end.
-    if (level)
-      entry.endStream = (reason) =>
-        end({ status: 200, bytes: socket.bytesWritten - sentBefore, how: 'stream ended', reason });
+    (level ? onEnded : onAnswered)(res, writeLine);
     next();
   };
 }
@@ -68,17 +46,15 @@ function createLine(
   entry: RequestEntry,
   log: Logger,
   level: 'info' | 'debug' | undefined,
-  routeOf: RequestLogOptions['routeOf'],
   audited: { act: Act; audit: AuditLog } | undefined,
-): (end: End) => void {
-  const { method } = req;
+): (outcome: Outcome) => void {
+  const { method, socket } = req;
+  const template = templateOf(req);
   const url = req.url.length > MAX_URL ? `${req.url.slice(0, MAX_URL)}…` : req.url;
   const address = level || audited ? addressOf(req) : undefined;
   const startedAt = performance.now();
-  let written = false;
-  return ({ status, bytes, how, reason }) => {
-    if (written) return;
-    written = true;
+  const sentBefore = socket.bytesWritten;
+  return ({ status, how, reason, events }) => {
     const { id: requestId, caller, code } = entry;
     if (audited) {
       const { act, audit } = audited;
@@ -93,12 +69,14 @@ function createLine(
       {
         requestId,
         method,
-        route: routeOf(path) ?? path.slice(0, MAX_ROUTE),
+        route: template ?? path.slice(0, MAX_ROUTE),
         url: redactUrl(url),
         status,
         code,
         ms,
-        bytes,
+        // With the head of the response.
+        bytes: socket.bytesWritten - sentBefore,
+        events,
         caller,
         address,
         jobId: jobIdInPath(path) ?? entry.jobId,

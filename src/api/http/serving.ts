@@ -1,12 +1,10 @@
 import type { ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RequestHandler } from 'express';
+import { onReleased } from '../exchange/exchange.js';
 
 /** How often requests in progress are counted, in ms. */
 const LOOK_MS = 50;
-
-const serving = Symbol('serving');
-type Tracked = ServerResponse & { [serving]?: Serving };
 
 /** Whether an API serves requests, and the requests that it is answering. */
 export class Serving {
@@ -14,13 +12,12 @@ export class Serving {
   draining = false;
   /** No new stream is opened, and uploads have a limited time to finish. */
   stopping = false;
-  private readonly inFlight = new Set<Tracked>();
+  private readonly inFlight = new Set<ServerResponse>();
 
-  /** Counts each request until its response has been sent, and closes connections after their response while draining. */
-  readonly handler: RequestHandler = (_req, res: Tracked, next) => {
+  /** Counts each request until its response is released, and closes connections after their response while draining. */
+  readonly handler: RequestHandler = (_req, res, next) => {
     this.inFlight.add(res);
-    res[serving] = this;
-    res.on('close', onClose);
+    onReleased(res, () => this.inFlight.delete(res));
     if (this.draining) res.setHeader('Connection', 'close');
     next();
   };
@@ -29,11 +26,6 @@ export class Serving {
   drain(): void {
     this.draining = true;
     for (const res of this.inFlight) if (!res.headersSent) res.setHeader('Connection', 'close');
-  }
-
-  /** Stops counting a response. */
-  leave(res: ServerResponse): void {
-    this.inFlight.delete(res);
   }
 
   /**
@@ -46,11 +38,4 @@ export class Serving {
       quiet = this.inFlight.size === 0 ? quiet + 1 : 0;
     }
   }
-}
-
-/** The response has become a stream: its socket was detached, so it never emits 'close'. */
-export const leaveInFlight = (res: ServerResponse): void => void (res as Tracked)[serving]?.leave(res);
-
-function onClose(this: Tracked): void {
-  this[serving]?.leave(this);
 }

@@ -5,10 +5,10 @@ import type { Limiter } from '../limits/limiter.js';
 
 /** What a small file counts as, in bytes: it takes inodes and a request like a large one. */
 const MIN_UNITS = 1024 * 1024;
-/** How many bytes of an upload of unknown length are counted at a time. */
+/** How many bytes of an upload of unknown length are counted at a time, unless fewer are left. */
 const STEP = 16 * 1024 * 1024;
 
-export type UploadLimiter = Pick<Limiter, 'atOnce' | 'caller' | 'max' | 'take'>;
+export type UploadLimiter = Pick<Limiter, 'atOnce' | 'caller' | 'max' | 'rates' | 'take'>;
 
 /** An upload that counts for the limits of its caller. */
 export interface CountedUpload {
@@ -59,22 +59,39 @@ async function countBytes(
   const abort = new AbortController();
   const max = limiter.max('upload-bytes', caller);
   if (max === undefined) return { signal: abort.signal, watch() {}, end() {} };
-  const take = (units: number): Promise<void> =>
-    limiter.take({ limit: 'upload-bytes', who: caller.who, max, units }, res);
+  const rate = { limit: 'upload-bytes', who: caller.who, max } as const;
 
   let taken = Math.min(max, Math.max(MIN_UNITS, length ?? 0));
   if (length !== undefined && length > max) throw tooLarge(max);
-  await take(taken);
+  await limiter.take({ ...rate, units: taken }, res);
   let received = 0;
+  let counting: Promise<void> | undefined;
+
+  /** Counts what has arrived: in steps, and with less than a step left, the rest. */
+  async function countMore(): Promise<void> {
+    while (received > taken) {
+      const { allowed, remaining } = await limiter.rates.take({ ...rate, units: STEP });
+      // A process that remembers a refusal does not know what remains.
+      const units = allowed ? STEP : Math.max(remaining, received - taken);
+      if (!allowed) await limiter.take({ ...rate, units });
+      taken += units;
+    }
+  }
   const onData = (chunk: Buffer): void => {
     received += chunk.length;
     if (received <= taken) return;
-    taken += STEP;
-    take(STEP).catch((error) => {
-      taken -= STEP;
-      abort.abort(error);
-    });
+    counting ??= countMore()
+      .catch((error) => abort.abort(error))
+      .finally(() => {
+        counting = undefined;
+      });
   };
+
+  async function giveBack(): Promise<void> {
+    await counting;
+    const spare = taken - Math.max(MIN_UNITS, received);
+    if (spare > 0) await limiter.take({ ...rate, units: -spare });
+  }
   return {
     signal: abort.signal,
     watch() {
@@ -83,9 +100,8 @@ async function countBytes(
     },
     end() {
       req.off('data', onData);
-      const spare = taken - Math.max(MIN_UNITS, received);
       // Nothing is given back while Redis does not answer: the quota fills again by itself.
-      if (spare > 0) take(-spare).catch(() => {});
+      giveBack().catch(() => {});
     },
   };
 }

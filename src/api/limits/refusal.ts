@@ -63,8 +63,11 @@ function addItem(res: Response, header: string, limit: string, parameters: strin
   res.set(header, [...others, name + parameters].join(', '));
 }
 
+/** The part of an error that says which limit refused a request. */
+export type Refusable = Pick<HeadwayError, 'members'>;
+
 /** Sets `Retry-After`, and the headers of the limit, if an error is a {@link refusal}. */
-export function setRefusalHeaders(res: Response, { members }: HeadwayError): void {
+export function setRefusalHeaders(res: Response, { members }: Refusable): void {
   const { limit, max, retryAfterMs } = members as Partial<Refusal>;
   if (retryAfterMs === undefined) return;
   res.set('Retry-After', String(Math.max(1, Math.ceil(retryAfterMs / 1000))));

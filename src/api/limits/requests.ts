@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Request, RequestHandler, Response } from 'express';
+import { onAnswered } from '../exchange/exchange.js';
+import { traitsOf } from '../exchange/route.js';
 import { BoundedMap } from './bounded-map.js';
 import type { PrincipalToLimit } from './caller.js';
 import type { Limiter } from './limiter.js';
@@ -50,13 +52,8 @@ export function countRequests({ limiter, identify }: CountRequestsOptions): Requ
   };
 }
 
-/** The ends of the paths of streams; an application may have a prefix. Others end with `/events` too: that of a schedule with this id. */
-const STREAMS = /(\/v1\/(jobs\/[^/]+\/|dashboard\/)?events|\/stream)\/?$/i;
-
 const isStream = (req: Request): boolean =>
-  req.method === 'GET' &&
-  STREAMS.test(req.baseUrl + req.path.replace(/^\/$/, '')) &&
-  Boolean(req.accepts('text/event-stream'));
+  req.method === 'GET' && traitsOf(req).stream === true && Boolean(req.accepts('text/event-stream'));
 
 /** The part of a request that a file of a page counts as, so that a page with its files counts as little more than one. */
 const FILE_UNITS = 0.05;
@@ -91,10 +88,8 @@ function countFailedStream(limiter: Limiter, req: Request, res: Response): void 
   const taking = takingOfAddress(limiter, req, 'streams');
   if (!taking) return;
   limiter.refuseKnown(taking);
-  // An open stream is detached from its response, which does not close.
-  res.once('close', () => {
-    const { statusCode: status, headersSent } = res;
-    const failed = !headersSent || (status >= 400 && status < 500 && status !== 429);
+  onAnswered(res, ({ status }) => {
+    const failed = status === undefined || (status >= 400 && status < 500 && status !== 429);
     // Not awaited: the number may be exceeded by what arrives meanwhile.
     if (failed) limiter.rates.take(taking).catch(() => {});
   });

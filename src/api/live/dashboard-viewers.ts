@@ -53,6 +53,7 @@ export class DashboardViewers extends FeedViewers<DashboardViewer> {
       sentAt: Number.NEGATIVE_INFINITY,
       versionKey: '',
       stalledAt: 0,
+      events: 0,
     }));
     if (!added) return;
     const { sink, viewer } = added;
@@ -86,6 +87,7 @@ export class DashboardViewers extends FeedViewers<DashboardViewer> {
     viewer.versionKey = versionKey;
     if (changes.length === 0 && now - viewer.sentAt < QUIET_MS) return;
     viewer.sentAt = now;
+    viewer.events++;
     const frame = `event: dashboard\ndata: {${[`"at":${serverNow()}`, ...changes].join(',')}}\n\n`;
     if (!writeTo(sink, Buffer.from(frame))) viewer.stalledAt = now;
   }

@@ -15,6 +15,8 @@ export interface FeedViewer {
   sentAt: number;
   /** When the viewer's socket became full, in ms of the monotonic clock; 0 while it takes bytes. */
   stalledAt: number;
+  /** How many events were written. */
+  events: number;
 }
 
 /**
@@ -50,6 +52,10 @@ export abstract class FeedViewers<V extends FeedViewer> extends ViewerSet<V> {
 
   protected stalledSince({ stalledAt }: V): number | undefined {
     return stalledAt > 0 ? stalledAt : undefined;
+  }
+
+  protected eventsOf({ events }: V): number {
+    return events;
   }
 
   protected resume(viewer: V): void {

@@ -40,6 +40,7 @@ export const channelOperations: Operation[] = [
     method: 'post',
     path: '/v1/channels/{name}',
     id: 'publish',
+    audit: false,
     tag: 'Channels',
     summary: 'Publish to a channel',
     description: 'Publishes one event, or up to 1000 in order. Channels do not have to be created first.',

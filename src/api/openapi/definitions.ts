@@ -48,6 +48,7 @@ function ofKind(verb: 'pause' | 'resume', summary: string): Operation {
     method: 'post',
     path: `/v1/definitions/{name}/${verb}`,
     id: `${verb}Kind`,
+    audit: `kind.${verb}`,
     tag: TAG,
     summary,
     description:

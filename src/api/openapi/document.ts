@@ -19,7 +19,7 @@ import { webhooks } from './webhooks.js';
 export const VERSION = '1';
 
 /** All operations, in the order of the reference. */
-const operations: Operation[] = [
+export const operations: Operation[] = [
   ...jobOperations,
   ...streamOperations,
   ...fileOperations,
@@ -29,9 +29,6 @@ const operations: Operation[] = [
   ...keyOperations,
   ...serviceOperations,
 ];
-
-/** The path templates of all operations, such as `/v1/jobs/{id}`. */
-export const PATHS: readonly string[] = [...new Set(operations.map(({ path }) => path))];
 
 const DESCRIPTION = `Start long-running jobs and follow their progress live, without polling.
 

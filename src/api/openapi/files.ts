@@ -7,6 +7,8 @@ export const fileOperations: Operation[] = [
     method: 'post',
     path: '/v1/files',
     id: 'uploadFile',
+    audit: false,
+    startsWork: true,
     tag: 'Files',
     summary: 'Upload a file',
     description:

@@ -59,6 +59,8 @@ export const jobOperations: Operation[] = [
     method: 'post',
     path: '/v1/jobs',
     id: 'startJob',
+    audit: false,
+    startsWork: true,
     tag: TAG,
     summary: 'Start a job',
     description: 'Responds once the job is stored: from then on, no crash loses it. `data` defaults to `{}`.',
@@ -78,6 +80,8 @@ export const jobOperations: Operation[] = [
     method: 'post',
     path: '/v1/jobs:batch',
     id: 'startJobs',
+    audit: false,
+    startsWork: true,
     tag: TAG,
     summary: 'Start up to 1000 jobs',
     description: 'Pointers in `errors` begin with `/jobs/<index>`.',
@@ -87,7 +91,14 @@ export const jobOperations: Operation[] = [
     answers: {
       202: {
         description: 'The jobs are queued. With `per-item`, an invalid job has an `error` instead.',
-        headers: ['Set-Cookie'],
+        headers: [
+          'Set-Cookie',
+          {
+            name: 'Retry-After',
+            description:
+              'Seconds until a job of the batch may be accepted, if none was accepted and at least one was refused because of a limit',
+          },
+        ],
         content: json(batchAnswer, { jobs: [acceptedExample] }),
       },
     },
@@ -172,6 +183,7 @@ export const jobOperations: Operation[] = [
     method: 'post',
     path: '/v1/jobs/{id}/cancel',
     id: 'cancelJob',
+    audit: 'job.cancel',
     tag: TAG,
     summary: 'Cancel a job',
     description: 'No request body. Idempotent. Returns 409 if the job has completed or failed.',
@@ -194,6 +206,7 @@ export const jobOperations: Operation[] = [
     method: 'post',
     path: '/v1/jobs/{id}/retry',
     id: 'retryJob',
+    audit: 'job.retry',
     tag: TAG,
     summary: 'Retry a failed or cancelled job',
     description: 'No request body. The job keeps its id, and its stream continues after the previous end.',

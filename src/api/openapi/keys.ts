@@ -40,6 +40,7 @@ export const keyOperations: Operation[] = [
     method: 'post',
     path: '/v1/keys',
     id: 'makeKey',
+    audit: 'key.create',
     tag: TAG,
     summary: 'Create an API key',
     description:
@@ -67,6 +68,7 @@ export const keyOperations: Operation[] = [
     method: 'delete',
     path: '/v1/keys/{id}',
     id: 'revokeKey',
+    audit: 'key.remove',
     tag: TAG,
     summary: 'Revoke an API key',
     description: 'Takes effect immediately. Open streams that use the key are ended.',
@@ -79,6 +81,7 @@ export const keyOperations: Operation[] = [
     method: 'post',
     path: '/v1/revocations',
     id: 'revokeTokens',
+    audit: 'token.revoke',
     tag: TAG,
     summary: 'Revoke tokens',
     description:

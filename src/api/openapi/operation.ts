@@ -13,12 +13,40 @@ export type Content = Record<string, { schema: JsonSchema; example?: unknown }>;
 export interface Answer {
   description: string;
   content?: Content;
-  headers?: ResponseHeader[];
+  headers?: Array<ResponseHeader | OwnHeader>;
 }
 
-/** An operation of the API. Its security and the common error codes are derived from `access` and the body. */
-export interface Operation {
-  method: 'get' | 'post' | 'patch' | 'delete';
+/** A header that only this answer has, and not always. */
+export interface OwnHeader {
+  name: string;
+  description: string;
+}
+
+/**
+ * An operation of the API. Its security and the common error codes are derived from `access` and the body. What it
+ * says of its route (`startsWork`, `audit`, a stream as its response) is known before the route is called: see
+ * `src/api/routes/table.ts`.
+ */
+export type Operation = OperationBase & (Reading | Changing);
+
+interface Reading {
+  method: 'get';
+  audit?: undefined;
+  startsWork?: undefined;
+}
+
+interface Changing {
+  method: 'post' | 'patch' | 'delete';
+  /**
+   * What the audit log calls it, `<kind of target>.<verb>`; the target is the first parameter of the path. `false` if it is not
+   * recorded.
+   */
+  audit: `${string}.${string}` | false;
+  /** Whether it starts new work, which an overloaded process refuses. */
+  startsWork?: true;
+}
+
+interface OperationBase {
   /** As in OpenAPI: `/v1/jobs/{id}`. */
   path: string;
   /** Unique. Generated clients use it as the name of a function. */
@@ -43,6 +71,10 @@ export const json = (schema: z.ZodType | JsonSchema, example?: unknown): Content
     ...(example === undefined ? {} : { example }),
   },
 });
+
+/** Whether an operation is answered with an event stream. */
+export const isStream = ({ answers }: Operation): boolean =>
+  answers[200]?.content?.['text/event-stream'] !== undefined;
 
 /** Returns the Operation Object of OpenAPI. */
 export function operationObject(operation: Operation): Record<string, unknown> {
@@ -69,7 +101,11 @@ function response({ description, content, headers }: Answer): Record<string, unk
     ...(headers
       ? {
           headers: Object.fromEntries(
-            headers.map((name) => [name, { $ref: `#/components/headers/${name}` }]),
+            headers.map((header) =>
+              typeof header === 'string'
+                ? [header, { $ref: `#/components/headers/${header}` }]
+                : [header.name, { description: header.description, schema: { type: 'string' } }],
+            ),
           ),
         }
       : {}),
@@ -86,22 +122,18 @@ const JSON_BODY: ErrorCode[] = [
   'unsupported-media-type',
 ];
 
-/** The operations that an overloaded process refuses, besides streams. */
-const NEW_WORK = /^\/v1\/(jobs|jobs:batch|files|schedules|schedules\/\{[^/]+\}\/run)$/;
-
 /** The health checks. They accept any `Host`, and have no limit. */
 const HEALTH = ['/healthz', '/readyz'];
 
 /** All error codes of an operation. */
-function codesOf({ method, path, access, body, events, errors = [] }: Operation): ErrorCode[] {
+function codesOf(operation: Operation): ErrorCode[] {
+  const { method, path, access, body, errors = [] } = operation;
   return [
     ...new Set<ErrorCode>([
       ...errors,
       ...(body?.content['application/json'] ? JSON_BODY : []),
       ...(access === 'open' ? [] : (['invalid-token', 'sign-in', 'unavailable', 'internal'] as const)),
-      ...(events || path === '/readyz' || (method === 'post' && NEW_WORK.test(path))
-        ? (['overloaded'] as const)
-        : []),
+      ...(isStream(operation) || operation.startsWork || path === '/readyz' ? (['overloaded'] as const) : []),
       ...(access === 'admin' ? ADMIN : []),
       ...(access === 'job' ? JOB : []),
       ...(method === 'get' ? [] : (['cross-site'] as const)),

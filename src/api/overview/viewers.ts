@@ -91,6 +91,8 @@ export class OverviewViewers extends FeedViewers<OverviewViewer> {
       sentTotal: -1,
       sentAt: performance.now(),
       stalledAt: 0,
+      // The one in `head`.
+      events: 1,
     }));
     if (!added) return;
     const { sink, viewer } = added;
@@ -192,6 +194,7 @@ export class OverviewViewers extends FeedViewers<OverviewViewer> {
     const now = performance.now();
     if (frames.length === 0 && now - viewer.sentAt <= QUIET_MS) return;
     viewer.sentAt = now;
+    viewer.events += frames.length;
     const bytes = frames.length > 0 ? Buffer.from(frames.join('')) : HEARTBEAT;
     if (!writeTo(sink, bytes)) viewer.stalledAt = now;
   }

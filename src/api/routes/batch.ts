@@ -3,8 +3,9 @@ import { basePath } from '../http/base-path.js';
 import { methods } from '../http/problem.js';
 import { requestIdOf } from '../http/request-entry.js';
 import { acceptedJob, createStateReader } from '../jobs/answers.js';
-import { createBatchStarter } from '../jobs/batch.js';
+import { type BatchItem, createBatchStarter } from '../jobs/batch.js';
 import { createIdempotency, scopedKey } from '../jobs/idempotency.js';
+import { type Refusable, setRefusalHeaders } from '../limits/refusal.js';
 import type { JobRoutesOptions } from './jobs.js';
 
 /** `/v1/jobs:batch`: start many jobs with one request. */
@@ -37,6 +38,21 @@ export function batchRoutes(options: JobRoutesOptions): Router {
         return { ...job, token: access.token(id) };
       }),
     );
+    const refusal = soonestRefusal(items);
+    if (refusal) setRefusalHeaders(res, refusal);
     res.status(202).json({ jobs });
   }
+}
+
+/**
+ * Returns the refusal after which a job of the batch may be accepted first, if no job was accepted and at least one was refused
+ * because of a limit. The wait of each job is in its error.
+ */
+function soonestRefusal(items: BatchItem[]): Refusable | undefined {
+  const errors = items.map(({ error }) => error).filter((error) => error !== undefined);
+  if (errors.length < items.length) return undefined;
+  const waitOf = ({ retryAfterMs }: Record<string, unknown>): number =>
+    Number(retryAfterMs ?? Number.POSITIVE_INFINITY);
+  const soonest = errors.reduce((one, other) => (waitOf(other) < waitOf(one) ? other : one));
+  return { members: soonest };
 }

@@ -11,8 +11,6 @@ import { readForm } from '../http/upload-form.js';
 import { type CountedUpload, countUpload, type UploadLimiter } from '../http/upload-quota.js';
 import { type Upload, type UploadLimits, watchUpload } from '../http/uploading.js';
 
-/** How long a refused client may continue to send, in ms. */
-const LINGER_MS = 5000;
 /** Maximum size of the form around a file, in bytes. */
 const FORM_BYTES = 64 * 1024;
 
@@ -46,9 +44,6 @@ export function filesRoutes({ access, limiter, store, config, stopping }: FilesR
       const signal = AbortSignal.any([watched.signal, counted.signal]);
       const file = req.is('multipart/form-data') ? await multipart(req, signal) : await raw(req, signal);
       res.status(201).json(file);
-    } catch (error) {
-      refuse(req, res, stopping() ? 0 : LINGER_MS);
-      throw error;
     } finally {
       watched?.end();
       counted?.end();
@@ -103,19 +98,4 @@ function requirePlain({ headers }: Request): void {
 function contentLength(req: Request): number | undefined {
   const length = req.headers['content-length'];
   return length === undefined ? undefined : Number(length);
-}
-
-/**
- * Discards what a refused client still sends, for a while, so that the client can read the response. Closing the
- * connection at once could lose the response.
- */
-function refuse(req: Request, res: Response, lingerMs: number): void {
-  if (req.complete || req.destroyed) return;
-  req.unpipe();
-  req.resume();
-  res.on('finish', () => {
-    setTimeout(() => {
-      if (!req.complete) req.socket.destroy();
-    }, lingerMs).unref();
-  });
 }

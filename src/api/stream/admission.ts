@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs';
 import type { Request, Response } from 'express';
 import { HeadwayError } from '../../shared/errors.js';
 import type { Access } from '../auth/access.js';
+import { onEnded } from '../exchange/exchange.js';
 import type { AtOnce } from '../limits/at-once.js';
 import type { Callers } from '../limits/caller.js';
 import type { StreamOpens } from '../limits/stream-opens.js';
-import { leaseFor, type StreamLease } from './lease.js';
 
 /** When to try again while a process has as many streams as it may, in ms. */
 const RETRY_AFTER_MS = 5000;
@@ -36,6 +36,10 @@ export interface AdmittedStream {
 /** Limits the streams of this process, of each address and of each caller, and how often they are opened. Needs no round trip. */
 export class StreamAdmission {
   private open = 0;
+  /** Shared by all streams: a closure in `accept` would keep each request in memory as long as its stream. */
+  private readonly leave = (): void => {
+    this.open--;
+  };
 
   constructor(private readonly options: AdmissionOptions) {}
 
@@ -56,15 +60,14 @@ export class StreamAdmission {
     }
     const address = callers.address(req);
     const giveBack = address === undefined ? undefined : this.holdFor(address);
-    const lease = leaseFor(req.socket, res);
     this.open++;
-    lease.add(() => this.open--);
-    if (giveBack) lease.add(giveBack);
+    onEnded(res, this.leave);
+    if (giveBack) onEnded(res, giveBack);
     const counted = new Set<StreamKind>();
     return {
       countFor: (limit) => {
         // A stream that waited for Redis is admitted again.
-        if (!counted.has(limit)) this.countFor(limit, req, res, lease);
+        if (!counted.has(limit)) this.countFor(limit, req, res);
         counted.add(limit);
       },
     };
@@ -83,11 +86,11 @@ export class StreamAdmission {
     }
   }
 
-  private countFor(limit: StreamKind, req: Request, res: Response, lease: StreamLease): void {
+  private countFor(limit: StreamKind, req: Request, res: Response): void {
     const { access, callers, atOnce, opens } = this.options;
     const caller = callers.caller(req, access.knownCaller(req));
     if (caller.exempt) return;
-    lease.add(atOnce.hold(limit, caller));
+    onEnded(res, atOnce.hold(limit, caller));
     opens.count(limit, caller, res);
   }
 }

@@ -2,9 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { Sink } from '../../shared/channel/subscription.js';
 import { streamBytes } from '../../shared/metrics/stream-metrics.js';
-import { noteAnswered } from '../http/answered.js';
-import { leaveInFlight } from '../http/serving.js';
-import { releaseLeases } from './lease.js';
+import { noteStream, type StreamEnd } from '../exchange/exchange.js';
 import { boundUnsent } from './socket-bound.js';
 
 /** The sink of an open stream: a socket, or a response. */
@@ -26,10 +24,11 @@ const events = Symbol('sink events');
 const record = Symbol('record');
 type OwnSink = StreamSink & { [events]?: SinkEvents; [record]?: StreamRecord };
 
-/** What is kept of a stream until its end, for the log. */
+/** What is kept of a stream until its end. */
 interface StreamRecord {
-  end(reason: string): void;
-  reason?: string;
+  end(end: StreamEnd): void;
+  reason?: EndReason;
+  events: number;
 }
 
 /** Why the service ends a stream. Otherwise it has `completed`, or its viewer has disconnected. */
@@ -80,7 +79,7 @@ export async function openStream(
     res.on('drain', onDrain);
     res.on('close', onClose);
   }
-  noteAnswered(res);
+  sink[record] = { end: noteStream(res, sink !== res), events: 0 };
   if (sink.destroyed || req.socket.destroyed) return undefined;
   streamBytes.only.value += Buffer.byteLength(head);
   boundUnsent(req.socket);
@@ -93,15 +92,16 @@ export function handOver(sink: StreamSink, on: SinkEvents): void {
   (sink as OwnSink)[events] = on;
 }
 
-/** Calls a function at the end of a stream, with the reason. */
-export function onStreamEnd(sink: StreamSink, end: (reason: string) => void): void {
-  (sink as OwnSink)[record] = { end };
-}
-
 /** Records why a stream is about to end. The first reason counts. */
 export function noteEnd(sink: StreamSink, reason: EndReason): void {
   const own = (sink as OwnSink)[record];
   if (own) own.reason ??= reason;
+}
+
+/** Adds to the number of events that a stream has sent. */
+export function noteEvents(sink: StreamSink, events: number): void {
+  const own = (sink as OwnSink)[record];
+  if (own) own.events += events;
 }
 
 /** Ends a stream. The socket is destroyed if the viewer does not close its side. */
@@ -135,7 +135,6 @@ function canRelease(parser: Parser | null | undefined): parser is Parser {
 function release(req: IncomingMessage, res: ServerResponse, parser: Parser): Socket {
   const { socket } = req;
   res.detachSocket(socket);
-  leaveInFlight(res);
   for (const event of ['data', 'end', 'close', 'drain', 'error', 'timeout', 'pause', 'resume']) {
     socket.removeAllListeners(event);
   }
@@ -176,12 +175,10 @@ function onDrain(this: OwnSink): void {
 
 function onClose(this: OwnSink): void {
   this[events]?.onClose(this);
-  // The response, which is the sink of other connections than plain HTTP/1, ends its lease itself.
-  if (this instanceof Socket) releaseLeases(this);
   const own = this[record];
   if (!own) return;
   const { writableEnded } = this as unknown as { writableEnded: boolean };
-  own.end(own.reason ?? (writableEnded ? 'completed' : 'disconnected'));
+  own.end({ reason: own.reason ?? (writableEnded ? 'completed' : 'disconnected'), events: own.events });
 }
 
 function onEnd(this: Socket): void {

@@ -79,6 +79,11 @@ export class MultiplexedStream {
     return state === CLOSED ? Math.max(0, ...times) : Math.min(...times);
   }
 
+  /** How many events were written. */
+  get events(): number {
+    return this.members.reduce((sum, { events }) => sum + events, 0);
+  }
+
   noteBackpressure(more: boolean): void {
     for (const member of this.members) member.noteBackpressure(more);
   }

@@ -1,5 +1,12 @@
 import type { ChannelHub } from '../../shared/channel/hub.js';
-import { streamChannels, streamViewers } from '../../shared/metrics/stream-metrics.js';
+import { RESET_REASONS } from '../../shared/channel/reader.js';
+import {
+  streamChannels,
+  streamConnects,
+  streamReconnects,
+  streamResets,
+  streamViewers,
+} from '../../shared/metrics/stream-metrics.js';
 import type { StreamDoor } from './door.js';
 import type { ViewerSet } from './viewer-set.js';
 
@@ -8,6 +15,10 @@ export function observeStreams(
   { hub, streams }: { hub: ChannelHub; streams: StreamDoor },
   sets: Array<ViewerSet<unknown>>,
 ): () => void {
+  const kinds = sets.map(({ kind }) => kind);
+  streamConnects.beginAtZero(kinds);
+  streamReconnects.beginAtZero(kinds);
+  streamResets.beginAtZero(RESET_REASONS);
   const removals = [
     streamViewers.from(() => [
       ...sets.map(({ kind, count }) => ({ labels: [kind], value: count })),

@@ -1,13 +1,11 @@
 import type { Request, Response } from 'express';
 import { writeTo } from '../../shared/channel/subscription.js';
 import { HeadwayError } from '../../shared/errors.js';
-import { entryOf } from '../http/request-entry.js';
 import type { AdmittedStream, StreamKind } from './admission.js';
 import { HEARTBEAT, WAITING } from './frames.js';
 import {
   endStream,
   handOver,
-  onStreamEnd,
   openStream,
   type SinkEvents,
   STREAM_HEADERS,
@@ -78,8 +76,6 @@ export class PendingStream {
     const { socket } = this.req;
     const sink = await openStream(this.req, this.res, head, on);
     if (sink) endWithServer(socket, sink);
-    const end = entryOf(this.req)?.endStream;
-    if (sink && end) onStreamEnd(sink, end);
     return sink;
   }
 

@@ -6,7 +6,7 @@ import type { Credential } from '../auth/credential.js';
 import type { RevocableStreams } from '../auth/revocation-watch.js';
 import type { Revoked } from '../auth/revocations.js';
 import { EXPIRED, REVOKED } from './frames.js';
-import { endStream, noteEnd, type SinkEvents, type StreamSink } from './handshake.js';
+import { endStream, noteEnd, noteEvents, type SinkEvents, type StreamSink } from './handshake.js';
 import type { PendingStream } from './pending-stream.js';
 import { dismissStream, endInWaves, leavingRetryMs, type Waves } from './waves.js';
 
@@ -59,6 +59,9 @@ export abstract class ViewerSet<V> implements RevocableStreams {
 
   /** Called when the viewer's socket takes bytes again. */
   protected abstract resume(viewer: V): void;
+
+  /** How many events were written to a viewer. */
+  protected abstract eventsOf(viewer: V): number;
 
   /** Releases the resources of a viewer that has left. */
   protected abstract release(sink: StreamSink, viewer: V): void;
@@ -161,6 +164,7 @@ export abstract class ViewerSet<V> implements RevocableStreams {
     // A viewer that does not read would not get the event, and would keep its socket open.
     if (stalled) return void sink.destroy();
     writeTo(sink, last);
+    noteEvents(sink, 1);
     endStream(sink);
   }
 
@@ -169,6 +173,7 @@ export abstract class ViewerSet<V> implements RevocableStreams {
     if (viewer === undefined) return;
     this.viewers.delete(sink);
     this.credentials.delete(sink);
+    noteEvents(sink, this.eventsOf(viewer));
     this.release(sink, viewer);
     if (this.viewers.size > 0) return;
     clearInterval(this.timer);

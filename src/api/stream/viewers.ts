@@ -33,6 +33,8 @@ interface Following {
   readonly stalledAt: number;
   /** The tick of its next heartbeat. */
   beatDue: number;
+  /** How many events were written. */
+  readonly events: number;
   noteBackpressure(more: boolean): void;
   resume(): void;
   close(): void;
@@ -140,6 +142,10 @@ export class ChannelViewers extends ViewerSet<Following> {
   /** A stream that has ended counts as stalled until its viewer closes it. */
   protected stalledSince({ state, stalledAt }: Following): number | undefined {
     return state === STALLED || state === CLOSED ? stalledAt : undefined;
+  }
+
+  protected eventsOf({ events }: Following): number {
+    return events;
   }
 
   protected resume(following: Following): void {

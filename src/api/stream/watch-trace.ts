@@ -1,48 +1,27 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import type { Redis } from 'ioredis';
 import { parseForeign } from '../../shared/jobs/foreign-json.js';
 import { requireAddress } from '../../shared/jobs/queues.js';
 import type { Keyspace } from '../../shared/keyspace.js';
 import { traceOf, tracing } from '../../shared/tracing/tracing.js';
-
-/** The request of a stream. */
-interface StreamRequest {
-  req: IncomingMessage;
-  res: ServerResponse;
-}
+import { onEnded } from '../exchange/exchange.js';
 
 /**
  * Traces the stream of jobs until its viewer has left, in the trace of each job. Does nothing while tracing is off; otherwise
  * it reads the trace of each job from Redis, after the stream was opened.
  */
-export type WatchTracer = (stream: StreamRequest, jobIds: readonly string[]) => void;
+export type WatchTracer = (stream: { res: ServerResponse }, jobIds: readonly string[]) => void;
 
 export function createWatchTracer(redis: Redis, keyspace: Keyspace): WatchTracer {
-  return (stream, jobIds) => {
+  return ({ res }, jobIds) => {
     const active = tracing();
     if (!active) return;
     const watch = active.bind(async (jobId: string) => {
       const { queue, id } = requireAddress(jobId);
       const [kind, opts] = await redis.hmget(keyspace.queueKey(queue, id), 'name', 'opts');
-      onLeave(
-        stream,
-        active.watch({ id: jobId, kind: kind ?? '', queue }, traceOf(parseForeign(opts ?? ''))),
-      );
+      onEnded(res, active.watch({ id: jobId, kind: kind ?? '', queue }, traceOf(parseForeign(opts ?? ''))));
     });
     // Without Redis, the stream is not traced.
     for (const jobId of jobIds) watch(jobId).catch(() => {});
   };
-}
-
-/** Calls a function once when the viewer of a stream has left. */
-function onLeave({ req: { socket }, res }: StreamRequest, end: () => void): void {
-  let over = false;
-  const leave = (): void => {
-    if (!over) end();
-    over = true;
-  };
-  if (socket.destroyed || res.closed) return leave();
-  // The socket of an open stream is detached from its response.
-  res.once('close', leave);
-  socket.once('close', leave);
 }

@@ -10,7 +10,7 @@ import { endsChannel, frameId, happenedAt, resetFrame } from './frame.js';
 import { jobOfChannel } from './keys.js';
 import { FRESH_MS, mayCover, Page, type PageBudget } from './page.js';
 import type { ChannelPosition, Missed, Reader } from './reader.js';
-import { BEHIND, CLOSED, LIVE, type Sink, STALLED, Subscription, writeTo } from './subscription.js';
+import { BEHIND, CLOSED, LIVE, type Sink, STALLED, Subscription } from './subscription.js';
 
 const RECENT_FRAMES = 256;
 const RECENT_BYTES = 256 * 1024;
@@ -205,7 +205,7 @@ export class Feed {
     // For a viewer that has seen nothing, a trimmed log is simply the current state.
     if (reset && hasSeenEvents) {
       streamResets.at(reset).value++;
-      subscription.noteBackpressure(writeTo(subscription.sink, resetFrame(reset)));
+      subscription.writeEvent(resetFrame(reset));
     }
     subscription.follows = hasSeenEvents && !reset && epoch === subscription.epoch;
     if (epoch !== subscription.epoch) {

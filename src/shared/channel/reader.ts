@@ -5,6 +5,9 @@ import { type EventId, frameId } from './frame.js';
 import { channelKeys } from './keys.js';
 import { type ChannelCommands, channelScripts } from './scripts.js';
 
+/** Why a reader may have to discard its state. `expired`: the channel does not exist. */
+export const RESET_REASONS = ['epoch', 'rewound', 'trimmed', 'expired'] as const;
+
 /** The events that a reader at some offset of a channel has missed. */
 export interface Missed {
   epoch: string;
@@ -12,8 +15,8 @@ export interface Missed {
   offset: number;
   /** The offset of the event that ended the channel, if it has ended. */
   end: number | undefined;
-  /** Why the reader has to discard its state; empty if it does not. `expired`: the channel does not exist. */
-  reset: '' | 'epoch' | 'rewound' | 'trimmed' | 'expired';
+  /** Why the reader has to discard its state; empty if it does not. */
+  reset: '' | (typeof RESET_REASONS)[number];
   /** Whether there is more to read, from `offset` on. */
   more: boolean;
   frames: Frame[];

@@ -54,6 +54,8 @@ export class Subscription {
   rest: Rest | undefined;
   /** Whether it has followed the channel so far: what it skips from now on was conflated. */
   follows = false;
+  /** How many events it has written. */
+  events = 0;
 
   constructor(
     private readonly source: Source,
@@ -69,6 +71,12 @@ export class Subscription {
   /** Writes one frame and advances to its offset. The subscription stalls if the sink accepts no more. */
   writeFrame(frame: Buffer, offset: number): void {
     this.offset = offset;
+    this.writeEvent(frame);
+  }
+
+  /** Writes the frame of an event without a position. The subscription stalls if the sink accepts no more. */
+  writeEvent(frame: Buffer): void {
+    this.events++;
     this.noteBackpressure(writeTo(this.sink, frame));
   }
 

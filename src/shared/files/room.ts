@@ -21,9 +21,10 @@ export interface Reservation {
   /**
    * Reserves more.
    * @param bytes for the content, in total; fewer than before changes nothing, but checks whether the disk has become too full
+   * @param least how many of them are enough if there is little room. Defaults to all
    * @throws HeadwayError `disk-full`. The reservation stays as it was
    */
-  extend(bytes: number): Promise<void>;
+  extend(bytes: number, least?: number): Promise<void>;
   /** Gives the room back that is not written. Call it when the file is complete, or has been removed. */
   release(): void;
 }
@@ -34,9 +35,10 @@ export interface DiskRoom {
    * Reserves room for a file.
    * @param bytes for its content
    * @param written returns how many of them the file system has
+   * @param least how many of them are enough if there is little room. Defaults to all
    * @throws HeadwayError `disk-full` if less than the minimum would stay free
    */
-  reserve(bytes: number, written: () => number): Promise<Reservation>;
+  reserve(bytes: number, written: () => number, least?: number): Promise<Reservation>;
 }
 
 /** Blocks of 4 KiB are what most file systems allocate. */
@@ -87,21 +89,34 @@ export function openDiskRoom({ root, minFreeBytes, minFreeInodes }: DiskRoomOpti
   }
 
   /**
-   * @param take called when the room is taken
+   * @param least how many bytes are enough. If the disk has less than wanted, half of it is taken, so that some is left for others
+   * @param isLast whether `least` also counts if others hold what is missing
+   * @param take called when the room is taken, with its bytes
    * @returns `busy` if the room that is held, here or by other processes, is what is missing
    */
-  async function claim(wanted: Claim, take: () => void): Promise<'taken' | 'full' | 'busy'> {
+  async function claim(
+    { bytes, inodes }: Claim,
+    least: number,
+    isLast: boolean,
+    take: (bytes: number) => void,
+  ): Promise<'taken' | 'full' | 'busy'> {
     const id = randomBytes(6).toString('hex');
     const until = performance.now() + AGREE_MS;
+    let wanted: Claim = { bytes, inodes };
     for (;;) {
       await ledger.publish({ id, ...wanted });
       const others = await ledger.readOthers();
       // Before the free space is read: bytes that are written meanwhile then count twice rather than not at all.
       const own = sum([...holds].map(outstanding));
       const free = await readFree();
-      const rest = less(less(less(free, wanted), own), others.held);
+      const left = less(less(free, own), others.held);
+      const rest = less(left, wanted);
+      if (rest.bytes < 0 && wanted.bytes > least && (isLast || free.bytes < wanted.bytes)) {
+        wanted = { bytes: Math.max(least, roundDown(left.bytes / 2)), inodes };
+        continue;
+      }
       if (fits(less(rest, sum(others.claims)))) {
-        take();
+        take(wanted.bytes);
         await ledger.publish();
         return 'taken';
       }
@@ -116,10 +131,10 @@ export function openDiskRoom({ root, minFreeBytes, minFreeInodes }: DiskRoomOpti
     }
   }
 
-  async function take(wanted: Claim, change: () => void): Promise<void> {
+  async function take(wanted: Claim, least: number, change: (bytes: number) => void): Promise<void> {
     await mkdir(root, { recursive: true, mode: 0o700 });
     for (let tries = 1; ; tries++) {
-      const outcome = await exclusive(() => claim(wanted, change));
+      const outcome = await exclusive(() => claim(wanted, least, tries === TRIES, change));
       if (outcome === 'taken') return;
       if (outcome === 'full' || tries === TRIES) throw await diskFull();
       await delay(TRY_AGAIN_MS * (1 + Math.random()));
@@ -134,10 +149,14 @@ export function openDiskRoom({ root, minFreeBytes, minFreeInodes }: DiskRoomOpti
   }
 
   return {
-    async reserve(bytes, written) {
+    async reserve(bytes, written, least = bytes) {
       const held: Held = { bytes, written };
+      const claimed = claimFor(bytes);
       try {
-        await take(outstanding({ bytes, written: () => 0 }), () => holds.add(held));
+        await take(claimed, claimFor(least).bytes, (taken) => {
+          if (taken < claimed.bytes) held.bytes = taken - OVERHEAD_BYTES;
+          holds.add(held);
+        });
       } catch (error) {
         holds.delete(held);
         throw error;
@@ -147,15 +166,16 @@ export function openDiskRoom({ root, minFreeBytes, minFreeInodes }: DiskRoomOpti
         get bytes() {
           return held.bytes;
         },
-        async extend(wanted) {
+        async extend(wanted, least = wanted) {
           // The room is there, unless another program has used it up.
           if (wanted <= held.bytes) {
             if ((await readFree()).bytes < 0) throw await diskFull();
             return;
           }
-          const more = Math.max(0, roundUp(wanted) - roundUp(Math.max(held.bytes, written())));
-          await take({ bytes: more, inodes: 0 }, () => {
-            held.bytes = wanted;
+          const had = roundUp(Math.max(held.bytes, written()));
+          const more = Math.max(0, roundUp(wanted) - had);
+          await take({ bytes: more, inodes: 0 }, Math.max(0, roundUp(least) - had), (taken) => {
+            held.bytes = taken < more ? had + taken : wanted;
           });
         },
         release() {
@@ -167,6 +187,10 @@ export function openDiskRoom({ root, minFreeBytes, minFreeInodes }: DiskRoomOpti
 }
 
 const roundUp = (bytes: number): number => Math.ceil(bytes / BLOCK) * BLOCK;
+const roundDown = (bytes: number): number => Math.floor(bytes / BLOCK) * BLOCK;
+
+/** What a file takes of which nothing is written yet. */
+const claimFor = (bytes: number): Claim => outstanding({ bytes, written: () => 0 });
 
 /** The part of a reservation that the file system does not count yet. */
 const outstanding = ({ bytes, written }: Held): Claim => ({

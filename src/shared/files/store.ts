@@ -180,7 +180,11 @@ export function openFileStore({
     if (expectedBytes !== undefined && expectedBytes > maxBytes) throw tooLarge();
     let target: WriteStream | undefined;
     const reserved = await room
-      .reserve(Math.min(maxBytes, atMostBytes ?? stepAfter(0)), () => target?.bytesWritten ?? 0)
+      .reserve(
+        Math.min(maxBytes, atMostBytes ?? stepAfter(0)),
+        () => target?.bytesWritten ?? 0,
+        atMostBytes === undefined ? 0 : undefined,
+      )
       .catch(failAsUpload);
     let work: string | undefined;
     try {
@@ -197,7 +201,7 @@ export function openFileStore({
           if (size <= reserved.bytes && size < nextCheck) return done(null, chunk);
           nextCheck = size + CHECK_EVERY_BYTES;
           const needed = size > reserved.bytes ? Math.min(maxBytes, stepAfter(size)) : reserved.bytes;
-          reserved.extend(needed).then(() => done(null, chunk), done);
+          reserved.extend(needed, size).then(() => done(null, chunk), done);
         },
       });
       // The upload may have been aborted meanwhile. A pipeline from a destroyed stream would never end.
@@ -221,7 +225,7 @@ export function openFileStore({
     madeBy?: string,
   ): Promise<StoredFile> {
     let written = 0;
-    const reserved = await room.reserve(stepAfter(0), () => written);
+    const reserved = await room.reserve(stepAfter(0), () => written, 0);
     let work: string | undefined;
     let measuring: Repeated | undefined;
     try {
@@ -232,7 +236,7 @@ export function openFileStore({
         MEASURE_MS,
         async () => {
           written = (await stat(path)).size;
-          if (written > reserved.bytes / 2) await reserved.extend(stepAfter(written));
+          if (written > reserved.bytes / 2) await reserved.extend(stepAfter(written), written);
         },
         // There may be no file yet. If the disk is full, that is said when the file is complete.
         () => {},

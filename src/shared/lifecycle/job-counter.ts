@@ -1,6 +1,14 @@
 import type { Registry } from '../jobs/registry.js';
 import { isTerminal, TERMINAL_STATES } from '../jobs/states.js';
-import { jobAttempts, jobRetries, jobRun, jobStalls, jobsFinished, jobWait } from '../metrics/job-metrics.js';
+import {
+  jobAttempts,
+  jobRetries,
+  jobRun,
+  jobStalls,
+  jobsFinished,
+  jobsQueued,
+  jobWait,
+} from '../metrics/job-metrics.js';
 import type { ReconcileObserver } from './observers.js';
 
 /** The label of kinds that have no definition here: other programs name their jobs as they like. */
@@ -11,7 +19,10 @@ export const OTHER_KIND = 'other';
  * event is published by one process, which counts it.
  */
 export function createJobCounter(registry: Registry): ReconcileObserver {
-  beginAtZero([...registry.keys(), OTHER_KIND]);
+  const kinds = [...registry.keys(), OTHER_KIND];
+  jobsQueued.beginAtZero(registry.keys());
+  for (const counter of [jobAttempts, jobRetries, jobStalls]) counter.beginAtZero(kinds);
+  for (const kind of kinds) for (const state of TERMINAL_STATES) jobsFinished.at(kind, state);
   return {
     afterPublish({ event: { event, end }, fence }, job) {
       if (fence.rank === undefined) return;
@@ -37,14 +48,6 @@ export function createJobCounter(registry: Registry): ReconcileObserver {
       }
     },
   };
-}
-
-/** Creates the series of each kind. One that began with its first events would hide them from `increase()` of Prometheus. */
-function beginAtZero(kinds: string[]): void {
-  for (const kind of kinds) {
-    for (const counter of [jobAttempts, jobRetries, jobStalls]) counter.at(kind);
-    for (const state of TERMINAL_STATES) jobsFinished.at(kind, state);
-  }
 }
 
 const seconds = (from: number, to: number): number => Math.max(0, to - from) / 1000;

@@ -78,6 +78,14 @@ export class Counter extends Instrument<Cell> {
   constructor(name: string, help: string, labels: readonly string[] = []) {
     super(name, help, labels, () => new Cell());
   }
+
+  /**
+   * Begins the series of these values of the only label. `increase()` of Prometheus does not see the first event of a series
+   * that begins with it.
+   */
+  beginAtZero(values: Iterable<string>): void {
+    for (const value of values) this.at(value);
+  }
 }
 
 export class Histogram extends Instrument<Distribution> {

@@ -73,11 +73,41 @@ async function createRegistries(): Promise<Registries> {
     prometheus.removeSingleMetric(`nodejs_active_${what}`);
     prometheus.removeSingleMetric(`nodejs_active_${what}_total`);
   }
+  hideUnmeasuredLag(prometheus);
   const openMetrics = new Registry<OpenMetricsContentType>();
   openMetrics.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
   for (const metric of prometheus.getMetricsAsArray())
     register(openMetrics, inOpenMetrics(metric as unknown as Source));
   return { prometheus, openMetrics };
+}
+
+/** The delays of the event loop. The first one reads the measurement that the others show. */
+const LAG = ['', '_min', '_max', '_mean', '_stddev', '_p50', '_p90', '_p99'].map(
+  (what) => `nodejs_eventloop_lag${what}_seconds`,
+);
+/** Longer than any delay, in seconds. Node returns a minimum of 2^63 ns, a mean of NaN and otherwise 0 if nothing was measured. */
+const NEVER = 1e9;
+
+/**
+ * Leaves the delays of the event loop out of a scrape for which nothing was measured. prom-client measures them from the first
+ * scrape on, and from each scrape to the next.
+ */
+function hideUnmeasuredLag(registry: Registry): void {
+  const metrics = LAG.map((name) => registry.getSingleMetric(name) as unknown as Source);
+  const min = metrics[1] as Source;
+  const isMeasured = async (): Promise<boolean> => ((await min.get()).values[0]?.value ?? NEVER) < NEVER;
+  for (const metric of metrics) {
+    const { name, type } = metric;
+    registry.removeSingleMetric(name);
+    register(registry, {
+      name,
+      type,
+      async get() {
+        const exported = await metric.get();
+        return (await isMeasured()) ? exported : { ...exported, values: [] };
+      },
+    });
+  }
 }
 
 /** The part of a metric that a registry uses. prom-client's types demand one of its own classes. */

@@ -88,8 +88,8 @@ function createTracing(tracer: Tracer): Tracing {
         end(method, route, status) {
           span.updateName(route === undefined ? method : `${method} ${route}`);
           if (route !== undefined) span.setAttribute('http.route', route);
-          span.setAttribute('http.response.status_code', status);
-          if (status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
+          if (status !== undefined) span.setAttribute('http.response.status_code', status);
+          if (status !== undefined && status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
           span.end();
         },
       };

@@ -36,8 +36,11 @@ export interface TracedJob {
 export interface RequestSpan {
   /** Runs the rest of the request in the span. */
   run(next: () => void): void;
-  /** @param route the template of the path; `undefined` for an unknown path */
-  end(method: string, route: string | undefined, status: number): void;
+  /**
+   * @param route the template of the path; `undefined` for an unknown path
+   * @param status `undefined` if the client left before the answer
+   */
+  end(method: string, route: string | undefined, status: number | undefined): void;
 }
 
 export interface SendSpan {

@@ -11,8 +11,8 @@ const POLL_MS = 100;
 /**
  * Stops the workers of a process. They take no new jobs, and running jobs get `graceMs` to finish. The others are
  * aborted and handed back to their queues; code that ignores its signal ends with the process.
- * @param redisIsAway whether Redis is unreachable. In that case BullMQ's workers do not close, and a process without
- * running jobs does not wait for them
+ * @param redisIsAway whether Redis is unreachable. In that case BullMQ's workers do not close. A process without running jobs
+ *   does not wait for them; one with running jobs waits until the end, because Redis may come back and take the jobs
  */
 export async function stopWorkers(
   workers: Worker[],

@@ -33,7 +33,11 @@ export interface DeliverOptions {
   timeoutMs: number;
 }
 
+/** What becomes of a call: a status of 2xx, another one, no response. */
+const OUTCOMES = ['delivered', 'rejected', 'failed'] as const;
+
 export function createDeliver({ store, policy, secrets, timeoutMs }: DeliverOptions): Deliver {
+  webhookCalls.beginAtZero(OUTCOMES);
   return async ({ id, job, body }, signal) => {
     const webhook = await store.get(job);
     if (!webhook) throw new PermanentError('the webhook has expired');
@@ -59,7 +63,7 @@ const hostOf = (url: string): string => (URL.canParse(url) ? new URL(url).hostna
 /** Makes a call, and counts its outcome and duration. */
 async function counted(call: () => Promise<number>): Promise<number> {
   const began = performance.now();
-  let outcome = 'failed';
+  let outcome: (typeof OUTCOMES)[number] = 'failed';
   try {
     const status = await call();
     outcome = status >= 200 && status <= 299 ? 'delivered' : 'rejected';

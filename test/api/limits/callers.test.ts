@@ -119,7 +119,14 @@ describe('requests', () => {
     });
     expect(found).toEqual(new Set([404, 429]));
     await expectRefused(await guess(), 'requests', LIMITS.requests, 'rate-limited');
-    await expectRefused(await guess('/stream?channel=none'), 'requests', LIMITS.requests, 'rate-limited');
+    for (const path of [
+      '/stream?channel=none',
+      '/Stream/?channel=none',
+      '/V1/Jobs/none/Events/',
+      '/v1/events//',
+    ]) {
+      await expectRefused(await guess(path), 'requests', LIMITS.requests, 'rate-limited');
+    }
     // This is no stream.
     const other = await guess('/v1/schedules/events');
     expect([other.status, other.headers.get('ratelimit')]).toEqual([404, expect.stringContaining('r=29;')]);
@@ -211,8 +218,18 @@ describe('jobs', () => {
     const batch = (mode: string, count: number) =>
       send(by, 'POST', '/v1/jobs:batch', { mode, jobs: Array(count).fill(LATER) });
     await expectRefused(await batch('all-or-nothing', 3), 'jobs', LIMITS.jobs, 'quota-exceeded');
-    const each = (await (await batch('per-item', 3)).json()) as { jobs: Array<{ error?: { code: string } }> };
-    expect(each.jobs.map(({ error }) => error?.code)).toEqual([undefined, undefined, 'quota-exceeded']);
+    const codes = async (response: Response) =>
+      ((await response.json()) as { jobs: Array<{ error?: { code: string } }> }).jobs.map(
+        ({ error }) => error?.code,
+      );
+    const some = await batch('per-item', 3);
+    expect([some.status, some.headers.get('retry-after')]).toEqual([202, null]);
+    expect(await codes(some)).toEqual([undefined, undefined, 'quota-exceeded']);
+    // If no job of a batch is accepted, the response says when to come back.
+    const none = await send(by, 'POST', '/v1/jobs:batch', { mode: 'per-item', jobs: [{}, LATER, LATER] });
+    expect([none.status, none.headers.get('retry-after')]).toEqual([202, '5']);
+    expect(none.headers.get('ratelimit')).toContain('"jobs";r=0;t=5');
+    expect(await codes(none)).toEqual(['invalid-request', 'quota-exceeded', 'quota-exceeded']);
     const retry = () => send({ ...by, token: jobs[0]!.token }, 'POST', `${jobs[0]!.links.self}/retry`);
     expect((await retry()).status).toBe(429);
     await cancel(jobs[2]!);

@@ -27,6 +27,8 @@ it.each(['application/octet-stream', 'multipart/form-data; boundary=b'])(
     const limiter: UploadLimiter = {
       caller: () => caller,
       max: () => 1e9,
+      // An upload of known length is counted at once.
+      rates: { take: () => Promise.reject(new Error('unexpected')), refused: () => undefined },
       atOnce: {
         hold() {
           held++;

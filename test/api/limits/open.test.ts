@@ -107,10 +107,12 @@ describe('limits on what callers have open', () => {
       socket.on('error', () => {});
       await once(socket, 'connect');
       socket.write(head.repeat(3));
-      if (i === 3) socket.destroy();
+      // The first of them opens, which ends those behind it.
+      if (i < 3) await once(socket, 'data');
+      else socket.destroy();
       sockets.push(socket);
     }
-    await until('the limit is reached', async () => (await open()).status === 429);
+    expect((await open()).status).toBe(429);
     for (const socket of sockets) socket.destroy();
     // All of them are given back: as many as before are allowed.
     await openMany(3);
@@ -187,8 +189,8 @@ describe('limits on what callers have open', () => {
   });
 
   it('hold for uploads at once, and for the bytes of a day', async () => {
-    const upload = async (body: RequestInit['body']) => {
-      const headers = { 'X-Forwarded-For': remote };
+    const upload = async (body: RequestInit['body'], from = remote) => {
+      const headers = { 'X-Forwarded-For': from };
       const init = { method: 'POST', body, headers, duplex: 'half' } as RequestInit;
       const response = await fetch(`${headway.api.url}/v1/files?name=x`, init);
       const policy = response.headers.get('ratelimit');
@@ -215,6 +217,12 @@ describe('limits on what callers have open', () => {
     expect(stored.policy).toContain('"upload-bytes";r=');
     const refused = { status: 429, code: 'rate-limited', limit: 'upload-bytes', max: 3 * MiB };
     expect(await upload('x')).toMatchObject(refused);
+    // Of unknown length, and larger than what is counted at first; less than a step is left.
+    const chunked = (bytes: number, from: string) => upload(new Blob([new Uint8Array(bytes)]).stream(), from);
+    expect(await chunked(2 * MiB, '198.51.100.20')).toMatchObject({ status: 201 });
+    expect(await upload('x', '198.51.100.20')).toMatchObject({ status: 201 });
+    expect(await upload('x', '198.51.100.20')).toMatchObject(refused);
+    expect(await chunked(12 * MiB, '198.51.100.21')).toMatchObject(refused);
   });
 
   it('are shared by all processes, and forget a process that was killed', async () => {

@@ -2,8 +2,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { operations } from '../../../src/api/openapi/document.js';
 import { Contract } from '../../support/contract.js';
 import { startApi, temporaryFolder } from '../../support/processes.js';
+import { until } from '../../support/until.js';
 import { jobCases } from './cases/jobs.js';
 import { otherCases } from './cases/others.js';
 import { scheduleCases } from './cases/schedules.js';
@@ -57,6 +59,37 @@ describe('every operation of /openapi.json', () => {
       all.map(({ method, path }) => `${method.toUpperCase()} ${path}`).sort();
     const ours = routes.filter(({ path }) => !PAGES.includes(path) && !/^\/dashboard(\/|$)/.test(path));
     expect(names(ours)).toEqual(names(contract.operations));
+  });
+
+  it('that changes something is in the audit log, however its path is written, if it is to be recorded', async () => {
+    const changing = operations.filter(({ method }) => method !== 'get');
+    const spellings: Array<(path: string) => string> = [
+      (path) => path,
+      (path) => `${path.toUpperCase()}/`,
+      (path) => `${path}//`,
+    ];
+    const asked = changing.flatMap(({ id, method, path, audit }) =>
+      spellings.map((spell, i) => ({
+        requestId: `audit-${id}-${i}`,
+        action: audit,
+        method: method.toUpperCase(),
+        path: spell(path.replace(/\{\w+\}/, 'none')),
+      })),
+    );
+    for (const { requestId, method, path } of asked) {
+      await fetch(world.headway.api.url + path, { method, headers: { 'X-Request-Id': requestId } });
+    }
+    const { readLines } = world;
+    const last = 'audit-last';
+    await fetch(`${world.headway.api.url}/v1/keys/none`, {
+      method: 'DELETE',
+      headers: { 'X-Request-Id': last },
+    });
+    await until('all are recorded', () => readLines().some(({ requestId }) => requestId === last));
+    const recorded = new Map(readLines().map(({ requestId, action }) => [requestId, action]));
+    for (const { requestId, action } of asked) {
+      expect([requestId, recorded.get(requestId) ?? false]).toEqual([requestId, action]);
+    }
   });
 
   describe.each(Object.entries(cases))('%s', (id, { good, bad }) => {

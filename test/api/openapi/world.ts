@@ -1,6 +1,9 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect } from 'vitest';
 import type { StartedJob, UploadedFile } from '../../support/client.js';
 import type { Contract, ContractOperation } from '../../support/contract.js';
+import { temporaryFolder } from '../../support/folder.js';
 import { type Headway, startHeadway } from '../../support/headway.js';
 import { jobsDir } from '../../support/jobs.js';
 import { type ScheduleView, userToken } from '../../support/schedules.js';
@@ -9,6 +12,8 @@ import { bearer } from '../../support/tokens.js';
 import { until } from '../../support/until.js';
 
 export const ADMIN_TOKEN = 'the-token-of-an-admin';
+
+const auditLog = join(temporaryFolder(), 'audit.log');
 
 /** The parts of a request that the document describes. */
 export interface Call {
@@ -43,10 +48,17 @@ export class World {
         BODY_MAX_BYTES: '20000',
         // Some of the jobs run until the end of the tests.
         WORKER_CONCURRENCY: '50',
+        AUDIT_LOG: auditLog,
       },
     });
     return new World(headway, await userToken(headway, 'ada'));
   }
+
+  /** Reads the audit log. */
+  readonly readLines = (): Array<{ requestId: string; action: string }> =>
+    readFileSync(auditLog, 'utf8')
+      .split('\n')
+      .flatMap((line) => (line === '' ? [] : [JSON.parse(line)]));
 
   start(name = 'steps', data: unknown = { count: 1, intervalMs: 1 }, options?: Record<string, unknown>) {
     return this.headway.client.start(name, data, options);

@@ -1,4 +1,8 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { LIMITS } from '../../../src/api/limits/names.js';
+import { RESET_REASONS } from '../../../src/shared/channel/reader.js';
+import { errorCodes } from '../../../src/shared/errors.js';
+import { TERMINAL_STATES } from '../../../src/shared/jobs/states.js';
 import { instruments } from '../../../src/shared/metrics/all.js';
 import { plainBullMq } from '../../support/bullmq.js';
 import { ADMIN_TOKEN } from '../../support/dashboard.js';
@@ -144,8 +148,37 @@ it('exports every metric, and no series for the 200 kinds of another program', a
   const before = await scrapeAll();
   for (const { name, type } of instruments) expect([name, before.types.get(name)]).toEqual([name, type]);
   // Prometheus does not see a series grow that begins with its first event.
-  const stalls = before.all.filter(({ name }) => name === 'headway_job_stalls_total');
-  expect(stalls.map(({ labels }) => labels.kind)).toContain('poem');
+  const kinds = ['poem', 'steered', 'webhook'];
+  const known: Record<string, Record<string, readonly string[]>> = {
+    headway_jobs_queued_total: { kind: kinds },
+    headway_job_attempts_total: { kind: [...kinds, 'other'] },
+    headway_job_retries_total: { kind: [...kinds, 'other'] },
+    headway_job_stalls_total: { kind: [...kinds, 'other'] },
+    headway_jobs_finished_total: { kind: [...kinds, 'other'], state: TERMINAL_STATES },
+    headway_webhook_calls_total: { outcome: ['delivered', 'rejected', 'failed'] },
+    headway_stream_connects_total: { kind: ['channel', 'overview', 'dashboard'] },
+    headway_stream_reconnects_total: { kind: ['channel', 'overview', 'dashboard'] },
+    headway_stream_resets_total: { reason: RESET_REASONS },
+    headway_stream_events_total: { delivery: ['live', 'replay'] },
+    headway_redis_commands_total: { connection: ['request', 'subscriber', 'patient', 'bullmq'] },
+    headway_redis_outages_total: { connection: ['request', 'subscriber', 'patient', 'bullmq'] },
+    headway_redis_outage_seconds_total: { connection: ['request', 'subscriber', 'patient', 'bullmq'] },
+    headway_http_errors_total: { code: Object.keys(errorCodes) },
+    headway_limit_refusals_total: { limit: Object.keys(LIMITS) },
+  };
+  // Its series would be all paths, methods and statuses.
+  const unknown = ['headway_http_requests_total'];
+  const counters = instruments.filter(({ type, labels }) => type === 'counter' && labels.length > 0);
+  expect(counters.map(({ name }) => name).sort()).toEqual([...Object.keys(known), ...unknown].sort());
+  for (const [name, labels] of Object.entries(known)) {
+    const series = before.all.filter((each) => each.name === name);
+    for (const [label, values] of Object.entries(labels)) {
+      expect(
+        series.map((each) => each.labels[label]),
+        name,
+      ).toEqual(expect.arrayContaining([...values]));
+    }
+  }
 
   const bullMq = plainBullMq(headway);
   const queue = bullMq.queue('steered');

@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { PermanentError } from '../../../src/shared/errors.js';
 import { hostPatterns } from '../../../src/shared/host-patterns.js';
 import { type PostOptions, post } from '../../../src/worker/webhooks/post.js';
+import { CERTIFICATE, KEY } from '../../support/certificate.js';
 import { type Receiver, silence, startReceiver } from '../../support/receiver.js';
 import { until } from '../../support/until.js';
 
@@ -174,21 +175,3 @@ describe('the call of a webhook', () => {
     await once(server, 'close');
   });
 });
-
-/** A key and a self-signed certificate for localhost, valid for a hundred years. Only for this test. */
-const KEY = `-----BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgcjQC3ci3+EBp0P9g
-iu6Okgo46FSVF3jetqt5Kdui+AqhRANCAAT+kgLCD+MKSEm+aVTXjr9GTxnS2XjP
-/sFWJrVxlIKPrsq2GygWL/NH2dJAndZOpDv5oO12/SH4ruKpEV/BDarX
------END PRIVATE KEY-----`;
-const CERTIFICATE = `-----BEGIN CERTIFICATE-----
-MIIBlDCCATugAwIBAgIUGX8JQj4bZV5aK+v2uAarA39xZHUwCgYIKoZIzj0EAwIw
-FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyNDEzMDIxNloYDzIxMjYxMDMx
-MTMwMjE2WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
-PQMBBwNCAAT+kgLCD+MKSEm+aVTXjr9GTxnS2XjP/sFWJrVxlIKPrsq2GygWL/NH
-2dJAndZOpDv5oO12/SH4ruKpEV/BDarXo2kwZzAdBgNVHQ4EFgQUS3gOnneLANuZ
-QDbrrPf2v2HOdDMwHwYDVR0jBBgwFoAUS3gOnneLANuZQDbrrPf2v2HOdDMwDwYD
-VR0TAQH/BAUwAwEB/zAUBgNVHREEDTALgglsb2NhbGhvc3QwCgYIKoZIzj0EAwID
-RwAwRAIgMQiUoOwXjygnV9DMMImiZ0GL/JlGRzOHnbGkwzivCMkCIHX/lzn6zwnd
-x+9YFg23z01RBTG2QMjSKJ4IcJdlGAra
------END CERTIFICATE-----`;
