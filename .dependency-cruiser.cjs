@@ -15,6 +15,7 @@ const ROOMS = {
     jobs: ['auth', 'files', 'redis'],
     lifecycle: ['bullmq', 'channel', 'jobs', 'metrics', 'process', 'redis', 'tracing'],
     metrics: [],
+    permissions: ['redis'],
     process: ['jobs'],
     redis: ['metrics', 'process'],
     runtime: [
@@ -27,6 +28,7 @@ const ROOMS = {
       'jobs',
       'lifecycle',
       'metrics',
+      'permissions',
       'process',
       'format',
       'redis',
@@ -35,6 +37,7 @@ const ROOMS = {
       'webhooks',
     ],
     schedules: ['files', 'jobs', 'lifecycle', 'process', 'redis'],
+    supervisor: ['metrics', 'process'],
     tracing: ['process'],
     webhooks: ['channel', 'jobs', 'lifecycle', 'tracing'],
   },

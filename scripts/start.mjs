@@ -20,6 +20,8 @@ await tell(async () => {
   await ensurePackages(root);
   await ensureBuild(root);
   const { onParentGone } = await import('../dist/shared/process/parent.js');
+  const { watchTerminal } = await import('../dist/shared/process/terminal.js');
+  const lostTerminal = watchTerminal();
   if (process.argv.includes('--demo')) return process.exit(await runDemo(root, onParentGone));
 
   // From here on, a signal must stop the children before this process exits.
@@ -51,7 +53,12 @@ await tell(async () => {
     asked = true;
     cancel();
   };
-  for (const signal of ENDING_SIGNALS) process.on(signal, ask);
+  // A terminal that is closed sends SIGHUP too.
+  const hangUp = async () => {
+    if (stoppingSince || !service?.restart || (await lostTerminal())) return ask();
+    say(`Replacing the processes one at a time: ${service.restart().join(', ')}.`);
+  };
+  for (const signal of ENDING_SIGNALS) process.on(signal, signal === 'SIGHUP' ? hangUp : ask);
   onParentGone(ask);
 
   const development = process.argv.includes('--dev') ? startDevelopment(root) : undefined;

@@ -1,7 +1,8 @@
 // The image's entry point. The argument is the role: `api` (the default) or `worker`.
 const ROLES = ['api', 'worker'];
 
-const [role = 'api'] = process.argv.slice(2);
+// Options are for the role itself.
+const role = process.argv.slice(2).find((arg) => !arg.startsWith('--')) ?? 'api';
 if (!ROLES.includes(role)) {
   console.error(`error: unknown role "${role}": start the image with one of: ${ROLES.join(', ')}`);
   process.exit(78);

@@ -7,8 +7,8 @@ const { PORT = '3000', METRICS_PORT = '9464' } = process.env;
 /** Process 1 is the entry point, or an init process that has started it. */
 function roleOfContainer() {
   for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-    const [, script, role] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-    if (script?.endsWith('/entry.mjs')) return role || 'api';
+    const [, script, ...args] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+    if (script?.endsWith('/entry.mjs')) return args.find((arg) => arg && !arg.startsWith('--')) ?? 'api';
   }
   throw new Error('no process of Headway runs');
 }

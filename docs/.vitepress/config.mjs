@@ -65,6 +65,7 @@ const SIDEBAR = [
     text: 'Operations',
     items: [
       link('Configuration', 'operations/configuration'),
+      link('Redis', 'operations/redis'),
       link('Deployment', 'operations/deployment'),
       link('Scaling', 'operations/scaling'),
       link('Limits', 'operations/limits'),

@@ -2,7 +2,19 @@
 
 /** The subjects of the page and the settings of each, in the order of the page. */
 export const SUBJECTS = {
-  'Service and Redis': ['PORT', 'HOST', 'PUBLIC_URL', 'REDIS_URL', 'KEY_PREFIX', 'DATA_DIR'],
+  Service: ['PORT', 'HOST', 'PUBLIC_URL', 'DATA_DIR'],
+  Redis: [
+    'REDIS_URL',
+    'REDIS_PASSWORD',
+    'REDIS_TLS_CA_FILE',
+    'REDIS_TLS_CERT_FILE',
+    'REDIS_TLS_KEY_FILE',
+    'REDIS_TLS_SERVER_NAME',
+    'REDIS_SENTINEL_USERNAME',
+    'REDIS_SENTINEL_PASSWORD',
+    'KEY_PREFIX',
+  ],
+  'Several cores': ['API_PROCESSES', 'WORKER_PROCESSES'],
   'Stopping and overload': [
     'DRAIN_DELAY_MS',
     'SHUTDOWN_GRACE_MS',

@@ -5,8 +5,8 @@ import { Stop } from './say.mjs';
 import { Supervisor } from './supervisor.mjs';
 import { ensureRedisServer } from './system.mjs';
 
-/** A process that has not exited this long after its own deadline is killed, in ms. */
-const REACTION_MS = 1000;
+/** A process that has not exited this long after its own deadline is killed, in ms. A supervisor kills its processes earlier. */
+const REACTION_MS = 1500;
 
 /** Public channels to try out. By default, the service listens on its own machine only. */
 const PUBLIC_CHANNELS = JSON.stringify([
@@ -19,7 +19,8 @@ const PUBLIC_CHANNELS = JSON.stringify([
  * @param nodeArgs arguments for node before the script's path
  * @param cancelled a promise that ends the start: the children may be waiting for a Redis that is away
  * @returns the address of the page, the file with the admin password (if there is one), functions that stop or kill
- *   everything, and a promise for the name of a child that cannot run
+ *   everything, one that replaces the processes of API and worker one at a time (if one of them has several), and a promise for
+ *   the name of a child that cannot run
  */
 export async function startService({ root, env, write, nodeArgs = [], cancelled = new Promise(() => {}) }) {
   const data = openDataFolder(env.DATA_DIR || join(root, 'data'));
@@ -43,6 +44,15 @@ export async function startService({ root, env, write, nodeArgs = [], cancelled 
       CHANNEL_RULES: env.CHANNEL_RULES || PUBLIC_CHANNELS,
       // A page asks for a dozen files.
       LOG_REQUESTS: env.LOG_REQUESTS || 'debug',
+      // `node --watch` restarts one process.
+      ...(nodeArgs.length > 0 ? { API_PROCESSES: '1', WORKER_PROCESSES: '1' } : {}),
+    };
+    const supervised = ['api', 'worker'].filter(
+      (name) => !['', '1'].includes(childEnv[`${name.toUpperCase()}_PROCESSES`] ?? ''),
+    );
+    const restart = () => {
+      for (const name of supervised) supervisor.signal(name, 'SIGHUP');
+      return supervised;
     };
     const child = (name) =>
       supervisor.start(name, process.execPath, [...nodeArgs, join(root, 'dist', name, 'main.js')], {
@@ -58,7 +68,14 @@ export async function startService({ root, env, write, nodeArgs = [], cancelled 
     const [{ url }] = await up;
     const made = env.NODE_ENV === 'production' ? undefined : join(data.path, 'admin-token');
     const adminToken = env.ADMIN_TOKEN ? 'ADMIN_TOKEN' : env.ADMIN_TOKEN_FILE || made;
-    return { url, adminToken, stop, kill: () => supervisor.kill(), failed: supervisor.failed };
+    return {
+      url,
+      adminToken,
+      stop,
+      kill: () => supervisor.kill(),
+      restart: supervised.length > 0 ? restart : undefined,
+      failed: supervisor.failed,
+    };
   } catch (error) {
     await stop();
     throw error;

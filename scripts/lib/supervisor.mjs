@@ -82,6 +82,11 @@ export class Supervisor {
     return this.#children.get(name)?.child?.pid;
   }
 
+  /** Sends a signal to a running child. */
+  signal(name, signal) {
+    this.#children.get(name)?.child?.kill(signal);
+  }
+
   /** Kills all children at once, even while they run jobs. */
   kill() {
     this.#stopping = true;

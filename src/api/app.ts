@@ -36,7 +36,7 @@ import { filesRoutes } from './routes/files.js';
 import { healthRoutes } from './routes/health.js';
 import { jobRoutes } from './routes/jobs.js';
 import { type KeyRoutesOptions, keyRoutes } from './routes/keys.js';
-import { metricsRoutes } from './routes/metrics.js';
+import { type MetricsRoutesOptions, metricsRoutes } from './routes/metrics.js';
 import { referenceRoutes } from './routes/reference.js';
 import { type ScheduleRoutesOptions, scheduleRoutes } from './routes/schedules.js';
 import { routeTable } from './routes/table.js';
@@ -45,6 +45,7 @@ export interface AppOptions
   extends ScheduleRoutesOptions,
     ChannelRoutesOptions,
     EventRoutesOptions,
+    MetricsRoutesOptions,
     Omit<DashboardRoutesOptions, 'page'> {
   keys: KeyRoutesOptions;
   /** Whether the API is part of an application, which answers all other paths itself. */

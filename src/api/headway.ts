@@ -2,7 +2,7 @@ import type { Authorize } from '../shared/auth/authorize.js';
 import { registryOf } from '../shared/jobs/registry.js';
 import { createLogger } from '../shared/process/log.js';
 import { basePathOf } from '../shared/process/public-url.js';
-import { type LibraryOptions, librarySettings } from '../shared/process/settings.js';
+import { inOneProcess, type LibraryOptions, librarySettings } from '../shared/process/settings.js';
 import { embed, type Handler } from './http/embed.js';
 import { builtInJobsDir, openService } from './service.js';
 
@@ -44,9 +44,10 @@ export interface Headway {
  * @throws ConfigError, RegistryError, StartError, UnusableRedisError or DataFormatError with the reason when it cannot start
  */
 export async function createHeadway(options: HeadwayOptions): Promise<Headway> {
-  const config = librarySettings(options);
+  const settings = librarySettings(options);
+  const log = createLogger(settings, 'headway');
+  const config = inOneProcess(settings, 'API_PROCESSES', log);
   const registry = await registryOf(options.jobs, builtInJobsDir);
-  const log = createLogger(config, 'headway');
   const service = await openService({
     config,
     registry,

@@ -6,10 +6,12 @@ import type { Authorize } from '../shared/auth/authorize.js';
 import { createWatcherQuery } from '../shared/channel/watchers.js';
 import { planQueues } from '../shared/jobs/queues.js';
 import type { Registry } from '../shared/jobs/registry.js';
+import { scrape } from '../shared/metrics/registry.js';
 import { CloseStack } from '../shared/process/close-stack.js';
 import type { Config } from '../shared/process/config.js';
 import type { Logger } from '../shared/process/log.js';
 import type { Service } from '../shared/process/service.js';
+import { KEPT_ALIVE_MS } from '../shared/process/stop-settings.js';
 import { VERSION } from '../shared/process/version.js';
 import { connectRedis } from '../shared/redis/connect.js';
 import { connectHeadway, type Waiting } from '../shared/runtime/connection.js';
@@ -20,6 +22,7 @@ import { openAuditLog } from './audit/audit-log.js';
 import { chooseAnonymous, logAnonymous } from './auth/anonymous.js';
 import { startServices } from './background.js';
 import { type Core, pubSubOf } from './core.js';
+import { keptConnectionsEnd } from './http/kept-connections.js';
 import { Overload } from './http/overload.js';
 import { Serving } from './http/serving.js';
 import { apiScripts } from './jobs/scripts.js';
@@ -43,6 +46,8 @@ export interface ServiceOptions {
   /** Called when a newer release has changed the data in Redis. Without it, the service closes itself. */
   onUnusable?: () => void;
   waiting?: Waiting;
+  /** Returns what `/metrics` of the main port serves. Defaults to the metrics of this process. */
+  scrape?: typeof scrape | undefined;
   log: Logger;
 }
 
@@ -55,6 +60,7 @@ export interface ApiService {
    * Stops in steps. `/readyz` reports at once that the process is not ready; everything is served for `drainMs` more. Then
    * `closeListener` is called, viewers are disconnected in waves, and open requests and uploads have `SHUTDOWN_GRACE_MS` to
    * finish. After that, `closeConnections` is called, and everything that was opened is closed. Later calls do nothing more.
+   * With `replaced`, `/readyz` does not change, and `closeListener` is called at once.
    */
   stop(options: StopOptions): Promise<void>;
   /** The address of the metrics, if they have a port of their own. */
@@ -64,6 +70,8 @@ export interface ApiService {
 /** How an API stops. The listener may belong to an application. */
 export interface StopOptions {
   drainMs: number;
+  /** Set if another process has taken over the listener. Returns the number of open connections. */
+  replaced?: (() => Promise<number>) | undefined;
   /** Stops accepting connections. */
   closeListener?: () => void;
   /** Destroys the connections that are still open. */
@@ -72,6 +80,8 @@ export interface StopOptions {
 
 /** How long requests that were cut off have to end and to write their lines in the log, in ms. */
 const CUT_OFF_MS = 1000;
+/** How long Redis has to say whether other API processes run, in ms. */
+const PEER_MS = 250;
 
 /** The folder of the built-in jobs. */
 export const builtInJobsDir = fileURLToPath(new URL('../worker/jobs', import.meta.url));
@@ -102,7 +112,7 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
     waiting: options.waiting,
   });
   opened.defer(() => connection.disconnect());
-  const subscriberRedis = connectRedis(config.REDIS_URL, 'subscriber');
+  const subscriberRedis = connectRedis(config, 'subscriber');
   opened.defer(() => subscriberRedis.disconnect());
   const openCounts = startOpenCounts(connection.redis, connection.keyspace, log);
   opened.adopt(openCounts, stop);
@@ -146,25 +156,37 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
     audit,
     serving,
     overload,
+    scrape: options.scrape ?? scrape,
   });
 
+  const viewerCount = (): number => allViewers.reduce((sum, { count }) => sum + count, streams.streams.count);
+
   /** The waves end with the first half of the grace period: a viewer has the rest to close its side. */
-  function disconnectViewers(): Promise<unknown> {
-    const viewers = allViewers.reduce((sum, { count }) => sum + count, streams.streams.count);
-    const waves = planWaves(viewers, config.SHUTDOWN_GRACE_MS / 2);
+  function disconnectViewers(takenOver: boolean): Promise<unknown> {
+    const waves = planWaves({ viewers: viewerCount(), takenOver }, config.SHUTDOWN_GRACE_MS / 2);
     // The door first: it makes viewers reconnect if a closed set refuses their streams.
     return Promise.all([streams.streams, ...allViewers].map((open) => open.close(waves)));
   }
 
-  async function stopInSteps({ drainMs, closeListener, closeConnections }: StopOptions): Promise<void> {
-    serving.drain();
-    if (drainMs > 0) await sleep(drainMs);
+  async function stopInSteps(options: StopOptions): Promise<void> {
+    const { drainMs, replaced, closeListener, closeConnections } = options;
+    serving.drain(replaced !== undefined);
+    reporting.leave();
+    if (replaced) {
+      closeListener?.();
+      await keptConnectionsEnd(replaced, () => viewerCount() + serving.open, KEPT_ALIVE_MS);
+    } else {
+      if (drainMs > 0) await sleep(drainMs);
+      closeListener?.();
+    }
+    const takenOver = await Promise.race([reporting.hasPeer(), sleep(PEER_MS, false, { ref: false })]).catch(
+      () => false,
+    );
     serving.stopping = true;
-    closeListener?.();
     const grace = new AbortController();
     const timer = setTimeout(() => grace.abort(), config.SHUTDOWN_GRACE_MS);
     const over = once(grace.signal, 'abort');
-    await Promise.race([Promise.all([disconnectViewers(), serving.idle(grace.signal)]), over]);
+    await Promise.race([Promise.all([disconnectViewers(takenOver), serving.idle(grace.signal)]), over]);
     clearTimeout(timer);
     closeConnections?.();
     if (grace.signal.aborted) await serving.idle(AbortSignal.timeout(CUT_OFF_MS));

@@ -30,7 +30,11 @@ export function answerWhileStarting(publicPath: string): RequestListener {
       return send(200, JSON_TYPE, JSON.stringify({ status: 'ok', version: RELEASE }));
     }
     if (req.method === 'GET' && req.headers.accept?.includes('text/event-stream')) {
-      return send(200, 'text/event-stream; charset=utf-8', `retry: ${leavingRetryMs(0)}\n\n`);
+      return send(
+        200,
+        'text/event-stream; charset=utf-8',
+        `retry: ${leavingRetryMs({ viewers: 0, takenOver: false })}\n\n`,
+      );
     }
     const problem = new HeadwayError('unavailable', 'The process is waiting for Redis.').toProblem(path);
     send(503, 'application/problem+json', JSON.stringify(problem), { 'Retry-After': '2' });

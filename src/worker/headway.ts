@@ -1,6 +1,6 @@
 import { registryOf } from '../shared/jobs/registry.js';
 import { createLogger } from '../shared/process/log.js';
-import { type LibraryOptions, librarySettings } from '../shared/process/settings.js';
+import { inOneProcess, type LibraryOptions, librarySettings } from '../shared/process/settings.js';
 import { builtInJobsDir } from './built-in-jobs.js';
 import { openWorker } from './service.js';
 
@@ -28,9 +28,10 @@ export interface HeadwayWorker {
  * @throws DataFormatError when a newer release has changed the format of the data in Redis
  */
 export async function createWorker(options: LibraryOptions): Promise<HeadwayWorker> {
-  const config = librarySettings(options);
+  const settings = librarySettings(options);
+  const log = createLogger(settings, 'headway-worker');
+  const config = inOneProcess(settings, 'WORKER_PROCESSES', log);
   const registry = await registryOf(options.jobs, builtInJobsDir);
-  const log = createLogger(config, 'headway-worker');
   const waiting = { signal: options.signal };
   const worker = await openWorker({ config, registry, embedded: true, waiting, log });
   await worker.ready;

@@ -1,22 +1,23 @@
-import { loadRegistry } from '../shared/jobs/registry.js';
 import { readConfig } from '../shared/process/config.js';
-import { createLogger } from '../shared/process/log.js';
-import { announce, exitUnusable, onShutdown, runMain } from '../shared/process/main.js';
-import { builtInJobsDir } from './built-in-jobs.js';
-import { endAfterCrash } from './crash.js';
-import { keepMicrotaskOwners } from './run/uncaught.js';
-import { openWorker } from './service.js';
+import { runMain } from '../shared/process/main.js';
+import { supervisedNumber } from '../shared/supervisor/number.js';
 
-await runMain(async () => {
+// Not awaited: in the bundle, what is imported later may import parts of this module.
+void runMain(async () => {
   const config = readConfig(process.env);
-  const log = createLogger(config, 'worker');
-  keepMicrotaskOwners();
-  const registry = await loadRegistry([builtInJobsDir, ...(config.JOBS_DIR ? [config.JOBS_DIR] : [])]);
-  const onFatal = endAfterCrash(log, () => worker?.crash());
-  let worker: Awaited<ReturnType<typeof openWorker>> | undefined;
-  worker = await openWorker({ config, registry, onFatal, onUnusable: exitUnusable, log });
-  onShutdown(log, config.SHUTDOWN_GRACE_MS, worker.close);
-  await worker.ready;
-  log.info({ queues: worker.queues }, 'ready');
-  announce({ type: 'ready', metrics: worker.metrics });
+  const number = supervisedNumber();
+  if (config.WORKER_PROCESSES === 1 || number !== undefined) {
+    const { runWorker } = await import('./program.js');
+    return runWorker(config, number);
+  }
+  const { supervise } = await import('../shared/supervisor/supervise.js');
+  const { forkAlone } = await import('../shared/supervisor/fork.js');
+  return supervise({
+    role: 'worker',
+    processes: config.WORKER_PROCESSES,
+    config,
+    stopMs: config.SHUTDOWN_GRACE_MS,
+    retireMs: config.SHUTDOWN_GRACE_MS,
+    fork: forkAlone,
+  });
 });

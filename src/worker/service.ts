@@ -79,9 +79,9 @@ export async function openWorker({
     waiting,
   });
   opened.defer(() => connection.disconnect());
-  const bullmqRedis = connectRedis(config.REDIS_URL, 'bullmq');
+  const bullmqRedis = connectRedis(config, 'bullmq');
   opened.defer(() => bullmqRedis.disconnect());
-  const commandsRedis = connectRedis(config.REDIS_URL, 'subscriber');
+  const commandsRedis = connectRedis(config, 'subscriber');
   opened.defer(() => commandsRedis.disconnect());
   const webhookSecrets = await defaultSecrets(config, process.env.NODE_ENV === 'production');
   const store = await openFiles(config);

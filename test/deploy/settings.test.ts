@@ -44,8 +44,9 @@ describe('the settings in deploy/', () => {
     const image = dockerfileSteps(readFileSync('Dockerfile', 'utf8'))
       .filter(({ instruction }) => instruction === 'ENV')
       .flatMap(({ text }) => Array.from(text.matchAll(/(\w+)=/g), ([, name]) => name!));
-    const units = ['api', 'worker'].flatMap((role) =>
-      Array.from(unit(role).matchAll(/^Environment=(.*)$/gm), ([, text]) => text!).flatMap((text) =>
+    const processes = readFileSync('deploy/systemd/processes.conf', 'utf8');
+    const units = [unit('api'), unit('worker'), processes].flatMap((file) =>
+      Array.from(file.matchAll(/^Environment=(.*)$/gm), ([, text]) => text!).flatMap((text) =>
         text.split(' ').map((each) => each.split('=')[0]!),
       ),
     );
@@ -164,6 +165,13 @@ describe('the systemd units', () => {
     }
     copyFileSync('deploy/systemd/headway.target', join(folder, 'headway.target'));
     const files = readdirSync(folder).map((name) => join(folder, name));
+    for (const role of ['api', 'worker']) {
+      mkdirSync(join(folder, `headway-${role}@1.service.d`));
+      copyFileSync(
+        'deploy/systemd/processes.conf',
+        join(folder, `headway-${role}@1.service.d/processes.conf`),
+      );
+    }
     const analyze = (...args: string[]): string => {
       const { stdout, stderr, status } = spawnSync('systemd-analyze', args, { encoding: 'utf8' });
       return `${status}: ${stdout}${stderr}`;

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -10,19 +10,24 @@ describe('/readyz while Redis answers but refuses commands', () => {
   let headway: Headway;
   let redis: Redis;
   beforeAll(async () => {
-    headway = await startHeadway({ workers: 0 });
+    // The server takes 20 ms to load a key, and answers commands between keys.
+    const redisArgs = ['--key-load-delay', '20000', '--loading-process-events-interval-bytes', '1024'];
+    headway = await startHeadway({ workers: 0, redisArgs });
     redis = headway.connection;
   });
   afterAll(() => headway.stop());
 
-  const ready = async (): Promise<number> => (await fetch(`${headway.api.url}/readyz`)).status;
+  const readyz = (): Promise<Response> => fetch(`${headway.api.url}/readyz`);
+  const ready = async (): Promise<number> => (await readyz()).status;
   const start = (): Promise<Response> =>
     headway.client.post({ name: 'steps', data: { count: 1, intervalMs: 1 } });
 
+  const dumpFile = async (): Promise<string> =>
+    join(((await redis.config('GET', 'dir')) as [string, string])[1], 'dump.rdb');
+
   async function saveFails(): Promise<void> {
-    const [, dir] = (await redis.config('GET', 'dir')) as [string, string];
     // A folder with the name of the file makes saving fail.
-    mkdirSync(join(dir, 'dump.rdb', 'x'), { recursive: true });
+    mkdirSync(join(await dumpFile(), 'x'), { recursive: true });
     await redis.config('SET', 'save', '3600 1');
     await redis.bgsave();
     await until('saving has failed', async () =>
@@ -47,6 +52,20 @@ describe('/readyz while Redis answers but refuses commands', () => {
     );
   }
 
+  it('returns 503 while Redis loads its data, and says so', async () => {
+    await redis.eval("for i = 1, 500 do redis.call('SET', 'key' .. i, string.rep('x', 1024)) end", 0);
+    await redis.save();
+    await headway.redis.kill();
+    const restarted = headway.redis.restart();
+    await until('/readyz says so', async () => (await (await readyz()).text()).includes('(LOADING)'));
+    const plain = new Redis(headway.redis.url, { enableReadyCheck: false, retryStrategy: () => 20 });
+    await plain.config('SET', 'key-load-delay', '0');
+    plain.disconnect();
+    await restarted;
+    await until('the API is ready', async () => (await ready()) === 200);
+    rmSync(await dumpFile());
+  });
+
   it.each<[string, () => Promise<unknown>, () => Promise<unknown>]>([
     ['READONLY', () => redis.replicaof('127.0.0.1', 1), () => redis.replicaof('NO', 'ONE')],
     [
@@ -65,10 +84,17 @@ describe('/readyz while Redis answers but refuses commands', () => {
     ],
     ['MISCONF', saveFails, () => redis.config('SET', 'save', '')],
     ['BUSY', isBusy, () => redis.script('KILL')],
-  ])('returns 503, as other calls do, while Redis replies with %s', async (_what, breaks, mends) => {
+  ])('returns 503, as other calls do, while Redis replies with %s', async (what, breaks, mends) => {
     expect(await ready()).toBe(200);
     await breaks();
-    expect(await ready()).toBe(503);
+    // A write to a replica is refused as such, whatever else is wrong.
+    const state = what === 'MASTERDOWN' ? 'READONLY' : what;
+    const notReady = await readyz();
+    expect([notReady.status, notReady.headers.get('retry-after'), await notReady.json()]).toMatchObject([
+      503,
+      '2',
+      { code: 'unavailable', detail: expect.stringContaining(`(${state})`) },
+    ]);
     const refused = await start();
     expect([refused.status, await refused.json()]).toMatchObject([503, { code: 'unavailable' }]);
     await mends();

@@ -1,7 +1,5 @@
 import { once } from 'node:events';
-import { Agent, type IncomingMessage, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Queue } from 'bullmq';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { CLOSE_MS } from '../../src/shared/process/stop-settings.js';
@@ -9,6 +7,7 @@ import { startBalancer } from '../support/balancer.js';
 import type { StartedJob } from '../support/client.js';
 import { CountingViewer } from '../support/counting-viewer.js';
 import { type Headway, startHeadway } from '../support/headway.js';
+import { type Load, startLoad } from '../support/load.js';
 import { startApi, startWorker } from '../support/processes.js';
 import { openStream, type TestStream } from '../support/sse.js';
 import { until } from '../support/until.js';
@@ -110,8 +109,6 @@ describe('a rolling restart of the APIs under load', () => {
   const CHANNEL = 'public.count';
   /** How long a thousand viewers may take on a busy machine, in ms. */
   const BUSY_MS = 60_000;
-  /** The pause between two requests of one client. */
-  const PAUSE_MS = 250;
 
   it('loses no event, fails no request, and ends each process before its deadline', async () => {
     const headway = await startHeadway({
@@ -131,12 +128,9 @@ describe('a rolling restart of the APIs under load', () => {
     await Promise.all(apis.map(({ url }) => balancer.add(url)));
     const stream = new URL(`${balancer.url}/stream?channel=${CHANNEL}`);
     const viewers = Array.from({ length: VIEWERS }, () => new CountingViewer(stream));
-    let loading = true;
-    const failed: unknown[] = [];
-    const loops: Array<Promise<number>> = [];
+    const loads: Load[] = [];
     onTestFinished(async () => {
-      loading = false;
-      await Promise.allSettled(loops);
+      await Promise.all(loads.map((load) => load.stop()));
       for (const viewer of viewers) viewer.close();
       balancer.stop();
       await Promise.all(apis.map((api) => api.kill()));
@@ -144,21 +138,14 @@ describe('a rolling restart of the APIs under load', () => {
     });
     await until('all viewers are there', () => viewers.every(({ connections }) => connections > 0), BUSY_MS);
 
-    /** Sends requests one after another on one kept connection. Resolves to their number when the load ends. */
-    async function load(path: string, body: (n: number) => unknown, status: number): Promise<number> {
-      const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-      let n = 0;
-      while (loading) {
-        const answer = await post(agent, `${balancer.url}${path}`, body(++n));
-        if (answer !== status) failed.push([path, answer]);
-        await sleep(PAUSE_MS);
-      }
-      agent.destroy();
-      return n;
-    }
-    const publishing = load(`/v1/channels/${CHANNEL}`, (n) => ({ data: { n } }), 200);
+    const publishing = startLoad(`${balancer.url}/v1/channels/${CHANNEL}`, 200, {
+      body: (n) => ({ data: { n } }),
+    });
     const job = { name: 'steps', data: { count: 2, intervalMs: 20 } };
-    loops.push(publishing, ...Array.from({ length: 3 }, () => load('/v1/jobs', () => job, 202)));
+    loads.push(
+      publishing,
+      ...Array.from({ length: 3 }, () => startLoad(`${balancer.url}/v1/jobs`, 202, { body: () => job })),
+    );
     await until('all viewers see the numbers', () => viewers.every(({ last }) => last > 0), BUSY_MS);
 
     for (let i = 0; i < APIS; i++) {
@@ -199,10 +186,9 @@ describe('a rolling restart of the APIs under load', () => {
       () => viewers.every(({ connections }) => connections > 1),
       BUSY_MS,
     );
-    loading = false;
-    const published = await publishing;
-    await Promise.all(loops);
-    expect(failed).toEqual([]);
+    const published = await publishing.stop();
+    for (const load of loads) await load.stop();
+    expect(loads.flatMap(({ failures }) => failures)).toEqual([]);
     await until(
       'all viewers have the last number',
       () => viewers.every(({ last }) => last === published),
@@ -212,20 +198,6 @@ describe('a rolling restart of the APIs under load', () => {
     // On a busy machine, starting the processes alone takes a while.
   }, 180_000);
 });
-
-/** Sends a JSON body. Resolves to the status of the answer, or to the error's code. */
-async function post(agent: Agent, url: string, body: unknown): Promise<number | string> {
-  const sent = request(url, { agent, method: 'POST', headers: { 'Content-Type': 'application/json' } });
-  sent.end(JSON.stringify(body));
-  try {
-    const [answer] = (await once(sent, 'response')) as [IncomingMessage];
-    answer.resume();
-    await once(answer, 'end');
-    return answer.statusCode!;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code ?? String(error);
-  }
-}
 
 /** Sends some bytes on a new connection, from which nothing is read. */
 async function holdOpen(url: string, text: string): Promise<Socket> {

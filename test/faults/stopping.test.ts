@@ -113,7 +113,8 @@ describe('a process that is asked to stop', () => {
     api.child.kill('SIGTERM');
     await Promise.all(streams.map(({ ended }) => ended));
     const retries = streams.map(({ retry }) => retry!);
-    for (const retry of retries) expect(retry).toBeGreaterThanOrEqual(1000);
+    // Another API process runs, to which they can go at once.
+    for (const retry of retries) expect(retry).toBeLessThan(1000);
     expect(new Set(retries).size).toBeGreaterThan(1);
     upload.write('cd');
     await once(upload, 'close');

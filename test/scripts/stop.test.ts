@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
+import { findProgram } from '../../scripts/lib/command.mjs';
 import { processesOf, temporaryFolder } from '../support/processes.js';
 import { freePort, startRedis, type TestRedis } from '../support/redis.js';
 import { until } from '../support/until.js';
@@ -110,6 +111,20 @@ describe('processes that another program has started', () => {
     expect(tree.output()).toMatch(/worker +\| .*"msg":"stopping"|worker +\| .*stopping/);
     await nothingIsLeft(tree);
   });
+
+  it.skipIf(!findProgram('script'))(
+    'npm start replaces its processes on SIGHUP, and stops when its terminal is closed',
+    async () => {
+      // The program runs another one in a terminal of its own.
+      const tree = run(['script', '--quiet', '--command', 'npm start', '/dev/null'], { API_PROCESSES: '2' });
+      await until('it is up', () => /Headway is ready/.test(tree.output()), 40_000);
+      process.kill(Number(readFileSync(`${tree.dataDir}/supervisor.pid`, 'utf8')), 'SIGHUP');
+      await until('the processes are replaced', () => tree.output().includes('all processes are replaced'));
+      expect(tree.output()).not.toContain('Stopping.');
+      tree.outermost.kill('SIGKILL');
+      await nothingIsLeft(tree);
+    },
+  );
 
   it('a worker stops if its parent has ended before the worker starts', async () => {
     redis = await startRedis();

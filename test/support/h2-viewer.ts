@@ -48,12 +48,17 @@ export interface H2Viewer {
   data: string[];
   /** How many times the stream has been opened. */
   opened(): number;
+  /** How long it took from the end of a stream until the next one was open, in ms. */
+  gaps: number[];
   close(): void;
 }
 
-/** Watches a stream over HTTP/2. Opens it again with Last-Event-ID when it ends, as a browser does. */
+/** Watches a stream over HTTP/2. Opens it again when it ends, after its reconnection time and with Last-Event-ID, as a browser does. */
 export function watchH2(url: string, path: string): H2Viewer {
   const data: string[] = [];
+  const gaps: number[] = [];
+  let retryMs = 20;
+  let endedAt: number | undefined;
   let closed = false;
   let opened = 0;
   let lastEventId: string | undefined;
@@ -68,24 +73,32 @@ export function watchH2(url: string, path: string): H2Viewer {
         lastEventId = event.id ?? lastEventId;
         data.push(event.data);
       },
+      onRetry: (ms) => {
+        retryMs = ms;
+      },
     });
     stream.setEncoding('utf8').on('data', (chunk) => parser.feed(chunk));
     stream.on('error', () => {});
     const ended = once(stream, 'close');
     const [head] = (await once(stream, 'response')) as [Record<string, unknown>];
-    if (head[constants.HTTP2_HEADER_STATUS] === 200) opened++;
+    if (head[constants.HTTP2_HEADER_STATUS] === 200) {
+      opened++;
+      if (endedAt !== undefined) gaps.push(performance.now() - endedAt);
+    }
     await ended;
+    endedAt = performance.now();
   }
   const follow = async (): Promise<void> => {
     while (!closed) {
       await open().catch(() => {});
       session?.destroy();
-      if (!closed) await new Promise((resolve) => setTimeout(resolve, 20));
+      if (!closed) await new Promise((resolve) => setTimeout(resolve, retryMs));
     }
   };
   void follow();
   return {
     data,
+    gaps,
     opened: () => opened,
     close() {
       closed = true;

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
+import { PASSWORD, USER, USER_ARGUMENTS } from './acl.js';
 import { clientOf } from './client.js';
 import { startApi, startWorker, type TestProcess, temporaryFolder } from './processes.js';
 import { openRedis, startRedis, type TestRedis } from './redis.js';
@@ -25,13 +26,17 @@ export interface HeadwayOptions {
   /** Arguments for the API and the workers. */
   args?: string[];
   appendOnly?: boolean;
+  /** Whether the processes connect as the user of `acl.ts`. The test itself may do everything. */
+  restricted?: boolean;
 }
 
 export async function startHeadway(options: HeadwayOptions = {}): Promise<Headway> {
-  const { workers = 1, redisArgs = [], args = [], appendOnly = false } = options;
-  const redis = await startRedis({ args: redisArgs, appendOnly });
+  const { workers = 1, redisArgs = [], args = [], appendOnly = false, restricted = false } = options;
+  const redis = await startRedis({ args: [...redisArgs, ...(restricted ? USER_ARGUMENTS : [])], appendOnly });
   const env = {
-    REDIS_URL: redis.url,
+    REDIS_URL: restricted ? redis.url.replace('://', `://${USER}:${PASSWORD}@`) : redis.url,
+    // Jobs of tests have keys of their own.
+    ...(restricted ? { TURNS_REDIS_URL: redis.url } : {}),
     DATA_DIR: temporaryFolder(),
     TOKEN_SECRET: 'a secret for tests that is long enough',
     ...options.env,

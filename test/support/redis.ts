@@ -41,7 +41,9 @@ atExit(() => {
   for (const child of running) child.kill('SIGKILL');
 });
 
-const program = process.env.REDIS_SERVER ?? findProgram('redis-server', 'valkey-server') ?? 'redis-server';
+/** The program of the Redis server, which is also a Sentinel. */
+export const REDIS_PROGRAM =
+  process.env.REDIS_SERVER ?? findProgram('redis-server', 'valkey-server') ?? 'redis-server';
 
 /** Returns a port that is free at this moment. */
 export async function freePort(): Promise<number> {
@@ -80,7 +82,7 @@ export async function startRedis({ args = [] as string[], appendOnly = false } =
     const persistence = appendOnly
       ? ['--appendonly', 'yes', '--appendfsync', 'always']
       : ['--appendonly', 'no'];
-    child = spawn(program, [...settings, ...persistence, ...args], { stdio: 'ignore' });
+    child = spawn(REDIS_PROGRAM, [...settings, ...persistence, ...args], { stdio: 'ignore' });
     running.add(child);
     child.once('exit', () => running.delete(child));
     const client = new Redis(port, '127.0.0.1', {

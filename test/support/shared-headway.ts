@@ -1,3 +1,4 @@
+import { refusedCalls } from './acl.js';
 import { ADMIN_TOKEN } from './dashboard.js';
 import { type Headway, startHeadway } from './headway.js';
 import { inThread, jobsDir } from './jobs.js';
@@ -43,7 +44,13 @@ export async function borrowHeadway(): Promise<Headway> {
     ...lent,
     connection,
     async stop() {
+      const refused = await refusedCalls(connection);
       connection.disconnect();
+      // The documented permissions are those that are needed: see src/shared/permissions/needs.ts.
+      if (refused.length > 0) {
+        await lent.stop();
+        throw new Error(`Redis has refused Headway: ${refused.join(', ')}`);
+      }
       if (await isTidied(lent)) shared = lent;
       else await lent.stop();
     },
@@ -52,6 +59,7 @@ export async function borrowHeadway(): Promise<Headway> {
 
 const startShared = (): Promise<Headway> =>
   startHeadway({
+    restricted: true,
     env: {
       ADMIN_TOKEN,
       CHANNEL_RULES: JSON.stringify(CHANNEL_RULES),

@@ -31,7 +31,8 @@ interface Place {
   folder: string;
   http: number;
   https: number;
-  api: [number, number];
+  /** The ports of the API processes. */
+  apis: number[];
   certificate: string;
   key: string;
 }
@@ -41,11 +42,14 @@ atExit(() => {
   for (const child of running) child.kill('SIGKILL');
 });
 
-/** Starts a proxy with the configuration in `deploy/`, changed only in its ports, its name and its certificate. */
-export async function startWebProxy(name: ProxyName, api: [number, number]): Promise<WebProxy> {
+/**
+ * Starts a proxy with the configuration in `deploy/`, changed only in its ports, its name, its certificate and the number of API
+ * processes.
+ */
+export async function startWebProxy(name: ProxyName, apis: number[]): Promise<WebProxy> {
   const folder = temporaryFolder();
   const [http, https] = [await freePort(), await freePort()];
-  const place = { folder, http, https, api, ...certificateIn(folder) };
+  const place = { folder, http, https, apis, ...certificateIn(folder) };
   const { args, reload } = await proxies[name](place);
   const child = spawn(proxyProgram(name)!, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -84,7 +88,7 @@ export async function startWebProxy(name: ProxyName, api: [number, number]): Pro
 type Start = (place: Place) => Promise<{ args: string[]; reload(child: ChildProcess): void }>;
 
 const proxies: Record<ProxyName, Start> = {
-  async nginx({ folder, http, https, api, certificate, key }) {
+  async nginx({ folder, http, https, apis, certificate, key }) {
     const site = edited('nginx/headway.conf', {
       'listen 80;': `listen 127.0.0.1:${http};`,
       'listen [::]:80;': `listen [::1]:${http};`,
@@ -94,8 +98,9 @@ const proxies: Record<ProxyName, Start> = {
       '/etc/nginx/tls/headway.key': key,
     });
     const upstream = edited('nginx/upstream.conf', {
-      '127.0.0.1:3000': `127.0.0.1:${api[0]}`,
-      '127.0.0.1:3001': `127.0.0.1:${api[1]}`,
+      '    server 127.0.0.1:3000 max_fails=0;\n    server 127.0.0.1:3001 max_fails=0;': apis
+        .map((port) => `    server 127.0.0.1:${port} max_fails=0;`)
+        .join('\n'),
     });
     // What the packages of nginx have in /etc/nginx/nginx.conf. With the timeout, a reload disconnects viewers.
     const main = `
@@ -118,7 +123,7 @@ const proxies: Record<ProxyName, Start> = {
     };
   },
 
-  async caddy({ folder, http, https, api, certificate, key }) {
+  async caddy({ folder, http, https, apis, certificate, key }) {
     const admin = await freePort();
     const file = join(folder, 'Caddyfile');
     writeFileSync(
@@ -126,8 +131,7 @@ const proxies: Record<ProxyName, Start> = {
       edited('caddy/Caddyfile', {
         '\tgrace_period 10s': `\tgrace_period 1s\n\tadmin 127.0.0.1:${admin}\n\thttp_port ${http}\n\thttps_port ${https}\n\tskip_install_trust`,
         'headway.example.org {': `localhost {\n\ttls ${certificate} ${key}`,
-        '127.0.0.1:3000': `127.0.0.1:${api[0]}`,
-        '127.0.0.1:3001': `127.0.0.1:${api[1]}`,
+        '127.0.0.1:3000 127.0.0.1:3001': apis.map((port) => `127.0.0.1:${port}`).join(' '),
       }),
     );
     return {
@@ -141,7 +145,7 @@ const proxies: Record<ProxyName, Start> = {
     };
   },
 
-  async haproxy({ folder, http, https, api, certificate, key }) {
+  async haproxy({ folder, http, https, apis, certificate, key }) {
     const pem = join(folder, 'headway.pem');
     writeFileSync(pem, readFileSync(certificate, 'utf8') + readFileSync(key, 'utf8'));
     const file = join(folder, 'haproxy.cfg');
@@ -152,8 +156,9 @@ const proxies: Record<ProxyName, Start> = {
         'maxconn 20000': 'maxconn 1000',
         'bind :80': `bind localhost:${http}`,
         'bind :443 ssl crt /etc/haproxy/headway.pem': `bind localhost:${https} ssl crt ${pem}`,
-        '127.0.0.1:3000': `127.0.0.1:${api[0]}`,
-        '127.0.0.1:3001': `127.0.0.1:${api[1]}`,
+        '    server api-1 127.0.0.1:3000\n    server api-2 127.0.0.1:3001': apis
+          .map((port, i) => `    server api-${i + 1} 127.0.0.1:${port}`)
+          .join('\n'),
       }),
     );
     // As in Debian's unit: a master process, which starts a new worker when it gets SIGUSR2.

@@ -5,6 +5,7 @@ import type { RequestHandler } from 'express';
 import { HeadwayError } from '../../shared/errors.js';
 import type { Config } from '../../shared/process/config.js';
 import type { Logger } from '../../shared/process/log.js';
+import { processCount } from '../../shared/process/process-settings.js';
 import type { Service } from '../../shared/process/service.js';
 import { traitsOf } from '../exchange/route.js';
 
@@ -30,6 +31,7 @@ export interface Load {
 }
 
 type Limits = Pick<Config, 'SHED_LOOP_DELAY_MS' | 'SHED_MEMORY_PERCENT'>;
+type Settings = Limits & Pick<Config, 'API_PROCESSES'>;
 
 /** Returns the level that a load calls for. @param factor lowers all limits */
 export function levelOf(load: Load, limits: Limits, factor = 1): Level {
@@ -55,11 +57,13 @@ export class Overload implements Service {
   private less = 0;
   private readonly delay: IntervalHistogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   private readonly timer: NodeJS.Timeout | undefined;
+  private readonly processes: number;
 
   constructor(
-    private readonly limits: Limits,
+    private readonly limits: Settings,
     private readonly log: Logger,
   ) {
+    this.processes = processCount(limits.API_PROCESSES);
     if (limits.SHED_LOOP_DELAY_MS === 0 && limits.SHED_MEMORY_PERCENT === 0) return;
     this.delay.enable();
     this.timer = setInterval(() => this.check(), CHECK_MS).unref();
@@ -79,7 +83,7 @@ export class Overload implements Service {
   private check(): void {
     const load: Load = {
       loopDelayMs: Math.max(0, this.delay.percentile(50) / 1e6 - RESOLUTION_MS),
-      memoryShare: memoryShare(),
+      memoryShare: memoryShare(this.processes),
     };
     this.delay.reset();
     const wanted = levelOf(load, this.limits);
@@ -110,12 +114,15 @@ export const overloaded = (what: string): HeadwayError =>
     `This process is overloaded and refuses ${what}. Try again in a few seconds.`,
   );
 
-/** The used share of the memory: of the container or machine, or of V8's heap, whichever is fuller. */
-function memoryShare(): number {
+/**
+ * The used share of the memory: of the container or machine, or of V8's heap, whichever is fuller.
+ * @param processes how many processes share the memory of the container or machine
+ */
+function memoryShare(processes: number): number {
   // Without a limit, Node returns 0 or a number beyond the memory of the machine.
   const constrained = process.constrainedMemory();
   const total = totalmem();
   const limit = constrained > 0 && constrained < total ? constrained : total;
   const { used_heap_size: used, heap_size_limit: most } = getHeapStatistics();
-  return Math.max(process.memoryUsage.rss() / limit, used / most);
+  return Math.max((process.memoryUsage.rss() * processes) / limit, used / most);
 }

@@ -1,7 +1,7 @@
 import type { ErrorRequestHandler, Request, RequestHandler } from 'express';
 import { type ErrorCode, HeadwayError } from '../../shared/errors.js';
 import type { Logger } from '../../shared/process/log.js';
-import { isRedisFault } from '../../shared/redis/faults.js';
+import { describeFault, isRedisFault } from '../../shared/redis/faults.js';
 import { setRefusalHeaders } from '../limits/refusal.js';
 import { basePath } from './base-path.js';
 import { logOf, noteInEntry, requestIdOf } from './request-entry.js';
@@ -68,7 +68,7 @@ function asHeadwayError(thrown: unknown): HeadwayError {
     );
   if (thrown instanceof URIError || status === 400) return new HeadwayError('invalid-request', message);
   if (isRedisFault(thrown)) {
-    return new HeadwayError('unavailable', 'Redis is unavailable. Try again soon.', undefined, {
+    return new HeadwayError('unavailable', `${describeFault(thrown as Error)} Try again soon.`, undefined, {
       cause: thrown,
     });
   }

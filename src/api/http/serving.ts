@@ -8,23 +8,34 @@ const LOOK_MS = 50;
 
 /** Whether an API serves requests, and the requests that it is answering. */
 export class Serving {
-  /** `/readyz` reports that the process is not ready, and responses close their connection. Everything is still served. */
+  /** `/readyz` reports that the process is not ready. Everything is still served. */
   draining = false;
+  /** Responses close their connection. */
+  private closing = false;
   /** No new stream is opened, and uploads have a limited time to finish. */
   stopping = false;
   private readonly inFlight = new Set<ServerResponse>();
 
-  /** Counts each request until its response is released, and closes connections after their response while draining. */
+  /** Counts each request until its response is released, and closes connections after their response once it drains. */
   readonly handler: RequestHandler = (_req, res, next) => {
     this.inFlight.add(res);
     onReleased(res, () => this.inFlight.delete(res));
-    if (this.draining) res.setHeader('Connection', 'close');
+    if (this.closing) res.setHeader('Connection', 'close');
     next();
   };
 
-  /** Begins to drain. */
-  drain(): void {
-    this.draining = true;
+  /** How many requests are being answered. */
+  get open(): number {
+    return this.inFlight.size;
+  }
+
+  /**
+   * Makes responses close their connection.
+   * @param ready whether other processes accept connections on the same port: then `/readyz` does not change
+   */
+  drain(ready = false): void {
+    this.draining = !ready;
+    this.closing = true;
     for (const res of this.inFlight) if (!res.headersSent) res.setHeader('Connection', 'close');
   }
 

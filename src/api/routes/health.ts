@@ -32,7 +32,14 @@ export function healthRoutes({ connection, serving, overload }: HealthRoutesOpti
       if (overload.streams) return notReady(req, res, overloaded('new streams'));
       // A Redis that is read-only, full or unable to save still answers PING. This command counts as a write, but changes
       // nothing: it writes an empty string to a key that does not exist.
-      await connection.redis.setrange(`${connection.keyspace.prefix}:{ready}`, 0, '');
+      const { redis, keyspace } = connection;
+      await redis.setrange(`${keyspace.prefix}:{ready}`, 0, '').catch((error) => {
+        if (redis.status !== 'connect') throw error;
+        throw new HeadwayError(
+          'unavailable',
+          'Redis accepts connections, but is still loading its data (LOADING).',
+        );
+      });
       res.set('Cache-Control', 'no-store').json({ status: 'ready' });
     });
   return router;

@@ -53,7 +53,8 @@ export class StreamDoor {
   private readonly waiting = new Map<StreamSink, { stream: PendingStream; admit: Admit }>();
   private timer: NodeJS.Timeout | undefined;
   private beatAt = Number.NEGATIVE_INFINITY;
-  private closed = false;
+  /** How the viewers are disconnected, once the process stops. */
+  private leaving: Waves | undefined;
   private readonly events: SinkEvents = { onDrain() {}, onClose: (sink) => this.remove(sink) };
   private readonly tryAll = singleFlight(() => this.tryEach());
 
@@ -75,14 +76,14 @@ export class StreamDoor {
         if (lastEventIdOf(req) === undefined) throw overloaded('new streams');
         return new PendingStream(req, res).comeBack(reconnectMs());
       }
-      const admitted = isStream && !this.closed ? this.options.admission?.accept(req, res) : undefined;
+      const admitted = isStream && !this.leaving ? this.options.admission?.accept(req, res) : undefined;
       const stream = new PendingStream(req, res, admitted);
-      if (isStream && this.closed) return stream.comeBack(leavingRetryMs(this.count));
+      if (isStream && this.leaving) return stream.comeBack(leavingRetryMs(this.leaving));
       try {
         await admit(req, stream);
       } catch (error) {
         if (!isStream) throw error;
-        if (this.closed) return stream.comeBack(leavingRetryMs(this.count));
+        if (this.leaving) return stream.comeBack(leavingRetryMs(this.leaving));
         if (isTemporary(error)) await this.wait(stream, admit);
         else if (isUnavailable(error)) stream.comeBack(reconnectMs());
         else throw error;
@@ -95,7 +96,7 @@ export class StreamDoor {
    * Resolves when all have been ended.
    */
   close(waves: Waves): Promise<void> {
-    this.closed = true;
+    this.leaving = waves;
     return endInWaves([...this.waiting.keys()], waves, (sink) => this.remove(sink));
   }
 
@@ -108,7 +109,9 @@ export class StreamDoor {
     const sink = await stream.wait(this.events);
     if (!sink) return;
     // Many streams may have been opened in the same turn.
-    if (this.closed || this.full) return dismissStream(sink, this.count);
+    if (this.leaving || this.full) {
+      return dismissStream(sink, this.leaving ?? { viewers: this.count, takenOver: false });
+    }
     this.waiting.set(sink, { stream, admit });
     this.timer ??= setInterval(() => this.tick(), RETRY_MS);
   }
@@ -150,7 +153,7 @@ export class StreamDoor {
     try {
       await admit(stream.req, stream);
     } catch (error) {
-      if (isTemporary(error) && !this.closed) return;
+      if (isTemporary(error) && !this.leaving) return;
       if (!(error instanceof HeadwayError)) {
         logOf(this.options.log, stream.req).error({ err: error }, 'could not open a stream');
       }

@@ -1,7 +1,7 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { StreamSink } from './handshake.js';
-import { dismissStream } from './waves.js';
+import { dismissStream, type Leaving } from './waves.js';
 
 /** Closed streams are removed at this number of streams and at each doubling, so that streams need no listeners. */
 const FIRST_CLEAN = 64;
@@ -16,7 +16,7 @@ class ServerStreams {
     const { close, closeAllConnections } = server;
     server.close = (...args) => {
       this.closing = true;
-      for (const sink of this.open) dismissStream(sink, this.open.size);
+      for (const sink of this.open) dismissStream(sink, this.leaving());
       return close.apply(server, args);
     };
     server.closeAllConnections = () => {
@@ -29,9 +29,14 @@ class ServerStreams {
   }
 
   add(sink: StreamSink): void {
-    if (this.closing) return dismissStream(sink, this.open.size);
+    if (this.closing) return dismissStream(sink, this.leaving());
     this.open.add(sink);
     if (this.open.size >= this.cleanAt) this.clean();
+  }
+
+  /** The application decides whether other processes take over. */
+  private leaving(): Leaving {
+    return { viewers: this.open.size, takenOver: false };
   }
 
   private clean(): void {

@@ -33,7 +33,8 @@ export abstract class ViewerSet<V> implements RevocableStreams {
   /** When a revocation was last announced, or may have been missed, in ms of the monotonic clock. */
   private announcedAt = Number.POSITIVE_INFINITY;
   private timer: NodeJS.Timeout | undefined;
-  protected closed = false;
+  /** How the viewers are disconnected, once the process stops. */
+  protected leaving: Waves | undefined;
   private readonly events: SinkEvents = {
     onDrain: (sink) => {
       const viewer = this.viewers.get(sink);
@@ -87,14 +88,14 @@ export abstract class ViewerSet<V> implements RevocableStreams {
     head: string,
     create: (sink: StreamSink) => V,
   ): Promise<{ sink: StreamSink; viewer: V } | undefined> {
-    if (this.closed) {
-      stream.comeBack(leavingRetryMs(this.count));
+    if (this.leaving) {
+      stream.comeBack(leavingRetryMs(this.leaving));
       return undefined;
     }
     const sink = await stream.open(this.events, head);
     if (!sink) return undefined;
-    if (this.closed) {
-      dismissStream(sink, this.count);
+    if (this.leaving) {
+      dismissStream(sink, this.leaving);
       return undefined;
     }
     const viewer = create(sink);
@@ -120,7 +121,7 @@ export abstract class ViewerSet<V> implements RevocableStreams {
    * its wave, a stream goes on. Resolves when all have been ended.
    */
   close(waves: Waves): Promise<void> {
-    this.closed = true;
+    this.leaving = waves;
     return endInWaves([...this.viewers.keys()], waves, (sink) => {
       this.remove(sink);
       noteEnd(sink, 'stopping');

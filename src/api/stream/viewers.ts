@@ -75,7 +75,7 @@ export class ChannelViewers extends ViewerSet<Following> {
     channels: MultiplexedChannel[],
     credentials: Credential[],
   ): Promise<void> {
-    if (!this.closed && channels.every(({ over }) => over)) return stream.finish();
+    if (!this.leaving && channels.every(({ over }) => over)) return stream.finish();
     const added = await this.add(stream, credentials, '', (sink) => {
       const following = this.follow(channels, sink, stream.lastEventId);
       // Spreads the heartbeats of viewers that connected at the same moment.

@@ -14,6 +14,8 @@ export interface ProcessPresence {
   beat(view: ProcessView): Promise<boolean>;
   /** Sends a heartbeat and marks the dashboard as open for the next `forMs`. @returns the heartbeats of all processes */
   watch(view: ProcessView, forMs: number): Promise<ProcessView[]>;
+  /** Returns the heartbeats of all processes. Those of a process that was killed are among them for a few seconds. */
+  all(): Promise<ProcessView[]>;
   /** Removes this process. */
   leave(id: string): Promise<void>;
 }
@@ -30,6 +32,9 @@ export function createProcessPresence(redis: Redis | Cluster, keyspace: Keyspace
     async watch(view, forMs) {
       const [, ...entries] = await call(view.id, JSON.stringify(view), forMs);
       return entries.flatMap((entry, i) => (i % 2 === 1 ? [JSON.parse(entry) as ProcessView] : []));
+    },
+    async all() {
+      return (await redis.hvals(processes)).map((view) => JSON.parse(view) as ProcessView);
     },
     async leave(id) {
       await call(id, '', 0);

@@ -42,6 +42,10 @@ export interface ProcessReportingOptions {
 export interface ProcessReporting extends Service {
   /** Returns the current heartbeat. */
   view(): ProcessView;
+  /** Reports from now on that this process was asked to stop. */
+  leave(): void;
+  /** Returns whether another process with the same role is running and was not asked to stop. */
+  hasPeer(): Promise<boolean>;
   /**
    * Notifies open dashboards that jobs have changed their state, so that they read the job index again. Called by the queue
    * follower.
@@ -66,11 +70,18 @@ export function startProcessReporting(options: ProcessReportingOptions): Process
   let beatCount = 0;
   let owners = new Set<string>();
   let all = false;
+  let stopping = false;
 
   function view(): ProcessView {
     const { rss, heapUsed } = process.memoryUsage();
     const common = { id, role, host: hostname(), pid: process.pid, version: VERSION, startedAt };
-    return { ...common, rssBytes: rss, heapBytes: heapUsed, ...describe() };
+    return {
+      ...common,
+      rssBytes: rss,
+      heapBytes: heapUsed,
+      ...(stopping ? { stopping } : {}),
+      ...describe(),
+    };
   }
 
   async function beat(): Promise<void> {
@@ -114,6 +125,14 @@ export function startProcessReporting(options: ProcessReportingOptions): Process
 
   return {
     view,
+    leave() {
+      stopping = true;
+      void beats.run();
+    },
+    async hasPeer() {
+      const others = redis.status === 'ready' ? await presence.all() : [];
+      return others.some((other) => other.role === role && other.id !== id && !other.stopping);
+    },
     changed(changedJobs) {
       if (!watched || all) return;
       // The owner of a removed job is unknown, and so are the jobs that a pause affects.

@@ -27,6 +27,8 @@ export interface ProcessView {
   startedAt: number;
   rssBytes: number;
   heapBytes: number;
+  /** Whether the process was asked to stop. */
+  stopping?: boolean;
   /** For workers: the number of running jobs, and the concurrency for each queue. */
   running?: number;
   queues?: Array<{ name: string; concurrency: number }>;

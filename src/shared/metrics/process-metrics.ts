@@ -5,6 +5,11 @@ export const buildInfo = new Gauge('headway_build_info', 'Always 1. The version 
   'version',
 ]);
 
+export const processCrashes = new Counter(
+  'headway_process_crashes_total',
+  'Processes that ended unexpectedly and that the supervisor has replaced.',
+);
+
 export const redisUp = new Gauge(
   'headway_redis_up',
   '1 if Redis answers the process, else 0. Metrics that are read from Redis then have their last values.',

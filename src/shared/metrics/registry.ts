@@ -9,7 +9,7 @@ import {
 } from './instruments.js';
 
 /** What prom-client reads of a metric when it is scraped. */
-interface Exported {
+export interface Exported {
   name: string;
   help: string;
   type: AnyInstrument['type'];
@@ -59,8 +59,38 @@ export interface Scrape {
 export async function scrape(accept = ''): Promise<Scrape> {
   all ??= createRegistries();
   const { prometheus, openMetrics } = await all;
-  const registry = /\bapplication\/openmetrics-text\b/i.test(accept) ? openMetrics : prometheus;
-  return { contentType: registry.contentType, body: await registry.metrics() };
+  return textOf(wantsOpenMetrics(accept) ? openMetrics : prometheus);
+}
+
+/** Returns the same metrics as {@link scrape}, for a process that merges them with those of others. */
+export async function readMetrics(): Promise<Exported[]> {
+  all ??= createRegistries();
+  return (await (await all).prometheus.getMetricsAsJSON()) as unknown as Exported[];
+}
+
+/** Returns metrics of other processes as a scrape. @param accept as for {@link scrape} */
+export async function renderMetrics(metrics: readonly Exported[], accept = ''): Promise<Scrape> {
+  const { Registry } = await promClient();
+  const isOpen = wantsOpenMetrics(accept);
+  const registry = isOpen ? openMetricsRegistry(Registry) : new Registry();
+  for (const metric of metrics) {
+    const source: Source = { name: metric.name, type: metric.type, get: async () => metric };
+    register(registry as Registry, isOpen ? inOpenMetrics(source) : source);
+  }
+  return textOf(registry);
+}
+
+const wantsOpenMetrics = (accept: string): boolean => /\bapplication\/openmetrics-text\b/i.test(accept);
+
+const textOf = async (registry: Registry<RegistryContentType>): Promise<Scrape> => ({
+  contentType: registry.contentType,
+  body: await registry.metrics(),
+});
+
+function openMetricsRegistry(type: PromClient['Registry']): Registry<OpenMetricsContentType> {
+  const registry = new type<OpenMetricsContentType>();
+  registry.setContentType(type.OPENMETRICS_CONTENT_TYPE);
+  return registry;
 }
 
 async function createRegistries(): Promise<Registries> {
@@ -74,8 +104,7 @@ async function createRegistries(): Promise<Registries> {
     prometheus.removeSingleMetric(`nodejs_active_${what}_total`);
   }
   hideUnmeasuredLag(prometheus);
-  const openMetrics = new Registry<OpenMetricsContentType>();
-  openMetrics.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
+  const openMetrics = openMetricsRegistry(Registry);
   for (const metric of prometheus.getMetricsAsArray())
     register(openMetrics, inOpenMetrics(metric as unknown as Source));
   return { prometheus, openMetrics };

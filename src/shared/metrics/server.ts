@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { scrape } from './registry.js';
+import { type Scrape, scrape } from './registry.js';
 
 /** The ports that are tried when none is set: the first is the one that OpenTelemetry registered for Prometheus exporters. */
 const FIRST_PORT = 9464;
@@ -12,6 +12,8 @@ export interface MetricsServerOptions {
   host: string;
   /** `undefined` for the first free port from 9464 to 9483; 0 for any free port. */
   port: number | undefined;
+  /** Returns the metrics in the format that a client accepts. Defaults to the metrics of this process. */
+  read?: (accept: string | undefined) => Promise<Scrape>;
   log: Log;
 }
 
@@ -32,8 +34,9 @@ export interface MetricsServer {
  * Opens the port of the metrics. A port that cannot be opened never keeps a process from starting: it is logged in one line,
  * and the process runs without the port.
  */
-export async function serveMetrics({ host, port, log }: MetricsServerOptions): Promise<MetricsServer> {
-  const server = createServer(answer);
+export async function serveMetrics(options: MetricsServerOptions): Promise<MetricsServer> {
+  const { host, port, read = scrape, log } = options;
+  const server = createServer((req, res) => void answer(req, res, read));
   server.requestTimeout = REQUEST_MS;
   server.headersTimeout = REQUEST_MS;
   server.maxConnections = 50;
@@ -78,7 +81,11 @@ const listen = (server: Server, host: string, port: number): Promise<NodeJS.Errn
     });
   });
 
-async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
+async function answer(
+  req: IncomingMessage,
+  res: ServerResponse,
+  read: NonNullable<MetricsServerOptions['read']>,
+): Promise<void> {
   const path = req.url?.split('?', 1)[0];
   if (path !== '/metrics') return end(res, 404, 'Only /metrics is served here.\n');
   if (req.method !== 'GET' && req.method !== 'HEAD') {
@@ -86,7 +93,7 @@ async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> 
     return end(res, 405, 'Use GET.\n');
   }
   try {
-    const { contentType, body } = await scrape(req.headers.accept);
+    const { contentType, body } = await read(req.headers.accept);
     res.setHeader('Cache-Control', 'no-store');
     end(res, 200, body, contentType);
   } catch (error) {

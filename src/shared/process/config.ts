@@ -9,9 +9,11 @@ import { jobLimitSettings } from './job-limit-settings.js';
 import { limitSettings } from './limit-settings.js';
 import { logSettings } from './log-settings.js';
 import { metricsSettings } from './metrics-settings.js';
+import { processSettings } from './process-settings.js';
 import { normalPublicUrl, publicUrlMistake } from './public-url.js';
 import { isSecretSetting } from './redact.js';
-import { readSecretFiles } from './secret-files.js';
+import { type RedisSettings, redisSettingMistakes, redisSettings } from './redis-settings.js';
+import { readSecretFiles, SECRET_SETTINGS } from './secret-files.js';
 import { secretList } from './secret-list.js';
 import { shedSettings } from './shed-settings.js';
 import { stopSettings } from './stop-settings.js';
@@ -30,13 +32,7 @@ const day = 24 * 60 * minute;
 export const configSchema = z.object({
   PORT: int(0, 65535).default(3000).describe('Port the API listens on. `0` picks a free port.'),
   HOST: z.string().min(1).default('127.0.0.1').describe('Address the API listens on.'),
-  REDIS_URL: z
-    .string()
-    .regex(/^(rediss?:\/\/|unix:)/, 'must start with redis://, rediss:// or unix:')
-    .default('redis://127.0.0.1:6379')
-    .describe(
-      'Address of the Redis (6.2 or newer) or Valkey server that stores queues and channels. If unset, `npm start` runs a private Redis.',
-    ),
+  ...redisSettings,
   KEY_PREFIX: z
     .string()
     .regex(/^[A-Za-z0-9_.-]{1,40}$/, 'must be 1 to 40 letters, digits, "_", "." or "-"')
@@ -97,7 +93,7 @@ export const configSchema = z.object({
   WORKER_THREADS: int(0, 1000)
     .default(0)
     .describe(
-      'Maximum number of jobs with `thread: true` that a worker process runs at the same time. Jobs that wait for their children do not count. `0` means one per CPU core.',
+      'Maximum number of jobs with `thread: true` that a worker process runs at the same time. Jobs that wait for their children do not count. `0` means one per CPU core, shared by the processes of `WORKER_PROCESSES`.',
     ),
   PROGRESS_INTERVAL_MS: int(0, minute)
     .default(100)
@@ -121,6 +117,7 @@ export const configSchema = z.object({
   MAX_STALLS: int(0, 1000)
     .default(3)
     .describe('How many times a job may lose its worker. The job fails the next time.'),
+  ...processSettings,
   ...stopSettings,
   ...shedSettings,
   KEEP_JOBS_MS: int(1000)
@@ -224,11 +221,28 @@ export class ConfigError extends StartError {
  * @throws ConfigError with one line per wrong value
  */
 export function readConfig(env: Record<string, string | undefined>): Config {
-  const present = Object.fromEntries(
-    Object.keys(configSchema.shape).flatMap((name) => (env[name] ? [[name, env[name]]] : [])),
+  const config = readSettings(configSchema, env);
+  return { ...config, FILES_DIR: config.FILES_DIR || `${config.DATA_DIR}/files` };
+}
+
+/**
+ * Reads only the settings that say where Redis is.
+ * @throws ConfigError
+ */
+export const readRedisSettings = (env: Record<string, string | undefined>): RedisSettings =>
+  readSettings(z.object(redisSettings), env);
+
+function readSettings<S extends z.ZodObject<typeof redisSettings>>(
+  schema: S,
+  env: Record<string, string | undefined>,
+): z.output<S> {
+  const names = Object.keys(schema.shape);
+  const present = Object.fromEntries(names.flatMap((name) => (env[name] ? [[name, env[name]]] : [])));
+  const files = readSecretFiles(
+    env,
+    SECRET_SETTINGS.filter((name) => names.includes(name)),
   );
-  const files = readSecretFiles(env);
-  const parsed = configSchema.safeParse({ ...present, ...files.secrets });
+  const parsed = schema.safeParse({ ...present, ...files.secrets });
   const mistakes = (parsed.error?.issues ?? []).map((issue) => {
     const name = String(issue.path[0]);
     if (name in files.secrets) return `${name}_FILE: ${issue.message}`;
@@ -236,6 +250,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     return `${name}: ${issue.message}${shown}`;
   });
   if (!parsed.success || files.problems.length > 0) throw new ConfigError([...files.problems, ...mistakes]);
-  const config = parsed.data;
-  return { ...config, FILES_DIR: config.FILES_DIR || `${config.DATA_DIR}/files` };
+  const contradictions = redisSettingMistakes(parsed.data as RedisSettings);
+  if (contradictions.length > 0) throw new ConfigError(contradictions);
+  return parsed.data;
 }

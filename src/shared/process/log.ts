@@ -8,13 +8,18 @@ export type Logger = pino.Logger;
 /**
  * Returns the logger of a process. It writes JSON lines to standard output, without the secrets of the configuration and
  * without texts in the form of a token, a key or a URL with a password.
+ * @param number the number of the process under its supervisor, which is logged as `process`
  */
-export function createLogger(config: Pick<Config, 'LOG_LEVEL'> & Partial<Config>, name: string): Logger {
+export function createLogger(
+  config: Pick<Config, 'LOG_LEVEL'> & Partial<Config>,
+  name: string,
+  number?: number,
+): Logger {
   hideInLogs(...secretsOf(config));
   return pino({
     name,
     level: config.LOG_LEVEL,
-    base: { name, pid: process.pid },
+    base: { name, pid: process.pid, ...(number === undefined ? {} : { process: number }) },
     serializers: { err: logged },
     hooks: { streamWrite: redact },
   });

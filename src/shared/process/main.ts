@@ -6,6 +6,9 @@ import { CLOSE_MS } from './stop-settings.js';
 /** Exit code for a configuration error (EX_CONFIG). A supervisor should not restart the process: it would fail again. */
 export const EXIT_CONFIG = 78;
 
+/** The reason to stop of a process whose place another one has taken: see {@link requestStop}. */
+export const REPLACED = 'replaced by another process';
+
 /** A second signal within this time counts as the same request, in ms: a terminal and npm both send Ctrl-C to a process. */
 const SAME_REQUEST_MS = 1000;
 
@@ -40,31 +43,38 @@ export async function runMain(main: () => Promise<void>): Promise<void> {
  */
 export const exitUnusable = (): never => process.exit(EXIT_CONFIG);
 
+/** Stops the process as a first signal does. @param reason for the log; see {@link REPLACED} */
+export const requestStop = (reason: string): void => stop(reason, false);
+
 /**
- * Calls `close` once when the process gets SIGTERM or SIGINT or has lost its supervisor or parent, then exits with 0. If
- * `close` takes longer than `graceMs` and {@link CLOSE_MS}, the process exits with 0 anyway: what hangs (Redis, code of the
+ * Calls `close` once, with the reason, when the process gets SIGTERM or SIGINT or has lost its supervisor or parent, then exits with 0. If
+ * `close` takes longer than `graceMs` returns and {@link CLOSE_MS}, the process exits with 0 anyway: what hangs (Redis, code of the
  * operator) cannot be closed later either. A second signal exits at once, with 1.
  */
-export function onShutdown(log: Logger, graceMs: number, close: () => Promise<void>): void {
+export function onShutdown(
+  log: Logger,
+  graceMs: (reason: string) => number,
+  close: (reason: string) => Promise<void>,
+): void {
   let askedAt: number | undefined;
   stop = (reason, isSignal) => {
     const now = performance.now();
     if (askedAt === undefined) {
       askedAt = now;
       log.info({ reason }, 'stopping');
-      void shutDown();
+      void shutDown(reason);
     } else if (isSignal && now - askedAt > SAME_REQUEST_MS) {
       log.warn({ reason }, 'asked to stop again: exiting at once');
       process.exit(1);
     }
   };
-  async function shutDown(): Promise<void> {
+  async function shutDown(reason: string): Promise<void> {
     setTimeout(() => {
       log.warn('shutdown timed out: exiting with open connections');
       process.exit(0);
-    }, graceMs + CLOSE_MS);
+    }, graceMs(reason) + CLOSE_MS);
     try {
-      await close();
+      await close(reason);
     } catch (error) {
       log.error({ err: error }, 'an error occurred while stopping');
     }
@@ -72,9 +82,13 @@ export function onShutdown(log: Logger, graceMs: number, close: () => Promise<vo
   }
 }
 
+/** What a process reports when it is up: an API process its address, and both kinds that of their metrics. */
+export type UpReport = { metrics?: string | undefined } & (
+  | { type: 'listening'; url: string }
+  | { type: 'ready' }
+);
+
 /** Reports to the supervisor, if there is one, that this process is up. */
-export function announce(
-  message: { metrics?: string | undefined } & ({ type: 'listening'; url: string } | { type: 'ready' }),
-): void {
+export function announce(message: UpReport): void {
   if (process.connected) process.send?.(message);
 }

@@ -53,7 +53,7 @@ const escapedAsJson = (text: string): string => JSON.stringify(text).slice(1, -1
 const escapedAsPattern = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
 
 /** Settings whose whole value is secret. Several values may be separated by commas. */
-const SECRET_SETTING = /(SECRET|TOKEN)$/;
+const SECRET_SETTING = /(SECRET|TOKEN|PASSWORD)$/;
 /** Settings with a URL that may contain a password, or is itself a secret. */
 const SECRET_URL = /^(REDIS_URL|JWT_JWKS_URL|ALERT_WEBHOOK_URL)$/;
 
@@ -71,6 +71,11 @@ export function secretsOf(config: Readonly<Record<string, unknown>>): string[] {
 
 /** Returns the password of a URL, as written and decoded. The path of a URL for alerts is a secret as well: Slack's is. */
 function secretsInUrl(name: string, text: string): string[] {
+  if (name === 'REDIS_URL') {
+    // A list of Sentinels is not a valid URL.
+    const [, password = ''] = /^[a-z+]+:\/\/[^/:]*:([^/]*)@/.exec(text) ?? [];
+    return [password, decoded(password)];
+  }
   if (!URL.canParse(text)) return [];
   const { password, pathname, search } = new URL(text);
   const path = name === 'ALERT_WEBHOOK_URL' && pathname !== '/' ? [pathname + search, pathname] : [];

@@ -8,6 +8,8 @@ const LISTS = [
   'JWT_SECRET',
   'WEBHOOK_SECRET',
   'ALERT_WEBHOOK_SECRET',
+  'REDIS_PASSWORD',
+  'REDIS_SENTINEL_PASSWORD',
 ] as const;
 /** The settings with a URL that may contain a password, or is itself a secret. */
 const URLS = ['REDIS_URL', 'JWT_JWKS_URL', 'ALERT_WEBHOOK_URL'] as const;
@@ -17,12 +19,12 @@ export const SECRET_SETTINGS = [...LISTS, ...URLS] as const;
 
 /**
  * Reads the secrets whose files the environment names, as Docker and Kubernetes provide them.
- * @param names the settings to read. Defaults to all of {@link SECRET_SETTINGS}
+ * @param names the settings to read
  * @returns the secrets by setting, one text for a URL, and one line per mistake
  */
 export function readSecretFiles(
   env: Record<string, string | undefined>,
-  names: readonly string[] = SECRET_SETTINGS,
+  names: readonly string[],
 ): {
   secrets: Record<string, string | string[]>;
   problems: string[];

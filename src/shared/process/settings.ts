@@ -1,10 +1,15 @@
 import type { JobDefinition } from '../jobs/definition.js';
 import { type Config, readConfig } from './config.js';
+import type { Logger } from './log.js';
+import { REDIS_SETTINGS } from './redis-settings.js';
 import { SECRET_SETTINGS } from './secret-files.js';
 
 /** Options of a program that uses Headway as a library. */
 export interface LibraryOptions {
-  /** `redis://`, `rediss://` or `unix:`. Defaults to the setting `REDIS_URL`. */
+  /**
+   * `redis://`, `rediss://`, `unix:` or `redis+sentinel://`. Defaults to the setting `REDIS_URL`. If it is given, the
+   * `REDIS_…` variables of the environment are ignored; `settings` can have others.
+   */
   redis?: string;
   /** Job definitions, and folders of job files (as in `JOBS_DIR`). */
   jobs: ReadonlyArray<JobDefinition | string>;
@@ -31,6 +36,7 @@ export function librarySettings({ redis, settings = {} }: LibraryOptions): Confi
   const replaced = SECRET_SETTINGS.filter((name) => name in given || `${name}_FILE` in given);
   return readConfig({
     ...process.env,
+    ...(redis === undefined ? {} : withoutRedis()),
     ...Object.fromEntries(
       replaced.flatMap((name) => [
         [name, undefined],
@@ -43,3 +49,23 @@ export function librarySettings({ redis, settings = {} }: LibraryOptions): Confi
     ...given,
   });
 }
+
+/**
+ * Returns the configuration of an embedded service, which is one process: its application decides how many there are. Warns of
+ * a setting that asks for more.
+ */
+export function inOneProcess(
+  config: Config,
+  setting: 'API_PROCESSES' | 'WORKER_PROCESSES',
+  log: Logger,
+): Config {
+  if (config[setting] !== 1)
+    log.warn(`${setting} is ignored: the application decides how many processes run`);
+  return { ...config, API_PROCESSES: 1, WORKER_PROCESSES: 1 };
+}
+
+/** The credentials and certificates of the environment belong to the server of its `REDIS_URL`. */
+export const withoutRedis = (): Record<string, undefined> =>
+  Object.fromEntries(
+    REDIS_SETTINGS.flatMap((name) => [name, `${name}_FILE`]).map((name) => [name, undefined]),
+  );

@@ -17,6 +17,6 @@ export const shedSettings = {
     .max(100)
     .default(90)
     .describe(
-      'Share of the memory limit (of the container, or of V8) from which an API process refuses new streams with 503, in percent; from halfway between it and 100, new jobs too. `0` turns the check off.',
+      'Share of the memory limit (of V8; of the container or machine, divided by `API_PROCESSES`) from which an API process refuses new streams with 503, in percent; from halfway between it and 100, new jobs too. `0` turns the check off.',
     ),
 };

@@ -21,6 +21,9 @@ export const stopSettings = {
 /** How long after its grace period a process exits at the latest, whatever does not answer, in ms. */
 export const CLOSE_MS = 7000;
 
+/** How long a connection may be kept without a request, in ms: Node's default, and the second that newer versions add. */
+export const KEPT_ALIVE_MS = 6000;
+
 const DRAIN_MS = 5000;
 
 interface DrainSettings {

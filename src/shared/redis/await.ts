@@ -1,11 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
+import { explainSentinels } from './explain-sentinels.js';
 import { isRedisFault } from './faults.js';
+import { askSentinels } from './sentinel.js';
 import { mistakeIn, reasonOf, redactRedisUrl, UnusableRedisError } from './unusable.js';
 
 /** The first line about waiting comes after this long, and then one at each interval, in ms. */
 const FIRST_LINE_MS = 1000;
 const LINE_MS = 5000;
+/** The error of ioredis when it has asked all Sentinels in vain. */
+const NO_SENTINEL = /^All sentinels are unreachable/;
 /** How long to wait before a server that refused a command is asked again, in ms. */
 const AGAIN_MS = 500;
 
@@ -42,9 +46,15 @@ export const checkRedis = (redis: Redis, options: AwaitOptions): Promise<RedisSe
         `Redis ${version} is too old: Headway needs Redis 6.2 or newer, or Valkey`,
       );
     }
+    const place = redactRedisUrl(options.url);
     if (/^redis_mode:cluster/m.test(info)) {
       throw new UnusableRedisError(
-        `Redis at ${redactRedisUrl(options.url)} is part of a Redis Cluster: Headway needs one master that has all keys`,
+        `Redis at ${place} is part of a Redis Cluster, which is not supported yet: REDIS_URL must lead to one master that has all keys`,
+      );
+    }
+    if (/^redis_mode:sentinel/m.test(info)) {
+      throw new UnusableRedisError(
+        `the server at ${place} is a Sentinel: use redis+sentinel://<host>:<port>/<name of the master>`,
       );
     }
     const [known] = (await redis.command('INFO', 'SPUBLISH')) as unknown[];
@@ -89,10 +99,22 @@ export async function whileAway<T>(redis: Redis, options: AwaitOptions, work: ()
   // It may fail before anything waits for it.
   failed.catch(() => {});
   const note = (error: Error): void => {
+    if (NO_SENTINEL.test(error.message)) return void askWhy();
     const mistake = mistakeIn(error, place);
     if (mistake) fail(new UnusableRedisError(mistake));
     else reason = reasonOf(error, url);
   };
+  let asking = false;
+  /** Finds out why no Sentinel leads to a master: ioredis reports only the text of the last error. */
+  async function askWhy(): Promise<void> {
+    if (asking) return;
+    asking = true;
+    const { options } = redis;
+    const why = explainSentinels(await askSentinels(options), options.name ?? '');
+    if (why?.isMistake) fail(new UnusableRedisError(why.text));
+    reason = why?.text;
+    asking = false;
+  }
   const onAbort = (): void => fail(new UnusableRedisError(withReason(`no Redis responds at ${place}`)));
   let onReady = (): void => {};
   redis.on('error', note);

@@ -1,5 +1,8 @@
-import { Redis, type RedisOptions } from 'ioredis';
+import { Redis } from 'ioredis';
+import type { RedisSettings } from '../process/redis-settings.js';
+import { addressOptions, type Options, reconnectWaitMs } from './address.js';
 import { countCommands } from './command-metrics.js';
+import { noteDenied } from './denied.js';
 import { watchLiveness } from './liveness.js';
 import { shareScripts } from './pipelines.js';
 import { followMaster } from './read-only.js';
@@ -24,9 +27,6 @@ export type ConnectionRole =
 /** Longer than any command takes, in ms. A silent connection is replaced sooner. */
 const COMMAND_TIMEOUT_MS = 5000;
 
-/** Options without `replyMapping`, which would change the type of the connection. */
-type Options = Omit<RedisOptions, 'replyMapping'>;
-
 const failFast: Options = {
   enableOfflineQueue: false,
   maxRetriesPerRequest: 0,
@@ -45,22 +45,25 @@ const roleOptions: Record<ConnectionRole, Options> = {
 
 /**
  * Opens a connection. A dead connection is replaced (see {@link watchLiveness}), and so is a connection to a server that was
- * demoted (see {@link followMaster}).
- * @param url `redis://`, `rediss://` or `unix:` with the path of a socket
+ * demoted (see {@link followMaster}). With Sentinel, the connection is to the master, and each reconnect asks who that is.
+ * @param target the settings, or only the `REDIS_URL`
  * @param extra further options of ioredis, such as the `scripts` that the connection has to know
+ * @throws UnusableRedisError for an address that is not valid
  */
-export function connectRedis(url: string, role: ConnectionRole, extra: Options = {}): Redis {
-  const options: Options = {
+export function connectRedis(
+  target: string | RedisSettings,
+  role: ConnectionRole,
+  extra: Options = {},
+): Redis {
+  const redis = new Redis({
+    ...addressOptions(typeof target === 'string' ? { REDIS_URL: target } : target),
     ...roleOptions[role],
-    retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 6), 2000),
+    retryStrategy: reconnectWaitMs,
     connectTimeout: 3000,
     // While Redis loads its data, its estimate of the remaining time is far too high. Ask again twice a second.
     maxLoadingRetryTime: 500,
     ...extra,
-  };
-  const redis = url.startsWith('unix:')
-    ? new Redis({ path: url.slice('unix:'.length).replace(/^\/\/(?=\/)/, ''), ...options })
-    : new Redis(url, options);
+  });
   // Without a listener, ioredis prints every failed attempt. The caller may add one that logs.
   redis.on('error', () => {});
   watch(redis, role);
@@ -79,5 +82,11 @@ function watch(redis: Redis, role: ConnectionRole): void {
   noteServerRun(redis);
   countCommands(redis, role);
   watchLiveness(redis, { listens: role === 'subscriber' });
-  followMaster(redis);
+  const noteReadOnly = followMaster(redis);
+  // The hook of ioredis for error replies. Returning true would reconnect each time, wherever the address leads.
+  redis.options.reconnectOnError = (error) => {
+    noteReadOnly(error);
+    noteDenied(error);
+    return false;
+  };
 }

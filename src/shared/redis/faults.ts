@@ -23,8 +23,11 @@ const REFUSALS = [
 const answered = (codes: string): RegExp =>
   new RegExp(`^-?(?:${codes})\\b|@user_script: ?\\d+: -?(?:${codes})\\b`);
 const REFUSED = answered(REFUSALS);
-const READ_ONLY = answered('READONLY');
+const REPLICA = answered('READONLY|MASTERDOWN');
 const TOO_MANY = /^ERR max number of clients/;
+/** Redis 7.0 has no code for a command of a script that the user may not run. */
+const DENIED_IN_SCRIPT = /The user executing the script can't/;
+const DENIED = answered('NOPERM');
 
 const CONNECTION_ERRORS = new Set([
   'AbortError',
@@ -57,7 +60,9 @@ export function isRedisFault(error: unknown): boolean {
   // An aborted HTTP request is an AbortError too, but a DOMException.
   if (!(error instanceof Error) || error instanceof DOMException) return false;
   const { name, message } = error;
-  if (name === 'ReplyError') return REFUSED.test(message) || TOO_MANY.test(message);
+  if (name === 'ReplyError') {
+    return REFUSED.test(message) || TOO_MANY.test(message) || DENIED_IN_SCRIPT.test(message);
+  }
   const { code } = error as NodeJS.ErrnoException;
   return (
     CONNECTION_ERRORS.has(name) ||
@@ -66,5 +71,26 @@ export function isRedisFault(error: unknown): boolean {
   );
 }
 
-/** Returns whether a server refused a write because it is a replica. */
-export const isReadOnly = (error: Error): boolean => READ_ONLY.test(error.message);
+/** Returns whether a server refused a command because it is a replica. */
+export const isFromReplica = (error: Error): boolean => REPLICA.test(error.message);
+
+/** Returns whether the user of Redis lacks the permission for a command, a key or a channel. */
+export const isDenied = ({ message }: Error): boolean =>
+  DENIED.test(message) || DENIED_IN_SCRIPT.test(message);
+
+/** The states of Redis that callers are told, because an operator can tell from them what to do. */
+const STATES: ReadonlyArray<[codes: RegExp, state: string]> = [
+  [answered('READONLY'), 'Redis is a read-only replica (READONLY).'],
+  [answered('LOADING'), 'Redis is loading its data (LOADING).'],
+  [answered('BUSY|UNKILLABLE'), 'Redis is busy with a script (BUSY).'],
+  [answered('MASTERDOWN'), 'Redis is a replica that has lost its master (MASTERDOWN).'],
+  [answered('NOREPLICAS'), 'Redis has too few replicas to accept writes (NOREPLICAS).'],
+  [answered('OOM'), 'Redis is out of memory (OOM).'],
+  [answered('MISCONF'), 'Redis cannot save its data (MISCONF).'],
+  [answered('MOVED|ASK|TRYAGAIN|CLUSTERDOWN'), 'Redis Cluster is changing (CLUSTERDOWN or MOVED).'],
+];
+
+/** Returns in one sentence why Redis cannot serve a call that failed with a fault of Redis. */
+export function describeFault({ message }: Error): string {
+  return STATES.find(([codes]) => codes.test(message))?.[1] ?? 'Redis is unavailable.';
+}

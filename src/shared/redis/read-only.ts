@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis';
-import { isReadOnly } from './faults.js';
+import { isFromReplica } from './faults.js';
+import { watchSwitches } from './sentinel.js';
 import { runIn, serverOf, serverRun } from './server-run.js';
 
 /** The wait between two probes of an address, in ms. It doubles after each probe. */
@@ -13,36 +14,47 @@ interface Address {
   /** The earliest time of the next probe, by the monotonic clock. */
   nextAt: number;
   probing: boolean;
+  /** Ends the connections to the Sentinels that report a new master. */
+  stopWatch?: (() => void) | undefined;
 }
 const addresses = new Map<string, Address>();
 
 /**
- * Moves a connection to the new master after its server was demoted, if the address (a host name, a load balancer) leads to
- * the new master. The old server would keep the connection open and answer every write with READONLY.
+ * Moves a connection to the new master after its server was demoted, if the address (a host name, a load balancer, Sentinels)
+ * leads to the new master. The old server would keep the connection open and answer every write with READONLY, or with MASTERDOWN.
  *
  * After such an answer, the process probes the address with a short-lived connection. All connections to the old server,
  * including subscribers, are replaced only if the probe reaches another server that accepts writes. A server that stays
  * read-only for hours therefore costs one probe every five seconds, and reads from it continue. Pending commands are rejected
  * or sent again, depending on the role of the connection.
+ *
+ * With Sentinel, the address is also probed when a Sentinel reports a new master. A master that the Sentinels do not reach,
+ * but this process does, would accept writes until it is demoted, and they would be lost.
+ * @returns a function to call with each error reply of the connection
  */
-export function followMaster(redis: Redis): void {
+export function followMaster(redis: Redis): (reply: Error) => void {
   const name = serverOf(redis);
   redis.on('connect', () => {
-    const address = addresses.get(name) ?? { connections: new Set(), nextAt: 0, probing: false };
+    const address = addresses.get(name) ?? open(redis);
     addresses.set(name, address);
     address.connections.add(redis);
   });
   redis.on('end', () => {
     const address = addresses.get(name);
-    address?.connections.delete(redis);
-    if (address?.connections.size === 0) addresses.delete(name);
+    if (!address?.connections.delete(redis) || address.connections.size > 0) return;
+    addresses.delete(name);
+    address.stopWatch?.();
   });
-  // The hook of ioredis for error replies. Returning true would reconnect each time, wherever the address leads.
-  redis.options.reconnectOnError = (error) => {
+  return (reply) => {
     const address = addresses.get(name);
-    if (address && isReadOnly(error)) void follow(address);
-    return false;
+    if (address && isFromReplica(reply)) void follow(address);
   };
+}
+
+function open({ options }: Redis): Address {
+  const address: Address = { connections: new Set(), nextAt: 0, probing: false };
+  if (options.sentinels) address.stopWatch = watchSwitches(options, () => void follow(address));
+  return address;
 }
 
 /** Probes an address until it leads to a server that accepts writes. */
@@ -81,6 +93,7 @@ async function probe(redis: Redis): Promise<{ run: string; isMaster: boolean } |
     enableReadyCheck: false,
     enableOfflineQueue: true,
     retryStrategy: () => null,
+    sentinelRetryStrategy: () => null,
     reconnectOnError: null,
     connectTimeout: ANSWER_MS,
     commandTimeout: ANSWER_MS,

@@ -7,7 +7,8 @@ const ignored = new WeakSet<object>();
 
 /** Returns the address of a connection. Connections to one address usually reach the same server. */
 export function serverOf(redis: Redis): string {
-  const { host, port, path } = redis.options;
+  const { host, port, path, sentinels, name } = redis.options;
+  if (sentinels) return `${name}@${sentinels.map((sentinel) => `${sentinel.host}:${sentinel.port}`).join()}`;
   return path ?? `${host}:${port}`;
 }
 
@@ -52,10 +53,12 @@ export const serverRun = (redis: Redis | Cluster): string => runs.get(redis) ?? 
 
 /**
  * Compares the run ids of connections to one address. If they differ, a proxy spreads the connections over several servers and
- * a change of the id means nothing: from then on the ids of these connections count as unknown.
+ * a change of the id means nothing: from then on the ids of these connections count as unknown. With Sentinel, a difference
+ * means only that the master has changed meanwhile.
  * @returns whether the ids are the same
  */
 export function haveSameRun(...connections: Redis[]): boolean {
+  if (connections.some(({ options }) => options.sentinels)) return true;
   const [first, ...others] = connections.map((redis) => serverRun(redis));
   if (others.every((run) => run === first || run === '' || first === '')) return true;
   for (const redis of connections) {

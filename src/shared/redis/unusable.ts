@@ -6,17 +6,18 @@ export class UnusableRedisError extends StartError {
 }
 
 /** Returns a Redis URL without its credentials, for logs. */
-export const redactRedisUrl = (url: string): string => url.replace(/\/\/[^@/]*@/, '//***@');
+export const redactRedisUrl = (url: string): string => url.replace(/\/\/[^/]*@/, '//***@');
 
 /** Replies of Redis that stay the same until the address, the user or the server is changed, and what to do. */
 const REPLIES: ReadonlyArray<[RegExp, (place: string, reply: string) => string]> = [
   [
     /^NOAUTH\b/,
-    (place) => `Redis at ${place} requires a password: redis://:<password>@<host>:<port> (NOAUTH)`,
+    (place) =>
+      `Redis at ${place} requires a password: redis://:<password>@<host>:<port> or REDIS_PASSWORD (NOAUTH)`,
   ],
   [
     /^WRONGPASS\b|^ERR invalid password/,
-    (place) => `Redis at ${place} rejects the user name or password of its URL (WRONGPASS)`,
+    (place) => `Redis at ${place} rejects the user name or password of its settings (WRONGPASS)`,
   ],
   [/^NOPERM\b/, (place, reply) => `the user of Redis at ${place} lacks a permission: ${reply}`],
   [
@@ -37,19 +38,32 @@ const TLS_CODE = /^(ERR_TLS_|ERR_SSL_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|
  */
 export function mistakeIn(error: Error, place: string): string | undefined {
   const { name, message } = error;
-  const { code = '' } = error as NodeJS.ErrnoException;
   if (name === 'ReplyError') return REPLIES.find(([pattern]) => pattern.test(message))?.[1](place, message);
-  if (NOT_REDIS.test(message)) return `the server at ${place} is not a Redis server`;
-  if (TLS_CODE.test(code)) return `TLS with Redis at ${place} failed: ${message} (${code})`;
+  return connectionMistake(error, place, 'Redis');
+}
+
+/** Returns why the connection to a server cannot be used, if waiting does not help. @param what the kind of server */
+export function connectionMistake(error: Error, place: string, what: string): string | undefined {
+  const { message } = error;
+  const { code = '' } = error as NodeJS.ErrnoException;
+  if (NOT_REDIS.test(message)) return `the server at ${place} is not a ${what} server`;
+  if (TLS_CODE.test(code)) return `TLS with ${what} at ${place} failed: ${message} (${code})`;
   return undefined;
+}
+
+/** Returns the text of an error. A host name with several addresses has an error for each. */
+export function textOf(error: Error | undefined): string {
+  const { code, errors } = (error ?? {}) as NodeJS.ErrnoException & { errors?: Error[] };
+  return (
+    error?.message || errors?.map(({ message }) => message).join(', ') || code || error?.name || 'unknown'
+  );
 }
 
 /** Returns an error in words for a line about waiting, with a hint if the address may be wrong. */
 export function reasonOf(error: Error, url: string): string {
-  const { code, errors } = error as NodeJS.ErrnoException & { errors?: Error[] };
-  // A host name with several addresses: each has its own error.
-  const text = error.message || errors?.map(({ message }) => message).join(', ') || code || error.name;
-  if (code === 'ECONNRESET' && url.startsWith('redis:')) return `${text} (if it requires TLS, use rediss://)`;
-  if (code === 'ETIMEDOUT' && url.startsWith('rediss:')) return `${text} (if it has no TLS, use redis://)`;
+  const { code } = error as NodeJS.ErrnoException;
+  const text = textOf(error);
+  if (code === 'ECONNRESET' && /^redis[:+]/.test(url)) return `${text} (if it requires TLS, use rediss)`;
+  if (code === 'ETIMEDOUT' && /^rediss[:+]/.test(url)) return `${text} (if it has no TLS, use redis)`;
   return text;
 }

@@ -14,9 +14,8 @@ import { channelScripts, newEpoch } from '../channel/scripts.js';
 import { checkInstallation } from '../format/format.js';
 import { formatScripts } from '../format/scripts.js';
 import { createKeyspace } from '../keyspace.js';
-import { type Config, ConfigError, configSchema } from '../process/config.js';
+import { type Config, configSchema, readRedisSettings } from '../process/config.js';
 import { createLogger } from '../process/log.js';
-import { readSecretFiles } from '../process/secret-files.js';
 import { connectRedis } from '../redis/connect.js';
 import { untilTaken } from '../redis/until-taken.js';
 
@@ -27,7 +26,10 @@ export { UnusableRedisError } from '../redis/unusable.js';
 
 /** Options for {@link connectChannels}. Each defaults to the setting that is named with it. */
 export interface ChannelsOptions {
-  /** `redis://`, `rediss://` or `unix:`. Defaults to `REDIS_URL`, or to the content of `REDIS_URL_FILE`. */
+  /**
+   * `redis://`, `rediss://`, `unix:` or `redis+sentinel://`. Defaults to `REDIS_URL`, with the other `REDIS_…` settings of the
+   * environment.
+   */
   redisUrl?: string;
   /** The prefix of all Redis keys. Defaults to `KEY_PREFIX`. */
   keyPrefix?: string;
@@ -66,7 +68,7 @@ interface Waiting {
 /**
  * Connects to the channels of a Headway service. A Redis that is away is waited for, with a warning every few seconds. The
  * limits of channels are those of the environment.
- * @throws ConfigError if `REDIS_URL_FILE` cannot be read
+ * @throws ConfigError for settings of Redis that are not valid
  * @throws UnusableRedisError if Headway cannot use Redis, or when `signal` is aborted
  * @throws DataFormatError if a newer release has changed the format of the data in Redis
  */
@@ -74,15 +76,19 @@ export async function connectChannels(options: ChannelsOptions = {}): Promise<Ch
   const { env } = process;
   const setting = <K extends keyof typeof configSchema.shape>(name: K) =>
     configSchema.shape[name].parse(env[name] || undefined);
-  const redisUrl = options.redisUrl ?? redisUrlIn(env);
+  const settings = options.redisUrl === undefined ? readRedisSettings(env) : { REDIS_URL: options.redisUrl };
   const keyspace = createKeyspace(options.keyPrefix ?? (setting('KEY_PREFIX') as string));
   const scripts = { ...channelScripts, ...formatScripts };
-  const redis: Redis = connectRedis(redisUrl, 'report', { scripts });
+  const redis: Redis = connectRedis(settings, 'report', { scripts });
   const log = createLogger(
-    { LOG_LEVEL: (env.LOG_LEVEL as Config['LOG_LEVEL']) || 'warn', REDIS_URL: redisUrl },
+    { LOG_LEVEL: (env.LOG_LEVEL as Config['LOG_LEVEL']) || 'warn', ...settings },
     'headway-channels',
   );
-  const patience = { url: redisUrl, onWait: (line: string) => log.warn(line), signal: options.signal };
+  const patience = {
+    url: settings.REDIS_URL,
+    onWait: (line: string) => log.warn(line),
+    signal: options.signal,
+  };
   const { sharded } = await checkInstallation(redis, patience, keyspace).catch((error) => {
     redis.disconnect();
     throw error;
@@ -154,11 +160,4 @@ function fitting(queue: Waiting[]): number {
     return i > 0 && (i >= ROW_EVENTS || characters > ROW_CHARACTERS);
   });
   return over < 0 ? queue.length : over;
-}
-
-/** Returns the address of Redis that the environment names. @throws ConfigError */
-function redisUrlIn(env: NodeJS.ProcessEnv): string {
-  const { secrets, problems } = readSecretFiles(env, ['REDIS_URL']);
-  if (problems.length > 0) throw new ConfigError(problems);
-  return configSchema.shape.REDIS_URL.parse(secrets.REDIS_URL ?? (env.REDIS_URL || undefined));
 }

@@ -16,14 +16,17 @@ import { createJobFaults, type JobFaults } from '../lifecycle/job-faults.js';
 import type { ObservableReconciler } from '../lifecycle/observers.js';
 import { createReconciler } from '../lifecycle/reconcile.js';
 import { createSnapshotReader, type SnapshotReader, withCensus } from '../lifecycle/snapshot.js';
+import { findMissingPermissions } from '../permissions/check.js';
 import type { Config } from '../process/config.js';
 import type { Logger } from '../process/log.js';
 import { basePathOf } from '../process/public-url.js';
-import { type AwaitOptions, awaitRedis, type RedisServer } from '../redis/await.js';
+import { type AwaitOptions, awaitRedis, type RedisServer, whileAway } from '../redis/await.js';
 import { type ConnectionRole, connectRedis } from '../redis/connect.js';
+import { onDenied } from '../redis/denied.js';
 import type { LuaScript } from '../redis/scripts.js';
 import { keepServerClock } from '../redis/server-clock.js';
 import { haveSameRun } from '../redis/server-run.js';
+import { redactRedisUrl, UnusableRedisError } from '../redis/unusable.js';
 import { createWebhookQueue } from '../webhooks/delivery.js';
 import { createWebhookStore, type WebhookStore } from '../webhooks/store.js';
 import { createQueues } from './queues.js';
@@ -90,7 +93,7 @@ export async function connectHeadway(options: ConnectionOptions): Promise<Connec
   const { config, role, log, registry, ownScripts, onUnusable, waiting = {} } = options;
   const scripts = { ...sharedScripts, ...ownScripts };
   const keyspace = createKeyspace(config.KEY_PREFIX);
-  const redis = connectRedis(config.REDIS_URL, role, { scripts });
+  const redis = connectRedis(config, role, { scripts });
   const patience: AwaitOptions = {
     url: config.REDIS_URL,
     onWait(line) {
@@ -99,7 +102,9 @@ export async function connectHeadway(options: ConnectionOptions): Promise<Connec
     },
     signal: waiting.signal,
   };
-  const server = await checkInstallation(redis, patience, keyspace).catch((error) => {
+  const forgetDenied = onDenied((reply) => log.warn(`the user of Redis lacks a permission: ${reply}`));
+  const server = await checkServer(redis, patience, keyspace).catch((error) => {
+    forgetDenied();
     redis.disconnect();
     throw error;
   });
@@ -111,10 +116,11 @@ export async function connectHeadway(options: ConnectionOptions): Promise<Connec
   const batch: Batch = patient ? createBatcher(BATCH_MS) : (call) => call();
   // The publisher groups what it sends, so a pipeline around it would only cost time.
   const publishing = patient
-    ? connectRedis(config.REDIS_URL, 'report', { scripts, enableAutoPipelining: false })
+    ? connectRedis(config, 'report', { scripts, enableAutoPipelining: false })
     : redis;
   // The server has been checked already: this connection only has to be ready.
   await awaitRedis(publishing, patience).catch((error) => {
+    forgetDenied();
     dropClock();
     redis.disconnect();
     publishing.disconnect();
@@ -180,12 +186,26 @@ export async function connectHeadway(options: ConnectionOptions): Promise<Connec
     webhooks,
     disconnect() {
       void formatWatch.stop();
+      forgetDenied();
       dropClock();
       redis.disconnect();
       publishing.disconnect();
     },
     faults: createJobFaults(log),
   };
+}
+
+/**
+ * Checks the server, the user's permissions and the data.
+ * @throws UnusableRedisError, DataFormatError
+ */
+async function checkServer(redis: Redis, patience: AwaitOptions, keyspace: Keyspace): Promise<RedisServer> {
+  const server = await checkInstallation(redis, patience, keyspace);
+  const { needed } = await whileAway(redis, patience, () => findMissingPermissions(redis, keyspace));
+  if (needed.length === 0) return server;
+  throw new UnusableRedisError(
+    `the user of Redis at ${redactRedisUrl(patience.url)} lacks permissions: ${needed.join(', ')}. docs/operations/redis.md has the rules (ACL SETUSER)`,
+  );
 }
 
 /** Logs one line when Redis becomes unavailable and one when it is back. */

@@ -54,7 +54,7 @@ export function startHousekeeping(options: HousekeepingOptions): Service {
   return startQueueFollower({
     role: options.role,
     redis,
-    connect: () => connectRedis(config.REDIS_URL, 'patient'),
+    connect: () => connectRedis(config, 'patient'),
     keyspace,
     queues: plan.names,
     reconciler: options.following,

@@ -3,6 +3,7 @@ import { dashboardScripts } from '../dashboard/scripts.js';
 import { formatScripts } from '../format/scripts.js';
 import { jobIndexScripts } from '../job-index/scripts.js';
 import { lifecycleScripts } from '../lifecycle/scripts.js';
+import { permissionScripts } from '../permissions/scripts.js';
 import type { LuaScript } from '../redis/scripts.js';
 import { scheduleScripts } from '../schedules/scripts.js';
 
@@ -13,5 +14,6 @@ export const sharedScripts: Record<string, LuaScript> = {
   ...formatScripts,
   ...jobIndexScripts,
   ...lifecycleScripts,
+  ...permissionScripts,
   ...scheduleScripts,
 };

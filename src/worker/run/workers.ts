@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import type { Processor, Worker, WorkerOptions } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { WORKER_NAME } from '../../shared/bullmq/worker-census.js';
@@ -7,6 +6,8 @@ import type { QueuePlan } from '../../shared/jobs/queues.js';
 import type { Registry } from '../../shared/jobs/registry.js';
 import type { Keyspace } from '../../shared/keyspace.js';
 import type { Config } from '../../shared/process/config.js';
+import { availableCores } from '../../shared/process/cores.js';
+import { processCount } from '../../shared/process/process-settings.js';
 import { serverTimedBackend } from '../../shared/runtime/bullmq-backend.js';
 import { repeatStrategy } from '../../shared/schedules/cron.js';
 import { StartError } from '../../shared/start-error.js';
@@ -59,9 +60,15 @@ function concurrencyOf(kinds: JobDefinition[], config: Config): number {
   return threaded ? Math.min(concurrency, threadCount(config)) : concurrency;
 }
 
-/** Number of threads of a process for jobs with `thread: true`. Defaults to the number of CPUs. */
-export const threadCount = (config: Pick<Config, 'WORKER_THREADS'>): number =>
-  config.WORKER_THREADS || availableParallelism();
+/**
+ * Number of threads of a process for jobs with `thread: true`. Defaults to the number of CPU cores, which the processes of one
+ * supervisor share.
+ */
+export const threadCount = ({
+  WORKER_THREADS,
+  WORKER_PROCESSES,
+}: Pick<Config, 'WORKER_THREADS' | 'WORKER_PROCESSES'>): number =>
+  WORKER_THREADS || Math.max(1, Math.floor(availableCores() / processCount(WORKER_PROCESSES)));
 
 export interface WorkersOptions {
   config: Config;

@@ -27,7 +27,7 @@ it('limits the streams that wait for Redis, and asks the others to reconnect lat
   const streams: TestStream[] = [];
   onTestFinished(async () => {
     for (const stream of streams) stream.close();
-    await door.close({ viewers: 0, windowMs: 0 });
+    await door.close({ viewers: 0, takenOver: false, windowMs: 0 });
     redis.disconnect();
     http.closeAllConnections();
     http.close();

@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compareClock } from '../../../src/client/cli/doctor/clock.js';
 import { checkLocal, checkRelease, isAtLeast } from '../../../src/client/cli/doctor/local.js';
 import { checkInfo, parseInfo } from '../../../src/client/cli/doctor/redis.js';
+import { checkReplicas, judgeSentinels } from '../../../src/client/cli/doctor/sentinel.js';
+import { judgeTls } from '../../../src/client/cli/doctor/tls.js';
 import { CliUser, jsonLines } from '../../support/cli.js';
 import { type Headway, startHeadway } from '../../support/headway.js';
 import { freePort } from '../../support/redis.js';
@@ -81,6 +83,44 @@ describe('the checks of headway doctor', () => {
     ['', 'redis eviction', 'problem'],
   ])('%j: %s is a %s', (info, check, level) => {
     expect(checkInfo(parseInfo(info)).find((finding) => finding.check === check)).toMatchObject({ level });
+  });
+
+  it('compare what Sentinels say', () => {
+    const says = (sentinel: string, master: string) => ({ sentinel, master });
+    const silent = { sentinel: 'c', error: new Error('connect ECONNREFUSED') };
+    const judged = (...answers: Parameters<typeof judgeSentinels>[0]) => judgeSentinels(answers, 'm')[0];
+    expect(judged(says('a', 'x:1'), says('b', 'x:1'), says('c', 'x:1'))).toMatchObject({
+      level: 'ok',
+      found: '3 of 3 name x:1 as m',
+    });
+    expect(judged(says('a', 'x:1'), says('b', 'y:1'), says('c', 'x:1'))).toMatchObject({
+      level: 'problem',
+      found: 'they disagree: a names x:1, b names y:1, c names x:1',
+    });
+    expect(judged(says('a', 'x:1'), says('b', 'x:1'), silent)).toMatchObject({
+      level: 'warning',
+      found: '2 of 3 name x:1 as m; not c (connect ECONNREFUSED)',
+    });
+    expect(judged(says('a', 'x:1'))).toMatchObject({
+      level: 'warning',
+      advice: expect.stringContaining('three'),
+    });
+    expect(judged(silent, { sentinel: 'd' })).toMatchObject({
+      level: 'problem',
+      found: expect.stringContaining('knows no master named "m"'),
+    });
+    expect(checkReplicas(parseInfo('connected_slaves:0'))).toMatchObject({ level: 'problem' });
+    expect(checkReplicas(parseInfo('connected_slaves:2'))).toMatchObject({
+      level: 'ok',
+      found: '2 connected',
+    });
+  });
+
+  it.each([
+    [1.5, 'warning', 'TLSv1.3, certificate valid for 1 days'],
+    [90, 'ok', 'TLSv1.3, certificate valid for 90 days'],
+  ])('a certificate of Redis that is valid for %i days: %s', (days, level, found) => {
+    expect(judgeTls('TLSv1.3', days)).toMatchObject({ level, found });
   });
 
   it('compare versions', () => {

@@ -1,13 +1,24 @@
 import { describe, expect, it } from 'vitest';
 import { openApiDocument } from '../../../src/api/openapi/document.js';
 import { ConfigError, readConfig } from '../../../src/shared/process/config.js';
+import type { Logger } from '../../../src/shared/process/log.js';
 import { basePathOf } from '../../../src/shared/process/public-url.js';
+import { inOneProcess } from '../../../src/shared/process/settings.js';
 import { startApi, startWorker } from '../../support/processes.js';
 
 describe('the configuration', () => {
   it('has a default for every setting, and treats an empty variable as unset', () => {
     expect(readConfig({})).toMatchObject({ PORT: 3000, HOST: '127.0.0.1', PROGRESS_INTERVAL_MS: 100 });
     expect(readConfig({ PORT: '', DATA_DIR: '/d' })).toMatchObject({ PORT: 3000, FILES_DIR: '/d/files' });
+  });
+
+  it('runs an embedded service in one process, whatever is set', () => {
+    const warnings: string[] = [];
+    const log = { warn: (line: string) => warnings.push(line) } as unknown as Logger;
+    const config = readConfig({ API_PROCESSES: 'max' });
+    expect(inOneProcess(config, 'API_PROCESSES', log)).toEqual({ ...config, API_PROCESSES: 1 });
+    expect(inOneProcess(config, 'WORKER_PROCESSES', log).API_PROCESSES).toBe(1);
+    expect(warnings).toEqual(['API_PROCESSES is ignored: the application decides how many processes run']);
   });
 
   it.each([
@@ -17,6 +28,10 @@ describe('the configuration', () => {
     ['REDIS_URL', 'http://x'],
     ['KEY_PREFIX', 'a{b}'],
     ['WORKER_CONCURRENCY', '0'],
+    ['API_PROCESSES', '0'],
+    ['API_PROCESSES', '1.5'],
+    ['WORKER_PROCESSES', 'many'],
+    ['WORKER_PROCESSES', '257'],
     ['PROGRESS_INTERVAL_MS', '-1'],
     ['HEARTBEAT_MS', '1'],
     ['LOG_LEVEL', 'loud'],

@@ -89,7 +89,7 @@ describe('a Redis', () => {
     };
     expect([failed.code, failed.output.trim()]).toEqual([
       78,
-      `error: Redis at ${hidden} rejects the user name or password of its URL (WRONGPASS)`,
+      `error: Redis at ${hidden} rejects the user name or password of its settings (WRONGPASS)`,
     ]);
     expect(redactRedisUrl('redis://:p@h:1/0')).toBe('redis://***@h:1/0');
   });

@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { isReadOnly, isRedisFault } from '../../../src/shared/redis/faults.js';
+import { isFromReplica, isRedisFault } from '../../../src/shared/redis/faults.js';
 import { startRedis, type TestRedis } from '../../support/redis.js';
 
 describe('an error of a call to Redis', () => {
@@ -42,10 +42,11 @@ describe('an error of a call to Redis', () => {
       "ERR Error running script (call to f_1f): @user_script:47: @user_script: 47: -READONLY You can't write",
       true,
     ],
+    ["MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.", true],
     ['EXECABORT Transaction discarded because of previous errors.', false],
     ['WRONGTYPE Operation against a key holding READONLY', false],
   ])('shows whether the server is a replica: %s', (message, expected) => {
-    expect(isReadOnly(new Error(message))).toBe(expected);
+    expect(isFromReplica(new Error(message))).toBe(expected);
   });
 
   it.each([

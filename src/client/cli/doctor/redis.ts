@@ -1,7 +1,11 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Redis } from 'ioredis';
+import { createKeyspace, type Keyspace } from '../../../shared/keyspace.js';
+import { findMissingPermissions } from '../../../shared/permissions/check.js';
+import { permissionScripts } from '../../../shared/permissions/scripts.js';
 import { readConfig } from '../../../shared/process/config.js';
+import type { RedisSettings } from '../../../shared/process/redis-settings.js';
 import { checkRedis } from '../../../shared/redis/await.js';
 import { connectRedis } from '../../../shared/redis/connect.js';
 import { redactRedisUrl, UnusableRedisError } from '../../../shared/redis/unusable.js';
@@ -9,6 +13,8 @@ import { bytes } from '../../format.js';
 import type { Kind } from '../kinds.js';
 import { compareClock } from './clock.js';
 import { type Finding, ok, problem, skipped, warning } from './finding.js';
+import { checkReplicas, checkSentinels } from './sentinel.js';
+import { checkTls } from './tls.js';
 
 const PINGS = 20;
 const SLOW_MS = 10;
@@ -20,34 +26,50 @@ const CONNECT_MS = 3000;
  * @throws ConfigError
  */
 export async function checkRedisServer(env: NodeJS.ProcessEnv, kinds?: Kind[]): Promise<Finding[]> {
-  const { REDIS_URL, DATA_DIR, KEY_PREFIX } = readConfig(env);
-  const socket = join(DATA_DIR, 'redis', 'redis.sock');
-  if (env.REDIS_URL || env.REDIS_URL_FILE) return checkServer(REDIS_URL, KEY_PREFIX, kinds);
-  if (existsSync(socket)) return checkServer(`unix:${socket}`, KEY_PREFIX, kinds);
+  const config = readConfig(env);
+  const keyspace = createKeyspace(config.KEY_PREFIX);
+  const socket = join(config.DATA_DIR, 'redis', 'redis.sock');
+  if (env.REDIS_URL || env.REDIS_URL_FILE) return checkServer(config, keyspace, kinds);
+  if (existsSync(socket)) return checkServer({ REDIS_URL: `unix:${socket}` }, keyspace, kinds);
   return [skipped('redis', 'not checked', 'Set REDIS_URL to the value that the API and the workers use.')];
 }
 
-async function checkServer(url: string, prefix: string, kinds?: Kind[]): Promise<Finding[]> {
-  const redis = connectRedis(url, 'request');
+async function checkServer(settings: RedisSettings, keyspace: Keyspace, kinds?: Kind[]): Promise<Finding[]> {
+  const url = settings.REDIS_URL;
+  const redis = connectRedis(settings, 'request', { scripts: permissionScripts });
+  const sentinels = checkSentinels(redis);
   try {
     const { version } = await checkRedis(redis, { url, signal: AbortSignal.timeout(CONNECT_MS) });
     const info = parseInfo(await redis.info());
     return [
       versionOf(version, redactRedisUrl(url)),
+      ...(await sentinels),
+      ...(redis.options.sentinels ? [checkReplicas(info)] : []),
+      ...checkTls(redis),
+      await permissions(redis, keyspace),
       ...checkInfo(info),
       await latency(redis),
       await clockOf(redis),
-      ...(kinds ? [await workers(redis, prefix, kinds)] : []),
+      ...(kinds ? [await workers(redis, keyspace, kinds)] : []),
     ];
   } catch (error) {
     const advice =
       error instanceof UnusableRedisError
         ? 'Start Redis, or set REDIS_URL to the value that the API and the workers use.'
         : 'Check the log of Redis, and the permissions of its user (ACL).';
-    return [problem('redis', (error as Error).message, advice)];
+    return [...(await sentinels), problem('redis', (error as Error).message, advice)];
   } finally {
     redis.disconnect();
   }
+}
+
+async function permissions(redis: Redis, keyspace: Keyspace): Promise<Finding> {
+  const check = 'redis permissions';
+  const { needed, optional } = await findMissingPermissions(redis, keyspace);
+  const advice = 'Give its user the rules of docs/operations/redis.md (ACL SETUSER).';
+  if (needed.length > 0) return problem(check, `missing: ${needed.join(', ')}`, advice);
+  if (optional.length > 0) return warning(check, `missing: ${optional.join(', ')}`, advice);
+  return ok(check, 'the user may do what Headway needs');
 }
 
 /** Parses the answer to `INFO` into its fields. */
@@ -145,13 +167,13 @@ async function clockOf(redis: Redis): Promise<Finding> {
 }
 
 /** Checks that each queue has a worker: BullMQ names the connections of workers after their queue. */
-async function workers(redis: Redis, prefix: string, kinds: Kind[]): Promise<Finding> {
+async function workers(redis: Redis, { queuePrefix }: Keyspace, kinds: Kind[]): Promise<Finding> {
   const check = 'workers';
   const list = String(await redis.client('LIST').catch(() => ''));
   if (!list) return warning(check, 'unknown: Redis does not list its clients', 'Allow CLIENT LIST.');
   const names = [...list.matchAll(/ name=(\S+)/g)].map(([, name]) => name ?? '');
   const served = (queue: string): boolean => {
-    const name = `{${prefix}}:${Buffer.from(queue).toString('base64')}`;
+    const name = `${queuePrefix}:${Buffer.from(queue).toString('base64')}`;
     return names.some((other) => other === name || other.startsWith(`${name}:`));
   };
   const idle = [...new Set(kinds.map(({ queue }) => queue))].filter((queue) => !served(queue));

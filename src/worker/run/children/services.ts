@@ -53,7 +53,7 @@ export function openChildren(options: ChildServicesOptions): ChildServices {
     canceller,
     start: createChildStarter({ openQueue, keyspace, reconciler, register, enqueue, store }),
     watch: createChildWatch({
-      connect: () => connectRedis(config.REDIS_URL, 'subscriber'),
+      connect: () => connectRedis(config, 'subscriber'),
       redis,
       read: createReader(redis, keyspace),
       keyspace,
